@@ -448,8 +448,8 @@ const b=n(5184)
 const v=n(1292)
 const k=n(1810)
 const S=n(9063)
-const R=n(3428)
-const T=n(7279)
+const T=n(3428)
+const R=n(7279)
 const D=n(6620)
 const O=n(5869)
 const F=n(6900)
@@ -461,11 +461,11 @@ const x=n(9232)
 const P=n(3739)
 const G=n(6198)
 const H=n(7722)
-const J=n(7679)
+const j=n(7679)
 const $=n(4895)
-const V=n(2086)
-const Y=n(3655)
-e.exports={parse:a,valid:c,clean:A,inc:l,diff:u,major:d,minor:h,patch:f,prerelease:g,compare:p,rcompare:m,compareLoose:E,compareBuild:w,sort:I,rsort:y,gt:B,lt:Q,eq:b,neq:v,gte:k,lte:S,cmp:R,coerce:T,truncate:D,Comparator:O,Range:F,satisfies:N,toComparators:M,maxSatisfying:L,minSatisfying:U,minVersion:x,validRange:P,outside:G,gtr:H,ltr:J,intersects:$,simplifyRange:V,subset:Y,SemVer:o,re:s.re,src:s.src,tokens:s.t,SEMVER_SPEC_VERSION:r.SEMVER_SPEC_VERSION,RELEASE_TYPES:r.RELEASE_TYPES,compareIdentifiers:i.compareIdentifiers,rcompareIdentifiers:i.rcompareIdentifiers}},3847:e=>{const t="2.0.0"
+const J=n(2086)
+const V=n(3655)
+e.exports={parse:a,valid:c,clean:A,inc:l,diff:u,major:d,minor:h,patch:f,prerelease:g,compare:p,rcompare:m,compareLoose:E,compareBuild:w,sort:I,rsort:y,gt:B,lt:Q,eq:b,neq:v,gte:k,lte:S,cmp:T,coerce:R,truncate:D,Comparator:O,Range:F,satisfies:N,toComparators:M,maxSatisfying:L,minSatisfying:U,minVersion:x,validRange:P,outside:G,gtr:H,ltr:j,intersects:$,simplifyRange:J,subset:V,SemVer:o,re:s.re,src:s.src,tokens:s.t,SEMVER_SPEC_VERSION:r.SEMVER_SPEC_VERSION,RELEASE_TYPES:r.RELEASE_TYPES,compareIdentifiers:i.compareIdentifiers,rcompareIdentifiers:i.rcompareIdentifiers}},3847:e=>{const t="2.0.0"
 const n=256
 const s=Number.MAX_SAFE_INTEGER||9007199254740991
 const r=16
@@ -951,12 +951,12 @@ n(3713).Request
 n(8440).FormData
 globalThis.File??n(4573).File
 n(4881).FileReader
-const{setGlobalOrigin:S,getGlobalOrigin:R}=n(8709)
+const{setGlobalOrigin:S,getGlobalOrigin:T}=n(8709)
 0
 0
-const{CacheStorage:T}=n(7403)
+const{CacheStorage:R}=n(7403)
 const{kConstruct:D}=n(8271)
-new T(D)
+new R(D)
 const{deleteCookie:O,getCookies:F,getSetCookies:N,setCookie:M}=n(8495)
 0
 0
@@ -1560,7 +1560,7 @@ const{channels:E}=n(6644)
 const{headerNameLowerCasedRecord:w}=n(4037)
 const I=/[^\u0021-\u00ff]/
 const y=Symbol("handler")
-class Request{constructor(e,{path:t,method:n,body:r,headers:o,query:w,idempotent:B,blocking:Q,upgrade:b,headersTimeout:v,bodyTimeout:k,reset:S,throwOnError:R,expectContinue:T,servername:D},O){if(typeof t!=="string")throw new s("path must be a string")
+class Request{constructor(e,{path:t,method:n,body:r,headers:o,query:w,idempotent:B,blocking:Q,upgrade:b,headersTimeout:v,bodyTimeout:k,reset:S,throwOnError:T,expectContinue:R,servername:D},O){if(typeof t!=="string")throw new s("path must be a string")
 else if(t[0]!=="/"&&!(t.startsWith("http://")||t.startsWith("https://"))&&n!=="CONNECT")throw new s("path must be an absolute URL or start with a slash")
 else if(I.test(t))throw new s("invalid request path")
 if(typeof n!=="string")throw new s("method must be a string")
@@ -1570,10 +1570,10 @@ if(b&&!a(b))throw new s("invalid upgrade header")
 if(v!=null&&(!Number.isFinite(v)||v<0))throw new s("invalid headersTimeout")
 if(k!=null&&(!Number.isFinite(k)||k<0))throw new s("invalid bodyTimeout")
 if(S!=null&&typeof S!=="boolean")throw new s("invalid reset")
-if(T!=null&&typeof T!=="boolean")throw new s("invalid expectContinue")
+if(R!=null&&typeof R!=="boolean")throw new s("invalid expectContinue")
 this.headersTimeout=v
 this.bodyTimeout=k
-this.throwOnError=R===true
+this.throwOnError=T===true
 this.method=n
 this.abort=null
 if(r==null)this.body=null
@@ -1600,7 +1600,7 @@ this.host=null
 this.contentLength=null
 this.contentType=null
 this.headers=[]
-this.expectContinue=T!=null?T:false
+this.expectContinue=R!=null?R:false
 if(Array.isArray(o)){if(o.length%2!==0)throw new s("headers array must be even")
 for(let e=0;e<o.length;e+=2)processHeader(this,o[e],o[e+1])}else if(o&&typeof o==="object")if(o[Symbol.iterator])for(const e of o){if(!Array.isArray(e)||e.length!==2)throw new s("headers must be in key-value pair format")
 processHeader(this,e[0],e[1])}else{const e=Object.keys(o)
@@ -1917,7 +1917,7 @@ const r=n(5386)
 const{channels:o}=n(6644)
 const i=n(5929)
 const{RequestContentLengthMismatchError:a,ResponseContentLengthMismatchError:c,RequestAbortedError:A,InvalidArgumentError:l,HeadersTimeoutError:u,HeadersOverflowError:d,SocketError:h,InformationalError:f,BodyTimeoutError:g,HTTPParserError:p,ResponseExceededMaxSizeError:m}=n(6593)
-const{kUrl:E,kReset:w,kClient:I,kParser:y,kBlocking:B,kRunning:Q,kPending:b,kSize:v,kWriting:k,kQueue:S,kNoRef:R,kKeepAliveDefaultTimeout:T,kHostHeader:D,kPendingIdx:O,kRunningIdx:F,kError:N,kPipelining:M,kSocket:L,kKeepAliveTimeoutValue:U,kMaxHeadersSize:x,kKeepAliveMaxTimeout:P,kKeepAliveTimeoutThreshold:G,kHeadersTimeout:H,kBodyTimeout:J,kStrictContentLength:$,kMaxRequests:V,kCounter:Y,kMaxResponseSize:j,kOnError:W,kResume:q,kHTTPContext:_}=n(3377)
+const{kUrl:E,kReset:w,kClient:I,kParser:y,kBlocking:B,kRunning:Q,kPending:b,kSize:v,kWriting:k,kQueue:S,kNoRef:T,kKeepAliveDefaultTimeout:R,kHostHeader:D,kPendingIdx:O,kRunningIdx:F,kError:N,kPipelining:M,kSocket:L,kKeepAliveTimeoutValue:U,kMaxHeadersSize:x,kKeepAliveMaxTimeout:P,kKeepAliveTimeoutThreshold:G,kHeadersTimeout:H,kBodyTimeout:j,kStrictContentLength:$,kMaxRequests:J,kCounter:V,kMaxResponseSize:Y,kOnError:W,kResume:q,kHTTPContext:_}=n(3377)
 const z=n(6402)
 const K=Buffer.alloc(0)
 const Z=Buffer[Symbol.species]
@@ -1973,7 +1973,7 @@ this.bytesRead=0
 this.keepAlive=""
 this.contentLength=""
 this.connection=""
-this.maxResponseSize=e[j]}setTimeout(e,t){if(e!==this.timeoutValue||t&de^this.timeoutType&de){if(this.timeout){i.clearTimeout(this.timeout)
+this.maxResponseSize=e[Y]}setTimeout(e,t){if(e!==this.timeoutValue||t&de^this.timeoutType&de){if(this.timeout){i.clearTimeout(this.timeout)
 this.timeout=null}if(e)if(t&de)this.timeout=i.setFastTimeout(onParserTimeout,e,new WeakRef(this))
 else{this.timeout=setTimeout(onParserTimeout,e,new WeakRef(this))
 this.timeout.unref()}this.timeoutValue=e}else if(this.timeout)if(this.timeout.refresh)this.timeout.refresh()
@@ -2076,7 +2076,7 @@ return-1}if(t&&!A.upgrade){r.destroy(i,new h("bad upgrade",r.getSocketInfo(i)))
 return-1}s(this.timeoutType===he)
 this.statusCode=e
 this.shouldKeepAlive=n||A.method==="HEAD"&&!i[w]&&this.connection.toLowerCase()==="keep-alive"
-if(this.statusCode>=200){const e=A.bodyTimeout!=null?A.bodyTimeout:o[J]
+if(this.statusCode>=200){const e=A.bodyTimeout!=null?A.bodyTimeout:o[j]
 this.setTimeout(e,fe)}else if(this.timeout)if(this.timeout.refresh)this.timeout.refresh()
 if(A.method==="CONNECT"){s(o[Q]===1)
 this.upgrade=true
@@ -2088,7 +2088,7 @@ this.headersSize=0
 if(this.shouldKeepAlive&&o[M]){const e=this.keepAlive?r.parseKeepAliveTimeout(this.keepAlive):null
 if(e!=null){const t=Math.min(e-o[G],o[P])
 if(t<=0)i[w]=true
-else o[U]=t}else o[U]=o[T]}else i[w]=true
+else o[U]=t}else o[U]=o[R]}else i[w]=true
 const l=A.onHeaders(e,a,this.resume,c)===false
 if(A.aborted)return-1
 if(A.method==="HEAD")return 1
@@ -2133,7 +2133,7 @@ if(n===he){if(!t[k]||t.writableNeedDrain||o[Q]>1){s(!i,"cannot be paused while w
 r.destroy(t,new u)}}else if(n===fe){if(!i)r.destroy(t,new g)}else if(n===ge){s(o[Q]===0&&o[U])
 r.destroy(t,new f("socket idle timeout"))}}async function connectH1(e,t){e[L]=t
 if(!oe){oe=await ie
-ie=null}t[R]=false
+ie=null}t[T]=false
 t[k]=false
 t[w]=false
 t[B]=false
@@ -2180,9 +2180,9 @@ e[ne]=null}e[te]=0}function scheduleIdleSocketValidation(e,t){t[te]=1
 t[ne]=setImmediate(()=>{t[ne]=null
 t[te]=2
 if(e[L]===t&&!t.destroyed)e[q]()})}function resumeH1(e){const t=e[L]
-if(t&&!t.destroyed){if(e[v]===0){if(!t[R]&&t.unref){t.unref()
-t[R]=true}}else if(t[R]&&t.ref){t.ref()
-t[R]=false}if(e[Q]===0&&e[b]>0&&t[se]){if(t[te]===0){scheduleIdleSocketValidation(e,t)
+if(t&&!t.destroyed){if(e[v]===0){if(!t[T]&&t.unref){t.unref()
+t[T]=true}}else if(t[T]&&t.ref){t.ref()
+t[T]=false}if(e[Q]===0&&e[b]>0&&t[se]){if(t[te]===0){scheduleIdleSocketValidation(e,t)
 t[y].readMore()
 if(t.destroyed)return
 return}if(t[te]===1){t[y].readMore()
@@ -2217,7 +2217,7 @@ try{t.onConnect(abort)}catch(n){r.errorRequest(e,t,n)}if(t.aborted)return false
 if(i==="HEAD")Q[w]=true
 if(d||i==="CONNECT")Q[w]=true
 if(g!=null)Q[w]=g
-if(e[V]&&Q[Y]++>=e[V])Q[w]=true
+if(e[J]&&Q[V]++>=e[J])Q[w]=true
 if(h)Q[B]=true
 let b=`${i} ${c} HTTP/1.1\r\n`
 if(typeof u==="string")b+=`host: ${u}\r\n`
@@ -2331,8 +2331,8 @@ const{pipeline:o}=n(7075)
 const i=n(5386)
 const{RequestContentLengthMismatchError:a,RequestAbortedError:c,SocketError:A,InformationalError:l}=n(6593)
 const{kUrl:u,kReset:d,kClient:h,kRunning:f,kPending:g,kQueue:p,kPendingIdx:m,kRunningIdx:E,kError:w,kSocket:I,kStrictContentLength:y,kOnError:B,kMaxConcurrentStreams:Q,kHTTP2Session:b,kResume:v,kSize:k,kHTTPContext:S}=n(3377)
-const R=Symbol("open streams")
-let T
+const T=Symbol("open streams")
+let R
 let D=false
 let O
 try{O=n(2467)}catch{O={constants:{}}}const{constants:{HTTP2_HEADER_AUTHORITY:F,HTTP2_HEADER_METHOD:N,HTTP2_HEADER_PATH:M,HTTP2_HEADER_SCHEME:L,HTTP2_HEADER_CONTENT_LENGTH:U,HTTP2_HEADER_EXPECT:x,HTTP2_HEADER_STATUS:P}}=O
@@ -2343,7 +2343,7 @@ return t}function parseH2ResponseHeaders(e){const{[P]:t,...n}=e
 return parseH2Headers(n)}async function connectH2(e,t){e[I]=t
 if(!D){D=true
 process.emitWarning("H2 support is experimental, expect them to change at any time.",{code:"UNDICI-H2"})}const n=O.connect(e[u],{createConnection:()=>t,peerMaxConcurrentStreams:e[Q]})
-n[R]=0
+n[T]=0
 n[h]=e
 n[I]=t
 i.addListener(n,"error",onHttp2SessionError)
@@ -2431,19 +2431,19 @@ S.off("error",abort)
 S.once(r,onUpgradeError)
 e[p][e[E]++]=null}
 S.once("response",onResponse)
-S.once("error",abort);++o[R]
+S.once("error",abort);++o[T]
 onReady()
 S.once("close",()=>{if(!n&&t.completed){S.off("response",onResponse)
 S.off(r,onUpgradeError)
-t.onUpgradeError(new l(`HTTP/2: "stream error" received - code ${S.rstCode}`))}o[R]-=1
-if(o[R]===0)o.unref()})
+t.onUpgradeError(new l(`HTTP/2: "stream error" received - code ${S.rstCode}`))}o[T]-=1
+if(o[T]===0)o.unref()})
 return true}k[M]=d
 k[L]="https"
 const G=A==="PUT"||A==="POST"||A==="PATCH"
 if(Q&&typeof Q.read==="function")Q.read(0)
 let H=i.bodyLength(Q)
-if(i.isFormDataLike(Q)){T??=n(6962).extractBody
-const[e,t]=T(Q)
+if(i.isFormDataLike(Q)){R??=n(6962).extractBody
+const[e,t]=R(Q)
 k["content-type"]=t
 Q=e.stream
 H=e.length}if(H==null)H=t.contentLength
@@ -2451,11 +2451,11 @@ if(H===0||!G)H=null
 if(shouldSendContentLength(A)&&H>0&&t.contentLength!=null&&t.contentLength!==H){if(e[y]){i.errorRequest(e,t,new a)
 return false}process.emitWarning(new a)}if(H!=null){s(Q,"no body must not have content length")
 k[U]=`${H}`}o.ref()
-const J=A==="GET"||A==="HEAD"||Q===null
+const j=A==="GET"||A==="HEAD"||Q===null
 if(g){k[x]="100-continue"
-S=o.request(k,{endStream:J,signal:w})
-S.once("continue",writeBodyH2)}else{S=o.request(k,{endStream:J,signal:w})
-writeBodyH2()}++o[R]
+S=o.request(k,{endStream:j,signal:w})
+S.once("continue",writeBodyH2)}else{S=o.request(k,{endStream:j,signal:w})
+writeBodyH2()}++o[T]
 S.once("response",n=>{const{[P]:s,...r}=n
 t.onResponseStarted()
 if(t.aborted){const n=new c
@@ -2464,13 +2464,13 @@ i.destroy(S,n)
 return}if(t.onHeaders(Number(s),parseH2Headers(r),S.resume.bind(S),"")===false)S.pause()
 S.on("data",e=>{if(t.onData(e)===false)S.pause()})})
 S.once("end",()=>{if(S.state?.state==null||S.state.state<6)t.onComplete([])
-if(o[R]===0)o.unref()
+if(o[T]===0)o.unref()
 abort(new l("HTTP/2: stream half-closed (remote)"))
 e[p][e[E]++]=null
 e[m]=e[E]
 e[v]()})
-S.once("close",()=>{o[R]-=1
-if(o[R]===0)o.unref()})
+S.once("close",()=>{o[T]-=1
+if(o[T]===0)o.unref()})
 S.once("error",function(e){abort(e)})
 S.once("frameError",(e,t)=>{abort(new l(`HTTP/2: "frameError" received - type ${e}, code ${t}`))})
 return true
@@ -2527,13 +2527,13 @@ const c=n(8957)
 const A=n(803)
 const{InvalidArgumentError:l,InformationalError:u,ClientDestroyedError:d}=n(6593)
 const h=n(5106)
-const{kUrl:f,kServerName:g,kClient:p,kBusy:m,kConnect:E,kResuming:w,kRunning:I,kPending:y,kSize:B,kQueue:Q,kConnected:b,kConnecting:v,kNeedDrain:k,kKeepAliveDefaultTimeout:S,kHostHeader:R,kPendingIdx:T,kRunningIdx:D,kError:O,kPipelining:F,kKeepAliveTimeoutValue:N,kMaxHeadersSize:M,kKeepAliveMaxTimeout:L,kKeepAliveTimeoutThreshold:U,kHeadersTimeout:x,kBodyTimeout:P,kStrictContentLength:G,kConnector:H,kMaxRedirections:J,kMaxRequests:$,kCounter:V,kClose:Y,kDestroy:j,kDispatch:W,kInterceptors:q,kLocalAddress:_,kMaxResponseSize:z,kOnError:K,kHTTPContext:Z,kMaxConcurrentStreams:X,kResume:ee}=n(3377)
+const{kUrl:f,kServerName:g,kClient:p,kBusy:m,kConnect:E,kResuming:w,kRunning:I,kPending:y,kSize:B,kQueue:Q,kConnected:b,kConnecting:v,kNeedDrain:k,kKeepAliveDefaultTimeout:S,kHostHeader:T,kPendingIdx:R,kRunningIdx:D,kError:O,kPipelining:F,kKeepAliveTimeoutValue:N,kMaxHeadersSize:M,kKeepAliveMaxTimeout:L,kKeepAliveTimeoutThreshold:U,kHeadersTimeout:x,kBodyTimeout:P,kStrictContentLength:G,kConnector:H,kMaxRedirections:j,kMaxRequests:$,kCounter:J,kClose:V,kDestroy:Y,kDispatch:W,kInterceptors:q,kLocalAddress:_,kMaxResponseSize:z,kOnError:K,kHTTPContext:Z,kMaxConcurrentStreams:X,kResume:ee}=n(3377)
 const te=n(8939)
 const ne=n(7726)
 let se=false
 const re=Symbol("kClosedResolve")
 const noop=()=>{}
-function getPipelining(e){return e[F]??e[Z]?.defaultPipelining??1}class Client extends A{constructor(e,{interceptors:t,maxHeaderSize:n,headersTimeout:s,socketTimeout:a,requestTimeout:c,connectTimeout:A,bodyTimeout:u,idleTimeout:d,keepAlive:p,keepAliveTimeout:m,maxKeepAliveTimeout:E,keepAliveMaxTimeout:I,keepAliveTimeoutThreshold:y,socketPath:B,pipelining:b,tls:v,strictContentLength:O,maxCachedSessions:V,maxRedirections:Y,connect:j,maxRequestsPerClient:W,localAddress:te,maxResponseSize:ne,autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae,maxConcurrentStreams:ce,allowH2:Ae,webSocket:le,eventSource:ue}={}){super({webSocket:le,eventSource:ue})
+function getPipelining(e){return e[F]??e[Z]?.defaultPipelining??1}class Client extends A{constructor(e,{interceptors:t,maxHeaderSize:n,headersTimeout:s,socketTimeout:a,requestTimeout:c,connectTimeout:A,bodyTimeout:u,idleTimeout:d,keepAlive:p,keepAliveTimeout:m,maxKeepAliveTimeout:E,keepAliveMaxTimeout:I,keepAliveTimeoutThreshold:y,socketPath:B,pipelining:b,tls:v,strictContentLength:O,maxCachedSessions:J,maxRedirections:V,connect:Y,maxRequestsPerClient:W,localAddress:te,maxResponseSize:ne,autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae,maxConcurrentStreams:ce,allowH2:Ae,webSocket:le,eventSource:ue}={}){super({webSocket:le,eventSource:ue})
 if(p!==void 0)throw new l("unsupported keepAlive, use pipelining=0 instead")
 if(a!==void 0)throw new l("unsupported socketTimeout, use headersTimeout & bodyTimeout instead")
 if(c!==void 0)throw new l("unsupported requestTimeout, use headersTimeout & bodyTimeout instead")
@@ -2547,20 +2547,20 @@ if(I!=null&&(!Number.isFinite(I)||I<=0))throw new l("invalid keepAliveMaxTimeout
 if(y!=null&&!Number.isFinite(y))throw new l("invalid keepAliveTimeoutThreshold")
 if(s!=null&&(!Number.isInteger(s)||s<0))throw new l("headersTimeout must be a positive integer or zero")
 if(u!=null&&(!Number.isInteger(u)||u<0))throw new l("bodyTimeout must be a positive integer or zero")
-if(j!=null&&typeof j!=="function"&&typeof j!=="object")throw new l("connect must be a function or an object")
-if(Y!=null&&(!Number.isInteger(Y)||Y<0))throw new l("maxRedirections must be a positive number")
+if(Y!=null&&typeof Y!=="function"&&typeof Y!=="object")throw new l("connect must be a function or an object")
+if(V!=null&&(!Number.isInteger(V)||V<0))throw new l("maxRedirections must be a positive number")
 if(W!=null&&(!Number.isInteger(W)||W<0))throw new l("maxRequestsPerClient must be a positive number")
 if(te!=null&&(typeof te!=="string"||r.isIP(te)===0))throw new l("localAddress must be valid string IP address")
 if(ne!=null&&(!Number.isInteger(ne)||ne<-1))throw new l("maxResponseSize must be a positive number")
 if(ae!=null&&(!Number.isInteger(ae)||ae<-1))throw new l("autoSelectFamilyAttemptTimeout must be a positive number")
 if(Ae!=null&&typeof Ae!=="boolean")throw new l("allowH2 must be a valid boolean value")
 if(ce!=null&&(typeof ce!=="number"||ce<1))throw new l("maxConcurrentStreams must be a positive integer, greater than 0")
-if(typeof j!=="function")j=h({...v,maxCachedSessions:V,allowH2:Ae,socketPath:B,timeout:A,...ie?{autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae}:void 0,...j})
+if(typeof Y!=="function")Y=h({...v,maxCachedSessions:J,allowH2:Ae,socketPath:B,timeout:A,...ie?{autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae}:void 0,...Y})
 if(t?.Client&&Array.isArray(t.Client)){this[q]=t.Client
 if(!se){se=true
-process.emitWarning("Client.Options#interceptor is deprecated. Use Dispatcher#compose instead.",{code:"UNDICI-CLIENT-INTERCEPTOR-DEPRECATED"})}}else this[q]=[oe({maxRedirections:Y})]
+process.emitWarning("Client.Options#interceptor is deprecated. Use Dispatcher#compose instead.",{code:"UNDICI-CLIENT-INTERCEPTOR-DEPRECATED"})}}else this[q]=[oe({maxRedirections:V})]
 this[f]=i.parseOrigin(e)
-this[H]=j
+this[H]=Y
 this[F]=b!=null?b:1
 this[M]=n||o.maxHeaderSize
 this[S]=m==null?4e3:m
@@ -2571,11 +2571,11 @@ this[g]=null
 this[_]=te!=null?te:null
 this[w]=0
 this[k]=0
-this[R]=`host: ${this[f].hostname}${this[f].port?`:${this[f].port}`:""}\r\n`
+this[T]=`host: ${this[f].hostname}${this[f].port?`:${this[f].port}`:""}\r\n`
 this[P]=u!=null?u:3e5
 this[x]=s!=null?s:3e5
 this[G]=O==null?true:O
-this[J]=Y
+this[j]=V
 this[$]=W
 this[re]=null
 this[z]=ne>-1?ne:-1
@@ -2583,25 +2583,25 @@ this[X]=ce!=null?ce:100
 this[Z]=null
 this[Q]=[]
 this[D]=0
-this[T]=0
+this[R]=0
 this[ee]=e=>resume(this,e)
 this[K]=e=>onError(this,e)}get pipelining(){return this[F]}set pipelining(e){this[F]=e
-this[ee](true)}get[y](){return this[Q].length-this[T]}get[I](){return this[T]-this[D]}get[B](){return this[Q].length-this[D]}get[b](){return!!this[Z]&&!this[v]&&!this[Z].destroyed}get[m](){return Boolean(this[Z]?.busy(null)||this[B]>=(getPipelining(this)||1)||this[y]>0)}[E](e){connect(this)
+this[ee](true)}get[y](){return this[Q].length-this[R]}get[I](){return this[R]-this[D]}get[B](){return this[Q].length-this[D]}get[b](){return!!this[Z]&&!this[v]&&!this[Z].destroyed}get[m](){return Boolean(this[Z]?.busy(null)||this[B]>=(getPipelining(this)||1)||this[y]>0)}[E](e){connect(this)
 this.once("connect",e)}[W](e,t){const n=e.origin||this[f].origin
 const s=new c(n,e,t)
 this[Q].push(s)
 if(this[w]);else if(i.bodyLength(s.body)==null&&i.isIterable(s.body)){this[w]=1
 queueMicrotask(()=>resume(this))}else this[ee](true)
 if(this[w]&&this[k]!==2&&this[m])this[k]=2
-return this[k]<2}async[Y](){return new Promise(e=>{if(this[B])this[re]=e
-else e(null)})}async[j](e){return new Promise(t=>{const n=this[Q].splice(this[T])
+return this[k]<2}async[V](){return new Promise(e=>{if(this[B])this[re]=e
+else e(null)})}async[Y](e){return new Promise(t=>{const n=this[Q].splice(this[R])
 for(let t=0;t<n.length;t++){const s=n[t]
 i.errorRequest(this,s,e)}const callback=()=>{if(this[re]){this[re]()
 this[re]=null}t(null)}
 if(this[Z]){this[Z].destroy(e,callback)
 this[Z]=null}else queueMicrotask(callback)
 this[ee]()})}}const oe=n(5306)
-function onError(e,t){if(e[I]===0&&t.code!=="UND_ERR_INFO"&&t.code!=="UND_ERR_SOCKET"){s(e[T]===e[D])
+function onError(e,t){if(e[I]===0&&t.code!=="UND_ERR_INFO"&&t.code!=="UND_ERR_SOCKET"){s(e[R]===e[D])
 const n=e[Q].splice(e[D])
 for(let s=0;s<n.length;s++){const r=n[s]
 i.errorRequest(e,r,t)}s(e[B]===0)}}async function connect(e){s(!e[v])
@@ -2619,7 +2619,7 @@ if(e.destroyed){i.destroy(r.on("error",noop),new d)
 return}s(r)
 try{e[Z]=r.alpnProtocol==="h2"?await ne(e,r):await te(e,r)}catch(e){r.destroy().on("error",noop)
 throw e}e[v]=false
-r[V]=0
+r[J]=0
 r[$]=e[$]
 r[p]=e
 r[O]=null
@@ -2628,7 +2628,7 @@ e.emit("connect",e[f],[e])}catch(r){if(e.destroyed)return
 e[v]=false
 if(a.connectError.hasSubscribers)a.connectError.publish({connectParams:{host:t,hostname:n,protocol:o,port:c,version:e[Z]?.version,servername:e[g],localAddress:e[_]},connector:e[H],error:r})
 if(r.code==="ERR_TLS_CERT_ALTNAME_INVALID"){s(e[I]===0)
-while(e[y]>0&&e[Q][e[T]].servername===e[g]){const t=e[Q][e[T]++]
+while(e[y]>0&&e[Q][e[R]].servername===e[g]){const t=e[Q][e[R]++]
 i.errorRequest(e,t,r)}}else onError(e,r)
 e.emit("connectionError",e[f],[e],r)}e[ee]()}function emitDrain(e){e[k]=0
 e.emit("drain",e[f],[e])}function resume(e,t){if(e[w]===2)return
@@ -2636,7 +2636,7 @@ e[w]=2
 _resume(e,t)
 e[w]=0
 if(e[D]>256){e[Q].splice(0,e[D])
-e[T]-=e[D]
+e[R]-=e[D]
 e[D]=0}}function _resume(e,t){while(true){if(e.destroyed){s(e[y]===0)
 return}if(e[re]&&!e[B]){e[re]()
 e[re]=null
@@ -2646,7 +2646,7 @@ else if(e[k]===2){if(t){e[k]=1
 queueMicrotask(()=>emitDrain(e))}else emitDrain(e)
 continue}if(e[y]===0)return
 if(e[I]>=(getPipelining(e)||1))return
-const n=e[Q][e[T]]
+const n=e[Q][e[R]]
 if(e[f].protocol==="https:"&&e[g]!==n.servername){if(e[I]>0)return
 e[g]=n.servername
 e[Z]?.destroy(new u("servername changed"),()=>{e[Z]=null
@@ -2654,8 +2654,8 @@ resume(e)})}if(e[v])return
 if(!e[Z]){connect(e)
 return}if(e[Z].destroyed)return
 if(e[Z].busy(n))return
-if(!n.aborted&&e[Z].write(n))e[T]++
-else e[Q].splice(e[T],1)}}e.exports=Client},803:(e,t,n)=>{const s=n(4573)
+if(!n.aborted&&e[Z].write(n))e[R]++
+else e[Q].splice(e[R],1)}}e.exports=Client},803:(e,t,n)=>{const s=n(4573)
 const r=n(2377)
 const{ClientDestroyedError:o,ClientClosedError:i,InvalidArgumentError:a}=n(6593)
 const{kDestroy:c,kClose:A,kClosed:l,kDestroyed:u,kDispatch:d,kInterceptors:h}=n(3377)
@@ -2786,7 +2786,7 @@ const b=Symbol("onConnectionError")
 const v=Symbol("get dispatcher")
 const k=Symbol("add client")
 const S=Symbol("remove client")
-const R=Symbol("stats")
+const T=Symbol("stats")
 class PoolBase extends s{constructor(e){super(e)
 this[w]=new r
 this[m]=[]
@@ -2803,13 +2803,13 @@ t.emit("drain",e,[t,...n])}if(t[I]&&s.isEmpty())Promise.all(t[m].map(e=>e.close(
 this[B]=(e,n)=>{t.emit("connect",e,[t,...n])}
 this[Q]=(e,n,s)=>{t.emit("disconnect",e,[t,...n],s)}
 this[b]=(e,n,s)=>{t.emit("connectionError",e,[t,...n],s)}
-this[R]=new p(this)}get[l](){return this[E]}get[o](){return this[m].filter(e=>e[o]).length}get[u](){return this[m].filter(e=>e[o]&&!e[E]).length}get[c](){let e=this[A]
+this[T]=new p(this)}get[l](){return this[E]}get[o](){return this[m].filter(e=>e[o]).length}get[u](){return this[m].filter(e=>e[o]&&!e[E]).length}get[c](){let e=this[A]
 for(const{[c]:t}of this[m])e+=t
 return e}get[a](){let e=0
 for(const{[a]:t}of this[m])e+=t
 return e}get[i](){let e=this[A]
 for(const{[i]:t}of this[m])e+=t
-return e}get stats(){return this[R]}async[h](){if(this[w].isEmpty())await Promise.all(this[m].map(e=>e.close()))
+return e}get stats(){return this[T]}async[h](){if(this[w].isEmpty())await Promise.all(this[m].map(e=>e.close()))
 else await new Promise(e=>{this[I]=e})}async[f](e){while(true){const t=this[w].shift()
 if(!t)break
 t.handler.onError(e)}await Promise.all(this[m].map(t=>t.destroy(e)))}[g](e,t){const n=this[v]()
@@ -3166,22 +3166,22 @@ class DumpHandler extends i{#Q=1024*1024
 #v=false
 #k=false
 #S=0
-#R=null
+#T=null
 #p=null
 constructor({maxSize:e},t){super(t)
 if(e!=null&&(!Number.isFinite(e)||e<1))throw new r("maxSize must be a number greater than 0")
 this.#Q=e??this.#Q
 this.#p=t}onConnect(e){this.#b=e
-this.#p.onConnect(this.#T.bind(this))}#T(e){this.#k=true
-this.#R=e}onHeaders(e,t,n,r){const i=s.parseHeaders(t)
+this.#p.onConnect(this.#R.bind(this))}#R(e){this.#k=true
+this.#T=e}onHeaders(e,t,n,r){const i=s.parseHeaders(t)
 const a=i["content-length"]
 if(a!=null&&a>this.#Q)throw new o(`Response size (${a}) larger than maxSize (${this.#Q})`)
 if(this.#k)return true
 return this.#p.onHeaders(e,t,n,r)}onError(e){if(this.#v)return
-e=this.#R??e
+e=this.#T??e
 this.#p.onError(e)}onData(e){this.#S=this.#S+e.length
 if(this.#S>=this.#Q){this.#v=true
-if(this.#k)this.#p.onError(this.#R)
+if(this.#k)this.#p.onError(this.#T)
 else this.#p.onComplete([])}return true}onComplete(e){if(this.#v)return
 if(this.#k){this.#p.onError(this.reason)
 return}this.#p.onComplete(e)}}function createDumpInterceptor({maxSize:e}={maxSize:1024*1024}){return t=>function(n,s){const{dumpMaxSize:r=e}=n
@@ -4077,7 +4077,7 @@ class EventSource extends EventTarget{#U={open:null,error:null,message:null}
 #P=false
 #G=m
 #H=null
-#J=null
+#j=null
 #n
 #y
 constructor(e,t={}){super()
@@ -4106,11 +4106,11 @@ this.#$()}get readyState(){return this.#G}get url(){return this.#x}get withCrede
 this.#G=m
 const e={request:this.#H,dispatcher:this.#n}
 const processEventSourceEndOfBody=e=>{if(l(e)){this.dispatchEvent(new Event("error"))
-this.close()}this.#V()}
+this.close()}this.#J()}
 e.processResponseEndOfBody=processEventSourceEndOfBody
 e.processResponse=e=>{if(l(e))if(e.aborted){this.close()
 this.dispatchEvent(new Event("error"))
-return}else{this.#V()
+return}else{this.#J()
 return}const t=e.headersList.get("content-type",true)
 const n=t!==null?c(t):"failure"
 const r=n!=="failure"&&n.essence==="text/event-stream"
@@ -4122,7 +4122,7 @@ this.#y.origin=e.urlList[e.urlList.length-1].origin
 const o=new a({eventSourceSettings:this.#y,maxEventSize:this.#n.eventSourceOptions?.maxEventSize,push:e=>{this.dispatchEvent(A(e.type,e.options))}})
 s(e.body.stream,o,e=>{if(e?.aborted===false){this.close()
 this.dispatchEvent(new Event("error"))}})}
-this.#J=r(e)}async#V(){if(this.#G===w)return
+this.#j=r(e)}async#J(){if(this.#G===w)return
 this.#G=m
 this.dispatchEvent(new Event("error"))
 await u(this.#y.reconnectionTime)
@@ -4131,7 +4131,7 @@ if(this.#y.lastEventId.length)this.#H.headersList.set("last-event-id",this.#y.la
 this.#$()}close(){i.brandCheck(this,EventSource)
 if(this.#G===w)return
 this.#G=w
-this.#J.abort()
+this.#j.abort()
 this.#H=null}get onopen(){return this.#U.open}set onopen(e){if(this.#U.open)this.removeEventListener("open",this.#U.open)
 if(typeof e==="function"){this.#U.open=e
 this.addEventListener("open",e)}else this.#U.open=null}get onmessage(){return this.#U.message}set onmessage(e){if(this.#U.message)this.removeEventListener("message",this.#U.message)
@@ -4592,12 +4592,12 @@ while(i>c)t[i]=t[--i]
 t[c]=s}}if(!n.next().done)throw new TypeError("Unreachable")
 return t}else{let e=0
 for(const{0:n,1:{value:s}}of this[u]){t[e++]=[n,s]
-A(s!==null)}return t.sort(compareHeaderName)}}}class Headers{#Y
-#j
+A(s!==null)}return t.sort(compareHeaderName)}}}class Headers{#V
+#Y
 constructor(e=void 0){c.util.markAsUncloneable(this)
 if(e===s)return
-this.#j=new HeadersList
-this.#Y="none"
+this.#Y=new HeadersList
+this.#V="none"
 if(e!==void 0){e=c.converters.HeadersInit(e,"Headers contructor","init")
 fill(this,e)}}append(e,t){c.brandCheck(this,Headers)
 c.argumentLengthCheck(arguments,2,"Headers.append")
@@ -4609,19 +4609,19 @@ c.argumentLengthCheck(arguments,1,"Headers.delete")
 const t="Headers.delete"
 e=c.converters.ByteString(e,t,"name")
 if(!i(e))throw c.errors.invalidArgument({prefix:"Headers.delete",value:e,type:"header name"})
-if(this.#Y==="immutable")throw new TypeError("immutable")
-if(!this.#j.contains(e,false))return
-this.#j.delete(e,false)}get(e){c.brandCheck(this,Headers)
+if(this.#V==="immutable")throw new TypeError("immutable")
+if(!this.#Y.contains(e,false))return
+this.#Y.delete(e,false)}get(e){c.brandCheck(this,Headers)
 c.argumentLengthCheck(arguments,1,"Headers.get")
 const t="Headers.get"
 e=c.converters.ByteString(e,t,"name")
 if(!i(e))throw c.errors.invalidArgument({prefix:t,value:e,type:"header name"})
-return this.#j.get(e,false)}has(e){c.brandCheck(this,Headers)
+return this.#Y.get(e,false)}has(e){c.brandCheck(this,Headers)
 c.argumentLengthCheck(arguments,1,"Headers.has")
 const t="Headers.has"
 e=c.converters.ByteString(e,t,"name")
 if(!i(e))throw c.errors.invalidArgument({prefix:t,value:e,type:"header name"})
-return this.#j.contains(e,false)}set(e,t){c.brandCheck(this,Headers)
+return this.#Y.contains(e,false)}set(e,t){c.brandCheck(this,Headers)
 c.argumentLengthCheck(arguments,2,"Headers.set")
 const n="Headers.set"
 e=c.converters.ByteString(e,n,"name")
@@ -4629,19 +4629,19 @@ t=c.converters.ByteString(t,n,"value")
 t=headerValueNormalize(t)
 if(!i(e))throw c.errors.invalidArgument({prefix:n,value:e,type:"header name"})
 else if(!a(t))throw c.errors.invalidArgument({prefix:n,value:t,type:"header value"})
-if(this.#Y==="immutable")throw new TypeError("immutable")
-this.#j.set(e,t,false)}getSetCookie(){c.brandCheck(this,Headers)
-const e=this.#j.cookies
+if(this.#V==="immutable")throw new TypeError("immutable")
+this.#Y.set(e,t,false)}getSetCookie(){c.brandCheck(this,Headers)
+const e=this.#Y.cookies
 if(e)return[...e]
-return[]}get[d](){if(this.#j[d])return this.#j[d]
+return[]}get[d](){if(this.#Y[d])return this.#Y[d]
 const e=[]
-const t=this.#j.toSortedArray()
-const n=this.#j.cookies
-if(n===null||n.length===1)return this.#j[d]=t
+const t=this.#Y.toSortedArray()
+const n=this.#Y.cookies
+if(n===null||n.length===1)return this.#Y[d]=t
 for(let s=0;s<t.length;++s){const{0:r,1:o}=t[s]
 if(r==="set-cookie")for(let t=0;t<n.length;++t)e.push([r,n[t]])
-else e.push([r,o])}return this.#j[d]=e}[l.inspect.custom](e,t){t.depth??=e
-return`Headers ${l.formatWithOptions(t,this.#j.entries)}`}static getHeadersGuard(e){return e.#Y}static setHeadersGuard(e,t){e.#Y=t}static getHeadersList(e){return e.#j}static setHeadersList(e,t){e.#j=t}}const{getHeadersGuard:h,setHeadersGuard:f,getHeadersList:g,setHeadersList:p}=Headers
+else e.push([r,o])}return this.#Y[d]=e}[l.inspect.custom](e,t){t.depth??=e
+return`Headers ${l.formatWithOptions(t,this.#Y.entries)}`}static getHeadersGuard(e){return e.#V}static setHeadersGuard(e,t){e.#V=t}static getHeadersList(e){return e.#Y}static setHeadersList(e,t){e.#Y=t}}const{getHeadersGuard:h,setHeadersGuard:f,getHeadersList:g,setHeadersList:p}=Headers
 Reflect.deleteProperty(Headers,"getHeadersGuard")
 Reflect.deleteProperty(Headers,"setHeadersGuard")
 Reflect.deleteProperty(Headers,"getHeadersList")
@@ -4655,8 +4655,8 @@ e.exports={fill:fill,compareHeaderName:compareHeaderName,Headers:Headers,Headers
 const{HeadersList:c}=n(5662)
 const{Request:A,cloneRequest:l}=n(3713)
 const u=n(8522)
-const{bytesMatch:d,makePolicyContainer:h,clonePolicyContainer:f,requestBadPort:g,TAOCheck:p,appendRequestOriginHeader:m,responseLocationURL:E,requestCurrentURL:w,setRequestReferrerPolicyOnRedirect:I,tryUpgradeRequestToAPotentiallyTrustworthyURL:y,createOpaqueTimingInfo:B,appendFetchMetadata:Q,corsCheck:b,crossOriginResourcePolicyCheck:v,determineRequestsReferrer:k,coarsenedSharedCurrentTime:S,createDeferredPromise:R,isBlobLike:T,sameOrigin:D,isCancelled:O,isAborted:F,isErrorLike:N,fullyReadBody:M,readableStreamClose:L,isomorphicEncode:U,urlIsLocal:x,urlIsHttpHttpsScheme:P,urlHasHttpsScheme:G,clampAndCoarsenConnectionTimingInfo:H,simpleRangeHeaderValue:J,buildContentRange:$,createInflate:V,extractMimeType:Y}=n(1118)
-const{kState:j,kDispatcher:W}=n(6970)
+const{bytesMatch:d,makePolicyContainer:h,clonePolicyContainer:f,requestBadPort:g,TAOCheck:p,appendRequestOriginHeader:m,responseLocationURL:E,requestCurrentURL:w,setRequestReferrerPolicyOnRedirect:I,tryUpgradeRequestToAPotentiallyTrustworthyURL:y,createOpaqueTimingInfo:B,appendFetchMetadata:Q,corsCheck:b,crossOriginResourcePolicyCheck:v,determineRequestsReferrer:k,coarsenedSharedCurrentTime:S,createDeferredPromise:T,isBlobLike:R,sameOrigin:D,isCancelled:O,isAborted:F,isErrorLike:N,fullyReadBody:M,readableStreamClose:L,isomorphicEncode:U,urlIsLocal:x,urlIsHttpHttpsScheme:P,urlHasHttpsScheme:G,clampAndCoarsenConnectionTimingInfo:H,simpleRangeHeaderValue:j,buildContentRange:$,createInflate:J,extractMimeType:V}=n(1118)
+const{kState:Y,kDispatcher:W}=n(6970)
 const q=n(4589)
 const{safelyExtractBody:_,extractBody:z}=n(6962)
 const{redirectStatusSet:K,nullBodyStatus:Z,safeMethodsSet:X,requestBodyHeader:ee,subresourceSet:te}=n(6833)
@@ -4683,10 +4683,10 @@ if(!e)e=new DOMException("The operation was aborted.","AbortError")
 this.serializedAbortReason=e
 this.connection?.destroy(e)
 this.emit("terminated",e)}}function handleFetchDone(e){finalizeAndReportTiming(e,"fetch")}function fetch(e,t=void 0){fe.argumentLengthCheck(arguments,1,"globalThis.fetch")
-let n=R()
+let n=T()
 let s
 try{s=new A(e,t)}catch(e){n.reject(e)
-return n.promise}const r=s[j]
+return n.promise}const r=s[Y]
 if(s.signal.aborted){abortFetch(n,r,null,s.signal.reason)
 return n.promise}const o=r.client.globalObject
 if(o?.constructor?.name==="ServiceWorkerGlobalScope")r.serviceWorkers="none"
@@ -4720,7 +4720,7 @@ function abortFetch(e,t,n,s){if(e)e.reject(s)
 if(t.body!=null&&ce(t.body?.stream))t.body.stream.cancel(s).catch(e=>{if(e.code==="ERR_INVALID_STATE")return
 throw e})
 if(n==null)return
-const r=n[j]
+const r=n[Y]
 if(r.body!=null&&ce(r.body?.stream))r.body.stream.cancel(s).catch(e=>{if(e.code==="ERR_INVALID_STATE")return
 throw e})}function fetching({request:e,processRequestBodyChunkLength:t,processRequestEndOfBody:n,processResponse:s,processResponseEndOfBody:r,processResponseConsumeBody:o,useParallelQueue:i=false,dispatcher:a=he()}){q(a)
 let c=null
@@ -4774,7 +4774,7 @@ case"blob:":{if(!Ee)Ee=n(4573).resolveObjectURL
 const e=w(t)
 if(e.search.length!==0)return Promise.resolve(s("NetworkError when attempting to fetch resource."))
 const r=Ee(e.toString())
-if(t.method!=="GET"||!T(r))return Promise.resolve(s("invalid method"))
+if(t.method!=="GET"||!R(r))return Promise.resolve(s("invalid method"))
 const o=i()
 const a=r.size
 const c=U(`${a}`)
@@ -4785,7 +4785,7 @@ o.body=e[0]
 o.headersList.set("content-length",c,true)
 o.headersList.set("content-type",A,true)}else{o.rangeRequested=true
 const e=t.headersList.get("range",true)
-const n=J(e,true)
+const n=j(e,true)
 if(n==="failure")return Promise.resolve(s("failed to fetch the data URL"))
 let{rangeStartValue:i,rangeEndValue:c}=n
 if(i===null){i=a-c
@@ -4816,7 +4816,7 @@ const o=t.bodyInfo
 if(!t.timingAllowPassed){n=B(n)
 r=""}let i=0
 if(e.request.mode!=="navigator"||!t.hasCrossOriginRedirects){i=t.status
-const e=Y(t.headersList)
+const e=V(t.headersList)
 if(e!=="failure")o.contentType=de(e)}if(e.request.initiatorType!=null)we(n,e.request.url.href,e.request.initiatorType,globalThis,r,o,i)}
 const processResponseEndOfBodyTask=()=>{e.request.done=true
 if(e.processResponseEndOfBody!=null)queueMicrotask(()=>e.processResponseEndOfBody(t))
@@ -4961,7 +4961,7 @@ const n=5
 if(t.length>n){this.abort(new Error(`too many content-encodings in response: ${t.length}, maximum allowed is ${n}`))
 return true}for(let e=t.length-1;e>=0;--e){const n=t[e].trim()
 if(n==="x-gzip"||n==="gzip")A.push(u.createGunzip({flush:u.constants.Z_SYNC_FLUSH,finishFlush:u.constants.Z_SYNC_FLUSH}))
-else if(n==="deflate")A.push(V({flush:u.constants.Z_SYNC_FLUSH,finishFlush:u.constants.Z_SYNC_FLUSH}))
+else if(n==="deflate")A.push(J({flush:u.constants.Z_SYNC_FLUSH,finishFlush:u.constants.Z_SYNC_FLUSH}))
 else if(n==="br")A.push(u.createBrotliDecompress({flush:u.constants.BROTLI_OPERATION_FLUSH,finishFlush:u.constants.BROTLI_OPERATION_FLUSH}))
 else{A.length=0
 break}}}this.body=new se({read:n})
@@ -4986,24 +4986,24 @@ const g=n(5386)
 const p=n(7975)
 const{isValidHTTPToken:m,sameOrigin:E,environmentSettingsObject:w}=n(1118)
 const{forbiddenMethodsSet:I,corsSafeListedMethodsSet:y,referrerPolicy:B,requestRedirect:Q,requestMode:b,requestCredentials:v,requestCache:k,requestDuplex:S}=n(6833)
-const{kEnumerableProperty:R,normalizedMethodRecordsBase:T,normalizedMethodRecords:D}=g
+const{kEnumerableProperty:T,normalizedMethodRecordsBase:R,normalizedMethodRecords:D}=g
 const{kHeaders:O,kSignal:F,kState:N,kDispatcher:M}=n(6970)
 const{webidl:L}=n(6083)
 const{URLSerializer:U}=n(782)
 const{kConstruct:x}=n(3377)
 const P=n(4589)
-const{getMaxListeners:G,setMaxListeners:H,getEventListeners:J,defaultMaxListeners:$}=n(8474)
-const V=Symbol("abortController")
-const Y=new f(({signal:e,abort:t})=>{e.removeEventListener("abort",t)})
-const j=new WeakMap
+const{getMaxListeners:G,setMaxListeners:H,getEventListeners:j,defaultMaxListeners:$}=n(8474)
+const J=Symbol("abortController")
+const V=new f(({signal:e,abort:t})=>{e.removeEventListener("abort",t)})
+const Y=new WeakMap
 function buildAbort(e){return abort
 function abort(){const t=e.deref()
-if(t!==void 0){Y.unregister(abort)
+if(t!==void 0){V.unregister(abort)
 this.removeEventListener("abort",abort)
 t.abort(this.reason)
-const e=j.get(t.signal)
+const e=Y.get(t.signal)
 if(e!==void 0){if(e.size!==0){for(const t of e){const e=t.deref()
-if(e!==void 0)e.abort(this.reason)}e.clear()}j.delete(t.signal)}}}}let W=false
+if(e!==void 0)e.abort(this.reason)}e.clear()}Y.delete(t.signal)}}}}let W=false
 class Request{constructor(e,t={}){L.util.markAsUncloneable(this)
 if(e===x)return
 const n="Request constructor"
@@ -5057,7 +5057,7 @@ if(n!==void 0)r.method=n
 else{if(!m(e))throw new TypeError(`'${e}' is not a valid HTTP method.`)
 const t=e.toUpperCase()
 if(I.has(t))throw new TypeError(`'${e}' HTTP method is unsupported.`)
-e=T[t]??e
+e=R[t]??e
 r.method=e}if(!W&&r.method==="patch"){process.emitWarning("Using `patch` is highly likely to result in a `405 Method Not Allowed`. `PATCH` is much more likely to succeed.",{code:"UNDICI-FETCH-patch"})
 W=true}}if(t.signal!==void 0)f=t.signal
 this[N]=r
@@ -5065,12 +5065,12 @@ const v=new AbortController
 this[F]=v.signal
 if(f!=null){if(!f||typeof f.aborted!=="boolean"||typeof f.addEventListener!=="function")throw new TypeError("Failed to construct 'Request': member signal is not of type AbortSignal.")
 if(f.aborted)v.abort(f.reason)
-else{this[V]=v
+else{this[J]=v
 const e=new WeakRef(v)
 const t=buildAbort(e)
 try{if(typeof G==="function"&&G(f)===$)H(1500,f)
-else if(J(f,"abort").length>=$)H(1500,f)}catch{}g.addAbortListener(f,t)
-Y.register(v,{signal:f,abort:t},t)}}this[O]=new a(x)
+else if(j(f,"abort").length>=$)H(1500,f)}catch{}g.addAbortListener(f,t)
+V.register(v,{signal:f,abort:t},t)}}this[O]=new a(x)
 d(this[O],r.headersList)
 l(this[O],"request")
 if(b==="no-cors"){if(!y.has(r.method))throw new TypeError(`'${r.method} is unsupported in no-cors mode.`)
@@ -5083,10 +5083,10 @@ if((t.body!=null||k!=null)&&(r.method==="GET"||r.method==="HEAD"))throw new Type
 let S=null
 if(t.body!=null){const[e,n]=s(t.body,r.keepalive)
 S=e
-if(n&&!h(this[O]).contains("content-type",true))this[O].append("content-type",n)}const R=S??k
-if(R!=null&&R.source==null){if(S!=null&&t.duplex==null)throw new TypeError("RequestInit: duplex option is required when sending a body.")
+if(n&&!h(this[O]).contains("content-type",true))this[O].append("content-type",n)}const T=S??k
+if(T!=null&&T.source==null){if(S!=null&&t.duplex==null)throw new TypeError("RequestInit: duplex option is required when sending a body.")
 if(r.mode!=="same-origin"&&r.mode!=="cors")throw new TypeError('If request is made from ReadableStream, mode should be "same-origin" or "cors"')
-r.useCORSPreflightFlag=true}let U=R
+r.useCORSPreflightFlag=true}let U=T
 if(S==null&&k!=null){if(i(e))throw new TypeError("Cannot construct a Request with a Request object that has already been used.")
 const t=new TransformStream
 k.stream.pipeThrough(t)
@@ -5114,9 +5114,9 @@ if(i(this))throw new TypeError("unusable")
 const e=cloneRequest(this[N])
 const t=new AbortController
 if(this.signal.aborted)t.abort(this.signal.reason)
-else{let e=j.get(this.signal)
+else{let e=Y.get(this.signal)
 if(e===void 0){e=new Set
-j.set(this.signal,e)}const n=new WeakRef(t)
+Y.set(this.signal,e)}const n=new WeakRef(t)
 e.add(n)
 g.addAbortListener(t.signal,buildAbort(n))}return fromInnerRequest(e,t.signal,u(this[O]))}[p.inspect.custom](e,t){if(t.depth===null)t.depth=2
 t.colors??=true
@@ -5130,7 +5130,7 @@ s[F]=t
 s[O]=new a(x)
 d(s[O],e.headersList)
 l(s[O],n)
-return s}Object.defineProperties(Request.prototype,{method:R,url:R,headers:R,redirect:R,clone:R,signal:R,duplex:R,destination:R,body:R,bodyUsed:R,isHistoryNavigation:R,isReloadNavigation:R,keepalive:R,integrity:R,cache:R,credentials:R,attribute:R,referrerPolicy:R,referrer:R,mode:R,[Symbol.toStringTag]:{value:"Request",configurable:true}})
+return s}Object.defineProperties(Request.prototype,{method:T,url:T,headers:T,redirect:T,clone:T,signal:T,duplex:T,destination:T,body:T,bodyUsed:T,isHistoryNavigation:T,isReloadNavigation:T,keepalive:T,integrity:T,cache:T,credentials:T,attribute:T,referrerPolicy:T,referrer:T,mode:T,[Symbol.toStringTag]:{value:"Request",configurable:true}})
 L.converters.Request=L.interfaceConverter(Request)
 L.converters.RequestInfo=function(e,t,n){if(typeof e==="string")return L.converters.USVString(e,t,n)
 if(e instanceof Request)return L.converters.Request(e,t,n)
@@ -5144,7 +5144,7 @@ const p=n(7975)
 const{kEnumerableProperty:m}=g
 const{isValidReasonPhrase:E,isCancelled:w,isAborted:I,isBlobLike:y,serializeJavascriptValueToJSONString:B,isErrorLike:Q,isomorphicEncode:b,environmentSettingsObject:v}=n(1118)
 const{redirectStatusSet:k,nullBodyStatus:S}=n(6833)
-const{kState:R,kHeaders:T}=n(6970)
+const{kState:T,kHeaders:R}=n(6970)
 const{webidl:D}=n(6083)
 const{FormData:O}=n(8440)
 const{URLSerializer:F}=n(782)
@@ -5165,36 +5165,36 @@ t=D.converters["unsigned short"](t)
 let n
 try{n=new URL(e,v.settingsObject.baseUrl)}catch(t){throw new TypeError(`Failed to parse URL from ${e}`,{cause:t})}if(!k.has(t))throw new RangeError(`Invalid status code ${t}`)
 const s=fromInnerResponse(makeResponse({}),"immutable")
-s[R].status=t
+s[T].status=t
 const r=b(F(n))
-s[R].headersList.append("location",r,true)
+s[T].headersList.append("location",r,true)
 return s}constructor(e=null,t={}){D.util.markAsUncloneable(this)
 if(e===N)return
 if(e!==null)e=D.converters.BodyInit(e)
 t=D.converters.ResponseInit(t)
-this[R]=makeResponse({})
-this[T]=new s(N)
-a(this[T],"response")
-c(this[T],this[R].headersList)
+this[T]=makeResponse({})
+this[R]=new s(N)
+a(this[R],"response")
+c(this[R],this[T].headersList)
 let n=null
 if(e!=null){const[t,s]=A(e)
 n={body:t,type:s}}initializeResponse(this,t,n)}get type(){D.brandCheck(this,Response)
-return this[R].type}get url(){D.brandCheck(this,Response)
-const e=this[R].urlList
+return this[T].type}get url(){D.brandCheck(this,Response)
+const e=this[T].urlList
 const t=e[e.length-1]??null
 if(t===null)return""
 return F(t,true)}get redirected(){D.brandCheck(this,Response)
-return this[R].urlList.length>1}get status(){D.brandCheck(this,Response)
-return this[R].status}get ok(){D.brandCheck(this,Response)
-return this[R].status>=200&&this[R].status<=299}get statusText(){D.brandCheck(this,Response)
-return this[R].statusText}get headers(){D.brandCheck(this,Response)
-return this[T]}get body(){D.brandCheck(this,Response)
-return this[R].body?this[R].body.stream:null}get bodyUsed(){D.brandCheck(this,Response)
-return!!this[R].body&&g.isDisturbed(this[R].body.stream)}clone(){D.brandCheck(this,Response)
+return this[T].urlList.length>1}get status(){D.brandCheck(this,Response)
+return this[T].status}get ok(){D.brandCheck(this,Response)
+return this[T].status>=200&&this[T].status<=299}get statusText(){D.brandCheck(this,Response)
+return this[T].statusText}get headers(){D.brandCheck(this,Response)
+return this[R]}get body(){D.brandCheck(this,Response)
+return this[T].body?this[T].body.stream:null}get bodyUsed(){D.brandCheck(this,Response)
+return!!this[T].body&&g.isDisturbed(this[T].body.stream)}clone(){D.brandCheck(this,Response)
 if(f(this))throw D.errors.exception({header:"Response.clone",message:"Body has already been consumed."})
-const e=cloneResponse(this[R])
-if(d&&this[R].body?.stream)h.register(this,new WeakRef(this[R].body.stream))
-return fromInnerResponse(e,i(this[T]))}[p.inspect.custom](e,t){if(t.depth===null)t.depth=2
+const e=cloneResponse(this[T])
+if(d&&this[T].body?.stream)h.register(this,new WeakRef(this[T].body.stream))
+return fromInnerResponse(e,i(this[R]))}[p.inspect.custom](e,t){if(t.depth===null)t.depth=2
 t.colors??=true
 const n={status:this.status,statusText:this.statusText,headers:this.headers,body:this.body,bodyUsed:this.bodyUsed,ok:this.ok,redirected:this.redirected,type:this.type,url:this.url}
 return`Response ${p.formatWithOptions(t,n)}`}}u(Response)
@@ -5214,16 +5214,16 @@ else if(t==="opaqueredirect")return makeFilteredResponse(e,{type:"opaqueredirect
 else M(false)}function makeAppropriateNetworkError(e,t=null){M(w(e))
 return I(e)?makeNetworkError(Object.assign(new DOMException("The operation was aborted.","AbortError"),{cause:t})):makeNetworkError(Object.assign(new DOMException("Request was cancelled."),{cause:t}))}function initializeResponse(e,t,n){if(t.status!==null&&(t.status<200||t.status>599))throw new RangeError('init["status"] must be in the range of 200 to 599, inclusive.')
 if("statusText"in t&&t.statusText!=null)if(!E(String(t.statusText)))throw new TypeError("Invalid statusText")
-if("status"in t&&t.status!=null)e[R].status=t.status
-if("statusText"in t&&t.statusText!=null)e[R].statusText=t.statusText
-if("headers"in t&&t.headers!=null)o(e[T],t.headers)
+if("status"in t&&t.status!=null)e[T].status=t.status
+if("statusText"in t&&t.statusText!=null)e[T].statusText=t.statusText
+if("headers"in t&&t.headers!=null)o(e[R],t.headers)
 if(n){if(S.includes(e.status))throw D.errors.exception({header:"Response constructor",message:`Invalid response status code ${e.status}`})
-e[R].body=n.body
-if(n.type!=null&&!e[R].headersList.contains("content-type",true))e[R].headersList.append("content-type",n.type,true)}}function fromInnerResponse(e,t){const n=new Response(N)
-n[R]=e
-n[T]=new s(N)
-c(n[T],e.headersList)
-a(n[T],t)
+e[T].body=n.body
+if(n.type!=null&&!e[T].headersList.contains("content-type",true))e[T].headersList.append("content-type",n.type,true)}}function fromInnerResponse(e,t){const n=new Response(N)
+n[T]=e
+n[R]=new s(N)
+c(n[R],e.headersList)
+a(n[R],t)
 if(d&&e.body?.stream)h.register(n,new WeakRef(e.body.stream))
 return n}D.converters.ReadableStream=D.interfaceConverter(ReadableStream)
 D.converters.FormData=D.interfaceConverter(O)
@@ -5459,8 +5459,8 @@ return gettingDecodingSplitting(n)}const S=new TextDecoder
 function utf8DecodeBytes(e){if(e.length===0)return""
 if(e[0]===239&&e[1]===187&&e[2]===191)e=e.subarray(3)
 const t=S.decode(e)
-return t}class EnvironmentSettingsObjectBase{get baseUrl(){return c()}get origin(){return this.baseUrl?.origin}policyContainer=makePolicyContainer()}class EnvironmentSettingsObject{settingsObject=new EnvironmentSettingsObjectBase}const R=new EnvironmentSettingsObject
-e.exports={isAborted:isAborted,isCancelled:isCancelled,isValidEncodedURL:isValidEncodedURL,createDeferredPromise:createDeferredPromise,ReadableStreamFrom:g,tryUpgradeRequestToAPotentiallyTrustworthyURL:tryUpgradeRequestToAPotentiallyTrustworthyURL,clampAndCoarsenConnectionTimingInfo:clampAndCoarsenConnectionTimingInfo,coarsenedSharedCurrentTime:coarsenedSharedCurrentTime,determineRequestsReferrer:determineRequestsReferrer,makePolicyContainer:makePolicyContainer,clonePolicyContainer:clonePolicyContainer,appendFetchMetadata:appendFetchMetadata,appendRequestOriginHeader:appendRequestOriginHeader,TAOCheck:TAOCheck,corsCheck:corsCheck,crossOriginResourcePolicyCheck:crossOriginResourcePolicyCheck,createOpaqueTimingInfo:createOpaqueTimingInfo,setRequestReferrerPolicyOnRedirect:setRequestReferrerPolicyOnRedirect,isValidHTTPToken:p,requestBadPort:requestBadPort,requestCurrentURL:requestCurrentURL,responseURL:responseURL,responseLocationURL:responseLocationURL,isBlobLike:f,isURLPotentiallyTrustworthy:isURLPotentiallyTrustworthy,isValidReasonPhrase:isValidReasonPhrase,sameOrigin:sameOrigin,normalizeMethod:normalizeMethod,serializeJavascriptValueToJSONString:serializeJavascriptValueToJSONString,iteratorMixin:iteratorMixin,createIterator:createIterator,isValidHeaderName:Q,isValidHeaderValue:isValidHeaderValue,isErrorLike:isErrorLike,fullyReadBody:fullyReadBody,bytesMatch:bytesMatch,isReadableStreamLike:isReadableStreamLike,readableStreamClose:readableStreamClose,isomorphicEncode:isomorphicEncode,urlIsLocal:urlIsLocal,urlHasHttpsScheme:urlHasHttpsScheme,urlIsHttpHttpsScheme:urlIsHttpHttpsScheme,readAllBytes:readAllBytes,simpleRangeHeaderValue:simpleRangeHeaderValue,buildContentRange:buildContentRange,parseMetadata:parseMetadata,createInflate:createInflate,extractMimeType:extractMimeType,getDecodeSplit:getDecodeSplit,utf8DecodeBytes:utf8DecodeBytes,environmentSettingsObject:R}},6083:(e,t,n)=>{const{types:s,inspect:r}=n(7975)
+return t}class EnvironmentSettingsObjectBase{get baseUrl(){return c()}get origin(){return this.baseUrl?.origin}policyContainer=makePolicyContainer()}class EnvironmentSettingsObject{settingsObject=new EnvironmentSettingsObjectBase}const T=new EnvironmentSettingsObject
+e.exports={isAborted:isAborted,isCancelled:isCancelled,isValidEncodedURL:isValidEncodedURL,createDeferredPromise:createDeferredPromise,ReadableStreamFrom:g,tryUpgradeRequestToAPotentiallyTrustworthyURL:tryUpgradeRequestToAPotentiallyTrustworthyURL,clampAndCoarsenConnectionTimingInfo:clampAndCoarsenConnectionTimingInfo,coarsenedSharedCurrentTime:coarsenedSharedCurrentTime,determineRequestsReferrer:determineRequestsReferrer,makePolicyContainer:makePolicyContainer,clonePolicyContainer:clonePolicyContainer,appendFetchMetadata:appendFetchMetadata,appendRequestOriginHeader:appendRequestOriginHeader,TAOCheck:TAOCheck,corsCheck:corsCheck,crossOriginResourcePolicyCheck:crossOriginResourcePolicyCheck,createOpaqueTimingInfo:createOpaqueTimingInfo,setRequestReferrerPolicyOnRedirect:setRequestReferrerPolicyOnRedirect,isValidHTTPToken:p,requestBadPort:requestBadPort,requestCurrentURL:requestCurrentURL,responseURL:responseURL,responseLocationURL:responseLocationURL,isBlobLike:f,isURLPotentiallyTrustworthy:isURLPotentiallyTrustworthy,isValidReasonPhrase:isValidReasonPhrase,sameOrigin:sameOrigin,normalizeMethod:normalizeMethod,serializeJavascriptValueToJSONString:serializeJavascriptValueToJSONString,iteratorMixin:iteratorMixin,createIterator:createIterator,isValidHeaderName:Q,isValidHeaderValue:isValidHeaderValue,isErrorLike:isErrorLike,fullyReadBody:fullyReadBody,bytesMatch:bytesMatch,isReadableStreamLike:isReadableStreamLike,readableStreamClose:readableStreamClose,isomorphicEncode:isomorphicEncode,urlIsLocal:urlIsLocal,urlHasHttpsScheme:urlHasHttpsScheme,urlIsHttpHttpsScheme:urlIsHttpHttpsScheme,readAllBytes:readAllBytes,simpleRangeHeaderValue:simpleRangeHeaderValue,buildContentRange:buildContentRange,parseMetadata:parseMetadata,createInflate:createInflate,extractMimeType:extractMimeType,getDecodeSplit:getDecodeSplit,utf8DecodeBytes:utf8DecodeBytes,environmentSettingsObject:T}},6083:(e,t,n)=>{const{types:s,inspect:r}=n(7975)
 const{markAsUncloneable:o}=n(5919)
 const{toUSVString:i}=n(5386)
 const a={}
@@ -6141,8 +6141,8 @@ const{establishWebSocketConnection:B,closeWebSocketConnection:Q}=n(3403)
 const{ByteParser:b}=n(1298)
 const{kEnumerableProperty:v,isBlobLike:k}=n(5386)
 const{getGlobalDispatcher:S}=n(4743)
-const{types:R}=n(7975)
-const{ErrorEvent:T,CloseEvent:D}=n(6814)
+const{types:T}=n(7975)
+const{ErrorEvent:R,CloseEvent:D}=n(6814)
 const{SendQueue:O}=n(8470)
 class WebSocket extends EventTarget{#U={open:null,error:null,close:null,message:null}
 #he=0
@@ -6185,7 +6185,7 @@ if(m(this))throw new DOMException("Sent before connected.","InvalidStateError")
 if(!E(this)||w(this))return
 if(typeof e==="string"){const t=Buffer.byteLength(e)
 this.#he+=t
-this.#ge.add(e,()=>{this.#he-=t},A.string)}else if(R.isArrayBuffer(e)){this.#he+=e.byteLength
+this.#ge.add(e,()=>{this.#he-=t},A.string)}else if(T.isArrayBuffer(e)){this.#he+=e.byteLength
 this.#ge.add(e,()=>{this.#he-=e.byteLength},A.arrayBuffer)}else if(ArrayBuffer.isView(e)){this.#he+=e.byteLength
 this.#ge.add(e,()=>{this.#he-=e.byteLength},A.typedArray)}else if(k(e)){this.#he+=e.size
 this.#ge.add(e,()=>{this.#he-=e.size},A.blob)}}get readyState(){s.brandCheck(this,WebSocket)
@@ -6240,61 +6240,62 @@ s.converters.WebSocketInit=s.dictionaryConverter([{key:"protocols",converter:s.c
 s.converters["DOMString or sequence<DOMString> or WebSocketInit"]=function(e){if(s.util.Type(e)==="Object"&&!(Symbol.iterator in e))return s.converters.WebSocketInit(e)
 return{protocols:s.converters["DOMString or sequence<DOMString>"](e)}}
 s.converters.WebSocketSendData=function(e){if(s.util.Type(e)==="Object"){if(k(e))return s.converters.Blob(e,{strict:false})
-if(ArrayBuffer.isView(e)||R.isArrayBuffer(e))return s.converters.BufferSource(e)}return s.converters.USVString(e)}
+if(ArrayBuffer.isView(e)||T.isArrayBuffer(e))return s.converters.BufferSource(e)}return s.converters.USVString(e)}
 function onParserDrain(){this.ws[f].socket.resume()}function onParserError(e){let t
 let n
 if(e instanceof D){t=e.reason
 n=e.code}else t=e.message
-y("error",this,()=>new T("error",{error:e,message:t}))
+y("error",this,()=>new R("error",{error:e,message:t}))
 Q(this,n)}e.exports={WebSocket:WebSocket}},6828:(e,t,n)=>{n.a(e,async(e,s)=>{try{n.r(t)
 var r=n(1572)
 var o=n(4146)
 var i=n(8571)
 var a=n(6250)
 var c=n(5380)
-var A=n(5835)
-var l=n(4803)
-var u=n(3202)
-var d=n(8970)
-var h=n(4593)
-var f=n(9384)
-var g=n(3982)
-var p=n(8159)
-var m=n(6541)
-var E=n(2251)
-var w=n(7946)
-var I=n(8093)
-var y=n(9593)
-var B=n(5903)
+var A=n(5427)
+var l=n(5835)
+var u=n(4803)
+var d=n(4077)
+var h=n(8970)
+var f=n(4593)
+var g=n(9384)
+var p=n(3982)
+var m=n(8159)
+var E=n(6541)
+var w=n(2251)
+var I=n(7946)
+var y=n(8093)
+var B=n(9593)
+var Q=n(4418)
 const e=(0,c.qj)(process.env)
-const Q=3e3
-const b=(0,c.Vc)(e,process.env);(0,c.QU)(b);(0,c.XJ)(e,process.env).forEach(e=>{r.$e(e)})
-const v=(0,y.a)(process.env)
-const k=await(0,d.s)(e,b,"action",v)
-if(k.is==="wrong"){k.problems.forEach(e=>{r.z3((0,c.Is)((0,m.TN)(e)))})
+const b=3e3
+const v=(0,c.Vc)(e,process.env);(0,c.QU)(v);(0,c.XJ)(e,process.env).forEach(e=>{r.$e(e)})
+const k=(0,B.a)(process.env)
+const S=await(0,h.s)(e,v,"action",k)
+if(S.is==="wrong"){S.problems.forEach(e=>{r.z3((0,c.Is)((0,E.TN)(e)))})
 r.uH("result","usage")
-r.uH("cause",(0,m.TN)(k.problems.join("; ")))
-process.exitCode=f.h.usage}else{const t=await v.privateFolder()
+r.uH("cause",(0,E.TN)(S.problems.join("; ")))
+process.exitCode=g.h.usage}else{const t=await k.privateFolder()
 r.LZ("folder",t)
-const n=await v.read(b["config"]??l.rk)
-if(n!==void 0)await v.write(`${t}/${l.rk}`,n)
-const s=(0,B.W)({...process.env,RUNNER_TEMP:t});(0,w.U)()
-const d=(0,w.B)(e=>{r.pq(e)})
-const m=new g.a((0,c.oD)(),s.clock)
-const y=await(0,E.K)(s)
-if(A.ST.includes(e))r.LZ("run",y.id)
-const{settings:S}=k
-const R=(0,a.l)(s,S,y,{onKept:e=>{r.LZ("deployment",e)}})
-const T=await(0,u.d)(e,{platform:s,settings:S,reporter:m,signal:d,holder:y,...R&&{onBegin:R.begin}})
-process.exitCode=f.h[T.result]||process.exitCode
-const D=S.report??`${t}/report.json`
-const write=e=>s.files.write(D,`${JSON.stringify(e,null,2)}\n`).catch(e=>{r.$e(`the report could not be written: ${String(e)}`)})
-await write(T)
-await(0,c.Qz)(T,D)
-const O=await(0,I.ip)(s.clock,Q,d,t=>Promise.all([R?.end((0,i.Cy)(T),t)??[],(0,p.h)(s,S,{report:T,holder:y},t),e==="plan"?(0,o.B)(s,S,{report:T,url:y.url,secrets:(0,c.Fj)(b)},t):[]]))
-if(T.result!=="stuck")r.LZ("ended",T.result)
-if(O.flat().length>0){O.flat().forEach(e=>{r.$e((0,c.Is)(e))})
-await write((0,h.k)(T,O.flat()))}}s()}catch(e){s(e)}},1)},711:(e,t,n)=>{n.d(t,{BW:()=>fixOf,Bc:()=>inContainer,mo:()=>inTemplate})
+const n=await k.read(v["config"]??u.rk)
+if(n!==void 0)await k.write(`${t}/${u.rk}`,n)
+const s=(0,Q.W)({...process.env,RUNNER_TEMP:t});(0,I.U)()
+const h=(0,I.B)(e=>{r.pq(e)})
+const E=new p.a((0,c.oD)(),s.clock)
+const B=await(0,w.K)(s)
+if(l.ST.includes(e))r.LZ("run",B.id)
+const{settings:T}=S
+const R=(0,a.l)(s,T,B,{onKept:e=>{r.LZ("deployment",e)}})
+const D=await(0,d.d)(e,{platform:s,settings:T,reporter:E,signal:h,holder:B,...R&&{onBegin:R.begin}})
+process.exitCode=g.h[D.result]||process.exitCode
+const O=T.report??`${t}/report.json`
+const write=e=>s.files.write(O,`${JSON.stringify(e,null,2)}\n`).catch(e=>{r.$e(`the report could not be written: ${String(e)}`)})
+await write(D)
+await(0,c.Qz)(D,O)
+const F=await(0,y.ip)(s.clock,b,h,t=>Promise.all([R?.end((0,i.Cy)(D),t)??[],(0,m.h)(s,T,{report:D,holder:B},t),e==="plan"?(0,o.B)(s,T,{report:D,url:B.url,secrets:(0,A.F)(v)},t):[]]))
+if(D.result!=="stuck")r.LZ("ended",D.result)
+if(F.flat().length>0){F.flat().forEach(e=>{r.$e((0,c.Is)(e))})
+await write((0,f.k)(D,F.flat()))}}s()}catch(e){s(e)}},1)},711:(e,t,n)=>{n.d(t,{BW:()=>fixOf,Bc:()=>inContainer,mo:()=>inTemplate})
 var s=n(3645)
 var r=n(6388)
 function fixOf({id:e,manifest:t},n,o){return t?`# in the manifest of ${(0,r.T)(e)}\n${(0,s.As)(n).trim()}`:o(["patch",(0,r.T)(e),"--patch",JSON.stringify(n)])}function inTemplate({id:e},t){const n={spec:{template:{spec:t}}}
@@ -6383,7 +6384,7 @@ const a=(0,i.Bc)(n,s,{imagePullPolicy:"IfNotPresent"})
 return(0,o.$e)("workloads",r,(0,i.BW)(n,a,t))}))}},1210:(e,t,n)=>{n.a(e,async(e,s)=>{try{n.r(t)
 var r=n(8330)
 var o=n(6040)
-var i=n(3202)
+var i=n(4077)
 var a=n(8970)
 var c=n(8920)
 var A=n(9223)
@@ -6397,7 +6398,7 @@ var p=n(8159)
 var m=n(6541)
 var E=n(2251)
 var w=n(7946)
-var I=n(5903)
+var I=n(4418)
 var y=n(9212)
 const json=e=>`${JSON.stringify(e,null,2)}\n`
 const B={report:json,junit:A.b}
@@ -6426,10 +6427,10 @@ const k=(0,w.B)(t=>{const n=(0,m.Ao)(e)
 write(n===void 0?`· ${t}`:`· ${t}: ${n}`)})
 const S=(0,g.c)(write,Q,v)
 const raw=e=>void o.write(e)
-const R=A?(0,c.V)(S,raw,n.clock):S
-const T=new h.a(R,n.clock)
+const T=A?(0,c.V)(S,raw,n.clock):S
+const R=new h.a(T,n.clock)
 const D=await(0,E.K)(n)
-const O=await(0,i.d)(e,{platform:n,settings:r,reporter:T,signal:k,holder:D})
+const O=await(0,i.d)(e,{platform:n,settings:r,reporter:R,signal:k,holder:D})
 process.exitCode=u.h[O.result]||process.exitCode
 const F=(0,l.k)(O,await(0,p.h)(n,r,{report:O,holder:D}))
 if(F.history&&!r.json)(0,d.f)(F.history).forEach(write)
@@ -7244,7 +7245,7 @@ return[[(0,c.T)((0,a.hY)(s)),A.map(e=>e.image)]]}))
 return Object.fromEntries(r.flat())}},2567:(e,t,n)=>{n.d(t,{M:()=>showHistory})
 var s=n(9754)
 var r=n(8093)
-var o=n(418)
+var o=n(801)
 function showHistory(e){return(0,o.Y)("history",e,({platform:e,settings:t,signal:n,app:o,resources:i})=>(0,r.ZC)(n,async()=>{const r=await i.openCluster(e,t,n)
 return{result:"unchanged",history:await(0,s.Lu)(r,o,t.image)}}))}},9707:(e,t,n)=>{n.d(t,{C:()=>recoverLeft,U:()=>recoverRecord})
 var s=n(9869)
@@ -7260,7 +7261,7 @@ var d=n(2251)
 var h=n(7437)
 var f=n(2770)
 var g=n(259)
-var p=n(418)
+var p=n(801)
 var m=n(4034)
 function recoverLeft(e,t){return(0,p.Y)("recover",e,e=>e.reporter.stage("recover",async n=>{const{platform:o,settings:i,signal:a,holder:c,app:A,resources:g}=e
 const p=await g.openCluster(o,i,a)
@@ -7290,22 +7291,22 @@ try{await(0,f.d9)(t,n)
 const d=await(0,a.Lu)(h,o,u.image)
 if((0,c.u7)(d,E)){p.say(`the release of ${(0,i.j)(E.tag)} is live; removing its leftover record`)
 await(0,l.yv)(h,r.clock,o,s)
-return{is:"well"}}const{restored:g,reversed:m}=await(0,f.lj)(t,n,s,I)
-if(t.command==="recover")e.reversed=m
-e.exceptions=(0,A.Z)(n.clusterState(),g,e=>h.commandLine(e))
+return{is:"well"}}const{restored:g,reversed:m,backup:w}=await(0,f.lj)(t,n,s,I)
+if(t.command==="recover"){e.reversed=m
+if(w)e.backup=w}e.exceptions=(0,A.Z)(n.clusterState(),g,e=>h.commandLine(e))
 return{is:"restored",restored:g}}catch(e){const t=await(0,g.ax)(h,r.clock,u,w)
 const n=(0,g.qT)(d)
 if(n)throw new m.r(n,t)
 const s=(0,g.rl)(e,d)
-const o={...s,code:"restore-failed",sentence:`the release of ${(0,i.j)(E.tag)} was interrupted, and restoring it failed: ${s.sentence}`,hint:[...Object.entries(t).map(([e,t])=>`${e} runs ${t.map(i.E4).join(", ")||"nothing"}`),(0,g.eW)(u,h,w)].join("\n")}
-throw new m.r(o,t)}}},3202:(t,n,s)=>{s.d(n,{d:()=>run_command_runCommand})
-var r=s(4484)
-const o=e(import.meta.url)("node:path/posix")
-var i=s(307)
-var a=s(7478)
-const c=30
-const A=/^(\[(internal|auth)\]|(ex|im)porting |resolve image config|docker-image:|building with )/
-const l=/^(Get|Hit|Ign):\d+ |^Selecting previously unselected|^Preparing to unpack|^Unpacking |^\(Reading database/
+const o={...s,code:"restore-failed",sentence:`the release of ${(0,i.j)(E.tag)} was interrupted, and restoring it failed: ${s.sentence}`,hint:[...s.hint===void 0?[]:[s.hint],...Object.entries(t).map(([e,t])=>`${e} runs ${t.map(i.E4).join(", ")||"nothing"}`),(0,g.eW)(u,h,w)].join("\n")}
+throw new m.r(o,t)}}},4077:(e,t,n)=>{n.d(t,{d:()=>run_command_runCommand})
+var s=n(4484)
+var r=n(3916)
+var o=n(307)
+var i=n(7478)
+const a=30
+const c=/^(\[(internal|auth)\]|(ex|im)porting |resolve image config|docker-image:|building with )/
+const A=/^(Get|Hit|Ign):\d+ |^Selecting previously unselected|^Preparing to unpack|^Unpacking |^\(Reading database/
 class BuildLog{#me=new Map
 #Ee=[]
 #we
@@ -7316,30 +7317,30 @@ class BuildLog{#me=new Map
 #Qe
 #be=[]
 #ve
-get now(){return this.#ve}read(e){const t=(0,a.pj)(e).trimEnd()
+get now(){return this.#ve}read(e){const t=(0,i.pj)(e).trimEnd()
 if(t==="")return false
 keep(this.#Ee,t)
 const[,n,s]=/^#(\d+) (.*)$/.exec(t)??[]
 return n===void 0||s===void 0?this.#ke(t):this.#Se(n,s)}failure(){const e=this.#we?.step
-const t=this.#Re(e?.name)
+const t=this.#Te(e?.name)
 const n=this.#we?.message??this.#Ce??""
 const s=e?.output??[]
 const r=/(?:did not complete successfully|^executor failed running .*): (.+)$/.exec(n)
-const o=r?(0,a.BP)(s)||(r[1]??""):reworded(n)
-const i=this.#Be??numberIn(/parse error(?: on)? line (\d+):/.exec(n))
-return{...t===void 0?{}:{instruction:t},...i===void 0?{}:{line:i},message:(0,a.vI)(o||(0,a.BP)(this.#Ee)||"no reason was given",300),log:s.length>0?s:n===""?this.#Ee:this.#be}}#Re(e){if(e!==void 0&&!A.test(e))return withoutStage(e)
+const o=r?(0,i.BP)(s)||(r[1]??""):reworded(n)
+const a=this.#Be??numberIn(/parse error(?: on)? line (\d+):/.exec(n))
+return{...t===void 0?{}:{instruction:t},...a===void 0?{}:{line:a},message:(0,i.vI)(o||(0,i.BP)(this.#Ee)||"no reason was given",300),log:s.length>0?s:n===""?this.#Ee:this.#be}}#Te(e){if(e!==void 0&&!c.test(e))return withoutStage(e)
 const t=/^\[internal\] load metadata for (?:docker\.io\/(?:library\/)?)?(\S+)$/.exec(e??"")
 return this.#Qe??(t?`FROM ${t[1]??""}`:void 0)}#Se(e,t){const n=this.#me.get(e)
 if(n===void 0){this.#me.set(e,{name:t,output:[]})
-if(A.test(t))return false
+if(c.test(t))return false
 this.#ve=withoutStage(t)
 return true}const s=/^\d+\.\d+ ?(.*)$/.exec(t)?.[1]
 if(s!==void 0){if(s.trim()==="")return false
-keep(n.output,(0,a.vI)(s,500))
+keep(n.output,(0,i.vI)(s,500))
 this.#ve=withoutStage(n.name)
-return!l.test(s)}if(t.startsWith("ERROR: ")){this.#we??={step:n,message:t.slice("ERROR: ".length)}
+return!A.test(s)}if(t.startsWith("ERROR: ")){this.#we??={step:n,message:t.slice("ERROR: ".length)}
 return true}const r=/^DONE (\d+\.\d)s$/.exec(t)?.[1]
-if(A.test(n.name))return false
+if(c.test(n.name))return false
 return t==="CACHED"||t.startsWith("WARN")||Number(r)>=1}#ke(e){if(/^-{6}$/.test(e))this.#Ie++
 else if(/^-{7,}$/.test(e))this.#Be??=Number(/:(\d+)$/.exec(this.#ye??"")?.[1])||void 0
 else if(e.startsWith("ERROR: "))this.#Ce??=e.slice("ERROR: ".length)
@@ -7354,318 +7355,318 @@ r.text+=` ${o.replace(/\\\s*$/,"")}`
 if(/\\\s*$/.test(o))continue
 if(words(r.text)===n)s.push(r.line)
 r=void 0}return s.length===1?s[0]:void 0}function words(e){return e.trim().replace(/^(FROM .*?) AS \S+$/i,"$1").split(/\s+/).join(" ")}function numberIn(e){return Number(e?.[1])||void 0}function reworded(e){return e.replace(/^(failed to (build|solve|compute cache key|load cache key|create LLB definition|solve with frontend [^:]+)( with frontend [^:]+)?: |failed to calculate checksum of ref [^"]*(?=")|rpc error: code = \w+ desc = |dockerfile parse error( on)? line \d+: )+/,"")}function keep(e,t){e.push(t)
-if(e.length>c)e.shift()}var u=s(4734)
-var d=s(115)
-var h=s(8093)
-var f=s(5977)
-var g=s(1424)
-async function pullImage(e,{repository:t,tag:n,digest:s},r,o){const a=`${t}@${s}`
+if(e.length>a)e.shift()}var l=n(4734)
+var u=n(115)
+var d=n(8093)
+var h=n(5584)
+var f=n(1424)
+async function pullImage(e,{repository:t,tag:n,digest:s},r,i){const a=`${t}@${s}`
 r.waiting(`pulling ${a}`)
-const c=await(0,h.L5)({clock:e.clock,signal:o,tries:3,pause:2e3,isTransient:e=>e.code!==0&&(0,g.jR)((0,u.A3)(e),t)==="transient"},()=>(0,u.T3)(e,["pull","--quiet",a],{signal:o}))
+const c=await(0,d.L5)({clock:e.clock,signal:i,tries:3,pause:2e3,isTransient:e=>e.code!==0&&(0,f.jR)((0,l.A3)(e),t)==="transient"},()=>(0,l.T3)(e,["pull","--quiet",a],{signal:i}))
 r.waiting(void 0)
-if(c.code!==0){const e=(0,u.A3)(c);(0,i.fJ)((0,u.Ic)("registry",c)??{code:"registry",sentence:`registry: ${a} could not be pulled from ${(0,g.w4)(t)}: ${e}`,...(0,g.jR)(e,t)==="denied"&&{hint:(0,g.t$)(t,"read")}})}const A=await idInEngine(e,a,o)
+if(c.code!==0){const e=(0,l.A3)(c);(0,o.fJ)((0,l.Ic)("registry",c)??{code:"registry",sentence:`registry: ${a} could not be pulled from ${(0,f.w4)(t)}: ${e}`,...(0,f.jR)(e,t)==="denied"&&{hint:(0,f.t$)(t,"read")}})}const A=await idInEngine(e,a,i)
 if(A!==void 0)return{repository:t,tag:n,id:A}
-return(0,i.fJ)({code:"registry",sentence:`registry: ${a} was pulled, but is missing from the local engine`})}async function idInEngine(e,t,n){const s=await(0,u.T3)(e,["image","inspect","--format","{{.Id}}",t],{signal:n})
+return(0,o.fJ)({code:"registry",sentence:`registry: ${a} was pulled, but is missing from the local engine`})}async function idInEngine(e,t,n){const s=await(0,l.T3)(e,["image","inspect","--format","{{.Id}}",t],{signal:n})
 if(s.code===0)return s.stdout.trim()
-const r=(0,u.Ic)("image",s)
-return r===void 0?void 0:(0,i.fJ)(r)}async function tagsInEngine(e,t,n){const s=["image","ls","--format","{{.Tag}}",t]
-const r=await(0,u.T3)(e,s,{signal:n})
+const r=(0,l.Ic)("image",s)
+return r===void 0?void 0:(0,o.fJ)(r)}async function tagsInEngine(e,t,n){const s=["image","ls","--format","{{.Tag}}",t]
+const r=await(0,l.T3)(e,s,{signal:n})
 return r.code===0?r.stdout.split("\n").filter(e=>e!==""):[]}async function findInEngine(e,t,n){const s=await idInEngine(e,t,n)
 if(s===void 0)return
 const r="{{json .Config.Labels}}"
-const o=await(0,u.T3)(e,["image","inspect","--format",r,s],{signal:n})
+const o=await(0,l.T3)(e,["image","inspect","--format",r,s],{signal:n})
 if(o.code!==0)return{id:s}
-return{id:s,...(0,f.Cy)(JSON.parse(o.stdout))}}async function buildImage(e,t,n,s){const r=checkPlan(e,t)
-const o=`${t.repository}:${t.tag}`
+return{id:s,...(0,h.Cy)(JSON.parse(o.stdout))}}async function buildImage(e,t,n,s){const r=checkPlan(e,t)
+const i=`${t.repository}:${t.tag}`
 const a=new BuildLog
 const c=[]
-n.waiting(`building ${o}`)
-const{code:A}=await(0,u.T3)(e,buildArguments(t,r),{signal:s,onLine:e=>{if(c.push(e)>60)c.shift()
+n.waiting(`building ${i}`)
+const{code:A}=await(0,l.T3)(e,buildArguments(t,r),{signal:s,onLine:e=>{if(c.push(e)>60)c.shift()
 if(a.read(e))n.quote(e)
 if(a.now!==void 0)n.waiting(`building: ${a.now}`)}})
 n.waiting(void 0)
 if(A!==0){const t={code:A,stdout:"",stderr:c.join("\n")}
-const n=(0,u.Ic)("build",t);(0,i.fJ)(n??buildCause(r,a.failure(),await e.files.read(r)))}const l=await idInEngine(e,o,s)
+const n=(0,l.Ic)("build",t);(0,o.fJ)(n??buildCause(r,a.failure(),await e.files.read(r)))}const u=await idInEngine(e,i,s)
 const{repository:d,tag:h,inputs:f}=t
-if(l!==void 0)return{repository:d,tag:h,id:l,inputs:f}
-return(0,i.fJ)({code:"build-failed",sentence:`build failed: the engine does not have ${o} after the build`})}function buildArguments(e,t){const pairs=(e,t)=>Object.entries(t).flatMap(([t,n])=>[e,`${t}=${n}`])
-return["buildx","build","--load","--progress","plain","--provenance","false","--tag",`${e.repository}:${e.tag}`,"--file",t,...e.target===void 0?[]:["--target",e.target],...pairs("--build-arg",e.args),...pairs("--label",{...e.labels,[d.eT]:e.inputs}),"--",e.context]}function checkPlan({files:e},{context:t,file:n}){if(!e.isFolder(t))return(0,i.fJ)({code:"usage",sentence:`build: the context "${t}" is not a folder`,hint:'Set "context" to the folder that the image is built from. Is the repository checked out?'})
-const s=n??(0,o.join)(t,"Dockerfile")
-if(!e.exists(s)||e.isFolder(s))return(0,i.fJ)({code:"usage",sentence:`build: there is no Dockerfile at "${s}"`,hint:'Set "file" to its path, or "context" to its folder'})
-return s}function buildCause(e,t,n=""){const{instruction:s,message:r,log:i}=t
-const c=(0,o.normalize)(e)
+if(u!==void 0)return{repository:d,tag:h,id:u,inputs:f}
+return(0,o.fJ)({code:"build-failed",sentence:`build failed: the engine does not have ${i} after the build`})}function buildArguments(e,t){const pairs=(e,t)=>Object.entries(t).flatMap(([t,n])=>[e,`${t}=${n}`])
+return["buildx","build","--load","--progress","plain","--provenance","false","--tag",`${e.repository}:${e.tag}`,"--file",t,...e.target===void 0?[]:["--target",e.target],...pairs("--build-arg",e.args),...pairs("--label",{...e.labels,[u.eT]:e.inputs}),"--",e.context]}function checkPlan({files:e},{context:t,file:n}){if(!e.isFolder(t))return(0,o.fJ)({code:"usage",sentence:`build: the context "${t}" is not a folder`,hint:'Set "context" to the folder that the image is built from. Is the repository checked out?'})
+const s=n??(0,r.join)(t,"Dockerfile")
+if(!e.exists(s)||e.isFolder(s))return(0,o.fJ)({code:"usage",sentence:`build: there is no Dockerfile at "${s}"`,hint:'Set "file" to its path, or "context" to its folder'})
+return s}function buildCause(e,t,n=""){const{instruction:s,message:o,log:a}=t
+const c=(0,r.normalize)(e)
 const A=t.line??(s===void 0?void 0:lineOf(s,n))
 const l=A===void 0?c:`${c}:${A}`
-const u=s===void 0?l:`"${(0,a.vI)(withoutFlags(s),100)}" (${l}) failed`
-const d=A===void 0?[]:[{file:c,line:A,title:"docker build failed",message:r}]
-const h=p.find(([e])=>e.test(r))?.[1]
-return{code:"build-failed",sentence:`build: ${u}: ${r}`,...h===void 0?{}:{hint:h},logs:[{lines:i}],annotations:d}}function withoutFlags(e){return e.replace(/^([A-Z]+ )(--\w[\w-]*(=\S+)? )+/,"$1").replace(/\s+/g," ")}const p=[[/^"[^"]+"( not found)?: not found$/,"Move it into the context, and check that .dockerignore does not exclude it"],[/no space left on device/i,"Free disk space: docker system prune"],[/target stage .* could not be found/i,'Set "target" to a stage of the Dockerfile']]
-async function build(e,t){const{platform:n,settings:s,source:o,signal:i,log:c}=e
+const u=s===void 0?l:`"${(0,i.vI)(withoutFlags(s),100)}" (${l}) failed`
+const d=A===void 0?[]:[{file:c,line:A,title:"docker build failed",message:o}]
+const h=g.find(([e])=>e.test(o))?.[1]
+return{code:"build-failed",sentence:`build: ${u}: ${o}`,...h===void 0?{}:{hint:h},logs:[{lines:a}],annotations:d}}function withoutFlags(e){return e.replace(/^([A-Z]+ )(--\w[\w-]*(=\S+)? )+/,"$1").replace(/\s+/g," ")}const g=[[/^"[^"]+"( not found)?: not found$/,"Move it into the context, and check that .dockerignore does not exclude it"],[/no space left on device/i,"Free disk space: docker system prune"],[/target stage .* could not be found/i,'Set "target" to a stage of the Dockerfile']]
+async function build(e,t){const{platform:n,settings:r,source:o,signal:a,log:c}=e
 const A=n.clock.now()
-const l=await(0,r.Ub)(n,s.context)
-const u=await buildImage(n,{repository:s.image,tag:o.tag,context:s.context,...s.file===void 0?{}:{file:s.file},...s.target===void 0?{}:{target:s.target},args:s["build-args"],inputs:t,labels:{"org.opencontainers.image.created":new Date(A).toISOString(),"org.opencontainers.image.version":o.tag,...o.sha===void 0?{}:{"org.opencontainers.image.revision":o.sha},...l===void 0?{}:{"org.opencontainers.image.source":l}}},c,i)
-c.say(`built ${u.repository}:${u.tag} in ${(0,a.p0)(n.clock.now()-A)}`)
-return u}var m=s(7436)
-var E=s(2088)
-var w=s(1533)
+const l=await(0,s.Ub)(n,r.context)
+const u=await buildImage(n,{repository:r.image,tag:o.tag,context:r.context,...r.file===void 0?{}:{file:r.file},...r.target===void 0?{}:{target:r.target},args:r["build-args"],inputs:t,labels:{"org.opencontainers.image.created":new Date(A).toISOString(),"org.opencontainers.image.version":o.tag,...o.sha===void 0?{}:{"org.opencontainers.image.revision":o.sha},...l===void 0?{}:{"org.opencontainers.image.source":l}}},c,a)
+c.say(`built ${u.repository}:${u.tag} in ${(0,i.p0)(n.clock.now()-A)}`)
+return u}var p=n(7436)
+var m=n(2088)
+var E=n(1533)
 async function lookForBuild(e){const{platform:t,settings:n,source:s}=e
-const r=await(0,d.Vc)(t,n)
+const r=await(0,u.Vc)(t,n)
 const o=await ofBuild(e,s.tag,r)
 if(o.is!=="another build")return{lookup:o,source:s,inputs:r}
-const i=(0,d.Zc)(s.tag,r)
+const i=(0,u.Zc)(s.tag,r)
 const a=await ofBuild(e,i,r)
-return{lookup:a,source:{...s,tag:i},inputs:r,beside:s.tag}}async function ofBuild({platform:e,settings:t,source:n,signal:s},r,o){const i=await(0,f.TE)(e,t.image,r,s)
+return{lookup:a,source:{...s,tag:i},inputs:r,beside:s.tag}}async function ofBuild({platform:e,settings:t,source:n,signal:s},r,o){const i=await(0,h.TE)(e,t.image,r,s)
 if(i.is!=="there")return i
 const{image:a}=i
-const c=await(0,f.yv)(e,a,s)
+const c=await(0,h.yv)(e,a,s)
 const{sha:A}=n
-const l=t.tag===void 0||A===void 0?i:(0,f.Nm)(a,A,c.revision)
+const l=t.tag===void 0||A===void 0?i:(0,h.Nm)(a,A,c.revision)
 if(l.is!=="there")return l
-return c.inputs===o?l:{is:"another build",image:a}}async function lookUpCommit({platform:e,settings:t,source:n,signal:s}){const r=await(0,f.TE)(e,t.image,n.tag,s)
+return c.inputs===o?l:{is:"another build",image:a}}async function lookUpCommit({platform:e,settings:t,source:n,signal:s}){const r=await(0,h.TE)(e,t.image,n.tag,s)
 if(r.is!=="there"||t.tag===void 0||n.sha===void 0)return r
-return(0,f.Nm)(r.image,n.sha,await(0,f.DT)(e,r.image,s))}async function findBuild(e){const{settings:t,log:n}=e
+return(0,h.Nm)(r.image,n.sha,await(0,h.DT)(e,r.image,s))}async function findBuild(e){const{settings:t,log:n}=e
 const{lookup:s,source:r,inputs:o,beside:i}=await lookForBuild(e)
-if(i!==void 0)n.say(`the registry has ${t.image}:${i} of another build (${I}): this one gets the tag ${(0,E.j)(r.tag)}`)
+if(i!==void 0)n.say(`the registry has ${t.image}:${i} of another build (${w}): this one gets the tag ${(0,m.j)(r.tag)}`)
 const a=imageIn(e.with({source:r}),s)
-return{source:r,inputs:o,...a&&{image:a}}}const I="other build-args, target, Dockerfile or context, or an unknown build"
+return{source:r,inputs:o,...a&&{image:a}}}const w="other build-args, target, Dockerfile or context, or an unknown build"
 function imageIn({settings:e,source:t,log:n},s){const r=`${e.image}:${t.tag}`
-switch(s.is){case"there":n.say(`the registry has ${(0,m.d)(s.image)}`)
+switch(s.is){case"there":n.say(`the registry has ${(0,p.d)(s.image)}`)
 return s.image
 case"another":n.say(`the registry has ${r} of another commit (${s.of})`)
 return
-case"another build":return(0,i.fJ)({code:"registry",sentence:`the registry has ${r} of another build of this commit (${I})`,hint:'give this build another "tag"'})
-case"unlabelled":return(0,i.fJ)({code:"registry",sentence:`the registry has ${r} already, without a label that names its commit`,hint:'roll that image out with "deploy", or set another "tag"'})
+case"another build":return(0,o.fJ)({code:"registry",sentence:`the registry has ${r} of another build of this commit (${w})`,hint:'give this build another "tag"'})
+case"unlabelled":return(0,o.fJ)({code:"registry",sentence:`the registry has ${r} already, without a label that names its commit`,hint:'roll that image out with "deploy", or set another "tag"'})
 case"absent":case"denied":return
-case"unreachable":case"failed":return(0,i.fJ)({code:"registry",sentence:`registry: ${e.image}: ${s.said}`})}}async function imageToDeploy(e){const{platform:t,settings:n,source:s,signal:r,log:o}=e
+case"unreachable":case"failed":return(0,o.fJ)({code:"registry",sentence:`registry: ${e.image}: ${s.said}`,..."hint"in s&&{hint:s.hint}})}}async function imageToDeploy(e){const{platform:t,settings:n,source:s,signal:r,log:i}=e
 const{image:a,digest:c}=n
 if(c!==void 0)return imageOfDigest(e,c)
-const A=await(0,f.F1)(t,a,s.tag,r)
+const A=await(0,h.F1)(t,a,s.tag,r)
 if(A){await checkMeant(e)
-o.say(`the registry has ${(0,m.d)(A)}`)
+i.say(`the registry has ${(0,p.d)(A)}`)
 const t=await commitOf(e,A)
 return{image:A,source:sourceOf(A.tag,t)}}const l=`${a}:${s.tag}`
 const u=await idInEngine(t,l,r).catch(()=>{})
-return(0,i.fJ)({code:"image-missing",sentence:`the registry has no ${l}`,hint:u===void 0?"check the option tag, or push the image before the deploy":`this machine's engine has it: set "push" for the build, or for the test`})}async function imageOfDigest({platform:e,settings:t,signal:n,log:s},r){const{image:o}=t
-const a={repository:o,tag:t.tag??"",digest:r}
-const c=(0,f.wj)(a,await(0,f.OK)(e,a,n))
-if(!c)return(0,i.fJ)({code:"image-missing",sentence:`the registry has no ${o}@${r}`,hint:"check the option digest, or push the image before the deploy"})
-const{revision:A,version:l}=await(0,f.yv)(e,c,n)
+return(0,o.fJ)({code:"image-missing",sentence:`the registry has no ${l}`,hint:u===void 0?"check the option tag, or push the image before the deploy":`this machine's engine has it: set "push" for the build, or for the test`})}async function imageOfDigest({platform:e,settings:t,signal:n,log:s},r){const{image:i}=t
+const a={repository:i,tag:t.tag??"",digest:r}
+const c=(0,h.wj)(a,await(0,h.OK)(e,a,n))
+if(!c)return(0,o.fJ)({code:"image-missing",sentence:`the registry has no ${i}@${r}`,hint:"check the option digest, or push the image before the deploy"})
+const{revision:A,version:l}=await(0,h.yv)(e,c,n)
 const u=t.tag??(isTag(l)?l:void 0)
-if(u===void 0)return(0,i.fJ)({code:"usage",sentence:`"digest" needs "tag" here: ${o}@${r} has no version label`,hint:"set the tag that the image was pushed with; it names the version in log and history"})
+if(u===void 0)return(0,o.fJ)({code:"usage",sentence:`"digest" needs "tag" here: ${i}@${r} has no version label`,hint:"set the tag that the image was pushed with; it names the version in log and history"})
 const d={...c,tag:u}
-s.say(`the registry has ${(0,m.d)(d)}`)
-return{image:d,source:sourceOf(u,A??commitIn(t.tag))}}function isTag(e){return e!==void 0&&!((0,w.I_)(e)instanceof w.AF)}function sourceOf(e,t){return{tag:e,...t!==void 0&&{sha:t}}}async function commitOf({platform:e,settings:t,source:n,signal:s},r){if(t.tag===void 0)return n.sha
-return commitIn(t.tag)??(0,f.DT)(e,r,s).catch(()=>{})}function commitIn(e=""){return/^[0-9a-f]{40}(?![0-9a-f])/.exec(e)?.[0]}async function imageToTest(e){const{platform:t,settings:n,source:s,signal:r,log:o}=e
+s.say(`the registry has ${(0,p.d)(d)}`)
+return{image:d,source:sourceOf(u,A??commitIn(t.tag))}}function isTag(e){return e!==void 0&&!((0,E.I_)(e)instanceof E.AF)}function sourceOf(e,t){return{tag:e,...t!==void 0&&{sha:t}}}async function commitOf({platform:e,settings:t,source:n,signal:s},r){if(t.tag===void 0)return n.sha
+return commitIn(t.tag)??(0,h.DT)(e,r,s).catch(()=>{})}function commitIn(e=""){return/^[0-9a-f]{40}(?![0-9a-f])/.exec(e)?.[0]}async function imageToTest(e){const{platform:t,settings:n,source:s,signal:r,log:i}=e
 if(n.digest!==void 0){const s=await imageToDeploy(e)
-if(n.push)o.say("not pushed: the registry already has it")
-return{...s,built:await pullImage(t,s.image,o,r)}}const a=await lookUpCommit(e)
+if(n.push)i.say("not pushed: the registry already has it")
+return{...s,built:await pullImage(t,s.image,i,r)}}const a=await lookUpCommit(e)
 const c=imageIn(e,a)
 if(c){await checkMeant(e)
-return{image:c,source:s,built:await pullImage(t,c,o,r)}}const{image:A}=n
+return{image:c,source:s,built:await pullImage(t,c,i,r)}}const{image:A}=n
 const l=`${A}:${s.tag}`
 const u=await findInEngine(t,l,r)
-if(!u)return(0,i.fJ)({code:"image-missing",sentence:a.is==="another"?`${l} in the registry is of another commit (${(0,E.j)(a.of)}), and this machine does not have the image`:`neither the registry nor this machine has ${l}`,hint:'build it first with "build", on this machine or with "push"'})
+if(!u)return(0,o.fJ)({code:"image-missing",sentence:a.is==="another"?`${l} in the registry is of another commit (${(0,m.j)(a.of)}), and this machine does not have the image`:`neither the registry nor this machine has ${l}`,hint:'build it first with "build", on this machine or with "push"'})
 checkCommit(e,l,u)
-o.say(`this machine has ${l} (${u.id.slice(7,19)})`)
+i.say(`this machine has ${l} (${u.id.slice(7,19)})`)
 const{id:d,inputs:h}=u
 return{source:s,built:{repository:A,tag:s.tag,id:d,...h&&{inputs:h}}}}async function checkMeant({platform:e,settings:t,source:n,signal:s}){if(t.tag!==void 0)return
 const{image:r}=t
-const[o,a]=await Promise.all([tagsInEngine(e,r,s),(0,f.TE)(e,r,(0,d.QE)(n.tag),s)])
-const c=o.filter(e=>(0,d.$3)(e,n.tag))
+const[i,a]=await Promise.all([tagsInEngine(e,r,s),(0,h.TE)(e,r,(0,u.QE)(n.tag),s)])
+const c=i.filter(e=>(0,u.$3)(e,n.tag))
 if(c.length===0&&a.is!=="there")return
 const A=c.length===0?`${n.tag}-…`:void 0
 const l=A===void 0?`this machine has also built ${c.join(", ")}`:`the registry has another one as ${A}`
-const u=[n.tag,...A===void 0?c:[A]].map(e=>`--tag ${e}`).join(" or ");(0,i.fJ)({code:"usage",sentence:`${r}:${n.tag} is one of several builds of this commit (${I}): ${l}`,hint:`choose one: ${u} (the build's output or report has it as "tag")`})}function checkCommit({settings:e,source:t,log:n},s,{revision:r}){const{sha:o}=t
-if(o===void 0||r===o)return
-if(r!==void 0)(0,i.fJ)({code:"image-missing",sentence:`${s} on this machine is of the commit ${(0,E.j)(r)}, not of ${(0,E.j)(o)}`,hint:'build it again with "build"'})
+const d=[n.tag,...A===void 0?c:[A]].map(e=>`--tag ${e}`).join(" or ");(0,o.fJ)({code:"usage",sentence:`${r}:${n.tag} is one of several builds of this commit (${w}): ${l}`,hint:`choose one: ${d} (the build's output or report has it as "tag")`})}function checkCommit({settings:e,source:t,log:n},s,{revision:r}){const{sha:i}=t
+if(i===void 0||r===i)return
+if(r!==void 0)(0,o.fJ)({code:"image-missing",sentence:`${s} on this machine is of the commit ${(0,m.j)(r)}, not of ${(0,m.j)(i)}`,hint:'build it again with "build"'})
 if(e.tag===void 0)return
-if(e.push)(0,i.fJ)({code:"image-missing",sentence:`${s} on this machine has no label that names its commit, so it is not pushed for ${(0,E.j)(o)}`,hint:`build it with "build", or with the label org.opencontainers.image.revision=${o}`})
-n.say(`${s} has no label that names its commit`)}async function pushImage(e,t,n,s){const{repository:r,tag:o,id:a}=t
-const c=`${r}:${o}`
-check(await(0,u.T3)(e,["image","tag",a,c],{signal:s}),t)
-const A=await(0,h.L5)({clock:e.clock,signal:s,tries:3,pause:2e3,isTransient:({finished:e})=>e.code!==0&&(0,g.jR)((0,u.A3)(e),r)==="transient",onRetry:({finished:e},t)=>{n.quote((0,u.A3)(e))
-n.say(`the push to ${(0,g.w4)(r)} failed; retrying in ${t/1e3} s`)}},async()=>{const t=new PushLog
+if(e.push)(0,o.fJ)({code:"image-missing",sentence:`${s} on this machine has no label that names its commit, so it is not pushed for ${(0,m.j)(i)}`,hint:`build it with "build", or with the label org.opencontainers.image.revision=${i}`})
+n.say(`${s} has no label that names its commit`)}async function pushImage(e,t,n,s){const{repository:r,tag:i,id:a}=t
+const c=`${r}:${i}`
+check(await(0,l.T3)(e,["image","tag",a,c],{signal:s}),t)
+const A=await(0,d.L5)({clock:e.clock,signal:s,tries:3,pause:2e3,isTransient:({finished:e})=>e.code!==0&&(0,f.jR)((0,l.A3)(e),r)==="transient",onRetry:({finished:e},t)=>{n.quote((0,l.A3)(e))
+n.say(`the push to ${(0,f.w4)(r)} failed; retrying in ${t/1e3} s`)}},async()=>{const t=new PushLog
 n.waiting(`pushing ${c}`)
-const r=await(0,u.T3)(e,["push",c],{signal:s,onLine:e=>{t.read(e)
+const r=await(0,l.T3)(e,["push",c],{signal:s,onLine:e=>{t.read(e)
 n.waiting(`pushing ${c}: ${t.progress}`)}})
 return{finished:{...r,stderr:t.last.join("\n")},layers:t}})
 n.waiting(void 0)
 check(A.finished,t)
 n.say(`pushed ${c}: ${A.layers.progress}`)
-const{digest:l}=A.layers
-if(l!==void 0)return{repository:r,tag:o,digest:l}
-return await(0,f.F1)(e,r,o,s)??(0,i.fJ)({code:"push-failed",sentence:`push: ${(0,g.w4)(r)} accepted ${c}, but does not have it`})}class PushLog{last=[]
-#Te=new Map
+const{digest:u}=A.layers
+if(u!==void 0)return{repository:r,tag:i,digest:u}
+return await(0,h.F1)(e,r,i,s)??(0,o.fJ)({code:"push-failed",sentence:`push: ${(0,f.w4)(r)} accepted ${c}, but does not have it`})}class PushLog{last=[]
+#Re=new Map
 #De
-get digest(){return this.#De}get progress(){const e=[...this.#Te.values()]
+get digest(){return this.#De}get progress(){const e=[...this.#Re.values()]
 const t=e.filter(e=>e==="Pushed").length
 const n=e.filter(e=>/^(Layer already exists|Mounted from)/.test(e)).length
 const s=e.length===1?"layer":"layers"
 const r=n===0?"":`, ${n} already there`
-return`${t} of ${e.length} ${s} sent${r}`}read(e){const t=(0,a.pj)(e)
+return`${t} of ${e.length} ${s} sent${r}`}read(e){const t=(0,i.pj)(e)
 const[,n,s]=/^([0-9a-f]{12}): (.+)$/.exec(t)??[]
-if(n!==void 0&&s!==void 0){this.#Te.set(n,s)
+if(n!==void 0&&s!==void 0){this.#Re.set(n,s)
 return}this.#De??=/: digest: (sha256:[0-9a-f]{64}) size: /.exec(t)?.[1]
 if(this.last.push(t)>20)this.last.shift()}}function check(e,{repository:t,tag:n}){if(e.code===0)return
-const s=(0,u.Ic)("push",e)
-if(s!==void 0)(0,i.fJ)(s)
-const r=(0,u.A3)(e)
-const because=(t,n)=>(0,i.fJ)({code:"push-failed",sentence:`push: ${t}: ${r}`,...n===void 0?{}:{hint:n},logs:[{lines:e.stderr.split("\n")}]})
-if(/immutable/i.test(r))because(`${(0,g.w4)(t)} already has the tag ${n} and does not allow overwriting it`,'Tags are immutable there: commit, or set another "tag"')
-switch((0,g.jR)(r,t)){case"denied":return because(`not allowed to write to ${t}`,(0,g.t$)(t,"write to"))
-case"absent":return because(`${(0,g.w4)(t)} has no repository for ${t}`,'Create it in the registry first, or correct "image"')
-case"transient":return because(`${(0,g.w4)(t)} refused ${t}:${n} in three attempts`)
-case"refused":return because(`${t}:${n} was refused`)}}var y=s(210)
+const s=(0,l.Ic)("push",e)
+if(s!==void 0)(0,o.fJ)(s)
+const r=(0,l.A3)(e)
+const because=(t,n)=>(0,o.fJ)({code:"push-failed",sentence:`push: ${t}: ${r}`,...n===void 0?{}:{hint:n},logs:[{lines:e.stderr.split("\n")}]})
+if(/immutable/i.test(r))because(`${(0,f.w4)(t)} already has the tag ${n} and does not allow overwriting it`,'Tags are immutable there: commit, or set another "tag"')
+switch((0,f.jR)(r,t)){case"denied":return because(`not allowed to write to ${t}`,(0,f.t$)(t,"write to"))
+case"absent":return because(`${(0,f.w4)(t)} has no repository for ${t}`,'Create it in the registry first, or correct "image"')
+case"transient":return because(`${(0,f.w4)(t)} refused ${t}:${n} in three attempts`)
+case"refused":return because(`${t}:${n} was refused`)}}var I=n(210)
 async function push(e,t){const{platform:n,signal:s,log:r}=e
 const o=await tagFor(e,t)
-if(o!==t.tag)r.say(`another build of this commit now has the tag ${(0,E.j)(t.tag)}: the tag of this one is ${(0,E.j)(o)}`)
+if(o!==t.tag)r.say(`another build of this commit now has the tag ${(0,m.j)(t.tag)}: the tag of this one is ${(0,m.j)(o)}`)
 await markSeveral(e,{...t,tag:o})
-return pushImage(n,{...t,tag:o},r,s)}async function markSeveral({platform:e,source:t,signal:n,log:s},{repository:r,tag:o,inputs:i}){const a=i===void 0?void 0:(0,d.ZX)(o,i)
+return pushImage(n,{...t,tag:o},r,s)}async function markSeveral({platform:e,source:t,signal:n,log:s},{repository:r,tag:o,inputs:i}){const a=i===void 0?void 0:(0,u.ZX)(o,i)
 const{sha:c}=t
 if(a===void 0||c===void 0)return
 if(a!==c&&!a.startsWith(`${c}-dirty-`))return
-const A=(0,d.QE)(a)
-const[l,u]=await Promise.all([a,A].map(t=>(0,f.TE)(e,r,t,n)))
-if(l?.is!=="there"||u?.is==="there")return
-try{await(0,f.JE)(e,l.image,[A],n)}catch(e){n.throwIfAborted()
-const t=(0,y.b)(e)
+const A=(0,u.QE)(a)
+const[l,d]=await Promise.all([a,A].map(t=>(0,h.TE)(e,r,t,n)))
+if(l?.is!=="there"||d?.is==="there")return
+try{await(0,h.JE)(e,l.image,[A],n)}catch(e){n.throwIfAborted()
+const t=(0,I.b)(e)
 s.say(`the mark ${A} was not set, so a run without a tag takes ${a}: ${t}`)}}async function tagFor({platform:e,source:t,signal:n},{repository:s,tag:r,inputs:o}){if(o===void 0)return r
-try{const i=await(0,f.TE)(e,s,r,n)
+try{const i=await(0,h.TE)(e,s,r,n)
 if(i.is!=="there")return r
-const a=await(0,f.yv)(e,i.image,n)
+const a=await(0,h.yv)(e,i.image,n)
 const c=a.revision===void 0||a.revision===t.sha
-return c&&a.inputs!==o?(0,d.Zc)(r,o):r}catch{n.throwIfAborted()
-return r}}var B=s(418)
-function buildOnly(e){return(0,B.Y)("build",e,ofCommit)}async function ofCommit(e){const{platform:t,settings:n,reporter:s,state:o,resources:i}=e
-const a=(0,B.V)(e,await(0,r.sQ)(t,n,n.context))
-const c=await s.stage("build",async s=>{await i.login(t,n)
-const{image:r,source:c,inputs:A}=await findBuild(a.with({log:s}))
-const l=(0,B.V)(e,c).with({log:s})
-if(r)o.haveImage(r)
-return r?void 0:build(l,A)})
+return c&&a.inputs!==o?(0,u.Zc)(r,o):r}catch{n.throwIfAborted()
+return r}}var y=n(801)
+function buildOnly(e){return(0,y.Y)("build",e,ofCommit)}async function ofCommit(e){const{platform:t,settings:n,reporter:r,state:o,resources:i}=e
+const a=(0,y.V)(e,await(0,s.sQ)(t,n,n.context))
+const c=await r.stage("build",async t=>{await i.login(n)
+const{image:s,source:r,inputs:c}=await findBuild(a.with({log:t}))
+const A=(0,y.V)(e,r).with({log:t})
+if(s)o.haveImage(s)
+return s?void 0:build(A,c)})
 if(!c)return{result:"unchanged"}
-if(n.push)o.haveImage(await s.stage("push",e=>push(a.with({log:e}),c)))
-return{result:"done"}}var Q=s(8202)
-function has({code:e}){return e===0}function hasDocker({docker:e}){return e.code!==127}function toolFindings(e,{builds:t,known:n,fetches:s}){return[gitFinding(e.git,n),...dockerFindings(e,t),e.kubectl&&has(e.kubectl)?(0,Q.ok)("tools",`kubectl ${clientVersion(e.kubectl)}`):s?(0,Q.$e)("tools","kubectl is not on PATH: a release downloads it into the runner’s tool cache"):(0,Q.z3)("tools","kubectl is not on PATH","https://kubernetes.io/docs/tasks/tools/")]}function gitFinding(e,t){if(has(e))return(0,Q.ok)("tools",e.stdout.trim().replace("git version","git"))
-return t?(0,Q.$e)("tools","git was not found, so a newer live commit cannot be detected"):(0,Q.z3)("tools","git was not found, so the commit is not known",'install git, or set "tag"')}function dockerFindings(e,t){const{docker:n,buildx:s}=e
-const r=t?Q.z3:Q.$e
-const problem=(e,t)=>{const n=(0,u.Ic)("",e)
+if(n.push)o.haveImage(await r.stage("push",e=>push(a.with({log:e}),c)))
+return{result:"done"}}var B=n(8202)
+function has({code:e}){return e===0}function hasDocker({docker:e}){return e.code!==127}function toolFindings(e,{builds:t,known:n,fetches:s}){return[gitFinding(e.git,n),...dockerFindings(e,t),e.kubectl&&has(e.kubectl)?(0,B.ok)("tools",`kubectl ${clientVersion(e.kubectl)}`):s?(0,B.$e)("tools","kubectl is not on PATH: a release downloads it into the runner’s tool cache"):(0,B.z3)("tools","kubectl is not on PATH","https://kubernetes.io/docs/tasks/tools/")]}function gitFinding(e,t){if(has(e))return(0,B.ok)("tools",e.stdout.trim().replace("git version","git"))
+return t?(0,B.$e)("tools","git was not found, so a newer live commit cannot be detected"):(0,B.z3)("tools","git was not found, so the commit is not known",'install git, or set "tag"')}function dockerFindings(e,t){const{docker:n,buildx:s}=e
+const r=t?B.z3:B.$e
+const problem=(e,t)=>{const n=(0,l.Ic)("",e)
 return t("tools",n?.sentence.slice(2)??said(e),n?.hint)}
-if(!hasDocker(e))return[problem(n,Q.z3)]
+if(!hasDocker(e))return[problem(n,r)]
 const{Client:o,Server:i}=versionsOf(n.stdout)
-return[has(n)&&i?(0,Q.ok)("tools",`docker ${o?.Version??""}, engine ${i.Version??""}`):problem(n,r),has(s)?(0,Q.ok)("tools",`docker buildx ${/v?\d+\.\d+\.\d+\S*/.exec(s.stdout)?.[0]??""}`):problem(s,Q.z3)]}function versionsOf(e){try{return JSON.parse(e.split("\n")[0]??"")}catch{return{}}}function said({stderr:e,code:t}){return e.trim().split("\n")[0]||`docker exited with ${t}`}function clientVersion({stdout:e}){try{const{clientVersion:t}=JSON.parse(e)
+return[has(n)&&i?(0,B.ok)("tools",`docker ${o?.Version??""}, engine ${i.Version??""}`):problem(n,r),has(s)?(0,B.ok)("tools",`docker buildx ${/v?\d+\.\d+\.\d+\S*/.exec(s.stdout)?.[0]??""}`):problem(s,r)]}function versionsOf(e){try{return JSON.parse(e.split("\n")[0]??"")}catch{return{}}}function said({stderr:e,code:t}){return e.trim().split("\n")[0]||`docker exited with ${t}`}function clientVersion({stdout:e}){try{const{clientVersion:t}=JSON.parse(e)
 return t?.gitVersion??""}catch{return""}}function skewFindings(e,t){const minor=e=>Number(/^v?\d+\.(\d+)/.exec(e)?.[1]??NaN)
 const n=Math.abs(minor(e)-minor(t))
 if(!(n>1))return[]
 const s=`kubectl ${e} is ${n} minor versions from the server’s ${t}; Kubernetes supports one`
-return[(0,Q.$e)("tools",s,`install kubectl ${t}: https://kubernetes.io/docs/tasks/tools/`)]}const b=3e4
+return[(0,B.$e)("tools",s,`install kubectl ${t}: https://kubernetes.io/docs/tasks/tools/`)]}const Q=3e4
 function clusterFinding(e,t,n){const s=t===void 0?"":`, context ${t}`
-return(0,Q.ok)("cluster",`Kubernetes ${e}${s}, namespace ${n}`)}function aheadBy(e,t){const n=Date.parse(e)
+return(0,B.ok)("cluster",`Kubernetes ${e}${s}, namespace ${n}`)}function aheadBy(e,t){const n=Date.parse(e)
 const s=n+1e3
 if(t.from>s)return t.from-s
-return t.to<n?t.to-n:0}function clockFindings(e){if(Math.abs(e)<=b)return[]
+return t.to<n?t.to-n:0}function clockFindings(e){if(Math.abs(e)<=Q)return[]
 const t=Math.round(Math.abs(e)/1e3)
 const n=`this machine’s clock is ${t} s ${e>0?"ahead of":"behind"} the cluster’s: times in the history are wrong, and missing pods of a StatefulSet or DaemonSet may be explained late or wrongly`
-return[(0,Q.$e)("cluster",n,"sudo timedatectl set-ntp true")]}var v=s(4359)
-var k=s(8974)
-var S=s(6388)
-var R=s(3020)
+return[(0,B.$e)("cluster",n,"sudo timedatectl set-ntp true")]}var b=n(4359)
+var v=n(8974)
+var k=n(6388)
+var S=n(3020)
 const T=5e3
 function staleConfigurationFindings({id:e,live:t},n,s,r){if(!t||e.kind==="CronJob")return[]
-const o=(0,v.JP)((0,k.kW)(t))
-return s.flatMap(t=>{const s=o.filter(e=>(0,v.wj)(t,e))
+const o=(0,b.JP)((0,v.kW)(t))
+return s.flatMap(t=>{const s=o.filter(e=>(0,b.wj)(t,e))
 const i=n.filter(e=>s.some(n=>{const[s,r]=[changedAt(t,n.keys),startedAt(e,n.container)]
 return s!==void 0&&r!==void 0&&s>r+T}))
 if(i.length===0)return[]
 const a=i.length===n.length?"its pods":`${i.length} of its pods`
-const c=`${(0,S.T)(e)}: ${(0,R.Gg)(t)} changed after the start of ${a}, which may still use the old values`
-return[(0,Q.$e)("workloads",c,r(["rollout","restart",(0,S.T)(e)]))]})}function changedAt(e,t){const n=(e.metadata?.managedFields??[]).flatMap(({time:e,fieldsV1:n})=>{const s=n??{}
+const c=`${(0,k.T)(e)}: ${(0,S.Gg)(t)} changed after the start of ${a}, which may still use the old values`
+return[(0,B.$e)("workloads",c,r(["rollout","restart",(0,k.T)(e)]))]})}function changedAt(e,t){const n=(e.metadata?.managedFields??[]).flatMap(({time:e,fieldsV1:n})=>{const s=n??{}
 const r=["f:data","f:binaryData","f:stringData"].flatMap(e=>Object.keys(s[e]??{}))
 const o=t==="all"?r.length>0:t.some(e=>r.includes(`f:${e}`))
 return o&&e!==void 0?[Date.parse(e)]:[]})
 return n.length===0?void 0:Math.max(...n)}function startedAt({status:e},t){const n=[...e?.initContainerStatuses??[],...e?.containerStatuses??[]]
 const{running:s,terminated:r}=n.find(({name:e})=>e===t)?.state??{}
 const o=s?.startedAt??r?.startedAt
-return o===void 0?void 0:Date.parse(o)}var D=s(3560)
-var O=s(8539)
-var F=s(3006)
-function releaseFindings(e,t,n,s){const r=(0,F.BO)(s)
-return[r?(0,Q.ok)("release",`release ${r.number} of ${(0,E.j)(r.tag)} by ${(0,D.Gg)(r)} is live`):(0,Q.ok)("release","no release of this application is live yet"),...t?[held(t)]:[],...n?[left(e,n)]:[],...unusedOf(s)]}function unusedOf(e){const{number:t=0,unused:n=[]}=e.findLast(e=>e.unused!==void 0)??{}
+return o===void 0?void 0:Date.parse(o)}var R=n(3560)
+var D=n(8539)
+var O=n(3006)
+function releaseFindings(e,t,n,s){const r=(0,O.BO)(s)
+return[r?(0,B.ok)("release",`release ${r.number} of ${(0,m.j)(r.tag)} by ${(0,R.Gg)(r)} is live`):(0,B.ok)("release","no release of this application is live yet"),...t?[held(t)]:[],...n?[left(e,n)]:[],...unusedOf(s)]}function unusedOf(e){const{number:t=0,unused:n=[]}=e.findLast(e=>e.unused!==void 0)??{}
 if(n.length===0)return[]
 const s=n.join(", ")
-return[(0,Q.ok)("release",`no version of the history uses ${s} (as of release ${t})`)]}function held({by:e,renewed:t}){const n=t===void 0?"":`, last renewed at ${t} by its clock`
-return(0,Q.$e)("release",`the lock is held by ${e}${n}: a release waits until it is free, at most 30 s after that run ends`)}function left(e,t){return(0,Q.$e)("release",`the release of ${(0,E.j)(t.tag)} by ${(0,D.Gg)(t)}, started at ${t.at}, has not ended; if its run is gone, the next release restores it first`,(0,O.a)("recover",e))}var N=s(7598)
-var M=s(3645)
-var L=s(3447)
+return[(0,B.ok)("release",`no version of the history uses ${s} (as of release ${t})`)]}function held({by:e,renewed:t}){const n=t===void 0?"":`, last renewed at ${t} by its clock`
+return(0,B.$e)("release",`the lock is held by ${e}${n}: a release waits until it is free, at most 30 s after that run ends`)}function left(e,t){return(0,B.$e)("release",`the release of ${(0,m.j)(t.tag)} by ${(0,R.Gg)(t)}, started at ${t.at}, has not ended; if its run is gone, the next release restores it first`,(0,D.a)("recover",e))}var F=n(7598)
+var N=n(3645)
+var M=n(3447)
 function rightsFindings({all:e,missing:t,account:n,namespace:s},r){const o=n===void 0?"the account":`the account ${n}`
-if(t.length===0)return[(0,Q.ok)("rights",`${o} may do everything that a release does in the namespace "${s}"`)]
+if(t.length===0)return[(0,B.ok)("rights",`${o} may do everything that a release does in the namespace "${s}"`)]
 const i=t.map(({resource:e,verbs:t})=>`${t.join(", ")} ${e}`).join("; ")
 const a=countOf(t)===countOf(e)?`${o} has no rights for a release in the namespace "${s}", if it exists`:`${o} may not ${i} in the namespace "${s}"`
-const c=n===void 0?`# in its Role\n${(0,L.Eb)(t)}`:commandFor(t,n,r)
-return[(0,Q.z3)("rights",`${a}: an administrator must grant it`,c)]}function countOf(e){return e.reduce((e,{verbs:t})=>e+t.length,0)}function commandFor(e,t,n){const s=(0,N.createHash)("sha256").update(JSON.stringify([e,t])).digest("hex")
+const c=n===void 0?`# in its Role\n${(0,M.Eb)(t)}`:commandFor(t,n,r)
+return[(0,B.z3)("rights",`${a}: an administrator must grant it`,c)]}function countOf(e){return e.reduce((e,{verbs:t})=>e+t.length,0)}function commandFor(e,t,n){const s=(0,F.createHash)("sha256").update(JSON.stringify([e,t])).digest("hex")
 const r={name:`django-rollout-${s.slice(0,8)}`}
 const o="rbac.authorization.k8s.io"
 const i=`${o}/v1`
 const a=likes(e).map(({group:e,resources:t,verbs:n})=>`    - { apiGroups: ["${e}"], resources: [${t.join(", ")}], verbs: [${n}] }`)
 const c={apiVersion:i,kind:"RoleBinding",metadata:r,roleRef:{apiGroup:o,kind:"Role",name:r.name},subjects:[subjectOf(t,o)]}
-const A=["apiVersion: v1","kind: List","items:",`- apiVersion: ${i}`,"  kind: Role",`  metadata: { name: ${r.name} }`,"  rules:",...a,(0,M.As)([c]).trim()].join("\n")
+const A=["apiVersion: v1","kind: List","items:",`- apiVersion: ${i}`,"  kind: Role",`  metadata: { name: ${r.name} }`,"  rules:",...a,(0,N.As)([c]).trim()].join("\n")
 return`echo '\n${A.replaceAll("'",`'\\''`)}\n' | ${n(["apply","-f","-"])}`}function likes(e){const t=[]
 for(const n of e){const e=n.verbs.join(", ")
 const s=t.find(t=>t.group===n.group&&t.verbs===e)
 if(s)s.resources.push(n.resource)
 else t.push({group:n.group,verbs:e,resources:[n.resource]})}return t}function subjectOf(e,t){const[,n,s]=/^system:serviceaccount:([^:]+):(.+)$/.exec(e)??[]
-return n===void 0?{apiGroup:t,kind:"User",name:e}:{kind:"ServiceAccount",name:s,namespace:n}}var U=s(2432)
-var x=s(976)
-var P=s(5138)
-var G=s(4319)
-var H=s(8311)
-var J=s(6625)
-var $=s(9754)
-var V=s(9956)
-var Y=s(6292)
-var j=s(4387)
+return n===void 0?{apiGroup:t,kind:"User",name:e}:{kind:"ServiceAccount",name:s,namespace:n}}var L=n(2432)
+var U=n(976)
+var x=n(5138)
+var P=n(4319)
+var G=n(8311)
+var H=n(6625)
+var j=n(9754)
+var $=n(9956)
+var J=n(6292)
+var V=n(4387)
 async function checkAlone(e,t){const{app:n,settings:s,cluster:r}=e
-await Promise.all([checkHistory(e,t),(0,Y.aE)(r,n,s.image),(0,D.Cz)(r,(0,H.Fe)(n))])}async function checkHistory({app:e,settings:t,command:n,cluster:s},{live:r,targets:o}){const i=await(0,$.tl)(s,e)
-const a=i.filter(({image:e})=>!(0,E.iI)(e,t.image))
+await Promise.all([checkHistory(e,t),(0,J.aE)(r,n,s.image),(0,R.Cz)(r,(0,G.Fe)(n))])}async function checkHistory({app:e,settings:t,command:n,cluster:s},{live:r,targets:o}){const i=await(0,j.tl)(s,e)
+const a=i.filter(({image:e})=>!(0,m.iI)(e,t.image))
 const c=i.filter(e=>!a.includes(e))
 if(a.length===0||n==="rollback"&&c.length>0)return c
-const A=o.map(({id:e})=>(0,S.T)(e))
-const l=workloadsIn(r.clusterState()).filter(e=>!A.includes((0,S.T)((0,k.hY)(e))))
-for(const n of new Set(a.map(e=>e.image))){const r=l.find(e=>(0,k.ys)(e,n).length>0)
+const A=o.map(({id:e})=>(0,k.T)(e))
+const l=workloadsIn(r.clusterState()).filter(e=>!A.includes((0,k.T)((0,v.hY)(e))))
+for(const n of new Set(a.map(e=>e.image))){const r=l.find(e=>(0,v.ys)(e,n).length>0)
 if(!r)continue
-const o=(0,S.T)((0,k.hY)(r))
-const i=`the history in configmap/${(0,H.Fe)(e)}`
-const a=`if it is the same application and its registry has moved: ${o} still runs the old image. Change it to the new one first, with its manifest (option manifests) or kubectl set image`;(0,H.ht)(s,e,{image:n,what:i,so:a},t.image)}return c}function workloadsIn(e){const t=[e.deployments,e.statefulsets,e.daemonsets,e.cronjobs]
-return t.flatMap(e=>[...e.values()]).filter(k.gv)}var W=s(338)
-var q=s(1062)
-var _=s(6259)
-var z=s(5101)
-var K=s(6019)
-const Z=3e5
-const X={timeout:1/0,bake:0,grace:{}}
-async function ailing(e,t,{cluster:n,clock:s,toRepo:r}){const o=e.flatMap(({id:e,live:n})=>n&&!n.spec.paused?[(0,W.VS)(e,n,t)]:[])
+const o=(0,k.T)((0,v.hY)(r))
+const i=`the history in configmap/${(0,G.Fe)(e)}`
+const a=`if it is the same application and its registry has moved: ${o} still runs the old image. Change it to the new one first, with its manifest (option manifests) or kubectl set image`;(0,G.ht)(s,e,{image:n,what:i,so:a},t.image)}return c}function workloadsIn(e){const t=[e.deployments,e.statefulsets,e.daemonsets,e.cronjobs]
+return t.flatMap(e=>[...e.values()]).filter(v.gv)}var Y=n(338)
+var W=n(1062)
+var q=n(6259)
+var _=n(5101)
+var z=n(6019)
+const K=3e5
+const Z={timeout:1/0,bake:0,grace:{}}
+async function ailing(e,t,{cluster:n,clock:s,toRepo:r}){const o=e.flatMap(({id:e,live:n})=>n&&!n.spec.paused?[(0,Y.VS)(e,n,t)]:[])
 const i=s.now()
-const a={...(0,z._1)(i),exits:exitsOf(t,i)}
-const c={clusterState:t,timeouts:X,now:i}
-const A=(0,_.S)(o,{...c,observations:a})
-const l=await Promise.all(A.logsWanted.map(async e=>{const t=await(0,K.$)(n,s,e)
-return{wanted:e,diagnosis:(0,q.h)(t,r)}}))
-const u=l.reduce((e,{wanted:t,diagnosis:n})=>(0,z.X1)(e,t,n),A.observations)
-const{verdicts:d}=(0,_.S)(o,{...c,observations:u})
-return Object.fromEntries(e.flatMap(({id:e})=>{const t=d[(0,S.T)(e)]
+const a={...(0,_._1)(i),exits:exitsOf(t,i)}
+const c={clusterState:t,timeouts:Z,now:i}
+const A=(0,q.S)(o,{...c,observations:a})
+const l=await Promise.all(A.logsWanted.map(async e=>{const t=await(0,z.$)(n,s,e)
+return{wanted:e,diagnosis:(0,W.h)(t,r)}}))
+const u=l.reduce((e,{wanted:t,diagnosis:n})=>(0,_.X1)(e,t,n),A.observations)
+const{verdicts:d}=(0,q.S)(o,{...c,observations:u})
+return Object.fromEntries(e.flatMap(({id:e})=>{const t=d[(0,k.T)(e)]
 const n=t&&wordsOf(t)
-return n===void 0?[]:[[(0,S.T)(e),n]]}))}function exitsOf(e,t){return Object.fromEntries([...e.pods.values()].flatMap(({metadata:e,status:n})=>(n?.containerStatuses??[]).flatMap(({name:n,lastState:s})=>{const{exitCode:r=0,finishedAt:o}=s?.terminated??{}
-const i=o!==void 0&&Date.parse(o)>t-Z
+return n===void 0?[]:[[(0,k.T)(e),n]]}))}function exitsOf(e,t){return Object.fromEntries([...e.pods.values()].flatMap(({metadata:e,status:n})=>(n?.containerStatuses??[]).flatMap(({name:n,lastState:s})=>{const{exitCode:r=0,finishedAt:o}=s?.terminated??{}
+const i=o!==void 0&&Date.parse(o)>t-K
 return r!==0&&i?[[`${e?.uid}/${n}`,{before:0}]]:[]})))}function wordsOf(e){switch(e.is){case"complete":case"done":return
 case"failed":return e.cause.sentence
 case"superseded":return e.by
-case"waiting":return e.on.replace(/,? 0 s of \d+ s/,"")}}const ee=3e4
-async function lineageOf(e,t,n){const{platform:s,folder:o}=e
+case"waiting":return e.on.replace(/,? 0 s of \d+ s/,"")}}const X=3e4
+async function lineageOf(e,t,n){const{platform:r,folder:o}=e
 if(t===n)return"not-older"
-const i=(0,r.uM)(s,o)
+const i=(0,s.uM)(r,o)
 if(!await lineage_has(i,t))return"unknown"
 const a=await compared(i,t,n)
-if(a!=="unknown"||s.env["CI"]!=="true")return a
+if(a!=="unknown"||r.env["CI"]!=="true")return a
 await fetchHistory(e,t,n)
 return compared(i,t,n)}async function lineage_has(e,t){return(await e(["cat-file","-e",`${t}^{commit}`])).code===0}async function compared(e,t,n){if(!await lineage_has(e,n))return"unknown"
 const leads=async(t,n)=>(await e(["merge-base","--is-ancestor",t,n])).code===0
@@ -7673,315 +7674,292 @@ if(await leads(t,n))return"older"
 if(await leads(n,t))return"not-older"
 return await isWhole(e,n)?"not-older":"unknown"}async function isWhole(e,t){const n=await e(["rev-list","--max-parents=0",t])
 const s=await e(["cat-file","--batch"],n.stdout)
-return n.code===0&&s.code===0&&!/^parent [0-9a-f]+$/m.test(s.stdout)}async function fetchHistory({platform:e,folder:t,signal:n},s,o){const i=await(0,r.uM)(e,t)(["rev-parse","--is-shallow-repository"])
-const a=["fetch","--quiet","--no-tags","--no-write-fetch-head","--no-recurse-submodules",...i.stdout.trim()==="true"?["--depth=200","origin",s,o]:["origin",o]]
-await(0,h.wj)(e.clock,ee,n,n=>e.processes.stream("git",[...(0,r._z)(e,t),...a],{signal:n,env:{GIT_TERMINAL_PROMPT:"0",GIT_SSH_COMMAND:"ssh -o BatchMode=yes"},onLine:()=>{}}))}async function checkNotStale({platform:e,settings:t,source:n,signal:s,log:r},o){const a=(0,F.BO)(o)
+return n.code===0&&s.code===0&&!/^parent [0-9a-f]+$/m.test(s.stdout)}async function fetchHistory({platform:e,folder:t,signal:n},r,o){const i=await(0,s.uM)(e,t)(["rev-parse","--is-shallow-repository"])
+const a=["fetch","--quiet","--no-tags","--no-write-fetch-head","--no-recurse-submodules",...i.stdout.trim()==="true"?["--depth=200","origin",r,o]:["origin",o]]
+await(0,d.wj)(e.clock,X,n,n=>e.processes.stream("git",[...(0,s._z)(e,t),...a],{signal:n,env:{GIT_TERMINAL_PROMPT:"0",GIT_SSH_COMMAND:"ssh -o BatchMode=yes"},onLine:()=>{}}))}async function checkNotStale({platform:e,settings:t,source:n,signal:s,log:r},i){const a=(0,O.BO)(i)
 if(a?.sha===void 0||n.sha===void 0)return
 const{sha:c}=n
 switch(await lineageOf({platform:e,folder:t.context,signal:s},c,a.sha)){case"not-older":return
-case"unknown":r.say(`this checkout does not show whether ${(0,E.j)(a.tag)}, which is live, is newer than ${(0,E.j)(c)}`)
+case"unknown":r.say(`this checkout does not show whether ${(0,m.j)(a.tag)}, which is live, is newer than ${(0,m.j)(c)}`)
 return
-case"older":(0,i.fJ)({code:"stale-commit",sentence:`${(0,E.j)(c)} is older than ${(0,E.j)(a.tag)}, live since release ${a.number} by ${(0,D.Gg)(a)}`,hint:`nothing was changed. To roll back to it anyway: ${(0,O.a)("rollback",t,{to:n.tag})}`})}}var te=s(1039)
-const ne=15e3
+case"older":(0,o.fJ)({code:"stale-commit",sentence:`${(0,m.j)(c)} is older than ${(0,m.j)(a.tag)}, live since release ${a.number} by ${(0,R.Gg)(a)}`,hint:`nothing was changed. To roll back to it anyway: ${(0,D.a)("rollback",t,{to:n.tag})}`})}}var ee=n(1039)
+const te=15e3
 async function pinsOf(e,t,n){const s=n.flatMap(e=>e.live?[e.live]:[])
-const r=(0,te.oo)(t.clusterState(),s,e.settings.image)
+const r=(0,ee.oo)(t.clusterState(),s,e.settings.image)
 const o=once(t=>lookUpSoon(e,t))
 const i=new Map
 const a=new Set
 await Promise.all(r.map(async({workload:e,container:t,image:n,ran:s})=>{const r=s?await fateOf(n,s,o):"not known"
 if(r==="comes back")return
-const{repository:c,tag:A="latest"}=(0,E.zZ)(n)
-const l=`${(0,E.EU)(c)}:${A}`
+const{repository:c,tag:A="latest"}=(0,m.zZ)(n)
+const l=`${(0,m.EU)(c)}:${A}`
 if(s===void 0||r==="not known"){a.add(`the digest that ${l} runs is unknown: an undo would restore what the tag names then`)
-return}const u=(0,te._W)(n,s.digest)
+return}const u=(0,ee._W)(n,s.digest)
 i.set(e,{...i.get(e),[t]:u})
 const d=r==="moved"?"has moved":"may have moved"
 a.add(`${l} ${d}: an undo would restore ${s.digest.slice(0,19)}, which is running`)}))
 for(const t of a)e.log.say(t)
 return i}async function runsAlready(e,t,n,{repository:s,digest:r}){const o=t.clusterState()
 const i=once(t=>lookUpSoon(e,t))
-const a=n.flatMap(({live:e,uses:t})=>t.map(async({name:t})=>{const n=e&&(0,k.MZ)((0,k.kW)(e),()=>true).find(e=>e.name===t)
+const a=n.flatMap(({live:e,uses:t})=>t.map(async({name:t})=>{const n=e&&(0,v.MZ)((0,v.kW)(e),()=>true).find(e=>e.name===t)
 if(!n)return false
-const a=(0,te.ky)(o,e,n,{repository:s,digest:r})
+const a=(0,ee.ky)(o,e,n,{repository:s,digest:r})
 if(a!=="what its tag names")return a==="this image"
 const c=await i(n.image)
 return c?.is==="there"&&c.image.digest===r}))
 return(await Promise.all(a)).every(Boolean)}function warningsWithoutDigest(e){const t=new Map
-for(const{id:n,running:s}of e)for(const e of new Set(s)){if((0,E.zZ)(e).digest!==void 0)continue
-t.set(e,[...t.get(e)??[],(0,S.T)(n)])}return[...t].map(([e,t])=>`${t.join(", ")} names ${e} without a digest: new pods run what that tag names then. The next release of another image adds the digest`)}async function lostImages(e,t,n=new Map){const s=new Map
-for(const{id:r,live:o}of t){const t=n.get((0,S.T)(r))
-const i=o?(0,k.ys)(o,e.settings.image):[]
+for(const{id:n,running:s}of e)for(const e of new Set(s)){if((0,m.zZ)(e).digest!==void 0)continue
+t.set(e,[...t.get(e)??[],(0,k.T)(n)])}return[...t].map(([e,t])=>`${t.join(", ")} names ${e} without a digest: new pods run what that tag names then. The next release of another image adds the digest`)}async function lostImages(e,t,n=new Map){const s=new Map
+for(const{id:r,live:o}of t){const t=n.get((0,k.T)(r))
+const i=o?(0,v.ys)(o,e.settings.image):[]
 const a=new Set(i.map(({name:e,image:n})=>t?.[e]??n))
-for(const e of a)s.set(e,[...s.get(e)??[],(0,S.T)(r)])}const r=await Promise.all([...s].map(async([t,n])=>{const s=await lookUpSoon(e,t)
+for(const e of a)s.set(e,[...s.get(e)??[],(0,k.T)(r)])}const r=await Promise.all([...s].map(async([t,n])=>{const s=await lookUpSoon(e,t)
 return s?.is==="absent"?[`the registry no longer has ${t}, which ${n.join(", ")} runs: nodes without a cached copy cannot start it, so an undo may fail`]:[]}))
 return r.flat()}async function fateOf(e,{digest:t,of:n},s){const r=await s(e)
 if(r?.is==="there"&&r.image.digest===t)return"comes back"
-if(n==="another repository"){const n=await s((0,te._W)(e,t))
-if(n?.is!=="there")return"not known"}return r?.is==="there"?"moved":"may have moved"}async function lookUpSoon({platform:e,signal:t},n){const{repository:s,tag:r="latest",digest:o}=(0,E.zZ)(n)
-try{return await(0,h.wj)(e.clock,ne,t,t=>o===void 0?(0,f.TE)(e,s,r,t):(0,f.OK)(e,{repository:s,tag:r,digest:o},t))}catch{t.throwIfAborted()
+if(n==="another repository"){const n=await s((0,ee._W)(e,t))
+if(n?.is!=="there")return"not known"}return r?.is==="there"?"moved":"may have moved"}async function lookUpSoon({platform:e,signal:t},n){const{repository:s,tag:r="latest",digest:o}=(0,m.zZ)(n)
+try{return await(0,d.wj)(e.clock,te,t,t=>o===void 0?(0,h.TE)(e,s,r,t):(0,h.OK)(e,{repository:s,tag:r,digest:o},t))}catch{t.throwIfAborted()
 return}}function once(e){const t=new Map
 return n=>{const s=t.get(n)??e(n)
 t.set(n,s)
-return s}}var se=s(4897)
-var re=s(5629)
-var oe=s(8071)
-var ie=s(5426)
-var ae=s(3905)
-var ce=s(970)
-var Ae=s(1873)
-var le=s(2770)
-const ue=3600
-async function backupCronJob({platform:e,signal:t,cluster:n,settings:s},r){const o=`${(0,J.rJ)("batch/v1",n.namespace,"cronjobs")}/${r}`
-const a=await(0,oe.jh)(e.clock,t,()=>n.find(o))
-return a??(0,i.fJ)({code:"backup-failed",sentence:`"backup-cronjob" names cronjob/${r}, but the namespace ${s.namespace} has no such CronJob`,hint:`create it (docs/backup.md has a manifest), or choose one of: ${n.commandLine(["get","cronjobs"])}`})}function backupOf(e){return e["migrate-command"]===""?void 0:e["backup-cronjob"]}async function checkBackup(e,{others:t}){const n=backupOf(e.settings)
-const s=t.some(e=>e.kind==="CronJob"&&(0,k.Vb)(e)===n)
-if(n!==void 0&&!s)await backupCronJob(e,n)}function backupWhen(e){return e["backup-cronjob"]===void 0?void 0:e.backup}async function makeBackup(e,{live:t},n,s){const{platform:r,settings:o,holder:i,log:a}=e
-const c=o["backup-cronjob"]??""
-const A=o["backup-timeout"]
-for(const e of(0,ie.s)(s))a.say(`backup because ${e}`)
-const l=r.clock.now()
-let u
-try{await(0,h.wj)(r.clock,A,e.signal,async s=>{const r=e.with({signal:s})
-const o=await backupCronJob(r,c)
-if(o.spec?.concurrencyPolicy!=="Allow")await othersEnd(r,t,o)
-const a=(0,re.gm)(c,(0,m.d)(n),i.id)
-u=backupJob(o,{name:a,run:i.id,timeoutMs:A})
-await(0,Ae.A)(r,{live:t},[u])})}catch(t){e.signal.throwIfAborted()
-throw backupFailure(t,u?(0,k.Vb)(u):c,A)}return{job:u?(0,k.Vb)(u):"",seconds:(r.clock.now()-l)/1e3}}function backupFailure(e,t,n){const s="nothing was migrated"
-if(e instanceof i.HR){const{cause:t}=e
-if(t.code==="backup-failed")return e
-const n={...t,code:"backup-failed",sentence:`the backup failed: ${t.sentence}; ${s}`}
-return new i.HR(n)}if(e instanceof h.Ms){const e=`the backup failed: ${t} did not end within ${(0,ae.n)(n)}; ${s}`
-return new i.HR({code:"backup-failed",sentence:e,hint:'set "backup-timeout" to more'})}return e}function backupJob({metadata:e,spec:t},{name:n,run:s,timeoutMs:r}){const{metadata:o,spec:i}=t?.jobTemplate??{}
-const{suspend:a,...c}=i??{template:{}}
-return{apiVersion:"batch/v1",kind:"Job",metadata:{name:n,labels:{...o?.labels,...H.Yq,"django-rollout/job":"backup"},annotations:{...o?.annotations,"cronjob.kubernetes.io/instantiate":"manual",[re.VF]:s},ownerReferences:[{apiVersion:"batch/v1",kind:"CronJob",name:e?.name??"",uid:e?.uid??""}]},spec:{...c,activeDeadlineSeconds:Math.min(c.activeDeadlineSeconds??1/0,Math.ceil(r/1e3)),ttlSecondsAfterFinished:Math.max(c.ttlSecondsAfterFinished??ue,ue)}}}async function othersEnd({cluster:e,platform:t,signal:n,log:s},r,o){try{await(0,ce.r)({cluster:e,clock:t.clock,live:r,signal:n},()=>{const e=[...r.clusterState().jobs.values()].filter(e=>!(0,le.hY)(e)&&e.metadata?.ownerReferences?.some(({uid:e})=>e===o.metadata?.uid))
-if(e.length===0)return{logsWanted:[],ended:true}
-s.waiting(`waiting for the end of job/${(0,k.Vb)(e[0]??{})}: its CronJob runs one at a time`)
-return{logsWanted:[]}},()=>{})}finally{s.waiting(void 0)}}var de=s(6544)
-var he=s(6873)
-var fe=s(7437)
-var ge=s(6107)
-var pe=s(9624)
+return s}}var ne=n(4897)
+var se=n(651)
+var re=n(6544)
+var oe=n(6873)
+var ie=n(7437)
+var ae=n(6107)
+var ce=n(9624)
 async function examineCluster(e){const{platform:t,settings:n,cluster:s}=e
 const[r,o,i]=await Promise.all([whoAmI(t,s),kubeContextOf(n["kube-context"],s),manifestsOf(e)])
 const a=[clusterFinding(s.version,o,s.namespace),...r?clockFindings(r.aheadMs):[]]
 const c=unseen("cluster","rights, workloads, probes and release")
-try{if(await(0,se.oO)(s,i.known)==="missing"){const e=`the namespace "${s.namespace}" does not exist; a release creates it from the manifests`
-return[...a,(0,Q.$e)("cluster",e),c]}}catch(e){return[...a,(0,Q.gz)("cluster",e),c]}const A=(0,ge.xQ)(e.app,i.known,i.resources,backupOf(n))
-const l=await(0,L.o7)(s,A)
+try{if(await(0,ne.oO)(s,i.known)==="missing"){const e=`the namespace "${s.namespace}" does not exist; a release creates it from the manifests`
+return[...a,(0,B.$e)("cluster",e),c]}}catch(e){return[...a,(0,B.gz)("cluster",e),c]}const A=(0,ae.xQ)(e.app,i.known,i.resources,(0,se.GH)(n))
+const l=await(0,M.o7)(s,A)
 const may=(e,t)=>!l.some(({resource:n,verbs:s})=>t.includes(n)&&s.includes(e))
 const u=l.every(({verbs:e})=>!e.includes("list")&&!e.includes("watch"))
 const d=may("get",["leases","secrets","configmaps"])
 const[h,f,g]=await Promise.all([examineMigration(e,i,may("get",["cronjobs"])),u?examineWorkloads(e,i,l):unseenWorkloads(s),d?examineReleases(e):[]])
 const p=[...u?[]:["workloads and probes"],...d?[]:["release"]]
-return[...a,...rightsFindings({all:(0,L.Zu)([...A,...f.needs]),missing:(0,L.Zu)([...l,...f.missing]),account:r?.name,namespace:s.namespace},(0,he.IZ)(s)),...p.length>0?[unseen("rights",p.join(", "))]:[],...i.findings,...h,...f.findings,...g]}async function examineMigration(e,{known:t,findings:n},s){const r=s&&n.length===0
-const o=[(0,de.H)(e),...r?[checkBackup(e,t)]:[]]
-return(await Promise.allSettled(o)).flatMap(e=>e.status==="rejected"?[(0,Q.gz)("workloads",e.reason)]:[])}function unseen(e,t){return(0,Q.$e)(e,`skipped because of the findings above: ${t}`)}async function whoAmI({clock:e},t){const n="authentication.k8s.io/v1"
+return[...a,...rightsFindings({all:(0,M.Zu)([...A,...f.needs]),missing:(0,M.Zu)([...l,...f.missing]),account:r?.name,namespace:s.namespace},(0,oe.IZ)(s)),...p.length>0?[unseen("rights",p.join(", "))]:[],...i.findings,...h,...f.findings,...g]}async function examineMigration(e,{known:t,findings:n},s){const r=s&&n.length===0
+const o=[(0,re.H)(e),...r?[(0,se.xq)(e,t)]:[]]
+return(await Promise.allSettled(o)).flatMap(e=>e.status==="rejected"?[(0,B.gz)("workloads",e.reason)]:[])}function unseen(e,t){return(0,B.$e)(e,`skipped because of the findings above: ${t}`)}async function whoAmI({clock:e},t){const n="authentication.k8s.io/v1"
 const s=e.now()
 try{const{metadata:r,status:o}=await t.review(`/apis/${n}/selfsubjectreviews`,{apiVersion:n,kind:"SelfSubjectReview"})
 const i=o?.userInfo?.username
 const a=r?.creationTimestamp
 const c=a?aheadBy(a,{from:s,to:e.now()}):0
-return i===void 0?void 0:{name:i,aheadMs:c}}catch(e){if(e instanceof P.h)return
+return i===void 0?void 0:{name:i,aheadMs:c}}catch(e){if(e instanceof x.h)return
 throw e}}async function kubeContextOf(e,t){if(e!==void 0)return e
 const{code:n,stdout:s}=await t.kubectl(["config","current-context"])
-return n===0?s.trim():void 0}async function manifestsOf({platform:e,settings:t,cluster:n}){try{const s=await(0,G.PX)(e,n,t.manifests,t.image)
+return n===0?s.trim():void 0}async function manifestsOf({platform:e,settings:t,cluster:n}){try{const s=await(0,P.PX)(e,n,t.manifests,t.image)
 const{targets:r,others:o,namespace:i}=s
 const a=[...r,...o,...i?[i]:[]]
-const c=await(0,J.k4)(n,a)
+const c=await(0,H.k4)(n,a)
 a.forEach(e=>c.of(e))
-return{known:s,resources:c,findings:[]}}catch(e){return{known:G.K2,resources:await(0,J.k4)(n,[]),findings:[(0,Q.gz)("workloads",e)]}}}async function unseenWorkloads(e,t=[]){const n=(0,ge.hg)()
-return{findings:t,needs:n,missing:await(0,L.o7)(e,n)}}async function examineWorkloads(e,{known:t,findings:n},s){const{platform:r,cluster:o}=e
-const i=await(0,j.f)(o,r.clock)
-const a=await(0,he.Nn)(e,{manifests:t,live:i,missing:s,until:"the end"})
+return{known:s,resources:c,findings:[]}}catch(e){return{known:P.K2,resources:await(0,H.k4)(n,[]),findings:[(0,B.gz)("workloads",e)]}}}async function unseenWorkloads(e,t=[]){const n=(0,ae.hg)()
+return{findings:t,needs:n,missing:await(0,M.o7)(e,n)}}async function examineWorkloads(e,{known:t,findings:n},s){const{platform:r,cluster:o}=e
+const i=await(0,V.f)(o,r.clock)
+const a=await(0,oe.Nn)(e,{manifests:t,live:i,missing:s,until:"the end"})
 const{targets:c,services:A,findings:l}=a
 if(c.length===0){const e=[...l.images,...l.workloads]
 return unseenWorkloads(o,n.length>0?[]:e)}const u=i.clusterState()
-const[d,h,f,g]=await Promise.all([ailing(c,u,{cluster:o,clock:r.clock,toRepo:(0,fe.YT)(e)}),staleConfiguration(o,u,c),checkAlone(e,{live:i,targets:c}).then(()=>[],e=>isOfTwo(e)?[(0,Q.gz)("release",e)]:[]),lostImages(e,c)])
-const p=(0,he.IZ)(o)
-return{findings:[...c.map(e=>(0,Q.ok)("workloads",(0,pe.q0)(e))),...l.web,...l.workloads,...(0,x.c)((0,U.Z)(c,A),p),...Object.entries(d).map(([e,t])=>{const n=`${e} is unhealthy before the release: ${t}`
-return(0,Q.$e)("workloads",n,p(["describe",e]))}),...l.images,...g.map(e=>(0,Q.$e)("registry",e,"push the image again, or release before its pods are rescheduled")),...h,...f,...l.namespace,...l.dryRun,...l.probes],needs:a.needs,missing:a.missing}}async function staleConfiguration(e,t,n){const s=n.flatMap(({live:e})=>e?(0,v.JP)((0,k.kW)(e)):[])
+const[d,h,f,g]=await Promise.all([ailing(c,u,{cluster:o,clock:r.clock,toRepo:(0,ie.YT)(e)}),staleConfiguration(o,u,c),checkAlone(e,{live:i,targets:c}).then(()=>[],e=>isOfTwo(e)?[(0,B.gz)("release",e)]:[]),lostImages(e,c)])
+const p=(0,oe.IZ)(o)
+return{findings:[...c.map(e=>(0,B.ok)("workloads",(0,ce.q0)(e))),...l.web,...l.workloads,...(0,U.c)((0,L.Z)(c,A),p),...Object.entries(d).map(([e,t])=>{const n=`${e} is unhealthy before the release: ${t}`
+return(0,B.$e)("workloads",n,p(["describe",e]))}),...l.images,...g.map(e=>(0,B.$e)("registry",e,"push the image again, or release before its pods are rescheduled")),...h,...f,...l.namespace,...l.dryRun,...l.probes],needs:a.needs,missing:a.missing}}async function staleConfiguration(e,t,n){const s=n.flatMap(({live:e})=>e?(0,b.JP)((0,v.kW)(e)):[])
 const r=s.map(({kind:t,name:n})=>{const s=t==="Secret"?"secrets":"configmaps"
-return`${(0,J.rJ)("v1",e.namespace,s)}/${n}`})
-const o=await Promise.all([...new Set(r)].map(t=>e.find(t).catch(e=>{if(e instanceof P.h&&e.status===403)return
+return`${(0,H.rJ)("v1",e.namespace,s)}/${n}`})
+const o=await Promise.all([...new Set(r)].map(t=>e.find(t).catch(e=>{if(e instanceof x.h&&e.status===403)return
 throw e})))
 const i=o.flatMap(e=>e?[e]:[])
 return n.flatMap(n=>{const s={workload:n.id,images:{},generation:0,first:false}
-const r=(0,V.NO)(t,s)
-return staleConfigurationFindings(n,r,i,(0,he.IZ)(e))})}function isOfTwo(e){return e instanceof i.HR&&e.cause.code==="usage"}async function examineReleases(e){const{platform:t,settings:n,app:s,cluster:r}=e
-const[o,i,a]=await Promise.allSettled([(0,D.Cz)(r,(0,H.Fe)(s)),(0,Y.aE)(r,s,n.image),(0,$.Lu)(r,s,n.image)])
-const c=[o,i,a].flatMap(e=>e.status==="rejected"?[(0,Q.gz)("release",e.reason)]:[])
+const r=(0,$.NO)(t,s)
+return staleConfigurationFindings(n,r,i,(0,oe.IZ)(e))})}function isOfTwo(e){return e instanceof o.HR&&e.cause.code==="usage"}async function examineReleases(e){const{platform:t,settings:n,app:s,cluster:r}=e
+const[o,i,a]=await Promise.allSettled([(0,R.Cz)(r,(0,G.Fe)(s)),(0,J.aE)(r,s,n.image),(0,j.Lu)(r,s,n.image)])
+const c=[o,i,a].flatMap(e=>e.status==="rejected"?[(0,B.gz)("release",e.reason)]:[])
 if(o.status!=="fulfilled"||i.status!=="fulfilled")return c
 if(a.status!=="fulfilled")return c
 const A={...t,env:{...t.env,CI:void 0}}
-const l=await checkNotStale(e.with({platform:A}),a.value).then(()=>[],e=>[(0,Q.gz)("release",e)])
+const l=await checkNotStale(e.with({platform:A}),a.value).then(()=>[],e=>[(0,B.gz)("release",e)])
 const u=releaseFindings(n,o.value,i.value?.begun,a.value)
-return[...u,...l]}function cluster_closed(e){return[(0,Q.gz)("cluster",e),unseen("cluster","rights, workloads, probes and release")]}function sourceFinding({sha:e,tag:t},n){if(n!==void 0)return(0,Q.ok)("commit",`the tag is ${n} (option "tag")`)
-if(t!==e){const e=`there are uncommitted changes, so the tag of the image is ${(0,E.j)(t)}: commit or stash them to release the commit itself`
-return(0,Q.$e)("commit",e,"git status --short")}return(0,Q.ok)("commit",`commit ${(0,E.j)(t)}, without uncommitted changes`)}function contextFindings(e,t,n){return[...unignored(e,t),...managers(e,t,n)]}const me=[".git",".env",".venv","venv","node_modules"]
-function unignored(e,{names:t,ignores:n}){const s=me.filter(e=>t.includes(e))
+return[...u,...l]}function cluster_closed(e){return[(0,B.gz)("cluster",e),unseen("cluster","rights, workloads, probes and release")]}function sourceFinding({sha:e,tag:t},n){if(n!==void 0)return(0,B.ok)("commit",`the tag is ${n} (option "tag")`)
+if(t!==e){const e=`there are uncommitted changes, so the tag of the image is ${(0,m.j)(t)}: commit or stash them to release the commit itself`
+return(0,B.$e)("commit",e,"git status --short")}return(0,B.ok)("commit",`commit ${(0,m.j)(t)}, without uncommitted changes`)}function contextFindings(e,t,n){return[...unignored(e,t),...managers(e,t,n)]}const Ae=[".git",".env",".venv","venv","node_modules"]
+function unignored(e,{names:t,ignores:n}){const s=Ae.filter(e=>t.includes(e))
 if(n||s.length===0)return[]
-const r=`there is no .dockerignore in "${e}": the builder receives ${s.join(", ")}, and a COPY of the folder includes ${s.length===1?"it":"them"} in the image`
-return[(0,Q.$e)("commit",r,`printf '%s\\n' ${s.join(" ")} > ${(0,o.join)(e,".dockerignore")}`)]}function managers(e,{managers:t},n){return["test-command","migrate-command"].flatMap(s=>{const r=n[s]
-const i=r.split(/\s+/).find(e=>/(^|\/)manage\.py$/.test(e))
+const o=`there is no .dockerignore in "${e}": the builder receives ${s.join(", ")}, and a COPY of the folder includes ${s.length===1?"it":"them"} in the image`
+return[(0,B.$e)("commit",o,`printf '%s\\n' ${s.join(" ")} > ${(0,r.join)(e,".dockerignore")}`)]}function managers(e,{managers:t},n){return["test-command","migrate-command"].flatMap(s=>{const o=n[s]
+const i=o.split(/\s+/).find(e=>/(^|\/)manage\.py$/.test(e))
 if(i===void 0||i.startsWith("/"))return[]
-if(t.includes((0,o.normalize)(i)))return[]
+if(t.includes((0,r.normalize)(i)))return[]
 const a=`"${s}" runs ${i}, which does not exist in the build context "${e}"`
 const[c]=t
-const A=c&&`--${s} "${r.replace(i,c)}"`
-return[(0,Q.$e)("commit",a,A)]})}function registryFindings(e,t,{lookup:n,login:s,beside:r}){if(r!==void 0){const o=`${(0,g.w4)(e)} has ${e}:${(0,E.j)(r)} of another build: the tag of this one is ${(0,E.j)(t)}`
-return[(0,Q.ok)("registry",o),...registryFindings(e,t,{lookup:n,login:s})]}const o=(0,g.w4)(e)
-const i=`${e}:${(0,E.j)(t)}`
+const A=c&&`--${s} "${o.replace(i,c)}"`
+return[(0,B.$e)("commit",a,A)]})}function registryFindings(e,t,{lookup:n,login:s,beside:r}){if(r!==void 0){const o=`${(0,f.w4)(e)} has ${e}:${(0,m.j)(r)} of another build: the tag of this one is ${(0,m.j)(t)}`
+return[(0,B.ok)("registry",o),...registryFindings(e,t,{lookup:n,login:s})]}const o=(0,f.w4)(e)
+const i=`${e}:${(0,m.j)(t)}`
 const a=o==="docker.io"?"docker login":`docker login ${o}`
-switch(n.is){case"there":return[(0,Q.ok)("registry",`${o} has ${i} already: it is not built again`)]
-case"another":return[(0,Q.ok)("registry",`${o} has ${i} of another commit (${(0,E.j)(n.of)}): it is built again`)]
-case"another build":return[(0,Q.ok)("registry",`${o} has ${i} of another build: it is built again`)]
-case"unlabelled":return[(0,Q.z3)("registry",`${o} has ${i} already, without a label that names its commit`,'roll that image out with "deploy", or set another "tag"')]
-case"absent":return[(0,Q.ok)("registry",`${o} answers, and does not have ${i} yet: it will be built`),...s||isLocal(o)?[]:[(0,Q.$e)("registry",`docker has no login for ${o}, which requires one for a push`,a)]]
-case"denied":return s?[(0,Q.$e)("registry",`${o} denies ${e}: normal before the first push to many registries, or this login may not read it (${n.said})`,(0,g.t$)(e,"read"))]:[(0,Q.z3)("registry",`${o} denies ${e}, and docker has no login there`,a)]
-case"unreachable":return[(0,Q.z3)("registry",`${o} does not answer: ${n.said}`,'check the host name in "image", and that this machine reaches it')]
-case"failed":return[(0,Q.z3)("registry",`${i} could not be looked up: ${n.said}`)]}}function isLocal(e){return/^(localhost|127\.[\d.]+|\[::1\])(:\d+)?$/.test(e)}function hasLogin(e,t){try{const{auths:n={},credHelpers:s={},credsStore:r}=JSON.parse(e??"{}")
-if(r)return true
-const o=[...Object.keys(n),...Object.keys(s)]
-const i=t==="docker.io"?["docker.io","index.docker.io"]:[t]
-return o.some(e=>i.includes(e.replace(/^https?:\/\//,"").split("/")[0]??""))}catch{return false}}function configWith(e,t,n,s){const r=(0,g.w4)(e)
-const o=r==="docker.io"?"https://index.docker.io/v1/":r
-const i=Buffer.from(`${t}:${n}`).toString("base64")
-return JSON.stringify({auths:{[o]:{auth:i}},cliPluginsExtraDirs:[s]})}var Ee=s(8085)
-async function inspectMachine({platform:e,settings:t,signal:n}){const[s,o]=await Promise.all([inspectTools(e,n),(0,r.TC)(e,t,t.context).catch(e=>(0,Q.gz)("commit",e))])
-return{answers:s,..."tag"in o?{source:o}:{sourceError:o}}}function reachesCluster({env:e},{answers:{kubectl:t}}){return isRunner(e)||t!==void 0&&has(t)}function isRunner(e){return Boolean(e["RUNNER_TOOL_CACHE"])}async function examineMachine(e,{answers:t,source:n,sourceError:s},r){const{platform:o,settings:i}=e
-const a=await examineRegistry(e,t,n,r)
+switch(n.is){case"there":return[(0,B.ok)("registry",`${o} has ${i} already: it is not built again`)]
+case"another":return[(0,B.ok)("registry",`${o} has ${i} of another commit (${(0,m.j)(n.of)}): it is built again`)]
+case"another build":return[(0,B.ok)("registry",`${o} has ${i} of another build: it is built again`)]
+case"unlabelled":return[(0,B.z3)("registry",`${o} has ${i} already, without a label that names its commit`,'roll that image out with "deploy", or set another "tag"')]
+case"absent":return[(0,B.ok)("registry",`${o} answers, and does not have ${i} yet: it will be built`),...s||(0,f.IX)(o)?[]:[(0,B.$e)("registry",`docker has no login for ${o}, which requires one for a push`,a)]]
+case"denied":return s?[(0,B.$e)("registry",`${o} denies ${e}: normal before the first push to many registries, or this login may not read it (${n.said})`,(0,f.t$)(e,"read"))]:[(0,B.z3)("registry",`${o} denies ${e}, and docker has no login there`,a)]
+case"unreachable":return[(0,B.z3)("registry",`${o} does not answer: ${n.said}`,'check the host name in "image", and that this machine reaches it')]
+case"failed":return[(0,B.z3)("registry",`${i} could not be looked up: ${n.said}`,n.hint)]}}var le=n(8535)
+var ue=n(8085)
+async function inspectMachine({platform:e,settings:t,signal:n}){const[r,o]=await Promise.all([inspectTools(e,n),(0,s.TC)(e,t,t.context).catch(e=>(0,B.gz)("commit",e))])
+return{answers:r,..."tag"in o?{source:o}:{sourceError:o}}}function reachesCluster({env:e},{answers:{kubectl:t}}){return isRunner(e)||t!==void 0&&has(t)}function isRunner(e){return Boolean(e["RUNNER_TOOL_CACHE"])}async function examineMachine(e,{answers:t,source:n,sourceError:s},r){const{platform:o,settings:i}=e
+const a=await examineRegistry(e,n,r)
 const c={builds:!a.has,known:n!==void 0,fetches:isRunner(o.env)}
-return[...toolFindings(t,c),...n?[sourceFinding(n,i.tag)]:[],...s&&has(t.git)?[s]:[],...c.builds?await examineContext(o,i):[],...a.findings]}async function examineRegistry({platform:e,settings:t,signal:n},s,r,o){const{image:i}=t
-if(!r||!hasDocker(s)||!has(s.buildx)){const e=`${(0,g.w4)(i)} was not checked because of the findings above`
-return{has:false,findings:[(0,Q.$e)("registry",e)]}}try{const s={platform:e,settings:t,source:r,signal:n}
-const{lookup:a,login:c,beside:A,source:l}=await askRegistry(s,o)
-const u=registryFindings(i,l.tag,{lookup:a,login:c,...A!==void 0&&{beside:A}})
-return{has:a.is==="there",findings:u}}catch(e){return{has:false,findings:[(0,Q.gz)("registry",e)]}}}const we=1e4
-async function inspectTools(e,t){const answerOf=async n=>{try{return await(0,h.wj)(e.clock,we,t,t=>(0,u.T3)(e,n,{signal:t}))}catch(e){if(!(e instanceof h.Ms))throw e
-return{code:1,stdout:"",stderr:`no answer within ${we/1e3} s`}}}
+return[...toolFindings(t,c),...n?[sourceFinding(n,i.tag)]:[],...s&&has(t.git)?[s]:[],...c.builds?await examineContext(o,i):[],...a.findings]}async function examineRegistry({platform:e,settings:t,signal:n},s,r){const{image:o}=t
+if(!s){const e=`${(0,f.w4)(o)} was not checked because of the findings above`
+return{has:false,findings:[(0,B.$e)("registry",e)]}}try{const i={platform:e,settings:t,source:s,signal:n}
+const{lookup:a,login:c,beside:A,source:l}=await askRegistry(i,r)
+const u=registryFindings(o,l.tag,{lookup:a,login:c,...A!==void 0&&{beside:A}})
+return{has:a.is==="there",findings:u}}catch(e){return{has:false,findings:[(0,B.gz)("registry",e)]}}}const de=1e4
+async function inspectTools(e,t){const answerOf=async n=>{try{return await(0,d.wj)(e.clock,de,t,t=>(0,l.T3)(e,n,{signal:t}))}catch(e){if(!(e instanceof d.Ms))throw e
+return{code:1,stdout:"",stderr:`no answer within ${de/1e3} s`}}}
 const[n,s,r,o]=await Promise.all([e.processes.run("git",["--version"]),answerOf(["version","--format","{{json .}}"]),answerOf(["buildx","version"]),inspectKubectl(e)])
 return{git:n,docker:s,buildx:r,...o&&{kubectl:o}}}async function inspectKubectl({processes:e}){const t=await e.find("kubectl")
 if(t===void 0)return
-return e.run(t,["version","--client","-o","json"],{env:Ee.yl})}async function askRegistry(e,t){const{platform:n,settings:s}=e
-const{image:r,"registry-username":i,"registry-password":a}=s
-const c=n.env["DOCKER_CONFIG"]||(0,o.join)(n.env["HOME"]??"",".docker")
-if(i===void 0||a===void 0){const t=await n.files.read((0,o.join)(c,"config.json"))
-return{...await lookForBuild(e),login:hasLogin(t,(0,g.w4)(r))}}const A=await t()
-const l=configWith(r,i,a,(0,o.join)(c,"cli-plugins"))
-await n.files.writePrivate((0,o.join)(A,"config.json"),l)
-return{...await lookForBuild({...e,platform:configured(n,A)}),login:true}}function configured(e,t){const{processes:n}=e
-return{...e,processes:{...n,stream:(e,s,r)=>n.stream(e,s,{...r,env:{...r.env,DOCKER_CONFIG:t}})}}}async function examineContext(e,t){const{files:n}=e
-const{context:s,file:r}=t
-try{const i=checkPlan(e,{context:s,...r!==void 0&&{file:r}})
+return e.run(t,["version","--client","-o","json"],{env:ue.yl})}async function askRegistry(e,t){const{platform:n,settings:s}=e
+if(await t())return{...await lookForBuild(e),login:true}
+const r=await lookForBuild(e)
+const o=await(0,le.O)(n,(0,f.w4)(s.image),e.signal)
+return{...r,login:o.is!=="none"}}async function examineContext(e,t){const{files:n}=e
+const{context:s,file:o}=t
+try{const i=checkPlan(e,{context:s,...o!==void 0&&{file:o}})
 const a=await n.list(s)
-const c=a.filter(e=>n.isFolder((0,o.join)(s,e)))
-const A={names:a,ignores:[(0,o.join)(s,".dockerignore"),`${i}.dockerignore`].some(e=>n.exists(e)),managers:["",...c].map(e=>(0,o.join)(e,"manage.py")).filter(e=>n.exists((0,o.join)(s,e)))}
-return contextFindings(s,A,t)}catch(e){return[(0,Q.gz)("commit",e)]}}const Ce={say:()=>{},quote:()=>{},waiting:()=>{}}
-var Ie=s(259)
-function runDoctor(e){return(0,B.Y)("doctor",e,e=>e.reporter.stage("doctor",t=>(0,h.ZC)(e.signal,async()=>{t.waiting("checking tools, registry and cluster")
+const c=a.filter(e=>n.isFolder((0,r.join)(s,e)))
+const A={names:a,ignores:[(0,r.join)(s,".dockerignore"),`${i}.dockerignore`].some(e=>n.exists(e)),managers:["",...c].map(e=>(0,r.join)(e,"manage.py")).filter(e=>n.exists((0,r.join)(s,e)))}
+return contextFindings(s,A,t)}catch(e){return[(0,B.gz)("commit",e)]}}const he={say:()=>{},quote:()=>{},waiting:()=>{}}
+var fe=n(259)
+function runDoctor(e){return(0,y.Y)("doctor",e,e=>e.reporter.stage("doctor",t=>(0,d.ZC)(e.signal,async()=>{t.waiting("checking tools, registry and cluster")
 const n=await inspectMachine(e)
 if(n.source)e.state.source=n.source
-const s=(await Promise.all([examineMachine(e,n,()=>privateFolder(e)),reachesCluster(e.platform,n)?examineClusterOf(e,n):[]])).flat()
+const s=(await Promise.all([examineMachine(e,n,()=>e.resources.keepLogin(e.settings)),reachesCluster(e.platform,n)?examineClusterOf(e,n):[]])).flat()
 const r=s.every(({severity:e})=>e!=="error")
-return{result:r?"done":"failed",findings:s}})))}async function privateFolder({platform:e,resources:t}){const n=await e.files.privateFolder()
-t.add(()=>e.files.remove(n))
-return n}async function examineClusterOf(e,{answers:t,source:n}){const{platform:s,settings:r,signal:o,resources:a}=e
-try{const i=await a.openCluster(s,r,o)
+return{result:r?"done":"failed",findings:s}})))}async function examineClusterOf(e,{answers:t,source:n}){const{platform:s,settings:r,signal:i,resources:a}=e
+try{const o=await a.openCluster(s,r,i)
 const c=n??{tag:r.tag??"unknown"}
-const A=new fe.v5({...e,source:c})
-return[...t.kubectl?skewFindings(clientVersion(t.kubectl),i.version):[],...await examineCluster(A.with({log:Ce,cluster:i}))]}catch(e){o.throwIfAborted()
-return cluster_closed(new i.HR((0,Ie.rl)(e,o)))}}var ye=s(2567)
-var Be=s(7419)
-var Qe=s(3740)
-var be=s(5533)
-var ve=s(5072)
-const ke=1e4
-async function endOfBroken({platform:e,cluster:t,settings:n,app:s,signal:r},o,i,a){const c=(0,Qe.ub)(i)
+const A=new ie.v5({...e,source:c})
+return[...t.kubectl?skewFindings(clientVersion(t.kubectl),o.version):[],...await examineCluster(A.with({log:he,cluster:o}))]}catch(e){i.throwIfAborted()
+return cluster_closed(new o.HR((0,fe.rl)(e,i)))}}var ge=n(2567)
+var pe=n(9942)
+var me=n(7419)
+var Ee=n(3740)
+var we=n(5533)
+var Ce=n(970)
+var Ie=n(5072)
+const ye=1e4
+async function endOfBroken({platform:e,cluster:t,settings:n,app:s,signal:r},o,i,a){const c=(0,Ee.ub)(i)
 if(c.some(({direction:e})=>e==="new"))return false
 const A=new Set(c.flatMap(({versions:e})=>e.map(e=>i.versions[e]?.tag)))
 const l=e.clock.now()+n.timeout
-try{return await(0,ce.r)({cluster:t,clock:e.clock,live:o,signal:r},e=>{const t=(0,be.w)(o.clusterState(),n.image,(0,ve.q2)(s))
+try{return await(0,Ce.r)({cluster:t,clock:e.clock,live:o,signal:r},e=>{const t=(0,we.w)(o.clusterState(),n.image,(0,Ie.q2)(s))
 const r=t.filter(({tag:e,isIdle:t})=>A.has(e)&&!t)
-const i=Math.min(l,...r.map(({goneAt:t})=>t===void 0?e:t+ke))
+const i=Math.min(l,...r.map(({goneAt:t})=>t===void 0?e:t+ye))
 if(r.length===0)return{logsWanted:[],ended:true}
 if(e>=i)return{logsWanted:[],ended:false}
 const c=r.flatMap(e=>e.names).join(", ")
 a.waiting(`the migrations break what ends now: waiting for ${c}`)
 return{logsWanted:[],requeueAt:i}},()=>{})}finally{a.waiting(void 0)}}async function endOfOthers({platform:e,cluster:t,settings:n,app:s,signal:r},o,{digest:i},a){const c=e.clock.now()+n.timeout
-try{await(0,ce.r)({cluster:t,clock:e.clock,live:o,signal:r},e=>{const t=(0,be.w)(o.clusterState(),n.image,(0,ve.q2)(s))
+try{await(0,Ce.r)({cluster:t,clock:e.clock,live:o,signal:r},e=>{const t=(0,we.w)(o.clusterState(),n.image,(0,Ie.q2)(s))
 const r=t.filter(({digest:e,goneAt:t})=>e!==i&&t!==void 0)
-const A=Math.min(c,...r.map(({goneAt:t=e})=>t+ke))
+const A=Math.min(c,...r.map(({goneAt:t=e})=>t+ye))
 if(r.length===0||e>=A)return{logsWanted:[],ended:true}
 a.waiting(`waiting for ${r.flatMap(({names:e})=>e).join(", ")}`)
-return{logsWanted:[],requeueAt:A}},()=>{})}finally{a.waiting(void 0)}}var Se=s(7392)
-var Re=s(5260)
-function preflight(e,t){return(0,h.ZC)(e.signal,async()=>{const n=await t()
+return{logsWanted:[],requeueAt:A}},()=>{})}finally{a.waiting(void 0)}}var Be=n(5426)
+var Qe=n(7392)
+class Planning{context
+wait
+start
+#Oe
+#Fe
+constructor(e,t,n=()=>Promise.resolve(),s=Qe.Be){this.context=e
+this.wait=n
+this.start=s
+this.#Oe=t
+this.#Fe=s(e,t)}get migration(){return this.#Fe}async plan(e){await this.wait(e)
+const t=await this.#Fe.plan(e)
+if(t.judged?.blocked!==true)return t
+const{live:n}=this.#Oe.checked
+if(!await endOfBroken(this.context,n,t.judged,e))return t
+await this.#Ne()
+return this.#Fe.plan(e)}async backup(e,t){const{checked:n,image:s}=this.#Oe
+this.#Oe={...this.#Oe,backup:void 0,isAgain:true}
+await this.#Ne()
+return(0,se.B2)(this.context.with({log:e}),n,{image:s,reasons:(0,Be.s)(t),work:"migrated"})}async#Ne(){await this.#Fe.close()
+this.#Fe=this.start(this.context,this.#Oe)}}var be=n(5260)
+function preflight(e,t){return(0,d.ZC)(e.signal,async()=>{const n=await t()
 const s=e.with({cluster:n})
 const r=await preflight_check(s)
 await checkAlone(s,r)
 return{cluster:n,checked:r}})}async function preflight_check(e){const{platform:t,settings:n,app:s,cluster:r,log:o}=e
-const i=await(0,G.PX)(t,r,n.manifests,n.image)
-const a=await(0,se.oO)(r,i)
+const i=await(0,P.PX)(t,r,n.manifests,n.image)
+const a=await(0,ne.oO)(r,i)
 const{targets:c,jobs:A,namespace:l}=i
 const u=[...c,...i.others,...l?[l]:[]]
-const d=await(0,J.k4)(r,u)
-await(0,de.H)(e)
-await(0,he.XU)(e,(0,ge.xQ)(s,i,d,backupOf(n)))
-await checkBackup(e,i)
-if(l)await(0,se.mh)(o,r,l,a)
-const h=await(0,j.f)(r,t.clock)
+const d=await(0,H.k4)(r,u)
+await(0,re.H)(e)
+await(0,oe.XU)(e,(0,ae.xQ)(s,i,d,(0,se.GH)(n)))
+await(0,se.xq)(e,i)
+if(l)await(0,ne.mh)(o,r,l,a)
+const h=await(0,V.f)(r,t.clock)
 const f={manifests:i,live:h,missing:[],until:"the first error"}
-const{findings:g,targets:p,others:m,services:E,web:w}=await(0,he.Nn)(e,f)
+const{findings:g,targets:p,others:m,services:E,web:w}=await(0,oe.Nn)(e,f)
 const I=warningsOf([...g.namespace,...g.workloads,...g.probes,...g.dryRun])
-for(const t of I)(0,fe.FF)(e,t)
-return{live:h,targets:p,others:m,jobs:A,resources:d,services:E,...w&&{web:w}}}function warningsOf(e){return e.filter(({severity:e})=>e==="warning").map(({message:e,fix:t})=>t?.startsWith("kubectl ")?`${e}: ${t}`:e)}var Te=s(6541)
-var De=s(8946)
+for(const t of I)(0,ie.FF)(e,t)
+return{live:h,targets:p,others:m,jobs:A,resources:d,services:E,...w&&{web:w}}}function warningsOf(e){return e.filter(({severity:e})=>e==="warning").map(({message:e,fix:t})=>t?.startsWith("kubectl ")?`${e}: ${t}`:e)}var ve=n(6541)
+var ke=n(8946)
 function withRestarts(e,t){return e.map(e=>{const n=e.live&&restartOf(e.live,t)
 return n?{...e,restart:n}:e})}function restartOf(e,t){if(e.kind==="CronJob")return
-const n=(0,v.JP)((0,k.kW)(e))
+const n=(0,b.JP)((0,v.kW)(e))
 const s=t.filter(e=>{if(e.is==="none")return false
 const t=e.is==="change"?e.live:void 0
-return n.some(n=>(0,v.wj)(e.object,n)&&(0,v.SM)(n,t,e.becomes))})
+return n.some(n=>(0,b.wj)(e.object,n)&&(0,b.SM)(n,t,e.becomes))})
 if(s.length===0)return
-return{hash:hashOf((0,v.U)(e),s),because:s.map(({object:e})=>(0,R.Gg)(e)).sort()}}function hashOf(e,t){const n=t.map(e=>{const{uid:t,resourceVersion:n}=(e.is==="create"?void 0:e.live.metadata)??{}
-return[(0,R.Gg)(e.object),t??"",n??""]}).sort(([e=""],[t=""])=>e.localeCompare(t))
+return{hash:hashOf((0,b.U)(e),s),because:s.map(({object:e})=>(0,S.Gg)(e)).sort()}}function hashOf(e,t){const n=t.map(e=>{const{uid:t,resourceVersion:n}=(e.is==="create"?void 0:e.live.metadata)??{}
+return[(0,S.Gg)(e.object),t??"",n??""]}).sort(([e=""],[t=""])=>e.localeCompare(t))
 const s=JSON.stringify([e??"",n])
-return(0,N.createHash)("sha256").update(s).digest("hex").slice(0,16)}var Oe=s(942)
-var Fe=s(6780)
-var Ne=s(7412)
-var Me=s(8879)
-var Le=s(1451)
+return(0,F.createHash)("sha256").update(s).digest("hex").slice(0,16)}var Se=n(942)
+var Te=n(6780)
+var Re=n(7412)
+var De=n(8879)
+var Oe=n(1451)
 async function snapshot(e,t,n,s=(e,{targets:t})=>Promise.resolve(t)){const{cluster:r,log:o}=e
 const[[i,a,c],A]=await Promise.all([checkedNow(e,t).then(async n=>{const r={...n,targets:await s(e,n)}
 const o=await pinsOf(e,t.live,r.targets)
-return[r,o,await lostImages(e,r.targets,o)]}),(0,Fe.q)(e,t.others)])
+return[r,o,await lostImages(e,r.targets,o)]}),(0,Te.q)(e,t.others)])
 const l=withRestarts(i.targets,A)
-const u=(0,De._z)(e,n)
-const[d,h,f]=await Promise.all([(0,Le.iS)(r,l,u),(0,Me.r_)(e,l,u),changesTemplates({...i,targets:l})?(0,he.qp)(r):[]])
+const u=(0,ke._z)(e,n)
+const[d,h,f]=await Promise.all([(0,Oe.iS)(r,l,u),(0,De.r_)(e,l,u),changesTemplates({...i,targets:l})?(0,oe.qp)(r):[]])
 const g={...i,targets:planned(l,[...d.map(becomesOf),...h])}
 const p=t.live.clusterState()
-const{changes:m}=(0,Ne.X)({others:A,own:d,targets:l,services:f,clusterState:p})
-const E=[...(0,Fe.ND)(m,g),...(0,Le.GC)(g.targets,a)]
-o.say(`${(0,Te.LS)(E.length,"object")} stored in the snapshot`)
-for(const t of c)(0,fe.FF)(e,t)
+const{changes:m}=(0,Re.X)({others:A,own:d,targets:l,services:f,clusterState:p})
+const E=[...(0,Te.ND)(m,g),...(0,Oe.GC)(g.targets,a)]
+o.say(`${(0,ve.LS)(E.length,"object")} stored in the snapshot`)
+for(const t of c)(0,ie.FF)(e,t)
 const w=runningVersion(e,g)
 return{checked:g,snapshot:E,changes:m,...w&&{before:w}}}function runningVersion({settings:e},{live:t,targets:n}){const s=n.flatMap(e=>e.live??[])
-return(0,te.It)(t.clusterState(),s,e.image)}function becomesOf({becomes:e}){return e}function planned(e,t){const n=new Map(t.flatMap(e=>(0,k.gv)(e)?[[(0,S.T)((0,k.hY)(e)),e]]:[]))
-return e.map(e=>{const t=n.get((0,S.T)(e.id))
+return(0,ee.It)(t.clusterState(),s,e.image)}function becomesOf({becomes:e}){return e}function planned(e,t){const n=new Map(t.flatMap(e=>(0,v.gv)(e)?[[(0,k.T)((0,v.hY)(e)),e]]:[]))
+return e.map(e=>{const t=n.get((0,k.T)(e.id))
 return t?{...e,becomes:t}:e})}function changesTemplates({others:e,targets:t}){return e.length>0||t.some(({manifest:e,back:t})=>e??t)}async function checkedNow(e,t){const{settings:n,cluster:s}=e
 const r=await asTheyAre(s,t.targets,n.image)
-const o=await(0,Oe.j)(e,r)
-if(o.length===0)(0,pe.Nn)(t.live.clusterState(),n.image,s.namespace);(0,pe._j)(o)
+const o=await(0,Se.j)(e,r)
+if(o.length===0)(0,ce.Nn)(t.live.clusterState(),n.image,s.namespace);(0,ce._j)(o)
 const{web:i,...a}=t
-const c=(0,pe.s3)(n,o,t.services)
+const c=(0,ce.s3)(n,o,t.services)
 return{...a,targets:o,...c&&{web:c}}}async function asTheyAre(e,t,n){const s=await Promise.all(t.map(async({live:t,...s})=>{const r=await e.find(s.path)
-const o=r&&!s.manifest?(0,k.ys)(r,n):s.uses
-return{...s,uses:o,running:(0,pe.o$)(r,o),...r&&{live:r}}}))
-return s.filter(({live:e,manifest:t,uses:n})=>(e??t)&&n.length>0)}var Ue=s(2652)
+const o=r&&!s.manifest?(0,v.ys)(r,n):s.uses
+return{...s,uses:o,running:(0,ce.o$)(r,o),...r&&{live:r}}}))
+return s.filter(({live:e,manifest:t,uses:n})=>(e??t)&&n.length>0)}var Fe=n(2652)
 function releaseStartOf({reporter:e},{source:t,holder:n},{command:s,image:r,back:o,jobs:i=[]}){return{run:n.id,command:s,who:n.who,...n.url!==void 0&&{url:n.url},at:new Date(e.startedAt).toISOString(),image:r.repository,tag:r.tag,digest:r.digest,...t.sha!==void 0&&{sha:t.sha},...o!==void 0&&{back:o},...i.length>0&&{jobs:i}}}async function keepAnswers(e,t){if(t.length===0)return
-const n=(0,R.mk)(e.record.snapshot,t)
-if((0,k.FB)(n,e.record.snapshot))return
+const n=(0,S.mk)(e.record.snapshot,t)
+if((0,v.FB)(n,e.record.snapshot))return
 await keepRecord(e,{...e.record,snapshot:n})}async function keepSchema(e,t){await keepRecord(e,{...e.record,schema:t})}async function keepPlan(e){const t=contractOf(e.run.state.plan)
 const{held:n=[],bridges:s=[]}=t
 if(n.length+s.length===0)return
@@ -7989,102 +7967,101 @@ await keepRecord(e,{...e.record,contract:t})}async function keepRecord(e,t){cons
 const{cluster:r,platform:o,app:i}=s
 e.record=t
 if(e.isFrozen===true)return
-try{e.record=await(0,Y.vL)(r,o.clock,i,t)}catch(t){if(!(t instanceof P.h&&t.status===403))throw t
+try{e.record=await(0,J.vL)(r,o.clock,i,t)}catch(t){if(!(t instanceof x.h&&t.status===403))throw t
 e.isFrozen=true
 n.warn(`the server's result of this release could not be stored, so another run that has to undo this release does not have it: ${t.message} (examples/rbac.yaml has the Role)`)}}function contractOf(e){if(!e||e.judged?.blocked===true)return{}
-return{held:e.databases.flatMap(({held:e})=>e.map(({name:e})=>e)),bridges:e.databases.flatMap(e=>[...e.earlierBridges,...e.bridges])}}async function recordInHistory({run:e,context:t,start:n,prepared:s,record:r},o){const{state:i,reporter:a}=e
+const{databases:t}=e
+const[n]=t
+const s=(n?.absent??[]).filter(e=>t.every(t=>t.absent.includes(e)))
+return{held:[...t.flatMap(({held:e})=>e.map(({name:e})=>e)),...s],bridges:t.flatMap(e=>[...e.earlierBridges,...e.bridges])}}async function recordInHistory({run:e,context:t,start:n,prepared:s,record:r},o){const{state:i,reporter:a}=e
 const{platform:c,app:A,cluster:l}=t
 const{result:u}=o
-const d="cause"in o?o.cause.sentence.split("\n")[0]:void 0
+const h="cause"in o?o.cause.sentence.split("\n")[0]:void 0
 const f=i.plan?.databases.flatMap(e=>e.unused??[])??[]
-const g={...n,result:u,...d!==void 0&&{cause:d},seconds:Math.round(a.seconds()*10)/10,migrations:i.migrations,...i.reversed.length>0&&{reversed:i.reversed},...i.migrate!==void 0&&{migrate:i.migrate},...i.fit&&{fit:i.fit},...i.backup&&{backup:i.backup.job},...i.plan&&{unused:f},...contractOf(i.plan)}
-const p={needs:i.needs,tasks:i.tasks,schema:i.schema,...u==="deployed"&&{templates:(0,Ue.r3)(r.snapshot),databases:i.databases,before:s.before&&{...s.before,templates:(0,Ue.Z5)(r.snapshot)}}}
-const save=()=>(0,$.DR)({cluster:l,clock:c.clock,app:A},g,p)
-try{await(u==="stuck"?(0,h.Qh)(c.clock,save):save())
-return true}catch(t){e.warn(`${(0,E.j)(n.tag)} is missing in the history: ${(0,y.b)(t)}`)
-return false}}var xe=s(9447)
-var Pe=s(2251)
-var Ge=s(9707)
+const g={...n,result:u,...h!==void 0&&{cause:h},seconds:Math.round(a.seconds()*10)/10,migrations:i.migrations,...i.reversed.length>0&&{reversed:i.reversed},...i.migrate!==void 0&&{migrate:i.migrate},...i.fit&&{fit:i.fit},...i.backup&&{backup:i.backup.job},...i.plan&&{unused:f},...contractOf(i.plan)}
+const p={needs:i.needs,tasks:i.tasks,schema:i.schema,...u==="deployed"&&{templates:(0,Fe.r3)(r.snapshot),databases:i.databases,before:s.before&&{...s.before,templates:(0,Fe.Z5)(r.snapshot)}}}
+const save=()=>(0,j.DR)({cluster:l,clock:c.clock,app:A},g,p)
+try{await(u==="stuck"?(0,d.Qh)(c.clock,save):save())
+return true}catch(t){e.warn(`${(0,m.j)(n.tag)} is missing in the history: ${(0,I.b)(t)}`)
+return false}}var Ne=n(9447)
+var Me=n(2251)
+var Le=n(2770)
+var Ue=n(9707)
 async function lockAndRecover(e,t,n){const{app:s,settings:r}=t
-const o=await(0,Pe.s)(t)
+const o=await(0,Me.s)(t)
 e.resources.add(()=>o.release())
-const i=(0,xe.O)(t.cluster,o)
-const a=await(0,Y.aE)(i,s,r.image)
-const c=a&&await(0,Y.R1)(i,s,a,objectsOfRelease(n))
+const i=(0,Ne.O)(t.cluster,o)
+const a=await(0,J.aE)(i,s,r.image)
+const c=a&&await(0,J.R1)(i,s,a,objectsOfRelease(n))
 const A=t.with({cluster:i,signal:o.lost})
-if(c)await(0,Ge.U)(e,A,n.live,c)
-else await(0,le.d9)(A,n.live)
+if(c)await(0,Ue.U)(e,A,n.live,c)
+else await(0,Le.d9)(A,n.live)
 t.signal.throwIfAborted()
-return{cluster:i,lost:o.lost}}function objectsOfRelease({others:e,targets:t}){return[...e,...t.flatMap(({manifest:e})=>e??[])]}function migrateOnly(e){return(0,B.Y)("migrate",e,toImage)}async function toImage(e){const{platform:t,settings:n,reporter:s,signal:o,state:a,resources:c}=e
-if(n["migrate-command"]==="")(0,i.fJ)({code:"usage",sentence:'"migrate" needs a command, but "migrate-command" is none',hint:"remove the option to use the default, or remove this step"})
-const A=(0,B.V)(e,await(0,r.TC)(t,n,n.context))
-const[{cluster:l,checked:u},d]=await(0,h.jH)(o,[e=>s.stage("preflight",s=>preflight(A.with({signal:e,log:s}),()=>c.openCluster(t,n,e))),e=>s.stage("image",async s=>{await c.login(t,n)
-return imageToDeploy(A.with({signal:e,log:s}))})])
-const{image:f}=d
+return{cluster:i,lost:o.lost}}function objectsOfRelease({others:e,targets:t}){return[...e,...t.flatMap(({manifest:e})=>e??[])]}function migrateOnly(e){return(0,y.Y)("migrate",e,toImage)}async function toImage(e){const{platform:t,settings:n,reporter:r,signal:i,state:a,resources:c}=e
+if(n["migrate-command"]==="")(0,o.fJ)({code:"usage",sentence:'"migrate" needs a command, but "migrate-command" is none',hint:"remove the option to use the default, or remove this step"})
+const A=(0,y.V)(e,await(0,s.TC)(t,n,n.context))
+const[{cluster:l,checked:u},h]=await(0,d.jH)(i,[e=>r.stage("preflight",s=>preflight(A.with({signal:e,log:s}),()=>c.openCluster(t,n,e))),e=>r.stage("image",async t=>{await c.login(n)
+return imageToDeploy(A.with({signal:e,log:t}))})])
+const{image:f}=h
 a.haveImage(f)
-const g=(0,B.V)(e,d.source)
-const{cluster:p,lost:m,now:E}=await s.stage("lock",async t=>{const n=await lockAndRecover(e,g.with({log:t,cluster:l}),u)
+const g=(0,y.V)(e,h.source)
+const{cluster:p,lost:m,now:E}=await r.stage("lock",async t=>{const n=await lockAndRecover(e,g.with({log:t,cluster:l}),u)
 const s=g.with({log:t,cluster:n.cluster})
 await checkHistory(s,u)
 return{...n,now:await checkedNow(s,u)}})
-const w=g.with({cluster:p,signal:AbortSignal.any([o,m])})
+const w=g.with({cluster:p,signal:AbortSignal.any([i,m])})
 try{const t=await migrateTo(e,w,E,{image:f})
-return{result:t?"done":"unchanged"}}catch(e){throw(0,Ie.Ac)(e,m)}finally{await keepSchemaChange(e,w)}}async function keepSchemaChange({state:e,warn:t},{cluster:n,platform:s,app:r}){const o=contractOf(e.plan)
+return{result:t?"done":"unchanged"}}catch(e){throw(0,fe.Ac)(e,m)}finally{await keepSchemaChange(e,w)}}async function keepSchemaChange({state:e,warn:t},{cluster:n,platform:s,app:r}){const o=contractOf(e.plan)
 if(!e.schema&&!o.held)return
-await(0,$.$)({cluster:n,clock:s.clock,app:r},e.schema,o).catch(e=>{t(`the history does not show which versions fit the schema now: ${(0,y.b)(e)}`)})}function shared(e){const t=/^(cd [\w./-]+ && )?[\w./ =-]+$/.test(e)&&!/(^| )\w+=/.test(e)
-return t?e:void 0}async function migrateTo({reporter:e,state:t,warn:n,command:s},r,o,{image:a,keep:c}){const{settings:A}=r
-if(!o.web||A["migrate-command"]==="")return false
-const l={checked:o,web:o.web,image:a,...s==="migrate"&&{now:true}}
-const u={...l,backup:backupWhen(A)}
-let d=(0,Se.Be)(r,u)
-try{const s=await e.stage("plan",async e=>{await endOfHolders(r,o,a,e)
-let n=await d.plan(e)
-if(n.judged?.blocked===true){const t=await endOfBroken(r,o.live,n.judged,e)
-if(t){await d.close()
-d=(0,Se.Be)(r,u)
-n=await d.plan(e)}}t.plan=n
-if(n.judged?.blocked===true)(0,i.fJ)((0,Qe.qF)(n.judged,(0,fe.YT)(r)))
-return n})
-t.needs=d.needs()
-t.tasks=d.tasks()
-t.migrate=shared(A["migrate-command"])
+await(0,j.$)({cluster:n,clock:s.clock,app:r},e.schema,o).catch(e=>{t(`the history does not show which versions fit the schema now: ${(0,I.b)(e)}`)})}function shared(e){const t=/^(cd [\w./-]+ && )?[\w./ =-]+$/.test(e)&&!/(^| )\w+=/.test(e)
+return t?e:void 0}async function migrateTo({reporter:e,state:t,warn:n,command:s},r,o,{image:i,keep:a}){const{settings:c}=r
+if(!o.web||c["migrate-command"]==="")return false
+const A={checked:o,web:o.web,image:i,backup:(0,se.f_)(c),...s==="migrate"&&{now:true}}
+const l=new Planning(r,A,e=>endOfHolders(r,o,i,e))
+try{const s=await e.stage("plan",e=>migrate_planned(t,r,l,e))
+t.needs=l.migration.needs()
+t.tasks=l.migration.tasks()
+t.migrate=shared(c["migrate-command"])
 t.databases=Object.fromEntries(s.databases.map(({database:e,identity:t})=>[e,t]))
-const h=(0,Re.UA)(s)
-if(h!==void 0)n(h);(0,Qe.Tw)(s.judged).forEach(n)
-const{databases:f}=s
-const g=[(0,Be.Dp)(f),(0,Be.lf)(f),(0,Be.fb)(f)]
-g.flat().forEach(n)
+const i=(0,be.UA)(s)
+if(i!==void 0)n(i);(0,Ee.Tw)(s.judged).forEach(n)
+const{databases:A}=s
+const u=[(0,pe.sD)(A),(0,Ee.kK)(A),(0,me.Dp)(A),(0,me.lf)(A),(0,me.fb)(A)]
+u.flat().forEach(n)
 if(!s.runs)return false
-const{backup:p}=s
-if(p){await d.close()
-t.backup=await e.stage("backup",e=>makeBackup(r.with({log:e}),o,a,p))
-d=(0,Se.Be)(r,{...l,isAgain:true})}await(t.keepPlan?.())
-const m=workOfUndo(r,o,s)
-if(m)await(c?.(m))
-let E=true
-try{await e.stage("migrate",async e=>{if(p){const n=t.plan=await d.plan(e)
-if(n.judged?.blocked===true)(0,i.fJ)((0,Qe.qF)(n.judged,(0,fe.YT)(r)))}await d.migrate(e)})
-E=false}finally{d.surprises(E).forEach(n)
-const e=d.broken()
-if(m&&e)await(c?.({...m,misfits:e}))}(0,Re.aU)(s,A["migrate-command"],d.applied()).forEach(n)
-return true}finally{await d.close().catch(e=>{n((0,Ie.$N)(e))})
-t.migrations=d.applied()
-t.schema=d.schema()}}function workOfUndo({settings:e},{web:t},n){const s=e["migrate-command"]
+const{backup:d}=s
+if(d)t.backup=await e.stage("backup",e=>l.backup(e,d))
+await(t.keepPlan?.())
+const h=workOfUndo(r,o,s)
+if(h)await(a?.(h))
+let f=true
+try{await e.stage("migrate",async e=>{if(d)await migrate_planned(t,r,l,e)
+await l.migration.migrate(e)})
+f=false}finally{l.migration.surprises(f).forEach(n)
+const e=l.migration.broken()
+if(h&&e)await(a?.({...h,misfits:e}))}(0,be.aU)(s,c["migrate-command"],l.migration.applied()).forEach(n)
+return true}finally{const{migration:e}=l
+await e.close().catch(e=>{n((0,fe.$N)(e))})
+t.migrations=e.applied()
+t.schema=e.schema()}}async function migrate_planned(e,t,n,s){const r=await n.plan(s)
+e.plan=r
+if(r.judged?.blocked===true)(0,o.fJ)((0,Ee.qF)(r.judged,(0,ie.YT)(t)))
+return r}function workOfUndo({settings:e},{web:t},n){const s=e["migrate-command"]
 if(!t||s===""||n&&!n.judged)return
 const{workload:r,container:o}=t
 const i=n?.databases.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))
-return{is:"back",web:(0,S.T)(r),container:o,command:s,...i&&{migrations:i}}}async function endOfHolders(e,{live:t},n,s){const{cluster:r,app:o,settings:i}=e
-const a=(0,F.Ei)(await(0,$.Lu)(r,o,i.image))
-if(a.length>0)await endOfOthers(e,t,n,s)}var He=s(3742)
-var Je=s(6020)
-const $e=6e4
+return{is:"back",web:(0,k.T)(r),container:o,command:s,...i&&{migrations:i}}}async function endOfHolders(e,{live:t},n,s){const{cluster:r,app:o,settings:i}=e
+const a=(0,O.Ei)(await(0,j.Lu)(r,o,i.image))
+if(a.length>0)await endOfOthers(e,t,n,s)}var xe=n(3742)
+var Pe=n(6020)
+const Ge=6e4
 function serviceFor(e,t){switch(e){case"postgres":return{image:"postgres:17",env:{POSTGRES_USER:"test",POSTGRES_PASSWORD:t,POSTGRES_DB:"test"},data:"/var/lib/postgresql/data",command:["postgres","-c","fsync=off","-c","synchronous_commit=off","-c","full_page_writes=off"],ask:["pg_isready","--host=127.0.0.1","--username=test","--dbname=test"],answer:/accepting connections/,address:{DATABASE_URL:`postgres://test:${t}@postgres:5432/test`,...addressIn("PG",["HOST","PORT","USER","PASSWORD","DATABASE"],t),...addressIn("POSTGRES_",["HOST","PORT","USER","PASSWORD","DB"],t)}}
 case"redis":return{image:"redis:8",env:{},data:"/data",command:["redis-server","--save","","--appendonly","no"],ask:["redis-cli","ping"],answer:/PONG/,address:{REDIS_URL:"redis://redis:6379/0",REDIS_HOST:"redis",REDIS_PORT:"6379"}}}}const labelOf=({name:e})=>`django-rollout.test=${e}`
-async function startServices(e,t,n,s){const{platform:r,log:o,signal:a}=e
-const c=await(0,u.T3)(r,["network","create","--label",labelOf(t),t.name],{signal:a})
-if(c.code!==0){const e=(0,u.Ic)("tests",c);(0,i.fJ)(e??{code:"tests-failed",sentence:`tests: creating a network failed for ${n.join(" and ")}: ${(0,u.A3)(c)}`})}o.waiting(`waiting for ${n.join(" and ")}`)
+async function startServices(e,t,n,s){const{platform:r,log:i,signal:a}=e
+const c=await(0,l.T3)(r,["network","create","--label",labelOf(t),t.name],{signal:a})
+if(c.code!==0){const e=(0,l.Ic)("tests",c);(0,o.fJ)(e??{code:"tests-failed",sentence:`tests: creating a network failed for ${n.join(" and ")}: ${(0,l.A3)(c)}`})}i.waiting(`waiting for ${n.join(" and ")}`)
 const A=await Promise.allSettled(n.map(n=>startService(e,t,n,s)))
-o.waiting(void 0)
+i.waiting(void 0)
 return Object.assign({},...A.map(e=>{if(e.status==="rejected")throw e.reason
 return e.value}))}async function removeBox(e,t,n){const s=["--filter",`label=${labelOf(t)}`]
 for(let t=5;;t--){const n=await ids(e,["ps","--all","--quiet",...s])
@@ -8094,78 +8071,78 @@ if(r.length>0)await e.processes.run("docker",["network","rm",...r])
 if(n.length===0&&r.length===0)return
 if(t===0)break
 if(r.length>0)await e.clock.sleep(200)}n.say(`containers or networks with the label ${labelOf(t)} could not be removed`)}async function ids(e,t){const{stdout:n}=await e.processes.run("docker",t)
-return n.split("\n").filter(e=>e.trim()!=="")}async function startService(e,t,n,s){const{platform:r,log:o,signal:c}=e
+return n.split("\n").filter(e=>e.trim()!=="")}async function startService(e,t,n,s){const{platform:r,log:a,signal:c}=e
 const A=serviceFor(n,s)
-const l=`${t.name}-${n}`
+const u=`${t.name}-${n}`
 const d=r.clock.now()
-const h=await(0,u.T3)(r,["run","--detach","--name",l,"--label",labelOf(t),"--network",t.name,"--network-alias",n,"--tmpfs",A.data,...Object.entries(A.env).flatMap(([e,t])=>["--env",`${e}=${t}`]),A.image,...A.command],{signal:c})
-if(h.code!==0)(0,i.fJ)({code:"registry",sentence:`tests: ${n} could not be started from the image ${A.image}: ${(0,u.A3)(h)}`,logs:[{lines:h.stderr.split("\n").slice(-20)}]})
-await answered(e,n,A,l)
-o.say(`${n} (${A.image}) answers after ${(0,a.p0)(r.clock.now()-d)}`)
-return A.address}async function answered({platform:e,signal:t},n,s,r){const o=e.clock.now()+$e
-for(;;){const c=await(0,u.T3)(e,["exec",r,...s.ask],{signal:t})
+const h=await(0,l.T3)(r,["run","--detach","--name",u,"--label",labelOf(t),"--network",t.name,"--network-alias",n,"--tmpfs",A.data,...Object.entries(A.env).flatMap(([e,t])=>["--env",`${e}=${t}`]),A.image,...A.command],{signal:c})
+if(h.code!==0)(0,o.fJ)({code:"registry",sentence:`tests: ${n} could not be started from the image ${A.image}: ${(0,l.A3)(h)}`,logs:[{lines:h.stderr.split("\n").slice(-20)}]})
+await answered(e,n,A,u)
+a.say(`${n} (${A.image}) answers after ${(0,i.p0)(r.clock.now()-d)}`)
+return A.address}async function answered({platform:e,signal:t},n,s,r){const a=e.clock.now()+Ge
+for(;;){const c=await(0,l.T3)(e,["exec",r,...s.ask],{signal:t})
 if(c.code===0&&s.answer.test(c.stdout))return
-const A=await(0,u.T3)(e,["container","inspect","--format","{{.State.Running}}",r],{signal:t})
-const l=e.clock.now()>=o
-if(A.stdout.trim()!=="true"||l){const s=await(0,u.T3)(e,["logs","--tail","30",r],{signal:t})
-const o=[s.stdout,s.stderr].join("\n").split("\n").filter(e=>e!=="")
-const c=l?`did not answer within ${(0,a.p0)($e)}`:"exited before its first answer";(0,i.fJ)({code:"tests-failed",sentence:`tests: ${n} ${c}: ${(0,a.BP)(o)}`,logs:[{lines:o}]})}await e.clock.sleep(200,t)}}function addressIn(e,t,n){const s=["postgres","5432","test",n,"test"]
-return Object.fromEntries(t.map((t,n)=>[`${e}${t}`,s[n]??""]))}async function runInImage(e,t,n){const{platform:s,log:r,signal:i}=e
+const A=await(0,l.T3)(e,["container","inspect","--format","{{.State.Running}}",r],{signal:t})
+const u=e.clock.now()>=a
+if(A.stdout.trim()!=="true"||u){const s=await(0,l.T3)(e,["logs","--tail","30",r],{signal:t})
+const a=[s.stdout,s.stderr].join("\n").split("\n").filter(e=>e!=="")
+const c=u?`did not answer within ${(0,i.p0)(Ge)}`:"exited before its first answer";(0,o.fJ)({code:"tests-failed",sentence:`tests: ${n} ${c}: ${(0,i.BP)(a)}`,logs:[{lines:a}]})}await e.clock.sleep(200,t)}}function addressIn(e,t,n){const s=["postgres","5432","test",n,"test"]
+return Object.fromEntries(t.map((t,n)=>[`${e}${t}`,s[n]??""]))}async function runInImage(e,t,n){const{platform:s,log:o,signal:a}=e
 const{command:c}=t
-const[A="",...l]=typeof c==="string"?["/bin/sh","-c",c]:c
-const d={name:`django-rollout-test-${(0,N.randomBytes)(6).toString("hex")}`}
+const[A="",...u]=typeof c==="string"?["/bin/sh","-c",c]:c
+const d={name:`django-rollout-test-${(0,F.randomBytes)(6).toString("hex")}`}
 const h=await s.files.privateFolder()
-try{const f=(0,N.randomBytes)(12).toString("hex")
+try{const f=(0,F.randomBytes)(12).toString("hex")
 const g=t.services.length===0?{}:await startServices(e,d,t.services,f)
-const p=(0,o.join)(h,"env")
+const p=(0,r.join)(h,"env")
 const m={PYTHONUNBUFFERED:"1",...g,...t.env}
 await s.files.writePrivate(p,Object.entries(m).map(([e,t])=>`${e}=${t}\n`).join(""))
-const E=["run","--rm","--init","--name",d.name,"--label",labelOf(d),...t.services.length===0?[]:["--network",d.name],"--env-file",p,"--entrypoint",A,t.built.id,...l]
-r.waiting(`running ${(0,a.vI)(typeof c==="string"?c:A,100)}`)
-return(await(0,u.T3)(s,E,{signal:i,onLine:n})).code}finally{r.waiting(void 0)
-await removeBox(s,d,r)
+const E=["run","--rm","--init","--name",d.name,"--label",labelOf(d),...t.services.length===0?[]:["--network",d.name],"--env-file",p,"--entrypoint",A,t.built.id,...u]
+o.waiting(`running ${(0,i.vI)(typeof c==="string"?c:A,100)}`)
+return(await(0,l.T3)(s,E,{signal:a,onLine:n})).code}finally{o.waiting(void 0)
+await removeBox(s,d,o)
 await s.files.remove(h)}}async function entrypointOf(e,t,n){const s=["image","inspect","--format","{{json .Config.Entrypoint}}",t.id]
-const{code:r,stdout:o}=await(0,u.T3)(e,s,{signal:n})
+const{code:r,stdout:o}=await(0,l.T3)(e,s,{signal:n})
 const i=r===0?JSON.parse(o):null
-return Array.isArray(i)&&i.length>0?i.join(" "):void 0}var Ve=s(5710)
-const Ye=64*1024
-async function planAlone(e,t,{versions:n,applied:s}){const{platform:r,settings:o,signal:a,log:c}=e
-const A=o["migrate-command"]
-const l=backupWhen(o)
+return Array.isArray(i)&&i.length>0?i.join(" "):void 0}var He=n(53)
+var je=n(5710)
+async function planAlone(e,t,{versions:n,applied:s}){const{platform:r,settings:i,signal:a,log:c}=e
+const A=i["migrate-command"]
+const l=(0,se.f_)(i)
 const u=`rollout-${crypto.randomUUID()}`
-const d={command:A,accept:"",give:e=>`test-env: ${e}`}
-const f=new Re.k7(u,e=>(0,Re.U_)(e,d))
+const h={command:A,accept:"",give:e=>`test-env: ${e}`}
+const f=new be.k7(u,e=>(0,be.U_)(e,h))
 f.to(c)
-const g=(0,He.B8)({marker:u,migrate:A,running:n,unsafe:o["unsafe-migrations"],plansOnly:true,leaves:s,...l!==void 0&&{backup:l},contract:{policy:o.contract,hasBridges:o.bridge==="on",programs:[]}})
+const g=(0,xe.B8)({marker:u,migrate:A,running:n,unsafe:i["unsafe-migrations"],plansOnly:true,leaves:s,...l!==void 0&&{backup:l},contract:{policy:i.contract,hasBridges:i.bridge==="on",programs:[]}})
 const p=Object.fromEntries(g.map(({name:e,value:t})=>[e,t]))
-let m=""
-await(0,h.wj)(r.clock,o["migrate-timeout"],a,n=>runInImage(e.with({signal:n}),{built:t,command:(0,He.VV)(A,void 0,u),services:[...new Set(["postgres",...o["test-services"]])],env:{...o["test-env"],...p}},e=>{m+=e
-if(e.length>=Ye-1)return
-f.line(m)
-m=""}))
-const E=await Promise.race([f.plan,Promise.resolve(void 0)])
-if(!E)return(0,i.fJ)(noPlan(e,f.lines))
-const w={...E,databases:E.databases.map(withoutSizes)};(0,Re.uH)(c,w,o.sql)
-return w}function noPlan(e,t){const n=(0,Je.VS)(t)
-const s=n===void 0?(0,a.BP)(t):(0,Je.ax)(n,(0,fe.YT)(e))
-return{code:"plan-failed",sentence:`the new version does not start in a container without the cluster: ${s}`,hint:'Its settings must take the database from DATABASE_URL, or from the variables PG… or POSTGRES_…; set what else it needs with "test-env"',logs:[{lines:t.slice(-Ve.T)}]}}function withoutSizes(e){const t=e.pending.map(({locks:e,...t})=>({...t,...e&&{locks:e.map(e=>({...e,rows:-1,bytes:0}))}}))
-return{...e,pending:t}}function survey(e,t){return(0,h.ZC)(e.signal,async()=>{const{settings:n,platform:s,app:r,log:o}=e
+const m=new He.T9(u)
+await(0,d.wj)(r.clock,i["migrate-timeout"],a,n=>runInImage(e.with({signal:n}),{built:t,command:(0,xe.VV)(A,void 0,u),services:[...new Set(["postgres",...i["test-services"]])],env:{...i["test-env"],...p}},e=>{for(const t of m.push(e))f.line(t)
+if(e.length<He.xS-1)f.line(m.end())}))
+const E=m.end()
+if(E!=="")f.line(E)
+const w=await Promise.race([f.plan,Promise.resolve(void 0)])
+if(!w)return(0,o.fJ)(noPlan(e,f.lines))
+const I={...w,databases:w.databases.map(withoutSizes)};(0,be.uH)(c,I,i.sql)
+return I}function noPlan(e,t){const n=(0,Pe.VS)(t)
+const s=n===void 0?(0,i.BP)(t):(0,Pe.ax)(n,(0,ie.YT)(e))
+return{code:"plan-failed",sentence:`the new version does not start in a container without the cluster: ${s}`,hint:'Its settings must take the database from DATABASE_URL, or from the variables PG… or POSTGRES_…; set what else it needs with "test-env"',logs:[{lines:t.slice(-je.T)}]}}function withoutSizes(e){const t=e.pending.map(({locks:e,...t})=>({...t,...e&&{locks:e.map(e=>({...e,rows:-1,bytes:0}))}}))
+return{...e,pending:t}}function survey(e,t){return(0,d.ZC)(e.signal,async()=>{const{settings:n,platform:s,app:r,log:i}=e
 const a=await t()
 const c=e.with({cluster:a})
-await(0,se.oO)(a,G.K2)
-const A=(0,ge.n6)(r)
-await(0,he.XU)(c,A,A)
-const[l,u,d]=await Promise.all([(0,j.f)(a,s.clock),(0,J.k4)(a,[]),(0,he.qp)(a)])
+await(0,ne.oO)(a,P.K2)
+const A=(0,ae.n6)(r)
+await(0,oe.XU)(c,A,A)
+const[l,u,d]=await Promise.all([(0,V.f)(a,s.clock),(0,H.k4)(a,[]),(0,oe.qp)(a)])
 const h=l.clusterState()
-const f=(0,pe.q8)(h,G.K2,n.image,a.namespace)
-if(f.length===0)(0,pe.Nn)(h,n.image,a.namespace)
+const f=(0,ce.q8)(h,P.K2,n.image,a.namespace)
+if(f.length===0)(0,ce.Nn)(h,n.image,a.namespace)
 await checkHistory(c,{live:l,targets:f})
-o.say(`Kubernetes ${a.version}, namespace ${a.namespace}`)
-f.forEach(e=>{o.say((0,pe.q0)(e))})
-const g=(0,pe.s3)(n,f,d)
-if(!g)return(0,i.fJ)({code:"no-workload",sentence:"the workload that serves the web is not known",hint:'set "migrate-from" to it'})
+i.say(`Kubernetes ${a.version}, namespace ${a.namespace}`)
+f.forEach(e=>{i.say((0,ce.q0)(e))})
+const g=(0,ce.s3)(n,f,d)
+if(!g)return(0,o.fJ)({code:"no-workload",sentence:"the workload that serves the web is not known",hint:'set "migrate-from" to it'})
 const p={live:l,targets:f,others:[],jobs:[],resources:u,services:d,web:g}
-return{cluster:a,checked:p,web:g}})}var je=s(3791)
+return{cluster:a,checked:p,web:g}})}var $e=n(3791)
 function needsFileOf(e,t,{databases:n}){const s=e.map(({names:e,tag:n,isOwn:s,isIdle:r,needs:o=(s?t:void 0)})=>({names:e,tag:n,...r&&{isIdle:r},...o!==void 0&&{needs:o}}))
 const r=Object.fromEntries(n.map(({database:e,applied:t})=>[e,t]))
 return`${JSON.stringify({versions:s,applied:r},null,2)}\n`}function readNeedsFile(e){const t=parsed(e??"")
@@ -8176,69 +8153,68 @@ const r=n.every(e=>e!==void 0)
 return r&&isRecord(s)&&isLeaves(s)?{versions:n,applied:s}:void 0}function versionOf(e){if(!isRecord(e))return
 const{names:t,tag:n,needs:s,isIdle:r}=e
 if(!Array.isArray(t)||!t.every(isText)||!isText(n))return
-if(s!==void 0&&!(0,je.oq)(s))return
-return{names:t,tag:n,...r===true&&{isIdle:r},...s!==void 0&&{needs:s}}}function isLeaves(e){return Object.values(e).every(e=>isRecord(e)&&Object.values(e).every(isText))}function parsed(e){try{return JSON.parse(e)}catch{return}}function isRecord(e){return typeof e==="object"&&e!==null&&!Array.isArray(e)}function isText(e){return typeof e==="string"}function planOnly(e){return(0,B.Y)("plan",e,ofImage)}async function ofImage(e){const{platform:t,settings:n,reporter:s,signal:o,state:a,resources:c}=e
-if(n["migrate-command"]==="")(0,i.fJ)({code:"usage",sentence:'"plan" needs a command, but "migrate-command" is none',hint:"remove the option to use the default, or remove this step"})
-if(t.env["GITHUB_EVENT_NAME"]==="pull_request_target")(0,i.fJ)({code:"usage",sentence:'"plan" does not run on pull_request_target: the code of any fork would run with the secrets of the web',hint:"use the event pull_request"})
-if(n.needs!==void 0&&n["save-needs"]!==void 0)(0,i.fJ)({code:"usage",sentence:'"save-needs" asks the cluster, and "needs" plans without one',hint:"remove one of the two options"})
+if(s!==void 0&&!(0,$e.oq)(s))return
+return{names:t,tag:n,...r===true&&{isIdle:r},...s!==void 0&&{needs:s}}}function isLeaves(e){return Object.values(e).every(e=>isRecord(e)&&Object.values(e).every(isText))}function parsed(e){try{return JSON.parse(e)}catch{return}}function isRecord(e){return typeof e==="object"&&e!==null&&!Array.isArray(e)}function isText(e){return typeof e==="string"}function planOnly(e){return(0,y.Y)("plan",e,ofImage)}async function ofImage(e){const{platform:t,settings:n,reporter:r,signal:i,state:a,resources:c}=e
+if(n["migrate-command"]==="")(0,o.fJ)({code:"usage",sentence:'"plan" needs a command, but "migrate-command" is none',hint:"remove the option to use the default, or remove this step"})
+if(t.env["GITHUB_EVENT_NAME"]==="pull_request_target")(0,o.fJ)({code:"usage",sentence:'"plan" does not run on pull_request_target: the code of any fork would run with the secrets of the web',hint:"use the event pull_request"})
+if(n.needs!==void 0&&n["save-needs"]!==void 0)(0,o.fJ)({code:"usage",sentence:'"save-needs" asks the cluster, and "needs" plans without one',hint:"remove one of the two options"})
 const A=n.needs===void 0?void 0:await needsIn(t,n.needs)
-const l=(0,B.V)(e,await(0,r.TC)(t,n,n.context))
+const l=(0,y.V)(e,await(0,s.TC)(t,n,n.context))
 if(A)return withoutCluster(e,l,A)
-const[{cluster:u,checked:d,web:f},{image:g,source:p}]=await(0,h.jH)(o,[e=>s.stage("preflight",s=>survey(l.with({signal:e,log:s}),()=>c.openCluster(t,n,e))),e=>s.stage("image",async s=>{await c.login(t,n)
-return imageToDeploy(l.with({signal:e,log:s}))})])
+const[{cluster:u,checked:h,web:f},{image:g,source:p}]=await(0,d.jH)(i,[e=>r.stage("preflight",s=>survey(l.with({signal:e,log:s}),()=>c.openCluster(t,n,e))),e=>r.stage("image",async t=>{await c.login(n)
+return imageToDeploy(l.with({signal:e,log:t}))})])
 a.haveImage(g)
-const m=(0,B.V)(e,p).with({cluster:u})
-const E=await s.stage("plan",async e=>{const t={checked:d,web:f,image:g,plansOnly:true,backup:backupWhen(n)}
+const m=(0,y.V)(e,p).with({cluster:u})
+const E=await r.stage("plan",async e=>{const t={checked:h,web:f,image:g,plansOnly:true,backup:(0,se.f_)(n)}
 const{plan:s,needs:r}=await plan_planned(m.with({log:e}),t)
 await saveNeeds(m.with({log:e}),t,{plan:s,needs:r})
 sayBackup(e,s)
 return s})
 return concluded(e,m,E)}async function needsIn(e,t){const n=readNeedsFile(await e.files.read(t))
-return n??(0,i.fJ)({code:"usage",sentence:`"needs" is no file that "save-needs" has written: ${t}`,hint:"write it with the cluster: plan --tag <the running version> --save-needs needs.json"})}async function withoutCluster(e,t,n){const{platform:s,settings:r,reporter:o,state:i,resources:a,warn:c}=e
-const{built:A,source:l,image:u}=await o.stage("image",async e=>{await a.login(s,r)
+return n??(0,o.fJ)({code:"usage",sentence:`"needs" is no file that "save-needs" has written: ${t}`,hint:"write it with the cluster: plan --tag <the running version> --save-needs needs.json"})}async function withoutCluster(e,t,n){const{settings:s,reporter:r,state:o,resources:i,warn:a}=e
+const{built:c,source:A,image:l}=await r.stage("image",async e=>{await i.login(s)
 return imageToTest(t.with({log:e}))})
-const d=(0,B.V)(e,l)
-if(u)i.haveImage(u)
-const h=await o.stage("plan",async e=>{const t=await planAlone(d.with({log:e}),A,n)
+const u=(0,y.V)(e,A)
+if(l)o.haveImage(l)
+const d=await r.stage("plan",async e=>{const t=await planAlone(u.with({log:e}),c,n)
 sayBackup(e,t)
 return t})
-c("planned without the cluster, on an empty database: what depends on rows is not known")
-return concluded(e,d,h)}function sayBackup(e,{backup:t,judged:n}){if(!t||n?.blocked===true)return
-for(const n of(0,ie.s)(t))e.say(`a release makes a backup first, because ${n}`)}function concluded({state:e,warn:t},n,s){e.plan=s
-if(s.judged?.blocked===true)(0,i.fJ)((0,Qe.qF)(s.judged,(0,fe.YT)(n)))
-const r=(0,Re.UA)(s)
-if(r!==void 0)t(r);(0,Qe.Tw)(s.judged).forEach(t);(0,Be.Dp)(s.databases).forEach(t)
-const o=s.databases.some(({pending:e,squashed:t})=>e.length+t.length>0)
-return{result:s.runs||o?"done":"unchanged"}}async function plan_planned(e,t,n=false){const{log:s,warn:r}=e
-const o=(0,Se.Be)(e,t)
-let i
-try{i=await o.plan(s)}finally{await o.close().catch(e=>{r((0,Ie.$N)(e))})}const a={plan:i,needs:o.needs()}
-if(n||i.judged?.blocked!==true)return a
-const c=await endOfBroken(e,t.checked.live,i.judged,s)
-return c?plan_planned(e,t,true):a}async function saveNeeds(e,{checked:t,image:n},{plan:s,needs:r}){const{platform:o,settings:i,cluster:a,app:c,log:A}=e
+a("planned without the cluster, on an empty database: what depends on rows is not known")
+return concluded(e,u,d)}function sayBackup(e,{backup:t,judged:n}){if(!t||n?.blocked===true)return
+for(const n of(0,Be.s)(t))e.say(`a release makes a backup first, because ${n}`)}function concluded({state:e,warn:t},n,s){e.plan=s
+if(s.judged?.blocked===true)(0,o.fJ)((0,Ee.qF)(s.judged,(0,ie.YT)(n)))
+const r=(0,be.UA)(s)
+if(r!==void 0)t(r);(0,Ee.Tw)(s.judged).forEach(t);(0,pe.sD)(s.databases).forEach(t);(0,Ee.kK)(s.databases).forEach(t);(0,me.Dp)(s.databases).forEach(t)
+const i=s.databases.some(({pending:e,squashed:t})=>e.length+t.length>0)
+return{result:s.runs||i?"done":"unchanged"}}async function plan_planned(e,t){const{log:n,warn:s}=e
+const r=new Planning(e,t)
+try{const e=await r.plan(n)
+return{plan:e,needs:r.migration.needs()}}finally{await r.migration.close().catch(e=>{s((0,fe.$N)(e))})}}async function saveNeeds(e,{checked:t,image:n},{plan:s,needs:r}){const{platform:o,settings:i,cluster:a,app:c,log:A}=e
 const l=i["save-needs"]
 if(l===void 0)return
-const u=await(0,$.bL)(a,c,i.image)
-const d=(0,ve.Lb)(e,t,n,u.needs)
+const u=await(0,j.bL)(a,c,i.image)
+const d=(0,Ie.Lb)(e,t,n,u)
 await o.files.write(l,needsFileOf(d,r,s))
-A.say(`what ${(0,Te.LS)(d.length,"version")} needs is in ${l}`)}async function isDeployed(e,t,n){if(!await runsUndisturbed(e,t,n))return false
+A.say(`what ${(0,ve.LS)(d.length,"version")} needs is in ${l}`)}var Je=n(5629)
+async function isDeployed(e,t,n){if(!await runsUndisturbed(e,t,n))return false
 const{app:s,cluster:r}=e
 const o=e.settings.image
-const i=await Promise.all([(0,Fe.q)(e.with({log:Ce}),t.others),(0,Le.Ej)(r,t.targets,{repository:o,image:(0,m.d)(n)})])
+const i=await Promise.all([(0,Te.q)(e.with({log:he}),t.others),(0,Oe.Ej)(r,t.targets,{repository:o,image:(0,p.d)(n)})])
 if(i.flat().some(({is:e})=>e!=="none"))return false
 const a=fingerprintsOf(t,o,n)
 if(a.length===0)return true
-const c=(await(0,$.Lu)(r,s,o)).filter(F.FM)
+const c=(await(0,j.Lu)(r,s,o)).filter(O.FM)
 return a.every(e=>c.some(({jobs:t=[]})=>t.includes(e)))}async function runsUndisturbed(e,t,n){const{platform:s,app:r,settings:o,cluster:i}=e
 if(!await runsAlready(e,t.live,t.targets,n))return false
-if(!(0,Le.$M)(t,s.clock.now()))return false
-return await(0,Y.aE)(i,r,o.image)===void 0}function fingerprintsOf({jobs:e},t,{digest:n}){return e.map(e=>(0,re.ax)(e,t,`${t}@${n}`))}var We=s(4534)
-const qe=/^=+ (.+?) =+$/
-const _e=/^(?:=+ )?(no tests ran|\d+ [a-z][a-z ]*(?:, \d+ [a-z][a-z ]*)*) in [\d.]+s\b/
-const ze=/^_+ (.*[^_ ].*) _+$/
-const Ke=/^(\S+\.py):(\d+):(?: .*)?$/
-const Ze=/^(FAILED|ERROR|SUBFAIL\S*) (\S+\.py(?:::.+?)?)(?: - (.*))?$/
-function readPytest(e){const t=e.findLast(e=>_e.test(e))
+if(!(0,Oe.$M)(t,s.clock.now()))return false
+return await(0,J.aE)(i,r,o.image)===void 0}function fingerprintsOf({jobs:e},t,{digest:n}){return e.map(e=>(0,Je.ax)(e,t,`${t}@${n}`))}var Ve=n(4534)
+var Ye=n(1873)
+const We=/^=+ (.+?) =+$/
+const qe=/^(?:=+ )?(no tests ran|\d+ [a-z][a-z ]*(?:, \d+ [a-z][a-z ]*)*) in [\d.]+s\b/
+const _e=/^_+ (.*[^_ ].*) _+$/
+const ze=/^(\S+\.py):(\d+):(?: .*)?$/
+const Ke=/^(FAILED|ERROR|SUBFAIL\S*) (\S+\.py(?:::.+?)?)(?: - (.*))?$/
+function readPytest(e){const t=e.findLast(e=>qe.test(e))
 if(t===void 0)return
 const n={}
 for(const[,e,s=""]of t.matchAll(/(\d+) ([a-z][a-z ]*[a-z])(?=,| in )/g))n[s.replace(/ in$/,"")]=Number(e)
@@ -8256,97 +8232,99 @@ return{name:e,is:t,message:n,file:s}})
 return[...s,...r]}function tailOf(e){return e.includes("::")?e.split("::").slice(1).join("."):e}function isSubtest(e,t){return e.startsWith(`${t} (`)||e.startsWith(`${t} [`)}function sectionsOf(e){const t=[]
 let n
 let s
-for(const r of e){const e=qe.exec(r)?.[1]
+for(const r of e){const e=We.exec(r)?.[1]
 if(e!==void 0){n=e==="FAILURES"?"failure":e==="ERRORS"?"error":void 0
 s=void 0
-continue}const o=ze.exec(r)?.[1]
+continue}const o=_e.exec(r)?.[1]
 if(n&&o!==void 0){s={title:o,is:n,lines:[]}
 t.push(s)}else if(/^-+ Captured .* -+$/.test(r))s=void 0
-else s?.lines.push(r)}return t.filter(e=>placeOf(e.lines).file!==void 0)}function summaryOf(e){const t=e.findIndex(e=>qe.exec(e)?.[1]==="short test summary info")
-return(t<0?[]:e.slice(t)).flatMap(e=>{const[,t,n,s=""]=Ze.exec(e)??[]
+else s?.lines.push(r)}return t.filter(e=>placeOf(e.lines).file!==void 0)}function summaryOf(e){const t=e.findIndex(e=>We.exec(e)?.[1]==="short test summary info")
+return(t<0?[]:e.slice(t)).flatMap(e=>{const[,t,n,s=""]=Ke.exec(e)??[]
 if(n===void 0)return[]
 return[{node:n,is:t==="ERROR"?"error":"failure",message:s}]})}function messageOf(e){const t=e.findLastIndex(e=>/^E\s/.test(e))
-if(t<0){const t=(0,Je.T1)(e)
-return t&&(0,Je.em)(t)}let n=t
+if(t<0){const t=(0,Pe.T1)(e)
+return t&&(0,Pe.em)(t)}let n=t
 while(/^E\s/.test(e[n-1]??""))n--
-return e[n]?.slice(1).trim()}function placeOf(e){const t=e.findLast(e=>(0,Je.NP)(Ke.exec(e)?.[1]??"<none>"))
-const[,n,s]=Ke.exec(t??"")??[]
+return e[n]?.slice(1).trim()}function placeOf(e){const t=e.findLast(e=>(0,Pe.NP)(ze.exec(e)?.[1]??"<none>"))
+const[,n,s]=ze.exec(t??"")??[]
 if(n!==void 0)return{file:n,line:Number(s)}
-const r=(0,Je.T1)(e)
-const o=r&&(0,Je.QR)(r)
-return o?{file:o.file,line:o.line}:{}}const Xe=/^={70}$/
-const et=/^(FAIL|ERROR|UNEXPECTED SUCCESS): (.+)$/
-const tt=/^Ran (\d+) tests? in [\d.]+s$/
-const nt=/^(?:OK|FAILED|NO TESTS RAN)(?: \((.*)\))?$/
-function readTests(e){const t=e.map(Je.pj)
+const r=(0,Pe.T1)(e)
+const o=r&&(0,Pe.QR)(r)
+return o?{file:o.file,line:o.line}:{}}const Ze=/^={70}$/
+const Xe=/^(FAIL|ERROR|UNEXPECTED SUCCESS): (.+)$/
+const et=/^Ran (\d+) tests? in [\d.]+s$/
+const tt=/^(?:OK|FAILED|NO TESTS RAN)(?: \((.*)\))?$/
+function readTests(e){const t=e.map(Pe.pj)
 return readUnittest(t)??readPytest(t)}function testAnnotations(e,t,n=10){return e.failing.flatMap(({name:e,is:n,message:s,file:r,line:o=1})=>{const i=r===void 0?void 0:t(r)
 const a=n==="failure"?`Test failed: ${e}`:`Test could not run: ${e}`
 return i===void 0?[]:[{file:i,line:o,title:a,message:s}]}).slice(0,n)}function inRepository(e,t){const n=e.failing.map(({file:e,line:n,...s})=>{const r=e===void 0?void 0:t(e)
 return r===void 0?s:{...s,file:r,...n!==void 0&&{line:n}}})
-return{...e,failing:n}}function readUnittest(e){const t=e.flatMap((t,n)=>Xe.test(t)&&et.test(e[n+1]??"")?[n+1]:[])
-const n=e.flatMap((e,t)=>tt.test(e)?[t]:[])
+return{...e,failing:n}}function readUnittest(e){const t=e.flatMap((t,n)=>Ze.test(t)&&Xe.test(e[n+1]??"")?[n+1]:[])
+const n=e.flatMap((e,t)=>et.test(e)?[t]:[])
 if(t.length===0&&n.length===0)return
 const s={}
-for(const t of e)for(const[,e="",n]of(nt.exec(t)?.[1]??"").matchAll(/([a-z ]+)=(\d+)/g))s[e.trim()]=(s[e.trim()]??0)+Number(n)
+for(const t of e)for(const[,e="",n]of(tt.exec(t)?.[1]??"").matchAll(/([a-z ]+)=(\d+)/g))s[e.trim()]=(s[e.trim()]??0)+Number(n)
 const r=[...t.map(e=>e-1),...n,e.length]
 const o=t.map(t=>test_output_failingOf(e.slice(t,Math.min(...r.filter(e=>e>t)))))
 const seen=e=>o.filter(t=>t.is===e).length
-return{runner:"unittest",run:n.reduce((t,n)=>t+Number(tt.exec(e[n]??"")?.[1]),0),failures:(s["failures"]??0)+(s["unexpected successes"]??0)||seen("failure"),errors:s["errors"]??seen("error"),skipped:s["skipped"]??0,failing:o}}function test_output_failingOf(e){const[,t,n=""]=et.exec(e[0]??"")??[]
+return{runner:"unittest",run:n.reduce((t,n)=>t+Number(et.exec(e[n]??"")?.[1]),0),failures:(s["failures"]??0)+(s["unexpected successes"]??0)||seen("failure"),errors:s["errors"]??seen("error"),skipped:s["skipped"]??0,failing:o}}function test_output_failingOf(e){const[,t,n=""]=Xe.exec(e[0]??"")??[]
 const s=e.findIndex(e=>e==="Stdout:"||e==="Stderr:")
-const r=(0,Je.T1)(s<0?e:e.slice(0,s))
-const o=r&&(0,Je.QR)(r)
-return{name:nameOf(n),is:t==="ERROR"?"error":"failure",message:r?(0,Je.em)(r):t==="UNEXPECTED SUCCESS"?"it passed":n,...o?{file:o.file,line:o.line}:{}}}function nameOf(e){const[,t="",n="",s=""]=/^(\S+) \(([^()\s]+)\)(.*)$/.exec(e)??[]
+const r=(0,Pe.T1)(s<0?e:e.slice(0,s))
+const o=r&&(0,Pe.QR)(r)
+return{name:nameOf(n),is:t==="ERROR"?"error":"failure",message:r?(0,Pe.em)(r):t==="UNEXPECTED SUCCESS"?"it passed":n,...o?{file:o.file,line:o.line}:{}}}function nameOf(e){const[,t="",n="",s=""]=/^(\S+) \(([^()\s]+)\)(.*)$/.exec(e)??[]
 if(t==="")return e
 if(n.includes("unittest.loader._FailedTest"))return t
 const r=n.endsWith(`.${t}`)?n:`${n}.${t}`
-return`${r}${s}`}const st=2e4
-const rt=40
-async function test(e,t,n){const{platform:s,settings:r,signal:o,log:c}=e
+return`${r}${s}`}const nt={count:2e4,letters:32*1024*1024}
+const st=40
+async function test(e,t,n){const{platform:s,settings:r,signal:a,log:c}=e
 const A=s.clock.now()
 const l=r["test-command"]
-const u=await entrypointOf(s,t,o)
-if(u!==void 0)c.say(`tests run without the image's entrypoint (${(0,a.vI)((0,a.pj)(u),100)})`)
+const u=await entrypointOf(s,t,a)
+if(u!==void 0)c.say(`tests run without the image's entrypoint (${(0,i.vI)((0,i.pj)(u),100)})`)
 c.say(`running ${l}`)
-const d=[]
+const h=new He.jd(nt,e=>e.length)
 const f=r["test-timeout"]
 const run=n=>runInImage(e.with({signal:n}),{built:t,command:l,services:r["test-services"],env:r["test-env"]},e=>{c.quote(e)
-if(d.push(e)>st*2)d.splice(0,st)})
-const g=await(0,h.wj)(s.clock,f,o,run).catch(e=>e instanceof h.Ms&&!o.aborted?e:Promise.reject(e))
-if(g instanceof h.Ms)return(0,i.fJ)(notInTime(f,d))
-const p=readTests(d)
-if(p)n(inRepository(p,(0,fe.YT)(e)))
-if(g!==0)return(0,i.fJ)(testCause(e,g,d,p))
-c.say(passed(p,s.clock.now()-A))}function passed(e,t){if(e===void 0)return`tests passed in ${(0,a.p0)(t)}`
+h.push(e)})
+const g=await(0,d.wj)(s.clock,f,a,run).catch(e=>e instanceof d.Ms&&!a.aborted?e:Promise.reject(e))
+const p=h.all
+if(g instanceof d.Ms)return(0,o.fJ)(notInTime(f,p))
+const m=readTests(p)
+if(m)n(inRepository(m,(0,ie.YT)(e)))
+if(g!==0)return(0,o.fJ)(testCause(e,g,p,m))
+c.say(passed(m,s.clock.now()-A))}function passed(e,t){if(e===void 0)return`tests passed in ${(0,i.p0)(t)}`
 if(e.run===0)return'warning: no tests ran; check that "test-command" finds them'
 const n=e.skipped===0?"":`, ${e.skipped} of them skipped`
-return`${e.run} ${e.run===1?"test":"tests"} passed in ${(0,a.p0)(t)}${n}`}function notInTime(e,t){const n=t.findLast(e=>(0,a.pj)(e).trim()!=="")
+return`${e.run} ${e.run===1?"test":"tests"} passed in ${(0,i.p0)(t)}${n}`}function notInTime(e,t){const n=t.findLast(e=>(0,i.pj)(e).trim()!=="")
 const s=n===void 0?"there was no output":`the last line was "${oneLine(n)}"`
-return{code:"tests-failed",sentence:`tests: not finished after ${(0,a.p0)(e)}; ${s}`,hint:'Raise "test-timeout", or look for a test that hangs',logs:[{lines:t.slice(-rt)}]}}function testCause(e,t,n,s){const{settings:r}=e
+return{code:"tests-failed",sentence:`tests: not finished after ${(0,i.p0)(e)}; ${s}`,hint:'Raise "test-timeout", or look for a test that hangs',logs:[{lines:t.slice(-st)}]}}function testCause(e,t,n,s){const{settings:r}=e
 const o=r["test-command"]
-const i=(0,fe.YT)(e)
-const c=[{lines:n.slice(-rt)}]
+const a=(0,ie.YT)(e)
+const c=[{lines:n.slice(-st)}]
 const cause=(e,t={})=>({code:"tests-failed",sentence:`tests: ${e}`,logs:c,...t})
 const[A]=s?.failing??[]
 if(s!==void 0&&A!==void 0){const e=Math.max(s.failures+s.errors,s.failing.length)
-const t=A.file===void 0?void 0:i(A.file)??A.file
+const t=A.file===void 0?void 0:a(A.file)??A.file
 const o=t===void 0?"":` (${t}:${A.line??1})`
-const a=e===1?"":", first"
-return cause(`${e} of ${s.run} failed${a}: ${A.name}${o}: ${oneLine(A.message)}`,{annotations:testAnnotations(s,i),...hintFor(n,r["test-services"])})}if(t===125||t===127&&n.length<=1){const e=(0,u.Ic)("tests",{code:t,stdout:"",stderr:n.join("\n")})
+const i=e===1?"":", first"
+return cause(`${e} of ${s.run} failed${i}: ${A.name}${o}: ${oneLine(A.message)}`,{annotations:testAnnotations(s,a),...hintFor(n,r["test-services"])})}if(t===125||t===127&&n.length<=1){const e=(0,l.Ic)("tests",{code:t,stdout:"",stderr:n.join("\n")})
 if(e!==void 0)return e}if(n.some(e=>/exec:? "?\/bin\/sh"?(:| failed)/.test(e)))return cause("the image has no /bin/sh to run them with",{hint:'Set "target" to a stage that has one, or set "test-command" to none and test before the release'})
-if(t===125)return cause(`starting their container failed: ${(0,a.BP)(n)}`)
-if(s?.run===0)return cause(`"${(0,a.vI)(o,100)}" found no tests (exit code ${t})`)
-const l=(0,Je.VS)(n)
-if(l!==void 0){const e=(0,Je.QR)(l)
-const t=e===void 0?void 0:i(e.file)
-const s=(0,Je.ax)(l,i)
+if(t===125)return cause(`starting their container failed: ${(0,i.BP)(n)}`)
+if(s?.run===0)return cause(`"${(0,i.vI)(o,100)}" found no tests (exit code ${t})`)
+const u=(0,Pe.VS)(n)
+if(u!==void 0){const e=(0,Pe.QR)(u)
+const t=e===void 0?void 0:a(e.file)
+const s=(0,Pe.ax)(u,a)
 const o=e===void 0||t===void 0?[]:[{file:t,line:e.line,title:"The tests could not run",message:s}]
-return cause(s,{annotations:o,...hintFor(n,r["test-services"])})}const d=(0,a.BP)(n.slice(-rt))
+return cause(s,{annotations:o,...hintFor(n,r["test-services"])})}const d=(0,i.BP)(n.slice(-st))
 const h=t===137?{hint:"Exit code 137 is a kill, usually for lack of memory"}:{}
-return cause(`"${(0,a.vI)(o,100)}" exited with code ${t}${d===""?"":`: ${oneLine(d)}`}`,h)}function hintFor(e,t){const n=e.some(e=>/connection refused|could not translate host name|failed to resolve host|Name or service not known/i.test(e))
+return cause(`"${(0,i.vI)(o,100)}" exited with code ${t}${d===""?"":`: ${oneLine(d)}`}`,h)}function hintFor(e,t){const n=e.some(e=>/connection refused|could not translate host name|failed to resolve host|Name or service not known/i.test(e))
 const lastLine=t=>e.some(e=>t.test(e))
 const s=[...lastLine(/psycopg|port 5432/)&&!t.includes("postgres")?["postgres"]:[],...lastLine(/\bredis\b|:6379/i)&&!t.includes("redis")?["redis"]:[]]
-return n&&s.length>0?{hint:`For a temporary server, set test-services: ${s.join(" ")}`}:{}}function oneLine(e){return(0,a.vI)((0,a.pj)(e).replace(/\s+/g," ").trim(),300)}var ot=s(4823)
-var it=s(5732)
+return n&&s.length>0?{hint:`For a temporary server, set test-services: ${s.join(" ")}`}:{}}function oneLine(e){return(0,i.vI)((0,i.pj)(e).replace(/\s+/g," ").trim(),300)}var rt=n(4823)
+var ot=n(5732)
+var it=n(8071)
 async function wavesFor(e,t,n,s){const{order:r}=e.settings
 if(r==="parallel")return atOnce(t.targets)
 const o=webFirst(t)
@@ -8355,40 +8333,40 @@ if(!i||r==="workers-first")return i??o
 const a=await mismatchOf(e,t,{image:n,tasks:s,workers:i.first})
 const{isWorkersFirst:c,says:A,warns:l}=decided(a)
 if(A!==void 0)e.log.say(A)
-if(l!==void 0)(0,fe.FF)(e,l)
+if(l!==void 0)(0,ie.FF)(e,l)
 return c?i:o}function decided({added:e,removed:t,version:n}){const s=`this version does not know ${named(t)}`
 if(e.length===0){const e=`${s}: such messages that are still in the queue are lost`
 return{isWorkersFirst:false,...t.length>0&&{says:e}}}const r=`${n} does not know ${named(e)}`
 if(t.length===0){const e=`workers first: ${r}; the web follows when all workers are new`
-return{isWorkersFirst:true,says:e}}return{isWorkersFirst:false,warns:`messages to the workers may be lost during the rollout: ${r}, and ${s}; keep the old tasks for one more release`}}function atOnce(e){return{first:e,rest:[],isDue:()=>false}}function webFirst({targets:e,web:t}){const isWeb=({id:e})=>t!==void 0&&(0,S.T)(e)===(0,S.T)(t.workload)
-return split(e,isWeb,hasReadyPod)??atOnce(e)}function workersFirst({targets:e,web:t}){const isWorker=({id:e,live:n,uses:s})=>n!==void 0&&e.kind!=="CronJob"&&(t===void 0||(0,S.T)(e)!==(0,S.T)(t.workload))&&((0,k.kW)(n).spec?.containers??[]).some(e=>s.some(({name:t})=>t===e.name)&&(0,ot.HS)(e))
+return{isWorkersFirst:true,says:e}}return{isWorkersFirst:false,warns:`messages to the workers may be lost during the rollout: ${r}, and ${s}; keep the old tasks for one more release`}}function atOnce(e){return{first:e,rest:[],isDue:()=>false}}function webFirst({targets:e,web:t}){const isWeb=({id:e})=>t!==void 0&&(0,k.T)(e)===(0,k.T)(t.workload)
+return split(e,isWeb,hasReadyPod)??atOnce(e)}function workersFirst({targets:e,web:t}){const isWorker=({id:e,live:n,uses:s})=>n!==void 0&&e.kind!=="CronJob"&&(t===void 0||(0,k.T)(e)!==(0,k.T)(t.workload))&&((0,v.kW)(n).spec?.containers??[]).some(e=>s.some(({name:t})=>t===e.name)&&(0,rt.HS)(e))
 return split(e,isWorker,isComplete)}function split(e,t,n){const s=e.filter(t)
 if(!s.some(({live:e})=>e))return
-return{first:s,rest:e.filter(e=>!t(e)),isDue:n}}function hasReadyPod({progress:e}){return Object.values(e).every(({ready:e,wanted:t})=>e>0||t===0)}function isComplete({verdicts:e}){return Object.values(e).every(({is:e})=>e==="complete"||e==="done")}async function mismatchOf({platform:e,signal:t,cluster:n,app:s,settings:r},{live:o},{image:{digest:i},tasks:a,workers:c}){const{tasks:A}=await(0,oe.jh)(e.clock,t,()=>(0,$.bL)(n,s,r.image))
+return{first:s,rest:e.filter(e=>!t(e)),isDue:n}}function hasReadyPod({progress:e}){return Object.values(e).every(({ready:e,wanted:t})=>e>0||t===0)}function isComplete({verdicts:e}){return Object.values(e).every(({is:e})=>e==="complete"||e==="done")}async function mismatchOf({platform:e,signal:t,cluster:n,app:s,settings:r},{live:o},{image:{digest:i},tasks:a,workers:c}){const{tasks:A}=await(0,it.jh)(e.clock,t,()=>(0,j.bL)(n,s,r.image))
 const l=unpacked(a??A.get(i))
-const u=c.map(({id:e})=>(0,S.T)(e))
-const d=(0,be.w)(o.clusterState(),r.image,(0,ve.q2)(s)).filter(({names:e})=>e.some(e=>u.includes(e))).flatMap(({digest:e="",tag:t})=>{const n=e===i?void 0:unpacked(A.get(e))
-return n&&l?[{...(0,it.J4)(n,l),tag:t}]:[]})
+const u=c.map(({id:e})=>(0,k.T)(e))
+const d=(0,we.w)(o.clusterState(),r.image,(0,Ie.q2)(s)).filter(({names:e})=>e.some(e=>u.includes(e))).flatMap(({digest:e="",tag:t})=>{const n=e===i?void 0:unpacked(A.get(e))
+return n&&l?[{...(0,ot.J4)(n,l),tag:t}]:[]})
 const all=e=>[...new Set(d.flatMap(t=>t[e]))].sort()
 const[h]=d.filter(({added:e,removed:t})=>e.length+t.length>0)
-const f=`version ${(0,E.j)(h?.tag??"")}`
-return{added:all("added"),removed:all("removed"),version:f}}function unpacked(e){return e===void 0?void 0:(0,it.a4)(e)}const ct=3
+const f=`version ${(0,m.j)(h?.tag??"")}`
+return{added:all("added"),removed:all("removed"),version:f}}function unpacked(e){return e===void 0?void 0:(0,ot.a4)(e)}const ct=3
 function named(e){const t=e.length-ct
 const n=e.slice(0,ct).join(", ")
 return`the task${e.length>1?"s":""} ${n}${t>0?` and ${t} more`:""}`}async function runCommand(e,t,n,s){const{log:r}=e
-const{live:o}=t.checked
+const{live:i}=t.checked
 const a=`rollout-${crypto.randomUUID()}`
-const c=new Re.k7(a,()=>({code:"internal",sentence:"no plan was requested"}))
+const c=new be.k7(a,()=>({code:"internal",sentence:"no plan was requested"}))
 c.to(r)
-const A=await(0,ve.Lu)(e,t,n,a)
+const A=await(0,Ie.Lu)(e,t,n,a)
 let l=""
 let u
-try{const n=await(0,ve._S)(e,o,A.job,e=>{l=e})
-r.say(`${(0,R.Gg)(n)}: ${s}`)
-u=new Ve.S(e,o,{job:l,container:t.web.container},c)
+try{const n=await(0,Ie._S)(e,i,A.job,e=>{l=e})
+r.say(`${(0,S.Gg)(n)}: ${s}`)
+u=new je.S(e,i,{job:l,container:t.web.container},c)
 const{verdict:a,unread:d}=await u.end
-if(a.is==="failed")throw new i.HR(commandCause(a.cause,s,l))
-if(d!==void 0)r.say(`its log could not be read completely (${d}), but it succeeded`)}finally{try{if(l!==""&&u?.hasContainerEnded!==true)await(0,Se.ee)(e,o,l)}finally{await(u?.close())}}}function commandCause(e,t,n){const s=["crash","migration-failed","timeout"].includes(e.code)
+if(a.is==="failed")throw new o.HR(commandCause(a.cause,s,l))
+if(d!==void 0)r.say(`its log could not be read completely (${d}), but it succeeded`)}finally{try{if(l!==""&&u?.hasContainerEnded!==true)await(0,Qe.ee)(e,i,l)}finally{await(u?.close())}}}function commandCause(e,t,n){const s=["crash","migration-failed","timeout"].includes(e.code)
 const r=e.sentence.startsWith(`${n}: `)?e.sentence.slice(n.length+2):e.sentence
 return{...e,...s&&{code:"command-failed"},sentence:`${t} failed: ${r}`}}async function runCommands({reporter:e,state:t},n,{checked:s,image:r},o){const i=n.settings[o]
 const{web:a}=s
@@ -8399,49 +8377,48 @@ const u=c.now()
 const ended=e=>{const n=(c.now()-u)/1e3
 t.commands.push({when:o,command:i,seconds:n,ended:e})}
 try{await runCommand(n.with({log:e}),{checked:s,web:a,image:r},l,`${o} (${i})`)}catch(e){ended("failed")
-throw e}ended("done")}})}async function runCommandsAfter(e,t,n){try{await runCommands(e,t,n,"after-rollout")}catch(t){e.warn(`${(0,Ie.$N)(t)}. The new version is live and stays`)}}class NoLongerRunning extends i.HR{}async function recordRunningVersion(e,t,n,s){const{platform:r,app:o,settings:i,signal:a}=t
+throw e}ended("done")}})}async function runCommandsAfter(e,t,n){try{await runCommands(e,t,n,"after-rollout")}catch(t){e.warn(`${(0,fe.$N)(t)}. The new version is live and stays`)}}class NoLongerRunning extends o.HR{}async function recordRunningVersion(e,t,n,s){const{platform:r,app:o,settings:i,signal:a}=t
 const{image:c}=s
-try{const a=await(0,$.Lu)(t.cluster,o,i.image)
-if((0,F.BO)(a)?.digest===c.digest)return
+try{const a=await(0,j.Lu)(t.cluster,o,i.image)
+if((0,O.BO)(a)?.digest===c.digest)return
 await e.reporter.stage("history",async i=>{const{cluster:a}=await lockAndRecover(e,t.with({log:i}),n)
 const A=await checkedNow(t.with({log:i,cluster:a}),n)
 await checkHistory(t,A)
-if(!await runsAlready(t,A.live,A.targets,c))throw new NoLongerRunning({code:"stale-commit",sentence:`another version went live while this run waited for the lock, so ${(0,E.j)(c.tag)} is no longer running`,hint:"release it again if it should run"})
+if(!await runsAlready(t,A.live,A.targets,c))throw new NoLongerRunning({code:"stale-commit",sentence:`another version went live while this run waited for the lock, so ${(0,m.j)(c.tag)} is no longer running`,hint:"release it again if it should run"})
 const l={...releaseStartOf(e,t,s),result:"found",seconds:0,migrations:[]}
-const u=(0,Ue.bU)(A.targets.flatMap(({live:e})=>e??[]))
-await(0,$.DR)({cluster:a,clock:r.clock,app:o},l,{templates:u})
-i.say(`${(0,E.j)(c.tag)} is now in the history as the version that was already running`)})}catch(t){if(t instanceof NoLongerRunning||(0,Ie.Uh)(t))throw t
+const u=(0,Fe.bU)(A.targets.flatMap(({live:e})=>e??[]))
+await(0,j.DR)({cluster:a,clock:r.clock,app:o},l,{templates:u})
+i.say(`${(0,m.j)(c.tag)} is now in the history as the version that was already running`)})}catch(t){if(t instanceof NoLongerRunning||(0,fe.Uh)(t))throw t
 a.throwIfAborted()
-e.warn(`${(0,E.j)(c.tag)} is missing in the history, so a rollback cannot restore it: ${(0,Ie.$N)(t)}`)}}async function applyHeld(e,t,n){const{reporter:s,state:r,warn:o}=e
+e.warn(`${(0,m.j)(c.tag)} is missing in the history, so a rollback cannot restore it: ${(0,fe.$N)(t)}`)}}async function applyHeld(e,t,n){const{reporter:s,state:r,warn:o}=e
 const{settings:i,platform:a,cluster:c,app:A}=t
 const{held:l=[],bridges:u=[]}=contractOf(r.plan)
 const{checked:d}=r.phase
 if(i.contract!=="after"||l.length+u.length===0)return
 if(!d?.web)return
-const h={checked:d,web:d.web,image:n,now:true}
+const{web:h}=d
+const f={checked:d,web:h,image:n,now:true,backup:(0,se.f_)(i)}
 await s.stage("contract",async e=>{const s=t.with({log:e})
-await endOfOthers(s,d.live,n,e)
-let u=(0,Se.Be)(s,{...h,backup:backupWhen(i)})
-try{let t=await u.plan(e)
-if(t.backup&&t.judged?.blocked!==true){await u.close()
-r.backup=await makeBackup(s,d,n,t.backup)
-u=(0,Se.Be)(s,{...h,isAgain:true})
-t=await u.plan(e)}if(t.judged?.blocked!==true&&t.runs)await u.migrate(e)
-const i=contractOf(t)
-const f=[...r.migrations,...u.applied()]
-const g={cluster:c,clock:a.clock,app:A}
-await(0,$.$)(g,u.schema(),{...i,migrations:f})
-r.migrations=f
-if(i.held?.length!==0)o(`${l.join(", ")}: still held back; the next release applies it`)}catch(e){t.signal.throwIfAborted()
-o(`what was held back was not applied, and the next release does it: ${(0,Ie.$N)(e)}`)}finally{await u.close().catch(e=>{o((0,Ie.$N)(e))})}})}var At=s(6410)
-var ut=s(2110)
-var dt=s(3110)
+const i=new Planning(s,f,()=>endOfOthers(s,d.live,n,e))
+try{let t=await i.plan(e)
+if(t.backup&&t.judged?.blocked!==true){r.backup=await i.backup(e,t.backup)
+t=await i.plan(e)}const{migration:n}=i
+if(t.judged?.blocked!==true&&t.runs)await n.migrate(e)
+const s=contractOf(t)
+const u=[...r.migrations,...n.applied()]
+const d={cluster:c,clock:a.clock,app:A}
+await(0,j.$)(d,n.schema(),{...s,migrations:u})
+r.migrations=u
+if(s.held?.length!==0)o(`${l.join(", ")}: still held back; the next release applies it`)}catch(e){t.signal.throwIfAborted()
+o(`what was held back was not applied, and the next release does it: ${(0,fe.$N)(e)}`)}finally{await i.migration.close().catch(e=>{o((0,fe.$N)(e))})}})}var At=n(6410)
+var ut=n(2110)
+var dt=n(3110)
 async function giveUp(e,t){const{platform:n,app:s,cluster:r}=e.context
 let o
 try{e.lost.throwIfAborted()
 o=await(t.code==="superseded"?undoSuperseded(e,t):undoFailed(e,t))}catch(n){return stuck(e,n,{cause:t})}await recordInHistory(e,o)
 if(o.result==="kept")return o
-try{await(0,Y.yv)(r,n.clock,s,e.record)
+try{await(0,J.yv)(r,n.clock,s,e.record)
 return o}catch(t){return stuck(e,t,o)}}async function undoFailed(e,t){const n=t.code==="cancelled"
 if(!await(0,At.$A)(e.context.cluster,e.record.snapshot)){const{schema:s}=e.record
 if(!wantsKeep(e)&&s&&!(0,ut.MT)(s)&&(0,ut.SU)(s))await e.run.reporter.stage("undo",t=>fitSchema(e,t))
@@ -8459,27 +8436,29 @@ const{snapshot:c,timeouts:A}=o
 const{live:l}=r.checked
 const u=await i.stage("undo",async t=>{const r=await fitSchema(e,t)
 const o={live:l,snapshot:c,timeouts:A,isUnfit:r}
-return(0,h.wj)(n.platform.clock,(0,dt.E)(o),s,e=>(0,dt.t)(n.with({log:t,signal:e}),o,e=>{a.keep({undo:e})}))})
-a.exceptions=[...a.exceptions.filter(({is:e})=>e!=="another version"),...(0,We.Z)(l.clusterState(),u,e=>n.cluster.commandLine(e))]
+return(0,d.wj)(n.platform.clock,(0,dt.E)(o),s,e=>(0,dt.t)(n.with({log:t,signal:e}),o,e=>{a.keep({undo:e})}))})
+a.exceptions=[...a.exceptions.filter(({is:e})=>e!=="another version"),...(0,Ve.Z)(l.clusterState(),u,e=>n.cluster.commandLine(e))]
 return u}async function fitSchema({run:e,context:t,lost:n,prepared:s,record:r},o){const{live:i}=s.checked
 const{schema:a}=r
 if(!a||!(0,ut.SU)(a))return false
-const{unfit:c}=await(0,ut.b1)(t.with({log:o,signal:n}),{...r,live:i},t=>{if(t.length===0)return
+const{unfit:c}=await(0,ut.b1)(t.with({log:o,signal:n}),{...r,live:i},{onReversed:t=>{if(t.length===0)return
 e.state.reversed=t
-e.state.schema={is:"unknown"}})
+e.state.schema={is:"unknown"}},onBackup:t=>{const{backup:n}=e.state
+if(n)e.warn(`the backup from before the migration is job/${n.job}`)
+e.state.backup=t}})
 if(a.is==="again")e.state.reversed=[]
 if(c!==void 0)e.warn(`the previous version is back, but ${c}`)
-return c!==void 0}function leftCause(e,t){return{...t,code:"superseded",sentence:`${e}, set by another client: its change was kept, and everything else was restored; the release was given up because ${t.sentence}`,hint:"decide which version should run, then release it"}}async function give_up_keep(e,t){const n=`to restore the previous version: ${(0,O.a)("recover",e.context.settings)}; the next release also does this before it starts`
+return c!==void 0}function leftCause(e,t){return{...t,code:"superseded",sentence:`${e}, set by another client: its change was kept, and everything else was restored; the release was given up because ${t.sentence}`,hint:"decide which version should run, then release it"}}async function give_up_keep(e,t){const n=`to restore the previous version: ${(0,D.a)("recover",e.context.settings)}; the next release also does this before it starts`
 const s=t.hint===void 0?n:`${t.hint}\n${n}`
 return{result:"kept",cause:{...t,hint:s},current:await imagesNow(e)}}async function stuck(e,t,n){const{context:s,lost:r,record:o}=e
 const i=await imagesNow(e)
-const a=(0,Ie.qT)(r)
+const a=(0,fe.qT)(r)
 if(a)return{...n,result:"stuck",cause:a,current:i}
-const c=(0,Ie.rl)(t,r)
-const A={...n,result:"stuck",current:i,cause:{...c,code:"restore-failed",sentence:`${c.sentence}; the release was given up because ${n.cause.sentence}`,hint:[...c.hint===void 0?[]:[c.hint],(0,Ie.eW)(s.settings,s.cluster,o.snapshot)].join("\n")}}
+const c=(0,fe.rl)(t,r)
+const A={...n,result:"stuck",current:i,cause:{...c,code:"restore-failed",sentence:`${c.sentence}; the release was given up because ${n.cause.sentence}`,hint:[...c.hint===void 0?[]:[c.hint],(0,fe.eW)(s.settings,s.cluster,o.snapshot)].join("\n")}}
 await recordInHistory(e,A)
 return A}function imagesNow({context:e,record:t}){const{cluster:n,platform:s,settings:r}=e
-return(0,Ie.ax)(n,s.clock,r,t.snapshot)}async function transaction(e,t,n,s){const{reporter:r,signal:o,state:i}=e
+return(0,fe.ax)(n,s.clock,r,t.snapshot)}async function transaction(e,t,n,s){const{reporter:r,signal:o,state:i}=e
 const{platform:a,app:c,settings:A}=t
 const{cluster:l,lost:u}=await r.stage("lock",async r=>{const o=t.with({log:r})
 const i=await lockAndRecover(e,o,n)
@@ -8487,138 +8466,138 @@ await(s.check?.(o,await checkHistory(o,n)))
 return i})
 const d=t.with({cluster:l})
 const h=d.with({signal:AbortSignal.any([o,u])})
-await(s.prove?.(h).catch(e=>{throw(0,Ie.Ac)(e,u)}))
+await(s.prove?.(h).catch(e=>{throw(0,fe.Ac)(e,u)}))
 const f=releaseStartOf(e,d,s)
 const{prepared:g,record:p}=await r.stage("snapshot",async e=>{const t=await snapshot(d.with({log:e}),n,s.image,s.targets)
 const r={timeout:A.timeout,grace:A.grace}
 const o=s.schema?.()
 const i={begun:f,timeouts:r,snapshot:t.snapshot,...o&&{schema:o}}
-return{prepared:t,record:await(0,Y.C6)(l,a.clock,c,i)}})
+return{prepared:t,record:await(0,J.C6)(l,a.clock,c,i)}})
 i.begin(s.image,g.checked)
 const m={run:e,context:d,lost:u,start:f,prepared:g,record:p}
 i.keepPlan=()=>keepPlan(m)
 e.onBegin?.(f)
 try{await s.write(h,g,e=>keepAnswers(m,e),e=>keepSchema(m,e))
 h.signal.throwIfAborted()}catch(e){i.detect(a.clock.now())
-return giveUp(m,(0,Ie.qT)(u)??(0,Ie.rl)(e,o))}const E=await transaction_close(m)
+return giveUp(m,(0,fe.qT)(u)??(0,fe.rl)(e,o))}const E=await transaction_close(m)
 if(E.result==="deployed")await(s.whenLive?.(h))
 return E}async function transaction_close(e){const{run:t,context:n,lost:s,record:r}=e
 const{platform:o,app:i,settings:a,cluster:c}=n
 const A=await recordInHistory(e,{result:"deployed"})
-try{await(0,Y.yv)(c,o.clock,i,r)
-return{result:"deployed"}}catch(e){if(A){t.warn(`removing its record failed (${(0,Ie.$N)(e)}); the next release or recover removes it, and restores nothing`)
-return{result:"deployed"}}const n=(0,Ie.qT)(s)??{code:"write-failed",sentence:`the new version runs, but closing its record failed, so the next run would undo it: ${(0,y.b)(e)}`,hint:`kubectl -n ${a.namespace} delete secret django-rollout-${i}`}
-return{result:"stuck",cause:n}}}function release(e,t){return(0,B.Y)(e,t,t=>fromCommit(t,e))}async function fromCommit(e,t){const{platform:n,settings:s,reporter:o,signal:i,state:a,resources:c}=e
-const A=t==="deploy"?r.TC:r.sQ
-const l=(0,B.V)(e,await A(n,s,s.context))
-const[{cluster:u,checked:d},f]=await(0,h.jH)(i,[e=>o.stage("preflight",t=>preflight(l.with({signal:e,log:t}),()=>c.openCluster(n,s,e))),e=>o.stage(t==="deploy"?"image":"build",async r=>{const o=l.with({signal:e,log:r})
-await c.login(n,s)
-if(t==="deploy")return{is:"found",...await imageToDeploy(o)}
-const{image:i,source:a,inputs:A}=await findBuild(o)
-if(i)return{is:"found",image:i,source:a}
-const u=await build(o.with({source:a}),A)
-return{is:"built",built:u,source:a}})])
-a.passPreflight(d)
-const g=(0,B.V)(e,f.source).with({cluster:u})
-if(f.is==="found"&&await isDeployed(g,d,f.image)){const{image:n}=f
+try{await(0,J.yv)(c,o.clock,i,r)
+return{result:"deployed"}}catch(e){if(A){t.warn(`removing its record failed (${(0,fe.$N)(e)}); the next release or recover removes it, and restores nothing`)
+return{result:"deployed"}}const n=(0,fe.qT)(s)??{code:"write-failed",sentence:`the new version runs, but closing its record failed, so the next run would undo it: ${(0,I.b)(e)}`,hint:`kubectl -n ${a.namespace} delete secret django-rollout-${i}`}
+return{result:"stuck",cause:n}}}function release(e,t){return(0,y.Y)(e,t,t=>fromCommit(t,e))}async function fromCommit(e,t){const{platform:n,settings:r,reporter:o,signal:i,state:a,resources:c}=e
+const A=t==="deploy"?s.TC:s.sQ
+const l=(0,y.V)(e,await A(n,r,r.context))
+const[{cluster:u,checked:h},f]=await(0,d.jH)(i,[e=>o.stage("preflight",t=>preflight(l.with({signal:e,log:t}),()=>c.openCluster(n,r,e))),e=>o.stage(t==="deploy"?"image":"build",async n=>{const s=l.with({signal:e,log:n})
+await c.login(r)
+if(t==="deploy")return{is:"found",...await imageToDeploy(s)}
+const{image:o,source:i,inputs:a}=await findBuild(s)
+if(o)return{is:"found",image:o,source:i}
+const A=await build(s.with({source:i}),a)
+return{is:"built",built:A,source:i}})])
+a.passPreflight(h)
+const g=(0,y.V)(e,f.source).with({cluster:u})
+if(f.is==="found"&&await isDeployed(g,h,f.image)){const{image:n}=f
 a.haveImage(n)
-warningsWithoutDigest(d.targets).forEach(e.warn)
-a.exceptions=(0,We.KG)(g,d,n)
-await recordRunningVersion(e,g,d,{command:t,image:n})
+warningsWithoutDigest(h.targets).forEach(e.warn)
+a.exceptions=(0,Ve.KG)(g,h,n)
+await recordRunningVersion(e,g,h,{command:t,image:n})
 await moveTags(e,g,n)
-return{result:"unchanged"}}if(f.is==="built"&&s["test-command"]!=="")await o.stage("test",e=>test(g.with({log:e}),f.built,a.keepTests))
+return{result:"unchanged"}}if(f.is==="built"&&r["test-command"]!=="")await o.stage("test",e=>test(g.with({log:e}),f.built,a.keepTests))
 const p=f.is==="found"?f.image:await o.stage("push",e=>push(g.with({log:e}),f.built))
 a.haveImage(p)
 const m=g.with({source:{...g.source,tag:p.tag}})
-return transaction(e,m,d,{command:t,image:p,jobs:fingerprintsOf(d,s.image,p),check:checkNotStale,schema:()=>workOfUndo(m,d),write:(t,n,s,r)=>write(e,t,{...n,image:p,keep:r},s),whenLive:async t=>{await runCommandsAfter(e,t,{checked:d,image:p})
+return transaction(e,m,h,{command:t,image:p,jobs:fingerprintsOf(h,r.image,p),check:checkNotStale,schema:()=>workOfUndo(m,h),write:(t,n,s,r)=>write(e,t,{...n,image:p,keep:r},s),whenLive:async t=>{await runCommandsAfter(e,t,{checked:h,image:p})
 await applyHeld(e,t,p)
 await moveTags(e,t,p)}})}async function write(e,t,{checked:n,changes:s,image:r,keep:o},i){const{reporter:a,state:c}=e
 const A=s.filter(({when:e})=>e==="before")
-if(A.length>0)await a.stage("manifests",e=>(0,Fe.ZJ)(t.with({log:e}),n,A,i))
+if(A.length>0)await a.stage("manifests",e=>(0,Te.ZJ)(t.with({log:e}),n,A,i))
 await migrateTo(e,t,n,{image:r,...o&&{keep:o}})
 await runCommands(e,t,{checked:n,image:r},"before-rollout")
-const l=(0,Ae.a)(t,n.jobs,(0,m.d)(r))
-if(l.length>0)await a.stage("jobs",e=>(0,Ae.A)(t.with({log:e}),n,l))
+const l=(0,Ye.a)(t,n.jobs,(0,p.d)(r))
+if(l.length>0)await a.stage("jobs",e=>(0,Ye.A)(t.with({log:e}),n,l))
 const u=s.filter(({when:e})=>e!=="before")
 await a.stage("rollout",async e=>{const s=t.with({log:e})
 const o=await wavesFor(s,n,r,c.tasks)
-await(0,Le.yT)(s,{checked:n,image:r,beside:u,waves:o},c.listener(i))})
-c.exceptions=(0,We.KG)(t,n,r)}async function moveTags({reporter:e},{platform:t,settings:n,signal:s,warn:r},o){const i=n["extra-tags"]
+await(0,Oe.yT)(s,{checked:n,image:r,beside:u,waves:o},c.listener(i))})
+c.exceptions=(0,Ve.KG)(t,n,r)}async function moveTags({reporter:e},{platform:t,settings:n,signal:s,warn:r},o){const i=n["extra-tags"]
 if(i.length===0)return
-await e.stage("tags",async e=>{try{await(0,f.JE)(t,o,i,s)
+await e.stage("tags",async e=>{try{await(0,h.JE)(t,o,i,s)
 e.say(`${i.join(", ")} now point to this version`)}catch(e){const[t,n]=i.length===1?["tag"," was not set"]:["tags"," were not all set"]
-r(`the ${t} ${i.join(", ")}${n}: ${(0,Ie.$N)(e)}`)}})}async function rollbackTargets(e,{targets:t,services:n},s){const{app:r,settings:o,cluster:i}=e
-const{history:a,templates:c}=await(0,$.bL)(i,r,o.image)
+r(`the ${t} ${i.join(", ")}${n}: ${(0,fe.$N)(e)}`)}})}async function rollbackTargets(e,{targets:t,services:n},s){const{app:r,settings:o,cluster:i}=e
+const{history:a,templates:c}=await(0,j.bL)(i,r,o.image)
 const A=s.release?.number
-const l=(0,F.BO)(a)
+const l=(0,O.BO)(a)
 const u=A===void 0?void 0:c.get(A)
 const d=l&&c.get(l.number)
 if(!u||!d){const e=u?l?.number:A
 const n=e===void 0?"this version was never released here":`the history has no pod templates of release ${e}`
-return{targets:t,warnings:[`only the image is rolled back: ${n}; ${ht}`]}}const releasedOf=({running:e})=>{const t=new Set(e.map(e=>(0,E.zZ)(e).digest))
+return{targets:t,warnings:[`only the image is rolled back: ${n}; ${ht}`]}}const releasedOf=({running:e})=>{const t=new Set(e.map(e=>(0,m.zZ)(e).digest))
 const n=a.findLast(e=>t.size===1&&t.has(e.digest))
 const s=n!==void 0&&n.digest!==l.digest
 return(s?c.get(n.number):void 0)??d}
 const h=t.map(t=>withTemplateOf(e,t,s,{then:u,released:releasedOf(t)}))
 for(const t of h)logDifferences(e,t,A,releasedOf(t))
 await checkStarts(e,h,n,A)
-const f=h.filter(({id:e,live:t})=>t&&!u[(0,S.T)(e)])
-const g=f.map(({id:e})=>(0,S.T)(e)).join(", ")
+const f=h.filter(({id:e,live:t})=>t&&!u[(0,k.T)(e)])
+const g=f.map(({id:e})=>(0,k.T)(e)).join(", ")
 return{targets:h,warnings:f.length===0?[]:[`only the image of ${g} is rolled back: release ${A} did not have it; ${ht}`]}}const ht="command, environment and probes do not change"
 function withTemplateOf({settings:e},t,{image:n},{then:s,released:r}){const{id:o,live:i}=t
-const[a,c]=[s[(0,S.T)(o)],r[(0,S.T)(o)]]
+const[a,c]=[s[(0,k.T)(o)],r[(0,k.T)(o)]]
 if(!i||!a||!c)return t
-const isOwnImage=t=>(0,E.iI)(t,e.image)
-const A=(0,k.Mo)((0,k.kW)(i),isOwnImage,(0,m.d)(n))
-const l=(0,k.Mo)((0,Ue.PD)(a,c,i),isOwnImage,(0,m.d)(n))
-const u=(0,k.MZ)(l,isOwnImage)
-return u.length===0||(0,k.FB)(l,A)?t:{...t,uses:u,back:l}}function logDifferences({log:e},{id:t,live:n,back:s},r,o){if(!n||!s)return
-const i=(0,Ue.tX)((0,k.kW)(n),s)
-e.say(`${(0,S.T)(t)} gets its template of release ${r}: ${i.join("; ")||"metadata"}`)
-const a=o[(0,S.T)(t)]
-const c=a?(0,Ue.tX)(a,(0,k.kW)(n)):[]
-if(c.length>0)e.say(`${(0,S.T)(t)} was changed since the last release: ${c.join("; ")} (kept)`)}async function checkStarts(e,t,n,s){const r=[]
+const isOwnImage=t=>(0,m.iI)(t,e.image)
+const A=(0,v.Mo)((0,v.kW)(i),isOwnImage,(0,p.d)(n))
+const l=(0,v.Mo)((0,Fe.PD)(a,c,i),isOwnImage,(0,p.d)(n))
+const u=(0,v.MZ)(l,isOwnImage)
+return u.length===0||(0,v.FB)(l,A)?t:{...t,uses:u,back:l}}function logDifferences({log:e},{id:t,live:n,back:s},r,o){if(!n||!s)return
+const i=(0,Fe.tX)((0,v.kW)(n),s)
+e.say(`${(0,k.T)(t)} gets its template of release ${r}: ${i.join("; ")||"metadata"}`)
+const a=o[(0,k.T)(t)]
+const c=a?(0,Fe.tX)(a,(0,v.kW)(n)):[]
+if(c.length>0)e.say(`${(0,k.T)(t)} was changed since the last release: ${c.join("; ")} (kept)`)}async function checkStarts(e,t,n,s){const r=[]
 for(const{id:o,live:i,back:a}of t){if(!i||!a)continue
-const t=`${(0,S.T)(o)} of release ${s}`
-const c={name:t,live:(0,k.kW)(i),back:a}
+const t=`${(0,k.T)(o)} of release ${s}`
+const c={name:t,live:(0,v.kW)(i),back:a}
 checkPorts(e,c,n)
 await checkImages(e,c)
-r.push(...await missingFor(e,c))}if(r.length===0)return;(0,i.fJ)({code:"config-missing",sentence:r.join("; "),hint:`nothing was changed. Create what is missing, then roll back again. To list it: ${e.cluster.commandLine(["get","configmaps,secrets"])}`})}async function missingFor({cluster:e,log:t},{name:n,back:s}){const r=await Promise.all((0,Ue.Xl)(s).map(async s=>{const r=`${s.kind.toLowerCase()}s`
+r.push(...await missingFor(e,c))}if(r.length===0)return;(0,o.fJ)({code:"config-missing",sentence:r.join("; "),hint:`nothing was changed. Create what is missing, then roll back again. To list it: ${e.cluster.commandLine(["get","configmaps,secrets"])}`})}async function missingFor({cluster:e,log:t},{name:n,back:s}){const r=await Promise.all((0,Fe.Xl)(s).map(async s=>{const r=`${s.kind.toLowerCase()}s`
 const o=`${s.kind.toLowerCase()}/${s.name}`
-try{const t=`${(0,J.rJ)("v1",e.namespace,r)}/${s.name}`
+try{const t=`${(0,H.rJ)("v1",e.namespace,r)}/${s.name}`
 const i=await e.find(t)
 if(!i)return[`${n} needs ${o}, which does not exist`]
-if((0,k.vx)(i))return[`${n} needs ${o}, which is being deleted`]
+if((0,v.vx)(i))return[`${n} needs ${o}, which is being deleted`]
 const a={...i.data,...i.binaryData}
-return s.keys.filter(e=>!(e in a)).map(e=>`${n} needs the key "${e}" of ${o}, which does not have it`)}catch(e){if(!(e instanceof P.h&&e.status===403))throw e
+return s.keys.filter(e=>!(e in a)).map(e=>`${n} needs the key "${e}" of ${o}, which does not have it`)}catch(e){if(!(e instanceof x.h&&e.status===403))throw e
 t.say(`${o}, which ${n} needs, may not be read by this account`)
 return[]}}))
-return r.flat()}function checkPorts({settings:e},{name:t,live:n,back:s},r){const[o,a]=[portsOf(n),portsOf(s)]
+return r.flat()}function checkPorts({settings:e},{name:t,live:n,back:s},r){const[i,a]=[portsOf(n),portsOf(s)]
 const c=s.metadata?.labels??{}
 for(const{metadata:n,spec:s}of r){const r=Object.entries(s?.selector??{})
 if(r.length===0||!r.every(([e,t])=>c[e]===t))continue
-const A=(s?.ports??[]).find(({targetPort:e})=>typeof e==="string"&&o.has(e)&&!a.has(e))
-if(!A)continue;(0,i.fJ)({code:"workload-unfit",sentence:`service/${n?.name??""} uses the port "${String(A.targetPort)}", which ${t} does not have`,hint:`nothing was changed. Set the old port's number in the Service: kubectl -n ${e.namespace} edit service ${n?.name??""}`})}}function portsOf({spec:e}){const t=(e?.containers??[]).flatMap(e=>e.ports??[])
-return new Set(t.flatMap(({name:e})=>e===void 0?[]:[e]))}async function checkImages({platform:e,settings:t,signal:n,log:s},{name:r,live:o,back:a}){const of=e=>(0,k.MZ)(e,()=>true).map(({image:e})=>e)
-const c=of(o)
-const A=of(a).filter(e=>!c.includes(e)&&!(0,E.iI)(e,t.image))
-for(const t of new Set(A)){const{repository:o,tag:a="latest",digest:c}=(0,E.zZ)(t)
-const A=await(c===void 0?(0,f.TE)(e,o,a,n):(0,f.OK)(e,{repository:o,tag:a,digest:c},n))
-if(A.is==="absent")(0,i.fJ)({code:"image-missing",sentence:`the registry no longer has ${t}, which ${r} needs`,hint:"nothing was changed. Push that image again, then roll back again"})
-if(A.is!=="there")s.say(`${t} could not be looked up (${A.said})`)}}var ft=s(533)
+const A=(s?.ports??[]).find(({targetPort:e})=>typeof e==="string"&&i.has(e)&&!a.has(e))
+if(!A)continue;(0,o.fJ)({code:"workload-unfit",sentence:`service/${n?.name??""} uses the port "${String(A.targetPort)}", which ${t} does not have`,hint:`nothing was changed. Set the old port's number in the Service: kubectl -n ${e.namespace} edit service ${n?.name??""}`})}}function portsOf({spec:e}){const t=(e?.containers??[]).flatMap(e=>e.ports??[])
+return new Set(t.flatMap(({name:e})=>e===void 0?[]:[e]))}async function checkImages({platform:e,settings:t,signal:n,log:s},{name:r,live:i,back:a}){const of=e=>(0,v.MZ)(e,()=>true).map(({image:e})=>e)
+const c=of(i)
+const A=of(a).filter(e=>!c.includes(e)&&!(0,m.iI)(e,t.image))
+for(const t of new Set(A)){const{repository:i,tag:a="latest",digest:c}=(0,m.zZ)(t)
+const A=await(c===void 0?(0,h.TE)(e,i,a,n):(0,h.OK)(e,{repository:i,tag:a,digest:c},n))
+if(A.is==="absent")(0,o.fJ)({code:"image-missing",sentence:`the registry no longer has ${t}, which ${r} needs`,hint:"nothing was changed. Push that image again, then roll back again"})
+if(A.is!=="there")s.say(`${t} could not be looked up (${A.said})`)}}var ft=n(533)
 function checkFits(e,t){const n=wayTo(t)
 if(n.is==="unfit"&&e.settings["unsafe-migrations"]==="block")refuse(e,t,n.breaks)
 return n}function wayTo({version:e,history:t,command:n}){const s=t.some(({needs:e,migrations:t})=>e!==void 0||t.length>0)
 if(n===""||!s)return{is:"unchanged"}
 const r=t.find(({number:t})=>t===e.release?.number)
-return(0,ft.lZ)(r,r?(0,F.MT)(t,r):[])}function refuse(e,t,n,s=[]){(0,i.fJ)((0,Qe.gv)(titleOf(t.version),n,[...s,...waysOut(e,t)]))}const pt=6e4
+return(0,ft.lZ)(r,r?(0,O.MT)(t,r):[])}function refuse(e,t,n,s=[]){(0,o.fJ)((0,Ee.gv)(titleOf(t.version),n,[...s,...waysOut(e,t)]))}const pt=6e4
 async function prove(e,t,n){const{version:s}=t
 const{log:r,warn:o,settings:i}=e
 const a=titleOf(s)
 const c=webToProve(i,t,n)
 if(!c){o(`whether ${a} fits the schema is not known: set "migrate-from" to the workload that serves the web`)
-return}const A=(0,Se.Be)(e,{checked:n,web:c,image:s.image,proves:{name:prove_nameOf(s),command:t.command,timeoutMs:Math.min(i.timeout,pt)}})
-const notProved=t=>{(0,fe.FF)(e,`whether ${a} fits the schema was not proved: ${t}`)
+return}const A=(0,Qe.Be)(e,{checked:n,web:c,image:s.image,proves:{name:prove_nameOf(s),command:t.command,timeoutMs:Math.min(i.timeout,pt)}})
+const notProved=t=>{(0,ie.FF)(e,`whether ${a} fits the schema was not proved: ${t}`)
 return}
 try{const{judged:e}=await A.plan(r)
 const t=e?.findings.find(({rule:e})=>e==="unjudged")
@@ -8626,18 +8605,18 @@ if(t)return notProved(t.detail??"the comparison failed")
 const n=(0,ft.q4)(e?.findings??[])
 const s=n.length===0?"fits the schema":"does not fit the schema"
 r.say(`${a} starts with the current configuration, and ${s}`)
-return{fit:{misfits:n},breaks:n,needs:A.needs(),warnings:(0,Qe.Tw)(e)}}catch(t){e.signal.throwIfAborted()
-return notProved((0,y.b)(t))}finally{await A.close().catch(e=>{o((0,y.b)(e))})}}function webNow(e,{command:t},{web:n,targets:s,services:r}){return n??foundWeb({...e,"migrate-command":t},s,r)}function webToProve(e,t,n){const s=webNow(e,t,n)
+return{fit:{misfits:n},breaks:n,needs:A.needs(),warnings:(0,Ee.Tw)(e)}}catch(t){e.signal.throwIfAborted()
+return notProved((0,I.b)(t))}finally{await A.close().catch(e=>{o((0,I.b)(e))})}}function webNow(e,{command:t},{web:n,targets:s,services:r}){return n??foundWeb({...e,"migrate-command":t},s,r)}function webToProve(e,t,n){const s=webNow(e,t,n)
 if(!s)return
 const{targets:r}=n
-const{back:o}=r.find(({id:e})=>(0,S.T)(e)===(0,S.T)(s.workload))??{}
+const{back:o}=r.find(({id:e})=>(0,k.T)(e)===(0,k.T)(s.workload))??{}
 const i=o?.spec?.containers.some(({name:e})=>e===s.container)===true
-return i?{...s,template:o}:s}function foundWeb(...e){try{return(0,pe.s3)(...e)}catch{return}}function prove_nameOf({release:e,image:t}){return e?`release ${e.number}`:`version ${(0,E.j)(t.tag)}`}function titleOf(e){const{release:t,image:n}=e
-return t?`${prove_nameOf(e)} (${(0,E.j)(n.tag)})`:prove_nameOf(e)}function waysOut({settings:e},{history:t,version:n}){const s=[(0,F.BO)(t)?.digest,n.image.digest]
-const r=t.findLast(e=>(0,F.FM)(e)&&!s.includes(e.digest)&&e.fit!==void 0&&(0,ft.q4)(e.fit.misfits).length===0)
-const back=t=>(0,O.a)("rollback",e,{to:String(t)})
-return[...r?[`Release ${r.number} fits: ${back(r.number)}`]:[],'To roll back anyway, set "unsafe-migrations: allow"']}var mt=s(7842)
-var Et=s(4883)
+return i?{...s,template:o}:s}function foundWeb(...e){try{return(0,ce.s3)(...e)}catch{return}}function prove_nameOf({release:e,image:t}){return e?`release ${e.number}`:`version ${(0,m.j)(t.tag)}`}function titleOf(e){const{release:t,image:n}=e
+return t?`${prove_nameOf(e)} (${(0,m.j)(n.tag)})`:prove_nameOf(e)}function waysOut({settings:e},{history:t,version:n}){const s=[(0,O.BO)(t)?.digest,n.image.digest]
+const r=t.findLast(e=>(0,O.FM)(e)&&!s.includes(e.digest)&&e.fit!==void 0&&(0,ft.q4)(e.fit.misfits).length===0)
+const back=t=>(0,D.a)("rollback",e,{to:String(t)})
+return[...r?[`Release ${r.number} fits: ${back(r.number)}`]:[],'To roll back anyway, set "unsafe-migrations: allow"']}var mt=n(7842)
+var Et=n(4883)
 async function findReversal(e,t,n,s){const r=await inputOf(e,t,n,s)
 if("why"in r)return r
 return{input:r,found:await(0,Et.B)(e,r)}}function waysToReverse({settings:e},t,n){if("why"in n)return[`The running version cannot reverse its migrations: ${n.why}`]
@@ -8645,12 +8624,12 @@ const{found:s}=n
 const r=(0,mt.bR)(s).join(", ")
 if(s.does==="impossible")return[`The running version cannot reverse what is in the way: ${(0,mt.Dr)(s)}`]
 const o=!(0,mt.Bt)(s)
-const i=(0,O.a)("rollback",e,{to:t,"reverse-migrations":"true",...o&&{"accept-downtime":"true"}})
+const i=(0,D.a)("rollback",e,{to:t,"reverse-migrations":"true",...o&&{"accept-downtime":"true"},...(0,se.pU)(e)})
 const a=(0,mt.je)(s)
 return[`To let the running version reverse ${r} first${a===void 0?", which drops no stored value":`, which ${a}`}: ${i}`,...o?["The running version does not work without them: it fails from the reversal until the rollback has ended, which takes about as long as a rollout"]:[]]}function mayReverse({settings:e},{found:t}){return e["reverse-migrations"]&&t.does==="told"&&(e["accept-downtime"]||(0,mt.Bt)(t))}function workOf({input:e,found:t}){if((0,mt.Bt)(t))return
 const{web:n,image:s,command:r}=e
 const{tag:o,digest:i}=s
-return{is:"again",web:(0,S.T)(n.workload),container:n.container,command:r,tag:o,digest:i}}async function reverseFirst(e,{input:t,found:n},s){const r=!(0,mt.Bt)(n)
+return{is:"again",web:(0,k.T)(n.workload),container:n.container,command:r,tag:o,digest:i}}async function reverseFirst(e,{input:t,found:n},s){const r=!(0,mt.Bt)(n)
 const o={...t.task,how:"any",downtime:r}
 const i=await(0,Et.B)(e,{...t,task:o},s)
 if(i.does==="reverse"||i.does==="fits")return
@@ -8658,56 +8637,56 @@ e.log.say((0,mt.aW)(i))
 throw new Error("the migrations could not be reversed as it was planned")}async function inputOf({cluster:e,app:t,settings:n},s,r,{breaks:o,needs:i}){const{version:a,history:c,command:A}=r
 const l=webNow(n,r,s)
 if(!l)return{why:'set "migrate-from" to the workload that serves the web'}
-const{needs:u}=await(0,$.bL)(e,t,n.image)
+const{needs:u}=await(0,j.bL)(e,t,n.image)
 const d=i??u.get(a.image.digest)
 if(d===void 0)return{why:"what that version needs of the database was not kept"}
-const h=(0,V.QA)(s.live.clusterState(),l.workload)?.object
-const f=h?(0,k.kW)(h):l.template
+const h=(0,$.QA)(s.live.clusterState(),l.workload)?.object
+const f=h?(0,v.kW)(h):l.template
 const g=f.spec?.containers.find(({name:e})=>e===l.container)?.image
-const{digest:p,tag:m=""}=(0,E.zZ)(g??"")
-const w=(0,F.BO)(c)
-const I=p??(w?.tag===m?w.digest:void 0)
+const{digest:p,tag:E=""}=(0,m.zZ)(g??"")
+const w=(0,O.BO)(c)
+const I=p??(w?.tag===E?w.digest:void 0)
 if(I===void 0)return{why:`the digest of ${g??"its image"} is not known`}
-return{checked:s,web:{...l,template:f},image:{repository:n.image,tag:m,digest:I},name:w?.digest===I?`release ${w.number}`:`version ${(0,E.j)(m)}`,back:titleOf(a),command:A,timeoutMs:n["migrate-timeout"],task:{wanted:[d],since:sinceOf(c,r,o),how:"tell",downtime:true}}}function sinceOf(e,{version:t},n){const s=e.find(({number:e})=>e===t.release?.number)
-const r=s?(0,F.MT)(e,s):[]
-return[...new Set([...r,...n.flatMap(({migration:e})=>e??[])])]}var wt=s(4779)
+return{checked:s,web:{...l,template:f},image:{repository:n.image,tag:E,digest:I},name:w?.digest===I?`release ${w.number}`:`version ${(0,m.j)(E)}`,back:titleOf(a),command:A,timeoutMs:n["migrate-timeout"],task:{wanted:[d],since:sinceOf(c,r,o),how:"tell",downtime:true}}}function sinceOf(e,{version:t},n){const s=e.find(({number:e})=>e===t.release?.number)
+const r=s?(0,O.MT)(e,s):[]
+return[...new Set([...r,...n.flatMap(({migration:e})=>e??[])])]}var wt=n(4779)
 async function readVersions(e,t){const{app:n,settings:s,cluster:r,log:o}=e
-const i=await(0,Y.aE)(r,n,s.image)
-const{history:a,templates:c}=await(0,$.bL)(r,n,s.image)
-const A=(0,F.jo)(a,i?.begun)
+const i=await(0,J.aE)(r,n,s.image)
+const{history:a,templates:c}=await(0,j.bL)(r,n,s.image)
+const A=(0,O.jo)(a,i?.begun)
 if(A.open)o.say("a release is in progress or unfinished, and ends before this one begins")
-const differ=(e,t)=>(0,Ue.ig)(c.get(e.number),c.get(t.number))
+const differ=(e,t)=>(0,Fe.ig)(c.get(e.number),c.get(t.number))
 const l=A.open?void 0:runningVersion(e,t)
 if(!l)return{...A,runs:A.history,differ:differ}
 const u={run:"now",who:"",at:"",image:s.image}
-const d=(0,F.BL)(A.history,(0,F.w7)(u,l))
-if(d!==A.history)o.say(`${(0,E.j)(l.tag)} is running, set by another client`)
-return{...A,runs:d,differ:differ}}async function chooseVersion(e,{history:t,runs:n,open:s,differ:r}){const{settings:o,log:a}=e
-const c=(0,F.Ol)(o.to==="previous"?n:t,o.to,s,r)
+const d=(0,O.BL)(A.history,(0,O.w7)(u,l))
+if(d!==A.history)o.say(`${(0,m.j)(l.tag)} is running, set by another client`)
+return{...A,runs:d,differ:differ}}async function chooseVersion(e,{history:t,runs:n,open:s,differ:r}){const{settings:i,log:a}=e
+const c=(0,O.Ol)(i.to==="previous"?n:t,i.to,s,r)
 if(c.is!=="found"){const t=c.is==="unknown"?await inRegistry(e):void 0
 if(t)return{...t,appliedSince:[]}
-const n=o.to==="previous"
-return(0,i.fJ)({code:n?"no-release":"usage",sentence:`there is no version to roll back to: ${c.why}`,hint:`to list the versions: ${(0,O.a)("history",o)}`})}const{entry:A}=c
+const n=i.to==="previous"
+return(0,o.fJ)({code:n?"no-release":"usage",sentence:`there is no version to roll back to: ${c.why}`,hint:`to list the versions: ${(0,D.a)("history",i)}`})}const{entry:A}=c
 const{tag:l,digest:u,number:d,at:h}=A
-const f={repository:o.image,tag:l,digest:u}
+const f={repository:i.image,tag:l,digest:u}
 await checkInRegistry(e,f,d)
-a.say(`${o["dry-run"]?"would roll":"rolling"} back to release ${d}: ${(0,E.j)(l)}, ${h.slice(0,10)} by ${(0,D.Gg)(A)}`)
-return{image:f,release:A,appliedSince:(0,F.MT)(t,A),...A.sha!==void 0&&{sha:A.sha}}}function checkStillPrevious({settings:e},t,n){const s=e.to==="previous"?(0,F.dR)(t,n):void 0
-if(!s)return;(0,i.fJ)({code:"stale-commit",sentence:`release ${s.number} (${(0,E.j)(s.tag)}) by ${(0,D.Gg)(s)} went live while this rollback waited, so the previous version is now a different one`,hint:`nothing was changed. See what is live: ${(0,O.a)("history",e)}, then roll back again`})}async function inRegistry({platform:e,settings:t,signal:n}){const{to:s}=t
-if((0,w.I_)(s)instanceof w.AF)return
-const r=await(0,f.F1)(e,t.image,s,n)
+a.say(`${i["dry-run"]?"would roll":"rolling"} back to release ${d}: ${(0,m.j)(l)}, ${h.slice(0,10)} by ${(0,R.Gg)(A)}`)
+return{image:f,release:A,appliedSince:(0,O.MT)(t,A),...A.sha!==void 0&&{sha:A.sha}}}function checkStillPrevious({settings:e},t,n){const s=e.to==="previous"?(0,O.dR)(t,n):void 0
+if(!s)return;(0,o.fJ)({code:"stale-commit",sentence:`release ${s.number} (${(0,m.j)(s.tag)}) by ${(0,R.Gg)(s)} went live while this rollback waited, so the previous version is now a different one`,hint:`nothing was changed. See what is live: ${(0,D.a)("history",e)}, then roll back again`})}async function inRegistry({platform:e,settings:t,signal:n}){const{to:s}=t
+if((0,E.I_)(s)instanceof E.AF)return
+const r=await(0,h.F1)(e,t.image,s,n)
 if(!r)return
-const o=await(0,f.DT)(e,r,n)
-return{image:r,...o!==void 0&&/^[0-9a-f]{7,64}$/.test(o)&&{sha:o}}}async function checkInRegistry({platform:e,signal:t,log:n},s,r){const o=await(0,f.OK)(e,s,t)
-if(o.is==="absent")(0,i.fJ)({code:"image-missing",sentence:`the registry no longer has the image of release ${r}: ${(0,m.d)(s)}`,hint:"build it again from its commit: git checkout, then django-rollout release"})
-if(o.is!=="there")n.say(`the registry could not be checked (${o.said}); continuing`)}function rollBack(e){return(0,B.Y)("rollback",e,toVersion)}async function toVersion(e){const{platform:t,reporter:n,state:s,resources:r}=e
-const o=new fe.v5({...e,settings:{...e.settings,"migrate-command":""},source:{tag:""}})
+const o=await(0,h.DT)(e,r,n)
+return{image:r,...o!==void 0&&/^[0-9a-f]{7,64}$/.test(o)&&{sha:o}}}async function checkInRegistry({platform:e,signal:t,log:n},s,r){const i=await(0,h.OK)(e,s,t)
+if(i.is==="absent")(0,o.fJ)({code:"image-missing",sentence:`the registry no longer has the image of release ${r}: ${(0,p.d)(s)}`,hint:"build it again from its commit: git checkout, then django-rollout release"})
+if(i.is!=="there")n.say(`the registry could not be checked (${i.said}); continuing`)}function rollBack(e){return(0,y.Y)("rollback",e,toVersion)}async function toVersion(e){const{platform:t,reporter:n,state:s,resources:r}=e
+const o=new ie.v5({...e,settings:{...e.settings,"migrate-command":""},source:{tag:""}})
 const{cluster:i,checked:a}=await n.stage("preflight",n=>preflight(o.with({log:n}),()=>r.openCluster(t,e.settings,e.signal)))
 s.passPreflight(a)
 const c=o.with({cluster:i})
-const{chosen:A,version:l}=await n.stage("version",async n=>{await r.login(t,e.settings)
-const s=await readVersions(c.with({log:n}),a)
-return{chosen:s,version:await chooseVersion(c.with({log:n}),s)}})
+const{chosen:A,version:l}=await n.stage("version",async t=>{await r.login(e.settings)
+const n=await readVersions(c.with({log:t}),a)
+return{chosen:n,version:await chooseVersion(c.with({log:t}),n)}})
 const{image:u,sha:d,appliedSince:h}=l
 const f=rollback_commandFor(e,l,A.history)
 const g={tag:u.tag,...d!==void 0&&{sha:d}}
@@ -8717,20 +8696,21 @@ if(h.length>0)e.warn(`the database is not changed; migrations applied since: ${h
 const{targets:p,warnings:m}=await n.stage("templates",e=>rollbackTargets(c.with({log:e}),a,l))
 m.forEach(e.warn)
 const E=p.some(({back:e})=>e!==void 0)
-if(!E&&await runsUndisturbed(c,a,u)){s.exceptions=(0,We.KG)(c,a,u)
+if(!E&&await runsUndisturbed(c,a,u)){s.exceptions=(0,Ve.KG)(c,a,u)
 return{result:"unchanged"}}if(e.settings["dry-run"]){const t={version:l,history:A.history,command:f}
 const n=e.settings["reverse-migrations"]?wayTo(t):checkFits(c,t)
 return dryRun(e,{targets:p,image:u,way:n})}let w
-return transaction(e,c.with({source:g}),a,{command:"rollback",image:u,...backOf(l),check:(e,t)=>{checkStillPrevious(c,A,t)},prove:async t=>{w=await proveFit(e,t,{...a,targets:p},{version:l,command:f})},schema:()=>w&&workOf(w),targets:async(e,t)=>{const n={...e.log,say:()=>{}}
+return transaction(e,c.with({source:g}),a,{command:"rollback",image:u,...backOf(l),check:(e,t)=>{checkStillPrevious(c,A,t)},prove:async t=>{w=await proveFit(e,t,{...a,targets:p},{version:l,command:f})
+if(w)await backupBefore(e,t,a,w)},schema:()=>w&&workOf(w),targets:async(e,t)=>{const n={...e.log,say:()=>{}}
 return(await rollbackTargets(e.with({log:n}),t,l)).targets},write:async(t,{checked:r},o)=>{if(w)await reverseBefore(e,t,w)
 await n.stage("rollout",async e=>{const n=t.with({log:e})
 const i=await wavesFor(n,r,u,void 0)
-await(0,Le.yT)(n,{checked:r,image:u,beside:[],waves:i},s.listener(o))})
-s.exceptions=(0,We.KG)(t,r,u)}})}function rollback_commandFor({settings:e},{release:t},n){const s=e["migrate-command"]
+await(0,Oe.yT)(n,{checked:r,image:u,beside:[],waves:i},s.listener(o))})
+s.exceptions=(0,Ve.KG)(t,r,u)}})}function rollback_commandFor({settings:e},{release:t},n){const s=e["migrate-command"]
 if(s!==wt.tp["migrate-command"].default)return s
 const r=n.findLast(({migrate:e})=>e!==void 0)?.migrate
 return t?.migrate??r??s}async function proveFit({reporter:e,state:t},n,s,r){const{cluster:o,app:i,settings:a,warn:c}=n
-const A={...r,history:await(0,$.Lu)(o,i,a.image)}
+const A={...r,history:await(0,j.Lu)(o,i,a.image)}
 const l=wayTo(A)
 const u=a["unsafe-migrations"]
 const d=u!=="block"&&!a["reverse-migrations"]
@@ -8738,43 +8718,46 @@ if(l.is==="unchanged"||u==="allow"&&d)return
 const h=titleOf(r.version)
 const f=l.is==="unfit"?l.breaks:[]
 const g=f.length>0
-if(d)f.forEach(e=>c((0,Qe.Sr)(h,e)))
+if(d)f.forEach(e=>c((0,Ee.Sr)(h,e)))
 return e.stage("plan",async e=>{const o=n.with({log:e})
 const i=g&&!d?void 0:await prove(o,A,s)
 if(i){t.needs=i.needs
 if(!r.version.release?.fit)t.fit=i.fit}const a=g?f:i?.breaks??[]
 if(d||a.length===0){if(!g)i?.warnings.forEach(c)
 return}const l=await findReversal(o,s,A,{breaks:a,needs:i?.needs}).catch(e=>{n.signal.throwIfAborted()
-return{why:(0,Ie.$N)(e)}})
+return{why:(0,fe.$N)(e)}})
 if(!("why"in l)&&mayReverse(o,l))return l
 if(!("why"in l)&&l.found.does==="fits")return
 refuse(o,A,withMigrations(a,l),waysToReverse(o,toOf(r),l))})}function toOf({version:e}){return e.release?String(e.release.number):e.image.tag}function withMigrations(e,t){const n="why"in t?[]:t.found.databases.flatMap(({misfits:e})=>e)
 return e.map(e=>{const{migration:t}=n.find(({rule:t,object:n})=>t===e.rule&&n===e.object)??{}
-return{...t!==void 0&&{migration:t},...e}})}async function reverseBefore({reporter:e,state:t},n,s){await e.stage("migrate",e=>reverseFirst(n.with({log:e}),s,e=>{if(e.length===0)return
+return{...t!==void 0&&{migration:t},...e}})}async function backupBefore({reporter:e,state:t},n,s,{input:r,found:o}){if(n.settings["backup-cronjob"]===void 0||(0,mt.je)(o)===void 0)return
+const{image:i}=r
+const a=[(0,mt.aW)(o)]
+t.backup=await e.stage("backup",e=>(0,se.B2)(n.with({log:e}),s,{image:i,reasons:a,work:"reversed"}))}async function reverseBefore({reporter:e,state:t},n,s){await e.stage("migrate",e=>reverseFirst(n.with({log:e}),s,e=>{if(e.length===0)return
 t.reversed=e
 t.schema={is:"unknown"}}))
 t.fit={misfits:[]}}function backOf({release:e}){return e?{back:e.back??e.number}:{}}async function dryRun({reporter:e},{targets:t,image:{tag:n},way:s}){await e.stage("dry run",e=>{for(const s of t){const t=s.back?", and its pod template of that release":""
-e.say(`${(0,pe.q0)(s)}; would set ${(0,E.j)(n)}${t}`)}if(s.is==="unfit")e.say("would first let the running version reverse as few of its migrations as needed, if it can")
+e.say(`${(0,ce.q0)(s)}; would set ${(0,m.j)(n)}${t}`)}if(s.is==="unfit")e.say("would first let the running version reverse as few of its migrations as needed, if it can")
 if(s.is==="to prove")e.say("would first prove in a Job that this version fits the schema")
 return Promise.resolve()})
-return{result:"unchanged",dryRun:true}}function testOnly(e){return(0,B.Y)("test",e,theImage)}async function theImage(e){const{platform:t,settings:n,reporter:s,state:o,resources:i}=e
-const a=(0,B.V)(e,await(0,r.TC)(t,n,n.context))
-const{built:c,source:A,image:l}=await s.stage("image",async e=>{await i.login(t,n)
+return{result:"unchanged",dryRun:true}}function testOnly(e){return(0,y.Y)("test",e,theImage)}async function theImage(e){const{platform:t,settings:n,reporter:r,state:o,resources:i}=e
+const a=(0,y.V)(e,await(0,s.TC)(t,n,n.context))
+const{built:c,source:A,image:l}=await r.stage("image",async e=>{await i.login(n)
 return imageToTest(a.with({log:e}))})
-const u=(0,B.V)(e,A)
+const u=(0,y.V)(e,A)
 if(l)o.haveImage(l)
 const d=n["test-command"]!==""
-if(d)await s.stage("test",e=>test(u.with({log:e}),c,o.keepTests))
+if(d)await r.stage("test",e=>test(u.with({log:e}),c,o.keepTests))
 const h=n.push&&!l
-if(h)o.haveImage(await s.stage("push",e=>push(u.with({log:e}),c)))
+if(h)o.haveImage(await r.stage("push",e=>push(u.with({log:e}),c)))
 return{result:d||h?"done":"unchanged"}}function run_command_runCommand(e,t){switch(e){case"release":case"deploy":return release(e,t)
 case"build":return buildOnly(t)
 case"test":return testOnly(t)
 case"plan":return planOnly(t)
 case"migrate":return migrateOnly(t)
 case"rollback":return rollBack(t)
-case"history":return(0,ye.M)(t)
-case"recover":return(0,Ge.C)(t,"any")
+case"history":return(0,ge.M)(t)
+case"recover":return(0,Ue.C)(t,"any")
 case"doctor":return runDoctor(t)}}},4034:(e,t,n)=>{n.d(t,{l:()=>RunState,r:()=>NotRecovered})
 var s=n(307)
 class RunState{source
@@ -8799,7 +8782,7 @@ if(this.source)this.source={...this.source,tag:e.tag}
 this.current={is:"built",image:e,...t&&{checked:t}}}begin(e,t){this.current={is:"begun",image:e,checked:t}}keepTests=e=>{this.tests=e}
 listener(e){return{wrote:e,progress:e=>{this.keep({rollout:e})},detected:e=>{this.detect(e)}}}keep(e){if(this.current.is==="begun")this.current={...this.current,...e}}detect(e){if(this.current.is==="begun")this.current={detectedAt:e,...this.current}}}class NotRecovered extends s.HR{current
 constructor(e,t){super(e)
-this.current=t}}},418:(e,t,n)=>{n.d(t,{V:()=>contextOf,Y:()=>reported})
+this.current=t}}},801:(e,t,n)=>{n.d(t,{V:()=>contextOf,Y:()=>reported})
 var s=n(2088)
 var r=n(7437)
 var o=n(6388)
@@ -8845,83 +8828,147 @@ return t===void 0||n===void 0?void 0:(n-t)/1e3}function nowRuns(e,t,n,s){const r
 switch(e){case"deployed":case"unchanged":return"new"
 case"stuck":case"kept":case"superseded":if(!n&&(s==="not read"||!t&&!s))return r
 return t&&s?.length===0?"gone":"unknown"
-default:return!t&&n&&e!=="failed"?"removed":r}}var d=n(5228)
-var h=n(8071)
-var f=n(8023)
-var g=n(8085)
-var p=n(5138)
-var m=n(8093)
-const E=3e4
+default:return!t&&n&&e!=="failed"?"removed":r}}var d=n(3916)
+var h=n(307)
+var f=n(8535)
+var g=n(1424)
+const p="django-rollout-"
+const loginVariable=e=>`DJANGO_ROLLOUT_LOGIN_${e}`
+const m=`#!/bin/sh\nread -r asked\ncase "$1" in\n  get) eval "printf '%s' \\"\\$DJANGO_ROLLOUT_LOGIN_\${0##*-}\\"" ;;\n  list) printf '{}' ;;\nesac\n`
+const E=(0,g.aD)("docker.io")
+function privateConfig(e,t){const{auths:n,credHelpers:s={},...r}=read(e)
+const o=addressesOf((0,g.w4)(t.repository))
+const i=Object.entries(n??{}).filter(([e])=>!o.includes(nameOf(e)))
+const a=r.credsStore?[]:i.flatMap(([e,t])=>{const[n,s]=loginIn(t)??[]
+return n===void 0||s===void 0?[]:[{address:e,answer:{ServerURL:e,Username:n,Secret:s}}]})
+const[c=""]=o
+const A=[{addresses:o,answer:{ServerURL:c,Username:t.username,Secret:t.password}},...a.map(({address:e,answer:t})=>({addresses:[e,nameOf(e)],answer:t}))]
+const[l=[],...u]=A.map(({addresses:e},t)=>e.map(e=>[e,`${p}${t}`]))
+const d={...r,auths:Object.fromEntries(i.map(([e])=>[e,{}])),credHelpers:{...Object.fromEntries(u.flat()),...s,...Object.fromEntries(l)}}
+return{config:JSON.stringify(d),logins:A.map(({answer:e})=>JSON.stringify(e))}}function configWithLogins(e,t){const{auths:n,credHelpers:s={},credsStore:r,...o}=read(e)
+const i=addressesOf((0,g.w4)(t.repository))
+const a=Object.entries(n??{}).filter(([e])=>!i.includes(nameOf(e)))
+const c=Buffer.from(`${t.username}:${t.password}`).toString("base64")
+const A=r?a.map(([e])=>[nameOf(e),r]):[]
+const l={...Object.fromEntries(A),...s}
+return JSON.stringify({...o,auths:{...Object.fromEntries(a),...Object.fromEntries(i.map(e=>[e,{auth:c}]))},credHelpers:Object.fromEntries(Object.entries(l).filter(([e])=>!i.includes(e)))})}function withoutLogin(e,{repository:t}){const{auths:n,...s}=read(e)
+const r=addressesOf((0,g.w4)(t))
+const o=Object.entries(n??{}).filter(([e])=>!r.includes(nameOf(e)))
+return o.length===0?"":JSON.stringify({...s,auths:Object.fromEntries(o)})}function addressesOf(e){return e==="docker.io"?[E,"index.docker.io","docker.io"]:[e]}function nameOf(e){return e===E?e:e.replace(/^https?:\/\//,"").split("/")[0]??""}function loginIn(e){if(e?.identitytoken)return["<token>",e.identitytoken]
+const[,t,n]=/^([^:]+):([^]+)$/.exec(Buffer.from(e?.auth??"","base64").toString().replace(/\0+$/,""))??[]
+return t===void 0||n===void 0?void 0:[t,n]}function read(e){try{const t=JSON.parse(e??"{}")
+return typeof t==="object"&&t!==null&&!Array.isArray(t)?t:{}}catch{return{}}}class RunDocker{base
+platform
+#Me={}
+#Le={}
+#Ue=""
+constructor(e){this.base=e
+const{processes:t}=e
+const shown=()=>this.#Le
+this.platform={...e,get env(){return{...e.env,...shown()}},processes:{...t,run:(e,n,s)=>t.run(this.#xe(e),n,this.#Pe(e,s??{})),stream:(e,n,s)=>t.stream(this.#xe(e),n,this.#Pe(e,s))}}}async keep(e){const{files:t,env:n}=this.base
+const s=(0,f.v)(this.base)
+const r=await t.privateFolder()
+const o=await t.read((0,d.join)(s,"config.json"))
+const{config:i,logins:a}=privateConfig(o,e)
+const c=t.isFolder(s)?await t.list(s):[]
+for(const e of c.filter(e=>e!=="config.json"))await t.linkTo((0,d.join)(s,e),(0,d.join)(r,e))
+this.#Ue=`${r}/django-rollout-helpers`
+for(const e of a.keys())await t.writeProgram(this.#Ge(e),m)
+const A=await this.base.processes.find(this.#Ge(0))!==void 0
+const l=A?i:configWithLogins(o,e)
+await t.writePrivate((0,d.join)(r,"config.json"),l)
+const u=n["DOCKER_AUTH_CONFIG"]
+this.#Le={DOCKER_CONFIG:r,...u&&{DOCKER_AUTH_CONFIG:withoutLogin(u,e)}}
+this.#Me={...this.#Le,PATH:`${this.#Ue}:${n["PATH"]??""}`,...Object.fromEntries(a.map((e,t)=>[loginVariable(t),e]))}
+return()=>t.remove(r)}async login(e){const t=await this.keep(e)
+const{repository:n,username:s,password:r}=e
+const o=(0,g.w4)(n)
+const i=await this.platform.processes.run("docker",["login","--username",s,"--password-stdin",...serverOf(o)],{input:r})
+if(i.code===0)return t
+await t()
+const[a="no reason given"]=i.stderr.split("\n").filter(e=>e.trim()!==""&&!e.startsWith("WARNING"))
+return(0,h.fJ)({code:"registry",sentence:`registry login failed: ${o} rejects ${s}: ${a}`,hint:'check "registry-username" and "registry-password"'})}#Ge(e){return`${this.#Ue}/docker-credential-${p}${e}`}#xe(e){return e.startsWith(`docker-credential-${p}`)?`${this.#Ue}/${e}`:e}#Pe(e,t){if(e!=="docker"&&!e.startsWith("docker-credential-"))return t
+return{...t,env:{...t.env,...this.#Me}}}}function serverOf(e){return e==="docker.io"?[]:[e]}var w=n(8071)
+var I=n(6384)
+var y=n(8023)
+var B=n(8085)
+var Q=n(5138)
+var b=n(8093)
+const v=3e4
 function requestsOf(e){const{platform:t,life:n}=e
-const ask=(s,r=n)=>(0,m.wj)(t.clock,E,AbortSignal.any([n,r]),t=>answer(e,s,t))
-const retried=e=>(0,h.jh)(t.clock,n,()=>ask(e))
-return{get:e=>retried({method:"GET",path:e}),find:e=>unlessMissing(retried({method:"GET",path:e})),review:(e,t)=>retried({method:"POST",path:e,body:t}),dryRun:(e,t)=>retried({method:"PUT",path:`${e}?dryRun=All`,body:t}),post:(e,t,n)=>ask({method:"POST",path:e,body:t},n),put:(e,t,n)=>ask({method:"PUT",path:e,body:t},n),remove:async(e,{signal:t,...n}={})=>{await unlessMissing(ask({method:"DELETE",path:e,body:deleteOptions(n)},t))},lines:(t,n)=>linesOf(e,t,n)}}async function answer({platform:e,socket:t},{method:n,path:s,body:r},o){const i=await e.network.request({socket:t,method:n,path:s,signal:o,...r!==void 0&&{body:r}})
-if(i.status>=300)throw await apiError(i)
-return JSON.parse(await i.text())}async function unlessMissing(e){try{return await e}catch(e){if(e instanceof p.h&&e.status===404)return
+const ask=(s,r=n)=>(0,b.wj)(t.clock,v,AbortSignal.any([n,r]),t=>answer(e,s,t))
+const retried=e=>(0,w.jh)(t.clock,n,()=>ask(e))
+return{get:e=>retried({method:"GET",path:e}),find:e=>unlessMissing(retried({method:"GET",path:e})),review:(e,t)=>retried({method:"POST",path:e,body:t}),dryRun:(e,t)=>retried({method:"PUT",path:`${e}?dryRun=All`,body:t}),post:(e,t,n)=>ask({method:"POST",path:e,body:t},n),put:(e,t,n)=>ask({method:"PUT",path:e,body:t},n),remove:async(e,{signal:t,...n}={})=>{await unlessMissing(ask({method:"DELETE",path:e,body:deleteOptions(n)},t))},lines:(t,n,s)=>linesOf(e,t,n,s)}}async function answer({platform:e,socket:t,names:n},{method:s,path:r,body:o},i){const a=await e.network.request({socket:t,method:s,path:r,signal:i,...o!==void 0&&{body:o}})
+if(a.status>=300)throw await apiError(a)
+return JSON.parse(n.read(await a.text()))}async function unlessMissing(e){try{return await e}catch(e){if(e instanceof Q.h&&e.status===404)return
 throw e}}function deleteOptions({uid:e,version:t}){const n={...e!==void 0&&{uid:e},...t!==void 0&&{resourceVersion:t}}
 const s=Object.keys(n).length===0?{}:{preconditions:n}
-return{propagationPolicy:"Background",...s}}async function*linesOf({platform:e,socket:t},n,s){const r=await e.network.request({socket:t,method:"GET",path:n,signal:s})
-if(r.status>=300)throw await apiError(r)
-yield*r.lines()}async function apiError(e){const t=await e.text()
+return{propagationPolicy:"Background",...s}}async function*linesOf({platform:e,socket:t,names:n},s,r,o){const i=await e.network.request({socket:t,method:"GET",path:s,signal:r})
+if(i.status>=300)throw await apiError(i)
+if(o)yield*i.lines(o)
+else for await(const e of i.lines())yield n.read(e)}async function apiError(e){const t=await e.text()
 try{const n=JSON.parse(t)
-return new p.h(e.status,n.reason??"",n.message??t)}catch{return new p.h(e.status,"",t.trim())}}var w=n(307)
-var I=n(8279)
-var y=n(210)
+return new Q.h(e.status,n.reason??"",n.message??t)}catch{return new Q.h(e.status,"",t.trim())}}var k=n(8279)
+var S=n(210)
 async function openCluster(e,t,n){const s=await findKubectl(e)
-const r=await(0,g.nL)(e,s,chosenBy(t))
+const r=await(0,B.nL)(e,s,chosenBy(t))
 const o=new AbortController
 const close=async()=>{o.abort()
 await r.stop()}
-const i={platform:e,socket:r.socket,life:o.signal}
-try{return{namespace:t.namespace,version:await versionOf(i,n),life:o.signal,...requestsOf(i),...commandsOf(s,t,i),close:close}}catch(e){await close()
+const i=new I.F(t.image??"")
+const a={platform:e,socket:r.socket,life:o.signal,names:i}
+try{return{namespace:t.namespace,names:i,version:await versionOf(a,n),life:o.signal,...requestsOf(a),...commandsOf(s,t,a),close:close}}catch(e){await close()
 n.throwIfAborted()
-throw(0,g.HB)((0,y.b)(e))}}async function versionOf(e,t){const{clock:n}=e.platform
+throw(0,B.HB)((0,S.b)(e))}}async function versionOf(e,t){const{clock:n}=e.platform
 const s=AbortSignal.any([e.life,t])
 const r=n.now()
-const{gitVersion:o}=await(0,h.jh)(n,s,()=>answer(e,{method:"GET",path:"/version"},s),e=>(0,h.Uk)(e,n.now()-r))
-return o}function commandsOf(e,t,{platform:n,life:s}){const r=[...chosenBy(t),"--namespace",t.namespace]
-return{kubectl:(t,{input:o,signal:i=s,ensureHeld:a}={})=>(0,f.Yv)(n.clock,i,async()=>{const i=await(a?.())??s
-const c=await finish(n,e,[...r,...B,...t],{...o!==void 0&&{input:o},signal:AbortSignal.any([s,i])})
-if(c.code!==0)i.throwIfAborted()
-return c}),kustomize:t=>n.processes.run(e,["kustomize",t],{env:g.yl}),stream:(t,s)=>n.processes.stream(e,[...r,...t],{...s,env:g.yl,bound:true}),commandLine:e=>{const n=t.context===void 0?[]:["--context",t.context]
+const{gitVersion:o}=await(0,w.jh)(n,s,()=>answer(e,{method:"GET",path:"/version"},s),e=>(0,w.Uk)(e,n.now()-r))
+return o}function commandsOf(e,t,{platform:n,life:s,names:r}){const o=[...chosenBy(t),"--namespace",t.namespace]
+return{kubectl:(t,{input:i,signal:a=s,ensureHeld:c}={})=>(0,y.Yv)(n.clock,a,async()=>{const a=await(c?.())??s
+const A=await finish(n,e,[...o,...T,...t],{...i!==void 0&&{input:i},signal:AbortSignal.any([s,a])})
+if(A.code!==0)a.throwIfAborted()
+return{...A,stdout:r.read(A.stdout)}}),kustomize:t=>n.processes.run(e,["kustomize",t],{env:B.yl}),printFiles:t=>{const s=["patch","--local","--type=merge","--patch={}","--output=json"]
+return n.processes.run(e,[...s,...t.map(e=>`--filename=${csv(e)}`)],{env:B.yl})},stream:(t,s)=>n.processes.stream(e,[...o,...t],{...s,env:B.yl,bound:true}),commandLine:e=>{const n=t.context===void 0?[]:["--context",t.context]
 const s=t.keeps?["--kubeconfig",t.kubeconfig??""]:[]
-return["kubectl",...s,...n,"-n",t.namespace,...e].map(I.Z).join(" ")}}}function chosenBy({kubeconfig:e,context:t}){return[...e===void 0?[]:["--kubeconfig",e],...t===void 0?[]:["--context",t]]}async function findKubectl(e){const missing=e=>(0,w.fJ)({code:"tool-missing",sentence:`kubectl is not on PATH${e}`,hint:"install kubectl in a version close to the cluster’s"})
-try{return await e.processes.find("kubectl")??await e.tools.fetchKubectl()??missing("")}catch(e){if(e instanceof w.HR)throw e
-return missing(`, and downloading it failed: ${(0,y.b)(e)}`)}}const B=[`--request-timeout=${E/1e3}s`]
+return["kubectl",...s,...n,"-n",t.namespace,...e].map(k.Z).join(" ")}}}function csv(e){return/[",]/.test(e)?`"${e.replaceAll('"','""')}"`:e}function chosenBy({kubeconfig:e,context:t}){return[...e===void 0?[]:["--kubeconfig",e],...t===void 0?[]:["--context",t]]}async function findKubectl(e){const missing=e=>(0,h.fJ)({code:"tool-missing",sentence:`kubectl is not on PATH${e}`,hint:"install kubectl in a version close to the cluster’s"})
+try{return await e.processes.find("kubectl")??await e.tools.fetchKubectl()??missing("")}catch(e){if(e instanceof h.HR)throw e
+return missing(`, and downloading it failed: ${(0,S.b)(e)}`)}}const T=[`--request-timeout=${v/1e3}s`]
 async function finish(e,t,n,s){const r={stdout:[],stderr:[]}
-const o=await e.processes.stream(t,n,{...s,env:g.yl,bound:true,onLine:(e,t)=>r[t].push(e)})
+const o=await e.processes.stream(t,n,{...s,env:B.yl,bound:true,onLine:(e,t)=>r[t].push(e)})
 return{code:o,stdout:r.stdout.join("\n"),stderr:r.stderr.join("\n")}}function whatIsWrong(e){const t=e.replace(/\s/g,"")
 if(t.length>100&&/^\w[\w+/-]+=*$/.test(t))return{sentence:'"kubeconfig" is base64, not the text of a kubeconfig',hint:"store the plain text: gh secret set KUBECONFIG < kubeconfig"}
 if(/[\n:{]/.test(e))return
 const n=/^[~./][^\s]{0,200}$/.test(e)?` (${e})`:""
 return{sentence:`"kubeconfig" is neither an existing file${n} nor the text of a kubeconfig`,hint:"set the path of a kubeconfig, or its content"}}class Resources{closers=[]
+docker
 isClosed=false
-add(e){if(this.isClosed)e().catch(()=>{})
+constructor(e){this.docker=new RunDocker(e)}get platform(){return this.docker.platform}add(e){if(this.isClosed)e().catch(()=>{})
 else this.closers.push(e)}async close(){this.isClosed=true
 for(const e of this.closers.reverse())await e().catch(()=>{})}async openCluster(e,t,n){const s=await openCluster(e,await this.access(e,t),n)
 this.add(()=>s.close())
 return s}async access(e,t){const{kubeconfig:n,namespace:s,"kube-context":r}=t
-const o={namespace:s,...r!==void 0&&{context:r}}
+const o={namespace:s,image:t.image,...r!==void 0&&{context:r}}
 if(n===void 0)return o
 if(!n.includes("\n")&&e.files.exists(n))return{...o,kubeconfig:n,keeps:true}
 const i=whatIsWrong(n)
-if(i)(0,w.fJ)({code:"usage",...i})
+if(i)(0,h.fJ)({code:"usage",...i})
 const a=await e.files.privateFolder()
 this.add(()=>e.files.remove(a))
 const c=`${a}/kubeconfig`
 await e.files.writePrivate(c,n)
-return{...o,kubeconfig:c}}async login(e,t){const n=t["registry-username"]
-const s=t["registry-password"]
-if(n===void 0||s===void 0)return
-this.add(await(0,d.i)(e,t.image,n,s))}}function contextOf(e,t){e.state.source=t
+return{...o,kubeconfig:c}}async login(e){const t=resources_loginIn(e)
+if(t)this.add(await this.docker.login(t))}async keepLogin(e){const t=resources_loginIn(e)
+if(t)this.add(await this.docker.keep(t))
+return t!==void 0}}function resources_loginIn({image:e,"registry-username":t,"registry-password":n}){return t===void 0||n===void 0?void 0:{repository:e,username:t,password:n}}function contextOf(e,t){e.state.source=t
 return new r.v5({...e,source:t})}async function reported(e,t,n){const{settings:r,signal:o}=t
-const i=new Resources
+const i=new Resources(t.platform)
 const a=r.app??(0,s.XH)(r.image)
 const c=new l.l
 const warn=e=>{c.warnings.push(e)}
-const A={...t,command:e,app:a,state:c,warn:warn,resources:i}
-let u
-try{u=await n(A)}catch(e){u=notBegun(e,o)}finally{await i.close()}return report(A,u)}},8970:(e,t,n)=>{n.d(t,{s:()=>readSettings})
+const{platform:A}=i
+const u={...t,platform:A,command:e,app:a,state:c,warn:warn,resources:i}
+let d
+try{d=await n(u)}catch(e){d=notBegun(e,o)}finally{await i.close()}return report(u,d)}},8970:(e,t,n)=>{n.d(t,{s:()=>readSettings})
 var s=n(4803)
 var r=n(2561)
 async function readSettings(e,t,n,o){const i=t["config"]
@@ -8955,7 +9002,7 @@ const{migration:s,...r}=bridgeOf({migration:"",...n})??{}
 const{ended:o,failed:i}=n
 return"kind"in r?{...r,isEnded:o===true,...isText(i)&&{failed:i}}:void 0}function bridgesOf(e){return Array.isArray(e)?e.flatMap(e=>bridgeOf(e)??[]):[]}function isListOf(e,t){return Array.isArray(e)&&e.every(t)}function isText(e){return typeof e==="string"}function isCount(e){return typeof e==="number"}function isRecord(e){return typeof e==="object"&&e!==null&&!Array.isArray(e)}},3816:(e,t,n)=>{n.d(t,{L:()=>r,a:()=>s})
 const s={"table-gone":{severity:"breaks",undo:"unsafe",running:["the table {table} is gone","uses it","every query of {model} fails"],new:["no migration creates the table {table}","uses it","every query of {model} fails"],fix:"Remove or rename the model in Django's state only, and drop the table in the next release"},"column-gone":{severity:"breaks",undo:"unsafe",running:["the column {object} is gone","uses it","every query of {model} fails"],new:["no migration creates the column {object}","uses it","every query of {model} fails"],fix:"Remove the field from Django's state only, and drop the column in the next release"},"insert-refused":{severity:"breaks",undo:"unsafe",running:["the column {object} is NOT NULL without a database default","does not set it","every INSERT into {table} fails"],new:["the column {object} stays NOT NULL without a database default","does not set it","every INSERT into {table} fails"],fix:"Give the column a database default, or allow NULL"},"default-gone":{severity:"breaks",undo:"unsafe",running:["the database default of {object} is gone","relies on it","every INSERT into {table} fails"],new:["the column {object} has no database default","relies on it","every INSERT into {table} fails"],fix:"Remove the database default in the next release"},generated:{severity:"breaks",undo:"unsafe",running:["the database computes the column {object} now","sets it","every INSERT into {table} fails"],new:["the database computes the column {object}","sets it","every INSERT into {table} fails"],fix:"Add the generated column with another name, and remove the old one in the next release"},"delete-refused":{severity:"may",undo:"safe",running:["the foreign key {object} to {parent} is new","does not know it","it may fail to delete rows of {parent}"],new:["the foreign key {object} to {parent} stays in the database","does not know it","it fails to delete rows of {parent} that are referenced"],fix:"Remove the constraint before the field"},"null-refused":{severity:"may",undo:"unknown",running:["the column {object} becomes NOT NULL","allows NULL in it","each write of NULL fails"],new:["the column {object} is NOT NULL","allows NULL in it","each write of NULL fails"],fix:"Release the code that never writes NULL, and backfill, in an earlier release; set NOT NULL in the next one"},narrowed:{severity:"may",undo:"unknown",running:["the column {object} becomes smaller: {to} instead of {from}","may write larger values","such a write fails"],new:["the column {object} is smaller: {to} instead of {from}","may write larger values","such a write fails"],fix:"Release the code that writes shorter values first, and shorten the column in the next release"},retyped:{severity:"may",undo:"unsafe",running:["the column {object} changes its type: {to} instead of {from}","uses the old type","its queries may fail"],new:["the column {object} has another type: {to} instead of {from}","uses its own type","its queries may fail"],fix:"Add a second column, write both, and remove the old one in a later release"},unique:{severity:"may",undo:"safe",running:["{object} becomes unique","may write equal values","the second write fails"],new:["{object} is unique","may write equal values","the second write fails"],fix:"Release the code that never writes equal values first, and add the constraint in the next release"},check:{severity:"may",undo:"safe",running:["{table} gets the check {column}","may write rows that violate it","such a write fails"],new:["{table} has the check {column}","may write rows that violate it","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},"fk-added":{severity:"may",undo:"safe",running:["{object} becomes a foreign key to {parent}","may write other values","such a write fails"],new:["{object} is a foreign key to {parent}","may write other values","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},view:{severity:"unknown",undo:"unknown",running:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],new:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],fix:"Check that the view has all columns and accepts writes"},"rows-refuse":{severity:"breaks",undo:"safe",running:["{detail}"],new:["{detail}"],fix:"Fix the rows first, in a release before this one or by hand. These are in the way"},"view-gone":{severity:"breaks",undo:"unsafe",running:["{detail}"],new:["{detail}"],fix:"Drop the view by RunSQL before, and create it again after, in the same migration"},schemas:{severity:"unknown",undo:"unknown",running:["{detail}"],new:["{detail}"],fix:"Check by hand that the running version works with what it changes"},unread:{severity:"unknown",undo:"unknown",running:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],new:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],fix:"Write the change as operations of Django, or as SQL statements of one ALTER TABLE each"},unjudged:{severity:"breaks",undo:"unknown",running:["the migrations cannot be compared with the running version: {detail}","may depend on what they change","whether it breaks is not known"],new:["the schema cannot be compared: {detail}","may depend on it","whether it breaks is not known"],fix:'Check the migrations, and set "unsafe-migrations: warn" for this release'}}
-const r=`0\n\n\n\n\n\n\n\ndef django_rollout_inspect():\n    import base64\n    import importlib.util\n    import json\n    import sys\n    import zlib\n\n    package = "rollout_inspector"\n    files = json.loads(zlib.decompress(base64.b64decode("eNrcvY1727ixN/qvcHUfvyETRXW27bnv1bta1+tod32atVPb2XYrqXpoCbLZUKRCUHHc2P/7feYD36BsZ/f0nHvbcxqLBIHBABgMBjO/+dybz4uqaOfzwea2N+ztT6sv+W+v38vLsr6RkVqK9aZu2qQR+k95K/Xfbf1eVMW/BJRcNfU6aeqyrLftvKjkRizauhn8c7u8EgmXP3v3ZnwOhTd524qmSkZJIwaLer0pSpE2097/NZ3K58t/5tVV/ZLrGsIjpG86vYS/08l0evNy9jyjH/+YTuWQfw0P8NngeTbtZdSBpVgli3q9FlUr5/UqXRdXTd4WdSWz4bRKkiTZp39W9bZa9pObpq6uklHy+b6fTGbqVZPo75KiMj8k14GlilIkI/zHaSizitRNUhaV6Cet+NRCTZq0okrhy8yqEP6zztvFdTJKmGED/J3C15lbsFhx2UImJ3UlvHrgP4u6aotqK9w3zbYU/aRe9ZOb69tkRLUMrpp6u5Gp18gq35Yt9BH+hU46H4cUYbkIJcjkQb7ZiGqZfp72oOfT3hB510+mPeAR/CZeTXtrIWV+RUWgynuvKVHKWIdxSCeayGwG4zrt3VzfQk0317eT4df7+zNoYRcF91RzI9ptUznzxEyxcNSHzldXos3btknlrRys6+W2FHJwJVpTfjCf0/P5PAMC5nOscj7t9XE8s6Rukmlv2rPajI8CN1yscGiTqsaJhksP6sCHo1Ey7W0rXJzLac/iHdP7rL0WjYDJVNX0ybS3J6e9Z8ke/tRtQPX1Kqxg2ivapMrXAmuoL/8pFu0w2ZPJN21+WYpvB98s6nK7rr4dJt/cXN9+O+3Far65vh3Itik2adbRxFXxkZpoRC7rCpvYk3alZvydEQGmRkSEtw5ZOLTNrdX+TdFeJ/VGUFEYreZy2suSXCay3jYLfy6imJTJKCkL2aZKaA7UHyl9NGhEvoT5ljGh4tNCbNokPT0fN03d9JPz26rNP/EPXc0F/IEPIzxSIkz9TEW+uB7INm/aCcx8/tkU1VWG4gkewHxhmosVFWlvNzhrdKtHpz/9ND65mOH2cZkv3m833vZhbR2du4NYrcSilWp/kK3YgJQm+Qh/PW5fqVdzIFBSw1XdXhfV1RyoSkZJCqsGhHk/STNrV7iqhcQyab0R7qLlUV/US5Doau3qYjDi8E6vTT1n8QtcNC2+SfJqmVznMvy+ER9FI8Wc6rFHrqrrTVer8M5r1RpdXXRg1x7Qk+4uh+3XjdWXesNtyQ9lF2XyQxmyA8o/iRtYS2QahxTHqk7jxVgCOtOibog497ErIS7rukyjnaXai8sSp8BFsxX2xCoa8z6FLQ4W17BDleD3VpdxEShhoVaEtVFoSmRmTQEWmHlZput8k+rJ3af6Ml+xuC1EuWShaSqHztnkoxpldtlileTVbdqIgRR5s7gGlW06vUwvzt6dHB1ejO9ej9+ML8bTqXzx/dnpTxlobD1azH3Q9I5JxgBF0HfqKTxR6pBa9tjvJ9C8bOqNhKamvaa+kcnlbXL+lzeOEljWUgqZio+iavsJCx5fB4zKGiVlKiGWEoT8qqiuRLNpiqqF2lHEw6aWjBKsHnZ4UQ7ma9Hmg+XlnF6CKDVvnckL+oteVkzhtIefUaf0OOhK3hfVkrbxpShFK3ATd6YDd3GwyNu8rK9Q3cAqs2Dh4AqR83W+FCl/1qcuceO7BoI7FR0Oao+3szJCfCPW9UfhaCCkF2he8k/97QrbZi2XOGe94OLButjZuwd5QJV+MRdAdRqA9gTaiFvlLt7kZSsahzW4ySWjZGLNQNyaYcnAPt03o15XlVjgpubs60xoXS773GAlbrKZxTA5r8RNMnqAZbAsOgroFngwXCml9ur0Of6TTfZnNv8rcfNENld5A2u+i9EBNbtYLkU77SE50x6QN+0Bz6jUfL4sFu18bpH3m5BmyNIbyKOm4SLfShQ5ep1vJZ8q4pOMtzX6zhcB+JQ4AbNk2ls0Im9Z/OTLpSNLQxF8c30L/5O3I1tegP6fjNy+m40s32zmZX4pyr7ZEgfwSYanWbNL+pKSjkFWlz5Pe7o4nNqgEqDbnPTgFx1C4MG0l0x7g3/WRZXKtkmB7mwgN2XRpllGh8J7v7cyRZWzn3g7um0+ULt2VAPI7IIvRslEzRtct3AcgwMAMby9FolcXIt1LpN6lbSiyqtWJnlD5zkq6C5sbgZYh4QOCthI5/wptqKWuXua0QTRZ2UtW02zcxAZ4z8wIrlMBBw4/FrUkZ57BiPm9wzOZnoZ3G5EihVlg/kcBm0+71PNGa0H++iCHYUe521f91pU2zWoQyJFAjJ1YFFKH5kAhnk745OKuC6qZWDoetzxpJCoKPeTdX4Lx/Oyr08sX3JOQa0kX7yXKWlT/QREsT+tPH2Rig5CtRHUbXoHjLQMEdZX16JcetI10Mc6lc2IgQWNTsQK0ti0JF+C/smqNb2KfG6N7k3dLA0fHCHabCs40oN4qaVIUL+D9QG7FC6yugIqUD3DeYXTCtvUsyqLcJPkVT+ZWwzKy1IN+oBm7a/n8MM9BGYl67oRSXudg4CukkuBizxJ92SGnUIZZXrhCHjJW0lHR8q6lqISNl3Aq2QELDRqYR/E6ALE4+f7+2yCf89cRQq+ghH2tjp8ZrPGe/8Ag/DcjP3Qah2s8rJMle5XUdMrPJWqR/xNbGLVK3/X0bpLXwl+9Xlmt4/bC+nd1aNmapfal+RgbpVtkxdVm9QVT+BicR2dux+LusTdNtkzhio9zsi+umnFMpWiTa0hVrr94jqvrsQyS/5XAiVAjrgmhZs+tAtaNX9Nwj48G/STSPXmtWvLJrb1k5u8asXSIrMSNxP8YMbzaFC0Yi3T4Eh3nQNfihLsCijhoTwNBnwFDbMSoyU7jhHOEkev1X20lVm01qFZ+zqXOE2xLfhjWaxWopEp0d43lPST55NN3qgLA9qeFRFdTYa275vr28jMpHU6ii1T1MCgRVd5e8pEjC1O2nQTay2gOrRLQ3RNozsYxWzSf8yRGcYAfZ2TPjrt1U1xVVSgs3w1wo/95zHz7mYLOg/sIsJe+LCANmW+EEm9UoogMBzp43ordayDtibTXrUty2nPnDSuc2mextqmG7Hk5N2bNwkQaJqhCul0MLPbUI++GnH1/MCqnk4a7msQdhZHbnLpWF2KFX1liUZ9hKIuQ1XT3qyP5eA8Fd+Apj2SErR7okHX4R+PYfLSGc0Yb+x6VnUjiqsqeS9ureqiE8laVNEDjVLmqRwuNVLk+QEMPXw3mfZW70E84J6ER4wRV2Vp7Z0aCCpqdMc4WF6ahaLVvLNt9fa2va4rTwNl9c/SdPStTis2gVEYRkxXNUDLrSauUxkAqr3TU5fOYR+R+FgESkJyU2/LJSgQsNUmYANUo5KvWtGYGuE9Tjri8uf7jKcglrNNTvggNhP2ZLIUoItKtccBW0DHL0WL8wMNPHkJFywiKXPZkgyiJrFe7rTDaqw5L2WNdW22bl1F1dZJbnW/XiVFK5P6prJr52pB62+K5ZWQO27Jeej/KWvzo5as1cPFqfjUlsWlmiLjT0V73gJrqQQZZvjlebHelOIE7r42+WLH9Yf6oM3le+f0X4N6ou037vJIofQAauDRAuqaHA62aJUxw0i9hsdo24CjMR31ddWDj6JaAh144t/Usr1qBFvyp731LZnjDWlUozoIg7jxNhJnLj9/DjqtIr+tyyXdv8J3oGbS99PeMm/zy1zifSupJXlZwCajTaBDY3ti+15vaFa8xRyw0KQtGrc0IaMnmx806abn78WmnS8FXrmq/q+KmCEArr3pxQTOLqXaEqa9opKiaV82YrWVeFQBAUdWr7pKWSGzzHZ1k/gP1YBhffZ4hYuTZK+tc1BlgbphqGVuz/pWDxS/Z/o8rsxm9o5k2dGQNDQYmReuzZa7raxflWzzqt3VAXUf48w+MHzjcLyEsYEZ+8iOBEq7c0lARyXVCNvio9uVviRUg6NZbB45l9nBwo5xThnEdzDPNndvmmKdN7fz9+J2Fwc/bOsW9hJrJtUbOcDHeETmmbIsQCw55c7RDDXGN0dlLqXVA2RJKRYt3LON8B6Md5qSdppp7/DNxfgsuTj87s2YrubVZvS+qm8sloWXFCjLmIFyvq2KD1voAlxAWedC9DBQqoKER1gxi0D6Cg2wqWVS0pZfNftsCzS3pJ7Y3C7kvBElThqL22XRiiYv0fiHf+GxARnWtz/ve41O9meunqcqsgyenipHF7DE3b0kxfHTBzfF7KPTN+9+OgFun48vktfj7w/fvbnQRjf6hqdyX7WZZVGdsWvJoZ08kP3ByQNmhfxQct2s/NoMhcsxsNZYi8K+ae7oKPF2ID+UcywxJwLmoM4ne2jG0LuE112lddPuc5/tFDBQ30s8CIjl07qr5Uk4IXgqfMzLrdkbHYOsmU9gnObO0lLFr1Li3ZVo58vL+aYRm7nMP4oUX2ruWCzNOuy4XRIj0OFhck57e3QboshDnZN/mB7XqzldSCr11hKX6r/wU+2h5E1FpnnpmSf66IUHBo0sIkh/6w0TSYkdEZSahve2UnXgCvgySj6jlm7OKsZg02mlUbYQ6A4XJ+F+b+w+WOvjzT53SI59iL4UcDLra50/FLOs6nSYe/Bt3NpjjmPUiHMeo0c0OVLf2vMY6wexMWr8UCeR8PJK7wf43rEh6R0z3EKdK6YnOU16puDA3sm3D902z+6qabsfuZt/98U5cRqLoZQxHgbdTHQ0ikcTVle8stHJFSQQ0NCKOf3Qr92vQIayb4SeLWZwJvTnzLPQTHuwc4HtRWkL6j+50rR0vdFJgUz5TAt2cHR4fnT4egzXfvwnCHN+eT6+mENDQ13jPc5/3Z0s2IH7IIDIP3JkWXlBB1J7hz2J+0w0rnemn5YH3Y99n5dShIOk2nDcOvRYkLwc5Mtl6hxvnNUTVio/lN1+sva3yQu4JF29n/bQa9bfGevqpXI78TvbtSsqNoxyVh1JjIzoHyZV9Wu7WcKdntM1tg4b3d4xF8MJxbHO0oUk7okyVawgKciHAqlszs53XhG2OvtnOeq9e5bjcuqaeaakAHdqFroR2/7DvIDdpatMVvA2Tq7talTWi7ycL+pq0Qi1Lo0Lp/KrUbYyFNfki4TT0XMVpa/BO0NJDDKg6+fO8jdWedunNrY0PCUqX3iOl0ZFUIeWYE+PHV0+bEVzi96eenqDFHkzPrpIFvhxvhbDIbmiba7moD0ZApdilS4GdbHM+lR6tRQlaIr0RQLebPCVdaezSGzZNO395+nxCRQBg2BxuW1FkienJ0k+gAeiLECmY9X04/DkNb2rtutklBye/JLi2/fiNvNq/uuP47MxfUtuuMmz1TOsYJE3y6LKy6K9tb4eJa/orWkNHHfnjbha4AFuT2ZW+2RlNAczXiro5BywfrFtZN2k6OtMf9ueW/hgID6JxbYVKQ5JP5m4yjtPPtt7FQztI/X1SrSLa7j8MzpfKaoUCuHlwSt0Yq9vYApOvublmHdZQPrkxUlfw/SFmpWXy7S3AEsUrqd5H/5PvcHyxgqrXBjnELBCTatJei3yZT9ZipVoGprZjZCg48AXg0bgRUU67SUnpxfJz4dvjl9rj77BJm/aAtgK71+Pvx+fncE5WVtecerRRSZMJXKuTPYk/NeuD6Qj0aFkq0+Pb131TuWvz07fJkenJ+cXZ4fHJxdoyD18/dp95J0g1XjSL1YmnR8YpcL7m5EKIm/KQjTzuhLapSb0e5BtfttPRLXEe2rw3baDcbSTumcKZTsvW0InM/fynuWzMTfi5LEsjt7WGKpBzg45Sh7ckSzPPdaBOtRwUxDuKUf6nqP7KpQqtKSufbWPWwX+MYHq1SUsnSzgMXs9EDVkiVF3KXzZLi3i+XrX+AvwhUHoLmBTGeM9mX5nyiD9Muq7qsYfnaTgwxnfJYYq3mT20JCZL5Xuz73Bizv7ynDJ0yZ17gYjxKPEcW0DRE1wsZgF/YoSGGOOVz/bTJl2/tXhIoF/qGH0j2DAWOWmhT5hnn830Q8ePWKp1HFoh2JUqO+yJV8Flpv8yp1PfrtP2sxdc1cgrnwzF4ovtnPZIsoRSnGdGCWM4gfeHtB9v1ZaRbUcKQd/S4Ra8sm6HtkW5TL17wPIeEDWhF3mBcMT8Phs8krmbEPe5Zw+uNrmzVLV8QP8UB9QmJIcrJYYq6SF5WTaQ0pRZFmxSxDMZFsQSJjCmMm6GpR1vpQY8ISBSmk2WAq8Dp32crkoimlPsYh7JkW73ahd3G68FDno1jjVtYn3Ji9w17TKwSMtRG2xz5Q5PuOWEd5i5CSU+ZbEyDcb3PVZBeKylifpzNmiB869PHwEMtG77Uv1tdIIq4diI77tbOt1sbDN5Pa9GFjwiYT34pZENdyp09UciQb3sswLEVCbTnZvy5wIPyHGs6hSZHjdJPv95I/auYZFoahQGKJQw69MfY3v1YKzTN+HkmYo4c+4vyA2G9pvfHvdaIe9zhNni/cDUZEVGK9pLWOyUkXnNw0s8SbF9eFcYOAwZlnEzSZWtbUsBzSc6VYW1dUonGexKpFXj9WmnW3D1ay5NWSMrUk/xlHXsqMGIx5pvckLKfxdDOYs7BJ5wbvEyHepZq9e16fan5b5bYqiZbldbyTEAasb66F9kYtCdoRqfEBwlt17gnkfL/yVgtV14Y/noOSIStlnT5RfYpWowPpUinLVT+wZg2tOjk48gysUHHTIIa8UXVWNHGu7folunyNmADbFt/p+U2T7ZRFqKL9CUzEQjdufqwJrs7JVQ9xbyC5BSmRYkbZyMtm+qqGe0/do9y1Xg1y+95Veu03zgd0rsh12dGz/v5U0uG95mDB1AMCKInq/fxeQ2JcAD46W57IaDh5Ox82t9r3q6KE34KaTm63dRxXYNXygSSbLVAMM7pyc/gqKG6iDu+1ujSqiRNlN8Y1xtBWU1B5BjxPXEACCy9L/uqjapkatDX6B/QnZM8eIEaoui8xSJSw+o/BDK5YVkm2rRdTy/e7FgNU9hqW000e40rkH+h3GM3V0T7Fm3FLIRVNcgs+wuyB27WVR8kl7X2/aW7z4x1PItJdhbNJo9/aU2XPUUNQxU+1xfGicPdCAJ88oHVfK/WKFL2LZ14OrVh/syR8jR+uIPqEtpc/J0rknEzI6vkpGyT4eqXzK3WMbDV4Wu0oix3qev+CcCnYDOh8PMXSa4TdQkzBP1DU93os605xpp2HCqXHfOcXMLkq2vdG097EQN6AxM2UjFQfgn9MV3V3L1mqfVy9PFbeiK1FhfNLSyH5+ALLY/lCTlEWmgHulCW50oWu5kQ+f41qk4bvRpuDJvH6f9bs+MUNTyDn9IMNB5xf20HUWooiwYSKLqypvt414oFLNNvhIdxXmg37T+a1yMh8mE2K0/n4W+eY+dkFmTT8ehmrHN3Rbrq4K+mSBqiJTyRSS7iRSPgJdwS18ceqFxBh/ez1Z2BJqglxm0WOZ+ZIdusGjTPnQO/gusalJ1//KjDKpV4gtwqYku77ZZH82i4gJZXpy3LbsyGzzzvJ4i59YbMK0/5cmjh0q6hUxxgzAI8haXAtwpn6oUSxmt2kayXZpb64Wb0kJPoNEZUWnGuwL7B0Ha99SRzdpelPgSyLvKsy+56LNwrroit02tfUcTnuXaZ69/PbbZ3nb6k4+S775Nnn2zL/s77hPesxWNItzOlw2fWtLMVdPsxBIx8iciDRAhreNRgtRMb3iU9vk+sJHQThlgy1aI7IBeM6DYgAXQD+MT8Znhxfj13Dn7riDs9SNup9iC+wqplpXPXuwfari8nau7BYWuouppJDzfNvWeM8LdZHDAlQWlt28NyXcqHMsMmAHQscCVDe0H1l0MKmH7y5O58cnR2djwBriYHzsML62OKbfGMaZnSXKOLDswf7ObwlGgcJ7Fa2F3JT57VwW/zIPC7AHVXnpPt00YlFI5RELT+QiL4V/7aZ1UBgFjrlpXSwLGEd4Ss4M9L4iYi2/QlIHMd5n6EfC++71eisYojsdS+shXqpZElI9UNILft/bl/n26XEYet17R92+D+ghR59JOdFW9sxymzM3esHFF++E91aNq/dyNMFzk6nHr4H2JHuD564++KXZNOyviS8jgvDyJb3SWyjchB4/Ck2xLdbiCXCK6mRL0Wl9jBEWzeOCz3EOGXAtoqisIZILLO+vkNK8kjeikdqqtK5lO+cL+lf7+/uO+Qy6Oey0mcV852U/YSmOEVDu/RjKdf4K/+ZPWd7z9/iLK8G/sSblMLe7PdtNdTcS0L8Rzwe+ohpNPEgOoWs3HgBIGCPJLgh5tSzRyfOzAY0h32mx1PAdwyRfLum3Uq+GvCT0ssewGvijr7BQ4DfadMgrznghWjHKUVaTOoqEeZyOYdR4e3hGKil1K3QlBT+6sky7+ORG6z4YMK5ufx4iKjCcGQQYXAnprgloeYIwAKLynMuYYfES1KaLDbOz0w7+yv4XIsXAYSGKEpNaMDFfWRhFiBeHrwzQDhSgZ+A2oIbEw5r5SqPu+PBVViG2X1kHA2vGEh7bSjSiWohQOectip1QjIeFj47FBmZ7jPlT3/GAQez8C3te3cQmKMxc8A9ozuZmDSwcxCVdXPubutbEX5H2zfOD1e49mRyfs7Nsske33dal9HK7KYtFDg759Kqf1FV5OyJURGx13tb1iHQ2bviGvVvp4KgLsdMFOiRBm6cXpt3AM5Fam9kVgkPHtKcxLYAObAD+cB06gkMIuCQt6m3Vps8zhwtYE00D0q2YhXY9L/B+itg17ZFvKxxJ1CdIXUZR+6LpQhniuuDjH85O371NvvsFmP/j4c/HJz8Y4r5NXnXTpBW4D9u8TD2JpIf7m+pbOOarcZbXeSOWAGonAVYoL8llDvg4xMBYDlmyvRNzgMGEKGDCcVoGJBljk6KJd4xAXCPxika8kiOAsBiSmIqJYw+p2kNkg7Eul2h00kd7kA7Bg+tc6nBLB5+Nz0KWx5gRw8qbvG8vJu340Q8ZC0evetsmOYXjwKyFeOPC4h/GLTsT3esPUOuFjEEXvUdQKh6r55NurdeJ04EZRD7htJm4PpQoCOcIRkF/MtKHFnH4sF6ldQn+rcFj4KWR+6YGRbuun4xBRsCPyCOMfu3o0m75BczVIsE0HxmuFsLbLxuRv8dZj2XhPTsm2gNjC6K62Vznldw9rw3d8FlYibwGwxGEhqoV8NiawoM8nqS74AgwLEHp7CenF/O3Z6c/H78ev/bispR6yfFk097yUq0YhCCwvjSAj151rAs/hj9fDo3pRyLZ2IV64zaxKzRJHyjkTFnoWUq1o7cahgC9mpEzH8cjwQuOP3k1s3/t4/ZN3+zPulRsL/RpFKAK9nUVfqSar61xvENHQ23eXAnTACwvejQP4S2DPXKXesASDLc9+DH+2/H5xXmSup/uST3GG/5e/x7sgd6k4LtxwfLezgewULwiYNceqk+ItAv7Fi3YYQAeEt+xUpfzPOi+gCFOhMGt9JM/VT+Jn4FfYHBEfPyK//K1kZKRBmxJMusnKULd9BP8R4In/0Sd2tOnQX4qS58LWKQ6kplZqjze0SZAAh7hdkjf/gjxa3mjFG74KzOFpFF2sQeITYMvYFl9Qw+9VVWK6qq9xtlCf5IhLHL6sg3W8gMEmio/WyJlrr43lT92RaBN+ttkj+cYVaQmhAUV2jfdyYLtzZSb6aNvVMOwoN32lnCeBrQO4B6qG0SCbqefOMCpWjeDs/tuCb1vxQq58YMWMEUEh4EEC+srdZMEwAK2pVfvNtZ9nLL3doi0Irr1+R7apvaB2cjobCfr8qOYi0+bRkiJfpk0BzFy3P/EYP7R2fJnUOwC90GbPgKC5fnXiEXdLIWCfiw+Cq2GEukRfxG7sk5Z2BponiuGxpFgeNCKp4KFY93K10MTdfRN9pJwK+Ap+aCu9XXyzUjLfPc4lca/e3P80/FF8nWm5VubwYh7spKI2z0/rdPJKDSOmbchjLxnZlOT19w+mJtWuPJQ80TBPnQMFR46R9Yxr1h1VLmoq2VBHsEWtlMEooGrzOVciqq1ahmoeDOqB+PhnFBdf/5pCW4MlByOpM/iow5qqcSykG1RLVqHZMsKwhqqhUAsY2eP0ErufDIjY4JlR9CHFKecnYzHtpX91jPF+tKaKApiQl3CeiICrXdHVq2RCeOgUnQNL55dHh5af0gfu3idgxIGJzzuhKSPR5pcirTQewv3h+IdouZw5bH1obTMlHt7DOkLAjkmQ23MCio2IJnD34xGydd86/WhtGcIWpwftdtp6aDQuRX+Hzq6mEn/EL78f68pwSBNg8a4G2h6W7UFzEK4ORqs66pu66pYpFnyIuHLnPDw6iE/4fWUa08PavuWGvL2TZxazoeA/3sp5mv00la40exhw4ckP7tKdyxUoL95W9Se5P1ob2k2pIUJD1f3QvrWytLaQJEZJakDMIbFPaxFcavszXwX5lHNTylKQ4cPyvdimfrV8b2Z/YU9Dbco31QoKwVa4ye4JFxvDi49SvYfDlLcri8ZfGlvqRVMrADm7UdSiAjSxTIt8h06cJGUGFa1m/oGFtILOA5I+o6I+TZ5ZQylWbT9vE1KkcuWjK78wlQwMgPFAXRYwlSFijNeay1Fmxel9v0Kbkwquk/B7zPLG4uGh9cVJQfhoH3cWtGPNoAGtsLl4VS2RvMFRRNb89qCOKjEzcjx0HdBBCYvX2EIJqJDzlQY/8DYk/+PE+YEHopxsCEYIXjbhUVPlvacgoYtlE9Cf7WP2CRiYxkpku5MFGq46UQPOMcbVYc7KXckvDCOaFGw5Wz34EPFhDEJvQNWoMlC5HDh2Cp4W0D1hnc7JgK8fgmYORFcJ2e8O4dayewOAdiVU+qJSPOxjFhmpgTA7QYfIpZkyAWOiGC8z7xbVhfxFEC5q1tML0R+B4ObpmiFxAXc93P3dFzEgX+v66eGfZCGYQ9e4Dk10TCoDrI6r7aP18fnF8cnRxfJx0EjyogTG32ZLBOF3tAI7FPSQMB9A4gQEIszqC//WcAxWhUjB4iPUOgjF2oG4iM/fwwUBKDnrFS1pN8tB/g5vn5maHk2HCpfOrTe4ZduSfwVLYcteA55z1hneQaLDUpSF7751v6EnjeiRClwfJKkzz4+6yfP1s/Im0+l7yN+m+WwSzztW/h7jwbqUmYKV4fZVkvRzLGxjuOdzLHjExzvnStCJZ8CPDknhaMdehq52w81qzhVSqvR0zR+1f9AZDRfTVvfPiP1G/wmbdd7Br+3wT2e7clnPuKIGmu5vSyWljba0YAvt6e9FtZfz4UIS3HvygxnLMXI7rWePJiXsZ98vU/W+jBgXuU1i6Qd25OYXwzyRoqBkIt8I7B9BT3hDm5eLGOOu6Tud2+5lj3Ynx7/RYL96fnfyHZrz/XHZlgzdmAl2V0CHSneEfurU0JilDlnEg7zocZCzHXNQJTylrZCzMNwoI5kmO+qAqh+jRHpQS5McveU0tk+LCc4smCppfv/gxRxv9qlbHeaOe+W0xGNxpz22HxvsVp+deq3/0kJ1VbUDJzwvhrx369m0SxnMS7YPhTgXFrL9umZVtUELevFe8tvFP4LVnxJirZc5Bgm8/U+/wfdv6ul+ARPf289ZN3Efoz+ojd1814aGC6Q1AAklB4MLSwhPA0iJYivkLxI4HCRHaQHw3cnx395N757e3b80+HZL8mfx7/cjf929Obd63GWHnyVvDsHV5vjk9fjv2U07Zk65YD75AaPfhwf/fnu+9Oz8fEPJ9AetDN4bsErTf/OTRF3nJYQiATbQiyS7CBsadpDGF5j94lXhW0dXowtzCW/6NPahR6mB0OEAD68OEyyg4tf3o6T9OCr9ACV4Du+3LvTN1LJx7y5xbRf08tMedbxOIcM/spicGbTMngOOUEPhto9/y49GH53/MPd+U+Hb95kB+fjs+PDN9Pp8kAlCP0V7Sh44/Tgq+k0hRGt6ps7RKiBhM5zMGzJNl9v7qy4VfM0m07T6TTLoK7013c5nL6mi50zdXetOEF1JWY2ZE42ife0pXOvO5yZaX6AVcJMIgLVsaaP+FTIVuLETQ+GpydvfnGnF/nrm6b0hoGtDF19kOEuAVGNTowUcau/piRBEAaTZslwxrm+p73kOei0QaoySrE3gf5yeEQL0Rh4HfUeWiHxA5BxSOuluCoqmepiDDY4CxFRoepO7ZCIvGrq7SZ9lTFo8WR/1rF3wjjDgXDaOzobw5LWEyPJDlB28aAfvTs7G59cvPkl6+R/VJ5kBwenJ4k9Om7L1jjTowfHDosFezI+tfqt57ClFCv9VFcqAyQ3sZEImbooawnupwDfvBHVXIDrw6oR8poh3vCMr/+xcJ8dRyzdUIjuRonNVUTVy5fqphiAX09AAn83Tv56dnxxMT5JDs8pRbCyevoQKYZIyoWqf1HmU+qMO9s1afaE1+QalSK4LkdzV74M16iZQNPpzYske37QvV53DbFjsF/GVHAcB8ST5dlW5kWVQmE9AQI8WcUFYhD/zVYiNEPiYV5lf0QWcco9xp+jpurVXNNrybAschQ0zcCwNmKwzls6D6bv3sL2eXd8cj4+u+BE1Hc/jc9+GN/99fjix7vXp3dHsP2wKNXtUGLqH05Oz8ZHh+fjaJpDZy64FixzYgPnZmXsBDmU2Yn6bAHlimojrYjlnP1A5a+EYZl50GNqQSmirOUo4I5Zn+8kuxZhacJq8MMHYVWNkgkWs3MB7mfJ75JVWedtigoiCt1ZtE/YkktjKrdrvjumUaPGSWdf55/onZfTbX9A4D1K4w7jp77k8LX7G1qlfQQk6iftTVHJzmgqDhUweG0YEdenYDw7MGoMevsjUIXI+ctNk6MDoThbAsYYuG+MIWvkYXbga20fiL+moyWDEShnIfrQ/EkO3lF8Ip0yY+SgL+I7fQnL+M1eEh11MYzIBzYGV3ivy8Gou/KQKMqI52dcd4rhoxYz0dueI4iJ7XjPvcmbfC1HYUZCICbFEUwZYYvRACHP14cyc+US3lejv+IcGctN4N87azbplbHsiL7IQhwBPvTGkJ7XeXU7b2v8N462FsFpb6+bent1zRVBYO+cHS47wtp3kt3dQMgnsiCEfIotgf+ZvTeY5w/1Ht346L0/qDtr1NPAZV2+XFL9Lt8cR/Kg4//jp0cAtWDbcXZkwQmaxQBHh4XMmxH7KyqhNUIJr2WY59sX8p3MVf+fYP1vMjd/1Sgo295/xUBQnp/IONQlrwy8mlV/wjly0Y6iijbFIM3DgaKAF1XJQ2NoBUKZ6uLsNnXG3kenB8Y0gOUvnAyKzMir3Um2IxCXCHqHrFU26BT93E3L6nnfalI9y+JIOQqYJ5321l+v5w3ErEnuNIH8UnrBr9fOsy7iTfKD+HuNfbRjMekACg+hAwNw0xhwVQz6J41Nto5vZ49YsmyPVutFcX6kUyyQuwH/fDWLrlYz+cIV683oLxCsLoVmzY1cVowMOzqWrp5fwep1Zpj+1bFq9VXJVyOn+MOySU28aE8cGkYOHR39IY/neVtfCXDdD7vlFaDeeQ/9TjIUcLvdlDHX20i1EeApnQivs54IJffJS6j+ITaa+GuHjR6WmpXHBInJYnqtJhM6/fJpxD5EJrgmvdTx4Q6piMdMjtWPoTpUw4wbrTvmln+xRx6f5Dq9kEM4Atnp3E2ygB3bgxVirrreIcc6nJpDkLsuFngYWQMPCPZXzBGbYSOLK4GIk/EMSK7a2T3UHvE7mo1qfk8f7SdNxAh1/py0SQgbDwm3yuP8kkz487y5knDUqjfkPNCFozmx0DNnfu06ofbT6vQtCbCQtJ2cOG1+4qpQP0na4i+9/iETBdFh1ejsMgjFrr9WT+eLer2m+E39vZf4VJsRHpHklBMtUq4VsZxTdICXRokK2ThK8ZXmQgAwSp196DUqDAEEWkhmOm8H1hRra/cking4dAUkf99P/qKYhs2hpyNaISl7Y5s+QnBlbjoXhXKVOqAeTtSNF9djLzryt7czsbnBAIimZblHaXJfjJSvPpgoCzyJLHQazRT8b/oJbksZY+FP8B06avOXXQlJbq4L8L5QbVnkssVVvxpsap0lQVu5NTGkpv4lUBTsTpC78nVRLhtReek8gqqoPxEIHEomxyCtfE837c3n017mhj8G7VOShVezmR3Kx88oVLCdU46QuTuIYQ6XOM3f76YXRecuihWMowPN10nVg6yOf6kzXTSRTMy79lcrUfej87Ny0rgSLjYxQln7hPHNRh+SW/gLG8JztXEYNC/9ldWSCtPHagaLsq5E6i4f9kPDAvNV3dzkzVKmmO0CP7Ync1VhZUom6K/tVBZzQ4cX0aVvJyvK7xg5stBNpVWv6j5QYk8BKSLmRZ0sUHMS24oxMeKso4EiOF0EJrjhhi3UB3Sh7vIH54EFKRJlUiOW24WA0Lo5G6N5BwpuYC2/wC8Z999gqGyOTnTJWTCECumQCcd3WdwfykHQ0L6LXcykHTjaA2YehUKiq6nD/4n8UM482Yv3BLJtlJyirkXkkynD4tO9sP5QWnCe+WZTFqAswHRJ6WICPBgxtTj4IBorDncK0tvbcZD6EwhnoTsqTsjkR0Pil+Gy4QpVRQOnFvsFm5Xmm6b+J+o/SDPcrs9VN/RdlLQ1I7rzU/3xmgY/T9cVE59qSWMHVkDU+ENLJ1xhkUgFqCgIVDBf2AhrENA6b7bVAwvXV5M0I5SqdLat3t621yb3QDe9OprdPPPEKwyjrtB751w90t3pE1Oa8M1mP8FkUl+Y1URdj45UdcHVIaWqGlEr4cUiotJZKaH0m7beLq4ZQb1Ns+DLepN/2ArWvb135H0Qf1fWtQSh3/VWEj2Rd7yE4uRQfGXsftSKD4jXK/GSU3bc3D713tcrcCnaG4HIUAFh6mYWz1/xS1q6F65b4SRLaLaVOhibGClL8DrgP7F8H04Obsduia9xsazXRYvHId/13hsT4SjSbvX9kEkxiqPhT50RrNbsU97rhsZuxIkdzvQ+trWfwMqsoyg0vFbO9Iat9TMTQKAzlPXdwfdH6+l5pXgdQ5ThHD34IV5vqGNQfRGnDGB9qsxNw+GMvDfFulDPK8gqao8sJygx88li7UogOjRAQFZz2AMv88X7+XJZBlp3MEe9mauc7LF5uw84JaGwg4CTI96uLeU4kSKZLtg3yl6yHpuhBuViQd/Y4bf1jU5KwtiWKtrTRWhGUUuQzGRSp0xsNsyzBdDMAQqgqd4oSGZ0XQJaTE7QfczRi4Wt/hnRTlnuMJaVM9xZoa3WNmA38V7cYnQ0IzTL+7hcUysw9Re+YivV7M4ye7LSJCMPNfwmyPGFXq5eytl88X67CY+Nu92O+Ksqsnxo21GdoYIQDiPrKuiZca4jurMsujPq3AfO51l0p+zkooVeDk15qd0cpFprCYNWjJiayvcGNzimdnfuArUXxs99Ch2qI89BhLFmb4UkjzkkBCFLTifO1AR9frz6pWhbCOpGE9Nk2js5/GkMSK6hU/ETUhl+ebqpXdl8tlUlKLcUAKDNmQHpCm/FMwqFDXIJdfHMwXd9MGsCDCJ+q9c1VzV5NZwNoxPfXoo4PR4RP6zMpdSUneeKm7OnI1rmLWxye/4Fcd4edoWaaJ36hOuL7AUexYYdsalRMFvewvRAGqBDOoNGp3hMAWBGjLhmtC1C0AA8jRzYI6PlYoMpHcxaxryANXld1/bkW7DZlLd8G6JZNwqYrbk48tgOdwvUFScWMDTm7IicUzCmYdzdOq/yq6h3TcxhwuoQTR8nsR0+75hc/75tA2yUvGXQg9TC08/C48/7eU74G7pLJg+5ApVXhgfqHKTtnqP7uZnkVmTvSzLWz92QZAcI3uEbZfzkujmvb8e+sCTdDvEg0FnoJSPUf/bzh933gwTaQdax+/u43SrMLRxP0l1USNCww6nGPqs94JXbuWAYGF0pI0G2eQZ895POw5oB0iYuxTN3b3YGv2Pe7p6MnPxi55lGhexQjkNKi2FSL+CkzPrO2zAOl0p1H0Y67hzjh/IXo0j0TnA216VezZTrueIbXSTqpEwBz/bdDNE63rcrwNcPZY3FBcfNIXj/4WWcc7KMKvUfE5Q+kG704YMcwsngJ3saD/9jIQtCvd/zc9/hnYvKk+IA5evL5XCNTXs317cUktPl1fMAZeawaR1bJlxv4ECl2OUuSGWSNxXYE6Cu2CzaNQP+jcMeSfjFY64zzO7w9nKx7XZkm/TpZwAIk2PTFaXaZzvsGnluL+pq0Qjlqiej1adRW8sG8L5Q0Kk4Fd8Hz+ECZK2189VGLY4TLoIh9DM1ct6Qo0DqGPBgdKyh30WZVayvWU7pKbMuUp1vdlJM/sD/AybpAyPjqaRPHRhyF+nq5qOyFQTEs2nFwCU/SsLWzjx8QMA6SZefJGfrB6a7BjLZVQp7Frm9S20vpKyvssBUDEYS2mcibpo0tUYd7oTu+AKxKr1BwuliOuZCTbjDPBXCasJZ4uWvVoKDpoojPpyLdgab34VU7wudMGvZxPa4jSRs9VKxUml45GdAtXVbmx4fUjn4TGVhjSFbKC9591wZ1uEkXUVCH4MDbdfjZqM2zKXwTf4VomF0JBa1mdq3vneTiuoQBi8HRwBs3dFomDTUHc0ssu2qXBrRsJDOxKB2ta5ZUtVHkzWoNdS0WaBoOGyC2fVHeKcW/YDfHgtckOw7NpW+KyG1uuyfLx8lHyNGFQcDZhhL2tyJ7GqSP5EZ2kPTeS9uM2WUZm80WqN2gmqTmtqb/Nn9Q1mbwXKowlzUFL7OZdZhyKCsBTGwpPjacFCr+OvZbqOJx68QRccBIMWybGILe9cl6kONzWos7Lu7AWlrHty37mCFJXd5jU7MkM2CmO2IjmFtQnEtA3xU/xvmfXRKfxEiEvamqTceHuev4Qp61/43MOXRWh2nmzL56KLpiqxbcLyPdKernePFSmQXPS/bvLPSOFj82/GBVXnkAxJcEamCJ70YXeTz+EX6p85BMIjroGEX3XZRVVCJvvBGEJ+oTF/+/khZ8UjYQtfdwt7GHlOBQCeGVuJvvVxhpkVbQnR/+iS0MH/D3Z1/ZQc8WPTK2sbIVFdV0Z7RFjVLTH1BKXs7mvZucnToU5RkwRqK5DMzKUNcHQhHQxV0X0WGwvHE0bePNMEmZmLPlIjxJRa5+Gtd0Fq2xGqnJ782WdsDaqJF7i4lEcjqYFD9BO3RWfXWVYTHEOe8o9liNfLoBF0PpOYKuB3LvbVT0Q/uGcOEztoUT8vF4ribHzZIB/a4E4apz2T0mrkeT84m8SBzO+U2XM3FjuFGbHeY7SJKTyVugHfXuXSP8+a8FfAxPLfbx6nu87tbKsHtNmKQcfnzmykHHSzp3r1ttUn9auuHd2/7u4jBwSrT1p36EbgHPu6a4L9IUdqpNDhd/HeqDU7DngHqy85e4WTmetzcIJHpDNslZ3Jwy3rZGh4zRaKGp7ri6NV/01Lo3p38hDwPrAA7H4LzZed0NyaHf183g02RTwGu6XnnCGLZTit6U292d+wLV/IutSeS8ohXLu8WEV0oxjPc/0wnnYO74tuDfOWjr8NXT+C7msa/a+i9nTsm6UMryJPXsrOOLTfB+C2QLRPZQ8bgzHWjN+Ogen6JW2ldM7tn9jAuzLbMx9K6GyU9LIOGcyv+IWIkGFo4oqEWo3huKTK/Vq1zVLpQpO2s0CoW2K2g7AxB5tCHOgIxx84N/5S1+VFLg7GcV8t67UAu85/y1pQCeFn941/FBiDNGVYO8vWIT21ZXCo/ivGnoj1v88V7LkGPrQLbtij9d4N1vrguKkgswKXe5u319xAn3TwRBZrA7zpR7zZNDY6LOqzlLf+GVlSkECYciMXCDFQJwgxtm9v5GlSSr/eR6WVRCXrw6o/0hNAd54xjCC/g6eVWYvKmae+Pf3y7/3tSAP6w/3b/FV4+T6sFRGOVGMkx7f3x/95/9QdqsKrnl9BZfP71H/fhA3ieY8gxBDsMFvV6U5SCcwqkPx+P/6rhoBFs8+712elb+lOBR7qIkdMKvElbUeV0bTTtnUNWpXd4izj+tCi3svgo3tQQ2DytFnW1KotFK82l0LR3/uPh2RguWSbT3ll9433UT6wG+qr+WLlpL/LocLEQUnovZn3V9uHR0fj8PEGY7fPjnxUZ9BW2ZKo6q2+8J9ZPqPLe6uCE+5Wcnf7Vrn5GUURuIXj8Atq1K3QrCwmdgadOrCojzRACGBCAr734LXS55bU5+Hux+R4mAZYDf1uAxi4+2luP8eDj62EQEYOyziH2lUoPlC4MRVGC9LLBEnMSAJaOXBQFiFqWkfIWMH3b68kwLs/Uew2S+dUIAI8VGqh6Pad1KZr5Il9ck8snPHfkMRSGa/s5vBkUlRRNm+73kx/r+r3ed6BzycgSJAhDO4fH4ItWtGKxlRBP8S9hJxuA9/Y+CE3Vy20pYEC8r6Cn9DIZoVzjonMQPtQS/I+tJwHHgcuCHJzn9EFK/2R27Bt0xg98+xPsv8ViLdrremm2V9Mx2v+BLSPK+ETpoWOu/6hDfWXiI3ddmTnc0IxnXYq5bndRscMlLNt547dF58I4f3yfOIWC6bEvdsDfVoa5wXEJIIjAwbS7CG6s/Hrwk9oJxsyzANS3g34OQ9W98a4tD1VmpTFHIXUl+7B1pI1YGLlAZNY3WrlBz0sAZripyAvTxLZSAVyLo6SWA1F9LJq6Yu/q1/95ePLD6fzs9M2b03cX8zenR38+91JycLbs2CoPqnv7y8WPpydvDy9+1JVwrEVNC15CLi4lE1ivSQnRCMWXyelCzdruMLqxidvQjDrG1dOpj5OQB17Ohi8qpoNi5S1/7hgujBPqoHUeim6Q8Kdv04FnA1GhZCOlKVW6h3+v3XczzkVD3cxDXFkRMGsTo9EZVhIGc8Qgqq2KMLJX7RwTyHmeQwYoVE53wrDFuv9QcOAPOKcD3lg5eLInkgv3rh2Xu19A32u6bpB/Fpv2KWTyArZ97B8x59TEjSxogGmILXHqen5Le/tyu97I9PO0BxokDhp6kcMmf2vcyO2jUyAeXZXjWuzGd7M5D2Wnvdm9k9MHHnZk7OkMR7cjbEmD/8l0WnOon1ghwF3Cux+8UXBJLCHLXFfUdwSqpmFulxENx54qOIG+oY2GzDW8Q9rOlFO3ItwIrmR3kw7fA2c9xvkMW9QIJQ/RIATfT4w6qtfrvFriHhM4meeFFE6JlGUQLGwcaZgIQ4U0BWnZCkRj4L6SqDJkOoLW5dcOtK0Au6vyYTG7QU92VR0Pf3g1Q+gMf50zyxV2kCV01SMaCN6scGpXFlCmPcb2dGDiokPNs6GDFPNJwCJqIqg63OauDdasA4ChghjnBO310LgQmfYXEXpV7IcTlx2n35aCT6TLlohfuiLt6GrnU/OFYZ+tndvC/4nwFNG4b8yM6ELEuwkTA2fnJ+sIAQyGgkuc+I6Sdi6dPZns7cmEs/jsyYQapAzi5JnLuczT8A5EJ86heVGvIjknIxt06EelK8A062k45bwezr4I8yNfLtHo4vsJzueLvCz1YLIi4EDvg1Gjuu0rg5jj3Qi5CgGBihD3zQU6D4DOOh3esRNBvg2cKhzZRfbUqGEs27SHRh5OJhU4VUT6+uDJD+M79ZjZ9Ie3VUCfnbtGXaQlmCLKZLFRBHKybuwWv7HyyvObLo881Q/fOUwBFqpcCd1DZSMMLsmMb6dcJKfxEYE6DGAqgC177oDgaJBAeMf4TC6KEew0QanNFSXR1sYNI19Q+f0tBMtTpj+hS4SAEzuQW36FFKIU9ph/26R1j24lnUH+ILEJ8SZ+KsGbAURlmMzMwrOzt0RQa5Reex+8qfKmYTyKNsBmsfMHWemd7ff1TWVe/lbiReHWdGSofuQC8IQViCPNL6acYM7wvkt8avE254PnzwZiirL/yLapqyuV4dan2VZggHQPdw4TTEXtC9E0VFC78tZXyp3nP1Pdpk4ONfoBDGhqVuyyjrxcUQ8vOFVBAP5o2itassqCyghGfrybamWSJ1aKvqRoWUWrlsQhMBS8Rn09WdbCRPpBZybD/wgwKuPsAjD6235yk1ctTjyTgupDSVzvu8/oB6+QFFPsOnGEhZyXOTlOlQLvypvbLPkWf1ArPrgnl6es0g2lHYDSFgeTb5NX5L0EFxX+pPCNXQ2NPd530YSFyjGlgc7/2oVqx6mnCrEQMuXJ7e1OQBs2gmTF01n4enhRcconun/ZmZeAPoZ5RM1YC7pr+XXjZ1hTKM3+q5q1hvGBuY5p0BY1QHqTSxr4yayKRrZWtrgWClHqwrpKICIbxq2uFEa6xFGCzA+PXwF2H0m08KqnOdmHdeEcepARfKzw2PG8EbKNnTaheGpzrVWFHVxfrG82efnKOetpmaiSMu0OcLEgXHEKw4XKHPJ8wL6VdWI4QMUDXTI4L0ZjY7yv+QYni8FDXt62AOPKgJaNJ+CfhJtlzZrcmhyLeluSp+ilQGmuh72uxBxuUFONnhXpAKnJFtet9eEjU7k2JGUFsb6Yhuqi9ZbVhHQri+pq1HEyl/lHsakBfZ22H5s2nqfs8hDM1gcpfc2gZ4HBxmQetNwxEGWL6g+nGq7bkZ2+sEud9hd7e11Ia/ho6+IDCcZLsy8sYGLooYzla9RbVLip8yvXZ8KQOnN2JwAwjhi0PQkdaCX8ZQS1BsHYLUQwrRoooCHWMGKLMlzXng/nJi+a1G4hIu15WTnD3bW0usYK5DBhzO9Jd40BMgbI2tZgCTA9/oILVbnodPp36m3xUbM3A9pKUrWwTANqS3gMQuFDu+wXNfiUYS38syc6g9ed2gaaax9US8l9CyZBUbnq6G+mh1rS7kPpiDpElJfBxfN+16nIjWl7JJ7kozDFPDwxm7ysc6wDNDAcI3q4FHLRFLQFBpjvq6LKy/I2tiV2nwBh3Nh0HeQOhN86A6UGnfLhuxRCZnyjynzHj12XQtDgvQd9V8liqTwiMRvsjiGFmTDtnR/+PH57CknAaWObsy+Wg6/RGfgLbaSPj++12oWL6+8Oj/6cXJwmj6Ihsp52jCE3Mn4zPjwf727ARidCmcHs65AccY4+UTVgg0hf592BRNSf1W2Hc8C17Cf3zg77YVugixlMe9oM1UMdFQZIiV3HZQ/HBWqJtcmJp6kx9OxlIlXmj4iK4Mtm3VvPGGT/7DurM6qI27P2x9O/2oJyXsi6pNtFTMOglROEYdaIrqhPPaxRFa10jQKkR7l1DeFirc3fw1GplSykQfrV2zbJcT+nI1cU6zC+OxsRZBayBkwDrxE/6Y8GXeUPynx9ucyHrBw1QtblR57RBOrHAxS6IYD/LUym6jZVLq2Xt/gUvAZ0/mWFxUpyOY1f7cNXUUZ3TQSY/fwr4nUtv6yTyQtVJ6V8Vs3hVlDVN1+mAnRo3yKpwCJnqVfoAGpr4E87QXkzQ12SU58BEkcOUD+0NqBCwhEoRP2oi+Uw8WBzdIaGYmnp1MRuhbISpsIrlg7apXulSmQSpal+P6mL5SxLvuHnam6t0aAeJHhBgnT9bMdVMYvqW4DKd44bjgWYzBy/ggnMx04u+PBiBRx3m820pwlVy8kn3CyoKFRJVOhhd7pOgSB+UiyRdZQA35CgxK+Z73Bu0foqG4giR8uU3MjIp6s1RGQ7zzPO+N3bp356ZAbx4XFTE5YEFo6FNX+xlfvgJAUNPeocxQZKz3gah5h1tX0WCQvRtDnsmIBvijuIJTsEZGgHiot2t/ZvvoFN79Hm6EbIbdmasJj3IoWe+0cjM4PQuhZxaoBqbA0KC1vBIzK44rpGiBwFdaUH0BIJD8qlLHrdoyqFQX6oBnsZszTpqHRZrFSs8RPrj0isKBRmfROaxPZthwMw1kMUgnf5z2jLjSj5aAH8S74/O/0p2VzNadb89cfx2TjZFLDHbq7QR0xUy/mmWKZZcnjyGicXBDcmo+SZqukZvlG/km9Hyav/+P3//kPiex1Oe1BOHWiARCYJOKTo0K+JlGXesluEstqoAjCsVgP21ndT8VWeVgCRKcE8UBeCKCWQG3qc8Je9bdkjleoig7ZoS5FmFrRsov1h8cKeQgTQu6u+qcKrR/t2EZPBQMNo0QsDJ3CFU+Md4RLaeQl4EHSGFEL3+OIsPioanO0FJQYt1mKwrqu6ratikUL3UhUZU6yoEVSVKHwmS36XvNrf3x/suwZOvQI4eSAvBKUfIsDRiDQ2PCUMFaQtZcadhTdLpVjR1ebeck1Sbp1/Sl/t95MUKH8ZUJ4lz5G0mCJdFuuiTaHKPlacdZ4VwYNa+9LsyeQYvWh+On09Vhva6cmbXxK6b/UWtvENMeKM+8fDpThlyTl37JBOti2w0aPjpKmTI3AywAriSdKUbANzYA6ebNG9QW0P5nGmbSrdx2Zex1IAiFK1Kq7SPdlP4P9bzLbUA4wMQ4Ir1yCl2XrTWkYITDMFxFGypt/kAK15JpaBKZABIEaRLmlQeoLTT5/ZPHsG0IN+gYCFzzI6YoYIhKT5dZgCrdlozWxeW/6ezbuzb12xLgEfbOQ5cSGWu/vJbDFn6pGzLon67iM1UcIgHJ2qiaNE7LQ2wfTpu0dBmgK/mTkXoLgh6o+MHniEo/wkTqkRYEZS6F+3FRqNh/2Y3xYZsWxw5/fCk9vNttplkv0VXsTIMc8R5yYvWv/+Ru9iCIuk900T06vLBMmL8KmfPIabXRcVDVo/cYMuMxsZ5irHTAei6mOmlz4qS+A9CJe3N3UT27/6yef7PloS9vsUv2nLCtDBQ5uto6IT70d4WGHlFUwJML9GDeByp/Sjn7xC9PB10Y6crox057V92CaDkrPCHO6AK9fWnjC9jrH2+N32rO9IIWYavkleEifDLD4JA43DWMJvnyF4c/eZ9+kCDrlDfEoAHtbjPrTjWhix4vsQHJ3yz8Lwvxr8sZ/sD179MXmefJ08f54wX5Pf/S752j8Nyja/jd5UUQdQ7EJPgbyJTdoMFNfGu6qyJLVhAEwtg4vU5rGrQsDmaoToeycntdc128q+IIMYOeOFpQops5W+nlLDHE+NwU12XCwiqpRaDHH/GM1CnNvvRWXnSuyyR7IwDvYMwyVlKDaaDMhDOxbZMzjfZt07xEO86aso5eTd29eHF2M7DDdiezRU8pT6dkQLNbZX5rdp/VE0I9pV4OQqGjmC9TAZ/nEWM6jU81VOUecqvOIGLrQ4z1Uv6rjIFkI44JsspsmyUFYT5JD0z1Zec7oK2ypt1VFIDKEXFP1BlBgZTlMRa+u4ogwjSrBnRZWATy2M594ykTuMO2oms1zsc3ORITIDo+dvx+A8YkTs/YArfpG82vckHk6KFxjU79iWQZLKEpKlEb4CALKt6madgnACEfX7MHlFp3Hjifprp44TM3RrO4xoZERoxFSejvQUlh+tMtdAnV2dsjgJHhJ4UWVOy/wF55aho5BGY37YRgIF1FHWRNN7p6RZJFulrblurjAMZb4oRd7MZZVv5HUNTr/2pQv6ttnHAYczaTivpr2/Hl/8mJyNj96dgbBJbuxek2koSw7PtcnjORk8OPXVnhwO62IJugj8iVf0/DdoUyKvwM353cnx6UkSW/m6d8WgqK4bUULbNwNqHfNoaftKUV2LBiRDkfzn6fFJcpOcntBnhEIDC2MABhmyv4C//s1AdWBn2+VgA82Wg49F027z0nFLKJmYfLCVCIBGvYQHGJCzoEgdOiTmA44UircnPrVNvmhTsakX19SxhT5/yDZfb9IseZnkg085BR01bTYcrso65zN9CqBdxSrNB2gX6ifPvikquV2tikUBLNg0xceiFFfiWzjh/WF/v6vn2PYNMVLb0ErgaDnotpSVA20rU8ymx2T74YHjZ1cN3U3FCaAyv6FJjVsFC+DxefL6+Pzi+OToQlflGgTjNL0Zf3+hWYJrDSbBx6K9TXJgTT4g+yK1cnr2enyWfPeLM1x+xT7k+4RS8TD6shvCAraN5yh8slk/ah9U6rOf2hKnrzNrac5uJaDPWNPU5F2/En02uBbkETsMIxspGVSB4PROUITfXoahI1RwQ0Y+EmpDJmTaA1LgN/x7HzalTNoWraOQ7pGhfpRfMcg9nlewP68y7tOIL6fnbJujjtaNhmKymyefQT4n2KCtrvqPDvkhDB583KkfRrb74APkUHDfgNOEKLLun+04TvTjo93M8eaL72lfsC8ogwmseVvuUQBgsYQMWnJQyQ3Fnt7dJc8Gz+Afu4D+OuujrF6yiC/oShd/7RJRKPfBibDQC5OikRawIBcogkZubaocumxs8oVIJJSVXFZTRO/ibZO8MQTDabSeN+IKG0/3JIkb2GOwUCE/5iVLQ2yAUhMmz4pnD0oEHLbOBa8soKttWfZJy4DpGl+0C9JtUZHGeLvjk9fjvyVHpydH787OxicXZNV9gbX5ahNrSGqWKIWJ7hg+mxWtQYDu7731cLktyqX2tpywSHCdfFQrJuFbfOmER1muPQbbvLmafxSNVHc4X+/v7+9HT2IdV0zBpN9YmxBuBAqki1NT8aS0L50OT37BeRGbUGbLS2k6HZ9jLGFyepao+bUncfZgxXMudZIAhtCedC+MIvMkHIEN392hONY5O9WFUj+ZUFEzpWIJVhUgDxL1CP9sx+e3gFMVLot+shHNdb6RdOFxKa4L+/6cpjbP3SxmxiVav4CASwFHV/i8TfISgSVw9wKe2o1TA2C4DZqXnUnSgJuK6odJA3eIjVgmRCKJC0UqpOstFtdJDgu7FU2z3YDm1IhSgPZjcQ2JXhFqu4oRtY+lQycI1L6osjIburdZ3jWWVbHnvuDWbaUrhrgMKuIlLTZVxTZkVaFalI0YyO0l4MQ9Sw+Gk388m909e5Y9Tw+Gz+6m079ndBR/dvCM/tDN4/e65cyh0tQJyHLT5QsGmJv2DuAfokMR2+v3cNcq2lsNXBhBKBQeDOFDYICE/mcielFsWYGlig8ewgjAVWlQwFNlUMlL54C9rdqijF9x4rEh9fOikgEcbdvqFjFqre08tdvwM5XcNgAIrZ5E/GN9wiOx2T7p346oW4/zMrdsG/uDP1qz9zJvRJovlyC2PZyYYHL87neTf/xu9vxPNDV+9zv4F2a1+jwDpNO2wD7i1KFrMdWUmjVwcRKOqwKnyT96cApOpmtGjiAkCcQa/6jsDadvL45PT8552JTyz0chINMqS9mysSDXxS+Wl3RNm2k9WCPfdKAwRRIgMEQXgd3S/mCH1adQWEFKiyHo2mSSY+grwO8r4Y80Dr3xedrj7OKoZygCMNssEj9MCHlv2ruuZUul6D2sEvu3Om/Ab2bYVm7zks40TrZwQLT8w++/pu/Wt/rh73+//x/T3j3yL2CRAz8myfwAQ+EynX+FXFcnOZiCFHvaQDZa+AuR7NKD4ehu7/evs3Tyj+R/zV6g8JMmfgm6706SH0/PL6IDT5yKvJCi+VgsDNSgHoTK6CxmOEIO2OXU8OCiI33ffq1GC18j7QE1sDnP+eg1RzxXi2lOZWqovZn/9vQszgAqjy9wCri1qYni1fbuHJArIrVR+Q7SVCLwIZ8mr5p6u0lf4VUJDblxn6Dv7o0UySW45HfKj7jZ1dkNlByCI1FcJDEUn3zvuo36K2Linw95gPtJcJFuTDAuM/g7kxo9vILHV13fieYjMNr6Tt7KVqzpYFmsCtFoFZ2j5udUQtUY1gmSSgHdc6URk9zmChHb1rkE7DX8CA106Ldlkzpzxl5Ljkcw7yGmhZ3/05/o4Xy7hUPVUz/q+ibCETgtHl6kf/oTrFM6fD5LnvWTP/0JJlwHC+6VWMMMAxhtjCFe8n2X+JzMPGAxrXoxQgZhsiAkB+5G3L3gyFu1RfWIQK1fGaPlxh1bZhWyRurIrLoSsSihiOoTUg73qey/29Q34ITSDWGouKWSK4D4oo9caa7KWcqKnEvI6IpgrIhB6QsaJ02E2gHMJuyNW10JM2RfjahK/SSuRFpoJFYNRlrQ2JuagjcVnGfUs5lu1n4YhtNbrbp9tJeOXhK7usk0mAejx/WbQgoZC7FGH06r80xFpPPqjWYZfmw4oQZpFuJn7mSDgjwry3R3dzyG0X5u9C44dfX6vX9ul1ciwHx/CPEdOXL27s34PBklFugzkTifE3jtfA7E4HajgFoZRpV/LIsGMxXPUXuYz9Eo3QBMsoKKtrCit+3q5f9GhvKJ4aagqBPeFIHp67wsi4r7CefyKxyDfkeJy+IK/7YK6I863oM6TC+X9RaO45tGLApJsV2m2EdQC3OuBoyw3W/LuroKSpjXumz0bfAh8Q1ewV+XzrtlrlRzfXlFghZ+Jv8CXzC7ONwGMh/oXpDe3k+raru+JLtjN9Nt/qEg2q5FUyyYd2JRrBUjd7FUte7TMUX4EabAYafPG5fFWKJgrhkBi2gcfoz+fqD3r/OW1P508o909jxLD4bTaZpOptNlPwGNf5plaKSwsFFk8S+KoSyqNoJv2gjEt4bljBaP5Qv43lZFvzaK68wRAa6+CogmxSbNBmV9IxrwOMOWLdPQao6p7FI/Jde+g6cKUooRciCdJCjTIPQwrVUomAgf3BJPKZjRue2snxBiMm9aMgNPf8Vqypymf5pMaXBHg7Z4lmiuUMdXKh1SbEplBjwIiYB64JcmYZR87Wsb13WpdlY5x1+wP8PnsKW/5D9fzVQZesp/+4kEmTWoRMJVtvK+car/hhpF/qpqkm90Q3To4MQ2HhCYGigfyXrXsOyiCz3LcJYaYvYNMfudxEB0Ag036SQYYwtCeRgBRQmapSb1vmn/+bjmF00tyQs0VZNCCSZdlQL+k7iIdDkSHk4p/jTzLKaNgEWD6ja3Z1bUupCropVpJQSY5VUCH+MoW8i5u87s//q3w5aT+nKZwi7o4VyOyFASOopiLZPYJxndVjbCNNgkKu+RExPhJCcS5KUJ3aJcqq7ph81iOmGR9xq9/4SdkDoMalT5cdgPBG6Z8o9u6htsBcPMkIs0C6LIGgTxxfUg1R0Oh8BYkBSlaMVLgqHFkbUz+yqaRvRP9ogTAFIaTw5HLSKnXl7hBhugjHZUK+cfC0zny4xRAZ2oLcIr+37JwLByaZOOKKDUr2tb4QV3JPrchA24st/tnELYUWxcijYvypGd/k4C0jP8pBsMvkV6HB9WmhXKC9ZAhkbJTXm+YHEhlsoIBNpkZyeIoY8cG3sCK9ghmnjAeUCMZC+yYSzROpPPh+xI4uSd2QYNyfStM6siGay7e+Fyd/iET6jPzNdK7bgIxm5nLe6kHN53Lb8oL7gpO72hbtIhpgP2jJq1Pg/a9HfRskClLagcdhHnYTctmwBaAROKYs0uv0zO5afxkU2vj5kCtDfA3Q+cX5UmSPTCNSP6yzh5kiO0b8uu2UjVu2IUGhvB//STth45dcMm9nnaA/MoWN8cMu6z2OIfPmVNXpN3sFpo8cUY5EGz1m98HLpGrXN8KKfQI2b6I3bEYdwDyhY6uwQKle/akQ2vleD8d+2n6CtgNhm136NWliLR6q4BgwOpDqNqdS/21fuXCOr8eHJ27XYwQJwQ2wyMSaq3Y2+EIoYGK4EovYrhnGOeSaudrryU1lYAJayews8sPCs6BkVisU5U2c1b93hoviCjp059/GoWQcM0eFxqwmql0U6anAW5ljGvF05Brfw7/dHz2cE0V556jn7DLhSm841AvyC4ICJ/vT5HKmQxqOybXM6BVSJ9KOFkoOjZySSVlLHyf4d7uNuC+4miSbnKg2XPsvDpiCP4HbZlevH8vbidvBqi75DiiATQXb55IlG+xuznsPYjpxi6P6VPklGCdsAJfDcDYy6/0Kon7xw0GPo4hVQhKhnbS7eNZ6e2Wpj2LhuRv9eBKE6Vrjbh1wtvpb1HW++UBH9Eqyazm35vF7DPKbgsgDqEePL3ANeYYRFTb3IUFWEEoEWQ1tWt64qSz1uWnosGHPOofqDWdX6ratRxHjyIYCIuRf5RSG0jfmJ4Zz9BXHL2utr5+YALqfw8wqvP/djN6EMW5yCdzxt8bHmYIOKtjXfPKTpCaefggrZNjS5C8ItEGPqjOlpFNFgJTj3aJ75eJTkiPVlQXACpACDIoLQwoBS7vSGG13orEcwGAtFuLV+ExuRpsc7y3BmNRWJRxwwa+bxJo3C/BKufhrlgFCDbZqOkDCeq4yHDnCdoSWLBxK+ZMpNdSj7mbs0SZlzPVZNvrgcVQEz5U/rDNpfXEXRYK3uAVRGDaCA8jY23wWSbhANcUMYjNVWrw0cHr3E6JJMaBpJxAECu8ocFDB3WM8Gu0A6TtWiuBB6gVRmEx262FZ2k4brH0w9x/BRx7PmkWW0tyJTpYzCMyf6M/gVbp4aDDCGL0ecRQy3EiGPJP4rmspZFezvap6slhlEP0glbF0yNSgG82laLtq6N9xw6b+Xlw656BApr8uT2k5umaDFMvb6Rcwj8QiEXZko14ZteMta+cZieVpsSgJBGiqCUQWjxMXQabvFG7v0dLhZEQYM1pMkwlBGlWEwl3QX/yWkPnSinvdkd6gwvpr276fTmRfZsWul8PSl6g+NnL5IGP5lOB/bDaS87QO9j8amQeEdCxY6/T9KDITjAZwfjvx2fX5wncFsBVBDKdDT5LyaEuTs6Gx9eUNrfu4uzd+BuML4DhsHLszE6rd+djb8/G5//ePf69O7o8M2brszA0+pG5O+NSzdQ9/Phm2MMoT06PTm/ODs8PrlQ1SenJ3fn44sEgt5O310kqlV4Np2md2dj9dfhxcXh0Y/J28Ozi2Nwv7t7PfYe6G1OpSdKOSURMMJhKwQ3XSTnF4cXEJZ0dB42Rx7e2bRqBDkFI5+ZF8kB3w0dDNODr2xv/vTgKxiG7w/fnI/vTr///m4/y7LJP7JZ9nw6zZIDNSQ6PyZzCcYDAwTSg+FPhxfjs+PDN8d/H79OMDtzmKI5o7ABngMv1NGAZl7f1EkjC7WeniVn47dvDo/GCdxsXYx/ejud3jxP7kykYfYcGqKauypkxv47qAQmmwmTZAcXZ8c//DA+SwbPDxIMX9RV0tKzq6QU1p0fhDRAY7QMaE1ABVny9vTN8dEvj6qgoxOgP+P3F6cPEmC3rL97qF1el0kwIIk3N7Pd5PN6TA+GP4/Pvjs9H6tlE/+ClwUIJEIuelRrlLucvMNYdH03/uH45O784vDs4u7o9Kefji/uxiev7w6/Oz27uFNQvXcaRveOgXXv3p6N3x6ejXHppgfDN6dHh2+Su/Px+TnEtsJsOTw5PzwCyUCyCppuhEK9JY6fjy9ozWfROnCZT3sHliMo/r47P/px/NMhkDe+O3x38ePp2fHfD1EIqY/dpyAw04PRdPpX9pwHYhSKriUpNT3IivHJxd0PZ4fY6Z9P/zy+A6AoI6FRXqsF+RWnbj/96fD4JLNloZ6YX707Of7LuzEFId3R/9qz5g67e/MiyZ7TkA6eT6eXh+fJJE1mz5Fb4JB2B7L6jpr7+fDNu/H53fhv46N3F5gtXgtO7N08VymlrE6ejcEp+u70ryfjs7vxCdF9fI7/fn96djS+Ozm9Oz75cXx2DD1/++b46JA6SyLf2pqAUzwBeEh4I7kDGe7sCK9fU39gi8QNaTr9+x08dcWMv1NkB8y1d+fHJz8w78KdBuro2msOhki8Qy3nNbuz96CL07PDH8ZIuebitKI0KTYDYeMmou7enh3/dHj2y93Rj+OjP9/9MD4Znx1e0Eh+d/zD3flPMPEOznGIp9PlgZLPd6gQvR4jA6xdWaVbQ06djb8fn41PjsbnMLB2p6fTS1UyPfhqOk1hpVT1zZ0LWYVOKHc2VrJ+mk2nKThUQEOp7quVwV5CTvdWNBX7Wwz9SAFy13AKxbQRqhK8MHZW6LaplC9rwWq3D8vjAgHtTRqX/fDaVx3nTHqMrkwHiB5MAAb+5a/GrLTS6MYSUgFFqk4DD+oF4HQFsppO6SpsNqlOISMbN/+ju8lPeymi1Tm7h+Uyozyvh66FXOFdG/Zg/BACGBC5As4xyXDGvjDTXvI8cuvnMYRTNrguN31uLYvD7fCpwvMY1wDkw6/R9mjit3yPnllY620BAJEWat8LBjMfzlQSC2gUzaFuDlsn5bE3CEblYBmVHZB+Gt2L7RGC44h9pkiyg4PTk+TJI+f1SxcxbGP/+g5WWee42e4+8wJF2k0o7R1Saisj+DjbxYHHzEY1g8gOFJmE/tTRjCBk7F6fjRNw1OvoWbGKDCTvvwe4srTU6aDOdy+zJHbiDaEvGrvI1+NE5JNiPXtk8/oolpx+/6UEKCwXap80x8dNDZDYpPajJqHUpPRgyKeRA+c88l87DTw+Bv2wGzVeflvMGp+R+dn0JZqLSTdFuN4dE04bkZ3ApuTo8Pzo8PV4Ov27mmMPjI87Rnh6fdQkp6xovO9q9Fjfuc0RbO427VgM/TGKs9xlKjUb9eJz1yFMH2XbiCw83Y5xidEJcDQL6L95CXdWdMbYZWGJqfjmBECwY3fHJ+fjM9DM3ozhcHpy+OaXv/NJQJlklIlG6cWvT82Jh11gKd1hh7KCaB6Qyg5gbZZigzGFDGcI/7cjLHWdN+/RsoR7Nq1ENdFQpcntIVwQLI38UE7yNhni1xSvSOZZrI2yNIKH54fS3kuJsBcjrGWwqLcVXH+kcCPy0n3mQjCxLRfq9tFa4YLHPMpb0xOAplFaGVJJ02k/45+CjKoqpZt962OXppX8f4IFXKyoO90YnpNZBKkRDO3QMjAQ2ebxcBZCGKIBMm+9K6UIkc/4ogskORxy8eLhQzlxxmiY5O1sF8BXN6lDEwiToxnfihiPasQkW2xMLweA0VxAAtj1tPf8d0QzFqobV+DBkelsfPHu7OT45Ic7VzMgOya15srAID9ZLCXkzLlBh82Q9yOUAjE9HRnAeBs7alQ/vesOvhwneCJevkib9gSx7n7NxqUa4uy9JtQ6PSiyJOUNAUTPxdnxEcogMMkkx6/HJxfHF78A0y6OT8B8wE/IoPH3uyRTOOXWGUnhCM3rFZrJneam08PpVD5nUGv1bZxRzknAO8tMPF0TvuWr8ipJUaiTAhJWzbSZQNCZcwjiYwNf2bunhUKfUMHSHTtL2LsLOTpIYvljtDWFGOUfZaOnsJ3mC1TrlUH2z+NfgMm5fReoq1OApKre1LXKZElKeqkywQY1hZsws44USC/c1tGG7FFhZsV23V2Kqc8W1Jx8ptjHH+9CJejOrpPOooYLlZxDX7ib7kScPe74pgz+ruXoKXR2DmBolfLrSsj6mbw+vDiEgf3l7fiJbAA3ll0ssAA2rDyZoQqibC6jZNeRNsRM2sEoMJqDId47zbpMm7jaZrf46bLTeHI6xVtD3LY0G9hOo8+7WRxImLGCLQcuSqZGivmqEfK6w8j0wAkyegHzwLkHWhuA6xn1xx1XJYHJ1/uR9qBwJFwi+ILtQbPGo80YDzXIWRQSldvV6j4tAGk0QcsORZijHXYoU2uQ8JFnCPEzdZvODGtxSgD34SVinxOCnMY+VvNCbU/hlGXq3W0Sq+ItC79nZmAz9FinuaddVvtTqaM1XZsENlCfIHcr1LZ/tfs/8+/An097z2D7/xCIni7S5zo7KZW2+kDboVWT7oVRBdGY3rXHWh0rRb7E7NkmyVIY52Odn2jY6NCEuQ/Dvc1U5XqJoXywMFumvZcvlUvbtHd0eAIXFt+Nk7+eHV9cjE8A+vX8L28sXRcKxg7G3unmcWZoW+mOpEFUZSPnFlfrj6R3Dl1xSchZGaodSddxMILj1LRSJwds1Q/rihUw/qGcs48MjzrbZtwhNkhvrDBZ7l2orNQGnmDcBkgP3idIRBdrcTPQmKoWai9B9WboCQFYpscnh2+OL35JKtZh89bFspv2dgAw2uCI1YAAIR00VQXiyJC9GqxxxFW4LXmfMu7vNXx9rXGC9bdOaSJuA0U3TNy1hREMEHsbG6BxowEaPR3nM+Sn1mchYO1zvVHTUGoovUksmykN5WyW8dDJthHVFYAXAeA1Qr5hnChnysMLnL5Z0Hpde0mPLHDmgsM/g1wzqilMSAgxe/mnVD1DL06sZJ9NVZxdEfM3ZUG8BLYQi3DFLbsulpkdDQhsSikR/Jz8fnGXERhcC3dKKtXsK5teg52tIxb0dYhoU6yUglDN/3qUmnTyZJ604g7CrEvAR+Wgrvy8fMsKSjQaGjeHG7v6dzXP9nhyxIMuDSONK9ds5bnl2Epg0qKXNSLhG09wOrmSvTqL1cpTA3ytDT386c5GvrII9/0gYa4qKcsjS2xA5QJHODNqDhYf+qGE5DJ3dnb4iwJ5ztvWQMpq1J28bZvictsqvGf47aJjwnfbtUHbzOJxizZoP5OwlwR5NVL0ma+wCQ7mr6v34haDQ+jdyn25orf24CuJbNCNuMZ+or/HP20I3T1pQxfx8Y47DaoRg2+vnqFDpgq/rIJUsROVoW/OozLHnR8GYeaT+AJoRCamikTNR8ZwzwCPVFMdvHWYTbElRbm0Yj0goxxiifbBvRRA9CPCUoUz07+z2H2qNc3WmPOhCiaWjoIUGISWoo2KpjWkLALClF6M6d4UPbqIHRAymWXRICY5p/xB0C+EpwViOHGrqcJZ/vZpnSq3lrG5x1BiCvVJ1UfoS1R94dyeqcPvTIUJRFN+aKHA3wSi5gGBmD2sb7CmoeGOfzU+tKsDgIoMSwKQm7kSC/hdYYclF1Di2bNk/OZ8bJXk1sYnr+FP3Up3I1hkk18JmXyb7ONCgCfoAkGPLnQxfohNKoBgwKYpi49iTi9T5E4GBPhtmpaGQ8I0SZ6HackuMS8AoBY8y3Q5tyItQlgfexrwNUsbfumudE8lCoEBGRPaS5KpQAARU9d/yRvRMJHXICH81zZevJw4GswsKEwhWUOE7whe0g45tFPgkqrlF9Q5iodqhfGToCTIMCgGqCvwdxapqxVYBEasH815rLOEEMoFAQ8TM1BIEs5JTGSiD41iib50uUe/eIDM7kJcylvxqWgfBGCSt/IRnvGQ98lFsoWmdcwKZZAYAdKnqD4WTa1iLV//5+HJD6dz8Kw8fXcxh4vEcxvJipP+4unTK3v+dnw07enEoLpmPxdNJ9FX27xZRuBD8DndHqbYvrYyyfeAUbpMDX0QEFmUSzoAazTdR5NwIy6dzGjicnAjLuetKEsn4/aqqAp5rZ6gjjbtISz1l7Z82RTLK8Ls8RrhNwOsXicZ5jYhVmt1290ovX+Q9G0FMSm3X0p8AzFjJncgjR0+GnDND1IASbrFDu6hHQCsRdtqQGWdvNHbapCvAAASQqzIaBC2iI8hrBojYjlsetpb5UVJ0cL7hrsOkDhW6joMQn1wrTzaV2tK3sqBbJf1th2syi11kGGC5WAOaxs/sKGnsFp1cUSspAi3EEMUFD1VRiERx0pFg/LsqJ9+coXpUyncbhdYqQn9kcakpdoeHJ+cXxy+eTN+PT98+/acz71UhRTtdmO6/zDetsQQIsBV7tMS7P5soFFTldgEHNa+IrZvQ6nurAeD203IEeSL31keY/dU8TKvsH59mUmibk2H4c94euA0uJG0uJbU9fJy+xDNgZCd9pSFAmioMOSN/9LYrlpSMSsIz+Izhm8NO6Bm5QRfc5Jz/Buv3Kjqe8/Ywgl8cVeHUUtNS6gZmp+4D+tfxi4mOU9MUXIuKHE5UI+BMsI1Mu2obXSdo4+IsrC56KFOcJsVGk+rcsQLVDSNh7/AgW18c8597sCOCAHhNeuikJ+FUO/B08LDDO76FAQihd52C8THSWauJXJe4tBePypWkdR3ErEqYkhkMr8+3/sQBjA6pre8SlTxgCF9ThRuI6/iP3AvYGXGjQwWMMXU53ElhJS1Bs7q4m5E/N9gHP1ORaja5FL6aF5mR4K2rkQLlhVK2UCYiaAVLVADB9McHEpf2XYVTdUAT4dzuBzyg3jVWvMxq1AHHTTiqoDI5FTttnNISNlX9xn++nXMVUEGDm9v/qz336Gqb9pTNcJDshpOe1Q3aeklHnanPZiO8ETPTRsyxslfjPdtbjIFpaX0sl+j2ChpCynK8PaK9Bx+nCoxq/JRESIxor32dYZ52HpAptnSR9m5YA0p2XOfhXODGsxLmh02NWFZSro50yKbkNhhQFhKzvMrPBYAb0X1Ed5aWxkiacIhAj7ifrb1fFmndrNqQ+qceDZF8KEkknTaoRJgPV1zPDJBRSDM3CoU9zBvDu7bmukefx9ir5XWSH9i4YrcZzp0GnKW1mswuiztFNUK7qmpPyoA/O5J5/YC1R7qBWKYcGJU1Qgao7DMgPtIP/B/9SFAVYZIvktTm14CrFVBTmwq4+xnYCYuMPZ3YsLkO4eB8mLa4fRqAKkaSIrpqNzwUCpXCmhnd9WqlKlY1eHWTB1JRrpz4EJSbuFEoD7oq65l/meIvoxx9Mx89WuOeXnUnJT1tlkIuXtaRhanPRD8t6Px2Om2jMzb0Yg1Ra3yM+eCeWKOgdCuaQuO6U7agJ0iwC4YkQX2a7IGQwndmI8sT3Rh3b9CAt37HeWr98dNdb7WcRckWhBgscbR2rUSbY2U1ehjBsoqbrUxC2eL0xk+NOh7D9ZGDT3mIKEjmG70AeIenYZ1WQs5yRuQ8gazOkOL7ETiskcVyFCa2UfFNOMiDPcBPMS7KOvsqUyR9ga03bCwbkQuHxQwXMgIAV2Ftw3wQRmrZgqAWl7Pat9xFJi0W3+xj+TeWarDtePJZ/OOg3Ukl9RTsG0eeWKtbypEZ1GfmNOj2jtxF3IUbJwaMOOWqdrjEQWJDQDgG/jd4fl4fnb67mJ8dq4davwpFV6C1tV8WWBWEx+RBi+LOxR+i22eirkuQDmGm4+Ilu/kbWKSLsY6/c7nezWvfzo+Ozs9C6AbCbwM7/fRg5/aipySOXkSc1ode7iv4RGvvokeCKguc9YAzKfK9RODAmbKujsY71yewwpnL5hYXrWchlShyjj3/vbRr9lWFQkpZwRXWj5iRa5kZCJQqUFXkm8wZAM90iw5SMXwOhbP+RQiaP2AIE2FSF6vmL8rhLTRh7261H5Fn+lSAzcm7tdEP5qRNntlveRxx4eM1YaHDCQLDx741717sQItOtxHA6vnILTbmNdpY4sZ0R4+pfDWpypAXP9aDlbLeiMqZzC1noAHyUv0JJMJpf+yb6C1smIleIBSbG43mRlyuSgKk6XXPXqrWae2Zmy9EEv2I7PXKgt7nPUg613HRU2RPfDYrfw2RRKX2/VGpp+5hwWZpqB9baPYZWF4Qp3qdHpzfavyUFEyxcnw9/v7s3vOrUEA2nEAJOfWBzaZ//hD/NbHyl34r7K4pO8goYHAdGJ/SJ4nr/a/Vv8gmE++FnN2SPiMmUgASAnzo/nZGex3drIGzOlgvzRJHqzsV9e5nC8vVQawdAWO30EGPWmZL7AEpoJzvoQ2LZlvO3Ze53DQUZDIuPYZAd5yMCUcv2j7cD1oEpYHdDiQwORPlKATJJdBbQKxrqq8RJ6mWQbuvcoye7ht6++hpJ+STVEfMgj9UQ1ZdlbQ2w1CYzJ5YVoxb2VRnA4Rurwk8qyPVNqI+NQPPRZN2SACaDqVL1KDHXH47uJ0fnxydDbG6ERwP4XcuAprAiJJALZBx+0APyPBOXqiogwmVwTPfViDgmq+xL0wiQmFnOts93iYhIeNWIPzAv6IgGpbGRPYulwvRan5an89wFe63UIWlWwh8zE64pXYz2xX1SoOAIsP5mvR5jhw5Fv2CioNpujycu7Gk/A0xbVgZ7REaTOvV0Rr9yRidP/PCLc83DHp7q3gV+g9QGl6WQImiP8NGsorXXiXVLC+W/rfUSP4NX8a+Wrjf+Uvf62AWviXHsQnV3XlVGVgbUexSWdwR9W7sEJK5mRKOGMOZcKx8pEoKWcEeBUp0MLA7ZiurFzsEJqy4Ny/2SBY+hyfyLQgo8g837Y158Feou8pIPjRK3kDitNyFDh0m7ym1nR182txlsVNU3+6tdMu5pcSU/TZz7gdpclxN2nlZA9niONgEtpSpWjVHFHVm2UEec/RQYTflPklrE0EyR4mn+/vw8BfVZQuTX0veZWLeetMGI8H+WYzx5aU74Mavo7K6qCylZJYqPIq4utFDtdZ1aIRSgzJjioBBHxCq4j8D2eKYbukQjBLpZ0WCa2O+NSLDrWUI05/AhCk8/fiVvIEk2KTN3lbN3KUIu41jMHQqIlqo0TdZ3D5H38QeJ+RgpaDIIQA0oy7woDfmBxg/eT/ySIKqKF8WymLaZjQyd1Fi2pVklcBNgx1UtP15T/tqyDYryFJJxW3yqWmB0wQttlPWEnz/LP5+y1gnMntWiznkC6jO42PK2Y8dRyICjOkhVl6+Z6bId7Fkgct89G1WUlIfwZrDMP3Xtxu1J/IISezeECspZbZDcWQtdHUDfM0jUFqG3FMbw0OfB+CC9FTYxb21NqUne/+X+7etbtt5EoX/itozTgGZIqWO5OsHCaMj2KzHU1kyUeSu9MhGQYSIQljCmAToNWKpf/+rn2r2nUBRXdyzod3sqZNAYW61659fTZmScMLmp0wTTGNO04lTLo/Z6OoxHueGG/rkqN4i9KVaQ2+uc2XqRlxzzm0FmYpggbPnsOCxG/KdpSMpIe3JV0pKD0Q521e3r8U9/zrEAR2f/2zzryEOz0w4FyW1fUGaWdjWvbmBnKnf51/W75YoA/eRXGD7nnsIyU+bx0KMdQLSxUIXa7oXb0oL60cL7juvi4LQ+HyyzZQHtH37PV/deVQJABwurry65YWyRUZvyFs+K3bpFHrNlVd1Dx5m34AFON57CDOZmVVtrNZ2hSLqx7ZLHrJTbGYD0EnDz5n7dBFk4aSfS6Iv2/wXsGfvA5i/egRoBgUyPg31ph5tQns4pfJzjMAns6a/jNKLUUgx0EwgGn30VHdXhYpt8v2n45kd96CqEWhmaJaTLpwCA5MhskZRQnGWpCgoRzdr7XGxS6euJtBKV7KMaU/MDuBHM9v82otaRGlsBM1GhjiuC9u6CD1G+c2NaUzDja8D0DhsfANqBBN4R4bbVDTATf7o2WG3d3LhQLuSqotKLMgQuHni7Qj32pk8lXf8PFsBRFxIe3nMkuqIXMERN0JEREAFYR1TvNyRfyQSRthVJ7ensNqmrZeLsFnhrq53R66u7kn8YCGj4oGqm61rlR3oVynnBodo2c5jXfSXRgu/sTQMSRLFvkbQ1b8ABBTF2wBNiyBbqzqnhBLl+hEbU+X/FPtkZF8sUBNvdAnIUNeMVML0R7MtKZr9ooj7LxU1Rd/jr4Gpff7cQmXbIERPkO+q9DeKXG0oXWavrstGySDsjUhl4R2HKkv/qdAUuKqR6lnxuJuLZHh+sLwdh6DmcOzYQVL89zSc5um8H+Der68vC3am3puV8yjMzEdEwLgI0G3Ba30pLD6+07eAUxTIhta7YcYOo7ngOWAJfox1+60BfYZcQWwSU3cxB++U52BgDTrJvJgSjEJnAmEc/uWxR0nf8nCerbYAFy3s+FUpnc9edRjnDo9Z/t6BLD12Bfka+bQHrYnJ7JjM+p503P9TZBkhZLNuDMz3bxCajp8NDnsubOtaBwYgCazgdeonA8bffb0rutG8niC7EKq0q9cfOhsx8rD7RJZdrPVrinBAWqszUDVAKOobgKsBR9HLJh2KoPL2gAPNLIAvDWDlHU4HUE6D4z6oe+3ms143g6qIdJzuqVJpugv8ks+M/aiyCIbwhXUnSjj+81YBeaaDGZPQj44lFn+rK9mlHCNz3LWiQ8XdsrjE2SGwSCxeTronAAqgrhXUcourgDnAMvcgglWivybZkQ2KCUTU9cB9ocWR5qMb3GaO1hWnsRPxbI1amYty4Rd50w4lsfhqLhpT/E9AnU0dZU93C6mJrOZbPTqBhy4fQUZvqamz1vohwKGPMarmXsYEkzgPmhQ0kvITdRVRzryhWabIrgfIsJpMWM4VHNknksqxY5XepagZ13UxRdTunedp6CKPHY5Yqc7uisCVXx3U17eqNkRctSKr5fJ0mV3K3aXNmuk0wNnw3Fee6L9KNgz1e8l2nVRyYYRVk5ryWOr00u+fCruB2bcuN1URjnsh02IxMUew6OxHRvnxFRK0u0Ne4qjh23PKcd4SMyhnL9nzJGTh5Q26qpe3eWreUNO6FSj7jQ9wA5nnduuWMzHUIT9GdGrHb0AInPspPVG2rgNuXLSACb6DG2kPcoB/zMF1IhA1C+urorLtulf5usGrVpupkEXbQg/ZgEU7gZ80Fe0wL6yY/YKZU8dY0OHIKsViF9B9qursu0lRQlLMgD4BZEa7MgNb2QfWfaoQ9oVrnz4RHK+6LWxqOumAAd/fWXgyP3cjcE2VVdBGk/zuOFaCK6GNMzyHrsmNjIDT69AU7TJM4S9AXKHsn0itn6Vwc44WBh3juRZbEmUJQM9WEGfXcydM+7vot7mevDsSQX2YIoXK53MyO7uI5QQCWX5ohWHGMIw079ncriybbfvGjxv7aQ9a5Lb/FPRJBf3SY4FqQnYyDT+IOc4cNXQ864WnzUADAw+KEldYVOY8hJbsQ37/aI0vsmiaPEVuDV8zhfJZX1bJIu8ablLhCMFzcv6ZFEZPskXTb1to8u122hZtXWSq/uzvkoALQrvTNsN074loUqi8CWaFflDjeNqYolycDgVAsfzCdU0puXWxJSc1aE9KxS4qm+nz6yqC/ur1WKBPh39ODO3Wjcdh9TfCmPxtCoEwzQ33Wve3PgwDnjmlsshAtLZezMsBFVQKVzKsEC9LNi7eThGvyXzIOvPEA5jNiNWQZ6LN3jffup3L3tCRSExKt28K+0IvRs8mdp4JTkq7P2tg7DdsOvOKDXjgB/ToLFnwR7XA/cx4tG0N3lF+UXLKgF8bmq+v7wXZwR4qHLofr1jf6w7cLKXqxqIMzrpycEuEumgPt7Whfy+6V8t8uumX15X9aqY6fBpYC3M+6qeNWVbxNr+cN/eEEeCYSXF3FxLH348//PJ8YeD8z9DZfIU+npbzyE7L1Qp3RH7jA7rcs02OissPjORXcw6RFZKio5VMWW8Wa7q61V+y07tulKK/TbmIW12u1yVS+gm087qOuVq3AuEym26s5b1vDELdXEPM3PbFIvPRTMQTosqcZT4ro0/6ASnBhj+OsTvBeU5GXn7eFeYfid2KhyDTQ1Bb+1Nv2zA5xhAeG+wrDwHjgPPLL0xVjPa8YzYhHt3L5/fllV0iSxX5Nr6yXsaHKeh9k1+0o4jpvhG//Y3v/n1b11j+8nZyPMzDrogGdbR5UXF/19Mdv7jG94NOHTjf5pOdvrNDUOnLQnnbFMLi7KimCb4gZsQf4DLALTpO5IQH4T312QnI5hbrMJiFcCf/QXB3GYuaMF/THYyF4E/wNvn/fcAkDo23gVBrKHizOkithwZHqbcIwNbvSLXOPhhsHeB6D2H6QsqI+SyejWXJ4zky4FUmEwCJf7UA5oc250Pn0tGjL2EEealTs7KjP3KKKyBUxBgCS65cT2nnn/Wz22abtYtZ8aZmtwyqmjmbszSLI4UGBP0lXm9/WTckWAGAElaA3e9IW+3mNKC6KaRxEw/6Qdi/D4ua2DJMLYP0Q4v0ZgHFL2XrJv8uujZKIkO7xAWlNXMYNZqDEbpkcfSvHB88CHFWzJMfre/v+88A587skX+1/4+vqT/rSjejzQ8hMsmGYdPfqBfH04P3r0/oN9vR2dvTg//xFmJR3/9cHRweIxCjUqaR5VhmkyuS3Jh0p+cEDPxH3PqTP5mdK4Q8c8c5xW6v2YEqZ/SmgGnCkjn4OV320DSk+oePQu1y51Y39sVwrpbUsF5jDTJkJl5kaihPZlgnROqV2D/Ycz/AcGAS6OuvyF3Pt3Qd+W0U1XFSvGmxtwsqFTsrW1K4K3D8vDMcqomwoFudD2xKCtdLAq3FT+SwLzs2y+sb5mqJQT89seghncDEI24pe17P2rsppzPi8qRrBye3H64sVWXjsFtwIcp0mNqMjMY5/I3DFd1mR+rrBxe1B1Z57t8D+u7KvQ+BqMG0qw+Wuw5XX1B/tTgSm4jVqKey65fnFLpMerlhsq501RtcMtRBSjpq+CBy7ySWuJIJDYYbGaJLiym8RQHMQ5iV8trdLqiaMvlEq9E8m4QT2acW3cdv+TLJTlY6+/85vj6Zw9IRM+D75SfepZlyokLv4fMmXI5aIdlpVoGvQOk+HR85A1GFWOFOSRc1Yg7SzEdPOWL4gp4uZCQd3hd2Ro0m45XgoVNd8LUBUQPGvpjsr8Vbk3pnFWrWw9PbaD+i9HMsk3u6vViDgY8FM0ISCZusKOJDB2SvCxSONm+YwzLhTz58W8xWfQ2NgQAOJ8VFYcqxCuLDAF5ebt/mOOAyyzHO8i527qm0a+EwExnxbxsYUY7B3ZZLxY4AT8t2C0+b+vb8nKoBowPOoaDAYrYyKC7EZl9PgzK/tAn3D1mX6iiXtCpyKQ5e5e+6/NncJZ+WkQ+wU0P/LZB1le5EZ4ERbInNza04PhAa3HwBnO+KD1c8sfkFjEjzYHu4dmLGnjo3P60GA86PppiEpHJpNrbS9LLdesALBv6sTc0zft5cZTtD2u1U+SklrhCqgN3mXuJwSvlo8XEDQg6WLuU9U57pvUrQGhVtjx+KaTR0jClnsiXS1JNK0GGP9BTh0ibK2QQgiZnt/lynJqKsmlfSgc+onA/XPY/FffjfbTNwE0Clx0+29hlgrVGLQpXHiCtF/kV3HcYDmNy/Eiy4yK/UnFZNQgDRGUj3IPdo5RijRABuGsQ4D/TUmz8woiXNqpdbQiGNsT9w9ILlshdJXPepp+Ke9cd0uNRO2cQLb/AuPIrFY5Lla0rGa6/y3hfdFadyaZjJbskn8ObrmR/b7RC8wAiWziy5KUZsAPVZM4EQR0ul3Yjz0zrjx1bnAep5v+iuKqRaRv7uRSKKtQ0fyrue/gK1SkwNoFlCUiTGNhxUtEi6G585qR4zmA8WdSLDVsbcmOgOlRnLdNxQ3doJaPO2fky4gO++OOQzfKOgZ7mIKBiX3CzgNUbW7Q40oLYjW3iA/iheDtMO3JZr+aGFes4YVQKaZvhKvhZbE9oV2hcCtd3hfapz57wUULyK6vlSQNq85oeybzZLGD8wkG1CQ9sNC2tnUraBHo24cmr6aObrBHM94GL7b/iXsuXDqhN/JBU5MQ592/eFrEUR8rP0MXAJoqW+VpVxURdrldNDcmM8yah334cKD4Ujs2rOCp48RdXRXt540AeGtjSxwhdxtQniuURGQZGPvCTOFBkDPMkPY8zCdl3nROp2cCy4ARhqpWoFROXB5z/QC7qYrIsANU++85KJuJIwnmTkoKq7sx6FMvjtFIJYFTEWRwtNUyLgHtpA0MrwXHQd0JtkSfEpXOgNdSCcPMbBscn3wuJ68HRGi7y24t5zjlfTBPiY5PFUlfgwsM/s6t6ZafKroE+YcTZa2DMGNvbjQRqPcFUNplbxvwUiPuehbInfT1OGaKT8FwFEHUhFSFfJg8gn0HSBjKZQPbGdFvTXD3hMYaFHmOhiWF6ADS1uk1hRFkAy8/nnNBDrSJr44qUzYyXwlVtNW3BEfdg6gHREqNNG7C+FEvK5ehLMJvTedH19y+ki+hK+UUpvv619F5eighoGbYXOgUE+bFoxczaSZ4amJfplAgN/kEGki+PXtqJnaa4rMHGDUB/sFYpzSs9pZnFycde6CUCNFva52hwJj2NeS0ZVGTBtNqIkfQU2rAh4t416eAhKtcy/iw8H9nAJcD0RyQFYNbhQLvphnHl2uhdQYq/qMrg0QkxXdb1wkEl9rZ8kPtoeY34rZDMfFkCMijld4JkLAmmfllez5Z1097mgAU8Q3X9DDjONHP9W5uiaRi3289ajfc++m78ohv/6Zu+roo0G++bqAdiX4cOr1EvTf6BeFx3dZ+qMWgcneFQj478UCmHE11m1XWR/roLYiomkikF1lVZ5YuF7g85oSJ4rk43wD5VXt8GG0Y02elbHmEF2YJa6jYmQ3Ww9FAXa+wWBj7xiXjx47o9vF0ucLsW89FWuABxPPB7ggF396rtnrOUot2WvrH9cBiaDtMA5oKRFANFpawRywUIGo+wO4CAXbWzm7Jp69V9WCFozhflZdtY/ce8aEG5Zt6oyE7z7Amjlnc5vuHPwDimpGBqqJj/PrldL9pyuShIPcTanoq8XYwYhHqZAXATbv2g0Pq9yb2G9LCsDEnUedkwQjtD5X3mCtACzUijM6JU2FDWn0yq8zq5Kn9GlxPUQD9fkhuP8lfKPxVqpHt7t8Xquniuu54ZUGYgT9ergpR3XQiwaq9/Lqo5bBiggvZbqVvhITtMON+AZuOY7pEzuaP8QgUeLkOaKR8IRHONCgBdjaq4bpMI1iLNEPor1y9uijIB/w1/u/hCDIJtTCCu5luZitihBWP1nzDGmJhZiv8Te4yRuwS0xIpJFp/ZQrCSjyRnxyW5SgAlIoHU62qNCSDvyrYqGoLppY8kOB58lXtJUc2jUN2SZkccrOx3Lh01gCs4NIPZ5ClknkTYNqtDDp6pCjMGaBRPApCZMIAaHYgG4aeyA6iKvhf1HJ96Mzr7iv5u61mYNiicWvFMLfLVoixWsxq8g7izsT5Crq4lfknN8N9+I7i/DfqysjCaLNah+dKCxMv/0T5JhuT80ac/nSMxxj6CUp+6Q+n+QD6kHmQdFYanlF/xIRWV0VjdwVcleJpzVtRlXq4yuY1LVLXxVEy9QehNTuMwT5yh8OdfAXS51cbVEO5Sel1xYaEoxA5IQPv0iR0dg0ZQVCecW/u2tCowVnMY/23e9XgbTS2+sSvYWucM1F1i9/VbYUdUxpp7pwDdHfA6uFAi5Y5Zj6fKzstmucjvZ55ftAnrUsi0Hqvngq9bD5l88Xa+MJKSauqqyNv1qmjQSwBcnYDRn83nC7cqg9w/8BXdX0INiFFWxpSLseKiynT1jtGi2l1mkJBbOIoSrkd4qGDt9gjnLpO4JFMUKGiiH1mfGtoqT3jZRG3y0YqR1xig9c99/RgaFXxr4axDcJw6KyrKFD4SniJF3X+miLjQaVnFor5EYioA5EZFX5tDRTYMyuzj5hKYE3Qu/nD3H4qsZnWEioikr7g788SXcZ36mp/WeXNDNYY9j9gfFGtmQt4YiXi55BBQ4LOcVoytbBA11zpl2bSEZYGlilgZg04wzoCbUaG8MvdMnI0Eb082GFLBYcArDc2vLLAhb+I9Nd3dRHQJqh+UcQprPBLiIJD+7MVGndg+UyJ9rbar0y790ac8AoYhEfO1hoDytlfYD1D14Ow8ZSChyxmV0npvehohM7OLvHLSpgxC/AhZSurCeAMu1jTr1m9Rah086pVLBngFBmrunAKcD2dAnJzzymStGGxUu4WTbOASuu4gYXH1a5sDZmB5WF1Ap44yrG15pTgHYLQcWofHHLnYeJdM9pdBMmaMek7bzX8Z8BgyarvkziR8Glh5S+eAxYiHomm68sA6EODtDbvG2iflbfG0Y7TkfoV7C5R+r7AdTCFKKdfhfyY1NKcalpzQy/7yJm+AVe1f0NafE+cqf7Z1m4MLbZ/SJ5vX/Ce+nlQmazqmXJZhMxbtjBIDLJMNimw4xZDanJIfL/vzvPUSS8vtgxrJHQ/0jhvcAl5KH2s8Xj7cnS5gQsYc1VRP+ZeYzyDpCAihsoj9EYSgppnbFVChrbgvrhuH/fAcf6Vtvrou2iFWjjl+53lxW1fkykUO1UHtP6uB7gYInqaffcxw8RR4zEVxnYvjQf+2ruq2rsrLNICMoRhiqfouL9sUt6IvYyAcoAGDgT/SILu7hOlhVWUzw44OusKdfVQNtDokChYGz/KzeUIklCwU/nCSPRpp5sPtRvMDwKFgEvbFgZBQyAA9wt0oCFPfKtbG3EMQRAkb8fHRDfKkWfEXQiYlVG594yu34n7K4+km07Wo0f02tC59s98qxVGRQvsp1X+HCYDIVbYRMmaMETbp7qq+4wRC9R1qJH1vgGkg3HrK9w4l/NYGXDWvxpsZ+8ZWNKapFxykArlK5TclFIcnmK+cO0VUFTOtpOFXeMHaPzlayatJYvBWLZ6AHuz7Z89Ivftqfz/ZxUaSly+T+or40CsBOhGlqLEoEMGur5JnGCcoWmJ3dGhpwGsO6BW4AccvuRXeYdyx1fP09WCyk74ejP8+2Zk+YCaWF5Odh3/go39MH/7xj+zFPx4mk7sX2XP4kMnvZCfFcA+s50Wywjomk75+ONnJXqO9ymBqeF+BlXxnUt3kq9tF0TTWwAvV0RX5cHh8Njo9f/j44e3B+ejh7ehodD56+OHw/M8P70en70YPZ6Pzh9MR/BdCeR4Ojg+OfvzbiP49Gz18f/Dm48f3D+9OD46h3Pcnfxk9vDl5jxkUIMX6A8bvPJgpn+ycnR+cnmOZw/OH0fHbBwnYeTCBPA8c2vNwOvrudHT254fT0eHx29FfH96cfPjx4fz04/Eb6Oz3B0cfR2cPFFj0cPLh/PD94d9GD28Ojo50g29ORwfnI0z2cHIK/5yOPhwdvMEn2et09Nfz0fHZ4cnxw3cfj9+cw48PpydvRm8/no4eDt69Ox29g8bORv/n4+j4zejh7M2fR+8PHs5//DB6eHvy/uDw+OHNydHRAX55enI0evh4NjrVHfhwcnT45seHDx//dHT4hsqdnR+cH56dH745ezj5APknTk4f3hycnT+cj/56/jD6fnR8nnWM4buPR0dQCv54OPtwcH54cERDoTlSXx0cnY9wxGqQZhxUOjJmHJkdyNvRdwcfj86d7tsB24E4/X17evIBG+5u5fTw3bvRqe0PzxJA4XVNle2UXReaq2wyuYDms0l1eZNX12R24IBMnIYH6NLD6ej44P3oYfTX0ZuP5yP5alIVdJN+waBKuMaeP394TpdZgU+wqsmk/yAvnk92ng/gv5Odh8nOcyj5D/r0H/94+AciUV4U1yXGpawKhH6HiN/VZGdv7+HlZLL7MJlcjIvR9PnD8weI5nz4x8PvH9LXf/hmPJncTSY/f/tf0wz/IeIx+WEymU8nk7vd7DU+dkLZwNIN7gegTvmEuNE54Mw0l/kyyJgFviyAFIKmot/Hwt/zNlJyb88pasAGf1qgml3ct6Blk2reqeDlbliBBJkOk71XPT9vgPVE1NPHc7f7EuxuKDeBAhpHnrdZcHdR/S+gAWNsul7V62W6z4BiUBMnHsESNGn05FXAr3F/h0GMi47Gg0YAFymYCMxFNkcxzU7M6LkzMYvyE0adVPNmTNvPXYjngiypO/oJgf3qOwg/nD45jdAEWMr6b08g0318HiOhB87s4fS92n4W9K7ZeyUz4yRVDjaV7OVIFfTvC+wXFMNLnh7+cZjs07TsvfL84jl8whT9g5T0fK+sx4o5V+Fp8uKyKLFw3rLFzxHL8jno9uaO/AV/BwmJiOggR4PlFV8M0uj6YoF6G4o/5UYpuxP/Md57NYX/p83i+FZxg/DP+NVgynoMqZQMyvNiPFAf0+RQfLDaDPBgEJjQqAOSs467LzDRIDvlLefLg0WIrDtRTImnl73ogl5RVHg0cAsR6xSQ0nwOdYzzNuGE3CJHajdIOlj8Xva2qqSls+iRVyqOu9vuDNfHuoPGWidpuDs8b9eMA/yzjrlV2seAsKREo3tMav0jDLOBSxrmNH9iISc7z39WVMhurueyP2CWnQlOIPZBZtmuw0AebTMByrmmrFIyXF2VgOFE4mDgBFZjUJUtCBvZXGT0Gqbpub2uI4496vNXg71XU3F0T6mC3eTbHtXlKiftZ0KFyRIZd8qgWbPfuL7w8xR5mKJjoMo31XWiheyNOz1BH4YfkHFbst8J6Bcmi6y5INqxPOGbGkeFNkffuM68K/QLGtOykBMJ99O/boCEg4QK3/S4XvSv9UVW9QqUY9AE7jIA/8T2iArZUsHtRN8AUVMgiZHpiWlXuN7JDsU/cvp5rHDfbiCZwYawLugjJ2aMazHFptZT+6nJinzs7i8qYPcJ/W0vJ6p06G4zGeyVvh/Y0uXfbnqr3t47n/tOnIPQpEfdobSmM1NQHevItBMNiG54O05Ig9agxK/vjH0XSwBvjRnBLUx2WJQl8RUl2bcnKBRi0j6MXjRaDHQS+jdVL6I0i5ciSxtxFYXXo5ODtw8serMUEnZLt4iKFiowCNAGEM+kJeiZ9FlD8kzyLOGPaL+tiv7hu+OT09Gbg7NR5ls8/X1AGdOcpFOon1Uczu4uuDF73UGHa3hON+TQRmkoF+Gh3RAKcAlHsMxbSEjJuRLdus0wuZAoRIaTyQ8Pk8nfEFuHA3qcwSoUhY3bUvgPM5koMibnB386GiXp68Hhd8nor4dn52dJ9jp9PTg5PvoxyV6jqoU0oHpcmlEZhMneNKPxyk8IfWliuxCzxzJ1it9IBlMDA5TARZ89dSCpWtFn5aLtf/pwCtWJ6aExbaDdfiBeJynO2EP6/uB8dHp4cHT4t9HbJHv9/eHohyxxdoK/UiHmoWWL09dl9ven60/1Kj2g9uHNwdmbg7egRzo7Pz18c55NJn/TCTzdRQvg9XANoDv+DFmHLxq/TV6fdUTDwZkg9QDhnPM9nLMnBldotgVhNXErePn5xzCLr0qwk0lzBJv45DRh0kS7+Hz0/gPoE5KH09Gbj6dnh9+Pkgd3ZndhZvkAAEaqmd6v2/qRWYAkEd4cuAfj8avH9+7o5E8HRwmoHeEfGB799+QU0rc+fDw+Onn3bvQ2efju5HR0+O44yXb1Cf/3DpBsgf/OIX48Pvw/H0cJatSgy29Ojt98PD0dHZ8jNYoMAnXPPA6imUn2+uQ4+aUkjJkTOpyme+O/p9PdySRNx3/PprvZZJI5h8sjXdqexshmdM64cjM7GcmZ1KKTJEqHqqN3DUORWeAgc12I8pzPfejhRJ9uXMl1Vf603rSS32Y9zR0OeGAgLmEvqfPu2lMa49eTnem2u4BUl3wn6WWd7CTnJ8kWK4kThEkrDTxshKWLzICGEK7JC8sdjRE6/Il5/JeplAXvYqpFeuOkv/s6AYX7x6MR/j4/yZLtdrM/1JDBwVUeukPsoLcIFjyzmpxgRO54QkU48Wwbbsb4bXvy1GeDp4apdZNqFLBHLKShKNM3NxQAX/iYiKej84+nx2dJitr6WfaaV/ErBrHdQLhxmiexe21o4BcNd/vuBAxSfzdhnoQp0r/UjlFWIgGNJIVFIZZ17Ky26BGorOgoJTBB6RbActCU14RNXK1vMZe8U7tWqXhLJFoYyT+BFQ2H/BwpIf70dFjSHuiUJmRJidcLBTu/BV+ZQYf6/5XuDdlJHQ2xWx2W6bGivVPlj9MrWjIMasW5HeStcOhZqMjDuc/hXnJ10xE/RVR9vEjGqmpT8VSsGVNHyNmS1Xd005iymtSarmi3Qbyj4kQo8b8BJkFwcTl3FOMgwjXoFzw4ixT8GtYrcl3xfERvqe0ZMe4g3kpHH98fCwPF9nfnKpaUuNH+m2SN0arlwmMT7V9GPyJHFUJH0thx+WTUe1bNR7+G/k3d1kP3js465TtPuHP6Jjz0X0Y/2n4+fDg9fA/MNvx+8+fRm7909DyY2kgL9L0vfndPbscGCSYKxKo9DIaEviGo+1ZX/YY+82bYuqud+9is5W39uehcxG07SFqM7u0KAkEKCKmS/wKN5PYveCXmf3zDf+hF7RwQggEPPX5QEFI7xt0U7Yadu7sLLmnVerEQJpvhhSY7byc7j6SkhY4rNGIK5Adn2wX74zvfnU12Hv+90/l6gLN2cH6QZK/BlSJJ+y9eZ+nrQfLx7PD4XdLffUjIfwIYVzDm/22b6fyKeYIYkyGKHjMMN/GO+791uAdv3ybvRsfgwjJ6ixvG/oVb5vDt6Pj88PzH7N88SFrQYXx7kaeg075j9+qic9uvMPlEIXVSDipn5yenB+/QA+rD6egMHW4mk1SNnS6JmOWpYxXS14P3J28PvwN6enD8bpRtSXGoobT/YquJryHPNSvegpl2ptihtdTLyQ51LU7qtaRP5WMdRC1bYNVhQboTpXMjB/6UAy0PF9uIDE93wYrt3wxhrjq78sRdjNPc1kO3Uq/RGuF43CJbHRGsfXcXWbV5AYkOLgD5CGYW3RdBAY8QeNuchLdvveuY1E90Kzu3v77zR399c/Tx7UhxBOKuJq5qnQyBp7MGnIJ2lZdVmwoXC4OOi4RP6Kn1YRodowr5u5PTN6MsOT35ITkafT86Ss5AB4p04klO6ynDxnbUVSbYOcmhDvKXnGant/l8vvFOtTtlu3tCHXsg9+QOuWnWttRca3FZlZjspN8fHB2ize3kh2P0GBSPVF7Lt4dn+O+bo49n4OkH+pbDNwcPo+N3h8ejh4Ojdyenh+d/fk8OqQcfz09mh8dvTkfopCrOqtpPRvHjUW784fTkh9l3J6fvD855I5EiQ3mN0JbVI1XCPT/vugOelPefPh7d201p07r507ZsI7YqV3yRTQA122rVRhB369cytaRIZdOOVg+xZjt9PfjL6MeEJprV15O7F9BTX7ssY46pyojSRZpRRCtxKw9u+ckkS16fjr4bnYJvakQg7dTSUevdjP1VsSqqS83b0xfqTDKpdp4bMQ11FDST3fRJFNaskx6Sgoie22vH01RFloT1c/Ehb9/8GPfTdFN7Kd0rfH9kv6hhV6bDNtWhUQyx1mVxfH6nEx7nraH8DuzakxmnIGg0hyRHxSr5nK/uMVYG85nC2HKbqK8ht/4vEGzQkpqirNriWrL0lVX7X/HHv6PHBKVmnn5LT5vbfLEwzxEztc1vl+0/6bV5QDEr8GfyT8zM7kKbQe/Q4YeM6F6+CHtDRFSMkBzL93CG9TRCJMmVLEVa4cAjw/asOfyEw3Sw1PSgtRCHp2fnDwffnY9OZc/EzuVVuUJe7yY3zoU8xo0EI04A4o4GypXQ22njAbVvnA8pdyf0CCmk6kks0lXk3Zhe3c6ymjSZiFg/vQDUhY5R9yvnNUvS19+gUD25yMBnPe1aw03tsr2rKVZlviDxHDWIDvrD/ZLwYf0X10WFOujurh6cJUTGO1p3w3LZKW6QeJTXku8gevaRA38AK6EIIn/8/8XCXevm6dBWCizqcYhrRzKfy7zNF/W1yV5Ef3YWJ/wcLnwLecfAItDASMr2flYzTji6Yc2uVkWxICBIx+xpKOtk5+rTXj6fF+xpKKxwRjFPbQl3WzJMfoO5gS7rdSVuL69suiCGNWzaFHGP5cJrQKhvu9F42bwDZejDjVnBIBm68pbVenX82DVlsJciu8fht4wpx4+4i6ikn6qNItVFHOaxo+MI/DR+gCFp+ERQxKFRTCyIT78Zcgx8RNaEomJ2UE4nnYYE06BG8YFKpprIX5ZzEALyS1iJm/qul8zruwrujA4waxgjlB4DKYHUftMYXB+9cpeQv1rWDWORRL+ETSsFzPc39R2p7tpisejI3YhK/2iLVXH3HXXVqOBlkLGa5J2qTWqCIEpTD3QKVU55dR/v06JumiDukOmJBHejX2ddXS7WsBASAL5hMeAfhi9Cl1xZQ/L7c79yNoSpW50Oroj9ZvXc95yZ6JnR9Mxc9/RgsigaE9QrfY2H7ZosZtHto6EWIVn1bT4v/j2ZSvPmkwuoNlaDEfyPel5SkkEsRX8ix4SxozS7FEYKOF4NIVsQ1vRkZzp1NiNXBqbW6j69qOf3BiDlCrNDzdF7mYqFqcK+B7hnSXpzd5NTAlDJTtzCA0iA3CAABsO9XeYVtlwkhl4j80u6Jk0kGe1CAeNVxR1mooQZj4BhQx1CjP6UX37CXPTq8zGMB6eKq/7ymEXGOcWGembumhKlpGlGSYPx2sd3jLRSV4v7PbTmZUaS+Vezv7qQOoGaT6OXyOmgtD2QI+F++LVZYzPnBBPmAh/+FnV5Mhc39R3ihQeTYE9llvks5M68ZtgtqF2ncCP463oxj2DwK4//CPo+omBgGeWsDEE36D9MgCpka0W4asK9DsIXWDVBvEjXV+KJ3MUYI2I3wilXQcIKTBwsGSTDhBUE5g02IL4KHeYHVkmxR6kkMCDjN/ZWYiPGr6a4naWvdDHRhAixf3QzudHgaNBxd/MQpBoKYzexbR6OEBN4yLthLbhD3vOacpZa/BBzTLcAELEHmagZH1M8ngHahi3soSsocFpbpXrv1SNNSSJyTANlWvcKY1c4aw11y4c4YY55KMxy6vXOweWggXwmhhT/KFcWJM2MDB2+vjz28P8ZYMSpglhjL2AL3yzyUpI2qADBqrkDlEaadV55UqDoad63P41LjAdkUS+bPr6bubgteFUM3WwaWI68RTJ2EGLzjPa/FE3eK60kDUC3nzUEi/OsYVibV8kw2ad2oG2pn1oLkwES9AuEYhBAtoYD8zNy8DQ5uTOG5Mm0KG9LtnP4wFtBWlcFOOiA0wSwH6Q+saUZZC9dN2V1PfRXAC+6rAs5JAAe2RZDBIJwYXBMoqIQKcMnIFI2YJKQPp+8p43WGVHRIcn4MHk2x7XELmRboZxsSm3ydIqTDfAkkQr8XYJcA+0SYBVmVXEnd3Xx8yWiyLlpcfgpExL+SyccAsHD5ASQ+4bYq7LSdGvQkUdJrqXgxtRUqk/JiXrhbZFtyERirzQV9rZ3jao+65zMDzK7gYTq7OJtNph2ZTnh6ehDKCdd/0GJhZtXiL/oqK+q7wCViROPpjg9qbphx3S7TjWZcJUFQvgAN1FuwzuGihnTtezc+L7Qr+6axSfWJ3ierLJvzJ0a3AZ+/LHk1qK5vYKAeqnZ3xFbbBw98cx2BluHmjSb57poYzvHa5+3MrJQxI6ZPcrh1RWukGI1wpVVB4F2USzbigamjVLJIGcKyXuk7qzqu+C9FUsHxHUFJYyMP0gwOWWYAYZZ4PjnzJcSRB50mbH5aJPuVvUdhbBGMsZV9V02jVR4rRFgwwJ6R3UUqYq796pfYQFwaut6R3lQo694LXF5OOsdYHn6SeuEGoaZa5RYW9V3cdJM20MfLorsbBtoKLgo8dy4hwiLxeteLCKJSoGCB0cFq3rypCR/GJqroOucug06ZEOkmw36za3hDG7LpmH8fC9DoVHoyf7zCZMXIE0rMPa32lRmGfgSUBuz2iPlln2ykVNuQw3yBumPWXbssSY062j77uaemjQwxNU1MIvzuiBG72KFqKyEg4q8BmdhYOotbOjdTXl5o3NGtDWnHC+EZ2Ro2o3bccN+w1XxogKZDPRkzv9ZLlMzNkM0pj1NDPytjWIFuH/zVoREBSxigigJ/347DX2Q6DM/cw4+7auMgBuzsHH3xw6K39SXB7w6dY49/xVn2guWWZM7qH+sVQt6E/OSsd+JhgRo2hqzXfrbng/LVtv+a7c8thkbj1JSG9wVoLVuaHy99LWasX3/zNXE0fhx5jvPFPVLR82hwdVSN5GRO9hI2mptvcYMFhoBGC2isXoihLKrFjNIfUHhqodXJ7TIWVmlLcPmRS5TSkLbtIBYCb/v8ibLpvGmvzPtUtrdWKciX/KlafYE/p3iWGNjpHt0456O7lD4Lta8MSFwGKPfUCYqYgbuptR4mANx380b4Q8oiySC0new5KN3DgDKSv6FLEopH/1TT0AvgLkPDiau+6OfVm+q+yN7xfRDq9ycLq1BNeJoSMDoXtwrel1K5pmAI4WvEdANavFfit6PXS5Ykdf717na+gJ0wlStIreumsdXuNBbvyoTghp/DZkUFwJvLfpviXnvYOB4ukTISCWEcoUiGW72Kef1kMTCqQsuA+oVCy2DI4FPsX0/c68kO6RG9RZAWc6Hg93XNIsTXTnKRpPtyhwwg/3emWw5SEfpafDiCXc7slzHxXJXaJI+8QHgp2E+8xg8TV21ZbUufGbGphdyUew35+sNoXMcWiY0i5SqADor7RidAb7ql02zXgLhAIQEKhI3Vd83sq8i6V/V8C9EKU2pp6g3Vzo3joK5V4lQ3L2wbQKrXnK5KPKKUv8RyLSnaYCJTd3cVBRATpyPn0ILe1NeJZs+sWRPRRCyMoOkccoMJGxPdJ5MDnogqX2uYBpIB0FMm6c/ca4CUIGwrsx3Zth/KnlBv7i6KsAAzTrVqwWAtFTFXItFW55cVDsGpQRXnS1rBOTi6NsxZ6eraf+/tzv8FJiy+t7uh8UYbpuvuptwdJKwrSmFW19MD6an3nbtdg2PeLbxv71kuSqaYvWZzZ7Zpi5EQOVgFE2oCjO8Q1fKmUh3jdCG9V4uMFlmBPFa6uhjQUgGQfbp6LL4nJ+ZwarCxq6LNm/bVWpq1VbVmWaBKKw61iFErRjrKnhqqfFpVLdLHdgs4NnaUYVjjmGKH5tmIgPPsmij0Jadv06lp6NM1TxfoOAdTzMTLA3OkaZymwspqlhuOpsUOXFTViVMUjvjdDcyLiSzneqSJyS7rx918XMLo/ZlTJd+vYB94TIdPXyVMYBbsXSTI8aOL+4iB7Flgek00bsAf9erNJ74gQW+jVxQL9E715ExM0emxyFFWKKv2FSd1Ow2v58hhr3dQDGCJqJXh9HCTA1yHqkaohohjkwGmkWNxHZmizk/CszJ2A3hrrfjKXjP2qrJnuzkTyBlVVxw++p7e0R/6r4zFr3x+vB0l/hakGTEsO1rvLiRodQfbr4Oo7ynz8DBx7N7etvV2YcxBbNx9fkscIh2NcW1A89tlzGMRtJXW0Ye2ats6CvMRINmimyuHC78e9LHZRGrlZ4Ww1/zp86URb6FZSKhDnopyx6zxtuSetuRmoS2HR39DnGtuBIwHSNi9WKSlgiV8MpVPuEQkofIGwr5C2QOcTcOdFhphNOCtsFNC+RZ/NBF78T8XlAdZ4PP+mTJ7rLAQnQBe9ysIFojjjYqM4NkiY7WTQ4epfLRNOswldNM4nfeF5AyUllXDDrdeNox0aRic7V6vssD6hndeSQ6mMaZVvhAZZu7wy4SKgdH2xPo29eQeqAuVJFaFxkIkx6alkitAqrHPMcXrYaRxDWkUzNqnHXFG+Ux27aXGLlKWhs7s36fO3YMa1pE/yMsf3HVGpuzX9OYfk55p6nYiK7NtmkaHG2U05kNk2PKPIZaHW5Mkwv6MOLXFDjp/EvOTQVwInRAOQ1Yz9n/VrnWzUdjLfg1uzA9a5LDMwOIgdPkOEn5YEPI9xl1Mv0JuhVX0RdJKkAfbubwcSLZQwWIMzjigK8o1U19xzjhg+O30PM//DF5xmvrdLoHnuLY4DTO+UtDTwsc4r1DH3RcIpF+Kqcgu1GkoLNV3OKDX75DAn+1Nycfj8/T3Yy81jgfTvIK8Id+Fk+2Z01ydPj+8Dx5Ns/ghQx0J5KzwHVfC73reCQ2KOZFAtGevGXrlaQI5yiaiMYUWhrvT9HNR0zHJlLJuaHtznvCn1D7xYF0LtwgSeqe0gNUy06eanzSpCW5Lc/ydVuzsmZOWpNQAMBP+rPbos378wuyvoNFA38MvoboXmHsJ6gMVJWL+jJfQHT05aoAeR/KNHHii+/6YkAY8uRs3uh2YqnqFP8buLtmHYFJNtgmXo2qwfUNdj0SccsofQR/PdmZX8y46ogKwv8K/6ZY1QUFenkfQPAGfiO3utxJl/liActFDQud8xdb2qNCsF1ELo5PT9geJeawn1/MlqtiOWvyz4X0PpjzDd6C0aXoFiYjUSXzi75yO+CjcrquPty3N9aFdDt5qyTARRVMxU/iYi13PqqCYmmH6pN1FOptutev6nrJ0cg/LbrUWVIXOo9KVfUqkUWD+ErUuTQ/LTiDSFk1bV5dFgQg3rQrDv2nQDS3CEm3tgwnPHdxl39aTAOoczCKc+I1hdpO8Z6Nxit3JMR097r8XJiJ7FgZ0t1LDKb6HFxy6YEsk0Ekh4dSuw7fEh2LFmRFszL4mv3B8nLP3yjkwv9G9AIpl/P4KNfXyvHp988pV9DfkDmUB7BZ/HZ1Ita73WgrUKLlqILPEdxx1pj/ch8UrxebFJAiWLtdRE0Q9XAbfVDMnVTr7jC1p9IIxOoMLsiNVGATntGGZJU+j8QO2rO7VY6AWfj+ep2v5l1ChNXZGX23MdjFlenED2FWcpiyLk1ajGbDscN0rp1qPXSimSFACogwkLWRLeodiuUeVWjzj/JBtudIneK2ns3rlChh7meFIBfADaGA9Sr58ugGBMZDCyMRgjEAAEyCSQZ/N9k4v3Cj26XGgUTM6JdOBNjYndwvmCeZCDIphzx7v/V66HlerT3tSZo9emlgaBbHTutKLlPZ4G3KCaIVfuI6Iox0Fxt2l27mpmjXJm1SPNjD7n/D2VIm16Z/Na+XBaCm2mXiPqBH32RndYFu8w3AzmkuFel/MsRQf7RmNimUQL1VmvXnBR7lyU7eXJYlROnxJaoaggzC2Ip+aDKRg4oOGxmb9Ubn9s74TZl3+UhPugPlrkKz1MyM2dfILvbUlaH5vePl5x1TnrpZWTm3YOxLx69NzpWNsQs7Y8NHjWOujNQ/S35w6hfXcSdWt+P9DWoYfwwShcYfm00/NbqQjkTK1tmPQy81y7KxJXa93pIpNbZu2fXv5dVIsrdXwihzwWFYJg3YaiZMsQBf6SkEwo0lXldibIBtQyWnHUnm+MsGp96fCPQBdlineIh3H5haHnRxW0Ja9oLN5cUMQJ0xcfv/07kDezllaudZNG4QUQ8INvUj2AYCfJVNCyFYN2XT1qv7cFHYd2lMWmSYqD4hPU12+kCVX3lOWziVfDogFGiTJyPWvaUrgg1vv3ZVRRSwfnbftMXt6GfsGFzW6KTJDlF5dU9hvL4X7LVCKmSoxrFrmoJuI1hGaLKUEbgvDALHU45HbhiQ91U4fgXbYcA1pO2pQrdr2qfnRuYFvax6gj9OSUMriuG8q9eL+UYPYsR8tEHxkesm8Cb/ulBC5BUBaYL3sSApkdPNOA0d29jzF7VCET9QbcN+wvEHLu1ZuAjipsMnNE4B0n2O1dbyDftsolpraB1VejicIfwnc48904wiZY2dFGMni6HjlKLofDBrEaIeyoX4lZCkd/CHDJLcPUyvhIBaR12lEgxepr5DSC/ZzVfXDWBC1siGOzIlskqRyO1AlsAeppGSqqkgMEJc1O626pZPhsORJ8MkMhsb7mfgrZDhGiR4W+fzewkge3TuaqHoBnbR1M/xx1f5J3GPCvIuMwYwnizpH/qYOYdruQJYx8lOknykMhQo0+/38aBrizImWoOTf7VYNzfaUw3jMaPtrS8vC4BvibV48pegMsC9WlcG80r0w23xc9maP8u6G/WKfy4XeXtVr27Ng+ZmUfxs/1pfLFc19sw8ure//1kugbF+GkNrI3YWZdxs75UOrkEjQUf5u8JID+RAP2tr2grgJ351P2uKy5pSh7/6VqFb3eSQMPazRBJhoHrDSoFy4eZhoCSzMJvo4nENl/4qNTVkKgHlVV4iYJuJNBhsjlrnamerdTWDX1fr6rL5itDqZd40LmkGJHVMlCw5FODOkcHBQztQgHBZMNAa/cJny+LSkWXRZ7z4mYrdN/18df0Zcn8+xhTfKJhTN27z1SdASRw4t5s8RV4e5pA47rKa3Ra3wEOpU49jyvpF5ctoynW2qD4nQ0p+UTf9ovpcrmBsb//74Pjdyez05Ojo5OP57OzD6M1Q1Yzd1FZ8GFjTzut128ezlYbvitUqfFcTT/q5SKEUkTuy5Iz9B5OdvTNiAfYuEZpYzeUUKMVnV0GenpwhhlBP4Qlpqoz6GuKIaKLs7razCcJTSOVu8ob0yg1KVMXt1Xwm6dAc21OJrhp109dlUsHn2ePzCKPZz6L5wuXMF7eGOriIDfyif15AyXx1/x1AVKIk38ojP1zf9Gq+XqamVB+eV7XJ6EIJrWEC1PfwJ+yXvM3HdUOKalQI9PAZ5D/jm7vpL5qi+MQv93vw5Gw0+ssMUOVNmaYAanQDMSlsb4HSisqbWIpF4VIfUGgNnlRyyAnZqOPgNr5CxSEdCfaQZ9Qy+ix2YMJCYyESohxgOnNXXAj1FL/fsaFGU8ljZKpg2mPZb3ljqZXWW7i1G2KfRr4yU4+qcGT7m9R28imCHc0ixihRw0DHZ6GrLIcNrOriLr9vegmiO5o0GxCtCO9xPuQJFXUe0Vdmcu7q1SdJ6VwR7iEaRMitHaVA+AG1F5WopbgUTPVP67y50ZqXtp5drEtSTV2sSgCgDGtFCDB6yc/GEHIFD9DL54U8K3iP0pRS/mxE0YCiRm9KWkaLWY2zJ4/N9K3WmL4Qw+14agkNQ/IIfiJcNpwz+CVD0WnYqE4nIo2TIlpVZ22cnhTIn8ihzkS4aHmR2uNWcI7f5Dkikc202fy0KGHTGIttvW4X5eeiSbm8MEKkhaZ0SVMvtwPvSagCG4MfqXTdTFXKcwVvuXKlUjPKb0rznEUYfzSkIRgtapbDOswz1WkjAoDwvl5ywjG7RmsWylP/PFF5IHQ4UXI4cKk7i+aIkEFnR546Ll2mF0Epu+hGXyll8IFLhTqEEy5JMX3NY+Yh/48hKLD5tF1dXHIQfPqY+RpMW5eqwjMahAYaub51G/LEB6BgSA+yngMgL8sIfXo0Y1DDNIt+51gziDDGisFmoIjPjgJ3xQXLfbf1nMND74qLsf17ismFQBpAozXfE7AtvoRs7mO0EaG5A6bZ8a4aejUwlCBaUPbXgLeeV0hxsLyoEWWQBlKE2XOZs7rpo8yQ7m8kfXzYAi9c2ULBBRbUL0qs2cV9qo+P5wgb6w/ffrAO9BM+BUke74vYYH5tP+Yz6/q4PTF+d6RPjPKmoBtwHCNpbEDIl0v9JxPiacd1aRIDUoXQgGvuENBjd6rHMVOHb43RDznE2D6QRDbTaeiG5XQzfO312V7wIcoFteV4DLP5fg8Gpp3uptqSRWifMG5ehilBOuO9hAdWykD8l9z7vSSyMM6I8I7TtyJJg6LFk81qbXWW/SSJdtrDTdDDdXGcDYrqs/ZOmOx8+PH8zyfHH4//9PE7wJx/S6LcK2dDlc0sX5DaflGAkYQGhVfZK3PVp7jvUMG6bCMsjHUzoMrkOxkOaTYE2TgcZAdYzUUBoLOmUwiZaYVO8XfWfctY70wf+KqHVf25mOFU2wVz62MMRhybWYz8Oi9pL5thI9ETjhS3w35QCf4DQVYQ0/y5hMgR6VhkGMFUBdzaLUTZpkG5GD3DptHpdl4kfwRoB+zjq29/l+zhQ8e9KLaPUX0d4KwixwWHIgi71gyZE2JN9YiIioJNtAIu6COKY5WuI4OcSPx8ZgqNB6+mwOGPERJlb09O4FDcOMzYUElI/rwU4OfGt1MnlRGxuSkWixkmz5IV9PBsx5Odlxdl9bK50eoSLouUo276y7y96Rc/l03bpKo8O61RpyRtOTWiAHGdk0DbZ2AkLcp4HumlEfpR47MsKKs5niP8JfvQNybwyZTMB3DChhBnA0dMQRwan7CoSsvecVydYx+CMBl1cL0rELxYyUaxrWKObFAbHFoSRXAG0qXHjmZFe4Ajt/R2yETXKLRWlzflZzjsZd3/031bNIcnWtfWAfrJiuf+38ol6o64GhyG0pc0UcglCNchX7kWwLqbsi0u1w1Ah/4TskhIvopsi29xrlC3vtPT/LgzFX7kEGxjdHl/Cbr1l8/mL6/mLxnHE1b/umiX5Rx2i9Xp8QDhHfrYpgF84AbKMIaLjRaTbrQPB+d/Bvhhla3Y8fyqPsvyeTpVyNV1NoQB9BJb1ZDPZlMsydI5hr+AlFCnslC5zXrOgR+RbpXbTBiK6rOiI10XgUtkuxS7fK2orNoCAI4xncGVF1xDYgzpg691GqMX2J2hvZtMKMa8cKxV5hqNEaR9ly5xESZtmRgnTDpCdGiLsLtsmItuCSJjlPA6GZiNQNlwGjhjaTrZ2dtrirYtq+tmyGR5j2RAWN8hqBW1KG2d0ux34WdBKgL5zuuSd3RlMC/YO4Lp71hPAacCazOoQrji5aq+4OghMcTTl5AQnG47XEjSbplm4DldQpOd546PW4d7ynPLSaBuDC4Uu2FW68rZL9gru1uAR4X9OlSffDj8MMLnxWqln5+dvz35aNTRCAKMDcqWN7rfdXu19ztJA4FgMGZrwHLjN7Q/ZYdH74bkRfK82xbboi32uQGyWLcRC+b5TeEgA4K/RL4q6P7ChAgWgA3j7KAaCJai7ZhUdULe8vQpNN4kmpShp0VkfTXloc7U63a89+3+/v5guqUpyBFTDTuB/C3ytYqp3Y4MsS0jav4yVUUsYEaN+xXWNqwMlT4l2aOeuuUfA34EB4ka389Y6deY2STizKOcUiVb2afqHMAFMLuaN8Mx9HjqhBBYlQTsGd9PY8OsQnFWqmHyiq65VaPmT2jQ9vV4shMZP3mEuiq9LRbHeLPS8oiz4hPXlz+Z3NOt5tK7kjZKOI6Ag5KTmFsyc2277NmmJZBvRZHRbFwIbzHUx86C/N9YFBEL3TXZQNbde0p11axIwF3h8oSMj1or7y3jvQ9dB4eej+YTvUKCQtH7pOcoJ5VFo6wwdPcrrhhiVPDDFB3vwUrQEv0tUK1xQ0oL1yMY+BT4CNCz2hKdoaKLlI2/nfZXTxbi8CWoEd0EoTvTCDr2GHNNYmIP+MFJZlA9QUkmDUMEtyAuQAmazOcaFcgoHRn0ce8VabuoETxY7ka09QzYRsqQpAPqKdQwHvx6f99aADa4CPT0njwzP8l9IBa30WGG2NArkHcoWEN1y9OAzJCupx1sLAIgSXRbc49uCICVMAOHCIoLVzYUjLKvVw4/LgkjgTVjYENjw9AqAlBaAC+YGneL/Smblmaz27ysZjOU8zggTpVSSyrd9nw6gB2ifryw3hyvBp6CJfyGeBIs6MbEpXc39z1J8CTGNPCru1XBTLH1QsqIrNiVoIVjVWA/K3M0rnCtHkqoNPJoWsmsniNkdTpN6p6LCdVaQpIgVLhqA7h96Zi8qZxjkPMmAs6j/TiW6OqmKFHsJduQDqyw6a0yx1Ck47JFgyvZxqg2MlLib2aPEF8NEscim+y8AQKBITauOlJVhbwxObWldmBXtmHSX+FkjLHDoCnF733L7OVN3WBsi9UScT/4BjwbnZ8fHr87m70/efvxaGQwRuMG3i67W8S8FYNQVet+H3mFW2ZIA4m8Jjve0DPq9aLA8SSEjmn4PV5sK2ROY59hCApXj7/D2rNfvvFMWonAmk1mEQ45y9QudPYHf9+1P7rCGY1pnl5jPmafdtC8m6A+k+nKuBvk7Y2nf4VgXg2ACRoqOL4LiIzAnJutoxwQUrsq8gX8SKlo1l9RVubJzkuYAgC+eOnsPsQIoGp1CB5P3WcwacHhJb5hasykOz3StT2V5PWp/z3hDovOrfA/6JOJl21vVvX6+sb4M0wqk3nwy6MmlPk83cp7XFzkyIWASdH1or7IFwk3xqKA8sNSrl7q8C/rZdrB/hqybvv/1Ifnfz49+fjuzx7sgNbuRPKYmjpjWqSgiePR6O3ZDLSP+jDhfI5LxrLR7N1kBwoDAj8iiWMU2rpa5mBP9idCQI11/jy7JCKM2u2mbgthVA1SgzZf5PdOku0uAS3mNMpBRCUaCNOIbgW5zhdJ5A0kUQb7fyglaWdHqHrg8uvIbFWFdXZ81cMH5OnIR6nxzhJvSZiO3/6XdSGnLfv0weFQrpiT+KK84EP1qVyiJu7N6Gh0+uPs7C+HH2aYRfyMkoku6uqagoogVTFlJlb5i3+9r/Plndf1UV1dp3/Km8L4SntJcTFuGAabBhYX9Fu7LBbFCjhBAcy7b/p0EzWhr6XEdxrK793BMDxlMKI3Y3hKeQZMojZPagYSQR0xQbHrFcABQzyNa5+eF/NZWWH6r1QV4oC1Pn0uiB4zHom2zqpvrsoqX5T/LFIAiPHhdGXIFH68zFf5bdEWq4Zgk5pPIPnaMDYKk0UtumqAdpmXGbFsZhBPQnBermBjFrGnArB6ss5Z94LgSBb3g9j9GreLA2SOv0ZqnkNw08iC8gVs9pm7OrAi0mWkIW29THdnYeJY2cY2fiZfLUqC0cVD1ecgKf7r7PDdwdHpe8pBYT6SogVQzVsAD6AHh+eH70ens9PRwZEFMYIYxNhOhD5bJaU/p1s1sZ+FH8S7L8MEw4p5NXv73ZH2aVebJZqWk6Ir9W1DB6nPyc/Z3uJsX4i30KTCnQNbFjVZSP1oCO0anAfk474taAAI3e18fr8sNjrz26SwOYhlrx7dVKwg2nGCqATThcLPxzCm3HZkEMSE98FvB40y+Nf3B6ezDydnh+eHJ8ewWubhX0Y//nBy+jYLkuSx/wbp0l5tPCJSeAWewNy8glDDv4vbZXsvGYNAbNcJ0zVwiMwN4q8T/pDBvWU4Ii+TrAEqetQLj1wCpbIZWKgcVy/IIi2ABM4g8BFpIUBlwMy29aoZpiARoSQ1sHKeJDHH5QJNE7jxA5eQ/DHhi6wL5kg9oPu2f/Hb/+JbHq7LPmhcMZ4NdVDm/md1W9ZL/lcWcfKnu/2urOJ3u8qoYBU3cwzYpewdCL/C0ntXdnmqqQ9I7Ks0TkVYY4j/dlTeiQq1YcIwexQwUZTYIoSSINwzm/oiUsLYoHqmtLvhqPMglI0nO/8BRqUXScDxMpwkz0Xme9xgR4GBw8oUoMCGCRlYu5yklfKuLYQjuChuymo+gwoamoqyaopVu2eUQKgUKxZFW9hn4b2uKkt3qQfkSrkoBOvSbQvzTGC4mXZBUeoU3fs+Y9IFYwjWVNpE3Zw/FJVPC8kY+YbP506QJFeJ4cfiuKfxeZ0WnISb0epXxW39uehqAYQ4qiNVAxUEJMRE+2XN5osWzRJBq6uCZJjOIemcotGqaTNsGhFFMf3yFqiPsRZAoxGpPgr5BpJKW1SEXhdDlnDN7ijYhJgQP+BjY55C5yuQGVG755XqN8WqJBbYWTomcSx209duz9GR1PQc/eDmjoTI5Z6DJ91k5zkkaXc+MVhIKUwj6GHz1fUaADOaING7GvSzJn3WZOQoRB9qfAFoTHz1Qu9AqV/uSy0nG8RDqpR3NT6aEX/vrIqpi83QUHzGe0BmQ8M/2gLoROaVtM3gW/wTldnOhnh0ZmXT/KHk3COB0oZGQhfSyFjMNP9HcgjuBQWNHr0PhokLwuv2yI29JBQElLIDz0a1gmfEVBRvWfNwUM3PWoqvhMGbqF6Vt2I4xlsIBXsY2pRZkaznKCnKalYVPwP8FmS5LJisO1uKAAbdDp2uq7P/c5Q+W6mYeXmK2ITQTGxD2eqn/njNVEKHEu7QgJQaECmm2A9EILQYlM7SdKDq4L0tB//45Hz24fTk+8O3o7cKWIEBf0MoToXDqb60ZE8xrLpAJPcaaNWnFrEUOdsZKD+ra3DiXtR3HARB7y8WefWJDU7ehGEtBr1TcDuBpdS9YZdPqm1dlT+t+f41sMGKloa34WADWhdhtg71NeYmb7EzGqxY9Orj1fp+dHp2eHIM3gXpb0A2ZOAU/NKx6yFgqYFJBbM//RrvT6MhxvRFtV7AhgZ23XpXe+OwcMMy3YbYTXYO5vPviNz0EudC14SiF6cfjiFvkf8sNM+jL5tRRDj8zOAeXJWLBaA2rYqrYgWi+qy+MjrEum5QLRBZIFMeAx7tt6m3MCiw2LlTxgdq2T2AttVwqjHwSBqFesxf41fT8Pv5BWIntau8xFhehOJgqkSL5jQ0jPUy7W4wi5worJdOiF5y4LTMousV69PqUj8y7zQpzi+2yoYMLFflbb66Bzlys/B3W3/GwFh7k012TpH5dDuHF+PwqUtVF7KDEUkV4N+TYfL84Oh8dJqcH/zpaJQQZ5K8PT35kLw5Ofr4/jixzEoaw4PuOdjMmYe8GjkByQt7MfKA+ZlzUUHvHHOz5ngHMcmCO6aBrRPJHNKvefCwiehJVdzhk00L4pLA2j9fhkKZzJaqIIVh8XQwCVLLqpAeT/G1LLB9E650OFq93so5kVkn9zuZA12yKu4iJWVupGTmYBiZIs5k1HfVFlMhaoDuwxcRoWpzDIX28owyTzeNCOsvkrEh0O6gMJV4/CQLKWo2Ee1NFJfJFexrQTTfROSEb/16QqS4dJsXHYvHVaJj2spPYLHf5tX9rK3xX0u9nNGw1TBy2CIzqoU87hYpAYZ6mcWZhXPPjJ9s1WDRO8MJJmLq0LmAE06fI5nThO95jKXljr1IxjH6p72TusiQp4GVPa0ZOMqK5iYdUgnSUKJ+izL7e04aGwXlsqSLjyTg+Dr8D5yl6OHSZPAXXUPY2lPXUEeC2XHsDHL3TTezacfdASvsnU30GfzK1AN2x5cNbBNCJ9PugtELbeo0DZEITxKU7Tau0DOu2A5dL4uzKdy55gFLur7MTpU1YXuamIHDMW/elMKBLmv04Jxh7EnoCBDeWZAfgGbcZKO4KefzoiJzozETaGpksWHkFpd7k4du+MEnOAIpZns9cO5NUAzd2dNioLRro/Tw38gVGhEGqygst5B57Pk5xW+7KwdnEkTFVZplnBAkuMozo9LodbfjTFEv4AtqvEx9HqAq7qKVTzfo6bTqOHZ3yr0fPUGhpuBPZKYFbYFQI5SV4AGDDpakTEB+nlCQdox2HYMj8YfSRe/0dtZNfl3EPRxWW+DVUU4D9lq4AXU/eiX8Fuu6rdlFwXNP+BY9FmiDo8H/D2XVrK+uyssSVPrLVfm5XBTXxR+1bgryJYCgphEZMVWN5KBxo0W7gbTbVV41BC0Y984n7C1bqp9DyONlum7K6nroA29msbBLVehyvWrqFYF20e9Ymhh8IWCUKST5OU+OTt4cHFn10Yx920HbRjGQkVw7HRXyRKFnMeciyrpg+eXbq6K9vIG4iV+YmgS0d00azQljzWSS1sjh/jmX0apYlPNekl7W+aJoIEFH8dOsuQSg0n04jOZ5Of/ZPM+Sl0l+XfSStJq16yXs2ORFQr/Xy7n5DZcKFU00MsNkB1MnLa/xXpmtG8DRwouoZ3IsFT+3q/yyTYtlfXlDqZYuISoIF6hp89tlmiV7yTWS1wbcp3T9UgvUD3dqU7SJ06b4WnEOr3ne8t0jLiNSACnhV1Z+cU32AIAyGlwt6rz9HSSGyq+LjDB7uVWYlz+ajSYn2xF9xPJcl/NBgslNGtL8Fg3d5nWJChr1HBmGrnPMnowOkP6aIlgVnDbogXoJJmloQuy+EAb4mw0wwEYL8vRevOyvigXKxgOyleT9vG3tAzPL5HJ1mfz3yeEx/A1q1fJiDUhUyckxfYYbGxa0X5dzbwVp+rE5NBwdHifp89XzXvJ8+TzD1GiQzg3fl41x/sMXpo/NMr/UG6a5vClu8zQbDFbFtS3gNgw10KDWt8kfk33TFj4sG0nLKI9Hfz08Oz8zh0LGT2jPSXxYIBrmTYODfy6T9Ry7RfMGlc/79cX/qPmhZ/NiCbwXfFg8z5KT07ej0+RPPyaveqbX0mLmuYcoVxAnkdg2u3HgZUrTsCeCZWnTsjgaHzHDf4m4ouA2HrjOvlwdvEImEfi90Jva1BzpCfosZNoeB+A3NgoMl95LuEBSo7XVOy4gBnOJy2DDXmeo0hdDQsMw2RjdlG1emknygOGQD5vZULsF8FvH2QwDhe6pau3MhNQAuTPwgCXxBB+BhZ4oBTK5JlubhMPMdDaH2LhMwm9Mghd4VDXjAfA4rphfFU3jXHw9SSvZ5SqyFd3CvKF1K3V1k7GymbWcCDK2uw1Jq/pVs4xQMMz2DbhlSWGomCUaFVCxCg/mMCkgNbh9R4ecH/ERx1vHmsCe68hq1qhjb7vHQ9TLyfPhZUlMpRLKLphtwVr0V7VDzqE6ZJEoVrSRDIr9cAhJY6ZlVYMaZAVTsuIpafrAM3SQ9aY/v8BSQjXhG0M5v+LeR6JoBgGpMqUQtB6h7E7ZpmhgfamsoaQy8rejszecNhKci4kBwDVwyKuakOEGMuoCmFL5Lfxd1CEDV9HUfm1Pk+e+3lXMkwnIh61sZkb+gMwfSgMJ5AMWViBpaFYcQ65HHtFRbphQhX7OSNWQNQp1A2Oy153oS9hj0oNZMUA8BQDQgYPyHBj1FTjC370wuCwaHib/VKC1FQXOflMATgp8kL4eTCYXtB0fetlk0rzAR3cvJpN+9noy2ZXqgJfrH747PjkdvTk4G2XR28vS+JBO+bcJjQJDyDAtI33qXBRUBKvn/scyfHHmNacLPVzDiJBjnNIt0io6S36Z7OBKg0fFPuOCrwi5ofi5HQ++xVjOWCp2uMsgPYSJiMcWeONwdNHY1A4SOf7MdOZE3iMOmtmm8yFxwAq8GZqm/ISUIHmIaVTI4wUYRQKHyzFWIbifS3T+bTOatqE3d/BldHp7vquf42maOTlExCWoXsxj12aw3d1zyzH9k53fGzeeQK/GCRbtOUUnfNy6lNFA9GguTgCch/UFnZ7/TNPXg/HfJ5MfJpP5dDK5281eZ5PJf/Z3X08m/zmZvIL/EtbJ6+eEvDUHMGkM6U4nO89/fq5eZ5CMIL9uhqui//bk/ODoyLcGSsvp6z98M55M7v5zMkF+bTIfTybz/nSXanstTZHr6udiBcu9McjLpA1b3ts4FNSDUSKgzXod9Mtoeglm82lY7iK0qOq6WGGIOgUz9BJ0pO1MQsDJF6XiN/RnZ3EvjaQkSsE17fwI4TNNQtOPR6MzcNLBHE1AtTDjBTmzNoCNUbb37C5gdFSvKIaGLpKrVVEsiHXYIQcSWgWcDHab/bSXz+fiRwqZD/I5u9IHii7Z5AwH2/hxVn5s32pdVRj3b2L7lJs/IYWmcZMWwkDbZjSWeXUPeRRAvTwvLwO0PRXcCOTHVjFGwCBJ117OQTGbudkBpUYdcvTf0Es/kChI5elm6eToTJuZy2R0VJESbiZITtPIX1LuTPO5zQrp8I5dDfmN8LYdegYkaoQ36TAIkcbXTYHXvU7fTs85DUWkRrjCwSGKP/PeiigZ1LhcFUAIinmQspRn6hbA8Dq6aeNnIp8y0qmSX80r2OtenciEAYmwObshB1FXqm6rjF3Va+WGKlXBhVisCtd66zv84pd9JFQmTRIZt/WmoCoi/vKKkPWdrjv7izIpcX+8LSbBZNz4fIZD1lNyUVwDU+plrf2qBLrhmpqNyaQ0jR8KWKWsc99y7R3fmoS5KrNqvKo+xHCLxgH4MBN8YhgDtZt0CMrTeLnOVBJiBm0txvFHM02PkfT9DMJOaH0yJIqU/jL6kXnV9dneQn/ARMtve2rsgXfnlIsTo8g996tHGp/qUYbmYSypJ+guby9virmf/7djWqz0LReK4T07geTj59BLUIXM6V1JeTmX9334j82wm7mFrMkQCd8P8SHQXnKRU23OXlvFNJgkaEPP0f+YTeBuokDf5c4AwhCGE8AUuP5cpO4SxVIcOxeA+gMAFTSPk3q7EK907muWdd0L+JdQMYM7T9IA9M2ZO3u7d1wnpr2OM0/7NnVOtoT26RWu17CcMl75mh9HACLGzLOlrOV3zo1IVfy5YelNcoIeIfTaifFHh6s/Y+7KHi9TYZDcWX1VFXepKeiuNrHIIAPUq9bdXJ4IZfO7QTQiFQnlY2y1xIVsiypHT4nYabYXZpuXC5SNyrYR3xxADRR7MCpvmqQGVQVW2IOQ+MsbLESiN+KWzbXeyLvycXCTHa5L0FLkv5CcFrsB8jL9euwlq7y6LlII97OLAjYrdbKNzrhrqnpcXU9pqvVuItbbD0K+gt1EHKrhVcEkyPskQwV7tb4tVubIUe+UgkJ5IknL+H0I/V5fDZ6aN5EQtpm2+mqrKXLwsBW1YrbOiA9BmnoE2fezfwuEP2f1yIJB4ndd6QZifKXg9t/kgD09BfUIMguIAKCu3S+PLt6Ls7z1Mv9pHQbQqnwklKaeMJdix+MqWMCOHPERamP0/vYKcQ/mdpfttqwv31qSgCxgVhDIh615ktgFliPGCrtMcJjh3hkUJMjxKFcn26DurjhkgHPTbbzbiIJHL9Wue0ji5fQeWdRgcNHjoUuZBoRL3jEcusGQSe+8WoVoTHbqOwAZccDsxD/T+l56VjyCYfGgHeAhH9a1Xkf1vHZbElvmVhckuyv4s6uy1nbZ+igb1EIqMepcOLn3/nnXdiYOh03dIMieH9JJQ6WdiYh/jaeHDKgO1qwB+kU5oyIyfPtRjAJHRtVTqtteQnYjJW9w/2gTub2Mbya0Rwmz02mrcpL83aCDoGM3pVwBRHd6VKeYlTNlKmVkgFf6xtZnAwwyqTF3PTP2LDYuvUJ0b2wQOiENUbPQkKXzelKwVpqRXVCPI4YdaNCGr76K9EVcsDZg2He6YlkSFyP8+K2/GFt5Y8lpIQtiWSU81o6iXf5WWbx4xMsK3DlTmMftk5t6LleyQnwR+iqH/dC6ShfoBu4ZPQf5XpA7XbP5tlE29WxqVQjYeOoSJEYiv2oJ5owJk0PXLm+AjbRGBX+L5Ebc1iI20lGFk6FoCnwB5INbjV5i1uGDPQA4pA0hAr0q0THBqbSrMnST4JrinhF3eWMSFjUcN+l6R2ADTplQ7qW0khHdnBEN6RDzXzEZmF/JdXRXdSoAUAnDRVQVyHwPvXqYvcyCnE8+O4qfI8FjPXM3mEIHf6quGqAQlKzdyf6hxgBvxrYwAsn4SZvowPBWczWGNut6TNNoGAgyYiDoC1UmaY5E1mCqLi1rhoYYom14tO3Ui5A3DS0CM4GwtviVixkJUKmSQqy3e6coS05/Um4LLU1bz5oCBX/7FWba6bnVcI+Ye3J7bj3/Nb8EIJGkhEewGWwHgW2NMAqviR0By/ltvkzFOAayd4/71rMK/cxZWk9OwYqkUWFNnpZTI6IOkgg7u54s3DEt20xJp1Iq5H8DLVWnbB7pj5/EG4ksZ7x1I8MC73xqDLJD3eWQ+yEitvBdERMaKuBgYn3riX989FMRVK5aV5+K1QWaSFWp8NtU61fr968WOWAkFHNnW1UVzpbE46vmLAijgjzw8CdpQMUSZZK0s69TN5UatulK9u4MUYWmwyl+YSuNS5d6x0AV5EFTLJtNZwBg4tVs78IHWaDBNTo8T5Pra/IGIf+hjVlfpxnq2NebJLLrog30laEmw5XJlLU6xTZkNGyJzbJOTkU5hKIFhr4X+WaaZeNXBkaM7tdN1kQEFGPbrrXqpLOeMfgGyGKPUdXpRdHeFQAGQp5XgZbV1n2L20lXH/Uq2V5gjQmT3QhKqSetmkpZkBT5s771pNZMJ8iOxGIETl5BfyB83/ZmEIOARh8iKNcQxpy5YQwmwQzh1pVi23XxMfzQTd7MsKKNwrdmecb2HPA2BE9L8tBlF+MxVTKN+gZMOwdEPacRwUWsVCBL1mCqR3NxPnDUK7HLYJPY726zkLrIhiXq4m7bOMsFEjQzsuBM6JC0y3yttFPSkpFO4vxo3mLupqlO+5S3DH8e0VOyoKPPH3I/4CBIWp7OK1zURdTPQL/Ok+FTP2Pzpc+9JbhY1Z+KyiO3/zLJZRT7KqS6RGg79F4RWquJLNTo09gOQR+ljHsDgSu8nvIpAsKLOQ+hVqa8xr2UMytcrIr8UxM95e78hQRd1foEPZc9IMtENWYbrl5e/2EiG9afu9hhyjZRbR5FB9n+f0GTqQcdEx0ny/B/66pFg5oxVwR1s+DmvIypBixEBIpvNFVY/ZAagTHiLwvZRvIDxBPXV6n3Llb/k/SuvqvM+mhjxTabAUVR1/zhXDY+B7aFnnQ79vg2v8eWesQ0KngfVLkg9uMw0mnCXY5fawErCoU92fNfEGyz0JYro0iRkR10hlyGnuE+wGVi+t744dbd1Sqv9vCpUuvqY7S9wvuXLcIG5M5O1AZJcenhp1joiAAgkq5KEaMYQdRmAjdSk3/3g52fZ0Bb++MTYOw/cM1yeW+7xXWrQb55qMe5UX2z5Z1RGiHNIUU9BAlVxR0zYtlXV1oQwAM9ESOL49uQ35aNQsP96pEZK1qkfZ49HREQs69jF2QY29i/sM0eHilNLkOB7S4qrjEX4cG8u+6UX4wmc5B8wS8GaiG2GObd42O0bnCIq1CTCgwx36NjVMN/Ku4zzcPwvFSgzWWxfqOxD5aQyiV79PG/KEh9E720gVGIge16wojhobTY2SH3mPyKSpwlZdkQvaMiWrRfdE/S7UzpvKribkhHQZNJ5eHztGShrtohVVpfDW3tSIAGjsqSYDbwsGv72y+ht3a/xbXlhgQ76nJ1+UWJs31v0IpC7z+OWhMOxvIbeCGaGiL9aur1Cv3mmd7xlFipx0igML+QhQyS12HW70oc23EDZpzpXIsfKDIOuQ1LREP/E2XM9lhP17qdidK3Ku4CuV/Wynf1JkkBF9EKDbSXaPNAN3tcq+8XIx9rKUIbwmGy5M8uh/9IVyCZyr22dLAzOhK6yk16tcLcUwPa/v5LqRPT4PHvoJBoMamQ8VHxi1EMExQi+Re8rGhR001xxp6FnO3ofuUtIcwM+Pz6r4VLGMjB9gvcMuCU1k3cmgxi4ZDLFZmf4RO4Ou7ICKT3twr7CL4Xh03KbOB/ibeDrHLYVZ3QDi2PtsRj9L5IrVMaDAgcA6vWgsXzQagl8qWFgjHWt14VEl0X1VnSJpPIOUibiDoh+DsLUqVSPFIf/vpKooIIVovAhYxbRw1UQdct/vJzmlOWABf+H+mltwoCUk/BHADUHKXJ+hNPcc8pZjs7inY67ChZ7KLxI6IP4L+d+8t0a3sWHyUiwqivEs/UiaBVBDJsQKs0rhRBV8U2RggZBzSN+Ki43mZ7xLJu1Y0G5YT26NcGLYw4uCtcpk7IG5ljq1v99zsOmabrO2OHxrSI1tHnlefn86xJDs+S449HRxzR/eppL6MsOki8GaFhx1aN/Bc8dn2nsFM0ARxWv9FJaFHelq3nHCIG1hAZYbgB0cWp7StRlHyoCZOBNXTDvL1vflrMymZ2m6/KfA55IFnFNwiSHK/oioWunJ0fnI/ej47Pk9v855nbpeGzefLdyakBUjdRhC9fQnDivhtPbzq5aY6wl8H0SJfwXxW5SjuIqDrvppe7L5L3B3+djf46evMRUuHMIINR+myeJbsvnbmziZKijmi7uCbuZmB3J7tr2npGWZs3+RFZkZukGmQOdHYt7SPu+AN5PphUUgQ1FYiEYs26YjHM8fNHP6SQK6LUX1+YngAJgNzd90uk1ta9pwdvjEToePDozjmfR9TnmwbquUp1hd7HhItH30JRX80wT2PgP6uxn4zsW8y38n71pOLHiLdMwHKaJL0buEXJlD6QRGzB+rM9RWdo5D6Eld0vqS6ezqCAkf3H7iRt8qYLKjFSLw5tk6TvCsnTLNKfOzM/pEcIipiggEHyhdnJQRLpvfII0/714v4nht6QZSajAVQP7LmQMTQiiyRICJaWc4uHCroqaD9i0H7/2PM2r4UCcTlEP3+FEh6iDib2obGqSVgzB6htEdiM2sS454g+S9ZMzqyj+oACG4zWebipTrcnfHOZzviGRp4K54JTziKOMRH9O8XxxHjmmBDfXlLMSwpU63KHcavvh5VtqGaTb7Dcfjgt1nzQ6c6pCgcuT9574/vTvR7dPd2YrKvTC4saRpMds/Bue5mGxeOYTQlkp9x5nlegCgt71gwMX0EAtphhz8DWYkIVQdWw+ev7zXJRAqIYJbL3YP80wpBoBeDipL45UqyrGVC3q1zGYmdhSdjoNkoFXGCDyRTAgSh6WIXhtKkVDf6tofUL4TujHsAoLf3GagaCV0YnELzxxP+YnO/K+HgLdIzXbVML96hadNr1Qsv45aOTVgbltrk453h7iBmv/BK2Muil7lY16oVYHL+sbw3OihurQ0IbrapyjrHCNX4INXHdZEq10u6Kk5wrAViWbJr5UjNW1ik4c44ZkZ2xsOA0L8rLe3E/VjF066rJrwp2QJnsXAC8p2jI6tWc8LTtRu2ZDah391QhTvXhhoebfbjIby/mOV5mgyRFAQovNmrY9BXiJLGlPpr2JT7PHqSpkdQgv2kTBZomrzcbbK++7tAiRrsy7T75NIOwx+iXswFx2ojBkZke2tnENkmBDwNwd7boM+BbCtMhyCDvyK3wmN7mP6f7PdQCk7NLsocyRuadXdqslDKrNkzSo4PQUl6VxRziNxqi8lH8WidqWcqOLRtqJgwh4wWnQVUlV4KVKUy+SSMOQV2zqr4L/IRYY4LVx8IcKCKC+hd7HxFJ0lAmsew6rBPUySr1rAOVkhCp/AAG7EBXdBd8ArWDSZexbwhHB6Swm7xxH8Zwk1ngyecmQkPUGGFhVzBzF45Y/qmZLjQLqL7Dwc4rApOgGkJ5l64NgYDXvpTterkoAr5eta+EgeljN3wpu04Z3tx6Tam6TAjvwN8SnvXU7hDLzPjOU1V9F35otmb3dx3OVvjNXRiv1eHAWtV3bO/DluH3+NVUvJ++DbyftDIBkvQV955ZRSxzpIYdBjqbLUyg/07jyEbjz0bLiVpvlo+nG0woX2sx+f+TwUTWfKNhxOOdHoPlFgcEJg7GWoFahSxz9ArpJqNJ5thGOnJ/cKOyodeVpiZjHUAju3zXxrJmnZG+ngOjrRRoMHkuxmJtHRQ/slE75OYO3H8t3fHQj5+kfaYCYZt49sFFoZj7HhuK9uDfyk9DT9OLjnmiSg1RudMkJXD6iDtRUBXAY5CXqheFttUsrqvbonXXUqtNmCj8EgBHr/sxgmaHY+drT7kKR8zhXRHYiLU3hiLTTeylM3bMsgJQ8+mm0HwJ62zTrW+tf8O1hZh+kTDVcBdU9R1sgchdRrFzaoOLbkxQ9NQ60+5TjqVuNCi+/3bKZNJ3jIK+yg2IDjJ2m2+6OLVfSn0FuxW8G68gOaA/Ex1SS0Sa+EYvt+OJfpcb762oB7HZpkw6q3y1IrmjhymTgdsyfv/BRmYGUHUcnDNgAbDKF6TZwH/NWboqwUcwZVccQK/OMnVYdgnR3C43bEU6H7Do2TSist5hMMgBzZsIK8lkh3xFBtgto+6OSVLb3+4gYjraY/VnTExCYkPlbos2ViKqHdZntEM3rPppqpj6SuJHhCy9Ky6icKWS0hP/WZQX4ZP+GlwM5PH/NLX9qm6cZDX8s7lZFD/bv8rrKrffN+uL5aq+LBr7aXPfPA2IChqCTvzRcl5ULTjTCGopGEB7iTw2YKOXN+ViPmuKy7rCuJrfKnRQhDomDO3b27zycasBxpbC+pSuToqyO6uC9Yfa8HxQieRFko4nO9frqrysVxVYDK/6y3sW8+wLYLOqJNKCJOTNvKQFy7xl6F3WFq4mO+PJpBn+/lcPAGX7fIpw1NCdiCsAHkrDjkBV0NfJzkvvKTfUL6o5If6DuqWixEUdgmHUuT9UIhugiHpZwC3b3iDVuUD3ribmOWJsZHmbs9MIGpjS3/7mN7/+rQ8NQLrgk7MRaFQ39jOYnAvAI963M4ENGsifon8LxogUuvof3/R3l/ftTY2ezVAuGjoDO8jAGUCp/rzAeOHJzrq92vudUFy0CCN4McxHFmZ0bxSubAPnC5O04EYhqPCmI9PBvF4sctCdXd6sUjNZy7yEZ7BzDvb+NpvCf/f3/tdsujtEKPLJDgAyT3amu/Dfh+fjvz+f7j5/gIcN7rHf/+qhN5lMs+luJrxGU6yAXKH6Wzb3w/oz/TvPlzdV8XBzvyxW+OB6lVdlXj2s75rr8uEuL1uQWB9A74z1PIzzu2lzXXpB+Xm5crGqfWguF5tdMJ73phleSfA9I7VHck/0IAwe4TbA2RLUcibbSzrZGToKCPg/KUr/AoID/BgPXjEv9lyc4uumT4fp52VezT/nq4ZSQoXqGV4u3n9UMR3Qf9htiY8j2+0eXXZoJFimDzm/l5ANaYK9ceT1+mpGU+1khvfhmiDlBwF20+b37CqIZg8QLIBin72GP6rP/Bt2kkx68iJBsO/mRbabpa+Hk8lZlvZh8/QwRxoi3RNet23Bc8bErlB2ZYWmP5lcpNiM7D9gPLBe/KB/varXy/TbIBiKJgtvF9pVuvirLBI1HN9ik0mTvh7sFQ97e0X1OUNKPN0dEyV+neoZ2Kpf0b4xgjrbBhZ3+T2iKS+RW4LwpmaNilEIfIP/11kdcrz31MLBov394Ve/evj9w2RyAQFuk8kF/JzXk8kF5CPYdTCOJjtpOpn0H8iPl/MVfDOZnO0CQtBnACvAz84emqLFt3uA4p4/7NXwV75YUE+zLEgXtOI0B3KnISVzUVHolY3Iwb+HbD/gjKyDp1I8dGHhSEpNaFc55kzw/yqizrBsdNNiMr80cqnaq2GyQ2MFOslbO7bAsnTCptMqY+kY0o2uP6UDtjt8KKrP5aquQMOebWrM4ODYVgLCNv52GjTcFJsqc8kHU5os24Yq/32V381kGClcKtMpkQKT9OL9x6Pzw6PD41FUbWkHg1RaFu75ZOe5WTGVIMCuYxaDQmLyHZrMeHXpvGlVqfoO9eZdBNmcS5RAm6IFMZR8KjGvZF4lsKvvwI7FHmg3xhlAA6tcrsqlQ4ZXxII0N5PJhUk+EmPa+oAE6RJSW6FHTClv3NNr4A6LKMxncMtDRzEkW6K4J1dfclu7YT7hpoDsLgj1D52DtbnI5dfc/DI/PsmPf6qxmMRatAOIE0Y2Fhzjxnuvps4GZF5pqrqAQQ8/t2lakqK/Z7SJVsdPoqoOCafeZ2T6YklWrFM3GBLHGKzUxgvIlhYURQw6p3EMnaUKvPOOtPRyMvmbpGdtxuU0yxwQEtiksei+iFgSuEaQztChMPY6G2avU59DzPDIwrXGzApe7XCAqY8oeIR2p7uY3y8drTHkVpOLF8xE9u9vQ01t1/UnnO2K0iMp6ehXv3oY/34yqaai/nYErXHewjIlgwR/fGt0Mm29gqkBoDiotX9Zr6s2BeY7S54l3zq6QWoWo13L64okOmQB/sEWbajFDkXVN9lJ2frmPMz4O3yozjPeTKyacRp3b1aIFGbEChiGvW/lG4BfatoV0e0eVeHFRnEgmMNtjR9+9Yc/4jzqFC5pf3cyyR665AaLvhvoS7mf9K+Kq8G2jbXavf/kgn0BKZOGD5fzyaQR1mMvizVDR8olc1imm7ABrrNI8ltQOM9HGMfjAzjQNeLc+NgJUSTr/HqGj9ixegCvDZ8L9ubFzAPsIjOBmhf/mykSkYX8hYc609fDoZ1fPqH72VZzyJdfL1nWTVNeLO6TdQVOHTlwa/OSrELJs8T1u48wIe40Wi5Er/mTlEJk6dt6vl4UJmmRn6MFCgNf9Yly04xRmxtqfAJNDJ783u/TbDIZA3PzwnAgRHkw45jlfmeG9c08SEBowbnNUfmiVDacsIvX2NkPIkBP8KO4Qgi/HeI/48Her6dGYOy/dHmolzSCvsNL0Oyhbhh0lDOuyWEuBz734apSSAGR7/1zhpmfQM5wHmS7vE+prexJTr+URdWnKZXsk30ahlHKsfvQZ/kr26oBN5vbZHLwMO7PphlP+PjvkENqU69hW4lWiEt4ZxtnNAiygG0Y/U68/+HgveCCTgqjVnK7qN64mjmuwlUBI9M+A5WrfBt6sj+do9qAH7DWtbiYtcBEpVvlDrcuPI3KYN2wg67xIgOjD6h6jTWUOuzEg/LuUyp0UmlOdjRie3NP2prxYB94kTEKnFrxqp1IgKsljS6+lRhrrmLqnxXD9gV+Y7pTRJS4XrN6qAPIepEYNq57I7oDTVR+n4I2vz9f3y6b9MsEbARijH90bkyzD+jXjNpwt51gUY8J7hOGY4A/1XjEzCIjMmXU0hofZcEi4Gx7X7DwQOv1lVNXQy2z/d3Ui/16jNZj5l0ceQXRH/yhPMd34Mk6hsHtPopLWd0gRlLd9FkoZ7vj2/8+OH53MjsbnZ8fHr87m70/efvxaGS8MOjzu+KCAA5octG9jlYUPSGV2p3x6Ftx06OGNVAhPobByPA3LvtdcWFW3ZlBdIeFatxcYKEyP1yLfoF37My+8b2+MR0hFQb2GiPXImv6Fe7dkZyeW41bOeW2eVkVq5nSqfjkqck/o6FaLfKyXtpFPj05Ojr5eD4bHX/vYUSC8hI+HmzE3ZYEo2BKY34Cv4pmuSF4BrxtRfQdkujrcCZUqSdRGvYQOYJwnr8HbUbMerLMmyZ2d1hrzmTnJZj6XoIj/UueJbZxbLDvIC9sZHkaz4U7IONea2w/mS2INpuMDThD4orgg4jZuG76Vw3bYMjJM9GPWKUT0Q1hHx+dKy80Mem1sdtEbTQhJ0DGmKSVQWZAfQ+C1VBuQnPyxZOVWevQlxq3eaZSXVNBpUU16bg9y6o1MsAdlq+uP4MqJZ4WVauZxVYamFSZxN3UC5IJAjOnK7ZjQYmCELfO+nqV3zZ0F6/aqLInsHSEAvLUmqnImZDyPpL4wJtU/pwtF2t2Mm+LpvXKoM3KTDDRZ3OzB25DNDSR8Trsqe69fnE/M7XyDx83BPQJNoiLhqQPisxaprkh9Ej1RR4qcFOjzPe1N5ihPlYyuF5jNnbCsKQd2//h7N3h7ODDh6PDNwcQ1dpTkVBUBOo78EoZMjp1B/EiUPv1eSfsu1o/6Ypc6CQ39QMKgXdfay4+UuCx4g4mBoJeXkC+ioHP0FFnlKcLFB8P8haw/LGTU5eAwenE3UMqTtxH3Iui+kxpM2N30ZOmny6zsKECVLLrKGsdGnWEshubhnZ36UH1GX5TRwzvsMivyZy8t5e+HlzezMvVA5nHgQ1+yJfLvXm5ysbDZJpOJmcvjCXoql5QaEdRfeYd9+GHt6z7qtEb/fJunioeJWJSgOYd+Zq0WbBmvjl48PeHJLucJ2h1aH7//zV3dT+N3ED8X7GQ2h66gK6vqXigR3pCRXcU0vYB0GmTdYjFssutN+QQyv9e/WbGa69380EIpz4RshvPeDyeD3s+fr55TwcaJHYi39td2hqbmvKd+4/DmQhraZLXvqGQKS3/iTMbTRblNnuPpO+FQJzzNJO8W/nYeMwOSV9dOXgBDcGS3rn59aYzdYsDeGvV5AOKPGNIvi+rxg5ViaWM2+8k97p5vBUZTdd7+x7GVevx5fngI2cQNO25+6S84yCq0BF0395wB2HyCvtM7kWdwMP32lcgCLcQcSUlD8Z0SRuov5t6D9VrEiZWOeu/yWsHB060hVzfxabBcSg6V3Oek//5EZ21txxGBot1vGlf17emJZwE/wH3EozIwSP//cAt0hn6e4K+jAa35pHmulwxCAewkeFnIWdV2GfC/fOUOsLTZmltN/5+P64u46P/aKYU2I8PmAUuFPf6igTU9d54zos+T+nAB2hTTCA+1BfkvlUzOg99rYo6qSMyybK4i3DTAHY72Ue6HZ6zPRzXgXDOpKAfZxDgyiWM8MOU4nfG8zR8hyYav2Or1ORHATong39QkqT9WjGrwvfOT88H7Zd0WYYvXQ5Pvvw9bL2WlBVyBb5aTj2hYjS9VjRH03iGR6C7rWjWSz43tovwXFWEyE+ZkTjXo9qLXHHkqBH9B/OggUMwpSH/YPD9wZSIzrdQsfjY8DUZnDw5LGbVw6wCo8MHCa4AhFv4AFyM99RIth8yu0w1Nbn6KVUck9zA0l3g5EmWPa3xvgt7eGey7OH2HZPgwaQ9ib48vDz99Ofp2VnbveuOjPO+HUvP6GytFqmyHxAJARU3q9ZEtDUiJ7wWd4EXJQKarU4piKBxAUVn5EcqilZgPCgRqWx/+6FZzYaiOhpa57kdusinL6RW0FxaosuuxIlqd57E+8sz3hu827wB4RvrvJA8DXfYs8K716MeC6xwv4sou9kP3S93eHBFdA0JzCuFgn1BlEYzu5SRzaQ1Lh0qWLpAlwsI67J/TKWoebcmVp5SItA+hRojjNsegoh7fRA5LNrXf25kYgUpvIiTTgv6zmX/9oIcoz6yBKeSHyWFTxagvRQHvN7j8ukVfQaEJym1U0zUM+U/LdQkMRkHc0vNDqS/FEH9Mi6dZVUL0hYQJuY7zeZC3xePmi9l6DINg9dFvU7I8/7FSiMUdJLpkWuCpl4BHtJLFm6lKnWmKVJ90YtqJL6avBLZ/8y5a29L4AjW60mMQSc+Wm49aX0eQzdt4zKqb0Hez1+GXCAMUgk6JanrfSgJMaKx0kJbaTpRNSl0+vlycDFUJq+KemN0LUQXArZKnn4ADm6hPhlZJsGjDadH8RFIfSeMeB1cX/odMXkMk7iri+NLnRmUNM13R3AkfOdFN3m3A9exCVoTXMrhtzqn4KZ0l2RFO+vZkl2O1Cj6OcUAbE3WjWBtB8fR8zhNadCaRG54OuF2ER/SQJECQ2r645qpyFcI7VRnutIrBIuUU/GEX052ZNIhzAg5cjWVMTVOgiWOJtqFGxhmh6OKoWr/RAL8jnHjYoPYGDJMxyKshczSRajgE6xWIELrsAILxElW1De91BNdovZdunQbjIvcVmVi8spVi6g1BC9D1PZn7SLUpUU2ke0jPS5g5DnhSr/iwi0sbI3f53Dj56WBlprww03lidkBAE86YlGhXaqZ2DlIwj/mcZndR8n4jhtEoBg6TlApAc3x+W+kI2rFEu4Ekq5E/jrV8I1Ib+8Rb16iSHyxUCa3lU5SYicYCCwfwPpMmSwpb3XJR1cs9uwM58Ty+AUr8lZwVy+ULJGd4pDWjcfRZ7xk/CTfyPSpEz83WZrNDR7OF4VAtlTHYyWJyBh08pSrfvTYjZKGwLXc2lDxhhVE1kMGIDhnG0AOdUai2Hmva7zwMo4KhHMvVxQJOV1lcxVmufk209vrh9aOcAM2GFB/myVZyH9ATSaxnPdDhn/9sC+QQeG4IXsnorADsb/ca5pq1EDamq5iNtzCuCCYGM/VII03OCkxmsejKci1FrG8Vr44OGDe3YNZTfM7jb6TVaGglrej8uTuwCVm74qBk4bVERgbETF4o79Elof8vHMob07qR0PziMkcqs31utSxmyc2D+slIg5DE6m0hK/nU00kCEVj4va3xYnRHejJp1zcAoaOP3zxl05+/9EIuOX5SPuL1gRvATgrjiwTcS5dxqlqnhUoojGLuRVjckNnagnLc7XA2OBufu0Q/sN8J0xp7wvrkDIR5vCGr7FKwj1GT2qa5OmhGk611WRMC1tR7pHjpl142y+ay4k7liGyj57UxSy//OvMF/qETqXzI+KD28R1Y+85/C2O14KlxVTseKrvqYDxK/fGS6bCfCSE9vwkA7pKDsSdlv3JOd4xlTOQnPrn0muvRD3hzmXjJIfHNdKUw+A4w1RAy/aVn4mIuFQjuBjHES3knDIn2mJ/wQ1P6LJk7R7/X2DjFupfEtSsWjEaxItvKQerkE8R+VjKKvBjXTienmNTHZ8NBxdqePz72YCuZN3quVqsG+6hFR5Ojb4NCFdPkziog8HWk7Ga6ieZeiROFePoYo1ccajYzBait5FaCVsMk02gxaI5pIW4NbpSiPRiIXTgH/fVPClzPOL8CshArzQXe4v/AE7Nyuk=")).decode("utf-8"))\n\n    class Finder:\n        0\n\n        @staticmethod\n        def find_spec(name, path=None, target=None):\n            file = "__init__" if name == package else name[len(package) + 1 :]\n            if name.partition(".")[0] != package or file + ".py" not in files:\n                return None\n            return importlib.util.spec_from_loader(name, Finder, is_package=name == package)\n\n        @staticmethod\n        def create_module(spec):\n            return None\n\n        @staticmethod\n        def exec_module(module):\n            name = module.__name__\n            file = ("__init__" if name == package else name[len(package) + 1 :]) + ".py"\n            module.__file__ = package + "/" + file\n            exec(compile(files[file], module.__file__, "exec"), module.__dict__)\n\n        @staticmethod\n        def get_source(name):\n            0\n            return files.get(name[len(package) + 1 :] + ".py")\n\n        @staticmethod\n        def get_data(path):\n            return files[path.rpartition("/")[2]].encode("utf-8")\n\n    sys.meta_path.insert(0, Finder)\n    from rollout_inspector import main\n\n    main.main()\n\n\ndjango_rollout_inspect()\n`},3742:(e,t,n)=>{n.d(t,{oD:()=>databasesOf,Gd:()=>databasesOfJson,B8:()=>inspectorEnv,rZ:()=>isMarked,$i:()=>isPlain,tM:()=>migrationBegins,VV:()=>planCommand,eA:()=>readBridge,ez:()=>readLocking,dW:()=>readPacked,tK:()=>readPassed,m3:()=>readPlan,jG:()=>readRefused,TI:()=>readReversed,xu:()=>readVerified,hP:()=>startedCommand,u7:()=>unmarked})
+const r=`0\n\n\n\n\n\n\n\ndef django_rollout_inspect():\n    import base64\n    import importlib.util\n    import json\n    import sys\n    import zlib\n\n    package = "rollout_inspector"\n    files = json.loads(zlib.decompress(base64.b64decode("eNrUvQ13I7eRNvpXYN6jd7o1HFrjJHv3ck0rioa2tRlLE0mTxCEZnhYJSh01u+nu5mgUa/77PfWBbzQljZ3svsluRuxGA4UCUCgUqp76uTef52XezueDzX1v2DuYlp/z316/lxVFdddEasnXm6puRS31n819o/9uq1tZ5v+UUHJVV2tRV0VRbdt5XjYbuWirevCP7fJaCi5//v7t+AIKb7K2lXUpRqKWg0W13uSFTOpp7/+ZTpv95T+y8rp6xXUN4RHSN51ewd/JZDq9ezXbT+nH36fTZsi/hof4bLCfTnspdWApV2JRrdeybJt5tUrW+XWdtXlVNulwWgohxAH9s6q25bIv7uqqvBYj8fOnvpjM1Kta6O9EXpofDdeBpfJCihH+4zSUWkWqWhR5KfuilR9bqEmTlpcJfJlaFcJ/1lm7uBEjwQwb4O8Evk7dgvmKy+aNOK1K6dUD/1lUZZuXW+m+qbeF7Itq1Rd3N/diRLUMrutqu2kSr5FVti1a6CP8C510Pg4pwnIRSpDJg2yzkeUy+Xnag55Pe0PkXV9Me8Aj+E28mvbWsmmyayoCVX7ympJFE+swDulEE5nOYFynvbube6jp7uZ+Mvzq4GAGLeyi4BPVXMt2W5fOPDFTLBz1ofPVtWyztq2T5r4ZrKvltpDN4Fq2pvxgPqfn83kKBMznWOV82uvjeKaiqsW0N+1ZbcZHgRvOVzi0oqxwouHSgzrw4Wgkpr1tiYtzOe1ZvGN6X7Q3spYwmcqKPpn29ppp74XYw5+6Dai+WoUVTHt5K8psLbGG6uofctEOxV4jvm6zq0J+M/h6URXbdfnNUHx9d3P/zbQXq/nu5n7QtHW+SdKOJq7zD9RELbOmKrGJvcau1Iy/MyLA1IiI8NYhC4e2vrfav8vbG1FtJBWF0aqvpr1UZI1oqm298OciislGjESRN22ihOZA/ZHQR4NaZkuYbykTKj8u5KYVydnFuK6rui8u7ss2+8g/dDWX8Ac+jPBIiTD1M5HZ4mbQtFndTmDm8886L69TFE/wAOYL05yvqEh7v8FZo1s9Pvvhh/Hp5Qy3j6tscbvdeNuHtXV07g5ytZKLtlH7Q9PKDUhpko/w19P2lWo1BwIbaris2pu8vJ4DVWIkElg1IMz7IkmtXeG6kg2WSaqNdBctj/qiWoJEV2tXF4MRh3d6beo5i1/gomnxjcjKpbjJmvD7Wn6QdSPnVI89cmVVbbpahXdeq9bo6qIDu/aAnmR3OWy/qq2+VBtuq/mp6KKs+akI2QHln8UNrCUyjUOKY1Un8WIsAZ1pUdVEnPvYlRBXVVUk0c5S7flVgVPgst5Ke2LltXmfwBYHi2vYoUrwe6vLuAiUsFArwtooNCVNak0BFphZUSTrbJPoyd2n+lJfsbjPZbFkoWkqh87Z5KMaZXbZfCWy8j6p5aCRWb24AZVtOr1KLs/fnx4fXY4f3ozfji/H02nz8tvzsx9S0Nh6tJj7oOmdkIwBiqDv1FN4otQhteyx38+geVlXmwaamvbq6q4RV/fi4k9vHSWwqJpGNon8IMu2L1jw+DpgVNYoKVNKuWxAyK/y8lrWmzovW6gdRTxsamIksHrY4WUxmK9lmw2WV3N6CaLUvHUmL+gvelkxhdMefkad0uOgK7nNyyVt40tZyFbiJu5MB+7iYJG1WVFdo7qBVabBwsEV0szX2VIm/FmfusSN7xoI7lR0OKg93s6KCPG1XFcfpKOBkF6geck/9bcrbJu1XOKc9YKLB+tiZ+8e5QFV+tlcANVpANoTaCNulbt4kxWtrB3W4CYnRmJizUDcmmHJwD7dN6NelaVc4Kbm7OtMaFUs+9xgKe/SmcWwZl7KOzF6hGWwLDoK6BZ4MFwppfbqZB//SScHM5v/pbx7JpvLrIY138XogJpdLG9kO+0hOdMekDftAc+o1Hy+zBftfG6R96uQZsjSG8iTpuEi2zYocvQ63zZ8qohPMt7W6DtfBOBT4gTMkmlvUcusZfGTLZeOLA1F8N3NPfxP1o5seQH6vxi5fTcbWbbZzIvsShZ9syUO4JMUT7Nml/QlJR2DrC79PO3p4nBqg0qAbnPSg190CIEH056Y9gb/qPIyado6AbrTQbMp8jZJUzoUfvJ72ySocvaFt6Pb5gO1a0c1gNQu+HIkJmre4LqF4xgcAIjh7Y0UzeJGrrNGVCvRyjIr20ZkNZ3nqKC7sLkZYB0SOshhI53zp9iKWubuaUYTRJ8VVdNqmp2DyBj/gRHJGiHhwOHXoo703DMYMb9ncDbTy+B+IxOsKB3M5zBo83mfak5pPdhHF+wo9Dhr+7rXstyuQR2SCRKQqgOLUvrIBDDM2hmfVORNXi4DQ9fTjid5g4pyX6yzezieF319YvmccwpqJdnitklIm+oLEMX+tPL0RSo6CNVGULfpHTDSMkRYX93IYulJ10Af61Q2IwYWNDoRK0hj05J8Cfonq9b0KvK5Nbp3Vb00fHCEaL0t4UgP4qVqpED9DtYH7FK4yKoSqED1DOcVTitsU8+qNMJNkld9MbcYlBWFGvQBzdpfzuHHewjMEuuqlqK9yUBAl+JK4iIXyV6TYqdQRpleOAK+4a2koyNFVTWylDZdwCsxAhYatbAPYnQB4vHnT5/SCf49cxUp+ApG2Nvq8JnNGu/9IwzCczP2Q6t1sMqLIlG6X0lNr/BUqh7xN7GJVa38XUfrLn0l+NXnqd0+bi+kd5dPmqldap/IwNzatHWWl62oSp7A+eImOnc/5FWBu63YM4YqPc7Ivqpu5TJpZJtYQ6x0+8VNVl7LZSr+j4ASIEdck8JdH9oFrZq/JmEfng36IlK9ee3asoltfXGXla1cWmSW8m6CH8x4Hg3yVq6bJDjS3WTAl7wAuwJKeChPgwFfQcOsxGjJjmOEs8TRa3UfbWUWrXVo1r7JGpym2Bb8scxXK1k3CdHeN5T0xf5kk9XqwoC2Z0VEV5Oh7fvu5j4yM2mdjmLLFDUwaNFV3p4zEWOLkzZdYa0FVId2aYiuaXQHo5hN+o85MsMYoG8y0kenvarOr/MSdJYvRvix/zxm3t1sQeeBXUTaCx8W0KbIFlJUK6UIAsORPq63VMc6aGsy7ZXbopj2zEnjJmvM01jbdCMmTt+/fSuAQNMMVUing5ndhnr0xYir5wdW9XTScF+DsLM4cpc1jtUlX9FXlmjURyjqMlQ17c36WA7OU/ENaNojKUG7Jxp0Hf7xGIpXzmjGeGPXs6pqmV+X4lbeW9VFJ5K1qKIHGqXMUzlcaqTI8wMYevhuMu2tbkE84J6ER4wRV2Vp7Z0aCCpqdMc4WF6ZhaLVvPNt+e6+valKTwNl9c/SdPStTis3gVEYRkxXNUDLrSauUxkAqr3TU5fOYR+R+FgESoK4q7bFEhQI2GoF2ADVqGSrVtamRniPk464/POnlKcglrNNTvggNhP2GrGUoIs2ao8Dtuw1StRQzfg59Q32inuj78Jhz5U9WGdWNFVQS/fnmqv+u+Ev6TddlAUfUWV6bpqv8fJKfYwjgbeNIGNe1XK1bfCmTUx7p2eXKFfoQEQ2AvUOD343sIkqiUelVrevsuXSLmUtvGnvE9JAF130Gg1rWWF6Q+xN8FJTtnBNtqjWUhRZAyYPNchqJg3FZouF8rKtRGZNtWol8rYR1R2KWFJM6WhV58tr2exwReD19Y+mMj+qho9OcDstP7ZFfqXW4fhj3l60MH+pBFm/+OVFvt4U8hQuGDfZYscdk/qgzZpbx8RSgQ6ojWSuDEqg9ABq4MEF6uoMrAdo+jKjTr2Gx2hAAvsD2VN01YMPslwCHcj9TdW017Xk65Jpb31Pdx6GNKpRWRtApnu7tSMw9vfh4KDIb6tiSdMOvoNhpO+nvWXWZldZg5fapPtlRQ47ubYzD42BT828oRGrFnPADJa0aEHUhIyebePRpJue38pNO19KvNdW/V/lMWsL+BbQi4laeLjvTnt52ci6NQsOVyqZFqsyYa3Xso1WtfAfqgHD+uzxCiUgbXC2YkeVBTqdoZa5PetbPVD8nmmjh7JN2tu+ZaxE0tAqZ164hnHutjIxlk2ble2uDqhLL2f2we0CDscrGBuYsU/sSHAycm5i6DyqGuELj6hOoG9i1eBoFptHjsdAsLBjnFO3DjuYZ98pbOp8ndX381t5v4uDP22rFnYMayZVm2aAj9EOwTNlmYNYcspdoK1vjG+Oi6xprB4gSwq5aOEyc4SXjbytFbStTXtHby/H5+Ly6A9vx+T/oHb827K6s1gW3gShLGMGNvNtmf+0hS7ALZ91+EY3DqWPwZ5AFbMIpK/Qyp1YdjttXlezzzbzc0vqic3tvJnXssBJY3G7yFtZZwVaWPEvPJshw/r2532v0cnBzFWmVUWWVdnTl+mWm7i7JxIcP306Vsw+Pnv7/odT4PbF+FK8GX979P7tpbZs0jc8lfuqzTSNKuZdSw4vIwLZHxzvYFY0PxVcN58wbIbCDSSYxKxFYV/nd3SUeDtofirmWGJOBMxBnxF7aCvSu4TXXXW0od3nU7pTwKB+hKctuXxed7U8CScET4UPWbE1e6Nj9TbzCW4AuLO0VPGrhHh3Ldv58mq+qeVm3mQfZIIvNXcslqYdxvIuiREclGByTnt7dOWkyEN1jH+YHlerOd36qjOEJS7Vf+Gn2kPJZY3uPxrPBtRHV0ewGqURQfprb5hISuwcptQ0vBxvVAeugS8j8TMehcyB0FjFOk1hyuAE3eHiJNw/GeMa1vp029oDkmNbKq4kaOF9fcAIxSyrOh02NXwbN6mZMy814hx66RFNjsQ3qT3FxERsjFqY9EkguCHU+wG+dwx1escMt1DnHu9ZnqmevT0wKvMVT7dhubtq2u5H7ubf7Z1AnMZiKGWMG0c3Ex2N4smEVSWvbPQkBgkENLRyTj/0a/crkKHsgKJnixmcCf0588xg0x7sXHQQdavLlKal641OCmTKz7RgB8dHF8dHb8ZwOuU/QZjzy4vx5RwaGuoa6cCqu5MGO3AfBBA5oY4sUzroQGrvsCdxn4nG9c700/KgS8hvs6KR4SCpNhzfGT0WJC8H2XKZOMcbZ/WElTY/Fd3OyPa34iXcRK9upz10TfZ3xqp8pXx7/M527YqKDaOMVUcSIyP6h0lV/dpulnBx6nSNTfBGt3ds8nBCcUzgdOuLe2KTKFaQFORDQaMM+853XhE27ftnOeq9e5bjcuouf6akAHdqFvpq207avIDdpavsgvA2Tq7tz1VUi6yYL6pyUUu1Lo2frHJeUgZJFNfk8IXT0fPHpa/BBUZJDLql0M+d5W+uPmzH5djS8JSobOF5txoVQR1agj09dnT5aSvre3Sp1dMbpMjb8fGlWODH2VoOh+Tvt7meg/ZkCFzKVbIYVPky7VPp1VIWoCnSFwJcBuEr6+JsIWzZNO3999nJKRQBq2t+tW2lyMTZqcgG8EAWOch0rJp+HJ2+oXfldi1G4uj0xwTf3sr71Kv5L9+Pz8f0Lfk6ixerF1jBIquXeZkVeXtvfT0Sr+mtaQ28o+e1vF7gAW6vSa32yZRrDmbKTAie5AHrF9u6qeoEHcrpb9s9Dh8M5Ee52LYywSHpi4mrvPPks12E4TZjpL5eyXZxAzesRucrZJlAIbyheY2RAtUdTMHJV7wcsy4LSJ9cZelrmL5Qs3IlmvYWYInC9TTvw/+pN1jemLqVn+gcooKoaTVJb2S27IulXMm6ppldywZ0HPhiUEu8DUqmPQGm1T8fvT15o90mB5usbnNgK7x/M/52fH4O52RtGMWpR7fFMJXIgxWNz3uNXR9IR6JDyVafHt+Q7Z3K35yfvRPHZ6cXl+dHJ6eXaC0/evPGfeSdINV40i9WJp0fGArE+5uRCjKri1zW86qU2m8pdC5p2uy+L2S5RGcAcJC3I550JIBnCmU7L1tCJzPXQ4LlszE34uSxLI7e1hiqQc4OORKP7kiWeyTrQB1quCkIl8EjfZnUfd9MFVpS1/afwK0C/5hA9eqmm04W8JhdS4gassSoCyv2aGgs4vkO3Thl8P1C6JNhUxnjPZl+Z8og/SrqIKzGHz3R4MMZX9iGKt5k9tiQmS+V7s+9wdtR+152ydMmcS5gI8SjxHFtA0RNcHubBv2KEhhjjlc/20yZdv7V4YeCf6hh9I9gwFjlC4eOd54TPdEPblNyqdRxaIcCgajvTUsOISw3+ZU7n/x2n7WZu+auQFz5Zi4UX2znskWUI5TiOjFKGMUPvD0gpwqttMpyOVJRFJYIteSTdT2yzYtl4t8HkPGArAm7zAuGJ+BWW2dlk7ENeVcEwOB6m9VLVcd38EN9QLFgzWC1xIAwLSwn0x5SiiLLChCDiDHbgkDCFMasqcpBUWXLBqPKMBosSQdLiXfO017WLPJ82lMs4p41st1u1C5uN17IDHRrnOraxHuX5bhrWuXgkRaitthnyhzHfMsIbzFyEsp8S2Jkmw3u+qwCcVnLXXfmbNEDx/kBPgKZ6N32JfpaaYTVQ7ER3zW31Tpf2GZy+14MLPhEwq28J1ENjgt0NUeiwb0s8+Iw1KaTfrJlToSfEEiblwkyvKrFQV/8TnswsSiUJQpDFGr4lamv9l2HcJbp+1DSDBv4M+6Uic2G9hvfXjfaYa/zxNnidiBLsgLjNa1lTFaq6PyuhiVeJ7g+nAsMHMY0jfgyxaq2luWAhjPZNnl5PQrnWaxK5NVTtWln23A1a24NGWNr0k/xhrbsqMGIR1qvs7yR/i4GcxZ2iSznXWLk+62z67TruO5Py+w+QdGy3K43DQRbqxvroX2Ri0J2hGp8QHCafvIE8wFe+CsFq+vCH89B4phK2WdPlF9yJRR6QdLIYtUX9ozBNdeMTj2DKxQcdMghrxRdVY0ca7t+ib61I2YANsW3+n5TZPtlEWoov0ZTMRBt+5moUVdmZauGuEuWXYKUyLAibeVksn1VQz2n79HuW6wGWXPrK712m+YDu1dkO+zo2MH/KGlw3/I4YeoAgBVF9H7/LkDYlwCPjpbnFxwOHk7Hzb12cOvooTfgppObrd1HFT03fKRJJstUAwzunJz+CoobqIO77W6NKqJE2U3xjXG0FZTUHkFPE9cQZYPL0v86L9u6Qq0NfoH9Cdkzx7Acqi6NzFIlLH5G4YdWLCvu3VaLqOVPuxcDVvcUltJOH+FK5x7odxjP1NE9xZpxS9ks6vwKHLPdBbFrL4uST9r7etPe48U/nkKmvRQDwEa7t6fUnqOGoo6Zao/jY+PsITM8e0bp4F3uFyt8Ecu+Hly1+mBP/hA5Wkf0CW0p3SdL514jyOj4WozEAR6pfMrdY1tiu0u6512KXuD5Cx7AyvMQtnnQhRnjpCAPQvVEXdPjvagzzZl2GiacGp86p5jZRcm2N5r2PuTyDjRmpmykgi38c7qiu2vZWu3z6uWp4lZ0LUsMAlsa2c8PQBbbH2qS0sgUcK80wY0u9N838uHnuBZp+G60KXgyr27TftcnZmjyZk4/yHDQ+YU9dJ2FKOxuKJr8uszabS0fqVSzDT7SXYX5oN90fqs8+YdiQozW388i33yKXZBZ04+HodzxDd2Wq6uCPlmgyshUMoUadxIpH4GuCCK+OPXijkxQg54sbAk1kUSz6LHMfMnOu3N03iWbuQOiE5uadP2vzCiTaoUALmxKsuubTQ5ms4iYUKYnx23LDn837yyPt/iJxSZM+39p4tiholoRY8wAPIGsxY0Ej/XHGsVidpumkXSX9uZq8ZaU4DNIVFZ0qsG+wN5xsPYtdXSTpjcFviTyrsLsey7aLKyLrthtU1vN4bR3lWTpq2++eZG1re7kC/H1N+LFC/+yv+M+6Slb0SzO6XDZ9K0txVw9zUK0IiNzItIAGd7WGpJFBU7Lj22d6QsfhZOVDrZojUgHEJ4AigFcAH03Ph2fH12O38Cdu+MOzlI36n6KLbCrmGpd9ezR9qmKq/u5sltYEDqmkryZZ9u2wnteqIscFqCysOzm1pRwQ/uxyIAdCB0LUFXTfmTRwaQevb88m5+cHp+PAdCJEQ+ww/ja4ph+YxhndpYo48CyB/s7vyWsCoqhVrTmzabI7udN/k/zMAd7UJkV7tNNLRd5ozxi4UmzyArpX7tpHRRGgQObWhcwBMYRnpIzA70viVjLr5DUQQyqGvpwA757vd4KhuhOx9J6iJdqloRUD5T0gt+f7Mt8+/Q4DL3uvaNu30dNaUY/k3Kireyp5TZnbvSCiy/eCT9ZNa5um9EEz02mHr8G2pPsDZ67+uiXZtOwvya+jAgnzZf0Sm9JyfqEj6PGpxC0ss3X8hmolepsS0GAfQzFlvXTYvxxFhkMM6KoqCBgDmzvrw+m8B166E0OBnTHnZXNnawbbWZaV0075xv71wcHB/oZBAlzNQfT8uq+ldAURXw066woAJKoNxRfoUgpW3mNCDLit/D7ChQ0fP2fnxwLHXAy5hsSsdEZqEEden4HDlR9Cmnr08Y2Iq8AojZuxKOK8E+ojbcbrhJ/cb30N1QOfgG7m/faCDbZ17SxMgQh76jTnnhJtYCwoG8caYGPvKr1QOgP+YnzJT3zPjX+mcVqoI6etpWScCFydTR2wyP8g7Kpsu/WaH8W40vf6wjtvcaXgpmkfM+80OeOeuw93Rk48yPexA57me32vBu+698IwgVfUY0mviiDeNM7D7UnDGxml5asXBa85g3UEznjy6UG3RkKDPszmwg8or/0PoJxWvBHXyEYwW80EhJY3UrWslzgp/qHMmExHX19d6wIQ3XcOMSmMWip6L2yPU+4Mm/YuLGUzkRYIuLLDI6cRZF0MdaNyTfHM8sNr4kjdmEJXGDu0rJdblw0pp0EOIhHB5+JzQQnxyguU2IBM31hoYIhQiO+MtBWUICegQ+JYo+H7vSFxrnyAeOsQmzMtE6J1mzzJlUaN3SyR5Jxt/Hx6Pi2wV75/KnvhcKwkb73Bi9NYhMUZi74p3VH07EGFqwyjVaraUpyX5TYmva+Lr8BY4DaMuAcUW1bkVFsCbQAiEZ5C6gtQMOVxLBaE+Mr9oSNScddxD038aODjcem8tn2HCvIY/jkQscPI6FWn5bbTZEvQBYneofEGvqiKov7EWGhYs/nbVWN6BAxtHxB0RWMGg21N65zpoKcyT2bLB+6UvYaQo86INVmReBaS206FYJH0rSnkW+AbmwA/nA9koINHnzqFtW2bJP91NnrsSaaunQ4oHZTu56XeMFqKQXTHp6p1SdIXUrYHrIOsMjsSr47P3v/TvzhRzDyfn/055PT7wxZ34jXu6lpFGoaM+/NycXlyenxJXaIjjQer6e9kaJik+UQiQKu1KynVgN0K9TAy7ardx8bo5NBGhsX8dKt6utbef8NGBI0jDM8QAcSq/2nj6BWP2K8psbHfz25uLwQSVyH06TxwKk2vfqALG2v6FzdzU1WyyWghzaA35YV5DYLHRki2gWHLdoeymrZCwLMWwZj6xqcvfVvi9cAmsjScmnd2jq2Uq+dyHE42TghBrgeymXOgFe+ju6dMRVVWtB7VRF2gR5Xq+aAlS0AIFzVMrtlBdtq2iKZ9Z0OBYGpQw8FAqWMoVeqEGF2GK08FFCYd8USbfDa0gn7Y/DgJmt09LmDCcqmIcuB1igTsU3EApjsbNnZfKmqX2tPoLni6avybuDF3AJp3iMoFQ92Jgqt3cUjhlvCiTNHXCT6k0Gn9N6PD6tVUhWORqkeA4uNQmRqUATq+slkbjSfEfnN0q+Abl4YISNNEwo3A5/ARGYx6fjZ2gKyqjc3Wdnsnrmu0hlWQlAfEAuv5vhTawotl2g67AK5wTgsZaI4Pbucvzs/+/PJm/EbLxBVnX84gHbaW16pNYHANtaXBkbYq44Pa0/hz+cDLvuhlzYirlZOTbAezbdHCjmzD3rGYC/onosxj69n5L3MAZjwggPuXs/sXweootI3B7OuM2AePVzEvqKRR2hOH8/WfGCJxEGb1XD1ZWMiR6RTrBs7BJMBoQlhdfti4j/SgiqA4DUiy4HCscSWhdrdJm5MLBy/oHNasQ23M6WY+iooqgTwI65T7DV6Lm5YndC/QYkaWTpUqhSu7qMCwlXu4VEGceZBmSDJMgygs+JqhNfz1O0d/RuiDdBP/sQca4FnHY7a3vZvj3MoMyP2PgcaWBkYdq/8g11LgCYM98DGv8ZOaDWAf5ITLy7jwELh1bVjRbmhlR1TTV0pUCFQwGoTHmJx4ely/fMlYEJ3D3BFAqpigjB5fYH/NBCgNlGm6OR5cOHqAsu1+KmOKBOfxqVj1H7akRGqjywHHyAsO6uV6QD+Sk2hxhzbsQeIa4cvQHh+TQ87pCB0JrFFj/4w4LKB8oJgZDxpkG36IOiFtqY7HXGeqh8TfA1k6idQiwMkaDcJ9hLgO66or8T+vkj+U+wH1b0Sr23prOLQiRZo34LnRtzjfMH+6nKRrxHsC4tBKB9NC/gcfulJMRJfWWMArH6l/n5ts1284j9f7+iUgS7ri9cH2K1ovamTkchOpLPLzCIKWHu1KLfrK5gvaGohhNy9RtxUxZIPssFMSOMbGF8e2FuWs1lNe9kV3aR/MxJ7SzvIxdq7qP9paHrheakxuqomEH6xvaqQ5XV7g0ygP1nChMZW27mg+QlAQVRMFK2vufr+CTYsC254bwnWYgA301xmFC/sgaMA+9YrawKEGwXsvsROzU2isO8DxtgcjZwRYS960m4SgXWw8MIi8FikH/EpqKpFgPdkX8Brndhyk1LX8Ds1PF9B9wPnTO0Do26TlbWpig9yLj9uatk0GC5DSxwBffxPDN41WXn/DCbKIKrDpo+SIPBUq+WiqpdSwZ7nH6Q+DhPpETdeu7LOCdcaWErYrxHjEGxc2oSqIJH5MOdbVIWykog9EWb5sJe4QpxXCZ+mva/E1yOt57mmwQ6L0tuTH04uxVep3pXbNGZpJZp2T0vLTjQKr5bM2zBzknH6MA5u4Gmi5oFC2+oYCjC0WWbejtbJeKO17n5Hq1TNMm/avFy0Dr6pZeRX5j0zRzqXRLwZhyDdQgSjC5sZiayZN7JsrVoGCnCA6kFABAerxZ/pWtcxN4r2nLLMHbaO6JrULTbbKSdxOv6LJod3g6nvSDTyGfW/ywzCp0Q07U1mff8z1xLCm4H9zWNKsIq0YMwx5ZVnhBPuYLhgj61eOjOGocm6hhjNNo8Prz+sEYuQrtjwA0NSIzzwCts7FNNJwazRu2l1of1TYV2A7+1xUgwQ6zFJbAOSUbEByTD+BvU5cmn6qbBnH97+PvUE5ua3UQja6MVsVnmH5dM9PNlKt3U8wQSmfBaJNkbezOboESjn8fOE+gt1F7U1YotdpwaXXKXthnqaZ4bg82UQoaYNDs+JOdTOejuiViwVhIH3tOuyujA1k+9WQTzwxQCoU6PX3jiDMjMSiYP9qjQtxWx5r25+2SPJix0CvyXQ7b8R7ND0lBiXK3mdgQ0YfLAG66qs2qrMF3ZqWW6MYnI1WERzK5eJ1SM7Nk8R8jKsVryiFp1lZ7dgJ19pZXHvIc2Cr+oyX8gmkonFhS9yrNceq8jvn04cFEjEKZ/gb/CLHo1Ug34wSn3fhR4FEnFdldfsBqbxU/Ekr6j2Qu9DNMJnwK9hq92xRRaYXxTwPUYsO6rEefws/AKa0Lwy/S+4oYHtXaAOkpgS1HjLOa5ytp+c+szF+rDqndmAHIgKhEGkjyGAWDX4QCAqi2N5n8Bjlo7X2klfarR//JI7tBOPIliTykuKz2ABm9jv0BIrBuNpl/6817DqvLc0uvPCSb/yldgXlh9j6gwMh8xb7/siURhEsNbF61R8+SVo5mBJACpx51NgNnm5QKtonbetLOf4m3qQ0pU5NuKBuUCeNUx6vZT2F8708deWsS47V8xY1UvBE4R6YDu70UW5OvvCdNEX0tYtuGLq/l5DbGVPBEAnOn8zPmengjfji2PDbofJpv4+d9qJvKMxJF8Ga5oErhTuWJMLgbpi58M8Ub3HGjQ3TzW7+wYOTTfgbkYh1lZ9fXiWfFznZSqOLvRswhzgjwRSdNNt1SK+BrMHjJ7qTIbectwHJDjsitpMvA3XZCpjjC2Lw90zz7yAlY2fxo5OjrHfmk7+hUVFqa8Ugnv8tTtkaQQezCLdkUj4no0mZk0+AU982ttbYgq7G6kHmLrLybl1ZXq2WgJnPzb7/usp00/tQeHK9tZ0JAMswCKCWqFhZfi3AxLDl6vZZqPvVeHvsAQA3ekE17JtAfEwLLVtc3NBC4390/II7vA7/yBr0KLVV5xQSoPnQi24cakXSTrJy6X8OON9BdmiDP34hgLokDEz262iCVC1HO89x8POSrVGJ9QSGYNqLd1DEyovOHciiWnE+XOljHFPhl+MuvuORjaGVxDpx4k2rfO3tvFBMA5cSs3RDdeOx2Grm4mxUaM1KKu7GMIoNqFRHZEPOsAFD8mcO+JN1srLfC2/pRgg65Mg6VlEJ1P7n5qskNV9A38ksKsSoyfD1//fDLeTlwcQVkCHzx9f7a1f7S0v974f7v0w3LvY+2cQ+8yd+RzgZ/s//yQ456AaxUEKqaMlMnh/MZ5f/o1TsikWIx43sX6uHiZpB2wNc0R/vM5uQYHMP8iEJfw/3TzqfjgabrvfjMSLveYFCZ1HNNPEHq+UN5JB3lSrql5nsOYEyF0XBHRiHUli2ktMQkXSF2mrgZIHP6hX5/zCQub/VXJeeHh7nUwJCBnoJ96CfVwFNXqB2hm0WpQvbbXotdkQ3csLS6V09Ej37FJL4OFjOV+fcyTUYECksoB8zO7nV3K+RvAdlXOVz4jsM6HSb6aPwiY+XW3fpagbAunQjVFItqKAdRmEzoCLbnwslx6Jg8dhH9UhADUGpZZhBdCVD3SXQSD5lqMmRyUC2XT/wBdidXUHO9tLPOvRd0TMN+K18dxNo+1nrShk1rSke/MLU8HIcIYhCbGEqQrv1jCuYynbLC90NH0QAFNSfA3pPVZ8O80mnoOU0549AtFWbRkULLdRJ/Khj1T0+bbbmlIWaHQp70YO5pELyzx59RpPuJjUbKZDhNjPWUx7/+Xs9oD5EE/fACMEb7tSKFsJs8jsysnpKGmh7RtDds1YInXRnUBdDTe54kB6zo2qw52UO/K0m9D+aI7QdPfgQ8WUGg16B6xA3VxmoLq0KisjJKOFdzsmArx+BVkIIpkynPHuHGqjF0dlTyBwDnZqoF0JklUmYQ6CxATJZqYE+YYN4raT61iltHaguCOpiWde2JCbqA9yyZb3yTrbJBTHOYBNVja4gA2BVDrtiGYBxBT3TIt9aAzDHo2CcWqiYVAdHFEYgZLX2uH/w6CWRQQWgL4US6HwsGuJfRI1QBjXgLENmuCguvpHDgY6VYziPT9AoQ9cqB7ID/z8KeDakI9gpaqlA9lygJ/j6xeGlhfDoUInwIM2fumWxF/RctiCB3Hwgi9oX8Big5LUha+/sT+h57UsUAqcnIrkxYcXffFi/YLwEb6m1fIN8dssh13i6eBz9CZ1WHb1gm25lPUcG+u4uW0y7PgEx3vnisASOV4pOTm7UxvMM5JaK9RW4lQpy4qepvHIzceUP9LArG9f0LEDkChsxYJzNttw6aB2+xjuaqyb7VW+tDy0Oxrw5fa018L667knzQT3rtRwxrp8sHutJw/EIKd98dUBuQOHEMSWIbeWA0pRktTT3nR6tddMp1dIeS0HsllkG4ntKzBvd3CzfBmDQqFLre4t13JF9KfHv0iw4xtMz9W0ye5M8hbyeuPMdWdjcPjgSmljLVeS3SXQkeIdaKoKBWCAuL0U6T8A5F2XWzHQXl0zEKXwZyzQ3hBgLTm7GAMaWl9c3Jdt9pF/vC9zoPoNYvziM3+sN1nTONuHBSpAXihq6e4Ojf58N9P/m4KqIzqgBX7uhVE4otGE8ZFLVEcioEdqsW+XDTGu5xlyxE7PZvsyRRtXweHWlMZMqCMxeZ5jr+PPG4ukSl38UWwGTnhfjPjv17N4RHWEC3YYFsB1VE3rgXVYMB2PAXEU1eLWwuGA/4IDHkfPN4sMgce+OuD/0JXeUn6Ep7+xHrJuYj9GKIy7qr5tTGITkNSQmiE5HFrZGfA0iJQgYrV4KeBwkR4mh8P3pyd/ej9+eHd+8sPR+Y/ij+MfH8Z/PX77/s04TQ6/EO8vIAL05PTN+K+punBE6hSkybMbPP5+fPzHh2/Pzscn351Ce9DOYN9KWDH9GzdF3HFaQmh3bAvR3dPDsKVpDxMbugEaYVXY1tHl2Mpi4Rd9XrvQw+RwiEkVjy6PRHp4+eO7sUgOv0gOUQl+YD+QB+34IT5k9T3oa9PpVarC03mcQwZ/YTE4tWkZ7E+nV8nhUAMePSSHwz+cfPdw8cPR27fp4cX4/OTo7XS6PExxA/9F7aiEkcnhF9NpAiNaVncPiPm/liXZNps2W28eLCRQ8zSdTpPpNE2hruSXdzmcvqaLnTN1d604QXUlZjakThL0W9rSudcdcB40P8AqYSYRpSmwpo/8mDdtgxM3ORyenb790Z1e5N5lmjJuatCKd/PACcQgRw2dGAnDVH89wY8AWCxJxXAGpvZ8A8bdfdBphz5OIbluTKC/DDjVgvkffUpvoRUSPwAig7Reyeu8bBJdjNM3zZ7sn0FSmYi8rqvtJnmdchrIycGsY+/E+58RLMDj8zEsaT0xRHqIsosH/fj9+fn49PLtj2kn/6PyJD08PDsV9ui4LVvjTI8eHTssFuzJ+NTqt57DllKs9FNdaRPkxpGbBpPQLYqqgbthSIi5keVcglvbqpbNDSfNwTO+/sfKpOlEeuqGwnw5g6YF7zjGqHv1Srl7QCq9U5DAfxiLv5yfXF6OT+E2/OJPb43VM7zRUkQCrKr1CzZT1Rl3tmvS7AmvyTUqReDpbjlQuGvUTKDp9O6lSPcPu9frriG2+ATtxPyiYBwwQx/PtiJjVww9AYIMfYoLxCD+m61EaIbEw/y2JPRUZBEZ5+bsz0NNVau5pteSYWnkKGiawbt+uIlq6TyYvH8H2+fDyenF+PzygbJPPfwwPv9u/PCXk8vvH96cPRzD9sOiVLcDytDg5LvTs/Px8dHFOHZGdOeCa8EyJzbAalDGTpBDfP40D5SAckW1kVbEcs4nze6DOCwzL5mLWlCKKGs5SvA+1ue7hj0zsTShX/uAjLCqRmKCxUw+6744SMWXYlVUWZuggohCdxbtE7bk0pg02zWjnnBgIjZOOvs6+0jvdCIPvvEYUDoEpXGHiHSfc/ja/Q2t0j6meOiL9i6HW/+Oozzf2JsMOIgx2Cd4QxsHbgx6+xPyNJBj7/4+GJwDKDLOP41APe4bY8gaeR6ihAKn7APx13S0ZCAxFedDH5o/CSMimvFBJyEfOfms8J12RuaMmNgx+yqQbi19D+AydKZmeM9dmd0VZcRzdSOaICCnxUwEoGRMVmI7OpdvsjpbN6Mk0DKAmARHMOGcJZxfqa3BLT115RI6gmGgMblkcBP4986a6SOd2nVEX6QhMvMO5411Vt7P2wr/jeeviWS+bW/qant9wxWhdwZHSnf4Guwku7uBkE9kQQj5FFsC/zt7b7LIPtZ7DI+k9/6g7qxRTwOXddlySfW7fHOQKoKO/6+fHgF4teuk0+nmGDTLrkUWC5k3I3ZDUkJrhBJeyzAvLC/kO5mr/q9g/a8yN3/RKCjb3r9iINB0FxuHquCVgVez6k84Ry7aUVTRJjCheThQ7Bl+N3/SGFpYSqa6OLtNnbH30emBoClg+QsngyIz8qoL690+ngYpW4i1ygadIMSCaVk971tNek5GvsxWqQ6SaW/91XpeAwJYw52msAM0ZcA7+1kX8SaddPy9ziaxYzFpCBcP8xzDz5I07a7Zh24IJlvHt7MnLFm2R6v1ojg/0kmryd2Af76eRVermXzhivVm9GcIVpdCs+ZGLitGhh0dS1fPr2D1OjNM/+pYtfqq5IuRU/xx2aQmXrQnDg0jh46O/lDU8rytriUgJYTd8gpQ77yHfic5uWK73RQx0MhItZFUHpwoquyuJ0LJJ4CZKJaPsdGg7Dls9LLTWJnhkZg0ptdqMqHTr55H7GNkgmvSK42955CKGS7J0f0pVIdqmAledcfcCtD1yOOTXGcYr6cecgateGw3yQKOWQ9WiLnqeo8c86KCu9MddbHAyzoy8FLr/YI5YjNsZHElEHGNjIbauWpn91AHgcmdzUY1v+eP9rMmYoQ6f07aJISNh4Rb5XF+NUz4flZfN3DUqjbkPNCVmWxi5SOb+bWXVXuTl9fPrdO3JMBC0nZy4rT5iatC/SRpi7/0+ofc3kSHVaOzy2ByW/21ejpfVOs1Ycbr79kMhmYFMTJmBCcCsioKuWghTt7Oh0sfDSh7vVzOKdR+4lrCqJCdmSK+0lz8UM77Yx96jQpDKZes3DA6EzrWFGtr9yTa7RfvIB5+2xd/UkzD5tDTEa2QhE7fJk8QXGlfs8nOG5I4yNgeroYD2WEvOgI/GdmoAk5QPOYnsdyjNLkvRwo4BUyUOZ5EFjLBZ32RgP9NX+C2lHJkzQTfoaM2f9mV4v3uJgfvC9WWRS5bXPWrwabaJKnndqmJITX1T4GiYHeC3JVv8mJZy9JLkB5URf0ZRvYcNP5z2ju+p5v25vNpLwX0sB3tU9rq17OZjcLDzwjlp51T1vW5O4guy7pp/nY3vSg6d1GsEmM5yY46qXqU1fEvde5wx0vKyScU31+NjTYSY94hR2l9rwq42ERwPO0TxjcbfQgVi0RZGOMwaF76K6slhQOK1QwWhRcXpL+hm635qqrvsnrZJJg/HD+2J3NZYmVKJuiv7eTgc0OHB9GibyehlnjqU7qptOpV3QdK7CnQyIh5USmZhpPYVoyJ8fQHlgEcvhAj1bAFK4su1F3+4DywIEWiTKrlcruQgIozZ2M070DBDazlF/g54/4rDJXN0YkuOQuGUOWOYsLxXXeGCdNV7bvYxUzagaM9YOYRHBK6mrqhY81PxcyTvXhP0LS1klPUtYh8MmVYfLoX1j8VVlxattkUOSgLMF0SupgAD8a8mdcQQlAbK47GG9k4wEb6EwMnj5WF8Eb4ZbhsuEJV0cCpxX7BZqX5pq7+gfoP0gy363PVDRM1Z2tGdOen+uM1PTDRvcx8fKoljR1YAYBvjy2dcIVFIhWgoiBQwXxhpykBLKp5vS0fWbid4YNKVTrflu/u2xuTzbmbXg1EZ5554hWGUVfovXOuHunu9JlJ4vlmsy+ut1m9/Mw88ep6dKSqC64OsXaYyvBveLGIqV04dZfzpq22ixvOSdsmafBltcl+2krWvb135H0Qf1dUVQNCv+ttQ/RE3vESipNDMYux+1ErPiBeb4OXnE3Hze1z7329AleyvZOIIh8QpiNeR52XtHQvTKhUZlLV21IdjE2MlCV4HXTxWAZ1KyrDs1via1ws6zXE8i5D13tvTKSjSLvV90MmxSiOhj91Bo9as095rxsau8EidzjT+9lC+eZ6fldnmATTrKNosl2tnOkNW+tnJoAg22zmRXYFWqgz+P5oPS27ecAPijKcowc/xOsNdQyqL+KUAaxPlbmJzZ2R96ZYVx7Zck5x8VZfye9EzyeLtSuJ+TYhj1I5hz3wKlvczpfLItC6gznqzVzlZI/N233AKQmFbYKLDBFqbCkH6sKc3b4V1pG9ZD02Qw3KxYK+scNvqzud5p0hJlS0p5vzEkUtJbkkkzrmt3ISZ1opLw3KUnWnklxStr6mxWM2FTtI0ccdClv9M6IdkmFwLOuK4Mat0FZrG7CbuJX3GB3NOS+bT3G5plZg4i98xVaq2Z1l9mSlSUYeavhNkHARvVyb2wF4BDH0B0ya7SY8Nu52O+KvysjyoW1HdYYKQjhMU5VBz4xzHdGdptGdUWeTdj5PoztlJxetfLDQFJ+303Qy/OoAbqq82xJewqAVI5KM8r3BDY6p3Z0NWu2F8XOfwnDuyBwdYazZWyfT3jqDFOtkyelEg56gz49Xv4LVQBPTZNo7PfphDOnQQqfiHTmsfcEdlf07sQ93ZJ7W4a/bsgTAuMW2Bgz+OTMgWeGteEqhsFGEkhjPnIRjj+ahhkHEb/W65qomr4ezYXTi20sRp8cT4oeVuZSaYp9Juzl7OqJl3koFas+/IM7bg41QE61Tn3B9kb3Ao9iwY7JFFMyWtzA9sOA96QwaneIxBYAZMeKa0bYIQQPwNHJgj4yWC+utdDBrGfMC1uR1XduTb8FmU9zzbYhm3ShgtubiyGM73C1QV5xYwNCYsyNyTqU8CuPu1lkJaGWduIyRSUodouljzy163jG5/n3bBtgoecugB4mV0TYNjz+384zwN3SXVAmVTtQYHqhz015VztH93ExyK7L3FRnr525IspO91OHbVZ0vr9WqpB9Nx76wJN0O8SDQWegVp2j9GW4XABgefoB8+KTAtl9hNCq9+Fkh8XKZT3G7FdMQmV5g2jGJM/MSCRp2ONXYZ7VHvHI7FwxnF1XKCBPAIZ8znTWVn3OIILzY3wfSJi7FM3dvdga/Y97unoycTnznmUaF7GAsMycaN8mHcVKmfedtGIdLpboPIx13jvFD+ctRJHonOJvrUq9nfhpvukgE//o4z6wJy8H3KsVOPMDXD2WNxQXHzSF4/8H42Y5i76v/cAXpF1TxWh3aVeQgh3Ay+MmeTir7IW9ySh27J7wG8M5FZZ53ss3qy+VwjU17dzf3FJLT5dXzCGXmsGkdWyZcb+BA5SYN95QKqwJ7AlQlm0W7ZsC/cdhDpVmNuTqRpTu8vdQ6CacPRjQkJjGwRz8DQOiBTDvgBsOudYIOBtUnUVvLBgC2CMWb/bV8HzyHC5tta8+DNGpxnCQGjT+dqZHzhhwFUseAB6NjDf0uyqxifc1yaMjdPB1SnW92Ukz+wP8LJukjI+OppM8dGHIX6ermkxKeBsSzacVk6nqShK2cefiIgFUHl+fL2eqR6a6BTHaVwp5Fbu+clLdpX6VSLxmMJLTPRNw0aWqNOtwJ3fEFYrmxmeCc6x1zoSI4UZ4KYTXhLLFniiU4aKo44sO5aOe0e7tSYfpCR+0yBrt1YnvczlBt9RDSlDJ6VVUFo13CIxUebgoa3damx8+GFHxGmSDcjxSyhfKSd8+VYR1WfiYm9CkpnOx6PjkrwjCXwjf5V4iGoRi6ugVmKpvUxM3Cab4/mM3cpeeko1IHwCAnVUej9Flnw15TRrs0M6OjYtaYTb0OyKljllT10WQNag01bZVJQGWyorw5/gjv1KIf8dtjgQuSfcem0nclpFaX/fPlk+RjxKjiYMAEWJicudqGj3GL3GTGDO2h6WDeATZK69yARUEHWrUI+3pleZM//dQx5lokgOVQhbmoKXyTNWmHIYMSZ8bAkuJrI5Z2c7bbaOLxK0TRcQBIsSyb2MLedYn6UGOzGgv77m5A2poH9607WGHJXV6jEzNksyBmO6JjWJtQXMsAH9X/gXkfndKfhYiEvamrjYfH+Uu4gt61/wNMebJWx3njmWtfdKQ2t27B8T7Sna52mkvzeRo9L9u8szJdWvzb8YFVeeQDElwRqYInvRhd5PP4WfqnTh84iOugYRfddlFVqJRGA4zHJ0AmPhkGQnmihC103S3sbewxFQh0Ymgl/hY0+GiLtoTo/vRZaGH+hrs79e8OeLDolbWNkamuqqI9oy1qJkx9QSl7O5r27jJ06FOUpMEa8nQpGB2T7dPVgXA0VEH3VWQoHE8cffvISeTMxFbp9YKTMbn4a13QWrbEahc63JCtCOzo3GepiRa5u5REIKuDQdUztEdn1VtXER5DnPOOZsvQzitmeX3sOvYAcf3u1wG3qWJK+Ix/PqboB/eMtq7BRZQpnpaLxXGnaeoLtIx/PfmEYepjfvDZwvJ4cjaJR5nbKbfhai52DDdiu8NsF1F6SnkHvLvJGvc4b85bAR/Dc7t9nOo+v7ulBG63EYOMy59fTTnoYEn37h1LSd9Wj+/e9ncRg4NVpq069SNwD3zaNcG/SFHaqTQ4Xfx3qg1Ow54B6vPOXuFk5nrcHJmR6QzbJWdLdMtyhsPnTJGo4akqOXr137QUuncnJ/Pu4yvAzofgfNk53Y3J4d/XzWBTNPl1n7rIsWynFb2uNrs79pkreZfaE8lhzCuXd4uILhTjmZXLWIUIBnx7lK989HX46gl8V9P4dw29t3PHJH1oBXn2WnbWseUmGL8FsmUie8gYnLlu9GYcVM8vcdtY18zumT2MC7Mt8yDbvUN+apT0sIzKYKfiHyJGgqGFIxpqMYrnliLzS9U6R6ULRdrOCq1igd0Kys4QZA59qCMQc+zc8I+mMj+qxmAsZ+WyWjuQyyoj3b0pRTnu+Mc/8w1AmjOsHOTrkR/bIr9SfhTjj3l70WaLWy5Bj60CkNHOfzdYZ4ubvITEAlzqXdbefAtx0vUzUaAJ/K4T9W5TV+C4qMNa3vFvaEVFCmHCgWgqLVWCMEPb+n6+BpXkqwNkepGXkh68/h09IXTHOeMYwgt4erVt7inb7O9+9+7gN6QA/Pbg3cFrTi69gGisAiM5pr3f/b8Hr39LDZbV/Ao6i8+/+t0BfADPMww5hmCHwaJab/JCck6B5M8n479oOGgE23x4c372jv5U4JEuYuS0BG/SVpYZXRtNexeQVek93iKOPy6KbZN/kG8rCGyelpDFsMgXbWMuhaa9i++PzsdwyTKZ9s6rO++jvrAa6Kv6Y+Wmvcijo8VCNo33YtZXbR8dH48vLgTCbF+c/FmRQV9hS6aq8+rOe2L9hCo/WR2ccL/E+dlf7OpnFEXkFoLHL6Fdu0K3spBQzFsdq8pIM4QABgTgGy9+C11ueW0O/pZvvoVJgOXA3xagsfMP9tZjPPj4ehhExKCoMoh9pdIDpQtDUZQgvXSwxJwEgKXTLPIcRC3LyOYeMH3bm8kwLs/Uew2S+QUkf28VGqh6Pad1Kev5IlvckMsnPHfkMRSGa/s5vBnkZSPrNjnoi++r6lbvO9A5MbIECcLQzuEx5rhs5WLbQDzFP6WdbADe2/sgNFUtt4WEAfG+gp7SSzFCucZF5yB8qCX4HzdD+QK5LMnBeU4fJPRPase+QWf8wLffw/6bL9ayvamWZns1HaP9H9gyooxPbVZfyzbm+o861BcmPvIpOdtdxrMuxVy3u6jY4RKW7rzx26JzYZw/vk+cQsH02Bc74G9Lw9zguAQQROBg2l0EN1Z+bdITjplnAahvB/0chqp7411bHqnMSmOOQupK9mHrSBu5MHKByKzutHKDnpcAzHBXkhemiW2lArgWR6JqBrL8kNdVyd7Vb/776PS7s/n52du3Z+8v52/Pjv944aXkqAC1pImu8qC6dz9efn92+u7o8ntdCcdaVLTgG8jFpWQC6zUJIRqh+DI5XahZ2x1GNzZxG5pRx7h6OvXR16GXs+GLiumgWHnLnzuGC+OEOmidh6IbGvjTt+nAs4EsUbKR0pQo3cO/1+67GeeioW7mIa6sCJi1idHoDCsJgzliENVWRRjZq3aOybRXyAwyQKFyuhOGLdb9x4IDv8M5HfDGysGTPpNcuHftuNz9DPre0HVD80e5aZ9DpkoXbvnYP2HOqYkbWdAA0xBb4tT17J729uV2vWmSn6c90CBx0NCLHDb5e+NGbh+dAvHoqhw3cje+m835G0xdPPvk5PSBhx0Ze7qz2VrRi146W4tDfWGFAHcJ737wxiTERQlZZLqiviNQNQ1zu4ysOfZUwQn0DW00ZK7hHdJ2JlmRZw3WzvCN7iYdvgfOeowLM4sjlDxEgxB8PzHquFqvs3KJe0zgZJ7ljXRKJCyDYGHjSMNEGCqkKUjLliMaA/eVRJUh0xG0Lr92oG0F2F2lD4vZDXqyq+p4+MPrGUJn+OucWa6wgyyhqx7RQPBmhVO7tIAy7TG2pwMTFx1qng0dpJhPAhZRE0HV4TZ3Y7BmHQAMFcQ4J2ivx8aFyLS/iNCrYj+cuOw4/bYUfCZdtkT83BVpR1c7n5ovDPts7dwW/s+Ep4jGfWNmRBci3k2YGDg7P1tHCGAwFFzixHeUtHPp7DVib68RnMVnrxHUIBLGcdV9oj4J70B04hyaF9UqknMyskGHflS6ghR0liSccl4PZ5+F+ZEtl2h08f0E5/NFVhR6MFkRcKD3wahR3veVQczxboRchYBARYj75gKdB0BnnQ7v2Ikg3wZOFY7sIntq1DCWbdpDIw8nkwqcKiJ9ffTkh/Gdesxs+sPbKqDPzl2jLtIEpogyWWwUgZysG7vFb0x+MfWmyyNP9cN3DlOAhSpXQvdQ2QiDSzLj2ykXyWl8RKAOA5gKYMueOyA4GiQQ3jE+k4tiBDtNUGpzTUm0tXHDyBdUfn8NwfKc6U/oEiHgxA7kll8gheBSkyqw0rpHt5LOIH+Q2IR4Ez+V4M0AojJMZmbh2dlbIqg1Sq/9FLwps7pmPIo2wGax8wdZ6Z3t99VdaV7+WuJF4dZ0ZKh+4gLwhBWII80vppxgzvC+S35s8TbnJ8+fDcQUZf9p2roqr1WGW59mW4EB0j3cOUwwFbUvRNNQQe3KW18pd57/THmfODnU6AcwoK5YsUs78nJFPbzgVAUB+KNpL2/JKgsqIxj58W6qbUQmrBR9Im9ZRSuXxCEwFLxBfV0sK2ki/aAzk+F/BBiVcXYBGP19X9xlZYsTz6Sg+qkgrvfdZ/SDV0iCKXadOMK8mRcZOU4VEu/K6/tUfIM/qBUf3JPLU1bpmtIOQGmLg+Ib8Zq8l+Ciwp8UvrGrprHH+y6asFA5pjTQ+V+7UO049VQuF7JJeHJ7uxPQho0gWfF0Fr4enpec8onuX3bmJaCPYR5RM9aC7lp+3fgZ1hRK0n9Vs9YwPjLXMQ3aogJIb3JJAz+ZVV43rZUtroVClLqwKgVEZMO4VaXCSG9wlCDzw9NXgN1HEi286mlO9mFdOIceZAQfKzx27NeyaWOnTSie2FxrVWEH1xfrm01evXbOelomqqRMuwNcLAhXnMJwoTKHPB+wb6WdGA5Q8UCXDM6L0dgY72u+wUlj8JBX9y3AuDKgZe0J+GfhZlmzJrMmx6LaFuQpeiVRmuthr0o5hxvURKNnRTpAarLFdWt9+MhUrg1JWUGsL6ahumi9ZTUh2TZ5eT3qOJk32Qe5qQB9nbYfmzaep+zyEMzWRyl9w6BngcHGZB603DEQZYvqD6cartuRnb6wS532F3t7kzfW8NHWxQcSjJdmX1jAxNBDGcvXqLeocFPnV67PhCF15uxOAGAcMWh7EjrQSvjLCGoNgrFbiGBaNVBAQ6xhxBZluK49H85NlteJ3UJE2vOycoa7a2l1jRXIYcKY32vcNQbIGCBrW4MlwPT4Cy5U5aLT6d+pt8VHzd4MaCtJ1MIyDagt4SkIhY/tsp/V4HOGNffPnugMXnVqG2iufVQtJfctmAR56aqjv5oeakm7nwpH1CGifBNcPB90nYrcmLYn4kk+CVPMwxOzyUs7xzpAA8MxoodL2SzqnLbAAPN9lZdZUdzHtsTuEyCMG5uug9yB8FtnoNSgUz58l0LIjG9Uqe/4setSCBr85EHflU2+VB6RmA12x5DCTJj2Lo7+PH53BknAaWObsy+Wg6/RGfgLbSRPj++12oWL6z8cHf9RXJ6JJ9EQWU87xpAbGb8dH12MdzdgoxOhzGD2dUiOOEefqRqwQaSv8+5AIuqf1W2Hc8C17CefnB32p22OLmYw7WkzVA91VBggJXYdlz0cF6gl1iYnnqbG0LOXiVSZPyIqgi+bdW89Y5D9s++szqgibs/a78/+YgvKed5UBd0uYhoGrZwgDLNGdEV96nGNKm8b1yhAepRb1xAu1trsFo5KbcNCGqRftW1Fhvs5HbmiWIfx3dmIILOQNWAaeI34SX806Cp/UGTrq2U2ZOWolk1VfOAZTaB+PEChGwL438JkKu8T5dJ6dY9PwWtA519WWKwkl5P41T58FWV010SA2c+/Il7Xzed1UrxUdVLKZ9UcbgVldfd5KkCH9i1FCRY5S71CB1BbA3/eCcqbGeqSnPoMkDjNAPVDawPKGzgChagfVb4cCg82R2doyJeWTk3sVigrYSq8fOmgXbpXqkQmUZro95MqX85S8TU/V3NrjQb1IMELEqTrZzuuillU3wJUvnPccCzAZOb4BUxgPnZywYcXy+G4W2+mPU2oWk4+4WZBRaFKokIPu9N1CgTxk2CJtKME+IYEJX7JfIdzi9ZX2UAUOVom5EZGPl2tISLdeZ5xxu+TfeqnR2YQHx83NWFJYOFYWPMXW/kUnKSgoSedo9hA6RlP4xCzrrbPImEh6zaDHRPwTXEHsWSHhAztQHHe7tb+zTew6T3ZHF3LZlu0JizmVibQc/9oZGYQWtciTg1Qja1BYWEreKQJrrhuECJHQV3pAbREwqNyKY1e96hKYZAfq8FexixNOipd5isVa/zM+iMSKwqFWd2FJrED2+EAjPUQheBd/jPaci0LPloA/8S352c/iM31nGbNX74fn4/FJoc9dnONPmKyXM43+TJJxdHpG5xcENwoRuKFqukFvlG/xDcj8fo/fvOfvxW+1+G0B+XUgQZIZJKAQ4oO/ZpIWWYtu0Uoq40qAMNqNWBvfXclX+VpBRCZEswDdSGIUgK5occJf9nblj1SiS4yaPO2kElqQcsK7Q+LF/YUIoDeXdVdGV492reLmAwGGkaLXhg4gSucGu8Il9DOS8CDoDOkELrHF2fxUdHgbC8pMWi+loN1VVZtVeaLBLqXqMiYfEWNoKpE4TOp+FK8Pjg4GBy4Bk69Ajh5IC8EpR8iwNGINDY8JQwVpC1lxp2FN0uFXNHV5t5yTVJunX1MXh/0RQKUvwooT8U+khZTpIt8nbcJVNnHitPOsyJ4UGtfmr1GnKAXzQ9nb8ZqQzs7ffujoPtWb2Eb3xAjzrh/PFyKU5acc8cO6WTbAhs9Ok6aOjkCJwMsIZ4kScg2MAfm4MkW3RvU9mAep9qm0n1s5nXcSABRKlf5dbLX9AX8f4vZlnqAkWFIcOUapDRbb1rLCIFppoA4Stb0qxygNc/kMjAFMgDEKNIlDUpPcPrJC5tnLwB60C8QsPBFSkfMEIGQNL8OU6A1G62ZzWvL37N5d/atK9Yl4KON7BMXYrm7n80Wc6YeOeuSqO8+UhMlDMLRqZo4SsROaxNMn757FKQp8KuZcwGKG6L+yOiBRzjKT+KUGgFmJIX+dVuh0XjYj/ltkRHLBne+lZ7crrflLpPsL/AiRo55jjh3Wd769zd6F0NYJL1vmpheXSZIXoRP/eQx3Ow6L2nQ+sINukxtZJjrDDMdyLKPmV76qCyB9yBc3t5VdWz/6oufP/XRknDQp/hNW1aADh7abB0VnXg/wsMKK69gSoD5NaoBlzuhH33xGtHD13k7croy0p3X9mGbDErOCnO4A65cW3vC9DrG2uN327O+I4WYafhOvCJOhll8BAONw1jCb58heHP3M+/TORxyh/iUADysx31ox7UwYsWfQnB0yj8Lw/968Lu+OBi8/p3YF1+J/X3BfBVffim+8k+DTZvdR2+qqAModqGnQN7EJm0GimvtXVVZktowAKaWwUVqs9hVIWBz1VL2vZOT2uvqbWlfkEGMnPHCUoWU2UpfT6lhjqfG4CY7LhYRVUothrh/jGYhzu1bWdq5ErvskSyMgz3DcEkZio0mA/LQjkX2DM73afcO8Rhv+ipKWbx/9+bocmyH4UZsj4ZKnlLfjGihxvbK7D6pPsh6RLsKnFxl3YxgPUyGv5vFDCrVfJVR1LkKr7iDCy3Oc9WLOi6yhRAO+CaLqVjmymqCHGr8s5XXnK7CtkpbdeQNhtBLiv4gSowMp6mItXVcUYYRJdizvBTgUwvjubcUzQ7jjprJLBf73FxkiMzA6PnbMThPGBF7P+CKX4rXB57Ew0nxEoP6HdsySNKmgGRphK8AgGyrql4nIJxARP0mTF7Radx4pv7aqePEDN3aDiPrJiI0YipPR3oKy49WmWugzq5OWZwEDwm8qDKnZf6Cc8vQUUijMT9uI4EC6ihroum9U9Iskq3S1lw31xiGMl8UMqvnTZltmpsKnH7tSxf0bbOPAw5nknBeTXt/Obn8XpyPj9+fg7ARd3avyTSUiqMLbfLYJ4MHp77aa4bDKl+CLgJ/4hU9/w3alMxKcHN+f3pydipiK1/3Lh/k5U0tC2j7bkCtYx4tbV/JyxtZg2TIxX+fnZyKO3F2Sp8RCg0sjAEYZMj+Av76dwPVgZ1tF4MNNFsMPuR1u80Kxy2hYGKywbZBADTqJTzAgJwFRerQITEbcKRQvD35sa2zRZvITbW4oY4t9PmjabP1JknFK5ENPmYUdFS36XC4KqqMz/QJgHblqyQboF2oL158nZfNdrXKFzmwYFPnH/JCXstv4IT324ODrp5j23fESG1DK4CjxaDbUlYMtK1MMZsek+2HB46fXdd0NxUngMr8iiY1bhUsgCcX4s3JxeXJ6fGlrso1CMZpejv+9lKzBNcaTIIPeXsvMmBNNiD7IrVydv5mfC7+8KMzXH7FPuT7hFLxMPqyG8ICto19FD7prB+1Dyr12U9tidPXmbU0Z7cNoM9Y09TkXb+WfTa45uQROwwjGykZVI7g9E5QhN9eiqEjVHBDRj4SakMmZNoDUuA3/PspbEqZtC1aRyHdI0P9KLtmkHs8r2B/XqfcpxFfTs/ZNkcdrWoNxWQ3Tz6DfE6wQVtd9R8d8kMYPPi4Uz+MbPfBB8ih4L4BpwlRZN0/23Gc6MdHu5njzRff0z5jX1AGE1jzttyjAMB8CRm0mkHZbCj29OFBvBi8gH/sAvrrtI+yeskiPqcrXfy1S0Sh3AcnwlwvTIpGWsCCXKAIGrm1qXLosrHJFlI0ULbhspoiehdvm+SNIRhOo9W8ltfYeLLXkLiBPQYL5c2HrGBpiA1QakLxIn/xqETAYetc8MoCutoWRZ+0DJiu8UW7IN0WFWmMtzs5fTP+qzg+Oz1+f34+Pr0kq+5LrM1Xm1hDUrNEKUx0x/CzWdEaBOjTJ289XG3zYqm9LScsElwnH9WKSfgWXzrhUZZrj8E2b67nH2TdqDucrw4ODg6iJ7GOK6Zg0m+sTQg3AgXSxampeFLal05Hpz/ivIhNKLPlJTSdTi4wllCcnQs1v/YanD1Y8ZxLnQrAENpr3AujyDwJR2DDd3cojnXOTnWh1BcTKmqmVCzBqgLkQaKe4J/t+PzmcKrCZdEXG1nfZJuGLjyu5E1u35/T1Oa5m8bMuETrZxBwJeHoCp+3IisQWAJ3L+Cp3Tg1AIbboPmmM0kacFNR/Thp4A6xkUtBJJK4UKRCut58cSMyWNitrOvtBjSnWhYStB+La0j0ilDbVYyofSwdOkGg9kWVldnQvc3yrrGsij33BbduK10xxGVQES9psakqtiGrCtWirOWg2V4BTtyL5HA4+fuL2cOLF+l+cjh88TCd/i2lo/iLwxf0h24ev9ctpw6Vpk5AlpsuXzLA3LR3CP8QHYrYXr+Hu1be3mvgwghCofRgCB8DAyT0PxPRi2LLCixVfPAQRgCuSoMCnimDSlY4B+xt2eZF/IoTjw2JnxeVDOBo21a3iFFrbeep3YafKZttDYDQ6knEP9YnPBKb7ZP+zYi69TQvc8u2cTD4nTV7r7JaJtlyCWLbw4kJJseXX07+/uVs//c0Nb78Ev6FWa0+TwHptM2xjzh16FpMNaVmDVychOOqwGmyDx6cgpPpmpEjCEkCscY/KHvD2bvLk7PTCx42pfzzUQjItMpStmwsyHXxi+UVXdOmWg/WyDcdKEyRBAgM0UVgt7Q/2GH1CRRWkNJyCLo2meQY+grw+wr4I4lDb/w87XF2cdQzFAGYbRaJHwpC3pv2bqqmpVL0HlaJ/VudN+A3M2zbbLOCzjROtnBAtPztb76i79b3+uFvfnPwH9PeJ+RfwCIHfqwh8wMMhct0/hVyXZ3kYApS7GkN2WjhL0SySw6Ho4e937xJk8nfxf+ZvUTh15j4Jei+O0m+P7u4jA48cSryopH1h3xhoAb1IJRGZzHDEXLALqeGBxcd6fv2azVa+BppD6iBzXnOR6854rlaTHMqU0Ptzfx3Z+dxBlB5fIFTwK1NTRSvtvcXgFwRqY3Kd5CmEoEP+TR5XVfbTfIar0poyI37BH33yUiRrAGX/E75ETe7OruBkkNwJIqLJIbia25dt1F/RUz88yEPcF8EF+nGBOMyg78zqdHDK3h81fWdrD8Ao63vmvumlWs6WOarXNZaReeo+TmVUDWGdYKkUkD3XGnEJLe5RsS2ddYA9hp+hAY69NuySZ05Y68lxxOY9xjTws7//vf0cL7dwqHquR91fRPhCJwWjy6T3/8e1ikdPl+IF33x+9/DhOtgwScl1jDDAEYbY4hXc9slPiczD1hMq16MkEGYLAjJgbsRdy848pZtXj4hUOsXxmi5cceWWYWskToyqyplLEooovqElMN9Kvvv1tUdOKF0QxgqbqnkCiC+6CNXmqtylrLSzBvI6IpgrIhB6QsaJ02E2gHMJuyNW1VKM2RfjKhK/SSuRFpoJFYNRlrQ2JuagjclnGfUs5lu1n4YhtNbrbp9tJeOXhK7usk0mAejp/WbQgoZC7FCH06r80xFpPPqjWYZfmw4oQZpFuJn7mSDgjwrimR3dzyG0X5u9C44dfX6vX9sl9cywHx/DPEdOXL+/u34QoyEBfpMJM7nBF47nwMxuN0ooFaGUeUfy7zGTMVz1B7mczRK1wCTrKCiLazobbt69Z/IUD4x3OUUdcKbIjB9nRVFXnI/4Vx+jWPQ7yhxlV/j31YB/VHHe1CH6eWy2sJxfFPLRd5QbJcp9gHUwoyrASNs99uiKq+DEua1Lht9G3xIfINX8NeV826ZKdVcX16RoIWf4p/gC2YXh9tA5gPdC9LbT9Oy3K6vyO7YzXSbfyiItmtZ5wvmnVzka8XIXSxVrft0TBF+hClw2OnzxmUxlsiZa0bAIhqHH6N/EOj966wltT+Z/D2Z7afJ4XA6TZLJdLrsC9D4p2mKRgoLG6XJ/0kxlHnZRvBNa4n41rCc0eKxfAnf26roV0ZxnTkiwNVXAdEk3yTpoKjuZA0eZ9iyZRpazTGVXeKn5Dpw8FRBSjFCDqSTBGUahB6mtQoFE+GDW+IpATM6t532BSEm86bVpODpr1hNmdP0T5MpDe5o0BbPEs0V6vhKpUOKTanUgAchEVAP/NIkjMRXvrZxUxVqZ23m+Av2Z/gctvRX/OfrmSpDT/lvP5EgswaVSLjKVt43TvVfU6PIX1WN+Fo3RIcOTmzjAYGpgfKRrHcNyy660LMMZ6kh5sAQc9BJDEQn0HCTToIxtiCUhxFQlKBZalLvm/afT2t+UVcNeYEmalIowaSrUsB/DS4iXY6Eh1OKP009i2ktYdGgus3tmRW1zptV3jZJKSWY5VUCH+Momzdzd53Z//Vvhy0n9eUygV3Qw7kckaEkdBTFWiaxT1K6raylabAWKu+RExPhJCeS5KUJ3aJcqq7ph81iOmGR9xq9/6SdkDoMalT5cdgPBG6Zsg9u6htsBcPMkIs0C6LIGgTxxfUg1R0Oh8BYkBSFbOUrgqHFkbUz+yqaRvRP+oQTAFIaTw5HLSKnXl3jBhugjHZU28w/5JjOlxmjAjpRW4RX9v2SgWHl0iYdUUCpX9e2xAvuSPS5CRtwZb/bOYWwo9i4lG2WFyM7/V0DSM/wk24w+BbpaXxYaVYoL1gDGRolN+H5gsWlXCojEGiTnZ0ghj5xbOwJrGCHaOIB5wExkr3IhrFE60w+H7IjiZN3Zhs0JNO3zqyKZLDu7oXL3eEzPqE+M19LteMiGLudtbiTcnjftfyivOCm7PSGukmHmA7YM2rW+jxo099FixyVtqBy2EWch920bAJoBUwoijW7/DI5l5/HRza9PmUK0N4Adz9wflWaINEL14zoL+PkSY7Qvi26ZiNV74pRaGwE/9MXbTVy6oZN7OdpD8yjYH1zyPiUxhb/8Dlr8oa8g9VCiy/GIA+atX7j49A1ap3jQzmFnjDTn7AjDuMeULbQ2SVQqHzXjmx4rQTnv2s/RV8Bs8mo/R61sgSJVncNGBxIdRhVq3uxr25fIajz08nZtdvBAHFCbDMwJqnejr0RihgarASi9CqGc455Jq12uvJSWlsBlLB6Cj/T8KzoGBSJxTpRZTdv3eOh+YKMnjr18etZBA3T4HGpCauVRjtpchrkWsa8XjgFtfLv9EfPZwfTXHnqOfoNu1CYztcS/YLggoj89focqZDGoLLvsmYOrJLJYwknA0XPTiappIyV/zvcw90W3E8UTcpVHix7loVPRxzB77At04v9W3k/eT1E3yHFkQZAd/nmiUT5GrOfw9qPnGLo/pQ+ESOBdsAJfDcDYy6/0Kon7xw0GPo4hVQhKhnbS7e1Z6e2Wpj2rmqZ3epAFKdKV5vw64W3jb1HW++UBH9Cq7pd63PAuoWogud8bt7bBexjDq4q6BwiRPlbiGsLsYipNhlKmjCA0CJIq/rWbUfBxzVLTUb7j3lUPVLrOrtXNeowEZ4DYGEuZPZBNtrE/Mzo0L5AWHN22tr5+YALqfQ+0qvP/dhNCEQG6yAb0Ft8bDmoIGCuDZfPGT5CYenAirZ1hR5G8IskILqzOkpJNNYJDk3apb5aiQyBoiwkL0BkAAxl0HkYj4q95hACbL1tEAsH4tjuLVeG2qR5sUwB3BkNZWJRxwwa+bxJomjBhMqfhKlkFJ7bZqOEFOe54yHDlCloiGK5xq+ZMpOcqnnK1ZwlC7me6zrb3AxKQKjyp/RP26y5iYDLWskHrIoYgwPRbWy4Dibb5Cvggk080FO1Onxy7BtnUzKZZSCXB+DrKndagOBhNRXMEu1QrGV9LfH8rcoguna9LekgDrdFnnqJ46eIY8cpzWprQSZMH2NpTA5m9C+YSjWaZIh4jC6TGKkhRxyK/kHWV1WTt/ejA7qZYhT2IBuxdT9VqwzCq225aKvKON+h71dWPO7pR5iyJs1uX9zVeYtR7tVdM4e4MRRyYaJVE/3p5XLtG3/rabkpAEdppAhKGMMWH0On4RJw5F7/4WJBEDVYQ5oMQxlRisVUzl5wv5z20Adz2ps9oMrxctp7mE7vXqYvpqVO95OgMzl+9lLU+Ml0OrAfTnvpITovy495g1csVOzkW5EcDsF/Pj0c//Xk4vJCwGUHUEEg1dHcwZhP5uH4fHx0SVmDHy7P34O3wvgBGAYvz8fo8/5wPv72fHzx/cObs4fjo7dvuxILT8s7md0aj3Cg7s9Hb08wAvf47PTi8vzo5PRSVS/OTh8uxpcCYubO3l8K1So8m06Th/Ox+uvo8vLo+Hvx7uj88gS89x7ejL0HeptT2Y0SzmgEjHDYCrFRl+Li8ugSopqOL8LmyEE8nZa1JJ9i5DPzQhzy1dLhMDn8wg4GSA6/gGH49ujtxfjh7NtvHw7SNJ38PZ2l+9NpKg7VkOj0mswlGA+ML0gOhz8cXY7PT47envxt/EZgcucww3NKUQc8B16qkwXNvL6pk0YWaj07F+fjd2+PjscCLsYuxz+8m07v9sWDCVRM96EhqrmrQmbsv4NKYLKZMCI9vDw/+e678bkY7B8KjH7UVdLSs6ukDNidH4Q0QGO0DGhNQAWpeHf29uT4xydV0NEJUL/x+8uzRwmwW9bfPdYur0sRDIjw5ma6m3xej8nh8M/j8z+cXYzVsol/wcsCBBIBHz2pNUp9Ts5lLLr+MP7u5PTh4vLo/PLh+OyHH04uH8anbx6O/nB2fvmgkH4fNArvA+PyPrw7H787Oh/j0k0Oh2/Pjo/eioeL8cUFhMbCbDk6vTg6BslAsgqarqUCzSWOX4wvac2n0TpwmU97h5YfKf5+uDj+fvzDEZA3fjh6f/n92fnJ345QCKmP3acgMJPD0XT6F3a8B2IUCK8lKTU9yIrx6eXDd+dH2Ok/n/1x/AA4U0ZCo7xWC/ILzvx+9sPRyWlqy0I9Mb94f3ryp/djimF6oP+1Z80DdvfupUj3aUgH+9Pp1dGFmCRito/cAn+2B5DVD9Tcn4/evh9fPIz/Oj5+f4nJ5rXgxN7NM5WRyurk+Rh8qh/O/nI6Pn8YnxLdJxf477dn58fjh9Ozh5PT78fnJ9Dzd29Pjo+osyTyra0JOMUTgIeEN5IHkOHOjvDmDfUHtkjckKbTvz3AU1fM+DtFeshce39xcvod8y7caaCOrr3mcIjEO9RyWrQHew+6PDs/+m6MlGsuTkvKsmIzEDZuIurh3fnJD0fnPz4cfz8+/uPDd+PT8fnRJY3kH06+e7j4ASbe4QUO8XS6PFTy+QEVojdjZIC1K6tsbcip8/G34/Px6fH4AgbW7vR0eqVKJodfTKcJrJSyuntwEa/Qh+XBhlrWT9PpNAF/DGgo0X3lYxzlb9oAwEddsrvG0A80IG8Pp1BMG6EqwYljZ4Vum0r5shas9hqxHDYQD99kgTkIb43Vcc5k1+hKlIDgw4R/4N8da8hLKwtvLJ8VUKTqNOiiXvxOVxys6ZSuwmaT6hQysnbTR7qb/LSXINids3tYHjfKcXvoGtgVXLZhD4YfIf4BkSvhHCOGM3almfbEfuTS0GMIZ3xwPXb63FoaR+vhU4XncK7xy4dfoenShH/5DkGzsNb7HPAlLdC/l4yFPpypHBjQKFpT3RS4TsZkbxCMysEyKj0k/TS6F9sjBMcR+0wh0sPDs1Px7JHz+qWLGLaxe34Hq6xz3Gx3n3mBIu0mEvcBKbWVEXyc7uLAU2ajmkFkB4pMQn/qaEYQsHavz8YJOOp19CxfRQaS999DXFla6nRQ53unWRJbeEPoi8Yu8vU4EfmkWM+e2Lw+iomzbz+XAAUFQ+2T5vi0qQESm9R+1CSUmpQcDvk0cuicR/6108DjY9APu1HjJLjFpPMpmZ9NX6KpnHRTBAveMeG0EdmJixLHRxfHR2/G0+nf1Bx7ZHzcMcLT65MmOSVV431Xg8/6vnGOYHO3acdi6I9RnOUuU6nZqBOguw5h+ijbRmTh6XaMR43On6NZQP/NCrjyojPGLgtLTMU3JwBCLXs4Ob0Yn4Nm9nYMh9PTo7c//o1PAsoko0w0Si9+c2ZOPOxBS9kSO5QVBAOBTHiAirOUGwxJZDRE+L8dUa3rrL5FyxLu2bQS1URDlSazh3BBqDbNT8Uka8UQv6ZwRzLPYm2U5BEcRH8q7L2UCHs5wloGi2pbwvVHAjcir9xnLoIT23Khbh/sFS54zKOsNT0BZBullSGVNJ0OUv4pyaiqMsLZtz52aVrJ/xUs4HxF3emGAJ3MIkCPYGiHloGByDaPh7MQARENkFnrXSlFiHzBF10gyeGQixcPPxUTZ4yGImtnu/DBukkdmjiaDM34VsB5VCMm2WJDgjn4jeb+ErCyp739L4lmLFTVrsCDI9P5+PL9+enJ6XcPrmZAdkxqzZWBQXqzWEbJmXMBD5sh70coBWJ6OjKA4Tp21Kh+etcdfLdO6Ea8fJE27UhiXR2bjUs1xMl/TaR2cpinIuENAUTP5fnJMcogMMmIkzfj08uTyx+BaZcnp2A+4Cdk0Pjbg0gVzLl1RlIwRPNqhWZyp7np9Gg6bfYZE1t9G2eUcxLwzjITT9eEb/mmvRQJCnVSQMKqmTYTRzpzDkF8bOAbf/e0kOsTKli6Y2cJe3chP4mGWP4UbU0BTvlH2egpbKf5AtV6ZZD94/hHYHJm3wXq6hSeqao3ca0yqUhIL1Um2KCmcBNm1pEC6UXrOtqQPSrMrNiuu0sx9dmCmpPPFPv4412oBN3ZddJZVHChknHkDHfTnYizpx3flMHftRw9h87OAQytUn5dgqyf4s3R5REM7I/vxs9kA3jB7GKBhc9hpdkMVRBlcxmJXUfaEHJpB6PAaA6GeO806zJt4mqb3eKny07jyekEbw1x29JsYDuNPu+mcRxihhq2/L8oFxsp5qtaNjcdRqZHTpDRC5hHzj3Q2gA816g/7rgqCUyu4k+0B4Uj4RLBF2yPmjWebMZ4rEFOwiBUalir+7QAGqMJWnYogiztsEOZWoN8kTxDiJ+J23RqWItTArgPLxE6nQDoNHSymhdqewqnLFPvbpNYFW9Z+D0zA5uhx3wlwy+MO5Y6WtO1SWAD9Qlyt0Jt+1e7/wv/Dnx/2nsB2/9PgejpIn2uk5tSaasPtB1aNeleGFUQjelde6zVsUJmS0y+bXI0hWFC1vmJho0OTZg6MdzbTFWulxjKBwvyZdp79Up5xE17x0encGHxh7H4y/nJ5eX4FJBjL/701tJ1oWDsYOydbp5mhraV7kgWRVU2cm5xtf5IdujQk5eEnJXg2pF0HQcjOE5NS3VywFb9qLBYAeNeyin/yPCok3XG/WmD7MgK0uWTi7SV2LgVDPsA2cX7hKjoQjVuBhqS1QL9JaTfFD0hAAr15PTo7cnlj6JkHTZrXSi8aW8HfqONrVgOCE/SAWNVGJCM+KuxHkdchduS9ynDBt/A1zcaZlh/65Qm4jZQdMPE3VgQw4DQt7HxHTca39HTcX6G9Nb6LASs3dcbNQ2lRuKbxJKh0lDOZikPXdPWsrwG7CPAy0bEOAwz5UR7eIHTNwtar2svZ5KF7Zxz9GiQqkY1hfkMIeQv+5ioZ+jFiZUcsKmKkzNi+qc0CLfAFmIBsrhlV/kytYMJgU0J5ZGfk9sw7jISY3PhTkllqn1t02ugt3XAg74OkW2ClVIMq/lfj1KTjZ7Mk1bYQpi0Cfio/NuVn5dvWUGJRkPjpoDjSIGu5tkeT4540KVhpHHl2a08txxbCUxadNJGIH3jSE4nV7JXp7FaeWqAq7ahhz/d2cgXFuG+HyTMVSVleWSJDahc4AinRs3B4kM/EpFc5s7Pj35UGNFZ2xpEWg3ak7VtnV9tWwUXDb9dcE34brs2YJ1pPOzRxvxnEvZEkJYjQZf7EptgLICqvJX3GFtC71buyxW9tQdfSWQDjsQ19oX+Hv+0EXj3Ghv5iI933GlQjRi7e/UCHTJV9GYZZJqdqAR/cx6VOe78MAgzn8SXQCMyMVEkaj4yBHwKcKaa6uCtw2wKTcmLpRUqAgnpEIq0D+6lgMEfEZYqGpr+ncXuU61ptsaUEWUwsXQQpcQYtgRtVDStIeMREKb0YswWp+jRRex4ksksjcZANXNKPwT9QnRbIIbzvpoqnOVvn9apcmsZm3sMJaZQn1R9hL5E1RdODZo4/E5VmEA0Y4gWCvxNIGoeEYjp4/oGaxoaLfkXw0u7OgCoyLAkAPiZK7Fw4xX0mLiEEi9eiPHbi7FVklsbn76BP3Ur3Y1gkU12LRvxjTjAhQBP0AWCHl3qYvwQm1T4wgBtU+Qf5JxeJsidFAjw2zQtDYcEiSL2w6xmV5hWAEAPXqS6nFuRFiGsjz0PN5ulDb90V7qnEoW4ggwp7eXYVBiCCMnrv+SNaCiaG5AQ/msbbr6ZOBrMLChMEV1DRP8IXtIOObQz6JKq5RfUKY6HaoXxk6AkyDAoBqAt8HcaqauVWARGrB9NmayTjBBIBuEWEzNQSBJMSkxkog+NYom+dPmEfvGAuN0F2JS18mPePorf1Nw3T/CMh7RRLhAuNK1jVigBxQiAQmX5Ia8rFar55r+PTr87m4Nn5dn7yzlcJF7YQFicMxhPn17Zi3fj42lP5xXVNfupbDqJvt5m9TKCPoLP6fYwwfa1lam5BYjTZWLog3jKvFjSAViD8T6ZhDt55SRWk1eDO3k1b2VROAm7V3mZNzfqCepo0x6iWn9uy1d1vrwmyB+vEX4zwOp1jmJuE2K1VvfdjdL7R0nflhCTcv+5xNcQM2ZSD9LY4aMB1/woBZDjW+7gHtoBwFq0LQdU1kk7vS0H2QrwIyHEiowGYYv4GKKyMaCWo66nvVWWFxRsfGC46+CQY6WuwyDUB9fKowO1ppr7ZtC0y2rbDlbFljrIKMPNYA5rGz+wkauwWnVxRKykCLcQghQUPVVGARnHSkWD8uyon764xuyrFG63C+vUhP40xqSl2h6cnF5cHr19O34zP3r37oLPvVRFI9vtxnT/cbjuBkOIAJa5T0uw+7OBBl1VYhNgXPuK2L6NxLqzHoyNNyFHkG5+Z3mM3VPFi6zE+vVlJom6NR2Gf8bTA2fRjWTVtaSul9bbR3gOhOy0pywUQEOJIW/8l4aG1ZKKWUFwGD9j+NawA6m2meBrzpGOf+OVG1X9yTO2cP5f3NVh1BLTEmqG5ifuw/qXsYs1nGYmLziVlLwaqMdAGcEimXbUNrrO0EdEWdhc8FEnuM2KrKdVOeIFKuvag2/gwDa+Oec+d0BPhHjymnVRxNBcqvfgaeFBDnd9CgKRQm+7BeLTJDPXEjkvcWivHxWrSOo7eVwVMSQymV8/f/IREGB0TG//f/LevbttI8sX/SqIZnwN2DQjp3t6zeE020exGUcTWfJIctJpksOGRFDCmAIYArSitvTd79qvql0PUHTS59w/7vSamAIK9a5d+/nbfEqkeDAhPc4zroFb8R+wC6jEupHFgkmx9XmzEiLSqoVTQ9wOqP9PWEd/UJFerfKm8cHA7I0EbV0VLWhWKOMDQS4CV3SJHDio5kAofan1KqZXfZQOZ2Ac8oN45az5kFfIg/bXxVUJkcmp3LYzyGfZE3uGf34ddVWQwMO7mz+b+3cg9U32pEZ4SFrDyR7VTVz6EoXdyR5sR3hi9qZGnHHSH6O9zc3FIFzKXvZ7GBuhtpDhDK1XxOfw41TIrKSzIkBjBIvtmQT1cPUATdPUR/RccIaE9jxk4d6gBvMl7Q7dm7As5eycGpJNQO6wIEwlZ/kVigUwt0X1Cd6qqwyBOEGIgI94nG09m9epblYupM6Np3sEHzbUJZO1aAmooK46HidBIhCmbhUye5h2B+9tM+ne/D42vSorkvlEwZI8ZCZ0GlKe1jegdJnrDNeCFrWuPwl+fvemc0eBbA+NAiFQOK+qNILKKCzT5zHSH/hfIwRIZQgEPLe1mSPAXBWk1KYyzn0GauISY3/HNky+cxkoraYOp5cFpGogp6bDcsPDRlwpoJ3tVUspW7HU4dZMA0mGZnDgQrLcgEQgH/RkaJn/GYI3Yxw9T778NcO0PrInm3qzviya7dsycjj1QvBvh+PR2boszdvSiNqiqvzUMTCPrRgI7dq2QEx3sg5sJQG6YIQW6NekDYYSpjEfmJ76hXX/Dgr04A+UTe+7bXU267gHEjUIcFjjYO+GiVYrpRrdZaFUcdXGNNwtzmBYaDB2D+ZGbX+sIGEimG6NAPGATsOmrAJe8hZkeYtJoaFFdiJxp0cKZEjNtKiYZlyE4T5gDtEWpWRPUUXqC2izYmK9LvLmUQLDhSwRMFV41wALylg19wB6y+dZ7h2HgUm7+RctknuyVIdrxxfL5h2CdSQV1Zdg2+wosda3FaKzyCdWepS7E28hh8HGrQE7bp7KHY8oSKwAAN/Abw/ORrPTkw/no9Mz41Djb6nQCFpXs3mJSVF8RBo0Fncw/GraPBbzpgTmGCwfES7fSfvEXTofmew9nx9kX787PD09OQ2QHwn7DO376MFPbUWkZM69xDMtYg+PNRTx6tuoQEB1WVkDMJ8q108MCtgt695gfHN5Diuc/GCsvGo5i6mgyjh2fy36rTdVRUTKWcGFoY9YkUsZuRPI1KAryZ8xZAM90hQdpGJojkU5n0IE1R8QpCmA5vWC53eBkDZG2KuXxq/oMxk18GLicY3Noylxs1fqJa87PmSoNxQysFsoeOCvB9ewAi06s48KVs9BaLsyr1PHFlOiPS6l8NUnFWBagLrpL+b1qqicxTR8AgqSF+hJ1iSUPUxboA2zovJDQClWt9vEDnlzWZY2ya8resuuk6sZWy+LOfuR6bPKxB53PdB613HR9EgvPA4rv0uxi/PNzapJP/MIS1JNQftGR7FNw/AFdYp0ent9J2msKBfjePCH/f3pA6fmIPztOACSY/WBS+ZPf4xbfVTqw38sywv6DvIhFJiN7I/Js+Tl/jfyD4L55DfFjB0SPmMiEwBSwvRqfnIH/U7nesCUEPqlzRGhkmdd581sfiEJxNIFOH4HCfgapb7AEphJzvkS2lQ0Xzt2Xucg6AiiMp59BpBXDqYEAxhtH8yDNt950A8HUZj8iRJ0guQyyE0g1lWVL3FO0ywD917RzB5s2vo7KOlndJPehxOE/qi2Wzqp6N0KkTW5e2FWMu9kUZwOdXR+Qd1TH0nWifjWDz0WbdkgAmgyaZ6nFjvi4MP5yezw+PXpCKMTwf0UUusK1gREkgBsg4nbgfmMBOeYjYo0mFwRPPdhgylq5iXuhUmTUDaQxZdEUxQm4eG6uAHnBfwjgsmtEi6wdrmeF0szr/rrPr4y7ZZNWTUtJE5GR7wljjPbVrXEAWDx/uymaHNcOPItewmVBlt0fjFz40l4m+JZ0AkxkdrM6gX1tXsTcXKAz4jWPNiy6R5U8CuMHpA4vSQDY4QPBw7lpSm8jSqo7+b+d9QIfs2fRr5a+V/5x98woAr/0kMI5aqunKosKu4wtuksbKm8CyukXFC2hLPmUCZcKx+JklJOgFeRgBYGbsdksnKxQ2jLgnP/aoVY6zN80qQlKUVm+aatOY32HH1PAcGPXjW3wDjNh4FDt02Lqrarm56LkzSu1vWvdzprY37RYIY//YzbEU6Oh0knJ3s8wRwHk9CV2hSt7BGp3h4jSJuODiL8ZplfwNlEjO1B8vnhIQz8laJkNPW95CWV88bZMN4c5KvVDFsS3wdZvo7K6qCyhVAsZHml8/VlDuas6nJdCBlqOqoEDPExnSLyP5zKhG2jCsEubXRWJdQ64lMvOlQxR5w9BSBIZx+Lu4Y3WFOs8nXe1utmmCJsNqzBwLKJclEi79O/+NMfC7RnpMDlIAghYDzjrdDnNzaFWC/5X1mEAbU931SiMQ3zQbm3aFktluRVgA1DndR0ffE/2hQE9zXk+KTiqlxqR8AdwjZ7CTNpnn82f78BjLNmc1PMZ5BtozsLkEtmPHYcOhUmWAuT/LKdmxHiizkvWuaDczOTkP4I2hiG7z2/W8lPnCEnMXnQWcWW6YZiwNyo6oZ9msYQuS05prcWRr4HwYXoqTENR6ouZec7TLKGFzQ7YZpiGracSphsgc5GUXn7PDHe1iVH8QalK9MafHOTr1Iz4p5zaC3MUgRMnj2HBcjflO0oGckub0u6UlB6IM7bvLw/FHf86xAEdn/9s860hns9MOBcltXVLtJOPK97cw3J17/Mwy1fLtEL76K4Rgc99pISr7cOlRhqhqUKxD7vSSYo6WlbXl23RUV2kUjCE50KC1Nvm2QFWo1YL8tLqxUQkHlfM4aBdfllG6ii6HuOIVgsnLoBDmqx8OuWFsmxGb8hoPqd26QZ1G2quqh58l19D5jIc1ctKgd7Niursp3N0qZYLnpkA+kl18VyPgQdP/iwtfhrU/FDF4F9uejzN/j7Gq8s/GkWGP+iz8XK0iPgMniU8W9sSf6g0pnXkIA9fp7sPQG466zpP6F8WAStHIQgmC4pQbhp87vmty80fM4Px4qhB0eWepHy4NiYBYEidz5LyGPgbmA6LdkJ5MZ+k1cbydEorTkxqKKl+TzZy1foX4tBh4ar0eng8Y24ZrMK5Pb67sGN02ezYrlIzjCwEr/geFTBS3LDo2lLyXh5b0DHXNX8ZRFMSTQXondEOhoy2eShj8mQOxttQfHb2gDKZdyQzUaN2ZTOOMgTFwmjnR5dpQC2H6u9BiWvqbbHZjVcCOC9Hqy44lIELqR8W68RJpxrLTi/LRK6fJmGjLIuiVEfd3HGZcvW1ecPK8NCszUEOYbXOZdZ0YrJYrX1CvY7oLqwznBeromfNVlDjMraO71YH9SwAp8n2gOiuCSqD1WbefvKpaT8vb0fGuV37M+QiKLUX2MZ4VZ22pe0QGZBUDlFLaw3lWoaynXqNqKT6Fnb4xPjbmou/sh0OxvbTp8fNGTqwgNB0hAQk2rXbWTvIjqzMRYzfhP5dMO7EvLlEg+FXENywXjFTC10j2CqP12zVxwTF0hVffEI6uu0Bn4/LoFNKzBGbMi8DlrMJRI79G+g727KBq80ORyQjUS7HtUX/1PANeQp2KlnxmfD2rLD1Ybh7T0EM8fX8ecH7zlf206ezP8NBp7y8qZor+u5XTGPYsa0lJhCAS9nW1DfVPahk7mCLmre3mo/xPCVPBc+B27Tj9p3py2w8Ikzic2q46aO8d0yDYioWTfRKKQU1cJ8KCeXLotbzj6UhfXssAG4bmfD2YqmevKoxzh1es729Qhg67E30ZfMoT1sj05kx2bU86bn+qsgTQ9lO3JnZrp9hdR0+HiE2HNnW9E4MIRRZgMZAjkfNn7x8V3XjQXzCBGGXLlfuPjQ2Y6Vh7smsuxmq11Rigy0eZiBZprNiOACCjQbfByxgdupDHgDA13RyALw1gxyJlYswo2DyeTvd5rNeOYXqiHSc7qzSSbtL/NLPjP2osgiG8JV9bhVwX/x4l8u+sYW4Ma+OIHtd9vhMcwt66fgffTSdtaG+ZhYLzTRl1B8+bNezCjfIFOSrBPfMJwSj2eR9QWD2vbFoFMKqB7iHkgZ67gCXAEscwMuBFLknzS9cjwol566jLA/tDWkyfgBo7mDTcWT+LFYtcZMogXmsOucycnyWxzVOe0pHkyguqYuy8/tYmY+m4lJr24gn9hXkOBuavq8g34zEFdiW9BwAZAgBfdBg5qFhNycfdHGDtFwBepGtWeQePvlos96yyK2C6KrH1v1QEbUDGMEM0cUEVpUHHZ2HtF8dhtXF131BcjuHe8pdyOPXcnA6Y4zxQzzfXtdXl6r2RFC3IqfpMlw52iKeVF2OS2UABGdk2y/zC1oH5mL0FlhTN1H3JZN/mniiLKu7QjJuUAGEFeqm/yOEAiTizsAj0hPjgGg7rujw9fnkPMrOQRXDOA3SLeK/KxEq3ldUdpIvU8X9Xp2Vdd2p27rG5kIOYu37qjJNtbkd0lTQ5EnDWUlK9vktt4sIflk2dLt+QmcRzp6imfWakKNwFs2TPHns4u7GdoqdqVGu842hSZBh9saRwh5M8urCsnWk4YRHZqE+xEMIbLL0SFDiflb+J8OPTN7PBlldXU3w4xt1e+TN76AVw5YWpXpMSJvbGGBHpVRnG36f0ASkYpkFqVC5cgfEYBII8PHhdwEUAP5aAeJB1KbGYwO4T7mj+wm5gd2B2cx+c7plpxir2NTjwBy93chgGIoHKutQpl1yU1zvD8dhydwak3IwUGcWm9RlERMCTX9IZphQH07872CgUw5bKzCHKaYpn3Bz4w1LPMnSSazc5o0KqU7/jAdcOT2ECTTCK0ioz+akVLh9HtGo9S/zNt8WV/BcARSZ2oxrAKas5Xe+Ko7y42TRtIjm2RAEV0WxupaKa2nCEpIdHblYv6/4GR+Azezg2DpiGZfDRPDHqaOpEmokltEvEBga0TZ3MmUWTuXrJVaOb1HtBD4yD7h7HfXdypLrGktlifWMrpicce9n3UxImp8stezbsx60N4l+bKpk5v8I6S6TRSaFiY13cZIDZLVpkVWsWrrJFe7s14kgDeInGPyREH5brndvZ5H1IGRuaRN2dJamkN9eZ1XV8U8S/4ffGl2gTcRVX2LOFuVo1/WpCFlYKWOFxFFxC0nkC0quR/xJpEDVNW3Y0CvIQqOEIqauW0Ud9sIiRVOAyqlj7esqM0QH/oF2LnGI0qzHDmoA0dcpVRmvO/QEM1MQi/RF46ykkXU0NpHLEaVesnnj8XdwJAfFFZVOnbsh00HzMUeQsF6NxW0gygEmGKP0FPGzrI9x48i6w/lotIsd9zaHvqLen2br+cNhWBTjbrT9AA7vJVGjaEIR/NhTDf6wEfm+EHvANSs7MK9CNKi4BDuKCuo8PNPBCdhrt5isSgu26Z/mW8a9Ol0mnAFfPqYTWkJiTxV21f3oH1lx+wVyh67vjoFGSONLcq2lxQlLMkAJBixeOwm0WYddjuHD9uSmj6qdFrWdVPIlSMKJxx5L+ma0VCR5E3+DkqlQLHkVdGlZNqqSnx8BZqiRUmYFBZopUzE013lbzfhBSaYIXmyXclAVzIpNJwz7u+iR5QVePakAnswJYaTTmZkd/fVLZAvWwkHIQRv/Xsmh2tnOXwDcad20p40fM1f3CU5FqQmYCPT+E12eW0RgJ53tfgEhHigmU1SV0ZTQa3Yhv1+obAgR4jBkqEVWQZxIevf5ndMpIgORs2PmoH5ojYfbcySS8Wg+hzemiJ/xnHXJOV4o3YWut34RGkac7rShJPCsqE9y9m6nlhOn9nBIOyv9m4I3LswYjFzq3UTTxrRSJiIx022KORsu8O8ufEBC/F8rVZDzwsqLARVDK1HVFigXhUcxzscY4SOeZD1Zwj8OJsRWyDPJe65bz/1u5c9oh4SNIZuTbNxxDJT4qkejJ+hr/Nwia+Xc0LFN0IsgtF9YdRxdwQkhStoWOovD2nwUyAaX3odbRP1p8eI3khIDlyTKl9DGhGTtLs9wtjSLxJs/fihyL3Gk4qMJI6vz2mWejwn/fenJ+cj0Bnz35J+yTw4G53P4E5yHnDu3W6FfiS6CYKUca0ZVxPRhaoYV29is8grqXsPdEDRueBznVg9BoYg5gXC8RUvuB7gyxCVt73OqyQnsOsEspRR8/3VnYRkwEPRaFLE1RfCG8S6A9R/ta7hksZQRRFOi0Q6qEVUG0h/1/QXy/yq6ZdXVb0uZhpEDlhM876qZ03ZFrG239+118SZIrhGMTfsyfufz78/OX5/cP49uuvxU7YHgM4eqpTuiH+qBrcZa7dVm8dMnhl8G2YhIyslRceqmIpAX63rq3V+w6H9ulJCwDN+sdpD+HJdrqCbzCpVVylX4zISVG4b77Kq541ZqIs7mJmbplh+KpqBcNxUiXMO3EiHoBOcIHH4hzCLETiAkaN7H5kG0+/EToXjTlgD9E973Qe94rKAVETXWFaeA+eJ9JzeGD9S2vGMW41790U+vymr6BJZ7tiNeKAYcggfh9q3RYs74agSIf6nf/u3P/zJDTk4ORt50dZBF3jgFPijUBAvJnv/8hXvBhy6icJNJ3v95poB5FeE9r6thWVZEbIL/MBNiD9A4QFt+uE0xA8jbzPZyyjZD1ZhERvhz/6Skv1kLnTjv0z2MjcPYZB1kPffPQALW9QPTOUFFWdOF7HlyPBgSthltF5TgCD8MBmIgOg9FQWPUxnht9fruTzhfEYMJ4MpNfn+87Jj2Z0Pn0te0BcJ59mTOlnriP3KCNyBEzFiCS65dT2nXpTar22abvePykxIOQWnWMTl7TzKDrfXayLouJPdD6KQDgAVvQEpq+pGeBF30ADjZSTIcY/GwpjQiMsa2HVEOMKcD5fokAoUvZdsmhz4boMV0WG5ZIWJmpllWcwp73uP4rbmhYNEAInuk2Hy7/v7+84ziDwkf9o/7u/jS/rfmlCPSNNH6PS04Gffn/xEv96fHrx9d0C/34zOXp8efjuiv0Z/fX90cHiMwm27zqvGpJFKJ3vfjt7CK6zr4MfR+5PDY676dHQ0AvB4//HJ0dG3B69/4G9G5yov4JkTdEP314wSC6a0ZiDFQL43iHW8aSD1a3WH8ZU68FB8w9s1JrezpIKzOWuSITPzPFFDcw48IBw6mxBYJYSESSow+HLmwwElQ5NG3ahL7ny6pe9KCKiqYq3kFuMyLdjcHLNuSuCtw3qRmZViDM6DH+lC+HjlxbJwW/HxFMzLvv3CRtipWsK0Z/4Y1PCuIVEFyTa2rz6ORTmfo9reSt2OvGY/3NqqS8fgNuDDFOkxNZmZTG/yNwxXdZkfq9ykHvYQeZh3RWDWt1UYgw0eHUiz+uh1PuMbikQwMMZa3I5o/HbMCoAsAuf+2FI5d5qqDW45qgA1Pkpeu8wrqSWOx2ohcWaW6MJiGuESRHxA8CqvMAiMMKdWK7wSyUNf4rlxbt11/JyvVhRmrr/zm+Prn+NAMYcAfKdE2yzLVFAZft/8skzlctBh28rEAAqovL28dpACDFI3I6Y7JFzViDtLMR085ctiAbxcSMg7YqBsDZpNxyvBJo9zwPoklQA09Jdkfyf03tI5q9bGEp7aQOiN0Uzj3rTeVCiaEZxu3O2TJjIMsfFyaeNk+8EdLBfy5Me/hf/byZYEad5mRcWADfHKIkNAXt7uH+Y44DLL8Q5y7rauafQroZQus2JetjCjnQO7rJdLnIBflgwOkLf1TXk5VAPGBx3DQZgmbGTQ3YjMPh8GZYfqU/YBZl+ool7QqZgfs9679F2fP4Oz9Msy8glueuC3TX5BlSHyUWhoe3JjQwuOD7QWh7A056vC2z/5S3KDmTPMge7h2Ysa+ujc/rIcDzo+mmIq1cmkevEiSS83beY7iOGxfjE0zfvZgZUNGGu1U+Qk2Fwg1YG7zL3E4JWKM2LiBgQdrJ7Kiqujq/oV5KlRNl1+KaTR0jClnshXq561+5Mgwx/oqcN8I2tkEIImZzf5apyairJpX0oH4ZVwP1z2PxZ343200cFNApcdPtvaZUruhVoUrjzIN1fkC7jvEBTEuEfwDQYvFTpNDcIAUVlqEfKgXtZrn4+wu5VSzhNCIncSAA9nWp6NXx3x0sYAoF0DoA0JJ7CUg2XzJtP9gUApDJykXltZa/aL1D3DqHCOd7bxzfCL5xe9Xha2EsAmQn1w6kdPlxxErpZ5kOStu4WA6kmuIN65m0omzt+5vNc6FzyTjcxGHaxnas4DJXtYrWwPZqbUQ8f25s6oGb8owI82DOa6vS6q0ALxsbjr4StyFbqBNJXkXxSQJXGywMGjVdjd9MxF8dhgPFk0CuuWfGmoMVAbqgXItEPkLVpKqXOWXhrRAV/8ZciuGY6TBs1BQMFsoDy2aKPjJTAe28QH8EPxdZh4FXaUYcM6zhTvu7nmKMxeDHeEDuzFpXB992g/+awJHx4kvTFvMHeTmR7JvNk86PzCwfUNj6hHk/yppE2gZxOevJyq2UODWb0IQ0R/T3goXzigMvFBuZALJ2g6YP9jSZ5VnJybBYzoTOZrVBUDdblZN/U6RQaHfvtIWPhQuDWv4qjQxV8sivby2kn6YBK3PEQoMSZ/VeyOyC8wct97tiEsD+ZHeh5XErLuOit0s4VdwQnCZLNR6zYuD4SPgUzUxWBZCO599uHeoK4pCOJzknJS1Z15n2OZrNcqBa7C3InniwkTQ+Je2sLMCjwQ9L2xnsfjyR5x6Aw1B7Vgwr0tg+OT74EC9eBoDZf5zcU856y3pgnxs8piyTtx4eEfcLa2U2XXQJ8w4up1apAYy9udC8V6A6p8ujec9USS/PVsMj/S1eOUITgJz1UA0h9SEfJn81IEMkz8QCYTyN6Y/AZprh7xGsRCDzFwpjBBIprg3abQ+zdITCgGXMyfYpVYW1ekbGa8FK5aq2kLxhwEMw+IlYi31YDlpVghLQukl+0Jzen6+x0JM7uSnlOS89+X4NxLkgktN+IRH2QIpxUzayeZemFeplMiNPgHsYKfH7zEm3tNcVmDfRtSHcBapTSv9JRmFicfe6GXCPL50D5HYzPpaMxrySErC6ZVRpxLQOVbMkTcuyadjBDKvZA/C89HNnAJMP3BDToUuCMMctsN48q00buClH5RdcGD466yquulk5fJ2/JB9ufVFWawKar5bFVCbhTKcA3paBNMfru6mq3qpr3JIRvSDFX1M+A408yNUmyKpuHMZajN9e999On5TTf+4zd9XRVpNt43QUPEvg4dXqNemQyMcWS7CtzRzBg0kvBwqEdHvsiUxZous+qqSP/QBbI9iES8KeXVoqzy5VL3hxyRMX2QTrjIjnVe3wZbRjTZ61seYQ35klvqNvxyswmgHtbYLEwCiUcQ847r9vBmtcTtWsxHjyIjEpk6r5e7IKcFoGgKXMOJDgNagm6EMKweWFM/sjf3beliuobMmYQv1+uP6ZZ7OgaUbqOsgYQYh4kUvdwIJdJ4uAE9S/Ra8Hs2NWfjwTf7+z7DoQet4P1XnECGRutAkMUPipkKh1Cg8MmOma56iTz7MSt0SskYsZe4m4A4u6a0R1UzgTrK03W4iUfCZHl3lCPPJWN25zqnXIwesm3ZrDwMLcppgAHLaUYC/bVsNe49xoogJjWkh6va2XXZtPX6LqwQDCrL8rJtrFpsXrSgczVvFISVefaIrdPjm17zZ3Aw1KRTQ8X8P5KbzbItV8uCtIasBKzICcpIyKiuGwCj6dYPes7/MBsXr8qyMjudfRTwHQLaZWjTyVzdiuQtodEZKTtsKOtPJtV5nSzKX9ETCQ0TT1fk3aXc2PKPhRrpixc3xfqqeKq7npmMZXBzXa0L0ul2pUdSZPBTUc1hw8Chtt9K3SpZmCOfMXNkNo5Vt2GsiaMTRb0uLkOaKdcYTHUUlQ27GvVgBl1XXU6NxPWLZ7NMwH/C3y74NmeIM5Yx1yDioCSeo8cyYy/WM3Z8GnNGCysUZ7GuTpUxkr/E9CX1IiWftLP/OkLXHxTNBoRd+Ygt0MCOUdiYmAOznnTPKAEkNNjK7DZdms2IRI7ceM/IeATftQOSDfA4jOc7RrmL0LWpwOcPOdGqaCinFlUp2lMIreglRTWP5tWTnNjiB2i/cy8zg46MU2AA1j3d4aPp8MxuIR/1VCG6Ubyxl6fnUrLvEvptBzxl+KnsSKoiGn4bLIwZnX1Ff7f1LMzxHU6tONcX+XpZFutZDU5s3NlYH+frGiHbpVn+228Ez5tJlaYM4bLzI1Z2m9FR/o/2STIkH6U+/ekc0TH2EWxP1B281lGVQT3IOioMqQa/YqIh2s2xYhcXJQTGpLz383KdCeNYolaYp2LqDUJvchqHeeIMhT//gqw0O21cnW9RSm8qLiwUjjhXwQ6cPrKjO887kCrKVFliQjfOVpuF5C2cf/u2tBpd1tqZMBU+GRooFn2chq7wKjw7quJxiPqtsFAqBfWdU4DuO3gdXIKRcseslnYpNhpQGFrFdseScFXzvGxWy/xuxmoSv8nMaxPpqUpW5ck+bj5G6y6WL9/Ml0Z1oFpZFHm7WRcNusyA3x9IvrP5fOlWZZJ5DnzLz+dQJWi09zFte6y46PZdRXy0qPYdGyQUP4OytRs6E1ocukNnuMukP5ApCjSW0Y+sgxlttkdczqIOKtGKkcMaoCncff2wBZGBTeezDk3K1FlR0S7yofI0i6Al90rQg54W3Sd7+UXD2ZgjnBgTDAVCzeA/JGgRc8SClts5c8Wb1sWZ1W1eMI4jkW9tfqex/MwhJIsiZRp3c5vOKZUX/nA3PyqQzNYQQil6N8VQmye+xsmpr/llkzfXVOMXAf1YIiNVKAEnYBEjZsWs5+JMupy2CXDmrGurFeP4mGSD4TYyhnFNAgVcybxUPYv4cGDOeG/zMeaXrlUL0AvWZ+ngf2fwMY+FwGYazIc7F27+cuA03T5iyj/pImsl3IS35cJwFnFBBtzQ2X+BCg4D7nhofmWBc8s26UffotuuUMqkCpYClQoyEnslGVfZvZY6sXPKdP5a7SNYIePr8NkBexlwljCjybFGO43+QMUeFMPijMXbjzm/haVY1Gu9Y+hFn5LMGgZYvHp6tquZxpL3zn04I6ARJwnGYQ7YhqQ27CNmZuIb0bSnaQqdG1e5rmhv5eTgHoR0RjYedZNXuTPlATaWdZsMKF870uvKpeW8bwZqdZwCnGR9QBKH88qkQo5RF57eRbluWo/EdNo8RAwPVtBArnaxPcLo6tc2E/nACme6gE3ObXNiI5aOYXdBgnBuOCTAKJ7Fu2RykA+SMWdKRbV7T/KmGgBqcgByLzkJHoF7ThQHhmJBXAxEnBVNmKMyloiyvebQBPukvCkeD0yhXCwTDE0AvepLbAdSc6C8jrGYYotBuyHmwB7QYVj1V9d5A5JH/4IOzpxEMvmzrdscQhj6qK61r/lPfD2pyKq4ukIX3JkMm8OHZ4Rrtkq2GBOBXCzLefLT96PTUbLqz/OWIVrEqik8B1qF9rxkKdzgDhD1miiQH5lnBNAFTDi3owPuefBHWApSXwNtkkXsjwAKIs3croAZY63MD9p1Xz48x19pm6+vinaIla83INPmxU1dkSstBbQEtf+qBvosyCNl+tnHPMuPAVBfFFe5OH/1b+qqbuuqvEwD2GkDtodVA5RlilvRF54xWYwBlIY/0gC8T0LosaqymWFHO7GRfGsGWn4ThauIZ/nJPCG6S1ZifzjJCxpp5id9i2aphUPBJMy/ZM1mIW1dW9CVajXYY+4haFgoc87DgwvAQLPiL4RMSqhF/srXIseNT+PpNguVmDL9NrQ9c3vcAMWxklHxMfNrhxmWyFW2Ffh5jBGO6bN1fctp7OtbVP37HlnTQGvjGUA7DKE7O9GoeTXRJNg39mRgmnrBQYKg45Hfa0yoBU/glywzUVWE1E3Dr/CCtX9ytKhXk8RAr1s8AT3Y90+ekB3l5f5+8gwbSb7+OqkXWKHk+rbB+saqSwQbkWrB7GgMj87o0NqL1xzQKwjDiF9ya7zDuGPrp+mrwWQvfTUY//dkb3qP+cCfT/bu/46P/j69//vfs+d/v59Mbp9nT+FDJr+TvRTD7bCe58ka65hM+vrhZC97hT4DBtvK+wrUZ3uT6jpf3yyLprFONlAdXZH3h8dno9Pz+w/v3xycj+7fjI5G56P7nw7Pv79/Nzp9O7o/G53fn47gvxBKeX9wfHD0899G9O/Z6P7Hg9cfPry7f3t6cAzlfjz5YXT/+uQd5vE9Onn9wz3GT96bKZ/snZ0fnJ5jmcPz+9Hxm3sJmLw3gZT3HFp5fzr67nR09v396ejw+M3or/evT97/fH9++uH4NXT2x4OjD6OzewrsvD95f3747vBvo/vXB0dHusHXp6OD8xGmHD45hX9OR++PDl7jk+xVOvrr+ej47PDk+P67D8evz+HH+9OT16M3H05H9wdv356O3kJjZ6P/+jA6fj26P3v9/ejdwf35z+9H929O3h0cHt+/Pjk6OsAvT0+ORvcfzkanugPvT44OX/98//7Dt0eHr6nc2fnB+eHZ+eHrs/uT95AF+eT0/vXB2fn9+eiv5/ejH0fH51nHGL77cHQEpeCP+7P3B+eHB0c0FJoj9dXB0fkIR6wGacZBpSNjxpHZgTD0h9N9O2A7EKe/b05P3mPD3a2cHr59Ozq1/eFZgnQaXVNlO2XXheYqm0wuoPlsUiF2Itn3OCAep+EeunR/Ojo+eDe6H/119PrD+Ui+mlQF3aSfMagdrrGnT++f0mVW4BOsajLp38uLp5O9pwP472TvfrL3FEr+nT79+9/v/47ZbC6Kq7KisAFMQAqIC+vJ3osX919PJs/uJ5OLcTGaPr1/eg/R9Pd/v/+P+/TVn78aTya3k8mv3/xxmuE/RDwmP00m8+lkcvsse4WPnVBi8DYCtw3Q4H3E3IU54L01l/mqaMJcZojYhTbZ/4jBj+RtpOSLF05Rk7DklyXaj8SFFloWO8TSqeDrZ2EFEuQ/TF687PnZa603uJ4+nrtnX4OBG+UmsKzgyPM2C+4uqv85NGCsulfrerNK9zktANTE6a+xBE0aPXkZ8Gvc32EQY6ijoaER8C4JJgKM2og1tlYTM3rqTMyy/IhRf9W8GdP2cxfiqWSn0R39iMix9S2Ef08fnUZoAkzS/Tcn5wdHR/F5jIR+ObOH0/dy91nQu+bFS5mZpti2qWQvR6qgf59jv6AYXvL08C/DZJ+m5cVLLy6Jw9dM0T9LSc//1XoNmnPF8w0oGm2xzpfNELUB8WAL8z1G6ZDl25HT8jmoeOeOQMbQTYDosbkgOI/mOVEhZHGwvGKUQTzdXCxRS0SAANwoQv3IH+MXL6fw/7R7HIdXbhD+Gb8cTFmxIZWSK8e8GA/UxzRbFsvJeNvMff970wHxteLuSyY6EKbyNvmzWZXIRiASKgAnsjldNEqC6YhG0iK6skI4nM+hjnHeJgP6TgRLrcalk8bvZbOrSlo6nB69peK43S3hdQNfOoiujVyBy8QLQcgYcSXrmFuldQ0oTUpEu8e01z/TMBu4pJmrqg5IKMKqUASnM2kJxKSFyYygebvfnkaz/nCVfJIY70XOVfbIPoLSos02KzqQJdxlKo2Dc7x9C7Mhj7qTIU72nv5qfKWkeKSnqviT+VMSMGDjm0YR6Mbx3SurlGzMixIMEGzS9d2PawzltQXhtJr+02vYC08tkxJxKVWfvxy8eDmVEKuUKniWfNOjutzR2M/k7iHHgrjPF5EO+40bhTVPCfW6Y6AqKsIN30AzSk/ytsGPVb5GsyK6FaBaiVGpGX4Un9c6SNNTP1BHUKf9sQgUOyBcoUsELRGpt7nP/oULlxjI6ORbSvVilIcvtKtXoB6EJvAMQRIjbI/Iri0VHDv6Bqi4gmuOTFVMv8T1TvYoAp+igajCfbuZZAYbQluij5yoZa7FFJvaeKHHJivysbvXqIDdM/S3vZ6p0qG75UyEt5xjSy4X+o5ko69/5eudfHOHNYZkwo8zGIQmWOorGkMXM1NQkaY4OoXah4ibNy9J+dYVD6bm0JSdOgzF01/TyWQOqgZj8qCba2CGNS6rNtWX38ssm/bidcexLdCyTgPr2CnxvWc/8jsNfWZxDKltL/5VpDt0G0Tpi91KkAulQbWS5kP2XcAg5ERmhKk02WN9CelIUF3y5gQ1D9A5gigwqjJ0+fwnVS/6GtZhiMLG6ERQQ3J0cvDmnvU7LOqG3dItojaPCgwCSCEELWsJXy590pDQnDxJ+CM60uuif/j2+OR09PrgbJT5zhT+uaI0JaozZKBNFdf87BnEK3ndwcgqeE5c11Bbds23Q3usFKoijmCVt22xrnpJJITJDJMLidZtOJn8dD+Z/A0B9Dhy1xmsgkraeriFpzWTiXqJ5Pzg26NRkr4aHH6XjP56eHZ+lmSv0leDk+Ojn5PsFerzSM2ux6WZ31g6Guf8uvIgo5vBymAcghUUFA+bDKYG6y8B5jF7jKxRtaI0zcWktI3E0eEUwh4zdiBcgt1+oMNJUpyx+/Tdwfno9PDg6PBvozdJ9urHw9FPWeLsBH+lQtBrS2TSV2X234/Xn+pVukcVFyPs3guSbjaZ/I1oldOZDls7rQF0x58h6y5L46dNEMk3ZcLe4UyQDoqAd4UFYg8zrtBsCwJk5FaQv/CPYRZflWAnk3oSNvHJacKkiXbx+ejde1BaJfeno9cfTs8Ofxwl9+7MPoOZ5QMAgPhmer9s60dmAbIZe3PgHoyHLx7f26OTbw+OEtBtwz8wPPrvyenB6c/J/Yfjo5O3b0dvkvvvTk5Hh2+Pk+yZPuH/3AGSwfmfOcQPx4f/9WGUoNoWuvz65Pj1h9PT0fE5UqPIINDAweMgmplkr06Ok99Kwpj/o8Npujf+73T6bDJJ0/F/Z9Nn2WSSOYfLI13aaMvwpXTOuHLL2ZDuglp0MFg0Cg067jHeqEUHNNeFWGj43Ieem/SpCkislndMfDRyKzkDpP1nW8cWXj925pgzS4bYhBklmr+gTc8A5k43zRQI8Dhsmg13M4FeabL3ykE/iGxLnegyui2/yXpamhhIL+ip4S8Hakhuv0AW33Vnk86f71m9VSd7yflJssPuxEWf7PUmeybnQYTZj0yEzoHB7n7uhBq51Z+fh99NeS3qKFNiMrgk/WevErBUfTga4e/zkyzZ7YT6Qw2ZNlzsoSc8xEeC6S5mVuMZjMgdT2hBIj50y20f5yBOHvts8NgwtVJfjQL2iD3RYoXa3lCA2OWThNPR+YfT47MkRTPXLHvFq/gFg9htINw4zZMYjLc08JuGu3t3Aqav/yxhPoup7O9qx2j58VLQwsC+9Sto2DjFmq8eoeGLLl8C2ZR6CkxuDWSJRSvP5qZABFFdu9bKeUskijxJgYwVDYf8HIke/vR0vdIeKFonZIKM1wsFO78FJ7NBh93spe4NORg4phW3OizTYwtVp60Mp1eUpIjIgXM7yFuROrJQCYxzn8Nd6xp1In7MqDF7noxV1abiqZgBp47gtqP44thwAD2WTVSuuLpFZKXiRCjxvwGgUnBxOXcUAzjDTewXPDiLFPwSdjJyXfF8RG+p3ZlL7iDeSkcf3h0LU8iOK85VTM86+m/S3UarlguPfRt+GP2MnFSIeU1jx+WTUb+w2mH6NfRv6rYeund01imzegKr0zeRC34Y/Wz7ef/+9PAdCBDw+/X3o9c/dPQ8mNpIC/S9r1LontyODRJMFIiKLzhxOTmF7nbVb+kzb4adu9q5j81a3tSfis5F3LWDpJnp3q4g5KQA7S4J3NC7xP4Fr8RvBt+Y/Dl7jw+IbWPuXhNo945xN2Tj6Ni5z56BLyfkSUZgi3o9Z2zEyd6byd4D6Wyh4yqNAqEQgZf6ksOXnO/OJnsP/9zpfDXAWTs4P0iyV+CDlKT956+y9NUg+XB2ePw26T+7T8jxCBhX8IL52y7T+QXzBPGAQ5QyZhga6B33f+pwD968Sd6OjsH3a/QGN4z9C7fM4ZvR8fnh+c/ZP3mQtKDD+PYiF1unfcc+3EXndl9hciZE6qQ8u87OT04P3qLr4PvT0Rl6qk0mqRo7XRIx42XHKqSvBu9O3hx+B/T04PjtKNuR4lBDaf/5ThNfQ0JlViYGM+1MsUNrqZeTPepanNRr7QWVj3UQNYdhumWS5Tvhxbdy4I95nvNwsY3I8HQXrObgq2FSR1OW7XQX4zS39dCt1GuU0DTcIjsdEaz92TNk1eYFZGi6ANhGmFn0+wWjAvr67HIS3rzxrmNSqdGt7Nz++s4f/fX10Yc3I8URiJ+n+Hh2MgSeHt4mwE6Fi4VBx0XCR3Tv+jCNjlEt/t3J6etRlpye/JQcjX4cHSVnoNdFOvEop/WYsWY36ioT7JzkUK/6W06z09t8Pt96p9qdsts9oY49kHvyI942aztq47W4rEpM9tIfD44O0Y548tMxutqKKzev5ZvDM/z39dGHM3CRBX3L4euD+9Hx28Pj0f3B0duT08Pz79+RJ/fBh/OT2eHx69MReneLl7dWJip+PMqN35+e/DT77uT03cE5byRSZCjvKtqyeqRKuOfnXXfAo/L+48eje7spbVo3f9qWbcT+5oovsgmgZlut2giipn0lU0v61IjGmLX16avBD6OfE5poVslPbp9DT32NuYw5piojnDKqWdGpxK0vuNgnkyx5dTr6bnQKftxniWcNAAau67vMDJGorDNEBJ3u6i+7deSUshgV9P7kAEnAE8DKsnhVjpow+H50jNt0exWDznNJo+oWVhbFuqgutbxCXyg6w9eP8xzU5xwv5zz/A2LXtMV6iP/VCjXaQt2EWRT2rIgfkmaMntv7tmcV8kMMZXFVdpG9uevEPdKdMR6sqW6f07F1tp/ShcsXa7ZrR4QA+NVhbbyRtx+jYDiuyIwj0QMpq9nFGhBD24ZJkm/NsvTDRvV6C21za9nKInpNrdCE2FmNtv3/bxXmF7j3o1ZxYFxfo1k8lRSpZ48hjDo9vDlLJWVzY5fKzDhjwlbKIaUpYFfk6zuMzIRvP8FGzW169oaCyD5DaBtDHZRVW1xJbvayav8Yf/zv9JjAk83Tb+hpc5Mvl+Y5Zklo85tV+w96bR5QhCT8mfwDZmXPBTOG3qFTG3nTeNnhLFsV2b+QCtePp4GzbjQvpIxh1YuVqD3exd5WDhPucOqsarjXqrvD07Pz+4PvzkenQk9iBAAxBQDVPDee6zzGjptObD3hFdrlcaT81L2dNh5Q+8azndJKQ49wz6uexIAYREkUM0bZWVaTJhMR66cHd7DUODh+5bxmSfrqK9RETS4yiJBKu9ZwW7tsp26KdZkvSaeFancH3upuRRkh/BdXRYVUr7urB2fmHoi27oJAsDPyIPGudssfBFgNDxxmCvg0RRBn6v8vBq5QN48DKVAYa48BFTpSd17mbb6sr0yuUvqzszjBEEoWdsgyDGa0BkZStnezmrMCoT/mbLEuiiVBvzsuA+a+nOwtPr7I5/OCPbxFfswowrYtgXlKhsm/YSbQy3pTif/bS5sclIHMmzZF1B7hqBrQhLXd+TfYJgplUidTUTQH8Mdi1Xq+xWKMwo/dy5M9wtnvGL9lFGl+xF1Ey9ZUbRSpLpo5vm3ScSThDH6AHiD4RPL7QKOYRhyffjUkk1jMSw+Kiq1OeZ91Wt9MgxoMESqZaiJ/Wc5Bcs4vYSWu69teMq9vK7gzOiKqYIxQegykBBJ5T2PBGPTKXUL+alU3DLYW/RI2rRQw31/Xt8QztMVy2ZGpHS1l0Rar4vY76qqxW8kgYzXJO1Wb1AQh+6Ye6BTqafPqLt6nZd00QZQ70xOBEkEf+rq6XG5gIQRuZMtiwD+MAol+9LKG5ADsfuVsCFO3Oh1cEcco6LnvOTPRM6Ppmbnu6cFkUVBLqFf6GgeJMDmLo9tHI2hXkPwvn/tTsUNmZ8AovSSw6Ua2cd58dHFpx2owAqpVz0tKKY6l6E/kmBCpgGaXQAsADhVqhEwumF1msjedOpuRKwPmvrpLL+r5nUFrW2Au2DlGilCxMDHwj5DgRVJcIngSoFAJNG8LDy5rAKUGfCZGzb3MK2y5SAy9VnDHmkgyxJLCIa6KW8w7DzMeSX+DQE5MjL7NLz/e5oBDYT8fw3hwqrjqzw9ZZJxTbKhn5q4pUQyfZn1oIMVrH99x8AV4z71AE3iWKZWBXuA047Kc2RWwzvCUqj3iBUC72HxbQLbkdFCSTsiKdjckODDOBYqMcc54fgikeoPEfYGJSBEML3NOMCH88OFvUQEuc3Fd32KGoGAS7KnMAiyvvXnNuKJQu07Y3Aj+ViTrloquiuTbIsR8KKOiFiCiEwMJCO+LHBQwQQ1lugnCxlifR7xI11cSktDFGGOOHkygUgUp6uCxyRcfpqij9D1gOOWr0GF+YJUUe5RKyjLyGMHeShza+OWUsA65r3Qx0YQIsX9w8zbT4GjQ8biTMC0NFMZuYts8HCEm8JB3w0bA/Lzn9WQvm2q0KnNMd4CrsgeZqBkfUzyeAbaTLexh+aicAwq30b736pGmCNGouMWkr6Z1rzB2hTNTUrd8QC3mmIfCLKde7xwUKBrIJ2JI8Y9ybVFgzcjQS/LzQw//n+GsnCqINfaigfHNMi8lTZuKPq+aWwC7plnnlSdlm57mffvTKGE82KR61fTx3cxFCcOrYujmz8Ny5GKVsRKKbZraEVvU3y+1ZSFIs/OkIRC2Jw2DqL1Mhsk+tQNtS/3UWpj6m4DGICaLUuJojE0/Bx9Pk5Mtb8hauPKmbB0gAJ83mF8Y5DqLqOxAoQUgU6Q+saUZRTjdAEbo0F8BvOiyLpyqAOZqV8QqjH6+KVsmUVFAruEjgFxbELDICEZhFMZUg3mQ6g1snCdzXEvsQrYTpta2ZIaPJzXcAoYVqcDfJcg10C4BVmFWFbdyVxe/XiI0q5sIk58yIeG/dIpREDxMFjC5b4i9KitNtwYdmVPlWgpuTE2l+pSOtBfeFtmW3IP2SlMhxi+uUNVnHfv5QWY3kFCdZ3ibDaZdcaw8HX2I7qfrPyixdDOJ8hcd9VX1LWAAzotFvlm2ZFhK1Q07ptt1qsmEqywQwgfYzHIb3jIw2XjqQamCrO0J/equWX5kfYLn/i37xtypwW3gg1tINl2a2wXAt0jN/o7YYePoiWe2M9g61KTZPFdFG9s5Xvu8lZGFInbM7FHG7qhwhRSrEa6sOgi0i2L5FTV2f5RKBlkSSd4jdWdV3wbvrVg6IK4rKGFk/EGCqejDnI/MAsc/Z76UAFmhy4wES5v0WVXfElxAJJdzVd9m00iFVxriPiygd1RHkaq4faf6FRYAT9CudwgNE3/Fa4nLw/moAW0bjrgen1DDMFelEmur+jZOmml76MNFId5tAw0FFyWeG/cQYbF43ctlGklwX7ThUcGqHj0pyZ+H5iroOqdugw7ZEOlmi35zZ6wclQ3Oyx1uFHqy/3zC5IFR0AqM/a02lVkGvgTUxqz2SLlln2zklARdQ4re5KuUZccea0KzjrYR+3tK6KjUieoKmMV5XRCjd7FGqHMCF0deg5NrMfUWNvT2ury81qnA2jrhngvPyHDzW7fjlv2Gq+KFBzMZ6Mmc/6NcpWZshmhMe5oY+FsbxQqImeCtCPmnWMQEURL+/SaC50+f+bky8Wlf5QDfmneZuz92MGOnvjzg1amzavuvOLd2sMya3EH9Y61a0JuYl4ydtTT8StPWmN/e3/Z8WHba9l+65bHN2HiUktqAegGtdZFG6pWv1Yzt+yeuJo7GjzPfeaaoXzp8Fg2ulrqJjNzBRtJWa+sNJgzTYPZoEY3VEyGUXbWYQeoLClc9vDqhRbw6rVxv2LzIZQo0HD4BGCb4fZs3WTaNN/2daRfmNt6pyJd8aZo9gX+nONbYGOke3bqnozsUvos1b0wI7C7lN5SJipgTeFAybMx6vu+m3/IHlEVSv+o7GEFQ/AOAspJ/IYtSysea1hPQC/L4BAcT1/3BT6Tt5DiVvWL6oVVuTpc2oBpxNCRgdC/uFL0uJaFgwJHC1wgfCrX4L0Xvxy4XrMjr/X6uVqe4UOTWVfP4Chd661dlwrfjryF3+lKyL4j+W8AvOhg4ni4RMlKJO16jSIabfcrp0dCLkGRMDeoF6hUL44UjgU+xfbwowh3JjeotgLKcDz6+r2kW5y91lI0miak5YCahSmfK1iABvafBszK7vV67srt2iOWu0CR94gPAT520mZgxMwYFVldtWW0Kn5mxORzd1DDxDFVcvglhyhxaJjSLlKoAcS7tGJ0BvuqXTbNZAeEAqBQqEjdV3zWyrwK7tDP8C1FKU0ZR6s1CpxjE7C1usp1gL+yal7SXXC6LvKJk35TSwNM0mISfDhMEf1Oaei8zKvamXCTbPrFkT4XdsjKDpHFKsChsT3SeYACzm3yFJLXPFUwD6SAIBPX0J85VACoQ1pX5zgz7j2UE6heLRQEGaNapLpaA1lQVcy0W7XhyUe0YlJIsHmxZI0QnR9/eFqvG07T/n9sdftJ7WX1v95PvdhrlpTu56JBwdJKwnSmFW19MD6an3nbtZgOPeLbxv71ktS6aYv2JzZ7Zti5EIENhFE2oCjO8Q1dOvUh3jdCG9V4u66pII90xdfSxIOQqIvt0dFl8zs/MYFVhY1dFm7ftOjW1aqvqTLNAnJco0iHKj6Wr4KmlxqdR3S51YLuAZ2tHFY45hil+bJqJDDyLgwZCW3b+OpWejjJV83yBgnc8zQzCADhHmsptsseoYrnpbFLkxG1pI3uQS2nGae9kXEhmO9Ulj0h2Xz7q4tcWRu3LmC79eg77wmU6evgqY2TMYuXmvI4dX9xFDpbQErOko3cB/q7XaTzNEAt8W7mgXqJ3riNjZo5Mj0OKsERfsKk6qdlNfjfDjCl2A8UImoheHUYLMzXIeaRqiGqEODIZaBY1EtuZLeb8KDAnYzeEu96Np+A9a6sme7KTrYeUVXHB7Yvv7RH96aT0I6d14/Xh6S7xtcAviWHb13hxI0OpP9x8HUZ5T5+Bg48nbfe2q7MPYwpm4+rzSXBm7WqKawee2y5jGI2kr7aMPLJX2dBXmIkGzRTZXjlc+Hekj8siVis9LYa/5k+dKYt8C8tEQh30UpY9Zo23JfW2IzUJbTs6+h3iWrEQBCojYvVikpYIlfDKVT7hEJL7yBuKkw1kDnE3DnRYaYTTgrbBTQvkWfzQRUrGpJlQHSEvPGR9smR3WWAhuoA9btYQrdENCwwzg2SJjtZ1Dh6l8tE06zCV00zid94XkFVbWVcMTOV42jHRpGJztXq+ywPqGd15JDqYxplW+EBlnb3FLhKUDUNUEPrjl5B6oC5UkVoXGQiTHpqWSK2Crsk8x2ethpE0aaRTM2qcTcUb5SHbtZcY7k1aGzuzfp87dkwqWcJJ/yMsf7Fojc3Zr2lMP6e801RsRNdm2zYNjjbK6cyWyTFlHkKtDjemyQV9GPFrCpx0fpdzUwGcCB1QTjrZc/a/Va5189FYC37NLkxPmuTwzKDI4DQ5TlJ+eBvyfUadTH+CbsVV9EVi3OjD7Rw+TiR7qABxBkcc8BWluqnvGFx/cPwGev7nvyRPeG2dTvfAUxwb7IALl4YeFzjEe4c+6LhEIv1UTkF2o0hBZ6u4xQe/fYcE/mqvTz4cn6fPMvJa4+xryUsA7fpVPNmeNMnR4bvD8+TJPIMXMtC9SIYc130t9K7jkdigmOcJhBPzlq3XHEUqUTQRjSm0NN6foptPEH/q3NB25z3iT6j94kA6F26QJHVP6QGqZdbF4U03wydNWpLb8izftDUra+akNQkFAPykP7sp2rw/vyDrO1g08MfgS4juAiN6QWWgqlzWl/kSIAUu1wXI+1CmiRNffNcXA8KQJ2f7RrcTS1Wn+N/A3TXrCEyywTbxalQNrm+w65GIW0bpI/jryd78YsZVR1QQ/lf4N8WqLinQy/sAgjfwG7nV5U66zJdLWC5qWOicv9jSHhWC7SJycXx6wvYoDZT9/GK2WherWZN/KqT3wZxv8RaMLkW3MBmJKplf9JXbAR+V0031/q69ti6ku8lbJaGUqmAqfhIXa7nzURUUSztU357JiU3U23SvX9X1iqORf1l2qbOkLk6tQVXV60QWDeIrUefS/LLk9FRl1bR5dVlQJoGmXTNeBgWiuUVIurVl0LS5P3UB2H9ZToOcB2AU5zSfKn0DxXs2OnGBIyGmz67KT4WZyI6VId29xGCqz8Ellx7IMpnUBPBQatfhW6Jj0YKsaFYGX7I/WF7u+RuFXPhfi14g5XIeH+X6Wjk+/f455Qr6W/JU8wC2i9+uTsR6txttBUq0HFXwKZKAgDXmv90HxevFNgWkCNZuF1ETRD3cRR8UcyfVujtMJK00ArE6gwtyKxXYBgK2JTWyzyOxg/bsdp0jyhy+v9rk63mXEGF1dkbfbQx2cWU68UPFJZudujRpMZoNxw6Th3eq9dCJZoaoQiDCQI5gtqh3KJZ7VKHNds0H2Z4jdYrbejavU6KEuZ8ehlwAt4QC1uvk84MbEBgPLYxECMYAADDlMhn8uRaW/fiFG90uNQ4kYka/dCLAxu7kfoaJGhBBJuWQZ++3Xg89z6u1pz1Jswcv5RbN4thpXcll014QKLWpiFb4aVKJMNJdbNhdupmbot2YnHzxYA+7/w1nS3nDm/5iXq8KgBq2y8R9QI++yd76At3mG8Bq1Fwq0v9kiKH+aM1sUiiBeqs0688LPMqTvby5LEuI0uNLVDUE+eqxFf1wWeToHIHOQdjI2Kw3Ord3xm/KvMtHetKdnA4qNEvNzJh9jexiT10Zmt87Xn7eMeWpm5WVcwvGvnT82uRc2Ri7sDM2fNQ45spI/bPkB6d+dh13YnU73t+ghvHHIFFo/LHZ9FOjC6FVzO9S3BLzzc2qgZatsx+HXmqWZWtL7Hq9I1NqbN2y69/JqxG/kL1vCg7DMmnAVjNhigX4Sk8hEG4s8boSYwNsGyo57Ugyx182OPX+RKAPsMM6xUO8+8DU8qCLm7IFWYHN5cUMoIby5f/tuQN7eQ2BWMIqGTeIqAcEm/oRbANR8cqmhRCs67Jp6/VduCjsuzQmLTJMVJ9QwiZ7faDKLz2nLZxKPh0QCrTNkxHr3tEVwYa3X3kZOTFg/eyuaYub0a/YMbis0UmTHaLy6o7CeH0v2CsF78n4pmPXNAXdRrCM0GQpI3BfGASOxxyP3DAg76tw/Aq2w4BrSNtThWbXtI/PjcwLeln1BLSfUlRXFMN5W2+W860exAiUaoPiI9dN4E3+ZaGEyCsC0gTvY0FSIqebcRo6trHnL2qFIn6g2ob9iOMPXNqzcBHETYdPaJwCpPscq63lG/bZRLXW0Dqq9HA4Q/hP5h57phlFyho7KcZOFkPHKUXR+WDWIkQ9lAvxKyFJb+EPGSS5e5heCQG1jrpKJRi8TH2HkF7yLF9fNQCkWiMb7siUyCpFIrcDWQJ7mEZKqqaCwAhxUbvdqVs+GQ5HngyTyGxsuZ+Bt0KGa5DgbZ3P7ySA7MG5q4WiG6xSUz/HHy/yj+Ie5bGvCwHOxpMl/UMfM+dwrdaAhTrZS5IPVIYCZfr9Ph50bVHGjItw8hfLTXOtPdUwHjPa3ubysgD4lliLJz8ElQHu1aYymFeiH26LX8vW/FnW3ahX/HO1zNtFvb4xD5rrZfGr/WtzsVrX2DPz6M7+/ke5Asb6cQytrdhZlOm4vVM6uAaNBB3lbwsjPZAD/aytaSuAn/jibtYUgBoJl/DLbxS61XUO2cg/SSQRBqo3rBQol27yEspgDrOJLh5XcOmvU1NDppL9LvISAdtMpMFge9Q6Vztbb6oZ/FpsqsvmC0KrV3nTuKQZ0g9AwybxCNw5Mjh4aAcKEC5LBlqjX/hsVVw6siz6jBe/UrG7pp+vrz5BnuWHmOIbBXPqxk2+/ggoiQPndpOnyMvDHBLHXVazm+IGeCh16nFMWb+ofBlNuc4W1adkSBlj6qZfVJ/KNYztzX8eHL89mZ2eHB2dfDifnb0fvR6qmrGb2ooPA2vaeb1p+3i20vBdsV6H72riST8VKZQickeWnLH/YLL34oxYgBeXiOet5nIKlOKTqyBPT84QQ6in8IQ0VUZ9DXFENFEOoinPJghPIZW7zhvSK2P2uJviZjGfSV5Ex/ZUoqtG3fR1mVTweV7weYTR7Buq5jgDypkvbgx1cBEb+EX/vICS+fruO4CoREm+lUd+uL7p1XyzSk2pPjyvapMG6fYaysEEqO/hT9gveZuP64YU1agQ6OEzgI7lm7vpL5ui+Mgv93vw5Gw0+mEGqRhMmaYAanQNMSlsb4HSisqbWIpl4VIfUGgNHlVyyAnZquPgNr5AxSEdCfaQZ9Qy+ix2YMJCYyESohxgOnNbXAj1FL/fsaFGU0n+Zapg2mPZb3ljqZXWW7i1G2KfRr4yU4+qcGT7m9R28jGCHU29xyhRw0DHZ6GrLIcNrOryNr9regmiO5rcNBCtCO9xPuQJFXUe0Vdmcm7r9UeUI5F9R9xDNIiQWztKgfADai8qUUtxKZjqXzZ5c601L209u9iUpJq6WJcAQBnWihBg9JKfjSHkCh6gl89zeVbwHuVE5r8wfigVNXpT0jJaoHecPXlspm+9wcSaGG7HU0toGJJQ9CPhsuGcwS8ZigYlpzqdiDTOjmpVnbVxelIgfyKHOhPhouVFao9bwTl+k+eIRDbTZvML5I7nnG/ocrtpl+Wnokm5vDBCpIWmHGNTLyEK70moAhuDH6l03UxVynMFb7lypVIzym/K955FGH80pCEYLWqWwzrMM9VpIwKA8L5ZMcS1XaMNC+Wpf56oPBA6nCg5HLjUnUVzRMigsyNPHZcu04uglF10o6+UMvjApUIdwgmXpJi+5iHz0mWMISiw+bhbXVxyEHz6kPkaTFuXqsIzGoQGGrm+dRvyxAegYEgPsp4DIC/LCH16NGNQwzSLfudYM4gwxorBZqCIz44Ct8UFy3039ZzDQ2+Li7H9e4oZuUAaQKM13xOwLT6HbO5DtBGhuQOm2fGuGno1MJQgWlD214C3nldIcbC8qBFlkAZShNlzmbO66aPMkO5vJX182AIvXNlCwQUW1C9KrNnFXaqPj+cIG+sP336wDvQTPgVJHu+L2GD+YD/mM+v6uD0yfnekj4zyuqAbcBwjaWxAyFcr/ScT4mnHdWmyaVKF0IBr7hDQY3eqxzFTh2+N0Q85xNg+kOxP02nohuV0M3zt9dle8CHKBbXleAyz+f4FDEw73U21JYvQPmHcvAxTgnTGewkPrJSB+C+593tJZGGcEeEdp29FkgZFiyeb1drqLPtJEu20h5ugh+viOBsU1SftnTDZe//z+fcnxx+Ov/3wHWDOvyFR7qWzocpmli9Jbb8swEhCg8Kr7KW56lPcd6hgXbURFsa6GVBl8p0MhzQbgmwcDrIDrOaiANBZ0ymEzLRCp/g7675lrHemD3zVw7r+VMxwqu2CufUxBiOOzSxGfpWXtJfNsJHoCUeK22E/qAT/gSAriGn+VELkiHQsMoxgqgJu7QaibNOgXIyeYdPodDsvkr8AtAP28eU3/568wIeOe1FsH6P6OsBZRY4LDkUQdq0ZMifEmuoRERUFm2gFXNBHFMcqXUcGOZH4+cwUGg9eToHDHyMkyosXcgKH4sZhxoZKQvLnpQA/N76dOqmMiM11sVzOMOOcrKCHZzue7H19UVZfN9daXcJlkXLUTX+Vt9f94teyaZtUlWenNeoUmdqkEQWI65wE2j4DI2khoYr10gj9qPFZFSm+xnOEv2Qf+sYEPpmS+QBO2BDibOCIKYhD4xMWVWnZO46rc+xDECajDq53BYIXK9kodlXMkQ1qi0NLogjOQLr00NGsaA9w5JbeDpnoGoXW+vK6/ASHvaz73961RXN4onVtHaCfrHju/61coe6Iq8FhKH1JE4VcgnAd8pVrAay7KdvictMAdOg/IIuE5KvIdvgW5wp163s9zY87U+FHDsE2Rpf3r0G3/vWT+deL+deM4wmrf1W0q3IOu8Xq9HiA8A59bNMAPnALZRjDxUaLSTfa+4Pz7wF+WKX4djy/qk+yfJ5OFRLcnQ1hAL3EVjXks9kUK7J0juEvICXUqSxUbrOec+BHpFvlNhOGovqk6EjXReAS2S7FLl8rKhW9AIBjTGdw5QXXkBhD+uBrncboBXZnaO8mE4oxLxxrlblGYwRp36VLXIRJWybGCZPDEx3aIuwuG+aiW4LIGGWJTwZmI1A2nAbOWJpO9l68aIq2LaurZshk+QXJgLC+Q1AralHaOqXZ78LPglQE8p3XJe/oymCes3cE09+xngJO6N5mUIVwxat1fcHRQ2KIpy8hMxXddriQpN0yzcBzuoQme08dH7cO95SnlpNA3RhcKHbDrDeVs1+wV3a3AI8K+3WoPnl/+H6Ez4v1Wj8/O39z8sGooxEEGBuULW90v5t28eLfJQ0EgsGYrQHLjd/Q/pQdHr0bkufJ025bbIu22KcGyGLTRiyY59eFgwwI/hL5uqD7CxMiWAA2jLODaiBYirZjUtUJecvTp9B4k2hShp4WkfXVlIc6U2/a8Ytv9vf3B9MdTUGOmGrYCeRvka9VTO1uZIhtGVHzl6kqYgEzatwvsLZhZaj0Kcke9dgt/xDwIzhI1Ph+wkq/xMwmEWce5ZQq2co+VecALoDZYt4Mx9DjqRNCYFUSsGd8P40tswrFWamGySu65laNmj+hQdvX48leZPzkEeqq9HZYHOPNSssjzoqPXF/+ZHJPd5pL70raKuE4Ag5KTmJuycy17bJn25ZAvhVFRrN1IbzFUB87C/J/YlFELHTXZAtZ95Mwmq6aFQm4K1yekPFRa+W9Zbz3oevg0PPRfKJXSFAoep/0HOWksmiUFYbufsEVQ4wKfpii4z1YCVqivwWqNa5JaeF6BAOfAh8BelaLKT/T6CJl42+m/fWjhTh8CWpEN0HozjSCjj3GXJOY2AN+cJIZVE9QkknDEMEtiAtQgibzqUYFMkpHBn188ZK0XdQIHix3I9p6BmwjZUjSAfUUahgP/rC/by0AW1wEenpPnpmf5D4Qi9voMENs6RXIOxSsobrlaUBmSNfTDjYWAZAkuq25QzcEwEqYgUMExYUrGwpG2ddrhx+XhJHAmjGwobFhaBUBKC2AF0yNu8X+lE1Ls9lNXlazGcp5HBCnSqkllW57Ph3ADlE/nltvjpcDT8ESfkM8CRZ0Y+LS2+u7niR4EmMa+NXdqGCm2HohZURWbCFo4VgV2M/KHI0rXKuHEiqNPJhWMqvnCFmdTpO652JCtZaQJAgVrtoAbl86Jm8q5xjkvImA82g/jiW6ui5KFHvJNqQDK2x6q8wxFOm4bNHgSrYxqo2MlPib2SPEV4PEscgmO2+AQGCIjauOVFUhb0xObakd2MI2TPornIwxdhg0pfi9b5m9vK4bjG2xWiLuB9+AZ6Pz88Pjt2ezdydvPhyNDMZo3MDbZXeLmLdiEKpq3e8ir3DLDGkgkddkxxt6Rr1eFDiehNAxDb/Hi22FzGnsMwxB4erxd1h79ts3nkkrEVizySzCIWeZ2oXO/uDvu/ZHVzijMc3Ta0yy7dMOmncT1GcyXRl3g7y99vSvEMyrATApufOiXkJkBObcbB3lgJDadZEv4UdKRbP+mrIyT/a+hikA4Iuvnd2HGAFUrQ7B46n7BCYtOLzEN0yNmXSvR7q2x5K8Pva/R9xh0bkV/gd9MvGy7fW63lxdG3+GSWUyD35+0IQyn6c7eY+Lixy5EDApulrWF/ky4cZYFFB+WMrVSx3+Vb1KO9hfQ9Zt/x/78Pz705MPb7/3YAe0dieSx9TUGdMiBU0cj0ZvzmagfdSHCedzXDKWjWbvJntQGBD4EUkco9A21Qpyt8/9iRBQY50/zy6JCKN2u6nbQhhVg9SgzRf5nZNku0tAizmNchBRiQbCNKJbQa7zeRJ5A0mUwf4fSkna2RGqHrj8OjJbVWGdHV/28AF5OvJRaryzxFsSpuNPf7Qu5LRlHz84HMoVcxJflhd8qD6WK9TEvR4djU5/np39cPh+hlnEzyiZ6LKuriioCFIVU2Zilb/4D/s6X955XR/V1VX6bd4UxlfaS4qLccMw2DSwuKDf2mWxLNbACQpg3l3Tp5uoCX0tJb7TUH7vDobhKYMRvRnDU8ozYBK1eVIzkAjqiAmK3awBDhjiaVz79LyYz8oK03+lqhAHrPXpc0H0mPFItHVWfbMoq3xZ/qNIASDGh9OVIVP48Spf5zdFW6wbgk1qPoLka8PYKEwWteiqAdplXmbEsplBPAnBebmCjVnEngrA6sk6Z90LgiNZ3g1i92vcLg6QOf4aqXkOwU0jC8oXsNln7urAikiXkYa09Sp9NgsTx8o2tvEz+XpZEowuHqo+B0nxX2eHbw+OTt9RDgrzkRQtgGreAHgAPTg8P3w3Op2djg6OLIgRxCDGdiL02Sop/TndqYn9LPwg3n0ZJhhWzKvZm++OtE+72izRtJwUXalvGzpIfU5+zvYWZ/tCvIUmFe4c2LKoyULqR0NoN+A8IB/3bUEDQOhu5/O7VbHVmd8mhc1BLHv54KZiBdGOE0QlmC4Ufj6EMeW2I4MgJrwPfjtolMG/fjw4nb0/OTs8Pzw5htUyD38Y/fzTyembLEiSx/4bpEt7ufWISOE1eAJz8wpCDf8ublbtnWQMArFdJ0zXwCEyN4i/TvhDBveW4Yi8TLIGqOhBLzxyCZTKZmChcly9IIu0ABI4g8BHpIUAlQEz29brZpiCRISS1MDKeZLEHJcLNE3gxg9cQvKXhC+yLpgj9YDu2/7Fn/7Itzxcl33QuGI8G+qgzP3P6rasl/yvLOLkT3f7bVnF73aVUcEqbuYYsEvZOxB+haX3ruzyVFMfkNjXaZyKsMYQ/+2ovBMVasuEYfYoYKIosUUIJUG4Zzb1RaSEsUH1TGl3w1HnQSgbT/b+BYxKz5OA42U4SZ6LzPe4wY4CA4eVKUCBLRMysHY5SSvlXVsIR3BRXJfVfAYVNDQVZdUU6/aFUQKhUqxYFm1hn4X3uqosfUY9IFfKZSFYl25bmGcCw820C4pSp+je9xmTLhhDsKbSJurm/KGofFpIxsg3fD53giS5Sgw/Fsc9jc/rtOAk3IxWvy5u6k9FVwsgxFEdqRqoICAhJtpvazZftmiWCFpdFyTDdA5J5xSNVk2bYduIKIrpt7dAfYy1ABqNSPVRyDeQVNqiIvS6GLKEa3ZHwSbEhPgJHxvzFDpfgcyI2j2vVL8p1iWxwM7SMYljsZu+dnuOjqSm5+gHN3ckRC73FDzpJntPIUm784nBQkphGkEPm6+vNgCY0QSJ3tWgnzTpkyYjRyH6UOMLQGPiqxd6B0r9cl9qOdkgHlKlvKvx0Yz4e2dVTF1shobiM94DMhsa/tEWQCcyr6RtBt/in6jMdjbEgzMr2+YPJeceCZQ2NBK6kEbGYqb5X5JDcC8oaPTofTBMXBBet0du7CWhIKCUHXg2qhU8I6aieMOah4NqftZSfCUM3kT1qrwVwzHeQijYw9CmzIpkPUdJUVazqvgV4Lcgy2XBZN3ZUgQw6HbodFOd/ddR+mStYublKWITQjOxDWWrn/rjNVMJHUq4QwNSakCkmGI/EIHQYlA6S9OBqoP3thz845Pz2fvTkx8P34zeKGAFBvwNoTgVDqf60pI9xbDqApHca6BVn1rEUuRsZ6D8rK7AiXtZ33IQBL2/WObVRzY4eROGtRj0TsHtBJZS94ZdPqm2TVX+suH718AGK1oa3oaDLWhdhNk61NeYm7zFzmiwYtGrj1frx9Hp2eHJMXgXpP8GsiEDp+CXjl0PAUsNTCqY/enXeH8aDTGmL6rNEjY0sOvWu9obh4Ubluk2xG6ydzCff0fkppc4F7omFL04/XAMecv8V6F5Hn3ZjiLC4WcG92BRLpeA2rQuFsUaRPVZvTA6xLpuUC0QWSBTHgMe7beptzAosNi5U8YHatk9gLbVcKox8EgahXrMX+OX0/D7+QViJ7XrvMRYXoTiYKpEi+Y0NIz1Mu1uMIucKKyXTohecuC0zKLrFevT6lI/Mu80Kc4vtsqGDKzW5U2+vgM5crvwd1N/wsBYe5NN9k6R+XQ7hxfj8LFLVReygxFJFeDfk2Hy9ODofHSanB98ezRKiDNJ3pyevE9enxx9eHecWGYljeFB9xxs5sxDXo2cgOS5vRh5wPzMuaigd465WXO8g5hkwR3TwNaJZA7p1zx42ET0pCpu8cm2BXFJYO2fL0OhTGZLVZDCsHg6mASpZVVIj6f4WhbYvglXOhytXm/lnMisk/udzIEuWRW3kZIyN1IyczCMTBFnMurbaoepEDVA9+GLiFC1OYZCe3lGmaebRoT158nYEGh3UJhKPH6ShRQ124j2NorL5Ar2tSCabyNywrd+OSFSXLrNi47F4yrRMW3lR7DYb/LqbtbW+K+lXs5o2GoYOWyRGdVCHneLlABDvczizMK5Z8aPtmqw6J3hBBMxdehcwAmnT5HMacL3NMbScseeJ+MY/dPeSV1kyNPAyp7WDBxlRXOTDqkEaShRv0GZ/R0njY2CclnSxUcScHwd/gfOUvRwaTL4m64hbO2xa6gjwew4dga5+6ab2bTj7oAV9s4m+gx+YeoBu+PLBrYJoZNpd8HohTZ1moZIhEcJym4bV+gZV2yHrpfF2RTuXPOAJV1fZqfKmrA9TczA4Zi3b0rhQFc1enDOMPYkdAQI7yzID0AzbrJRXJfzeVGRudGYCTQ1stgwcovLvclDN/zgIxyBFLO9Hjj3JiiGbu1pMVDatVF6+G/kCo0Ig1UUllvIPPb8nOK33ZWDMwmi4jrNMk4IElzlmVFp9LrbcaaoF/AFNV6mPg9QFbfRyqdb9HRadRy7O+Xej56gUFPwLZlpQVsg1AhlJXjAoIMlKROQnycUpD2jXcfgSPyhdNF7vb1Nk18VcQ+H9Q54dZTTgL0WrkHdj14Jf8K6bmp2UfDcE75BjwXa4Gjw/3NZNZvForwsQaW/WpefymVxVfxF66YgXwIIahqREVPVSA4aN1q0G0i7XedVQ9CCce98wt6ypfo5hDxeppumrK6GPvBmFgu7VIUuN+umXhNoF/2OpYnBFwJGmUKSn/Pk6OT1wZFVH83Ytx20bRQDGcm101EhTxR6FnMuoqwLll++XRTt5TXETfzG1CSgvWvSaE4YayaTtEYO98+5jNbFspz3kvSyzpdFAwk6il9mzSUAle7DYTTPy/mv5nmWfJ3kV0UvSatZu1nBjk2eJ/R7s5qb33CpUNFEIzNM9jB10uoK75XZpgEcLbyIeibHUvFru84v27RY1ZfXlGrpEqKCcIGaNr9ZpVnyIrlC8tqA+5SuX2qB+uFObYo2cdoUXyvO4TXPW757xGVECiAl/MLKL67IHgBQRoPFss7bf4fEUPlVkRFmL7cK8/IXs9HkZDuij1ie63I+SDC5SUOa36Kh27wuUUGjniPD0HWO2ZPRAdLfUASrgtMGPVAvwSQNTYjdF8IAf7UFBthoQR7fi5f9dbFE2XhAtpK8n7etfWBmmVyuLpP/PDk8hr9BrVpebACJKjk5ps9wY8OC9uty7q0gTT82h4ajw+Mkfbp+2kuerp5mmBoN0rnh+7Ixzn/4wvSxWeWXesM0l9fFTZ5mg8G6uLIF3IahBhrU5ib5S7Jv2sKHZSNpGeXx6K+HZ+dn5lDI+AntOYkPC0TDvGlw8E9lsp5it2jeoPJ5v774HzU/9GxerID3gg+Lp1lycvpmdJp8+3Pysmd6LS1mnnuIcgVxEontshsHXqY0DXsiWJY2LYuj8REz/OeIKwpu44Hr7MvVwStkEoHfC72pTc2RnqDPQqbtcQB+Y6PAcOm9hAskNVpbveMCYjCXuAw27HWGKn0+JDQMk43RTdnmpZkkDxgO+bCZDbVbAL91nM0wUOiOqtbOTEgNkDsDD1gST/ARWOiJUiCTa7K1STjMTGdziI3LJPzGJHiBR1UzHgCP44r5VdE0zsXXk7SSXa4iO9EtzBtat1JXNxkrm1nLiSBju9uQtKpfNasIBcNs34BblhSGilmiUQEVq/BgDpMCUoPbd3TI+REfcbx1rAnsqY6sZo069rZ7PES9nDwfXpbEVCqh7ILZDqxFf1075ByqQxaJYkUbyaDYD4eQNGZa1jWoQdYwJWuekqYPPEMHWW/68wssJVQTvjGU8wvufSSKZhCQKlMKQesRyu6UbYoG1pfKGkoqI38zOnvNaSPBuZgYAFwDh7yqCRluIaMugCmV38HfRR0ycBVN7df2NHnu613FPJmAfNjKZmbkD8j8oTSQQD5gYQWShmbFMeR65BEd5YYJVejnjFQNWaNQNzAme92JvoQ9Jj2YFQPEUwAAHTgoz4FRX4Mj/O1zg8ui4WHyjwVaW1Hg7DcF4KTAB+mrwWRyQdvxvpdNJs1zfHT7fDLpZ68mk2dSHfBy/cO3xyeno9cHZ6MsentZGh/SKf82oVFgCBmmZaRPnYuCimD13P9Yhi/OvOZ0oYdrGBFyjFO6RVpFZ8nPkz1cafCo2Gdc8DUhNxS/tuPBNxjLGUvFDncZpIcwEfHYAm8cji4am9pBIsefmc6cyHvEQTPbdj4kDliBN0PTlJ+QEiQPMY0KebwAo0jgcDnGKgT3c4nOv21G0zb05g6+jE5vz3f1czxNMyeHiLgE1ct57NoMtrt7bjmmf7L3H8aNJ9CrcYJFe07RCR+3LmU0ED2aixMA52FzQafnX9P01WD835PJT5PJfDqZ3D7LXmWTyb/2n72aTP51MnkJ/yWsk1dPCXlrDmDSGNKdTvae/vpUvc4gGUF+1QzXRf/NyfnB0ZFvDZSW01d//mo8mdz+62SC/NpkPp5M5v3pM6rtlTRFrqufijUs99YgL5M2bHVn41BQDwaJgNwwru06HvTRaHoJZvZpWAYj5KjqqlhjuDoFNvQSdKrtTEjAiRil4tf0Z2dxL6WkJE3B9e38CKE0TXLTD0ejM3DYwXxNQMEw+wU5tjaAk1G2d+w6YPRVLymehi6VxboolsRG7JEzCa0ITga70H58kc/n4lMKWRDyObvVB0qvSVUVt6QjS/9EUQByBhgttvHDsPzQv/WmqhAWwIT+qSgAAhJN4xYvRIm2zWio8+oO0iyA9nleXgZgfCr2EaiTrWKMeEKSzb2cg942c5MHSo06Iuk/oZd+nFGQ6dNN4snBmzZxl0n4qAIp3ESRnMWRv6TUmuZzmzTSYS27GvIb4Z089OxL1Ajv22EQQY2vmwK5AZ3dnZ5zlopIjXDDg78Uf+a9FUkzqHG1LoBOFPMgoynP1A1g5XV004bXRD5lIFQl3ppXsP29OpFHA6phU3pDiqKuTN5WV7uuN8pLVaqC+7JYF65x1/cHxi/7SLtMFiWyfetNQVVE3OkVbes7XXf2FyVa4v54W0xizbjx+QyHrKfkorgCntVLavtF+XXDNTUbk6lrGj8UsEpZ577l2ju+Nfl0VeLVeFV9CPEWhQSwaSY2xfANajfpCJXH4XSdqSRADdpaDPOPVpweA+37CYadyPtkSBQp/W30I/Oq67M5hv6AiZbf9tTYA+/OKRcnPpJ77lePND7Vowytx1hST9Bt3l5eF3M/PXDHtFjhXC4Uw5p24szHz6GXvwp519uS0nau7vrwH5uAN3MLWYsiEr6f4kOgveQCq9qUvraKaTBJ0Iaeo/8xm8DdRIE6zJ0BRCkMJ4ApcP2pSN0limVAdi4A9QfgLWi2J/V2IV7p3Ncs67oX8C+hYgaWnoQF6Jszd/Z277hOTHsdZ572beqcbIn80ytcb2A5ZbzyNT+O4EeMmY1L2QjgnBsRuvhzw/Gb3AU9AvC1E+OPDld/xtyVPV6mwiD3s/qqKm5TU9BdbeKaQUSo1627uTwJy6Z/g2BFKhKKz9hqiQvZFlWOjhSx02wvzDYvlyg6lW0jrjsAKijmYtTtNEkNmgyssAcR85fXWIgkc4Q1m2u1knfl4+Ame1yXgKnIfyF3LXYDxGn69dBL1nl1VaQQDWgXBUxa6mQblXLXVPW4up5SZOvdRNy4H6O8gN1EHKrhVcFiyPskQ/17tbkp1ubIUe+U/kI5KknL+H2IDF8vBo/NmwgNu0xbvdhpihy4bEWtmK0z4kOQxR4x+P3k4ILwz0k/smCQ+F1XNoIYXymw/tc5QFNPQXuCzAICBKhr9/ODCwfjLG+9yn/ZhPG1Kl0JZbEnSKbY8VgEC9iRQj5CbYxZwF4h7sHc7bLdlfXlW0vykwXMCuL8sLFP8r7AcsRYYZcJNrdlvlrN0GLiDAry53iUq5NtUHdXHFHAuem23m1EwaOXatc9JOF0eo8sa7DH6PHQpUwDwiXvGA7dYMikd16tQjQme/UtYJA4WHfivmldMz0jH6G0eMgP8JAP60avo3peuy2JqXOnC5K9GfzZVUltu0yBlCxqKZUYbS+c3Dv/vGszFEfLpm6MZM+P+KSh0s5EQMDGU1MGVAdr1vj9oq9RARu+eSlGgSOj6inNbi8hs5KSN7h/tIncXsY3E5qrhNnpNGU5OQCv0X/QMatSKgGiOz2qU6zOmbKkMnDAS31j67MB9prUWMOeGHMX255eIvg3NgidkIaoWWjI0nk9KVgrzcgz0J4jxB0o1YYvv4j0RTy0tkDcd3pqWRIXI/z4rb8YOzlryWkhA2NZJTzWjqJd7lhZvHjECQu8PVOYx91zn3oeWbJCfBH6Kof90PhKF+gW7hkdC/lekDtds/m2UbYEbWtVCNh46hIkBipftISCxoTJoWuX18BGWpuDv0VyI25rERvpqILRUDQFvgDywa1GLzHrD8IOAhzxhgiCXpXot+BU2lUZelFwTXHHidu8MfmMGg6rdJ0nsAGnTCj3UtbJiG7OiIZ0iPmvmAzMr+Q6uq06FQCohOEiqgpkvodePcxeZkFKKJ8dxc+R4LGeuRtroYM/VVcNUAjK5e4kB1FjgDdjWxhxZvycTnRgeKu5GkOblD2maTQMBNk1EBOGKpMsSCJrMFWXljVDQwzRLjzabupFSKuGFoGZIFxbeMvljASoVEkh1hm+U5Qln0Apt4OWpq1nTYGCv/0KE/H03Gq4R8w9uT23gQGaXwIMSVLCIxYNtoO4t0YYhdfEjoBh/SZfpWI7A9m7x33rWYV+5iytJ6dgRdKosCaPy6kRUQdJhJ1dTxbumJZdpqRTKRXyv4GWqlM2j/THz/GNRJYT4rqBY4HzPjUGyaNuc0gNERFb+K6ICQ0VcDCxvvXEfT76qQgqi9bVp2J1gSZSVSr8NtX6xfr9xTIHCIVi7myrqsLZknB91ZzFaFSICB48JQ2oWKFMknb2depmWsM2XcnenSGq0HQ4xS9spXHpUu8YqIIcbIpVs+0MAIq8mu1n8EEWaHCNDs/T5PqavEHIf2hj1pdphjr29TaJ7KpoA31lqMlwZTJlwE6xDRkNW2KzrJNTUf6iaIGh70W+mWbZ+KVBGaP7dZs1EfHG2LZrrTrprGcMvgHw2ENUdXpRtLcFYIWQY1agZbV13+B20tVHnU52F1hjwmQ3wFLqSaumUhYkRf6sbzypNdP5syOhGoEPWNAfiO63vRnEEKLRxQjKNQRBZ24YA1kwQzR2pdh2PYAMP3SdNzOsaKvwrVmesT0HvA3BEZMceNkDeUyVTKO+AdPOAVHPaURwESsVyIo1mOrRXJwPHPVKFlGhG8cPlvxpaxlHQMbAv8nvVBQdlOGGpFtZ91Is87ZY3lHP2QRAj5gqxVQOWU95S3yRqsI9GiFFlENGbbtHLc4mgtTPzDdMi0OGL/ON0qhJS0aiivPQeYvpqKY6k1XeMqJ7RLfKwpmmGcixgc8jaaY62Q5RcVE/A5sAT4ZPsY2dmj73luBiXX8sKu+K+N3XBAPzV+FNQZdDh64ucj/oiwFq9O+FDuUESkZ3BtVX+FN9Qj4Wd5jGEWrl28I/KBfrIv/YRCmTO3/hJaRqfeQOkj0gy0Q1ZlvYBV7/YSIb1p+7jkPYfdPwKDqumv8b9wj1oGOi41cJ/N+matEIaEwsQd0sbDovY+oMi3qBIidNFVY/pEZgjPjLotARDYUQ6XqReu9i9T9K7+rbyqyPNrDsshlQfHZNNs4F6XONO+h2d2Ppb/I7bKlHjK5CLEI1EcJZDiOdJijp+FUcsM9Q2JOXf4cwnoX2ZxlFisz3oDOKNHR29zE7E9P3xo8g765WOeqHT5UqWh+j3ZX0v20RtoCRdgJRSNZODxLGomEEmJd0VYrox6CoNrm5kfT8ux98E3gGtIdCfAKMzQquWS7vbbe4PtgbM9Xj3Ki+qfXWKLqQ5pBxAeKequKWmcfsiystCLOCnohhyPHHyG/KRgH8fvHIjOUv0j7Png5yiPkEYBdkGLvY7LDNHh4pTS5DIfM2KmIyF+Eh17suoJ+N9nWQfMYvBmohdhjm7cNDtG5w4qtQ+wusMN+jYzQdfCzuMs3D8LxUoIFmVcRWAyUsIZVLXtDHv1P4+yp6aQOjEMMP9gQow0NpUblDQDApI5UITgq+IXp0RTR/v+mepNuZMpRVxe2QjoImk8or6XHJQl21Q6q0Xgxt7UiABo6alZBD8LBrm+Fvobd2v8U1/IYEOyp+dflFibN9bwCYQo9FDsQTDsbyG3ghmhoi/WrqzRrd/5ne8ZRYqcdIzTC/kFgN8vFhIvNKnPFxA2acvF2LHyjmDrkNS0RDnxllgPdYT9cin4miuipuA12FrJXvnk6SAi5iXKyGbva4Vt+XRz7WUoQ23sNkyZ9dQQqRrrDsrnEwie0BQle5ebzWmE5rQNvffyl1YmY//h0UEs0rFTJ+NX4xCsuCQiT/gmcYLWq6LXTas+qz7d+vvCXQnAGfX/+1cAkDOdh+gRvG0NL6lBuTFC0ccrkmkzl8AlfHLRmu9P5WoSrB9+JkSska/C/xdpBVDruqc/ShtdSWeIjeF6l1pIMBgTNj1Vr8ez4ItQTwtFAwxvqKBggurpielTaZBANCJkjUBsHfWZD9lcKq+vDXFxIVBOVaBm5v3Dqqpwq6bvGXn6adEh+4GQ2QXnqrILj7FIAC2NNRmqw/8YwNes6sSizr7LhRmvVM9LavTvPjZ3FEYyzt2i3gVWdDaNQk3RyaN6PBNqKI4L+di9PMx+6yBYpihPdfJZ5dGAHACLDZAIBpjC6CAYvtyBB+D4gpMXBxhdHu6G/dOiMNcArt0a8t6h+JBlAYV53wQTLHVhH9z/eyMk3Xt8ZojykmrVfUS88p6kmTHJ4lxx+Ojjg6/uXjLllZdJB4JUPDjmEfGT947DqaYadoAhiiYKtH1bK8KVvPk0as0SHKxHALOo5T2xciUvmwHSabbeizenPX/LKclc3sJl+X+RxyarJucRAkjF7T3Q5dOTs/OB+9Gx2fJzf5rzO3S8Mn8+S7k1MDSm+iML/+GoI7911sAtPJbXOEvQymR7qE/6ooYNpBdJ3wbvr62fPk3cFfZ6O/jl5/gLRCM8gGlT6ZZ8mzr525s0mnol57z3BN3M3AvmF217T1jDJgb3O6srI+iVPIlehMZdqh3nGe8hxWqaRIiCpqC+WpTcXynxMUgU5bITtGadQ+Mz0BEgB50O9WSK2tL1QP3hhR1HF30p1zPo/o7bcN1PMr64IxiEk1D75ppF7MMOdl4GyscbSM0F3Md3IV9sTxh4hrUcDrmoTHW9hUyTo/kKR2wfqzIUdnu+Q+hJXdraguns6ggFE6jN1J2uZ6GFRixG0c2jYVgyudT7NIf27N/JACIyhiIigGyWfmYwdJpPfKfU4HI4ivpFjFQ16drBVQPcgFQsbQ4i4iKKGBWpYxHlfp6r798Er7/UPP27wWVsVlTf1cIEpqiXrj2IfGnCcx4BzNt0MUOKox4242+ixZnwLmWdUHFAVi1N3DbXW6PeGby3TGt3DyVDgXnPKscayY6AwrXjrGjcnEQ/eSYl5SVF+X75BbfT+sbEs12xyp5fbDabF2i07fV1U48A/z3htHqe716O7p1sRnnS5r1DDaCpmFd9vLNMQgB7hK1D/lIfRcKPnSJEd15X+lsqCKCwLlC9lDZEZO64FQtoj6YKCTanSZUiqPUmEw2Lg4hdWQcU4QrH88+Gaa/HnItYq0rVQeKujvSTMwjBChF2N6RYNZjNl0BFIFRFZ+36yWJcDJjQd/2N/38kZ81vBSoj+Bm54m05H3PR0KDh3QZtgOxX03TILzpVas+JeV1qeE74w6BCPp9BurCQleGR1I8MZTd8T0Gq5OAy+fjoV029TKDFSlOu164X/88sHJDITi4lwcqOJbN7+EEwR6uNt1jXowVj9c1jcGKseNpyJZkVZJOTBZ0Rs/hJq4bjIdWyF7zXnqldwtSzbNMk9Yx8o65XVOEyQiOxYWqO1leXknLuIqznFTNfmiYCehyd4FILTK8ajXc4JEtyewJweop3fjVIGG9YGxAIZiuMxvLuY53qGDJEW5De9Tatj0FWJZsaU+ujJIDKU9DlMjIApFCLHCyTPRAiKorzu0ptGuTLvPL80g7DH65WxAnDbiq2Smh3Y2sU0yWMAA3J0tahT4lkKpCPXJO3JrPKY3+a/p/v/b3bPoto0k+SscHSYhbUl5LHawq6wuyE18ge+8STb2zAAjMlpKpC1eZFLLpqx4I//7oR79ZFOSE2dxuAAzlqhmP6qrq+tdfdR6k3NPMEDRJnLOLiErVT2rFG92Z2XRKS6LPIMYG0GXizcFsRVZLttONPerAIZZ/2UuDaMreRNpUUaVDFVSGPQ1LatNyy+KFTXYvS8UhaJWaH6+3z2SUNgWhbSUAPsEfbIJIepILEpJxdwgE5xAVwQevAK9gwmb8xNR+iMQ/hapsB/6Ul+znJVmKopGak/ajW150N44kjQSBS40gxhzh4OdlpTwg3poi9l0bcgs/qa/a7NeLfOWOGGMb8ggyV13Blp2FVMigfYSM/pSYdYjFyUca7HGEM1Duc5iZbVpv6hQs/u9DucyfGfTjqnrcDIuqw3bN3Fk+Dx5lkhvr+ctby9ThwF1FvNbx4wkLZGkdh63VEUHmHwf0hi009i101Jk7DeL5ckOk9F9LUT/nwxEcs93GoIc3umutd3S4YKJg7LOoDIjiix1RrjLSBRZdo2O8i08qETodWlSk4kZ5CSx/EjHG0ed0diOw6buFGgweWr64qGtRIxkk7fIzQZctDXdcRJY76V9qgPJNjH0wSUjz1wPFYP24HfDL8UE03EHnKhTRVQ2JklpObn4nUaoC+AxyCvXiRQ8CIrr8jpv7L00tTVMFL4mB6czfR9B08vR8BoYrtEe839XlDymSJxAk2QXe2mtHQvlQLWAcFf6BBl624QH31oPcG1hKkZPKHEbC8pqAyjgucsovtFAcKmSk5kOjX0m7DMcae2IXfz9ecJk0nUEg7nKGxAdgjSa77o4TT+c6hKwFbw5L6G+owuJDqnFI038YG635Xm/SZW3mtdjWqEpk84yrWuSO/pY9Rq4LRWb0UJkZgCNiYMzCmwAdnlM+gn8q87SZQE+kSG7HkEC8igyDssRJaXX2w2oSOcDNj1KPJryHufwHBHcpLASxD3yjRnhtJSW3SdJHX67g4hpKa2Nrz4xCYkNtbvOG18Lr1LaPKMdKmljnqqLxNVN32HW2U0+82aclVVZ8c+ymLWfDNfgUiEf/4+o9FuVsOoNyby0i2X+WX8rrspUvy/Ws1VdzXMh7pfHFjQEnWljiywvG3Aekslmwe7aD+RjlSN2viiW2VTk86rE2KefnhpZjCFbNaVBv75OSzf1OGQiptBLQ+Mmm7L7rlGZAXrD80EtguMgnMS9q3VZzKu6BEPl5XB1y2Ke/gHYrDLwjCBrKkdO3YlV2nD2ZNb51XFvEsdi/OLRFrIRP04wozhMx+OBgIdSsSPQFcw17j1xnvJAw7zMqGgDqFtKqj3VIRh6gxnaumuVzKNa5XDLNgukOjN0ZxM+TxllmkublJ1k0K4V/vTHP/7hJzd9A6mg352fgF505zxbwJlBSumnGhI4oErLlA+vwQYSwlT/7Yfh0eq2WVToyQ3tvKFCgEEq5QS0GmY5xnTHvXVzOfiTpLhoiEYtNMAjsrW32IuR+1fA+cI6O4golO1ddBSryKrlMq0xqK0OFbBWaQHPAHNeDX6fJvD/p4M/T5OjMWaTj3uQUzvuJUfw/+3jycfHydHjLTwUiGMvHm37cZxEyVEkeQ2R10CuUIktkXu7vqG/WbpalPl2cbvKa3xwVadlkZbb9UZcFdtNWjQgsW5BoY79bCfpJhFXhZM4IS1qO924mz7NTq8v03QPkgivJHifk+17yof0IVUBpkQB51JQy6mCPWHcG1sKCPgnm9JfyLIBHyajZ8yLPZZBAJUY0mH6vErL7CatBVX1aqtneLsY/6hjOqB/12iJjz3odoueQrQSbDOEsu0rKGgV42wseb26nBKoQ6gz15VSC6q2UM51Qn7HnIMFCSBNDhQiiF7Cl/KGPwMmSaAHxwHmaxfH0VEUvhzH8XkUDgF5+ljmDosVUMp1PYLjfIpToQLZRkGEOJ6FOIzEP2A8sF98YXhVV+tV+LwV/EXAwtuFsMps/izyRHb7USyORfhyNMi3g0Fe3kRIiZOjCVHil6EJgYPm5Z0bJ8Fn28Byk95ixusVcksQziXWqBiFQD/4zyzMkeK9Z2wcbNrH7aNH2xfbOJ5BQF8cz+BjVsXxDEpKHFl5qOJeGMbxcEt+y1xy4oc4Pj+CLE43kFACXzvfirzBXweQiD/dDir4li6XNNMoalV8qrlShbzTkJLZmWvoJx2BhN/HbD/gorqjfVU6uvIVyaqoMK7hDxTjv5KoM2wb3bRYjzH0XKr6aoh7tFagk4zavg2WWyfZdNplbO3LRmT2H9IBOxpv8/KmqKsSNOzRrsFUriI9SouwTZ4nrYFFvqszm3wwpYmiQ6jyxzrdTOUyQrhUkoRIgapb8tdfzi5Oz07fnnjVlnoxSKXlxj2Oe4/Vjhk1HvQ+Rr50VUy+2yYz3l06b6aq1HgP9eZdBFmdS5RARd6AGEqunFgaNC0DwOoNxq2T49tC+SCYyW/mdbGyyHBNLIhYxPFM1Y/xMW1DyNZpE1LdoUNMqfTf/j2wl0UU5ga8AdE/DcmWVNyTazN5yy2YT1jkUKAHKzTA5GBvZqn8lKlP6sMn+eGfxlpUbTTCAOKEkY0Ff7zJ4FliISDzSokxBQzy+NyEYUGK/r7SJmodP4mqZgg8zT4i0xdLstI6tcAQQM6TS2McQ8G7VlPME2gNjqHC1IFz3pGWzuP4d1lhV0yKJIqsRDGApL5oRo9Y0vLIIJ2hRWH0dTaOXoYuhxjhkYVrjZkVvNrhANMcUfBo2502PndjOloTKI8nL14wE+nvz9ua2q7rT3K2NVW4MqSjR4+2kxdxXCZS/W0JWpO0gW0KRgF+eK50Mk1VA2ggmR/0OpxX67IJgfmOgh+D55ZukIbF6N7iqiSJDlmAv7NFG3rRSzH6i3shW9+shxG/hw+N84w3E6tmrMHtmxUiozmrCCxD37fyHUiRJZqa6HafunBiwTjwzeK2JttHf/l3hKNZhSccHsVxtO2SG3SG5Ja+lOdJf404IhxbWavt+09esMdQ9Wq8nWdxLCTrMYh8w9CRsskctukmbJB7W0ryB1A4xzUZ1+MmrKBrxLrxcRJSkWyWSFR8RE/rAZwxXC7YgYuCA2CRAqDJi/+umnhkIXfjoc/w5Xis4csn9Gl0EAz58usHq0qIYra8DdYlOHWkwK1lBVmFgh8D293fw4TYYNRciLnneymFlKXZGUzWnXLr6EBj4Ks+UUmhCWpz2xqfliYGT37/RRjF8QSYm2PFgRDlwaJxmvudKtY3ctI2wgjWbY7KF0NlwzXXeI8tfJACdIwv+RVC+O4Y/0xGgz8kSmAcPrF5qCe0gqHFSxD0UDcMOsop92QxlyOX+7BVKaSASAf/nGLxLpAzrAfREeMpjRXt5fQLuanmaVKOfkNahlLKsfvQjfwWHTSAXZAvjl9tJ8NpEjHAJx+hDNiuWQNaSa0Qt3DONkK0FdsBaOh9TwYdwME75oZWmalG1t8xZmNr5rgLWwWMTPsUVK7y3bYD/f4y4yrZA2td89m0ASYqPKj8u3bhEUYRcsF+wcqLDIw+oOpV1lCasBX/ythnqNBJpRn3zKz64CQK3Opk9BR4kQkKnKbi1XQiAa6WNLr4q4wp5y4S96wotq/lN2ZOiogS96t2D3UAUd8bs4d978xmQYBKb0PQ5g+z9fVKhF9isBFIY/yddWMqPKBPUxrDRjuZL3xCKVlhOSo5q7EeaWaRK1JtjK1VrtEy9wIXTPyCjUemXt9w6hI0MtvfVb84rztvPwru0n9YVl0AfyjH3x54so5l8Lh30qWsEpgTqhJDFsrZ7vj6v169ffNuen5ycXH69s359K/vXv9ydqK8MOj1TT6jhA4EXHSvox1FT0hD7c41AxrppkcDm8kk8TEsRi5/57Zv8pnadQuC6A4L3dj12trK/PZeDHO8Y6f6F9fZHCtKUmNgrzFgzrOn9/Aq95RlPWjdhlNukxZlXk8NnYpLnkR6g4ZqY5NX1Upv8od3Z2fvfrmYnrz91cnjCcpLeHm0Mze6rBELpjTmJ/AtbyUiSkeBt60Ufcck+lqcCXXqSJSKPUSOoA3nX0Gb4bOerFIhfHeHtubEvSdg6nsC/vtPGEps49hh30FeWMnytJ6ZvSDlXqtsP5FuiDabiA04Y+KK4AWP2bgSw0vBNhhy8gzMR6zS8eiGcI531pXXNjGZe6PRxEA0SU6AjDFJK1rVG817EKyG8iZUJ196sjJr3falRjSPjGrl1NDQoqqK6o5lVRsZ4A5L66sbUKX4K9uaamZpK22ZVJnELaolyQQtM6cttmNDGcsg3Tqrqzq9FnQX141X2dOydLQF5ESbqciZkGpzkvjASCq/TlfLNTuZN7lonDZos1IAJvqsbvaW2xAtTcp4HfZU+16f3U5Vr/zBzZMC+gQdO0ZLMg+KhFpkckPokeqKPNRgUaHMd98bTFEfLRlcrXNBmdsmEmOHv52/OZ2+ev/+7PTnVxBM2zcCsKgJ9PfKaaXIaGIv4ril9hsyJjy1tX5yKvJCJ7lp2KIQePc16uIjBR4r7gAwEM1zDDVFRi5DR5MxPF2g+WSUNlBvASeZ2AQMTidiD6k4EY94Fnl5Q6VNfXfRXtNPl1lYUQFq2XWUTR0aTYQKVKuBjo7oQXkDn2kiindYpldkTh4Mwpej+SIr6i2Zx4EN3qar1SAr6mgyDpIwjs+PlSXoslpSaEde3jDGvf/tNeu+KvRGn2+y0OBRPCYFGN6Sr0mbBXvmmoNHH7dBNM8CtDqIF4+SY1RoINlxZG9ptC1EVtSh/EbuTDhrLmTYtlDwkrpfkWxjsXRCqrVEMtJEwI15WnO4L3+0fiaBZBRM5HgGDAEltXDzLPGGbpEDr7qatEORRgwOM6ar0XNVwla6JZLS69xWbzlMU9yL9BiT1s/n709+pggCm5+7TutP5ERlCoLyaUKFn1EqHBG471QAD9m1JwAQKvMiU2gO5mikNa6/RJ0htSdmYJXk/m1cGwwkaTOx3oemhjoUio9TnJN+fYy69pbASMPCPiZtc31rWYxJID+AXYImMrihv0+pyj2Nfoyjd8HgqrjBtXZfDIwBxGToVbCuCs4ZY/8GcJ8PS+u40fPIzaajvf9wpRShmNaYWBEMir1RgAQq7s03tOmbDBU+MG30CYQPykCuy2lDdahpU6mgDoclW7qVnm0GWJ5k7ek2fE/8sJt+QgqTPH03ggBMLqaHHyzJbTPfZGYbXKjbRjRZUY6N6bw++RUyobSbVevGbPf+9P1Ju1Fe12aj84vX7365aDVL6wZiBaaCQk8wB06/5c1hM88gEeR+LpruJR3h6gM8JTNB8GNkJOj1MNckJToZW95/wB5YczCWdEEvnHxeFTV45wu4YuGjJWvScPzLsFo3q3UDiA4yiGECYGwhBTgz71nB0X4Q2VU0i6IMfswC8km2ZikNOGW6XN7ukb4rMfxULJerq5BAsCqyPntfDs9P3/z36dlZW7zze8Zp2Y6op6NbUySVzwN4QsAVt272eLRZnhP6FpeOFzU4NIs8QycCywCFOvJx4Hgr0DwwEKluP31qJ9FBrw7r1vnSdl0k7QteK1AAnL3LJixEtauDQvvuQHsLd20LCFmsy4rjNKSyZ4d0n8/6RLDM886kLIlM8UsqDyYIVxPAtFOQoNDw0rCjS2mySy5fjEoFgQZ0NkAIGf1TNAEWWM8RlRcYCBShq3GNIfUAxN4IgGwmKRx9sSKxjBBe8JPOKnwmo3/7RozRCKIEFxwfxflW7gD2nAwx7lG6+AY/wwi3nOGnugy+YPzTXXCZFkty5uZUIRD+Uhn52ihjlwhaI33FCJfFZ1zNh/y6usnJKIPGNOhc5RJ7jZL3Y8HFaqDaT5+SBdTVypgH1/sFsTKo82WOnup3fScn5DeDlz37v1Ds2vcFsDPWt4MYOr3U3nL7QavjGPywddPGfg/wvn13QXnJgCrBnZKqNCMBuxhhX1mVCy4M0tgQOn17fvLhIijKplIHw7cRvgmIJr39F8xBbtSbgreJ59Eep4/+ERD6jjOifeDfHgrJ3TERu3wYX+fLAlK4lg8HcAj4Lis/eL9uOM8haC2wE8Ov8hKdm7KHBCuUHF93nHIIjcLX0Qfgq8F60FhfN46E56ssw04ViGT3qOGWHh9c5BIdQxT8wcxUlTuIdpYv8ybfQVgom4UB+G6wQyQduBlBjJyCMiyNgmARoxF25gEGtkNCpcDqBggCeI/mRjkO4WBwN55N2DsyUReGgg6w2jER3IcdswA/yQZr29f5ZV5Dyr2s8xjMq1I0dVqUjcwWoW4I2ganNNPeTTAS3eyn7bN8XgGTJ4krvkWJW4jYFvqcgxi/qQu4pS7px0PpSfEAA2jQIYoy7LKcgF0CSOhl6pfQfZbOP1FBDEj+DhpUDECTeP4C7wh1sZgnAakrgl+FGn4n0Itr8DevISl+dRcUpWjyNEN0AgaB6AOgPkFmmdZXeU2qKyJ7Yg16Yv75HjvyvcbdvVG8RWIBSlrZH3mf0ZbRL+VBrI8K/Dxkaw5neCheFAiywDweO0GEzKCkp5T1o09iFBdtVnTrwIvXzCCyf2QYCISzA0Y274w0IOFd5XihbZxV4M7dfVGkKHTV9i6sy+If6/zr74fWiZAdWgiY/2OdLk38g6nxIrpx30T4b+/2HjTI7NdE75QvbIPsd0tNUNXtG+DKbMMVMBc4JvQnU5+6BxwvMVzHTVGhaM1keS99keMA8j78MLth/imH2qBNFcC1/HVQvvw0kIHZD4XAqcV1GMyGAww66Peh5SY+P/go3x3UNwWuwwWzeW3uv0slumlgU7eaIoIyNOVMS/B4s8gRBCZpTOX5FqAx+gTwJC0XlbxB9YdO/uLF93/1BOT2/IznC/cEWsHgdHEsl0zOuRI8Zs0TPArfmNVGMDN5oDDVgfKULdBluO3HcsL/WXzGmeLZZ9TBy4SRQzO+hQjY3WN2GyzSMhsGF4tc5MhMM1ph7JHEpoeQtu+1ltdSLYNgn90GH9bl+d/OdH5RuFNRf4R4cJUWvKN9OX8B6jVja2EpYr7IrzFv8jeejfsshfCIAa3xiTuUmRwQOwXJkxtoUzSSQZLXP6Ve+8app1SpbZ6WIHHNcoxhkJhRNDAtMQr0SpjEZTk4F4M6ojU5eZkjbOF8gRieorFk7xn/PzEbuVG/IaGmqxV6A/KiS+gBV0haRFJLiQDwUeWrx9/hUL06uzj5EFy8+o+zEzTJyt2TGVUPPEM7JBw1fWEATi0TMciDYPvB2CzyW166Q04DmqP0NZLJoVw2m4HentTOsZkxOWQ0lzSbsGCxJm8C8PQiIjTQP4+CTVqX8BPFVwAN1JfmXe/ufwE5gBL8")).decode("utf-8"))\n\n    class Finder:\n        0\n\n        @staticmethod\n        def find_spec(name, path=None, target=None):\n            file = "__init__" if name == package else name[len(package) + 1 :]\n            if name.partition(".")[0] != package or file + ".py" not in files:\n                return None\n            return importlib.util.spec_from_loader(name, Finder, is_package=name == package)\n\n        @staticmethod\n        def create_module(spec):\n            return None\n\n        @staticmethod\n        def exec_module(module):\n            name = module.__name__\n            file = ("__init__" if name == package else name[len(package) + 1 :]) + ".py"\n            module.__file__ = package + "/" + file\n            exec(compile(files[file], module.__file__, "exec"), module.__dict__)\n\n        @staticmethod\n        def get_source(name):\n            0\n            return files.get(name[len(package) + 1 :] + ".py")\n\n        @staticmethod\n        def get_data(path):\n            return files[path.rpartition("/")[2]].encode("utf-8")\n\n    sys.meta_path.insert(0, Finder)\n    from rollout_inspector import main\n\n    main.main()\n\n\ndjango_rollout_inspect()\n`},3742:(e,t,n)=>{n.d(t,{oD:()=>databasesOf,Gd:()=>databasesOfJson,B8:()=>inspectorEnv,rZ:()=>isMarked,$i:()=>isPlain,tM:()=>migrationBegins,VV:()=>planCommand,eA:()=>readBridge,ez:()=>readLocking,dW:()=>readPacked,tK:()=>readPassed,m3:()=>readPlan,jG:()=>readRefused,TI:()=>readReversed,xu:()=>readVerified,hP:()=>startedCommand,u7:()=>unmarked})
 var s=n(282)
 var r=n(3816)
 function lockingOf(e){let t
@@ -9008,8 +9055,8 @@ const A=24
 function withBodies(e,t){const n=[...e,...t].flatMap(({needs:e})=>(0,o.oq)(e)?[e]:[])
 const s=[...new Set(n)].reduce((e,t)=>{const n=[...e,t].reduce((e,{length:t})=>e+t,0)
 return n>c||e.length>=A?e:[...e,t]},[])
-const r=e.map(({names:e,tag:t,needs:n="",isOwn:r,isIdle:o})=>{const i=s.indexOf(n)
-return{names:e,tag:t,...r&&{own:true},...o&&{idle:true},...i>=0&&{needs:i}}})
+const r=e.map(({names:e,tag:t,needs:n="",since:r,isOwn:o,isIdle:i})=>{const a=s.indexOf(n)
+return{names:e,tag:t,...o&&{own:true},...i&&{idle:true},...r!==void 0&&{since:r},...a>=0&&{needs:a}}})
 const i=t.flatMap(({hash:e,needs:t})=>{const n=s.indexOf(t)
 return n>=0?[{hash:e,needs:n}]:[]})
 return{running:r,earlier:i,bodies:s}}function isPlain(e){const t=words(e)
@@ -9076,7 +9123,10 @@ const u=inspector_listOf(e["unknown"],unknownOf)
 const d=inspector_listOf(e["held"]??[],e=>(0,s.bQ)(isText(t)?t:"",e))
 const h=e["applied"]
 if(!isText(t)||!isText(n)||!isText(r)||typeof i!=="boolean"||!inspector_isRecord(h)||!isTexts(h)||c===void 0||A===void 0||l===void 0||u===void 0||d===void 0)return
-return{database:t,identity:c,vendor:n,vendorName:r,...isText(o)?{version:o}:{},transactionalDdl:i,pending:A,squashed:l,applied:h,unknown:u,held:d,bridges:(0,s.sJ)(e["bridges"]),earlierBridges:(0,s.sJ)(e["stay"]),...(hasSql(e["bridges"])||hasSql(e["ended"]))&&{isBridged:true},...a===true&&{isPooled:true},...usageOf(e)}}function usageOf({witnesses:e,unused:t}){const n=e===null?"hidden":inspector_listOf(e,witnessOf)
+return{database:t,identity:c,vendor:n,vendorName:r,...isText(o)?{version:o}:{},transactionalDdl:i,pending:A,squashed:l,applied:h,unknown:u,held:d,unheld:inspector_listOf(e["unheld"]??[],unheldOf)??[],absent:inspector_listOf(e["absent"]??[],e=>isText(e)?e:void 0)??[],bridges:(0,s.sJ)(e["bridges"]),earlierBridges:(0,s.sJ)(e["stay"]),...(hasSql(e["bridges"])||hasSql(e["ended"]))&&{isBridged:true},...a===true&&{isPooled:true},...untoldOf(e["untold"]),...usageOf(e)}}function untoldOf(e){const t=inspector_listOf(e,e=>{if(!inspector_isRecord(e))return
+const{part:t,why:n}=e
+return isText(t)&&isText(n)?{part:t,why:n}:void 0})
+return t&&t.length>0?{untold:t}:{}}function usageOf({witnesses:e,unused:t}){const n=e===null?"hidden":inspector_listOf(e,witnessOf)
 const s=inspector_listOf(t,e=>isText(e)?e:void 0)
 return{...n&&{witnesses:n},...s&&{unused:s}}}function witnessOf(e){if(!inspector_isRecord(e))return
 const{object:t,role:n,query:s,calls:r}=e
@@ -9086,7 +9136,9 @@ const{vendor:t,name:n,host:s,port:r,user:o,schema:i,server:a,started:c}=e
 if(!isText(t)||!isText(n)||!isText(s)||!isText(r)||!isText(o))return
 return{vendor:t,name:n,host:s,port:r,user:o,...isText(i)&&{schema:i},...isText(a)&&{server:a},...isText(c)&&{started:c}}}function nameOf(e){if(!inspector_isRecord(e))return
 const{app:t,name:n}=e
-return isText(t)&&isText(n)?{app:t,name:n}:void 0}function pendingOf(e){const t=nameOf(e)
+return isText(t)&&isText(n)?{app:t,name:n}:void 0}function unheldOf(e){const t=nameOf(e)
+if(!t||!inspector_isRecord(e)||!isText(e["why"]))return
+return{...t,why:e["why"]}}function pendingOf(e){const t=nameOf(e)
 if(!t||!inspector_isRecord(e))return
 const{atomic:n,reversible:s,sql:r}=e
 const o=inspector_listOf(e["operations"],e=>isText(e)?e:void 0)
@@ -9223,7 +9275,7 @@ if(!r)return[e]
 return takes(r,s)?[]:[`${e} with its ${n} parameters`]}).sort()}function takes(e,t){const n=[...e.required,...e.optional]
 const s=[...t.required,...t.optional]
 const r=e.takesAny||s.every(e=>n.includes(e))
-return r&&(t.takesAny||e.required.every(e=>t.required.includes(e)))}},6020:(e,t,n)=>{n.d(t,{NP:()=>isOwn,QR:()=>ownFrame,T1:()=>lastTraceback,VS:()=>lastError,VZ:()=>repoFile,ax:()=>describeTraceback,em:()=>sentence,pj:()=>plain})
+return r&&(t.takesAny||e.required.every(e=>t.required.includes(e)))}},6020:(e,t,n)=>{n.d(t,{NP:()=>isOwn,QR:()=>ownFrame,Re:()=>isOfInspector,T1:()=>lastTraceback,VS:()=>lastError,VZ:()=>repoFile,ax:()=>describeTraceback,em:()=>sentence,pj:()=>plain})
 const s="Traceback (most recent call last):"
 const r=/^\s+File "(.+?)", line (\d+)(?:, in (.+))?$/
 const o=/^([A-Za-z_][\w.<>]*)(?:: ?(.*))?$/
@@ -9233,7 +9285,9 @@ const c=/^(gunicorn\.errors\.)?HaltServer$|^SystemExit$|^KeyboardInterrupt$/
 function lastTraceback(e){return findTraceback(e)?.traceback}function lastError(e){const t=findTraceback(e)
 const n=findPlain(e)
 return(n&&n.at>(t?.at??-1)?n:t)?.traceback}function ownFrame(e){const{frames:t}=e
-return t.findLast((e,n)=>isOwn(e.file)&&(!/(^|\/)manage\.py$/.test(e.file)||n===t.length-1))}function isOwn(e){return!(e.startsWith("<")||/\/(site|dist)-packages\//.test(e)||/\/lib(64)?\/python\d+(\.\d+)?t?\//.test(e)||/\/bin\/[^/.]+$/.test(e))}function repoFile(e,t,n){const s=e.split("/").filter(e=>e!==""&&e!==".")
+return t.findLast((e,n)=>isOwn(e.file)&&(!/(^|\/)manage\.py$/.test(e.file)||n===t.length-1))}const A="rollout_inspector/"
+function isOfInspector({exception:e,frames:t}){const n=/(^|\.)CommandError$/.test(e)
+return!n&&t.at(-1)?.file.startsWith(A)===true}function isOwn(e){return!(e.startsWith("<")||e.startsWith(A)||/\/(site|dist)-packages\//.test(e)||/\/lib(64)?\/python\d+(\.\d+)?t?\//.test(e)||/\/bin\/[^/.]+$/.test(e))}function repoFile(e,t,n){const s=e.split("/").filter(e=>e!==""&&e!==".")
 if(s.includes(".."))return
 const r=n.replace(/^(\.\/)+|^\.$|\/+$/g,"")
 for(let e=0;e<s.length;e++){const n=[...r===""?[]:[r],...s.slice(e)].join("/")
@@ -9313,7 +9367,7 @@ const s=listOf(e["versions"],e=>typeof e==="number"?e:void 0)
 if(!isOneOf(n,["running","new"])||!s)return
 const r=listOf(e["code"],textOf)
 const o=allowedOf(e["allowed"])
-return{...t,direction:n,versions:s,...textsOf(e,["file","until","stays"]),...r&&{code:r},...o&&{allowed:o}}}function versionOf(e){if(!isRecord(e))return
+return{...t,direction:n,versions:s,...textsOf(e,["file","until","lately","stays"]),...r&&{code:r},...o&&{allowed:o}}}function versionOf(e){if(!isRecord(e))return
 const t=listOf(e["names"],textOf)
 const n=textOf(e["tag"])
 const{source:s}=e
@@ -9362,62 +9416,258 @@ if(/permission denied while trying to connect to the [Dd]ocker/.test(s))return c
 if(/cannot connect to the docker daemon|error during connect|failed to connect to the docker API/i.test(s))return cause(`no Docker engine answers${o}`,"Start the engine, or set DOCKER_HOST")
 return}function reasonOf({code:e,stdout:t,stderr:n}){const r=(0,s.BP)(n.split("\n"))||(0,s.BP)(t.split("\n"))
 const o=r.replace(/^(ERROR|docker): */,"").replace(/^Error response from daemon: /,"")
-return o===""?`exit code ${e}`:(0,s.vI)(o,300)}},7436:(e,t,n)=>{n.d(t,{d:()=>pinned})
-function pinned(e){return`${e.repository}:${e.tag}@${e.digest}`}},5228:(e,t,n)=>{n.d(t,{i:()=>login,r:()=>logout})
-var s=n(307)
-var r=n(1424)
-async function login(e,t,n,o){const i=(0,r.w4)(t)
-const a=await e.processes.run("docker",["login","--username",n,"--password-stdin",...serverOf(t)],{input:o})
-if(a.code!==0){const[e="no reason given"]=a.stderr.split("\n").filter(e=>e.trim()!==""&&!e.startsWith("WARNING"));(0,s.fJ)({code:"registry",sentence:`registry login failed: ${i} rejects ${n}: ${e}`,hint:'check "registry-username" and "registry-password"'})}return()=>logout(e,t)}async function logout(e,t){await e.processes.run("docker",["logout",...serverOf(t)])}function serverOf(e){const t=(0,r.w4)(e)
-return t==="docker.io"?[]:[t]}},1424:(e,t,n)=>{n.d(t,{jR:()=>registryErrorOf,t$:()=>loginHint,w4:()=>hostOf})
-const s=[[/\b5\d\d [A-Z]|status(?: code)?:? 5\d\d|service unavailable|bad gateway/i,"transient"],[/too ?many ?requests/i,"transient"],[/connection (refused|reset)|timeout|timed out|deadline exceeded|no route to host|network is unreachable|\bEOF\b|broken pipe|server misbehaving|temporary failure|no such host/i,"transient"],[/unauthorized|denied|forbidden|authentication required|no basic auth credentials|insufficient_scope|authoriz/i,"denied"],[/not found|(manifest|name)[ _]unknown|no such manifest/i,"absent"]]
-function registryErrorOf(e,t){const n=e.replace(/https?:\/\/[^\s"]+/g,"").split(/(\s+)/).filter(e=>!e.includes(t)).join("")
-return s.find(([e])=>e.test(n))?.[1]??"refused"}function hostOf(e){const[t="",...n]=e.split("/")
-const s=n.length>0&&(/[.:]/.test(t)||t==="localhost")
-return s?t:"docker.io"}function loginHint(e,t){const n=hostOf(e)
-const s=n==="docker.io"?"docker login":`docker login ${n}`
-return`Log in with "${s}" (in a workflow: docker/login-action before this step) as a user who may ${t} ${e}`}},5977:(e,t,n)=>{n.d(t,{Cy:()=>originIn,DT:()=>revisionOf,F1:()=>findImage,JE:()=>addTags,Nl:()=>commandOf,Nm:()=>ofCommit,OK:()=>lookUpImage,TE:()=>lookUp,wj:()=>foundImage,yv:()=>originOf})
-var s=n(307)
+return o===""?`exit code ${e}`:(0,s.vI)(o,300)}},8535:(e,t,n)=>{n.d(t,{O:()=>credentialsFor,v:()=>dockerHome})
+var s=n(3916)
 var r=n(8093)
-var o=n(4734)
-var i=n(115)
-var a=n(1424)
-function ofCommit(e,t,n){if(n===void 0)return{is:"unlabelled",image:e}
-return n===t?{is:"there",image:e}:{is:"another",image:e,of:n}}const c=3e4
-async function lookUp(e,t,n,s){const r=["inspect","--format","{{json .Manifest}}",`${t}:${n}`]
-return readLookup(t,n,await imagetools(e,t,r,s))}async function lookUpImage(e,{repository:t,tag:n,digest:s},r){const o=["inspect","--format","{{json .Manifest}}",`${t}@${s}`]
-return readLookup(t,n,await imagetools(e,t,o,r))}function readLookup(e,t,n){if(n.code===0){const s=digestOf(n.stdout)
-return s===void 0?{is:"failed",said:"docker buildx imagetools reported no digest"}:{is:"there",image:{repository:e,tag:t,digest:s}}}const s=(0,o.A3)(n)
-switch((0,a.jR)(s,e)){case"absent":return{is:"absent"}
-case"denied":return{is:"denied",said:s}
-case"transient":return{is:"unreachable",said:s}
-case"refused":return{is:"failed",said:s}}}async function findImage(e,t,n,s){return foundImage({repository:t,tag:n},await lookUp(e,t,n,s))}function foundImage({repository:e,tag:t},n){switch(n.is){case"there":return n.image
+var o=n(1424)
+function dockerHome({env:e}){return e["DOCKER_CONFIG"]||(0,s.join)(e["HOME"]??"",".docker")}async function credentialsFor(e,t,n){const r=read(await e.files.read((0,s.join)(dockerHome(e),"config.json")))
+const i=(0,o.aD)(t)
+const a=r.credHelpers?.[i]??r.credHelpers?.[t]??r.credsStore
+const c=a?await askHelper(e,a,i,n):void 0
+return c??inAuths(r,t)??inAuths(read(e.env["DOCKER_AUTH_CONFIG"]),t)??{is:"none"}}function read(e){try{return JSON.parse(e??"{}")??{}}catch{return{}}}function inAuths({auths:e},t){const n=(0,o.aD)(t)
+const s=e?.[n]
+const[,r]=Object.entries(e??{}).find(([e])=>hostIn(e)===hostIn(n))??[]
+const i=s??r
+return i?inEntry(i):void 0}function hostIn(e){const[t=""]=e.replace(/^https?:\/\//,"").split("/")
+return t==="docker.io"?"index.docker.io":t}function inEntry(e){if(e.registrytoken)return{is:"token",token:e.registrytoken}
+if(e.identitytoken)return{is:"identity",token:e.identitytoken}
+const[,t,n]=/^([^:]*):([^]*)$/.exec(decoded(e.auth))??[]
+const s=t??e.username
+const r=n??e.password
+return s&&r?{is:"password",username:s,password:r}:void 0}function decoded(e=""){return Buffer.from(e,"base64").toString().replace(/\0+$/,"")}const i=3e4
+async function askHelper(e,t,n,s){const o=[]
+const a=await(0,r.wj)(e.clock,i,s,s=>e.processes.stream(`docker-credential-${t}`,["get"],{input:n,signal:s,onLine:(e,t)=>{if(t==="stdout")o.push(e)}}))
+s.throwIfAborted()
+if(a!==0)return
+try{const e=JSON.parse(o.join("\n"))
+const{Username:t,Secret:n}=e
+if(typeof t!=="string"||typeof n!=="string"||n==="")return
+if(t==="<token>")return{is:"identity",token:n}
+return{is:"password",username:t,password:n}}catch{return}}},7436:(e,t,n)=>{n.d(t,{d:()=>pinned})
+function pinned(e){return`${e.repository}:${e.tag}@${e.digest}`}},1424:(e,t,n)=>{n.d(t,{IX:()=>isLocal,XM:()=>pathOf,aD:()=>serverAddress,jR:()=>registryErrorOf,t$:()=>loginHint,w4:()=>hostOf})
+var s=n(2088)
+const r=[[/\b5\d\d [A-Z]|status(?: code)?:? 5\d\d|service unavailable|bad gateway/i,"transient"],[/too ?many ?requests/i,"transient"],[/connection (refused|reset)|timeout|timed out|deadline exceeded|no route to host|network is unreachable|\bEOF\b|broken pipe|server misbehaving|temporary failure|no such host/i,"transient"],[/unauthorized|denied|forbidden|authentication required|no basic auth credentials|insufficient_scope|authoriz/i,"denied"],[/not found|(manifest|name)[ _]unknown|no such manifest/i,"absent"]]
+function registryErrorOf(e,t){const n=e.replace(/https?:\/\/[^\s"]+/g,"").split(/(\s+)/).filter(e=>!e.includes(t)).join("")
+return r.find(([e])=>e.test(n))?.[1]??"refused"}function hostOf(e){const t=(0,s.gp)(e)
+return t.slice(0,t.indexOf("/"))}function pathOf(e){const t=(0,s.gp)(e)
+return t.slice(t.indexOf("/")+1)}function serverAddress(e){return e==="docker.io"?"https://index.docker.io/v1/":e}function isLocal(e){return/^(localhost|127\.[\d.]+|\[::1\])(:\d+)?$/.test(e)}function loginHint(e,t){const n=hostOf(e)
+const s=n==="docker.io"?"docker login":`docker login ${n}`
+return`Log in with "${s}" (in a workflow: docker/login-action before this step) as a user who may ${t} ${e}`}},5584:(e,t,n)=>{n.d(t,{JE:()=>addTags,Nl:()=>commandOf,F1:()=>findImage,wj:()=>foundImage,TE:()=>lookUp,OK:()=>lookUpImage,Nm:()=>ofCommit,Cy:()=>originIn,yv:()=>originOf,DT:()=>revisionOf})
+var s=n(7598)
+var r=n(307)
+var o=n(115)
+var i=n(210)
+var a=n(8093)
+var c=n(8535)
+function challengeIn(e){const t=e??""
+const{realm:n,service:s,scope:r}=parametersOf(t,/(?:^|,)\s*bearer\s/i)
+if(n&&isAddress(n))return{is:"bearer",realm:n,...s&&{service:s},...r&&{scope:r}}
+return/(?:^|,)\s*basic\b/i.test(t)?{is:"basic"}:void 0}function isAddress(e){return URL.canParse(e)&&/^https?:$/.test(new URL(e).protocol)}function parametersOf(e,t){const n=t.exec(e)
+if(n===null)return{}
+const s=/[\s,]*([\w-]+)\s*=\s*(?:"([^"]*)"|([^",\s]*))/y
+s.lastIndex=n.index+n[0].length
+const r={}
+for(let t=s.exec(e);t!==null;t=s.exec(e)){const[,e="",n,s=""]=t
+r[e.toLowerCase()]??=n??s}return r}function tokenRequest({realm:e,service:t,scope:n},s,r,o){const i=new URL(e)
+if(i.protocol==="http:"&&!o)i.protocol="https:"
+const a=[...new Set([r,...n===void 0?[]:[n]])]
+if(s.is==="identity"){const e=new URLSearchParams({grant_type:"refresh_token",client_id:"django-rollout",...t!==void 0&&{service:t},scope:a.join(" "),refresh_token:s.token})
+const n={"content-type":"application/x-www-form-urlencoded"}
+return{url:i.href,method:"POST",headers:n,body:e.toString()}}if(t!==void 0)i.searchParams.set("service",t)
+for(const e of a)i.searchParams.append("scope",e)
+return{url:i.href,method:"GET",headers:s.is==="password"?{authorization:basic(s)}:{}}}function basic({username:e,password:t}){return`Basic ${Buffer.from(`${e}:${t}`).toString("base64")}`}function tokenIn(e){try{const{token:t,access_token:n}=JSON.parse(e)
+return[t,n].find(e=>typeof e==="string"&&e!=="")}catch{return}}var A=n(1424)
+var l=n(3916)
+var u=n(7030)
+function isWithin(e,t){const family=e=>(0,u.isIP)(e)===6?"ipv6":"ipv4"
+const n=new u.BlockList
+for(const e of t){const[t="",s=""]=e.split("/")
+if((0,u.isIP)(t)!==0)n.addSubnet(t,Number(s),family(t))}return(0,u.isIP)(e)!==0&&n.check(e,family(e))}var d=n(4734)
+async function trustFor(e,t){const{env:n,files:s}=e
+const r=n["HOME"]??""
+const o=["/etc/docker",(0,l.join)(n["XDG_CONFIG_HOME"]||(0,l.join)(r,".config"),"docker"),(0,l.join)(r,".docker"),(0,c.v)(e)].map(e=>(0,l.join)(e,"certs.d",t))
+const i=[]
+let a
+for(const e of new Set(o)){if(!s.isFolder(e))continue
+const read=t=>s.read((0,l.join)(e,t)).catch(()=>{})
+for(const t of await s.list(e).catch(()=>[])){const e=await read(t)
+if(e===void 0)continue
+if(t.endsWith(".crt"))i.push(e)
+const n=t.endsWith(".cert")?await read(t.replace(/cert$/,"key")):void 0
+if(n!==void 0)a??={cert:e,key:n}}}return{ca:i,...a&&{client:a}}}const h=1e4
+async function isInsecure(e,t,n){const s=await engineConfig(e,n)
+const r=s.IndexConfigs?.[t]
+if(r)return r.Secure===false
+const o=s.InsecureRegistryCIDRs??[]
+if(o.length===0)return false
+const i=t.replace(/:\d+$/,"").replace(/^\[(.*)\]$/,"$1")
+const a=await e.web.addressesOf(i)
+return a.some(e=>isWithin(e,o))}async function engineConfig(e,t){const n=["info","--format","{{json .RegistryConfig}}"]
+try{const{code:s,stdout:r}=await(0,a.wj)(e.clock,h,t,t=>(0,d.T3)(e,n,{signal:t}))
+return s===0?JSON.parse(r)??{}:{}}catch(e){t.throwIfAborted()
+if(e instanceof a.Ms||e instanceof SyntaxError)return{}
+throw e}}var f=n(7478)
+const g=3e4
+const p=6e4
+const m=3
+const E=5
+class RegistryClient{platform
+#He
+#xe
+#je
+#$e
+#Je=new Map
+constructor(e,t){this.platform=e
+this.#He=(0,A.w4)(t)
+this.#xe=(0,A.XM)(t)}static of(e,t){const n=w.get(e)??new Map
+w.set(e,n)
+const s=n.get(t)??new RegistryClient(e,t)
+n.set(t,s)
+return s}async request(e,t){return(0,a.ux)({clock:this.platform.clock,signal:t,pauseAfter:(e,t)=>{if(e.is==="error"||e.result.is!=="transient")return
+const{pause:n=1e3*3**(t-1)}=e.result
+return t>=m||n>p?void 0:n}},()=>this.#Ve(e,t)).then(e=>e.is==="transient"?{...e,is:"unreachable"}:e)}async#Ve(e,t){try{const n=e.method==="PUT"?"pull,push":"pull"
+const s=this.#Je.get(n)
+const r=await this.#Ye(e,s,t)
+if(r.status!==401)return settled(r)
+this.#Je.delete(n)
+const o=await this.#We(r,n,t)
+if(o===void 0)return settled(r)
+const i=await this.#Ye(e,o,t)
+if(i.status<400)this.#Je.set(n,o)
+return settled(i)}catch(e){t.throwIfAborted()
+return e instanceof Refusal?e.reply:ofNoAnswer(e,this.#He)}}async#We(e,t,n){const s=challengeIn(e.headers.get("www-authenticate"))
+const r=await(0,c.O)(this.platform,this.#He,n)
+if(r.is==="token")return`Bearer ${r.token}`
+if(s?.is==="basic")return r.is==="password"?basic(r):void 0
+if(s===void 0)return
+const{origin:o,tls:i}=this.#je??{origin:"",tls:{ca:[]}}
+const a=o.startsWith("http:")||i.unverified===true
+const A=`repository:${this.#xe}:${t}`
+const{url:l,...u}=tokenRequest(s,r,A,a)
+const d=new URL(l)
+const h=d.origin===o?i:forOthers(i)
+const f=await this.#qe(l,{...u,tls:h},n)
+const g=`the token server ${d.host}`
+if(isTransient(f.status))throw new Refusal(registry_client_transient(f,g))
+if([400,401,403].includes(f.status))throw new Refusal({is:"denied",said:said(f,g)})
+const p=f.status<300?tokenIn(f.body.toString()):void 0
+if(p!==void 0)return`Bearer ${p}`
+const m=f.status<300?`${g} answers without a token`:said(f,g)
+throw new Refusal({is:"failed",said:m})}async#Ye({path:e,...t},n,s){const r={...t.headers,...n!==void 0&&{authorization:n}}
+const over=n=>this.#qe(`${n.origin}/v2/${this.#xe}/${e}`,{...t,headers:r,tls:n.tls},s)
+if(this.#je!==void 0)return over(this.#je)
+const o=await this.#_e()
+try{return await this.#ze(o,over)}catch(e){s.throwIfAborted()
+if(e instanceof Refusal||o.origin.startsWith("http:"))throw e
+this.#$e??=o.tls.unverified??await isInsecure(this.platform,this.#He,s)
+if(!this.#$e)throw e
+return this.#Ke(o,over,s)}}async#Ke(e,t,n){if(e.tls.unverified===void 0)try{return await this.#ze({...e,tls:{...e.tls,unverified:true}},t)}catch(e){n.throwIfAborted()
+if(e instanceof Refusal)throw e}return this.#ze({...e,origin:e.origin.replace("https:","http:")},t)}async#ze(e,t){const n=await t(e)
+this.#je=e
+return n}async#_e(){const e=this.#He
+const t=await trustFor(this.platform,e)
+const n=`https://${e==="docker.io"?"registry-1.docker.io":e}`
+return{origin:n,tls:(0,A.IX)(e)?{...t,unverified:true}:t}}async#qe(e,t,n){let s=new URL(e)
+let r=t
+for(let e=0;;e++){const t=await this.#Ze(s.href,r,n)
+const o=redirectOf(t,r.method,s)
+if(o===void 0)return t
+if(e===E)throw new Refusal({is:"failed",said:`more than ${E} redirects`})
+if(o.origin!==s.origin)r=forOther(r)
+s=o}}async#Ze(e,t,n){const{clock:s,web:r}=this.platform
+return(0,a.wj)(s,g,n,async n=>{const{status:s,headers:o,...i}=await r.fetch(e,{...t,signal:n}).then(async e=>({status:e.status,headers:e.headers,body:Buffer.from(await e.arrayBuffer())}))
+return{is:"answer",status:s,headers:o,...i}})}}const w=new WeakMap
+class Refusal extends Error{reply
+constructor(e){super("refused")
+this.reply=e}}function settled(e){if(isTransient(e.status))return registry_client_transient(e,"it")
+if(e.status===401)return{is:"denied",said:said(e,"it")}
+return e}function isTransient(e){return[408,425,429,500,502,503,504].includes(e)}function registry_client_transient(e,t){const n=e.headers.get("retry-after")
+const s=n===null?void 0:pauseIn(n,e.headers.get("date"))
+const r=s===void 0?"":`, and wants a pause of ${Math.ceil(s/1e3)} s`
+return{is:"transient",said:`${said(e,t)}${r}`,...s!==void 0&&{pause:s}}}function pauseIn(e,t){if(/^\d+$/.test(e.trim()))return Number(e)*1e3
+const n=Date.parse(e)-Date.parse(t??"")
+return Number.isNaN(n)?void 0:Math.max(0,n)}function redirectOf({status:e,headers:t},n,s){const r=n==="GET"||n==="HEAD"?[301,302,303,307,308]:[307,308]
+const o=t.get("location")
+if(!r.includes(e)||o===null||!URL.canParse(o,s.href))return
+const i=new URL(o,s.href)
+if(n!=="GET"&&n!=="HEAD"&&i.origin!==s.origin)return
+return/^https?:$/.test(i.protocol)?i:void 0}function forOther(e){const{authorization:t,...n}=e.headers??{}
+return{...e,headers:n,...e.tls&&{tls:forOthers(e.tls)}}}function forOthers({client:e,...t}){return e===void 0?t:t}function said({status:e,body:t},n="it"){const s=wordsIn(t.toString())
+return`${n} answers ${e}${s===""?"":`: ${(0,f.vI)((0,f.pj)(s),200)}`}`}function wordsIn(e){try{const{errors:t,details:n}=JSON.parse(e)
+const[s]=t??[]
+const r=[s?.code,s?.message,n].filter(e=>typeof e==="string"&&e!=="")
+return r.map((e,t)=>t===0&&s?.code?e.toLowerCase():e).join(": ")}catch{return""}}const I=/^(SELF_SIGNED_CERT_IN_CHAIN|DEPTH_ZERO_SELF_SIGNED_CERT|UNABLE_TO_(VERIFY|GET)_\w+|CERT_UNTRUSTED)$/
+const y={ECONNREFUSED:"connection refused",ECONNRESET:"connection reset",ENOTFOUND:"no such host",EAI_AGAIN:"its name cannot be resolved now",ETIMEDOUT:"connection timed out",EHOSTUNREACH:"no route to host",ENETUNREACH:"network is unreachable"}
+function ofNoAnswer(e,t){if(e instanceof a.Ms)return{is:"transient",said:`no answer within ${g/1e3} s`}
+const{code:n=""}=e
+if(I.test(n))return{is:"failed",said:`this machine does not trust the certificate of ${t} (${n})`,hint:`Put the certificate of its authority into /etc/docker/certs.d/${t}/ca.crt, where the Docker engine reads it too`}
+if(n.startsWith("CERT_")||n==="ERR_TLS_CERT_ALTNAME_INVALID")return{is:"failed",said:`the certificate of ${t} is not valid: ${(0,i.b)(e)}`,hint:"Give the registry a valid certificate"}
+if(n==="EPROTO"||n.startsWith("ERR_SSL_"))return{is:"failed",said:`${t} does not answer with TLS (${n})`,hint:`For a registry without TLS add "${t}" to "insecure-registries" of the Docker engine (/etc/docker/daemon.json)`}
+return{is:"transient",said:y[n]??(n||(0,i.b)(e))}}function ofCommit(e,t,n){if(n===void 0)return{is:"unlabelled",image:e}
+return n===t?{is:"there",image:e}:{is:"another",image:e,of:n}}async function lookUp(e,t,n,s){return looked(e,{repository:t,tag:n},n,s)}async function lookUpImage(e,t,n){return looked(e,t,t.digest,n)}const B=["application/vnd.oci.image.index.v1+json","application/vnd.docker.distribution.manifest.list.v2+json","application/vnd.oci.image.manifest.v1+json","application/vnd.docker.distribution.manifest.v2+json","*/*;q=0.1"].join(", ")
+async function looked(e,{repository:t,tag:n},s,r){const o=RegistryClient.of(e,t)
+const i={path:`manifests/${s}`,headers:{accept:B}}
+const a=await o.request({method:"HEAD",...i},r)
+if(a.is==="answer"){const e=a.headers.get("docker-content-digest")??""
+if(a.status===404)return{is:"absent"}
+if(a.status===200&&isDigest(e))return{is:"there",image:{repository:t,tag:n,digest:e}}}else if(a.is==="unreachable")return a
+const c=await readManifest(e,t,s,r)
+return"digest"in c?{is:"there",image:{repository:t,tag:n,digest:c.digest}}:c}async function readManifest(e,t,n,s){const r=await readContent(e,t,`manifests/${n}`,s)
+if(r.is!=="answer")return r
+const{body:o,headers:i}=r
+const a=o.toString()
+const c=parsed(a)
+const l=c?.config!==void 0||c?.manifests!==void 0
+if(c===void 0||!l){const e=c?.schemaVersion===1?"it is an image of the old format (schema 1), which has no digest":`${(0,A.w4)(t)} answers with no manifest: it may not be a registry`
+return{is:"failed",said:e}}const u=digestOf(o)
+const d=isDigest(n)?n:i.get("docker-content-digest")
+if(d?.startsWith("sha256:")&&d!==u)return altered(d)
+const h=c.mediaType??i.get("content-type")??""
+return{digest:u,type:h,text:a,content:c}}async function readContent(e,t,n,s){const r=RegistryClient.of(e,t)
+const o=n.startsWith("manifests/")?{accept:B}:{}
+const i=await r.request({method:"GET",path:n,headers:o},s)
+if(i.is!=="answer")return i
+const{status:a}=i
+if(a===200)return i
+if(a===404)return{is:"absent"}
+return{is:a===403?"denied":"failed",said:said(i)}}function altered(e){return{is:"failed",said:`the content is not that of ${e}: it was changed on its way`}}function digestOf(e){return`sha256:${(0,s.createHash)("sha256").update(e).digest("hex")}`}function isDigest(e){return/^sha(256:[0-9a-f]{64}|512:[0-9a-f]{128})$/.test(e)}async function findImage(e,t,n,s){return foundImage({repository:t,tag:n},await lookUp(e,t,n,s))}function foundImage({repository:e,tag:t},n){switch(n.is){case"there":return n.image
 case"absent":return
-case"denied":return(0,s.fJ)({code:"registry",sentence:`registry: ${e} does not exist, or this login may not read it: ${n.said}`,hint:(0,a.t$)(e,"read")})
-case"unreachable":return(0,s.fJ)({code:"registry",sentence:`registry: no answer from ${(0,a.w4)(e)} about ${e}:${t}: ${n.said}`,hint:`Check the host name in "image" and that this machine reaches it, then run again`})
-case"failed":return(0,s.fJ)({code:"registry",sentence:`registry: ${e}:${t} could not be looked up: ${n.said}`})}}async function originOf(e,{repository:t,digest:n},r){const i=["inspect","--format","{{json .Image}}",`${t}@${n}`]
-const a=await imagetools(e,t,i,r)
-if(a.code!==0)(0,s.fJ)({code:"registry",sentence:`registry: ${t}@${n} could not be read: ${(0,o.A3)(a)}`})
-return readOrigin(a.stdout)}async function revisionOf(e,t,n){return(await originOf(e,t,n)).revision}function readOrigin(e){return originIn(configIn(e)?.Labels)}function configIn(e){const t=JSON.parse(e)
-const[n]=isConfig(t)?[t]:Object.values(t)
-return n?.config}function originIn(e={}){const t=e?.["org.opencontainers.image.revision"]
+case"denied":return(0,r.fJ)({code:"registry",sentence:`registry: ${e} does not exist, or this login may not read it: ${n.said}`,hint:(0,A.t$)(e,"read")})
+case"unreachable":return(0,r.fJ)({code:"registry",sentence:`registry: no answer from ${(0,A.w4)(e)} about ${e}:${t}: ${n.said}`,hint:`Check the host name in "image" and that this machine reaches it, then run again`})
+case"failed":return(0,r.fJ)({code:"registry",sentence:`registry: ${e}:${t} could not be looked up: ${n.said}`,...n.hint!==void 0&&{hint:n.hint}})}}async function originOf(e,t,n){const s=await configOf(e,t,n)
+if(!("is"in s))return originIn(s.Labels)
+const{repository:o,digest:i}=t
+return(0,r.fJ)({code:"registry",sentence:`registry: ${o}@${i} could not be read: ${"said"in s?s.said:"not found"}`,..."hint"in s&&{hint:s.hint}})}async function revisionOf(e,t,n){return(await originOf(e,t,n)).revision}function originIn(e={}){const t=e?.["org.opencontainers.image.revision"]
 const n=e?.["org.opencontainers.image.version"]
-const s=e?.[i.eT]
-return{...t&&{revision:t},...n&&{version:n},...s&&{inputs:s}}}function isConfig(e){return"config"in e}async function commandOf(e,{repository:t,digest:n},s){const r=["inspect","--format","{{json .Image}}",`${t}@${n}`]
-const o=await imagetools(e,t,r,s)
-if(o.code!==0)return
-const i=configIn(o.stdout)
-return{entrypoint:i?.Entrypoint??[],cmd:i?.Cmd??[]}}async function addTags(e,t,n,r){if(n.length===0)return
-const create=s=>imagetools(e,t.repository,["create",...s,...n.flatMap(e=>["--tag",`${t.repository}:${e}`]),`${t.repository}@${t.digest}`],r)
-let i=await create(["--prefer-index=false"])
-if(i.stderr.includes("unknown flag: --prefer-index"))i=await create([])
-if(i.code===0)return
-const c=(0,o.A3)(i);(0,s.fJ)({code:"registry",sentence:`registry: ${t.repository} refused ${n.length===1?"the tag":"the tags"} ${n.join(", ")}: ${c}`,...(0,a.jR)(c,t.repository)==="denied"?{hint:(0,a.t$)(t.repository,"write to")}:{}})}async function imagetools(e,t,n,i){const c=await(0,r.L5)({clock:e.clock,signal:i,tries:3,pause:1e3,isTransient:e=>e.code!==0&&(0,a.jR)((0,o.A3)(e),t)==="transient"},()=>withinAnswerTime(e,n,i))
-const A=c.code===0?void 0:(0,o.Ic)("registry",c)
-return A===void 0?c:(0,s.fJ)(A)}async function withinAnswerTime(e,t,n){try{return await(0,r.wj)(e.clock,c,n,n=>(0,o.T3)(e,["buildx","imagetools",...t],{signal:n}))}catch(e){n.throwIfAborted()
-if(!(e instanceof r.Ms))throw e
-return{code:1,stdout:"",stderr:`no answer within ${c/1e3} s: timed out`}}}function digestOf(e){try{const{digest:t}=JSON.parse(e)
-return typeof t==="string"?t:void 0}catch{return}}},4484:(e,t,n)=>{n.d(t,{TC:()=>findSource,Ub:()=>findOrigin,_z:()=>inFolder,sQ:()=>findSourceToBuild,uM:()=>gitIn})
+const s=e?.[o.eT]
+return{...t&&{revision:t},...n&&{version:n},...s&&{inputs:s}}}async function configOf(e,{repository:t,digest:n},s){const r=await readManifest(e,t,n,s)
+if(!("digest"in r))return r
+const[o]=(r.content.manifests??[]).filter(e=>e.platform?.os!=="unknown")
+const i=o?await readManifest(e,t,o.digest,s):r
+if(!("digest"in i))return i
+const a=i.content.config?.digest??""
+if(!isDigest(a))return{is:"failed",said:"its manifest names no configuration"}
+const c=await readContent(e,t,`blobs/${a}`,s)
+if(c.is!=="answer")return c
+if(a.startsWith("sha256:")&&digestOf(c.body)!==a)return altered(a)
+const{config:A}=parsed(c.body.toString())??{}
+return A??{}}function parsed(e){try{const t=JSON.parse(e)
+return typeof t==="object"&&t!==null?t:void 0}catch{return}}async function commandOf(e,t,n){const s=await configOf(e,t,n)
+if("is"in s)return
+return{entrypoint:s.Entrypoint??[],cmd:s.Cmd??[]}}async function addTags(e,t,n,s){if(n.length===0)return
+const{repository:o,digest:i}=t
+const a=await readManifest(e,o,i,s)
+const c=[]
+for(const r of n){const n="digest"in a?await putTag(e,{...t,tag:r},a,s):a
+if(n!==void 0)c.push({tag:r,why:n})}const[l]=c
+if(l===void 0)return
+const{why:u}=l
+const d=c.map(({tag:e})=>e).join(", ");(0,r.fJ)({code:"registry",sentence:`registry: ${o} refused ${c.length===1?"the tag":"the tags"} ${d}: ${"said"in u?u.said:"it does not have the image"}`,..."hint"in u&&{hint:u.hint},...u.is==="denied"&&{hint:(0,A.t$)(o,"write to")}})}async function putTag(e,{repository:t,digest:n,tag:s},{type:r,text:o},i){const a=await RegistryClient.of(e,t).request({method:"PUT",path:`manifests/${s}`,headers:{"content-type":r},body:o},i)
+if(a.is==="answer"&&a.status<300)return
+const c=await lookUp(e,t,s,i)
+if(c.is==="there"&&c.image.digest===n)return
+if(a.is!=="answer")return a
+return{is:a.status===403?"denied":"failed",said:said(a)}}},4484:(e,t,n)=>{n.d(t,{TC:()=>findSource,Ub:()=>findOrigin,_z:()=>inFolder,sQ:()=>findSourceToBuild,uM:()=>gitIn})
 var s=n(7598)
 var r=n(6760)
 var o=n(307)
@@ -9490,7 +9740,7 @@ this.cause=e}}function fail(e){throw new Failure(e)}},9384:(e,t,n)=>{n.d(t,{h:()
 const s={deployed:0,done:0,unchanged:0,undone:1,failed:1,usage:2,stuck:3,kept:3,locked:4,superseded:5,cancelled:130}
 function wentWell(e){return s[e]===0}},634:(e,t,n)=>{n.d(t,{i:()=>apiOf})
 var s=n(8093)
-var r=n(8164)
+var r=n(2017)
 var o=n(6541)
 function refusal(e,t,n){const s=e>=500||e===429||/rate limit/i.test(t)
 if(s)return{passing:s,words:`GitHub answers ${e}`}
@@ -9542,20 +9792,20 @@ pull
 marker
 constructor(e,t,n){this.api=e
 this.pull=t
-this.marker=n}async write(e){const t=await this.#Oe()
-await this.api.retryTransient(async()=>{const[n]=await this.#Fe(t)
-if(n!==void 0){await this.#Ne(n,e)
-return}const s=await this.#Me(e)
-const[r=s]=await this.#Fe(t)
+this.marker=n}async write(e){const t=await this.#Xe()
+await this.api.retryTransient(async()=>{const[n]=await this.#et(t)
+if(n!==void 0){await this.#tt(n,e)
+return}const s=await this.#nt(e)
+const[r=s]=await this.#et(t)
 if(r===s)return
-await this.#Ne(r,e)
-await this.#Le(s)})}#Oe(){return this.api.retryTransient(async()=>{const{login:e}=await this.api.ask(({users:e},{owner:t,repo:n,...s})=>e.getAuthenticated(s))
-return e}).catch(()=>{})}async#Fe(e){const t=[]
+await this.#tt(r,e)
+await this.#st(s)})}#Xe(){return this.api.retryTransient(async()=>{const{login:e}=await this.api.ask(({users:e},{owner:t,repo:n,...s})=>e.getAuthenticated(s))
+return e}).catch(()=>{})}async#et(e){const t=[]
 for(let n=1;n<=A;n++){const s=await this.api.ask(({issues:e},t)=>e.listComments({...t,issue_number:this.pull,per_page:c,page:n}))
 const r=s.filter(({body:t="",user:n})=>t.trimEnd().endsWith(this.marker)&&(e===void 0?n?.type==="Bot":n?.login===e))
 t.push(...r.map(({id:e})=>e))
-if(s.length<c)break}return t.toSorted((e,t)=>e-t)}async#Me(e){const{id:t}=await this.api.ask(({issues:t},n)=>t.createComment({...n,issue_number:this.pull,body:e}))
-return t}async#Ne(e,t){await this.api.ask(({issues:n},s)=>n.updateComment({...s,comment_id:e,body:t}))}async#Le(e){await this.api.ask(({issues:t},n)=>t.deleteComment({...n,comment_id:e}),true)}}},8571:(e,t,n)=>{n.d(t,{$3:()=>a,Cy:()=>endStatus,Jl:()=>recordedStatus,LP:()=>isEnough,P7:()=>startStatus,PE:()=>deploymentOf,_W:()=>o,c2:()=>statusOf,d4:()=>ownDeployments,zv:()=>recordOf})
+if(s.length<c)break}return t.toSorted((e,t)=>e-t)}async#nt(e){const{id:t}=await this.api.ask(({issues:t},n)=>t.createComment({...n,issue_number:this.pull,body:e}))
+return t}async#tt(e,t){await this.api.ask(({issues:n},s)=>n.updateComment({...s,comment_id:e,body:t}))}async#st(e){await this.api.ask(({issues:t},n)=>t.deleteComment({...n,comment_id:e}),true)}}},8571:(e,t,n)=>{n.d(t,{$3:()=>a,Cy:()=>endStatus,Jl:()=>recordedStatus,LP:()=>isEnough,P7:()=>startStatus,PE:()=>deploymentOf,_W:()=>o,c2:()=>statusOf,d4:()=>ownDeployments,zv:()=>recordOf})
 var s=n(2088)
 var r=n(6541)
 const o="deploy"
@@ -9595,14 +9845,14 @@ environment
 api
 constructor(e,t,n){this.platform=e
 this.environment=t
-this.api=n}openOf(e){return this.api.retryTransient(async()=>{const t=(0,i.d4)(await this.#Ue(),e)
+this.api=n}openOf(e){return this.api.retryTransient(async()=>{const t=(0,i.d4)(await this.#rt(),e)
 if(t.own!==void 0)return{...t,id:t.own}
-return{...t,id:await this.#Me(e)}})}again(e,t){return this.api.retryTransient(async()=>({...(0,i.d4)(await this.#Ue(),t,e),id:e}))}async postStatus(e,t){await this.api.retryTransient(()=>this.api.ask(({repos:n},s)=>n.createDeploymentStatus({...s,deployment_id:e,...t})))}async#Ue(){const{api:e,environment:t}=this
+return{...t,id:await this.#nt(e)}})}again(e,t){return this.api.retryTransient(async()=>({...(0,i.d4)(await this.#rt(),t,e),id:e}))}async postStatus(e,t){await this.api.retryTransient(()=>this.api.ask(({repos:n},s)=>n.createDeploymentStatus({...s,deployment_id:e,...t})))}async#rt(){const{api:e,environment:t}=this
 const n=[]
 const s=await e.ask(({repos:e},n)=>e.listDeployments({...n,environment:t,task:i._W,per_page:c}))
 for(const t of s){const s=await e.ask(({repos:e},n)=>e.listDeploymentStatuses({...n,deployment_id:t.id}))
 n.push((0,i.PE)(t,s))
-if((0,i.LP)(n))break}return n}async#Me(e){const post=t=>this.api.ask(({repos:n},s)=>n.createDeployment({...s,...(0,i.zv)(e,this.environment,t)}))
+if((0,i.LP)(n))break}return n}async#nt(e){const post=t=>this.api.ask(({repos:n},s)=>n.createDeployment({...s,...(0,i.zv)(e,this.environment,t)}))
 const t=this.platform.env["GITHUB_SHA"]
 const n=await post().catch(e=>{if(t&&e.message.includes("No ref found"))return post(t)
 throw e})
@@ -9610,56 +9860,57 @@ if(!("id"in n))throw new Error("GitHub created none")
 return n.id}}class RunDeployment{clock
 requests
 context
-#xe
+#ot
 constructor(e,t,n){this.clock=e
 this.requests=t
 this.context=n
 const{kept:s,run:r,url:o}=n
-if(s!==void 0)this.#Pe(t.again(s,{run:r,...o&&{url:o}}))}begin=e=>{this.#Pe(this.#Ge(e))}
-end=async(e,t=this.context.over.signal)=>{const n=this.#xe
+if(s!==void 0)this.#it(t.again(s,{run:r,...o&&{url:o}}))}begin=e=>{this.#it(this.#at(e))}
+end=async(e,t=this.context.over.signal)=>{const n=this.#ot
 if(!n)return[]
 let s="GitHub has no deployment record of this run"
 try{return await(0,r.wj)(this.clock,a,t,t=>(0,r.ZC)(t,async()=>{const{id:t,over:r,wrong:o}=await n
 s="GitHub’s deployment record lacks the result of this run"
-await this.requests.postStatus(t,this.#He(e))
+await this.requests.postStatus(t,this.#ct(e))
 s="GitHub still shows earlier deployments as active"
 if(e.state==="success")for(const e of r)await this.requests.postStatus(e,(0,i.c2)(i.$3))
 return o===void 0?[]:[aboutWrong(o)]}))}catch(e){const t=e instanceof r.Ms
 return[`${s}: ${t?"it does not answer in time":e.message}`]}finally{this.context.over.abort()}}
-#Pe(e){this.#xe=e
-e.catch(()=>{})}async#Ge(e){const t=await this.requests.openOf(e)
+#it(e){this.#ot=e
+e.catch(()=>{})}async#at(e){const t=await this.requests.openOf(e)
 this.context.onKept?.(t.id)
-const n=this.#He((0,i.P7)(e))
+const n=this.#ct((0,i.P7)(e))
 await this.requests.postStatus(t.id,n).catch(()=>{})
-return t}#He(e){const{url:t,live:n}=this.context
-return(0,i.c2)(e,{log:t,live:n})}}function aboutWrong(e){return`the job has a separate deployment record, of commit ${(0,s.j)(e)}, which is not running: set "deployment: false" in its environment`}},5380:(e,t,n)=>{n.d(t,{qj:()=>actionOf,Is:()=>harmless,Vc:()=>inputsOf,QU:()=>maskSecrets,XJ:()=>mistypedInputs,Vm:()=>reportNothingLeft,Qz:()=>reportToRunner,oD:()=>runnerSink,Fj:()=>secretsOf})
+return t}#ct(e){const{url:t,live:n}=this.context
+return(0,i.c2)(e,{log:t,live:n})}}function aboutWrong(e){return`the job has a separate deployment record, of commit ${(0,s.j)(e)}, which is not running: set "deployment: false" in its environment`}},5380:(e,t,n)=>{n.d(t,{qj:()=>actionOf,Is:()=>harmless,Vc:()=>inputsOf,QU:()=>maskSecrets,XJ:()=>mistypedInputs,Vm:()=>reportNothingLeft,Qz:()=>reportToRunner,oD:()=>runnerSink})
 var s=n(1572)
 var r=n(5835)
 var o=n(9310)
 var i=n(4779)
-var a=n(6089)
-var c=n(6388)
-var A=n(307)
-var l=n(5496)
-var u=n(998)
-var d=n(4746)
-var h=n(9384)
-var f=n(6541)
-const g={gantt:{useWidth:960},themeCSS:".grid line { stroke: #8c959f; stroke-opacity: 0.4 }",themeVariables:{taskBkgColor:"#0969da",taskBorderColor:"#0969da",taskTextColor:"#ffffff",critBkgColor:"#cf222e",critBorderColor:"#cf222e",sectionBkgColor:"#8c959f",sectionBkgColor2:"#8c959f",altSectionBkgColor:"transparent"}}
-const p={plain:"",failed:"crit, ",moment:"crit, milestone, "}
-const m=40
-const E=32
-const w=[...[1,2,5,10,15,30].map(e=>[e,`${e}second`]),...[1,2,5,10,15,30].map(e=>[e*60,`${e}minute`])]
-const I=8
-const y=1/400
+var a=n(5427)
+var c=n(6089)
+var A=n(6388)
+var l=n(307)
+var u=n(5496)
+var d=n(998)
+var h=n(4746)
+var f=n(9384)
+var g=n(6541)
+const p={gantt:{useWidth:960},themeCSS:".grid line { stroke: #8c959f; stroke-opacity: 0.4 }",themeVariables:{taskBkgColor:"#0969da",taskBorderColor:"#0969da",taskTextColor:"#ffffff",critBkgColor:"#cf222e",critBorderColor:"#cf222e",sectionBkgColor:"#8c959f",sectionBkgColor2:"#8c959f",altSectionBkgColor:"transparent"}}
+const m={plain:"",failed:"crit, ",moment:"crit, milestone, "}
+const E=40
+const w=32
+const I=[...[1,2,5,10,15,30].map(e=>[e,`${e}second`]),...[1,2,5,10,15,30].map(e=>[e*60,`${e}minute`])]
+const y=8
+const B=1/400
 function timeline(e){if(e.stages.length<2)return
 const t=e.seconds*1e3
-const n=w.find(([t])=>e.seconds/t<=I)?.[1]??"1hour"
+const n=I.find(([t])=>e.seconds/t<=y)?.[1]??"1hour"
 const s=mostRelevant(e)
 const section=(e,n)=>n.length===0?[]:[`section ${e}`,...n.map(e=>rowOf(e,t))]
-return[`%%{init: ${JSON.stringify(g)}}%%`,"gantt","dateFormat YYYY-MM-DD HH:mm:ss.SSS",`axisFormat ${e.seconds<3600?"%M:%S":"%H:%M:%S"}`,`tickInterval ${n}`,...section("Stages",stagesOf(e)),...section("Rollout",coursesOf(e,s,"rollout")),...section("Undo",coursesOf(e,s,"undo"))].join("\n")}function rowOf({label:e,from:t,to:n,look:s},r){const o=s==="moment"?n:Math.max(n,t+r*y)
-return`${e} :${p[s]}${clock(t)}, ${clock(o)}`}function clock(e){return new Date(Date.UTC(2e3,0,1)+e).toISOString().replace("T"," ").replace("Z","")}function stagesOf({stages:e,cause:t,detectedAt:n,startedAt:s}){const r=e.map(({name:e,startedAt:t,seconds:n,ended:r})=>{const o=t-s
-const i=[plain(e),(0,f.YA)(n),...r==="done"?[]:[r]]
+return[`%%{init: ${JSON.stringify(p)}}%%`,"gantt","dateFormat YYYY-MM-DD HH:mm:ss.SSS",`axisFormat ${e.seconds<3600?"%M:%S":"%H:%M:%S"}`,`tickInterval ${n}`,...section("Stages",stagesOf(e)),...section("Rollout",coursesOf(e,s,"rollout")),...section("Undo",coursesOf(e,s,"undo"))].join("\n")}function rowOf({label:e,from:t,to:n,look:s},r){const o=s==="moment"?n:Math.max(n,t+r*B)
+return`${e} :${m[s]}${clock(t)}, ${clock(o)}`}function clock(e){return new Date(Date.UTC(2e3,0,1)+e).toISOString().replace("T"," ").replace("Z","")}function stagesOf({stages:e,cause:t,detectedAt:n,startedAt:s}){const r=e.map(({name:e,startedAt:t,seconds:n,ended:r})=>{const o=t-s
+const i=[plain(e),(0,g.YA)(n),...r==="done"?[]:[r]]
 const a=r==="failed"?"failed":"plain"
 return{label:i.join(", "),from:o,to:o+n*1e3,look:a}})
 if(!t||n===void 0)return r.toSorted(inOrder)
@@ -9668,56 +9919,56 @@ const i={label:`cause recognised (${t.code})`,from:o,to:o,look:"moment"}
 return[...r,i].toSorted(inOrder)}function coursesOf({cause:e,detectedAt:t,startedAt:n,seconds:s},r,o){const i=o==="rollout"&&t!==void 0?t-n:s*1e3
 const a=r.flatMap(t=>{const{startedAt:s,completeAt:r,wanted:a}=t[o]??{}
 if(s===void 0||a===0)return[]
-const A=(0,c.T)(t)
+const c=(0,A.T)(t)
 const l=s-n
 const u=r===void 0?i:r-n
-const d=(0,f.YA)((u-l)/1e3)
-if(e?.workload===A&&o==="rollout")return[{label:`${plain(A)}, ${d}, failed`,from:l,to:i,look:"failed"}]
+const d=(0,g.YA)((u-l)/1e3)
+if(e?.workload===c&&o==="rollout")return[{label:`${plain(c)}, ${d}, failed`,from:l,to:i,look:"failed"}]
 const h=r===void 0?", not complete":""
-return[{label:`${plain(A)}, ${d}${h}`,from:l,to:u,look:"plain"}]})
+return[{label:`${plain(c)}, ${d}${h}`,from:l,to:u,look:"plain"}]})
 return a.toSorted(inOrder)}const inOrder=(e,t)=>e.from-t.from||e.to-t.to
 function mostRelevant({workloads:e,cause:t}){const weight=e=>{const{startedAt:n,completeAt:s,wanted:r}=e.rollout??{}
-if((0,c.T)(e)===t?.workload)return Number.MAX_VALUE
+if((0,A.T)(e)===t?.workload)return Number.MAX_VALUE
 if(n===void 0||r===0)return-1
 return s===void 0?Number.MAX_SAFE_INTEGER:s-n}
-return e.toSorted((e,t)=>weight(t)-weight(e)).slice(0,m)}function plain(e){const t=e.replace(/[^\p{L}\p{N} ./_-]/gu,"_")
-if(t.length<=E)return t
-return`${t.slice(0,E/2)}…${t.slice(1-E/2)}`}const B=100
-const Q=20
-function summary(e){if(e.command==="plan")return(0,d.P)(e,{longest:d.m})
+return e.toSorted((e,t)=>weight(t)-weight(e)).slice(0,E)}function plain(e){const t=e.replace(/[^\p{L}\p{N} ./_-]/gu,"_")
+if(t.length<=w)return t
+return`${t.slice(0,w/2)}…${t.slice(1-w/2)}`}const Q=100
+const b=20
+function summary(e){if(e.command==="plan")return(0,h.P)(e,{longest:h.m})
 const{cause:t,result:n}=e
 const s=e.commands?.some(({ended:e})=>e==="failed")===true
-const r=!(0,h.x)(n)?"❌":s?"⚠️":"✅"
-const o=[`## ${r} ${(0,u.Mk)((0,f.WJ)(e))} (${(0,f.YA)(e.seconds)})`]
-if(t){o.push(`**Cause:** ${(0,u.Mk)(t.sentence)}`)
-if(t.hint!==void 0)o.push(`**Hint:** ${(0,u.Mk)(t.hint)}`)
-o.push(`**More:** [${t.code}](${(0,A.ZZ)(t)})`)
-for(const{title:e="last log lines",lines:n}of(0,f.MX)(t))o.push((0,u.ho)(e,(0,u.OF)(n.slice(-B))))}for(const[t,n]of(0,l.lP)(e.findings??[])){o.push(`**${t}**`)
-for(const{severity:e,message:t,fix:s}of n)o.push(`${l.rf[e]} ${(0,u.Mk)(t)}`,...s===void 0?[]:[(0,u.OF)(s.split("\n"))])}o.push(...planParts(e))
-if(e.workloads.length>0){const t=e.workloads.map(e=>[(0,c.T)(e),(0,f.aW)(e),podsOf(e),e.seconds===void 0?"":e.seconds.toFixed(1)])
-const n=(0,u.tp)(["Workload","Version","Pods ready","Seconds"],t)
-o.push(t.length>Q?(0,u.$h)((0,f.LS)(t.length,"workload"),n):n)}const i=timeline(e)
+const r=!(0,f.x)(n)?"❌":s?"⚠️":"✅"
+const o=[`## ${r} ${(0,d.Mk)((0,g.WJ)(e))} (${(0,g.YA)(e.seconds)})`]
+if(t){o.push(`**Cause:** ${(0,d.Mk)(t.sentence)}`)
+if(t.hint!==void 0)o.push(`**Hint:** ${(0,d.Mk)(t.hint)}`)
+o.push(`**More:** [${t.code}](${(0,l.ZZ)(t)})`)
+for(const{title:e="last log lines",lines:n}of(0,g.MX)(t))o.push((0,d.ho)(e,(0,d.OF)(n.slice(-Q))))}for(const[t,n]of(0,u.lP)(e.findings??[])){o.push(`**${t}**`)
+for(const{severity:e,message:t,fix:s}of n)o.push(`${u.rf[e]} ${(0,d.Mk)(t)}`,...s===void 0?[]:[(0,d.OF)(s.split("\n"))])}o.push(...planParts(e))
+if(e.workloads.length>0){const t=e.workloads.map(e=>[(0,A.T)(e),(0,g.aW)(e),podsOf(e),e.seconds===void 0?"":e.seconds.toFixed(1)])
+const n=(0,d.tp)(["Workload","Version","Pods ready","Seconds"],t)
+o.push(t.length>b?(0,d.$h)((0,g.LS)(t.length,"workload"),n):n)}const i=timeline(e)
 if(i!==void 0){o.push(`\`\`\`mermaid\n${i}\n\`\`\``)
-if(e.workloads.length>m)o.push(`The chart shows the ${m} slowest workloads.`)}const a=e.workloads.map(c.T)
-const g=e.restored.filter(({object:e})=>!a.includes(e))
-if(g.length>0)o.push((0,u.tp)(["Object","Action"],g.map(({object:e,action:t})=>[e,t])))
+if(e.workloads.length>E)o.push(`The chart shows the ${E} slowest workloads.`)}const a=e.workloads.map(A.T)
+const c=e.restored.filter(({object:e})=>!a.includes(e))
+if(c.length>0)o.push((0,d.tp)(["Object","Action"],c.map(({object:e,action:t})=>[e,t])))
 if(e.backup){const{job:t,seconds:n}=e.backup
-o.push(`**Backup before the migrations:** ${(0,u.Mk)(`job/${t}`)} (${(0,f.YA)(n)})`)}if(e.commands){const t=e.commands.map(({when:e,command:t,seconds:n,ended:s})=>[e,t,(0,f.YA)(n),s])
-o.push((0,u.tp)(["Commands","","Took",""],t))}if(e.migrations.length>0){const t=(0,f.UD)(e)
+o.push(`**Backup:** ${(0,d.Mk)(`job/${t}`)} (${(0,g.YA)(n)})`)}if(e.commands){const t=e.commands.map(({when:e,command:t,seconds:n,ended:s})=>[e,t,(0,g.YA)(n),s])
+o.push((0,d.tp)(["Commands","","Took",""],t))}if(e.migrations.length>0){const t=(0,g.UD)(e)
 const n=e.migrations.join(", ")
-o.push(t===void 0?`**Migrations applied:** ${(0,u.Mk)(n)}`:(0,u.Mk)(t))}const p=e.plan?.findings.map(({message:e})=>e)??[]
-for(const t of(0,f.nZ)(e))if(!p.includes(t))o.push(`**Warning:** ${(0,u.Mk)(t)}`)
-if(e.stages.length>0){const t=e.stages.map(({name:e,seconds:t,ended:n})=>[e,(0,f.YA)(t),n])
-o.push((0,u.$h)("Stages",(0,u.tp)(["Stage","Took",""],t)))}if(e.digest!==void 0)o.push(`Image: \`${e.image}:${e.tag}@${e.digest}\``)
+o.push(t===void 0?`**Migrations applied:** ${(0,d.Mk)(n)}`:(0,d.Mk)(t))}const p=e.plan?.findings.map(({message:e})=>e)??[]
+for(const t of(0,g.nZ)(e))if(!p.includes(t))o.push(`**Warning:** ${(0,d.Mk)(t)}`)
+if(e.stages.length>0){const t=e.stages.map(({name:e,seconds:t,ended:n})=>[e,(0,g.YA)(t),n])
+o.push((0,d.$h)("Stages",(0,d.tp)(["Stage","Took",""],t)))}if(e.digest!==void 0)o.push(`Image: \`${e.image}:${e.tag}@${e.digest}\``)
 return`${o.join("\n\n")}\n`}function planParts({plan:e,cause:t}){const{migrations:n=[],findings:s=[],held:r=[],bridges:o=[]}=e??{}
 const i=n.filter(({verdict:e})=>e!=="not judged")
 const a=n.map(({name:e,operations:t,verdict:n})=>[e,t.join(", "),n])
-const c=(0,u.tp)(["Migration","Operations","Running version"],a)
+const c=(0,d.tp)(["Migration","Operations","Running version"],a)
 const A=s.filter(({allowed:e,message:n})=>e===void 0&&t?.sentence.startsWith(n)!==true)
-return[...i.length===0?[]:[a.length>Q?(0,u.$h)((0,f.LS)(a.length,"migration"),c):c],...r.map(({message:e})=>`**Held back:** ${(0,u.Mk)(e)}`),...o.map(u.Mk),...A.flatMap(({severity:e,message:t,fix:n})=>[`${l.rf[e]} ${(0,u.Mk)(t)}`,(0,u.OF)(n.split("\n"))])]}function podsOf(e){const{ready:t,wanted:n}=(0,f.J5)(e)??{}
-return t===void 0||!n?"":`${t} of ${n}`}var b=n(210)
-const v=10
-const k=4e3
+return[...i.length===0?[]:[a.length>b?(0,d.$h)((0,g.LS)(a.length,"migration"),c):c],...r.map(({message:e})=>`**Held back:** ${(0,d.Mk)(e)}`),...o.map(d.Mk),...A.flatMap(({severity:e,message:t,fix:n})=>[`${u.rf[e]} ${(0,d.Mk)(t)}`,(0,d.OF)(n.split("\n"))])]}function podsOf(e){const{ready:t,wanted:n}=(0,g.J5)(e)??{}
+return t===void 0||!n?"":`${t} of ${n}`}var v=n(210)
+const k=10
+const S=4e3
 function inputsOf(e,t){const n={}
 for(const[s]of(0,i.cz)(e,"action")){const e=t[`INPUT_${s.toUpperCase()}`]
 if(e)n[s]=e}return n}function actionOf(e){return r.o1.find(t=>t===e["INPUT_COMMAND"])??"release"}function mistypedInputs(e,t){const n=(0,i.cz)(e,"action").map(([e])=>e)
@@ -9725,34 +9976,63 @@ return Object.keys(t).flatMap(e=>{const[,t]=/^INPUT_(.+)$/.exec(e)??[]
 const s=t?.toLowerCase().replaceAll(" ","_")
 if(s===void 0||s==="command"||n.includes(s))return[]
 const r=(0,o.J)(s,n)
-return r===""?[]:[`"${s}" is not an input of this action${r}`]})}const S=8
-const R=/(?:token|password|secret|-data)["']?\s*:\s*["']?([^\s"',}]+)/gi
-function maskSecrets(e){for(const t of secretsOf(e))s.Pq(t)}function secretsOf(e){const t=Object.entries(i.tp).filter(([,{secret:e}])=>e)
-const n=t.flatMap(([t])=>{const n=(e[t]??"").split("\n").map(e=>e.trim()).filter(e=>e!=="")
-const s=n.flatMap(e=>[...e.matchAll(R)].map(([,e=""])=>e))
-return[...n,...s].filter(e=>n.length===1||e.length>=S)})
-return[...new Set(n)]}function runnerSink(){return{open:e=>{s.Oh(e)},say:(e,t)=>{e.split("\n").forEach(e=>{s.pq(`${harmless(e)}  ${t.toFixed(1)}s`)})},quote:e=>{s.pq(`  │ ${harmless(e)}`)},close:(e,t,n)=>{s.N4()
+return r===""?[]:[`"${s}" is not an input of this action${r}`]})}function maskSecrets(e){for(const t of(0,a.F)(e))s.Pq(t)}function runnerSink(){return{open:e=>{s.Oh(e)},say:(e,t)=>{e.split("\n").forEach(e=>{s.pq(`${harmless(e)}  ${t.toFixed(1)}s`)})},quote:e=>{s.pq(`  │ ${harmless(e)}`)},close:(e,t,n)=>{s.N4()
 const r={done:"✓",failed:"✗",stopped:"·"}[t]
-s.pq(`${r} ${e}${t==="done"?"":` ${t}`} ${(0,f.YA)(n)}`)}}}function harmless(e){return e.replaceAll("\r"," ").split("\n").map(e=>/^[\s\p{Cc}]*::/u.test(e)?e.replace("::","​::"):e).join("\n").replaceAll("##[","#​#[")}async function reportToRunner(e,t){for(const{text:t,kind:n}of(0,a.Q)(e))s.pq(n==="quoted"?`  │ ${harmless(t)}`:harmless(t))
+s.pq(`${r} ${e}${t==="done"?"":` ${t}`} ${(0,g.YA)(n)}`)}}}function harmless(e){return e.replaceAll("\r"," ").split("\n").map(e=>/^[\s\p{Cc}]*::/u.test(e)?e.replace("::","​::"):e).join("\n").replaceAll("##[","#​#[")}async function reportToRunner(e,t){for(const{text:t,kind:n}of(0,c.Q)(e))s.pq(n==="quoted"?`  │ ${harmless(t)}`:harmless(t))
 annotate(e)
 for(const[n,r]of Object.entries(outputsOf(e,t)))s.uH(n,r)
-try{await s.z.addRaw(summary(e)).write()}catch(e){s.pq(`the job summary could not be written: ${harmless((0,b.b)(e))}`)}}function reportNothingLeft({warnings:e}){s.pq("this run left nothing unfinished")
-warn(e)}function warn(e){for(const t of folded(e))s.$e(t.slice(0,k))}function annotate(e){const{cause:t}=e
-warn((0,f.nZ)(e))
+try{await s.z.addRaw(summary(e)).write()}catch(e){s.pq(`the job summary could not be written: ${harmless((0,v.b)(e))}`)}}function reportNothingLeft({warnings:e}){s.pq("this run left nothing unfinished")
+warn(e)}function warn(e){for(const t of folded(e))s.$e(t.slice(0,S))}function annotate(e){const{cause:t}=e
+warn((0,g.nZ)(e))
 if(!t)return
 const n=t.annotations??[]
-n.slice(0,v-1).forEach(({file:e,line:t,title:n,message:r})=>{s.z3(r.slice(0,k),{file:e,startLine:t,title:n})})
-if(n.length===0)s.z3(t.sentence.slice(0,k))}function folded(e){if(e.length<=v)return e
-const t=e.slice(0,v-1)
+n.slice(0,k-1).forEach(({file:e,line:t,title:n,message:r})=>{s.z3(r.slice(0,S),{file:e,startLine:t,title:n})})
+if(n.length===0)s.z3(t.sentence.slice(0,S))}function folded(e){if(e.length<=k)return e
+const t=e.slice(0,k-1)
 const n=e.slice(t.length)
 return[...t,[`${n.length} more warnings:`,...n].join("\n")]}function outputsOf(e,t){return{result:e.result,image:e.digest===void 0?"":`${e.image}:${e.tag}@${e.digest}`,digest:e.digest??"",tag:e.tag,"previous-tag":e.previousTag??"",migrations:JSON.stringify(e.migrations),workloads:JSON.stringify(e.workloads),cause:e.cause?.sentence??"",report:t,seconds:e.seconds.toFixed(1),...e.command==="plan"&&planOutputs(e)}}const T=4e5
 function planOutputs({plan:e}){const t=JSON.stringify(e??null)
-return{plan:t.length>T?"":t,verdict:verdictOf(e)}}const D=new Set(["safe","accepted","unsafe"])
+return{plan:t.length>T?"":t,verdict:verdictOf(e)}}const R=new Set(["safe","accepted","unsafe"])
 function verdictOf(e){if(!e)return"not known"
 const t=e.findings.some(({severity:e,allowed:t})=>e==="error"&&t===void 0)
 if(t)return"unsafe"
-const n=e.migrations.every(({verdict:e})=>D.has(e))
-return n?"safe":"not known"}},4017:(e,t,n)=>{n.d(t,{Gn:()=>r,IH:()=>dueOf,tZ:()=>readyLimit})
+const n=e.migrations.every(({verdict:e})=>R.has(e))
+return n?"safe":"not known"}},5427:(e,t,n)=>{n.d(t,{F:()=>secretsOf})
+var s=n(3645)
+var r=n(4779)
+const o=8
+const i=/^(|.{1,3}|true|false|null|none|yes|no|on|off|v\d\w*|bearer|basic)$/i
+const a=/(token|password|passwd|passphrase|secret|credentials?|private[-_]?key|client[-_]?key[-_]?data|api[-_]?key|access[-_]?key|auth)$|^key$/i
+const c=/^(secret|token)[-_]?(name|namespace)$/i
+const A=/^--?[\w-]*(?:token|password|secret|credentials?|api-key|access-key)(?:=(.*))?$/i
+const l=/:\/\/[^\s/@:]*:([^\s/@]+)@/g
+const u=/(?:token|password|secret|key-data|private_key)["']?\s*:\s*["']?([^\s"',}]+)/gi
+const d=/[\w+/=.~-]{24,}/g
+function secretsOf(e){const t=Object.entries(r.tp).filter(([,{secret:e}])=>e).flatMap(([t])=>{const n=(e[t]??"").trim()
+if(n==="")return[]
+return t==="kubeconfig"?inKubeconfig(n):inText(n)})
+return[...new Set(t)]}function inKubeconfig(e){const t=inDocument(e)
+if(t)return t
+if(/^[~./][^\s]{0,200}$/.test(e))return[]
+return e.includes("\n")?inUnreadable(e):[e]}function inText(e){const t=inDocument(e)??[]
+if(!e.includes("\n"))return[e,...t]
+return t.length>0?t:linesOf(e)}function inDocument(e){const{contents:t,errors:n}=(0,s.Tp)(e,{schema:"failsafe",uniqueKeys:false})
+if(n.length>0||!(0,s.jh)(t))return
+return[...inNode(t),...[...e.matchAll(l)].map(([,e=""])=>e)].filter(e=>!i.test(e))}function inNode(e){if((0,s.jh)(e)){const t=scalar(e.get("name",true))
+return e.items.flatMap(({key:e,value:n})=>{const s=scalar(e)??""
+const r=scalar(n)
+if(r===void 0)return inNode(n)
+const o=s==="value"&&t!==void 0?t:s
+return a.test(o)&&!c.test(o)?shown(r):[]})}if(!(0,s.oP)(e))return[]
+const t=e.items.map(scalar)
+return e.items.flatMap((e,n)=>{const s=A.exec(t[n-1]??"")
+const r=A.exec(t[n]??"")?.[1]
+if(r!==void 0)return linesOf(r)
+return s&&s[1]===void 0?linesOf(t[n]??""):inNode(e)})}function scalar(e){return(0,s.jn)(e)?String(e.value):void 0}function shown(e){const t=linesOf(e)
+return t.length>1?[JSON.stringify(e).slice(1,-1),...t]:t}function linesOf(e){const t=e.split("\n").map(e=>e.trim()).filter(e=>e!=="")
+return t.length===1?t:t.filter(e=>e.length>=o&&!e.startsWith("-----"))}function inUnreadable(e){const t=[...e.matchAll(u)].map(([,e=""])=>e)
+const n=[...e.matchAll(d)].map(([e])=>e)
+return[...t,...n].filter(e=>!i.test(e))}},4017:(e,t,n)=>{n.d(t,{Gn:()=>r,IH:()=>dueOf,tZ:()=>readyLimit})
 var s=n(9387)
 const r=5e3
 const o={is:"open"}
@@ -10012,23 +10292,23 @@ const b=deadlineOf(E,d)
 const v=(0,i.tZ)(e,b)
 const k=(0,c.At)(n,e,g.startedAt,o)
 const S=drainOf(E,Q,B,t)
-const R=(0,l._3)(B,k,{place:A,...isRecreated(E)&&{drains:S?.until??f.since(`drained/${I}`)},timeouts:d,deadline:b,ready:v,first:e.first,observations:g,recorder:f,now:p})
-const{evaluated:T,unsteady:D}=R
-t.requeueTimes.push(...R.requeueTimes)
-t.logsWanted.push(...R.logsWanted)
+const T=(0,l._3)(B,k,{place:A,...isRecreated(E)&&{drains:S?.until??f.since(`drained/${I}`)},timeouts:d,deadline:b,ready:v,first:e.first,observations:g,recorder:f,now:p})
+const{evaluated:R,unsteady:D}=T
+t.requeueTimes.push(...T.requeueTimes)
+t.logsWanted.push(...T.logsWanted)
 const O=e.available===void 0?void 0:Math.min(e.available,Q.wanted??1/0)
 const F=O===void 0?0:(Q.wanted??1/0)-O
-const N=O===void 0?(0,l.iR)(T,p,m):(0,l.cL)(F,T,p,m)
-if(N)return{is:"failed",cause:lostCause(e,N,T,B),status:Q}
-for(const{due:e}of T)if(e.is==="at")t.requeueTimes.push(e.at)
+const N=O===void 0?(0,l.iR)(R,p,m):(0,l.cL)(F,R,p,m)
+if(N)return{is:"failed",cause:lostCause(e,N,R,B),status:Q}
+for(const{due:e}of R)if(e.is==="at")t.requeueTimes.push(e.at)
 const M=B.filter(e=>(0,r.i_)(e)&&!D.includes(e)).length
 const L=O!==void 0&&(0,r.XJ)(E,e)&&M>=O&&!(0,a.HA)(E,B,(0,r.vI)(n,E))
 if(L||Q.complete&&D.length===0&&B.every(r.i_))return Q.wanted===0?{is:"complete",status:Q}:{is:"complete",since:f.complete(I),status:Q}
-const U=waitingOn({status:Q,pods:B,evaluation:R,drain:S,enough:O},t)
+const U=waitingOn({status:Q,pods:B,evaluation:T,drain:S,enough:O},t)
 const x=S?Math.max(S.until,f.since(`draining/${I}`)+d.timeout):f.since(`incomplete/${I}`)+d.timeout
 if(x<=p&&!m){const e=`${y}: not done after ${(0,u.n)(d.timeout)}: ${U.on}`
 const t={code:"timeout",sentence:e,hint:h,workload:I}
-return{is:"failed",cause:withPod(t,y,podSymptomOf(T),B),status:Q}}t.requeueTimes.push(x)
+return{is:"failed",cause:withPod(t,y,podSymptomOf(R),B),status:Q}}t.requeueTimes.push(x)
 return{...U,status:Q}}function lostCause({workload:e},t,n,r){const o=(0,l.rl)(e.name,(0,s.T)(e),t)
 if(t.symptom.reason!=="ProgressDeadline")return o
 const i=podSymptomOf(n,t)
@@ -10110,22 +10390,22 @@ if(e===null||typeof e!=="object")return e??void 0
 const n=t.join(".")==="template.metadata.labels"
 const s=Object.entries(e).filter(([e])=>!(n&&e==="pod-template-hash")).map(([e,n])=>[e,pruned(n,[...t,e])]).filter(([,e])=>e!==void 0).sort(([e],[t])=>e<t?-1:1)
 return s.length===0?void 0:Object.fromEntries(s)}},5101:(e,t,n)=>{n.d(t,{Up:()=>logKey,X1:()=>withLog,_1:()=>newObservations,z:()=>ObservationRecorder})
-function newObservations(e){return{startedAt:e,firstSeen:{},exits:{},logs:{},completeSince:{}}}function logKey(e){return`${e.podUid}/${e.container}/${e.exit}`}function withLog(e,t,n){return{...e,logs:{...e.logs,[logKey(t)]:n}}}class ObservationRecorder{#Je
+function newObservations(e){return{startedAt:e,firstSeen:{},exits:{},logs:{},completeSince:{}}}function logKey(e){return`${e.podUid}/${e.container}/${e.exit}`}function withLog(e,t,n){return{...e,logs:{...e.logs,[logKey(t)]:n}}}class ObservationRecorder{#At
 #ve
-#$e={}
-#Ve
-#Ye={}
-#je=new Set
-#We=false
-constructor(e,t){this.#Je=e
+#lt={}
+#ut
+#dt={}
+#ht=new Set
+#ft=false
+constructor(e,t){this.#At=e
 this.#ve=t
-this.#Ve={...e.exits}}since(e){return this.#$e[e]??=this.#Je.firstSeen[e]??this.#ve}keepPod(e){this.#je.add(e)}keepAll(){this.#We=true}exits(e,t,n,s){const r=`${e}/${t}`
-let o=this.#Ve[r]??{before:s?n:0}
+this.#ut={...e.exits}}since(e){return this.#lt[e]??=this.#At.firstSeen[e]??this.#ve}keepPod(e){this.#ht.add(e)}keepAll(){this.#ft=true}exits(e,t,n,s){const r=`${e}/${t}`
+let o=this.#ut[r]??{before:s?n:0}
 if(s&&o.atReady===void 0)o={...o,atReady:n}
-this.#Ve[r]=o
-return o}known(e,t){return this.#Ve[`${e}/${t}`]??{before:0}}complete(e){return this.#Ye[e]??=this.#Je.completeSince[e]??this.#ve}close(){const e={...this.#$e}
-for(const[t,n]of Object.entries(this.#Je.firstSeen)){const s=t.slice(0,t.indexOf("/"))
-if(this.#We||this.#je.has(s))e[t]??=n}return{...this.#Je,firstSeen:e,exits:this.#Ve,completeSince:this.#Ye}}}},5843:(e,t,n)=>{n.d(t,{b:()=>ownerOf})
+this.#ut[r]=o
+return o}known(e,t){return this.#ut[`${e}/${t}`]??{before:0}}complete(e){return this.#dt[e]??=this.#At.completeSince[e]??this.#ve}close(){const e={...this.#lt}
+for(const[t,n]of Object.entries(this.#At.firstSeen)){const s=t.slice(0,t.indexOf("/"))
+if(this.#ft||this.#ht.has(s))e[t]??=n}return{...this.#At,firstSeen:e,exits:this.#ut,completeSince:this.#dt}}}},5843:(e,t,n)=>{n.d(t,{b:()=>ownerOf})
 var s=n(3905)
 function ownerOf(e,t={},n=["ReplicaSet"]){const r=t.ownerReferences?.find(({controller:e})=>e)
 if(!r)return{kind:"Pod",apiVersion:"v1",id:`pod/${t.name??""}`}
@@ -10379,7 +10659,7 @@ const c=n&&`${e}/attempt/${n.metadata.resourceVersion??""}`
 return{reason:r,key:`${e}/${r}${a}`,message:(0,o.T)(t),...c!==void 0&&{attempt:c},...i?.frees&&{frees:true}}}function refusalReason(e){if(/exceeded quota|failed quota/i.test(e))return"Quota"
 if(/failed calling webhook|failed to call webhook/i.test(e))return"PodNotCreated"
 if(/forbidden|invalid|denied/i.test(e))return"PodRefused"
-return"PodNotCreated"}},5533:(e,t,n)=>{n.d(t,{w:()=>versionsInUse})
+return"PodNotCreated"}},5533:(e,t,n)=>{n.d(t,{w:()=>versionsInUse,y:()=>isEnding})
 var s=n(2088)
 var r=n(9956)
 var o=n(5843)
@@ -10388,14 +10668,19 @@ const r=templatesOf(e).flatMap(e=>usesOfTemplate(e,t))
 return grouped([...s,...r])}function usesOfPod(e,t,n){const{status:a,spec:c}=t
 const A=[...a?.initContainerStatuses??[],...a?.containerStatuses??[]]
 const l=(0,o.b)(e,t.metadata,["ReplicaSet","Job"]).id
-const u=t.metadata?.deletionTimestamp
-const d=u===void 0?{name:l}:{name:`${i}${l}`,goneAt:new Date(u).getTime()}
-return Object.entries((0,r.IC)(c)).flatMap(([e,t])=>{if(t===void 0||!(0,s.iI)(t,n))return[]
-const{imageID:r=""}=A.find(t=>t.name===e)??{}
-const o=(0,s.zZ)(r.replace("docker-pullable://","")).digest
-const{digest:i,tag:a="latest"}=(0,s.zZ)(t)
-return[{...d,tag:a,digest:i??o}]})}const i="an ending pod of "
-function usesOfTemplate({images:e,...t},n){return e.flatMap(e=>{if(e===void 0||!(0,s.iI)(e,n))return[]
+const u=(0,r.IC)(templateOfOwner(e,t)?.spec)
+const d=t.metadata?.deletionTimestamp
+const h=d===void 0?{name:l}:{name:`${i}${l}`,goneAt:new Date(d).getTime()}
+return Object.entries((0,r.IC)(c)).flatMap(([e,t])=>{const r=[t,u[e]]
+if(t===void 0||!r.some(e=>e&&(0,s.iI)(e,n)))return[]
+const{imageID:o=""}=A.find(t=>t.name===e)??{}
+const i=(0,s.zZ)(o.replace("docker-pullable://","")).digest
+const{digest:a,tag:c="latest"}=(0,s.zZ)(t)
+return[{...h,tag:c,digest:a??i}]})}function templateOfOwner(e,{metadata:t}){const{kind:n="",name:s=""}=t?.ownerReferences?.find(e=>e.controller)??{}
+const{replicasets:r,statefulsets:o,daemonsets:i,jobs:a}=e
+const c=new Map([["ReplicaSet",r],["StatefulSet",o],["DaemonSet",i],["Job",a]])
+return c.get(n)?.get(s)?.spec?.template}const i="an ending pod of "
+function isEnding(e){return e.startsWith(i)}function usesOfTemplate({images:e,...t},n){return e.flatMap(e=>{if(e===void 0||!(0,s.iI)(e,n))return[]
 const{digest:r,tag:o="latest"}=(0,s.zZ)(e)
 return[{...t,tag:o,digest:r}]})}function templatesOf({deployments:e,statefulsets:t,daemonsets:n,cronjobs:s}){const o={deployment:e,statefulset:t}
 const title=(e,{metadata:t})=>`${e}/${t?.name??""}`
@@ -10406,7 +10691,7 @@ const s=n[0]?.digest
 return{...s!==void 0&&{digest:s},tag:n[0]?.tag??"",names:namesOf(n),...n.every(({isIdle:e})=>e)&&{isIdle:true},...endOf(n)}})}function endOf(e){const t=e.flatMap(({goneAt:e})=>e??[])
 const n=t.length>0&&e.every(({goneAt:e,isIdle:t})=>t??e)
 return n?{goneAt:Math.max(...t)}:{}}function namesOf(e){const t=new Set(e.map(({name:e})=>e))
-const isTold=e=>e.startsWith(i)&&t.has(e.slice(i.length))
+const isTold=e=>isEnding(e)&&t.has(e.slice(i.length))
 return[...t].filter(e=>!isTold(e)).sort()}},3905:(e,t,n)=>{n.d(t,{T:()=>oneLine,n:()=>lasting})
 function lasting(e){return`${Math.max(0,Math.round(e/1e3))} s`}function oneLine(e,t=300){const n=e.replace(/\s+/g," ").trim()
 return n.length<=t?n:`${n.slice(0,t-1)}…`}},3447:(e,t,n)=>{n.d(t,{Eb:()=>asRoleRules,Zu:()=>merged,o7:()=>missingRights})
@@ -10453,6 +10738,8 @@ const s=byKey(n)
 const r=await e.kubectl(["apply","--dry-run=server","-f","-","-o","json"],{input:asList(t.map(e=>(0,A.Vb)(e,s.get((0,a.TN)(e)))))})
 if(r.code!==0)refused(e,r)
 const o=byKey(opened(r.stdout))
+const isRenamed=t=>e.names.learn(t,o.get((0,a.TN)(t))??t)
+if(t.some(isRenamed))return planApply(e,t,n)
 return t.map(e=>{const t=s.get((0,a.TN)(e))
 const n=o.get((0,a.TN)(e))
 const r=n?(0,A.yR)(n)??n:e
@@ -10497,7 +10784,7 @@ function configHashOf(e){if(!e||!(0,s.gv)(e))return
 return(0,s.kW)(e).metadata?.annotations?.[r]}function withConfigHash(e,t){if(t===void 0)return e
 const n=(0,s.kW)(e)
 const o={...n.metadata?.annotations,[r]:t}
-return(0,s.t3)(e,{...n,metadata:{...n.metadata,annotations:o}})}},2088:(e,t,n)=>{n.d(t,{E4:()=>versionOf,EU:()=>shortName,XH:()=>appOf,iI:()=>isOfRepository,j:()=>shortTag,wu:()=>isImage,zZ:()=>parseImage})
+return(0,s.t3)(e,{...n,metadata:{...n.metadata,annotations:o}})}},2088:(e,t,n)=>{n.d(t,{E4:()=>versionOf,EU:()=>shortName,XH:()=>appOf,gp:()=>fullRepository,iI:()=>isOfRepository,j:()=>shortTag,wu:()=>isImage,zZ:()=>parseImage})
 function parseImage(e){const[t="",n]=e.split("@")
 const s=t.lastIndexOf(":")
 const r=s>t.lastIndexOf("/")
@@ -10571,66 +10858,86 @@ return t!=="kubernetes.io/service-account-token"&&i.some(e=>n.startsWith(`${e}/$
 const A={[a]:c}
 function isManaged(e={}){return e.labels?.[a]===c}function checkManaged(e,t,n){if(isManaged(n))return
 const{name:r=""}=n??{};(0,s.fJ)({code:"name-taken",sentence:`${t}/${r} does not belong to django-rollout (it lacks the label ${a}=${c}), but has the name of its object for this application`,hint:["nothing was written. Rename the application: app: my-shop (in django-rollout.yml), or --app my-shop",`or, if that object is not needed: ${e.commandLine(["delete",t,r])}`].join("\n")})}function twoOfOneName({namespace:e},t,n,o){const i=(0,r.XH)(`/${o.split("/").slice(-2).join("-")}`)
-return(0,s.fJ)({code:"usage",sentence:`${n.what} belongs to ${n.image}, but this run releases ${o}: both are named "${t}" in the namespace "${e}"`,hint:[`nothing was written. Give this application a different name: app: ${i} (in django-rollout.yml), or --app ${i}`,n.so].join("\n")})}},4319:(e,t,n)=>{n.d(t,{K2:()=>u,Ng:()=>parseManifest,PX:()=>readManifests,QB:()=>ownImage,dJ:()=>titled,sb:()=>prepared})
+return(0,s.fJ)({code:"usage",sentence:`${n.what} belongs to ${n.image}, but this run releases ${o}: both are named "${t}" in the namespace "${e}"`,hint:[`nothing was written. Give this application a different name: app: ${i} (in django-rollout.yml), or --app ${i}`,n.so].join("\n")})}},2602:(e,t,n)=>{n.d(t,{Gq:()=>invalid,dJ:()=>titled,xt:()=>readManifestFiles})
 var s=n(3645)
 var r=n(307)
-var o=n(8041)
-var i=n(2088)
-var a=n(8974)
-var c=n(8311)
-var A=n(6625)
-var l=n(210)
-const u={targets:[],others:[],jobs:[],files:new Map}
-const d=["Namespace","ClusterRole","ClusterRoleBinding","CustomResourceDefinition"]
-async function readManifests(e,t,n,s){const r=(await Promise.all(n.map(n=>readPath(e,t,n)))).flat()
-const i=new Map
-for(const{file:e,object:n}of r){check(n,e,t.namespace)
-const s=(0,o.TN)(n)
-if(i.has(s))invalid(`${titled(n)} is in the manifests twice`)
-i.set(s,e)}const c=r.map(({object:e})=>e)
-const l=c.find(e=>(0,A.GW)(e,t.namespace))
-const u=ownImage(s)
-const d=c.filter(a.gv).filter(e=>!(0,a.pi)(e)).filter(e=>(0,a.MZ)((0,a.kW)(e),u).length>0)
-const h=c.filter(e=>isJobOf(e,u))
-const f=[...d,...h,l]
-const g=c.filter(e=>!f.includes(e))
-return{targets:d,others:g,jobs:h,files:i,...l&&{namespace:l}}}function isJobOf(e,t){const{apiVersion:n,kind:s}=e
-return n==="batch/v1"&&s==="Job"&&!(0,a.pi)(e)&&e.spec?.suspend!==true&&(0,a.Mz)(e).some(({image:e})=>t(e??""))}function ownImage(e){return t=>(0,i.iI)(t,e)||(0,i.zZ)(t).repository===(0,i.EU)(e)}function prepared(e,t,n){return(0,a.t3)(e,(0,a.Mo)((0,a.kW)(e),ownImage(t),n))}const h=["kustomization.yaml","kustomization.yml","Kustomization"]
-async function readPath(e,t,n){const from=(e,t)=>parseManifest(t,e).map(t=>({file:e,object:t}))
-if(!e.files.exists(n))invalid(`manifests: no such file or folder: "${n}"`)
-if(!e.files.isFolder(n))return from(n,await e.files.read(n)??"")
+var o=n(210)
+var i=n(8974)
+async function readManifestFiles(e,t,n){const s=(await Promise.all(n.map(n=>sourcesOf(e,t,n)))).flat()
+if(s.length===0)return[]
+const r=await e.files.privateFolder()
+try{const n=await Promise.all(s.map(async({file:t,built:n},s)=>{if(n===void 0)return{file:t,path:t}
+const o=`${r}/${s}.yaml`
+await e.files.writePrivate(o,n)
+return{file:t,path:o}}))
+const o=`${r}/end.json`
+await e.files.writePrivate(o,JSON.stringify(c))
+const i=await t.printFiles(n.flatMap(({path:e})=>[e,o]))
+if(i.code!==0)return await explain(e,n,i.stderr)
+const a=filesOf(i.stdout)
+return n.map(({file:e},t)=>({file:e,objects:(a[t]??[]).map(t=>checked(t,e))}))}finally{await e.files.remove(r)}}const a=["kustomization.yaml","kustomization.yml","Kustomization"]
+async function sourcesOf(e,t,n){if(!e.files.exists(n))invalid(`manifests: no such file or folder: "${n}"`)
+if(!e.files.isFolder(n))return[{file:n}]
 const s=await e.files.list(n)
-if(s.some(e=>h.includes(e))){const e=await t.kustomize(n)
+if(s.some(e=>a.includes(e))){const e=await t.kustomize(n)
 if(e.code!==0)invalid(`manifests: kubectl kustomize ${n}: ${e.stderr.trim()}`)
-return from(n,e.stdout)}const r=s.filter(e=>/\.(ya?ml|json)$/.test(e))
+return[{file:n,built:e.stdout}]}const r=s.filter(e=>/\.(ya?ml|json)$/.test(e))
 if(r.length===0)invalid(`manifests: the folder "${n}" has no .yaml, .yml or .json file`)
-const o=await Promise.all(r.map(async t=>{const s=`${n.replace(/\/$/,"")}/${t}`
-return from(s,await e.files.read(s)??"")}))
-return o.flat()}const f={version:"1.1",stringKeys:true,customTags:e=>[...e.filter(e=>typeof e==="string"||e.format!=="TIME"&&e.tag!=="tag:yaml.org,2002:timestamp"),"intOct"]}
-function parseManifest(e,t){return(0,s.hR)(e,f).flatMap(e=>{const[n]=e.errors
-if(n){const e=n.linePos?.[0].line
-const s=e===void 0?t:`${t}:${e}`
-if(n.message.startsWith("With stringKeys"))invalid(`${s}: a key is not a string`,"render a template first, for example with helm template")
-invalid(`${s}: ${firstLine(n.message).replace(/ at line \d+, column \d+:$/,"")}`)}const s=plain(e,t)
-if(s===null)return[]
+const o=n.replace(/\/$/,"")
+return r.map(e=>({file:`${o}/${e}`}))}const c={apiVersion:"django-rollout/v1",kind:"EndOfFile",metadata:{name:"end"}}
+function filesOf(e){const t=[[]]
+for(const n of e.split(/(?<=^\}$)/m).filter(e=>e.trim()!=="")){const e=JSON.parse(n)
+const s=e.apiVersion===c.apiVersion&&e.kind===c.kind
+if(s)t.push([])
+else t.at(-1)?.push(e)}return t}async function explain(e,t,n){for(const{file:s,path:r}of t.filter(({path:e})=>n.includes(e)))checkText(await e.files.read(r)??"",s)
+const s=firstLine(n).replace(/^error: (error parsing )?/,"")
+const r=t.reduce((e,{file:t,path:n})=>e.replace(n,t),s)
+return invalid(r.replace("error converting YAML to JSON: ",""))}function checkText(e,t){for(const n of(0,s.hR)(e,{version:"1.1",stringKeys:true})){const[e]=n.errors
+if(e){const n=e.linePos?.[0].line
+const s=n===void 0?t:`${t}:${n}`
+if(e.message.startsWith("With stringKeys"))invalid(`${s}: a key is not a string`,"render a template first, for example with helm template")
+invalid(`${s}: ${firstLine(e.message).replace(/ at line \d+, column \d+:$/,"")}`)}let s
+try{s=n.toJS()}catch(e){invalid(`${t}: ${firstLine((0,o.b)(e))}`)}if(s===null)continue
 const r=isObject(s)&&s.kind==="List"?s.items??[]:[s]
 if(!Array.isArray(r))invalid(`${t}: a List has no items`)
-return r.map(e=>{if(!isObject(e))invalid(`${t}: a document is not an object with apiVersion and kind`)
+for(const e of r)checked(e,t)}}function checked(e,t){if(!isObject(e))return invalid(`${t}: a document is not an object with apiVersion and kind`)
 const{apiVersion:n,kind:s,metadata:r}=e
 if(typeof n!=="string"||typeof s!=="string")invalid(`${t}: an object has no apiVersion or no kind`)
 if(!r?.name){const e=r?.generateName!==void 0
 const n="set metadata.name: kubectl apply does not support generateName"
 invalid(`${t}: a ${s} has no metadata.name`,e?n:void 0)}if(typeof r.name!=="string")invalid(`${t}: a ${s} has a metadata.name that is not a string`)
-if((0,a.gv)(e))checkContainers(e,t)
-return e})})}function plain(e,t){try{return e.toJS()}catch(e){return invalid(`${t}: ${firstLine((0,l.b)(e))}`)}}function isObject(e){return typeof e==="object"&&e!==null&&!Array.isArray(e)}function checkContainers(e,t){const{spec:n}=(0,a.kW)(e)
-const s=`${t}: ${e.kind} "${(0,a.Vb)(e)}"`
+if((0,i.gv)(e))checkContainers(e,t)
+return e}function isObject(e){return typeof e==="object"&&e!==null&&!Array.isArray(e)}function checkContainers(e,t){const{spec:n}=(0,i.kW)(e)
+const s=`${t}: ${titled(e)}`
 for(const e of["containers","initContainers"]){const t=n?.[e]??[]
 if(!Array.isArray(t)||!t.every(isObject))invalid(`${s}: ${e} is not a list of containers`)
-for(const{image:e}of t)if(typeof(e??"")!=="string")invalid(`${s}: the image of a container is not a string`)}}function firstLine(e){return e.split("\n")[0]??""}function check(e,t,n){const s=titled(e)
-if((0,c.t8)(e))invalid(`${t}: ${s} has a name that is reserved for the lock, record and history of django-rollout`,"rename it, or remove it from the manifests: the name of a ConfigMap, Secret or Lease must not start with django-rollout-")
-if(d.includes(e.kind??"")&&!(0,A.GW)(e,n))(0,A.qY)(e)
+for(const{image:e}of t)if(typeof(e??"")!=="string")invalid(`${s}: the image of a container is not a string`)}}function firstLine(e){return e.split("\n")[0]??""}function titled(e){return`${e.kind} "${(0,i.Vb)(e)}"`}function invalid(e,t){(0,r.fJ)({code:"manifest-invalid",sentence:e,...t!==void 0&&{hint:t}})}},4319:(e,t,n)=>{n.d(t,{K2:()=>A,PX:()=>readManifests,QB:()=>ownImage,sb:()=>prepared})
+var s=n(8041)
+var r=n(2088)
+var o=n(8974)
+var i=n(8311)
+var a=n(6625)
+var c=n(2602)
+const A={targets:[],others:[],jobs:[],files:new Map}
+const l=["Namespace","ClusterRole","ClusterRoleBinding","CustomResourceDefinition"]
+async function readManifests(e,t,n,r){const i=await(0,c.xt)(e,t,n)
+const A=new Map
+for(const{file:e,objects:n}of i)for(const r of n){check(r,e,t.namespace)
+const n=(0,s.TN)(r)
+if(A.has(n))(0,c.Gq)(`${(0,c.dJ)(r)} is in the manifests twice`)
+A.set(n,e)}const l=i.flatMap(e=>e.objects)
+const u=l.find(e=>(0,a.GW)(e,t.namespace))
+const d=ownImage(r)
+const h=l.filter(o.gv).filter(e=>!(0,o.pi)(e)).filter(e=>(0,o.MZ)((0,o.kW)(e),d).length>0)
+const f=l.filter(e=>isJobOf(e,d))
+const g=[...h,...f,u]
+const p=l.filter(e=>!g.includes(e))
+return{targets:h,others:p,jobs:f,files:A,...u&&{namespace:u}}}function isJobOf(e,t){const{apiVersion:n,kind:s}=e
+return n==="batch/v1"&&s==="Job"&&!(0,o.pi)(e)&&e.spec?.suspend!==true&&(0,o.Mz)(e).some(({image:e})=>t(e??""))}function ownImage(e){return t=>(0,r.iI)(t,e)||(0,r.zZ)(t).repository===(0,r.EU)(e)}function prepared(e,t,n){return(0,o.t3)(e,(0,o.Mo)((0,o.kW)(e),ownImage(t),n))}function check(e,t,n){const s=(0,c.dJ)(e)
+if((0,i.t8)(e))(0,c.Gq)(`${t}: ${s} has a name that is reserved for the lock, record and history of django-rollout`,"rename it, or remove it from the manifests: the name of a ConfigMap, Secret or Lease must not start with django-rollout-")
+if(l.includes(e.kind??"")&&!(0,a.GW)(e,n))(0,a.qY)(e)
 const r=e.metadata?.namespace
-if(r!==void 0&&r!==n)invalid(`${s} names the namespace "${r}", but the release goes to "${n}"`,"remove metadata.namespace from the manifests")}function titled(e){return`${e.kind} "${(0,a.Vb)(e)}"`}function invalid(e,t){(0,r.fJ)({code:"manifest-invalid",sentence:e,...t!==void 0&&{hint:t}})}},8974:(e,t,n)=>{n.d(t,{EY:()=>a,F8:()=>groupOf,FB:()=>same,GP:()=>takesPart,MZ:()=>usesOf,Mo:()=>withImage,Mz:()=>containersOf,TN:()=>keyOf,Vb:()=>nameOf,gv:()=>isWorkload,hY:()=>workloadId,kW:()=>templateOf,nS:()=>withImages,pi:()=>isIgnored,rc:()=>decided,sF:()=>withAnnotation,t3:()=>withTemplate,uo:()=>i,vx:()=>isBeingDeleted,ys:()=>usesOfRepository})
+if(r!==void 0&&r!==n)(0,c.Gq)(`${s} names the namespace "${r}", but the release goes to "${n}"`,"remove metadata.namespace from the manifests")}},8974:(e,t,n)=>{n.d(t,{EY:()=>a,F8:()=>groupOf,FB:()=>same,GP:()=>takesPart,MZ:()=>usesOf,Mo:()=>withImage,Mz:()=>containersOf,TN:()=>keyOf,Vb:()=>nameOf,gv:()=>isWorkload,hY:()=>workloadId,kW:()=>templateOf,nS:()=>withImages,pi:()=>isIgnored,rc:()=>decided,sF:()=>withAnnotation,t3:()=>withTemplate,uo:()=>i,vx:()=>isBeingDeleted,ys:()=>usesOfRepository})
 var s=n(2088)
 const r=["Deployment","StatefulSet","DaemonSet","CronJob"]
 const o=["apps/v1","batch/v1"]
@@ -10660,7 +10967,36 @@ if(typeof e!=="object"||typeof t!=="object"||e===null||t===null)return false
 if(Array.isArray(e)!==Array.isArray(t))return false
 const n=Object.entries(e).filter(([,e])=>e!==void 0)
 const s=Object.entries(t).filter(([,e])=>e!==void 0)
-return n.length===s.length&&n.every(([e,n])=>same(n,t[e]))}},6625:(e,t,n)=>{n.d(t,{B3:()=>namespacePath,F3:()=>resourcesOf,GW:()=>isNamespace,VI:()=>o,k4:()=>discover,qY:()=>outside,rJ:()=>collection})
+return n.length===s.length&&n.every(([e,n])=>same(n,t[e]))}},6384:(e,t,n)=>{n.d(t,{F:()=>OwnNames,P:()=>learnNames})
+var s=n(5138)
+var r=n(2088)
+var o=n(8974)
+var i=n(6625)
+class OwnNames{repository
+#gt=new Set
+#pt
+constructor(e){this.repository=e}read(e){if(this.#pt===void 0)return e
+return e.replace(this.#pt,(e,t)=>t+this.repository)}learn(e,t){if(!(0,o.gv)(e)||!(0,o.gv)(t))return false
+const n=(0,o.MZ)((0,o.kW)(e),e=>(0,r.iI)(e,this.repository))
+const s=(0,o.MZ)((0,o.kW)(t),e=>this.#mt(e)).filter(({name:e})=>n.some(t=>t.name===e)).map(({image:e})=>(0,r.zZ)(e).repository).filter(e=>!this.#gt.has(e))
+s.forEach(e=>this.#gt.add(e))
+if(s.length>0)this.#pt=patternOf([...this.#gt])
+return s.length>0}likely(e){return(0,o.MZ)((0,o.kW)(e),e=>this.#mt(e))}#mt(e){const{repository:t}=(0,r.zZ)(e)
+return!(0,r.iI)(e,this.repository)&&(0,r.EU)(t)===(0,r.EU)(this.repository)}}function patternOf(e){const t=e.map(e=>e.replace(/[.*+?^${}()|[\]\\]/g,"\\$&")).join("|")
+return new RegExp(`("image": *")(?:${t})(?=[:@"])`,"g")}async function learnNames(e,t){const{names:n,namespace:a}=e
+const c=new Map
+for(const e of t){if(!(0,o.gv)(e))continue
+for(const{image:t}of n.likely(e)){const{repository:n}=(0,r.zZ)(t)
+if(!c.has(n))c.set(n,e)}}const A=await Promise.all([...new Set(c.values())].map(async t=>{const{resourceVersion:c,...A}=t.metadata??{}
+const l=n.likely(t).map(({name:e,image:t})=>{const{repository:s}=(0,r.zZ)(t)
+return[e,n.repository+t.slice(s.length)]})
+const u=(0,o.nS)((0,o.kW)(t),Object.fromEntries(l))
+const d=(0,o.t3)({...t,metadata:A},u)
+const h=`${t.kind.toLowerCase()}s`
+const f=`${(0,i.rJ)(t.apiVersion??"",a,h)}/${(0,o.Vb)(t)}`
+try{return n.learn(d,await e.dryRun(f,d))}catch(e){if(e instanceof s.h)return false
+throw e}}))
+return A.includes(true)}},6625:(e,t,n)=>{n.d(t,{B3:()=>namespacePath,F3:()=>resourcesOf,GW:()=>isNamespace,VI:()=>o,k4:()=>discover,qY:()=>outside,rJ:()=>collection})
 var s=n(307)
 var r=n(8974)
 const o={deployments:{apiVersion:"apps/v1",kind:"Deployment"},statefulsets:{apiVersion:"apps/v1",kind:"StatefulSet"},daemonsets:{apiVersion:"apps/v1",kind:"DaemonSet"},cronjobs:{apiVersion:"batch/v1",kind:"CronJob"},replicasets:{apiVersion:"apps/v1",kind:"ReplicaSet"},jobs:{apiVersion:"batch/v1",kind:"Job"},pods:{apiVersion:"v1",kind:"Pod"},events:{apiVersion:"v1",kind:"Event"}}
@@ -11017,7 +11353,7 @@ var s=n(5835)
 var r=n(1533)
 const o=["ImageNotFound","ImagePull","CannotStart","ConfigMissing","OutOfMemory","CrashAfterReady","Crash","InitCrash","PodRefused","PodNotCreated","Quota","NoScaleUp","ScalingUp","Unschedulable","MultiAttach","Volume","Sandbox","NotReady","ProgressDeadline"]
 const i={image:"Image",tests:"Tests",cluster:"Cluster",migrations:"Migrations",rollout:"Rollout",rollback:"Rollback",notifications:"Notifications",run:"Output and configuration"}
-function table_option(e){return e}const a={image:table_option({read:r.an,help:"Name of the image without a tag; every workload that runs it is released",example:"ghcr.io/acme/shop",required:true,group:"image",on:s.Pi}),tag:table_option({read:r.I_,help:"Tag of the image; default: the SHA of the commit",example:"4f2c1d9",group:"image",on:s.Nm}),digest:table_option({read:r.Wf,help:"Digest of the image, from the output of an earlier step: releases exactly the image that was tested",example:"${{ needs.staging.outputs.digest }}",cliExample:"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",group:"image",on:s.Gc}),"extra-tags":table_option({read:r.rK,help:"Additional tags, set after the release is deployed",example:"latest",default:"",group:"image",on:s.bh}),context:table_option({read:(0,r.Ae)("path"),help:"Build context: the folder that the image is built from",example:"backend",default:".",group:"image",on:s.YU}),file:table_option({read:(0,r.Ae)("path"),help:'Path of the Dockerfile; default: the one in "context"',example:"docker/Dockerfile",group:"image",on:[...s.PH,"doctor"]}),target:table_option({read:(0,r.Ae)("stage"),help:"Stage of the Dockerfile to build",example:"production",group:"image",on:s.PH}),"build-args":table_option({read:r.TT,help:"Build arguments, NAME=value, one per line",example:"VERSION=1.4",default:"",group:"image",on:s.PH}),push:table_option({read:r.GX,help:'Pushes the image with its tag: "build" after the build, "test" after the tests pass',example:"true",default:"false",flag:true,group:"image",on:["build","test"]}),"registry-username":table_option({read:(0,r.Ae)("name"),help:'User name for the registry; requires "registry-password"',example:"${{ github.actor }}",cliExample:"ada",with:"registry-password",group:"image",on:s.u5}),"registry-password":table_option({read:(0,r.Ae)("password"),help:"Password or token for the registry; default: docker's existing logins",example:"${{ github.token }}",cliExample:'"$REGISTRY_PASSWORD"',with:"registry-username",secret:true,group:"image",on:s.u5}),"test-command":table_option({read:(0,r.Ae)("command"),help:"Command that runs in a container of the image before the push; none: no tests",example:"pytest -q",default:"python manage.py test",mayBeNone:true,group:"tests",on:[...s.Vt,"doctor"]}),"test-services":table_option({read:(0,r.yU)("postgres","redis"),help:'Temporary servers for the tests: postgres, redis; their addresses are in DATABASE_URL and REDIS_URL; "plan" with "needs" always has postgres',example:"postgres redis",default:"",group:"tests",on:[...s.Vt,"plan"]}),"test-env":table_option({read:r.TT,help:'Environment variables for the tests, and for "plan" with "needs", NAME=value, one per line',example:"DJANGO_DEBUG=1",default:"",group:"tests",on:[...s.Vt,"plan"]}),"test-timeout":table_option({read:r.p0,help:"Time limit of the tests; the release fails when it is reached",example:"30m",default:"20m",group:"tests",on:s.Vt}),kubeconfig:table_option({read:(0,r.Ae)("kubeconfig"),help:"Content or path of a kubeconfig; default: the one that kubectl finds (KUBECONFIG, ~/.kube/config)",example:"${{ secrets.KUBECONFIG }}",cliExample:"~/.kube/production",secret:true,group:"cluster",on:s.K_}),"kube-context":table_option({read:(0,r.Ae)("name"),help:"Context of the kubeconfig; default: its current context",example:"production",group:"cluster",on:s.K_}),namespace:table_option({read:r.Hd,help:"Namespace of the workloads",example:"shop",required:true,group:"cluster",on:s.K_}),manifests:table_option({read:r.Mn,help:"Files, folders or kustomizations to apply with the release, one per line",example:"k8s",default:"",group:"cluster",on:[...s.bh,"doctor"]}),app:table_option({read:r.Hd,help:'Name of the application in its lock, record and Jobs; default: the last part of "image"',example:"shop",group:"cluster",on:s.K_}),"lock-wait":table_option({read:r.p0,help:"How long to wait for another release of the same application; 0: do not wait",example:"30m",default:"10m",group:"cluster",on:s.ST}),"migrate-command":table_option({read:(0,r.Ae)("command"),help:'Command that runs in a Job if migrations are not applied yet, or always if it does more than "manage.py migrate"; none: no migrations',example:"python backend/manage.py migrate --noinput",default:"python manage.py migrate --noinput",mayBeNone:true,group:"migrations",on:[...s.Ix,"rollback","doctor"]}),"migrate-from":table_option({read:(0,r.Ae)("workload"),help:'Workload that serves the web: it is rolled out first, the migration Job gets its environment, and "smoke-path" is requested from it; default: detected',example:"deployment/web",group:"migrations",on:[...s.Ig,"plan","migrate","doctor"]}),"migrate-manifest":table_option({read:(0,r.Ae)("path"),help:"File with a Job whose pod template the migration gets; default: the template of the web workload",example:"deploy/migrate.yaml",group:"migrations",on:[...s.rV,"doctor"]}),"unsafe-migrations":table_option({read:(0,r.yL)("block","warn","allow"),help:"Migrations that break a version which still runs, and a rollback to a version that the schema breaks: block: stop before the first write; warn: continue and report it; allow: continue",example:"warn",default:"block",group:"migrations",on:[...s.Ix,"rollback","recover"]}),contract:table_option({read:(0,r.yL)("off","next","after","manual"),help:"When a migration is applied that removes what a running version needs: next: by the next release, before its rollout; after: when this rollout is done; manual: by the command migrate; off: it stops the release",example:"after",default:"next",group:"migrations",on:s.Ix}),bridge:table_option({read:(0,r.yL)("on","off"),help:"Keep or set a default of a column, or allow NULL in it, until all versions that run work without that",example:"off",default:"on",group:"migrations",on:s.Ix}),"lock-wait-migrate":table_option({read:r.p0,help:"How long a migration waits on PostgreSQL until the tables that it locks are not in use, without keeping other clients waiting; 0: wait in the queue, as Django does",example:"5m",default:"1m",group:"migrations",on:[...s.rV,"rollback","recover"]}),"backup-cronjob":table_option({read:r.Hd,help:"CronJob of the namespace that makes a backup: a Job of it runs before migrations whose loss could not be undone; default: no backup",example:"backup",group:"migrations",on:[...s.Ix,"doctor"]}),backup:table_option({read:(0,r.yL)("needed","always"),help:"needed: a backup before migrations that drop or shorten something, or that cannot be reversed; always: before all migrations",example:"always",default:"needed",with:"backup-cronjob",group:"migrations",on:s.Ix}),"backup-timeout":table_option({read:r.c5,help:"Time limit of the backup",example:"3h",default:"1h",with:"backup-cronjob",group:"migrations",on:s.rV}),"migrate-timeout":table_option({read:r.c5,help:"Time limit of the migration Job",example:"1h",default:"15m",group:"migrations",on:[...s.Ix,"rollback","recover"]}),sql:table_option({read:r.GX,help:"Shows the SQL of each migration in the log, the report and the comment",example:"true",default:"false",flag:true,group:"migrations",on:["plan"]}),"before-rollout":table_option({read:r.Mn,help:"Commands that run in Jobs of the new version before the first pod is replaced, one per line; the release is undone when one fails",example:"python manage.py collectstatic --noinput",default:"",group:"rollout",on:s.bh}),"after-rollout":table_option({read:r.Mn,help:"Commands that run in Jobs of the new version when it is live, one per line; when one fails, the version stays and the run reports it",example:"python manage.py warm_cache",default:"",group:"rollout",on:s.bh}),needs:table_option({read:(0,r.Ae)("path"),help:'File of "save-needs": plans without a cluster, in a temporary container with an empty PostgreSQL on this machine',example:"needs.json",group:"migrations",on:["plan"]}),"save-needs":table_option({read:(0,r.Ae)("path"),help:"File for what the running versions need and which migrations are applied, for a plan without a cluster",example:"needs.json",group:"migrations",on:["plan"]}),timeout:table_option({read:r.c5,help:"Time limit of the rollout of all workloads",example:"20m",default:"10m",group:"rollout",on:s.Ig}),grace:table_option({read:(0,r.qe)(...o),help:"How long a symptom may last before the release is undone, symptom=duration (names: docs/failures.md)",example:"ConfigMissing=60s",default:"",group:"rollout",on:[...s.Ig,"plan","migrate"]}),order:table_option({read:(0,r.yL)("auto","web-first","workers-first","parallel"),help:"web-first: the other workloads follow when one new pod of the web is Ready; workers-first: they follow when all Celery workers are new; auto: workers-first where the version has tasks that the running workers do not know, else web-first; parallel: all at once",example:"parallel",default:"auto",group:"rollout",on:s.Ig}),bake:table_option({read:r.p0,help:"How long all pods are watched after the last one became available; 0: not watched",example:"1m",default:"15s",group:"rollout",on:s.Ig}),"smoke-path":table_option({read:r.Lx,help:"Path to request through the web's Service after the rollout; the new version must answer with a status from 200 to 299; redirects on the same host are followed, with https if the page requires it",example:"/healthz",group:"rollout",on:[...s.Ig,"doctor"]}),"smoke-host":table_option({read:r.Sm,help:"Host header of the smoke request; default: that of the readiness probe, or localhost",example:"shop.example.com",with:"smoke-path",group:"rollout",on:[...s.Ig,"doctor"]}),"smoke-timeout":table_option({read:r.c5,help:"Time limit of the smoke request",example:"2m",default:"60s",group:"rollout",on:s.Ig}),"on-failure":table_option({read:(0,r.yL)("undo","keep"),help:'undo: restore everything; keep: leave everything for inspection, until "recover" or the next release restores it',example:"keep",default:"undo",group:"rollout",on:s.Ig}),"on-unsafe-undo":table_option({read:(0,r.yL)("auto","stop","reverse","undo"),help:"When a release fails whose migrations break the previous version: auto: the new image reverses them where that drops no stored value, otherwise as stop; stop: the previous version is not restored, and the run says what to do; reverse: they are reversed in any case; undo: the previous version is restored onto the schema that breaks it",example:"reverse",default:"auto",group:"migrations",on:[...s.Ig,"recover"]}),to:table_option({read:(0,r.Ae)("version"),help:'The release to roll back to: previous (the last version that was not rolled back from), the number of a release (see "history"), or a commit or tag',example:"4f2c1d9",default:"previous",group:"rollback",on:["rollback"]}),"reverse-migrations":table_option({read:r.GX,help:"Where the schema breaks the version to roll back to: the running version first reverses as few of its migrations as needed",example:"true",default:"false",flag:true,group:"rollback",on:["rollback"]}),"accept-downtime":table_option({read:r.GX,help:"Reverses migrations even where the running version then fails until the rollback has ended",example:"true",default:"false",flag:true,with:"reverse-migrations",group:"rollback",on:["rollback"]}),"dry-run":table_option({read:r.GX,help:"Reports what would be done, and writes nothing",example:"true",default:"false",flag:true,group:"rollback",on:["rollback"]}),token:table_option({read:(0,r.Ae)("token"),help:'Token for GitHub’s deployment records, with "deployments: write"; for the comment of "plan", with "pull-requests: write"',example:"${{ github.token }}",secret:true,only:"action",group:"notifications",on:[...s.Cm,"plan"]}),environment:table_option({read:(0,r.Ae)("name"),help:"GitHub environment for the deployment record of this version",example:"production",with:"token",only:"action",group:"notifications",on:s.Cm}),"environment-url":table_option({read:r.Dy,help:"URL of the live application: a link in the deployment record",example:"https://shop.example.com",with:"environment",only:"action",group:"notifications",on:s.Cm}),webhook:table_option({read:r.Dy,help:"URL that receives the result of the run, as JSON for Slack and other chats",example:"${{ secrets.CHAT_WEBHOOK }}",cliExample:'"$CHAT_WEBHOOK"',secret:true,group:"notifications",on:s.Cm}),"webhook-on":table_option({read:(0,r.yL)("always","failure"),help:"When to notify the webhook: always, or only after a failed run",example:"failure",default:"always",group:"notifications",on:s.Cm}),json:table_option({read:r.GX,help:"Prints the report as JSON to standard output, and the log to standard error",example:"true",default:"false",flag:true,only:"command",group:"run",on:s.Pi}),report:table_option({read:(0,r.Ae)("path"),help:"File for the JSON report; default in the action: a temporary file",example:"release.json",group:"run",on:s.Pi}),junit:table_option({read:(0,r.Ae)("path"),help:"File for stages and failed tests as JUnit XML, for GitLab and Jenkins",example:"release.xml",only:"command",group:"run",on:s.o1}),config:table_option({read:(0,r.Ae)("path"),help:"File with options; default: django-rollout.yml in the current folder, if it exists",example:"deploy/production.yml",group:"run",on:s.Pi})}
+function table_option(e){return e}const a={image:table_option({read:r.an,help:"Name of the image without a tag; every workload that runs it is released",example:"ghcr.io/acme/shop",required:true,group:"image",on:s.Pi}),tag:table_option({read:r.I_,help:"Tag of the image; default: the SHA of the commit",example:"4f2c1d9",group:"image",on:s.Nm}),digest:table_option({read:r.Wf,help:"Digest of the image, from the output of an earlier step: releases exactly the image that was tested",example:"${{ needs.staging.outputs.digest }}",cliExample:"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",group:"image",on:s.Gc}),"extra-tags":table_option({read:r.rK,help:"Additional tags, set after the release is deployed",example:"latest",default:"",group:"image",on:s.bh}),context:table_option({read:(0,r.Ae)("path"),help:"Build context: the folder that the image is built from",example:"backend",default:".",group:"image",on:s.YU}),file:table_option({read:(0,r.Ae)("path"),help:'Path of the Dockerfile; default: the one in "context"',example:"docker/Dockerfile",group:"image",on:[...s.PH,"doctor"]}),target:table_option({read:(0,r.Ae)("stage"),help:"Stage of the Dockerfile to build",example:"production",group:"image",on:s.PH}),"build-args":table_option({read:r.TT,help:"Build arguments, NAME=value, one per line",example:"VERSION=1.4",default:"",group:"image",on:s.PH}),push:table_option({read:r.GX,help:'Pushes the image with its tag: "build" after the build, "test" after the tests pass',example:"true",default:"false",flag:true,group:"image",on:["build","test"]}),"registry-username":table_option({read:(0,r.Ae)("name"),help:'User name for the registry; requires "registry-password"',example:"${{ github.actor }}",cliExample:"ada",with:"registry-password",group:"image",on:s.u5}),"registry-password":table_option({read:(0,r.Ae)("password"),help:"Password or token for the registry; default: docker's existing logins",example:"${{ github.token }}",cliExample:'"$REGISTRY_PASSWORD"',with:"registry-username",secret:true,group:"image",on:s.u5}),"test-command":table_option({read:(0,r.Ae)("command"),help:"Command that runs in a container of the image before the push; none: no tests",example:"pytest -q",default:"python manage.py test",mayBeNone:true,group:"tests",on:[...s.Vt,"doctor"]}),"test-services":table_option({read:(0,r.yU)("postgres","redis"),help:'Temporary servers for the tests: postgres, redis; their addresses are in DATABASE_URL and REDIS_URL; "plan" with "needs" always has postgres',example:"postgres redis",default:"",group:"tests",on:[...s.Vt,"plan"]}),"test-env":table_option({read:r.TT,help:'Environment variables for the tests, and for "plan" with "needs", NAME=value, one per line',example:"DJANGO_DEBUG=1",default:"",group:"tests",on:[...s.Vt,"plan"]}),"test-timeout":table_option({read:r.p0,help:"Time limit of the tests; the release fails when it is reached",example:"30m",default:"20m",group:"tests",on:s.Vt}),kubeconfig:table_option({read:(0,r.Ae)("kubeconfig"),help:"Content or path of a kubeconfig; default: the one that kubectl finds (KUBECONFIG, ~/.kube/config)",example:"${{ secrets.KUBECONFIG }}",cliExample:"~/.kube/production",secret:true,group:"cluster",on:s.K_}),"kube-context":table_option({read:(0,r.Ae)("name"),help:"Context of the kubeconfig; default: its current context",example:"production",group:"cluster",on:s.K_}),namespace:table_option({read:r.Hd,help:"Namespace of the workloads",example:"shop",required:true,group:"cluster",on:s.K_}),manifests:table_option({read:r.Mn,help:"Files, folders or kustomizations to apply with the release, one per line",example:"k8s",default:"",group:"cluster",on:[...s.bh,"doctor"]}),app:table_option({read:r.Hd,help:'Name of the application in its lock, record and Jobs; default: the last part of "image"',example:"shop",group:"cluster",on:s.K_}),"lock-wait":table_option({read:r.p0,help:"How long to wait for another release of the same application; 0: do not wait",example:"30m",default:"10m",group:"cluster",on:s.ST}),"migrate-command":table_option({read:(0,r.Ae)("command"),help:'Command that runs in a Job if migrations are not applied yet, or always if it does more than "manage.py migrate"; none: no migrations',example:"python backend/manage.py migrate --noinput",default:"python manage.py migrate --noinput",mayBeNone:true,group:"migrations",on:[...s.Ix,"rollback","doctor"]}),"migrate-from":table_option({read:(0,r.Ae)("workload"),help:'Workload that serves the web: it is rolled out first, the migration Job gets its environment, and "smoke-path" is requested from it; default: detected',example:"deployment/web",group:"migrations",on:[...s.Ig,"plan","migrate","doctor"]}),"migrate-manifest":table_option({read:(0,r.Ae)("path"),help:"File with a Job whose pod template the migration gets; default: the template of the web workload",example:"deploy/migrate.yaml",group:"migrations",on:[...s.rV,"doctor"]}),"unsafe-migrations":table_option({read:(0,r.yL)("block","warn","allow"),help:"Migrations that break a version which still runs, and a rollback to a version that the schema breaks: block: stop before the first write; warn: continue and report it; allow: continue",example:"warn",default:"block",group:"migrations",on:[...s.Ix,"rollback","recover"]}),contract:table_option({read:(0,r.yL)("off","next","after","manual"),help:"When a migration is applied that removes what a running version needs: next: by the next release, before its rollout; after: when this rollout is done; manual: by the command migrate; off: it stops the release",example:"after",default:"next",group:"migrations",on:s.Ix}),bridge:table_option({read:(0,r.yL)("on","off"),help:"Keep or set a default of a column, or allow NULL in it, until all versions that run work without that",example:"off",default:"on",group:"migrations",on:s.Ix}),"lock-wait-migrate":table_option({read:r.p0,help:"How long a migration waits on PostgreSQL until the tables that it locks are not in use, without keeping other clients waiting; 0: wait in the queue, as Django does",example:"5m",default:"1m",group:"migrations",on:[...s.rV,"rollback","recover"]}),"backup-cronjob":table_option({read:r.Hd,help:"CronJob of the namespace that makes a backup: a Job of it runs before migrations whose loss could not be undone, and before a reversal that drops stored values; default: no backup",example:"backup",group:"migrations",on:[...s.Ix,"rollback","recover","doctor"]}),backup:table_option({read:(0,r.yL)("needed","always"),help:"needed: a backup before migrations that drop or shorten something, or that cannot be reversed; always: before all migrations",example:"always",default:"needed",with:"backup-cronjob",group:"migrations",on:s.Ix}),"backup-timeout":table_option({read:r.c5,help:"Time limit of the backup",example:"3h",default:"1h",with:"backup-cronjob",group:"migrations",on:[...s.rV,"rollback","recover"]}),"migrate-timeout":table_option({read:r.c5,help:"Time limit of the migration Job",example:"1h",default:"15m",group:"migrations",on:[...s.Ix,"rollback","recover"]}),sql:table_option({read:r.GX,help:"Shows the SQL of each migration in the log, the report and the comment",example:"true",default:"false",flag:true,group:"migrations",on:["plan"]}),"before-rollout":table_option({read:r.Mn,help:"Commands that run in Jobs of the new version before the first pod is replaced, one per line; the release is undone when one fails",example:"python manage.py collectstatic --noinput",default:"",group:"rollout",on:s.bh}),"after-rollout":table_option({read:r.Mn,help:"Commands that run in Jobs of the new version when it is live, one per line; when one fails, the version stays and the run reports it",example:"python manage.py warm_cache",default:"",group:"rollout",on:s.bh}),needs:table_option({read:(0,r.Ae)("path"),help:'File of "save-needs": plans without a cluster, in a temporary container with an empty PostgreSQL on this machine',example:"needs.json",group:"migrations",on:["plan"]}),"save-needs":table_option({read:(0,r.Ae)("path"),help:"File for what the running versions need and which migrations are applied, for a plan without a cluster",example:"needs.json",group:"migrations",on:["plan"]}),timeout:table_option({read:r.c5,help:"Time limit of the rollout of all workloads",example:"20m",default:"10m",group:"rollout",on:s.Ig}),grace:table_option({read:(0,r.qe)(...o),help:"How long a symptom may last before the release is undone, symptom=duration (names: docs/failures.md)",example:"ConfigMissing=60s",default:"",group:"rollout",on:[...s.Ig,"plan","migrate"]}),order:table_option({read:(0,r.yL)("auto","web-first","workers-first","parallel"),help:"web-first: the other workloads follow when one new pod of the web is Ready; workers-first: they follow when all Celery workers are new; auto: workers-first where the version has tasks that the running workers do not know, else web-first; parallel: all at once",example:"parallel",default:"auto",group:"rollout",on:s.Ig}),bake:table_option({read:r.p0,help:"How long all pods are watched after the last one became available; 0: not watched",example:"1m",default:"15s",group:"rollout",on:s.Ig}),"smoke-path":table_option({read:r.Lx,help:"Path to request through the web's Service after the rollout; the new version must answer with a status from 200 to 299; redirects on the same host are followed, with https if the page requires it",example:"/healthz",group:"rollout",on:[...s.Ig,"doctor"]}),"smoke-host":table_option({read:r.Sm,help:"Host header of the smoke request; default: that of the readiness probe, or localhost",example:"shop.example.com",with:"smoke-path",group:"rollout",on:[...s.Ig,"doctor"]}),"smoke-timeout":table_option({read:r.c5,help:"Time limit of the smoke request",example:"2m",default:"60s",group:"rollout",on:s.Ig}),"on-failure":table_option({read:(0,r.yL)("undo","keep"),help:'undo: restore everything; keep: leave everything for inspection, until "recover" or the next release restores it',example:"keep",default:"undo",group:"rollout",on:s.Ig}),"on-unsafe-undo":table_option({read:(0,r.yL)("auto","stop","reverse","undo"),help:"When a release fails whose migrations break the previous version: auto: the new image reverses them where that drops no stored value, otherwise as stop; stop: the previous version is not restored, and the run says what to do; reverse: they are reversed in any case; undo: the previous version is restored onto the schema that breaks it",example:"reverse",default:"auto",group:"migrations",on:[...s.Ig,"recover"]}),to:table_option({read:(0,r.Ae)("version"),help:'The release to roll back to: previous (the last version that was not rolled back from), the number of a release (see "history"), or a commit or tag',example:"4f2c1d9",default:"previous",group:"rollback",on:["rollback"]}),"reverse-migrations":table_option({read:r.GX,help:"Where the schema breaks the version to roll back to: the running version first reverses as few of its migrations as needed",example:"true",default:"false",flag:true,group:"rollback",on:["rollback"]}),"accept-downtime":table_option({read:r.GX,help:"Reverses migrations even where the running version then fails until the rollback has ended",example:"true",default:"false",flag:true,with:"reverse-migrations",group:"rollback",on:["rollback"]}),"dry-run":table_option({read:r.GX,help:"Reports what would be done, and writes nothing",example:"true",default:"false",flag:true,group:"rollback",on:["rollback"]}),token:table_option({read:(0,r.Ae)("token"),help:'Token for GitHub’s deployment records, with "deployments: write"; for the comment of "plan", with "pull-requests: write"',example:"${{ github.token }}",secret:true,only:"action",group:"notifications",on:[...s.Cm,"plan"]}),environment:table_option({read:(0,r.Ae)("name"),help:"GitHub environment for the deployment record of this version",example:"production",with:"token",only:"action",group:"notifications",on:s.Cm}),"environment-url":table_option({read:r.Dy,help:"URL of the live application: a link in the deployment record",example:"https://shop.example.com",with:"environment",only:"action",group:"notifications",on:s.Cm}),webhook:table_option({read:r.Dy,help:"URL that receives the result of the run, as JSON for Slack and other chats",example:"${{ secrets.CHAT_WEBHOOK }}",cliExample:'"$CHAT_WEBHOOK"',secret:true,group:"notifications",on:s.Cm}),"webhook-on":table_option({read:(0,r.yL)("always","failure"),help:"When to notify the webhook: always, or only after a failed run",example:"failure",default:"always",group:"notifications",on:s.Cm}),json:table_option({read:r.GX,help:"Prints the report as JSON to standard output, and the log to standard error",example:"true",default:"false",flag:true,only:"command",group:"run",on:s.Pi}),report:table_option({read:(0,r.Ae)("path"),help:"File for the JSON report; default in the action: a temporary file",example:"release.json",group:"run",on:s.Pi}),junit:table_option({read:(0,r.Ae)("path"),help:"File for stages and failed tests as JUnit XML, for GitLab and Jenkins",example:"release.xml",only:"command",group:"run",on:s.o1}),config:table_option({read:(0,r.Ae)("path"),help:"File with options; default: django-rollout.yml in the current folder, if it exists",example:"deploy/production.yml",group:"run",on:s.Pi})}
 function optionsOf(e,t){return Object.entries(a).filter(([,{on:n,only:s}])=>n.includes(e)&&(t===void 0||s===void 0||s===t))}},7946:(e,t,n)=>{n.d(t,{B:()=>cancelSignal,U:()=>outliveReaders})
 function cancelSignal(e=()=>{}){const t=new AbortController
 const end=n=>{if(!t.signal.aborted)e(n)
@@ -11034,9 +11370,51 @@ var i=n(6760)
 function realFiles(e){return{read:async e=>{try{return await(0,r.readFile)(e,"utf8")}catch(e){if(isMissing(e))return
 throw e}},exists:e=>(0,s.existsSync)(e),isFolder:e=>(0,s.statSync)(e,{throwIfNoEntry:false})?.isDirectory()??false,link:e=>(0,r.readlink)(e).catch(()=>{}),list:async e=>(await(0,r.readdir)(e)).sort(),privateFolder:()=>(0,r.mkdtemp)((0,i.join)(e["RUNNER_TEMP"]||(0,o.tmpdir)(),"django-rollout-")),socketFolder:()=>(0,r.mkdtemp)((0,i.join)((0,o.tmpdir)(),"django-rollout-")),writePrivate:async(e,t)=>{await(0,r.writeFile)(e,"",{mode:384})
 await(0,r.chmod)(e,384)
-await(0,r.writeFile)(e,t)},write:async(e,t)=>{await(0,r.mkdir)((0,i.dirname)(e),{recursive:true})
+await(0,r.writeFile)(e,t)},linkTo:(e,t)=>(0,r.symlink)((0,i.resolve)(e),t),writeProgram:async(e,t)=>{await(0,r.mkdir)((0,i.dirname)(e),{recursive:true})
+await(0,r.writeFile)(e,t,{mode:448})},write:async(e,t)=>{await(0,r.mkdir)((0,i.dirname)(e),{recursive:true})
 await(0,r.writeFile)(e,t)},remove:e=>(0,r.rm)(e,{recursive:true,force:true})}}function isMissing(e){const{code:t}=e
-return t==="ENOENT"||t==="ENOTDIR"}},5903:(t,n,s)=>{s.d(n,{W:()=>realPlatform})
+return t==="ENOENT"||t==="ENOTDIR"}},53:(e,t,n)=>{n.d(t,{T9:()=>LongLine,g3:()=>LineSplitter,jd:()=>Last,xS:()=>r})
+var s=n(6193)
+const r=64*1024
+const o=32*1024*1024
+class LineSplitter{#Et=new s.StringDecoder("utf8")
+#wt
+#Ct=""
+constructor(e){this.#wt=e}push(e){this.#It(this.#Et.write(e))}end(){this.#It(this.#Et.end())
+if(this.#Ct!=="")this.#yt(this.#Ct)
+this.#Ct=""}#It(e){const t=e.split("\n")
+t[0]=this.#Ct+(t[0]??"")
+const n=t.pop()??""
+for(const e of t)this.#yt(e)
+this.#Ct=this.#Bt(n)}#Bt(e){const t=e.lastIndexOf("\r",e.length-2)
+let n=e.slice(t+1)
+while(n.length>r){const e=pieceOf(n)
+this.#wt(e)
+n=n.slice(e.length)}return n}#yt(e){const t=e.endsWith("\r")?e.slice(0,-1):e
+this.#wt(this.#Bt(t))}}class LongLine{whole
+#Ct=""
+#Qt=false
+constructor(e){this.whole=e}*push(e){this.#Ct+=e
+const t=r+this.whole.length
+while(!this.#Qt&&this.#Ct.length>=t){this.#Qt=this.whole!==""&&this.#Ct.slice(0,t).includes(this.whole)
+if(!this.#Qt)yield this.#It(pieceOf(this.#Ct))}while(this.#Ct.length>=o)yield this.#It(this.#Ct.slice(0,o))}end(){this.#Qt=false
+return this.#It(this.#Ct)}#It(e){this.#Ct=this.#Ct.slice(e.length)
+return e}}class Last{most
+lettersOf
+#bt=[]
+#vt=0
+#kt=0
+constructor(e,t){this.most=e
+this.lettersOf=t}get all(){return this.#bt.slice(this.#vt)}push(e){this.#bt.push(e)
+this.#kt+=this.lettersOf(e)
+while(this.#St())this.#Tt()
+if(this.#vt<this.most.count)return
+this.#bt=this.#bt.slice(this.#vt)
+this.#vt=0}#St(){const e=this.#bt.length-this.#vt
+return e>this.most.count||e>1&&this.#kt>this.most.letters}#Tt(){const[e]=this.#bt.splice(this.#vt,1,void 0)
+if(e!==void 0)this.#kt-=this.lettersOf(e)
+this.#vt+=1}}function pieceOf(e){const t=/[\ud800-\udbff]/.test(e[r-1]??"")
+return e.slice(0,t?r-1:r)}},4418:(t,n,s)=>{s.d(n,{W:()=>realPlatform})
 const r={now:()=>Math.round(performance.timeOrigin+performance.now()),sleep:(e,t)=>new Promise((n,s)=>{const end=()=>{clearTimeout(r)
 s(t?.reason)}
 const r=setTimeout(()=>{t?.removeEventListener("abort",end)
@@ -11046,7 +11424,8 @@ else t?.addEventListener("abort",end,{once:true})}),every:(e,t)=>{const n=setInt
 return()=>clearInterval(n)}}
 var o=s(9593)
 var i=s(7067)
-const a=e(import.meta.url)("node:string_decoder")
+var a=s(6193)
+var c=s(53)
 function realNetwork(){const e=new i.Agent({keepAlive:true})
 return{request:async t=>{const n=await send(t,e)
 return answer(n,t.signal)}}}function send(e,t){return new Promise((n,s)=>{const{signal:r}=e
@@ -11064,36 +11443,26 @@ else s(o)})
 a.end(o)})}function answer(e,t){async function*texts(){const n=new a.StringDecoder("utf8")
 try{for await(const t of e)yield n.write(t)}catch(e){throw t?.aborted?t.reason:e}yield n.end()}return{status:e.statusCode??0,...e.headers.location!==void 0&&{location:e.headers.location},text:async()=>{const e=[]
 for await(const t of texts())e.push(t)
-return e.join("")},lines:async function*(){let e=[]
-for await(const t of texts()){const n=t.split("\n")
-const s=n.pop()??""
-for(const t of n){yield[...e,t].join("")
-e=[]}if(s!=="")e.push(s)}if(e.length>0)yield e.join("")}}}var c=s(8358)
-var A=s(1421)
-var l=s(3024)
-var u=s(8161)
-var d=s(6760)
-const h=64*1024
-class LineSplitter{#qe=new a.StringDecoder("utf8")
-#_e
-#ze=""
-constructor(e){this.#_e=e}push(e){this.#Ke(this.#qe.write(e))}end(){this.#Ke(this.#qe.end())
-if(this.#ze!=="")this.#Ze(this.#ze)
-this.#ze=""}#Ke(e){const t=e.split("\n")
-t[0]=this.#ze+(t[0]??"")
-const n=t.pop()??""
-for(const e of t)this.#Ze(e)
-this.#ze=this.#Xe(n)}#Xe(e){const t=e.lastIndexOf("\r",e.length-2)
-let n=e.slice(t+1)
-while(n.length>h){const e=isHighSurrogate(n.charCodeAt(h-1))?h-1:h
-this.#_e(n.slice(0,e))
-n=n.slice(e)}return n}#Ze(e){const t=e.endsWith("\r")?e.slice(0,-1):e
-this.#_e(this.#Xe(t))}}function isHighSurrogate(e){return e>=55296&&e<=56319}const f=`\nconst groups = new Set()\nlet rest = ''\nprocess.stdin.on('data', (bytes) => {\n  const lines = (rest + bytes).split('\\n')\n  rest = lines.pop()\n  for (const line of lines) line[0] === '+' ? groups.add(line.slice(1)) : groups.delete(line.slice(1))\n})\nprocess.stdin.on('close', () => {\n  for (const group of groups) try { process.kill(-group, 'SIGKILL') } catch {}\n})\nfor (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => {})\n`
+return e.join("")},lines:e=>e?logLines(texts(),e.whole??""):wholeLines(texts())}}async function*wholeLines(e){let t=[]
+for await(const n of e){const e=n.split("\n")
+const s=e.pop()??""
+for(const n of e){yield[...t,n].join("")
+t=[]}if(s!=="")t.push(s)}if(t.length>0)yield t.join("")}async function*logLines(e,t){const n=new c.T9(t)
+for await(const t of e){const e=t.split("\n")
+const s=e.pop()??""
+for(const t of e){yield*n.push(t)
+yield n.end()}yield*n.push(s)}const s=n.end()
+if(s!=="")yield s}var A=s(8358)
+var l=s(1421)
+var u=s(3024)
+var d=s(8161)
+var h=s(6760)
+const f=`\nconst groups = new Set()\nlet rest = ''\nprocess.stdin.on('data', (bytes) => {\n  const lines = (rest + bytes).split('\\n')\n  rest = lines.pop()\n  for (const line of lines) line[0] === '+' ? groups.add(line.slice(1)) : groups.delete(line.slice(1))\n})\nprocess.stdin.on('close', () => {\n  for (const group of groups) try { process.kill(-group, 'SIGKILL') } catch {}\n})\nfor (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => {})\n`
 function watchdog(){let e
 const send=t=>{e??=start()
 e.stdin?.write(`${t}\n`)}
 return{guard:e=>{send(`+${e}`)
-return()=>{send(`-${e}`)}}}}function start(){const e=(0,A.spawn)(process.execPath,["-e",f],{detached:true,stdio:["pipe","ignore","ignore"],env:{}})
+return()=>{send(`-${e}`)}}}}function start(){const e=(0,l.spawn)(process.execPath,["-e",f],{detached:true,stdio:["pipe","ignore","ignore"],env:{}})
 e.on("error",()=>{})
 e.stdin.on("error",()=>{})
 e.unref()
@@ -11109,7 +11478,7 @@ return{account:account,find:t=>Promise.resolve(find(t,e)),run:async(t,n,s={})=>{
 if(r===void 0)return missing(t)
 const{input:o,cwd:i}=s
 if(o!==void 0)return fed(t,r,n,{env:variables(s.env),cwd:i,input:o})
-try{const{exitCode:e,stdout:t,stderr:o}=await(0,c.H)(quoted(r),[...n],{silent:true,ignoreReturnCode:true,env:variables(s.env),...i===void 0?{}:{cwd:i}})
+try{const{exitCode:e,stdout:t,stderr:o}=await(0,A.H)(quoted(r),[...n],{silent:true,ignoreReturnCode:true,env:variables(s.env),...i===void 0?{}:{cwd:i}})
 return{code:e,stdout:t,stderr:o}}catch(e){return unstarted(t,e)}},stream:async(s,r,o)=>{const i=find(s,e)
 if(i===void 0){o.onLine(missing(s).stderr,"stderr")
 return 127}const a={...o,env:variables(o.env)}
@@ -11123,56 +11492,56 @@ const{signal:n}=new AbortController
 const onLine=()=>{}
 const s={tool:t,path:t,args:[...E,"true"]}
 const r=await stream(s,{signal:n,onLine:onLine,env:{PATH:e["PATH"]??""}})
-return r===0?t:void 0}function fed(e,t,n,{env:s,cwd:r,input:o}){return new Promise(i=>{const a=(0,A.spawn)(t,n,{env:s,...r===void 0?{}:{cwd:r}})
+return r===0?t:void 0}function fed(e,t,n,{env:s,cwd:r,input:o}){return new Promise(i=>{const a=(0,l.spawn)(t,n,{env:s,...r===void 0?{}:{cwd:r}})
 const c={stdout:[],stderr:[]}
 a.stdout.on("data",e=>c.stdout.push(e))
 a.stderr.on("data",e=>c.stderr.push(e))
 a.on("error",t=>{if(a.pid===void 0)i(unstarted(e,t))})
 a.on("close",(e,t)=>{if(a.pid===void 0)return
-i({code:e??128+(t?u.constants.signals[t]:0),stdout:Buffer.concat(c.stdout).toString(),stderr:Buffer.concat(c.stderr).toString()})})
+i({code:e??128+(t?d.constants.signals[t]:0),stdout:Buffer.concat(c.stdout).toString(),stderr:Buffer.concat(c.stderr).toString()})})
 a.stdin.on("error",()=>{})
-a.stdin.end(o)})}async function stream(e,t,n){if(t.signal.aborted)return 128+u.constants.signals.SIGTERM
+a.stdin.end(o)})}async function stream(e,t,n){if(t.signal.aborted)return 128+d.constants.signals.SIGTERM
 return new ProcessGroup(e,t,n).exitCode}class ProcessGroup{program
 options
 exitCode
-#et
-#tt
-#nt
-#st
-#rt
+#Rt
+#Dt
+#Ot
+#Ft
+#Nt
 constructor(e,t,n){this.program=e
 this.options=t
 const{promise:s,resolve:r}=Promise.withResolvers()
 this.exitCode=s
-this.#et=r
-const o=(0,A.spawn)(e.path,e.args,{detached:true,env:t.env,...t.cwd===void 0?{}:{cwd:t.cwd},stdio:[t.input===void 0?"ignore":"pipe","pipe","pipe"]})
-this.#tt=o
-this.#nt=o.pid===void 0?void 0:n?.guard(o.pid)
+this.#Rt=r
+const o=(0,l.spawn)(e.path,e.args,{detached:true,env:t.env,...t.cwd===void 0?{}:{cwd:t.cwd},stdio:[t.input===void 0?"ignore":"pipe","pipe","pipe"]})
+this.#Dt=o
+this.#Ot=o.pid===void 0?void 0:n?.guard(o.pid)
 t.signal.addEventListener("abort",this.#ke,{once:true})
-this.#st=["stdout","stderr"].map(e=>this.#ot(e))
-o.on("error",this.#it)
-o.on("exit",this.#at)
-o.on("close",this.#ct)
+this.#Ft=["stdout","stderr"].map(e=>this.#Mt(e))
+o.on("error",this.#Lt)
+o.on("exit",this.#Ut)
+o.on("close",this.#xt)
 o.stdin?.on("error",()=>{})
-o.stdin?.end(t.input)}#ot(e){const t=new LineSplitter(t=>this.options.onLine(t,e))
-this.#tt[e]?.on("data",e=>t.push(e))
-return t}#ke=()=>{this.#At("SIGTERM")
-this.#rt=setTimeout(()=>this.#At("SIGKILL"),p)}
-#it=e=>{if(this.#tt.pid!==void 0)return
+o.stdin?.end(t.input)}#Mt(e){const t=new c.g3(t=>this.options.onLine(t,e))
+this.#Dt[e]?.on("data",e=>t.push(e))
+return t}#ke=()=>{this.#Pt("SIGTERM")
+this.#Nt=setTimeout(()=>this.#Pt("SIGKILL"),p)}
+#Lt=e=>{if(this.#Dt.pid!==void 0)return
 const t=`${this.program.tool} could not be started: ${(0,g.b)(e)}`
 this.options.onLine(t,"stderr")
-this.#lt(127)}
-#at=()=>{setTimeout(()=>{this.#tt.stdout?.destroy()
-this.#tt.stderr?.destroy()},m).unref()}
-#ct=(e,t)=>{if(this.options.signal.aborted)this.#At("SIGKILL")
-this.#nt?.()
-if(this.#tt.pid!==void 0)this.#lt(e??128+(t?u.constants.signals[t]:0))}
-#At(e){try{if(this.#tt.pid!==void 0)process.kill(-this.#tt.pid,e)}catch{}}#lt(e){this.options.signal.removeEventListener("abort",this.#ke)
-clearTimeout(this.#rt)
-for(const e of this.#st)e.end()
-this.#et(e)}}function find(e,t){if(e.includes("/"))return isProgram(e)?(0,d.resolve)(e):void 0
-return(t["PATH"]??"").split(d.delimiter).filter(e=>e!=="").map(t=>(0,d.resolve)((0,d.join)(t,e))).find(isProgram)}function isProgram(e){try{(0,l.accessSync)(e,l.constants.X_OK)
-return(0,l.statSync)(e).isFile()}catch{return false}}function quoted(e){return`"${e.replaceAll('"','\\"')}"`}function account(){try{return(0,u.userInfo)().username}catch{return`uid ${process.getuid?.()}`}}function missing(e){return{code:127,stdout:"",stderr:`${e} was not found on PATH`}}function unstarted(e,t){return{code:127,stdout:"",stderr:`${e} could not be started: ${(0,g.b)(t)}`}}var w=s(1572)
+this.#Gt(127)}
+#Ut=()=>{setTimeout(()=>{this.#Dt.stdout?.destroy()
+this.#Dt.stderr?.destroy()},m).unref()}
+#xt=(e,t)=>{if(this.options.signal.aborted)this.#Pt("SIGKILL")
+this.#Ot?.()
+if(this.#Dt.pid!==void 0)this.#Gt(e??128+(t?d.constants.signals[t]:0))}
+#Pt(e){try{if(this.#Dt.pid!==void 0)process.kill(-this.#Dt.pid,e)}catch{}}#Gt(e){this.options.signal.removeEventListener("abort",this.#ke)
+clearTimeout(this.#Nt)
+for(const e of this.#Ft)e.end()
+this.#Rt(e)}}function find(e,t){if(e.includes("/"))return isProgram(e)?(0,h.resolve)(e):void 0
+return(t["PATH"]??"").split(h.delimiter).filter(e=>e!=="").map(t=>(0,h.resolve)((0,h.join)(t,e))).find(isProgram)}function isProgram(e){try{(0,u.accessSync)(e,u.constants.X_OK)
+return(0,u.statSync)(e).isFile()}catch{return false}}function quoted(e){return`"${e.replaceAll('"','\\"')}"`}function account(){try{return(0,d.userInfo)().username}catch{return`uid ${process.getuid?.()}`}}function missing(e){return{code:127,stdout:"",stderr:`${e} was not found on PATH`}}function unstarted(e,t){return{code:127,stdout:"",stderr:`${e} could not be started: ${(0,g.b)(t)}`}}var w=s(1572)
 var I=s(6823)
 var y=s(6982)
 var B=s(9896)
@@ -11183,8 +11552,8 @@ void 0&&(void 0).__awaiter
 var v=s(6928)
 var k=s(8316)
 const S=e(import.meta.url)("stream")
-var R=s(9023)
-var T=s(2613)
+var T=s(9023)
+var R=s(2613)
 var D=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
 class RetryHelper{constructor(e,t,n){if(e<1)throw new Error("max attempts should be greater than or equal to 1")
 this.maxAttempts=e
@@ -11217,7 +11586,7 @@ if(s===void 0)s={}
 s.authorization=n}const o=yield r.get(e,s)
 if(o.message.statusCode!==200){const t=new HTTPError(o.message.statusCode)
 w.Yz(`Failed to download from "${e}". Code(${o.message.statusCode}) Message(${o.message.statusMessage})`)
-throw t}const i=R.promisify(S.pipeline)
+throw t}const i=T.promisify(S.pipeline)
 const a=_getGlobal("TEST_DOWNLOAD_TOOL_RESPONSE_MESSAGE_FACTORY",()=>o.message)
 const c=a()
 let A=false
@@ -11272,8 +11641,8 @@ const o=Q.satisfies(r,t)
 if(o){n=r
 break}}if(n)w.Yz(`matched: ${n}`)
 else w.Yz("match not found")
-return n}function _getCacheDirectory(){const e=process.env["RUNNER_TOOL_CACHE"]||"";(0,T.ok)(e,"Expected RUNNER_TOOL_CACHE to be defined")
-return e}function _getTempDirectory(){const e=process.env["RUNNER_TEMP"]||"";(0,T.ok)(e,"Expected RUNNER_TEMP to be defined")
+return n}function _getCacheDirectory(){const e=process.env["RUNNER_TOOL_CACHE"]||"";(0,R.ok)(e,"Expected RUNNER_TOOL_CACHE to be defined")
+return e}function _getTempDirectory(){const e=process.env["RUNNER_TEMP"]||"";(0,R.ok)(e,"Expected RUNNER_TEMP to be defined")
 return e}function _getGlobal(e,t){const n=global[e]
 return n!==void 0?n:t}var N=s(7598)
 var M=s(1455)
@@ -11293,7 +11662,7 @@ const c=await digestOf(a)
 if(c!==s)throw new Error(`${i} is not kubectl ${L}: its SHA-256 is ${c}`)
 await(0,M.chmod)(a,493)
 return`${await cacheFile(a,"kubectl","kubectl",L)}/kubectl`}}}async function digestOf(e){const t=await(0,M.readFile)(e).catch(()=>{})
-return t&&(0,N.createHash)("sha256").update(t).digest("hex")}var P=s(8164)
+return t&&(0,N.createHash)("sha256").update(t).digest("hex")}var P=s(2017)
 function realPlatform(e){return{clock:r,processes:realProcesses(e),files:(0,o.a)(e),network:realNetwork(),web:P.r,tools:realTools(e),env:e}}},8093:(e,t,n)=>{n.d(t,{L5:()=>retry,Ms:()=>TimeOver,Qh:()=>withShortTimeout,ZC:()=>abortable,ip:()=>withGracePeriod,jH:()=>allOrAbort,ux:()=>repeat,wj:()=>withTimeout})
 class TimeOver extends Error{name="TimeOver"}async function withTimeout(e,t,n,s){if(t===0)return s(n)
 const r=new AbortController
@@ -11326,28 +11695,36 @@ else throw o.error}}async function attempted(e){try{return{is:"result",result:aw
 const i=s*3**(t-1)
 o?.(e.result,i)
 return i}
-return repeat({clock:e,signal:t,pauseAfter:pauseAfter},i)}},8164:(t,n,s)=>{s.d(n,{V:()=>nameOf,r:()=>A})
+return repeat({clock:e,signal:t,pauseAfter:pauseAfter},i)}},2017:(t,n,s)=>{s.d(n,{V:()=>nameOf,r:()=>l})
 var r=s(8316)
 var o=s(7067)
 const i=e(import.meta.url)("node:https")
-var a=s(7030)
-var c=s(1692)
-const A={fetch:async(e,{method:t,headers:n={},body:s,signal:o})=>{o.throwIfAborted()
-const i=new URL(e)
-const a=s===void 0?void 0:Buffer.from(s)
-const c={method:t,signal:o,headers:{"user-agent":"django-rollout",...a&&{"content-length":a.length},...n}}
+const a=e(import.meta.url)("node:dns/promises")
+var c=s(7030)
+var A=s(1692)
+const l={fetch:async(e,{method:t,headers:n={},body:s,tls:o,signal:i})=>{i.throwIfAborted()
+const a=new URL(e)
+const c=s===void 0?void 0:Buffer.from(s)
+const A={method:t,signal:i,...o&&trusting(o),headers:{"user-agent":"django-rollout",...c&&{"content-length":c.length},...n}}
 try{const t=(0,r.s_)(e)
-const n=t===""?web_open(i,c):await behind(new URL(t),i,c)
-return await answerTo(n,a)}catch(e){throw o.aborted?o.reason:e}}}
-function nameOf(e){const{code:t,name:n}=e
+const n=t===""?web_open(a,A):await behind(new URL(t),a,A)
+return await answerTo(n,c)}catch(e){throw i.aborted?i.reason:e}},addressesOf:async e=>{const t=await(0,a.lookup)(e,{all:true}).catch(()=>[])
+return t.map(({address:e})=>e)}}
+const u=new WeakMap
+function trusting(e){const{ca:t,client:n,unverified:s}=e
+let r=u.get(e)
+if(r===void 0){const s=[...(0,A.getCACertificates)("default"),...(0,A.getCACertificates)("system"),...t]
+r=(0,A.createSecureContext)({ca:[...new Set(s)],...n})
+u.set(e,r)}return{secureContext:r,...s&&{rejectUnauthorized:false}}}function nameOf(e){const{code:t,name:n}=e
 return typeof t==="string"?t:n}function web_open(e,t){const n=e.protocol==="https:"?i.request:o.request
 return n(e,{agent:false,...t})}async function behind(e,t,n){const s=credentials(e)
 if(t.protocol==="http:"){const r={...n.headers,host:t.host,...s}
 return web_open(e,{...n,path:t.href,headers:r})}const{hostname:r}=t
 const o=`${r}:${t.port||"443"}`
-const A=await wayThrough(web_open(e,{method:"CONNECT",path:o,headers:{host:o,...s},signal:n.signal}))
-const l=(0,a.isIP)(r)===0?r:""
-return(0,i.request)(t,{...n,defaultPort:443,createConnection:()=>(0,c.connect)({socket:A,host:r,servername:l})})}function credentials({username:e,password:t}){if(e==="")return{}
+const a=await wayThrough(web_open(e,{method:"CONNECT",path:o,headers:{host:o,...s},signal:n.signal}))
+const l=(0,c.isIP)(r)===0?r:""
+const{secureContext:u,rejectUnauthorized:d}=n
+return(0,i.request)(t,{...n,defaultPort:443,createConnection:()=>(0,A.connect)({socket:a,host:r,servername:l,...u&&{secureContext:u},...d!==void 0&&{rejectUnauthorized:d}})})}function credentials({username:e,password:t}){if(e==="")return{}
 const n=`${decodeURIComponent(e)}:${decodeURIComponent(t)}`
 return{"proxy-authorization":`Basic ${Buffer.from(n).toString("base64")}`}}function wayThrough(e){return new Promise((t,n)=>{e.on("connect",({statusCode:e},s)=>{if(e===200)return t(s)
 s.destroy()
@@ -11374,57 +11751,60 @@ return e===true&&t["TERM"]!=="dumb"}function windowOf(e,t){const isOn=e=>!["","0
 if(!e.isTTY||t["TERM"]==="dumb"||isOn("CI"))return
 return{write:t=>void e.write(t),size:()=>({columns:e.columns||80,rows:e.rows||24})}}},5576:(e,t,n)=>{n.a(e,async(e,s)=>{try{n.r(t)
 var r=n(1572)
-var o=n(5228)
-var i=n(8571)
-var a=n(6250)
-var c=n(5380)
-var A=n(4803)
-var l=n(2567)
-var u=n(9707)
-var d=n(8970)
-var h=n(4593)
-var f=n(9384)
-var g=n(3982)
-var p=n(8159)
-var m=n(2251)
-var E=n(7946)
-var w=n(9593)
-var I=n(5903)
-const y=r.Gu("folder")
-const B=r.Gu("run")
-if((B!==""||y!=="")&&r.Gu("ended")===""){const Q=(0,c.qj)(process.env)
-const{config:b,...v}=(0,c.Vc)(Q,process.env);(0,c.QU)(v)
-const k=(0,w.a)(process.env)
-const S=`${y}/${A.rk}`
-const R=await(0,d.s)(Q,k.exists(S)?{...v,config:S}:v,"action",k)
-if(R.is==="read")await finish(R.settings)
-else if(B!=="")r.$e(`what this run may have left open was not looked for (django-rollout recover does it): ${R.problems.join("; ")}`)}if(y!=="")await(0,w.a)(process.env).remove(y)
-async function finish(e){(0,E.U)();(0,E.B)(e=>{r.pq(`${e}: the interrupted release is still restored`)})
-const t=(0,I.W)({...process.env,RUNNER_TEMP:y})
-if(B!=="")await recoverOwn(t,e)
-if(e["registry-username"]!==void 0)await(0,o.r)(t,e.image)}async function recoverOwn(e,t){const n=new g.a((0,c.oD)(),e.clock)
-const s=await(0,m.K)(e,B)
-const o={platform:e,reporter:n,settings:t,holder:s,signal:(new AbortController).signal}
-const A=r.Gu("deployment")
-const d=A===""?void 0:(0,a.l)(e,t,s,{kept:Number(A)})
-const E=await(0,u.C)(o,"own")
-process.exitCode=f.h[E.result]||process.exitCode
+var o=n(8571)
+var i=n(6250)
+var a=n(5380)
+var c=n(4803)
+var A=n(2567)
+var l=n(9707)
+var u=n(8970)
+var d=n(4593)
+var h=n(9384)
+var f=n(3982)
+var g=n(8159)
+var p=n(2251)
+var m=n(7946)
+var E=n(9593)
+var w=n(4418)
+const I=r.Gu("folder")
+const y=r.Gu("run")
+if(y!==""&&r.Gu("ended")===""){const B=(0,a.qj)(process.env)
+const{config:Q,...b}=(0,a.Vc)(B,process.env);(0,a.QU)(b)
+const v=(0,E.a)(process.env)
+const k=`${I}/${c.rk}`
+const S=await(0,u.s)(B,v.exists(k)?{...b,config:k}:b,"action",v)
+if(S.is==="read")await finish(S.settings)
+else r.$e(`what this run may have left open was not looked for (django-rollout recover does it): ${S.problems.join("; ")}`)}if(I!=="")await(0,E.a)(process.env).remove(I)
+async function finish(e){(0,m.U)();(0,m.B)(e=>{r.pq(`${e}: the interrupted release is still restored`)})
+const t=(0,w.W)({...process.env,RUNNER_TEMP:I})
+await recoverOwn(t,e)}async function recoverOwn(e,t){const n=new f.a((0,a.oD)(),e.clock)
+const s=await(0,p.K)(e,y)
+const c={platform:e,reporter:n,settings:t,holder:s,signal:(new AbortController).signal}
+const u=r.Gu("deployment")
+const m=u===""?void 0:(0,i.l)(e,t,s,{kept:Number(u)})
+const E=await(0,l.C)(c,"own")
+process.exitCode=h.h[E.result]||process.exitCode
 const w=E.result==="unchanged"
-const said=async()=>w?(0,i.Jl)((await(0,l.M)(o)).history,B):(0,i.Cy)(E)
-const I=await Promise.all([d?d.end(await said()):[],w?[]:(0,p.h)(e,t,{report:E,holder:s})])
-const y=(0,h.k)(E,I.flat())
-if(w)(0,c.Vm)(y)
-else await(0,c.Qz)(y,"")}s()}catch(T){s(T)}},1)},5426:(e,t,n)=>{n.d(t,{s:()=>backupReasons})
+const said=async()=>w?(0,o.Jl)((await(0,A.M)(c)).history,y):(0,o.Cy)(E)
+const I=await Promise.all([m?m.end(await said()):[],w?[]:(0,g.h)(e,t,{report:E,holder:s})])
+const B=(0,d.k)(E,I.flat())
+if(w)(0,a.Vm)(B)
+else await(0,a.Qz)(B,"")}s()}catch(T){s(T)}},1)},5426:(e,t,n)=>{n.d(t,{s:()=>backupReasons})
 function backupReasons(e){return e.length===0?['"backup: always"']:e.map(reasonWords)}function reasonWords({migration:e,why:t,object:n}){const s=e===""?"a migration":e
 switch(t){case"irreversible":return`${s} cannot be reversed`
 case"drops":return`${s} drops ${n}`
 case"narrows":return`${s} shortens or converts ${n}`
-case"unread":return`what ${s} drops is not known: ${n}`}}},9942:(e,t,n)=>{n.d(t,{_y:()=>madeBridgeSentence,xh:()=>heldSentence,zn:()=>bridgeSentence})
+case"unread":return`what ${s} drops is not known: ${n}`}}},9942:(e,t,n)=>{n.d(t,{_y:()=>madeBridgeSentence,sD:()=>unheldWarnings,xh:()=>heldSentence,zn:()=>bridgeSentence})
 var s=n(3740)
-function heldSentence({name:e,object:t,versions:n,after:o,operations:i},a,c){const A=n.flatMap(e=>a[e]??[]).map(e=>(0,s.sh)(e))
-const l=o!==void 0?`it depends on ${o}`:t===void 0?"an earlier release held it back":`${A.join(" and ")} still needs ${t} as it is`
-return`${e} (${i.join(", ")}) is held back: ${l}. ${r[c]}`}const r={off:"",next:"The next release applies it",after:"It is applied when the rollout is done",manual:'Only the command "migrate" applies it'}
-const o={"default-kept":"the new column keeps its default in the database, because a running version does not set it","default-set":"the column gets a default in the database until it is dropped, because the new version does not set it","null-allowed":"NULL is allowed until the column is dropped, because the new version does not set it","on-delete":"the foreign key lets go of rows that the new version deletes, until the column is dropped"}
+function heldSentence({name:e,rule:t,object:n,versions:o,after:i,operations:a},c,A){const l=o.flatMap(e=>c[e]??[]).map(e=>(0,s.sh)(e))
+const u=i!==void 0?`it depends on ${i}`:n===void 0?"an earlier release held it back":`${l.join(" and ")} ${stillDoes(t,n)}`
+const d=o.flatMap(e=>c[e]?.leftOut??[])
+const h=d.length>0&&A!=="manual"?`It waits until ${d.join(", ")}, which no release updates, has another image`:r[A]
+return`${e} (${a.join(", ")}) is held back: ${u}. ${h}`}function stillDoes(e,t){if(e==="null-refused")return`may still write NULL into ${t}`
+if(e==="narrowed")return`may still write more into ${t} than fits then`
+if(e==="fk-added")return`may still write values into ${t} that refer to no row`
+return`still needs ${t} as it is`}const r={off:"",next:"The next release applies it",after:"It is applied when the rollout is done",manual:'Only the command "migrate" applies it'}
+function unheldWarnings(e){return e.flatMap(({unheld:e})=>e.map(({app:e,name:t,why:n})=>`${e}.${t} is applied now, although it was held back: ${n}`))}const o={"default-kept":"the new column keeps its default in the database, because a running version does not set it","default-set":"the column gets a default in the database until it is dropped, because the new version does not set it","null-allowed":"NULL is allowed until the column is dropped, because the new version does not set it","on-delete":"the foreign key lets go of rows that the new version deletes, until the column is dropped"}
 function bridgeSentence({kind:e,table:t,column:n}){return`${t}.${n}: ${o[e]}`}function madeBridgeSentence(e){const{table:t,column:n,isEnded:s,failed:r}=e
 if(r!==void 0)return`${t}.${n}: its default stays in the database until the next release (${r})`
 return s?`${t}.${n}: the default that an earlier release left in the database is dropped`:bridgeSentence(e)}},6089:(e,t,n)=>{n.d(t,{Q:()=>finalLines})
@@ -11571,7 +11951,7 @@ function details(e,t,n){const r=(0,s.g$)(t).replace(/\s+/g," ").replace(/[&<>]/g
 return`${e}<summary>${r}</summary>\n\n${n}\n\n</details>`}function fenced(e,t=""){const n=e.map(e=>cut((0,s.g$)(e),r))
 const o=Math.max(2,...n.flatMap(e=>(e.match(/`+/g)??[]).map(e=>e.length)))
 const i="`".repeat(o+1)
-return`${i}${t}\n${n.join("\n")}\n${i}`}},3740:(e,t,n)=>{n.d(t,{AB:()=>verifiedWarnings,HU:()=>h,Sr:()=>misfitSentence,Tw:()=>verdictWarnings,gv:()=>unfitCause,qF:()=>unsafeCause,rz:()=>verdictLines,sh:()=>versionName,ub:()=>blocking,xk:()=>reportedPlan,z5:()=>fitWords})
+return`${i}${t}\n${n.join("\n")}\n${i}`}},3740:(e,t,n)=>{n.d(t,{AB:()=>verifiedWarnings,HU:()=>f,Sr:()=>misfitSentence,Tw:()=>verdictWarnings,gv:()=>unfitCause,kK:()=>untoldWarnings,qF:()=>unsafeCause,rz:()=>verdictLines,sh:()=>versionName,ub:()=>blocking,xk:()=>reportedPlan,z5:()=>fitWords})
 var s=n(3816)
 var r=n(2088)
 var o=n(533)
@@ -11579,13 +11959,14 @@ var i=n(3006)
 var a=n(5426)
 var c=n(9942)
 var A=n(6541)
-function migrationSentence(e,t){const{rule:n,direction:r,migration:o,until:i}=e
-const[a="",c="",A=""]=s.a[n][r].map(t=>filled(t,e))
-const l=`${o===void 0?"":`${o}: `}${a}`
-if(c==="")return l
-const u=r==="new"?"the new version":whoOf(e,t)
-const d=i===void 0?"":` until ${i} is applied`
-return`${l}${d}, but ${u} ${c}: ${A}`}function misfitSentence(e,t){const[n="",r="",o=""]=s.a[t.rule].running.map(e=>filled(e,t))
+function migrationSentence(e,t){const{rule:n,direction:r,migration:o,until:i,lately:a}=e
+const[c="",A="",l=""]=s.a[n][r].map(t=>filled(t,e))
+const u=`${o===void 0?"":`${o}: `}${c}`
+if(A==="")return u
+const d=r==="new"?"the new version":whoOf(e,t)
+const h=i===void 0?"":` until ${i} is applied`
+const f=a===void 0?"":` (${a} would be refused)`
+return`${u}${h}, but ${d} ${A}: ${l}${f}`}function misfitSentence(e,t){const[n="",r="",o=""]=s.a[t.rule].running.map(e=>filled(e,t))
 const i=originOf(t)
 return`${n}${i===""?"":` since ${i}`}, but ${e} ${r}: ${o}`}function originOf({migration:e,release:t}){const n=t===void 0?"":`release ${t}`
 return e===void 0?n:`${e}${n===""?"":` (${n})`}`}function unfitCause(e,t,n){const[s]=t
@@ -11624,19 +12005,24 @@ return t.map(e=>`what ${versionName(e)} needs of the database was not kept, so i
 const[s]=n
 if(!s)throw new Error("a blocked plan has a finding")
 const r=n.length>1?` (and ${(0,A.LS)(n.length-1,"more finding")})`:""
-return{code:"unsafe-migration",sentence:`${migrationSentence(s,e.versions)}${r}`,hint:[fixOf(s),...notHeld(s),acceptance(s)].join("\n"),annotations:n.flatMap(n=>annotationOf(n,e,t))}}function fixOf({rule:e,code:t=[]}){const{fix:n}=s.a[e]
-return t.length===0?n:[`${n}:`,...t].join("\n")}function notHeld({stays:e}){return e===void 0?[]:[`It cannot be held back until the next release: ${e}`]}function acceptance({rule:e,object:t,migration:n}){const s=n??"a pending migration"
+return{code:"unsafe-migration",sentence:`${migrationSentence(s,e.versions)}${r}`,hint:[fixOf(s),...notHeld(s),...keptBy(s,e.versions),acceptance(s)].join("\n"),annotations:n.flatMap(n=>annotationOf(n,e,t))}}function fixOf({rule:e,code:t=[],lately:n,stays:r}){const{fix:o}=s.a[e]
+if(n!==void 0){const n=r===void 0&&isHeldAlone(e)?`. ${h}`:""
+return[`${o}${n}. These rows show that it is written:`,...t].join("\n")}return t.length===0?o:[`${o}:`,...t].join("\n")}const isHeldAlone=e=>["null-refused","narrowed","fk-added"].includes(e)
+const h="Or put it into a separate migration, which waits for the next release (contract: next)"
+function notHeld({stays:e}){return e===void 0?[]:[`It cannot be held back until the next release: ${e}`]}function keptBy({versions:e,direction:t},n){if(t==="new")return[]
+const s=e.flatMap(e=>n[e]??[])
+return s.flatMap(({leftOut:e,tag:t})=>e===void 0?[]:[`No release updates ${e.join(", ")}, which keeps ${(0,r.j)(t)}: give it another image, or delete it`])}function acceptance({rule:e,object:t,migration:n}){const s=n??"a pending migration"
 return e==="unjudged"?'To apply it without the comparison, set "unsafe-migrations: warn"':`To accept it, add to the file of ${s}:\n# django-rollout: allow ${e} ${t}: <why>`}function annotationOf(e,{versions:t},n){const s=e.file===void 0?void 0:n(e.file)
 if(s===void 0)return[]
 const r=`${migrationSentence(e,t)}\n${fixOf(e)}`
-return[{file:s,line:1,title:`Unsafe migration: ${e.rule}`,message:r}]}function verifiedWarnings(e,{versions:t}){return e.flatMap(({unpredicted:e})=>e.map(e=>`the schema is not as the plan predicted: ${migrationSentence(e,t)}`))}const h="-- not known before it runs"
+return[{file:s,line:1,title:`Unsafe migration: ${e.rule}`,message:r}]}function verifiedWarnings(e,{versions:t}){return e.flatMap(({unpredicted:e})=>e.map(e=>`the schema is not as the plan predicted: ${migrationSentence(e,t)}`))}const f="-- not known before it runs"
 function reportedPlan(e,t=false,n="next"){const{databases:s,judged:r}=e
 const{findings:o=[],versions:i=[]}=r??{}
 return{migrations:s.flatMap(e=>e.pending.map(n=>{const s=`${n.app}.${n.name}`
-const{operations:o,reversible:i,sql:a=h}=n
+const{operations:o,reversible:i,sql:a=f}=n
 const c=verdictOf(s,e,r)
 const A=n.locks?.map(({table:e,mode:t,rows:n,bytes:s})=>({table:e,mode:t,rows:n,bytes:s}))
-return{database:e.database,name:s,operations:o,reversible:i,...A&&{locks:A},verdict:c,...t&&{sql:a}}})),...r&&{versions:i},...heldOfPlan(e,n),...e.backup&&r?.blocked!==true&&{backup:(0,a.s)(e.backup)},findings:o.map(e=>({rule:e.rule,severity:e.severity==="breaks"?"error":"warning",database:e.database,object:e.object,...e.migration!==void 0&&{migration:e.migration},message:migrationSentence(e,i),fix:fixOf(e),...e.allowed&&{allowed:e.allowed.why}}))}}function heldOfPlan({databases:e,judged:t},n){const s=e.flatMap(e=>e.held)
+return{database:e.database,name:s,operations:o,reversible:i,...A&&{locks:A},verdict:c,...t&&{sql:a}}})),...r&&{versions:i.map(({names:e,tag:t,source:n})=>({names:e,tag:t,source:n}))},...heldOfPlan(e,n),...e.backup&&r?.blocked!==true&&{backup:(0,a.s)(e.backup)},findings:o.map(e=>({rule:e.rule,severity:e.severity==="breaks"?"error":"warning",database:e.database,object:e.object,...e.migration!==void 0&&{migration:e.migration},message:migrationSentence(e,i),fix:fixOf(e),...e.allowed&&{allowed:e.allowed.why}}))}}function heldOfPlan({databases:e,judged:t},n){const s=e.flatMap(e=>e.held)
 const r=e.flatMap(e=>e.bridges)
 return{...s.length>0&&{held:s.map(e=>({database:e.database,name:e.name,operations:e.operations,message:(0,c.xh)(e,t?.versions??[],n)}))},...r.length>0&&{bridges:r.map(c.zn)}}}function verdictOf(e,{database:t},n){if(!n)return"not judged"
 const s=n.findings.filter(n=>n.migration===e&&n.database===t)
@@ -11645,9 +12031,9 @@ const r=s.filter(({allowed:e})=>!e)
 if(r.some(({severity:e})=>e==="breaks"))return"unsafe"
 if(r.some(({severity:e})=>e==="may"))return"may break"
 if(r.length>0)return"not known"
-return s.length>0?"accepted":"safe"}},8159:(e,t,n)=>{n.d(t,{h:()=>notifyWebhook})
+return s.length>0?"accepted":"safe"}function untoldWarnings(e){return e.flatMap(({database:e,untold:t=[]})=>t.map(({part:t,why:n})=>`${t} of the database "${e}" could not be read (${n}): django-rollout does not know this version of Django or of the database, and continues without it`))}},8159:(e,t,n)=>{n.d(t,{h:()=>notifyWebhook})
 var s=n(8093)
-var r=n(8164)
+var r=n(2017)
 var o=n(9384)
 var i=n(6541)
 const a=1e3
@@ -11731,34 +12117,34 @@ if(!e.over)return
 this.queue.shift()}}}class RunningStage{name
 clock
 output
-#ut
-#dt
-#ht
-#ft
-#gt
+#Ht
+#jt
+#$t
+#Jt
+#Vt
 constructor(e,t,n){this.name=e
 this.clock=t
 this.output=n
-this.#dt=this.#ht=this.#ft=t.now()
-this.#gt=t.every(o,this.#pt)
-this.#mt(t=>{t.open(e)})}say=e=>{const t=this.output.seconds()
-this.#mt(n=>{n.say(e,t)})}
-quote=e=>{this.#mt(t=>{t.quote(e)})}
-waiting=e=>{this.#ut=e
-this.#ft=this.clock.now()
-const t=e===void 0?void 0:this.#Et
+this.#jt=this.#$t=this.#Jt=t.now()
+this.#Vt=t.every(o,this.#Yt)
+this.#Wt(t=>{t.open(e)})}say=e=>{const t=this.output.seconds()
+this.#Wt(n=>{n.say(e,t)})}
+quote=e=>{this.#Wt(t=>{t.quote(e)})}
+waiting=e=>{this.#Ht=e
+this.#Jt=this.clock.now()
+const t=e===void 0?void 0:this.#qt
 this.output.write(e=>{e.draw?.(t)})}
-stop(){this.#gt()}#mt(e){this.#ht=this.clock.now()
-this.output.write(e)}#Et=()=>{const e=this.#ut
+stop(){this.#Vt()}#Wt(e){this.#$t=this.clock.now()
+this.output.write(e)}#qt=()=>{const e=this.#Ht
 if(typeof e==="function")return e()
-const t=(this.clock.now()-this.#dt)/1e3
+const t=(this.clock.now()-this.#jt)/1e3
 return e===void 0?[]:[{is:"waiting",words:e,seconds:t}]}
-#pt=()=>{const e=this.clock.now()
-if(this.#ut!==void 0&&this.output.isDrawn)this.#ht=this.#ft=e
-const t=typeof this.#ut==="function"?this.#ft:this.#ht
+#Yt=()=>{const e=this.clock.now()
+if(this.#Ht!==void 0&&this.output.isDrawn)this.#$t=this.#Jt=e
+const t=typeof this.#Ht==="function"?this.#Jt:this.#$t
 if(e-t<r)return
-this.#ft=e
-this.say((0,s.gT)(this.#Et())||`${this.name} is still running`)}}},7842:(e,t,n)=>{n.d(t,{Bt:()=>isBetween,Dr:()=>impossibleWords,aW:()=>reversalWords,bR:()=>reversedNames,je:()=>lossOf})
+this.#Jt=e
+this.say((0,s.gT)(this.#qt())||`${this.name} is still running`)}}},7842:(e,t,n)=>{n.d(t,{Bt:()=>isBetween,Dr:()=>impossibleWords,aW:()=>reversalWords,bR:()=>reversedNames,je:()=>lossOf})
 var s=n(6541)
 const r=1e4
 function lossOf({databases:e}){const t=e.flatMap(e=>e.drops).filter(({rows:e})=>e!==0)
@@ -11914,54 +12300,57 @@ const o=256*1024
 const i=5e3
 async function fetchLog(e,t,{pod:n,container:a,previous:c},A=i){const l=`${logPath(e,n,a)}&tailLines=${r}&limitBytes=${o}`+(c?"&previous=true":"")
 const u=[]
-await(0,s.wj)(t,A,e.life,async t=>{try{for await(const n of e.lines(l,t))u.push(n)}catch{}})
+await(0,s.wj)(t,A,e.life,async t=>{try{for await(const n of e.lines(l,t,{}))u.push(n)}catch{}})
 return u}function logPath(e,t,n){return`/api/v1/namespaces/${e.namespace}/pods/${t}/log?container=${n}`}},4387:(e,t,n)=>{n.d(t,{f:()=>watchNamespace})
-var s=n(8974)
-var r=n(6625)
-var o=n(9602)
-const i=25
-const a=(i+10)*1e3
-const c=[250,500,1e3,2e3]
-const A=Object.keys(r.VI).filter(e=>e!=="events"&&e!=="cronjobs")
+var s=n(6384)
+var r=n(8974)
+var o=n(6625)
+var i=n(9602)
+const a=25
+const c=(a+10)*1e3
+const A=[250,500,1e3,2e3]
+const l=Object.keys(o.VI).filter(e=>e!=="events"&&e!=="cronjobs")
 async function watchNamespace(e,t){const n=new Set
 const onConfirmed=()=>{n.forEach(e=>{e()})}
-const s=Object.keys(r.VI)
-const i=Object.fromEntries(s.map(n=>[n,new KindWatch(n,{cluster:e,clock:t,onConfirmed:onConfirmed})]))
-await Promise.all(s.map(e=>i[e].list()))
-s.forEach(e=>void i[e].keep())
-const a=Object.fromEntries(s.map(e=>[e,i[e].objects]))
-return{clusterState:()=>({...a,...t.now()-i.events.confirmedAt>o.y&&{events:new Map},confirmedAt:Math.min(...A.map(e=>i[e].confirmedAt))}),onChange:e=>{n.add(e)
+const r=Object.keys(o.VI)
+const a=Object.fromEntries(r.map(n=>[n,new KindWatch(n,{cluster:e,clock:t,onConfirmed:onConfirmed})]))
+await Promise.all(r.map(e=>a[e].list()))
+const c=["deployments","statefulsets","daemonsets","cronjobs"].flatMap(e=>[...a[e].objects.values()])
+if(await(0,s.P)(e,c))await Promise.all(r.map(e=>a[e].list()))
+r.forEach(e=>void a[e].keep())
+const A=Object.fromEntries(r.map(e=>[e,a[e].objects]))
+return{clusterState:()=>({...A,...t.now()-a.events.confirmedAt>i.y&&{events:new Map},confirmedAt:Math.min(...l.map(e=>a[e].confirmedAt))}),onChange:e=>{n.add(e)
 return()=>n.delete(e)}}}class KindWatch{kind
 context
 objects=new Map
 confirmedAt=0
-#wt
+#_t
 constructor(e,t){this.kind=e
 this.context=t}async keep(){const{cluster:e,clock:t}=this.context
 let n=0
-while(!e.life.aborted){const s=this.#wt
+while(!e.life.aborted){const s=this.#_t
 try{if(s===void 0)await this.list()
-else await this.#Ct(s)
-n=0}catch(r){n=this.#wt===s?n+1:1
-if(r.status===410)this.#wt=void 0
-const o=c[Math.min(n,c.length)-1]??2e3
-await t.sleep(o,e.life).catch(()=>{})}}}async list(){const{apiVersion:e,kind:t}=r.VI[this.kind]
-const n=await this.context.cluster.get(this.#It())
+else await this.#zt(s)
+n=0}catch(r){n=this.#_t===s?n+1:1
+if(r.status===410)this.#_t=void 0
+const o=A[Math.min(n,A.length)-1]??2e3
+await t.sleep(o,e.life).catch(()=>{})}}}async list(){const{apiVersion:e,kind:t}=o.VI[this.kind]
+const n=await this.context.cluster.get(this.#xe())
 this.objects.clear()
-for(const r of n.items)this.objects.set((0,s.Vb)(r),{...r,apiVersion:e,kind:t})
-this.#wt=n.metadata.resourceVersion
-this.#yt()}async#Ct(e){const{cluster:t,clock:n}=this.context
-const s=`${this.#It()}?watch=1`+`&resourceVersion=${e}&allowWatchBookmarks=true&timeoutSeconds=${i}`
+for(const s of n.items)this.objects.set((0,r.Vb)(s),{...s,apiVersion:e,kind:t})
+this.#_t=n.metadata.resourceVersion
+this.#Kt()}async#zt(e){const{cluster:t,clock:n}=this.context
+const s=`${this.#xe()}?watch=1`+`&resourceVersion=${e}&allowWatchBookmarks=true&timeoutSeconds=${a}`
 const r=new AbortController
-const o=n.sleep(a,AbortSignal.any([t.life,r.signal]))
+const o=n.sleep(c,AbortSignal.any([t.life,r.signal]))
 o.then(()=>{r.abort()},()=>{})
 try{for await(const n of t.lines(s,AbortSignal.any([t.life,r.signal]))){const t=JSON.parse(n)
-if(t.type==="ERROR"){this.#wt=void 0
-return}this.#Ke(t,e)
-this.#yt()}this.#yt()}finally{r.abort()}}#Ke({type:e,object:t},n){this.#wt=t.metadata?.resourceVersion??this.#wt??n
-if(e==="DELETED")this.objects.delete((0,s.Vb)(t))
-else if(e!=="BOOKMARK")this.objects.set((0,s.Vb)(t),t)}#yt(){this.confirmedAt=this.context.clock.now()
-this.context.onConfirmed()}#It(){return(0,r.rJ)(r.VI[this.kind].apiVersion,this.context.cluster.namespace,this.kind)}}},970:(e,t,n)=>{n.d(t,{r:()=>reconcileUntil})
+if(t.type==="ERROR"){this.#_t=void 0
+return}this.#It(t,e)
+this.#Kt()}this.#Kt()}finally{r.abort()}}#It({type:e,object:t},n){this.#_t=t.metadata?.resourceVersion??this.#_t??n
+if(e==="DELETED")this.objects.delete((0,r.Vb)(t))
+else if(e!=="BOOKMARK")this.objects.set((0,r.Vb)(t),t)}#Kt(){this.confirmedAt=this.context.clock.now()
+this.context.onConfirmed()}#xe(){return(0,o.rJ)(o.VI[this.kind].apiVersion,this.context.cluster.namespace,this.kind)}}},970:(e,t,n)=>{n.d(t,{r:()=>reconcileUntil})
 var s=n(5101)
 var r=n(6019)
 const o=2
@@ -11970,46 +12359,46 @@ function reconcileUntil(e,t,n){return new Reconciler(e,t,n).run()}class Reconcil
 evaluate
 onLog
 #y="idle"
-#Bt=Promise.withResolvers()
-#Qt=new Map
-#bt=new AbortController
-#vt=()=>{}
+#Zt=Promise.withResolvers()
+#Xt=new Map
+#en=new AbortController
+#tn=()=>{}
 constructor(e,t,n){this.context=e
 this.evaluate=t
 this.onLog=n}run(){const{live:e,signal:t}=this.context
-this.#vt=e.onChange(this.#kt)
-t.addEventListener("abort",this.#St)
-if(t.aborted)this.#St()
-else this.#kt()
-return this.#Bt.promise}#kt=()=>{if(this.#y!=="idle")return
+this.#tn=e.onChange(this.#nn)
+t.addEventListener("abort",this.#sn)
+if(t.aborted)this.#sn()
+else this.#nn()
+return this.#Zt.promise}#nn=()=>{if(this.#y!=="idle")return
 this.#y="scheduled"
-queueMicrotask(()=>{try{this.#Rt()}catch(e){this.#Tt(e)}})}
-#Rt(){if(this.#y==="over")return
+queueMicrotask(()=>{try{this.#rn()}catch(e){this.#on(e)}})}
+#rn(){if(this.#y==="over")return
 this.#y="idle"
 const{clock:e}=this.context
 const t=e.now()
 const{ended:n,requeueAt:s,logsWanted:r}=this.evaluate(t)
-if(n!==void 0){if(this.#ke())this.#Bt.resolve(n)
-return}for(const e of r)this.#Dt(e).catch(this.#Tt)
-this.#bt.abort()
-this.#bt=new AbortController
-if(s!==void 0){const n=e.sleep(Math.max(0,s-t),this.#bt.signal)
-n.then(this.#kt,()=>{})}}async#Dt(e){const{cluster:t,clock:n,signal:a}=this.context
+if(n!==void 0){if(this.#ke())this.#Zt.resolve(n)
+return}for(const e of r)this.#Ze(e).catch(this.#on)
+this.#en.abort()
+this.#en=new AbortController
+if(s!==void 0){const n=e.sleep(Math.max(0,s-t),this.#en.signal)
+n.then(this.#nn,()=>{})}}async#Ze(e){const{cluster:t,clock:n,signal:a}=this.context
 const c=(0,s.Up)(e)
-const A=this.#Qt.get(c)??0
+const A=this.#Xt.get(c)??0
 if(A===1/0)return
-this.#Qt.set(c,1/0)
+this.#Xt.set(c,1/0)
 const l=await(0,r.$)(t,n,e)
 const u=l.length===0&&A<o
 if(u){await n.sleep(i,a).catch(()=>{})
-this.#Qt.set(c,A+1)}else this.onLog(e,l)
-this.#kt()}#St=()=>{if(this.#ke())this.#Bt.reject(this.context.signal.reason)}
-#Tt=e=>{if(this.#ke())this.#Bt.reject(e instanceof Error?e:new Error(String(e)))}
+this.#Xt.set(c,A+1)}else this.onLog(e,l)
+this.#nn()}#sn=()=>{if(this.#ke())this.#Zt.reject(this.context.signal.reason)}
+#on=e=>{if(this.#ke())this.#Zt.reject(e instanceof Error?e:new Error(String(e)))}
 #ke(){if(this.#y==="over")return false
 this.#y="over"
-this.#bt.abort()
-this.#vt()
-this.context.signal.removeEventListener("abort",this.#St)
+this.#en.abort()
+this.#tn()
+this.context.signal.removeEventListener("abort",this.#sn)
 return true}}},8300:(e,t,n)=>{n.d(t,{T:()=>trackRollout})
 var s=n(6388)
 var r=n(1062)
@@ -12054,54 +12443,54 @@ case"complete":case"done":return{is:"ready",words:t?(0,A.Xz)(t):""}
 case"failed":case"superseded":return{is:"failed",words:endWords(e,n)}}}function namesOf(e,t){const n=e.map(({id:e})=>e)
 if(n.length>1&&n.length===t)return`all ${t} workloads`
 return n.length<=3?n.join(", "):`${n.slice(0,2).join(", ")} and ${n.length-2} more`}function nameOf(e){return e.slice(e.indexOf("/")+1)}function trackRollout(e){return new RolloutTracker(e).run()}class RolloutTracker{options
-#Ot
-#Ft
-#Nt
-#Mt
-#Lt
-#Ut=u
-#xt=new AbortController
-#At
+#in
+#an
+#cn
+#An
+#ln
+#un=u
+#dn=new AbortController
 #Pt
+#hn
 constructor(e){this.options=e
 const{desiredWorkloads:t,next:n,startedAt:s,verify:r,live:o,signal:i}=e
-this.#Ot=r?"pending":"good"
-this.#Ft=n
-this.#Nt=t
-this.#Mt=(0,a._1)(s)
-this.#Lt=timesOf(t,s)
-this.#At=AbortSignal.any([i,this.#xt.signal])
-this.#Pt=withWake(o)}async run(){const{stageLog:e}=this.options
-e.waiting(this.#Gt)
-try{for(;;){const e=await this.#Ht()
-if(!("is"in e))await this.#Jt(e)
-else return e.is==="failed"?await this.#$t(e):e}}finally{this.#xt.abort()
-e.waiting(void 0)}}#Ht(){return(0,c.r)({...this.options,live:this.#Pt,signal:this.#At},e=>this.#Vt(e),(e,t)=>{const n=(0,r.h)(t,this.options.toRepo)
-this.#Mt=(0,a.X1)(this.#Mt,e,n)})}#Vt(e){const t=this.#Yt(e)
-this.#Mt=t.observations
-this.#jt(t)
-this.options.onProgress?.(writeProgressesOf(t,this.#Lt))
+this.#in=r?"pending":"good"
+this.#an=n
+this.#cn=t
+this.#An=(0,a._1)(s)
+this.#ln=timesOf(t,s)
+this.#Pt=AbortSignal.any([i,this.#dn.signal])
+this.#hn=withWake(o)}async run(){const{stageLog:e}=this.options
+e.waiting(this.#fn)
+try{for(;;){const e=await this.#gn()
+if(!("is"in e))await this.#pn(e)
+else return e.is==="failed"?await this.#mn(e):e}}finally{this.#dn.abort()
+e.waiting(void 0)}}#gn(){return(0,c.r)({...this.options,live:this.#hn,signal:this.#Pt},e=>this.#En(e),(e,t)=>{const n=(0,r.h)(t,this.options.toRepo)
+this.#An=(0,a.X1)(this.#An,e,n)})}#En(e){const t=this.#wn(e)
+this.#An=t.observations
+this.#Cn(t)
+this.options.onProgress?.(writeProgressesOf(t,this.#ln))
 const{requeueAt:n,logsWanted:s,completeAt:r}=t
-if(r!==void 0&&!this.#Ft)this.#Wt()
-const o=this.#qt(t,e)
-return{logsWanted:s,...n!==void 0&&{requeueAt:n},...o&&{ended:o}}}#qt(e,t){const n=outcomeOf(e,t)
+if(r!==void 0&&!this.#an)this.#In()
+const o=this.#yn(t,e)
+return{logsWanted:s,...n!==void 0&&{requeueAt:n},...o&&{ended:o}}}#yn(e,t){const n=outcomeOf(e,t)
 if(n&&n.is!=="done")return n
-if(this.#Ft)return this.#Ft.isDue(e)?this.#Ft:void 0
-return this.#Ot==="good"?n:void 0}#Yt(e){return(0,i.S)(this.#Nt,{clusterState:this.options.live.clusterState(),timeouts:this.options.timeouts,observations:this.#Mt,now:e})}#Wt(){if(this.#Ot!=="pending")return
-this.#Ot="begun"
-this.options.verify?.(this.#At).then(()=>{this.#Ot="good"
-this.#Pt.wake()},e=>{this.#xt.abort(e)})}async#Jt(e){const t=this.options.clock.now()
+if(this.#an)return this.#an.isDue(e)?this.#an:void 0
+return this.#in==="good"?n:void 0}#wn(e){return(0,i.S)(this.#cn,{clusterState:this.options.live.clusterState(),timeouts:this.options.timeouts,observations:this.#An,now:e})}#In(){if(this.#in!=="pending")return
+this.#in="begun"
+this.options.verify?.(this.#Pt).then(()=>{this.#in="good"
+this.#hn.wake()},e=>{this.#dn.abort(e)})}async#pn(e){const t=this.options.clock.now()
 const n=await e.begin()
-this.#Nt=[...this.#Nt,...n]
-this.#Lt={...this.#Lt,...timesOf(n,t)}
-this.#Ft=void 0}async#$t(e){const t=await(0,o.m)(e.cause,this.options).catch(()=>e.cause)
-return{...e,cause:t}}#jt(e){const{stageLog:t}=this.options
-const{lines:n,logged:s}=progressLines(e,this.#Ut,this.#_t())
+this.#cn=[...this.#cn,...n]
+this.#ln={...this.#ln,...timesOf(n,t)}
+this.#an=void 0}async#mn(e){const t=await(0,o.m)(e.cause,this.options).catch(()=>e.cause)
+return{...e,cause:t}}#Cn(e){const{stageLog:t}=this.options
+const{lines:n,logged:s}=progressLines(e,this.#un,this.#Bn())
 n.forEach(e=>t.say(e))
-if(s.allThere&&!this.#Ut.allThere)t.waiting(this.#Gt)
-this.#Ut=s}#Gt=()=>{const e=this.options.clock.now()
-try{return statusRowsOf(this.#Yt(e),e,this.#_t())}catch{return[]}}
-#_t(){return this.#Ft?void 0:this.options.timeouts.bake}}function timesOf(e,t){return Object.fromEntries(e.map(({workload:e})=>[(0,s.T)(e),t]))}function writeProgressesOf({progress:e,observations:t},n){return Object.fromEntries(Object.entries(e).map(([e,s])=>{const r=t.completeSince[e]
+if(s.allThere&&!this.#un.allThere)t.waiting(this.#fn)
+this.#un=s}#fn=()=>{const e=this.options.clock.now()
+try{return statusRowsOf(this.#wn(e),e,this.#Bn())}catch{return[]}}
+#Bn(){return this.#an?void 0:this.options.timeouts.bake}}function timesOf(e,t){return Object.fromEntries(e.map(({workload:e})=>[(0,s.T)(e),t]))}function writeProgressesOf({progress:e,observations:t},n){return Object.fromEntries(Object.entries(e).map(([e,s])=>{const r=t.completeSince[e]
 const o=n[e]??t.startedAt
 return[e,{...s,startedAt:o,...r!==void 0&&{completeAt:r}}]}))}function withWake(e){const t=new Set
 return{clusterState:()=>e.clusterState(),onChange:n=>{t.add(n)
@@ -12170,7 +12559,9 @@ const A={...i?.annotations,...r.metadata.annotations}
 return(0,c.t3)(n,{...a,metadata:{...i,annotations:A}})}function editedOf(e){return e.filter(e=>!e.manifest&&e.live!==void 0)}function planEdits(e,t,{image:n,cause:s}){return Promise.all(editedOf(t).map(async t=>{const r=(0,h.wD)(edited(t,n),s)
 const o=await tried(e,t,r)
 return o?(0,c.t3)(r,(0,c.kW)(o)):r}))}async function tried({cluster:e,log:t},{id:n,path:s},i){try{const{resourceVersion:t,...n}=i.metadata??{}
-return await e.dryRun(s,{...i,metadata:n})}catch(e){if(!(e instanceof r.h)||(0,o.K$)(e))throw e
+const r={...i,metadata:n}
+const o=await e.dryRun(s,r)
+return e.names.learn(r,o)?await e.dryRun(s,r):o}catch(e){if(!(e instanceof r.h)||(0,o.K$)(e))throw e
 const s=e.message
 if(s.includes("does not support dry run")){t.say(`${(0,A.T)(n)}: ${s}: its changes to the new version are known only after the write`)
 return}if(e.status===404||e.status===409)return
@@ -12562,57 +12953,65 @@ var i=n(6388)
 var a=n(9956)
 var c=n(8539)
 var A=n(210)
-var l=n(3740)
-var u=n(7842)
-var d=n(9754)
-var h=n(7437)
-var f=n(6873)
-var g=n(4883)
-var p=n(7392)
-const m={auto:"lossless",stop:"tell",reverse:"any"}
+var l=n(9942)
+var u=n(3740)
+var d=n(7842)
+var h=n(9754)
+var f=n(7437)
+var g=n(6873)
+var p=n(651)
+var m=n(4883)
+var E=n(7392)
+const w={auto:"lossless",stop:"tell",reverse:"any"}
 async function schemaBack(e,t,n){const{schema:s}=t
 if(!s||isKnownToFit(s))return{}
 if(s.is==="again"){await migrateAgain(e,t,s)
 return{}}return backOf(e,t,s,n)}function isKnownToFit(e){return e.is==="back"&&e.misfits?.length===0}function hasBegun(e){return e.is==="again"||e.migrations!==void 0}async function backOf(e,t,n,s){const{settings:r}=e
 const{begun:o,snapshot:i}=t
-const a=n.misfits??[]
+let a=n.misfits??[]
 const c=unfitWords(a)
 const l=r["on-unsafe-undo"]
 if(l==="undo")return{...c!==void 0&&{unfit:c}}
 if(workloadsBack(i).length===0)return{}
 const u=await neededBack(e,i)
 const d=u&&await jobInput(e,t,n,({written:e})=>e)
-if(!d){const t="what the previous version needs of the database was not kept";(0,h.FF)(e,`whether the previous version fits the schema is not certain: ${t}`)
-return{...c!==void 0&&{unfit:c}}}let f=[]
-let p
-try{p=await(0,g.B)(e,{...d,image:{repository:o.image,tag:o.tag,digest:o.digest},name:"the new version",back:"the previous version",command:n.command,timeoutMs:r["migrate-timeout"],task:{wanted:u,since:n.migrations??[],how:m[l],downtime:true,onlyNew:true}},e=>{f=e
-s(e)})}catch(t){e.signal.throwIfAborted()
+if(!d){const t="what the previous version needs of the database was not kept";(0,f.FF)(e,`whether the previous version fits the schema is not certain: ${t}`)
+return{...c!==void 0&&{unfit:c}}}let h=[]
+const g={repository:o.image,tag:o.tag,digest:o.digest}
+const reverseBy=t=>(0,m.B)(e,{...d,image:g,name:"the new version",back:"the previous version",command:n.command,timeoutMs:r["migrate-timeout"],task:{wanted:u,since:n.migrations??[],how:t,downtime:true,onlyNew:true}},e=>{h=e
+s.onReversed(e)}).catch(t=>{e.signal.throwIfAborted()
 const n=(0,A.b)(t)
-if(a.length===0&&f.length===0){(0,h.FF)(e,`whether the previous version fits the schema is not known: ${n}`)
-return{}}const s=f.length===0?"":`; reversed before that: ${f.join(", ")}`
-return stop(e,i,a,{why:[`reversing them failed: ${n}${s}`]})}if(p.does==="reverse")return{}
-if(p.does==="fits")return{...c!==void 0&&{unfit:c}}
-const E=p.databases.flatMap(e=>e.misfits)
-const w=p.does!=="impossible"
-return stop(e,i,E,{why:whyNot(p),isPossible:w})}function whyNot(e){switch(e.does){case"impossible":return[(0,u.Dr)(e)]
-case"loss":return[(0,u.aW)(e)]
-default:return['"on-unsafe-undo" is "stop"',(0,u.aW)(e)]}}function stop({settings:e},t,n,{why:r,isPossible:a=false}){const A=workloadsBack(t).map(e=>(0,i.T)((0,o.hY)(e)))
-const recover=t=>(0,c.a)("recover",e,{"on-unsafe-undo":t})
+if(a.length===0&&h.length===0){(0,f.FF)(e,`whether the previous version fits the schema is not known: ${n}`)
+return}const s=h.length===0?"":`; reversed before that: ${h.join(", ")}`
+return stop(e,i,a,{why:[`reversing them failed: ${n}${s}`]})})
+const p=l==="reverse"&&r["backup-cronjob"]!==void 0
+let E=await reverseBy(p?"lossless":w[l])
+if(p&&E?.does==="loss"){a=misfitsOf(E)
+await backupBefore(e,t,{reversal:E,image:g},s.onBackup)
+E=await reverseBy("any")}if(!E||E.does==="reverse")return{}
+if(E.does==="fits")return{...c!==void 0&&{unfit:c}}
+const I=E.does!=="impossible"
+return stop(e,i,misfitsOf(E),{why:whyNot(E),isPossible:I})}async function backupBefore(e,{live:t,snapshot:n},{reversal:s,image:r},o){try{const n=[(0,d.aW)(s)]
+o(await(0,p.B2)(e,{live:t},{image:r,reasons:n,work:"reversed"}))}catch(t){e.signal.throwIfAborted()
+stop(e,n,misfitsOf(s),{why:[(0,A.b)(t)],isPossible:true})}}function misfitsOf({databases:e}){return e.flatMap(({misfits:e})=>e)}function whyNot(e){switch(e.does){case"impossible":return[(0,d.Dr)(e)]
+case"loss":return[(0,d.aW)(e)]
+default:return['"on-unsafe-undo" is "stop"',(0,d.aW)(e)]}}function stop({settings:e},t,n,{why:r,isPossible:a=false}){const A=workloadsBack(t).map(e=>(0,i.T)((0,o.hY)(e)))
+const recover=t=>(0,c.a)("recover",e,{...t==="reverse"&&(0,p.pU)(e),"on-unsafe-undo":t})
 return(0,s.fJ)({code:"restore-failed",sentence:`${A.join(" and ")} cannot work: the new version failed, and the previous version was not restored: ${unfitWords(n)??"it does not fit the schema"}`,hint:[`the migrations were not reversed: ${r.join("; ")}`,...a?[`to reverse them, and restore the previous version: ${recover("reverse")}`]:[],`to restore the previous version on this schema: ${recover("undo")}`].join("\n")})}function unfitWords(e){const[t]=e
 if(!t)return
 const n=e.length>1?` (and ${e.length-1} more)`:""
-return`${(0,l.Sr)("the previous version",t)}${n}`}async function migrateAgain(e,t,{tag:n,digest:o,...i}){const{settings:a,log:c}=e
-const l=await jobInput(e,t,i,({object:e})=>e)
-if(!l)return(0,s.fJ)({code:"restore-failed",sentence:`the migrations that this rollback may have reversed cannot be applied again: ${i.web} is not in its record`})
-const u={name:`version ${(0,r.j)(n)}`,command:i.command,timeoutMs:a["migrate-timeout"]}
-const d={repository:t.begun.image,tag:n,digest:o}
-const h=(0,p.Be)(e,{...l,image:d,again:u})
+return`${(0,u.Sr)("the previous version",t)}${n}`}async function migrateAgain(e,t,{tag:n,digest:o,...i}){const{settings:a,log:c}=e
+const u=await jobInput(e,t,i,({object:e})=>e)
+if(!u)return(0,s.fJ)({code:"restore-failed",sentence:`the migrations that this rollback may have reversed cannot be applied again: ${i.web} is not in its record`})
+const d={name:`version ${(0,r.j)(n)}`,command:i.command,timeoutMs:a["migrate-timeout"]}
+const h={repository:t.begun.image,tag:n,digest:o}
+const g=(0,E.Be)(e,{...u,image:h,again:d})
 try{c.say("applying again what this rollback has reversed")
-const e=await h.plan(c)
-if(e.runs)await h.migrate(c)}catch(t){e.signal.throwIfAborted()
-const n=t instanceof s.HR?t.cause:void 0;(0,s.fJ)({...n,code:"restore-failed",sentence:`the migrations that this rollback reversed could not be applied again: ${(0,A.b)(t)}`})}finally{await h.close()}}function workloadsBack(e){return e.flatMap(({object:e,of:t,change:n})=>{if(t!=="workload"||n==="create"||!(0,o.gv)(e))return[]
+const t=await g.plan(c);(0,l.sD)(t.databases).forEach(t=>{(0,f.FF)(e,t)})
+if(t.runs)await g.migrate(c)}catch(t){e.signal.throwIfAborted()
+const n=t instanceof s.HR?t.cause:void 0;(0,s.fJ)({...n,code:"restore-failed",sentence:`the migrations that this rollback reversed could not be applied again: ${(0,A.b)(t)}`})}finally{await g.close()}}function workloadsBack(e){return e.flatMap(({object:e,of:t,change:n})=>{if(t!=="workload"||n==="create"||!(0,o.gv)(e))return[]
 const{replicas:s,suspend:r}=e.spec
-return s===0||r===true?[]:[e]})}async function neededBack({cluster:e,app:t,settings:n},s){const{needs:i}=await(0,d.bL)(e,t,n.image)
+return s===0||r===true?[]:[e]})}async function neededBack({cluster:e,app:t,settings:n},s){const{needs:i}=await(0,h.bL)(e,t,n.image)
 const a=new Map(s.map(({object:e,ran:t={}})=>[e,t]))
 const c=workloadsBack(s).flatMap(e=>(0,o.ys)(e,n.image).map(({name:t,image:n})=>a.get(e)?.[t]??n))
 const A=[...new Set(c.map(e=>(0,r.zZ)(e).digest??""))]
@@ -12623,13 +13022,52 @@ const u=l&&A(l)
 if(!l||!u||!(0,o.gv)(u))return
 const d=(0,o.hY)(u)
 const h=(0,o.ys)(u,t.image)
-const g=(0,o.kW)(u)
-if(!g.spec?.containers.some(({name:e})=>e===c))return
-const p={workload:d,template:g,container:c,containers:h.map(({name:e})=>e)}
+const f=(0,o.kW)(u)
+if(!f.spec?.containers.some(({name:e})=>e===c))return
+const p={workload:d,template:f,container:c,containers:h.map(({name:e})=>e)}
 const m=(0,a.QA)(n.clusterState(),d)?.object
 const E={id:d,path:l.path,uses:h,running:[],...m&&{live:m}}
-const w=await(0,f.qp)(e).catch(()=>[])
-return{web:p,checked:{live:n,targets:[E],services:w}}}},5710:(e,t,n)=>{n.d(t,{S:()=>FollowedJob,T:()=>y})
+const w=await(0,g.qp)(e).catch(()=>[])
+return{web:p,checked:{live:n,targets:[E],services:w}}}},651:(e,t,n)=>{n.d(t,{B2:()=>makeBackup,GH:()=>backupOf,f_:()=>backupWhen,pU:()=>backupFlag,xq:()=>checkBackup})
+var s=n(7436)
+var r=n(307)
+var o=n(5629)
+var i=n(8311)
+var a=n(8974)
+var c=n(6625)
+var A=n(8071)
+var l=n(8093)
+var u=n(3905)
+var d=n(970)
+var h=n(1873)
+var f=n(2770)
+const g=3600
+async function backupCronJob({platform:e,signal:t,cluster:n,settings:s},o){const i=`${(0,c.rJ)("batch/v1",n.namespace,"cronjobs")}/${o}`
+const a=await(0,A.jh)(e.clock,t,()=>n.find(i))
+return a??(0,r.fJ)({code:"backup-failed",sentence:`"backup-cronjob" names cronjob/${o}, but the namespace ${s.namespace} has no such CronJob`,hint:`create it (docs/backup.md has a manifest), or choose one of: ${n.commandLine(["get","cronjobs"])}`})}function backupOf(e){return e["migrate-command"]===""?void 0:e["backup-cronjob"]}async function checkBackup(e,{others:t}){const n=backupOf(e.settings)
+const s=t.some(e=>e.kind==="CronJob"&&(0,a.Vb)(e)===n)
+if(n!==void 0&&!s)await backupCronJob(e,n)}function backupWhen(e){return e["backup-cronjob"]===void 0?void 0:e.backup}function backupFlag({"backup-cronjob":e}){return e===void 0?{}:{"backup-cronjob":e}}async function makeBackup(e,{live:t},{image:n,reasons:r,work:i}){const{platform:c,settings:A,holder:u,log:d}=e
+const f=A["backup-cronjob"]??""
+const g=A["backup-timeout"]
+for(const e of r)d.say(`backup because ${e}`)
+const p=c.clock.now()
+let m
+try{await(0,l.wj)(c.clock,g,e.signal,async r=>{const i=e.with({signal:r})
+const a=await backupCronJob(i,f)
+if(a.spec?.concurrencyPolicy!=="Allow")await othersEnd(i,t,a)
+const c=(0,o.gm)(f,(0,s.d)(n),`${u.id} ${p}`)
+m=backupJob(a,{name:c,run:u.id,timeoutMs:g})
+await(0,h.A)(i,{live:t},[m])})}catch(t){e.signal.throwIfAborted()
+throw backupFailure(t,m?(0,a.Vb)(m):f,{timeoutMs:g,end:`nothing was ${i}`})}return{job:m?(0,a.Vb)(m):"",seconds:(c.clock.now()-p)/1e3}}function backupFailure(e,t,{timeoutMs:n,end:s}){if(e instanceof r.HR){const{cause:t}=e
+if(t.code==="backup-failed")return e
+const n={...t,code:"backup-failed",sentence:`the backup failed: ${t.sentence}; ${s}`}
+return new r.HR(n)}if(e instanceof l.Ms){const e=`the backup failed: ${t} did not end within ${(0,u.n)(n)}; ${s}`
+return new r.HR({code:"backup-failed",sentence:e,hint:'set "backup-timeout" to more'})}return e}function backupJob({metadata:e,spec:t},{name:n,run:s,timeoutMs:r}){const{metadata:a,spec:c}=t?.jobTemplate??{}
+const{suspend:A,...l}=c??{template:{}}
+return{apiVersion:"batch/v1",kind:"Job",metadata:{name:n,labels:{...a?.labels,...i.Yq,"django-rollout/job":"backup"},annotations:{...a?.annotations,"cronjob.kubernetes.io/instantiate":"manual",[o.VF]:s},ownerReferences:[{apiVersion:"batch/v1",kind:"CronJob",name:e?.name??"",uid:e?.uid??""}]},spec:{...l,activeDeadlineSeconds:Math.min(l.activeDeadlineSeconds??1/0,Math.ceil(r/1e3)),ttlSecondsAfterFinished:Math.max(l.ttlSecondsAfterFinished??g,g)}}}async function othersEnd({cluster:e,platform:t,signal:n,log:s},r,o){try{await(0,d.r)({cluster:e,clock:t.clock,live:r,signal:n},()=>{const e=[...r.clusterState().jobs.values()].filter(e=>!(0,f.hY)(e)&&e.metadata?.ownerReferences?.some(({uid:e})=>e===o.metadata?.uid))
+if(e.length===0)return{logsWanted:[],ended:true}
+s.waiting(`waiting for the end of job/${(0,a.Vb)(e[0]??{})}: its CronJob runs one at a time`)
+return{logsWanted:[]}},()=>{})}finally{s.waiting(void 0)}}},5710:(e,t,n)=>{n.d(t,{S:()=>FollowedJob,T:()=>y})
 var s=n(1062)
 var r=n(9875)
 var o=n(9956)
@@ -12678,27 +13116,27 @@ live
 desired
 output
 end
-#zt=false
-#Kt
-#Zt=new AbortController
-#Xt=new AbortController
+#Qn=false
+#bn
+#vn=new AbortController
+#kn=new AbortController
 constructor(e,t,n,s){this.context=e
 this.live=t
 this.desired=n
 this.output=s
-this.end=this.#en()
-this.end.catch(()=>{})}get hasContainerEnded(){return this.#zt}async close(){const{cluster:e,platform:t}=this.context
-await(0,d.wj)(t.clock,I,e.life,e=>(0,d.ZC)(e,()=>Promise.resolve(this.#Kt))).catch(()=>{})
-this.#Xt.abort()}async#en(){const e=this.context.platform.clock.now()
-const t=await this.#tn(e)
+this.end=this.#qe()
+this.end.catch(()=>{})}get hasContainerEnded(){return this.#Qn}async close(){const{cluster:e,platform:t}=this.context
+await(0,d.wj)(t.clock,I,e.life,e=>(0,d.ZC)(e,()=>Promise.resolve(this.#bn))).catch(()=>{})
+this.#kn.abort()}async#qe(){const e=this.context.platform.clock.now()
+const t=await this.#Sn(e)
 const n=t.is==="failed"&&t.exitCode!==void 0
-if(n&&t.cause.pod!==void 0)this.#nn(t.cause.pod)
-this.#zt=t.is==="finished"||n
-this.#Zt.abort()
-const s=await(0,d.ZC)(this.context.signal,()=>Promise.resolve(this.#Kt))
-const r=s!==void 0&&this.#zt?{unread:s}:{}
+if(n&&t.cause.pod!==void 0)this.#Tn(t.cause.pod)
+this.#Qn=t.is==="finished"||n
+this.#vn.abort()
+const s=await(0,d.ZC)(this.context.signal,()=>Promise.resolve(this.#bn))
+const r=s!==void 0&&this.#Qn?{unread:s}:{}
 if(t.is!=="failed")return{verdict:t,...r}
-return{verdict:await this.#$t(t,e),...r}}#tn(e){const{context:t,live:n,desired:r,output:o}=this
+return{verdict:await this.#mn(t,e),...r}}#Sn(e){const{context:t,live:n,desired:r,output:o}=this
 const{cluster:i,platform:a,settings:c,signal:A}=t
 const u={timeout:c.timeout,bake:0,grace:c.grace}
 let d=(0,l._1)(e)
@@ -12706,28 +13144,29 @@ return(0,g.r)({cluster:i,clock:a.clock,live:n,signal:A},e=>{const t=n.clusterSta
 const s=judgeJob(r,{clusterState:t,timeouts:u,observations:d,now:e})
 d=s.observations
 const{verdict:i,requeueAt:a,logsWanted:c}=s
-if(i.is==="started"||i.is==="finished")this.#nn(i.pod)
+if(i.is==="started"||i.is==="finished")this.#Tn(i.pod)
 if(i.is==="waiting")o.waiting(i.on)
 return{logsWanted:c,...a!==void 0&&{requeueAt:a},...(i.is==="failed"||i.is==="finished")&&{ended:i}}},(e,n)=>{const r=(0,s.h)(o.unmarked(n),(0,p.YT)(t))
-d=(0,l.X1)(d,e,r)})}async#$t(e,t){const{context:n,live:s,desired:o,output:i}=this
+d=(0,l.X1)(d,e,r)})}async#mn(e,t){const{context:n,live:s,desired:o,output:i}=this
 const a={source:(0,r.HP)(o.container),lines:i.lines.slice(-y)}
 const c={...e.cause,logs:e.cause.logs??[a]}
 const A={cluster:n.cluster,clock:n.platform.clock,live:s,startedAt:t}
 const l=(0,h.m)(c,{...A,toRepo:(0,p.YT)(n)})
-return{...e,cause:await l.catch(()=>c)}}#nn(e){const{clock:t}=this.context.platform
-this.#Kt??=(0,d.ip)(t,w,this.#Zt.signal,t=>this.#sn(e,t))}async#sn(e,t){const{cluster:n,platform:s}=this.context
+return{...e,cause:await l.catch(()=>c)}}#Tn(e){const{clock:t}=this.context.platform
+this.#bn??=(0,d.ip)(t,w,this.#vn.signal,t=>this.#Rn(e,t))}async#Rn(e,t){const{cluster:n,platform:s}=this.context
 const r=`${(0,f.Q)(n,e,this.desired.container)}&follow=true`
-const o=AbortSignal.any([n.life,this.#Xt.signal,t])
+const o=AbortSignal.any([n.life,this.#kn.signal,t])
 const isOver=()=>o.aborted
-let i=0
-let a=`it did not end within ${w/1e3} s of its container's end`
+const i={whole:this.output.marker}
+let a=0
+let c=`it did not end within ${w/1e3} s of its container's end`
 while(!isOver())try{let e=0
-for await(const t of n.lines(r,o)){if(e++<i)continue
-i+=1
+for await(const t of n.lines(r,o,i)){if(e++<a)continue
+a+=1
 this.output.line(t)}return}catch(e){if(isOver())break
-a=(0,m.b)(e)
+c=(0,m.b)(e)
 if(!(0,u.dg)(e))break
-await s.clock.sleep(E,o).catch(()=>{})}return a}}},5072:(e,t,n)=>{n.d(t,{_S:()=>createJob,q2:()=>isOfMigration,Lu:()=>makeCommandJob,qZ:()=>makeJob,Lb:()=>runningVersions})
+await s.clock.sleep(E,o).catch(()=>{})}return c}}},5072:(e,t,n)=>{n.d(t,{_S:()=>createJob,q2:()=>isOfMigration,Lu:()=>makeCommandJob,qZ:()=>makeJob,Lb:()=>runningVersions})
 var s=n(3742)
 var r=n(9869)
 var o=n(282)
@@ -12763,7 +13202,7 @@ const r=s.length===0&&(n.includes("/")||n.endsWith(".sh"))
 if(!t)return r?{words:e,isScript:r}:void 0
 const o=e.at(-1)
 if(o==="--"||o==="run"&&s.length>0||base(n)==="env")return{words:e,isScript:false}
-return r?{words:e,isScript:r}:void 0}function base(e){return e.split("/").at(-1)??e}var c=n(5977)
+return r?{words:e,isScript:r}:void 0}function base(e){return e.split("/").at(-1)??e}var c=n(5584)
 var A=n(5533)
 var l=n(5138)
 var u=n(8071)
@@ -12787,12 +13226,12 @@ const b=B?.command??g["migrate-command"]
 const v=B?.timeoutMs??g["migrate-timeout"]
 const k=B?void 0:await(0,y.H)(e)
 const S={...t.web,...k}
-const[{launch:R,claims:T,common:D,starts:O},F,N]=await Promise.all([commonOf(e,{checked:o,web:S,image:i}),k&&commonOf(e,t),(0,u.jh)(d.clock,w,()=>(0,E.bL)(I,p,g.image))])
-const M=runningVersions(e,o,i,N.needs)
-const L=(0,r.mp)({...D,command:(0,s.VV)(b,R.starter,n),env:(0,s.B8)({marker:n,migrate:b,waitSeconds:Q,volumes:(0,r.wx)(S.template,S.container,T),unsafe:A?"allow":g["unsafe-migrations"],...a?{proves:true,running:[{names:[a.name],tag:i.tag,isOwn:true}]}:{web:(F??{launch:R}).launch.words,kept:(0,s.Gd)(N.databases),...c?{reverses:c.task}:{earlier:N.earlier},...!c&&{running:M},lockWaitSeconds:g["lock-wait-migrate"]/1e3,plansOnly:l,...t.backup!==void 0&&{backup:t.backup},...A&&{contract:{...O,policy:"stay",hasBridges:false,stay:(0,m.Ei)(N.history)}},...!B&&{bridges:(0,m.n3)(N.history),contract:{...O,policy:t.now===true&&g.contract==="manual"?"next":g.contract,hasBridges:g.bridge==="on",stay:(0,m.Ei)(N.history)}}}}),timeoutSeconds:Math.ceil(v/1e3),plansOnly:l,...l&&{keepSeconds:300}})
+const[{launch:T,claims:R,common:D,starts:O},F,N]=await Promise.all([commonOf(e,{checked:o,web:S,image:i}),k&&commonOf(e,t),(0,u.jh)(d.clock,w,()=>(0,E.bL)(I,p,g.image))])
+const M=runningVersions(e,o,i,N)
+const L=(0,r.mp)({...D,command:(0,s.VV)(b,T.starter,n),env:(0,s.B8)({marker:n,migrate:b,waitSeconds:Q,volumes:(0,r.wx)(S.template,S.container,R),unsafe:A?"allow":g["unsafe-migrations"],...a?{proves:true,running:[{names:[a.name],tag:i.tag,isOwn:true}]}:{web:(F??{launch:T}).launch.words,kept:(0,s.Gd)(N.databases),...c?{reverses:c.task}:{earlier:N.earlier},...!c&&{running:M},lockWaitSeconds:g["lock-wait-migrate"]/1e3,plansOnly:l,...t.backup!==void 0&&{backup:t.backup},...A&&{contract:{...O,policy:"stay",hasBridges:false,stay:(0,m.Ei)(N.history)}},...!B&&{bridges:(0,m.n3)(N.history),contract:{...O,policy:t.now===true&&g.contract==="manual"?"next":g.contract,hasBridges:g.bridge==="on",...g.contract==="manual"&&{stay:(0,m.Ei)(N.history)}}}}}),timeoutSeconds:Math.ceil(v/1e3),plansOnly:l,...l&&{keepSeconds:300}})
 if(L.is==="impossible")return(0,f.fJ)({code:"plan-failed",sentence:`creating the migration Job failed: ${L.problem}`})
-const U=R.starter?.isScript===true?R.starter.words.join(" "):void 0
-return{job:L.job,container:S.container,from:k?g["migrate-manifest"]??"":(0,h.T)(S.workload),notes:[...L.notes,...B?[]:notCompared(o,M)],...U!==void 0&&{script:{name:U,isAll:R.words.length===1}}}}async function makeCommandJob(e,t,n,o){const{launch:i,common:a}=await commonOf(e,t)
+const U=T.starter?.isScript===true?T.starter.words.join(" "):void 0
+return{job:L.job,container:S.container,from:k?g["migrate-manifest"]??"":(0,h.T)(S.workload),notes:[...L.notes,...B?[]:notCompared(o,M)],...U!==void 0&&{script:{name:U,isAll:T.words.length===1}}}}async function makeCommandJob(e,t,n,o){const{launch:i,common:a}=await commonOf(e,t)
 const c=(0,r.mp)({...a,command:(0,s.hP)(n,i.starter,o),timeoutSeconds:Math.ceil(e.settings["migrate-timeout"]/1e3),isCommand:true})
 if(c.is==="made")return c
 return(0,f.fJ)({code:"command-failed",sentence:`creating its Job failed: ${c.problem}`})}async function commonOf(e,{checked:t,web:n,image:s}){const{platform:r,settings:i,source:a,app:c,holder:A,signal:l,cluster:d}=e
@@ -12804,9 +13243,10 @@ const I=marksOfPods(t,n)
 const y={name:"",app:c,sha:a.sha??a.tag,run:A.id,template:n.template,container:n.container,webContainers:n.containers,image:(0,B.d)(s),selectors:selectorsOf(t),claims:w,...I&&{live:I}}
 const Q=E===void 0&&leavesToImage(h,i.image)
 const b={...(0,o.jb)(h,e=>(0,g.iI)(e,i.image),E),...Q&&{refused:"the registry does not say what the image starts"},...migratesBeside(i)&&{refused:'"before-rollout" or "after-rollout" migrates'}}
-return{launch:m,claims:w,common:y,starts:b}}function runningVersions({app:e,settings:t},{live:n},{digest:s},r){return(0,A.w)(n.clusterState(),t.image,isOfMigration(e)).map(({digest:e="",tag:t,names:n,isIdle:o})=>{if(e===s)return{names:n,tag:t,isOwn:true}
-const i=r.get(e)
-return{names:n,tag:t,...o&&{isIdle:o},...i!==void 0&&{needs:i}}})}function isOfMigration(e){const t=Object.entries((0,r.GW)(e))
+return{launch:m,claims:w,common:y,starts:b}}function runningVersions({app:e,settings:t},{live:n},{digest:s},{needs:r,history:o}){return(0,A.w)(n.clusterState(),t.image,isOfMigration(e)).map(({digest:e="",tag:t,names:n,isIdle:i})=>{if(e===s)return{names:n,tag:t,isOwn:true}
+const a=r.get(e)
+const c=(0,m.qZ)(o,e)
+return{names:n,tag:t,...i&&{isIdle:i},...a!==void 0&&{needs:a},...c!==void 0&&{since:c}}})}function isOfMigration(e){const t=Object.entries((0,r.GW)(e))
 return({metadata:e})=>t.every(([t,n])=>e?.labels?.[t]===n)}function notCompared({targets:e},t){const n=e.filter(({live:e})=>e!==void 0)
 return t.length>0||n.length===0?[]:["the migrations are not compared: no running version of this image was found"]}async function launchOfWeb({template:e,container:t},n){const s=e.spec?.containers.find(({name:e})=>e===t)
 if(!s)return{words:[]}
@@ -12859,19 +13299,22 @@ const o=/^ (OK|FAKED)( \([\d.]+s\))?$/
 function migrationProgress(e){const[,t,n,s=""]=r.exec(e.trimEnd())??[]
 if(n===void 0)return
 const o=t==="Applying"?"forwards":"backwards"
-return{migration:n,direction:o,is:endOf(s)??"begun"}}function migrated(e){const t=new Set
-let n
-for(const s of e){const e=migrationProgress(s)
-if(n!==void 0&&(e??endOf(s.trimEnd()))){t.add(n)
-n=void 0}if(e?.is==="begun")n=e.migration
-else if(e)t.add(e.migration)}return{applied:[...t],...n!==void 0&&{open:n}}}function endOf(e){const t=o.exec(e)?.[1]
-return t===void 0?void 0:t==="OK"?"applied":"faked"}var i=n(307)
-var a=n(9942)
-var c=n(7419)
-var A=n(3740)
+return{migration:n,direction:o,is:endOf(s)??"begun"}}class MigrationLog{#Dn=new Set
+#at
+get migrated(){const e=this.#at
+return{applied:[...this.#Dn],...e!==void 0&&{open:e}}}read(e){const t=migrationProgress(e)
+if(this.#at!==void 0&&(t??endOf(e.trimEnd()))){this.#Dn.add(this.#at)
+this.#at=void 0}if(t?.is==="begun")this.#at=t.migration
+else if(t)this.#Dn.add(t.migration)}}function endOf(e){const t=o.exec(e)?.[1]
+return t===void 0?void 0:t==="OK"?"applied":"faked"}var i=n(6020)
+var a=n(307)
+var c=n(9942)
+var A=n(7419)
+var l=n(3740)
+var u=n(53)
+const d={count:2e3,letters:2*1024*1024}
 class Output{marker
 refusal
-lines=[]
 plan
 passed
 needs
@@ -12882,7 +13325,9 @@ looks=false
 gaveUp
 found
 refused
-held=[]
+last=new u.jd(d,e=>e.length)
+log=new MigrationLog
+held=new u.jd(d,({line:e})=>e.length)
 stageLog
 begun=false
 constructor(e,t){this.marker=e
@@ -12891,28 +13336,31 @@ const{promise:n,resolve:s,reject:r}=Promise.withResolvers()
 this.plan=n
 this.plan.catch(()=>{})
 this.found=s
-this.refused=r}to(e){this.stageLog=e
-this.held.splice(0).forEach(t=>{t(e)})}hold(){this.stageLog=void 0}unmarked(e){return e.flatMap(e=>(0,s.u7)(e,this.marker)??[])}waiting(e){this.stageLog?.waiting(`waiting for the Job's pod: ${e}`)}line(e){if((0,s.rZ)(e,this.marker)){if((0,s.tM)(e,this.marker))this.begun=true
+this.refused=r}get lines(){return this.last.all}get migrated(){return this.log.migrated}to(e){this.stageLog=e
+for(const{how:t,line:n}of this.held.all)e[t](n)
+this.held=new u.jd(d,({line:e})=>e.length)}hold(){this.stageLog=void 0}unmarked(e){return e.flatMap(e=>(0,s.u7)(e,this.marker)??[])}waiting(e){this.stageLog?.waiting(`waiting for the Job's pod: ${e}`)}line(e){if((0,s.rZ)(e,this.marker)){if((0,s.tM)(e,this.marker))this.begun=true
 const t=(0,s.m3)([e],this.marker)
 if(t)this.found(t)
 const n=(0,s.jG)(e,this.marker)
-if(n)this.refused(new i.HR(this.refusal(n)))
+if(n)this.refused(new a.HR(this.refusal(n)))
 this.passed??=(0,s.tK)(e,this.marker)
 const r=(0,s.dW)(e,this.marker)
 if(r)this[r.of]??=r.body
 this.reversed??=(0,s.TI)(e,this.marker)
 this.verified??=(0,s.xu)(e,this.marker)}const t=(0,s.u7)(e,this.marker)
-if(t!==void 0){this.lines.push(t)
-this.write(e=>{e.quote(t)})}this.locking((0,s.ez)(e,this.marker))
+if(t!==void 0){this.last.push(t)
+this.log.read(t)
+this.write("quote",t)}this.locking((0,s.ez)(e,this.marker))
 const n=(0,s.eA)(e,this.marker)
-if(n)this.write(e=>{e.say((0,a._y)(n))})}locking(e){if(e===void 0)return
+if(n)this.write("say",(0,c._y)(n))}locking(e){if(e===void 0)return
 if(e.is==="ready"){this.looks=true
 return}if(e.is==="over")this.gaveUp=e
-this.write(t=>{t.say((0,c.qy)(e))})}write(e){if(this.stageLog)e(this.stageLog)
-else this.held.push(e)}progress(){return this.begun?migrated(this.lines):{applied:[]}}}function planCause(e,t){return{...e,code:"plan-failed",sentence:`${t} does not start: ${withoutName(e)}`}}function migrationCause(e,t,n){const{open:s,applied:r}=migrated(t)
-if(n)return(0,c.Vo)(e,n,r)
-const o=r.length===0?"":`; applied before it: ${r.join(", ")}`
-return{...e,code:"migration-failed",sentence:`migration ${s??""} failed: ${withoutName(e)}${o}`.replace("  "," ")}}function unreadCause(e,{job:t,verdict:n,words:s},{lines:r,logs:o}){const{applied:i}=migrated(r)
+this.write("say",(0,A.qy)(e))}write(e,t){if(this.stageLog)this.stageLog[e](t)
+else this.held.push({how:e,line:t})}progress(){return this.begun?this.migrated:{applied:[]}}}function planCause(e,t,n){const s=(0,i.VS)(n)
+if(s&&(0,i.Re)(s)){const{file:n,line:r}=s.frames.at(-1)??{}
+return{code:"plan-failed",sentence:`django-rollout does not understand the migrations of ${t}: ${(0,i.em)(s)} (${n}:${r})`,hint:`this is a fault of django-rollout, not of ${t}: please report it with this log. With "migrate-command: none", and the migrations applied by hand, the release works`,...e.logs&&{logs:e.logs}}}return{...e,code:"plan-failed",sentence:`${t} does not start: ${withoutName(e)}`}}function migrationCause(e,{open:t,applied:n},s){if(s)return(0,A.Vo)(e,s,n)
+const r=n.length===0?"":`; applied before it: ${n.join(", ")}`
+return{...e,code:"migration-failed",sentence:`migration ${t??""} failed: ${withoutName(e)}${r}`.replace("  "," ")}}function unreadCause(e,{job:t,verdict:n,words:s},{migrated:r,logs:o}){const{applied:i}=r
 const a=i.length===0?"what it applied is unknown":`applied, as far as the log was read: ${i.join(", ")}`
 const c=n.is==="failed"?`${n.cause.sentence}, and`:`${t}: it succeeded, but`
 return{...n.is==="failed"?n.cause:{workload:`job/${t}`},code:e,sentence:`${c} its log cannot be read: ${s}; ${a}`,hint:`"manage.py showmigrations" shows what is applied. Run this again when the log can be read: ${o}`}}function withoutName({sentence:e,workload:t}){const n=t?.replace(/^job\//,"")
@@ -12932,8 +13380,8 @@ return`migrate-command: ${s?"":"export "}DJANGO_SETTINGS_MODULE=${n} ${s?"":"&& 
 return t.startsWith("it calls")?`${s}. Run the migration with it:\nmigrate-command: ${e} ${n}`:`${s}. Set the same for the migration:\nmigrate-command: export NAME=value && ${n}`}function alsoPassed(e,t){const n=/ImproperlyConfigured|KeyError: '?[A-Z]|environment|envvar|OperationalError|[Cc]ould not connect|[Cc]onnection refused|host name/
 if(!n.test(e.sentence))return e
 return{...e,hint:e.hint===void 0?t:`${e.hint}\n${t}`}}function logPlan(e,t,n=false,s="next"){for(const r of t.databases){logDatabase(e,t,r,n)
-for(const n of r.held)e.say((0,a.xh)(n,t.judged?.versions??[],s))
-for(const t of r.bridges)e.say((0,a.zn)(t))}if(t.judged)(0,A.rz)(t.judged).forEach(t=>{e.say(t)})
+for(const n of r.held)e.say((0,c.xh)(n,t.judged?.versions??[],s))
+for(const t of r.bridges)e.say((0,c.zn)(t))}if(t.judged)(0,l.rz)(t.judged).forEach(t=>{e.say(t)})
 const r=comparisonLacks(t)
 if(r!==void 0)e.say(r)
 const o=t.databases.some(e=>hasWork(e)||e.isBridged===true)
@@ -12941,32 +13389,32 @@ if(t.runs&&!o)e.say("the command still runs: it may do more than the plan shows"
 const r=(0,s.oD)(t)
 return e.flatMap(({database:e,pending:s,squashed:o})=>{const i=[...s,...o].map(({app:e,name:t})=>`${e}.${t}`)
 const a=i.filter(e=>!n.includes(e))
-return a.length===0||r.includes(e)?[]:[`the database "${e}" lacks ${a.join(", ")} according to the log of "${t}": python manage.py migrate --database=${e}`]})}function hasWork({pending:e,squashed:t}){return e.length+t.length>0}function logDatabase(e,{django:t,databases:n},s,r){const{database:o,vendorName:i,version:a="",pending:l,unknown:u}=s
+return a.length===0||r.includes(e)?[]:[`the database "${e}" lacks ${a.join(", ")} according to the log of "${t}": python manage.py migrate --database=${e}`]})}function hasWork({pending:e,squashed:t}){return e.length+t.length>0}function logDatabase(e,{django:t,databases:n},s,r){const{database:o,vendorName:i,version:a="",pending:c,unknown:u}=s
 const d=n.length===1&&o==="default"?"":`${o}: `
 e.say(`${d}Django ${t} with ${i} ${a}`.trim())
 if(!hasWork(s))e.say(`${d}no migrations to apply`)
-for(const{app:t,name:n,operations:s,locks:o=[],sql:i}of l){e.say(`${d}to apply: ${t}.${n} (${s.join(", ")})`)
-if(o.length>0)e.say(`${d}it locks ${o.map(c.jU).join(", ")}`)
-if(r)(i??A.HU).split("\n").forEach(t=>{e.quote(t)})}const h=u.filter(e=>e.newer)
+for(const{app:t,name:n,operations:s,locks:o=[],sql:i}of c){e.say(`${d}to apply: ${t}.${n} (${s.join(", ")})`)
+if(o.length>0)e.say(`${d}it locks ${o.map(A.jU).join(", ")}`)
+if(r)(i??l.HU).split("\n").forEach(t=>{e.quote(t)})}const h=u.filter(e=>e.newer)
 if(h.length>0){const t=h.map(({app:e,name:t})=>`${e}.${t}`).join(", ")
 e.say(`${d}the database is newer than this version: it has ${t}`)}}},6544:(e,t,n)=>{n.d(t,{H:()=>ownTemplate})
 var s=n(307)
-var r=n(4319)
-async function ownTemplate({platform:e,settings:t}){const n=t["migrate-manifest"]
-if(n===void 0)return
-const s=await e.files.read(n)
-if(s===void 0)return invalid(`${n}: there is no such file`)
-return templateOfJob(s,n,t.image)}function templateOfJob(e,t,n){const s=(0,r.Ng)(e,t)
-const[o]=s
-if(s.length!==1||o?.apiVersion!=="batch/v1"||o.kind!=="Job")return invalid(`${t}: "migrate-manifest" needs one Job of batch/v1, and nothing else`)
-const i=o.spec?.template
-const{containers:a=[],initContainers:c=[]}=i?.spec??{}
-const A=(0,r.QB)(n)
-const isOwn=({image:e})=>e===void 0||A(e)
-const[l,...u]=a.filter(isOwn)
-if(!i||!l||u.length>0){const e=l?"several containers":"no container"
-return invalid(`${t}: ${e} with the image ${n}, or without an image: the migration runs in one`)}const{command:d,args:h,image:f,...g}=l
-return{template:{...i,spec:{...i.spec,containers:a.map(e=>e===l?g:e)}},container:l.name,containers:[l.name,...c.filter(isOwn).map(({name:e})=>e)]}}function invalid(e){(0,s.fJ)({code:"manifest-invalid",sentence:e})}},4883:(e,t,n)=>{n.d(t,{B:()=>reverse})
+var r=n(2602)
+var o=n(4319)
+async function ownTemplate({platform:e,settings:t,cluster:n}){const s=t["migrate-manifest"]
+if(s===void 0)return
+if(!e.files.exists(s))return invalid(`${s}: there is no such file`)
+const[o]=await(0,r.xt)(e,n,[s])
+return templateOfJob(o?.objects??[],s,t.image)}function templateOfJob(e,t,n){const[s]=e
+if(e.length!==1||s?.apiVersion!=="batch/v1"||s.kind!=="Job")return invalid(`${t}: "migrate-manifest" needs one Job of batch/v1, and nothing else`)
+const r=s.spec?.template
+const{containers:i=[],initContainers:a=[]}=r?.spec??{}
+const c=(0,o.QB)(n)
+const isOwn=({image:e})=>e===void 0||c(e)
+const[A,...l]=i.filter(isOwn)
+if(!r||!A||l.length>0){const e=A?"several containers":"no container"
+return invalid(`${t}: ${e} with the image ${n}, or without an image: the migration runs in one`)}const{command:u,args:d,image:h,...f}=A
+return{template:{...r,spec:{...r.spec,containers:i.map(e=>e===A?f:e)}},container:A.name,containers:[A.name,...a.filter(isOwn).map(({name:e})=>e)]}}function invalid(e){(0,s.fJ)({code:"manifest-invalid",sentence:e})}},4883:(e,t,n)=>{n.d(t,{B:()=>reverse})
 var s=n(307)
 var r=n(3740)
 var o=n(7842)
@@ -12990,92 +13438,98 @@ var i=n(6625)
 var a=n(6388)
 var c=n(307)
 var A=n(3740)
-var l=n(6541)
-var u=n(9754)
-var d=n(970)
-var h=n(3020)
-var f=n(8093)
-var g=n(5710)
-var p=n(5072)
-var m=n(5260)
-const E=3e4
+var l=n(5533)
+var u=n(6541)
+var d=n(9754)
+var h=n(970)
+var f=n(3020)
+var g=n(8093)
+var p=n(5710)
+var m=n(5072)
+var E=n(5260)
+const w=3e4
 function startMigration(e,t){return new MigrationRun(e,t)}class MigrationRun{context
 input
-#rn=`rollout-${crypto.randomUUID()}`
-#on
-#in
-#an
-#cn
-#An
-#ln
-#un=false
-#dn=new AbortController
+#On=`rollout-${crypto.randomUUID()}`
+#Fn
+#Nn
+#Mn
+#Ln
+#Un
+#xn
+#Pn=false
+#Gn=new AbortController
 constructor(e,t){this.context=e
 this.input=t
-this.#on=new m.k7(this.#rn,e=>(0,m.U_)(e,this.#hn()))}async plan(e){this.#on.to(e)
-const t=await this.#fn(e)
-const n=await Promise.race([this.#on.plan,this.#gn(t)])
-this.#on.hold()
-this.#an=n
-const{settings:s}=this.context
-if(!this.#pn&&!this.input.isAgain)(0,m.uH)(e,n,s.sql,s.contract)
-return n}async migrate(e){this.#on.to(e)
-const t=await(this.#An?.end)
-if(t?.verdict.is==="failed"){if(t.unread===void 0)throw new c.HR((0,m.Ob)(t.verdict.cause,this.#on.lines,this.#on.gaveUp));(0,c.fJ)(this.#mn("migration-failed",t,t.unread))}if(t?.unread!==void 0){e.say(`its log could not be read completely (${t.unread}), but it succeeded`)
-this.#ln=await this.#En()}if(this.#wn())e.say("tables were locked as Django does, without looking who uses them: the command starts no Python that reads PYTHONPATH")
+this.#Fn=new E.k7(this.#On,e=>(0,E.U_)(e,this.#Hn()))}async plan(e){this.#Fn.to(e)
+const t=await this.#jn(e)
+const n=await Promise.race([this.#Fn.plan,this.#$n(t)])
+this.#Fn.hold()
+const s=this.#Jn?n:withLeftOut(n,this.input.checked.targets)
+this.#Mn=s
+const{settings:r}=this.context
+if(!this.#Jn&&!this.input.isAgain)(0,E.uH)(e,s,r.sql,r.contract)
+return s}async migrate(e){this.#Fn.to(e)
+const t=await(this.#Un?.end)
+if(t?.verdict.is==="failed"){if(t.unread===void 0)throw new c.HR((0,E.Ob)(t.verdict.cause,this.#Fn.migrated,this.#Fn.gaveUp));(0,c.fJ)(this.#Vn("migration-failed",t,t.unread))}if(t?.unread!==void 0){e.say(`its log could not be read completely (${t.unread}), but it succeeded`)
+this.#xn=await this.#Yn()}if(this.#Wn())e.say("tables were locked as Django does, without looking who uses them: the command starts no Python that reads PYTHONPATH")
 const n=this.input.reverses?"reversed":"applied"
-e.say(`${(0,l.LS)(this.applied().length,"migration")} ${n}`)}get#pn(){const{proves:e,reverses:t,again:n}=this.input
-return e??t??n}#wn(){const{judged:e,databases:t=[]}=this.#an??{}
-return e!==void 0&&this.context.settings["lock-wait-migrate"]>0&&t.some(({vendor:e,pending:t})=>e==="postgresql"&&t.length>0)&&!this.#on.looks}applied(){return this.#ln??this.#on.progress().applied}needs(){return this.#on.needs}tasks(){return this.#on.tasks}broken(){const{verified:e}=this.#on
-const{judged:t}=this.#an??{}
-return!t||e===void 0||"why"in e?void 0:(0,r.RA)(t,e)}misfits(){return this.#on.reversed}surprises(e){const{verified:t}=this.#on
-const{judged:n}=this.#an??{}
+e.say(`${(0,u.LS)(this.applied().length,"migration")} ${n}`)}get#Jn(){const{proves:e,reverses:t,again:n}=this.input
+return e??t??n}#Wn(){const{judged:e,databases:t=[]}=this.#Mn??{}
+return e!==void 0&&this.context.settings["lock-wait-migrate"]>0&&t.some(({vendor:e,pending:t})=>e==="postgresql"&&t.length>0)&&!this.#Fn.looks}applied(){return this.#xn??this.#Fn.progress().applied}needs(){return this.#Fn.needs}tasks(){return this.#Fn.tasks}broken(){const{verified:e}=this.#Fn
+const{judged:t}=this.#Mn??{}
+return!t||e===void 0||"why"in e?void 0:(0,r.RA)(t,e)}misfits(){return this.#Fn.reversed}surprises(e){const{verified:t}=this.#Fn
+const{judged:n}=this.#Mn??{}
 if(!n||t===void 0)return[]
 if("why"in t)return[`the schema was not compared with the plan after the migration: ${t.why}`]
-return(0,A.AB)(e?t.map(withoutNew):t,n)}schema(){const{verified:e}=this.#on
+return(0,A.AB)(e?t.map(withoutNew):t,n)}schema(){const{verified:e}=this.#Fn
 const t=this.applied()
-const{runs:n,judged:s,databases:r=[]}=this.#an??{runs:this.#un}
-if(!n||s?.blocked===true||this.#an?.backup)return t.length>0?{is:"unknown"}:void 0
+const{runs:n,judged:s,databases:r=[]}=this.#Mn??{runs:this.#Pn}
+if(!n||s?.blocked===true||this.#Mn?.backup)return t.length>0?{is:"unknown"}:void 0
 const o=r.filter(e=>e.pending.length>0||e.isBridged===true)
-if(this.#an&&o.length+t.length===0)return
+if(this.#Mn&&o.length+t.length===0)return
 const i=e===void 0||"why"in e?[]:e
 const a=o.length>0&&o.every(({database:e})=>i.some(t=>t.database===e))
 return a?{is:"compared",databases:i,applied:t}:{is:"unknown"}}async close(){const{context:e,input:t}=this
-this.#dn.abort(new Error("the migration is closed"))
-this.#on.hold()
-try{if(this.#cn!==void 0&&(t.plansOnly??!this.#An?.hasContainerEnded))await removeJob(e,t.checked.live,this.#cn)}finally{await(this.#An?.close())}}async#fn(e){const{context:t,input:n}=this
+this.#Gn.abort(new Error("the migration is closed"))
+this.#Fn.hold()
+try{if(this.#Ln!==void 0&&(t.plansOnly??!this.#Un?.hasContainerEnded))await removeJob(e,t.checked.live,this.#Ln)}finally{await(this.#Un?.close())}}async#jn(e){const{context:t,input:n}=this
 const{live:s}=n.checked
-const r=await(0,p.qZ)(t,n,this.#rn)
-this.#in=r
+const r=await(0,m.qZ)(t,n,this.#On)
+this.#Nn=r
 r.notes.forEach(t=>{e.say(t)})
 let o=""
-const i=await(0,p._S)(t,s,r.job,e=>{this.#cn=o=e})
-e.say(`${(0,h.Gg)(i)}, created from ${r.from}`)
-const a=AbortSignal.any([t.signal,this.#dn.signal])
+const i=await(0,m._S)(t,s,r.job,e=>{this.#Ln=o=e})
+e.say(`${(0,f.Gg)(i)}, created from ${r.from}`)
+const a=AbortSignal.any([t.signal,this.#Gn.signal])
 const c={job:o,container:r.container}
-this.#An=new g.S(t.with({signal:a}),s,c,this.#on)
-return this.#An}async#gn(e){const t=this.#on
+this.#Un=new p.S(t.with({signal:a}),s,c,this.#Fn)
+return this.#Un}async#$n(e){const t=this.#Fn
 const n=await e.end
 if(n.verdict.is==="failed"){const{cause:e}=n.verdict
 await Promise.race([t.plan,Promise.resolve()])
 if(t.progress().applied.length>0)return t.plan
 if(e.code!=="crash")throw new c.HR(e)
-if(n.unread===void 0)throw new c.HR((0,m.hY)(this.#Cn(e),this.#In()))}const s=await Promise.race([t.plan,Promise.resolve(void 0)])
-if(!s&&n.unread!==void 0)(0,c.fJ)(this.#mn("plan-failed",n,n.unread))
-return s??(0,c.fJ)({code:"plan-failed",sentence:`${this.#In()} started, but exited before it listed its migrations`,hint:'check that "migrate-command" calls Django’s manage.py',logs:[{lines:t.lines.slice(-g.T)}]})}#Cn(e){const{passed:t}=this.#on
+if(n.unread===void 0)throw new c.HR((0,E.hY)(this.#qn(e),this.#_n(),t.lines))}const s=await Promise.race([t.plan,Promise.resolve(void 0)])
+if(!s&&n.unread!==void 0)(0,c.fJ)(this.#Vn("plan-failed",n,n.unread))
+return s??(0,c.fJ)({code:"plan-failed",sentence:`${this.#_n()} started, but exited before it listed its migrations`,hint:'check that "migrate-command" calls Django’s manage.py',logs:[{lines:t.lines.slice(-p.T)}]})}#qn(e){const{passed:t}=this.#Fn
 if(t===void 0)return e
-const n=this.#in?.script?.name??""
-return(0,m.el)(e,(0,m.UP)(n,t,this.#yn()))}async#En(){if(this.input.reverses||!(0,s.$i)(this.#yn()))return
-const{databases:e}=await this.#on.plan
-return e.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}#In(){return this.#pn?.name??"the new version"}#yn(){return this.#pn?.command??this.context.settings["migrate-command"]}#mn(e,{verdict:t},n){this.#un=true
-const s=this.#cn??""
-const r=this.#in?.container??""
-return(0,m.d)(e,{job:s,verdict:t,words:n},{lines:this.#on.lines,logs:this.context.cluster.commandLine(["logs",`job/${s}`,"-c",r])})}#hn(){const{cluster:e,app:t}=this.context
+const n=this.#Nn?.script?.name??""
+return(0,E.el)(e,(0,E.UP)(n,t,this.#zn()))}async#Yn(){if(this.input.reverses||!(0,s.$i)(this.#zn()))return
+const{databases:e}=await this.#Fn.plan
+return e.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}#_n(){return this.#Jn?.name??"the new version"}#zn(){return this.#Jn?.command??this.context.settings["migrate-command"]}#Vn(e,{verdict:t},n){this.#Pn=true
+const s=this.#Ln??""
+const r=this.#Nn?.container??""
+return(0,E.d)(e,{job:s,verdict:t,words:n},{migrated:this.#Fn.migrated,logs:this.context.cluster.commandLine(["logs",`job/${s}`,"-c",r])})}#Hn(){const{cluster:e,app:t}=this.context
 const{workload:n,container:s}=this.input.web
-const r=this.#in?.script
-return{command:this.#yn(),...r&&!r.isAll&&{starter:r.name},accept:e.commandLine((0,u.Mc)(t)),give:t=>e.commandLine(["set","env",(0,a.T)(n),"-c",s,t])}}}function withoutNew({unpredicted:e,...t}){return{...t,unpredicted:e.filter(({direction:e})=>e!=="new")}}async function removeJob({platform:e,cluster:t},n,s){const r=`${(0,i.rJ)("batch/v1",t.namespace,"jobs")}/${s}`
+const r=this.#Nn?.script
+return{command:this.#zn(),...r&&!r.isAll&&{starter:r.name},accept:e.commandLine((0,d.Mc)(t)),give:t=>e.commandLine(["set","env",(0,a.T)(n),"-c",s,t])}}}function withLeftOut({judged:e,...t},n){if(!e)return t
+const s=new Set(n.map(({id:e})=>(0,a.T)(e)))
+const r=e.versions.map(e=>{const t=e.names.filter(e=>!(0,l.y)(e)&&!s.has(e.split(" ")[0]??""))
+return t.length===0?e:{...e,leftOut:t}})
+return{...t,judged:{...e,versions:r}}}function withoutNew({unpredicted:e,...t}){return{...t,unpredicted:e.filter(({direction:e})=>e!=="new")}}async function removeJob({platform:e,cluster:t},n,s){const r=`${(0,i.rJ)("batch/v1",t.namespace,"jobs")}/${s}`
 await(0,o.jh)(e.clock,t.life,()=>t.remove(r))
-await(0,f.wj)(e.clock,E,t.life,r=>(0,d.r)({cluster:t,clock:e.clock,live:n,signal:r},()=>{const e=podsOfJob(n.clusterState(),s).length===0
+await(0,g.wj)(e.clock,w,t.life,r=>(0,h.r)({cluster:t,clock:e.clock,live:n,signal:r},()=>{const e=podsOfJob(n.clusterState(),s).length===0
 return{logsWanted:[],...e&&{ended:true}}},()=>{})).catch(()=>{throw new Error(`the pod of job/${s} does not terminate: kubectl delete pod -l job-name=${s}`)})}function podsOfJob(e,t){return[...e.pods.values()].filter(({metadata:e})=>e?.labels?.["job-name"]===t)}},4897:(e,t,n)=>{n.d(t,{Bw:()=>labelling,OS:()=>namespaceMissing,mh:()=>makeNamespace,oO:()=>checkNamespace})
 var s=n(3447)
 var r=n(5138)
@@ -13128,14 +13582,15 @@ async function recover(e,t,n,s){const{begun:r,snapshot:o,timeouts:a}=n
 const{platform:c,app:A,holder:f,signal:E,cluster:w,log:I}=e
 I.say(`found an unfinished release: ${r.tag} by ${(0,i.Gg)(r)}`)
 let y=[]
-const{unfit:B}=n.schema&&(s||(0,g.SU)(n.schema))?await(0,g.b1)(e,{...n,live:t},e=>{y=e}):{}
-if(B!==void 0)(0,p.FF)(e,`the previous version is back, but ${B}`)
-const Q={live:t,snapshot:o,timeouts:a,isUnfit:B!==void 0}
-const b=await(0,h.wj)(c.clock,(0,m.E)(Q),E,t=>(0,m.t)(e.with({signal:t}),Q))
-const v=(0,d.Jd)(b)
-await(0,l.DR)({cluster:w,clock:c.clock,app:A},{...r,result:"undone",cause:`its run was interrupted; restored by ${(0,i.Gg)(f)}${v?`, except for what another client set: ${v}`:""}`,seconds:Math.max(0,(c.clock.now()-Date.parse(r.at))/1e3),migrations:[],...n.contract,...(y.length>0||n.schema?.is==="again")&&{reversed:y}},{...(s||y.length>0)&&{schema:{is:"unknown"}}}).catch(e=>{I.say(`the history could not be written: ${String(e)}`)})
+let B
+const{unfit:Q}=n.schema&&(s||(0,g.SU)(n.schema))?await(0,g.b1)(e,{...n,live:t},{onReversed:e=>{y=e},onBackup:e=>{B=e}}):{}
+if(Q!==void 0)(0,p.FF)(e,`the previous version is back, but ${Q}`)
+const b={live:t,snapshot:o,timeouts:a,isUnfit:Q!==void 0}
+const v=await(0,h.wj)(c.clock,(0,m.E)(b),E,t=>(0,m.t)(e.with({signal:t}),b))
+const k=(0,d.Jd)(v)
+await(0,l.DR)({cluster:w,clock:c.clock,app:A},{...r,result:"undone",cause:`its run was interrupted; restored by ${(0,i.Gg)(f)}${k?`, except for what another client set: ${k}`:""}`,seconds:Math.max(0,(c.clock.now()-Date.parse(r.at))/1e3),migrations:[],...n.contract,...(y.length>0||n.schema?.is==="again")&&{reversed:y},...B&&{backup:B.job}},{...(s||y.length>0)&&{schema:{is:"unknown"}}}).catch(e=>{I.say(`the history could not be written: ${String(e)}`)})
 await(0,u.yv)(w,c.clock,A,n)
-return{restored:b,reversed:y}}const w=36e5
+return{restored:v,reversed:y,...B&&{backup:B}}}const w=36e5
 function mayHaveMigrated({platform:e},t,{begun:n}){if(n.command==="rollback")return false
 const r=e.clock.now()-Date.parse(n.at)>w
 return r||[...t.clusterState().jobs.values()].some(e=>(0,s.ng)(e)===n.run)}async function endMigrations(e,t){const{app:n,cluster:s,log:r}=e
@@ -13196,47 +13651,47 @@ throw new A.HR(a.cause)}if(a.is==="superseded")throw new A.HR((0,b.g)(a.by))}fun
 return 2*e.timeout+Math.max(e.bake,t)}class Rollout{context
 input
 listener
-#dt
-#wt
-#Bn
-#Qn=new Map
-#bn=Promise.resolve()
+#jt
+#_t
+#Kn
+#Zn=new Map
+#Xn=Promise.resolve()
 constructor(e,t,n){this.context=e
 this.input=t
 this.listener=n
 const s=t.checked.live.clusterState()
-this.#Bn={...s,pods:new Map(s.pods)}
-this.#dt=e.platform.clock.now()
-this.#wt=(0,E._z)(e,t.image)}async follow(){const{platform:e,settings:t,signal:n,cluster:s,log:r}=this.context
+this.#Kn={...s,pods:new Map(s.pods)}
+this.#jt=e.platform.clock.now()
+this.#_t=(0,E._z)(e,t.image)}async follow(){const{platform:e,settings:t,signal:n,cluster:s,log:r}=this.context
 const{checked:o}=this.input
 const{first:i,rest:a,isDue:c}=this.input.waves
-await this.#vn("first",this.context)
-const A=await this.#kn(i)
-return(0,h.T)({cluster:s,clock:e.clock,live:o.live,desiredWorkloads:A,...a.length>0&&{next:{isDue:c,begin:()=>this.#kn(a)}},verify:e=>this.#Wt(this.context.with({signal:e})),timeouts:{timeout:t.timeout,bake:t.bake,grace:t.grace},startedAt:this.#dt,onProgress:this.listener.progress,toRepo:(0,y.YT)(this.context),stageLog:r,signal:n}).finally(()=>this.#bn.catch(()=>{}))}async#kn(e){const{context:t}=this
+await this.#es("first",this.context)
+const A=await this.#ts(i)
+return(0,h.T)({cluster:s,clock:e.clock,live:o.live,desiredWorkloads:A,...a.length>0&&{next:{isDue:c,begin:()=>this.#ts(a)}},verify:e=>this.#In(this.context.with({signal:e})),timeouts:{timeout:t.timeout,bake:t.bake,grace:t.grace},startedAt:this.#jt,onProgress:this.listener.progress,toRepo:(0,y.YT)(this.context),stageLog:r,signal:n}).finally(()=>this.#Xn.catch(()=>{}))}async#ts(e){const{context:t}=this
 const{signal:n}=t
 n.throwIfAborted()
 const s=await takenSince(t,this.input.checked,e)
 if(Object.keys(s).length>0)(0,A.fJ)((0,b.g)(s))
 sayRestarts(t,e)
-await(0,E.fz)(t,e,E.IK,this.#wt.cause)
+await(0,E.fz)(t,e,E.IK,this.#_t.cause)
 n.throwIfAborted()
 const r=[]
 const answers=e=>r.push(...e)
-const o=await Promise.allSettled([applyTargets(t,e,this.#wt).then(answers),...(0,w.Bm)(t,e,this.#wt,answers)])
+const o=await Promise.allSettled([applyTargets(t,e,this.#_t).then(answers),...(0,w.Bm)(t,e,this.#_t,answers)])
 await this.listener.wrote(r)
 for(const e of o)if(e.status==="rejected")throw e.reason
 n.throwIfAborted()
-await(0,E.fz)(t,e,E.aD,this.#wt.cause)
-return Promise.all(e.map(e=>this.#Sn(e,r)))}async#Sn(e,t){const{id:n,path:s,live:r}=e
+await(0,E.fz)(t,e,E.aD,this.#_t.cause)
+return Promise.all(e.map(e=>this.#ns(e,r)))}async#ns(e,t){const{id:n,path:s,live:r}=e
 const o=await this.context.cluster.get(s)
 const i=imagesOf(e,t,this.input.image)
-this.#Qn.set((0,c.T)(n),i)
-return(0,d.OO)({workload:n,images:i,now:o,before:r},this.#Bn)}#vn(e,t){const{checked:n,beside:s}=this.input
+this.#Zn.set((0,c.T)(n),i)
+return(0,d.OO)({workload:n,images:i,now:o,before:r},this.#Kn)}#es(e,t){const{checked:n,beside:s}=this.input
 const r=s.filter(t=>t.when===e)
-return(0,I.L5)(t,n,r,this.listener.wrote)}async#Wt(e){const{checked:t,image:n}=this.input
-this.#bn=this.#vn("last",e)
-await this.#bn
-const s=t.web&&this.#Qn.get((0,c.T)(t.web.workload))?.[t.web.container]
+return(0,I.L5)(t,n,r,this.listener.wrote)}async#In(e){const{checked:t,image:n}=this.input
+this.#Xn=this.#es("last",e)
+await this.#Xn
+const s=t.web&&this.#Zn.get((0,c.T)(t.web.workload))?.[t.web.container]
 await smokeBy(e,t,s??(0,B.d)(n))}}function sayRestarts({log:e},t){for(const{id:n,restart:s}of t){if(!s)continue
 const{because:t}=s
 const r=t.length===1?"has":"have"
@@ -13413,64 +13868,65 @@ return{code:"superseded",sentence:`another client changed a workload during the 
 var s=n(4823)
 var r=n(8041)
 var o=n(2088)
-var i=n(4319)
-var a=n(8974)
-var c=n(6625)
-var A=n(6388)
-var l=n(9310)
-var u=n(307)
-function describe({id:e,live:t,running:n}){if(!t)return`${(0,A.T)(e)}: will be created`
+var i=n(2602)
+var a=n(4319)
+var c=n(8974)
+var A=n(6625)
+var l=n(6388)
+var u=n(9310)
+var d=n(307)
+function describe({id:e,live:t,running:n}){if(!t)return`${(0,l.T)(e)}: will be created`
 const{replicas:s}=t.spec
 const r=s===void 0?"":`, ${s} ${s===1?"replica":"replicas"}`
 const i=[...new Set(n.map(o.E4))].join(", ")
-return`${(0,A.T)(e)}: runs ${i}${r}`}function findTargets(e,t,n,s){const r=workloadsIn(e)
-const o=new Map(r.map(e=>[(0,A.T)((0,a.hY)(e)),e]))
-const l=new Map(t.targets.map(e=>[(0,A.T)((0,a.hY)(e)),e]))
-const u=t.others.filter(a.gv).filter(a.pi).map(e=>(0,A.T)((0,a.hY)(e)))
-const d=r.filter(e=>(0,a.GP)(e,n)).filter(e=>!u.includes((0,A.T)((0,a.hY)(e))))
-const h=new Map([...d,...t.targets].map(e=>[(0,A.T)((0,a.hY)(e)),e]))
-return[...h].map(([e,t])=>{const r=(0,a.hY)(t)
-const A=o.get(e)
-const u=l.get(e)
+return`${(0,l.T)(e)}: runs ${i}${r}`}function findTargets(e,t,n,s){const r=workloadsIn(e)
+const o=new Map(r.map(e=>[(0,l.T)((0,c.hY)(e)),e]))
+const i=new Map(t.targets.map(e=>[(0,l.T)((0,c.hY)(e)),e]))
+const u=t.others.filter(c.gv).filter(c.pi).map(e=>(0,l.T)((0,c.hY)(e)))
+const d=r.filter(e=>(0,c.GP)(e,n)).filter(e=>!u.includes((0,l.T)((0,c.hY)(e))))
+const h=new Map([...d,...t.targets].map(e=>[(0,l.T)((0,c.hY)(e)),e]))
+return[...h].map(([e,t])=>{const r=(0,c.hY)(t)
+const l=o.get(e)
+const u=i.get(e)
 const d=`${r.kind.toLowerCase()}s`
 const h=r.kind==="CronJob"?"batch/v1":"apps/v1"
-const f=u?(0,a.MZ)((0,a.kW)(u),(0,i.QB)(n)):(0,a.ys)(t,n)
-return{id:r,path:`${(0,c.rJ)(h,s,d)}/${r.name}`,uses:f,running:imagesIn(A,f),...A&&{live:A},...u&&{manifest:u}}})}function workloadsIn(e){return[...e.deployments.values(),...e.statefulsets.values(),...e.daemonsets.values(),...e.cronjobs.values()].filter(e=>(0,a.gv)(e))}function checkImages(e,t,{targets:n,others:s,jobs:c,files:l},d){const h=(0,i.QB)(d)
-const f=new Map(workloadsIn(t).map(e=>[(0,A.T)((0,a.hY)(e)),e]))
-const g=[...n,...s,...c].filter(e=>!(0,a.pi)(e))
-for(const t of g){const n=l.get((0,r.TN)(t))??"manifests"
-const s=`set "image: ${(0,o.EU)(d)}" there: the release fills in its version`
-const c=(0,a.Mz)(t)
-if((0,a.gv)(t)){const r=(0,A.T)((0,a.hY)(t))
-const l=f.get(r)
-const g=l&&(0,a.GP)(l,d)?(0,a.ys)(l,d):[]
-const p=!c.some(({image:e})=>h(e??""))
-const ranOwnImage=e=>g.some(t=>t.name===e)
-const m=c.filter(({image:e})=>!h(e??""))
+const f=u?(0,c.MZ)((0,c.kW)(u),(0,a.QB)(n)):(0,c.ys)(t,n)
+return{id:r,path:`${(0,A.rJ)(h,s,d)}/${r.name}`,uses:f,running:imagesIn(l,f),...l&&{live:l},...u&&{manifest:u}}})}function workloadsIn(e){return[...e.deployments.values(),...e.statefulsets.values(),...e.daemonsets.values(),...e.cronjobs.values()].filter(e=>(0,c.gv)(e))}function checkImages(e,t,{targets:n,others:s,jobs:A,files:u},h){const f=(0,a.QB)(h)
+const g=new Map(workloadsIn(t).map(e=>[(0,l.T)((0,c.hY)(e)),e]))
+const p=[...n,...s,...A].filter(e=>!(0,c.pi)(e))
+for(const t of p){const n=u.get((0,r.TN)(t))??"manifests"
+const s=`set "image: ${(0,o.EU)(h)}" there: the release fills in its version`
+const a=(0,c.Mz)(t)
+if((0,c.gv)(t)){const r=(0,l.T)((0,c.hY)(t))
+const A=g.get(r)
+const u=A&&(0,c.GP)(A,h)?(0,c.ys)(A,h):[]
+const p=!a.some(({image:e})=>f(e??""))
+const ranOwnImage=e=>u.some(t=>t.name===e)
+const m=a.filter(({image:e})=>!f(e??""))
 const E=m.find(({name:e})=>ranOwnImage(e))??(p?m[0]:void 0)
-const w=g.find(({name:e})=>e===E?.name)??g[0]
-if(E&&w){const{name:c}=E
+const w=u.find(({name:e})=>e===E?.name)??u[0]
+if(E&&w){const{name:a}=E
 const A=E.image??""
 const l=A?`names the image ${A}`:"names no image"
-const d=e.commandLine(["set","image",r,`${c}=${A}`]);(0,u.fJ)({code:"manifest-invalid",sentence:`${n}: ${(0,i.dJ)(t)}: container ${c} ${l}, but ${r} runs ${w.image}`,hint:(0,o.wu)(A)?`${s}. If ${A} is correct, set it before the release: ${d}`:s,workload:(0,a.Vb)(t)})}}const g=c.find(({image:e})=>e&&!h(e)&&!(0,o.wu)(e))
-if(g)(0,u.fJ)({code:"manifest-invalid",sentence:`${n}: ${(0,i.dJ)(t)}: container ${g.name} names the image ${g.image}, which is not a valid image name`,hint:`replace the placeholder before the release, or ${s}`})}}function imagesIn(e,t){const n=e?(0,a.MZ)((0,a.kW)(e),()=>true):[]
+const u=e.commandLine(["set","image",r,`${a}=${A}`]);(0,d.fJ)({code:"manifest-invalid",sentence:`${n}: ${(0,i.dJ)(t)}: container ${a} ${l}, but ${r} runs ${w.image}`,hint:(0,o.wu)(A)?`${s}. If ${A} is correct, set it before the release: ${u}`:s,workload:(0,c.Vb)(t)})}}const A=a.find(({image:e})=>e&&!f(e)&&!(0,o.wu)(e))
+if(A)(0,d.fJ)({code:"manifest-invalid",sentence:`${n}: ${(0,i.dJ)(t)}: container ${A.name} names the image ${A.image}, which is not a valid image name`,hint:`replace the placeholder before the release, or ${s}`})}}function imagesIn(e,t){const n=e?(0,c.MZ)((0,c.kW)(e),()=>true):[]
 return t.flatMap(({name:e})=>{const t=n.find(t=>t.name===e)?.image
 return t===void 0?[]:[t]})}function findWeb(e,t,n){const s=look(e,t,n)
 if(s.is==="found")return{...s.candidate,container:s.container}
 const r=s.candidates.join(", ")
-return(0,u.fJ)({code:"usage",sentence:{"no-such-name":`"migrate-from" names ${n??""}, which is not a workload of this release: ${r}`,several:`several workloads may serve the web: ${r}`,none:"no workload of this release serves the web, as far as its containers show"}[s.because],hint:`set it, for example migrate-from: ${s.candidates[0]??"deployment/web"} (the migration gets its environment, and "smoke-path" is requested from it)`})}function guessWeb(e,t){const n=look(e,t,void 0)
+return(0,d.fJ)({code:"usage",sentence:{"no-such-name":`"migrate-from" names ${n??""}, which is not a workload of this release: ${r}`,several:`several workloads may serve the web: ${r}`,none:"no workload of this release serves the web, as far as its containers show"}[s.because],hint:`set it, for example migrate-from: ${s.candidates[0]??"deployment/web"} (the migration gets its environment, and "smoke-path" is requested from it)`})}function guessWeb(e,t){const n=look(e,t,void 0)
 return n.is==="found"?{...n.candidate,container:n.container}:void 0}function look(e,t,n){const r=e.flatMap(({id:e,uses:t,live:n,manifest:s})=>{const r=s??n
 if(!r)return[]
 const o=t.map(({name:e})=>e)
-return[{workload:e,template:(0,a.kW)(r),containers:o}]})
-return(0,s.kX)(r,t,n)}function noWorkload(e,t,n){const s=[...e.deployments.values(),...e.statefulsets.values()].map(e=>{const t=(0,a.MZ)(e.spec?.template??{},()=>true)
+return[{workload:e,template:(0,c.kW)(r),containers:o}]})
+return(0,s.kX)(r,t,n)}function noWorkload(e,t,n){const s=[...e.deployments.values(),...e.statefulsets.values()].map(e=>{const t=(0,c.MZ)(e.spec?.template??{},()=>true)
 const n=[...new Set(t.map(({image:e})=>(0,o.zZ)(e).repository))]
 return{name:e.metadata?.name??"",images:n}})
 const r=s.map(({name:e,images:t})=>`${e} (${t.join(", ")})`)
 const i=r.length===0?"it has no workloads":`it has ${r.slice(0,5).join(", ")}`
-const c=(0,l.h)(t,s.flatMap(({images:e})=>e))
-const A=c===void 0?"":`did you mean image: ${c}? Else `;(0,u.fJ)({code:"no-workload",sentence:`no workload in the namespace "${n}" runs ${t}; ${i}`,hint:`${A}check the options image and namespace. For a first deploy set "manifests" (a container with "image: ${(0,o.EU)(t)}" gets the new image)`})}function checkFit(e){const t=e.find(({live:e})=>e?.spec.paused)
-if(t)(0,u.fJ)({code:"workload-unfit",sentence:`${(0,A.T)(t.id)} is paused, so a new version would never roll out`,hint:`kubectl rollout resume ${(0,A.T)(t.id)}`,workload:t.id.name})}function webOf(e,t,n){const s=e["migrate-command"]!==""||e["smoke-path"]!==void 0||e["before-rollout"].length+e["after-rollout"].length>0
+const a=(0,u.h)(t,s.flatMap(({images:e})=>e))
+const A=a===void 0?"":`did you mean image: ${a}? Else `;(0,d.fJ)({code:"no-workload",sentence:`no workload in the namespace "${n}" runs ${t}; ${i}`,hint:`${A}check the options image and namespace. For a first deploy set "manifests" (a container with "image: ${(0,o.EU)(t)}" gets the new image)`})}function checkFit(e){const t=e.find(({live:e})=>e?.spec.paused)
+if(t)(0,d.fJ)({code:"workload-unfit",sentence:`${(0,l.T)(t.id)} is paused, so a new version would never roll out`,hint:`kubectl rollout resume ${(0,l.T)(t.id)}`,workload:t.id.name})}function webOf(e,t,n){const s=e["migrate-command"]!==""||e["smoke-path"]!==void 0||e["before-rollout"].length+e["after-rollout"].length>0
 return s?findWeb(t,n,e["migrate-from"]):guessWeb(t,n)}},3110:(e,t,n)=>{n.d(t,{t:()=>undo,E:()=>undoBudget})
 var s=n(8974)
 var r=n(6388)
@@ -13608,61 +14064,61 @@ const i=1e3
 function keepRenewed(e,t,n){const s=new RenewedLease(e,t)
 s.begin(n)
 return s}class RenewedLease{#y="held"
-#Rn
-#Tn=new AbortController
-#Dn=0
-#On
-#Fn=new AbortController
-#Nn=Promise.withResolvers()
-#Mn
-#Ln=new AbortController
-#dn=new AbortController
-#Un
-constructor(e,t){this.#Un=e
-this.#Rn=t}get lost(){return this.#Ln.signal}begin(e){this.#xn(e)
-this.#Mn=this.#Pn().catch(()=>{})}async ensureHeld(){for(;;){this.lost.throwIfAborted()
-const{signal:e}=this.#Tn
-if(!e.aborted&&this.#Un.clock.now()<this.#Dn)return e
-await this.#Nn.promise}}async release(){if(this.#Gn())return
+#ss
+#rs=new AbortController
+#os=0
+#is
+#as=new AbortController
+#cs=Promise.withResolvers()
+#As
+#ls=new AbortController
+#Gn=new AbortController
+#us
+constructor(e,t){this.#us=e
+this.#ss=t}get lost(){return this.#ls.signal}begin(e){this.#ds(e)
+this.#As=this.#hs().catch(()=>{})}async ensureHeld(){for(;;){this.lost.throwIfAborted()
+const{signal:e}=this.#rs
+if(!e.aborted&&this.#us.clock.now()<this.#os)return e
+await this.#cs.promise}}async release(){if(this.#St())return
 this.#y="released"
-this.#dn.abort()
-await this.#Mn
-const{cluster:e,path:t}=this.#Un
-await e.put(t,{...this.#Rn,spec:{...this.#Rn.spec,holderIdentity:""}})}#Gn(){return this.#y==="lost"||this.#y==="released"}#xn(e){this.#y="held"
-this.#On=void 0
-this.#Dn=e+this.#Un.lastsMs*.9
-if(this.#Tn.signal.aborted)this.#Tn=new AbortController
-this.#Nn.resolve(void 0)
-this.#Nn=Promise.withResolvers()
-this.#Fn.abort()
-this.#Fn=new AbortController
-const t=AbortSignal.any([this.#Fn.signal,this.#dn.signal])
-this.#Hn(e,t).catch(()=>{})}#Jn(){if(this.#Gn())return
+this.#Gn.abort()
+await this.#As
+const{cluster:e,path:t}=this.#us
+await e.put(t,{...this.#ss,spec:{...this.#ss.spec,holderIdentity:""}})}#St(){return this.#y==="lost"||this.#y==="released"}#ds(e){this.#y="held"
+this.#is=void 0
+this.#os=e+this.#us.lastsMs*.9
+if(this.#rs.signal.aborted)this.#rs=new AbortController
+this.#cs.resolve(void 0)
+this.#cs=Promise.withResolvers()
+this.#as.abort()
+this.#as=new AbortController
+const t=AbortSignal.any([this.#as.signal,this.#Gn.signal])
+this.#fs(e,t).catch(()=>{})}#gs(){if(this.#St())return
 this.#y="uncertain"
-this.#Tn.abort(new r.sr)}#$n(e){if(this.#Gn())return
+this.#rs.abort(new r.sr)}#ps(e){if(this.#St())return
 this.#y="lost"
-this.#dn.abort()
-this.#Tn.abort(e)
-this.#Ln.abort(e)
-this.#Nn.resolve(void 0)}async#Hn(e,t){const{clock:n}=this.#Un
+this.#Gn.abort()
+this.#rs.abort(e)
+this.#ls.abort(e)
+this.#cs.resolve(void 0)}async#fs(e,t){const{clock:n}=this.#us
 const until=e=>n.sleep(Math.max(0,e-n.now()),t)
-await until(this.#Dn)
-this.#Jn()
-if(isDenied(this.#On))this.#$n(lostBy(this.#On))
+await until(this.#os)
+this.#gs()
+if(isDenied(this.#is))this.#ps(lostBy(this.#is))
 await until(e+r.E_)
-this.#$n(lostBy(this.#On))}async#Pn(){const{clock:e,lastsMs:t}=this.#Un
-for(let n=t/3;;){await e.sleep(n,this.#dn.signal)
-n=await this.#Vn()?t/3:i}}async#Vn(){const{cluster:e,clock:t,path:n}=this.#Un
+this.#ps(lostBy(this.#is))}async#hs(){const{clock:e,lastsMs:t}=this.#us
+for(let n=t/3;;){await e.sleep(n,this.#Gn.signal)
+n=await this.#ms()?t/3:i}}async#ms(){const{cluster:e,clock:t,path:n}=this.#us
 const r=t.now()
-try{this.#Rn=await e.put(n,{...this.#Rn,spec:{...this.#Rn.spec,renewTime:microTime(r)}})
-if(!this.#Gn())this.#xn(r)
-return true}catch(e){this.#On=e
-if(e instanceof s.h&&[404,409].includes(e.status))await this.#Yn()
-else if(this.#y==="uncertain"&&isDenied(e))this.#$n(lostBy(e))
-return false}}async#Yn(){const{cluster:e,path:t,holderId:n}=this.#Un
+try{this.#ss=await e.put(n,{...this.#ss,spec:{...this.#ss.spec,renewTime:microTime(r)}})
+if(!this.#St())this.#ds(r)
+return true}catch(e){this.#is=e
+if(e instanceof s.h&&[404,409].includes(e.status))await this.#Es()
+else if(this.#y==="uncertain"&&isDenied(e))this.#ps(lostBy(e))
+return false}}async#Es(){const{cluster:e,path:t,holderId:n}=this.#us
 try{const s=await e.find(t)
-if(s?.spec?.holderIdentity===n)this.#Rn=s
-else this.#$n(new LeaseLost("taken",s?.metadata?.annotations?.[o]??""))}catch(e){this.#On=e}}}class LeaseLost extends Error{why
+if(s?.spec?.holderIdentity===n)this.#ss=s
+else this.#ps(new LeaseLost("taken",s?.metadata?.annotations?.[o]??""))}catch(e){this.#is=e}}}class LeaseLost extends Error{why
 words
 name="LeaseLost"
 constructor(e,t){super("the lock was lost: another run may have taken it")
@@ -13749,7 +14205,7 @@ if((0,l.xL)(n)!==void 0)return[]
 const{fit:s,bridges:r,...o}=n
 const i=(0,y.Zo)(s)
 const a={...o,...i&&{fit:i},...r&&{bridges:(0,I.sJ)(r)}}
-return keyOf(o.number)===e?[a]:[]}catch{return[]}}).sort((e,t)=>e.number-t.number)}function keyOf(e){return`release-${String(e).padStart(6,"0")}`}function needsKeyOf(e){return`needs-${e}`}function templatesKeyOf(e){return keyOf(e).replace("release","templates")}function configMapsOf(e){return(0,c.rJ)("v1",e.namespace,"configmaps")}},3006:(e,t,n)=>{n.d(t,{BL:()=>withFound,BO:()=>liveNow,Ei:()=>openHeld,FM:()=>wentLive,MT:()=>appliedSince,Ol:()=>wanted,dR:()=>liveSince,jo:()=>chosenFrom,n3:()=>openBridges,u7:()=>hasGoneLive,vN:()=>added,w7:()=>foundBefore})
+return keyOf(o.number)===e?[a]:[]}catch{return[]}}).sort((e,t)=>e.number-t.number)}function keyOf(e){return`release-${String(e).padStart(6,"0")}`}function needsKeyOf(e){return`needs-${e}`}function templatesKeyOf(e){return keyOf(e).replace("release","templates")}function configMapsOf(e){return(0,c.rJ)("v1",e.namespace,"configmaps")}},3006:(e,t,n)=>{n.d(t,{BL:()=>withFound,BO:()=>liveNow,Ei:()=>openHeld,FM:()=>wentLive,MT:()=>appliedSince,Ol:()=>wanted,dR:()=>liveSince,jo:()=>chosenFrom,n3:()=>openBridges,qZ:()=>aloneSince,u7:()=>hasGoneLive,vN:()=>added,w7:()=>foundBefore})
 var s=n(2088)
 const r=20
 const o=5
@@ -13775,7 +14231,11 @@ const s=e.findLast(e=>wentLive(e)&&e.digest===t.digest)
 return added(e,s?{...t,command:"rollback",back:placeOf(s)}:t)}function foundBefore({run:e,who:t,at:n,image:s},{tag:r,digest:o}){return{run:`${e}:before`,command:"deploy",who:t,at:n,image:s,tag:r,digest:o,result:"found",seconds:0,migrations:[]}}function shortened(e){if(e.length<=r)return e
 const t=new Set(lineOf(e).slice(-o))
 const n=e.find(e=>!t.has(e))
-return shortened(e.filter(e=>e!==n))}function openBridges(e){return e.findLast(({bridges:e})=>e!==void 0)?.bridges??[]}function openHeld(e){return e.findLast(({held:e})=>e!==void 0)?.held??[]}function wentLive(e){return isLive(e)}function isLive({result:e}){return e==="deployed"||e==="found"}function appliedSince(e,t){const n=placeOf(t)
+return shortened(e.filter(e=>e!==n))}function openBridges(e){return e.findLast(({bridges:e})=>e!==void 0)?.bridges??[]}function openHeld(e){return e.findLast(({held:e})=>e!==void 0)?.held??[]}function aloneSince(e,t){const n=e.filter(isLive)
+const s=n.findLastIndex(e=>e.digest!==t)
+const r=n[s+1]
+if(r?.result!=="deployed")return
+return new Date(Date.parse(r.at)+r.seconds*1e3).toISOString()}function wentLive(e){return isLive(e)}function isLive({result:e}){return e==="deployed"||e==="found"}function appliedSince(e,t){const n=placeOf(t)
 return e.filter(({number:e})=>e>n).reduce((e,{migrations:t,reversed:n=[]})=>{const s=[...e.filter(e=>!t.includes(e)),...t]
 return s.filter(e=>!n.includes(e))},[])}function hasGoneLive(e,{run:t}){return e.some(e=>e.run===t&&wentLive(e))}function liveNow(e){return e.findLast(wentLive)}function chosenFrom(e,t){return t&&!hasGoneLive(e,t)?{history:e,open:t}:{history:e}}function liveSince({history:e,open:t},n){const s=liveNow(n)
 return s?.run===liveNow(e)?.run||s?.run===t?.run?void 0:s}function wanted(e,t,n,s=()=>false){if(t==="previous")return n&&n.command!=="rollback"?lastLive(e):previous(e,s)
@@ -13879,8 +14339,8 @@ const S=(0,s.Qq)(/^\w+\.\w+$/,"a migration")
 const schemaWork=(e,t)=>{const n={web:(0,s.Qq)(/^[a-z]+\/[a-z0-9][a-z0-9.-]*$/,"a workload"),container:A,command:(0,s.Qq)()}
 const r=e?.is==="back"
 return r?(0,s.OA)({...n,is:(0,s.yL)("back"),migrations:(0,s.no)((0,s.c3)(S)),misfits:(0,s.no)((0,s.c3)(s.D8))},"refused")(e,t):(0,s.OA)({...n,is:(0,s.yL)("again"),tag:o,digest:i},"refused")(e,t)}
-const R={begun:(0,s.OA)(d,"refused"),namespace:(0,s.OA)(k,"refused"),timeouts:(0,s.OA)({timeout:s.U9,grace:(0,s.A7)(s.U9)},"refused"),snapshot:(0,s.c3)((0,s.Q7)((0,s.OA)(v,"refused"),workloadsAreOurs)),schema:(0,s.no)(schemaWork),contract:(0,s.no)((0,s.OA)({held:(0,s.no)((0,s.c3)((0,s.Qq)())),bridges:s.D8},"refused"))}
-function wrongInRecord(e){return(0,s.OA)(R,"refused")(e,"record")}function wrongInEntry(e){return(0,s.OA)(h,"left")(e,"entry")}},6292:(e,t,n)=>{n.d(t,{yv:()=>closeRecord,C6:()=>openRecord,aE:()=>readRecord,vL:()=>updateRecord,R1:()=>withPaths})
+const T={begun:(0,s.OA)(d,"refused"),namespace:(0,s.OA)(k,"refused"),timeouts:(0,s.OA)({timeout:s.U9,grace:(0,s.A7)(s.U9)},"refused"),snapshot:(0,s.c3)((0,s.Q7)((0,s.OA)(v,"refused"),workloadsAreOurs)),schema:(0,s.no)(schemaWork),contract:(0,s.no)((0,s.OA)({held:(0,s.no)((0,s.c3)((0,s.Qq)())),bridges:s.D8},"refused"))}
+function wrongInRecord(e){return(0,s.OA)(T,"refused")(e,"record")}function wrongInEntry(e){return(0,s.OA)(h,"left")(e,"entry")}},6292:(e,t,n)=>{n.d(t,{yv:()=>closeRecord,C6:()=>openRecord,aE:()=>readRecord,vL:()=>updateRecord,R1:()=>withPaths})
 var s=n(8522)
 var r=n(5138)
 var o=n(8071)
@@ -14324,7 +14784,7 @@ const r=[...t.flatMap(({env:e=[]})=>e.flatMap(({valueFrom:e})=>[need("ConfigMap"
 const o=new Set(r.map(({kind:e,name:t})=>`${e}/${t}`))
 return[...o].map(e=>{const t=r.filter(({kind:t,name:n})=>`${t}/${n}`===e)
 const[{kind:n,name:s}={kind:"Secret",name:""}]=t
-return{kind:n,name:s,keys:[...new Set(t.flatMap(e=>e.keys))]}})}function need(e,t,n){return t?.name===void 0||t.optional?[]:[{kind:e,name:t.name,keys:n}]}},2613:t=>{t.exports=e(import.meta.url)("assert")},181:t=>{t.exports=e(import.meta.url)("buffer")},5317:t=>{t.exports=e(import.meta.url)("child_process")},6982:t=>{t.exports=e(import.meta.url)("crypto")},4434:t=>{t.exports=e(import.meta.url)("events")},9896:t=>{t.exports=e(import.meta.url)("fs")},8611:t=>{t.exports=e(import.meta.url)("http")},5692:t=>{t.exports=e(import.meta.url)("https")},9278:t=>{t.exports=e(import.meta.url)("net")},4589:t=>{t.exports=e(import.meta.url)("node:assert")},6698:t=>{t.exports=e(import.meta.url)("node:async_hooks")},4573:t=>{t.exports=e(import.meta.url)("node:buffer")},1421:t=>{t.exports=e(import.meta.url)("node:child_process")},7540:t=>{t.exports=e(import.meta.url)("node:console")},7598:t=>{t.exports=e(import.meta.url)("node:crypto")},3053:t=>{t.exports=e(import.meta.url)("node:diagnostics_channel")},610:t=>{t.exports=e(import.meta.url)("node:dns")},8474:t=>{t.exports=e(import.meta.url)("node:events")},3024:t=>{t.exports=e(import.meta.url)("node:fs")},1455:t=>{t.exports=e(import.meta.url)("node:fs/promises")},7067:t=>{t.exports=e(import.meta.url)("node:http")},2467:t=>{t.exports=e(import.meta.url)("node:http2")},7030:t=>{t.exports=e(import.meta.url)("node:net")},8161:t=>{t.exports=e(import.meta.url)("node:os")},6760:t=>{t.exports=e(import.meta.url)("node:path")},643:t=>{t.exports=e(import.meta.url)("node:perf_hooks")},1792:t=>{t.exports=e(import.meta.url)("node:querystring")},7075:t=>{t.exports=e(import.meta.url)("node:stream")},1692:t=>{t.exports=e(import.meta.url)("node:tls")},3136:t=>{t.exports=e(import.meta.url)("node:url")},7975:t=>{t.exports=e(import.meta.url)("node:util")},3429:t=>{t.exports=e(import.meta.url)("node:util/types")},5919:t=>{t.exports=e(import.meta.url)("node:worker_threads")},8522:t=>{t.exports=e(import.meta.url)("node:zlib")},857:t=>{t.exports=e(import.meta.url)("os")},6928:t=>{t.exports=e(import.meta.url)("path")},932:t=>{t.exports=e(import.meta.url)("process")},3193:t=>{t.exports=e(import.meta.url)("string_decoder")},4756:t=>{t.exports=e(import.meta.url)("tls")},9023:t=>{t.exports=e(import.meta.url)("util")},2387:(e,t,n)=>{var s=n(2617)
+return{kind:n,name:s,keys:[...new Set(t.flatMap(e=>e.keys))]}})}function need(e,t,n){return t?.name===void 0||t.optional?[]:[{kind:e,name:t.name,keys:n}]}},2613:t=>{t.exports=e(import.meta.url)("assert")},181:t=>{t.exports=e(import.meta.url)("buffer")},5317:t=>{t.exports=e(import.meta.url)("child_process")},6982:t=>{t.exports=e(import.meta.url)("crypto")},4434:t=>{t.exports=e(import.meta.url)("events")},9896:t=>{t.exports=e(import.meta.url)("fs")},8611:t=>{t.exports=e(import.meta.url)("http")},5692:t=>{t.exports=e(import.meta.url)("https")},9278:t=>{t.exports=e(import.meta.url)("net")},4589:t=>{t.exports=e(import.meta.url)("node:assert")},6698:t=>{t.exports=e(import.meta.url)("node:async_hooks")},4573:t=>{t.exports=e(import.meta.url)("node:buffer")},1421:t=>{t.exports=e(import.meta.url)("node:child_process")},7540:t=>{t.exports=e(import.meta.url)("node:console")},7598:t=>{t.exports=e(import.meta.url)("node:crypto")},3053:t=>{t.exports=e(import.meta.url)("node:diagnostics_channel")},610:t=>{t.exports=e(import.meta.url)("node:dns")},8474:t=>{t.exports=e(import.meta.url)("node:events")},3024:t=>{t.exports=e(import.meta.url)("node:fs")},1455:t=>{t.exports=e(import.meta.url)("node:fs/promises")},7067:t=>{t.exports=e(import.meta.url)("node:http")},2467:t=>{t.exports=e(import.meta.url)("node:http2")},7030:t=>{t.exports=e(import.meta.url)("node:net")},8161:t=>{t.exports=e(import.meta.url)("node:os")},6760:t=>{t.exports=e(import.meta.url)("node:path")},3916:t=>{t.exports=e(import.meta.url)("node:path/posix")},643:t=>{t.exports=e(import.meta.url)("node:perf_hooks")},1792:t=>{t.exports=e(import.meta.url)("node:querystring")},7075:t=>{t.exports=e(import.meta.url)("node:stream")},6193:t=>{t.exports=e(import.meta.url)("node:string_decoder")},1692:t=>{t.exports=e(import.meta.url)("node:tls")},3136:t=>{t.exports=e(import.meta.url)("node:url")},7975:t=>{t.exports=e(import.meta.url)("node:util")},3429:t=>{t.exports=e(import.meta.url)("node:util/types")},5919:t=>{t.exports=e(import.meta.url)("node:worker_threads")},8522:t=>{t.exports=e(import.meta.url)("node:zlib")},857:t=>{t.exports=e(import.meta.url)("os")},6928:t=>{t.exports=e(import.meta.url)("path")},932:t=>{t.exports=e(import.meta.url)("process")},3193:t=>{t.exports=e(import.meta.url)("string_decoder")},4756:t=>{t.exports=e(import.meta.url)("tls")},9023:t=>{t.exports=e(import.meta.url)("util")},2387:(e,t,n)=>{var s=n(2617)
 var r=n(9271)
 var o=n(2448)
 var i=n(5125)
@@ -17193,8 +17653,8 @@ const b=2
 const v=4
 const k=8
 const S=16
-const R=65280
-const T=Q|R
+const T=65280
+const R=Q|T
 const D=new Uint8Array(256)
 D[m]|=b
 D[p]|=b
@@ -17220,10 +17680,10 @@ while(o<s){const t=e.charCodeAt(o)
 const s=D[t]
 if((s&n)!==0){c|=s&k
 break}if((s&b)!==0){if(a===-1)a=o}else a=-1
-i|=t&R|s
+i|=t&T|s
 o++}const A=a===-1?o:a
 const l=e.slice(r,A)
-const u=(i&T)===0?l:l.toLowerCase()
+const u=(i&R)===0?l:l.toLowerCase()
 if(o===s||c!==0)return{type:u,index:o,parameters:new O}
 return parseParameters(e,u,o,s,n)}function parseParameters(e,t,n,s,r){const o=new O
 e:while(n<s){n++
@@ -17236,7 +17696,7 @@ const A=D[c]
 if((A&r)!==0){if((A&k)!==0)break e
 continue e}if(c===w){const c=a===-1?n:a
 const A=e.slice(t,c)
-const l=(i&T)===0?A:A.toLowerCase()
+const l=(i&R)===0?A:A.toLowerCase()
 n++
 while((D[e.charCodeAt(n)]&b)!==0)n++
 if(n<s&&e.charCodeAt(n)===I){const t=++n
@@ -17261,7 +17721,7 @@ break}if((s&b)!==0){if(h===-1)h=n}else h=-1
 n++}if(o[l]===void 0){const t=h===-1?n:h
 o[l]=e.slice(u,t)}if(d!==0)break e
 continue e}if((A&b)!==0){if(a===-1)a=n}else a=-1
-i|=c&R|A
+i|=c&T|A
 n++}}return{type:t,index:n,parameters:o}}function unescapeQuotedPairs(e,t,n){let s=""
 for(let r=t;r<n;r++)if(e.charCodeAt(r)===y){s+=e.slice(t,r)
 t=++r}return s+e.slice(t,n)}const F=/^-?\d+$/
@@ -17387,9 +17847,9 @@ const A=typeof t==="function"
 if(!A)return n
 return t(e,n,s)})
 const H=Number.MAX_SAFE_INTEGER.toString()
-const J=H.length
+const j=H.length
 const $=/"(?:[^"\\]|\\.)*"|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/g
-const V=/^"-?\d+n+"$/
+const J=/^"-?\d+n+"$/
 const applyReviverIteratively=(e,t)=>{const n={"":e}
 const s=[{parent:n,key:"",visited:false}]
 while(s.length>0){const e=s[s.length-1]
@@ -17409,10 +17869,10 @@ if(a)delete n[r]
 else n[r]=o
 s.pop()}}return n[""]}
 const serializeBigInts=e=>e.replace($,(e,t,n,s)=>{const r=e[0]==='"'
-const o=r&&V.test(e)
+const o=r&&J.test(e)
 if(o)return e.substring(0,e.length-1)+'n"'
 const i=n||s
-const a=t&&(t.length<J||t.length===J&&t<=H)
+const a=t&&(t.length<j||t.length===j&&t<=H)
 const c=r||i||a
 if(c)return e
 return'"'+e+'n"'})
@@ -17434,8 +17894,8 @@ if("response"in n)this.response=n.response
 const s=Object.assign({},n.request)
 if(n.request.headers.authorization)s.headers=Object.assign({},n.request.headers,{authorization:n.request.headers.authorization.replace(/(?<! ) .*$/," [REDACTED]")})
 s.url=s.url.replace(/\bclient_secret=\w+/g,"client_secret=[REDACTED]").replace(/\baccess_token=\w+/g,"access_token=[REDACTED]")
-this.request=s}}var Y="10.0.16"
-var j={headers:{"user-agent":`octokit-request.js/${Y} ${getUserAgent()}`}}
+this.request=s}}var V="10.0.16"
+var Y={headers:{"user-agent":`octokit-request.js/${V} ${getUserAgent()}`}}
 function dist_bundle_isPlainObject(e){if(typeof e!=="object"||e===null)return false
 if(Object.prototype.toString.call(e)!=="[object Object]")return false
 const t=Object.getPrototypeOf(e)
@@ -17483,7 +17943,7 @@ if(!s.request||!s.request.hook)return fetchWrapper(n.parse(s))
 const request2=(e,t)=>fetchWrapper(n.parse(n.merge(e,t)))
 Object.assign(request2,{endpoint:n,defaults:dist_bundle_withDefaults.bind(null,n)})
 return s.request.hook(request2,s)}
-return Object.assign(newApi,{endpoint:n,defaults:dist_bundle_withDefaults.bind(null,n)})}var W=dist_bundle_withDefaults(g,j)
+return Object.assign(newApi,{endpoint:n,defaults:dist_bundle_withDefaults.bind(null,n)})}var W=dist_bundle_withDefaults(g,Y)
 var q="0.0.0-development"
 function _buildMessageForResponseErrors(e){return`Request failed due to following response errors:\n`+e.errors.map(e=>` - ${e.message}`).join("\n")}var _=class extends Error{constructor(e,t,n){super(_buildMessageForResponseErrors(n))
 this.request=e

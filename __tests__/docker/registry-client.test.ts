@@ -375,3 +375,14 @@ test('an identity is passed on to no other token server', async () => {
   expect(found).toEqual({ is: 'failed', said: `the token server ${host} answers 307` })
   expect(other.seen).toEqual([])
 })
+
+test('a token server that does not answer is named', async () => {
+  const gone = await serve(() => ({}))
+  servers.pop()?.close()
+  const { host } = await serve(() => bearer(gone.host))
+  const found = await lookUp(machine(host).platform, `${host}/group/sub/shop`, 'v1', never)
+  expect(found).toEqual({
+    is: 'unreachable',
+    said: `${gone.host}, where it leads to: connection refused`,
+  })
+})

@@ -42,7 +42,9 @@ export async function credentialsFor(
   host: string,
   signal: AbortSignal,
 ): Promise<Credentials> {
-  const config = read(await platform.files.read(join(dockerHome(platform), 'config.json')))
+  // One that may not be read is none for docker too.
+  const file = platform.files.read(join(dockerHome(platform), 'config.json'))
+  const config = read(await file.catch(() => undefined))
   const address = serverAddress(host)
   const helper = config.credHelpers?.[address] ?? config.credHelpers?.[host] ?? config.credsStore
   const helped = helper ? await askHelper(platform, helper, address, signal) : undefined

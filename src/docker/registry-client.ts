@@ -101,7 +101,9 @@ export class RegistryClient {
       return settled(second)
     } catch (error) {
       signal.throwIfAborted()
-      return error instanceof Refusal ? error.reply : ofNoAnswer(error, this.#host)
+      if (error instanceof Refusal) return error.reply
+      if (error instanceof NoAnswer) return ofNoAnswer(error, this.#host)
+      throw error
     }
   }
 
@@ -215,16 +217,17 @@ export class RegistryClient {
     signal: AbortSignal,
   ): Promise<Answer> {
     const { clock, web } = this.platform
-    return withTimeout(clock, answerTime, signal, async (late) => {
-      const { status, headers, ...got } = await web
-        .fetch(url, { ...request, signal: late })
-        .then(async (response) => ({
-          status: response.status,
-          headers: response.headers,
-          body: Buffer.from(await response.arrayBuffer()),
-        }))
-      return { is: 'answer', status, headers, ...got }
-    })
+    try {
+      return await withTimeout(clock, answerTime, signal, async (late): Promise<Answer> => {
+        const response = await web.fetch(url, { ...request, signal: late })
+        const { status, headers } = response
+        const body = Buffer.from(await response.arrayBuffer())
+        return { is: 'answer', status, headers, body }
+      })
+    } catch (error) {
+      signal.throwIfAborted()
+      throw new NoAnswer(new URL(url).host, error)
+    }
   }
 }
 
@@ -241,6 +244,16 @@ interface Transient {
 class Refusal extends Error {
   constructor(readonly reply: Reply | Transient) {
     super('refused')
+  }
+}
+
+/** A server did not answer: the registry, its token server, or what it redirects to. */
+class NoAnswer extends Error {
+  constructor(
+    readonly host: string,
+    readonly reason: unknown,
+  ) {
+    super(`no answer from ${host}`)
   }
 }
 
@@ -329,10 +342,13 @@ const words: Readonly<Record<string, string>> = {
   ENETUNREACH: 'network is unreachable',
 }
 
-function ofNoAnswer(error: unknown, host: string): Reply | Transient {
-  if (error instanceof TimeOver) {
-    return { is: 'transient', said: `no answer within ${answerTime / 1000} s` }
-  }
+function ofNoAnswer({ host, reason: error }: NoAnswer, registry: string): Reply | Transient {
+  const isRegistry = host === registry || host === 'registry-1.docker.io'
+  const transientBy = (why: string): Transient => ({
+    is: 'transient',
+    said: isRegistry ? why : `${host}, where it leads to: ${why}`,
+  })
+  if (error instanceof TimeOver) return transientBy(`no answer within ${answerTime / 1000} s`)
   const { code = '' } = error as NodeJS.ErrnoException
   if (untrusted.test(code)) {
     return {
@@ -355,5 +371,5 @@ function ofNoAnswer(error: unknown, host: string): Reply | Transient {
       hint: `For a registry without TLS add "${host}" to "insecure-registries" of the Docker engine (/etc/docker/daemon.json)`,
     }
   }
-  return { is: 'transient', said: words[code] ?? (code || messageOf(error)) }
+  return transientBy(words[code] ?? (code || messageOf(error)))
 }
