@@ -12,7 +12,7 @@ export interface Asked {
 export function kindOf(method: string, path: string): Asked['is'] {
   if (/\/leases(\/|\?|$)/.test(path)) return 'lock'
   // A question about one's own rights is a POST, and writes nothing.
-  const asks = method === 'GET' || path.endsWith('/selfsubjectaccessreviews')
+  const asks = method === 'GET' || /\/selfsubject(access|rules)reviews$/.test(path)
   if (!asks) return 'write'
   return /[?&]watch=(1|true)\b/.test(path) ? 'watch' : 'read'
 }

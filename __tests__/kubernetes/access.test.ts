@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { parse } from 'yaml'
+import { ApiError } from '../../src/kubernetes/api-error.js'
 import { asRoleRules, merged, missingRights, type Right } from '../../src/kubernetes/access.js'
 import { clusterOf } from '../support/cluster.js'
 
@@ -7,11 +8,19 @@ interface Asked {
   readonly spec: { readonly resourceAttributes: Readonly<Record<string, string>> }
 }
 
-/** A cluster that allows what stands in the list: `get pods/log`, `patch apps/deployments`. */
-function allowing(allowed: readonly string[]) {
+/**
+ * A cluster that allows what stands in the list: `get pods/log`, `patch apps/deployments`. It lists `rules`; none: it
+ * says that there are others.
+ */
+function allowing(allowed: readonly string[], rules?: readonly object[]) {
   const asked: string[] = []
   const cluster = clusterOf({
     review: <T>(path: string, body: unknown) => {
+      if (path.endsWith('/selfsubjectrulesreviews')) {
+        expect(body).toMatchObject({ spec: { namespace: 'shop' } })
+        const status = { resourceRules: rules ?? [], incomplete: rules === undefined }
+        return Promise.resolve({ status } as T)
+      }
       expect(path).toBe('/apis/authorization.k8s.io/v1/selfsubjectaccessreviews')
       const { namespace, group, resource, subresource, verb, name } = (body as Asked).spec
         .resourceAttributes
@@ -50,6 +59,68 @@ test.each([
   const { cluster, asked } = allowing(allowed)
   expect(await missingRights(cluster, wanted)).toEqual(missing)
   expect(asked.sort()).toEqual([...all].sort())
+})
+
+describe('the rules that the server lists', () => {
+  const rule = (group: string, resource: string, verb: string, ...resourceNames: string[]) => ({
+    apiGroups: [group],
+    resources: [resource],
+    verbs: [verb],
+    ...(resourceNames.length > 0 && { resourceNames }),
+  })
+
+  test.each<[string, readonly object[], readonly string[]]>([
+    ['grant all', all.map((one) => ruleOf(one)), []],
+    ['grant all by *', [rule('*', '*', '*')], []],
+    ['grant all resources of one group', [rule('', '*', '*')], all.slice(0, 2)],
+    ['grant all but a verb', all.slice(1).map((one) => ruleOf(one)), all.slice(0, 1)],
+    [
+      'grant a subresource of everything',
+      [rule('', '*/log', 'get')],
+      all.filter((one) => !one.includes('log')),
+    ],
+    ['grant a name of them', [rule('apps', 'deployments', '*', 'web')], all],
+    ['grant another group', [rule('extensions', 'deployments', '*')], all],
+    ['grant nothing', [], all],
+  ])('need no review of what they grant: %s', async (_, rules, left) => {
+    const { cluster, asked } = allowing(all, rules)
+    expect(await missingRights(cluster, wanted)).toEqual([])
+    expect(asked.sort()).toEqual([...left].sort())
+  })
+
+  test('may name objects', async () => {
+    const right = {
+      group: 'apps',
+      resource: 'deployments',
+      verbs: ['get'],
+      names: ['web', 'worker'],
+    }
+    const { cluster, asked } = allowing([], [rule('apps', 'deployments', 'get', 'web', 'worker')])
+    expect(await missingRights(cluster, [right])).toEqual([])
+    expect(asked).toEqual(['get apps/deployments'])
+  })
+
+  test('say nothing of namespaces', async () => {
+    const { cluster, asked } = allowing(['get namespaces/shop'], [rule('*', '*', '*')])
+    expect(await missingRights(cluster, [right('', 'namespaces', 'get')])).toEqual([])
+    expect(asked).toEqual(['get namespaces/shop'])
+  })
+
+  test('are done without where the server does not list them', async () => {
+    const { cluster: server } = allowing(all)
+    const cluster = clusterOf({
+      review: <T>(path: string, body: unknown) =>
+        path.endsWith('/selfsubjectrulesreviews')
+          ? Promise.reject(new ApiError(404, 'NotFound', 'not found'))
+          : server.review<T>(path, body),
+    })
+    expect(await missingRights(cluster, wanted)).toEqual([])
+  })
+
+  function ruleOf(allowed: string) {
+    const [verb = '', what = ''] = allowed.split(' ')
+    return what.startsWith('apps/') ? rule('apps', what.slice(5), verb) : rule('', what, verb)
+  }
 })
 
 describe('a Role that names objects', () => {

@@ -1,5 +1,6 @@
 /** Checks the rights of the account for all that a release does, before the first write. */
 import { stringify } from 'yaml'
+import { ApiError } from './api-error.js'
 import type { Cluster } from './cluster.js'
 
 export interface Right {
@@ -23,15 +24,19 @@ interface AccessReview {
 const withoutNames = ['create', 'list', 'watch']
 
 /**
- * Returns the missing rights, in the order of the request. One review for each verb and resource, in parallel; if it
- * is denied, one more for each name.
+ * Returns the missing rights, in the order of the request. One request lists the rules of the account. What they do not
+ * grant is asked for: one review for each verb and resource, in parallel; if it is denied, one more for each name.
  */
 export async function missingRights(
   cluster: Cluster,
   rights: readonly Right[],
 ): Promise<readonly Right[]> {
+  const isListed = ({ resource, names, verbs }: Right) =>
+    resource !== 'namespaces' && names?.length !== 0 && verbs.length > 0
+  const rules = rights.some(isListed) ? await rulesOf(cluster) : []
   const reviews = new Map<string, Promise<boolean>>()
   const may = (right: Right, verb: string, name?: string) => {
+    if (rules.some((rule) => grants(rule, right, verb, name))) return Promise.resolve(true)
     const key = JSON.stringify([right.group, right.resource, verb, name])
     const review = reviews.get(key) ?? allowed(cluster, right, verb, name)
     reviews.set(key, review)
@@ -53,6 +58,56 @@ export async function missingRights(
     }),
   )
   return merged(checked.filter((right) => right.verbs.length > 0))
+}
+
+/** Of a Role, as the server lists them. https://kubernetes.io/docs/reference/kubernetes-api/authorization-resources/self-subject-rules-review-v1/ */
+interface Rule {
+  readonly verbs: readonly string[]
+  readonly apiGroups?: readonly string[]
+  readonly resources?: readonly string[]
+  readonly resourceNames?: readonly string[]
+}
+
+interface RulesReview {
+  readonly status?: { readonly resourceRules?: readonly Rule[]; readonly incomplete?: boolean }
+}
+
+/**
+ * Returns what the account may do in the namespace. None where the list is incomplete: something beside of RBAC decides
+ * too, and might deny what a rule grants.
+ */
+async function rulesOf(cluster: Cluster): Promise<readonly Rule[]> {
+  try {
+    const { status } = await cluster.review<RulesReview>(
+      '/apis/authorization.k8s.io/v1/selfsubjectrulesreviews',
+      {
+        apiVersion: 'authorization.k8s.io/v1',
+        kind: 'SelfSubjectRulesReview',
+        spec: { namespace: cluster.namespace },
+      },
+    )
+    return status?.incomplete === false ? (status.resourceRules ?? []) : []
+  } catch (error) {
+    // A server that does not list them still answers about each right; one that is away fails there.
+    if (error instanceof ApiError) return []
+    throw error
+  }
+}
+
+/** As RBAC matches a rule. Rules of a namespace say nothing of the namespaces themselves. */
+function grants(rule: Rule, right: Right, verb: string, name: string | undefined): boolean {
+  if (right.resource === 'namespaces') return false
+  const { verbs, apiGroups = [], resources = [], resourceNames = [] } = rule
+  const [, subresource] = right.resource.split('/')
+  const also = subresource === undefined ? [] : [`*/${subresource}`]
+  const has = (all: readonly string[], ...some: readonly string[]) =>
+    all.includes('*') || some.some((one) => all.includes(one))
+  return (
+    has(verbs, verb) &&
+    has(apiGroups, right.group) &&
+    has(resources, right.resource, ...also) &&
+    (resourceNames.length === 0 || (name !== undefined && resourceNames.includes(name)))
+  )
 }
 
 async function allowed(
