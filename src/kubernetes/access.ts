@@ -25,7 +25,7 @@ const withoutNames = ['create', 'list', 'watch']
 
 /**
  * Returns the missing rights, in the order of the request. One request lists the rules of the account. What they do not
- * grant is asked for: one review for each verb and resource, in parallel; if it is denied, one more for each name.
+ * grant needs reviews: one for each verb and resource, in parallel; if it is denied, one more for each name.
  */
 export async function missingRights(
   cluster: Cluster,
