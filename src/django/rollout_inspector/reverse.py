@@ -14,7 +14,7 @@ operations are walked backwards through the catalog of the database, as effects.
 import json
 import os
 
-from rollout_inspector import reader, task
+from rollout_inspector import asking, reader, task
 from rollout_inspector.catalog import Catalog
 from rollout_inspector.judge import misfits, severity_of
 
@@ -120,32 +120,12 @@ class Backwards:
         self.unread = []
         self.laid = {}
 
-    def answers(self, table, column):
-        """Whether a query for this succeeds: its name may be written in another way than the catalog has it."""
-        quote = self.connection.ops.quote_name
-        what = "%s.%s" % (quote(table), quote(column)) if column else "1"
-        query = "SELECT %s FROM %s WHERE 1 = 0" % (what, quote(table))
-        return self.rows(query) is not None
-
-    def rows(self, query, values=None, limit=None):
-        from django.db import transaction
-
-        try:
-            with transaction.atomic(using=self.connection.alias):
-                with self.connection.cursor() as cursor:
-                    if limit and self.connection.vendor == "postgresql":
-                        cursor.execute("SET LOCAL statement_timeout = %d" % limit)
-                    cursor.execute(query, values)
-                    return cursor.fetchall()
-        except Exception:
-            return None
-
     def told(self, only_new=False, excused=()):
         excused = set(excused)
         now = {}
         for needs in self.wanted:
             for key, more in breaks_of(needs, self.catalog.before, own_tables(needs)).items():
-                if key[0] in ("table-gone", "column-gone") and self.answers(*key[1:]):
+                if key[0] in ("table-gone", "column-gone") and asking.answers(self.connection, *key[1:]):
                     excused.add(key)
                 elif key not in excused:
                     now.setdefault(key, (more, needs[key[1]]))
@@ -336,7 +316,8 @@ class Backwards:
     def limited(self, table, where, values):
         quote = self.connection.ops.quote_name
         query = "SELECT COUNT(*) FROM (SELECT 1 AS x FROM %s%s LIMIT %d) AS counted"
-        found = self.rows(query % (quote(table), where, countable + 1), values or None, patience)
+        query = query % (quote(table), where, countable + 1)
+        found = asking.rows_of(self.connection, query, values or None, patience)
         return found[0][0] if found else None
 
     def default_of(self, table, column):

@@ -5,28 +5,13 @@ They can only add a warning: no verdict is milder because of them.
 import re
 
 from rollout_inspector import reader
+from rollout_inspector.asking import rows_of
 
 # Statistics of a shorter time say nothing, in seconds.
 shortest = 60
 # Of unused columns and tables, and of statements that name what is dropped.
 most = 50
-# For a query, in ms.
-patience = 2000
 hidden = "<insufficient privilege>"
-
-
-def rows_of(connection, query, values=()):
-    """None where the server does not answer it in time, or may not."""
-    from django.db import transaction
-
-    try:
-        with transaction.atomic(using=connection.alias):
-            with connection.cursor() as cursor:
-                cursor.execute("SET LOCAL statement_timeout = %d" % patience)
-                cursor.execute(query, list(values))
-                return cursor.fetchall()
-    except Exception:
-        return None
 
 
 def rates(connection):

@@ -13,7 +13,7 @@ import copy
 import operator
 import sys
 
-from rollout_inspector import allows, checks, needs as fingerprint, task, twins
+from rollout_inspector import allows, asking, checks, needs as fingerprint, task, twins
 from rollout_inspector.catalog import Catalog
 from rollout_inspector.effects import applied_state
 from rollout_inspector.judge import RULES, misfits, regressions, severity_of
@@ -22,8 +22,6 @@ from rollout_inspector.judge import RULES, misfits, regressions, severity_of
 most = 100
 # What both sides name in their own way, or do not tell: not compared after the migration.
 named_freely = ("unique", "check", "fk-added", "unread")
-# For a query that looks for evidence, in ms.
-patience = 2000
 # Of Django: what a later one changes is not known.
 newest = (6, 0)
 
@@ -148,29 +146,9 @@ class Judge:
         for key in sorted(found):
             rule, table, column = key
             # Its name may be written in another way than the catalog has it.
-            is_there = rule in ("table-gone", "column-gone") and self.answers(table, column)
+            is_there = rule in ("table-gone", "column-gone") and asking.answers(self.connection, table, column)
             if rule not in named_freely and not is_there:
                 self.report(rule, table, column, found[key], [0])
-
-    def answers(self, table, column):
-        """Whether a query for this succeeds."""
-        quote = self.connection.ops.quote_name
-        # SQLite takes a name in quotes that it does not know for a text.
-        what = "%s.%s" % (quote(table), quote(column)) if column else "1"
-        return self.rows("SELECT %s FROM %s WHERE 1 = 0" % (what, quote(table))) is not None
-
-    def rows(self, *queries, most=1):
-        """The first ones of the last query, if it has any; None where a query fails."""
-        from django.db import transaction
-
-        try:
-            with transaction.atomic(using=self.alias):
-                with self.connection.cursor() as cursor:
-                    for query in queries:
-                        cursor.execute(query)
-                    return cursor.fetchmany(most)
-        except Exception:
-            return None
 
     def others(self):
         """The needs of all versions but the new one: those that run, and those that a rollback may restore."""
@@ -368,15 +346,7 @@ class Judge:
         return None if rows is None else bool(rows)
 
     def asked(self, query, most=1):
-        """The first rows of a query that may take long; None where it did."""
-        limit = []
-        if self.connection.vendor == "postgresql":
-            limit = ["SET LOCAL statement_timeout = %d" % patience]
-        elif getattr(self.connection, "mysql_is_mariadb", False):
-            query = "SET STATEMENT max_statement_time=%d FOR %s" % (patience // 1000, query)
-        elif self.connection.vendor == "mysql":
-            query = query.replace("SELECT", "SELECT /*+ MAX_EXECUTION_TIME(%d) */" % patience, 1)
-        return self.rows(*limit, query, most=most)
+        return asking.rows_of(self.connection, query, most=most)
 
     def to_verify(self):
         """All that the comparison after the migration needs, as JSON."""
