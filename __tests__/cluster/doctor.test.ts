@@ -229,3 +229,73 @@ async function badPlace(): Promise<string> {
   ]
   return JSON.stringify({ apiVersion: 'v1', kind: 'List', items })
 }
+
+describe('each rule of examples/rbac.yaml is needed, and a release without it is refused with its name', () => {
+  interface Rule {
+    readonly resources: readonly string[]
+    readonly verbs: readonly string[]
+  }
+  const rightsOf = ({ resources, verbs }: Rule) =>
+    resources.flatMap((resource) => verbs.map((verb) => `${verb} ${resource}`))
+  let rules: readonly Rule[]
+  let others: string
+
+  beforeAll(async () => {
+    const role = ['-n', shop.namespace, 'get', 'role', 'django-rollout']
+    rules = (await kubectlJson<{ readonly rules: readonly Rule[] }>(...role)).rules
+    others = join(dirname(shop.folder), 'kinds.yaml')
+    const pod = (image: string, restartPolicy: string) =>
+      `{ metadata: { labels: { app: agent } }, spec: { restartPolicy: ${restartPolicy}, containers: [{ name: a, image: "${image}" }] } }`
+    await writeFile(
+      others,
+      `apiVersion: apps/v1
+kind: DaemonSet
+metadata: { name: agent }
+spec: { selector: { matchLabels: { app: agent } }, template: ${pod('pause', 'Always')} }
+---
+apiVersion: batch/v1
+kind: Job
+metadata: { name: seed }
+spec: { template: ${pod(shop.image, 'Never')} }
+`,
+    )
+  })
+
+  afterAll(() => allow(rules))
+
+  const allow = (rules: readonly Rule[]) => {
+    const patch = JSON.stringify([{ op: 'replace', path: '/rules', value: rules }])
+    return kubectl('-n', shop.namespace, 'patch', 'role', 'django-rollout', '--type=json', '-p', patch)
+  }
+
+  /** What doctor says that these rules lack, `patch deployments` each. */
+  async function lacking(rules: readonly Rule[], manifests: string): Promise<readonly string[]> {
+    await allow(rules)
+    const { told } = await doctor({ manifests, 'smoke-path': '/healthz/' })
+    const words = told.flatMap((one) => /^rights: .* may not (.*) in the namespace/.exec(one)?.[1] ?? [])
+    return words
+      .flatMap((all) => all.split('; '))
+      .flatMap((one) => {
+        const [, verbs = '', resource = ''] = /^(.*) (\S+)$/.exec(one) ?? []
+        return verbs.split(', ').map((verb) => `${verb} ${resource}`)
+      })
+  }
+
+  // The last rule is for manifests, and grants most of what the record and the history need.
+  test.each(['with manifests', 'without manifests'])('%s', async (given) => {
+    const has = given === 'with manifests'
+    const manifests = has ? `k8s\n${others}` : ''
+    const all = has ? rules : rules.slice(0, -1)
+    const own = ({ resources }: Rule) => /^(secrets|configmaps)$/.test(resources.join())
+    const wanted = has ? all : all.filter(own)
+    expect(await lacking(all, manifests)).toEqual([])
+    for (const rule of wanted) {
+      const left = all.filter((one) => one !== rule)
+      const granted = left.flatMap(rightsOf)
+      const gone = rightsOf(rule).filter((right) => !granted.includes(right))
+      // Without it a claim that the web mounts counts as one of a single node.
+      const needed = gone.filter((right) => right !== 'get persistentvolumeclaims')
+      expect([...(await lacking(left, manifests))].sort()).toEqual([...needed].sort())
+    }
+  })
+})

@@ -26,7 +26,12 @@ export const alwaysNeeded = (app: string): readonly Right[] => [
     verbs: ['get', 'create', 'update'],
     names: namesOf(app),
   },
-  { group: '', resource: 'secrets', verbs: ['get', 'create', 'delete'], names: namesOf(app) },
+  {
+    group: '',
+    resource: 'secrets',
+    verbs: ['get', 'create', 'update', 'delete'],
+    names: namesOf(app),
+  },
   // The history.
   { group: '', resource: 'configmaps', verbs: ['get', 'create', 'update'], names: namesOf(app) },
 ]
