@@ -145,3 +145,34 @@ test('a backup comes before a rollback that drops values, and nothing changes wh
   expect([await applied(), await weight(), await versions()]).toEqual(['', '70', [first]])
   await shop.drop()
 })
+
+/** Its reversal sleeps before it renames. */
+const slow = (name: string, after: string, from: string, to: string): Changes =>
+  migration(
+    name,
+    after,
+    `migrations.RenameField("product", "${from}", "${to}"), migrations.RunSQL("SELECT 1", "SELECT pg_sleep(8)")`,
+  )
+
+test('a reversal that is killed half-way is ended by recover', async () => {
+  await shop.commit('Grams', {
+    'catalog/models.py': (old) =>
+      old.replace('weight_grams =', 'grams =').replace('stock =', 'amount ='),
+    'catalog/views.py': (old) =>
+      old.replace('"weight_grams"', '"grams"').replace('"stock"', '"amount"'),
+    ...slow('0003_grams', '0002_product_weight_grams', 'weight_grams', 'grams'),
+    ...slow('0004_amount', '0003_grams', 'stock', 'amount'),
+    ...neverReady,
+  })
+  const options = { ...allow, timeout: '20s', 'on-unsafe-undo': 'reverse' }
+  await shop.release(options, killed(/Unapplying catalog\.0004_amount\.\.\. OK/))
+  expect(await applied()).toBe('0003_grams')
+
+  // The rest may end while its Job is ended.
+  const recovered = await cli('recover', { 'on-unsafe-undo': 'reverse' })
+  expect(recovered).toMatchObject({ report: { result: 'undone', warnings: [] } })
+  expect([await applied(), await weight(), await versions()]).toEqual(['', '70', [first]])
+  expect(await weight('stock')).toBe('1')
+  expect(await shop.leftovers()).toEqual([])
+  await shop.drop()
+})

@@ -65,3 +65,15 @@ test.each<[string, unknown]>([
 ])('%s is no reversal', (_, json) => {
   expect(reversalOf(json)).toBeUndefined()
 })
+
+test('what these migrations have not broken is read by rule and object', () => {
+  const excused = [
+    ['column-gone', 'shop_order', 'note'],
+    ['table-gone', 'shop_order', ''],
+  ]
+  const read = reversalOf({ do: 'fits', databases: [{ ...database, excused }] })
+  expect(read?.databases[0]?.excused).toEqual([
+    'column-gone shop_order.note',
+    'table-gone shop_order',
+  ])
+})

@@ -44,6 +44,8 @@ export interface DatabaseReversal {
   readonly drops: readonly { readonly object: string; readonly rows?: number }[]
   /** Migrations whose reversal runs code, or SQL that writes rows. */
   readonly code: readonly string[]
+  /** What does not fit and was not broken by these migrations: `column-gone shop_order.note`. */
+  readonly excused: readonly string[]
   /** Why it is not possible. */
   readonly why?: string
 }
@@ -74,6 +76,7 @@ function databaseOf(json: unknown): DatabaseReversal | undefined {
   if (!isRecord(json)) return undefined
   const { database, newFits, why } = json
   const misfits = listOf(json['misfits'], misfitOf)
+  const excused = listOf(json['excused'] ?? [], keyOf) ?? []
   const [migrations, code] = ['migrations', 'code'].map((name) => listOf(json[name], textOf))
   const irreversible = listOf(json['irreversible'], (one) => {
     if (!isRecord(one)) return undefined
@@ -99,8 +102,15 @@ function databaseOf(json: unknown): DatabaseReversal | undefined {
     newFits,
     drops,
     code,
+    excused,
     ...(typeof why === 'string' && { why }),
   }
+}
+
+/** Of `["column-gone", "shop_order", "note"]`; a table alone has no column. */
+function keyOf(json: unknown): string | undefined {
+  const [rule, ...names] = listOf(json, textOf) ?? []
+  return rule === undefined ? undefined : `${rule} ${names.filter((name) => name !== '').join('.')}`
 }
 
 function listOf<T>(json: unknown, read: (item: unknown) => T | undefined): T[] | undefined {

@@ -145,8 +145,12 @@ async function backOf(
     reversal = await reverseBy('any')
   }
   if (!reversal || reversal.does === 'reverse') return {}
-  // No reversal helps: the misfit has another origin.
-  if (reversal.does === 'fits') return { ...(unfit !== undefined && { unfit }) }
+  if (reversal.does === 'fits') {
+    // What is left has another origin, and no reversal helps. The rest was reversed by a run that was killed since.
+    const excused = new Set(reversal.databases.flatMap((one) => one.excused))
+    const left = unfitWords(known.filter(({ rule, object }) => excused.has(`${rule} ${object}`)))
+    return { ...(left !== undefined && { unfit: left }) }
+  }
   const isPossible = reversal.does !== 'impossible'
   return stop(context, snapshot, misfitsOf(reversal), { why: whyNot(reversal), isPossible })
 }
