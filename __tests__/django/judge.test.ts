@@ -281,6 +281,23 @@ print(json.dumps([severity(each) for each in json.load(sys.stdin)]))`
   ])
 })
 
+test('on a Django of later interfaces a comparison that fails stops only what a person holds back', () => {
+  const program = `import json, sys, types
+from rollout_inspector import task, verdict
+sys.modules["django"] = types.SimpleNamespace(VERSION=(7, 0, 0))
+task.spec["running"] = [{}]
+def severity(stay):
+    task.spec["contract"] = {"stay": stay}
+    pending = [types.SimpleNamespace(app_label="shop", name="0002_drop")]
+    return verdict.unjudged("default", ValueError(), pending)["severity"]
+print(json.dumps([severity(each) for each in json.load(sys.stdin)]))`
+  expect(inspect(program, [[], ['shop.0001_other'], ['shop.0002_drop']])).toEqual([
+    'may',
+    'may',
+    'breaks',
+  ])
+})
+
 /** What SQL changes: `kind table column…`, as far as the reader knows. */
 describe('the judge reads SQL:', () => {
   const rows: readonly [string, readonly string[]][] = [

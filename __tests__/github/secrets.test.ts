@@ -94,6 +94,11 @@ describe('a kubeconfig keeps its credentials secret, and nothing else', () => {
       ['abcdef'],
     ],
     [
+      'a token that begins as a version does, and a variable of few letters',
+      'users:\n- user: {token: v9hT2kQ7bWm4, exec: {apiVersion: v1beta1, env: [{name: PASS, value: hunter2}]}}\n',
+      ['v9hT2kQ7bWm4', 'hunter2'],
+    ],
+    [
       'a bearer of nothing',
       'kind: Config\nusers:\n- user: {token: v1, password: true, secret: ""}\n',
       [],

@@ -34,6 +34,7 @@ describe('what kubectl refuses', () => {
     ['a text', 'hello', 'f.yaml: a document is not an object with apiVersion and kind'],
     ['an array', '- a', 'f.yaml: a document is not an object with apiVersion and kind'],
     ['no kind', 'apiVersion: v1', 'f.yaml: an object has no apiVersion or no kind'],
+    ['an empty kind', 'apiVersion: v1\nkind: ""', 'f.yaml: an object has no apiVersion or no kind'],
     ['no apiVersion', 'kind: Service', 'f.yaml: an object has no apiVersion or no kind'],
     ['no name', 'apiVersion: v1\nkind: Service', 'f.yaml: a Service has no metadata.name'],
     [
@@ -84,6 +85,7 @@ function read(
   texts: Readonly<Record<string, string>>,
   paths: readonly string[],
   kustomized: Partial<Finished> = {},
+  refused?: string,
 ) {
   const { platform } = scripted([], { files: texts })
   const written = new Map<string, string>()
@@ -105,6 +107,7 @@ function read(
     kustomize: () =>
       Promise.resolve({ code: 0, stdout: config('built'), stderr: '', ...kustomized }),
     printFiles: async (paths) => {
+      if (refused !== undefined) return { code: 1, stdout: '', stderr: refused }
       const texts = await Promise.all(paths.map((path) => files.read(path)))
       const documents = texts.flatMap((text) => parseAllDocuments(text ?? ''))
       const objects = documents.flatMap((one) => {
@@ -122,9 +125,10 @@ async function refusal(
   texts: Readonly<Record<string, string>>,
   paths: readonly string[],
   kustomized?: Partial<Finished>,
+  refused?: string,
 ): Promise<Cause> {
   try {
-    await read(texts, paths, kustomized)
+    await read(texts, paths, kustomized, refused)
   } catch (error) {
     if (error instanceof Failure) return error.cause
     throw error
@@ -164,6 +168,12 @@ describe('the manifests of files and folders', () => {
   ])('are rejected for %j: %s', async (paths, sentence) => {
     const cause = await refusal({ ...texts, 'docs/x.md': '' }, paths)
     expect(cause).toMatchObject({ code: 'manifest-invalid', sentence })
+  })
+
+  test('are rejected without the object that kubectl quotes', async () => {
+    const stderr = `error: unable to decode "a.yaml": Object 'Kind' is missing in '{"data":{"password":"hunter2"}}'\n`
+    const cause = await refusal({ 'a.yaml': config('a') }, ['a.yaml'], {}, stderr)
+    expect(cause.sentence).toBe(`unable to decode "a.yaml": Object 'Kind' is missing`)
   })
 
   test('are rejected in the words of kustomize', async () => {

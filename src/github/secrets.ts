@@ -7,11 +7,12 @@ import { table, type Option } from '../options/table.js'
 const shortestLine = 8
 
 /** What no kubeconfig needs to hide, whatever the key that it stands under. */
-const ordinary = /^(|.{1,3}|true|false|null|none|yes|no|on|off|v\d\w*|bearer|basic)$/i
+const ordinary =
+  /^(|.{1,3}|true|false|null|none|yes|no|on|off|v\d{1,2}((alpha|beta)\d{1,2})?|bearer|basic)$/i
 
 /** The keys of a kubeconfig, of its auth-provider, and of a service account's key: `client-key-data`, `private_key`. */
 const credentialKey =
-  /(token|password|passwd|passphrase|secret|credentials?|private[-_]?key|client[-_]?key[-_]?data|api[-_]?key|access[-_]?key|auth)$|^key$/i
+  /(token|password|passwd|passphrase|pass|secret|credentials?|private[-_]?key|client[-_]?key[-_]?data|api[-_]?key|access[-_]?key|auth)$|^key$/i
 
 /** Keys that end alike, but hold what is public. */
 const publicKey = /^(secret|token)[-_]?(name|namespace)$/i

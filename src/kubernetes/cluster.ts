@@ -128,11 +128,12 @@ function commandsOf(
     kustomize: (folder) =>
       platform.processes.run(kubectl, ['kustomize', folder], { env: kubectlEnvironment }),
     printFiles: (files) => {
-      // A patch that changes nothing: --local needs no server.
+      // A patch that changes nothing: --local needs no server. It would read the user's own kubeconfig all the same.
       const args = ['patch', '--local', '--type=merge', '--patch={}', '--output=json']
+      const none = '--kubeconfig=/dev/null'
       return platform.processes.run(
         kubectl,
-        [...args, ...files.map((file) => `--filename=${csv(file)}`)],
+        [...args, none, ...files.map((file) => `--filename=${csv(file)}`)],
         { env: kubectlEnvironment },
       )
     },

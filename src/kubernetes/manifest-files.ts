@@ -101,7 +101,10 @@ async function explain(
 ): Promise<never> {
   for (const { file, path } of parts.filter(({ path }) => stderr.includes(path)))
     checkText((await platform.files.read(path)) ?? '', file)
-  const said = firstLine(stderr).replace(/^error: (error parsing )?/, '')
+  // kubectl quotes the object that has no kind: it may be a Secret.
+  const said = firstLine(stderr)
+    .replace(/^error: (error parsing )?/, '')
+    .replace(/(is missing) in .*/, '$1')
   const named = parts.reduce((text, { file, path }) => text.replace(path, file), said)
   return invalid(named.replace('error converting YAML to JSON: ', ''))
 }
@@ -141,7 +144,7 @@ function checked(object: unknown, file: string): KubeObject {
     return invalid(`${file}: a document is not an object with apiVersion and kind`)
   }
   const { apiVersion, kind, metadata } = object
-  if (typeof apiVersion !== 'string' || typeof kind !== 'string') {
+  if (typeof apiVersion !== 'string' || typeof kind !== 'string' || !apiVersion || !kind) {
     invalid(`${file}: an object has no apiVersion or no kind`)
   }
   if (!metadata?.name) {
