@@ -128,7 +128,7 @@ function commandsOf(
     kustomize: (folder) =>
       platform.processes.run(kubectl, ['kustomize', folder], { env: kubectlEnvironment }),
     printFiles: (files) => {
-      // A patch that changes nothing: --local needs no server. It would read the user's own kubeconfig all the same.
+      // A patch that changes nothing: --local needs no server. It would still read the user's own kubeconfig.
       const args = ['patch', '--local', '--type=merge', '--patch={}', '--output=json']
       const none = '--kubeconfig=/dev/null'
       return platform.processes.run(
