@@ -363,6 +363,31 @@ test('a login stays with the registry: what it redirects to gets none', async ()
   expect(seen).toContain('GET /other as Basic ada:secret')
 })
 
+/** Another server, to which the registry redirects, requests a login in the registry's stead. */
+test.each([
+  ['a password', 'Basic realm="x"', { auth }],
+  ['a token of its token server', 'Bearer realm="http://OTHER/token",service="x"', { auth }],
+  ['a token of its token server', 'Bearer realm="http://OTHER/token"', { identitytoken: 'r' }],
+  ['the token of the registry', 'Bearer realm="http://OTHER/token"', { registrytoken: 'r' }],
+])('a login stays with the registry: one it redirects to asks for %s', async (_, wants, entry) => {
+  const other = await serve(({ headers }) => ({
+    status: 401,
+    headers: { 'www-authenticate': wants.replace('OTHER', headers.host ?? '') },
+    body: '{"errors":[{"code":"UNAUTHORIZED","message":"who?"}]}',
+  }))
+  const { host, seen } = await serve(({ url = '' }) => ({
+    status: 307,
+    headers: { location: `http://${other.host}${url}` },
+  }))
+  const { platform } = machine(host, entry)
+  const found = await lookUp(platform, `${host}/shop`, 'v1', never)
+  expect(found).toEqual({
+    is: 'denied',
+    said: `it redirects to ${other.host}, which answers 401: unauthorized: who?. The login for ${host} is not sent there`,
+  })
+  for (const line of [...seen, ...other.seen]) expect(line).toMatch(/^\w+ \/v2\/.* as nobody$/)
+})
+
 test('an identity is passed on to no other token server', async () => {
   const other = await serve(() => ({ body: '{"token":"x"}' }))
   const { host } = await serve(({ url = '' }) =>

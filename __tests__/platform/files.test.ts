@@ -62,6 +62,21 @@ test('a file that is not there is read as undefined, and its removal is no error
   await files.remove(path)
 })
 
+test('what is below a folder that may not be read, or a link to itself, is not there', async () => {
+  const path = join(folder, 'loop')
+  await symlink(path, path)
+  const closed = join(folder, 'closed')
+  await files.write(join(closed, 'own', 'file'), '')
+  await chmod(closed, 0)
+  for (const one of [path, join(closed, 'own'), 'a\0b']) {
+    // Root may read everything.
+    if (one.endsWith('own') && process.getuid?.() === 0) continue
+    expect(files.isFolder(one)).toBe(false)
+    expect(files.exists(one)).toBe(false)
+  }
+  await chmod(closed, 0o700)
+})
+
 test('the names in a folder come sorted', async () => {
   for (const name of ['b', 'a', 'C']) await files.write(join(folder, 'list', name), '')
   expect(await files.list(join(folder, 'list'))).toEqual(['C', 'a', 'b'])

@@ -49,10 +49,11 @@ export class RunDocker {
     const { files, env } = this.base
     const home = dockerHome(this.base)
     const folder = await files.privateFolder()
-    const text = await files.read(join(home, 'config.json'))
+    // One that may not be read is none for docker too.
+    const text = await files.read(join(home, 'config.json')).catch(() => undefined)
     const { config, logins } = privateConfig(text, login)
     // Contexts, builders and plugins are the user's own, and stay where they are.
-    const names = files.isFolder(home) ? await files.list(home) : []
+    const names = files.isFolder(home) ? await files.list(home).catch(() => []) : []
     for (const name of names.filter((one) => one !== 'config.json'))
       await files.linkTo(join(home, name), join(folder, name))
     this.#helpers = `${folder}/django-rollout-helpers`

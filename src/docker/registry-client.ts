@@ -22,6 +22,8 @@ export interface Answer {
   readonly status: number
   readonly headers: Headers
   readonly body: Buffer
+  /** Of the server that answered: the last one of the redirects. */
+  readonly origin: string
 }
 
 export interface RegistryRequest {
@@ -94,6 +96,7 @@ export class RegistryClient {
       const first = await this.#send(request, known, signal)
       if (first.status !== 401) return settled(first)
       this.#logins.delete(actions)
+      if (first.origin !== this.#way?.origin) return ofAnother(first, this.#host)
       const login = await this.#login(first, actions, signal)
       if (login === undefined) return settled(first)
       const second = await this.#send(request, login, signal)
@@ -222,7 +225,7 @@ export class RegistryClient {
         const response = await web.fetch(url, { ...request, signal: late })
         const { status, headers } = response
         const body = Buffer.from(await response.arrayBuffer())
-        return { is: 'answer', status, headers, body }
+        return { is: 'answer', status, headers, body, origin: new URL(url).origin }
       })
     } catch (error) {
       signal.throwIfAborted()
@@ -261,6 +264,12 @@ function settled(answer: Answer): Reply | Transient {
   if (isTransient(answer.status)) return transient(answer, 'it')
   if (answer.status === 401) return { is: 'denied', said: said(answer, 'it') }
   return answer
+}
+
+/** A server that the registry redirects to and that wants a login has no claim to the registry's. */
+function ofAnother(answer: Answer, registry: string): Reply {
+  const who = `it redirects to ${new URL(answer.origin).host}, which`
+  return { is: 'denied', said: `${said(answer, who)}. The login for ${registry} is not sent there` }
 }
 
 function isTransient(status: number): boolean {

@@ -26,7 +26,14 @@ export function realFiles(env: Platform['env']): Files {
       }
     },
     exists: (path) => existsSync(path),
-    isFolder: (path) => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false,
+    isFolder: (path) => {
+      try {
+        return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
+      } catch {
+        // It is below a folder that may not be read, or a link to itself: none for this user.
+        return false
+      }
+    },
     // Systems report an ordinary file differently; reading it reports what else is wrong.
     link: (path) => readlink(path).catch(() => undefined),
     list: async (path) => (await readdir(path)).sort(),
