@@ -506,6 +506,17 @@ export function lastingFolders(
 }
 
 /**
+ * Half a migration is worse than a node that stays a few minutes longer: autoscalers and deschedulers leave such a pod
+ * alone. https://github.com/kubernetes/autoscaler/blob/master/cluster-autoscaler/FAQ.md
+ * https://karpenter.sh/docs/concepts/disruption/#pod-level-controls https://github.com/kubernetes-sigs/descheduler#pod-evictions
+ */
+const staying = {
+  'cluster-autoscaler.kubernetes.io/safe-to-evict': 'false',
+  'karpenter.sh/do-not-disrupt': 'true',
+  'descheduler.alpha.kubernetes.io/prefer-no-eviction': 'true',
+}
+
+/**
  * The template's annotations are kept, since injectors of secrets read them; those that
  * only ever mark a rollout are not. A mesh's proxy would not end with the migration: it must stay
  * away where the template does not decide that itself.
@@ -516,6 +527,7 @@ function annotationsOf(own: Readonly<Record<string, string>>, sha: string): Reco
     'sidecar.istio.io/inject': 'false',
     'linkerd.io/inject': 'disabled',
     ...Object.fromEntries(kept),
+    ...staying,
     'django-rollout/sha': sha,
   }
 }
