@@ -11,6 +11,7 @@ import { realWeb } from '../../src/platform/web.js'
 import { must } from '../e2e/stack.js'
 
 const portOf = (server: { address(): unknown }) => (server.address() as AddressInfo).port
+const web = realWeb(process.env)
 const never = new AbortController().signal
 const usual = getCACertificates()
 const servers: Server[] = []
@@ -22,7 +23,7 @@ beforeAll(async () => {
   await must('openssl', [
     'req', '-x509', '-nodes', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1',
     '-keyout', key, '-out', cert, '-days', '1', '-subj', '/CN=api.example',
-    '-addext', 'subjectAltName=DNS:api.example',
+    '-addext', 'subjectAltName=DNS:api.example,IP:fd00::5',
   ])
   const pem = { key: await readFile(key, 'utf8'), cert: await readFile(cert, 'utf8') }
   setDefaultCACertificates([pem.cert])
@@ -56,14 +57,21 @@ afterAll(async () => {
 
 test('a response arrives through a proxy', async () => {
   const url = 'https://api.example/x?y=1'
-  const answer = await realWeb.fetch(url, { method: 'POST', body: '{}', signal: never })
+  const answer = await web.fetch(url, { method: 'POST', body: '{}', signal: never })
   expect(answer.status).toBe(200)
   expect(await answer.text()).toBe('POST /x?y=1 api.example')
 })
 
+test('the certificate of an IPv6 address is checked', async () => {
+  const answer = await web.fetch('https://[fd00::5]:8443/x', { method: 'GET', signal: never })
+  expect(await answer.text()).toBe('GET /x [fd00::5]:8443')
+  const other = web.fetch('https://[fd00::6]/', { method: 'GET', signal: never })
+  await expect(other).rejects.toMatchObject({ code: 'ERR_TLS_CERT_ALTNAME_INVALID' })
+})
+
 test('no request is sent to a server with a certificate for another name', async () => {
   const url = 'https://other.example/'
-  await expect(realWeb.fetch(url, { method: 'GET', signal: never })).rejects.toMatchObject({
+  await expect(web.fetch(url, { method: 'GET', signal: never })).rejects.toMatchObject({
     code: 'ERR_TLS_CERT_ALTNAME_INVALID',
   })
 })

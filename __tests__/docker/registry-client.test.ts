@@ -68,7 +68,7 @@ function machine(
   const slept: number[] = []
   const platform: Platform = {
     ...script.platform,
-    web: realWeb,
+    web: realWeb({}),
     clock: {
       ...realClock,
       sleep: (ms, signal) => {

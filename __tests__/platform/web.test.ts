@@ -1,8 +1,9 @@
 import { afterEach, describe, expect, test } from '@jest/globals'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
-import { realWeb } from '../../src/platform/web.js'
+import { nameOf, realWeb } from '../../src/platform/web.js'
 
+const web = realWeb(process.env)
 const servers: Server[] = []
 const variables = ['http_proxy', 'https_proxy', 'no_proxy']
 
@@ -45,7 +46,7 @@ const hanging = () => {
 describe('a request', () => {
   test('sends its headers and its body', async () => {
     const { port } = await serve(echo)
-    const answer = await realWeb.fetch(`http://127.0.0.1:${port}/a?b=c`, {
+    const answer = await web.fetch(`http://127.0.0.1:${port}/a?b=c`, {
       method: 'POST',
       signal: never,
       headers: { authorization: 'Bearer x', 'content-type': 'application/json' },
@@ -67,7 +68,7 @@ describe('a request', () => {
 
   test.each([204, 205, 304])('that is answered %i has no body', async (status) => {
     const { port } = await serve((_, response) => response.writeHead(status).end())
-    const answer = await realWeb.fetch(`http://127.0.0.1:${port}/`, {
+    const answer = await web.fetch(`http://127.0.0.1:${port}/`, {
       method: 'GET',
       signal: never,
     })
@@ -86,7 +87,7 @@ describe('a request', () => {
       )
       response.end(Buffer.from([0, 255]))
     })
-    const answer = await realWeb.fetch(`http://127.0.0.1:${port}/a`, {
+    const answer = await web.fetch(`http://127.0.0.1:${port}/a`, {
       method: 'GET',
       signal: never,
     })
@@ -102,21 +103,21 @@ describe('a request', () => {
     server.on('connection', (socket: Socket) => {
       socket.end('HTTP/1.1 999 Request denied\r\ncontent-length: 0\r\n\r\n')
     })
-    const asked = realWeb.fetch(`http://127.0.0.1:${port}/`, { method: 'GET', signal: never })
+    const asked = web.fetch(`http://127.0.0.1:${port}/`, { method: 'GET', signal: never })
     await expect(asked).rejects.toThrow()
   })
 
   test('ends with its signal when there is no response', async () => {
     const { hang, signal } = hanging()
     const { port } = await serve(hang)
-    const asked = realWeb.fetch(`http://127.0.0.1:${port}/`, { method: 'GET', signal })
+    const asked = web.fetch(`http://127.0.0.1:${port}/`, { method: 'GET', signal })
     await expect(asked).rejects.toThrow('time is over')
   })
 
   test('fails when there is no server', async () => {
     const { server, port } = await serve()
     await new Promise((resolve) => server.close(resolve))
-    const asked = realWeb.fetch(`http://127.0.0.1:${port}/`, { method: 'GET', signal: never })
+    const asked = web.fetch(`http://127.0.0.1:${port}/`, { method: 'GET', signal: never })
     await expect(asked).rejects.toMatchObject({ code: 'ECONNREFUSED' })
   })
 })
@@ -125,7 +126,7 @@ describe('a request behind a proxy', () => {
   test('is sent to the proxy with its user name and password for http:', async () => {
     const { port } = await serve(echo)
     process.env['http_proxy'] = `http://ada:a%40b@127.0.0.1:${port}`
-    const answer = await realWeb.fetch('http://chat.example/hook', { method: 'GET', signal: never })
+    const answer = await web.fetch('http://chat.example/hook', { method: 'GET', signal: never })
     expect(await answer.json()).toMatchObject({
       url: 'http://chat.example/hook',
       headers: {
@@ -140,13 +141,13 @@ describe('a request behind a proxy', () => {
     const url = `http://localhost:${port}/`
     process.env['http_proxy'] = 'http://127.0.0.1:1'
     process.env['no_proxy'] = 'localhost'
-    expect(await realWeb.fetch(url, { method: 'GET', signal: never })).toMatchObject({
+    expect(await web.fetch(url, { method: 'GET', signal: never })).toMatchObject({
       status: 201,
     })
   })
 
   const https = (signal: AbortSignal) =>
-    realWeb.fetch('https://api.example/', { method: 'GET', signal })
+    web.fetch('https://api.example/', { method: 'GET', signal })
 
   test('passes through the proxy for https:, which sees only the name of the server', async () => {
     const { server, port } = await serve()
@@ -166,6 +167,16 @@ describe('a request behind a proxy', () => {
     // A TLS handshake, with the server's name in it.
     expect(first[0]).toBe(0x16)
     expect(first.includes('api.example')).toBe(true)
+  })
+
+  test.each([
+    ['socks5://ada:secret@proxy.lan:1080', 'HTTPS_PROXY names a proxy of the type socks5'],
+    ['http://ada:secret@', 'HTTPS_PROXY is not the address of a proxy'],
+  ])('says why %s cannot be used, without its password', async (proxy, said) => {
+    process.env['https_proxy'] = proxy
+    const error = await https(never).catch((reason: unknown) => reason)
+    expect(nameOf(error)).toContain(said)
+    expect(nameOf(error)).not.toContain('secret')
   })
 
   test('names the proxy as the reason when it refuses', async () => {

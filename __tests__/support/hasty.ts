@@ -13,5 +13,5 @@ export function hastyWorld(env: Platform['env'] = {}): Platform {
     sleep: (ms: number, signal?: AbortSignal) =>
       realClock.sleep(ms < 10_000 ? ms / 10 : least, signal),
   }
-  return { ...scripted([]).platform, clock, web: realWeb, env }
+  return { ...scripted([]).platform, clock, web: realWeb(env), env }
 }

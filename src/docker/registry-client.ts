@@ -1,5 +1,6 @@
 /** Requests to a registry: the way to it, its login, redirects and repetitions. What it says is read in `registry.ts`. */
 import { messageOf } from '../platform/error-message.js'
+import { UnusableProxy } from '../platform/proxy.js'
 import { repeat, TimeOver, withTimeout } from '../platform/time.js'
 import type { Platform, Tls, WebRequest } from '../platform/platform.js'
 import { credentialsFor } from './credentials.js'
@@ -357,6 +358,7 @@ function ofNoAnswer({ host, reason: error }: NoAnswer, registry: string): Reply 
     is: 'transient',
     said: isRegistry ? why : `${host}, where it leads to: ${why}`,
   })
+  if (error instanceof UnusableProxy) return { is: 'failed', said: error.message }
   if (error instanceof TimeOver) return transientBy(`no answer within ${answerTime / 1000} s`)
   const { code = '' } = error as NodeJS.ErrnoException
   if (untrusted.test(code)) {

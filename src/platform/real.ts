@@ -13,7 +13,7 @@ export function realPlatform(env: Platform['env']): Platform {
     processes: realProcesses(env),
     files: realFiles(env),
     network: realNetwork(),
-    web: realWeb,
+    web: realWeb(env),
     tools: realTools(env),
     env,
   }

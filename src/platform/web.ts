@@ -1,4 +1,3 @@
-import { getProxyUrl } from '@actions/http-client'
 import {
   request as overHttp,
   type ClientRequest,
@@ -9,13 +8,14 @@ import { request as overHttps } from 'node:https'
 import { lookup } from 'node:dns/promises'
 import { isIP, type Socket } from 'node:net'
 import { connect, createSecureContext, getCACertificates, type SecureContext } from 'node:tls'
-import type { Tls, Web } from './platform.js'
+import { bareHost, proxyFor, UnusableProxy } from './proxy.js'
+import type { Platform, Tls, Web } from './platform.js'
 
 /**
  * One connection a request: there are few. The toolkit's own client is not used, since a proxy that never
  * answers would hold it, and the process with it, whatever the signal says.
  */
-export const realWeb: Web = {
+export const realWeb = (env: Platform['env']): Web => ({
   fetch: async (url, { method, headers = {}, body, tls, signal }) => {
     signal.throwIfAborted()
     const target = new URL(url)
@@ -31,9 +31,8 @@ export const realWeb: Web = {
       },
     }
     try {
-      const proxy = getProxyUrl(url)
-      const call =
-        proxy === '' ? open(target, options) : await behind(new URL(proxy), target, options)
+      const proxy = proxyFor(target, env)
+      const call = proxy ? await behind(proxy, target, options) : open(target, options)
       return await answerTo(call, sent)
     } catch (error) {
       throw signal.aborted ? signal.reason : error
@@ -43,7 +42,7 @@ export const realWeb: Web = {
     const found = await lookup(host, { all: true }).catch(() => [])
     return found.map(({ address }) => address)
   },
-}
+})
 
 /** Hundreds of certificates are read once and not for each connection. */
 const contexts = new WeakMap<Tls, SecureContext>()
@@ -61,6 +60,7 @@ function trusting(tls: Tls): TlsOptions {
 
 /** Why there was no answer: `ECONNREFUSED`, `TimeOver`. Not the error's message, which may name a secret address. */
 export function nameOf(error: unknown): string {
+  if (error instanceof UnusableProxy) return error.message
   const { code, name } = error as NodeJS.ErrnoException
   // An AbortError has a number for a code.
   return typeof code === 'string' ? code : name
@@ -89,8 +89,7 @@ async function behind(proxy: URL, target: URL, options: Options): Promise<Client
     const headers = { ...options.headers, host: target.host, ...known }
     return open(proxy, { ...options, path: target.href, headers })
   }
-  const { hostname } = target
-  const way = `${hostname}:${target.port || '443'}`
+  const way = `${target.hostname}:${target.port || '443'}`
   const socket = await wayThrough(
     open(proxy, {
       method: 'CONNECT',
@@ -99,7 +98,8 @@ async function behind(proxy: URL, target: URL, options: Options): Promise<Client
       signal: options.signal,
     }),
   )
-  const servername = isIP(hostname) === 0 ? hostname : ''
+  const host = bareHost(target.hostname)
+  const servername = isIP(host) === 0 ? host : ''
   const { secureContext, rejectUnauthorized } = options
   return overHttps(target, {
     ...options,
@@ -108,7 +108,7 @@ async function behind(proxy: URL, target: URL, options: Options): Promise<Client
     createConnection: () =>
       connect({
         socket,
-        host: hostname,
+        host,
         servername,
         ...(secureContext && { secureContext }),
         ...(rejectUnauthorized !== undefined && { rejectUnauthorized }),
@@ -117,9 +117,18 @@ async function behind(proxy: URL, target: URL, options: Options): Promise<Client
 }
 
 function credentials({ username, password }: URL): Readonly<Record<string, string>> {
-  if (username === '') return {}
-  const words = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
+  if (username === '' && password === '') return {}
+  const words = `${decoded(username)}:${decoded(password)}`
   return { 'proxy-authorization': `Basic ${Buffer.from(words).toString('base64')}` }
+}
+
+/** A percent sign that begins no escape is one. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
 }
 
 function wayThrough(call: ClientRequest): Promise<Socket> {
