@@ -82,12 +82,16 @@ test('the logins of other registries work, and are not written a second time', (
       'https://quay.io/v2/': { auth: base64('eve:word\0\0') },
       'acme.azurecr.io': { auth: base64('00000000:'), identitytoken: 'refresh' },
       'helped.example': { auth: base64('a:b') },
+      'plain.example': { username: 'eve', password: 'p:w' },
+      'token.example': { auth: base64('bob:with:colon'), registrytoken: 'jwt' },
       'empty.example': {},
+      'wrong.example': { auth: 5, username: ['eve'] },
     },
     credHelpers: { 'helped.example': 'pass' },
   }
   const { made: text, ...told } = made(config)
   expect(told).toMatchObject({
+    auths: { 'lan:5000': {}, 'token.example': { registrytoken: 'jwt' }, 'wrong.example': {} },
     credHelpers: {
       'ghcr.io': `${helperName}0`,
       'lan:5000': `${helperName}1`,
@@ -95,6 +99,7 @@ test('the logins of other registries work, and are not written a second time', (
       'quay.io': `${helperName}2`,
       'acme.azurecr.io': `${helperName}3`,
       'helped.example': 'pass',
+      'plain.example': `${helperName}5`,
     },
     logins: [
       own,
@@ -102,10 +107,23 @@ test('the logins of other registries work, and are not written a second time', (
       answer('https://quay.io/v2/', 'eve', 'word'),
       answer('acme.azurecr.io', '<token>', 'refresh'),
       answer('helped.example', 'a', 'b'),
+      answer('plain.example', 'eve', 'p:w'),
     ],
   })
-  for (const word of ['hun', 'with:colon', 'refresh', base64('bob:'), base64('eve').slice(0, 4)])
+  for (const word of [
+    'hun',
+    'with:colon',
+    'refresh',
+    'p:w',
+    base64('bob:'),
+    base64('eve').slice(0, 4),
+  ])
     expect(text).not.toContain(word)
+})
+
+test('a token of a registry stays beside a store, which cannot keep it', () => {
+  const auths = { lan: { registrytoken: 'jwt' } }
+  expect(made({ credsStore: 'desktop', auths })).toMatchObject({ credsStore: 'desktop', auths })
 })
 
 test("Docker's own registry has several names", () => {

@@ -1,6 +1,6 @@
 /** The logins that docker keeps, found as docker finds them. */
 import { join } from 'node:path/posix'
-import { withTimeout } from '../platform/time.js'
+import { TimeOver, withTimeout } from '../platform/time.js'
 import type { Platform } from '../platform/platform.js'
 import { serverAddress } from './registry-errors.js'
 
@@ -19,13 +19,14 @@ interface DockerConfig {
   readonly credsStore?: string
 }
 
-interface Entry {
+/** Users write it, too: the values may be of any type. */
+export interface Entry {
   /** `user:password` in base64. */
-  readonly auth?: string
-  readonly username?: string
-  readonly password?: string
-  readonly identitytoken?: string
-  readonly registrytoken?: string
+  readonly auth?: unknown
+  readonly username?: unknown
+  readonly password?: unknown
+  readonly identitytoken?: unknown
+  readonly registrytoken?: unknown
 }
 
 /** Returns the folder with docker's configuration. */
@@ -34,25 +35,28 @@ export function dockerHome({ env }: Pick<Platform, 'env'>): string {
 }
 
 /**
- * Returns docker's login for a registry: of the credential helper of this host, of the store for all hosts, of
- * `config.json`, or of the variable DOCKER_AUTH_CONFIG, which GitLab sets.
+ * Returns docker's login for a registry: of the variable DOCKER_AUTH_CONFIG, of the credential helper of this host, of
+ * the store for all hosts, or of `config.json`. GitLab's runner takes forms of the variable that docker ignores: they
+ * count when there is no other login.
  */
 export async function credentialsFor(
   platform: Platform,
   host: string,
   signal: AbortSignal,
 ): Promise<Credentials> {
+  const variable = read(platform.env['DOCKER_AUTH_CONFIG'])
+  const preferred = variable.auths?.[serverAddress(host)]
+  if (preferred?.auth) {
+    const login = loginIn({ auth: preferred.auth })
+    if (login) return login
+  }
   // One that may not be read is none for docker too.
   const file = platform.files.read(join(dockerHome(platform), 'config.json'))
   const config = read(await file.catch(() => undefined))
   const address = serverAddress(host)
   const helper = config.credHelpers?.[address] ?? config.credHelpers?.[host] ?? config.credsStore
   const helped = helper ? await askHelper(platform, helper, address, signal) : undefined
-  return (
-    helped ??
-    inAuths(config, host) ??
-    inAuths(read(platform.env['DOCKER_AUTH_CONFIG']), host) ?? { is: 'none' }
-  )
+  return helped ?? inAuths(config, host) ?? inAuths(variable, host) ?? { is: 'none' }
 }
 
 function read(text: string | undefined): DockerConfig {
@@ -69,7 +73,7 @@ function inAuths({ auths }: DockerConfig, host: string): Credentials | undefined
   const [, like] =
     Object.entries(auths ?? {}).find(([key]) => hostIn(key) === hostIn(address)) ?? []
   const entry = exact ?? like
-  return entry ? inEntry(entry) : undefined
+  return entry ? loginIn(entry) : undefined
 }
 
 /** As docker compares them: without scheme and path. */
@@ -78,16 +82,23 @@ function hostIn(key: string): string {
   return host === 'docker.io' ? 'index.docker.io' : host
 }
 
-function inEntry(entry: Entry): Credentials | undefined {
-  if (entry.registrytoken) return { is: 'token', token: entry.registrytoken }
-  if (entry.identitytoken) return { is: 'identity', token: entry.identitytoken }
-  const [, name, word] = /^([^:]*):([^]*)$/.exec(decoded(entry.auth)) ?? []
-  const username = name ?? entry.username
-  const password = word ?? entry.password
+/** Returns the login in an entry of `auths`. */
+export function loginIn(entry: Entry): Credentials | undefined {
+  const registry = textOf(entry.registrytoken)
+  if (registry) return { is: 'token', token: registry }
+  const identity = textOf(entry.identitytoken)
+  if (identity) return { is: 'identity', token: identity }
+  const [, name, word] = /^([^:]*):([^]*)$/.exec(decoded(textOf(entry.auth))) ?? []
+  const username = name ?? textOf(entry.username)
+  const password = word ?? textOf(entry.password)
   return username && password ? { is: 'password', username, password } : undefined
 }
 
-function decoded(auth = ''): string {
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : ''
+}
+
+function decoded(auth: string): string {
   // Old versions of docker wrote zeros behind it.
   return Buffer.from(auth, 'base64').toString().replace(/\0+$/, '')
 }
@@ -95,7 +106,7 @@ function decoded(auth = ''): string {
 /** In ms. A helper may request its token from a cloud. */
 const helperTimeoutMs = 30_000
 
-/** Returns `undefined` where the helper is missing or has no login: docker then asks without one. */
+/** Returns `undefined` where the helper is missing, hangs or has no login: docker then asks without one. */
 async function askHelper(
   platform: Platform,
   helper: string,
@@ -111,7 +122,10 @@ async function askHelper(
         if (channel === 'stdout') lines.push(line)
       },
     }),
-  )
+  ).catch((error: unknown) => {
+    if (error instanceof TimeOver) return undefined
+    throw error
+  })
   signal.throwIfAborted()
   if (code !== 0) return undefined
   try {

@@ -1,4 +1,5 @@
 /** The configuration of docker for one run: the user's own, with one login more. Pure. */
+import { loginIn, type Entry } from './credentials.js'
 import { hostOf, serverAddress } from './registry-errors.js'
 
 /** Docker calls `docker-credential-<helper>`; a number follows, which says whose login it returns. */
@@ -32,20 +33,15 @@ export interface PrivateConfig {
 }
 
 interface DockerConfig {
-  readonly auths?: Readonly<Record<string, Auth | null>>
+  readonly auths?: Readonly<Record<string, Entry | null>>
   readonly credHelpers?: Readonly<Record<string, string>>
   readonly credsStore?: string
-}
-
-interface Auth {
-  readonly auth?: string
-  readonly identitytoken?: string
 }
 
 /** How docker calls its own registry. */
 const hubAddress = serverAddress('docker.io')
 
-/** Returns the user's `config.json` with this login, and without the text of any other. */
+/** Returns the user's `config.json` with this login, and without the text of any other but a token of a registry, which no helper can return. */
 export function privateConfig(text: string | undefined, login: Login): PrivateConfig {
   const { auths, credHelpers = {}, ...more } = read(text)
   const own = addressesOf(hostOf(login.repository))
@@ -53,7 +49,7 @@ export function privateConfig(text: string | undefined, login: Login): PrivateCo
   const kept = more.credsStore
     ? []
     : others.flatMap(([address, auth]) => {
-        const [Username, Secret] = loginIn(auth) ?? []
+        const [Username, Secret] = answerOf(auth) ?? []
         return Username === undefined || Secret === undefined
           ? []
           : [{ address, answer: { ServerURL: address, Username, Secret } }]
@@ -71,7 +67,7 @@ export function privateConfig(text: string | undefined, login: Login): PrivateCo
   )
   const config = {
     ...more,
-    auths: Object.fromEntries(others.map(([address]) => [address, {}])),
+    auths: Object.fromEntries(others.map(([address, auth]) => [address, tokenOf(auth)])),
     // A helper that the user has for a registry goes before the text of a login, as docker has it.
     credHelpers: {
       ...Object.fromEntries(copied.flat()),
@@ -124,15 +120,15 @@ function nameOf(address: string): string {
 }
 
 /** A helper returns an identity token as the password of this name. */
-function loginIn(auth: Auth | null): readonly [name: string, secret: string] | undefined {
-  if (auth?.identitytoken) return ['<token>', auth.identitytoken]
-  const [, name, secret] =
-    /^([^:]+):([^]+)$/.exec(
-      Buffer.from(auth?.auth ?? '', 'base64')
-        .toString()
-        .replace(/\0+$/, ''),
-    ) ?? []
-  return name === undefined || secret === undefined ? undefined : [name, secret]
+function answerOf(auth: Entry | null): readonly [name: string, secret: string] | undefined {
+  const login = auth ? loginIn(auth) : undefined
+  if (login?.is === 'identity') return ['<token>', login.token]
+  return login?.is === 'password' ? [login.username, login.password] : undefined
+}
+
+function tokenOf(auth: Entry | null): Pick<Entry, 'registrytoken'> {
+  const login = auth ? loginIn(auth) : undefined
+  return login?.is === 'token' ? { registrytoken: login.token } : {}
 }
 
 /** Docker itself ignores a configuration that it cannot read. */
