@@ -45,18 +45,39 @@ export interface TokenRequest {
   readonly body?: string
 }
 
+/** How the registry itself is reached. */
+export interface Reached {
+  readonly origin: string
+  /** Without TLS, or with any certificate. */
+  readonly isPlain: boolean
+}
+
 /**
- * Returns the request for a token. `isPlain`: the registry itself is read without TLS; otherwise a login never goes
- * to an address without it. A registry behind a proxy often believes that it has none.
+ * Returns the address of the token server; `undefined` where a login would be sent there without TLS, though the registry
+ * has it. Without a login it is the address as given, as for docker.
  */
+export function tokenServer(
+  realm: string,
+  { origin, isPlain }: Reached,
+  hasLogin: boolean,
+): URL | undefined {
+  const given = new URL(realm)
+  if (given.protocol === 'https:' || isPlain) return given
+  const secured = new URL(realm)
+  secured.protocol = 'https:'
+  // A registry behind a proxy that ends TLS often believes that it has none. Another port is another server.
+  if (given.port === '' || secured.origin === origin) return secured
+  return hasLogin ? undefined : given
+}
+
+/** Returns the request for a token. */
 export function tokenRequest(
-  { realm, service, scope }: Extract<Challenge, { is: 'bearer' }>,
+  { service, scope }: Extract<Challenge, { is: 'bearer' }>,
+  server: URL,
   credentials: Credentials,
   wanted: string,
-  isPlain: boolean,
 ): TokenRequest {
-  const url = new URL(realm)
-  if (url.protocol === 'http:' && !isPlain) url.protocol = 'https:'
+  const url = new URL(server)
   const scopes = [...new Set([wanted, ...(scope === undefined ? [] : [scope])])]
   if (credentials.is === 'identity') {
     const form = new URLSearchParams({

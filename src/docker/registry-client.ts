@@ -4,7 +4,7 @@ import { UnusableProxy } from '../platform/proxy.js'
 import { repeat, TimeOver, withTimeout } from '../platform/time.js'
 import type { Platform, Tls, WebRequest } from '../platform/platform.js'
 import { credentialsFor } from './credentials.js'
-import { basic, challengeIn, tokenIn, tokenRequest } from './registry-auth.js'
+import { basic, challengeIn, tokenIn, tokenRequest, tokenServer } from './registry-auth.js'
 import { hostOf, isLocal, pathOf } from './registry-errors.js'
 import { isInsecure, trustFor } from './registry-trust.js'
 import { shortened, plain } from './text.js'
@@ -122,9 +122,11 @@ export class RegistryClient {
     if (challenge === undefined) return undefined
     const { origin, tls } = this.#way ?? { origin: '', tls: { ca: [] } }
     const isPlain = origin.startsWith('http:') || tls.unverified === true
+    const hasLogin = credentials.is !== 'none'
+    const server = tokenServer(challenge.realm, { origin, isPlain }, hasLogin)
+    if (server === undefined) throw new Refusal(withoutTls(challenge.realm, this.#host))
     const scope = `repository:${this.#path}:${actions}`
-    const { url, ...request } = tokenRequest(challenge, credentials, scope, isPlain)
-    const server = new URL(url)
+    const { url, ...request } = tokenRequest(challenge, server, credentials, scope)
     const trust = server.origin === origin ? tls : forOthers(tls)
     const reply = await this.#follow(url, { ...request, tls: trust }, signal)
     const at = `the token server ${server.host}`
@@ -271,6 +273,11 @@ function settled(answer: Answer): Reply | Transient {
 function ofAnother(answer: Answer, registry: string): Reply {
   const who = `it redirects to ${new URL(answer.origin).host}, which`
   return { is: 'denied', said: `${said(answer, who)}. The login for ${registry} is not sent there` }
+}
+
+function withoutTls(realm: string, registry: string): Reply {
+  const said = `the login for ${registry} is not sent to its token server ${new URL(realm).origin}, which has no TLS`
+  return { is: 'failed', said, hint: 'Give the registry a realm with https:' }
 }
 
 function isTransient(status: number): boolean {
