@@ -922,19 +922,13 @@ ${withColour('Odd(null=True)')}`,
     new: `${base}
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.postgresql.base import DatabaseWrapper
-from django.db.migrations.loader import MigrationLoader
 del BaseDatabaseWrapper.display_name, DatabaseWrapper.display_name
-reading = MigrationLoader.build_graph
-def build_graph(loader):
-    reading(loader)
-    loader.disk_migrations = tuple(loader.disk_migrations)
-MigrationLoader.build_graph = build_graph
 `,
     migrations: next('migrations.RunSQL("SELECT 1")'),
     running: [],
     blocked: false,
     oldFails: [],
-    untold: ['the name of the database', 'migrations of other versions'],
+    untold: ['the name of the database'],
   },
   {
     name: 'a table made anew by SQL',

@@ -117,7 +117,7 @@ function kindOf({ name, blocked, oldFails, newFails = [] }: Case): Kind {
 }
 
 const ofJudge = cases
-  .filter(({ name }) => !notHere.has(name))
+  .filter(({ name, untold }) => !notHere.has(name) && untold === undefined)
   .map((one): LoadCase => {
     const {
       name,
