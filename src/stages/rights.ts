@@ -26,12 +26,8 @@ export const alwaysNeeded = (app: string): readonly Right[] => [
     verbs: ['get', 'create', 'update'],
     names: namesOf(app),
   },
-  {
-    group: '',
-    resource: 'secrets',
-    verbs: ['get', 'create', 'update', 'delete'],
-    names: namesOf(app),
-  },
+  // A release also updates it; without that right it warns, and continues (src/commands/open-release.ts).
+  { group: '', resource: 'secrets', verbs: ['get', 'create', 'delete'], names: namesOf(app) },
   // The history.
   { group: '', resource: 'configmaps', verbs: ['get', 'create', 'update'], names: namesOf(app) },
 ]
