@@ -243,6 +243,20 @@ describe('a change of type', () => {
     ['char(32)', 'varchar(5)', 'narrowed', false],
     ['uuid', 'another type', 'retyped', false],
     ['', 'integer', null, false],
+    ['varchar(50)', 'varchar(50)[]', 'retyped', true],
+    ['varchar(50)[]', 'varchar(5)[]', 'narrowed', false],
+    ['varchar(50)[]', 'text[]', null, false],
+    ['integer[]', 'integer[][]', 'retyped', true],
+    ['date', 'timestamp with time zone', 'retyped', false],
+    ['integer', 'boolean', 'retyped', true],
+    ['boolean', 'integer', 'retyped', true],
+    ['bool', 'integer', 'retyped', false],
+    ['text', 'jsonb', 'retyped', true],
+    ['jsonb', 'text', 'retyped', false],
+    ['varchar(50)', 'date', 'retyped', true],
+    ['varchar(50)', 'uuid', 'retyped', true],
+    ['uuid', 'varchar(36)', 'retyped', true],
+    ['integer', 'numeric(5, 2)', 'retyped', false],
   ]
   const read = answersTo(
     `from rollout_inspector.judge import of_types
@@ -252,6 +266,45 @@ def answer(types): return of_types(*types)`,
   test.each(rows)('from %s to %s is judged as %s', (from, to, rule, sure) => {
     expect(read([from, to])).toEqual([rule, sure])
   })
+})
+
+test.each<[string, readonly object[], object]>([
+  [
+    'NULL if one of them allows it, and a default only if each that allows it has one',
+    [
+      { t: 'text', n: 1 },
+      { t: 'text', p: 1 },
+    ],
+    { t: 'text', n: 1 },
+  ],
+  [
+    'the default of the only one that allows NULL',
+    [{ t: 'text', n: 1, p: 1 }, { t: 'text' }],
+    { t: 'text', n: 1, p: 1 },
+  ],
+  [
+    'the database default that one relies on',
+    [
+      { t: 'text', d: 1 },
+      { t: 'text', p: 1 },
+    ],
+    { t: 'text', l: 1 },
+  ],
+  [
+    'the numbers that the database gives',
+    [
+      { t: 'bigint', g: 1 },
+      { t: 'bigint', g: 1 },
+    ],
+    { t: 'bigint', g: 1, l: 1 },
+  ],
+])('several models of one table need %s', (_, columns, expected) => {
+  const program = `import json, sys
+from rollout_inspector.needs import merged
+print(json.dumps(merged(json.load(sys.stdin))))`
+  const tables = columns.map((column, at) => ({ m: `m${at}`, u: at, c: { c: column } }))
+  expect(inspect(program, tables)).toEqual({ m: 'm0', u: 0, c: { c: expected } })
+  expect(inspect(program, [...tables].reverse())).toEqual({ m: 'm0', u: 0, c: { c: expected } })
 })
 
 test('NULL is refused for sure where rows have none and the code sets none', () => {

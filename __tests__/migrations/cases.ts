@@ -27,6 +27,8 @@ export interface Case {
   /** What of the old code really fails when it was migrated all the same: `Order.insert`. */
   readonly oldFails: readonly string[]
   readonly newFails?: readonly string[]
+  /** A change of type that breaks for sure: the history knows, the database names types in its own way. */
+  readonly sureType?: true
   /** A safe way is offered as code: it breaks nothing. */
   readonly twin?: true
   /** What was found after the migration, and not before it. */
@@ -128,6 +130,66 @@ export const allOfOrder = ['Order.insert', 'Order.read', 'Order.save', 'Order.ta
 export const red = 'models.CharField(max_length=9, default="red")'
 const dbRed = 'models.CharField(max_length=9, db_default="red")'
 export const maybeRed = 'models.CharField(max_length=9, null=True)'
+
+const strictRef =
+  'migrations.AlterField("order", "ref", models.CharField(max_length=50, default=""))'
+const lite = `
+class Lite(models.Model):
+    note = models.CharField(max_length=50, default="l")
+    ref = models.CharField(max_length=50, default="l")
+    class Meta:
+        managed = False
+        db_table = "shop_order"
+`
+const noteText = 'models.CharField(max_length=50, default="n")'
+const needed = 'import datetime\nfrom django.contrib.postgres.fields import ArrayField\n'
+/** The rows are deleted, then the note becomes another field. */
+const retyped = (
+  from: string,
+  to: string,
+  more: Partial<Case> & { readonly name: string },
+): Case => ({
+  old: `${needed}${but(note, `    note = ${from}\n`)}`,
+  new: `${needed}${but(note, `    note = ${to}\n`)}`,
+  initial: initialWith(from).replace('import django.db', `${needed}import django.db`),
+  migrations: {
+    '0002_none': migration(
+      first,
+      'migrations.RunSQL("DELETE FROM shop_order_tags; DELETE FROM shop_order")',
+    ),
+    '0003_next': migration(
+      '0002_none',
+      `migrations.RemoveField("order", "note"), migrations.AddField("order", "note", ${to})`,
+      needed,
+    ),
+  },
+  running: ['retyped shop_order.note'],
+  blocked: true,
+  oldFails: ['Order.insert'],
+  ...(more.blocked === false ? {} : { sureType: true as const }),
+  ...more,
+})
+
+const retypings: readonly Case[] = [
+  retyped('models.IntegerField(default=1)', 'models.BooleanField(default=True)', {
+    name: 'a truth in place of a number',
+  }),
+  retyped(noteText, 'ArrayField(models.CharField(max_length=50), default=list)', {
+    name: 'many texts in place of one',
+  }),
+  retyped(noteText, 'models.DateField(null=True)', { name: 'a date in place of a text' }),
+  retyped('models.DateField(default=datetime.date.today)', 'models.DateTimeField(null=True)', {
+    name: 'a time in place of a date',
+    blocked: false,
+    oldFails: [],
+  }),
+  retyped('models.IntegerField(default=1)', 'models.BigIntegerField(default=1)', {
+    name: 'a larger number in place of a number',
+    running: [],
+    blocked: false,
+    oldFails: [],
+  }),
+]
 
 export const cases: readonly Case[] = [
   {
@@ -942,4 +1004,29 @@ del BaseDatabaseWrapper.display_name, DatabaseWrapper.display_name
     blocked: false,
     oldFails: [],
   },
+  {
+    name: 'two models of one table, of which one writes NULL',
+    old: `${base}${lite}`,
+    new: `${but(ref, '    ref = models.CharField(max_length=50, default="")\n')}${lite}`,
+    migrations: next(strictRef),
+    running: ['null-refused shop_order.ref'],
+    blocked: true,
+    oldFails: ['Order.insert'],
+  },
+  {
+    name: 'two models of one table, of which none writes NULL',
+    old: `${but(ref, '    ref = models.CharField(max_length=50, default="")\n')}${lite}`,
+    new: `${but(ref, '    ref = models.CharField(max_length=99, default="")\n')}${lite}`,
+    base: next(strictRef),
+    migrations: {
+      '0003_next': migration(
+        '0002_next',
+        'migrations.AlterField("order", "ref", models.CharField(max_length=99, default=""))',
+      ),
+    },
+    running: [],
+    blocked: false,
+    oldFails: [],
+  },
+  ...retypings,
 ]

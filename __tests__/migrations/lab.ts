@@ -472,6 +472,6 @@ export function expected(one: Case, thorough = false): Seen {
     unmet: Object.keys(one.migrations).length > 0 ? [] : ['it was not compared'],
     twin: one.twin ? [] : 'none offered',
     untold: one.untold ?? [],
-    back: { inHistory: isBroken, proved: isBroken },
+    back: { inHistory: isBroken || one.sureType === true, proved: isBroken },
   }
 }

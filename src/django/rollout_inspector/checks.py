@@ -153,6 +153,8 @@ def shortened(old, new, effects, quote):
         rule, most = "retyped", 2 ** (8 * bytes_of[other] - 1)
     elif kind == other and kind in ("numeric", "decimal") and len(sizes) == len(others) == 2 and others[0] - others[1] < sizes[0] - sizes[1]:
         rule, most = "narrowed", 10 ** (others[0] - others[1])
+    elif kind in bytes_of and other in ("numeric", "decimal") and len(others) == 2 and 10 ** (others[0] - others[1]) < 2 ** (8 * bytes_of[kind] - 1):
+        rule, most = "retyped", 10 ** (others[0] - others[1])
     if rule:
         words = "<n> of <table> with larger numbers in %s than %s holds" % (old.column, other)
         yield Check(rule, old.column, [old.column], "abs(%s) >= %d" % (quote(old.column), most), words)

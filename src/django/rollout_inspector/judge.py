@@ -22,18 +22,29 @@ wider = {
     ("char", "varchar"),
     ("char", "text"),
     ("json", "jsonb"),
-    ("date", "timestamp with time zone"),
     ("bool", "boolean"),
 }
-numbers = ("smallint", "integer", "bigint", "numeric", "decimal", "real", "double precision", "bool", "boolean")
 texts = ("varchar", "char", "text", "longtext", "citext")
+# Between these, queries certainly fail. The bool of MySQL is a number.
+families = (
+    ("smallint", "integer", "bigint", "numeric", "decimal", "real", "double precision", "bool"),
+    ("boolean",),
+    texts,
+    ("json", "jsonb"),
+    ("uuid",),
+    ("date", "time", "timestamp", "timestamp with time zone", "timestamp without time zone"),
+)
 
 
 def parts_of(text):
-    """`numeric(10, 2)` is ("numeric", [10, 2])."""
-    found = re.match(r"([^(]*)(?:\(([\d, ]+)\))?", text)
+    """`numeric(10, 2)` is ("numeric", [10, 2]), and `varchar(9)[]` is ("varchar[]", [9])."""
+    found = re.match(r"([^(\[]*)(?:\(([\d, ]+)\))?", text)
     sizes = [int(each) for each in re.findall(r"\d+", found.group(2) or "")]
-    return found.group(1).strip().lower(), sizes
+    return found.group(1).strip().lower() + "[]" * text.count("["), sizes
+
+
+def family_of(kind):
+    return next((family for family in families if kind in family), None)
 
 
 def of_types(old, new):
@@ -41,6 +52,11 @@ def of_types(old, new):
     if not old or not new or old == new:
         return None, False
     (kind, sizes), (other, others) = parts_of(old), parts_of(new)
+    # The elements of arrays are as the values of columns.
+    depth, other_depth = kind.count("[]"), other.count("[]")
+    if depth != other_depth:
+        return "retyped", True
+    kind, other = kind.replace("[]", ""), other.replace("[]", "")
     if kind == other:
         if kind in ("numeric", "decimal") and len(sizes) == len(others) == 2:
             whole, others_whole = sizes[0] - sizes[1], others[0] - others[1]
@@ -51,8 +67,10 @@ def of_types(old, new):
     if (kind, other) in wider:
         # char(32) fits into varchar(32), and not into varchar(5).
         return ("narrowed" if sizes and others and others[0] < sizes[0] else None), False
-    crossed = (kind in numbers and other in texts) or (kind in texts and other in numbers)
-    return "retyped", crossed
+    families_of = [family_of(kind), family_of(other)]
+    # JSON is written into a text, and read from it, as it is.
+    crossed = None not in families_of and families_of[0] is not families_of[1]
+    return "retyped", crossed and not ("json" in families_of[0] and families_of[1] is texts)
 
 
 def misfits(needs, table_of, tables, is_new):
@@ -104,7 +122,7 @@ def misfits(needs, table_of, tables, is_new):
             if has.get("generated") and not wanted.get("g"):
                 add("generated", name, column)
             # The default of the code is used before that of the database.
-            relies = wanted.get("g") or wanted.get("d") and not wanted.get("p")
+            relies = wanted.get("g") or wanted.get("l") or wanted.get("d") and not wanted.get("p")
             if relies and not has["filled"] and not has["null"]:
                 add("default-gone", name, column)
             rule, sure = of_types(wanted["t"], has["type"])

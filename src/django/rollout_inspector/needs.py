@@ -7,7 +7,8 @@ are in it as they are.
     {table: {"m": model, "u": 1 if not managed, "o": 1 if its app has no migrations, "c": {column: {...}}}}
 
 A column has: "t" its type; and 1 if it may be NULL ("n"), has a database default ("d"), a Python default ("p"), or
-gets its value from the database ("g"); "r": [table, 1 if a constraint] for a foreign key.
+gets its value from the database ("g"); "r": [table, 1 if a constraint] for a foreign key. Where several models use one table,
+"l" is 1 if one of them leaves the column to the database, whatever the others do.
 """
 import base64
 import json
@@ -74,14 +75,39 @@ def needs_of(connection, apps, is_here, migrated):
         options = model._meta
         if options.proxy or options.abstract or options.swapped or not is_here(model):
             continue
-        table = needs.setdefault(options.db_table, {"m": options.label, "c": {}})
+        table = {"m": options.label, "c": {}}
         if not options.managed:
             table["u"] = 1
         if options.app_label not in migrated:
             table["o"] = 1
         for field in options.local_concrete_fields:
             table["c"][field.column] = needs_of_field(field, connection)
-    return needs
+        needs.setdefault(options.db_table, []).append(table)
+    return {name: merged(tables) for name, tables in needs.items()}
+
+
+def merged(tables):
+    """What all models of one table need together: the one that migrations make knows the types."""
+    first = sorted(tables, key=lambda table: (table.get("u", 0), table.get("o", 0)))
+    names = {column for table in tables for column in table["c"]}
+    columns = {name: merged_column([table["c"][name] for table in first if name in table["c"]]) for name in names}
+    return dict(first[0], c=columns)
+
+
+def merged_column(needs):
+    if len(needs) == 1:
+        return needs[0]
+    column = {key: needs[0][key] for key in ("t", "r") if key in needs[0]}
+    # A default counts only where each that may write NULL has it.
+    nullable = [need for need in needs if need.get("n")]
+    column.update({key: 1 for key in ("d", "p") if all(need.get(key) for need in nullable or needs)})
+    if nullable:
+        column["n"] = 1
+    if all(need.get("g") for need in needs):
+        column["g"] = 1
+    if any(need.get("g") or need.get("d") and not need.get("p") for need in needs):
+        column["l"] = 1
+    return column
 
 
 def packed(needs):
