@@ -170,6 +170,19 @@ const retyped = (
   ...more,
 })
 
+const checkedBySql = (condition: string) => ({
+  migrations: {
+    '0002_none': migration(
+      first,
+      'migrations.RunSQL("DELETE FROM shop_order_tags; DELETE FROM shop_order")',
+    ),
+    '0003_next': migration(
+      '0002_none',
+      `migrations.RunSQL("ALTER TABLE shop_order ADD COLUMN x int CHECK (${condition})", migrations.RunSQL.noop)`,
+    ),
+  },
+})
+
 const retypings: readonly Case[] = [
   retyped('models.IntegerField(default=1)', 'models.BooleanField(default=True)', {
     name: 'a truth in place of a number',
@@ -1029,4 +1042,38 @@ del BaseDatabaseWrapper.display_name, DatabaseWrapper.display_name
     oldFails: [],
   },
   ...retypings,
+  {
+    name: 'a column by SQL whose own check the old code violates',
+    old: base,
+    new: but(note, '    note = models.CharField(max_length=50, default="other")\n'),
+    ...checkedBySql("note <> 'n'"),
+    running: ['check shop_order.x_check'],
+    blocked: true,
+    oldFails: ['Order.insert'],
+  },
+  {
+    name: 'a column by SQL whose own check all rows keep',
+    old: base,
+    new: base,
+    ...checkedBySql('note IS NOT NULL'),
+    running: ['check shop_order.x_check'],
+    blocked: false,
+    oldFails: [],
+  },
+  {
+    name: 'a default of NULL in place of one that the code relies on',
+    since: 5,
+    old: withColour(dbRed),
+    new: withColour(red),
+    base: addColour(dbRed),
+    migrations: {
+      '0003_next': migration(
+        '0002_next',
+        'migrations.RunSQL("ALTER TABLE shop_order ALTER colour SET DEFAULT NULL", migrations.RunSQL.noop)',
+      ),
+    },
+    running: ['default-gone shop_order.colour'],
+    blocked: true,
+    oldFails: ['Order.insert'],
+  },
 ]

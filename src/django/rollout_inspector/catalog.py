@@ -5,6 +5,7 @@ A table is {"kind": "table", "view" or "unknown", "columns": {name: {...}}, "fks
 INSERT leaves out. `origin`: which one it is in the database, whatever its name becomes. `type`: only of a column that a migration has made or changed. A view has no columns before its
 database has told them; "unknown": nobody knows its columns, and "why" where it may not be read.
 """
+import re
 
 
 class Catalog:
@@ -107,7 +108,9 @@ def is_filled(column):
     """Of a default, an identity or a generated column, as the vendors tell them."""
     extra = str(getattr(column, "extra", "") or "").upper()
     by_database = getattr(column, "is_autofield", False) or getattr(column, "pk", False)
-    return column.default is not None or bool(by_database) or "AUTO_INCREMENT" in extra or "GENERATED" in extra
+    # `NULL::character varying` is none.
+    has_default = column.default is not None and not re.match(r"NULL(::|\Z)", str(column.default).strip(), re.IGNORECASE)
+    return has_default or bool(by_database) or "AUTO_INCREMENT" in extra or "GENERATED" in extra
 
 
 def signature(column):

@@ -190,7 +190,10 @@ def of_statement(statement):
         yield unread(statement, table=found.group(1))
         return
     makes_code = re.match(r"CREATE (OR REPLACE )?(FUNCTION|PROCEDURE)\b", statement, re.IGNORECASE)
-    if re.match(r"DO\b", statement, re.IGNORECASE):
+    replaced = re.match(r"CREATE OR REPLACE FUNCTION .*\bRETURNS TRIGGER\b", statement, re.IGNORECASE)
+    refuses = r"REVOKE\b|ALTER TYPE .* RENAME (VALUE|ATTRIBUTE)\b|ALTER DOMAIN .* (ADD|SET NOT NULL)\b"
+    if replaced or re.match(r"DO\b|" + refuses, statement, re.IGNORECASE):
+        # A trigger that is there may call it.
         yield unread(statement)
     elif makes_code and re.search(changing, statement, re.IGNORECASE):
         # That of a trigger is not called before there is the trigger.
@@ -241,9 +244,10 @@ def of_action(table, action, statement):
     if found:
         yield here("remove", column=found.group(1))
         return
-    found = match(r"ALTER (?:COLUMN )?" + column + r" (SET NOT NULL|DROP NOT NULL|SET DEFAULT|DROP DEFAULT)", action)
+    found = match(r"ALTER (?:COLUMN )?" + column + r" (SET NOT NULL|DROP NOT NULL|SET DEFAULT NULL|SET DEFAULT|DROP DEFAULT)", action)
     if found:
-        word = found.group(2).upper()
+        # A default of NULL is none.
+        word = found.group(2).upper().replace("SET DEFAULT NULL", "DROP DEFAULT")
         yield here("set", column=found.group(1), **({"null": word[0] == "D"} if "NULL" in word else {"filled": word[0] == "S"}))
         return
     found = match(r"ALTER (?:COLUMN )?" + column + r" (?:SET DATA )?TYPE (.+?)(?: USING .*| COLLATE .*)?\Z", action)
@@ -270,15 +274,22 @@ def of_action(table, action, statement):
             old = words.group(1)
         yield here("set", column=old, **dict(described(rest), parent=None))
         return
-    if match(r"ADD (?:CONSTRAINT|UNIQUE|CHECK|FOREIGN KEY|PRIMARY KEY|EXCLUDE|INDEX|KEY|FULLTEXT|SPATIAL)", action):
+    if match(r"ADD (?:CONSTRAINT|NOT NULL|UNIQUE|CHECK|FOREIGN KEY|PRIMARY KEY|EXCLUDE|INDEX|KEY|FULLTEXT|SPATIAL)", action):
         for change in of_constraint(action, here):
             yield change
         return
     if match(r"(?:ENABLE|FORCE) ROW LEVEL SECURITY", action):
         yield here("unread", statement=statement)
         return
+    if match(r"ENABLE (?:ALWAYS|REPLICA) (?:TRIGGER|RULE)", action):
+        # One that was disabled, or ran only elsewhere, may refuse rows.
+        yield here("unread", statement=statement)
+        return
     found = match(r"ADD (?:COLUMN )?(?:IF NOT EXISTS )?" + column + " (.+)", action)
     if found:
+        # Its own constraints first: the last change of a column is what made it.
+        for change in of_column(found.group(1), found.group(2), here):
+            yield change
         yield here("add", column=found.group(1), **described(found.group(2)))
         return
     if match("SET SCHEMA", action):
@@ -304,7 +315,10 @@ def of_constraint(action, here):
     later = bool(re.search(r"\bNOT VALID\b", action, re.IGNORECASE))
     if re.search(r"\bNOT ENFORCED\b", action, re.IGNORECASE):
         return
-    if parent:
+    not_null = match(r"ADD (?:CONSTRAINT " + column + " )?NOT NULL " + column, action)
+    if not_null:
+        yield here("set", column=not_null.group(2), null=False)
+    elif parent:
         yield here("reference", column=parent.group(1), parent=parent.group(2), target=parent.group(3), later=later)
     elif unique:
         yield here("unique", columns=split(unique.group(1)), condition="")
@@ -313,6 +327,25 @@ def of_constraint(action, here):
     elif re.search(r"\b(CHECK|EXCLUDE)\b", action, re.IGNORECASE):
         found = re.search(r"\bCHECK ?\(", action, re.IGNORECASE)
         yield here("check", name=title, condition=in_brackets(action[found.end() :]) if found else None, later=later)
+
+
+def of_column(name_of, text, here):
+    """The constraints that a new column has of its own."""
+    if re.search(r"\bUNIQUE\b", without_brackets(text), re.IGNORECASE):
+        yield here("unique", columns=[name_of], condition="")
+    for found in re.finditer(r"\bCHECK ?\(", text, re.IGNORECASE):
+        title = re.search(r"\bCONSTRAINT " + column + r" \Z", text[: found.start()], re.IGNORECASE)
+        condition = in_brackets(text[found.end() :])
+        yield here("check", name=title.group(1) if title else name_of.strip("\"`") + "_check", condition=condition, later=False)
+
+
+def without_brackets(text):
+    """What is outside of them: an expression says nothing of the column."""
+    while True:
+        shorter = re.sub(r"\([^()]*\)", "", text)
+        if shorter == text:
+            return text
+        text = shorter
 
 
 def in_brackets(text):
@@ -343,7 +376,7 @@ def described(text):
     parent = re.search(r"\bREFERENCES " + name, text, re.IGNORECASE)
     kind = known_type(text[: first.start()] if first else text)
     return {
-        "null": not re.search(r"\b(NOT NULL|PRIMARY KEY)\b", text, re.IGNORECASE),
+        "null": not re.search(r"\b(NOT NULL|PRIMARY KEY)\b", without_brackets(text), re.IGNORECASE),
         "filled": bool(re.search(r"\bDEFAULT (?!NULL\b)|\b(GENERATED|AUTO_INCREMENT)\b", text, re.IGNORECASE)) or "serial" in kind,
         "type": kind,
         "generated": bool(re.search(r"\bAS ?\(", text, re.IGNORECASE)),
