@@ -58,6 +58,10 @@ const alterRef =
   'migrations.AlterField("order", "ref", models.CharField(max_length=50, default=""))'
 const setsRef =
   '    def save(self, *args, **options):\n        self.ref = self.ref or "r"\n        super().save(*args, **options)\n'
+const readsShop =
+  '    def save(self, *args, **options):\n        self.shop = Shop.objects.get(name="main")\n        super().save(*args, **options)\n'
+const usesSequence =
+  '    def save(self, *args, **options):\n        from django.db import connection\n        connection.cursor().execute("SELECT nextval(%s)", ["order_no"])\n        super().save(*args, **options)\n'
 const fill = 'def fill(apps, editor):\n    apps.get_model("shop", "Order").objects.update(ref="")\n'
 
 export const placedCases: readonly PlacedCase[] = [
@@ -431,6 +435,68 @@ export const placedCases: readonly PlacedCase[] = [
     },
     held: [],
     columns: { 'shop_order.colour': 'NULL' },
+  },
+  {
+    name: 'a column becomes shorter beside an index by SQL and what no version needs',
+    old: base,
+    new: withNote('models.CharField(max_length=5, default="n")'),
+    migrations: next(
+      `migrations.RunSQL("SET CONSTRAINTS ALL IMMEDIATE; CREATE INDEX noted ON shop_order (note); COMMENT ON TABLE shop_order IS 'o'; ALTER TABLE shop_order ALTER COLUMN note SET STATISTICS 9"), ${shorter}`,
+    ),
+    held,
+  },
+  {
+    name: 'a column becomes shorter beside a row that the new version reads: applied with a warning',
+    old: base,
+    new: `${withNote('models.CharField(max_length=5, default="n")')}${readsShop}`,
+    migrations: next(
+      `migrations.RunSQL("INSERT INTO shop_shop (name) VALUES ('main')"), ${shorter}`,
+    ),
+    held: [],
+  },
+  {
+    name: 'a column becomes shorter beside a sequence that the new version uses: applied with a warning',
+    old: base,
+    new: `${withNote('models.CharField(max_length=5, default="n")')}${usesSequence}`,
+    migrations: next(`migrations.RunSQL("CREATE SEQUENCE order_no"), ${shorter}`),
+    held: [],
+  },
+  {
+    name: 'a column becomes shorter beside an extension: applied with a warning',
+    old: base,
+    new: withNote('models.CharField(max_length=5, default="n")'),
+    migrations: next(
+      `UnaccentExtension(), ${shorter}`,
+      'from django.contrib.postgres.operations import UnaccentExtension\n',
+    ),
+    held: [],
+  },
+  {
+    name: 'a sequence that the new version uses comes after a removal',
+    old: base,
+    new: `${but(ref, '')}${usesSequence}`,
+    migrations: {
+      ...next('migrations.RemoveField("order", "ref")'),
+      '0003_sequence': migration('0002_next', 'migrations.RunSQL("CREATE SEQUENCE order_no")'),
+    },
+    held: [],
+    stays:
+      'shop.0003_sequence depends on shop.0002_next, and runs "CREATE SEQUENCE order_no", which the new version may need: let the removal come last',
+  },
+  {
+    name: 'a unique constraint that the new version may write by is made beside a removal',
+    old: base,
+    new: but(ref, '').replace(
+      note,
+      '    note = models.CharField(max_length=50, null=True, unique=True)\n',
+    ),
+    initial: initialWith('models.CharField(max_length=50, null=True)'),
+    migrations: next(
+      'migrations.RemoveField("order", "ref"), migrations.AlterField("order", "note", models.CharField(max_length=50, null=True, unique=True))',
+    ),
+    held: [],
+    stays:
+      'shop.0002_next also makes a constraint that the new version may write by: put it into a migration of its own',
   },
   {
     name: 'a column becomes shorter with a unique constraint: applied with a warning',

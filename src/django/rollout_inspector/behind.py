@@ -3,7 +3,7 @@
 It would run, and fail, or read and write what is not meant: its column has the name of one that is removed, an older type,
 a constraint that it does not know; or rows are not there that the migration's code makes.
 """
-from rollout_inspector.effects import is_code, may_fill, steps_of
+from rollout_inspector.effects import is_code, steps_of
 from rollout_inspector.judge import of_types
 
 
@@ -12,11 +12,14 @@ def lacks(search, new):
     for migration in search.pending:
         if search.name(migration) in search.held:
             for step in steps_of(migration.operations):
-                if may_fill(step) and not does_nothing(step):
+                if is_code(step) and not does_nothing(step):
                     return words(search, migration, "runs %s, whose rows the new version may need" % type(step).__name__)
     for migration, what, _ in search.all.effects.unread:
         if search.name(migration) in search.held:
             return words(search, migration, "does more than can be read (%s)" % what)
+    for migration, statement in search.all.effects.more:
+        if search.name(migration) in search.held:
+            return words(search, migration, "runs \"%s\", which the new version may need" % statement)
     for table, columns, event in search.all.effects.loosened:
         need = new.get(table, {"c": {}})["c"]
         if need and event.migration and search.name(event.migration) in search.held:

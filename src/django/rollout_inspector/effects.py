@@ -210,6 +210,8 @@ class Effects:
         self.opaque = []
         # Migration, what it is, and the table that it concerns where that is known.
         self.unread = []
+        # (migration, statement) of SQL that does what no table or column shows.
+        self.more = []
         # (table, columns or None, event) of constraints that are taken away from columns that stay.
         self.loosened = []
         # What is taken away, where a backup may be made (backup.py).
@@ -280,6 +282,7 @@ class Effects:
     def note(self, event):
         event.migration, event.operation = self.migration, self.operation
         if event.kind == "sql":
+            self.more += [(self.migration, each) for each in reader.beyond(event.sql, self.connection.vendor)]
             for change in reader.changes_of(event.sql, self.connection.vendor):
                 schema = change.pop("schema", None)
                 if schema is None or not self.is_elsewhere(schema, event.sql):

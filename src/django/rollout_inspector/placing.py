@@ -210,10 +210,10 @@ class Search:
                 self.held, self.judge = held, judge
 
     def constrained(self):
-        """The same for what waits because of what the latest rows show."""
-        for name, why in sorted(self.held.items()):
-            if why.get("rule") in tightening and self.constrains(self.all):
-                return "%s also makes a constraint that the new version may write by: put it into a migration of its own" % name
+        """The same for what waits in any case."""
+        names = sorted(name for name, why in self.held.items() if "after" not in why)
+        if names and self.constrains(self.all):
+            return "%s also makes a constraint that the new version may write by: put it into a migration of its own" % names[0]
         return None
 
     def constrains(self, judge):

@@ -18,6 +18,17 @@ harmless = (
     r"ALTER\s+(EXTENSION|SEQUENCE|INDEX|FUNCTION|PROCEDURE|TYPE|ROLE|USER|DEFAULT|PUBLICATION|COLLATION|STATISTICS)|"
     r"DROP\s+(INDEX|FUNCTION|PROCEDURE|TRIGGER|SEQUENCE|POLICY|RULE|PUBLICATION|STATISTICS|ROLE|USER|AGGREGATE|EVENT))\b"
 )
+# What no version needs.
+needless = (
+    r"(SET|RESET|SHOW|ANALYZE|ANALYSE|VACUUM|COMMENT|LOCK|BEGIN|START|COMMIT|END|ROLLBACK|SAVEPOINT|RELEASE|REINDEX|PRAGMA|"
+    r"OPTIMIZE|REVOKE|SELECT [^(]*\Z|CREATE (FULLTEXT |SPATIAL )?INDEX|ALTER INDEX|(CREATE|ALTER|DROP) STATISTICS|"
+    r"DROP (INDEX|FUNCTION|PROCEDURE|AGGREGATE|SEQUENCE|PUBLICATION|ROLE|USER|EVENT))\b"
+)
+needless_actions = (
+    r"(VALIDATE|CLUSTER|SET (LOGGED|UNLOGGED|STATISTICS|TABLESPACE)|(SET|RESET) ?\(|REPLICA|ENGINE|ALGORITHM|LOCK|COMMENT|"
+    r"ROW_FORMAT|RENAME (INDEX|KEY)|ADD (FULLTEXT|SPATIAL|INDEX|KEY)|DROP (INDEX|KEY|FOREIGN KEY)|"
+    r"ALTER (COLUMN )?\S+ (SET|RESET) (STATISTICS|STORAGE|COMPRESSION|\())"
+)
 changing = r"\b(ALTER|DROP|RENAME|EXECUTE)\b"
 # By what a string, a name or a comment begins with: what ends it, and what is like that and does not.
 ends = {"'": "''|'", "e'": r"\\.|''|'", '"': '""|"', "`": "``|`"}
@@ -124,6 +135,24 @@ def changes_of(sql, vendor="postgresql"):
                 if "statement" in change:
                     change["statement"] = re.sub(r"'x\d+'", "'x'", change["statement"])
                 yield named(change, vendor)
+
+
+def beyond(sql, vendor="postgresql"):
+    """The statements that may do more than `changes_of` tells and than to make queries faster: rows, rights, sequences,
+    functions, types, and all that is not known here."""
+    for statement in statements_of(sql, vendor == "mysql", []):
+        if statement and not is_all_told(statement):
+            yield re.sub(r"'x\d+'", "'x'", statement)[:80]
+
+
+def is_all_told(statement):
+    if re.match(needless, statement, re.IGNORECASE):
+        return True
+    found = match(r"ALTER TABLE (?:IF EXISTS )?(?:ONLY )?" + name, statement)
+    if found:
+        actions = split(statement[found.end() :].strip(" *"))
+        return all(re.match(needless_actions, each, re.IGNORECASE) or list(of_action("t", each, "")) for each in actions)
+    return bool(re.match(r"(DROP (TABLE|(MATERIALIZED )?VIEW)|CREATE UNIQUE INDEX|RENAME TABLE)\b", statement, re.IGNORECASE))
 
 
 def fills_rows(sql):
