@@ -244,7 +244,7 @@ describe('each rule of examples/rbac.yaml is needed, and a release without it is
   beforeAll(async () => {
     // The mends of the tests above have granted more, in Roles of their own.
     const bindings = await kubectl('-n', shop.namespace, 'get', 'rolebindings', '-o', 'name')
-    const others = bindings.split('\n').filter((name) => /django-rollout-/.test(name))
+    const others = bindings.split('\n').filter((name) => name.includes("django-rollout-"))
     for (const name of others) await kubectl('-n', shop.namespace, 'delete', name)
     const documents = parseAllDocuments(await readFile(join(root, 'examples/rbac.yaml'), 'utf8'))
     const objects = documents.map((one) => one.toJS() as { kind: string; rules: readonly Rule[] })
