@@ -71,6 +71,8 @@ test.each(setprivs)('kubectl runs, and ends with a run that is killed, where set
     ${history} & run=$!
     while [ ! -s /tmp/kubectl.pid ]; do sleep 0.1; done
     kubectl=$(cat /tmp/kubectl.pid)
+    # A run that is killed before it has started what watches over kubectl cannot end it.
+    until ps | grep -v grep | grep -q 'node -e'; do sleep 0.1; done
     kill -0 $kubectl && echo 'kubectl runs'
     kill -9 $run
     while kill -0 $kubectl 2>/dev/null; do sleep 0.1; done
