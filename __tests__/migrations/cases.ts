@@ -143,6 +143,12 @@ class Lite(models.Model):
 `
 const noteText = 'models.CharField(max_length=50, default="n")'
 const needed = 'import datetime\nfrom django.contrib.postgres.fields import ArrayField\n'
+const emptied = {
+  '0002_none': migration(
+    first,
+    'migrations.RunSQL("DELETE FROM shop_order_tags; DELETE FROM shop_order")',
+  ),
+}
 /** The rows are deleted, then the note becomes another field. */
 const retyped = (
   from: string,
@@ -153,10 +159,7 @@ const retyped = (
   new: `${needed}${but(note, `    note = ${to}\n`)}`,
   initial: initialWith(from).replace('import django.db', `${needed}import django.db`),
   migrations: {
-    '0002_none': migration(
-      first,
-      'migrations.RunSQL("DELETE FROM shop_order_tags; DELETE FROM shop_order")',
-    ),
+    ...emptied,
     '0003_next': migration(
       '0002_none',
       `migrations.RemoveField("order", "note"), migrations.AddField("order", "note", ${to})`,
@@ -172,10 +175,7 @@ const retyped = (
 
 const checkedBySql = (condition: string) => ({
   migrations: {
-    '0002_none': migration(
-      first,
-      'migrations.RunSQL("DELETE FROM shop_order_tags; DELETE FROM shop_order")',
-    ),
+    ...emptied,
     '0003_next': migration(
       '0002_none',
       `migrations.RunSQL("ALTER TABLE shop_order ADD COLUMN x int CHECK (${condition})", migrations.RunSQL.noop)`,

@@ -171,6 +171,19 @@ const withDjango = 'import django\n'
 const orderRef =
   'models.ForeignKey("shop.order", django.db.models.deletion.CASCADE, related_name="+")'
 
+/** The column of numbers of `0002_owner` becomes a foreign key, for new rows only. */
+const keyForNewRows = {
+  '0003_key': migration(
+    '0002_owner',
+    inState(
+      'migrations.RemoveField("order", "owner_id"), migrations.AddField("order", "owner", models.ForeignKey("shop.shop", django.db.models.deletion.CASCADE, null=True, related_name="+"))',
+      sql(
+        'ALTER TABLE shop_order ADD CONSTRAINT owns FOREIGN KEY (owner_id) REFERENCES shop_shop NOT VALID',
+      ),
+    ),
+  ),
+}
+
 const others: readonly LoadCase[] = [
   {
     name: 'DeleteModel, its twin, first release: from the state only, without constraints',
@@ -442,15 +455,7 @@ const others: readonly LoadCase[] = [
       ),
     },
     migrations: {
-      '0003_key': migration(
-        '0002_owner',
-        inState(
-          'migrations.RemoveField("order", "owner_id"), migrations.AddField("order", "owner", models.ForeignKey("shop.shop", django.db.models.deletion.CASCADE, null=True, related_name="+"))',
-          sql(
-            'ALTER TABLE shop_order ADD CONSTRAINT owns FOREIGN KEY (owner_id) REFERENCES shop_shop NOT VALID',
-          ),
-        ),
-      ),
+      ...keyForNewRows,
     },
   },
   {
@@ -813,15 +818,7 @@ const byLatestRows: readonly LoadCase[] = [
       ),
     },
     migrations: {
-      '0003_key': migration(
-        '0002_owner',
-        inState(
-          'migrations.RemoveField("order", "owner_id"), migrations.AddField("order", "owner", models.ForeignKey("shop.shop", django.db.models.deletion.CASCADE, null=True, related_name="+"))',
-          sql(
-            'ALTER TABLE shop_order ADD CONSTRAINT owns FOREIGN KEY (owner_id) REFERENCES shop_shop NOT VALID',
-          ),
-        ),
-      ),
+      ...keyForNewRows,
     },
   },
 ]

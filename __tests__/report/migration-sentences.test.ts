@@ -17,18 +17,14 @@ import {
   verdictWarnings,
   verifiedWarnings,
 } from '../../src/report/migration-sentences.js'
+import { columnGone } from '../support/misfits.js'
 
 const versions: Judged['versions'] = [
   { names: ['deployment/web', 'deployment/worker'], tag: 'v1', source: 'kept' },
   { names: ['cronjob/report'], tag: '4f2c1d9'.padEnd(40, '0'), source: 'state' },
 ]
 const finding: MigrationFinding = {
-  rule: 'column-gone',
-  severity: 'breaks',
-  database: 'default',
-  object: 'shop_order.note',
-  table: 'shop_order',
-  model: 'shop.Order',
+  ...columnGone,
   direction: 'running',
   versions: [0],
   migration: 'shop.0002_next',
@@ -162,12 +158,7 @@ test('a wrong prediction is reported', () => {
 
 describe('the fit of a release', () => {
   const breaks: KeptMisfit = {
-    rule: 'column-gone',
-    severity: 'breaks',
-    database: 'default',
-    object: 'shop_order.note',
-    table: 'shop_order',
-    model: 'shop.Order',
+    ...columnGone,
     migration: 'shop.0101_drop',
     release: 14,
   }

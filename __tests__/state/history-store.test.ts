@@ -14,6 +14,7 @@ import type { ReleaseEnd } from '../../src/state/history.js'
 import type { Templates } from '../../src/undo/templates.js'
 import { handClock } from '../support/clock.js'
 import { memoryCluster } from '../support/cluster.js'
+import { columnGone } from '../support/misfits.js'
 
 const path = '/api/v1/namespaces/shop/configmaps/django-rollout-shop'
 
@@ -126,12 +127,7 @@ describe('the needs of a version', () => {
     const { earlier } = await readArchive(cluster, 'shop', 'shop')
     expect(earlier.map((one) => one.needs)).toEqual([needs('text'), needs('note')])
     const lost = {
-      rule: 'column-gone',
-      severity: 'breaks',
-      database: 'default',
-      object: 'shop_order.note',
-      table: 'shop_order',
-      model: 'shop.Order',
+      ...columnGone,
     } as const
     const [text, note] = earlier.map(({ hash }) => hash)
     const change = {

@@ -9,6 +9,7 @@ import type { ObjectSnapshot } from '../../src/undo/snapshot.js'
 import { causeOf } from '../support/cause.js'
 import { handClock } from '../support/clock.js'
 import { memoryCluster } from '../support/cluster.js'
+import { columnGone } from '../support/misfits.js'
 
 const image = 'ghcr.io/acme/shop'
 const path = '/api/v1/namespaces/shop/secrets/django-rollout-shop'
@@ -90,12 +91,7 @@ test('a record is read as it was written, with its paths computed again', async 
 
 const work = { web: 'deployment/web', container: 'web', command: 'python manage.py migrate' }
 const misfit = {
-  rule: 'column-gone',
-  severity: 'breaks',
-  database: 'default',
-  object: 'shop_order.note',
-  table: 'shop_order',
-  model: 'shop.Order',
+  ...columnGone,
 }
 
 test.each<[string, object, object]>([

@@ -13,7 +13,7 @@ export type Credentials =
   | { readonly is: 'token'; readonly token: string }
 
 /** The parts of docker's `config.json` that name logins. */
-interface DockerConfig {
+export interface DockerConfig {
   readonly auths?: Readonly<Record<string, Entry | null>> | null
   readonly credHelpers?: Readonly<Record<string, string>> | null
   readonly credsStore?: string
@@ -44,7 +44,7 @@ export async function credentialsFor(
   host: string,
   signal: AbortSignal,
 ): Promise<Credentials> {
-  const variable = read(platform.env['DOCKER_AUTH_CONFIG'])
+  const variable = readConfig(platform.env['DOCKER_AUTH_CONFIG'])
   const preferred = variable.auths?.[serverAddress(host)]
   if (preferred?.auth) {
     const login = loginIn({ auth: preferred.auth })
@@ -52,16 +52,18 @@ export async function credentialsFor(
   }
   // One that may not be read is none for docker too.
   const file = platform.files.read(join(dockerHome(platform), 'config.json'))
-  const config = read(await file.catch(() => undefined))
+  const config = readConfig(await file.catch(() => undefined))
   const address = serverAddress(host)
   const helper = config.credHelpers?.[address] ?? config.credHelpers?.[host] ?? config.credsStore
   const helped = helper ? await askHelper(platform, helper, address, signal) : undefined
   return helped ?? inAuths(config, host) ?? inAuths(variable, host) ?? { is: 'none' }
 }
 
-function read(text: string | undefined): DockerConfig {
+/** Reads a configuration. Docker itself ignores one that it cannot read. */
+export function readConfig(text: string | undefined): DockerConfig {
   try {
-    return (JSON.parse(text ?? '{}') ?? {}) as DockerConfig
+    const config: unknown = JSON.parse(text ?? '{}')
+    return typeof config === 'object' && config !== null && !Array.isArray(config) ? config : {}
   } catch {
     return {}
   }
@@ -70,16 +72,20 @@ function read(text: string | undefined): DockerConfig {
 function inAuths({ auths }: DockerConfig, host: string): Credentials | undefined {
   const address = serverAddress(host)
   const exact = auths?.[address]
-  const [, like] =
-    Object.entries(auths ?? {}).find(([key]) => hostIn(key) === hostIn(address)) ?? []
+  const [, like] = Object.entries(auths ?? {}).find(([key]) => isOfHost(key, host)) ?? []
   const entry = exact ?? like
   return entry ? loginIn(entry) : undefined
 }
 
-/** As docker compares them: without scheme and path. */
-function hostIn(key: string): string {
-  const [host = ''] = key.replace(/^https?:\/\//, '').split('/')
-  return host === 'docker.io' ? 'index.docker.io' : host
+/** Returns whether a key of `auths` is of a registry, as docker compares them: without scheme and path. */
+export function isOfHost(key: string, host: string): boolean {
+  const named = bareHost(key)
+  return (named === 'docker.io' ? 'index.docker.io' : named) === bareHost(serverAddress(host))
+}
+
+/** `https://ghcr.io/v1/` is `ghcr.io`. */
+export function bareHost(address: string): string {
+  return address.replace(/^https?:\/\//, '').split('/')[0] ?? ''
 }
 
 /** Returns the login in an entry of `auths`. */

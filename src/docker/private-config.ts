@@ -1,5 +1,12 @@
 /** The configuration of docker for one run: the user's own, with one login more. Pure. */
-import { loginIn, type Entry } from './credentials.js'
+import {
+  bareHost,
+  isOfHost,
+  loginIn,
+  readConfig,
+  type DockerConfig,
+  type Entry,
+} from './credentials.js'
 import { hostOf, serverAddress } from './registry-errors.js'
 
 /** Docker calls `docker-credential-<helper>`; a number follows, which says whose login it returns. */
@@ -32,20 +39,14 @@ export interface PrivateConfig {
   readonly logins: readonly string[]
 }
 
-interface DockerConfig {
-  readonly auths?: Readonly<Record<string, Entry | null>>
-  readonly credHelpers?: Readonly<Record<string, string>>
-  readonly credsStore?: string
-}
-
 /** How docker calls its own registry. */
 const hubAddress = serverAddress('docker.io')
 
 /** Returns the user's `config.json` with this login, and without the text of any other but a token of a registry, which no helper can return. */
 export function privateConfig(text: string | undefined, login: Login): PrivateConfig {
-  const { auths, credHelpers = {}, ...more } = read(text)
+  const { auths, credHelpers, ...more } = readConfig(text)
   const own = addressesOf(hostOf(login.repository))
-  const others = Object.entries(auths ?? {}).filter(([address]) => !own.includes(nameOf(address)))
+  const others = othersIn(auths, login)
   const kept = more.credsStore
     ? []
     : others.flatMap(([address, auth]) => {
@@ -80,9 +81,9 @@ export function privateConfig(text: string | undefined, login: Login): PrivateCo
 
 /** The same where no helper can be started: the logins are in the text. */
 export function configWithLogins(text: string | undefined, login: Login): string {
-  const { auths, credHelpers = {}, credsStore, ...more } = read(text)
+  const { auths, credHelpers, credsStore, ...more } = readConfig(text)
   const own = addressesOf(hostOf(login.repository))
-  const others = Object.entries(auths ?? {}).filter(([address]) => !own.includes(nameOf(address)))
+  const others = othersIn(auths, login)
   const auth = Buffer.from(`${login.username}:${login.password}`).toString('base64')
   // A store of the user's for all registries would get the login. It is named for the others alone.
   const stored = credsStore ? others.map(([address]) => [nameOf(address), credsStore] as const) : []
@@ -100,11 +101,16 @@ export function configWithLogins(text: string | undefined, login: Login): string
 }
 
 /** Returns DOCKER_AUTH_CONFIG, which docker prefers to its configuration, without a login of this registry. */
-export function withoutLogin(text: string, { repository }: Login): string {
-  const { auths, ...more } = read(text)
-  const own = addressesOf(hostOf(repository))
-  const others = Object.entries(auths ?? {}).filter(([address]) => !own.includes(nameOf(address)))
+export function withoutLogin(text: string, login: Login): string {
+  const { auths, ...more } = readConfig(text)
+  const others = othersIn(auths, login)
   return others.length === 0 ? '' : JSON.stringify({ ...more, auths: Object.fromEntries(others) })
+}
+
+/** Returns the logins of other registries. */
+function othersIn(auths: DockerConfig['auths'], { repository }: Login) {
+  const host = hostOf(repository)
+  return Object.entries(auths ?? {}).filter(([address]) => !isOfHost(address, host))
 }
 
 /** All that docker, its plugins and their libraries call this registry. */
@@ -112,11 +118,9 @@ function addressesOf(host: string): readonly string[] {
   return host === 'docker.io' ? [hubAddress, 'index.docker.io', 'docker.io'] : [host]
 }
 
-/** `https://ghcr.io/v1/` is `ghcr.io`, as docker compares them. */
+/** The name of a helper: that of docker's own registry is its whole address. */
 function nameOf(address: string): string {
-  return address === hubAddress
-    ? address
-    : (address.replace(/^https?:\/\//, '').split('/')[0] ?? '')
+  return address === hubAddress ? address : bareHost(address)
 }
 
 /** A helper returns an identity token as the password of this name. */
@@ -129,14 +133,4 @@ function answerOf(auth: Entry | null): readonly [name: string, secret: string] |
 function tokenOf(auth: Entry | null): Pick<Entry, 'registrytoken'> {
   const login = auth ? loginIn(auth) : undefined
   return login?.is === 'token' ? { registrytoken: login.token } : {}
-}
-
-/** Docker itself ignores a configuration that it cannot read. */
-function read(text: string | undefined): DockerConfig {
-  try {
-    const config: unknown = JSON.parse(text ?? '{}')
-    return typeof config === 'object' && config !== null && !Array.isArray(config) ? config : {}
-  } catch {
-    return {}
-  }
 }

@@ -319,8 +319,10 @@ function forOther(request: Omit<WebRequest, 'signal'>): Omit<WebRequest, 'signal
 }
 
 /** The engine trusts the certificates of a registry for all that the registry leads to. */
-function forOthers({ client, ...tls }: Tls): Tls {
-  return client === undefined ? tls : tls
+function forOthers(tls: Tls): Tls {
+  const { client, ...others } = tls
+  // The very same where nothing is left out: its certificates have been read.
+  return client === undefined ? tls : others
 }
 
 /** Returns what an answer that is no success says: `it answers 403: denied: requested access is denied`. */

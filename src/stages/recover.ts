@@ -14,7 +14,7 @@ import { externalChanges, type Restored } from '../undo/restore.js'
 import type { NamespaceWatch } from '../rollout/namespace-watch.js'
 import { withTimeout } from '../platform/time.js'
 import type { Backup } from './migration/backup.js'
-import { podsOfJob, removeJob } from './migration/run.js'
+import { removeJob, runningIn } from './migration/run.js'
 import { hasBegun, schemaBack } from './migration/back.js'
 import { logWarning, type ClusterContext } from './context.js'
 import { undo, undoBudget } from './undo.js'
@@ -141,11 +141,7 @@ export async function endMigrations(
 /** Whether a container runs that the Job itself has. */
 function runs(live: NamespaceWatch, job: Job): boolean {
   const own = job.spec?.template.spec?.containers.map(({ name }) => name)
-  return podsOfJob(live.clusterState(), nameOf(job)).some(({ status }) =>
-    status?.containerStatuses?.some(
-      ({ name, state }) => state?.running && own?.includes(name) !== false,
-    ),
-  )
+  return runningIn(live, nameOf(job)).some((name) => own?.includes(name) !== false)
 }
 
 /** Requested from the server, not read from the watch, which may lag behind the lock. */

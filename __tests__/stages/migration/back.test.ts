@@ -9,14 +9,10 @@ import { notebook } from '../../support/journal.js'
 import { nothing, standing } from '../../support/live.js'
 import { scripted } from '../../support/scripted.js'
 import { contextOf } from '../../support/settings.js'
+import { columnGone } from '../../support/misfits.js'
 
 const lost: Misfit = {
-  rule: 'column-gone',
-  severity: 'breaks',
-  database: 'default',
-  object: 'shop_order.note',
-  table: 'shop_order',
-  model: 'shop.Order',
+  ...columnGone,
   migration: 'shop.0002_drop',
 }
 const unfit =

@@ -10,6 +10,7 @@ import { notebook } from '../../support/journal.js'
 import { nothing, standing } from '../../support/live.js'
 import { scripted } from '../../support/scripted.js'
 import { contextOf } from '../../support/settings.js'
+import { columnGone } from '../../support/misfits.js'
 
 const digestOf = (tag: string) => `sha256:${(tag === 'old' ? 'a' : 'b').repeat(64)}`
 /** It has to be gone 30 s after the beginning. */
@@ -27,12 +28,7 @@ const running = (...pods: readonly Pod[]): ClusterState => ({
 })
 
 const breaks: MigrationFinding = {
-  rule: 'column-gone',
-  severity: 'breaks',
-  database: 'default',
-  object: 'shop_order.note',
-  table: 'shop_order',
-  model: 'shop.Order',
+  ...columnGone,
   direction: 'running',
   versions: [0],
 }

@@ -11,6 +11,7 @@ import { notebook } from '../../support/journal.js'
 import { nothing, standing } from '../../support/live.js'
 import { scripted } from '../../support/scripted.js'
 import { contextOf } from '../../support/settings.js'
+import { columnGone } from '../../support/misfits.js'
 
 const plans = { django: '5.2', python: '3.13', databases: [], runs: true }
 const blocked: Plan = {
@@ -21,12 +22,7 @@ const blocked: Plan = {
     versions: [{ names: ['an ending pod of pod/old'], tag: 'old', source: 'kept' }],
     findings: [
       {
-        rule: 'column-gone',
-        severity: 'breaks',
-        database: 'default',
-        object: 'shop_order.note',
-        table: 'shop_order',
-        model: 'shop.Order',
+        ...columnGone,
         direction: 'running',
         versions: [0],
       },

@@ -11,14 +11,10 @@ import { notebook } from '../../support/journal.js'
 import { nothing, standing } from '../../support/live.js'
 import type { PreflightResult } from '../../../src/stages/preflight.js'
 import { contextOf } from '../../support/settings.js'
+import { columnGone } from '../../support/misfits.js'
 
 const lost: KeptMisfit = {
-  rule: 'column-gone',
-  severity: 'breaks',
-  database: 'default',
-  object: 'shop_order.note',
-  table: 'shop_order',
-  model: 'shop.Order',
+  ...columnGone,
   migration: 'shop.0101_drop',
   release: 2,
 }

@@ -17,7 +17,7 @@ from rollout_inspector import task
 
 
 def is_on(connection):
-    return (task.spec.get("contract") or {}).get("bridge") == "on" and connection.vendor in ("postgresql", "mysql")
+    return task.contract("bridge") == "on" and connection.vendor in ("postgresql", "mysql")
 
 
 def bridge(judge, kind, table, column, migration, **more):

@@ -12,7 +12,7 @@ import tokenize
 from rollout_inspector import allows, reader
 from rollout_inspector.judge import parts_of, texts
 
-# In all, in seconds; each query has its own limit (verdict.py).
+# In all, in seconds; each query has its own limit (asking.py).
 longest = 10
 spent = [0.0]
 # By alias and query: what is held back is judged again without it.
@@ -148,16 +148,18 @@ def shortened(old, new, effects, quote):
     (kind, sizes), (other, others) = [parts_of(fingerprint.type_of(each, effects.connection) or "") for each in (old, new)]
     if kind in texts and other in ("varchar", "char") and others and (not sizes or others[0] < sizes[0]):
         yield longer(old.column, others[0], effects, quote)
-    rule, most = None, 0
-    if kind in bytes_of and other in bytes_of and bytes_of[other] < bytes_of[kind]:
-        rule, most = "retyped", 2 ** (8 * bytes_of[other] - 1)
-    elif kind == other and kind in ("numeric", "decimal") and len(sizes) == len(others) == 2 and others[0] - others[1] < sizes[0] - sizes[1]:
-        rule, most = "narrowed", 10 ** (others[0] - others[1])
-    elif kind in bytes_of and other in ("numeric", "decimal") and len(others) == 2 and 10 ** (others[0] - others[1]) < 2 ** (8 * bytes_of[kind] - 1):
-        rule, most = "retyped", 10 ** (others[0] - others[1])
-    if rule:
+    held, most = limit_of(kind, sizes), limit_of(other, others)
+    if held and most and most < held and (kind == other or kind in bytes_of):
+        rule = "narrowed" if kind == other else "retyped"
         words = "<n> of <table> with larger numbers in %s than %s holds" % (old.column, other)
         yield Check(rule, old.column, [old.column], "abs(%s) >= %d" % (quote(old.column), most), words)
+
+
+def limit_of(kind, sizes):
+    """The first number that is too large for a type of numbers; None for another type, and where it has no limit."""
+    if kind in bytes_of:
+        return 2 ** (8 * bytes_of[kind] - 1)
+    return 10 ** (sizes[0] - sizes[1]) if kind in ("numeric", "decimal") and len(sizes) == 2 else None
 
 
 def longer(column, most, effects, quote, query=None):

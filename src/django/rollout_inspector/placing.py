@@ -23,11 +23,11 @@ tightening = ("null-refused", "narrowed", "fk-added")
 
 
 def policy():
-    return (task.spec.get("contract") or {}).get("policy", "off")
+    return task.contract("policy", "off")
 
 
 def is_off():
-    return policy() == "off" and (task.spec.get("contract") or {}).get("bridge", "off") == "off"
+    return policy() == "off" and task.contract("bridge", "off") == "off"
 
 
 class Placed:
@@ -39,14 +39,14 @@ class Placed:
         self.names = {"%(app)s.%(name)s" % each for each in self.held}
 
 
-def stays():
-    return (task.spec.get("contract") or {}).get("stay") or []
+def kept():
+    """Names of what stays held back in any case."""
+    return task.stays() if policy() in ("manual", "stay") else []
 
 
 def all_of(judge, pending, why):
     """All of it is applied now; what should have stayed held back for this reason."""
-    names = stays() if policy() in ("manual", "stay") else []
-    told = [{"app": each.app_label, "name": each.name, "why": why} for each in pending if Search.name(each) in names]
+    told = [{"app": each.app_label, "name": each.name, "why": why} for each in pending if Search.name(each) in kept()]
     return Placed(judge, unheld=told)
 
 
@@ -56,7 +56,7 @@ def place(judge, pending, new):
         return Placed(judge)
     search = Search(judge, pending, new)
     for migration in pending:
-        if search.name(migration) in stays() and policy() in ("manual", "stay"):
+        if search.name(migration) in kept():
             search.hold(migration, {"stay": True})
     if policy() == "stay":
         why = search.held and refusal()
@@ -153,10 +153,8 @@ class Search:
         why = finding["migration"] not in self.held and self.is_needed(finding)
         if why:
             return why
-        for migration in self.pending:
-            if self.name(migration) == finding["migration"] and finding["migration"] not in self.held:
-                self.hold(migration, finding)
-                return None
+        if self.hold_for(finding):
+            return None
         # What was held back before another finding was solved.
         return None if finding["migration"] in self.held else "which migration breaks it is not known"
 
@@ -191,8 +189,7 @@ class Search:
 
     def is_filled(self, finding):
         """Whether the code has a value of its own, where NULL is refused."""
-        needs = [self.judge.known[index][0][finding["table"]]["c"][finding["column"]] for index in finding["versions"]]
-        return finding["rule"] == "null-refused" and all(need.get("p") or need.get("d") for need in needs)
+        return finding["rule"] == "null-refused" and self.judge.fills(finding["table"], finding["column"], finding["versions"])
 
     def is_for_good(self, finding):
         table = finding["table"]
@@ -202,11 +199,10 @@ class Search:
         """Holds back what may refuse something, where the new version is as well off without it."""
         for finding in self.tightenings():
             held, judge = dict(self.held), self.judge
-            for migration in self.pending:
-                if self.name(migration) == finding["migration"] and finding["migration"] not in self.held:
-                    self.hold(migration, finding)
-                    self.judge_rest()
-            if self.held != held and (self.breaks() or behind.lacks(self, self.new) or self.constrains(judge)):
+            if not self.hold_for(finding):
+                continue
+            self.judge_rest()
+            if self.breaks() or behind.lacks(self, self.new) or self.constrains(judge):
                 self.held, self.judge = held, judge
 
     def constrained(self):
@@ -221,6 +217,14 @@ class Search:
         for name in set(judge.catalog.changed) & set(self.new):
             now, then = self.judge.catalog.get(name), judge.catalog.get(name)
             if now and then and any(each not in now[kind] for kind in ("uniques", "checks") for each in then[kind]):
+                return True
+        return False
+
+    def hold_for(self, finding):
+        """Holds back the migration of a finding. Returns whether it was not held back before."""
+        for migration in self.pending:
+            if self.name(migration) == finding["migration"] and finding["migration"] not in self.held:
+                self.hold(migration, finding)
                 return True
         return False
 

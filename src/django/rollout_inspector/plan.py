@@ -307,7 +307,7 @@ def plan_of(alias, identity, own):
         "held": placed.held,
         "unheld": placed.unheld,
         # Held back by a release of another branch.
-        "absent": [each for each in placing.stays() if not is_known(each, loader)],
+        "absent": [each for each in task.stays() if not is_known(each, loader)],
         "bridges": placed.bridges,
         # Of earlier releases.
         "stay": [each for each in stay if each["database"] == alias],

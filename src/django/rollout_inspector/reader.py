@@ -234,17 +234,24 @@ def of_statement(statement):
         yield unread(statement)
 
 
-def split(text):
-    """At commas that are not inside of brackets or quotes."""
-    parts, depth, quote, start = [], 0, None, 0
+def signs_of(text):
+    """The signs that are not inside of quotes: (place, sign, how many brackets are open behind it)."""
+    depth, quote = 0, None
     for at, sign in enumerate(text):
         if quote:
             quote = None if sign == quote else quote
         elif sign in "'\"`":
             quote = sign
-        elif sign in "()":
-            depth += 1 if sign == "(" else -1
-        elif sign == "," and depth == 0:
+        else:
+            depth += {"(": 1, ")": -1}.get(sign, 0)
+            yield at, sign, depth
+
+
+def split(text):
+    """At commas that are not inside of brackets or quotes."""
+    parts, start = [], 0
+    for at, sign, depth in signs_of(text):
+        if sign == "," and depth == 0:
             parts.append(text[start:at].strip())
             start = at + 1
     return [each for each in parts + [text[start:].strip()] if each]
@@ -379,17 +386,7 @@ def without_brackets(text):
 
 def in_brackets(text):
     """Up to the bracket that ends it."""
-    depth, quote = 1, None
-    for at, sign in enumerate(text):
-        if quote:
-            quote = None if sign == quote else quote
-        elif sign in "'\"`":
-            quote = sign
-        elif sign in "()":
-            depth += 1 if sign == "(" else -1
-            if depth == 0:
-                return text[:at]
-    return None
+    return next((text[:at] for at, _, depth in signs_of(text) if depth < 0), None)
 
 
 def known_type(text):

@@ -54,6 +54,16 @@ def named():
     return spec.get("databases") or ["default"]
 
 
+def contract(name, otherwise=None):
+    """A part of what says which migrations are held back."""
+    return (spec.get("contract") or {}).get(name, otherwise)
+
+
+def stays():
+    """Names of migrations that a person holds back, or an earlier release."""
+    return contract("stay") or []
+
+
 def say(text):
     sys.stdout.flush()
     sys.stderr.flush()

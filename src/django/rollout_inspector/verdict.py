@@ -220,11 +220,15 @@ class Judge:
                 continue
             if rule == "null-refused":
                 more["nulls"] = not self.is_filled_first(pending, table, column) and self.has_nulls(table, column)
-                needs = [self.known[index][0][table]["c"][column] for index in indices]
-                more["filled"] = all(need.get("p") or need.get("d") for need in needs)
+                more["filled"] = self.fills(table, column, indices)
             if severity_of(rule, more, {}, False) == "may" and not more.get("filled"):
                 more["lately"] = checks.lately(self, (rule, table, column), indices)
             self.report(rule, table, column, more, indices)
+
+    def fills(self, table, column, indices):
+        """Whether the code of these versions, or the database for it, has a value where none is given."""
+        needs = [self.known[index][0][table]["c"][column] for index in indices]
+        return all(need.get("p") or need.get("d") for need in needs)
 
     def judge_between(self, found, before):
         """What breaks from one commit to a later one, and not in the end."""
@@ -401,8 +405,7 @@ def unjudged(alias, error, pending):
     """What is told where the comparison fails. On a Django whose interfaces are not known it stops nothing, but what a
     person holds back."""
     django = getattr(sys.modules.get("django"), "VERSION", newest)
-    stay = (task.spec.get("contract") or {}).get("stay") or []
-    is_known = django[:2] <= newest or any(name_of(each) in stay for each in pending)
+    is_known = django[:2] <= newest or any(name_of(each) in task.stays() for each in pending)
     stops = "breaks" if is_known and any_runs(range(len(versions()))) else "may"
     detail = "%s: %s" % (type(error).__name__, " ".join(str(error).split())[:300])
     return {

@@ -365,13 +365,19 @@ export async function removeJob(
  * database proxy) runs on, and the Job with it.
  */
 export function endsByItself(live: NamespaceWatch, name: string): boolean {
-  return podsOfJob(live.clusterState(), name).every(
-    ({ status }) => !status?.containerStatuses?.some(({ state }) => state?.running),
-  )
+  return runningIn(live, name).length === 0
+}
+
+/** Returns the names of the containers of a Job's pods that run. */
+export function runningIn(live: NamespaceWatch, name: string): readonly string[] {
+  return podsOfJob(live.clusterState(), name)
+    .flatMap(({ status }) => status?.containerStatuses ?? [])
+    .filter(({ state }) => state?.running)
+    .map((container) => container.name)
 }
 
 /** Returns the Job's pods, those that are being deleted too. */
-export function podsOfJob(clusterState: ClusterState, name: string): readonly Pod[] {
+function podsOfJob(clusterState: ClusterState, name: string): readonly Pod[] {
   return [...clusterState.pods.values()].filter(
     ({ metadata }) => metadata?.labels?.['job-name'] === name,
   )
