@@ -159,6 +159,7 @@ class ProcessGroup {
     const { promise, resolve } = Promise.withResolvers<number>()
     this.exitCode = promise
     this.#resolve = resolve
+    dog?.start()
     const child = spawn(program.path, program.args, {
       detached: true,
       env: options.env,

@@ -21,11 +21,13 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => {
 `
 
 export interface Watchdog {
+  /** Begins, unless it has. Called before a program is started: to start this one takes longer than to name a group. */
+  start(): void
   /** Watches over a process group until the function that is returned is called. */
   guard(group: number): () => void
 }
 
-/** Begins with the first group. Where it cannot be started, nothing is watched over. */
+/** Where it cannot be started, nothing is watched over. */
 export function watchdog(): Watchdog {
   let started: ChildProcess | undefined
   const send = (line: string) => {
@@ -33,6 +35,9 @@ export function watchdog(): Watchdog {
     started.stdin?.write(`${line}\n`)
   }
   return {
+    start: () => {
+      started ??= start()
+    },
     guard: (group) => {
       send(`+${group}`)
       return () => {
