@@ -395,8 +395,9 @@ export class Lab {
 
   private async startDjango(django: string): Promise<void> {
     await writeFile(join(this.folder, 'Dockerfile'), dockerfile(django))
-    const image = `django-rollout-lab:${django}`
-    await docker('build', '--quiet', '--tag', image, this.folder)
+    const tag = ['--tag', `django-rollout-lab:${django}`]
+    // By its ID, since the tag may belong to another checkout's build by now.
+    const image = (await docker('build', '--quiet', ...tag, this.folder)).trim()
     const name = ['--name', this.nameOf(django)]
     await docker('run', '--detach', '--network', this.name, ...name, image)
   }
