@@ -16,6 +16,7 @@ interface Table {
   readonly fks: readonly (readonly [string, string])[]
   readonly uniques: readonly (readonly string[])[]
   readonly checks: readonly string[]
+  readonly arbiters: Readonly<Record<string, readonly string[]>>
 }
 type Tables = Readonly<Record<string, Table>>
 
@@ -31,12 +32,14 @@ const order: Table = {
   fks: [['shop_id', 'shop_shop']],
   uniques: [],
   checks: [],
+  arbiters: { a: ['id'], b: ['mark', 'ref'] },
 }
 const shop: Table = { ...order, columns: { id: filled }, fks: [] }
 const before: Tables = { shop_order: order, shop_shop: shop }
 const needs = {
   shop_order: {
     m: 'shop.Order',
+    q: [['id'], ['mark', 'ref']],
     c: {
       id: { t: 'bigint', g: 1 },
       note: { t: 'varchar(50)', p: 1 },
@@ -155,6 +158,21 @@ describe('a change that breaks a running version', () => {
       ['breaks retyped shop_order note'],
     ],
     ['a new unique constraint', withOrder({ uniques: [['note']] }), ['may unique shop_order note']],
+    [
+      'a unique constraint that is gone',
+      withOrder({ arbiters: { a: ['id'] } }),
+      ['may unique-gone shop_order mark,ref'],
+    ],
+    [
+      'one with more columns, and a new one over the same',
+      withOrder({ arbiters: { c: ['id'], d: ['mark', 'note', 'ref'] } }),
+      ['may unique-gone shop_order mark,ref'],
+    ],
+    [
+      'a unique constraint by another name',
+      withOrder({ arbiters: { c: ['mark', 'ref'], d: ['id'] } }),
+      [],
+    ],
     ['a new check', withOrder({ checks: ['positive'] }), ['may check shop_order positive']],
     [
       'a foreign key of a known column',
@@ -401,6 +419,10 @@ describe('the judge reads SQL:', () => {
     ['ALTER TABLE a ADD CONSTRAINT f FOREIGN KEY (b) REFERENCES c(id)', ['reference a b c']],
     ['ALTER TABLE a VALIDATE CONSTRAINT k; ALTER TABLE a OWNER TO b', []],
     ['ALTER TABLE a DROP CONSTRAINT k', ['drop-check a k']],
+    ['ALTER TABLE a DROP INDEX k, DROP KEY IF EXISTS `K`', ['drop-index a k', 'drop-index a K']],
+    ['DROP INDEX CONCURRENTLY IF EXISTS s.k, "K"', ['drop-index k', 'drop-index K']],
+    ['DROP INDEX k ON a', ['drop-index a k']],
+    ['DROP INDEX k CASCADE', ['drop-index k', 'unread']],
     ['ALTER TABLE a ALTER COLUMN b SET STATISTICS 100', []],
     ['CREATE FUNCTION f() RETURNS trigger AS $$ BEGIN DROP TABLE a; END; $$ LANGUAGE plpgsql', []],
     ['DO $do$ BEGIN DROP TABLE a; END $do$', ['unread']],

@@ -204,6 +204,40 @@ const retypings: readonly Case[] = [
   }),
 ]
 
+/** The old version writes by the value of a unique column. */
+const uniqueRef = '    ref = models.CharField(max_length=50, null=True, unique=True)\n'
+const byRef = (sql = '') => ({
+  '0002_by_ref': migration(
+    first,
+    sql === ''
+      ? 'migrations.AlterField("order", "ref", models.CharField(max_length=50, null=True, unique=True))'
+      : inState(
+          'migrations.AlterField("order", "ref", models.CharField(max_length=50, null=True, unique=True))',
+          `migrations.RunSQL(${JSON.stringify(sql)})`,
+        ),
+  ),
+})
+const uniqueOver = (fields: string) =>
+  `migrations.AddConstraint("order", models.UniqueConstraint(fields=${fields}, name="once"))`
+const upserts = `    def save(self, **options):
+        type(self).objects.bulk_create([self], update_conflicts=True, unique_fields=["ref"], update_fields=["note"])
+`
+const byUnique = (rows: readonly (readonly [string, string, string?])[]) =>
+  rows.map(([how, operations, made]): Case => ({
+    name: `a unique constraint by which the old code writes, dropped by ${how}`,
+    since: 5,
+    old: but(ref, `${uniqueRef}${upserts}`),
+    new: base,
+    base: byRef(made),
+    migrations: { '0003_next': migration('0002_by_ref', operations) },
+    running: [
+      'unique-gone shop_order.ref',
+      ...(operations.includes('AddConstraint') ? ['unique shop_order.note,ref'] : []),
+    ],
+    blocked: false,
+    oldFails: ['Order.insert', 'Order.save'],
+  }))
+
 export const cases: readonly Case[] = [
   {
     name: 'NOT NULL with a Python default',
@@ -745,7 +779,7 @@ ${withColour('Odd(null=True)')}`,
   },
   {
     name: 'numbers of new rows no longer by the database',
-    since: 4.1,
+    since: 5,
     old: plain,
     new: plain.replace(
       'class Order(models.Model):',
@@ -957,6 +991,36 @@ ${withColour('Odd(null=True)')}`,
       '0003_text': migration(
         '0002_view',
         'migrations.RunPython(lambda apps, editor: editor.execute("DROP VIEW shop_refs")), migrations.AlterField("order", "ref", models.TextField(null=True)), migrations.RunPython(lambda apps, editor: editor.execute("CREATE VIEW shop_refs AS SELECT ref FROM shop_order"))',
+      ),
+    },
+    running: [],
+    blocked: false,
+    oldFails: [],
+  },
+  ...byUnique([
+    [
+      'the field',
+      'migrations.AlterField("order", "ref", models.CharField(max_length=50, null=True))',
+    ],
+    [
+      'a constraint with one more column',
+      `migrations.AlterField("order", "ref", models.CharField(max_length=50, null=True)), ${uniqueOver('["ref", "note"]')}`,
+    ],
+    [
+      'SQL',
+      'migrations.RunSQL("DROP INDEX by_ref")',
+      'CREATE UNIQUE INDEX by_ref ON shop_order (ref)',
+    ],
+  ]),
+  {
+    name: 'a unique field made a constraint of the same columns',
+    old: but(ref, uniqueRef),
+    new: base,
+    base: byRef(),
+    migrations: {
+      '0003_next': migration(
+        '0002_by_ref',
+        `migrations.AlterField("order", "ref", models.CharField(max_length=50, null=True)), ${uniqueOver('["ref"]')}`,
       ),
     },
     running: [],

@@ -49,8 +49,13 @@ const notHere = new Set([
   // Clients write all the while.
   'NULL to NOT NULL after a step that fills the rows, which are older than the old version',
   'NULL to NOT NULL after a step that fills the rows, which are younger than the old version',
+  // As the first one of its kind.
+  'a unique constraint by which the old code writes, dropped by a constraint with one more column',
+  'a unique constraint by which the old code writes, dropped by SQL',
 ])
 const ofPostgres = new Set([
+  // MariaDB cannot name one in an INSERT.
+  'a unique constraint by which the old code writes, dropped by the field',
   'SQL that cannot be read, of another operation',
   'a table made by SQL for a model of the state',
   'a foreign key to another table',

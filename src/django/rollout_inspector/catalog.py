@@ -1,11 +1,17 @@
 """What a database has, by Django's own introspection: the same for each vendor.
 
 A table is {"kind": "table", "view" or "unknown", "columns": {name: {...}}, "fks": [[column, table]], "uniques": [[column]],
-"checks": [name]}; a column {"null": ..., "filled": ..., "type": ..., "generated": ...}. `filled`: the database sets a value that an
+"checks": [name], "arbiters": {name: [column]} (what ON CONFLICT can name)}; a column {"null": ..., "filled": ..., "type": ..., "generated": ...}. `filled`: the database sets a value that an
 INSERT leaves out. `origin`: which one it is in the database, whatever its name becomes. `type`: only of a column that a migration has made or changed. A view has no columns before its
 database has told them; "unknown": nobody knows its columns, and "why" where it may not be read.
 """
 import re
+
+# The columns of each unique index that an INSERT ... ON CONFLICT may name by them. PostgreSQL 10 has no INCLUDE.
+arbiters = """SELECT c.relname::text, ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = i.indrelid AND a.attnum =
+ ANY((i.indkey::int2[])[0:coalesce((to_jsonb(i)->>'indnkeyatts')::int, i.indnatts) - 1]))
+ FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indrelid = to_regclass(%s)
+ AND i.indisunique AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL"""
 
 
 class Catalog:
@@ -91,8 +97,26 @@ class Catalog:
                     table["uniques"].append(sorted(of) or [constraint])
                 elif has.get("check"):
                     table["checks"].append(constraint)
+                if (has.get("unique") or has.get("primary_key")) and of and self.connection.vendor != "postgresql":
+                    table["arbiters"][constraint] = sorted(of)
+            if self.connection.vendor == "postgresql":
+                # Django does not tell whether an index has a condition.
+                cursor.execute(arbiters, [self.connection.ops.quote_name(name)])
+                table["arbiters"] = {index: sorted(of) for index, of in cursor.fetchall()}
             return table
 
+    def table_of_index(self, name):
+        """On PostgreSQL and SQLite an index is dropped without its table's name."""
+        queries = {
+            "postgresql": "SELECT c.relname::text FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid WHERE i.indexrelid = to_regclass(%s)",
+            "sqlite": "SELECT tbl_name FROM sqlite_master WHERE type = 'index' AND name = %s",
+        }
+        vendor = self.connection.vendor
+        if vendor not in queries:
+            return None
+        with self.connection.cursor() as cursor:
+            cursor.execute(queries[vendor], [self.connection.ops.quote_name(name) if vendor == "postgresql" else name])
+            return next((table for table, in cursor.fetchall()), None)
 
     def generated_of(self, cursor, name, columns):
         """The columns that nobody may set. SQLite does not tell them."""
@@ -120,7 +144,7 @@ def signature(column):
 
 
 def empty(kind):
-    return {"kind": kind, "columns": {}, "fks": [], "uniques": [], "checks": []}
+    return {"kind": kind, "columns": {}, "fks": [], "uniques": [], "checks": [], "arbiters": {}}
 
 
 def copy_of(table):
@@ -130,4 +154,5 @@ def copy_of(table):
         fks=[list(each) for each in table["fks"]],
         uniques=[list(each) for each in table["uniques"]],
         checks=list(table["checks"]),
+        arbiters=dict(table["arbiters"]),
     )

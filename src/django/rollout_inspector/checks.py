@@ -59,7 +59,7 @@ def is_as_now(effects, table, column=""):
     cause = effects.causes.get((table, column))
     if cause is not None and (cause.kind != "alter" or cause.old.column != cause.new.column) and cause.kind != "set":
         # A constraint is not the column.
-        if cause.kind not in ("unique", "check", "reference"):
+        if cause.kind not in ("unique", "check", "reference", "drop-check", "drop-index"):
             return False
     has = effects.catalog.before(table)
     return has is not None and has["kind"] == "table" and (not column or column in has["columns"])

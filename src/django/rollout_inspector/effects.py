@@ -80,7 +80,8 @@ def recorder_of(connection, note):
             for names in {tuple(each) for each in new_unique_together} - old:
                 note(Event("unique", model=model, columns=columns_of(model, names)))
             for names in old - {tuple(each) for each in new_unique_together}:
-                note(Event("drop-check", model=model, name="", columns=columns_of(model, names)))
+                columns = columns_of(model, names)
+                note(Event("drop-check", model=model, name="", columns=columns, arbiter=columns))
 
         def add_constraint(self, model, constraint):
             kind = type(constraint).__name__
@@ -93,7 +94,10 @@ def recorder_of(connection, note):
                 note(Event("check", model=model, name=constraint.name, constraint=constraint))
 
         def remove_constraint(self, model, constraint):
-            note(Event("drop-check", model=model, name=constraint.name, columns=columns_of_constraint(model, constraint)))
+            is_arbiter = type(constraint).__name__ == "UniqueConstraint" and fingerprint.is_arbiter(constraint)
+            arbiter = columns_of(model, constraint.fields) if is_arbiter else None
+            columns = columns_of_constraint(model, constraint)
+            note(Event("drop-check", model=model, name=constraint.name, columns=columns, arbiter=arbiter))
 
         def _constraint_names(self, *args, **options):
             # Some ask for one by its columns: a migration that is still pending may make it.
@@ -345,6 +349,8 @@ class Effects:
         table = empty("table" if event.model else "unknown")
         for field in event.model._meta.local_concrete_fields if event.model else ():
             self.put_column(table, field)
+        for columns in fingerprint.uniques_of(event.model) if event.model else ():
+            gain(table, columns)
         self.catalog.put(name, table)
         self.causes[(name, "")] = event
 
@@ -384,6 +390,8 @@ class Effects:
         }
         if reference and reference[1]:
             table["fks"].append([field.column, reference[0]])
+        if field.unique:
+            gain(table, [field.column])
         if field.unique and not field.primary_key:
             table["uniques"].append([field.column])
         if self.check_of(field):
@@ -443,6 +451,10 @@ class Effects:
             has.setdefault("was", types[0])
         if old.unique and not new.unique or self.check_of(old) and not self.check_of(new):
             self.loosened.append((name, [new.column], event))
+        if old.unique and not new.unique:
+            lose(table, [new.column])
+        elif new.unique and not old.unique:
+            gain(table, [new.column])
         self.alter_reference(table, old, new)
         if new.unique and not old.unique and not new.primary_key:
             table["uniques"].append([new.column])
@@ -463,6 +475,8 @@ class Effects:
         for reference in table["fks"]:
             if reference[0] == old:
                 reference[0] = new
+        for key, columns in table["arbiters"].items():
+            table["arbiters"][key] = sorted(new if each == old else each for each in columns)
 
     def on_rename_column(self, event):
         name, table = self.table_of(event)
@@ -489,6 +503,9 @@ class Effects:
         name, table = self.table_of(event)
         if table is not None:
             table["uniques"].append(event.columns)
+            # Of SQL: only one without a condition.
+            if fingerprint.is_arbiter(getattr(event, "constraint", None)) and getattr(event, "condition", "") == "":
+                gain(table, event.columns)
             self.causes[(name, ",".join(event.columns))] = event
 
     def on_check(self, event):
@@ -498,11 +515,30 @@ class Effects:
             self.causes[(name, event.name)] = event
 
     def on_drop_check(self, event):
-        """Of any kind: it can only make more fit."""
+        """Of any kind: no row is refused by that, and only who writes by it misses it."""
         name, table = self.table_of(event)
         self.loosened.append((name, getattr(event, "columns", None), event))
         if table is not None and event.name in table["checks"]:
             table["checks"].remove(event.name)
+        if table is not None:
+            self.lose(event, name, table)
+
+    def lose(self, event, name, table):
+        """What code may write by, under its name or by its columns."""
+        columns = table["arbiters"].get(event.name) or getattr(event, "arbiter", None)
+        if columns:
+            lose(table, columns, event.name)
+            self.causes.setdefault((name, ",".join(columns)), event)
+
+    def on_drop_index(self, event):
+        if event.table is None:
+            event.table = self.catalog.table_of_index(event.name)
+        # One that is in no table of today has no version that knows it.
+        table = event.table and self.catalog.get(event.table)
+        if table and event.name in table["arbiters"]:
+            name, table = self.table_of(event)
+            self.loosened.append((name, table["arbiters"][event.name], event))
+            self.lose(event, name, table)
 
     def on_reference(self, event):
         name, table = self.table_of(event)
@@ -517,7 +553,19 @@ class Effects:
         return self.causes.get((table, column)) or self.causes.get((table, ""))
 
 
+def gain(table, columns):
+    table["arbiters"][",".join(columns)] = columns
+
+
+def lose(table, columns, name=None):
+    """One of those that are alike."""
+    alike = [key for key, of in table["arbiters"].items() if of == columns]
+    for key in [name] if name in alike else alike[:1]:
+        del table["arbiters"][key]
+
+
 def drop(table, column):
+    table["arbiters"] = {key: of for key, of in table["arbiters"].items() if column not in of}
     table["columns"].pop(column, None)
     table["fks"] = [each for each in table["fks"] if each[0] != column]
     table["uniques"] = [each for each in table["uniques"] if column not in each]

@@ -142,6 +142,9 @@ def misfits(needs, table_of, tables, is_new):
             elif not is_new and is_other(known.get("r"), parent, table_of):
                 add("fk-added", name, column, parent=parent)
         if not is_new:
+            for unique in need.get("q", ()):
+                if unique not in have["arbiters"].values() and all(each in columns for each in unique):
+                    add("unique-gone", name, ",".join(unique))
             for unique in have["uniques"]:
                 add("unique", name, ",".join(unique))
             for check in have["checks"]:

@@ -4,7 +4,9 @@ It is taken from the registry of apps and not from the migrations, because that 
 field that is hidden from the running model, a table named by an environment variable, and apps without migrations
 are in it as they are.
 
-    {table: {"m": model, "u": 1 if not managed, "o": 1 if its app has no migrations, "c": {column: {...}}}}
+    {table: {"m": model, "u": 1 if not managed, "o": 1 if its app has no migrations, "c": {column: {...}}, "q": [[column]]}}
+
+"q" has the columns of each unique constraint that code may write by (ON CONFLICT).
 
 A column has: "t" its type; and 1 if it may be NULL ("n"), has a database default ("d"), a Python default ("p"), or
 gets its value from the database ("g"); "r": [table, 1 if a constraint] for a foreign key. Where several models use one table,
@@ -52,6 +54,24 @@ def reference_of(field):
     return [model._meta.db_table, 1 if getattr(field, "db_constraint", False) else 0]
 
 
+def is_arbiter(constraint):
+    """Whether code can write by this unique constraint."""
+    return not any(getattr(constraint, name, None) for name in ("condition", "expressions", "deferrable"))
+
+
+def uniques_of(model):
+    """The columns of what code can write by: bulk_create(update_conflicts=True, unique_fields=...)."""
+    options = model._meta
+    names = [[field.name] for field in options.local_concrete_fields if field.unique] + list(options.unique_together)
+    for constraint in getattr(options, "constraints", ()):
+        if type(constraint).__name__ == "UniqueConstraint" and is_arbiter(constraint):
+            names.append(constraint.fields)
+    own = {field.name: field.column for field in options.local_concrete_fields}
+    # A constraint of a parent model is in the parent's table.
+    found = {tuple(sorted(own[each] for each in of)) for of in names if of and all(each in own for each in of)}
+    return sorted(map(list, found))
+
+
 def needs_of_field(field, connection):
     need = {"t": type_of(field, connection)}
     if field.null:
@@ -75,7 +95,7 @@ def needs_of(connection, apps, is_here, migrated):
         options = model._meta
         if options.proxy or options.abstract or options.swapped or not is_here(model):
             continue
-        table = {"m": options.label, "c": {}}
+        table = {"m": options.label, "c": {}, "q": uniques_of(model)}
         if not options.managed:
             table["u"] = 1
         if options.app_label not in migrated:
@@ -91,7 +111,8 @@ def merged(tables):
     first = sorted(tables, key=lambda table: (table.get("u", 0), table.get("o", 0)))
     names = {column for table in tables for column in table["c"]}
     columns = {name: merged_column([table["c"][name] for table in first if name in table["c"]]) for name in names}
-    return dict(first[0], c=columns)
+    uniques = {tuple(each) for table in tables for each in table.get("q", [])}
+    return dict(first[0], c=columns, q=sorted(map(list, uniques))) if uniques else dict(first[0], c=columns)
 
 
 def merged_column(needs):
@@ -135,9 +156,12 @@ def is_needs(needs):
         reference = column.get("r", ["", 0])
         return isinstance(column.get("t"), str) and isinstance(reference[0], str)
 
+    def is_names(names):
+        return isinstance(names, list) and all(isinstance(each, str) for each in names)
+
     try:
         return all(
-            isinstance(table["m"], str) and all(map(is_column, table["c"].values()))
+            isinstance(table["m"], str) and all(map(is_column, table["c"].values())) and all(map(is_names, table.get("q", [])))
             for tables in needs.values()
             for table in tables.values()
         )

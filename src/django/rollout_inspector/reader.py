@@ -209,6 +209,12 @@ def of_statement(statement):
         columns = words if known else [found.group(1) or "?"]
         yield {"kind": "unique", "table": found.group(2), "columns": columns, "condition": condition if known else None}
         return
+    found = re.match(r"DROP INDEX (?:CONCURRENTLY )?(?:IF EXISTS )?", statement, re.IGNORECASE)
+    if found:
+        for each in split(re.sub(r"(?i) (CASCADE|RESTRICT)\Z", "", statement[found.end() :])):
+            index = match(name + "(?: ON " + name + ")?", each)
+            if index:
+                yield {"kind": "drop-index", "name": index.group(1), "table": index.group(2)}
     found = match(r"RENAME TABLE " + name + " TO " + name, statement)
     if found and "," not in statement:
         yield {"kind": "rename", "old": found.group(1), "new": found.group(2)}
@@ -275,6 +281,9 @@ def of_action(table, action, statement):
         found = match(r"DROP (?:CONSTRAINT|CHECK) (?:IF EXISTS )?" + column, action)
         if found:
             yield here("drop-check", name=found.group(1))
+        found = match(r"DROP (?:INDEX|KEY) (?:IF EXISTS )?" + column, action)
+        if found:
+            yield here("drop-index", name=found.group(1))
         return
     found = match(r"DROP (?:COLUMN )?(?:IF EXISTS )?" + column, action)
     if found:
