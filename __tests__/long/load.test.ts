@@ -1,6 +1,6 @@
 /** The whole table of migrations under clients, on other versions of Django and on other databases; what is blocked is applied, too. */
 import { beforeAll, describe, expect, test } from '@jest/globals'
-import { casesOf } from '../migrations/load-cases.js'
+import { casesOf, removals } from '../migrations/load-cases.js'
 import {
   costOfPlan,
   countsOf,
@@ -37,14 +37,16 @@ describe.each(runs)('Django %s with %s', (django, engine) => {
   )
 })
 
-describe('where migrations may be held back and bridged', () => {
-  const cases = casesOf('5.2')
+describe.each([
+  ['postgres:17', casesOf('5.2')],
+  ['mariadb', removals],
+] as const)('where migrations may be held back and bridged: %s', (engine, cases) => {
   let outcomes: readonly ReturnType<typeof outcomeOf>[]
 
   beforeAll(async () => {
-    const place = { django: '5.2', engine: 'postgres:17' } as const
+    const place = { django: '5.2', engine }
     const seen = await playUnderLoad(cases, { ...place, control: false, holds: true })
-    process.stdout.write(countsOf(cases, seen, 'Django 5.2, postgres:17, contract: next'))
+    process.stdout.write(countsOf(cases, seen, `Django 5.2, ${engine}, contract: next`))
     outcomes = seen.map(outcomeOf)
   })
 

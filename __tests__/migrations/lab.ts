@@ -305,12 +305,13 @@ export class Lab {
   }
 
   /** Plays two releases. */
-  async place(one: PlacedCase, django: string): Promise<SeenOfPlacing> {
+  async place(one: PlacedCase, django: string, engine = 'postgresql'): Promise<SeenOfPlacing> {
     const database = await this.makeDatabase()
+    const file = { ENGINE: 'django.db.backends.sqlite3', NAME: `/tmp/${database}/shop.sqlite3` }
     const input = JSON.stringify({
       ...one,
       initial: { '0001_initial': one.initial ?? initial },
-      database: databaseAt('postgres', database),
+      database: engine === 'sqlite' ? file : databaseAt('postgres', database),
     })
     const python = ['/venv/bin/python', '/lab/placed.py', `/tmp/${database}`, '/lab/inspector.txt']
     const args = ['exec', '--interactive', this.nameOf(django), ...python]

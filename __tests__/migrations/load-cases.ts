@@ -828,10 +828,68 @@ const byLatestRows: readonly LoadCase[] = [
   },
 ]
 
+const data = (field: string) => initial.replace('("tags"', `("data", ${field}), ("tags"`)
+const withCheck = (condition: string) =>
+  initial
+    .trimEnd()
+    .replace(/,?\s*\]$/, `, ${check('kept', condition)}]\n`)
+    .replace(/^/, withDjango)
+
+/** Removals whose column has a constraint: it stays with the column while they are held back. */
+export const removals: readonly LoadCase[] = [
+  {
+    name: 'a JSON column removed, which may be NULL',
+    kind: 'unsafe',
+    since: 3.1,
+    old: more('data = models.JSONField(null=True)'),
+    new: base,
+    initial: data('models.JSONField(null=True)'),
+    migrations: next('migrations.RemoveField("order", "data")'),
+  },
+  {
+    name: 'a JSON column removed, which has a default',
+    kind: 'unsafe',
+    since: 3.1,
+    old: more('data = models.JSONField(default=dict)'),
+    new: base,
+    initial: data('models.JSONField(default=dict)'),
+    migrations: next('migrations.RemoveField("order", "data")'),
+  },
+  {
+    name: 'a number removed with the check that its default passes',
+    kind: 'unsafe',
+    old: more('data = models.PositiveIntegerField(default=1)'),
+    new: base,
+    initial: data('models.PositiveIntegerField(default=1)'),
+    migrations: next('migrations.RemoveField("order", "data")'),
+  },
+  {
+    name: 'a column removed with its check, which refuses NULL',
+    kind: 'unsafe',
+    old: `${withDjango}${but(ref, '    ref = models.CharField(max_length=50, null=True, default="r")\n')}`,
+    new: but(ref, ''),
+    initial: withCheck('models.Q(ref__isnull=False)'),
+    migrations: next(
+      'migrations.RemoveConstraint("order", "kept"), migrations.RemoveField("order", "ref")',
+    ),
+  },
+  {
+    name: 'a column removed with its check, which looks at another one, too',
+    kind: 'unsafe',
+    old: `${withDjango}${but(ref, '    ref = models.CharField(max_length=50, null=True, default="r")\n')}`,
+    new: but(ref, ''),
+    initial: withCheck('~models.Q(note=models.F("ref"))'),
+    migrations: next(
+      'migrations.RemoveConstraint("order", "kept"), migrations.RemoveField("order", "ref")',
+    ),
+  },
+]
+
 export const loadCases: readonly LoadCase[] = [
   ...ofJudge,
   ...others.map((one): LoadCase => ({ ...one, always: true })),
   ...byLatestRows,
+  ...removals,
 ]
 
 /** Those that mean something to a version of Django, and to a database. */

@@ -336,7 +336,7 @@ class Worker:
 
     def inspected(self, home, needs=None, **spec):
         """The lines of the inspector, and how it ended."""
-        env = dict(os.environ, DJANGO_ROLLOUT_SPEC=json.dumps(dict(spec, marker=marker, volumes=[str(self.folder)])))
+        env = dict(os.environ, DJANGO_ROLLOUT_SPEC=json.dumps(dict(spec, marker=marker, volumes=[sys.argv[1]])))
         if needs:
             env["DJANGO_ROLLOUT_NEEDS_0"] = needs
         words = [sys.executable, "manage.py", "shell", "-v", "0", "-c", self.inspector]

@@ -58,6 +58,19 @@ const alterRef =
   'migrations.AlterField("order", "ref", models.CharField(max_length=50, default=""))'
 const setsRef =
   '    def save(self, *args, **options):\n        self.ref = self.ref or "r"\n        super().save(*args, **options)\n'
+const checkOf = (condition: string) =>
+  `models.CheckConstraint(name="kept", **{"condition" if django.VERSION >= (5, 1) else "check": ${condition}})`
+const lower = 'models.UniqueConstraint(models.functions.Lower("note"), name="kept")'
+const filledLower =
+  'models.UniqueConstraint(models.functions.Coalesce(models.functions.Lower("note"), models.Value("")), name="kept")'
+const imports = 'import django\nimport django.db.models.functions\n'
+const withMeta = (constraint: string) =>
+  `${imports}${base.replace(tags, `${tags}    class Meta:\n        constraints = [${constraint}]\n`)}${ownNote}`
+const withConstraint = (constraint: string) =>
+  `${imports}${initialWith('models.CharField(max_length=50, default="n")').trimEnd().slice(0, -1)} migrations.AddConstraint("order", ${constraint})]\n`
+/** No two rows of the old version are equal. */
+const ownNote =
+  '    def save(self, *args, **options):\n        import uuid\n        self.note = uuid.uuid4().hex if hasattr(self, "note") and not isinstance(self.note, int) else 1\n        super().save(*args, **options)\n'
 const readsShop =
   '    def save(self, *args, **options):\n        self.shop = Shop.objects.get(name="main")\n        super().save(*args, **options)\n'
 const usesSequence =
@@ -359,6 +372,104 @@ export const placedCases: readonly PlacedCase[] = [
     migrations: next(`migrations.AlterUniqueTogether("order", set()), ${removes}`),
     held,
     bridges: ['null-allowed shop_order.note'],
+  },
+  {
+    name: 'a column is removed with a check over it and one that stays',
+    old: withMeta(checkOf('~models.Q(note=models.F("ref"))')),
+    new: `${but(note, '')}    def save(self, *args, **options):\n        self.ref = "n"\n        super().save(*args, **options)\n`,
+    initial: withConstraint(checkOf('~models.Q(note=models.F("ref"))')),
+    migrations: next(`migrations.RemoveConstraint("order", "kept"), ${removes}`),
+    held: [],
+    stays:
+      'shop.0002_next also drops kept, by which shop_order may refuse what the new version writes: put the removal into a migration of its own',
+  },
+  {
+    name: 'the check over a removed column comes off by a migration before it',
+    old: withMeta(checkOf('~models.Q(note=models.F("ref"))')),
+    new: `${but(note, '')}    def save(self, *args, **options):\n        self.ref = "n"\n        super().save(*args, **options)\n`,
+    initial: withConstraint(checkOf('~models.Q(note=models.F("ref"))')),
+    migrations: {
+      ...next('migrations.RemoveConstraint("order", "kept")'),
+      '0003_removed': migration('0002_next', removes),
+    },
+    held: ['shop.0003_removed'],
+    bridges: ['default-set shop_order.note'],
+  },
+  {
+    name: 'a nullable column is removed with a check that it has a value',
+    old: withMeta(checkOf('models.Q(ref__isnull=False)')).replace(
+      ref,
+      '    ref = models.CharField(max_length=50, null=True, default="r")\n',
+    ),
+    new: but(ref, ''),
+    initial: withConstraint(checkOf('models.Q(ref__isnull=False)')),
+    migrations: next(
+      'migrations.RemoveConstraint("order", "kept"), migrations.RemoveField("order", "ref")',
+    ),
+    held: [],
+    stays:
+      'shop.0002_next also drops kept, by which shop_order may refuse what the new version writes: put the removal into a migration of its own',
+  },
+  {
+    name: 'a nullable column is removed with a check that NULL passes',
+    old: withMeta(checkOf('~models.Q(ref="x")')),
+    new: but(ref, ''),
+    initial: withConstraint(checkOf('~models.Q(ref="x")')),
+    migrations: next(
+      'migrations.RemoveConstraint("order", "kept"), migrations.RemoveField("order", "ref")',
+    ),
+    held,
+  },
+  {
+    name: 'a column is removed whose check of SQL goes with it',
+    old: but(ref, '    ref = models.CharField(max_length=50, null=True, default="r")\n'),
+    new: but(ref, ''),
+    initial: `${initialWith('models.CharField(max_length=50, default="n")').trimEnd().slice(0, -1)} migrations.RunSQL("ALTER TABLE shop_order ADD CONSTRAINT kept CHECK (ref IS NOT NULL)")]\n`,
+    migrations: next('migrations.RemoveField("order", "ref")'),
+    held: [],
+    stays:
+      'shop.0002_next also drops kept, by which shop_order may refuse what the new version writes: put the removal into a migration of its own',
+  },
+  {
+    name: 'a number is removed with a check that its default passes',
+    old: withNote('models.PositiveIntegerField(default=1)'),
+    new: but(note, ''),
+    initial: initialWith('models.PositiveIntegerField(default=1)'),
+    migrations: next(removes),
+    held,
+    bridges: ['default-set shop_order.note'],
+  },
+  {
+    name: 'a column is removed with a unique constraint over an expression of it',
+    since: 4.0,
+    old: withMeta(lower),
+    new: but(note, ''),
+    initial: withConstraint(lower),
+    migrations: next(`migrations.RemoveConstraint("order", "kept"), ${removes}`),
+    held,
+    bridges: ['null-allowed shop_order.note'],
+  },
+  {
+    name: 'a column is removed with a unique constraint over an expression that makes a value of NULL',
+    since: 4.0,
+    old: withMeta(filledLower),
+    new: but(note, ''),
+    initial: withConstraint(filledLower),
+    migrations: next(`migrations.RemoveConstraint("order", "kept"), ${removes}`),
+    held: [],
+    stays:
+      'shop.0002_next also drops kept, by which shop_order may refuse what the new version writes: put the removal into a migration of its own',
+  },
+  {
+    name: 'a column with a database default is removed with its unique constraint',
+    since: 5.0,
+    old: `${withNote('models.CharField(max_length=50, db_default="n", unique=True)')}${ownNote}`,
+    new: but(note, ''),
+    initial: initialWith('models.CharField(max_length=50, db_default="n", unique=True)'),
+    migrations: next(removes),
+    held: [],
+    stays:
+      'shop.0002_next also drops shop_order_note_key, by which shop_order may refuse what the new version writes: put the removal into a migration of its own',
   },
   {
     name: 'what allows NULL comes after a removal',

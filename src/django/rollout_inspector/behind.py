@@ -3,6 +3,7 @@
 It would run, and fail, or read and write what is not meant: its column has the name of one that is removed, an older type,
 a constraint that it does not know; or rows are not there that the migration's code makes.
 """
+from rollout_inspector import remaining
 from rollout_inspector.effects import is_code, steps_of
 from rollout_inspector.judge import of_types
 
@@ -26,6 +27,10 @@ def lacks(search, new):
             if columns is None or all(column in need for column in columns):
                 of = "%s.%s" % (table, ",".join(columns)) if columns else table
                 return words(search, event.migration, "drops a constraint on %s, which the new version may violate" % of)
+    found = remaining.refusing(search, new)
+    if found:
+        table, constraint, event = found
+        return words(search, event and event.migration, "drops %s, by which %s may refuse what the new version writes" % (constraint, table))
     for table in sorted(set(search.all.catalog.changed) & set(new)):
         now, then = search.judge.catalog.get(table), search.all.catalog.get(table)
         for column, wanted in sorted(new[table]["c"].items()):

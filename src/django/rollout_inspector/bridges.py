@@ -44,8 +44,10 @@ def loosened(judge, event, table, column):
     quote = connection.ops.quote_name
     editor = connection.SchemaEditorClass(connection, collect_sql=True)
     alter = "ALTER TABLE %s %s"
-    known = judge.catalog.get(table) or {}
-    is_unique = any(column in names for names in known.get("uniques", ()))
+    from rollout_inspector import remaining
+
+    known = (judge.catalog.get(table) or {"columns": {}})["columns"].get(column, {})
+    is_unique = remaining.is_unique(judge, *known.get("origin") or (table, column))
     # A row of others that is the default may be gone.
     if event.constant and not is_unique and not event.field.is_relation:
         literal = literal_of(editor, event.field, event.constant[0])
