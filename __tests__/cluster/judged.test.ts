@@ -36,7 +36,8 @@ test('the plan shows who else uses what is dropped, and what nobody uses', async
   })
 })
 
-test.each(cases)('the judge predicts what the code really does: $name', async (one) => {
+const played = cases.filter(({ seldom }) => !seldom)
+test.each(played)('the judge predicts what the code really does: $name', async (one) => {
   expect(await lab.play(one, django)).toEqual(expected(one))
 })
 

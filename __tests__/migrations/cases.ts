@@ -29,6 +29,8 @@ export interface Case {
   readonly newFails?: readonly string[]
   /** A change of type that breaks for sure: the history knows, the database names types in its own way. */
   readonly sureType?: true
+  /** It is played in `make test-long` only. */
+  readonly seldom?: true
   /** A safe way is offered as code: it breaks nothing. */
   readonly twin?: true
   /** What was found after the migration, and not before it. */
@@ -133,6 +135,17 @@ export const maybeRed = 'models.CharField(max_length=9, null=True)'
 
 const strictRef =
   'migrations.AlterField("order", "ref", models.CharField(max_length=50, default=""))'
+const setsRef = but(
+  tags,
+  `${tags}    def save(self, *args, **more):
+        self.ref = self.ref or "s"
+        super().save(*args, **more)
+`,
+)
+const withoutRef = "; INSERT INTO shop_order (note) VALUES ('without')"
+const hasRef =
+  'migrations.AddConstraint("order", models.CheckConstraint(name="has_ref", **{"condition" if django.VERSION >= (5, 1) else "check": models.Q(ref__isnull=False)}))'
+const bySql = (sql: string) => `migrations.RunSQL("${sql}", migrations.RunSQL.noop)`
 const lite = `
 class Lite(models.Model):
     note = models.CharField(max_length=50, default="l")
@@ -1139,5 +1152,65 @@ del BaseDatabaseWrapper.display_name, DatabaseWrapper.display_name
     running: ['default-gone shop_order.colour'],
     blocked: true,
     oldFails: ['Order.insert'],
+  },
+  {
+    name: 'NULL to NOT NULL over old rows that Django fills, while the old code sets a value',
+    old: setsRef,
+    new: but(ref, '    ref = models.CharField(max_length=50, default="")\n'),
+    ...withRows(strictRef, undefined, withoutRef),
+    running: ['null-refused shop_order.ref'],
+    blocked: false,
+    oldFails: [],
+  },
+  {
+    name: 'a check that rows break before Django fills them',
+    old: setsRef,
+    new: but(ref, '    ref = models.CharField(max_length=50, default="")\n'),
+    ...withRows(`${strictRef}, ${hasRef}`, 'import django\n', withoutRef),
+    running: ['null-refused shop_order.ref', 'check shop_order.has_ref'],
+    blocked: false,
+    oldFails: [],
+    seldom: true,
+  },
+  {
+    name: 'constraints over rows that SQL gives other values',
+    old: setsRef,
+    new: but(ref, '    ref = models.CharField(max_length=50, default="")\n'),
+    ...withRows(
+      bySql(
+        `ALTER TABLE shop_order ALTER ref SET NOT NULL, ALTER ref TYPE varchar(50) USING coalesce(ref, 'r'), ALTER note TYPE varchar(50) USING left(id::text, 5); ALTER TABLE shop_order ADD CHECK (length(note) <= 5), ADD UNIQUE (note)`,
+      ),
+      undefined,
+      withoutRef,
+    ),
+    running: ['null-refused shop_order.ref', 'unique shop_order.note', 'check shop_order.?'],
+    blocked: false,
+    oldFails: ['Order.insert'],
+    newFails: ['Order.insert'],
+  },
+  {
+    name: 'a shorter type by SQL under the longest value',
+    old: base,
+    new: but(note, '    note = models.CharField(max_length=5, default="n")\n'),
+    ...withRows(bySql('ALTER TABLE shop_order ALTER note TYPE varchar(5)')),
+    running: ['narrowed shop_order.note'],
+    coming: ['rows-refuse shop_order.note'],
+    blocked: true,
+    oldFails: [],
+    seldom: true,
+  },
+  {
+    name: 'a text that Django cuts where it is too long',
+    old: but(note, '    note = models.TextField(default="n")\n'),
+    new: but(note, '    note = models.CharField(max_length=5, default="n")\n'),
+    initial: initialWith('models.TextField(default="n")'),
+    ...withRows(
+      'migrations.AlterField("order", "note", models.CharField(max_length=5, default="n"))',
+    ),
+    running: ['retyped shop_order.note'],
+    coming: ['rows-refuse shop_order.note'],
+    blocked: true,
+    oldFails: [],
+    seldom: true,
   },
 ]

@@ -56,6 +56,8 @@ const notHere = new Set([
 const ofPostgres = new Set([
   // MariaDB cannot name one in an INSERT.
   'a unique constraint by which the old code writes, dropped by the field',
+  'constraints over rows that SQL gives other values',
+  'a shorter type by SQL under the longest value',
   'SQL that cannot be read, of another operation',
   'a table made by SQL for a model of the state',
   'a foreign key to another table',

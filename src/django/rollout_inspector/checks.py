@@ -10,7 +10,7 @@ import time
 import tokenize
 
 from rollout_inspector import allows, reader
-from rollout_inspector.judge import parts_of, texts
+from rollout_inspector.judge import of_types, parts_of, texts
 
 # In all, in seconds; each query has its own limit (asking.py).
 longest = 10
@@ -41,6 +41,19 @@ class Check:
         self.words = self.words.replace("<table>", table)
         return self
 
+    def reads(self, table, column):
+        return all(re.search(r"(?<!\w)%s(?!\w)" % re.escape(each), self.query, re.IGNORECASE) for each in (table, column))
+
+    def leave_out(self, column, how, quote):
+        """Asks no row whose value in this column is another one by then (`remade`)."""
+        if how == "filled" and self.where:
+            self.query += " AND %s IS NOT NULL" % quote(column)
+        elif how == "filled" and column in self.columns or how == "cast" and self.rule == "null-refused":
+            # What is equal stays equal.
+            return
+        else:
+            self.query = ""
+
 
 def of(event, effects):
     """Yields what a change asks of the rows, before it is laid over the catalog."""
@@ -51,7 +64,28 @@ def of(event, effects):
     handler, quote = handlers.get(event.kind), effects.connection.ops.quote_name
     for each in handler(event, effects, quote) if handler else ():
         if all(is_as_now(effects, table, column) for column in each.columns):
-            yield each.laid(event, table, quote(table))
+            each.laid(event, table, quote(table))
+            for of, column, how, _ in effects.remade:
+                if each.reads(of, column):
+                    each.leave_out(column, how, quote)
+            yield each
+
+
+def remade(event, effects):
+    """Yields (table, column, how, operation) where rows get other values by the change itself: `filled`, those without one;
+    `cast`, those with one; `using`, any."""
+    from rollout_inspector import needs as fingerprint
+
+    if event.kind == "alter" and event.model._meta.managed:
+        of = (event.model._meta.db_table, event.old.column)
+        if event.old.null and not event.new.null and (event.new.has_default() or is_filled(event.new)):
+            yield of + ("filled", event.operation)
+        types = [fingerprint.type_of(each, effects.connection) for each in (event.old, event.new)]
+        kinds = {parts_of(each)[0] for each in types}
+        if of_types(*types)[0] and (len(kinds) > 1 or not kinds.intersection(texts)):
+            yield of + ("cast", event.operation)
+    elif event.kind == "set" and event.__dict__.get("using"):
+        yield event.table, event.column, "using", event.operation
 
 
 def is_as_now(effects, table, column=""):
@@ -146,8 +180,16 @@ def shortened(old, new, effects, quote):
     from rollout_inspector import needs as fingerprint
 
     (kind, sizes), (other, others) = [parts_of(fingerprint.type_of(each, effects.connection) or "") for each in (old, new)]
+    vendor = effects.connection.vendor
+    if vendor == "sqlite":
+        # It stores any value in any column.
+        return
     if kind in texts and other in ("varchar", "char") and others and (not sizes or others[0] < sizes[0]):
-        yield longer(old.column, others[0], effects, quote)
+        each = longer(old.column, others[0], effects, quote)
+        if vendor == "postgresql" and kind != other:
+            # Django casts, by which the server cuts.
+            each.words += ", which would be cut"
+        yield each
     held, most = limit_of(kind, sizes), limit_of(other, others)
     if held and most and most < held and (kind == other or kind in bytes_of):
         rule = "narrowed" if kind == other else "retyped"
@@ -163,9 +205,8 @@ def limit_of(kind, sizes):
 
 
 def longer(column, most, effects, quote, query=None):
-    length = "length" if effects.connection.vendor == "sqlite" else "char_length"
     words = "<n> of <table> with more than %d characters in %s" % (most, column)
-    return Check("narrowed", column, [column], "%s(%s) > %d" % (length, quote(column), most), words, query)
+    return Check("narrowed", column, [column], "char_length(%s) > %d" % (quote(column), most), words, query)
 
 
 def added(event, effects, quote):
@@ -221,7 +262,9 @@ def changed(event, effects, quote):
         yield nulls(event.column, quote)
     kind, sizes = parts_of(event.__dict__.get("type") or "")
     if kind in ("varchar", "char", "character") and sizes:
-        yield longer(event.column, sizes[0], effects, quote, "")
+        # MySQL cuts, if it is set to.
+        cuts = event.__dict__.get("using") or effects.connection.vendor != "postgresql"
+        yield longer(event.column, sizes[0], effects, quote, "" if cuts else None)
 
 
 def key_of(connection, table):
@@ -326,7 +369,7 @@ def written_since(judge):
 def report(judge, pending):
     """Asks the database, and adds what it finds to the judge's findings."""
     for each in judge.effects.checks:
-        if not each.query or may_be_mended(pending, each.event.operation):
+        if not each.query or may_be_mended(pending, each.event.operation) or is_remade_with(judge, each):
             continue
         rows = ask(judge, "SELECT count(*) FROM (%s LIMIT %d) rollout_c" % (each.query, most_rows))
         count = rows[0][0] if rows else 0
@@ -343,6 +386,12 @@ def report(judge, pending):
         )
         more = {"detail": "%s, and the view %s reads it" % (what, view)}
         judge.report("view-gone", table, column, more, None, event.migration, new={})
+
+
+def is_remade_with(judge, check):
+    """Whether its own SQL gives the rows other values: within a statement the server chooses the order."""
+    made = [each[:2] for each in judge.effects.remade if check.event.model is None and each[3] is check.event.operation]
+    return any(check.reads(*each) for each in made)
 
 
 def may_be_mended(pending, operation):

@@ -224,6 +224,7 @@ class Effects:
         self.kept = set()
         # What the rows of today have to be asked, and what views may read (checks.py).
         self.checks = []
+        self.remade = []
         self.under_views = []
         # Those that names without a schema mean; the first one gets what is made.
         self.schemas = None
@@ -317,12 +318,13 @@ class Effects:
         from rollout_inspector import checks
 
         try:
-            found = list(checks.of(event, self)), list(checks.under_view(event, self))
+            found = list(checks.of(event, self)), list(checks.under_view(event, self)), list(checks.remade(event, self))
         except Exception:
             # A constraint of another package, or of a later Django: what is not asked stops nothing.
             return
         self.checks += found[0]
         self.under_views += found[1]
+        self.remade += found[2]
 
     # Tables
 

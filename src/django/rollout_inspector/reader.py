@@ -295,9 +295,9 @@ def of_action(table, action, statement):
         word = found.group(2).upper().replace("SET DEFAULT NULL", "DROP DEFAULT")
         yield here("set", column=found.group(1), **({"null": word[0] == "D"} if "NULL" in word else {"filled": word[0] == "S"}))
         return
-    found = match(r"ALTER (?:COLUMN )?" + column + r" (?:SET DATA )?TYPE (.+?)(?: USING .*| COLLATE .*)?\Z", action)
+    found = match(r"ALTER (?:COLUMN )?" + column + r" (?:SET DATA )?TYPE (.+?)( COLLATE .*?)?( USING .*)?\Z", action)
     if found:
-        yield here("set", column=found.group(1), type=known_type(found.group(2)))
+        yield here("set", column=found.group(1), type=known_type(found.group(2)), using=bool(found.group(4)))
         return
     found = match(r"ALTER (?:COLUMN )?" + column + r" (ADD GENERATED|SET GENERATED|DROP IDENTITY)", action)
     if found:

@@ -260,6 +260,8 @@ class Judge:
         """Whether rows without a value may be old ones, which a step before fills: who wrote them may not go on."""
         from rollout_inspector.effects import may_fill, steps_of
 
+        if any(each[:2] == (table, column) and each[2] != "cast" for each in self.effects.remade):
+            return True
         event = self.effects.cause_of(table, column)
         for step in steps_of([operation for migration in pending for operation in migration.operations]):
             if may_fill(step):
