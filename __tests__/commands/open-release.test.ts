@@ -1,7 +1,7 @@
 /** What the history gets of a plan. */
 import { expect, test } from '@jest/globals'
 import { contractOf } from '../../src/commands/open-release.js'
-import type { DatabasePlan, Plan } from '../../src/django/inspector.js'
+import type { DatabasePlan, Plan } from '../../src/django/plan.js'
 
 const database = (held: readonly string[], absent: readonly string[]): DatabasePlan => ({
   database: 'default',

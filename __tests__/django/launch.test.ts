@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import type { Starter } from '../../src/django/inspector.js'
+import type { Starter } from '../../src/django/inspector-command.js'
 import { launchOf, type ImageCommand } from '../../src/django/launch.js'
 
 const image = (entrypoint: readonly string[], cmd: readonly string[] = []): ImageCommand => ({

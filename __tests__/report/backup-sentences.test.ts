@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import type { BackupReason } from '../../src/django/inspector.js'
+import type { BackupReason } from '../../src/django/plan.js'
 import { backupReasons } from '../../src/report/backup-sentences.js'
 
 test.each<[BackupReason['why'], string, string]>([

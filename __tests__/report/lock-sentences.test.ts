@@ -1,6 +1,6 @@
 /** What is said of the locks of migrations. */
 import { describe, expect, test } from '@jest/globals'
-import type { HeldLocks, TableLock } from '../../src/django/inspector.js'
+import type { HeldLocks, TableLock } from '../../src/django/plan.js'
 import { lockingOf, type LockHolder, type LockWait } from '../../src/django/locking.js'
 import {
   lockCause,

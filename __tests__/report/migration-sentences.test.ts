@@ -1,7 +1,7 @@
 /** What pending migrations break, in sentences. */
 import { describe, expect, test } from '@jest/globals'
 import { rules } from '../../src/django/inspector.generated.js'
-import type { Plan } from '../../src/django/inspector.js'
+import type { Plan } from '../../src/django/plan.js'
 import type { Judged, MigrationFinding, Rule } from '../../src/django/verdict.js'
 import type { KeptMisfit } from '../../src/state/fit.js'
 import type { Entry } from '../../src/state/history.js'

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import type { RunningVersion } from '../../src/django/inspector.js'
+import type { RunningVersion } from '../../src/django/inspector-env.js'
 import { needsFileOf, readNeedsFile } from '../../src/state/needs-file.js'
 
 const databases = [{ database: 'default', applied: { shop: '0002_note' } }] as never

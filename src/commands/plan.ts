@@ -1,7 +1,7 @@
 /** Shows what a release would migrate, judged against the live database and all versions that run. Applies nothing. */
 import { findSource } from '../docker/source.js'
 import { fail } from '../failure/failure.js'
-import type { Plan } from '../django/inspector.js'
+import type { Plan } from '../django/plan.js'
 import { backupReasons } from '../report/backup-sentences.js'
 import { unheldWarnings } from '../report/contract-sentences.js'
 import { poolerWarnings } from '../report/lock-sentences.js'

@@ -1,6 +1,7 @@
 /** How far a run has come, and how it ended: the report is a function of both (report-builder.ts). */
 import type { TestReport } from '../django/test-output.js'
-import type { Databases, Plan } from '../django/inspector.js'
+import type { Databases } from '../django/identity.js'
+import type { Plan } from '../django/plan.js'
 import type { Image } from '../docker/image.js'
 import type { Source } from '../docker/source.js'
 import { Failure, type Cause } from '../failure/failure.js'

@@ -1,5 +1,6 @@
 /** Migrations that are held back until no running version needs what they remove, and what makes up for them. Pure. */
 import type { Container, PodSpec } from 'kubernetes-types/core/v1'
+import { isRecord, isText } from './json.js'
 import type { ImageCommand } from './launch.js'
 import type { Rule } from './verdict.js'
 
@@ -152,14 +153,6 @@ function isListOf<T>(json: unknown, is: (one: unknown) => one is T): json is T[]
   return Array.isArray(json) && json.every(is)
 }
 
-function isText(json: unknown): json is string {
-  return typeof json === 'string'
-}
-
 function isCount(json: unknown): json is number {
   return typeof json === 'number'
-}
-
-function isRecord(json: unknown): json is Readonly<Record<string, unknown>> {
-  return typeof json === 'object' && json !== null && !Array.isArray(json)
 }

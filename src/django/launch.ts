@@ -1,6 +1,6 @@
 /** How the web is started, by its container and by its image: what the migration has to begin with too. Pure. */
 import type { Container } from 'kubernetes-types/core/v1'
-import type { Starter } from './inspector.js'
+import type { Starter } from './inspector-command.js'
 import { startsRole } from './roles.js'
 
 /** What an image runs by default. */

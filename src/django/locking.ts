@@ -1,4 +1,5 @@
 /** What a migration reports about the tables that it locks: lines of `rollout_inspector/guard.py`. */
+import { isRecord } from './json.js'
 
 export type Locking =
   /** Django has begun, and looks before it locks. */
@@ -81,8 +82,4 @@ function wordOf(json: unknown): string | undefined {
   if (typeof json !== 'string') return undefined
   const word = json.replaceAll(/[\p{Cc}\p{Cf}\s]+/gu, ' ').trim()
   return word === '' ? undefined : word
-}
-
-function isRecord(json: unknown): json is Readonly<Record<string, unknown>> {
-  return typeof json === 'object' && json !== null && !Array.isArray(json)
 }

@@ -1,4 +1,5 @@
 /** What the inspector reports about the reversal of migrations (`rollout_inspector/reverse.py`). */
+import { isRecord, listOf, textOf } from './json.js'
 import { misfitOf, type Misfit } from './verdict.js'
 
 /** tell: nothing is reversed; lossless: only what drops no stored value; any. */
@@ -111,18 +112,4 @@ function databaseOf(json: unknown): DatabaseReversal | undefined {
 function keyOf(json: unknown): string | undefined {
   const [rule, ...names] = listOf(json, textOf) ?? []
   return rule === undefined ? undefined : `${rule} ${names.filter((name) => name !== '').join('.')}`
-}
-
-function listOf<T>(json: unknown, read: (item: unknown) => T | undefined): T[] | undefined {
-  if (!Array.isArray(json)) return undefined
-  const items = json.map(read).filter((item) => item !== undefined)
-  return items.length === json.length ? items : undefined
-}
-
-function textOf(json: unknown): string | undefined {
-  return typeof json === 'string' ? json : undefined
-}
-
-function isRecord(json: unknown): json is Readonly<Record<string, unknown>> {
-  return typeof json === 'object' && json !== null && !Array.isArray(json)
 }

@@ -1,5 +1,6 @@
 /** The Celery tasks of versions, as the inspector packs them (rollout_inspector/tasks.py). Pure. */
 import { inflateSync } from 'node:zlib'
+import { isRecord } from './json.js'
 
 /** What a task may be called with. */
 interface Parameters {
@@ -60,10 +61,6 @@ function isPacked(json: unknown): json is Packed {
 
 function areNames(json: unknown): boolean {
   return Array.isArray(json) && json.every((one) => typeof one === 'string')
-}
-
-function isRecord(json: unknown): json is Readonly<Record<string, unknown>> {
-  return typeof json === 'object' && json !== null && !Array.isArray(json)
 }
 
 export function mismatch(running: Tasks, coming: Tasks): Mismatch {

@@ -1,4 +1,5 @@
 /** What the inspector reports about migrations that the running version does not survive. */
+import { isRecord, listOf, textOf } from './json.js'
 import { rules } from './inspector.generated.js'
 
 /** A rule by which migrations are judged: `rollout_inspector/rules.json` has their sentences. */
@@ -253,18 +254,4 @@ function isRule(name: unknown): name is Rule {
 
 function isOneOf<const T extends string>(word: unknown, words: readonly T[]): word is T {
   return (words as readonly unknown[]).includes(word)
-}
-
-function listOf<T>(json: unknown, read: (item: unknown) => T | undefined): T[] | undefined {
-  if (!Array.isArray(json)) return undefined
-  const items = json.map(read).filter((item) => item !== undefined)
-  return items.length === json.length ? items : undefined
-}
-
-function textOf(json: unknown): string | undefined {
-  return typeof json === 'string' ? json : undefined
-}
-
-function isRecord(json: unknown): json is Readonly<Record<string, unknown>> {
-  return typeof json === 'object' && json !== null && !Array.isArray(json)
 }

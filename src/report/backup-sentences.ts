@@ -1,5 +1,5 @@
 /** Why a backup comes before a migration. Pure. */
-import type { BackupReason } from '../django/inspector.js'
+import type { BackupReason } from '../django/plan.js'
 
 /** Returns a reason each: `shop.0014_no_note drops shop_order.note`. */
 export function backupReasons(reasons: readonly BackupReason[]): readonly string[] {

@@ -6,7 +6,7 @@ import type {
   HeldMigration,
   MadeBridge,
 } from '../django/contract.js'
-import type { DatabasePlan } from '../django/inspector.js'
+import type { DatabasePlan } from '../django/plan.js'
 import type { JudgedVersion } from '../django/verdict.js'
 import { versionName } from './migration-sentences.js'
 

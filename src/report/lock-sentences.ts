@@ -1,6 +1,6 @@
 /** The locks of migrations, in sentences. Pure. */
 import type { LockHolder, Locking, LockWait } from '../django/locking.js'
-import type { DatabasePlan, TableLock } from '../django/inspector.js'
+import type { DatabasePlan, TableLock } from '../django/plan.js'
 import type { Cause } from '../failure/failure.js'
 import { seconds } from './sentences.js'
 

@@ -1,7 +1,7 @@
 /** What pending migrations break, in sentences: the rules of the inspector, filled in. Pure. */
 import { rules } from '../django/inspector.generated.js'
 import type { ContractPolicy } from '../django/contract.js'
-import type { DatabasePlan, Plan } from '../django/inspector.js'
+import type { DatabasePlan, Plan } from '../django/plan.js'
 import type {
   Judged,
   JudgedVersion,

@@ -2,7 +2,9 @@
  * A plan without a cluster: the image runs on this machine, with an empty PostgreSQL that is first brought to the
  * migrations which are applied where the application runs.
  */
-import { inspectorEnv, planCommand, type DatabasePlan, type Plan } from '../django/inspector.js'
+import { inspectorEnv } from '../django/inspector-env.js'
+import { planCommand } from '../django/inspector-command.js'
+import { type DatabasePlan, type Plan } from '../django/plan.js'
 import { lastError, describeTraceback } from '../django/traceback.js'
 import type { Built } from '../docker/build.js'
 import { runInImage } from '../docker/run-tests.js'

@@ -7,7 +7,7 @@ import type { Cluster } from '../kubernetes/cluster.js'
 import { isOfRepository } from '../kubernetes/image.js'
 import { checkManaged, managed, nameFor } from '../kubernetes/managed.js'
 import { collection } from '../kubernetes/paths.js'
-import type { KeptNeeds } from '../django/inspector.js'
+import type { KeptNeeds } from '../django/inspector-env.js'
 import type { Clock } from '../platform/platform.js'
 import {
   added,

@@ -1,5 +1,7 @@
 /** What runs, in a file: a plan without a cluster compares with it. Pure. */
-import type { Leaves, Plan, RunningVersion } from '../django/inspector.js'
+import type { Leaves, RunningVersion } from '../django/inspector-env.js'
+import type { Plan } from '../django/plan.js'
+import { isRecord, isText } from '../django/json.js'
 import { isNeeds } from '../django/verdict.js'
 
 export interface NeedsFile {
@@ -54,12 +56,4 @@ function parsed(text: string): unknown {
   } catch {
     return undefined
   }
-}
-
-function isRecord(json: unknown): json is Readonly<Record<string, unknown>> {
-  return typeof json === 'object' && json !== null && !Array.isArray(json)
-}
-
-function isText(json: unknown): json is string {
-  return typeof json === 'string'
 }

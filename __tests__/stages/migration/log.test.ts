@@ -1,5 +1,7 @@
 import { expect, test } from '@jest/globals'
-import type { DatabasePlan, Identity, Plan, Refused } from '../../../src/django/inspector.js'
+import type { DatabasePlan, Plan } from '../../../src/django/plan.js'
+import type { Identity } from '../../../src/django/identity.js'
+import type { Refused } from '../../../src/django/inspector-log.js'
 import {
   alsoPassed,
   comparisonLacks,

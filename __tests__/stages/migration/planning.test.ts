@@ -1,7 +1,7 @@
 /** Each plan waits for pods that are ending, the one after a backup as well as the first one. */
 import { expect, test } from '@jest/globals'
 import type { Pod } from 'kubernetes-types/core/v1'
-import type { Plan } from '../../../src/django/inspector.js'
+import type { Plan } from '../../../src/django/plan.js'
 import type { MigrationInput } from '../../../src/stages/migration/job.js'
 import { Planning } from '../../../src/stages/migration/planning.js'
 import type { Migration } from '../../../src/stages/migration/run.js'

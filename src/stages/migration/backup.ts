@@ -1,6 +1,6 @@
 /** The backup before a migration: a Job of a CronJob in the namespace, as `kubectl create job --from` makes it. */
 import type { CronJob, Job } from 'kubernetes-types/batch/v1'
-import type { BackupWhen } from '../../django/inspector.js'
+import type { BackupWhen } from '../../django/plan.js'
 import type { Settings } from '../../options/table.js'
 import { pinned, type Image } from '../../docker/image.js'
 import { Failure, fail, type Cause } from '../../failure/failure.js'

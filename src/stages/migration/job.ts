@@ -1,14 +1,10 @@
 /** The Job of a migration: made from the web workload's template, and created under a free name. */
 import type { Job } from 'kubernetes-types/batch/v1'
 import type { PersistentVolumeClaim, Pod, PodSpec, Service } from 'kubernetes-types/core/v1'
-import {
-  databasesOfJson,
-  inspectorEnv,
-  planCommand,
-  startedCommand,
-  type BackupWhen,
-  type RunningVersion,
-} from '../../django/inspector.js'
+import { databasesOfJson } from '../../django/identity.js'
+import { inspectorEnv, type RunningVersion } from '../../django/inspector-env.js'
+import { planCommand, startedCommand } from '../../django/inspector-command.js'
+import { type BackupWhen } from '../../django/plan.js'
 import {
   jobName,
   lastingFolders,

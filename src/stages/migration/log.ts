@@ -1,8 +1,7 @@
 /** Reads what a migration's container writes, for the program and for people. */
+import { databasesOf, isPlain } from '../../django/migrate-command.js'
 import {
-  databasesOf,
   isMarked,
-  isPlain,
   migrationBegins,
   readBridge,
   readLocking,
@@ -13,11 +12,10 @@ import {
   readReversed,
   readVerified,
   unmarked,
-  type DatabasePlan,
-  type Identity,
-  type Plan,
   type Refused,
-} from '../../django/inspector.js'
+} from '../../django/inspector-log.js'
+import { type DatabasePlan, type Plan } from '../../django/plan.js'
+import { type Identity } from '../../django/identity.js'
 import type { ContractPolicy } from '../../django/contract.js'
 import type { Locking, LockWait } from '../../django/locking.js'
 import type { Misfit, Verified } from '../../django/verdict.js'

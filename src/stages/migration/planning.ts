@@ -1,5 +1,5 @@
 /** The plans of a migration: the first one, and the one after a backup. */
-import type { BackupReason, Plan } from '../../django/inspector.js'
+import type { BackupReason, Plan } from '../../django/plan.js'
 import { backupReasons } from '../../report/backup-sentences.js'
 import type { StageLog } from '../../platform/stage-log.js'
 import type { OpenContext } from '../context.js'

@@ -4,8 +4,8 @@
  * found here, before any running pod is touched.
  */
 import type { Pod } from 'kubernetes-types/core/v1'
-import { isPlain } from '../../django/inspector.js'
-import type { Plan } from '../../django/inspector.js'
+import { isPlain } from '../../django/migrate-command.js'
+import type { Plan } from '../../django/plan.js'
 import { brokenBy, type Misfit, type Verified } from '../../django/verdict.js'
 import { retryTransient } from '../../kubernetes/retry.js'
 import { collection } from '../../kubernetes/paths.js'
