@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { dirname } from 'node:path'
 import { catalogMigration, Site } from '../e2e/site.js'
-import { kubectl } from '../e2e/stack.js'
+import { kubectl, must, stack } from '../e2e/stack.js'
 import { startWebhook } from '../e2e/webhook.js'
 
 let shop: Site
@@ -129,6 +129,62 @@ class Migration(migrations.Migration):
       cause: { code: 'manifest-invalid', sentence: 'deploy/none.yaml: there is no such file' },
     },
   })
+})
+
+test('the pod of a Job gets no requests and is counted nowhere, or is not Ready where a policy requires its labels', async () => {
+  const own = (...args: readonly string[]) => kubectl('-n', shop.namespace, ...args)
+  const apply = (...objects: readonly object[]) =>
+    must('kubectl', ['-n', shop.namespace, 'apply', '-f', '-'], { env: stack.env, input: objects.map((one) => JSON.stringify(one)).join('\n---\n') })
+  const untilTable = (name: string) =>
+    `python manage.py shell -c "import time; from django.db import connection as c; [time.sleep(.1) for _ in iter(lambda: '${name}' in c.introspection.table_names(), True)]"`
+  /** The running pod of the Job: its label, and how the Service `web` knows it. */
+  const look = async (attempt: number) => {
+    const job = `shop-command-${third.slice(0, 7)}-${attempt}`
+    const pod = `--selector=job-name=${job}`
+    await own('wait', `job/${job}`, '--for=create', '--timeout=90s')
+    await own('wait', `job/${job}`, '--for=jsonpath={.status.active}=1', '--timeout=60s')
+    await own('wait', 'pods', pod, '--for=jsonpath={.status.phase}=Running', '--timeout=60s')
+    const [name = '', app] = (await own('get', 'pods', pod, '-o', 'jsonpath={.items[0].metadata.name} {.items[0].metadata.labels.app}')).split(' ')
+    const slices = ['endpointslices', '-l', 'kubernetes.io/service-name=web']
+    const endpoint = `jsonpath={.items[*].endpoints[?(@.targetRef.name=="${name}")].conditions.ready}`
+    return { name, app, ready: await own('get', ...slices, '-o', endpoint) }
+  }
+  const scaled = async () => {
+    const scale = await own('get', '--raw', `/apis/apps/v1/namespaces/${shop.namespace}/deployments/web/scale`)
+    const { status } = JSON.parse(scale) as { readonly status: { readonly selector: string } }
+    return own('get', 'pods', '-l', status.selector, '-o', 'name')
+  }
+  const selector = { matchLabels: { app: 'web' } }
+  const budget = { apiVersion: 'policy/v1', kind: 'PodDisruptionBudget', metadata: { name: 'web' }, spec: { maxUnavailable: 1, selector } }
+  const policy = (name: string, podSelector: object, egress: readonly object[]) => ({
+    apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy', metadata: { name },
+    spec: { podSelector, policyTypes: ['Egress'], egress },
+  })
+  const allowed = ['wait', 'pdb/web', '--for=jsonpath={.status.disruptionsAllowed}=1', '--timeout=60s']
+
+  const third = await shop.commit('Third', { 'README.md': 'Third\n' })
+  const running = shop.release({ bake: '0', 'before-rollout': `${untilTable('go')}\n${untilTable('go_on')}` })
+  const free = await look(1)
+  expect(free).toMatchObject({ app: 'web-migrate', ready: '' })
+  expect(await scaled()).not.toContain(free.name)
+  // It is created beside the pod: where it selects a Job's pod too, it is never computed.
+  await apply(budget)
+  await own(...allowed)
+
+  await apply(policy('none', {}, []), policy('web', selector, [{}]), policy('postgres', { matchLabels: { app: 'postgres' } }, [{}]))
+  await shop.sql('CREATE TABLE go ()')
+  expect(await look(2)).toMatchObject({ app: 'web', ready: 'false' })
+  await shop.sql('CREATE TABLE go_on ()')
+
+  const released = await running
+  expect(released).toMatchObject({ code: 0, report: { result: 'deployed', warnings: [] } })
+  expect(released.output).toContain(
+    "poddisruptionbudget/web selects the migration's pod too, by labels that networkpolicy/web requires: the pod is never Ready, and is removed when it has ended",
+  )
+  expect(await own('get', 'jobs', '-o', 'name')).not.toContain(`-command-${third.slice(0, 7)}-2`)
+  await own(...allowed)
+  await own('delete', 'pdb,networkpolicies', '--all')
+  await shop.sql('DROP TABLE go, go_on')
 })
 
 test('a container that a webhook adds to every pod keeps no Job from ending', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import type { PodSpec, PodTemplateSpec, Volume } from 'kubernetes-types/core/v1'
-import { jobName, lastingFolders, matches, migrationJob } from '../../src/django/job.js'
+import { jobName, lastingFolders, migrationJob } from '../../src/django/job.js'
 import type { MigrationJobOptions } from '../../src/django/job.js'
 
 const template: PodTemplateSpec = {
@@ -89,7 +89,11 @@ const how: MigrationJobOptions = {
   command: ['/bin/sh', '-c', 'echo $(HOME) $$'],
   env: [{ name: 'DJANGO_ROLLOUT_SPEC', value: '{}' }],
   timeoutSeconds: 600,
-  selectors: [{ of: 'service/web', selector: { matchLabels: { app: 'web' } } }],
+  near: {
+    selectors: [{ of: 'service/web', selector: { matchLabels: { app: 'web' } } }],
+    policies: [],
+    others: [],
+  },
 }
 
 test('a Job that only plans is no release’s to end, and its pod is that of a migration', () => {
@@ -112,6 +116,7 @@ test('the Job has labels, limits and a container like the web', () => {
   }
   expect(migrationJob(how)).toEqual({
     is: 'made',
+    isCounted: false,
     notes: [
       'init container schema is skipped: it runs or awaits the migration itself',
       'container worker is skipped: it would run the same code during the migration',
@@ -131,10 +136,9 @@ test('the Job has labels, limits and a container like the web', () => {
         ttlSecondsAfterFinished: 3600,
         template: {
           metadata: {
-            labels,
+            labels: { app: 'web-migrate', 'sidecar.istio.io/inject': 'true', ...labels },
             annotations: {
               'vault.hashicorp.com/agent-inject': 'true',
-              'sidecar.istio.io/inject': 'false',
               'linkerd.io/inject': 'enabled',
               'cluster-autoscaler.kubernetes.io/safe-to-evict': 'false',
               'karpenter.sh/do-not-disrupt': 'true',
@@ -151,6 +155,7 @@ test('the Job has labels, limits and a container like the web', () => {
             hostAliases: [{ ip: '10.0.0.1', hostnames: ['db'] }],
             securityContext: { runAsNonRoot: true },
             hostname: 'web',
+            readinessGates: [{ conditionType: 'django-rollout/serves' }],
             priorityClassName: 'high',
             runtimeClassName: 'gvisor',
             enableServiceLinks: false,
@@ -217,6 +222,7 @@ test('a plain template gets nothing that it does not need', () => {
   expect(made).toMatchObject({ is: 'made', notes: [] })
   expect(made.is === 'made' && made.job.spec?.template.spec).toEqual({
     restartPolicy: 'Never',
+    readinessGates: [{ conditionType: 'django-rollout/serves' }],
     terminationGracePeriodSeconds: 5,
     containers: [
       { name: 'app', image: how.image, command: ['/bin/sh', '-c', 'echo $$(HOME) $$$$'] },
@@ -264,7 +270,6 @@ describe('a label or annotation of the web that a container reads', () => {
     )
     expect(pod.spec?.containers[0]?.env).toEqual([{ name: 'A', ...expected }])
     expect(pod.spec?.initContainers?.[0]?.env).toEqual([{ name: 'A', ...expected }])
-    expect(Object.keys(pod.metadata?.labels ?? {})).not.toContain('shard')
   })
 
   test('becomes an annotation of the Job when it is read from a file', () => {
@@ -291,7 +296,6 @@ describe('a label or annotation of the web that a container reads', () => {
         ['name', 'metadata.name'],
       ])
     }
-    expect(Object.keys(pod.metadata?.labels ?? {})).not.toContain('shard')
   })
 
   test('stays when an injector of variables needs it', () => {
@@ -366,12 +370,59 @@ test.each([
   ).toEqual(folders)
 })
 
-test('a selector that would catch the pod is a problem', () => {
-  const selector = { matchLabels: { 'django-rollout/app': 'shop' } }
-  expect(migrationJob({ ...how, selectors: [{ of: 'service/all', selector }] })).toEqual({
-    is: 'impossible',
-    problem:
-      "the selector of service/all would match the migration's pod (its labels: app.kubernetes.io/managed-by=django-rollout, django-rollout/app=shop, django-rollout/job=migrate)",
+describe('a selector that matches the pod', () => {
+  const all = { of: 'service/all', selector: { matchLabels: { 'django-rollout/app': 'shop' } } }
+
+  test('is a problem where it takes pods that are not Ready', () => {
+    const near = { ...how.near, selectors: [{ ...all, takesUnready: true }] } as const
+    expect(migrationJob({ ...how, near })).toEqual({
+      is: 'impossible',
+      problem:
+        "the selector of service/all would match the migration's pod (its labels: app=web, sidecar.istio.io/inject=true, app.kubernetes.io/managed-by=django-rollout, django-rollout/app=shop, django-rollout/job=migrate)",
+    })
+  })
+
+  test('counts it, and a pod that has ended too: it does not stay', () => {
+    const made = migrationJob({ ...how, near: { ...how.near, selectors: [all] } })
+    if (made.is !== 'made') throw new Error(made.problem)
+    expect(made.isCounted).toBe(true)
+    expect(made.job.spec?.ttlSecondsAfterFinished).toBe(60)
+    expect(made.notes[0]).toBe(
+      "service/all selects the migration's pod too: the pod is never Ready, and is removed when it has ended",
+    )
+  })
+
+  const policies = [
+    { metadata: { name: 'out' }, spec: { podSelector: {}, policyTypes: ['Egress'] } },
+    {
+      metadata: { name: 'db' },
+      spec: { podSelector: { matchLabels: { app: 'web' } }, egress: [{}] },
+    },
+  ]
+  const notesOf = (near: Partial<MigrationJobOptions['near']>) => {
+    const made = migrationJob({ ...how, near: { ...how.near, ...near } })
+    return made.is === 'made' ? made.notes.slice(0, -3) : [made.problem]
+  }
+
+  test('is named with the policy that requires its labels', () => {
+    expect(notesOf({ policies })).toEqual([
+      "service/web selects the migration's pod too, by labels that networkpolicy/db requires: the pod is never Ready, and is removed when it has ended",
+    ])
+  })
+
+  test('is evaded in spite of a policy where it takes pods that are not Ready', () => {
+    const selectors = how.near.selectors.map((one) => ({ ...one, takesUnready: true as const }))
+    expect(notesOf({ policies, selectors })).toEqual([
+      "networkpolicy/db does not let the migration's pod pass as the web: its labels must differ",
+    ])
+  })
+
+  test('is evaded where policies are not known, and the log says what that may cost', () => {
+    const { policies: _, ...near } = how.near
+    const made = migrationJob({ ...how, near })
+    expect(made.is === 'made' && made.notes[0]).toBe(
+      "the account may not list NetworkPolicies: those that know the web by app=web do not let the migration's pod pass",
+    )
   })
 })
 
@@ -379,31 +430,6 @@ test('a missing container is a problem', () => {
   expect(migrationJob({ ...how, container: 'web' })).toEqual({
     is: 'impossible',
     problem: 'the template has no container web',
-  })
-})
-
-describe('a selector is compared with labels', () => {
-  const labels = { app: 'shop', tier: 'job' }
-  test.each([
-    [{}, false],
-    [{ matchLabels: {} }, false],
-    [{ matchLabels: { app: 'shop' } }, true],
-    [{ matchLabels: { app: 'shop', tier: 'web' } }, false],
-    [{ matchExpressions: [{ key: 'tier', operator: 'In', values: ['job', 'web'] }] }, true],
-    [{ matchExpressions: [{ key: 'tier', operator: 'In', values: ['web'] }] }, false],
-    [{ matchExpressions: [{ key: 'tier', operator: 'NotIn', values: ['web'] }] }, true],
-    [{ matchExpressions: [{ key: 'zone', operator: 'NotIn', values: ['a'] }] }, true],
-    [{ matchExpressions: [{ key: 'tier', operator: 'NotIn', values: ['job'] }] }, false],
-    [{ matchExpressions: [{ key: 'tier', operator: 'Exists' }] }, true],
-    [{ matchExpressions: [{ key: 'zone', operator: 'Exists' }] }, false],
-    [{ matchExpressions: [{ key: 'zone', operator: 'DoesNotExist' }] }, true],
-    [{ matchExpressions: [{ key: 'tier', operator: 'DoesNotExist' }] }, false],
-    [
-      { matchLabels: { app: 'shop' }, matchExpressions: [{ key: 'zone', operator: 'Exists' }] },
-      false,
-    ],
-  ])('and %j matches: %s', (selector, matched) => {
-    expect(matches(selector, labels)).toBe(matched)
   })
 })
 

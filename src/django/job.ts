@@ -8,8 +8,8 @@ import type {
   PodTemplateSpec,
   Volume,
 } from 'kubernetes-types/core/v1'
-import type { LabelSelector } from 'kubernetes-types/meta/v1'
 import { appLabel, runAnnotation } from '../kubernetes/jobs.js'
+import { podLabels, type Neighbours, type PodLabels } from './pod-labels.js'
 
 export interface MigrationJobOptions {
   /** See `jobName`. */
@@ -41,11 +41,11 @@ export interface MigrationJobOptions {
   readonly plansOnly?: boolean
   /** How long the ended Job is kept for inspection; default: an hour. */
   readonly keepSeconds?: number
-  /** Of all Services and workloads in the namespace: none of them may match the Job's pod. */
-  readonly selectors: readonly NamedSelector[]
+  /** What selects pods in the namespace. */
+  readonly near: Neighbours
 }
 
-/** The label that marks a pod. */
+/** The labels and annotations of a pod. */
 export interface PodMarks {
   readonly labels: Readonly<Record<string, string>>
   readonly annotations: Readonly<Record<string, string>>
@@ -63,25 +63,23 @@ export function runOf({ metadata }: Job): string | undefined {
   return metadata?.annotations?.[runAnnotation]
 }
 
-export interface NamedSelector {
-  /** For people: `service/web`. */
-  readonly of: string
-  /** A Service's plain map goes into `matchLabels`. */
-  readonly selector: LabelSelector
-}
-
 export type MigrationJob =
   | {
       readonly is: 'made'
       readonly job: Job
       /** Differences from the template that may matter to the user. */
       readonly notes: readonly string[]
+      /** Something counts its pod, one that has ended too: it is removed at its end. */
+      readonly isCounted: boolean
     }
   | {
       readonly is: 'impossible'
       /** A sentence without a full stop. */
       readonly problem: string
     }
+
+/** How long a Job that something counts is kept after a run that was killed, in seconds. */
+const briefSeconds = 60
 
 /** What a Job that is made of the web's template does. */
 export type JobKind = 'migrate' | 'plan' | 'command'
@@ -117,24 +115,27 @@ export function migrationJob(options: MigrationJobOptions): MigrationJob {
   if (!spec || !container)
     return { is: 'impossible', problem: `the template has no container ${name}` }
 
-  const labels = migrationLabels(options.app)
-  const caught = options.selectors.find(({ selector }) => matches(selector, labels))
+  const own = migrationLabels(options.app)
+  const marks = marksOf(options)
+  const found = podLabels(template.metadata?.labels ?? {}, own, marks.labels, options.near)
+  const caught = found.matched.find(({ takesUnready }) => takesUnready)
   if (caught) {
-    const problem = `the selector of ${caught.of} would match the migration's pod (its labels: ${listed(labels)})`
+    const problem = `the selector of ${caught.of} would match the migration's pod (its labels: ${listed({ ...found.labels, ...own })})`
     return { is: 'impossible', problem }
   }
 
-  const notes: string[] = []
-  const marks = marksOf(options)
+  const notes = labelNotes(found, template.metadata?.labels ?? {}, options.near)
+  const isCounted = found.matched.length > 0
   const marked: Record<string, string> = {}
   const pod = markedPod(podOf(spec, options, container, notes), marks, marked)
   const annotations = {
-    ...annotationsOf(template.metadata?.annotations ?? {}, options.sha),
+    ...annotationsOf(template.metadata ?? {}, options.sha),
     ...marked,
   }
   return {
     is: 'made',
     notes,
+    isCounted,
     job: {
       apiVersion: 'batch/v1',
       kind: 'Job',
@@ -147,9 +148,9 @@ export function migrationJob(options: MigrationJobOptions): MigrationJob {
         // A failed migration is never retried automatically: it needs a decision.
         backoffLimit: 0,
         activeDeadlineSeconds: options.timeoutSeconds,
-        ttlSecondsAfterFinished: options.keepSeconds ?? 3600,
+        ttlSecondsAfterFinished: options.keepSeconds ?? (isCounted ? briefSeconds : 3600),
         template: {
-          metadata: { labels: { ...labels, ...injectorsOf(marks) }, annotations },
+          metadata: { labels: { ...injectorsOf(marks), ...found.labels, ...own }, annotations },
           spec: pod,
         },
       },
@@ -184,33 +185,35 @@ export function migrationLabels(app: string): Readonly<Record<string, string>> {
   }
 }
 
-/** Whether a selector matches labels. An empty one counts as none: of a Service, it picks no pods. */
-export function matches(
-  selector: LabelSelector,
-  labels: Readonly<Record<string, string>>,
-): boolean {
-  const wanted = Object.entries(selector.matchLabels ?? {})
-  const expressions = selector.matchExpressions ?? []
-  if (wanted.length + expressions.length === 0) return false
-  return (
-    wanted.every(([key, value]) => labels[key] === value) &&
-    expressions.every(({ key, operator, values = [] }) => {
-      const value = labels[key]
-      switch (operator) {
-        case 'In':
-          return value !== undefined && values.includes(value)
-        case 'NotIn':
-          return value === undefined || !values.includes(value)
-        case 'Exists':
-          return value !== undefined
-        case 'DoesNotExist':
-          return value === undefined
-        default:
-          // An operator that we do not know might match: better no Job than one that gets traffic.
-          return true
-      }
-    })
-  )
+/** Says where the pod is not let in as the web, or is counted. */
+function labelNotes(
+  { changed, matched, lost, wanted }: PodLabels,
+  template: Readonly<Record<string, string>>,
+  { policies }: Neighbours,
+): string[] {
+  const policy = (names: readonly string[]) =>
+    names.map((name) => `networkpolicy/${name}`).join(', ')
+  const by = (keys: readonly string[]) =>
+    keys.map((key) => `${key}=${template[key] ?? ''}`).join(', ')
+  return [
+    ...(policies || changed.length === 0
+      ? []
+      : [
+          `the account may not list NetworkPolicies: those that know the web by ${by(changed)} do not let the migration's pod pass`,
+        ]),
+    ...(lost.length === 0
+      ? []
+      : [
+          `${policy(lost)} does not let the migration's pod pass as the web: its labels must differ`,
+        ]),
+    ...(matched.length === 0
+      ? []
+      : [
+          `${matched.map(({ of }) => of).join(', ')} selects the migration's pod too${
+            wanted.length > 0 ? `, by labels that ${policy(wanted)} requires` : ''
+          }: the pod is never Ready, and is removed when it has ended`,
+        ]),
+  ]
 }
 
 function podOf(
@@ -222,7 +225,6 @@ function podOf(
   // Everything that is not named here is kept, so that what Kubernetes adds to pods later is kept too.
   const {
     topologySpreadConstraints: _spread,
-    readinessGates: _gates,
     schedulingGates: _held,
     activeDeadlineSeconds: _deadline,
     nodeName: _node,
@@ -247,6 +249,8 @@ function podOf(
   const affinity = node === undefined ? near : onNode(near, node)
   return {
     ...kept,
+    // It is never set: no Service, created meanwhile or by labels that it shares, sends requests here.
+    readinessGates: [{ conditionType: 'django-rollout/serves' }],
     ...(Object.keys(affinity).length > 0 ? { affinity } : {}),
     ...(node !== undefined && {
       // Its pods run there: that no new ones are wanted must not keep a claim from being reached.
@@ -409,7 +413,7 @@ function marksOf({ template, live }: MigrationJobOptions): PodMarks {
 }
 
 /**
- * Labels that change a pod's environment and select nothing: one says who may use Azure's identities
+ * Labels of admission that change a pod's environment: one says who may use Azure's identities
  * (https://azure.github.io/azure-workload-identity/docs/topics/service-account-labels-and-annotations.html#pod).
  */
 function injectorsOf({ labels }: PodMarks): Record<string, string> {
@@ -419,7 +423,7 @@ function injectorsOf({ labels }: PodMarks): Record<string, string> {
 }
 
 /**
- * The Job's pod is not marked as the web's, so that no Service or workload selects it: where a container
+ * The Job's pod is not marked wholly as the web's, so that no Service or workload selects it: where a container
  * reads a mark, the value is put in its place. Files have it from annotations of the Job's own (`annotations`).
  */
 function markedPod(pod: PodSpec, marks: PodMarks, annotations: Record<string, string>): PodSpec {
@@ -521,10 +525,15 @@ const staying = {
  * only ever mark a rollout are not. A mesh's proxy would not end with the migration: it must stay
  * away where the template does not decide that itself.
  */
-function annotationsOf(own: Readonly<Record<string, string>>, sha: string): Record<string, string> {
-  const kept = Object.entries(own).filter(([key]) => !/^(kubectl\.)?kubernetes\.io\//.test(key))
+function annotationsOf(
+  { labels = {}, annotations = {} }: NonNullable<PodTemplateSpec['metadata']>,
+  sha: string,
+): Record<string, string> {
+  const kept = Object.entries(annotations).filter(
+    ([key]) => !/^(kubectl\.)?kubernetes\.io\//.test(key),
+  )
   return {
-    'sidecar.istio.io/inject': 'false',
+    ...('sidecar.istio.io/inject' in labels ? {} : { 'sidecar.istio.io/inject': 'false' }),
     'linkerd.io/inject': 'disabled',
     ...Object.fromEntries(kept),
     ...staying,

@@ -5,10 +5,10 @@ import type {
   NetworkPolicyPort,
 } from 'kubernetes-types/networking/v1'
 import type { LabelSelector } from 'kubernetes-types/meta/v1'
-import type { KubeObject } from './objects.js'
+import { nameOf, type KubeObject } from './objects.js'
 import type { Aspect, Aspects } from './selectors.js'
 
-type Labels = Readonly<Record<string, string>>
+export type Labels = Readonly<Record<string, string>>
 
 /** Which pods may connect: all (or pods of other namespaces, which are unknown here), none, or these pods. */
 type Passing =
@@ -62,6 +62,46 @@ export function isIsolated(
 ): boolean {
   const own = pods.filter(subjectOf(object).labels)
   return by.some((other) => sidesOf(other).has(side) && own.some(subjectOf(other).labels))
+}
+
+/**
+ * Returns the names of the policies that let the web's pods pass where they do not let a pod with other labels: out of
+ * it, or into pods of others.
+ */
+export function lostIn(
+  policies: readonly NetworkPolicy[],
+  {
+    web,
+    pod,
+    others,
+  }: { readonly web: Labels; readonly pod: Labels; readonly others: readonly Labels[] },
+): readonly string[] {
+  const sides = policies.map((policy) => {
+    const object = policy as KubeObject
+    return { name: nameOf(object), subject: subjectOf(object), sides: sidesOf(object) }
+  })
+  const isolating = sides.flatMap(({ name, subject, sides }) => {
+    const out = sides.get('to')
+    return out ? [{ name, isWebs: subject.labels(web), isPods: subject.labels(pod), ...out }] : []
+  })
+  // Policies add up, and pods that none is about may connect to all.
+  const isOpen = isolating.every(({ isPods }) => !isPods)
+  const wasOpen = isolating.every(({ isWebs }) => !isWebs)
+  const out = isolating.filter(
+    ({ isWebs, isPods, rules }) =>
+      !isOpen && (wasOpen ? isPods : isWebs && !isPods && rules.length > 0),
+  )
+  const into = sides.filter(
+    ({ subject, sides }) =>
+      others.some(subject.labels) &&
+      sides.get('from')?.rules.some(({ peers = [] }) => {
+        // Those of a namespaceSelector may be of this namespace.
+        const lets = (labels: Labels) =>
+          peers.some(({ podSelector }) => podSelector && matches(podSelector, labels))
+        return lets(web) && !lets(pod)
+      }),
+  )
+  return [...new Set([...out, ...into].map(({ name }) => name))]
 }
 
 function subjectOf(object: KubeObject): Aspect {

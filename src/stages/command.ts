@@ -25,6 +25,9 @@ export async function runCommand(
   const output = new Output(marker, () => ({ code: 'internal', sentence: 'no plan was requested' }))
   output.to(log)
   const made = await makeCommandJob(context, input, command, marker)
+  made.notes.forEach((note) => {
+    log.say(note)
+  })
   let job = ''
   let followed: FollowedJob | undefined
   try {
@@ -39,7 +42,7 @@ export async function runCommand(
       log.say(`its log could not be read completely (${unread}), but it succeeded`)
   } finally {
     try {
-      const isOver = followed?.hasContainerEnded === true
+      const isOver = followed?.hasContainerEnded === true && !made.isCounted
       if (job !== '' && !(isOver && endsByItself(live, job))) await removeJob(context, live, job)
     } finally {
       await followed?.close()

@@ -1,6 +1,9 @@
 /** The Job of a migration: made from the web workload's template, and created under a free name. */
 import type { Job } from 'kubernetes-types/batch/v1'
 import type { PersistentVolumeClaim, Pod, PodSpec, Service } from 'kubernetes-types/core/v1'
+import type { LabelSelector } from 'kubernetes-types/meta/v1'
+import type { NetworkPolicy } from 'kubernetes-types/networking/v1'
+import type { PodDisruptionBudget } from 'kubernetes-types/policy/v1'
 import { databasesOfJson } from '../../django/identity.js'
 import { inspectorEnv, type RunningVersion } from '../../django/inspector-env.js'
 import { planCommand, startedCommand } from '../../django/inspector-command.js'
@@ -8,14 +11,13 @@ import { type BackupWhen } from '../../django/plan.js'
 import {
   jobName,
   lastingFolders,
-  matches,
   migrationJob,
   migrationLabels,
   type ClaimUse,
   type JobKind,
-  type NamedSelector,
   type PodMarks,
 } from '../../django/job.js'
+import type { NamedSelector, Neighbours } from '../../django/pod-labels.js'
 import type { ReverseTask } from '../../django/reversal.js'
 import { migrates, startsOf } from '../../django/contract.js'
 import { launchOf, type ImageCommand, type Launch } from '../../django/launch.js'
@@ -25,6 +27,7 @@ import { ApiError } from '../../kubernetes/api-error.js'
 import { retryTransient } from '../../kubernetes/retry.js'
 import type { Cluster } from '../../kubernetes/cluster.js'
 import { collection } from '../../kubernetes/paths.js'
+import { matches } from '../../kubernetes/policies.js'
 import { idOf } from '../../kubernetes/workload.js'
 import { fail } from '../../failure/failure.js'
 import { isOfRepository } from '../../kubernetes/image.js'
@@ -36,7 +39,7 @@ import { withTimeout } from '../../platform/time.js'
 import type { NamespaceWatch } from '../../rollout/namespace-watch.js'
 import type { OpenContext } from '../context.js'
 import type { PreflightResult } from '../preflight.js'
-import { ownTemplate } from './manifest.js'
+import { ownTemplate, type OwnTemplate } from './manifest.js'
 import { pinned, type Image } from '../../docker/image.js'
 import type { Web } from '../../kubernetes/target.js'
 
@@ -51,6 +54,8 @@ export interface MadeJob {
   readonly container: string
   readonly from: string
   readonly notes: readonly string[]
+  /** It is removed at its end, in whatever way. */
+  readonly isCounted: boolean
   /** What the web's own command begins with, where it is more than a server; `isAll`: with nothing after it. */
   readonly script?: { readonly name: string; readonly isAll: boolean }
 }
@@ -98,7 +103,7 @@ export async function makeJob(
   const timeoutMs = other?.timeoutMs ?? settings['migrate-timeout']
   // What goes back does so also in a run that has no such file.
   const own = other ? undefined : await ownTemplate(context)
-  const web = { ...input.web, ...own }
+  const web = own ? withLabelsOf(input.web, own) : input.web
   const [{ launch, claims, common, starts }, ofWeb, kept] = await Promise.all([
     commonOf(context, { checked, web, image }),
     own && commonOf(context, input),
@@ -160,10 +165,17 @@ export async function makeJob(
   return {
     job: made.job,
     container: web.container,
+    isCounted: made.isCounted,
     from: own ? (settings['migrate-manifest'] ?? '') : idOf(web.workload),
     notes: [...made.notes, ...(other ? [] : notCompared(checked, running))],
     ...(script !== undefined && { script: { name: script, isAll: launch.words.length === 1 } }),
   }
+}
+
+/** The user's own template is let in where the web is, too, unless its labels say otherwise. */
+function withLabelsOf(web: Web, { template, ...own }: OwnTemplate): Web {
+  const labels = { ...web.template.metadata?.labels, ...template.metadata?.labels }
+  return { ...web, ...own, template: { ...template, metadata: { ...template.metadata, labels } } }
 }
 
 /** Returns the Job of a command of the user's. Throws a Failure `command-failed` when no Job can be made. */
@@ -172,7 +184,7 @@ export async function makeCommandJob(
   input: Pick<MigrationInput, 'checked' | 'web' | 'image'>,
   command: string,
   marker: string,
-): Promise<Pick<MadeJob, 'job' | 'notes'>> {
+): Promise<Pick<MadeJob, 'job' | 'notes' | 'isCounted'>> {
   const { launch, common } = await commonOf(context, input)
   const made = migrationJob({
     ...common,
@@ -190,15 +202,18 @@ async function commonOf(
   { checked, web, image }: Pick<MigrationInput, 'checked' | 'web' | 'image'>,
 ) {
   const { platform, settings, source, app, holder, signal, cluster } = context
-  const pods = podsToStart(checked)
-  const all = [...pods, { name: '', spec: web.template.spec }]
+  const started = podsToStart(checked)
+  const all = [...started, { name: '', spec: web.template.spec }]
   const requested = commandWhereNeeded(context, all, image)
-  const [launch, imageCommand, claims] = await Promise.all([
+  const [launch, imageCommand, claims, policies, budgets] = await Promise.all([
     launchOfWeb(web, requested),
     requested,
     retryTransient(platform.clock, signal, () => claimsOf(cluster, checked, web)),
+    listed<NetworkPolicy>(cluster, 'networking.k8s.io/v1', 'networkpolicies'),
+    listed<PodDisruptionBudget>(cluster, 'policy/v1', 'poddisruptionbudgets'),
   ])
-  const marks = marksOfPods(checked, web)
+  const pods = podsOfWeb(checked, web)
+  const marks = marksOfPods(pods.web)
   const common = {
     name: '',
     app,
@@ -208,13 +223,17 @@ async function commonOf(
     container: web.container,
     webContainers: web.containers,
     image: pinned(image),
-    selectors: selectorsOf(checked),
+    near: {
+      selectors: [...selectorsOf(checked), ...selectorsOfBudgets(budgets ?? [])],
+      ...(policies && { policies }),
+      others: pods.others,
+    } satisfies Neighbours,
     claims,
-    ...(marks && { live: marks }),
+    live: marks,
   }
-  const isUnknown = imageCommand === undefined && leavesToImage(pods, settings.image)
+  const isUnknown = imageCommand === undefined && leavesToImage(started, settings.image)
   const starts = {
-    ...startsOf(pods, (name) => isOfRepository(name, settings.image), imageCommand),
+    ...startsOf(started, (name) => isOfRepository(name, settings.image), imageCommand),
     ...(isUnknown && { refused: 'the registry does not say what the image starts' }),
     ...(migratesBeside(settings) && { refused: '"before-rollout" or "after-rollout" migrates' }),
   }
@@ -361,24 +380,44 @@ function claimUse(modes: readonly string[], users: readonly Pod[]): ClaimUse | u
   return isOnce && nodes.size === 1 && node !== undefined ? { is: 'on-node', node } : undefined
 }
 
-/** Returns what all running pods of the web have in common besides their template: admission may have added it. */
-function marksOfPods(
-  { live, targets }: MigrationInput['checked'],
-  { workload }: Web,
-): PodMarks | undefined {
+/** Returns all objects of a kind; `undefined` where the account may not list them. */
+async function listed<T>(
+  cluster: Cluster,
+  apiVersion: string,
+  plural: string,
+): Promise<readonly T[] | undefined> {
+  const path = collection(apiVersion, cluster.namespace, plural)
+  try {
+    return (await cluster.find<{ items: readonly T[] }>(path))?.items ?? []
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 403) return undefined
+    throw error
+  }
+}
+
+/** Returns the labels and annotations of all running pods: of the web, and of others but Jobs of ours. */
+function podsOfWeb({ live, targets }: MigrationInput['checked'], { workload }: Web) {
   const target = targets.find(({ id }) => idOf(id) === idOf(workload))
-  const selector = (target?.live?.spec as { selector?: NamedSelector['selector'] } | undefined)
-    ?.selector
-  if (!selector) return undefined
-  const all = [...live.clusterState().pods.values()].flatMap(({ metadata, status }) =>
-    status?.phase === 'Running' && matches(selector, metadata?.labels ?? {})
-      ? [{ labels: metadata?.labels ?? {}, annotations: metadata?.annotations ?? {} }]
-      : [],
-  )
+  const selector = (target?.live?.spec as { selector?: LabelSelector } | undefined)?.selector
+  const running = [...live.clusterState().pods.values()].flatMap(({ metadata, status }) => {
+    const { labels = {}, annotations = {} } = metadata ?? {}
+    return status?.phase === 'Running' && labels['django-rollout/job'] === undefined
+      ? [{ labels, annotations }]
+      : []
+  })
+  const isWebs = ({ labels }: PodMarks) => selector !== undefined && matches(selector, labels)
+  return {
+    web: running.filter(isWebs),
+    others: running.filter((one) => !isWebs(one)).map(({ labels }) => labels),
+  }
+}
+
+/** Returns what all running pods of the web have in common besides their template: admission may have added it. */
+function marksOfPods(pods: readonly PodMarks[]): PodMarks {
   const common = (kind: keyof PodMarks) =>
     Object.fromEntries(
-      Object.entries(all[0]?.[kind] ?? {}).filter(([key, value]) =>
-        all.every((each) => each[kind][key] === value),
+      Object.entries(pods[0]?.[kind] ?? {}).filter(([key, value]) =>
+        pods.every((each) => each[kind][key] === value),
       ),
     )
   return { labels: common('labels'), annotations: common('annotations') }
@@ -398,16 +437,27 @@ function selectorsOf({
     ...daemonsets.values(),
     ...manifests,
   ].flatMap((object) => {
-    const { selector } = (object.spec ?? {}) as { selector?: NamedSelector['selector'] }
+    const { selector } = (object.spec ?? {}) as { selector?: LabelSelector }
     return selector ? [{ of: titleOf(object), selector }] : []
   })
-  const behind = services.flatMap((service: Service) => {
-    const matchLabels = service.spec?.selector
-    return matchLabels
-      ? [{ of: titleOf({ ...service, kind: 'Service' }), selector: { matchLabels } }]
-      : []
+  const behind = services.flatMap((service: Service): readonly NamedSelector[] => {
+    const { selector: matchLabels = {}, publishNotReadyAddresses = false } = service.spec ?? {}
+    // An empty one selects no pods.
+    if (Object.keys(matchLabels).length === 0) return []
+    const of = titleOf({ ...service, kind: 'Service' })
+    return [
+      { of, selector: { matchLabels }, ...(publishNotReadyAddresses && { takesUnready: true }) },
+    ]
   })
-  return [...workloads, ...behind]
+  const unique = new Map([...workloads, ...behind].map((one) => [JSON.stringify(one), one]))
+  return [...unique.values()]
+}
+
+function selectorsOfBudgets(budgets: readonly PodDisruptionBudget[]): readonly NamedSelector[] {
+  return budgets.flatMap((budget) => {
+    const { selector } = budget.spec ?? {}
+    return selector ? [{ of: titleOf({ ...budget, kind: 'PodDisruptionBudget' }), selector }] : []
+  })
 }
 
 /** Of a Job that was made here. */

@@ -63,7 +63,8 @@ export interface Migration {
   schema(): SchemaChange | undefined
   /**
    * Ensures that nothing of the migration runs or ever starts after this: removes a Job whose container has not
-   * ended, and waits for its pod. One that has ended stays for an hour, for people to look at, unless it only plans.
+   * ended, and waits for its pod. One that has ended stays for an hour, for people to look at, unless it only plans, or
+   * something counts its pod.
    */
   close(): Promise<void>
 }
@@ -210,7 +211,8 @@ class MigrationRun implements Migration {
     this.#output.hold()
     try {
       const { live } = input.checked
-      const isOver = input.plansOnly !== true && this.#job?.hasContainerEnded === true
+      const stays = input.plansOnly !== true && this.#made?.isCounted !== true
+      const isOver = stays && this.#job?.hasContainerEnded === true
       if (this.#name !== undefined && !(isOver && endsByItself(live, this.#name)))
         await removeJob(context, live, this.#name)
     } finally {
