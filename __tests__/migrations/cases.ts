@@ -146,6 +146,12 @@ const withoutRef = "; INSERT INTO shop_order (note) VALUES ('without')"
 const hasRef =
   'migrations.AddConstraint("order", models.CheckConstraint(name="has_ref", **{"condition" if django.VERSION >= (5, 1) else "check": models.Q(ref__isnull=False)}))'
 const bySql = (sql: string) => `migrations.RunSQL("${sql}", migrations.RunSQL.noop)`
+const functions = 'from django.db.models.functions import *\n'
+const computedBy = (expression: string, size: number) =>
+  `models.GeneratedField(expression=${expression}, output_field=models.CharField(max_length=${size}), db_persist=True)`
+const computed = (name: string, expression: string, size: number) =>
+  `migrations.AddField("order", "${name}", ${computedBy(expression, size)})`
+const shortNotes = bySql("UPDATE shop_order SET note = 'n'")
 const lite = `
 class Lite(models.Model):
     note = models.CharField(max_length=50, default="l")
@@ -1210,6 +1216,45 @@ del BaseDatabaseWrapper.display_name, DatabaseWrapper.display_name
     running: ['retyped shop_order.note'],
     coming: ['rows-refuse shop_order.note'],
     blocked: true,
+    oldFails: [],
+    seldom: true,
+  },
+  {
+    name: 'a generated column that is shorter than what the old code writes',
+    since: 5,
+    old: but(note, '    note = models.CharField(max_length=50, default="long enough")\n'),
+    new: but(note, `${note}    short = ${computedBy('models.F("note")', 5)}\n`),
+    ...withRows(`${shortNotes}, ${computed('short', 'models.F("note")', 5)}`),
+    running: ['narrowed shop_order.note'],
+    blocked: true,
+    oldFails: ['Order.insert'],
+  },
+  {
+    name: 'generated columns that are shorter than the longest value',
+    since: 5,
+    old: base,
+    new: base,
+    ...withRows(
+      `${bySql('ALTER TABLE shop_order ADD short varchar(5) GENERATED ALWAYS AS (note) STORED')}, ${computed('more', 'Concat("note", models.Value("%"))', 9)}`,
+      functions,
+    ),
+    running: ['narrowed shop_order.note'],
+    coming: ['rows-refuse shop_order', 'rows-refuse shop_order.note'],
+    blocked: true,
+    oldFails: [],
+    seldom: true,
+  },
+  {
+    name: 'generated columns into which all fits',
+    since: 5,
+    old: base,
+    new: base,
+    ...withRows(
+      `${computed('low', 'Lower("note")', 50)}, ${computed('short', 'Left("note", 5)', 5)}, ${computed('more', 'Concat("note", models.Value("%"))', 12)}`,
+      functions,
+    ),
+    running: [],
+    blocked: false,
     oldFails: [],
     seldom: true,
   },

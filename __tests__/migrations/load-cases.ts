@@ -58,6 +58,7 @@ const ofPostgres = new Set([
   'a unique constraint by which the old code writes, dropped by the field',
   'constraints over rows that SQL gives other values',
   'a shorter type by SQL under the longest value',
+  'generated columns that are shorter than the longest value',
   'SQL that cannot be read, of another operation',
   'a table made by SQL for a model of the state',
   'a foreign key to another table',

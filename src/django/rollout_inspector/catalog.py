@@ -154,5 +154,6 @@ def copy_of(table):
         fks=[list(each) for each in table["fks"]],
         uniques=[list(each) for each in table["uniques"]],
         checks=list(table["checks"]),
+        computed=list(table.get("computed", ())),
         arbiters=dict(table["arbiters"]),
     )

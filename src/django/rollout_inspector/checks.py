@@ -9,8 +9,8 @@ import re
 import time
 import tokenize
 
-from rollout_inspector import allows, reader
-from rollout_inspector.judge import of_types, parts_of, texts
+from rollout_inspector import allows, computed, needs as fingerprint, reader
+from rollout_inspector.judge import bytes_of, limit_of, of_types, parts_of, texts
 
 # In all, in seconds; each query has its own limit (asking.py).
 longest = 10
@@ -21,7 +21,6 @@ answers = {}
 most_rows = 1000
 # The latest ones, and of a small table the newer half: who wrote the others may not run any more.
 most_latest = 100
-bytes_of = {"smallint": 2, "integer": 4, "bigint": 8}
 
 
 class Check:
@@ -74,8 +73,6 @@ def of(event, effects):
 def remade(event, effects):
     """Yields (table, column, how, operation) where rows get other values by the change itself: `filled`, those without one;
     `cast`, those with one; `using`, any."""
-    from rollout_inspector import needs as fingerprint
-
     if event.kind == "alter" and event.model._meta.managed:
         of = (event.model._meta.db_table, event.old.column)
         if event.old.null and not event.new.null and (event.new.has_default() or is_filled(event.new)):
@@ -150,8 +147,6 @@ def is_filled(field):
 
 
 def orphans(event, effects, quote):
-    from rollout_inspector import needs as fingerprint
-
     before, after = fingerprint.reference_of(event.old), fingerprint.reference_of(event.new)
     if not (after and after[1]) or (before and before[1] and before[0] == after[0]):
         return
@@ -177,8 +172,6 @@ def referenced(event, effects, quote):
 
 
 def shortened(old, new, effects, quote):
-    from rollout_inspector import needs as fingerprint
-
     (kind, sizes), (other, others) = [parts_of(fingerprint.type_of(each, effects.connection) or "") for each in (old, new)]
     vendor = effects.connection.vendor
     if vendor == "sqlite":
@@ -197,20 +190,31 @@ def shortened(old, new, effects, quote):
         yield Check(rule, old.column, [old.column], "abs(%s) >= %d" % (quote(old.column), most), words)
 
 
-def limit_of(kind, sizes):
-    """The first number that is too large for a type of numbers; None for another type, and where it has no limit."""
-    if kind in bytes_of:
-        return 2 ** (8 * bytes_of[kind] - 1)
-    return 10 ** (sizes[0] - sizes[1]) if kind in ("numeric", "decimal") and len(sizes) == 2 else None
-
-
 def longer(column, most, effects, quote, query=None):
     words = "<n> of <table> with more than %d characters in %s" % (most, column)
     return Check("narrowed", column, [column], "char_length(%s) > %d" % (quote(column), most), words, query)
 
 
+def too_large(event, effects):
+    """For a column that the database computes: the values that it gets have to fit into it."""
+    field = event.field
+    if effects.connection.vendor == "sqlite" or not (event.generated if field is None else getattr(field, "generated", False)):
+        return
+    name_of, text = (event.column, event.type) if field is None else (field.column, fingerprint.type_of(field, effects.connection))
+    kind, sizes = parts_of(text)
+    sql, of = computed.sql_of(event, effects), [each for each, _, _ in computed.sources(event, effects.connection)]
+    most = limit_of(kind, sizes)
+    where = "char_length(%s) > %d" % (sql, sizes[0]) if kind in ("varchar", "char") and sizes else ""
+    where = "abs(%s) >= %d" % (sql, most) if most else where
+    if sql and where:
+        words = "<n> of <table> by which the generated column %s gets a value that does not fit into %s" % (name_of, text)
+        yield Check("narrowed", (of or [""])[0], of, where, words)
+
+
 def added(event, effects, quote):
     """A unique column with one value for all rows."""
+    for each in too_large(event, effects):
+        yield each
     field = event.field
     if field is None or not field.unique or field.primary_key or getattr(field, "generated", False):
         return
@@ -444,8 +448,6 @@ def sql_of(migration):
 
 def under_view(event, effects):
     """Yields what a view must not read any more."""
-    from rollout_inspector import needs as fingerprint
-
     table = event.model._meta.db_table if event.model is not None else getattr(event, "table", "")
     if not table or not is_as_now(effects, table):
         return

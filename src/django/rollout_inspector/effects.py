@@ -5,7 +5,7 @@ that Django itself would give them: so operations of Django, their subclasses an
 the way of the installed version. Of SeparateDatabaseAndState only the operations for the database count.
 """
 from rollout_inspector import needs as fingerprint
-from rollout_inspector import reader, task, twins
+from rollout_inspector import computed, reader, task, twins
 from rollout_inspector.catalog import copy_of, empty
 
 
@@ -422,6 +422,9 @@ class Effects:
             if (name, column) in self.kept:
                 table["columns"][column]["filled"] = True
         self.causes[(name, column)] = event
+        for each in computed.sources(event, self.connection):
+            table.setdefault("computed", []).append(each)
+            self.causes.setdefault((name, each[0]), event)
 
     def on_remove(self, event):
         name, table = self.table_of(event)
@@ -571,3 +574,4 @@ def drop(table, column):
     table["columns"].pop(column, None)
     table["fks"] = [each for each in table["fks"] if each[0] != column]
     table["uniques"] = [each for each in table["uniques"] if column not in each]
+    table["computed"] = [each for each in table.get("computed", ()) if column not in (each[0], each[2])]

@@ -24,6 +24,7 @@ wider = {
     ("json", "jsonb"),
     ("bool", "boolean"),
 }
+bytes_of = {"smallint": 2, "integer": 4, "bigint": 8}
 texts = ("varchar", "char", "text", "longtext", "citext")
 # Between these, queries certainly fail. The bool of MySQL is a number.
 families = (
@@ -71,6 +72,22 @@ def of_types(old, new):
     # JSON is written into a text, and read from it, as it is.
     crossed = None not in families_of and families_of[0] is not families_of[1]
     return "retyped", crossed and not ("json" in families_of[0] and families_of[1] is texts)
+
+
+def limit_of(kind, sizes):
+    """The first number that is too large for a type of numbers; None for another type, and where it has no limit."""
+    if kind in bytes_of:
+        return 2 ** (8 * bytes_of[kind] - 1)
+    return 10 ** (sizes[0] - sizes[1]) if kind in ("numeric", "decimal") and len(sizes) == 2 else None
+
+
+def holds_less(old, new):
+    """Whether values of one type may be too large for another one."""
+    (kind, sizes), (other, others) = parts_of(old), parts_of(new)
+    if kind in texts and other in ("varchar", "char"):
+        return bool(others) and (not sizes or others[0] < sizes[0])
+    held, most = limit_of(kind, sizes), limit_of(other, others)
+    return bool(held and most and most < held)
 
 
 def misfits(needs, table_of, tables, is_new):
@@ -133,6 +150,10 @@ def misfits(needs, table_of, tables, is_new):
         for column, has in columns.items():
             if column not in need["c"] and not has["null"] and not has["filled"]:
                 add("insert-refused", name, column)
+        for column, kind, by in () if is_new else have.get("computed", ()):
+            known = need["c"].get(column, {}).get("t", "")
+            if holds_less(known, kind):
+                add("narrowed", name, column, to="%s by the generated column %s" % (kind, by), **{"from": known})
         for column, parent in have["fks"]:
             known = need["c"].get(column)
             if known is None:

@@ -410,10 +410,12 @@ def described(text):
     first = has.search(text)
     parent = re.search(r"\bREFERENCES " + name, text, re.IGNORECASE)
     kind = known_type(text[: first.start()] if first else text)
+    by = re.search(r"\bAS ?\(", text, re.IGNORECASE)
     return {
         "null": not re.search(r"\b(NOT NULL|PRIMARY KEY)\b", without_brackets(text), re.IGNORECASE),
         "filled": bool(re.search(r"\bDEFAULT (?!NULL\b)|\b(GENERATED|AUTO_INCREMENT)\b", text, re.IGNORECASE)) or "serial" in kind,
         "type": kind,
-        "generated": bool(re.search(r"\bAS ?\(", text, re.IGNORECASE)),
+        "generated": bool(by),
+        "computed": by and in_brackets(text[by.end() :]),
         "parent": parent.group(1) if parent else None,
     }
