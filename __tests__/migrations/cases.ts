@@ -152,6 +152,16 @@ const computedBy = (expression: string, size: number) =>
 const computed = (name: string, expression: string, size: number) =>
   `migrations.AddField("order", "${name}", ${computedBy(expression, size)})`
 const shortNotes = bySql("UPDATE shop_order SET note = 'n'")
+const collate = (collation: string, more = '') =>
+  `migrations.AlterField("order", "note", models.CharField(max_length=50, default="n", db_collation="${collation}"${more}))`
+const loose = `migrations.RunSQL("CREATE COLLATION loose (provider = icu, locale = 'und-u-ks-level2', deterministic = false)", migrations.RunSQL.noop)`
+const searchesNote = but(
+  tags,
+  `${tags}    def save(self, *args, **more):
+        super().save(*args, **more)
+        list(Order.objects.filter(note__contains="n"))
+`,
+)
 const lite = `
 class Lite(models.Model):
     note = models.CharField(max_length=50, default="l")
@@ -1253,6 +1263,53 @@ del BaseDatabaseWrapper.display_name, DatabaseWrapper.display_name
       `${computed('low', 'Lower("note")', 50)}, ${computed('short', 'Left("note", 5)', 5)}, ${computed('more', 'Concat("note", models.Value("%"))', 12)}`,
       functions,
     ),
+    running: [],
+    blocked: false,
+    oldFails: [],
+    seldom: true,
+  },
+  {
+    name: 'a collation by which LIKE fails, which the old code uses',
+    since: 3.2,
+    old: searchesNote,
+    new: but(
+      note,
+      '    note = models.CharField(max_length=50, default="n", db_collation="loose")\n',
+    ),
+    migrations: next(
+      `CreateCollation("loose", provider="icu", locale="und-u-ks-level2", deterministic=False), ${collate('loose')}`,
+      'from django.contrib.postgres.operations import CreateCollation\n',
+    ),
+    running: ['retyped shop_order.note'],
+    blocked: false,
+    oldFails: ['Order.insert', 'Order.save'],
+  },
+  {
+    name: 'a collation by which unique rows are equal',
+    since: 3.2,
+    old: but(note, '    note = models.CharField(max_length=50, default="n", unique=True)\n'),
+    new: base,
+    initial: initialWith('models.CharField(max_length=50, default="n", unique=True)'),
+    base: {
+      '0002_rows': migration(
+        first,
+        `${bySql("INSERT INTO shop_order (note) VALUES ('a'), ('A')")}, ${loose}`,
+      ),
+    },
+    migrations: { '0003_next': migration('0002_rows', collate('loose', ', unique=True')) },
+    running: ['retyped shop_order.note'],
+    coming: ['rows-refuse shop_order.note'],
+    blocked: true,
+    oldFails: ['Order.insert'],
+    newFails: ['Order.insert'],
+    seldom: true,
+  },
+  {
+    name: 'a collation that only sorts in another way',
+    since: 3.2,
+    old: searchesNote,
+    new: searchesNote,
+    migrations: next(collate('C')),
     running: [],
     blocked: false,
     oldFails: [],

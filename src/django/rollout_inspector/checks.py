@@ -9,7 +9,7 @@ import re
 import time
 import tokenize
 
-from rollout_inspector import allows, computed, needs as fingerprint, reader
+from rollout_inspector import allows, collations, computed, needs as fingerprint, reader
 from rollout_inspector.judge import bytes_of, limit_of, of_types, parts_of, texts
 
 # In all, in seconds; each query has its own limit (asking.py).
@@ -136,8 +136,21 @@ def altered(event, effects, quote):
         yield broken(column, [column], check_then, "the check of %s" % column)
     for each in orphans(event, effects, quote):
         yield each
+    for each in alike(event, column, effects, quote):
+        yield each
     for each in shortened(old, new, effects, quote):
         yield each
+
+
+def alike(event, column, effects, quote):
+    """Texts that a new collation makes equal."""
+    name = collations.becomes(event, effects)
+    for columns in collations.uniques_of(event, column, effects) if name else ():
+        texts_of = ["%s COLLATE %s" % (quote(each), quote(name)) if each == column else quote(each) for each in columns]
+        where = " AND ".join(quote(each) + " IS NOT NULL" for each in columns)
+        query = "SELECT count(*) FROM <table> WHERE %s GROUP BY %s HAVING count(*) > 1" % (where, ", ".join(texts_of))
+        words = "<n> of <table> shared by several rows (%s) by the collation %s: the unique constraint does not allow it"
+        yield Check("retyped", column, columns, "", words % (", ".join(columns), name), query, "1 = 0")
 
 
 def is_filled(field):
@@ -264,6 +277,8 @@ def changed(event, effects, quote):
     """SET NOT NULL, and another type, by SQL."""
     if event.__dict__.get("null") is False:
         yield nulls(event.column, quote)
+    for each in alike(event, event.column, effects, quote):
+        yield each
     kind, sizes = parts_of(event.__dict__.get("type") or "")
     if kind in ("varchar", "char", "character") and sizes:
         # MySQL cuts, if it is set to.

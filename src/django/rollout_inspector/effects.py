@@ -5,7 +5,7 @@ that Django itself would give them: so operations of Django, their subclasses an
 the way of the installed version. Of SeparateDatabaseAndState only the operations for the database count.
 """
 from rollout_inspector import needs as fingerprint
-from rollout_inspector import computed, reader, task, twins
+from rollout_inspector import collations, computed, reader, task, twins
 from rollout_inspector.catalog import copy_of, empty
 
 
@@ -225,6 +225,8 @@ class Effects:
         # What the rows of today have to be asked, and what views may read (checks.py).
         self.checks = []
         self.remade = []
+        # Collations that pending SQL makes, by which different texts are equal.
+        self.loose = set()
         self.under_views = []
         # Those that names without a schema mean; the first one gets what is made.
         self.schemas = None
@@ -287,6 +289,7 @@ class Effects:
     def note(self, event):
         event.migration, event.operation = self.migration, self.operation
         if event.kind == "sql":
+            self.loose.update(reader.loose_collations(event.sql, self.connection.vendor))
             self.more += [(self.migration, each) for each in reader.beyond(event.sql, self.connection.vendor)]
             for change in reader.changes_of(event.sql, self.connection.vendor):
                 schema = change.pop("schema", None)
@@ -454,6 +457,7 @@ class Effects:
         if types[0] != types[1] and self.connection.vendor != "sqlite":
             has["type"] = types[1]
             has.setdefault("was", types[0])
+        self.collate(event, has, new.column)
         if old.unique and not new.unique or self.check_of(old) and not self.check_of(new):
             self.loosened.append((name, [new.column], event))
         if old.unique and not new.unique:
@@ -465,6 +469,12 @@ class Effects:
             table["uniques"].append([new.column])
         if self.check_of(new) and not self.check_of(old):
             table["checks"].append(new.column)
+
+    def collate(self, event, has, column):
+        """Elsewhere than on PostgreSQL only a unique constraint makes queries fail."""
+        name = collations.becomes(event, self)
+        if name and (self.connection.vendor == "postgresql" or collations.uniques_of(event, column, self)):
+            has["collation"] = name
 
     def alter_reference(self, table, old, new):
         before, after = fingerprint.reference_of(old), fingerprint.reference_of(new)
@@ -500,6 +510,7 @@ class Effects:
         for key in ("null", "filled", "type", "generated"):
             if key in event.__dict__:
                 has[key] = event.__dict__[key]
+        self.collate(event, has, event.column)
         self.causes[(name, event.column)] = event
 
     # Constraints

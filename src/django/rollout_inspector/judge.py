@@ -145,6 +145,9 @@ def misfits(needs, table_of, tables, is_new):
             rule, sure = of_types(wanted["t"], has["type"])
             if rule:
                 add(rule, name, column, sure=sure, to=has["type"], **{"from": wanted["t"]})
+            elif has.get("collation") and not is_new:
+                kind = "%s COLLATE %s" % (has["type"] or wanted["t"], has["collation"])
+                add("retyped", name, column, to=kind, **{"from": wanted["t"]})
         if is_view:
             continue
         for column, has in columns.items():

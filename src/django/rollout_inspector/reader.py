@@ -114,7 +114,7 @@ def plain(identifier, vendor):
 
 def named(change, vendor):
     """The same with names as the catalog has them, and the schema of the table in a place of its own."""
-    for key in ("table", "old", "new", "parent", "target", "column", "to", "name"):
+    for key in ("table", "old", "new", "parent", "target", "column", "to", "name", "collation"):
         if change.get(key):
             parts = [plain(each, vendor) for each in re.findall(part, change[key])]
             change[key] = parts[-1] if parts else change[key]
@@ -153,6 +153,14 @@ def is_all_told(statement):
         actions = split(statement[found.end() :].strip(" *"))
         return all(re.match(needless_actions, each, re.IGNORECASE) or list(of_action("t", each, "")) for each in actions)
     return bool(re.match(r"(DROP (TABLE|(MATERIALIZED )?VIEW)|CREATE UNIQUE INDEX|RENAME TABLE)\b", statement, re.IGNORECASE))
+
+
+def loose_collations(sql, vendor="postgresql"):
+    """Collations that it makes, by which different texts are equal."""
+    for statement in statements_of(sql, vendor == "mysql", []):
+        found = match(r"CREATE COLLATION (?:IF NOT EXISTS )?" + name, statement)
+        if found and re.search(r"\bDETERMINISTIC ?= ?'?(FALSE|OFF|0|NO)\b", statement, re.IGNORECASE):
+            yield plain(re.findall(part, found.group(1))[-1], vendor)
 
 
 def fills_rows(sql):
@@ -297,7 +305,7 @@ def of_action(table, action, statement):
         return
     found = match(r"ALTER (?:COLUMN )?" + column + r" (?:SET DATA )?TYPE (.+?)( COLLATE .*?)?( USING .*)?\Z", action)
     if found:
-        yield here("set", column=found.group(1), type=known_type(found.group(2)), using=bool(found.group(4)))
+        yield here("set", column=found.group(1), type=known_type(found.group(2)), using=bool(found.group(4)), collation=(found.group(3) or "")[9:])
         return
     found = match(r"ALTER (?:COLUMN )?" + column + r" (ADD GENERATED|SET GENERATED|DROP IDENTITY)", action)
     if found:
