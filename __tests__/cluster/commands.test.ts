@@ -1,6 +1,7 @@
 /** Commands before and after a rollout, in Jobs of the new version. */
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
-import { dirname } from 'node:path'
+import { readFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { catalogMigration, Site } from '../e2e/site.js'
 import { kubectl, must, stack } from '../e2e/stack.js'
 import { startWebhook } from '../e2e/webhook.js'
@@ -13,7 +14,9 @@ const fails = 'python manage.py no_such_command'
 
 beforeAll(async () => {
   shop = await Site.make('commands')
-  tag = await shop.commit('First', {})
+  const web = await readFile(join(shop.folder, 'k8s/web.yaml'), 'utf8')
+  const profile = 'runAsNonRoot: true\n        seccompProfile: { type: RuntimeDefault }'
+  tag = await shop.commit('First', { 'k8s/web.yaml': web.replace('runAsNonRoot: true', profile) })
 })
 
 afterAll(() => shop.remove())
@@ -185,6 +188,35 @@ test('the pod of a Job gets no requests and is counted nowhere, or is not Ready 
   await own(...allowed)
   await own('delete', 'pdb,networkpolicies', '--all')
   await shop.sql('DROP TABLE go, go_on')
+})
+
+test('in a restricted namespace with a small quota and a LimitRange, a migration may request less than the web', async () => {
+  const { image, namespace } = shop
+  const own = (...args: readonly string[]) => kubectl('-n', namespace, ...args)
+  const restricted = 'pod-security.kubernetes.io/enforce'
+  await kubectl('label', 'namespace', namespace, `${restricted}=restricted`)
+  await must('kubectl', ['-n', namespace, 'apply', '-f', '-'], {
+    env: stack.env,
+    input: 'apiVersion: v1\nkind: LimitRange\nmetadata: { name: least }\nspec: { limits: [{ type: Container, min: { cpu: 5m } }] }\n',
+  })
+  // The shop has four pods of 20m each, and now and then that of its CronJob.
+  await own('create', 'quota', 'small', '--hard=requests.cpu=90m')
+  await own('wait', 'quota/small', '--for=jsonpath={.status.used}', '--timeout=30s')
+
+  const migrate = (options: Readonly<Record<string, string>>) =>
+    shop.cli('migrate', { image, namespace, ...options })
+  expect(await migrate({ grace: 'Quota=1s' })).toMatchObject({
+    code: 1,
+    report: {
+      cause: {
+        code: 'quota',
+        hint: 'The quota small has no room for requests.cpu=20m: lower it with "migrate-resources", or raise the quota',
+      },
+    },
+  })
+  expect(await migrate({ 'migrate-resources': 'cpu=5m' })).toMatchObject({ code: 0, report: { result: 'unchanged' } })
+  await own('delete', 'quota,limitrange', '--all')
+  await kubectl('label', 'namespace', namespace, `${restricted}-`)
 })
 
 test('a container that a webhook adds to every pod keeps no Job from ending', async () => {

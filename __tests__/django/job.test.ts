@@ -250,6 +250,25 @@ function podOf(
   return { ...made.job.spec?.template, notes: made.notes }
 }
 
+describe('its container has the resources of the web', () => {
+  const resources = {
+    requests: { cpu: '1', memory: '1Gi' },
+    limits: { memory: '2Gi' },
+    claims: [{ name: 'gpu' }],
+  }
+  test.each<[Readonly<Record<string, string>>, object]>([
+    [{}, resources],
+    [{ cpu: '100m' }, { ...resources, requests: { cpu: '100m', memory: '1Gi' } }],
+    [
+      { 'requests.memory': '64Mi', 'limits.cpu': '2' },
+      { ...resources, requests: { cpu: '1', memory: '64Mi' }, limits: { memory: '2Gi', cpu: '2' } },
+    ],
+  ])('but for %j', (changes, expected) => {
+    const pod = podOf({ containers: [{ name: 'app', resources }] }, { resources: changes })
+    expect(pod.spec?.containers[0]?.resources).toEqual(expected)
+  })
+})
+
 describe('a label or annotation of the web that a container reads', () => {
   const field = (fieldPath: string) => ({ fieldRef: { fieldPath } })
   const live = { labels: { region: 'north', shard: 'of an older pod' }, annotations: {} }

@@ -174,6 +174,43 @@ describe('a Job', () => {
     )
   })
 
+  test.each([
+    [
+      'exceeded quota: small, requested: cpu=1,memory=1Gi, used: cpu=2, limited: cpu=2',
+      'The quota small has no room for cpu=1,memory=1Gi: lower it with "migrate-resources", or raise the quota',
+    ],
+    [
+      'exceeded quota: small, requested: pods=1, used: pods=2, limited: pods=2',
+      'The quota small has no room for pods=1: raise it',
+    ],
+    [
+      'failed quota: strict: must specify limits.cpu for: web',
+      'The quota strict requires these `resources`, which "migrate-resources" can give: limits.cpu for: web',
+    ],
+  ])('that a quota refuses names the way out: %s', (words, hint) => {
+    const refused = clusterState(
+      undefined,
+      {},
+      `{about: migrate, reason: FailedCreate, message: "pods are forbidden: ${words}"}`,
+    )
+    const following = new TrackOptions()
+    following.verdict(1, refused)
+    expect(following.verdict(602, refused)).toMatch(/^failed quota/)
+    expect(following.last?.verdict).toMatchObject({ cause: { hint } })
+  })
+
+  test('that no node has room for names the way out', () => {
+    const pending = clusterState(
+      '{status: {phase: Pending, conditions: [{type: PodScheduled, status: "False", reason: Unschedulable, message: "0/3 nodes are available: 3 Insufficient cpu."}]}}',
+    )
+    const following = new TrackOptions()
+    following.verdict(1, pending)
+    expect(following.verdict(500, pending)).toMatch(/^failed unschedulable/)
+    expect(following.last?.verdict).toMatchObject({
+      cause: { hint: 'Lower `requests` of cpu with "migrate-resources", or add a node' },
+    })
+  })
+
   test('fails at its timeout when it does not start at all', () => {
     const following = new TrackOptions()
     expect(following.verdict(0, clusterState(undefined))).toMatch(/^waiting/)

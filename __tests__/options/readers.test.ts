@@ -10,6 +10,7 @@ import {
   lines,
   objectName,
   Problem,
+  quantities,
   someOf,
   someTime,
   urlPath,
@@ -167,6 +168,38 @@ describe('a list of assignments', () => {
   ])('is rejected by its line, without its text: %j at line %i', (text, line) => {
     expect(assignments(text)).toEqual(
       new Problem(`is not of the form NAME=value in line ${line}, without spaces in NAME`),
+    )
+  })
+})
+
+describe('resources', () => {
+  test.each([
+    ['', {}],
+    ['cpu=100m', { cpu: '100m' }],
+    ['cpu=.5, memory=1.5Gi', { cpu: '.5', memory: '1.5Gi' }],
+    [
+      'requests.cpu=1\nlimits.memory=2e9 nvidia.com/gpu=0',
+      { 'requests.cpu': '1', 'limits.memory': '2e9', 'nvidia.com/gpu': '0' },
+    ],
+  ])('are read from %j', (text, expected) => {
+    expect(quantities(text)).toEqual(expected)
+  })
+
+  test.each([
+    'cpu',
+    'cpu=',
+    'cpu=-1',
+    'cpu=100 m',
+    'mem=1Gi',
+    'memory=1GB',
+    'limit.cpu=1',
+    'cpu=1=2',
+  ])('are rejected with the form that they have: %j', (text) => {
+    const [wrong = ''] = text.split(' ').filter((word) => word !== 'cpu=100')
+    expect(quantities(text)).toEqual(
+      new Problem(
+        `has "${wrong}", which is not of the form cpu=100m, memory=256Mi or limits.memory=1Gi`,
+      ),
     )
   })
 })

@@ -34,6 +34,8 @@ export interface MigrationJobOptions {
   readonly claims?: Readonly<Record<string, ClaimUse>>
   /** Added to the container's own; one of the same name is replaced. */
   readonly env?: readonly EnvVar[]
+  /** Requests and limits of the container that differ: `cpu`, `limits.memory`. */
+  readonly resources?: Readonly<Record<string, string>>
   readonly timeoutSeconds: number
   /** It runs a command of the user's, and migrates nothing. */
   readonly isCommand?: true
@@ -290,11 +292,27 @@ function mainOf(container: Container, options: MigrationJobOptions): Container {
   const all = [...env.filter(({ name }) => added.every((each) => each.name !== name)), ...added]
   return {
     ...kept,
+    ...resourcesOf(container, options.resources ?? {}),
     image: options.image,
     // `$(NAME)` would be expanded, and `$$` shortened: https://kubernetes.io/docs/tasks/inject-data-application/define-command-argument-container/
     command: options.command.map((word) => word.replaceAll('$', '$$$$')),
     ...(all.length > 0 ? { env: all } : {}),
   }
+}
+
+function resourcesOf(
+  { resources = {} }: Container,
+  changes: Readonly<Record<string, string>>,
+): Pick<Container, 'resources'> {
+  const all = Object.entries(changes)
+  if (all.length === 0) return {}
+  const changed = (isLimit: boolean) =>
+    all
+      .filter(([name]) => name.startsWith('limits.') === isLimit)
+      .map(([name, value]) => [name.replace(/^(limits|requests)\./, ''), value] as const)
+  const limits = { ...resources.limits, ...Object.fromEntries(changed(true)) }
+  const requests = { ...resources.requests, ...Object.fromEntries(changed(false)) }
+  return { resources: { ...resources, limits, requests } }
 }
 
 function initOf(container: Container, options: MigrationJobOptions, notes: string[]): Container[] {

@@ -1,4 +1,5 @@
 /** What to do about a symptom, by the words of the cluster or the program. */
+import type { FailureReason } from '../options/failure-reasons.js'
 import type { SymptomDetails } from './rules.js'
 import { oneLine } from './words.js'
 
@@ -188,11 +189,39 @@ const placing: readonly Row[] = [
 
 /** Joins the hints of all rows that match: each node may refuse for another reason. */
 export const ofPlace =
-  (otherwise: string): Hint =>
+  (otherwise: string, rows = placing): Hint =>
   ({ symptom }) => {
-    const hints = all(placing, symptom.message).join('; ')
+    const hints = all(rows, symptom.message).join('; ')
     return hints === '' ? otherwise : hints.charAt(0).toUpperCase() + hints.slice(1)
   }
+
+/** A Job that is made of the web's template requests what the web does, unless an option says less. */
+const lower = 'lower it with "migrate-resources"'
+const placingOfJob = placing.map(([words, hint]): Row => [
+  words,
+  hint.replace('lower `requests` of $1', 'lower `requests` of $1 with "migrate-resources"'),
+])
+export const ofJob: Partial<Record<FailureReason, Hint>> = {
+  Quota: by(
+    [
+      [
+        /exceeded quota: ([^,]+), requested: ([^:]*(cpu|memory|storage).*?), used:/,
+        `The quota $1 has no room for $2: ${lower}, or raise the quota`,
+      ],
+      [
+        /exceeded quota: ([^,]+), requested: (.+?), used:/,
+        'The quota $1 has no room for $2: raise it',
+      ],
+      [
+        /failed quota: ([^:]+): must specify (.+)/,
+        'The quota $1 requires these `resources`, which "migrate-resources" can give: $2',
+      ],
+    ],
+    `The quota has no room: ${lower}, or raise the quota`,
+  ),
+  NoScaleUp: ofPlace('Loosen the placement rules, or let the node group grow', placingOfJob),
+  Unschedulable: ofPlace('Loosen the placement rules, or add a node', placingOfJob),
+}
 
 export const ofVolume = by(
   [

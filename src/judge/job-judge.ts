@@ -5,6 +5,7 @@ import { judgeWith, type Judged, type JobEvaluation } from './job-frame.js'
 import { stageOf } from './deployment-stage.js'
 import type { ClusterState, JudgeInput } from './types.js'
 import { causeOf, lostOf, symptomWords } from './evaluate.js'
+import { ofJob } from './hints.js'
 import { lasting, oneLine } from './words.js'
 
 export type JobVerdict =
@@ -55,7 +56,12 @@ function verdictOf(
   if (lost) {
     const code = lost.symptom.exit?.code
     const cause = causeOf(desired.job, `job/${desired.job}`, lost)
-    return { is: 'failed', cause, ...(code !== undefined && { exitCode: code }) }
+    const hint = ofJob[lost.symptom.reason]?.({ who: desired.job, symptom: lost.symptom })
+    return {
+      is: 'failed',
+      cause: { ...cause, ...(hint !== undefined && { hint }) },
+      ...(code !== undefined && { exitCode: code }),
+    }
   }
   for (const { due } of evaluated) if (due.is === 'at') requeue(due.at)
   if (!failed && pod && statusOf(pod, desired)?.state?.running) {

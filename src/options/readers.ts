@@ -147,6 +147,24 @@ export const assignments = reader<Readonly<Record<string, string>>>(
   },
 )
 
+/** `cpu=100m` is a request, `limits.cpu=1` a limit: as a ResourceQuota names them. */
+const resource =
+  /^(requests\.|limits\.)?(cpu|memory|ephemeral-storage|hugepages-\w+|[a-z0-9.-]+\/[\w.-]+)=(\d+(\.\d*)?|\.\d+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?\d+)?$/
+
+/** Requests and limits of a container: `cpu=100m, limits.memory=1Gi`, between commas, blanks or line ends. */
+export const quantities = reader<Readonly<Record<string, string>>>(
+  { is: 'mapping', to: 'text' },
+  (value) => {
+    const given = words(value) as readonly string[]
+    const wrong = given.find((word) => !resource.test(word))
+    return wrong === undefined
+      ? Object.fromEntries(given.map((word) => word.split('=') as [string, string]))
+      : new Problem(
+          `has "${wrong}", which is not of the form cpu=100m, memory=256Mi or limits.memory=1Gi`,
+        )
+  },
+)
+
 /** `a`, `a or b`, `a, b or c` */
 function choices(of: readonly string[]): string {
   return [of.slice(0, -1).join(', '), ...of.slice(-1)].filter((part) => part !== '').join(' or ')

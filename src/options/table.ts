@@ -34,6 +34,7 @@ import {
   lines,
   objectName,
   oneOf,
+  quantities,
   someOf,
   someTime,
   urlPath,
@@ -282,6 +283,14 @@ export const table = {
     example: 'deploy/migrate.yaml',
     group: 'migrations',
     on: [...migrating, 'doctor'],
+  }),
+  'migrate-resources': option({
+    read: quantities,
+    help: 'Requests of the container of a migration, and of commands around the rollout, where they differ from the web’s; limits as limits.memory=1Gi',
+    example: 'cpu=100m,memory=256Mi',
+    default: '',
+    group: 'migrations',
+    on: [...planning, 'rollback', 'recover'],
   }),
   'unsafe-migrations': option({
     read: oneOf('block', 'warn', 'allow'),

@@ -223,6 +223,7 @@ async function commonOf(
     container: web.container,
     webContainers: web.containers,
     image: pinned(image),
+    resources: settings['migrate-resources'],
     near: {
       selectors: [...selectorsOf(checked), ...selectorsOfBudgets(budgets ?? [])],
       ...(policies && { policies }),
