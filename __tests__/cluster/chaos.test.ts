@@ -2,15 +2,15 @@
 import { expect, test } from '@jest/globals'
 import { play } from '../chaos/play.js'
 
-test('four interrupted releases leave all old or all new, nothing behind, and lose no request', async () => {
+test('two interrupted releases leave all old or all new, nothing behind, and lose no request', async () => {
   const lines: string[] = []
-  // The machine is gone; the way back is cut; it is killed in its undo; its line is torn.
-  const game = { seed: 'test-3195', rounds: [1, 3, 4, 5], places: 2 }
+  // The machine is gone; it is killed in its undo.
+  const game = { seed: 'test-3195', rounds: [1, 4], places: 2 }
   const { played, requests, lost } = await play(game, (line) => lines.push(line))
 
   const violations = played.flatMap((one) => one.violations)
   expect({ violations, lines }).toEqual({ violations: [], lines })
-  expect(played).toHaveLength(4)
+  expect(played).toHaveLength(2)
   expect(requests).toBeGreaterThan(0)
   expect(lost).toBe(0)
 })

@@ -90,8 +90,10 @@ describe('a release that is interrupted', () => {
     good = next
   })
 
-  const inAWorkflow = async () =>
-    step(shop, {
+  test('in a workflow (main killed) is restored by the post step, and no file is left', async () => {
+    await shop.commit('Killed in a workflow', {})
+    const before = await shop.state()
+    const { main, post, temp } = await step(shop, {
       image: shop.image,
       namespace: shop.namespace,
       manifests: 'k8s',
@@ -99,11 +101,6 @@ describe('a release that is interrupted', () => {
       kubeconfig: await shop.kubeconfigText(),
       bake: '3s',
     })
-
-  test('in a workflow (main killed) is restored by the post step, and no file is left', async () => {
-    await shop.commit('Killed in a workflow', {})
-    const before = await shop.state()
-    const { main, post, temp } = await inAWorkflow()
     await main(inTheRollout('SIGKILL'))
     const ended = await post()
 
@@ -111,27 +108,6 @@ describe('a release that is interrupted', () => {
     expect(await shop.state()).toEqual(before)
     await recoveredOn(good)
     expect(await readdir(temp)).toEqual([])
-  })
-
-  test('in a workflow (main and post killed) is restored by `recover`', async () => {
-    await shop.commit('Killed twice in a workflow', {})
-    const before = await shop.state()
-    const { main, post } = await inAWorkflow()
-    await main(inTheRollout('SIGKILL'))
-    let sent = false
-    const killed = await post({
-      onOutput: (soFar, kill) => {
-        if (sent || !soFar.includes('restored')) return
-        sent = true
-        kill('SIGKILL')
-      },
-    })
-    expect(killed.output).not.toContain('verified')
-    const recovered = await shop.cli('recover', { image: shop.image, namespace: shop.namespace })
-
-    expect(recovered).toMatchObject({ code: 1, report: { result: 'undone' } })
-    expect(await shop.state()).toEqual(before)
-    await recoveredOn(good)
   })
 })
 

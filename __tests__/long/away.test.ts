@@ -105,3 +105,16 @@ describe('when a firewall drops every packet for longer than the lock lasts', ()
     expect(asked.failures).toEqual([])
   })
 })
+
+test('a release succeeds although a firewall silently drops every packet for 20 s', async () => {
+  const tag = Object.values(await shop.tags()).includes(one) ? two : one
+  const cut = at(inTheRollout, () => relay.drop(20_000))
+  const { result: ended, asked } = await whileAsking(await shop.url(), () =>
+    shop.deploy(tag, {}, { ...cut.how, env }),
+  )
+  await cut.done()
+
+  expect(ended).toMatchObject({ code: 0, report: { result: 'deployed', tag } })
+  await runsAll(tag)
+  expect(asked.failures).toEqual([])
+})
