@@ -276,6 +276,7 @@ export class Process {
         this.alarms.add(alarm)
         return () => this.alarms.delete(alarm)
       },
+      handled: () => Promise.resolve(),
     }
   }
 }

@@ -17,6 +17,7 @@ function fakeClock(): Clock & { readonly slept: number[] } {
       return Promise.resolve()
     },
     every: () => () => undefined,
+    handled: () => Promise.resolve(),
   }
 }
 

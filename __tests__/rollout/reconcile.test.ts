@@ -36,9 +36,11 @@ interface Scene {
   readonly answers?: readonly (readonly string[])[]
   readonly onLog?: () => void
   readonly aborted?: true
+  /** How long each look takes, in ms. */
+  readonly takes?: number
 }
 
-function look({ gives, answers = [], onLog, aborted }: Scene): Seen {
+function look({ gives, answers = [], onLog, aborted, takes = 0 }: Scene): Seen {
   const clock = handClock()
   const stop = new AbortController()
   if (aborted) stop.abort(new Error('stopped before'))
@@ -56,6 +58,7 @@ function look({ gives, answers = [], onLog, aborted }: Scene): Seen {
     (now) => {
       const given = gives[Math.min(seen.looks.length, gives.length - 1)] ?? wait
       seen.looks.push(now)
+      clock.standStill(takes)
       if (given instanceof Error) throw given
       return given
     },
@@ -93,6 +96,28 @@ describe('the state is evaluated', () => {
     for (let change = 0; change < 20; change++) seen.live.change()
     await seen.clock.pass(0)
     expect(seen.looks).toEqual([0, 1000])
+  })
+
+  test('once for a chunk of events, each of which is read in a turn of its own', async () => {
+    const seen = look({ gives: [wait] })
+    await seen.clock.pass(1000)
+    for (let change = 0; change < 200; change++) {
+      seen.live.change()
+      for (let turn = 0; turn < 20; turn++) await Promise.resolve()
+    }
+    await seen.clock.pass(0)
+    expect(seen.looks).toEqual([0, 1000])
+  })
+
+  test('after a rest, where an evaluation takes long', async () => {
+    const seen = look({ gives: [wait], takes: 50 })
+    await seen.clock.pass(0)
+    seen.live.change()
+    await seen.clock.pass(100)
+    seen.live.change()
+    expect(seen.looks).toEqual([0])
+    await seen.clock.pass(1000)
+    expect(seen.looks).toEqual([0, 150])
   })
 
   test.each<[string, readonly ReconcileResult<string>[], readonly number[]]>([

@@ -41,6 +41,7 @@ export function handClock(start = 0): HandClock {
       alarms.add(alarm)
       return () => alarms.delete(alarm)
     },
+    handled: settled,
     standStill: (ms) => {
       now += ms
     },

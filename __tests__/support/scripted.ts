@@ -115,6 +115,7 @@ export function scripted(
         setImmediate(pass)
       }),
     every: () => () => undefined,
+    handled: () => Promise.resolve(),
   }
   const texts = more.files ?? {}
   const isFolder = (path: string): boolean =>

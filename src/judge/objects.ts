@@ -65,8 +65,7 @@ export function replicaSetOf(
   deployment: Deployment,
 ): ReplicaSet | undefined {
   const template = canonical(deployment.spec?.template)
-  return [...clusterState.replicasets.values()]
-    .filter((set) => isControlledBy(set.metadata, deployment.metadata?.uid))
+  return setsOf(clusterState, deployment.metadata?.uid)
     .filter((set) => canonical(set.spec?.template) === template)
     .sort((one, other) => age(one).localeCompare(age(other)))[0]
 }
@@ -112,30 +111,78 @@ function templatePods(
 export function otherTemplatePods(clusterState: ClusterState, live: Live): readonly Pod[] {
   if (live.kind !== 'Deployment') return []
   const own = replicaSetOf(clusterState, live.object)
-  return [...clusterState.replicasets.values()]
-    .filter((set) => set !== own && isControlledBy(set.metadata, live.object.metadata?.uid))
+  return setsOf(clusterState, live.object.metadata?.uid)
+    .filter((set) => set !== own)
     .flatMap((set) => podsOf(clusterState, set.metadata?.uid))
+}
+
+/** Returns the ReplicaSets that an object controls. */
+function setsOf(clusterState: ClusterState, uid: string | undefined): readonly ReplicaSet[] {
+  return uid === undefined ? [] : (indexOf(clusterState).sets.get(uid) ?? [])
+}
+
+/** Returns the pods that an object controls, with those that terminate. */
+export function allPodsOf(clusterState: ClusterState, uid: string | undefined): readonly Pod[] {
+  return uid === undefined ? [] : (indexOf(clusterState).pods.get(uid) ?? [])
+}
+
+/** What belongs to an object, by its uid. */
+interface Index {
+  readonly pods: ReadonlyMap<string, readonly Pod[]>
+  readonly sets: ReadonlyMap<string, readonly ReplicaSet[]>
+  readonly events: ReadonlyMap<string, readonly Event[]>
+}
+
+/** A namespace may have thousands of objects, and a release hundreds of workloads: it is gone through once a look. */
+function indexOf(clusterState: ClusterState): Index {
+  let index = indexes.get(clusterState)
+  if (index === undefined) {
+    index = {
+      pods: groupBy(clusterState.pods, controllerOf),
+      sets: groupBy(clusterState.replicasets, controllerOf),
+      events: groupBy(clusterState.events, ({ involvedObject }) => involvedObject.uid),
+    }
+    indexes.set(clusterState, index)
+  }
+  return index
+}
+
+/** Each look makes its own cluster state. */
+const indexes = new WeakMap<ClusterState, Index>()
+
+function controllerOf({ metadata }: { readonly metadata?: ObjectMeta }): string | undefined {
+  return metadata?.ownerReferences?.find(({ controller }) => controller)?.uid
+}
+
+function groupBy<T>(
+  objects: ReadonlyMap<string, T>,
+  keyOf: (object: T) => string | undefined,
+): ReadonlyMap<string, readonly T[]> {
+  const groups = new Map<string, T[]>()
+  for (const object of objects.values()) {
+    const key = keyOf(object)
+    if (key === undefined) continue
+    const group = groups.get(key)
+    if (group) group.push(object)
+    else groups.set(key, [object])
+  }
+  return groups
 }
 
 /** Returns the pods that an object controls, without those that terminate, sorted by name. */
 export function podsOf(clusterState: ClusterState, uid: string | undefined): readonly Pod[] {
-  return [...clusterState.pods.values()]
-    .filter((pod) => isControlledBy(pod.metadata, uid) && !pod.metadata?.deletionTimestamp)
+  return allPodsOf(clusterState, uid)
+    .filter((pod) => !pod.metadata?.deletionTimestamp)
     .sort((one, other) => (one.metadata?.name ?? '').localeCompare(other.metadata?.name ?? ''))
 }
 
 /** Returns the terminating pods of the workload, of any version: their grace period runs. Sorted by name. */
 export function drainingPods(clusterState: ClusterState, live: Live): readonly Pod[] {
-  const owners = new Set([live.object.metadata?.uid])
-  for (const set of clusterState.replicasets.values()) {
-    if (isControlledBy(set.metadata, live.object.metadata?.uid)) owners.add(set.metadata?.uid)
-  }
-  return [...clusterState.pods.values()]
-    .filter(
-      ({ metadata }) =>
-        metadata?.deletionTimestamp !== undefined &&
-        metadata.ownerReferences?.some(({ controller, uid }) => controller && owners.has(uid)),
-    )
+  const { uid } = live.object.metadata ?? {}
+  const sets = setsOf(clusterState, uid).map(({ metadata }) => metadata?.uid)
+  return [uid, ...sets]
+    .flatMap((owner) => allPodsOf(clusterState, owner))
+    .filter(({ metadata }) => metadata?.deletionTimestamp !== undefined)
     .sort((one, other) => (one.metadata?.name ?? '').localeCompare(other.metadata?.name ?? ''))
 }
 
@@ -161,9 +208,9 @@ export function hasLostNode(pod: Pod): boolean {
 /** Returns the events about one object, oldest first. */
 export function eventsOf(clusterState: ClusterState, uid: string | undefined): readonly Event[] {
   if (uid === undefined) return []
-  return [...clusterState.events.values()]
-    .filter((event) => event.involvedObject.uid === uid)
-    .sort((one, other) => timeOf(one) - timeOf(other) || versionOf(one) - versionOf(other))
+  return [...(indexOf(clusterState).events.get(uid) ?? [])].sort(
+    (one, other) => timeOf(one) - timeOf(other) || versionOf(one) - versionOf(other),
+  )
 }
 
 /** Returns the newest event with one of these reasons. */

@@ -1,8 +1,8 @@
 import type { ReplicaSet } from 'kubernetes-types/apps/v1'
 import type { Event, Pod } from 'kubernetes-types/core/v1'
 import {
+  allPodsOf,
   eventsOf,
-  isControlledBy,
   isObserved,
   isReady,
   liveOf,
@@ -133,7 +133,7 @@ function controllerSymptoms(
           : (live.object.status?.desiredNumberScheduled ?? 0)
       const { uid = '' } = live.object.metadata ?? {}
       // Terminating pods count: they keep their place until they are gone.
-      const own = [...clusterState.pods.values()].filter((pod) => isControlledBy(pod.metadata, uid))
+      const own = allPodsOf(clusterState, uid)
       if (own.length >= wanted) return []
       // A failed attempt that a pod followed is over.
       const newest = Math.max(

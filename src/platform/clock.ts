@@ -25,4 +25,6 @@ export const realClock: Clock = {
     const timer = setInterval(tick, ms)
     return () => clearInterval(timer)
   },
+
+  handled: () => new Promise((resolve) => setImmediate(resolve)),
 }

@@ -20,6 +20,8 @@ export interface Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void>
   /** Calls `tick` after each `ms` until the function that is returned is called. */
   every(ms: number, tick: () => void): () => void
+  /** Resolves once everything that has arrived by now is handled: all lines of a chunk, for example. */
+  handled(): Promise<void>
 }
 
 /** A finished program. `code` is 127 when it could not be started. */

@@ -9,6 +9,8 @@ import type { NamespaceWatch } from './namespace-watch.js'
 /** How often an empty log is requested again, and the pause before it, in ms. */
 const mostTries = 2
 const againMs = 300
+/** The pause after an evaluation, in its own time: however much happens, a third of the time is spent on it. */
+const restShare = 2
 
 export interface ReconcileContext {
   readonly cluster: Cluster
@@ -45,6 +47,8 @@ type OnLog = (wanted: LogWanted, lines: readonly string[]) => void
  *
  * - `idle`: waits for a change, for a wanted log, or for the time of the last evaluation's `requeueAt`.
  * - `scheduled`: evaluates in a moment. Many events arrive together; one evaluation after the last of them is enough.
+ *   In a large namespace, where an evaluation takes long, it waits a little longer: signals, the lock's renewal and the
+ *   log get their turns.
  * - `over`: has its end, and evaluates nothing any more.
  */
 class Reconciler<T> {
@@ -53,6 +57,8 @@ class Reconciler<T> {
   /** How often each log was requested; Infinity: it is on its way, or it has arrived. */
   readonly #requests = new Map<string, number>()
   #timer = new AbortController()
+  /** No evaluation before this time, in ms since 1970. */
+  #restsUntil = 0
   #stopListening: () => void = () => undefined
 
   constructor(
@@ -73,13 +79,18 @@ class Reconciler<T> {
   readonly #schedule = (): void => {
     if (this.#state !== 'idle') return
     this.#state = 'scheduled'
-    queueMicrotask(() => {
-      try {
+    this.#whenDue()
+      .then(() => {
         this.#reconcile()
-      } catch (error) {
-        this.#fail(error)
-      }
-    })
+      })
+      .catch(this.#fail)
+  }
+
+  async #whenDue(): Promise<void> {
+    const { clock, signal } = this.context
+    const rest = this.#restsUntil - clock.now()
+    if (rest > 0) await clock.sleep(rest, signal)
+    await clock.handled()
   }
 
   #reconcile(): void {
@@ -88,6 +99,8 @@ class Reconciler<T> {
     const { clock } = this.context
     const now = clock.now()
     const { ended, requeueAt, logsWanted } = this.evaluate(now)
+    const evaluatedAt = clock.now()
+    this.#restsUntil = evaluatedAt + restShare * (evaluatedAt - now)
     if (ended !== undefined) {
       if (this.#end()) this.#result.resolve(ended)
       return
