@@ -40,7 +40,12 @@ const onlyPlatform =
 // These folders decide: data in, a judgement or findings out. Of what acts they import types alone, and
 // values of these files, which are as pure.
 const pure = {
-  judge: ['failure/', 'options/', 'django/', 'kubernetes/(image|objects|replicas|workload)'],
+  judge: [
+    'failure/',
+    'options/',
+    'django/',
+    'kubernetes/(configuration|image|objects|replicas|workload)',
+  ],
   checks: [
     'failure/',
     'options/',

@@ -271,8 +271,8 @@ export const faults: readonly Fault[] = [
       code: 'config-missing',
       sentence: /^web: its configuration is missing: configmap "not-there" not found$/,
       sign: waits('CreateContainerConfigError'),
-      grace: 20,
-      quick: { options: { grace: 'ConfigMissing=4s' }, grace: 4 },
+      // Nothing on the stack creates ConfigMaps or Secrets.
+      grace: 3,
     },
   },
   {
@@ -284,8 +284,8 @@ export const faults: readonly Fault[] = [
       sentence: /^web: its configuration is missing: .*configmap "not-there" not found$/,
       // The kubelet tells it by events only, a moment after the pod has got its node.
       sign: conditions('PodScheduled', 'True'),
-      grace: 20,
-      quick: { options: { grace: 'ConfigMissing=4s' }, grace: 4 },
+      // Nothing on the stack creates ConfigMaps or Secrets.
+      grace: 3,
     },
   },
   {
@@ -297,13 +297,15 @@ export const faults: readonly Fault[] = [
       code: 'config-missing',
       sentence: /^web: its configuration is missing: couldn't find key stripe in Secret \S+keys$/,
       sign: waits('CreateContainerConfigError'),
-      grace: 20,
-      quick: { options: { grace: 'ConfigMissing=4s' }, grace: 4 },
+      // Nothing on the stack creates ConfigMaps or Secrets.
+      grace: 3,
     },
   },
   {
     name: 'secret-10-s-late',
     change: config(secretKey),
+    // By a person: nothing in the cluster shows that it will come. long/patience.test.ts has one by a controller.
+    options: { grace: 'ConfigMissing=20s' },
     meanwhile: async ({ kubectl, sleep }) => {
       await sleep(10)
       await kubectl('create', 'secret', 'generic', 'keys', '--from-literal=stripe=b')
@@ -345,8 +347,8 @@ export const faults: readonly Fault[] = [
       code: 'quota',
       sentence: /^web: the namespace's quota has no room for its pods: .*exceeded quota: small/,
       sign: conditions('ReplicaFailure', 'True'),
-      grace: 30,
-      quick: { options: { grace: 'Quota=4s' }, grace: 4 },
+      // No pod of a Job runs beside it.
+      grace: 5,
     },
   },
   {
@@ -403,7 +405,8 @@ export const faults: readonly Fault[] = [
       code: 'unschedulable',
       sentence: /^web: no node fits: .*didn't match Pod's node affinity\/selector/,
       sign: conditions('PodScheduled', 'False'),
-      grace: 120,
+      // No autoscaler shows itself, and the least account may not read nodes.
+      grace: 11.5,
       quick: { options: { grace: 'Unschedulable=4s' }, grace: 4 },
     },
   },
@@ -415,7 +418,8 @@ export const faults: readonly Fault[] = [
       code: 'unschedulable',
       sentence: /^web: no node fits: .*Insufficient cpu/,
       sign: conditions('PodScheduled', 'False'),
-      grace: 120,
+      // No autoscaler shows itself, and the least account may not read nodes.
+      grace: 11.5,
       quick: { options: { grace: 'Unschedulable=4s' }, grace: 4 },
     },
   },

@@ -163,9 +163,9 @@ events: [{about: web-a, reason: Scheduled}, {about: web-a, reason: Pulling}`
     ],
     [
       'a symptom of the workload',
-      'pods: {}\nrefused: exceeded quota',
-      '0 of 1 ready: exceeded quota, 14 s of 30 s',
-      'Quota',
+      'pods: {}\nrefused: failed calling webhook',
+      '0 of 1 ready: failed calling webhook, 14 s of 60 s',
+      'PodNotCreated',
     ],
     [
       'another client that paused it',

@@ -9,6 +9,7 @@ import type { Event, Pod } from 'kubernetes-types/core/v1'
 import type { WorkloadObject } from '../../src/kubernetes/objects.js'
 import { diagnose } from '../../src/judge/diagnose.js'
 import { judge } from '../../src/judge/judge.js'
+import { withFact, type Fact, type FactWanted } from '../../src/judge/facts.js'
 import { logKey, newObservations, withLog } from '../../src/judge/observations.js'
 import type { Timeouts, ClusterState } from '../../src/judge/types.js'
 import { desiredOf } from '../../src/judge/desired.js'
@@ -34,14 +35,19 @@ function play(fault: string, timeouts: Partial<Timeouts> = {}): [number, string]
     const now = START + at * 1000
     const clusterState = pictureOfObjects(objects, now)
     const whole = { timeout: 600_000, bake: 15_000, grace: {}, ...timeouts }
-    let judgement = judge([desired], { clusterState, timeouts: whole, observations, now })
+    const evaluate = () => judge([desired], { clusterState, timeouts: whole, observations, now })
+    let judgement = evaluate()
     observations = judgement.observations
-    for (const wanted of judgement.logsWanted) {
-      observations = withLog(observations, wanted, diagnose(logs[logKey(wanted)] ?? [], inRepo))
+    while (judgement.logsWanted.length + judgement.factsWanted.length > 0) {
+      for (const wanted of judgement.logsWanted) {
+        observations = withLog(observations, wanted, diagnose(logs[logKey(wanted)] ?? [], inRepo))
+      }
+      for (const wanted of judgement.factsWanted) {
+        observations = withFact(observations, factOfStack(wanted))
+      }
+      judgement = evaluate()
+      observations = judgement.observations
     }
-    if (judgement.logsWanted.length > 0)
-      judgement = judge([desired], { clusterState, timeouts: whole, observations, now })
-    observations = judgement.observations
     const said = line(judgement, `${workload.kind.toLowerCase()}/${workload.name}`)
     if (told.at(-1)?.[1] !== said) told.push([at, said])
     return judgement.requeueAt === undefined ? undefined : (judgement.requeueAt - START) / 1000
@@ -58,6 +64,24 @@ function play(fault: string, timeouts: Partial<Timeouts> = {}): [number, string]
     if (/^(failed|done)/.test(told.at(-1)?.[1] ?? '')) break
   }
   return told
+}
+
+/** What the least account reads on the local stack. */
+function factOfStack(wanted: FactWanted): Fact {
+  const forbidden = { is: 'unreadable', why: 'Forbidden' } as const
+  switch (wanted.is) {
+    case 'groups':
+      return { ...wanted, names: { is: 'read', value: ['apps', 'batch', 'networking.k8s.io'] } }
+    case 'writers': {
+      const value = { exists: true, owners: [], managers: ['kubectl-create'], annotations: [] }
+      const none = { ...value, exists: false, managers: [] }
+      return { ...wanted, found: { is: 'read', value: wanted.name === 'not-there' ? none : value } }
+    }
+    case 'nodes': {
+      const issuer = { is: 'read', value: 'https://kubernetes.default.svc.cluster.local' } as const
+      return { ...wanted, version: 'v1.34.4', issuer, nodes: forbidden, status: forbidden }
+    }
+  }
 }
 
 function pictureOfObjects(
@@ -99,8 +123,8 @@ const recorded = faults.flatMap((fault) =>
 )
 
 test.each(recorded)('the recorded fault %s is judged as expected', (name, fault, ends) => {
-  const [, seconds] = /^NotReady=(\d+)s$/.exec(fault.options?.['grace'] ?? '') ?? []
-  const told = play(name, seconds === undefined ? {} : { grace: { NotReady: +seconds * 1000 } })
+  const [, reason = '', seconds] = /^(\w+)=(\d+)s$/.exec(fault.options?.['grace'] ?? '') ?? []
+  const told = play(name, seconds === undefined ? {} : { grace: { [reason]: +seconds * 1000 } })
   const [at, said] = told.at(-1) ?? [0, '']
   if (ends.is === 'deployed') {
     expect(said).toBe('done')

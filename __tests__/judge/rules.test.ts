@@ -1,5 +1,6 @@
 /** The table of rules, row by row: what is seen, and when it means that the rollout is lost. */
 import { describe, expect, test } from '@jest/globals'
+import type { Fact as Read } from '../../src/judge/facts.js'
 import type { DesiredWorkload, Timeouts } from '../../src/judge/types.js'
 import { AIM, NEW, TIMEOUTS, Rehearsal } from './scene.js'
 
@@ -9,6 +10,8 @@ interface Fact {
   readonly log?: string
   readonly desired?: Partial<DesiredWorkload>
   readonly timeouts?: Partial<Timeouts>
+  /** What was read of the cluster. */
+  readonly read?: readonly Read[]
   /** Seconds after our write, what is seen then, how the verdict begins (or what it contains). */
   readonly steps: readonly (readonly [number, string, string | RegExp])[]
 }
@@ -19,8 +22,9 @@ const another = 'web-b: {ready: false, container: {state: {waiting: {reason: Con
 
 function facts(title: string, all: readonly Fact[]) {
   describe(title, () => {
-    test.each(all)('$name', ({ log, desired, timeouts, steps }) => {
-      const release = new Rehearsal([{ ...AIM, ...desired }], { ...TIMEOUTS, ...timeouts }, log)
+    test.each(all)('$name', ({ log, desired, timeouts, read, steps }) => {
+      const limits = { ...TIMEOUTS, ...timeouts }
+      const release = new Rehearsal([{ ...AIM, ...desired }], limits, log, read)
       const told = steps.map(([at, scene]) => `${at} s: ${release.verdict(at, scene)}`)
       const expected = steps.map(([at, , verdict]) =>
         expect.stringMatching(
@@ -49,9 +53,26 @@ const loops = (nth: number, code = 1, reason = 'Error') =>
 const runsAgain = (ends: number, code = 1) =>
   `pods: {web-a: {container: {restartCount: ${ends}, lastState: {terminated: {exitCode: ${code}, reason: Error}}}}}`
 
+const noOperators: Read = { is: 'groups', names: { is: 'read', value: ['apps', 'batch'] } }
+const operators: Read = {
+  is: 'groups',
+  names: { is: 'read', value: ['apps', 'external-secrets.io'] },
+}
+const forbidden = { is: 'unreadable', why: 'Forbidden' } as const
+const nodesByHand: Extract<Read, { is: 'nodes' }> = {
+  is: 'nodes',
+  version: 'v1.34.4',
+  issuer: { is: 'read', value: 'https://kubernetes.default.svc' },
+  nodes: { is: 'read', value: [{ provider: '', keys: ['kubernetes.io/hostname'] }] },
+  status: { is: 'read', value: false },
+}
+const noEnv = waits('CreateContainerConfigError', 'configmap "env" not found')
+
 const noClaim = '0/3 nodes are available: persistentvolumeclaim "data" not found.'
 
 const long = `registry.example/${'deep/'.repeat(30)}shop:new@sha256:${'0'.repeat(64)}`
+
+const backup = 'backup: {of: old, spec: {nodeName: node-1, restartPolicy: Never}}'
 
 const evicted = 'web-a: {ready: false, status: {phase: Failed, reason: Evicted}}'
 
@@ -478,6 +499,44 @@ facts('start and configuration:', [
     ],
   },
   {
+    name: 'a missing ConfigMap is a failure after 3 s where nothing creates ConfigMaps',
+    read: [noOperators],
+    steps: [
+      [1, noEnv, 'waiting: .*configmap "env" not found, 0 s of 3 s: no controller'],
+      [3, noEnv, 'waiting'],
+      [4, noEnv, 'failed config-missing: web: .* configmap "env" not found$'],
+    ],
+  },
+  {
+    name: 'a missing ConfigMap has 20 s where an operator may create it',
+    read: [operators],
+    steps: [
+      [1, noEnv, 'waiting: .* 0 s of 20 s: External Secrets is installed'],
+      [20, noEnv, 'waiting'],
+      [21, noEnv, 'failed config-missing'],
+    ],
+  },
+  {
+    name: 'the time that the user has set counts, whatever creates ConfigMaps',
+    read: [noOperators],
+    timeouts: { grace: { ConfigMissing: 10_000 } },
+    steps: [
+      [1, noEnv, 'waiting: .* 0 s of 10 s)'],
+      [10, noEnv, 'waiting'],
+      [11, noEnv, 'failed config-missing'],
+    ],
+  },
+  {
+    name: 'an undo has 20 s, whatever creates ConfigMaps',
+    read: [noOperators],
+    timeouts: { grace: { ConfigMissing: 10_000 }, graces: 'lengthen' },
+    steps: [
+      [1, noEnv, 'waiting'],
+      [20, noEnv, 'waiting'],
+      [21, noEnv, 'failed config-missing'],
+    ],
+  },
+  {
     name: 'a missing ConfigMap of a volume is a failure',
     steps: [
       [1, mount('configmap "env" not found'), 'waiting'],
@@ -550,12 +609,20 @@ facts('pods that are not created:', [
     ],
   },
   {
-    name: 'a full quota is a failure after 30 s in which no pod ended or became Ready',
+    name: 'a full quota is a failure after 5 s in which no pod ended or became Ready',
     steps: [
-      [1, quota('old-1: {of: old}, old-2: {of: old}'), 'waiting'],
-      [29, quota('old-1: {of: old}'), 'waiting'],
-      [58, quota('old-1: {of: old}'), 'waiting'],
-      [59, quota('old-1: {of: old}'), 'failed quota'],
+      [1, quota('old-1: {of: old}, old-2: {of: old}'), 'waiting: .* 0 s of 5 s: no pod of the'],
+      [5, quota('old-1: {of: old}'), 'waiting'],
+      [9, quota('old-1: {of: old}'), 'waiting'],
+      [10, quota('old-1: {of: old}'), 'failed quota'],
+    ],
+  },
+  {
+    name: 'a full quota is a failure after 30 s beside a pod of a Job, which ends by itself',
+    steps: [
+      [1, quota(backup), 'waiting: .* 0 s of 30 s: pod backup makes room when it ends'],
+      [30, quota(backup), 'waiting'],
+      [31, quota(backup), 'failed quota'],
     ],
   },
   {
@@ -565,7 +632,7 @@ facts('pods that are not created:', [
       [90, quota('old-1: {of: old, metadata: {deletionTimestamp: x}}', 2), 'waiting'],
       [91, quota('', 2), 'waiting'],
       [94, quota('', 3), 'waiting'],
-      [121, quota('', 3), 'failed quota'],
+      [96, quota('', 3), 'failed quota'],
     ],
   },
   {
@@ -580,7 +647,7 @@ facts('pods that are not created:', [
     name: 'a full quota does not wait for a pod of the old version that is not Ready',
     steps: [
       [1, quota('old-1: {of: old, ready: false}', 1), 'waiting'],
-      [31, quota('old-1: {of: old, ready: false}', 2), 'failed quota'],
+      [6, quota('old-1: {of: old, ready: false}', 2), 'failed quota'],
     ],
   },
   {
@@ -595,7 +662,7 @@ facts('pods that are not created:', [
     steps: [
       [1, quota(evicted, 1), 'waiting'],
       [4, quota(evicted, 2), 'waiting'],
-      [31, quota(evicted, 2), 'failed quota'],
+      [6, quota(evicted, 2), 'failed quota'],
     ],
   },
   {
@@ -615,6 +682,44 @@ facts('pods that are not created:', [
       [1, unschedulable(), 'waiting: 0 of 1 ready, waiting for web-a (0/3 nodes'],
       [120, unschedulable(), 'waiting'],
       [121, unschedulable(), 'failed unschedulable'],
+    ],
+  },
+  {
+    name: 'no node with room is a failure after 10 s where the cluster has no autoscaler',
+    read: [noOperators, nodesByHand],
+    steps: [
+      [1, unschedulable(), 'waiting: .* 0 s of 10 s: the cluster has no autoscaler'],
+      [10, unschedulable(), 'waiting'],
+      [11, unschedulable(), 'failed unschedulable'],
+    ],
+  },
+  {
+    name: 'no node with room is a failure when no autoscaler has answered, and nodes cannot be read',
+    read: [noOperators, { ...nodesByHand, nodes: forbidden, status: forbidden }],
+    steps: [
+      [1, unschedulable(), 'waiting'],
+      [12.4, unschedulable(), 'waiting'],
+      [12.5, unschedulable(), 'failed unschedulable'],
+    ],
+  },
+  {
+    name: 'the autoscaler extends the wait to the deadline also where nodes cannot be read',
+    read: [noOperators, { ...nodesByHand, nodes: forbidden, status: forbidden }],
+    steps: [
+      [1, unschedulable(), 'waiting'],
+      [12, unschedulable('TriggeredScaleUp'), 'waiting'],
+      [500, unschedulable('TriggeredScaleUp'), 'waiting'],
+    ],
+  },
+  {
+    name: 'no node with room waits for a pod that is ending, where the cluster has no autoscaler too',
+    read: [noOperators, nodesByHand],
+    steps: [
+      [1, unschedulable(undefined, noCpu, oldEnds), 'waiting'],
+      [60, unschedulable(undefined, noCpu, oldEnds), 'waiting'],
+      [61, unschedulable(), 'waiting'],
+      [72, unschedulable(), 'waiting'],
+      [73, unschedulable(), 'failed unschedulable'],
     ],
   },
   {

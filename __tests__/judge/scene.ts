@@ -5,6 +5,7 @@
 import type { Event, Pod } from 'kubernetes-types/core/v1'
 import { parse } from 'yaml'
 import { judge } from '../../src/judge/judge.js'
+import type { Fact } from '../../src/judge/facts.js'
 import { newObservations, withLog } from '../../src/judge/observations.js'
 import { diagnose } from '../../src/judge/diagnose.js'
 import type {
@@ -253,7 +254,11 @@ export class Rehearsal {
     readonly timeouts: Timeouts = TIMEOUTS,
     /** What every crashing container has in its log. */
     readonly log?: string,
-  ) {}
+    /** What was read of the cluster before: nothing else ever is. */
+    facts: readonly Fact[] = [],
+  ) {
+    this.observations = { ...this.observations, facts }
+  }
 
   /** Looks at a scene (YAML) or a picture, `at` seconds after our write; logs that are wanted come at once. */
   look(at: number, scene: string | ClusterState, confirmed = at): Judgement {

@@ -41,6 +41,8 @@ function words(wait: Wait): RegExp {
   switch (wait.is) {
     case 'after':
       return wait.ms === 0 ? /^at once$/ : new RegExp(`^after ${wait.ms / 1000} s\\b`)
+    case 'by-remedy':
+      return new RegExp(`^after ${wait.some / 1000} s; ${wait.none / 1000} s where\\b`)
     case 'deadline':
       return /^at the deadline$/
     case 'ready':

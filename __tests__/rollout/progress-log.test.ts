@@ -46,6 +46,7 @@ function judgement(look: string, completeSince = {}): Judgement {
     progress: Object.fromEntries(progress) as Judgement['progress'],
     observations: { ...newObservations(START), completeSince },
     logsWanted: [],
+    factsWanted: [],
     ...(isThere && { completeAt: START + 17_000 }),
   }
 }

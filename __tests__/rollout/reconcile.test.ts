@@ -52,6 +52,10 @@ function look({ gives, answers = [], onLog, aborted, takes = 0 }: Scene): Seen {
       seen.logs.push(`asked ${/pods\/([\w-]+)\//.exec(path)?.[1]}`)
       yield* left.shift() ?? []
     },
+    find: <T>(path: string) => {
+      seen.logs.push(`asked ${path}`)
+      return Promise.resolve({ groups: [{ name: 'apps' }] } as T)
+    },
   })
   reconcileUntil<string>(
     { cluster, clock, live: seen.live, signal: stop.signal },
@@ -65,6 +69,9 @@ function look({ gives, answers = [], onLog, aborted, takes = 0 }: Scene): Seen {
     ({ pod, exit }, lines) => {
       seen.logs.push(`${pod}/${exit}: ${lines.join('|')}`)
       onLog?.()
+    },
+    (fact) => {
+      seen.logs.push(`read ${fact.is}`)
     },
   ).then(
     (value) => (seen.ended = value),
@@ -188,6 +195,16 @@ describe('a requested log', () => {
     expect(seen.logs).toEqual(logs)
     expect(seen.looks).toEqual(looks)
   })
+})
+
+test('a fact is read once, and another evaluation follows', async () => {
+  const factsWanted = [{ is: 'groups' }] as const
+  const seen = look({ gives: [{ ...wait, factsWanted }] })
+  await seen.clock.pass(0)
+  seen.live.change()
+  await seen.clock.pass(1000)
+  expect(seen.logs).toEqual(['asked /apis', 'read groups'])
+  expect(seen.looks).toEqual([0, 0, 0])
 })
 
 describe('reconciling ends', () => {

@@ -112,7 +112,15 @@ function judged(verdict: Verdict, progress: { wanted?: number; ready: number }):
   return {
     verdicts: { 'deployment/worker': verdict },
     progress: { 'deployment/worker': progress },
-    observations: { startedAt: 0, firstSeen: {}, exits: {}, logs: {}, completeSince: {} },
+    observations: {
+      startedAt: 0,
+      firstSeen: {},
+      exits: {},
+      logs: {},
+      facts: [],
+      completeSince: {},
+    },
     logsWanted: [],
+    factsWanted: [],
   }
 }

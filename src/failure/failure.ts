@@ -84,6 +84,8 @@ export interface Cause {
   readonly code: CauseCode
   /** One sentence for a person at 3 a.m.: who, what, where. No full stop at the end. */
   readonly sentence: string
+  /** How long it was waited for, and the evidence that decided that: `3 s: no controller …`. */
+  readonly waited?: string
   /** What to do now. */
   readonly hint?: string
   /** Names, where the cause is about one of them. */

@@ -1,4 +1,5 @@
 import { RULES } from './rules.js'
+import type { Remedy } from './remedies.js'
 import type { SimpleWait } from './rules.js'
 import type { Symptom } from './symptoms.js'
 import type { DesiredWorkload, Diagnosis, Timeouts } from './types.js'
@@ -23,13 +24,21 @@ export interface DeadlineInput {
   readonly ends: number
   /** What the log of the last exit says; `undefined` until it has arrived. */
   readonly diagnosis: Diagnosis | undefined
+  /** Whether something may still remedy it, where that decides and is known. */
+  readonly remedy: Remedy | undefined
 }
 
 /** When a symptom means that the rollout has failed: at a time, or not before something else happens. */
-export type Due = { readonly is: 'at'; readonly at: number } | { readonly is: 'open' }
+export type Due =
+  /** `because`: the evidence that decided, as a clause, where there was a choice. */
+  { readonly is: 'at'; readonly at: number; readonly because?: string } | { readonly is: 'open' }
 
 const open: Due = { is: 'open' }
-const at = (time: number): Due => ({ is: 'at', at: time })
+const at = (time: number, because?: string): Due => ({
+  is: 'at',
+  at: time,
+  ...(because !== undefined && { because }),
+})
 
 /** Returns when a symptom means that the rollout has failed, by its row in `RULES`. */
 export function dueOf(symptom: Symptom, input: DeadlineInput): Due {
@@ -57,6 +66,10 @@ function dueAfter(symptom: Symptom, input: DeadlineInput, wait: BoundedWait): Du
   switch (wait.is) {
     case 'after':
       return at(since + ownOr(Math.max(wait.ms, least)))
+    case 'by-remedy': {
+      const { remedy } = input
+      return at(since + ownOr(wait[remedy?.is ?? 'some']), remedy?.because)
+    }
     case 'deadline':
       return at(since + ownOr(input.deadline))
     case 'ready': {

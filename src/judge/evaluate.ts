@@ -3,10 +3,12 @@ import type { Cause } from '../failure/failure.js'
 import { isReady } from './objects.js'
 import { containerSource } from './evidence.js'
 import { logKey } from './observations.js'
+import type { FactWanted } from './facts.js'
 import type { ObservationRecorder } from './observations.js'
 import { dueOf, LOG_GRACE } from './deadlines.js'
 import type { DeadlineInput, Due } from './deadlines.js'
 import { endsOf } from './pod-symptoms.js'
+import { makerOf, nodeFor, roomBy, type Nearby, type Sought } from './remedies.js'
 import { RULES } from './rules.js'
 import type { SymptomDetails } from './rules.js'
 import type { FailureReason } from '../options/failure-reasons.js'
@@ -33,11 +35,14 @@ export interface EvaluatedSymptom {
   readonly diagnosis: Diagnosis | undefined
   /** The startupProbe that has not passed: since when, and how long it allows, in ms. */
   readonly startup?: { readonly since: number; readonly budget: number }
+  /** What decides how long it may last is being read. */
+  readonly isSought?: true
 }
 
 export interface Evaluation {
   readonly evaluated: readonly EvaluatedSymptom[]
   readonly logsWanted: readonly LogWanted[]
+  readonly factsWanted: readonly FactWanted[]
   /** Pods that exited with an error in this release, and have not been Ready for long enough since. */
   readonly unsteady: readonly Pod[]
   /** When an unsteady pod will have been Ready for long enough, or the wait for a log ends. */
@@ -55,6 +60,7 @@ export interface EvaluationInput {
   /** The pods are not restarted: an exit with an error is final, whatever its cause. */
   readonly final?: boolean
   readonly place: Place
+  readonly nearby: Nearby
   /** Until when its terminating pods may take, or when the last of them was gone; in ms since 1970. */
   readonly drains?: number
 }
@@ -69,6 +75,7 @@ export function evaluate(
   const startedBy = startupDeadlines(symptoms, input.recorder)
   const requeueTimes = [...recovery.requeueTimes]
   const logsWanted: LogWanted[] = []
+  const factsWanted: FactWanted[] = []
   const evaluated = symptoms.flatMap((seen): readonly EvaluatedSymptom[] => {
     const exits = exitsOf(seen, input.recorder)
     if (seen.exit && (exits.own <= 0 || recovery.steady.has(seen.podUid ?? ''))) return []
@@ -78,21 +85,33 @@ export function evaluate(
     if (log.wanted) logsWanted.push(log.wanted)
     if (log.pendingUntil !== undefined) requeueTimes.push(log.pendingUntil)
     const { diagnosis } = log
+    const sought = remedyOf(symptom, input)
+    if (sought?.is === 'wanted') factsWanted.push(...sought.wanted)
     const byRule =
       log.pendingUntil === undefined
         ? dueByRule(symptom, input, {
             since,
             diagnosis,
+            remedy: sought?.is === 'wanted' ? undefined : sought,
             ends: exits.own,
             sheltered: input.first || recovery.isHealthyBeside(symptom),
           })
         : open
     const due = atTheEarliest(byRule, symptom, input, { since, startedBy })
     const startup = startupOf(symptom, input.recorder)
-    return [{ symptom, since, due, diagnosis, ...(startup && { startup }) }]
+    return [
+      {
+        symptom,
+        since,
+        due,
+        diagnosis,
+        ...(startup && { startup }),
+        ...(sought?.is === 'wanted' && { isSought: true }),
+      },
+    ]
   })
   const { unsteady } = recovery
-  return { evaluated: evaluated.sort(byUrgency), logsWanted, unsteady, requeueTimes }
+  return { evaluated: evaluated.sort(byUrgency), logsWanted, factsWanted, unsteady, requeueTimes }
 }
 
 const open: Due = { is: 'open' }
@@ -162,7 +181,7 @@ function classified(symptom: Symptom, { afterReady }: OwnExits): Symptom {
 function dueByRule(
   symptom: Symptom,
   input: EvaluationInput,
-  known: Pick<DeadlineInput, 'since' | 'ends' | 'diagnosis' | 'sheltered'>,
+  known: Pick<DeadlineInput, 'since' | 'ends' | 'diagnosis' | 'sheltered' | 'remedy'>,
 ): Due {
   if (input.final === true && symptom.exit) return { is: 'at', at: known.since }
   const { podUid = '', startups = [] } = symptom
@@ -180,12 +199,12 @@ function atTheEarliest(
   { since, startedBy }: { readonly since: number; readonly startedBy: readonly number[] },
 ): Due {
   if (symptom.reason === 'Quota' && mayHaveRoom(symptom, since, input.recorder)) {
-    return { is: 'at', at: since + input.deadline }
+    return { is: 'at', at: since + input.deadline, because: 'a pod makes room' }
   }
   if (byRule.is === 'open') return byRule
   if (isUnplaced(symptom)) {
     const room = roomAt(input)
-    return { is: 'at', at: Math.max(byRule.at, Math.min(room, since + input.deadline)) }
+    return latest(byRule, Math.min(room, since + input.deadline), 'a pod makes room')
   }
   // A slow start is never cut short, though the Deployment's progress deadline is over.
   if (symptom.reason === 'ProgressDeadline') {
@@ -193,6 +212,27 @@ function atTheEarliest(
     return { is: 'at', at: Math.max(byRule.at, drained, ...startedBy) }
   }
   return byRule
+}
+
+/**
+ * Returns whether something may still remedy the symptom, where that decides how long it may last. An undo, and a
+ * user who has set the time, do not ask.
+ */
+function remedyOf(
+  symptom: Symptom,
+  { timeouts, observations: { facts }, nearby }: EvaluationInput,
+): Sought | undefined {
+  const { reason, missing } = symptom
+  if (timeouts.graces === 'lengthen' || timeouts.grace[reason] !== undefined) return undefined
+  if (reason === 'ConfigMissing' && missing) return makerOf(missing, facts)
+  if (reason === 'Unschedulable') return nodeFor(symptom.message, nearby, facts)
+  if (reason === 'Quota') return roomBy(nearby)
+  return undefined
+}
+
+/** Returns the later of both times, with its own reason. */
+function latest(due: Extract<Due, { is: 'at' }>, at: number, because: string): Due {
+  return at > due.at ? { is: 'at', at, because } : due
 }
 
 function startupOf({ podUid = '', startups = [] }: Symptom, recorder: ObservationRecorder) {
@@ -315,7 +355,8 @@ export function symptomWords(
 ): string {
   if (startup) return `startup probe ${lasting(now - startup.since)} of ${lasting(startup.budget)}`
   if (due.is === 'open' || due.at <= since) return symptom.message
-  return `${symptom.message}, ${lasting(now - since)} of ${lasting(due.at - since)}`
+  const why = due.because === undefined ? '' : `: ${due.because}`
+  return `${symptom.message}, ${lasting(now - since)} of ${lasting(due.at - since)}${why}`
 }
 
 /** Returns what to do about a symptom. */
@@ -339,13 +380,15 @@ export function logsOf(
 
 /** Returns the cause of a failure, by the symptom's row of the table. `workload` is its name for people. */
 export function causeOf(workload: string, id: string, evaluated: EvaluatedSymptom): Cause {
-  const { symptom, diagnosis } = evaluated
+  const { symptom, diagnosis, due, since } = evaluated
   const { code, sentence: sentenceOf } = RULES[symptom.reason]
   const sentence = sentenceOf(detailsOf(workload, evaluated))
   return {
     code,
     sentence,
     hint: hintOf(workload, evaluated),
+    ...(due.is === 'at' &&
+      due.because !== undefined && { waited: `${lasting(due.at - since)}: ${due.because}` }),
     workload: id,
     ...(symptom.pod !== undefined && { pod: symptom.pod }),
     ...(symptom.container !== undefined && { container: symptom.container }),

@@ -1,8 +1,10 @@
 /** What judging both kinds of Jobs has in common: their pods' symptoms are evaluated by the rollout's own table. Pure. */
 import type { Pod } from 'kubernetes-types/core/v1'
 import { eventsOf } from './objects.js'
+import type { FactWanted } from './facts.js'
 import { ObservationRecorder } from './observations.js'
 import { STALE } from './deployment-stage.js'
+import { nearby } from './remedies.js'
 import { podSymptoms } from './pod-symptoms.js'
 import { attemptsOf, placeOf, refusal, roomOf } from './symptoms.js'
 import type { ClusterState, JudgeInput, Observations, LogWanted, Timeouts } from './types.js'
@@ -13,6 +15,7 @@ export interface Judged<Verdict> {
   readonly observations: Observations
   readonly requeueAt?: number
   readonly logsWanted: readonly LogWanted[]
+  readonly factsWanted: readonly FactWanted[]
 }
 
 /** One evaluation of a Job. */
@@ -37,6 +40,7 @@ export function judgeWith<Verdict>(
   const recorder = new ObservationRecorder(observations, now)
   const requeueTimes: number[] = []
   const logsWanted: LogWanted[] = []
+  const factsWanted: FactWanted[] = []
   const verdict = verdictOf({
     clusterState,
     timeouts,
@@ -68,9 +72,11 @@ export function judgeWith<Verdict>(
         now,
         final: true,
         place,
+        nearby: nearby(clusterState),
       })
       requeueTimes.push(...evaluation.requeueTimes)
       logsWanted.push(...evaluation.logsWanted)
+      factsWanted.push(...evaluation.factsWanted)
       return evaluation.evaluated
     },
   })
@@ -80,5 +86,6 @@ export function judgeWith<Verdict>(
     observations: recorder.close(),
     ...(next.length > 0 && { requeueAt: Math.min(...next) }),
     logsWanted,
+    factsWanted,
   }
 }

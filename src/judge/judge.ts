@@ -12,9 +12,11 @@ import {
 } from './objects.js'
 import type { Live } from './objects.js'
 import { ObservationRecorder } from './observations.js'
+import type { FactWanted } from './facts.js'
 import { readyLimit } from './deadlines.js'
 import { deletion, mayShrink, rolloutStatusOf, takenOver } from './rollout-status.js'
 import type { RolloutStatus } from './rollout-status.js'
+import { nearby, type Nearby } from './remedies.js'
 import { placeOf, roomOf, symptomsOf } from './symptoms.js'
 import type { Place, Room } from './symptoms.js'
 import { stageOf, STALE } from './deployment-stage.js'
@@ -55,11 +57,13 @@ interface EvaluationContext extends JudgeInput {
   /** Called when a quota has refused a pod: it reads all pods of the namespace. */
   readonly room: () => Room
   readonly place: Place
+  readonly nearby: Nearby
   readonly recorder: ObservationRecorder
   readonly stale: boolean
   /** Collects when to evaluate again. */
   readonly requeueTimes: number[]
   readonly logsWanted: LogWanted[]
+  readonly factsWanted: FactWanted[]
 }
 
 /**
@@ -92,6 +96,7 @@ export function judge(desiredWorkloads: readonly DesiredWorkload[], input: Judge
     observations: context.recorder.close(),
     ...(next.length > 0 && { requeueAt: Math.min(...next) }),
     logsWanted: context.logsWanted,
+    factsWanted: context.factsWanted,
   }
 }
 
@@ -110,10 +115,12 @@ function contextOf(
     ...input,
     room: () => (room ??= roomOf(clusterState, all())),
     place,
+    nearby: nearby(clusterState),
     recorder,
     stale: now - clusterState.confirmedAt > STALE,
     requeueTimes: [],
     logsWanted: [],
+    factsWanted: [],
   }
 }
 
@@ -172,6 +179,7 @@ function evaluateWorkload(
   const drain = drainOf(live, status, pods, context)
   const evaluation = evaluate(pods, symptoms, {
     place,
+    nearby: context.nearby,
     ...(isRecreated(live) && { drains: drain?.until ?? recorder.since(`drained/${id}`) }),
     timeouts,
     deadline,
@@ -184,6 +192,7 @@ function evaluateWorkload(
   const { evaluated, unsteady } = evaluation
   context.requeueTimes.push(...evaluation.requeueTimes)
   context.logsWanted.push(...evaluation.logsWanted)
+  context.factsWanted.push(...evaluation.factsWanted)
 
   const enough =
     desired.available === undefined
@@ -349,7 +358,8 @@ function waitingOn(
     return {
       is: 'waiting',
       on: pod === undefined ? `${status.on}: ${words}` : on(`${pod} (${words})`),
-      ...(reason !== 'NotReady' && { reason }),
+      // Logged once: with what decides how long it may last.
+      ...(reason !== 'NotReady' && !first.isSought && { reason }),
     }
   }
   if (late) {

@@ -1,4 +1,5 @@
 import type { Event } from 'kubernetes-types/core/v1'
+import type { MissingConfiguration } from './remedies.js'
 import { oneLine } from './words.js'
 
 /** Reads the prose of kubelet, container runtime and registries: nothing else does. */
@@ -36,6 +37,21 @@ export function isBusy(message: string): boolean {
   return /deadline ?exceeded|failed to reserve container name|is reserved for|resource temporarily unavailable|transport is closing|connection error/i.test(
     message,
   )
+}
+
+/** Returns which ConfigMap or Secret the kubelet misses, or misses a key of, as far as it says so. */
+export function missingWords(message: string): Omit<MissingConfiguration, 'reads'> {
+  const object = /\b(configmap|secret) "([^"]+)" not found/i.exec(message)
+  const [, kind, name] =
+    object ??
+    /\bin (ConfigMap|Secret) (?:[^\s/]+\/)?(\S+)/.exec(message) ??
+    /references non-existent (config|secret)/.exec(message) ??
+    []
+  const kinds =
+    kind === undefined
+      ? (['ConfigMap', 'Secret'] as const)
+      : ([kind.toLowerCase() === 'secret' ? 'Secret' : 'ConfigMap'] as const)
+  return { is: object ? 'object' : 'key', kinds, ...(name !== undefined && { name }) }
 }
 
 /** Returns a probe's answer on one line. A command may have written many: the error at the end counts. */

@@ -2,7 +2,7 @@ import type { Diagnosis, Exits, Observations, LogWanted } from './types.js'
 
 /** Returns empty observations. `startedAt`: when our write left, in ms since 1970. */
 export function newObservations(startedAt: number): Observations {
-  return { startedAt, firstSeen: {}, exits: {}, logs: {}, completeSince: {} }
+  return { startedAt, firstSeen: {}, exits: {}, logs: {}, facts: [], completeSince: {} }
 }
 
 /** Returns the key of a log: the same for `previous` and not, since a restart turns one into the other. */

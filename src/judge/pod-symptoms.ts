@@ -3,6 +3,8 @@ import { conditionOf, isReady, isTakenAway, lastEvent } from './objects.js'
 import { brief, isBusy, isPermanentPullError, probeAnswer, pullWords } from './kubelet-messages.js'
 import type { FailureReason } from '../options/failure-reasons.js'
 import type { Exit, Symptom, Startup } from './symptoms.js'
+import { readsOfSpec } from '../kubernetes/configuration.js'
+import { missingWords } from './kubelet-messages.js'
 import { oneLine } from './words.js'
 
 /** A container of a pod with its status. Native sidecars (init containers that keep running) are main containers here. */
@@ -76,6 +78,7 @@ function partSymptom(pod: Pod, part: Part, events: readonly Event[]): Symptom | 
     }),
     ...(exit && { exit }),
     ...(exit?.probe !== undefined && probeTargetOf(spec, exit.probe)),
+    ...(reason === 'ConfigMissing' && { missing: missingOf(pod, message) }),
   })
   const waiting = status.state?.waiting
   const message = waiting?.message ?? ''
@@ -240,7 +243,7 @@ function mounting(pod: Pod, parts: readonly Part[], events: readonly Event[]): S
     case 'FailedMount':
       if (/failed to sync \w+ cache/.test(message)) return undefined
       return /(configmap|secret) "[^"]*" not found|references non-existent/.test(message)
-        ? podSymptom(pod, 'ConfigMissing', message)
+        ? { ...podSymptom(pod, 'ConfigMissing', message), missing: missingOf(pod, message) }
         : podSymptom(pod, 'Volume', message)
     case 'FailedAttachVolume':
       return podSymptom(pod, message.includes('Multi-Attach') ? 'MultiAttach' : 'Volume', message)
@@ -250,6 +253,10 @@ function mounting(pod: Pod, parts: readonly Part[], events: readonly Event[]): S
     default:
       return undefined
   }
+}
+
+function missingOf({ spec }: Pod, message: string): NonNullable<Symptom['missing']> {
+  return { ...missingWords(message), reads: readsOfSpec(spec) }
 }
 
 const FAILED_HOLDS = [

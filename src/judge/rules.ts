@@ -1,6 +1,7 @@
 import type { CauseCode } from '../failure/failure.js'
 import * as hints from './hints.js'
 import type { FailureReason } from '../options/failure-reasons.js'
+import type { RemedyIs } from './remedies.js'
 import type { Symptom } from './symptoms.js'
 import type { Diagnosis } from './types.js'
 import { oneLine } from './words.js'
@@ -13,6 +14,8 @@ export type Wait =
 
 export type SimpleWait =
   | { readonly is: 'after'; readonly ms: number }
+  /** As long as something in the cluster may still remedy it (`remedies.ts`); in ms. */
+  | ({ readonly is: 'by-remedy' } & Readonly<Record<RemedyIs, number>>)
   /** As long as the workload may take for a step: its progressDeadlineSeconds, at most the release's timeout. */
   | { readonly is: 'deadline' }
   /** As long as pods of the previous version took to become Ready, with a margin, and never shorter than a startupProbe. */
@@ -43,6 +46,13 @@ export interface Rule {
 
 const atOnce: Wait = { is: 'after', ms: 0 }
 const after = (seconds: number): Wait => ({ is: 'after', ms: seconds * 1000 })
+/** In seconds. */
+const byRemedy = ({ none, unseen, some }: Readonly<Record<RemedyIs, number>>): Wait => ({
+  is: 'by-remedy',
+  none: none * 1000,
+  unseen: unseen * 1000,
+  some: some * 1000,
+})
 
 /** The kind of the crash decides: permanent, transient or unknown. */
 const byCause: Wait = {
@@ -82,7 +92,7 @@ export const RULES: Readonly<Record<FailureReason, Rule>> = {
   },
   ConfigMissing: {
     code: 'config-missing',
-    wait: after(20),
+    wait: byRemedy({ none: 3, unseen: 20, some: 20 }),
     sentence: names('its configuration is missing'),
     hint: hints.ofConfig,
   },
@@ -128,7 +138,7 @@ export const RULES: Readonly<Record<FailureReason, Rule>> = {
   },
   Quota: {
     code: 'quota',
-    wait: after(30),
+    wait: byRemedy({ none: 5, unseen: 30, some: 30 }),
     sentence: names("the namespace's quota has no room for its pods"),
     hint: hints.ofQuota,
   },
@@ -148,7 +158,9 @@ export const RULES: Readonly<Record<FailureReason, Rule>> = {
   },
   Unschedulable: {
     code: 'unschedulable',
-    wait: after(120),
+    // The cluster-autoscaler looks every 10 s, and writes an event for each pod: where one may be out of sight, it has
+    // time for that.
+    wait: byRemedy({ none: 10, unseen: 11.5, some: 120 }),
     sentence: names('no node fits'),
     hint: hints.ofPlace('Lower the requests, loosen the placement rules, or add a node'),
   },

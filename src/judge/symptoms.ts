@@ -12,6 +12,7 @@ import {
 } from './objects.js'
 import type { Live } from './objects.js'
 import { endsOf, podSymptoms } from './pod-symptoms.js'
+import type { MissingConfiguration } from './remedies.js'
 import type { FailureReason } from '../options/failure-reasons.js'
 import type { DesiredWorkload, ClusterState } from './types.js'
 import { oneLine } from './words.js'
@@ -65,6 +66,8 @@ export interface Symptom {
   readonly probing?: { readonly delay: number; readonly tries: number }
   /** The key in the `Observations` of the controller's newest attempt, if events report it. */
   readonly attempt?: string
+  /** What of its configuration is missing. */
+  readonly missing?: MissingConfiguration
   /** There may be room for it soon (`Room`). */
   readonly frees?: true
 }

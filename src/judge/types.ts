@@ -4,6 +4,7 @@ import type { Event, Pod } from 'kubernetes-types/core/v1'
 import type { WorkloadId } from '../kubernetes/workload.js'
 import type { FailureReason } from '../options/failure-reasons.js'
 import type { Cause } from '../failure/failure.js'
+import type { Fact, FactWanted } from './facts.js'
 
 /** The objects of the namespace as the watches last reported them: one map per kind, by name. */
 export interface ClusterState {
@@ -113,6 +114,8 @@ export interface Observations {
   readonly exits: Readonly<Record<string, Exits>>
   /** Logs that were requested and have arrived, by `logKey`. An empty log is an answer too: nothing to wait for. */
   readonly logs: Readonly<Record<string, Diagnosis>>
+  /** What was read of the cluster so far. */
+  readonly facts: readonly Fact[]
   /** When each workload (by `idOf`) was last seen to become complete. */
   readonly completeSince: Readonly<Record<string, number>>
 }
@@ -160,4 +163,5 @@ export interface Judgement {
   /** When to evaluate again (ms since 1970) even if nothing changes: a grace ends then. */
   readonly requeueAt?: number
   readonly logsWanted: readonly LogWanted[]
+  readonly factsWanted: readonly FactWanted[]
 }

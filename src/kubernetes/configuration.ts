@@ -35,6 +35,23 @@ export function readsOf({ spec }: PodTemplateSpec): readonly ConfigurationRead[]
   ])
 }
 
+/** Returns the ConfigMaps and Secrets that pods of this spec name anywhere, each once. */
+export function readsOfSpec(
+  spec: PodTemplateSpec['spec'],
+): readonly Pick<ConfigurationRead, 'kind' | 'name'>[] {
+  const asFiles = (spec?.volumes ?? []).flatMap(({ configMap, secret, projected }) => [
+    ...read('ConfigMap', configMap?.name, '', 'all'),
+    ...read('Secret', secret?.secretName, '', 'all'),
+    ...(projected?.sources ?? []).flatMap((source) => [
+      ...read('ConfigMap', source.configMap?.name, '', 'all'),
+      ...read('Secret', source.secret?.name, '', 'all'),
+    ]),
+  ])
+  const all = [...readsOf(spec ? { spec } : {}), ...asFiles]
+  const byId = new Map(all.map(({ kind, name }) => [`${kind}/${name}`, { kind, name }]))
+  return [...byId.values()]
+}
+
 function readByVariable({ valueFrom }: EnvVar, container: string): readonly ConfigurationRead[] {
   const { configMapKeyRef: map, secretKeyRef: secret } = valueFrom ?? {}
   return [

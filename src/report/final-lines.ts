@@ -28,6 +28,7 @@ export function finalLines(report: Report): readonly FinalLine[] {
     const [first = '', ...rest] = cause.sentence.split('\n')
     lines.push({ text: first, kind: 'error' })
     rest.forEach(plain)
+    if (cause.waited !== undefined) plain(`waited ${cause.waited}`)
     for (const { title, lines: foreign } of evidence(cause)) {
       if (title !== undefined) plain(`${title}:`)
       for (const text of foreign) lines.push({ text, kind: 'quoted' })

@@ -1,7 +1,9 @@
 /** Evaluates again whenever the cluster state changes, a wanted log has arrived, or a grace has ended. */
 import type { Cluster } from '../kubernetes/cluster.js'
 import type { Clock } from '../platform/platform.js'
+import { factKey, type Fact, type FactWanted } from '../judge/facts.js'
 import { logKey } from '../judge/observations.js'
+import { fetchFact } from './facts.js'
 import { fetchLog } from './logs.js'
 import type { LogWanted } from '../judge/types.js'
 import type { NamespaceWatch } from './namespace-watch.js'
@@ -25,22 +27,25 @@ export interface ReconcileResult<T> {
   /** In ms since 1970. */
   readonly requeueAt?: number
   readonly logsWanted: readonly LogWanted[]
+  readonly factsWanted?: readonly FactWanted[]
 }
 
 /**
- * Calls `evaluate` until it returns an end. Passes each log that it wanted to `onLog`, once, and evaluates again.
- * Rejects with the signal's reason when it is aborted, and with what `evaluate` or `onLog` throws.
+ * Calls `evaluate` until it returns an end. Passes each log that it wanted to `onLog`, each fact to `onFact`, once,
+ * and evaluates again. Rejects with the signal's reason when it is aborted, and with what a callback throws.
  */
 export function reconcileUntil<T>(
   context: ReconcileContext,
   evaluate: Evaluate<T>,
   onLog: OnLog,
+  onFact: OnFact = () => undefined,
 ): Promise<T> {
-  return new Reconciler(context, evaluate, onLog).run()
+  return new Reconciler(context, evaluate, { onLog, onFact }).run()
 }
 
 type Evaluate<T> = (now: number) => ReconcileResult<T>
 type OnLog = (wanted: LogWanted, lines: readonly string[]) => void
+type OnFact = (fact: Fact) => void
 
 /**
  * Decides when to evaluate. Its states:
@@ -56,6 +61,7 @@ class Reconciler<T> {
   readonly #result = Promise.withResolvers<T>()
   /** How often each log was requested; Infinity: it is on its way, or it has arrived. */
   readonly #requests = new Map<string, number>()
+  readonly #facts = new Set<string>()
   #timer = new AbortController()
   /** No evaluation before this time, in ms since 1970. */
   #restsUntil = 0
@@ -64,7 +70,7 @@ class Reconciler<T> {
   constructor(
     private readonly context: ReconcileContext,
     private readonly evaluate: Evaluate<T>,
-    private readonly onLog: OnLog,
+    private readonly on: { readonly onLog: OnLog; readonly onFact: OnFact },
   ) {}
 
   run(): Promise<T> {
@@ -98,7 +104,7 @@ class Reconciler<T> {
     this.#state = 'idle'
     const { clock } = this.context
     const now = clock.now()
-    const { ended, requeueAt, logsWanted } = this.evaluate(now)
+    const { ended, requeueAt, logsWanted, factsWanted = [] } = this.evaluate(now)
     const evaluatedAt = clock.now()
     this.#restsUntil = evaluatedAt + restShare * (evaluatedAt - now)
     if (ended !== undefined) {
@@ -106,6 +112,7 @@ class Reconciler<T> {
       return
     }
     for (const wanted of logsWanted) this.#fetch(wanted).catch(this.#fail)
+    for (const wanted of factsWanted) this.#read(wanted).catch(this.#fail)
     this.#timer.abort()
     this.#timer = new AbortController()
     if (requeueAt !== undefined) {
@@ -126,7 +133,16 @@ class Reconciler<T> {
     if (again) {
       await clock.sleep(againMs, signal).catch(() => undefined)
       this.#requests.set(key, tries + 1)
-    } else this.onLog(wanted, lines)
+    } else this.on.onLog(wanted, lines)
+    this.#schedule()
+  }
+
+  async #read(wanted: FactWanted): Promise<void> {
+    const key = factKey(wanted)
+    if (this.#facts.has(key)) return
+    this.#facts.add(key)
+    const { cluster, clock } = this.context
+    this.on.onFact(await fetchFact(cluster, clock, wanted))
     this.#schedule()
   }
 

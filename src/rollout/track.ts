@@ -5,6 +5,7 @@ import type { StageLog, StatusRow } from '../platform/stage-log.js'
 import { diagnose, type ToRepo } from '../judge/diagnose.js'
 import { collectEvidence } from './collect.js'
 import { judge } from '../judge/judge.js'
+import { withFact } from '../judge/facts.js'
 import { newObservations, withLog } from '../judge/observations.js'
 import { reconcileUntil, type ReconcileContext, type ReconcileResult } from './reconcile.js'
 import type { NamespaceWatch } from './namespace-watch.js'
@@ -109,6 +110,9 @@ class RolloutTracker {
         const diagnosis = diagnose(lines, this.options.toRepo)
         this.#observations = withLog(this.#observations, wanted, diagnosis)
       },
+      (fact) => {
+        this.#observations = withFact(this.#observations, fact)
+      },
     )
   }
 
@@ -117,10 +121,15 @@ class RolloutTracker {
     this.#observations = judgement.observations
     this.#log(judgement)
     this.options.onProgress?.(writeProgressesOf(judgement, this.#writtenAt))
-    const { requeueAt, logsWanted, completeAt } = judgement
+    const { requeueAt, logsWanted, factsWanted, completeAt } = judgement
     if (completeAt !== undefined && !this.#next) this.#verify()
     const ended = this.#endOf(judgement, now)
-    return { logsWanted, ...(requeueAt !== undefined && { requeueAt }), ...(ended && { ended }) }
+    return {
+      logsWanted,
+      factsWanted,
+      ...(requeueAt !== undefined && { requeueAt }),
+      ...(ended && { ended }),
+    }
   }
 
   /** A failure is final at once, but nothing is done before the last wave is. */

@@ -13,6 +13,7 @@ import type { StatusRow } from '../platform/stage-log.js'
 import { diagnose } from '../judge/diagnose.js'
 import { collectEvidence } from '../rollout/collect.js'
 import { judgeRun, type RunVerdict } from '../judge/job-run-judge.js'
+import { withFact } from '../judge/facts.js'
 import { newObservations, withLog } from '../judge/observations.js'
 import type { NamespaceWatch } from '../rollout/namespace-watch.js'
 import { reconcileUntil } from '../rollout/reconcile.js'
@@ -115,19 +116,23 @@ async function followJob(
       const seen = { clusterState: live.clusterState(), timeouts, observations, now }
       const judgement = judgeRun(nameOf(job), seen, crash)
       observations = judgement.observations
-      const { verdict, requeueAt, logsWanted } = judgement
+      const { verdict, requeueAt, logsWanted, factsWanted } = judgement
       if (verdict.is === 'waiting') {
         crash = verdict.crash ?? crash
         onWait(verdict.on)
       }
       return {
         logsWanted,
+        factsWanted,
         ...(requeueAt !== undefined && { requeueAt }),
         ...(verdict.is !== 'waiting' && { ended: verdict }),
       }
     },
     (wanted, lines) => {
       observations = withLog(observations, wanted, diagnose(lines, toRepo(context)))
+    },
+    (fact) => {
+      observations = withFact(observations, fact)
     },
   )
   if (verdict.is === 'done') return verdict

@@ -2,6 +2,7 @@
 import { diagnose } from '../../judge/diagnose.js'
 import { containerSource } from '../../judge/evidence.js'
 import { judgeJob, type DesiredJob, type JobVerdict } from '../../judge/job-judge.js'
+import { withFact } from '../../judge/facts.js'
 import { newObservations, withLog } from '../../judge/observations.js'
 import { isTransient } from '../../kubernetes/retry.js'
 import { abortable, withGracePeriod, withTimeout } from '../../platform/time.js'
@@ -101,11 +102,12 @@ export class FollowedJob {
         const clusterState = live.clusterState()
         const judgement = judgeJob(desired, { clusterState, timeouts, observations, now })
         observations = judgement.observations
-        const { verdict, requeueAt, logsWanted } = judgement
+        const { verdict, requeueAt, logsWanted, factsWanted } = judgement
         if (verdict.is === 'started' || verdict.is === 'finished') this.#read(verdict.pod)
         if (verdict.is === 'waiting') output.waiting(verdict.on)
         return {
           logsWanted,
+          factsWanted,
           ...(requeueAt !== undefined && { requeueAt }),
           ...((verdict.is === 'failed' || verdict.is === 'finished') && { ended: verdict }),
         }
@@ -113,6 +115,9 @@ export class FollowedJob {
       (wanted, lines) => {
         const diagnosis = diagnose(output.unmarked(lines), toRepo(context))
         observations = withLog(observations, wanted, diagnosis)
+      },
+      (fact) => {
+        observations = withFact(observations, fact)
       },
     )
   }
