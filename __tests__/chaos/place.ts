@@ -2,7 +2,7 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { leastKubeconfig } from '../e2e/account.js'
+import { applyLeastRole, leastKubeconfig } from '../e2e/account.js'
 import { startAsking, type Asking } from '../e2e/client.js'
 import { relayTo, type Relay } from '../e2e/relay.js'
 import { kubectl, must, root, stack } from '../e2e/stack.js'
@@ -95,7 +95,7 @@ export async function makePlace(images: Images): Promise<Place> {
 async function makeNamespace(namespace: string, images: Images): Promise<string> {
   const inside = (...args: readonly string[]) => kubectl('-n', namespace, ...args)
   await kubectl('create', 'namespace', namespace)
-  await inside('apply', '-f', join(root, 'examples/rbac.yaml'))
+  await applyLeastRole(namespace)
   const input = (await workloads()).replaceAll('IMAGE', images.pinned.a)
   await must('kubectl', ['-n', namespace, 'apply', '-f', '-'], { env: stack.env, input })
   for (const title of ['deploy/web', 'deploy/worker', 'statefulset/store', 'daemonset/agent']) {

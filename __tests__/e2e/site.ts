@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Report } from '../../src/report/report.js'
-import { leastKubeconfig } from './account.js'
+import { applyLeastRole, leastKubeconfig } from './account.js'
 import { firstAnswer } from './client.js'
 import { Repository, type Changes } from './repository.js'
 import { kubectl, kubectlJson, must, root, run, stack, type Ended, type How } from './stack.js'
@@ -33,7 +33,7 @@ export class Site extends Repository {
     const home = await mkdtemp(join(tmpdir(), `${namespace}-`))
     const folder = join(home, 'shop')
     await kubectl('create', 'namespace', namespace)
-    await kubectl('-n', namespace, 'apply', '-f', join(root, 'examples/rbac.yaml'))
+    await applyLeastRole(namespace)
     const kubeconfig = join(home, 'kubeconfig')
     await writeFile(kubeconfig, await leastKubeconfig(namespace), { mode: 0o600 })
     const site = new Site(namespace, folder, kubeconfig)

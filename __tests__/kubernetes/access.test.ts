@@ -97,7 +97,13 @@ describe('the rules that the server lists', () => {
     }
     const { cluster, asked } = allowing([], [rule('apps', 'deployments', 'get', 'web', 'worker')])
     expect(await missingRights(cluster, [right])).toEqual([])
-    expect(asked).toEqual(['get apps/deployments'])
+    expect(asked).toEqual([])
+
+    const some = allowing([], [rule('apps', 'deployments', 'get', 'web')])
+    expect(await missingRights(some.cluster, [right])).toEqual([
+      { group: 'apps', resource: 'deployments', verbs: ['get'] },
+    ])
+    expect(some.asked).toEqual(['get apps/deployments', 'get apps/deployments/worker'])
   })
 
   test('say nothing of namespaces', async () => {

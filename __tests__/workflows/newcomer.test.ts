@@ -3,7 +3,7 @@
  * docs/getting-started.md: its commands are read from there, and run as they stand but for the namespace.
  */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -95,7 +95,9 @@ async function frontPage(): Promise<string> {
 describe('a new user', () => {
   test('in steps 1 and 2 creates the account and the secret by the commands of the page', async () => {
     const home = dirname(blog.folder)
-    await copyFile(join(root, 'examples/rbac.yaml'), join(blog.folder, 'rbac.yaml'))
+    const role = await readFile(join(root, 'examples/rbac.yaml'), 'utf8')
+    const ofBlog = role.replaceAll('django-rollout-shop', 'django-rollout-blog')
+    await writeFile(join(blog.folder, 'rbac.yaml'), ofBlog)
     await standInForGh(home)
     const blocks = [
       ...(await commandsOf('1. Create the account')),

@@ -47,8 +47,12 @@ export async function missingRights(
     const each = await Promise.all(right.names.map((name) => may(right, verb, name)))
     return each.every(Boolean)
   }
+  /** A Role may name the objects: what its rules say needs no review. */
+  const isListedByName = (right: Right, verb: string) =>
+    !withoutNames.includes(verb) &&
+    right.names?.every((name) => rules.some((rule) => grants(rule, right, verb, name))) === true
   const isMissing = async (right: Right, verb: string) =>
-    right.names?.length !== 0 && !(await may(right, verb)) && !(await mayByName(right, verb))
+    !isListedByName(right, verb) && !(await may(right, verb)) && !(await mayByName(right, verb))
   const checked = await Promise.all(
     rights.map(async (right) => {
       const verbs = await Promise.all(
