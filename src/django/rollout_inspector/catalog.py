@@ -1,7 +1,8 @@
 """What a database has, by Django's own introspection: the same for each vendor.
 
 A table is {"kind": "table", "view" or "unknown", "columns": {name: {...}}, "fks": [[column, table]], "uniques": [[column]],
-"checks": [name], "arbiters": {name: [column]} (what ON CONFLICT can name)}; a column {"null": ..., "filled": ..., "type": ..., "generated": ...}. `filled`: the database sets a value that an
+"checks": [name], "arbiters": {name: [column]} (what ON CONFLICT can name), "anew": [[kind, unique or check]] (made stricter
+under the same key)}; a column {"null": ..., "filled": ..., "type": ..., "generated": ...}. `filled`: the database sets a value that an
 INSERT leaves out. `origin`: which one it is in the database, whatever its name becomes. `type`: only of a column that a migration has made or changed. A view has no columns before its
 database has told them; "unknown": nobody knows its columns, and "why" where it may not be read.
 """
@@ -144,7 +145,7 @@ def signature(column):
 
 
 def empty(kind):
-    return {"kind": kind, "columns": {}, "fks": [], "uniques": [], "checks": [], "arbiters": {}}
+    return {"kind": kind, "columns": {}, "fks": [], "uniques": [], "checks": [], "arbiters": {}, "anew": []}
 
 
 def copy_of(table):
@@ -155,5 +156,6 @@ def copy_of(table):
         uniques=[list(each) for each in table["uniques"]],
         checks=list(table["checks"]),
         computed=list(table.get("computed", ())),
+        anew=list(table.get("anew", ())),
         arbiters=dict(table["arbiters"]),
     )

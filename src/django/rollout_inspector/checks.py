@@ -245,7 +245,7 @@ def unique(event, effects, quote):
     constraint = getattr(event, "constraint", None)
     if getattr(constraint, "expressions", ()):
         return
-    only, nulls_too = getattr(event, "condition", ""), getattr(constraint, "nulls_distinct", None) is False
+    only, nulls_too = getattr(event, "condition", ""), getattr(event, "nulls", getattr(constraint, "nulls_distinct", None) is False)
     if only is None:
         # Of SQL that cannot be read.
         return

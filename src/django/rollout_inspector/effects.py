@@ -5,7 +5,7 @@ that Django itself would give them: so operations of Django, their subclasses an
 the way of the installed version. Of SeparateDatabaseAndState only the operations for the database count.
 """
 from rollout_inspector import needs as fingerprint
-from rollout_inspector import collations, computed, reader, task, twins
+from rollout_inspector import collations, computed, covers, reader, task, twins
 from rollout_inspector.catalog import copy_of, empty
 
 
@@ -97,7 +97,7 @@ def recorder_of(connection, note):
             is_arbiter = type(constraint).__name__ == "UniqueConstraint" and fingerprint.is_arbiter(constraint)
             arbiter = columns_of(model, constraint.fields) if is_arbiter else None
             columns = columns_of_constraint(model, constraint)
-            note(Event("drop-check", model=model, name=constraint.name, columns=columns, arbiter=arbiter))
+            note(Event("drop-check", model=model, name=constraint.name, columns=columns, arbiter=arbiter, constraint=constraint))
 
         def _constraint_names(self, *args, **options):
             # Some ask for one by its columns: a migration that is still pending may make it.
@@ -218,6 +218,8 @@ class Effects:
         self.more = []
         # (table, columns or None, event) of constraints that are taken away from columns that stay.
         self.loosened = []
+        # By table, as covers.py has them: constraints that were there and are taken away, and (key, constraint) of those made.
+        self.dropped, self.made = {}, {}
         # What is taken away, where a backup may be made (backup.py).
         self.losses = []
         # (table, column) of new columns that keep the default of their rows.
@@ -378,6 +380,8 @@ class Effects:
             return self.cannot_read("the table %s is not visible" % old)
         self.catalog.put(new, table)
         self.catalog.put(old, None)
+        for each in (self.dropped, self.made):
+            each[new] = each.pop(old, [])
         for (name, column), cause in list(self.causes.items()):
             if name == old:
                 self.causes[(new, column)] = cause
@@ -461,12 +465,13 @@ class Effects:
         if old.unique and not new.unique or self.check_of(old) and not self.check_of(new):
             self.loosened.append((name, [new.column], event))
         if old.unique and not new.unique:
+            self.drop_constraint(name, table, covers.unique([new.column]))
             lose(table, [new.column])
         elif new.unique and not old.unique:
             gain(table, [new.column])
         self.alter_reference(table, old, new)
         if new.unique and not old.unique and not new.primary_key:
-            table["uniques"].append([new.column])
+            self.make_constraint(name, table, [new.column], covers.unique([new.column]))
         if self.check_of(new) and not self.check_of(old):
             table["checks"].append(new.column)
 
@@ -518,7 +523,7 @@ class Effects:
     def on_unique(self, event):
         name, table = self.table_of(event)
         if table is not None:
-            table["uniques"].append(event.columns)
+            self.make_constraint(name, table, event.columns, self.constraint_of(event))
             # Of SQL: only one without a condition.
             if fingerprint.is_arbiter(getattr(event, "constraint", None)) and getattr(event, "condition", "") == "":
                 gain(table, event.columns)
@@ -527,7 +532,7 @@ class Effects:
     def on_check(self, event):
         name, table = self.table_of(event)
         if table is not None:
-            table["checks"].append(event.name)
+            self.make_constraint(name, table, event.name, self.constraint_of(event))
             self.causes[(name, event.name)] = event
 
     def on_drop_check(self, event):
@@ -537,7 +542,53 @@ class Effects:
         if table is not None and event.name in table["checks"]:
             table["checks"].remove(event.name)
         if table is not None:
+            self.drop_constraint(name, table, self.constraint_of(event))
             self.lose(event, name, table)
+
+    def constraint_of(self, event):
+        """As covers.py has it."""
+        constraint = getattr(event, "constraint", None)
+        if constraint is None:
+            text, columns = getattr(event, "condition", ""), getattr(event, "columns", None)
+            if event.kind == "check":
+                return dict(kind="check", name=event.name, condition=None, text=covers.plain(text), own=None)
+            if columns is None:
+                # Dropped by SQL: what it is, the database tells.
+                return {"kind": None, "name": event.name}
+            return covers.unique(columns, getattr(event, "name", None) or None, text, getattr(event, "nulls", False))
+        text = ""
+        try:
+            is_unique = type(constraint).__name__ == "UniqueConstraint"
+            make = constraint._get_condition_sql if is_unique else constraint._get_check_sql
+            text = make(event.model, self.recorder) or ""
+        except Exception:
+            # Of another class.
+            text = None
+        return covers.of_constraint(constraint, columns_of(event.model, getattr(constraint, "fields", ())), text)
+
+    def make_constraint(self, name, table, key, made):
+        """Nobody notices one that refuses no more than one that was there."""
+        known = self.dropped.get(name, []) + covers.of_today(self.connection, name, made["kind"])
+        if any(covers.is_covered(made, each) for each in known):
+            return
+        self.made.setdefault(name, []).append((key, made))
+        table[made["kind"] + "s"].append(key)
+        table["anew"].append([made["kind"], key])
+
+    def drop_constraint(self, name, table, dropped):
+        own = self.made.setdefault(name, [])
+        for key, made in list(own):
+            is_it = all(dropped.get(each) == made.get(each) for each in (("kind", "name", "columns") if dropped["kind"] else ("name",)))
+            # It may have been made before the other one was dropped.
+            if is_it or covers.is_covered(made, dropped):
+                own.remove((key, made))
+                table["anew"].remove([made["kind"], key])
+                if not is_it and key in table[made["kind"] + "s"]:
+                    table[made["kind"] + "s"].remove(key)
+            if is_it:
+                return
+        if dropped["kind"]:
+            self.dropped.setdefault(name, []).append(dropped)
 
     def lose(self, event, name, table):
         """What code may write by, under its name or by its columns."""

@@ -169,10 +169,11 @@ def misfits(needs, table_of, tables, is_new):
             for unique in need.get("q", ()):
                 if unique not in have["arbiters"].values() and all(each in columns for each in unique):
                     add("unique-gone", name, ",".join(unique))
+            anew = have.get("anew", ())
             for unique in have["uniques"]:
-                add("unique", name, ",".join(unique))
+                add("unique", name, ",".join(unique), anew=["unique", unique] in anew)
             for check in have["checks"]:
-                add("check", name, check)
+                add("check", name, check, anew=["check", check] in anew)
     return found
 
 
@@ -185,12 +186,14 @@ def is_other(reference, parent, table_of):
 
 
 def regressions(found, before):
-    """What was not amiss before. Of a table or column that was not there, nothing worked before."""
+    """What was not amiss before. Of a table or column that was not there, nothing worked before.
+
+    A constraint may have become another one under the same key."""
 
     def was_there(table, column):
         return ("table-gone", table, "") not in before and ("column-gone", table, column) not in before
 
-    return [key for key in found if key not in before and was_there(*key[1:])]
+    return [key for key, more in found.items() if (key not in before or more.get("anew")) and was_there(*key[1:])]
 
 
 def severity_of(rule, more, need, is_new):

@@ -216,7 +216,7 @@ class Search:
         """Whether what is held back makes a constraint that the new version may write by."""
         for name in set(judge.catalog.changed) & set(self.new):
             now, then = self.judge.catalog.get(name), judge.catalog.get(name)
-            if now and then and any(each not in now[kind] for kind in ("uniques", "checks") for each in then[kind]):
+            if now and then and any(each not in now[kind] for kind in ("uniques", "checks", "anew") for each in then[kind]):
                 return True
         return False
 

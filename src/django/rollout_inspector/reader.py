@@ -215,7 +215,9 @@ def of_statement(statement):
         only = re.search(r"\bWHERE (.*)", statement[found.end() :], re.IGNORECASE)
         condition = only.group(1) if only else ""
         columns = words if known else [found.group(1) or "?"]
-        yield {"kind": "unique", "table": found.group(2), "columns": columns, "condition": condition if known else None}
+        # NULL is equal to NULL.
+        nulls = bool(re.search(r"\bNULLS NOT DISTINCT\b", statement[found.end() :], re.IGNORECASE))
+        yield {"kind": "unique", "table": found.group(2), "columns": columns, "condition": condition if known else None, "nulls": nulls}
         return
     found = re.match(r"DROP INDEX (?:CONCURRENTLY )?(?:IF EXISTS )?", statement, re.IGNORECASE)
     if found:
