@@ -341,7 +341,8 @@ describe('a volume claim', () => {
   ]
 
   test('is replaced by an empty folder when its single pod has it', () => {
-    const claims = { media: { is: 'taken' } } as const
+    const why = 'is ReadWriteOncePod, and a running pod uses it'
+    const claims = { media: { is: 'out-of-reach', why } } as const
     const pod = podOf({ volumes, containers }, { claims })
     expect(pod.spec?.volumes).toEqual([{ name: 'media', emptyDir: {} }, volumes[1]])
     expect(pod.notes).toEqual([

@@ -9,6 +9,7 @@ import type {
   Volume,
 } from 'kubernetes-types/core/v1'
 import { appLabel, runAnnotation } from '../kubernetes/jobs.js'
+import type { ClaimUse } from './claims.js'
 import { podLabels, type Neighbours, type PodLabels } from './pod-labels.js'
 
 export interface MigrationJobOptions {
@@ -52,13 +53,6 @@ export interface PodMarks {
   readonly labels: Readonly<Record<string, string>>
   readonly annotations: Readonly<Record<string, string>>
 }
-
-/** Whether a claim allows a second pod. */
-export type ClaimUse =
-  /** It is mounted on that node, and on no other at a time. */
-  | { readonly is: 'on-node'; readonly node: string }
-  /** Only one pod may mount it, and that pod runs. */
-  | { readonly is: 'taken' }
 
 /** The id of the run that a Job was made by. */
 export function runOf({ metadata }: Job): string | undefined {
@@ -245,7 +239,7 @@ function podOf(
   ]
   const main = mainOf(container, options)
   const claims = options.claims ?? {}
-  const own = volumes.map((volume) => withoutTaken(volume, claims, notes))
+  const own = volumes.map((volume) => withinReach(volume, claims, notes))
   const all = [...own, ...claimed([...before, main], volumes, notes)]
   const node = nodeOf(own, claims, notes)
   const affinity = node === undefined ? near : onNode(near, node)
@@ -373,16 +367,17 @@ function claimed(
   return missing.map((name) => ({ name, emptyDir: {} }))
 }
 
-/** A claim that one pod alone may have, and has: an empty folder replaces it. */
-function withoutTaken(
+/** An empty folder replaces a claim that the pod cannot have. */
+function withinReach(
   volume: Volume,
   claims: Readonly<Record<string, ClaimUse>>,
   notes: string[],
 ): Volume {
   const claim = volume.persistentVolumeClaim?.claimName ?? ''
-  if (claims[claim]?.is !== 'taken') return volume
+  const use = claims[claim]
+  if (use?.is !== 'out-of-reach') return volume
   notes.push(
-    `volume ${volume.name}: the claim ${claim} is ReadWriteOncePod, and a running pod uses it: the migration gets an empty volume instead`,
+    `volume ${volume.name}: the claim ${claim} ${use.why}: the migration gets an empty volume instead`,
   )
   return { name: volume.name, emptyDir: {} }
 }
@@ -519,7 +514,7 @@ export function lastingFolders(
   const lasting = (spec?.volumes ?? []).filter(
     (volume) =>
       Object.keys(volume).some((key) => !passing.includes(key)) &&
-      claims[volume.persistentVolumeClaim?.claimName ?? '']?.is !== 'taken',
+      claims[volume.persistentVolumeClaim?.claimName ?? '']?.is !== 'out-of-reach',
   )
   const mounts = spec?.containers.find(({ name }) => name === container)?.volumeMounts ?? []
   return mounts

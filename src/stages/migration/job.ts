@@ -13,15 +13,16 @@ import {
   lastingFolders,
   migrationJob,
   migrationLabels,
-  type ClaimUse,
   type JobKind,
   type PodMarks,
 } from '../../django/job.js'
+import { claimUses, type ClaimUse } from '../../django/claims.js'
 import type { NamedSelector, Neighbours } from '../../django/pod-labels.js'
 import type { ReverseTask } from '../../django/reversal.js'
 import { migrates, startsOf } from '../../django/contract.js'
 import { launchOf, type ImageCommand, type Launch } from '../../django/launch.js'
 import { commandOf } from '../../docker/registry.js'
+import { hasLostNode } from '../../judge/objects.js'
 import { versionsInUse } from '../../judge/versions-in-use.js'
 import { ApiError } from '../../kubernetes/api-error.js'
 import { retryTransient } from '../../kubernetes/retry.js'
@@ -366,19 +367,12 @@ async function claimsOf(
         if (error instanceof ApiError && error.status === 403) return undefined
         throw error
       })
-      const use = claimUse(claim?.spec?.accessModes ?? ['ReadWriteOnce'], users)
-      return use ? [[name, use] as const] : []
+      const modes = claim?.spec?.accessModes ?? ['ReadWriteOnce']
+      const at = users.map((pod) => ({ node: pod.spec?.nodeName, isLost: hasLostNode(pod) }))
+      return [{ name, modes, users: at }]
     }),
   )
-  return Object.fromEntries(uses.flat())
-}
-
-function claimUse(modes: readonly string[], users: readonly Pod[]): ClaimUse | undefined {
-  if (modes.includes('ReadWriteOncePod')) return { is: 'taken' }
-  const nodes = new Set(users.flatMap(({ spec }) => spec?.nodeName ?? []))
-  const [node] = nodes
-  const isOnce = modes.every((mode) => mode === 'ReadWriteOnce')
-  return isOnce && nodes.size === 1 && node !== undefined ? { is: 'on-node', node } : undefined
+  return claimUses(uses.flat())
 }
 
 /** Returns all objects of a kind; `undefined` where the account may not list them. */
