@@ -14,6 +14,7 @@ interface Table {
   readonly kind: 'table' | 'view' | 'unknown'
   readonly columns: Readonly<Record<string, Column>>
   readonly fks: readonly (readonly [string, string])[]
+  readonly targets?: Readonly<Record<string, string | null>>
   readonly uniques: readonly (readonly string[])[]
   readonly checks: readonly string[]
   readonly arbiters: Readonly<Record<string, readonly string[]>>
@@ -46,7 +47,7 @@ const needs = {
       ref: { t: 'varchar(50)', n: 1 },
       mark: { t: 'varchar(9)', d: 1 },
       both: { t: 'varchar(9)', d: 1, p: 1 },
-      shop_id: { t: 'bigint', n: 1, r: ['shop_shop', 1] },
+      shop_id: { t: 'bigint', n: 1, r: ['shop_shop', 1, 'id'] },
     },
   },
   shop_shop: { m: 'shop.Shop', c: { id: { t: 'bigint', g: 1 } } },
@@ -90,6 +91,16 @@ test('what is made of a table or column that was not there breaks nothing', () =
   expect(rows.map(read)).toEqual([[], []])
 })
 
+test('needs of an earlier release do not tell to which column a foreign key refers', () => {
+  const column = { ...needs.shop_order.c.shop_id, r: ['shop_shop', 1] }
+  const kept = {
+    ...needs,
+    shop_order: { ...needs.shop_order, c: { ...needs.shop_order.c, shop_id: column } },
+  }
+  const rows = [[kept, before, withOrder({ targets: { shop_id: 'number' } }), false]]
+  expect(rows.map(answersTo(foundProgram, rows))).toEqual([[]])
+})
+
 describe('a change that breaks a running version', () => {
   const rows: readonly [string, Tables, readonly string[]][] = [
     ['nothing changed', before, []],
@@ -129,6 +140,20 @@ describe('a change that breaks a running version', () => {
       { ...withOrder({ fks: [['shop_id', 'shop_market']] }), shop_market: shop },
       ['may fk-added shop_order shop_id'],
     ],
+    [
+      'a foreign key to another column',
+      withOrder({ targets: { shop_id: 'number' } }),
+      ['may fk-added shop_order shop_id'],
+    ],
+    [
+      'a foreign key whose column has a new name',
+      {
+        ...withOrder({ targets: { shop_id: 'number' } }),
+        shop_shop: { ...shop, columns: { number: filled } },
+      },
+      ['breaks column-gone shop_shop id'],
+    ],
+    ['a foreign key to a column that is not known', withOrder({ targets: { shop_id: null } }), []],
     [
       'a foreign key to a table with a new name',
       {

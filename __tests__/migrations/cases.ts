@@ -486,6 +486,64 @@ const stricter = anew([
     [],
   ],
 ])
+/** Numbers of shops that are not their primary keys. */
+const numbered = base.replace(
+  'class Order',
+  '    number = models.BigIntegerField(null=True, unique=True)\nclass Order',
+)
+const addNumber =
+  'migrations.AddField("shop", "number", models.BigIntegerField(null=True, unique=True))'
+const keyTo = (more: string) =>
+  `migrations.AlterField("order", "shop", models.ForeignKey("shop.shop", django.db.models.deletion.CASCADE, null=True${more}))`
+const withShop =
+  '    def save(self, *args, **options):\n        self.shop = Shop.objects.first()\n        super().save(*args, **options)\n'
+const retargeted = (
+  rows: readonly (readonly [string, string, readonly string[], Partial<Case>?])[],
+) =>
+  rows.map(([name, operations, running, more]): Case => ({
+    name: `a foreign key ${name}`,
+    old: `${numbered}${withShop}`,
+    new: numbered.replace('models.CASCADE, null', 'models.CASCADE, to_field="number", null'),
+    base: { '0002_number': migration(first, addNumber) },
+    migrations: { '0003_next': migration('0002_number', operations) },
+    running,
+    coming: running.length > 0 ? ['rows-refuse shop_order.shop_id'] : [],
+    blocked: running.length > 0,
+    oldFails: [],
+    ...more,
+  }))
+const toOther = retargeted([
+  [
+    'to another column of its table',
+    keyTo(', to_field="number"'),
+    ['fk-added shop_order.shop_id'],
+    // It is not applied: the new code does not find the rows of a shop.
+    { newFails: ['Shop.delete'] },
+  ],
+  [
+    'to another column of its table, after a step that changes the rows',
+    `${bySql('UPDATE shop_order SET shop_id = NULL')}, ${keyTo(', to_field="number"')}`,
+    ['fk-added shop_order.shop_id'],
+    { coming: [], oldFails: ['Order.insert', 'Order.save'] },
+  ],
+  [
+    'to another column of its table by SQL',
+    bySql(
+      "DO $$ DECLARE c text; BEGIN SELECT conname INTO c FROM pg_constraint WHERE contype = 'f' AND conrelid = to_regclass('shop_order'); EXECUTE 'ALTER TABLE shop_order DROP CONSTRAINT ' || c; END $$; ALTER TABLE shop_order ADD CONSTRAINT other FOREIGN KEY (shop_id) REFERENCES shop_shop (number) NOT VALID",
+    ),
+    ['fk-added shop_order.shop_id', 'unread shop.0003_next'],
+    { coming: [], oldFails: ['Order.insert'] },
+  ],
+  [
+    'made anew by SQL',
+    bySql(
+      'ALTER TABLE shop_order ADD CONSTRAINT other FOREIGN KEY (shop_id) REFERENCES shop_shop DEFERRABLE INITIALLY DEFERRED',
+    ),
+    [],
+    { new: numbered },
+  ],
+  ['with to_field of its primary key', keyTo(', to_field="id"'), [], { new: numbered }],
+])
 const byUnique = (rows: readonly (readonly [string, string, string?])[]) =>
   rows.map(([how, operations, made]): Case => ({
     name: `a unique constraint by which the old code writes, dropped by ${how}`,
@@ -1260,6 +1318,7 @@ ${withColour('Odd(null=True)')}`,
     oldFails: [],
   },
   ...stricter,
+  ...toOther,
   ...byUnique([
     [
       'the field',

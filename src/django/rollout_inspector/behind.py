@@ -57,7 +57,7 @@ def differs(wanted, has, will, parents, parents_then):
 
 
 def parents_of(table, column):
-    return {parent for name, parent in table["fks"] if name == column}
+    return {(parent, table.get("targets", {}).get(column)) for name, parent in table["fks"] if name == column}
 
 
 def does_nothing(step):

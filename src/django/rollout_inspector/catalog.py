@@ -1,6 +1,6 @@
 """What a database has, by Django's own introspection: the same for each vendor.
 
-A table is {"kind": "table", "view" or "unknown", "columns": {name: {...}}, "fks": [[column, table]], "uniques": [[column]],
+A table is {"kind": "table", "view" or "unknown", "columns": {name: {...}}, "fks": [[column, table]], "targets": {column: column of that table}, "uniques": [[column]],
 "checks": [name], "arbiters": {name: [column]} (what ON CONFLICT can name), "anew": [[kind, unique or check]] (made stricter
 under the same key)}; a column {"null": ..., "filled": ..., "type": ..., "generated": ...}. `filled`: the database sets a value that an
 INSERT leaves out. `origin`: which one it is in the database, whatever its name becomes. `type`: only of a column that a migration has made or changed. A view has no columns before its
@@ -94,6 +94,7 @@ class Catalog:
                 of = [column for column in has.get("columns") or [] if column]
                 if has.get("foreign_key") and of:
                     table["fks"].append([of[0], has["foreign_key"][0]])
+                    table["targets"][of[0]] = has["foreign_key"][1]
                 elif has.get("unique") and not has.get("primary_key"):
                     table["uniques"].append(sorted(of) or [constraint])
                 elif has.get("check"):
@@ -105,6 +106,13 @@ class Catalog:
                 cursor.execute(arbiters, [self.connection.ops.quote_name(name)])
                 table["arbiters"] = {index: sorted(of) for index, of in cursor.fetchall()}
             return table
+
+    def key_of(self, name):
+        """The primary key of a table of today; None where there is none."""
+        if not self.before(name):
+            return None
+        with self.connection.cursor() as cursor:
+            return self.connection.introspection.get_primary_key_column(cursor, name)
 
     def table_of_index(self, name):
         """On PostgreSQL and SQLite an index is dropped without its table's name."""
@@ -145,7 +153,7 @@ def signature(column):
 
 
 def empty(kind):
-    return {"kind": kind, "columns": {}, "fks": [], "uniques": [], "checks": [], "arbiters": {}, "anew": []}
+    return {"kind": kind, "columns": {}, "fks": [], "targets": {}, "uniques": [], "checks": [], "arbiters": {}, "anew": []}
 
 
 def copy_of(table):
@@ -153,6 +161,7 @@ def copy_of(table):
         table,
         columns={name: dict(each) for name, each in table["columns"].items()},
         fks=[list(each) for each in table["fks"]],
+        targets=dict(table.get("targets", {})),
         uniques=[list(each) for each in table["uniques"]],
         checks=list(table["checks"]),
         computed=list(table.get("computed", ())),

@@ -161,7 +161,7 @@ def is_filled(field):
 
 def orphans(event, effects, quote):
     before, after = fingerprint.reference_of(event.old), fingerprint.reference_of(event.new)
-    if not (after and after[1]) or (before and before[1] and before[0] == after[0]):
+    if not (after and after[1]) or (before and before[1] and [before[0], before[2:]] == [after[0], after[2:]]):
         return
     if is_as_now(effects, after[0]):
         yield lost(event.old.column, after[0], event.new.target_field.column, quote)

@@ -398,7 +398,7 @@ class Effects:
             "generated": bool(getattr(field, "generated", False)),
         }
         if reference and reference[1]:
-            table["fks"].append([field.column, reference[0]])
+            refer(table, field.column, *reference)
         if field.unique:
             gain(table, [field.column])
         if field.unique and not field.primary_key:
@@ -421,7 +421,7 @@ class Effects:
             has = {key: getattr(event, key) for key in ("null", "filled", "type", "generated")}
             table["columns"].setdefault(column, has)
             if event.parent:
-                table["fks"].append([column, event.parent])
+                refer(table, column, event.parent)
         else:
             column = event.field.column
             if column not in table["columns"]:
@@ -486,7 +486,7 @@ class Effects:
         if before and before[1]:
             table["fks"] = [each for each in table["fks"] if each[0] != new.column]
         if after and after[1]:
-            table["fks"].append([new.column, after[0]])
+            refer(table, new.column, *after)
 
     def rename_column(self, table, old, new):
         has = table["columns"].pop(old, None)
@@ -495,6 +495,7 @@ class Effects:
         for reference in table["fks"]:
             if reference[0] == old:
                 reference[0] = new
+                table["targets"][new] = table["targets"].pop(old, None)
         for key, columns in table["arbiters"].items():
             table["arbiters"][key] = sorted(new if each == old else each for each in columns)
 
@@ -610,7 +611,7 @@ class Effects:
     def on_reference(self, event):
         name, table = self.table_of(event)
         if table is not None:
-            table["fks"].append([event.column, event.parent])
+            refer(table, event.column, event.parent, 1, event.target or self.catalog.key_of(event.parent))
             self.causes[(name, event.column)] = event
 
     def on_unread(self, event):
@@ -618,6 +619,12 @@ class Effects:
 
     def cause_of(self, table, column):
         return self.causes.get((table, column)) or self.causes.get((table, ""))
+
+
+def refer(table, column, parent, _=1, target=None):
+    """`target`: the parent's column; None where that is not known."""
+    table["fks"].append([column, parent])
+    table["targets"][column] = target
 
 
 def gain(table, columns):

@@ -163,7 +163,7 @@ def misfits(needs, table_of, tables, is_new):
                 # Rows of the running version do not have the new column yet.
                 if is_new and parent in needs:
                     add("delete-refused", name, column, parent=parent)
-            elif not is_new and is_other(known.get("r"), parent, table_of):
+            elif not is_new and is_other(known.get("r"), parent, have.get("targets", {}).get(column), table_of):
                 add("fk-added", name, column, parent=parent)
         if not is_new:
             for unique in need.get("q", ()):
@@ -177,11 +177,15 @@ def misfits(needs, table_of, tables, is_new):
     return found
 
 
-def is_other(reference, parent, table_of):
+def is_other(reference, parent, target, table_of):
     """Whether a foreign key is not the one that the code knows, and not that one to a table with a new name."""
     if not (reference and reference[1]):
         return True
-    known = table_of(reference[0]) if reference[0] != parent else None
+    if reference[0] == parent:
+        known = table_of(parent)
+        # Under a new name it is that one.
+        return bool(target and reference[2:]) and target != reference[2] and bool(known) and reference[2] in known["columns"]
+    known = table_of(reference[0])
     return known is not None and known["kind"] == "table"
 
 

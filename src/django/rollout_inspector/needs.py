@@ -9,7 +9,8 @@ are in it as they are.
 "q" has the columns of each unique constraint that code may write by (ON CONFLICT).
 
 A column has: "t" its type; and 1 if it may be NULL ("n"), has a database default ("d"), a Python default ("p"), or
-gets its value from the database ("g"); "r": [table, 1 if a constraint] for a foreign key. Where several models use one table,
+gets its value from the database ("g"); "r": [table, 1 if a constraint, its column] for a foreign key (older needs lack the
+column). Where several models use one table,
 "l" is 1 if one of them leaves the column to the database, whatever the others do.
 """
 import base64
@@ -45,13 +46,18 @@ def type_of(field, connection):
 
 
 def reference_of(field):
-    """The table that a foreign key refers to, and whether the database has a constraint for it."""
+    """The table that a foreign key refers to, whether the database has a constraint for it, and the table's column."""
     if not field.is_relation or field.remote_field is None:
         return None
     model = field.remote_field.model
     if isinstance(model, str):
         return None
-    return [model._meta.db_table, 1 if getattr(field, "db_constraint", False) else 0]
+    try:
+        target = [field.target_field.column]
+    except Exception:
+        # Of another package.
+        target = []
+    return [model._meta.db_table, 1 if getattr(field, "db_constraint", False) else 0] + target
 
 
 def is_arbiter(constraint):
