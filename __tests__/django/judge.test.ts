@@ -745,3 +745,68 @@ def answer(sql): return {"fills": reader.fills_rows(sql), "writes": reader.write
     expect(read(sql)).toEqual(expected)
   })
 })
+
+describe('what was tried before and after a migration', () => {
+  const row = { is_there: true, is_same: true }
+  type Answers = Readonly<Record<string, readonly [string, string] | boolean>> | null
+  const fits = ['fits', ''] as const
+  const all = { ...row, SELECT: fits, INSERT: fits, UPDATE: fits, DELETE: fits }
+  const insert = (code: string, more: object = {}): Answers => ({
+    ...all,
+    ...more,
+    INSERT: [code, 'no'],
+  })
+  const rows: readonly [name: string, Answers, Answers, string | null, anew?: boolean][] = [
+    ['all fits', all, all, null],
+    ['a trigger raises an error', all, insert('P0001'), 'INSERT: no'],
+    ['the column is gone', all, { SELECT: ['42703', 'gone'] }, 'SELECT: gone'],
+    ['a view takes no rows', all, insert('55000'), 'INSERT: no'],
+    ['the right is gone', all, insert('42501'), 'INSERT: no'],
+    ['a column has no value', all, insert('23502'), 'INSERT: no'],
+    ['the numbers of new rows begin again', all, insert('number taken'), 'INSERT: no'],
+    ['the same row breaks a check', all, insert('23514'), 'INSERT: no'],
+    ['another row breaks a check', all, insert('23514', { is_same: false }), null],
+    ['the same row is too long', all, insert('22001'), 'INSERT: no'],
+    ['another row refers to nothing', all, insert('23503', { is_same: false }), null],
+    ['another row meets the trigger', all, insert('P0001', { is_same: false }), 'INSERT: no'],
+    ['an equal row is there', all, insert('23505'), null],
+    ['the row is locked', all, insert('55P03'), null],
+    ['it takes long', all, insert('57014'), null],
+    ['it was refused before', insert('P0001'), insert('P0001'), null],
+    ['it was not known before', insert('55P03'), insert('P0001'), null],
+    ['it was not tried before', { SELECT: fits }, insert('P0001'), null],
+    ['it was not tried after', all, null, null],
+    ['it could not be tried before', null, insert('P0001'), null],
+    ['the rows are gone', all, { ...all, is_there: false }, null],
+    [
+      'the rows of a table made anew are gone',
+      all,
+      { ...all, is_there: false },
+      'SELECT: its rows are gone',
+      true,
+    ],
+    ['it had none', { ...all, is_there: false }, { ...all, is_there: false }, null, true],
+  ]
+  const asked = rows.map(([, before, after, , anew]) => [before, after, anew ?? false])
+  const read = answersTo(
+    `from rollout_inspector.trial import refusal
+def answer(given): return refusal(*given)`,
+    asked,
+  )
+  test.each(rows.map(([name, , , expected], index) => ({ name, expected, index })))(
+    '$name',
+    ({ expected, index }) => {
+      expect(read(asked[index])).toBe(expected)
+    },
+  )
+})
+
+test("an INSERT has what Django's has", () => {
+  const needs = [{ t: 'x' }, { p: 1, d: 1 }, { n: 1 }, { g: 1 }, { d: 1 }, { l: 1 }]
+  const read = answersTo(
+    `from rollout_inspector.trial import is_sent
+def answer(need): return is_sent(need)`,
+    needs,
+  )
+  expect(needs.map(read)).toEqual([true, true, true, false, false, false])
+})

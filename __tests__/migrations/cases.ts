@@ -24,6 +24,8 @@ export interface Case {
   readonly coming?: readonly string[]
   /** Whether a release stops before anything is written. */
   readonly blocked: boolean
+  /** What its table refuses before the commit, for which it is rolled back. */
+  readonly refused?: readonly string[]
   /** What of the old code really fails when it was migrated all the same: `Order.insert`. */
   readonly oldFails: readonly string[]
   readonly newFails?: readonly string[]
@@ -1358,6 +1360,7 @@ ${withColour('Odd(null=True)')}`,
     ),
     running: ['unread shop.0002_next'],
     blocked: false,
+    refused: ['write-refused shop_order: INSERT: no'],
     oldFails: ['Order.insert'],
     newFails: ['Order.insert'],
   },
@@ -1401,7 +1404,90 @@ del BaseDatabaseWrapper.display_name, DatabaseWrapper.display_name
     ),
     running: ['unread shop_order'],
     blocked: false,
+    refused: ['write-refused shop_order: SELECT: its rows are gone'],
     oldFails: [],
+  },
+  {
+    name: 'a table made anew by SQL, with its rows and their numbers',
+    old: plain,
+    new: plain,
+    initial: plainInitial,
+    migrations: next(
+      "migrations.RunSQL(\"ALTER TABLE shop_order RENAME TO former; CREATE TABLE shop_order (id bigserial PRIMARY KEY, note varchar(50) NOT NULL); INSERT INTO shop_order SELECT id, note FROM former; SELECT setval(pg_get_serial_sequence('shop_order', 'id'), max(id)) FROM shop_order; DROP TABLE former\", migrations.RunSQL.noop)",
+    ),
+    running: ['unread shop_order'],
+    blocked: false,
+    oldFails: [],
+  },
+  {
+    name: 'a table made anew by SQL, with its rows, whose numbers begin again',
+    old: plain,
+    new: plain,
+    initial: plainInitial,
+    migrations: next(
+      'migrations.RunSQL("ALTER TABLE shop_order RENAME TO former; CREATE TABLE shop_order (id bigserial PRIMARY KEY, note varchar(50) NOT NULL); INSERT INTO shop_order SELECT id, note FROM former; DROP TABLE former", migrations.RunSQL.noop)',
+    ),
+    running: ['unread shop_order'],
+    blocked: false,
+    refused: [
+      'write-refused shop_order: INSERT: duplicate key value violates unique constraint "shop_order_pkey1"',
+    ],
+    oldFails: ['Order.insert'],
+  },
+  {
+    name: 'a table made anew by SQL without a column',
+    old: plain,
+    new: plain,
+    initial: plainInitial,
+    migrations: next(
+      'migrations.RunSQL("ALTER TABLE shop_order RENAME TO former; CREATE TABLE shop_order (id bigserial PRIMARY KEY); INSERT INTO shop_order SELECT id FROM former; DROP TABLE former", migrations.RunSQL.noop)',
+    ),
+    running: ['unread shop_order'],
+    blocked: false,
+    refused: ['write-refused shop_order: SELECT: column "note" does not exist'],
+    oldFails: ['Order.insert', 'Order.read', 'Order.save'],
+    newFails: ['Order.insert', 'Order.read', 'Order.save'],
+    unpredicted: ['column-gone shop_order.note', 'column-gone shop_order.note'],
+  },
+  {
+    name: 'a trigger that keeps a second row',
+    old: plain,
+    new: plain,
+    initial: plainInitial,
+    migrations: next(
+      'migrations.RunSQL("CREATE TABLE shop_log (note text); CREATE FUNCTION log() RETURNS trigger AS $$ BEGIN INSERT INTO shop_log VALUES (NEW.note); RETURN NEW; END $$ LANGUAGE plpgsql; CREATE TRIGGER log AFTER INSERT OR UPDATE ON shop_order FOR EACH ROW EXECUTE FUNCTION log()", migrations.RunSQL.noop)',
+    ),
+    running: ['unread shop.0002_next'],
+    blocked: false,
+    oldFails: [],
+  },
+  {
+    name: 'a trigger that drops each new row',
+    old: plain,
+    new: plain,
+    initial: plainInitial,
+    migrations: next(
+      'migrations.RunSQL("CREATE FUNCTION lose() RETURNS trigger AS $$ BEGIN RETURN NULL; END $$ LANGUAGE plpgsql; CREATE TRIGGER lose BEFORE INSERT ON shop_order FOR EACH ROW EXECUTE FUNCTION lose()", migrations.RunSQL.noop)',
+    ),
+    running: ['unread shop.0002_next'],
+    blocked: false,
+    refused: ['write-refused shop_order: INSERT: it does nothing'],
+    oldFails: ['Order.insert'],
+    newFails: ['Order.insert'],
+  },
+  {
+    name: 'a rule that refuses what changes',
+    old: plain,
+    new: plain,
+    initial: plainInitial,
+    migrations: next(
+      'migrations.RunSQL("CREATE RULE keep AS ON UPDATE TO shop_order DO INSTEAD NOTHING", migrations.RunSQL.noop)',
+    ),
+    running: ['unread shop.0002_next'],
+    blocked: false,
+    refused: ['write-refused shop_order: UPDATE: it does nothing'],
+    oldFails: ['Order.save'],
+    newFails: ['Order.save'],
   },
   {
     name: 'two models of one table, of which one writes NULL',

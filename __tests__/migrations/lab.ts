@@ -119,6 +119,8 @@ interface Played {
   readonly proof: Plan
   /** Whether the safe way that was offered breaks a running version. */
   readonly twin: readonly MigrationFinding[] | null
+  /** What it was rolled back for before its commit. */
+  readonly refused: readonly MigrationFinding[]
   readonly old: Readonly<Record<string, string>>
   readonly new: Readonly<Record<string, string>>
 }
@@ -129,6 +131,7 @@ export interface Seen {
   readonly byState: readonly string[] | 'not played'
   readonly coming: readonly string[]
   readonly blocked: boolean
+  readonly refused: readonly string[]
   readonly oldFails: readonly string[]
   readonly newFails: readonly string[]
   readonly unpredicted: readonly string[]
@@ -420,7 +423,7 @@ export class Lab {
   }
 }
 
-function seen({ plan, by_state: byState, applied, proof, twin, ...code }: Played): Seen {
+function seen({ plan, by_state: byState, applied, proof, twin, refused, ...code }: Played): Seen {
   const { blocked } = plan.plan.judged
   const verified = applied.verified ?? []
   const lost = verified.flatMap(({ earlier }) => earlier['old']?.added ?? [])
@@ -429,6 +432,7 @@ function seen({ plan, by_state: byState, applied, proof, twin, ...code }: Played
     byState: byState ? found(byState, 'running') : 'not played',
     coming: found(plan, 'new'),
     blocked,
+    refused: refused.map((one) => `${named(one)}: ${one.detail ?? ''}`),
     oldFails: Object.keys(code.old).sort(),
     newFails: Object.keys(code.new).sort(),
     unpredicted: verified.flatMap((one) => one.unpredicted.map(named)),
@@ -468,6 +472,7 @@ export function expected(one: Case, thorough = false): Seen {
     byState: isPlayed ? [...(byState ?? running)].sort() : 'not played',
     coming: coming ?? [],
     blocked,
+    refused: one.refused ?? [],
     oldFails: one.oldFails,
     newFails: one.newFails ?? [],
     unpredicted: one.unpredicted ?? [],

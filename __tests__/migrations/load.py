@@ -347,6 +347,7 @@ class Worker:
             text = line.partition(marker)[2].rpartition(marker)[0]
             if text.startswith("{"):
                 each = json.loads(text)
+                told.setdefault("refused", []).extend([each["tried"]] if "tried" in each else [])
                 told.update({"plan": each} if "databases" in each else each)
         return told
 
@@ -392,7 +393,7 @@ class Worker:
                 if deadlock in told["output"]:
                     told = self.inspected(new, unsafe="block", **spec)
             seen = self.told_of(case, told)
-            if not seen["blocked"]:
+            if not seen["blocked"] and not seen["refused"]:
                 self.roll(clients, new)
             else:
                 clients.phase("after")
@@ -432,6 +433,7 @@ class Worker:
             "code": told["code"],
             "output": told["output"],
             "blocked": judged["blocked"],
+            "refused": ["%(rule)s %(object)s: %(detail)s" % each for each in told["refused"]],
             "findings": sorted({"%(severity)s %(rule)s %(object)s" % each for each in judged["findings"]}),
             "held": [each["name"] for one in databases for each in one.get("held") or []],
             "bridges": ["%(kind)s %(table)s.%(column)s" % each for one in databases for each in one.get("bridges") or []],

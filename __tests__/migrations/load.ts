@@ -22,6 +22,8 @@ interface SeenUnderLoad {
   readonly name: string
   readonly code: number
   readonly blocked: boolean
+  /** What it was rolled back for before its commit. */
+  readonly refused: readonly string[]
   readonly findings: readonly string[]
   readonly held: readonly string[]
   readonly bridges: readonly string[]
@@ -202,11 +204,11 @@ export function outcomeOf(line: Line): Outcome | Unplayed {
 }
 
 function outcomeOfPlayed(one: SeenUnderLoad): Outcome {
-  const { blocked, code, findings, held, bridges, failed, forced } = one
+  const { code, findings, held, bridges, failed, forced } = one
   const [plain, allTheSame] = [false, true].map((is) =>
     failed.filter(({ phase }) => phase.startsWith('applied all the same') === is),
   ) as [Failure[], Failure[]]
-  if (blocked) {
+  if (isStopped(one)) {
     const hurts = forced === undefined ? 'not applied' : forced !== 0 || allTheSame.length > 0
     return { verdict: 'stopped', hurts, failed: plain }
   }
@@ -217,9 +219,15 @@ function outcomeOfPlayed(one: SeenUnderLoad): Outcome {
   return { verdict: 'let through with a warning', hurts, failed: plain }
 }
 
+const isStopped = ({ blocked, refused }: SeenUnderLoad) => blocked || refused.length > 0
+
 /** What has to become of it. */
 export function expectedOf({ kind, warns, sometimes }: LoadCase, control: boolean): Outcome {
-  if (kind === 'unsafe') return { verdict: 'stopped', hurts: control || 'not applied', failed: [] }
+  const perhaps = expect.any(Boolean) as unknown as boolean
+  if (kind === 'unsafe') {
+    const hurts = control ? sometimes === undefined || perhaps : 'not applied'
+    return { verdict: 'stopped', hurts, failed: [] }
+  }
   if (kind === 'safe')
     return {
       verdict: warns ? 'let through with a warning' : 'let through',
@@ -229,7 +237,7 @@ export function expectedOf({ kind, warns, sometimes }: LoadCase, control: boolea
   // What fails depends on the moment.
   return {
     verdict: 'let through with a warning',
-    hurts: sometimes ? (expect.any(Boolean) as unknown as boolean) : true,
+    hurts: sometimes ? perhaps : true,
     failed: expect.any(Array) as unknown as Failure[],
   }
 }
@@ -261,7 +269,7 @@ export function countsOf(
   const held = [became('safe', 'held back'), became('warned', 'held back')]
   const counted = (kind: LoadCase['kind'], is: boolean) => {
     const { total, played: own } = of(kind)
-    return `${own.filter(({ blocked }) => blocked === is).length} of ${total}`
+    return `${own.filter((one) => isStopped(one) === is).length} of ${total}`
   }
   const sum = (numbers: readonly number[]) => numbers.reduce((total, one) => total + one, 0)
   const fails = (kind: LoadCase['kind']) =>

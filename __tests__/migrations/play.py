@@ -49,8 +49,9 @@ def twin_of(found):
 
 blocked = plan["plan"]["judged"]["blocked"]
 twin = twin_of(plan["plan"]["judged"]["findings"]) if case.get("twin") else None
-# One that is blocked has written nothing: what it would have done is seen now.
-applied = inspected(new, unsafe="allow", **spec) if blocked else plan
+# One that is blocked, or was rolled back, has written nothing: what it would have done is seen now.
+refused = plan.get("refused", [])
+applied = inspected(new, unsafe="allow", **spec) if blocked or refused else plan
 # What a rollback asks the old image.
 proof = inspected(old, migrate=None, prove=True, running=[{"names": ["release 1"], "tag": "old", "own": True}])
 print(
@@ -60,6 +61,7 @@ print(
             "applied": applied,
             "proof": proof,
             "twin": twin,
+            "refused": refused,
             "by_state": by_state,
             "old": shell(old, "WHO = 'old'\n" + probe),
             "new": shell(new, "WHO = 'new'\n" + probe),

@@ -152,6 +152,7 @@ def inspected(home, **spec):
     for line in lines:
         if line.startswith("{"):
             each = json.loads(line)
+            told["refused"] = told.get("refused", []) + [each["tried"]] if "tried" in each else told.get("refused", [])
             told.update({"plan": each} if "databases" in each else each)
         else:
             told[line] = True

@@ -4,7 +4,14 @@ import { type Identity } from './identity.js'
 import { lockingOf, type Locking } from './locking.js'
 import { planOf, type Plan } from './plan.js'
 import { reversedOf } from './reversal.js'
-import { isNeeds, type Misfit, type Verified, verifiedOf } from './verdict.js'
+import {
+  isNeeds,
+  triedOf,
+  type MigrationFinding,
+  type Misfit,
+  type Verified,
+  verifiedOf,
+} from './verdict.js'
 
 /** Why the inspector does not run the command. */
 export type Refused = {
@@ -54,6 +61,12 @@ export function readPacked(
 export function readLocking(line: string, marker: string): Locking | undefined {
   const text = marked(line, marker)
   return text?.startsWith('{"locking"') === true ? lockingOf(text) : undefined
+}
+
+/** What a table has refused before a migration's commit, where this line has it. */
+export function readTried(line: string, marker: string): MigrationFinding | undefined {
+  const text = marked(line, marker)
+  return text?.startsWith('{"tried"') === true ? triedOf(text) : undefined
 }
 
 /** What was done for both versions in a database, where this line has it. */

@@ -147,6 +147,16 @@ export function judgedOf(json: unknown): Judged | undefined {
   return { policy, blocked, versions, findings, more, comments }
 }
 
+/** Returns what a table has refused before a migration's commit; `undefined` for what is no such thing. */
+export function triedOf(text: string): MigrationFinding | undefined {
+  try {
+    const json: unknown = JSON.parse(text)
+    return isRecord(json) ? findingOf(json['tried']) : undefined
+  } catch {
+    return undefined
+  }
+}
+
 /** Returns the comparison after a migration, one for each database; why there is none. */
 export function verifiedOf(json: unknown): readonly Verified[] | { readonly why: string } {
   if (!isRecord(json)) return { why: 'the comparison cannot be read' }

@@ -2,11 +2,13 @@ import { expect, test } from '@jest/globals'
 import type { DatabasePlan, Plan } from '../../../src/django/plan.js'
 import type { Identity } from '../../../src/django/identity.js'
 import type { Refused } from '../../../src/django/inspector-log.js'
+import type { Judged } from '../../../src/django/verdict.js'
 import {
   alsoPassed,
   comparisonLacks,
   leftBehind,
   migrationCause,
+  triedCause,
   Output,
   planCause,
   refusalCause,
@@ -199,6 +201,34 @@ test('a line that breaks off before a marked one is kept, because it names the f
   expect(migrationCause(cause, output.migrated).sentence).toBe(
     'migration shop.0002_sum failed: IntegrityError',
   )
+})
+
+test('what a table has refused before the commit is the cause of a migration that was rolled back', () => {
+  const output = new Output('m1', () => ({ code: 'plan-failed', sentence: '' }))
+  const stageLog = notebook()
+  output.to(stageLog)
+  const finding = {
+    ...{ rule: 'write-refused', severity: 'breaks', database: 'default', object: 'shop_order' },
+    ...{ table: 'shop_order', model: 'shop.Order', direction: 'running', versions: [0] },
+    ...{ migration: 'shop.0002_sum', detail: 'INSERT: no', column: '', file: '' },
+  }
+  output.line('  Applying shop.0001_first... OK')
+  output.line(`  Applying shop.0002_sum...m1${JSON.stringify({ tried: finding })}m1`)
+  output.line('m1{"tried": nonsensem1')
+  const judged: Judged = {
+    ...{ policy: 'block', blocked: false, findings: output.tried, more: 0, comments: [] },
+    versions: [{ names: ['deployment/web'], tag: 'v1', source: 'kept' }],
+  }
+  expect(stageLog.lines.at(-1)).toBe(
+    'unsafe: shop.0002_sum: shop_order refuses after the migration what it took before it (INSERT: no), but the running version sends it: its queries would fail, so the migration was rolled back',
+  )
+  const cause = { code: 'crash', sentence: 'CommandError' } as const
+  const { sentence, hint, code } = triedCause(cause, judged, output.migrated, () => undefined)
+  expect([code, sentence]).toEqual([
+    'unsafe-migration',
+    'shop.0002_sum: shop_order refuses after the migration what it took before it (INSERT: no), but version v1 (deployment/web) sends it: its queries would fail, so the migration was rolled back; applied before it: shop.0001_first',
+  ])
+  expect(hint).toContain('# django-rollout: allow write-refused shop_order: <why>')
 })
 
 test('the lines about locks are logged in their order, and a wait that was given up is the cause', () => {

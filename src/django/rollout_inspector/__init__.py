@@ -19,6 +19,7 @@ Runs in the user's image as `python manage.py shell -v 0 -c <text>`; nothing is 
     verdict   all of these together: before the migration and after it
     reverse   goes back by this image
     progress  says how far a long migration is
+    trial     tries what a version sends, before the commit
     run       refuses, or runs the migration
     main      the order
 

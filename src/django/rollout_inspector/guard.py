@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from importlib import util
 from importlib.machinery import PathFinder
 
-from rollout_inspector import locks, reader, task
+from rollout_inspector import locks, reader, task, trial
 from rollout_inspector.progress import Progress
 
 executor = "django.db.migrations.executor"
@@ -95,6 +95,12 @@ def guard(own):
                 stack.enter_context(self.connection.execute_wrapper(Guard(self.connection, migration)))
             if is_postgresql and task.spec["kept"]:
                 stack.enter_context(self.connection.execute_wrapper(DefaultsKept(self.connection, migration)))
+            name = "%s.%s" % (migration.app_label, migration.name)
+            tries = task.spec["tries"].get("%s %s" % (self.connection.alias, name))
+            if tries:
+                own = migration.apply
+                migration.apply = trial.Trial(self.connection, name, tries).around(own)
+                stack.callback(delattr, migration, "apply")
             return apply(self, state, migration, *args, **options)
 
     own.apply_migration = apply_migration

@@ -130,6 +130,7 @@ def plan():
     if verdict.is_judged() and task.spec.get("locks") is not None:
         databases = [each["leading"] for each in made.values() if each["leading"] is not None]
         found["leading"] = {name: each for own in databases for name, each in own.items()} if databases else None
+    found["tries"] = {name: each for own in made.values() for name, each in own["tries"].items()}
     # A project's own `migrate` may do anything: django-tenants goes through all schemas.
     found["always"] = bool(task.spec.get("always")) or get_commands().get("migrate") != "django.core"
     found["backup"] = [reason for each in made.values() for reason in each["backup"]]

@@ -4,7 +4,7 @@ from django.core.management import CommandError
 from django.db import connections, router
 from django.db.migrations.executor import MigrationExecutor
 
-from rollout_inspector import bridges, cost, locks, placing, task, usage, verdict
+from rollout_inspector import bridges, cost, locks, placing, task, trial, usage, verdict
 from rollout_inspector.effects import applied_state, is_code
 
 # In characters: a plan is one line of a container's log, which holds 10 MiB before it is rotated.
@@ -266,6 +266,7 @@ def plan_of(alias, identity, own):
     # None: not known. It stops nothing where nothing is judged.
     needs = None
     findings, question, placed = [], None, placing.all_of(judge, pending, "no version runs")
+    tries = {}
     unused, witnesses = None, []
     stay, ended = task.spec.get("bridges") or [], []
     try:
@@ -276,6 +277,7 @@ def plan_of(alias, identity, own):
             judge = placed.judge
             findings, question = judge.findings, judge.to_verify()
             stay, ended = bridges.earlier_ones(judge, needs)
+            tries = trial.planned(judge, [each for each in pending if name_of(each) not in placed.names])
             dropped = judge.dropped()
             labels = [each.label for each in apps.get_app_configs()]
             unused = usage.unused(connection, [needs] + judge.others(), labels)
@@ -342,6 +344,7 @@ def plan_of(alias, identity, own):
         "backup": backup_for,
         "needs": needs,
         "leading": told.of("what is locked first", lambda: leading_of(alias, with_text), None) if is_postgresql else None,
+        "tries": tries,
         "pending": pending,
         "findings": findings,
         "question": question if with_text or placed.bridges or ended else None,

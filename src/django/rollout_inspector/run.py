@@ -125,7 +125,7 @@ def after_plan(state):
             if each["kind"] == "default-kept"
         ]
         commands = [migrate] if always else commands_for(migrate, [plan["database"] for plan in works])
-        env = guarded(found["leading"], state["text"], held, kept)
+        env = guarded(found["leading"], state["text"], held, kept, found["tries"])
         # What it prints is seen at once.
         env.setdefault("PYTHONUNBUFFERED", "1")
         is_alone = len(commands) == 1 and not (held or kept or to_build)
@@ -156,13 +156,13 @@ def become(command, env):
     os.execvpe(words[0], words, env)
 
 
-def guarded(leading, text, held=(), kept=()):
+def guarded(leading, text, held=(), kept=(), tries=()):
     """Returns the environment of a command whose Pythons begin with guard.py: as this text, under the name
     sitecustomize, in an archive that has no name on the disk."""
     env = dict(os.environ)
-    if leading is not None or held or kept:
+    if leading is not None or held or kept or tries:
         task_of_guard = {"marker": task.spec["marker"], "wait": task.spec.get("locks"), "leading": leading}
-        task_of_guard.update(held=held, kept=kept)
+        task_of_guard.update(held=held, kept=kept, tries=dict(tries), unsafe=task.spec.get("unsafe"))
         archive = io.BytesIO()
         try:
             with zipfile.ZipFile(archive, "w") as files:

@@ -10,6 +10,7 @@ import {
   readPlan,
   readRefused,
   readReversed,
+  readTried,
   readVerified,
   unmarked,
   type Refused,
@@ -18,7 +19,7 @@ import { type DatabasePlan, type Plan } from '../../django/plan.js'
 import { type Identity } from '../../django/identity.js'
 import type { ContractPolicy } from '../../django/contract.js'
 import type { Locking, LockWait } from '../../django/locking.js'
-import type { Misfit, Verified } from '../../django/verdict.js'
+import type { Judged, Misfit, MigrationFinding, Verified } from '../../django/verdict.js'
 import { MigrationLog, type Migrated } from '../../django/progress.js'
 import { isOfInspector, lastError, sentence as errorLine } from '../../django/traceback.js'
 import { Failure, type Cause } from '../../failure/failure.js'
@@ -28,7 +29,12 @@ import {
   madeBridgeSentence,
 } from '../../report/contract-sentences.js'
 import { lockCause, lockLine, lockWords } from '../../report/lock-sentences.js'
-import { sqlUnknown, verdictLines } from '../../report/migration-sentences.js'
+import {
+  migrationSentence,
+  sqlUnknown,
+  unsafeCause,
+  verdictLines,
+} from '../../report/migration-sentences.js'
 import { Last } from '../../platform/lines.js'
 import type { StageLog } from '../../platform/stage-log.js'
 import type { JobVerdict } from '../../judge/job-judge.js'
@@ -60,6 +66,9 @@ export class Output {
   looks = false
   /** The wait for a lock that was given up. */
   gaveUp: LockWait | undefined
+  /** What tables have refused before the commit of a migration. */
+  readonly tried: MigrationFinding[] = []
+  private judged: Judged | undefined
   private readonly found: (plan: Plan) => void
   private readonly refused: (why: Error) => void
   private readonly last = new Last<string>(most, (line) => line.length)
@@ -114,7 +123,10 @@ export class Output {
     if (isMarked(line, this.marker)) {
       if (migrationBegins(line, this.marker)) this.begun = true
       const plan = readPlan([line], this.marker)
-      if (plan) this.found(plan)
+      if (plan) {
+        this.judged = plan.judged
+        this.found(plan)
+      }
       const refused = readRefused(line, this.marker)
       if (refused) this.refused(new Failure(this.refusal(refused)))
       this.passed ??= readPassed(line, this.marker)
@@ -130,6 +142,11 @@ export class Output {
       this.write('quote', text)
     }
     this.locking(readLocking(line, this.marker))
+    const tried = readTried(line, this.marker)
+    if (tried) {
+      this.tried.push(tried)
+      this.write('say', `unsafe: ${migrationSentence(tried, this.judged?.versions ?? [])}`)
+    }
     const bridge = readBridge(line, this.marker)
     if (bridge) this.write('say', madeBridgeSentence(bridge))
   }
@@ -185,6 +202,18 @@ export function migrationCause(
     code: 'migration-failed',
     sentence: `migration ${open ?? ''} failed: ${withoutName(cause)}${kept}`.replace('  ', ' '),
   }
+}
+
+/** Returns the cause of a migration that was rolled back because of what it has made of a table. */
+export function triedCause(
+  cause: Cause,
+  judged: Judged,
+  { applied }: Migrated,
+  repoFile: (file: string) => string | undefined,
+): Cause {
+  const unsafe = unsafeCause(judged, repoFile)
+  const kept = applied.length === 0 ? '' : `; applied before it: ${applied.join(', ')}`
+  return { ...cause, ...unsafe, sentence: `${unsafe.sentence}${kept}` }
 }
 
 /** Codes of a migration whose log cannot be read: before its plan was known, or after it. */

@@ -12,7 +12,7 @@ import { collection } from '../../kubernetes/paths.js'
 import { idOf } from '../../kubernetes/workload.js'
 import { Failure, fail, type Cause } from '../../failure/failure.js'
 import type { StageLog } from '../../platform/stage-log.js'
-import { verifiedWarnings } from '../../report/migration-sentences.js'
+import { migrationSentence, verifiedWarnings } from '../../report/migration-sentences.js'
 import type { SchemaChange } from '../../state/fit.js'
 import { isEnding } from '../../judge/versions-in-use.js'
 import { plural } from '../../report/sentences.js'
@@ -22,7 +22,7 @@ import { titleOf } from '../../undo/snapshot.js'
 import type { ClusterState } from '../../judge/types.js'
 import type { NamespaceWatch } from '../../rollout/namespace-watch.js'
 import { withTimeout } from '../../platform/time.js'
-import type { OpenContext } from '../context.js'
+import { toRepo, type OpenContext } from '../context.js'
 import { FollowedJob, shownLines, type JobEnd } from './followed-job.js'
 import { createJob, makeJob, type MadeJob, type MigrationInput, type OtherWork } from './job.js'
 import {
@@ -33,6 +33,7 @@ import {
   planCause,
   refusalCause,
   logPlan,
+  triedCause,
   unreadCause,
   type Unread,
 } from './log.js'
@@ -122,10 +123,7 @@ class MigrationRun implements Migration {
     this.#output.to(log)
     const end = await this.#job?.end
     if (end?.verdict.is === 'failed') {
-      if (end.unread === undefined)
-        throw new Failure(
-          migrationCause(end.verdict.cause, this.#output.migrated, this.#output.gaveUp),
-        )
+      if (end.unread === undefined) throw new Failure(this.#cause(end.verdict.cause))
       fail(this.#unreadCause('migration-failed', end, end.unread))
     }
     if (end?.unread !== undefined) {
@@ -139,6 +137,15 @@ class MigrationRun implements Migration {
     }
     const done = this.input.reverses ? 'reversed' : 'applied'
     log.say(`${plural(this.applied().length, 'migration')} ${done}`)
+  }
+
+  #cause(cause: Cause): Cause {
+    const { migrated, gaveUp, tried } = this.#output
+    const judged = this.#plan?.judged
+    // One that is only reported has not ended it.
+    return tried.length > 0 && judged?.policy === 'block'
+      ? triedCause(cause, { ...judged, findings: tried }, migrated, toRepo(this.context))
+      : migrationCause(cause, migrated, gaveUp)
   }
 
   get #other(): OtherWork | undefined {
@@ -182,6 +189,16 @@ class MigrationRun implements Migration {
   }
 
   surprises(hasFailed: boolean): readonly string[] {
+    const { tried } = this.#output
+    const { judged } = this.#plan ?? {}
+    if (!judged) return []
+    // The others are the cause.
+    const refused =
+      judged.policy === 'block' ? [] : tried.map((one) => migrationSentence(one, judged.versions))
+    return [...refused, ...this.#unpredicted(hasFailed)]
+  }
+
+  #unpredicted(hasFailed: boolean): readonly string[] {
     const { verified } = this.#output
     const { judged } = this.#plan ?? {}
     if (!judged || verified === undefined) return []

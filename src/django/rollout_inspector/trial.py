@@ -1,0 +1,304 @@
+"""Tries what a running version sends, after a migration's operations and before its commit. Runs inside of the migrate command.
+
+A trigger, a view or SQL that cannot be read decides by itself whether a row is taken. So its table is asked: a query of each kind,
+with a row of today, before the operations and after them. What fitted before and is refused after makes the migration fail, and
+its transaction is rolled back. All of it is in a savepoint that is always rolled back, and waits for nobody: what is not
+answered at once is not known.
+"""
+import json
+import re
+import time
+
+from rollout_inspector import allows, task
+
+# For a lock and for a statement, in ms; for all tables, in seconds.
+lock_ms, statement_ms, longest = 100, 1000, 2
+# Of an unread statement that names no table.
+most_tables = 200
+# A newer one may be in use, and gone a moment later.
+place = 8
+# unique_violation, exclusion_violation: the same row is there already
+taken = ("23505", "23P01")
+# The same by the number that the database gives to a new row.
+number_taken = "number taken"
+# not_null_violation, object_not_in_prerequisite_state, and classes: raised by code, syntax error or access rule, not supported,
+# an error in a trigger, WITH CHECK OPTION
+refusing = re.compile(r"23502|55000|27|P0|42|0A|09|2F|38|39|44|number taken")
+# data exception, foreign_key_violation, check_violation: by what the row has
+by_values = re.compile(r"22|23503|23514")
+# What a rollback does not take back.
+calls_out = r"\y(dblink\w*|https?\w*|curl\w*|program|pg_background\w*)\y"
+fits, unknown, kinds = "fits", "not known", ("SELECT", "INSERT", "UPDATE", "DELETE")
+
+
+def planned(judge, pending):
+    """By migration, the tables to try: [{"table", "model", "needs", "versions", "file", "anew"}]; anew: SQL makes it again."""
+    from rollout_inspector.verdict import any_runs
+
+    found = {}
+    if judge.connection.vendor != "postgresql" or task.spec.get("unsafe") == "allow" or judge.effects is None:
+        return found
+    accepted, _ = allows.comments_of(pending)
+    by_name = {"%s.%s" % (each.app_label, each.name): each for each in pending if each.atomic}
+
+    def add(name, table, versions, is_anew=False):
+        for index in versions:
+            need = judge.known[index][0].get(table)
+            if need and any_runs([index]) and ("write-refused", table) not in accepted:
+                tries = found.setdefault("%s %s" % (judge.alias, name), [])
+                same = [each for each in tries if each["table"] == table and each["needs"] == need["c"]]
+                if not same:
+                    same = [{"table": table, "model": need["m"], "needs": need["c"], "versions": []}]
+                    same[0].update(file=allows.file_of(by_name[name]), anew=is_anew)
+                    tries += same
+                if index not in same[0]["versions"]:
+                    same[0]["versions"].append(index)
+
+    every = range(len(judge.known))
+    for each in judge.findings:
+        if each["rule"] in ("unread", "view") and each["table"] and each["migration"] in by_name:
+            add(each["migration"], each["table"], each["versions"], each["rule"] == "unread")
+    for migration, statement, table in judge.effects.unread:
+        name = "%s.%s" % (migration.app_label, migration.name)
+        names = {each for needs, _ in judge.known for each in needs} if table is None else [table]
+        # What it names first.
+        for each in sorted(names, key=lambda each: (each not in statement, each))[:most_tables] if name in by_name else ():
+            add(name, each, every)
+    return found
+
+
+class Last:
+    """In place of the transaction of a schema editor: what is left to do before its commit."""
+
+    def __init__(self, transaction, work):
+        self.transaction, self.work = transaction, work
+
+    def __exit__(self, *error):
+        if error[0] is None:
+            try:
+                self.work()
+            except BaseException as raised:
+                self.transaction.__exit__(type(raised), raised, raised.__traceback__)
+                raise
+        return self.transaction.__exit__(*error)
+
+
+class Trial:
+    """Of one migration."""
+
+    def __init__(self, connection, name, tries):
+        self.connection, self.name, self.tries = connection, name, tries
+        self.quote = connection.ops.quote_name
+
+    def around(self, apply):
+        """Migration.apply with a trial."""
+
+        def tried(state, editor, *args, **options):
+            before = self.asked([{} for _ in self.tries]) if editor.atomic_migration else None
+            after = apply(state, editor, *args, **options)
+            if before:
+                editor.atomic = Last(editor.atomic, lambda: self.judge(before))
+            return after
+
+        return tried
+
+    def judge(self, before):
+        from django.core.management import CommandError
+
+        found = []
+        for each, was, now in zip(self.tries, before, self.asked(before) or ()):
+            detail = refusal(was, now, each["anew"])
+            if detail:
+                found.append("%s refuses %s" % (each["table"], detail))
+                finding = {
+                    "rule": "write-refused",
+                    "severity": "breaks",
+                    "database": self.connection.alias,
+                    "object": each["table"],
+                    "column": "",
+                    "direction": "running",
+                    "migration": self.name,
+                    "detail": detail,
+                }
+                finding.update((key, each[key]) for key in ("table", "model", "versions", "file"))
+                task.say(json.dumps({"tried": finding}))
+        if found and task.spec["unsafe"] != "warn":
+            raise CommandError("%s: %s. Its transaction is rolled back" % (self.name, "; ".join(found)))
+
+    def asked(self, before):
+        """What becomes of each kind of query, by table; None where nothing can be tried."""
+        from django.db import Error
+
+        end = time.monotonic() + longest
+        self.run("SAVEPOINT rollout_trial")
+        try:
+            if self.run("SHOW transaction_isolation")[0][0] != "read committed":
+                return None
+            self.run("SELECT set_config('lock_timeout', %s, true), set_config('statement_timeout', %s, true)", [str(lock_ms), str(statement_ms)])
+            # What is left for the commit is asked at once.
+            self.run("SET CONSTRAINTS ALL IMMEDIATE")
+            return [
+                self.outcomes(each, was) if time.monotonic() < end and was is not None else None
+                for each, was in zip(self.tries, before)
+            ]
+        except Error:
+            return None
+        finally:
+            self.run("ROLLBACK TO SAVEPOINT rollout_trial")
+            self.run("RELEASE SAVEPOINT rollout_trial")
+
+    def outcomes(self, each, was):
+        """{kind: (fits, unknown or a code, words)}, and the row that it was asked with."""
+        from django.db import Error
+
+        try:
+            return self.inside(lambda: self.outcomes_of(each, was))
+        except Error:
+            return None
+
+    def outcomes_of(self, each, was):
+        table, columns = self.quote(each["table"]), sorted(each["needs"])
+        named = ", ".join(map(self.quote, columns))
+        # Of a view, to read a row may take long.
+        found = {"SELECT": self.attempt("SELECT %s FROM %s LIMIT 0" % (named, table), is_row=False)}
+        if found["SELECT"][0] != fits or self.is_apart(table):
+            return found
+        index, own_key = self.key_of(table)
+        key = was.get("key") or own_key
+        if not key or any(part not in columns for part in key):
+            return found
+        row, found["key"] = self.row_of(table, columns, key, was.get("row")), key
+        # Of a row that it was not asked with before, its values say nothing.
+        found["is_same"] = row is not None and row == was.get("row") or not was
+        found["is_there"] = row is not None
+        row = found["row"] = row or was.get("row")
+        if row is None:
+            return found
+        where = " AND ".join("%s = %%s" % self.quote(part) for part in key)
+        at = [row[part] for part in key]
+        delete = ("DELETE FROM %s WHERE %s" % (table, where), at)
+        sent = [name for name in columns if is_sent(each["needs"][name])]
+        values = [row[name] for name in sent]
+        insert = "INSERT INTO %s (%s) VALUES (%s)" % (table, ", ".join(map(self.quote, sent)), ", ".join(["%s"] * len(sent)))
+        if not sent:
+            insert = "INSERT INTO %s DEFAULT VALUES" % table
+        if any(each["needs"][part].get("g") for part in key):
+            # Django asks for the number of a new row.
+            insert += " RETURNING " + ", ".join(map(self.quote, key))
+        found["INSERT"] = self.attempt(insert, values, index)
+        if found["INSERT"][0] in taken and found["is_there"]:
+            found["INSERT"] = self.attempt(insert, values, index, first=delete)
+        if found["is_there"]:
+            written = [name for name in columns if name not in key and not each["needs"][name].get("g")]
+            set_to = ", ".join("%s = %%s" % self.quote(name) for name in written)
+            if written:
+                update = "UPDATE %s SET %s WHERE %s" % (table, set_to, where)
+                found["UPDATE"] = self.attempt(update, [row[name] for name in written] + at)
+            found["DELETE"] = self.attempt(*delete)
+        return found
+
+    def is_apart(self, table):
+        """Whether a query reaches what no rollback takes back."""
+        rows = self.run(
+            "SELECT c.relkind = ANY('{r,p,v}'), EXISTS (SELECT 1 FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid "
+            "JOIN pg_language l ON l.oid = p.prolang WHERE t.tgrelid = c.oid AND NOT t.tgisinternal "
+            "AND (p.prosrc ~* %s OR l.lanname NOT IN ('plpgsql', 'sql', 'internal', 'c'))) "
+            "FROM pg_class c WHERE c.oid = to_regclass(%s)",
+            [calls_out, table],
+        )
+        return not rows or not rows[0][0] or rows[0][1]
+
+    def key_of(self, table):
+        """The primary key's name and columns."""
+        query = (
+            "SELECT c.relname::text, a.attname::text FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid "
+            "JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY(i.indkey) "
+            "WHERE i.indisprimary AND i.indrelid = to_regclass(%s)"
+        )
+        rows = self.run(query, [table])
+        return rows[0][0] if rows else None, [column for _, column in rows]
+
+    def row_of(self, table, columns, key, last):
+        """The row of before, or else one of the latest ones, as texts: a column takes those whatever its type is."""
+        from django.db import Error
+
+        try:
+            return self.inside(lambda: self.found(table, columns, key, last))
+        except Error:
+            # It takes long, or its values are others now.
+            return None
+
+    def found(self, table, columns, key, last):
+        names, keys = [", ".join("%s::text" % self.quote(each) for each in of) for of in (columns, key)]
+        order = ", ".join("%s DESC" % self.quote(each) for each in key)
+        where = " AND ".join("%s = %%s" % self.quote(each) for each in key)
+        at = [[last[each] for each in key]] if last else []
+        for values in at + self.run("SELECT %s FROM %s ORDER BY %s LIMIT %d" % (keys, table, order, place))[::-1]:
+            rows = self.run("SELECT %s FROM %s WHERE %s" % (names, table, where), list(values))
+            if rows:
+                return dict(zip(columns, rows[0]))
+        return None
+
+    def attempt(self, query, values=None, index=None, first=None, is_row=True):
+        """What becomes of a query: it is as if it had never been sent."""
+        from django.db import Error
+
+        self.run("SAVEPOINT rollout_try")
+        try:
+            with self.connection.cursor() as cursor:
+                if first:
+                    cursor.execute(*first)
+                cursor.execute(query, values)
+                is_done = cursor.rowcount > 0 or not is_row
+            return (fits, "") if is_done else ("P0", "it does nothing")
+        except Error as error:
+            diagnosis = getattr(error.__cause__, "diag", None)
+            is_number = index and " RETURNING " in query and getattr(diagnosis, "constraint_name", None) == index
+            return number_taken if is_number else code_of(error) or unknown, words_of(error, diagnosis)
+        finally:
+            self.run("ROLLBACK TO SAVEPOINT rollout_try")
+            self.run("RELEASE SAVEPOINT rollout_try")
+
+    def inside(self, work):
+        self.run("SAVEPOINT rollout_table")
+        try:
+            return work()
+        finally:
+            self.run("ROLLBACK TO SAVEPOINT rollout_table")
+            self.run("RELEASE SAVEPOINT rollout_table")
+
+    def run(self, query, values=None):
+        with self.connection.cursor() as cursor:
+            cursor.execute(query, values)
+            return cursor.fetchall() if cursor.description else []
+
+
+def is_sent(need):
+    """Whether Django's INSERT has a value for it."""
+    return not need.get("g") and not need.get("l") and (bool(need.get("p")) or not need.get("d"))
+
+
+def refusal(before, after, is_anew=False):
+    """The first kind of query that fitted before and is refused now, with the words of the database. Pure."""
+    if is_anew and before and before.get("is_there") and after and after.get("is_there") is False:
+        return "SELECT: its rows are gone"
+    for kind in kinds:
+        was, now = [(each or {}).get(kind) or (unknown, "") for each in (before, after)]
+        if was[0] == fits and is_refused(now[0], bool(after and after.get("is_same"))):
+            return "%s: %s" % (kind, now[1])
+    return None
+
+
+def is_refused(code, is_same):
+    return bool(refusing.match(code) or is_same and by_values.match(code)) and code not in (fits, unknown)
+
+
+def code_of(error):
+    cause = error.__cause__
+    return getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
+
+
+def words_of(error, diagnosis):
+    """Its first sentence. What is between quotes after a colon may be a value."""
+    text = getattr(diagnosis, "message_primary", None) or str(error)
+    return " ".join(re.sub(r': ".*', "", text.split("\n")[0]).split())[:200]
