@@ -128,6 +128,13 @@ const strictAfterFilling = {
   running: ['null-refused shop_order.ref'],
   oldFails: ['Order.insert'],
 }
+/** A time that the code sets to another than that of the row. */
+const dated = `    made = models.DateTimeField(default=django.utils.timezone.now)
+    def save(self, *args, **options):
+        self.made = self.made.replace(year=2019)
+        super().save(*args, **options)
+`
+const utils = 'import django.utils.timezone\n'
 /** All that touches a table whose column is gone. */
 export const allOfOrder = ['Order.insert', 'Order.read', 'Order.save', 'Order.tags']
 
@@ -1033,6 +1040,14 @@ ${withColour('Odd(null=True)')}`,
   {
     name: 'NULL to NOT NULL after a step that fills the rows, which are younger than the old version',
     ...strictAfterFilling,
+    live: 'before',
+    blocked: true,
+  },
+  {
+    name: 'NULL to NOT NULL after a step that fills the rows, which the old version dates back',
+    ...strictAfterFilling,
+    old: `${utils}${but(ref, `${ref}${dated}`)}`,
+    new: `${utils}${but(ref, `    ref = models.CharField(max_length=50, default="")\n${dated}`)}`,
     live: 'before',
     blocked: true,
   },

@@ -49,6 +49,7 @@ const notHere = new Set([
   // Clients write all the while.
   'NULL to NOT NULL after a step that fills the rows, which are older than the old version',
   'NULL to NOT NULL after a step that fills the rows, which are younger than the old version',
+  'NULL to NOT NULL after a step that fills the rows, which the old version dates back',
   // As the first one of its kind.
   'a unique constraint by which the old code writes, dropped by a constraint with one more column',
   'a unique constraint by which the old code writes, dropped by SQL',

@@ -354,23 +354,21 @@ def made_since(judge, table, indices):
     """The condition of rows that are no older than the first of these versions, where rows have the time of their creation."""
     from datetime import datetime
 
-    from django.apps import apps
     from django.conf import settings
     from django.utils import timezone
 
     from rollout_inspector.verdict import versions
 
     times = [versions()[index].get("since") for index in indices]
-    columns = judge.catalog.before(table)["columns"]
-    for model in apps.get_models() if all(times) else ():
-        for field in model._meta.local_concrete_fields if model._meta.db_table == table else ():
-            is_made = getattr(field, "auto_now_add", False) or field.default is timezone.now
-            if is_made and field.get_internal_type() == "DateTimeField" and field.column in columns:
-                since = datetime.strptime(min(times)[:19] + "+0000", "%Y-%m-%dT%H:%M:%S%z")
-                if judge.connection.vendor != "postgresql":
-                    zone = judge.connection.timezone if settings.USE_TZ else timezone.get_default_timezone()
-                    since = timezone.make_naive(since, zone)
-                return ["%s >= '%s'" % (judge.connection.ops.quote_name(field.column), since.isoformat(" "))]
+    needs = [judge.known[index][0].get(table, {"c": {}})["c"] for index in indices]
+    for column in sorted(judge.catalog.before(table)["columns"]) if times and all(times) else ():
+        # A time that only has a default may be set by the code to any other.
+        if all(need.get(column, {}).get("a") for need in needs):
+            since = datetime.strptime(min(times)[:19] + "+0000", "%Y-%m-%dT%H:%M:%S%z")
+            if judge.connection.vendor != "postgresql":
+                zone = judge.connection.timezone if settings.USE_TZ else timezone.get_default_timezone()
+                since = timezone.make_naive(since, zone)
+            return ["%s >= '%s'" % (judge.connection.ops.quote_name(column), since.isoformat(" "))]
     return []
 
 

@@ -10,7 +10,7 @@ are in it as they are.
 
 A column has: "t" its type; and 1 if it may be NULL ("n"), has a database default ("d"), a Python default ("p"), or
 gets its value from the database ("g"); "r": [table, 1 if a constraint, its column] for a foreign key (older needs lack the
-column). Where several models use one table,
+column); "a": 1 for the time at which a row is made. Where several models use one table,
 "l" is 1 if one of them leaves the column to the database, whatever the others do.
 """
 import base64
@@ -88,6 +88,8 @@ def needs_of_field(field, connection):
         need["p"] = 1
     if is_filled(field) and not need.get("d"):
         need["g"] = 1
+    if getattr(field, "auto_now_add", False) and field.get_internal_type() == "DateTimeField":
+        need["a"] = 1
     reference = reference_of(field)
     if reference:
         need["r"] = reference
@@ -130,6 +132,8 @@ def merged_column(needs):
     column.update({key: 1 for key in ("d", "p") if all(need.get(key) for need in nullable or needs)})
     if nullable:
         column["n"] = 1
+    if all(need.get("a") for need in needs):
+        column["a"] = 1
     if all(need.get("g") for need in needs):
         column["g"] = 1
     if any(need.get("g") or need.get("d") and not need.get("p") for need in needs):
