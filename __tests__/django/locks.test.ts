@@ -51,8 +51,14 @@ const statements: readonly (readonly [sql: string, locked: readonly (readonly st
   ],
   [`REINDEX INDEX i`, [['index', 'i', '']]],
   [`CREATE TABLE "n" ("id" bigint, "p" bigint REFERENCES ${shop} ("id"))`, [table(shop, writes)]],
-  [`CREATE TABLE n PARTITION OF orders FOR VALUES IN (1)`, [['only', 'orders', closed]]],
-  [`ALTER TABLE a ATTACH PARTITION s.b FOR VALUES IN (1)`, [all('s.b'), ['default', 'a', '']]],
+  [
+    `CREATE TABLE n PARTITION OF orders FOR VALUES IN (1)`,
+    [
+      ['only', 'orders', closed],
+      ['part', 'orders', ''],
+    ],
+  ],
+  [`ALTER TABLE a ATTACH PARTITION s.b FOR VALUES IN (1)`, [all('s.b'), ['part', 'a', '']]],
   [`ALTER TABLE a DETACH PARTITION b`, [all('b'), ['drop', 'b', '']]],
   [`ALTER TABLE a DETACH PARTITION b CONCURRENTLY`, []],
   [`ALTER TABLE a DETACH PARTITION b FINALIZE`, []],

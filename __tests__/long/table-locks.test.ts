@@ -106,6 +106,18 @@ const parts = [
   'CREATE TABLE shop_order_1 PARTITION OF shop_order FOR VALUES FROM (10000) TO (20000)',
   'CREATE TABLE shop_order_2 (LIKE shop_order)',
 ]
+const withDefault = [...parts, 'CREATE TABLE shop_order_d PARTITION OF shop_order DEFAULT']
+/** What one refers to, and who refers to it. */
+const related = [
+  ...parts,
+  'ALTER TABLE shop_order ADD FOREIGN KEY (shop_id) REFERENCES shop_shop',
+  'ALTER TABLE shop_order ADD PRIMARY KEY (id)',
+  'CREATE TABLE tags (order_id bigint REFERENCES shop_order)',
+]
+const attach =
+  'ALTER TABLE shop_order ATTACH PARTITION shop_order_2 FOR VALUES FROM (20000) TO (30000)'
+const create =
+  'CREATE TABLE shop_order_3 PARTITION OF shop_order FOR VALUES FROM (20000) TO (30000)'
 const sqlOf = (sql: string) => `migrations.RunSQL('${sql}')`
 const partitions: readonly (readonly [name: string, LockCase, waits: boolean])[] = [
   [
@@ -148,9 +160,7 @@ const partitions: readonly (readonly [name: string, LockCase, waits: boolean])[]
     {
       ...usual,
       before: parts,
-      operations: sqlOf(
-        'ALTER TABLE shop_order ATTACH PARTITION shop_order_2 FOR VALUES FROM (20000) TO (30000)',
-      ),
+      operations: sqlOf(attach),
     },
     false,
   ],
@@ -160,9 +170,7 @@ const partitions: readonly (readonly [name: string, LockCase, waits: boolean])[]
       ...usual,
       before: parts,
       holds: 'SELECT * FROM shop_order_2',
-      operations: sqlOf(
-        'ALTER TABLE shop_order ATTACH PARTITION shop_order_2 FOR VALUES FROM (20000) TO (30000)',
-      ),
+      operations: sqlOf(attach),
     },
     true,
   ],
@@ -170,11 +178,69 @@ const partitions: readonly (readonly [name: string, LockCase, waits: boolean])[]
     'a table is attached while the default partition is read',
     {
       ...usual,
-      before: [...parts, 'CREATE TABLE shop_order_d PARTITION OF shop_order DEFAULT'],
+      before: withDefault,
       holds: 'SELECT * FROM shop_order_d',
-      operations: sqlOf(
-        'ALTER TABLE shop_order ATTACH PARTITION shop_order_2 FOR VALUES FROM (20000) TO (30000)',
-      ),
+      operations: sqlOf(attach),
+    },
+    true,
+  ],
+  [
+    'a partition is created while the default partition is read',
+    {
+      ...usual,
+      before: withDefault,
+      holds: 'SELECT * FROM shop_order_d',
+      operations: sqlOf(create),
+    },
+    true,
+  ],
+  [
+    'a partition is dropped while the default partition is read',
+    {
+      ...usual,
+      before: withDefault,
+      holds: 'SELECT * FROM shop_order_d',
+      operations: sqlOf('DROP TABLE shop_order_1'),
+    },
+    true,
+  ],
+  [
+    'a table is attached while others write to the table that its rows refer to',
+    {
+      ...usual,
+      before: related,
+      holds: 'INSERT INTO shop_shop (name) VALUES (1)',
+      operations: sqlOf(attach),
+    },
+    true,
+  ],
+  [
+    'a table is attached while others write to a table that refers to its rows',
+    {
+      ...usual,
+      before: related,
+      holds: 'INSERT INTO tags VALUES (5)',
+      operations: sqlOf(attach),
+    },
+    true,
+  ],
+  [
+    'a table is attached while others read what it locks against writers',
+    {
+      ...usual,
+      before: related,
+      holds: 'SELECT * FROM shop_shop, tags',
+      operations: sqlOf(attach),
+    },
+    false,
+  ],
+  [
+    'a partition is created while others write to a table that refers to its rows',
+    {
+      ...usual,
+      before: related,
+      holds: 'INSERT INTO tags VALUES (5)',
+      operations: sqlOf(create),
     },
     true,
   ],
@@ -183,9 +249,7 @@ const partitions: readonly (readonly [name: string, LockCase, waits: boolean])[]
     {
       ...usual,
       before: parts,
-      operations: sqlOf(
-        'CREATE TABLE shop_order_3 PARTITION OF shop_order FOR VALUES FROM (20000) TO (30000)',
-      ),
+      operations: sqlOf(create),
     },
     true,
   ],

@@ -3,7 +3,8 @@
 What locks is written as [what, name, more]: ["table", name, mode], ["index", name, ""] (its table), and
 ["only", name, mode] (without its partitions),
 ["constraint", table, name], ["column", table, name], ["others", table, ""] (tables on the other side of foreign keys),
-["drop", table, ""] (those, and the table that it is a partition of), ["default", table, ""] (its default partition).
+["drop", table, ""] (those, the table that it is a partition of, and the default partition there), ["part", table, ""] (what a
+new partition gets the foreign keys of: tables on their other side, more weakly, and the default partition).
 Reading and writing go on under weaker locks than these; what only takes such a lock is not listed.
 """
 import re
@@ -100,6 +101,7 @@ def of_statement(text):
             yield ["table", each, writes]
         for each in re.findall(r"\bPARTITION OF " + name, text, re.IGNORECASE):
             yield ["only", each, closed]
+            yield ["part", each, ""]
         return
     found = begins(r"(DROP TABLE|TRUNCATE(?: TABLE)?) " + exists, text)
     if found:
@@ -165,7 +167,7 @@ def of_action(table, action):
         # The parent's readers go on beside ATTACH and DETACH ... CONCURRENTLY.
         if found.group(1).upper() == "ATTACH":
             yield ["table", found.group(2), closed]
-            yield ["default", table, ""]
+            yield ["part", table, ""]
         elif not begins(" ?(CONCURRENTLY|FINALIZE)", action[found.end() :]):
             yield ["table", found.group(2), closed]
             yield ["drop", found.group(2), ""]
@@ -234,10 +236,10 @@ def resolved(rows_of, wanted):
     if not wanted:
         return {}
     query = (
-        "SELECT n.at, c.oid, i.indrelid, p.oid, d.partdefid FROM unnest(%s::text[]) WITH ORDINALITY n(name, at) "
+        "SELECT n.at, c.oid, i.indrelid, p.oid, d.partdefid, e.partdefid FROM unnest(%s::text[]) WITH ORDINALITY n(name, at) "
         "JOIN pg_class c ON c.oid = to_regclass(n.name) LEFT JOIN pg_index i ON i.indexrelid = c.oid "
         "LEFT JOIN pg_inherits h ON h.inhrelid = c.oid LEFT JOIN pg_class p ON p.oid = h.inhparent AND p.relkind = 'p' "
-        "LEFT JOIN pg_partitioned_table d ON d.partrelid = c.oid"
+        "LEFT JOIN pg_partitioned_table d ON d.partrelid = c.oid LEFT JOIN pg_partitioned_table e ON e.partrelid = p.oid"
     )
     found = {at: each for at, *each in rows_of(query, [[each[1] for each in wanted]])}
     strength, sides, whole, by_drop = {}, [], set(), set()
@@ -248,11 +250,11 @@ def resolved(rows_of, wanted):
             whole.add(oid)
 
     for at, (what, _, more) in enumerate(wanted, 1):
-        oid, table, parent, default = found.get(at, (None, None, None, None))
-        if what == "default":
-            if default:
-                lock(default, closed)
-            continue
+        oid, table, parent, default, sibling = found.get(at, (None,) * 5)
+        if what == "part" and default:
+            lock(default, closed)
+        if what == "drop" and sibling:
+            lock(sibling, closed)
         if what == "drop" and parent:
             # The server locks the parent first, as everybody does who reads it: the other way round is a deadlock.
             lock(parent, closed, False)
@@ -271,6 +273,9 @@ def resolved(rows_of, wanted):
         query += " AND (conrelid = ANY(%s::oid[]) OR confrelid = ANY(%s::oid[]))"
         for child, parent, title, own, theirs in rows_of(query, [tables, tables]):
             for what, oid, more in sides:
+                if what == "part" and oid in (child, parent):
+                    lock(parent if oid == child else child, writes)
+                    continue
                 here = (own if oid == child else []) + (theirs if oid == parent else [])
                 # A primary key that others refer to has its own name.
                 is_it = title == more or oid == parent if what == "constraint" else what in ("others", "drop") or more in here
