@@ -14,7 +14,10 @@ const loader = 'loader.py'
 
 const read = (name) => readFileSync(new URL(name, folder), 'utf8')
 
-/** Leaves out what is only for readers: lines keep their numbers, and a body stays one without its docstring. */
+/**
+ * Leaves out what is only for readers: lines keep their numbers, and a body stays one without its docstring. Of each four
+ * spaces of a line's indent one is enough.
+ */
 const bare = (text) =>
   text
     .replaceAll(
@@ -22,14 +25,19 @@ const bare = (text) =>
       (doc, indent) => `${indent}0${doc.replaceAll(/[^\n]/g, '')}`,
     )
     .replaceAll(/^ *#.*$/gm, '')
+    .replaceAll(/^(?: {4})+(?=\S)/gm, (indent) => ' '.repeat(indent.length / 4))
 
 const rules = JSON.parse(read('rules.json'))
+/** The sentences are for the report. */
+const severities = Object.fromEntries(
+  Object.entries(rules).map(([rule, { severity }]) => [rule, { severity }]),
+)
 const files = Object.fromEntries(
   readdirSync(folder)
     .filter((name) => name.endsWith('.py') && name !== loader)
     .sort()
     .map((name) => [name, bare(read(name))])
-    .concat([['rules.json', JSON.stringify(rules)]]),
+    .concat([['rules.json', JSON.stringify(severities)]]),
 )
 
 // One argument of a program has 128 KiB, so they are packed.
