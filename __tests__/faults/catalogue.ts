@@ -438,16 +438,16 @@ export const faults: readonly Fault[] = [
   {
     name: 'never-ready',
     tag: 'unready',
+    // Three pods that have started: their times are known.
+    always: { replicas: 3 },
     ends: {
       is: 'undone',
       code: 'not-ready',
       sentence:
         /^web: runs, but is not Ready: Readiness probe failed: HTTP probe failed with statuscode: 503$/,
       sign: containers(({ state }) => state?.running !== undefined),
-      // Learned: the old version was Ready within seconds, and a minute is the least.
-      grace: 60,
-      // The app has to listen by then, on a busy machine too: before that the probe meets a shut port.
-      quick: { options: { grace: 'NotReady=20s' }, grace: 20 },
+      // Learned: the old version was Ready within three seconds.
+      grace: 15,
     },
   },
   {

@@ -3,8 +3,8 @@ import { describe, expect, test } from '@jest/globals'
 import type { Pod } from 'kubernetes-types/core/v1'
 import { parse } from 'yaml'
 import type { WorkloadObject } from '../../src/kubernetes/objects.js'
-import { desiredBack, desiredOf, slowestReady } from '../../src/judge/desired.js'
-import type { ClusterState } from '../../src/judge/types.js'
+import { desiredBack, desiredOf, startsOf } from '../../src/judge/desired.js'
+import type { ClusterState, KnownStarts } from '../../src/judge/types.js'
 import { nothing } from '../support/live.js'
 import { owner } from './scene.js'
 
@@ -13,10 +13,12 @@ const images = { web: 'shop:new' }
 
 const workload = (text: string) => parse(text) as WorkloadObject
 
-const now = workload('{kind: Deployment, metadata: {uid: uid-web, generation: 7}, spec: {}}')
+const now = workload(
+  '{kind: Deployment, metadata: {uid: uid-web, generation: 7}, spec: {template: {}}}',
+)
 const before = (conditions = '') =>
   workload(
-    `{kind: Deployment, metadata: {uid: uid-web, generation: 6}, spec: {}, status: {conditions: [${conditions}]}}`,
+    `{kind: Deployment, metadata: {uid: uid-web, generation: 6}, spec: {template: {}}, status: {conditions: [${conditions}]}}`,
   )
 
 interface Start {
@@ -57,7 +59,7 @@ function pod({ started, ready, of = { kind: 'ReplicaSet', uid: 'uid-old' } }: St
 describe('the time that the slowest pod took from start to Ready', () => {
   test.each<[string, readonly Start[], number | undefined]>([
     ['no pods', [], undefined],
-    ['one pod', [{ started: [0], ready: 4 }], 4000],
+    ['one pod', [{ started: [0], ready: 4 }], 5000],
     [
       'the slowest of them',
       [
@@ -65,13 +67,13 @@ describe('the time that the slowest pod took from start to Ready', () => {
         { started: [10], ready: 19 },
         { started: [0], ready: 1 },
       ],
-      9000,
+      10000,
     ],
-    ['from the start of its last container', [{ started: [0, 30, 20], ready: 34 }], 4000],
-    ['Ready within the second of its start', [{ started: [4], ready: 4 }], 0],
-    ['Ready before its start, by the clocks of two machines', [{ started: [4], ready: 3 }], 0],
+    ['from the start of its last container', [{ started: [0, 30, 20], ready: 34 }], 5000],
+    ['Ready within the second of its start', [{ started: [4], ready: 4 }], 1000],
+    ['Ready before its start, by the clocks of two machines', [{ started: [4], ready: 3 }], 1000],
     ['one that is not Ready does not count', [{ started: [0] }], undefined],
-    ['…beside one that is', [{ started: [0] }, { started: [0], ready: 4 }], 4000],
+    ['…beside one that is', [{ started: [0] }, { started: [0], ready: 4 }], 5000],
     ['one that has restarted says nothing', [{ started: ['!0'], ready: 4 }], undefined],
     [
       '…nor when only one of its containers has',
@@ -80,7 +82,7 @@ describe('the time that the slowest pod took from start to Ready', () => {
     ],
     ['one without a running container', [{ started: [], ready: 4 }], undefined],
   ])('is right for "%s"', (_, pods, expected) => {
-    expect(slowestReady(pods.map(pod))).toBe(expected)
+    expect(startsOf(pods.map(pod))?.slowest).toBe(expected)
   })
 })
 
@@ -124,11 +126,11 @@ describe('a desired workload', () => {
   })
 
   test.each<[string, Start[], number | undefined]>([
-    ['pods of its ReplicaSets', [{ started: [0], ready: 4 }], 4000],
+    ['pods of its ReplicaSets', [{ started: [0], ready: 4 }], 5000],
     [
       'pods that it owns directly (a StatefulSet, a DaemonSet)',
       [{ started: [0], ready: 5, of: { kind: 'StatefulSet', uid: 'uid-web' } }],
-      5000,
+      6000,
     ],
     [
       'no pods of others',
@@ -136,7 +138,7 @@ describe('a desired workload', () => {
         { started: [0], ready: 9, of: { kind: 'ReplicaSet', uid: 'uid-theirs' } },
         { started: [0], ready: 4 },
       ],
-      4000,
+      5000,
     ],
     [
       'only pods of others',
@@ -145,8 +147,38 @@ describe('a desired workload', () => {
     ],
   ])('knows what was Ready before: %s', (_, pods, expected) => {
     expect(
-      desiredOf({ workload: id, images, now, before: before() }, pictureOf(...pods)).readyBefore,
+      desiredOf({ workload: id, images, now, before: before() }, pictureOf(...pods)).starts
+        ?.slowest,
     ).toBe(expected)
+  })
+
+  const probed = (path: string) =>
+    `{spec: {containers: [{name: web, readinessProbe: {httpGet: {path: ${path}}}}]}}`
+  const withProbe = (path: string) =>
+    workload(`{kind: Deployment, metadata: {uid: uid-web}, spec: {template: ${probed(path)}}}`)
+
+  test.each<[string, string, KnownStarts | undefined, KnownStarts]>([
+    ['those that run', '/ready', undefined, { slowest: 5000, count: 1 }],
+    [
+      'those of the history too',
+      '/ready',
+      { slowest: 9000, count: 4 },
+      { slowest: 9000, count: 4 },
+    ],
+    ['each once', '/ready', { slowest: 2000, count: 1 }, { slowest: 5000, count: 1 }],
+    ['none by another probe', '/new', { slowest: 9000, count: 4 }, { slowest: 9000, count: 0 }],
+  ])('counts the starts that are known: %s', (_, path, known, expected) => {
+    const container = { name: 'web', readinessProbe: {} }
+    const running = { ...pod({ started: [0], ready: 4 }), spec: { containers: [container] } }
+    const seen = { ...pictureOf(), pods: new Map([['a', running]]) }
+    const written = {
+      workload: id,
+      images,
+      now: withProbe(path),
+      before: withProbe('/ready'),
+      known,
+    }
+    expect(desiredOf(written, seen).starts).toEqual(expected)
   })
 
   test.each([
@@ -185,9 +217,9 @@ describe('the desired state of an undo', () => {
   test('ignores how fast the withdrawn version was', () => {
     const clusterState = pictureOf({ started: [0], ready: 4 })
     expect(
-      desiredOf({ workload: id, images, now, before: before() }, clusterState).readyBefore,
-    ).toBe(4000)
-    expect(desiredBack(id, before(), before(), clusterState).readyBefore).toBeUndefined()
+      desiredOf({ workload: id, images, now, before: before() }, clusterState).starts?.slowest,
+    ).toBe(5000)
+    expect(desiredBack(id, before(), before(), clusterState).starts).toBeUndefined()
   })
 
   test('ignores a failure to progress of the withdrawn version', () => {

@@ -787,12 +787,20 @@ events: [{about: web-a, reason: Unhealthy, message: 'Readiness probe failed: HTT
 ${more}`
 const slowProbe = `spec: {containers: [{name: web, image: '${NEW}',
   readinessProbe: {httpGet: {port: 8000}, initialDelaySeconds: 60, periodSeconds: 30}}]}`
+const quickProbe = slowProbe.replace(
+  'initialDelaySeconds: 60, periodSeconds: 30',
+  'periodSeconds: 2',
+)
+const manyTries = slowProbe.replace(
+  'initialDelaySeconds: 60, periodSeconds: 30',
+  'failureThreshold: 10, periodSeconds: 5',
+)
 const inStartup = 'pods: {web-a: {container: {ready: false, started: false}, probe: startup}}'
 
 facts('a pod that is not Ready:', [
   {
     name: 'it has five times the time of the old version',
-    desired: { readyBefore: 20_000 },
+    desired: { starts: { slowest: 20_000, count: 1 } },
     steps: [
       [2, unready(), 'waiting: .*statuscode: 503, 0 s of 100 s'],
       [101, unready(), 'waiting'],
@@ -804,8 +812,39 @@ facts('a pod that is not Ready:', [
     ],
   },
   {
-    name: 'it has at least 60 s',
-    desired: { readyBefore: 4000 },
+    name: 'it has at least 15 s where three starts are known',
+    desired: { starts: { slowest: 2000, count: 3 } },
+    steps: [
+      [
+        2,
+        unready().replace('probe: readiness', quickProbe),
+        'waiting: .*503, 0 s of 15 s: 3 starts are known, the slowest took 2 s',
+      ],
+      [16, unready().replace('probe: readiness', quickProbe), 'waiting'],
+      [17, unready().replace('probe: readiness', quickProbe), 'failed not-ready'],
+    ],
+  },
+  {
+    name: 'it has five times the slowest start, however fast the others were',
+    desired: { starts: { slowest: 12_000, count: 30 } },
+    steps: [
+      [2, unready(), 'waiting'],
+      [61, unready(), 'waiting'],
+      [62, unready(), 'failed not-ready'],
+    ],
+  },
+  {
+    name: 'its readiness probe has as many tries as it allows itself',
+    desired: { starts: { slowest: 2000, count: 3 } },
+    steps: [
+      [2, unready().replace('probe: readiness', manyTries), 'waiting: .* 0 s of 50 s: the new'],
+      [51, unready().replace('probe: readiness', manyTries), 'waiting'],
+      [52, unready().replace('probe: readiness', manyTries), 'failed not-ready'],
+    ],
+  },
+  {
+    name: 'it has at least 60 s where fewer are known',
+    desired: { starts: { slowest: 4000, count: 1 } },
     steps: [
       [2, unready(), 'waiting'],
       [61, unready(), 'waiting'],
@@ -814,7 +853,7 @@ facts('a pod that is not Ready:', [
   },
   {
     name: 'it has at most the time until the deadline',
-    desired: { readyBefore: 300_000 },
+    desired: { starts: { slowest: 300_000, count: 1 } },
     steps: [
       [2, unready('spec: {progressDeadlineSeconds: 90}'), 'waiting'],
       [92, unready('spec: {progressDeadlineSeconds: 90}'), 'failed not-ready'],
@@ -822,7 +861,7 @@ facts('a pod that is not Ready:', [
   },
   {
     name: 'it has the grace of NotReady when that is set',
-    desired: { readyBefore: 300_000 },
+    desired: { starts: { slowest: 300_000, count: 1 } },
     timeouts: { grace: { NotReady: 10_000 } },
     steps: [
       [2, unready(), 'waiting'],
@@ -849,7 +888,7 @@ facts('a pod that is not Ready:', [
   },
   {
     name: 'it is no failure before the readiness probe of the new version has run three times',
-    desired: { readyBefore: 4000 },
+    desired: { starts: { slowest: 4000, count: 1 } },
     steps: [
       [2, unready().replace('probe: readiness', slowProbe), 'waiting: .*0 s of 150 s'],
       [151, unready().replace('probe: readiness', slowProbe), 'waiting'],
@@ -886,7 +925,7 @@ facts('a pod that is not Ready:', [
   },
   {
     name: 'a slow start that succeeds is no failure',
-    desired: { readyBefore: 4000 },
+    desired: { starts: { slowest: 4000, count: 1 } },
     steps: [
       [2, inStartup, 'waiting'],
       [200, inStartup, 'waiting'],

@@ -154,14 +154,15 @@ export function owner(kind: string, name: string, uid: string) {
   return { apiVersion: 'apps/v1', kind, name, uid, controller: true }
 }
 
-const probe = { httpGet: { port: 8000 }, periodSeconds: 10, failureThreshold: 30 }
+const probe = { httpGet: { port: 8000 }, periodSeconds: 10 }
+const probes = { readiness: probe, startup: { ...probe, failureThreshold: 30 } }
 
 export function podOf(name: string, scene: PodScene): Pod {
   const of = scene.of ?? 'new'
   const ready = scene.ready ?? (scene.container === undefined && scene.init === undefined)
   const container = {
     name: 'web',
-    ...(scene.probe && { [`${scene.probe}Probe`]: probe }),
+    ...(scene.probe && { [`${scene.probe}Probe`]: probes[scene.probe] }),
     image: of === 'new' ? NEW : OLD,
   }
   const status = (own: Json | undefined, name: string) => ({

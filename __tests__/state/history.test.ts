@@ -7,6 +7,7 @@ import {
   foundBefore,
   hasGoneLive,
   liveSince,
+  startsIn,
   wanted,
   withFound,
   type ReleaseEnd,
@@ -95,6 +96,16 @@ describe('a release that is added to the history', () => {
     const back = added(history, ended('a', { command: 'rollback', back: 2, run: 'back' }))
     expect(wanted(back, 'previous', undefined)).toMatchObject({ entry: { tag: 'z' } })
   })
+})
+
+test('the starts of the last ten releases are kept, and the slowest of them counts', () => {
+  const web = (slowest: number) => ({ starts: { 'deployment/web': { slowest, count: 2 } } })
+  const history = [90_000, 3000, 20_000, ...Array<number>(8).fill(4000)].reduce<History>(
+    (before, slowest, i) => added(before, ended(`v${i}`, web(slowest))),
+    [],
+  )
+  expect(startsIn(history)).toEqual({ 'deployment/web': { slowest: 20_000, count: 20 } })
+  expect(startsIn([])).toEqual({})
 })
 
 describe('the running version', () => {

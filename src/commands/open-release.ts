@@ -134,6 +134,7 @@ export async function recordInHistory(
     ...(state.fit && { fit: state.fit }),
     ...(state.backup && { backup: state.backup.job }),
     ...(state.plan && { unused }),
+    ...(result === 'deployed' && Object.keys(state.starts).length > 0 && { starts: state.starts }),
     ...contractOf(state.plan),
   }
   const live = {

@@ -132,7 +132,8 @@ export async function write(
   await reporter.stage('rollout', async (log) => {
     const logged = context.with({ log })
     const waves = await wavesFor(logged, checked, image, state.tasks)
-    await rollout(logged, { checked, image, beside, waves }, state.listener(wrote))
+    const input = { checked, image, beside, waves, starts: state.knownStarts }
+    await rollout(logged, input, state.listener(wrote))
   })
   state.exceptions = otherVersions(context, checked, image)
 }

@@ -110,7 +110,8 @@ async function toVersion(run: Run): Promise<Outcome> {
       await reporter.stage('rollout', async (log) => {
         const logged = locked.with({ log })
         const waves = await wavesFor(logged, checked, image, undefined)
-        await rollout(logged, { checked, image, beside: [], waves }, state.listener(wrote))
+        const input = { checked, image, beside: [], waves, starts: state.knownStarts }
+        await rollout(logged, input, state.listener(wrote))
       })
       state.exceptions = otherVersions(locked, checked, image)
     },

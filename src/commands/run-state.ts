@@ -13,7 +13,7 @@ import type { Backup } from '../stages/migration/backup.js'
 import type { PreflightResult } from '../stages/preflight.js'
 import type { RolloutListener } from '../stages/rollout.js'
 import type { Fit, SchemaChange } from '../state/fit.js'
-import type { History } from '../state/history.js'
+import type { History, Starts } from '../state/history.js'
 import type { Restored } from '../undo/restore.js'
 import type { OnWrite } from '../undo/snapshot.js'
 
@@ -74,6 +74,10 @@ export class RunState {
   backup?: Backup
   /** The commands before and after the rollout that this run has started. */
   readonly commands: CommandRun[] = []
+  /** How long pods of the releases before took to become Ready, by `idOf` of their workload. */
+  knownStarts: Starts = {}
+  /** How long its own took. */
+  starts: Starts = {}
   /** The command that migrates, where the history may have it. */
   migrate?: string | undefined
   /** The identities of the databases that the version uses, by alias, where a plan has reported them. */
@@ -118,6 +122,9 @@ export class RunState {
       },
       detected: (at) => {
         this.detect(at)
+      },
+      started: (starts) => {
+        this.starts = starts
       },
     }
   }

@@ -7,7 +7,7 @@ import type { OpenContext, StageContext } from '../stages/context.js'
 import { checkHistory } from '../stages/name-conflicts.js'
 import type { PreflightResult } from '../stages/preflight.js'
 import { snapshot, type SnapshotResult, type TargetsUnderLock } from '../stages/snapshot.js'
-import type { History } from '../state/history.js'
+import { startsIn, type History } from '../state/history.js'
 import { closeRecord, openRecord, type SchemaWork } from '../state/record.js'
 import type { OnWrite } from '../undo/snapshot.js'
 import {
@@ -64,7 +64,9 @@ export async function transaction(
   const { cluster, lost } = await reporter.stage('lock', async (log) => {
     const context = unlocked.with({ log })
     const locked = await lockAndRecover(run, context, checked)
-    await work.check?.(context, await checkHistory(context, checked))
+    const history = await checkHistory(context, checked)
+    state.knownStarts = startsIn(history)
+    await work.check?.(context, history)
     return locked
   })
   const context = unlocked.with({ cluster })

@@ -3,6 +3,7 @@ import type { Remedy } from './remedies.js'
 import type { SimpleWait } from './rules.js'
 import type { Symptom } from './symptoms.js'
 import type { DesiredWorkload, Diagnosis, Timeouts } from './types.js'
+import { lasting } from './words.js'
 
 /** How long to wait for a container's log before its exit is judged without it, in ms. */
 export const LOG_GRACE = 5000
@@ -12,8 +13,8 @@ export interface DeadlineInput {
   readonly timeouts: Timeouts
   /** `progressDeadlineSeconds`, at most the timeout, in ms. */
   readonly deadline: number
-  /** How long a pod may take from its start to Ready, in ms. */
-  readonly ready: number
+  /** How long a pod may take from its start to Ready. */
+  readonly ready: ReadyLimit
   /** When the symptom was first seen. */
   readonly since: number
   /** When the run of each container under a startupProbe was first seen, in the order of the symptom's `startups`. */
@@ -79,9 +80,11 @@ function dueAfter(symptom: Symptom, input: DeadlineInput, wait: BoundedWait): Du
       )
       // Nor is one whose readiness probe has not run yet.
       const { delay = 0, tries = 0 } = symptom.probing ?? {}
-      const byRule = Math.max(input.ready, delay + tries)
-      const limit = grace !== undefined ? delay + ownOr(input.ready) : byRule
-      return at(Math.max(since + limit, ...starts))
+      const { ms, because } = input.ready
+      const limit = grace !== undefined ? delay + ownOr(ms) : Math.max(ms, delay + tries)
+      const end = Math.max(since + limit, ...starts)
+      if (grace !== undefined) return at(end)
+      return at(end, end > since + ms ? "the new version's own probes need that" : because)
     }
     case 'exit': {
       const reached = input.ends >= wait.nth || (wait.loop && symptom.exit?.loops === true)
@@ -99,12 +102,27 @@ export function crashKindOf(symptom: Symptom, diagnosis: Diagnosis | undefined):
   return diagnosis?.kind ?? 'unknown'
 }
 
+/** How long a pod may take from its start to Ready, in ms, and the evidence for it. */
+export interface ReadyLimit {
+  readonly ms: number
+  readonly because?: string
+}
+
+/** How many starts make a shorter limit safe. */
+const enoughStarts = 3
+
 /**
- * Returns how long a pod may take from its start to Ready, in ms, where no `grace` says it: five times as long
- * as the slowest pod of the previous version, at least a minute, at most the deadline. An undo never has less
- * than the deadline.
+ * Returns how long a pod may take from its start to Ready, where no `grace` says it: five times as long as the
+ * slowest start that is known, at least 15 s where three or more are known, else a minute; at most the deadline.
+ * An undo never has less than the deadline.
  */
-export function readyLimit(desired: DesiredWorkload, deadline: number): number {
-  if (desired.readyBefore === undefined) return deadline
-  return Math.min(Math.max(5 * desired.readyBefore, 60_000), deadline)
+export function readyLimit({ starts }: DesiredWorkload, deadline: number): ReadyLimit {
+  if (!starts) return { ms: deadline }
+  const { slowest, count } = starts
+  const least = count >= enoughStarts ? 15_000 : 60_000
+  const learned = Math.max(5 * slowest, least)
+  if (learned >= deadline) return { ms: deadline, because: 'the deadline' }
+  const known = `${count} ${count === 1 ? 'start is' : 'starts are'} known`
+  const took = `the slowest took ${lasting(slowest)}`
+  return { ms: learned, because: count === 0 ? 'no start is known' : `${known}, ${took}` }
 }

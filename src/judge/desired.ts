@@ -1,24 +1,29 @@
 import type { Pod } from 'kubernetes-types/core/v1'
-import { templateOf, usesOf, type WorkloadObject } from '../kubernetes/objects.js'
+import { same, templateOf, usesOf, type WorkloadObject } from '../kubernetes/objects.js'
 import type { WorkloadId } from '../kubernetes/workload.js'
 import { hasLostNode, podsOf } from './objects.js'
-import type { DesiredWorkload, ClusterState } from './types.js'
+import type { DesiredWorkload, ClusterState, KnownStarts } from './types.js'
 
 /** A workload that was written, or is left as it is. */
 interface WrittenWorkload extends Pick<DesiredWorkload, 'workload' | 'images'> {
   readonly now: WorkloadObject
   /** `undefined`: it did not exist. */
   readonly before: WorkloadObject | undefined
+  /** What the history knows of its starts. */
+  readonly known?: KnownStarts | undefined
 }
 
 /** Returns what a workload must become, given what it is now and what it was before. */
 export function desiredOf(
-  { workload, images, now, before }: WrittenWorkload,
+  { workload, images, now, before, known }: WrittenWorkload,
   clusterState: ClusterState,
 ): DesiredWorkload {
   const stale = before === undefined ? undefined : staleProgressing(before)
   const podsBefore = before === undefined ? [] : podsOfWorkload(clusterState, before)
-  const readyBefore = slowestReady(podsBefore)
+  const seen = withHistory(startsOf(podsBefore), known)
+  // Other probes are met at another time.
+  const isProbedAlike = before !== undefined && same(probesOf(before), probesOf(now))
+  const starts = seen && (isProbedAlike ? seen : { ...seen, count: 0 })
   const deadNodes =
     workload.kind === 'DaemonSet'
       ? podsBefore.filter(hasLostNode).flatMap(({ spec }) => spec?.nodeName ?? [])
@@ -29,7 +34,7 @@ export function desiredOf(
     generation: now.metadata?.generation ?? 0,
     first: before === undefined,
     ...(stale !== undefined && { staleProgressing: stale }),
-    ...(readyBefore !== undefined && { readyBefore }),
+    ...(starts && { starts }),
     ...(deadNodes.length > 0 && { deadNodes }),
   }
 }
@@ -56,10 +61,7 @@ export function desiredBack(
   const images = Object.fromEntries(
     usesOf(templateOf(prior), () => true).map(({ name, image }) => [name, image]),
   )
-  const { readyBefore: _, ...desired } = desiredOf(
-    { workload, images, now, before: now },
-    clusterState,
-  )
+  const { starts: _, ...desired } = desiredOf({ workload, images, now, before: now }, clusterState)
   return desired
 }
 
@@ -85,19 +87,53 @@ function podsOfWorkload(clusterState: ClusterState, object: WorkloadObject): rea
   return [uid, ...owners].flatMap((owner) => podsOf(clusterState, owner))
 }
 
-/** Returns the time from the start of a pod's containers to Ready, in ms: of the slowest pod that never restarted. */
-export function slowestReady(pods: readonly Pod[]): number | undefined {
-  const times = pods.flatMap((pod) => {
+/** Returns how long pods took from the start of their containers to Ready: those that never restarted. */
+export function startsOf(pods: readonly Pod[]): KnownStarts | undefined {
+  const starts = pods.flatMap((pod) => {
     const ready = pod.status?.conditions?.find(
       ({ type, status }) => type === 'Ready' && status === 'True',
     )
     const containers = pod.status?.containerStatuses ?? []
-    const starts = containers.flatMap(({ state }) =>
+    const began = containers.flatMap(({ state }) =>
       state?.running?.startedAt !== undefined ? [Date.parse(state.running.startedAt)] : [],
     )
     const restarted = containers.some(({ restartCount }) => restartCount > 0)
-    if (!ready?.lastTransitionTime || starts.length === 0 || restarted) return []
-    return [Date.parse(ready.lastTransitionTime) - Math.max(...starts)]
+    if (!ready?.lastTransitionTime || began.length === 0 || restarted) return []
+    const took = Date.parse(ready.lastTransitionTime) - Math.max(...began)
+    return [{ took: Math.max(0, took) + 1000, isProbed: isProbed(pod) }]
   })
-  return times.length === 0 ? undefined : Math.max(0, ...times)
+  if (starts.length === 0) return undefined
+  return {
+    slowest: Math.max(...starts.map(({ took }) => took)),
+    count: starts.filter(({ isProbed }) => isProbed).length,
+  }
+}
+
+function isProbed({ spec }: Pod): boolean {
+  return (spec?.containers ?? []).some((one) => one.readinessProbe ?? one.startupProbe)
+}
+
+/** The pods that run now are those of the history's last release, mostly: none counts twice. */
+function withHistory(
+  now: KnownStarts | undefined,
+  known: KnownStarts | undefined,
+): KnownStarts | undefined {
+  const both = joined(now, known)
+  return both && { ...both, count: Math.max(now?.count ?? 0, known?.count ?? 0) }
+}
+
+/** Returns the starts of several sources as those of one. */
+export function joined(...all: readonly (KnownStarts | undefined)[]): KnownStarts | undefined {
+  const known = all.filter((one) => one !== undefined)
+  if (known.length === 0) return undefined
+  return {
+    slowest: Math.max(...known.map(({ slowest }) => slowest)),
+    count: known.reduce((sum, { count }) => sum + count, 0),
+  }
+}
+
+function probesOf(object: WorkloadObject): unknown {
+  return (templateOf(object).spec?.containers ?? []).map(
+    ({ name, readinessProbe = null, startupProbe = null }) => [name, readinessProbe, startupProbe],
+  )
 }

@@ -6,7 +6,7 @@ import { logKey } from './observations.js'
 import type { FactWanted } from './facts.js'
 import type { ObservationRecorder } from './observations.js'
 import { dueOf, LOG_GRACE } from './deadlines.js'
-import type { DeadlineInput, Due } from './deadlines.js'
+import type { DeadlineInput, Due, ReadyLimit } from './deadlines.js'
 import { endsOf } from './pod-symptoms.js'
 import { makerOf, nodeFor, roomBy, type Nearby, type Sought } from './remedies.js'
 import { RULES } from './rules.js'
@@ -52,7 +52,7 @@ export interface Evaluation {
 export interface EvaluationInput {
   readonly timeouts: Timeouts
   readonly deadline: number
-  readonly ready: number
+  readonly ready: ReadyLimit
   readonly first: boolean
   readonly observations: Observations
   readonly recorder: ObservationRecorder

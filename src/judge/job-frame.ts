@@ -65,7 +65,7 @@ export function judgeWith<Verdict>(
       const evaluation = evaluate(pods, symptoms, {
         timeouts,
         deadline: timeouts.timeout,
-        ready: timeouts.timeout,
+        ready: { ms: timeouts.timeout },
         first: false,
         observations,
         recorder,

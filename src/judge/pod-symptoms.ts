@@ -310,11 +310,12 @@ function notReady(pod: Pod, parts: readonly Part[], events: readonly Event[]): S
   }
 }
 
-/** Allows three tries before a pod counts as not Ready: the first may come too early, and the second be unlucky. */
+/** Allows three tries before a pod counts as not Ready, or as many as the probe itself does. */
 function probingOf({ spec: { readinessProbe }, status }: Part): readonly Probing[] {
   if (!readinessProbe || status.ready) return []
-  const { initialDelaySeconds = 0, periodSeconds = 10, successThreshold = 1 } = readinessProbe
-  const tries = (successThreshold + 2) * periodSeconds
+  const { initialDelaySeconds = 0, periodSeconds = 10 } = readinessProbe
+  const { successThreshold = 1, failureThreshold = 3 } = readinessProbe
+  const tries = (successThreshold - 1 + Math.max(3, failureThreshold)) * periodSeconds
   return [{ delay: initialDelaySeconds * 1000, tries: tries * 1000 }]
 }
 

@@ -36,10 +36,18 @@ export interface DesiredWorkload {
    * and must be again. The other pods need not be better than they were.
    */
   readonly available?: number
-  /** How long its slowest pod of the previous version took from start to Ready, in ms, where that is known. */
-  readonly readyBefore?: number
+  /** How long its pods of earlier versions took from start to Ready, where that is known. */
+  readonly starts?: KnownStarts
   /** A DaemonSet: nodes that did not answer before our write. The other nodes decide. */
   readonly deadNodes?: readonly string[]
+}
+
+/** How long pods took from the start of their containers to Ready. */
+export interface KnownStarts {
+  /** In ms, rounded up: the cluster's times are whole seconds. */
+  readonly slowest: number
+  /** How many say something: those of pods whose readiness was probed. */
+  readonly count: number
 }
 
 /** Graces and deadlines of a release, in ms. */

@@ -210,7 +210,7 @@ function readyTimes(
 ): Readonly<Record<string, number>> {
   return Object.fromEntries(
     targets.flatMap(({ id, live }) => {
-      const took = live && desiredAsIs(id, live, clusterState).readyBefore
+      const took = live && desiredAsIs(id, live, clusterState).starts?.slowest
       return took === undefined ? [] : [[idOf(id), took]]
     }),
   )

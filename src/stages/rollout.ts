@@ -21,11 +21,11 @@ import { Failure, fail } from '../failure/failure.js'
 import type { Settings } from '../options/table.js'
 import { drainTime } from '../judge/drain.js'
 import { withTimeout } from '../platform/time.js'
-import { desiredAsIs, desiredOf } from '../judge/desired.js'
+import { desiredAsIs, desiredOf, startsOf } from '../judge/desired.js'
 import { trackRollout, type RolloutOutcome } from '../rollout/track.js'
 import { judge } from '../judge/judge.js'
 import { newObservations } from '../judge/observations.js'
-import { liveOf, type Live } from '../judge/objects.js'
+import { desiredPods, liveOf, type Live } from '../judge/objects.js'
 import { asItWas, planned, titleOf, type ObjectSnapshot, type OnWrite } from '../undo/snapshot.js'
 import type { DesiredWorkload, WriteProgresses, ClusterState } from '../judge/types.js'
 import {
@@ -47,6 +47,7 @@ import { smoke, smokeTarget } from './smoke.js'
 import type { Waves } from './waves.js'
 import { changeSince, supersededBy } from './superseded.js'
 import type { Target } from '../kubernetes/target.js'
+import type { Starts } from '../state/history.js'
 
 /** Returns the current state of the released workloads, for the undo. */
 export function priorOfTargets(targets: readonly Target[], pins: Pins): readonly ObjectSnapshot[] {
@@ -65,6 +66,8 @@ export interface RolloutInput {
   /** What finds the pods: written before the first of them, or once all are there. */
   readonly beside: readonly PlacedChange[]
   readonly waves: Waves
+  /** What the history knows of the starts of each workload's pods. */
+  readonly starts: Starts
 }
 
 /** Receives what was written, the progress of a rollout, and when the cause of its failure was recognised. */
@@ -73,6 +76,8 @@ export interface RolloutListener {
   readonly progress: (progress: WriteProgresses) => void
   /** In ms since 1970. */
   readonly detected: (at: number) => void
+  /** How long the pods of the new version took to become Ready. */
+  readonly started: (starts: Starts) => void
 }
 
 /**
@@ -123,6 +128,7 @@ class Rollout {
   readonly #old: ClusterState
   /** The images of what was written, by `idOf`. */
   readonly #images = new Map<string, Readonly<Record<string, string>>>()
+  readonly #desired: DesiredWorkload[] = []
   #lastBeside = Promise.resolve()
 
   constructor(
@@ -157,7 +163,20 @@ class Rollout {
       stageLog: log,
       signal,
       // None of the release's writes may arrive after its undo.
-    }).finally(() => this.#lastBeside.catch(() => undefined))
+    }).finally(() => {
+      this.listener.started(this.#starts())
+      return this.#lastBeside.catch(() => undefined)
+    })
+  }
+
+  #starts(): Starts {
+    const clusterState = this.input.checked.live.clusterState()
+    return Object.fromEntries(
+      this.#desired.flatMap((desired) => {
+        const starts = startsOf(desiredPods(clusterState, desired))
+        return starts ? [[idOf(desired.workload), starts]] : []
+      }),
+    )
   }
 
   /** Writes a wave. What the server has made of it is kept also when a part of it fails. */
@@ -180,15 +199,18 @@ class Rollout {
     for (const one of ended) if (one.status === 'rejected') throw one.reason
     signal.throwIfAborted()
     await annotate(context, targets, causeAfter, this.#version.cause)
-    return Promise.all(targets.map((target) => this.#desired(target, made)))
+    return Promise.all(targets.map((target) => this.#desiredOf(target, made)))
   }
 
-  async #desired(target: Target, made: readonly KubeObject[]): Promise<DesiredWorkload> {
+  async #desiredOf(target: Target, made: readonly KubeObject[]): Promise<DesiredWorkload> {
     const { id, path, live } = target
     const now = await this.context.cluster.get<WorkloadObject>(path)
     const images = imagesOf(target, made, this.input.image)
     this.#images.set(idOf(id), images)
-    return desiredOf({ workload: id, images, now, before: live }, this.#old)
+    const known = this.input.starts[idOf(id)]
+    const desired = desiredOf({ workload: id, images, now, before: live, known }, this.#old)
+    this.#desired.push(desired)
+    return desired
   }
 
   #writeBeside(when: When, context: ClusterContext): Promise<void> {

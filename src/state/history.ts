@@ -6,6 +6,8 @@ import { shortTag } from '../kubernetes/image.js'
 import type { Result } from '../failure/result.js'
 import type { RunningVersion } from '../judge/running-digests.js'
 import type { Bridge } from '../django/contract.js'
+import { joined } from '../judge/desired.js'
+import type { KnownStarts } from '../judge/types.js'
 import type { Fit } from './fit.js'
 
 /** A release that took the lock, as it is known when it begins. */
@@ -57,9 +59,13 @@ export interface ReleaseEnd extends ReleaseStart {
   readonly held?: readonly string[]
   /** What is left in the databases when it ends, by which two versions work with them; missing where it reported no plan. */
   readonly bridges?: readonly Bridge[]
+  /** How long its pods took to become Ready, by `idOf` of their workload. */
+  readonly starts?: Starts
   /** Whether it fits the schema of today, where that is known: only of a version that went live. */
   readonly fit?: Fit
 }
+
+export type Starts = Readonly<Record<string, KnownStarts>>
 
 export interface Entry extends ReleaseEnd {
   /** 1 for the first release of the application; never given twice. */
@@ -101,7 +107,33 @@ export function added(history: History, ended: ReleaseEnd): History {
     number: before?.number ?? last + 1,
   }
   const all = before ? history.map((one) => (one === before ? entry : one)) : [...history, entry]
-  return shortened(all)
+  return shortened(withoutOldStarts(all))
+}
+
+/** Of so many releases that went live the starts are kept: one slow day counts, and a hundred workloads fit. */
+const startsKept = 10
+
+function withoutOldStarts(history: History): History {
+  const kept = history.filter(({ starts }) => starts).slice(-startsKept)
+  return history.map((entry) => {
+    if (!entry.starts || kept.includes(entry)) return entry
+    const { starts: _, ...rest } = entry
+    return rest
+  })
+}
+
+/** Returns the starts of all releases. */
+export function startsIn(history: History): Starts {
+  const byId = Map.groupBy(
+    history.flatMap(({ starts = {} }) => Object.entries(starts)),
+    ([id]) => id,
+  )
+  return Object.fromEntries(
+    [...byId].flatMap(([id, all]) => {
+      const known = joined(...all.map(([, starts]) => starts))
+      return known ? [[id, known]] : []
+    }),
+  )
 }
 
 /** Returns what is known of the version that a rollback restores. */

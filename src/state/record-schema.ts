@@ -57,6 +57,7 @@ const entry: Fields<Entry> = {
   migrate: maybe(text()),
   backup: maybe(text()),
   held: maybe(listOf(text())),
+  starts: maybe(mapOf(fields({ slowest: count, count }, 'left'))),
   // As with a fit, what cannot be read is left out (contract.ts).
   bridges: anything,
   // A fit that cannot be read is left out, and its release is not (fit.ts).
