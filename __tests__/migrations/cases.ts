@@ -553,6 +553,97 @@ const toOther = retargeted([
   ],
   ['with to_field of its primary key', keyTo(', to_field="id"'), [], { new: numbered }],
 ])
+const addsColour = (field: string) => `migrations.AddField("order", "colour", ${field})`
+const bothOnce = 'models.UniqueConstraint(fields=["note", "colour"], name="kept")'
+const fillsColour = bySql("UPDATE shop_order SET colour = 'red'")
+/** A constraint over a column that is new, too: the running version does not set it. */
+const overNew = (
+  rows: readonly (readonly [
+    name: string,
+    operations: string,
+    running: readonly string[],
+    more: Partial<Case>,
+  ])[],
+) =>
+  rows.map(([name, operations, running, more]): Case => ({
+    name: `a constraint over a new column: ${name}`,
+    old: base,
+    new: withColour(red),
+    migrations: next(operations, 'import django\n'),
+    running,
+    blocked: true,
+    oldFails: ['Order.insert'],
+    ...more,
+  }))
+const hasColour = makes(checkOf('models.Q(colour__isnull=False)'))
+const newConstraints = overNew([
+  [
+    'a check that refuses NULL',
+    `${addsColour(maybeRed)}, ${hasColour}`,
+    ['check shop_order.kept'],
+    { new: base, coming: ['rows-refuse shop_order'], oldFails: [] },
+  ],
+  [
+    'a check that refuses NULL, after a step that fills the rows',
+    `${addsColour(maybeRed)}, ${fillsColour}, ${hasColour}`,
+    ['check shop_order.kept'],
+    {},
+  ],
+  [
+    'a check that refuses NULL, after the default of its rows',
+    `${addsColour('models.CharField(max_length=9, null=True, default="red")')}, ${hasColour}`,
+    ['check shop_order.kept'],
+    {},
+  ],
+  [
+    'a check of it and another column',
+    `${addsColour(maybeRed)}, ${fillsColour}, ${makes(checkOf('models.Q(colour__isnull=False) | models.Q(note="m")'))}`,
+    ['check shop_order.kept'],
+    {},
+  ],
+  [
+    'a check that NULL passes',
+    `${addsColour(maybeRed)}, ${makes(checkOf('models.Q(colour__in=["red", "blue"])'))}`,
+    ['check shop_order.kept'],
+    { blocked: false, oldFails: [] },
+  ],
+  [
+    'a check that refuses NULL, by SQL',
+    `${bySql('ALTER TABLE shop_order ADD COLUMN colour varchar(9)')}, ${fillsColour}, ${bySql('ALTER TABLE shop_order ADD CONSTRAINT kept CHECK (colour IS NOT NULL)')}`,
+    ['check shop_order.kept'],
+    { new: base, newFails: ['Order.insert'] },
+  ],
+  [
+    'a check that its database default passes',
+    `${addsColour(dbRed)}, ${hasColour}`,
+    ['check shop_order.kept'],
+    { since: 5, blocked: false, oldFails: [], new: withColour(dbRed) },
+  ],
+  [
+    'a check that its database default breaks',
+    `${addsColour(dbRed)}, ${fillsColour.replace('red', 'blue')}, ${makes(checkOf('~models.Q(colour="red")'))}`,
+    ['check shop_order.kept'],
+    { since: 5, new: withColour(dbRed), newFails: ['Order.insert'] },
+  ],
+  [
+    'unique with its database default',
+    `${addsColour(dbRed)}, ${fillsColour.replace("'red'", "'c' || id")}, ${makes(bothOnce)}`,
+    ['unique shop_order.colour,note'],
+    {
+      since: 5,
+      new: withColour(dbRed),
+      oldFails: ['Order.insert', 'Order.save'],
+      newFails: ['Order.insert'],
+      old: `${base}    def save(self, *args, **options):\n        super().save(*args, **options)\n        Order.objects.bulk_create([Order(), Order()])\n`,
+    },
+  ],
+  [
+    'unique with NULL',
+    `${addsColour(maybeRed)}, ${makes(bothOnce)}`,
+    ['unique shop_order.colour,note'],
+    { blocked: false, oldFails: [], new: withColour(maybeRed) },
+  ],
+])
 const byUnique = (rows: readonly (readonly [string, string, string?])[]) =>
   rows.map(([how, operations, made]): Case => ({
     name: `a unique constraint by which the old code writes, dropped by ${how}`,
@@ -1336,6 +1427,7 @@ ${withColour('Odd(null=True)')}`,
   },
   ...stricter,
   ...toOther,
+  ...newConstraints,
   ...byUnique([
     [
       'the field',

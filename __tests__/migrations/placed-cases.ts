@@ -619,6 +619,20 @@ export const placedCases: readonly PlacedCase[] = [
     held: [],
   },
   {
+    name: 'a column whose default is kept gets a unique constraint, which the old code violates with it',
+    old: `${base}    def save(self, *args, **options):\n        super().save(*args, **options)\n        Order.objects.bulk_create([Order(), Order()])\n`,
+    new: withColour(red),
+    migrations: {
+      ...addColour(red),
+      '0003_once': migration(
+        '0002_next',
+        `migrations.RunSQL("UPDATE shop_order SET colour = 'c' || id"), migrations.AddConstraint("order", models.UniqueConstraint(fields=["note", "colour"], name="once"))`,
+      ),
+    },
+    held: [],
+    stays: 'the new version may write by shop_order.colour,note (ON CONFLICT, an IntegrityError)',
+  },
+  {
     name: 'a column becomes shorter by SQL alone, for the new version as well',
     old: base,
     new: base,

@@ -9,7 +9,7 @@ import re
 import time
 import tokenize
 
-from rollout_inspector import allows, collations, computed, needs as fingerprint, reader
+from rollout_inspector import allows, bridges, collations, computed, needs as fingerprint, reader
 from rollout_inspector.judge import bytes_of, limit_of, of_types, parts_of, texts
 
 # In all, in seconds; each query has its own limit (asking.py).
@@ -33,10 +33,15 @@ class Check:
         self.query = "SELECT 1 FROM <table> WHERE " + where if query is None else query
         self.latest = where if latest is None else latest
         self.event = self.table = None
+        # Values of new columns, as SQL for a list of columns: what the running versions give a row.
+        self.values = ""
 
-    def laid(self, event, table, name):
+    def laid(self, event, table, name, columns):
+        """`columns`: the values of new ones, in rows of today, and in those that the running versions write."""
         self.event, self.table = event, table
-        self.query, self.latest = [each.replace("<table>", name) for each in (self.query, self.latest)]
+        now, self.values = ["".join(", " + each for each in values) for values in columns]
+        self.query = of_table(self.query, name, "(SELECT *%s FROM %s)" % (now, name) if now else name)
+        self.latest = of_table(self.latest, name, "(SELECT *%s FROM %s)" % (self.values, name) if self.values else name)
         self.words = self.words.replace("<table>", table)
         return self
 
@@ -54,6 +59,51 @@ class Check:
             self.query = ""
 
 
+def of_table(text, name, source):
+    text = text.replace("FROM <table> rollout_o", "FROM %s rollout_o" % source)
+    return text.replace("FROM <table>", "FROM %s%s" % (source, "" if source == name else " " + name)).replace("<table>", name)
+
+
+def new_values(effects, table):
+    """{column: value as SQL} of the columns that pending migrations add: in rows of today, and in those that the running versions
+    write. One that is not known is in neither."""
+    now, then = {}, {}
+    for (of, column), event in effects.causes.items():
+        if of != table or not column or event.kind != "add" or column in effects.catalog.before(table)["columns"]:
+            continue
+        if event.field is None:
+            if not event.filled and not event.generated:
+                now[column] = then[column] = cast("NULL", event.type, effects)
+            continue
+        if getattr(event.field, "generated", False) or event.field.primary_key:
+            continue
+        kind, constant = fingerprint.type_of(event.field, effects.connection), "NULL"
+        if is_filled(event.field):
+            constant = default_of(event.field, effects)
+            if constant is not None:
+                now[column] = then[column] = cast(constant, kind, effects)
+            continue
+        if event.constant:
+            constant = bridges.literal_of(effects.recorder, event.field, event.constant[0])
+        if constant is not None and (event.constant or not event.field.has_default()):
+            now[column] = cast(constant, kind, effects)
+        then[column] = now.get(column) if (table, column) in effects.kept else cast("NULL", kind, effects)
+    quote = effects.connection.ops.quote_name
+    return [{column: "%s AS %s" % (value, quote(column)) for column, value in each.items() if value} for each in (now, then)]
+
+
+def default_of(field, effects):
+    """The database default; None where it is not the same for each row."""
+    value = field.db_default
+    if hasattr(value, "resolve_expression") and type(value).__name__ != "Value":
+        return None
+    return bridges.literal_of(effects.recorder, field, getattr(value, "value", value))
+
+
+def cast(value, kind, effects):
+    return "CAST(%s AS %s)" % (value, kind) if effects.connection.vendor == "postgresql" and kind else value
+
+
 def of(event, effects):
     """Yields what a change asks of the rows, before it is laid over the catalog."""
     table = event.model._meta.db_table if event.model is not None else getattr(event, "table", "")
@@ -62,8 +112,9 @@ def of(event, effects):
     handlers = {"alter": altered, "add": added, "unique": unique, "check": check, "set": changed, "reference": referenced}
     handler, quote = handlers.get(event.kind), effects.connection.ops.quote_name
     for each in handler(event, effects, quote) if handler else ():
-        if all(is_as_now(effects, table, column) for column in each.columns):
-            each.laid(event, table, quote(table))
+        values = new_values(effects, table) if event.kind in ("unique", "check") else [{}, {}]
+        if all(is_as_now(effects, table, column) or column in values[1] for column in each.columns):
+            each.laid(event, table, quote(table), [sorted(of.values()) for of in values])
             for of, column, how, _ in effects.remade:
                 if each.reads(of, column):
                     each.leave_out(column, how, quote)
@@ -306,15 +357,25 @@ def ask(judge, query, most=1):
 def lately(judge, finding, indices):
     """What these versions have written lately that is refused then: (how many rows of how many, a query that shows them)."""
     for each in judge.effects.checks:
-        if (each.rule, each.table, each.of) == finding:
+        # A trigger may give new columns another value.
+        is_known = not each.values or all(of not in (each.table, None) for _, _, of in judge.effects.unread)
+        if (each.rule, each.table, each.of) == finding and is_known:
             try:
-                found = among_latest(judge, each, indices)
+                found = of_each_row(judge, each) or among_latest(judge, each, indices)
             except Exception:
                 # What is not asked stops nothing.
                 continue
             if found:
                 return found
     return None
+
+
+def of_each_row(judge, check):
+    """Of a check that only looks at new columns no row has to be known."""
+    if check.rule != "check" or not check.values or judge.connection.vendor == "sqlite":
+        return None
+    query = "SELECT 1 FROM (SELECT %s) %s WHERE %s" % (check.values[2:], judge.connection.ops.quote_name(check.table), check.latest)
+    return ("each new row", query + ";") if ask(judge, query) else None
 
 
 def among_latest(judge, check, indices):
@@ -331,7 +392,7 @@ def among_latest(judge, check, indices):
     since = written_since(judge) if number else None
     made = made_since(judge, check.table, indices)
     where = " AND ".join(made + [check.latest.replace("<key>", quote(key))])
-    latest = "(SELECT *%s FROM " + "%s ORDER BY %s DESC LIMIT %d)" % (table, quote(key), number)
+    latest = "(SELECT *" + check.values + "%s FROM " + "%s ORDER BY %s DESC LIMIT %d)" % (table, quote(key), number)
 
     def count(where):
         query = "SELECT count(*) FROM %s %s WHERE %s" % (latest % "", table, where)
@@ -343,7 +404,8 @@ def among_latest(judge, check, indices):
     rows = count(where) if number else None
     if number and rows is None:
         # To look for equal values in all rows takes long.
-        where = where.replace("FROM %s rollout_o" % table, "FROM %s rollout_o" % (latest % ""))
+        source = "(SELECT *%s FROM %s)" % (check.values, table) if check.values else table
+        where = where.replace("FROM %s rollout_o" % source, "FROM %s rollout_o" % (latest % ""))
         rows = count(where)
     if not rows or not rows[0][0]:
         return None
