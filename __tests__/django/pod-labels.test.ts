@@ -191,3 +191,24 @@ describe('with policies', () => {
     expect(chosen(template, near)).toEqual({ ...free, ...more, labels: { app, tier } })
   })
 })
+
+test('many pods, policies and labels take no noticeable time', () => {
+  const labels = Object.fromEntries(Array.from({ length: 12 }, (_, at) => [`label-${at}`, 'web']))
+  const ofAll = Object.keys(labels).map((key) => by(key, { [key]: 'web' }))
+  const others = Array.from({ length: 3000 }, (_, at) => ({ app: `app-${at}` }))
+  const policies = Array.from({ length: 100 }, (_, at) =>
+    policy(`p-${at}`, {
+      ...pods({ app: `app-${2999 - at}` }),
+      ingress: [{ from: [pods({ team: 'a' })] }],
+    }),
+  )
+  const before = performance.now()
+  const found = podLabels(
+    { ...labels, team: 'a' },
+    own,
+    { ...labels, team: 'a' },
+    { selectors: ofAll, policies, others },
+  )
+  expect(performance.now() - before).toBeLessThan(2000)
+  expect(found.matched).toEqual([])
+})

@@ -1,7 +1,7 @@
 /** The labels of the pod of a Job that is made of the web's template: let in wherever the web is, counted nowhere. Pure. */
 import type { NetworkPolicy } from 'kubernetes-types/networking/v1'
 import type { LabelSelector } from 'kubernetes-types/meta/v1'
-import { lostIn, matches, type Labels } from '../kubernetes/policies.js'
+import { matches, policiesThatLose, type Labels } from '../kubernetes/policies.js'
 
 /** Of a Service, a workload or a PodDisruptionBudget: it must not match the Job's pod. */
 export interface NamedSelector {
@@ -37,7 +37,7 @@ export interface PodLabels {
 const ofControllers =
   /^(pod-template-hash|pod-template-generation|controller-revision-hash|controller-uid|job-name)$|^(batch|apps|statefulset)\.kubernetes\.io\//
 
-/** With more of them the search would last too long: 2⁸ sets of labels, each in two forms. */
+/** Of more keys not each set is tried, which would last too long: 2⁸ sets, each in two forms, and all. */
 const mostKeys = 8
 
 /**
@@ -56,10 +56,11 @@ export function podLabels(template: Labels, own: Labels, web: Labels, near: Neig
   const selectors = near.selectors.filter(({ selector }) =>
     matches(without(selector, keys), { ...fixed, ...own }),
   )
+  const lostBy = policiesThatLose(policies, web, others)
   const choices = variants(whole, keys).map((labels) => {
     const all = { ...labels, ...own }
     const matched = selectors.filter(({ selector }) => matches(selector, all))
-    return { labels, matched, lost: lostIn(policies, { web, pod: all, others }) }
+    return { labels, matched, lost: lostBy(all) }
   })
   const unready = ({ matched }: Choice) =>
     matched.filter(({ takesUnready }) => takesUnready === true).length
@@ -87,7 +88,6 @@ function keysToChange(whole: Labels, own: Labels, { selectors, others }: Neighbo
   return Object.keys(whole)
     .filter((key) => mentioned.has(key))
     .sort((one, other) => sharers(one) - sharers(other) || (one < other ? -1 : 1))
-    .slice(0, mostKeys)
 }
 
 function keysOf({ matchLabels = {}, matchExpressions = [] }: LabelSelector): readonly string[] {
@@ -108,9 +108,11 @@ function without(
 
 /** Returns the labels with each set of these keys changed, small sets first, by another value before none. */
 function variants(whole: Labels, keys: readonly string[]): readonly Labels[] {
-  const sets = Array.from({ length: 2 ** keys.length }, (_, bits) =>
-    keys.filter((_, at) => (bits >> at) % 2 === 1),
+  const tried = keys.slice(0, mostKeys)
+  const sets = Array.from({ length: 2 ** tried.length }, (_, bits) =>
+    tried.filter((_, at) => (bits >> at) % 2 === 1),
   ).sort((one, other) => one.length - other.length)
+  if (keys.length > tried.length) sets.push([...keys])
   return sets.flatMap((set) => {
     const rest = Object.entries(whole).filter(([key]) => !set.includes(key))
     const renamed = set.flatMap((key) => renamedValue(key, whole[key]))

@@ -65,43 +65,43 @@ export function isIsolated(
 }
 
 /**
- * Returns the names of the policies that let the web's pods pass where they do not let a pod with other labels: out of
- * it, or into pods of others.
+ * Returns what names the policies that let the web's pods pass where they do not let a pod with other labels: out of
+ * it, or into pods of others. What does not depend on those labels is decided once.
  */
-export function lostIn(
+export function policiesThatLose(
   policies: readonly NetworkPolicy[],
-  {
-    web,
-    pod,
-    others,
-  }: { readonly web: Labels; readonly pod: Labels; readonly others: readonly Labels[] },
-): readonly string[] {
-  const sides = policies.map((policy) => {
+  web: Labels,
+  others: readonly Labels[],
+): (pod: Labels) => readonly string[] {
+  const all = policies.map((policy) => {
     const object = policy as KubeObject
     return { name: nameOf(object), subject: subjectOf(object), sides: sidesOf(object) }
   })
-  const isolating = sides.flatMap(({ name, subject, sides }) => {
-    const out = sides.get('to')
-    return out ? [{ name, isWebs: subject.labels(web), isPods: subject.labels(pod), ...out }] : []
+  const isolating = all.flatMap(({ name, subject, sides }) => {
+    const side = sides.get('to')
+    return side ? [{ name, subject, isWebs: subject.labels(web), rules: side.rules }] : []
   })
   // Policies add up, and pods that none is about may connect to all.
-  const isOpen = isolating.every(({ isPods }) => !isPods)
   const wasOpen = isolating.every(({ isWebs }) => !isWebs)
-  const out = isolating.filter(
-    ({ isWebs, isPods, rules }) =>
-      !isOpen && (wasOpen ? isPods : isWebs && !isPods && rules.length > 0),
-  )
-  const into = sides.filter(
-    ({ subject, sides }) =>
-      others.some(subject.labels) &&
-      sides.get('from')?.rules.some(({ peers = [] }) => {
-        // Those of a namespaceSelector may be of this namespace.
-        const lets = (labels: Labels) =>
-          peers.some(({ podSelector }) => podSelector && matches(podSelector, labels))
-        return lets(web) && !lets(pod)
-      }),
-  )
-  return [...new Set([...out, ...into].map(({ name }) => name))]
+  const into = all.flatMap(({ name, subject, sides }) => {
+    const rules = (sides.get('from')?.rules ?? []).filter((rule) => admits(rule, web))
+    return rules.length > 0 && others.some(subject.labels) ? [{ name, rules }] : []
+  })
+  return (pod) => {
+    const about = isolating.filter(({ subject }) => subject.labels(pod))
+    const out = wasOpen
+      ? about
+      : isolating.filter(
+          (one) => about.length > 0 && one.isWebs && one.rules.length > 0 && !about.includes(one),
+        )
+    const closed = into.filter(({ rules }) => !rules.every((rule) => admits(rule, pod)))
+    return [...new Set([...out, ...closed].map(({ name }) => name))]
+  }
+}
+
+/** By its labels. Peers of a namespaceSelector may be of this namespace. */
+function admits({ peers = [] }: Rule, labels: Labels): boolean {
+  return peers.some(({ podSelector }) => podSelector && matches(podSelector, labels))
 }
 
 function subjectOf(object: KubeObject): Aspect {
