@@ -45,3 +45,22 @@ const onSqlite = placedCases.filter(({ name }) =>
 test.each(onSqlite)('so does it on SQLite, which makes no bridges: $name', async (one) => {
   expect(await lab.place(one, '4.2', 'sqlite')).toEqual(expectedOfPlacing(one))
 })
+
+/** What rows on PostgreSQL refuse alone: SQLite stores any text in any column, and knows no such SQL. */
+const ofPostgres = /narrowed|shorter|cuts|collation/
+const refused = cases.filter(
+  ({ name, since = 0, base, coming = [] }) =>
+    since <= 6 &&
+    coming.some((each) => each.startsWith('rows-refuse')) &&
+    !ofPostgres.test(name) &&
+    !JSON.stringify(base ?? '').includes('ADD CONSTRAINT'),
+)
+test.each(refused)('so do the rows of SQLite refuse: $name', async (one) => {
+  const { blocked, coming } = await lab.play(one, '6.0', false, 'sqlite')
+  expect({ blocked, coming }).toEqual({ blocked: true, coming: one.coming })
+})
+const fits = cases.filter(({ name }) => name === 'narrowed under the longest value')
+test.each(fits)('the rows of SQLite do not refuse: $name', async (one) => {
+  const { blocked, coming, newFails } = await lab.play(one, '6.0', false, 'sqlite')
+  expect({ blocked, coming, newFails }).toEqual({ blocked: false, coming: [], newFails: [] })
+})

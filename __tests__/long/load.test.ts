@@ -9,6 +9,7 @@ import {
   outcomeOf,
   playUnderLoad,
   type Engine,
+  type Line,
 } from '../migrations/load.js'
 
 const runs: readonly (readonly [django: string, engine: Engine])[] = [
@@ -22,9 +23,10 @@ const runs: readonly (readonly [django: string, engine: Engine])[] = [
 describe.each(runs)('Django %s with %s', (django, engine) => {
   const cases = casesOf(django, engine !== 'mariadb')
   let outcomes: readonly ReturnType<typeof outcomeOf>[]
+  let seen: readonly Line[]
 
   beforeAll(async () => {
-    const seen = await playUnderLoad(cases, { django, engine, control: true })
+    seen = await playUnderLoad(cases, { django, engine, control: true })
     process.stdout.write(countsOf(cases, seen, `Django ${django}, ${engine}`))
     outcomes = seen.map(outcomeOf)
   })
@@ -35,6 +37,16 @@ describe.each(runs)('Django %s with %s', (django, engine) => {
       expect(outcomes[index]).toEqual(expectedOf(one, true))
     },
   )
+
+  test('the rows of today refuse what they refused without clients', () => {
+    const refused = cases.filter((one) => one.refused !== undefined)
+    const findings = refused.map((one) =>
+      seen.flatMap((line) => (line.name === one.name && 'findings' in line ? line.findings : [])),
+    )
+    expect(findings.map((all) => all.filter((each) => each.includes(' rows-refuse ')))).toEqual(
+      refused.map((one) => one.refused?.map((each) => `breaks ${each}`)),
+    )
+  })
 })
 
 describe.each([

@@ -266,6 +266,12 @@ const databaseAt = (host: string, name: string) => ({
   PORT: '5432',
 })
 
+type Engine = 'postgresql' | 'sqlite'
+const databaseOf = (engine: Engine, name: string) =>
+  engine === 'sqlite'
+    ? { ENGINE: 'django.db.backends.sqlite3', NAME: `/tmp/${name}/shop.sqlite3` }
+    : databaseAt('postgres', name)
+
 const docker = (...args: readonly string[]) => must('docker', args, { env: stack.env })
 
 export class Lab {
@@ -293,14 +299,19 @@ export class Lab {
   }
 
   /** Plays a case by this version of Django; thorough: what the applied migrations alone show, too. */
-  async play(one: Case, django: string, thorough = false): Promise<Seen> {
+  async play(
+    one: Case,
+    django: string,
+    thorough = false,
+    engine: Engine = 'postgresql',
+  ): Promise<Seen> {
     const database = await this.makeDatabase()
     const input = JSON.stringify({
       base: {},
       thorough,
       ...one,
       initial: { '0001_initial': one.initial ?? initial },
-      database: databaseAt('postgres', database),
+      database: databaseOf(engine, database),
     })
     const python = ['/venv/bin/python', '/lab/play.py', `/tmp/${database}`, '/lab/inspector.txt']
     const args = ['exec', '--interactive', this.nameOf(django), ...python]
@@ -308,13 +319,16 @@ export class Lab {
   }
 
   /** Plays two releases. */
-  async place(one: PlacedCase, django: string, engine = 'postgresql'): Promise<SeenOfPlacing> {
+  async place(
+    one: PlacedCase,
+    django: string,
+    engine: Engine = 'postgresql',
+  ): Promise<SeenOfPlacing> {
     const database = await this.makeDatabase()
-    const file = { ENGINE: 'django.db.backends.sqlite3', NAME: `/tmp/${database}/shop.sqlite3` }
     const input = JSON.stringify({
       ...one,
       initial: { '0001_initial': one.initial ?? initial },
-      database: engine === 'sqlite' ? file : databaseAt('postgres', database),
+      database: databaseOf(engine, database),
     })
     const python = ['/venv/bin/python', '/lab/placed.py', `/tmp/${database}`, '/lab/inspector.txt']
     const args = ['exec', '--interactive', this.nameOf(django), ...python]

@@ -39,6 +39,8 @@ export interface LoadCase extends Pick<
   readonly waits?: true
   /** It is also played in `make test`. */
   readonly always?: true
+  /** What the rows of today refuse: `rows-refuse shop_order.note`. */
+  readonly refused?: readonly string[]
   /** The statements are those of PostgreSQL. */
   readonly postgres?: true
 }
@@ -159,11 +161,13 @@ const ofJudge = cases
       coming = [],
     } = one
     const kind = kindOf(one)
+    const refused = coming.filter((each) => each.startsWith('rows-refuse'))
     return {
       ...{ name, kind, old, new: to, migrations },
       ...(since && { since }),
       ...(before && { base: before }),
       ...(from && { initial: from }),
+      ...(refused.length > 0 && { refused }),
       ...(ofPostgres.has(name) && { postgres: true }),
       ...(always.has(name) && { always: true }),
       ...(name === 'narrowed from 50 to 5' && { waits: true }),
