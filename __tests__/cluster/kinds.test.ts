@@ -61,7 +61,7 @@ describe('with workloads of all kinds', () => {
     let scaled: Promise<unknown> | undefined
     const { code, report, output } = await deploy('broken', {
       onOutput: (soFar) => {
-        if (soFar.includes('annotate --overwrite deployment')) scaled ??= scale(3, 'web', 'api')
+        if (soFar.includes('set image deployment')) scaled ??= scale(3, 'web', 'api')
       },
     })
     await scaled

@@ -1,8 +1,8 @@
 /** What kubectl sends, as far as a release of CronJobs, Deployments and ConfigMaps needs it. */
 import { nameOf, type KubeObject } from '../../src/kubernetes/objects.js'
 import type { Finished } from '../../src/platform/platform.js'
-import { pathOf, workloadPath } from './places.js'
-import { applied, type Answer, type Call, type Patch } from './server.js'
+import { pathOf } from './places.js'
+import { applied, type Answer, type Call } from './server.js'
 
 type Send = (call: Call) => Promise<Answer>
 
@@ -13,34 +13,13 @@ export async function kubectl(
   since: number,
   input = '{}',
 ): Promise<Finished> {
-  const brings = { since }
   try {
     const { items = [] } = JSON.parse(input) as { items?: readonly KubeObject[] }
     if (args.includes('get')) return printed(await got(items, send))
-    if (args.includes('apply')) return await apply(args, items, send, brings)
-    return await patch(args, send, brings)
+    return await apply(args, items, send, { since })
   } catch {
     return failed('Unable to connect to the server: read: connection reset by peer')
   }
-}
-
-async function patch(
-  args: readonly string[],
-  send: Send,
-  brings: { readonly since: number },
-): Promise<Finished> {
-  const body = patchOf(args)
-  const after: KubeObject[] = []
-  for (const id of args.filter((arg) => /^(cronjob|deployment)\//.test(arg))) {
-    const path = workloadPath(id)
-    const { status, body: current } = await send({ method: 'PATCH', path, body, brings })
-    if (status >= 300) {
-      const words = 'Error from server (Forbidden): the version is not wanted'
-      return { ...failed(words), stdout: printed(after).stdout }
-    }
-    after.push(current as KubeObject)
-  }
-  return printed(after)
 }
 
 async function apply(
@@ -89,11 +68,4 @@ function printed(items: readonly KubeObject[]): Finished {
 
 function failed(stderr: string): Finished {
   return { code: 1, stdout: '', stderr }
-}
-
-function patchOf(args: readonly string[]): Patch {
-  const pairs = args.filter((arg) => arg.includes('=') && !arg.startsWith('--'))
-  const named = pairs.map((pair) => pair.split(/=(.*)/s, 2) as [string, string])
-  if (args.includes('annotate')) return { annotations: Object.fromEntries(named) }
-  return { image: named[0]?.[1] ?? '' }
 }

@@ -1,18 +1,12 @@
 /** What has to hold in every state. A law that is broken is named by its sentence. */
 import type { Lease } from 'kubernetes-types/coordination/v1'
 import type { ConfigMap } from 'kubernetes-types/core/v1'
-import {
-  isWorkload,
-  nameOf,
-  same,
-  templateOf,
-  type KubeObject,
-} from '../../src/kubernetes/objects.js'
+import { isWorkload, nameOf, same, type KubeObject } from '../../src/kubernetes/objects.js'
 import type { Report } from '../../src/report/report.js'
 import type { Result } from '../../src/failure/result.js'
 import type { Deed } from './person.js'
 import { otherFolders, pathOf, workloadFolders } from './places.js'
-import type { Call, Server } from './server.js'
+import { imageIn, type Call, type Server } from './server.js'
 import { versionOfThing } from './things.js'
 
 export const leasePath = '/apis/coordination.k8s.io/v1/namespaces/shop/leases/django-rollout-shop'
@@ -93,7 +87,8 @@ export class Laws {
   }
 
   /** Right after a request was performed. */
-  performed(writer: Writer, { method, path, brings }: Call, status: number): void {
+  performed(writer: Writer, call: Call, status: number): void {
+    const { method, path, brings = bringsIn(writer, call) } = call
     if (method === 'GET' && !brings) this.looksOf(writer).add(path)
     if (method === 'GET' || status >= 300) return
     const isRecord = path === recordPath || recordPath.startsWith(`${path}/`)
@@ -330,8 +325,13 @@ const takenBack: readonly Result[] = ['undone', 'failed', 'cancelled', 'locked',
 
 const twoVersions = 'no record, and the workloads are of two versions'
 
+/** A release's own PUT: it is guarded, so that no later write of a person may fall to it. */
+function bringsIn({ version }: Writer, { method, path, body }: Call): Call['brings'] {
+  if (method !== 'PUT' || !workloadFolders.some((folder) => path.startsWith(folder))) return
+  return versionOf(body as KubeObject) === `v${version}` ? { since: Infinity } : undefined
+}
+
 function versionOf(object: KubeObject): string {
   if (!isWorkload(object)) return versionOfThing(object)
-  const { image = '' } = templateOf(object).spec?.containers[0] ?? {}
-  return /:(v\d+)@/.exec(image)?.[1] ?? ''
+  return /:(v\d+)@/.exec(imageIn(object))?.[1] ?? ''
 }

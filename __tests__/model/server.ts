@@ -1,14 +1,7 @@
 /** An API server in memory, as far as the protocol relies on it: versions and conflicts. */
 import type { KubeObject, WorkloadObject } from '../../src/kubernetes/objects.js'
 import { otherFolders } from './places.js'
-import {
-  isWorkload,
-  nameOf,
-  same,
-  templateOf,
-  withImage,
-  withTemplate,
-} from '../../src/kubernetes/objects.js'
+import { isWorkload, nameOf, same, templateOf, withTemplate } from '../../src/kubernetes/objects.js'
 
 export interface Call {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
@@ -105,7 +98,7 @@ export class Server {
         return this.put(path, live, body as KubeObject)
       case 'PATCH':
         if (!live) return failed(404, 'NotFound')
-        return this.patch(path, live as WorkloadObject, body as Patch)
+        return this.patch(path, live, body as Patch)
       case 'DELETE': {
         if (!live) return failed(404, 'NotFound')
         const { preconditions } = (body ?? {}) as { preconditions?: KubeObject['metadata'] }
@@ -162,28 +155,14 @@ export class Server {
     const { resourceVersion, uid } = object.metadata ?? {}
     if (isOld(resourceVersion, live) && !this.takesAll) return failed(409, 'Conflict')
     if (uid !== undefined && uid !== live.metadata?.uid) return failed(409, 'Conflict')
+    if (isWorkload(object) && this.refuses(path, imageIn(object))) return failed(403, 'Forbidden')
     return { status: 200, body: this.change(path, live, object) }
   }
 
-  /** What `kubectl set image`, `annotate` and `apply` send: no version, unless one is named; the last one wins. */
-  private patch(path: string, live: WorkloadObject, { image, annotations, apply }: Patch): Answer {
-    if (apply) {
-      if (isOld(apply.metadata?.resourceVersion, live)) return failed(409, 'Conflict')
-      return { status: 200, body: this.change(path, live, applied(apply, live)) }
-    }
-    if (image !== undefined && this.refuses(path, image)) return failed(403, 'Forbidden')
-    const object =
-      image === undefined
-        ? live
-        : withTemplate(
-            live,
-            withImage(templateOf(live), () => true, image),
-          )
-    const metadata = {
-      ...object.metadata,
-      annotations: { ...object.metadata?.annotations, ...annotations },
-    }
-    return { status: 200, body: this.change(path, live, { ...object, metadata }) }
+  /** What `kubectl apply` sends: no version, unless one is named; the last one wins. */
+  private patch(path: string, live: KubeObject, { apply }: Patch): Answer {
+    if (isOld(apply.metadata?.resourceVersion, live)) return failed(409, 'Conflict')
+    return { status: 200, body: this.change(path, live, applied(apply, live)) }
   }
 
   private change(path: string, live: KubeObject, object: KubeObject): KubeObject {
@@ -221,9 +200,11 @@ export class Server {
 
 export interface Patch {
   /** A manifest. */
-  readonly apply?: KubeObject
-  readonly image?: string
-  readonly annotations?: Readonly<Record<string, string>>
+  readonly apply: KubeObject
+}
+
+export function imageIn(object: WorkloadObject): string {
+  return templateOf(object).spec?.containers[0]?.image ?? ''
 }
 
 const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration'

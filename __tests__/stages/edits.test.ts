@@ -2,10 +2,18 @@ import { describe, expect, test } from '@jest/globals'
 import { parse } from 'yaml'
 import { ApiError } from '../../src/kubernetes/api-error.js'
 import { templateOf, type KubeObject, type WorkloadObject } from '../../src/kubernetes/objects.js'
-import { edited, imageCommands, patchCommands, planEdits } from '../../src/stages/edits.js'
+import {
+  edited,
+  imageCommands,
+  patchCommands,
+  planEdits,
+  writeEdits,
+} from '../../src/stages/edits.js'
 import type { Target } from '../../src/kubernetes/target.js'
 import { clusterOf } from '../support/cluster.js'
 import { notebook } from '../support/journal.js'
+import { scripted } from '../support/scripted.js'
+import { contextOf } from '../support/settings.js'
 import { pinned, target } from '../support/targets.js'
 
 const range = (from: number, to: number) =>
@@ -13,7 +21,7 @@ const range = (from: number, to: number) =>
 
 const manifest = { kind: 'Deployment', metadata: {}, spec: {} } as WorkloadObject
 
-describe('kubectl set image', () => {
+describe('the kubectl set image of the log', () => {
   test.each([
     ['one workload', 'web: [web]', ['deployment/web web']],
     [
@@ -155,5 +163,92 @@ describe('the server is asked for a dry run before the first write', () => {
         sentence: `the cluster refuses the new version of deployment/web: ${message}`,
       },
     })
+  })
+})
+
+describe('a workload is written by one request that names the version of the snapshot', () => {
+  const version = { repository: 'ghcr.io/acme/shop', image: pinned, cause: 'release' }
+  const web = target('web', ['web', '-nginx'])
+  const snapshot: Target = {
+    ...web,
+    live: { ...web.live!, metadata: { name: 'web', resourceVersion: '1' } },
+  }
+  const at = (resourceVersion: string, more: object = {}): WorkloadObject => ({
+    ...snapshot.live!,
+    metadata: { name: 'web', resourceVersion },
+    spec: { ...snapshot.live!.spec, ...more },
+  })
+  const conflict = new ApiError(409, 'Conflict', 'the object has been modified')
+
+  /** @param answers what each PUT gets, `found` what each GET finds. */
+  async function write(
+    answers: readonly (Error | 'done')[],
+    found: readonly (WorkloadObject | undefined)[] = [],
+  ) {
+    const [left, finds] = [[...answers], [...found]]
+    const asked: string[] = []
+    const sent: WorkloadObject[] = []
+    const cluster = clusterOf({
+      commandLine: (args) => args.join(' '),
+      find: <T>() => {
+        asked.push('GET')
+        return Promise.resolve(finds.shift() as T | undefined)
+      },
+      put: <T>(_path: string, body: unknown) => {
+        asked.push(`PUT ${(body as WorkloadObject).metadata?.resourceVersion ?? ''}`)
+        const answer = left.shift() ?? 'done'
+        if (answer !== 'done') return Promise.reject(answer)
+        sent.push(body as WorkloadObject)
+        return Promise.resolve(body as T)
+      },
+    })
+    const context = contextOf(scripted([]).platform).with({ cluster, log: notebook() })
+    const got: KubeObject[] = []
+    const error = await Promise.all(
+      writeEdits(context, [snapshot], version, (objects) => got.push(...objects)),
+    ).then(
+      () => undefined,
+      (thrown: unknown) => (thrown as { cause?: { code?: string } }).cause?.code,
+    )
+    return { asked, sent, got, error }
+  }
+
+  test('with image and change-cause at once, and without a look before it', async () => {
+    const { asked, sent, got } = await write(['done'])
+    expect(asked).toEqual(['PUT 1'])
+    expect(templateOf(sent[0]!).spec?.containers).toEqual([
+      { name: 'web', image: pinned },
+      { name: 'nginx', image: 'nginx' },
+    ])
+    expect(sent[0]?.metadata?.annotations).toEqual({ 'kubernetes.io/change-cause': 'release' })
+    expect(got).toEqual(sent)
+  })
+
+  test('again, on what a scaling has left', async () => {
+    const { asked, sent } = await write([conflict, 'done'], [at('2', { replicas: 7 })])
+    expect(asked).toEqual(['PUT 1', 'GET', 'PUT 2'])
+    expect(sent[0]?.spec).toMatchObject({ replicas: 7 })
+  })
+
+  test('again as it was, when no answer came: the version tells whether it arrived', async () => {
+    const mine = {
+      ...at('2', { template: edited({ ...snapshot, live: snapshot.live! }, pinned).spec.template }),
+      metadata: {
+        name: 'web',
+        resourceVersion: '2',
+        annotations: { 'kubernetes.io/change-cause': 'release' },
+      },
+    }
+    const lost = new Error('read ECONNRESET')
+    const { asked, error } = await write([lost, conflict], [mine])
+    expect({ asked, error }).toEqual({ asked: ['PUT 1', 'PUT 1', 'GET'], error: undefined })
+  })
+
+  test.each<[string, WorkloadObject | undefined]>([
+    ['another template', target('web', ['web', '-squid']).live],
+    ['nothing', undefined],
+  ])('and not over what others have made of it: %s', async (_, found) => {
+    const { asked, error } = await write([conflict], [found])
+    expect({ asked, error }).toEqual({ asked: ['PUT 1', 'GET'], error: 'superseded' })
   })
 })

@@ -12,7 +12,7 @@ export interface Target {
   readonly running: readonly string[]
   /** As it is in the cluster; not set if the manifests create it. */
   readonly live?: WorkloadObject
-  /** As in the user's manifests; not set if only `kubectl set image` changes it. */
+  /** As in the user's manifests; not set if only its image changes. */
   readonly manifest?: WorkloadObject
   /** The whole pod template that a rollback restores, with its images. */
   readonly back?: PodTemplateSpec

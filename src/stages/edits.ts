@@ -1,9 +1,7 @@
 /** Writes workloads without a manifest: the image, and what goes with it in one write. */
-import { opened } from '../kubernetes/apply.js'
 import { ApiError } from '../kubernetes/api-error.js'
 import { causeOfOutage, isTransient, retryTransient } from '../kubernetes/retry.js'
 import { configHash } from '../kubernetes/configuration.js'
-import { errorOf } from '../kubernetes/kubectl.js'
 import {
   decided,
   same,
@@ -20,7 +18,7 @@ import { isSameVersion } from '../undo/ownership.js'
 import { deletion } from '../judge/rollout-status.js'
 import { withCause, type NewVersion } from './change-cause.js'
 import type { ClusterContext } from './context.js'
-import { supersededBy } from './superseded.js'
+import { changeSince, supersededBy } from './superseded.js'
 import type { Target } from '../kubernetes/target.js'
 
 /** A workload that exists, and has no manifest. */
@@ -41,8 +39,8 @@ interface NewImage {
 }
 
 /**
- * Returns what the release changes in the live template: the one source of the snapshot (`edited`), and of the
- * commands that write it (`imageCommands`, `patchCommands`).
+ * Returns what the release changes in the live template: the one source of what is written (`edited`), and of the
+ * commands that the log has for it (`imageCommands`, `patchCommands`).
  */
 function patchOf({ uses, restart }: Target, image: string): TemplatePatch {
   const named = (init: boolean) =>
@@ -139,50 +137,67 @@ export function writeEdits(
   version: NewVersion,
   answers: Answers,
 ): readonly Promise<void>[] {
+  const { cluster, log } = context
   const { image } = version
-  const commands = [...imageCommands(targets, image), ...patchCommands(targets, image)]
-  return [
-    ...commands.map((args) => writeBy(context, args, answers)),
-    ...editedOf(targets).map((target) => putTemplate(context, target, version, answers)),
-  ]
+  for (const args of [...imageCommands(targets, image), ...patchCommands(targets, image)])
+    log.say(cluster.commandLine(args))
+  return editedOf(targets).map((target) => {
+    if (target.back) log.say(`${idOf(target.id)} gets the pod template of that release`)
+    return writeEdit(context, target, version, answers)
+  })
 }
 
-/** Writes the earlier pod template, with image and cause: one write and one rollout. */
-async function putTemplate(
-  { platform, signal, cluster, log }: ClusterContext,
+/**
+ * Writes the pod template and the change-cause: one write and one rollout. It is guarded by the version that the
+ * snapshot has: a workload that others have changed since is read again, and left alone where its template has changed.
+ */
+async function writeEdit(
+  { platform, signal, cluster }: ClusterContext,
   target: Edited,
   { image, cause }: NewVersion,
   answers: Answers,
 ): Promise<void> {
-  const { id, path, live, back } = target
-  if (!back) return
-  log.say(`${idOf(id)} gets the pod template of that release`)
+  const { id, path, live, becomes } = target
+  let now: WorkloadObject | undefined = live
+  let isStale = false
   await retryTransient(
     platform.clock,
     signal,
     async () => {
-      const now = await cluster.find<WorkloadObject>(path)
+      signal.throwIfAborted()
+      if (isStale) now = await cluster.find<WorkloadObject>(path)
       if (!now) return fail(supersededBy({ [idOf(id)]: deletion }))
       const wanted = withCause(edited({ ...target, live: now }, image), cause)
       // The answer to the last try was lost.
-      if (same(decided(now), decided(wanted))) return
-      if (!isSameVersion(now, live)) {
+      if (isStale && same(decided(now), decided(wanted))) return
+      const by = changeSince(id, live, now)
+      if (by !== undefined) {
         // Or was it this run's own write, as admission has made it?
-        if (target.becomes && isSameVersion(now, target.becomes)) return
-        fail(supersededBy({ [idOf(id)]: 'another template' }))
+        if (becomes && isSameVersion(now, becomes)) return
+        fail(supersededBy({ [idOf(id)]: by }))
       }
-      answers([await cluster.put(path, wanted)])
+      try {
+        answers([await cluster.put(path, wanted)])
+      } catch (error) {
+        isStale = isConflict(error)
+        throw error
+      }
     },
-    (error) => isTransient(error) || (error instanceof ApiError && error.status === 409),
+    (error) => isTransient(error) || isConflict(error),
   )
 }
 
-/** A call writes its workloads one after the other: more than this many go in several parallel calls. */
+/** Returns whether the object is another one by now, or gone. */
+function isConflict(error: unknown): boolean {
+  return error instanceof ApiError && [404, 409].includes(error.status)
+}
+
+/** A line names so many workloads at most. */
 const enoughForACall = 15
 const mostCalls = 4
 
 /**
- * Returns the `kubectl set image` commands for the workloads without a manifest. One call takes many workloads,
+ * Returns the `kubectl set image` commands that write the same, for people. One call takes many workloads,
  * but all of them must have the containers that it names (otherwise it fails with some changed and some not):
  * workloads that have only released containers share calls, the others share a call with workloads of the same
  * containers.
@@ -211,7 +226,7 @@ export function imageCommands(
 }
 
 /**
- * Returns the `kubectl patch` commands for the workloads without a manifest that restart: image and hash are one
+ * Returns the same as `kubectl patch` commands for the workloads that restart: image and hash are one
  * write, and so one rollout. Workloads that get the same patch share a call.
  */
 export function patchCommands(
@@ -240,17 +255,4 @@ function partsOf(ids: readonly string[]): readonly (readonly string[])[] {
 /** Returns whether the release sets the image of every container. */
 function isWhole({ uses, live }: Target): boolean {
   return live !== undefined && usesOf(templateOf(live), () => true).length === uses.length
-}
-
-async function writeBy(
-  { signal, cluster, log }: ClusterContext,
-  args: readonly string[],
-  answers: Answers,
-): Promise<void> {
-  log.say(cluster.commandLine(args))
-  const done = await cluster.kubectl([...args, '-o', 'json'], { signal })
-  answers(opened(done.stdout))
-  if (done.code === 0) return
-  const what = args[0] === 'patch' ? 'patch' : 'set image'
-  fail({ code: 'write-failed', sentence: `kubectl ${what}: ${errorOf(done)}` })
 }

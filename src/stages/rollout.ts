@@ -28,14 +28,7 @@ import { newObservations } from '../judge/observations.js'
 import { desiredPods, liveOf, type Live } from '../judge/objects.js'
 import { asItWas, planned, titleOf, type ObjectSnapshot, type OnWrite } from '../undo/snapshot.js'
 import type { DesiredWorkload, WriteProgresses, ClusterState } from '../judge/types.js'
-import {
-  annotate,
-  causeAfter,
-  causeFirst,
-  newVersionOf,
-  withCause,
-  type NewVersion,
-} from './change-cause.js'
+import { newVersionOf, withCause, type NewVersion } from './change-cause.js'
 import { writeEdits } from './edits.js'
 import { applyBeside } from './manifests.js'
 import type { Pins } from './pinned-tags.js'
@@ -187,8 +180,6 @@ class Rollout {
     const by = await takenSince(context, this.input.checked, targets)
     if (Object.keys(by).length > 0) fail(supersededBy(by))
     sayRestarts(context, targets)
-    await annotate(context, targets, causeFirst, this.#version.cause)
-    signal.throwIfAborted()
     const made: KubeObject[] = []
     const answers = (objects: readonly KubeObject[]) => made.push(...objects)
     const ended = await Promise.allSettled([
@@ -198,14 +189,14 @@ class Rollout {
     await this.listener.wrote(made)
     for (const one of ended) if (one.status === 'rejected') throw one.reason
     signal.throwIfAborted()
-    await annotate(context, targets, causeAfter, this.#version.cause)
     return Promise.all(targets.map((target) => this.#desiredOf(target, made)))
   }
 
   async #desiredOf(target: Target, made: readonly KubeObject[]): Promise<DesiredWorkload> {
     const { id, path, live } = target
-    const now = await this.context.cluster.get<WorkloadObject>(path)
-    const images = imagesOf(target, made, this.input.image)
+    const answer = answerFor(target, made)
+    const now = answer ?? (await this.context.cluster.get<WorkloadObject>(path))
+    const images = imagesOf(target, answer, this.input.image)
     this.#images.set(idOf(id), images)
     const known = this.input.starts[idOf(id)]
     const desired = desiredOf({ workload: id, images, now, before: live, known }, this.#old)
@@ -239,16 +230,23 @@ function sayRestarts({ log }: ClusterContext, targets: readonly Target[]): void 
   }
 }
 
-/** Returns the images of the released containers as the server has made them: an admission webhook may rewrite them. */
-function imagesOf(
-  { id, uses, becomes }: Target,
+/** Returns what the server has made of it; nothing where the answer was lost. */
+function answerFor(
+  { id }: Pick<Target, 'id'>,
   made: readonly KubeObject[],
-  image: Image,
-): Readonly<Record<string, string>> {
-  const answer = made.find(
+): WorkloadObject | undefined {
+  return made.find(
     (object): object is WorkloadObject =>
       isWorkload(object) && idOf(workloadId(object)) === idOf(id),
   )
+}
+
+/** Returns the images of the released containers as the server has made them: an admission webhook may rewrite them. */
+function imagesOf(
+  { uses, becomes }: Target,
+  answer: WorkloadObject | undefined,
+  image: Image,
+): Readonly<Record<string, string>> {
   const written = answer ?? becomes
   const all = written ? usesOf(templateOf(written), () => true) : []
   return Object.fromEntries(
@@ -269,15 +267,20 @@ async function smokeBy(
   logWarning(context, warning)
 }
 
-/** Returns what others have made of a workload after its snapshot and before its turn; by `idOf`. */
+/**
+ * Returns what others have made of a workload after its snapshot and before its turn; by `idOf`. A workload without a
+ * manifest is not read again: its write is guarded by the version that the snapshot has.
+ */
 async function takenSince(
   { platform, signal, cluster }: ClusterContext,
   { live: watched }: PreflightResult,
   targets: readonly Target[],
 ): Promise<Readonly<Record<string, string>>> {
   const found = await Promise.all(
-    targets.map(({ path }) =>
-      retryTransient(platform.clock, signal, () => cluster.find<WorkloadObject>(path)),
+    targets.map(async ({ path, manifest, live }) =>
+      live && !manifest
+        ? live
+        : await retryTransient(platform.clock, signal, () => cluster.find<WorkloadObject>(path)),
     ),
   )
   // The watch has continued during the requests.

@@ -36,8 +36,7 @@ export interface ObjectSnapshot {
    */
   readonly written: KubeObject
   /**
-   * create: the release creates it. set-image: `kubectl set image` changes its pod template, and `kubectl annotate`
-   * its cause, and nothing else. apply: an apply changes it. make-immutable: an apply changes it and makes it
+   * create: the release creates it. set-image: a PUT changes its pod template and its cause, and nothing else. apply: an apply changes it. make-immutable: an apply changes it and makes it
    * immutable, so that only another object of its name can have the previous content.
    */
   readonly change: 'create' | 'set-image' | 'apply' | 'make-immutable'
