@@ -207,8 +207,8 @@ def severity_of(rule, more, need, is_new):
         severity = "breaks"
     if rule == "null-refused" and more.get("nulls") and not more.get("filled"):
         severity = "breaks"
-    # The latest rows show that it is written.
-    if more.get("lately"):
+    # The latest rows show that it is written, or rows refer to what the new version may delete.
+    if more.get("lately") or more.get("referred"):
         severity = "breaks"
     # What no operation makes may come by another way: a step in Python, a table of another program.
     if severity == "breaks" and is_new and rule != "insert-refused":

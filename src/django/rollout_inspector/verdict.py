@@ -62,6 +62,8 @@ class Judge:
         # By (table, column): bridges.py.
         self.bridges = {}
         self.read = None
+        # Foreign keys that all of the migrations leave behind: those that are held back get a bridge.
+        self.left = None
 
     def needs_of(self, apps):
         from django.db import router
@@ -82,6 +84,7 @@ class Judge:
         """Returns the same of fewer migrations, with bridges."""
         other = Judge(self.connection, self.alias, self.executor, self.guard)
         other.state, other.read, other.bridges = self.state, self.catalog.read, dict(bridges)
+        other.left = self.left
         other.judge(pending, new)
         return other
 
@@ -290,8 +293,13 @@ class Judge:
         after = misfits(new, self.catalog.get, tables, True)
         self.coming = {"needs": {table: new[table] for table in tables if table in new}}
         self.coming["known"] = sorted([list(key) for key in amiss.union(after)])
-        for key in sorted(set(after) - amiss):
+        found = sorted(set(after) - amiss)
+        if self.left is None:
+            self.left = {key for key in found if key[0] == "delete-refused"}
+        for key in found:
             rule, table, column = key
+            if key in self.left:
+                after[key]["referred"] = self.is_referred(table, column)
             if rule != "insert-refused" or ("insert-refused", table, column) not in self.predicted:
                 more = dict(after[key], opaque=bool(self.effects.opaque))
                 self.report(rule, table, column, more, None, new=new)
@@ -350,6 +358,19 @@ class Judge:
         quote = self.connection.ops.quote_name
         rows = self.asked("SELECT 1 FROM %s WHERE %s IS NULL LIMIT 1" % (quote(table), quote(column)))
         return None if rows is None else bool(rows)
+
+    def is_referred(self, table, column):
+        """Whether there are rows that refer to others, which the database then does not let go."""
+        quote = self.connection.ops.quote_name
+        rows = self.asked("SELECT 1 FROM %s WHERE %s IS NOT NULL LIMIT 1" % (quote(table), quote(column)))
+        if rows and self.connection.vendor == "postgresql":
+            # One with an action of its own lets them go.
+            query = (
+                "SELECT 1 FROM pg_constraint c JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = ANY(c.conkey) WHERE "
+                "c.contype = 'f' AND c.confdeltype IN ('a', 'r') AND c.conrelid = to_regclass(%s) AND a.attname = %s"
+            )
+            rows = asking.rows_of(self.connection, query, [quote(table), column], most=1)
+        return bool(rows)
 
     def asked(self, query, most=1):
         return asking.rows_of(self.connection, query, most=most)
