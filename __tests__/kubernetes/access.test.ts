@@ -195,3 +195,20 @@ test('rights on the same resource are merged, and the first come first', () => {
   ])
   expect(merged([])).toEqual([])
 })
+
+test('the rules are listed once, however often rights are checked', async () => {
+  const asked: string[] = []
+  const cluster = clusterOf({
+    review: <T>(path: string) => {
+      asked.push(path.split('/').at(-1) ?? '')
+      const rule = { apiGroups: [''], resources: ['pods'], verbs: ['list'] }
+      return Promise.resolve({ status: { incomplete: false, resourceRules: [rule] } } as T)
+    },
+  })
+  const pods = { group: '', resource: 'pods', verbs: ['list'] }
+  expect([await missingRights(cluster, [pods]), await missingRights(cluster, [pods])]).toEqual([
+    [],
+    [],
+  ])
+  expect(asked).toEqual(['selfsubjectrulesreviews'])
+})

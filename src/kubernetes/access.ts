@@ -80,7 +80,19 @@ interface RulesReview {
  * Returns what the account may do in the namespace. None where the list is incomplete: something beside of RBAC decides
  * too, and might deny what a rule grants.
  */
-async function rulesOf(cluster: Cluster): Promise<readonly Rule[]> {
+function rulesOf(cluster: Cluster): Promise<readonly Rule[]> {
+  const known = listed.get(cluster) ?? listRules(cluster)
+  listed.set(cluster, known)
+  return known
+}
+
+/**
+ * By the connection, so that each run reads them once. What they do not grant is reviewed at each call, and a right
+ * that is taken away within a run is missed by its write in any case.
+ */
+const listed = new WeakMap<Cluster, Promise<readonly Rule[]>>()
+
+async function listRules(cluster: Cluster): Promise<readonly Rule[]> {
   try {
     const { status } = await cluster.review<RulesReview>(
       '/apis/authorization.k8s.io/v1/selfsubjectrulesreviews',
