@@ -176,3 +176,64 @@ test('a reversal that is killed half-way is ended by recover', async () => {
   expect(await shop.leftovers()).toEqual([])
   await shop.drop()
 })
+
+const column = (name: string) =>
+  shop.sql(
+    `SELECT is_nullable || coalesce(' ' || column_default, '') FROM information_schema.columns WHERE table_name = 'catalog_product' AND column_name = '${name}'`,
+  )
+
+test.each([
+  ['before the pod begins', /created from deployment\/web/],
+  ['when the plan is known', /stock: the column gets a default/],
+  ['when it is made', inTheRollout],
+])(
+  'a run that is killed around a bridge, %s, leaves nothing that the next ones do not end',
+  async (_, moment) => {
+    const count = await shop.sql('SELECT count(*) FROM catalog_product')
+    const sha = await shop.commit('No stock, a size', {
+      'catalog/models.py': (old) =>
+        old.replace(/ +stock = .*\n/, '    size = models.CharField(max_length=9, default="m")\n'),
+      'catalog/views.py': (old) => old.replace('"stock"', '"size"'),
+      ...migration(
+        '0005_size',
+        '0002_product_weight_grams',
+        'migrations.AddField("product", "size", models.CharField(max_length=9, default="m"))',
+      ),
+      ...migration('0006_no_stock', '0005_size', 'migrations.RemoveField("product", "stock")'),
+    })
+    await shop.release({ bake: '0' }, killed(moment))
+    expect(['undone', 'unchanged']).toContain((await shop.recover()).report.result)
+    expect(await versions()).toEqual([first])
+    // The old version works.
+    await shop.sql(
+      "INSERT INTO catalog_product (name, sku, price, stock, created_at) VALUES ('b', 'b', 1, 1, now())",
+    )
+
+    expect(await shop.release({ bake: '0' })).toMatchObject({
+      report: { result: 'deployed', plan: { held: [{ name: 'catalog.0006_no_stock' }] } },
+    })
+    expect(await versions()).toEqual([sha])
+    expect([await column('stock'), await column('size')]).toEqual([
+      'NO 0',
+      expect.stringMatching(/^NO 'm'/),
+    ])
+
+    await shop.commit('Nothing', { 'README.md': (old) => `${old}\n` })
+    expect(await shop.release({ bake: '0' })).toMatchObject({
+      report: { result: 'deployed', migrations: ['catalog.0006_no_stock'] },
+    })
+    expect([await column('stock'), await column('size')]).toEqual(['', 'NO'])
+    expect(await shop.sql('SELECT count(*) FROM catalog_product')).toBe(String(Number(count) + 1))
+
+    // As it was, for the next moment.
+    await shop.sql("DELETE FROM catalog_product WHERE sku = 'b'")
+    await shop.sql('ALTER TABLE catalog_product DROP size, ADD stock int NOT NULL DEFAULT 1')
+    await shop.sql('ALTER TABLE catalog_product ALTER stock DROP DEFAULT')
+    await shop.sql("DELETE FROM django_migrations WHERE name IN ('0005_size', '0006_no_stock')")
+    expect(
+      await cli('rollback', { to: '1', bake: '0', 'unsafe-migrations': 'allow' }),
+    ).toMatchObject({ report: { result: 'deployed' } })
+    await shop.drop()
+    await shop.drop()
+  },
+)

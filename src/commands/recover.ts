@@ -13,9 +13,11 @@ import { closeRecord, readRecord, withPaths, type KeptRecord } from '../state/re
 import type { Restored } from '../undo/restore.js'
 import { watchNamespace, type NamespaceWatch } from '../rollout/namespace-watch.js'
 import { lock } from '../stages/lock.js'
+import { leftPlan } from '../stages/migration/left-plan.js'
 import { ReleaseContext, type ClusterContext, type OpenContext } from '../stages/context.js'
 import { endMigrations, mayHaveMigrated, recover, unfinishedMigrations } from '../stages/recover.js'
 import { causeOf, commandsBack, lostCause, runningImages } from './causes.js'
+import { contractOf } from './open-release.js'
 import { reported, type Run, type Start } from './run.js'
 import { NotRecovered, type Outcome } from './run-state.js'
 
@@ -98,15 +100,28 @@ export async function recoverRecord(
   const { platform, app, settings, signal: lost, cluster, log } = context
   const { begun, snapshot } = record
   const migrated = mayHaveMigrated(context, live, record)
+  const ended = new AbortController()
+  const planned =
+    record.contract !== undefined || !migrated
+      ? undefined
+      : leftPlan(context, live, begun.run, ended.signal)
   try {
-    await endMigrations(context, live)
+    await endMigrations(context, live).finally(() => {
+      ended.abort()
+    })
+    const plan = await planned
     const history = await readHistory(cluster, app, settings.image)
     if (hasGoneLive(history, begun)) {
       log.say(`the release of ${shortTag(begun.tag)} is live; removing its leftover record`)
       await closeRecord(cluster, platform.clock, app, record)
       return { is: 'well' }
     }
-    const { restored, reversed, backup } = await recover(context, live, record, migrated)
+    const { restored, reversed, backup } = await recover(
+      context,
+      live,
+      plan ? { ...record, contract: contractOf(plan) } : record,
+      migrated,
+    )
     if (context.command === 'recover') {
       state.reversed = reversed
       if (backup) state.backup = backup

@@ -1,4 +1,5 @@
 /** What the inspector is to do, as variables of its container. Pure. */
+import { isRecord, isText } from './json.js'
 import { type Bridge, type ContractPolicy, type Starts } from './contract.js'
 import { type Databases } from './identity.js'
 import { databasesOf, isPlain, optionOf, words } from './migrate-command.js'
@@ -128,6 +129,20 @@ export function inspectorEnv(task: InspectorTask): { name: string; value: string
     },
     ...bodies.map((value, i) => ({ name: `DJANGO_ROLLOUT_NEEDS_${i}`, value })),
   ]
+}
+
+/** What a container's variables tell the inspector, as far as others read it. */
+export function specOf(
+  env: readonly { readonly name: string; readonly value?: string }[],
+): { readonly marker: string } | undefined {
+  const text = env.find(({ name }) => name === 'DJANGO_ROLLOUT_SPEC')?.value
+  if (text === undefined) return undefined
+  try {
+    const spec: unknown = JSON.parse(text)
+    return isRecord(spec) && isText(spec['marker']) ? { marker: spec['marker'] } : undefined
+  } catch {
+    return undefined
+  }
 }
 
 function contractSpec({ policy, hasBridges, refused, programs, stay = [] }: Contract) {
