@@ -22,6 +22,7 @@ export const tags = [
   'never',
   'first',
   'first-twice',
+  'slow-5',
   'slow-20',
   'slow-40',
 ] as const
@@ -304,7 +305,7 @@ export const faults: readonly Fault[] = [
   {
     name: 'secret-10-s-late',
     change: config(secretKey),
-    // By a person: nothing in the cluster shows that it will come. long/patience.test.ts has one by a controller.
+    // By a person: nothing in the cluster shows that it will come. long/remedies.test.ts has one by a controller.
     options: { grace: 'ConfigMissing=20s' },
     meanwhile: async ({ kubectl, sleep }) => {
       await sleep(10)

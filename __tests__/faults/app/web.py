@@ -59,7 +59,7 @@ match fault:
     case "first-twice":
         if socket.gethostname().endswith("-0") and count_starts() < 3:
             sys.exit("the cache of this pod is broken")
-    case "slow-20" | "slow-40":
+    case "slow-5" | "slow-20" | "slow-40":
         time.sleep(int(fault.removeprefix("slow-")))
     case "never":
         time.sleep(3600)
