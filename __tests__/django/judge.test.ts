@@ -762,6 +762,7 @@ describe('what was tried before and after a migration', () => {
     ['the column is gone', all, { SELECT: ['42703', 'gone'] }, 'SELECT: gone'],
     ['a view takes no rows', all, insert('55000'), 'INSERT: no'],
     ['the right is gone', all, insert('42501'), 'INSERT: no'],
+    ['a setting is not there', all, insert('42704'), null],
     ['a column has no value', all, insert('23502'), 'INSERT: no'],
     ['the numbers of new rows begin again', all, insert('number taken'), 'INSERT: no'],
     ['the same row breaks a check', all, insert('23514'), 'INSERT: no'],

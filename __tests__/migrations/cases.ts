@@ -104,6 +104,8 @@ const dropBySql = {
     'migrations.RunSQL("ALTER TABLE shop_order DROP COLUMN note", migrations.RunSQL.noop)',
   ),
 }
+const triggerOf = (body: string, when: string, before = '', name = 'own') =>
+  `migrations.RunSQL("${before}CREATE FUNCTION ${name}() RETURNS trigger AS $$ BEGIN ${body} END $$ LANGUAGE plpgsql; CREATE TRIGGER ${name} ${when} ON shop_order FOR EACH ROW EXECUTE FUNCTION ${name}()", migrations.RunSQL.noop)`
 /** A migration over rows that were there before the old version: two that are equal. */
 const withRows = (operations: string, before?: string, more = '') => ({
   base: {
@@ -1568,6 +1570,86 @@ del BaseDatabaseWrapper.display_name, DatabaseWrapper.display_name
     running: ['unread shop.0002_next'],
     blocked: false,
     oldFails: [],
+  },
+  {
+    name: 'a trigger that asks a function for a setting that only the web has',
+    old: plain,
+    new: plain,
+    initial: plainInitial,
+    migrations: next(
+      `migrations.RunPython(look), ${triggerOf("IF who() IS NULL THEN RAISE 'nobody'; END IF; RETURN NEW;", 'BEFORE INSERT OR UPDATE', "CREATE FUNCTION who() RETURNS text AS $$ SELECT current_setting('app.who', true) $$ LANGUAGE sql; ")}`,
+      // What was tried leaves nothing to the operations.
+      `def look(apps, editor):
+    from rollout_inspector.guard import Guard
+    cursor = editor.connection.cursor()
+    cursor.execute("SELECT current_setting('lock_timeout'), current_setting('statement_timeout')")
+    assert cursor.fetchall() == [("0", "0")]
+    guard = Guard.__new__(Guard)
+    guard.connection, guard.held = editor.connection, {}
+    guard.look_at_own()
+    assert not guard.is_closed
+`,
+    ),
+    running: ['unread shop.0002_next'],
+    blocked: false,
+    oldFails: ['Order.insert', 'Order.save'],
+    newFails: ['Order.insert', 'Order.save'],
+  },
+  {
+    name: 'a trigger where another one writes to another server by a function of a function',
+    old: plain,
+    new: plain,
+    initial: plainInitial,
+    base: {
+      '0002_outside': migration(
+        first,
+        triggerOf(
+          'PERFORM tell(); RETURN NEW;',
+          'AFTER INSERT',
+          "CREATE EXTENSION dblink; CREATE TABLE outside (note text); CREATE FUNCTION tell() RETURNS void AS $$ BEGIN PERFORM dblink_exec('host=localhost user=postgres password=lab dbname=' || current_database(), 'INSERT INTO outside VALUES (1)'); END $$ LANGUAGE plpgsql; ",
+          'telling',
+        ),
+      ),
+    },
+    migrations: {
+      '0003_next': migration(
+        '0002_outside',
+        `migrations.RunPython(look), ${triggerOf('RETURN NEW;', 'BEFORE INSERT')}`,
+        `def look(apps, editor):
+    cursor = editor.connection.cursor()
+    cursor.execute("SELECT count(*) FROM outside")
+    assert cursor.fetchone()[0] == apps.get_model("shop", "Order").objects.count()
+`,
+      ),
+    },
+    running: ['unread shop.0003_next'],
+    blocked: false,
+    oldFails: [],
+  },
+  {
+    name: 'a trigger that notes a deletion and keeps the row',
+    seldom: true,
+    old: plain,
+    new: plain,
+    initial: plainInitial,
+    migrations: next(triggerOf('RETURN NULL;', 'BEFORE DELETE')),
+    running: ['unread shop.0002_next'],
+    blocked: false,
+    oldFails: [],
+  },
+  {
+    name: 'a trigger, with a column whose refusal is accepted',
+    seldom: true,
+    old: plain,
+    new: plain.replace(note, `${note}    colour = models.IntegerField(default=1)\n`),
+    initial: plainInitial,
+    migrations: next(
+      `migrations.AddField("order", "colour", models.IntegerField(default=1)), ${triggerOf('RETURN NEW;', 'BEFORE INSERT')}`,
+      '# django-rollout: allow insert-refused shop_order.colour: nobody orders at night\n',
+    ),
+    running: ['insert-refused shop_order.colour', 'unread shop.0002_next'],
+    blocked: false,
+    oldFails: ['Order.insert'],
   },
   {
     name: 'a trigger that drops each new row',

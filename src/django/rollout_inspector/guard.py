@@ -345,9 +345,11 @@ class Guard:
 
     def look_at_own(self):
         """What the transaction has locked or written is not known from what was run: it may have rolled back a part."""
+        # To take a number from a sequence makes nobody wait, and the lock stays when that is rolled back.
         query = (
             "SELECT relation, mode FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'relation' AND relation >= 16384 "
-            "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+            "AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND NOT (mode = 'RowExclusiveLock' "
+            "AND EXISTS (SELECT 1 FROM pg_class c WHERE c.oid = relation AND c.relkind = 'S'))"
         )
         own = set(self.sql(query))
         self.held = {oid: mode for oid, mode in self.held.items() if (oid, mode.title().replace(" ", "") + "Lock") in own}

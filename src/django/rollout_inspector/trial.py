@@ -13,6 +13,8 @@ from rollout_inspector import allows, task
 
 # For a lock and for a statement, in ms; for all tables, in seconds.
 lock_ms, statement_ms, longest = 100, 1000, 2
+# Less than this is not worth a try, in ms.
+least_ms = 50
 # Of an unread statement that names no table.
 most_tables = 200
 # A newer one may be in use, and gone a moment later.
@@ -21,13 +23,20 @@ place = 8
 taken = ("23505", "23P01")
 # The same by the number that the database gives to a new row.
 number_taken = "number taken"
-# not_null_violation, object_not_in_prerequisite_state, and classes: raised by code, syntax error or access rule, not supported,
-# an error in a trigger, WITH CHECK OPTION
-refusing = re.compile(r"23502|55000|27|P0|42|0A|09|2F|38|39|44|number taken")
+# not_null_violation, object_not_in_prerequisite_state, and classes: raised by code, syntax error or access rule (but not a
+# setting that this session does not have), not supported, an error in a trigger, WITH CHECK OPTION
+refusing = re.compile(r"23502|55000|27|P0|42(?!704)|0A|09|2F|38|39|44|number taken")
+# What no setting of a session decides: a column, a table or a function that is not there, a view that takes no rows.
+by_schema = re.compile(r"42703|42P01|42883|55000|0A")
 # data exception, foreign_key_violation, check_violation: by what the row has
 by_values = re.compile(r"22|23503|23514")
-# What a rollback does not take back.
-calls_out = r"\y(dblink\w*|https?\w*|curl\w*|program|pg_background\w*)\y"
+# What a rollback does not take back; a lock of the session stays, too.
+calls_out = (
+    r"\ydblink|\y(https?\w*|curl\w*|pg_background\w*|aws_\w+\.\w+|lo_export|pg_file_\w+|pg_logical_emit_message"
+    r"|pg_(try_)?advisory_lock\w*)\s*\(|\y(to|from)\s+program\y"
+)
+# A row of a few of these would fill the memory of the pod.
+largest = 10**6
 fits, unknown, kinds = "fits", "not known", ("SELECT", "INSERT", "UPDATE", "DELETE")
 
 
@@ -39,12 +48,14 @@ def planned(judge, pending):
     if judge.connection.vendor != "postgresql" or task.spec.get("unsafe") == "allow" or judge.effects is None:
         return found
     accepted, _ = allows.comments_of(pending)
+    # Its refusal is known, and somebody wants it.
+    wanted = {each["table"] for each in judge.findings if (each["rule"], each["object"]) in accepted and each["severity"] == "breaks"}
     by_name = {"%s.%s" % (each.app_label, each.name): each for each in pending if each.atomic}
 
     def add(name, table, versions, is_anew=False):
         for index in versions:
             need = judge.known[index][0].get(table)
-            if need and any_runs([index]) and ("write-refused", table) not in accepted:
+            if need and any_runs([index]) and table not in wanted and ("write-refused", table) not in accepted:
                 tries = found.setdefault("%s %s" % (judge.alias, name), [])
                 same = [each for each in tries if each["table"] == table and each["needs"] == need["c"]]
                 if not same:
@@ -89,6 +100,7 @@ class Trial:
     def __init__(self, connection, name, tries):
         self.connection, self.name, self.tries = connection, name, tries
         self.quote = connection.ops.quote_name
+        self.end = 0
 
     def around(self, apply):
         """Migration.apply with a trial."""
@@ -127,21 +139,20 @@ class Trial:
 
     def asked(self, before):
         """What becomes of each kind of query, by table; None where nothing can be tried."""
-        from django.db import Error
-
-        end = time.monotonic() + longest
+        self.end = time.monotonic() + longest
         self.run("SAVEPOINT rollout_trial")
         try:
-            if self.run("SHOW transaction_isolation")[0][0] != "read committed":
+            if self.run("SHOW transaction_isolation")[0][0] != "read committed" or self.calls_out():
                 return None
             self.run("SELECT set_config('lock_timeout', %s, true), set_config('statement_timeout', %s, true)", [str(lock_ms), str(statement_ms)])
             # What is left for the commit is asked at once.
             self.run("SET CONSTRAINTS ALL IMMEDIATE")
             return [
-                self.outcomes(each, was) if time.monotonic() < end and was is not None else None
+                self.outcomes(each, was) if time.monotonic() < self.end and was is not None else None
                 for each, was in zip(self.tries, before)
             ]
-        except Error:
+        except Exception:
+            # A migration is never stopped by what the trial cannot do.
             return None
         finally:
             self.run("ROLLBACK TO SAVEPOINT rollout_trial")
@@ -149,12 +160,16 @@ class Trial:
 
     def outcomes(self, each, was):
         """{kind: (fits, unknown or a code, words)}, and the row that it was asked with."""
-        from django.db import Error
-
         try:
-            return self.inside(lambda: self.outcomes_of(each, was))
-        except Error:
+            found = self.inside(lambda: self.outcomes_of(each, was))
+            depends = any(found.get(kind, (fits,))[0] != fits for kind in kinds) and self.depends(self.quote(each["table"]))
+        except Exception:
             return None
+        for kind in kinds if depends else ():
+            if kind in found and found[kind][0] != fits and not by_schema.match(found[kind][0]):
+                # The web may have set what this session has not.
+                found[kind] = (unknown, "")
+        return found
 
     def outcomes_of(self, each, was):
         table, columns = self.quote(each["table"]), sorted(each["needs"])
@@ -194,19 +209,40 @@ class Trial:
             if written:
                 update = "UPDATE %s SET %s WHERE %s" % (table, set_to, where)
                 found["UPDATE"] = self.attempt(update, [row[name] for name in written] + at)
-            found["DELETE"] = self.attempt(*delete)
+            # One that keeps the row, as a deletion that is only noted, fails in no request.
+            found["DELETE"] = self.attempt(*delete, is_row=False)
         return found
 
     def is_apart(self, table):
-        """Whether a query reaches what no rollback takes back."""
-        rows = self.run(
-            "SELECT c.relkind = ANY('{r,p,v}'), EXISTS (SELECT 1 FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid "
-            "JOIN pg_language l ON l.oid = p.prolang WHERE t.tgrelid = c.oid AND NOT t.tgisinternal "
-            "AND (p.prosrc ~* %s OR l.lanname NOT IN ('plpgsql', 'sql', 'internal', 'c'))) "
-            "FROM pg_class c WHERE c.oid = to_regclass(%s)",
-            [calls_out, table],
+        """Whether it is a table of others: its rows are elsewhere."""
+        rows = self.run("SELECT relkind = ANY('{r,p,v}') FROM pg_class WHERE oid = to_regclass(%s)", [table])
+        return not rows or not rows[0][0]
+
+    def calls_out(self):
+        """Whether any function reaches what no rollback takes back. One calls another, and a row leads to other tables."""
+        query = (
+            "SELECT EXISTS (SELECT 1 FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang WHERE p.oid >= 16384 "
+            "AND p.prorettype <> 'event_trigger'::regtype AND (p.prosrc ~* %s OR NOT l.lanpltrusted AND l.lanname <> 'c') "
+            "AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'))"
         )
-        return not rows or not rows[0][0] or rows[0][1]
+        return self.run(query, [calls_out])[0][0]
+
+    def depends(self, table):
+        """Whether a setting of the session decides what becomes of a row: in a trigger, a policy or a default, or what they name."""
+        query = (
+            "WITH RECURSIVE t(src) AS ((SELECT p.prosrc FROM pg_trigger g JOIN pg_proc p ON p.oid = g.tgfoid WHERE NOT g.tgisinternal "
+            "AND (g.tgrelid = r OR g.tgrelid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = r)) "
+            "UNION SELECT concat(pg_get_expr(polqual, r), pg_get_expr(polwithcheck, r)) FROM pg_policy WHERE polrelid = r "
+            "UNION SELECT pg_get_expr(adbin, r) FROM pg_attrdef WHERE adrelid = r "
+            "UNION SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = r AND contype = 'c' "
+            "UNION SELECT pg_get_viewdef(oid) FROM pg_class WHERE oid = r AND relkind = 'v') "
+            "UNION SELECT p.prosrc FROM t JOIN pg_proc p ON p.oid >= 16384 AND (strpos(lower(t.src), lower(p.proname::text)) > 0 "
+            "OR EXISTS (SELECT 1 FROM pg_trigger g JOIN pg_class c ON c.oid = g.tgrelid WHERE g.tgfoid = p.oid "
+            "AND NOT g.tgisinternal AND strpos(lower(t.src), lower(c.relname::text)) > 0))) "
+            "SELECT EXISTS (SELECT 1 FROM t WHERE src ~* 'current_setting')"
+        )
+        oid = self.run("SELECT to_regclass(%s)::oid", [table])[0][0]
+        return oid is not None and self.run(re.sub(r"\br\b", str(oid), query))[0][0]
 
     def key_of(self, table):
         """The primary key's name and columns."""
@@ -232,9 +268,10 @@ class Trial:
         names, keys = [", ".join("%s::text" % self.quote(each) for each in of) for of in (columns, key)]
         order = ", ".join("%s DESC" % self.quote(each) for each in key)
         where = " AND ".join("%s = %%s" % self.quote(each) for each in key)
+        size = " + ".join("coalesce(octet_length(%s::text), 0)" % self.quote(each) for each in columns)
         at = [[last[each] for each in key]] if last else []
         for values in at + self.run("SELECT %s FROM %s ORDER BY %s LIMIT %d" % (keys, table, order, place))[::-1]:
-            rows = self.run("SELECT %s FROM %s WHERE %s" % (names, table, where), list(values))
+            rows = self.run("SELECT %s FROM %s WHERE %s AND %s < %d" % (names, table, where, size, largest), list(values))
             if rows:
                 return dict(zip(columns, rows[0]))
         return None
@@ -243,8 +280,12 @@ class Trial:
         """What becomes of a query: it is as if it had never been sent."""
         from django.db import Error
 
+        left = int((self.end - time.monotonic()) * 1000)
+        if left < least_ms:
+            return unknown, ""
         self.run("SAVEPOINT rollout_try")
         try:
+            self.run("SELECT set_config('statement_timeout', %s, true)", [str(min(left, statement_ms))])
             with self.connection.cursor() as cursor:
                 if first:
                     cursor.execute(*first)
