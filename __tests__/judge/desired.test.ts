@@ -182,6 +182,32 @@ describe('a desired workload', () => {
   })
 
   test.each([
+    ['name: web', 1],
+    ['name: web, image: other', 1],
+    ['name: web, resources: {limits: {cpu: 100m}}', 0],
+    ['name: web, args: [--preload]', 0],
+    ['name: web, command: [gunicorn]', 0],
+    ['name: web, startupProbe: {exec: {command: [ready]}}', 0],
+  ])('counts no starts of a template that starts otherwise: %s', (container, count) => {
+    const spec = { containers: [{ name: 'web', readinessProbe: {} }] }
+    const seen = {
+      ...pictureOf(),
+      pods: new Map([['a', { ...pod({ started: [0], ready: 4 }), spec }]]),
+    }
+    const templated = (one: string) =>
+      workload(
+        `{kind: Deployment, metadata: {uid: uid-web}, spec: {template: {spec: {containers: [{${one}}]}}}}`,
+      )
+    const written = {
+      workload: id,
+      images,
+      now: templated(container),
+      before: templated('name: web'),
+    }
+    expect(desiredOf(written, seen).starts).toMatchObject({ count })
+  })
+
+  test.each([
     ['{type: Progressing, status: "False", lastTransitionTime: noon}', 'noon'],
     ['{type: Progressing, status: "True", lastTransitionTime: noon}', undefined],
     ['{type: Available, status: "False", lastTransitionTime: noon}', undefined],

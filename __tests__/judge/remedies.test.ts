@@ -141,6 +141,37 @@ describe('a ConfigMap or Secret that is missing', () => {
     })
   })
 
+  const again = (found: Partial<Writers>): Fact => ({
+    ...(writers('Secret', 'keys', found) as Extract<Fact, { is: 'writers' }>),
+    again: true,
+  })
+
+  test.each<[string, readonly Fact[], object]>([
+    [
+      'it is read once more',
+      [],
+      { is: 'wanted', wanted: [{ is: 'writers', kind: 'Secret', name: 'keys', again: true }] },
+    ],
+    ['it has come', [again({})], { is: 'some' }],
+    ['it has not come', [again({ exists: false })], { is: 'none' }],
+    [
+      'it cannot be read',
+      [{ is: 'writers', kind: 'Secret', name: 'keys', found: unreadable, again: true }],
+      { is: 'unseen' },
+    ],
+  ])('when the time is up: %s', (_, more, sought) => {
+    const facts = [groups(), absent, db()]
+    expect(makerOf(missing, [...facts, ...more], true)).toMatchObject(sought)
+    expect(makerOf(missing, facts, false)).toMatchObject({ is: 'none' })
+  })
+
+  test('of many that the pod reads some are not looked at', () => {
+    const names = Array.from({ length: 11 }, (_, i) => `s${i}`)
+    const reads = names.map((name) => ({ kind: 'Secret', name }) as const)
+    const facts = [groups(), ...names.slice(0, 10).map((name) => writers('Secret', name, {}))]
+    expect(makerOf({ ...missing, reads }, facts, true)).toMatchObject({ is: 'unseen' })
+  })
+
   test('what Kubernetes keeps in each namespace is no evidence, and comes by itself', () => {
     const root = { is: 'key', kinds: ['ConfigMap'], reads: missing.reads } as const
     const env = writers('ConfigMap', 'env', {})
@@ -173,7 +204,7 @@ test('facts of the same kind about two objects are two', () => {
   expect(withFact(withFact(newObservations(0), one), other).facts).toEqual([one, other])
 })
 
-const none: Nearby = { scaler: () => undefined, job: () => undefined }
+const none: Nearby = { scaler: () => undefined, room: () => undefined }
 const noCpu = '0/3 nodes are available: 3 Insufficient cpu.'
 
 describe('a pod that fits on no node', () => {
@@ -299,6 +330,7 @@ describe('a pod that fits on no node', () => {
       '0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims. preemption: 0/1 nodes are available.',
       'some',
     ],
+    ['0/1 nodes are available: 1 Insufficient nvidia.com/gpu.', 'some'],
     ['no nodes available to schedule pods', 'some'],
     ['words of a later version', 'some'],
   ])('the scheduler says: %s', (message, is) => {
@@ -336,11 +368,34 @@ describe('a pod that fits on no node', () => {
   })
 })
 
-test('a quota gets room by a pod of a Job alone', () => {
-  expect(roomBy(none)).toMatchObject({ is: 'none' })
-  const job = () => 'pod backup-1'
-  expect(roomBy({ ...none, job })).toEqual({
-    is: 'some',
-    because: 'pod backup-1 makes room when it ends',
+const ofOther = (status: string) =>
+  `pods: {other-1: {of: old, spec: {nodeName: n}, status: {${status}}}}`
+const notReady = 'conditions: [{type: Ready, status: "False"}]'
+
+test.each([
+  ['nothing', 'pods: {web-o: {of: old}}', 'none', /^no pod/],
+  [
+    'a pod of a Job',
+    'pods: {backup-1: {of: old, spec: {nodeName: n, restartPolicy: OnFailure}}}',
+    'some',
+    /^pod backup-1 makes room when it ends$/,
+  ],
+  [
+    "another application's pod, which starts",
+    ofOther(notReady),
+    'some',
+    /^pod other-1 is starting/,
+  ],
+  [
+    '…which restarts',
+    ofOther(`${notReady}, containerStatuses: [{name: a, restartCount: 3}]`),
+    'none',
+    /./,
+  ],
+  ['…which is Ready', ofOther('conditions: [{type: Ready, status: "True"}]'), 'none', /./],
+])('a quota gets room by %s', (_, scene, is, because) => {
+  expect(roomBy(nearby(pictureOf(scene, 1)))).toEqual({
+    is,
+    because: expect.stringMatching(because) as unknown,
   })
 })

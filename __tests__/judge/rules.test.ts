@@ -54,6 +54,13 @@ const runsAgain = (ends: number, code = 1) =>
   `pods: {web-a: {container: {restartCount: ${ends}, lastState: {terminated: {exitCode: ${code}, reason: Error}}}}}`
 
 const noOperators: Read = { is: 'groups', names: { is: 'read', value: ['apps', 'batch'] } }
+const neverCame: Read = {
+  is: 'writers',
+  kind: 'ConfigMap',
+  name: 'env',
+  again: true,
+  found: { is: 'read', value: { exists: false, owners: [], managers: [], annotations: [] } },
+}
 const operators: Read = {
   is: 'groups',
   names: { is: 'read', value: ['apps', 'external-secrets.io'] },
@@ -500,7 +507,7 @@ facts('start and configuration:', [
   },
   {
     name: 'a missing ConfigMap is a failure after 3 s where nothing creates ConfigMaps',
-    read: [noOperators],
+    read: [noOperators, neverCame],
     steps: [
       [1, noEnv, 'waiting: .*configmap "env" not found, 0 s of 3 s: no controller'],
       [3, noEnv, 'waiting'],
@@ -648,6 +655,21 @@ facts('pods that are not created:', [
     steps: [
       [1, quota('old-1: {of: old, ready: false}', 1), 'waiting'],
       [6, quota('old-1: {of: old, ready: false}', 2), 'failed quota'],
+    ],
+  },
+  {
+    name: 'a full quota waits for a starting pod of another application: one that it replaces will end',
+    steps: [
+      [
+        1,
+        quota('x: {metadata: {ownerReferences: []}, ready: false, spec: {nodeName: n}}', 1),
+        'waiting',
+      ],
+      [
+        29,
+        quota('x: {metadata: {ownerReferences: []}, ready: false, spec: {nodeName: n}}', 2),
+        'waiting',
+      ],
     ],
   },
   {

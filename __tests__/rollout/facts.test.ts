@@ -29,6 +29,13 @@ test('the API groups', async () => {
   })
 })
 
+test.each([undefined, {}, { groups: [] }])('no groups at all are no answer', async (answer) => {
+  const cluster = answering({ '/apis': answer })
+  expect(await fetchFact(cluster, handClock(), { is: 'groups' })).toMatchObject({
+    names: { is: 'unreadable' },
+  })
+})
+
 test.each([
   [
     {

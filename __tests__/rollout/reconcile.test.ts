@@ -127,6 +127,14 @@ describe('the state is evaluated', () => {
     expect(seen.looks).toEqual([0, 150])
   })
 
+  test('after a second at the latest: the time of day was set during an evaluation', async () => {
+    const seen = look({ gives: [wait], takes: 3_600_000 })
+    await seen.clock.pass(0)
+    seen.live.change()
+    await seen.clock.pass(2000)
+    expect(seen.looks).toEqual([0, 1000])
+  })
+
   test.each<[string, readonly ReconcileResult<string>[], readonly number[]]>([
     ['when nothing is due', [wait], [0]],
     ['when a grace ends', [{ ...wait, requeueAt: 700 }, wait], [0, 700]],

@@ -21,9 +21,8 @@ export function desiredOf(
   const stale = before === undefined ? undefined : staleProgressing(before)
   const podsBefore = before === undefined ? [] : podsOfWorkload(clusterState, before)
   const seen = withHistory(startsOf(podsBefore), known)
-  // Other probes are met at another time.
-  const isProbedAlike = before !== undefined && same(probesOf(before), probesOf(now))
-  const starts = seen && (isProbedAlike ? seen : { ...seen, count: 0 })
+  const startsAlike = before !== undefined && same(startOf(before), startOf(now))
+  const starts = seen && (startsAlike ? seen : { ...seen, count: 0 })
   const deadNodes =
     workload.kind === 'DaemonSet'
       ? podsBefore.filter(hasLostNode).flatMap(({ spec }) => spec?.nodeName ?? [])
@@ -132,8 +131,16 @@ export function joined(...all: readonly (KnownStarts | undefined)[]): KnownStart
   }
 }
 
-function probesOf(object: WorkloadObject): unknown {
+/** What a start depends on besides the image: other probes are met at another time, less CPU takes longer. */
+function startOf(object: WorkloadObject): unknown {
   return (templateOf(object).spec?.containers ?? []).map(
-    ({ name, readinessProbe = null, startupProbe = null }) => [name, readinessProbe, startupProbe],
+    ({ name, readinessProbe, startupProbe, command, args, resources }) => ({
+      name,
+      readinessProbe: readinessProbe ?? null,
+      startupProbe: startupProbe ?? null,
+      command: command ?? [],
+      args: args ?? [],
+      resources: resources ?? {},
+    }),
   )
 }

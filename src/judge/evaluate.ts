@@ -85,7 +85,7 @@ export function evaluate(
     if (log.wanted) logsWanted.push(log.wanted)
     if (log.pendingUntil !== undefined) requeueTimes.push(log.pendingUntil)
     const { diagnosis } = log
-    const sought = remedyOf(symptom, input)
+    const sought = remedyOf(symptom, since, input)
     if (sought?.is === 'wanted') factsWanted.push(...sought.wanted)
     const byRule =
       log.pendingUntil === undefined
@@ -220,14 +220,22 @@ function atTheEarliest(
  */
 function remedyOf(
   symptom: Symptom,
-  { timeouts, observations: { facts }, nearby }: EvaluationInput,
+  since: number,
+  { timeouts, observations: { facts }, nearby, now }: EvaluationInput,
 ): Sought | undefined {
   const { reason, missing } = symptom
   if (timeouts.graces === 'lengthen' || timeouts.grace[reason] !== undefined) return undefined
-  if (reason === 'ConfigMissing' && missing) return makerOf(missing, facts)
+  if (reason === 'ConfigMissing' && missing)
+    return makerOf(missing, facts, isUp(reason, now - since))
   if (reason === 'Unschedulable') return nodeFor(symptom.message, nearby, facts)
   if (reason === 'Quota') return roomBy(nearby)
   return undefined
+}
+
+/** Returns whether a symptom that nothing can remedy has lasted long enough. */
+function isUp(reason: FailureReason, lasts: number): boolean {
+  const { wait } = RULES[reason]
+  return wait.is === 'by-remedy' && lasts >= wait.none
 }
 
 /** Returns the later of both times, with its own reason. */

@@ -13,14 +13,18 @@ export interface ConfigurationId {
 export type FactWanted =
   /** The names of the API groups: they show which operators are installed. */
   | { readonly is: 'groups' }
-  /** Who created a ConfigMap or Secret, and who changed it. */
-  | ({ readonly is: 'writers' } & ConfigurationId)
+  /** Who created a ConfigMap or Secret, and who changed it. `again`: read once more when its time is up. */
+  | ({ readonly is: 'writers'; readonly again?: true } & ConfigurationId)
   /** What shows that nodes are added as they are needed. */
   | { readonly is: 'nodes' }
 
 export type Fact =
   | { readonly is: 'groups'; readonly names: Read<readonly string[]> }
-  | ({ readonly is: 'writers'; readonly found: Read<Writers> } & ConfigurationId)
+  | ({
+      readonly is: 'writers'
+      readonly found: Read<Writers>
+      readonly again?: true
+    } & ConfigurationId)
   | ({ readonly is: 'nodes' } & NodeFacts)
 
 export interface Writers {
@@ -47,7 +51,8 @@ export interface NodeFacts {
 type Of<T extends { readonly is: string }, Is extends T['is']> = Extract<T, { readonly is: Is }>
 
 export function factKey(fact: FactWanted | Fact): string {
-  return fact.is === 'writers' ? `${fact.is}/${fact.kind}/${fact.name}` : fact.is
+  if (fact.is !== 'writers') return fact.is
+  return `${fact.is}/${fact.kind}/${fact.name}${fact.again ? '/again' : ''}`
 }
 
 /** Returns the fact, if it was read already. */

@@ -8,6 +8,7 @@ import {
   isReady,
   liveOf,
   otherTemplatePods,
+  podsOfLive,
   desiredPods,
 } from './objects.js'
 import type { Live } from './objects.js'
@@ -115,7 +116,12 @@ function contextOf(
     ...input,
     room: () => (room ??= roomOf(clusterState, all())),
     place,
-    nearby: nearby(clusterState),
+    nearby: nearby(clusterState, () =>
+      desiredWorkloads.flatMap(({ workload }) => {
+        const live = liveOf(clusterState, workload)
+        return live ? podsOfLive(clusterState, live) : []
+      }),
+    ),
     recorder,
     stale: now - clusterState.confirmedAt > STALE,
     requeueTimes: [],

@@ -176,12 +176,16 @@ export function podsOf(clusterState: ClusterState, uid: string | undefined): rea
     .sort((one, other) => (one.metadata?.name ?? '').localeCompare(other.metadata?.name ?? ''))
 }
 
-/** Returns the terminating pods of the workload, of any version: their grace period runs. Sorted by name. */
-export function drainingPods(clusterState: ClusterState, live: Live): readonly Pod[] {
+/** Returns all pods of a workload, of any version. */
+export function podsOfLive(clusterState: ClusterState, live: Live): readonly Pod[] {
   const { uid } = live.object.metadata ?? {}
   const sets = setsOf(clusterState, uid).map(({ metadata }) => metadata?.uid)
-  return [uid, ...sets]
-    .flatMap((owner) => allPodsOf(clusterState, owner))
+  return [uid, ...sets].flatMap((owner) => allPodsOf(clusterState, owner))
+}
+
+/** Returns the terminating pods of the workload, of any version: their grace period runs. Sorted by name. */
+export function drainingPods(clusterState: ClusterState, live: Live): readonly Pod[] {
+  return podsOfLive(clusterState, live)
     .filter(({ metadata }) => metadata?.deletionTimestamp !== undefined)
     .sort((one, other) => (one.metadata?.name ?? '').localeCompare(other.metadata?.name ?? ''))
 }

@@ -1,6 +1,7 @@
 /** Whether anything in the cluster may still remedy a symptom. How long that is waited for is in `RULES`. Pure. */
 import type { Event, Pod } from 'kubernetes-types/core/v1'
 import { known, type ConfigurationId, type Fact, type FactWanted, type NodeFacts } from './facts.js'
+import { isReady } from './objects.js'
 import type { ClusterState } from './types.js'
 
 /** `because`: the evidence, as a clause. */
@@ -71,8 +72,16 @@ const ofCluster = ['kube-root-ca.crt', 'openshift-service-ca.crt']
 /** Annotations of controllers that copy objects, and have no kinds. */
 const copied = /(^|\.)emberstack\.com\/|^replicator\.v1\.mittwald\.de\/|^kubed\.appscode\.com\//
 
-/** Returns whether a ConfigMap or Secret may still be created, or get its key. */
-export function makerOf(missing: MissingConfiguration, facts: readonly Fact[]): Sought {
+/**
+ * Returns whether a ConfigMap or Secret may still be created, or get its key.
+ *
+ * @param isUp the time is up in which nothing creates it: what has come meanwhile is not missing.
+ */
+export function makerOf(
+  missing: MissingConfiguration,
+  facts: readonly Fact[],
+  isUp = false,
+): Sought {
   const { kinds, name, reads } = missing
   const what = kinds.map((kind) => `${kind}s`).join(' or ')
   if (name !== undefined && ofCluster.includes(name)) return some('Kubernetes itself creates it')
@@ -85,10 +94,8 @@ export function makerOf(missing: MissingConfiguration, facts: readonly Fact[]): 
     const who = named ? named[1] : `an operator (${operator})`
     return some(`${who} is installed, and may create it`)
   }
-  const likes = reads
-    .filter((one) => kinds.includes(one.kind) && !ofCluster.includes(one.name))
-    .slice(0, mostLooks)
-    .map((one) => ({ is: 'writers', ...one }) as const)
+  const all = reads.filter((one) => kinds.includes(one.kind) && !ofCluster.includes(one.name))
+  const likes = all.slice(0, mostLooks).map((one) => ({ is: 'writers', ...one }) as const)
   const found = likes.map((one) => known(facts, one))
   const wanted = likes.filter((_, i) => !found[i])
   if (wanted.length > 0) return { is: 'wanted', wanted }
@@ -105,7 +112,25 @@ export function makerOf(missing: MissingConfiguration, facts: readonly Fact[]): 
   for (const one of found) {
     if (one?.found.is === 'unreadable') return unseen(unreadable(idOf(one), one.found))
   }
-  return none(`no controller in this cluster creates ${what}`)
+  if (all.length > likes.length) return unseen('the pod reads more than was checked')
+  const late = isUp ? comeMeanwhile(missing, facts) : undefined
+  return late ?? none(`no controller in this cluster creates ${what}`)
+}
+
+/** The kubelet looks again only after a while: who was a little late has created it, and the pod will start. */
+function comeMeanwhile(
+  { is, kinds, name }: MissingConfiguration,
+  facts: readonly Fact[],
+): Sought | undefined {
+  const [kind, other] = kinds
+  if (is !== 'object' || name === undefined || kind === undefined || other) return undefined
+  const wanted = { is: 'writers', kind, name, again: true } as const
+  const now = known(facts, wanted)
+  if (!now) return { is: 'wanted', wanted: [wanted] }
+  if (now.found.is === 'unreadable') return unseen(unreadable(idOf(now), now.found))
+  return now.found.value.exists
+    ? some(`${idOf(now)} exists by now: the kubelet looks again`)
+    : undefined
 }
 
 /** Returns the controller that keeps the object, if one does. */
@@ -128,10 +153,11 @@ function unreadable(what: string, { why }: { readonly why: string }): string {
 
 /**
  * What the scheduler says of a node that will refuse the pod as long as neither node nor pod changes. Everything
- * else may pass: a node that is not ready yet or cordoned, a volume that is being made, what later versions say.
+ * else may pass: a node that is not ready yet or cordoned, a volume that is being made, what later versions say; and
+ * `nvidia.com/gpu`, which a plugin reports some time after its node is ready.
  */
 const lasting =
-  /^(Insufficient \S+|Too many pods|node\(s\) (didn't match Pod's node affinity\/selector|had (untolerated )?taint \{[^}]*\}|didn't have free ports for the requested pod ports|didn't match pod (anti-)?affinity rules|didn't satisfy existing pods anti-affinity rules|didn't match pod topology spread constraints( \(missing required label\))?|had volume node affinity conflict))$/
+  /^(Insufficient [^\s/]+|Too many pods|node\(s\) (didn't match Pod's node affinity\/selector|had (untolerated )?taint \{[^}]*\}|didn't have free ports for the requested pod ports|didn't match pod (anti-)?affinity rules|didn't satisfy existing pods anti-affinity rules|didn't match pod topology spread constraints( \(missing required label\))?|had volume node affinity conflict))$/
 
 /** Taints that the cluster itself sets for a while, or that an autoscaler sets. */
 const passingTaint =
@@ -169,12 +195,13 @@ const nodeKeys =
 export interface Nearby {
   /** What shows that nodes are added as they are needed. */
   readonly scaler: () => string | undefined
-  /** A pod that runs to an end, as those of Jobs do. */
-  readonly job: () => string | undefined
+  /** A pod that makes room: one that runs to an end, or one that takes the place of another once it is Ready. */
+  readonly room: () => string | undefined
 }
 
-export function nearby(clusterState: ClusterState): Nearby {
-  return { scaler: once(() => scalerIn(clusterState)), job: once(() => endingJob(clusterState)) }
+/** @param own the pods of the workloads that are released: what becomes of them is judged elsewhere (`Room`, `Place`). */
+export function nearby(clusterState: ClusterState, own: () => readonly Pod[] = () => []): Nearby {
+  return { scaler: once(() => scalerIn(clusterState)), room: once(() => roomIn(clusterState, own)) }
 }
 
 function once<T>(look: () => T): () => T {
@@ -187,13 +214,13 @@ function once<T>(look: () => T): () => T {
  *
  * @param message the scheduler's.
  */
-export function nodeFor(message: string, { scaler, job }: Nearby, facts: readonly Fact[]): Sought {
+export function nodeFor(message: string, { scaler, room }: Nearby, facts: readonly Fact[]): Sought {
   const passes = passingReason(message)
   if (passes !== undefined) return some(`this may pass: ${passes}`)
   const sign = scaler()
   if (sign !== undefined) return some(sign)
-  const ending = /Insufficient|Too many pods|free ports/.test(message) ? job() : undefined
-  if (ending !== undefined) return some(`${ending} makes room when it ends`)
+  const ending = /Insufficient|Too many pods|free ports/.test(message) ? room() : undefined
+  if (ending !== undefined) return some(ending)
   const [groups, nodes] = [known(facts, { is: 'groups' }), known(facts, { is: 'nodes' })]
   if (!groups || !nodes) {
     const wanted: readonly FactWanted[] = [
@@ -256,26 +283,38 @@ function isOfScaler({ reason = '', source, reportingComponent = '' }: Event): bo
 
 // Quotas
 
-/** Returns whether a pod of the namespace ends by itself, and makes room in its quota. */
-export function roomBy({ job }: Nearby): Remedy {
-  const ending = job()
-  return ending === undefined
-    ? none('no pod of the namespace is about to end')
-    : some(`${ending} makes room when it ends`)
+/** Returns whether a pod of the namespace ends, and makes room in its quota. */
+export function roomBy({ room }: Nearby): Remedy {
+  const ending = room()
+  return ending === undefined ? none('no pod of the namespace is about to end') : some(ending)
 }
 
-/** Returns a pod that runs to an end, as those of Jobs do. */
-function endingJob({ pods }: ClusterState): string | undefined {
-  const job = [...pods.values()].find(endsByItself)
-  return job && `pod ${job.metadata?.name}`
+function roomIn({ pods }: ClusterState, own: () => readonly Pod[]): string | undefined {
+  const holding = [...pods.values()].filter(holdsRoom)
+  const job = holding.find(({ spec }) => isOfJob(spec?.restartPolicy))
+  if (job) return `pod ${job.metadata?.name} makes room when it ends`
+  const released = new Set(own())
+  const starting = holding.find((pod) => !released.has(pod) && isStarting(pod))
+  return (
+    starting && `pod ${starting.metadata?.name} is starting, after which one that it replaces ends`
+  )
 }
 
-function endsByItself({ metadata, spec, status }: Pod): boolean {
+function holdsRoom({ metadata, spec, status }: Pod): boolean {
   return (
     spec?.nodeName !== undefined &&
-    (spec.restartPolicy === 'Never' || spec.restartPolicy === 'OnFailure') &&
     status?.phase !== 'Succeeded' &&
     status?.phase !== 'Failed' &&
     metadata?.deletionTimestamp === undefined
   )
+}
+
+function isOfJob(restartPolicy: string | undefined): boolean {
+  return restartPolicy === 'Never' || restartPolicy === 'OnFailure'
+}
+
+/** Another application of the namespace may be released, too. What restarts comes to no end by itself. */
+function isStarting(pod: Pod): boolean {
+  const { containerStatuses = [] } = pod.status ?? {}
+  return !isReady(pod) && containerStatuses.every(({ restartCount }) => restartCount === 0)
 }

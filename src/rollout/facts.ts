@@ -55,8 +55,11 @@ function reasonOf(error: unknown): string {
   return error instanceof ApiError && error.reason !== '' ? error.reason : messageOf(error)
 }
 
+/** There is no cluster without groups: what answers without any is not known to have none. */
 function groupsOf(list: Answer): readonly string[] {
-  return ((list ?? {}) as { groups?: readonly { name: string }[] }).groups?.map(nameOf) ?? []
+  const { groups = [] } = (list ?? {}) as { readonly groups?: readonly { name: string }[] }
+  if (groups.length === 0) throw new Error('the answer names none')
+  return groups.map(nameOf)
 }
 
 function nameOf({ name }: { readonly name: string }): string {

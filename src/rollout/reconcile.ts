@@ -13,6 +13,8 @@ const mostTries = 2
 const againMs = 300
 /** The pause after an evaluation, in its own time: however much happens, a third of the time is spent on it. */
 const restShare = 2
+/** The longest pause, in ms: the time of day may have been set while it was evaluated. */
+const mostRestMs = 1000
 
 export interface ReconcileContext {
   readonly cluster: Cluster
@@ -94,7 +96,7 @@ class Reconciler<T> {
 
   async #whenDue(): Promise<void> {
     const { clock, signal } = this.context
-    const rest = this.#restsUntil - clock.now()
+    const rest = Math.min(this.#restsUntil - clock.now(), mostRestMs)
     if (rest > 0) await clock.sleep(rest, signal)
     await clock.handled()
   }
