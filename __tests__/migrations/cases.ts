@@ -270,6 +270,20 @@ const withMeta = (constraint: string) =>
 const makes = (constraint: string) => `migrations.AddConstraint("order", ${constraint})`
 const takes = 'migrations.RemoveConstraint("order", "kept")'
 const refOnce = 'fields=["note"], condition=models.Q(ref="x")'
+/** One of each kind is played in `make test`, the others in `make test-long`. */
+const often = new Set([
+  'without its condition',
+  'NULL no longer equal to NULL',
+  'at once instead of at the end',
+  'an index by SQL, built again',
+  'another check under its name',
+  'a check that takes more values',
+  'the same check by SQL',
+  'a check that refuses NULL',
+  'a check that NULL passes',
+  'unique with its database default',
+])
+const seldomOf = (name: string) => (often.has(name) ? {} : { seldom: true as const })
 /** A constraint that is taken away, and one that takes its place, often under the same name. */
 const anew = (
   rows: readonly (readonly [
@@ -285,6 +299,7 @@ const anew = (
     const made = isOwn ? (becomes.was ?? makes(was)) : makes(was)
     return {
       name: `a constraint made anew: ${name}`,
+      ...seldomOf(name),
       since: 3.1,
       old: isOwn && becomes.was !== undefined ? base : withMeta(was),
       new: isOwn ? base : withMeta(becomes),
@@ -569,6 +584,7 @@ const overNew = (
 ) =>
   rows.map(([name, operations, running, more]): Case => ({
     name: `a constraint over a new column: ${name}`,
+    ...seldomOf(name),
     old: base,
     new: withColour(red),
     migrations: next(operations, 'import django\n'),
