@@ -79,9 +79,9 @@ const d=new Map
 const w=l.map(e=>new a(e,this.options))
 for(const e of w){if(isNullSet(e))return[e]
 d.set(e.value,e)}if(d.size>1&&d.has(""))d.delete("")
-const I=[...d.values()]
-o.set(n,I)
-return I}intersects(e,t){if(!(e instanceof Range))throw new TypeError("a Range is required")
+const y=[...d.values()]
+o.set(n,y)
+return y}intersects(e,t){if(!(e instanceof Range))throw new TypeError("a Range is required")
 return this.set.some(n=>isSatisfiable(n,t)&&e.set.some(e=>isSatisfiable(e,t)&&n.every(n=>e.every(e=>n.intersects(e,t)))))}test(e){if(!e)return false
 if(typeof e==="string")try{e=new l(e,this.options)}catch(e){return false}for(let t=0;t<this.set.length;t++)if(testSet(this.set[t],e,this.options))return true
 return false}}e.exports=Range
@@ -440,16 +440,16 @@ const p=n(8469)
 const m=n(2173)
 const E=n(4493)
 const w=n(7648)
-const I=n(9872)
-const y=n(7192)
+const y=n(9872)
+const I=n(7192)
 const B=n(6599)
 const Q=n(1491)
 const b=n(5082)
 const v=n(4974)
 const k=n(1236)
 const S=n(6717)
-const T=n(8646)
-const R=n(5385)
+const R=n(8646)
+const T=n(5385)
 const D=n(6114)
 const O=n(9379)
 const F=n(6782)
@@ -461,11 +461,11 @@ const x=n(1866)
 const P=n(7118)
 const G=n(280)
 const H=n(2276)
-const j=n(5213)
-const $=n(3465)
+const J=n(5213)
+const j=n(3465)
 const V=n(2028)
-const J=n(1489)
-e.exports={parse:a,valid:c,clean:l,inc:A,diff:u,major:d,minor:h,patch:f,prerelease:g,compare:p,rcompare:m,compareLoose:E,compareBuild:w,sort:I,rsort:y,gt:B,lt:Q,eq:b,neq:v,gte:k,lte:S,cmp:T,coerce:R,truncate:D,Comparator:O,Range:F,satisfies:N,toComparators:M,maxSatisfying:L,minSatisfying:U,minVersion:x,validRange:P,outside:G,gtr:H,ltr:j,intersects:$,simplifyRange:V,subset:J,SemVer:o,re:s.re,src:s.src,tokens:s.t,SEMVER_SPEC_VERSION:r.SEMVER_SPEC_VERSION,RELEASE_TYPES:r.RELEASE_TYPES,compareIdentifiers:i.compareIdentifiers,rcompareIdentifiers:i.rcompareIdentifiers}},5101:e=>{const t="2.0.0"
+const Y=n(1489)
+e.exports={parse:a,valid:c,clean:l,inc:A,diff:u,major:d,minor:h,patch:f,prerelease:g,compare:p,rcompare:m,compareLoose:E,compareBuild:w,sort:y,rsort:I,gt:B,lt:Q,eq:b,neq:v,gte:k,lte:S,cmp:R,coerce:T,truncate:D,Comparator:O,Range:F,satisfies:N,toComparators:M,maxSatisfying:L,minSatisfying:U,minVersion:x,validRange:P,outside:G,gtr:H,ltr:J,intersects:j,simplifyRange:V,subset:Y,SemVer:o,re:s.re,src:s.src,tokens:s.t,SEMVER_SPEC_VERSION:r.SEMVER_SPEC_VERSION,RELEASE_TYPES:r.RELEASE_TYPES,compareIdentifiers:i.compareIdentifiers,rcompareIdentifiers:i.rcompareIdentifiers}},5101:e=>{const t="2.0.0"
 const n=256
 const s=Number.MAX_SAFE_INTEGER||9007199254740991
 const r=16
@@ -911,8 +911,8 @@ const p=n(7365)
 const m=n(7501)
 const E=n(4004)
 const w=n(2429)
-const I=n(7816)
-const{getGlobalDispatcher:y,setGlobalDispatcher:B}=n(2581)
+const y=n(7816)
+const{getGlobalDispatcher:I,setGlobalDispatcher:B}=n(2581)
 const Q=n(8155)
 const b=n(8754)
 const v=n(5092)
@@ -938,7 +938,7 @@ if(n&&n.path!=null){if(typeof n.path!=="string")throw new h("invalid opts.path")
 let e=n.path
 if(!n.path.startsWith("/"))e=`/${e}`
 t=new URL(d.parseOrigin(t).origin+e)}else{if(!n)n=typeof t==="object"?t:{}
-t=d.parseURL(t)}const{agent:r,dispatcher:o=y()}=n
+t=d.parseURL(t)}const{agent:r,dispatcher:o=I()}=n
 if(r)throw new h("unsupported opts.agent. Did you mean opts.client?")
 return e.call(o,{...n,origin:t.origin,path:t.search?`${t.pathname}${t.search}`:t.pathname,method:n.method||(n.body?"PUT":"GET")},s)}}0
 0
@@ -951,12 +951,12 @@ n(9967).Request
 n(5910).FormData
 globalThis.File??n(4573).File
 n(8355).FileReader
-const{setGlobalOrigin:S,getGlobalOrigin:T}=n(1059)
+const{setGlobalOrigin:S,getGlobalOrigin:R}=n(1059)
 0
 0
-const{CacheStorage:R}=n(3245)
+const{CacheStorage:T}=n(3245)
 const{kConstruct:D}=n(109)
-new R(D)
+new T(D)
 const{deleteCookie:O,getCookies:F,getSetCookies:N,setCookie:M}=n(9061)
 0
 0
@@ -1381,11 +1381,11 @@ w=l.connect({highWaterMark:16384,...f,servername:h,session:a,localAddress:p,ALPN
 w.on("session",function(e){g.set(s,e)})}else{r(!m,"httpSocket can only be sent on TLS update")
 A=A||80
 w=s.connect({highWaterMark:64*1024,...f,localAddress:p,port:A,host:t})}if(f.keepAlive==null||f.keepAlive){const e=f.keepAliveInitialDelay===void 0?6e4:f.keepAliveInitialDelay
-w.setKeepAlive(true,e)}const I=u(new WeakRef(w),{timeout:c,hostname:t,port:A})
-w.setNoDelay(true).once(a==="https:"?"secureConnect":"connect",function(){queueMicrotask(I)
+w.setKeepAlive(true,e)}const y=u(new WeakRef(w),{timeout:c,hostname:t,port:A})
+w.setNoDelay(true).once(a==="https:"?"secureConnect":"connect",function(){queueMicrotask(y)
 if(E){const e=E
 E=null
-e(null,this)}}).on("error",function(e){queueMicrotask(I)
+e(null,this)}}).on("error",function(e){queueMicrotask(y)
 if(E){const t=E
 E=null
 t(e)}})
@@ -1526,18 +1526,18 @@ this.code="UND_ERR_BPL_MISSING_UPSTREAM"}static[Symbol.hasInstance](e){return e&
 class HTTPParserError extends Error{constructor(e,t,n){super(e)
 this.name="HTTPParserError"
 this.code=t?`HPE_${t}`:void 0
-this.data=n?n.toString():void 0}static[Symbol.hasInstance](e){return e&&e[w]===true}[w]=true}const I=Symbol.for("undici.error.UND_ERR_RES_EXCEEDED_MAX_SIZE")
+this.data=n?n.toString():void 0}static[Symbol.hasInstance](e){return e&&e[w]===true}[w]=true}const y=Symbol.for("undici.error.UND_ERR_RES_EXCEEDED_MAX_SIZE")
 class ResponseExceededMaxSizeError extends UndiciError{constructor(e){super(e)
 this.name="ResponseExceededMaxSizeError"
 this.message=e||"Response content exceeded max size"
-this.code="UND_ERR_RES_EXCEEDED_MAX_SIZE"}static[Symbol.hasInstance](e){return e&&e[I]===true}[I]=true}const y=Symbol.for("undici.error.UND_ERR_REQ_RETRY")
+this.code="UND_ERR_RES_EXCEEDED_MAX_SIZE"}static[Symbol.hasInstance](e){return e&&e[y]===true}[y]=true}const I=Symbol.for("undici.error.UND_ERR_REQ_RETRY")
 class RequestRetryError extends UndiciError{constructor(e,t,{headers:n,data:s}){super(e)
 this.name="RequestRetryError"
 this.message=e||"Request retry error"
 this.code="UND_ERR_REQ_RETRY"
 this.statusCode=t
 this.data=s
-this.headers=n}static[Symbol.hasInstance](e){return e&&e[y]===true}[y]=true}const B=Symbol.for("undici.error.UND_ERR_RESPONSE")
+this.headers=n}static[Symbol.hasInstance](e){return e&&e[I]===true}[I]=true}const B=Symbol.for("undici.error.UND_ERR_RESPONSE")
 class ResponseError extends UndiciError{constructor(e,t,{headers:n,data:s}){super(e)
 this.name="ResponseError"
 this.message=e||"Response error"
@@ -1558,11 +1558,11 @@ const o=n(4589)
 const{isValidHTTPToken:i,isValidHeaderValue:a,isStream:c,destroy:l,isBuffer:A,isFormDataLike:u,isIterable:d,isBlobLike:h,buildURL:f,validateHandler:g,getServerName:p,normalizedMethodRecords:m}=n(3440)
 const{channels:E}=n(2414)
 const{headerNameLowerCasedRecord:w}=n(735)
-const I=/[^\u0021-\u00ff]/
-const y=Symbol("handler")
-class Request{constructor(e,{path:t,method:n,body:r,headers:o,query:w,idempotent:B,blocking:Q,upgrade:b,headersTimeout:v,bodyTimeout:k,reset:S,throwOnError:T,expectContinue:R,servername:D},O){if(typeof t!=="string")throw new s("path must be a string")
+const y=/[^\u0021-\u00ff]/
+const I=Symbol("handler")
+class Request{constructor(e,{path:t,method:n,body:r,headers:o,query:w,idempotent:B,blocking:Q,upgrade:b,headersTimeout:v,bodyTimeout:k,reset:S,throwOnError:R,expectContinue:T,servername:D},O){if(typeof t!=="string")throw new s("path must be a string")
 else if(t[0]!=="/"&&!(t.startsWith("http://")||t.startsWith("https://"))&&n!=="CONNECT")throw new s("path must be an absolute URL or start with a slash")
-else if(I.test(t))throw new s("invalid request path")
+else if(y.test(t))throw new s("invalid request path")
 if(typeof n!=="string")throw new s("method must be a string")
 else if(m[n]===void 0&&!i(n))throw new s("invalid request method")
 if(b&&typeof b!=="string")throw new s("upgrade must be a string")
@@ -1570,10 +1570,10 @@ if(b&&!a(b))throw new s("invalid upgrade header")
 if(v!=null&&(!Number.isFinite(v)||v<0))throw new s("invalid headersTimeout")
 if(k!=null&&(!Number.isFinite(k)||k<0))throw new s("invalid bodyTimeout")
 if(S!=null&&typeof S!=="boolean")throw new s("invalid reset")
-if(R!=null&&typeof R!=="boolean")throw new s("invalid expectContinue")
+if(T!=null&&typeof T!=="boolean")throw new s("invalid expectContinue")
 this.headersTimeout=v
 this.bodyTimeout=k
-this.throwOnError=T===true
+this.throwOnError=R===true
 this.method=n
 this.abort=null
 if(r==null)this.body=null
@@ -1600,30 +1600,30 @@ this.host=null
 this.contentLength=null
 this.contentType=null
 this.headers=[]
-this.expectContinue=R!=null?R:false
+this.expectContinue=T!=null?T:false
 if(Array.isArray(o)){if(o.length%2!==0)throw new s("headers array must be even")
 for(let e=0;e<o.length;e+=2)processHeader(this,o[e],o[e+1])}else if(o&&typeof o==="object")if(o[Symbol.iterator])for(const e of o){if(!Array.isArray(e)||e.length!==2)throw new s("headers must be in key-value pair format")
 processHeader(this,e[0],e[1])}else{const e=Object.keys(o)
 for(let t=0;t<e.length;++t)processHeader(this,e[t],o[e[t]])}else if(o!=null)throw new s("headers must be an object or an array")
 g(O,n,b)
 this.servername=D||p(this.host)
-this[y]=O
-if(E.create.hasSubscribers)E.create.publish({request:this})}onBodySent(e){if(this[y].onBodySent)try{return this[y].onBodySent(e)}catch(e){this.abort(e)}}onRequestSent(){if(E.bodySent.hasSubscribers)E.bodySent.publish({request:this})
-if(this[y].onRequestSent)try{return this[y].onRequestSent()}catch(e){this.abort(e)}}onConnect(e){o(!this.aborted)
+this[I]=O
+if(E.create.hasSubscribers)E.create.publish({request:this})}onBodySent(e){if(this[I].onBodySent)try{return this[I].onBodySent(e)}catch(e){this.abort(e)}}onRequestSent(){if(E.bodySent.hasSubscribers)E.bodySent.publish({request:this})
+if(this[I].onRequestSent)try{return this[I].onRequestSent()}catch(e){this.abort(e)}}onConnect(e){o(!this.aborted)
 o(!this.completed)
 if(this.error)e(this.error)
 else{this.abort=e
-return this[y].onConnect(e)}}onResponseStarted(){return this[y].onResponseStarted?.()}onHeaders(e,t,n,s){o(!this.aborted)
+return this[I].onConnect(e)}}onResponseStarted(){return this[I].onResponseStarted?.()}onHeaders(e,t,n,s){o(!this.aborted)
 o(!this.completed)
 if(E.headers.hasSubscribers)E.headers.publish({request:this,response:{statusCode:e,headers:t,statusText:s}})
-try{return this[y].onHeaders(e,t,n,s)}catch(e){this.abort(e)}}onData(e){o(!this.aborted)
+try{return this[I].onHeaders(e,t,n,s)}catch(e){this.abort(e)}}onData(e){o(!this.aborted)
 o(!this.completed)
-try{return this[y].onData(e)}catch(e){this.abort(e)
+try{return this[I].onData(e)}catch(e){this.abort(e)
 return false}}onUpgrade(e,t,n,s=""){this.onFinally()
 o(!this.aborted)
 o(!this.completed)
 if(e!==null)this.#e(e,t,s)
-const r=this[y].onUpgrade(e,t,n)
+const r=this[I].onUpgrade(e,t,n)
 if(!this.aborted){this.completed=true
 if(e!==null)this.#t()}return r}onUpgradeResponse(e,t,n,s=""){o(!this.aborted)
 o(this.completed)
@@ -1634,11 +1634,11 @@ if(E.error.hasSubscribers)E.error.publish({request:this,error:e})}#e(e,t,n){if(E
 o(!this.aborted)
 this.completed=true
 if(E.trailers.hasSubscribers)E.trailers.publish({request:this,trailers:e})
-try{return this[y].onComplete(e)}catch(e){this.onError(e)}}onError(e){this.onFinally()
+try{return this[I].onComplete(e)}catch(e){this.onError(e)}}onError(e){this.onFinally()
 if(E.error.hasSubscribers)E.error.publish({request:this,error:e})
 if(this.aborted)return
 this.aborted=true
-return this[y].onError(e)}onFinally(){if(this.errorHandler){this.body.off("error",this.errorHandler)
+return this[I].onError(e)}onFinally(){if(this.errorHandler){this.body.off("error",this.errorHandler)
 this.errorHandler=null}if(this.endHandler){this.body.off("end",this.endHandler)
 this.endHandler=null}}addHeader(e,t){processHeader(this,e,t)
 return this}}function processHeader(e,t,n){if(n&&typeof n==="object"&&!Array.isArray(n))throw new s(`invalid ${t} header`)
@@ -1756,8 +1756,8 @@ else if(isBuffer(e))return e.byteLength
 return null}function isDestroyed(e){return e&&!!(e.destroyed||e[r]||l.isDestroyed?.(e))}function destroy(e,t){if(e==null||!isStream(e)||isDestroyed(e))return
 if(typeof e.destroy==="function"){if(Object.getPrototypeOf(e).constructor===c)e.socket=null
 e.destroy(t)}else if(t)queueMicrotask(()=>{e.emit("error",t)})
-if(e.destroyed!==true)e[r]=true}const I=/timeout=(\d+)/
-function parseKeepAliveTimeout(e){const t=e.toString().match(I)
+if(e.destroyed!==true)e[r]=true}const y=/timeout=(\d+)/
+function parseKeepAliveTimeout(e){const t=e.toString().match(y)
 return t?parseInt(t[1],10)*1e3:null}function headerNameToString(e){return typeof e==="string"?p[e]??e.toLowerCase():m.lookup(e)??e.toString("latin1").toLowerCase()}function bufferToLowerCasedHeaderName(e){return m.lookup(e)??e.toString("latin1").toLowerCase()}function parseHeaders(e,t){if(t===void 0)t={}
 for(let n=0;n<e.length;n+=2){const s=headerNameToString(e[n])
 let r=t[s]
@@ -1794,9 +1794,9 @@ e.byobRequest?.respond(0)})
 else{const t=Buffer.isBuffer(s)?s:Buffer.from(s)
 if(t.byteLength)e.enqueue(new Uint8Array(t))}return e.desiredSize>0},async cancel(e){await t.return()},type:"bytes"})}function isFormDataLike(e){return e&&typeof e==="object"&&typeof e.append==="function"&&typeof e.delete==="function"&&typeof e.get==="function"&&typeof e.getAll==="function"&&typeof e.has==="function"&&typeof e.set==="function"&&e[Symbol.toStringTag]==="FormData"}function addAbortListener(e,t){if("addEventListener"in e){e.addEventListener("abort",t,{once:true})
 return()=>e.removeEventListener("abort",t)}e.addListener("abort",t)
-return()=>e.removeListener("abort",t)}const y=typeof String.prototype.toWellFormed==="function"
+return()=>e.removeListener("abort",t)}const I=typeof String.prototype.toWellFormed==="function"
 const B=typeof String.prototype.isWellFormed==="function"
-function toUSVString(e){return y?`${e}`.toWellFormed():d.toUSVString(e)}function isUSVString(e){return B?`${e}`.isWellFormed():toUSVString(e)===`${e}`}function isTokenCharCode(e){switch(e){case 34:case 40:case 41:case 44:case 47:case 58:case 59:case 60:case 61:case 62:case 63:case 64:case 91:case 92:case 93:case 123:case 125:return false
+function toUSVString(e){return I?`${e}`.toWellFormed():d.toUSVString(e)}function isUSVString(e){return B?`${e}`.isWellFormed():toUSVString(e)===`${e}`}function isTokenCharCode(e){switch(e){case 34:case 40:case 41:case 44:case 47:case 58:case 59:case 60:case 61:case 62:case 63:case 64:case 91:case 92:case 93:case 123:case 125:return false
 default:return e>=33&&e<=126}}function isValidHTTPToken(e){if(e.length===0)return false
 for(let t=0;t<e.length;++t)if(!isTokenCharCode(e.charCodeAt(t)))return false
 return true}const Q=/[^\t\x20-\x7e\x80-\xff]/
@@ -1825,8 +1825,8 @@ const p=Symbol("onDisconnect")
 const m=Symbol("onConnectionError")
 const E=Symbol("maxRedirections")
 const w=Symbol("onDrain")
-const I=Symbol("factory")
-const y=Symbol("options")
+const y=Symbol("factory")
+const I=Symbol("options")
 function defaultFactory(e,t){return t&&t.connections===1?new d(e,t):new u(e,t)}class Agent extends A{constructor({factory:e=defaultFactory,maxRedirections:t=0,connect:n,tls:o,...i}={}){if(typeof e!=="function")throw new s("factory must be a function.")
 if(n!=null&&typeof n!=="function"&&typeof n!=="object")throw new s("connect must be a function or an object")
 if(!Number.isInteger(t)||t<0)throw new s("maxRedirections must be a positive number")
@@ -1834,10 +1834,10 @@ super(i)
 if(n&&typeof n!=="function")n={...n}
 if(o&&typeof o!=="function")o={...o}
 this[l]=i.interceptors?.Agent&&Array.isArray(i.interceptors.Agent)?i.interceptors.Agent:[f({maxRedirections:t})]
-this[y]={...h.deepClone(i),connect:n,tls:o}
-this[y].interceptors=i.interceptors?{...i.interceptors}:void 0
+this[I]={...h.deepClone(i),connect:n,tls:o}
+this[I].interceptors=i.interceptors?{...i.interceptors}:void 0
 this[E]=t
-this[I]=e
+this[y]=e
 this[r]=new Map
 this[w]=(e,t)=>{this.emit("drain",e,[this,...t])}
 this[g]=(e,t)=>{this.emit("connect",e,[this,...t])}
@@ -1848,7 +1848,7 @@ return e}[c](e,t){let n
 if(e.origin&&(typeof e.origin==="string"||e.origin instanceof URL))n=String(e.origin)
 else throw new s("opts.origin must be a non-empty string or URL.")
 let o=this[r].get(n)
-if(!o){o=this[I](e.origin,this[y]).on("drain",this[w]).on("connect",this[g]).on("disconnect",this[p]).on("connectionError",this[m])
+if(!o){o=this[y](e.origin,this[I]).on("drain",this[w]).on("connect",this[g]).on("disconnect",this[p]).on("connectionError",this[m])
 this[r].set(n,o)}return o.dispatch(e,t)}async[i](){const e=[]
 for(const t of this[r].values())e.push(t.close())
 this[r].clear()
@@ -1865,8 +1865,8 @@ const p=Symbol("options")
 const m=Symbol("kGreatestCommonDivisor")
 const E=Symbol("kCurrentWeight")
 const w=Symbol("kIndex")
-const I=Symbol("kWeight")
-const y=Symbol("kMaxWeightPerServer")
+const y=Symbol("kWeight")
+const I=Symbol("kMaxWeightPerServer")
 const B=Symbol("kErrorPenalty")
 function getGreatestCommonDivisor(e,t){if(e===0)return t
 while(t!==0){const n=t
@@ -1875,7 +1875,7 @@ e=n}return e}function defaultFactory(e,t){return new u(e,t)}class BalancedPool e
 this[p]=n
 this[w]=-1
 this[E]=0
-this[y]=this[p].maxWeightPerServer||100
+this[I]=this[p].maxWeightPerServer||100
 this[B]=this[p].errorPenalty||15
 if(!Array.isArray(e))e=[e]
 if(typeof t!=="function")throw new r("factory must be a function.")
@@ -1886,16 +1886,16 @@ this._updateBalancedPoolStats()}addUpstream(e){const t=f(e).origin
 if(this[i].find(e=>e[d].origin===t&&e.closed!==true&&e.destroyed!==true))return this
 const n=this[g](t,Object.assign({},this[p]))
 this[c](n)
-n.on("connect",()=>{n[I]=Math.min(this[y],n[I]+this[B])})
-n.on("connectionError",()=>{n[I]=Math.max(1,n[I]-this[B])
+n.on("connect",()=>{n[y]=Math.min(this[I],n[y]+this[B])})
+n.on("connectionError",()=>{n[y]=Math.max(1,n[y]-this[B])
 this._updateBalancedPoolStats()})
 n.on("disconnect",(...e)=>{const t=e[2]
-if(t&&t.code==="UND_ERR_SOCKET"){n[I]=Math.max(1,n[I]-this[B])
+if(t&&t.code==="UND_ERR_SOCKET"){n[y]=Math.max(1,n[y]-this[B])
 this._updateBalancedPoolStats()}})
-for(const e of this[i])e[I]=this[y]
+for(const e of this[i])e[y]=this[I]
 this._updateBalancedPoolStats()
 return this}_updateBalancedPoolStats(){let e=0
-for(let t=0;t<this[i].length;t++)e=getGreatestCommonDivisor(this[i][t][I],e)
+for(let t=0;t<this[i].length;t++)e=getGreatestCommonDivisor(this[i][t][y],e)
 this[m]=e}removeUpstream(e){const t=f(e).origin
 const n=this[i].find(e=>e[d].origin===t&&e.closed!==true&&e.destroyed!==true)
 if(n)this[l](n)
@@ -1908,16 +1908,16 @@ let n=0
 let r=this[i].findIndex(e=>!e[a])
 while(n++<this[i].length){this[w]=(this[w]+1)%this[i].length
 const e=this[i][this[w]]
-if(e[I]>this[i][r][I]&&!e[a])r=this[w]
+if(e[y]>this[i][r][y]&&!e[a])r=this[w]
 if(this[w]===0){this[E]=this[E]-this[m]
-if(this[E]<=0)this[E]=this[y]}if(e[I]>=this[E]&&!e[a])return e}this[E]=this[i][r][I]
+if(this[E]<=0)this[E]=this[I]}if(e[y]>=this[E]&&!e[a])return e}this[E]=this[i][r][y]
 this[w]=r
 return this[i][r]}}e.exports=BalancedPool},637:(e,t,n)=>{const s=n(4589)
 const r=n(3440)
 const{channels:o}=n(2414)
 const i=n(6603)
 const{RequestContentLengthMismatchError:a,ResponseContentLengthMismatchError:c,RequestAbortedError:l,InvalidArgumentError:A,HeadersTimeoutError:u,HeadersOverflowError:d,SocketError:h,InformationalError:f,BodyTimeoutError:g,HTTPParserError:p,ResponseExceededMaxSizeError:m}=n(8707)
-const{kUrl:E,kReset:w,kClient:I,kParser:y,kBlocking:B,kRunning:Q,kPending:b,kSize:v,kWriting:k,kQueue:S,kNoRef:T,kKeepAliveDefaultTimeout:R,kHostHeader:D,kPendingIdx:O,kRunningIdx:F,kError:N,kPipelining:M,kSocket:L,kKeepAliveTimeoutValue:U,kMaxHeadersSize:x,kKeepAliveMaxTimeout:P,kKeepAliveTimeoutThreshold:G,kHeadersTimeout:H,kBodyTimeout:j,kStrictContentLength:$,kMaxRequests:V,kCounter:J,kMaxResponseSize:Y,kOnError:W,kResume:q,kHTTPContext:_}=n(6443)
+const{kUrl:E,kReset:w,kClient:y,kParser:I,kBlocking:B,kRunning:Q,kPending:b,kSize:v,kWriting:k,kQueue:S,kNoRef:R,kKeepAliveDefaultTimeout:T,kHostHeader:D,kPendingIdx:O,kRunningIdx:F,kError:N,kPipelining:M,kSocket:L,kKeepAliveTimeoutValue:U,kMaxHeadersSize:x,kKeepAliveMaxTimeout:P,kKeepAliveTimeoutThreshold:G,kHeadersTimeout:H,kBodyTimeout:J,kStrictContentLength:j,kMaxRequests:V,kCounter:Y,kMaxResponseSize:$,kOnError:W,kResume:q,kHTTPContext:_}=n(6443)
 const z=n(2824)
 const K=Buffer.alloc(0)
 const Z=Buffer[Symbol.species]
@@ -1973,7 +1973,7 @@ this.bytesRead=0
 this.keepAlive=""
 this.contentLength=""
 this.connection=""
-this.maxResponseSize=e[Y]}setTimeout(e,t){if(e!==this.timeoutValue||t&de^this.timeoutType&de){if(this.timeout){i.clearTimeout(this.timeout)
+this.maxResponseSize=e[$]}setTimeout(e,t){if(e!==this.timeoutValue||t&de^this.timeoutType&de){if(this.timeout){i.clearTimeout(this.timeout)
 this.timeout=null}if(e)if(t&de)this.timeout=i.setFastTimeout(onParserTimeout,e,new WeakRef(this))
 else{this.timeout=setTimeout(onParserTimeout,e,new WeakRef(this))
 this.timeout.unref()}this.timeoutValue=e}else if(this.timeout)if(this.timeout.refresh)this.timeout.refresh()
@@ -2054,9 +2054,9 @@ this.shouldKeepAlive=null
 this.headers=[]
 this.headersSize=0
 o.unshift(e)
-o[y].destroy()
-o[y]=null
+o[I].destroy()
 o[I]=null
+o[y]=null
 o[N]=null
 ee(o)
 n[L]=null
@@ -2076,7 +2076,7 @@ return-1}if(t&&!l.upgrade){r.destroy(i,new h("bad upgrade",r.getSocketInfo(i)))
 return-1}s(this.timeoutType===he)
 this.statusCode=e
 this.shouldKeepAlive=n||l.method==="HEAD"&&!i[w]&&this.connection.toLowerCase()==="keep-alive"
-if(this.statusCode>=200){const e=l.bodyTimeout!=null?l.bodyTimeout:o[j]
+if(this.statusCode>=200){const e=l.bodyTimeout!=null?l.bodyTimeout:o[J]
 this.setTimeout(e,fe)}else if(this.timeout)if(this.timeout.refresh)this.timeout.refresh()
 if(l.method==="CONNECT"){s(o[Q]===1)
 this.upgrade=true
@@ -2088,7 +2088,7 @@ this.headersSize=0
 if(this.shouldKeepAlive&&o[M]){const e=this.keepAlive?r.parseKeepAliveTimeout(this.keepAlive):null
 if(e!=null){const t=Math.min(e-o[G],o[P])
 if(t<=0)i[w]=true
-else o[U]=t}else o[U]=o[R]}else i[w]=true
+else o[U]=t}else o[U]=o[T]}else i[w]=true
 const A=l.onHeaders(e,a,this.resume,c)===false
 if(l.aborted)return-1
 if(l.method==="HEAD")return 1
@@ -2133,31 +2133,31 @@ if(n===he){if(!t[k]||t.writableNeedDrain||o[Q]>1){s(!i,"cannot be paused while w
 r.destroy(t,new u)}}else if(n===fe){if(!i)r.destroy(t,new g)}else if(n===ge){s(o[Q]===0&&o[U])
 r.destroy(t,new f("socket idle timeout"))}}async function connectH1(e,t){e[L]=t
 if(!oe){oe=await ie
-ie=null}t[T]=false
+ie=null}t[R]=false
 t[k]=false
 t[w]=false
 t[B]=false
 t[te]=0
 t[ne]=null
 t[se]=false
-t[y]=new Parser(e,t,oe)
-X(t,"error",function(e){const t=this[y]
+t[I]=new Parser(e,t,oe)
+X(t,"error",function(e){const t=this[I]
 if(e.code==="ECONNRESET"&&t.statusCode&&!t.shouldKeepAlive){const e=t.finish()
 if(e){this[N]=e
-this[I][W](e)}return}this[N]=e
-this[I][W](e)})
-X(t,"readable",function(){const e=this[y]
+this[y][W](e)}return}this[N]=e
+this[y][W](e)})
+X(t,"readable",function(){const e=this[I]
 if(e)e.readMore()})
-X(t,"end",function(){const e=this[y]
+X(t,"end",function(){const e=this[I]
 if(e.statusCode&&!e.shouldKeepAlive){const t=e.finish()
 if(t)r.destroy(this,t)
 return}r.destroy(this,new h("other side closed",r.getSocketInfo(this)))})
-X(t,"close",function(){const e=this[I]
-const t=this[y]
+X(t,"close",function(){const e=this[y]
+const t=this[I]
 clearIdleSocketValidation(this)
 if(t){if(!this[N]&&t.statusCode&&!t.shouldKeepAlive)this[N]=t.finish()||this[N]
-this[y].destroy()
-this[y]=null}const n=this[N]||new h("closed",r.getSocketInfo(this))
+this[I].destroy()
+this[I]=null}const n=this[N]||new h("closed",r.getSocketInfo(this))
 e[L]=null
 e[_]=null
 if(e.destroyed){s(e[b]===0)
@@ -2180,19 +2180,19 @@ e[ne]=null}e[te]=0}function scheduleIdleSocketValidation(e,t){t[te]=1
 t[ne]=setImmediate(()=>{t[ne]=null
 t[te]=2
 if(e[L]===t&&!t.destroyed)e[q]()})}function resumeH1(e){const t=e[L]
-if(t&&!t.destroyed){if(e[v]===0){if(!t[T]&&t.unref){t.unref()
-t[T]=true}}else if(t[T]&&t.ref){t.ref()
-t[T]=false}if(e[Q]===0&&e[b]>0&&t[se]){if(t[te]===0){scheduleIdleSocketValidation(e,t)
-t[y].readMore()
+if(t&&!t.destroyed){if(e[v]===0){if(!t[R]&&t.unref){t.unref()
+t[R]=true}}else if(t[R]&&t.ref){t.ref()
+t[R]=false}if(e[Q]===0&&e[b]>0&&t[se]){if(t[te]===0){scheduleIdleSocketValidation(e,t)
+t[I].readMore()
 if(t.destroyed)return
-return}if(t[te]===1){t[y].readMore()
+return}if(t[te]===1){t[I].readMore()
 if(t.destroyed)return
-return}}if(e[Q]===0){t[y].readMore()
-if(t.destroyed)return}if(e[v]===0){if(t[y].timeoutType!==ge)t[y].setTimeout(e[U],ge)}else if(e[Q]>0&&t[y].statusCode<200)if(t[y].timeoutType!==he){const n=e[S][e[F]]
+return}}if(e[Q]===0){t[I].readMore()
+if(t.destroyed)return}if(e[v]===0){if(t[I].timeoutType!==ge)t[I].setTimeout(e[U],ge)}else if(e[Q]>0&&t[I].statusCode<200)if(t[I].timeoutType!==he){const n=e[S][e[F]]
 const s=n.headersTimeout!=null?n.headersTimeout:e[H]
-t[y].setTimeout(s,he)}}}function shouldSendContentLength(e){return e!=="GET"&&e!=="HEAD"&&e!=="OPTIONS"&&e!=="TRACE"&&e!=="CONNECT"}function writeH1(e,t){const{method:i,path:c,host:u,upgrade:d,blocking:h,reset:g}=t
+t[I].setTimeout(s,he)}}}function shouldSendContentLength(e){return e!=="GET"&&e!=="HEAD"&&e!=="OPTIONS"&&e!=="TRACE"&&e!=="CONNECT"}function writeH1(e,t){const{method:i,path:c,host:u,upgrade:d,blocking:h,reset:g}=t
 let{body:p,headers:m,contentLength:E}=t
-const I=i==="PUT"||i==="POST"||i==="PATCH"||i==="QUERY"||i==="PROPFIND"||i==="PROPPATCH"
+const y=i==="PUT"||i==="POST"||i==="PATCH"||i==="QUERY"||i==="PROPFIND"||i==="PROPPATCH"
 if(r.isFormDataLike(p)){if(!re)re=n(4492).extractBody
 const[e,s]=re(p)
 if(t.contentType==null)m.push("content-type",s)
@@ -2201,11 +2201,11 @@ E=e.length}else if(r.isBlobLike(p)&&t.contentType==null){const n=p.type
 if(n){const s=`${n}`
 if(!r.isValidHeaderValue(s)){r.errorRequest(e,t,new A("invalid content-type header"))
 return false}m.push("content-type",s)}}if(p&&typeof p.read==="function")p.read(0)
-const y=r.bodyLength(p)
-E=y??E
+const I=r.bodyLength(p)
+E=I??E
 if(E===null)E=t.contentLength
-if(E===0&&!I)E=null
-if(shouldSendContentLength(i)&&E>0&&t.contentLength!==null&&t.contentLength!==E){if(e[$]){r.errorRequest(e,t,new a)
+if(E===0&&!y)E=null
+if(shouldSendContentLength(i)&&E>0&&t.contentLength!==null&&t.contentLength!==E){if(e[j]){r.errorRequest(e,t,new a)
 return false}process.emitWarning(new a)}const Q=e[L]
 clearIdleSocketValidation(Q)
 const abort=n=>{if(t.aborted)return
@@ -2217,7 +2217,7 @@ try{t.onConnect(abort)}catch(n){r.errorRequest(e,t,n)}if(t.aborted)return false
 if(i==="HEAD")Q[w]=true
 if(d||i==="CONNECT")Q[w]=true
 if(g!=null)Q[w]=g
-if(e[V]&&Q[J]++>=e[V])Q[w]=true
+if(e[V]&&Q[Y]++>=e[V])Q[w]=true
 if(h)Q[B]=true
 let b=`${i} ${c} HTTP/1.1\r\n`
 if(typeof u==="string")b+=`host: ${u}\r\n`
@@ -2229,12 +2229,12 @@ if(Array.isArray(m))for(let e=0;e<m.length;e+=2){const t=m[e+0]
 const n=m[e+1]
 if(Array.isArray(n))for(let e=0;e<n.length;e++)b+=`${t}: ${n[e]}\r\n`
 else b+=`${t}: ${n}\r\n`}if(o.sendHeaders.hasSubscribers)o.sendHeaders.publish({request:t,headers:b,socket:Q})
-if(!p||y===0)writeBuffer(abort,null,e,t,Q,E,b,I)
-else if(r.isBuffer(p))writeBuffer(abort,p,e,t,Q,E,b,I)
-else if(r.isBlobLike(p))if(typeof p.stream==="function")writeIterable(abort,p.stream(),e,t,Q,E,b,I)
-else writeBlob(abort,p,e,t,Q,E,b,I)
-else if(r.isStream(p))writeStream(abort,p,e,t,Q,E,b,I)
-else if(r.isIterable(p))writeIterable(abort,p,e,t,Q,E,b,I)
+if(!p||I===0)writeBuffer(abort,null,e,t,Q,E,b,y)
+else if(r.isBuffer(p))writeBuffer(abort,p,e,t,Q,E,b,y)
+else if(r.isBlobLike(p))if(typeof p.stream==="function")writeIterable(abort,p.stream(),e,t,Q,E,b,y)
+else writeBlob(abort,p,e,t,Q,E,b,y)
+else if(r.isStream(p))writeStream(abort,p,e,t,Q,E,b,y)
+else if(r.isIterable(p))writeIterable(abort,p,e,t,Q,E,b,y)
 else s(false)
 return true}function writeStream(e,t,n,o,i,a,c,A){s(a!==0||n[Q]===0,"stream body cannot be pipelined")
 let u=false
@@ -2301,7 +2301,7 @@ if(t[N])throw t[N]
 if(t.destroyed)return false
 const l=Buffer.byteLength(e)
 if(!l)return true
-if(s!==null&&o+l>s){if(r[$])throw new a
+if(s!==null&&o+l>s){if(r[j])throw new a
 process.emitWarning(new a)}t.cork()
 if(o===0){if(!i&&n.reset!==false)t[w]=true
 if(s===null)t.write(`${c}transfer-encoding: chunked\r\n`,"latin1")
@@ -2310,7 +2310,7 @@ this.bytesWritten+=l
 const A=t.write(e)
 t.uncork()
 n.onBodySent(e)
-if(!A)if(t[y].timeout&&t[y].timeoutType===he)if(t[y].timeout.refresh)t[y].timeout.refresh()
+if(!A)if(t[I].timeout&&t[I].timeoutType===he)if(t[I].timeout.refresh)t[I].timeout.refresh()
 return A}end(){const{socket:e,contentLength:t,client:n,bytesWritten:s,expectsPayload:r,header:o,request:i}=this
 i.onRequestSent()
 e[k]=false
@@ -2319,9 +2319,9 @@ if(e.destroyed)return
 if(s===0)if(r)e.write(`${o}content-length: 0\r\n\r\n`,"latin1")
 else e.write(`${o}\r\n`,"latin1")
 else if(t===null)e.write("\r\n0\r\n\r\n","latin1")
-if(t!==null&&s!==t)if(n[$])throw new a
+if(t!==null&&s!==t)if(n[j])throw new a
 else process.emitWarning(new a)
-if(e[y].timeout&&e[y].timeoutType===he)if(e[y].timeout.refresh)e[y].timeout.refresh()
+if(e[I].timeout&&e[I].timeoutType===he)if(e[I].timeout.refresh)e[I].timeout.refresh()
 n[q]()}destroy(e){const{socket:t,client:n,abort:r}=this
 t[k]=false
 if(e){s(n[Q]<=1,"pipeline should only contain this request")
@@ -2330,9 +2330,9 @@ const{errorMonitor:r}=n(8474)
 const{pipeline:o}=n(7075)
 const i=n(3440)
 const{RequestContentLengthMismatchError:a,RequestAbortedError:c,SocketError:l,InformationalError:A}=n(8707)
-const{kUrl:u,kReset:d,kClient:h,kRunning:f,kPending:g,kQueue:p,kPendingIdx:m,kRunningIdx:E,kError:w,kSocket:I,kStrictContentLength:y,kOnError:B,kMaxConcurrentStreams:Q,kHTTP2Session:b,kResume:v,kSize:k,kHTTPContext:S}=n(6443)
-const T=Symbol("open streams")
-let R
+const{kUrl:u,kReset:d,kClient:h,kRunning:f,kPending:g,kQueue:p,kPendingIdx:m,kRunningIdx:E,kError:w,kSocket:y,kStrictContentLength:I,kOnError:B,kMaxConcurrentStreams:Q,kHTTP2Session:b,kResume:v,kSize:k,kHTTPContext:S}=n(6443)
+const R=Symbol("open streams")
+let T
 let D=false
 let O
 try{O=n(2467)}catch{O={constants:{}}}const{constants:{HTTP2_HEADER_AUTHORITY:F,HTTP2_HEADER_METHOD:N,HTTP2_HEADER_PATH:M,HTTP2_HEADER_SCHEME:L,HTTP2_HEADER_CONTENT_LENGTH:U,HTTP2_HEADER_EXPECT:x,HTTP2_HEADER_STATUS:P}}=O
@@ -2340,19 +2340,19 @@ function parseH2Headers(e){const t=[]
 for(const[n,s]of Object.entries(e))if(Array.isArray(s))for(const e of s)t.push(Buffer.from(n),Buffer.from(e))
 else t.push(Buffer.from(n),Buffer.from(s))
 return t}function parseH2ResponseHeaders(e){const{[P]:t,...n}=e
-return parseH2Headers(n)}async function connectH2(e,t){e[I]=t
+return parseH2Headers(n)}async function connectH2(e,t){e[y]=t
 if(!D){D=true
 process.emitWarning("H2 support is experimental, expect them to change at any time.",{code:"UNDICI-H2"})}const n=O.connect(e[u],{createConnection:()=>t,peerMaxConcurrentStreams:e[Q]})
-n[T]=0
+n[R]=0
 n[h]=e
-n[I]=t
+n[y]=t
 i.addListener(n,"error",onHttp2SessionError)
 i.addListener(n,"frameError",onHttp2FrameError)
 i.addListener(n,"end",onHttp2SessionEnd)
 i.addListener(n,"goaway",onHTTP2GoAway)
 i.addListener(n,"close",function(){const{[h]:e}=this
-const{[I]:t}=e
-const n=this[I][w]||this[w]||new l("closed",i.getSocketInfo(t))
+const{[y]:t}=e
+const n=this[y][w]||this[w]||new l("closed",i.getSocketInfo(t))
 e[b]=null
 if(e.destroyed){s(e[g]===0)
 const t=e[p].splice(e[E])
@@ -2365,7 +2365,7 @@ i.addListener(t,"error",function(e){this[w]=e
 this[h][B](e)})
 i.addListener(t,"end",function(){i.destroy(this,new l("other side closed",i.getSocketInfo(this)))})
 i.addListener(t,"close",function(){const t=this[w]||new l("closed",i.getSocketInfo(this))
-e[I]=null
+e[y]=null
 if(this[b]!=null)this[b].destroy(t)
 e[m]=e[E]
 s(e[f]===0)
@@ -2374,20 +2374,20 @@ e[v]()})
 let r=false
 t.on("close",()=>{r=true})
 return{version:"h2",defaultPipelining:1/0,write(...t){return writeH2(e,...t)},resume(){resumeH2(e)},destroy(e,n){if(r)queueMicrotask(n)
-else t.destroy(e).on("close",n)},get destroyed(){return t.destroyed},busy(){return false}}}function resumeH2(e){const t=e[I]
+else t.destroy(e).on("close",n)},get destroyed(){return t.destroyed},busy(){return false}}}function resumeH2(e){const t=e[y]
 if(t?.destroyed===false)if(e[k]===0&&e[Q]===0){t.unref()
 e[b].unref()}else{t.ref()
-e[b].ref()}}function onHttp2SessionError(e){this[I][w]=e
+e[b].ref()}}function onHttp2SessionError(e){this[y][w]=e
 this[h][B](e)}function onHttp2FrameError(e,t,n){if(n===0){const n=new A(`HTTP/2: "frameError" received - type ${e}, code ${t}`)
-this[I][w]=n
-this[h][B](n)}}function onHttp2SessionEnd(){const e=new l("other side closed",i.getSocketInfo(this[I]))
+this[y][w]=n
+this[h][B](n)}}function onHttp2SessionEnd(){const e=new l("other side closed",i.getSocketInfo(this[y]))
 this.destroy(e)
-i.destroy(this[I],e)}function onHTTP2GoAway(e){const t=this[w]||new l(`HTTP/2: "GOAWAY" frame received with code ${e}`,i.getSocketInfo(this))
+i.destroy(this[y],e)}function onHTTP2GoAway(e){const t=this[w]||new l(`HTTP/2: "GOAWAY" frame received with code ${e}`,i.getSocketInfo(this))
 const n=this[h]
-n[I]=null
+n[y]=null
 n[S]=null
 if(this[b]!=null){this[b].destroy(t)
-this[b]=null}i.destroy(this[I],t)
+this[b]=null}i.destroy(this[y],t)
 if(n[E]<n[p].length){const e=n[p][n[E]]
 n[p][n[E]++]=null
 i.errorRequest(n,e,t)
@@ -2431,31 +2431,31 @@ S.off("error",abort)
 S.once(r,onUpgradeError)
 e[p][e[E]++]=null}
 S.once("response",onResponse)
-S.once("error",abort);++o[T]
+S.once("error",abort);++o[R]
 onReady()
 S.once("close",()=>{if(!n&&t.completed){S.off("response",onResponse)
 S.off(r,onUpgradeError)
-t.onUpgradeError(new A(`HTTP/2: "stream error" received - code ${S.rstCode}`))}o[T]-=1
-if(o[T]===0)o.unref()})
+t.onUpgradeError(new A(`HTTP/2: "stream error" received - code ${S.rstCode}`))}o[R]-=1
+if(o[R]===0)o.unref()})
 return true}k[M]=d
 k[L]="https"
 const G=l==="PUT"||l==="POST"||l==="PATCH"
 if(Q&&typeof Q.read==="function")Q.read(0)
 let H=i.bodyLength(Q)
-if(i.isFormDataLike(Q)){R??=n(4492).extractBody
-const[e,t]=R(Q)
+if(i.isFormDataLike(Q)){T??=n(4492).extractBody
+const[e,t]=T(Q)
 k["content-type"]=t
 Q=e.stream
 H=e.length}if(H==null)H=t.contentLength
 if(H===0||!G)H=null
-if(shouldSendContentLength(l)&&H>0&&t.contentLength!=null&&t.contentLength!==H){if(e[y]){i.errorRequest(e,t,new a)
+if(shouldSendContentLength(l)&&H>0&&t.contentLength!=null&&t.contentLength!==H){if(e[I]){i.errorRequest(e,t,new a)
 return false}process.emitWarning(new a)}if(H!=null){s(Q,"no body must not have content length")
 k[U]=`${H}`}o.ref()
-const j=l==="GET"||l==="HEAD"||Q===null
+const J=l==="GET"||l==="HEAD"||Q===null
 if(g){k[x]="100-continue"
-S=o.request(k,{endStream:j,signal:w})
-S.once("continue",writeBodyH2)}else{S=o.request(k,{endStream:j,signal:w})
-writeBodyH2()}++o[T]
+S=o.request(k,{endStream:J,signal:w})
+S.once("continue",writeBodyH2)}else{S=o.request(k,{endStream:J,signal:w})
+writeBodyH2()}++o[R]
 S.once("response",n=>{const{[P]:s,...r}=n
 t.onResponseStarted()
 if(t.aborted){const n=new c
@@ -2464,22 +2464,22 @@ i.destroy(S,n)
 return}if(t.onHeaders(Number(s),parseH2Headers(r),S.resume.bind(S),"")===false)S.pause()
 S.on("data",e=>{if(t.onData(e)===false)S.pause()})})
 S.once("end",()=>{if(S.state?.state==null||S.state.state<6)t.onComplete([])
-if(o[T]===0)o.unref()
+if(o[R]===0)o.unref()
 abort(new A("HTTP/2: stream half-closed (remote)"))
 e[p][e[E]++]=null
 e[m]=e[E]
 e[v]()})
-S.once("close",()=>{o[T]-=1
-if(o[T]===0)o.unref()})
+S.once("close",()=>{o[R]-=1
+if(o[R]===0)o.unref()})
 S.once("error",function(e){abort(e)})
 S.once("frameError",(e,t)=>{abort(new A(`HTTP/2: "frameError" received - type ${e}, code ${t}`))})
 return true
-function writeBodyH2(){if(!Q||H===0)writeBuffer(abort,S,null,e,t,e[I],H,G)
-else if(i.isBuffer(Q))writeBuffer(abort,S,Q,e,t,e[I],H,G)
-else if(i.isBlobLike(Q))if(typeof Q.stream==="function")writeIterable(abort,S,Q.stream(),e,t,e[I],H,G)
-else writeBlob(abort,S,Q,e,t,e[I],H,G)
-else if(i.isStream(Q))writeStream(abort,e[I],G,S,Q,e,t,H)
-else if(i.isIterable(Q))writeIterable(abort,S,Q,e,t,e[I],H,G)
+function writeBodyH2(){if(!Q||H===0)writeBuffer(abort,S,null,e,t,e[y],H,G)
+else if(i.isBuffer(Q))writeBuffer(abort,S,Q,e,t,e[y],H,G)
+else if(i.isBlobLike(Q))if(typeof Q.stream==="function")writeIterable(abort,S,Q.stream(),e,t,e[y],H,G)
+else writeBlob(abort,S,Q,e,t,e[y],H,G)
+else if(i.isStream(Q))writeStream(abort,e[y],G,S,Q,e,t,H)
+else if(i.isIterable(Q))writeIterable(abort,S,Q,e,t,e[y],H,G)
 else s(false)}}function writeBuffer(e,t,n,r,o,a,c,l){try{if(n!=null&&i.isBuffer(n)){s(c===n.byteLength,"buffer body must have content length")
 t.cork()
 t.write(n)
@@ -2527,13 +2527,13 @@ const c=n(4655)
 const l=n(1841)
 const{InvalidArgumentError:A,InformationalError:u,ClientDestroyedError:d}=n(8707)
 const h=n(9136)
-const{kUrl:f,kServerName:g,kClient:p,kBusy:m,kConnect:E,kResuming:w,kRunning:I,kPending:y,kSize:B,kQueue:Q,kConnected:b,kConnecting:v,kNeedDrain:k,kKeepAliveDefaultTimeout:S,kHostHeader:T,kPendingIdx:R,kRunningIdx:D,kError:O,kPipelining:F,kKeepAliveTimeoutValue:N,kMaxHeadersSize:M,kKeepAliveMaxTimeout:L,kKeepAliveTimeoutThreshold:U,kHeadersTimeout:x,kBodyTimeout:P,kStrictContentLength:G,kConnector:H,kMaxRedirections:j,kMaxRequests:$,kCounter:V,kClose:J,kDestroy:Y,kDispatch:W,kInterceptors:q,kLocalAddress:_,kMaxResponseSize:z,kOnError:K,kHTTPContext:Z,kMaxConcurrentStreams:X,kResume:ee}=n(6443)
+const{kUrl:f,kServerName:g,kClient:p,kBusy:m,kConnect:E,kResuming:w,kRunning:y,kPending:I,kSize:B,kQueue:Q,kConnected:b,kConnecting:v,kNeedDrain:k,kKeepAliveDefaultTimeout:S,kHostHeader:R,kPendingIdx:T,kRunningIdx:D,kError:O,kPipelining:F,kKeepAliveTimeoutValue:N,kMaxHeadersSize:M,kKeepAliveMaxTimeout:L,kKeepAliveTimeoutThreshold:U,kHeadersTimeout:x,kBodyTimeout:P,kStrictContentLength:G,kConnector:H,kMaxRedirections:J,kMaxRequests:j,kCounter:V,kClose:Y,kDestroy:$,kDispatch:W,kInterceptors:q,kLocalAddress:_,kMaxResponseSize:z,kOnError:K,kHTTPContext:Z,kMaxConcurrentStreams:X,kResume:ee}=n(6443)
 const te=n(637)
 const ne=n(8788)
 let se=false
 const re=Symbol("kClosedResolve")
 const noop=()=>{}
-function getPipelining(e){return e[F]??e[Z]?.defaultPipelining??1}class Client extends l{constructor(e,{interceptors:t,maxHeaderSize:n,headersTimeout:s,socketTimeout:a,requestTimeout:c,connectTimeout:l,bodyTimeout:u,idleTimeout:d,keepAlive:p,keepAliveTimeout:m,maxKeepAliveTimeout:E,keepAliveMaxTimeout:I,keepAliveTimeoutThreshold:y,socketPath:B,pipelining:b,tls:v,strictContentLength:O,maxCachedSessions:V,maxRedirections:J,connect:Y,maxRequestsPerClient:W,localAddress:te,maxResponseSize:ne,autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae,maxConcurrentStreams:ce,allowH2:le,webSocket:Ae,eventSource:ue}={}){super({webSocket:Ae,eventSource:ue})
+function getPipelining(e){return e[F]??e[Z]?.defaultPipelining??1}class Client extends l{constructor(e,{interceptors:t,maxHeaderSize:n,headersTimeout:s,socketTimeout:a,requestTimeout:c,connectTimeout:l,bodyTimeout:u,idleTimeout:d,keepAlive:p,keepAliveTimeout:m,maxKeepAliveTimeout:E,keepAliveMaxTimeout:y,keepAliveTimeoutThreshold:I,socketPath:B,pipelining:b,tls:v,strictContentLength:O,maxCachedSessions:V,maxRedirections:Y,connect:$,maxRequestsPerClient:W,localAddress:te,maxResponseSize:ne,autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae,maxConcurrentStreams:ce,allowH2:le,webSocket:Ae,eventSource:ue}={}){super({webSocket:Ae,eventSource:ue})
 if(p!==void 0)throw new A("unsupported keepAlive, use pipelining=0 instead")
 if(a!==void 0)throw new A("unsupported socketTimeout, use headersTimeout & bodyTimeout instead")
 if(c!==void 0)throw new A("unsupported requestTimeout, use headersTimeout & bodyTimeout instead")
@@ -2543,65 +2543,65 @@ if(n!=null&&!Number.isFinite(n))throw new A("invalid maxHeaderSize")
 if(B!=null&&typeof B!=="string")throw new A("invalid socketPath")
 if(l!=null&&(!Number.isFinite(l)||l<0))throw new A("invalid connectTimeout")
 if(m!=null&&(!Number.isFinite(m)||m<=0))throw new A("invalid keepAliveTimeout")
-if(I!=null&&(!Number.isFinite(I)||I<=0))throw new A("invalid keepAliveMaxTimeout")
-if(y!=null&&!Number.isFinite(y))throw new A("invalid keepAliveTimeoutThreshold")
+if(y!=null&&(!Number.isFinite(y)||y<=0))throw new A("invalid keepAliveMaxTimeout")
+if(I!=null&&!Number.isFinite(I))throw new A("invalid keepAliveTimeoutThreshold")
 if(s!=null&&(!Number.isInteger(s)||s<0))throw new A("headersTimeout must be a positive integer or zero")
 if(u!=null&&(!Number.isInteger(u)||u<0))throw new A("bodyTimeout must be a positive integer or zero")
-if(Y!=null&&typeof Y!=="function"&&typeof Y!=="object")throw new A("connect must be a function or an object")
-if(J!=null&&(!Number.isInteger(J)||J<0))throw new A("maxRedirections must be a positive number")
+if($!=null&&typeof $!=="function"&&typeof $!=="object")throw new A("connect must be a function or an object")
+if(Y!=null&&(!Number.isInteger(Y)||Y<0))throw new A("maxRedirections must be a positive number")
 if(W!=null&&(!Number.isInteger(W)||W<0))throw new A("maxRequestsPerClient must be a positive number")
 if(te!=null&&(typeof te!=="string"||r.isIP(te)===0))throw new A("localAddress must be valid string IP address")
 if(ne!=null&&(!Number.isInteger(ne)||ne<-1))throw new A("maxResponseSize must be a positive number")
 if(ae!=null&&(!Number.isInteger(ae)||ae<-1))throw new A("autoSelectFamilyAttemptTimeout must be a positive number")
 if(le!=null&&typeof le!=="boolean")throw new A("allowH2 must be a valid boolean value")
 if(ce!=null&&(typeof ce!=="number"||ce<1))throw new A("maxConcurrentStreams must be a positive integer, greater than 0")
-if(typeof Y!=="function")Y=h({...v,maxCachedSessions:V,allowH2:le,socketPath:B,timeout:l,...ie?{autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae}:void 0,...Y})
+if(typeof $!=="function")$=h({...v,maxCachedSessions:V,allowH2:le,socketPath:B,timeout:l,...ie?{autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae}:void 0,...$})
 if(t?.Client&&Array.isArray(t.Client)){this[q]=t.Client
 if(!se){se=true
-process.emitWarning("Client.Options#interceptor is deprecated. Use Dispatcher#compose instead.",{code:"UNDICI-CLIENT-INTERCEPTOR-DEPRECATED"})}}else this[q]=[oe({maxRedirections:J})]
+process.emitWarning("Client.Options#interceptor is deprecated. Use Dispatcher#compose instead.",{code:"UNDICI-CLIENT-INTERCEPTOR-DEPRECATED"})}}else this[q]=[oe({maxRedirections:Y})]
 this[f]=i.parseOrigin(e)
-this[H]=Y
+this[H]=$
 this[F]=b!=null?b:1
 this[M]=n||o.maxHeaderSize
 this[S]=m==null?4e3:m
-this[L]=I==null?6e5:I
-this[U]=y==null?2e3:y
+this[L]=y==null?6e5:y
+this[U]=I==null?2e3:I
 this[N]=this[S]
 this[g]=null
 this[_]=te!=null?te:null
 this[w]=0
 this[k]=0
-this[T]=`host: ${this[f].hostname}${this[f].port?`:${this[f].port}`:""}\r\n`
+this[R]=`host: ${this[f].hostname}${this[f].port?`:${this[f].port}`:""}\r\n`
 this[P]=u!=null?u:3e5
 this[x]=s!=null?s:3e5
 this[G]=O==null?true:O
-this[j]=J
-this[$]=W
+this[J]=Y
+this[j]=W
 this[re]=null
 this[z]=ne>-1?ne:-1
 this[X]=ce!=null?ce:100
 this[Z]=null
 this[Q]=[]
 this[D]=0
-this[R]=0
+this[T]=0
 this[ee]=e=>resume(this,e)
 this[K]=e=>onError(this,e)}get pipelining(){return this[F]}set pipelining(e){this[F]=e
-this[ee](true)}get[y](){return this[Q].length-this[R]}get[I](){return this[R]-this[D]}get[B](){return this[Q].length-this[D]}get[b](){return!!this[Z]&&!this[v]&&!this[Z].destroyed}get[m](){return Boolean(this[Z]?.busy(null)||this[B]>=(getPipelining(this)||1)||this[y]>0)}[E](e){connect(this)
+this[ee](true)}get[I](){return this[Q].length-this[T]}get[y](){return this[T]-this[D]}get[B](){return this[Q].length-this[D]}get[b](){return!!this[Z]&&!this[v]&&!this[Z].destroyed}get[m](){return Boolean(this[Z]?.busy(null)||this[B]>=(getPipelining(this)||1)||this[I]>0)}[E](e){connect(this)
 this.once("connect",e)}[W](e,t){const n=e.origin||this[f].origin
 const s=new c(n,e,t)
 this[Q].push(s)
 if(this[w]);else if(i.bodyLength(s.body)==null&&i.isIterable(s.body)){this[w]=1
 queueMicrotask(()=>resume(this))}else this[ee](true)
 if(this[w]&&this[k]!==2&&this[m])this[k]=2
-return this[k]<2}async[J](){return new Promise(e=>{if(this[B])this[re]=e
-else e(null)})}async[Y](e){return new Promise(t=>{const n=this[Q].splice(this[R])
+return this[k]<2}async[Y](){return new Promise(e=>{if(this[B])this[re]=e
+else e(null)})}async[$](e){return new Promise(t=>{const n=this[Q].splice(this[T])
 for(let t=0;t<n.length;t++){const s=n[t]
 i.errorRequest(this,s,e)}const callback=()=>{if(this[re]){this[re]()
 this[re]=null}t(null)}
 if(this[Z]){this[Z].destroy(e,callback)
 this[Z]=null}else queueMicrotask(callback)
 this[ee]()})}}const oe=n(5092)
-function onError(e,t){if(e[I]===0&&t.code!=="UND_ERR_INFO"&&t.code!=="UND_ERR_SOCKET"){s(e[R]===e[D])
+function onError(e,t){if(e[y]===0&&t.code!=="UND_ERR_INFO"&&t.code!=="UND_ERR_SOCKET"){s(e[T]===e[D])
 const n=e[Q].splice(e[D])
 for(let s=0;s<n.length;s++){const r=n[s]
 i.errorRequest(e,r,t)}s(e[B]===0)}}async function connect(e){s(!e[v])
@@ -2620,15 +2620,15 @@ return}s(r)
 try{e[Z]=r.alpnProtocol==="h2"?await ne(e,r):await te(e,r)}catch(e){r.destroy().on("error",noop)
 throw e}e[v]=false
 r[V]=0
-r[$]=e[$]
+r[j]=e[j]
 r[p]=e
 r[O]=null
 if(a.connected.hasSubscribers)a.connected.publish({connectParams:{host:t,hostname:n,protocol:o,port:c,version:e[Z]?.version,servername:e[g],localAddress:e[_]},connector:e[H],socket:r})
 e.emit("connect",e[f],[e])}catch(r){if(e.destroyed)return
 e[v]=false
 if(a.connectError.hasSubscribers)a.connectError.publish({connectParams:{host:t,hostname:n,protocol:o,port:c,version:e[Z]?.version,servername:e[g],localAddress:e[_]},connector:e[H],error:r})
-if(r.code==="ERR_TLS_CERT_ALTNAME_INVALID"){s(e[I]===0)
-while(e[y]>0&&e[Q][e[R]].servername===e[g]){const t=e[Q][e[R]++]
+if(r.code==="ERR_TLS_CERT_ALTNAME_INVALID"){s(e[y]===0)
+while(e[I]>0&&e[Q][e[T]].servername===e[g]){const t=e[Q][e[T]++]
 i.errorRequest(e,t,r)}}else onError(e,r)
 e.emit("connectionError",e[f],[e],r)}e[ee]()}function emitDrain(e){e[k]=0
 e.emit("drain",e[f],[e])}function resume(e,t){if(e[w]===2)return
@@ -2636,26 +2636,26 @@ e[w]=2
 _resume(e,t)
 e[w]=0
 if(e[D]>256){e[Q].splice(0,e[D])
-e[R]-=e[D]
-e[D]=0}}function _resume(e,t){while(true){if(e.destroyed){s(e[y]===0)
+e[T]-=e[D]
+e[D]=0}}function _resume(e,t){while(true){if(e.destroyed){s(e[I]===0)
 return}if(e[re]&&!e[B]){e[re]()
 e[re]=null
 return}if(e[Z])e[Z].resume()
 if(e[m])e[k]=2
 else if(e[k]===2){if(t){e[k]=1
 queueMicrotask(()=>emitDrain(e))}else emitDrain(e)
-continue}if(e[y]===0)return
-if(e[I]>=(getPipelining(e)||1))return
-const n=e[Q][e[R]]
-if(e[f].protocol==="https:"&&e[g]!==n.servername){if(e[I]>0)return
+continue}if(e[I]===0)return
+if(e[y]>=(getPipelining(e)||1))return
+const n=e[Q][e[T]]
+if(e[f].protocol==="https:"&&e[g]!==n.servername){if(e[y]>0)return
 e[g]=n.servername
 e[Z]?.destroy(new u("servername changed"),()=>{e[Z]=null
 resume(e)})}if(e[v])return
 if(!e[Z]){connect(e)
 return}if(e[Z].destroyed)return
 if(e[Z].busy(n))return
-if(!n.aborted&&e[Z].write(n))e[R]++
-else e[Q].splice(e[R],1)}}e.exports=Client},1841:(e,t,n)=>{const s=n(4573)
+if(!n.aborted&&e[Z].write(n))e[T]++
+else e[Q].splice(e[T],1)}}e.exports=Client},1841:(e,t,n)=>{const s=n(4573)
 const r=n(883)
 const{ClientDestroyedError:o,ClientClosedError:i,InvalidArgumentError:a}=n(8707)
 const{kDestroy:c,kClose:l,kClosed:A,kDestroyed:u,kDispatch:d,kInterceptors:h}=n(6443)
@@ -2778,47 +2778,47 @@ const p=n(3246)
 const m=Symbol("clients")
 const E=Symbol("needDrain")
 const w=Symbol("queue")
-const I=Symbol("closed resolve")
-const y=Symbol("onDrain")
+const y=Symbol("closed resolve")
+const I=Symbol("onDrain")
 const B=Symbol("onConnect")
 const Q=Symbol("onDisconnect")
 const b=Symbol("onConnectionError")
 const v=Symbol("get dispatcher")
 const k=Symbol("add client")
 const S=Symbol("remove client")
-const T=Symbol("stats")
+const R=Symbol("stats")
 class PoolBase extends s{constructor(e){super(e)
 this[w]=new r
 this[m]=[]
 this[l]=0
 const t=this
-this[y]=function(e,n){const s=t[w]
+this[I]=function(e,n){const s=t[w]
 let r=false
 while(!r){const e=s.shift()
 if(!e)break
 t[l]--
 r=!this.dispatch(e.opts,e.handler)}this[E]=r
 if(!this[E]&&t[E]){t[E]=false
-t.emit("drain",e,[t,...n])}if(t[I]&&s.isEmpty())Promise.all(t[m].map(e=>e.close())).then(t[I])}
+t.emit("drain",e,[t,...n])}if(t[y]&&s.isEmpty())Promise.all(t[m].map(e=>e.close())).then(t[y])}
 this[B]=(e,n)=>{t.emit("connect",e,[t,...n])}
 this[Q]=(e,n,s)=>{t.emit("disconnect",e,[t,...n],s)}
 this[b]=(e,n,s)=>{t.emit("connectionError",e,[t,...n],s)}
-this[T]=new p(this)}get[A](){return this[E]}get[o](){return this[m].filter(e=>e[o]).length}get[u](){return this[m].filter(e=>e[o]&&!e[E]).length}get[c](){let e=this[l]
+this[R]=new p(this)}get[A](){return this[E]}get[o](){return this[m].filter(e=>e[o]).length}get[u](){return this[m].filter(e=>e[o]&&!e[E]).length}get[c](){let e=this[l]
 for(const{[c]:t}of this[m])e+=t
 return e}get[a](){let e=0
 for(const{[a]:t}of this[m])e+=t
 return e}get[i](){let e=this[l]
 for(const{[i]:t}of this[m])e+=t
-return e}get stats(){return this[T]}async[h](){if(this[w].isEmpty())await Promise.all(this[m].map(e=>e.close()))
-else await new Promise(e=>{this[I]=e})}async[f](e){while(true){const t=this[w].shift()
+return e}get stats(){return this[R]}async[h](){if(this[w].isEmpty())await Promise.all(this[m].map(e=>e.close()))
+else await new Promise(e=>{this[y]=e})}async[f](e){while(true){const t=this[w].shift()
 if(!t)break
 t.handler.onError(e)}await Promise.all(this[m].map(t=>t.destroy(e)))}[g](e,t){const n=this[v]()
 if(!n){this[E]=true
 this[w].push({opts:e,handler:t})
 this[l]++}else if(!n.dispatch(e,t)){n[E]=true
-this[E]=!this[v]()}return!this[E]}[k](e){e.on("drain",this[y]).on("connect",this[B]).on("disconnect",this[Q]).on("connectionError",this[b])
+this[E]=!this[v]()}return!this[E]}[k](e){e.on("drain",this[I]).on("connect",this[B]).on("disconnect",this[Q]).on("connectionError",this[b])
 this[m].push(e)
-if(this[E])queueMicrotask(()=>{if(this[E])this[y](e[d],[this,e])})
+if(this[E])queueMicrotask(()=>{if(this[E])this[I](e[d],[this,e])})
 return this}[S](e){e.close(()=>{const t=this[m].indexOf(e)
 if(t!==-1)this[m].splice(t,1)})
 this[E]=this[m].some(e=>!e[E]&&e.closed!==true&&e.destroyed!==true)}}e.exports={PoolBase:PoolBase,kClients:m,kNeedDrain:E,kAddClient:k,kRemoveClient:S,kGetDispatcher:v}},3246:(e,t,n)=>{const{kFree:s,kConnected:r,kPending:o,kQueued:i,kRunning:a,kSize:c}=n(6443)
@@ -2832,16 +2832,16 @@ const h=n(9136)
 const f=Symbol("options")
 const g=Symbol("connections")
 const p=Symbol("factory")
-function defaultFactory(e,t){return new c(e,t)}class Pool extends s{constructor(e,{connections:t,factory:n=defaultFactory,connect:s,connectTimeout:o,tls:i,maxCachedSessions:a,socketPath:c,autoSelectFamily:m,autoSelectFamilyAttemptTimeout:E,allowH2:w,...I}={}){if(t!=null&&(!Number.isFinite(t)||t<0))throw new l("invalid connections")
+function defaultFactory(e,t){return new c(e,t)}class Pool extends s{constructor(e,{connections:t,factory:n=defaultFactory,connect:s,connectTimeout:o,tls:i,maxCachedSessions:a,socketPath:c,autoSelectFamily:m,autoSelectFamilyAttemptTimeout:E,allowH2:w,...y}={}){if(t!=null&&(!Number.isFinite(t)||t<0))throw new l("invalid connections")
 if(typeof n!=="function")throw new l("factory must be a function.")
 if(s!=null&&typeof s!=="function"&&typeof s!=="object")throw new l("connect must be a function or an object")
 if(typeof s!=="function")s=h({...i,maxCachedSessions:a,allowH2:w,socketPath:c,timeout:o,...m?{autoSelectFamily:m,autoSelectFamilyAttemptTimeout:E}:void 0,...s})
-super(I)
-this[d]=I.interceptors?.Pool&&Array.isArray(I.interceptors.Pool)?I.interceptors.Pool:[]
+super(y)
+this[d]=y.interceptors?.Pool&&Array.isArray(y.interceptors.Pool)?y.interceptors.Pool:[]
 this[g]=t||null
 this[u]=A.parseOrigin(e)
-this[f]={...A.deepClone(I),connect:s,allowH2:w}
-this[f].interceptors=I.interceptors?{...I.interceptors}:void 0
+this[f]={...A.deepClone(y),connect:s,allowH2:w}
+this[f].interceptors=y.interceptors?{...y.interceptors}:void 0
 this[p]=n
 this.on("connectionError",(e,t,n)=>{for(const e of t){const t=this[r].indexOf(e)
 if(t!==-1)this[r].splice(t,1)}})}[a](){for(const e of this[r])if(!e[o])return e
@@ -2858,8 +2858,8 @@ const p=n(3701)
 const m=Symbol("proxy agent")
 const E=Symbol("proxy client")
 const w=Symbol("proxy headers")
-const I=Symbol("request tls settings")
-const y=Symbol("proxy tls settings")
+const y=Symbol("request tls settings")
+const I=Symbol("proxy tls settings")
 const B=Symbol("connect endpoint function")
 const Q=Symbol("tunnel proxy")
 function defaultProtocolPort(e){return e==="https:"?443:80}function defaultFactory(e,t){return new A(e,t)}const noop=()=>{}
@@ -2885,8 +2885,8 @@ const r=this.#h(e)
 const{href:o,origin:i,port:A,protocol:u,username:p,password:b,hostname:v}=r
 this[s]={uri:o,protocol:u}
 this[a]=e.interceptors?.ProxyAgent&&Array.isArray(e.interceptors.ProxyAgent)?e.interceptors.ProxyAgent:[]
-this[I]=e.requestTls
-this[y]=e.proxyTls
+this[y]=e.requestTls
+this[I]=e.proxyTls
 this[w]=e.headers||{}
 this[Q]=n
 if(e.auth&&e.token)throw new d("opts.auth cannot be used in combination with opts.token")
@@ -2902,11 +2902,11 @@ return S(e,t)}
 this[E]=t(r,{connect:k})
 this[m]=new l({...e,factory:factory,connect:async(e,t)=>{let n=e.host
 if(!e.port)n+=`:${defaultProtocolPort(e.protocol)}`
-try{const{socket:s,statusCode:r}=await this[E].connect({origin:i,port:A,path:n,signal:e.signal,headers:{...this[w],host:e.host},servername:this[y]?.servername||v})
+try{const{socket:s,statusCode:r}=await this[E].connect({origin:i,port:A,path:n,signal:e.signal,headers:{...this[w],host:e.host},servername:this[I]?.servername||v})
 if(r!==200){s.on("error",noop).destroy()
 t(new h(`Proxy response (${r}) !== 200 when HTTP Tunneling`))}if(e.protocol!=="https:"){t(null,s)
 return}let o
-if(this[I])o=this[I].servername
+if(this[y])o=this[y].servername
 else o=e.servername
 this[B]({...e,servername:o,httpSocket:s},t)}catch(e){if(e.code==="ERR_TLS_CERT_ALTNAME_INVALID")t(new f(e))
 else t(e)}}})}dispatch(e,t){const n=buildHeaders(e.headers)
@@ -3080,7 +3080,7 @@ this.#E=e.maxItems
 this.dualStack=e.dualStack
 this.affinity=e.affinity
 this.lookup=e.lookup??this.#C
-this.pick=e.pick??this.#I}get full(){return this.#w.size===this.#E}runLookup(e,t,n){const s=this.#w.get(e.hostname)
+this.pick=e.pick??this.#y}get full(){return this.#w.size===this.#E}runLookup(e,t,n){const s=this.#w.get(e.hostname)
 if(s==null&&this.full){n(null,e.origin)
 return}const r={affinity:this.affinity,dualStack:this.dualStack,lookup:this.lookup,pick:this.pick,...t.dns,maxTTL:this.#m,maxItems:this.#E}
 if(s==null)this.lookup(e,r,(t,s)=>{if(t||s==null||s.length===0){n(t??new a("No DNS entries found"))
@@ -3102,7 +3102,7 @@ else i=""
 n(null,`${e.protocol}//${o.family===6?`[${o.address}]`:o.address}${i}`)}}#C(e,t,n){r(e.hostname,{all:true,family:this.dualStack===false?this.affinity:0,order:"ipv4first"},(e,t)=>{if(e)return n(e)
 const s=new Map
 for(const e of t)s.set(`${e.address}:${e.family}`,e)
-n(null,s.values())})}#I(e,t,n){let s=null
+n(null,s.values())})}#y(e,t,n){let s=null
 const{records:r,offset:o}=t
 let i
 if(this.dualStack){if(n==null)if(o==null||o===c){t.offset=0
@@ -3123,7 +3123,7 @@ if(typeof e.ttl==="number")e.ttl=Math.min(e.ttl,this.#m)
 else e.ttl=this.#m
 const t=s.records[e.family]??{ips:[]}
 t.ips.push(e)
-s.records[e.family]=t}this.#w.set(e.hostname,s)}getHandler(e,t){return new DNSDispatchHandler(this,e,t)}}class DNSDispatchHandler extends o{#y=null
+s.records[e.family]=t}this.#w.set(e.hostname,s)}getHandler(e,t){return new DNSDispatchHandler(this,e,t)}}class DNSDispatchHandler extends o{#I=null
 #i=null
 #s=null
 #p=null
@@ -3132,13 +3132,13 @@ constructor(e,{origin:t,handler:n,dispatch:s},r){super(n)
 this.#B=t
 this.#p=n
 this.#i={...r}
-this.#y=e
-this.#s=s}onError(e){switch(e.code){case"ETIMEDOUT":case"ECONNREFUSED":if(this.#y.dualStack){this.#y.runLookup(this.#B,this.#i,(e,t)=>{if(e)return this.#p.onError(e)
+this.#I=e
+this.#s=s}onError(e){switch(e.code){case"ETIMEDOUT":case"ECONNREFUSED":if(this.#I.dualStack){this.#I.runLookup(this.#B,this.#i,(e,t)=>{if(e)return this.#p.onError(e)
 const n={...this.#i,origin:t}
 this.#s(n,this)})
 return}this.#p.onError(e)
 return
-case"ENOTFOUND":this.#y.deleteRecord(this.#B)
+case"ENOTFOUND":this.#I.deleteRecord(this.#B)
 default:this.#p.onError(e)
 break}}}e.exports=e=>{if(e?.maxTTL!=null&&(typeof e?.maxTTL!=="number"||e?.maxTTL<0))throw new i("Invalid maxTTL. Must be a positive number")
 if(e?.maxItems!=null&&(typeof e?.maxItems!=="number"||e?.maxItems<1))throw new i("Invalid maxItems. Must be a positive number and greater than zero")
@@ -3166,22 +3166,22 @@ class DumpHandler extends i{#Q=1024*1024
 #v=false
 #k=false
 #S=0
-#T=null
+#R=null
 #p=null
 constructor({maxSize:e},t){super(t)
 if(e!=null&&(!Number.isFinite(e)||e<1))throw new r("maxSize must be a number greater than 0")
 this.#Q=e??this.#Q
 this.#p=t}onConnect(e){this.#b=e
-this.#p.onConnect(this.#R.bind(this))}#R(e){this.#k=true
-this.#T=e}onHeaders(e,t,n,r){const i=s.parseHeaders(t)
+this.#p.onConnect(this.#T.bind(this))}#T(e){this.#k=true
+this.#R=e}onHeaders(e,t,n,r){const i=s.parseHeaders(t)
 const a=i["content-length"]
 if(a!=null&&a>this.#Q)throw new o(`Response size (${a}) larger than maxSize (${this.#Q})`)
 if(this.#k)return true
 return this.#p.onHeaders(e,t,n,r)}onError(e){if(this.#v)return
-e=this.#T??e
+e=this.#R??e
 this.#p.onError(e)}onData(e){this.#S=this.#S+e.length
 if(this.#S>=this.#Q){this.#v=true
-if(this.#k)this.#p.onError(this.#T)
+if(this.#k)this.#p.onError(this.#R)
 else this.#p.onComplete([])}return true}onComplete(e){if(this.#v)return
 if(this.#k){this.#p.onError(this.reason)
 return}this.#p.onComplete(e)}}function createDumpInterceptor({maxSize:e}={maxSize:1024*1024}){return t=>function(n,s){const{dumpMaxSize:r=e}=n
@@ -3332,10 +3332,10 @@ const f=n(7365)
 const g=n(4004)
 const{matchValue:p,buildMockOptions:m}=n(3397)
 const{InvalidArgumentError:E,UndiciError:w}=n(8707)
-const I=n(883)
-const y=n(1529)
+const y=n(883)
+const I=n(1529)
 const B=n(6142)
-class MockAgent extends I{constructor(e){super(e)
+class MockAgent extends y{constructor(e){super(e)
 this[A]=true
 this[l]=true
 if(e?.agent&&typeof e.agent.dispatch!=="function")throw new E("Argument opts.agent must implement Agent")
@@ -3360,7 +3360,7 @@ t[c]=n[c]
 return t}}[u](){return this[A]}pendingInterceptors(){const e=this[s]
 return Array.from(e.entries()).flatMap(([e,t])=>t[c].map(t=>({...t,origin:e}))).filter(({pending:e})=>e)}assertNoPendingInterceptors({pendingInterceptorsFormatter:e=new B}={}){const t=this.pendingInterceptors()
 if(t.length===0)return
-const n=new y("interceptor","interceptors").pluralize(t.length)
+const n=new I("interceptor","interceptors").pluralize(t.length)
 throw new w(`\n${n.count} ${n.noun} ${n.is} pending:\n\n${e.format(t)}\n`.trim())}}e.exports=MockAgent},7365:(e,t,n)=>{const{promisify:s}=n(7975)
 const r=n(3701)
 const{buildMockDispatch:o}=n(3397)
@@ -3671,9 +3671,9 @@ u.push(h)
 const g=await l.promise
 if(i.body!=null)i.body.source=g
 const w=m()
-let I=null
-try{this.#F(u)}catch(e){I=e}queueMicrotask(()=>{if(I===null)w.resolve()
-else w.reject(I)})
+let y=null
+try{this.#F(u)}catch(e){y=e}queueMicrotask(()=>{if(y===null)w.resolve()
+else w.reject(y)})
 return w.promise}async delete(e,t={}){c.brandCheck(this,Cache)
 const n="Cache.delete"
 c.argumentLengthCheck(arguments,1,n)
@@ -3749,9 +3749,9 @@ for(const t of e)r.push(t[1])}const o=[]
 for(const e of r){const t=u(e,"immutable")
 o.push(t.clone())
 if(o.length>=n)break}return Object.freeze(o)}}Object.defineProperties(Cache.prototype,{[Symbol.toStringTag]:{value:"Cache",configurable:true},match:i,matchAll:i,add:i,addAll:i,put:i,delete:i,keys:i})
-const I=[{key:"ignoreSearch",converter:c.converters.boolean,defaultValue:()=>false},{key:"ignoreMethod",converter:c.converters.boolean,defaultValue:()=>false},{key:"ignoreVary",converter:c.converters.boolean,defaultValue:()=>false}]
-c.converters.CacheQueryOptions=c.dictionaryConverter(I)
-c.converters.MultiCacheQueryOptions=c.dictionaryConverter([...I,{key:"cacheName",converter:c.converters.DOMString}])
+const y=[{key:"ignoreSearch",converter:c.converters.boolean,defaultValue:()=>false},{key:"ignoreMethod",converter:c.converters.boolean,defaultValue:()=>false},{key:"ignoreVary",converter:c.converters.boolean,defaultValue:()=>false}]
+c.converters.CacheQueryOptions=c.dictionaryConverter(y)
+c.converters.MultiCacheQueryOptions=c.dictionaryConverter([...y,{key:"cacheName",converter:c.converters.DOMString}])
 c.converters.Response=c.interfaceConverter(l)
 c.converters["sequence<RequestInfo>"]=c.sequenceConverter(c.converters.RequestInfo)
 e.exports={Cache:Cache}},3245:(e,t,n)=>{const{kConstruct:s}=n(109)
@@ -4070,16 +4070,16 @@ const p=3e3
 const m=0
 const E=1
 const w=2
-const I="anonymous"
-const y="use-credentials"
+const y="anonymous"
+const I="use-credentials"
 class EventSource extends EventTarget{#U={open:null,error:null,message:null}
 #x=null
 #P=false
 #G=m
 #H=null
-#j=null
+#J=null
 #n
-#y
+#I
 constructor(e,t={}){super()
 i.util.markAsUncloneable(this)
 const n="EventSource constructor"
@@ -4088,13 +4088,13 @@ if(!g){g=true
 process.emitWarning("EventSource is experimental, expect them to change at any time.",{code:"UNDICI-ES"})}e=i.converters.USVString(e,n,"url")
 t=i.converters.EventSourceInitDict(t,n,"eventSourceInitDict")
 this.#n=t.dispatcher
-this.#y={lastEventId:"",reconnectionTime:p}
+this.#I={lastEventId:"",reconnectionTime:p}
 const s=h
 let r
 try{r=new URL(e,s.settingsObject.baseUrl)
-this.#y.origin=r.origin}catch(e){throw new DOMException(e,"SyntaxError")}this.#x=r.href
-let a=I
-if(t.withCredentials){a=y
+this.#I.origin=r.origin}catch(e){throw new DOMException(e,"SyntaxError")}this.#x=r.href
+let a=y
+if(t.withCredentials){a=I
 this.#P=true}const c={redirect:"follow",keepalive:true,mode:"cors",credentials:a==="anonymous"?"same-origin":"omit",referrer:"no-referrer"}
 c.client=h.settingsObject
 c.headersList=[["accept",{name:"accept",value:"text/event-stream"}]]
@@ -4102,7 +4102,7 @@ c.cache="no-store"
 c.initiator="other"
 c.urlList=[new URL(this.#x)]
 this.#H=o(c)
-this.#$()}get readyState(){return this.#G}get url(){return this.#x}get withCredentials(){return this.#P}#$(){if(this.#G===w)return
+this.#j()}get readyState(){return this.#G}get url(){return this.#x}get withCredentials(){return this.#P}#j(){if(this.#G===w)return
 this.#G=m
 const e={request:this.#H,dispatcher:this.#n}
 const processEventSourceEndOfBody=e=>{if(A(e)){this.dispatchEvent(new Event("error"))
@@ -4118,20 +4118,20 @@ if(e.status!==200||r===false){this.close()
 this.dispatchEvent(new Event("error"))
 return}this.#G=E
 this.dispatchEvent(new Event("open"))
-this.#y.origin=e.urlList[e.urlList.length-1].origin
-const o=new a({eventSourceSettings:this.#y,maxEventSize:this.#n.eventSourceOptions?.maxEventSize,push:e=>{this.dispatchEvent(l(e.type,e.options))}})
+this.#I.origin=e.urlList[e.urlList.length-1].origin
+const o=new a({eventSourceSettings:this.#I,maxEventSize:this.#n.eventSourceOptions?.maxEventSize,push:e=>{this.dispatchEvent(l(e.type,e.options))}})
 s(e.body.stream,o,e=>{if(e?.aborted===false){this.close()
 this.dispatchEvent(new Event("error"))}})}
-this.#j=r(e)}async#V(){if(this.#G===w)return
+this.#J=r(e)}async#V(){if(this.#G===w)return
 this.#G=m
 this.dispatchEvent(new Event("error"))
-await u(this.#y.reconnectionTime)
+await u(this.#I.reconnectionTime)
 if(this.#G!==m)return
-if(this.#y.lastEventId.length)this.#H.headersList.set("last-event-id",this.#y.lastEventId,true)
-this.#$()}close(){i.brandCheck(this,EventSource)
+if(this.#I.lastEventId.length)this.#H.headersList.set("last-event-id",this.#I.lastEventId,true)
+this.#j()}close(){i.brandCheck(this,EventSource)
 if(this.#G===w)return
 this.#G=w
-this.#j.abort()
+this.#J.abort()
 this.#H=null}get onopen(){return this.#U.open}set onopen(e){if(this.#U.open)this.removeEventListener("open",this.#U.open)
 if(typeof e==="function"){this.#U.open=e
 this.addEventListener("open",e)}else this.#U.open=null}get onmessage(){return this.#U.message}set onmessage(e){if(this.#U.message)this.removeEventListener("message",this.#U.message)
@@ -4154,8 +4154,8 @@ const{Blob:g}=n(4573)
 const p=n(4589)
 const{isErrored:m,isDisturbed:E}=n(7075)
 const{isArrayBuffer:w}=n(3429)
-const{serializeAMimeType:I}=n(1900)
-const{multipartFormDataParser:y}=n(116)
+const{serializeAMimeType:y}=n(1900)
+const{multipartFormDataParser:I}=n(116)
 let B
 try{const e=n(7598)
 B=t=>e.randomInt(0,t)}catch{B=e=>Math.floor(Math.random(e))}const Q=new TextEncoder
@@ -4214,9 +4214,9 @@ p(!e.locked,"The stream is locked.")}return extractBody(e,t)}function cloneBody(
 t.stream=n
 return{stream:s,length:t.length,source:t.source}}function throwIfAborted(e){if(e.aborted)throw new DOMException("The operation was aborted.","AbortError")}function bodyMixinMethods(e){const t={blob(){return consumeBody(this,e=>{let t=bodyMimeType(this)
 if(t===null)t=""
-else if(t)t=I(t)
+else if(t)t=y(t)
 return new g([e],{type:t})},e)},arrayBuffer(){return consumeBody(this,e=>new Uint8Array(e).buffer,e)},text(){return consumeBody(this,u,e)},json(){return consumeBody(this,parseJSONFromBytes,e)},formData(){return consumeBody(this,e=>{const t=bodyMimeType(this)
-if(t!==null)switch(t.essence){case"multipart/form-data":{const n=y(e,t)
+if(t!==null)switch(t.essence){case"multipart/form-data":{const n=I(e,t)
 if(n==="failure")throw new TypeError("Failed to parse body as FormData.")
 const s=new d
 s[h]=n
@@ -4255,9 +4255,9 @@ const p=["content-encoding","content-language","content-location","content-type"
 const m=["half"]
 const E=["CONNECT","TRACE","TRACK"]
 const w=new Set(E)
-const I=["audio","audioworklet","font","image","manifest","paintworklet","script","style","track","video","xslt",""]
-const y=new Set(I)
-e.exports={subresource:I,forbiddenMethods:E,requestBodyHeader:p,referrerPolicy:c,requestRedirect:A,requestMode:h,requestCredentials:f,requestCache:g,redirectStatus:r,corsSafeListedMethods:t,nullBodyStatus:s,safeMethods:u,badPorts:i,requestDuplex:m,subresourceSet:y,badPortsSet:a,redirectStatusSet:o,corsSafeListedMethodsSet:n,safeMethodsSet:d,forbiddenMethodsSet:w,referrerPolicySet:l}},1900:(e,t,n)=>{const s=n(4589)
+const y=["audio","audioworklet","font","image","manifest","paintworklet","script","style","track","video","xslt",""]
+const I=new Set(y)
+e.exports={subresource:y,forbiddenMethods:E,requestBodyHeader:p,referrerPolicy:c,requestRedirect:A,requestMode:h,requestCredentials:f,requestCache:g,redirectStatus:r,corsSafeListedMethods:t,nullBodyStatus:s,safeMethods:u,badPorts:i,requestDuplex:m,subresourceSet:I,badPortsSet:a,redirectStatusSet:o,corsSafeListedMethodsSet:n,safeMethodsSet:d,forbiddenMethodsSet:w,referrerPolicySet:l}},1900:(e,t,n)=>{const s=n(4589)
 const r=new TextEncoder
 const o=/^[!#$%&'*+\-.^_|~A-Za-z0-9]+$/
 const i=/[\u000A\u000D\u0009\u0020]/
@@ -4592,12 +4592,12 @@ while(i>c)t[i]=t[--i]
 t[c]=s}}if(!n.next().done)throw new TypeError("Unreachable")
 return t}else{let e=0
 for(const{0:n,1:{value:s}}of this[u]){t[e++]=[n,s]
-l(s!==null)}return t.sort(compareHeaderName)}}}class Headers{#J
-#Y
+l(s!==null)}return t.sort(compareHeaderName)}}}class Headers{#Y
+#$
 constructor(e=void 0){c.util.markAsUncloneable(this)
 if(e===s)return
-this.#Y=new HeadersList
-this.#J="none"
+this.#$=new HeadersList
+this.#Y="none"
 if(e!==void 0){e=c.converters.HeadersInit(e,"Headers contructor","init")
 fill(this,e)}}append(e,t){c.brandCheck(this,Headers)
 c.argumentLengthCheck(arguments,2,"Headers.append")
@@ -4609,19 +4609,19 @@ c.argumentLengthCheck(arguments,1,"Headers.delete")
 const t="Headers.delete"
 e=c.converters.ByteString(e,t,"name")
 if(!i(e))throw c.errors.invalidArgument({prefix:"Headers.delete",value:e,type:"header name"})
-if(this.#J==="immutable")throw new TypeError("immutable")
-if(!this.#Y.contains(e,false))return
-this.#Y.delete(e,false)}get(e){c.brandCheck(this,Headers)
+if(this.#Y==="immutable")throw new TypeError("immutable")
+if(!this.#$.contains(e,false))return
+this.#$.delete(e,false)}get(e){c.brandCheck(this,Headers)
 c.argumentLengthCheck(arguments,1,"Headers.get")
 const t="Headers.get"
 e=c.converters.ByteString(e,t,"name")
 if(!i(e))throw c.errors.invalidArgument({prefix:t,value:e,type:"header name"})
-return this.#Y.get(e,false)}has(e){c.brandCheck(this,Headers)
+return this.#$.get(e,false)}has(e){c.brandCheck(this,Headers)
 c.argumentLengthCheck(arguments,1,"Headers.has")
 const t="Headers.has"
 e=c.converters.ByteString(e,t,"name")
 if(!i(e))throw c.errors.invalidArgument({prefix:t,value:e,type:"header name"})
-return this.#Y.contains(e,false)}set(e,t){c.brandCheck(this,Headers)
+return this.#$.contains(e,false)}set(e,t){c.brandCheck(this,Headers)
 c.argumentLengthCheck(arguments,2,"Headers.set")
 const n="Headers.set"
 e=c.converters.ByteString(e,n,"name")
@@ -4629,19 +4629,19 @@ t=c.converters.ByteString(t,n,"value")
 t=headerValueNormalize(t)
 if(!i(e))throw c.errors.invalidArgument({prefix:n,value:e,type:"header name"})
 else if(!a(t))throw c.errors.invalidArgument({prefix:n,value:t,type:"header value"})
-if(this.#J==="immutable")throw new TypeError("immutable")
-this.#Y.set(e,t,false)}getSetCookie(){c.brandCheck(this,Headers)
-const e=this.#Y.cookies
+if(this.#Y==="immutable")throw new TypeError("immutable")
+this.#$.set(e,t,false)}getSetCookie(){c.brandCheck(this,Headers)
+const e=this.#$.cookies
 if(e)return[...e]
-return[]}get[d](){if(this.#Y[d])return this.#Y[d]
+return[]}get[d](){if(this.#$[d])return this.#$[d]
 const e=[]
-const t=this.#Y.toSortedArray()
-const n=this.#Y.cookies
-if(n===null||n.length===1)return this.#Y[d]=t
+const t=this.#$.toSortedArray()
+const n=this.#$.cookies
+if(n===null||n.length===1)return this.#$[d]=t
 for(let s=0;s<t.length;++s){const{0:r,1:o}=t[s]
 if(r==="set-cookie")for(let t=0;t<n.length;++t)e.push([r,n[t]])
-else e.push([r,o])}return this.#Y[d]=e}[A.inspect.custom](e,t){t.depth??=e
-return`Headers ${A.formatWithOptions(t,this.#Y.entries)}`}static getHeadersGuard(e){return e.#J}static setHeadersGuard(e,t){e.#J=t}static getHeadersList(e){return e.#Y}static setHeadersList(e,t){e.#Y=t}}const{getHeadersGuard:h,setHeadersGuard:f,getHeadersList:g,setHeadersList:p}=Headers
+else e.push([r,o])}return this.#$[d]=e}[A.inspect.custom](e,t){t.depth??=e
+return`Headers ${A.formatWithOptions(t,this.#$.entries)}`}static getHeadersGuard(e){return e.#Y}static setHeadersGuard(e,t){e.#Y=t}static getHeadersList(e){return e.#$}static setHeadersList(e,t){e.#$=t}}const{getHeadersGuard:h,setHeadersGuard:f,getHeadersList:g,setHeadersList:p}=Headers
 Reflect.deleteProperty(Headers,"getHeadersGuard")
 Reflect.deleteProperty(Headers,"setHeadersGuard")
 Reflect.deleteProperty(Headers,"getHeadersList")
@@ -4655,8 +4655,8 @@ e.exports={fill:fill,compareHeaderName:compareHeaderName,Headers:Headers,Headers
 const{HeadersList:c}=n(660)
 const{Request:l,cloneRequest:A}=n(9967)
 const u=n(8522)
-const{bytesMatch:d,makePolicyContainer:h,clonePolicyContainer:f,requestBadPort:g,TAOCheck:p,appendRequestOriginHeader:m,responseLocationURL:E,requestCurrentURL:w,setRequestReferrerPolicyOnRedirect:I,tryUpgradeRequestToAPotentiallyTrustworthyURL:y,createOpaqueTimingInfo:B,appendFetchMetadata:Q,corsCheck:b,crossOriginResourcePolicyCheck:v,determineRequestsReferrer:k,coarsenedSharedCurrentTime:S,createDeferredPromise:T,isBlobLike:R,sameOrigin:D,isCancelled:O,isAborted:F,isErrorLike:N,fullyReadBody:M,readableStreamClose:L,isomorphicEncode:U,urlIsLocal:x,urlIsHttpHttpsScheme:P,urlHasHttpsScheme:G,clampAndCoarsenConnectionTimingInfo:H,simpleRangeHeaderValue:j,buildContentRange:$,createInflate:V,extractMimeType:J}=n(3168)
-const{kState:Y,kDispatcher:W}=n(3627)
+const{bytesMatch:d,makePolicyContainer:h,clonePolicyContainer:f,requestBadPort:g,TAOCheck:p,appendRequestOriginHeader:m,responseLocationURL:E,requestCurrentURL:w,setRequestReferrerPolicyOnRedirect:y,tryUpgradeRequestToAPotentiallyTrustworthyURL:I,createOpaqueTimingInfo:B,appendFetchMetadata:Q,corsCheck:b,crossOriginResourcePolicyCheck:v,determineRequestsReferrer:k,coarsenedSharedCurrentTime:S,createDeferredPromise:R,isBlobLike:T,sameOrigin:D,isCancelled:O,isAborted:F,isErrorLike:N,fullyReadBody:M,readableStreamClose:L,isomorphicEncode:U,urlIsLocal:x,urlIsHttpHttpsScheme:P,urlHasHttpsScheme:G,clampAndCoarsenConnectionTimingInfo:H,simpleRangeHeaderValue:J,buildContentRange:j,createInflate:V,extractMimeType:Y}=n(3168)
+const{kState:$,kDispatcher:W}=n(3627)
 const q=n(4589)
 const{safelyExtractBody:_,extractBody:z}=n(4492)
 const{redirectStatusSet:K,nullBodyStatus:Z,safeMethodsSet:X,requestBodyHeader:ee,subresourceSet:te}=n(4495)
@@ -4683,10 +4683,10 @@ if(!e)e=new DOMException("The operation was aborted.","AbortError")
 this.serializedAbortReason=e
 this.connection?.destroy(e)
 this.emit("terminated",e)}}function handleFetchDone(e){finalizeAndReportTiming(e,"fetch")}function fetch(e,t=void 0){fe.argumentLengthCheck(arguments,1,"globalThis.fetch")
-let n=T()
+let n=R()
 let s
 try{s=new l(e,t)}catch(e){n.reject(e)
-return n.promise}const r=s[Y]
+return n.promise}const r=s[$]
 if(s.signal.aborted){abortFetch(n,r,null,s.signal.reason)
 return n.promise}const o=r.client.globalObject
 if(o?.constructor?.name==="ServiceWorkerGlobalScope")r.serviceWorkers="none"
@@ -4720,7 +4720,7 @@ function abortFetch(e,t,n,s){if(e)e.reject(s)
 if(t.body!=null&&ce(t.body?.stream))t.body.stream.cancel(s).catch(e=>{if(e.code==="ERR_INVALID_STATE")return
 throw e})
 if(n==null)return
-const r=n[Y]
+const r=n[$]
 if(r.body!=null&&ce(r.body?.stream))r.body.stream.cancel(s).catch(e=>{if(e.code==="ERR_INVALID_STATE")return
 throw e})}function fetching({request:e,processRequestBodyChunkLength:t,processRequestEndOfBody:n,processResponse:s,processResponseEndOfBody:r,processResponseConsumeBody:o,useParallelQueue:i=false,dispatcher:a=he()}){q(a)
 let c=null
@@ -4740,7 +4740,7 @@ if(e.priority===null);if(te.has(e.destination));mainFetch(d).catch(e=>{d.control
 return d.controller}async function mainFetch(e,t=false){const n=e.request
 let r=null
 if(n.localURLsOnly&&!x(w(n)))r=s("local URLs only")
-y(n)
+I(n)
 if(g(n)==="blocked")r=s("bad port")
 if(n.referrerPolicy==="")n.referrerPolicy=n.policyContainer.referrerPolicy
 if(n.referrer!=="no-referrer")n.referrer=k(n)
@@ -4774,7 +4774,7 @@ case"blob:":{if(!Ee)Ee=n(4573).resolveObjectURL
 const e=w(t)
 if(e.search.length!==0)return Promise.resolve(s("NetworkError when attempting to fetch resource."))
 const r=Ee(e.toString())
-if(t.method!=="GET"||!R(r))return Promise.resolve(s("invalid method"))
+if(t.method!=="GET"||!T(r))return Promise.resolve(s("invalid method"))
 const o=i()
 const a=r.size
 const c=U(`${a}`)
@@ -4785,7 +4785,7 @@ o.body=e[0]
 o.headersList.set("content-length",c,true)
 o.headersList.set("content-type",l,true)}else{o.rangeRequested=true
 const e=t.headersList.get("range",true)
-const n=j(e,true)
+const n=J(e,true)
 if(n==="failure")return Promise.resolve(s("failed to fetch the data URL"))
 let{rangeStartValue:i,rangeEndValue:c}=n
 if(i===null){i=a-c
@@ -4794,7 +4794,7 @@ if(c===null||c>=a)c=a-1}const A=r.slice(i,c,l)
 const u=z(A)
 o.body=u[0]
 const d=U(`${A.size}`)
-const h=$(i,c,a)
+const h=j(i,c,a)
 o.status=206
 o.statusText="Partial Content"
 o.headersList.set("content-length",d,true)
@@ -4816,7 +4816,7 @@ const o=t.bodyInfo
 if(!t.timingAllowPassed){n=B(n)
 r=""}let i=0
 if(e.request.mode!=="navigator"||!t.hasCrossOriginRedirects){i=t.status
-const e=J(t.headersList)
+const e=Y(t.headersList)
 if(e!=="failure")o.contentType=de(e)}if(e.request.initiatorType!=null)we(n,e.request.url.href,e.request.initiatorType,globalThis,r,o,i)}
 const processResponseEndOfBodyTask=()=>{e.request.done=true
 if(e.processResponseEndOfBody!=null)queueMicrotask(()=>e.processResponseEndOfBody(t))
@@ -4859,7 +4859,7 @@ n.body=_(n.body.source)[0]}const i=e.timingInfo
 i.redirectEndTime=i.postRedirectStartTime=S(e.crossOriginIsolatedCapability)
 if(i.redirectStartTime===0)i.redirectStartTime=i.startTime
 n.urlList.push(o)
-I(n,r)
+y(n,r)
 return mainFetch(e,true)}async function httpNetworkOrCacheFetch(e,t=false,n=false){const o=e.request
 let i=null
 let a=null
@@ -4985,25 +4985,25 @@ const{FinalizationRegistry:f}=n(6653)()
 const g=n(3440)
 const p=n(7975)
 const{isValidHTTPToken:m,sameOrigin:E,environmentSettingsObject:w}=n(3168)
-const{forbiddenMethodsSet:I,corsSafeListedMethodsSet:y,referrerPolicy:B,requestRedirect:Q,requestMode:b,requestCredentials:v,requestCache:k,requestDuplex:S}=n(4495)
-const{kEnumerableProperty:T,normalizedMethodRecordsBase:R,normalizedMethodRecords:D}=g
+const{forbiddenMethodsSet:y,corsSafeListedMethodsSet:I,referrerPolicy:B,requestRedirect:Q,requestMode:b,requestCredentials:v,requestCache:k,requestDuplex:S}=n(4495)
+const{kEnumerableProperty:R,normalizedMethodRecordsBase:T,normalizedMethodRecords:D}=g
 const{kHeaders:O,kSignal:F,kState:N,kDispatcher:M}=n(3627)
 const{webidl:L}=n(5893)
 const{URLSerializer:U}=n(1900)
 const{kConstruct:x}=n(6443)
 const P=n(4589)
-const{getMaxListeners:G,setMaxListeners:H,getEventListeners:j,defaultMaxListeners:$}=n(8474)
+const{getMaxListeners:G,setMaxListeners:H,getEventListeners:J,defaultMaxListeners:j}=n(8474)
 const V=Symbol("abortController")
-const J=new f(({signal:e,abort:t})=>{e.removeEventListener("abort",t)})
-const Y=new WeakMap
+const Y=new f(({signal:e,abort:t})=>{e.removeEventListener("abort",t)})
+const $=new WeakMap
 function buildAbort(e){return abort
 function abort(){const t=e.deref()
-if(t!==void 0){J.unregister(abort)
+if(t!==void 0){Y.unregister(abort)
 this.removeEventListener("abort",abort)
 t.abort(this.reason)
-const e=Y.get(t.signal)
+const e=$.get(t.signal)
 if(e!==void 0){if(e.size!==0){for(const t of e){const e=t.deref()
-if(e!==void 0)e.abort(this.reason)}e.clear()}Y.delete(t.signal)}}}}let W=false
+if(e!==void 0)e.abort(this.reason)}e.clear()}$.delete(t.signal)}}}}let W=false
 class Request{constructor(e,t={}){L.util.markAsUncloneable(this)
 if(e===x)return
 const n="Request constructor"
@@ -5056,8 +5056,8 @@ const n=D[e]
 if(n!==void 0)r.method=n
 else{if(!m(e))throw new TypeError(`'${e}' is not a valid HTTP method.`)
 const t=e.toUpperCase()
-if(I.has(t))throw new TypeError(`'${e}' HTTP method is unsupported.`)
-e=R[t]??e
+if(y.has(t))throw new TypeError(`'${e}' HTTP method is unsupported.`)
+e=T[t]??e
 r.method=e}if(!W&&r.method==="patch"){process.emitWarning("Using `patch` is highly likely to result in a `405 Method Not Allowed`. `PATCH` is much more likely to succeed.",{code:"UNDICI-FETCH-patch"})
 W=true}}if(t.signal!==void 0)f=t.signal
 this[N]=r
@@ -5068,12 +5068,12 @@ if(f.aborted)v.abort(f.reason)
 else{this[V]=v
 const e=new WeakRef(v)
 const t=buildAbort(e)
-try{if(typeof G==="function"&&G(f)===$)H(1500,f)
-else if(j(f,"abort").length>=$)H(1500,f)}catch{}g.addAbortListener(f,t)
-J.register(v,{signal:f,abort:t},t)}}this[O]=new a(x)
+try{if(typeof G==="function"&&G(f)===j)H(1500,f)
+else if(J(f,"abort").length>=j)H(1500,f)}catch{}g.addAbortListener(f,t)
+Y.register(v,{signal:f,abort:t},t)}}this[O]=new a(x)
 d(this[O],r.headersList)
 A(this[O],"request")
-if(b==="no-cors"){if(!y.has(r.method))throw new TypeError(`'${r.method} is unsupported in no-cors mode.`)
+if(b==="no-cors"){if(!I.has(r.method))throw new TypeError(`'${r.method} is unsupported in no-cors mode.`)
 A(this[O],"request-no-cors")}if(Q){const e=h(this[O])
 const n=t.headers!==void 0?t.headers:new l(e)
 e.clear()
@@ -5083,10 +5083,10 @@ if((t.body!=null||k!=null)&&(r.method==="GET"||r.method==="HEAD"))throw new Type
 let S=null
 if(t.body!=null){const[e,n]=s(t.body,r.keepalive)
 S=e
-if(n&&!h(this[O]).contains("content-type",true))this[O].append("content-type",n)}const T=S??k
-if(T!=null&&T.source==null){if(S!=null&&t.duplex==null)throw new TypeError("RequestInit: duplex option is required when sending a body.")
+if(n&&!h(this[O]).contains("content-type",true))this[O].append("content-type",n)}const R=S??k
+if(R!=null&&R.source==null){if(S!=null&&t.duplex==null)throw new TypeError("RequestInit: duplex option is required when sending a body.")
 if(r.mode!=="same-origin"&&r.mode!=="cors")throw new TypeError('If request is made from ReadableStream, mode should be "same-origin" or "cors"')
-r.useCORSPreflightFlag=true}let U=T
+r.useCORSPreflightFlag=true}let U=R
 if(S==null&&k!=null){if(i(e))throw new TypeError("Cannot construct a Request with a Request object that has already been used.")
 const t=new TransformStream
 k.stream.pipeThrough(t)
@@ -5114,9 +5114,9 @@ if(i(this))throw new TypeError("unusable")
 const e=cloneRequest(this[N])
 const t=new AbortController
 if(this.signal.aborted)t.abort(this.signal.reason)
-else{let e=Y.get(this.signal)
+else{let e=$.get(this.signal)
 if(e===void 0){e=new Set
-Y.set(this.signal,e)}const n=new WeakRef(t)
+$.set(this.signal,e)}const n=new WeakRef(t)
 e.add(n)
 g.addAbortListener(t.signal,buildAbort(n))}return fromInnerRequest(e,t.signal,u(this[O]))}[p.inspect.custom](e,t){if(t.depth===null)t.depth=2
 t.colors??=true
@@ -5130,7 +5130,7 @@ s[F]=t
 s[O]=new a(x)
 d(s[O],e.headersList)
 A(s[O],n)
-return s}Object.defineProperties(Request.prototype,{method:T,url:T,headers:T,redirect:T,clone:T,signal:T,duplex:T,destination:T,body:T,bodyUsed:T,isHistoryNavigation:T,isReloadNavigation:T,keepalive:T,integrity:T,cache:T,credentials:T,attribute:T,referrerPolicy:T,referrer:T,mode:T,[Symbol.toStringTag]:{value:"Request",configurable:true}})
+return s}Object.defineProperties(Request.prototype,{method:R,url:R,headers:R,redirect:R,clone:R,signal:R,duplex:R,destination:R,body:R,bodyUsed:R,isHistoryNavigation:R,isReloadNavigation:R,keepalive:R,integrity:R,cache:R,credentials:R,attribute:R,referrerPolicy:R,referrer:R,mode:R,[Symbol.toStringTag]:{value:"Request",configurable:true}})
 L.converters.Request=L.interfaceConverter(Request)
 L.converters.RequestInfo=function(e,t,n){if(typeof e==="string")return L.converters.USVString(e,t,n)
 if(e instanceof Request)return L.converters.Request(e,t,n)
@@ -5142,9 +5142,9 @@ const{extractBody:l,cloneBody:A,mixinBody:u,hasFinalizationRegistry:d,streamRegi
 const g=n(3440)
 const p=n(7975)
 const{kEnumerableProperty:m}=g
-const{isValidReasonPhrase:E,isCancelled:w,isAborted:I,isBlobLike:y,serializeJavascriptValueToJSONString:B,isErrorLike:Q,isomorphicEncode:b,environmentSettingsObject:v}=n(3168)
+const{isValidReasonPhrase:E,isCancelled:w,isAborted:y,isBlobLike:I,serializeJavascriptValueToJSONString:B,isErrorLike:Q,isomorphicEncode:b,environmentSettingsObject:v}=n(3168)
 const{redirectStatusSet:k,nullBodyStatus:S}=n(4495)
-const{kState:T,kHeaders:R}=n(3627)
+const{kState:R,kHeaders:T}=n(3627)
 const{webidl:D}=n(5893)
 const{FormData:O}=n(5910)
 const{URLSerializer:F}=n(1900)
@@ -5165,36 +5165,36 @@ t=D.converters["unsigned short"](t)
 let n
 try{n=new URL(e,v.settingsObject.baseUrl)}catch(t){throw new TypeError(`Failed to parse URL from ${e}`,{cause:t})}if(!k.has(t))throw new RangeError(`Invalid status code ${t}`)
 const s=fromInnerResponse(makeResponse({}),"immutable")
-s[T].status=t
+s[R].status=t
 const r=b(F(n))
-s[T].headersList.append("location",r,true)
+s[R].headersList.append("location",r,true)
 return s}constructor(e=null,t={}){D.util.markAsUncloneable(this)
 if(e===N)return
 if(e!==null)e=D.converters.BodyInit(e)
 t=D.converters.ResponseInit(t)
-this[T]=makeResponse({})
-this[R]=new s(N)
-a(this[R],"response")
-c(this[R],this[T].headersList)
+this[R]=makeResponse({})
+this[T]=new s(N)
+a(this[T],"response")
+c(this[T],this[R].headersList)
 let n=null
 if(e!=null){const[t,s]=l(e)
 n={body:t,type:s}}initializeResponse(this,t,n)}get type(){D.brandCheck(this,Response)
-return this[T].type}get url(){D.brandCheck(this,Response)
-const e=this[T].urlList
+return this[R].type}get url(){D.brandCheck(this,Response)
+const e=this[R].urlList
 const t=e[e.length-1]??null
 if(t===null)return""
 return F(t,true)}get redirected(){D.brandCheck(this,Response)
-return this[T].urlList.length>1}get status(){D.brandCheck(this,Response)
-return this[T].status}get ok(){D.brandCheck(this,Response)
-return this[T].status>=200&&this[T].status<=299}get statusText(){D.brandCheck(this,Response)
-return this[T].statusText}get headers(){D.brandCheck(this,Response)
-return this[R]}get body(){D.brandCheck(this,Response)
-return this[T].body?this[T].body.stream:null}get bodyUsed(){D.brandCheck(this,Response)
-return!!this[T].body&&g.isDisturbed(this[T].body.stream)}clone(){D.brandCheck(this,Response)
+return this[R].urlList.length>1}get status(){D.brandCheck(this,Response)
+return this[R].status}get ok(){D.brandCheck(this,Response)
+return this[R].status>=200&&this[R].status<=299}get statusText(){D.brandCheck(this,Response)
+return this[R].statusText}get headers(){D.brandCheck(this,Response)
+return this[T]}get body(){D.brandCheck(this,Response)
+return this[R].body?this[R].body.stream:null}get bodyUsed(){D.brandCheck(this,Response)
+return!!this[R].body&&g.isDisturbed(this[R].body.stream)}clone(){D.brandCheck(this,Response)
 if(f(this))throw D.errors.exception({header:"Response.clone",message:"Body has already been consumed."})
-const e=cloneResponse(this[T])
-if(d&&this[T].body?.stream)h.register(this,new WeakRef(this[T].body.stream))
-return fromInnerResponse(e,i(this[R]))}[p.inspect.custom](e,t){if(t.depth===null)t.depth=2
+const e=cloneResponse(this[R])
+if(d&&this[R].body?.stream)h.register(this,new WeakRef(this[R].body.stream))
+return fromInnerResponse(e,i(this[T]))}[p.inspect.custom](e,t){if(t.depth===null)t.depth=2
 t.colors??=true
 const n={status:this.status,statusText:this.statusText,headers:this.headers,body:this.body,bodyUsed:this.bodyUsed,ok:this.ok,redirected:this.redirected,type:this.type,url:this.url}
 return`Response ${p.formatWithOptions(t,n)}`}}u(Response)
@@ -5212,24 +5212,24 @@ else if(t==="cors")return makeFilteredResponse(e,{type:"cors",headersList:e.head
 else if(t==="opaque")return makeFilteredResponse(e,{type:"opaque",urlList:Object.freeze([]),status:0,statusText:"",body:null})
 else if(t==="opaqueredirect")return makeFilteredResponse(e,{type:"opaqueredirect",status:0,statusText:"",headersList:[],body:null})
 else M(false)}function makeAppropriateNetworkError(e,t=null){M(w(e))
-return I(e)?makeNetworkError(Object.assign(new DOMException("The operation was aborted.","AbortError"),{cause:t})):makeNetworkError(Object.assign(new DOMException("Request was cancelled."),{cause:t}))}function initializeResponse(e,t,n){if(t.status!==null&&(t.status<200||t.status>599))throw new RangeError('init["status"] must be in the range of 200 to 599, inclusive.')
+return y(e)?makeNetworkError(Object.assign(new DOMException("The operation was aborted.","AbortError"),{cause:t})):makeNetworkError(Object.assign(new DOMException("Request was cancelled."),{cause:t}))}function initializeResponse(e,t,n){if(t.status!==null&&(t.status<200||t.status>599))throw new RangeError('init["status"] must be in the range of 200 to 599, inclusive.')
 if("statusText"in t&&t.statusText!=null)if(!E(String(t.statusText)))throw new TypeError("Invalid statusText")
-if("status"in t&&t.status!=null)e[T].status=t.status
-if("statusText"in t&&t.statusText!=null)e[T].statusText=t.statusText
-if("headers"in t&&t.headers!=null)o(e[R],t.headers)
+if("status"in t&&t.status!=null)e[R].status=t.status
+if("statusText"in t&&t.statusText!=null)e[R].statusText=t.statusText
+if("headers"in t&&t.headers!=null)o(e[T],t.headers)
 if(n){if(S.includes(e.status))throw D.errors.exception({header:"Response constructor",message:`Invalid response status code ${e.status}`})
-e[T].body=n.body
-if(n.type!=null&&!e[T].headersList.contains("content-type",true))e[T].headersList.append("content-type",n.type,true)}}function fromInnerResponse(e,t){const n=new Response(N)
-n[T]=e
-n[R]=new s(N)
-c(n[R],e.headersList)
-a(n[R],t)
+e[R].body=n.body
+if(n.type!=null&&!e[R].headersList.contains("content-type",true))e[R].headersList.append("content-type",n.type,true)}}function fromInnerResponse(e,t){const n=new Response(N)
+n[R]=e
+n[T]=new s(N)
+c(n[T],e.headersList)
+a(n[T],t)
 if(d&&e.body?.stream)h.register(n,new WeakRef(e.body.stream))
 return n}D.converters.ReadableStream=D.interfaceConverter(ReadableStream)
 D.converters.FormData=D.interfaceConverter(O)
 D.converters.URLSearchParams=D.interfaceConverter(URLSearchParams)
 D.converters.XMLHttpRequestBodyInit=function(e,t,n){if(typeof e==="string")return D.converters.USVString(e,t,n)
-if(y(e))return D.converters.Blob(e,t,n,{strict:false})
+if(I(e))return D.converters.Blob(e,t,n,{strict:false})
 if(ArrayBuffer.isView(e)||L.isArrayBuffer(e))return D.converters.BufferSource(e,t,n)
 if(g.isFormDataLike(e))return D.converters.FormData(e,t,n,{strict:false})
 if(e instanceof URLSearchParams)return D.converters.URLSearchParams(e,t,n)
@@ -5247,12 +5247,12 @@ const{performance:h}=n(643)
 const{isBlobLike:f,ReadableStreamFrom:g,isValidHTTPToken:p,normalizedMethodRecordsBase:m}=n(3440)
 const E=n(4589)
 const{isUint8Array:w}=n(3429)
-const{webidl:I}=n(5893)
-let y=[]
+const{webidl:y}=n(5893)
+let I=[]
 let B
 try{B=n(7598)
 const e=["sha256","sha384","sha512"]
-y=B.getHashes().filter(t=>e.includes(t))}catch{}function responseURL(e){const t=e.urlList
+I=B.getHashes().filter(t=>e.includes(t))}catch{}function responseURL(e){const t=e.urlList
 const n=t.length
 return n===0?null:t[n-1].toString()}function responseLocationURL(e,t){if(!o.has(e.status))return null
 let n=e.headersList.get("location",true)
@@ -5332,7 +5332,7 @@ for(const s of e.split(" ")){n=false
 const e=b.exec(s)
 if(e===null||e.groups===void 0||e.groups.algo===void 0)continue
 const r=e.groups.algo.toLowerCase()
-if(y.includes(r))t.push(e.groups)}if(n===true)return"no metadata"
+if(I.includes(r))t.push(e.groups)}if(n===true)return"no metadata"
 return t}function getStrongestMetadata(e){let t=e[0].algo
 if(t[3]==="5")return t
 for(let n=1;n<e.length;++n){const s=e[n]
@@ -5376,11 +5376,11 @@ break}return{value:l,done:false}}}delete FastIterableIterator.prototype.construc
 Object.setPrototypeOf(FastIterableIterator.prototype,v)
 Object.defineProperties(FastIterableIterator.prototype,{[Symbol.toStringTag]:{writable:false,enumerable:false,configurable:true,value:`${e} Iterator`},next:{writable:true,enumerable:true,configurable:true}})
 return function(e,t){return new FastIterableIterator(e,t)}}function iteratorMixin(e,t,n,s=0,r=1){const o=createIterator(e,n,s,r)
-const i={keys:{writable:true,enumerable:true,configurable:true,value:function(){I.brandCheck(this,t)
-return o(this,"key")}},values:{writable:true,enumerable:true,configurable:true,value:function(){I.brandCheck(this,t)
-return o(this,"value")}},entries:{writable:true,enumerable:true,configurable:true,value:function(){I.brandCheck(this,t)
-return o(this,"key+value")}},forEach:{writable:true,enumerable:true,configurable:true,value:function(n,s=globalThis){I.brandCheck(this,t)
-I.argumentLengthCheck(arguments,1,`${e}.forEach`)
+const i={keys:{writable:true,enumerable:true,configurable:true,value:function(){y.brandCheck(this,t)
+return o(this,"key")}},values:{writable:true,enumerable:true,configurable:true,value:function(){y.brandCheck(this,t)
+return o(this,"value")}},entries:{writable:true,enumerable:true,configurable:true,value:function(){y.brandCheck(this,t)
+return o(this,"key+value")}},forEach:{writable:true,enumerable:true,configurable:true,value:function(n,s=globalThis){y.brandCheck(this,t)
+y.argumentLengthCheck(arguments,1,`${e}.forEach`)
 if(typeof n!=="function")throw new TypeError(`Failed to execute 'forEach' on '${e}': parameter 1 is not of type 'Function'.`)
 for(const{0:e,1:t}of o(this,"key+value"))n.call(s,t,e,this)}}}
 return Object.defineProperties(t.prototype,{...i,[Symbol.iterator]:{writable:true,enumerable:false,configurable:true,value:i.entries.value}})}async function fullyReadBody(e,t,n){const s=t
@@ -5459,8 +5459,8 @@ return gettingDecodingSplitting(n)}const S=new TextDecoder
 function utf8DecodeBytes(e){if(e.length===0)return""
 if(e[0]===239&&e[1]===187&&e[2]===191)e=e.subarray(3)
 const t=S.decode(e)
-return t}class EnvironmentSettingsObjectBase{get baseUrl(){return c()}get origin(){return this.baseUrl?.origin}policyContainer=makePolicyContainer()}class EnvironmentSettingsObject{settingsObject=new EnvironmentSettingsObjectBase}const T=new EnvironmentSettingsObject
-e.exports={isAborted:isAborted,isCancelled:isCancelled,isValidEncodedURL:isValidEncodedURL,createDeferredPromise:createDeferredPromise,ReadableStreamFrom:g,tryUpgradeRequestToAPotentiallyTrustworthyURL:tryUpgradeRequestToAPotentiallyTrustworthyURL,clampAndCoarsenConnectionTimingInfo:clampAndCoarsenConnectionTimingInfo,coarsenedSharedCurrentTime:coarsenedSharedCurrentTime,determineRequestsReferrer:determineRequestsReferrer,makePolicyContainer:makePolicyContainer,clonePolicyContainer:clonePolicyContainer,appendFetchMetadata:appendFetchMetadata,appendRequestOriginHeader:appendRequestOriginHeader,TAOCheck:TAOCheck,corsCheck:corsCheck,crossOriginResourcePolicyCheck:crossOriginResourcePolicyCheck,createOpaqueTimingInfo:createOpaqueTimingInfo,setRequestReferrerPolicyOnRedirect:setRequestReferrerPolicyOnRedirect,isValidHTTPToken:p,requestBadPort:requestBadPort,requestCurrentURL:requestCurrentURL,responseURL:responseURL,responseLocationURL:responseLocationURL,isBlobLike:f,isURLPotentiallyTrustworthy:isURLPotentiallyTrustworthy,isValidReasonPhrase:isValidReasonPhrase,sameOrigin:sameOrigin,normalizeMethod:normalizeMethod,serializeJavascriptValueToJSONString:serializeJavascriptValueToJSONString,iteratorMixin:iteratorMixin,createIterator:createIterator,isValidHeaderName:Q,isValidHeaderValue:isValidHeaderValue,isErrorLike:isErrorLike,fullyReadBody:fullyReadBody,bytesMatch:bytesMatch,isReadableStreamLike:isReadableStreamLike,readableStreamClose:readableStreamClose,isomorphicEncode:isomorphicEncode,urlIsLocal:urlIsLocal,urlHasHttpsScheme:urlHasHttpsScheme,urlIsHttpHttpsScheme:urlIsHttpHttpsScheme,readAllBytes:readAllBytes,simpleRangeHeaderValue:simpleRangeHeaderValue,buildContentRange:buildContentRange,parseMetadata:parseMetadata,createInflate:createInflate,extractMimeType:extractMimeType,getDecodeSplit:getDecodeSplit,utf8DecodeBytes:utf8DecodeBytes,environmentSettingsObject:T}},5893:(e,t,n)=>{const{types:s,inspect:r}=n(7975)
+return t}class EnvironmentSettingsObjectBase{get baseUrl(){return c()}get origin(){return this.baseUrl?.origin}policyContainer=makePolicyContainer()}class EnvironmentSettingsObject{settingsObject=new EnvironmentSettingsObjectBase}const R=new EnvironmentSettingsObject
+e.exports={isAborted:isAborted,isCancelled:isCancelled,isValidEncodedURL:isValidEncodedURL,createDeferredPromise:createDeferredPromise,ReadableStreamFrom:g,tryUpgradeRequestToAPotentiallyTrustworthyURL:tryUpgradeRequestToAPotentiallyTrustworthyURL,clampAndCoarsenConnectionTimingInfo:clampAndCoarsenConnectionTimingInfo,coarsenedSharedCurrentTime:coarsenedSharedCurrentTime,determineRequestsReferrer:determineRequestsReferrer,makePolicyContainer:makePolicyContainer,clonePolicyContainer:clonePolicyContainer,appendFetchMetadata:appendFetchMetadata,appendRequestOriginHeader:appendRequestOriginHeader,TAOCheck:TAOCheck,corsCheck:corsCheck,crossOriginResourcePolicyCheck:crossOriginResourcePolicyCheck,createOpaqueTimingInfo:createOpaqueTimingInfo,setRequestReferrerPolicyOnRedirect:setRequestReferrerPolicyOnRedirect,isValidHTTPToken:p,requestBadPort:requestBadPort,requestCurrentURL:requestCurrentURL,responseURL:responseURL,responseLocationURL:responseLocationURL,isBlobLike:f,isURLPotentiallyTrustworthy:isURLPotentiallyTrustworthy,isValidReasonPhrase:isValidReasonPhrase,sameOrigin:sameOrigin,normalizeMethod:normalizeMethod,serializeJavascriptValueToJSONString:serializeJavascriptValueToJSONString,iteratorMixin:iteratorMixin,createIterator:createIterator,isValidHeaderName:Q,isValidHeaderValue:isValidHeaderValue,isErrorLike:isErrorLike,fullyReadBody:fullyReadBody,bytesMatch:bytesMatch,isReadableStreamLike:isReadableStreamLike,readableStreamClose:readableStreamClose,isomorphicEncode:isomorphicEncode,urlIsLocal:urlIsLocal,urlHasHttpsScheme:urlHasHttpsScheme,urlIsHttpHttpsScheme:urlIsHttpHttpsScheme,readAllBytes:readAllBytes,simpleRangeHeaderValue:simpleRangeHeaderValue,buildContentRange:buildContentRange,parseMetadata:parseMetadata,createInflate:createInflate,extractMimeType:extractMimeType,getDecodeSplit:getDecodeSplit,utf8DecodeBytes:utf8DecodeBytes,environmentSettingsObject:R}},5893:(e,t,n)=>{const{types:s,inspect:r}=n(7975)
 const{markAsUncloneable:o}=n(5919)
 const{toUSVString:i}=n(3440)
 const a={}
@@ -5761,8 +5761,8 @@ return e},new Uint8Array(t))}e.exports={staticPropertyDescriptors:g,readOperatio
 const{kReadyState:c,kSentClose:l,kByteParser:A,kReceivedClose:u,kResponse:d}=n(1216)
 const{fireEvent:h,failWebsocketConnection:f,isClosing:g,isClosed:p,isEstablished:m,parseExtensions:E}=n(8625)
 const{channels:w}=n(2414)
-const{CloseEvent:I}=n(5188)
-const{makeRequest:y}=n(9967)
+const{CloseEvent:y}=n(5188)
+const{makeRequest:I}=n(9967)
 const{fetching:B}=n(4398)
 const{Headers:Q,getHeadersList:b}=n(660)
 const{getDecodeSplit:v}=n(3168)
@@ -5770,7 +5770,7 @@ const{WebsocketFrameSend:k}=n(3264)
 let S
 try{S=n(7598)}catch{}function establishWebSocketConnection(e,t,n,r,o,i){const a=e
 a.protocol=e.protocol==="ws:"?"http:":"https:"
-const c=y({urlList:[a],client:n,serviceWorkers:"none",referrer:"no-referrer",mode:"websocket",credentials:"include",cache:"no-store",redirect:"error"})
+const c=I({urlList:[a],client:n,serviceWorkers:"none",referrer:"no-referrer",mode:"websocket",credentials:"include",cache:"no-store",redirect:"error"})
 if(i.headers){const e=b(new Q(i.headers))
 c.headersList=e}const l=S.randomBytes(16).toString("base64")
 c.headersList.append("sec-websocket-key",l)
@@ -5819,7 +5819,7 @@ const a=e[A].closingInfo
 if(a&&!a.error){s=a.code??1005
 i=a.reason}else if(!e[u])s=1006
 e[c]=r.CLOSED
-h("close",e,(e,t)=>new I(e,t),{wasClean:n,code:s,reason:i})
+h("close",e,(e,t)=>new y(e,t),{wasClean:n,code:s,reason:i})
 if(w.close.hasSubscribers)w.close.publish({websocket:e,code:s,reason:i})}function onSocketError(e){const{ws:t}=this
 t[c]=r.CLOSING
 if(w.socketError.hasSubscribers)w.socketError.publish(e)
@@ -5954,7 +5954,7 @@ const r=n(4589)
 const{parserStates:o,opcodes:i,states:a,emptyBuffer:c,sentCloseFrameState:l}=n(736)
 const{kReadyState:A,kSentClose:u,kResponse:d,kReceivedClose:h}=n(1216)
 const{channels:f}=n(2414)
-const{isValidStatusCode:g,isValidOpcode:p,failWebsocketConnection:m,websocketMessageReceived:E,utf8Decode:w,isControlFrame:I,isTextBinaryFrame:y,isContinuationFrame:B}=n(8625)
+const{isValidStatusCode:g,isValidOpcode:p,failWebsocketConnection:m,websocketMessageReceived:E,utf8Decode:w,isControlFrame:y,isTextBinaryFrame:I,isContinuationFrame:B}=n(8625)
 const{WebsocketFrameSend:Q}=n(3264)
 const{closeWebSocketConnection:b}=n(6897)
 const{PerMessageDeflate:v}=n(9469)
@@ -5964,7 +5964,7 @@ m(e,n)}class ByteParser extends s{#ee=[]
 #te=0
 #ne=0
 #se=false
-#y=o.INFO
+#I=o.INFO
 #re={}
 #oe=[]
 #ie
@@ -5978,8 +5978,8 @@ this.#X=n.maxPayloadSize??0
 if(this.#ie.has("permessage-deflate"))this.#ie.set("permessage-deflate",new v(t,n))}_write(e,t,n){this.#ee.push(e)
 this.#ne+=e.length
 this.#se=true
-this.run(n)}#ce(){if(this.#X>0&&!I(this.#re.opcode)&&this.#re.payloadLength+this.#te>this.#X){failWebsocketConnectionWithCode(this.ws,1009,"Payload size exceeds maximum allowed size")
-return false}return true}run(e){while(this.#se)if(this.#y===o.INFO){if(this.#ne<2)return e()
+this.run(n)}#ce(){if(this.#X>0&&!y(this.#re.opcode)&&this.#re.payloadLength+this.#te>this.#X){failWebsocketConnectionWithCode(this.ws,1009,"Payload size exceeds maximum allowed size")
+return false}return true}run(e){while(this.#se)if(this.#I===o.INFO){if(this.#ne<2)return e()
 const t=this.consume(2)
 const n=(t[0]&128)!==0
 const s=t[0]&15
@@ -5993,34 +5993,34 @@ if(!p(s)){m(this.ws,"Invalid opcode received")
 return e()}if(r){m(this.ws,"Frame cannot be masked")
 return e()}if(l!==0&&!this.#ie.has("permessage-deflate")){m(this.ws,"Expected RSV1 to be clear.")
 return}if(A!==0||u!==0){m(this.ws,"RSV1, RSV2, RSV3 must be clear")
-return}if(a&&!y(s)){m(this.ws,"Invalid frame type was fragmented.")
-return}if(y(s)&&this.#oe.length>0){m(this.ws,"Expected continuation frame")
+return}if(a&&!I(s)){m(this.ws,"Invalid frame type was fragmented.")
+return}if(I(s)&&this.#oe.length>0){m(this.ws,"Expected continuation frame")
 return}if(this.#re.fragmented&&a){m(this.ws,"Fragmented frame exceeded 125 bytes.")
-return}if((c>125||a)&&I(s)){m(this.ws,"Control frame either too large or fragmented")
+return}if((c>125||a)&&y(s)){m(this.ws,"Control frame either too large or fragmented")
 return}if(B(s)&&this.#oe.length===0&&!this.#re.compressed){m(this.ws,"Unexpected continuation frame")
 return}if(c<=125){this.#re.payloadLength=c
-this.#y=o.READ_DATA
-if(!this.#ce())return}else if(c===126)this.#y=o.PAYLOADLENGTH_16
-else if(c===127)this.#y=o.PAYLOADLENGTH_64
-if(y(s)){this.#re.binaryType=s
+this.#I=o.READ_DATA
+if(!this.#ce())return}else if(c===126)this.#I=o.PAYLOADLENGTH_16
+else if(c===127)this.#I=o.PAYLOADLENGTH_64
+if(I(s)){this.#re.binaryType=s
 this.#re.compressed=l!==0}this.#re.opcode=s
 this.#re.masked=r
 this.#re.fin=n
-this.#re.fragmented=a}else if(this.#y===o.PAYLOADLENGTH_16){if(this.#ne<2)return e()
+this.#re.fragmented=a}else if(this.#I===o.PAYLOADLENGTH_16){if(this.#ne<2)return e()
 const t=this.consume(2)
 this.#re.payloadLength=t.readUInt16BE(0)
-this.#y=o.READ_DATA
-if(!this.#ce())return}else if(this.#y===o.PAYLOADLENGTH_64){if(this.#ne<8)return e()
+this.#I=o.READ_DATA
+if(!this.#ce())return}else if(this.#I===o.PAYLOADLENGTH_64){if(this.#ne<8)return e()
 const t=this.consume(8)
 const n=t.readUInt32BE(0)
 const s=t.readUInt32BE(4)
 if(n!==0||s>2**31-1){m(this.ws,"Received payload length > 2^31 bytes.")
 return}this.#re.payloadLength=s
-this.#y=o.READ_DATA
-if(!this.#ce())return}else if(this.#y===o.READ_DATA){if(this.#ne<this.#re.payloadLength)return e()
+this.#I=o.READ_DATA
+if(!this.#ce())return}else if(this.#I===o.READ_DATA){if(this.#ne<this.#re.payloadLength)return e()
 const t=this.consume(this.#re.payloadLength)
-if(I(this.#re.opcode)){this.#se=this.parseControlFrame(t)
-this.#y=o.INFO
+if(y(this.#re.opcode)){this.#se=this.parseControlFrame(t)
+this.#I=o.INFO
 const n=this.ws[d].socket
 if(this.#se&&n.writableNeedDrain){this.#se=false
 n.once("drain",()=>{if(this.destroyed)return
@@ -6029,16 +6029,16 @@ this.run(e)})
 return}}else if(!this.#re.compressed){if(!this.writeFragments(t))return
 if(this.#X>0&&this.#te>this.#X){failWebsocketConnectionWithCode(this.ws,1009,(new k).message)
 return}if(!this.#re.fragmented&&this.#re.fin)E(this.ws,this.#re.binaryType,this.consumeFragments())
-this.#y=o.INFO}else{this.#ie.get("permessage-deflate").decompress(t,this.#re.fin,(t,n)=>{if(t){const e=t instanceof k?1009:1007
+this.#I=o.INFO}else{this.#ie.get("permessage-deflate").decompress(t,this.#re.fin,(t,n)=>{if(t){const e=t instanceof k?1009:1007
 failWebsocketConnectionWithCode(this.ws,e,t.message)
 return}if(!this.writeFragments(n))return
 if(this.#X>0&&this.#te>this.#X){failWebsocketConnectionWithCode(this.ws,1009,(new k).message)
-return}if(!this.#re.fin){this.#y=o.INFO
+return}if(!this.#re.fin){this.#I=o.INFO
 this.#se=true
 this.run(e)
 return}E(this.ws,this.#re.binaryType,this.consumeFragments())
 this.#se=true
-this.#y=o.INFO
+this.#I=o.INFO
 this.run(e)})
 this.#se=false
 break}}}consume(e){if(e>this.#ne)throw new Error("Called consume() before buffers satiated.")
@@ -6136,13 +6136,13 @@ const{URLSerializer:r}=n(1900)
 const{environmentSettingsObject:o}=n(3168)
 const{staticPropertyDescriptors:i,states:a,sentCloseFrameState:c,sendHints:l}=n(736)
 const{kWebSocketURL:A,kReadyState:u,kController:d,kBinaryType:h,kResponse:f,kSentClose:g,kByteParser:p}=n(1216)
-const{isConnecting:m,isEstablished:E,isClosing:w,isValidSubprotocol:I,fireEvent:y}=n(8625)
+const{isConnecting:m,isEstablished:E,isClosing:w,isValidSubprotocol:y,fireEvent:I}=n(8625)
 const{establishWebSocketConnection:B,closeWebSocketConnection:Q}=n(6897)
 const{ByteParser:b}=n(1652)
 const{kEnumerableProperty:v,isBlobLike:k}=n(3440)
 const{getGlobalDispatcher:S}=n(2581)
-const{types:T}=n(7975)
-const{ErrorEvent:R,CloseEvent:D}=n(5188)
+const{types:R}=n(7975)
+const{ErrorEvent:T,CloseEvent:D}=n(5188)
 const{SendQueue:O}=n(3900)
 class WebSocket extends EventTarget{#U={open:null,error:null,close:null,message:null}
 #he=0
@@ -6164,7 +6164,7 @@ if(a.protocol!=="ws:"&&a.protocol!=="wss:")throw new DOMException(`Expected a ws
 if(a.hash||a.href.endsWith("#"))throw new DOMException("Got fragment","SyntaxError")
 if(typeof t==="string")t=[t]
 if(t.length!==new Set(t.map(e=>e.toLowerCase())).size)throw new DOMException("Invalid Sec-WebSocket-Protocol value","SyntaxError")
-if(t.length>0&&!t.every(e=>I(e)))throw new DOMException("Invalid Sec-WebSocket-Protocol value","SyntaxError")
+if(t.length>0&&!t.every(e=>y(e)))throw new DOMException("Invalid Sec-WebSocket-Protocol value","SyntaxError")
 this[A]=new URL(a.href)
 const l=o.settingsObject
 this[d]=B(a,t,l,this,(e,t)=>this.#pe(e,t),r)
@@ -6185,7 +6185,7 @@ if(m(this))throw new DOMException("Sent before connected.","InvalidStateError")
 if(!E(this)||w(this))return
 if(typeof e==="string"){const t=Buffer.byteLength(e)
 this.#he+=t
-this.#ge.add(e,()=>{this.#he-=t},l.string)}else if(T.isArrayBuffer(e)){this.#he+=e.byteLength
+this.#ge.add(e,()=>{this.#he-=t},l.string)}else if(R.isArrayBuffer(e)){this.#he+=e.byteLength
 this.#ge.add(e,()=>{this.#he-=e.byteLength},l.arrayBuffer)}else if(ArrayBuffer.isView(e)){this.#he+=e.byteLength
 this.#ge.add(e,()=>{this.#he-=e.byteLength},l.typedArray)}else if(k(e)){this.#he+=e.size
 this.#ge.add(e,()=>{this.#he-=e.size},l.blob)}}get readyState(){s.brandCheck(this,WebSocket)
@@ -6227,7 +6227,7 @@ const i=e.headersList.get("sec-websocket-extensions")
 if(i!==null)this.#ie=i
 const c=e.headersList.get("sec-websocket-protocol")
 if(c!==null)this.#fe=c
-y("open",this)}}WebSocket.CONNECTING=WebSocket.prototype.CONNECTING=a.CONNECTING
+I("open",this)}}WebSocket.CONNECTING=WebSocket.prototype.CONNECTING=a.CONNECTING
 WebSocket.OPEN=WebSocket.prototype.OPEN=a.OPEN
 WebSocket.CLOSING=WebSocket.prototype.CLOSING=a.CLOSING
 WebSocket.CLOSED=WebSocket.prototype.CLOSED=a.CLOSED
@@ -6240,12 +6240,12 @@ s.converters.WebSocketInit=s.dictionaryConverter([{key:"protocols",converter:s.c
 s.converters["DOMString or sequence<DOMString> or WebSocketInit"]=function(e){if(s.util.Type(e)==="Object"&&!(Symbol.iterator in e))return s.converters.WebSocketInit(e)
 return{protocols:s.converters["DOMString or sequence<DOMString>"](e)}}
 s.converters.WebSocketSendData=function(e){if(s.util.Type(e)==="Object"){if(k(e))return s.converters.Blob(e,{strict:false})
-if(ArrayBuffer.isView(e)||T.isArrayBuffer(e))return s.converters.BufferSource(e)}return s.converters.USVString(e)}
+if(ArrayBuffer.isView(e)||R.isArrayBuffer(e))return s.converters.BufferSource(e)}return s.converters.USVString(e)}
 function onParserDrain(){this.ws[f].socket.resume()}function onParserError(e){let t
 let n
 if(e instanceof D){t=e.reason
 n=e.code}else t=e.message
-y("error",this,()=>new R("error",{error:e,message:t}))
+I("error",this,()=>new T("error",{error:e,message:t}))
 Q(this,n)}e.exports={WebSocket:WebSocket}},2929:(e,t,n)=>{n.a(e,async(e,s)=>{try{n.r(t)
 var r=n(6058)
 var o=n(6645)
@@ -6255,7 +6255,7 @@ var c=n(5623)
 var l=n(298)
 var A=n(8566)
 var u=n(8614)
-var d=n(1319)
+var d=n(2090)
 var h=n(6833)
 var f=n(6469)
 var g=n(8061)
@@ -6263,8 +6263,8 @@ var p=n(4969)
 var m=n(9642)
 var E=n(7020)
 var w=n(6072)
-var I=n(4737)
-var y=n(3242)
+var y=n(4737)
+var I=n(3242)
 var B=n(4924)
 var Q=n(5802)
 const e=(0,c.qj)(process.env)
@@ -6279,21 +6279,21 @@ process.exitCode=g.h.usage}else{const t=await k.privateFolder()
 r.LZ("folder",t)
 const n=await k.read(v["config"]??u.rk)
 if(n!==void 0)await k.write(`${t}/${u.rk}`,n)
-const s=(0,Q.W)({...process.env,RUNNER_TEMP:t});(0,I.U)()
-const h=(0,I.B)(e=>{r.pq(e)})
+const s=(0,Q.W)({...process.env,RUNNER_TEMP:t});(0,y.U)()
+const h=(0,y.B)(e=>{r.pq(e)})
 const E=new p.a((0,c.oD)(),s.clock)
 const B=await(0,w.K)(s)
 if(A.ST.includes(e))r.LZ("run",B.id)
 if([...A.Vt,"plan"].includes(e))r.LZ("tests",B.id)
-const{settings:T}=S
-const R=(0,a.l)(s,T,B,{onKept:e=>{r.LZ("deployment",e)}})
-const D=await(0,d.d)(e,{platform:s,settings:T,reporter:E,signal:h,holder:B,...R&&{onBegin:R.begin}})
+const{settings:R}=S
+const T=(0,a.l)(s,R,B,{onKept:e=>{r.LZ("deployment",e)}})
+const D=await(0,d.d)(e,{platform:s,settings:R,reporter:E,signal:h,holder:B,...T&&{onBegin:T.begin}})
 process.exitCode=g.h[D.result]||process.exitCode
-const O=T.report??`${t}/report.json`
+const O=R.report??`${t}/report.json`
 const write=e=>s.files.write(O,`${JSON.stringify(e,null,2)}\n`).catch(e=>{r.$e(`the report could not be written: ${String(e)}`)})
 await write(D)
 await(0,c.Qz)(D,O)
-const F=await(0,y.ip)(s.clock,b,h,t=>Promise.all([R?.end((0,i.Cy)(D),t)??[],(0,m.h)(s,T,{report:D,holder:B},t),e==="plan"?(0,o.B)(s,T,{report:D,url:B.url,secrets:(0,l.F)(v)},t):[]]))
+const F=await(0,I.ip)(s.clock,b,h,t=>Promise.all([T?.end((0,i.Cy)(D),t)??[],(0,m.h)(s,R,{report:D,holder:B},t),e==="plan"?(0,o.B)(s,R,{report:D,url:B.url,secrets:(0,l.F)(v)},t):[]]))
 if(D.result!=="stuck")r.LZ("ended",D.result)
 if(F.flat().length>0){F.flat().forEach(e=>{r.$e((0,c.Is)(e))})
 await write((0,f.k)(D,F.flat()))}}s()}catch(e){s(e)}},1)},9150:(e,t,n)=>{n.d(t,{BW:()=>fixOf,Bc:()=>inContainer,mo:()=>inTemplate})
@@ -6385,7 +6385,7 @@ const a=(0,i.Bc)(n,s,{imagePullPolicy:"IfNotPresent"})
 return(0,o.$e)("workloads",r,(0,i.BW)(n,a,t))}))}},5581:(e,t,n)=>{n.a(e,async(e,s)=>{try{n.r(t)
 var r=n(8330)
 var o=n(8231)
-var i=n(1319)
+var i=n(2090)
 var a=n(6833)
 var c=n(6243)
 var l=n(2998)
@@ -6399,11 +6399,11 @@ var p=n(9642)
 var m=n(7020)
 var E=n(6072)
 var w=n(4737)
-var I=n(5802)
-var y=n(8295)
+var y=n(5802)
+var I=n(8295)
 const json=e=>`${JSON.stringify(e,null,2)}\n`
 const B={report:json,junit:l.b}
-const Q=(0,o.y)(process.argv.slice(2),r.rE,{columns:process.stdout.isTTY&&process.stdout.columns||80,color:(0,y.H)(process.stdout,process.env)});(0,w.U)()
+const Q=(0,o.y)(process.argv.slice(2),r.rE,{columns:process.stdout.isTTY&&process.stdout.columns||80,color:(0,I.H)(process.stdout,process.env)});(0,w.U)()
 switch(Q.is){case"run":await run(Q.command,Q.given)
 break
 case"answer":process.stdout.write(Q.text)
@@ -6412,15 +6412,15 @@ case"lost":process.stderr.write(Q.text)
 process.exitCode=u.h.usage
 break
 case"wrong":console.error((0,m.TN)(Q.problem))
-process.exitCode=u.h.usage}async function run(e,t){const n=(0,I.W)(process.env)
+process.exitCode=u.h.usage}async function run(e,t){const n=(0,y.W)(process.env)
 const s=await(0,a.s)(e,t,"command",n.files)
 if(s.is==="wrong"){for(const t of s.problems)console.error((0,m.TN)(`django-rollout ${e}: ${t}`))
 process.exitCode=u.h.usage
 return}const{settings:r}=s
 const o=r.json?process.stderr:process.stdout
 const l=process.env["GITLAB_CI"]==="true"
-const Q=(0,y.H)(o,process.env)
-const b=(0,y.O)(o,process.env)
+const Q=(0,I.H)(o,process.env)
+const b=(0,I.O)(o,process.env)
 const v=b&&(0,f.n)(b,n.clock)
 const write=e=>{if(v)v.print(e)
 else o.write(`${e}\n`)}
@@ -6428,10 +6428,10 @@ const k=(0,w.B)(t=>{const n=(0,m.Ao)(e)
 write(n===void 0?`· ${t}`:`· ${t}: ${n}`)})
 const S=(0,g.c)(write,Q,v)
 const raw=e=>void o.write(e)
-const T=l?(0,c.V)(S,raw,n.clock):S
-const R=new h.a(T,n.clock)
+const R=l?(0,c.V)(S,raw,n.clock):S
+const T=new h.a(R,n.clock)
 const D=await(0,E.K)(n)
-const O=await(0,i.d)(e,{platform:n,settings:r,reporter:R,signal:k,holder:D})
+const O=await(0,i.d)(e,{platform:n,settings:r,reporter:T,signal:k,holder:D})
 process.exitCode=u.h[O.result]||process.exitCode
 const F=(0,A.k)(O,await(0,p.h)(n,r,{report:O,holder:D}))
 if(F.history&&!r.json)(0,d.f)(F.history).forEach(write)
@@ -7157,12 +7157,12 @@ var p=s(3672)
 const m={whole:"A whole release:",part:"Single phases, for pipelines with other steps between them:",after:"Afterwards:",look:"Read-only:"}
 const E=["--image","ghcr.io/acme/shop","--namespace","shop"]
 const w={release:{kind:"whole",steps:["Checks the cluster while docker builds the image of the current commit.","Runs the tests in a container of that image, and pushes it when they pass.","Takes the lock, so that no other release runs at the same time, and stores a snapshot of all objects.","Applies the manifests, and the migrations in a Job of the new image.","Sets the new image in all workloads that run the old one: the web first, then the others.","Watches their pods until all are Ready and stay Ready.","If a step fails, restores everything and reports the cause. Applied migrations stay in the database."],examples:[{what:"The current commit",args:["release",...E]},{what:"With manifests, tests that need a database, and a page that must answer at the end",args:["release",...E,"--manifests","k8s","--test-services","postgres","--smoke-path","/healthz"]},{what:"Without tests and migrations, and with a longer timeout",args:["release",...E,"--test-command","none","--migrate-command","none","--timeout","20m"]}]},deploy:{kind:"whole",steps:["Checks the cluster, and looks the image up in the registry.","Continues like a release: lock, manifests, migrations, rollout, watch, undo."],examples:[{what:"An image that another pipeline pushed",args:["deploy",...E,"--tag","v42"]}]},build:{kind:"part",steps:["Looks up the image of this commit in the registry. If it exists, nothing is built.","Builds it with docker. With uncommitted changes the tag ends in -dirty-<hash>. Only --push pushes it.","The pushed image is untested: a later release of that commit uses it without running the tests."],examples:[{what:"Local image only",args:["build","--image","ghcr.io/acme/shop"]},{what:"Push to the registry",args:["build","--image","ghcr.io/acme/shop","--tag","v42","--push"]}]},test:{kind:"part",steps:["Uses the image that docker or the registry has.","Runs the tests in a container of it, and reports what failed and where.","With --push, pushes the image when the tests pass."],examples:[{what:"With pytest and a separate database",args:["test","--image","ghcr.io/acme/shop","--test-command","'pytest -q'","--test-services","postgres"]}]},plan:{kind:"look",steps:["Starts a Job of the new image with the environment of the workload that serves the web, and removes it at the end.","Lists the migrations that are not applied yet, and the tables that they lock.","Compares them with what each running version needs of the database, as a release does.","Exits with 0 if a release would apply them. Takes no lock, applies nothing, and changes no workload."],examples:[{what:"An image of the registry",args:["plan",...E,"--tag","v42"]},{what:"As JSON, with the SQL",args:["plan",...E,"--tag","v42","--sql","--json"]}]},migrate:{kind:"part",steps:["Starts a Job of the new image with the environment of the workload that serves the web.","Runs Django's system checks in it, and lists the migrations that are not applied yet.","Applies them. Applied migrations are never reverted."],examples:[{what:"An image of the registry",args:["migrate",...E,"--tag","v42"]}]},rollback:{kind:"after",steps:["Finds the version in the history, or in the registry.","Sets it in all workloads at once, watches them like a release, and undoes the rollback if it fails.","Restores command, environment and probes of that release, except what others changed since.","Does not change migrations, ConfigMaps and Secrets."],examples:[{what:"Dry run",args:["rollback",...E,"--dry-run"]},{what:"Back to the previous version",args:["rollback",...E]},{what:"Back to a release of the history",args:["rollback",...E,"--to","12"]}]},recover:{kind:"after",steps:["Looks for the record of an interrupted release, and waits until its lock is free.","Restores everything from it, and watches until the previous version runs again."],examples:[{what:"After a machine failed during a release",args:["recover",...E]}]},history:{kind:"look",steps:["Reads the releases from the cluster and shows them as a table, the newest first."],examples:[{what:"As a table",args:["history",...E]},{what:"As JSON",args:["history",...E,"--json"]}]},doctor:{kind:"look",steps:["Checks tools, rights, registry, workloads and their probes, as a release does before it changes anything.","Reports what would go wrong, each with a command or lines that fix it."],examples:[{what:"Before the first release",args:["doctor",...E]}]}}
-const I=[["image","The project with everything it needs to run, built by docker and named like ghcr.io/acme/shop"],["registry","The server that stores images; its host name is the first part of the image's name"],["cluster","The machines that run the image; kubectl, and so this program, finds them through a kubeconfig"],["namespace","The part of the cluster that you may use"],["workload","What runs there in one or more copies (pods): the web, a worker, a scheduled task"]]
-const y={0:{results:["deployed","done","unchanged"],means:"Success, or nothing to do"},1:{results:["undone","failed"],means:"The release failed, and the previous version runs as before"},2:{results:["usage"],means:"An option is wrong or missing. Nothing was changed"},3:{results:["stuck","kept"],means:"The release failed and is not undone. Manual action is required"},4:{results:["locked"],means:"Another release is in progress. Nothing was changed"},5:{results:["superseded"],means:"A newer version is already live, or another client changed the image"},130:{results:["cancelled"],means:"Stopped by Ctrl-C or a signal. All changes were undone"}}
+const y=[["image","The project with everything it needs to run, built by docker and named like ghcr.io/acme/shop"],["registry","The server that stores images; its host name is the first part of the image's name"],["cluster","The machines that run the image; kubectl, and so this program, finds them through a kubeconfig"],["namespace","The part of the cluster that you may use"],["workload","What runs there in one or more copies (pods): the web, a worker, a scheduled task"]]
+const I={0:{results:["deployed","done","unchanged"],means:"Success, or nothing to do"},1:{results:["undone","failed"],means:"The release failed, and the previous version runs as before"},2:{results:["usage"],means:"An option is wrong or missing. Nothing was changed"},3:{results:["stuck","kept"],means:"The release failed and is not undone. Manual action is required"},4:{results:["locked"],means:"Another release is in progress. Nothing was changed"},5:{results:["superseded"],means:"A newer version is already live, or another client changed the image"},130:{results:["cancelled"],means:"Stopped by Ctrl-C or a signal. All changes were undone"}}
 function title(e){return`[1m${e}[22m`}function introduction(e,t){const{steps:n}=w[e]
 const s=n.map((e,n)=>item(`${n+1}.`,e,2,t))
-return[wrapped(u[e],t),"",title("Steps:"),...s].join("\n")}function examples(e,t){return[title("Examples:"),...w[e].examples.map(e=>shown(e,t))].join("\n")}function aboutAll(e){return wrapped("Takes a commit of a Django project to a running Kubernetes cluster as one transaction: either all workloads run the new version, or everything is restored and the log names the cause.",e)}function moreOfAll(e){const t=Object.entries(y).map(([e,{means:t,results:n}])=>[e,`${t} (${n.join(", ")})`])
-return[title("Example:"),shown({what:"In a checkout, with docker and kubectl logged in",args:w.release.examples[0]?.args??[]},e),title("Where to set options:"),wrapped('On the command line, or in django-rollout.yml in the current folder, one "name: value" per line. A flag overrides the file, and the file overrides the default. Passwords do not belong in the file.',e,2),"",title("Words:"),...list(I,e),"",title("Exit codes:"),...list(t,e),"",wrapped("django-rollout help release describes a command; --version shows the version.",e)].join("\n")}function list(e,t){const n=Math.max(...e.map(([e])=>e.length))
+return[wrapped(u[e],t),"",title("Steps:"),...s].join("\n")}function examples(e,t){return[title("Examples:"),...w[e].examples.map(e=>shown(e,t))].join("\n")}function aboutAll(e){return wrapped("Takes a commit of a Django project to a running Kubernetes cluster as one transaction: either all workloads run the new version, or everything is restored and the log names the cause.",e)}function moreOfAll(e){const t=Object.entries(I).map(([e,{means:t,results:n}])=>[e,`${t} (${n.join(", ")})`])
+return[title("Example:"),shown({what:"In a checkout, with docker and kubectl logged in",args:w.release.examples[0]?.args??[]},e),title("Where to set options:"),wrapped('On the command line, or in django-rollout.yml in the current folder, one "name: value" per line. A flag overrides the file, and the file overrides the default. Passwords do not belong in the file.',e,2),"",title("Words:"),...list(y,e),"",title("Exit codes:"),...list(t,e),"",wrapped("django-rollout help release describes a command; --version shows the version.",e)].join("\n")}function list(e,t){const n=Math.max(...e.map(([e])=>e.length))
 return e.map(([e,s])=>item(e,s,n,t))}function shown({what:e,args:t},n){const s=["django-rollout"]
 for(const e of t){const t=!e.startsWith("--")
 const n=s.pop()??""
@@ -7248,8 +7248,44 @@ var s=n(8860)
 var r=n(3242)
 var o=n(813)
 function showHistory(e){return(0,o.Y)("history",e,({platform:e,settings:t,signal:n,app:o,resources:i})=>(0,r.ZC)(n,async()=>{const r=await i.openCluster(e,t,n)
-return{result:"unchanged",history:await(0,s.Lu)(r,o,t.image)}}))}},6186:(e,t,n)=>{n.d(t,{C:()=>recoverLeft,U:()=>recoverRecord})
-var s=n(4360)
+return{result:"unchanged",history:await(0,s.Lu)(r,o,t.image)}}))}},2048:(e,t,n)=>{n.d(t,{HS:()=>keepSchema,Qu:()=>contractOf,T$:()=>recordInHistory,Xu:()=>keepAnswers,f8:()=>releaseStartOf,vk:()=>keepPlan})
+var s=n(1407)
+var r=n(3165)
+var o=n(9340)
+var i=n(8860)
+var a=n(6099)
+var c=n(2468)
+var l=n(1777)
+var A=n(811)
+var u=n(3242)
+function releaseStartOf({reporter:e},{source:t,holder:n},{command:s,image:r,back:o,jobs:i=[]}){return{run:n.id,command:s,who:n.who,...n.url!==void 0&&{url:n.url},at:new Date(e.startedAt).toISOString(),image:r.repository,tag:r.tag,digest:r.digest,...t.sha!==void 0&&{sha:t.sha},...o!==void 0&&{back:o},...i.length>0&&{jobs:i}}}async function keepAnswers(e,t){if(t.length===0)return
+const n=(0,c.mk)(e.record.snapshot,t)
+if((0,o.FB)(n,e.record.snapshot))return
+await keepRecord(e,{...e.record,snapshot:n})}async function keepSchema(e,t){await keepRecord(e,{...e.record,schema:t})}async function keepPlan(e){const t=contractOf(e.run.state.plan)
+const{held:n=[],bridges:s=[]}=t
+if(n.length+s.length===0)return
+await keepRecord(e,{...e.record,contract:t})}async function keepRecord(e,t){const{run:n,context:r}=e
+const{cluster:o,platform:i,app:c}=r
+e.record=t
+if(e.isFrozen===true)return
+try{e.record=await(0,a.vL)(o,i.clock,c,t)}catch(t){if(!(t instanceof s.h&&t.status===403))throw t
+e.isFrozen=true
+n.warn(`the server's result of this release could not be stored, so another run that has to undo this release does not have it: ${t.message} (examples/rbac.yaml has the Role)`)}}function contractOf(e){if(!e||e.judged?.blocked===true)return{}
+const{databases:t}=e
+const[n]=t
+const s=(n?.absent??[]).filter(e=>t.every(t=>t.absent.includes(e)))
+return{held:[...t.flatMap(({held:e})=>e.map(({name:e})=>e)),...s],bridges:t.flatMap(e=>[...e.earlierBridges,...e.bridges])}}async function recordInHistory({run:e,context:t,start:n,prepared:s,record:o},a){const{state:c,reporter:d}=e
+const{platform:h,app:f,cluster:g}=t
+const{result:p}=a
+const m="cause"in a?a.cause.sentence.split("\n")[0]:void 0
+const E=c.plan?.databases.flatMap(e=>e.unused??[])??[]
+const w={...n,result:p,...m!==void 0&&{cause:m},seconds:Math.round(d.seconds()*10)/10,migrations:c.migrations,...c.reversed.length>0&&{reversed:c.reversed},...c.migrate!==void 0&&{migrate:c.migrate},...c.fit&&{fit:c.fit},...c.backup&&{backup:c.backup.job},...c.plan&&{unused:E},...p==="deployed"&&Object.keys(c.starts).length>0&&{starts:c.starts},...contractOf(c.plan)}
+const y={needs:c.needs,tasks:c.tasks,schema:c.schema,...p==="deployed"&&{templates:(0,l.r3)(o.snapshot),databases:c.databases,before:s.before&&{...s.before,templates:(0,l.Z5)(o.snapshot)}}}
+const save=()=>(0,i.DR)({cluster:g,clock:h.clock,app:f},w,y)
+try{await(p==="stuck"?(0,u.Qh)(h.clock,save):save())
+return true}catch(t){e.warn(`${(0,r.j)(n.tag)} is missing in the history: ${(0,A.b)(t)}`)
+return false}}},8076:(e,t,n)=>{n.d(t,{C:()=>recoverLeft,U:()=>recoverRecord})
+var s=n(5407)
 var r=n(8152)
 var o=n(6874)
 var i=n(3165)
@@ -7259,48 +7295,71 @@ var l=n(2789)
 var A=n(6099)
 var u=n(3892)
 var d=n(6072)
-var h=n(2088)
-var f=n(6187)
-var g=n(6488)
-var p=n(813)
-var m=n(8903)
-function recoverLeft(e,t){return(0,p.Y)("recover",e,e=>e.reporter.stage("recover",async n=>{const{platform:o,settings:i,signal:a,holder:c,app:l,resources:g}=e
-const p=await g.openCluster(o,i,a)
+var h=n(6304)
+var f=n(4578)
+var g=n(9340)
+var p=n(3242)
+var m=n(6738)
+const E=5e3
+const w=200
+async function leftPlan({cluster:e,platform:t},n,r,o){const{jobs:i}=n.clusterState()
+const a=[...i.values()].filter(e=>(0,s.ng)(e)===r)
+const c=await Promise.all(a.flatMap(e=>placesOf(n,e)).map(e=>planIn(e)))
+return c.findLast(e=>e!==void 0)
+function planIn({pod:n,container:s,marker:r}){const i=`${(0,m.Q)(e,n,s)}&follow=true`
+return(0,p.ip)(t.clock,E,o,async n=>{const s=AbortSignal.any([e.life,n])
+while(!s.aborted)try{for await(const t of e.lines(i,s,{whole:r})){const e=(0,f.m3)([t],r)
+if(e)return e}return}catch{if(o.aborted)return
+await t.clock.sleep(w,s).catch(()=>{})}return})}}function placesOf(e,t){const n=t.spec?.template.spec?.containers??[]
+const s=n.flatMap(({name:e,env:t=[]})=>{const n=(0,h.rI)(t)?.marker
+return n===void 0?[]:[{container:e,marker:n}]})
+const r=[...e.clusterState().pods.entries()].filter(([,{metadata:e}])=>e?.labels?.["job-name"]===(0,g.Vb)(t))
+return r.flatMap(([e])=>s.map(t=>({pod:e,...t})))}var y=n(2088)
+var I=n(6187)
+var B=n(6488)
+var Q=n(2048)
+var b=n(813)
+var v=n(8903)
+function recoverLeft(e,t){return(0,b.Y)("recover",e,e=>e.reporter.stage("recover",async n=>{const{platform:o,settings:i,signal:a,holder:c,app:l,resources:h}=e
+const f=await h.openCluster(o,i,a)
 const isWanted=e=>t==="any"||e===c.id
-const findLeft=async()=>{const e=await(0,A.aE)(p,l,i.image)
+const findLeft=async()=>{const e=await(0,A.aE)(f,l,i.image)
 if(e&&isWanted(e.begun.run))return{record:e}
-const t=await(0,f.h2)(p,l)
+const t=await(0,I.h2)(f,l)
 return t.some(e=>isWanted((0,s.ng)(e)))?{}:void 0}
 if(!await findLeft())return{result:"unchanged"}
-const m=new h.v5({...e,source:{tag:""}}).with({log:n,cluster:p})
-const E=await(0,d.s)(m)
-g.add(()=>E.release())
-const w=await findLeft()
-if(!w)return{result:"unchanged"}
-const I=await(0,u.f)(p,o.clock)
+const g=new y.v5({...e,source:{tag:""}}).with({log:n,cluster:f})
+const p=await(0,d.s)(g)
+h.add(()=>p.release())
+const m=await findLeft()
+if(!m)return{result:"unchanged"}
+const E=await(0,u.f)(f,o.clock)
 a.throwIfAborted()
-const y=m.with({cluster:(0,r.O)(p,E),signal:E.lost})
-const{record:B}=w
-if(!B)return{result:"undone",ended:await(0,f.d9)(y,I)}
-const Q=await(0,A.R1)(p,l,B,await objectsOfManifests(m))
-const b=await recoverRecord(e,y,I,Q)
+const w=g.with({cluster:(0,r.O)(f,p),signal:p.lost})
+const{record:B}=m
+if(!B)return{result:"undone",ended:await(0,I.d9)(w,E)}
+const Q=await(0,A.R1)(f,l,B,await objectsOfManifests(g))
+const b=await recoverRecord(e,w,E,Q)
 return b.is==="well"?{result:"unchanged"}:{result:"undone",restored:b.restored}}))}async function objectsOfManifests({platform:e,settings:t,cluster:n}){try{const{targets:s,others:r}=await(0,o.PX)(e,n,t.manifests,t.image)
-return[...s,...r]}catch{return[]}}async function recoverRecord({state:e},t,n,s){const{platform:r,app:o,settings:u,signal:d,cluster:h,log:p}=t
-const{begun:E,snapshot:w}=s
-const I=(0,f.Dw)(t,n,s)
-try{await(0,f.d9)(t,n)
-const d=await(0,a.Lu)(h,o,u.image)
-if((0,c.u7)(d,E)){p.say(`the release of ${(0,i.j)(E.tag)} is live; removing its leftover record`)
+return[...s,...r]}catch{return[]}}async function recoverRecord({state:e},t,n,s){const{platform:r,app:o,settings:u,signal:d,cluster:h,log:f}=t
+const{begun:g,snapshot:p}=s
+const m=(0,I.Dw)(t,n,s)
+const E=new AbortController
+const w=s.contract!==void 0||!m?void 0:leftPlan(t,n,g.run,E.signal)
+try{await(0,I.d9)(t,n).finally(()=>{E.abort()})
+const d=await w
+const p=await(0,a.Lu)(h,o,u.image)
+if((0,c.u7)(p,g)){f.say(`the release of ${(0,i.j)(g.tag)} is live; removing its leftover record`)
 await(0,A.yv)(h,r.clock,o,s)
-return{is:"well"}}const{restored:g,reversed:m,backup:w}=await(0,f.lj)(t,n,s,I)
-if(t.command==="recover"){e.reversed=m
-if(w)e.backup=w}e.exceptions=(0,l.Z)(n.clusterState(),g,e=>h.commandLine(e))
-return{is:"restored",restored:g}}catch(e){const t=await(0,g.ax)(h,r.clock,u,w)
-const n=(0,g.qT)(d)
-if(n)throw new m.r(n,t)
-const s=(0,g.rl)(e,d)
-const o={...s,code:"restore-failed",sentence:`the release of ${(0,i.j)(E.tag)} was interrupted, and restoring it failed: ${s.sentence}`,hint:[...s.hint===void 0?[]:[s.hint],...Object.entries(t).map(([e,t])=>`${e} runs ${t.map(i.E4).join(", ")||"nothing"}`),(0,g.eW)(u,h,w)].join("\n")}
-throw new m.r(o,t)}}},1319:(e,t,n)=>{n.d(t,{d:()=>run_command_runCommand})
+return{is:"well"}}const{restored:y,reversed:B,backup:b}=await(0,I.lj)(t,n,d?{...s,contract:(0,Q.Qu)(d)}:s,m)
+if(t.command==="recover"){e.reversed=B
+if(b)e.backup=b}e.exceptions=(0,l.Z)(n.clusterState(),y,e=>h.commandLine(e))
+return{is:"restored",restored:y}}catch(e){const t=await(0,B.ax)(h,r.clock,u,p)
+const n=(0,B.qT)(d)
+if(n)throw new v.r(n,t)
+const s=(0,B.rl)(e,d)
+const o={...s,code:"restore-failed",sentence:`the release of ${(0,i.j)(g.tag)} was interrupted, and restoring it failed: ${s.sentence}`,hint:[...s.hint===void 0?[]:[s.hint],...Object.entries(t).map(([e,t])=>`${e} runs ${t.map(i.E4).join(", ")||"nothing"}`),(0,B.eW)(u,h,p)].join("\n")}
+throw new v.r(o,t)}}},2090:(e,t,n)=>{n.d(t,{d:()=>run_command_runCommand})
 var s=n(356)
 var r=n(3916)
 var o=n(4592)
@@ -7312,8 +7371,8 @@ class BuildLog{#me=new Map
 #Ee=[]
 #we
 #Ce
-#Ie=0
-#ye
+#ye=0
+#Ie
 #Be
 #Qe
 #be=[]
@@ -7323,13 +7382,13 @@ if(t==="")return false
 keep(this.#Ee,t)
 const[,n,s]=/^#(\d+) (.*)$/.exec(t)??[]
 return n===void 0||s===void 0?this.#ke(t):this.#Se(n,s)}failure(){const e=this.#we?.step
-const t=this.#Te(e?.name)
+const t=this.#Re(e?.name)
 const n=this.#we?.message??this.#Ce??""
 const s=e?.output??[]
 const r=/(?:did not complete successfully|^executor failed running .*): (.+)$/.exec(n)
 const o=r?(0,i.BP)(s)||(r[1]??""):reworded(n)
 const a=this.#Be??numberIn(/parse error(?: on)? line (\d+):/.exec(n))
-return{...t===void 0?{}:{instruction:t},...a===void 0?{}:{line:a},message:(0,i.vI)(o||(0,i.BP)(this.#Ee)||"no reason was given",300),log:s.length>0?s:n===""?this.#Ee:this.#be}}#Te(e){if(e!==void 0&&!c.test(e))return withoutStage(e)
+return{...t===void 0?{}:{instruction:t},...a===void 0?{}:{line:a},message:(0,i.vI)(o||(0,i.BP)(this.#Ee)||"no reason was given",300),log:s.length>0?s:n===""?this.#Ee:this.#be}}#Re(e){if(e!==void 0&&!c.test(e))return withoutStage(e)
 const t=/^\[internal\] load metadata for (?:docker\.io\/(?:library\/)?)?(\S+)$/.exec(e??"")
 return this.#Qe??(t?`FROM ${t[1]??""}`:void 0)}#Se(e,t){const n=this.#me.get(e)
 if(n===void 0){this.#me.set(e,{name:t,output:[]})
@@ -7342,12 +7401,12 @@ this.#ve=withoutStage(n.name)
 return!l.test(s)}if(t.startsWith("ERROR: ")){this.#we??={step:n,message:t.slice("ERROR: ".length)}
 return true}const r=/^DONE (\d+\.\d)s$/.exec(t)?.[1]
 if(c.test(n.name))return false
-return t==="CACHED"||t.startsWith("WARN")||Number(r)>=1}#ke(e){if(/^-{6}$/.test(e))this.#Ie++
-else if(/^-{7,}$/.test(e))this.#Be??=Number(/:(\d+)$/.exec(this.#ye??"")?.[1])||void 0
+return t==="CACHED"||t.startsWith("WARN")||Number(r)>=1}#ke(e){if(/^-{6}$/.test(e))this.#ye++
+else if(/^-{7,}$/.test(e))this.#Be??=Number(/:(\d+)$/.exec(this.#Ie??"")?.[1])||void 0
 else if(e.startsWith("ERROR: "))this.#Ce??=e.slice("ERROR: ".length)
 else if(/^ *\d+ \|/.test(e)){this.#be.push(e)
-this.#Qe??=/\| >>> (.*?)\s*\\?$/.exec(e)?.[1]}this.#ye=e
-return this.#Ie%2===0&&!/^-{6}$/.test(e)}}function withoutStage(e){return e.replace(/^\[[^\]]*\] /,"")}function lineOf(e,t){const n=words(e)
+this.#Qe??=/\| >>> (.*?)\s*\\?$/.exec(e)?.[1]}this.#Ie=e
+return this.#ye%2===0&&!/^-{6}$/.test(e)}}function withoutStage(e){return e.replace(/^\[[^\]]*\] /,"")}function lineOf(e,t){const n=words(e)
 const s=[]
 let r
 for(const[e,o]of t.split(/\r?\n/).entries()){if(/^\s*(#|$)/.test(o))continue
@@ -7497,16 +7556,16 @@ n.say(`pushed ${c}: ${l.layers.progress}`)
 const{digest:u}=l.layers
 if(u!==void 0)return{repository:r,tag:i,digest:u}
 return await(0,h.F1)(e,r,i,s)??(0,o.fJ)({code:"push-failed",sentence:`push: ${(0,f.w4)(r)} accepted ${c}, but does not have it`})}class PushLog{last=[]
-#Re=new Map
+#Te=new Map
 #De
-get digest(){return this.#De}get progress(){const e=[...this.#Re.values()]
+get digest(){return this.#De}get progress(){const e=[...this.#Te.values()]
 const t=e.filter(e=>e==="Pushed").length
 const n=e.filter(e=>/^(Layer already exists|Mounted from)/.test(e)).length
 const s=e.length===1?"layer":"layers"
 const r=n===0?"":`, ${n} already there`
 return`${t} of ${e.length} ${s} sent${r}`}read(e){const t=(0,i.pj)(e)
 const[,n,s]=/^([0-9a-f]{12}): (.+)$/.exec(t)??[]
-if(n!==void 0&&s!==void 0){this.#Re.set(n,s)
+if(n!==void 0&&s!==void 0){this.#Te.set(n,s)
 return}this.#De??=/: digest: (sha256:[0-9a-f]{64}) size: /.exec(t)?.[1]
 if(this.last.push(t)>20)this.last.shift()}}function check(e,{repository:t,tag:n}){if(e.code===0)return
 const s=(0,A.Ic)("push",e)
@@ -7517,7 +7576,7 @@ if(/immutable/i.test(r))because(`${(0,f.w4)(t)} already has the tag ${n} and doe
 switch((0,f.jR)(r,t)){case"denied":return because(`not allowed to write to ${t}`,(0,f.t$)(t,"write to"))
 case"absent":return because(`${(0,f.w4)(t)} has no repository for ${t}`,'Create it in the registry first, or correct "image"')
 case"transient":return because(`${(0,f.w4)(t)} refused ${t}:${n} in three attempts`)
-case"refused":return because(`${t}:${n} was refused`)}}var I=n(811)
+case"refused":return because(`${t}:${n} was refused`)}}var y=n(811)
 async function push(e,t){const{platform:n,signal:s,log:r}=e
 const o=await tagFor(e,t)
 if(o!==t.tag)r.say(`another build of this commit now has the tag ${(0,m.j)(t.tag)}: the tag of this one is ${(0,m.j)(o)}`)
@@ -7530,19 +7589,19 @@ const l=(0,u.QE)(a)
 const[A,d]=await Promise.all([a,l].map(t=>(0,h.TE)(e,r,t,n)))
 if(A?.is!=="there"||d?.is==="there")return
 try{await(0,h.JE)(e,A.image,[l],n)}catch(e){n.throwIfAborted()
-const t=(0,I.b)(e)
+const t=(0,y.b)(e)
 s.say(`the mark ${l} was not set, so a run without a tag takes ${a}: ${t}`)}}async function tagFor({platform:e,source:t,signal:n},{repository:s,tag:r,inputs:o}){if(o===void 0)return r
 try{const i=await(0,h.TE)(e,s,r,n)
 if(i.is!=="there")return r
 const a=await(0,h.yv)(e,i.image,n)
 const c=a.revision===void 0||a.revision===t.sha
 return c&&a.inputs!==o?(0,u.Zc)(r,o):r}catch{n.throwIfAborted()
-return r}}var y=n(813)
-function buildOnly(e){return(0,y.Y)("build",e,ofCommit)}async function ofCommit(e){const{platform:t,settings:n,reporter:r,state:o,resources:i}=e
-const a=(0,y.V)(e,await(0,s.sQ)(t,n,n.context))
+return r}}var I=n(813)
+function buildOnly(e){return(0,I.Y)("build",e,ofCommit)}async function ofCommit(e){const{platform:t,settings:n,reporter:r,state:o,resources:i}=e
+const a=(0,I.V)(e,await(0,s.sQ)(t,n,n.context))
 const c=await r.stage("build",async t=>{await i.login(n)
 const{image:s,source:r,inputs:c}=await findBuild(a.with({log:t}))
-const l=(0,y.V)(e,r).with({log:t})
+const l=(0,I.V)(e,r).with({log:t})
 if(s)o.haveImage(s)
 return s?void 0:build(l,c)})
 if(!c)return{result:"unchanged"}
@@ -7572,12 +7631,12 @@ return[(0,B.$e)("cluster",n,"sudo timedatectl set-ntp true")]}var b=n(5998)
 var v=n(9340)
 var k=n(4339)
 var S=n(2468)
-const T=5e3
+const R=5e3
 function staleConfigurationFindings({id:e,live:t},n,s,r){if(!t||e.kind==="CronJob")return[]
 const o=(0,b.JP)((0,v.kW)(t))
 return s.flatMap(t=>{const s=o.filter(e=>(0,b.wj)(t,e))
 const i=n.filter(e=>s.some(n=>{const[s,r]=[changedAt(t,n.keys),startedAt(e,n.container)]
-return s!==void 0&&r!==void 0&&s>r+T}))
+return s!==void 0&&r!==void 0&&s>r+R}))
 if(i.length===0)return[]
 const a=i.length===n.length?"its pods":`${i.length} of its pods`
 const c=`${(0,k.T)(e)}: ${(0,S.Gg)(t)} changed after the start of ${a}, which may still use the old values`
@@ -7588,15 +7647,15 @@ return o&&e!==void 0?[Date.parse(e)]:[]})
 return n.length===0?void 0:Math.max(...n)}function startedAt({status:e},t){const n=[...e?.initContainerStatuses??[],...e?.containerStatuses??[]]
 const{running:s,terminated:r}=n.find(({name:e})=>e===t)?.state??{}
 const o=s?.startedAt??r?.startedAt
-return o===void 0?void 0:Date.parse(o)}var R=n(8911)
+return o===void 0?void 0:Date.parse(o)}var T=n(8911)
 var D=n(8850)
 var O=n(9025)
 function releaseFindings(e,t,n,s){const r=(0,O.BO)(s)
-return[r?(0,B.ok)("release",`release ${r.number} of ${(0,m.j)(r.tag)} by ${(0,R.Gg)(r)} is live`):(0,B.ok)("release","no release of this application is live yet"),...t?[held(t)]:[],...n?[left(e,n)]:[],...unusedOf(s)]}function unusedOf(e){const{number:t=0,unused:n=[]}=e.findLast(e=>e.unused!==void 0)??{}
+return[r?(0,B.ok)("release",`release ${r.number} of ${(0,m.j)(r.tag)} by ${(0,T.Gg)(r)} is live`):(0,B.ok)("release","no release of this application is live yet"),...t?[held(t)]:[],...n?[left(e,n)]:[],...unusedOf(s)]}function unusedOf(e){const{number:t=0,unused:n=[]}=e.findLast(e=>e.unused!==void 0)??{}
 if(n.length===0)return[]
 const s=n.join(", ")
 return[(0,B.ok)("release",`no version of the history uses ${s} (as of release ${t})`)]}function held({by:e,renewed:t}){const n=t===void 0?"":`, last renewed at ${t} by its clock`
-return(0,B.$e)("release",`the lock is held by ${e}${n}: a release waits until it is free, at most 30 s after that run ends`)}function left(e,t){return(0,B.$e)("release",`the release of ${(0,m.j)(t.tag)} by ${(0,R.Gg)(t)}, started at ${t.at}, has not ended; if its run is gone, the next release restores it first`,(0,D.a)("recover",e))}var F=n(7598)
+return(0,B.$e)("release",`the lock is held by ${e}${n}: a release waits until it is free, at most 30 s after that run ends`)}function left(e,t){return(0,B.$e)("release",`the release of ${(0,m.j)(t.tag)} by ${(0,T.Gg)(t)}, started at ${t.at}, has not ended; if its run is gone, the next release restores it first`,(0,D.a)("recover",e))}var F=n(7598)
 var N=n(8815)
 var M=n(7340)
 function rightsFindings({all:e,missing:t,account:n,namespace:s},r){const o=n===void 0?"the account":`the account ${n}`
@@ -7622,12 +7681,12 @@ var x=n(1407)
 var P=n(6874)
 var G=n(8661)
 var H=n(1856)
-var j=n(8860)
-var $=n(2459)
+var J=n(8860)
+var j=n(2459)
 var V=n(6099)
-var J=n(3892)
+var Y=n(3892)
 async function checkAlone(e,t){const{app:n,settings:s,cluster:r}=e
-await Promise.all([checkHistory(e,t),(0,V.aE)(r,n,s.image),(0,R.Cz)(r,(0,G.Fe)(n))])}async function checkHistory({app:e,settings:t,command:n,cluster:s},{live:r,targets:o}){const i=await(0,j.tl)(s,e)
+await Promise.all([checkHistory(e,t),(0,V.aE)(r,n,s.image),(0,T.Cz)(r,(0,G.Fe)(n))])}async function checkHistory({app:e,settings:t,command:n,cluster:s},{live:r,targets:o}){const i=await(0,J.tl)(s,e)
 const a=i.filter(({image:e})=>!(0,m.iI)(e,t.image))
 const c=i.filter(e=>!a.includes(e))
 if(a.length===0||n==="rollback"&&c.length>0)return c
@@ -7638,14 +7697,14 @@ if(!r)continue
 const o=(0,k.T)((0,v.hY)(r))
 const i=`the history in configmap/${(0,G.Fe)(e)}`
 const a=`if it is the same application and its registry has moved: ${o} still runs the old image. Change it to the new one first, with its manifest (option manifests) or kubectl set image`;(0,G.ht)(s,e,{image:n,what:i,so:a},t.image)}return c}function workloadsIn(e){const t=[e.deployments,e.statefulsets,e.daemonsets,e.cronjobs]
-return t.flatMap(e=>[...e.values()]).filter(v.gv)}var Y=n(2109)
+return t.flatMap(e=>[...e.values()]).filter(v.gv)}var $=n(2109)
 var W=n(8559)
 var q=n(3872)
 var _=n(6e3)
 var z=n(6738)
 const K=3e5
 const Z={timeout:1/0,bake:0,grace:{}}
-async function ailing(e,t,{cluster:n,clock:s,toRepo:r}){const o=e.flatMap(({id:e,live:n})=>n&&!n.spec.paused?[(0,Y.VS)(e,n,t)]:[])
+async function ailing(e,t,{cluster:n,clock:s,toRepo:r}){const o=e.flatMap(({id:e,live:n})=>n&&!n.spec.paused?[(0,$.VS)(e,n,t)]:[])
 const i=s.now()
 const a={...(0,_._1)(i),exits:exitsOf(t,i)}
 const c={clusterState:t,timeouts:Z,now:i}
@@ -7683,7 +7742,7 @@ const{sha:c}=n
 switch(await lineageOf({platform:e,folder:t.context,signal:s},c,a.sha)){case"not-older":return
 case"unknown":r.say(`this checkout does not show whether ${(0,m.j)(a.tag)}, which is live, is newer than ${(0,m.j)(c)}`)
 return
-case"older":(0,o.fJ)({code:"stale-commit",sentence:`${(0,m.j)(c)} is older than ${(0,m.j)(a.tag)}, live since release ${a.number} by ${(0,R.Gg)(a)}`,hint:`nothing was changed. To roll back to it anyway: ${(0,D.a)("rollback",t,{to:n.tag})}`})}}var ee=n(4e3)
+case"older":(0,o.fJ)({code:"stale-commit",sentence:`${(0,m.j)(c)} is older than ${(0,m.j)(a.tag)}, live since release ${a.number} by ${(0,T.Gg)(a)}`,hint:`nothing was changed. To roll back to it anyway: ${(0,D.a)("rollback",t,{to:n.tag})}`})}}var ee=n(4e3)
 const te=15e3
 async function pinsOf(e,t,n){const s=n.flatMap(e=>e.live?[e.live]:[])
 const r=(0,ee.oo)(t.clusterState(),s,e.settings.image)
@@ -7761,7 +7820,7 @@ const c=await(0,H.k4)(n,a)
 a.forEach(e=>c.of(e))
 return{known:s,resources:c,findings:[]}}catch(e){return{known:P.K2,resources:await(0,H.k4)(n,[]),findings:[(0,B.gz)("workloads",e)]}}}async function unseenWorkloads(e,t=[]){const n=(0,ae.hg)()
 return{findings:t,needs:n,missing:await(0,M.o7)(e,n)}}async function examineWorkloads(e,{known:t,findings:n},s){const{platform:r,cluster:o}=e
-const i=await(0,J.f)(o,r.clock)
+const i=await(0,Y.f)(o,r.clock)
 const a=await(0,oe.Nn)(e,{manifests:t,live:i,missing:s,until:"the end"})
 const{targets:c,services:l,findings:A}=a
 if(c.length===0){const e=[...A.images,...A.workloads]
@@ -7776,9 +7835,9 @@ const o=await Promise.all([...new Set(r)].map(t=>e.find(t).catch(e=>{if(e instan
 throw e})))
 const i=o.flatMap(e=>e?[e]:[])
 return n.flatMap(n=>{const s={workload:n.id,images:{},generation:0,first:false}
-const r=(0,$.NO)(t,s)
+const r=(0,j.NO)(t,s)
 return staleConfigurationFindings(n,r,i,(0,oe.IZ)(e))})}function isOfTwo(e){return e instanceof o.HR&&e.cause.code==="usage"}async function examineReleases(e){const{platform:t,settings:n,app:s,cluster:r}=e
-const[o,i,a]=await Promise.allSettled([(0,R.Cz)(r,(0,G.Fe)(s)),(0,V.aE)(r,s,n.image),(0,j.Lu)(r,s,n.image)])
+const[o,i,a]=await Promise.allSettled([(0,T.Cz)(r,(0,G.Fe)(s)),(0,V.aE)(r,s,n.image),(0,J.Lu)(r,s,n.image)])
 const c=[o,i,a].flatMap(e=>e.status==="rejected"?[(0,B.gz)("release",e.reason)]:[])
 if(o.status!=="fulfilled"||i.status!=="fulfilled")return c
 if(a.status!=="fulfilled")return c
@@ -7838,7 +7897,7 @@ const c=a.filter(e=>n.isFolder((0,r.join)(s,e)))
 const l={names:a,ignores:[(0,r.join)(s,".dockerignore"),`${i}.dockerignore`].some(e=>n.exists(e)),managers:["",...c].map(e=>(0,r.join)(e,"manage.py")).filter(e=>n.exists((0,r.join)(s,e)))}
 return contextFindings(s,l,t)}catch(e){return[(0,B.gz)("commit",e)]}}var he=n(6090)
 var fe=n(6488)
-function runDoctor(e){return(0,y.Y)("doctor",e,e=>e.reporter.stage("doctor",t=>(0,d.ZC)(e.signal,async()=>{t.waiting("checking tools, registry and cluster")
+function runDoctor(e){return(0,I.Y)("doctor",e,e=>e.reporter.stage("doctor",t=>(0,d.ZC)(e.signal,async()=>{t.waiting("checking tools, registry and cluster")
 const n=await inspectMachine(e)
 if(n.source)e.state.source=n.source
 const s=(await Promise.all([examineMachine(e,n,()=>e.resources.keepLogin(e.settings)),reachesCluster(e.platform,n)?examineClusterOf(e,n):[]])).flat()
@@ -7853,24 +7912,24 @@ var pe=n(7853)
 var me=n(1812)
 var Ee=n(4565)
 var we=n(202)
-var Ce=n(8109)
-var Ie=n(228)
-const ye=1e4
+var Ce=n(5408)
+var ye=n(1534)
+const Ie=1e4
 async function endOfBroken({platform:e,cluster:t,settings:n,app:s,signal:r},o,i,a){const c=(0,Ee.ub)(i)
 if(c.some(({direction:e})=>e==="new"))return false
 const l=new Set(c.flatMap(({versions:e})=>e.map(e=>i.versions[e]?.tag)))
 const A=e.clock.now()+n.timeout
-try{return await(0,Ce.r)({cluster:t,clock:e.clock,live:o,signal:r},e=>{const t=(0,we.w)(o.clusterState(),n.image,(0,Ie.q2)(s))
+try{return await(0,Ce.r)({cluster:t,clock:e.clock,live:o,signal:r},e=>{const t=(0,we.w)(o.clusterState(),n.image,(0,ye.q2)(s))
 const r=t.filter(({tag:e,isIdle:t})=>l.has(e)&&!t)
-const i=Math.min(A,...r.map(({goneAt:t})=>t===void 0?e:t+ye))
+const i=Math.min(A,...r.map(({goneAt:t})=>t===void 0?e:t+Ie))
 if(r.length===0)return{logsWanted:[],ended:true}
 if(e>=i)return{logsWanted:[],ended:false}
 const c=r.flatMap(e=>e.names).join(", ")
 a.waiting(`the migrations break what ends now: waiting for ${c}`)
 return{logsWanted:[],requeueAt:i}},()=>{})}finally{a.waiting(void 0)}}async function endOfOthers({platform:e,cluster:t,settings:n,app:s,signal:r},o,{digest:i},a){const c=e.clock.now()+n.timeout
-try{await(0,Ce.r)({cluster:t,clock:e.clock,live:o,signal:r},e=>{const t=(0,we.w)(o.clusterState(),n.image,(0,Ie.q2)(s))
+try{await(0,Ce.r)({cluster:t,clock:e.clock,live:o,signal:r},e=>{const t=(0,we.w)(o.clusterState(),n.image,(0,ye.q2)(s))
 const r=t.filter(({digest:e,goneAt:t})=>e!==i&&t!==void 0)
-const l=Math.min(c,...r.map(({goneAt:t=e})=>t+ye))
+const l=Math.min(c,...r.map(({goneAt:t=e})=>t+Ie))
 if(r.length===0||e>=l)return{logsWanted:[],ended:true}
 a.waiting(`waiting for ${r.flatMap(({names:e})=>e).join(", ")}`)
 return{logsWanted:[],requeueAt:l}},()=>{})}finally{a.waiting(void 0)}}var Be=n(5313)
@@ -7909,11 +7968,11 @@ await(0,re.H)(e)
 await(0,oe.XU)(e,(0,ae.xQ)(s,i,d,(0,se.GH)(n)))
 await(0,se.xq)(e,i)
 if(A)await(0,ne.mh)(o,r,A,a)
-const h=await(0,J.f)(r,t.clock)
+const h=await(0,Y.f)(r,t.clock)
 const f={manifests:i,live:h,missing:[],until:"the first error"}
 const{findings:g,targets:p,others:m,services:E,web:w}=await(0,oe.Nn)(e,f)
-const I=warningsOf([...g.namespace,...g.workloads,...g.probes,...g.dryRun])
-for(const t of I)(0,ie.FF)(e,t)
+const y=warningsOf([...g.namespace,...g.workloads,...g.probes,...g.dryRun])
+for(const t of y)(0,ie.FF)(e,t)
 return{live:h,targets:p,others:m,jobs:l,resources:d,services:E,...w&&{web:w}}}function warningsOf(e){return e.filter(({severity:e})=>e==="warning").map(({message:e,fix:t})=>t?.startsWith("kubectl ")?`${e}: ${t}`:e)}var ve=n(7020)
 var ke=n(2297)
 function withRestarts(e,t){return e.map(e=>{const n=e.live&&restartOf(e.live,t)
@@ -7927,21 +7986,21 @@ return{hash:hashOf((0,b.U)(e),s),because:s.map(({object:e})=>(0,S.Gg)(e)).sort()
 return[(0,S.Gg)(e.object),t??"",n??""]}).sort(([e=""],[t=""])=>e.localeCompare(t))
 const s=JSON.stringify([e??"",n])
 return(0,F.createHash)("sha256").update(s).digest("hex").slice(0,16)}var Se=n(607)
-var Te=n(6005)
-var Re=n(5473)
+var Re=n(6005)
+var Te=n(5473)
 var De=n(8306)
 var Oe=n(7594)
-async function snapshot(e,t,n,s=(e,{targets:t})=>Promise.resolve(t)){const{cluster:r,log:o}=e
+async function snapshot_snapshot(e,t,n,s=(e,{targets:t})=>Promise.resolve(t)){const{cluster:r,log:o}=e
 const[[i,a,c],l]=await Promise.all([checkedNow(e,t).then(async n=>{const r={...n,targets:await s(e,n)}
 const o=await pinsOf(e,t.live,r.targets)
-return[r,o,await lostImages(e,r.targets,o)]}),(0,Te.q)(e,t.others)])
+return[r,o,await lostImages(e,r.targets,o)]}),(0,Re.q)(e,t.others)])
 const A=withRestarts(i.targets,l)
 const u=(0,ke._z)(e,n)
 const[d,h,f]=await Promise.all([(0,Oe.iS)(r,A,u),(0,De.r_)(e,A,u),changesTemplates({...i,targets:A})?(0,oe.qp)(r):[]])
 const g={...i,targets:planned(A,[...d.map(becomesOf),...h])}
 const p=t.live.clusterState()
-const{changes:m}=(0,Re.X)({others:l,own:d,targets:A,services:f,clusterState:p})
-const E=[...(0,Te.ND)(m,g),...(0,Oe.GC)(g.targets,a)]
+const{changes:m}=(0,Te.X)({others:l,own:d,targets:A,services:f,clusterState:p})
+const E=[...(0,Re.ND)(m,g),...(0,Oe.GC)(g.targets,a)]
 o.say(`${(0,ve.LS)(E.length,"object")} stored in the snapshot`)
 for(const t of c)(0,ie.FF)(e,t)
 const w=runningVersion(e,g)
@@ -7957,37 +8016,11 @@ const c=(0,ce.s3)(n,o,t.services)
 return{...a,targets:o,...c&&{web:c}}}async function asTheyAre(e,t,n){const s=await Promise.all(t.map(async({live:t,...s})=>{const r=await e.find(s.path)
 const o=r&&!s.manifest?(0,v.ys)(r,n):s.uses
 return{...s,uses:o,running:(0,ce.o$)(r,o),...r&&{live:r}}}))
-return s.filter(({live:e,manifest:t,uses:n})=>(e??t)&&n.length>0)}var Fe=n(1777)
-function releaseStartOf({reporter:e},{source:t,holder:n},{command:s,image:r,back:o,jobs:i=[]}){return{run:n.id,command:s,who:n.who,...n.url!==void 0&&{url:n.url},at:new Date(e.startedAt).toISOString(),image:r.repository,tag:r.tag,digest:r.digest,...t.sha!==void 0&&{sha:t.sha},...o!==void 0&&{back:o},...i.length>0&&{jobs:i}}}async function keepAnswers(e,t){if(t.length===0)return
-const n=(0,S.mk)(e.record.snapshot,t)
-if((0,v.FB)(n,e.record.snapshot))return
-await keepRecord(e,{...e.record,snapshot:n})}async function keepSchema(e,t){await keepRecord(e,{...e.record,schema:t})}async function keepPlan(e){const t=contractOf(e.run.state.plan)
-const{held:n=[],bridges:s=[]}=t
-if(n.length+s.length===0)return
-await keepRecord(e,{...e.record,contract:t})}async function keepRecord(e,t){const{run:n,context:s}=e
-const{cluster:r,platform:o,app:i}=s
-e.record=t
-if(e.isFrozen===true)return
-try{e.record=await(0,V.vL)(r,o.clock,i,t)}catch(t){if(!(t instanceof x.h&&t.status===403))throw t
-e.isFrozen=true
-n.warn(`the server's result of this release could not be stored, so another run that has to undo this release does not have it: ${t.message} (examples/rbac.yaml has the Role)`)}}function contractOf(e){if(!e||e.judged?.blocked===true)return{}
-const{databases:t}=e
-const[n]=t
-const s=(n?.absent??[]).filter(e=>t.every(t=>t.absent.includes(e)))
-return{held:[...t.flatMap(({held:e})=>e.map(({name:e})=>e)),...s],bridges:t.flatMap(e=>[...e.earlierBridges,...e.bridges])}}async function recordInHistory({run:e,context:t,start:n,prepared:s,record:r},o){const{state:i,reporter:a}=e
-const{platform:c,app:l,cluster:A}=t
-const{result:u}=o
-const h="cause"in o?o.cause.sentence.split("\n")[0]:void 0
-const f=i.plan?.databases.flatMap(e=>e.unused??[])??[]
-const g={...n,result:u,...h!==void 0&&{cause:h},seconds:Math.round(a.seconds()*10)/10,migrations:i.migrations,...i.reversed.length>0&&{reversed:i.reversed},...i.migrate!==void 0&&{migrate:i.migrate},...i.fit&&{fit:i.fit},...i.backup&&{backup:i.backup.job},...i.plan&&{unused:f},...contractOf(i.plan)}
-const p={needs:i.needs,tasks:i.tasks,schema:i.schema,...u==="deployed"&&{templates:(0,Fe.r3)(r.snapshot),databases:i.databases,before:s.before&&{...s.before,templates:(0,Fe.Z5)(r.snapshot)}}}
-const save=()=>(0,j.DR)({cluster:A,clock:c.clock,app:l},g,p)
-try{await(u==="stuck"?(0,d.Qh)(c.clock,save):save())
-return true}catch(t){e.warn(`${(0,m.j)(n.tag)} is missing in the history: ${(0,I.b)(t)}`)
-return false}}var Ne=n(8152)
+return s.filter(({live:e,manifest:t,uses:n})=>(e??t)&&n.length>0)}var Fe=n(2048)
+var Ne=n(8152)
 var Me=n(6072)
 var Le=n(6187)
-var Ue=n(6186)
+var Ue=n(8076)
 async function lockAndRecover(e,t,n){const{app:s,settings:r}=t
 const o=await(0,Me.s)(t)
 e.resources.add(()=>o.release())
@@ -7998,23 +8031,23 @@ const l=t.with({cluster:i,signal:o.lost})
 if(c)await(0,Ue.U)(e,l,n.live,c)
 else await(0,Le.d9)(l,n.live)
 t.signal.throwIfAborted()
-return{cluster:i,lost:o.lost}}function objectsOfRelease({others:e,targets:t}){return[...e,...t.flatMap(({manifest:e})=>e??[])]}function migrateOnly(e){return(0,y.Y)("migrate",e,toImage)}async function toImage(e){const{platform:t,settings:n,reporter:r,signal:i,state:a,resources:c}=e
+return{cluster:i,lost:o.lost}}function objectsOfRelease({others:e,targets:t}){return[...e,...t.flatMap(({manifest:e})=>e??[])]}function migrateOnly(e){return(0,I.Y)("migrate",e,toImage)}async function toImage(e){const{platform:t,settings:n,reporter:r,signal:i,state:a,resources:c}=e
 if(n["migrate-command"]==="")(0,o.fJ)({code:"usage",sentence:'"migrate" needs a command, but "migrate-command" is none',hint:"remove the option to use the default, or remove this step"})
-const l=(0,y.V)(e,await(0,s.TC)(t,n,n.context))
+const l=(0,I.V)(e,await(0,s.TC)(t,n,n.context))
 const[{cluster:A,checked:u},h]=await(0,d.jH)(i,[e=>r.stage("preflight",s=>preflight(l.with({signal:e,log:s}),()=>c.openCluster(t,n,e))),e=>r.stage("image",async t=>{await c.login(n)
 return imageToDeploy(l.with({signal:e,log:t}))})])
 const{image:f}=h
 a.haveImage(f)
-const g=(0,y.V)(e,h.source)
+const g=(0,I.V)(e,h.source)
 const{cluster:p,lost:m,now:E}=await r.stage("lock",async t=>{const n=await lockAndRecover(e,g.with({log:t,cluster:A}),u)
 const s=g.with({log:t,cluster:n.cluster})
 await checkHistory(s,u)
 return{...n,now:await checkedNow(s,u)}})
 const w=g.with({cluster:p,signal:AbortSignal.any([i,m])})
 try{const t=await migrateTo(e,w,E,{image:f})
-return{result:t?"done":"unchanged"}}catch(e){throw(0,fe.Ac)(e,m)}finally{await keepSchemaChange(e,w)}}async function keepSchemaChange({state:e,warn:t},{cluster:n,platform:s,app:r}){const o=contractOf(e.plan)
+return{result:t?"done":"unchanged"}}catch(e){throw(0,fe.Ac)(e,m)}finally{await keepSchemaChange(e,w)}}async function keepSchemaChange({state:e,warn:t},{cluster:n,platform:s,app:r}){const o=(0,Fe.Qu)(e.plan)
 if(!e.schema&&!o.held)return
-await(0,j.$)({cluster:n,clock:s.clock,app:r},e.schema,o).catch(e=>{t(`the history does not show which versions fit the schema now: ${(0,I.b)(e)}`)})}function shared(e){const t=/^(cd [\w./-]+ && )?[\w./ =-]+$/.test(e)&&!/(^| )\w+=/.test(e)
+await(0,J.$)({cluster:n,clock:s.clock,app:r},e.schema,o).catch(e=>{t(`the history does not show which versions fit the schema now: ${(0,y.b)(e)}`)})}function shared(e){const t=/^(cd [\w./-]+ && )?[\w./ =-]+$/.test(e)&&!/(^| )\w+=/.test(e)
 return t?e:void 0}async function migrateTo({reporter:e,state:t,warn:n,command:s},r,o,{image:i,keep:a}){const{settings:c}=r
 if(!o.web||c["migrate-command"]==="")return false
 const l={checked:o,web:o.web,image:i,backup:(0,se.f_)(c),...s==="migrate"&&{now:true}}
@@ -8052,29 +8085,31 @@ if(!t||s===""||n&&!n.judged)return
 const{workload:r,container:o}=t
 const i=n?.databases.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))
 return{is:"back",web:(0,k.T)(r),container:o,command:s,...i&&{migrations:i}}}async function endOfHolders(e,{live:t},n,s){const{cluster:r,app:o,settings:i}=e
-const a=(0,O.Ei)(await(0,j.Lu)(r,o,i.image))
-if(a.length>0)await endOfOthers(e,t,n,s)}var xe=n(9317)
-var Pe=n(7101)
-var Ge=n(4083)
+const a=(0,O.Ei)(await(0,J.Lu)(r,o,i.image))
+if(a.length>0)await endOfOthers(e,t,n,s)}var xe=n(6304)
+var Pe=n(9902)
+n(9084)
+var Ge=n(7101)
+var He=n(4083)
 async function runInImage(e,t,n){const{platform:s,log:o,signal:a}=e
 const{command:c}=t
 const[l="",...u]=typeof c==="string"?["/bin/sh","-c",c]:c
-const d=(0,Ge.EI)(s,`django-rollout-test-${(0,F.randomBytes)(6).toString("hex")}`,t)
+const d=(0,He.EI)(s,`django-rollout-test-${(0,F.randomBytes)(6).toString("hex")}`,t)
 const h=await s.files.privateFolder()
-try{await(0,Ge.Rf)(s,o)
+try{await(0,He.Rf)(s,o)
 const f=(0,F.randomBytes)(12).toString("hex")
-const g=t.services.length===0?{}:await(0,Ge.Fp)(e,d,t.services,f)
+const g=t.services.length===0?{}:await(0,He.Fp)(e,d,t.services,f)
 const p=(0,r.join)(h,"env")
 const m={PYTHONUNBUFFERED:"1",...g,...t.env}
 await s.files.writePrivate(p,Object.entries(m).map(([e,t])=>`${e}=${t}\n`).join(""))
 const E=["run","--rm","--init","--name",d.name,...d.labels,...t.services.length===0?[]:["--network",d.name],"--env-file",p,"--entrypoint",l,t.built.id,...u]
 o.waiting(`running ${(0,i.vI)(typeof c==="string"?c:l,100)}`)
 return(await(0,A.T3)(s,E,{signal:a,onLine:n})).code}finally{o.waiting(void 0)
-await(0,Ge.q1)(s,d,o)
+await(0,He.q1)(s,d,o)
 await s.files.remove(h)}}async function entrypointOf(e,t,n){const s=["image","inspect","--format","{{json .Config.Entrypoint}}",t.id]
 const{code:r,stdout:o}=await(0,A.T3)(e,s,{signal:n})
 const i=r===0?JSON.parse(o):null
-return Array.isArray(i)&&i.length>0?i.join(" "):void 0}var He=n(9120)
+return Array.isArray(i)&&i.length>0?i.join(" "):void 0}var Je=n(9120)
 var je=n(8858)
 async function planAlone(e,t,{versions:n,applied:s}){const{platform:r,settings:i,signal:a,log:c}=e
 const l=i["migrate-command"]
@@ -8085,16 +8120,16 @@ const f=new be.k7(u,e=>(0,be.U_)(e,h))
 f.to(c)
 const g=(0,xe.B8)({marker:u,migrate:l,running:n,unsafe:i["unsafe-migrations"],plansOnly:true,leaves:s,...A!==void 0&&{backup:A},contract:{policy:i.contract,hasBridges:i.bridge==="on",programs:[]}})
 const p=Object.fromEntries(g.map(({name:e,value:t})=>[e,t]))
-const m=new He.T9(u)
-await(0,d.wj)(r.clock,i["migrate-timeout"],a,n=>runInImage(e.with({signal:n}),{built:t,command:(0,xe.VV)(l,void 0,u),run:e.holder.id,timeout:i["migrate-timeout"],services:[...new Set(["postgres",...i["test-services"]])],env:{...i["test-env"],...p}},e=>{for(const t of m.push(e))f.line(t)
-if(e.length<He.xS-1)f.line(m.end())}))
+const m=new Je.T9(u)
+await(0,d.wj)(r.clock,i["migrate-timeout"],a,n=>runInImage(e.with({signal:n}),{built:t,command:(0,Pe.V)(l,void 0,u),run:e.holder.id,timeout:i["migrate-timeout"],services:[...new Set(["postgres",...i["test-services"]])],env:{...i["test-env"],...p}},e=>{for(const t of m.push(e))f.line(t)
+if(e.length<Je.xS-1)f.line(m.end())}))
 const E=m.end()
 if(E!=="")f.line(E)
 const w=await Promise.race([f.plan,Promise.resolve(void 0)])
 if(!w)return(0,o.fJ)(noPlan(e,f.lines))
-const I={...w,databases:w.databases.map(withoutSizes)};(0,be.uH)(c,I,i.sql)
-return I}function noPlan(e,t){const n=(0,Pe.VS)(t)
-const s=n===void 0?(0,i.BP)(t):(0,Pe.ax)(n,(0,ie.YT)(e))
+const y={...w,databases:w.databases.map(withoutSizes)};(0,be.uH)(c,y,i.sql)
+return y}function noPlan(e,t){const n=(0,Ge.VS)(t)
+const s=n===void 0?(0,i.BP)(t):(0,Ge.ax)(n,(0,ie.YT)(e))
 return{code:"plan-failed",sentence:`the new version does not start in a container without the cluster: ${s}`,hint:'Its settings must take the database from DATABASE_URL, or from the variables PG… or POSTGRES_…; set what else it needs with "test-env"',logs:[{lines:t.slice(-je.T)}]}}function withoutSizes(e){const t=e.pending.map(({locks:e,...t})=>({...t,...e&&{locks:e.map(e=>({...e,rows:-1,bytes:0}))}}))
 return{...e,pending:t}}function survey(e,t){return(0,d.ZC)(e.signal,async()=>{const{settings:n,platform:s,app:r,log:i}=e
 const a=await t()
@@ -8102,7 +8137,7 @@ const c=e.with({cluster:a})
 await(0,ne.oO)(a,P.K2)
 const l=(0,ae.n6)(r)
 await(0,oe.XU)(c,l,l)
-const[A,u,d]=await Promise.all([(0,J.f)(a,s.clock),(0,H.k4)(a,[]),(0,oe.qp)(a)])
+const[A,u,d]=await Promise.all([(0,Y.f)(a,s.clock),(0,H.k4)(a,[]),(0,oe.qp)(a)])
 const h=A.clusterState()
 const f=(0,ce.q8)(h,P.K2,n.image,a.namespace)
 if(f.length===0)(0,ce.Nn)(h,n.image,a.namespace)
@@ -8112,29 +8147,30 @@ f.forEach(e=>{i.say((0,ce.q0)(e))})
 const g=(0,ce.s3)(n,f,d)
 if(!g)return(0,o.fJ)({code:"no-workload",sentence:"the workload that serves the web is not known",hint:'set "migrate-from" to it'})
 const p={live:A,targets:f,others:[],jobs:[],resources:u,services:d,web:g}
-return{cluster:a,checked:p,web:g}})}var $e=n(7398)
+return{cluster:a,checked:p,web:g}})}var Ve=n(3529)
+var Ye=n(7398)
 function needsFileOf(e,t,{databases:n}){const s=e.map(({names:e,tag:n,isOwn:s,isIdle:r,needs:o=(s?t:void 0)})=>({names:e,tag:n,...r&&{isIdle:r},...o!==void 0&&{needs:o}}))
 const r=Object.fromEntries(n.map(({database:e,applied:t})=>[e,t]))
 return`${JSON.stringify({versions:s,applied:r},null,2)}\n`}function readNeedsFile(e){const t=parsed(e??"")
-if(!isRecord(t)||!Array.isArray(t["versions"]))return
+if(!(0,Ve.u4)(t)||!Array.isArray(t["versions"]))return
 const n=t["versions"].map(versionOf)
 const{applied:s}=t
 const r=n.every(e=>e!==void 0)
-return r&&isRecord(s)&&isLeaves(s)?{versions:n,applied:s}:void 0}function versionOf(e){if(!isRecord(e))return
+return r&&(0,Ve.u4)(s)&&isLeaves(s)?{versions:n,applied:s}:void 0}function versionOf(e){if(!(0,Ve.u4)(e))return
 const{names:t,tag:n,needs:s,isIdle:r}=e
-if(!Array.isArray(t)||!t.every(isText)||!isText(n))return
-if(s!==void 0&&!(0,$e.oq)(s))return
-return{names:t,tag:n,...r===true&&{isIdle:r},...s!==void 0&&{needs:s}}}function isLeaves(e){return Object.values(e).every(e=>isRecord(e)&&Object.values(e).every(isText))}function parsed(e){try{return JSON.parse(e)}catch{return}}function isRecord(e){return typeof e==="object"&&e!==null&&!Array.isArray(e)}function isText(e){return typeof e==="string"}function planOnly(e){return(0,y.Y)("plan",e,ofImage)}async function ofImage(e){const{platform:t,settings:n,reporter:r,signal:i,state:a,resources:c}=e
+if(!Array.isArray(t)||!t.every(Ve.KH)||!(0,Ve.KH)(n))return
+if(s!==void 0&&!(0,Ye.oq)(s))return
+return{names:t,tag:n,...r===true&&{isIdle:r},...s!==void 0&&{needs:s}}}function isLeaves(e){return Object.values(e).every(e=>(0,Ve.u4)(e)&&Object.values(e).every(Ve.KH))}function parsed(e){try{return JSON.parse(e)}catch{return}}function planOnly(e){return(0,I.Y)("plan",e,ofImage)}async function ofImage(e){const{platform:t,settings:n,reporter:r,signal:i,state:a,resources:c}=e
 if(n["migrate-command"]==="")(0,o.fJ)({code:"usage",sentence:'"plan" needs a command, but "migrate-command" is none',hint:"remove the option to use the default, or remove this step"})
 if(t.env["GITHUB_EVENT_NAME"]==="pull_request_target")(0,o.fJ)({code:"usage",sentence:'"plan" does not run on pull_request_target: the code of any fork would run with the secrets of the web',hint:"use the event pull_request"})
 if(n.needs!==void 0&&n["save-needs"]!==void 0)(0,o.fJ)({code:"usage",sentence:'"save-needs" asks the cluster, and "needs" plans without one',hint:"remove one of the two options"})
 const l=n.needs===void 0?void 0:await needsIn(t,n.needs)
-const A=(0,y.V)(e,await(0,s.TC)(t,n,n.context))
+const A=(0,I.V)(e,await(0,s.TC)(t,n,n.context))
 if(l)return withoutCluster(e,A,l)
 const[{cluster:u,checked:h,web:f},{image:g,source:p}]=await(0,d.jH)(i,[e=>r.stage("preflight",s=>survey(A.with({signal:e,log:s}),()=>c.openCluster(t,n,e))),e=>r.stage("image",async t=>{await c.login(n)
 return imageToDeploy(A.with({signal:e,log:t}))})])
 a.haveImage(g)
-const m=(0,y.V)(e,p).with({cluster:u})
+const m=(0,I.V)(e,p).with({cluster:u})
 const E=await r.stage("plan",async e=>{const t={checked:h,web:f,image:g,plansOnly:true,backup:(0,se.f_)(n)}
 const{plan:s,needs:r}=await plan_planned(m.with({log:e}),t)
 await saveNeeds(m.with({log:e}),t,{plan:s,needs:r})
@@ -8144,7 +8180,7 @@ return concluded(e,m,E)}async function needsIn(e,t){const n=readNeedsFile(await 
 return n??(0,o.fJ)({code:"usage",sentence:`"needs" is no file that "save-needs" has written: ${t}`,hint:"write it with the cluster: plan --tag <the running version> --save-needs needs.json"})}async function withoutCluster(e,t,n){const{settings:s,reporter:r,state:o,resources:i,warn:a}=e
 const{built:c,source:l,image:A}=await r.stage("image",async e=>{await i.login(s)
 return imageToTest(t.with({log:e}))})
-const u=(0,y.V)(e,l)
+const u=(0,I.V)(e,l)
 if(A)o.haveImage(A)
 const d=await r.stage("plan",async e=>{const t=await planAlone(u.with({log:e}),c,n)
 sayBackup(e,t)
@@ -8162,29 +8198,29 @@ try{const e=await r.plan(n)
 return{plan:e,needs:r.migration.needs()}}finally{await r.migration.close().catch(e=>{s((0,fe.$N)(e))})}}async function saveNeeds(e,{checked:t,image:n},{plan:s,needs:r}){const{platform:o,settings:i,cluster:a,app:c,log:l}=e
 const A=i["save-needs"]
 if(A===void 0)return
-const u=await(0,j.bL)(a,c,i.image)
-const d=(0,Ie.Lb)(e,t,n,u)
+const u=await(0,J.bL)(a,c,i.image)
+const d=(0,ye.Lb)(e,t,n,u)
 await o.files.write(A,needsFileOf(d,r,s))
-l.say(`what ${(0,ve.LS)(d.length,"version")} needs is in ${A}`)}var Ve=n(5950)
+l.say(`what ${(0,ve.LS)(d.length,"version")} needs is in ${A}`)}var $e=n(5950)
 async function isDeployed(e,t,n){if(!await runsUndisturbed(e,t,n))return false
 const{app:s,cluster:r}=e
 const o=e.settings.image
-const i=await Promise.all([(0,Te.q)(e.with({log:he.a}),t.others),(0,Oe.Ej)(r,t.targets,{repository:o,image:(0,p.d)(n)})])
+const i=await Promise.all([(0,Re.q)(e.with({log:he.a}),t.others),(0,Oe.Ej)(r,t.targets,{repository:o,image:(0,p.d)(n)})])
 if(i.flat().some(({is:e})=>e!=="none"))return false
 const a=fingerprintsOf(t,o,n)
 if(a.length===0)return true
-const c=(await(0,j.Lu)(r,s,o)).filter(O.FM)
+const c=(await(0,J.Lu)(r,s,o)).filter(O.FM)
 return a.every(e=>c.some(({jobs:t=[]})=>t.includes(e)))}async function runsUndisturbed(e,t,n){const{platform:s,app:r,settings:o,cluster:i}=e
 if(!await runsAlready(e,t.live,t.targets,n))return false
 if(!(0,Oe.$M)(t,s.clock.now()))return false
-return await(0,V.aE)(i,r,o.image)===void 0}function fingerprintsOf({jobs:e},t,{digest:n}){return e.map(e=>(0,Ve.ax)(e,t,`${t}@${n}`))}var Je=n(2789)
-var Ye=n(4431)
-const We=/^=+ (.+?) =+$/
-const qe=/^(?:=+ )?(no tests ran|\d+ [a-z][a-z ]*(?:, \d+ [a-z][a-z ]*)*) in [\d.]+s\b/
-const _e=/^_+ (.*[^_ ].*) _+$/
-const ze=/^(\S+\.py):(\d+):(?: .*)?$/
-const Ke=/^(FAILED|ERROR|SUBFAIL\S*) (\S+\.py(?:::.+?)?)(?: - (.*))?$/
-function readPytest(e){const t=e.findLast(e=>qe.test(e))
+return await(0,V.aE)(i,r,o.image)===void 0}function fingerprintsOf({jobs:e},t,{digest:n}){return e.map(e=>(0,$e.ax)(e,t,`${t}@${n}`))}var We=n(2789)
+var qe=n(4431)
+const _e=/^=+ (.+?) =+$/
+const ze=/^(?:=+ )?(no tests ran|\d+ [a-z][a-z ]*(?:, \d+ [a-z][a-z ]*)*) in [\d.]+s\b/
+const Ke=/^_+ (.*[^_ ].*) _+$/
+const Ze=/^(\S+\.py):(\d+):(?: .*)?$/
+const Xe=/^(FAILED|ERROR|SUBFAIL\S*) (\S+\.py(?:::.+?)?)(?: - (.*))?$/
+function readPytest(e){const t=e.findLast(e=>ze.test(e))
 if(t===void 0)return
 const n={}
 for(const[,e,s=""]of t.matchAll(/(\d+) ([a-z][a-z ]*[a-z])(?=,| in )/g))n[s.replace(/ in$/,"")]=Number(e)
@@ -8202,58 +8238,58 @@ return{name:e,is:t,message:n,file:s}})
 return[...s,...r]}function tailOf(e){return e.includes("::")?e.split("::").slice(1).join("."):e}function isSubtest(e,t){return e.startsWith(`${t} (`)||e.startsWith(`${t} [`)}function sectionsOf(e){const t=[]
 let n
 let s
-for(const r of e){const e=We.exec(r)?.[1]
+for(const r of e){const e=_e.exec(r)?.[1]
 if(e!==void 0){n=e==="FAILURES"?"failure":e==="ERRORS"?"error":void 0
 s=void 0
-continue}const o=_e.exec(r)?.[1]
+continue}const o=Ke.exec(r)?.[1]
 if(n&&o!==void 0){s={title:o,is:n,lines:[]}
 t.push(s)}else if(/^-+ Captured .* -+$/.test(r))s=void 0
-else s?.lines.push(r)}return t.filter(e=>placeOf(e.lines).file!==void 0)}function summaryOf(e){const t=e.findIndex(e=>We.exec(e)?.[1]==="short test summary info")
-return(t<0?[]:e.slice(t)).flatMap(e=>{const[,t,n,s=""]=Ke.exec(e)??[]
+else s?.lines.push(r)}return t.filter(e=>placeOf(e.lines).file!==void 0)}function summaryOf(e){const t=e.findIndex(e=>_e.exec(e)?.[1]==="short test summary info")
+return(t<0?[]:e.slice(t)).flatMap(e=>{const[,t,n,s=""]=Xe.exec(e)??[]
 if(n===void 0)return[]
 return[{node:n,is:t==="ERROR"?"error":"failure",message:s}]})}function messageOf(e){const t=e.findLastIndex(e=>/^E\s/.test(e))
-if(t<0){const t=(0,Pe.T1)(e)
-return t&&(0,Pe.em)(t)}let n=t
+if(t<0){const t=(0,Ge.T1)(e)
+return t&&(0,Ge.em)(t)}let n=t
 while(/^E\s/.test(e[n-1]??""))n--
-return e[n]?.slice(1).trim()}function placeOf(e){const t=e.findLast(e=>(0,Pe.NP)(ze.exec(e)?.[1]??"<none>"))
-const[,n,s]=ze.exec(t??"")??[]
+return e[n]?.slice(1).trim()}function placeOf(e){const t=e.findLast(e=>(0,Ge.NP)(Ze.exec(e)?.[1]??"<none>"))
+const[,n,s]=Ze.exec(t??"")??[]
 if(n!==void 0)return{file:n,line:Number(s)}
-const r=(0,Pe.T1)(e)
-const o=r&&(0,Pe.QR)(r)
-return o?{file:o.file,line:o.line}:{}}const Ze=/^={70}$/
-const Xe=/^(FAIL|ERROR|UNEXPECTED SUCCESS): (.+)$/
-const et=/^Ran (\d+) tests? in [\d.]+s$/
-const tt=/^(?:OK|FAILED|NO TESTS RAN)(?: \((.*)\))?$/
-function readTests(e){const t=e.map(Pe.pj)
+const r=(0,Ge.T1)(e)
+const o=r&&(0,Ge.QR)(r)
+return o?{file:o.file,line:o.line}:{}}const et=/^={70}$/
+const tt=/^(FAIL|ERROR|UNEXPECTED SUCCESS): (.+)$/
+const nt=/^Ran (\d+) tests? in [\d.]+s$/
+const st=/^(?:OK|FAILED|NO TESTS RAN)(?: \((.*)\))?$/
+function readTests(e){const t=e.map(Ge.pj)
 return readUnittest(t)??readPytest(t)}function testAnnotations(e,t,n=10){return e.failing.flatMap(({name:e,is:n,message:s,file:r,line:o=1})=>{const i=r===void 0?void 0:t(r)
 const a=n==="failure"?`Test failed: ${e}`:`Test could not run: ${e}`
 return i===void 0?[]:[{file:i,line:o,title:a,message:s}]}).slice(0,n)}function inRepository(e,t){const n=e.failing.map(({file:e,line:n,...s})=>{const r=e===void 0?void 0:t(e)
 return r===void 0?s:{...s,file:r,...n!==void 0&&{line:n}}})
-return{...e,failing:n}}function readUnittest(e){const t=e.flatMap((t,n)=>Ze.test(t)&&Xe.test(e[n+1]??"")?[n+1]:[])
-const n=e.flatMap((e,t)=>et.test(e)?[t]:[])
+return{...e,failing:n}}function readUnittest(e){const t=e.flatMap((t,n)=>et.test(t)&&tt.test(e[n+1]??"")?[n+1]:[])
+const n=e.flatMap((e,t)=>nt.test(e)?[t]:[])
 if(t.length===0&&n.length===0)return
 const s={}
-for(const t of e)for(const[,e="",n]of(tt.exec(t)?.[1]??"").matchAll(/([a-z ]+)=(\d+)/g))s[e.trim()]=(s[e.trim()]??0)+Number(n)
+for(const t of e)for(const[,e="",n]of(st.exec(t)?.[1]??"").matchAll(/([a-z ]+)=(\d+)/g))s[e.trim()]=(s[e.trim()]??0)+Number(n)
 const r=[...t.map(e=>e-1),...n,e.length]
 const o=t.map(t=>test_output_failingOf(e.slice(t,Math.min(...r.filter(e=>e>t)))))
 const seen=e=>o.filter(t=>t.is===e).length
-return{runner:"unittest",run:n.reduce((t,n)=>t+Number(et.exec(e[n]??"")?.[1]),0),failures:(s["failures"]??0)+(s["unexpected successes"]??0)||seen("failure"),errors:s["errors"]??seen("error"),skipped:s["skipped"]??0,failing:o}}function test_output_failingOf(e){const[,t,n=""]=Xe.exec(e[0]??"")??[]
+return{runner:"unittest",run:n.reduce((t,n)=>t+Number(nt.exec(e[n]??"")?.[1]),0),failures:(s["failures"]??0)+(s["unexpected successes"]??0)||seen("failure"),errors:s["errors"]??seen("error"),skipped:s["skipped"]??0,failing:o}}function test_output_failingOf(e){const[,t,n=""]=tt.exec(e[0]??"")??[]
 const s=e.findIndex(e=>e==="Stdout:"||e==="Stderr:")
-const r=(0,Pe.T1)(s<0?e:e.slice(0,s))
-const o=r&&(0,Pe.QR)(r)
-return{name:nameOf(n),is:t==="ERROR"?"error":"failure",message:r?(0,Pe.em)(r):t==="UNEXPECTED SUCCESS"?"it passed":n,...o?{file:o.file,line:o.line}:{}}}function nameOf(e){const[,t="",n="",s=""]=/^(\S+) \(([^()\s]+)\)(.*)$/.exec(e)??[]
+const r=(0,Ge.T1)(s<0?e:e.slice(0,s))
+const o=r&&(0,Ge.QR)(r)
+return{name:nameOf(n),is:t==="ERROR"?"error":"failure",message:r?(0,Ge.em)(r):t==="UNEXPECTED SUCCESS"?"it passed":n,...o?{file:o.file,line:o.line}:{}}}function nameOf(e){const[,t="",n="",s=""]=/^(\S+) \(([^()\s]+)\)(.*)$/.exec(e)??[]
 if(t==="")return e
 if(n.includes("unittest.loader._FailedTest"))return t
 const r=n.endsWith(`.${t}`)?n:`${n}.${t}`
-return`${r}${s}`}const nt={count:2e4,letters:32*1024*1024}
-const st=40
+return`${r}${s}`}const rt={count:2e4,letters:32*1024*1024}
+const ot=40
 async function test(e,t,n){const{platform:s,settings:r,signal:a,log:c}=e
 const l=s.clock.now()
 const A=r["test-command"]
 const u=await entrypointOf(s,t,a)
 if(u!==void 0)c.say(`tests run without the image's entrypoint (${(0,i.vI)((0,i.pj)(u),100)})`)
 c.say(`running ${A}`)
-const h=new He.jd(nt,e=>e.length)
+const h=new Je.jd(rt,e=>e.length)
 const f=r["test-timeout"]
 const run=n=>runInImage(e.with({signal:n}),{built:t,command:A,run:e.holder.id,timeout:f,services:r["test-services"],env:r["test-env"]},e=>{c.quote(e)
 h.push(e)})
@@ -8268,10 +8304,10 @@ if(e.run===0)return'warning: no tests ran; check that "test-command" finds them'
 const n=e.skipped===0?"":`, ${e.skipped} of them skipped`
 return`${e.run} ${e.run===1?"test":"tests"} passed in ${(0,i.p0)(t)}${n}`}function notInTime(e,t){const n=t.findLast(e=>(0,i.pj)(e).trim()!=="")
 const s=n===void 0?"there was no output":`the last line was "${oneLine(n)}"`
-return{code:"tests-failed",sentence:`tests: not finished after ${(0,i.p0)(e)}; ${s}`,hint:'Raise "test-timeout", or look for a test that hangs',logs:[{lines:t.slice(-st)}]}}function testCause(e,t,n,s){const{settings:r}=e
+return{code:"tests-failed",sentence:`tests: not finished after ${(0,i.p0)(e)}; ${s}`,hint:'Raise "test-timeout", or look for a test that hangs',logs:[{lines:t.slice(-ot)}]}}function testCause(e,t,n,s){const{settings:r}=e
 const o=r["test-command"]
 const a=(0,ie.YT)(e)
-const c=[{lines:n.slice(-st)}]
+const c=[{lines:n.slice(-ot)}]
 const cause=(e,t={})=>({code:"tests-failed",sentence:`tests: ${e}`,logs:c,...t})
 const[l]=s?.failing??[]
 if(s!==void 0&&l!==void 0){const e=Math.max(s.failures+s.errors,s.failing.length)
@@ -8282,19 +8318,19 @@ return cause(`${e} of ${s.run} failed${i}: ${l.name}${o}: ${oneLine(l.message)}`
 if(e!==void 0)return e}if(n.some(e=>/exec:? "?\/bin\/sh"?(:| failed)/.test(e)))return cause("the image has no /bin/sh to run them with",{hint:'Set "target" to a stage that has one, or set "test-command" to none and test before the release'})
 if(t===125)return cause(`starting their container failed: ${(0,i.BP)(n)}`)
 if(s?.run===0)return cause(`"${(0,i.vI)(o,100)}" found no tests (exit code ${t})`)
-const u=(0,Pe.VS)(n)
-if(u!==void 0){const e=(0,Pe.QR)(u)
+const u=(0,Ge.VS)(n)
+if(u!==void 0){const e=(0,Ge.QR)(u)
 const t=e===void 0?void 0:a(e.file)
-const s=(0,Pe.ax)(u,a)
+const s=(0,Ge.ax)(u,a)
 const o=e===void 0||t===void 0?[]:[{file:t,line:e.line,title:"The tests could not run",message:s}]
-return cause(s,{annotations:o,...hintFor(n,r["test-services"])})}const d=(0,i.BP)(n.slice(-st))
+return cause(s,{annotations:o,...hintFor(n,r["test-services"])})}const d=(0,i.BP)(n.slice(-ot))
 const h=t===137?{hint:"Exit code 137 is a kill, usually for lack of memory"}:{}
 return cause(`"${(0,i.vI)(o,100)}" exited with code ${t}${d===""?"":`: ${oneLine(d)}`}`,h)}function hintFor(e,t){const n=e.some(e=>/connection refused|could not translate host name|failed to resolve host|Name or service not known/i.test(e))
 const lastLine=t=>e.some(e=>t.test(e))
 const s=[...lastLine(/psycopg|port 5432/)&&!t.includes("postgres")?["postgres"]:[],...lastLine(/\bredis\b|:6379/i)&&!t.includes("redis")?["redis"]:[]]
-return n&&s.length>0?{hint:`For a temporary server, set test-services: ${s.join(" ")}`}:{}}function oneLine(e){return(0,i.vI)((0,i.pj)(e).replace(/\s+/g," ").trim(),300)}var rt=n(7414)
-var ot=n(2385)
-var it=n(3006)
+return n&&s.length>0?{hint:`For a temporary server, set test-services: ${s.join(" ")}`}:{}}function oneLine(e){return(0,i.vI)((0,i.pj)(e).replace(/\s+/g," ").trim(),300)}var it=n(7414)
+var ct=n(2385)
+var At=n(3006)
 async function wavesFor(e,t,n,s){const{order:r}=e.settings
 if(r==="parallel")return atOnce(t.targets)
 const o=webFirst(t)
@@ -8309,34 +8345,35 @@ if(e.length===0){const e=`${s}: such messages that are still in the queue are lo
 return{isWorkersFirst:false,...t.length>0&&{says:e}}}const r=`${n} does not know ${named(e)}`
 if(t.length===0){const e=`workers first: ${r}; the web follows when all workers are new`
 return{isWorkersFirst:true,says:e}}return{isWorkersFirst:false,warns:`messages to the workers may be lost during the rollout: ${r}, and ${s}; keep the old tasks for one more release`}}function atOnce(e){return{first:e,rest:[],isDue:()=>false}}function webFirst({targets:e,web:t}){const isWeb=({id:e})=>t!==void 0&&(0,k.T)(e)===(0,k.T)(t.workload)
-return split(e,isWeb,hasReadyPod)??atOnce(e)}function workersFirst({targets:e,web:t}){const isWorker=({id:e,live:n,uses:s})=>n!==void 0&&e.kind!=="CronJob"&&(t===void 0||(0,k.T)(e)!==(0,k.T)(t.workload))&&((0,v.kW)(n).spec?.containers??[]).some(e=>s.some(({name:t})=>t===e.name)&&(0,rt.HS)(e))
+return split(e,isWeb,hasReadyPod)??atOnce(e)}function workersFirst({targets:e,web:t}){const isWorker=({id:e,live:n,uses:s})=>n!==void 0&&e.kind!=="CronJob"&&(t===void 0||(0,k.T)(e)!==(0,k.T)(t.workload))&&((0,v.kW)(n).spec?.containers??[]).some(e=>s.some(({name:t})=>t===e.name)&&(0,it.HS)(e))
 return split(e,isWorker,isComplete)}function split(e,t,n){const s=e.filter(t)
 if(!s.some(({live:e})=>e))return
-return{first:s,rest:e.filter(e=>!t(e)),isDue:n}}function hasReadyPod({progress:e}){return Object.values(e).every(({ready:e,wanted:t})=>e>0||t===0)}function isComplete({verdicts:e}){return Object.values(e).every(({is:e})=>e==="complete"||e==="done")}async function mismatchOf({platform:e,signal:t,cluster:n,app:s,settings:r},{live:o},{image:{digest:i},tasks:a,workers:c}){const{tasks:l}=await(0,it.jh)(e.clock,t,()=>(0,j.bL)(n,s,r.image))
+return{first:s,rest:e.filter(e=>!t(e)),isDue:n}}function hasReadyPod({progress:e}){return Object.values(e).every(({ready:e,wanted:t})=>e>0||t===0)}function isComplete({verdicts:e}){return Object.values(e).every(({is:e})=>e==="complete"||e==="done")}async function mismatchOf({platform:e,signal:t,cluster:n,app:s,settings:r},{live:o},{image:{digest:i},tasks:a,workers:c}){const{tasks:l}=await(0,At.jh)(e.clock,t,()=>(0,J.bL)(n,s,r.image))
 const A=unpacked(a??l.get(i))
 const u=c.map(({id:e})=>(0,k.T)(e))
-const d=(0,we.w)(o.clusterState(),r.image,(0,Ie.q2)(s)).filter(({names:e})=>e.some(e=>u.includes(e))).flatMap(({digest:e="",tag:t})=>{const n=e===i?void 0:unpacked(l.get(e))
-return n&&A?[{...(0,ot.J4)(n,A),tag:t}]:[]})
+const d=(0,we.w)(o.clusterState(),r.image,(0,ye.q2)(s)).filter(({names:e})=>e.some(e=>u.includes(e))).flatMap(({digest:e="",tag:t})=>{const n=e===i?void 0:unpacked(l.get(e))
+return n&&A?[{...(0,ct.J4)(n,A),tag:t}]:[]})
 const all=e=>[...new Set(d.flatMap(t=>t[e]))].sort()
 const[h]=d.filter(({added:e,removed:t})=>e.length+t.length>0)
 const f=`version ${(0,m.j)(h?.tag??"")}`
-return{added:all("added"),removed:all("removed"),version:f}}function unpacked(e){return e===void 0?void 0:(0,ot.a4)(e)}const ct=3
-function named(e){const t=e.length-ct
-const n=e.slice(0,ct).join(", ")
+return{added:all("added"),removed:all("removed"),version:f}}function unpacked(e){return e===void 0?void 0:(0,ct.a4)(e)}const ut=3
+function named(e){const t=e.length-ut
+const n=e.slice(0,ut).join(", ")
 return`the task${e.length>1?"s":""} ${n}${t>0?` and ${t} more`:""}`}async function runCommand(e,t,n,s){const{log:r}=e
 const{live:i}=t.checked
 const a=`rollout-${crypto.randomUUID()}`
 const c=new be.k7(a,()=>({code:"internal",sentence:"no plan was requested"}))
 c.to(r)
-const l=await(0,Ie.Lu)(e,t,n,a)
+const l=await(0,ye.Lu)(e,t,n,a)
+l.notes.forEach(e=>{r.say(e)})
 let A=""
 let u
-try{const n=await(0,Ie._S)(e,i,l.job,e=>{A=e})
+try{const n=await(0,ye._S)(e,i,l.job,e=>{A=e})
 r.say(`${(0,S.Gg)(n)}: ${s}`)
 u=new je.S(e,i,{job:A,container:t.web.container},c)
 const{verdict:a,unread:d}=await u.end
 if(a.is==="failed")throw new o.HR(commandCause(a.cause,s,A))
-if(d!==void 0)r.say(`its log could not be read completely (${d}), but it succeeded`)}finally{try{const t=u?.hasContainerEnded===true
+if(d!==void 0)r.say(`its log could not be read completely (${d}), but it succeeded`)}finally{try{const t=u?.hasContainerEnded===true&&!l.isCounted
 if(A!==""&&!(t&&(0,Qe.Rw)(i,A)))await(0,Qe.ee)(e,i,A)}finally{await(u?.close())}}}function commandCause(e,t,n){const s=["crash","migration-failed","timeout"].includes(e.code)
 const r=e.sentence.startsWith(`${n}: `)?e.sentence.slice(n.length+2):e.sentence
 return{...e,...s&&{code:"command-failed"},sentence:`${t} failed: ${r}`}}async function runCommands({reporter:e,state:t},n,{checked:s,image:r},o){const i=n.settings[o]
@@ -8348,22 +8385,23 @@ const u=c.now()
 const ended=e=>{const n=(c.now()-u)/1e3
 t.commands.push({when:o,command:i,seconds:n,ended:e})}
 try{await runCommand(n.with({log:e}),{checked:s,web:a,image:r},A,`${o} (${i})`)}catch(e){ended("failed")
-throw e}ended("done")}})}async function runCommandsAfter(e,t,n){try{await runCommands(e,t,n,"after-rollout")}catch(t){e.warn(`${(0,fe.$N)(t)}. The new version is live and stays`)}}class NoLongerRunning extends o.HR{}async function recordRunningVersion(e,t,n,s){const{platform:r,app:o,settings:i,signal:a}=t
+throw e}ended("done")}})}async function runCommandsAfter(e,t,n){try{await runCommands(e,t,n,"after-rollout")}catch(t){e.warn(`${(0,fe.$N)(t)}. The new version is live and stays`)}}var dt=n(1777)
+class NoLongerRunning extends o.HR{}async function recordRunningVersion(e,t,n,s){const{platform:r,app:o,settings:i,signal:a}=t
 const{image:c}=s
-try{const a=await(0,j.Lu)(t.cluster,o,i.image)
+try{const a=await(0,J.Lu)(t.cluster,o,i.image)
 if((0,O.BO)(a)?.digest===c.digest)return
 await e.reporter.stage("history",async i=>{const{cluster:a}=await lockAndRecover(e,t.with({log:i}),n)
 const l=await checkedNow(t.with({log:i,cluster:a}),n)
 await checkHistory(t,l)
 if(!await runsAlready(t,l.live,l.targets,c))throw new NoLongerRunning({code:"stale-commit",sentence:`another version went live while this run waited for the lock, so ${(0,m.j)(c.tag)} is no longer running`,hint:"release it again if it should run"})
-const A={...releaseStartOf(e,t,s),result:"found",seconds:0,migrations:[]}
-const u=(0,Fe.bU)(l.targets.flatMap(({live:e})=>e??[]))
-await(0,j.DR)({cluster:a,clock:r.clock,app:o},A,{templates:u})
+const A={...(0,Fe.f8)(e,t,s),result:"found",seconds:0,migrations:[]}
+const u=(0,dt.bU)(l.targets.flatMap(({live:e})=>e??[]))
+await(0,J.DR)({cluster:a,clock:r.clock,app:o},A,{templates:u})
 i.say(`${(0,m.j)(c.tag)} is now in the history as the version that was already running`)})}catch(t){if(t instanceof NoLongerRunning||(0,fe.Uh)(t))throw t
 a.throwIfAborted()
 e.warn(`${(0,m.j)(c.tag)} is missing in the history, so a rollback cannot restore it: ${(0,fe.$N)(t)}`)}}async function applyHeld(e,t,n){const{reporter:s,state:r,warn:o}=e
 const{settings:i,platform:a,cluster:c,app:l}=t
-const{held:A=[],bridges:u=[]}=contractOf(r.plan)
+const{held:A=[],bridges:u=[]}=(0,Fe.Qu)(r.plan)
 const{checked:d}=r.phase
 if(i.contract!=="after"||A.length+u.length===0)return
 if(!d?.web)return
@@ -8375,29 +8413,29 @@ try{let t=await i.plan(e)
 if(t.backup&&t.judged?.blocked!==true){r.backup=await i.backup(e,t.backup)
 t=await i.plan(e)}const{migration:n}=i
 if(t.judged?.blocked!==true&&t.runs)await n.migrate(e)
-const s=contractOf(t)
+const s=(0,Fe.Qu)(t)
 const u=[...r.migrations,...n.applied()]
 const d={cluster:c,clock:a.clock,app:l}
-await(0,j.$)(d,n.schema(),{...s,migrations:u})
+await(0,J.$)(d,n.schema(),{...s,migrations:u})
 r.migrations=u
 if(s.held?.length!==0)o(`${A.join(", ")}: still held back; the next release applies it`)}catch(e){t.signal.throwIfAborted()
-o(`what was held back was not applied, and the next release does it: ${(0,fe.$N)(e)}`)}finally{await i.migration.close().catch(e=>{o((0,fe.$N)(e))})}})}var At=n(8075)
-var ut=n(2725)
-var dt=n(7763)
+o(`what was held back was not applied, and the next release does it: ${(0,fe.$N)(e)}`)}finally{await i.migration.close().catch(e=>{o((0,fe.$N)(e))})}})}var ht=n(8075)
+var ft=n(2725)
+var pt=n(7763)
 async function giveUp(e,t){const{platform:n,app:s,cluster:r}=e.context
 let o
 try{e.lost.throwIfAborted()
-o=await(t.code==="superseded"?undoSuperseded(e,t):undoFailed(e,t))}catch(n){return stuck(e,n,{cause:t})}await recordInHistory(e,o)
+o=await(t.code==="superseded"?undoSuperseded(e,t):undoFailed(e,t))}catch(n){return stuck(e,n,{cause:t})}await(0,Fe.T$)(e,o)
 if(o.result==="kept")return o
 try{await(0,V.yv)(r,n.clock,s,e.record)
 return o}catch(t){return stuck(e,t,o)}}async function undoFailed(e,t){const n=t.code==="cancelled"
-if(!await(0,At.$A)(e.context.cluster,e.record.snapshot)){const{schema:s}=e.record
-if(!wantsKeep(e)&&s&&!(0,ut.MT)(s)&&(0,ut.SU)(s))await e.run.reporter.stage("undo",t=>fitSchema(e,t))
+if(!await(0,ht.$A)(e.context.cluster,e.record.snapshot)){const{schema:s}=e.record
+if(!wantsKeep(e)&&s&&!(0,ft.MT)(s)&&(0,ft.SU)(s))await e.run.reporter.stage("undo",t=>fitSchema(e,t))
 return{result:n?"cancelled":"failed",cause:t}}if(!n&&wantsKeep(e))return give_up_keep(e,t)
 const s=await restoreAll(e)
-const r=(0,At.Jd)(s)
+const r=(0,ht.Jd)(s)
 if(r!==void 0){const n=await imagesNow(e)
-return{result:"superseded",cause:leftCause(r,t),restored:s,current:n}}return{result:n?"cancelled":"undone",cause:t,restored:s}}async function undoSuperseded(e,t){const n=await(0,At.If)(e.context.cluster,e.record.snapshot)
+return{result:"superseded",cause:leftCause(r,t),restored:s,current:n}}return{result:n?"cancelled":"undone",cause:t,restored:s}}async function undoSuperseded(e,t){const n=await(0,ht.If)(e.context.cluster,e.record.snapshot)
 const s=!n.some(isForPeople)&&n.some(({did:e})=>e!=="nothing")
 if(wantsKeep(e)||!s)return{result:"superseded",cause:t,left:n,current:await imagesNow(e)}
 const r=await restoreAll(e)
@@ -8407,12 +8445,12 @@ const{snapshot:c,timeouts:l}=o
 const{live:A}=r.checked
 const u=await i.stage("undo",async t=>{const r=await fitSchema(e,t)
 const o={live:A,snapshot:c,timeouts:l,isUnfit:r}
-return(0,d.wj)(n.platform.clock,(0,dt.E)(o),s,e=>(0,dt.t)(n.with({log:t,signal:e}),o,e=>{a.keep({undo:e})}))})
-a.exceptions=[...a.exceptions.filter(({is:e})=>e!=="another version"),...(0,Je.Z)(A.clusterState(),u,e=>n.cluster.commandLine(e))]
+return(0,d.wj)(n.platform.clock,(0,pt.E)(o),s,e=>(0,pt.t)(n.with({log:t,signal:e}),o,e=>{a.keep({undo:e})}))})
+a.exceptions=[...a.exceptions.filter(({is:e})=>e!=="another version"),...(0,We.Z)(A.clusterState(),u,e=>n.cluster.commandLine(e))]
 return u}async function fitSchema({run:e,context:t,lost:n,prepared:s,record:r},o){const{live:i}=s.checked
 const{schema:a}=r
-if(!a||!(0,ut.SU)(a))return false
-const{unfit:c}=await(0,ut.b1)(t.with({log:o,signal:n}),{...r,live:i},{onReversed:t=>{if(t.length===0)return
+if(!a||!(0,ft.SU)(a))return false
+const{unfit:c}=await(0,ft.b1)(t.with({log:o,signal:n}),{...r,live:i},{onReversed:t=>{if(t.length===0)return
 e.state.reversed=t
 e.state.schema={is:"unknown"}},onBackup:t=>{const{backup:n}=e.state
 if(n)e.warn(`the backup from before the migration is job/${n.job}`)
@@ -8427,40 +8465,42 @@ const a=(0,fe.qT)(r)
 if(a)return{...n,result:"stuck",cause:a,current:i}
 const c=(0,fe.rl)(t,r)
 const l={...n,result:"stuck",current:i,cause:{...c,code:"restore-failed",sentence:`${c.sentence}; the release was given up because ${n.cause.sentence}`,hint:[...c.hint===void 0?[]:[c.hint],(0,fe.eW)(s.settings,s.cluster,o.snapshot)].join("\n")}}
-await recordInHistory(e,l)
+await(0,Fe.T$)(e,l)
 return l}function imagesNow({context:e,record:t}){const{cluster:n,platform:s,settings:r}=e
 return(0,fe.ax)(n,s.clock,r,t.snapshot)}async function transaction(e,t,n,s){const{reporter:r,signal:o,state:i}=e
 const{platform:a,app:c,settings:l}=t
 const{cluster:A,lost:u}=await r.stage("lock",async r=>{const o=t.with({log:r})
-const i=await lockAndRecover(e,o,n)
-await(s.check?.(o,await checkHistory(o,n)))
-return i})
+const a=await lockAndRecover(e,o,n)
+const c=await checkHistory(o,n)
+i.knownStarts=(0,O.n2)(c)
+await(s.check?.(o,c))
+return a})
 const d=t.with({cluster:A})
 const h=d.with({signal:AbortSignal.any([o,u])})
 await(s.prove?.(h).catch(e=>{throw(0,fe.Ac)(e,u)}))
-const f=releaseStartOf(e,d,s)
-const{prepared:g,record:p}=await r.stage("snapshot",async e=>{const t=await snapshot(d.with({log:e}),n,s.image,s.targets)
+const f=(0,Fe.f8)(e,d,s)
+const{prepared:g,record:p}=await r.stage("snapshot",async e=>{const t=await snapshot_snapshot(d.with({log:e}),n,s.image,s.targets)
 const r={timeout:l.timeout,grace:l.grace}
 const o=s.schema?.()
 const i={begun:f,timeouts:r,snapshot:t.snapshot,...o&&{schema:o}}
 return{prepared:t,record:await(0,V.C6)(A,a.clock,c,i)}})
 i.begin(s.image,g.checked)
 const m={run:e,context:d,lost:u,start:f,prepared:g,record:p}
-i.keepPlan=()=>keepPlan(m)
+i.keepPlan=()=>(0,Fe.vk)(m)
 e.onBegin?.(f)
-try{await s.write(h,g,e=>keepAnswers(m,e),e=>keepSchema(m,e))
+try{await s.write(h,g,e=>(0,Fe.Xu)(m,e),e=>(0,Fe.HS)(m,e))
 h.signal.throwIfAborted()}catch(e){i.detect(a.clock.now())
 return giveUp(m,(0,fe.qT)(u)??(0,fe.rl)(e,o))}const E=await transaction_close(m)
 if(E.result==="deployed")await(s.whenLive?.(h))
 return E}async function transaction_close(e){const{run:t,context:n,lost:s,record:r}=e
 const{platform:o,app:i,settings:a,cluster:c}=n
-const l=await recordInHistory(e,{result:"deployed"})
+const l=await(0,Fe.T$)(e,{result:"deployed"})
 try{await(0,V.yv)(c,o.clock,i,r)
 return{result:"deployed"}}catch(e){if(l){t.warn(`removing its record failed (${(0,fe.$N)(e)}); the next release or recover removes it, and restores nothing`)
-return{result:"deployed"}}const n=(0,fe.qT)(s)??{code:"write-failed",sentence:`the new version runs, but closing its record failed, so the next run would undo it: ${(0,I.b)(e)}`,hint:`kubectl -n ${a.namespace} delete secret django-rollout-${i}`}
-return{result:"stuck",cause:n}}}function release(e,t){return(0,y.Y)(e,t,t=>fromCommit(t,e))}async function fromCommit(e,t){const{platform:n,settings:r,reporter:o,signal:i,state:a,resources:c}=e
+return{result:"deployed"}}const n=(0,fe.qT)(s)??{code:"write-failed",sentence:`the new version runs, but closing its record failed, so the next run would undo it: ${(0,y.b)(e)}`,hint:`kubectl -n ${a.namespace} delete secret django-rollout-${i}`}
+return{result:"stuck",cause:n}}}function release(e,t){return(0,I.Y)(e,t,t=>fromCommit(t,e))}async function fromCommit(e,t){const{platform:n,settings:r,reporter:o,signal:i,state:a,resources:c}=e
 const l=t==="deploy"?s.TC:s.sQ
-const A=(0,y.V)(e,await l(n,r,r.context))
+const A=(0,I.V)(e,await l(n,r,r.context))
 const[{cluster:u,checked:h},f]=await(0,d.jH)(i,[e=>o.stage("preflight",t=>preflight(A.with({signal:e,log:t}),()=>c.openCluster(n,r,e))),e=>o.stage(t==="deploy"?"image":"build",async n=>{const s=A.with({signal:e,log:n})
 await c.login(r)
 if(t==="deploy")return{is:"found",...await imageToDeploy(s)}
@@ -8469,11 +8509,11 @@ if(o)return{is:"found",image:o,source:i}
 const l=await build(s.with({source:i}),a)
 return{is:"built",built:l,source:i}})])
 a.passPreflight(h)
-const g=(0,y.V)(e,f.source).with({cluster:u})
+const g=(0,I.V)(e,f.source).with({cluster:u})
 if(f.is==="found"&&await isDeployed(g,h,f.image)){const{image:n}=f
 a.haveImage(n)
 warningsWithoutDigest(h.targets).forEach(e.warn)
-a.exceptions=(0,Je.KG)(g,h,n)
+a.exceptions=(0,We.KG)(g,h,n)
 await recordRunningVersion(e,g,h,{command:t,image:n})
 await moveTags(e,g,n)
 return{result:"unchanged"}}if(f.is==="built"&&r["test-command"]!=="")await o.stage("test",e=>test(g.with({log:e}),f.built,a.keepTests))
@@ -8484,28 +8524,29 @@ return transaction(e,m,h,{command:t,image:p,jobs:fingerprintsOf(h,r.image,p),che
 await applyHeld(e,t,p)
 await moveTags(e,t,p)}})}async function write(e,t,{checked:n,changes:s,image:r,keep:o},i){const{reporter:a,state:c}=e
 const l=s.filter(({when:e})=>e==="before")
-if(l.length>0)await a.stage("manifests",e=>(0,Te.ZJ)(t.with({log:e}),n,l,i))
+if(l.length>0)await a.stage("manifests",e=>(0,Re.ZJ)(t.with({log:e}),n,l,i))
 await migrateTo(e,t,n,{image:r,...o&&{keep:o}})
 await runCommands(e,t,{checked:n,image:r},"before-rollout")
-const A=(0,Ye.a)(t,n.jobs,(0,p.d)(r))
-if(A.length>0)await a.stage("jobs",e=>(0,Ye.A)(t.with({log:e}),n,A))
+const A=(0,qe.a)(t,n.jobs,(0,p.d)(r))
+if(A.length>0)await a.stage("jobs",e=>(0,qe.A)(t.with({log:e}),n,A))
 const u=s.filter(({when:e})=>e!=="before")
 await a.stage("rollout",async e=>{const s=t.with({log:e})
 const o=await wavesFor(s,n,r,c.tasks)
-await(0,Oe.yT)(s,{checked:n,image:r,beside:u,waves:o},c.listener(i))})
-c.exceptions=(0,Je.KG)(t,n,r)}async function moveTags({reporter:e},{platform:t,settings:n,signal:s,warn:r},o){const i=n["extra-tags"]
+const a={checked:n,image:r,beside:u,waves:o,starts:c.knownStarts}
+await(0,Oe.yT)(s,a,c.listener(i))})
+c.exceptions=(0,We.KG)(t,n,r)}async function moveTags({reporter:e},{platform:t,settings:n,signal:s,warn:r},o){const i=n["extra-tags"]
 if(i.length===0)return
 await e.stage("tags",async e=>{try{await(0,h.JE)(t,o,i,s)
 e.say(`${i.join(", ")} now point to this version`)}catch(e){const[t,n]=i.length===1?["tag"," was not set"]:["tags"," were not all set"]
 r(`the ${t} ${i.join(", ")}${n}: ${(0,fe.$N)(e)}`)}})}async function rollbackTargets(e,{targets:t,services:n},s){const{app:r,settings:o,cluster:i}=e
-const{history:a,templates:c}=await(0,j.bL)(i,r,o.image)
+const{history:a,templates:c}=await(0,J.bL)(i,r,o.image)
 const l=s.release?.number
 const A=(0,O.BO)(a)
 const u=l===void 0?void 0:c.get(l)
 const d=A&&c.get(A.number)
 if(!u||!d){const e=u?A?.number:l
 const n=e===void 0?"this version was never released here":`the history has no pod templates of release ${e}`
-return{targets:t,warnings:[`only the image is rolled back: ${n}; ${ht}`]}}const releasedOf=({running:e})=>{const t=new Set(e.map(e=>(0,m.zZ)(e).digest))
+return{targets:t,warnings:[`only the image is rolled back: ${n}; ${mt}`]}}const releasedOf=({running:e})=>{const t=new Set(e.map(e=>(0,m.zZ)(e).digest))
 const n=a.findLast(e=>t.size===1&&t.has(e.digest))
 const s=n!==void 0&&n.digest!==A.digest
 return(s?c.get(n.number):void 0)??d}
@@ -8514,26 +8555,26 @@ for(const t of h)logDifferences(e,t,l,releasedOf(t))
 await checkStarts(e,h,n,l)
 const f=h.filter(({id:e,live:t})=>t&&!u[(0,k.T)(e)])
 const g=f.map(({id:e})=>(0,k.T)(e)).join(", ")
-return{targets:h,warnings:f.length===0?[]:[`only the image of ${g} is rolled back: release ${l} did not have it; ${ht}`]}}const ht="command, environment and probes do not change"
+return{targets:h,warnings:f.length===0?[]:[`only the image of ${g} is rolled back: release ${l} did not have it; ${mt}`]}}const mt="command, environment and probes do not change"
 function withTemplateOf({settings:e},t,{image:n},{then:s,released:r}){const{id:o,live:i}=t
 const[a,c]=[s[(0,k.T)(o)],r[(0,k.T)(o)]]
 if(!i||!a||!c)return t
 const isOwnImage=t=>(0,m.iI)(t,e.image)
 const l=(0,v.Mo)((0,v.kW)(i),isOwnImage,(0,p.d)(n))
-const A=(0,v.Mo)((0,Fe.PD)(a,c,i),isOwnImage,(0,p.d)(n))
+const A=(0,v.Mo)((0,dt.PD)(a,c,i),isOwnImage,(0,p.d)(n))
 const u=(0,v.MZ)(A,isOwnImage)
 return u.length===0||(0,v.FB)(A,l)?t:{...t,uses:u,back:A}}function logDifferences({log:e},{id:t,live:n,back:s},r,o){if(!n||!s)return
-const i=(0,Fe.tX)((0,v.kW)(n),s)
+const i=(0,dt.tX)((0,v.kW)(n),s)
 e.say(`${(0,k.T)(t)} gets its template of release ${r}: ${i.join("; ")||"metadata"}`)
 const a=o[(0,k.T)(t)]
-const c=a?(0,Fe.tX)(a,(0,v.kW)(n)):[]
+const c=a?(0,dt.tX)(a,(0,v.kW)(n)):[]
 if(c.length>0)e.say(`${(0,k.T)(t)} was changed since the last release: ${c.join("; ")} (kept)`)}async function checkStarts(e,t,n,s){const r=[]
 for(const{id:o,live:i,back:a}of t){if(!i||!a)continue
 const t=`${(0,k.T)(o)} of release ${s}`
 const c={name:t,live:(0,v.kW)(i),back:a}
 checkPorts(e,c,n)
 await checkImages(e,c)
-r.push(...await missingFor(e,c))}if(r.length===0)return;(0,o.fJ)({code:"config-missing",sentence:r.join("; "),hint:`nothing was changed. Create what is missing, then roll back again. To list it: ${e.cluster.commandLine(["get","configmaps,secrets"])}`})}async function missingFor({cluster:e,log:t},{name:n,back:s}){const r=await Promise.all((0,Fe.Xl)(s).map(async s=>{const r=`${s.kind.toLowerCase()}s`
+r.push(...await missingFor(e,c))}if(r.length===0)return;(0,o.fJ)({code:"config-missing",sentence:r.join("; "),hint:`nothing was changed. Create what is missing, then roll back again. To list it: ${e.cluster.commandLine(["get","configmaps,secrets"])}`})}async function missingFor({cluster:e,log:t},{name:n,back:s}){const r=await Promise.all((0,dt.Xl)(s).map(async s=>{const r=`${s.kind.toLowerCase()}s`
 const o=`${s.kind.toLowerCase()}/${s.name}`
 try{const t=`${(0,H.rJ)("v1",e.namespace,r)}/${s.name}`
 const i=await e.find(t)
@@ -8555,78 +8596,78 @@ const l=of(a).filter(e=>!c.includes(e)&&!(0,m.iI)(e,t.image))
 for(const t of new Set(l)){const{repository:i,tag:a="latest",digest:c}=(0,m.zZ)(t)
 const l=await(c===void 0?(0,h.TE)(e,i,a,n):(0,h.OK)(e,{repository:i,tag:a,digest:c},n))
 if(l.is==="absent")(0,o.fJ)({code:"image-missing",sentence:`the registry no longer has ${t}, which ${r} needs`,hint:"nothing was changed. Push that image again, then roll back again"})
-if(l.is!=="there")s.say(`${t} could not be looked up (${l.said})`)}}var ft=n(702)
+if(l.is!=="there")s.say(`${t} could not be looked up (${l.said})`)}}var Et=n(702)
 function checkFits(e,t){const n=wayTo(t)
 if(n.is==="unfit"&&e.settings["unsafe-migrations"]==="block")refuse(e,t,n.breaks)
 return n}function wayTo({version:e,history:t,command:n}){const s=t.some(({needs:e,migrations:t})=>e!==void 0||t.length>0)
 if(n===""||!s)return{is:"unchanged"}
 const r=t.find(({number:t})=>t===e.release?.number)
-return(0,ft.lZ)(r,r?(0,O.MT)(t,r):[])}function refuse(e,t,n,s=[]){(0,o.fJ)((0,Ee.gv)(titleOf(t.version),n,[...s,...waysOut(e,t)]))}const pt=6e4
+return(0,Et.lZ)(r,r?(0,O.MT)(t,r):[])}function refuse(e,t,n,s=[]){(0,o.fJ)((0,Ee.gv)(titleOf(t.version),n,[...s,...waysOut(e,t)]))}const wt=6e4
 async function prove(e,t,n){const{version:s}=t
 const{log:r,warn:o,settings:i}=e
 const a=titleOf(s)
 const c=webToProve(i,t,n)
 if(!c){o(`whether ${a} fits the schema is not known: set "migrate-from" to the workload that serves the web`)
-return}const l=(0,Qe.Be)(e,{checked:n,web:c,image:s.image,proves:{name:prove_nameOf(s),command:t.command,timeoutMs:Math.min(i.timeout,pt)}})
+return}const l=(0,Qe.Be)(e,{checked:n,web:c,image:s.image,proves:{name:prove_nameOf(s),command:t.command,timeoutMs:Math.min(i.timeout,wt)}})
 const notProved=t=>{(0,ie.FF)(e,`whether ${a} fits the schema was not proved: ${t}`)
 return}
 try{const{judged:e}=await l.plan(r)
 const t=e?.findings.find(({rule:e})=>e==="unjudged")
 if(t)return notProved(t.detail??"the comparison failed")
-const n=(0,ft.q4)(e?.findings??[])
+const n=(0,Et.q4)(e?.findings??[])
 const s=n.length===0?"fits the schema":"does not fit the schema"
 r.say(`${a} starts with the current configuration, and ${s}`)
 return{fit:{misfits:n},breaks:n,needs:l.needs(),warnings:(0,Ee.Tw)(e)}}catch(t){e.signal.throwIfAborted()
-return notProved((0,I.b)(t))}finally{await l.close().catch(e=>{o((0,I.b)(e))})}}function webNow(e,{command:t},{web:n,targets:s,services:r}){return n??foundWeb({...e,"migrate-command":t},s,r)}function webToProve(e,t,n){const s=webNow(e,t,n)
+return notProved((0,y.b)(t))}finally{await l.close().catch(e=>{o((0,y.b)(e))})}}function webNow(e,{command:t},{web:n,targets:s,services:r}){return n??foundWeb({...e,"migrate-command":t},s,r)}function webToProve(e,t,n){const s=webNow(e,t,n)
 if(!s)return
 const{targets:r}=n
 const{back:o}=r.find(({id:e})=>(0,k.T)(e)===(0,k.T)(s.workload))??{}
 const i=o?.spec?.containers.some(({name:e})=>e===s.container)===true
 return i?{...s,template:o}:s}function foundWeb(...e){try{return(0,ce.s3)(...e)}catch{return}}function prove_nameOf({release:e,image:t}){return e?`release ${e.number}`:`version ${(0,m.j)(t.tag)}`}function titleOf(e){const{release:t,image:n}=e
 return t?`${prove_nameOf(e)} (${(0,m.j)(n.tag)})`:prove_nameOf(e)}function waysOut({settings:e},{history:t,version:n}){const s=[(0,O.BO)(t)?.digest,n.image.digest]
-const r=t.findLast(e=>(0,O.FM)(e)&&!s.includes(e.digest)&&e.fit!==void 0&&(0,ft.q4)(e.fit.misfits).length===0)
+const r=t.findLast(e=>(0,O.FM)(e)&&!s.includes(e.digest)&&e.fit!==void 0&&(0,Et.q4)(e.fit.misfits).length===0)
 const back=t=>(0,D.a)("rollback",e,{to:String(t)})
-return[...r?[`Release ${r.number} fits: ${back(r.number)}`]:[],'To roll back anyway, set "unsafe-migrations: allow"']}var mt=n(5057)
-var Et=n(8118)
+return[...r?[`Release ${r.number} fits: ${back(r.number)}`]:[],'To roll back anyway, set "unsafe-migrations: allow"']}var Ct=n(5057)
+var yt=n(8118)
 async function findReversal(e,t,n,s){const r=await inputOf(e,t,n,s)
 if("why"in r)return r
-return{input:r,found:await(0,Et.B)(e,r)}}function waysToReverse({settings:e},t,n){if("why"in n)return[`The running version cannot reverse its migrations: ${n.why}`]
+return{input:r,found:await(0,yt.B)(e,r)}}function waysToReverse({settings:e},t,n){if("why"in n)return[`The running version cannot reverse its migrations: ${n.why}`]
 const{found:s}=n
-const r=(0,mt.bR)(s).join(", ")
-if(s.does==="impossible")return[`The running version cannot reverse what is in the way: ${(0,mt.Dr)(s)}`]
-const o=!(0,mt.Bt)(s)
+const r=(0,Ct.bR)(s).join(", ")
+if(s.does==="impossible")return[`The running version cannot reverse what is in the way: ${(0,Ct.Dr)(s)}`]
+const o=!(0,Ct.Bt)(s)
 const i=(0,D.a)("rollback",e,{to:t,"reverse-migrations":"true",...o&&{"accept-downtime":"true"},...(0,se.pU)(e)})
-const a=(0,mt.je)(s)
-return[`To let the running version reverse ${r} first${a===void 0?", which drops no stored value":`, which ${a}`}: ${i}`,...o?["The running version does not work without them: it fails from the reversal until the rollback has ended, which takes about as long as a rollout"]:[]]}function mayReverse({settings:e},{found:t}){return e["reverse-migrations"]&&t.does==="told"&&(e["accept-downtime"]||(0,mt.Bt)(t))}function workOf({input:e,found:t}){if((0,mt.Bt)(t))return
+const a=(0,Ct.je)(s)
+return[`To let the running version reverse ${r} first${a===void 0?", which drops no stored value":`, which ${a}`}: ${i}`,...o?["The running version does not work without them: it fails from the reversal until the rollback has ended, which takes about as long as a rollout"]:[]]}function mayReverse({settings:e},{found:t}){return e["reverse-migrations"]&&t.does==="told"&&(e["accept-downtime"]||(0,Ct.Bt)(t))}function workOf({input:e,found:t}){if((0,Ct.Bt)(t))return
 const{web:n,image:s,command:r}=e
 const{tag:o,digest:i}=s
-return{is:"again",web:(0,k.T)(n.workload),container:n.container,command:r,tag:o,digest:i}}async function reverseFirst(e,{input:t,found:n},s){const r=!(0,mt.Bt)(n)
+return{is:"again",web:(0,k.T)(n.workload),container:n.container,command:r,tag:o,digest:i}}async function reverseFirst(e,{input:t,found:n},s){const r=!(0,Ct.Bt)(n)
 const o={...t.task,how:"any",downtime:r}
-const i=await(0,Et.B)(e,{...t,task:o},s)
+const i=await(0,yt.B)(e,{...t,task:o},s)
 if(i.does==="reverse"||i.does==="fits")return
-e.log.say((0,mt.aW)(i))
+e.log.say((0,Ct.aW)(i))
 throw new Error("the migrations could not be reversed as it was planned")}async function inputOf({cluster:e,app:t,settings:n},s,r,{breaks:o,needs:i}){const{version:a,history:c,command:l}=r
 const A=webNow(n,r,s)
 if(!A)return{why:'set "migrate-from" to the workload that serves the web'}
-const{needs:u}=await(0,j.bL)(e,t,n.image)
+const{needs:u}=await(0,J.bL)(e,t,n.image)
 const d=i??u.get(a.image.digest)
 if(d===void 0)return{why:"what that version needs of the database was not kept"}
-const h=(0,$.QA)(s.live.clusterState(),A.workload)?.object
+const h=(0,j.QA)(s.live.clusterState(),A.workload)?.object
 const f=h?(0,v.kW)(h):A.template
 const g=f.spec?.containers.find(({name:e})=>e===A.container)?.image
 const{digest:p,tag:E=""}=(0,m.zZ)(g??"")
 const w=(0,O.BO)(c)
-const I=p??(w?.tag===E?w.digest:void 0)
-if(I===void 0)return{why:`the digest of ${g??"its image"} is not known`}
-return{checked:s,web:{...A,template:f},image:{repository:n.image,tag:E,digest:I},name:w?.digest===I?`release ${w.number}`:`version ${(0,m.j)(E)}`,back:titleOf(a),command:l,timeoutMs:n["migrate-timeout"],task:{wanted:[d],since:sinceOf(c,r,o),how:"tell",downtime:true}}}function sinceOf(e,{version:t},n){const s=e.find(({number:e})=>e===t.release?.number)
+const y=p??(w?.tag===E?w.digest:void 0)
+if(y===void 0)return{why:`the digest of ${g??"its image"} is not known`}
+return{checked:s,web:{...A,template:f},image:{repository:n.image,tag:E,digest:y},name:w?.digest===y?`release ${w.number}`:`version ${(0,m.j)(E)}`,back:titleOf(a),command:l,timeoutMs:n["migrate-timeout"],task:{wanted:[d],since:sinceOf(c,r,o),how:"tell",downtime:true}}}function sinceOf(e,{version:t},n){const s=e.find(({number:e})=>e===t.release?.number)
 const r=s?(0,O.MT)(e,s):[]
-return[...new Set([...r,...n.flatMap(({migration:e})=>e??[])])]}var wt=n(3672)
+return[...new Set([...r,...n.flatMap(({migration:e})=>e??[])])]}var It=n(3672)
 async function readVersions(e,t){const{app:n,settings:s,cluster:r,log:o}=e
 const i=await(0,V.aE)(r,n,s.image)
-const{history:a,templates:c}=await(0,j.bL)(r,n,s.image)
+const{history:a,templates:c}=await(0,J.bL)(r,n,s.image)
 const l=(0,O.jo)(a,i?.begun)
 if(l.open)o.say("a release is in progress or unfinished, and ends before this one begins")
-const differ=(e,t)=>(0,Fe.ig)(c.get(e.number),c.get(t.number))
+const differ=(e,t)=>(0,dt.ig)(c.get(e.number),c.get(t.number))
 const A=l.open?void 0:runningVersion(e,t)
 if(!A)return{...l,runs:l.history,differ:differ}
 const u={run:"now",who:"",at:"",image:s.image}
@@ -8641,16 +8682,16 @@ return(0,o.fJ)({code:n?"no-release":"usage",sentence:`there is no version to rol
 const{tag:A,digest:u,number:d,at:h}=l
 const f={repository:i.image,tag:A,digest:u}
 await checkInRegistry(e,f,d)
-a.say(`${i["dry-run"]?"would roll":"rolling"} back to release ${d}: ${(0,m.j)(A)}, ${h.slice(0,10)} by ${(0,R.Gg)(l)}`)
+a.say(`${i["dry-run"]?"would roll":"rolling"} back to release ${d}: ${(0,m.j)(A)}, ${h.slice(0,10)} by ${(0,T.Gg)(l)}`)
 return{image:f,release:l,appliedSince:(0,O.MT)(t,l),...l.sha!==void 0&&{sha:l.sha}}}function checkStillPrevious({settings:e},t,n){const s=e.to==="previous"?(0,O.dR)(t,n):void 0
-if(!s)return;(0,o.fJ)({code:"stale-commit",sentence:`release ${s.number} (${(0,m.j)(s.tag)}) by ${(0,R.Gg)(s)} went live while this rollback waited, so the previous version is now a different one`,hint:`nothing was changed. See what is live: ${(0,D.a)("history",e)}, then roll back again`})}async function inRegistry({platform:e,settings:t,signal:n}){const{to:s}=t
+if(!s)return;(0,o.fJ)({code:"stale-commit",sentence:`release ${s.number} (${(0,m.j)(s.tag)}) by ${(0,T.Gg)(s)} went live while this rollback waited, so the previous version is now a different one`,hint:`nothing was changed. See what is live: ${(0,D.a)("history",e)}, then roll back again`})}async function inRegistry({platform:e,settings:t,signal:n}){const{to:s}=t
 if((0,E.I_)(s)instanceof E.AF)return
 const r=await(0,h.F1)(e,t.image,s,n)
 if(!r)return
 const o=await(0,h.DT)(e,r,n)
 return{image:r,...o!==void 0&&/^[0-9a-f]{7,64}$/.test(o)&&{sha:o}}}async function checkInRegistry({platform:e,signal:t,log:n},s,r){const i=await(0,h.OK)(e,s,t)
 if(i.is==="absent")(0,o.fJ)({code:"image-missing",sentence:`the registry no longer has the image of release ${r}: ${(0,p.d)(s)}`,hint:"build it again from its commit: git checkout, then django-rollout release"})
-if(i.is!=="there")n.say(`the registry could not be checked (${i.said}); continuing`)}function rollBack(e){return(0,y.Y)("rollback",e,toVersion)}async function toVersion(e){const{platform:t,reporter:n,state:s,resources:r}=e
+if(i.is!=="there")n.say(`the registry could not be checked (${i.said}); continuing`)}function rollBack(e){return(0,I.Y)("rollback",e,toVersion)}async function toVersion(e){const{platform:t,reporter:n,state:s,resources:r}=e
 const o=new ie.v5({...e,settings:{...e.settings,"migrate-command":""},source:{tag:""}})
 const{cluster:i,checked:a}=await n.stage("preflight",n=>preflight(o.with({log:n}),()=>r.openCluster(t,e.settings,e.signal)))
 s.passPreflight(a)
@@ -8667,7 +8708,7 @@ if(h.length>0)e.warn(`the database is not changed; migrations applied since: ${h
 const{targets:p,warnings:m}=await n.stage("templates",e=>rollbackTargets(c.with({log:e}),a,A))
 m.forEach(e.warn)
 const E=p.some(({back:e})=>e!==void 0)
-if(!E&&await runsUndisturbed(c,a,u)){s.exceptions=(0,Je.KG)(c,a,u)
+if(!E&&await runsUndisturbed(c,a,u)){s.exceptions=(0,We.KG)(c,a,u)
 return{result:"unchanged"}}if(e.settings["dry-run"]){const t={version:A,history:l.history,command:f}
 const n=e.settings["reverse-migrations"]?wayTo(t):checkFits(c,t)
 return dryRun(e,{targets:p,image:u,way:n})}let w
@@ -8676,12 +8717,13 @@ if(w)await backupBefore(e,t,a,w)},schema:()=>w&&workOf(w),targets:async(e,t)=>{c
 return(await rollbackTargets(e.with({log:n}),t,A)).targets},write:async(t,{checked:r},o)=>{if(w)await reverseBefore(e,t,w)
 await n.stage("rollout",async e=>{const n=t.with({log:e})
 const i=await wavesFor(n,r,u,void 0)
-await(0,Oe.yT)(n,{checked:r,image:u,beside:[],waves:i},s.listener(o))})
-s.exceptions=(0,Je.KG)(t,r,u)}})}function rollback_commandFor({settings:e},{release:t},n){const s=e["migrate-command"]
-if(s!==wt.tp["migrate-command"].default)return s
+const a={checked:r,image:u,beside:[],waves:i,starts:s.knownStarts}
+await(0,Oe.yT)(n,a,s.listener(o))})
+s.exceptions=(0,We.KG)(t,r,u)}})}function rollback_commandFor({settings:e},{release:t},n){const s=e["migrate-command"]
+if(s!==It.tp["migrate-command"].default)return s
 const r=n.findLast(({migrate:e})=>e!==void 0)?.migrate
 return t?.migrate??r??s}async function proveFit({reporter:e,state:t},n,s,r){const{cluster:o,app:i,settings:a,warn:c}=n
-const l={...r,history:await(0,j.Lu)(o,i,a.image)}
+const l={...r,history:await(0,J.Lu)(o,i,a.image)}
 const A=wayTo(l)
 const u=a["unsafe-migrations"]
 const d=u!=="block"&&!a["reverse-migrations"]
@@ -8701,9 +8743,9 @@ if(!("why"in A)&&mayReverse(o,A))return A
 if(!("why"in A)&&A.found.does==="fits")return
 refuse(o,l,withMigrations(a,A),waysToReverse(o,toOf(r),A))})}function toOf({version:e}){return e.release?String(e.release.number):e.image.tag}function withMigrations(e,t){const n="why"in t?[]:t.found.databases.flatMap(({misfits:e})=>e)
 return e.map(e=>{const{migration:t}=n.find(({rule:t,object:n})=>t===e.rule&&n===e.object)??{}
-return{...t!==void 0&&{migration:t},...e}})}async function backupBefore({reporter:e,state:t},n,s,{input:r,found:o}){if(n.settings["backup-cronjob"]===void 0||(0,mt.je)(o)===void 0)return
+return{...t!==void 0&&{migration:t},...e}})}async function backupBefore({reporter:e,state:t},n,s,{input:r,found:o}){if(n.settings["backup-cronjob"]===void 0||(0,Ct.je)(o)===void 0)return
 const{image:i}=r
-const a=[(0,mt.aW)(o)]
+const a=[(0,Ct.aW)(o)]
 t.backup=await e.stage("backup",e=>(0,se.B2)(n.with({log:e}),s,{image:i,reasons:a,work:"reversed"}))}async function reverseBefore({reporter:e,state:t},n,s){await e.stage("migrate",e=>reverseFirst(n.with({log:e}),s,e=>{if(e.length===0)return
 t.reversed=e
 t.schema={is:"unknown"}}))
@@ -8711,11 +8753,11 @@ t.fit={misfits:[]}}function backOf({release:e}){return e?{back:e.back??e.number}
 e.say(`${(0,ce.q0)(s)}; would set ${(0,m.j)(n)}${t}`)}if(s.is==="unfit")e.say("would first let the running version reverse as few of its migrations as needed, if it can")
 if(s.is==="to prove")e.say("would first prove in a Job that this version fits the schema")
 return Promise.resolve()})
-return{result:"unchanged",dryRun:true}}function testOnly(e){return(0,y.Y)("test",e,theImage)}async function theImage(e){const{platform:t,settings:n,reporter:r,state:o,resources:i}=e
-const a=(0,y.V)(e,await(0,s.TC)(t,n,n.context))
+return{result:"unchanged",dryRun:true}}function testOnly(e){return(0,I.Y)("test",e,theImage)}async function theImage(e){const{platform:t,settings:n,reporter:r,state:o,resources:i}=e
+const a=(0,I.V)(e,await(0,s.TC)(t,n,n.context))
 const{built:c,source:l,image:A}=await r.stage("image",async e=>{await i.login(n)
 return imageToTest(a.with({log:e}))})
-const u=(0,y.V)(e,l)
+const u=(0,I.V)(e,l)
 if(A)o.haveImage(A)
 const d=n["test-command"]!==""
 if(d)await r.stage("test",e=>test(u.with({log:e}),c,o.keepTests))
@@ -8743,6 +8785,8 @@ schema
 fit
 backup
 commands=[]
+knownStarts={}
+starts={}
 migrate
 databases
 exceptions=[]
@@ -8751,7 +8795,7 @@ current={is:"preflight"}
 get phase(){return this.current}passPreflight(e){this.current={...this.current,checked:e}}haveImage(e){const{checked:t}=this.current
 if(this.source)this.source={...this.source,tag:e.tag}
 this.current={is:"built",image:e,...t&&{checked:t}}}begin(e,t){this.current={is:"begun",image:e,checked:t}}keepTests=e=>{this.tests=e}
-listener(e){return{wrote:e,progress:e=>{this.keep({rollout:e})},detected:e=>{this.detect(e)}}}keep(e){if(this.current.is==="begun")this.current={...this.current,...e}}detect(e){if(this.current.is==="begun")this.current={detectedAt:e,...this.current}}}class NotRecovered extends s.HR{current
+listener(e){return{wrote:e,progress:e=>{this.keep({rollout:e})},detected:e=>{this.detect(e)},started:e=>{this.starts=e}}}keep(e){if(this.current.is==="begun")this.current={...this.current,...e}}detect(e){if(this.current.is==="begun")this.current={detectedAt:e,...this.current}}}class NotRecovered extends s.HR{current
 constructor(e,t){super(e)
 this.current=t}}},813:(e,t,n)=>{n.d(t,{V:()=>contextOf,Y:()=>reported})
 var s=n(3165)
@@ -8860,8 +8904,8 @@ await t()
 const[a="no reason given"]=i.stderr.split("\n").filter(e=>e.trim()!==""&&!e.startsWith("WARNING"))
 return(0,h.fJ)({code:"registry",sentence:`registry login failed: ${o} rejects ${s}: ${a}`,hint:'check "registry-username" and "registry-password"'})}#Ge(e){return`${this.#Ue}/docker-credential-${p}${e}`}#xe(e){return e.startsWith(`docker-credential-${p}`)?`${this.#Ue}/${e}`:e}#Pe(e,t){if(e!=="docker"&&!e.startsWith("docker-credential-"))return t
 return{...t,env:{...t.env,...this.#Me}}}}function serverOf(e){return e==="docker.io"?[]:[e]}var w=n(3006)
-var I=n(6461)
-var y=n(6402)
+var y=n(6461)
+var I=n(6402)
 var B=n(2744)
 var Q=n(1407)
 var b=n(3242)
@@ -8886,7 +8930,7 @@ const r=await(0,B.nL)(e,s,chosenBy(t))
 const o=new AbortController
 const close=async()=>{o.abort()
 await r.stop()}
-const i=new I.F(t.image??"")
+const i=new y.F(t.image??"")
 const a={platform:e,socket:r.socket,life:o.signal,names:i}
 try{return{namespace:t.namespace,names:i,version:await versionOf(a,n),life:o.signal,...requestsOf(a),...commandsOf(s,t,a),close:close}}catch(e){await close()
 n.throwIfAborted()
@@ -8895,8 +8939,8 @@ const s=AbortSignal.any([e.life,t])
 const r=n.now()
 const{gitVersion:o}=await(0,w.jh)(n,s,()=>answer(e,{method:"GET",path:"/version"},s),e=>(0,w.Uk)(e,n.now()-r))
 return o}function commandsOf(e,t,{platform:n,life:s,names:r}){const o=[...chosenBy(t),"--namespace",t.namespace]
-return{kubectl:(t,{input:i,signal:a=s,ensureHeld:c}={})=>(0,y.Yv)(n.clock,a,async()=>{const a=await(c?.())??s
-const l=await finish(n,e,[...o,...T,...t],{...i!==void 0&&{input:i},signal:AbortSignal.any([s,a])})
+return{kubectl:(t,{input:i,signal:a=s,ensureHeld:c}={})=>(0,I.Yv)(n.clock,a,async()=>{const a=await(c?.())??s
+const l=await finish(n,e,[...o,...R,...t],{...i!==void 0&&{input:i},signal:AbortSignal.any([s,a])})
 if(l.code!==0)a.throwIfAborted()
 return{...l,stdout:r.read(l.stdout)}}),kustomize:t=>n.processes.run(e,["kustomize",t],{env:B.yl}),printFiles:t=>{const s=["patch","--local","--type=merge","--patch={}","--output=json"]
 const r="--kubeconfig=/dev/null"
@@ -8904,7 +8948,7 @@ return n.processes.run(e,[...s,r,...t.map(e=>`--filename=${csv(e)}`)],{env:B.yl}
 const s=t.keeps?["--kubeconfig",t.kubeconfig??""]:[]
 return["kubectl",...s,...n,"-n",t.namespace,...e].map(k.Z).join(" ")}}}function csv(e){return/[",]/.test(e)?`"${e.replaceAll('"','""')}"`:e}function chosenBy({kubeconfig:e,context:t}){return[...e===void 0?[]:["--kubeconfig",e],...t===void 0?[]:["--context",t]]}async function findKubectl(e){const missing=e=>(0,h.fJ)({code:"tool-missing",sentence:`kubectl is not on PATH${e}`,hint:"install kubectl in a version close to the cluster’s"})
 try{return await e.processes.find("kubectl")??await e.tools.fetchKubectl()??missing("")}catch(e){if(e instanceof h.HR)throw e
-return missing(`, and downloading it failed: ${(0,S.b)(e)}`)}}const T=[`--request-timeout=${v/1e3}s`]
+return missing(`, and downloading it failed: ${(0,S.b)(e)}`)}}const R=[`--request-timeout=${v/1e3}s`]
 async function finish(e,t,n,s){const r={stdout:[],stderr:[]}
 const o=await e.processes.stream(t,n,{...s,env:B.yl,bound:true,onLine:(e,t)=>r[t].push(e)})
 return{code:o,stdout:r.stdout.join("\n"),stderr:r.stderr.join("\n")}}function whatIsWrong(e){const t=e.replace(/\s/g,"")
@@ -8951,233 +8995,195 @@ const n=t==="EISDIR"?"is a folder":`cannot be read (${t})`
 return{is:"wrong",problems:[`"config" "${a}" ${n}`]}}if(c===void 0&&i){const e=`"config" "${i}" does not exist; is the repository checked out?`
 return{is:"wrong",problems:[e]}}if(c===void 0&&await o.read(s.NE)!==void 0){const e=`${s.NE} is ignored: rename it to ${s.rk}, or set "config"`
 return{is:"wrong",problems:[e]}}const l=c===void 0?s.w1:(0,s.LG)(a,c)
-return(0,r.T)(e,t,{surface:n,file:l})}},3565:(e,t,n)=>{n.d(t,{Qz:()=>madeBridgeOf,bQ:()=>heldMigrationOf,jb:()=>startsOf,sJ:()=>bridgesOf,tB:()=>r})
-const s=["default-kept","default-set","null-allowed","on-delete"]
-const r=/\b(migrate|showmigrations)\b/
+return(0,r.T)(e,t,{surface:n,file:l})}},3565:(e,t,n)=>{n.d(t,{Qz:()=>madeBridgeOf,bQ:()=>heldMigrationOf,jb:()=>startsOf,sJ:()=>bridgesOf,tB:()=>o})
+var s=n(3529)
+const r=["default-kept","default-set","null-allowed","on-delete"]
+const o=/\b(migrate|showmigrations)\b/
 function startsOf(e,t,n){const s=e.flatMap(({name:e,spec:s})=>[...s?.initContainers??[],...s?.containers??[]].map(s=>({name:e,own:t(s.image??""),words:wordsOf(s,t(s.image??"")?n:void 0)})))
-const o=s.find(({words:e})=>r.test(e.join(" ")))
+const r=s.find(({words:e})=>o.test(e.join(" ")))
 const i=s.flatMap(({own:e,words:t})=>e?t.flatMap(e=>e.split(/[\s;&|]+/)):[])
 const a=i.filter(e=>/^[\w./-]+$/.test(e)&&!e.startsWith("-"))
-return{...o&&{refused:`${o.name} migrates when it starts (${short(o.words.join(" "))})`},programs:[...new Set(a)].slice(0,100)}}function wordsOf({command:e,args:t},n){const s=e??n?.entrypoint??[]
+return{...r&&{refused:`${r.name} migrates when it starts (${short(r.words.join(" "))})`},programs:[...new Set(a)].slice(0,100)}}function wordsOf({command:e,args:t},n){const s=e??n?.entrypoint??[]
 return[...s,...t??(e===void 0?n?.cmd??[]:[])]}function short(e){const t=e.replaceAll(/\s+/g," ")
-return t.length>80?`${t.slice(0,80)}…`:t}function heldMigrationOf(e,t){if(!isRecord(t))return
-const{app:n,name:s,operations:r,versions:o=[],rule:i,object:a,after:c}=t
-if(typeof n!=="string"||typeof s!=="string")return
-if(!isListOf(r,isText)||!isListOf(o,isCount))return
-return{database:e,name:`${n}.${s}`,operations:r,versions:o,...isText(i)&&{rule:i},...isText(a)&&{object:a},...isText(c)&&{after:c}}}function bridgeOf(e){if(!isRecord(e))return
-const{kind:t,database:n,table:r,column:o,migration:i}=e
-const a=s.find(e=>e===t)
-return a&&isText(n)&&isText(r)&&isText(o)&&isText(i)?{kind:a,database:n,table:r,column:o,migration:i}:void 0}function madeBridgeOf(e){let t
-try{t=JSON.parse(e)}catch{return}const n=isRecord(t)?t["bridge"]:void 0
-if(!isRecord(n))return
-const{migration:s,...r}=bridgeOf({migration:"",...n})??{}
-const{ended:o,failed:i}=n
-return"kind"in r?{...r,isEnded:o===true,...isText(i)&&{failed:i}}:void 0}function bridgesOf(e){return Array.isArray(e)?e.flatMap(e=>bridgeOf(e)??[]):[]}function isListOf(e,t){return Array.isArray(e)&&e.every(t)}function isText(e){return typeof e==="string"}function isCount(e){return typeof e==="number"}function isRecord(e){return typeof e==="object"&&e!==null&&!Array.isArray(e)}},7465:(e,t,n)=>{n.d(t,{L:()=>r,a:()=>s})
-const s={"table-gone":{severity:"breaks",undo:"unsafe",running:["the table {table} is gone","uses it","every query of {model} fails"],new:["no migration creates the table {table}","uses it","every query of {model} fails"],fix:"Remove or rename the model in Django's state only, and drop the table in the next release"},"column-gone":{severity:"breaks",undo:"unsafe",running:["the column {object} is gone","uses it","every query of {model} fails"],new:["no migration creates the column {object}","uses it","every query of {model} fails"],fix:"Remove the field from Django's state only, and drop the column in the next release"},"insert-refused":{severity:"breaks",undo:"unsafe",running:["the column {object} is NOT NULL without a database default","does not set it","every INSERT into {table} fails"],new:["the column {object} stays NOT NULL without a database default","does not set it","every INSERT into {table} fails"],fix:"Give the column a database default, or allow NULL"},"default-gone":{severity:"breaks",undo:"unsafe",running:["the database default of {object} is gone","relies on it","every INSERT into {table} fails"],new:["the column {object} has no database default","relies on it","every INSERT into {table} fails"],fix:"Remove the database default in the next release"},generated:{severity:"breaks",undo:"unsafe",running:["the database computes the column {object} now","sets it","every INSERT into {table} fails"],new:["the database computes the column {object}","sets it","every INSERT into {table} fails"],fix:"Add the generated column with another name, and remove the old one in the next release"},"delete-refused":{severity:"may",undo:"safe",running:["the foreign key {object} to {parent} is new","does not know it","it may fail to delete rows of {parent}"],new:["the foreign key {object} to {parent} stays in the database","does not know it","it fails to delete rows of {parent} that are referenced"],fix:"Remove the constraint before the field"},"null-refused":{severity:"may",undo:"unknown",running:["the column {object} becomes NOT NULL","allows NULL in it","each write of NULL fails"],new:["the column {object} is NOT NULL","allows NULL in it","each write of NULL fails"],fix:"Release the code that never writes NULL, and backfill, in an earlier release; set NOT NULL in the next one"},narrowed:{severity:"may",undo:"unknown",running:["the column {object} becomes smaller: {to} instead of {from}","may write larger values","such a write fails"],new:["the column {object} is smaller: {to} instead of {from}","may write larger values","such a write fails"],fix:"Release the code that writes shorter values first, and shorten the column in the next release"},retyped:{severity:"may",undo:"unsafe",running:["the column {object} changes its type: {to} instead of {from}","uses the old type","its queries may fail"],new:["the column {object} has another type: {to} instead of {from}","uses its own type","its queries may fail"],fix:"Add a second column, write both, and remove the old one in a later release"},unique:{severity:"may",undo:"safe",running:["{object} becomes unique","may write equal values","the second write fails"],new:["{object} is unique","may write equal values","the second write fails"],fix:"Release the code that never writes equal values first, and add the constraint in the next release"},check:{severity:"may",undo:"safe",running:["{table} gets the check {column}","may write rows that violate it","such a write fails"],new:["{table} has the check {column}","may write rows that violate it","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},"fk-added":{severity:"may",undo:"safe",running:["{object} becomes a foreign key to {parent}","may write other values","such a write fails"],new:["{object} is a foreign key to {parent}","may write other values","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},view:{severity:"unknown",undo:"unknown",running:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],new:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],fix:"Check that the view has all columns and accepts writes"},"rows-refuse":{severity:"breaks",undo:"safe",running:["{detail}"],new:["{detail}"],fix:"Fix the rows first, in a release before this one or by hand. These are in the way"},"view-gone":{severity:"breaks",undo:"unsafe",running:["{detail}"],new:["{detail}"],fix:"Drop the view by RunSQL before, and create it again after, in the same migration"},schemas:{severity:"unknown",undo:"unknown",running:["{detail}"],new:["{detail}"],fix:"Check by hand that the running version works with what it changes"},unread:{severity:"unknown",undo:"unknown",running:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],new:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],fix:"Write the change as operations of Django, or as SQL statements of one ALTER TABLE each"},unjudged:{severity:"breaks",undo:"unknown",running:["the migrations cannot be compared with the running version: {detail}","may depend on what they change","whether it breaks is not known"],new:["the schema cannot be compared: {detail}","may depend on it","whether it breaks is not known"],fix:'Check the migrations, and set "unsafe-migrations: warn" for this release'}}
-const r=`0\n\n\n\n\n\n\n\ndef django_rollout_inspect():\n    import base64\n    import importlib.util\n    import json\n    import sys\n    import zlib\n\n    package = "rollout_inspector"\n    files = json.loads(zlib.decompress(base64.b64decode("eNrUvQ1748aRLvpX2ryPzgAaDq1xNnv3ck0rioa2tRlLE0mTxCG4fCCyJSEDAjQAjqxY89/vUx/93aCksTfnnGQ3IwKN7urq7urq6qq3fhksFkVVdIvFaHM/GA8Osupz/jsYDvKyrO/aSC3FelM3nWik/rO9b/XfXf1BVsU/JZS8buq1aOqyrLfdoqjajVx2dTP6x3Z1IwWXP3//dnoBhTd518mmEhPRyNGyXm+KUiZNNvh/sqzdX/0jr27qV1zXGB4hfVl2BX8nsyy7ezXfT+nHf2dZO+Zf40N8NtpPs0FKHVjJa7Gs12tZde2ivk7WxU2Td0Vdtek4q4QQ4oD+ua631Woo7pq6uhET8cunoZjN1atG6O9EUZkfLdeBpYpSign+4zSUWkXqRpRFJYeikz93UJMmragS+DK1KoT/rPNueSsmghk2wt8JfJ26BYtrLlu04rSupFcP/GdZV11RbaX7ptmWcijq66G4u70XE6pldNPU202beI1c59uygz7Cv9BJ5+OQIiwXoQSZPMo3G1mtkl+yAfQ8G4yRd0ORDYBH8Jt4lQ3Wsm3zGyoCVX7ympJlG+swDulME5nOYVyzwd3tPdR0d3s/G391cDCHFnZR8IlqbmS3bSpnnpgpFo762PnqRnZ51zVJe9+O1vVqW8p2dCM7U360WNDzxSIFAhYLrHKRDYY4nqmoG5ENsoHVZnwUuOHiGodWVDVONFx6UAc+nExENthWuDhX2cDiHdP7oruVjYTJVNX0STbYa7PBC7GHP3UbUH19HVaQDYpOVPlaYg311T/kshuLvVZ83eVXpfxm9PWyLrfr6pux+Pru9v6bbBCr+e72ftR2TbFJ0p4mboqP1EQj87ausIm91q7UjL8zIsDUiIjw1iELh665t9q/K7pbUW8kFYXRaq6yQSryVrT1tln6cxHFZCsmoizaLlFCc6T+SOijUSPzFcy3lAmVPy/lphPJ2cW0aepmKC7uqy7/mX/oai7hD3wY4ZESYepnIvPl7ajt8qabwcznn01R3aQonuABzBemubimIt39BmeNbvX47IcfpqeXc9o+2g9FdeNsH5u8K2S1BIn41cHBgeF0U9+hIF7WVSWXMPWH4qetbO6H4mNebmU7gZEZirJYF91EVTMU67rt8JUvt2HfoS1jtLpSO03X5FWbY/XQcM8YWqVGeVevi2WybYvqZmKIG+Vlkbe+WMavrULLbdPWTYJTgP6OiKPimjol8mplf/xRVqu6oTW5qdvuppHtT6WzKh0xjvWP5M9yue1kkg0uppfi7dnx0VvRdnknYR4vumIt6y3I6r0VrgJsOQ1rlKVDlpJT9uhkg/V9+1O5KNrFOm+KfHUFQunbvGyD7Ur9BwdUQIeAuIvLo8spzBaxzn9euERO9lbi27NzAcIFFiuR8uWX4vXBwQHPjMfJ7uEm0t3LSEUk/jtq5KbMl8TPt9PjS+ij+lt8uf9S/HD0t8X0b9Pj95cnZ6eLy5MfpsneKhX7Xxr+DsXrCK3egDmTPVKclyp/dS275W1elkmKW3zddmqHx13PKbbOq/sEirgCZIr/FHUVigdXCOZVeyeb1hl8lNZDQcLaW3o/besOFrjF/XrTjvDxAmS/Wnp3t3mHs2GvHamBxlIJVp8OqaqEW8Gu0t/UyWzwGjY+f2bh0Oy14tvzsx/g379+Pz2fitdiIg6oDWhX1U0tpYokZsAOaUQCiPZe3Ac7ZtdgOLjKlx+2G09ftnTlXnVYXl/LZdcqMdV2cgPtk0IIfz1Nka6vFyCRW2q4qrvborpZAFViIhJQE0B7HYoktdTgm1q2WCapN9LVUnhAl/UKxlMJAV0MVgK808qI3qTxC4s7uBpv8zb8vpEfZdPKBdVjC46qrjd9rcI7r1Vr9HTRkV17QE+yuxy2XzdWX+oNt9X+VPZRhpLFZweUfxY3sJbIvh1SHKs6iRdjlc+ZFnVDxLmPXZXoqq7LJNpZqr24KnEKXDZbaU+sojHvE9DpQZsY95yd+L3VZVwESjtSK8LSjDUlbWpNAdYQQTSu802iJ/eQ6kv9rem+kOWKtURTOXTOJh/Pjc4mAzK1kaNW5s3yFs6oWXaVXJ6/Pz0+upw+vJm+nV5Os6x9CUIohSPqgBbzEI62J6RUAUXQd+opPFHnP7Xssd/PoHnV1JuWtigQYeLqXlz8+a1z6i3rtpVtIj/KqhsKFjwx5SmQNUrKVFKuWlBprovqRjabpqg6rU2BOBUTgdXDkUaWo8VadvlodbWgl6A7mrfO5EWprmYaU5gN8DPqlB4HXcmHolrRrr6SpewkbuvOdOAujpZ5l5f1DZ6vSOoHCwdXCKgzK5nwZ3qrw8Z3DQR3Kjoc1B5vv2WE+Eau64/S0Ul4p1O85J/622ts29n0rRdcPFgXO3v3KA/c7f7ZXHA2erfKXbzJy042DmtwkxMTMbNmIJ5FYMnAwWRoRl3v4O5Bhgmty9WQG6zkXTq3GNYuKnknJo+wDJZFTwHdAg+GK6XUXp3s4z/p7GBu87+Sd89kc5U3sOb7GB1Qs4vlreyyAZKTDYC8bAA8o1KLxapYdouFRd5vQpohS28gT5qGy3zbosjR63zbshklPsmUJo3f+SIAnxInYJZkg2Uj847FT75aObI0FMF3t/dD1GsntrwApddXdM1Glm82izK/kuXQbIkj+IR0e7NL+pKS7D5Wl37JBro4mKmgEqDbmLbgF1ld4EE2ENlg9I+6qJK2a1AvTkftpiy6JE3JCvbJ722boMo5FN6ObttL1a4d1QBSu+DLiZipeYPrFuxPYPEghne3UrTLW7nOW1Ffi05WedW1Im/IgEUF3YXNzQDrkNBRARvpgj/FVtQyd4/+miD6rKzbTtMcPzjBHijBwuLXomyY3DOyXLg9A2OUXgb3G5lgRelogSekxWJINafB0WSGHYUewyFG9VpW2zWoQzJBAlJloVFKH9k8x3k3J9PMlbwtqlVg2X/a8aRoUVEe6nPK55xOUBfJlx/ahHSooQAB7E8mT0ukoqNQWQQlm94B+yx7q/XVrSxXnkwNtLBeFTNuuGFOkJqmxfcKlE7Wp+lVj6mBh/SublaGDY7kbLYVGC5BptStxHOpgEUBWxOurLoS6/wedTKcTDiXsE09ldIIM0lIDcXC4k9elmqkRzRVfz2DH+8hMEus60aK7jYHqVyJK4krWyR7bYqdQsEU7YW2GvX0Ayr+V/QCxynL0BqewQq/uy2Wt7uHStNudc3ZsFreGnv6VtZ1KytpEwt1iwk0adTcIWwLSxD3v3z6lM7w77mrGMJXMHm9rRuf2fzy3j/CNW2tabWaClKrLBOly1bU9DWestUj/ia2ZuprfxfVuthQbWTq89RuH7dLOkdUT1qEfWqsyMGs1XZNXlSdqCtem31j/bGoS9QexJ65adDjjOyrm06uklZ2iTXE6qyyvM2rG7lKxf8SUAIkpGsiuRtCu3BK4K9p8wrPOkMRqd68di8jiW1DcZdXnVxZZFbyboYfzHkejYpOrtskOKLe5sCXogQ7Ce5YUJ4GA76Chlkp0zsVjhHOEkdP1320lXOyHoLB7zZvcZpiW/DHqri+Bmsl0T40lAzF/myTN+rGl9QNRURfk+Hl5d3tfWRm0jqdxJYpapTQoquMPmcixhYnKRHCWguo3u3SeF2z7g5GMZv0HwtkhrlBvM1Jv84GdVPcFBXoYF9M8GP/eex+brMFHQ42SGkvfFhAaGwX9bVSbIHhSB/XW6ljKrQ1ywbVtiyzgTk53eateRprm1waxOn7t28FEGiaoQrptDO321CPvphw9fzAqp5OTu5rEHYWR+7y1rEiFdf0lSUa9ZGQugxVZYP5EMvB+TC+K2UDkhKkGOCNnMM/HkPxyhnNGG/seq7rRhY3lfgg763qohPJWlTRA5o6nFA5XGp0MOEHMPTw3SwbXH8A8YB7Eh6ZJlyVdQrpVa7cGz+zULTaer6t3t13t+bqjwkLlTh9Ld/JTWDkhhHTVY3QEq2J69UQgGrvNNiniNhHPj7m4UXJXb0tV6AbwVYrwKapRiW/7mRjaoT3OOmIy798SnkKYjnbhIYPYjNhrxUrCVp2q/Y4YMteq0QN1YyfU99gr7g3mjwcXl3Zg3XmZVsHtfR/rrnqvxv/mn6Tp0PwEVWm56b5Gr0P1Md8ZfULyZhXjbzetugqIbLB6dklyhU64JHNQ73Dg+wtbKJK4lGp6w+v8tXKLmUtvGzwCWkgTwV6jYbCvDS9IfYm6JUiO7jvWtZrKcq8BROOGmQ1k8Zis8VCRdXVIremWn0tiq4V9R2KWNK56ajYFKsb2e7wJeP19Y+2Nj/qlg+F4F4kf+7KQl/CT38uuosO5i+VIGsev7wo1ptSnoKHyCZf7rgz01f6efvBMRnVlXVt58kgKAwmwa7JlzC21DfoMJq9wGrSc3FMxiD7Hn5obpKtuUo1KhsJSG5vT3bEwv4+HFAUkV1drmhywXcwWPR9NljlXX6Vt+h7RBoe+h9Y1vGxMUuq+TU2wtNiARjvkg7tnpqQybMtU5p00/MPctMtVhLdj1T/r4uYjQhcwOjFTC0v3F2zQVG1sunMssL1SAbRukpYt7UsunUj/IdqwL7Y4TfhbGO2+kaVBZqboZa5PR9aPVD8nmtTjbKo2pu7ZWJF0tCWaF645nzutjKMVm2XV92uDqirOmf2wZ0IDscrGBuYsU/sSHD+ce6P6NSpGuFrml0OAWZwNIvNI8exK1i+Mc6pu5IdzLNvQjZNsc6b+8UHeb+Lg0/wWsCZsipA+DjlLtBCOcU3x2Xeuq4Sy7os5bKDK9gJXpHy5lXS5pUNjt5eTs/F5dEf307JTU3t6x+q+s5iWXh/VTfiF17dRbvYVsVPW+gC3E1aR2z0tlNaF0h+qpi3N/oKbfOJZW3UlwJq9tmXE9ySemJzu2gXjSxzz6+kLDrZ5CXahfEvPIEhw4b250Ov0dnB3FWZVUWWLdzTiulunrgb+JMoZh+fvX3/wylwGxyR3ky/PXr/9lK4Pig8lYeqzTSNqt99Sw6vUALZHxziYFa0P5VcN58jbIbCvSnY9KxFYTsh9HSUeDsC/ywssSACFqC1iD20COldwuuuOsDQ7vMp3SlgUAvCM5VcPa+7Wp6EE4KnArpC6b3RsdWb+QT3FtxZWqr4VUK8u5HdYnW12DRys2jzjzLBl5o7FkvTZ/tGeY9gcmaDPbooU+Sh0sU/TI/r6wXdVauTgiUu1X/hp9pDybOYbm1az9IzRI90sA2lEUH6W2+YSMou/0q80m9VB26ALxPxCx54zLHP2L56DV7KrATd4eIk3D8ZExrW+nQL2gOSY9sjriTo2kN9jAjFLKs6PZYzfBs3nJmTLTXiHG3pEU2OxDecPcWQRGyM2pG0vh/ca+r9AN875ji9Y4ZbqHP7+KwAAs/UHpiO+WKq33zcXzVt9xN38+/3qSBOYzGUMsb5pJ+JjkbxZMLqilc2BnyABAIaOrmgH/q1+xXIUHab0bPFDM6M/px7xi5yoaXjpltdrjQtXW90UiBTfqEFOzo+ujg+ejOFMyj/CcKcX15MLxfQ0FjXSMdS3Z002IGHIIAoVmBiGcxBB1J7hz2Jh0w0rnemn5YHXZ2SU3EwSKoNx+NHjwXJy1G+WiXO8cZZPWGl7U9lf8yI/a14Cffn1x+yAUaQ+DtjXb1SHkl+Z/t2RcWGSc6qI4mRCf3DpKp+bTerHP28ra6xod3o9o7lHU4ojqGb7qrJ4zhRrCApyIeCVpnvne+8ImzA989y1Hv3LMfllAfCXEkB7tQ8DKmxY2l4AbtLV1n/4G2cXNsLrayXeblY1tWykWpdmnAG5XKlzI5zcq4GNzWcjl7YBH0NjjtKYtBdhH7uLH9zwWHHl8SWhqdE5UvPJ9eoCOrQEuzpsaOL8pFOzPTW7tJL/Dhfy/GYvBQ3NwvQngyBK3mdLEd1sUqHVPp6JUvQFOkL8rbe3FhfiKWwZVM2+K+zk1MoArbV4mrbSZGLs1ORj+CBLAuQ6Vg1/Tg6fUPvqu1aTMTR6Y8Jvv0g71OvZnLxxrcUkiJeXL/ACpZ5syqqvCy6e+vriXhNb01rEMSyaOTNEg9we21qtU8GW3MwU8ZACPcIWL8z6CPu9D9zlXeefLZjM9xZTELnf63zlbJKoBDew7zGgK76Dqbg7CtejnmfBWRIDr70NUxfqFk5QGWDJViicD0thvB/6g2WNwZt5d26gOBNalpN0luZr4ZiJa9l09DMbmQLOg58YQVYCDCg/uXo7ckb7ew52uRNVwBb4f2b6bfT83M4J2vzJ049uhOGqUR+t2hi3mvt+kA6Eh1Ktvr0+OZq71T+5vzsnTg+O724PD86Ob1Em/jRmzfuI7ErioGVSecHRmzy/makgsybspDNoq6k9rYKnWPaLr8fClmt8Mof3PrtwFQdsAUWTzCZ8nGfrbnsujibu84RLJ+NuREnj2Vx9LbGUA1ydsiJeHRHspw6WQfqUcNNQbjynegro/5bZarQkrq2lwRuFfjHDKpX99l0soDH7BtD1JAlRl1Lsd9CaxHPN+XG9YJvEULPC5vKGO/J9DtXBulXUbdmNf7oPwcfzvlaNlTxZvPHhsx8qXR/7g3egdq3ryueNolzzRohHiWOaxsgaoI72jToV5TAGHO8+tlmyrTzrx5vE/xDDaN/BAPGKg8+dBf0XP+J/uuiLOVKqePQDsVrUt/Rt8fITX7lzie/3Wdt5q65KxBXvpkLxRfbuWwR5QiluE6MEkbxA28PyHVCK62yWk1U7IclQi35ZF2PbItylfj3AWQ8IGvCLvOC4Qk4A4exnD1eiDfbvFmpOr6DHzoCDUN229H1CuN2tbCcZQOkFEWWFccLgb22BYGEKYxZW1ejss5XLQb/YtBuko5WEm+Ws0HeLosiGygWcc9a2W03ahe3Gy9lDro1TnVt4r3LC9w1rXLwSAtRW+wzZU44gWWEtxg5C2W+JTHyzQZ3fVaBuKzlZDx3tuiR4+IAH4FM9O70En2tNMHqodiEb5Qx2tY2k9v3YmDBJxI+yHsS1eCeQFdzJBrcyzIvekRtOuknW+ZE+Al4B0WVIMPrRhwMxe+1nxKLQlmhMEShhl+Z+pr7WFiwvvUkzbCFP+NOpdhsaL/53MBgbGkkK7IC42WsZUxWqujiroEl3iS4PpwLDBzGNI14LMWq7g2eDudZrMrPCqGOaNbcGjLG1qSf4sNt2VGDEY+03uRFK/1dDOYs7BJ5wbvExPe2Z4dv193en5b5fYKiZbVdb1rAxFA31mP7IheF7ATV+IDgNP3kCeYDvNZXClbsWt8JWc0qPBKJY/rAPoaiKJPXQuHNJK0sr4ciCBRunQh9nDmyvB71iCSvFN1aTRzDu36JfsIT5gU2RZdiqd8UmYFZmhrKb9BqDETbjiVqAigLs1VD3AfLLkH6ZFiRNngy2b7WoZ7T92gCLq9HefvB13/tNs0Hdq/IjNjTsYP/raTB1cvjhKmzAFYUOQL41wLCvg94dLQ8R+Bw8HA6bu61R1tPD70BN53cbO0+qvC/8SNNMlmmGmBw7+T0V1DcVh1ccz8LG8Nuii+Po62g0PYIeprkhjAhXJb+10XVNTUqcPALTFHIngXGFVF1aWSWKmHxC8pBNGhZSCW2hkQtf9q9GLC6p7CUNv0IV3q3Q7/DUUARf8atZLtsiivwxHYXxK5tLUo+KfLrTXePPgB4IMkGKUawTXbvVKk9Rw1FPTPVHsfHxtnDYXn2jNLRx9wv1v0iRn49uGr1wfb8MXLK7oFWQaPpfi/EhE+5e4JLbP9I9+hL4Qo8f8HlV7kawo4PajGjUpXkMqieqBt7vCJ1pjnTTsOEU+NT7xQzuyiZ+SbZ4GMh70B5ZsomKrrCP7IruvuWrdU+r16eKm5FN7LCKLaVkf38ANE4rA81SWlkCri3m+BRFzrsG/nwS1yhNHw3ihU8WdQf0mHfJ2ZoinZBP8iG0PuFPXS9hShucCza4qbKu20jH6lUsw0+0l2F+aDf9H6rXPfHYkaM1t/PI998it2VWdOPh6Ha8Q1dnKtbgyEZo6rIVDKFWncSKXeBvpAhvkP1Ao1MFIOeLGwUNaFD8+gJzXzJ3roL9NYl87kDexabmuQJoCwqs/oaIbfYqmTXN58dzOd9KEeGBvLGsuP3zTvL+S1+eLEJ065gmjj2raiviTFmAJ5A1vJWgov6Y41iMbtN00i6S3tztXhLSvAZJCoretVgX2DvOGP7RjsPeIjvi7xbMfvKizYL684rdvHU1Qs4+F0lefrqm29e5F2nO/lCfP2NePHCv/fvuVp6ylY0j3M6XDZDa0sxt1DzEF/OyJyINECGd43GlFGR3/Lnrsn13Y9CNkxHWzRMpCOIRwDFAO6CvpueTs+PLqdv4Prd8f9mqRv1RMUW2GvMYJpRzx5tn6q4ul8oE4aFAWQqKdpFvu1qvPI1gGhQWVh288GU0Ldleau8qIW6hx6pBzHAkkYy/GeTDcBNIxmPH7Ls7ylU3ermVBWpAk4kIJrvTs/Op8dHF1PXRGATUTe0AVodZ94cvb88W5ycHp8jihtjRCCH8bU1RPqNGSmzlUVHCqyKoFAo8hHdg6LOVYeKdlPm94u2+Kd5WIAtqspL9+mmkcuiVd648KRd5vpYp6/8tNILw86hUx6uGjAUnpIjBb2viFjLp5H0TwzbGvsADb5rv957xujKx9vDGC/0LJGsHihxCb8/2Y4E9nF1HHr8e2froY8z005+IW1IW/hTy2XP3CYGl2689X6yarz+0E5meFAz9fg10CZoaxTc1Ue/NLuU/TXxZUJQmv7WohSllCxf+Pgxw5c6FRdr+QxgY3WYpjDDIcaxy+Zp+Ag4iwzqG1FU1hCSB6Lg9UEG36F34OxgRPfrjM2n7VoA87dgb4HXDLCJzyAMmas5yKqr+05CUxRt0q7zsgQQp8FYfIUyrOrkDWLuiH+D31egEeLr//jkmASBkzG/lIhR0KDR6uD2O3DeGlLQHOPrKZRPpDZuNaSK8E+ojfc3rhJ/cb30N1QOPgm7m/faCHb117STM0otb+HZQLykWkBY0DeOtMBHXtV6IPSH/MT5kp55nxrf0PJ6pM66tlmUMDUKdRZ3QzP8k7mpcujWaH8W48vQ6wht9saPg5mk/N684Oqeemwlwhk48yPexA4Dne1yvRvw7F8IWwZfUY0mtimHiNY7D+coDJ1WCkK1KnnNG3AsCgSQKw1TNBYYWGg2EXhEf+l9BGPE4I+hwnyC32iVJHi/a9kAzC481z+UzYzpGOp7a0UY6v/GGTeNgXFF77TtecKVecPGjaV0CMMSET9qcCIty6SPsW7UvzkPWi6AbRzjDEvgAnOXVgAlqpXRnQQ4GFEHn4lmBUfVKJJVYkFZfWHhqCGmJb4yYGBQgJ6B/4pij4eH9YVGBvMh9qxCbD21jqXWbPMmVRq3rLI3lHH18RH8+HrDXvlGb40BbfqeI7w0iU1QmLngmwccTccaWDADtVqPpynJfVFiKxt8XX0D1ge1ZcDBBaCXc4prgRYAA6roAPIGaLiSGLhroojFnrBR/LiLuOcmfvyx8RZV/uKeUwd5K59c6AhlJNTq02q7KYslyOJE75BYw1DUVXk/IfRY7Pmiq+uJA/SMBdENjRoNtTeuc67CqMk1nEwtulL2WEJvPiDVZkXg1kttOhWCN1Q20LBBQDc2AH+43lARvGBg4bbqkv3U2euxJpq6dDigdlO7npd4uWspBdkAD/HqE6QuJfQQ2QTobXYl352fvX8n/vgjWJW/P/rLyel3hqxvxOvd1LQKZ46Z9+bk4vLk9PgSO0RHGo/X2WCiqNjkBUTBgBs366n1CF0aNTa/7WY+xMboZJDGxkW8dKv6+oO8/wYsFxrpHx6g84rV/tNHUKsfMV5T49O/nVxcXogkrsNp0njgVJtefUCWNpD0ru72Nm/kCvBWW0C8y0ty2YWOjBFPg0Mmbe9otewFQQyugrF1Ldze+rfFawB+ZGm5tG5tHVup107UOpxsnPAGXA/VqmC0MF9H986Yiiot6L2qCB1Bj6tVc8DKDiAWrhqZf2AF22raIpn1nR4FgalD7wiC8YzhfarwZHZWrT3cVJh35QqN/traAvtj8MAylyQOiirboiznXaNMxDYRC5Kzt2Vn86Wqfqs9geaKp6/Ku5EX7wukeY+gVDzQmii0dhePGG4JJ84CkZfoT4a10ns/Pqyvk7p0NEr1GFhsFCJTgyJQ1082eqP5TMhnl34FdPPCCBlpmlDIHPgEJjKLScfH1xaQdbO5zat298x1lc6wEgITgTh8NcefWlNoKkVbZR+MDsaAKRPF6dnl4t352V9O3kzfeEGw6vzDwbvZYHWl1gRC51hfGuBlrzo+rD2FP58PUe2HfdoYwlo5NYGCNN8eKeTMPugZw8mgazDGW76ek+c0B3/CCw72ez23fx2gikrfHMz7zoBF9HAR+4pGHsFMfQRg84ElEkdd3sBdm40iHZFOsW7sEEwG5iYEIh6Kmf9IC6oAtNiILAdsxxJbFs55l7jxuHD8gs5pxTbczpRi6qugqBLAj7hOsdfqubhhdUL/BiVqYulQqVK4+o8KiPW5h0cZROYHZYIkyzgA54qrEV7PU7d39G+IdEA/+RNzrAWe9TiJe9u/Pc6hzIzY+xwwZWVg2L3yD3YtAZow3AMbMRw7odUA/kkOxLiMAwuFV9eOFeWGdfZMNXWlQIVAAWtMaIrFhafL9c+XgAndPcAVCaiKCQLxDQX+00Jw3EyZopPnAayrGzPX4qc6okx8GvmO8xzQjoxggGQ5+Agh4XmjTAfwV2oKtebYjj1A5Dx8AcLza3rYIwWhM4ktevSHAZdV7BoCJdV40sDUL8ABl3/6sctHg5YIbQPNWI3+42vzIlFB68QFmJbMIGWodzYCAjCzIcY0T3UdfLprJIzayr4r3mmhECVM20ZU2/UVsBqtFITMu9eK27pc8RkwYGIal/1sd7elvSPns0F+Rbfe3+ikVCyWLLFPQ5CGVovokASCwudmGAj5ldjfF8l/iH1dZgYfzcUrnbuJS74+wKJqlolXPOFgg7eaQm18LZtiyUEJclmsEbcNRxziNYlYGLKvYrHBPFs1aljdBiIxtoOVsrrpbnF86U+WO6EJ1vZxaH8CmBIVpUWrbqG+f4Jly0Jw3luBDRkA1vQEYlwx7IGjFvs2LT2hY9sH7Mk0U/REIQqHPoSNPVkiJ0fYoZ60x0SAJiwEswhgF2lNfDaqGxEgUNl+AFpTtry1IgnUQr3PV9v9UD5T+8go4WR7bevyo1zInzeNbFsM4KH5iBBD/icGQpxsv38Bw2UQZ2LTR8kkeKo1clk3K6ng44uPUh+SifSIN7FdWe+E6wwcJuziiK0Ili9tWFVQzHzE8+2sQtlOxJ4Is6XY0ksh96vEWdngK/H1RGt/rsGwx8709uSHk0vxVar36i6N2V+Jpt3T0rIeTcILJ/M2zEBlJfDTfnbg8KLmgcL/6hkKML9Zxt+e1smko3XxYU+rVM2qaLuiWnYOrqpl+ldGPzNHepdEvBmHoCBfm9VRbGYi8nbRyqqzahkpCASqByEaHPQYf6ZrDcjcM9pzyjKC2Jqja2i32GznKsbp+D80Obx7TX1zorHYqP99xhE+O6LBbzYf+p+59hHeDOxvHlONVcAHo6Ap50AjnHAHwwV7bPXSmTEMltY3xGjMeXx4/WGN2Il0xYYfGCQb4YFX2N6hmE4Krw1urKNRs+wBUG8xCGoSSmEbHg2RytIRyS/6gXqIG8D7U2ldue/tceISKFtc65YQc53MRX+Znl+cnJ2Kr0XyuyFIPHKZ+qm05zHeLj/1hOdmHFIY4OiWbeRFj2XVPZzZSr2lK2IObT7rRBsj92xztAl0yvh5Rf2FWpDaZLHFvlOJS65SL0ONzzNz8Pk1CLnTBo3nxFOqzEi7wnAsZYZBBbUvtrqQNdP4g4Kv4IsHzNb72htnUIsmInFwbe0ErwX2Ut0ss8eTFwwFflGgjX8j2GHqKUE7V/ImBxsz+HiN1nVVd3VVLO3s5twYxRtrIIz2g1wlVo/sYENFyMuwWvGKWnQWmd2CnRink+W9h6ILzrerYinbSJYcF5rJsY57rKJABjqWUWQUJ+GCv8HRezJRDfrRNc19HzIWyNZ1Xd2wm5nGhkVLgaLagxUIkRafAS2HrfYHS1lAhfGUthFi2REmzuNnYTPQhOaV6X/BDY1s7wV12sYkrcYbz3HFs/3w1GcujolV79wGG0HEI4yKfQzdxKrBBzlReTWr+wQes3S80VEHUucrwC+5QzuxNoI1qbyw+DQXsIn9Gi2xYvCrdmniey0r4ZCYWWnhSyeBzFdiX1h+kqkzMAwHYL0fikThK8FaF69TyE39FW6MSCXufAqop6CE53dN0XWyWuBv6kFKV/LYiAdUA5nvoOF8Je0vnOnjry1jvXausLGql4InCPXAdqaji3h1iobpoi+8rVt2xdR9lVqZPR0Aeen8zfScnRbeTC+ODbsdJpv6h9xpJ5SQxpB8JaxpErhquGNNLgrqCp/NAkT1Huvi3DzV7O4bODT9YMI5xYxb9Q3hWfLzuqhScXShZ1MOMfmPRIb0023VIr4GAwqMnupMjt543AckOOyK2ky8DdfkjmP8MIvD/TPPvICVjZ/GDmHOZYI1nfwLkZrykil0+vhrd8jSCPSZRbojkfA9m1/MmnwCVno22FthUsFbqQeYuksUmcr0bLUEzn5s9v3nU6af2oPCle2t6UhOXoB8BLVCK//82wHAYW0832z0vS38HZYAED+dclx2HaA5hqW2XWEugKGxf1oexz1+7R9lA1q0+opTYmlgYKgFNy71IklnRbWSP895X0G2qIsEfEMRgciYue220QaIYY53oOPBZ2WQo7NuhYxBtZbuuQlxGJxHkcQ04lx6rcx6T4aWjLoTTyY2PlkQusipT62TvLYWQnQRXHot0M3XDjBi+52JFVKjNarquxh6KjahESuRDzqABo/bnBfjTd7Jy2Itv6WgJuuTIG1bRCdT+5+arBCBtIE/EthVidGz8ev/b47bycsDCFugo+aPr/bWr/ZWl3vfj/d+GO9d7P0zCObmznwOqLX9n38SVHVQjeIgxQjSEhm9v5guLv/OSeUUixFrnFi/UA+TtAeShzmiP17nH0CBLD7KhCX8P93M9n58HW6730zEi732BQmdRzTTxB6vlDeSUdHW13WzzmHNCZC7LsDpzDqSxLSXmISKJGDSNgglD35Qr875hZV14DfJ5+FhCfYyJSBkpJ94C/ZxFdToBWpn0GpRsbLVotdmQ3SvQSyV0tEj3bNLI4GHj2Xhfc6RUAMdkcoC8jG/X1zJxRqBhVQWXD4jsk+GSo2aPgoJ+XS1fZeibgikQzdGOdmKAtZl0EcDLroBv1x6Ig4eh7RUhwDUGJRahhVAVz7SrQglALAcQTnqEcimmwx1JVvfwc72Es969B0R8414bTyD02j7eSdKmbcd6d78wlQwMZxhuEUsYarCWzqMG1nJLi9KDQ8QBNhUFL9Deo8VsE+ziecgdqZlj0O0elsGBcst1YmsGCIVQ8aetaaUBYhdybuJA+LkQk7PXr3GEy6mZZvrECT2oxbZ4D+d3R5ALOKpKWCE4G1fUmsr5RcZcDm9HqVdtH1vyK4ZS20v+lPaq+EmVx9IMLpRdbiTMpbz1Kqed+FYltN09+BDxZTcDXoHrEDdXOagunQqryRkCoZ3OyYCvH4FGRYiWUCc8e4daqMXR2VPIHAOdmqgj6Ws5iBLTF5tZkqQC9qgiTt5qFWScQdmPJI2eu6FJbmpBiEbbnWfrPNNQnGiI9hkZYsL2BBIpdOeaBmAgHHPtNiH1jDs0SgbpyYaBtXBCYUpKHmtAwo+jhpZRnAO6EuxEgrru5HYJ9EAPHMD+OGgCY7qq38UYKBTxSie9CMU+siFmpH8yM+fAhwOuRauVbV0IFuN8HN8/cLQ8mI8VnALeNDGL92S+CtaDlvwMBte8FXvC1hsUJK68PU39if0vJElSoGTU5G8+PhiKF6sXxDgw9e0Wr4hfpvlsEs8HXyO3qQOy65esK1WsllgYz13wG2OHZ/heO9cEViiwAskJ596agOVRtKGhdpKnCplWdHTNB4Z+pjyRxqY9e0LOnYAtIatWHDWaRsKHtRuH59ejXW7vSpWlgd4TwO+3M4GHay/gXvSTHDvSg1nrMsHu9d68kCMczoUXx2Qu3EIr2wZchs5ovQrAB2RZVeQu/wKKW/kSLbLfCOxfQVU7g5uXqxi2C50qdW/5Vqujv70+B8S7PgG3ffaLtGSPSauUwtVvnXmurMxOHxwpbSxlivJ7hLoSPEepFiFMjBCTGJCEhgBqrDLrRggsa4ZiFKAOhYgcYgYl5xdTAHebSgu7qsu/5l/vK8KoPoN4hfjM3+sN3nburk1DWgB+bOopbs79Prz3Vj/bwrajuiAFrC7F6bhiEYTJkjOVT1Jjh6pxb5dNsS4PmzIETv1nO0VFW1cBZ9bUxpzuU7E7HmOw46/cCxSK3UBVbEZOOF9MeG/X8/jEdsRLthhXgAHUredBwbi4N/unqBlvfxg4XzAf8GVj6Pz22WOSGpfHfB/6EpvJX+Gp7+zHrJuYj9GqI27uvnQmqQtIKkh7URyOLYyT+BpEClBNG7xUsDhIj1MDsfvT0/+/H768O785Iej8x/Fn6Y/Pkz/dvz2/Ztpmhx+Id5fQITpyemb6d9SdeGI1CnIlGc3ePz99PhPD9+enU9PvjuF9qCd0b6VjIOxiRR3nJYQth7bQuT69DBsKRtg0kY3ACSsCts6upxaGTr8os9rF3qYHI4xYeTR5ZFIDy9/fDcVyeEXySEqwQ/sB/KgHT/Ex7y5B30ty65SFf7O4xwy+AuLwalNy2g/y66Sw7EGVHpIDsd/PPnu4eKHo7dv08OL6fnJ0dssWx2muIH/qnZUMszk8IssS2BEq/ruAfMZrGVFts22y9ebBwva1DxNsyzJsjSFupJf3+Vw+pou9s7U3bXiBNWVmNmQOmncP9CWzr3ugQuh+QFWCTOJKAWDNX3kz0XbtThxk8Px2enbH93pRY5ipinj8AateDcPnBwN8u/QiZFAWfXXM/wIkNKSVIznDPaVDcQ+6LRjH3iRXDdm0F8GtOrA/I/eqR+gFRI/AFKDtF7Jm6JqE12MU1PNn+yfQVKZiLxp6u0meZ1yisvZwbxn78T7nwkswOPzKSxpPTFEeoiyiwf9+P35+fT08u2PaS//o/IkPTw8OxX26LgtW+NMjx4dOywW7Mn41Oq3nsOWUqz0U11pG+T9kZsWE+wty7qFu2FI9rmR1UKCW9t1I9tbTgiEZ3z9j5Ul1Ikk1Q2FuYBGbQfecQy69+qVcveANIGnIIH/OBV/PT+5vJyewm34xZ/fGqtneKOliAScWOsXbKaqM+5s16TZE16Ta1SKwGfecqBw16iZQFl291Kk+4f963XXEFt8gnZiflEwDph9kGdbmbMrhp4AQfZBxQViEP/NViI0Q+JhflsRHCyyiIxzC/bnoabq64Wm15JhaeQoaJrBu34LSjB5/w62z4eT04vp+eUDZdZ6+GF6/t304a8nl98/vDl7OIbth0WpbscHFowluXDmgmvBMic2wIJQxk6QQ3z+NA+UgHJFtZFWxHLOlc3ugzgscy9RjVpQiihrOUrwY9bnu5Y9M7E0wXn7CJOwqiZihsVMru6hOEjFl+K6rPMuQQURhe482idsyaUxabdrRlXhwEdsnHT2df4zvdNJSvjGY0SpHpTGHSLefc7ha/c3tEqHmL5iKLq7Am79e47yfGNvsvsghuGQ4BNtnLkp6O1PSDxBjr37+2BwDqDOOLc2AgG5b4wha+J5iBLKnLIPxF/T0ZKBylTEEH1o/iQMimgKC51gfeLk6sJ32hmZs31ix+yrQLq19D2Aq9CZmvFKd2WtV5QRz9WNaIKAnxYzEeCSQWaJ7eimvsmbfN1OkkDLAGISHMGE87Fw7qiuAQf31JVL6AiGgczkksFN4N87a6aPdNraCX2RhlDTO5w31nl1v+hq/DeemyeS1be7bertzS1XhN4ZHInd42uwk+z+BkI+kQUh5FNsCfyf2XuTIfex3mMMKb33B3VnjXoauKzLVyuq3+Wbg4QRdPz/+OkRoHG7Tjq9bo5Bs+xaZLGQeTNhNyQltCYo4bUM8wL8Qr6Tuer/Ctb/JnPzV42Csu39TwwEmu5i41CXvDLwalb9CefIZTeJKtoEVrQIB4o9w+8WTxpDC6vJVBdnt6kz9j46PRCUBSx/4WRQZEZe9YHX28fTIAcNsVbZoBOEcDAtq+dDq0nPyciX2Sp3Q5IN1l+tFw0gjLXcaQo7QFMGvLOf9RFvUmXH3+v0GDsWk4aI8UDcMZAtSdP+mn1oiGCy9Xw7f8KSZXu0Wi+K8xOdkJvcDfjn63l0tZrJF65Yb0Z/hmB1KTRrbuKyYmLY0bN09fwKVq8zw/SvnlWrr0q+mDjFH5dNauJFe+LQMHHo6OkPxT8vuvpGApxE2C2vAPXOe+h3khNHdttNGQOljFQbyU3Cma+q/noilHwSr6D6x9hoUPwcNnrpdqys90hMGtNrNZnQ6VfPI/YxMsE16ZXG9nNIxeyd5Oj+FKpDNcyEwbpjboX6euTxSa43INhTDzklWDxKnGQBR78HK8Rcdb1Hjnnxxf35m/pY4KVRGXm5An/FHLEZNrG4Eoi4VkZD7Vy1s3+ogxDn3majmt/zR/tZEzFCnT8nbRLCxkPCrfI4v1omfD9vblo4atUbch7oS7U2sxKszf3aq7q7Laqb59bpWxJgIWk7OXHa/MRVoX6StMVfev1D3nKiw6rR2WUwca/+Wj1dLOv1mjDp9fdsBkOzgpgYM4ITAVmXpVx2EHFv5/qljyCAQTaNXC0oaH/mWsKokJ35Ir7SXHxSTmRkH3qNCkM5pKxkNzrLO9YUa2v3JNrtF+8gKn47FH9WTMPm0NMRrZCEft8lTxBc6VCzyc5LkjjI2x5ChwP+YS86glGZ2PgETlA85j+x3KM0uS8nCoIFTJQFnkSWMsFnQ5GA/81Q4LaUcmTNDN+hozZ/2Ze+/u62AO8L1ZZFLltc9avRpt4kqed2qYkhNfXPgaJgd4LclW+LctXIykv+HlRF/RlH9hw0/nMeP76nywaLRTZIAZ1sR/uUkvv1fG7j+fAzwgvqFpRRfuEOosuyfpq/3U0vis5dFKtMX072pl6qHmV1/EudF93xktIQBf37q7HRRmLMe+Qore/rEi42EXxP+4TxzcYQQsUiURbGOAyal/7KaknhjGI1o2XpxQXpb+hma3FdN3d5s2oTzI2OH9uTuaqwMiUT9Nd24vOFocMDe9G3k1BLPJcr3VRa9aruAyX2FGhlxLyolEzDSWwrxsR4egXLAA5fiIlq2IKtRRfqPn9wHliQIlEmNXK1XUrA11mwMZp3oOAG1vIL/Jxx/w2GyuboTJecB0OoclMx4fiuP4OF6ar2XexjJu3A0R4w8whYCV1N3dCx9qdy7slevCdou0bJKepaRD6ZMiw+3Qvrn0orLi3fbMoClAWYLgldTIAHY9EuGgghaIwVR+ONbByIJP2JgavHykKgJPwyXDZcoapo5NRiv2Cz0mLT1P9A/Qdphtv1heqGiZqzNSO681P98ZoemeheZj4+1ZLGDqwA6LjHlk64wiKRClBREKhgvrDToACq1aLZVo8s3N7wQaUqnW+rd/fdrUlP3U+vhrQzzzzxCsOoK/TeOVePdHf6zKz3fLM5FDfbvFl9ZuJ7dT06UdUFV4dYO0xl+De8WMTUMZwazHnT1dvlLSfZ7ZI0+LLe5D9tJeve3jvyPoi/4wijyJuyrlvYDvretkRp5B0vrjihFM0Yuzm1Igfi9bZ4/dn23Ok+90bYK3AluzuJ+PUBYToWdtJ7fUs3xoRXZaZbs63UkdlET1ki2cE1jyWLt+I1PIsmvsZltF5DlO8qdMr3xkQ6KrZb/TBkUoziaGBUb1ipNS+VX7uhsR+QcoebvZ8Yle+0F3dNjvk+zQqL5hXWapveyrXmZkIL8s1mUeZXoJ86g++P1tMSuQf8oPjDBfr2QyTfWEen+sJPmcaGVJmbw90ZeW+K9aXMrRYUMW/1lTxS9HyyWHstMdMnZHCqFrA7XuXLD4vVqgz08WCOejNXud9j83YfcEpCYZvgMkfsGlv+gSKxYIdwhYJkL1mPzVCDcr6gb+zA3PpOZ7Rn8AkVB+pm20QhTOk1ydiOmbWclJ1Wsk2Dv1TfqfSalCew7fAATsUOUvR+h8JW/4zQhzQcHOV6TUDnVtCrtUHYTXyQ9xg3zdk2209xuaZWYOIvfMVWqtmdZfZkpUlGvmv4TZDqEf1f2w8j8BViUBCYNNtNeKDc7ZDEX1WR5UPbjuoMFYRAmbaugp4ZtzuiO02je6ZOnO18nkb30F4uWplooSk+iafpbPzVAdxhefcovIRBX0aMGeWVgxscU7s78bXaC+MnQoUT3ZMkO8JYs7fOssE6h2zyZOPpRZyeoTeQV78C3EDj0ywbnB79MIVEbKG78Y503b7gjsr+naiIO5Js68DYbVUBlNxy2wD6/4IZkFzjfXlKQbJR7JIYz5xUZ4+m3IZBxG/1uuaqZq/H83F04ttLEafHEyKLlSGVmmJvSrs5ezqizd5KQmrPvyAC3AOUUBOtV59wvZS9kKTYsBvdFF1K/drDKzI+41zJ+7pirNIRHV6jK8CfkJhWEjcCqzJ6YAGN7qowhqJDjJ9wzWjlhPAFeBoxHURmhwtVrnQ+S2ywwNDk9TkQkJfDZlPe872MZuYkGFw9ahNvmOGWg7riRCWGZqUdMXwquVMYAbjOK8BN60WIjEwQ6hBNV3su0/Oeyfyv26Zg7vIWRQ8SK3dvGh63PixyQgLRXVIlVOJUYwKhzmWDulqgI7xZVFaM8Su6Nli4wdFOnlaHb1dNsbpRUoB+tD370Ip0SUSmQLelV5yM9he45wCwe/gB8uiTAhB/hXGx9OIXhQnMZT7FLWhMQ2R6gZHJpAgtKiRo3OPeY58NH/EP7l0wnEdVKT9MAAefznV+WH7OwYrwYn8fSJu5FM9dXcAZ/J55u3sycuL0nWcoFTyEUdWcUt2kWcZJiblRzNswIphK9R9+em4/40aAl5NIHFFgC9ClXs/9hOV0pQme/nGeWROWYQBUMqF4qLEfVBuLUI4bZvAmhjHBnYOEf9yAy1C/oIoc69HmIgdHBLbBT/Z0+tyPRVtQktw94TWAtz9Y3s+rq6+5wzWWDe5u7yk4qM+/6BHKzOHWOibNuN7AlctNj+4pMVYF9gSoKzbQ9s2Af+Gwh0q6GnN1Akx3+J2pdRJOH4ytSEwKZI9+hqLQA5n2AB+GXeuFPwyqT6K2nQ1AfRGeOHuO+d6ADhc2286eB2nU9jlLTIaBdK5GzhtyFEg9Ax6MjjX0uyizig01y6Ehd/N0SHW+2UkxeSb/HzBJHxkZTyV97sCQ40pfN5+U2jUgnk05JifZkyRs7czDRwSsOig9X87Wj0x3DamyqxT2LHKP6CT3TYcqaXzFsCihPSjiMEpTa9Lj2OiOLxDLjc0FZ5fvmQs1AZvyVAirCWeJPVMswUFTxREfzpU/JxjclfTTFzpqlzEosjPb93eOaquH1aaU0au6Lhl3Ex6pQHVT0Oi2Nj1+hqfgM8pJ4X6kMDaUv757rgzrsHJOMaFPSUtl1/PJWRGGuRRIyr9CXA7F0OsPwExlA5u5+UbN9wfzubv0nBRb6gAY5NnqaZQ+623Ya8pol2Zm9FTMGrOp14Fbdcygqj6arEGtoaatchqo7FyUC8gf4Z1a9CMehCxwQbLv2FSGroTU6rJ/vnySfIwYcRw0mgCVk3N020A2bpHb3Ji9PVwfzIDARnCdnK8s6UCrFuFQryxv8qefesZciwSwVKqAGzWFb/M27TFkUIrQGGxTfG3EEozOdxtNPH6FeD4OFCqWZZNe2Ls+UR9qbFZjYd/dDUhbD+F+dwcrLLnLa3RmhmweRI9HdAxrE4prGeAt+79h3ken9GdhM2FvmnrjIYP+Gq6gn+//BqY8Wauj8BXFtS96krhbt+54/+lOVzsrqfk8jZ6Xbd5ZiUkt/u34wKo88gEJrohUwZNejC7yvvws/VOnRBzFddCwi267qCrUSqMBxuMTIBOfjAOhPFPCFrruFvY29pgKBDoxtBJ/Cxp8tEVbQvR/+izcMn/D3Z3keAdQWfSK3EbrVFdj0Z7RFjUXpr6glL0dZYO7HF0LFSVpsIY8XQpGx2QwdXUgHA1V0H0VGQrH80ffdnJiPDOxVcrA4GRMwQZaF7SWLbHaBTE3ZCsCezr3WWqiRe4uJRHI6mFQ/Qzt0Vn11lWExxDnvKPZMrYznFleJruOPUDcsP91wG2qGHtKfz6m6Af3mrauwUWUKZ6Wi8Vxp2nqC7SMfz35hGHqY37w2cLysHI2iUeZ2yu34Woudgw3YrvHbBdReip5B7y7zVv3OG/OWwEfw3O7fZzqP7+7pQRutxGDjMuf30w56GFJ/+7tJkxkc1f9+O5tfxcxOFhlurpXPwJ3xKddE/wPKUo7lQani/9KtcFp2DNAfd7ZK5zMXI+brTMynWG75LyNblnOtficKRI1PNUVx9H+i5ZC/+7kZBN+fAXYmRmcL3unuzE5/Ou6GWyKJmfwUxc5lu21ojf1ZnfHPnMl71J7InmZeeXybhHRhWI8s/Izq2DFgG+P8pWPvg5fPYHvahr/qqH3du6YpA+tIM9ey846ttwS47dAtkxkDxmDeNePI42D6vlBblvrmtk9s4cRarZlHmS7d8hPjZIellG59FQkRsRIMLYQTUMtRvHcUmR+rVrnqHShSNtZoVUssFtB2TnC3aHPdgTsjp0b/tHW5kfdGrTnvFrVawf8WeXGuzelKNse//hnsQFwdQa4g8xB8ueuLK6UH8X056K76PLlBy5Bj60CkFvPfzda58vbooIUB1zqXd7dfgsR280z8agJhq8Xf2/T1OAoqQNs3vFvaEXFLGHqg2hSL1WC0Eu75n6xBpXkqwNkellUkh68/j09IZzJBSMqwgt4erVt7ynv7e9//+7gd6QA/NvBu4PXnOZ6CXFhJUaOZIPf/78Hr/+NGqzqxRV0Fp9/9fsD+ACe5xj8DMEVo2W93hSl5OwGyV9Opn/VwNQI+/nw5vzsHf2pYCxd7MqsAu/VTlY5XRtlgwvI7/QebxGnPy/LbVt8lG9rCLHOKsinWBbLrjWXQtng4vuj8ylcssyywXl95300FFYDQ1V/rFw2iDw6Wi5l23ov5kPV9tHx8fTiQiDg98XJXxQZ9BW2ZKo6r++8J9ZPqPKT1cEZ90ucn/3Vrn5O8UxuIXj8Etq1K3QrCwnFDNqxqow0QzBiwCK+9SLJ0MWX1+bo78XmW5gEWA78ewGku/hobz3Gg4+vh0FEjMo6hyhcKj1SujAURQkySEcrzI4AqD7tsihA1LKMbO8BXbi7nY3j8ky913CdX0Aa+k7hkqrXC1qXslks8+UtuXzCc0ceQ2G4tl/Am1FRtbLpkoOh+L6uP+h9BzonJpYgQUDcBTzGbJudXG5biN/4p7TTHsB7ex+EpurVtpQwIN5X0FN6KSYo17joAoQPtQT/4+ZKXyKXJTlUL+iDhP5J7Sg86IwfgvcH2H+L5Vp2t/XKbK+mY7T/A1smlHuqy5sb2cVCDVCH+sJEaj4le7zLeNalmOt2FxU7XMLSnTd+W3QujPPH94lTeJwe+2IH/G1lmBsclwAMCRxM+4vgxsqvTaLEKfMsgBfuoZ8DYnVvvGvLI5XjacpRT31pR2wdaSOXRi4QmfWdVm7Q8xIgIu4q8sI0UbZUANfiRNTtSFYfi6au2Lv6zX8dnX53tjg/e/v27P3l4u3Z8Z8uvOQgNeCntNFVHlT37sfL789O3x1dfq8r4diOmhZ8C1nBlExgvSYhbCUUXya7DDVru8PoxmZuQ3PqGFdPpz76OvRyNnxRMSQUtW/5c8cQapzQCq3zUDRFC3/6Nh14NpIVSjZSmhKle/j32kM39100tM48xJUVgdU2MSG9YSxh8EgMLNuqCGOM1c4xywalzCEXFSqnOwHhYt1/LBjxO5zTAW+sbEDpM8mFe9eey93PoO8NXTe0f5Kb7jlkqsTllo/9E+acmriRBQ2AEbElTl3P72lvX23Xmzb5JRuABomDhl7ksMnfGzdy++gUiEdX5biVu5HmbM7fYhLl+ScnuxA87Mkd1J9X14qW9BLrWhwaCivkuE94D4M3JjUvSsgy1xUNHYGqaVjYZWTDsa4K2GBoaKMhcw3vkEA0ycsib7F2BpJ0N+nwPXDWY1yY4xxB7SEahBIJEKOO6/U6r1a4xwRO5nnRSqdEwjIIFjaONEyEscK8ggRxBeJCcF9JVBkyHUHr8msH7leAIlb5AJ398Cu7qo6HP7yeI4iHv86Z5QrFyBK66hENBG9WOLUrC7LTHmN7OjBx0aHm2dBDivkkYBE1EVQdbnO3BvXWgeJQQZMLAhl7bFyITPuLCL0q9sOJA4/Tb0vBZ9JlS8TPXZF2NLfzqfnCsM/Wzm3h/0ygjGicOeZodMHq3dSNgbPzs3WEAJBDATfOfEdJO6vPXiv29lrB+YT2WkENImEcxz0k6pPwDkSn8KF5UV9Hsl9GNujQj0pXkILOkoRTzuvh/LPQR/LVCo0uvp/gYrHMy1IPJisCThIAMGpU90NlEHO8GyFrImBhEfa/uUDnAdD5r8M7diLIt4FThRO7yJ4aNYxlywZo5OG0VvHYULevj578ML5Tj5lNf3hbBfTZWXTURZrAZFUmn44ikNOGY7f4jcl0pt70eeSpfvjOYQo6UWVt6B8qG+twRWZ8O/kjOY1PCERiBFMBbNkLB45HwxXCO0aKcvGUYKcJSm1uKJ23Nm4Y+YLK728hWJ4z/QnNIgS42IEU8yukEFxqUgVWgvnoVtILKgASmxB24qcSvBlAFIjZ3Cw8O49MBCVH6bWfgjdV3jSMf9EFWDB2JiMr0bT9vr6rzMvfSrwonJyeXNlPXACesAJxpPnFlBPgGt53yZ87vM35yfNnAzFFeYjarqmrG5Vr16fZVmCAdA8BD1NdRe0L0YRYULvy1lfKnec/U90nTjY3+gEMaOoyFg4fpiJzkQvy+wQC/ifZoOjIKgsqIxj58W6qa0UurGSBouhYRatWxCEwFLxBfV2samki/aAzs/G/B2iZcXYBLP79UNzlVYcTzyTD+qkkrg/dZ/SDV0iCyX6dOMKiXZQ5OU6VEu/Km/tUfIM/qBUfZpTLU37rhhIgQGmLg+Ib8Zq8l+Ciwp8UvrGrobHH+y6asFA5JlfQmWj78PU4CVYhl7JNeHJ7uxPQho0gWfHEGr4eXlScfIruX3ZmSKCPYR5RM9aC7lt+/Xgd1hRK0v+pZq1hfGSuY0K2ZQ3g4uSSBn4y10XTdlbeug4KURLFuhIQkQ3jVlcKrb3FUYIcFE9fAXYfSbTwqqc5OYR14Rx6kBF8rPDYsd/ItoudNqF4YnOtU4UdhGGsbz579do562mZqNJD7Q5wscBkcQrDhcoCMo7AvpX2YjhAxSNdMjgvRmNjvK/5BieNAVVe3XcAKMvQmo0n4J+F02XNmtyaHMt6W5Kn6JVEaa6Hva7kAm5QE43WFekAqckW16314SNhuTYkZQWxvshCddF6y2pCsm2L6mbSczJv849yUwMOPG0/Nm08T9nlIZitj1L6hkHWAoONyYFouWMgqhfVH041XLcTO5FinzrtL/butmit4aOtiw8kGC/NvrCAiaGHMpY5Um9R4abOr1yfCUPq3NmdAEo5YtD2JHSglfCXEfhehIW3EMi0aqCAjVjDiC3KcF17PpybvGgSu4WItOdl5Qx339LqGyuQw4R2v9e6awyQMUDWdgZLgOnxF1yoykWn079Sb4uPmr0Z0FaSqIVlGlBbwlMQER/bZT+rwecMa+GfPdEZvO7VNtBc+6haSu5bMAmKylVHfzM91JJ2P5WOqENs+za4eD7oOxW5MW1PxK98EoaZh19mk5f2jnWAPoZjRA9Xsl02BW2BAfr8dVHlZXkf2xL7T4Awbmy6DrIYwm+dC1ODTvmAXgqRM75Rpb7jx65LIWjwkwe1V7XFSnlEYl7aHUMKMyEbXBz9ZfruDNKR08a2YF8sB1+jN/AX2kieHt9rtQsX1388Ov6TuDwTT6Ihsp52jCE3Mn07PbqY7m7ARidCmcHs65EccY4+UzVgg8hQZwCClNi/qNsO54Br2U8+OTvsT9sCXcxg2tNmqB7qqDBAZuw7Lns4LlBLrE1OgU2NoWcvE6lykERUBF826956xiD759BZnVFF3J6135/91RaUi6KtS7pdxIQQWjlBQGiNIIv61OMaVdG1rlGA9Ci3rjFcrHX5BzgqdS0LaZB+9bYTOe7ndOSKYivGd2cjgsxC1oBp4DXipx/SIK/8QZmvr1b5mJWjRrZ1+ZFnNIH68QCFbgjgfwuTqbpPlEvr1T0+Ba8BnQlaYb+SXE7iV/vwVZTRfRMBZj//inhdt5/XSfFS1UnJp1VzuBVU9d3nqQA92rcUFVjkLPUKHUBtDfx5JyhvZqhLcuozQOK0I9QPrQ2oaOEIFKJ+1MVqLDzYHJ0rolhZOjWxW6GshEn5ipWDruleqRKZRGmi38/qYjVPxdf8XM2tNRrUg1QzSJCun+24KmZRfQug/c5xw7EAk5njVzCB+djLBR9erIDjbrPJBppQtZx8ws2CikKVRIUedqfvFAjiJ8ESaU8J8A0JSvya+Q7nFq2vsoEocrRMyI2MfLo6Q0S68zzjjN8n+9RPj8wgPj5uasKSwMKxsOYvtvIpOElBQ086R7GB0jOexiFtXW2fRcJSNl0OOybgm+IOYskOCbnigeKi2639m29g03uyObqR7bbsTFjMB5lAz/2jkZlBaF2LODVANbYGhYWt4JE2uOK6RYgcBXWlB9ASCY/KpTR63aMqhUF+rAZ7GbM06al0VVyrWONn1h+RWFEozPouNIkd2A4HYKyHKATv8p/RnRtZ8tEC+Ce+PT/7QWxuFjRr/vr99HwqNgXssZsb9BGT1WqxKVZJKo5O3+DkguBGMREvVE0v8I36Jb6ZiNf//rv/+Dfhex1mAyinDjRAIpMEHFJ06NdEyirv2C1CWW1UARhWqwF767ur+CpPK4DIlGAeqAtBlBLIDT1O+MvetuyRSnSRUVd0pUxSC1pWaH9YvLCnEAH07qrvqvDq0b5dxLQ00DBa9MLACVzh1HhPuIR2XgIeBJ0hhdA9vjiLj4oGZ3tJKUqLtRyt66ru6qpYJtC9REXGFNfUCKpKFD6Tii/F64ODg9GBa+DUK4DTGPJCUPohAhxNSGPDU8JYQdpSjt55eLNUymu62txbrUnKrfOfk9cHQ5EA5a8CylOxj6TFFOmyWBddAlUOseK096wIHtTal2avFSfoRfPD2Zup2tDOTt/+KOi+1VvYxjfEiDPuHw+X4pQl59yxQzrZtsBGj56Tpk7GwGkJK4gnSRKyDSyAOXiyRfcGtT2Yx6m2qfQfm3kdtxJAlKrr4ibZa4cC/r/DvE8DwMgwJLhyDZKrrTedZYTAhFdAHKWN+k0O0JpnchWYAhkAYhLpkgbBJ/j+5IXNsxcAPegXCFj4IqUjZohASJpfjynQmo3WzOa15e/ZvDv71hXrEvDRRvaJC7Es4s9mizlTT5x1SdT3H6mJEgbh6FVNHCVip7UJps/QPQrSFPjNzLkAxQ1Rf2T0wCMc5UNxSk0AM5JC//qt0Gg8HMb8tsiIZYM7f5Ce3G621S6T7K/wIkaOeY44d3nR+fc3ehdDWCS9b5qYXl0mSJaET/1kNdzsuqho0IbCDbpMbWSYmxwzK8hqiJllhqgsgfcgXN7e1U1s/xqKXz4N0ZJwMKT4TVtWgA4e2mwdFZ14P8HDCiuvYEqA+TVpAJc7oR9D8RrRw9dFN3G6MtGd1/ZhmwxKEwtzuAeuXFt7wnQ+xtrjd9uzviOFmPP4TrwiToZZgwQDjcNYwm+fIXhz9wvv0wUccsf4lAA8rMdDaMe1MGLFn0JwdMqEC8P/evT7oTgYvf692Bdfif19wXwVX34pvvJPg22X30dvqqgDKHahp0DezCZtDopr411VWZLaMACmlsFF6vLYVSFgczVSDr2Tk9rrmm1lX5BBjJzxwlKFlNlKX0+pYY6nxuAmey4WEVVKLYa4f4xmIc7tD7Kyszb22SNZGAd7huGSMhQbTQbkoR2L7Bmc79P+HeIx3gxVlLJ4/+7N0eXUDsON2B4NlTylvpnQQo3tlfl9Un+UzYR2FTi5yqadwHqYjX8/jxlU6sV1TlHnKrziDi60OK/WIOq4yBZCOOCbfKpiVSirCXKo9c9WXnO6CtsqbdVRtBhCLyn6gygxMpymItbWc0UZRpRgz4pKgE8tjOfeSrQ7jDtqJrNcHHJzkSEyA6Pnb8/gPGFE7P2AK34pXh94Eg8nxUsM6ndsyyBJ2xKSsxG+AgCyXdfNOgHhBCLqd2Hyil7jxjP1114dJ2bo1nYY2bQRoRFTeXrSU1h+tMpcA3X2dcriJHhI4EWVOS3zF5xbho5CGo35cRsJFFBHWRNN752S5pHsmLbmurnBMJTFspR5s2irfNPe1uD0a1+6oG+bfRxwOJOE8yob/PXk8ntxPj1+fw7CRtzZvSbTUCqOLrTJY58MHpxqa68dj+tiBboI/IlX9Pw3aFMyr8DN+f3pydmpiK183btiVFS3jSyh7bsRtY55u7R9pahuZQOSoRD/dXZyKu7E2Sl9Rig0sDBGYJAh+wv469+NVAd2tl2ONtBsOfpYNN02Lx23hJKJyUfbFgHQqJfwAANylhSpQ4fEfMSRQvH25M9dky+7RG7q5S11bKnPH22XrzdJKl6JfPRzTkFHTZeOx9dlnfOZPgHQruI6yUdoFxqKF18XVbu9vi6WBbBg0xQfi1LeyG/ghPdvBwd9Pce274iR2oZWAkfLUb+lrBxpW5liNj0m2w8PHD+7aehuKk4AlfkNTWrcKlgATy7Em5OLy5PT40tdlWsQjNP0dvrtpWYJrjWYBB+L7l7kwJp8RPZFauXs/M30XPzxR2e4/Ip9yPcZpeJh9GU3hAVsG/sofNL5MGofVOqzn0oTp68za2nObltAn7GmqckAfyOHbHAtyCN2HEY2UjKoAsHpnaAIv70UQ0eo4IaMfCTUxkxINgBS4Df8+ylsSpm0LVonId0TQ/0kv2GQezyvYH9ep9ynCV9OL9g2Rx2tGw3FZDdPPoN8TrBBW131Hx3yQxg8+LhXP4xs98EHyKHgvgGnCVFk3T/bcZzox0e7mePNF9/TPmNfUAYTWPO23KMAwGIFGbTaUdVuKPb04UG8GL2Af+wC+ut0iLJ6xSK+oCtd/LVLRKHcByfCQi9MikZawoJcogiauLWpcuiyscmXUrRQtuWymiJ6F2+b5I0hGE6j9aKRN9h4steSuIE9BgsV7ce8ZGmIDVAqRPGiePGoRMBh613wygJ6vS3LIWkZMF3ji3ZJui0q0hhvd3L6Zvo3cXx2evz+/Hx6eklW3ZdYm682sYakZolSmOiO4RezojUI0KdP3nq42hblSntbzlgkuE4+qhWT8C2+dMKjLNceg23e3Cw+yqZVdzhfHRwcHERPYj1XTMGk31ibEG4ECqSLU1PxpLQvnY5Of8R5EZtQZstLaDqdXGAsoTg7F2p+7bU4e7DiBZc6FYAhtNe6F0aReRKOwIbv7lAc6xyh6kJpKGZU1EypWEJXBciDRD3BP9vx+S3gVIXLYig2srnNNy1deFzJ28K+P6epzXM3jZlxidbPIOBKwtEVPu9EXiKwBO5ewFO7cWoADLdB821vkjTgpqL6cdLAHWIjV4JIJHGhSIX0wMXyVuSwsDvZNNsNaE6NLCVoPxbXkOhrQm1XMaL2sXTsBIHaF1VWZkP3Nsu7xrIq9twX3Lqt9MgQl0FFvCTJpqrYhqwqVIuykaN2ewU4cS+Sw/Hsv1/MH168SPeTw/GLhyz7e0pH8ReHL+gP3Tx+r1tOHSpNnYAsl61eMsBcNjiEf4gORexgOMBdq+juNXBhBKFQejCEj4EBEvqfiehFsWUFlio+eAgjAFelQQHPlEElL50D9rbqijJ+xYnHhsTPi0oGcLRtq1vEqLW299Ruw89U7bYBQGj1JOIf6xMeic32Sf9mQt16mpe5Zds4GP3emr1XeSOTfLUCse3hxAST48svZ//95Xz/DzQ1vvwS/oVZrT5PAem0K7CPOHXoWkw1pWYNXJyE46rAafKPHpyCk1mbkSMISQKxxj8qe8PZu8uTs9MLHjal/PNRCMi0ylJ2bizIdfGL1RVd06ZaD9bINz0oTJEECAzRRWC3tD/YYfUJFFaQ0nIMujaZ5Bj6CvD7SvgjiUNv/JINOJs56hmKAMw2i8SPBSHvZYPbuu2oFL2HVWL/VucN+M0M27bbvKQzjZOdHBAt/+13X9F363v98He/O/j3bPAJ+RewyIEfa8n8AEPhMp1/hVxXJzmYghR72kA2WvgLkeySw/HkYe93b9Jk9t/if81fovBrTfwSdN+dJN+fXVxGB544FXnRyuZjsTRQg3oQKqOzmOEIOWCXU8ODi470ffu1Gi18jbQH1MDmvOCj1wLxXC2mOZWpofZm/ruz8zgDqDy+wCng1qYmilfb+wtArojURuV7SFOJwMd8mrxp6u0meY1XJTTkxn2CvvtkpEjegkt+r/yIm12d3UDJITgSxUUSQ/G1H1y3UX9FzPzzIQ/wUAQX6cYE4zKDvzOp0cMreHzV951sPgKjre/a+7aTazpYFteFbLSKzlHzCyqhagzrBEmlgO650ohJbnODiG3rvAXsNfwIDXTot2WTOnfGXkuOJzDvMaaFnf/DH+jhYruFQ9VzP+r7JsIROC0eXSZ/+AOsUzp8vhAvhuIPf4AJ18OCT0qsYYYBjDbGEK/2Q5/4nM09YDGtejFCBmGyICQH7kbcveDIW3VF9YRArV8Zo+XGHVtmFbJG6sisupKxKKGI6hNSDvep7L/b1HfghNIPYai4pZIrgPiij1xprspZykq7aCGjK4KxIgalL2icNBFqBzCbsDdudSXNkH0xoSr1k7gSaaGRWDUYaUFjb2oK3lRwnlHP5rpZ+2EYTm+16vbRXjp6SezqJtNgHkye1m8KKWQsxBp9OK3OMxWRzqs3mmX4seGEGqR5iJ+5kw0K8qwsk93d8RhG+7nRu+DUNRgO/rFd3cgA8/0xxHfkyPn7t9MLMREW6DORuFgQeO1iAcTgdqOAWhlGlX+sigYzFS9Qe1gs0CjdAEyygoq2sKK33fWr/0CG8onhrqCoE94UgenrvCyLivsJ5/IbHINhT4mr4gb/tgroj3regzpML1f1Fo7jm0Yui5Ziu0yxj6AW5lwNGGH735Z1dROUMK912ejb4EPiG7yCv66cd3C9xx2jiz56+ylDLI+W0OQd2vyGXHqxRMEk4KE6XxdlIVtjrusfFJu/KKi2a9kUS+atXBZrxehdLFedCfqJvRuqh9i/pzGJNuuh9WSVqxMNGg/0X3j75/2kjQt+in+Cb13kLUTgWQWgIesIjLggPlrAQXACWecdHUCS2X8nWTab76fJ4TjLkmSWZauhgONHlqZoMbGAWtrinxTQWVRdBGy1kQi2DbIFzS+rl/C9rRd/ZbTouSOPXOUZ4FWKTZKOyvpONgl5p8/m2UDsE7Dbst5WICZn6POLZBke4DRCNRhs8p4RC7wqkoSKIPH8J3hdqekHtzxgzVfP7lMHHA0NZdcLTOyX+AnKDhx0WZDZjBcEyTXhaAFbACb5CsU0oaVbwho7wP1Lh4Lwo3kLb1OIe1DDTXnk9E/KG6cujzZwgMaPFvhDTLB/hotzZCPJf+eh7gx9pzZdqibsACw2YAuqlyaYnnqBX6qmTQwCtMNHa0VC9KUmhS5amBJ3x1ajlvTJg9QgQyFPoR74pTk6EV/5quRtXSq1qV3gL1C+4HPQ117xn6/nqgw95b/9LJHMKDwhgJ+Ccq1yqv+aGsXpoqoRX+uG6ETJWYs8lDc173yY8l2zbBdd6DaIq94Qc2CIOeglBkJPrHFH72PccccRxJugWWpSK0X2n09rXq3lRX2N2UVdkTC0ZASRpz1xlk3dthqUUkfUWdUBKdZvS2m3n76ee7Zza2WoNpRfpt5SvKagar+119gabkiWOFoX7XXRtUklJdzwqFxQxue6aBeukLL/6zsaWPEOq1UCCpUHmTohm1voc4y1zGKfpHTx3UjTYCNUCi0nvMbJcyXJ4Re6RWl5XSsiW1h17ivvNTqSSju3eRgfq1ItsUsRXFjmH90sStgKRiwiF2nORUFaCC2O60Gqe3xXgbEgl0rZyVeEaIxTw04SrWia0D/pEw6TSGk8zyC1iJx6dcO6RSSnW6TadvGxwMzQzBgVG4wHD3hlX1UaRF8ubTJbBZT6dW0r9JWIABmYCBR343Q7p8CaFBtXssuLcmJnUmwBNBx+0mUYX0g+jQ/XmhVq4Rr02Si5Cc8XLC7lStkT4WDS2wli6BPHxp7ACsGKJh5wHsBH2SExTGms4WpbttdEcnDvTFxpSKZvnVkVSYbe3wuXu+NnfEJ9Zr5Wan9HXH87AXYv5fC+b/lFecFN2ZkydZMOMT0IetSs9XnQpr9n84EoqBw2ZOdhGXvYT+AmgO7AhLXYnMtEk9P7ecxl0/5T5gVtGHC3CPYRpVsTvXCNjf5YTh7uCO3bsm+KUvWubIXGJvA/Q9HVE6du2Nl+yQZgfgfrrkPGpzQmEcbPWai35H2uVl98hQZ59qxFHR+HvlHrHR/KWfWE6f+EbXIc97CzJdEuKUPl+7Zpw2slTf9Vmyz6opidRykBqDMmSLS6y8LjC9Vh9K9+CXD94RWChj+dnF1bIAwQJ1w3A2OSNu7YMKGIocFKUEuvYjj6mMfUaqcv76m1P0AJq6fwMw2P/47BmlisE6H289Y9cJsvyKiuU2u/nkfQVq0jKk9YrUnaSbnTIJc35o3DKajPH05/9Hx2MPOVJ6ij9LCLjul8I9HvDC4gyR90yJEwaQyK/S5vF8AqmTyW0DTQ/uxkpUrKWPnlw43dbcH9RNGkQjHAcmxZkHVEG/wO2zK92P8g72evx/PUcrZoAdSZbzZJlMNBYohrP3K0oft5+kRMBNqZZ/DdHC4L+IXWR3nnoMHQhzSkClHv2B6/bbx7EKuFbHDVyPyDDnRyqnRVDL9eeNvae7T1TknwJ7Sq27U+ByxliFp5zufmvV3APvvgqoLOIQKZv4W45hiLmHqTo6QJA1QtgrT+b92mlXyGs3RntKiZR/Ujta7ze1WjDkPiOQA3GKXMP8pWX2E8M/p4KBA2n50Cd34+4kIqfZT06nM/dhNO0YVIkG3qLT62HKAQkNlOx8AZZEJh6cDWdk2NHmzwiyQguks7Skk0lg5OUjpkA2wjCERmIcUB4gdgdIPOw3hn7JWJEHPrbYtYSxAneW+5yjQmjZBlH+DOaKgcizpm0MTnTRJFo6asD0mYqkjhBW42SkhxHkUeMkzJg7Ywlmv8mikzyc/ap1z9WrKQ67lp8s3tqAIENH9K/7TN29sIeLGV3MKqiE2oiJ5kw8Ew2SYfBhds44HEqtXxk2MrOVuXyVwEuWIAv1m5awPEE6upYKvoxmItmxuJh3JVBtHbm21Fp3O4jfTUSxw/RRw75mlWWwsyYfoYq2V2MKd/wVqr0UpDRG10ycVIIDlhqIOPsrmq26K7nxzQzSej/AfZrq37z0ZlqL7eVsuuro1zJ/oW5uXjnqSEWWzSOA/FXVN0iKJQ37ULiEtEIRcm8jXRxV6u4KHx58+qTQk4XRNFUMIYyfgYOg2XzBP3ehkXC4L0wRrSZBjKiFIspnJCg3tvNkAf32wwf0CV42U2eMiyu5fpi6zS6aQSDFbAz16KBj/JspH9MBukh+gcL38uWrx1pGIn34rkcAzxGenh9G8nF5cXAu6vgAoCQY/mpsZ8RQ/H59OjS8pK/XB5/h68YaYPwDB4eT7FmIqH8+m359OL7x/enD0cH71925e4OqvuZP7BXGECdX85enuCEd7HZ6cXl+dHJ6eXqnpxdvpwMb0UEJN59v5SqFbhWZYlD+dT9ZfexFRurITzYUE3HaZBZN2luLg8uoSYuOOLsDIKL0izqpHkkY5c5J6KQ74LPBwnh1/YoSTJ4RfA5G+P3l5MH86+/fbhIE3T2X+n83Q/y1JxqBiuk7Oqa9yGo1OSw/EPR5fT85Ojtyd/n74RmBo8zA+eUswKj/BLdW6geTU0ddK4Qa1n5+J8+u7t0fFUwE3m5fSHd1l2ty8eTJhrug8NUc19FTJj/xVUApPNdBDp4eX5yXffTc/FaP9QYOysrpIWll0l5U/v/SCkARqjSU4zHipIxbuztyfHPz6pgp5OgHKN31+ePUqA3bL+7rF2edWJYECENzfT3eTzaksOx3+Znv/x7GKqlk38C14WIG4INutJreHyZ9dEFkx/nH53cvpwcXl0fvlwfPbDDyeXD9PTNw9Hfzw7v3xQONEPGsP5gVGdH96dT98dnU9x6SaH47dnx0dvxcPF9OICAqththydXhwdg5s4SSJoupEKcpk4fjG9pDWfRuvAZZ4NDi0vZPz9cHH8/fSHIyBv+nD0/vL7s/OTvx9BU/pj9ymIw+RwkmV/5bANIEZBOFtyUNODrJieXj58d36Enf7L2Z+mD4BSZuQvSmO1IL/AUXh4c/bD0clpastCPTG/eH968uf3U4qAe6D/tWfNA3b37qVI92lIR/tZdnV0IWaJmO8jt8Ab8gEk8QM195ejt++nFw/Tv02P319Ogc9acGLvFrnKZ2Z18nwKHvkPZ389nZ4/TE+J7pML/Pfbs/Pj6cPp2cPJ6ffT8xPo+bu3J8dH1Nk308uj4++tjQc4xROAh4S3iQeQ4c6O8OYN9Qc2QNxusuzvD/DUFTP+TpEeMtfeX5ycfse8C3caqKNvrzkcI/EOtZxU78Hegy7Pzo++myLlmotZRTl6bAbCtkxEPbw7P/nh6PzHh+Pvp8d/evhuejo9P7qkkfzjyXcPFz/AxDu8wCHOstWhks8PqO68mSIDrD1X5fpDTp1Pv52eT0+PpxcwsHans+xKlUwOv8iyBFZKVd89uHhp6JPzYAN166dpliXgQAMNJbqvfEij7F8bgIdpKvavGfthKuSh4xSK6Rrs8VJUq50Vum0q1cpasNrNx3JwwWwKJofQQXhRrA5rJjdLX5oNhK4m9Az/ulgDplo5nGPZ0IAiVafBpvWiv/qiqE2ndBU2m1SnkJGNm3zU3eSzQYJQic7uYblIKbf/sWs+V2Drhj0YvIboGUSuhFOKGM/Z9wl8nSL3hB5DOF+I62I15NbSONYTnxm8cAWNfj/+Cg2TJnjQ9+Cah7XeF4BOakFGvmQk/fFcZVCBRtFW6iZQdvJte4NgVA6WUekh6afRvdgeIThs2CcGkR4enp2KZ4+c1y9dxLCNgzt6WGWd0ua7+8wLFGk3cdwPSKmtjODjdBcHnjIb1QwiK09kEvpTRzOCYNkHQzY9wEGup2fFdWQgef89xJWlpU4Pdb47oSWxhTeEvmjsI1+PE5FPivX8ic2/Ozq/PAF9R5x9+7kEKCAhap80x6dNDZDYpPajJqHUpORwzKeRQ+c88j87DTw+Bv2wGzVendvNBr05JxqtgOfBeIdIIVD5ngmnTcROVJ04Pro4PnozzbK/qzn2yPi4Y4Sn1ydNckrJx/uuhi72ne8cweZu04490B+jOMtdplKzUS9Ddx3C9FGWi8jC0+0YJxqdfUmzgP6bl3ChRWeMXfaTmIpvTgCEefdwcnoxPQfN7O0UDqenR29//DufBJTBRRlglF785syceNjrmXJt9igrCCUDeRQBU0k5wDKWJvzfjpjodd58QLsR7tm0EtVEQ5Umt4dwSZhI7U/lLO/EGL+mYFkyvmJtlCIUPFB/Ku29lAh7OcFatBduAvcdr9xnLv4XW2qhbh8qGK5vzKO8Mz0BXCSllSGVNJ0OUv4pyWSq8gnadzp2aVrJ/xksYOUw3A8gO5tHYELBjA4tAwORbR4P5yF+JpoX8867MIoQ+YKvsUCSwyEXrxV+KmfOGI1F3s13ocv1kzo2UVg5GuktuIKoRkyyxQaUc9A/ze0kIK1ng/0viWYsVDeuwIMj0/n08v356cnpdw+uZkBWSmrNlYFBcrxYPtK5c70OmyHvRygFYno6MoDBXnbUqH56lxl8c07YWLx8kTbtJmJdDJuNSzXEqaNNnH9yWKQi4Q0BRM/l+ckxyiAwyYiTN9PTy5PLH4FplyenYD7gJ2TQ+PuDSJULunVGUiBW5F6cuM1l2VGWtfuMqK6+jTPKOQl4Z5mZp2titALdo1ciQaFOCkhYNdNmopDnziGIjw18n++eFgp9QgU7duwssUtnT44u0YZBpoxUGJ3JUphy+z7O2vfCzbBHd6BGArGze68EdTyqqBhVgxzWPN+IuX8bXXdGXReHib3cHr49OUVrE04a6uezdapnEs36kf/VDq2FXFdaWidPUbEVxpxvf4genXfanPAspqzof5r+aNjkV6cgjPXMck1pqUjoMKHs5kFNIWN5UEnr9wL0HSbbS4mZFVOVdp0mfLaguuszxT6zendcQXd2HU+XNdxx5RwMx910F9D8aetX3dK45r7n0Nk7gKEp0a9LkMlavDm6PIKB/fHd9JlsAMekXSywIHmszLqh3qgMZROxyw4RoqztYBTcdMDtiWeCcJk2c48I/XtGn3HN21wTvMhFXUOzgY1rWlSkcehxRhe3XPIo/SKdpq4b2d72WAYfOfZHb80eOaxCayNwJqT+uOOqtk1y6X+iES8cCZcIvhV91Bb1ZNvTYw1y3hWhskFb3acF0Br13TIeEkpxj/HQ1BqkiOUZQvxM3KZTw1qcEsB9eInZEghzUqOlq3mhdIpwyjL1rm6DVfEuit8zM7AZesz3aPzCeMgpewjddQWGa58gV3/RFzZKZXvhuyXsZ4MXsHv+FIiePtIXOp8xlbb6QNuhVZPuhdHf8Qakb4+1OlbKfAXuXVZatjCcyzr00rDRSRezpYZ7m6nKddxD+WChPGWDV6+Uk2I2OD46hVumP07FX89PLi+npwAWffHnt9YBBaPWItYM70j6tLsD+6QUSZyqykYOm+5RLZIQPnSuJiFn5bR3JF3PaRbOwFmljnvYauqF/8UKGI9fzvJJ1mKdnzfu4hwkRFcoTp9ccL3EhqphpJdqBDYQBFF10Vk39GiFqGcrea3QMC3Qb0L6TtFTBaCQUdO9/FFUfArJOxcKMxvswG+1sVWrEeHJOmDMCgOWEb811uuEq3Bb8j5l2PBb+PpWw4zrb53SRNwGim6YuFsLYhwQOjc2vuvmxa62NWicXC1IqK6gZuKrQ4WqxFObfsk7yiJG10bdUOzrvZ9mh8bznMVSKtPsmM9Tng1t18jqBgLAAXUfcScxnpnTdeJF3tDICC0qvMxrFkJ8wWHKQcIr1RRmRYVoz/znRD1DX12s5IBNlpziFZPIpUFQDbYQi8RGLaAuVqkdRwpsSiCPxFAsyDkcNy6JQeBwt6jyXb+26TUA/ia6gI+A5n5MdgnWTlHT/v96hGMqCzyh6qNkzDKGryISBTnNry03ukf9SK1m8TBohciECeigDdVb5VPo2/lQVNMEcdNZclRKX6/5doicPoGx40jjKorA7x4ermEBYkAAJgUxQQtkR6HbkzRWK09QCAsw9PCnOxv5wiLc97mFFaO2D55fxAbUmnCepUZ/w+JjPxSW3DPPz49+VHj3edcZdG0NQJZ3XVNcbTsFfQ+/XaBg+G67NsDDaTzu1s5fwiTsiSDFUILhHRU2wVAsdfVB3mMcE727dl9e01t78NVWY4DeuMah0N/jnzaa+F5ro7jxuZU7DdOb8xBcv0DnXxU+XAVZs2cqWemCR2WBKg0Mwtwn8SXQiExMFImaj5zOIgVoZk118NZhNoVBFeXKCkuC5JoIqzwEV2bIJxIR2Socn/6dx273rWm2xvQ3VTCxdBSvxHjJBC2mNK0hexsQphR+zHyp6NFF7Nil2TyNxtu1C0qlBv1CpG4ghnNYmyqc5W+bIahyaxmbWzUlplBRVn2EvkT1Mk5znDj8TlVISjT7kRYK/E1Uku4QiOnjihSrUBr5/VdD5bs6Bej+sCQAxJ4rsXJgKBhFcQklXrwQ07cXU6sktzY9fQN/6lb6G8Eim/xGtuIbcYALAZ6gQw49utTF+CE2qbDSAaarLD7KBb1MkDspEOC3aVoajwm+SeyHGRqvMEUKYHy8SHU5tyItQli3fF4OAJY2/NJd6Z5iFmKkMjy+ly9Y4aEivLj/kjeisWhvQUL4r+3UGe3/z9u7uLdtXHnD/wqiXX8GbJqR026fvtyyfhWbcbSRJa8kJ01JloVEUMKaAhgCtKJa+t+/59xmzlxA0Wn33T4bU8Bg7nPm3H9jh4+aBoUpenBAWXX8l3RDDjQaODF8fkED1z6QE8ZPgpJAw6AY5HyC31mkrrbAIrBivSj8uwFMopwwlIOdJgOJJCU5ipFM9OiSKTEmwAeMwQD0gK7kc3lb/Fq2j+aia+6aHaIwAALPTeoNTZv4KALTGULS46L6VK5rCQt+818Hx29PZuDne/LhfAZm7TOdy4jxz1Gs9sqevR+9nuwZjGRTsw/L1dnpq02+nkeS7eBzsmWn2L5RnzUfIV3zPLX9g9jdcjknyd4kFt+5C7fFhQMSWVz0b4uLWVssl43Ombkoq7K5lifIo032MEP/b235Yl3OrygpmNcIv+lj9QZvnduEuMDFXXej9P7Rrm8qiH+6+62dX0N8ooVRpbXDR32u+dEeXOfVvNgye6jgADXYpupTWV0lPM0XkAsXwvlIGxK2iI8hAwAGb3OE/2RvkZdLCmzft7PrYCpgpa77KtQHTg7DfTlTzV3Tb9p5vWn7i+WGBsgZ05v+DM42fqBz32G1YsakqaRoyjCdMjB6UkaSssdKRQNAdYRZL7lCJGkK7dyWt9mGmTVWVydt9w+Pz84Pjo5Gb2YH79+fsfRNVTRFu1nZ4T8OPdBguBqkmO/REez+rG8SSAvZhJTUPelsT2eV3loP5mGw4W2XHwU7t6M8xolK8WVeYf3GtE6k7oaSrH9G6YERwSMI4YrqqkhHzLnnZasPiOxkT/Qk0IcKwyv5l0lzbSgVTwXlY/mMoYKDjqzbzRhfT0kTjr/RlkhVP3gqH8Yyx1sdVi21LSFnaP/Ee9j8ZRV+DUNmlUuGxSsu+vIYekZ5uWw7co3e5OixJKpDN5GyE0ipsjjQqRzyAS3Way9VCAdRsh8Hj7kjzUmIjWGmLpr9uCzkPfj9eOnTuz4Fgkhh3t0EcTfKzLVE5CUOI/cjsKVLPQeTWjpDJJPn6/ODn20DVseOlk+JFA8mBGdcCC4nocZ/wOChQMIjiwWTYuvzZiXMrq0WTg1xOzjIv2Ad/UFFerXKm8bPRmdvJGjrqmhBs0LoNZQeFriiS+TAQUEIQulLrVcxveqjdDgDq5cfMC5nzc+5hjxof11clRAFn8ptOwNs3p4Yavzz66irAjAi727+bO7fgdQ32ZMa4SEpKyd7VDdx6UsUdid7sB3hidmbOruRA+WOhkQXV0a4lL3sn2FshNoCWiOa5YjP4cepkFmB5qPk7Jj4uidwYnj1AE3T1Ef0XHCGhPY8ZOHeoAbzJe0O3ZuwLOEPTw3JJlAKWBCmkrP8CsUCmNui+gRv1VWGuXxBiICPeJxtPZvXqW5WLqTOjad7BB821CWDwLaE1MWuUQAnQeJhpm4VMnsIIYb3tpl0b34fm16F8GY+USlwHmySTYBvrm9A6YK2IG9jrdb1J8EC6d507iiQ7aFRYLodxoiWRlAZhWX6PEb6A/9rhACpDJOaz21t5ggwV9UvmxmVce4zUBOXGGc+tikZOpeBIIJ16gZZQKoG8IEdlhseNuIjAu1sr1pK2YqlDrdmGkgyNIMD35jlBiQC+aAnQ8v8zzARPeZs4MmXv2YIUSZ7sqk368ui2b4tI4dTLwT/djgejTxoad6WRtQWVeWnjuV8bMVAaNe2BWK6g6CylQToghFaoF+TNhhKmMZ8kA3qF9b9T1CgB3+g7FOw21Zns457IFGDAIc1DlxhmGi1UqrRXRZKFVdtTMPd4gyGhQZj92Bu1PbHChImnu7WCBAPaKgzZVWSL29BlrcIcA8tsneMOz1SIENqpkXFNOMinFoG5hBtUUr2FFWkvoA2KybW6yJvHiUwXMgSAVOFdw2woIxVcw+gt3ye5d5xGJi0m3/RIrknS3X4rHyxbN4hWEdg9b4kj9KOEmt9W2EmIPnESo9yd+It5DDYuDVgx81TueMx4xYrAMDp8duDs9Hs9OTD+ej0zHgK+VsqNILW1WxeIsCTn/2Is9ZHGX41bR6LeVMCcwyWjwiX70DYcZfORwaJ7POD7Ot3h6enJ6dBllHKs4deBhhPQm1FpGTGkeOZFrGHxxqKePVtVCCguqysAfnFKtcBDgrYLeveYHxzeZ44DOQyVu7CjMgsGYwc7wMt+q03VUVEylnBhaGPWJFLGbkTyNSgW8yfMIAIXe0UHaRiaI5FOZ8CVtUfEDIscAT1gud3gemTjLBXL43D1GcyauDFxOMam0dT4mav1Eted3xoMvrL5Y+CB/56cA0r0KIz+6hg9TyftivzOnVsMSXa41IKX31SAUJy1E1/Ma9XReUspuETUJC8QBe5JiEkRG2BNsyKwrqBUqxutyA1eXNZlhaw3BW9ZdfJ1Yytl8WcHeT0WWVij7seaL3rkWl6pBceh5XfpdjF+eZm1aSfeYQlqaagfaOj2KZh+II6RTq9vb4TSD7ClR0Pfre/P31gmCFKAB9PtuXZfeCa+cPv43YfBeT6j2V5Qd8BIE2B2Iq/T54lL/e/kX8wdVR+U8zYJeEzwjJB2i4Ei/ShaPQ7jUyDADb6pUW0UVCA13kzm18IHGK6AJ/2AE60UQoMLIG4mM6X0Kai+tpn9ToHUUeSeuPpZ8QE5TtLSSej7YOBUHL9RfrhJLUmj6IE/Tu5DPITmFmtypc4p2mWgeey6GYPNm39HZT08Sml9+EEoaut7ZaGSL5bYR5X7l6IseidLYobo47OL6h76iOBrYlv/hgSipQNItImk+Z5anOZHHw4P5kdHr8+HWG0LHjWAlC45D6BIBlII2LiyGA+I8FiZqMiFSZnBM8z2mSwNfMSdzClSSgbwCQn4RTFSXi4Lm7AfQH/iKSFVwgjrF+u58XSzKv+uo+vTLtlU1ZNCzDw6BC4xHFm26qWEAcs3p/dFG2OC0feZS+h0mCLzi9mbqgMb1M8CxreF+nNrF5QX7s3EeNTfMbc4IMtm+5BBWPD6CHvq4dzMcYM9sCjvDSFt1EF9d3c/44awa/508hXK/8r//gbFlRlW/Xy0XJVV05VNgfzMLbpbJJceRdWSMh2toSH4aQZNlkrP+8poZ6AX5GkyAw8qslo5eayoS0LcQurFab7n+GTJi1JLTLLN209u1wXUB/6wEK+SHrV3ALrNB8GvuoW5FltVxdskCFnV+v61zuNQZtfNIhXqp9xO8LL8TDp5GSPw2VynMznyR7mt5dal/kFHDxM1z5IPj88hLBCXJJMor5zv4DOb5zN4I0vX61m2JB4NsjSdFRWB5UthBohQyt9ry9zMFZVl+tCSEzTUSVkox/TCSHvwqlAzGw78e4WhSwArZwt6YQlP+NpJlw0xcu4vkSkm8C8pwb1Rikk2MVRstsbpYTyPnE+9cKwyjVyMw6oDqY9HS7zm4t5zq65Cb2yiZXJN1s/rNmKn1n8cTwu7Fa6QAUtbCYUb7HTFivAPOQpN3ptcVR1pmFGz9Oxs0pQYuq2Q8NjKHK/jWnm4Aphhx+cuUf7KtaByWAvh9yfzJ9c6RAugQqOBsmLnoHT48vwisKXRqgyTsCfPxZ3A/OSQFxdiE3mFxEP1KbqlS+M7g6uDj7BY7x/FpwP25RO3JzZlUXbo96ITzd16aXXDfb4XXE3wOpgKjPAoKY96Qw/a4yRBfrALwOf6NhV57TDECfByLJYVVdBVdVdUJWbM9yBRVHPV7u3uvSuPFx7jkBVcIxobHBqYYZQyUSM2gUHdvaxuGv4VmmKVb7O23rdDFNEZoBlGVjpULhjFHj6F3/4fYFmzBREG8xzCzACyAr2+Y1FQe0l/yeLyJ2255tKDCUhkKTLOpfVYknORNgw1ElN1xf/oy3AwKQDTDkVV+VSOwLuELbZS1gy84JD+PsNJNpsNjcYaFMuu7HuPMLtSuHQqRAjNosfagNCUswboQEe/gNLBumPoITlDPHndyv5iTNEAm4Xb6tkMd1QDPsBLVxIpGKgD5YH41NvkEp6ECyNpH0ajlRx4s53LUFttmvxvTbFNDIGlTCAx85GUdDDnvbO1iXE/AaVKqY1+OYmX6VmxD2H7NtcfxG8Ev82lbIdJe1dFinpKj/SA4nZ4OX9objjX4egp/PXP+tEZt7rgd32sqyutio54lDKoiq/3rTl8sscW/PlEp1vL4pr9Mtl50hxdu3QhKNBSKpAeI2eIBBKT9vy6rotKjKHRoC2NOAj/GXxcLT1oF6Wl1YZKApD0CphcHB+iTQbS3GA0GLh1ACZBxcLvwapl6IW8Btr21I102zomtUX1Ai5n7+HFPpz17Ihh3Q2K6uync3SplguemTG7CXXxXI+BDMduKG2+GtT8UMXsGO56PM3+Psa+VL8aRYL/6LPxVDao0yY8Cjj39iS/EGlM68hw+BN9p4AOkLW9J8QpiJl4g+iiEyXFG/6sVi1vgJXL13T5nds4TMLQZzHTV5tBKsZSsGEm8B1qR6c0upFyqNkwzQEfd11KOk/T/byFTq6Y1izEUB6ymkf30iMBOsib6/vHtxMIGzfLxfJGYZu4xcc8V5WPHA3AwPtDOktLzH0zDWSXRbBgKKYwt5+7mhI0Jqxk8mQexttQcm92hWBy7hR4Y0atCmtRh6AsGDxazCjmOI9NlzjDAObo9hF91hyIeU9fo2gD1wr7HVGeNo0+TINM6LpkhhXdRfnEbZsKH08sDIsNFtDSHR4c3KZFa2ELEJbr+BIAU/KWvl5uSaZ0mBAGaOQd7iwPqhhBV6FtLZiGiACC1WbefvKJWf8vSXFjfLs92dImGHqr7E9cis77TdaILMgqPylFtabSjUN5Tp1h9FJ9PxZ4hPjblYu/sh0Y6BsOH1+WJ6pC2kXMf5AJapdt5G9Kugsxri5+EXh0wOPYufLJR4KuSWE/nvFTC1E5hHNVdfsFUcYGqmqLz53fQ1S4/fjEjiiAqMwh8xWoE+KJHEIPYjou5uywRtHDgdgS2nnvvrif4rL1nj3ydmgnhmvKOstEq42DG/vIZg5vi0/P3jP+VZ1oJD/L5hQy8ubor2u53bFPEoYswIgIA7enbagvoLsQweHCFHPZHur/RDLp+c5yTrplf2EH+60BTZ0cdeyGGkuEJjv+GySRpt1E61eSnFjzPLRlQ5AmYwll4X17LABuG5nw9mKpnryqMc4dXrO9vUIYOuxv96XzKE9bI9OZMdm1POm5/qrAHSNsOvcmZluXyE1HX7+Wey5s61oHBgkLLOBF72cDxsh/Piu604j9QgRrtdfvPjQ2Y6Vh7smsuxmq10R4BHaFM1AM81mRPLAimIJPo54mdipDHgDk/WmkQXgrRkg4FYsLY2DyeTvd5rNOI4X1RDpOd3ZJP71l/klnxl7UWSRDeFqVdyq4L948S8XfWNrc6PLnNQRd9sz65hb1kdZf/TSdtaG+ZhYLzTRF8Wo/FkvZoQey5Qk68xnG06Jx7PI+oLBevti0CmFhEDigEv4o1wBrgCWuQHzghT5F02vHA9CRlWXEfaHtoY0GT9gNHewqXgSQTgwZkgtz4ZdZ1w+y29x3PS0p3gwyfI3dVl+bhdxVi2unl7dQD6xr0gdL33eQZUYiCuxLWi4AADEwn3QoOCfUCCBL9rYIRquQN2o9gwSb79c9FlFWMR2QXT1Y6tujne9nM8W9TqNLG9ESRl57LLdzhic/jNmwu11eXmtxE6hcq24+RowUEfjySPeZSsSViz61tl+mSvGPjK3jDMriHJKrIzFSTZhcFnXWgOOITDY4gl4k99RZtDk4g5yn6Qnx5A48rujw9fnAI+YHIIfEVzmpCNEZlGCLb2uKK2a3gSLej27quv5I0tHfSP7dr1I/I4aYMYmv0uaGoo8aQjAsWyT23qzBJzesqWr6RN4PnX0FA+E1egZabJsmJzOZxd3M9S573rUd51tiqyDDrc1jhAghsurCmnCk4YTkjQJ9yMYQmSXozeRkqG3MBcd+lJ22DNK1+puhuCW1T/HzH8BIxrwiwoUN8LMb+EvHhUAnG36v8DmS0Uyi1KhikOJSBek7uDjQj4uqLd7tIPEYKjNDMrzcB/zR3YT8wO7g7OY8OR0S06x17GpRwC5+zsRQEZX94lfJzK1s6UgScOO51M/dBfC7boMsbPzOoer226IZx6h6ZL3N0JByNcEjRSpMLc9o0TpX+ZtvqyvwNgleZqmNjFaQAm2UgFfW2UZUFLCecSMVPqivkEHBSuY9NSaxCF6d7m8445AO4guwh2I0EK5TbdICwHv34TquUAP03M1WGpC9NRrcWLL9IsRg/1f0BfE+tag8lFxIzp4cbKHgbU264qrA2afk8aeFDVI2UidN9UTQL5u6uQm/whVJCr3GcIdb+MbBslq0yJnVLV1kiumqV4kkOkSGaXkCfXPcejvuNC8nkfUS96GNlDcRUsLak7M5XVeXRXzLPn/8KXZCt5EVPUtZkarHH2lPncpp8LqeBHZ/bcML11UciUg8ZTlq+rbMeQbYkebkpEThJ9rFEPXiOOHXK5QKX2cdaOYkJQUN+nauTaHcxeSHZhitP52ED+cvkVm2ClLYF7e3cSMzvPq2XO6BdAvniSeoEjlA0dGJLxIpvponGXmoZfo60eZESO6X+3AF5vFHntsyXT5DlvYD+umxcUeQml2N72vkygLUuU9svacEs72HD+KHBIoFxUhueNW4d9f1OvbfD1vKLMA1ag7TQ+ww1vJObvtoR2ZKeogulMf9A5AdcYuR0QSiIpn3Y48isqq8ImypJjLv1gsisu26V/mmwYdlZ0m3CuAPmb7VUKiUNX21Zm1r+yYvULZY8etU8AxUtqibHtJUcKSDECyETPDbpJu1mEscxjEsmqKdWtZxCCZt6fpWdZ1U8jtLFoeHHkv6ZrRUHvjTf4OmpxAm+NV0aXZ2aq/e3wFmqJFCZkUGWgaTCR8A6PG6k2b5CaMODEROsmT7coH4lRI0eGccX8XPaLEwLMnFdiDKaHJdDIju7uvrsp82UqME2Xc179ncrh2ls83EE5tJ+1Jw/zQxV2SY0FqAjYyjb+XeAQS1PDQ8y181rwAmtkkdWU0GNSKbdjvF7qGyRHifObQiiyDuEj1b/M7JlJEB6M2P83pfVGbjzZmyaXi2X1meE3hbOO4u45yY1E7C51YfKI0jTkiacJJ2QagPSsDuN5JTp/Zqh/2V7sUBC5PGIibudW66L5GOBMm4nE7KYpZ2+4wb278PJx4vlaroedTFBaCKobWvygsUK8KDk8fjjHszDzI+jPMZzqbEVsgzyWcv28/9buXPaI2kiQj3fykcWsyU+KpJIyHna8LcYmvF5ygwnYhwMboxDCYvjuwl2JwdM73L4/T8XFmTRCJDiGLBpJgoHokzgyuSYWvkkbgKXScCWZnpl/EiPtBcZF7jScVGUkcX5+x7Ho8J/33pyfnI9Al89+CcWcenI3OZ3AnOQ8Y4LybbY+E7EHsPa41p4vFpFlVjKs3AYfkCtS9BzoyLLo5FTtTUJnsGjHXCw4sesH1AF+Gyabb67xKcsrhngAUJDXfX91JLBI8FE0nhRF+YdaOWHeA+q/WNVzSGH8rUnyRSAe1LG/zQ9w1/cUyv2r65VVVr4uZzo0ILKZ5X9WzpmyLWNvv79pr4kwxZ0wxN+zJ+5/Pvz85fn9w/j36yPFTthOALh+qlO6Ia6zO2UToY/jY8B7lwhQ1aZuYhYyslBQdq2IqscJqXV+t8xvOWKErpcSOHNwxnmqv2ct1uYJuMqtUXaVcjctIULltvMuqnjdmoS7uYGZummL5qWgGwnFTJc45cD35g04wCu3wdyHqGHhdkSN3H5kG0+/EToXjw1dDRqv2ug+azWUB0GHXWFaeA+eJ9JzeGEdb2vGcjh337ot8flNW0SWy3LHr0U+pESArAtS+LQmCE2MtiQ/+8B//8bs/uC71J2cjL4lA0AUeOAW2qOSeF5O9f/uKdwMO3YSWp5O9fnPNuAgrAjHY1sKyrChhEfzATYg/QCsEbfrhIsQPI28z2csInAursIlI4c/+ksC5Mjcj6b/Z6CwOXQqgXXn/3UO+bJvMBqH3oOLM6SK2HBkeTAn7adZrinqFHwYxDIjeU9GCOZURLEG9nssTxh/jLEmIW8z3n4dmZ3c+fC7gyy8SBjOVOllTi/1iRSyj3WIJLrl1PadegPCvbZpud0rKTJ4ECr6wicS38yg73F6viaDjTnY/iGYqgQzoG5Cyqu7EReKDGaQuGklCxEdjPUy4wGUN7Dom7kIok0v0AgWK3ks2TQ58t0mB0mHRZIWJmpllWcwRDIAQgog1UOk1Zs0v4Kn6x/39fecZhNySE+vv9/fxJf1vTcm8SNNHoAu04Gffn/xEv96fHrx9d0C/34zOXp8efjuiv0Z/eX90cHiMwm27zqvGwL6lk71vR2/hFdZ18OPo/cnhMVd9OjoaASaC//jk6Ojbg9c/8Dejc4XjeeaEm9D9NSMg0JTWDKQYwGeEWL6bBvC1qzsMLNaBdWLLadcIRmlJBcPeapIhM/M8UUNzDjwk7nQ2IbBKmOkoqcAQzEilAwIvlEbdqELufLql70oIqKpireQW46csKec5EYMpgbcO60VmVooxyUvoRtcTi0LzxbJwW/GThJiXffuFjSBTtYQwhf4Y1PCuAX+FZBvbVz85Szmfo23DSt2OvGY/3NqqS8fgNuDDFOkxNZkZZEb5G4arusyPFQC0l1KL3Lq7Igzr2ypMLACeHkiz+ujqPeMbikSw1EFSjiYliFkBkEVgSJstlXOnqdrglqMKUOOj5LXLvJJa4mmGbaanmSW6sJhGuAQRHxLTlVcYGEWp1FYrvBLJLV4SGeDcuuv4OV+tKL2C/s5vjq9/jnNEaAz4Tom2WaaTAOD3zS/LVC4Hna9AmRhAAZW3l9dO+guTgJ6BABwSrmrEnaWYDp7yZbEAXi4k5B0BRbYGzabjlWDBHp0clCbcftECAs1OSalL56xaG0t4agOhN0YzjdvTelOhaEZZouO+ljSRYVyLo13iyfYjKlgu5MmPfwv/t5MtCZAYZ0XFWUjilUWGgLy83T/MccBlluMd5NxtXdPoV0JIRbNiXrYwo50Du6yXS5yAX5Yc/J639U15OVQDxgcdw8HsY9jIoLsRmX0+DMoO1SdQDWZfqKJe0KmY87Deu/Rdnz+Ds/TLMvIJbnrgtw0eqEJ0fTTjuT25saEFxwdai2dmVeks4PZP/pzcICCMOdA9PHtRQx+d21+W40HHR1OEPp5MqhcvkvRy02a+4xge6xdD07yP5q1swFirnSIHEHeBVAfuMvcSg1cquIeJGxB0sHoqK64OaepXAL+kbLr8UkijpWFKPZGvVj3rHEGCDH/gpI0AGJ01MghBk7ObfDVOTUXZtC+lg5hGuB8u+x+Lu/E+2ujgJoHLDp9t7TIlZkEtClcewCgW+QLuO8yGY5DJ+QaDlyrlUg3CAFFZahFwiy/rtc9H2N2Kzryc+JM7CXk8Z1qejV8d8dLGAKBdA6AN8eG3lINlc0nxwuOqbwlQm3ptZa3ZL1L3DCOlOXrYRgvDL55fTpFiKoGEW6gPTjMXcbstObBaLfMgyVt3CwHVEwgs3rmbSibO37m81zoX3OSQYaMO1jM154EwTFYr24OZKfXQsb25M2rGLwrwrw0jqG6viyq0QHws7nr4ipxEbwqT2iggS+JkgYNHq7C76ZmL4rHBeLJo6NMtORxRY6A2VAvgpHS6RUspdc7SSyM64Is/D9k1w3HSoDkIKJgNO8cWbay5hJljm/gAfii+DrGRYUcZNqzjTPG+m2uOwuzFcEfoaFpcCtfPiPaTz5rw4UHSK6vlSQJqk5keybwZ7GJ54aSrDo+oR5P8qaRNoGcTnrycqtlDg1m9COMy/5mYTL5wQGXiZ5pDLpzyLQL7HwNlV8FpLrgd0ZnM16gqBupys27qdYoMDv3207vhQ+HWvIqjQhd/sSjay2sHy8TgET1EKDEiKyt2R+QXGLnvv9tQfgvmR3oeVxKy7hrFvdnCruAEIZJz1LqNywMxWyATdTFYNrP8Pvt2b1DXFETOOVizVHUnTnsMeX6t8KVVTpk4DFKId4p7aQszK+lvoO+N9X0eT/aIQ+f8iVAL4khuGZyTKM7cq7GMcdKE+FllMUxaXHj4B30ezVTZNdAnjLh6jXgTY3m7IX6sN6CCib5hMB/BruxZjErS1eOUYaoPnqsAeyKkIuTP5iFfMvrBQCYTyN6Y/AZprh7xGsRCD7HkQyHuJ5rg3abQUTrA2xQDLsICWSXW1hUpmxkvhavWatqCE2mCmQfESswn1YDlpVghLQukl224uRVnWfkncGAR+XVTVeD5AqitQIEA6LgiN2EPJ1ZwYQUn9uTYwL7iPXuFL1Kh9S72K7TciE++D0xKQQJ27QSAGuZlOiVCg38QK/j5wcOT3WuKyxrs24DgAWuV0rzSU5pZnHzshV4igKmifY7GZtLRmNcCjSwLplVGDJGhYMQMEfeuSQfoRLkX8mfh+cgGLgGmP7hBhwJ3ODtvu2FcmTZ6V5DSL6oueHDcVVZ1vXTgxrwtH4Car64QmKmo5rNVCZA/BNwOKMsJYjqvrmarumlvcgD5mqGqfgYcZ5q50YtN0TQMyIfaXP/eR5+e33TjP37T11WRZuN9E0xE7OvQ4TXqlQEWjWduq8AdzYxBp8ceDvXoyBeZwNnpMquuivR3XbnjB5FIOKW8WpRVvlzq/pAjMqJiaRxRdqzz+jbYMqLJXt/yCGuAAW+p2/DLBclAPayxWRhclEcywh3X7eHNaonbtZiPHs38R2TqvF7ukk0sSBSmMlo4UWNAS9CNEIbVA2vqR/bmvi3dRMUhcyYxw/X6Y7rlno7l/7ehzUBCjMNEil5ulAXReLgBPUv0WvB7NjVn48E3+/s+w6EHrVArVoyLRKN1EnrFD4qZCodQoPDJjpmueok8+xHsPCWMUewl7iYgzq4p7VHVTKCO8nQdLp5OiAF5R9CPLhmzO9c55WL0kG3LZuVhaFFOg+THjJ4T6K9lq3HvMaAGE60D6mHVzq7Lpq3Xd2GFYFBZlpdtY9Vi86IFnat5o/JGmWeP2Do9vuk1fwYHQ006NVTM/zO52SzbcrUsSGvISsCKnKCMhIzqugEwmm79oOf8T7Nx8aosK7PT2UcB32FsVoY2nczVrQgcD43OSNlhQ1l/MqnO62RR/oqeSGiYeLoi7y7lxpZ/LNRIX7zAjMZPddczA8QHN9fVuiCdbhfqlyKDn4pqDhsGDrX9VupWGHiOfMbMkdk4Vt2GsSaOThT1urgMaaZcYxDBKyobdjXqJe1zXXUZ8YvrF89mmYD/gr/djPIMfGgsY65BxMk5eI4ey5yuuZ6x49OYgVqsUJzFujpVxkj+ElF56kVKPmln/32Erj8omg0on+MjtkCT64ti68QcmPWke0YJIDlyrcxuUQAt0Bc5cuM9I+OR/KUdedAgCYbxfMfodxG6NhX4/CEnWhUNQcVRlaI9hdCKXlJU8yhcpEC9ix+g/c69zEz2X5wCgxrg6Q4fRXk0u4V81FOVRg3y9HrCqsyTye7akesx/FR2JFURCwAOF8aMzr6iv9t6FkLXh1MrzvVFvl6WxXpWgxMbdzbWx/m6RhwCaZb/9hvB82YQAJUhXHZ+xMpugUrl/2ifJEPyUerTn84RxXToDdieqDt4raMqg3qQdVQYUg1+xURDtJtjxS4uSgiMSXnv5+U6E8axRK0wT8XUG4Te5DQO88QZCn/+BWBLO21cDSMqpTcVFxYKR5yrJOybPrKjO887kCoCYC0Rp5BBmLOQvIXzb9+WVqPLWjsTpsInA2/QqcXhc/U01s8IVfE4RP1WWCiFrH7nFKD7Dl4Hl2Ck3DGrpV2KjQYUTrliu2NJuKp5XjarZX43YzWJ32TmtYn0VGGwebKPCzNq3cXy5Zv50qgOVCuLIm8366JBlxnw+wPJdzafL92qDEbtwLf8fA5VgkZ7H9O2x4qLbt9VxEeLat+xQULxMyhbu6EzocWhO3SGu0z6A5miQGMZ/cg6mNFme8TlLOqgEq0YOawBmsLd1w+hlc03nc86NClTZ0VFu8iHytMsgpbcK0EPelp0n+zlFw2DjIdn2k/+zBmBSMoizoilLLdn5n43TYsnq9u2ZBWOhL21+Z3OnmdOIJkTUR7y8HrnBE+HP9ydj9ojsy+ESorSTXHT5omvbnLqa37Z5M011fhF2X8shZEqlHQT8IcRm2LWczM7umy2iW5mJMHVipP7GADNcA8Zq7imf5JxybxUPYs4cPQAQdTbeZwITNeqpecFK7N05L8z+Ji7QmAwDebDnQul+SDDvtdHhLGULrJKwgVxLheGrYhLMeCDzs4LVHAYsMZD8ysLPFu2iT76Ct12fxI6MJgJFLxpJPBKUITZt5Y6MXgsEZbxRKev1T6CFTKODp+dzBQDxr0zahxrsdOpH6jYg+JWnLF4+zHnt7AUi3qtdwy96BNwsuF+xaWnZ7ua6azs3rkPZwTU4SS+OJwBG5DUhn3ExkxMI9r1NE2hc+Nq1s0+WOaVgys/COmMbDzqJq9yJwYANpZ12wugRabXlUvLed8M1Oo4BZCDJ6cIwMTRrwy8d4y68PQisJNHYjoNHiKDBytokpx28TzC5erXJgXb3sBKZrqABZy3OO+YptHwuiA+ODccEmCUzeJdYmBgvDsY/Rd17j3BAjYpn8n7x73kJHIE7jnRGhiKBUExEG5WNCHuagxatb3muAT7pLwpHo9KIaCRCcYlgFL1JbYDWBUorGMgphhi0GiIoGEDOgyr/uo6b0Ds6F/QwZmTPCZ/tnWbQ/xCH3W19jX/ia8nFZkUV1fofzuTYXPs8Iwgl1fJFksikItlOU9++n50OkpW/Xnecn4WMWkKz4EmoT0PPYQb3CEpvCYK5ETmWQB0ARPL7SiAe8q5z3wGcO5Am2QR+yPIA5FmblfAhrFWtgftty8fnuOvtM3XV0U7xMrXGxBo8+KmrsiPlqJZgtp/VQN9FoAkmX72ETv8sZTPF8VVLp5f/Zu6qtu6Ki/TINGzSaGGVUN+yxS3oi85I3qKSeEMf6RBRj+Jn8eqymaGHe3MHuWbMtDsm6hki3iWn8wTortkIvaHk7ygkWY+1GEUeRkOBZMw/5I1m4VUdW1BV6pVX4+5h6BeISiZhwc3+wLNir8QMimhCvkrX4UctzyNp9vMU2LH9NvQxsztQQMUxEoWxcdsrx02WCJX2dZUy2MMb0yfretbkgLX9S3q/X13rGmgsvGsnx1W0J09aNS8mlAS7Bu7MTBNveAIQVDwyO81okXBE/gly0xUFfPspuFXgiLIf3KoqFeTBECvWzwBPdj3T56QEeXl/n7yDBtJvv46qRdYoeDX20h9Y9Ilgo3pa8HmaKyOzujQ1IvXHNAriMGIX3JrvMO4Y+un6avBZC99NRj/bbI3vUeM++eTvfu/46O/T+///vfs+d/vJ5Pb59lT+JDJ72QvxVg7rOd5ssY6JpO+fjjZy16hw4BJbOV9BbqzvUl1na9vlkXTWA8bqI6uyPvD47PR6fn9h/dvDs5H929GR6Pz0f1Ph+ff378bnb4d3Z+Nzu9PR/BfiKO8Pzg+OPr5ryP692x0/+PB6w8f3t2/PT04hnI/nvwwun998g6RqY9OXv9wj8GT92bKJ3tn5wen51jm8Px+dPzmXqIl700U5T3HVd6fjr47HZ19f386Ojx+M/rL/euT9z/fn59+OH4Nnf3x4OjD6OyeojrvT96fH747/Ovo/vXB0ZFu8PXp6OB8hCDaJ6fwz+no/dHBa3ySvUpHfzkfHZ8dnhzff/fh+PU5/Hh/evJ69ObD6ej+4O3b09FbaOxs9N8fRsevR/dnr78fvTu4P//5/ej+zcm7g8Pj+9cnR0cH+OXpydHo/sPZ6FR34P3J0eHrn+/ff/j26PA1lTs7Pzg/PDs/fH12f/IecL1PTu9fH5yd35+P/nJ+P/pxdHyedYzhuw9HR1AK/rg/e39wfnhwREOhOVJfHRydj3DEapBmHFQ6MmYcmR0I5/1wum8HbAfi9PfN6cl7bLi7ldPDt29Hp7Y/PEsAYNE1VbZTdl1orrLJ5AKax+sFJIHYft9lI0f27pdtWBow70k1I2Z78iFhDnX8t3T6bDL56z2tcGKWN5G1TWRhcTUT+p1ScXp2D7OdJWqivJVIupchssH15NsZD+ZZZnlGCmJvtn88ODpEivL66MPZOa7zeZIenbx9O3pz/+GYf6gunx98ezQ6e3/wepTd27XKkleTSXoPJ/bw9cH96Pjt4TGM+u3J6eH59+9omWTN1KhPT36afXdy+u4A6jk+eDeSKfhh9HN2f/DmjZ1omed7VUBP2g+jn++/OzkdHb49TvClf8CS9PXJ0Yd3x0n2ajI5e57o3qdqhGfnJ6cHb5E8vj8dneFpnEzAbE8TimlRySrNaRzs6vIo7kd/Gb3+cD6SZZhUBbGAnzEVA/BfT5/ePyUurMAnWNVk0r+XF08ne08H8N/J3v1k7ymU/Dt9+ve/3/8dgY8uiquyomAXhIWFPCHryd6LF/dfTybP7ieTi3Exmj69f3oPOSDu/37/n/fpqz99NZ5MbieTX7/5/TTDf+jWm/w0mcynk8ntM5ifX7/5vRMADz5y4GwEeuePiCiZQ5bC5jJfBTjV4AULeebQk+A/Y0lz8jZS8sULp6jBtvlliVZPcfyGlsV6tnQq+PpZWIGkphgmL172fLBxG8Ogp4/n7tnX4JaBAj/YA3HkeZsFTBfV/xwaML4IV+t6s0r3GUECaiKeZh9L0KTRk5eBoMH9HQaRsTqGHxoBn6hgIsAVAzPkrdXEjJ46E7MsP2KsajVvxrT93IV4KkBGuqMfMTN0fQtJC6aPTiM0AY4U/Tcn5wdHR/F5jAQsOrMX4HA/Mgt617x4KTPTFNs2lezlSBX073PsFxRD7pQe/nmY7NO0vHjpRdNx0KUp+icp6XltW19Xc654viH3S1us82UzRDVWPETIfI+xZeSv4SgY8jnYJuaFi3GNCccgD83mgpLQNM+JCiFvjuWVhAd6lc3FEtWblMaCG8UEVfLH+MXLKfw/7R7HTZsbhH/GLwdT1shJpeSANC/GA/UxzZbNQGZ8xOZ+1IjpgHgIcvcFtBC0AHmb/MmsSmQjEAmVtDyyOd0cqpRcJhr/jdnTVV7O+RzqGOdtMqDvRCOi7Q900vi9bHZVSUuH06O3VBy3uyW8brhWB9G18VZwmXiBMxnnCco65laZCwJKkxLR7jHt9c80zAYuaebaWAISismAKO7YmbQEIilD3Cto3u63p1GAKK6STxJnKZJzlT2yj6C0mGHMig5kCXeZSuOWH2/fJoeRR924mZO9p78aDz8pHumpKv5k/pQkY9j4plFMz+R4nJZVSp4RixIsZ+yI4DvN1xiAbgvCaTX9p9ewF55aJiXiCK0+fzl48XIqgYEpVfAs+aZHdbmjsZ/J3UPuMHFPRSId9hs3dnCeUkL7joGqWB436Ajtfz2B+IMfq3yNxnB0hkF9KCec56S5+LzWocWe3ow6gsaYj0WgkQStADry0BKRXYb77F+4cImBcok8oqlejE3ytU3qFei1oQk8Q4B3he0R2bWlgmNH3wAVV0nGI1MVhaigeid7lDeCYtiown27mWQGG8oRRh85sfZciyk2tVFuj01W5GN3r1EBu2fob3s9U6VDd8uZvARyji25XOg7kr0V/Ctf7+SbO6wxJBN+dMwg9B2gvqIVfzEzBRVpiudUUfsQsz3OS9Iad0Uxqjk0ZacOQ/H013QymYOOzNjq6OYamGGNy6pN9eX3MsumvXjd8Yws6BJCA+vYKfG9Zz/yOw19ZnEMqW0v/lWkO3QbROmL3UoXxV1dzXfYRvs6Ee5v2jzjade20WhdoJ6lnMpdO4TGtX2O7MfjwR/33dzB3S1gXoX+DXgqp6Kc6Gl+dl30D98en5yOXh+cjSJ3icWdEC6OKjOCPuookvTV4PC7ZPSXw7PzsyR7lb4anBwf/QzSP6heySJiO2f6RrtVsWNGbUKxIJbtVRxZMpiafIsJsEJhAityGvPGLUqZHlvf3aEnmLCxaVNwpcGCQG5h5qk0aqldKsf1ZWEGNdM2qH1IcYLzdJ++OzgfnR4eHB3+dfQmyV79eDj6KRM914fjw//+MGJtFqto8DNSbWxZN7X9EXEKzQGaDd93+4iM+IwS4U32WM9Num1Uc785QY0xtol5ZYyJA/30/0XVi56ddc+iaDe6bNRsH50cvGHFoGh6wm7pFtEKQwUGQR44Z2GeNDSxyZOEP4puDM8JzqcMhG6lOkOONalarGfPIMjU6w6Gw8JzEjqG2iPHfDvUh8akwsURrPK2LdZVL4nEnZphciGxlgwnk5/uJ5O/YtZTTrfgDFblt9t6t/2/IAYGxcy5vlx1CKekhJX5EoLx2K3OBICNXbm4Amy74YmGC18TM1JrWmyU0FvIQrL1yIdIBfb+SF+V2d8erz/Vq3SPpglOi34v6c+zyeSvdA25d1BcKUVrAN3xZ8jGODBNxk0QAQ80uUrgTJAKlrKliwTAbsFcodkWlEWXW0H22j+GWXxVgp0sRodXg5PThEkT7eLz0bv3oLNN7k9Hrz+cnh3+OEru3Zl9BjPLBwBQTMz0ftnWj8wC4L57c+AejIcvHt/bo5NvD44SMBjAPzA8+u/J6cHpz4kxSSRG15890yf8XztAchT6Vw5R36fQ5dcnx68/nJ6Ojs+RGkUGgYZpHgfRzCR7dXKc/FYSxuIPHU7TPbZvpen4b9n0WTaZZM7h8kiXdrbhnNN0zrhyy9iT6o5adBJn6dRhyJ9wkmib0tVcF2JZ53MfutvTpyqKvFreMfHR6bbJiSvtP9s6tvD6UTiLJJgkQ2zCjBLdFqBNz3HBnW6aKdBf4bBpNtzNBAzfZO+Vk7Imsi01anF0W36T9bQwPZBe0FMjXg3UkNx+gSpq152tucJEb9XJXnJ+kuywO3HRJ3s9i88Yk3UjE6GBi9hN251Qo7bx5+fhn6a8NlU0U2IylCf9Z68SsMh+OBrh7/OTLNnthPpDDZk2XOyhJzvHR4IYRTOr8A9G5I4nNDk/yuALd2cCxyKtqEakhaT/bDK5OB2dfzg9Pkt41nZta7GhCDvcdmCfn0wu2OAO7hBJ/1kidmT0Ork/OD8/PfyWTbFckrxBoGx68OYNWrwF3UsMtoY34sGBV5fmk06gNlxV7tN2ruixldVmPLVwcCwsERO7865NcSSOTwVl5lP0FJhlr3Zcgqh+YNtAuHGaNPFt2tLAbxru7t0J+Nz+s4RZS75Y/ql2jF2vvKpQENMi0L6Y5VYApiEq9X2dQA0lBwDbAkxztOJubgrMa60r0lp3b0GkVozvKakjoBui50jV8adny5H2wJAyIReDeL1QMLDjRA3hn9G9bZC87JFn2yB58fIBlYxQRy/Zj/LXMni22KsZRc4iMp2oP+4R8o21gPqTKR4AcKvE1kbUZDxddA3BVuw0xGO7YoHBJFXYhUHeikyXhRYm7GIOnIxrMY5E96A6/nkyVlWbiqfiYzB1xOIdhUPHQAwJ1dn+7SoDtigEqDhdQ/jfIMdgwBY4HABjGgA99QsenEUKfgmzHmEGeD6iPMDurLvcKHDniwMR9JTdOR1Gh5519N9oYKNVCzuhHJzQ2yWAgaCx4/LJqF9Y0xP9Gvp8UFsPXQ4o69QIeOoAp2/Kw8r28/796eE7EM/g9+vvR69/6Oh5MLWRFuh7X2HTPbkdGySYKBDEX2AGG+gbgvftxEht6TNvhp272rmPzVre1J+KzkXctYPs7da5XUGETDXXQ3505i94xd6kwQMqajDm9rpH6IqIns7sGwuAIoZgAmDR7TIAjGrQcSVwpq4hG2zH5n/2DIIkqs0Sg62hP5xxeLL3ZrL3QDYlatKAE1FuPwj/WnJcsPPd2WTv4V+7Iq8GOAEH5wdJ9gq52bT//FWWvhokH84Oj98m/Wf3CXn0AqMLXnp/3bYAv2GeIMp+iGLgDAPuPYrxLx0uOHe+HR2DU/WImHD7F6754ZvR8fnh+c/Zv3iQtKDD+Hak2BWnfWfTdZHK3VfYuJy+GuzgdGrHTvdMzLmiYxXSV4N3J28OvwOSfHD8dpTtSLSoobT/fKeJr5fznmh7g5l2ptgh19TLyR51LX5baPUSlY91EFW7gbMCK1s6QTu2yguPhXTxcLGNyPB0F6xq56thUkeBQHe6znGa23roVuo1Sjmq3CI7HRGs/dkz5PbmBeAeXkAyZJhZDKgBqw/6Iu5yEsBp27nRzcVCyk+64R1OQvMPo7+8PvrwZqS4C98DvJO58CwmkKiuXefgbiAcMYw+Lsk+YiXRp2p0jAaM705OX4+y5PTkp+Ro9OPoKDkDDTwSjEe5tsfMao/1groA83xw9NPBz2fieY9nXEI2QAXlzdW/sDsh1ZeFdyhMqJD/EiqzdXWhmnQ7zfmSFXdmJJ/Pt/IT9pTsdkcqkgdXHQUnbdsoO5qKtGJDldCRHSc/HVNcB4fV8PZ9c3iG/0rgx/bYjYMP5yezw+PXpyMM4fBDOSScg8WZqDBzr4I96OyQysl3tejpkSo1DD/vuv8e1cw8ThG6t7RS9Xaz923ZRozDrvQnmwBqttWqjSA2hFcytaTsj5gz2JSUvhr8MPo5oYlme9Hk9jlGuXjmHBlzTLdKmU+pZkWaE7e+gKmZTLLk1enou9EpxCSdJZ6pCpjXru8yM0S6YZwhIoxFV3/Z5S5vMUBYvFucyQGygyeA1ZrxqjJ9iILvR8e4TbdX0bEbIZkIyBvbd1NAD7NXclluVydI9btxwFJakUX4k3DEtI6UFqJbPF0U66K61BIqfaFII3MLznNokPMGOM9/hwn82mI9xP/qntCu774+xQDGhq0hKQnpuWWPetbANURnKVcfHDlOu671I90ZIy2Y6vYZk7az/ZTYImZ/sl07IjTLrw5r47O3/eQHw3GVJDgSPZCyml2sIW162zAV9a3DluTZ7CbeQjtEGS9yzmQkPkCaLu93HlNn0Rjk3PaOk8H85kXkLk07thGwJBwcYnyxMcYptgIxzybtWMR3R7CMXcQCBEpWAKCe2I832c2MrdcSq+m08z+2Q5z7jkaDi89z6KBRQ4gA0ruZqchOsPklW0aolEbHDJfZ3SoU/AOOojrRyDV4iq+9AKh0/Lc0A9+HzDoVceJcbR6Qb4eJB4yjMUqdNHycA5O/1Ji6W7vuIF3T0ubt1Jg0Zp32DBs8+Kdk34JgS7NKraNb5V52hoQxGDuBFnMMhlbaXV7n6/wSpuZTvr7DHCTw7SfYw/nanJWG0iV8hiQOnNSrrNriqlhT+bJqfx9//Ed6TBgh5uk39LS5yZdL8xzBwNr8ZtX+g16bB5QLBP5M/gEmtz0XswN6hwYqOqUeCLLl9SPLdZ2HAbhAzY3QSwpW1p5aFZfHUFsWyhGGHYmZdX/3Wh1/eHp2fn/w3fnoVG6M2LHH7FkA3pObUDe1xSPsl5iKQ76uy0dTBbZ5Ow1IE7RvSBNeD9gjpBCqJ7GUY6K1jdmy7SyrScu+6DrwUn0tdQ5IvzlRTqevvkJl8eQigyDrtGtVpSexGWNfn6ZYl/mS1M5oXHPyut6tCArNf3FVVGgb7u7qwdnWm8dL+srxTIPEY+cSwxMGecoeOMUK5GYsghwr/v9iicXq5vEkYnnzEV0AKJVLj5OKdWDXX+Ztvqyv5NvX9GdnccrDzYVvymZRojUZRlS2d7OaYTExtGO2WBfFkrCPHPcrc4FN9hYfX+TzecHBYqJSySjLTFsC45wMk//Y39+HTDCbSnyJX+7jI4XkAx7/axwvTX4DSuu2G4COnS2gTOpAdQZIJCTprVovTElMz/ixaxfn4DKOQsFvGUaFH3EX0Y49VRtGqotEemNHxxHERfwAvenwiQBcQqMgPNPTr4ZkAI95PENRscwrT95OW7tpUGcDh0qmmvxflnNQ9OSXsBLX9W0vmde3FdwmHcHZMEYoPQaS0jZuZkYTqEmv3CXkr1Z1w9mGo1/CppUC5vvr+pZMU22xXMayLkBQItjFoy1Wxe131FVjpZZBxmqSd6o2qQnSVpl6oFNoUsmru3iflnXTBJmemK5IOj0Mx6ury+UGFkJS7m1ZDPiH06BjSJ6sIQVTuF85G8LUrU4HV8Thjnrue85M9Mxoemaue3owWTSrO9QrfY3zlfzWmyPZPhpCpgL063zuTwVSwPn/5NVV3b+sUWEIkCIUW0YEEJL0XxLaSiPbOG8+usAMYzUYSSxbz0t0yRtjKfoTeSnM1kWzS4m7IDwJagQoQ4RXnOxNp85m5MqA1a3u0ot6fmcyFkM19KDiYlmAFvMjIBwKxjsmEIVMrIJN0cKDyxpQWSBHKcNGXOYVtlwkhl4rvA9NJDnNqALiqIrbDNN95/Migv+IyUyZGH2bX368zSEXm/18DOPBqeKqPz9kkXFOsaGembumRBXMNOtjfB1e//iO4zjBE/kFOrxkmdJw6QVOMy5LmQJha9IpVXvEy6Xi5qfekmhWTgfJbQALfDeklLirdQ0pfZFlzjmnNSIJ3CBxXyRl22AWalkEOSBDdfhbtFXJXFzXtwiRGUyCPZVZkM92b15zYn2ovaeQBBrJQRuBnVWB2hHAWYKMgjIqAgySQ6B8RjlvyR2JdBwI9RhEoLP6mXiRrq8kvKuLZUaQSkQQrAKMZngMa0hifoDRTPiV4OPAV6HD/MAqKfYoFcxe8g/D3kpI+/jllPJ9c1/pYqIJEWKv5hjlBRwcDTouEoe4jFAYu4lt83CEmMBD3g0bSWjtPa8ne9lUZ2w1x3SHlK32IBM142OKxzPIb2oLe/ksFeiWyl1u33v1SFOU1bO4BXuvbd0rjF1haHbqlp9UljnmoTDLqdc7JxMqDeQTMaT4R7m2MAhmZOhx/vmhh//PKV2dKog19hKL4JtlXgpOsZ12iiLGKQfSNquKW6Etxa+XmE7dRa7mpzxw/ktjggOjZGA75XzQdQBaFTvPgw6oczlGwQnXs9on/PBeuLuzLWDB9giq7AovrlBpYYM6+AGHy6CQ1M+r5hZQcYJ0wc/wQA6mXVH9PEN9yHVCFCwosXTRwPmLjvqq+hZS+c6LRb5ZtmTKSRWRGBOBmGpbqSvvSNpXgFiQA33L+UXHUy8jOogLntyijsvyI4tEnmu8bCVDFoIN7af6wdWUnuULUPRKzf4m2WEv6YnnmzPYTdSk2U9XRRvbTF77vLvxFqAbxWxbo6yGFVLUMlxZdTZoW8UwkjX+jp+l18fjEf1K24gup6pvg/eWsx7QxRGUMGLKALW7vRC3mW/x+Od8tVJedegyJ3SnTfqsqm8peYrOBsP5Rar6NptGKrzSMDVhAb2jOopUxe071a+wALiudr3DRFnxV7yWuDw0BkwmAEdcj08IZIg3rTjzqr6Nyya0PfThooj/toGGmiAn1KK1WZ3pEGGxeN3LZRqeGiDqwVHBqh49KcmfhuZ26DqnboOZ64NCDNoWFc3OmcMUoiusg1oPo5OQ/ecTJi81D63A2N9qU5ll0YOy5JZyyz7ZQLjKoZMZ/CZfWbMcY6l0tI0QHlNKck6dqK6SJ00yrwvCRLlYI2IJYYQgy8wAmUy9xe/h9rq8vNZwnm2dcM8FXoVRY7Zuxy37DVfFixZnMtCTOf9HuUrN2AzRmPY0MfC3NnJGEOTBWxEwJJlLBm4Y/v0mAstDn/l41/jUgml2IMt46G9jJ/X7lOF5RURJvToVVpffHGOmV8Eya3IH9Y+1dKQ3MS8Zu0fpZFRNW6+ayLbnw7LTtv/SLY9txsaj9GwmxSHQWjeBTr3yFTOxff/EVSbQ+HHmO88U9UtHU6M1yVI3YfM7OEvaam29QdBPjUmD5p5YPRFC2VWLGaS+oHDVw6sTWsSr04omhs2LXKZAw+ETSEoHv2/zJsum8aa/M+3C3MY7FfmSL02zJ/DvFMcaGyPdo1v3dHSHwnex5o0WlB2U/IYy0XIxDhekr4HiX0FqUSejjz+gSGoh5w7WNnJzAFB88i9kkat9yAg9Ab0Aiy84mLjuD3qmoCEHp1z2iumH1ho4XdqAJMnivcmX/7G4U/S6FFDggCOFrzGZMtTivxTVBduTWRfR++e5Wo1UpcitMwiVCIGtnvjWr8pE88df39TzYikgSqLCE7eFDgaOp0uEjFTC0NcokuFmn3ISKfTbI7FTpzgE7bFNaogjgU+xfbwowh3JjeotgLKcjyGyr2kWY5A7+hIDRG4OmMFF64Rdd1RhDasBspg2zF6vXQjtHZK6KzRJn/gA8FMH+hpRr2OJEeuqLatN4TMzFofZRXiLo0xy+SZM2ujQMqFZpBfCmHZuh1R78qpfNs1mBYQDMudQkbi17a6RfRWY1pzhX4hejVDBqTcLDROMIGwuZl6wF3bFFu8ll8sir2bocEDIRJ6mwYB2O0wQ/I0b2kc3x96Ui2TbJ5bsqThhVmaQNE4gycL2ROcJBjC7yVdIUvtcwTSQDoLIVU9/4lwFoAJh9Zlvj91/DNivXywWBdjQ2Eq0WELyrqqYa7Fox5OLPtlBKQHjYuMAJfhyVIZtsWo8ZeH/3u7wcFbN6nu7n7yl0ygv3clFh4Sjk4TtTCnc+mJ6MD31tms3G3jEs43/7SWrddEU60+F4xcc70IkgTKMoglVYYZ36MLFjXTXCG1Y7+Wyroo00h1TRx8LAuQgmdiiy+JzfmYGqwobuyravG3XqalVG4ZmmgUyrnVBhwjmUlfBU0uNT6PqXurAdgHP1o4qHHMMU/zYNBMZeBZPoQpt2fnrVHo6ylTN8wUK3vE0MykRwPPLVG4Bm6OK5aazSZETt0E/oz/kjNFrZVxIZjvVJY9Idl8+6uLXFkbty5gu/XoO+8JlOnr4KuNUr8WKRzHtPr64i5zUUsviskU2gX/X6zSOFsgC31YuqJfonevImJkj0+OQIizRF2yqTmp2k9/NEPjMbqAYQRPRq8NoYaYGOY9UDVGNEEcmA82idi47s8WcHwUWMeyGcNe78RS8Z23VZBJzQPdIWRUX3L743h7Rnw4yL3nkGsO1p7vE15KNS2xzvsaLGxlK/eHm67ArevoMHHyPcynNKKFrFrW9OfswpmA23gqfJHGyXU2xTvtZkiNj6qstI4/sVTb0FWaiQTNFtlcOF/4d6eOyiNVKT4vhr/lTZ8oi38IykVAHvZRl97hFr6TedqQmoW1HR79DXCsWkpDMiFi9mKQlQiW8cpVPOITkPvKGQjMDmUM8JgMdVhrhtKBt8DQBeRY/dPPGI/b1hUQpfH7I+p/Ae6jTKAuu0+w0sAZX9O4k6TAzSJboaF3n4BQnH02zDjBJmkn8zvtivK9VPjZr6XjaMdGkYnO1en5YPeoZ3XkkOpjGmVb4QIHH32IXKfcOJ8SgZKBfQuqBulBFal1kIEx6aFoitUqyVeY5Pms1jKCdkk7NqHE2FW+Uh2zXXmLUMWlt7Mz6fe7YMaxpEf2PsPzFwmZi92sa088p7zTl5t212bZNg6ONcjqzZXJMmYdQq8ONaXJBHxK5cBReDnaRRztMSjFPvVavmj6+m7lIxrcQdtRL6IAydnTP2f9WudbNR2Mt+DXDOT9pksMzk/YGpwlb5zQTmZ/eDPk+o06mPzH6xlH0RQC96MPtHD5OJDutAHEub0rYa1w39R1DRA+O30DP//Tn5AmvrdPpHji7YoMd4AnS0OMCh+Bi0Acdl0ikn7JSDjsjBZ2t4hYf/PYd8suGQMYNovjrkw/H5+mzjBDAGUQ1eQlZxn6lZ4Afmxwdvjs8T57MM3ghA90L66V/nyQEV0OjzUz/rTf/8+RlBEmMHXTgxBljjOaFsHazv+s1R0xK1EBEvQoVj/en6CYUxFo617ndppFD6gSSKh9hEOVNCAaK9Z6GBPTQrLjDa3GGT5q0JDfNWb5pa9bszEnFEkoL+El/dlO0eX9+QaZ6MH/gj8GXUOgFxiaCfkFVuawv8yVE/F+uC1AOQJkmTqnxXV+sDUOenO2nwk4sVZ3ifwP3vqwjEMMGF8SrUTW4vpAu1DVuGaW84K8ne/OLGVcd0Vf4X+HfFLW3pMAW7wNwVsdvhAWQC+wyXy5huahhIYr+Ykt7VAi2iwjR8ekJ2yMEPfv5xWy1LlazJv9USO+DOY/AZW9dim7JM+JFP7/oKx8FPiqnm+r9XXtdmziQ3YSzktK9quARfhKXgbnzUX0Vi0ZUn6yjkHrTvX5V1yuOy/xl2aX7kroYWIaqqteJLBrElaGCpvllych+ZdW0eXVZEApF0645nQUF3rhFSBS2ZdAOuj91k/f/spwGeBlgQWdobwX9QXFujQa9cMTJ9NlV+akwE9mxMqToF4Bw9TkAx9MDWSYDawEPpXYdriIKGU3pRQ0z+JL9wcJ1z98o5LL8WpQIKZfzmC7XMcvxYfbPKVfQ9xydIwPYLqu7ChTrzWtUGyj+shf1pwh4BavXf7vDiteLbdpKkcLdLqLaiHq4i/Io5nuqFX3wt1YfxOoMLsitVGBbfjL3jjD8L4RA+wwVWU9gHXNMgIfvrzb5et4lcVgFn1GOG+teXPOOda6LS7ZRdandYjQbjl0BAT2dOkD0uJlh0h+QdwaJMb93aKF7VGGWeQfZniN1itt6Nq9TooS5Dy1E/oJbQp/qdfL5wQ2AiodSRSKiYqHQy/ryI4WoSC0sKPILN6pXahxIhIB+6US8jN3J/QwTNSCCTJokzznAukj0PBfYnnY7zR48tEKaxbHTuhLipr0gMGRTEa3wM4EQYaS72LC7dDM3RbsxcKbulS3f2f1vOFs8HHXTX8zrVQGJlO0ycR/Q/W+yt75At/sG0khqLhXpfzLEEGc0fTYplEAlV5r15wUe5cle3lyWpQUI0w3d5mWLreiHyyJHTwr0JMJGxma90RO+M15N5l0+0pPu4IGoUBQ1M2N2TLKLPXUFbn7vuAR6x5SnblZWzi0Y+9JxgpNzZWOKws7YcDnjxSsj9c+SH4z32fXyidXtuIqDzsYfg0Td8Mdm00+N4oRWMb9LcUvMNzerBlq2noEcaqZZlq0tsZ/2jkypMYzLrn8nr0b8Qva+KTgMy6QBW82EKRbQKD2FwJ+xxCdKjA6wbagRtSPJHOfa4NT7E4EOww7rFA9p7QNTy4MubsoWZAW2rRczyJmSL/9fzx0Y12sAexRWyfhMRN0l2C8Akwtg0rqyaYuqnV2XTVuv78JFYUenMamcYaL6lBFrstcHqvzS8/DCqeTTAaFE29wese4d/RZsOO+VB2aMAbpnd01b3Ix+xY7BZY0enew9lVd3FLbou8xeqcyjnHp17NqxoNuYHCC0b8oI3Bcm48BjXkpuzJD3VTh+labAJBOQtqcqi1XTPj43Mi/oktUTSIKimjdJXSUY3nxbb5bzre7GmMPVBgFHrpvA9Vxxh11Ay/reA14RIut5H0tOGfLQGaehFxy7CaNWKOI0qg3ej3gJwaU9CxdBfHr4hMYpQLrPsalavmEHT1RrDa1XSw+HM4T/ZO6xZ5pRpKyxk2LskTF0PFgUnQ9mLULUQ7kQvxKS9Bb+kEGSb4jplRBQ69WrVILBy9T3Huklz/L1VQN5TusV4YmqFUdWKRKpGsgS2MM0UlI1FURRiD/b7U7d8slwOPJkmERmY8v9DLwVMlyDBG/rfH4n0WYPzl0tFN2kEjX1D2k3LPKP4ksVJLLjnN54sqR/6JDmHK7VGlKVTvaS5AOVoaiafr+PB12bnxGtE07+YrlprrVbGwZvRtvbXF4WkK4i1uLJD0FlkO9nU5lcP6Ifbotfy9b8Wdbd2X7452qZt4t6fWMeNNfL4lf71+Zita6xZ+bRnf39j3IFjPXjuYO25goikPj2TungGrQodJS/LYz0QN72s7amrQBO5Yu7WVNA4jq4hF9+o7L5XOfVfFZ/krAj1PU3rBQoly40C7q+4WyiP8gVXPrr1NSQKZz0RV5ioioTluDkSg7lf652tt5UM/i12FSXTuT/FmUpubI2jUuaARkBGjawKnDnyODgoR0opKxYcoIp+oXPVsWlI8uigzlk0INid00/X199Aoj6h5jiGwVz6sZNvv4I+eIGzu0mT5GXhzkkjrusZjfFDfBQ6tTjmLJ+UfkymvKzLapPyZDwcOqmX1SfyjWM7c1/HRy/PZmdnhwdnXw4n529H70eqpqxm9rkDwNr2nm9aft4ttLwXbFeh+9q4kk/FSmUInJHlpyx/2Cy9+KMWIAXl5jSW83lFCjFJ1dBnp6cYc6Unsqfoqky6muII6KJclIZ8myC8BRSueu8Ib0yIg/eFDeL+UwwNR3bU4l+HXXT12VSyUfygs8jjGbfUDXHc1DOfHFjqINzX8mL/nkBJfP13XeQrA8l+VYe+eH+plfzzSo1pfrwvKoNyBPlmoQJUN/Dn7Bf8jYf1w0pqlEh0MNnkFyTb+6mv2yK4iO/3O/Bk7PR6IcZoESYMk0B1OgaAljY3gKlFZU3gRfLwqU+oNAaPKrkkBOyVcfBbXyBikM6Euwhz6hl9Fns7YSFxkIkpplKkNJLbosLoZ7iJDw21GjaY+upqYJpj2W/5Y2lVlpv4dZuiH0a+cqBJZwh29+ktpOPEewobCNnxRkGOj6bqsdy2MCqLm/zu6aXYDY7A7MDoY3wHudDnlBR5xF9ZSbntl5/RDkS2XfM84YGEfKBRykQfkDtRSVqKS4FU/3LJm+utealrWcXm5JUUxfrEhLuhbViyiN6yc/GEJ8FD9Al6Lk8K3iP0pSiJEJZOKCo0ZuSltHmYcfZk8dm+tYbBGXF2DyeWsqmIWC0HykPFc4Z/JKh6JzhVKcTvsbIulbVWRsPKZXUTORQZyLc7GCR2uNWcA725Dkikc202fyyLGHTGIttvWmX5aeiSbm8MEKkhSYEtamH1cJ7EqrAxuBHKl03U5XyXMFbrlyp1IzyG1MKpVmE8UdDGibhRM1yWId5pjptRAAQ3jcrBkC0a7RhoTz1zxOVB0KHEyWHA5e6s2iO6TTo7MhTx//L9CIoZRfd6CulDD5wqVCHcMIlKQCwecg8xIwxRBA2H3eri0sOgk8fMl+DaetSVXhGg9BAI9e3bkOe+NkqOP8HWc8hESnLCH16NOMkbmkW/c6xZhBhjBWDzUDhoR0FbosLlvtu6jnHkt4WF2P79xTBwkAaQKM13xOwLT6HbO5DtBGhuQOm2fGuGno1MJQgWlD214C3nldIcbC8qBFlkE4cB7PnMmd100eZId3fSvr4sAUuu7KFggssqF+UWLOLu1QfH89rNtYfvv1gHegnfAqSPN4XscH8zn7MZ9Z1iHtk/O5IHxnldUE34DhG0tiAkK9W+k8mxNOO69JghVKF0IBr7pAkr+5Uj2OmDt8aox9yPLJ9IMBU02nohuV0M3zt9dle8GFKDGrLcS9m8/0LGJj20JtqSxZlN4Rx8zJMKYUt3kt4YKUMBIvJvd9LIgvjjAjvOH0rkjQoWjzZrNZWZ9lPkminPdwEPVwXx9mgqD5p74TJ3vufz78/Of5w/O2H7yD79hsS5V46G6psZvmS1PbLAowkNCi8yl6aqz7FfYcK1lUbYWGsmwFVJt/JcEizIZlcw0F2ZLa5KCDJpukUpgi0Qqc4R+u+Zax3pg981cO6/lTMcKrtgrn1cc45HJtZjPwqL2kvm2Ej0ROOFLfDflAJ/gMRWRAA/amEMBPpWGQYwVQF3NoNhOSmQbkYPcOm0UN3XiR/hjwQ2MeX3/wxeYEPHfei2D5G9XWQVxI5LjgUQYy2ZsiceGyqR0RUFGyiFXBBP4MyVuk6MsiJxM9nptB48HIKHP4Y86e8eCEncChuHGZsqCQk51+KBnSD4amTyojYXBfL5QzB8GQFvfyd48ne1xdl9XVzrdUlXBYpR930V3l73S9+LZu2SVV5dlqjTpGpTRpRCUCdk0DbZ2AkLSRUsV4aoR81Pqsixdd4jvCX7EPfmMAn0yKoLCEzItEclSLR+IRFVVr2juPqHPsQxNSog+tdgeDFSjaKXRVzZIPa4tCSKIIzkC49dDQr2gMcuaW3Qya6RqG1vrwuP8FhL+v+t3dt0RyeaF1bqD5FxQkrnvt/LVeoO+JqcBhKX9JE8zNBbA/5yrWQnLgp2+Jy07T1TfkPyJ4fAR3p/BbnCnXrez3NjztT4YcZwTZG//ivQbf+9ZP514v510/IXgirf1W0q3IOu8Xq9HiA8A59bNMg1+AWyjCGi40Wk2609wfn30O6VQVg7nh+VZ9k+TydKuDPnQ1hAL3EVjXks9kUK7J0juEvICXUqSxUbrOec+CHr1vlNhOGovqk6EjXReAS2S7FLl8rCpheEh5jAGhw5QXXkBhD+uBrncboBXZnaO8mE7cxLxxrlblGYwRp36VLXIRJWybGCQMvig5tEXaXDXPRLUFkLG8hSiIZmI1AuCANnLE0ney9eNEUbVtWV82QyfILkgFhfYegVtSitHVKs9+FnwWp1+U7r0ve0ZXBPGfvCKa/Yz0FDFffAqDRS+GKV+v6gkONxBBPXyKUD952uJCk3TLNwHO6hCZ7Tx0ftw73lKeWk0DdGFwodsOsN5WzX7BXdrcAjwr7dag+eX/4foTPi/VaPz87f3PywaijN7APsEHZ8kb3u2kXL/4oae8xc4zZGrDc+A3tT9nh0bsheZ487bbFtmiLfWqyXmzaiAXz/Lpw0giCv0S+Luj+wgTwNlsbBuVBNRBZRdsxqeqEvOXpU2i8STQpQ0+LyPpqykOdqTft+MU3+/v7DqLWNlOQI6YadgL5W+RrFVO7GxliW0bU/GWqiljAjBr3C6xtWBkqfUqyRz12yz8E/AgOEjW+n7DSLzGzSXiaRzmlSrayT9U5gAtgtpg3wzH0eOqEEFiVBOwZ309jy6xCcVaqYbL+rrlVo+ZPaND29XiyFxk/eYS6Kr0dFsd4s9LyiLPiI9eXP5nc053m0ruStko4joCDkpOYWyx6scuebVsC+VYUGc3WhfAWQ33sLMj/xqKIWOiuyRay7t5TqqtmRQLuCpcnZHzUWnlvAT4BrgfXwaHnp/6JXiFBoeh90nOUk8qiUVYY5/sFVwwxKvhhio73YCVoif4WqNa4JqWF6xEMfAp8BKm2WkQdTKOLlI2/mfbXjxbi8CWoEd0EoTvTSCrtMaLuIZAB/GBQDVRPENyeYYjgFsQFKEGT+VSnEDJKR84Q+eIlabuoETxY7ka09QzYRsr5SwfUU6hhPPjd/r61AGxxEejpPXlmfpL7QCxuo8MMsaVXIO9QsIbqlqcBmSFdTzvYWMyWJNFtzR26IUBihRk4RFAQeeag6tKXDn1Zs8fp3gvOgmhsGFpFAEoL4AVT426xP2XT0mx2k5fVbIZyHgfEqVJqSaXbnk8HsEPUj+fWm+PlwFOwhN8QT4IF3Zi49Pb6rieANmJMA7+6GxXMFFsvpIzIii0ktThWBfazMkfjCtfqpRSVRh5MK5nVc4SsTqdJ3XMxoVpLAEVBhas2gNuXjsmbyjkGOW8i4Dzaj2PAPtdFiWIv2YZ0YIWF88kcQ5GOyxYNrqArUW1kpMTfzB5hMjaA0EQ22XkDBAJDbFx1pKoKeWNyakvtwBa2YdJf4WSMscOgKcXvfcvs5XXdYGyL1RJxP/gGPBudnx8evz2bvTt58+FoZBKSxg28XXa3iHkrlm9Vrftd5BVumSENJPKa7HhDz6jXi2aZJyF0TMPv8WJbIXMa+wxDULh6/B3Wnv32jWcwKAJrNplFOOQsU7vQ2R/8fdf+6ApnNKZ5eo2A0j7toHk3QX0G2ce4G+Tttad/hWBenS0TNFRwfJcQGYEYg62jHBBSuy7yJfxIqWjWXwu48NcCLPy1s/sIqBmr1SF4PHWfwKQFh5f4hqkxk+71SNf2GLjlY/97xB0WnVvhf9AnEy/bXq/rzdW18WeYVAZp7fODJpT5PN3Je1xc5MiFgEnR1bK+yJcJN8aigPLDUq5e6vCv6lXawf4asm77/9iH59+fnnx4+72XdkBrdyK4jabOmBYpaOJ4NHpzNgPtoz5MOJ/jkhPfaPZusgeFIV0/ph3HKLRNtQIc2bk/EZIBWeOF2SURYdRuN3VbCKNqMjVMHbjDFoCVWcGEx+u2bAonr46Lj5WqVuRzjyZ4laluN21+16Txik1f8Oa5UyfFfJ3fOeDIXeJkzMWVQ55KNGemEU0Q8sjPk8gbgLoFb4VQptOumVD1wJUukDWsCuua+bKHD8gvkw9+4518PkCweH/4vXV4pwP2+DHnwLOYS/uyvGAS8LFcod7w9ehodPrz7OyHw/czRH8+I6jHZV1dUQgUAMkSbqxCl/3dvkYzO6/ro7q6Sr/Nm8J4dnuQpRjlDINNA/sQetldFstiDXyr5AK8a/p0bzahZ6hEo5p7yuMYYHjKvEVvxvCUIBReimXfk/GBoFFHTAjvZg2ZjiH6x7Wmz4v5rKxmILymqhCH1/Xpc8k/MuORaFuy+mZRVvmy/EeRQjobP1OwDJmCpVf5Or8p2mJNeOxwbaw3lQ26o6Be1PmrBmiXebh1ZTOD6BfKVOaKYWYReypcrCfrnHUvCI5keTeIcQNxKz4k+PHXSM1zmLc1sqDMLph95q4OrIh0mShQvUqfzUJYT9nGNtonXy9LyhCMh6rPIV3819nh24Oj03cEr2E+kqIF0PgbSHVADw7PD9+NTmeno4Mjm3KpZ/I4uTsR+mxVqv6c7tTEfhZ+EO++DBPMQObV7M13R9oDX22WKO2mWFB9N9JB6jM0NVuHnO0L0SGaVLhzYMui3g2pHw2h3YCrg3zctwVNbkV3O5/frYqtoQcWsjMHIfLlgwuUCYIoY18lCOYIPx/CCHjbkUEQwd5H0HowIeFfPx6czt6fnB2eH54cw2qZhz+Mfv7p5PRNFkACsrcJaf5ebj0iUngNfsvcvMoOh38XN6v2TsCQQMmg4ax1mhOZG0wtT9mSTEpfTp7k4XyatEoPeuGRpyGUnoFN7ONqMVkAh/yHMwjTRFoIiT1gZtt63QwBaZ7kvoGVSgViGpcL9GIQdABcQvLnhC+ybUDl/IDu2/7FH37Ptzxcl33QD2P0HWrMzP3PysGsl/yfLBKSQHf7bVnF73YFFmH5sDmGFxMwCSaLYV1DF/Y31dSHJPPrNE5FWL+J/3ZU3pnDahuye0VxoClhdoSJLyhLm0X1iJQwFrOeKe1uOOo8iJDjyd6/gQnseRLw55wpk+ciCxDWoaPAwGFlKv3BlgkZWCuiIGZ51xYmT7gorstqPoMKGpqKsmqKdfvCqKxQhVcsi7awz8J7XVWWPqMekOPnspA0nm5bCKGBwXHaYUYpf3Tv+5xBLxhDsKbSJmoS/aEoqDAkY+TJPp/HkNYxWFrcDHXqYacFB140Wv26uKk/FV0tgMhJdaRqoJKvCTO4/bZm82WLRpSg1XVBElfnkDSCarRq2gzbRkQxV7+9BepjrAXQv0SqjyaoA0mlLSrKtRfLg+E6CaBgE2aw+AkfG2MauoqBhIu6SK9UvynWJbHAztIxiWMlAX3t9hzdXk3P0Wtv7kiIXO4p+P1N9p4ChLbzicnclMI0gtY4X19tIL1HE8Bwq0E/adInTUZuTfShzoYAjYlnYejLKPXLfamlepOfkSrlXY2PZsTfO6ti6mKjORSf8R6Q2dDJKm0BdHnzStpm8C3+iap3Z0M8OLOybf5Qcu6RQGkDOaELaWQsZpr/LTkEZ4iCRo++EsPEzS/s9siNFKWcDShlB36YagXPiKko3rCe5KCan7UUDQqDNzHICpJjOMZbCAV7GNqUWZGs56hUympWFb9CsjAA8CyYrDtbitIhuh063VRn/32UPlmrCH95ipkUoZnYhrLVT/3xmqmEDiXcoQEpNSCuTauBIF+izZjpLE1HDiC8t+XgH5+cz96fnvx4+Gb0RqWB4FzGYeJQlTVUfWnJnmJYdYEIrBzYAKY2vypytjNQ1VZX4HK+rG85ZIPeXyzz6iObx7wJw1pMrlHJMgospe4NO6hSbZuq/GXD96/JiKxoaXgbDrbkFqMMs0N9jbm4NHZGgxWLXn28Wj+OTs8OT47BFyL9D5ANOc0LfulYITG9qknqCk4K9Gu8P40GRNMX1WYJGxrYdesL7o3DZlKW6TbEbrJ3MJ9/R+SmlzgXuiYUvTj9cMyOy/xXoXkefdme84SD5UyWhkW5XEKOqXWxKNYgqs/qhdEh1nWDaoHIApnyGJ5pv029hUGBxc6dMpVQy+4BtK2GU41hUtIo1GP+Gr+cht/PLzDTU7vOS4w8xsQhTJVo0ZyGhrFept0NZpEThfXSCdFLDpyWWXS9Yn1aXepH5p0mxfnFVtmQgdW6vMnXdyBHbhf+bupPGMZrb7LJ3ikyn27n8GIcPnap6kJ2MCKpQmb7ZJg8PTg6H50m5wffHo0S4kySN6cn75PXJ0cf3h0nlllJY9mre04m6czLExs5AclzezHygPmZc1FB7xzjuOZ4BzHJgjum03AnAorSr3nwsInoSVXc4pNtC+KSwNo/X4ZCGdBOVZCCxng6mASpZVV5KU/xtSywfROudDhavd7KlZJZJ/c7mQNdsipuIyVlbqRk5mRcMkWcyahvqx2mQtQA3YcvIkLV5hgK7eUZZZ5uGhHWnydjQ6DdQSFKevwkCylqthHtbRSXyRXsa8m/vo3ICd/65YRIcekW8h2Lx1WiY9rKj2SOv8mru1lb47+WejmjYRtn5LBFZlQLedwtUgIM9TKL6w3D6owfbdVkzneGE0zE1KFzASecPkUypwnf0xhLyx17noxj9E/7UnWRIU8DK3taM3AE+ObiKSnsN5So36DM/o7xcKMpxCzp4iMJWYcd/gfOUvRwaTL4m64hbO2xa6gDO3ccO4PcfdPNbNpxd8AKe2cTPRy/ECjB7viygW1CudS0c2P0Qps6TUPcxKMEZbeNK/SMK7ZD18vibAp3rnnAgkSY2amyJmxPEzNwOObtm1I40FWN/qYzjJQJ3RbCOwvQDGjGDXbGdTmfFxWZG42ZQFMjm8lGbnG5N3nohh98hCOQYrbXA+feBMXQrT0tJvF3bZQe/hu5QiPCYBVNIi5kHnt+TtHm7srBmQRRcZ1mGcOXBFd5ZlQave52nCnqBXxBjZepzwNUxW208ukWPZ1WHcfuTrn3oyco1BR8S2Za0BYINUJZCR5wisSSlAnIz1POpj2jXcdQTvyhdNF7vb1Nk18VcQ+H9Q7Z9QiBoTNfHkHemMKEfMM+DtdgHEAfhj9gyzc1OzRMKtr76Avwp7JqNotFeVmCtn+1Lj+Vy+Kq+LNWW4GeqEmjWCnWICMYPg6fyYBA62JZzntJelnny6IB4Iril1lzCQk892HZzfNy/qt5niVfJ/lV0UvSatZuVjDq5HlCvzerufkN5IuKJjpjwWQP8YdWV0jBZpsG8kshyesZoKLiV3K4KVb15TXhFV1CtAxazps2v1mlWfIiucKD3IBjjq5faoH6gXo3RZs4bYoPEgNhzfOWqZw4J0gBPHNfWPnFFWmeIcXPYLGs8/aPgK6UXxUZ5bLlVmFe/jxMOAhVdoXDZIuNsy7ngwRBPxrSMRYN3Rt1iaoA9RyvJgZaCjCW2G/JSTC/ochOlWYaNA69BMELmjCnXZge96st6XGNvP34Xrzsr4slSmED0srn/bxt7QMzy+Tcc5n818nhMfwNCrzyYgMZmpKTY/oMNzYsaL8u594K0vRjc2iiODxO0qfrp73k6epphvhigImG78vGOMXhC9PHZpVf6g3TXF4XN3maDQbr4soWcBuGGmhQm5vkz8m+aQsflo1gG8rj0V8Oz87PzKGQ8VMW5CQ+LBBC8qbBwT+VyXqK3aJ5g8rn/frif9T80LN5sYJbHj4snmbJyemb0Wny7c/Jy57ptbSYeY4IyunAAdjaZTcOPMAwnQ5EcjxauBJHtyAG388RpwfcxgPXCZarg1fIjgBnEXoZm5ojPUHreKYtP5AUxkZH4dJ7QAQkn1irsONsYHIRcRls2OsMVfp8SFkiDKShC2XmYTWSrwWHQlh4QG2A5reOWxMG0NxR1dptBqkB8gHgGUqMMD4CWzBRCmSnDIqZhInMNMpBbFwGNRsx5QLfnWY8gPvRFSirommci68n2IxdTgk70S0E36xbqaubjJXNrGU0xdjuNiSt6lfNKkLBEDIb8nklhaFilmhUQMUqPJjDpAB8bfuODjk/4iOOt441tjzVEcesu8Xedo+HqJeDf+FBDaZSCaHuZTuwFv117ZBzqA5x/iiGshEYwn44hKQx07KuQeBew5SseUqaPvAMHWS96c8vsJRQTfjGUM4vuPeRKJpBAN6kFILWI5TdKdsUDawvlTWUVEb+ZnT2mrEXwY2VGABcA4e8qgkZbiGjbmJPKr+DZ4U6ZOCUmNqv7Wny3Lq7inmWDPKWKpuZYWcBEUPpuoB8wMJKqhaaFcdk6JFHdMkaJlShj6WoGrLmh+6EkezfJZI5++Z56UdMgpoCErOBK+wcAn/X4HJ9+9zkK9FpU/KPBdr1ULTpNwXkD4EP0leDyeSCtuN9L5tMmuf46Pb5ZNLPXk0mz6Q64OX6h2+PT05Hrw/ORln09rI0PqRT/m1Co8DQKoQrpE+di4KKYPXc/xjyFSOSOV3o4RpGUrYY92ebgRTd8j5P9nClwXa/z/my15TRoPi1HQ++wRjHGJ453GUAm2AixbEF3jgcdTM2tYPshz8zjSjIe8TJ8rXtfEh8rEpqDE0Tbh+hDA8RXoR8K4BRpKRpOXrFB/dziW6mbUbTNvTmDr6MTm/PdypzfBozB1tDnE/q5Tx2bQbb3T23HOs+2ftP4zASaHAYeNCeU3T3xq1Lmf5FY+PGz8N52FzQ6fn3NH01GP9tMvlpMplPJ5PbZ9mrbDL59/6zV5PJv08mL+G/lAPk1VPKSDWHJMsY6pxO9p7++lS9ziBJf37VDNdF/83J+cHRkW93kpbTV3/6ajyZ3P77ZIL82mQ+nkzm/ekzqu2VNEVOkp+KNSz31uAnA6e1urMRD6hxAYAcN7xpuzYBvQEgmzGqDXoJIt80LItRZqXqqlhjODe50vcSdOPsVEAwUKE08Jr+7CzuQS4KqAiuc+dHmGrSgH9+OBqdgYsI4hkBJUN0CHKlbCCPRNneGSUI6zxeUgQHXS6LdVEsiZ3YI/cFWhmcDHba/Pgin8/FixFQAvI5O3JXxS0pVdI/kJO5bHxOndr4MUl+HNx6U1UYIx9E95TNjLJqdsQHYcpk24zO+13dAeYAKDfn5WWQmU4FAgJJslWMMbmO4KCXc1ALZi6SntSoA17+C3rph7EEsJcuoiVHMloUK4N+qPz0fcRmfMBfEs6k+dwiKDr8ZFdDfiO8bYee+YIa4U06DMKJ8XVTIAugcdHpOUM2RGqEax3ccfgz762Il0GNq3UBxKGYB/CePFM3oPzr6KaN3oh8yllBlUxrXsFe9+pExgxIhMW3BryeLlhr6+a8rjfKCVKqgkuyWBeu7dB3N8Uv+0iwDKQQmVb1pqAqIt7aipD1na47+4tQh7g/3haTUCZufD7DIespuSiugFH1EF6/CGw2XFOzMZmUpvFDAauUde5brr3jWwMuq1BI41X1Id5ZtBDAm5nQB8MsqN2kAyAezy3rTCVll6CtxTnv0UjQ46zzPtquE4aeDIkipb+NfmRedX3W9tMfMNHy254ae+DdOeXixDxyz/3qkcanepShcRJL6gm6zdvL62LuY+V2TIuVyOVCMfxoZ9L1+Dn0wJyQYb0tCcNyddeH/1g02swtZA1WSPh+ig+B9pKbZdTi29oqpsEkQRt6jv7HbAJ3EwU6MHcGMGVfOAFMgetPReouUQwO2LkA1B+QfEDzOKm3C/FK575mWde9gH8JFTM52klCgL45c2dv947rxLTXceZp36bOyZbAMr3C9QaWU8YrX/PjSDKFMfNsKWv+nXMjkhZ/bth8k8i/R9ls7cT4o8PVnzF3ZY+XqTAAQlZfVcVtagq6q00sMsgF9bp1N5cnVlksNIiFoyKhzIytlriQbVHlaKePnWZ7YbZ5uUR5qWwb8QyBDHtijUSFTpPUoL7ACnsQkH15jYVIHMccX3OtS/KufBzcZI/rkswi8l8AcsVugAxNvx56yTqvrooUgs3sooAdS51so0fumqoeV9dT2mu9m4j19kNgF7CbiEM1vCqYCXmfZKh0rzY3xdocOeqdUlooPxhpGb8P06TXi8Fj8yYSwi7TVi92miInd7SiVszWGfEhgHTHhPQ+Uraku2cEjCwYJH7XlZo/xldKjvvrHPI0T0FlgswCxp+ra/fzg5sbxVneepX/sgnDNxV2B0G6U36i2PFYBAvYgaceoTbGFmCvEPdg7nbZ7sr68q0lYF0Bs4JJb9jCJyAosBwxVthlgkM0eGdQACbjUa5OtkHdXfGAdeem23q3EQWPXqpd95BEa+k9sqzBCKPHQ5cyDQiXvGM4dIMhk955tQrRmOzVt5Diwkn8Jt6B1vPPs+xRyhIvsQA85MO60euontduS2Lf3OmCZBcGf3YVwmuX/Y+Qk5ZSiVHxwsm988+7tj1xMGbqhuD1/IBCGirplvqUHy8igrjqyoAQYWM6v73oa1SIgG9mihHlyEB7SsPbS8i8ZHcVExlfnNsPrVlEnLZwJugTxGdO6KVmoWyjrFrf1qpsjvHUXWzOiLxoKd0SL7qzZy6v4Yq2Slw/3XpuRBktvpgMNuHiwBe4xtRqlEBYAztbXDlYBVOVeVWiIdiptKsyNEtzTXFL9G3eGOCUhiOiXGs0NuCUCWUKgreL6D0M2010h/+KyRf8So76bdUpXKGAy0VUFcjYDL16+OrOAuwZ/6rHz5EYsQ6vO0y64+6nGGtzwRBotINCoMYAb8a2MKaI8MFj6MDwVnO1MRb9OabFMcSZFMSYzoEqE7gV4eM4k4O0rC8Lumx2uf92U90AfhNqW2eSStfm0VvOiDlNFYdn/Vg7xQRyspJyO0jAbT1rChSq7FeI+NFzq+Ee8c3k9tz69Oq7CJLVkYIT00hgO5hg0zD68JpJ/XKZ3uSrVIwRINf0uG89qyzNnKX1eECsSBoVGv+4DBBhI5FE2Nn15IyOadllSjoF/pC3CDQAnXJPpD8+mDASWUbedGM+Ar9bagxQam5zyEEfYQn5rogxZBWAvcT61hPP1+inwgQuWldXhdUFWh5VqfAyVOsX604Xyxyin4u5s62qCmdLIm1VczYZnApm9vLg0YCKFfJ7aWdfpy6kE7bpSk3uDFGFpsMpfmErjXPuesdAFeSxUKyabWcA0lVrCHf4IAu0Y0Y/4mnJfC3JIOQ/tKHgy6Tujn29jdu9KtpAFxRKiS6/qyyBKbYho2ErV5Z1cirKAQ+12/S9MIrTLBu/NAmC6H7dZqnBVEFsN7Ma83TWM8a0IGfQQ1QtdVG0twWE+ZOnS6DBsnXf4HbS1Uet+LsLAzGuvDs3SupJAqZS5siFka9vPG+FLI6s3u1UE/QHAnNtbwaxVLToswHlGsoeZW4YE208w7TPSmnoulQYfug6b2ZYUbpNilGtUvXULFsCg697ysYaKAuNPZsFGlpo4+fEqa9vIFukuT2hDHON0n7WPTHLvC2Wd9RFVnbSI6YRMUkq6+rzoxKYu1E1faKZoTY75ifOtQl3ObYkh088OBGS8yl7z46pxmnUxB0KA8DfKKl9xUo39Wgu9nJHIxChu3KUaXzugY4PK297wuLDcjvE/jLfKJ2ItGTktjinnreIrjPVwDx5ywmqI9oxFgE1ZUK+EFzVSLfQydyIkoL6GWh1eTL8e8FYGulzb2tdrOuPReVdRP/0ZcR5xqvwPqIrqEPbErmF9PUDNfq3T4deEuWvO5P2U7hgffI/FneISge18p3kE4CLdZF/bKL0z52/8KpTtT5y08kekGWiGrMtTAmv/zCRDevPXQdx6b7PeBQdF9r/i9uKetAx0fELC/5vU7VoxjFK8qBuFmmdlzGliQ2LR8GWpgqrH1IjMEb8ZdNU0d0AMZT1IvXexep/lI7Xt5YuaxX5LpsBhXRX6e5cwz5v6szTPyO53+R32FKP2GmV0gSVUZjvbhjpNOWajV/4AZMOhT2p/J8Q+bPQgiijSJHFj2xEpvehj7Kf1C8xfW/8ENPuapV/dfjULqpzjCK3esdC/rZF2JKtsDNSXUAIvZwRNlw+SIpHV6UImJw10WI1G3nSv/vBuswzoG3M8QkwVge4Zrm8t93iWucAERzqcW5U31h2a9RpSHPIGgbhKlVxy3xT9sWVFhTUTk9Ej+9Y1PObslEZQL94ZMZ2E2mfZ0/7psesutgFGcYuVhdss4dHSpPLUJS9jQqyzEV4qa1dJ77PRsc7SD7jFwO1EDsM8/bhIVo3uGH9/909i27bVpa/wmqQRLQl5TGYYlcZbZBtPIV3M0m2dlugIquhJNomIpMqSVnxRP73wXndN2XltVhsgcaSeHkf55577nmfEnXMKIXQPTpFA8X7/DY2eRiGSwl6blZ47DUxwRZSu2hIL3+hiPld8NIGRiGUYNQR0xQPZQrkHYKPqoBnCPqkRpygT05Av/hZ9yTdzlRwqcy3EzoKJpk0/Erul5iMq3ZCnVYXE927WbSAlbmUWgAPu9ZTfR691fgWtiMoEmwZEozLL0ic9XOVocX3OeP4KeFgNL+BF6LqITCvptrUGELL9I5BoqUeJTACfKFOFJQXw7rMpbhTIwLGXIvaFD9Q6pvwGJqI+l4PhgnVYT1tm2os6vAy33oaEdkr18GYJAXcxLC6AKY54F5dbwx52ZQiTFsrAEu+drmZB6bCOgkzUR6xPUDoSrssUY3VgcaE/u5D6RMLlfFnr5Hod6mR8oxwm1E0DTQi+Rd8e2hT+/siXrUhEdvSPel13lJWjTGfX/excAljOdhug2tOsmOqF65VjSd/yUVNFnV4Ba6OLZnHTPw2gg2898VNkLK5u2/i7SC77E/VLDmGNlnd4i54X/S1KxQsCNzRylYnyOaDUEm8RQsNQ6yvaLbg4goWAEckkxguKGyHWi74HnvFLCkaBlRyn0pUMGvPynNc4tFR7ZbTdYuf3KrTlBndTnmO9NLZBUnMTYpDSE4bpMnmK45Jw4SZVvXFnRNXysCBCrp11YRu2COuaIqtbesIPOocCE2npHNEI2owXEIUEfzdURcyPA6XLVAUo4TgZeRYnzFDEGV0VRmCzCQ+lCcohJF+fi4gpsTAhRVGh6eH6tYZmRkQYTz6tEf9I/7cRhKcjqBEDWOt7j4cyBjLrdxKuuK8jaGrrXINwIp5fRXa/VRCtzmO+kETnZ5Fb35+/ZqDmp8SucZuWXwZ0AQkf0Mg75ccNBzYch9Axg9+tkMTcFIEAI4sh6iyydNABQ32fZIYas/3yXwf/rEGaqsZ1YDd5w2kxUPiwPEiM6vfmF60lleP46VGLUWoMEI1kAXflCwyWJ7Q6E3k3+BUmucjoyBgDVQCvl3jAddOOgN4oqQXyw/HnJz1ekDVu2+hjsNTV8ByiBG+c7Xp1cUMq755HoZmxhwlp+XLg/wDHQnuLuDz4rFHquTnHs5G6i6PpVCSt/+s+zfrvfEc/M5u19QXg9NroOTUqQ2kfT5xXidKQsOl7ZNKbYEujQPz2Sr4kMzrNVFu0+PoI7M+4ygwe8Ovy/RAFic+Mdf67B0puKF7YCUlXzuagkVqoQxzmssIB1PZ6lI3pkq/fzdwkFcnULC5GTe/vMHoBt1E9I/KAiSBnxzCc0DoJ2q+wv4f5lnSxm5mc4wXyPVbaUgn+/q0Z8IqOjUZ1yjGoFAFi62BuLnlpSnuI8q/RgVBDqJ8WVAoT5dTi939yO9sTzcG4bdK25iOVAgWrerudMo0GnuOS85z5cHTvR/dM91bTKfTl4oGRvMSc332eLGZTIyj2iTUl2pbOb59GjvRNd9wDTJq64kZl0tNYxY2ThaPCRIx2DtW2XhE9Ujtp+NnafTXCbfCWC+IsDZOe6wjOKjuo10vy/J/hypqTWSJ4cTb06Dobyfytw69McLBRUFhid5G+NCDZqzKSFCaTawDppJrYtkHyciga4JTyfd+zMXBnZRxZnYakeOBfaAdsuROR5bH5UKyCraH8NwV52G9aQr47g1oyvX+MyWWY0yO+URL5N4jJYt7TxyxOyRf27I13mgd+2WPaQrVqNKzxnUCifjhnVXCAsWWpbgL+ecBVdYLOJagD9rWFepjWAyGQu+SacPGTJJZaJcMdx0tAuKL0BP3TSZMLezVXP7ZkP9ky1KntDZ31ik3cj0LER2xseSEXRWLW3GINiKmNmWTXeTsu5H05pDgUY5HVS8pd68+dQM5QAMTG1Mj59AIuBXgUiar7Hq+zPBAj6M+yg94SdPAaq4QFYcjjdCkLtFY+jikSlARKuAntSU/PB1abbzdob0LTiXtPr8EQcAx+mQhIIKNmDWB9ERDE8ckxTkswMZsEefhXYrAoKQxzpGr8ZheZx/6TwaofSUnk2iI8lLsnF1CVirPUymG787Kx1FcFPmy/8cmb+jGCmYwtWJUpe1Us9QKYJieWqLyja7kntHykaptp0Q76GtWVlvPP4cVBth9KPCCYjRofqHnAfGq78tXWvSAfYI+WZUdd+QlpJxEbkgFTqArcAdegd7BlMqZTihrCkiUV1lj/xjgT0R4y5YqZkSkeL+xLWTaG0fiS2pUYpa6zAKppJeVlDqAevC1BHRtSLpp07uz3axXuSejGOMbgk16153Akl2WlJyhvZWMvlTA5thFCcdqqTFEM2au01JZbf0XFWp2v9fh5ITvbLMmWKvT9zMqqy3b2XBk+Dx9morX0TPP68hUjEBBsPzWMWeIRYzUnxOatcnl3296/JpGib1Gl70WC2O/WdZP95guPtVS8f/JUCF7vtcg4fBOd952i+GfiYOyEqCGJI4tHUl/n7EitvTrHXUGeFBB6E1pUpOpGdIjWH6kwxTjzrhOx3FQdwo0mDwGQ2GUVh43sg1b5GYLXrKa7jj5b++lfaoDYZsY+uAakC9dTwmD9uB3wz/CBNNxB5yoU0VUtiZJ8Zwtws4L1AXwGOQd6sTFHQTFTXmdt/ZemiogJgqfk8LPmX6IoOnlaHgNDRfdgBm6K7gWM6tNoUm6j7201o4VHSDZeH9fILYEmrb9g2+tr3BtYQa3QOCsjwVltQUUCNxlFM1nILjo+SRnmrHPhH2GQ6cdn4rPn6VMJl2HJJir3IDomKLRfN/FafqDVBeAreBVeAGFyFxIdEgtAWniO3O7LQ/wbaa8poKeuwpNmXSWWV2T3DHA8qzAbSmXeQ+RmQE0Jg5OEbAB2OUx6SfwrzpLFwX45vXZBQbyF8excViOKKe13m5ARTofsOlxGiyCTqn/xgQ3EVaipEc+GmOcllLdhySpw293EDEtTbjxNSQmIbGhdtd5G2oR1HSbZ7RDz23MU3WRugrvO0xauc3nwYSVUj4Q/6yKuf/LaAOmffkZSp/rjJaNVRhD0lperfIP+ltxWWb6/WYzX9fVIm+aT0uDCRqCzmyTxTIvW3BikRyVYP8bRPKzSi25uCpWy1mTL6oSw0++f2IkQYVkt5RF+fo6K93MxZDIlAINDY2bNGU3UiOxO/SG54NaRMdRf5r0LjdlsajqEgyMF6P1LYt5+gGwWWUUGEGKf8ZO2vp11nLyVdb51UlvmiTN5PnDHSQzfZRiQmKYTsASjodSsSPQFcw16T12fuWBRnm5pJzvoG4pqUhKh2AYdKr3FeJIoQoYYp3DLdteIdWZo1tVE/LYUPa+rM3YWQONZf3v//KXP3/vJisgvfbbsxPQi+6dpwecOWSkfaIhgQOqBC/56BoMK32Y6p++Gx2tb9urCj2KoV0wZAUwSCVYgFajZY4RzElv014M/00oLmazRcU2wCP2q0cbZeGhnsNliWU6EFEoWXTTket+Wa1WWY1BY3VfAWudFfAbYM7L4W+zFP59Mvz3WXo0wWTUSQ9S8ia99Aj+3T2a/v4oPXq0gx8bxLHnD3eDJEnj9CgWXqPJayBXqMQW5N5tbujvMltflfnu6nad1/jDZZ2VRVbuNtvmsthts6IFiXUHenPsZzfNtmlzWThpArKitrMVu4mY7OzckuV3mMZ4JcH7nKs7UH1gAIH5mAAEnBxBLafqffST3sRSQMB/0pT+Qk4J+DAdP2Ve7JE4o1fNiA7Th3VWLm+yuuljU189w9vF+Ecd0wH9h0ZL/DmAbrfosUIrwTYjqC+8hno4Cc7GzqRyMSNQW1Wo3eQ8UPSBUjYT8js2IsxnDsmEII95/AK+lDf8GTBJgB4dR5juuTmOj+L+i0mSnMX9ESDPAOsxYa5zytisR3CcIHEqVMnVyKeeJPM+DiP4B4wH9osvjC7rarPuP/OCkAhYeLsQVpnNn8aBOOYwiiVJ038xHua74TAvb2KkxOnRlCjxi74JgYPmFZwb59Bm28Bqm91i7tw1cksQVtRsUDEKAWfwv5nXP8N7z9g42LTfdw8f7p7vkmQOgWVJMoePyypJ5pCR/sh0CYXm/SQZ7ch/ljPWf5ckZ0fZoi1uIH0Cvna2a/IWnw4hj3e2G1bwLVutaKZx7BWMqTnRvdxpSMnsPC30SEfC4PcJ2w+4+uP4viT/Xdl5pHwfjGskFU/wv5JrrCc9tq5h4bB+4FLVV0PSo7UCnWTUDm2wbJ2w6bTL2DqUe8fsv08H7Giyy8uboq5K0LDH+wZTmXn0KB5hmz5LvYGbfF9nNvlgShPHh1Dl3+tsO5Nl9OFSSVMiBarswd9/fn1++vr0zUlQbakXg1RaNu5R0nukdsxIEa/3MQ4lZ2Ly7ZvMeHfpvJmqUuM91Jt3EWR1LlECbfIWxFByKcQadlkZAVZvMS78QcTMkGM7gKwri7pYW2S4JhakuUqSuSo/EWLaRpD3zyakukOHmFLlsPv3wF4WUZibrC7I6Q3JlijuycU2eoDzYj7hKof6HpjYHSYHezPP5NNSfVIf3suHfxprUaWVCAOIE0Y2dhA9jafDp6mFgMwrpcYUMNjgQ9vvF6ToHyhtotbxk6hqhmLT7GMyfbEkK9apKwxF44ybNMYx1MvymmJBTGtwDFmlDpzzjrR0kSS/SSnIZlqkcWylRQEkDUXVBcQSz82DdIYWhdHX2SR+0Xc5xBiPLFxrzKzg1Q4HmOaIgodvd9qG3F7paE2hupZcvGAm0t+fxYFw//D1J5xtTQVyDOno4cPd9HmSlKmovy1Ba5q1sE3ROMIPz5ROpq1qAA14i0Cvo0W1Kds+MN9x9CB6ZukGaViMMi0uS5LokAX4B1u0oRe9FKO/pNdn65v1Y8zv4Y/GecabiVUz1uD2zQoRupxDA5ah71t5BxJCNW1NdHtAXTgxSRyAZXFb093Dv/4HwtEs4tEfHSVJvOuSG3SuVU9fyvOkv0Y8C46trNX2/ScX7DEUzZnsFsskaYT1GMahYehI2WQO23QTNsjiK5L8ARTOqZqG63ETJ9A1Yt34OAlRJJsV1hQf0dN6AGcMlwt24KLgAFikAGjy4r+pJgFZyN146LP/YjLR8OUT+iQ+CIZ8+Q2iddU0xXx1G21KcOrIgFtbFmQVih5Ettt5gAmxwai5EHPP76UUIkuzf5mUrXErckBj4KveUyWSKWpzfY2Pp4nBkz943o+TZArMzbHiQIjyYM0pzf3OFOsbO0kKYQTrNkfli6Gy4ZJNvMcWPogAneBLYYUQvjvBP9Px8M+pEhhHj20e6jGtYGTxEgQ91A2DjnLGPVnM5djlPmxVCikgsuE/Z1j7B+QM64f4iPGUxorv5fQL2VTzNCnfwREtQynl2H3oRr7FBw1g1/NKkpe76WiWxgzw6e9QRWjfrAGtRCvELZyzjRB13iI0DL4nCXnh4B1zQ6tgTSuVPIzZ2Jo57sJWASPTPgOVq7zre+UH/Ei7kg6w1jWfz1pgotz6OeEMzdqFpzFqGDfsbKy8yMDoA6peZQ2lCVtxmIx9hgqdVJpJz8zPDX6nwK1Ox0+AF5miwGkqXk0nEuBqSaOLTyW2mbtI3bOi2D7Pb8ycFBEl7lftHuoA4kEwdgz73ptVgQCV3fZBmz9abq7XTf9jAjYCMcbfWTemwgP6NKMxbLSTzMNTSkAKy1GpSI31iJlFVqTaGFur/K0lBwDXW/uIjcemXt9w6mpoZLa/q35xXnfBfhTcxSlZ8reDP5TjxA88WccyeNw7cSmrGsxNVDUjFsrZ7vjqv16++fHt7Ozk/Pz0zY9ns7+/ffXz6xPlhUGvb/M5JRYg4KJ7He0oekIaanfOPt6Kmx4NbKZOxJ9hMbL8vdu+zedq1y0IojssdGNXfvKV+f5ejHK8Y2f6ievBjgXpqDGw1xi4FdjTT3BVD1R1PGjdhlNumxVlXs8MnYpLnprsBg3Vxiavq7Xe5J/evn799ufz2cmbX5yslaC8hJfH+yCpSkyCKY35CXwrWNOE0iLgbSui74REX4szoU4diVKxh8gR+HD+BbQZIevJOmua0N2hrTlJ7zGY+h5DUMBjhhLbOPbYd5AXVrI8rWduL0i51yrbT6wbos0mZgPOhLgieCFgNq6a0UXDNhhy8ozMn1ilE9AN4RzvrCvPNzGZe6PRxEA0ISdAxpikFV4dOPMeBKuh3ITq5IsnK7PWvi81onlsFDumhoYWVRVkdiyr2sgAd1hWX96AKiVcGNNUM4ut1DOpMom7qlYkE3hmTltsx4YSyyBundVlnV03dBfXbVDZ41k6fAE51WYqciakKn8kPjCSytfZerVhJ/M2b1qnDdqsFICJPqub3XMboqWJjNdhT7Xv9fntTPXKH9x8HaBP0AFptCQraoWhFpvcEHqkuiIPNbiqUOb71BtMUR8tGVxusB43pXokjB39evbj6ezlu3evT394eX769s3AiOqiJtDfS6eVIqOpvYhjT+03Ykx4Ymv9ZCpyoZPcNPIoBN59rbr4SIHHijsADATtHEMpgrHL0EkhduXpAs2n46yF6gI4ydQmYHA6EXtIxYl4xLPIyxsqkhi6i+41/XSZhRUVoJZdR9nUodFEqL6tGujoiH4ob+AzTUTxDqvskszJw2H/xXhxtSzqHZnHgQ3eZev1cFnU8XQSpf0kOTtWlqCLakWhHXl5wxj37tdXrPuq0Bt9sV32DR4lYFKA4S35mrRZsGeuOXj8+y6KF8sIrQ7N84fpMSo0kOw4srcYbYtmWdR9+UbuTDhrLonmWyh4Sd2vCNtYrJw4bS2RjDURcGOeNhxDzB+txySQjKOpjGfAEFBSCzdP02DoFjnwqqtJOxRpxODYZboaA1clbKVbbCW7zm31lsM0Jb1YjzH1Hp+9O/mBIghsfu46q9+TE5UpCMqvKdWLRalwTOC+08XU0a49BYBQMRxJ5ThcoJHWuP5SdYbUnpiBVcL927g2HAppM7E+hKaGOhRqF1Ock359grp2T2CkYWEfU99c7y2LMQnkB7BL0ESGN/T3CRXJptGPcfQuGFwWN7jW7ouBMYCYDL0K1lXBOWPs3y6xJjgeFu+40e+xm9VFe//hSilCMasxwR8YFHvjCAlU0ltsadO3S1T4wLTRJxA+KAO5LswLVXBmbaWCOhyWbOXWjLUZYDnJ2tNt9I74YYsyGMIkT9+NIACTi+nhB0ty2yy2S7MNLtRt07TLopwY03l18gtk5PCbVZvWbPfu9N2J3yiva7PR2fmrtz+fe82yuoVYgVlDoSeYi2XgeXPYzDNIBHmYi6Z7SUe4hgBfbVp0bSowy8r1Nej1MOdhcZ3DyizvP2APrDkYSzqnF04+rIsavPMbuGLhoyVr0nD8ZFRt2vUGA4pBBjFMAIwtpABn5n1ZcLQfRHYV7VVRRg+WEfkkW7MUA06ZrVa390jfVTN6X6xW68s+gWBdLAfsfTk6O/3xv09V/fN7PeO0bEfU09GtKZLK5wE8IeCK27T3eLRZnhP6FhfHixocmpt8iU4ElgEKdeSTyPFWoHlgIFLt//rETm2EXh3WrfPRd10k7QteK1BKmL3LpixE+XUGoX139L6Fu7YFhCzWZcVxGqLs2SPd5/MBESzzvDMpS2NT/BLlwRThagKYdgoS5RleGnZ0KU12xYVQUanQoAGdDRCNRP8UbYSlmnNE5Ssqj46uxjVG6QMQe2MAspksb/zRisQyQnjBT3pZ4W8S/TswYozGECV4xfFRnMTlDmDPSfmSHqUtb/EzjHDL6bCqi+gjxj/dRRdZsSJnbs4/AuEvlZE3jDJHNZE30meMcFF8wNX8lF9XNzkZZdCYBp2rnFavUPJ+1HBpFqhtM0DRBMqMGfPgyqEgVkZ1vsrRU/1u4OQm/GLwsmf/R4pd+7YAdsb6chBDpxfaW+5+0Oo4hjBs3fSl3wK8b96eU34soEpwp2Qqd0nELkbY17LKGy6D0doQOn1zdvLTeVSUbaUORmgjQhPAHBfffg6yUT8WvE08D3+cAfpHQOg7zoj2QaqQfyUkd8dE7AphfJ2vCkglWn49gEPAd1mFwft5wwUOgbfATgy/zEt0blp+TbBC8eJNxymH0Ch8HX0APhusB431eeMIPF8ul9ipApF0jxpu8fjgko7oGKLgD2amqtxDtJf5Km/zPYSFslkYgO8GO0TSgZsRxMgpKMPSKAgWMRphZx5gYDsEKgVm2UcQwHs0N8q1BweDuwlswr0jE3VhKOgAqz0TwX3YMwvwk2yxSnadX+R1Xi7yZecxWFRl09ZZUbaSLULdELQNTiGiezfBSHRzP22f54sKmDwhrvgWJW4hYlvocw5i/LYu4Ja6oIeH0pPiKwygQYcoyrBb5gTsEkBCL1O/hO7zbPGeCjNAEnLQoGIAmuD5c7wj1MVingSkrgh+FWr4jUDfXIO/eQ3J2au7qCibNs+WiE7AIBB9ANQnyKyy+jKvSXVFZK/ZgJ6YH3/CjnyrcfdvFG9RcwVKWumPvM9oy+hJeRDrowI/D9mawxkeihcFgtxgHo+9IEJmUOgpZf0YkBgFTCFclUK3Drx4zQwi948MA4FwdsDI5p2RRSS8qxwvtI3zCty5uy+KDIWu2t6FTVn8sck//37wToR0aCFg/scmW5n4B1PjRXTjvonwX97tJ9Ags18TvTO+sA2y3y01QdW0L4Arsw2XwFzgmNCf5FN1DzheYriOm6JC0ZrJ8r30RcYB5P36w+yH+fscKmG2VQTX8udB+eL9UAKzvxYCZxbXYTAbDjDooH8KLTfx+auP8s1BfVPgOlwwm9fm/XepoJsGNnWrKSIoQzPOtAQ/b69yBIFJGjM53w1ojN4DPDkfIpZeQfWHTv4SxPf/7QnI9vyA5wv3BFrB4HRxrFZMzrnuOWbNa3gUvjGrbcPM5IHCVAfKU7ZAl+G2f5YJ/634gDPFs8+og5cJI4dmfIsmYneP+W10lZXLUXR+lTc5MtOMVhh7JNj0NaTtT1rLK1HLINjnt9FPm/Lsf17rpKVwp6L+CPHgMpP68AOZfwPqNWNrYSnN4iq/xmTMX3g2PmUphEcMaI1P3KFkckDsbEie3EKbohUGSa5/Sr32hVPPqGLYIitB4prnGMMgmFG0MK1mHOmVMIlb5uBcDOoIb3JymSNs4XyBGJ6hseTeM/5/YjayUb8ioaarFXoD8qJLuQFXSFpEUks1EeAjqhMxlSE8h0P18vX5yU/R+cv/fH2CJlnZPcmoeuAZ2iPhqOk3BuDUMhGDAgh2Pxjbq/yWl+6Q04jmKL5GkhzKZbMZ6P6k9o7NjMkho7mk2YQFizV5G4GnFxGhoX48jrZZXcIjiq8AGqgvzbve3b8AD2jmKg==")).decode("utf-8"))\n\n    class Finder:\n        0\n\n        @staticmethod\n        def find_spec(name, path=None, target=None):\n            file = "__init__" if name == package else name[len(package) + 1 :]\n            if name.partition(".")[0] != package or file + ".py" not in files:\n                return None\n            return importlib.util.spec_from_loader(name, Finder, is_package=name == package)\n\n        @staticmethod\n        def create_module(spec):\n            return None\n\n        @staticmethod\n        def exec_module(module):\n            name = module.__name__\n            file = ("__init__" if name == package else name[len(package) + 1 :]) + ".py"\n            module.__file__ = package + "/" + file\n            exec(compile(files[file], module.__file__, "exec"), module.__dict__)\n\n        @staticmethod\n        def get_source(name):\n            0\n            return files.get(name[len(package) + 1 :] + ".py")\n\n        @staticmethod\n        def get_data(path):\n            return files[path.rpartition("/")[2]].encode("utf-8")\n\n    sys.meta_path.insert(0, Finder)\n    from rollout_inspector import main\n\n    main.main()\n\n\ndjango_rollout_inspect()\n`},9317:(e,t,n)=>{n.d(t,{oD:()=>databasesOf,Gd:()=>databasesOfJson,B8:()=>inspectorEnv,rZ:()=>isMarked,$i:()=>isPlain,tM:()=>migrationBegins,VV:()=>planCommand,eA:()=>readBridge,ez:()=>readLocking,dW:()=>readPacked,tK:()=>readPassed,m3:()=>readPlan,jG:()=>readRefused,TI:()=>readReversed,xu:()=>readVerified,hP:()=>startedCommand,u7:()=>unmarked})
-var s=n(3565)
+return t.length>80?`${t.slice(0,80)}…`:t}function heldMigrationOf(e,t){if(!(0,s.u4)(t))return
+const{app:n,name:r,operations:o,versions:i=[],rule:a,object:c,after:l}=t
+if(typeof n!=="string"||typeof r!=="string")return
+if(!isListOf(o,s.KH)||!isListOf(i,isCount))return
+return{database:e,name:`${n}.${r}`,operations:o,versions:i,...(0,s.KH)(a)&&{rule:a},...(0,s.KH)(c)&&{object:c},...(0,s.KH)(l)&&{after:l}}}function bridgeOf(e){if(!(0,s.u4)(e))return
+const{kind:t,database:n,table:o,column:i,migration:a}=e
+const c=r.find(e=>e===t)
+return c&&(0,s.KH)(n)&&(0,s.KH)(o)&&(0,s.KH)(i)&&(0,s.KH)(a)?{kind:c,database:n,table:o,column:i,migration:a}:void 0}function madeBridgeOf(e){let t
+try{t=JSON.parse(e)}catch{return}const n=(0,s.u4)(t)?t["bridge"]:void 0
+if(!(0,s.u4)(n))return
+const{migration:r,...o}=bridgeOf({migration:"",...n})??{}
+const{ended:i,failed:a}=n
+return"kind"in o?{...o,isEnded:i===true,...(0,s.KH)(a)&&{failed:a}}:void 0}function bridgesOf(e){return Array.isArray(e)?e.flatMap(e=>bridgeOf(e)??[]):[]}function isListOf(e,t){return Array.isArray(e)&&e.every(t)}function isCount(e){return typeof e==="number"}},4989:(e,t,n)=>{n.d(t,{G:()=>databasesOfJson,c:()=>identityOf})
+var s=n(3529)
+function databasesOfJson(e){return Object.fromEntries(Object.entries((0,s.u4)(e)?e:{}).flatMap(([e,t])=>{const n=identityOf(t)
+return n?[[e,n]]:[]}))}function identityOf(e){if(!(0,s.u4)(e)||!(0,s.VP)(e))return
+const{vendor:t,name:n,host:r,port:o,user:i,schema:a,server:c,started:l}=e
+if(!(0,s.KH)(t)||!(0,s.KH)(n)||!(0,s.KH)(r)||!(0,s.KH)(o)||!(0,s.KH)(i))return
+return{vendor:t,name:n,host:r,port:o,user:i,...(0,s.KH)(a)&&{schema:a},...(0,s.KH)(c)&&{server:c},...(0,s.KH)(l)&&{started:l}}}},9902:(e,t,n)=>{n.d(t,{V:()=>planCommand,h:()=>startedCommand})
+var s=n(6304)
 var r=n(7465)
+var o=n(8422)
+const i=["python","manage.py"]
+function planCommand(e,t,n=""){const s=e.split(/\s*(?:&&|;)\s*/)
+const c=s.findIndex(e=>managed(e)!==void 0)
+const l=managed(s[c]??"")??i.join(" ")
+const A=(0,o.aL)(s[c]??"")
+const u=["--settings","--pythonpath"].flatMap(e=>{const t=(0,o.XD)(e,A)
+return t===void 0?[]:[`${e}=${t}`]})
+const d=["shell","-v","0",...u,"-c",r.L]
+const h=s.slice(0,Math.max(c,0)).filter(e=>/^(cd|export|\.|source) /.test(e))
+const f=/^(\S*python[\d.]* (-m django|\S+)|\S*django-admin|\S*manage\.py)$/.test(l)&&!/[$`'"\\|&<>(){}*?~#=]/.test(l)
+const g=h.length===0&&f?[...(0,o.aL)(l),...d]:["/bin/sh","-c",[a,...h,`${l} "$@"`].join(" && "),"sh",...d]
+return started(g,e,{starter:t,marker:n})}function startedCommand(e,t,n=""){const s=!/[$`'"\\;|&<>(){}*?~#=\n]/.test(e)
+const r=s?(0,o.aL)(e):["/bin/sh","-c",e]
+return started(r,e,{starter:t,marker:n})}function started(e,t,{starter:n,marker:s}){if(!n||(0,o.aL)(t).includes(n.words[0]??""))return e
+return n.isScript?["/bin/sh","-c",c,"sh",s,...n.words,...e]:[...n.words,...e]}const a=`{ DJANGO_ROLLOUT_ENV=$(for n in ${[...Array(s.cm).keys()].join(" ")}; do unset "DJANGO_ROLLOUT_NEEDS_$n"; done; export -p); [ "\${#DJANGO_ROLLOUT_ENV}" -gt 100000 ] || export DJANGO_ROLLOUT_ENV; }`
+const c=`m=$1; s=$2; shift 2\nf=$(command -v "$s") || f=\nh= b= e=\nif [ -r "$f" ]; then\n  IFS= read -r l <"$f"\n  case $l in '#!'*sh|'#!'*sh\\ *)\n    while IFS= read -r l || [ -n "$l" ]; do\n      case $l in\n        ''|\\#*) ;;\n        *migrate*|*manage.py*|*django-admin*) b="it calls manage.py" ;;\n        'export '*)\n          h=\n          case $l in *[\\;\\&\\|\\\`]*|*'$('*) ;; *) (set -u; eval "$e$l") >/dev/null 2>&1 && e="$e$l\n" ;; esac ;;\n        'exec "$@"'|'exec $@'|'exec "\${@}"'|'"$@"'|'exec gosu '*' "$@"'|'exec su-exec '*' "$@"'|'exec setpriv '*' "$@"') h=1 ;;\n        *[![:space:]]*) h= ;;\n      esac\n    done <"$f" ;;\n  esac\nfi\nif [ -n "$h" ] && [ -z "$b" ]; then export DJANGO_ROLLOUT_THROUGH="$s"; exec "$s" "$@"; fi\neval "$e"\necho "$m"'{"past":"'"\${b:-it does not end with exec \\"\\$@\\"}"'"}'"$m"\nexec "$@"`
+function managed(e){const t=/^(.*(?:\bmanage\.py|\bdjango-admin|-m\s+django))\s+\w*migrate/.exec(e.trim())?.[1]
+return t?.replace(/^[^'"]*['"](?=[^'"]*$)/,"").replace(/^exec\s+/,"")}},6304:(e,t,n)=>{n.d(t,{B8:()=>inspectorEnv,cm:()=>a,rI:()=>specOf})
+var s=n(3529)
+var r=n(8422)
+n(9084)
+n(5297)
+var o=n(7398)
+function inspectorEnv(e){const{marker:t,migrate:n,waitSeconds:s=0,volumes:o=[],web:i,kept:a={},unsafe:c="block"}=e
+const{lockWaitSeconds:l=0,proves:A=false,reverses:u}=e
+const d=n===void 0?["default"]:(0,r.oD)(n)
+const h=n===void 0||(0,r.$i)(n)
+const f=u?.wanted.map(e=>({hash:"",needs:e}))??e.earlier??[]
+const{running:g,earlier:p,bodies:m}=withBodies(e.running??[],f)
+const E={marker:t,migrate:A||u||e.leaves?null:n??null,databases:d,always:!h,only:h&&(0,r.XD)("--database",(0,r.aL)(n??""))!==void 0,volumes:o,web:i??null,kept:a,wait:s,running:g,unsafe:c,locks:l>0?l:null,...u?{reverse:{since:u.since,how:u.how,downtime:u.downtime,"only-new":u.onlyNew===true,wanted:p.length===u.wanted.length?p.map(({needs:e})=>e):[-1]}}:p.length>0&&{earlier:p},...A&&{prove:true},...e.plansOnly===true&&{"only-plan":true},...e.leaves&&{leaves:e.leaves},...e.backup!==void 0&&{backup:e.backup},...e.contract&&{contract:contractSpec(e.contract)},...e.bridges&&e.bridges.length>0&&{bridges:e.bridges}}
+return[{name:"DJANGO_ROLLOUT_SPEC",value:JSON.stringify(E).replaceAll("$",String.raw`\u0024`)},...m.map((e,t)=>({name:`DJANGO_ROLLOUT_NEEDS_${t}`,value:e}))]}function specOf(e){const t=e.find(({name:e})=>e==="DJANGO_ROLLOUT_SPEC")?.value
+if(t===void 0)return
+try{const e=JSON.parse(t)
+return(0,s.u4)(e)&&(0,s.KH)(e["marker"])?{marker:e["marker"]}:void 0}catch{return}}function contractSpec({policy:e,hasBridges:t,refused:n,programs:s,stay:r=[]}){return{policy:e,bridge:t?"on":"off",starts:s,...n!==void 0&&{refused:n},...r.length>0&&{stay:r}}}const i=4e5
+const a=24
+function withBodies(e,t){const n=[...e,...t].flatMap(({needs:e})=>(0,o.oq)(e)?[e]:[])
+const s=[...new Set(n)].reduce((e,t)=>{const n=[...e,t].reduce((e,{length:t})=>e+t,0)
+return n>i||e.length>=a?e:[...e,t]},[])
+const r=e.map(({names:e,tag:t,needs:n="",since:r,isOwn:o,isIdle:i})=>{const a=s.indexOf(n)
+return{names:e,tag:t,...o&&{own:true},...i&&{idle:true},...r!==void 0&&{since:r},...a>=0&&{needs:a}}})
+const c=t.flatMap(({hash:e,needs:t})=>{const n=s.indexOf(t)
+return n>=0?[{hash:e,needs:n}]:[]})
+return{running:r,earlier:c,bodies:s}}},4578:(e,t,n)=>{n.d(t,{rZ:()=>isMarked,tM:()=>migrationBegins,eA:()=>readBridge,ez:()=>readLocking,dW:()=>readPacked,tK:()=>readPassed,m3:()=>readPlan,jG:()=>readRefused,TI:()=>readReversed,bQ:()=>readTried,xu:()=>readVerified,u7:()=>unmarked})
+var s=n(3565)
+var r=n(3529)
 function lockingOf(e){let t
-try{t=JSON.parse(e)}catch{return}const n=isRecord(t)?t["locking"]:void 0
-if(!isRecord(n))return
+try{t=JSON.parse(e)}catch{return}const n=(0,r.u4)(t)?t["locking"]:void 0
+if(!(0,r.u4)(n))return
 if(n["ready"]===true)return{is:"ready"}
-const[s,r]=[wordOf(n["migration"]),wordOf(n["note"])]
+const[s,o]=[wordOf(n["migration"]),wordOf(n["note"])]
 if(s===void 0)return
-if(r!==void 0)return{is:"note",migration:s,text:r}
-const{tables:o,waited:i,closed:a,holders:c=[],taken:l,over:A}=n
-if(!Array.isArray(o)||typeof i!=="number"||!Array.isArray(c))return
-return{is:A===true?"over":l===true?"taken":"waits",migration:s,tables:o.flatMap(e=>wordOf(e)??[]),waited:i,isClosed:a===true,holders:c.filter(isRecord).map(holderOf)}}function holderOf(e){const t=["user","application","state","query"].flatMap(t=>{const n=wordOf(e[t])
+if(o!==void 0)return{is:"note",migration:s,text:o}
+const{tables:i,waited:a,closed:c,holders:l=[],taken:A,over:u}=n
+if(!Array.isArray(i)||typeof a!=="number"||!Array.isArray(l))return
+return{is:u===true?"over":A===true?"taken":"waits",migration:s,tables:i.flatMap(e=>wordOf(e)??[]),waited:a,isClosed:c===true,holders:l.filter(r.u4).map(holderOf)}}function holderOf(e){const t=["user","application","state","query"].flatMap(t=>{const n=wordOf(e[t])
 return n===void 0?[]:[[t,n]]})
 const{pid:n,age:s,mode:r}=e
 return{...Object.fromEntries(t),...typeof n==="number"&&{pid:n},...typeof s==="number"&&{age:s},isMaintenance:r==="ShareUpdateExclusiveLock"}}function wordOf(e){if(typeof e!=="string")return
 const t=e.replaceAll(/[\p{Cc}\p{Cf}\s]+/gu," ").trim()
-return t===""?void 0:t}function isRecord(e){return typeof e==="object"&&e!==null&&!Array.isArray(e)}var o=n(7398)
-const i=["fits","reverse","told","impossible","downtime","loss"]
-function reversalOf(e){if(!reversal_isRecord(e))return
-const t=i.find(t=>t===e["do"])
-const n=listOf(e["databases"],databaseOf)
-return t&&n&&{does:t,databases:n}}function reversedOf(e){try{const t=JSON.parse(e)
-if(!reversal_isRecord(t))return
-const n=listOf(t["reversed"],e=>reversal_isRecord(e)?listOf(e["misfits"],o.U8):void 0)
-return n?.flat()}catch{return}}function databaseOf(e){if(!reversal_isRecord(e))return
-const{database:t,newFits:n,why:s}=e
-const r=listOf(e["misfits"],o.U8)
-const i=listOf(e["excused"]??[],keyOf)??[]
-const[a,c]=["migrations","code"].map(t=>listOf(e[t],textOf))
-const l=listOf(e["irreversible"],e=>{if(!reversal_isRecord(e))return
-const[t,n]=[textOf(e["migration"]),listOf(e["operations"],textOf)]
-return t===void 0||!n?void 0:{migration:t,operations:n}})
-const A=listOf(e["drops"],e=>{if(!reversal_isRecord(e))return
-const{object:t,rows:n}=e
-if(typeof t!=="string")return
-return{object:t,...typeof n==="number"&&{rows:n}}})
-if(typeof t!=="string"||typeof n!=="boolean")return
-if(!r||!a||!c||!l||!A)return
-return{database:t,misfits:r,migrations:a,irreversible:l,newFits:n,drops:A,code:c,excused:i,...typeof s==="string"&&{why:s}}}function keyOf(e){const[t,...n]=listOf(e,textOf)??[]
-return t===void 0?void 0:`${t} ${n.filter(e=>e!=="").join(".")}`}function listOf(e,t){if(!Array.isArray(e))return
-const n=e.map(t).filter(e=>e!==void 0)
-return n.length===e.length?n:void 0}function textOf(e){return typeof e==="string"?e:void 0}function reversal_isRecord(e){return typeof e==="object"&&e!==null&&!Array.isArray(e)}const a=["python","manage.py"]
-function inspectorEnv(e){const{marker:t,migrate:n,waitSeconds:s=0,volumes:r=[],web:o,kept:i={},unsafe:a="block"}=e
-const{lockWaitSeconds:c=0,proves:l=false,reverses:A}=e
-const u=n===void 0?["default"]:databasesOf(n)
-const d=n===void 0||isPlain(n)
-const h=A?.wanted.map(e=>({hash:"",needs:e}))??e.earlier??[]
-const{running:f,earlier:g,bodies:p}=withBodies(e.running??[],h)
-const m={marker:t,migrate:l||A||e.leaves?null:n??null,databases:u,always:!d,only:d&&optionOf("--database",words(n??""))!==void 0,volumes:r,web:o??null,kept:i,wait:s,running:f,unsafe:a,locks:c>0?c:null,...A?{reverse:{since:A.since,how:A.how,downtime:A.downtime,"only-new":A.onlyNew===true,wanted:g.length===A.wanted.length?g.map(({needs:e})=>e):[-1]}}:g.length>0&&{earlier:g},...l&&{prove:true},...e.plansOnly===true&&{"only-plan":true},...e.leaves&&{leaves:e.leaves},...e.backup!==void 0&&{backup:e.backup},...e.contract&&{contract:contractSpec(e.contract)},...e.bridges&&e.bridges.length>0&&{bridges:e.bridges}}
-return[{name:"DJANGO_ROLLOUT_SPEC",value:JSON.stringify(m).replaceAll("$",String.raw`\u0024`)},...p.map((e,t)=>({name:`DJANGO_ROLLOUT_NEEDS_${t}`,value:e}))]}function contractSpec({policy:e,hasBridges:t,refused:n,programs:s,stay:r=[]}){return{policy:e,bridge:t?"on":"off",starts:s,...n!==void 0&&{refused:n},...r.length>0&&{stay:r}}}const c=4e5
-const l=24
-function withBodies(e,t){const n=[...e,...t].flatMap(({needs:e})=>(0,o.oq)(e)?[e]:[])
-const s=[...new Set(n)].reduce((e,t)=>{const n=[...e,t].reduce((e,{length:t})=>e+t,0)
-return n>c||e.length>=l?e:[...e,t]},[])
-const r=e.map(({names:e,tag:t,needs:n="",since:r,isOwn:o,isIdle:i})=>{const a=s.indexOf(n)
-return{names:e,tag:t,...o&&{own:true},...i&&{idle:true},...r!==void 0&&{since:r},...a>=0&&{needs:a}}})
-const i=t.flatMap(({hash:e,needs:t})=>{const n=s.indexOf(t)
-return n>=0?[{hash:e,needs:n}]:[]})
-return{running:r,earlier:i,bodies:s}}function isPlain(e){const t=words(e)
-const n=t.indexOf("migrate")
-const s=t.slice(n+1)
-return n>0&&!/[$`'"\\;&|<>()\n]/.test(e.trim())&&A.test(t.slice(0,n).join(" "))&&s.every((e,t)=>e.startsWith("-")||u.includes(s[t-1]??""))&&!s.includes("--run-syncdb")}const A=/^(\w+=\S* )*(exec )?((poetry|uv|pipenv|pdm|hatch) run )?(\S*python[\d.]* )?(\S*manage\.py|-m django|\S*django-admin)$/
-const u=["--database","--settings","--pythonpath","-v","--verbosity"]
-function databasesOf(e){const t=e.split(/&&|\|\||[;|&\n]/).filter(e=>/\smigrate\b/.test(e)).map(e=>optionOf("--database",words(e))??"default")
-const n=t.filter(e=>/^[\w.-]+$/.test(e))
-return n.length===0?["default"]:[...new Set(n)]}function planCommand(e,t,n=""){const s=e.split(/\s*(?:&&|;)\s*/)
-const o=s.findIndex(e=>managed(e)!==void 0)
-const i=managed(s[o]??"")??a.join(" ")
-const c=words(s[o]??"")
-const l=["--settings","--pythonpath"].flatMap(e=>{const t=optionOf(e,c)
-return t===void 0?[]:[`${e}=${t}`]})
-const A=["shell","-v","0",...l,"-c",r.L]
-const u=s.slice(0,Math.max(o,0)).filter(e=>/^(cd|export|\.|source) /.test(e))
-const h=/^(\S*python[\d.]* (-m django|\S+)|\S*django-admin|\S*manage\.py)$/.test(i)&&!/[$`'"\\|&<>(){}*?~#=]/.test(i)
-const f=u.length===0&&h?[...words(i),...A]:["/bin/sh","-c",[d,...u,`${i} "$@"`].join(" && "),"sh",...A]
-return started(f,e,{starter:t,marker:n})}function startedCommand(e,t,n=""){const s=!/[$`'"\\;|&<>(){}*?~#=\n]/.test(e)
-const r=s?words(e):["/bin/sh","-c",e]
-return started(r,e,{starter:t,marker:n})}function started(e,t,{starter:n,marker:s}){if(!n||words(t).includes(n.words[0]??""))return e
-return n.isScript?["/bin/sh","-c",h,"sh",s,...n.words,...e]:[...n.words,...e]}const d=`{ DJANGO_ROLLOUT_ENV=$(for n in ${[...Array(l).keys()].join(" ")}; do unset "DJANGO_ROLLOUT_NEEDS_$n"; done; export -p); [ "\${#DJANGO_ROLLOUT_ENV}" -gt 100000 ] || export DJANGO_ROLLOUT_ENV; }`
-const h=`m=$1; s=$2; shift 2\nf=$(command -v "$s") || f=\nh= b= e=\nif [ -r "$f" ]; then\n  IFS= read -r l <"$f"\n  case $l in '#!'*sh|'#!'*sh\\ *)\n    while IFS= read -r l || [ -n "$l" ]; do\n      case $l in\n        ''|\\#*) ;;\n        *migrate*|*manage.py*|*django-admin*) b="it calls manage.py" ;;\n        'export '*)\n          h=\n          case $l in *[\\;\\&\\|\\\`]*|*'$('*) ;; *) (set -u; eval "$e$l") >/dev/null 2>&1 && e="$e$l\n" ;; esac ;;\n        'exec "$@"'|'exec $@'|'exec "\${@}"'|'"$@"'|'exec gosu '*' "$@"'|'exec su-exec '*' "$@"'|'exec setpriv '*' "$@"') h=1 ;;\n        *[![:space:]]*) h= ;;\n      esac\n    done <"$f" ;;\n  esac\nfi\nif [ -n "$h" ] && [ -z "$b" ]; then export DJANGO_ROLLOUT_THROUGH="$s"; exec "$s" "$@"; fi\neval "$e"\necho "$m"'{"past":"'"\${b:-it does not end with exec \\"\\$@\\"}"'"}'"$m"\nexec "$@"`
+return t===""?void 0:t}var o=n(9084)
+var i=n(5297)
+var a=n(7398)
 function readPlan(e,t){for(const n of e){const e=marked(n,t)
-if(e?.startsWith("{")===true){const t=parse(e)
+if(e?.startsWith("{")===true){const t=(0,o.X)(e)
 if(t)return t}}return}function readPacked(e,t){const n=marked(e,t)
 const[,s,r]=/^\{"(needs|tasks)": "([^"]*)"\}$/.exec(n??"")??[]
-return(s==="needs"||s==="tasks")&&(0,o.oq)(r)?{of:s,body:r}:void 0}function readLocking(e,t){const n=marked(e,t)
-return n?.startsWith('{"locking"')===true?lockingOf(n):void 0}function readBridge(e,t){const n=marked(e,t)
+return(s==="needs"||s==="tasks")&&(0,a.oq)(r)?{of:s,body:r}:void 0}function readLocking(e,t){const n=marked(e,t)
+return n?.startsWith('{"locking"')===true?lockingOf(n):void 0}function readTried(e,t){const n=marked(e,t)
+return n?.startsWith('{"tried"')===true?(0,a.yT)(n):void 0}function readBridge(e,t){const n=marked(e,t)
 return n?.startsWith('{"bridge"')===true?(0,s.Qz)(n):void 0}function readVerified(e,t){const n=marked(e,t)
 if(n?.startsWith('{"verified"')!==true)return
-try{return(0,o.iW)(JSON.parse(n))}catch{return{why:"the comparison cannot be read"}}}function readReversed(e,t){const n=marked(e,t)
-return n?.startsWith('{"reversed"')===true?reversedOf(n):void 0}function readRefused(e,t){const n=marked(e,t)
+try{return(0,a.iW)(JSON.parse(n))}catch{return{why:"the comparison cannot be read"}}}function readReversed(e,t){const n=marked(e,t)
+return n?.startsWith('{"reversed"')===true?(0,i.g)(n):void 0}function readRefused(e,t){const n=marked(e,t)
 if(n?.startsWith('{"refused"')!==true)return
 return JSON.parse(n)}function readPassed(e,t){return/^\{"past":"(.*)"\}$/.exec(marked(e,t)??"")?.[1]}function migrationBegins(e,t){return marked(e,t)==="migrate"}function isMarked(e,t){return marked(e,t)!==void 0}function unmarked(e,t){if(!isMarked(e,t))return e
 const n=e.slice(0,e.indexOf(t))
 return n===""?void 0:n}function marked(e,t){const n=e.indexOf(t)
 const s=e.lastIndexOf(t)
-return t===""||s<=n?void 0:e.slice(n+t.length,s)}function managed(e){const t=/^(.*(?:\bmanage\.py|\bdjango-admin|-m\s+django))\s+\w*migrate/.exec(e.trim())?.[1]
-return t?.replace(/^[^'"]*['"](?=[^'"]*$)/,"").replace(/^exec\s+/,"")}function words(e){return e.split(/\s+/).filter(e=>e!=="")}function optionOf(e,t){const n=t.findIndex(t=>t===e||t.startsWith(`${e}=`))
-const s=t[n]===e?t[n+1]:t[n]?.slice(e.length+1)
-return s?.replace(/^['"]|['"]$/g,"")}function parse(e){let t
-try{t=JSON.parse(e)}catch{return}if(!inspector_isRecord(t))return
-const{django:n,python:s,runs:r,web:i}=t
-const a=(0,o.B8)(t["judged"])
-const c=inspector_listOf(t["databases"],inspector_databaseOf)
-if(!isText(n)||!isText(s)||typeof r!=="boolean"||c===void 0)return
-if((t["judged"]??null)!==null&&a===void 0)return
-const l=t["backup"]??null
-const A=reversalOf(t["reversal"])
-if((t["reversal"]??null)!==null&&A===void 0)return
-return{django:n,python:s,databases:c,runs:r,...webOf(i),...a&&{judged:a},...A&&{reversal:A},...l!==null&&{backup:inspector_listOf(l,reasonOf)??[]}}}function reasonOf(e){if(!inspector_isRecord(e))return
-const{migration:t,why:n,object:s}=e
-const r=["irreversible","drops","narrows","unread"].find(e=>e===n)
-return isText(t)&&isText(s)&&r?{migration:t,why:r,object:s}:void 0}function webOf(e){if(!inspector_isRecord(e))return{}
-const{module:t,silent:n}=e
-return isText(t)?{web:{module:t}}:isText(n)?{web:{silent:n}}:{}}function inspector_databaseOf(e){if(!inspector_isRecord(e))return
-const{database:t,vendor:n,vendorName:r,version:o,transactionalDdl:i,pooled:a}=e
-const c=identityOf(e["identity"])
-const l=inspector_listOf(e["pending"],pendingOf)
-const A=inspector_listOf(e["squashed"],nameOf)
-const u=inspector_listOf(e["unknown"],unknownOf)
-const d=inspector_listOf(e["held"]??[],e=>(0,s.bQ)(isText(t)?t:"",e))
-const h=e["applied"]
-if(!isText(t)||!isText(n)||!isText(r)||typeof i!=="boolean"||!inspector_isRecord(h)||!isTexts(h)||c===void 0||l===void 0||A===void 0||u===void 0||d===void 0)return
-return{database:t,identity:c,vendor:n,vendorName:r,...isText(o)?{version:o}:{},transactionalDdl:i,pending:l,squashed:A,applied:h,unknown:u,held:d,unheld:inspector_listOf(e["unheld"]??[],unheldOf)??[],absent:inspector_listOf(e["absent"]??[],e=>isText(e)?e:void 0)??[],bridges:(0,s.sJ)(e["bridges"]),earlierBridges:(0,s.sJ)(e["stay"]),...(hasSql(e["bridges"])||hasSql(e["ended"]))&&{isBridged:true},...a===true&&{isPooled:true},...untoldOf(e["untold"]),...usageOf(e)}}function untoldOf(e){const t=inspector_listOf(e,e=>{if(!inspector_isRecord(e))return
-const{part:t,why:n}=e
-return isText(t)&&isText(n)?{part:t,why:n}:void 0})
-return t&&t.length>0?{untold:t}:{}}function usageOf({witnesses:e,unused:t}){const n=e===null?"hidden":inspector_listOf(e,witnessOf)
-const s=inspector_listOf(t,e=>isText(e)?e:void 0)
-return{...n&&{witnesses:n},...s&&{unused:s}}}function witnessOf(e){if(!inspector_isRecord(e))return
-const{object:t,role:n,query:s,calls:r}=e
-return isText(t)&&isText(n)&&isText(s)&&typeof r==="number"?{object:t,role:n,query:s,calls:r}:void 0}function hasSql(e){return Array.isArray(e)&&e.some(e=>inspector_isRecord(e)&&"sql"in e)}function databasesOfJson(e){return Object.fromEntries(Object.entries(inspector_isRecord(e)?e:{}).flatMap(([e,t])=>{const n=identityOf(t)
-return n?[[e,n]]:[]}))}function identityOf(e){if(!inspector_isRecord(e)||!isTexts(e))return
-const{vendor:t,name:n,host:s,port:r,user:o,schema:i,server:a,started:c}=e
-if(!isText(t)||!isText(n)||!isText(s)||!isText(r)||!isText(o))return
-return{vendor:t,name:n,host:s,port:r,user:o,...isText(i)&&{schema:i},...isText(a)&&{server:a},...isText(c)&&{started:c}}}function nameOf(e){if(!inspector_isRecord(e))return
-const{app:t,name:n}=e
-return isText(t)&&isText(n)?{app:t,name:n}:void 0}function unheldOf(e){const t=nameOf(e)
-if(!t||!inspector_isRecord(e)||!isText(e["why"]))return
-return{...t,why:e["why"]}}function pendingOf(e){const t=nameOf(e)
-if(!t||!inspector_isRecord(e))return
-const{atomic:n,reversible:s,sql:r}=e
-const o=inspector_listOf(e["operations"],e=>isText(e)?e:void 0)
-if(o===void 0)return
-if(typeof n!=="boolean"||typeof s!=="boolean")return
-const i=inspector_listOf(e["locks"],lockOf)
-const a=heldOf(e["held"])
-return{...t,operations:o,atomic:n,reversible:s,...isText(r)?{sql:r}:{},...i&&{locks:i},...a&&{held:a}}}function heldOf(e){if(!inspector_isRecord(e))return
-const{seconds:t,more:n}=e
-if(typeof t!=="number"||typeof n!=="boolean")return
-return t>=1||n?{seconds:t,hasMore:n}:void 0}function lockOf(e){if(!inspector_isRecord(e))return
-const{table:t,mode:n,rows:s,bytes:r,reads:o,writes:i}=e
-if(!isText(t)||!isText(n))return
-if(typeof s!=="number"||typeof r!=="number")return
-const a=typeof o==="number"&&typeof i==="number"
-return{table:t,mode:n,rows:s,bytes:r,...a&&{reads:o,writes:i}}}function unknownOf(e){const t=nameOf(e)
-if(!t||!inspector_isRecord(e)||typeof e["newer"]!=="boolean")return
-return{...t,newer:e["newer"]}}function inspector_listOf(e,t){if(!Array.isArray(e))return
-const n=e.map(t).filter(e=>e!==void 0)
-return n.length===e.length?n:void 0}function inspector_isRecord(e){return typeof e==="object"&&e!==null&&!Array.isArray(e)}function isTexts(e){return Object.values(e).every(isText)}function isText(e){return typeof e==="string"}},4360:(e,t,n)=>{n.d(t,{GW:()=>migrationLabels,cK:()=>matches,dZ:()=>jobName,mp:()=>migrationJob,ng:()=>runOf,wx:()=>lastingFolders})
+return t===""||s<=n?void 0:e.slice(n+t.length,s)}},7465:(e,t,n)=>{n.d(t,{L:()=>r,a:()=>s})
+const s={"table-gone":{severity:"breaks",undo:"unsafe",running:["the table {table} is gone","uses it","every query of {model} fails"],new:["no migration creates the table {table}","uses it","every query of {model} fails"],fix:"Remove or rename the model in Django's state only, and drop the table in the next release"},"column-gone":{severity:"breaks",undo:"unsafe",running:["the column {object} is gone","uses it","every query of {model} fails"],new:["no migration creates the column {object}","uses it","every query of {model} fails"],fix:"Remove the field from Django's state only, and drop the column in the next release"},"insert-refused":{severity:"breaks",undo:"unsafe",running:["the column {object} is NOT NULL without a database default","does not set it","every INSERT into {table} fails"],new:["the column {object} stays NOT NULL without a database default","does not set it","every INSERT into {table} fails"],fix:"Give the column a database default, or allow NULL"},"default-gone":{severity:"breaks",undo:"unsafe",running:["the database default of {object} is gone","relies on it","every INSERT into {table} fails"],new:["the column {object} has no database default","relies on it","every INSERT into {table} fails"],fix:"Remove the database default in the next release"},generated:{severity:"breaks",undo:"unsafe",running:["the database computes the column {object} now","sets it","every INSERT into {table} fails"],new:["the database computes the column {object}","sets it","every INSERT into {table} fails"],fix:"Add the generated column with another name, and remove the old one in the next release"},"delete-refused":{severity:"may",undo:"safe",running:["the foreign key {object} to {parent} is new","does not know it","it may fail to delete rows of {parent}"],new:["the foreign key {object} to {parent} stays in the database","does not know it","it fails to delete rows of {parent} that are referenced"],fix:"Remove the constraint before the field"},"null-refused":{severity:"may",undo:"unknown",running:["the column {object} becomes NOT NULL","allows NULL in it","each write of NULL fails"],new:["the column {object} is NOT NULL","allows NULL in it","each write of NULL fails"],fix:"Release the code that never writes NULL, and backfill, in an earlier release; set NOT NULL in the next one"},narrowed:{severity:"may",undo:"unknown",running:["the column {object} becomes smaller: {to} instead of {from}","may write larger values","such a write fails"],new:["the column {object} is smaller: {to} instead of {from}","may write larger values","such a write fails"],fix:"Release the code that writes shorter values first, and shorten the column in the next release"},retyped:{severity:"may",undo:"unsafe",running:["the column {object} changes its type: {to} instead of {from}","uses the old type","its queries may fail"],new:["the column {object} has another type: {to} instead of {from}","uses its own type","its queries may fail"],fix:"Add a second column, write both, and remove the old one in a later release"},unique:{severity:"may",undo:"safe",running:["{object} becomes unique","may write equal values","the second write fails"],new:["{object} is unique","may write equal values","the second write fails"],fix:"Release the code that never writes equal values first, and add the constraint in the next release"},"unique-gone":{severity:"may",undo:"unknown",running:["{object} is no longer unique","may write by it (ON CONFLICT, update_or_create)","such a write fails, or makes a second row"],new:["{object} is not unique","may write by it (ON CONFLICT, update_or_create)","such a write fails, or makes a second row"],fix:"Release the code that no longer writes by it first, and drop the constraint in the next release"},check:{severity:"may",undo:"safe",running:["{table} gets the check {column}","may write rows that violate it","such a write fails"],new:["{table} has the check {column}","may write rows that violate it","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},"fk-added":{severity:"may",undo:"safe",running:["{object} becomes a foreign key to {parent}","may write other values","such a write fails"],new:["{object} is a foreign key to {parent}","may write other values","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},view:{severity:"unknown",undo:"unknown",running:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],new:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],fix:"Check that the view has all columns and accepts writes"},"write-refused":{severity:"breaks",undo:"safe",running:["{table} refuses after the migration what it took before it ({detail})","sends it","its queries would fail, so the migration was rolled back"],new:["{table} refuses after the migration what it took before it ({detail})","sends it","its queries would fail, so the migration was rolled back"],fix:"Release the code that no longer sends it first, or let the migration keep what the running version needs"},"rows-refuse":{severity:"breaks",undo:"safe",running:["{detail}"],new:["{detail}"],fix:"Fix the rows first, in a release before this one or by hand. These are in the way"},"view-gone":{severity:"breaks",undo:"unsafe",running:["{detail}"],new:["{detail}"],fix:"Drop the view by RunSQL before, and create it again after, in the same migration"},schemas:{severity:"unknown",undo:"unknown",running:["{detail}"],new:["{detail}"],fix:"Check by hand that the running version works with what it changes"},unread:{severity:"unknown",undo:"unknown",running:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],new:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],fix:"Write the change as operations of Django, or as SQL statements of one ALTER TABLE each"},unjudged:{severity:"breaks",undo:"unknown",running:["the migrations cannot be compared with the running version: {detail}","may depend on what they change","whether it breaks is not known"],new:["the schema cannot be compared: {detail}","may depend on it","whether it breaks is not known"],fix:'Check the migrations, and set "unsafe-migrations: warn" for this release'}}
+const r=`0\n\n\n\n\n\n\n\ndef django_rollout_inspect():\n import base64\n import importlib.util\n import json\n import sys\n import zlib\n\n package = "rollout_inspector"\n files = json.loads(zlib.decompress(base64.b64decode("eNrUvYt728iVJ/qvVHOvVoBNsyVnsncut9mOYqvT3nFLHUlO0kMy/CCyJCECATYAWlZs/e/3O6+qU3hQspPM3LvZaYtAoerU69Sp8/idT4PFIs3TerEYbe4H48HBLP+6/w2GgyTLiruqo550vSnK2pTW/VndV+7vuri1efp3CyWvymJtyiLLim29SPNqY5d1UY7+tl1dW8Plz96/Oz6Hwpukrm2Zm4kp7WhZrDdpZqNyNvgfs1n1bPW3JL8uXnBdY3iE9M1ml/B3NJ3N7l7Mn8X046+zWTXmX+NX+Gz0LJ4NYurAyl6ZZbFe27yuFsVVtE6vy6ROi7yKx7PcHMxyc1Vs89XQ3JVFfm0m5tPD0Ezn+Lw0rrhJc/+jgk/NVZpZM8F/gppjfFmUJktzOzS1/VjD146KNI/gG2zfmHVSL2/MxPCQjPB3BB9hPSa94iJpZU6K3NJXZlnkdZpvLf4qt5kdmuJqaO5u7s2EPhhdl8V2U0VUzVWyzWqgFv4FcoNvXFP4mpvAARklm43NV9Gn2QCIng3G2OGhmQ2ge/CbujkbrG1VJddUBKp5oFptVgnRONJT13Q8h+GeDe5u7uGju5v76fjlwcEcKtvV2MMsN6Wtt2U4d37C21My9p9c2zqp6zKq7qvRulhtM1uNrm3tC48WC3q+WMTQ9GKB9S1mgyHOQGyK0swGs4FqsHtUodX0CqfH5AWuAtwCUAE+nEzMbLDNcZOsZgMcJiZzv76xpYVZzwsqPBvsVbPBvtnDn1Q11Fpc6e9mg7Q2ebK2+GFx+Te7rMdmrzLf1cllZr8ffbcssu06/35svru7uf9+NmhVeHdzP6rqMt1Ecavm6/QD1VzapCpyrHmv0nX56fVjDsPWsR/1ToCdWJf32OBdWt+YYmPpNcxBeTkbxCapTFVsyyWvJ2Q/lZmYLK3qSJjRSP6IqOyotMkKlk0MBNmPS7upTXR6flyWRTk05/d5nXzkH66OC/gDHwZDgHxB/o5ssrwZVXVS1lNYtPyzTPPrGPc/PIA5ZzrTKypS329w5l1jr09/+un45GJOrLi6TfPrgBVvkjq1+RKYzcuDgwM/kGVxh0xtWeS5XcLaHZpft7a8H5oPSba11QQGfmiydJ3WE6lmaNZFVeMrzwOBexPjHa0uhV/XZZJXCVYMTYbzo16OkrpYp8toW6X59cRTM0qyNKmY0eFH6t1yW1ZFGeGs0t/MJdIrItgk+Up/8MHmq6KkPbMpqvq6tNWvGe8aYIlYych+tMttbaPZ4Pz4wrw7fX30zlR1UltYc4s6XdtiC5xwb4XLFZsiTmVsFrQtnEIP72ywvq9+zRZptVgnZZqsLoEt/JBklTB0Q1NggEyg4Pzi6OIY5tesk4+LkJLJ3sr8cHpmYGPD1qG2v/3WHB4cHPBcdtPWMy5InB8SoQT/HZV2kyVLGpl3x68vgHL523z77Ln56egvi+O/HL9+f/H29GRx8fan42hvFZtn3/qRGppDJqgx3MG64yK8U7jkla2XN0mWRTEeakVVy5mGZ0RQbJ3k9xEUUXv2GP9Ji1zvyJCzJHl1Z8sqmDFke0NDXM8t+F+3RQ0bSo1jsalG+HgB7BMX/N1NUuNE7lUjmSMsEmGt8ZDqibhy7Bj9TV2aDQ7hmAhWBI72XmV+ODv9Cf7984/HZ8fm0EzMATUAjUrF1AzKMtLjHZue9jmdUXhw1Dw+g+HgMlnebjcNEU+Jd70SnL26ssu6Ep5Q1XYD7ZNgA389TfYrrhbA+CpqOC/qmzS/XgBVZmIiOE5B7BqaKFaS23VhKywTFRurjnKYwWWxggmUTeoKwJqGd+64poMNi6tBwV10k1Ttj0v7wZaVXVAltKvzotj0NQbvdGMyUa7QSNfYoiHaXQ5bLkpFf7GBVqpfsz6CkAUEnYfCX9R3rCI4+tpUdlUadRdj4SeY9aIkssLHSmi4LIos6uwgVZ1eZjjJF+XW6kWTlv59BMIrHMjjLoGeX2I3cV2LLCGLXAmFjoAK5QiRlYCfrZNN5FbqkGqK+TS4T222YmHJ1wad0GTidYV5PHC+0o4qm5TLG7gUzWaX0cXZ+5PXRxfHn98cvzu+OJ7NqufAP2K4Ew1oKw7hLvWWJA8gATpInYIncguRTYtdfJzIVVlsKjongO+Yy3tz/sd3we0qK6rKVpH9YPN6aJhbhIJFizUIU8itXVUgAFyl+bUtN2Wa1yRpAN8zE4O1gphus9FibetktLpc0EsQp/zbYCUi75WVw4TNBvgZ9YXG29Vwm+YrOj9XNrO1xQOUJ5k7NFomdZIV13hVIK7cWvy4ykEuWNmIP3PHD7bZMdrchc4xp2bgAMw6SC3tuvhg+aznQ0cGjH+6r66wyeC0VS+4uFrVO3vxaF/VUfsFvQ0O2bCm3jFIstqWPAR4upiJmaq1hLI2rHYQvId+Lt3RGQrqTF+RrYbcVG7v4jkOTLXI7Z2ZPDI0sLR7Cri6ebiFi8jBGD3Df+LpwVyPcG7vnjaQeVLCFu0bylbzvYNa2Xo2QBJmAyBpNoCxoVKLxSpd1osFkvRPochT4/j348tqmWwrZA9uc24rvsZ3LB0RQ/Gj5qbFp9R7WAGzwbK0Sc18IlmtAl7XZpF3N/dDFBMnboeD9NgUGv05kmw2iyy5tNnQn0Uj+ISkYn88NfkZaRykM59mA1cW9CJQA1DsdSnwi67/8GA2MLPB6G9FmkdVXaKMGY+qTZbWURyT2uWh2c8qQgluaPQh6jRmclZ2HrexK/V8YqayRHATgsIDruQ0wvWNNdXyxq6TyhRXprZ5kteVSUrSmFDBcJdyGzBcSN8ohQNtwZ9iK7hn5bbq6KDSWVHVjs6O2wUcRxZu/v5jUYJxP+hSHfYDdCBufd9vbIRVxKMFXiYWiyHVGYey/BT7BJ0DkV86aPPtGoQNG2HrsWgORIwiNdo4qeekMri0N2m+amlvdx+9pV0naZ6C2uxpgn9aoVw6dDeAr5H7UWBIlrdVRPLN0ACH9euqIaBRoZGW00CapacwsErFp8rf2GxFTLMlDPUKdV75wB0lCcmx4hUIeCyp0iu5ZPNc3hXlyncrYITlNgctGTCKorJ4gzOw8OFEwa1T5Gad3KM4hEsIVxA24hZQ3BwfYjtDs1AdT7JMpm1Eq/Mrxuzx/sBYmHVRWlPfJMBYc3Npca+aaK+KsQvIYdo0O/1HD9VQ67+EZpyD2QyVqDPYs3c36fJm9zQ4YqUjwdlS8RHW05OsKCqbWyIQqjQTaMkLkENg4ktgzp8eHuIp/j0XIQzKw9JrHKv4TI9L43336DitROVkQGA5WRaJoJhTi1d40ZRH/I0s9OKqeao50WcoZ4t8Eus28fgi6Tvv3TB9oqFJQEdT1WWS5rUpct5HfXP3IS0yPL7NHqug5bByDG9U2ivUVAY8iO4DWJjESZlqaVtme0KF1NW4oyNdc+e7BF24vOde7FVIOBJlSePU7NhdmdaWx1wT5LRDfnHi/BdlbVdRZetIrUu5wCxvkvzarmLzPw2UgL6LjuNuCE3DNYK/oxOzffUZmo6K/WsxgNECGJq7JK/tSpGW27spFp3zsh+ltV1XkVxIbxKY5DQDFQeekVCMVhMUhpZYvnNnIy4yXNqBRO86RWI8G8hukgpnCJuAP1bp1RUoDonSoSdgaJ5NN0kp5kMSYaTtvpacOe3u5p43j6ydDkaBEihUHkquj+2VviWGBhm3RVEQ7BWJQ+3pjkHgIXB/LLCjbN+6SUj0ng2KMr1OcxDYvpngl83noT1pswVRDw5Vq/kOLH/UVJviCmVeGEmkiavL5RYKTUxng3ybZbOBvzbdJJV/GjZJlm5z8v7dOwMUce1UD9125rpqefTNhGvlB1gr3ZnCF8BZVc/vkoqVO+kVlVcc2F39qHdQyWwwH2I5uAcGZ9tsQDuXRAc0Ivnh4WkxL4IJCruuP78qSpte5+bW3kstnUtCLf32LUyuIhGV4nXGHa+T8trWePn79BDrLUv7hi4s9CVOOnw7nQ2ubmGL4xmI96gJt6huJ92iWGjC8nvCCbBn2/zn+/qGbVlMfFvYc/bh2m5aumSYPVfPCDW/jqxe4QPo1TfDPrlGX//4yofHwV2xzVYgYcGJbkDJiBOWXNW29NXBSxxmGlkZ9NkAyzmNF/4KF8ZeZVYWZOxKzlcYh71KeAhViB9SZ4Cj3/vTEy6viqlghUlWFa0q+r91Y9h8N/66jpJ1vfUF1eRWn/8UDeD4JZt8PhH/eEHH8oqu0CenF8g56MpH6g15hxfZGzjehJVRqavbF8lqpUupvTcbPCABZDKn16jXSzLuBw1phK4PtgZhYVmsrcmSCpQ0Mp+yXMZms8VCaV4XJlHrqbgyaV2Z4g55J4nndHks09W1rXb4EPH2+VtV+B9Fxbc/8EOxH+ssdUbj449pfV7DIqUSpJfjl+fpepPZE3BP2CRL+/g1tU6q20A1VOTK8qXZEJQEzV5dJkuYUuoY9Ba1WqAm6bGckt5Hm5SH3pSqFifVKEoRYNKNozXY9c+ewV0GKayLbEVrCj6CaaKPZ4NVUieXSYWuLSRsoclcqavHXsEoy2rsWaJ0HrRyUY2KS0fC5Is1UI5o3+dbu6kXK4sOLtLzqzRUB4HcTI+mspPwwJwN0ryyZe03EW490msWecTSpVLGFqVpPpRJ+qbT7B8cWk7Iojpa8pUnksd2PlSEy+jOSUMjilF9XitNKZKD6kH/ItSyc1dFy5lXdZLXHUSLtStYXGCJwDF/ARMAC/KJxLcuUoGlhm6k0ghbRroN5H4G3ID6R95XqLUju8ZJTBU7hkqbIzZluk7K+8Wtve8YrydY7o1dpcBDgkLnqGU8xjevs6QKvQSWRZbZZQ3WygkaFOHcyejcmQ2O3l0cn5mLo9+/OyaHJzyAn6xgm+XmNi/uYCSjvisVDMIndcvxWoGuew+eXTMUX7Z5+uvWBhdc91Rm+hk23xLSi7LD0qINY7JstUGC25MneuLSalHaLHE+Glla2zLJUFOMf+EVCmdgqD8cNpqbHsxFZJYqlDqcpGKyf9MUtbwyZMZen757/9MJTBl44rw5/uHo/bsLE3pycM+H0hSZdx/blmgkabH/1nUMllP1awZV8mVBjxfYMkHTp7aPs+z39IxGbwQuSFhiQU0vQFgxe34FwQJq9E+uKHT6PMT9vAclH7wp2dWX9dKxmvZ880yjgxCdiqyf96sELBPcQdrOWDiiwbq29WJ1udiUdrOokg82wpduRNQYxk91GtK/YbHNBntk7BKSUKziH75zxdWC7MQi7QvTlP8ZOSjJO5WsMFVDrTJET2NQwcRNdvrPOxhFVdXt34eWc9TMm2sYgon5hFcUfz/zOqVeRZKobqALXJzY+gPrpbDKp6ulPiMtpCm4tCAsD90NoM08WW7pUUfh26Y2yt85qfrg0kmPaOLZ/fVJuhsaLq26cbJ5y+LoFB34PmDx7ihsn42BabDPE7yhNW9ph9mC1NIQh7XQ6TwJz+p+DwQaLSyGG957ZbRGJDj3u5ouct5b6FkP+x5aqe2CfrjXWBj4FDuKuKn0YzmlP+cNBRF5ZdI1DmtJRMpx1XVOHXbyE22Z0euj89dHb47hSsd/Ap/kl+fHFwuof+xqpFueIz6WE2wIG54cvSdK1QxSiHBjvbCGTCvuNSabViqZJMkNVcZaqmZfFiN8aJSsVlFwNwgWr/u++jUL/fZ1MfMcTMpXt7MBevE3T5AifyGuNM0u9J0e0rlJwiIZ7dMJ/QNUCf3bzSpBB1/VBVYSe9k40BqDVB9oa8msS86q6HHIrIUl6kr0zsFHjSKseW7eeajf4Z2Hy4k5fi77kHs0bwQ06EgG3lThdkJ9F7zqJlT7S2XFMskWyyJflla2kfdFF78h0bLNyTUXHKpwYWmHd/oU3FNkI5MS3T0PtqpXyGvH/64V3pAukqV28+QDVYT+1iHYEv3F1TaCpev8bZf4TbK24zH5ym2uFyBQeIpW9ipajop0FQ+p9NXKZiAw0Rfkrru5Vl+YpSEOMhv8n9O3J/ASFIfp5ba2JjGnJyYZwQObpcBMsVL6cXTyht7l27WZmKOTXyJ8e2vvY1cn+QXjc4oYMPtX+/jpMilXaZ5kaX2vvpuYQ3rr24EYg0Vpr5d43dmrYtUyqSL5JoOKL/DPb41vj5d+t/P3NJRVeUmRTyxo3SdtV3ASfTKbR1AC7QaHGB5T3MGSmr7kXZW0L/xD8hCl72AhQoXiyDMbLEHTgttiMYT/L2+wPCtjxXNyAdcnahGX241NVkOzsle2LGl1lrYCEQCKKz96AxrBPx29e/vG+RWONklZpzB28P7N8Q/HZ2dwbyR9Hi4lsqLCAiFvTtST7lW6MmBpRIRwwyYxgcK1cT99c3b6s3l9enJ+cXb09uQCVbpHb96Ej8wuh3YWq4IfGJPGh4zf0zYps9SWiyK3zl9I+3RUdXI/NDZfoQEcPLxdcJ2LjwHNHdye+YLKKkm+oU7n4g/AXNTrzHBtKLUZHVdangiOrIl59JRwlt9+YROKgP1w4kwW/ZZJqkpxQsMurxMzxT+mUKUYQUlahsfs1UEUkOpADCJsqsczQwyr3rGA9dptvwJNWTicpJKci5b0RcMFFicQvbig/JztfW3JaDpvDb4vKpIs04v2NW3QW4k2IrDcdRCJvCC8nlLzLbNfLPQ3KOrqdaNC1twxsfyrx1sC/5A54fsCjJi4jKE3mvPtJgqv0iyzK5FHoWKKVKPeodOJ51z8KlwN3NDTT0XRl7RYRVNPgqyDFSWaPQQMIZAUcWtLd1EPTUZyJ9bZfDURH31hWYorKP36Ns1WkVcr0yWVbq29d1jfa/AUbQSs9TioXW+TciUV/AF+ULQPhh1Wo6sVxh46tjSdDZA05BgqFhGCE+maSgwLZqIq8lFWJKsKQxcx9jCKRyuLRsbZIKmWaTob4FBwVypbbzd4EOoGM5uAlIlL1HyCq/RdkuIJpArBI2Jamp0yNewXrrS4aqimbV6K+zfZbPCwZPGASylP03lwvo3Ytg3FgQ01zDuRMzVMsGIoNmFrIkYMOlWrM5GAzpeavbX3xBHBRk0mGtq0od2k4dkvnDx+oO3fMVwQIJ3mEY5nUZqDofmtcyNhfmRz5EjIWfArqInVVbRMnJWLRKMK/vQuhFh3+97/5FBGrG5kc1LwoYVNKQlF7FrclbDtygiXcKDOxgmJeYd2VtcbvtleGVLNkyM4m+IhV4ldJHFwt9OtaMNaM8L1l0lKIoihhQM8NUmZp06avs7siRs6O/u1kdxHuGtX2/Wmgjh3MRyOtVUNWdUEBc4WVXH8oHnbAdpVRW7otqsGgXezPCkvQclYIfHwP3dtKW2mry1HZ2dHv0T81gnyjSuKvoXQLSK4iKSjNF91XURmOV5FIiwAG3Gc5vXL6TyeHoyXRZLZammjqC4WMF6XURq/+P77/TRfwf0jqetqP8YvhtRCDo9i88Ic0gIS6tJ8ZT+a1MidCS8nZgniMN6/hEL7kWikHiiiW7capPsNFUkrtk/4J+u1XaVJrR5tSrsyb8/JC8g9tR83ZSWPaRpodojC1zSh7l4KErkRCI6ostnV0LTiTisfZm2gyKiHIbv3FLk/8Spqeoy+tRNekFgx2osIYoEqJv0pnxZM3jXqWoEy50yhBUn9YeBrpF+QiKq/dEpEJoylHvlJH6C+NLsaJdWtl5t19b6oI5eUeC2KD/5LGgc7QnfTciHAL4N7QFPlbbS6u29wnSdse5RxTWzunbtVi+7GnDDpm62mXPxCx71tMAX8NQxSxyJpLtdAaRuaZJ8IH+BqpUUeVIhnS6PJ/gMGAk9wrTe/SPO6LFDMg1+g4cG+LjBShaqI/YKRzfYJWTpyUgXRoGUqavChbyFiRZ0jQ1KD72LvsdvsiYZOCJbAylbLMr0EL1pZhrtOU00USefrTX0fQfQKXiVmgxijmCa7T83YLRfffmvR6MF/bHIcjsRTJ92FhDL9LPR5dbWbCFnncJh+8BfZLoAIPEef9cbiN2kL71WR83wzxjm782oC701xIgNRAgRdxrXJyBlMnohRFk1mwaJjemnAcWIfguXgTwPSbk1mgw+pvQNBmKmZiD8+34SFxL5topri3cLzi99f2xzDklaeF/IDxCNQ5R0BsZ+60M4F3lDkGO23Hj8xftS8vAVPFsVtPHRl/Eim1YJ+0G3bF9FD659S0NbYVOl1ntTb0jY/c92CUo4+mBH3xhcWb4qxmVLP3QdzLvQgRhQ1szwQuXtNBkrv2o+Kk7xjonyhKpwiscPqaA02gTXiOry/tpsQ1rT5qI25u8v40uy4uEDHRVK5MvaQmmMypYo+YFpcITYOKz50BfPpwZw95f3Xzmt4Tl/OnXt149vDuYJF8SSS8KeDlP075VbkrxKuZfpS08726uKKBscP/DzubHt5Y8Ezt1UzPtcV+5piN8pRVx+Kspd8GX4OCArZ1E7PAEWZXDvIWOq6B9vb9T1gr0+7wnZyW2lraKZP4aoyxh2kAu9AcX2syMQljk+H6OvagTrz0CGE8Zl2a1Hm6hU8i5r6zwKqL9E87r/oRAsEu10yjJp69vdpcmfuB3Hx4oouWd39AVtNSmIPUtGYPtN3+fziC1zr+iY3uvYFbjBkUqpfwdsmIKO+zHBdUPtUYLFOKrDPU+ViHsMmyESmzFtYNc69LNmetcyTzaVYvOPR+scnu8NiltpqSq3Nn7grFH2tjcd6cDh4Ag+2HLQ9JCboGMauHRI70Bh3f1QHPF9xO4/5YLt8KatooSM9Wa3hlRpdhk6nqUhQU5HUtevPvvnue7O/zx4gPdbML+BTEs/dOm+7B3quMeW8hNEhIuB41qXDwZEYevuxLhNndBREwni0RYVgPIJoDlifYIT8w/HJ8dnRxfEbcNYInOlZbGq4/mLd7I7nMdCoN4+2PMvN5f1CtIcKosjXkFaLZFsX6Cbg0dOgpnbZza0vQabZpBJ/dCNeCyN50IXIUlrG1CxnA9DsROPx59nsP4HpYA/DKmJBPiQ4nT+cnJ4dvz46P1b6PU1BUZKMqrrMQ3L0/uJ08fbk9RlivzGGBg4svlZz4t74qfGiaWNqQPkOrFuoRnwTCsuXfqTVJkvuF1X6d/8wBdVvnmTh001pl2kl7s/wpFompHRwlmV3J4RJ5kizBm4bDCI8pTOY3jOlyiOUrm0Y2TYOYCyaIRGBBzRF0OCP6ZxU/Swgylsnt0kJEbfkt5cc5JMkh0sSvH/Qvila7zJuhFb4iGCPtlNNPtG9xRm9dGSbN263jMQsqD9gXVe31WSK6glfQ/NbkqnpPsEDMPGXv86AO7rO8OA82oAXfqkRGsMJ4Wo2xdiYx2C92dZ2pQq5SwW9AUpAc4DFYczbRWkmdDGeLNW9UPjDYjFp2JGgTgV7G7YY0Ba/ALdYVFgULjoUmxrFCSRsbZSODjtxrIYIiGDLp8FkXN7XlmD1EMQP/5Lw0CFtJg+6R53MCgjnBC54eDCDWtFJdXowIicWxkJ0CmFAU1ywG84hw4jiM4iX52oOAoU3jG/ohtWh8vaItw4V4Q68DocUD8nYhAJEik01deJUBf4J9fCxy5XhL66R/oZqwV9nd8Ou9pZ0cUgSBePhsigxG5jn9D0wOfom4HL4yFXqxsx9wk+Cb+iZ+8j7EWdXI1FnNRT95JIodiAZ8yxJRd0WBu30SWG+vWHYnP7cBf2HLU+haWH6QxqZlosh43ziM/7SCy3z1uDDUoYmI/906DCLxJ71zKNixuyYCtQ5yTcv7ryQG7fnImyEHj+lFdV91ZoelI5WZRn6H8ovjNdWAOKmr3tuYoFFVDyzHehp/AnIjAEkYPTqu29ms7t4r4pe4R+E4mxHtlomG1FoGT3YoTQTQhd0xQDhsrPJB7sonHVBxLIbmBaUhEPB/6a4IylfdHNeO3HHnsgmWBjP0VgLsvoeWd5cgK3ZC31NvAtNZxteuaW5BypQpPySQmYdRR6AuxHoG+jMqd2qTfqkAQHuFh8ZamnVkfMORbuQ51/DgTDgRHJEFLTtRCmtHoNKmqpUca/9NQb1iLsfVUDiO65zcjCaTOjSzJHEtO1Jwd29sJ3mgfqf27sF+1OHwG3ekzdAGAFR7JOEiESejccKVacB76YVnAicBxouYmx8YedlsCtU06+UJrIjK3eI6EBiG3c6krUDGUPnBX4Pq7QRLeeuoayQy4s7CVaAJXJjc/UT1m1EVxcYdqoB5AIPttlFXgB/KWF2gW5bX7x2hV8GNZOU7uICJ6YTbTEI7WuDLgIhPgAj1VdR9WnsWpe2+NbV10TswY74k1bU4BOGWj6WCO9dg9wR3Kvpldh6HQ3Ho1HaZVGu7JPjILu6RIi7jUjNIOyYJlRdWB3CTjgOj3a8MVB5cdd0dW0cInqDQQgzQ3yHa7nVjjg0ttdM26VR1CefqMUxOVUfnTu/Zo4PbCB0a9UMlkBKQQWj4tjwxcMOJCEHReJXZGMtyo2d2pBgptWlzISDzsFdyrSCcaoqsg92Ac4otqrQ5450/RgpStGTDhSOeNuf4GFnQHwQ3/nIOmT6hW84ij5Q7RK5qfOqwGxyuXAqx1qF8Pro/CKSqYmDuUF1QICy+7jWEAcDGTsuKSJPHcN9SMT/VZDC8ElwKIG6C/Bq7roORi9m3CT5KuMLm0e2pThgu3JopGODcCJe9QGP6C+n/UCICPhjKHCu8Bt9QGiNXdkSMkHAc/cDvRuYiKHbiUIVbnd/qMbDJ+1RvYG4psb0iBxJmwFLBMGX7lbSL180QhPJVVTGRo0J+3NOSfIQjyaQrftmyHOzQHAgMqaH84ZdVUVUiecGPsLbW3hvC2Mups6O5UPSsG6yZNEz1jTT44YsvtDsFnAAVtY7oyINdNFQYpbYAolCJ+h3iPgKfRgKa5RYwunt3G/d+Nq8rDV2mdqI6yRPxFsK7ddR/2btB1T2zzEoPhS9IFDCPY78s+CMZBjnQCTxOHk8FsWVeQ4rTe4hjiCXqeBfj0oNA4sMQxREdPODGL1AzQdEPDyCNx1BEBZWGJvvKQgLhg2fkAK5IurwhlN1DwZdsjqH4hGs6RBfWkzhFfrAxwpumuXfNoQ0ckQq32o/MHrs3Ooexvngi3GmQUzrxJiOFMj0N3obAPvAV34VQwF6BstS+E8DqfobN3YeqF69ZttlNxtsnACCSvlCvcbfaE117gx8mnPwFwdA7bxBBQaTruwTzSgcPkxpxMLbXOC7ElzN9A10m2WVY2BePSGamtngu/x7WKly3wb7GOQCSrwgCDDOaQ2ItkDApUWwrUAr4bDyuXOoJY2aSgTPn0VqbgiiFD/tnI1Zaal6s9pusnQJOqzI6TexhqEp8ux+QhlTsM+LuigmPgURlsJgO2qxrfZXaro7Dj4n3x9XHR+VKFI39TItXSA16Gt7jjpEhwQM5GLt8IcKFutIigPDts3r6FlsQj2G2TO0NEkvSS3GrhLSIylNLmuVpDzSFRMipy1DQHVdwx/OTt//bH7/C6hdfjz609uTP3iCvjeHO+ioBPSdR+vN2/OLtyevL7AfpGhpDO5sMMH2N0laktbVKXpGGJ3pMrbpGPchtkTmpbhrFszzsKrvbu3992Dtdvnf4AFGDUnjT5wvp2ftGlxq9vgvb88vzk3UrWl3RPFMSYON+oAmsqv37tzqJgEX/st7UwH2fJJRfDF0YYz4lhwEoIO1ZUsbAvhftSZTuSw29rbmoi2oY2V/oD2p7R5i8ghQ5MD6FIAp4LrPVynDejftJvo6JSQ5bt2oh0AK3VyqaluDWAPS4WVpk1u2fqh2Fb18AemR24E0lEwoO0aXqDLLfQBuobONwBJrSmmBfCYPQuFMYVGxhCbxxiwidB0EIoD0NsgHKdXwz2LqtCD05dDejRoAWkBR4xGUamrhiDB1KjRogAZwUSxQUUF/sq7VndP4sLiKiiy4wcljj4OtPheiXOXkeegFlgmFH7MaxtPKC709Zr5ywbzEJ7A2mdV5gV5zuKLc3CR5tWMlBteU4NskS2/dVcVBkXxJDQTuCfB5st4fr8Dvoae1fuBBYr2heURiSCvF0kz7GYn5Tb5hi/7C60MazcYukEFftyU9FB1IexVEBr87QogCHQ3M9iUVGuyBuB2WiNhNH5VBnBDSOAj0p25neUmko7ZYHBwDuaJTpnBn0JMO/YhNy/q8kLGiCICvOavgIS5/mTeUP7vPL8y5wIHoxZ2BSNY2vyot3OkCVtV1OEGHuk4+Nuq4s2s24FCIuMtrzCvpm9DLCIMkng0npxeLn89O//T2zfEbDbomyjRnmlC6UYBbVp/5VFuNuljn9yhfaOKI6cu4uwt5swKxx0cKeWYJlDG0MAb0I6rX4ZwQDRhQDF4wRtUh3ben/BPc4/nPl+M53oWmVAW8ob/gRUNdmHbeZeVDzYow4U1TWeKLqpN6RD5EC50VrHmAdvWn8+z0wMdtVc3QTJuP3FnaUut07P3GyapS0XkNlgclhz65y1NDrPKsJ7zpICOCH90irTLLbpiTuN8gvU+U8B7jTu2/hWJOmD28ImMyROAPdBaOW1jt3VJso8+x6hf92wa7pJ9c3usjYai6YB4a0qee2/b53uH/E+TQEoXzjg170LvCaXkw4WPvEeeET/5JwAHa1KGDc4NaOrdKCFfWs5jEhk6FQNQvPdqL6vMTZYeIrCjgpAnMOMLECEOD/1SA8DR1er4vUyeKk26oVxRaUJfonON7TTE0Jdos47z1af9r3iSqeDwkSWLELA+klvoAjixJKXop+Cv2hSqvAsKhwFQJ+AJ0ld/RQ8fkSOgw6A1XRprHuG9agx26+u8wMX0zoVrEKQS15bSVUWMgqWgcRP9yGxzMLEfe4BGHKY8nzsGvMdvucTjrbCeEyoAqrMP98Z1/EYlSlcYZlj9PgbgW8gFCyPgavt7Nl/uaFRROnNgp4GAYRAYbozT5dn0JE4iqNMoOtVeZmyJbsfzYmp+4eXKwX58+K4JTYjZILsnH/3uXxJu5mzo0aLTjtl6N14kDbC+qFgdqHxI7u+4TYe2twMwG+PNuDBh8HVvxt5qm7tBNRRc7pR2yyGx+Xd9Qxxv97uxzm/PWRbHAeepN1trG/WQzzm7zrPABsRlEDTeXFvJnaE7d5ZzSkHrQ7C1+sN5AFDJrWLRxT5tRKNt0sdF+vxWBceZNaybOMRcvAwzePCTblXgHI1Zz2yw9bOA2IuzOgu4y8iF6ZjXlWk0QMO5dXCUQcPpXERLtuKpm37t4NY2BVqX6tjq2KDaCC9Slfyd8HfjIp6lGbDDnLNi781z6LJCQ/ELjm+deBYurcpp9VHW5G9QVgPNAggyNf+pWVdyhBlL7MyquMBwUugzIKHPyQdYyj1aegZT0iJwTWOp2bdGGbqJvs3amIaBlz9fKojQtVy8dfrNrQ3bdQpoXQg/+5qtTri9P8HNpfrLL5cVTQybGhmcLYzWnH6zTIRKhgdeeq6N3xdU+FQ/Il5jvBdQnznYkWdvcGgxNSUa0yGbPNNIu69UmyUVhxCmA5aX5buLuH6Euo0fR/u7tT28vzMvY3UnquMvExDkC+lenUj9M2s4v/m0j27yP4vLx7BA3JjNdcchHOPBgbVAGrZ4WSZvt7n7DdiGsAQp0k0ENrNKqTvNlHSR2cvDJYvvwC6S56LvrDuhz1QYeiFjvxCTVorJ5rb4fCR4t1YAAuQGSdnNdO6k+0Ai21MT6gAxNiGqwtVMXrsJ/+ppo+FU5O7DzXqRut9XHrJxAK8d0Pmx+EGqQmaHrbx67oiGGDydhkKh8z2xQvMGN+Vr1jBcEJ2rom0rUcj8+jaGjZUN17qr0A4DnaEenG4X1IcQUEhpj200nxFkE3/9iixBTkzYz1XkZMF1CPCKWRD9gwF4qmMdfM+U8vrfHuZKhYHrlmsEEjKQ9/NPx2fnb0xPznYl+MwQORhGGv2Z6gaIj2+PKg06PEkIW8du9ZTYKBUp3Xey1JTQE0McsCj3iYyetBF/ib+/hzbpbNJO/8A4SSGq8aJdbDCDd6W6DHuG9In8LVkLrT/ByFY6JCJbta5bsTaSpS2/CGpwWrBrdyp4GRyjZ378SYEGcWfxmuhWYY9aSgyg7OXQrD2Qpl+eHs3nJTQznz96Lgw6H6DnELQjhAxXH94Zj+zphBy7tdQJWPQhpHK2LvKiLPF1i5LXUSOCZDhu5urWrSFFLUUzS2vN2VeYFteJ3sq5Yp/KubXbfyAsGIe+rdGmrTgm3kZsLYzhFZKwWkibJoT+y/yenKy6unG8T4XSRDxYdtR7qm9wmw5YoHbZofuhzUjXomvBvgBOZTKQ7uIOENIaiEihQl1y4uFrApxBf6bJrod0KCF8X+TVHWeqXfpxItdROWNOd4MPnKG6leenM4dlBGw675pX4gEKivpl4XzEXV4Ov/Vz05aJpagXbubu6YzEj5wEUexguuZ3pxsESMnwM75i/cDD0+Mv5YaicirgmQWQvCwxDZlcgMxv8bz6imrs97kpr0DXB7H7d3AlPR2wmNsIMsFlcOuU87UTvBnkPBtU6yTIWwSAHX22vLR8NlwBWVdNZ0kAiVzXONWg4JhdAsMnH8MlVDQFMOZvIkvw+gmd82Fw7lCbrUt/iZ9yVHnTtcEGJUz/rwcJB4WBnNYc9JuG2cYduUHsrf4VaBinPX5pnRgVPx34OGF1YvRyaSLIZALc1h7H59luQbdIrIhGXFGLlp/kSjTZlWtc2X+Bvop3M9dSCxpMHD2xoMllZXTxYIAGj6bG1Yz3PzVRvFh33R05jYhmCNUEuWsopzAXYojdRwDKek30NR5f98yABwtmb4zM2vL85Pn/tRz0Ya9/kkEfAR6jSPJJ73/gJxn9yrAv5C3dhjy9T3CrVKSczTkwrmiwhwFVVwRCeRR/XaR5DvIssngTwhLuxbvrpUx+b70C3THGyRHSCsRxMK5KnSZZDu8m9yP7OqTjU0PUsLv8U9il+F16JJXZ0Z3i1Xgk6ZiNYIdisi0oPrJfN4NaekNj+kNlwhuMgH4kaBM+p8CUffX7r9sdXzQZ76AIPdzJpi8aL2vd1uBWseNGzrqX5v5+yNuUAau/+xr53ghg6aiS1BYHPXfz4t0fM58sYJMGRQpWta8h61CiyrVPv6QGV/F3gDHpALz7YEq4c8skHW5JGCD6B7/FAkqdRPEUv9DkfGdhFMWMyDFkunZzrI02dTFwF5Cdy2TY7U2T01hpG+XCsTpgdpD92mPKAYM8k2wP+ipXflQpFcgekyvMpYCnS886cE3x0yGQCjNEG/ojgNKIWp+PD/2eOzPf5AQCA0GX8lxd76xd7q4u9H8d7P433zvf+rkBVvyzpoDF/pzSCrc9kaRCwAi2l0fvz48XFf/LW5wKU5pGjKuVhJDj23ElXeJ3cgsCUfrAR88C/s1bHw2vhUfP9xOzvVfu0qR4VH8WchnWO0qq4Ksp1AnNggH+onFhTdRnqOrXDjdeRnN5pVmRH/CSvzviFhFL9I4mRGyltenveanzknjTCrx6Rr/wpKLzNHfbpSh/25F7XjBhR8lIgJIVyd2lhxKRtgNbUWamfcOkMEw3Q0VyUZp3cLy7tYo2Y/xHXy3fDZmATh4pRKNwCEdf0/a8dQP90oXSXGOoJphs9AvvQyYa1+HxWrTE8cBHlWG5iDjrSJokoiyebu4jBFyokmFKmKgdHxjLzPhLiRwDXq5gixCpW+WDrEGfmDIhxo+WkBgCSqmYoCnrhP534jjM+C5aAStAij2G0K1snaeZwfFs4LTlBWdCZjBFytFR4aSHpFXuAo6Zd6QpULEAQ+TnE9oeco0ytGpXzENCwGL0/zCo4fXGIt69iZQnqdKrWJt9M5UwCsOfu5LwYNZrau6prc5g7sGRNWIeM4JnobQZ+a8q/jNSsgSSuwv37Ajt5NsmdDeLINlIHI3yqnI3tWrXjsBMG474phcqGZDO8sdhflP0g0hX9Y8lvN6mH+K5zeuHFC8g325HmOJjF3glUfrEdTCBUtPBljZLvjF/Od/AoqsuLyb32E6jqN3N4pgs6BjXXKrx7lsUpGPhZ2ykb2gzkyk5G6LlfcLy1hT3ujBxtacVQhVVtNwrObFEQIBJQAq9QyuIikfeSUAlwc1nQIfXurHIUVnMHF8OtR1Az6eXy+2idbCKCaRvB8W0r5CeeLiodh0GQgNwuF0Mkt/JD0hktGXxHgyv0NxK+uLCxDz3gu/SlWTn03dIi4aYE/N2S8XdXo+LybyloBEOQ3g9Q6AMXKkf2Az9/Sv5KyMR7JdXSNWU1ws/x9b6nZX88FixWvLPil2FJ/NVZDltoALrus2F7X1K9UBe++15/Qs9LmyFTentiov0P+0Ozv94nNNjvaF9/rzO7wCLv5ZMHXyx5yZ2xqXle2XKBzYQW7yrBnk5xgneucCyRoj0Nk8G6hM4u91eALuAvK7spEWWEW47dSE+PSY0kvalv9+lqAfi6JJOgQ9RsoDOPgjjeTIQqs1ltL9OVCgTqqbp5YswGNeywgST8jvCAjP04KEOI7qlbGGA5iIfm5QG57rsUgkqBGcCwzWaXe9VsdtlAX8PThp2JwulLUkE1YoNZ/xGunIebk/7P5br4GB3IqjpybLeLl8aSwbQKVm3AsoP+hlyUVcHCdkO6mMWGSdYEp3OE+fgIixMQtWw4HmEyPg5iErB9lYZP50qJTs+PIcPJ0Jzf53XykX+8z1Mg6g3m68NnPF+bpKpCzLVKO9LIvvr/K/hMh0Sn8oAG2AtuubLTXyeug6SG7/1Ym4h70NSo2xrIyjlMdbYpkDn/etgNdhlBd3SAoMO/D+caEKOrtzr4FfBrfbSeYNgGaeEeQaatbsFY78OKu4MEW/4QDeyNsc+SWyh3woZjgCMVXa5YqfDoJFB8AbF7usasLhebpEzWFhykOwIz4o72njgpDqQx1Hyk1SIrigqvlEgKWpzgj28wGlmsu1iIg7JdhKSEvkatgoWG+lKKC0oUc6Wa7dBb9DQ3/soojJbuR2V4k2qwvQ4httNkcqiSnUtg4pJFPnjikiuEKPtLRNmHAmm1ghlepzm42S33MXc5yML7jGnrgMkAO51W8ggE775wHUHkp7Q65OtM7vlq7CkbeACTulimnxdJGkcLhnxvjt36XuVOwBP96OQUEFJns//00fUhdmrLg3JXlG33AdDH8Ztsr+ugeBr6ClpsA3R0SoAiDgvTFooHIat4JHAlXbFSZ077CX2aXVd2YTt1RLt7TsjusHngwwAmSIl8mJtnrjlmmOwY/xXs8hEsbjIciB2DzgmaZvDxZa95sq6/K+7Emv4eUh7Qnxdluqa/3vk/z+hPHQgWuvQrzqedMR71q9DpI+azfBccqQRKdLhqeph2cqBxqRw4BQL75PB293kU6L6MQP/PadPgXnHO80LZVEpmCYdLD9t9ixuQpkoumM+Zlfowdeyt9yRuuqB6nFPtV+4dUe9u0oxUXpEvoNw9UwJy4fnG8VMFhxCC53+iqYImVLmxV5ESxb4MhLWfLrxp/hCq9nEowiAAzS5cHK+qURxD/QyF0TCd+K0BbmtbGpuHGUWanNCta26yxTRWDQhnj13lA4e/SkyMWzeox0Sj9uZphKr37x2J/EHppgqjMlSaPPQGbks9gcMsmEO2m8ziJWmX/620RtgL3LL3l0WGWdWN/AhfwDKzYnlb+SwG8D/oBQNUVssEs969POD/R75GiBk2Nr9RD1krpB9jQoK7orwlj6XcwGl99OaNiV6NX5+enF+cHb09uSDFP5KhuI2JX0Wvxu9P3v7x/fHnn8/e/nR09ov5j+NfPh//5fW792+O4+jVN+b9OcA4vD15c/yXWNygCM5s+DWtvf7x+PV/fP7h9Oz47R9OoDFoZPQMA8T/dPTu7RtJKCPj4pt5d3F8Rg29e//TiYlftZuZDcz58UUjvL1RD7YCQBye4Ga5L2gROha9GkOrb44ujkz86uKXn49N9Oqb6BXqGz+za/Fn50tsPiTlPajGZrPLWFDkeGIbg/qNGtRYEzJ6NptdRq/GLvnN5+jV+Pdv//D5/Kejd+/iV+fHZ2+P3s1mq1cxalW+vpE3xz8cvX93YRAeP4IpzIu7z1Wd1HZtc7IsV3Wy3nxWCVn903g2i2azOIa6on+ws+2V6jvXvSh3V4lr0dXgp1/xO9hZpHbh/rbEUFoNYHTyS+bi6PfvjvUusB/TqibnrejV+PTk3S/hYmKMe9cIB1NAE2PRwSVL0WeyMEAJZd1HU0oHA5qa2IznLHrMBuBFJmp3J7NCvzjJUA0JjTCk6RYqJ14CaTiQskt7neZV5IolPlyy5UJL93XOSlMW2010COAfUGJ6MA+1JOgcMoHt8/rsGHajm18Tv0Juw9P3+v3Z2fHJxbtf4t7x7OQD8atXpydGj7ZqVk0aPdo9EZQj0Stg8Lfqolt+6qAU9Z+ryx+T+G6I6sSsqMD7DI77jc0XFkIarkpb3SCQIIs07p/K1lEzhMLXLzdW1A9UNQREcN6yFy/EQxQwpE+APf7+2Pz57O3FxfEJeNed//Gdtzgz9r4nCdIQql9kpyfSZXE6KvT6dJR5VZGKfBQbXriB/GqYze6em/jZq/7N1DtlOAwKuhdHdJSsVhGvEhSjoYCbRE4+7DpGfea/2cSF1l4UIMkFnpGTyDAqMcfUQnG1cBQp5hF7NbivHT0CVWq16P3PcD59fntyfnx28fnN8bvji+PPPx2f/eH485/fXvz4+c3p59fA5Zl1ueqb12sBLg5mUkxurGQGxEIxH8PWj3VmQ80TQi7oGQRfSeiqzCInjreyl/oFL4SojWIhAs3ptiuOcsHSlNbbZ9MjfIopFtAuaAex+dZcZUVSRyhXIXubd3YF21CkRdV2zcBYjJKCbZL0t04+0juPyUWOH6MDlgrBv66VN+srdY9lkqMU9wmFZkNi4HptV2lCMt8hYjsB6EtJGZVfPsxyrzhpWkCTskzuxZnUGYweTwWpTZUq/WhoYULz4S9RhAUAWW+c5vXLKcRxj5dFktlqaaPIabRS1Gil+Sq/tfdJXVf7MX4xpBZyeASxModzSJ25uca4P7huUQMbxG33xOAxv7MZiEDLi1qiU6E50GrZBKAKkAlxfX6E81ZeVpVxNa1Y/QLDwDlYN2UlEIX+cVp9SGS41Oh1ZGolrT+5UHVMH9xq3HyFY7Is8ssUEclyGg6lZnSxlbnTM+aS1nVJdkL5rJ+oRlyzi3kFgjgBGVCloXMnfEbBKp4cKBhOLo8BehPIBllssD0Lv1rpATn7uscJxSYDaM6JIwdp8DqRWEjB/zIp8B9NjYp3JZLwv5oq91ccRP74oQ1ilQNi9E24PxQWj5D32MNGLKzxhLqEZuYr42pNWJkOqm2aJFSs9Y5ijP2vFVN6ygIc1Ukr4LZzBtoTWNzlkzCrt/grAZPpjBYHO6xTu0XE9W/tvQSvRZDxG+aYxPwgeB6goWYDN+FUQv2MUdOLyynIv/olYfCwwJP8FoRdYPA4mlJTd43E4sUmibUF6UP4yUul7Whu1Nbwcy4tvzGCMmpKnj2DAQ+Xfl2skvt27ChnHdmpb93pUxuAV6uDTKEoeVbAeW+EXeoAjIbdo8ve8ZjPRWgLQVySuYoSnqhQvqAH/TuguewV22yteB926WcLJeniTgsr0+Y0+zo9hAHP8QF6CNSLAhy9cehe6pQ9VWNJSEnfqFJFopxD6MBo3NRTnts7BT9PpkD/QI+V7Ia0WjDGN9qZqAIgBn38KY5NPUIsLayTH3S12zc/0hbdWSjcnL4s7vLZYD7kqukX+SCvN1lqq4heKOY4H3Kj+plSUcPtTD7yMQvfTfCFfOlf8KWCIidJbqZCzKxCn0aqWF7FneMqg8K4HXMNjKwfAwgcPgE+AA++5w/ld1GSDwuPjeeH8xhmGN/xKOp3HUT5tRtMIc0Xq6vbA60hd/QM8sy0Z2HYUUnoUeqmPlzANZnqyYYHxNAxQ0g07iAJs1utLHHO7bKO4unLuU53BbGm3xAm3FoyMIBvbCFGeJnqW3vfzIoltM0bhlgIq+VxUrg+YK2HccIf/hWMwwGOL/55qDeyLGzgGYQY1xdUEcDO/lG89zDqxM8MwxC2lfxqQWIQi0f+azp+4pUrxWRpS0uEocY+Zh8B/4qQ/OhlY4ODkiPNdbe6a/5jX638AsJgcnuN6FcOQVGeMOSMNAFr5o/k9zta3qTZqgQI7gWfMkU5YT92/tmEi2RcwtwG+es7Jqjdk4Bk3NyaTEW4kKUfCT20Rv9yesbc0ukFAxLaXs1hzTrxE9YQu2WhmppMzB9Hp2cUs5Xfc8kuN+D+OcN+Nqcnt46S7k6QyokGMuyG+nTeyA6rOpLbZjfwDhz0w+9Vx/Ecz2kvTNlvLiaNM4BhOikssqBEbuAViKYr7ARFO88Gi4X9mICMGbPyFx7NBjF4wDeXmG90LrKZJMUh3DU5fCCcT4BnsDaMJemrrPPkEV/DEFMlzUXiJpppyl0aMjphcov4zoGcBR+ykZrez/VigUlaW1sH87sgNBj8GyvsyLDcpvCaA/uv0RrhN8qiv4xCA41mg4xfZjsqCMuEOXENdYR6qbuCMQ0Y5WM7UEWp+pCUa9eMy8/GuF5uUNDgjz6bF/cb8snEOQk9MhvrmCgMchOioIzT2Zo2vTrcqYkzTR+pb5AF8dpoMmZurqrLOPTRcCvOVjWbT7mKMe2PX2EJ03zJs+vaP7PuoZWHmSuY1f6ZK5hhwQc/Ph6Pt2I83kaiR3wxhWLzmLsNp6SOWbgy6gqghWlwOmVpPvC/2p/+dX/+bDqO4tlsNvhmjj/3na+IHnYUsVyWZKhlewlVjMdRywT5mYCjzKa0yxTuxJ+d4Q79hqNiW8evMEoU40E/g1I+jtCmt3oOdr1X0Ww2nc3mYGARsD1xX2mQsD8bRPj9bLA/JG+XQ1dceZF/M6GqvvuenHEZJ93pQ8j1hJ9+Q4mgxwTnwwV1hmjngaNcePygSPpv/teAuTKazmZ3o/3583g2Q/tsg9SeisbRq+8mf40/wz+zWUR/wIFBf52emRhrx5LfoCLuszk9M5/BHBNP/xrF8/gZNBm9mvxfn2ez+LMv00cGaIbsx3o6PmSROuK9hE9fHI75ccyPV3ZT3wjI6vRw/OKQpXY9ZPQ8dNHWeVpVFY850JMlyEW+p9e5v7p7bo5VQhjigUIeooegseevqMEYFe/izNHUvD+mbifnNPRxd87Mj33jnYuHDlAW/gLVv/h0gEKkuh2a+i6FCPye0WD3Ql/x5h6DCOx6U98T+RTCcwwuLz5wBoZ9sUjztF4sOH88MWLW1eAMYkJ1Ysb41j3zoTBeo4gvXDhC8wU5UU7oh/hF0Sf+T8pSJO64RrLFu4zNqD6hp06RuN1AUH3UUDCJR05TdZNrFLrLpKJcLk6Nc768sevkeJXWRfk6wyMMjAI4gBJ0HcFnND7Qkv1ol9va8hgqN6OJyuZc2wjHP0I/QTSw/ZpNqroE1L9YTHgImYKJAxY4XFwn/t1VFZWF2rDIhAr6RKTsMZUb7XmWFcskW6yT/H5RF/ivz0VKDlEQHVBbTjNR35TF9vqGP062dbHg3AaSonQnSf016k5TMEO70+Fq/O/qk4RaPN4nvGvTe56GnRW5+ZJxSFYr9goMBkHnW3c9+v/GDAIyWubaFU/AjrzuqgV0KgzGgLs48T6NuOMnyPocA2gABOuBo4CW//ax+0dWyhcPowTx/HNHEt3EuwayyHhtosZS/gRJaFlPtAsGpXFbtEda1LCL3klQqep8Fd3D5+vpeu/mVOJDOmZQyOl45dIvO98iw8cODY84+zv9Wiv7sa9XQ3IwD5Pwj2g2WL9cL0pIPFVxDwhgDmVVeKefOarwIcZP8QNJIt27cr27sXOWxXsuehxz6J1QpxOQtGZcSs67lj+HGMiClMGhxUgYoxCYzz/BLO9Xvp/v9upvLJwncpmQGL+KJ2G/Jr5vrW3g5rm1E4KZdr/CHeBiB7+ZBKW6N7PMeye5QXOToMkW0WTPWdTFtYVLepv2RgHqQuMh94Rks0+kNupQ3bVre3AnNXQI02z0ft7R7oN5AbV2DZE33wdD1DDgY+wpvUECYiUPOYqgWy++jK6xoH1SOj/Jotdur4PyMIFzQD1a9eiG2/JESMrLtLalPGgKCsp3IJhiZekmolmA7zX3k6CSELpXt/WYtiwDw8sa91qaHr+DpwwXWkUbluX5V8++7r02+QujqazDbQ2Fnv7J6XI66G6hIYw8eX7AkkRTvWuW+kYamaOOo/XVRaHTgzG+mfZ0qH7SbDvnNf5IQw92z6zucruzHfLwI/uiY+h7tgj/+4TJUTTiwFY8Oc+S8rqC+0axoWj6hlIVg+8QsU6SM2N1eQHq+OsnVuJvtrCBnb8yrRf/EydcfhJTx1+OGxEE8w16+ZnGWVVtEkRhC58ulsUaXWnVl6C6xZuumfjLbYBiW2SZXdYQFzMBTWPsvhiJx+CCUPanSrVDJRQifM/OV15aDNrXHSCFMooc+lp8En7bbmj3QnySgfKHIdsosRVE1UEn08qQ7f0JfBKSCAkCCPqQk8jnFnwrY0boRoTMgfTd/Z5WUC9heDj6nk9ES37Vof6OQHEuRk/W6U/xHYbz8ZdNdIPp3OlIXUM6vZt7ONoUEpoYtE7i5h9FrNDEBvZOrDPr+laZaWlO0PdajE2h6epgHrfbIVynQwpblOQ3/IzC/rriBZ3hg3RP3bT90EkXMq1uyrAaTcNOAvoGbUeEo1jPHLx+/+kreAFtgHPTjVh+lUHgBqZLdOAj7DE+NMlmE2D8eYUgyF2uPNYu+V7x09Eyc1iSrhz5+y+uivIuKVdVlGw2nBqV1lieYwWyGd136PGW1Amo6ha+VR0QSDEYecPbgIMxVEXSL2iUpk5C9bXI6McE62wNh2kkmqD3wKap3sAxamWjNoiXQBiouNWgu6VdbZcW8sUsWMXILLsVPaIgY546U//QQOtxmnros9YEcHSkkInv4gC1I8ja7eBr2mNFh1InsTw2yrdTucJVv2bzBuOi5Gt1KVyAOtLBA3wZsa4HETW/ZsprJtmAM8GKwjki0iADvg2i1AFajV2phBWbIJePKwzoh2QNwGoaGX3wM72yuR75fhR8rF+wEmSxKYu/4emPRILlbiF0e4BUJxekV5p61yLg/Cg7MD5yG10D2UGSsv5V394WHRBxUEULIc5/oZEhIMHSotzmvbutFxFW5IOzbf7zfX1T5Nrw1EGm863yzxpMDWbJ1dZ4FxhwyD6104QTSG9kGRqa621SrpRBxxcKjB/+PZuUJlKFMsZgXbAc4V9tpEm2FcUeP7hndbFd3tgVC0yxKl1skl9RrJnO1VMKgGo+ZVft4BnipeS2VZYRLYf8JcWCfXoYIlXq64poDb7l/dEklXyDQ9sToz92EeVrcJ1yoG7NDyo0NlUtS9nTbWvu1aWt76zNm2QydvGk1xxGVjdKosQrqtzmcl/1eJqKhQbJ2h18Y4PypvIOX+PuWK8BhnnVwEtzc2A3auwUAa0B6CKuASUZ7upg6Qn8mKciTFXYQDprbJsR2/wWdyXUQyq2kdpmWoJxp6MTYjx4W7LZLLLkEuSxYMaao6yQ0Zx8BhZn69xtZBcCPuwC8dQAfnXswIGbLEi0CkOqI/bzH8xSYyFQ7wiiOF8QmLjqDUW5uflWA3Zlk3pbWkDDyRdw8lwmy9vFapUpIbO1ehprSiDTsGFHLi4ZKEm0ZQmmuyAuxIZ/uhZzKKXeLjRy8IlYkakoQR0Xd2KWFggfAd3FrOacgu0TxlNx5DYBZaAFXqIXlf+9y7xS3Gn3Xmwf7nJU7ADdobEwdsJzVvQiJgBh50Xs8IQVF274DiPENMeWVw9NliE7IWruOBk1qlMtEL3IaH1QsCp+4LMyU7B5dTsCTwUO94FZ327cjWa3jwQXzv3yJsYtFNN7cAepirxFvo+nJfriuHH6SDXhh3HjNOodHgSbJ3hpqJ6veTG4TR6AoUMr53lbgXCIuSHEVwD5P5OndtZVeDwE1xOHQNbcYQ5+rHW4TGeDdZLmjBnVmRiaRFt0R2hUK9kAUOcwnQ1Ojn46Bj94F6u/E+qsh332pIIDrSL+Ev4aubjFbZ5D9qbltiwBH4I7F11xEuoxhQCIcao5AI1MzpDEmdq5svXyBryFHHAgfeU2FFcyPRzPx3ol6j2A09cFQCzKLaqSffR1tW5xoFaUFgVuaFoNLVTrBni0rILeY1Ji95vIgn5+vOAiHJBlaXzmAeYk8SLdhjqXHuvYvcyGUeBNAtvGFm7w0t4X+eoJzczd3ZvYsaqDHqiMjbvq4SXHszPh2lB/Bbgd8DS4xQbLI8zeLNKN2uC8tR0ZznZLVuTNJrtnNbgbnElrvt1EThozDypmopdRU51OYgdMaYjxpnWt6ySHhEVB0jo/mUQsrUu3Yulha8n+q3g+LCbm9/RAwJ7w5Nci+O0ioawDjmJjbpJ8lQX6CyJ8NijyBYJA+C2ifEZfkFZ2IfGpXE1zKC7LdHUt25d+VIqdr0hMQmh8dLp4Qcie8IQyc8MP4BkPEvn5ArF06cUnSYrKZR6aGhVu0U8/aB98EFuaIwVj5cOgLxi9TnsdK5UxSeWk54YY53Yu1hl5zlCq8OLZMyBhGlI2V4djMG+tRfWIKyVe0Gah1C5hG+glTiVGHmIMF008DN62QYK7StHNLyzRJZyHdp/mZfL5JACwad0T3fvD1p3TvXo5F+9UHEEy8gDeRXP0DgRC9p8Fbxlc7lHZLbh1Dr8okJrBHuSLCARRKNZ03F4w+wWWpGwVwLo+pFWKq83sGVcj6tKxZDN20xns3OaYDe5u7gmVRrtiPNK8v0YpSX7KdYkXi/RdNpCCnB1KtgyerCJnHVt7tv5LJkpLmTJLcgFp50R3i1jPMLoXR273N4nkUBE3AU4P7Nw325STE+eyyJelFTemqrPiSF/oN5B2h5ICs4uMd1RSocmopFdW8iY2LNUf72zv2qHSOFN03NSaAT16mcQNFdk08onP47lMtV4ayINaC6M1l2qJdBOhCgzdfEHlcp4FVAWl+4kjD8f/pnXbO9JOSPuigSZDe7svyguxC8+6RSFLzpF8Fz/CC4tstYMVyq3hyzmi1NseJJfFoPs9Et5prol61Kq8IfBEz+0dDi9YJEF6xtqmc1dXpH03YlYouBCuDr2F96KjVTVRHmHhBEO/uN45qqu3lW0tg4JQXXkVtCtoLxC3SBRvoVUScBi2kF7Z0lLiO81f3HPgMJ4jydHhg/YDkNc5SoqUiknEPozXpkLwCGGKjNHCY8P7h15wo1KastWHZQVQVnx5w4uS+1Th4TI1Ikbvgsylzx94ofthImQy/uVg+fFJwMAd7O0zV1p2Db0nDt7mzOGAdn3jrkL0UKWXH/ujPEDbFjVQd91etvOTHdbEQqqvqAWFS6o1qYNWm6rJSbYCx43fry4X+ElTbdMnk3Z4IjEvBC7bydSHISNzcqa/Xe1iY4EGog3gK/HDkwBJGN8QiHoI0MNiN6a8Zg0o+9TQXhmqXTF0a76xPinRWMdGBF2X+MXL2rtJqji8V2+SkuOomqs2yA/D5Rq380Z3G2kzjIqoZm1Rm0rNB9uij6rX0R3yX6eDAnuXZGRpMyVe4VM/oHOF89dxzCo2zHw0PEkcOnwDY725ctW+0RMSgjpP57FsJFQo6TsEniTqS0njQEZ5AcmOQ0EAHPD+Veu/c41/eVIVTNfXSMr35LlQGx3cAv9VXX2C5ES+8SMPHACREvRLCfXsAxku7kIdCv6r1uTLKPji4arsKKpqC4oSE+pgFdeEvqNJIIeuL5HleAwotWOHPNfuhzSEh3AhAgGMooC60JOxsNCpsMa5aZZx52KX7IDYL99Met6CjKub0Cyi/4snJv5pMoRWTArJ2Lsy/XSaIDV2mMrV4DpBh8Xc+GrkZciH7hL0bpJ21R5EZblTDt0kVWuZ8uJvSCEqDweg3gbChAPhcXpm98rPQuAT4SxWtHqmnoS57Pgn0aKqBs6jXWoVs5CgZf4o0s2xYgQAaZ1spl875U1HIpJil4DXrERFZjlZUTENWjCSemdXW8EwtMRCvv3c2t6xCAf7sZFpSY4Iv9Q92cXjImWw1kSg5DWp+D2vTJX/IVARqrRXjZxVTtUuFzOgNOrZZpOu5Iuq7v7UPKRU1TtTpZuac54ob4dozHpwTXNzr5Achs7rtPe2BmM97H+tFhODQ8BA0J/uPiOzdIVT1JnRp1FEVPfEytRiEUAkJBuBguCv7puT/wyCEdh3RBx7gjN1x0D1nnrudq99aPnQC1WGHRIlqwluwOxJoqG/E7ZGw2kA/E3xYB5qAsI3hsUL33SdlNe21k2333T0yHlWKL2hfMhRJvgl6yrC7qoC01t7j/oGCm0AoUjgnqkb3le0ISeLXrGpqApn7h+S3cLJ6pe4tMTqEgEVvRKXLt6hbFFl6qJbOgXfuX4Lxj8uoO4U6ALy/6UiXdCSXnZfcZ11W4U/DzME8mYBRsoLMnyPT3eKMK1RecrEt1VpRc4hlf+i9bvzXNb0VUMFK0JxYK4dBaXfE1HXkWvIh+IxG4kDACddUgf7QGAJI1byJGkZJ6C4d8PpHPfBB927y+uK/lvGn5Mq7Bj8XWwFbQDdNgkUT7v79gW8Y5cU3TGZzDoccnIoWreGSufd4/i1liTXJ+CxfkKNwxMmZKfQ/pRJQLmdOxwatJxwqb/vHnpfppkMrmfzcM/UdwH7lTR1Enz6hF32hNkLVXzd4MxPwCfXy7wTo1lyO3RCNYcaQH3sBM1/EiP3mJGaBRd2rJbXgz6rwnuI44KtUREEAhcb4ynvKk3Iv07drxDMOPWwV1qnFTP/rwlw5rwut80wSIh+c6OMcajk+80tEbJ3szzepzABm8cng7q1EbjhjO0yL+5y9OCqGsZ/HvlHgf4bVuiheVp0KUO28XZscmDakMG2R8HW2+9wh6KFXtgiW/qUO/J0HpvnqiME29649UkzULV3wpC9DGE6XIHC/YayXf6ASE887nKfweQ6ShnjKHTc2ndQWdtCqhD0VN+bwZygTXMJXCWUySf8HAdx7ke9yWY7Rp0HlY3LfrB7uxPcQ9DtR6ylfmjSapHWGOadRXrWaEAnE0OZiNyTQIsWSXf0tldsEd0guFY1cuQM4b6IG6mH0pou+d0zHYwCjoOca81Za08FF+ybCoX1Q2TAWcvi8M4lIE6Zu9cJty7rxPW25S/ZNWiNExmmadcKllFSrnFVQ32jz2J90MqR2HVb9dcb8vEpyjZD5/LtkxgrHrd0ee4gacgljxhilMzqpNUuowxuLIQ96HQzDTxNtISgXzS8L0To42oDugPnJlWFVyUrR6mm740TxfqFPDUbPlb8caF0p1TapXbwrYfq3ifKdKhtCJVp/8SbQqCr6lIukNV0CFmpZIxBV+P14jwJt/ben5lsan26WqJ1g6BYjx6nK33LZ39unxyttYvqIMWKjprZVspBM7Tj6Vh7vXtgrTVMfrEai1YZlHcDFMwO+7SM8WJyCHTA+PqoHZeF0qni3DkYfo98t0PX5v1Y6KEnpst7bjzr3CHTDiYx91Azvs5OfuQSSrkeYaIGUMLCodBI5bNDuYc2kis4TLluQfPgs4US3jt9eCoN4TmJfwKILiOFZr1aQoWD2zbx9oyQ840orr6wQ6GDQXH1MMv7dL0y43Ic/KNKba/QbnvY7KytM+099wDKzoM+iJ/AjjpdlirvUxDFHcMj+CLsP/ASA58GwwHGenYgBbNPOiSOcz+KymfvS/JVsQ6S+QmM8b0vBcjY7sff081VCm6R6AUPedfsxzpLL8X9/fhjWp/XyfKWS9BjVWBbp1nz3WidLG/SHHIkcamfk/rmBzgWyy/MPO1Qiss0yXpRijdlAYYgFz3/M/+GxgR4AC+OXSH3IylBWeTq8n6BSbxfHuDYZ2lu6cHhb+kJ5cBccBZIeAFPL7fVPeazHvz2tz8f/IZE3n87+PngEP2TZ/kS0BwyjCqfDX77fx8c/hs1mBeLS+gzPn/52wP4AJ4nCOqDgN2wkNLMRginfRn96e3xn10+asw1+vnN2enP9Kek2Azzas5yCNKrbZ6QL+FscH6TlPY9+pYef1xm2yr9YN8VoG6Y5csiv8rSJcPV51D6x6OzY1ACTGeDs+Ku8QWI1672oVTeVW426Hh0tFzaqmq8mA+x4aPXr4/Pzw2m9z5/+yehgT7BZnw9Z8Vd44n6CfU9qK5NuVPm7PTPuno6CBqFSGCfhhWGlbUJnUM4RVdVniNjqmLIVHzjDhMMaeRtOfrPdPMDTDyWgHhGANdPP5C840Oh2EUY+MIoKxJAsqFyIzEeQFFkG4MYkwGtIAIpqZZpCkc6ZrC/h1TE9c103M3Y5L2zM30zgUzMyBzl3YL2ny0Xy2R5Q9Fu8NzzeCgJDtkLeDxK88qWdXQwND8WxS1JM9AhM1EcA/PsLuAxhAiltV1uKwgF/7slx3+wc2/skiQqqL5YbTML490oDP2il5C6rU4zLroArkINwH9IWwvDCkNpKVx0QUUj+ifWwBlAukfN+B1Ib+lybeubYsXCme8ASYzQd9HbNQQkd9p/4yFTOjwrTWMg+Q7Jo2hkELGTYetx6O65RXVBd2f59i0o5I0hkOvpNveDgrYgQO2EYLrwMR5p/Gj0kzDfY+6i3PR7KGH8GEeXU5QdSSpYyQyCtXByECfybuxSyYlIiGg6MAANEMbucgpG8+AzsxwnCl5WI5t/SMsi5/jNN//n6OQPp4uz03fvTt9fLN6dvv6Pc6cQnnHOoapzG7Xq+vmXix9PT34+uvjR1cDR3gVtqspufC5fERwI0xPZAufKoTZJCeTamIb1z6kzXCsJwPRdI/TSj4IEkxPelIoe7QIj5IBsJzRQDHYFf7KiAv4c2RxZBAkbkRzWba0fYEyMJDaqE9bCP8S17TNie9+Q3mD2thOJUr+o7xFiR1jtdDbIbLICgEPK+dbACO7q4GPwHn/AFdnqvQcNiOOnUQY+t8qH9ytIeUPKlOo/7KZ+AkXs1PPF80Q67TK1pFDyPcBnolGCal1oXJPyJEsTvoz54cHPvQYwhA+BdU2vGg+BBhAvRxfw3z7lM9Ydj5IS4iORf+hhXiYEOhKtLEC1lcFWmQ2o8UEQx69jnJ+wvXCDdrApUNK2GBeNaXJPIsFqu95U0afZAMRMXLoY+Auywb2P/NU3+xYTF+nkxu6GbNaTCWVng/mDzxMET5QyYhcQlkb7IaH+J98/GomhURBEfSfLsPVGsEiBv2eJq2UYnAWu9YUuY0s22whU2dBTJQvMuUNdbSsb8TJFYEFcq3LIt9/A8LkBCgZmWZSWo+gRZJUH5HWxXif5Co8+CQhO0soGLyLenMCrcPJgVseC0op3erSBcodos3milP0nGJEdiLQK01aCuFp4hruqCCLNDzGzZ9/uF3hOxWnkEQ0pH5e4EnOElXfTo6eRSWnMEk9hT9u+sOoyVduqrnG43vjsBwEKnmC2LAjjtn94iS5dtoNACbAPIKCaBGsm9IW0OIb0tXtFs+fgU/+FHy8tcetT6sl4dQ2UKcymHGbnCZMsK6fVrzrfxOOJzSZTjnY7endxfEY3dYiz3NurzOvTd+9/OoFf1ALSwABPQyI00s5cuJN4koumsrfJhFkmcNE67ju04kU9Jypvlici+iWrFao1gqivxQLORDcVLGkEKYxAbZCjL2TuU8KxqVuSF3k3Zh5KlyZQ+zgTBU1/GKpqoovsyRQgLsdsgHqTN8c/HL1/dxGg1oR9at+/fOy3h8fSpixOcwbK/LKuMDGdeO8BCW/eSPLF2UDaN4wcAFTzG8izdvL+3Tv/RgdoCY0+iEcwsiVpVP9Ya1zrFVlYEKkN6qcQ2glht41gIsG4sPBAlM5/AF4w7GmIEqpNgK7U5hraUhZAv6VRBv7avfy0RUrwcW1EuU5kxK/a8qC3p0+d2NrDljsAwYABEuZk92UDRWLUw0/nfldwrxyEtKtOBDWNTJknZcmwcxpDEmzpqNI0E5es0r0hMdqnxv5HtrbgP4aZdJ+4WAP3H9d/ppCgfdFgaD+Sv9ivLgYJeAIqlSGxYpFfS45KT5g7voE4B58Mslb3JZ4BoXwpyfUn7koiv8yVjwqRgBq/in9A/8oi6/JT8XXrKBwQ6QHNazIbpDVpD0EMAjU02u0gu6epyySvEtoKac2ySL6iMYAL+RsUK82qsB57hHIy/i+BNm8OCOQQuh+auySvcZ0Q/cUVODuJq1nwjH7w8o2mUETiUqoFeAGD0J5Z9Cwt7yGBL/yg+j3AO5eEcYFi1A2bR2p0MPUvxi2Avrw5t6wPKmki0b5DSwzqxKxRgvvYi8lMPdmkFsJKXRpLhFa0OSLkExE+01dTYkzzBe1TUvSH2Z+oNEw71aX2U99mCJHv1HRH8T+hbjXw3SsPEOkMxu5w1Ai4pl+lZVX7VWtqKHRXlLeVKXIDyEuUn1qy5FQ4rpAm6ynrUXeHNjFvN1owQ1ioXsrGDrNM2+j2s9JWYe7ZKRSM9LjUUixIrYA1zacvDv0lwvEayc3YCKZXIPy4pkDjvoCUZsDQ49Dts/o1G7m3rTtHI/Zef8Ta/LgLWPzyvgYUfgY+Lx1TfArYq5rwRM3rsthmFEF2aZEPuhkrcrsAY1nkIF89oSSvybCpBeuhVUNNgNxxVdkgqbJ6zmdgtK3S/HrSc1urkg92U0DeFmLQjhheTew20VpTO0h7w8i76v4N64XQSpUPB+LCUp1uWeAWYhApghHVcl1zr9U3aaWmgPg4C7vkX0nhYYAg56bDlceJcIy7fZjxq9CW7gmbM8+G/BAdutQGb1NHLn/jkxmgW5QCqnVnoOBu6gy9Ru0jF0O0SdIy0tUwM+T1HMxIY023hxa4FmXB2avCZQ14ccCZao/MxY0217gWMfQU/6vliWBsNXMkphrJEvY1CovsxJ7uOkK+sNYnTEHavGtgJGIRHIqowOqTd8hVCmYIfGE0D/hHBRxhBr9mASfAdDWVss4dtEVjAa3YDendi0nbgKTV7cbBRLQwZXE86eHKVssyJVausslcpXmSZTq8uEegrxLRAemEuPCXy3/sYESbkKsCQN7NeWNvqN6ljYamHjSccV6lK/EQBCmiOfwwU7PB+dGfjn8+fXtywdx5wa4hrGlvotpARdEO8BpVM5j2fn/0+j/Mxal5pBW/ZtvjzZUdvzs+Oj/eXZFzyMWtxj3v2XB+MJ58NPH1cugy8U3nQ/NJdKzBzUPdRh+Y+f+6TdFBBRYesW156GAVAJ267wbjMAHh+652QDZ0zaCXKxMmebg6TixmVK5jjVu0/smZsgLJTC+jH0//rLnJIq0KCQmHnEruTMQEEg6+Hg/t7mM7ravwGkaHdfj9GFTvdXIL4nBdMfcC7lFsa5PgKURitYOebh4rvKn9ZnEQtc4+pXDmuVyWrC9XyZiP39JWRfaBVxwhGvPwOlsquA3C3Of3kXjBXd7jU7CBwsQE2PPEvKLAaAmF3WD1zRisSP7lI9Wqr6PePJeqyO9OWkHumBd3TzyyesQxa3LQRahTHR24tEj2JLHYTaRYsahXEKVTjVDkQD6cViDaOuy2Il2NjUMzpORK6UoJVjRw4pXpcsamqwAlXIwieC/D5Hzu8bRIV/PYfMfPZdbXqL2T5GfYqquNdUsCLyGfQCYcliFZE0UXxSf3hTvf7EwTkDWFO0a54XyVLH7iwm1S5JeuA5DTbAHJ08I4bNAIn8bqKRhI1dOvWEogdDp5hu/CHWJ8RF4h5KtR+1bjHmHUj+8DXZfohx/nx8dYFgvtZxxAtXaw/gcl90IT3VIvq0gaypoA6T4U8HgDLW1ZJ8DnAewceaPaaTZfkbSX1rsFPv8NsPB+1VZpq21W+4CDW0CphySGItr6CUetQGDug0/d2Y1llAN+pdTTN4gPKFCebvjVrnp0I8cNRa5UB5Pz2Ld6z/CebFW3Sq8Eh+QLa+7Y8W307eJOX/dJz29+3YJaD9xmyTzGCRlKm7F4CaNjfjg7/clsrhc033/+8fjs2GxSODM21+imYPPVYpOuotgcnbzBZQFxoGZi9qWmfXwjv8z3E3P4v37z7/9m2OtnNoDXIssCQUwJDIE0714TBaukFlQbvsBKARCFoD4w32BGRKCk6Q67H7Z9/Je35xfnrt1D1yoZSJbc6HJUYMddT+Db5ai0Gedh3j/fj2OqOdYRgbU7IyMcdLWcxFaATALJdZOOv/SJoac9ckVGdVpnNooVvL3xOARgaCOfWXRyKO5ybZXQ5gdMuYbjNTFdjsYECoTN9rgNO5s/9LvVDRKLlKgdbFcqp657ljJbp2s7Whd5URd5uoygP5F4hadXVDfKFeQ6HptvzeHBwcHoQFRCbucwWgtvIBGUMNBwQoINyrhjQdmnSMi5U2Rn9oosIHurNTG5dfIxOjwYmghIfdEiNTbPkBYdo5Wu0zqCmoZYX9y8rYA3ozNQ71XmLZqmfzp9cywH0unJu18MGWEau95bZz1/407wJMhwKManZgRp45soX4LVXcflOuI0sjn4SUO0KczkAvqOlyk0SArz949jd69uXdB4z1UU8n2VXkd71dDA/9WYfxAwIVXLirlBWs71plY3VUyzCARR7sKvuKq5kbAr0cYwEtSkg2iXtIZS6UT7ejD2ARC5WaA1Nvsx3XMcLjKJT0oto1aOWny83vlU5VPUX7LFktBZzTPqkmROb1zIntQ1fzmbBHuCyArvZtQoo2g1JQF/irdUBjCHw/ACQjPz9UovSKoBsSJ05cWLAyX2CkpBVBgHjIQKOdTcDJVfAmkfXKKGW9vgaeU2b2qwvsq5DDveME/fJWntVcSOjSMUpDsyfEyhK6NS6eFvDv/lFtZpTsM8NGGsTUxAa9cJArnZfIjZzYYoYiAc4sd6cVeUXUx7iIka4Yp5MKSAHeNUX1rp5cVSGr8JytwszsHtEiZ/Qk6g9GNoDjGNxzqtJwHVE9c9p1ejdinTNSytMJ2Iu8HrRHF8g2/2h1SNSAAmXb8zL2hkXNI5w7k8YPThN/cOtfif+IBJMYYcn7pgfnk8hFpDlQ7W9+CSj1Bybpitw9Fvh+ZgdPhb88y8NM+eGR4b8+235qWEztbJfaf2m6hEvgO9AGKmmpA5SGulU38Lh/Kdg9n3wIZ1ImYDAAgtrR02RHzh2eU21/p1iIXwfgRSSPQNTg8uc+OBAbgZsTMgCqQsRG8XNoYW1a3NXVZb02ZCwg19p0Rn5k9Mwl/w4VwNrdt9HPK+x7oylPgu8/7nN0cXxzqGyWtxPEE8td9PaNELb0/uI0BkmBDLhLuQLasJrLzp+LeCo1AVi6uEYvHEBfUOVOKc+nDQ6djCehe4CPoc0GaVyoUZO12xNK2bcJ9pXZz6Lq0wmNCSVyy17vkYLQasTRkn2t612IM0N+A0BVOxtzLVjvu7rB/mGUNuwo+0H1+3jtQY9wys5n1cwXNzeMCwCgWlBTokvRqwkiqDzJYUMQrYPVdFuY5gB8M+/k0jeVLHpfbJ0kzzRO1S5rkbti2rYH91HbBh8iPxepL7N9TQphbHAayHqPn295ZhEK9LQqyDHHr86gsF5GrhA/0a8u08SMqr5ZvNNfraLpaZTcpFlSeb6qYAzyzS96LThBb5oNf0XzMb/PntxY/m7Pj1+zPYqeZOd4ou9LE58vfJZ3Sf5EyHe9V4XKQrOA7hT7SN8d9wdtskByez9ydvT0/kluov5+kozW9Km0F7dyNqEVMluitrmt/YEvZdav7P6dsTc2dOT+gziu6HNYr3WLrTwjX5biREt9rLRhtoKht9SMt6m2SB3S9jApLRtkKMSeoNPEAv4iW5F5P0nozYt9m3YT/WZbKsI7spljfUgaUTM6s6WW+i2LwwyehjQq7RZR2Px1dZkfD9KQKkqvQqSkZ4rR6a/e/SvNpeXaXLFLq6KdMPaWav7fcgjP/bwYHuIbZ3R4Pk9BsZjFY26tdiZCN3+5eBpMesaqBJ4WfXJSnEfaP0/J+t68BZMm/PzZu35xdvT15fuKpCBY2n493xDxeu67gRYFI/pPW9SWAIkhHpeKjm07M3x2fm978EU8GVcS6RKeVS40wEoYcu3BSfIQeIMbLYMAwSSV4+oS8utWCF0fraVhCMrpaUC9pJru2Q9VgpeTr57DWUmS9FOLXAL7TZTIz+sVRwQ+oNYh9jbn82AArgN/z74FoQJaCibNKmcuJpnSTXnCUFZVik/jDmHkzY/LRg3QR1iwHK+IQSRC8cO43AEwqPPnMCgIfCN70CDJ9urULYdaVuxemlZpWRyUV0oHcI8f7AR8SfALs5qtw6YXdpTkIxAekKkhRWo7zaUGzJ589mf7QP/+gC7ut4iBxvxYwyJXsO/moyAOSY4IiSuu0gSr/TE6fxC2qQcmgc3SRLayooW3FZRwW98+3RbvaEwc2iWJT2GhuM9iqvuMRCafUhyZi/BFrGdL+x93Csg60l2pqrbZYN6SCFlRNskiUJUyitoS/+25M3x38xr09PXr8/Ozs+uSBN03OshA9+PuZlIuXUJ/XlJ79xXMD9wwMtxMttmq2cB86UN1xo/ZbKfarL7jXrriJcaVdOgM31AsDKRN/88uDg4MCJ5qHmW62/jeLCyBUF3YKz+vFa0Vrwo5NfcOpknpnJRzTFb88xhsCcnhmZ870KZxRrWnCpEwOB+HuVaI95HvWwbdgegBzKZRsWjfLQTKmon2yVyVmi2rHNHm+3wCUrBaEaV9/QbGx5k2wqUoBe2ptUW8hoffFKipVGiah5YluXFi4j8EltkgxjI5FNw4jodqhS0CFJS1WQ5xGGQ2jpbplB2AxRQPtLKIF03enyxiSwT2pbltsNHN6lzSwcxqr/SNMVpdqQUA59vxj7cA2tdlYpVUPddEMprWpt2BlVxSpLObiX0vtGrnJfT9fZgrXJVijtqNpeAsrJfvRqPP3r/vzz/n78LHo13v88m/1nTFep/Vf79IdrG793zcaePl8hgKLMVs8ZG2U2eAX/EAVC5mA4QBae1vcOeqcDY8c2gHQeg7MBdZkOtkHuEDVSEjXCYAG3wYHZnMqVN8n8tWqb12nWbZtA2TRq5kkmTR2q4tAa0NBBNW9pOkY8r7YlQn/yk8CFqkmdj35qUvb9hKhuefqp++jB6Ldq4V0mpY2S1QqYn4tAbk3tt99O//rt/NnvaGK//Rb+hdUoH8aA4FYjjGuEE0+qbmlE5hx0r41ZwYDn5EMjTDDIWQ8hkBQPickHPshV8vTni7enJ+c84ihesvwMpKmClPEeS3FF/GJ1SYYThw/LWCc9OAZBzhnGrSDYMGK9OhAtgmKC/27HINmRsoOxIQA1JoM/oma46KfZgBql81Ua1SjBhPcyG9wUVU2l6D2sZf1bxFn4DcOzrbZJRvKyxmSAAr/9t9+8pI/W9+7hb35z8L9mgwccrdaYeCiOiq6bMOrh+PKvxgDLhQCWF0WSlJCXGv5CpJXo1Xjyee83b+Jo+lfzP+fPkSdV7GUNXQ6XwY+n5xeds0uj0/GisuWHdMnQNm7UczjS/ci3+0slZA5w45AQSi9kMvAFktlqGE68BYvyC8QEUyPD1cgcNtbwz6dn3b2k8vgCp1fqkblv1PP+HOIyO+qh8i1yKEIZ007ipeC6LLab6BC1uTSR3hw5y8kBiTZ9UoGTZcd271Zreb4r3ALk8W7GAaAy1a04ODUX85SvHAoWt2Hs8vdq6SgUl652fECvGsVt+YGwVr1x876q7ZpuKelVakvvYEBRaAsqIRW5qoBvSI4IrqtDabK5RmSSdVIB3gh+hCoUkCSYsDlPm9vE/YPRMwjtXv3ud/Rwsd2CLP/Eso2iHT2EC8jRRfS738FmoWvMvtkfmt/9DhZE2KUHD9uIUUDonV7d9nGm6dyBQDh5g2M7YwctTDyd+yBXpbxO8y5n86/wM5dIILwTk1bHeZcXuQ29pP25rmkAkwm7h5XFHZhhW3A40j+XraYuIyqruJsUUkdytaggdTIiZCE+kd+fQSIT4Yj+/HFDW+TWj+o3E6rGPQlkHYl5VV/5DUdT4r9uvclBpJZnc9eUfqjDzaSxsCN6tbrl2N0XbtQ/mOzsHIUnACRMgU4+qofcZkcP5Q0NCn7p+yqDPm8DKHV1VIAmsizaTXZjSOjI8pIDyPWD4eBv29W1bUFjPgaMiUNw9v7d8bmZGAWTN8vNYkF4Y4sFUILsV5C3GCCLf6zSEhN6L/B0XCxQZVcC1Jwg6ylovW199eLfcQRZnr1LycMXTgUY4nWSZZyYYjaAq941jviw6/Vleo1/y1tXvOslyG70ZlVs4W63Ke0yrciZnct8AHkm4QpAydXzKivy6/C1f+cKtl+Fn9DgwHP469K/AEsD94FsDvTqYZZj3OICsHFBHPSDMTYvg+Eam3/TQzA2//4ww0DWipA4g8406Qs7iCVSphxvdck6zQihKto5Z5oCylyxtmW65Dmwy3QtE7JramQYwuH5f3l7G+62kSNd+K9gdI/XgEwz8iS7Zy8TRi9Hoj3akSUvRc3EQzAMJIIS1xTAIUDLiqn/fk99djUAUnKSfU92xxTQ6I/q7urq+nqQKC18gsN6iqR0Crbkz2ki0jneVfUX2jUqf9JRAn8Gfwffkoa3EJdgCkAr5raGAbJeDN+BL1DfJSXJ0+Hor2Ecj8b7UXjYieMwHMXxtBWANB1HEV7NJRq5mP+dolUA/KAeJb9KMb0hMBe85E9fwcdWGvzeSY1jx418eRFCiufLMGov8vt0FZLD4mgc7wX7lMTjOl9nwBhH6EWGfXLjxoWCUiDoRq16BGyyYUjvsdv8E3weZHWBchxUqvLsIfKyY6D+ZTZBONDQw9E7cGm1gD9zGDsAwYH4vECImSy9tyyZUk4KY8bu8miiVkCJAPm8LSLwrZUJJcRC/ZMQClHtvoS7Hn4xwT+CLo7GEWyMFCNG7z2k3tNHcmZSHbbHsGdg7CiccaQddRs/kOac1ynUrcA81GzjS2peoHiwoJy2Mh3htq0cuTQESDuoAf5SynWD71k6u80XIsIUE/wLpCD4CuSl1/zzzVjK0FP+zRCxTAoUk8FCKm4SXq1/orZw7uXr4E9aP12EGEpKc3zI8nGZI5tXytYuoL8N7lDX7oFr96C5XfAcNpOIHnF4PHa8EO9aa9SSCiv25zNalR1Hx8qosmtbZhtTr8hqf73Ki0ITAWkMhKkLOmH+NnKwffpmbLWmZlFLA+K+pNy90g7UW23qDTaFB4NhF+hVIgOT/W04hqxvOWTtfiPfrf8M9vXtCIrDonxjRPY3B1iuYSFH//AO+t7Nmp+HsJgsIDtojfn9k/zLdpREBl1OcruoSw9e5giCyebm0DH9yf0QcQpFsCqjrqhxslrusT8oNwPYNvrtQ8NYmf74EzZhVsTdvJjNyyLM0hSMM4Kp4VxE58XEUNb+z7OQi8/zdBqC3FvJPNYlzZ51psSPR02FIzLvkmCutsKajzzjgqTk5AjdV+yoiAA3UTurKCEWvQ6/qqCcOZ8AAZpAm1/y2QcVwGoxxggJw8hEkcvw4r7FTomLH1AGlvkiLdPXlKZvKvBtVYSMLuOKNN2rsX0PdoZqxnG+vmHxzKVS9T4vJp/n6T3rIU2IHN7W4BWZ91xqOi7n0BlML6rfrzO00rvQV+cuLsKGdFYSSMjwp2mZzBddi2RaQP5J+JOsUGzQ2zKumQ5NeKVLuGa7EvKkYamUcavivTVc0LwOEi220dEuFUmRQdMNtKph9BL0K/eIVT+KadoI9cq9oGLepOomYdWN6ZUhQ6f5LfWVB50Jr8Xsqwh3TeCvY68P8GzberUD4FotPqzW7rVr8ttQC+aTWvUsePBlq1YP8FLv4aLp4fa+LCV8GvGesRWfIgKCO34GpVhBvmO6iNmByQy0LSK6U4/A+IrOMdQAIe6OXe/WC7s2qCafd0C9XfhPKyjzrlcNsN6v8R5osOEq7LX4aKzibh4N8nlk42bdTmZvD3RdOjo/PQXvYDG7e427+aiM0aKrR5aSRgbyh1jmXToMnxpOdSts27235J4re9PbtjVIFrPBm5fDtsXjLRMCNti5pWwPabxXpPriTE7u4DEWkgqiTMdzyLK8yTEgCHyI+PPS3n9oUzsBC6uhvvh710nhDVOFS+PqAbm4bnIHVE1LRcYXVSYVm3yskWPLyfyc0foeZzWQU0dZmMV/9SmO28vtIZEgUHgj8oqtDa+ngpRl5leRrtys8bic2OZPzuzTa0wD+pwONpzVQHZGNGUycE9+85YYfMrFJKUyzYxFgRLXES9qwew8T3NDtUU+zelhhbkasC7+iKgN6I2+tZXwHLHbDYPjHjuwp4q0Ao93tdrCFrsjW5Z+YfqBhK8VvJQBCda0WgFhlrPf4vu26CPXjL7FH14jVo3l2U1orSnGnltktLIqq8jokNw3ZNGRv+BOZy89rISZz0wRisCjljoW9FXlcl2E1esTA/D5TX7fGUcMboBvv+val8SB8WsCc61+PVac16pUW+uXHYOhqzIPL52wVOkJxOxMZUHx0FkPrNfkq9riaBP/eoU3qfukmMCEpeF2wL6a2G/B+GQ3cjwLXkJrIqVft/8JdkUiKTz4ujsMkBFVqY36hmJ+uxgGsfK3IePUuyHuf0ofRm8648g43xSQ1pNt6CTuQD0tZETVa6kWDroBmnJG8AWA+ckLmmQWpGh6VMrg67F2EmQoEVJNxfHe1SpNPlEwkVeTLyNXq2O4aidGmXciIuxsjJozX0ECTsSMqFAXl+zqmfW5l/atvdri3oFBYoKjqtwiOlHTfr5MkPlpuKRpXm+HaD1e8CXcXMBQTe0e5c3V3CUPWIVGDPH0gv1vkSaf00INgN8YydoKMHMx+2fu/LzNhQSJIq3U53/sY1eQRbEGXHGKj41/G+b6tImtOfG9Zc5ersVylaN7IfxFTAydvFmabYxPA8FMgzlAX4m5kEyeKUifAFlcQUzmlEvs/4oJqu7WBaaogRDCB3GSWjlwA6Oz4d5rvhLsFNOiWyVDxWeGk2eHFdAETBq2XAq/YWgonhEECkBdG5uN+TX3wyGiFI3eC4aP8Yc3q2R5284g/RIvy9/WSXHbkDjT5P8237OpAZPOWJbJ3XMpw7lg4QW0SmOdndGGjOXhIBLgnIQEoeJqDklw+IICWqSyE9ylq5sUJXQpg9l5V+uM5HOFnqY5kH6wm2Tg7ZmQO8RpKxC8Ehn72KQCrOdfRWdmDO9JuxzB/jldXeXFvHzoHpBpnxMt11AvPRP/SrAqZ+vsusxz5yeLXp7J4mmPXMq26ZAcW8H9al5iqHx+X0wgChDZUB3Rz0XKVkADWy7YIM6WC0he1JUOhZzdEx/DsMF9ous7TuBix7RfsAe0G65n1FMsJrCQ4CMd76GjdLw33qA88Cre28Tx/avoZZwpeEWIART42atghZ/Ecds+jPeiQ/T6T7/MCzSeU7GTt0F42IFgkOiQ89OAeRZ6QXlzG+EpEV9hczTo94YETLkZDi7Bnaq/AYLBy0Ef4zw2g/7bQf/ix83x+eaod3q6Dbsyzu7T5BNb4qFrP/dOTzBU+ej87GI46J2cDaXu4Pxsc9EfBhAfeX45DKRJeBbH4WbQl190xggkR8gwHDBAj1wQHjcMLoa9IQS2HV3Ua6KIiSjOVin58SP9eIzBIRu5Dzvh4Xc2sCU8/A7I+7Z3etHfnL99uzmIomj012gc7cdxFBwKqRVNDv0QVhwoEx523veG/cFJ7/Tk1/5xgKCgdWTQiMJneGJfyU2DllOLK6S5girPB8Gg/+G0d9QPwDg/7L//EMf3+8HGRZpG+9AKVdtYG9Pzf71/QFg3/0F0OBycvHvXHwTt/cMAA1e1PtpGWh+hpW4tXWkdmqHFTCsbvo6CD+enJ0cfn/56S99BgsWPh+e7m7Zt6kc7W+RNFdTIH1QWYLSj17yZwsPOz/3BD+cXfdkYDcV51QMfobxBz2qHQHHJ95Q5zg/9dydnm4thbzDcHJ2/f38y3PTPjje9H84Hw42kZN1oGtUNJ1bdfBj0P/QGfdyZ4WHn9PyodxpsLvoXFxDADAujd3bROwKXfGIx0PQqlVSoROiL/pC2dNRYB+7ieO/QOIPj35uLox/773vQvf6mdzn88Xxw8msPmtKP/afA58LDbhz/wkEt0BlJsCoMTjuDdOifDTfvBj0c8c/nP/U3kKPJcVXksbLrvmNA4PP3vZOzSJmcLsPvLs9O/vuyT4F2G/qvXSkbHOj9qyDap8ls78fxVe8iGIXBeB/pBB6yG+CvG2rr597pZf9i0/9L/+hyiADEyhFxXJNEcFlkeIM+xD1szn856w82/TPq8ckF/vv2fHDU35ydb07OfuwPTmDMH05Pjno0zOP+sHf0ozlIgEY87zwTzPk3wJkdkz8+ppHAaYbHRxz/uoGnPhepMv/okOl1eXFy9o6pVjk5oIJtZ8dhB7vt9ZPxfjb2TBmeD3rv+thnJV6cEYCC0g1OV+rO5sPg5H1v8HFz9GP/6KfNu/5Zf9Ab0uz9cPJuc/EeltnhBU5rHE8PhetuUGo57uPQzekpGERIo0H/bX/QPzvqX8Bk6nDj+EqKhYffxXEImyLL7zd+Ril0GNvYfLr6NIrjEHy8oJVQR2mwkAvACy7TVcYuYB0v4oc8yLwSTcIC+2XNs+n22vzWRDAyu1J90IwbFuYHZ5iHg4pxHK8GLkn/tqzumKOWEkw4E7kmhjSwik2gMNAFqc2l1bQRb9tCpN0Q9HuliIwCCbbyIcr8wzneCzH3m3cUiKueBF10RJ0vuY8dJTBCD5NNUBdTuEcEnTE74IHDnbPSVgbO6el9374WNxK5jD8svlciQjSndOd7VNy5MMiquyBdyYKHOThXmMx2rzgndWcsCfihITTQCMShQ7WsUNTJAMxMokOSDRsPSktuEPGtnB5Eh4fnZ8Fzp6EyCn3pCMMRMluIYa5E48YR8jbCnrr47Q32y8oF+DjaNd4dC0lWAek6GtYPT7+OllIn77X4qg5XI7/781nD3PCpd4grXxlArRdVn1PDLYPKfFSZU6WbSnTqJgmp4yfb+9AbDE9AlAjO335ji5LhhhokWWzsF1liWo3tpKvMPLBNEqfx8BaZJDzssHx/6En4/8pZrpDPjqa2zttrxDeOSBHqOqzAK1orJYeujZ/UmV5YYHDUuzjqHffj+FdZLc3kN/THq9xu8gLkEB9amrbUeWh6rMU/3Vit5ajaQCqfKtSCdTM1ewMmVq7l3mbQWp2Hj4Jr6JDof8kCjCckYe9SCzTJuE4EprRkm5Ozi/4AJJXTPtzFznqnH39lUVj0CKJXEPHw+NzJ++ylTjhetVMcE6UA9BPk9RFfZk4XCP9XD5m+S1afUP+BZxttB1kdeMonNCXXlJSn+G0xSsqgg99RNC4pB7EeQhoDh8jfFnQEUR9edfF79Z0OQYn+2n8m+aJYjQj1cdZQ0PfDr6R0HYVMPCKHYFdoMRxE/GdKuj2BSQqki1qOttAfZeeIF7efpZLwFni5AbZ4NoUmRzjuChHGmh8QFVtJqdaDhnZfsvkCOCHcv1D9/Nti5FG1EyTluCFP2Jb+dNj2l6Ce1yQWaJTgaOfaHGFeIkM2QUEm43hv/3fUQyyRr3z+AdL8oD+8HJydnL3b+Oci6cGoKZ+l1ICDfDSzsTPpwonBXBr3YZNEiYPmXCf1iuR3RfXN5lFKqsS7B3uijhfGxOfYOdbPII4ufD88nEdByKwUNvxwcHKEOx/UAMHJcf9seDL8CPQZnpzBxZWf0CX6100QiVeLEdmxp+TqHfptxXEvjot9zmEsHzZTxpNZrZg9qkhRGNxBaSyzIET2SWdyvV7umAtSHnvyOYu5bLM10u1cb0igC/UF362CZ9gb4nWZbs1R4EQHIzckaoQxp4c9TLacolS38IHdZw2IkjvFDWPVHjvrYV46CTM4DO0e2bw9OUONBU4/jeG5AsOzeiaCQLVw/cwm74aClvVzZENJLVa9utavYjv1E3gdEG3qT/2PjhBeXZInVReFr3CJgpAkX9Gf+tXUqcdTReJqJdbeUdKDeycC+dLDVum3SgSU1qoksJekiinD73/zfeg6BwtGwkF7PCJ/sY937izRwfuan2f3auvk1FVK1YoC0lUGx71hDybt44f+80aMINE7Rmty1BhEPispibakG+y61NaTd+0gC6iyQTdeuc8aEo18UXc7p96mZ7EnWYhWODzDdeisatEtHjVnJ+YExMbZigCwSO6frdLitqYYeuKS2Wj7aL4gQfUA+M0D8CcPjybyoX+mGqdOcdMw27Ce1F48W1uxszUGEQgEIRLHS6u5cGKr0R1RytYtuiNXnwHC49kn0oV+c5GjIk43EBpesnsaJBBUh0aZczml62uR+12N1OFDDD/moWMb9FhhoEnMUB8iuWKToaKmkKz2xkgEqnAX2edl1VK8H++9hLPsN593bOv0RHEWqajpPZ1Sphrtv5N2UY+97dyzsWuMF11Bvz6oBiTxfuMrmsCZN6PPiQ8T7nGTBSnee/1aPLbivaPeGVgGfugHvwxOhsP+GSTPvfjvUyO/Y/idu1zr7ep5il97bXAgdFKEb0/+/cRDcLXuu8R4DMas4z6BBd39YxxncpfBqiMbhdj01nkxMrAa6f8Ui7DqNmpATyVZ0aPJ6BZSxhdOqgJQvS3KZ+knx1zSoylm6pqmM/gjdX/UUhdTvuIIbfyQGBYlweHHIGOpOyklF2K8tyOjps18mbUpq6eXlFaycnL2Ys2+2eUqpI3KR5z8+Ba+u9VkyfqVV5q6tYSiS+7WrUmUDFkalzbv5vJlc6ua4yydTojBTaFOIumO9uvfpfBd6n2HPcNmrezyFQBy9WoIU7uvRzKtGs0LOWoCmqS1Mx5HsGKKcpVmNxBODpnBMQ8ixk4zXBsaWVput+umt1g+JgP2nAOjDQiLtIDgdhB9mHwJ5Rn6I+LnB6wUY/w9RCOKTLgJ1mqiu/FMzue0d5QQIaFAT8ifFQ+WFENhwcojqJ5vqF8uw7jz1uYwIyDG1YKw//jET8sQG8AIbYD3+XfpnMOUpjsV8iuuiPE1gEhatboUVb6mew8lNKXWzdf85Flfq0O4+1zGJ45XTsskE+1jpLHfeL0Z1vCzl/iVTIlDNfB6iJdJWProkYygAM6xmpQApBmPTDW8msAd2bXLX2yp9TvTNXYghMUsDJ1XBY0MZRFcHRGLQVi242IzyQltMOh9lATdSVm6xMSadwsA5udX61JydcPffp5X+G595xLFRtUQUAtSILE7QQ2oI0Tf8gwr56joPPuUPmA0C72b+S9n9JYmUA4Fl8GM62oF+iX+tMmXXxQ2Txnf2QQLLc8kQfrsJXoyird/ZtBDR4JiN2HSIyA7EnvsuvUK+oXECqVbSi/OlR9BBl3tae0tE5WiP+aLqYm9AHA0zIfbAi9MQCFo4JESjE3/jo0V1Cwb8cp3a2X73mcMx9DrjQoJZj8K4CNgDkFZvsrTZ+w6xV950aYB4jN2gxDVgU11ANFeBaEMWotwu1JGw7OKCUEMAcEw4TJHF/ifeQO2N3mq0GxwZ28RzqTu9Bick65SpWEzucRXXnFOiHBcyPCYZhYXbRWGWAzSpNr/dLZxEQtApoYNAtnA+XOTtl+yBQZDKPHyZdA/veibktxO/+wYfmr9TdXjy2VykxbBn4MD3BzwBH0Y6NFQi/FDbEzyWkO6rcX8czqhlyFSJIKmXWuujU6HkiwF+3VcMESQn0DyhJeRlpMqqjiK35Y63Udd9He8SkQ2TydnISdgR0nIiamj+RkfIZ2guAWOwE9ttv9i5MkqYylDgUcdChflZ3RudSxCK0lO/F7hbjuywPmJFAA2BG8hwRL8jtyXZYpvgK4tBctVUBQK6qSk2DQUZGmUxKKJwaFvioyMrD6P6PgNadW3pXRLyvTLvHwyw1vxUDzD8RsAn/x8zNA0RU8Q9kYXcuCm2ef5KpdgzeP/6p29O5+A++H55XAC9sYLzSDECLR4hawUvPjQP4r3FI5Sq3XwOVs7erNOVlMvWA6fkJGRANhJ41N8gly905B7AzGD88WU7qyaAfoZDd6nVwxNll6179OrSZkuFgy3PJtn8+IWf6PEE+9hCvRvb+RqNZ/eUOYsrZWftbFKitvkRiDmZ/bQ1Aq92da5dQahEQ/f3r0VhBkxlJ780ebatjUGUM1pIynwcg4KmHXWplKMNrzO2skMcqRCGA7d4W3l+ABCnjG0k2Ob471ZMl9QkO8BE4mzzmMtvtcbVAMG4u4BLuzioWgX5TRfl+3ZYk39j3FBTmBrYVGbxg0rRIsT0YUinCq5cUEMkgKSELtWpDEcywaTtIIbhNykQKut6XddOAmnXdMm2ydnF8Pe6Wn/eNL78OECLoP0cZGW6yWP9On87AVGo0A+7xZthS3ftDX9r3AnyCPckg62bE7g7ZVgsLmLWgHk7+2FMVhLyi6SDGsmCyexkztKcP0VhWZGRm1ASjVsrQLcXM0OXmNk8R7e0KH1DEOh+JemKiZGwWOnLB5fMe6nsyVJcjHC14x5jb/RTET1PlodA0O54rkHExS6ZlDmcX/iIaZ/sRaqYBCc+YJhp9KrtjyGPlGGItcInkp3CXpsoCZLMu16MVAmNpt2Vpc3WbpaaTYDjnxiUzmPzc8+UUcDUMrY/LnzVB6De0QldXXlC+BKFCPZxJWe4oH8JYvjHGtZDVOUFlseFKg0ShyLB//1kUPxgaRuDLyQpVRtmC0GatYMxPgPaLQNuKpHZxiqq4bGqkmSg3rft6Ea/CM0r3aSG10mReGSYDkWDhXepCXc0gkxg1KDwjF/jUIgaIbglvKG7ujaaBuvFBMwRLjgSFnMnCYKpaX2Kr2ZQ0xnKKfPBJAZW6I7r+4L1mYIjknliPqqh1FHKoj3pAp4SMkC4z2qjCTGBd6B4j1YHPBEVwpl+3CgtWiu8aEq5CDei7711BbGBIhjaPygQ5wfh8KUBKmKkmFjLuOWQm4DcwY+YPewKEBgFcsOfozs5FJTyYKm1/bDliKUybHyNcqmD/RmzjJJblAgBdKl2Wd4a9g8ZmQF8RU+4rGV+WSah7ZBZNZbl432BT4pqDMKh7SAdLO+khaHLK7kY/O9EApxgfAQU/pWSPkUJQ3Wkn5ici88cipGAObM7+B6PbUoxJLlaZV/FsiC7QvK9B/Pfeo/Znhg6E9pgQDdoUybR0d/4H9JUJWaMCX11FVFq5oFCsA8pgLM9EETSBrdkQsh3kpxgpi0ocYyV1QN4Euy9Ah/FmIvhxZ2VyqlXJVSh9RJ3Q66OhRwDFisQZSVoi0ZTuQ+wBThGGbM5JW/JghPJIutyNer67TYvd68PWbpzL/dGW9hvRxz2lG3WXWm/NjZGEfuDgItuobgtsfgDjv3MBVp2Mb0gvR88E6rdmgC1D7W9E8wjEdvNGxcfcZCZbW6v4vw2gk7rJrmX8VAMwWmrefMgCluah/b2fd6z9KuaqhZyHI9cRKwhpDcq+T7iE6rWtbkHXXcYTVPi51t1XdUrT1TjzbtzUiyuEfg4rFgpldpLgUi5Gv2shRKTi/OhQATg+YHc/tC/ZQ9e9ZLZtirNCmeZDtcyDEIrcKeA3w9xHq5begnb3o8cjwpJNwuhNgraOV+UfMC+La76Ja7ZPBPpPB4zoUtv88wRQWWd/cnOSfx3PFEWJx/WEdTXCqUwoWvuuDv9UPvoj8ZnF8O+4MLdbOoLhprysqzyXSOcDTV9BucZLwiQxvykDB4NwcRFbTXDUK0B4XFrQ/7CnnkEs+9PxkMzgeSd46SMKEBF73LqYmGmyCjUjEV5brAY9ILT36vIjd95gR3SEaTGfcfeOvWmX8w8YGkHg4MmDESZ0bGFJUUGp5J116EVussI0bFUzBTvohV+ByRW0XxA70N/oRhAOhZhPyPCqDZDC+pFMVl/oDoOEn/ns+YZDNM3hHgIMT8+JX00Xjk8ChG+mhMwuWNeak56W5MTnU5uFHMx1+PRgMOzXn0RUWd+ozsUCht1fbUNDpPXAj4OMNPEdIgL9qzab5MM2+W9GjH29cVOgIVAeGhkVFQxQqDFwLvWePqsD6S4no+Z3hcuXPK4pHDFZubp1N2A7J7iZkrrlngrb5DmXaEphNHkDyE2Kfp+m5ZhF95MHNSkkDLdOvedXl+VlVysbu/fRC0LoJ4HHV+f3AwfmRIFsrLvC1vS0MOF+Dp//GHZp2+wVf8+2J+Rd8BTEeK+bL/EOwHbw6+l38wE0lyl07YDvwVwWsgCwxixFUxOuw7C9mByB72pYP6MKBht0kxmV4JRlo4A89agxNYmHs9vkMUPO8baE34rpfIO4ErhWQJxh3MaeuNrx+lEas0C8YcB+Rda95Lu0vOFgF6q3EZPKoxN0+WLJCIYRSBa6WoAnvrMn8LJT1AOul0nRzoF+j6ZLFJH5aYco/7VsFe031D4SHUuekVdcmUFTCPhuXt40ZgkVqwSRwXr0IXLN+7HJ5PTs6OBn0MPwMHQEDKleB68KmHUHWNEgG6VUNBdPkhuyQbbsVRU7MM6virbnQ03nkxUWB3vKHBw1V6B/Ze/MNLIG2gGkBnmU/ThVLOfoRg8Atqa17Ms6IE/GJ0bFrgkKKG6nQ+KAMj3iqhLvqbKyZvi3HzXPhfWx9sbLk9uUvLBKeY3HXeQP9qC3h6NfFd9XkR4x45gKhsasPbKZyUNHRfVtFDMTwqewilPVdScnHiNvUS05ODy3ReKl5P+mUpqR4F4ABy87GLkFkAnHMUph8Hr91x2KGGKIwVitcpJjv8PeZrO64D/bS9yK8T0Exn16tUppyiMvBLyVD6ilIDyFf0eFLmNymiXbCMY1xs5pnOBn/U8rwtCpsgdk7721K8PUEL+2RCbhqX2OCRddZgz4otsxUQEUR4cW/bNEToMgmSXx2NOoFdmd9AsEcf7IDyMHBaO7jJofN/JSUBBwrkM41aRml0Vst/C92sfPpYQ2e+S5YhTBFrae3ywQN2ks+or1s4KIMkfMUsz50d7PZRYnyRaOvFQjEWRpgwHuTmN1Rm64knxadecaoSP+IvvMJLr3D1RNPrjMkPqUkuuYYbr4Yas0jWZT7J8vtJMrUHHvptbzvtOCA8KdPh/C7lo862mbg2XYrcbhNPr6TFtZUQXJ57ZzGi7I1EZrqaFJIwOsBdSRIPGldssieaLCR0FkA0wnKJud4n+KQI56S/myChCE1+ih6ykKCPXhX3sOGmXeOovo1J4WrnTbVc5V8eLHBrclUgRqh9xnXLZYVHZFhiBeSSA1q+xnuYLVw3cHIFJxfm/u6gWzCGMXTqbPbRohzx12SRZh9+gURfu0m2o0qWywm2Jl4cQnv/69x8/XyW49cBecxH3rEqiCe7Nr4sMQg8L2XTSavubB2NI+GjFNFifJaIbWKKSEVdMeosdqOUHOmeHotdaLxPNQJqvkKB3YNzwVSR3UVydzVN2G03oFcuRyy5YNuHObs9ROZg/Go4fAXC3qSS14dMYLKMiNOrN/QJPQ9H3oS4c1cboYExqna1gbEvMmBvEdyaVqY7WlzkUFPv5aCwVMBAndHYnhxoD8f+YBrO6y6PrRX81q2dKtyFiO4Z0iGUo7bVE1UnWYiES0GikkFdQQ+Al76xwiQ+Jk2EujR//ZQ+dPQNIcP6yJ98KUNoUpc8Vb6gkxrOLWYPIzz5ZpxZWIsGfvbhjAEAqR/iZU6deVPpAPsvL7kDcJRrTYpUqo1JT/hZQZZBaJ3fGJfu2gnr1Y2HTVQfSuTXkOyq4eY5NfjnKAjC1Rr8PM0euIp5vnxOYwt7gOKy4FBUgxyJBjb3Md/bjGaCoatgVU8+pQ8Fn1pFukxWSZmvim6IGfth3jqsi5HLKmob2lf/8YcUDewh6BUwZykI73hja/Mbh9vaCv5v1KDisSK9mAUt2qVcm+bZbEH+X9gY1EPN5Vf/Q44GcEMGEHEqaEqErr/cPLbQClgJorEo/OUacigW6zuM35kvajB+ekT4mixovw5XG1U3ryJmpNNCdrm1l/DFL/wZDAecYnv4sJSfOHrSGdUvmebGZutXVX/AL5np+LnxnSTGO1qRNVoQ7YxHxtgOx1x9vS9KwvQsV+LqrcUsOACVsL2ivBb4X29spgIO2wT+a2NI9T3pArHpWgIkakvWkwFRJq23q0SOnzvUZeo4oCgwf6VfyzuoXHa4WnEJNm04ewyuRlUukPr8Au5c8woY7WTYk+gVXjI/pQ/86wT04dU1FTVgTO+1wHXhep7d7NRCNuNCi+Hodl3OF9/mT5wsFujwfJXeEsANObOKj/EWAxEaWaUKBDJoCUKf9LSc39yWaUZuAg34XD4mjwWBsVa0fDG/Zu27qOdB54vRxsk18m8swgFQs5n3OWS4m828z6VGujPhB85SbKolOthqzRfUAjnjf4Ak6FNj28PNNZnMs3k5mYRFupi1yNTfQkzDLhi6wVW4xF/rjB8KEsJi1ubS+JuQFvGnTg3+RR+KGwHtUERTjPg3tiF/UOlIm1AZNN57Afnqo6L9gpAHKZ16LW5KO2Ok5k/psgyrainSyZfJA1vHleAkl9wl2VoQpKEUEFaj3KVi8FPMZyGPjN0zIITtoWbZ+hrvJUsMDcDYaL3ttEzkAr6RCBA2BNzfPjz6+T3Yp2U+Cy4w4Bu/YCEXwFhwsEYHSBMvneR5hG75VuDrtDaOCvyxXaVNlSOGNHYp6HLfGquUm7P1tOECouAqzMi0nBmeAFlgKcDVcqVa7L6B1APJRUREf0dxCfTDv8VM/FyZ4HwiC0jIj0tRA0wZjBV78ESAHcuBFjR+ja8nK4ivtmcmv10SQZGWZb6EtQ8yIxuupvMV3UYVE0ctoJVdgJVBDUtwKKX5QaMZsTuoVwnync9i+GPHGAuJeajSQMRU6qnayLmJXeuEaK40RkMJVbxaZ9IcFGrQwtcpVfGxah69rC0u+AQ1Mai2TiAOFNQqkIGQ0A0bNnvWUnBMmXaJL4U1s+TqplQOmSwWuHqFHwun1QL6JTFUBPKytWlBROSQz9visNm2eB2u1WuQKFKM8Ozy4Yx+UpKCwfqq0Rd38wI5uaxlQMKx3qD51f+k16W6g8pSpt6oz53zY6rPHmIhPRra8MmDyjrvbHIgu/8f2Pbn13dpeZtPeQYqbMc3diEqCEHtOYwRw87dQ4esgvBLshrNtPpZ4MjBmfPb7qCB+GKIc59DZPKhh9i1XNPxKslFwxZSRBpLO3TWAcQjo1lF+vkzpoyr9BYHfD9WAlC3cPg0blryII8V7KS5nQJufW8jw5blYIdvKfVdDaSJcK78kY530xeH5/KEYie9eaYuY1yuDBNPN1mbLii3YRlsT430BO/KV988Y9A7f7qAD3tzFQTo/yjuczqIiM5QL18nqjqgNDsLOVqYg49XhBCO14cgu2Ysko9qpODPnkULD/SHPuQu0QlE14n2IrnmpenYZNQwVXLJl8/hv3h0LWZttZpJ+BlHiz9UUsXQOcHY1ttOGCYZH6VSn2VholaTP/PZhGA0eYtFXo5Q7XjlqBQ6gytBnTq0oCE5jXghRwTURh8hSbDMHai7pcgzxi4riRAOhUNiQzQJUpdbfDROmDIeMEiCavyy9xHbD0a6cgc2RwSPW+YQl3RtY5H1uC0EInTAVZb6IoC6J6Rdle41aYZqMqiZbz1eAIEG56bAW1hAYQxOTHW91oPGcHS3XEmQW8zarPFJ/fmxs+PPjS76fDGdzPJV6E1FVavkPfClK69/Xt84D/r97fz61lwDZF+X4pesAHdGE0RD2bZICNcQvQBdR5QHukfKBnnEiMpHJ6IDHNXIs6gyR4DuBXKUuCfeJQ+UugHAeV8UkDEeEvO9PT05GgJoWHACvlFwhpBaBaUHjFq0bRtFhJ28Wb6a3OT5tHkeqDNkhGR8d9szxScrkoegyKHIi4JwzOZlcJ+vF4AaOS+Jv34G961a13CpOq2HBa8mhjOdXD1MULn53G32BD0pvA16WOY4JAC+nN9kuBlfFJx0ogi4edPn6upEZyhzj6kcaFu0RuxIqKqn7GGC+G3Z86S1p2WVmkghKIyetLbjWNsm2HnL6F8hvpHCkgkg9ZiQEycj0t2Q1yw5G6BOYlsv6Mgz6wp0ffUlxR+59cQP3GKKjJzrdUI2jnZjbDkJ93ErJ2HU3yoX2QpQ6s06BPQ/czPYhz5hTV9lKA29tako/eYssG0DN5TUpA37k8zvqCYNRRxq6XWzfZ2UySK/aSPIMRlxxy6/lL/taluuelV3Ug5pGog3kDpRLrRoNHUCZ8sQ2wN13HFu+dl0muVROfpEEqXEizsExJroV1hdQ1DTjMp4zOiUXlZ8rNBMlKBsZ0aLt/MaQC2JOV5tqF+8h8GlLjWG6KLYpl64pWvGIBNd5dMvAK20yIO75BN8aT3YEORy17nYCZbrEs/2rMyDxBz74NNVFhg+AIwcu8Ue9U3svNJP7yatK0zBUtOSZkTX7PVtkt2k0yj4N3ypc8lucPk9po3KPJWKXfAhZwDa8sItx3tGC00z4aHko8YTkeX3I8jqwgb5OaczN5jpKoDwb4Z69p0WbtOMqol8TACGDq8Yb5iEukW2Mb+aetYqkjreXqmqaLtbRVRyDXuW9Optn4p2179lPHe4PNSGejp8TSDoL2aPaE3h07EVWMZs7AGemsk6BTURpsXOGEKBqi8G9sB5YHCxR3uJeZ66ibMGgadp88xxkirXyVy8UpUtNF8nuGtOV9ie5av7ZDUtKHidKrKdowfYsRpLZH8fNO0wk+o0LqlHnUi8ZW5bsx7yeuN52HjWYTj+Z0pYoQdcOpul12XRvk7WBTod+rDukuQWP2MFdUACdFa2zcZxr9zAKoWiLYt/q3CsIv1sXraCdA4k7oBULFrJ5118opo23BNwGsHJ63fwRZ4XqZxYcv/GEbaCOs0qV+sKVbdfs/17duWzyp27pvB4mpBFWuKtiO6jqNEPJDzBYHdr7IcGmAQvtl0p6WSmy6q316qzv/VSiltCPnX7RXyXaMN4K7FtDpFkUUooDmW0tr8nsvifuoetIWLXUeZFwSf/1UOQYEGqGRYdDVXRxEkBCJ2sixDTFNhREeSZ3kWpWtdStSPo9iDrm9MOQ+VCYnELaN8nD8wgiOlUNPdWfPmm1p5shjmUESmdDLeicKpRs63a2HPNMkFrbpUzjH3Lu+VYFJoOLTn51DfHu06y4cx20NroaqZ9jNiM/Np8xEMS+OWYbbBqoABfPQAqw+XUe+BI3a3YyOkFFO06Gzk9zJcphxF3R+hlrg9MVASeiPJcgqzb7lNuOmq+ykv6h5rYozZ3HZPeMtWvo3qf9ZmXevCa6ExwJFfVAwY0bwneJEdzzYX87Z7oDm9PvahtvNDWaJemoCI4NgwWQOjyrntRIl3xITORAjaAihk+UwulHhxEm0GLWjzq9ofB+bAP6jX+W8CM9MFFfzgBDu49YEhVX3hsCOOCsGecOE7iiMmCspp4qSFnZMVums0tmdn8XGzNuXk0IYFvgGS/+Nf8OUgZmGO1vE2yIKFkxwHAdVGr7eWDuNLDQ9QdUUDHN+Y38HsBTHO5yuHEwkBKudGlgfTL3us4vP6haM8WyU3Rnt9k+Sqd2LRqICTp+yyfFPMy9Zv88FDeklSF2TnSqR7OHz4Ofzw/+9Ab/ohuGfyUNaOgw4TKsBfiOWWz2hBEDT6mw3c+03Ka1YblIG8upNDIFJAI9uUqv1kldxznb+ui9G/s+DsakzvV9Wq+hE6xZJDdhFyBHKZUouHAXubTQml/9QCjvivSxee06IhISN+69eu7hNaaZEy+7u8tFg04BpDfXhtPTe1f4AbrnERyyORT3rZBh7RIAVDmFgvKc5CjkIXSG3W5ovXKAX64+F4n07t5ViF8JXCSQs8h6hyqaw4yd9GuElX+H//+77//D+MdeX7R14Btvx0eFLkvm+x9V/He//mOJxKHpcG8YbzXLm450/eS0nI3VLyYZxR6CD9w2eCPOXll11yGSYTD4zveiwimBatwCQbhz/aCYFoiP9Pg/2GvfPZCr8Hj8RraQH5Zl5wDsZSg1sjrHzbrDQlB2rPgPl9RgBT8ULwY4DwvRXnh1UFJt/PVVJ4w+gwnjkFgRj5RLE6RW7TwraBIvg4YH04qZI0ZdooVYowSiCW45M55G9v4sS9lGO42zUcadU6esi7Z7u4z/hlnxhExVlyl/geNCR0gRfAargHZ9swr4uRTy73Sl3RtTzrmqrfndQ7CJ2YuwpT71+hgBFy2FZQQ7t8K1kUCUqWmjdhif+HrtyHQYp5OCU67RV7q09TLVgBo4UE3+M+DgwPvGcRzkYPUHw4O8CX9b0UJjkjlQ0nCadIvfjz/hX59GPTeve/R7+P+xdHg5Ic+/dX/y4fT3skZXr8M8jpV9kP/HbzCuno/9z+cn5xx1YP+aR/yeVcfn5+e/tA7+om/6Q8N/NqF5yVMZ8yEksSHNHUgowP6FoRm3BUAK5o9YNSahkqIbrxcIbyYYw6ML2iZhJDlVWDGxbscsgh6SxAkFMzzEmRgzuLk9R1CqpLmTGwIdzjc0V8jOWdZujKyPHm8SYJmjZVORZsX78n1fOLEek0BQSetpSTe9a4Wqd+El3NB37RdcefAb6qoI1NVe28GdgtgAnQVcB11mS3m0ykqn91l0bu3uE92tmd4FrB63jENHaX2IsXgkr9hlKan/NiAZ1bSBJGPYD2cJL/PbMgpmJSRJ7XRY3DCRw5dVEKM6ZfUHTZQtabVBSEH0RB21MY9o3rMOUWfotbBXGOuk0y+b849yhluJo55wizpVQvuqpAba36DXuqU6Gm5xEON/CclnBXpZiboa7JcUpit/ajaFh/aHDaCCeDhO3PLiyIbKIrfF78tQuHwNpTVaI1BCZKU17cuxJlyPnNGbY/1mrpwsRghAQi8SGcgYNW5b5O/t/uW5F9k3w7EyyXNo6jHWQkYB9VUs3NvOzlNeGVj4VWviX2pC8RqneFdhXLCOgcmIoN1QQ5ctvGqgyzfhphWXPh5WntA0ZqkGUeC86fcDRRu3dzxkQ3HQIIM3DsVdLzVrwiKYpJO5yUMnTt3nS8W2OXfFhzkl5T53fy6azqND6RLmNYI65CGlBy8jIzivk3p3PnYps9atTbFtc3OPZVtc1FYf78tuBguFBAoFU7N4NdtSxHMq9r01qwuqLKaZlFibeEIC/4c3CESgK7rFq5ItWjQ2v1tMepsKThGgMY4zl6/DsLrdcnoNbSuX3e1JYchauxUWI0bo4ffN8MdBnzYMGB4Lk7PvH+BVYH1xtibrFd3OwMgDGN94pey+91mldttsly2nJGVhGwuzRGpgI2wwqOs1tLkLlmOQq0iGreltAm1AG533f6UPowO0CQBfBGYNj7b2UeKSceLN1crSFNpMgOOjdH+hHvKPBjemMQQOQijxFSoFUBRvM5X3hHHa4rwuSnDHncJEuZN7A2qgf81F1WtKhkloWpx83Q7km+AEjEeE/gHRlNQH52AP/lNqpxgdBXHILmYI7QrEwU5AFsrgdQiqNALTeBTUM45HsvMHyDA+6sC+IigklBIvpCpugx57WydTI1KZ124IJ7jrQnTOy6Xru2JFnlsWqjcDSTuVQpOZep0fn9Lq0/61sIn5E8FmXHYp0J4gxhtcVRoy/JXKh/k3Gnoa6Te4vfkXkD1gkrIkJKTTNyj6Yd64DiTyp744s9dNvJ65l4aluEkLu4MW3HBZhJnhq3hA/hhRAhEbITFoOd+bfHzYpna01AXUH0yNVYHCew7GNA6qJ6pvNaR88kcqChploV2pJoOSF946Vfre8milzuS0aRaqsGTN2NDJbQwQBIUL1zkn4kWYe4O9+hqdhqU6ijtGciSNcBWcd33wYCIA0ROVWbkguv1qsgBZT4pAvrNuWHwtwgblZqsUM4FZ2l5feuy5Wtyp8cq80OgRnPYi6wLo3L+bAXFoPJB3dLjWmU/i+da1I9vxrtstLohZcFdHsTjbZKES5h8wJ6Ka1QaSESBg7yj6rZiuArW7MpgT5pIbQ+iwkKj4fyqkCXh5NCFwnnvjeI9kvs45RF8gzBWlT56iWH0kGnKECPVis9EJOBzOBnwDzoO6SgdyexaJqGRoA6as9UpYoPzvDEAkXeMzSCIWS0HkUU6UKQCRsny8E3y8vqOJC8TQtrizNodIQ4wjBG55tDYn3DMwUKPTVH3Ch12S3mtbAvo8CewXmJ2QqAHpxjYSVvI3UZEFVVBUaacqgo033B7wPwMBWio0yXhsnuS8TacYDoI/gnwt22IwYQQ/I+iAyvgG7RWiBNoDeyWJkGnQxAngQTjMW1j/INkmK+PFkFur0ghyyAuhxXMRkj0o6dEQSQydsFOAsCG0EJFyxjdh/W1ZNuTibEXc06tbhBZlP3Zk4Nz3hu3Hi5dX91Rx2dp9EcDundUc+3bxYzldtTIZUl/Ur8kPnq272WeLzwsF128NXjS5Q3iaaTZdLKcA3wDwa4CQmKASIwAn5wX5V0CWCsT1FlOQIQKIxMgUlCGSIEAN0ceGvy/5bDbesjlWRpG6J8KSRFR7up6J2q+JAizaj6RDHxGtH82z2q3a3tO7niEokonQXaThr9vTDPc8WISRHswm2fJYkGtkwsewpJY6DL2dan0pFPvdrzXdsfjChA3S+ob/PKzmKM2StWwmpR+VwKSs7w8uVsucIGl0/6O5DXENIb5YncKC5OdwsSVOsd/2NPouAPdb4H15xO7Kd7PJQefChkSGJWvPoWNh5mf5ZkjtGDXquk1RJ8Uysqj/ijAOQJLVX7Plq9o1Pn+gBPqeEMxycWXDE9Bw/CyRXgrV4fmbUy8t7Brk9EckJ8pJU0jpDLsEC4B4HhGmf/kJbymaahcdX0EgjpA1QPhUgnDcKvM222ioI0zvYDY9PtixQr9NH6MN1BT4eEq4e6i5zXmwwV0p6yc3M6LMl89VKoCne9ifl0WTtExTUvQb+kbyWagD7baU0h8OOJysHYNQanadPrH4G69KOfLRUqaHtbdZOTuoHcqVLd0QK7CakEB9Uddc3iwzDNdpBaSmjIioXo58q/QAlpAo9DrmNYfteM4G+bBbP4FvRBQrfpySV4bxhkl+ZSacb1+jfnuXlJHIwIfAlZ/s0pJtbYNNMVwns9pNoWpR1Rm/RarNBhA3lWAJQVdAk5pgs7MntYKVW1I6DASGzpCk1TuHdvaquRt8b3bOGstVCtufTLi/4K//fykDO2kmnhf/esSzgzRaQ+y9+UTdn0YcRIsd6WKmno4jo0UgLIZOETNQnI3ufjvU/QIwFtDh5L2PGFs0GQTFDMh9oaoJX2jO6MkThN0GIU9cugl5LmIHF2GIcmotiTcgIBadezEIL49OpvnmgQiWGfguoOCWJYWhK1DlaPKCxyCW0GaTRuxsARoVdx5+CM5QzQbHA5dU86qRmgHeBV/g/8NTcKOdMo3cKWGJuTaksVHv5D1RV+aAKo6sbXP7hX9XeYTCwpbIY+4h6bJajFPV5McvFO4R6YjQn/0C1DMOC63c++I/Ot5yPJ4kEnxuQmwy8tU8061+W/uNG48xVAy5jdpscGwx5hsAa+XoEvuDG3609ulmCazALU/NU7Q6HDjpoYjv576gPkV8woZ5sgIY7M5uHiHvAmS+SoSsWyOikAeL6GLeUubeq1PvI7zV08jWuxatxYfTQqtMy4jDIzkP8kSM25e0Fs3NXAigo+bI7YSwz1GFdZVJ6x7W1lLo4Nx83JiNCFRIThHA9Sp4mjouQguBhv1gV/R8QQvameWV+KMtYw+y0X1NQd3u8YdDzZ1TufFcpE8TPhOX20s0taQIRr8mcpFQGDTnBdIsjieLvSqa2qepUm5XqUFmtDBlwfucZPpdCGVKHpeh3XtpIoJVMvapBiVIqJ39fWk+tr6enQCcgBHzuD7ftcVvzXfb+gO3WJljDV1lhZ0vh+0Bp7wBmk0TGtlKKd00MyHjx7VDFE1Ak5q9/Mxk1g0TrxwVdsEWsvKO3rQontjvJdcFYwjWt8r1Qx5HPRPlwcSJfjyIP3Qw1CbE+8waU8SszUEQ5TJg83pogudjCqEVSswf1MCzcEfssxQ2aCzJ5xFdDFGotQnVe0E11T8tk6KW6prR5i/26TygRHXazJSgzUlaknqHyNPaiwZIxUtlxzXT/BaOuVqtbPcQhIj6EvTiQZrMWIG60LhbBu2Pnufm7Gyw4ZCeiNsMpvWrEJm0P6YBRYXRCjpESJcSYf4DiywjZhXmw7JqhAOTpdsNaUi3ZqE19VfkW8l/+dEDwAJQtw+UOQKFEuDZ7+A+7E7GTX/DABe/g4XApBbrapfvYDaDkPoqFrAWS9sYCsVe8Sz1+t2ZUEl/BYoPctXduLpRZvQC1XQE0+AlutkpCkkKxvRDh40lyRke+cfq+zNcnvCNkYSDlpD7Pam9S5KUJ3gRZJ5GK8d3fKyiqhfPHdb05AqArevwiWgX2SImbBJnv6OITu/YlBeTtrODxWOs2mvM9EwpXxlw29VNMvtrzYjmuRKBQAGe8cf9QNdRDJ64UBtO+5GQa8shrVeMeYzI4+B7OqdGcgF8VpR7ZXC2XaCEUP2oba0JQB+mjKP3AXk2FAI6o67QBM7AV9tiGFIizq4WhNyWnnLrrLuyfwufdpZmpIVx+gwC7q2N9gOZMDFWyKG54hKHC0yCJvQoWW9bC9vkwIE4fYVbYEpSf/yZ5mX4GW9bKMKz73mP/F1nJG9ZnmDjmoTGTYHhk0IGHEZ7DDWwH5fzKfBLz/2B/1g2Z4mJceUi71IDm9Uzu9V8hBzgzuTXtqNTT4mqta1rzQUz1MKtsS7h94DECrwFJmydh+iZcPItA3a55XRIJOLqZQf4q+QwK+6WOdqDZelJL3LM3JiIy9qv9IvZkD7JjG79qqNsJxbMu5dpTeJ+Im07/IsL/Nsfh2abHua8gTrgjROIa4rvoZhXmVNrgd/CJS9RjHih/Nigv3wEkiw7hkNYYFJPYQb7cU0ILZHRrNqD4PX1Hm+6jdjH8KKZSZSPbx0Vkl9U6Z0VDkV5Yg7Bhdsyh79+GgCUWmsjpIy2rq+8LuqvtDT+4/GnjVAbD3VutTgY11TKSSJbC9brE41uxOxgcjPmDfC2JVwf5XfM1Jwfo962KrfxVju3mr6qRl/tlvjzYjVgxjbZaMqM54rju6Ae7n8XmFadngCv5DixHcwC1tY/0RwPvhPju6pVINBZ6sSl14LFtyLF6SqfnNwEOxjC8HvfgfoXowDxjnlUOWrpitiZpj0DCwyapPxBoUmLTwCYJuDI2/zAbBC/s69Wr0MDzvxXnjYGf013htvELH1Vby3+Rs++tt487e/Ra/+tonj+1fRS/iQ2VS8F2KABNbzKlhhHXHctg/jvegQzZqazKLyFWg69uLsNlndLdKiYKM+1EVnx+bk7KI/GG4uPxz3hv3Ncf+0P+xvfjkZ/rh53x+8628u+sPNoA//hYCXTe+sd/rx1z79e9Hf/Nw7urx8v3k36J1BuZ/Pf+pvjs7fI3Dj6fnRTxuMctkQseO9i2FvMMQCJ8NN/+x4IzEtG4112XD0y2bQfzvoX/y4GfRPzo77f9kcnX/4uBkOLs+OoKc/904v+xcbir3ZnH8Ynrw/+bW/OeqdnmprR4N+b9hHdMnzAfwz6H847R3hk+gw7P9l2D+7ODk/27y9PDsawo8Pg/Oj/vHloL/pvXs36L+Dli76/33ZPzvqby6Ofuy/722GHz/0N8fn73snZ5uj89PTHn45OD/tby4v+gNt/cP56cnRx82Hyx9OT46o0MWwNzy5GJ4cXWzOPwDa5flgc9S7GG6G/b8MN/2f+2fDqKn3by9PT6EI/LG5+NAbnvROaRBEGvmkdzrs40DN2LT7VLRhqDgg13+OfPY67sbphuB6ejw4/4Ctbm9icPLuXX/gOsPEgUy62yjkeuTmgkgUxfEVtI2MHMTf2tJ+zpptWKbftjxptLwChRa6EnkzsIg2+ms43o/jXzc0q4FOaSDzGchk4iQG9Duk4vRsA3SOAkMiOwHBduo3rGVLc0foGnmFuBNS7Vki/9w7PUGecXR6eTHEuR0G4en5u3f9483lGf8wnR32fjjtX3zoHfWjjZuiKDiM43ADO/PkqLfpn707OYPxvjsfnAx/fE+zI1Ml4x2c/zJ5ez5434NKznrv+zJ4gIbd9I6PHX2FvBtTwJLrp/7HzdvzQf/k3RkCy/p7KQiPzk8v358F0WEcX7wKbL9DM7aL4fmg9w5Z34dB/wI3XhyDyZPoiLnEyN7HMbRuRnkIm/5f+keXw75QP85Skqi+YkAsyDUvX25eMsYpPsGq4ri9kRcv472XHfhvvLeJ915Cyb/Rp3/72+ZvmPH8Kr2ZZ+QDjmhLEHS9ivdev978Lo73N3F8NUr745eblxuIxN38bfPHTXj4p+9GcXwfx1++/8M4wn/oOIt/iePpOI7v94E+X77/gxeFCC464EUBGslPCMWSQB6i4jpZGkg6cJiDdDRokf2jnzwgKasFXr/mEppJ+7cFGp7EPxMaQaPEwvvud/v2O4kC7gav37QcQqBzBbakYbrs/w7s1nhZBXMKjiop5Q7AFb6CGtVwe7PK18vwgHP4QgWMkIsliA705I0I29yvroQwaUgk1AceHf7YEO5+Sj4UOtb+Sx7rYv4Jw4+yaTGiNeMT86UkPbdd+YRJDPN7iPgc76AMVA5G5fbx+bB3etpMGhcf4xHEYNI1j1Cn9/UbHG+RNk+6LCvvG/r3FTYLBVDwo4d/7gYHNMzXb2xQB8fvaLk/SbGK66XzcdOVzcSD0PcyXSWLoosak6oDvH6JEQ9kl3aX2mQK6uVpKiBt07QGkE0bH4VcLIn3Fbi5r68WqAqj2F1uhfDE+Y/R6zdj+H+adfay5Ebgn9Gbzpg1PFIdeU1M01HHfEYk4Qwn5KgyZTdqbcshA085xSddQZMy+JMS2ptM4kiSYkAWjyQdo4h5G1eHOTcx8dV0CsVHSRl0qKDcrUltTAud38jSww9L2hUV7kQFcQk6NiURBDUWxSEAwGsrPuERJzOIfMqIltffviHxtBbzKN40MDQkeSTabuEzmI2Agsi8IQcQW6M57KF2N+MvNVc8f81LlTMiyMKNmmcSCqHuW8ndQfo+Z/zqy9rcoGBV8t9NEC7x3ssv5PEjpar9MgVfTF/SvQ0WmraCyR48L7J5FpLddTYH2wObPJ3LaY6Rf64I7ALqKr2DeXvpDlgfac599abz+s1YIkdC+nQ/+L5FtZi+u2+E85LZvNlVibah+8YPMZmGlLi0NqwKnKfzoUfbSUtgMBBjM1mlGSe0ZCR3SjLK6eDweV4ND4MgTFbNqDqF+qIYnR326F+hG9yIpoJU4tzb6nEDbB60FuS+SNWh5z2rMcwTUDhCzbjwIYU+NkM8y5WSLUJFgfOZjJUNhNGswFRFvEcBshRHQZUc8OIQAhWUOIS+4CBH/lgLjF2wxVNUaPjYrB1669YA/e3OJ6qx6y8hCv+UbceMaWbPDDa0Vk87uybvHrCuyn72XME7agulbhHO+kTfG6bhIrXNmsF8S9O5XVSBR019OfYOzJdfwjiegj5F7RzE3jva2dE8K0N7NryJonGruW4X5412aepxbZK9ReJKVXsGHWMxHllbq/krbpO4bOPGdnN+lT7k2fSp+T7QBHD/0CyPxvX5tSn+QSNHmf0qc0pD2E0C982o858HfmK8LRVjCGr7DnwEQ7mntqyctUrbJ+/Ozgf9o95F3+PRnARYJBCqQ+98eFENwsPOydug/5eTi+FFEB2Gh53zs9OPcBEE9RopnV2HqD+0xFDE0PsyeUY7WcxIGUFnrHmPgv0K0Cs5i1TGJ/fwFtsR/SEGmDKpKEOw3mNBwW2m0qh69HkL1xdVMppow3DTp+syUmUTvu8N+4OT3unJr/3jIDr8+aT/SyRKjcuzk/++7LPqgi/m+BndaXdMjhfOmBeYeHTBoaBPr+p/fk3XVgKPSPVevBwg2asuiW0LwcmthA7oZ8867g/7g/cnZ6g5CA67weHLw/Bt7/Sivzl/+3ZzsDk7f5Jcdl/R6VE7KSucDc7EBsaB+AOoR1e53ABfkmQ+oYQ/8R7riEkvjCri43NUuGJfMSuBmgTQyfifrli006y3FfW0KoFRJXx63jtmNZvoUOodsi2ivYIKdPz0N96yf1HQPAQvAv6icc9VPJOqy46wDjyIarQRmrnd34fgMNsXDGCDh3Q16VqvDP2waxedpujD7i+TskxXAC5cCRbTAXIJsSt04/iXTRz/ijncOGzYG6ZJ6LP9+P5f5KeKXeEta1FPcFotmIFv4bZbpBNmnWz7ScSCXJVUaPuJ+GXMofZgUuXsDvYZPL3XOTGwO0PDw3n016drDi3JN6ij5/SoG0mDGsXxr3QU++dwVfVDlIWOMAGc3zSfUTiFDslFQ+RhCZMWkjKlyr2CvSK5Hp1USufHlaP0Xt0ykUfubbwbVtggYNZBK27Yf/8BtJXBZtA/uhxcnPzcDzY+4faBcN/C7b1l2jBmgEmsjNhfxI/PHc270/MfeqcBqMThHxgM/fd80Bt8DFTpHqhCO9q3e+9fMhxy/vgXDMgKC9DBo/Ozo8vBoH82RK7Q0GW0o3KviXEF0SEdzd/CSvgWRdtJe8UGmjAc/TUa70dxHHnbocJIyLeCE1jSzuBq3ZFLCjJqy6VF0TQwKGdxukmXKk7Zs9h8eXfWfYXpUwzczBYPzBysoEFON2F7f+dI6oweAXDo6hN0sXIdE1rQoTVrQzcEJYqA/gkHSaP2FwfIqPHeIWZHQOfE9QJvoCJ2ekOArMwXuAiOQVw6OxpWJaMnRhNtWcUWuq1xFX8ftex1viODpKd6M+wYWvnDpnALwn8iNz340bw1aqfF7k1h9vCOc6O67Jt4uT1NgueeDNWtIHp+9KCwhwG6H4SHHfAIsxsXnBZ0TYs6Bj/3Tlb/5Fjly9dYxmqdOvSZLi5vOu2r76PHJlZk7yiVLgbD8+ApdoL7Nt5rOdAkX/HRMA6LscA+y/7+UD1cdT0+/qOHnksSyocg2eKD9v5hANbfy9M+/h6eR8EzGKgbWF2SRdp3K1cPr9+IqDBxBo5a//3e143ZT96NUNjV+KCGJkwLUn3Q3o/jq0F/eDk4uwiYQM9qaLamUClcTGDwj+MrtuCDW0XQ3g/EQo0eK5vecDg4+YHtvFySnEmgbNg7PkZDuqCKiDWYhEoeFvh2WZZxDlXh1HGHdouT22dQjYtmmvw7rBiyn26Bw0CqLF2IHKKvwSQ6fCa17ZV3a7e5QaKM+DztqPQfGtyTvaix8/Z+wLyVOeo/WL1aIec3Gd4w9Xp3gHbEJaQ0F+vFgeZCwhsSoH0AMCZajNd3KeYv1e/VtEFkljoEqhW/7Hb5OZ5v+FOtWVI12JpicjrwKoL3xpJl7eVf0WOtE7xpkbNaJ3j95hGVv/BRKziwtwkZBhvwDUnwRPPogbr5FiEAOIOrRw3xAwDOXaOpHTgxeVgtVQM9tiImKcxngw12klJum5Ha1bAfCQh2xvjcEEiCdotXwchUp5WNxbtg7F3Jn3NndeZmSGzLtnOjfNimfaCCxNvxv37mrtpp6h2cnBkaeFa1YO+ioeAzriANZyiPu/HofPJCIgwajkpx9oF+sU+lJw3Qs6beqiq8sV45go0bEvqqmLzZNFKcGhnja2dwo1/dqrBQ5l1fTIiqqoiKHsLrjHF8ch3bfBicvIcLJfw++rF/9FOtqzUSNtRNXwY1kbWRiP6c+6RA0Y/xlclhv0nC2NolR/B/VV9UDN3Wl+1LzdGJF9rzutSwI3Sd3OWf060L5InusI/b1oUPV+zQiiPkOqd/wSt2F609oKIKo7O3ZTxyka7o9r53WefFfk4p721znHLftMMOEx6JCrJeb9lA+/sQYwCXM8yKk6+mnJwz3juO9x7J5keNKRgEJQiDKKYFB5J6313Ee4//EsofdnDEvWEviA5RnAzbrw6jkM0SKLZHh2FweXFy9i5ooxPer1sp/U1kgfjoLl5nJxgqXWEyEDk3z266eGu37/4A79R40/Xe/Z4v//FeNPq/rEP5JykErp7v+mfgSt0nwdn9RTfp4/7Z8GT4MfrXkIVmvNu8UilIxGuW12MjP37+ElCP08POM3xO3Ujp6PL9U5pIHR523p8fn7wFdt87e9ePnsmiqP6w/WoXdXMAMGb9dY2cHh2Z91K34j3qS/XoUa0bFWvqCOqoRa/AKikvMft2+d2PauJeYxVeL7Vip9b6rhvkCkr2rKMcCVPmXb8iqp8y8/hvnliqWN3+Pgpv0xSAnK4gySjQAiNXwGKEnok7ViQ4TnuHuHJ60tbSoe6JDVZY6P/l6PTyuG9EiaoXdoMkUTG+OKToUKRYGK53/2u2udjl3D9Do8jb88FRPwoG578Ep/2f+6fBBaj9cV/ukL2esrVtaZbaBAL2Tn/pfbwQn3bcTRIAAdqWChH+mfbrXFOm0Nu8dc3/szfwlkmCr8Pd23nnxHkDTqbTnSe0W86VY2jLZJCkQOE6zTO926Jk7/D4woY7nP9yRsEOHGLCS+345AL/lWiI3QENvcvh+eTk7GjQx7gGL74hMFeHxovDxoQ/0Aon5YnzO2nRcIxmAZ5UjoEn1QxP7Mbta8/oG7cItOW8bDDn+ncpmUuo1tVp5lOsEIdINlLpN9hB2NAUHnZ+6n8MiI5sTYrvX2FkR8XqI0Ot6fso7SFVa5hg4FdWO8bjOAoOB/23/QHE3lwEFSsWqMi3fRfR4Ih/e4PDzOjbegrefQnBAjcbVs6HAa5oVrs11xPpXqh93D/Dlbf7e3+9QYYHkLN3L5kad4oOFWF5++1I6n5KnpNyhknBn4Smogo8onbTZWuWrtLs2t63qKxhV3zUes+hHQ4K957/HvN8lemqi//VDtBabjqZxGzF5qgu6b3ouZMhWs4s1UV526gmG/bG05P4RC9GuJ/HtlmGtmtuNiQ5guWF6On2jaXMqwjr4c2zY9/6/fd1Cdh12/N5NrlaQYbhsmCmV7V4OT5lTH3+PHo8FA9Lzgkj7jXKRg+aN5k3M4xT6vrFuTn+gZniboyblgji+1LAhfpeY0RPE7GbvITIVYd5e22utm1yuOjwxRU1ntVgjqdM1HbCsIIGW/1TC8A7g2gEOLdMLg+eEjz+kTdNtCJHS/0lK0JYi8Xbqs+lrAQKlgH/VEoAcQsu4qtKMFA4+msYgbdC5MyznB2TtNbyVTdQsAQFNeOEYJz3jotaOL0tPfOQLWmeknKs6vTJVl26C2v7U3DgQC+lQaNk0Pa4c1sDoBheldAJOWLCKoqubxOA0YUcVMnqAZNHwLefYTUmK1rsBUXZf4XYf05xNM/K9CZdUeF5Vv6h+fF/0mPKaa9Pv6enxV2yWOhzhG4pk7tl+Xd6rQ8o7wP8GfwdzDR7Jt88dA0tILTHKoCHThr25geglatRncBq9QpH+jtWzjk1SUUUdWKKd7Xz7n+sftpYTfLJ4GK46b0d9gfCzmubFhMPATZEotFesmob5BsxF9alpm0eihLwVVlRwE+gZeUnBDUOfcEtLn24anKi6V3sZHi1HE6iSGwyfbqpMJSNvonFa/qkhc1gV3cxJh1pePgdai7jqwgCe8Ntky59aBoh6+yKFPKvkg4U7UGc9elhSWA37tFNmqFx0XXv6kH6DUtzLa8eKL1elXlfPTjOLWmkOBypE1SkrUCFNT/z0yMn6bhL5hmmu/XydHhZOnZnYUqKT2gPpnwfmJoIWD4wt3oSJsj0YpMw3UwgLWz6ZbkK8eXVPGtRMcyKhKNLVqvkgXNxBEk7KUtXhaZfSiQXfpBwKiUsSbmVuqbKoHd2zLWs74Ju0Dv7SE1D7FVkEjq5e11wzVViOZjPoBu8vH6JVZmafeQN8I3WfE0kZTTRZFVLTGVoMm+jIWW5glTu8JupUi+0XEFKPlvmWZRjoBH8DggQgGt5cD44PjnrnZ4MPwafgjBb311BCGBSRprIypAb1t/5mU9u148quT+1qTqm6Kc2BL1CiG2ySIvrNITUjpDb6CqcR6///OeX82wKM5OUZQEgKXPwB8DaM3gU1YcpXnBbV8o0BTt0MG0aS20g0/YqneVX/1MfiLwp1lfzKdCABjRt4+zjxy8l49fLTkeWBVYzbVOVTKj0iyOVabBbnc6dRALXuSwvp/OinGfXJSLKQE7OJGsFM7m6CQ3IEW1eyUu2guGvOC+Z7Vmc8ehoocwLViScDwJ+kH65XqwL1DjAKICL85vlan6XrB7wsVkWW/cKS+ENO6UyoaBLW90lJZ1i+LJ8WAIslPy+y6tbZdpOpshi4AcRtomDxFlw2n879FYIihVAIP0UHBXcWqHJS6a0OmShKOV05fw5OFAS4cN5IY7cusKeZCca90UTIaki2cRPJLQ3J8rf99yUXeJ+y18lZbLIb9oEhkfuE3jifX308FIQY5LuK6gBhSKUVA2CrSLY5fATK/cDNQnQa6YYgBzWyDwTTt2Q9JgMzZgUn1x+c8dZefxG4MDyJg2s30XEogK1rT7BDKic/JD+D8q0Asp3OhEQxiqKOCIDoXABadnvvZArhbXiQFYgAZWFfNxKXNL6TqPg35BIUAvdFLP8vgW5qgkVE7/zpwVlYBx3K2io2L02DmdZfi+zg1Xj7/uROJAwRpt4iVIMcZ6V8wxDAhm+QlDAiHwdrsFN64h+jkfxXr6Ce4Cgvc08mhu6VGuAqHR4Dn1sfJGl9wRZBY1cwws1PW3rDa8t6VEkMGK0Bu9tl76i+hGek0SN849jV9C3R1bd38AC6wZfqdrRm7E4Q5vBtgJ662phzA/0GKcPyTzOiJtOpZPPGDxUVhlvdESuvmEtUtUpQ2+zVJaTupglks5mKUCPXCeAeQFXUSrJw4d6daCA0WQ2lkMSYgXOE92THSGQCXYlx5kJkxlB0sWsFBg1mr7ITIL6mGM5l5tUBoOhkRll+6ckcV3eg4gclxSIdY8fOx/paGxh1gXcQLVe1Ikq/BTrcLqcUZ62E/6GlpiIOoJuVyqa4JarjYgeO6wB0lCbhLKOIT8LqYWRS0Yes2SgN0ghjD0g5DAI6nfHLsRas/xuuWs0riS4petEPptgXkRpwWUnJsdI6oifrSIJjGxdQubd6yQD6l2lAZn1+KKKTAZP/IBd8RjT3q4I74U0ODoAWFGG2LTQmbIXhdq4yi1uJOXLdWtUMDgQW5YXNnwc6RkYVLrQpb7jF9IcBBmDVmmPdTvCjal2ZkrEfTkVEtf2GpXz4g8qDdBnI853P26DO+Scg5kD6wIEfiTfI9slUggbhCRlUh1eXsVXCJMBgayZFJQvEnLvhS8K8ER8UUT0DyVJqq0FAEJ60T4opBCd2Jx1UlKgYMUvgnDf71CrvrjzZdFG51gEH2BScmx27fxgMNXIbuRytUa8H1I20vQeeJ7XdghoT4N8ITmgp+AUGqWlHDnKziqoaoEIJzQM2nXu4iuS+4uiRT7rJHbKpQUoKxfsFaVnMUpSyFYaVXDcUB9uxRucAXgyOhjDOZKvBMFOJBFiZyQ6SzySbJc3Y5fctXRc69/cmG0agy0cUrAAkO7xHki4JLYGLwJWc1J2eeyYr3KFmsAAxqFOXxuOT5rjVjCJoNs04fYMxSfqaISbiFb1o08Bdno2BLZSHiB1p7+tk8WE+iIU+l4pBCNAeQU+i4IN0gg+jnyCgYqkRiv8pi5SEaIZq+t9MioJzVqcF5aGlYqqI+CjyXT53wJ9U90B5Fjt9yBb31FV0BW4wGB3sGQUNU5jo5jgNpce4jWgztq0E0oaL9aKCQiS7sXxffSiCA/xB6VRTtuUmEo4Bjfz6AkstUOrERuvypMYEecZmM8u4I+AwjQFs0R1tb2jTPPYuIrnWbnKUdcmaJB4+kxIt40Jh0NqkAYwZpsPH6yFD6RZr80U9eqJMxXwR1UJmIVgHtyYzRB6wNIqbhJOit8gpwwfZPIN+mGR+rAtULQ28biD1aVoq98WxDWpsgmhl/L9urxaTDgp8AtSskDxkwt1xMVUFpC/HjdmyCeFtZo6U97Lqr09xLzE4AKE7gvGzPeSVhed9ijwoqWw0R6HYpVbEX64ZxKopYwzJ1fVvgV2f+SSAGJkobd8cDRjmw5wXkzuktU8mV4F3eAmLVH89YmMmT4mriB0QY39ARzaKJrDuPjYlxr51Ec1yTwjdQzAH1H6pzatV7skS/bDDd1DLtwyS3dikY5r4LaocLUlUWFMAJMLuMrQImnoj0OhlP5cBy8Ko9r1uxR00a/4h95FPyS11ouCxyQrjaUcN7U7VjMN5EUQEkUxSnYbRUtcQrRcNUsYNiHHvZzGTdhRxXoJmvmCGUZt2Hxq6HIcq2uQl+eKTywwmhFnku89eZkOHE9lI1As0D/3jhWBk0/pg+apYrzyenyP+0yv8AwJaGJ7AjXRui3InRZz/TMjvxusOsHGJO7kxIKMMOcOMmSUrUBtuNgdSsEeMcx54YzkBQPVIaUlHkp6TB4S2FugnRdT7ksomi5F05vJcSqCYWWtUIx56AmAzWOIqpIipe+C2sZ6GXTnaNPdkpRNNmmMvyWqR6p+OHrqAkA1jyW7PEAnpbX08tX/NeGN5MW3WrVajDXS/I0o2+TbI/pza3HSgnDhu3kxm2MQHoxoXj5M8hl1HROaTWarNF0Q0rwXkq+nRbw3+/Q6mU5TzlAorrERJdgv5+CNFXSDfz84OAD1+jqTRDFvDvCRAVOHvFgrHC+ZDAtw5y+LaqZWdSjDt/RJA9J08AngEQxHkd2NHwj34HxMrM3BTxgRmx9xV5BJjI05UypySXSxNyOClkB9Hv6ScqhnwycciY5t4WbDp991ibFI8hp4LbtU4vC3BiRqCxZiEmoYW6+E6/kUPHSTa6DsLah2p/l9Bh4OtWS4MBwoNwJTdlkIlJIqUeihmQkuvMwLBtOrfADrTV7RZ7dwOUdNb7pY+FmlIXflYtpUf5bev6X+KI+XMfgVyFOpRCoA/Az9HLqAyuYke6j2YJEXhY9AwZve2kCu8+x6sQaqCkzONsoKxCYeODIVlK7KL+/Nq9Yqa5hr4UyYlqgtb9AtHUFLqdmyY4gq0J94qeUuepcqfmgJIZNvUb+Bl98lUzde5D7T/0mym7x9naO3NqBGU/43Yj50D0DUbOSJxNEtMO/I9BgR2fIpgc2OsAj9iScvmguJeGxe5OpG8d59kqFLw3jsFhTXxGaZq3z6oAcW1EEPpMHIwHz/DPd8Bvkm4C7ANRNYYtIn5nCBATwwxgyuKhgNtrNyJwb2MrjLYIZBzMlk6isJETiMWcMPyfWn+wTgXdyHI+g9UoUr/foYNYxqjE20lEzFHB1nx1EbczmiZwi+E6tFtnh4jeG7USSex3YKw4gLEgIQCmK4u8wq0BzvPvZiHadNFjZ557WC+9uHLkHILVc5YN6hZJgwTCMiyN4hM50F87JAhEUksyzvrtmrJUbiyLBv8/t4b9wKauN1uynyseD2pjnDrULVLYMjWwiu26Of8hdED8muq9voRdFmFBsE9cICJh8eJNFGmYXg40i0cYbGwhj62M2fzvJt5c21ynpEfUofOgHEksu8oNs6PNArnSw+ybSdPoCKj08ZT05A24OTJEIqStUxaLRkGh5BukPArORu0VlAo0a+azUm4C2Gg6DBVV0eyQznLJ7UFPYOmzRqOjSTpDrHa3tbMM9zMcsI1Jnus51YZ24PEs/hHYY7ywCGuWIVACrIeq7vFHDT0wDRJ1I94WuloOY2LWoxbDgg0zd1wmGvsdTYFYExrPSFrx3U4c8kjuEf85WDyNURYLqYr48t/H/GQuOPSSTU5Or4bJGgiwEb8YGSlD8WqQiMZpKl97L30y/XCP0Zsr6P/+Zx8V8R26tFG0SKI2S/oKd3RHM5Bb2VXttvlkrsftCqr8TI48x2f5hk1a9v0IHUJaziB5xXjK4oSVbcA7J4DRlvH3dLRyVDGX8b8r0T08CnC2pbNiaXko+y/B4w6ljvR8EpodmXI9qTbMT25XBBSgOYXdlG93zTHI0VihMtySJbC8kXn1hCV9OHTK/uu9qqYhgBpLm0ncxAOSZVBU/NrxKJz5Pa9FLt1lOhaXapKV5WyCqJ2+ryUW98oK/hM/WJwEVJk6zeCz4CeRWNziGSq9DVEQ8KeewEwA4xUnmhknIHndXlMcu/lcJ8dBAKJ/SCIT9pmeyDOwNmdLcp6tn0leX3jBkdWJBhrEqf28n132Tp/XvTuD4Hw0XlEcJaeE+Yskg76g0mV0ZXQtNT4RAtdbdwniierEuzQwuVku+WRWhsJrgG/QWJb706FouQViAwp9qyw6+eXHXgriRcbts6x0YqeuQdl+jtcB2MxgwMGghmCKfXSpny6kYlNRiRbVSd5rFQSjynWZQPuUHeW6ztt1bau2TponEYa9pvCcGQx4RmSU1mN6B6n+YpGfmuVoj0TDjLKGRRQ8KjRNd5fzu/vjVg30GZB9xPsRcymHbTQmlcEkhizc7KO6klNPz7fBnqMHTfjVt2P/FyIyeTrq4ZdpQR4Qn+/d6BjrNLikPQJuQgdGjR8dUQtgPp4MhD7iTSOgk1rNQD14/JIrlKF61qE2hrihyzG/lsYSyWHZGJ7YJjynMYMRmVijJfFg2Lk1fyE4vzW9cmtub33ug0FMQHmJNk2s+XfGNuWp0v/NsfDQ9JunXBUxcogSmGjDgmIuLeFumEFkqZr69vWSBa5EW5pYYGTlT/Xodk+TROYf2YgLbwmHBiqQoVDQcHsEf4RHwb7pMiisbVRt9qi0DD5u543/DBoROMf4c4Mn9EdJzsXI6NSwy+85tUnRLH8labiETNABdcUGnk9wX7OR74uf6rg/DgBtzhZKPUdOGi6OwOK7kaVRF57VgxP9cyNUd2bRPhhD5aokATzmNNVoA2by973JP1ouodDF5K6QOySPreSERQHLHz4DN+JndKjuviS2LrW2Wo/Ao0B1SJ4W2+47LLCszRR/iWa9Dcpd7Tu3yaLgTpXZQgEvlnxA4erMikoeTxXKEgjstQbKpo46MrhMX6Aa2aQ/fBvsKn2CbyXbtiuDmdKxTfHZbyATEIsDDIZtErJz3GVb5cLuZ42aJnbX4wMUw9U1ua3vzc/codPZlUMZ0Xn8z3/hXKF56leV5//JTruVkly9t2lk/TQjCAjDOKzTKqW7yeptkdXFy+UAQijy/I/qc7NWb45OpJ6yGv2vOiWC9hT0ICXyrilPoPhcx+TYnvDepK9A0T0K5yD2aOUxBZkNRQoDaBOir63qt7kSazCVINcNSuIUpjgqF3hH+u9z/nLGBPe3EncVRkvwzsx3wW7PrE8Y/AXC7pZkW+BXLKN1IFOj25S5bIldpcwbgmspp0gpWbrGOfcDFldYMz4+CW2GI3Yx9fUV7PFgDQkKVTksCf3EeYv6P2fkLZ2ies1CTgBtadlOlSLeL/K5MMZNMqzCSqdRzsfo0iX4OwV9m3W5lF00b1PzU6BKWaa/BuDY+YUPjfVrBcpUW6+py6LBFeCw41D/pTqPZAjz6fDbgTkTuhMj5Wcb3IM56iwFXRxpeTWb4ibXwj2ZwUAtm4M6xUvGK0JqtPntjTWQOzsWGMkRnZz5gY1MhY1VHUUF3u5yrwxqyLOcTSWlfDKCIHtQUVOgJU1TdBXZioKaBG40gzs0IcldYWtSdodp9MVLtVuHrlRoDfIEfX4pYp8ZLGuArqLXKY6vW1KsY/u+fplxJ67q4Msmlfwcz4p18LX0UMhJQuuWNjf5nj3LED3yK9LvHs4t/5qq4atLeALcduK7BrxLspRN6VC7vuzuAnJre6f++ShwnIwWYKZQuL0OzrK3WEeNSFpr+mu9hN6XVUUUc70qRTfmRU1tiiCFrPO8ScfyFXSppr59VN9/uqpP0Nh0af/mRgBXLjUuOP6mjwheSrF205qwS4vq5UVV8TW9T5lSsjDqzF6cgnhAYVWc24tzaMDowIJuEvZjrEsOMwu1x/22Z65ZHjvt2qCkF0ClqkUhucKg+kkoicrtkOTYUsjTIyw3afAGFJ7IZOyOSo7FApo+uA7pS0DmgnGYE6nUmefRWIW75cLLI9PPRv4dg99un230iIHhFWfGhqd/jQncfQEnvP0Q3HB7cEfzGshXKlPkYabeUsGc4PTiPWZGJhmLihafneJoWNtJNDgumABStFOKTLRl+NawQiTYGvluAkk6gZ8cfPMaKeSALlTAzmPXZCAg3R5EjwP1vYGuxC+saQTnrIW5TGyBUIVhKfal/tpVOcsOn+r3fVdcbT9hg1dKIx3qTaJTNnoY3rilQcS2cOCrL6dSU60eSH0OneNSzvLu21vmOwWubR3li5Gd1oVJ42mndLdxDetOs0jX3l+u878aFKDVIMtVxsFvnE09pzN/+auISfYXF2+X5R+P7dwQvqhPj9V2KmSBdFf5poR1sYs/BwHFlNWkNKsM0TmNL8bg4Lgauh3mE2NvIUDv70Z/IPrnarBd5H2IjBTJXKG4REdfJci83B440N3RDaumNTSnnz6JftfNsk1tyyj84vz4bhfiWw6Q3Egn2hZy+KF0VwevL+ZBi8mGIkmYzJc/RWP2mimsQ2c2+d/+Kr4I2X1bziZ1o7fNnNlJddvmKPW/GQ9NQ2UCXHUdXzmLlDyC2mhg3CWdmMExZcfdS/FK9BegcE9RVrFZDhT/BJEc7JY2aSrMucb6pTuj6qmIgl25O7tEza0yuyY4FiE390tvCzGeb6gkuX+XqRXycLcBS/XqVwk4IyheNr+Hdb1IcSz1pZpo4m9H2I/625WUQ1Z1HnJNlcgflWfE/K1UNHQxvNRY6/iPemVxOuzru7VctzXBkkv1qQe60WlbCyut99slhgzDNRRYJ5iBrSAL2D6ZSbS1MYn98ALjPz4dVkuUqXkyL5nEpHfTKmX67Bj7WP/8zzrLOVtFtuCFVfwelV21jjeL0O1tmHh/I2J+fU58nac4LHEXdW/rN6P+GuNt7CWfylamRehElql9pZni8hXdlvi23XeamIMW3PJEAPJ0TikUbFbwuOcp5nRZlk1ykBlBblijOpkuOvX4TuLq4M2hgOxj6a2G+LsY+jCgYnDvQxSLAcTRRVU0zIBSHcv5l/TolyWyaBlICSv8l8CxFq9ABnROFO4YnUax1r5c5rmajcdDvPXgR8S2p5q4E8uo7kmhdyIS9Et+bcxZuLy7Yrjl8NvWy8XPnXV8lhgndLvNOwG9lnh2LKarh/xP7q3c52qF7kIiVdwQs59eQ513Lj7mPVHfC3veM1VaXYcs2b08v1Lvw2oCDIqpBASlGgdoIxuPj+Zp2sVPlu1BmqX1M1e7PCDitZpdesRK6rI2r8D5Z5Ct7BnvYDLcATzOMM0nInUNPTFq1XiyrhOEHeLG7Fmp1S5pNpHhKHSRyOM/mI7PCUxvQBvr90s9t11YHaT6e3yK8/kderfMy3CH4hGeKkio74KdJjz3F2hCTjlAvIx+hqXrGHOXNfq+Jy1LI+QdGjxwOFQiOvURT7xy3f3XSd0WZ0OYyImdAJRQIYHVZFWq6XyMX9I0y+cOuTxC1cuXnRnk3zZQpgUI7g3Ci6gsR7qyv0DiwAz4LEKOSQEBRc5BmaFYoQ3qHKIIza0xQ3ULyXFNfzOSPV2/rvk3mJlduHizRBCyHarrGFkc4c+vU1OKoLQaW4pSYHHxt3VkOBEZu/3fyN5dbFbzw/kQ7HqyFZJpC7wfDYpg/YY0LWvfM2rrfrXOLVs0qG4611z9X+q29pbqrV86SDO3e13+Kkyx/rYh3TPZjmJnkIcZan67tlAc06vxH2Lrcn9M5m2PPtSUFLbUqyct/Lqz6/wPWrpbr1AqEvGDKbaIpPkN6Bq/BIwg3EyRckE9Qpud5HnqdUbZ9WB4+OXk5GaI5BaYO4xmNN7+YlyLlspUonkB43Wfz/Ry+wYOWQBAGlBDUl1q2IbFVzMbXzokyzcnI7L8p89VCZAolvJRUdkKVN2cjjvTYwyzcVXwMkHCx7Tii11S8GK36mvY9jbm5Ep0BRNBcPRZne9b9gZ+BARO8etvUn2QNFJFTdpG4keQ3jvoxEjQ6dxDA6awSRnmp+LYnHe8rQLn7KlfL1sZnwPY25w/bGkjK8KHcNWgaMfgMtQS9MIfVQDpmmkzK4z9eL6U7fMQSQ4XCcBoZf8wh8RgInOnBAdoIgNV6FmAWYrNCjsO6AwZ5fqB1ocBdSE9cTpm84ISd1SovRGvZU824NDziSxArj7P6Dio2uswC3cCBd+E9kdinv7zRk3YyUYXNo17P/Gg5co5THbut3FCwvjOMd/IEDI3usdka4m/PeEs1P7U1YNde2gv1kdVMANEuOYilfblD+aIgrqUnP2KuwoaRppJJ9Jb9/Vj88vlgfZNANGga+7WAEUQXll06Ax2QyfRCH90fvkBT+qiApWnmXJnuWfBL3AZO5klG6cINIt9CJgvfIcgXAK/FeEFzSW3JDbrfbuE2tQSubdknVPFusi1t1wsCojcZm1tfXKQRw+g2d/1SrA+LR15nGoouKr0y/zEv9c55vj0bnn8tFUkLWCn1Q3C7SL+6v9dVylWOf9NGD+/33+RLk0adj23fGss+nkBmgfDBKnAJ1vlvK36cqa5N/5KTMadbBYXD2MClSSFwEx+Cb7020+W2STSf5Z/HWRv1swRfX+cLgsTId0RR8A6ftKtRvmenGe7Nkjtm+1WeUYZn0ysqVTFbrbAK/ZuvsmgPqGhVowTIBMivTBChDqFeRU4H9S5fhoes+xHEuOBk3/cJny/Tau6WhCyHmhOvANLaT1c3n0es3mLdOuo1XS2r9Lll9ggT7He+Ikaco+QJZSESdZ5O79A7kEbNbcShRO82q9xR01kqzz5KSJy/aafZ5voLBHP9X7+zd+WRwfnp6fjmcXHzoH3VNndhBsjXCGIpymq/LNm6O0D5NVyv7NCfx7XMawnviRaQ7H1UfxHuvL+iwfX2NeF+GVGPY1Z+NEjQ8v8DA4JYJEiYeiYoDEjCIDh6cAxMLbhKW+Ui6yLzAi0V6N5vymSmGOdhwkKCzaNu3oUTcvub9Ah0/iLy8PLwV0zvdtHw4yKP2MIUyyerhLUAV4F20lEccQqetT9fLUF+24XmWE6oyoWXAyPAb+AHznJTJKC9I9YjX2BY+g5xCcBAW7UWRpp/4zUELnlz0+z9NAGSRChQpsIFb8ApmRTgUFa6qDrCL1N/zoDvp7L6Iyzrecg/nqr/hGq75SqqLQC0JqjphrwV8PZJdO44kyLcV3KdXwqHEIW2kvGEseVz0e+YELI7KY8c46JLtV6p8NGwoT8RFtSbKvUXoOraTHRpVnoRsd2s6Ixc4zrImiG6L+wSyz2DaEgWhhbAMeI+DlidU1HtEXxEF7vMVZRxCKRazfKCympvC3B6LBHQAIIKzWoRLYbLLdVLcqmqgzCdX6zmpRjhrZ71KDLqnl/xsBO7rmNMTan8lz1Jec0RAFMIpKBWKktaN1FcOkg0pJo+JZKs15nzDIASmJYWY4hMaP6YaADrBLxmE4ohRbey2nxFeidOb5eo0YXJh1IctqSW86jwrIIel8ODpGqJ1S7Y2tXbl63Ix/5wWIZcXIYGUk5REVzNVyeqCj7EZ+BFK/5QGIRMBsw5StUaTo9pQjG6H/N8i6qK5AvE9UP9Y/1SfmV6S0As3zfUy6Ep+GqDQmi+RYXUrUGHNxypLGydta9EEI1Np5ctT9g3RxmvveQZVESYF8IGwiC3yN5ehwIfiMbLQlCOIlig+PVUFl+nUPnqMPI0YZoNzX5KqmHTsct7ZWuQJx4rCBZcMiIBRwoJumx5NOHlHGGlZTy1NjEhewZRReIp5eJ9e8R3kLp9y/Mp9ejVyf48RqBrEVbTSMbeFCftal9getWLhXx3mf64buvE7us/0pcxth6edXqCgBTStKgtsfg8YrIgXedFGaTU8aOIPvHzFIU2myWfiphJRYEyuHkK7CNVdrNYcs3wgEv2EL+DKh6zS7+Lv+Rte574nS/NgpPNb+36bEnsfNe1y1uAmy6X9k5nReMtZILpzrhAaEE2zZKtCoo2alMtVnbd9yHFJ7oGAGY9d1nuvO/q00iV3OGlcKVXo+cxJemjoNPnPcP5PygQD42BSjinJFvJaXPlSBlzl5ZBqBQ0k9vqMfJt4PF0VROciK8lZMpz4Q/ebcQsnsoUUdpJBuZqnhfJmqNWaSOO9Dx+HP56fXZ79cPkWAK6O6RbwhpfGvJgkC9KSLlJQP9OgkFu/0YMrxBWEurBlWT1v2e5J1cgX0ju6vUqeqvog/QjuqxRSDmkvMOUKX03QJdB2I2IlIBXl2+Yq/5xOkKRuSqQCzu2B/f5/zX0Ld9vWteZfQdQ6AiSKluw0N2XKeqmxmqpVLI8kJ9MSLC9EQhKuKYAFQNGqpfnts/bz7AOAlJw7s2Zu140p4OC8zz77+W2d7uQ6yWgD6pCQpAhThEu9bz7Hf8D3HUKj7rIKcXipD15fWxMgzMMtRPCErdc+5cBW0KFtlgZ/hPBK7MjBq++CPXzouRh0bURUGBpwHWQAOkEiLX/ghWZRDSjIIIvc+TWXamK2YX3GyirHiPKCaInR4GAM3OMIA4z39uTYDMWurONBHQ55z1GkhB/8Rj00NpXqJp3PJ5jXXBbIohaN4q2Xl1n+srqxUjEXxLNeVP1FUt/0009ZVVehKc8OKtQjMkRICwb2yNvKtDUGxLwjXenqH0mEKNIv0hDf4RHAX7K7mspaPksu2+ccAGaISuAPJBCCOUNeIZ1aCr5OuD5P3Q4e2E0KALXqtQN+ZqQNfq6WhbT6G8ztgSETA+nVY6tBETVx3I4+DolI0thxoPgzAvjNKrlKh8126THbmwOAOM3u4LxnRf9P93VaHZ+SzkVVYSh5s7Kw/49sgeoF/g4HaATuSiEKwImc/GhqwF2rsjqdLqu6uM3+DSicXn7NjvLYa9R7bvUsF+lNCTutw+5F19KXoO58+WL28mr28gXZXWDZr9N6kc1ghzjVDfcf3qGXXCjIMRsowAiuHJpEumveH178BWCnfIxZKMVr1dCGQZ7y8yF0txe4GoZ8AKt0QfahEfwFxIL6ElmtIyusmEUSrSOf9TS/M3RhHd0WQtmpgGPiv6/pLwikDYNszAXUuiNE09wHR8ew68xj40O+ONRJeZZ6Kn+91FrkZN+QFH7JJClCnS/gacFrSkPW5AzZltG5rER+kho8hIOBLibltqxg94dhvLUHmTXqLL+uhkxI90gYgcUawnFSucw5vriP2t8YREf5otETOkvS9V027zKVHNnR0nNIuLcbHCADuSiLS/Z+F7MjfYYZZvEewkUinYa2Ac/phoi3tj0nmjXW9G2+0VEdAtTe7YRymXsbAbvktgFwfbD5huaT98fvj/B5Wpb2+fnF29MPpEhcwkpja7J5VYO3rK/2vhPUTAzjpsWHBcUPaNfJpu2k2MFusL3eTFWjmWpb416XtWfrubhJPWAaMAcnZUpXCqJLOmQRjO+ACsD3n7ZakBcBeajSp9BsFVhSg4bkjgUlEkHdKJb1aO/V/v4+p2nu1rN7Yphe5cgxIqdo2MSN9IJVyp0GBK2hw4ZA+rgvMFZgTagvyEjN/9S9+uhf/zgq1NvdYY3PNlRI9ESDxEl9bFwcm30NRHlyNauGI+jr2PPNdRI17Adnd94wjVCQtSyI9dk5mWakXJ4Gyu9G8VbHgMmLzNfuPGMp1PGNFgP9oDZdJs2p4w4+a+bsTbFRTvDEBJQ8RAke0WUp/MymqZZPRD6v1k+4nXHzmZv1/+PTLhKUmfV1ZBcvDtMrnWphUHC6lYMwU04PAUQVSLNvku1xWH4n1ZZ3nZS7x4os1CRnOYZxfQENp4sePwwJ1j/eymqidymK4TckZIsDINzzUNwkuuqcVkh21S+fLMTO+VAjehdBR8YeOOAIwe8RzpRR8LEbDPFvWQm4XXBaM9CJbVPYvyq0GE9o74C0MFQ97nR/u7gaBmxBYgyrAfUOahgNXu/vs1J2g72zZzfPuf4kW6jvHL1GIbyhM8DMk1+06U1Dnp8gKQ1bXB7iHEh0RnWPNlUIRp2AOZdCAEV9jTGSBWO9alJ04GUYe0eVy1bgBfkbMwWojXh/zNr7yQTyXE8mKKlwKIcphYsm/WyYoIGFoB7sOuPzwcCqCNof0FWOpfw4jnB1c98TqGkxUIB3zq048nctClIlZFyuBG4R6wGzRJagNpyrbGBNSQuP2kTEwnqbW1hrVVSLOFWWAZIxavisMdC99Mx/VM4ZORojh5PlvvQxtm/SDAU3UuNbJ2eHrB15On2NzkO1nkCZUz1k48HfzFggYEnJiUX8N3C80YNdlGKmEs6BBk4xoRvGlWuSdCw47hF2ctzj7yXx1w3kqCTDPaswuGG+XM6PLi6O3/14Pvnp9O2HkyPFsfIsYNbwwXYHA7Xl9hajlcCqDqkb/IgMI8OGlaSn0JkkHI2otz1eBif/jKUo+m1zNfhba4m+eNEVcbZljiNFN0dNRGYHSCZF+nLdCjViZdSMSE9hhltnkqZMQ00UClttoUl94yU6yclGRuoLOBlz8CLGXBa1J34KwSrTZA4/Qioa9cuqLrMFqOxgqBBN/JKXHYM2qUIbJ8KTcwe2htQlySET01aP1C5P5Uh56n9PeK2hDxr8DzqkMVX1TVksr2/U2Brnmjrg86MlOsksfMJdU5xlyNYJ5/t6Xlwm84DbAHbV+G4YxxBzwBbFIlzDvRFNdB1+6quLv5ydfvjxLzZQ1OoJOpKDaIVdyohW/e+Ojt6eT0ARRWcC522Ucdy+5W/irQll+IwQnxHjLZb5ApKGzZqDF3A6i4rPUy8ikdtQhtoKg6aRtGMv+0ZdJlMBFMATs8qq1IEDGIz40NQvHzZOdKMa09uqTu6rsFmlto80+97sf/0uuQ81y2CnUNPloRYTUwh0qEOhgCzhbtDxBlJLgfG2LWKoJxbUOxC+GbmiPHWeWAc9fEBuWHx+q8YB5tMAy/PtN869lE7L06eVIyu6HEjn2SWf5I/ZgrK/Hp0cnf19cv634/cTTHp3TmlH5kV+TREAkFaIsgiZXEOv9y1y/0VRnBT5dfinpErVy9ImvMEoOhhpaFT96IczTedpCSybgPHcV326qirrC4ZhUnp3NK5VGIxYKOjxCB4ROuwBJUsWWRLoD7WpAWTLEnDrwCNe7JSzdDbJ8gkIVaF5zUEiffpQQr4n3F2y5JnSV1mezLN/pyHE9jtIOBkRxeAtkjK5Teu0rAiyovoI8qBNfwzPUJ1rqqZd08i5kFUTcBAnnBMjQuiK9Ex4RE8WLWpNM/Z7fj/w713PGgpgBs3ZxqlTCLGOteCbWDeEP88wt9gXIgbFItyZ2KQwssfYuz0p5xkhxuF273OEAv91fvzj4cnZTwT0S19IuRQo6y1Er9KD44vjn47OJmdHhycOK6JH0BOya6BvrDxzU/OsCvcjW7S7jzIWUMvrq8nbP59YF1aztg0SSUFH9rah/d3nDGGsqvf2GThH6xmVUboiqG1BakN9hqyD7pu+K6iARma7Xdwv0jU+ui69SwKyy8GjSa0Cwg9DzweYHAR+PjYCIl3LAxPW2AfHCVTg418/H55N3p+eH18cn76DNdCHfzv6+y+nZ28jSU/BdnbS7hz4+1felpTB0SZ0haNAOTpvF/W9oJyDrGqTiWmMuAwaATgJCkIh5BgZopEERjEjHu364ZVPoN0DxjTwlVIs0AF+EeRgpIAeCLCGWauLshqGIEigrDFg0Udyf+EigMYEPHUx2eEfA74COtK+8V90QfUvv/2Gb0O4X/qgzcM4EFSk6D3JeqKoF/w+6nDipcuwzJJ5JzfbdecBLREva8gh9HTKv/mcEBgwPIJuuenHya1IuxC0iH+5y+9gf7+HafR6wSv8AND/J7cV3ovw4LaoOG8vPHvFFyWowYJh8B3yyclHlAXDeOvV69/t/44W4NXr9/sHfELz5e0luANzQczHfJmCveNjmksWMBRoCMYZcmoUtwuw6pZU6auH38E1/fDqPx7e7z988yp889V/7H8TPewfPuz//uHVnx9ef/fw+vcP33zz4FeNzV/eu3yoftXfvPqP/dcP37x6v3/w8M2r7757zc3sH7pPFeWp0atXD9Cx1/Dfg2+4OCiTqwlZhECSwkyd97PLeZZ/fIjj+/CmrhfVmzhe7TxMl+UcfyyuEUIAUmXmM3ySrKpJHK9247gP/zzMi0n6CVYYyoJSFN/CH/PiOgPIGwxou02rKrkmh9oy3oL3YV3eT6I3yewuq4oSwFOmH6GJKI6rnTgOsVN18QD7Cp7tYpBTchvH91ANDmqelLpZdna+jXPK9rjMMalBL8BE87isFF0Lq29yHvQCzSJP747fnR+d8e8P798eXrB64O3RyRH8jtpZ4ThBJ/tUPxUbp+noJKjnfoIel7mlxo/GP7Dfjmf8qhnP2OU1q44L4mA7hzxgUJKqVSARw1pYgCYwE0/hUoFI5gn4zeMBhm0GRxVvMhkzxf5LZPrnhs+ed4lQ44zcXSmc8khw0Z2HnwCwjRHGU/pCSR+ohENNH/vZtZBfvZc8wp/9RA9roTIp5N2/8miAegkl4JExdUmdAPdPGEWMp2FXWwJkSTTHU6RZ4RSMQkrSjYf5vCQjOm7OEZYEkCzKvItAXQrbl/JMyP4JuTh5vxFKFTP1vC6ooYu3UBDaU02nZJRVOHKeZnZMQecYdcn3/AdfVAryQb1mDQ9OJWqbWdVFi9DhX4Z1OwdM3S5DRteySy3O2vASfo8wvfN47GH1QlOKocvNfm5h2jfx7EeIZY+Mj+fuzU2wLalySX8ex6YNWB/WjADxG/IpQUJYXIW8Cxn6HkKg09WQt4ZiSOJE7A6DitHfGNYYNooIZtTSyHZlPPC74b8UbojQUIhtvyMIuBKQNkNgNsx2i6IGt+cf1IEPZMFnlf02JCduT9EmI7t2urDmmZeKJdPTytGEs1n4Rc7AZty9Zhc56NQlpmyggivzwUfBjV2wVenjgYG09QjKcwHEJRHQZz0JnDJp4prEpfCWgQIPHJqpn3WaLCIO6U4BsTjXDiWf/pjeD+fJ7eUswQIDIoK6t9wEkAPlaGD4qrH1uBGayjm43WoRDSSoLtxmNkiNbhOnsDhJiK9dm2WwLpO8kkBm8Iw2qQW9d5Thpig/giGi+ZGpHYwxWvtO6mQi2NHwF0IRWhnbgTFpG6EHiORpWxD7CwTlmf3I9KivfUBAJCoL8MT4Q/7tTyagb0uB41JgcHzVxKXsrJoH5umGgKffONdNYBH2jTQz3oJY5qwe1A+6H9bUonUI8uVG0EtC80IOyHU3Qc5TsIjBkaIFYwZNzSQ0P51liMHSjQ/QzLmHGdZHjBM1UcBn7PyYvJ6xPr74TRi/sYgZBH0GOXuiK3KLU2ckn59tKBjiKQm9h72ADjFjzSLFCNmA4qdoI5R1s2lwinRO6UuaUmu3eUZK4x/ICI1qBT81m0M3JjKwQmagWElOMDexDqXdLAL3g1ADI1F01Uk2R+nmalkl81DqdNEpmK53bPBl4QsF8gamhe9BZFiI7XGMS+s+oe+jyMscprl7bPaeNielRTYl8/mCdD5+Qp9mV7WIBMIMCOnXtZKVnFMVX5XLPEevD1fCM2W7k+1qwMmAl/SL3zx6k6MQ9KhSwV62MimG2m/DfPl8Feb+wZhDmfx14XQlu05w+4+Rn/mP2F8LO0Zi0JikplVS5gKGTapNu6MVvK4fHNeVvVLgdgBhLp25hHuhoYbx1vfqaEhqosjA6uMOb5+3/QbVA0VK/7bIi7rIs2kIJkpWhmhBdFfaOj/8+ej96fG7CxUwUXnDxky9uyAk2nz0l9Nf7JAmWVXMef0jhuP9imJfEwqgyWo006NulGD+WIMQ+vCFjg7a5giiuMIE2vlVdh1uo8KHnaW2e8EL0AaBYr7nlXLaoI6i6MgCbjKsPIoovZTVIEUS8uT3BjCU351fnB0ev7s4Dw5PToLjn346ent8yGK9G83I3OHFssZs56ESNYoDaq7UH9w6wg5kVHYNlPBvC59KrieQ1KvxGhQN22Wp2qrI7fDB9vmnwx/+FlycBps3j/fV0cnR4fnRxi94i+s8McCnzpbb6Lot5cagJCR5lc3S0LvZpDLJZ0U1CeI44UcN0SHAhYqDoqcXhKj+iSLey/AXESLWUaM6KHIJrbi20DEpzTsh2gBi0pz8ZkN0I1F/PZYZoMW4oKNapPSG52PbfXG5UEVh/zappzehXzySDWGrAUWfasLUxaXJlnvr59C2G0vogW9rwuTuKdNcnw3hXcWgWUc+VFefthI1sr9+dro63imQ1ed2UTty86ISNHTGQt93sP0zUXagcqYsRDfz2AjNkza8ZRAaCLI7eAiwQsbbCKI3I9mdEt8SvC1++jG9V2T8iHPKYV7zSp1wxMbOX5pUvlCWsyxC8yK8yXpgLGlSCkbbmn6VwDrJMLE1TSNZFqsWbH/FCQ9dD0vQIUYYRXZv1gYc1BjICGssge1rwLLBs+GwVRcmm6CcDY3qwE2huz4einGPw7qkJKXB8FqReG6qx4l5zQkyWRAgz4DsT2Qeh5pwwGx9mPOoNfvo7Io+lWWxGsGbcbPMmKSXeYpyUSgaZt29koTBy+CI3YswdIU4AgQ0QeWS5yMju4L85qBY8yiyQmqsgO2V9LYNSQvfE5BpXqVljdNDevLg+N3FKfQ2fFFFwc+HJx+OzvG31+tNJx3qjiK/DAZ9wnLuoEWMikTmLMATJqRre/T26M+HH04uuFPYH6JPVI3JVqpTguskOUJga3YcKtvqLu6Ts6OLD2fvjt/9CH/sbhws1BHZXS7WBj2FQs+oBUmn0AtEi+fRKf0atRc5mZW8eGpzinzD6pc13CMP3SFt12Y3Wo2AYFSjMW3jzrQpZoC6yUXXuVPNsoyZTaknddG4R9afU5cLS6PHqJcukQ79zYwtSTVYPZmBYE8BE7nuaFJ/5Ijaq9gZklqzTa301h087hK4PiWCX66VikWqVekOLVPjklt78+uFZpJsGK4NYPP1jrCMfZnOkYcZBofv/h5ufy57i97d4zZnKFlcT0gDRZNVZCjfFJMyvcbnRCR6osG03YM9gK3yzQC/STxxaXNUEGlke5UsJyEnruW+Hv3P4/OLc5M2RfoI3vvBIvjr6fE7+HOe5NfL5DoN5sHpu2Dep24v+ouygFc8mAU+/+MwOPj29XffBJw5Pd6CGwPLlmkNaj7IUbON2PPAL19fp+X2YFCm1/gOCodYuiqnwf/agY11eob5dub9eZIv5nW5rMBwAyXxEW4LqHO6Hfmtwldrx0gcaDDj3s/6uAA4sm2eAuoXLRjUN+sXl//FY4ex0rNZusCuD4PtdDuKqAdRUzUJm4STwYx0ncZRYwUt493edM1l/OX44i/B2dEPH87Oj38+CuqwKqeY4iaU4epMyqh5xoNrXVxe69N3PKhhcN2vr6/gJ80MzCI8guQTdVrmydyf5RBelukcvy1htdyD43c681l+Q8+kKwzjJmchy28oWSvUEpmV/PDu+PRdwLVAnpikDhfXE8hTkn5alOGimP9rmcx7QRn1gsYLcD5C1OQe1qn7u5hn03vZt8Xc9b67VVtrMruEwMbS1QahJbB4VF0ye2ZtgONcl0mWg/UwLLKZoRH6iiudFrmrFSYdfFB50023N7cDpqd2Cy0qRPU68rV9t71uEfxdVa/dSkoLcJtUdbkoqnBerNIyrPuwV8GrBf7CCtHQNUBHH/D02XeNn56tP8btDU1Dm0I3pmZH0/zRiHWHy0lukY3GhofHG/o/7ZfpvNn/yG7ijRRXVplJ3rZ4VXLYw7alKdTr9r3TuEQGgyKb2ZtECI3D7c1mLWFEqy3TfrW8DNEX5rKM40sEwQRQygzsM0iIoibxYkHuebRLzrM/c70ggQvbPTDUAh0ENq1yRnHstNA68/IBnNLscgkQcfARtiNnCr+kP2ClqQ/LW77E8S1ioWulTLLgRVYtyuw2Ke/xU1NTx8XuboYG+yA3Q/vad9c8S2qV05rBVUKJsdBO0zMJA6GgWxmWYjvyhYksO0+qupnWtJXWwpg3VGtl77gupRVyVeH6Nj09kgWlaCSTwnFcGaPXE8NwNt6Kgvh8dph2V5MdbmeJL67o7+IKNfa2NeK4JWN6i99+e3T+w9P1i1j8xRL2+qqq7N9c066pZ1ok87SapmExrdN6Mk/z6/omlImI0Cv4ySZEAeUE+RHMODqxjJudGeOOhfdslVdLGEvWGSJu7HYQM6OuOj17e3QW/OnvgUnjRxIGLK1uA0n3Dk6OYKof7B2w2LWWUzeNaGpHyaKojfA28pMXwgzDXkMfO7gEIMaUMxqq4ATt+uYAjKcElbbuIj7cUVdiOjKRsPBCW95LJsgA5kjyBMwcxVF+TlKOy9r3vHONgBLgaV2Hoaru91qK/SjYQQ9UEXrxsz8E4onqkQZP1foMi819016z2XryPLvIbZaHlKLXs4lEbCPtTC01XZZVURIGMv22aQlL9kIOAn4pYPrhDr6UpK7+O28JJRNnNZkRphwXLosVZpxELojFPVpPO6+k1CcFNqu0ZmpUAXShfaJJWR3MirRyAe4tkttIXjXLkuu8qLLK5LXD1/3JZJpAtO4Eo6Gz5NrPTp9VE3blHbKfFjAVTWVQljMzAC+lfm2zh7ZbYX/JCUJz5w25XjsNnqMyTQN3gnEHZ+hxRk4gMJu6HzFcWt/13Lij/47N6P4LLUb31l7ENygd94aLz9oTQ/aFqOtadg46v3I4pu5nDki/EN4DAHzWkC+TneK5h+/p8yRRelTwKq2nN4AXgmeEH87SalpmC+exYoP3RDUMmrZWXEtBAaFWHSoKOvN8Ls9DRGA2bwCvV5X75vnMxwwXzw7xCOEMdG3n2X3NcgkvCPTZxSTTT27CKSSpb+Sco786SmUVpVaxTtBCgwcBiO54uQI4EaToUVRoz9pHSyxeL5BEBnkEE38JxcjDxbfKeQyFPxWRZBCDnNb76M2oVkGglOR9EubFChEBcRXWjpcMNFEjr4mfsI/sqFDfgQWU8VOdmpaB7PQkHtyGu2JXJG6CbZaIUAkTwOVp7SSMwRYSFM+ZqohDz7Pfw8WwhA96gLQbMFN8Wu76JsQYX/QIkhuvSy97aavU4trLlOq6sJ7AKgQ+BQx13gIcGjFh8crrg0MEcb03mFYivm6Di09/Z7vH6b4JRoVzYVHQLLBfAgEXjQav9vc5BnaV5d0xsMRN1mHHXIMXFCfmZEbDBpxSgCnV0Z/O06QMvYA+hrTBf9fU1p15tx0MRQ6zaEDrZvko0zM7GHWXUAiynpY2s029hd04ird+Q9JGy5ed7d085qiJeoq9BDU+VmZS222YgQFDsd2h950xWmI+vMv0JstnE/iuouGT5cZ69oMHF1gC3DPLfptqwh1qklCjyQW63QrqTTBfyzrPFulunxNutyNLLDI84EqB9NbsOLmJYz2kocPwldmM3bbkwoc8WhKNIAle/YpJ+tgjit1Za5neFndpu2K43+nr0AxIMtFi+uhf0VoyrxGzyio9UsIJ6B4AshibaqT17e4/pQ35lRVTv/yKgWA3a+28HdhsRbm7W3kKfWBEdKJsJxn8BR8TEBlqy4CDQLeRRpF+lYIrEgR6u2VhysOeifSp6S0qRLS3qAKYORQDLrRNRuhtsBt75TWZLV+VO+Deu8SQKPu9zd3Zf1E5ozh91dSiCLBxG0dZKpf4VMs9aRZ3qpR3KT6akF+iWwOtiDEEoSxLHQOZBJuu3hVA83yjpGsjItfNlOAG/bV/dPOxadrIbC6xlpI0CNoPm6PQ2f1NcAygIikNGmEhh8rEMPCn1xc/JREl40MwCB/92azaOcXupm/ZX/cwn53XlH8Ixow+gvD3RMdWDUd4PyD4BAxqzBG/Uc8D9sjySZ5+goTJoEhImf66PUSp1v3enC3z8/9xEr4oTXCJPMUU7dBG1w5ydY+9keoMQlcC7sqAkDYgqtDCkEAudsVcMAe7K+cqXqFyot+dXkzen53+fPz26K1IShjG7XghrK0XGAiUnvcZUy8T/23fWgo1AuZnTFqLdD6jEPEJgP7k1wBEDzYM9rXD95fzJP9odHZSDVYBtkskdtwwsmO2EwyATVUt8+xfS4nK4VJmwTtuq0Fn3mWsDVhXd9NIQkZv8lpr0r6aeEl+Pjo7B5PWH4dB+DvQfnIaTvyMAeCgldnlxFXPv8iQonH5VDBfzmF3gsKN8eMb/eV4DplNJVLx1uFs9meiFL3Au1jtMe91n34P622efBJyZanDhrhbTv+iWfeuMnDmxhz2aQmoE5PiipBpiqJCxU5z8rUkBSToV6GddIznd9Nk8LKoQXN2uKXGfGIWEmkI/ebkrxErevmz2aW1ng5JgI1zCXz0Kh929Slc307UPAyVRn15ywkMjS6oXQ32iqdORI2DYLir1grq2WVhCLwgOzEQbos7TBbl7pV46wzZOb9DeEcNn7rfbCE3AFRXz8oCwHq2D08ujs6Ci8M/nRwFxBsEb89O3wc/nJ58+Old4NgFr5XZ5YRV6rydcNxmfjv3crDr7igeKj/zrg3omqdLsczkoMWQc5cAEIcz6SHqBJUoeMywWehJnq76GpPpT79PpQrvmCg1YRudV4piVYTv9ZcvB3vjGb6QJYRn7VVsD8muJdqqmDfxv5AhUpk8XXWUkUFjmcglrdWXbqDFKn9qmCLprj80HeJFocdH6CHPFnNJ46ZsuhuMlGL6o0AX5O7jJ5Sj6qaia6kg0xXYlXU6MYvdQYqE9ftyimFY3FXOkajU0aaickR78UpuYuB47NaYFwBBcQtx8nWB/zoa4w2CAeo6DknH/FkxCDpEAu/QLidijTIyyejJ9oRO+ANpDX7sCFKLhwy3kR5ZCrXdxQ9yr3aDURehUpDYdSRD42Zls1pmCKNb+Y2c7Kg/wYM2mZBs+RaF1p84BL8rkKJY5aAE9lgLOBWdx4So06+6DrCdp64DvQh0x3UdIu6ydi0ar6HhsHr2fCHw8lPbF5zBylS2TuV2MCpiKYjLw1zuvFXGrl3IjvAkLXjGXhQ6xLW6Edt18Bbcn1weKu8PcCSSGXIIgw2tw8AxnZt3G3JziwJBrydkxG+dhfZVAo5kNMthlk/ny1k6uclmszQnC7MigViKwulH5fqUW4xH7BybN1/FUsx1ecB3Gag/Vu4kyFD7hYr5zTdyuXnCEaXHcOuCxBg7eSHRmd7pmM/65PUFDvq4BK37NFLZvdeq3puEXutOLvBqa97CAIvh1zlep2ayCszWHSY3b+dBaIjBfyI7EojCQkhQiIAHHMqdkaSMbDBlyt1SdS66BeAPowvd6m0tQanfDS5ZPgMvC6IwQQW2Rp5Jqo8ITMOFi1XFAkycVzegjUZQpG8VJosxs2gvo9fMH7K8Wl5dZdMMNMyLMrvL5ul1+kerhwH1B+SkEWulr+X3fd2sZ3gGsXjqiVOl/5pU0yRH6XM30OfZ7JM+j4KXQQI4SmE+qZcLGGmwG9Dv5WKmv4HyUFF2Uou3xHMO1mqyrNBGDnSqp+6H6SfCMU0XxfSGnGGmGoxa1cntIoyCveAaT2KFNhOsWb6HmoHSVqnz08PWJJRbfKuTmkmTeDZKgZCCXJ5Z7eU16UXBVDe4mhdJ/R14OyfXaRRUGUhs7IJ7jdkd2IdH1p05V4G+K7LZAIS9BLBGKGcUu3plKP+a5+JQB1KthXQgN0gCfzWweMucTYAG/IEgTRAFpbKG22egWHmqnPHa7fVsT0rxnHyOY+TUeMeK1yM2hDpx8O7eLrd7wfZiOwrEdRbfZ5XiBZO/svSuWhAMnfq4YvBmGKGrvSsgTXrumOAOI63gw6yCW3HB0QAd7v4tZ39/KE2nf/xrvdf/dK3Xv3NTO+hpf7GtqAlghukdrO/ic3bXQMOjLNqUZK8fRwLn4ORosQB+bsJV4lZU3C2uAoGz4OKHO9xCo1M9HY2iBTSyxgQGhoqYEakE/EKbMRZBBxlpIHy404z8hVXsDinXYb8RVsTj5OxiMosUA8TpEPBw4RtrbeS3DAzLEW/4zMKV4jnF63Yifgj0CCyAdIYNoBieWFIrOiSUSph4HIisjwa5GpzUioCFfHEqT6vKu2J6AW/1tkX5WVREfE64lhZREb8PChZtbUYlM3k/rxYdVCX9VKd5hQ41Slnccc6BsuTsp53200+1e0dHkR/xQURy7zT025qCi7WG2NXWGBQxci2eTijfkkt1tP6y7peFR02hFnQ1ovRD6jvab/c2qHQGygJkyhJGX/Loqz7cxS2qWvVnl/heSFdhQmW+5D6lMA7pPgRGSSFo1yOsXqkqrWD5qJSSMxkteDOz/y2gbdLFitPNNM4Mf7iBnNEqmsLrreHmiAAiswOzqNxZaADLryumSnBCo82qiTJ8nx97qpiBcw4rJslBaeierUhJFjquDAOqZyDuj1otq60DDNTJcvqDvV1EwmScYk1gqblOU8iajRhz4LiGQRirXc11SY5+yccUbTcEclqlkIoSioZvBnF8SXvooYf4oPgIkUmjN3G8IxUBk9M//vHd6dnRD4fnR1HjSnBk1ZIMj1xTh9HPDc4lf+GRZCpSlK7DgpFCUf4+Qe/h9LNbrGJSGTQL8PH/HG/hwoBddR8oE+4sBDJMP9XkwvPohZqCM7rmNWM3MqyC82yMtEaQXvBnpH51vKRepuaO3SoJozB+HRoioAhCKhrGW30xa2PktA2hbt5pGQJjg185TMZQZwS+6ZyuXtPfxgNuhm+NsAj97LpwWjtSzgynX7NIPi19AQllfXdMEDMB9xi5Kop+wORzsyFGvw3DN4PRP+P4lziejRHs9k0Ux7/t77yJ49/G8QH8l9JJvtmmzMOztM+pvcJ4a/vTtnkd9YKreXJdDcu0//b04vDkxDMsSLPhmz98NYrj1W/jGNmWeDaK41l/vENVvZF2CAaaAWo3pjUR8P5ice+SIKDoD+71fuKS56FCkzjbCzCGsWI5gtLk5tdpibnLCDu6F6DH2lrBeJrUybxQyfgH+nNtcYXB5f4sFvMsndElt/YjBFCTT84+nBydg1G+Ig/FMgVWhFFgBQtMhXOWxQ8Iq5qI+VWZpnO6mrfIkEwrg5PBrmsf95LZTPy6DJxlnOfpioT98FuCvJfNLuhaXhaSJkyw4oK1cntk1QTHOWvlBUHXTle7aVLhaCFebGrSjJskPkBc3MeMWytOqjP0qfaRcqUuC2z4V+jZs4ENGZpWsrD2KEm24Dl0oxzyNxQboh/in5LR+ukmXPW8K4eq5KaKefcNTXItfFGlBKAwdk9qAiTwvlcc5SEvHT8Xoch8vyhTONfpTFME6chvCeSu0QWX5cErfllms2tNNCTO8gAZ1qqBY2y8QB882C5GL1ksqjb4oHPOLIulYhnypgSu1tiCTAAhFO0jRWHxJGWrmF1Q+tLzJTU0pu/1z9sV0NWedKCxMSQ5CTc7m+C4dNCX6XWWG6yC59GiI/rTLpXuIiZrYffeheWIOjYZ17jmK67dbvJWJX1IFCbCMHA2mk1Br2azSWxOBYb1AH2KwvKyqL3H2cdcNBimOKQdwhDcqCruBVyxifTCdEbBkChC+OvOcqQV9VnhS3/APMpvt+/dcfQnjosT98X9dBXzYdCD4d4QHKcdpzU3YRmdmRW4yCuYoArhZj6c7CjUW1m6Ju0HJMPlQjJrS4MOFhLY71WWI6Vb3PfhPw7tOJLXzuyAZOiX7h4yuLDHTTmQZFeFjdyG2jtBS725csoVf3SYH10HxzSwuEtDhd6mZloU1vwBIWOWIwgbWwhvQkHBj9rklxAimaRM+NZjjhm64U2HuxRbVNsg7TfOI2200Dt1kheGlqhYwnrIuOQ7fuxlBRwxDxOyFtfb3CJP8IfK8DaBrN0EuFHg2k2Y1XA7XasycIemfJ6uQi0ii0YMIrDEhWLW2Mnx0L0NhL+PiJnhetRpnqDV0z9GBngWggorsZhD+I8YglAjUEG0NFcCMbPZ9AYLkYyIaZVnHEkvdBl7HW/x95J6Uv77uQ26+tgzeO1ubsGcYM6Wqg7bcyCgtgbe3NsIBt0chjMMiCNzLBiYZHh9MRNDmi9v4bSmtjttgHKrDMXvx7ICxdWga04sivxTU1JcPTF85+zgEwVmapTdZd0vBJoMqTDlA8TiXfCFiN0IxU0QhGIvWr5pxF/fJNUNZCoIhvgd5Uwzl9LnR4kt9palWCT/Wmo6JD5iunicRTYaODxRf7I1N0D7CKtu1gFAmbOw/mJ5mkFjsn2TVJSEuHkXY35TNoTYgMIuzs3n2doQ+67/86JqEgLvNjTk3MP+82j+RirvELTWE2ULDyFrOC9At60dpduHeoqL1EQBJjax4xqRAxhvYdYayYIt3kXOc6hh5aCUlY1MdSYYc7kmrLOQNsSg86yLgY2ubrYMBHTbHBJQzJOvhBs6YElPUc9BSaEfutJrht1wvCfqEvqUDryD2fXVUApjsHQpUzyx3PjwOm28T7w6htIzKrleQCp4wVqlw9uALhP9Ph30Dbcq+h3wlhdiY698QdgiZWazmTZcO3mQUNCoWylviac3cAU5TRvj/CXKDVsOWFONOmi9pDKBuN4h9EHaQwHTVhhwNF1539vv0GzGH3VbyiBsVjZJxcEBvrUMK/XKjNdi5bU4OTrM/JfPjvJDOVF4bj0+G+UZfqOgscGw8SFfPowX23lNETikyxmzFni64+pyaEhIagnRZFF7HYUHI1cGM+KQxEZ+tOlM94EvPSMx7TtR2I2cqRnH3EpGI9SfSw9d911rSkiJ/q4j+s8Tr4t8TsqqCUb1YgeT+XxCTFBo2AvnXLaWvSSHCim3Ubipi0mVIrvtyjOskVcB94Wptt9b51/HAeIQyo8aI8whiC0gioRyjfCayeN8jsikorAFZrjHveo57ZOALzcYE4k8x+aENK5lKDtYGjyzbgobvOqaGdg8+qYgZ+/RlkzXwSB3NDrw0nrQRnZO0MbRjSqdXBXlKilnVXc2IArldzOSA+pQVwd64nBmvxAWRbN6ICkq6rQtY5uKfBiBL1A7Xc0BjCfnfCFBluc4BxKuZZpwqSxMCJyHlFLV6QJZlHBtzwTggNrxuerA1aC9CrGgq6WbN6Q1ho/JrJkuqo4dCZAdZvZ2oFzkaxxUam1oHpqy68ADKn/00r09S4Lyd9wmhus6rVtiuMoJPr9lbBEhQ2uwJZDTxUXeNWy8X1CnR98IDzOOotFBK7FYl3oZs62y2t5pCMNJT3X5rbSrjw3h/zKtV2maS15VoyFw9d3iBrBVdtoFn2Q3DQO4PiI9bPCaWhczgsIzFrcNO6cbq8qJ1lbuNw0RWq5hXpxbMt3CO8qB54iuBpZNEIvJ6FZ8W6te8zcJwAbN51XYwQZLS1SlwRaGB1XTJuvsMqJZUVsXc8S0QOp5wKkobyGVvN4dtw64RZqN/HHPkzqdM1Y9q3/oEZ/JLvY7anTvSW7d30sOiA8H3gHE58o6vkNYoZE71i6LIztksfMY4xmOOy1dlgGF27oBqxOwbGAQdVReUKmvScbkPNFQ/FPlRpDUPeEyYdU8YokwKJUzxSib7zGLSc1A1iZtXMLAeF3KCBYU6PQjBwNeISQndlzVImRSZ1rKLB4l01I1VNBXtBMuy+Jjqg6Dv45Kgw4wb1NpIswtMdgjzJYiQy1NgiyKG+TV7zVHn3Bb9ox9TO8R9AeqYRrdPGqSfEpq5dG3Cb2pYy2dx17IlFJFUftO5ZUZBrJfePxrTul6Is5d9an4/3VCTa0q4J0l1MEyr1ErrHq8VgUsv3gvjTTL0YQovNC4scohVQydx18OIIOoJISzFFdh453U+SRpQ6ApnmCr2tuwdihwGQWhd8c0OSFvDr5UCrtN7rH2HjFpEoXt5WgYvEJ7Ydhxp+H7V5y4appUgHTqgR947F56m8wa9Er81whnZ9gxH620KN3sJRRrSHT/DUHRJQqSCQqROfWBNtX5rgkUFGjvqmZskF+DeAQ2/hZIO3tYOi5Bs9pfOn+d0EbNQED+sxlZ68IPW+A6dNEomCMBKrkkeQa5y9yNYGji0Vlzk0ldJapWuJu4jO6CbjUdpxHFD71rqKmsX6n2w+R5hv2cpysLk/yculKKDfTSP4vhLLnNKoPo9XTfVfvc0RRPiPWRNDYebEo6+hzVMYPhYYQddbYlBq06hSC+a/HDtkPLZ5PR+TOWHZhZfcaIVo+PjVrBg4FSxyNvTDfVCPWxCJxtbnqehRz0hCzqRlZIVEVrza+DPfrGsweh20DbbsHeBJ+NC4bLJka8A8MFtlHAHhu6eefp+bSQJOKl9IGpiZMTIRkTIEmUnvxAgIH4NNygfv+q81IH5qEL36xxHSirZKVRI0nIxWtlWlJJDdGM36GrevYVS5c5ARIDbiUdOqWixlb9tPBhrmiGOC6uhq5qBycKALAYF4pExE+P9SXk2G36prZYKbSnLjbXmt2X7rHGwVtPEnbkF2bGsSF4yXXn1a2KZYlBVEwmecROmFAZCyZutD8W+HhQe4r+gTLK0kfE86OgNOTaHdW1tlhjcWowk74JKhJ9aJ6uRLyXuXeeesSz43J0i8jQox5X446/fGY5eWuOEiBU+LPT89JrmwVvxsj1Etu6tLbYKX5m89jKb3nXymFrEtfatLUkAoLNX+Ga1wc5OdsMluVkfVwn4+0O+OzwU5f9ls8SP+ckswMrKN+KV4HW2ciRi8mEm/uslTrXpq0dMD6O/QAvA1kF7Y/NtatpdpuUOHTODog3imliHHYlb79CnIBrKGg4RdGkuASAstISGYAI4SBtYo5e2gpzVC6jHzboeZ5/OhGFYC4+CtyQpPEdI3YI5VtjR3hCGvUhRJGoNCZQYDBJ8QQ4c50ky36iCmc7DU5zFDX7qCqlnoZFNZVNHNSCPR9hIdFUw8NmhQQMixoqNCY1/HNFmOa/rX6Jx7eZu0ZpgkA186BhW0PIAkJdU8gCCyxgoPGbuB6KOjIcUtPGn+T5cBRGZWFBjqBS+qXaB/EwNMH46xICOD3l5pmRzPJNWO12enmbH4EyMmsQ3EE7QcLxefDuw8kJh4IdEL2idBGSRJT+Etm/mdpAs5h4tkxCRS5Wled/o7zR/7uxnl78mvHKGFW93A7QHHaEeeN+8BPlBM0O+tmhnhvFrfmjOtLb4Fvk0mnk4poXb+EbiXK+2uZAbki8MEvn+BwjwBOIAC85Aty01UqAY1onrgcuPGwssqk62FFFgghbjiqSLMdfBtYcA+tQ1cMDu+86dpfNPc718Xc2tuuZPcEv4T+u/roAZ4js6r7paOJkZpJzvFSQTWdEz3+k4a9EJUVWMy7kKC0wHjh7SLCjijI2GNgafGYyBEQF8hTfL5BWO0+RHrxRKdBzBrG98T532uNNA2p4zjQiC32e/dHp1ourCUxFaNzEFM9BBdl09iyfr4aI++i5Ygj/h+xbNzNHn6EMTdPZWrGO1JXcltZxv6AqeD7kuYrnI3/Em/yf5FuV8bDbmyRxXyQcR671lQ6ZxHt5o26ig+Azc3uDoKOLxvPHumeKV5bYNpVbJZU41IoJj5gPRnOpCEaELuT4r+4AC19j24yzcN8/9nRnufBhn8PzYHUNc97pyeAequFGQrLY8X9jUBbq27o9FkwCEC6Fv01R8nxV1elwU22mA6wM1D44m1UjG4BfPxd0/nTi6qCuHhrB1AvSWUbxAG2nC7/WfruaDRV4mU5EI4Sjdmp0z5vOFDBOMPax+o2sn9muXqwB42963lAbaCdijtevOrLgMRyfIpFzlDrBenPxNkKXY+OBUt1XgKIFoPRiAiUA3S3E2GHAW4SzwtDIiFAfRJ9JhdGo8IchF5HU6vYQRs5/vE7u4XRZw4Lx/a3qAl1UjJBO4gm1iD5XIp07X34TPynaCSehmwAEm5yDAM8wHYTCnPVsPgiXLsKkeni9v28RXT8TLoJI/HCF0kqwgNsQ/HFwEKrN9gvuqd67/I1VCLjrw6oC7FMV5tHJn545Ud48VDnePGtI7b547kvneB2smXNpwUrmqGbjVhpRB/D40QPFRlFrJh4qjY0bJFM4KqDWWZUF6lpYxp4Wtxo6bnYRyVw0x55SlstDBVwlmRed8ElLOe4ZeVSmfax8OlfTFFwZFVtkVyyDuHmYOHbYCqBY5lVylbIXQrx1CTBauGUlP+DIHYOe7Oie3TBjwafow6UNl/WQEini2RpwKiG8xqhJ7SIEvWAzlP9S4jPcdh2TWCIHso33p/rx9qdr1Gyd/Ri3ThPNF+wW+sWbCKeHOBSZ0aGbNUp/g7pn6LHsSFEawFfkRE4wBnokSjw6t8mncL+Hqk5ylwj2kEGP9DzRPiNY/oKYm0cvPDy7ytIZpJaqiO63gd5ccJiUGjmOkKYBcTclHtXUgMTbMeSaSYbEBqhikhcr40LCqgis0nciJ09zk+RJ33Tw8GGbiXdsMMw41Mba4MjHgCJoi6bPOLbYMFdASagLjJIcSE8R+SCV3CSV/5BvZxEGkpm6uos0TQV8+cSfc+Kgxzr8nqaVkvHHW0lO0bBUg5UMieAiIqZ11KuXi3na4pdNs4bJHj92IXyx64zyv85rxtSiEVQDt5oNu6BbXMd+OBcayqjV+ET3UNcXa1xusPQqEZlqjdsjpL8iAxE2Bb9HB2PxjXnV8o1RWRhScaT3Da2+mHVIYWlymm02t/16Jf1G60KXBt8sFQuC47Yq/0s19/+fK+5lWboU9MoGPJqFEIM2nz5VpaPwG0We+BtuUt5Hnpa6hS/MzeGuWub2uI4ofEA22Y6LMIrWxlo1HMlcdUC92ErcEfXEWDpkX/RO8gq8F92Rtgh8T1IT/VpYAZhfMHmns6ax3xxu/FtM/HZGdltTQnXp2V3Zk2vcBNqTBbcTfQzXqKSYC4wpff0kLfPbtJblsXI9H8Jfg4mk3ewiEa7bbi72jN+kZ8RcF9KGsDUjKDLexAjxGBGKGZBHw2bkokSB1eGzKfqvJOkIgOOFrrXXMC9WsICOwlM0j9mDooMRyBmzXLRZjDufH0uG71+NmRSxqwv0Sa4DdC9wm3HTLWKN/MUV7C/MvQ25N9xY1zDIHbzrV3bJ2J12lagPTqfvpW4vJlh5UpbE3/YwAxgwEepb3NqAzMtgZ68pqS9uJgST1Jzcsu+vMnDPCtmLARARo8hs7x0CwXRLCZuKdjQsaDT2NJZbjIQ0oFkS7jiIt8gmP8AOkZ7T59Kfc+eBpOKpFs2fPiOO555K3Ka1/65TgWgP0Br1oemVVjH29IiPiNK1Si87EbokwQ3+M88u20/6SzAby+P/qgr3VVF5CNWC43Uzh0TE8ld2nSfu+2p5uSiLaVpVX4b7BWLlWnitbJbmNTgtCCgX2DB6gTxWLK3pTTafTap0WuTod//tfkdKThCDknzmZeKkkCSjN5FC7B8oaK5QCaWDx9fBbhCO4q3rZZ5NizJHA1F/cc8ChntBuZ87qpdcU5HC0i6SmoHlWGFTxlujOK6G33/9AHBt22PEQ4SOOBMuHiy90aEGSj/9svGU64fU5gT3CuJ4TqjkRiqxPs6qbaRkxcUihUurvkGScIn+LpWx+geoFmVTP9oCwm9/97vX33LwLikNT8+PXM5t05wM5xKQ8fZd37FKxQZIOS0stP6br/o7i/v6pkBXTiinDvmwqhpGDG/6sxRjBeOtZX21951QNUTSQ00hDCtqpAU0uTkBLvk6R3hrXDzCkqxaqLSzYj5PSgxNKUMa+SLJ4AEs5eHePyZj+O/+3u8n450hQlTGWwABGG+Nd+C/D9ujf26Pd7Yf4GGFi/791w+9OB5H450Ib+AqLYFUoD5QNtnD8o7+nSWLmzx9uLlfpCU+uC6TPEvyh+Wqus4eVklWg/jzAPpHrOdhlKzG1XVmI2qTrDRwiA3MQ4vQKWCCe+MIiTx8yXidDga4B8GsGJIOvmCgQVGQ7DDeGkqebSlB/0LMNPwYDQ6YB9kWf96i6tNG/rRI8tldUlYhFlVxnBeBNxDVR2fiP92+wse8X+7Ru4H6is/7kCZugdlysWETrn81oXlz6QIZswFwlAngkbYoacQRmhTAIwCSNHoDf+R3/BuWX2Yt2A0QE7LajXai8M0wjs+jsA8r3sN8AghbSrCOULG6hWGrlLHLwKHG8WWIVctegfsX68IP+tdlsVyErySOgsaP9JfW3pY6iFw8YfcuiOMqfDPYSx/29tL8LkKKNd4ZEcV6E9oxbupFuxuMnQn60/kquUdEvQXyBBArUS1RFQVRLvD/ip+bzCpxJIDp/+fD118/fP8Qx5cQ1hLHl/BzVsTxJcDE7pApHgqGcdx/IDdABpD9Ko7Pd5Jpnd1BqDB+cP5QpTW+3QPAzuRhr4C/kvmcuhZFBv+8ZMRZoetIMwQSgB46D338e8g6Vs4HNGiB6bYRGyTLC2Z5duCgMf5fztkp4y22AWBuitDdHo6ixls0AiA7vOlkYWTWhYOk1cESBpjBVhXSLt8ZPqT5XVYW+S3miG3Uq7ANrsIWbRi9GksbVdr8zj+NfGqjaDPR+meZrCbSvxDo7HhMB03xgX/6cHJxfHL87shqhlxHkYjJVG/HW9s6xwac1c185INrMIHzXK0hwAW3uFU/meKoSbQkS7c/yixVWoPgQg5amL0kyQPYVyuMrnwR8LWtmlKI2Z+W2cKjWCXdqdVNHF8q7nIX39AHECMhQa6qBhmiXBJr59QfAR3bu6TMyFMEqYBoMMmJMHiBHYEb8CYFiGqESIWuwERfJvJrpr/0x0f58W/puWL101pKdvSXUOwgGu0djL0dxNf+WBpHL+RPdRhmpPfsqbLHqTxJsrGhj9TviNT0LPigVv0GI1cY24sa2IWcCn45TFvkNYsxavR14wAidZrG8T8kkU81ysZR5KLxYcf5sQQdPK4Ydkml4x1wR/CH0ZuwydpEeLCA8PNljNcbHDPqEbKwqj6XIBM+AyPIvSCXD2i+3d+vIi8atvtSQKaLMtZbTvrrrx9G38dxPhYFoseOj5Ia5jwYBPjjFYnedVHCyMEaDFX2p8Uyr0PgBaPgRfDK095QmxgKll3nxPTjHfifbCCDWqD7pqZ4K2Qzgfcw4i/woTl4SNNZCPealSsHQvI4Ihy6zreQFAWgj6ouiU726EuNHuCoCI+PGD18/Yc/4nxZ3OqwvxPH0cM61tXBtRnlFXeM/jVe69iqWr78K0Suo13AcR8+TGdxXMn1uxf5DdD290kPvm0RG8DwExHuGVRHU2Zg1zmWmEi1dxtiY6Kxs1k19F7dchKfVtrk2hpj1jHCZtDJsfziP7SIY7ibqwhVhW+GQzdlfJr2o02Tw5dKL1gUVZVdzu+DZQ5W3QQYkllG6vHgRSBupu6C9ufHXdK6XE8eYJG72LNDgNUdhDQUA2biI2Flj1CR1hDUW2I0nsbe92EUxyO49Xf1jiZSgJkKHNs2UZ4tUiAnqNu7ClF4NiI3o//zgnmLK5JWjB95cjx+MsR/RoO912MVQPovfbbiJeeK5/uX5gdVcaA5mnAdHhc1cHe1L0OTRJrs/XuC4PPA/3oPoh3eX9RK1OZGM1khu+HVBadPfVUNCZv+7+SvqLtGP7FDHB8+jPqTccSzN/onYNV39At2hMj8/EKPGU4PFaMt0y4okH1wEna5lAd/XgvUtDQp2hH+0tepIcM5AR2WfNJw8OzwoWrH3bL2Kr2c1MA5hGvSrAcKwS/29koyslXsHaeeG6D0Bk0ZWWuoby48ifeIUTySjijeInBM8LYCJmw0gHjCYIRCi1VdWWsxMGukDcO3EpLHVYzd/lW2puWiYTtCpIBr1AVBGdHwNW5PdgYT0zwk9yHoOvuz5e2iCj/HoEEVU98jXyi6nPRrQpWaHSN4hCMCS4NuK2ya6beomaXnWsasljoCYswsJ9X4jCUHVtNpPCoqapaNfVopduqxXYnOrDjYCSQq+Cw0HEaBHVkzAG70EZ05igpxL4qqz0IeG1He/vXw3Y+nk/Oji4vjdz+eT346ffvh5EjNtnEOO5oicmk20YGF1gz9iIxeknFCa3GBoVYt2hQ+hmHgqDcu7yq9pNX1pgzdwqACSQGgas/2bPdTvKAm7g07VWKCESpDvvxeKjxdrE3ek17OnGeNw7if1UmWp+XESNuOWFTJHZrKzEItioVbqLPTk5PTDxeTo3c/W7wuzPR+x1GzOieargcMAXy/YjGLok2xtXgTiWQ1JMnKu6CprobkoowPXo92xn4G+ddojxcJGBq0a05HHW+9BDvES3A3fclDZpVvW2uN7JtKgtTdS7+/6jCmeu3IFURtdcSq6yFxAPCBZ6Yqqv5VxTpo8nEK7COW8Tt0BNi7R3dfWPW5nWu3tmZfyCEGysFUJDNpOOwlAtYLuUb0vKHPFnODbec/3IyRpGKjUkafpcnhGiYdp4KFmyApr+9A2m7mFlJ9nlhoWiYcICM3xZz41pZxxciAWEo8YNHnqbguk9uK7q+y7pT+Wxrgtsw1Zl08ueVQ9hRidHmvyZ+TxXzJDpCQkbNRBhXzNJFE9/Q2bPkH0IhExlhjyDF34eX9RKvkH83wbYFVoVgCGozn2cyTFSmzgO5aTbY8zoObAiWPL70NlEAwS3u9xByABJxF+7D/y/mPx5PD9+9Pjn84vDg+fdczXvpUBCo7bJRSWjY2fd9tqXz6vOj7vsZH+iF3InH4ff984z1S6yVC+hvW28B8UA7r0T5tb9sHYw6HgqNBUgOWL/Zt7FMdOGq4RUilhZsFGk/zO0o700X7N+vM15mz6DBTsfaJVO0KtUz5vrTynR16kN/Bb2qcLtt5ck0GsL298M1gejPLygcy3AEf+JAsFnuzrIxGw2AcxvH5LqnQr4o5+RCn+R1vpfe/vGXFSIE+ldPVLIwaiT6Nrhca9uQ7UnjAkjTNWIN/PgTRdBagOrj6/uvxLgrLSDpU9hPDU1bNsjKUv8ilATvLaS1UacwDWF8S2ahsriFqjt0euMPrnN+XHHrFP/kF8dmDYCRVm8mBPeV49oNxwz+ffN/0ZmCPAl5fDvCiq6jjaoJ1aaKJJ7epr/tosBjxVsQNjFrvzt8f/UCerj7Tc5uUH8l5wgox8nRMubFQohnQbD5yZka0x41g+ITeLghce1O0QZnbh3O265STq70wuP5m2dsTomM3bNc+Q8UXpGQjR3j34RA1oy1hhxqEZRpbi2JrBLwtgDMGVTE1vndH/+5TOj9qdxfb7RzudXbHqb/XEWheY7rLXedZxwEnA7bvaoa5CnGrt84IPY88pADnuYMDpLCSpERkJrDKbA0CpCHx1nRFa7qaoRoBOoz+PPBDDX4u2RgAvE/qQl2Nlc+Ze7myhF2Ug+ecVvrviXvkeGSRf7ib7AQLCm/rlwM95lfT1cy+wu7zq6qeZfnQNPX26GeIsNa3xbK2r98fvz/Sd2lZ2nfnF29PP1zI26Sswct1wolMMb6/JyZin2kEvjdtco9E2l2okJmhYlmjJ0OGUfy3t6DHQbSp7DaF/noeN3CBuhZNdy+o9NGnRVaCp2kFFxL8ZLmHWuFn/WJZL5YYgQWsNWpfeflIOcks6izjgAzw4M/qmywPXswC8tzzuoVK8TyZz++bwl1R9T9m8/niOqQRLiABOjk09c+Pf/zbMSVQ7PRbYcmDaFBDu6KECXYeWFvhBljWT3igeNZZvtLEsluCbx/kVsfXHB5BSVUbJlNqG53Sy/bT/bFJ4+qT6c/qAUSiOVJgSGPGfiAjZvc1bQsU86MNvf3ka5LJ2JYX7BwsQn9bYEwve3S87Tnigz+OVCYQGXSEM2SniiYcMH+MPdgE6FDv5pzNCSXUCo19rNqtxFs8qwNMAZfiPruhpIjobFdiqCFM0NYA5s0CAA0+ez74zgvzsdeADtpYsolutbGwpE17Rr3XaY6myaer9DHCWoUxjgtKNhCK15dTd9L1ZdTJdH0RyYf5VIl1k6HFOJnm+gIuxeb6MncZhow332tsG5RZldnGmbTTDoALXPSJktDycxZcM0tt7qQkW3qqlESGrm/zcevxfwN7F2O5")).decode("utf-8"))\n\n class Finder:\n  0\n\n  @staticmethod\n  def find_spec(name, path=None, target=None):\n   file = "__init__" if name == package else name[len(package) + 1 :]\n   if name.partition(".")[0] != package or file + ".py" not in files:\n    return None\n   return importlib.util.spec_from_loader(name, Finder, is_package=name == package)\n\n  @staticmethod\n  def create_module(spec):\n   return None\n\n  @staticmethod\n  def exec_module(module):\n   name = module.__name__\n   file = ("__init__" if name == package else name[len(package) + 1 :]) + ".py"\n   module.__file__ = package + "/" + file\n   exec(compile(files[file], module.__file__, "exec"), module.__dict__)\n\n  @staticmethod\n  def get_source(name):\n   0\n   return files.get(name[len(package) + 1 :] + ".py")\n\n  @staticmethod\n  def get_data(path):\n   return files[path.rpartition("/")[2]].encode("utf-8")\n\n sys.meta_path.insert(0, Finder)\n from rollout_inspector import main\n\n main.main()\n\n\ndjango_rollout_inspect()\n`},5407:(e,t,n)=>{n.d(t,{dZ:()=>jobName,wx:()=>lastingFolders,mp:()=>migrationJob,GW:()=>migrationLabels,ng:()=>runOf})
 var s=n(5950)
-function runOf({metadata:e}){return e?.annotations?.[s.VF]}function jobName(e,t,n,s="migrate"){const r=`-${s}-${dns(t).slice(0,7)}-${dns(String(n))}`
+var r=n(7516)
+const o=/^(pod-template-hash|pod-template-generation|controller-revision-hash|controller-uid|job-name)$|^(batch|apps|statefulset)\.kubernetes\.io\//
+const i=8
+function podLabels(e,t,n,s){const{policies:i=[],others:a}=s
+const c=Object.entries(e).filter(([e])=>!o.test(e)&&!(e in t))
+const l=Object.fromEntries(c)
+const A=keysToChange(l,t,s)
+const u=Object.fromEntries(c.filter(([e])=>!A.includes(e)))
+const d=s.selectors.filter(({selector:e})=>(0,r.cK)(without(e,A),{...u,...t}))
+const h=(0,r.Ty)(i,n,a)
+const f=variants(l,A).map(e=>{const n={...e,...t}
+const s=d.filter(({selector:e})=>(0,r.cK)(e,n))
+return{labels:e,matched:s,lost:h(n)}})
+const unready=({matched:e})=>e.filter(({takesUnready:e})=>e===true).length
+const g=least(f,e=>[unready(e),e.lost.length,e.matched.length])
+const p=least(f,e=>[e.matched.length,e.lost.length])
+return{...g,changed:A.filter(e=>g.labels[e]!==l[e]),wanted:g.matched.length>p.matched.length?p.lost:[]}}function keysToChange(e,t,{selectors:n,others:s}){const o={...e,...t}
+const i=new Set(n.flatMap(({selector:e})=>(0,r.cK)(e,o)?keysOf(e):[]))
+const sharers=t=>s.filter(n=>n[t]===e[t]).length
+return Object.keys(e).filter(e=>i.has(e)).sort((e,t)=>sharers(e)-sharers(t)||(e<t?-1:1))}function keysOf({matchLabels:e={},matchExpressions:t=[]}){return[...Object.keys(e),...t.map(({key:e})=>e)]}function without({matchLabels:e={},matchExpressions:t=[]},n){return{matchLabels:Object.fromEntries(Object.entries(e).filter(([e])=>!n.includes(e))),matchExpressions:t.filter(({key:e})=>!n.includes(e))}}function variants(e,t){const n=t.slice(0,i)
+const s=Array.from({length:2**n.length},(e,t)=>n.filter((e,n)=>(t>>n)%2===1)).sort((e,t)=>e.length-t.length)
+if(t.length>n.length)s.push([...t])
+return s.flatMap(t=>{const n=Object.entries(e).filter(([e])=>!t.includes(e))
+const s=t.flatMap(t=>renamedValue(t,e[t]))
+const r=Object.fromEntries(n)
+return t.length===0?[r]:[Object.fromEntries([...n,...s]),r]})}function renamedValue(e,t=""){const n=t===""?"migrate":`${t}-migrate`
+return n.length>63?[]:[[e,n]]}function least(e,t){const n=e.map(e=>({one:e,by:t(e)}))
+return n.reduce((e,t)=>{const n=t.by.findIndex((t,n)=>t!==e.by[n])
+return n>=0&&(t.by[n]??0)<(e.by[n]??0)?t:e}).one}function runOf({metadata:e}){return e?.annotations?.[s.VF]}const a=60
+function jobName(e,t,n,s="migrate"){const r=`-${s}-${dns(t).slice(0,7)}-${dns(String(n))}`
 return`${dns(e).slice(0,63-r.length).replace(/-+$/,"")||"app"}${r}`}function migrationJob(e){const{template:t,container:n}=e
 const r=t.spec
 const o=r?.containers.find(e=>e.name===n)
 if(!r||!o)return{is:"impossible",problem:`the template has no container ${n}`}
 const i=migrationLabels(e.app)
-const a=e.selectors.find(({selector:e})=>matches(e,i))
-if(a){const e=`the selector of ${a.of} would match the migration's pod (its labels: ${listed(i)})`
-return{is:"impossible",problem:e}}const c=[]
-const l=marksOf(e)
-const A={}
-const u=markedPod(podOf(r,e,o,c),l,A)
-const d={...annotationsOf(t.metadata?.annotations??{},e.sha),...A}
-return{is:"made",notes:c,job:{apiVersion:"batch/v1",kind:"Job",metadata:{name:e.name,labels:jobLabels(e),annotations:{"django-rollout/sha":e.sha,[s.VF]:e.run}},spec:{backoffLimit:0,activeDeadlineSeconds:e.timeoutSeconds,ttlSecondsAfterFinished:e.keepSeconds??3600,template:{metadata:{labels:{...i,...injectorsOf(l)},annotations:d},spec:u}}}}}function jobLabels({app:e,plansOnly:t,isCommand:n}){if(t===true)return planLabels(e)
-return{...migrationLabels(e),...n&&{"django-rollout/job":"command"}}}function planLabels(e){return{"app.kubernetes.io/managed-by":"django-rollout","django-rollout/job":"plan","django-rollout/plan":e}}function migrationLabels(e){return{"app.kubernetes.io/managed-by":"django-rollout",[s._$]:e,"django-rollout/job":"migrate"}}function matches(e,t){const n=Object.entries(e.matchLabels??{})
-const s=e.matchExpressions??[]
-if(n.length+s.length===0)return false
-return n.every(([e,n])=>t[e]===n)&&s.every(({key:e,operator:n,values:s=[]})=>{const r=t[e]
-switch(n){case"In":return r!==void 0&&s.includes(r)
-case"NotIn":return r===void 0||!s.includes(r)
-case"Exists":return r!==void 0
-case"DoesNotExist":return r===void 0
-default:return true}})}function podOf(e,t,n,s){const{topologySpreadConstraints:r,readinessGates:o,schedulingGates:i,activeDeadlineSeconds:a,nodeName:c,subdomain:l,ephemeralContainers:A,affinity:u,containers:d,initContainers:h=[],volumes:f=[],...g}=e
-const{podAntiAffinity:p,...m}=u??{}
-const E=[...h.flatMap(e=>initOf(e,t,s)),...d.flatMap(e=>e===n?[]:sidecarOf(e,t,s))]
-const w=mainOf(n,t)
-const I=t.claims??{}
-const y=f.map(e=>withoutTaken(e,I,s))
-const B=[...y,...claimed([...E,w],f,s)]
-const Q=nodeOf(y,I,s)
-const b=Q===void 0?m:onNode(m,Q)
-return{...g,...Object.keys(b).length>0?{affinity:b}:{},...Q!==void 0&&{tolerations:[...g.tolerations??[],{key:"node.kubernetes.io/unschedulable",operator:"Exists",effect:"NoSchedule"}]},...B.length>0?{volumes:B}:{},...E.length>0?{initContainers:E}:{},containers:[w],restartPolicy:"Never",terminationGracePeriodSeconds:5}}function mainOf(e,t){const{args:n,livenessProbe:s,readinessProbe:r,startupProbe:o,lifecycle:i,ports:a,command:c,env:l=[],...A}=e
+const c=marksOf(e)
+const l=podLabels(t.metadata?.labels??{},i,c.labels,e.near)
+const A=l.matched.find(({takesUnready:e})=>e)
+if(A){const e=`the selector of ${A.of} would match the migration's pod (its labels: ${listed({...l.labels,...i})})`
+return{is:"impossible",problem:e}}const u=labelNotes(l,t.metadata?.labels??{},e.near)
+const d=l.matched.length>0
+const h={}
+const f=markedPod(podOf(r,e,o,u),c,h)
+const g={...annotationsOf(t.metadata??{},e.sha),...h}
+return{is:"made",notes:u,isCounted:d,job:{apiVersion:"batch/v1",kind:"Job",metadata:{name:e.name,labels:jobLabels(e),annotations:{"django-rollout/sha":e.sha,[s.VF]:e.run}},spec:{backoffLimit:0,activeDeadlineSeconds:e.timeoutSeconds,ttlSecondsAfterFinished:e.keepSeconds??(d?a:3600),template:{metadata:{labels:{...injectorsOf(c),...l.labels,...i},annotations:g},spec:f}}}}}function jobLabels({app:e,plansOnly:t,isCommand:n}){if(t===true)return planLabels(e)
+return{...migrationLabels(e),...n&&{"django-rollout/job":"command"}}}function planLabels(e){return{"app.kubernetes.io/managed-by":"django-rollout","django-rollout/job":"plan","django-rollout/plan":e}}function migrationLabels(e){return{"app.kubernetes.io/managed-by":"django-rollout",[s._$]:e,"django-rollout/job":"migrate"}}function labelNotes({changed:e,matched:t,lost:n,wanted:s},r,{policies:o}){const policy=e=>e.map(e=>`networkpolicy/${e}`).join(", ")
+const by=e=>e.map(e=>`${e}=${r[e]??""}`).join(", ")
+return[...o||e.length===0?[]:[`the account may not list NetworkPolicies: those that know the web by ${by(e)} do not let the migration's pod pass`],...n.length===0?[]:[`${policy(n)} does not let the migration's pod pass as the web: its labels must differ`],...t.length===0?[]:[`${t.map(({of:e})=>e).join(", ")} selects the migration's pod too${s.length>0?`, by labels that ${policy(s)} requires`:""}: the pod is never Ready, and is removed when it has ended`]]}function podOf(e,t,n,s){const{topologySpreadConstraints:r,schedulingGates:o,activeDeadlineSeconds:i,nodeName:a,subdomain:c,ephemeralContainers:l,affinity:A,containers:u,initContainers:d=[],volumes:h=[],...f}=e
+const{podAntiAffinity:g,...p}=A??{}
+const m=[...d.flatMap(e=>initOf(e,t,s)),...u.flatMap(e=>e===n?[]:sidecarOf(e,t,s))]
+const E=mainOf(n,t)
+const w=t.claims??{}
+const y=h.map(e=>withinReach(e,w,s))
+const I=[...y,...claimed([...m,E],h,s)]
+const B=nodeOf(y,w,s)
+const Q=B===void 0?p:onNode(p,B)
+return{...f,readinessGates:[{conditionType:"django-rollout/serves"}],...Object.keys(Q).length>0?{affinity:Q}:{},...B!==void 0&&{tolerations:[...f.tolerations??[],{key:"node.kubernetes.io/unschedulable",operator:"Exists",effect:"NoSchedule"}]},...I.length>0?{volumes:I}:{},...m.length>0?{initContainers:m}:{},containers:[E],restartPolicy:"Never",terminationGracePeriodSeconds:5}}function mainOf(e,t){const{args:n,livenessProbe:s,readinessProbe:r,startupProbe:o,lifecycle:i,ports:a,command:c,env:l=[],...A}=e
 const u=t.env??[]
 const d=[...l.filter(({name:e})=>u.every(t=>t.name!==e)),...u]
-return{...A,image:t.image,command:t.command.map(e=>e.replaceAll("$","$$$$")),...d.length>0?{env:d}:{}}}function initOf(e,t,n){if(!t.webContainers.includes(e.name))return[e]
+return{...A,...resourcesOf(e,t.resources??{}),image:t.image,command:t.command.map(e=>e.replaceAll("$","$$$$")),...d.length>0?{env:d}:{}}}function resourcesOf({resources:e={}},t){const n=Object.entries(t)
+if(n.length===0)return{}
+const changed=e=>n.filter(([t])=>t.startsWith("limits.")===e).map(([e,t])=>[e.replace(/^(limits|requests)\./,""),t])
+const s={...e.limits,...Object.fromEntries(changed(true))}
+const r={...e.requests,...Object.fromEntries(changed(false))}
+return{resources:{...e,limits:s,requests:r}}}function initOf(e,t,n){if(!t.webContainers.includes(e.name))return[e]
 if(/\bmigrate\b/.test([...e.command??[],...e.args??[]].join(" "))){n.push(`init container ${e.name} is skipped: it runs or awaits the migration itself`)
 return[]}return[{...e,image:t.image}]}function sidecarOf(e,t,n){if(t.webContainers.includes(e.name)){n.push(`container ${e.name} is skipped: it would run the same code during the migration`)
 return[]}const{livenessProbe:s,readinessProbe:r,ports:o,...i}=e
 return[{...i,...o?{ports:o.map(({hostPort:e,...t})=>t)}:{},restartPolicy:"Always"}]}function claimed(e,t,n){const s=e.flatMap(e=>[...(e.volumeMounts??[]).map(e=>e.name),...(e.volumeDevices??[]).map(e=>e.name)])
 const r=[...new Set(s)].filter(e=>t.every(t=>t.name!==e))
 for(const e of r)n.push(`volume ${e} is per pod of a StatefulSet: the migration gets an empty one`)
-return r.map(e=>({name:e,emptyDir:{}}))}function withoutTaken(e,t,n){const s=e.persistentVolumeClaim?.claimName??""
-if(t[s]?.is!=="taken")return e
-n.push(`volume ${e.name}: the claim ${s} is ReadWriteOncePod, and a running pod uses it: the migration gets an empty volume instead`)
+return r.map(e=>({name:e,emptyDir:{}}))}function withinReach(e,t,n){const s=e.persistentVolumeClaim?.claimName??""
+const r=t[s]
+if(r?.is!=="out-of-reach")return e
+n.push(`volume ${e.name}: the claim ${s} ${r.why}: the migration gets an empty volume instead`)
 return{name:e.name,emptyDir:{}}}function nodeOf(e,t,n){for(const{persistentVolumeClaim:s}of e){const e=s?.claimName??""
 const r=t[e]
 if(r?.is==="on-node"){n.push(`the claim ${e} is mounted on the node ${r.node}: the migration runs there`)
@@ -9203,12 +9209,109 @@ return n===void 0?e:{name:e.name,value:n.replaceAll("$","$$$$")}}function markOf
 if(n===void 0)return
 const r=n==="labels"?t.labels:t.annotations
 if(s!==void 0)return r[s]??""
-return Object.entries(r).sort(([e],[t])=>e<t?-1:1).map(([e,t])=>`${e}=${JSON.stringify(t)}`).join("\n")}const r=["name","emptyDir","ephemeral","configMap","secret","projected","downwardAPI","image"]
-function lastingFolders({spec:e},t,n){const s=(e?.volumes??[]).filter(e=>Object.keys(e).some(e=>!r.includes(e))&&n[e.persistentVolumeClaim?.claimName??""]?.is!=="taken")
-const o=e?.containers.find(({name:e})=>e===t)?.volumeMounts??[]
-return o.filter(e=>s.some(({name:t})=>t===e.name)).map(({mountPath:e})=>e)}const o={"cluster-autoscaler.kubernetes.io/safe-to-evict":"false","karpenter.sh/do-not-disrupt":"true","descheduler.alpha.kubernetes.io/prefer-no-eviction":"true"}
-function annotationsOf(e,t){const n=Object.entries(e).filter(([e])=>!/^(kubectl\.)?kubernetes\.io\//.test(e))
-return{"sidecar.istio.io/inject":"false","linkerd.io/inject":"disabled",...Object.fromEntries(n),...o,"django-rollout/sha":t}}function dns(e){return e.toLowerCase().replace(/[^a-z0-9]+/g,"-").replace(/^-+|-+$/g,"")}function listed(e){return Object.entries(e).map(([e,t])=>`${e}=${t}`).join(", ")}},7414:(e,t,n)=>{n.d(t,{HS:()=>runsCeleryWorker,Nj:()=>runsBeat,gf:()=>startsRole,kX:()=>webWorkload,ko:()=>selects,kp:()=>roleOf})
+return Object.entries(r).sort(([e],[t])=>e<t?-1:1).map(([e,t])=>`${e}=${JSON.stringify(t)}`).join("\n")}const c=["name","emptyDir","ephemeral","configMap","secret","projected","downwardAPI","image"]
+function lastingFolders({spec:e},t,n){const s=(e?.volumes??[]).filter(e=>Object.keys(e).some(e=>!c.includes(e))&&n[e.persistentVolumeClaim?.claimName??""]?.is!=="out-of-reach")
+const r=e?.containers.find(({name:e})=>e===t)?.volumeMounts??[]
+return r.filter(e=>s.some(({name:t})=>t===e.name)).map(({mountPath:e})=>e)}const l={"cluster-autoscaler.kubernetes.io/safe-to-evict":"false","karpenter.sh/do-not-disrupt":"true","descheduler.alpha.kubernetes.io/prefer-no-eviction":"true"}
+function annotationsOf({labels:e={},annotations:t={}},n){const s=Object.entries(t).filter(([e])=>!/^(kubectl\.)?kubernetes\.io\//.test(e))
+return{..."sidecar.istio.io/inject"in e?{}:{"sidecar.istio.io/inject":"false"},"linkerd.io/inject":"disabled",...Object.fromEntries(s),...l,"django-rollout/sha":n}}function dns(e){return e.toLowerCase().replace(/[^a-z0-9]+/g,"-").replace(/^-+|-+$/g,"")}function listed(e){return Object.entries(e).map(([e,t])=>`${e}=${t}`).join(", ")}},3529:(e,t,n)=>{n.d(t,{KH:()=>isText,VP:()=>isTexts,b6:()=>textOf,c3:()=>listOf,u4:()=>isRecord})
+function listOf(e,t){if(!Array.isArray(e))return
+const n=e.map(t).filter(e=>e!==void 0)
+return n.length===e.length?n:void 0}function isRecord(e){return typeof e==="object"&&e!==null&&!Array.isArray(e)}function isTexts(e){return Object.values(e).every(isText)}function isText(e){return typeof e==="string"}function textOf(e){return isText(e)?e:void 0}},8422:(e,t,n)=>{n.d(t,{$i:()=>isPlain,XD:()=>optionOf,aL:()=>words,oD:()=>databasesOf})
+function isPlain(e){const t=words(e)
+const n=t.indexOf("migrate")
+const o=t.slice(n+1)
+return n>0&&!/[$`'"\\;&|<>()\n]/.test(e.trim())&&s.test(t.slice(0,n).join(" "))&&o.every((e,t)=>e.startsWith("-")||r.includes(o[t-1]??""))&&!o.includes("--run-syncdb")}const s=/^(\w+=\S* )*(exec )?((poetry|uv|pipenv|pdm|hatch) run )?(\S*python[\d.]* )?(\S*manage\.py|-m django|\S*django-admin)$/
+const r=["--database","--settings","--pythonpath","-v","--verbosity"]
+function databasesOf(e){const t=e.split(/&&|\|\||[;|&\n]/).filter(e=>/\smigrate\b/.test(e)).map(e=>optionOf("--database",words(e))??"default")
+const n=t.filter(e=>/^[\w.-]+$/.test(e))
+return n.length===0?["default"]:[...new Set(n)]}function words(e){return e.split(/\s+/).filter(e=>e!=="")}function optionOf(e,t){const n=t.findIndex(t=>t===e||t.startsWith(`${e}=`))
+const s=t[n]===e?t[n+1]:t[n]?.slice(e.length+1)
+return s?.replace(/^['"]|['"]$/g,"")}},9084:(e,t,n)=>{n.d(t,{X:()=>planOf})
+var s=n(3565)
+var r=n(4989)
+var o=n(3529)
+var i=n(5297)
+var a=n(7398)
+function planOf(e){let t
+try{t=JSON.parse(e)}catch{return}if(!(0,o.u4)(t))return
+const{django:n,python:s,runs:r,web:c}=t
+const l=(0,a.B8)(t["judged"])
+const A=(0,o.c3)(t["databases"],databaseOf)
+if(!(0,o.KH)(n)||!(0,o.KH)(s)||typeof r!=="boolean"||A===void 0)return
+if((t["judged"]??null)!==null&&l===void 0)return
+const u=t["backup"]??null
+const d=(0,i.A)(t["reversal"])
+if((t["reversal"]??null)!==null&&d===void 0)return
+return{django:n,python:s,databases:A,runs:r,...webOf(c),...l&&{judged:l},...d&&{reversal:d},...u!==null&&{backup:(0,o.c3)(u,reasonOf)??[]}}}function reasonOf(e){if(!(0,o.u4)(e))return
+const{migration:t,why:n,object:s}=e
+const r=["irreversible","drops","narrows","unread"].find(e=>e===n)
+return(0,o.KH)(t)&&(0,o.KH)(s)&&r?{migration:t,why:r,object:s}:void 0}function webOf(e){if(!(0,o.u4)(e))return{}
+const{module:t,silent:n}=e
+return(0,o.KH)(t)?{web:{module:t}}:(0,o.KH)(n)?{web:{silent:n}}:{}}function databaseOf(e){if(!(0,o.u4)(e))return
+const{database:t,vendor:n,vendorName:i,version:a,transactionalDdl:c,pooled:l}=e
+const A=(0,r.c)(e["identity"])
+const u=(0,o.c3)(e["pending"],pendingOf)
+const d=(0,o.c3)(e["squashed"],nameOf)
+const h=(0,o.c3)(e["unknown"],unknownOf)
+const f=(0,o.c3)(e["held"]??[],e=>(0,s.bQ)((0,o.KH)(t)?t:"",e))
+const g=e["applied"]
+if(!(0,o.KH)(t)||!(0,o.KH)(n)||!(0,o.KH)(i)||typeof c!=="boolean"||!(0,o.u4)(g)||!(0,o.VP)(g)||A===void 0||u===void 0||d===void 0||h===void 0||f===void 0)return
+return{database:t,identity:A,vendor:n,vendorName:i,...(0,o.KH)(a)?{version:a}:{},transactionalDdl:c,pending:u,squashed:d,applied:g,unknown:h,held:f,unheld:(0,o.c3)(e["unheld"]??[],unheldOf)??[],absent:(0,o.c3)(e["absent"]??[],o.b6)??[],bridges:(0,s.sJ)(e["bridges"]),earlierBridges:(0,s.sJ)(e["stay"]),...(hasSql(e["bridges"])||hasSql(e["ended"]))&&{isBridged:true},...l===true&&{isPooled:true},...untoldOf(e["untold"]),...usageOf(e)}}function untoldOf(e){const t=(0,o.c3)(e,e=>{if(!(0,o.u4)(e))return
+const{part:t,why:n}=e
+return(0,o.KH)(t)&&(0,o.KH)(n)?{part:t,why:n}:void 0})
+return t&&t.length>0?{untold:t}:{}}function usageOf({witnesses:e,unused:t}){const n=e===null?"hidden":(0,o.c3)(e,witnessOf)
+const s=(0,o.c3)(t,o.b6)
+return{...n&&{witnesses:n},...s&&{unused:s}}}function witnessOf(e){if(!(0,o.u4)(e))return
+const{object:t,role:n,query:s,calls:r}=e
+return(0,o.KH)(t)&&(0,o.KH)(n)&&(0,o.KH)(s)&&typeof r==="number"?{object:t,role:n,query:s,calls:r}:void 0}function hasSql(e){return Array.isArray(e)&&e.some(e=>(0,o.u4)(e)&&"sql"in e)}function nameOf(e){if(!(0,o.u4)(e))return
+const{app:t,name:n}=e
+return(0,o.KH)(t)&&(0,o.KH)(n)?{app:t,name:n}:void 0}function unheldOf(e){const t=nameOf(e)
+if(!t||!(0,o.u4)(e)||!(0,o.KH)(e["why"]))return
+return{...t,why:e["why"]}}function pendingOf(e){const t=nameOf(e)
+if(!t||!(0,o.u4)(e))return
+const{atomic:n,reversible:s,sql:r}=e
+const i=(0,o.c3)(e["operations"],o.b6)
+if(i===void 0)return
+if(typeof n!=="boolean"||typeof s!=="boolean")return
+const a=(0,o.c3)(e["locks"],lockOf)
+const c=heldOf(e["held"])
+return{...t,operations:i,atomic:n,reversible:s,...(0,o.KH)(r)?{sql:r}:{},...a&&{locks:a},...c&&{held:c}}}function heldOf(e){if(!(0,o.u4)(e))return
+const{seconds:t,more:n}=e
+if(typeof t!=="number"||typeof n!=="boolean")return
+return t>=1||n?{seconds:t,hasMore:n}:void 0}function lockOf(e){if(!(0,o.u4)(e))return
+const{table:t,mode:n,rows:s,bytes:r,reads:i,writes:a}=e
+if(!(0,o.KH)(t)||!(0,o.KH)(n))return
+if(typeof s!=="number"||typeof r!=="number")return
+const c=typeof i==="number"&&typeof a==="number"
+return{table:t,mode:n,rows:s,bytes:r,...c&&{reads:i,writes:a}}}function unknownOf(e){const t=nameOf(e)
+if(!t||!(0,o.u4)(e)||typeof e["newer"]!=="boolean")return
+return{...t,newer:e["newer"]}}},5297:(e,t,n)=>{n.d(t,{A:()=>reversalOf,g:()=>reversedOf})
+var s=n(3529)
+var r=n(7398)
+const o=["fits","reverse","told","impossible","downtime","loss"]
+function reversalOf(e){if(!(0,s.u4)(e))return
+const t=o.find(t=>t===e["do"])
+const n=(0,s.c3)(e["databases"],databaseOf)
+return t&&n&&{does:t,databases:n}}function reversedOf(e){try{const t=JSON.parse(e)
+if(!(0,s.u4)(t))return
+const n=(0,s.c3)(t["reversed"],e=>(0,s.u4)(e)?(0,s.c3)(e["misfits"],r.U8):void 0)
+return n?.flat()}catch{return}}function databaseOf(e){if(!(0,s.u4)(e))return
+const{database:t,newFits:n,why:o}=e
+const i=(0,s.c3)(e["misfits"],r.U8)
+const a=(0,s.c3)(e["excused"]??[],keyOf)??[]
+const[c,l]=["migrations","code"].map(t=>(0,s.c3)(e[t],s.b6))
+const A=(0,s.c3)(e["irreversible"],e=>{if(!(0,s.u4)(e))return
+const[t,n]=[(0,s.b6)(e["migration"]),(0,s.c3)(e["operations"],s.b6)]
+return t===void 0||!n?void 0:{migration:t,operations:n}})
+const u=(0,s.c3)(e["drops"],e=>{if(!(0,s.u4)(e))return
+const{object:t,rows:n}=e
+if(typeof t!=="string")return
+return{object:t,...typeof n==="number"&&{rows:n}}})
+if(typeof t!=="string"||typeof n!=="boolean")return
+if(!i||!c||!l||!A||!u)return
+return{database:t,misfits:i,migrations:c,irreversible:A,newFits:n,drops:u,code:l,excused:a,...typeof o==="string"&&{why:o}}}function keyOf(e){const[t,...n]=(0,s.c3)(e,s.b6)??[]
+return t===void 0?void 0:`${t} ${n.filter(e=>e!=="").join(".")}`}},7414:(e,t,n)=>{n.d(t,{HS:()=>runsCeleryWorker,Nj:()=>runsBeat,gf:()=>startsRole,kX:()=>webWorkload,ko:()=>selects,kp:()=>roleOf})
 var s=n(4339)
 const r=["gunicorn","uwsgi","daphne","uvicorn","hypercorn","granian","waitress-serve"]
 const o=["rq","rqworker","dramatiq","huey_consumer","huey_consumer.py","arq","taskiq"]
@@ -9239,13 +9342,14 @@ const n=e.find((n,s)=>!n.startsWith("-")&&!t.includes(e[s-1]??""))
 return n==="worker"||n==="beat"||n==="flower"?n:"other"}function startsRole(e){const t=e.split("/").at(-1)??e
 return[...r,...o,"celery","manage.py","django-admin","supervisord"].includes(t)||/^(python|pypy)[\d.]*$|^(|ba|da|a|k|z)sh$/.test(t)}function wordsOf(e){return[...e.command??[],...e.args??[]].flatMap(e=>e.split(/[\s;&|"']+/)).filter(e=>e!=="").map(e=>e.startsWith("-")?e:e.split("/").at(-1)??e)}},2385:(e,t,n)=>{n.d(t,{J4:()=>mismatch,Lx:()=>areTasks,a4:()=>tasksOf})
 var s=n(8522)
-const r=1024*1024
+var r=n(3529)
+const o=1024*1024
 function tasksOf(e){try{const t=Buffer.from(e,"base64")
-const n=JSON.parse((0,s.inflateSync)(t,{maxOutputLength:r}).toString())
+const n=JSON.parse((0,s.inflateSync)(t,{maxOutputLength:o}).toString())
 if(!areTasks(n))return
-return new Map(Object.entries(n).map(([e,{r:t=[],o:n=[],a:s}])=>[e,{required:t,optional:n,takesAny:s===1}]))}catch{return}}function areTasks(e){return isRecord(e)&&Object.values(e).every(isPacked)}function isPacked(e){if(!isRecord(e))return false
-const{r:t=[],o:n=[],a:s=1,...r}=e
-return areNames(t)&&areNames(n)&&s===1&&Object.keys(r).length===0}function areNames(e){return Array.isArray(e)&&e.every(e=>typeof e==="string")}function isRecord(e){return typeof e==="object"&&e!==null&&!Array.isArray(e)}function mismatch(e,t){return{added:notIn(t,e,"new"),removed:notIn(e,t,"old")}}function notIn(e,t,n){return[...e].flatMap(([e,s])=>{const r=t.get(e)
+return new Map(Object.entries(n).map(([e,{r:t=[],o:n=[],a:s}])=>[e,{required:t,optional:n,takesAny:s===1}]))}catch{return}}function areTasks(e){return(0,r.u4)(e)&&Object.values(e).every(isPacked)}function isPacked(e){if(!(0,r.u4)(e))return false
+const{r:t=[],o:n=[],a:s=1,...o}=e
+return areNames(t)&&areNames(n)&&s===1&&Object.keys(o).length===0}function areNames(e){return Array.isArray(e)&&e.every(e=>typeof e==="string")}function mismatch(e,t){return{added:notIn(t,e,"new"),removed:notIn(e,t,"old")}}function notIn(e,t,n){return[...e].flatMap(([e,s])=>{const r=t.get(e)
 if(!r)return[e]
 return takes(r,s)?[]:[`${e} with its ${n} parameters`]}).sort()}function takes(e,t){const n=[...e.required,...e.optional]
 const s=[...t.required,...t.optional]
@@ -9301,63 +9405,63 @@ else if(n&&/^\S/.test(e))t.push(e)}return t}function plain(e){return e.replace(/
 return t.replace(/\+ Exception Group $/,"| ")}function frameOf(e){const[,t="",n="",s]=e
 const r={file:t,line:Number(n)}
 return s===void 0?r:{...r,function:s}}function below(e,t){const n=e.endsWith("/")?e:`${e}/`
-return e!==""&&t.startsWith(n)?t.slice(n.length):t}function cut(e){return e.length>300?`${e.slice(0,299)}…`:e}},7398:(e,t,n)=>{n.d(t,{B8:()=>judgedOf,RA:()=>brokenBy,U8:()=>misfitOf,iW:()=>verifiedOf,oq:()=>isNeeds})
-var s=n(7465)
+return e!==""&&t.startsWith(n)?t.slice(n.length):t}function cut(e){return e.length>300?`${e.slice(0,299)}…`:e}},7398:(e,t,n)=>{n.d(t,{B8:()=>judgedOf,RA:()=>brokenBy,U8:()=>misfitOf,iW:()=>verifiedOf,oq:()=>isNeeds,yT:()=>triedOf})
+var s=n(3529)
+var r=n(7465)
 function brokenBy({findings:e},t){const n=t.flatMap(({database:e,unmet:t})=>t.map(t=>`${e} ${t}`))
 const isMet=({database:e,rule:t,object:s})=>!n.includes(`${e} ${t} ${s}`)
 const s=[...e.filter(isMet),...t.flatMap(e=>e.unpredicted)]
-return s.filter(({severity:e,direction:t})=>e==="breaks"&&t==="running").flatMap(e=>misfitOf(e)??[])}const r=1e5
-function isNeeds(e){return typeof e==="string"&&e.length>0&&e.length<=r&&e.length%4===0&&/^[A-Za-z0-9+/]+={0,2}$/.test(e)}function judgedOf(e){if(!isRecord(e))return
-const{policy:t,blocked:n,more:s}=e
-const r=listOf(e["versions"],versionOf)
-const o=listOf(e["findings"],findingOf)
-const i=listOf(e["comments"],commentOf)
+return s.filter(({severity:e,direction:t})=>e==="breaks"&&t==="running").flatMap(e=>misfitOf(e)??[])}const o=1e5
+function isNeeds(e){return typeof e==="string"&&e.length>0&&e.length<=o&&e.length%4===0&&/^[A-Za-z0-9+/]+={0,2}$/.test(e)}function judgedOf(e){if(!(0,s.u4)(e))return
+const{policy:t,blocked:n,more:r}=e
+const o=(0,s.c3)(e["versions"],versionOf)
+const i=(0,s.c3)(e["findings"],findingOf)
+const a=(0,s.c3)(e["comments"],commentOf)
 if(!isOneOf(t,["block","warn","allow"])||typeof n!=="boolean")return
-if(!r||!o||!i||typeof s!=="number")return
-return{policy:t,blocked:n,versions:r,findings:o,more:s,comments:i}}function verifiedOf(e){if(!isRecord(e))return{why:"the comparison cannot be read"}
+if(!o||!i||!a||typeof r!=="number")return
+return{policy:t,blocked:n,versions:o,findings:i,more:r,comments:a}}function triedOf(e){try{const t=JSON.parse(e)
+return(0,s.u4)(t)?findingOf(t["tried"]):void 0}catch{return}}function verifiedOf(e){if(!(0,s.u4)(e))return{why:"the comparison cannot be read"}
 const{verified:t,why:n}=e
-const s=listOf(t,e=>{if(!isRecord(e))return
+const r=(0,s.c3)(t,e=>{if(!(0,s.u4)(e))return
 const{database:t}=e
-const n=listOf(e["unpredicted"],findingOf)
-const s=listOf(e["unmet"],textOf)
-const{earlier:r={}}=e
-if(typeof t!=="string"||!n||!s||!isRecord(r))return
-const o=Object.fromEntries(Object.entries(r).flatMap(([e,t])=>{const n=changeOf(t)
+const n=(0,s.c3)(e["unpredicted"],findingOf)
+const r=(0,s.c3)(e["unmet"],s.b6)
+const{earlier:o={}}=e
+if(typeof t!=="string"||!n||!r||!(0,s.u4)(o))return
+const i=Object.fromEntries(Object.entries(o).flatMap(([e,t])=>{const n=changeOf(t)
 return n?[[e,n]]:[]}))
-return{database:t,unpredicted:n,unmet:s,earlier:o}})
-return s??{why:textOf(n)??"the comparison cannot be read"}}function changeOf(e){if(!isRecord(e))return
-const t=listOf(e["added"],misfitOf)
-const n=listOf(e["gone"],textOf)
-return t&&n?{added:t,gone:n}:void 0}function misfitOf(e){if(!isRecord(e))return
+return{database:t,unpredicted:n,unmet:r,earlier:i}})
+return r??{why:(0,s.b6)(n)??"the comparison cannot be read"}}function changeOf(e){if(!(0,s.u4)(e))return
+const t=(0,s.c3)(e["added"],misfitOf)
+const n=(0,s.c3)(e["gone"],s.b6)
+return t&&n?{added:t,gone:n}:void 0}function misfitOf(e){if(!(0,s.u4)(e))return
 const{rule:t,severity:n}=e
-const[s,r,o,i]=["database","object","table","model"].map(t=>textOf(e[t]))
+const[r,o,i,a]=["database","object","table","model"].map(t=>(0,s.b6)(e[t]))
 if(!isRule(t)||!isOneOf(n,["breaks","may","unknown"]))return
-if(s===void 0||r===void 0)return
-if(o===void 0||i===void 0)return
-const a=textsOf(e,["migration","detail","parent","from","to"])
-return{rule:t,severity:n,database:s,object:r,table:o,model:i,...a}}function findingOf(e){const t=misfitOf(e)
-if(!t||!isRecord(e))return
+if(r===void 0||o===void 0)return
+if(i===void 0||a===void 0)return
+const c=textsOf(e,["migration","detail","parent","from","to"])
+return{rule:t,severity:n,database:r,object:o,table:i,model:a,...c}}function findingOf(e){const t=misfitOf(e)
+if(!t||!(0,s.u4)(e))return
 const{direction:n}=e
-const s=listOf(e["versions"],e=>typeof e==="number"?e:void 0)
-if(!isOneOf(n,["running","new"])||!s)return
-const r=listOf(e["code"],textOf)
-const o=allowedOf(e["allowed"])
-return{...t,direction:n,versions:s,...textsOf(e,["file","until","lately","stays"]),...r&&{code:r},...o&&{allowed:o}}}function versionOf(e){if(!isRecord(e))return
-const t=listOf(e["names"],textOf)
-const n=textOf(e["tag"])
-const{source:s}=e
-if(!t||n===void 0||!isOneOf(s,["kept","own","state"]))return
-return{names:t,tag:n,source:s}}function commentOf(e){if(!isRecord(e))return
-const[t,n]=[textOf(e["file"]),textOf(e["message"])]
-const{line:s}=e
-if(t===void 0||n===void 0||typeof s!=="number")return
-return{file:t,line:s,message:n}}function allowedOf(e){if(!isRecord(e))return
-const[t,n]=[textOf(e["file"]),textOf(e["why"])]
-const{line:s}=e
-return t===void 0||n===void 0||typeof s!=="number"?void 0:{file:t,why:n,line:s}}function textsOf(e,t){return Object.fromEntries(t.flatMap(t=>{const n=textOf(e[t])
-return n===void 0?[]:[[t,n]]}))}function isRule(e){return typeof e==="string"&&Object.hasOwn(s.a,e)}function isOneOf(e,t){return t.includes(e)}function listOf(e,t){if(!Array.isArray(e))return
-const n=e.map(t).filter(e=>e!==void 0)
-return n.length===e.length?n:void 0}function textOf(e){return typeof e==="string"?e:void 0}function isRecord(e){return typeof e==="object"&&e!==null&&!Array.isArray(e)}},2568:(e,t,n)=>{n.d(t,{$3:()=>isOwnTag,QE:()=>severalBuildsTag,Vc:()=>inputsOf,ZX:()=>tagOfCommit,Zc:()=>ownTag,eT:()=>i})
+const r=(0,s.c3)(e["versions"],e=>typeof e==="number"?e:void 0)
+if(!isOneOf(n,["running","new"])||!r)return
+const o=(0,s.c3)(e["code"],s.b6)
+const i=allowedOf(e["allowed"])
+return{...t,direction:n,versions:r,...textsOf(e,["file","until","lately","stays"]),...o&&{code:o},...i&&{allowed:i}}}function versionOf(e){if(!(0,s.u4)(e))return
+const t=(0,s.c3)(e["names"],s.b6)
+const n=(0,s.b6)(e["tag"])
+const{source:r}=e
+if(!t||n===void 0||!isOneOf(r,["kept","own","state"]))return
+return{names:t,tag:n,source:r}}function commentOf(e){if(!(0,s.u4)(e))return
+const[t,n]=[(0,s.b6)(e["file"]),(0,s.b6)(e["message"])]
+const{line:r}=e
+if(t===void 0||n===void 0||typeof r!=="number")return
+return{file:t,line:r,message:n}}function allowedOf(e){if(!(0,s.u4)(e))return
+const[t,n]=[(0,s.b6)(e["file"]),(0,s.b6)(e["why"])]
+const{line:r}=e
+return t===void 0||n===void 0||typeof r!=="number"?void 0:{file:t,why:n,line:r}}function textsOf(e,t){return Object.fromEntries(t.flatMap(t=>{const n=(0,s.b6)(e[t])
+return n===void 0?[]:[[t,n]]}))}function isRule(e){return typeof e==="string"&&Object.hasOwn(r.a,e)}function isOneOf(e,t){return t.includes(e)}},2568:(e,t,n)=>{n.d(t,{$3:()=>isOwnTag,QE:()=>severalBuildsTag,Vc:()=>inputsOf,ZX:()=>tagOfCommit,Zc:()=>ownTag,eT:()=>i})
 var s=n(7598)
 var r=n(6760)
 var o=n(356)
@@ -9499,26 +9603,26 @@ const w=5
 class RegistryClient{platform
 #He
 #xe
+#Je
 #je
-#$e
 #Ve=new Map
 constructor(e,t){this.platform=e
 this.#He=(0,A.w4)(t)
-this.#xe=(0,A.XM)(t)}static of(e,t){const n=I.get(e)??new Map
-I.set(e,n)
+this.#xe=(0,A.XM)(t)}static of(e,t){const n=y.get(e)??new Map
+y.set(e,n)
 const s=n.get(t)??new RegistryClient(e,t)
 n.set(t,s)
 return s}async request(e,t){return(0,c.ux)({clock:this.platform.clock,signal:t,pauseAfter:(e,t)=>{if(e.is==="error"||e.result.is!=="transient")return
 const{pause:n=1e3*3**(t-1)}=e.result
-return t>=E||n>m?void 0:n}},()=>this.#Je(e,t)).then(e=>e.is==="transient"?{...e,is:"unreachable"}:e)}async#Je(e,t){try{const n=e.method==="PUT"?"pull,push":"pull"
+return t>=E||n>m?void 0:n}},()=>this.#Ye(e,t)).then(e=>e.is==="transient"?{...e,is:"unreachable"}:e)}async#Ye(e,t){try{const n=e.method==="PUT"?"pull,push":"pull"
 const s=this.#Ve.get(n)
-const r=await this.#Ye(e,s,t)
+const r=await this.#$e(e,s,t)
 if(r.status!==401)return settled(r)
 this.#Ve.delete(n)
-if(r.origin!==this.#je?.origin)return ofAnother(r,this.#He)
+if(r.origin!==this.#Je?.origin)return ofAnother(r,this.#He)
 const o=await this.#We(r,n,t)
 if(o===void 0)return settled(r)
-const i=await this.#Ye(e,o,t)
+const i=await this.#$e(e,o,t)
 if(i.status<400)this.#Ve.set(n,o)
 return settled(i)}catch(e){t.throwIfAborted()
 if(e instanceof Refusal)return e.reply
@@ -9528,7 +9632,7 @@ const r=await(0,l.Og)(this.platform,this.#He,n)
 if(r.is==="token")return`Bearer ${r.token}`
 if(s?.is==="basic")return r.is==="password"?basic(r):void 0
 if(s===void 0)return
-const{origin:o,tls:i}=this.#je??{origin:"",tls:{ca:[]}}
+const{origin:o,tls:i}=this.#Je??{origin:"",tls:{ca:[]}}
 const a=o.startsWith("http:")||i.unverified===true
 const c=r.is!=="none"
 const A=tokenServer(s.realm,{origin:o,isPlain:a},c)
@@ -9543,17 +9647,17 @@ if([400,401,403].includes(g.status))throw new Refusal({is:"denied",said:said(g,p
 const m=g.status<300?tokenIn(g.body.toString()):void 0
 if(m!==void 0)return`Bearer ${m}`
 const E=g.status<300?`${p} answers without a token`:said(g,p)
-throw new Refusal({is:"failed",said:E})}async#Ye({path:e,...t},n,s){const r={...t.headers,...n!==void 0&&{authorization:n}}
+throw new Refusal({is:"failed",said:E})}async#$e({path:e,...t},n,s){const r={...t.headers,...n!==void 0&&{authorization:n}}
 const over=n=>this.#qe(`${n.origin}/v2/${this.#xe}/${e}`,{...t,headers:r,tls:n.tls},s)
-if(this.#je!==void 0)return over(this.#je)
+if(this.#Je!==void 0)return over(this.#Je)
 const o=await this.#_e()
 try{return await this.#ze(o,over)}catch(e){s.throwIfAborted()
 if(e instanceof Refusal||o.origin.startsWith("http:"))throw e
-this.#$e??=o.tls.unverified??await isInsecure(this.platform,this.#He,s)
-if(!this.#$e)throw e
+this.#je??=o.tls.unverified??await isInsecure(this.platform,this.#He,s)
+if(!this.#je)throw e
 return this.#Ke(o,over,s)}}async#Ke(e,t,n){if(e.tls.unverified===void 0)try{return await this.#ze({...e,tls:{...e.tls,unverified:true}},t)}catch(e){n.throwIfAborted()
 if(e instanceof Refusal)throw e}return this.#ze({...e,origin:e.origin.replace("https:","http:")},t)}async#ze(e,t){const n=await t(e)
-this.#je=e
+this.#Je=e
 return n}async#_e(){const e=this.#He
 const t=await trustFor(this.platform,e)
 const n=`https://${e==="docker.io"?"registry-1.docker.io":e}`
@@ -9569,7 +9673,7 @@ try{return await(0,c.wj)(s,p,n,async n=>{const s=await r.fetch(e,{...t,signal:n}
 const{status:o,headers:i}=s
 const a=Buffer.from(await s.arrayBuffer())
 return{is:"answer",status:o,headers:i,body:a,origin:new URL(e).origin}})}catch(t){n.throwIfAborted()
-throw new NoAnswer(new URL(e).host,t)}}}const I=new WeakMap
+throw new NoAnswer(new URL(e).host,t)}}}const y=new WeakMap
 class Refusal extends Error{reply
 constructor(e){super("refused")
 this.reply=e}}class NoAnswer extends Error{host
@@ -9596,14 +9700,14 @@ return t===void 0?e:n}function said({status:e,body:t},n="it"){const s=wordsIn(t.
 return`${n} answers ${e}${s===""?"":`: ${(0,g.vI)((0,g.pj)(s),200)}`}`}function wordsIn(e){try{const{errors:t,details:n}=JSON.parse(e)
 const[s]=t??[]
 const r=[s?.code,s?.message,n].filter(e=>typeof e==="string"&&e!=="")
-return r.map((e,t)=>t===0&&s?.code?e.toLowerCase():e).join(": ")}catch{return""}}const y=/^(SELF_SIGNED_CERT_IN_CHAIN|DEPTH_ZERO_SELF_SIGNED_CERT|UNABLE_TO_(VERIFY|GET)_\w+|CERT_UNTRUSTED)$/
+return r.map((e,t)=>t===0&&s?.code?e.toLowerCase():e).join(": ")}catch{return""}}const I=/^(SELF_SIGNED_CERT_IN_CHAIN|DEPTH_ZERO_SELF_SIGNED_CERT|UNABLE_TO_(VERIFY|GET)_\w+|CERT_UNTRUSTED)$/
 const B={ECONNREFUSED:"connection refused",ECONNRESET:"connection reset",ENOTFOUND:"no such host",EAI_AGAIN:"its name cannot be resolved now",ETIMEDOUT:"connection timed out",EHOSTUNREACH:"no route to host",ENETUNREACH:"network is unreachable"}
 function ofNoAnswer({host:e,reason:t},n){const s=e===n||e==="registry-1.docker.io"
 const transientBy=t=>({is:"transient",said:s?t:`${e}, where it leads to: ${t}`})
 if(t instanceof a.G1)return{is:"failed",said:t.message}
 if(t instanceof c.Ms)return transientBy(`no answer within ${p/1e3} s`)
 const{code:r=""}=t
-if(y.test(r))return{is:"failed",said:`this machine does not trust the certificate of ${e} (${r})`,hint:`Put the certificate of its authority into /etc/docker/certs.d/${e}/ca.crt, where the Docker engine reads it too`}
+if(I.test(r))return{is:"failed",said:`this machine does not trust the certificate of ${e} (${r})`,hint:`Put the certificate of its authority into /etc/docker/certs.d/${e}/ca.crt, where the Docker engine reads it too`}
 if(r.startsWith("CERT_")||r==="ERR_TLS_CERT_ALTNAME_INVALID")return{is:"failed",said:`the certificate of ${e} is not valid: ${(0,i.b)(t)}`,hint:"Give the registry a valid certificate"}
 if(r==="EPROTO"||r.startsWith("ERR_SSL_"))return{is:"failed",said:`${e} does not answer with TLS (${r})`,hint:`For a registry without TLS add "${e}" to "insecure-registries" of the Docker engine (/etc/docker/daemon.json)`}
 return transientBy(B[r]??(r||(0,i.b)(t)))}function ofCommit(e,t,n){if(n===void 0)return{is:"unlabelled",image:e}
@@ -9954,12 +10058,12 @@ const p={gantt:{useWidth:960},themeCSS:".grid line { stroke: #8c959f; stroke-opa
 const m={plain:"",failed:"crit, ",moment:"crit, milestone, "}
 const E=40
 const w=32
-const I=[...[1,2,5,10,15,30].map(e=>[e,`${e}second`]),...[1,2,5,10,15,30].map(e=>[e*60,`${e}minute`])]
-const y=8
+const y=[...[1,2,5,10,15,30].map(e=>[e,`${e}second`]),...[1,2,5,10,15,30].map(e=>[e*60,`${e}minute`])]
+const I=8
 const B=1/400
 function timeline(e){if(e.stages.length<2)return
 const t=e.seconds*1e3
-const n=I.find(([t])=>e.seconds/t<=y)?.[1]??"1hour"
+const n=y.find(([t])=>e.seconds/t<=I)?.[1]??"1hour"
 const s=mostRelevant(e)
 const section=(e,n)=>n.length===0?[]:[`section ${e}`,...n.map(e=>rowOf(e,t))]
 return[`%%{init: ${JSON.stringify(p)}}%%`,"gantt","dateFormat YYYY-MM-DD HH:mm:ss.SSS",`axisFormat ${e.seconds<3600?"%M:%S":"%H:%M:%S"}`,`tickInterval ${n}`,...section("Stages",stagesOf(e)),...section("Rollout",coursesOf(e,s,"rollout")),...section("Undo",coursesOf(e,s,"undo"))].join("\n")}function rowOf({label:e,from:t,to:n,look:s},r){const o=s==="moment"?n:Math.max(n,t+r*B)
@@ -10044,13 +10148,13 @@ n.slice(0,k-1).forEach(({file:e,line:t,title:n,message:r})=>{s.z3(r.slice(0,S),{
 if(n.length===0)s.z3(t.sentence.slice(0,S))}function folded(e){if(e.length<=k)return e
 const t=e.slice(0,k-1)
 const n=e.slice(t.length)
-return[...t,[`${n.length} more warnings:`,...n].join("\n")]}function outputsOf(e,t){return{result:e.result,image:e.digest===void 0?"":`${e.image}:${e.tag}@${e.digest}`,digest:e.digest??"",tag:e.tag,"previous-tag":e.previousTag??"",migrations:JSON.stringify(e.migrations),workloads:JSON.stringify(e.workloads),cause:e.cause?.sentence??"",report:t,seconds:e.seconds.toFixed(1),...e.command==="plan"&&planOutputs(e)}}const T=4e5
+return[...t,[`${n.length} more warnings:`,...n].join("\n")]}function outputsOf(e,t){return{result:e.result,image:e.digest===void 0?"":`${e.image}:${e.tag}@${e.digest}`,digest:e.digest??"",tag:e.tag,"previous-tag":e.previousTag??"",migrations:JSON.stringify(e.migrations),workloads:JSON.stringify(e.workloads),cause:e.cause?.sentence??"",report:t,seconds:e.seconds.toFixed(1),...e.command==="plan"&&planOutputs(e)}}const R=4e5
 function planOutputs({plan:e}){const t=JSON.stringify(e??null)
-return{plan:t.length>T?"":t,verdict:verdictOf(e)}}const R=new Set(["safe","accepted","unsafe"])
+return{plan:t.length>R?"":t,verdict:verdictOf(e)}}const T=new Set(["safe","accepted","unsafe"])
 function verdictOf(e){if(!e)return"not known"
 const t=e.findings.some(({severity:e,allowed:t})=>e==="error"&&t===void 0)
 if(t)return"unsafe"
-const n=e.migrations.every(({verdict:e})=>R.has(e))
+const n=e.migrations.every(({verdict:e})=>T.has(e))
 return n?"safe":"not known"}},298:(e,t,n)=>{n.d(t,{F:()=>secretsOf})
 var s=n(8815)
 var r=n(3672)
@@ -10086,31 +10190,42 @@ return s&&s[1]===void 0?linesOf(t[n]??""):inNode(e)})}function scalar(e){return(
 return t.length>1?[JSON.stringify(e).slice(1,-1),...t]:t}function linesOf(e){const t=e.split("\n").map(e=>e.trim()).filter(e=>e!=="")
 return t.length===1?t:t.filter(e=>e.length>=o&&!e.startsWith("-----"))}function inUnreadable(e){const t=[...e.matchAll(u)].map(([,e=""])=>e)
 const n=[...e.matchAll(d)].map(([e])=>e)
-return[...t,...n].filter(e=>!i.test(e))}},2134:(e,t,n)=>{n.d(t,{Gn:()=>r,IH:()=>dueOf,tZ:()=>readyLimit})
-var s=n(2268)
-const r=5e3
-const o={is:"open"}
-const at=e=>({is:"at",at:e})
+return[...t,...n].filter(e=>!i.test(e))}},2134:(e,t,n)=>{n.d(t,{Gn:()=>o,IH:()=>dueOf,tZ:()=>readyLimit})
+var s=n(4896)
+var r=n(730)
+const o=5e3
+const i={is:"open"}
+const at=(e,t)=>({is:"at",at:e,...t!==void 0&&{because:t}})
 function dueOf(e,t){const{sheltered:n=0,wait:r}=s.y[e.reason]
 const o=t.timeouts.grace[e.reason]
 const i=t.sheltered?n:0
 const a=r.is==="by-cause"?r[crashKindOf(e,t.diagnosis)]:r
 return dueAfter(e,t,{...a,least:i,grace:o})}function dueAfter(e,t,n){const{since:s,timeouts:r}=t
-const{least:i,grace:a}=n
+const{least:o,grace:a}=n
 const ownOr=e=>{if(a===void 0)return e
 return r.graces==="lengthen"?Math.max(a,e):a}
-switch(n.is){case"after":return at(s+ownOr(Math.max(n.ms,i)))
-case"deadline":return at(s+ownOr(t.deadline))
+switch(n.is){case"after":return at(s+ownOr(Math.max(n.ms,o)))
+case"by-remedy":{const{remedy:e}=t
+return at(s+ownOr(n[e?.is??"some"]),e?.because)}case"deadline":return at(s+ownOr(t.deadline))
 case"ready":{const n=(e.startups??[]).map(({budget:e},n)=>(t.runs[n]??s)+e)
 const{delay:r=0,tries:o=0}=e.probing??{}
-const i=Math.max(t.ready,r+o)
-const c=a!==void 0?r+ownOr(t.ready):i
-return at(Math.max(s+c,...n))}case"exit":{const r=t.ends>=n.nth||n.loop&&e.exit?.loops===true
-if(!r)return o
-const a=ownOr(Math.max(n.ms,i))
-return a>0&&e.exit?.running===true?o:at(s+a)}}}function crashKindOf(e,t){if(e.exit?.code===126||e.exit?.code===127)return"permanent"
-return t?.kind??"unknown"}function readyLimit(e,t){if(e.readyBefore===void 0)return t
-return Math.min(Math.max(5*e.readyBefore,6e4),t)}},6119:(e,t,n)=>{n.d(t,{g:()=>stageOf,y:()=>r})
+const{ms:i,because:c}=t.ready
+const l=a!==void 0?r+ownOr(i):Math.max(i,r+o)
+const A=Math.max(s+l,...n)
+if(a!==void 0)return at(A)
+return at(A,A>s+i?"the new version's own probes need that":c)}case"exit":{const r=t.ends>=n.nth||n.loop&&e.exit?.loops===true
+if(!r)return i
+const a=ownOr(Math.max(n.ms,o))
+return a>0&&e.exit?.running===true?i:at(s+a)}}}function crashKindOf(e,t){if(e.exit?.code===126||e.exit?.code===127)return"permanent"
+return t?.kind??"unknown"}const a=3
+function readyLimit({starts:e},t){if(!e)return{ms:t}
+const{slowest:n,count:s}=e
+const o=s>=a?15e3:6e4
+const i=Math.max(5*n,o)
+if(i>=t)return{ms:t,because:"the deadline"}
+const c=`${s} ${s===1?"start is":"starts are"} known`
+const l=`the slowest took ${(0,r.n)(n)}`
+return{ms:i,because:s===0?"no start is known":`${c}, ${l}`}}},6119:(e,t,n)=>{n.d(t,{g:()=>stageOf,y:()=>r})
 var s=n(2459)
 const r=45e3
 function stageOf(e,t){if((0,s.i_)(e))return"crashed before, so it must stay Ready for a while"
@@ -10119,25 +10234,32 @@ const n=e.status?.initContainerStatuses?.find(({state:e,started:t})=>e?.running&
 if(n)return`init container ${n.name} runs`
 const r=e.status?.containerStatuses?.every(({state:e})=>e?.running)
 if(r)return"starts"
-return(0,s.Rf)(t,["Scheduled","Pulling","Pulled"])?.reason==="Pulling"?"its image is being pulled":"its containers are being created"}},2109:(e,t,n)=>{n.d(t,{OO:()=>desiredOf,Sh:()=>desiredBack,VS:()=>desiredAsIs})
+return(0,s.Rf)(t,["Scheduled","Pulling","Pulled"])?.reason==="Pulling"?"its image is being pulled":"its containers are being created"}},2109:(e,t,n)=>{n.d(t,{OO:()=>desiredOf,Sh:()=>desiredBack,VS:()=>desiredAsIs,jb:()=>startsOf,oR:()=>joined})
 var s=n(9340)
 var r=n(2459)
-function desiredOf({workload:e,images:t,now:n,before:s},o){const i=s===void 0?void 0:staleProgressing(s)
-const a=s===void 0?[]:podsOfWorkload(o,s)
-const c=slowestReady(a)
-const l=e.kind==="DaemonSet"?a.filter(r.TD).flatMap(({spec:e})=>e?.nodeName??[]):[]
-return{workload:e,images:t,generation:n.metadata?.generation??0,first:s===void 0,...i!==void 0&&{staleProgressing:i},...c!==void 0&&{readyBefore:c},...l.length>0&&{deadNodes:l}}}function desiredAsIs(e,t,n){return desiredOf({workload:e,images:{},now:t,before:t},n)}function desiredBack(e,t,n,r){const o=Object.fromEntries((0,s.MZ)((0,s.kW)(t),()=>true).map(({name:e,image:t})=>[e,t]))
-const{readyBefore:i,...a}=desiredOf({workload:e,images:o,now:n,before:n},r)
+function desiredOf({workload:e,images:t,now:n,before:o,known:i},a){const c=o===void 0?void 0:staleProgressing(o)
+const l=o===void 0?[]:podsOfWorkload(a,o)
+const A=withHistory(startsOf(l),i)
+const u=o!==void 0&&(0,s.FB)(startOf(o),startOf(n))
+const d=A&&(u?A:{...A,count:0})
+const h=e.kind==="DaemonSet"?l.filter(r.TD).flatMap(({spec:e})=>e?.nodeName??[]):[]
+return{workload:e,images:t,generation:n.metadata?.generation??0,first:o===void 0,...c!==void 0&&{staleProgressing:c},...d&&{starts:d},...h.length>0&&{deadNodes:h}}}function desiredAsIs(e,t,n){return desiredOf({workload:e,images:{},now:t,before:t},n)}function desiredBack(e,t,n,r){const o=Object.fromEntries((0,s.MZ)((0,s.kW)(t),()=>true).map(({name:e,image:t})=>[e,t]))
+const{starts:i,...a}=desiredOf({workload:e,images:o,now:n,before:n},r)
 return a}function staleProgressing(e){const t=e.status
 return t?.conditions?.find(e=>e.type==="Progressing"&&e.status==="False")?.lastTransitionTime}function podsOfWorkload(e,t){const n=t.metadata?.uid
 const s=[...e.replicasets.values()].filter(({metadata:e})=>e?.ownerReferences?.some(e=>e.uid===n)).map(({metadata:e})=>e?.uid)
-return[n,...s].flatMap(t=>(0,r.EB)(e,t))}function slowestReady(e){const t=e.flatMap(e=>{const t=e.status?.conditions?.find(({type:e,status:t})=>e==="Ready"&&t==="True")
+return[n,...s].flatMap(t=>(0,r.EB)(e,t))}function startsOf(e){const t=e.flatMap(e=>{const t=e.status?.conditions?.find(({type:e,status:t})=>e==="Ready"&&t==="True")
 const n=e.status?.containerStatuses??[]
 const s=n.flatMap(({state:e})=>e?.running?.startedAt!==void 0?[Date.parse(e.running.startedAt)]:[])
 const r=n.some(({restartCount:e})=>e>0)
 if(!t?.lastTransitionTime||s.length===0||r)return[]
-return[Date.parse(t.lastTransitionTime)-Math.max(...s)]})
-return t.length===0?void 0:Math.max(0,...t)}},8559:(e,t,n)=>{n.d(t,{h:()=>diagnose})
+const o=Date.parse(t.lastTransitionTime)-Math.max(...s)
+return[{took:Math.max(0,o)+1e3,isProbed:isProbed(e)}]})
+if(t.length===0)return
+return{slowest:Math.max(...t.map(({took:e})=>e)),count:t.filter(({isProbed:e})=>e).length}}function isProbed({spec:e}){return(e?.containers??[]).some(e=>e.readinessProbe??e.startupProbe)}function withHistory(e,t){const n=joined(e,t)
+return n&&{...n,count:Math.max(e?.count??0,t?.count??0)}}function joined(...e){const t=e.filter(e=>e!==void 0)
+if(t.length===0)return
+return{slowest:Math.max(...t.map(({slowest:e})=>e)),count:t.reduce((e,{count:t})=>e+t,0)}}function startOf(e){return((0,s.kW)(e).spec?.containers??[]).map(({name:e,readinessProbe:t,startupProbe:n,command:s,args:r,resources:o})=>({name:e,readinessProbe:t??null,startupProbe:n??null,command:s??[],args:r??[],resources:o??{}}))}},8559:(e,t,n)=>{n.d(t,{h:()=>diagnose})
 var s=n(7101)
 var r=n(730)
 function diagnose(e,t=()=>{}){const n=(0,s.VS)(e)
@@ -10181,41 +10303,45 @@ var r=n(8702)
 var o=n(6e3)
 var i=n(2134)
 var a=n(8997)
-var c=n(2268)
-var l=n(730)
-const A=1e4
-const u=2e3
-const d=12e3
-const h=15e3
-const f=5
+var c=n(7967)
+var l=n(4896)
+var A=n(730)
+const u=1e4
+const d=2e3
+const h=12e3
+const f=15e3
+const g=5
 function evaluate(e,t,n){const s=recoveryOf(e,n)
 const r=startupDeadlines(t,n.recorder)
 const o=[...s.requeueTimes]
 const i=[]
-const a=t.flatMap(e=>{const t=exitsOf(e,n.recorder)
+const a=[]
+const c=t.flatMap(e=>{const t=exitsOf(e,n.recorder)
 if(e.exit&&(t.own<=0||s.steady.has(e.podUid??"")))return[]
-const a=classified(e,t)
-const c=n.recorder.since(a.key)
-const l=readLog(a,n,i.length)
-if(l.wanted)i.push(l.wanted)
-if(l.pendingUntil!==void 0)o.push(l.pendingUntil)
-const{diagnosis:A}=l
-const u=l.pendingUntil===void 0?dueByRule(a,n,{since:c,diagnosis:A,ends:t.own,sheltered:n.first||s.isHealthyBeside(a)}):g
-const d=atTheEarliest(u,a,n,{since:c,startedBy:r})
-const h=startupOf(a,n.recorder)
-return[{symptom:a,since:c,due:d,diagnosis:A,...h&&{startup:h}}]})
-const{unsteady:c}=s
-return{evaluated:a.sort(byUrgency),logsWanted:i,unsteady:c,requeueTimes:o}}const g={is:"open"}
+const c=classified(e,t)
+const l=n.recorder.since(c.key)
+const A=readLog(c,n,i.length)
+if(A.wanted)i.push(A.wanted)
+if(A.pendingUntil!==void 0)o.push(A.pendingUntil)
+const{diagnosis:u}=A
+const d=remedyOf(c,l,n)
+if(d?.is==="wanted")a.push(...d.wanted)
+const h=A.pendingUntil===void 0?dueByRule(c,n,{since:l,diagnosis:u,remedy:d?.is==="wanted"?void 0:d,ends:t.own,sheltered:n.first||s.isHealthyBeside(c)}):p
+const f=atTheEarliest(h,c,n,{since:l,startedBy:r})
+const g=startupOf(c,n.recorder)
+return[{symptom:c,since:l,due:f,diagnosis:u,...g&&{startup:g},...d?.is==="wanted"&&{isSought:true}}]})
+const{unsteady:l}=s
+return{evaluated:c.sort(byUrgency),logsWanted:i,factsWanted:a,unsteady:l,requeueTimes:o}}const p={is:"open"}
 function recoveryOf(e,{recorder:t,now:n}){const r=[]
 const o=new Set
 const i=new Set
 for(const c of e){const e=c.metadata?.uid??""
 const l=(0,s.i_)(c)
-const u=(0,a.oI)(c).map(n=>({...n,known:t.exits(e,n.container,n.count,l)}))
+const A=(0,a.oI)(c).map(n=>({...n,known:t.exits(e,n.container,n.count,l)}))
 if(!l)t.keepPod(e)
-const d=l?t.since(`ready/${e}`)+A:1/0
+const d=l?t.since(`ready/${e}`)+u:1/0
 if(d<=n)o.add(e)
-else if(u.some(({failed:e,count:t,known:n})=>e&&t>n.before)){i.add(c)
+else if(A.some(({failed:e,count:t,known:n})=>e&&t>n.before)){i.add(c)
 if(l)r.push(d)}}const c=e.filter(e=>(0,s.i_)(e)&&!i.has(e))
 return{steady:o,unsteady:[...i],requeueTimes:r,isHealthyBeside:({podUid:e=""})=>c.some(({metadata:t})=>t?.uid!==e)}}function exitsOf({podUid:e="",container:t="",exit:n},s){const{before:r,atReady:o}=s.known(e,t)
 const i=n?.number??0
@@ -10223,35 +10349,42 @@ return{own:i-r,afterReady:o===void 0?0:i-o}}function classified(e,{afterReady:t}
 return e.reason==="Crash"&&n?{...e,reason:"CrashAfterReady"}:e}function dueByRule(e,t,n){if(t.final===true&&e.exit)return{is:"at",at:n.since}
 const{podUid:s="",startups:r=[]}=e
 const o=r.map(({container:e,run:n})=>t.recorder.since(runKey(s,e,n)))
-return(0,i.IH)(e,{...t,...n,runs:o})}function atTheEarliest(e,t,n,{since:s,startedBy:r}){if(t.reason==="Quota"&&mayHaveRoom(t,s,n.recorder))return{is:"at",at:s+n.deadline}
+return(0,i.IH)(e,{...t,...n,runs:o})}function atTheEarliest(e,t,n,{since:s,startedBy:r}){if(t.reason==="Quota"&&mayHaveRoom(t,s,n.recorder))return{is:"at",at:s+n.deadline,because:"a pod makes room"}
 if(e.is==="open")return e
 if(isUnplaced(t)){const t=roomAt(n)
-return{is:"at",at:Math.max(e.at,Math.min(t,s+n.deadline))}}if(t.reason==="ProgressDeadline"){const t=(n.drains??-1/0)+h
-return{is:"at",at:Math.max(e.at,t,...r)}}return e}function startupOf({podUid:e="",startups:t=[]},n){const[s]=t
+return latest(e,Math.min(t,s+n.deadline),"a pod makes room")}if(t.reason==="ProgressDeadline"){const t=(n.drains??-1/0)+f
+return{is:"at",at:Math.max(e.at,t,...r)}}return e}function remedyOf(e,t,{timeouts:n,observations:{facts:s},nearby:r,now:o}){const{reason:i,missing:a}=e
+if(n.graces==="lengthen"||n.grace[i]!==void 0)return
+if(i==="ConfigMissing"&&a)return(0,c.Or)(a,s,isUp(i,o-t))
+if(i==="Unschedulable")return(0,c.Oi)(e.message,r,s)
+if(i==="Quota")return(0,c.RD)(r)
+return}function isUp(e,t){const{wait:n}=l.y[e]
+return n.is==="by-remedy"&&t>=n.none}function latest(e,t,n){return t>e.at?{is:"at",at:t,because:n}:e}function startupOf({podUid:e="",startups:t=[]},n){const[s]=t
 if(!s)return
 const{container:r,run:o,budget:i}=s
-return{since:n.since(runKey(e,r,o)),budget:i}}function mayHaveRoom({attempt:e,frees:t},n,s){return t===true||e!==void 0&&s.since(e)<n+u}function isUnplaced({reason:e}){return e==="Unschedulable"||e==="NoScaleUp"}function roomAt({place:e,recorder:t,observations:n}){if(e.frees)return 1/0
+return{since:n.since(runKey(e,r,o)),budget:i}}function mayHaveRoom({attempt:e,frees:t},n,s){return t===true||e!==void 0&&s.since(e)<n+d}function isUnplaced({reason:e}){return e==="Unschedulable"||e==="NoScaleUp"}function roomAt({place:e,recorder:t,observations:n}){if(e.frees)return 1/0
 const s=t.since(placeKey(e))
-return s<=n.startedAt+u?-1/0:s+d}function placeKey({fingerprint:e}){return`place/${e}`}function runKey(e,t,n){return`${e}/${t}/run${n}`}function startupDeadlines(e,t){return e.flatMap(({podUid:e="",startups:n=[]})=>n.map(({container:n,run:s,budget:r})=>t.since(runKey(e,n,s))+r))}function readLog(e,{observations:t,recorder:n,now:s},r){const{exit:a,pod:c,podUid:l,container:A}=e
+return s<=n.startedAt+d?-1/0:s+h}function placeKey({fingerprint:e}){return`place/${e}`}function runKey(e,t,n){return`${e}/${t}/run${n}`}function startupDeadlines(e,t){return e.flatMap(({podUid:e="",startups:n=[]})=>n.map(({container:n,run:s,budget:r})=>t.since(runKey(e,n,s))+r))}function readLog(e,{observations:t,recorder:n,now:s},r){const{exit:a,pod:c,podUid:l,container:A}=e
 if(!a||c===void 0||l===void 0||A===void 0)return{diagnosis:void 0}
 const logOf=e=>t.logs[(0,o.Up)({podUid:l,container:A,exit:e})]
 const u=logOf(a.number)
 if(u)return{diagnosis:u}
 const d=logOf(a.number-1)
-if(r>=f)return{diagnosis:d}
+if(r>=g)return{diagnosis:d}
 const h={pod:c,podUid:l,container:A,previous:a.previous,exit:a.number}
-const g=n.since(`${l}/${A}/exit${a.number}`)+i.Gn
-return g<=s?{diagnosis:d,wanted:h}:{diagnosis:d,wanted:h,pendingUntil:g}}const p=Object.keys(c.y)
+const f=n.since(`${l}/${A}/exit${a.number}`)+i.Gn
+return f<=s?{diagnosis:d,wanted:h}:{diagnosis:d,wanted:h,pendingUntil:f}}const m=Object.keys(l.y)
 function byUrgency(e,t){const time=({due:e})=>e.is==="at"?e.at:Number.MAX_SAFE_INTEGER
-return time(e)-time(t)||p.indexOf(e.symptom.reason)-p.indexOf(t.symptom.reason)||e.symptom.key.localeCompare(t.symptom.key)}function lostOf(e,t,n){return e.find(({due:e,since:s})=>e.is==="at"&&e.at<=t&&(!n||e.at===s))}function lostBeyond(e,t,n,s){const r=t.filter(e=>e.symptom.pod!==void 0&&lostOf([e],n,s))
-return new Set(r.map(({symptom:e})=>e.pod)).size>e?r[0]:void 0}function symptomWords({symptom:e,since:t,due:n,startup:s},r){if(s)return`startup probe ${(0,l.n)(r-s.since)} of ${(0,l.n)(s.budget)}`
+return time(e)-time(t)||m.indexOf(e.symptom.reason)-m.indexOf(t.symptom.reason)||e.symptom.key.localeCompare(t.symptom.key)}function lostOf(e,t,n){return e.find(({due:e,since:s})=>e.is==="at"&&e.at<=t&&(!n||e.at===s))}function lostBeyond(e,t,n,s){const r=t.filter(e=>e.symptom.pod!==void 0&&lostOf([e],n,s))
+return new Set(r.map(({symptom:e})=>e.pod)).size>e?r[0]:void 0}function symptomWords({symptom:e,since:t,due:n,startup:s},r){if(s)return`startup probe ${(0,A.n)(r-s.since)} of ${(0,A.n)(s.budget)}`
 if(n.is==="open"||n.at<=t)return e.message
-return`${e.message}, ${(0,l.n)(r-t)} of ${(0,l.n)(n.at-t)}`}function hintOf(e,t){return c.y[t.symptom.reason].hint(detailsOf(e,t))}function detailsOf(e,{symptom:t,diagnosis:n}){const s=t.oneOfMany?`${e} (container ${t.container??""})`:e
+const o=n.because===void 0?"":`: ${n.because}`
+return`${e.message}, ${(0,A.n)(r-t)} of ${(0,A.n)(n.at-t)}${o}`}function hintOf(e,t){return l.y[t.symptom.reason].hint(detailsOf(e,t))}function detailsOf(e,{symptom:t,diagnosis:n}){const s=t.oneOfMany?`${e} (container ${t.container??""})`:e
 return{who:s,symptom:t,...n&&{diagnosis:n}}}function logsOf({container:e=""},t){if(!t||t.lines.length===0)return{}
-return{logs:[{source:(0,r.HP)(e),lines:t.lines}]}}function causeOf(e,t,n){const{symptom:s,diagnosis:r}=n
-const{code:o,sentence:i}=c.y[s.reason]
-const a=i(detailsOf(e,n))
-return{code:o,sentence:a,hint:hintOf(e,n),workload:t,...s.pod!==void 0&&{pod:s.pod},...s.container!==void 0&&{container:s.container},...logsOf(s,r),...r?.at&&{annotations:[{...r.at,title:o,message:r.summary??a}]}}}},8702:(e,t,n)=>{n.d(t,{HI:()=>logsToRead,HP:()=>containerSource,nZ:()=>warningsOf})
+return{logs:[{source:(0,r.HP)(e),lines:t.lines}]}}function causeOf(e,t,n){const{symptom:s,diagnosis:r,due:o,since:i}=n
+const{code:a,sentence:c}=l.y[s.reason]
+const u=c(detailsOf(e,n))
+return{code:a,sentence:u,hint:hintOf(e,n),...o.is==="at"&&o.because!==void 0&&{waited:`${(0,A.n)(o.at-i)}: ${o.because}`},workload:t,...s.pod!==void 0&&{pod:s.pod},...s.container!==void 0&&{container:s.container},...logsOf(s,r),...r?.at&&{annotations:[{...r.at,title:a,message:r.summary??u}]}}}},8702:(e,t,n)=>{n.d(t,{HI:()=>logsToRead,HP:()=>containerSource,nZ:()=>warningsOf})
 var s=n(2459)
 var r=n(5074)
 var o=n(8997)
@@ -10285,46 +10418,91 @@ if(e!=="Unhealthy")return false
 return t.includes("connection refused")||/^(init-)?crash|^out-of-memory$/.test(n)}function bare({message:e=""}){return e.replace(/^\(combined from similar events\): /,"").replace(/^Error( creating)?: /,"")}function masked(e){return(0,i.T)(e,1/0).replace(/\bpods "[^"]*"/g,"pods").replace(/("[^"]*"|statuscode: \d+)|[\w.:-]*\d[\w.:-]*/g,(e,t)=>t??"#")}function warning(e,t,{pod:n}){const{kind:s="",name:r=""}=e.involvedObject
 const o=r===n?"":`${s.toLowerCase()}/${r}: `
 const a=t===1?"":` (${t} times)`
-return(0,i.T)(`${o}${e.reason??""}${a}: ${bare(e)}`)}},3552:(e,t,n)=>{n.d(t,{o:()=>judgeWith})
+return(0,i.T)(`${o}${e.reason??""}${a}: ${bare(e)}`)}},3876:(e,t,n)=>{n.d(t,{Ts:()=>withFact,eO:()=>known,sy:()=>factKey})
+function factKey(e){if(e.is!=="writers")return e.is
+return`${e.is}/${e.kind}/${e.name}${e.again?"/again":""}`}function known(e,t){const n=factKey(t)
+return e.find(e=>factKey(e)===n)}function withFact(e,t){return{...e,facts:[...e.facts,t]}}},5505:(e,t,n)=>{n.d(t,{Jn:()=>f,LO:()=>r,Lb:()=>l,O3:()=>i,On:()=>ofUnready,a2:()=>c,l5:()=>ofPlace,o:()=>g,pi:()=>ofImage,q6:()=>o,qy:()=>A,xO:()=>ofEnd})
+var s=n(730)
+const by=(e,t)=>({symptom:n})=>first(e,n.message)??t
+function first(e,t){return all(e,t)[0]}function all(e,t){return e.flatMap(([e,n])=>{const s=e.exec(t)
+return s?[n.replace(/\$(\d)/g,(e,t)=>s[Number(t)]??"")]:[]})}const ofImage=e=>{const t=e.symptom.pullSecrets??[]
+const n=t.length===0?"The registry denies access, and the pod has no pull secret: create one (kubectl create secret docker-registry) and add it to imagePullSecrets of the pod or its ServiceAccount":`The registry denies access to the pod's pull secret (${t.join(", ")}): check that it exists, is for this registry, is still valid, and may read the repository`
+return by([[/parse|InvalidImageName/,"The image name is malformed: correct the name or the tag"],[/policy of Never/,"The container has `imagePullPolicy: Never`, and the node does not have the image: set `imagePullPolicy: IfNotPresent`"],[/no match(ing manifest)? for/,"The image was not built for the node's architecture: add that platform to the build"],[/unauthorized|authoriz|authentic|denied|no basic auth|scope|\b40[13]\b/i,n]],"Check that this tag was pushed, and that no registry cleanup removed it")(e)}
+const r=by([[/too ?many ?requests|\b429\b/i,"The registry limits the rate of requests: authenticate the nodes with a pull secret, or run again later"],[/x509|certificate/,"The nodes do not trust the registry's certificate: add its CA to their container runtime"],[/HTTP response to HTTPS/,"The registry serves plain HTTP, and the nodes use HTTPS: configure it as insecure in their container runtime"],[/no such host|server misbehaving/,"The nodes cannot resolve the registry's name: correct the name, or their DNS"]],"The registry failed to answer: check that the nodes can reach it, then run again")
+const o=by([[/executable file not found|no such file/i,"The command is not in the image: check `command` and `args` of the container, and the Dockerfile"],[/permission denied/i,"The file is not executable: run git update-index --chmod=+x on it, or start it with its interpreter"],[/exec format error/i,"The program was built for another architecture than the node's, or is a script without a `#!` line"],[/runAsNonRoot|non-root|non-numeric/i,"The pod forbids root: set a numeric USER in the image, or `runAsUser` in the container"],[/hook/i,"The container's lifecycle hook failed: run its command in the image by hand"],[/not a directory|mount/i,"A mount does not match: `subPath` and `mountPath` must both be files, or both be folders"]],"Check command, mounts and security context of the container")
+const i=by([[/(configmap|secret) "([^"]+)" not found/i,'Create the $1 $2 in this namespace, or correct its name. Add it to "manifests" to deploy it with the release'],[/find key (\S+) in (ConfigMap|Secret) (?:[^\s/]+\/)?(\S+)/,"Add the key $1 to the $2 $3, or correct its name in the container's `env`"],[/non-existent \w+ key: (\S+)/,"Add the key $1, or correct `items` of the volume"]],"Create the ConfigMap, Secret or key in this namespace, or correct its name")
+const a="change the pod as the message says, or ask its owner"
+const c=by([[/violates PodSecurity "([^"]+)"/,"Set the named fields in the pod's securityContext, or use another level than $1 for the namespace"],[/serviceaccount "([^"]+)" not found/i,"Create the ServiceAccount $1, or correct `serviceAccountName`"],[/no PriorityClass with name (\S+)/,"Create the PriorityClass $1, or correct `priorityClassName`"],[/(maximum|minimum) \S+ usage per/,"The namespace's LimitRange does not allow it: change the requests and limits of the container"],[/ValidatingAdmissionPolicy '([^']+)'/,`The policy $1 refuses: ${a}`],[/webhook "([^"]+)" denied/,`The webhook $1 refuses: ${a}`],[/(Invalid|Required) value/,"Correct the named field in the pod template"]],"The message names what refused: admission, Pod Security, or a missing right")
+const l=by([[/webhook "([^"]+)"/,"Check that the service of the webhook $1 is running: no pod is created without it"]],"Check that the named webhook or controller is running")
+const A=by([[/exceeded quota: ([^,]+), requested: (.+?), used:/,"The quota $1 has no room for $2: raise it, lower the request, or use `maxSurge: 0`"],[/failed quota: ([^:]+): must specify (.+)/,"The quota $1 requires these `resources` in the container: $2"]],"Raise the ResourceQuota, lower the requests, or use `maxSurge: 0`")
+const u=[[/Insufficient ([\w/-]+(\.[\w/-]+)*)/,"lower `requests` of $1, or add a node"],[/affinity\/selector/,"no node has the labels that `nodeSelector` or `nodeAffinity` requires: correct them, or label a node"],[/untolerated taint \{?([^}]*)\}?/,"add a toleration of the taint $1 to the pod, or remove the taint from a node"],[/free ports/,"its `hostPort` is in use on each node: remove it, or use `maxSurge: 0`"],[/anti-affinity/,"its `podAntiAffinity` excludes all nodes: use preferred instead of required, or `maxSurge: 0`"],[/topology spread/,"its topology spread excludes all nodes: add one, or set `whenUnsatisfiable: ScheduleAnyway`"],[/volume node affinity/,"its volume is bound to another node or zone: free capacity there"],[/unbound immediate/,"a claim of the pod has no volume: kubectl describe pvc"],[/Too many pods/,"the nodes have reached their maximum of pods: add one"],[/were unschedulable/,"a node is cordoned: kubectl uncordon"]]
+const ofPlace=(e,t=u)=>({symptom:n})=>{const s=all(t,n.message).join("; ")
+return s===""?e:s.charAt(0).toUpperCase()+s.slice(1)}
+const d='lower it with "migrate-resources"'
+const h=u.map(([e,t])=>[e,t.replace("lower `requests` of $1",'lower `requests` of $1 with "migrate-resources"')])
+const f={Quota:by([[/exceeded quota: ([^,]+), requested: ([^:]*(cpu|memory|storage).*?), used:/,`The quota $1 has no room for $2: ${d}, or raise the quota`],[/exceeded quota: ([^,]+), requested: (.+?), used:/,"The quota $1 has no room for $2: raise it"],[/failed quota: ([^:]+): must specify (.+)/,'The quota $1 requires these `resources`, which "migrate-resources" can give: $2']],`The quota has no room: ${d}, or raise the quota`),NoScaleUp:ofPlace("Loosen the placement rules, or let the node group grow",h),Unschedulable:ofPlace("Loosen the placement rules, or add a node",h)}
+const g=by([[/persistentvolumeclaim "([^"]+)" not found/,"Create the claim $1 in this namespace, or correct its name in `volumes`"],[/hostPath type check/,"The path of the hostPath does not exist on the node, or has another type"],[/CSI driver/i,"The volume's CSI driver does not run on the node: check its pods"]],"Check the claim and its storage class")
+const p=[[/^readiness gate (\S+)/,"A controller must set the condition $1 (usually that of a load balancer): check why it does not"],[/Get "https:/,"The probe used https: remove `scheme: HTTPS` where plain HTTP is served, and exempt its path from SECURE_SSL_REDIRECT (SECURE_REDIRECT_EXEMPT)"],[/statuscode: 404/,"The new version has no page for $target: correct the path of the probe, or add the URL again"],[/statuscode: 400/,"Django answers 400 to a Host that is not in ALLOWED_HOSTS, and the probe uses the pod's address: add a `Host` to its `httpHeaders`"],[/statuscode: 40[13]/,"Allow $target without a login"],[/statuscode: 5/,"The application answers with an error: check its log, and what $target checks"],[/connection refused/,"Nothing answers $target: check that the server listens on that port, and on 0.0.0.0 instead of 127.0.0.1. If it needs longer to start, $longer"],[/deadline exceeded|time[d]? ?out/i,"No answer within the probe's `timeoutSeconds`: check what is slow in $target, or raise it"],[/EOF|reset by peer|malformed/,"The server closed the connection: check that it speaks HTTP"],[/executable file not found|no such file/i,"The probe's command is not in the image: $target"]]
+function ofProbe(e,t="the probe's request"){const n=e.startsWith("Startup")?"raise `failureThreshold` of its startupProbe":e.startsWith("Liveness")?"add a startupProbe":'set "grace: NotReady=180s" or a startupProbe'
+const s=first(p,e)??"Check why $target fails. If it needs longer to start, $longer"
+return s.replace("$target",()=>t).replace("$longer",n)}const ofUnready=({symptom:e})=>ofProbe(e.message,e.probeTarget)
+const m=[[/^\w+ (ModuleNotFound|Import)Error/,"The module is not in the image: add it to the requirements, commit the file, or remove it from .dockerignore"],[/^permanent (ImproperlyConfigured|UndefinedValueError|KeyError)/,"Add the named variable to the container (ConfigMap, Secret, `env`), or give the setting a default"],[/^\w+ (Syntax|Indentation|Tab)Error/,"Correct the line. If it is valid, the image's Python is too old for it"],[/^\w+ SystemCheckError/,"Fix the named problem: `manage.py check` shows it on your machine too"],[/(authentication failed|access denied)/i,"The server rejects the login: check user and password in the Secret"],[/(role|database|user) "[^"]*" does not exist/i,"The server has no such $1: check its name, and the server's address"],[/relation .* does not exist|no such (table|column)|unknown column/i,"The database lacks a table or column that the code uses: is a migration missing?"],[/permission denied|read-only file system/i,"The container's user has no permission: mount an emptyDir to write to, or change the owner in the Dockerfile"],[/address already in use/i,"Two processes of the pod use the same port: change one of them"]]
+const ofEnd=({symptom:e,diagnosis:t})=>{const{code:n,probe:r}=e.exit??{}
+if(r!==void 0)return ofProbe(r,e.probeTarget)
+if(n===126||n===127)return"The command is not in the image, or is not executable: check `command` and the entrypoint"
+const o=first(m,`${t?.kind??""} ${(0,s.T)(t?.summary??"")}`)
+if(o!==void 0)return o
+if(t?.kind==="transient")return"A service that the application needs did not answer: check its address, and that it is running"
+if(t?.kind==="permanent")return"Retrying cannot help: fix the code, its requirements or its environment"
+if(n===0)return"A container ends with its command: run the server in the foreground"
+if(n===137)return"The process was killed from outside: check the memory of its node, and its events"
+if(n===139)return"A native library crashed: check which of them the new version changed"
+const i=t?.lines??[]
+return i.length>0?"The last log lines show the reason: fix it, or run the same command in the image on your machine":"The process logged nothing: set PYTHONUNBUFFERED=1, so that no line is lost, and run the same command in the image on your machine"}},3552:(e,t,n)=>{n.d(t,{o:()=>judgeWith})
 var s=n(2459)
 var r=n(6e3)
 var o=n(6119)
-var i=n(8997)
-var a=n(6163)
-var c=n(732)
-function judgeWith({clusterState:e,timeouts:t,observations:n,now:l},A){const u=new r.z(n,l)
-const d=[]
+var i=n(7967)
+var a=n(8997)
+var c=n(6163)
+var l=n(732)
+function judgeWith({clusterState:e,timeouts:t,observations:n,now:A},u){const d=new r.z(n,A)
 const h=[]
-const f=A({clusterState:e,timeouts:t,now:l,stale:l-e.confirmedAt>o.y,recorder:u,requeue:e=>d.push(e),evaluate:(r,o)=>{const A=o.length>0?void 0:(0,a.Or)(e,r).at(-1)
-const f=[...o.flatMap(t=>(0,i.wb)(t,(0,s.XL)(e,t.metadata?.uid)).filter(({reason:e})=>e!=="NotReady")),...A?[(0,a.x5)(r??"",A.message??"",A,()=>(0,a.dT)(e,[]))]:[]]
-const g=(0,a.$t)(e,()=>[])
-u.since((0,c.r4)(g))
-const p=(0,c._3)(o,f,{timeouts:t,deadline:t.timeout,ready:t.timeout,first:false,observations:n,recorder:u,now:l,final:true,place:g})
-d.push(...p.requeueTimes)
-h.push(...p.logsWanted)
-return p.evaluated}})
-const g=d.filter(e=>e>l)
-return{verdict:f,observations:u.close(),...g.length>0&&{requeueAt:Math.min(...g)},logsWanted:h}}},3872:(e,t,n)=>{n.d(t,{S:()=>judge})
+const f=[]
+const g=[]
+const p=u({clusterState:e,timeouts:t,now:A,stale:A-e.confirmedAt>o.y,recorder:d,requeue:e=>h.push(e),evaluate:(r,o)=>{const u=o.length>0?void 0:(0,c.Or)(e,r).at(-1)
+const p=[...o.flatMap(t=>(0,a.wb)(t,(0,s.XL)(e,t.metadata?.uid)).filter(({reason:e})=>e!=="NotReady")),...u?[(0,c.x5)(r??"",u.message??"",u,()=>(0,c.dT)(e,[]))]:[]]
+const m=(0,c.$t)(e,()=>[])
+d.since((0,l.r4)(m))
+const E=(0,l._3)(o,p,{timeouts:t,deadline:t.timeout,ready:{ms:t.timeout},first:false,observations:n,recorder:d,now:A,final:true,place:m,nearby:(0,i.cc)(e)})
+h.push(...E.requeueTimes)
+f.push(...E.logsWanted)
+g.push(...E.factsWanted)
+return E.evaluated}})
+const m=h.filter(e=>e>A)
+return{verdict:p,observations:d.close(),...m.length>0&&{requeueAt:Math.min(...m)},logsWanted:f,factsWanted:g}}},3872:(e,t,n)=>{n.d(t,{S:()=>judge})
 var s=n(4339)
 var r=n(2459)
 var o=n(6e3)
 var i=n(2134)
 var a=n(1493)
-var c=n(6163)
-var l=n(6119)
-var A=n(732)
-var u=n(730)
+var c=n(7967)
+var l=n(6163)
+var A=n(6119)
+var u=n(732)
+var d=n(730)
 function judge(e,t){const n=contextOf(e,t)
 const r=e.map(e=>[(0,s.T)(e.workload),evaluateWorkload(e,n)])
 const{completeAt:o,isBaked:i}=bakeOf(r.map(([,e])=>e),n)
 const a=n.requeueTimes.filter(e=>e>n.now)
-return{verdicts:Object.fromEntries(r.map(([e,t])=>[e,verdictOf(t,i)])),progress:Object.fromEntries(r.flatMap(([e,t])=>t.is==="superseded"?[]:[[e,progressOf(t.status)]])),...o!==void 0&&{completeAt:Math.max(o,t.observations.startedAt)},observations:n.recorder.close(),...a.length>0&&{requeueAt:Math.min(...a)},logsWanted:n.logsWanted}}function contextOf(e,t){const{clusterState:n,observations:s,now:i}=t
+return{verdicts:Object.fromEntries(r.map(([e,t])=>[e,verdictOf(t,i)])),progress:Object.fromEntries(r.flatMap(([e,t])=>t.is==="superseded"?[]:[[e,progressOf(t.status)]])),...o!==void 0&&{completeAt:Math.max(o,t.observations.startedAt)},observations:n.recorder.close(),...a.length>0&&{requeueAt:Math.min(...a)},logsWanted:n.logsWanted,factsWanted:n.factsWanted}}function contextOf(e,t){const{clusterState:n,observations:s,now:i}=t
 const a=new o.z(s,i)
 const all=()=>e.flatMap(e=>(0,r.NO)(n,e))
-let u
-const d=(0,c.$t)(n,all)
-a.since((0,A.r4)(d))
-return{...t,room:()=>u??=(0,c.dT)(n,all()),place:d,recorder:a,stale:i-n.confirmedAt>l.y,requeueTimes:[],logsWanted:[]}}function bakeOf(e,{timeouts:t,now:n,stale:s,requeueTimes:r}){const o=e.filter(({is:e})=>e!=="superseded")
+let d
+const h=(0,l.$t)(n,all)
+a.since((0,u.r4)(h))
+return{...t,room:()=>d??=(0,l.dT)(n,all()),place:h,nearby:(0,c.cc)(n,()=>e.flatMap(({workload:e})=>{const t=(0,r.QA)(n,e)
+return t?(0,r.uJ)(n,t):[]})),recorder:a,stale:i-n.confirmedAt>A.y,requeueTimes:[],logsWanted:[],factsWanted:[]}}function bakeOf(e,{timeouts:t,now:n,stale:s,requeueTimes:r}){const o=e.filter(({is:e})=>e!=="superseded")
 const i=o.flatMap(e=>e.is==="complete"?[e.since??-1/0]:[])
 const a=i.length===o.length?Math.max(...i):void 0
 const c=a===void 0?1/0:a+t.bake
@@ -10333,78 +10511,82 @@ if(c>n&&c<1/0)r.push(c)
 return{completeAt:a,isBaked:l}}function verdictOf(e,t){switch(e.is){case"superseded":return{is:"superseded",by:e.by}
 case"failed":return{is:"failed",cause:e.cause}
 case"waiting":{const{on:t,reason:n}=e
-return{is:"waiting",on:t,...n&&{reason:n}}}case"complete":return{is:t?"done":"complete"}}}function evaluateWorkload(e,t){const{clusterState:n,room:o,place:l,timeouts:d,recorder:f,observations:g,now:p,stale:m}=t
+return{is:"waiting",on:t,...n&&{reason:n}}}case"complete":return{is:t?"done":"complete"}}}function evaluateWorkload(e,t){const{clusterState:n,room:o,place:c,timeouts:A,recorder:h,observations:g,now:p,stale:m}=t
 const E=(0,r.QA)(n,e.workload)
 const w=(0,a.GH)(E,e)
 if(E===void 0||w!==void 0)return{is:"superseded",by:w??a.jo}
-const I=(0,s.T)(e.workload)
-const{name:y}=e.workload
-if(!(0,r.XJ)(E,e))f.keepAll()
+const y=(0,s.T)(e.workload)
+const{name:I}=e.workload
+if(!(0,r.XJ)(E,e))h.keepAll()
 const B=(0,r.NO)(n,e)
 const Q=(0,a.Bs)(E,e,B)
-const b=deadlineOf(E,d)
+const b=deadlineOf(E,A)
 const v=(0,i.tZ)(e,b)
-const k=(0,c.At)(n,e,g.startedAt,o)
+const k=(0,l.At)(n,e,g.startedAt,o)
 const S=drainOf(E,Q,B,t)
-const T=(0,A._3)(B,k,{place:l,...isRecreated(E)&&{drains:S?.until??f.since(`drained/${I}`)},timeouts:d,deadline:b,ready:v,first:e.first,observations:g,recorder:f,now:p})
-const{evaluated:R,unsteady:D}=T
-t.requeueTimes.push(...T.requeueTimes)
-t.logsWanted.push(...T.logsWanted)
+const R=(0,u._3)(B,k,{place:c,nearby:t.nearby,...isRecreated(E)&&{drains:S?.until??h.since(`drained/${y}`)},timeouts:A,deadline:b,ready:v,first:e.first,observations:g,recorder:h,now:p})
+const{evaluated:T,unsteady:D}=R
+t.requeueTimes.push(...R.requeueTimes)
+t.logsWanted.push(...R.logsWanted)
+t.factsWanted.push(...R.factsWanted)
 const O=e.available===void 0?void 0:Math.min(e.available,Q.wanted??1/0)
 const F=O===void 0?0:(Q.wanted??1/0)-O
-const N=O===void 0?(0,A.iR)(R,p,m):(0,A.cL)(F,R,p,m)
-if(N)return{is:"failed",cause:lostCause(e,N,R,B),status:Q}
-for(const{due:e}of R)if(e.is==="at")t.requeueTimes.push(e.at)
+const N=O===void 0?(0,u.iR)(T,p,m):(0,u.cL)(F,T,p,m)
+if(N)return{is:"failed",cause:lostCause(e,N,T,B),status:Q}
+for(const{due:e}of T)if(e.is==="at")t.requeueTimes.push(e.at)
 const M=B.filter(e=>(0,r.i_)(e)&&!D.includes(e)).length
 const L=O!==void 0&&(0,r.XJ)(E,e)&&M>=O&&!(0,a.HA)(E,B,(0,r.vI)(n,E))
-if(L||Q.complete&&D.length===0&&B.every(r.i_))return Q.wanted===0?{is:"complete",status:Q}:{is:"complete",since:f.complete(I),status:Q}
-const U=waitingOn({status:Q,pods:B,evaluation:T,drain:S,enough:O},t)
-const x=S?Math.max(S.until,f.since(`draining/${I}`)+d.timeout):f.since(`incomplete/${I}`)+d.timeout
-if(x<=p&&!m){const e=`${y}: not done after ${(0,u.n)(d.timeout)}: ${U.on}`
-const t={code:"timeout",sentence:e,hint:h,workload:I}
-return{is:"failed",cause:withPod(t,y,podSymptomOf(R),B),status:Q}}t.requeueTimes.push(x)
-return{...U,status:Q}}function lostCause({workload:e},t,n,r){const o=(0,A.rl)(e.name,(0,s.T)(e),t)
+if(L||Q.complete&&D.length===0&&B.every(r.i_))return Q.wanted===0?{is:"complete",status:Q}:{is:"complete",since:h.complete(y),status:Q}
+const U=waitingOn({status:Q,pods:B,evaluation:R,drain:S,enough:O},t)
+const x=S?Math.max(S.until,h.since(`draining/${y}`)+A.timeout):h.since(`incomplete/${y}`)+A.timeout
+if(x<=p&&!m){const e=`${I}: not done after ${(0,d.n)(A.timeout)}: ${U.on}`
+const t={code:"timeout",sentence:e,hint:f,workload:y}
+return{is:"failed",cause:withPod(t,I,podSymptomOf(T),B),status:Q}}t.requeueTimes.push(x)
+return{...U,status:Q}}function lostCause({workload:e},t,n,r){const o=(0,u.rl)(e.name,(0,s.T)(e),t)
 if(t.symptom.reason!=="ProgressDeadline")return o
 const i=podSymptomOf(n,t)
 const a=i?`; ${i.symptom.pod??""}: ${i.symptom.message}`:""
 return withPod({...o,sentence:o.sentence+a},e.name,i,r)}function drainOf(e,{wanted:t=1/0},n,{clusterState:s,recorder:o}){if(e.kind==="Deployment"&&!isRecreated(e)||n.length>=t)return
 const i=(0,r.Bp)(s,e).map(({metadata:e})=>{const t=o.since(`${e?.uid??""}/ending`)
 const n=(e?.deletionGracePeriodSeconds??30)*1e3
-return{pod:e?.name??"",since:t,grace:n,until:t+n+d}})
-return i.sort((e,t)=>t.until-e.until)[0]}function isRecreated(e){return e.kind==="Deployment"&&e.object.spec?.strategy?.type==="Recreate"}const d=3e4
-const h='Check what it waited for; raise "timeout" if the start just takes long'
+return{pod:e?.name??"",since:t,grace:n,until:t+n+h}})
+return i.sort((e,t)=>t.until-e.until)[0]}function isRecreated(e){return e.kind==="Deployment"&&e.object.spec?.strategy?.type==="Recreate"}const h=3e4
+const f='Check what it waited for; raise "timeout" if the start just takes long'
 function deadlineOf(e,{timeout:t}){if(e.kind!=="Deployment")return t
 return Math.min((e.object.spec?.progressDeadlineSeconds??600)*1e3,t)}function progressOf({wanted:e,ready:t}){return{ready:t,...e!==void 0&&{wanted:e}}}function podSymptomOf(e,t){const n=e.filter(e=>e!==t&&e.symptom.pod!==void 0)
 return n.find(isFault)??n[0]}function withPod(e,t,n,s){if(!n){const t=s.find(e=>!(0,r.i_)(e))?.metadata?.name
 return t===void 0?e:{...e,pod:t}}const{symptom:o,diagnosis:i}=n
-return{...e,hint:(0,A.$z)(t,n),...o.pod!==void 0&&{pod:o.pod},...o.container!==void 0&&{container:o.container},...(0,A.Hw)(o,i)}}function waitingOn({status:e,pods:t,evaluation:n,drain:s,enough:o},{clusterState:i,now:a}){const{evaluated:c,unsteady:d}=n
-const h=new Set(d.filter(r.i_).map(nameOf))
+return{...e,hint:(0,u.$z)(t,n),...o.pod!==void 0&&{pod:o.pod},...o.container!==void 0&&{container:o.container},...(0,u.Hw)(o,i)}}function waitingOn({status:e,pods:t,evaluation:n,drain:s,enough:o},{clusterState:i,now:a}){const{evaluated:c,unsteady:l}=n
+const h=new Set(l.filter(r.i_).map(nameOf))
 const f=c.filter(({symptom:e})=>e.pod===void 0||!h.has(e.pod))
 const g=f.find(isFault)??f[0]
-const p=t.find(e=>!(0,r.i_)(e))??d[0]
+const p=t.find(e=>!(0,r.i_)(e))??l[0]
 const m=o===void 0?e.on:`${e.on} (${o} before the release)`
 const on=(...e)=>[m,...e].join(", waiting for ")
 if(e.paused)return{is:"waiting",on:e.on,reason:"paused"}
 if(g){const{pod:t,reason:n}=g.symptom
-const s=(0,A.l0)(g,a)
-return{is:"waiting",on:t===void 0?`${e.on}: ${s}`:on(`${t} (${s})`),...n!=="NotReady"&&{reason:n}}}if(p){const e=(0,l.g)(p,(0,r.XL)(i,p.metadata?.uid))
+const s=(0,u.l0)(g,a)
+return{is:"waiting",on:t===void 0?`${e.on}: ${s}`:on(`${t} (${s})`),...n!=="NotReady"&&!g.isSought&&{reason:n}}}if(p){const e=(0,A.g)(p,(0,r.XL)(i,p.metadata?.uid))
 return{is:"waiting",on:on(`${nameOf(p)} (${e})`)}}if(s){const{pod:e,since:t,grace:n}=s
-return{is:"waiting",on:on(`${e} to end (${(0,u.n)(a-t)} of ${(0,u.n)(n)})`)}}const E=e.wanted!==void 0&&t.length<e.wanted
-return{is:"waiting",on:E?on("its next pod"):e.on}}function isFault({symptom:e}){return e.reason!=="NotReady"}function nameOf({metadata:e}){return e?.name??""}},5074:(e,t,n)=>{n.d(t,{A5:()=>isBusy,Ge:()=>isPermanentPullError,Zb:()=>probeAnswer,b:()=>pullWords,dh:()=>brief})
+return{is:"waiting",on:on(`${e} to end (${(0,d.n)(a-t)} of ${(0,d.n)(n)})`)}}const E=e.wanted!==void 0&&t.length<e.wanted
+return{is:"waiting",on:E?on("its next pod"):e.on}}function isFault({symptom:e}){return e.reason!=="NotReady"}function nameOf({metadata:e}){return e?.name??""}},5074:(e,t,n)=>{n.d(t,{A5:()=>isBusy,Ge:()=>isPermanentPullError,Zb:()=>probeAnswer,b:()=>pullWords,dh:()=>brief,y4:()=>missingWords})
 var s=n(730)
 function pullWords(e,t,n){if(e!==""&&!/^Back-off pulling image "[^"]*"$/.test(e.trim()))return e
 const s=n.filter(e=>e.reason==="Failed"&&e.message?.startsWith(`Failed to pull image "${t??""}"`))
 return s.at(-1)?.message??e}function isPermanentPullError(e,t){const n=e.replace(/"[^"]*"/g,"").replaceAll(t??'"',"")
 const s=/too ?many ?requests|\b429\b|\b5\d\d (Internal|Bad|Service|Gateway)|time[d]? ?out|deadline exceeded|TLS|x509|certificate|no such host|server misbehaving|connection (refused|reset)|i\/o|\bEOF\b|no route to host|unreachable/i
 if(s.test(n))return false
-return/not found|manifest unknown|name unknown|unauthorized|denied|authentication required|no basic auth|insufficient_scope|\b40[134] |no match(ing manifest)? for|does not exist|invalid reference|couldn't parse image/i.test(n)}function isBusy(e){return/deadline ?exceeded|failed to reserve container name|is reserved for|resource temporarily unavailable|transport is closing|connection error/i.test(e)}function probeAnswer(e){const[t="",...n]=e.trimEnd().split("\n")
+return/not found|manifest unknown|name unknown|unauthorized|denied|authentication required|no basic auth|insufficient_scope|\b40[134] |no match(ing manifest)? for|does not exist|invalid reference|couldn't parse image/i.test(n)}function isBusy(e){return/deadline ?exceeded|failed to reserve container name|is reserved for|resource temporarily unavailable|transport is closing|connection error/i.test(e)}function missingWords(e){const t=/\b(configmap|secret) "([^"]+)" not found/i.exec(e)
+const[,n,s]=t??/\bin (ConfigMap|Secret) (?:[^\s/]+\/)?(\S+)/.exec(e)??/references non-existent (config|secret)/.exec(e)??[]
+const r=n===void 0?["ConfigMap","Secret"]:[n.toLowerCase()==="secret"?"Secret":"ConfigMap"]
+return{is:t?"object":"key",kinds:r,...s!==void 0&&{name:s}}}function probeAnswer(e){const[t="",...n]=e.trimEnd().split("\n")
 const r=e.includes("Traceback (most recent")?n.findLast(e=>/^\S/.test(e)):""
 if(r)return(0,s.T)(`${t.replace(/: .*/,"")}: ${r}`)
 const o=(0,s.T)(e,1/0).replace(/:$/,"")
 return o.length<=300?o:`${o.slice(0,150)} … ${o.slice(-145)}`}function brief(e,t){let n=(0,s.T)(e,1/0)
 for(let e="";e!==n;){e=n
 for(const e of r)n=n.replace(e,"")
-if(t!==void 0&&n.startsWith(`${t}: `))n=n.slice(t.length+2)}return(0,s.T)(n.replace(/: unknown$/,""))}const r=[/^Back-off pulling image "[^"]*": /,/^Failed to pull image "[^"]*": /,/^(ErrImagePull|ImagePullBackOff): /,/^rpc error: code = \w+ desc = /,/^failed to pull and unpack image "[^"]*": /,/^failed to resolve reference "[^"]*": /,/^pulling from host \S+ failed with status code \[[^\]]*\]: /,/^failed to create (containerd |shim )?task: /,/^OCI runtime create failed: /,/^(runc|crun) create failed: /,/^unable to start container process: /]},2459:(e,t,n)=>{n.d(t,{Bp:()=>drainingPods,EB:()=>podsOf,IC:()=>imagesOf,NO:()=>desiredPods,Q6:()=>isControlledBy,QA:()=>liveOf,Rf:()=>lastEvent,TD:()=>hasLostNode,XJ:()=>isObserved,XL:()=>eventsOf,cw:()=>isTakenAway,i_:()=>isReady,kW:()=>templateOf,kr:()=>replicaSetOf,nR:()=>timeOf,rI:()=>conditionOf,vI:()=>otherTemplatePods})
+if(t!==void 0&&n.startsWith(`${t}: `))n=n.slice(t.length+2)}return(0,s.T)(n.replace(/: unknown$/,""))}const r=[/^Back-off pulling image "[^"]*": /,/^Failed to pull image "[^"]*": /,/^(ErrImagePull|ImagePullBackOff): /,/^rpc error: code = \w+ desc = /,/^failed to pull and unpack image "[^"]*": /,/^failed to resolve reference "[^"]*": /,/^pulling from host \S+ failed with status code \[[^\]]*\]: /,/^failed to create (containerd |shim )?task: /,/^OCI runtime create failed: /,/^(runc|crun) create failed: /,/^unable to start container process: /]},2459:(e,t,n)=>{n.d(t,{Bp:()=>drainingPods,EB:()=>podsOf,IC:()=>imagesOf,J2:()=>allPodsOf,NO:()=>desiredPods,Q6:()=>isControlledBy,QA:()=>liveOf,Rf:()=>lastEvent,TD:()=>hasLostNode,XJ:()=>isObserved,XL:()=>eventsOf,cw:()=>isTakenAway,i_:()=>isReady,kW:()=>templateOf,kr:()=>replicaSetOf,nR:()=>timeOf,rI:()=>conditionOf,uJ:()=>podsOfLive,vI:()=>otherTemplatePods})
 function liveOf(e,{kind:t,name:n}){switch(t){case"Deployment":{const s=e.deployments.get(n)
 return s&&{kind:t,object:s}}case"StatefulSet":{const s=e.statefulsets.get(n)
 return s&&{kind:t,object:s}}case"DaemonSet":{const s=e.daemonsets.get(n)
@@ -10414,37 +10596,45 @@ if(n<t.generation)return false
 if(e.kind==="CronJob")return true
 return(e.object.status?.observedGeneration??0)>=n}function imagesOf(e){const t=[...e?.initContainers??[],...e?.containers??[]]
 return Object.fromEntries(t.map(({name:e,image:t})=>[e,t]))}function replicaSetOf(e,t){const n=canonical(t.spec?.template)
-return[...e.replicasets.values()].filter(e=>isControlledBy(e.metadata,t.metadata?.uid)).filter(e=>canonical(e.spec?.template)===n).sort((e,t)=>age(e).localeCompare(age(t)))[0]}function desiredPods(e,t){const n=liveOf(e,t.workload)
+return setsOf(e,t.metadata?.uid).filter(e=>canonical(e.spec?.template)===n).sort((e,t)=>age(e).localeCompare(age(t)))[0]}function desiredPods(e,t){const n=liveOf(e,t.workload)
 if(!n||!isObserved(n,t))return[]
 return templatePods(e,n,t).filter(e=>!isTakenAway(e))}function templatePods(e,t,n){switch(t.kind){case"Deployment":{const n=replicaSetOf(e,t.object)
 return n?podsOf(e,n.metadata?.uid):[]}case"StatefulSet":{const n=t.object.status?.updateRevision
 return podsOf(e,t.object.metadata?.uid).filter(e=>hashOf(e)===n)}case"DaemonSet":return daemonPods(podsOf(e,t.object.metadata?.uid),t.object,n).filter(e=>isReady(e)||!n.deadNodes?.includes(e.spec?.nodeName??""))
 case"CronJob":return[]}}function otherTemplatePods(e,t){if(t.kind!=="Deployment")return[]
 const n=replicaSetOf(e,t.object)
-return[...e.replicasets.values()].filter(e=>e!==n&&isControlledBy(e.metadata,t.object.metadata?.uid)).flatMap(t=>podsOf(e,t.metadata?.uid))}function podsOf(e,t){return[...e.pods.values()].filter(e=>isControlledBy(e.metadata,t)&&!e.metadata?.deletionTimestamp).sort((e,t)=>(e.metadata?.name??"").localeCompare(t.metadata?.name??""))}function drainingPods(e,t){const n=new Set([t.object.metadata?.uid])
-for(const s of e.replicasets.values())if(isControlledBy(s.metadata,t.object.metadata?.uid))n.add(s.metadata?.uid)
-return[...e.pods.values()].filter(({metadata:e})=>e?.deletionTimestamp!==void 0&&e.ownerReferences?.some(({controller:e,uid:t})=>e&&n.has(t))).sort((e,t)=>(e.metadata?.name??"").localeCompare(t.metadata?.name??""))}function hasLostNode(e){const{containerStatuses:t=[],conditions:n=[]}=e.status??{}
+return setsOf(e,t.object.metadata?.uid).filter(e=>e!==n).flatMap(t=>podsOf(e,t.metadata?.uid))}function setsOf(e,t){return t===void 0?[]:indexOf(e).sets.get(t)??[]}function allPodsOf(e,t){return t===void 0?[]:indexOf(e).pods.get(t)??[]}function indexOf(e){let t=s.get(e)
+if(t===void 0){t={pods:groupBy(e.pods,controllerOf),sets:groupBy(e.replicasets,controllerOf),events:groupBy(e.events,({involvedObject:e})=>e.uid)}
+s.set(e,t)}return t}const s=new WeakMap
+function controllerOf({metadata:e}){return e?.ownerReferences?.find(({controller:e})=>e)?.uid}function groupBy(e,t){const n=new Map
+for(const s of e.values()){const e=t(s)
+if(e===void 0)continue
+const r=n.get(e)
+if(r)r.push(s)
+else n.set(e,[s])}return n}function podsOf(e,t){return allPodsOf(e,t).filter(e=>!e.metadata?.deletionTimestamp).sort((e,t)=>(e.metadata?.name??"").localeCompare(t.metadata?.name??""))}function podsOfLive(e,t){const{uid:n}=t.object.metadata??{}
+const s=setsOf(e,n).map(({metadata:e})=>e?.uid)
+return[n,...s].flatMap(t=>allPodsOf(e,t))}function drainingPods(e,t){return podsOfLive(e,t).filter(({metadata:e})=>e?.deletionTimestamp!==void 0).sort((e,t)=>(e.metadata?.name??"").localeCompare(t.metadata?.name??""))}function hasLostNode(e){const{containerStatuses:t=[],conditions:n=[]}=e.status??{}
 const s=e.spec?.readinessGates??[]
 return e.status?.phase==="Running"&&conditionOf(e,"Ready")?.status==="False"&&s.every(({conditionType:e})=>n.some(({type:t,status:n})=>t===e&&n==="True"))&&t.length>0&&t.every(({ready:e,state:t})=>e&&t?.running!==void 0)}function eventsOf(e,t){if(t===void 0)return[]
-return[...e.events.values()].filter(e=>e.involvedObject.uid===t).sort((e,t)=>timeOf(e)-timeOf(t)||versionOf(e)-versionOf(t))}function lastEvent(e,t){return e.filter(({reason:e})=>t.includes(e??"")).at(-1)}function timeOf(e){const t=e.series?.lastObservedTime??e.lastTimestamp??e.eventTime??e.metadata.creationTimestamp
+return[...indexOf(e).events.get(t)??[]].sort((e,t)=>timeOf(e)-timeOf(t)||versionOf(e)-versionOf(t))}function lastEvent(e,t){return e.filter(({reason:e})=>t.includes(e??"")).at(-1)}function timeOf(e){const t=e.series?.lastObservedTime??e.lastTimestamp??e.eventTime??e.metadata.creationTimestamp
 return t===void 0?0:Date.parse(t)}function isControlledBy(e,t){if(t===void 0)return false
 return(e?.ownerReferences??[]).some(e=>e.controller&&e.uid===t)}function isReady(e){return conditionOf(e,"Ready")?.status==="True"}function isTakenAway(e){if(conditionOf(e,"DisruptionTarget")?.status==="True")return true
-return e.status?.phase==="Failed"&&s.test(e.status.reason??"")}const s=/^(Evicted|NodeShutdown|Terminated|Shutdown|NodeLost|NodeAffinity|Preempting|Preempted|UnexpectedAdmissionError|OutOf\w+)$/
+return e.status?.phase==="Failed"&&r.test(e.status.reason??"")}const r=/^(Evicted|NodeShutdown|Terminated|Shutdown|NodeLost|NodeAffinity|Preempting|Preempted|UnexpectedAdmissionError|OutOf\w+)$/
 function conditionOf(e,t){return e.status?.conditions?.find(e=>e.type===t)}function daemonPods(e,t,n){const s=e.filter(e=>{const t=imagesOf(e.spec)
 return Object.entries(n.images).every(([e,n])=>t[e]===n)})
 const r=t.metadata?.annotations?.["deprecated.daemonset.template.generation"]
 const o=s.filter(e=>e.metadata?.labels?.["pod-template-generation"]===r)
 const i=new Set(o.map(hashOf))
 return i.size===0?s:s.filter(e=>i.has(hashOf(e)))}function hashOf(e){return e.metadata?.labels?.["controller-revision-hash"]}function age(e){return`${e.metadata?.creationTimestamp??""}/${e.metadata?.name??""}`}function versionOf(e){return Number(e.metadata.resourceVersion??0)||0}function canonical(e){if(e===void 0)return""
-let t=r.get(e)
+let t=o.get(e)
 if(t===void 0){t=JSON.stringify(pruned(e,["template"])??null)
-r.set(e,t)}return t}const r=new WeakMap
+o.set(e,t)}return t}const o=new WeakMap
 function pruned(e,t){if(Array.isArray(e))return e.length===0?void 0:e.map(e=>pruned(e,[...t,"[]"])??null)
 if(e===null||typeof e!=="object")return e??void 0
 const n=t.join(".")==="template.metadata.labels"
 const s=Object.entries(e).filter(([e])=>!(n&&e==="pod-template-hash")).map(([e,n])=>[e,pruned(n,[...t,e])]).filter(([,e])=>e!==void 0).sort(([e],[t])=>e<t?-1:1)
 return s.length===0?void 0:Object.fromEntries(s)}},6e3:(e,t,n)=>{n.d(t,{Up:()=>logKey,X1:()=>withLog,_1:()=>newObservations,z:()=>ObservationRecorder})
-function newObservations(e){return{startedAt:e,firstSeen:{},exits:{},logs:{},completeSince:{}}}function logKey(e){return`${e.podUid}/${e.container}/${e.exit}`}function withLog(e,t,n){return{...e,logs:{...e.logs,[logKey(t)]:n}}}class ObservationRecorder{#lt
+function newObservations(e){return{startedAt:e,firstSeen:{},exits:{},logs:{},facts:[],completeSince:{}}}function logKey(e){return`${e.podUid}/${e.container}/${e.exit}`}function withLog(e,t,n){return{...e,logs:{...e.logs,[logKey(t)]:n}}}class ObservationRecorder{#lt
 #ve
 #At={}
 #ut
@@ -10470,7 +10660,8 @@ const A=l&&c[l].get(a)?.metadata
 return A?.ownerReferences?.some(({controller:e})=>e)?ownerOf(e,A,n):{kind:o,apiVersion:(0,s.T)(i),id:(0,s.T)(`${o.toLowerCase()}/${a}`)}}},8997:(e,t,n)=>{n.d(t,{$8:()=>lastEndOf,CI:()=>partsOf,oI:()=>endsOf,wb:()=>podSymptoms})
 var s=n(2459)
 var r=n(5074)
-var o=n(730)
+var o=n(5998)
+var i=n(730)
 function podSymptoms(e,t=[]){if(e.metadata?.deletionTimestamp||(0,s.cw)(e))return[]
 const n=partsOf(e)
 const r=n.flatMap(n=>partSymptom(e,n,t)??[])
@@ -10482,7 +10673,7 @@ return{container:t.spec.name,count:n?.number??t.status.restartCount,failed:n!==v
 const part=(e,n)=>{const s=t.find(({name:t})=>t===e.name)
 return s?[{spec:e,status:s,init:n}]:[]}
 return[...(e.spec?.initContainers??[]).flatMap(e=>part(e,!isSidecar(e))),...(e.spec?.containers??[]).flatMap(e=>part(e,false))]}function isSidecar(e){return e.restartPolicy==="Always"}function partSymptom(e,t,n){const{status:s,spec:o}=t
-const make=(n,s,i)=>({reason:n,key:`${e.metadata?.uid??""}/${o.name}/${n}`,message:(0,r.dh)(s,o.image),...e.metadata?.name!==void 0&&{pod:e.metadata.name},...e.metadata?.uid!==void 0&&{podUid:e.metadata.uid},container:o.name,oneOfMany:(e.spec?.containers.length??1)>1||t.init||isSidecar(o),...o.image!==void 0&&{image:o.image},...e.spec?.imagePullSecrets&&{pullSecrets:e.spec.imagePullSecrets.flatMap(({name:e})=>e??[])},...i&&{exit:i},...i?.probe!==void 0&&probeTargetOf(o,i.probe)})
+const make=(n,s,i)=>({reason:n,key:`${e.metadata?.uid??""}/${o.name}/${n}`,message:(0,r.dh)(s,o.image),...e.metadata?.name!==void 0&&{pod:e.metadata.name},...e.metadata?.uid!==void 0&&{podUid:e.metadata.uid},container:o.name,oneOfMany:(e.spec?.containers.length??1)>1||t.init||isSidecar(o),...o.image!==void 0&&{image:o.image},...e.spec?.imagePullSecrets&&{pullSecrets:e.spec.imagePullSecrets.flatMap(({name:e})=>e??[])},...i&&{exit:i},...i?.probe!==void 0&&probeTargetOf(o,i.probe),...n==="ConfigMissing"&&{missing:missingOf(e,s)}})
 const i=s.state?.waiting
 const a=i?.message??""
 switch(i?.reason){case"ErrImageNeverPull":case"InvalidImageName":return make("ImageNotFound",a||i.reason)
@@ -10506,18 +10697,18 @@ if(!r||r.reason==="ContainerStatusUnknown")return
 return{state:r,code:r.exitCode,number:Math.max(1,o)}}function killedFor(e,t,n){if(t!==0&&t!==137&&t!==143)return{}
 const r=(0,s.Rf)(n,["Killing"])?.message??""
 if(!r.includes(`Container ${e.name} failed `))return{}
-const i=/failed (liveness|startup) probe/.exec(r)?.[1]
-return i===void 0?{}:{probe:probeWords(n,e.name,i)??(0,o.T)(r)}}function probeWords(e,t,n){const s=e.filter(({reason:e,message:s,involvedObject:{fieldPath:r}})=>e==="Unhealthy"&&(r?.includes(`{${t}}`)??true)&&(s??"").toLowerCase().startsWith(n))
+const o=/failed (liveness|startup) probe/.exec(r)?.[1]
+return o===void 0?{}:{probe:probeWords(n,e.name,o)??(0,i.T)(r)}}function probeWords(e,t,n){const s=e.filter(({reason:e,message:s,involvedObject:{fieldPath:r}})=>e==="Unhealthy"&&(r?.includes(`{${t}}`)??true)&&(s??"").toLowerCase().startsWith(n))
 const o=s.at(-1)?.message
 return o===void 0?void 0:(0,r.Zb)(o)}function probeTargetOf(e,t){const n={Readiness:e.readinessProbe,Liveness:e.livenessProbe,Startup:e.startupProbe}
 const s=/^(Readiness|Liveness|Startup) probe/.exec(t)?.[1]
-const{httpGet:r,tcpSocket:i,exec:a}=(s?n[s]:e.readinessProbe)??{}
+const{httpGet:r,tcpSocket:o,exec:a}=(s?n[s]:e.readinessProbe)??{}
 const portOf=t=>`port ${e.ports?.find(({name:e})=>e===t)?.containerPort??t}`
 if(r)return{probeTarget:`GET ${(r.path??"/").replace(/\?.*/,"")} on ${portOf(r.port)}`}
-if(i)return{probeTarget:portOf(i.port)}
+if(o)return{probeTarget:portOf(o.port)}
 const c=a?.command?.[0]
-return c===void 0?{}:{probeTarget:(0,o.T)(c,100)}}function podSymptom(e,t,n){const{uid:s,name:r}=e.metadata??{}
-return{reason:t,key:`${s??""}//${t}`,message:(0,o.T)(n),...r!==void 0&&{pod:r},...s!==void 0&&{podUid:s}}}function scheduling(e,t){const n=(0,s.rI)(e,"PodScheduled")
+return c===void 0?{}:{probeTarget:(0,i.T)(c,100)}}function podSymptom(e,t,n){const{uid:s,name:r}=e.metadata??{}
+return{reason:t,key:`${s??""}//${t}`,message:(0,i.T)(n),...r!==void 0&&{pod:r},...s!==void 0&&{podUid:s}}}function scheduling(e,t){const n=(0,s.rI)(e,"PodScheduled")
 if(n?.status!=="False"||n.reason!=="Unschedulable")return
 const r=n.message??"no node fits"
 if(/persistentvolumeclaim "[^"]*" not found/.test(r))return podSymptom(e,"Volume",r)
@@ -10527,14 +10718,14 @@ if(!o)return podSymptom(e,"Unschedulable",r)
 const i=o.reason==="NotTriggerScaleUp"
 return podSymptom(e,i?"NoScaleUp":"ScalingUp",`${r} ${o.message??""}`)}function mounting(e,t,n){const isHeld=e=>e==="ContainerCreating"||e==="PodInitializing"
 if(!t.some(({status:e})=>isHeld(e.state?.waiting?.reason)))return
-const r=(0,s.Rf)(n,[...i,...a])
+const r=(0,s.Rf)(n,[...a,...c])
 const o=r?.message??""
 switch(r?.reason){case"FailedMount":if(/failed to sync \w+ cache/.test(o))return
-return/(configmap|secret) "[^"]*" not found|references non-existent/.test(o)?podSymptom(e,"ConfigMissing",o):podSymptom(e,"Volume",o)
+return/(configmap|secret) "[^"]*" not found|references non-existent/.test(o)?{...podSymptom(e,"ConfigMissing",o),missing:missingOf(e,o)}:podSymptom(e,"Volume",o)
 case"FailedAttachVolume":return podSymptom(e,o.includes("Multi-Attach")?"MultiAttach":"Volume",o)
 case"FailedCreatePodSandBox":case"NetworkNotReady":return podSymptom(e,"Sandbox",o)
-default:return}}const i=["FailedMount","FailedAttachVolume","FailedCreatePodSandBox","NetworkNotReady"]
-const a=["SuccessfulAttachVolume","Pulling","Pulled","Created","Started"]
+default:return}}function missingOf({spec:e},t){return{...(0,r.y4)(t),reads:(0,o._0)(e)}}const a=["FailedMount","FailedAttachVolume","FailedCreatePodSandBox","NetworkNotReady"]
+const c=["SuccessfulAttachVolume","Pulling","Pulled","Created","Started"]
 function notReady(e,t,n){const r=t.filter(({init:e})=>!e)
 const o=r.filter(({status:e})=>e.state?.running)
 const i=o.length===r.length&&o.length>=(e.spec?.containers.length??1)
@@ -10547,10 +10738,92 @@ const u=a?probeWords(n,a.spec.name,A)??`container ${a.spec.name} is not ready`:l
 const d=podSymptom(e,"NotReady",u)
 const h=c.length>0?[]:r.flatMap(probingOf)
 return{...d,...h[0]&&{probing:{delay:Math.max(...h.map(({delay:e})=>e)),tries:Math.max(...h.map(({tries:e})=>e))}},...c.length>0&&{key:`${d.key}/startup`},...a&&{container:a.spec.name,oneOfMany:r.length>1,...probeTargetOf(a.spec,u)},startups:c}}function probingOf({spec:{readinessProbe:e},status:t}){if(!e||t.ready)return[]
-const{initialDelaySeconds:n=0,periodSeconds:s=10,successThreshold:r=1}=e
-const o=(r+2)*s
-return[{delay:n*1e3,tries:o*1e3}]}function budgetOf(e){const{initialDelaySeconds:t=0,failureThreshold:n=3,periodSeconds:s=10}=e
-return(t+n*s)*1e3}},1493:(e,t,n)=>{n.d(t,{Bs:()=>rolloutStatusOf,GH:()=>takenOver,HA:()=>mayShrink,Xz:()=>readyWords,jo:()=>o})
+const{initialDelaySeconds:n=0,periodSeconds:s=10}=e
+const{successThreshold:r=1,failureThreshold:o=3}=e
+const i=(r-1+Math.max(3,o))*s
+return[{delay:n*1e3,tries:i*1e3}]}function budgetOf(e){const{initialDelaySeconds:t=0,failureThreshold:n=3,periodSeconds:s=10}=e
+return(t+n*s)*1e3}},7967:(e,t,n)=>{n.d(t,{Oi:()=>nodeFor,Or:()=>makerOf,RD:()=>roomBy,cc:()=>nearby})
+var s=n(3876)
+var r=n(2459)
+const none=e=>({is:"none",because:e})
+const unseen=e=>({is:"unseen",because:e})
+const some=e=>({is:"some",because:e})
+const o=10
+const i=[[/(^|\.)external-secrets\.io$|^kubernetes-client\.io$/,"External Secrets"],[/^bitnami\.com$/,"Sealed Secrets"],[/(^|\.)cert-manager\.io$/,"cert-manager"],[/^secrets\.hashicorp\.com$/,"the Vault Secrets Operator"],[/^secrets-store\.csi\.x-k8s\.io$/,"the Secrets Store CSI driver"],[/^isindir\.github\.com$/,"the SOPS Secrets operator"],[/^onepassword\.com$/,"the 1Password operator"],[/^secrets\.(doppler|infisical)\.com$/,"its Secrets operator"],[/(^|\.)toolkit\.fluxcd\.io$/,"Flux"],[/^argoproj\.io$/,"Argo CD"],[/^kyverno\.io$/,"Kyverno"],[/(^|\.)crossplane\.io$/,"Crossplane"]]
+const a=/(^|\.)k8s\.io$|^[^.]+$|^(monitoring\.coreos\.com|karpenter\..+|(eventing\.)?keda\.sh|(hub\.)?traefik\.io|traefik\.containo\.us|cilium\.io|metallb\.io|((crd|policy)\.)?projectcalico\.org|operator\.tigera\.io|(elbv2|vpcresources|networking|crd)\.k8s\.(aws|amazonaws\.com)|(metrics\.)?eks\.amazonaws\.com|((internal\.)?autoscaling|auto|networking|warden|node|nodemanagement|hub)\.gke\.io|cloud\.google\.com|monitoring\.googleapis\.com|acn\.azure\.com)$/
+const createsNone=e=>a.test(e)&&e!=="servicecatalog.k8s.io"
+const c=/^(kubectl($|-)|helm|terraform|hashicorp|pulumi|django-rollout|before-first-apply$|k9s|lens|mozilla|skaffold|tilt|unknown$)/i
+const l=["kube-root-ca.crt","openshift-service-ca.crt"]
+const A=/(^|\.)emberstack\.com\/|^replicator\.v1\.mittwald\.de\/|^kubed\.appscode\.com\//
+function makerOf(e,t,n=false){const{kinds:r,name:a,reads:c}=e
+const A=r.map(e=>`${e}s`).join(" or ")
+if(a!==void 0&&l.includes(a))return some("Kubernetes itself creates it")
+const u=(0,s.eO)(t,{is:"groups"})
+if(!u)return{is:"wanted",wanted:[{is:"groups"}]}
+if(u.names.is==="unreadable")return unseen(unreadable("the API groups",u.names))
+const d=u.names.value.find(e=>!createsNone(e))
+if(d!==void 0){const e=i.find(([e])=>e.test(d))
+const t=e?e[1]:`an operator (${d})`
+return some(`${t} is installed, and may create it`)}const h=c.filter(e=>r.includes(e.kind)&&!l.includes(e.name))
+const f=h.slice(0,o).map(e=>({is:"writers",...e}))
+const g=f.map(e=>(0,s.eO)(t,e))
+const p=f.filter((e,t)=>!g[t])
+if(p.length>0)return{is:"wanted",wanted:p}
+const m=g.find(e=>e?.name===a)
+if(e.is==="object"&&m?.found.is==="read"&&m.found.value.exists)return some(`${idOf(m)} exists by now: the kubelet looks again`)
+for(const e of g){const t=e&&writerOf(e)
+if(e&&t!==void 0)return some(`${idOf(e)} was written by ${t}, which may create this one too`)}for(const e of g)if(e?.found.is==="unreadable")return unseen(unreadable(idOf(e),e.found))
+if(h.length>f.length)return unseen("the pod reads more than was checked")
+const E=n?comeMeanwhile(e,t):void 0
+return E??none(`no controller in this cluster creates ${A}`)}function comeMeanwhile({is:e,kinds:t,name:n},r){const[o,i]=t
+if(e!=="object"||n===void 0||o===void 0||i)return
+const a={is:"writers",kind:o,name:n,again:true}
+const c=(0,s.eO)(r,a)
+if(!c)return{is:"wanted",wanted:[a]}
+if(c.found.is==="unreadable")return unseen(unreadable(idOf(c),c.found))
+return c.found.value.exists?some(`${idOf(c)} exists by now: the kubelet looks again`):void 0}function writerOf({found:e}){if(e.is==="unreadable")return
+const{owners:t,managers:n,annotations:s}=e.value
+const r=n.find(e=>!c.test(e))
+return t[0]??r??s.find(e=>A.test(e))}function idOf({kind:e,name:t}){return`${e.toLowerCase()}/${t}`}function unreadable(e,{why:t}){return`${e} cannot be read (${t}), so something may still create it`}const u=/^(Insufficient [^\s/]+|Too many pods|node\(s\) (didn't match Pod's node affinity\/selector|had (untolerated )?taint \{[^}]*\}|didn't have free ports for the requested pod ports|didn't match pod (anti-)?affinity rules|didn't satisfy existing pods anti-affinity rules|didn't match pod topology spread constraints( \(missing required label\))?|had volume node affinity conflict))$/
+const d=/\{[^}]*(node\.kubernetes\.io\/|cloudprovider|autoscaler|karpenter|not-?ready|uninitialized|unregistered|startup)/i
+const h=/^(gke|aks|lke\d+|scw|shoot)-|pool|\.compute\.internal$|\.ec2\.internal$|^i-[0-9a-f]{8,}|-vmss|-md-\d|-asg|autoscal/i
+const f=/cluster-autoscaler|karpenter/
+const g=[[/^karpenter\./,"Karpenter"],[/(^|\.)eks\.amazonaws\.com$|(^|\.)k8s\.aws$|^crd\.k8s\.amazonaws\.com$/,"Amazon EKS"],[/(^|\.)gke\.io$|^cloud\.google\.com$/,"Google GKE"],[/(^|\.)azure\.com$/,"Azure AKS"],[/^autoscaling\.x-k8s\.io$/,"the cluster-autoscaler"],[/(^|\.)cluster\.x-k8s\.io$/,"the Cluster API"],[/^(machine|autoscaling)\.openshift\.io$/,"OpenShift"],[/^machine\.sapcloud\.io$|(^|\.)gardener\.cloud$/,"Gardener"],[/^(provisioning|management)\.cattle\.io$/,"Rancher"],[/(^|\.)cast\.ai$|(^|\.)spot\.io$|autoscal(er|ing)\.(?!k8s\.io$)/,"an autoscaler"]]
+const p=/[-+](eks|gke|aliyun|tke|iks|cce|vke|doks)\b/i
+const m=/\.(amazonaws\.com|googleapis\.com|azure\.com|azmk8s\.io|ondigitalocean\.com|linodelke\.net|scw\.cloud|ovh\.net)(\/|$)/
+const E=/^($|k3s:|rke2:|kind:|minikube:|microk8s:|k0s:|baremetal:)/
+const w=/karpenter|cluster-?autoscaler|eks\.amazonaws|cloud\.google\.com|kubernetes\.azure\.com|node-?pool|node-?group|autoscal/i
+function nearby(e,t=()=>[]){return{scaler:once(()=>scalerIn(e)),room:once(()=>roomIn(e,t))}}function once(e){let t
+return()=>(t??={value:e()}).value}function nodeFor(e,{scaler:t,room:n},r){const o=passingReason(e)
+if(o!==void 0)return some(`this may pass: ${o}`)
+const i=t()
+if(i!==void 0)return some(i)
+const a=/Insufficient|Too many pods|free ports/.test(e)?n():void 0
+if(a!==void 0)return some(a)
+const[c,l]=[(0,s.eO)(r,{is:"groups"}),(0,s.eO)(r,{is:"nodes"})]
+if(!c||!l){const e=[...c?[]:[{is:"groups"}],...l?[]:[{is:"nodes"}]]
+return{is:"wanted",wanted:e}}const A=c.names.is==="read"?c.names.value:[]
+const u=g.find(([e])=>A.some(t=>e.test(t)))
+if(u)return some(`${u[1]} may add a node`)
+return nodesOf(l,c.names)}function nodesOf({version:e,issuer:t,nodes:n,status:s},r){if(s.is==="read"&&s.value)return some("a cluster-autoscaler may add a node")
+const o=p.exec(e)?.[0]??(t.is==="read"&&m.exec(t.value))
+if(o)return some("its cloud may add a node")
+const i=n.is==="read"?n.value.find(isPooled):void 0
+if(i)return some(`its nodes are of a pool (${i.provider||i.keys.find(isNodeKey)})`)
+return n.is==="read"&&r.is==="read"?none("the cluster has no autoscaler, and no pod is ending"):unseen("no autoscaler has answered for the pod, and no pod is ending")}const isNodeKey=e=>w.test(e)
+function isPooled({provider:e,keys:t}){return!E.test(e)||t.some(isNodeKey)}function passingReason(e){const[,t]=/nodes are available: (.*?)(\. |\.?$)/.exec(e)??[]
+if(t===void 0)return e
+const n=t.split(/, (?=\d+ )/).map(e=>e.replace(/^\d+ /,""))
+return n.find(e=>!u.test(e)||d.test(e))}function scalerIn({events:e,pods:t}){if([...e.values()].some(isOfScaler))return"an autoscaler writes events in this namespace"
+const n=[...t.values()].find(({spec:e})=>h.test(e?.nodeName??""))
+return n&&`nodes like ${n.spec?.nodeName} are of a pool`}function isOfScaler({reason:e="",source:t,reportingComponent:n=""}){return/^(NotTriggerScaleUp|TriggeredScaleUp|Nominated)$/.test(e)||f.test(t?.component??"")||f.test(n)}function roomBy({room:e}){const t=e()
+return t===void 0?none("no pod of the namespace is about to end"):some(t)}function roomIn({pods:e},t){const n=[...e.values()].filter(holdsRoom)
+const s=n.find(({spec:e})=>isOfJob(e?.restartPolicy))
+if(s)return`pod ${s.metadata?.name} makes room when it ends`
+const r=new Set(t())
+const o=n.find(e=>!r.has(e)&&isStarting(e))
+return o&&`pod ${o.metadata?.name} is starting, after which one that it replaces ends`}function holdsRoom({metadata:e,spec:t,status:n}){return t?.nodeName!==void 0&&n?.phase!=="Succeeded"&&n?.phase!=="Failed"&&e?.deletionTimestamp===void 0}function isOfJob(e){return e==="Never"||e==="OnFailure"}function isStarting(e){const{containerStatuses:t=[]}=e.status??{}
+return!(0,r.i_)(e)&&t.every(({restartCount:e})=>e===0)}},1493:(e,t,n)=>{n.d(t,{Bs:()=>rolloutStatusOf,GH:()=>takenOver,HA:()=>mayShrink,Xz:()=>readyWords,jo:()=>o})
 var s=n(9340)
 var r=n(2459)
 function rolloutStatusOf(e,t,n){const s=n.filter(r.i_).length
@@ -10596,55 +10869,24 @@ for(const[s,r]of Object.entries(t.images)){if(n[s]===r)continue
 const t=n[s]
 return t===void 0?`a template without the container ${s}`:`image ${t} in container ${s}${writerOf(e,s)}`}return}function writerOf(e,t){const n=e.object.metadata?.managedFields?.find(({fieldsV1:e})=>holdsImage(e,`k:{"name":"${t}"}`))
 return n?.manager===void 0?"":`, written by ${n.manager}`}function holdsImage(e,t){if(e===null||typeof e!=="object")return false
-return Object.entries(e).some(([e,n])=>e===t?n!==null&&typeof n==="object"&&"f:image"in n:holdsImage(n,t))}},2268:(e,t,n)=>{n.d(t,{y:()=>m})
-var s=n(730)
-const by=(e,t)=>({symptom:n})=>first(e,n.message)??t
-function first(e,t){return hints_all(e,t)[0]}function hints_all(e,t){return e.flatMap(([e,n])=>{const s=e.exec(t)
-return s?[n.replace(/\$(\d)/g,(e,t)=>s[Number(t)]??"")]:[]})}const ofImage=e=>{const t=e.symptom.pullSecrets??[]
-const n=t.length===0?"The registry denies access, and the pod has no pull secret: create one (kubectl create secret docker-registry) and add it to imagePullSecrets of the pod or its ServiceAccount":`The registry denies access to the pod's pull secret (${t.join(", ")}): check that it exists, is for this registry, is still valid, and may read the repository`
-return by([[/parse|InvalidImageName/,"The image name is malformed: correct the name or the tag"],[/policy of Never/,"The container has `imagePullPolicy: Never`, and the node does not have the image: set `imagePullPolicy: IfNotPresent`"],[/no match(ing manifest)? for/,"The image was not built for the node's architecture: add that platform to the build"],[/unauthorized|authoriz|authentic|denied|no basic auth|scope|\b40[13]\b/i,n]],"Check that this tag was pushed, and that no registry cleanup removed it")(e)}
-const r=by([[/too ?many ?requests|\b429\b/i,"The registry limits the rate of requests: authenticate the nodes with a pull secret, or run again later"],[/x509|certificate/,"The nodes do not trust the registry's certificate: add its CA to their container runtime"],[/HTTP response to HTTPS/,"The registry serves plain HTTP, and the nodes use HTTPS: configure it as insecure in their container runtime"],[/no such host|server misbehaving/,"The nodes cannot resolve the registry's name: correct the name, or their DNS"]],"The registry failed to answer: check that the nodes can reach it, then run again")
-const o=by([[/executable file not found|no such file/i,"The command is not in the image: check `command` and `args` of the container, and the Dockerfile"],[/permission denied/i,"The file is not executable: run git update-index --chmod=+x on it, or start it with its interpreter"],[/exec format error/i,"The program was built for another architecture than the node's, or is a script without a `#!` line"],[/runAsNonRoot|non-root|non-numeric/i,"The pod forbids root: set a numeric USER in the image, or `runAsUser` in the container"],[/hook/i,"The container's lifecycle hook failed: run its command in the image by hand"],[/not a directory|mount/i,"A mount does not match: `subPath` and `mountPath` must both be files, or both be folders"]],"Check command, mounts and security context of the container")
-const i=by([[/(configmap|secret) "([^"]+)" not found/i,'Create the $1 $2 in this namespace, or correct its name. Add it to "manifests" to deploy it with the release'],[/find key (\S+) in (ConfigMap|Secret) (?:[^\s/]+\/)?(\S+)/,"Add the key $1 to the $2 $3, or correct its name in the container's `env`"],[/non-existent \w+ key: (\S+)/,"Add the key $1, or correct `items` of the volume"]],"Create the ConfigMap, Secret or key in this namespace, or correct its name")
-const a="change the pod as the message says, or ask its owner"
-const c=by([[/violates PodSecurity "([^"]+)"/,"Set the named fields in the pod's securityContext, or use another level than $1 for the namespace"],[/serviceaccount "([^"]+)" not found/i,"Create the ServiceAccount $1, or correct `serviceAccountName`"],[/no PriorityClass with name (\S+)/,"Create the PriorityClass $1, or correct `priorityClassName`"],[/(maximum|minimum) \S+ usage per/,"The namespace's LimitRange does not allow it: change the requests and limits of the container"],[/ValidatingAdmissionPolicy '([^']+)'/,`The policy $1 refuses: ${a}`],[/webhook "([^"]+)" denied/,`The webhook $1 refuses: ${a}`],[/(Invalid|Required) value/,"Correct the named field in the pod template"]],"The message names what refused: admission, Pod Security, or a missing right")
-const l=by([[/webhook "([^"]+)"/,"Check that the service of the webhook $1 is running: no pod is created without it"]],"Check that the named webhook or controller is running")
-const A=by([[/exceeded quota: ([^,]+), requested: (.+?), used:/,"The quota $1 has no room for $2: raise it, lower the request, or use `maxSurge: 0`"],[/failed quota: ([^:]+): must specify (.+)/,"The quota $1 requires these `resources` in the container: $2"]],"Raise the ResourceQuota, lower the requests, or use `maxSurge: 0`")
-const u=[[/Insufficient ([\w/-]+(\.[\w/-]+)*)/,"lower `requests` of $1, or add a node"],[/affinity\/selector/,"no node has the labels that `nodeSelector` or `nodeAffinity` requires: correct them, or label a node"],[/untolerated taint \{?([^}]*)\}?/,"add a toleration of the taint $1 to the pod, or remove the taint from a node"],[/free ports/,"its `hostPort` is in use on each node: remove it, or use `maxSurge: 0`"],[/anti-affinity/,"its `podAntiAffinity` excludes all nodes: use preferred instead of required, or `maxSurge: 0`"],[/topology spread/,"its topology spread excludes all nodes: add one, or set `whenUnsatisfiable: ScheduleAnyway`"],[/volume node affinity/,"its volume is bound to another node or zone: free capacity there"],[/unbound immediate/,"a claim of the pod has no volume: kubectl describe pvc"],[/Too many pods/,"the nodes have reached their maximum of pods: add one"],[/were unschedulable/,"a node is cordoned: kubectl uncordon"]]
-const ofPlace=e=>({symptom:t})=>{const n=hints_all(u,t.message).join("; ")
-return n===""?e:n.charAt(0).toUpperCase()+n.slice(1)}
-const d=by([[/persistentvolumeclaim "([^"]+)" not found/,"Create the claim $1 in this namespace, or correct its name in `volumes`"],[/hostPath type check/,"The path of the hostPath does not exist on the node, or has another type"],[/CSI driver/i,"The volume's CSI driver does not run on the node: check its pods"]],"Check the claim and its storage class")
-const h=[[/^readiness gate (\S+)/,"A controller must set the condition $1 (usually that of a load balancer): check why it does not"],[/Get "https:/,"The probe used https: remove `scheme: HTTPS` where plain HTTP is served, and exempt its path from SECURE_SSL_REDIRECT (SECURE_REDIRECT_EXEMPT)"],[/statuscode: 404/,"The new version has no page for $target: correct the path of the probe, or add the URL again"],[/statuscode: 400/,"Django answers 400 to a Host that is not in ALLOWED_HOSTS, and the probe uses the pod's address: add a `Host` to its `httpHeaders`"],[/statuscode: 40[13]/,"Allow $target without a login"],[/statuscode: 5/,"The application answers with an error: check its log, and what $target checks"],[/connection refused/,"Nothing answers $target: check that the server listens on that port, and on 0.0.0.0 instead of 127.0.0.1. If it needs longer to start, $longer"],[/deadline exceeded|time[d]? ?out/i,"No answer within the probe's `timeoutSeconds`: check what is slow in $target, or raise it"],[/EOF|reset by peer|malformed/,"The server closed the connection: check that it speaks HTTP"],[/executable file not found|no such file/i,"The probe's command is not in the image: $target"]]
-function ofProbe(e,t="the probe's request"){const n=e.startsWith("Startup")?"raise `failureThreshold` of its startupProbe":e.startsWith("Liveness")?"add a startupProbe":'set "grace: NotReady=180s" or a startupProbe'
-const s=first(h,e)??"Check why $target fails. If it needs longer to start, $longer"
-return s.replace("$target",()=>t).replace("$longer",n)}const ofUnready=({symptom:e})=>ofProbe(e.message,e.probeTarget)
-const f=[[/^\w+ (ModuleNotFound|Import)Error/,"The module is not in the image: add it to the requirements, commit the file, or remove it from .dockerignore"],[/^permanent (ImproperlyConfigured|UndefinedValueError|KeyError)/,"Add the named variable to the container (ConfigMap, Secret, `env`), or give the setting a default"],[/^\w+ (Syntax|Indentation|Tab)Error/,"Correct the line. If it is valid, the image's Python is too old for it"],[/^\w+ SystemCheckError/,"Fix the named problem: `manage.py check` shows it on your machine too"],[/(authentication failed|access denied)/i,"The server rejects the login: check user and password in the Secret"],[/(role|database|user) "[^"]*" does not exist/i,"The server has no such $1: check its name, and the server's address"],[/relation .* does not exist|no such (table|column)|unknown column/i,"The database lacks a table or column that the code uses: is a migration missing?"],[/permission denied|read-only file system/i,"The container's user has no permission: mount an emptyDir to write to, or change the owner in the Dockerfile"],[/address already in use/i,"Two processes of the pod use the same port: change one of them"]]
-const ofEnd=({symptom:e,diagnosis:t})=>{const{code:n,probe:r}=e.exit??{}
-if(r!==void 0)return ofProbe(r,e.probeTarget)
-if(n===126||n===127)return"The command is not in the image, or is not executable: check `command` and the entrypoint"
-const o=first(f,`${t?.kind??""} ${(0,s.T)(t?.summary??"")}`)
-if(o!==void 0)return o
-if(t?.kind==="transient")return"A service that the application needs did not answer: check its address, and that it is running"
-if(t?.kind==="permanent")return"Retrying cannot help: fix the code, its requirements or its environment"
-if(n===0)return"A container ends with its command: run the server in the foreground"
-if(n===137)return"The process was killed from outside: check the memory of its node, and its events"
-if(n===139)return"A native library crashed: check which of them the new version changed"
-const i=t?.lines??[]
-return i.length>0?"The last log lines show the reason: fix it, or run the same command in the image on your machine":"The process logged nothing: set PYTHONUNBUFFERED=1, so that no line is lost, and run the same command in the image on your machine"}
-const g={is:"after",ms:0}
+return Object.entries(e).some(([e,n])=>e===t?n!==null&&typeof n==="object"&&"f:image"in n:holdsImage(n,t))}},4896:(e,t,n)=>{n.d(t,{y:()=>a})
+var s=n(5505)
+var r=n(730)
+const o={is:"after",ms:0}
 const after=e=>({is:"after",ms:e*1e3})
-const p={is:"by-cause",permanent:{is:"exit",nth:1,ms:0,loop:true},transient:{is:"exit",nth:3,ms:6e4,loop:false},unknown:{is:"exit",nth:2,ms:0,loop:true}}
+const byRemedy=({none:e,unseen:t,some:n})=>({is:"by-remedy",none:e*1e3,unseen:t*1e3,some:n*1e3})
+const i={is:"by-cause",permanent:{is:"exit",nth:1,ms:0,loop:true},transient:{is:"exit",nth:3,ms:6e4,loop:false},unknown:{is:"exit",nth:2,ms:0,loop:true}}
 const names=e=>t=>`${t.who}: ${e}: ${t.symptom.message}`
 const byTag=({image:e=""})=>e.replace(/(:[\w.-]+)@sha256:\w+$/,"$1")
-const m={ImageNotFound:{code:"image-not-found",wait:g,sentence:({who:e,symptom:t})=>`${e}: image ${byTag(t)} cannot be pulled: ${t.message}`,hint:ofImage},ImagePull:{code:"image-pull",wait:after(60),sentence:({who:e,symptom:t})=>`${e}: image ${byTag(t)} could not be pulled: ${t.message}`,hint:r},CannotStart:{code:"cannot-start",wait:g,sentence:names("cannot be started"),hint:o},ConfigMissing:{code:"config-missing",wait:after(20),sentence:names("its configuration is missing"),hint:i},OutOfMemory:{code:"out-of-memory",wait:{is:"exit",nth:2,ms:0,loop:false},sentence:({who:e,symptom:t})=>`${e}: killed${t.exit?.number===1?"":" again"} for using more memory than its limit`,hint:()=>"Raise `resources.limits.memory` of the container, or let it start fewer processes"},CrashAfterReady:{code:"crash-after-ready",wait:g,sentence:({who:e,...t})=>`${e}: was Ready, then crashed twice: ${endWords(t)}`,hint:ofEnd},Crash:{code:"crash",wait:p,sheltered:6e4,sentence:({who:e,...t})=>`${e}: ${endWords(t)}`,hint:ofEnd},InitCrash:{code:"init-crash",wait:p,sheltered:6e4,sentence:({who:e,...t})=>`${e}: ${endWords(t)}`,hint:ofEnd},PodRefused:{code:"pod-refused",wait:after(5),sentence:names("the cluster refuses its pods"),hint:c},PodNotCreated:{code:"pod-refused",wait:after(60),sentence:names("its pods could not be created"),hint:l},Quota:{code:"quota",wait:after(30),sentence:names("the namespace's quota has no room for its pods"),hint:A},NoScaleUp:{code:"unschedulable",wait:g,sentence:names("no node fits, and the autoscaler adds none"),hint:ofPlace("Lower the requests, loosen the placement rules, or let the node group grow")},ScalingUp:{code:"unschedulable",wait:{is:"deadline"},sentence:names("the node that is being added or freed was not ready in time"),hint:()=>"Check the autoscaler: new nodes take longer than the deadline"},Unschedulable:{code:"unschedulable",wait:after(120),sentence:names("no node fits"),hint:ofPlace("Lower the requests, loosen the placement rules, or add a node")},MultiAttach:{code:"cannot-start",wait:{is:"deadline"},sentence:names("its volume is still held by another pod"),hint:()=>"A volume that only one node can mount needs `strategy: Recreate`, or a claim for each pod"},Volume:{code:"cannot-start",wait:after(120),sentence:names("a volume cannot be mounted"),hint:d},Sandbox:{code:"cannot-start",wait:after(120),sentence:names("the node cannot set up the pod"),hint:()=>"Check the node's network plugin and container runtime"},NotReady:{code:"not-ready",wait:{is:"ready"},sentence:names("runs, but is not Ready"),hint:ofUnready},ProgressDeadline:{code:"progress-deadline",wait:g,sentence:names("made no progress within progressDeadlineSeconds"),hint:()=>"Check what its pods wait for; raise `progressDeadlineSeconds` if the start just takes long"}}
+const a={ImageNotFound:{code:"image-not-found",wait:o,sentence:({who:e,symptom:t})=>`${e}: image ${byTag(t)} cannot be pulled: ${t.message}`,hint:s.pi},ImagePull:{code:"image-pull",wait:after(60),sentence:({who:e,symptom:t})=>`${e}: image ${byTag(t)} could not be pulled: ${t.message}`,hint:s.LO},CannotStart:{code:"cannot-start",wait:o,sentence:names("cannot be started"),hint:s.q6},ConfigMissing:{code:"config-missing",wait:byRemedy({none:3,unseen:20,some:20}),sentence:names("its configuration is missing"),hint:s.O3},OutOfMemory:{code:"out-of-memory",wait:{is:"exit",nth:2,ms:0,loop:false},sentence:({who:e,symptom:t})=>`${e}: killed${t.exit?.number===1?"":" again"} for using more memory than its limit`,hint:()=>"Raise `resources.limits.memory` of the container, or let it start fewer processes"},CrashAfterReady:{code:"crash-after-ready",wait:o,sentence:({who:e,...t})=>`${e}: was Ready, then crashed twice: ${endWords(t)}`,hint:s.xO},Crash:{code:"crash",wait:i,sheltered:6e4,sentence:({who:e,...t})=>`${e}: ${endWords(t)}`,hint:s.xO},InitCrash:{code:"init-crash",wait:i,sheltered:6e4,sentence:({who:e,...t})=>`${e}: ${endWords(t)}`,hint:s.xO},PodRefused:{code:"pod-refused",wait:after(5),sentence:names("the cluster refuses its pods"),hint:s.a2},PodNotCreated:{code:"pod-refused",wait:after(60),sentence:names("its pods could not be created"),hint:s.Lb},Quota:{code:"quota",wait:byRemedy({none:5,unseen:30,some:30}),sentence:names("the namespace's quota has no room for its pods"),hint:s.qy},NoScaleUp:{code:"unschedulable",wait:o,sentence:names("no node fits, and the autoscaler adds none"),hint:s.l5("Lower the requests, loosen the placement rules, or let the node group grow")},ScalingUp:{code:"unschedulable",wait:{is:"deadline"},sentence:names("the node that is being added or freed was not ready in time"),hint:()=>"Check the autoscaler: new nodes take longer than the deadline"},Unschedulable:{code:"unschedulable",wait:byRemedy({none:10,unseen:11.5,some:120}),sentence:names("no node fits"),hint:s.l5("Lower the requests, loosen the placement rules, or add a node")},MultiAttach:{code:"cannot-start",wait:{is:"deadline"},sentence:names("its volume is still held by another pod"),hint:()=>"A volume that only one node can mount needs `strategy: Recreate`, or a claim for each pod"},Volume:{code:"cannot-start",wait:after(120),sentence:names("a volume cannot be mounted"),hint:s.o},Sandbox:{code:"cannot-start",wait:after(120),sentence:names("the node cannot set up the pod"),hint:()=>"Check the node's network plugin and container runtime"},NotReady:{code:"not-ready",wait:{is:"ready"},sentence:names("runs, but is not Ready"),hint:s.On},ProgressDeadline:{code:"progress-deadline",wait:o,sentence:names("made no progress within progressDeadlineSeconds"),hint:()=>"Check what its pods wait for; raise `progressDeadlineSeconds` if the start just takes long"}}
 function endWords({symptom:e,diagnosis:t}){const n=e.exit?.probe
 if(n!==void 0)return`killed by its probe: ${n}`
-const r=e.exit?.code??0
+const s=e.exit?.code??0
 const o=t?.summary
 if(o!==void 0&&/^[\w.]+(Error|Exception|Exit|Configured|NotReady)\b/.test(o))return o
-const i=r===0?"exited with code 0, but should keep running":`exited with ${r}`
+const i=s===0?"exited with code 0, but should keep running":`exited with ${s}`
 const a=o??(e.message.startsWith("exited with")?void 0:e.message)
-return a===void 0?i:`${i}: ${(0,s.T)(a)}`}},4e3:(e,t,n)=>{n.d(t,{It:()=>versionIn,_W:()=>byDigest,ky:()=>runsOf,oo:()=>taggedIn})
+return a===void 0?i:`${i}: ${(0,r.T)(a)}`}},4e3:(e,t,n)=>{n.d(t,{It:()=>versionIn,_W:()=>byDigest,ky:()=>runsOf,oo:()=>taggedIn})
 var s=n(3165)
 var r=n(9340)
 var o=n(4339)
@@ -10697,7 +10939,7 @@ const u=(0,o.T)(c.message??c.reason??"")
 const d=c.reason==="ProgressDeadlineExceeded"?"ProgressDeadline":"PodRefused"
 return[...l,{reason:d,key:`${A}/${d}`,message:u}]}case"StatefulSet":case"DaemonSet":{const t=e.kind==="StatefulSet"?e.object.spec?.replicas??1:e.object.status?.desiredNumberScheduled??0
 const{uid:o=""}=e.object.metadata??{}
-const a=[...n.pods.values()].filter(e=>(0,s.Q6)(e.metadata,o))
+const a=(0,s.J2)(n,o)
 if(a.length>=t)return[]
 const c=Math.max(...a.map(e=>Date.parse(e.metadata?.creationTimestamp??"")))
 const l=attemptsOf(n,o).findLast(e=>(0,s.nR)(e)>=r-3e4&&!((0,s.nR)(e)<=c))
@@ -10763,10 +11005,14 @@ return a}
 const mayByName=async(e,t)=>{if(e.names===void 0||o.includes(t))return false
 const n=await Promise.all(e.names.map(n=>may(e,t,n)))
 return n.every(Boolean)}
-const isMissing=async(e,t)=>e.names?.length!==0&&!await may(e,t)&&!await mayByName(e,t)
+const isListedByName=(e,t)=>!o.includes(t)&&e.names?.every(s=>n.some(n=>grants(n,e,t,s)))===true
+const isMissing=async(e,t)=>!isListedByName(e,t)&&!await may(e,t)&&!await mayByName(e,t)
 const r=await Promise.all(t.map(async e=>{const t=await Promise.all(e.verbs.map(async t=>await isMissing(e,t)?[t]:[]))
 return{...e,verbs:t.flat()}}))
-return merged(r.filter(e=>e.verbs.length>0))}async function rulesOf(e){try{const{status:t}=await e.review("/apis/authorization.k8s.io/v1/selfsubjectrulesreviews",{apiVersion:"authorization.k8s.io/v1",kind:"SelfSubjectRulesReview",spec:{namespace:e.namespace}})
+return merged(r.filter(e=>e.verbs.length>0))}function rulesOf(e){const t=i.get(e)??listRules(e)
+i.set(e,t)
+return t}const i=new WeakMap
+async function listRules(e){try{const{status:t}=await e.review("/apis/authorization.k8s.io/v1/selfsubjectrulesreviews",{apiVersion:"authorization.k8s.io/v1",kind:"SelfSubjectRulesReview",spec:{namespace:e.namespace}})
 return t?.incomplete===false?t.resourceRules??[]:[]}catch(e){if(e instanceof r.h)return[]
 throw e}}function grants(e,t,n,s){if(t.resource==="namespaces")return false
 const{verbs:r,apiGroups:o=[],resources:i=[],resourceNames:a=[]}=e
@@ -10787,7 +11033,7 @@ reason
 name="ApiError"
 constructor(e,t,n){super(n)
 this.status=e
-this.reason=t}}},240:(e,t,n)=>{n.d(t,{Bb:()=>apply,QA:()=>liveOf,Sg:()=>opened,TN:()=>a.TN,_$:()=>planApply,oG:()=>tryCreate})
+this.reason=t}}},240:(e,t,n)=>{n.d(t,{Bb:()=>apply,QA:()=>liveOf,TN:()=>a.TN,_$:()=>planApply,oG:()=>tryCreate})
 var s=n(4592)
 var r=n(1407)
 var o=n(3006)
@@ -10830,10 +11076,13 @@ return(0,l.Ye)(n)},e=>(0,o.dg)(e)||e instanceof r.h&&[404,409].includes(e.status
 const t=JSON.parse(e)
 return t.kind==="List"?t.items??[]:[t]})}function refused(e,t){const n=/The Job "([^"]+)" is invalid: .*field is immutable/s.exec(t.stderr)?.[1]
 if(n!==void 0)(0,s.fJ)({code:"manifest-invalid",sentence:`Job "${n}" already exists, and its manifest has changed: a Job is immutable`,hint:`rename it, or delete the old one before the release: ${e.commandLine(["delete","job",n])}`})
-const r=(0,i.Mz)(t);(0,s.fJ)({code:"manifest-invalid",sentence:`the cluster refuses the manifests: ${r}`,hint:"to check them: kubectl apply --dry-run=server -f …"})}},5998:(e,t,n)=>{n.d(t,{JP:()=>readsOf,SM:()=>readsDifferently,U:()=>configHashOf,Vd:()=>withConfigHash,r_:()=>r,wj:()=>isReadBy})
+const r=(0,i.Mz)(t);(0,s.fJ)({code:"manifest-invalid",sentence:`the cluster refuses the manifests: ${r}`,hint:"to check them: kubectl apply --dry-run=server -f …"})}},5998:(e,t,n)=>{n.d(t,{JP:()=>readsOf,SM:()=>readsDifferently,U:()=>configHashOf,Vd:()=>withConfigHash,_0:()=>readsOfSpec,r_:()=>r,wj:()=>isReadBy})
 var s=n(9340)
 function readsOf({spec:e}){const t=[...e?.initContainers??[],...e?.containers??[]]
-return t.flatMap(t=>[...(t.env??[]).flatMap(e=>readByVariable(e,t.name)),...readByEnvFrom(t),...readAsFiles(t,e?.volumes??[])])}function readByVariable({valueFrom:e},t){const{configMapKeyRef:n,secretKeyRef:s}=e??{}
+return t.flatMap(t=>[...(t.env??[]).flatMap(e=>readByVariable(e,t.name)),...readByEnvFrom(t),...readAsFiles(t,e?.volumes??[])])}function readsOfSpec(e){const t=(e?.volumes??[]).flatMap(({configMap:e,secret:t,projected:n})=>[...read("ConfigMap",e?.name,"","all"),...read("Secret",t?.secretName,"","all"),...(n?.sources??[]).flatMap(e=>[...read("ConfigMap",e.configMap?.name,"","all"),...read("Secret",e.secret?.name,"","all")])])
+const n=[...readsOf(e?{spec:e}:{}),...t]
+const s=new Map(n.map(({kind:e,name:t})=>[`${e}/${t}`,{kind:e,name:t}]))
+return[...s.values()]}function readByVariable({valueFrom:e},t){const{configMapKeyRef:n,secretKeyRef:s}=e??{}
 return[...n?read("ConfigMap",n.name,t,[n.key]):[],...s?read("Secret",s.name,t,[s.key]):[]]}function readByEnvFrom({name:e,envFrom:t=[]}){return t.flatMap(({configMapRef:t,secretRef:n})=>[...read("ConfigMap",t?.name,e,"all"),...read("Secret",n?.name,e,"all")])}function readAsFiles({name:e,volumeMounts:t=[]},n){return t.flatMap(({name:t,subPath:s,subPathExpr:r})=>{if(!s&&!r)return[]
 const o=n.find(e=>e.name===t)
 const keys=e=>s?keysAt(s,e):"all"
@@ -11081,7 +11330,56 @@ const r=await e.find(n)
 for(const{name:e,kind:n,namespaced:o,verbs:i=[]}of r?.resources??[]){if(e.includes("/"))continue
 const r=t.includes("/")?t.slice(0,t.indexOf("/")):""
 s.set(`${t} ${n}`,{group:r,plural:e,namespaced:o,verbs:i})}}))
-return s}function outside(e){(0,s.fJ)({code:"manifest-invalid",sentence:`${e.kind} "${(0,r.Vb)(e)}" is outside of the namespace; a release could not restore it`,hint:'apply it once with kubectl, and remove it from "manifests"'})}},2744:(e,t,n)=>{n.d(t,{HB:()=>unreachable,nL:()=>startProxy,yl:()=>r})
+return s}function outside(e){(0,s.fJ)({code:"manifest-invalid",sentence:`${e.kind} "${(0,r.Vb)(e)}" is outside of the namespace; a release could not restore it`,hint:'apply it once with kubectl, and remove it from "manifests"'})}},7516:(e,t,n)=>{n.d(t,{Ty:()=>policiesThatLose,VY:()=>aspectsOfPolicy,cK:()=>matches,ed:()=>isIsolated,or:()=>askedBefore})
+var s=n(9340)
+const r={words:"",labels:()=>true,open:true}
+function aspectsOfPolicy(e){const t=subjectOf(e)
+const n=[...sidesOf(e)].flatMap(([e,{passing:n,rules:s}])=>[...n.is==="pods"?[[e,n.all],...n.rules]:[],...portsOf(e,s,t)])
+return new Map([["pods",t],...n])}function askedBefore(e,t,n=()=>false){const s=t.startsWith("to")?"to":"from"
+if(e===void 0)return t==="pods"||n(s)?void 0:r
+const o=aspectsOfPolicy(e).get(t)
+if(o||t==="pods")return o
+const i=sidesOf(e).get(s)
+if(i===void 0||i.passing.is==="everybody")return r
+if(i.passing.is==="nobody")return
+return t.includes(" port ")?r:i.passing.all}function isIsolated(e,t,n,s){const r=s.filter(subjectOf(t).labels)
+return e.some(e=>sidesOf(e).has(n)&&r.some(subjectOf(e).labels))}function policiesThatLose(e,t,n){const r=e.map(e=>{const t=e
+return{name:(0,s.Vb)(t),subject:subjectOf(t),sides:sidesOf(t)}})
+const o=r.flatMap(({name:e,subject:n,sides:s})=>{const r=s.get("to")
+return r?[{name:e,subject:n,isWebs:n.labels(t),rules:r.rules}]:[]})
+const i=o.every(({isWebs:e})=>!e)
+const a=r.flatMap(({name:e,subject:s,sides:r})=>{const o=(r.get("from")?.rules??[]).filter(e=>admits(e,t))
+return o.length>0&&n.some(s.labels)?[{name:e,rules:o}]:[]})
+return e=>{const t=o.filter(({subject:t})=>t.labels(e))
+const n=i?t:o.filter(e=>t.length>0&&e.isWebs&&e.rules.length>0&&!t.includes(e))
+const s=a.filter(({rules:t})=>!t.every(t=>admits(t,e)))
+return[...new Set([...n,...s].map(({name:e})=>e))]}}function admits({peers:e=[]},t){return e.some(({podSelector:e})=>e&&matches(e,t))}function subjectOf(e){const{podSelector:t={}}=e.spec??{}
+return{words:" (its podSelector)",labels:e=>matches(t,e),none:"selects no pod",asks:JSON.stringify(t)}}function sidesOf(e){const{ingress:t,egress:n,policyTypes:s}=e.spec??{}
+const r=s??["Ingress",...n?["Egress"]:[]]
+const o=(t??[]).map(({from:e,ports:t})=>({peers:e,ports:t}))
+const i=(n??[]).map(({to:e,ports:t})=>({peers:e,ports:t}))
+return new Map([...r.includes("Ingress")?[sideOf("from",o)]:[],...r.includes("Egress")?[sideOf("to",i)]:[]])}function sideOf(e,t){return[e,{passing:passingOf(e,t),rules:t}]}function passingOf(e,t){if(t.length===0)return{is:"nobody"}
+const n=t.map(selectorsOf)
+if(!n.every(e=>e!==void 0))return{is:"everybody"}
+const s=e==="from"?" (its ingress)":" (its egress)"
+const r=e==="from"?"admits no pod":"allows no pod as a destination"
+const o=Map.groupBy(t,({ports:e})=>JSON.stringify(e??[]))
+const i=[...o].map(([t,n])=>{const r=n.flatMap(e=>selectorsOf(e)??[])
+const o=(n[0]?.ports??[]).map(({port:e})=>e??"any")
+const i=o.length===0?"":`, port ${o.join(", ")}`
+const a={...anyOf(r,`${s.slice(0,-1)}${i})`),asks:JSON.stringify(r)}
+return[`${e} ${t}`,a]})
+return{is:"pods",all:{...anyOf(n.flat(),s),none:r},rules:new Map(i)}}function selectorsOf({peers:e=[]}){const t=e.map(({podSelector:e,namespaceSelector:t})=>t?void 0:e)
+return t.length>0&&t.every(e=>e!==void 0)?t:void 0}function anyOf(e,t){return{words:t,labels:t=>e.some(e=>matches(e,t))}}function portsOf(e,t,n){return t.flatMap(t=>{const s=selectorsOf(t)
+const r=e==="from"?n:s&&anyOf(s,"")
+return(t.ports??[]).flatMap(({port:t})=>{if(typeof t!=="string"||!r)return[]
+const n=` (a port of its ${e==="from"?"ingress":"egress"})`
+const s={words:n,labels:r.labels,none:`opens no port ${t}`}
+return[[`${e} port ${t}`,{...s,port:{port:0,targetPort:t}}]]})})}function matches({matchLabels:e={},matchExpressions:t=[]},n){return Object.entries(e).every(([e,t])=>n[e]===t)&&t.every(({key:e,operator:t,values:s=[]})=>{const r=n[e]
+switch(t){case"In":return r!==void 0&&s.includes(r)
+case"NotIn":return r===void 0||!s.includes(r)
+case"Exists":return r!==void 0
+default:return r===void 0}})}},2744:(e,t,n)=>{n.d(t,{HB:()=>unreachable,nL:()=>startProxy,yl:()=>r})
 var s=n(4592)
 const r={HTTP2_READ_IDLE_TIMEOUT_SECONDS:"5",HTTP2_PING_TIMEOUT_SECONDS:"5",KUBERC:"off"}
 const o=250
@@ -11135,46 +11433,10 @@ return(0,s.ux)({clock:e,signal:t,pauseAfter:pauseAfter},n)}function noServer(e){
 function causeOfOutage(e){if(e instanceof r.h){if(e.status===401)return l
 return isUnreached(e)?noServer(e.message):void 0}const t=e instanceof Error&&/^E[A-Z]+$/.test(e.code??"")
 return t?noServer(e.message):void 0}class LeaseUncertain extends Error{name="LeaseUncertain"
-constructor(){super("the lock could not be renewed in time")}}},2861:(e,t,n)=>{n.d(t,{y$:()=>holdsNoData,I:()=>kindOf,$t:()=>placeOf})
+constructor(){super("the lock could not be renewed in time")}}},8414:(e,t,n)=>{n.d(t,{y$:()=>holdsNoData,I:()=>kindOf,$t:()=>placeOf})
 var s=n(9340)
-const r={words:"",labels:()=>true,open:true}
-function aspectsOfPolicy(e){const t=subjectOf(e)
-const n=[...sidesOf(e)].flatMap(([e,{passing:n,rules:s}])=>[...n.is==="pods"?[[e,n.all],...n.rules]:[],...portsOf(e,s,t)])
-return new Map([["pods",t],...n])}function askedBefore(e,t,n=()=>false){const s=t.startsWith("to")?"to":"from"
-if(e===void 0)return t==="pods"||n(s)?void 0:r
-const o=aspectsOfPolicy(e).get(t)
-if(o||t==="pods")return o
-const i=sidesOf(e).get(s)
-if(i===void 0||i.passing.is==="everybody")return r
-if(i.passing.is==="nobody")return
-return t.includes(" port ")?r:i.passing.all}function isIsolated(e,t,n,s){const r=s.filter(subjectOf(t).labels)
-return e.some(e=>sidesOf(e).has(n)&&r.some(subjectOf(e).labels))}function subjectOf(e){const{podSelector:t={}}=e.spec??{}
-return{words:" (its podSelector)",labels:e=>matches(t,e),none:"selects no pod",asks:JSON.stringify(t)}}function sidesOf(e){const{ingress:t,egress:n,policyTypes:s}=e.spec??{}
-const r=s??["Ingress",...n?["Egress"]:[]]
-const o=(t??[]).map(({from:e,ports:t})=>({peers:e,ports:t}))
-const i=(n??[]).map(({to:e,ports:t})=>({peers:e,ports:t}))
-return new Map([...r.includes("Ingress")?[sideOf("from",o)]:[],...r.includes("Egress")?[sideOf("to",i)]:[]])}function sideOf(e,t){return[e,{passing:passingOf(e,t),rules:t}]}function passingOf(e,t){if(t.length===0)return{is:"nobody"}
-const n=t.map(selectorsOf)
-if(!n.every(e=>e!==void 0))return{is:"everybody"}
-const s=e==="from"?" (its ingress)":" (its egress)"
-const r=e==="from"?"admits no pod":"allows no pod as a destination"
-const o=Map.groupBy(t,({ports:e})=>JSON.stringify(e??[]))
-const i=[...o].map(([t,n])=>{const r=n.flatMap(e=>selectorsOf(e)??[])
-const o=(n[0]?.ports??[]).map(({port:e})=>e??"any")
-const i=o.length===0?"":`, port ${o.join(", ")}`
-const a={...anyOf(r,`${s.slice(0,-1)}${i})`),asks:JSON.stringify(r)}
-return[`${e} ${t}`,a]})
-return{is:"pods",all:{...anyOf(n.flat(),s),none:r},rules:new Map(i)}}function selectorsOf({peers:e=[]}){const t=e.map(({podSelector:e,namespaceSelector:t})=>t?void 0:e)
-return t.length>0&&t.every(e=>e!==void 0)?t:void 0}function anyOf(e,t){return{words:t,labels:t=>e.some(e=>matches(e,t))}}function portsOf(e,t,n){return t.flatMap(t=>{const s=selectorsOf(t)
-const r=e==="from"?n:s&&anyOf(s,"")
-return(t.ports??[]).flatMap(({port:t})=>{if(typeof t!=="string"||!r)return[]
-const n=` (a port of its ${e==="from"?"ingress":"egress"})`
-const s={words:n,labels:r.labels,none:`opens no port ${t}`}
-return[[`${e} port ${t}`,{...s,port:{port:0,targetPort:t}}]]})})}function matches({matchLabels:e={},matchExpressions:t=[]},n){return Object.entries(e).every(([e,t])=>n[e]===t)&&t.every(({key:e,operator:t,values:s=[]})=>{const r=n[e]
-switch(t){case"In":return r!==void 0&&s.includes(r)
-case"NotIn":return r===void 0||!s.includes(r)
-case"Exists":return r!==void 0
-default:return r===void 0}})}function backendsOf(e,t){if(e==="networking.k8s.io/Ingress")return ofIngress(t)
+var r=n(7516)
+function backendsOf(e,t){if(e==="networking.k8s.io/Ingress")return ofIngress(t)
 if(e.startsWith("gateway.networking.k8s.io/"))return ofGateway(t)
 if(e.startsWith("traefik."))return ofTraefik(t)
 return[]}function ofIngress(e){const{defaultBackend:t,rules:n}=e.spec??{}
@@ -11203,41 +11465,41 @@ return r.some(e=>[e.port,e.name,e.targetPort].some(e=>String(e)===String(t)))?vo
 if(s==="service")return{sentence:`${e} leads to ${o}, which exists neither in the cluster nor in the manifests`,hint:`correct the name in ${e}, or add ${o} to the manifests`}
 const i=r.find(({metadata:e})=>e?.name===t)?.spec?.ports??[]
 const a=i.map(({port:e,name:t})=>t?`${e} (${t})`:`${e}`)
-return{sentence:`${e} leads to port ${n} of ${o}, which has ${a.length===0?"no ports":a.join(", ")}`,hint:`use one of these in ${e}, or add the port to ${o}. To move to another port, release ${o} with both ports first, then ${e}`}}const o={"/Service":{aspects:aspectsOfService,cuts:true},"networking.k8s.io/NetworkPolicy":{aspects:aspectsOfPolicy,cuts:true,comparedWith:askedBefore},"cilium.io/CiliumNetworkPolicy":{aspects:bySelector("endpointSelector"),cuts:true},"policy/PodDisruptionBudget":{aspects:bySelector("selector","protects no pod"),cuts:false},"monitoring.coreos.com/PodMonitor":{aspects:bySelector("selector"),cuts:false}}
+return{sentence:`${e} leads to port ${n} of ${o}, which has ${a.length===0?"no ports":a.join(", ")}`,hint:`use one of these in ${e}, or add the port to ${o}. To move to another port, release ${o} with both ports first, then ${e}`}}const o={"/Service":{aspects:aspectsOfService,cuts:true},"networking.k8s.io/NetworkPolicy":{aspects:r.VY,cuts:true,comparedWith:r.or},"cilium.io/CiliumNetworkPolicy":{aspects:bySelector("endpointSelector"),cuts:true},"policy/PodDisruptionBudget":{aspects:bySelector("selector","protects no pod"),cuts:false},"monitoring.coreos.com/PodMonitor":{aspects:bySelector("selector"),cuts:false}}
 const i=["networking.k8s.io/Ingress",...["HTTPRoute","GRPCRoute","TCPRoute","TLSRoute"].map(e=>`gateway.networking.k8s.io/${e}`),...["traefik.io","traefik.containo.us"].flatMap(e=>["IngressRoute","IngressRouteTCP"].map(t=>`${e}/${t}`)),"route.openshift.io/Route","projectcontour.io/HTTPProxy","networking.istio.io/DestinationRule","networking.istio.io/VirtualService"]
 const a=["autoscaling/HorizontalPodAutoscaler","autoscaling.k8s.io/VerticalPodAutoscaler","keda.sh/ScaledObject","monitoring.coreos.com/ServiceMonitor"]
 const c=[...Object.keys(o),...i,...a,...["UDPRoute","ReferenceGrant"].map(e=>`gateway.networking.k8s.io/${e}`),...["projectcalico.org","crd.projectcalico.org"].map(e=>`${e}/NetworkPolicy`)]
-function holdsNoData(e){return c.includes(kindOf(e))}function kindOf(e){return(0,s.TN)(e).split("/").slice(0,2).join("/")}function placeOf(e,t,n,r={}){const c=kindOf(t)
-if(i.includes(c))return placeOfRoute(e,t,r)
-if(a.includes(c))return{when:"first"}
-const l=o[c]
-if(!l)return{when:"before"}
-const A=c==="/Service"
-const u=A?n.filter(({apart:e})=>!e):n
-const d=e?l.aspects(e):new Map
-const h=l.aspects(t)
-const f=[...d.values(),...h.values()]
-const g=u.some(({own:e,live:t,becomes:n})=>e&&f.some(({labels:e})=>e(labelsOf(t))||e(labelsOf(n))))
-const p=u.flatMap(({live:e,becomes:t})=>[labelsOf(e),labelsOf(t)])
-const isolated=e=>isIsolated(r.beside??[],t,e,p)
-const wasOf=t=>l.comparedWith?l.comparedWith(e,t,isolated):d.get(t)
-const m=[...h].map(([e,t])=>({aspect:t,...safely(wasOf(e),t,u)}))
-const E=`${(t.kind??"").toLowerCase()}/${(0,s.Vb)(t)}`
-const w=m.find(({finds:e,aspect:t})=>!e&&t.none!==void 0)
-const I=w&&{sentence:`${E} ${w.aspect.none} after this release: ${whyNone(w.aspect,u)}`,hint:lostHint(w.aspect,E,u)}
-if(I&&A&&w.loses&&isSure(w.aspect,u))return{when:"never",...I}
-const y=I&&(!A||!e||g)
-const B=I&&!A&&e&&w.loses?[warningOf(I)]:[]
-const Q=[...B,...I?[]:leaving(E,d,h,u)]
-const b={...y&&{warning:warningOf(I)},...Q.length>0&&{losses:Q}}
-if(!g)return{when:"before",...b}
-if(!e&&A)return{when:"before",...b}
-const v=A?m:m.filter(({finds:e})=>e)
-const k=v.every(({safe:e})=>e.includes("first"))
-const S=v.every(({safe:e})=>e.includes("last"))
-if(k)return{when:"first",...b}
-if(S||!l.cuts)return{when:"last",...b}
-return{when:"never",...conflict(E,v,u)}}function warningOf({sentence:e,hint:t}){return`${e}; ${t}`}function placeOfRoute(e,t,{services:n={live:[],becomes:[]},makes:s=false}){const r=routed(kindOf(t),e,t,n)
+function holdsNoData(e){return c.includes(kindOf(e))}function kindOf(e){return(0,s.TN)(e).split("/").slice(0,2).join("/")}function placeOf(e,t,n,c={}){const l=kindOf(t)
+if(i.includes(l))return placeOfRoute(e,t,c)
+if(a.includes(l))return{when:"first"}
+const A=o[l]
+if(!A)return{when:"before"}
+const u=l==="/Service"
+const d=u?n.filter(({apart:e})=>!e):n
+const h=e?A.aspects(e):new Map
+const f=A.aspects(t)
+const g=[...h.values(),...f.values()]
+const p=d.some(({own:e,live:t,becomes:n})=>e&&g.some(({labels:e})=>e(labelsOf(t))||e(labelsOf(n))))
+const m=d.flatMap(({live:e,becomes:t})=>[labelsOf(e),labelsOf(t)])
+const isolated=e=>(0,r.ed)(c.beside??[],t,e,m)
+const wasOf=t=>A.comparedWith?A.comparedWith(e,t,isolated):h.get(t)
+const E=[...f].map(([e,t])=>({aspect:t,...safely(wasOf(e),t,d)}))
+const w=`${(t.kind??"").toLowerCase()}/${(0,s.Vb)(t)}`
+const y=E.find(({finds:e,aspect:t})=>!e&&t.none!==void 0)
+const I=y&&{sentence:`${w} ${y.aspect.none} after this release: ${whyNone(y.aspect,d)}`,hint:lostHint(y.aspect,w,d)}
+if(I&&u&&y.loses&&isSure(y.aspect,d))return{when:"never",...I}
+const B=I&&(!u||!e||p)
+const Q=I&&!u&&e&&y.loses?[warningOf(I)]:[]
+const b=[...Q,...I?[]:leaving(w,h,f,d)]
+const v={...B&&{warning:warningOf(I)},...b.length>0&&{losses:b}}
+if(!p)return{when:"before",...v}
+if(!e&&u)return{when:"before",...v}
+const k=u?E:E.filter(({finds:e})=>e)
+const S=k.every(({safe:e})=>e.includes("first"))
+const R=k.every(({safe:e})=>e.includes("last"))
+if(S)return{when:"first",...v}
+if(R||!A.cuts)return{when:"last",...v}
+return{when:"never",...conflict(w,k,d)}}function warningOf({sentence:e,hint:t}){return`${e}; ${t}`}function placeOfRoute(e,t,{services:n={live:[],becomes:[]},makes:s=false}){const r=routed(kindOf(t),e,t,n)
 if(r.is==="well")return{when:"last"}
 const{sentence:o,hint:i}=r
 if(r.is==="nowhere"&&(s||!r.breaks))return{when:"last",warning:warningOf(r)}
@@ -11252,10 +11514,10 @@ const A=i.length===0
 return{safe:[...c||A?["first"]:[],...l||A?["last"]:[]],finds:o.some(({nowNew:e})=>e),loses:i.some(({one:e})=>e.own),torn:(a.length>0?a:i).map(({one:e})=>e)}}function sameNumber({port:e},{port:t}){const[n,s]=[e,t].map(e=>e?.targetPort??e?.port)
 return typeof s==="number"&&n===s}function portless({port:e,...t}){return t}function finds(e,t,n){const s=t[n]
 if(!e||!s||!e.labels(labelsOf(s)))return false
-return e.port===void 0||hasPort(e.port,s,n==="live"?t.becomes:t.live)}function hasPort({port:e,targetPort:t=e},n,s){const[r,o]=[selectors_portsOf(n),selectors_portsOf(s)]
+return e.port===void 0||hasPort(e.port,s,n==="live"?t.becomes:t.live)}function hasPort({port:e,targetPort:t=e},n,s){const[r,o]=[portsOf(n),portsOf(s)]
 if(typeof t==="string")return r.some(({name:e})=>e===t)
 const declares=e=>e.some(({containerPort:e})=>e===t)
-return r.length===0||declares(r)||!declares(o)}function selectors_portsOf(e){const{containers:t=[],initContainers:n=[]}=e?.spec??{}
+return r.length===0||declares(r)||!declares(o)}function portsOf(e){const{containers:t=[],initContainers:n=[]}=e?.spec??{}
 const s=n.filter(e=>e.restartPolicy==="Always")
 return[...t,...s].flatMap(({ports:e=[]})=>e)}function labelsOf(e){return e?.metadata?.labels??{}}function aspectsOfService(e){const{selector:t,ports:n=[],type:s}=e.spec??{}
 const r=Object.entries(t??{})
@@ -11266,9 +11528,9 @@ const i=` (selector ${r.map(([e,t])=>`${e}=${t}`).join(",")})`
 if(n.length===0)return new Map([["",{words:i,labels:labels,none:o}]])
 return new Map(n.map(e=>[`${e.protocol??"TCP"} ${e.port}`,{words:`, port ${e.port}${i}`,labels:labels,port:e,none:o}]))}function bySelector(e,t){return({spec:n})=>{const s=n?.[e]
 if(!s)return new Map
-const labels=e=>matches(s,e)
-const r=` (its ${e})`
-return new Map([["pods",{words:r,labels:labels,...t!==void 0&&{none:t}}]])}}function isSure({labels:e,port:t},n){const{targetPort:s}=t??{}
+const labels=e=>(0,r.cK)(s,e)
+const o=` (its ${e})`
+return new Map([["pods",{words:o,labels:labels,...t!==void 0&&{none:t}}]])}}function isSure({labels:e,port:t},n){const{targetPort:s}=t??{}
 return typeof s==="string"||!n.some(({becomes:t})=>e(labelsOf(t)))}function whyNone({words:e,labels:t,port:n},s){const r=s.filter(({becomes:e})=>e&&t(labelsOf(e)))
 const[o]=r
 if(!o)return`no pod template has the labels that it selects${e}`
@@ -11366,7 +11628,7 @@ for(const{text:e,where:n}of o){if(e===void 0||e===""&&!t)continue
 return{text:t&&e.trim()==="none"?"":e,where:n}}return{where:""}}function example(e,t,n){const{example:s,cliExample:r=(0,i.Z)(s),flag:o}=n
 if(e==="action")return`for example ${t}: ${s}`
 return`for example --${t}${o?"":` ${r}`}`}function unknown(e,t,n){const s=(0,r.J)(t,n)
-return`"${t}" is not an option of ${e}${s}`}},8090:(e,t,n)=>{n.d(t,{AF:()=>Problem,Ae:()=>anyText,Dy:()=>w,GC:()=>wordFor,GX:()=>p,Hd:()=>a,I_:()=>o,Lx:()=>m,Mn:()=>f,Sm:()=>I,TT:()=>g,Wf:()=>i,an:()=>r,c5:()=>u,p0:()=>A,qe:()=>graces,rK:()=>h,yL:()=>oneOf,yU:()=>someOf})
+return`"${t}" is not an option of ${e}${s}`}},8090:(e,t,n)=>{n.d(t,{AF:()=>Problem,Ae:()=>anyText,Dy:()=>I,GC:()=>wordFor,GX:()=>E,Hd:()=>a,I_:()=>o,Lx:()=>w,Mn:()=>f,OI:()=>m,Sm:()=>B,TT:()=>g,Wf:()=>i,an:()=>r,c5:()=>u,p0:()=>A,qe:()=>graces,rK:()=>h,yL:()=>oneOf,yU:()=>someOf})
 class Problem{text
 constructor(e){this.text=e}}function reader(e,t){return Object.assign(e=>t(e),{takes:e})}function matching(e,t,n){return reader({is:"text",word:e,pattern:t},e=>t.test(e)?e:new Problem(n))}function anyText(e){return reader({is:"text",word:e},e=>e)}const s=/^[a-z0-9._-]+((:\d+)?(\/[a-z0-9._-]+)+)?$/
 const r=reader({is:"text",word:"image",pattern:s},e=>{if(e.includes("@sha256:")||/:[^/]+$/.test(e))return new Problem('must have no tag and no digest; set the tag with "tag"')
@@ -11393,6 +11655,10 @@ for(const[n,s]of e.split("\n").entries()){if(s.trim()==="")continue
 const[,e,r]=/^\s*([^\s=]+)=(.*)$/.exec(s.trimEnd())??[]
 if(e===void 0||r===void 0)return new Problem(`is not of the form NAME=value in line ${n+1}, without spaces in NAME`)
 t[e]=r}return t})
+const p=/^(requests\.|limits\.)?(cpu|memory|ephemeral-storage|hugepages-\w+|[a-z0-9.-]+\/[\w.-]+)=(\d+(\.\d*)?|\.\d+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?\d+)?$/
+const m=reader({is:"mapping",to:"text"},e=>{const t=d(e)
+const n=t.find(e=>!p.test(e))
+return n===void 0?Object.fromEntries(t.map(e=>e.split("="))):new Problem(`has "${n}", which is not of the form cpu=100m, memory=256Mi or limits.memory=1Gi`)})
 function choices(e){return[e.slice(0,-1).join(", "),...e.slice(-1)].filter(e=>e!=="").join(" or ")}function oneOf(...e){return reader({is:"choice",of:e},t=>e.find(e=>e===t)??new Problem(`is not ${choices(e)}`))}function someOf(...e){return reader({is:"list",of:e},t=>{const n=d(t)
 const s=n.find(t=>!e.includes(t))
 return s===void 0?n:new Problem(`has "${s}"; it takes ${e.join(" and ")}`)})}function graces(...e){return reader({is:"mapping",to:"duration",of:e},t=>{const n={}
@@ -11401,11 +11667,11 @@ const i=e.find(e=>e.toLowerCase()===t.toLowerCase())
 if(i===void 0)return new Problem(`has "${t}"; it takes ${e.join(", ")}`)
 const a=A(r)
 if(o.length>0||a instanceof Problem)return new Problem(`has "${s}", which is not of the form symptom=duration`)
-n[i]=a}return n})}const p=reader({is:"yes or no"},e=>e==="true"||e==="false"?e==="true":new Problem("is not true or false"))
-const m=matching("path",/^\/(?!.*#)[!-~]*$/,"is not a path; it must begin with /, without spaces and #, in ASCII")
-const E=/^https?:\/\/[^\s/]+(\/\S*)?$/
-const w=reader({is:"text",word:"address",pattern:E},e=>E.test(e.trim())?e.trim():new Problem("is not a URL; it must begin with https://"))
-const I=matching("host",/^([\w.-]+|\[[\da-fA-F:.]+\])(:\d{1,5})?$/,"is not a host; write it without https:// and path, with a port if needed")
+n[i]=a}return n})}const E=reader({is:"yes or no"},e=>e==="true"||e==="false"?e==="true":new Problem("is not true or false"))
+const w=matching("path",/^\/(?!.*#)[!-~]*$/,"is not a path; it must begin with /, without spaces and #, in ASCII")
+const y=/^https?:\/\/[^\s/]+(\/\S*)?$/
+const I=reader({is:"text",word:"address",pattern:y},e=>y.test(e.trim())?e.trim():new Problem("is not a URL; it must begin with https://"))
+const B=matching("host",/^([\w.-]+|\[[\da-fA-F:.]+\])(:\d{1,5})?$/,"is not a host; write it without https:// and path, with a port if needed")
 function wordFor(e){switch(e.is){case"text":return e.word
 case"duration":return"duration"
 case"yes or no":return"true|false"
@@ -11418,7 +11684,7 @@ var s=n(8566)
 var r=n(8090)
 const o=["ImageNotFound","ImagePull","CannotStart","ConfigMissing","OutOfMemory","CrashAfterReady","Crash","InitCrash","PodRefused","PodNotCreated","Quota","NoScaleUp","ScalingUp","Unschedulable","MultiAttach","Volume","Sandbox","NotReady","ProgressDeadline"]
 const i={image:"Image",tests:"Tests",cluster:"Cluster",migrations:"Migrations",rollout:"Rollout",rollback:"Rollback",notifications:"Notifications",run:"Output and configuration"}
-function table_option(e){return e}const a={image:table_option({read:r.an,help:"Name of the image without a tag; every workload that runs it is released",example:"ghcr.io/acme/shop",required:true,group:"image",on:s.Pi}),tag:table_option({read:r.I_,help:"Tag of the image; default: the SHA of the commit",example:"4f2c1d9",group:"image",on:s.Nm}),digest:table_option({read:r.Wf,help:"Digest of the image, from the output of an earlier step: releases exactly the image that was tested",example:"${{ needs.staging.outputs.digest }}",cliExample:"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",group:"image",on:s.Gc}),"extra-tags":table_option({read:r.rK,help:"Additional tags, set after the release is deployed",example:"latest",default:"",group:"image",on:s.bh}),context:table_option({read:(0,r.Ae)("path"),help:"Build context: the folder that the image is built from",example:"backend",default:".",group:"image",on:s.YU}),file:table_option({read:(0,r.Ae)("path"),help:'Path of the Dockerfile; default: the one in "context"',example:"docker/Dockerfile",group:"image",on:[...s.PH,"doctor"]}),target:table_option({read:(0,r.Ae)("stage"),help:"Stage of the Dockerfile to build",example:"production",group:"image",on:s.PH}),"build-args":table_option({read:r.TT,help:"Build arguments, NAME=value, one per line",example:"VERSION=1.4",default:"",group:"image",on:s.PH}),push:table_option({read:r.GX,help:'Pushes the image with its tag: "build" after the build, "test" after the tests pass',example:"true",default:"false",flag:true,group:"image",on:["build","test"]}),"registry-username":table_option({read:(0,r.Ae)("name"),help:'User name for the registry; requires "registry-password"',example:"${{ github.actor }}",cliExample:"ada",with:"registry-password",group:"image",on:s.u5}),"registry-password":table_option({read:(0,r.Ae)("password"),help:"Password or token for the registry; default: docker's existing logins",example:"${{ github.token }}",cliExample:'"$REGISTRY_PASSWORD"',with:"registry-username",secret:true,group:"image",on:s.u5}),"test-command":table_option({read:(0,r.Ae)("command"),help:"Command that runs in a container of the image before the push; none: no tests",example:"pytest -q",default:"python manage.py test",mayBeNone:true,group:"tests",on:[...s.Vt,"doctor"]}),"test-services":table_option({read:(0,r.yU)("postgres","redis"),help:'Temporary servers for the tests: postgres, redis; their addresses are in DATABASE_URL and REDIS_URL; "plan" with "needs" always has postgres',example:"postgres redis",default:"",group:"tests",on:[...s.Vt,"plan"]}),"test-env":table_option({read:r.TT,help:'Environment variables for the tests, and for "plan" with "needs", NAME=value, one per line',example:"DJANGO_DEBUG=1",default:"",group:"tests",on:[...s.Vt,"plan"]}),"test-timeout":table_option({read:r.p0,help:"Time limit of the tests; the release fails when it is reached",example:"30m",default:"20m",group:"tests",on:s.Vt}),kubeconfig:table_option({read:(0,r.Ae)("kubeconfig"),help:"Content or path of a kubeconfig; default: the one that kubectl finds (KUBECONFIG, ~/.kube/config)",example:"${{ secrets.KUBECONFIG }}",cliExample:"~/.kube/production",secret:true,group:"cluster",on:s.K_}),"kube-context":table_option({read:(0,r.Ae)("name"),help:"Context of the kubeconfig; default: its current context",example:"production",group:"cluster",on:s.K_}),namespace:table_option({read:r.Hd,help:"Namespace of the workloads",example:"shop",required:true,group:"cluster",on:s.K_}),manifests:table_option({read:r.Mn,help:"Files, folders or kustomizations to apply with the release, one per line",example:"k8s",default:"",group:"cluster",on:[...s.bh,"doctor"]}),app:table_option({read:r.Hd,help:'Name of the application in its lock, record and Jobs; default: the last part of "image"',example:"shop",group:"cluster",on:s.K_}),"lock-wait":table_option({read:r.p0,help:"How long to wait for another release of the same application; 0: do not wait",example:"30m",default:"10m",group:"cluster",on:s.ST}),"migrate-command":table_option({read:(0,r.Ae)("command"),help:'Command that runs in a Job if migrations are not applied yet, or always if it does more than "manage.py migrate"; none: no migrations',example:"python backend/manage.py migrate --noinput",default:"python manage.py migrate --noinput",mayBeNone:true,group:"migrations",on:[...s.Ix,"rollback","doctor"]}),"migrate-from":table_option({read:(0,r.Ae)("workload"),help:'Workload that serves the web: it is rolled out first, the migration Job gets its environment, and "smoke-path" is requested from it; default: detected',example:"deployment/web",group:"migrations",on:[...s.Ig,"plan","migrate","doctor"]}),"migrate-manifest":table_option({read:(0,r.Ae)("path"),help:"File with a Job whose pod template the migration gets; default: the template of the web workload",example:"deploy/migrate.yaml",group:"migrations",on:[...s.rV,"doctor"]}),"unsafe-migrations":table_option({read:(0,r.yL)("block","warn","allow"),help:"Migrations that break a version which still runs, and a rollback to a version that the schema breaks: block: stop before the first write; warn: continue and report it; allow: continue",example:"warn",default:"block",group:"migrations",on:[...s.Ix,"rollback","recover"]}),contract:table_option({read:(0,r.yL)("off","next","after","manual"),help:"When a migration is applied that removes what a running version needs: next: by the next release, before its rollout; after: when this rollout is done; manual: by the command migrate; off: it stops the release",example:"after",default:"next",group:"migrations",on:s.Ix}),bridge:table_option({read:(0,r.yL)("on","off"),help:"Keep or set a default of a column, or allow NULL in it, until all versions that run work without that",example:"off",default:"on",group:"migrations",on:s.Ix}),"lock-wait-migrate":table_option({read:r.p0,help:"How long a migration waits on PostgreSQL until the tables that it locks are not in use, without keeping other clients waiting; 0: wait in the queue, as Django does",example:"5m",default:"1m",group:"migrations",on:[...s.rV,"rollback","recover"]}),"backup-cronjob":table_option({read:r.Hd,help:"CronJob of the namespace that makes a backup: a Job of it runs before migrations whose loss could not be undone, and before a reversal that drops stored values; default: no backup",example:"backup",group:"migrations",on:[...s.Ix,"rollback","recover","doctor"]}),backup:table_option({read:(0,r.yL)("needed","always"),help:"needed: a backup before migrations that drop or shorten something, or that cannot be reversed; always: before all migrations",example:"always",default:"needed",with:"backup-cronjob",group:"migrations",on:s.Ix}),"backup-timeout":table_option({read:r.c5,help:"Time limit of the backup",example:"3h",default:"1h",with:"backup-cronjob",group:"migrations",on:[...s.rV,"rollback","recover"]}),"migrate-timeout":table_option({read:r.c5,help:"Time limit of the migration Job",example:"1h",default:"15m",group:"migrations",on:[...s.Ix,"rollback","recover"]}),sql:table_option({read:r.GX,help:"Shows the SQL of each migration in the log, the report and the comment",example:"true",default:"false",flag:true,group:"migrations",on:["plan"]}),"before-rollout":table_option({read:r.Mn,help:"Commands that run in Jobs of the new version before the first pod is replaced, one per line; the release is undone when one fails",example:"python manage.py collectstatic --noinput",default:"",group:"rollout",on:s.bh}),"after-rollout":table_option({read:r.Mn,help:"Commands that run in Jobs of the new version when it is live, one per line; when one fails, the version stays and the run reports it",example:"python manage.py warm_cache",default:"",group:"rollout",on:s.bh}),needs:table_option({read:(0,r.Ae)("path"),help:'File of "save-needs": plans without a cluster, in a temporary container with an empty PostgreSQL on this machine',example:"needs.json",group:"migrations",on:["plan"]}),"save-needs":table_option({read:(0,r.Ae)("path"),help:"File for what the running versions need and which migrations are applied, for a plan without a cluster",example:"needs.json",group:"migrations",on:["plan"]}),timeout:table_option({read:r.c5,help:"Time limit of the rollout of all workloads",example:"20m",default:"10m",group:"rollout",on:s.Ig}),grace:table_option({read:(0,r.qe)(...o),help:"How long a symptom may last before the release is undone, symptom=duration (names: docs/failures.md)",example:"ConfigMissing=60s",default:"",group:"rollout",on:[...s.Ig,"plan","migrate"]}),order:table_option({read:(0,r.yL)("auto","web-first","workers-first","parallel"),help:"web-first: the other workloads follow when one new pod of the web is Ready; workers-first: they follow when all Celery workers are new; auto: workers-first where the version has tasks that the running workers do not know, else web-first; parallel: all at once",example:"parallel",default:"auto",group:"rollout",on:s.Ig}),bake:table_option({read:r.p0,help:"How long all pods are watched after the last one became available; 0: not watched",example:"1m",default:"15s",group:"rollout",on:s.Ig}),"smoke-path":table_option({read:r.Lx,help:"Path to request through the web's Service after the rollout; the new version must answer with a status from 200 to 299; redirects on the same host are followed, with https if the page requires it",example:"/healthz",group:"rollout",on:[...s.Ig,"doctor"]}),"smoke-host":table_option({read:r.Sm,help:"Host header of the smoke request; default: that of the readiness probe, or localhost",example:"shop.example.com",with:"smoke-path",group:"rollout",on:[...s.Ig,"doctor"]}),"smoke-timeout":table_option({read:r.c5,help:"Time limit of the smoke request",example:"2m",default:"60s",group:"rollout",on:s.Ig}),"on-failure":table_option({read:(0,r.yL)("undo","keep"),help:'undo: restore everything; keep: leave everything for inspection, until "recover" or the next release restores it',example:"keep",default:"undo",group:"rollout",on:s.Ig}),"on-unsafe-undo":table_option({read:(0,r.yL)("auto","stop","reverse","undo"),help:"When a release fails whose migrations break the previous version: auto: the new image reverses them where that drops no stored value, otherwise as stop; stop: the previous version is not restored, and the run says what to do; reverse: they are reversed in any case; undo: the previous version is restored onto the schema that breaks it",example:"reverse",default:"auto",group:"migrations",on:[...s.Ig,"recover"]}),to:table_option({read:(0,r.Ae)("version"),help:'The release to roll back to: previous (the last version that was not rolled back from), the number of a release (see "history"), or a commit or tag',example:"4f2c1d9",default:"previous",group:"rollback",on:["rollback"]}),"reverse-migrations":table_option({read:r.GX,help:"Where the schema breaks the version to roll back to: the running version first reverses as few of its migrations as needed",example:"true",default:"false",flag:true,group:"rollback",on:["rollback"]}),"accept-downtime":table_option({read:r.GX,help:"Reverses migrations even where the running version then fails until the rollback has ended",example:"true",default:"false",flag:true,with:"reverse-migrations",group:"rollback",on:["rollback"]}),"dry-run":table_option({read:r.GX,help:"Reports what would be done, and writes nothing",example:"true",default:"false",flag:true,group:"rollback",on:["rollback"]}),token:table_option({read:(0,r.Ae)("token"),help:'Token for GitHub’s deployment records, with "deployments: write"; for the comment of "plan", with "pull-requests: write"',example:"${{ github.token }}",secret:true,only:"action",group:"notifications",on:[...s.Cm,"plan"]}),environment:table_option({read:(0,r.Ae)("name"),help:"GitHub environment for the deployment record of this version",example:"production",with:"token",only:"action",group:"notifications",on:s.Cm}),"environment-url":table_option({read:r.Dy,help:"URL of the live application: a link in the deployment record",example:"https://shop.example.com",with:"environment",only:"action",group:"notifications",on:s.Cm}),webhook:table_option({read:r.Dy,help:"URL that receives the result of the run, as JSON for Slack and other chats",example:"${{ secrets.CHAT_WEBHOOK }}",cliExample:'"$CHAT_WEBHOOK"',secret:true,group:"notifications",on:s.Cm}),"webhook-on":table_option({read:(0,r.yL)("always","failure"),help:"When to notify the webhook: always, or only after a failed run",example:"failure",default:"always",group:"notifications",on:s.Cm}),json:table_option({read:r.GX,help:"Prints the report as JSON to standard output, and the log to standard error",example:"true",default:"false",flag:true,only:"command",group:"run",on:s.Pi}),report:table_option({read:(0,r.Ae)("path"),help:"File for the JSON report; default in the action: a temporary file",example:"release.json",group:"run",on:s.Pi}),junit:table_option({read:(0,r.Ae)("path"),help:"File for stages and failed tests as JUnit XML, for GitLab and Jenkins",example:"release.xml",only:"command",group:"run",on:s.o1}),config:table_option({read:(0,r.Ae)("path"),help:"File with options; default: django-rollout.yml in the current folder, if it exists",example:"deploy/production.yml",group:"run",on:s.Pi})}
+function table_option(e){return e}const a={image:table_option({read:r.an,help:"Name of the image without a tag; every workload that runs it is released",example:"ghcr.io/acme/shop",required:true,group:"image",on:s.Pi}),tag:table_option({read:r.I_,help:"Tag of the image; default: the SHA of the commit",example:"4f2c1d9",group:"image",on:s.Nm}),digest:table_option({read:r.Wf,help:"Digest of the image, from the output of an earlier step: releases exactly the image that was tested",example:"${{ needs.staging.outputs.digest }}",cliExample:"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",group:"image",on:s.Gc}),"extra-tags":table_option({read:r.rK,help:"Additional tags, set after the release is deployed",example:"latest",default:"",group:"image",on:s.bh}),context:table_option({read:(0,r.Ae)("path"),help:"Build context: the folder that the image is built from",example:"backend",default:".",group:"image",on:s.YU}),file:table_option({read:(0,r.Ae)("path"),help:'Path of the Dockerfile; default: the one in "context"',example:"docker/Dockerfile",group:"image",on:[...s.PH,"doctor"]}),target:table_option({read:(0,r.Ae)("stage"),help:"Stage of the Dockerfile to build",example:"production",group:"image",on:s.PH}),"build-args":table_option({read:r.TT,help:"Build arguments, NAME=value, one per line",example:"VERSION=1.4",default:"",group:"image",on:s.PH}),push:table_option({read:r.GX,help:'Pushes the image with its tag: "build" after the build, "test" after the tests pass',example:"true",default:"false",flag:true,group:"image",on:["build","test"]}),"registry-username":table_option({read:(0,r.Ae)("name"),help:'User name for the registry; requires "registry-password"',example:"${{ github.actor }}",cliExample:"ada",with:"registry-password",group:"image",on:s.u5}),"registry-password":table_option({read:(0,r.Ae)("password"),help:"Password or token for the registry; default: docker's existing logins",example:"${{ github.token }}",cliExample:'"$REGISTRY_PASSWORD"',with:"registry-username",secret:true,group:"image",on:s.u5}),"test-command":table_option({read:(0,r.Ae)("command"),help:"Command that runs in a container of the image before the push; none: no tests",example:"pytest -q",default:"python manage.py test",mayBeNone:true,group:"tests",on:[...s.Vt,"doctor"]}),"test-services":table_option({read:(0,r.yU)("postgres","redis"),help:'Temporary servers for the tests: postgres, redis; their addresses are in DATABASE_URL and REDIS_URL; "plan" with "needs" always has postgres',example:"postgres redis",default:"",group:"tests",on:[...s.Vt,"plan"]}),"test-env":table_option({read:r.TT,help:'Environment variables for the tests, and for "plan" with "needs", NAME=value, one per line',example:"DJANGO_DEBUG=1",default:"",group:"tests",on:[...s.Vt,"plan"]}),"test-timeout":table_option({read:r.p0,help:"Time limit of the tests; the release fails when it is reached",example:"30m",default:"20m",group:"tests",on:s.Vt}),kubeconfig:table_option({read:(0,r.Ae)("kubeconfig"),help:"Content or path of a kubeconfig; default: the one that kubectl finds (KUBECONFIG, ~/.kube/config)",example:"${{ secrets.KUBECONFIG }}",cliExample:"~/.kube/production",secret:true,group:"cluster",on:s.K_}),"kube-context":table_option({read:(0,r.Ae)("name"),help:"Context of the kubeconfig; default: its current context",example:"production",group:"cluster",on:s.K_}),namespace:table_option({read:r.Hd,help:"Namespace of the workloads",example:"shop",required:true,group:"cluster",on:s.K_}),manifests:table_option({read:r.Mn,help:"Files, folders or kustomizations to apply with the release, one per line",example:"k8s",default:"",group:"cluster",on:[...s.bh,"doctor"]}),app:table_option({read:r.Hd,help:'Name of the application in its lock, record and Jobs; default: the last part of "image"',example:"shop",group:"cluster",on:s.K_}),"lock-wait":table_option({read:r.p0,help:"How long to wait for another release of the same application; 0: do not wait",example:"30m",default:"10m",group:"cluster",on:s.ST}),"migrate-command":table_option({read:(0,r.Ae)("command"),help:'Command that runs in a Job if migrations are not applied yet, or always if it does more than "manage.py migrate"; none: no migrations',example:"python backend/manage.py migrate --noinput",default:"python manage.py migrate --noinput",mayBeNone:true,group:"migrations",on:[...s.Ix,"rollback","doctor"]}),"migrate-from":table_option({read:(0,r.Ae)("workload"),help:'Workload that serves the web: it is rolled out first, the migration Job gets its environment, and "smoke-path" is requested from it; default: detected',example:"deployment/web",group:"migrations",on:[...s.Ig,"plan","migrate","doctor"]}),"migrate-manifest":table_option({read:(0,r.Ae)("path"),help:"File with a Job whose pod template the migration gets; default: the template of the web workload",example:"deploy/migrate.yaml",group:"migrations",on:[...s.rV,"doctor"]}),"migrate-resources":table_option({read:r.OI,help:"Requests of the container of a migration, and of commands around the rollout, where they differ from the web’s; limits as limits.memory=1Gi",example:"cpu=100m,memory=256Mi",default:"",group:"migrations",on:[...s.Ix,"rollback","recover"]}),"unsafe-migrations":table_option({read:(0,r.yL)("block","warn","allow"),help:"Migrations that break a version which still runs, and a rollback to a version that the schema breaks: block: stop before the first write; warn: continue and report it; allow: continue",example:"warn",default:"block",group:"migrations",on:[...s.Ix,"rollback","recover"]}),contract:table_option({read:(0,r.yL)("off","next","after","manual"),help:"When a migration is applied that removes what a running version needs: next: by the next release, before its rollout; after: when this rollout is done; manual: by the command migrate; off: it stops the release",example:"after",default:"next",group:"migrations",on:s.Ix}),bridge:table_option({read:(0,r.yL)("on","off"),help:"Keep or set a default of a column, or allow NULL in it, until all versions that run work without that",example:"off",default:"on",group:"migrations",on:s.Ix}),"lock-wait-migrate":table_option({read:r.p0,help:"How long a migration waits on PostgreSQL until the tables that it locks are not in use, without keeping other clients waiting; 0: wait in the queue, as Django does",example:"5m",default:"1m",group:"migrations",on:[...s.rV,"rollback","recover"]}),"backup-cronjob":table_option({read:r.Hd,help:"CronJob of the namespace that makes a backup: a Job of it runs before migrations whose loss could not be undone, and before a reversal that drops stored values; default: no backup",example:"backup",group:"migrations",on:[...s.Ix,"rollback","recover","doctor"]}),backup:table_option({read:(0,r.yL)("needed","always"),help:"needed: a backup before migrations that drop or shorten something, or that cannot be reversed; always: before all migrations",example:"always",default:"needed",with:"backup-cronjob",group:"migrations",on:s.Ix}),"backup-timeout":table_option({read:r.c5,help:"Time limit of the backup",example:"3h",default:"1h",with:"backup-cronjob",group:"migrations",on:[...s.rV,"rollback","recover"]}),"migrate-timeout":table_option({read:r.c5,help:"Time limit of the migration Job",example:"1h",default:"15m",group:"migrations",on:[...s.Ix,"rollback","recover"]}),sql:table_option({read:r.GX,help:"Shows the SQL of each migration in the log, the report and the comment",example:"true",default:"false",flag:true,group:"migrations",on:["plan"]}),"before-rollout":table_option({read:r.Mn,help:"Commands that run in Jobs of the new version before the first pod is replaced, one per line; the release is undone when one fails",example:"python manage.py collectstatic --noinput",default:"",group:"rollout",on:s.bh}),"after-rollout":table_option({read:r.Mn,help:"Commands that run in Jobs of the new version when it is live, one per line; when one fails, the version stays and the run reports it",example:"python manage.py warm_cache",default:"",group:"rollout",on:s.bh}),needs:table_option({read:(0,r.Ae)("path"),help:'File of "save-needs": plans without a cluster, in a temporary container with an empty PostgreSQL on this machine',example:"needs.json",group:"migrations",on:["plan"]}),"save-needs":table_option({read:(0,r.Ae)("path"),help:"File for what the running versions need and which migrations are applied, for a plan without a cluster",example:"needs.json",group:"migrations",on:["plan"]}),timeout:table_option({read:r.c5,help:"Time limit of the rollout of all workloads",example:"20m",default:"10m",group:"rollout",on:s.Ig}),grace:table_option({read:(0,r.qe)(...o),help:"How long a symptom may last before the release is undone, symptom=duration (names: docs/failures.md)",example:"ConfigMissing=60s",default:"",group:"rollout",on:[...s.Ig,"plan","migrate"]}),order:table_option({read:(0,r.yL)("auto","web-first","workers-first","parallel"),help:"web-first: the other workloads follow when one new pod of the web is Ready; workers-first: they follow when all Celery workers are new; auto: workers-first where the version has tasks that the running workers do not know, else web-first; parallel: all at once",example:"parallel",default:"auto",group:"rollout",on:s.Ig}),bake:table_option({read:r.p0,help:"How long all pods are watched after the last one became available; 0: not watched",example:"1m",default:"15s",group:"rollout",on:s.Ig}),"smoke-path":table_option({read:r.Lx,help:"Path to request through the web's Service after the rollout; the new version must answer with a status from 200 to 299; redirects on the same host are followed, with https if the page requires it",example:"/healthz",group:"rollout",on:[...s.Ig,"doctor"]}),"smoke-host":table_option({read:r.Sm,help:"Host header of the smoke request; default: that of the readiness probe, or localhost",example:"shop.example.com",with:"smoke-path",group:"rollout",on:[...s.Ig,"doctor"]}),"smoke-timeout":table_option({read:r.c5,help:"Time limit of the smoke request",example:"2m",default:"60s",group:"rollout",on:s.Ig}),"on-failure":table_option({read:(0,r.yL)("undo","keep"),help:'undo: restore everything; keep: leave everything for inspection, until "recover" or the next release restores it',example:"keep",default:"undo",group:"rollout",on:s.Ig}),"on-unsafe-undo":table_option({read:(0,r.yL)("auto","stop","reverse","undo"),help:"When a release fails whose migrations break the previous version: auto: the new image reverses them where that drops no stored value, otherwise as stop; stop: the previous version is not restored, and the run says what to do; reverse: they are reversed in any case; undo: the previous version is restored onto the schema that breaks it",example:"reverse",default:"auto",group:"migrations",on:[...s.Ig,"recover"]}),to:table_option({read:(0,r.Ae)("version"),help:'The release to roll back to: previous (the last version that was not rolled back from), the number of a release (see "history"), or a commit or tag',example:"4f2c1d9",default:"previous",group:"rollback",on:["rollback"]}),"reverse-migrations":table_option({read:r.GX,help:"Where the schema breaks the version to roll back to: the running version first reverses as few of its migrations as needed",example:"true",default:"false",flag:true,group:"rollback",on:["rollback"]}),"accept-downtime":table_option({read:r.GX,help:"Reverses migrations even where the running version then fails until the rollback has ended",example:"true",default:"false",flag:true,with:"reverse-migrations",group:"rollback",on:["rollback"]}),"dry-run":table_option({read:r.GX,help:"Reports what would be done, and writes nothing",example:"true",default:"false",flag:true,group:"rollback",on:["rollback"]}),token:table_option({read:(0,r.Ae)("token"),help:'Token for GitHub’s deployment records, with "deployments: write"; for the comment of "plan", with "pull-requests: write"',example:"${{ github.token }}",secret:true,only:"action",group:"notifications",on:[...s.Cm,"plan"]}),environment:table_option({read:(0,r.Ae)("name"),help:"GitHub environment for the deployment record of this version",example:"production",with:"token",only:"action",group:"notifications",on:s.Cm}),"environment-url":table_option({read:r.Dy,help:"URL of the live application: a link in the deployment record",example:"https://shop.example.com",with:"environment",only:"action",group:"notifications",on:s.Cm}),webhook:table_option({read:r.Dy,help:"URL that receives the result of the run, as JSON for Slack and other chats",example:"${{ secrets.CHAT_WEBHOOK }}",cliExample:'"$CHAT_WEBHOOK"',secret:true,group:"notifications",on:s.Cm}),"webhook-on":table_option({read:(0,r.yL)("always","failure"),help:"When to notify the webhook: always, or only after a failed run",example:"failure",default:"always",group:"notifications",on:s.Cm}),json:table_option({read:r.GX,help:"Prints the report as JSON to standard output, and the log to standard error",example:"true",default:"false",flag:true,only:"command",group:"run",on:s.Pi}),report:table_option({read:(0,r.Ae)("path"),help:"File for the JSON report; default in the action: a temporary file",example:"release.json",group:"run",on:s.Pi}),junit:table_option({read:(0,r.Ae)("path"),help:"File for stages and failed tests as JUnit XML, for GitLab and Jenkins",example:"release.xml",only:"command",group:"run",on:s.o1}),config:table_option({read:(0,r.Ae)("path"),help:"File with options; default: django-rollout.yml in the current folder, if it exists",example:"deploy/production.yml",group:"run",on:s.Pi})}
 function optionsOf(e,t){return Object.entries(a).filter(([,{on:n,only:s}])=>n.includes(e)&&(t===void 0||s===void 0||s===t))}},4067:(e,t,n)=>{n.d(t,{U:()=>isWithin})
 var s=n(7030)
 function isWithin(e,t){const family=e=>(0,s.isIP)(e)===6?"ipv6":"ipv4"
@@ -11453,25 +11719,25 @@ const o=32*1024*1024
 class LineSplitter{#Et=new s.StringDecoder("utf8")
 #wt
 #Ct=""
-constructor(e){this.#wt=e}push(e){this.#It(this.#Et.write(e))}end(){this.#It(this.#Et.end())
-if(this.#Ct!=="")this.#yt(this.#Ct)
-this.#Ct=""}#It(e){const t=e.split("\n")
+constructor(e){this.#wt=e}push(e){this.#yt(this.#Et.write(e))}end(){this.#yt(this.#Et.end())
+if(this.#Ct!=="")this.#It(this.#Ct)
+this.#Ct=""}#yt(e){const t=e.split("\n")
 t[0]=this.#Ct+(t[0]??"")
 const n=t.pop()??""
-for(const e of t)this.#yt(e)
+for(const e of t)this.#It(e)
 this.#Ct=this.#Bt(n)}#Bt(e){const t=e.lastIndexOf("\r",e.length-2)
 let n=e.slice(t+1)
 while(n.length>r){const e=pieceOf(n)
 this.#wt(e)
-n=n.slice(e.length)}return n}#yt(e){const t=e.endsWith("\r")?e.slice(0,-1):e
+n=n.slice(e.length)}return n}#It(e){const t=e.endsWith("\r")?e.slice(0,-1):e
 this.#wt(this.#Bt(t))}}class LongLine{whole
 #Ct=""
 #Qt=false
 constructor(e){this.whole=e}*push(e){this.#Ct+=e
 const t=r+this.whole.length
 while(!this.#Qt&&this.#Ct.length>=t){this.#Qt=this.whole!==""&&this.#Ct.slice(0,t).includes(this.whole)
-if(!this.#Qt)yield this.#It(pieceOf(this.#Ct))}while(this.#Ct.length>=o)yield this.#It(this.#Ct.slice(0,o))}end(){this.#Qt=false
-return this.#It(this.#Ct)}#It(e){this.#Ct=this.#Ct.slice(e.length)
+if(!this.#Qt)yield this.#yt(pieceOf(this.#Ct))}while(this.#Ct.length>=o)yield this.#yt(this.#Ct.slice(0,o))}end(){this.#Qt=false
+return this.#yt(this.#Ct)}#yt(e){this.#Ct=this.#Ct.slice(e.length)
 return e}}class Last{most
 lettersOf
 #bt=[]
@@ -11480,11 +11746,11 @@ lettersOf
 constructor(e,t){this.most=e
 this.lettersOf=t}get all(){return this.#bt.slice(this.#vt)}push(e){this.#bt.push(e)
 this.#kt+=this.lettersOf(e)
-while(this.#St())this.#Tt()
+while(this.#St())this.#Rt()
 if(this.#vt<this.most.count)return
 this.#bt=this.#bt.slice(this.#vt)
 this.#vt=0}#St(){const e=this.#bt.length-this.#vt
-return e>this.most.count||e>1&&this.#kt>this.most.letters}#Tt(){const[e]=this.#bt.splice(this.#vt,1,void 0)
+return e>this.most.count||e>1&&this.#kt>this.most.letters}#Rt(){const[e]=this.#bt.splice(this.#vt,1,void 0)
 if(e!==void 0)this.#kt-=this.lettersOf(e)
 this.#vt+=1}}function pieceOf(e){const t=/[\ud800-\udbff]/.test(e[r-1]??"")
 return e.slice(0,t?r-1:r)}},9367:(e,t,n)=>{n.d(t,{G1:()=>UnusableProxy,iJ:()=>proxyFor,n0:()=>bareHost})
@@ -11518,7 +11784,7 @@ const r=setTimeout(()=>{t?.removeEventListener("abort",end)
 n()},e)
 if(t?.aborted)end()
 else t?.addEventListener("abort",end,{once:true})}),every:(e,t)=>{const n=setInterval(t,e)
-return()=>clearInterval(n)}}
+return()=>clearInterval(n)},handled:()=>new Promise(e=>setImmediate(e))}
 var o=s(4924)
 var i=s(7067)
 var a=s(6193)
@@ -11610,7 +11876,7 @@ a.stdin.end(o)})}async function stream(e,t,n){if(t.signal.aborted)return 128+d.c
 return new ProcessGroup(e,t,n).exitCode}class ProcessGroup{program
 options
 exitCode
-#Rt
+#Tt
 #Dt
 #Ot
 #Ft
@@ -11619,7 +11885,7 @@ constructor(e,t,n){this.program=e
 this.options=t
 const{promise:s,resolve:r}=Promise.withResolvers()
 this.exitCode=s
-this.#Rt=r
+this.#Tt=r
 n?.start()
 const o=(0,A.spawn)(e.path,e.args,{detached:true,env:t.env,...t.cwd===void 0?{}:{cwd:t.cwd},stdio:[t.input===void 0?"ignore":"pipe","pipe","pipe"]})
 this.#Dt=o
@@ -11646,11 +11912,11 @@ if(this.#Dt.pid!==void 0)this.#Gt(e??128+(t?d.constants.signals[t]:0))}
 #Pt(e){try{if(this.#Dt.pid!==void 0)process.kill(-this.#Dt.pid,e)}catch{}}#Gt(e){this.options.signal.removeEventListener("abort",this.#ke)
 clearTimeout(this.#Nt)
 for(const e of this.#Ft)e.end()
-this.#Rt(e)}}function find(e,t){if(e.includes("/"))return isProgram(e)?(0,h.resolve)(e):void 0
+this.#Tt(e)}}function find(e,t){if(e.includes("/"))return isProgram(e)?(0,h.resolve)(e):void 0
 return(t["PATH"]??"").split(h.delimiter).filter(e=>e!=="").map(t=>(0,h.resolve)((0,h.join)(t,e))).find(isProgram)}function isProgram(e){try{(0,u.accessSync)(e,u.constants.X_OK)
 return(0,u.statSync)(e).isFile()}catch{return false}}function quoted(e){return`"${e.replaceAll('"','\\"')}"`}function account(){try{return(0,d.userInfo)().username}catch{return`uid ${process.getuid?.()}`}}function missing(e){return{code:127,stdout:"",stderr:`${e} was not found on PATH`}}function unstarted(e,t){return{code:127,stdout:"",stderr:`${e} could not be started: ${(0,g.b)(t)}`}}var w=s(6058)
-var I=s(8701)
-var y=s(6982)
+var y=s(8701)
+var I=s(6982)
 var B=s(9896)
 var Q=s(9707)
 var b=s(857)
@@ -11659,8 +11925,8 @@ void 0&&(void 0).__awaiter
 var v=s(6928)
 var k=s(4942)
 const S=e(import.meta.url)("stream")
-var T=s(9023)
-var R=s(2613)
+var R=s(9023)
+var T=s(2613)
 var D=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
 class RetryHelper{constructor(e,t,n){if(e<1)throw new Error("max attempts should be greater than or equal to 1")
 this.maxAttempts=e
@@ -11677,8 +11943,8 @@ this.httpStatusCode=e
 Object.setPrototypeOf(this,new.target.prototype)}}process.platform
 process.platform
 const F="actions/tool-cache"
-function downloadTool(e,t,n,s){return O(this,void 0,void 0,function*(){t=t||v.join(_getTempDirectory(),y.randomUUID())
-yield I.U$(v.dirname(t))
+function downloadTool(e,t,n,s){return O(this,void 0,void 0,function*(){t=t||v.join(_getTempDirectory(),I.randomUUID())
+yield y.U$(v.dirname(t))
 w.Yz(`Downloading ${e}`)
 w.Yz(`Destination ${t}`)
 const r=3
@@ -11693,7 +11959,7 @@ if(s===void 0)s={}
 s.authorization=n}const o=yield r.get(e,s)
 if(o.message.statusCode!==200){const t=new HTTPError(o.message.statusCode)
 w.Yz(`Failed to download from "${e}". Code(${o.message.statusCode}) Message(${o.message.statusMessage})`)
-throw t}const i=T.promisify(S.pipeline)
+throw t}const i=R.promisify(S.pipeline)
 const a=_getGlobal("TEST_DOWNLOAD_TOOL_RESPONSE_MESSAGE_FACTORY",()=>o.message)
 const c=a()
 let l=false
@@ -11701,7 +11967,7 @@ try{yield i(c,B.createWriteStream(t))
 w.Yz("download complete")
 l=true
 return t}finally{if(!l){w.Yz("download failed")
-try{yield I.Yz(t)}catch(e){w.Yz(`Failed to delete '${t}'. ${e.message}`)}}}})}function cacheFile(e,t,n,s,r){return O(this,void 0,void 0,function*(){s=Q.clean(s)||s
+try{yield y.Yz(t)}catch(e){w.Yz(`Failed to delete '${t}'. ${e.message}`)}}}})}function cacheFile(e,t,n,s,r){return O(this,void 0,void 0,function*(){s=Q.clean(s)||s
 r=r||b.arch()
 w.Yz(`Caching tool ${n} ${s} ${r}`)
 w.Yz(`source file: ${e}`)
@@ -11709,7 +11975,7 @@ if(!B.statSync(e).isFile())throw new Error("sourceFile is not a file")
 const o=yield _createToolPath(n,s,r)
 const i=v.join(o,t)
 w.Yz(`destination file ${i}`)
-yield I.cp(e,i)
+yield y.cp(e,i)
 _completeToolPath(n,s,r)
 return o})}function tool_cache_find(e,t,n){if(!e)throw new Error("toolName parameter is required")
 if(!t)throw new Error("versionSpec parameter is required")
@@ -11729,9 +11995,9 @@ for(const r of e)if(isExplicitVersion(r)){const e=v.join(s,r,t||"")
 if(B.existsSync(e)&&B.existsSync(`${e}.complete`))n.push(r)}}return n}function _createToolPath(e,t,n){return O(this,void 0,void 0,function*(){const s=v.join(_getCacheDirectory(),e,Q.clean(t)||t,n||"")
 w.Yz(`destination ${s}`)
 const r=`${s}.complete`
-yield I.Yz(s)
-yield I.Yz(r)
-yield I.U$(s)
+yield y.Yz(s)
+yield y.Yz(r)
+yield y.U$(s)
 return s})}function _completeToolPath(e,t,n){const s=v.join(_getCacheDirectory(),e,Q.clean(t)||t,n||"")
 const r=`${s}.complete`
 B.writeFileSync(r,"")
@@ -11748,8 +12014,8 @@ const o=Q.satisfies(r,t)
 if(o){n=r
 break}}if(n)w.Yz(`matched: ${n}`)
 else w.Yz("match not found")
-return n}function _getCacheDirectory(){const e=process.env["RUNNER_TOOL_CACHE"]||"";(0,R.ok)(e,"Expected RUNNER_TOOL_CACHE to be defined")
-return e}function _getTempDirectory(){const e=process.env["RUNNER_TEMP"]||"";(0,R.ok)(e,"Expected RUNNER_TEMP to be defined")
+return n}function _getCacheDirectory(){const e=process.env["RUNNER_TOOL_CACHE"]||"";(0,T.ok)(e,"Expected RUNNER_TOOL_CACHE to be defined")
+return e}function _getTempDirectory(){const e=process.env["RUNNER_TEMP"]||"";(0,T.ok)(e,"Expected RUNNER_TEMP to be defined")
 return e}function _getGlobal(e,t){const n=global[e]
 return n!==void 0?n:t}var N=s(7598)
 var M=s(1455)
@@ -11866,7 +12132,7 @@ var a=n(6887)
 var c=n(5623)
 var l=n(8614)
 var A=n(2638)
-var u=n(6186)
+var u=n(8076)
 var d=n(6833)
 var h=n(6469)
 var f=n(8061)
@@ -11875,21 +12141,21 @@ var p=n(9642)
 var m=n(6072)
 var E=n(4737)
 var w=n(4924)
-var I=n(5802)
-var y=n(6090)
+var y=n(5802)
+var I=n(6090)
 const B=r.Gu("folder")
 const Q=r.Gu("run")
 if(Q!==""&&r.Gu("ended")===""){const v=(0,c.qj)(process.env)
 const{config:k,...S}=(0,c.Vc)(v,process.env);(0,c.QU)(S)
-const T=(0,w.a)(process.env)
-const R=`${B}/${l.rk}`
-const D=await(0,d.s)(v,T.exists(R)?{...S,config:R}:S,"action",T)
+const R=(0,w.a)(process.env)
+const T=`${B}/${l.rk}`
+const D=await(0,d.s)(v,R.exists(T)?{...S,config:T}:S,"action",R)
 if(D.is==="read")await finish(D.settings)
 else r.$e(`what this run may have left open was not looked for (django-rollout recover does it): ${D.problems.join("; ")}`)}const b=r.Gu("tests")
-if(b!==""&&r.Gu("ended")==="")await(0,o.tA)((0,I.W)(process.env),b,{...y.a,say:e=>{r.pq(e)}})
+if(b!==""&&r.Gu("ended")==="")await(0,o.tA)((0,y.W)(process.env),b,{...I.a,say:e=>{r.pq(e)}})
 if(B!=="")await(0,w.a)(process.env).remove(B)
 async function finish(e){(0,E.U)();(0,E.B)(e=>{r.pq(`${e}: the interrupted release is still restored`)})
-const t=(0,I.W)({...process.env,RUNNER_TEMP:B})
+const t=(0,y.W)({...process.env,RUNNER_TEMP:B})
 await recoverOwn(t,e)}async function recoverOwn(e,t){const n=new g.a((0,c.oD)(),e.clock)
 const s=await(0,m.K)(e,Q)
 const o={platform:e,reporter:n,settings:t,holder:s,signal:(new AbortController).signal}
@@ -11899,10 +12165,10 @@ const E=await(0,u.C)(o,"own")
 process.exitCode=f.h[E.result]||process.exitCode
 const w=E.result==="unchanged"
 const said=async()=>w?(0,i.Jl)((await(0,A.M)(o)).history,Q):(0,i.Cy)(E)
-const I=await Promise.all([d?d.end(await said()):[],w?[]:(0,p.h)(e,t,{report:E,holder:s})])
-const y=(0,h.k)(E,I.flat())
-if(w)(0,c.Vm)(y)
-else await(0,c.Qz)(y,"")}s()}catch(O){s(O)}},1)},5313:(e,t,n)=>{n.d(t,{s:()=>backupReasons})
+const y=await Promise.all([d?d.end(await said()):[],w?[]:(0,p.h)(e,t,{report:E,holder:s})])
+const I=(0,h.k)(E,y.flat())
+if(w)(0,c.Vm)(I)
+else await(0,c.Qz)(I,"")}s()}catch(O){s(O)}},1)},5313:(e,t,n)=>{n.d(t,{s:()=>backupReasons})
 function backupReasons(e){return e.length===0?['"backup: always"']:e.map(reasonWords)}function reasonWords({migration:e,why:t,object:n}){const s=e===""?"a migration":e
 switch(t){case"irreversible":return`${s} cannot be reversed`
 case"drops":return`${s} drops ${n}`
@@ -11934,6 +12200,7 @@ l.push(...(0,r.hq)(e.findings??[]))
 if(t){const[e="",...n]=t.sentence.split("\n")
 l.push({text:e,kind:"error"})
 n.forEach(plain)
+if(t.waited!==void 0)plain(`waited ${t.waited}`)
 for(const{title:e,lines:n}of(0,i.MX)(t)){if(e!==void 0)plain(`${e}:`)
 for(const e of n)l.push({text:e,kind:"quoted"})}}for(const t of e.workloads){const e=t.seconds===void 0?"":`, ${(0,i.YA)(t.seconds)}`
 plain(`${(0,a.T)(t)}: ${(0,i.aW)(t)}${e}`)}const A=e.workloads.map(a.T)
@@ -12064,7 +12331,7 @@ function details(e,t,n){const r=(0,s.g$)(t).replace(/\s+/g," ").replace(/[&<>]/g
 return`${e}<summary>${r}</summary>\n\n${n}\n\n</details>`}function fenced(e,t=""){const n=e.map(e=>cut((0,s.g$)(e),r))
 const o=Math.max(2,...n.flatMap(e=>(e.match(/`+/g)??[]).map(e=>e.length)))
 const i="`".repeat(o+1)
-return`${i}${t}\n${n.join("\n")}\n${i}`}},4565:(e,t,n)=>{n.d(t,{AB:()=>verifiedWarnings,HU:()=>f,Sr:()=>misfitSentence,Tw:()=>verdictWarnings,gv:()=>unfitCause,kK:()=>untoldWarnings,qF:()=>unsafeCause,rz:()=>verdictLines,sh:()=>versionName,ub:()=>blocking,xk:()=>reportedPlan,z5:()=>fitWords})
+return`${i}${t}\n${n.join("\n")}\n${i}`}},4565:(e,t,n)=>{n.d(t,{AB:()=>verifiedWarnings,HU:()=>f,Sr:()=>misfitSentence,Tw:()=>verdictWarnings,gv:()=>unfitCause,kK:()=>untoldWarnings,m3:()=>migrationSentence,qF:()=>unsafeCause,rz:()=>verdictLines,sh:()=>versionName,ub:()=>blocking,xk:()=>reportedPlan,z5:()=>fitWords})
 var s=n(7465)
 var r=n(3165)
 var o=n(702)
@@ -12231,15 +12498,15 @@ this.queue.shift()}}}class RunningStage{name
 clock
 output
 #Ht
-#jt
-#$t
-#Vt
 #Jt
+#jt
+#Vt
+#Yt
 constructor(e,t,n){this.name=e
 this.clock=t
 this.output=n
-this.#jt=this.#$t=this.#Vt=t.now()
-this.#Jt=t.every(o,this.#Yt)
+this.#Jt=this.#jt=this.#Vt=t.now()
+this.#Yt=t.every(o,this.#$t)
 this.#Wt(t=>{t.open(e)})}say=e=>{const t=this.output.seconds()
 this.#Wt(n=>{n.say(e,t)})}
 quote=e=>{this.#Wt(t=>{t.quote(e)})}
@@ -12247,14 +12514,14 @@ waiting=e=>{this.#Ht=e
 this.#Vt=this.clock.now()
 const t=e===void 0?void 0:this.#qt
 this.output.write(e=>{e.draw?.(t)})}
-stop(){this.#Jt()}#Wt(e){this.#$t=this.clock.now()
+stop(){this.#Yt()}#Wt(e){this.#jt=this.clock.now()
 this.output.write(e)}#qt=()=>{const e=this.#Ht
 if(typeof e==="function")return e()
-const t=(this.clock.now()-this.#jt)/1e3
+const t=(this.clock.now()-this.#Jt)/1e3
 return e===void 0?[]:[{is:"waiting",words:e,seconds:t}]}
-#Yt=()=>{const e=this.clock.now()
-if(this.#Ht!==void 0&&this.output.isDrawn)this.#$t=this.#Vt=e
-const t=typeof this.#Ht==="function"?this.#Vt:this.#$t
+#$t=()=>{const e=this.clock.now()
+if(this.#Ht!==void 0&&this.output.isDrawn)this.#jt=this.#Vt=e
+const t=typeof this.#Ht==="function"?this.#Vt:this.#jt
 if(e-t<r)return
 this.#Vt=e
 this.say((0,s.gT)(this.#qt())||`${this.name} is still running`)}}},5057:(e,t,n)=>{n.d(t,{Bt:()=>isBetween,Dr:()=>impossibleWords,aW:()=>reversalWords,bR:()=>reversedNames,je:()=>lossOf})
@@ -12459,69 +12726,104 @@ const o=n.sleep(c,AbortSignal.any([t.life,r.signal]))
 o.then(()=>{r.abort()},()=>{})
 try{for await(const n of t.lines(s,AbortSignal.any([t.life,r.signal]))){const t=JSON.parse(n)
 if(t.type==="ERROR"){this.#_t=void 0
-return}this.#It(t,e)
-this.#Kt()}this.#Kt()}finally{r.abort()}}#It({type:e,object:t},n){this.#_t=t.metadata?.resourceVersion??this.#_t??n
+return}this.#yt(t,e)
+this.#Kt()}this.#Kt()}finally{r.abort()}}#yt({type:e,object:t},n){this.#_t=t.metadata?.resourceVersion??this.#_t??n
 if(e==="DELETED")this.objects.delete((0,r.Vb)(t))
 else if(e!=="BOOKMARK")this.objects.set((0,r.Vb)(t),t)}#Kt(){this.confirmedAt=this.context.clock.now()
-this.context.onConfirmed()}#xe(){return(0,o.rJ)(o.VI[this.kind].apiVersion,this.context.cluster.namespace,this.kind)}}},8109:(e,t,n)=>{n.d(t,{r:()=>reconcileUntil})
-var s=n(6e3)
-var r=n(6738)
-const o=2
-const i=300
-function reconcileUntil(e,t,n){return new Reconciler(e,t,n).run()}class Reconciler{context
+this.context.onConfirmed()}#xe(){return(0,o.rJ)(o.VI[this.kind].apiVersion,this.context.cluster.namespace,this.kind)}}},5408:(e,t,n)=>{n.d(t,{r:()=>reconcileUntil})
+var s=n(3876)
+var r=n(6e3)
+var o=n(1407)
+var i=n(1856)
+var a=n(811)
+var c=n(3242)
+const l=5e3
+const A=50
+async function fetchFact(e,t,n){const s=reader(e,t)
+switch(n.is){case"groups":return{is:"groups",names:await s("/apis",groupsOf)}
+case"writers":{const{kind:t,name:r}=n
+const o=`${(0,i.rJ)("v1",e.namespace,`${t.toLowerCase()}s`)}/${r}`
+return{...n,found:await s(o,writersOf)}}case"nodes":{const[t,n,r]=await Promise.all([s(`/api/v1/nodes?limit=${A}`,nodesOf),s(u,e=>e!==void 0),s("/.well-known/openid-configuration",issuerOf)])
+return{is:"nodes",version:e.version,nodes:t,status:n,issuer:r}}}}const u=`${(0,i.rJ)("v1","kube-system","configmaps")}/cluster-autoscaler-status`
+function reader(e,t){return(n,s)=>(0,c.wj)(t,l,e.life,async t=>{const r=await(0,c.ZC)(t,()=>e.find(n))
+return{is:"read",value:s(r)}}).catch(e=>({is:"unreadable",why:reasonOf(e)}))}function reasonOf(e){return e instanceof o.h&&e.reason!==""?e.reason:(0,a.b)(e)}function groupsOf(e){const{groups:t=[]}=e??{}
+if(t.length===0)throw new Error("the answer names none")
+return t.map(nameOf)}function nameOf({name:e}){return e}function writersOf(e){const{metadata:t={}}=e??{}
+const{ownerReferences:n=[],managedFields:s=[],annotations:r={}}=t
+return{exists:e!==void 0,owners:n.map(({kind:e})=>e),managers:s.map(({manager:e=""})=>e),annotations:Object.keys(r)}}function nodesOf(e){const{items:t=[]}=e??{}
+return t.map(({metadata:e,spec:t})=>({provider:t?.providerID??"",keys:[...Object.keys(e?.labels??{}),...Object.keys(e?.annotations??{}),...(t?.taints??[]).map(({key:e})=>e)]}))}function issuerOf(e){return e?.issuer??""}var d=n(6738)
+const h=2
+const f=300
+const g=2
+const p=1e3
+function reconcileUntil(e,t,n,s=()=>{}){return new Reconciler(e,t,{onLog:n,onFact:s}).run()}class Reconciler{context
 evaluate
-onLog
-#y="idle"
+on
+#I="idle"
 #Zt=Promise.withResolvers()
 #Xt=new Map
-#en=new AbortController
-#tn=()=>{}
+#en=new Set
+#tn=new AbortController
+#nn=0
+#sn=()=>{}
 constructor(e,t,n){this.context=e
 this.evaluate=t
-this.onLog=n}run(){const{live:e,signal:t}=this.context
-this.#tn=e.onChange(this.#nn)
-t.addEventListener("abort",this.#sn)
-if(t.aborted)this.#sn()
-else this.#nn()
-return this.#Zt.promise}#nn=()=>{if(this.#y!=="idle")return
-this.#y="scheduled"
-queueMicrotask(()=>{try{this.#rn()}catch(e){this.#on(e)}})}
-#rn(){if(this.#y==="over")return
-this.#y="idle"
+this.on=n}run(){const{live:e,signal:t}=this.context
+this.#sn=e.onChange(this.#rn)
+t.addEventListener("abort",this.#on)
+if(t.aborted)this.#on()
+else this.#rn()
+return this.#Zt.promise}#rn=()=>{if(this.#I!=="idle")return
+this.#I="scheduled"
+this.#in().then(()=>{this.#an()}).catch(this.#cn)}
+async#in(){const{clock:e,signal:t}=this.context
+const n=Math.min(this.#nn-e.now(),p)
+if(n>0)await e.sleep(n,t)
+await e.handled()}#an(){if(this.#I==="over")return
+this.#I="idle"
 const{clock:e}=this.context
 const t=e.now()
-const{ended:n,requeueAt:s,logsWanted:r}=this.evaluate(t)
+const{ended:n,requeueAt:s,logsWanted:r,factsWanted:o=[]}=this.evaluate(t)
+const i=e.now()
+this.#nn=i+g*(i-t)
 if(n!==void 0){if(this.#ke())this.#Zt.resolve(n)
-return}for(const e of r)this.#Ze(e).catch(this.#on)
-this.#en.abort()
-this.#en=new AbortController
-if(s!==void 0){const n=e.sleep(Math.max(0,s-t),this.#en.signal)
-n.then(this.#nn,()=>{})}}async#Ze(e){const{cluster:t,clock:n,signal:a}=this.context
-const c=(0,s.Up)(e)
-const l=this.#Xt.get(c)??0
-if(l===1/0)return
-this.#Xt.set(c,1/0)
-const A=await(0,r.$)(t,n,e)
-const u=A.length===0&&l<o
-if(u){await n.sleep(i,a).catch(()=>{})
-this.#Xt.set(c,l+1)}else this.onLog(e,A)
-this.#nn()}#sn=()=>{if(this.#ke())this.#Zt.reject(this.context.signal.reason)}
-#on=e=>{if(this.#ke())this.#Zt.reject(e instanceof Error?e:new Error(String(e)))}
-#ke(){if(this.#y==="over")return false
-this.#y="over"
-this.#en.abort()
-this.#tn()
-this.context.signal.removeEventListener("abort",this.#sn)
+return}for(const e of r)this.#Ze(e).catch(this.#cn)
+for(const e of o)this.#ln(e).catch(this.#cn)
+this.#tn.abort()
+this.#tn=new AbortController
+if(s!==void 0){const n=e.sleep(Math.max(0,s-t),this.#tn.signal)
+n.then(this.#rn,()=>{})}}async#Ze(e){const{cluster:t,clock:n,signal:s}=this.context
+const o=(0,r.Up)(e)
+const i=this.#Xt.get(o)??0
+if(i===1/0)return
+this.#Xt.set(o,1/0)
+const a=await(0,d.$)(t,n,e)
+const c=a.length===0&&i<h
+if(c){await n.sleep(f,s).catch(()=>{})
+this.#Xt.set(o,i+1)}else this.on.onLog(e,a)
+this.#rn()}async#ln(e){const t=(0,s.sy)(e)
+if(this.#en.has(t))return
+this.#en.add(t)
+const{cluster:n,clock:r}=this.context
+this.on.onFact(await fetchFact(n,r,e))
+this.#rn()}#on=()=>{if(this.#ke())this.#Zt.reject(this.context.signal.reason)}
+#cn=e=>{if(this.#ke())this.#Zt.reject(e instanceof Error?e:new Error(String(e)))}
+#ke(){if(this.#I==="over")return false
+this.#I="over"
+this.#tn.abort()
+this.#sn()
+this.context.signal.removeEventListener("abort",this.#on)
 return true}}},3873:(e,t,n)=>{n.d(t,{T:()=>trackRollout})
 var s=n(4339)
 var r=n(8559)
 var o=n(6611)
 var i=n(3872)
-var a=n(6e3)
-var c=n(8109)
-var l=n(1493)
-var A=n(730)
-const u={workloads:{},allThere:false}
+var a=n(3876)
+var c=n(6e3)
+var l=n(5408)
+var A=n(1493)
+var u=n(730)
+const d={workloads:{},allThere:false}
 function progressLines(e,t,n){const s=Object.entries(e.verdicts)
 const r=Object.values(e.progress).reduce((e,{wanted:t=0})=>e+t,0)
 const o=s.map(([n,s])=>{const o=t.workloads[n]??{reasons:[],isOver:false}
@@ -12531,17 +12833,17 @@ const i=Map.groupBy(o.flatMap(([e,{line:t}])=>t===void 0?[]:[{id:e,line:t}]),({l
 const a=[...i].map(([e,t])=>`${namesOf(t,s.length)}: ${e}`)
 const c=s.length>0&&s.every(([,{is:e}])=>e==="complete")
 if(c&&!t.allThere&&n!==void 0){const e=s.length===1?`${s[0]?.[0]??""} is`:`all ${s.length} workloads are`
-a.push(`${e} ready, watched for another ${(0,A.n)(n)}`)}const l=Object.fromEntries(o.map(([e,{logged:t}])=>[e,t]))
+a.push(`${e} ready, watched for another ${(0,u.n)(n)}`)}const l=Object.fromEntries(o.map(([e,{logged:t}])=>[e,t]))
 return{lines:a,logged:{workloads:l,allThere:c&&n!==void 0}}}function changeOf({name:e,verdict:t,progress:n},s,r){const after=(e,t)=>({line:e,logged:{...s,...t}})
 const isChange=e=>s.progress?.ready!==e.ready||s.progress.wanted!==e.wanted
 switch(t.is){case"superseded":case"failed":return s.isOver?{logged:s}:after(endWords(t,e),{isOver:true})
-case"complete":case"done":return n&&isChange(n)?after((0,l.Xz)(n),{progress:n}):{logged:s}
+case"complete":case"done":return n&&isChange(n)?after((0,A.Xz)(n),{progress:n}):{logged:s}
 case"waiting":{const{reason:e,on:o}=t
 if(e&&!s.reasons.includes(e)){const t=[...s.reasons,e]
 return after(o,{reasons:t,...n&&{progress:n}})}const{wanted:i=0,ready:a=0}=n??{}
 if(!n||a>=i||!isChange(n))return{logged:s}
-return isStep(n,s.progress,r)?after((0,l.Xz)(n),{progress:n}):{logged:s}}}}function isStep({wanted:e=0,ready:t},n,s){if(n?.wanted!==e||t<n.ready)return true
-return t-n.ready>=Math.max(e/10,s/60)}function endWords(e,t){if(e.is==="superseded")return e.by===l.jo?"was deleted by another client":`runs the version of another client: ${e.by}`
+return isStep(n,s.progress,r)?after((0,A.Xz)(n),{progress:n}):{logged:s}}}}function isStep({wanted:e=0,ready:t},n,s){if(n?.wanted!==e||t<n.ready)return true
+return t-n.ready>=Math.max(e/10,s/60)}function endWords(e,t){if(e.is==="superseded")return e.by===A.jo?"was deleted by another client":`runs the version of another client: ${e.by}`
 const{sentence:n}=e.cause
 const s=`${t}: `
 return`failed: ${n.startsWith(s)?n.slice(s.length):n}`}function statusRowsOf(e,t,n){const{verdicts:s,progress:r,observations:o,completeAt:i}=e
@@ -12550,60 +12852,60 @@ return{of:e,...wordsOf(n,r[e],nameOf(e)),...s!==void 0&&{seconds:(s-o.startedAt)
 const c=a.length>0&&a.every(({is:e})=>e==="ready")
 if(!c||i===void 0||n===void 0)return a
 const l=t-i
-const u=l<n?`all are ready, watched for ${(0,A.n)(l)} of ${(0,A.n)(n)}`:"all are ready, waiting for a successful response of the new version"
-return[...a,{is:"waiting",words:u}]}function isThere({is:e}){return e==="complete"||e==="done"}function wordsOf(e,t,n){switch(e.is){case"waiting":return{is:e.reason?"degraded":"waiting",words:e.on}
-case"complete":case"done":return{is:"ready",words:t?(0,l.Xz)(t):""}
+const A=l<n?`all are ready, watched for ${(0,u.n)(l)} of ${(0,u.n)(n)}`:"all are ready, waiting for a successful response of the new version"
+return[...a,{is:"waiting",words:A}]}function isThere({is:e}){return e==="complete"||e==="done"}function wordsOf(e,t,n){switch(e.is){case"waiting":return{is:e.reason?"degraded":"waiting",words:e.on}
+case"complete":case"done":return{is:"ready",words:t?(0,A.Xz)(t):""}
 case"failed":case"superseded":return{is:"failed",words:endWords(e,n)}}}function namesOf(e,t){const n=e.map(({id:e})=>e)
 if(n.length>1&&n.length===t)return`all ${t} workloads`
 return n.length<=3?n.join(", "):`${n.slice(0,2).join(", ")} and ${n.length-2} more`}function nameOf(e){return e.slice(e.indexOf("/")+1)}function trackRollout(e){return new RolloutTracker(e).run()}class RolloutTracker{options
-#in
-#an
-#cn
-#ln
 #An
-#un=u
-#dn=new AbortController
-#Pt
+#un
+#dn
 #hn
+#fn
+#gn=d
+#pn=new AbortController
+#Pt
+#mn
 constructor(e){this.options=e
 const{desiredWorkloads:t,next:n,startedAt:s,verify:r,live:o,signal:i}=e
-this.#in=r?"pending":"good"
-this.#an=n
-this.#cn=t
-this.#ln=(0,a._1)(s)
-this.#An=timesOf(t,s)
-this.#Pt=AbortSignal.any([i,this.#dn.signal])
-this.#hn=withWake(o)}async run(){const{stageLog:e}=this.options
-e.waiting(this.#fn)
-try{for(;;){const e=await this.#gn()
-if(!("is"in e))await this.#pn(e)
-else return e.is==="failed"?await this.#mn(e):e}}finally{this.#dn.abort()
-e.waiting(void 0)}}#gn(){return(0,c.r)({...this.options,live:this.#hn,signal:this.#Pt},e=>this.#En(e),(e,t)=>{const n=(0,r.h)(t,this.options.toRepo)
-this.#ln=(0,a.X1)(this.#ln,e,n)})}#En(e){const t=this.#wn(e)
-this.#ln=t.observations
-this.#Cn(t)
-this.options.onProgress?.(writeProgressesOf(t,this.#An))
-const{requeueAt:n,logsWanted:s,completeAt:r}=t
-if(r!==void 0&&!this.#an)this.#In()
-const o=this.#yn(t,e)
-return{logsWanted:s,...n!==void 0&&{requeueAt:n},...o&&{ended:o}}}#yn(e,t){const n=outcomeOf(e,t)
+this.#An=r?"pending":"good"
+this.#un=n
+this.#dn=t
+this.#hn=(0,c._1)(s)
+this.#fn=timesOf(t,s)
+this.#Pt=AbortSignal.any([i,this.#pn.signal])
+this.#mn=withWake(o)}async run(){const{stageLog:e}=this.options
+e.waiting(this.#En)
+try{for(;;){const e=await this.#wn()
+if(!("is"in e))await this.#Cn(e)
+else return e.is==="failed"?await this.#yn(e):e}}finally{this.#pn.abort()
+e.waiting(void 0)}}#wn(){return(0,l.r)({...this.options,live:this.#mn,signal:this.#Pt},e=>this.#In(e),(e,t)=>{const n=(0,r.h)(t,this.options.toRepo)
+this.#hn=(0,c.X1)(this.#hn,e,n)},e=>{this.#hn=(0,a.Ts)(this.#hn,e)})}#In(e){const t=this.#Bn(e)
+this.#hn=t.observations
+this.#Qn(t)
+this.options.onProgress?.(writeProgressesOf(t,this.#fn))
+const{requeueAt:n,logsWanted:s,factsWanted:r,completeAt:o}=t
+if(o!==void 0&&!this.#un)this.#bn()
+const i=this.#vn(t,e)
+return{logsWanted:s,factsWanted:r,...n!==void 0&&{requeueAt:n},...i&&{ended:i}}}#vn(e,t){const n=outcomeOf(e,t)
 if(n&&n.is!=="done")return n
-if(this.#an)return this.#an.isDue(e)?this.#an:void 0
-return this.#in==="good"?n:void 0}#wn(e){return(0,i.S)(this.#cn,{clusterState:this.options.live.clusterState(),timeouts:this.options.timeouts,observations:this.#ln,now:e})}#In(){if(this.#in!=="pending")return
-this.#in="begun"
-this.options.verify?.(this.#Pt).then(()=>{this.#in="good"
-this.#hn.wake()},e=>{this.#dn.abort(e)})}async#pn(e){const t=this.options.clock.now()
+if(this.#un)return this.#un.isDue(e)?this.#un:void 0
+return this.#An==="good"?n:void 0}#Bn(e){return(0,i.S)(this.#dn,{clusterState:this.options.live.clusterState(),timeouts:this.options.timeouts,observations:this.#hn,now:e})}#bn(){if(this.#An!=="pending")return
+this.#An="begun"
+this.options.verify?.(this.#Pt).then(()=>{this.#An="good"
+this.#mn.wake()},e=>{this.#pn.abort(e)})}async#Cn(e){const t=this.options.clock.now()
 const n=await e.begin()
-this.#cn=[...this.#cn,...n]
-this.#An={...this.#An,...timesOf(n,t)}
-this.#an=void 0}async#mn(e){const t=await(0,o.m)(e.cause,this.options).catch(()=>e.cause)
-return{...e,cause:t}}#Cn(e){const{stageLog:t}=this.options
-const{lines:n,logged:s}=progressLines(e,this.#un,this.#Bn())
+this.#dn=[...this.#dn,...n]
+this.#fn={...this.#fn,...timesOf(n,t)}
+this.#un=void 0}async#yn(e){const t=await(0,o.m)(e.cause,this.options).catch(()=>e.cause)
+return{...e,cause:t}}#Qn(e){const{stageLog:t}=this.options
+const{lines:n,logged:s}=progressLines(e,this.#gn,this.#kn())
 n.forEach(e=>t.say(e))
-if(s.allThere&&!this.#un.allThere)t.waiting(this.#fn)
-this.#un=s}#fn=()=>{const e=this.options.clock.now()
-try{return statusRowsOf(this.#wn(e),e,this.#Bn())}catch{return[]}}
-#Bn(){return this.#an?void 0:this.options.timeouts.bake}}function timesOf(e,t){return Object.fromEntries(e.map(({workload:e})=>[(0,s.T)(e),t]))}function writeProgressesOf({progress:e,observations:t},n){return Object.fromEntries(Object.entries(e).map(([e,s])=>{const r=t.completeSince[e]
+if(s.allThere&&!this.#gn.allThere)t.waiting(this.#En)
+this.#gn=s}#En=()=>{const e=this.options.clock.now()
+try{return statusRowsOf(this.#Bn(e),e,this.#kn())}catch{return[]}}
+#kn(){return this.#un?void 0:this.options.timeouts.bake}}function timesOf(e,t){return Object.fromEntries(e.map(({workload:e})=>[(0,s.T)(e),t]))}function writeProgressesOf({progress:e,observations:t},n){return Object.fromEntries(Object.entries(e).map(([e,s])=>{const r=t.completeSince[e]
 const o=n[e]??t.startedAt
 return[e,{...s,startedAt:o,...r!==void 0&&{completeAt:r}}]}))}function withWake(e){const t=new Set
 return{clusterState:()=>e.clusterState(),onChange:n=>{t.add(n)
@@ -12613,23 +12915,13 @@ s()}},wake:()=>{t.forEach(e=>{e()})}}}function outcomeOf({verdicts:e},t){const n
 const s=n.flatMap(([e,t])=>t.is==="superseded"?[[e,t.by]]:[])
 if(s.length>0)return{is:"superseded",by:Object.fromEntries(s)}
 for(const[,e]of n)if(e.is==="failed")return{is:"failed",cause:e.cause,at:t}
-return n.every(([,e])=>e.is==="done")?{is:"done"}:void 0}},2297:(e,t,n)=>{n.d(t,{IK:()=>l,_z:()=>newVersionOf,aD:()=>A,fz:()=>annotate,wD:()=>withCause})
+return n.every(([,e])=>e.is==="done")?{is:"done"}:void 0}},2297:(e,t,n)=>{n.d(t,{_z:()=>newVersionOf,wD:()=>withCause})
 var s=n(3165)
-var r=n(6402)
-var o=n(8911)
-var i=n(9340)
-var a=n(4339)
-var c=n(3905)
-function causeOfChange({command:e,holder:t},n){const r=e==="rollback"?"rollback to":"release of"
-return`${r} ${(0,s.j)(n.tag)} by ${(0,o.Gg)(t)}`}function newVersionOf(e,t){return{repository:e.settings.image,image:(0,c.d)(t),cause:causeOfChange(e,t)}}function withCause(e,t){return t===void 0||e.kind==="CronJob"?e:(0,i.sF)(e,i.uo,t)}const l=["StatefulSet","DaemonSet"]
-const A=["Deployment"]
-async function annotate({signal:e,cluster:t,log:n},s,o,c){const l=s.filter(({id:e,live:t,manifest:n,back:s})=>t&&!n&&!s&&o.includes(e.kind)).map(({id:e})=>(0,a.T)(e))
-if(l.length===0)return
-const A=["annotate","--overwrite",...l,`${i.uo}=${c}`]
-n.say(t.commandLine(A))
-const u=await t.kubectl(A,{signal:e})
-if(u.code===0)return
-n.say(`kubectl rollout history will not show this release: ${(0,r.Mz)(u)}`)}},2088:(e,t,n)=>{n.d(t,{FF:()=>logWarning,YT:()=>toRepo,v5:()=>ReleaseContext})
+var r=n(8911)
+var o=n(9340)
+var i=n(3905)
+function causeOfChange({command:e,holder:t},n){const o=e==="rollback"?"rollback to":"release of"
+return`${o} ${(0,s.j)(n.tag)} by ${(0,r.Gg)(t)}`}function newVersionOf(e,t){return{repository:e.settings.image,image:(0,i.d)(t),cause:causeOfChange(e,t)}}function withCause(e,t){return t===void 0||e.kind==="CronJob"?e:(0,o.sF)(e,o.uo,t)}},2088:(e,t,n)=>{n.d(t,{FF:()=>logWarning,YT:()=>toRepo,v5:()=>ReleaseContext})
 var s=n(7101)
 class ReleaseContext{platform
 settings
@@ -12648,63 +12940,62 @@ this.holder=e.holder
 this.signal=e.signal
 this.warn=e.warn}with(e){return Object.assign(new ReleaseContext(this),this,e)}}function logWarning({log:e,warn:t},n){e.say(`warning: ${n}`)
 t(n)}function toRepo({platform:e,settings:t}){return n=>(0,s.VZ)(n,t=>e.files.exists(t),t.context)}},8306:(e,t,n)=>{n.d(t,{Bm:()=>writeEdits,r_:()=>planEdits})
-var s=n(240)
-var r=n(1407)
-var o=n(3006)
-var i=n(5998)
-var a=n(6402)
-var c=n(9340)
-var l=n(4339)
-var A=n(4592)
-var u=n(6876)
-var d=n(1493)
-var h=n(2297)
-var f=n(1635)
+var s=n(1407)
+var r=n(3006)
+var o=n(5998)
+var i=n(9340)
+var a=n(4339)
+var c=n(4592)
+var l=n(6876)
+var A=n(1493)
+var u=n(2297)
+var d=n(1635)
 function patchOf({uses:e,restart:t},n){const named=t=>e.filter(e=>e.init===t).map(({name:e})=>({name:e,image:n}))
 const[s,r]=[named(false),named(true)]
-return{...t&&{metadata:{annotations:{[i.r_]:t.hash}}},spec:{...s.length>0&&{containers:s},...r.length>0&&{initContainers:r}}}}function imagesIn({spec:{containers:e=[],initContainers:t=[]}}){return[...t,...e]}function edited(e,t){const{live:n,back:s}=e
-if(s)return(0,c.t3)(n,s)
+return{...t&&{metadata:{annotations:{[o.r_]:t.hash}}},spec:{...s.length>0&&{containers:s},...r.length>0&&{initContainers:r}}}}function imagesIn({spec:{containers:e=[],initContainers:t=[]}}){return[...t,...e]}function edited(e,t){const{live:n,back:s}=e
+if(s)return(0,i.t3)(n,s)
 const r=patchOf(e,t)
 const o=Object.fromEntries(imagesIn(r).map(e=>[e.name,e.image]))
-const{metadata:i,...a}=(0,c.nS)((0,c.kW)(n),o)
-if(!r.metadata)return(0,c.t3)(n,{...a,...i&&{metadata:i}})
-const l={...i?.annotations,...r.metadata.annotations}
-return(0,c.t3)(n,{...a,metadata:{...i,annotations:l}})}function editedOf(e){return e.filter(e=>!e.manifest&&e.live!==void 0)}function planEdits(e,t,{image:n,cause:s}){return Promise.all(editedOf(t).map(async t=>{const r=(0,h.wD)(edited(t,n),s)
+const{metadata:a,...c}=(0,i.nS)((0,i.kW)(n),o)
+if(!r.metadata)return(0,i.t3)(n,{...c,...a&&{metadata:a}})
+const l={...a?.annotations,...r.metadata.annotations}
+return(0,i.t3)(n,{...c,metadata:{...a,annotations:l}})}function editedOf(e){return e.filter(e=>!e.manifest&&e.live!==void 0)}function planEdits(e,t,{image:n,cause:s}){return Promise.all(editedOf(t).map(async t=>{const r=(0,u.wD)(edited(t,n),s)
 const o=await tried(e,t,r)
-return o?(0,c.t3)(r,(0,c.kW)(o)):r}))}async function tried({cluster:e,log:t},{id:n,path:s},i){try{const{resourceVersion:t,...n}=i.metadata??{}
-const r={...i,metadata:n}
-const o=await e.dryRun(s,r)
-return e.names.learn(r,o)?await e.dryRun(s,r):o}catch(e){if(!(e instanceof r.h)||(0,o.K$)(e))throw e
-const s=e.message
-if(s.includes("does not support dry run")){t.say(`${(0,l.T)(n)}: ${s}: its changes to the new version are known only after the write`)
+return o?(0,i.t3)(r,(0,i.kW)(o)):r}))}async function tried({cluster:e,log:t},{id:n,path:o},i){try{const{resourceVersion:t,...n}=i.metadata??{}
+const s={...i,metadata:n}
+const r=await e.dryRun(o,s)
+return e.names.learn(s,r)?await e.dryRun(o,s):r}catch(e){if(!(e instanceof s.h)||(0,r.K$)(e))throw e
+const o=e.message
+if(o.includes("does not support dry run")){t.say(`${(0,a.T)(n)}: ${o}: its changes to the new version are known only after the write`)
 return}if(e.status===404||e.status===409)return
-return(0,A.fJ)({code:"write-failed",sentence:`the cluster refuses the new version of ${(0,l.T)(n)}: ${s}`,workload:n.name})}}function writeEdits(e,t,n,s){const{image:r}=n
-const o=[...imageCommands(t,r),...patchCommands(t,r)]
-return[...o.map(t=>writeBy(e,t,s)),...editedOf(t).map(t=>putTemplate(e,t,n,s))]}async function putTemplate({platform:e,signal:t,cluster:n,log:s},i,{image:a,cause:g},p){const{id:m,path:E,live:w,back:I}=i
-if(!I)return
-s.say(`${(0,l.T)(m)} gets the pod template of that release`)
-await(0,o.jh)(e.clock,t,async()=>{const e=await n.find(E)
-if(!e)return(0,A.fJ)((0,f.g)({[(0,l.T)(m)]:d.jo}))
-const t=(0,h.wD)(edited({...i,live:e},a),g)
-if((0,c.FB)((0,c.rc)(e),(0,c.rc)(t)))return
-if(!(0,u.p)(e,w)){if(i.becomes&&(0,u.p)(e,i.becomes))return;(0,A.fJ)((0,f.g)({[(0,l.T)(m)]:"another template"}))}p([await n.put(E,t)])},e=>(0,o.dg)(e)||e instanceof r.h&&e.status===409)}const g=15
-const p=4
+return(0,c.fJ)({code:"write-failed",sentence:`the cluster refuses the new version of ${(0,a.T)(n)}: ${o}`,workload:n.name})}}function writeEdits(e,t,n,s){const{cluster:r,log:o}=e
+const{image:i}=n
+for(const e of[...imageCommands(t,i),...patchCommands(t,i)])o.say(r.commandLine(e))
+return editedOf(t).map(t=>{if(t.back)o.say(`${(0,a.T)(t.id)} gets the pod template of that release`)
+return writeEdit(e,t,n,s)})}async function writeEdit({platform:e,signal:t,cluster:n},s,{image:o,cause:h},f){const{id:g,path:p,live:m,becomes:E}=s
+let w=m
+let y=false
+await(0,r.jh)(e.clock,t,async()=>{t.throwIfAborted()
+if(y)w=await n.find(p)
+if(!w)return(0,c.fJ)((0,d.g)({[(0,a.T)(g)]:A.jo}))
+const e=(0,u.wD)(edited({...s,live:w},o),h)
+if(y&&(0,i.FB)((0,i.rc)(w),(0,i.rc)(e)))return
+const r=(0,d.J)(g,m,w)
+if(r!==void 0){if(E&&(0,l.p)(w,E))return;(0,c.fJ)((0,d.g)({[(0,a.T)(g)]:r}))}try{f([await n.put(p,e)])}catch(e){y=isConflict(e)
+throw e}},e=>(0,r.dg)(e)||isConflict(e))}function isConflict(e){return e instanceof s.h&&[404,409].includes(e.status)}const h=15
+const f=4
 function imageCommands(e,t){const n=editedOf(e).filter(({back:e,restart:t})=>!e&&!t)
 const s=n.filter(isWhole)
 const namesOf=e=>imagesIn(patchOf(e,t)).map(({name:e})=>e).sort().join(" ")
 const r=new Set(s.map(namesOf))
 const o=new Map
 for(const e of n){const t=r.size>1&&s.includes(e)?"*":namesOf(e)
-o.set(t,[...o.get(t)??[],(0,l.T)(e.id)])}return[...o].flatMap(([e,n])=>{const s=e.split(" ").map(e=>`${e}=${t}`)
+o.set(t,[...o.get(t)??[],(0,a.T)(e.id)])}return[...o].flatMap(([e,n])=>{const s=e.split(" ").map(e=>`${e}=${t}`)
 return partsOf(n).map(e=>["set","image",...e,...s])})}function patchCommands(e,t){const n=new Map
 for(const s of e){if(s.manifest||!s.live||s.back||!s.restart)continue
 const e=JSON.stringify({spec:{template:patchOf(s,t)}})
-n.set(e,[...n.get(e)??[],(0,l.T)(s.id)])}return[...n].flatMap(([e,t])=>partsOf(t).map(t=>["patch",...t,"--patch",e]))}function partsOf(e){const t=Math.ceil(e.length/Math.min(p,Math.ceil(e.length/g)))
-return Array.from({length:Math.ceil(e.length/t)},(n,s)=>e.slice(s*t,(s+1)*t))}function isWhole({uses:e,live:t}){return t!==void 0&&(0,c.MZ)((0,c.kW)(t),()=>true).length===e.length}async function writeBy({signal:e,cluster:t,log:n},r,o){n.say(t.commandLine(r))
-const i=await t.kubectl([...r,"-o","json"],{signal:e})
-o((0,s.Sg)(i.stdout))
-if(i.code===0)return
-const c=r[0]==="patch"?"patch":"set image";(0,A.fJ)({code:"write-failed",sentence:`kubectl ${c}: ${(0,a.Mz)(i)}`})}},2789:(e,t,n)=>{n.d(t,{KG:()=>otherVersions,Z:()=>notAsBefore,nS:()=>availabilityOf})
+n.set(e,[...n.get(e)??[],(0,a.T)(s.id)])}return[...n].flatMap(([e,t])=>partsOf(t).map(t=>["patch",...t,"--patch",e]))}function partsOf(e){const t=Math.ceil(e.length/Math.min(f,Math.ceil(e.length/h)))
+return Array.from({length:Math.ceil(e.length/t)},(n,s)=>e.slice(s*t,(s+1)*t))}function isWhole({uses:e,live:t}){return t!==void 0&&(0,i.MZ)((0,i.kW)(t),()=>true).length===e.length}},2789:(e,t,n)=>{n.d(t,{KG:()=>otherVersions,Z:()=>notAsBefore,nS:()=>availabilityOf})
 var s=n(3165)
 var r=n(9340)
 var o=n(4339)
@@ -12836,7 +13127,7 @@ const g=Math.max(60,Math.ceil(10*s/1e3/f))
 const p=(0,i.Bc)(t,c,{startupProbe:{...handlerOf(l),periodSeconds:f,failureThreshold:g}})
 return[(0,o.$e)("probes",h,(0,i.BW)(t,p,a))]})}function budgetOf({initialDelaySeconds:e,periodSeconds:t,failureThreshold:n}){return 1e3*((e??0)+(n??3)*(t??10))}function handlerOf({httpGet:e,tcpSocket:t,exec:n,grpc:s}){return{...e&&{httpGet:e},...t&&{tcpSocket:t},...n&&{exec:n},...s&&{grpc:s}}}function seconds(e){return`${Math.round(e/1e3)} s`}var a=n(157)
 var c=n(5374)
-var l=n(4360)
+var l=n(5407)
 var A=n(4592)
 var u=n(2109)
 var d=n(7340)
@@ -12847,8 +13138,8 @@ var p=n(4431)
 var m=n(6005)
 var E=n(9548)
 var w=n(2564)
-var I=n(7594)
-var y=n(5473)
+var y=n(7594)
+var I=n(5473)
 var B=n(981)
 var Q=n(9501)
 var b=n(607)
@@ -12867,10 +13158,10 @@ r.say(`Kubernetes ${s.version}, namespace ${s.namespace}`)
 A.forEach(e=>{r.say((0,Q.q0)(e))})
 const E=servicesWith(o.others,p)
 const w=await inspectWeb(e,l,{targets:A,services:E})
-const I=(0,a.Z)(A,E)
-const y=kubectlOf(s)
+const y=(0,a.Z)(A,E)
+const I=kubectlOf(s)
 const{others:B,namespace:b,dryRun:v}=m
-return{targets:A,others:B,services:E,needs:f,missing:g,...w.web&&{web:w.web},findings:{...u,namespace:b,dryRun:v,web:w.findings,workloads:(0,c.Q)(I,y),probes:probeFindings(I,readyTimes(h,A),n,y)}}}async function inspectTargets(e,{manifests:t,live:n,until:s}){const{settings:r,cluster:o}=e
+return{targets:A,others:B,services:E,needs:f,missing:g,...w.web&&{web:w.web},findings:{...u,namespace:b,dryRun:v,web:w.findings,workloads:(0,c.Q)(y,I),probes:probeFindings(y,readyTimes(h,A),n,I)}}}async function inspectTargets(e,{manifests:t,live:n,until:s}){const{settings:r,cluster:o}=e
 const i=await findingsOf(s,()=>{(0,Q.B6)(o,n.clusterState(),t,r.image)
 return[]})
 const a=(0,Q.q8)(n.clusterState(),t,r.image,o.namespace)
@@ -12890,7 +13181,7 @@ if(!r)return[]
 if(e["smoke-path"]!==void 0)(0,B.LW)(r,s,e["smoke-host"])
 return[(0,o.ok)("workloads",`${(0,g.T)(r.workload)} (container ${r.container}) serves the web`)]})
 return{...r&&{web:r},findings:i}}async function findingsOf(e,t){try{return await t()}catch(t){if(e==="the first error")throw t
-return[(0,o.gz)("workloads",t)]}}function kubectlOf(e){return t=>e.commandLine(t)}function readyTimes(e,t){return Object.fromEntries(t.flatMap(({id:t,live:n})=>{const s=n&&(0,u.VS)(t,n,e).readyBefore
+return[(0,o.gz)("workloads",t)]}}function kubectlOf(e){return t=>e.commandLine(t)}function readyTimes(e,t){return Object.fromEntries(t.flatMap(({id:t,live:n})=>{const s=n&&(0,u.VS)(t,n,e).starts?.slowest
 return s===void 0?[]:[[(0,g.T)(t),s]]}))}async function servicesIn(e){const t=(0,f.rJ)("v1",e.namespace,"services")
 return(await e.get(t)).items}function servicesWith(e,t){const n=e.filter(({kind:e})=>e==="Service")
 const s=n.map(({metadata:e})=>e?.name)
@@ -12901,10 +13192,10 @@ const o=r.map(({resource:e,verbs:t})=>`${t.join(", ")} ${e}`).join("; ");(0,A.fJ
 const{image:u,digest:d}=i
 const f=d===void 0?`${u}:${a.tag}`:`${u}@${d}`
 const g=(0,p.a)(e,s,f)
-const[E,w]=await Promise.all([(0,I.iS)(A,t,{repository:u,image:f}),(0,m.q)(e,n),(0,h.oG)(A,g)])
+const[E,w]=await Promise.all([(0,y.iS)(A,t,{repository:u,image:f}),(0,m.q)(e,n),(0,h.oG)(A,g)])
 const B={kind:"Job",metadata:{name:"migrate"},spec:{template:{metadata:{labels:(0,l.GW)(c)}}}}
 const Q=[...g,B]
-return(0,y.X)({others:w,own:E,targets:t,services:r,clusterState:o,jobs:Q}).warnings}},4431:(e,t,n)=>{n.d(t,{a:()=>jobsOf,A:()=>runJobs})
+return(0,I.X)({others:w,own:E,targets:t,services:r,clusterState:o,jobs:Q}).warnings}},4431:(e,t,n)=>{n.d(t,{a:()=>jobsOf,A:()=>runJobs})
 var s=n(1407)
 var r=n(3006)
 var o=n(5950)
@@ -12936,25 +13227,26 @@ if(l){const n=(0,m.T)(l.message??l.reason??"failed")
 return failedVerdict(e,t,h,{words:n,lastCrash:E})}const w=(0,p.iR)(f,r,o)
 if(w)return{is:"failed",cause:(0,p.rl)(e,`job/${e}`,w)}
 for(const{due:e}of f)if(e.is==="at")i(e.at)
-const[I]=[...f,...h]
-const y=I?(0,p.l0)(I,r):podStatusOf(A.at(-1),s)
+const[y]=[...f,...h]
+const I=y?(0,p.l0)(y,r):podStatusOf(A.at(-1),s)
 if(!A.some(hasStarted)&&!hasEnded(a)){const{timeout:n}=t.timeouts
 const s=t.recorder.since(`incomplete/job/${e}`)+n
-if(s<=r&&!o)return late(e,`not started after ${(0,m.n)(n)}: ${y}`)
-i(s)}return{is:"waiting",on:y,...E&&{crash:E}}}function failedVerdict(e,{now:t,stale:n,recorder:s,requeue:r},o,{words:i,lastCrash:a}){const c=(0,p.iR)(o,t,n)
+if(s<=r&&!o)return late(e,`not started after ${(0,m.n)(n)}: ${I}`)
+i(s)}return{is:"waiting",on:I,...E&&{crash:E}}}function failedVerdict(e,{now:t,stale:n,recorder:s,requeue:r},o,{words:i,lastCrash:a}){const c=(0,p.iR)(o,t,n)
 if(c)return{is:"failed",cause:ended((0,p.rl)(e,`job/${e}`,c))}
 const l=s.since(`failed/job/${e}`)+h.Gn
 r(l)
 if(l>t)return{is:"waiting",on:"its log",...a&&{crash:a}}
 return{is:"failed",cause:a?ended(a):{code:"job-failed",sentence:`${e}: ${i}`,workload:`job/${e}`}}}function late(e,t){const n=`${e}: ${t}`
 return{is:"failed",cause:{code:"timeout",sentence:n,workload:`job/${e}`}}}function podStatusOf(e,t){if(!e)return"the creation of its pod"
-return hasStarted(e)?"it runs":(0,g.g)(e,(0,u.XL)(t,e.metadata?.uid))}function ended(e){return["crash","crash-after-ready","init-crash"].includes(e.code)?{...e,code:"job-failed"}:e}function conditionOf(e,t){return e?.status?.conditions?.find(({type:e,status:n})=>e===t&&n==="True")}function hasEnded(e){return(e?.status?.succeeded??0)+(e?.status?.failed??0)>0}function hasStarted(e){return(0,f.CI)(e).some(({init:e,status:t})=>!e&&(t.state?.running!==void 0||t.state?.terminated!==void 0))}var E=n(6e3)
-var w=n(8109)
+return hasStarted(e)?"it runs":(0,g.g)(e,(0,u.XL)(t,e.metadata?.uid))}function ended(e){return["crash","crash-after-ready","init-crash"].includes(e.code)?{...e,code:"job-failed"}:e}function conditionOf(e,t){return e?.status?.conditions?.find(({type:e,status:n})=>e===t&&n==="True")}function hasEnded(e){return(e?.status?.succeeded??0)+(e?.status?.failed??0)>0}function hasStarted(e){return(0,f.CI)(e).some(({init:e,status:t})=>!e&&(t.state?.running!==void 0||t.state?.terminated!==void 0))}var E=n(3876)
+var w=n(6e3)
+var y=n(5408)
 var I=n(2468)
-var y=n(765)
-var B=n(2088)
-var Q=n(6187)
-var b=n(811)
+var B=n(765)
+var Q=n(2088)
+var b=n(6187)
+var v=n(811)
 function jobsOf({settings:e,app:t,holder:n},s,r){const i={repository:e.image,image:r,app:t,run:n.id}
 const a=Math.ceil(e["migrate-timeout"]/1e3)
 return s.map(e=>(0,o.ZO)(e,{...i,timeoutSeconds:a}))}async function runJobs(e,{live:t},n){const{log:s,warn:r}=e
@@ -12974,7 +13266,7 @@ s.say(`${(0,I.Gg)(e)} succeeded after ${seconds().toFixed(1)} s`)})
 try{await Promise.all(u)}finally{a.abort(new Error("another Job has failed"))
 await Promise.allSettled(u)
 s.waiting(void 0)
-await endThem(e,t,n).catch(e=>{r((0,b.b)(e))})}}async function create({platform:e,signal:t,cluster:n},c){const l=(0,a.rJ)("batch/v1",n.namespace,"jobs")
+await endThem(e,t,n).catch(e=>{r((0,v.b)(e))})}}async function create({platform:e,signal:t,cluster:n},c){const l=(0,a.rJ)("batch/v1",n.namespace,"jobs")
 await(0,r.jh)(e.clock,t,async()=>{t.throwIfAborted()
 try{await n.post(l,c)}catch(e){if(!(e instanceof s.h&&e.status===409))throw e
 const t=await n.find(`${l}/${(0,i.Vb)(c)}`)
@@ -12982,20 +13274,20 @@ if(t?.metadata?.annotations?.[o.VF]!==ofRun(c))throw e}},r.dg)}function ofRun({m
 const{clock:c}=e.platform
 const u=c.now()
 const d={timeout:r.timeout,bake:0,grace:r.grace}
-let h=(0,E._1)(u)
+let h=(0,w._1)(u)
 let f
-const g=await(0,w.r)({cluster:a,clock:c,live:t,signal:o},e=>{const r={clusterState:t.clusterState(),timeouts:d,observations:h,now:e}
+const g=await(0,y.r)({cluster:a,clock:c,live:t,signal:o},e=>{const r={clusterState:t.clusterState(),timeouts:d,observations:h,now:e}
 const o=judgeRun((0,i.Vb)(n),r,f)
 h=o.observations
-const{verdict:a,requeueAt:c,logsWanted:l}=o
+const{verdict:a,requeueAt:c,logsWanted:l,factsWanted:A}=o
 if(a.is==="waiting"){f=a.crash??f
-s(a.on)}return{logsWanted:l,...c!==void 0&&{requeueAt:c},...a.is!=="waiting"&&{ended:a}}},(t,n)=>{h=(0,E.X1)(h,t,(0,l.h)(n,(0,B.YT)(e)))})
+s(a.on)}return{logsWanted:l,factsWanted:A,...c!==void 0&&{requeueAt:c},...a.is!=="waiting"&&{ended:a}}},(t,n)=>{h=(0,w.X1)(h,t,(0,l.h)(n,(0,Q.YT)(e)))},e=>{h=(0,E.Ts)(h,e)})
 if(g.is==="done")return g
-const p={cluster:a,clock:c,live:t,startedAt:u,toRepo:(0,B.YT)(e)}
+const p={cluster:a,clock:c,live:t,startedAt:u,toRepo:(0,Q.YT)(e)}
 return{is:"failed",cause:await(0,A.m)(g.cause,p).catch(()=>g.cause)}}async function endThem(e,t,n){const s=n.map(i.Vb)
-const r=(await(0,Q.kB)(e.cluster)).map(i.Vb)
+const r=(await(0,b.kB)(e.cluster)).map(i.Vb)
 const o=r.filter(e=>s.includes(e))
-await Promise.all(o.map(n=>(0,y.ee)(e,t,n)))}},6072:(e,t,n)=>{n.d(t,{K:()=>holderOf,s:()=>lock})
+await Promise.all(o.map(n=>(0,B.ee)(e,t,n)))}},6072:(e,t,n)=>{n.d(t,{K:()=>holderOf,s:()=>lock})
 var s=n(8911)
 var r=n(8661)
 var o=n(4592)
@@ -13104,8 +13396,8 @@ await backupBefore(e,t,{reversal:E,image:g},s.onBackup)
 E=await reverseBy("any")}if(!E||E.does==="reverse")return{}
 if(E.does==="fits"){const e=new Set(E.databases.flatMap(e=>e.excused))
 const t=unfitWords(a.filter(({rule:t,object:n})=>e.has(`${t} ${n}`)))
-return{...t!==void 0&&{unfit:t}}}const I=E.does!=="impossible"
-return stop(e,i,misfitsOf(E),{why:whyNot(E),isPossible:I})}async function backupBefore(e,{live:t,snapshot:n},{reversal:s,image:r},o){try{const n=[(0,d.aW)(s)]
+return{...t!==void 0&&{unfit:t}}}const y=E.does!=="impossible"
+return stop(e,i,misfitsOf(E),{why:whyNot(E),isPossible:y})}async function backupBefore(e,{live:t,snapshot:n},{reversal:s,image:r},o){try{const n=[(0,d.aW)(s)]
 o(await(0,p.B2)(e,{live:t},{image:r,reasons:n,work:"reversed"}))}catch(t){e.signal.throwIfAborted()
 stop(e,n,misfitsOf(s),{why:[(0,l.b)(t)],isPossible:true})}}function misfitsOf({databases:e}){return e.flatMap(({misfits:e})=>e)}function whyNot(e){switch(e.does){case"impossible":return[(0,d.Dr)(e)]
 case"loss":return[(0,d.aW)(e)]
@@ -13152,7 +13444,7 @@ var c=n(1856)
 var l=n(3006)
 var A=n(3242)
 var u=n(730)
-var d=n(8109)
+var d=n(5408)
 var h=n(4431)
 var f=n(6187)
 const g=3600
@@ -13181,134 +13473,152 @@ const{suspend:l,...A}=c??{template:{}}
 return{apiVersion:"batch/v1",kind:"Job",metadata:{name:n,labels:{...a?.labels,...i.Yq,"django-rollout/job":"backup"},annotations:{...a?.annotations,"cronjob.kubernetes.io/instantiate":"manual",[o.VF]:s},ownerReferences:[{apiVersion:"batch/v1",kind:"CronJob",name:e?.name??"",uid:e?.uid??""}]},spec:{...A,activeDeadlineSeconds:Math.min(A.activeDeadlineSeconds??1/0,Math.ceil(r/1e3)),ttlSecondsAfterFinished:Math.max(A.ttlSecondsAfterFinished??g,g)}}}async function othersEnd({cluster:e,platform:t,signal:n,log:s},r,o){try{await(0,d.r)({cluster:e,clock:t.clock,live:r,signal:n},()=>{const e=[...r.clusterState().jobs.values()].filter(e=>!(0,f.hY)(e)&&e.metadata?.ownerReferences?.some(({uid:e})=>e===o.metadata?.uid))
 if(e.length===0)return{logsWanted:[],ended:true}
 s.waiting(`waiting for the end of job/${(0,a.Vb)(e[0]??{})}: its CronJob runs one at a time`)
-return{logsWanted:[]}},()=>{})}finally{s.waiting(void 0)}}},8858:(e,t,n)=>{n.d(t,{S:()=>FollowedJob,T:()=>y})
+return{logsWanted:[]}},()=>{})}finally{s.waiting(void 0)}}},8858:(e,t,n)=>{n.d(t,{S:()=>FollowedJob,T:()=>Q})
 var s=n(8559)
 var r=n(8702)
 var o=n(2459)
 var i=n(3552)
 var a=n(6119)
 var c=n(732)
-var l=n(730)
-function judgeJob(e,t){return(0,i.o)(t,t=>verdictOf(e,t))}function verdictOf(e,{clusterState:t,timeouts:n,now:s,stale:r,recorder:i,requeue:a,evaluate:A}){const u=t.jobs.get(e.job)
-const d=u?.metadata?.uid
-const h=(0,o.EB)(t,d).at(-1)
-if(h){const t=endOf(h,e)
-if(t)return t}const f=u?.status?.conditions?.find(({type:e,status:t})=>e==="Failed"&&t==="True")
-if(f?.reason==="DeadlineExceeded"){const t=`${e.job}: stopped: it ran longer than its activeDeadlineSeconds`
-return failure({code:"timeout",sentence:t},e,h)}const g=A(d,h?[h]:[])
-const p=(0,c.iR)(g,s,r)
-if(p){const t=p.symptom.exit?.code
-const n=(0,c.rl)(e.job,`job/${e.job}`,p)
-return{is:"failed",cause:n,...t!==void 0&&{exitCode:t}}}for(const{due:e}of g)if(e.is==="at")a(e.at)
-if(!f&&h&&statusOf(h,e)?.state?.running)return{is:"started",pod:h.metadata?.name??""}
-const m=g[0]
-if(f&&!m){const t=`${e.job}: ${(0,l.T)(f.message??f.reason??"failed")}`
-return failure({code:"migration-failed",sentence:t},e,h)}const E=m?(0,c.l0)(m,s):podStatusOf(h,t)
-const w=i.since(`incomplete/job/${e.job}`)+n.timeout
-if(w<=s&&!r){const t=`${e.job}: not started after ${(0,l.n)(n.timeout)}: ${E}`
-return failure({code:"timeout",sentence:t},e,h)}a(w)
-return{is:"waiting",on:E}}function endOf(e,t){const n=statusOf(e,t)?.state?.terminated?.exitCode
+var l=n(5505)
+var A=n(730)
+function judgeJob(e,t){return(0,i.o)(t,t=>verdictOf(e,t))}function verdictOf(e,{clusterState:t,timeouts:n,now:s,stale:r,recorder:i,requeue:a,evaluate:u}){const d=t.jobs.get(e.job)
+const h=d?.metadata?.uid
+const f=(0,o.EB)(t,h).at(-1)
+if(f){const t=endOf(f,e)
+if(t)return t}const g=d?.status?.conditions?.find(({type:e,status:t})=>e==="Failed"&&t==="True")
+if(g?.reason==="DeadlineExceeded"){const t=`${e.job}: stopped: it ran longer than its activeDeadlineSeconds`
+return failure({code:"timeout",sentence:t},e,f)}const p=u(h,f?[f]:[])
+const m=(0,c.iR)(p,s,r)
+if(m){const t=m.symptom.exit?.code
+const n=(0,c.rl)(e.job,`job/${e.job}`,m)
+const s=l.Jn[m.symptom.reason]?.({who:e.job,symptom:m.symptom})
+return{is:"failed",cause:{...n,...s!==void 0&&{hint:s}},...t!==void 0&&{exitCode:t}}}for(const{due:e}of p)if(e.is==="at")a(e.at)
+if(!g&&f&&statusOf(f,e)?.state?.running)return{is:"started",pod:f.metadata?.name??""}
+const E=p[0]
+if(g&&!E){const t=`${e.job}: ${(0,A.T)(g.message??g.reason??"failed")}`
+return failure({code:"migration-failed",sentence:t},e,f)}const w=E?(0,c.l0)(E,s):podStatusOf(f,t)
+const y=i.since(`incomplete/job/${e.job}`)+n.timeout
+if(y<=s&&!r){const t=`${e.job}: not started after ${(0,A.n)(n.timeout)}: ${w}`
+return failure({code:"timeout",sentence:t},e,f)}a(y)
+return{is:"waiting",on:w}}function endOf(e,t){const n=statusOf(e,t)?.state?.terminated?.exitCode
 if(n===0)return{is:"finished",pod:e.metadata?.name??""}
 if(!(0,o.cw)(e))return
-const s=(0,l.T)(e.status?.message??e.status?.reason??"its node was drained")
+const s=(0,A.T)(e.status?.message??e.status?.reason??"its node was drained")
 const r=`${t.job}: its pod was deleted: ${s}`
 return failure({code:"migration-failed",sentence:r,hint:"Run it again"},t,e)}function podStatusOf(e,t){return e?(0,a.g)(e,(0,o.XL)(t,e.metadata?.uid)):"the creation of its pod"}function failure(e,{job:t,container:n},s){const r=s?.metadata?.name
-return{is:"failed",cause:{...e,workload:`job/${t}`,...r!==void 0&&{pod:r},container:n}}}function statusOf(e,{container:t}){return[...e.status?.containerStatuses??[],...e.status?.initContainerStatuses??[]].find(({name:e})=>e===t)}var A=n(6e3)
-var u=n(3006)
-var d=n(3242)
-var h=n(6611)
-var f=n(6738)
-var g=n(8109)
-var p=n(2088)
-var m=n(811)
-const E=500
-const w=3e4
-const I=1e3
-const y=50
+return{is:"failed",cause:{...e,workload:`job/${t}`,...r!==void 0&&{pod:r},container:n}}}function statusOf(e,{container:t}){return[...e.status?.containerStatuses??[],...e.status?.initContainerStatuses??[]].find(({name:e})=>e===t)}var u=n(3876)
+var d=n(6e3)
+var h=n(3006)
+var f=n(3242)
+var g=n(6611)
+var p=n(6738)
+var m=n(5408)
+var E=n(2088)
+var w=n(811)
+const y=500
+const I=3e4
+const B=1e3
+const Q=50
 class FollowedJob{context
 live
 desired
 output
 end
-#Qn=false
-#bn
-#vn=new AbortController
-#kn=new AbortController
+#Sn=false
+#Rn
+#Tn=new AbortController
+#Dn=new AbortController
 constructor(e,t,n,s){this.context=e
 this.live=t
 this.desired=n
 this.output=s
 this.end=this.#qe()
-this.end.catch(()=>{})}get hasContainerEnded(){return this.#Qn}async close(){const{cluster:e,platform:t}=this.context
-await(0,d.wj)(t.clock,I,e.life,e=>(0,d.ZC)(e,()=>Promise.resolve(this.#bn))).catch(()=>{})
-this.#kn.abort()}async#qe(){const e=this.context.platform.clock.now()
-const t=await this.#Sn(e)
+this.end.catch(()=>{})}get hasContainerEnded(){return this.#Sn}async close(){const{cluster:e,platform:t}=this.context
+await(0,f.wj)(t.clock,B,e.life,e=>(0,f.ZC)(e,()=>Promise.resolve(this.#Rn))).catch(()=>{})
+this.#Dn.abort()}async#qe(){const e=this.context.platform.clock.now()
+const t=await this.#On(e)
 const n=t.is==="failed"&&t.exitCode!==void 0
-if(n&&t.cause.pod!==void 0)this.#Tn(t.cause.pod)
-this.#Qn=t.is==="finished"||n
-this.#vn.abort()
-const s=await(0,d.ZC)(this.context.signal,()=>Promise.resolve(this.#bn))
-const r=s!==void 0&&this.#Qn?{unread:s}:{}
+if(n&&t.cause.pod!==void 0)this.#ln(t.cause.pod)
+this.#Sn=t.is==="finished"||n
+this.#Tn.abort()
+const s=await(0,f.ZC)(this.context.signal,()=>Promise.resolve(this.#Rn))
+const r=s!==void 0&&this.#Sn?{unread:s}:{}
 if(t.is!=="failed")return{verdict:t,...r}
-return{verdict:await this.#mn(t,e),...r}}#Sn(e){const{context:t,live:n,desired:r,output:o}=this
+return{verdict:await this.#yn(t,e),...r}}#On(e){const{context:t,live:n,desired:r,output:o}=this
 const{cluster:i,platform:a,settings:c,signal:l}=t
-const u={timeout:c.timeout,bake:0,grace:c.grace}
-let d=(0,A._1)(e)
-return(0,g.r)({cluster:i,clock:a.clock,live:n,signal:l},e=>{const t=n.clusterState()
-const s=judgeJob(r,{clusterState:t,timeouts:u,observations:d,now:e})
-d=s.observations
-const{verdict:i,requeueAt:a,logsWanted:c}=s
-if(i.is==="started"||i.is==="finished")this.#Tn(i.pod)
+const A={timeout:c.timeout,bake:0,grace:c.grace}
+let h=(0,d._1)(e)
+return(0,m.r)({cluster:i,clock:a.clock,live:n,signal:l},e=>{const t=n.clusterState()
+const s=judgeJob(r,{clusterState:t,timeouts:A,observations:h,now:e})
+h=s.observations
+const{verdict:i,requeueAt:a,logsWanted:c,factsWanted:l}=s
+if(i.is==="started"||i.is==="finished")this.#ln(i.pod)
 if(i.is==="waiting")o.waiting(i.on)
-return{logsWanted:c,...a!==void 0&&{requeueAt:a},...(i.is==="failed"||i.is==="finished")&&{ended:i}}},(e,n)=>{const r=(0,s.h)(o.unmarked(n),(0,p.YT)(t))
-d=(0,A.X1)(d,e,r)})}async#mn(e,t){const{context:n,live:s,desired:o,output:i}=this
-const a={source:(0,r.HP)(o.container),lines:i.lines.slice(-y)}
+return{logsWanted:c,factsWanted:l,...a!==void 0&&{requeueAt:a},...(i.is==="failed"||i.is==="finished")&&{ended:i}}},(e,n)=>{const r=(0,s.h)(o.unmarked(n),(0,E.YT)(t))
+h=(0,d.X1)(h,e,r)},e=>{h=(0,u.Ts)(h,e)})}async#yn(e,t){const{context:n,live:s,desired:o,output:i}=this
+const a={source:(0,r.HP)(o.container),lines:i.lines.slice(-Q)}
 const c={...e.cause,logs:e.cause.logs??[a]}
 const l={cluster:n.cluster,clock:n.platform.clock,live:s,startedAt:t}
-const A=(0,h.m)(c,{...l,toRepo:(0,p.YT)(n)})
-return{...e,cause:await A.catch(()=>c)}}#Tn(e){const{clock:t}=this.context.platform
-this.#bn??=(0,d.ip)(t,w,this.#vn.signal,t=>this.#Rn(e,t))}async#Rn(e,t){const{cluster:n,platform:s}=this.context
-const r=`${(0,f.Q)(n,e,this.desired.container)}&follow=true`
-const o=AbortSignal.any([n.life,this.#kn.signal,t])
+const A=(0,g.m)(c,{...l,toRepo:(0,E.YT)(n)})
+return{...e,cause:await A.catch(()=>c)}}#ln(e){const{clock:t}=this.context.platform
+this.#Rn??=(0,f.ip)(t,I,this.#Tn.signal,t=>this.#Fn(e,t))}async#Fn(e,t){const{cluster:n,platform:s}=this.context
+const r=`${(0,p.Q)(n,e,this.desired.container)}&follow=true`
+const o=AbortSignal.any([n.life,this.#Dn.signal,t])
 const isOver=()=>o.aborted
 const i={whole:this.output.marker}
 let a=0
-let c=`it did not end within ${w/1e3} s of its container's end`
+let c=`it did not end within ${I/1e3} s of its container's end`
 while(!isOver())try{let e=0
 for await(const t of n.lines(r,o,i)){if(e++<a)continue
 a+=1
 this.output.line(t)}return}catch(e){if(isOver())break
-c=(0,m.b)(e)
-if(!(0,u.dg)(e))break
-await s.clock.sleep(E,o).catch(()=>{})}return c}}},228:(e,t,n)=>{n.d(t,{_S:()=>createJob,q2:()=>isOfMigration,Lu:()=>makeCommandJob,qZ:()=>makeJob,Lb:()=>runningVersions})
-var s=n(9317)
-var r=n(4360)
-var o=n(3565)
-var i=n(7414)
-const a=["tini","dumb-init","docker-init","catatonit","exec"]
+c=(0,w.b)(e)
+if(!(0,h.dg)(e))break
+await s.clock.sleep(y,o).catch(()=>{})}return c}}},1534:(e,t,n)=>{n.d(t,{_S:()=>createJob,q2:()=>isOfMigration,Lu:()=>makeCommandJob,qZ:()=>makeJob,Lb:()=>runningVersions})
+var s=n(4989)
+var r=n(6304)
+var o=n(9902)
+n(9084)
+var i=n(5407)
+function claimUses(e){const t=e.flatMap(e=>{const t=useOf(e)
+return t?[[e.name,t]]:[]})
+const n=t.flatMap(([,e])=>e.is==="on-node"?[e.node]:[])
+const count=e=>n.filter(t=>t===e).length
+const[s]=n.toSorted((e,t)=>count(t)-count(e))
+return Object.fromEntries(t.map(([e,t])=>[e,t.is==="on-node"&&t.node!==s?outOfReach(`is mounted on the node ${t.node}, and others on ${s??""}`):t]))}function useOf({modes:e,users:t}){if(t.length===0)return
+if(e.includes("ReadWriteOncePod"))return outOfReach("is ReadWriteOncePod, and a running pod uses it")
+const n=new Set(t.flatMap(({node:e})=>e??[]))
+const[s]=n
+const r=e.every(e=>e==="ReadWriteOnce")
+if(!r||n.size!==1||s===void 0)return
+return t.every(e=>e.isLost||e.node===void 0)?outOfReach(`is mounted on the node ${s}, which does not answer`):{is:"on-node",node:s}}const outOfReach=e=>({is:"out-of-reach",why:e})
+var a=n(3565)
+var c=n(7414)
+const l=["tini","dumb-init","docker-init","catatonit","exec"]
 function launchOf(e,t){const{command:n,args:s}=e
 const r=n??t?.entrypoint??[]
 const o=s??(n===void 0?t?.cmd??[]:[])
-const a=[...r,...o]
-const c=initsOf(a)
-const l=shellOf(a.slice(c))
-if(l)return{words:a,starter:l}
-const A=a.findIndex((e,t)=>t>=c&&(0,i.gf)(e))
-const u=a.slice(c,A===-1?r.length:A)
-const d=starterOf(u,a.length>c+u.length)
-return{words:a,...d&&{starter:d}}}function shellOf(e){const[t="",n="",s=""]=e
+const i=[...r,...o]
+const a=initsOf(i)
+const l=shellOf(i.slice(a))
+if(l)return{words:i,starter:l}
+const A=i.findIndex((e,t)=>t>=a&&(0,c.gf)(e))
+const u=i.slice(a,A===-1?r.length:A)
+const d=starterOf(u,i.length>a+u.length)
+return{words:i,...d&&{starter:d}}}function shellOf(e){const[t="",n="",s=""]=e
 if(!/^(|ba|da|a|k|z)sh$/.test(base(t))||!/^-\w*c$/.test(n))return
 const r=s.split(/&&|[;\n]/).map(e=>e.trim())
 if(r.some(isTorn))return
 const o=r.findIndex(e=>!/^(export \w+=|cd |set -)/.test(e)||isMore(e))
-const a=r.slice(0,o===-1?r.length:o)
-const c=a.filter(e=>e.startsWith("export "))
-const l=/^((?:[A-Z_][A-Z0-9_]*=(?:"[^"]*"|'[^']*'|[^\s"']*)\s+)+)(?:exec\s+)?(\S+)/.exec(r[a.length]??"")
-const A=l&&(0,i.gf)(l[2]??"")?[`export ${(l[1]??"").trim()}`]:[]
-const u=[...c,...A]
+const i=r.slice(0,o===-1?r.length:o)
+const a=i.filter(e=>e.startsWith("export "))
+const l=/^((?:[A-Z_][A-Z0-9_]*=(?:"[^"]*"|'[^']*'|[^\s"']*)\s+)+)(?:exec\s+)?(\S+)/.exec(r[i.length]??"")
+const A=l&&(0,c.gf)(l[2]??"")?[`export ${(l[1]??"").trim()}`]:[]
+const u=[...a,...A]
 if(u.length===0)return
 return{words:[t,n,`${u.join(" && ")} && exec "$@"`,"sh"],isScript:false}}function isTorn(e){const count=t=>e.split(t).length-1
-return count('"')%2===1||count("'")%2===1||count("`")%2===1||count("(")!==count(")")||e.endsWith("\\")}function isMore(e){return/[|&<>]/.test(e.replaceAll(/\$\([^()]*\)|"[^"]*"|'[^']*'/g,""))}function initsOf(e){if(!a.includes(base(e[0]??"")))return 0
+return count('"')%2===1||count("'")%2===1||count("`")%2===1||count("(")!==count(")")||e.endsWith("\\")}function isMore(e){return/[|&<>]/.test(e.replaceAll(/\$\([^()]*\)|"[^"]*"|'[^']*'/g,""))}function initsOf(e){if(!l.includes(base(e[0]??"")))return 0
 const t=e.findIndex((e,t)=>t>0&&(e==="--"||!e.startsWith("-")))
 return t===-1?e.length:t+(e[t]==="--"?1:0)}function starterOf(e,t){const[n,...s]=e
 if(n===void 0)return
@@ -13316,117 +13626,127 @@ const r=s.length===0&&(n.includes("/")||n.endsWith(".sh"))
 if(!t)return r?{words:e,isScript:r}:void 0
 const o=e.at(-1)
 if(o==="--"||o==="run"&&s.length>0||base(n)==="env")return{words:e,isScript:false}
-return r?{words:e,isScript:r}:void 0}function base(e){return e.split("/").at(-1)??e}var c=n(2350)
-var l=n(202)
-var A=n(1407)
-var u=n(3006)
-var d=n(1856)
-var h=n(4339)
-var f=n(4592)
-var g=n(3165)
-var p=n(9340)
-var m=n(9025)
-var E=n(8860)
-var w=n(2468)
-var I=n(3242)
-var y=n(3975)
-var B=n(3905)
-const Q=15
-const b=15e3
-async function makeJob(e,t,n){const{checked:o,image:i,proves:a,reverses:c,again:l,plansOnly:A=false}=t
-const{platform:d,settings:g,app:p,signal:w,cluster:I}=e
-const B=a??c??l
-const b=B?.command??g["migrate-command"]
-const v=B?.timeoutMs??g["migrate-timeout"]
-const k=B?void 0:await(0,y.H)(e)
-const S={...t.web,...k}
-const[{launch:T,claims:R,common:D,starts:O},F,N]=await Promise.all([commonOf(e,{checked:o,web:S,image:i}),k&&commonOf(e,t),(0,u.jh)(d.clock,w,()=>(0,E.bL)(I,p,g.image))])
-const M=runningVersions(e,o,i,N)
-const L=(0,r.mp)({...D,command:(0,s.VV)(b,T.starter,n),env:(0,s.B8)({marker:n,migrate:b,waitSeconds:Q,volumes:(0,r.wx)(S.template,S.container,R),unsafe:l?"allow":g["unsafe-migrations"],...a?{proves:true,running:[{names:[a.name],tag:i.tag,isOwn:true}]}:{web:(F??{launch:T}).launch.words,kept:(0,s.Gd)(N.databases),...c?{reverses:c.task}:{earlier:N.earlier},...!c&&{running:M},lockWaitSeconds:g["lock-wait-migrate"]/1e3,plansOnly:A,...t.backup!==void 0&&{backup:t.backup},...l&&{contract:{...O,policy:"stay",hasBridges:false,stay:(0,m.Ei)(N.history)}},...!B&&{bridges:(0,m.n3)(N.history),contract:{...O,policy:t.now===true&&g.contract==="manual"?"next":g.contract,hasBridges:g.bridge==="on",...g.contract==="manual"&&{stay:(0,m.Ei)(N.history)}}}}}),timeoutSeconds:Math.ceil(v/1e3),plansOnly:A,...A&&{keepSeconds:300}})
-if(L.is==="impossible")return(0,f.fJ)({code:"plan-failed",sentence:`creating the migration Job failed: ${L.problem}`})
-const U=T.starter?.isScript===true?T.starter.words.join(" "):void 0
-return{job:L.job,container:S.container,from:k?g["migrate-manifest"]??"":(0,h.T)(S.workload),notes:[...L.notes,...B?[]:notCompared(o,M)],...U!==void 0&&{script:{name:U,isAll:T.words.length===1}}}}async function makeCommandJob(e,t,n,o){const{launch:i,common:a}=await commonOf(e,t)
-const c=(0,r.mp)({...a,command:(0,s.hP)(n,i.starter,o),timeoutSeconds:Math.ceil(e.settings["migrate-timeout"]/1e3),isCommand:true})
+return r?{words:e,isScript:r}:void 0}function base(e){return e.split("/").at(-1)??e}var A=n(2350)
+var u=n(2459)
+var d=n(202)
+var h=n(1407)
+var f=n(3006)
+var g=n(1856)
+var p=n(7516)
+var m=n(4339)
+var E=n(4592)
+var w=n(3165)
+var y=n(9340)
+var I=n(9025)
+var B=n(8860)
+var Q=n(2468)
+var b=n(3242)
+var v=n(3975)
+var k=n(3905)
+const S=15
+const R=15e3
+async function makeJob(e,t,n){const{checked:a,image:c,proves:l,reverses:A,again:u,plansOnly:d=false}=t
+const{platform:h,settings:g,app:p,signal:w,cluster:y}=e
+const Q=l??A??u
+const b=Q?.command??g["migrate-command"]
+const k=Q?.timeoutMs??g["migrate-timeout"]
+const R=Q?void 0:await(0,v.H)(e)
+const T=R?withLabelsOf(t.web,R):t.web
+const[{launch:D,claims:O,common:F,starts:N},M,L]=await Promise.all([commonOf(e,{checked:a,web:T,image:c}),R&&commonOf(e,t),(0,f.jh)(h.clock,w,()=>(0,B.bL)(y,p,g.image))])
+const U=runningVersions(e,a,c,L)
+const x=(0,i.mp)({...F,command:(0,o.V)(b,D.starter,n),env:(0,r.B8)({marker:n,migrate:b,waitSeconds:S,volumes:(0,i.wx)(T.template,T.container,O),unsafe:u?"allow":g["unsafe-migrations"],...l?{proves:true,running:[{names:[l.name],tag:c.tag,isOwn:true}]}:{web:(M??{launch:D}).launch.words,kept:(0,s.G)(L.databases),...A?{reverses:A.task}:{earlier:L.earlier},...!A&&{running:U},lockWaitSeconds:g["lock-wait-migrate"]/1e3,plansOnly:d,...t.backup!==void 0&&{backup:t.backup},...u&&{contract:{...N,policy:"stay",hasBridges:false,stay:(0,I.Ei)(L.history)}},...!Q&&{bridges:(0,I.n3)(L.history),contract:{...N,policy:t.now===true&&g.contract==="manual"?"next":g.contract,hasBridges:g.bridge==="on",...g.contract==="manual"&&{stay:(0,I.Ei)(L.history)}}}}}),timeoutSeconds:Math.ceil(k/1e3),plansOnly:d,...d&&{keepSeconds:300}})
+if(x.is==="impossible")return(0,E.fJ)({code:"plan-failed",sentence:`creating the migration Job failed: ${x.problem}`})
+const P=D.starter?.isScript===true?D.starter.words.join(" "):void 0
+return{job:x.job,container:T.container,isCounted:x.isCounted,from:R?g["migrate-manifest"]??"":(0,m.T)(T.workload),notes:[...x.notes,...Q?[]:notCompared(a,U)],...P!==void 0&&{script:{name:P,isAll:D.words.length===1}}}}function withLabelsOf(e,{template:t,...n}){const s={...e.template.metadata?.labels,...t.metadata?.labels}
+return{...e,...n,template:{...t,metadata:{...t.metadata,labels:s}}}}async function makeCommandJob(e,t,n,s){const{launch:r,common:a}=await commonOf(e,t)
+const c=(0,i.mp)({...a,command:(0,o.h)(n,r.starter,s),timeoutSeconds:Math.ceil(e.settings["migrate-timeout"]/1e3),isCommand:true})
 if(c.is==="made")return c
-return(0,f.fJ)({code:"command-failed",sentence:`creating its Job failed: ${c.problem}`})}async function commonOf(e,{checked:t,web:n,image:s}){const{platform:r,settings:i,source:a,app:c,holder:l,signal:A,cluster:d}=e
-const h=podsToStart(t)
-const f=[...h,{name:"",spec:n.template.spec}]
-const p=commandWhereNeeded(e,f,s)
-const[m,E,w]=await Promise.all([launchOfWeb(n,p),p,(0,u.jh)(r.clock,A,()=>claimsOf(d,t,n))])
-const I=marksOfPods(t,n)
-const y={name:"",app:c,sha:a.sha??a.tag,run:l.id,template:n.template,container:n.container,webContainers:n.containers,image:(0,B.d)(s),selectors:selectorsOf(t),claims:w,...I&&{live:I}}
-const Q=E===void 0&&leavesToImage(h,i.image)
-const b={...(0,o.jb)(h,e=>(0,g.iI)(e,i.image),E),...Q&&{refused:"the registry does not say what the image starts"},...migratesBeside(i)&&{refused:'"before-rollout" or "after-rollout" migrates'}}
-return{launch:m,claims:w,common:y,starts:b}}function runningVersions({app:e,settings:t},{live:n},{digest:s},{needs:r,history:o}){return(0,l.w)(n.clusterState(),t.image,isOfMigration(e)).map(({digest:e="",tag:t,names:n,isIdle:i})=>{if(e===s)return{names:n,tag:t,isOwn:true}
+return(0,E.fJ)({code:"command-failed",sentence:`creating its Job failed: ${c.problem}`})}async function commonOf(e,{checked:t,web:n,image:s}){const{platform:r,settings:o,source:i,app:c,holder:l,signal:A,cluster:u}=e
+const d=podsToStart(t)
+const h=[...d,{name:"",spec:n.template.spec}]
+const g=commandWhereNeeded(e,h,s)
+const[p,m,E,y,I]=await Promise.all([launchOfWeb(n,g),g,(0,f.jh)(r.clock,A,()=>claimsOf(u,t,n)),listed(u,"networking.k8s.io/v1","networkpolicies"),listed(u,"policy/v1","poddisruptionbudgets")])
+const B=podsOfWeb(t,n)
+const Q=marksOfPods(B.web)
+const b={name:"",app:c,sha:i.sha??i.tag,run:l.id,template:n.template,container:n.container,webContainers:n.containers,image:(0,k.d)(s),resources:o["migrate-resources"],near:{selectors:[...selectorsOf(t),...selectorsOfBudgets(I??[])],...y&&{policies:y},others:B.others},claims:E,live:Q}
+const v=m===void 0&&leavesToImage(d,o.image)
+const S={...(0,a.jb)(d,e=>(0,w.iI)(e,o.image),m),...v&&{refused:"the registry does not say what the image starts"},...migratesBeside(o)&&{refused:'"before-rollout" or "after-rollout" migrates'}}
+return{launch:p,claims:E,common:b,starts:S}}function runningVersions({app:e,settings:t},{live:n},{digest:s},{needs:r,history:o}){return(0,d.w)(n.clusterState(),t.image,isOfMigration(e)).map(({digest:e="",tag:t,names:n,isIdle:i})=>{if(e===s)return{names:n,tag:t,isOwn:true}
 const a=r.get(e)
-const c=(0,m.qZ)(o,e)
-return{names:n,tag:t,...i&&{isIdle:i},...a!==void 0&&{needs:a},...c!==void 0&&{since:c}}})}function isOfMigration(e){const t=Object.entries((0,r.GW)(e))
+const c=(0,I.qZ)(o,e)
+return{names:n,tag:t,...i&&{isIdle:i},...a!==void 0&&{needs:a},...c!==void 0&&{since:c}}})}function isOfMigration(e){const t=Object.entries((0,i.GW)(e))
 return({metadata:e})=>t.every(([t,n])=>e?.labels?.[t]===n)}function notCompared({targets:e},t){const n=e.filter(({live:e})=>e!==void 0)
 return t.length>0||n.length===0?[]:["the migrations are not compared: no running version of this image was found"]}async function launchOfWeb({template:e,container:t},n){const s=e.spec?.containers.find(({name:e})=>e===t)
 if(!s)return{words:[]}
 return launchOf(s,s.command===void 0?await n:void 0)}async function commandWhereNeeded({platform:e,signal:t,settings:n},s,r){if(!leavesToImage(s,n.image))return
-return(0,I.wj)(e.clock,b,t,t=>(0,c.Nl)(e,r,t)).catch(()=>{t.throwIfAborted()
+return(0,b.wj)(e.clock,R,t,t=>(0,A.Nl)(e,r,t)).catch(()=>{t.throwIfAborted()
 return})}function migratesBeside(e){const t=[...e["before-rollout"],...e["after-rollout"]]
-return t.some(e=>o.tB.test(e))}function leavesToImage(e,t){const n=e.flatMap(({spec:e})=>[...e?.initContainers??[],...e?.containers??[]])
-return n.some(({image:e="",command:n})=>n===void 0&&(0,g.iI)(e,t))}function podsToStart({targets:e,jobs:t=[]}){const n=e.flatMap(({id:e,becomes:t,manifest:n,live:s})=>[t,n,s].flatMap(t=>t?[{name:(0,h.T)(e),spec:(0,p.kW)(t).spec}]:[]))
-const s=t.map(e=>({name:(0,w.Gg)(e),spec:e.spec?.template.spec}))
+return t.some(e=>a.tB.test(e))}function leavesToImage(e,t){const n=e.flatMap(({spec:e})=>[...e?.initContainers??[],...e?.containers??[]])
+return n.some(({image:e="",command:n})=>n===void 0&&(0,w.iI)(e,t))}function podsToStart({targets:e,jobs:t=[]}){const n=e.flatMap(({id:e,becomes:t,manifest:n,live:s})=>[t,n,s].flatMap(t=>t?[{name:(0,m.T)(e),spec:(0,y.kW)(t).spec}]:[]))
+const s=t.map(e=>({name:(0,Q.Gg)(e),spec:e.spec?.template.spec}))
 return[...n,...s]}async function claimsOf(e,{live:t},{template:n}){const s=(n.spec?.volumes??[]).flatMap(({persistentVolumeClaim:e})=>e?[e.claimName]:[])
 const r=[...t.clusterState().pods.values()]
 const o=await Promise.all(s.map(async t=>{const n=r.filter(({spec:e,status:n})=>n?.phase!=="Succeeded"&&n?.phase!=="Failed"&&e?.volumes?.some(e=>e.persistentVolumeClaim?.claimName===t))
 if(n.length===0)return[]
-const s=`${(0,d.rJ)("v1",e.namespace,"persistentvolumeclaims")}/${t}`
-const o=await e.find(s).catch(e=>{if(e instanceof A.h&&e.status===403)return
+const s=`${(0,g.rJ)("v1",e.namespace,"persistentvolumeclaims")}/${t}`
+const o=await e.find(s).catch(e=>{if(e instanceof h.h&&e.status===403)return
 throw e})
-const i=claimUse(o?.spec?.accessModes??["ReadWriteOnce"],n)
-return i?[[t,i]]:[]}))
-return Object.fromEntries(o.flat())}function claimUse(e,t){if(e.includes("ReadWriteOncePod"))return{is:"taken"}
-const n=new Set(t.flatMap(({spec:e})=>e?.nodeName??[]))
-const[s]=n
-const r=e.every(e=>e==="ReadWriteOnce")
-return r&&n.size===1&&s!==void 0?{is:"on-node",node:s}:void 0}function marksOfPods({live:e,targets:t},{workload:n}){const s=t.find(({id:e})=>(0,h.T)(e)===(0,h.T)(n))
-const o=s?.live?.spec?.selector
-if(!o)return
-const i=[...e.clusterState().pods.values()].flatMap(({metadata:e,status:t})=>t?.phase==="Running"&&(0,r.cK)(o,e?.labels??{})?[{labels:e?.labels??{},annotations:e?.annotations??{}}]:[])
-const common=e=>Object.fromEntries(Object.entries(i[0]?.[e]??{}).filter(([t,n])=>i.every(s=>s[e][t]===n)))
+const i=o?.spec?.accessModes??["ReadWriteOnce"]
+const a=n.map(e=>({node:e.spec?.nodeName,isLost:(0,u.TD)(e)}))
+return[{name:t,modes:i,users:a}]}))
+return claimUses(o.flat())}async function listed(e,t,n){const s=(0,g.rJ)(t,e.namespace,n)
+try{return(await e.find(s))?.items??[]}catch(e){if(e instanceof h.h&&e.status===403)return
+throw e}}function podsOfWeb({live:e,targets:t},{workload:n}){const s=t.find(({id:e})=>(0,m.T)(e)===(0,m.T)(n))
+const r=s?.live?.spec?.selector
+const o=[...e.clusterState().pods.values()].flatMap(({metadata:e,status:t})=>{const{labels:n={},annotations:s={}}=e??{}
+return t?.phase==="Running"&&n["django-rollout/job"]===void 0?[{labels:n,annotations:s}]:[]})
+const isWebs=({labels:e})=>r!==void 0&&(0,p.cK)(r,e)
+return{web:o.filter(isWebs),others:o.filter(e=>!isWebs(e)).map(({labels:e})=>e)}}function marksOfPods(e){const common=t=>Object.fromEntries(Object.entries(e[0]?.[t]??{}).filter(([n,s])=>e.every(e=>e[t][n]===s)))
 return{labels:common("labels"),annotations:common("annotations")}}function selectorsOf({live:e,services:t,targets:n}){const{deployments:s,statefulsets:r,daemonsets:o}=e.clusterState()
 const i=n.flatMap(({manifest:e})=>e?[e]:[])
 const a=[...s.values(),...r.values(),...o.values(),...i].flatMap(e=>{const{selector:t}=e.spec??{}
-return t?[{of:(0,w.Gg)(e),selector:t}]:[]})
-const c=t.flatMap(e=>{const t=e.spec?.selector
-return t?[{of:(0,w.Gg)({...e,kind:"Service"}),selector:{matchLabels:t}}]:[]})
-return[...a,...c]}function kindOf({metadata:e}){const t=e?.labels?.["django-rollout/job"]
-return t==="plan"||t==="command"?t:"migrate"}async function createJob({platform:e,app:t,source:n,signal:s,cluster:o},i,a,c){const l=(0,d.rJ)("batch/v1",o.namespace,"jobs")
-for(let d=1;;d++){s.throwIfAborted()
-const h=(0,r.dZ)(t,n.sha??n.tag,d,kindOf(a))
-if(i.clusterState().jobs.has(h))continue
-c(h)
-const f={...a,metadata:{...a.metadata,name:h}}
+return t?[{of:(0,Q.Gg)(e),selector:t}]:[]})
+const c=t.flatMap(e=>{const{selector:t={},publishNotReadyAddresses:n=false}=e.spec??{}
+if(Object.keys(t).length===0)return[]
+const s=(0,Q.Gg)({...e,kind:"Service"})
+return[{of:s,selector:{matchLabels:t},...n&&{takesUnready:true}}]})
+const l=new Map([...a,...c].map(e=>[JSON.stringify(e),e]))
+return[...l.values()]}function selectorsOfBudgets(e){return e.flatMap(e=>{const{selector:t}=e.spec??{}
+return t?[{of:(0,Q.Gg)({...e,kind:"PodDisruptionBudget"}),selector:t}]:[]})}function kindOf({metadata:e}){const t=e?.labels?.["django-rollout/job"]
+return t==="plan"||t==="command"?t:"migrate"}async function createJob({platform:e,app:t,source:n,signal:s,cluster:r},o,a,c){const l=(0,g.rJ)("batch/v1",r.namespace,"jobs")
+for(let A=1;;A++){s.throwIfAborted()
+const u=(0,i.dZ)(t,n.sha??n.tag,A,kindOf(a))
+if(o.clusterState().jobs.has(u))continue
+c(u)
+const d={...a,metadata:{...a.metadata,name:u}}
 let g=false
-try{return await(0,u.jh)(e.clock,s,async()=>{const e=g?await o.find(`${l}/${h}`):void 0
+try{return await(0,f.jh)(e.clock,s,async()=>{const e=g?await r.find(`${l}/${u}`):void 0
 if(e)return e
 g=true
-return o.post(l,f)})}catch(e){if(e instanceof A.h&&e.status===409)continue
-throw e}}}},7823:(e,t,n)=>{n.d(t,{k7:()=>Output,el:()=>alsoPassed,UA:()=>comparisonLacks,aU:()=>leftBehind,uH:()=>logPlan,Ob:()=>migrationCause,UP:()=>passedHint,hY:()=>planCause,U_:()=>refusalCause,d:()=>unreadCause})
-var s=n(9317)
-const r=/^\s*(?:\[[^\]]*\]\s+)?(Applying|Unapplying) (\w+\.\w+)\.\.\.(.*)$/
-const o=/^ (OK|FAKED)( \([\d.]+s\))?$/
-function migrationProgress(e){const[,t,n,s=""]=r.exec(e.trimEnd())??[]
+return r.post(l,d)})}catch(e){if(e instanceof h.h&&e.status===409)continue
+throw e}}}},7823:(e,t,n)=>{n.d(t,{k7:()=>Output,el:()=>alsoPassed,UA:()=>comparisonLacks,aU:()=>leftBehind,uH:()=>logPlan,Ob:()=>migrationCause,UP:()=>passedHint,hY:()=>planCause,U_:()=>refusalCause,Gt:()=>triedCause,d:()=>unreadCause})
+var s=n(8422)
+var r=n(4578)
+n(9084)
+const o=/^\s*(?:\[[^\]]*\]\s+)?(Applying|Unapplying) (\w+\.\w+)\.\.\.(.*)$/
+const i=/^ (OK|FAKED)( \([\d.]+s\))?$/
+function migrationProgress(e){const[,t,n,s=""]=o.exec(e.trimEnd())??[]
 if(n===void 0)return
-const o=t==="Applying"?"forwards":"backwards"
-return{migration:n,direction:o,is:endOf(s)??"begun"}}class MigrationLog{#Dn=new Set
+const r=t==="Applying"?"forwards":"backwards"
+return{migration:n,direction:r,is:endOf(s)??"begun"}}class MigrationLog{#Nn=new Set
 #at
 get migrated(){const e=this.#at
-return{applied:[...this.#Dn],...e!==void 0&&{open:e}}}read(e){const t=migrationProgress(e)
-if(this.#at!==void 0&&(t??endOf(e.trimEnd()))){this.#Dn.add(this.#at)
+return{applied:[...this.#Nn],...e!==void 0&&{open:e}}}read(e){const t=migrationProgress(e)
+if(this.#at!==void 0&&(t??endOf(e.trimEnd()))){this.#Nn.add(this.#at)
 this.#at=void 0}if(t?.is==="begun")this.#at=t.migration
-else if(t)this.#Dn.add(t.migration)}}function endOf(e){const t=o.exec(e)?.[1]
-return t===void 0?void 0:t==="OK"?"applied":"faked"}var i=n(7101)
-var a=n(4592)
-var c=n(7853)
-var l=n(1812)
-var A=n(4565)
-var u=n(9120)
-const d={count:2e3,letters:2*1024*1024}
+else if(t)this.#Nn.add(t.migration)}}function endOf(e){const t=i.exec(e)?.[1]
+return t===void 0?void 0:t==="OK"?"applied":"faked"}var a=n(7101)
+var c=n(4592)
+var l=n(7853)
+var A=n(1812)
+var u=n(4565)
+var d=n(9120)
+const h={count:2e3,letters:2*1024*1024}
 class Output{marker
 refusal
 plan
@@ -13437,11 +13757,13 @@ verified
 reversed
 looks=false
 gaveUp
+tried=[]
+judged
 found
 refused
-last=new u.jd(d,e=>e.length)
+last=new d.jd(h,e=>e.length)
 log=new MigrationLog
-held=new u.jd(d,({line:e})=>e.length)
+held=new d.jd(h,({line:e})=>e.length)
 stageLog
 begun=false
 constructor(e,t){this.marker=e
@@ -13452,29 +13774,33 @@ this.plan.catch(()=>{})
 this.found=s
 this.refused=r}get lines(){return this.last.all}get migrated(){return this.log.migrated}to(e){this.stageLog=e
 for(const{how:t,line:n}of this.held.all)e[t](n)
-this.held=new u.jd(d,({line:e})=>e.length)}hold(){this.stageLog=void 0}unmarked(e){return e.flatMap(e=>(0,s.u7)(e,this.marker)??[])}waiting(e){this.stageLog?.waiting(`waiting for the Job's pod: ${e}`)}line(e){if((0,s.rZ)(e,this.marker)){if((0,s.tM)(e,this.marker))this.begun=true
-const t=(0,s.m3)([e],this.marker)
-if(t)this.found(t)
-const n=(0,s.jG)(e,this.marker)
-if(n)this.refused(new a.HR(this.refusal(n)))
-this.passed??=(0,s.tK)(e,this.marker)
-const r=(0,s.dW)(e,this.marker)
-if(r)this[r.of]??=r.body
-this.reversed??=(0,s.TI)(e,this.marker)
-this.verified??=(0,s.xu)(e,this.marker)}const t=(0,s.u7)(e,this.marker)
+this.held=new d.jd(h,({line:e})=>e.length)}hold(){this.stageLog=void 0}unmarked(e){return e.flatMap(e=>(0,r.u7)(e,this.marker)??[])}waiting(e){this.stageLog?.waiting(`waiting for the Job's pod: ${e}`)}line(e){if((0,r.rZ)(e,this.marker)){if((0,r.tM)(e,this.marker))this.begun=true
+const t=(0,r.m3)([e],this.marker)
+if(t){this.judged=t.judged
+this.found(t)}const n=(0,r.jG)(e,this.marker)
+if(n)this.refused(new c.HR(this.refusal(n)))
+this.passed??=(0,r.tK)(e,this.marker)
+const s=(0,r.dW)(e,this.marker)
+if(s)this[s.of]??=s.body
+this.reversed??=(0,r.TI)(e,this.marker)
+this.verified??=(0,r.xu)(e,this.marker)}const t=(0,r.u7)(e,this.marker)
 if(t!==void 0){this.last.push(t)
 this.log.read(t)
-this.write("quote",t)}this.locking((0,s.ez)(e,this.marker))
-const n=(0,s.eA)(e,this.marker)
-if(n)this.write("say",(0,c._y)(n))}locking(e){if(e===void 0)return
+this.write("quote",t)}this.locking((0,r.ez)(e,this.marker))
+const n=(0,r.bQ)(e,this.marker)
+if(n){this.tried.push(n)
+this.write("say",`unsafe: ${(0,u.m3)(n,this.judged?.versions??[])}`)}const s=(0,r.eA)(e,this.marker)
+if(s)this.write("say",(0,l._y)(s))}locking(e){if(e===void 0)return
 if(e.is==="ready"){this.looks=true
 return}if(e.is==="over")this.gaveUp=e
-this.write("say",(0,l.qy)(e))}write(e,t){if(this.stageLog)this.stageLog[e](t)
-else this.held.push({how:e,line:t})}progress(){return this.begun?this.migrated:{applied:[]}}}function planCause(e,t,n){const s=(0,i.VS)(n)
-if(s&&(0,i.Re)(s)){const{file:n,line:r}=s.frames.at(-1)??{}
-return{code:"plan-failed",sentence:`django-rollout does not understand the migrations of ${t}: ${(0,i.em)(s)} (${n}:${r})`,hint:`this is a fault of django-rollout, not of ${t}: please report it with this log. With "migrate-command: none", and the migrations applied by hand, the release works`,...e.logs&&{logs:e.logs}}}return{...e,code:"plan-failed",sentence:`${t} does not start: ${withoutName(e)}`}}function migrationCause(e,{open:t,applied:n},s){if(s)return(0,l.Vo)(e,s,n)
+this.write("say",(0,A.qy)(e))}write(e,t){if(this.stageLog)this.stageLog[e](t)
+else this.held.push({how:e,line:t})}progress(){return this.begun?this.migrated:{applied:[]}}}function planCause(e,t,n){const s=(0,a.VS)(n)
+if(s&&(0,a.Re)(s)){const{file:n,line:r}=s.frames.at(-1)??{}
+return{code:"plan-failed",sentence:`django-rollout does not understand the migrations of ${t}: ${(0,a.em)(s)} (${n}:${r})`,hint:`this is a fault of django-rollout, not of ${t}: please report it with this log. With "migrate-command: none", and the migrations applied by hand, the release works`,...e.logs&&{logs:e.logs}}}return{...e,code:"plan-failed",sentence:`${t} does not start: ${withoutName(e)}`}}function migrationCause(e,{open:t,applied:n},s){if(s)return(0,A.Vo)(e,s,n)
 const r=n.length===0?"":`; applied before it: ${n.join(", ")}`
-return{...e,code:"migration-failed",sentence:`migration ${t??""} failed: ${withoutName(e)}${r}`.replace("  "," ")}}function unreadCause(e,{job:t,verdict:n,words:s},{migrated:r,logs:o}){const{applied:i}=r
+return{...e,code:"migration-failed",sentence:`migration ${t??""} failed: ${withoutName(e)}${r}`.replace("  "," ")}}function triedCause(e,t,{applied:n},s){const r=(0,u.qF)(t,s)
+const o=n.length===0?"":`; applied before it: ${n.join(", ")}`
+return{...e,...r,sentence:`${r.sentence}${o}`}}function unreadCause(e,{job:t,verdict:n,words:s},{migrated:r,logs:o}){const{applied:i}=r
 const a=i.length===0?"what it applied is unknown":`applied, as far as the log was read: ${i.join(", ")}`
 const c=n.is==="failed"?`${n.cause.sentence}, and`:`${t}: it succeeded, but`
 return{...n.is==="failed"?n.cause:{workload:`job/${t}`},code:e,sentence:`${c} its log cannot be read: ${s}; ${a}`,hint:`"manage.py showmigrations" shows what is applied. Run this again when the log can be read: ${o}`}}function withoutName({sentence:e,workload:t}){const n=t?.replace(/^job\//,"")
@@ -13494,8 +13820,8 @@ return`migrate-command: ${s?"":"export "}DJANGO_SETTINGS_MODULE=${n} ${s?"":"&& 
 return t.startsWith("it calls")?`${s}. Run the migration with it:\nmigrate-command: ${e} ${n}`:`${s}. Set the same for the migration:\nmigrate-command: export NAME=value && ${n}`}function alsoPassed(e,t){const n=/ImproperlyConfigured|KeyError: '?[A-Z]|environment|envvar|OperationalError|[Cc]ould not connect|[Cc]onnection refused|host name/
 if(!n.test(e.sentence))return e
 return{...e,hint:e.hint===void 0?t:`${e.hint}\n${t}`}}function logPlan(e,t,n=false,s="next"){for(const r of t.databases){logDatabase(e,t,r,n)
-for(const n of r.held)e.say((0,c.xh)(n,t.judged?.versions??[],s))
-for(const t of r.bridges)e.say((0,c.zn)(t))}if(t.judged)(0,A.rz)(t.judged).forEach(t=>{e.say(t)})
+for(const n of r.held)e.say((0,l.xh)(n,t.judged?.versions??[],s))
+for(const t of r.bridges)e.say((0,l.zn)(t))}if(t.judged)(0,u.rz)(t.judged).forEach(t=>{e.say(t)})
 const r=comparisonLacks(t)
 if(r!==void 0)e.say(r)
 const o=t.databases.some(e=>hasWork(e)||e.isBridged===true)
@@ -13503,13 +13829,13 @@ if(t.runs&&!o)e.say("the command still runs: it may do more than the plan shows"
 const r=(0,s.oD)(t)
 return e.flatMap(({database:e,pending:s,squashed:o})=>{const i=[...s,...o].map(({app:e,name:t})=>`${e}.${t}`)
 const a=i.filter(e=>!n.includes(e))
-return a.length===0||r.includes(e)?[]:[`the database "${e}" lacks ${a.join(", ")} according to the log of "${t}": python manage.py migrate --database=${e}`]})}function hasWork({pending:e,squashed:t}){return e.length+t.length>0}function logDatabase(e,{django:t,databases:n},s,r){const{database:o,vendorName:i,version:a="",pending:c,unknown:u}=s
+return a.length===0||r.includes(e)?[]:[`the database "${e}" lacks ${a.join(", ")} according to the log of "${t}": python manage.py migrate --database=${e}`]})}function hasWork({pending:e,squashed:t}){return e.length+t.length>0}function logDatabase(e,{django:t,databases:n},s,r){const{database:o,vendorName:i,version:a="",pending:c,unknown:l}=s
 const d=n.length===1&&o==="default"?"":`${o}: `
 e.say(`${d}Django ${t} with ${i} ${a}`.trim())
 if(!hasWork(s))e.say(`${d}no migrations to apply`)
 for(const{app:t,name:n,operations:s,locks:o=[],sql:i}of c){e.say(`${d}to apply: ${t}.${n} (${s.join(", ")})`)
-if(o.length>0)e.say(`${d}it locks ${o.map(l.jU).join(", ")}`)
-if(r)(i??A.HU).split("\n").forEach(t=>{e.quote(t)})}const h=u.filter(e=>e.newer)
+if(o.length>0)e.say(`${d}it locks ${o.map(A.jU).join(", ")}`)
+if(r)(i??u.HU).split("\n").forEach(t=>{e.quote(t)})}const h=l.filter(e=>e.newer)
 if(h.length>0){const t=h.map(({app:e,name:t})=>`${e}.${t}`).join(", ")
 e.say(`${d}the database is newer than this version: it has ${t}`)}}},3975:(e,t,n)=>{n.d(t,{H:()=>ownTemplate})
 var s=n(4592)
@@ -13545,7 +13871,7 @@ const[t]=f.misfits()??[]
 if(t)(0,s.fJ)({code:"migration-failed",sentence:`the migrations were reversed, but the schema is not as expected: ${(0,r.Sr)(l,t)}`})
 a.say(`the schema now fits ${l}`)
 return e}finally{try{await f.close()}finally{n(f.applied())}}}},765:(e,t,n)=>{n.d(t,{Be:()=>startMigration,Rw:()=>endsByItself,ee:()=>removeJob,jq:()=>runningIn})
-var s=n(9317)
+var s=n(8422)
 var r=n(7398)
 var o=n(3006)
 var i=n(1856)
@@ -13555,97 +13881,105 @@ var l=n(4565)
 var A=n(202)
 var u=n(7020)
 var d=n(8860)
-var h=n(8109)
+var h=n(5408)
 var f=n(2468)
 var g=n(3242)
-var p=n(8858)
-var m=n(228)
-var E=n(7823)
-const w=3e4
+var p=n(2088)
+var m=n(8858)
+var E=n(1534)
+var w=n(7823)
+const y=3e4
 function startMigration(e,t){return new MigrationRun(e,t)}class MigrationRun{context
 input
-#On=`rollout-${crypto.randomUUID()}`
-#Fn
-#Nn
-#Mn
+#Mn=`rollout-${crypto.randomUUID()}`
 #Ln
 #Un
 #xn
-#Pn=false
-#Gn=new AbortController
+#Pn
+#Gn
+#Hn
+#Jn=false
+#jn=new AbortController
 constructor(e,t){this.context=e
 this.input=t
-this.#Fn=new E.k7(this.#On,e=>(0,E.U_)(e,this.#Hn()))}async plan(e){this.#Fn.to(e)
-const t=await this.#jn(e)
-const n=await Promise.race([this.#Fn.plan,this.#$n(t)])
-this.#Fn.hold()
-const s=this.#Vn?n:withLeftOut(n,this.input.checked.targets)
-this.#Mn=s
+this.#Ln=new w.k7(this.#Mn,e=>(0,w.U_)(e,this.#Vn()))}async plan(e){this.#Ln.to(e)
+const t=await this.#Yn(e)
+const n=await Promise.race([this.#Ln.plan,this.#$n(t)])
+this.#Ln.hold()
+const s=this.#Wn?n:withLeftOut(n,this.input.checked.targets)
+this.#xn=s
 const{settings:r}=this.context
-if(!this.#Vn&&!this.input.isAgain)(0,E.uH)(e,s,r.sql,r.contract)
-return s}async migrate(e){this.#Fn.to(e)
-const t=await(this.#Un?.end)
-if(t?.verdict.is==="failed"){if(t.unread===void 0)throw new c.HR((0,E.Ob)(t.verdict.cause,this.#Fn.migrated,this.#Fn.gaveUp));(0,c.fJ)(this.#Jn("migration-failed",t,t.unread))}if(t?.unread!==void 0){e.say(`its log could not be read completely (${t.unread}), but it succeeded`)
-this.#xn=await this.#Yn()}if(this.#Wn())e.say("tables were locked as Django does, without looking who uses them: the command starts no Python that reads PYTHONPATH")
+if(!this.#Wn&&!this.input.isAgain)(0,w.uH)(e,s,r.sql,r.contract)
+return s}async migrate(e){this.#Ln.to(e)
+const t=await(this.#Gn?.end)
+if(t?.verdict.is==="failed"){if(t.unread===void 0)throw new c.HR(this.#qn(t.verdict.cause));(0,c.fJ)(this.#_n("migration-failed",t,t.unread))}if(t?.unread!==void 0){e.say(`its log could not be read completely (${t.unread}), but it succeeded`)
+this.#Hn=await this.#zn()}if(this.#Kn())e.say("tables were locked as Django does, without looking who uses them: the command starts no Python that reads PYTHONPATH")
 const n=this.input.reverses?"reversed":"applied"
-e.say(`${(0,u.LS)(this.applied().length,"migration")} ${n}`)}get#Vn(){const{proves:e,reverses:t,again:n}=this.input
-return e??t??n}#Wn(){const{judged:e,databases:t=[]}=this.#Mn??{}
-return e!==void 0&&this.context.settings["lock-wait-migrate"]>0&&t.some(({vendor:e,pending:t})=>e==="postgresql"&&t.length>0)&&!this.#Fn.looks}applied(){return this.#xn??this.#Fn.progress().applied}needs(){return this.#Fn.needs}tasks(){return this.#Fn.tasks}broken(){const{verified:e}=this.#Fn
-const{judged:t}=this.#Mn??{}
-return!t||e===void 0||"why"in e?void 0:(0,r.RA)(t,e)}misfits(){return this.#Fn.reversed}surprises(e){const{verified:t}=this.#Fn
-const{judged:n}=this.#Mn??{}
+e.say(`${(0,u.LS)(this.applied().length,"migration")} ${n}`)}#qn(e){const{migrated:t,gaveUp:n,tried:s}=this.#Ln
+const r=this.#xn?.judged
+return s.length>0&&r?.policy==="block"?(0,w.Gt)(e,{...r,findings:s},t,(0,p.YT)(this.context)):(0,w.Ob)(e,t,n)}get#Wn(){const{proves:e,reverses:t,again:n}=this.input
+return e??t??n}#Kn(){const{judged:e,databases:t=[]}=this.#xn??{}
+return e!==void 0&&this.context.settings["lock-wait-migrate"]>0&&t.some(({vendor:e,pending:t})=>e==="postgresql"&&t.length>0)&&!this.#Ln.looks}applied(){return this.#Hn??this.#Ln.progress().applied}needs(){return this.#Ln.needs}tasks(){return this.#Ln.tasks}broken(){const{verified:e}=this.#Ln
+const{judged:t}=this.#xn??{}
+return!t||e===void 0||"why"in e?void 0:(0,r.RA)(t,e)}misfits(){return this.#Ln.reversed}surprises(e){const{tried:t}=this.#Ln
+const{judged:n}=this.#xn??{}
+if(!n)return[]
+const s=n.policy==="block"?[]:t.map(e=>(0,l.m3)(e,n.versions))
+return[...s,...this.#Zn(e)]}#Zn(e){const{verified:t}=this.#Ln
+const{judged:n}=this.#xn??{}
 if(!n||t===void 0)return[]
 if("why"in t)return[`the schema was not compared with the plan after the migration: ${t.why}`]
-return(0,l.AB)(e?t.map(withoutNew):t,n)}schema(){const{verified:e}=this.#Fn
+return(0,l.AB)(e?t.map(withoutNew):t,n)}schema(){const{verified:e}=this.#Ln
 const t=this.applied()
-const{runs:n,judged:s,databases:r=[]}=this.#Mn??{runs:this.#Pn}
-if(!n||s?.blocked===true||this.#Mn?.backup)return t.length>0?{is:"unknown"}:void 0
+const{runs:n,judged:s,databases:r=[]}=this.#xn??{runs:this.#Jn}
+if(!n||s?.blocked===true||this.#xn?.backup)return t.length>0?{is:"unknown"}:void 0
 const o=r.filter(e=>e.pending.length>0||e.isBridged===true)
-if(this.#Mn&&o.length+t.length===0)return
+if(this.#xn&&o.length+t.length===0)return
 const i=e===void 0||"why"in e?[]:e
 const a=o.length>0&&o.every(({database:e})=>i.some(t=>t.database===e))
 return a?{is:"compared",databases:i,applied:t}:{is:"unknown"}}async close(){const{context:e,input:t}=this
-this.#Gn.abort(new Error("the migration is closed"))
-this.#Fn.hold()
+this.#jn.abort(new Error("the migration is closed"))
+this.#Ln.hold()
 try{const{live:n}=t.checked
-const s=t.plansOnly!==true&&this.#Un?.hasContainerEnded===true
-if(this.#Ln!==void 0&&!(s&&endsByItself(n,this.#Ln)))await removeJob(e,n,this.#Ln)}finally{await(this.#Un?.close())}}async#jn(e){const{context:t,input:n}=this
+const s=t.plansOnly!==true&&this.#Un?.isCounted!==true
+const r=s&&this.#Gn?.hasContainerEnded===true
+if(this.#Pn!==void 0&&!(r&&endsByItself(n,this.#Pn)))await removeJob(e,n,this.#Pn)}finally{await(this.#Gn?.close())}}async#Yn(e){const{context:t,input:n}=this
 const{live:s}=n.checked
-const r=await(0,m.qZ)(t,n,this.#On)
-this.#Nn=r
+const r=await(0,E.qZ)(t,n,this.#Mn)
+this.#Un=r
 r.notes.forEach(t=>{e.say(t)})
 let o=""
-const i=await(0,m._S)(t,s,r.job,e=>{this.#Ln=o=e})
+const i=await(0,E._S)(t,s,r.job,e=>{this.#Pn=o=e})
 e.say(`${(0,f.Gg)(i)}, created from ${r.from}`)
-const a=AbortSignal.any([t.signal,this.#Gn.signal])
+const a=AbortSignal.any([t.signal,this.#jn.signal])
 const c={job:o,container:r.container}
-this.#Un=new p.S(t.with({signal:a}),s,c,this.#Fn)
-return this.#Un}async#$n(e){const t=this.#Fn
+this.#Gn=new m.S(t.with({signal:a}),s,c,this.#Ln)
+return this.#Gn}async#$n(e){const t=this.#Ln
 const n=await e.end
 if(n.verdict.is==="failed"){const{cause:e}=n.verdict
 await Promise.race([t.plan,Promise.resolve()])
 if(t.progress().applied.length>0)return t.plan
 if(e.code!=="crash")throw new c.HR(e)
-if(n.unread===void 0)throw new c.HR((0,E.hY)(this.#qn(e),this.#_n(),t.lines))}const s=await Promise.race([t.plan,Promise.resolve(void 0)])
-if(!s&&n.unread!==void 0)(0,c.fJ)(this.#Jn("plan-failed",n,n.unread))
-return s??(0,c.fJ)({code:"plan-failed",sentence:`${this.#_n()} started, but exited before it listed its migrations`,hint:'check that "migrate-command" calls Django’s manage.py',logs:[{lines:t.lines.slice(-p.T)}]})}#qn(e){const{passed:t}=this.#Fn
+if(n.unread===void 0)throw new c.HR((0,w.hY)(this.#Xn(e),this.#es(),t.lines))}const s=await Promise.race([t.plan,Promise.resolve(void 0)])
+if(!s&&n.unread!==void 0)(0,c.fJ)(this.#_n("plan-failed",n,n.unread))
+return s??(0,c.fJ)({code:"plan-failed",sentence:`${this.#es()} started, but exited before it listed its migrations`,hint:'check that "migrate-command" calls Django’s manage.py',logs:[{lines:t.lines.slice(-m.T)}]})}#Xn(e){const{passed:t}=this.#Ln
 if(t===void 0)return e
-const n=this.#Nn?.script?.name??""
-return(0,E.el)(e,(0,E.UP)(n,t,this.#zn()))}async#Yn(){if(this.input.reverses||!(0,s.$i)(this.#zn()))return
-const{databases:e}=await this.#Fn.plan
-return e.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}#_n(){return this.#Vn?.name??"the new version"}#zn(){return this.#Vn?.command??this.context.settings["migrate-command"]}#Jn(e,{verdict:t},n){this.#Pn=true
-const s=this.#Ln??""
-const r=this.#Nn?.container??""
-return(0,E.d)(e,{job:s,verdict:t,words:n},{migrated:this.#Fn.migrated,logs:this.context.cluster.commandLine(["logs",`job/${s}`,"-c",r])})}#Hn(){const{cluster:e,app:t}=this.context
+const n=this.#Un?.script?.name??""
+return(0,w.el)(e,(0,w.UP)(n,t,this.#ts()))}async#zn(){if(this.input.reverses||!(0,s.$i)(this.#ts()))return
+const{databases:e}=await this.#Ln.plan
+return e.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}#es(){return this.#Wn?.name??"the new version"}#ts(){return this.#Wn?.command??this.context.settings["migrate-command"]}#_n(e,{verdict:t},n){this.#Jn=true
+const s=this.#Pn??""
+const r=this.#Un?.container??""
+return(0,w.d)(e,{job:s,verdict:t,words:n},{migrated:this.#Ln.migrated,logs:this.context.cluster.commandLine(["logs",`job/${s}`,"-c",r])})}#Vn(){const{cluster:e,app:t}=this.context
 const{workload:n,container:s}=this.input.web
-const r=this.#Nn?.script
-return{command:this.#zn(),...r&&!r.isAll&&{starter:r.name},accept:e.commandLine((0,d.Mc)(t)),give:t=>e.commandLine(["set","env",(0,a.T)(n),"-c",s,t])}}}function withLeftOut({judged:e,...t},n){if(!e)return t
+const r=this.#Un?.script
+return{command:this.#ts(),...r&&!r.isAll&&{starter:r.name},accept:e.commandLine((0,d.Mc)(t)),give:t=>e.commandLine(["set","env",(0,a.T)(n),"-c",s,t])}}}function withLeftOut({judged:e,...t},n){if(!e)return t
 const s=new Set(n.map(({id:e})=>(0,a.T)(e)))
 const r=e.versions.map(e=>{const t=e.names.filter(e=>!(0,A.y)(e)&&!s.has(e.split(" ")[0]??""))
 return t.length===0?e:{...e,leftOut:t}})
 return{...t,judged:{...e,versions:r}}}function withoutNew({unpredicted:e,...t}){return{...t,unpredicted:e.filter(({direction:e})=>e!=="new")}}async function removeJob({platform:e,cluster:t},n,s){const r=`${(0,i.rJ)("batch/v1",t.namespace,"jobs")}/${s}`
 await(0,o.jh)(e.clock,t.life,()=>t.remove(r))
-await(0,g.wj)(e.clock,w,t.life,r=>(0,h.r)({cluster:t,clock:e.clock,live:n,signal:r},()=>{const e=podsOfJob(n.clusterState(),s).length===0
+await(0,g.wj)(e.clock,y,t.life,r=>(0,h.r)({cluster:t,clock:e.clock,live:n,signal:r},()=>{const e=podsOfJob(n.clusterState(),s).length===0
 return{logsWanted:[],...e&&{ended:true}}},()=>{})).catch(()=>{throw new Error(`the pod of job/${s} does not terminate: kubectl delete pod -l job-name=${s}`)})}function endsByItself(e,t){return runningIn(e,t).length===0}function runningIn(e,t){return podsOfJob(e.clusterState(),t).flatMap(({status:e})=>e?.containerStatuses??[]).filter(({state:e})=>e?.running).map(e=>e.name)}function podsOfJob(e,t){return[...e.pods.values()].filter(({metadata:e})=>e?.labels?.["job-name"]===t)}},9548:(e,t,n)=>{n.d(t,{Bw:()=>labelling,OS:()=>namespaceMissing,mh:()=>makeNamespace,oO:()=>checkNamespace})
 var s=n(7340)
 var r=n(1407)
@@ -13678,7 +14012,7 @@ return r.flatMap(([e,t])=>s[e]===t?[]:[e])})}async function may(e,...t){const n=
 return(await(0,s.o7)(e,[n])).length===0}function leaving(e){const t=`kubectl get namespace ${e.namespace} -o jsonpath={.status.conditions}`
 return(0,l.fJ)({code:"namespace-missing",sentence:`the namespace "${e.namespace}" is being deleted`,hint:`wait until it is gone, then release again. To see what it waits for: ${t}`})}function clearer(e){if(!(e instanceof r.h&&e.status===401))return e
 return(0,l.fJ)(o.gT)}function namespaceMissing(e,t){(0,l.fJ)({code:"namespace-missing",sentence:`the namespace "${e}" ${t}`,hint:`check the option namespace, or create it: kubectl create namespace ${e}`})}},6187:(e,t,n)=>{n.d(t,{Dw:()=>mayHaveMigrated,d9:()=>endMigrations,h2:()=>unfinishedMigrations,hY:()=>hasEnded,kB:()=>unfinishedJobs,lj:()=>recover})
-var s=n(4360)
+var s=n(5407)
 var r=n(5950)
 var o=n(9869)
 var i=n(8911)
@@ -13695,18 +14029,18 @@ var p=n(2088)
 var m=n(7763)
 var E=n(811)
 async function recover(e,t,n,s){const{begun:r,snapshot:o,timeouts:a}=n
-const{platform:c,app:l,holder:f,signal:E,cluster:w,log:I}=e
-I.say(`found an unfinished release: ${r.tag} by ${(0,i.Gg)(r)}`)
-let y=[]
+const{platform:c,app:l,holder:f,signal:E,cluster:w,log:y}=e
+y.say(`found an unfinished release: ${r.tag} by ${(0,i.Gg)(r)}`)
+let I=[]
 let B
-const{unfit:Q}=n.schema&&(s||(0,g.SU)(n.schema))?await(0,g.b1)(e,{...n,live:t},{onReversed:e=>{y=e},onBackup:e=>{B=e}}):{}
+const{unfit:Q}=n.schema&&(s||(0,g.SU)(n.schema))?await(0,g.b1)(e,{...n,live:t},{onReversed:e=>{I=e},onBackup:e=>{B=e}}):{}
 if(Q!==void 0)(0,p.FF)(e,`the previous version is back, but ${Q}`)
 const b={live:t,snapshot:o,timeouts:a,isUnfit:Q!==void 0}
 const v=await(0,h.wj)(c.clock,(0,m.E)(b),E,t=>(0,m.t)(e.with({signal:t}),b))
 const k=(0,d.Jd)(v)
-await(0,A.DR)({cluster:w,clock:c.clock,app:l},{...r,result:"undone",cause:`its run was interrupted; restored by ${(0,i.Gg)(f)}${k?`, except for what another client set: ${k}`:""}`,seconds:Math.max(0,(c.clock.now()-Date.parse(r.at))/1e3),migrations:[],...n.contract,...(y.length>0||n.schema?.is==="again")&&{reversed:y},...B&&{backup:B.job}},{...(s||y.length>0)&&{schema:{is:"unknown"}}}).catch(e=>{I.say(`the history could not be written: ${String(e)}`)})
+await(0,A.DR)({cluster:w,clock:c.clock,app:l},{...r,result:"undone",cause:`its run was interrupted; restored by ${(0,i.Gg)(f)}${k?`, except for what another client set: ${k}`:""}`,seconds:Math.max(0,(c.clock.now()-Date.parse(r.at))/1e3),migrations:[],...n.contract,...(I.length>0||n.schema?.is==="again")&&{reversed:I},...B&&{backup:B.job}},{...(s||I.length>0)&&{schema:{is:"unknown"}}}).catch(e=>{y.say(`the history could not be written: ${String(e)}`)})
 await(0,u.yv)(w,c.clock,l,n)
-return{restored:v,reversed:y,...B&&{backup:B}}}const w=36e5
+return{restored:v,reversed:I,...B&&{backup:B}}}const w=36e5
 function mayHaveMigrated({platform:e},t,{begun:n}){if(n.command==="rollback")return false
 const r=e.clock.now()-Date.parse(n.at)>w
 return r||[...t.clusterState().jobs.values()].some(e=>(0,s.ng)(e)===n.run)}async function endMigrations(e,t){const{app:n,cluster:s,log:r}=e
@@ -13751,8 +14085,8 @@ var p=n(2459)
 var m=n(2468)
 var E=n(2297)
 var w=n(8306)
-var I=n(6005)
-var y=n(2088)
+var y=n(6005)
+var I=n(2088)
 var B=n(3905)
 var Q=n(981)
 var b=n(1635)
@@ -13769,58 +14103,62 @@ throw new l.HR(a.cause)}if(a.is==="superseded")throw new l.HR((0,b.g)(a.by))}fun
 return 2*e.timeout+Math.max(e.bake,t)}class Rollout{context
 input
 listener
-#jt
+#Jt
 #_t
-#Kn
-#Zn=new Map
-#Xn=Promise.resolve()
+#ns
+#ss=new Map
+#rs=[]
+#os=Promise.resolve()
 constructor(e,t,n){this.context=e
 this.input=t
 this.listener=n
 const s=t.checked.live.clusterState()
-this.#Kn={...s,pods:new Map(s.pods)}
-this.#jt=e.platform.clock.now()
+this.#ns={...s,pods:new Map(s.pods)}
+this.#Jt=e.platform.clock.now()
 this.#_t=(0,E._z)(e,t.image)}async follow(){const{platform:e,settings:t,signal:n,cluster:s,log:r}=this.context
 const{checked:o}=this.input
 const{first:i,rest:a,isDue:c}=this.input.waves
-await this.#es("first",this.context)
-const l=await this.#ts(i)
-return(0,h.T)({cluster:s,clock:e.clock,live:o.live,desiredWorkloads:l,...a.length>0&&{next:{isDue:c,begin:()=>this.#ts(a)}},verify:e=>this.#In(this.context.with({signal:e})),timeouts:{timeout:t.timeout,bake:t.bake,grace:t.grace},startedAt:this.#jt,onProgress:this.listener.progress,toRepo:(0,y.YT)(this.context),stageLog:r,signal:n}).finally(()=>this.#Xn.catch(()=>{}))}async#ts(e){const{context:t}=this
+await this.#is("first",this.context)
+const l=await this.#as(i)
+return(0,h.T)({cluster:s,clock:e.clock,live:o.live,desiredWorkloads:l,...a.length>0&&{next:{isDue:c,begin:()=>this.#as(a)}},verify:e=>this.#bn(this.context.with({signal:e})),timeouts:{timeout:t.timeout,bake:t.bake,grace:t.grace},startedAt:this.#Jt,onProgress:this.listener.progress,toRepo:(0,I.YT)(this.context),stageLog:r,signal:n}).finally(()=>{this.listener.started(this.#cs())
+return this.#os.catch(()=>{})})}#cs(){const e=this.input.checked.live.clusterState()
+return Object.fromEntries(this.#rs.flatMap(t=>{const n=(0,d.jb)((0,p.NO)(e,t))
+return n?[[(0,c.T)(t.workload),n]]:[]}))}async#as(e){const{context:t}=this
 const{signal:n}=t
 n.throwIfAborted()
 const s=await takenSince(t,this.input.checked,e)
 if(Object.keys(s).length>0)(0,l.fJ)((0,b.g)(s))
 sayRestarts(t,e)
-await(0,E.fz)(t,e,E.IK,this.#_t.cause)
-n.throwIfAborted()
 const r=[]
 const answers=e=>r.push(...e)
 const o=await Promise.allSettled([applyTargets(t,e,this.#_t).then(answers),...(0,w.Bm)(t,e,this.#_t,answers)])
 await this.listener.wrote(r)
 for(const e of o)if(e.status==="rejected")throw e.reason
 n.throwIfAborted()
-await(0,E.fz)(t,e,E.aD,this.#_t.cause)
-return Promise.all(e.map(e=>this.#ns(e,r)))}async#ns(e,t){const{id:n,path:s,live:r}=e
-const o=await this.context.cluster.get(s)
-const i=imagesOf(e,t,this.input.image)
-this.#Zn.set((0,c.T)(n),i)
-return(0,d.OO)({workload:n,images:i,now:o,before:r},this.#Kn)}#es(e,t){const{checked:n,beside:s}=this.input
+return Promise.all(e.map(e=>this.#ls(e,r)))}async#ls(e,t){const{id:n,path:s,live:r}=e
+const o=answerFor(e,t)
+const i=o??await this.context.cluster.get(s)
+const a=imagesOf(e,o,this.input.image)
+this.#ss.set((0,c.T)(n),a)
+const l=this.input.starts[(0,c.T)(n)]
+const A=(0,d.OO)({workload:n,images:a,now:i,before:r,known:l},this.#ns)
+this.#rs.push(A)
+return A}#is(e,t){const{checked:n,beside:s}=this.input
 const r=s.filter(t=>t.when===e)
-return(0,I.L5)(t,n,r,this.listener.wrote)}async#In(e){const{checked:t,image:n}=this.input
-this.#Xn=this.#es("last",e)
-await this.#Xn
-const s=t.web&&this.#Zn.get((0,c.T)(t.web.workload))?.[t.web.container]
+return(0,y.L5)(t,n,r,this.listener.wrote)}async#bn(e){const{checked:t,image:n}=this.input
+this.#os=this.#is("last",e)
+await this.#os
+const s=t.web&&this.#ss.get((0,c.T)(t.web.workload))?.[t.web.container]
 await smokeBy(e,t,s??(0,B.d)(n))}}function sayRestarts({log:e},t){for(const{id:n,restart:s}of t){if(!s)continue
 const{because:t}=s
 const r=t.length===1?"has":"have"
-e.say(`${(0,c.T)(n)} restarts: ${t.join(", ")} ${r} changed`)}}function imagesOf({id:e,uses:t,becomes:n},s,r){const o=s.find(t=>(0,a.gv)(t)&&(0,c.T)((0,a.hY)(t))===(0,c.T)(e))
-const i=o??n
-const l=i?(0,a.MZ)((0,a.kW)(i),()=>true):[]
-return Object.fromEntries(t.map(({name:e})=>[e,l.find(t=>t.name===e)?.image??(0,B.d)(r)]))}async function smokeBy(e,t,n){const{settings:s}=e
+e.say(`${(0,c.T)(n)} restarts: ${t.join(", ")} ${r} changed`)}}function answerFor({id:e},t){return t.find(t=>(0,a.gv)(t)&&(0,c.T)((0,a.hY)(t))===(0,c.T)(e))}function imagesOf({uses:e,becomes:t},n,s){const r=n??t
+const o=r?(0,a.MZ)((0,a.kW)(r),()=>true):[]
+return Object.fromEntries(e.map(({name:e})=>[e,o.find(t=>t.name===e)?.image??(0,B.d)(s)]))}async function smokeBy(e,t,n){const{settings:s}=e
 if(s["smoke-path"]===void 0||!t.web)return
 const r=(0,Q.LW)(t.web,t.services,s["smoke-host"])
 const o=await(0,Q.Qe)(e,t,r,n)
-if(o===void 0)return;(0,y.FF)(e,o)}async function takenSince({platform:e,signal:t,cluster:n},{live:s},o){const i=await Promise.all(o.map(({path:s})=>(0,r.jh)(e.clock,t,()=>n.find(s))))
+if(o===void 0)return;(0,I.FF)(e,o)}async function takenSince({platform:e,signal:t,cluster:n},{live:s},o){const i=await Promise.all(o.map(async({path:s,manifest:o,live:i})=>i&&!o?i:await(0,r.jh)(e.clock,t,()=>n.find(s))))
 const a=s.clusterState()
 return Object.fromEntries(o.flatMap(({id:e,live:t},n)=>{const s=t&&shownSince(t,(0,p.QA)(a,e))
 const r=(0,b.J)(e,t,i[n])??(s&&(0,b.J)(e,t,s))
@@ -13843,7 +14181,7 @@ return[(0,E.wD)(A,s??r?.metadata?.annotations?.[a.uo])]})}async function applyTa
 for(const e of a)r.say(`kubectl apply: ${(0,m.Gg)(e)} with ${i.image}`)
 return(0,s.Bb)(n,e.clock,a,t)}},5473:(e,t,n)=>{n.d(t,{X:()=>planOf})
 var s=n(9340)
-var r=n(2861)
+var r=n(8414)
 var o=n(4339)
 var i=n(4592)
 function planOf(e){const{others:t,services:n}=e
@@ -13930,21 +14268,21 @@ const{clock:d}=r
 const h=a["smoke-path"]??"/"
 const m=`GET ${h} through service/${n.service}`
 const{workload:E,container:w}=n.web
-let I={words:`gave no answer within ${a["smoke-timeout"]/1e3} s`}
-let y=a["smoke-timeout"]
+let y={words:`gave no answer within ${a["smoke-timeout"]/1e3} s`}
+let I=a["smoke-timeout"]
 let B=0
 for(;;){if(hasNoNewPods(t.clusterState(),E)){u.say(`${m}: skipped, because ${(0,o.T)(E)} gets no new pod now`)
 return}const r=d.now()
 const a=await(0,A.ZC)(c,()=>slicesOf(l,n.service))
-if(d.now()-r<p)y-=B
-if(y<=0)throw new i.HR(await smokeCause(e,n,m,I))
+if(d.now()-r<p)I-=B
+if(I<=0)throw new i.HR(await smokeCause(e,n,m,y))
 const Q=d.now()
 const b=endpointsOf(a,n.port).find(({pod:e})=>runs(t.clusterState().pods.get(e),w,s))
 const v={host:n.host,path:h}
-const k=await requestPage(e,b,v,Math.min(y,g))
+const k=await requestPage(e,b,v,Math.min(I,g))
 if(k.is==="good"){const{words:e,pod:t,how:n,but:s}=k
 u.say(`${m}: ${e} from ${t}, of the new version${n}`)
-return s===void 0?void 0:`${m} ${s}`}if(d.now()-Q<y)I=k.answer
+return s===void 0?void 0:`${m} ${s}`}if(d.now()-Q<I)y=k.answer
 await d.sleep(f,c)
 B=d.now()-Q}}async function smokeCause({platform:e,cluster:t},{web:{workload:n,container:s}},r,{words:i,hint:a,pod:l,body:A=[]}){const u=l===void 0?void 0:{pod:l,container:s,previous:false}
 const d=u?await(0,c.$)(t,e.clock,u):[]
@@ -14108,9 +14446,9 @@ const E=n.clusterState()
 const w=p.map(({before:e,current:t})=>{const n=(0,i.Sh)((0,s.hY)(t),t,t,E)
 const{available:r,wanted:o}=(0,c.nS)(e)
 return r<o?{...n,available:r}:n})
-const I=p.flatMap(({before:e,did:t})=>t==="put"?[(0,r.T)((0,s.hY)(e))]:[])
-const y=keepUnblocked(h,n,m,f)
-return(0,l.T)({cluster:h,clock:u.clock,live:n,desiredWorkloads:w,timeouts:o,startedAt:a,onProgress:e=>{A(asWritten(e,I))},toRepo:(0,g.YT)(e),stageLog:f,signal:d}).finally(y)}function asWritten(e,t){return Object.fromEntries(Object.entries(e).map(([e,n])=>{const{startedAt:s,...r}=n
+const y=p.flatMap(({before:e,did:t})=>t==="put"?[(0,r.T)((0,s.hY)(e))]:[])
+const I=keepUnblocked(h,n,m,f)
+return(0,l.T)({cluster:h,clock:u.clock,live:n,desiredWorkloads:w,timeouts:o,startedAt:a,onProgress:e=>{A(asWritten(e,y))},toRepo:(0,g.YT)(e),stageLog:f,signal:d}).finally(I)}function asWritten(e,t){return Object.fromEntries(Object.entries(e).map(([e,n])=>{const{startedAt:s,...r}=n
 return[e,t.includes(e)?n:r]}))}},607:(e,t,n)=>{n.d(t,{V:()=>liveAfterDeletion,j:()=>targetsAfterDeletion})
 var s=n(240)
 var r=n(9340)
@@ -14181,62 +14519,62 @@ const o="django-rollout/holder"
 const i=1e3
 function keepRenewed(e,t,n){const s=new RenewedLease(e,t)
 s.begin(n)
-return s}class RenewedLease{#y="held"
-#ss
-#rs=new AbortController
-#os=0
-#is
-#as=new AbortController
-#cs=Promise.withResolvers()
-#ls
-#As=new AbortController
-#Gn=new AbortController
-#us
-constructor(e,t){this.#us=e
-this.#ss=t}get lost(){return this.#As.signal}begin(e){this.#ds(e)
-this.#ls=this.#hs().catch(()=>{})}async ensureHeld(){for(;;){this.lost.throwIfAborted()
-const{signal:e}=this.#rs
-if(!e.aborted&&this.#us.clock.now()<this.#os)return e
-await this.#cs.promise}}async release(){if(this.#St())return
-this.#y="released"
-this.#Gn.abort()
-await this.#ls
-const{cluster:e,path:t}=this.#us
-await e.put(t,{...this.#ss,spec:{...this.#ss.spec,holderIdentity:""}})}#St(){return this.#y==="lost"||this.#y==="released"}#ds(e){this.#y="held"
-this.#is=void 0
-this.#os=e+this.#us.lastsMs*.9
-if(this.#rs.signal.aborted)this.#rs=new AbortController
-this.#cs.resolve(void 0)
-this.#cs=Promise.withResolvers()
-this.#as.abort()
-this.#as=new AbortController
-const t=AbortSignal.any([this.#as.signal,this.#Gn.signal])
-this.#fs(e,t).catch(()=>{})}#gs(){if(this.#St())return
-this.#y="uncertain"
-this.#rs.abort(new r.sr)}#ps(e){if(this.#St())return
-this.#y="lost"
-this.#Gn.abort()
-this.#rs.abort(e)
-this.#As.abort(e)
-this.#cs.resolve(void 0)}async#fs(e,t){const{clock:n}=this.#us
+return s}class RenewedLease{#I="held"
+#As
+#us=new AbortController
+#ds=0
+#hs
+#fs=new AbortController
+#gs=Promise.withResolvers()
+#ps
+#ms=new AbortController
+#jn=new AbortController
+#Es
+constructor(e,t){this.#Es=e
+this.#As=t}get lost(){return this.#ms.signal}begin(e){this.#ws(e)
+this.#ps=this.#Cs().catch(()=>{})}async ensureHeld(){for(;;){this.lost.throwIfAborted()
+const{signal:e}=this.#us
+if(!e.aborted&&this.#Es.clock.now()<this.#ds)return e
+await this.#gs.promise}}async release(){if(this.#St())return
+this.#I="released"
+this.#jn.abort()
+await this.#ps
+const{cluster:e,path:t}=this.#Es
+await e.put(t,{...this.#As,spec:{...this.#As.spec,holderIdentity:""}})}#St(){return this.#I==="lost"||this.#I==="released"}#ws(e){this.#I="held"
+this.#hs=void 0
+this.#ds=e+this.#Es.lastsMs*.9
+if(this.#us.signal.aborted)this.#us=new AbortController
+this.#gs.resolve(void 0)
+this.#gs=Promise.withResolvers()
+this.#fs.abort()
+this.#fs=new AbortController
+const t=AbortSignal.any([this.#fs.signal,this.#jn.signal])
+this.#ys(e,t).catch(()=>{})}#Is(){if(this.#St())return
+this.#I="uncertain"
+this.#us.abort(new r.sr)}#Bs(e){if(this.#St())return
+this.#I="lost"
+this.#jn.abort()
+this.#us.abort(e)
+this.#ms.abort(e)
+this.#gs.resolve(void 0)}async#ys(e,t){const{clock:n}=this.#Es
 const until=e=>n.sleep(Math.max(0,e-n.now()),t)
-await until(this.#os)
-this.#gs()
-if(isDenied(this.#is))this.#ps(lostBy(this.#is))
+await until(this.#ds)
+this.#Is()
+if(isDenied(this.#hs))this.#Bs(lostBy(this.#hs))
 await until(e+r.E_)
-this.#ps(lostBy(this.#is))}async#hs(){const{clock:e,lastsMs:t}=this.#us
-for(let n=t/3;;){await e.sleep(n,this.#Gn.signal)
-n=await this.#ms()?t/3:i}}async#ms(){const{cluster:e,clock:t,path:n}=this.#us
+this.#Bs(lostBy(this.#hs))}async#Cs(){const{clock:e,lastsMs:t}=this.#Es
+for(let n=t/3;;){await e.sleep(n,this.#jn.signal)
+n=await this.#Qs()?t/3:i}}async#Qs(){const{cluster:e,clock:t,path:n}=this.#Es
 const r=t.now()
-try{this.#ss=await e.put(n,{...this.#ss,spec:{...this.#ss.spec,renewTime:microTime(r)}})
-if(!this.#St())this.#ds(r)
-return true}catch(e){this.#is=e
-if(e instanceof s.h&&[404,409].includes(e.status))await this.#Es()
-else if(this.#y==="uncertain"&&isDenied(e))this.#ps(lostBy(e))
-return false}}async#Es(){const{cluster:e,path:t,holderId:n}=this.#us
+try{this.#As=await e.put(n,{...this.#As,spec:{...this.#As.spec,renewTime:microTime(r)}})
+if(!this.#St())this.#ws(r)
+return true}catch(e){this.#hs=e
+if(e instanceof s.h&&[404,409].includes(e.status))await this.#bs()
+else if(this.#I==="uncertain"&&isDenied(e))this.#Bs(lostBy(e))
+return false}}async#bs(){const{cluster:e,path:t,holderId:n}=this.#Es
 try{const s=await e.find(t)
-if(s?.spec?.holderIdentity===n)this.#ss=s
-else this.#ps(new LeaseLost("taken",s?.metadata?.annotations?.[o]??""))}catch(e){this.#is=e}}}class LeaseLost extends Error{why
+if(s?.spec?.holderIdentity===n)this.#As=s
+else this.#Bs(new LeaseLost("taken",s?.metadata?.annotations?.[o]??""))}catch(e){this.#hs=e}}}class LeaseLost extends Error{why
 words
 name="LeaseLost"
 constructor(e,t){super("the lock was lost: another run may have taken it")
@@ -14268,8 +14606,8 @@ const reference=(e,t)=>Array.isArray(e)&&typeof e[0]==="string"?void 0:`${t} is 
 const m=(0,f.OA)({t:f.Ae,n:(0,f.no)(flag),d:(0,f.no)(flag),p:(0,f.no)(flag),g:(0,f.no)(flag),r:(0,f.no)(reference)},"left")
 const E=(0,f.OA)({m:f.Ae,u:(0,f.no)(flag),o:(0,f.no)(flag),c:(0,f.A7)(m)},"left")
 const w=(0,f.A7)((0,f.A7)(E))
-var I=n(3565)
-var y=n(702)
+var y=n(3565)
+var I=n(702)
 var B=n(1777)
 async function readArchive(e,t,n){const s=await readLive(e,t)
 const r=historyOf(s).filter(({image:e})=>(0,i.iI)(e,n))
@@ -14291,14 +14629,14 @@ const p=`${g}/${(0,a.Fe)(n)}`
 await(0,o.jh)(t,e.life,async()=>{const t=await readLive(e,n)
 const s=c&&(0,l.w7)(h,c)
 const o=withRelease(historyOf(t),h,s)
-const m=d?(0,y.UW)(o,d,h.run):o
+const m=d?(0,I.UW)(o,d,h.run):o
 const E=dataOf(m)
 const w=t?.binaryData??{}
-const I={...withTemplates(m,w,{[h.run]:r,...s&&{[s.run]:c.templates}}),...withBodies(m,w,[A??[],u??[]].flat())}
-await(t?e.put(p,{...t,metadata:{...t.metadata,annotations:{...t.metadata?.annotations,...f}},data:E,binaryData:I}):e.post(g,{apiVersion:"v1",kind:"ConfigMap",metadata:{name:(0,a.Fe)(n),labels:a.Yq,...i!==void 0&&{annotations:f}},data:E,binaryData:I}))},isConflict)}async function saveSchemaChange({cluster:e,clock:t,app:n},s,r={}){await(0,o.jh)(t,e.life,async()=>{const t=await readLive(e,n)
+const y={...withTemplates(m,w,{[h.run]:r,...s&&{[s.run]:c.templates}}),...withBodies(m,w,[A??[],u??[]].flat())}
+await(t?e.put(p,{...t,metadata:{...t.metadata,annotations:{...t.metadata?.annotations,...f}},data:E,binaryData:y}):e.post(g,{apiVersion:"v1",kind:"ConfigMap",metadata:{name:(0,a.Fe)(n),labels:a.Yq,...i!==void 0&&{annotations:f}},data:E,binaryData:y}))},isConflict)}async function saveSchemaChange({cluster:e,clock:t,app:n},s,r={}){await(0,o.jh)(t,e.life,async()=>{const t=await readLive(e,n)
 const o=historyOf(t)
 if(!t||o.length===0)return
-const i=s?(0,y.UW)(o,s):o
+const i=s?(0,I.UW)(o,s):o
 const c=dataOf(i.map((e,t)=>t===i.length-1?{...e,...r}:e))
 await e.put(`${configMapsOf(e)}/${(0,a.Fe)(n)}`,{...t,data:c})},isConflict)}function isConflict(e){return(0,o.dg)(e)||e instanceof r.h&&e.status===409}function dataOf(e){return Object.fromEntries(e.map(e=>[keyOf(e.number),JSON.stringify(e)]))}function withRelease(e,t,n){if(e.some(({run:e})=>e===t.run))return(0,l.vN)(e,t)
 if(t.result==="found")return(0,l.BL)(e,t)
@@ -14321,33 +14659,40 @@ const n=JSON.parse(t.toString())
 return(0,B.W8)(n)?n:void 0}catch{return}}function historyOf(e){return Object.entries(e?.data??{}).flatMap(([e,t])=>{try{const n=JSON.parse(t)
 if((0,A.xL)(n)!==void 0)return[]
 const{fit:s,bridges:r,...o}=n
-const i=(0,y.Zo)(s)
-const a={...o,...i&&{fit:i},...r&&{bridges:(0,I.sJ)(r)}}
-return keyOf(o.number)===e?[a]:[]}catch{return[]}}).sort((e,t)=>e.number-t.number)}function keyOf(e){return`release-${String(e).padStart(6,"0")}`}function needsKeyOf(e){return`needs-${e}`}function templatesKeyOf(e){return keyOf(e).replace("release","templates")}function configMapsOf(e){return(0,c.rJ)("v1",e.namespace,"configmaps")}},9025:(e,t,n)=>{n.d(t,{BL:()=>withFound,BO:()=>liveNow,Ei:()=>openHeld,FM:()=>wentLive,MT:()=>appliedSince,Ol:()=>wanted,dR:()=>liveSince,jo:()=>chosenFrom,n3:()=>openBridges,qZ:()=>aloneSince,u7:()=>hasGoneLive,vN:()=>added,w7:()=>foundBefore})
+const i=(0,I.Zo)(s)
+const a={...o,...i&&{fit:i},...r&&{bridges:(0,y.sJ)(r)}}
+return keyOf(o.number)===e?[a]:[]}catch{return[]}}).sort((e,t)=>e.number-t.number)}function keyOf(e){return`release-${String(e).padStart(6,"0")}`}function needsKeyOf(e){return`needs-${e}`}function templatesKeyOf(e){return keyOf(e).replace("release","templates")}function configMapsOf(e){return(0,c.rJ)("v1",e.namespace,"configmaps")}},9025:(e,t,n)=>{n.d(t,{BL:()=>withFound,BO:()=>liveNow,Ei:()=>openHeld,FM:()=>wentLive,MT:()=>appliedSince,Ol:()=>wanted,dR:()=>liveSince,jo:()=>chosenFrom,n2:()=>startsIn,n3:()=>openBridges,qZ:()=>aloneSince,u7:()=>hasGoneLive,vN:()=>added,w7:()=>foundBefore})
 var s=n(3165)
-const r=20
-const o=5
-const i=500
+var r=n(2109)
+const o=20
+const i=5
+const a=500
 function added(e,t){const n=e.find(({run:e})=>e===t.run)
 const s=e.at(-1)?.number??0
 const r=n?.cause??t.cause
 const o=t.migrations.length>0?t.migrations:n?.migrations??[]
-const a=t.reversed??n?.reversed
+const i=t.reversed??n?.reversed
 const c={...restored(e,t),...n,...t}
 const{needs:l,tasks:A,migrate:u,held:d,bridges:h}=c
 const f=l!==void 0&&t.back===void 0
 const g=c.fit??(f?{misfits:[]}:void 0)
-const p={...t,migrations:o,...a&&{reversed:a},...r!==void 0&&{cause:r.slice(0,i)},...l!==void 0&&{needs:l},...A!==void 0&&{tasks:A},...u!==void 0&&{migrate:u},...d&&{held:d},...h&&{bridges:h},...g&&isLive(t)&&{fit:g},number:n?.number??s+1}
+const p={...t,migrations:o,...i&&{reversed:i},...r!==void 0&&{cause:r.slice(0,a)},...l!==void 0&&{needs:l},...A!==void 0&&{tasks:A},...u!==void 0&&{migrate:u},...d&&{held:d},...h&&{bridges:h},...g&&isLive(t)&&{fit:g},number:n?.number??s+1}
 const m=n?e.map(e=>e===n?p:e):[...e,p]
-return shortened(m)}function restored(e,{back:t,digest:n}){if(t===void 0)return{}
+return shortened(withoutOldStarts(m))}const c=10
+function withoutOldStarts(e){const t=e.filter(({starts:e})=>e).slice(-c)
+return e.map(e=>{if(!e.starts||t.includes(e))return e
+const{starts:n,...s}=e
+return s})}function startsIn(e){const t=Map.groupBy(e.flatMap(({starts:e={}})=>Object.entries(e)),([e])=>e)
+return Object.fromEntries([...t].flatMap(([e,t])=>{const n=(0,r.oR)(...t.map(([,e])=>e))
+return n?[[e,n]]:[]}))}function restored(e,{back:t,digest:n}){if(t===void 0)return{}
 const s=e.findLast(e=>placeOf(e)===t&&e.digest===n)
 if(!s)return{}
 const{needs:r,tasks:o,migrate:i,fit:a}=s
 return{...r!==void 0&&{needs:r},...o!==void 0&&{tasks:o},...i!==void 0&&{migrate:i},...a&&{fit:a}}}function withFound(e,t){const n=liveNow(e)
 if(n?.digest===t.digest)return e
 const s=e.findLast(e=>wentLive(e)&&e.digest===t.digest)
-return added(e,s?{...t,command:"rollback",back:placeOf(s)}:t)}function foundBefore({run:e,who:t,at:n,image:s},{tag:r,digest:o}){return{run:`${e}:before`,command:"deploy",who:t,at:n,image:s,tag:r,digest:o,result:"found",seconds:0,migrations:[]}}function shortened(e){if(e.length<=r)return e
-const t=new Set(lineOf(e).slice(-o))
+return added(e,s?{...t,command:"rollback",back:placeOf(s)}:t)}function foundBefore({run:e,who:t,at:n,image:s},{tag:r,digest:o}){return{run:`${e}:before`,command:"deploy",who:t,at:n,image:s,tag:r,digest:o,result:"found",seconds:0,migrations:[]}}function shortened(e){if(e.length<=o)return e
+const t=new Set(lineOf(e).slice(-i))
 const n=e.find(e=>!t.has(e))
 return shortened(e.filter(e=>e!==n))}function openBridges(e){return e.findLast(({bridges:e})=>e!==void 0)?.bridges??[]}function openHeld(e){return e.findLast(({held:e})=>e!==void 0)?.held??[]}function aloneSince(e,t){const n=e.filter(isLive)
 const s=n.findLastIndex(e=>e.digest!==t)
@@ -14433,18 +14778,18 @@ const l=(0,s.Qq)(/^[a-z0-9][\w.:-]{0,252}$/i,"a name")
 const A=(0,s.Qq)(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/,"a time")
 const u=/^https?:\/\/\S+$/
 const d={run:(0,s.Qq)(/^\S{1,200}$/,"the id of a run"),command:(0,s.yL)("release","deploy","rollback"),who:(0,s.Qq)(),url:(0,s.no)((0,s.Qq)(u,"an address")),at:A,image:a,tag:o,digest:i,sha:(0,s.no)(r),jobs:(0,s.no)((0,s.c3)((0,s.Qq)())),back:(0,s.no)(s.U9)}
-const h={...d,result:(0,s.Qq)(/^[a-z]+$/,"a result"),cause:(0,s.no)((0,s.Qq)()),seconds:s.U9,migrations:(0,s.c3)((0,s.Qq)()),unused:(0,s.no)((0,s.c3)((0,s.Qq)())),reversed:(0,s.no)((0,s.c3)((0,s.Qq)())),needs:(0,s.no)((0,s.Qq)(/^[0-9a-f]{32}$/,"a hash")),tasks:(0,s.no)((0,s.Qq)(/^[0-9a-f]{32}$/,"a hash")),migrate:(0,s.no)((0,s.Qq)()),backup:(0,s.no)((0,s.Qq)()),held:(0,s.no)((0,s.c3)((0,s.Qq)())),bridges:s.D8,fit:s.D8,number:s.U9}
+const h={...d,result:(0,s.Qq)(/^[a-z]+$/,"a result"),cause:(0,s.no)((0,s.Qq)()),seconds:s.U9,migrations:(0,s.c3)((0,s.Qq)()),unused:(0,s.no)((0,s.c3)((0,s.Qq)())),reversed:(0,s.no)((0,s.c3)((0,s.Qq)())),needs:(0,s.no)((0,s.Qq)(/^[0-9a-f]{32}$/,"a hash")),tasks:(0,s.no)((0,s.Qq)(/^[0-9a-f]{32}$/,"a hash")),migrate:(0,s.no)((0,s.Qq)()),backup:(0,s.no)((0,s.Qq)()),held:(0,s.no)((0,s.c3)((0,s.Qq)())),starts:(0,s.no)((0,s.A7)((0,s.OA)({slowest:s.U9,count:s.U9},"left"))),bridges:s.D8,fit:s.D8,number:s.U9}
 const f=(0,s.A7)(s.Ae)
 const g=(0,s.OA)({name:l,namespace:(0,s.no)(l),uid:(0,s.no)((0,s.Qq)()),resourceVersion:(0,s.no)((0,s.Qq)()),generation:(0,s.no)(s.U9),labels:(0,s.no)(f),annotations:(0,s.no)(f),ownerReferences:(0,s.no)((0,s.c3)((0,s.OA)({},"left")))},"left")
 const p=(0,s.OA)({apiVersion:(0,s.Qq)(/^([a-z0-9][a-z0-9.-]*\/)?v\d\w*$/,"a version of an API"),kind:(0,s.Qq)(/^[A-Z]\w*$/,"a kind"),metadata:g},"left")
 const m=(0,s.OA)({name:(0,s.no)((0,s.Qq)())},"left")
 const E=(0,s.no)(m)
 const w=(0,s.OA)({name:(0,s.Qq)(),image:(0,s.no)(s.Ae),env:(0,s.no)((0,s.c3)((0,s.OA)({name:(0,s.Qq)(),value:(0,s.no)(s.Ae),valueFrom:(0,s.no)((0,s.OA)({configMapKeyRef:E,secretKeyRef:E},"left"))},"left"))),envFrom:(0,s.no)((0,s.c3)((0,s.OA)({configMapRef:E,secretRef:E},"left"))),ports:(0,s.no)((0,s.c3)((0,s.OA)({},"left"))),volumeMounts:(0,s.no)((0,s.c3)((0,s.OA)({},"left")))},"left")
-const I=(0,s.OA)({configMap:E,secret:(0,s.no)((0,s.OA)({},"left"))},"left")
-const y=(0,s.OA)({metadata:(0,s.no)((0,s.OA)({labels:(0,s.no)(f),annotations:(0,s.no)(f)},"left")),spec:(0,s.OA)({containers:(0,s.c3)(w),initContainers:(0,s.no)((0,s.c3)(w)),volumes:(0,s.no)((0,s.c3)((0,s.Q7)(I,(0,s.OA)({projected:(0,s.no)((0,s.OA)({sources:(0,s.no)((0,s.c3)(I))},"left"))},"left")))),imagePullSecrets:(0,s.no)((0,s.c3)(m)),serviceAccountName:(0,s.no)((0,s.Qq)())},"left")},"left")
+const y=(0,s.OA)({configMap:E,secret:(0,s.no)((0,s.OA)({},"left"))},"left")
+const I=(0,s.OA)({metadata:(0,s.no)((0,s.OA)({labels:(0,s.no)(f),annotations:(0,s.no)(f)},"left")),spec:(0,s.OA)({containers:(0,s.c3)(w),initContainers:(0,s.no)((0,s.c3)(w)),volumes:(0,s.no)((0,s.c3)((0,s.Q7)(y,(0,s.OA)({projected:(0,s.no)((0,s.OA)({sources:(0,s.no)((0,s.c3)(y))},"left"))},"left")))),imagePullSecrets:(0,s.no)((0,s.c3)(m)),serviceAccountName:(0,s.no)((0,s.Qq)())},"left")},"left")
 const B=(0,s.no)(s.U9)
-const Q=(0,s.OA)({jobTemplate:(0,s.OA)({spec:(0,s.OA)({template:y},"left")},"left")},"left")
-const b={Deployment:(0,s.OA)({replicas:B,template:y},"left"),StatefulSet:(0,s.OA)({replicas:B,template:y,serviceName:(0,s.no)((0,s.Qq)())},"left"),DaemonSet:(0,s.OA)({template:y},"left"),CronJob:Q}
+const Q=(0,s.OA)({jobTemplate:(0,s.OA)({spec:(0,s.OA)({template:I},"left")},"left")},"left")
+const b={Deployment:(0,s.OA)({replicas:B,template:I},"left"),StatefulSet:(0,s.OA)({replicas:B,template:I,serviceName:(0,s.no)((0,s.Qq)())},"left"),DaemonSet:(0,s.OA)({template:I},"left"),CronJob:Q}
 const workload=(e,t)=>{const{apiVersion:n,kind:r=""}=e
 const o=/^(apps|batch)\//.test(n??"")?b[r]:void 0
 return o&&(0,s.OA)({spec:o},"left")(e,t)}
@@ -14457,8 +14802,8 @@ const S=(0,s.Qq)(/^\w+\.\w+$/,"a migration")
 const schemaWork=(e,t)=>{const n={web:(0,s.Qq)(/^[a-z]+\/[a-z0-9][a-z0-9.-]*$/,"a workload"),container:l,command:(0,s.Qq)()}
 const r=e?.is==="back"
 return r?(0,s.OA)({...n,is:(0,s.yL)("back"),migrations:(0,s.no)((0,s.c3)(S)),misfits:(0,s.no)((0,s.c3)(s.D8))},"refused")(e,t):(0,s.OA)({...n,is:(0,s.yL)("again"),tag:o,digest:i},"refused")(e,t)}
-const T={begun:(0,s.OA)(d,"refused"),namespace:(0,s.OA)(k,"refused"),timeouts:(0,s.OA)({timeout:s.U9,grace:(0,s.A7)(s.U9)},"refused"),snapshot:(0,s.c3)((0,s.Q7)((0,s.OA)(v,"refused"),workloadsAreOurs)),schema:(0,s.no)(schemaWork),contract:(0,s.no)((0,s.OA)({held:(0,s.no)((0,s.c3)((0,s.Qq)())),bridges:s.D8},"refused"))}
-function wrongInRecord(e){return(0,s.OA)(T,"refused")(e,"record")}function wrongInEntry(e){return(0,s.OA)(h,"left")(e,"entry")}},6099:(e,t,n)=>{n.d(t,{yv:()=>closeRecord,C6:()=>openRecord,aE:()=>readRecord,vL:()=>updateRecord,R1:()=>withPaths})
+const R={begun:(0,s.OA)(d,"refused"),namespace:(0,s.OA)(k,"refused"),timeouts:(0,s.OA)({timeout:s.U9,grace:(0,s.A7)(s.U9)},"refused"),snapshot:(0,s.c3)((0,s.Q7)((0,s.OA)(v,"refused"),workloadsAreOurs)),schema:(0,s.no)(schemaWork),contract:(0,s.no)((0,s.OA)({held:(0,s.no)((0,s.c3)((0,s.Qq)())),bridges:s.D8},"refused"))}
+function wrongInRecord(e){return(0,s.OA)(R,"refused")(e,"record")}function wrongInEntry(e){return(0,s.OA)(h,"left")(e,"entry")}},6099:(e,t,n)=>{n.d(t,{yv:()=>closeRecord,C6:()=>openRecord,aE:()=>readRecord,vL:()=>updateRecord,R1:()=>withPaths})
 var s=n(8522)
 var r=n(1407)
 var o=n(3006)
@@ -14497,8 +14842,8 @@ if(s&&!m.every(e=>s.verbs.includes(e)))return refused(`${(0,h.Gg)(t)} has a kind
 const o=`${(0,c.rJ)(versionOf(t),e.namespace,r)}/${(0,d.Vb)(t)}`
 l.push({...n,path:o})}return{is:"found",snapshot:l}}function refused(e){return{is:"refused",why:e}}function versionOf(e){return e.apiVersion??""}function kindOf(e){return`${e.apiVersion} ${e.kind}`}var E=n(9554)
 var w=n(6858)
-const I=900*1024
-const y=16*1024*1024
+const y=900*1024
+const I=16*1024*1024
 const B=200
 async function openRecord(e,t,n,s){const i={...s,namespace:await namespaceOf(e)}
 const a=secretOf(n,i)
@@ -14525,7 +14870,7 @@ if(o.is==="refused")return unusable(e,t,o.why,o.wayOut)
 return{...s,snapshot:o.snapshot}}function unpacked(e){const wrong=e=>({is:"wrong",why:e})
 if(e==="")return wrong('it has no key "record"')
 let t
-try{t=(0,s.gunzipSync)(Buffer.from(e,"base64"),{maxOutputLength:y}).toString()}catch(e){return e.code==="ERR_BUFFER_TOO_LARGE"?wrong(`it is larger than ${y/1024/1024} MiB unpacked`):wrong('its key "record" is not gzip')}if((0,w.d1)(t)>B)return wrong("it is nested too deeply")
+try{t=(0,s.gunzipSync)(Buffer.from(e,"base64"),{maxOutputLength:I}).toString()}catch(e){return e.code==="ERR_BUFFER_TOO_LARGE"?wrong(`it is larger than ${I/1024/1024} MiB unpacked`):wrong('its key "record" is not gzip')}if((0,w.d1)(t)>B)return wrong("it is nested too deeply")
 let n
 try{n=JSON.parse(t)}catch{return wrong('its key "record" is not JSON')}const r=(0,E.Kw)(n)
 if(r!==void 0)return wrong(`${r}: another version of django-rollout, or another client, wrote it`)
@@ -14548,7 +14893,7 @@ A=o.version
 throw new WrittenBefore("the record was written by a request whose response was lost")}},e=>e instanceof WrittenBefore||(0,o.dg)(e))}class WrittenBefore extends Error{}function keptAs(e,t){return{...e,uid:t?.uid??"",version:t?.resourceVersion??""}}function secretOf(e,{snapshot:t,...n}){const r=t.map(({path:e,...t})=>t)
 const o=JSON.stringify({...n,snapshot:r})
 const i=(0,s.gzipSync)(o).toString("base64")
-if(i.length>I||o.length>y)(0,l.fJ)({code:"write-failed",sentence:`the objects of this release are too large for the record in the cluster (${Math.ceil(i.length/1024)} kB)`,hint:"split the manifests over several releases"})
+if(i.length>y||o.length>I)(0,l.fJ)({code:"write-failed",sentence:`the objects of this release are too large for the record in the cluster (${Math.ceil(i.length/1024)} kB)`,hint:"split the manifests over several releases"})
 return{apiVersion:"v1",kind:"Secret",metadata:{name:(0,a.Fe)(e),labels:a.Yq},data:{record:i}}}async function closeRecord(e,t,n,{uid:s}){const r=`${secretsOf(e)}/${(0,a.Fe)(n)}`
 await(0,o.jh)(t,e.life,()=>e.remove(r,{uid:s}))}function secretsOf(e){return(0,c.rJ)("v1",e.namespace,"secrets")}},6858:(e,t,n)=>{n.d(t,{$i:()=>isPlain,A7:()=>mapOf,Ae:()=>anyText,D8:()=>anything,OA:()=>fields,Q7:()=>all,Qq:()=>text,U9:()=>count,c3:()=>listOf,d1:()=>depthOf,no:()=>maybe,yL:()=>oneOf})
 const s=4e3
@@ -14759,7 +15104,7 @@ const r=s.map(({image:e})=>{const{tag:t,digest:n}=(0,o.zZ)(e)
 return`${t} as ${n?.slice(0,19)}`})
 return r.length===0?"":` (${[...new Set(r)].join(", ")} that ran before)`}},2468:(e,t,n)=>{n.d(t,{nR:()=>asItWas,uU:()=>isDatabase,t3:()=>isImmutable,kt:()=>isTemplateBack,ac:()=>leads,it:()=>neededAfter,q8:()=>planRestore,lM:()=>planned,Gg:()=>titleOf,mk:()=>withAnswers})
 var s=n(9340)
-var r=n(2861)
+var r=n(8414)
 function needsOf(e,t){const n=new Map
 const add=(e,t)=>{if(!n.has(e))n.set(e,t)}
 for(const n of e){const e=(0,s.gv)(n)?namedByWorkload(n):namedAnywhere(n,t)
@@ -15113,28 +15458,28 @@ let g=A.offset
 let p=null
 for(const r of A.items){const{start:d,key:h,sep:m,value:E}=r
 const w=o.resolveProps(d,{indicator:"explicit-key-ind",next:h??m?.[0],offset:g,onError:u,parentIndent:A.indent,startOnNewline:true})
-const I=!w.found
-if(I){if(h)if(h.type==="block-seq")u(g,"BLOCK_AS_IMPLICIT_KEY","A block sequence may not be used as an implicit map key")
+const y=!w.found
+if(y){if(h)if(h.type==="block-seq")u(g,"BLOCK_AS_IMPLICIT_KEY","A block sequence may not be used as an implicit map key")
 else if("indent"in h&&h.indent!==A.indent)u(g,"BAD_INDENT",l)
 if(!w.anchor&&!w.tag&&!m){p=w.end
 if(w.comment)if(f.comment)f.comment+="\n"+w.comment
 else f.comment=w.comment
 continue}if(w.newlineAfterProp||i.containsNewline(h))u(h??d[d.length-1],"MULTILINE_IMPLICIT_KEY","Implicit keys need to be on a single line")}else if(w.found?.indent!==A.indent)u(g,"BAD_INDENT",l)
 n.atKey=true
-const y=w.end
-const B=h?e(n,h,w,u):t(n,y,d,null,w,u)
+const I=w.end
+const B=h?e(n,h,w,u):t(n,I,d,null,w,u)
 if(n.schema.compat)a.flowIndentCheck(A.indent,h,u)
 n.atKey=false
-if(c.mapIncludes(n,f.items,B))u(y,"DUPLICATE_KEY","Map keys must be unique")
+if(c.mapIncludes(n,f.items,B))u(I,"DUPLICATE_KEY","Map keys must be unique")
 const Q=o.resolveProps(m??[],{indicator:"map-value-ind",next:E,offset:B.range[2],onError:u,parentIndent:A.indent,startOnNewline:!h||h.type==="block-scalar"})
 g=Q.end
-if(Q.found){if(I){if(E?.type==="block-map"&&!Q.hasNewline)u(g,"BLOCK_AS_IMPLICIT_KEY","Nested mappings are not allowed in compact mappings")
+if(Q.found){if(y){if(E?.type==="block-map"&&!Q.hasNewline)u(g,"BLOCK_AS_IMPLICIT_KEY","Nested mappings are not allowed in compact mappings")
 if(n.options.strict&&w.start<Q.found.offset-1024)u(B.range,"KEY_OVER_1024_CHARS","The : indicator must be at most 1024 chars after the start of an implicit block mapping key")}const o=E?e(n,E,Q,u):t(n,g,m,null,Q,u)
 if(n.schema.compat)a.flowIndentCheck(A.indent,E,u)
 g=o.range[2]
 const i=new s.Pair(B,o)
 if(n.options.keepSourceTokens)i.srcToken=r
-f.items.push(i)}else{if(I)u(B.range,"MISSING_CHAR","Implicit map keys need to be followed by map values")
+f.items.push(i)}else{if(y)u(B.range,"MISSING_CHAR","Implicit map keys need to be followed by map values")
 if(Q.comment)if(B.comment)B.comment+="\n"+Q.comment
 else B.comment=Q.comment
 const e=new s.Pair(B)
@@ -15271,15 +15616,15 @@ E.flow=true
 const w=n.atRoot
 if(w)n.atRoot=false
 if(n.atKey)n.atKey=false
-let I=d.offset+d.start.source.length
+let y=d.offset+d.start.source.length
 for(let i=0;i<d.items.length;++i){const a=d.items[i]
-const{start:f,key:m,sep:w,value:y}=a
-const B=c.resolveProps(f,{flow:p,indicator:"explicit-key-ind",next:m??w?.[0],offset:I,onError:h,parentIndent:d.indent,startOnNewline:false})
-if(!B.found){if(!B.anchor&&!B.tag&&!w&&!y){if(i===0&&B.comma)h(B.comma,"UNEXPECTED_TOKEN",`Unexpected , in ${p}`)
+const{start:f,key:m,sep:w,value:I}=a
+const B=c.resolveProps(f,{flow:p,indicator:"explicit-key-ind",next:m??w?.[0],offset:y,onError:h,parentIndent:d.indent,startOnNewline:false})
+if(!B.found){if(!B.anchor&&!B.tag&&!w&&!I){if(i===0&&B.comma)h(B.comma,"UNEXPECTED_TOKEN",`Unexpected , in ${p}`)
 else if(i<d.items.length-1)h(B.start,"UNEXPECTED_TOKEN",`Unexpected empty item in ${p}`)
 if(B.comment)if(E.comment)E.comment+="\n"+B.comment
 else E.comment=B.comment
-I=B.end
+y=B.end
 continue}if(!g&&n.options.strict&&l.containsNewline(m))h(m,"MULTILINE_IMPLICIT_KEY","Implicit keys of flow sequence pairs need to be on a single line")}if(i===0){if(B.comma)h(B.comma,"UNEXPECTED_TOKEN",`Unexpected , in ${p}`)}else{if(!B.comma)h(B.start,"MISSING_CHAR",`Missing , between ${p} items`)
 if(B.comment){let e=""
 e:for(const t of f)switch(t.type){case"comma":case"space":break
@@ -15289,21 +15634,21 @@ default:break e}if(e){let t=E.items[E.items.length-1]
 if(s.isPair(t))t=t.value??t.key
 if(t.comment)t.comment+="\n"+e
 else t.comment=e
-B.comment=B.comment.substring(e.length+1)}}}if(!g&&!w&&!B.found){const s=y?e(n,y,B,h):t(n,B.end,w,null,B,h)
+B.comment=B.comment.substring(e.length+1)}}}if(!g&&!w&&!B.found){const s=I?e(n,I,B,h):t(n,B.end,w,null,B,h)
 E.items.push(s)
-I=s.range[2]
-if(isBlock(y))h(s.range,"BLOCK_IN_FLOW",u)}else{n.atKey=true
+y=s.range[2]
+if(isBlock(I))h(s.range,"BLOCK_IN_FLOW",u)}else{n.atKey=true
 const s=B.end
 const i=m?e(n,m,B,h):t(n,s,f,null,B,h)
 if(isBlock(m))h(i.range,"BLOCK_IN_FLOW",u)
 n.atKey=false
-const l=c.resolveProps(w??[],{flow:p,indicator:"map-value-ind",next:y,offset:i.range[2],onError:h,parentIndent:d.indent,startOnNewline:false})
+const l=c.resolveProps(w??[],{flow:p,indicator:"map-value-ind",next:I,offset:i.range[2],onError:h,parentIndent:d.indent,startOnNewline:false})
 if(l.found){if(!g&&!B.found&&n.options.strict){if(w)for(const e of w){if(e===l.found)break
 if(e.type==="newline"){h(e,"MULTILINE_IMPLICIT_KEY","Implicit keys of flow sequence pairs need to be on a single line")
-break}}if(B.start<l.found.offset-1024)h(l.found,"KEY_OVER_1024_CHARS","The : indicator must be at most 1024 chars after the start of an implicit flow sequence key")}}else if(y)if("source"in y&&y.source?.[0]===":")h(y,"MISSING_CHAR",`Missing space after : in ${p}`)
+break}}if(B.start<l.found.offset-1024)h(l.found,"KEY_OVER_1024_CHARS","The : indicator must be at most 1024 chars after the start of an implicit flow sequence key")}}else if(I)if("source"in I&&I.source?.[0]===":")h(I,"MISSING_CHAR",`Missing space after : in ${p}`)
 else h(l.start,"MISSING_CHAR",`Missing , or : between ${p} items`)
-const Q=y?e(n,y,l,h):l.found?t(n,l.end,w,null,l,h):null
-if(Q){if(isBlock(y))h(Q.range,"BLOCK_IN_FLOW",u)}else if(l.comment)if(i.comment)i.comment+="\n"+l.comment
+const Q=I?e(n,I,l,h):l.found?t(n,l.end,w,null,l,h):null
+if(Q){if(isBlock(I))h(Q.range,"BLOCK_IN_FLOW",u)}else if(l.comment)if(i.comment)i.comment+="\n"+l.comment
 else i.comment=l.comment
 const b=new r.Pair(i,Q)
 if(n.options.keepSourceTokens)b.srcToken=a
@@ -15314,13 +15659,13 @@ e.flow=true
 e.items.push(b)
 const t=(Q??i).range
 e.range=[i.range[0],t[1],t[2]]
-E.items.push(e)}I=Q?Q.range[2]:l.end}}const y=g?"}":"]"
+E.items.push(e)}y=Q?Q.range[2]:l.end}}const I=g?"}":"]"
 const[B,...Q]=d.end
-let b=I
-if(B?.source===y)b=B.offset+B.source.length
+let b=y
+if(B?.source===I)b=B.offset+B.source.length
 else{const e=p[0].toUpperCase()+p.substring(1)
-const t=w?`${e} must end with a ${y}`:`${e} in block collection must be sufficiently indented and end with a ${y}`
-h(I,w?"MISSING_CHAR":"BAD_INDENT",t)
+const t=w?`${e} must end with a ${I}`:`${e} in block collection must be sufficiently indented and end with a ${I}`
+h(y,w?"MISSING_CHAR":"BAD_INDENT",t)
 if(B&&B.source.length!==1)Q.unshift(B)}if(Q.length>0){const e=a.resolveEnd(Q,b,n.options.strict,h)
 if(e.comment)if(E.comment)E.comment+="\n"+e.comment
 else E.comment=e.comment
@@ -15413,8 +15758,8 @@ let p=null
 let m=null
 let E=null
 let w=null
-let I=null
 let y=null
+let I=null
 for(const r of e){if(f){if(r.type!=="space"&&r.type!=="newline"&&r.type!=="comma")o(r.offset,"MISSING_CHAR","Tags and anchors must be separated from the next token by white space")
 f=false}if(g){if(l&&r.type!=="comment"&&r.type!=="newline")o(g,"TAB_AS_INDENT","Tabs are not allowed as indentation")
 g=null}switch(r.type){case"space":if(!t&&(n!=="doc-start"||s?.type!=="flow-collection")&&r.source.includes("\t"))g=r
@@ -15427,7 +15772,7 @@ else u+=d+e
 d=""
 l=false
 break}case"newline":if(l){if(u)u+=r.source
-else if(!I||n!=="seq-item-ind")c=true}else d+=r.source
+else if(!y||n!=="seq-item-ind")c=true}else d+=r.source
 l=true
 h=true
 if(p||m)E=r
@@ -15436,21 +15781,21 @@ break
 case"anchor":if(p)o(r,"MULTIPLE_ANCHORS","A node can have at most one anchor")
 if(r.source.endsWith(":"))o(r.offset+r.source.length-1,"BAD_ALIAS","Anchor ending in : is ambiguous",true)
 p=r
-y??(y=r.offset)
+I??(I=r.offset)
 l=false
 A=false
 f=true
 break
 case"tag":if(m)o(r,"MULTIPLE_TAGS","A node can have at most one tag")
 m=r
-y??(y=r.offset)
+I??(I=r.offset)
 l=false
 A=false
 f=true
 break
 case n:if(p||m)o(r,"BAD_PROP_ORDER",`Anchors and tags must be after the ${r.source} indicator`)
-if(I)o(r,"UNEXPECTED_TOKEN",`Unexpected ${r.source} in ${t??"collection"}`)
-I=r
+if(y)o(r,"UNEXPECTED_TOKEN",`Unexpected ${r.source} in ${t??"collection"}`)
+y=r
 l=n==="seq-item-ind"||n==="explicit-key-ind"
 A=false
 break
@@ -15464,7 +15809,7 @@ A=false}}const B=e[e.length-1]
 const Q=B?B.offset+B.source.length:r
 if(f&&s&&s.type!=="space"&&s.type!=="newline"&&s.type!=="comma"&&(s.type!=="scalar"||s.source!==""))o(s.offset,"MISSING_CHAR","Tags and anchors must be separated from the next token by white space")
 if(g&&(l&&g.indent<=i||s?.type==="block-map"||s?.type==="block-seq"))o(g,"TAB_AS_INDENT","Tabs are not allowed as indentation")
-return{comma:w,found:I,spaceBefore:c,comment:u,hasNewline:h,anchor:p,tag:m,newlineAfterProp:E,end:Q,start:y??Q}}t.resolveProps=resolveProps},9499:(e,t)=>{function containsNewline(e){if(!e)return null
+return{comma:w,found:y,spaceBefore:c,comment:u,hasNewline:h,anchor:p,tag:m,newlineAfterProp:E,end:Q,start:I??Q}}t.resolveProps=resolveProps},9499:(e,t)=>{function containsNewline(e){if(!e)return null
 switch(e.type){case"alias":case"scalar":case"double-quoted-scalar":case"single-quoted-scalar":if(e.source.includes("\n"))return true
 if(e.end)for(const t of e.end)if(t.type==="newline")return true
 return false
@@ -16757,8 +17102,8 @@ var p=n(5913)
 var m=n(1528)
 var E=n(4371)
 const w=new Map([["core",A.schema],["failsafe",[s.map,o.seq,i.string]],["json",u.schema],["yaml11",p.schema],["yaml-1.1",p.schema]])
-const I={binary:d.binary,bool:a.boolTag,float:c.float,floatExp:c.floatExp,floatNaN:c.floatNaN,floatTime:E.floatTime,int:l.int,intHex:l.intHex,intOct:l.intOct,intTime:E.intTime,map:s.map,merge:h.merge,null:r.nullTag,omap:f.omap,pairs:g.pairs,seq:o.seq,set:m.set,timestamp:E.timestamp}
-const y={"tag:yaml.org,2002:binary":d.binary,"tag:yaml.org,2002:merge":h.merge,"tag:yaml.org,2002:omap":f.omap,"tag:yaml.org,2002:pairs":g.pairs,"tag:yaml.org,2002:set":m.set,"tag:yaml.org,2002:timestamp":E.timestamp}
+const y={binary:d.binary,bool:a.boolTag,float:c.float,floatExp:c.floatExp,floatNaN:c.floatNaN,floatTime:E.floatTime,int:l.int,intHex:l.intHex,intOct:l.intOct,intTime:E.intTime,map:s.map,merge:h.merge,null:r.nullTag,omap:f.omap,pairs:g.pairs,seq:o.seq,set:m.set,timestamp:E.timestamp}
+const I={"tag:yaml.org,2002:binary":d.binary,"tag:yaml.org,2002:merge":h.merge,"tag:yaml.org,2002:omap":f.omap,"tag:yaml.org,2002:pairs":g.pairs,"tag:yaml.org,2002:set":m.set,"tag:yaml.org,2002:timestamp":E.timestamp}
 function getTags(e,t,n){const s=w.get(t)
 if(s&&!e)return n&&!s.includes(h.merge)?s.concat(h.merge):s.slice()
 let r=s
@@ -16767,11 +17112,11 @@ else{const e=Array.from(w.keys()).filter(e=>e!=="yaml11").map(e=>JSON.stringify(
 throw new Error(`Unknown schema "${t}"; use one of ${e} or define customTags array`)}if(Array.isArray(e))for(const t of e)r=r.concat(t)
 else if(typeof e==="function")r=e(r.slice())
 if(n)r=r.concat(h.merge)
-return r.reduce((e,t)=>{const n=typeof t==="string"?I[t]:t
+return r.reduce((e,t)=>{const n=typeof t==="string"?y[t]:t
 if(!n){const e=JSON.stringify(t)
-const n=Object.keys(I).map(e=>JSON.stringify(e)).join(", ")
+const n=Object.keys(y).map(e=>JSON.stringify(e)).join(", ")
 throw new Error(`Unknown custom tag ${e}; use one of ${n}`)}if(!e.includes(n))e.push(n)
-return e},[])}t.coreKnownTags=y
+return e},[])}t.coreKnownTags=I
 t.getTags=getTags},6083:(e,t,n)=>{var s=n(181)
 var r=n(3301)
 var o=n(3069)
@@ -17008,12 +17353,12 @@ h=t+A
 f=void 0}else p=true}g=o}if(p&&l)l()
 if(u.length===0)return e
 if(c)c()
-let I=e.slice(0,u[0])
+let y=e.slice(0,u[0])
 for(let s=0;s<u.length;++s){const o=u[s]
 const i=u[s+1]||e.length
-if(o===0)I=`\n${t}${e.slice(0,i)}`
-else{if(n===r&&d[o])I+=`${e[o]}\\`
-I+=`\n${t}${e.slice(o+1,i)}`}}return I}function consumeMoreIndentedLines(e,t,n){let s=t
+if(o===0)y=`\n${t}${e.slice(0,i)}`
+else{if(n===r&&d[o])y+=`${e[o]}\\`
+y+=`\n${t}${e.slice(o+1,i)}`}}return y}function consumeMoreIndentedLines(e,t,n){let s=t
 let r=t+1
 let o=e[r]
 while(o===" "||o==="\t")if(t<r+n)o=e[++t]
@@ -17166,29 +17511,29 @@ throw new Error(e)}}let m=!g&&(!e||p&&t==null&&!n.inFlow||s.isCollection(e)||(s.
 n=Object.assign({},n,{allNullValues:false,implicitKey:!m&&(g||!l),indent:u+d})
 let E=false
 let w=false
-let I=o.stringify(e,n,()=>E=true,()=>w=true)
-if(!m&&!n.inFlow&&I.length>1024){if(g)throw new Error("With simple keys, single line scalar must not span more than 1024 characters")
+let y=o.stringify(e,n,()=>E=true,()=>w=true)
+if(!m&&!n.inFlow&&y.length>1024){if(g)throw new Error("With simple keys, single line scalar must not span more than 1024 characters")
 m=true}if(n.inFlow){if(l||t==null){if(E&&a)a()
-return I===""?"?":m?`? ${I}`:I}}else if(l&&!g||t==null&&m){I=`? ${I}`
-if(p&&!E)I+=i.lineComment(I,n.indent,h(p))
+return y===""?"?":m?`? ${y}`:y}}else if(l&&!g||t==null&&m){y=`? ${y}`
+if(p&&!E)y+=i.lineComment(y,n.indent,h(p))
 else if(w&&c)c()
-return I}if(E)p=null
-if(m){if(p)I+=i.lineComment(I,n.indent,h(p))
-I=`? ${I}\n${u}:`}else{I=`${I}:`
-if(p)I+=i.lineComment(I,n.indent,h(p))}let y,B,Q
-if(s.isNode(t)){y=!!t.spaceBefore
+return y}if(E)p=null
+if(m){if(p)y+=i.lineComment(y,n.indent,h(p))
+y=`? ${y}\n${u}:`}else{y=`${y}:`
+if(p)y+=i.lineComment(y,n.indent,h(p))}let I,B,Q
+if(s.isNode(t)){I=!!t.spaceBefore
 B=t.commentBefore
-Q=t.comment}else{y=false
+Q=t.comment}else{I=false
 B=null
 Q=null
 if(t&&typeof t==="object")t=A.createNode(t)}n.implicitKey=false
-if(!m&&!p&&s.isScalar(t))n.indentAtStart=I.length+1
+if(!m&&!p&&s.isScalar(t))n.indentAtStart=y.length+1
 w=false
 if(!f&&d.length>=2&&!n.inFlow&&!m&&s.isSeq(t)&&!t.flow&&!t.tag&&!t.anchor)n.indent=n.indent.substring(2)
 let b=false
 const v=o.stringify(t,n,()=>b=true,()=>w=true)
 let k=" "
-if(p||y||B){k=y?"\n":""
+if(p||I||B){k=I?"\n":""
 if(B){const e=h(B)
 k+=`\n${i.indentComment(e,n.indent)}`}if(v===""&&!n.inFlow){if(k==="\n"&&Q)k="\n\n"}else k+=`\n${n.indent}`}else if(!m&&s.isCollection(t)){const e=v[0]
 const s=v.indexOf("\n")
@@ -17198,10 +17543,10 @@ if(r||!o){let t=false
 if(r&&(e==="&"||e==="!")){let n=v.indexOf(" ")
 if(e==="&"&&n!==-1&&n<s&&v[n+1]==="!")n=v.indexOf(" ",n+1)
 if(n===-1||s<n)t=true}if(!t)k=`\n${n.indent}`}}else if(v===""||v[0]==="\n")k=""
-I+=k+v
-if(n.inFlow){if(b&&a)a()}else if(Q&&!b)I+=i.lineComment(I,n.indent,h(Q))
+y+=k+v
+if(n.inFlow){if(b&&a)a()}else if(Q&&!b)y+=i.lineComment(y,n.indent,h(Q))
 else if(w&&c)c()
-return I}t.stringifyPair=stringifyPair},3069:(e,t,n)=>{var s=n(3301)
+return y}t.stringifyPair=stringifyPair},3069:(e,t,n)=>{var s=n(3301)
 var r=n(4475)
 const getFoldOptions=(e,t)=>({indentAtStart:t?e.indent.length:e.indentAtStart,lineWidth:e.options.lineWidth,minContentWidth:e.options.minContentWidth})
 const containsDocumentMarker=e=>/^(%|---|\.\.\.)/m.test(e)
@@ -17278,22 +17623,22 @@ if(p){n=n.slice(0,-p.length)
 if(p[p.length-1]==="\n")p=p.slice(0,-1)
 p=p.replace(o,`$&${d}`)}let E=false
 let w
-let I=-1
+let y=-1
 for(w=0;w<n.length;++w){const e=n[w]
 if(e===" ")E=true
-else if(e==="\n")I=w
-else break}let y=n.substring(0,I<w?I+1:w)
-if(y){n=n.substring(y.length)
-y=y.replace(/\n+/g,`$&${d}`)}const B=d?"2":"1"
+else if(e==="\n")y=w
+else break}let I=n.substring(0,y<w?y+1:w)
+if(I){n=n.substring(I.length)
+I=I.replace(/\n+/g,`$&${d}`)}const B=d?"2":"1"
 let Q=(E?B:"")+f
 if(e){Q+=" "+A(e.replace(/ ?[\r\n]+/g," "))
 if(a)a()}if(!h){const e=n.replace(/\n+/g,"\n$&").replace(/(?:^|\n)([\t ].*)(?:([\n\t ]*)\n(?![\n\t ]))?/g,"$1$2").replace(/\n+/g,`$&${d}`)
 let o=false
 const a=getFoldOptions(i,true)
 if(l!=="folded"&&t!==s.Scalar.BLOCK_FOLDED)a.onOverflow=()=>{o=true}
-const c=r.foldFlowLines(`${y}${e}${p}`,d,r.FOLD_BLOCK,a)
+const c=r.foldFlowLines(`${I}${e}${p}`,d,r.FOLD_BLOCK,a)
 if(!o)return`>${Q}\n${d}${c}`}n=n.replace(/\n+/g,`$&${d}`)
-return`|${Q}\n${d}${y}${n}${p}`}function plainString(e,t,n,o){const{type:i,value:a}=e
+return`|${Q}\n${d}${I}${n}${p}`}function plainString(e,t,n,o){const{type:i,value:a}=e
 const{actualString:c,implicitKey:l,indent:A,indentStep:u,inFlow:d}=t
 if(l&&a.includes("\n")||d&&/[[\]{},]/.test(a))return quotedString(a,t)
 if(/^[\n\t ,[\]{}#&*!|>'"%@`]|^[?-]$|^[?-][ \t]|[\n:][ \t]|[ \t]\n|[\n\t ]#|[\n\t :]$/.test(a))return l||d||!a.includes("\n")?quotedString(a,t):blockString(e,t,n,o)
@@ -17763,16 +18108,16 @@ const p=32
 const m=9
 const E=59
 const w=61
-const I=34
-const y=92
+const y=34
+const I=92
 const B=44
 const Q=1
 const b=2
 const v=4
 const k=8
 const S=16
-const T=65280
-const R=Q|T
+const R=65280
+const T=Q|R
 const D=new Uint8Array(256)
 D[m]|=b
 D[p]|=b
@@ -17798,10 +18143,10 @@ while(o<s){const t=e.charCodeAt(o)
 const s=D[t]
 if((s&n)!==0){c|=s&k
 break}if((s&b)!==0){if(a===-1)a=o}else a=-1
-i|=t&T|s
+i|=t&R|s
 o++}const l=a===-1?o:a
 const A=e.slice(r,l)
-const u=(i&R)===0?A:A.toLowerCase()
+const u=(i&T)===0?A:A.toLowerCase()
 if(o===s||c!==0)return{type:u,index:o,parameters:new O}
 return parseParameters(e,u,o,s,n)}function parseParameters(e,t,n,s,r){const o=new O
 e:while(n<s){n++
@@ -17814,20 +18159,20 @@ const l=D[c]
 if((l&r)!==0){if((l&k)!==0)break e
 continue e}if(c===w){const c=a===-1?n:a
 const l=e.slice(t,c)
-const A=(i&R)===0?l:l.toLowerCase()
+const A=(i&T)===0?l:l.toLowerCase()
 n++
 while((D[e.charCodeAt(n)]&b)!==0)n++
-if(n<s&&e.charCodeAt(n)===I){const t=++n
+if(n<s&&e.charCodeAt(n)===y){const t=++n
 let i=false
 while(n<s){const a=e.charCodeAt(n)
-if(a===I){if(o[A]===void 0)o[A]=i?unescapeQuotedPairs(e,t,n):e.slice(t,n)
+if(a===y){if(o[A]===void 0)o[A]=i?unescapeQuotedPairs(e,t,n):e.slice(t,n)
 n++
 let a=0
 while(n<s){const t=e.charCodeAt(n)
 const s=D[t]
 if((s&r)!==0){a=s&k
 break}n++}if(a!==0)break e
-continue e}if(a===y&&n+1<s){i=true
+continue e}if(a===I&&n+1<s){i=true
 n+=2
 continue}n++}continue e}const u=n
 let d=0
@@ -17839,9 +18184,9 @@ break}if((s&b)!==0){if(h===-1)h=n}else h=-1
 n++}if(o[A]===void 0){const t=h===-1?n:h
 o[A]=e.slice(u,t)}if(d!==0)break e
 continue e}if((l&b)!==0){if(a===-1)a=n}else a=-1
-i|=c&T|l
+i|=c&R|l
 n++}}return{type:t,index:n,parameters:o}}function unescapeQuotedPairs(e,t,n){let s=""
-for(let r=t;r<n;r++)if(e.charCodeAt(r)===y){s+=e.slice(t,r)
+for(let r=t;r<n;r++)if(e.charCodeAt(r)===I){s+=e.slice(t,r)
 t=++r}return s+e.slice(t,n)}const F=/^-?\d+$/
 const N=/^-?\d+n+$/
 const M=JSON.stringify
@@ -17965,8 +18310,8 @@ const l=typeof t==="function"
 if(!l)return n
 return t(e,n,s)})
 const H=Number.MAX_SAFE_INTEGER.toString()
-const j=H.length
-const $=/"(?:[^"\\]|\\.)*"|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/g
+const J=H.length
+const j=/"(?:[^"\\]|\\.)*"|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/g
 const V=/^"-?\d+n+"$/
 const applyReviverIteratively=(e,t)=>{const n={"":e}
 const s=[{parent:n,key:"",visited:false}]
@@ -17986,11 +18331,11 @@ const a=o===void 0
 if(a)delete n[r]
 else n[r]=o
 s.pop()}}return n[""]}
-const serializeBigInts=e=>e.replace($,(e,t,n,s)=>{const r=e[0]==='"'
+const serializeBigInts=e=>e.replace(j,(e,t,n,s)=>{const r=e[0]==='"'
 const o=r&&V.test(e)
 if(o)return e.substring(0,e.length-1)+'n"'
 const i=n||s
-const a=t&&(t.length<j||t.length===j&&t<=H)
+const a=t&&(t.length<J||t.length===J&&t<=H)
 const c=r||i||a
 if(c)return e
 return'"'+e+'n"'})
@@ -18012,8 +18357,8 @@ if("response"in n)this.response=n.response
 const s=Object.assign({},n.request)
 if(n.request.headers.authorization)s.headers=Object.assign({},n.request.headers,{authorization:n.request.headers.authorization.replace(/(?<! ) .*$/," [REDACTED]")})
 s.url=s.url.replace(/\bclient_secret=\w+/g,"client_secret=[REDACTED]").replace(/\baccess_token=\w+/g,"access_token=[REDACTED]")
-this.request=s}}var J="10.0.16"
-var Y={headers:{"user-agent":`octokit-request.js/${J} ${getUserAgent()}`}}
+this.request=s}}var Y="10.0.16"
+var $={headers:{"user-agent":`octokit-request.js/${Y} ${getUserAgent()}`}}
 function dist_bundle_isPlainObject(e){if(typeof e!=="object"||e===null)return false
 if(Object.prototype.toString.call(e)!=="[object Object]")return false
 const t=Object.getPrototypeOf(e)
@@ -18061,7 +18406,7 @@ if(!s.request||!s.request.hook)return fetchWrapper(n.parse(s))
 const request2=(e,t)=>fetchWrapper(n.parse(n.merge(e,t)))
 Object.assign(request2,{endpoint:n,defaults:dist_bundle_withDefaults.bind(null,n)})
 return s.request.hook(request2,s)}
-return Object.assign(newApi,{endpoint:n,defaults:dist_bundle_withDefaults.bind(null,n)})}var W=dist_bundle_withDefaults(g,Y)
+return Object.assign(newApi,{endpoint:n,defaults:dist_bundle_withDefaults.bind(null,n)})}var W=dist_bundle_withDefaults(g,$)
 var q="0.0.0-development"
 function _buildMessageForResponseErrors(e){return`Request failed due to following response errors:\n`+e.errors.map(e=>` - ${e.message}`).join("\n")}var _=class extends Error{constructor(e,t,n){super(_buildMessageForResponseErrors(n))
 this.request=e
