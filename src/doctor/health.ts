@@ -84,7 +84,7 @@ function wordsOf(verdict: Verdict): string | undefined {
     case 'superseded':
       return verdict.by
     case 'waiting':
-      // Evaluated once: how long it has been so is unknown.
-      return verdict.on.replace(/,? 0 s of \d+ s/, '')
+      // Evaluated once: how long it has been so is unknown, and nothing was looked for that may remedy it.
+      return verdict.on.replace(/,? 0 s of \d+ s(: [^()]*)?/, '')
   }
 }
