@@ -7720,7 +7720,7 @@ const i=o!==void 0&&Date.parse(o)>t-K
 return r!==0&&i?[[`${e?.uid}/${n}`,{before:0}]]:[]})))}function wordsOf(e){switch(e.is){case"complete":case"done":return
 case"failed":return e.cause.sentence
 case"superseded":return e.by
-case"waiting":return e.on.replace(/,? 0 s of \d+ s/,"")}}const X=3e4
+case"waiting":return e.on.replace(/,? 0 s of \d+ s(: [^()]*)?/,"")}}const X=3e4
 async function lineageOf(e,t,n){const{platform:r,folder:o}=e
 if(t===n)return"not-older"
 const i=(0,s.uM)(r,o)
