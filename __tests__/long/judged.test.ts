@@ -1,10 +1,10 @@
-/** The judge of migrations on the oldest and the newest Django. */
+/** The judge of migrations on each Django, the oldest and the newest too. */
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { cases } from '../migrations/cases.js'
 import { expected, expectedOfPlacing, Lab } from '../migrations/lab.js'
 import { placedCases } from '../migrations/placed-cases.js'
 
-const djangos = ['2.2', '3.2', '4.2', '6.0']
+const djangos = ['2.2', '3.2', '4.2', '5.2', '6.0']
 let lab: Lab
 
 beforeAll(async () => {
