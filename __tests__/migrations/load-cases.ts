@@ -183,7 +183,7 @@ const ofJudge = cases
       ...(before && { base: before }),
       ...(from && { initial: from }),
       ...(refused.length > 0 && { refused }),
-      ...(ofPostgres.has(name) && { postgres: true }),
+      ...((ofPostgres.has(name) || old.includes('ArrayField')) && { postgres: true }),
       ...(always.has(name) && { always: true }),
       ...(waiting.has(name) && { waits: true }),
       ...(name === 'a table made anew by SQL' && { sometimes: true }),
