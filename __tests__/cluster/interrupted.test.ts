@@ -2,9 +2,10 @@
 import { readdir } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { whileAsking } from '../e2e/client.js'
-import { step } from '../e2e/runner.js'
+import { inTheRollout, killAt } from '../e2e/moment.js'
+import { releaseStep } from '../e2e/runner.js'
 import { Site } from '../e2e/site.js'
-import { kubectl, kubectlJson, run, type How } from '../e2e/stack.js'
+import { kubectl, kubectlJson, run } from '../e2e/stack.js'
 
 let shop: Site
 let good: string
@@ -17,18 +18,6 @@ beforeAll(async () => {
 })
 
 afterAll(() => shop.remove())
-
-/** Sends the signal as soon as the rollout has written. */
-const inTheRollout = (signal: NodeJS.Signals): Pick<How, 'onOutput'> => {
-  let sent = false
-  return {
-    onOutput: (soFar, kill) => {
-      if (sent || !/deployment\/web: (0|1) of 2/.test(soFar)) return
-      sent = true
-      kill(signal)
-    },
-  }
-}
 
 /** Every workload runs this tag, and neither a record nor a holder of the lock is left. */
 async function recoveredOn(tag: string): Promise<void> {
@@ -47,7 +36,7 @@ describe('a release that is interrupted', () => {
     await shop.commit('Cancelled', {})
     const before = await shop.state()
     const { result: ended, asked } = await whileAsking(await shop.url(), () =>
-      shop.release({ version: 'cancelled' }, inTheRollout('SIGINT')),
+      shop.release({ version: 'cancelled' }, killAt(inTheRollout, 'SIGINT')),
     )
 
     expect(ended).toMatchObject({ code: 130, report: { result: 'cancelled' } })
@@ -60,7 +49,7 @@ describe('a release that is interrupted', () => {
     await shop.commit('Killed', {})
     const before = await shop.state()
     const { result: recovered, asked } = await whileAsking(await shop.url(), async () => {
-      const killed = await shop.release({ version: 'killed' }, inTheRollout('SIGKILL'))
+      const killed = await shop.release({ version: 'killed' }, killAt(inTheRollout))
       expect(killed.output).not.toContain('▸ undo')
       return shop.cli('recover', { image: shop.image, namespace: shop.namespace })
     })
@@ -77,7 +66,7 @@ describe('a release that is interrupted', () => {
 
   test('by SIGKILL is restored by the next release, which then goes on', async () => {
     await shop.commit('Killed again', {})
-    await shop.release({ version: 'killed' }, inTheRollout('SIGKILL'))
+    await shop.release({ version: 'killed' }, killAt(inTheRollout))
     const next = await shop.commit('Next', {})
     const { result: released, asked } = await whileAsking(await shop.url(), () =>
       shop.release({ version: 'next' }),
@@ -93,15 +82,8 @@ describe('a release that is interrupted', () => {
   test('in a workflow (main killed) is restored by the post step, and no file is left', async () => {
     await shop.commit('Killed in a workflow', {})
     const before = await shop.state()
-    const { main, post, temp } = await step(shop, {
-      image: shop.image,
-      namespace: shop.namespace,
-      manifests: 'k8s',
-      'test-command': 'none',
-      kubeconfig: await shop.kubeconfigText(),
-      bake: '3s',
-    })
-    await main(inTheRollout('SIGKILL'))
+    const { main, post, temp } = await releaseStep(shop)
+    await main(killAt(inTheRollout))
     const ended = await post()
 
     expect(ended.output).toContain('the unfinished release was undone, verified')

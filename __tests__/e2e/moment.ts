@@ -19,4 +19,17 @@ export function at(moment: RegExp, work: () => Promise<unknown>): Moment {
   }
 }
 
+/** Sends the run a signal at the moment. */
+export function killAt(moment: RegExp, signal: NodeJS.Signals = 'SIGKILL'): Pick<How, 'onOutput'> {
+  let sent = false
+  return {
+    onOutput: (soFar, kill) => {
+      if (sent || !moment.test(soFar)) return
+      sent = true
+      kill(signal)
+    },
+  }
+}
+
+/** The rollout has written. */
 export const inTheRollout = /(deployment\/web.*|all \d+ workloads): (0|1) of \d/

@@ -63,6 +63,18 @@ export async function step(
   }
 }
 
+/** A release of a shop's manifests that nothing tests, with its kubeconfig as an input. */
+export async function releaseStep(shop: Site): Promise<Step> {
+  return step(shop, {
+    image: shop.image,
+    namespace: shop.namespace,
+    manifests: 'k8s',
+    'test-command': 'none',
+    kubeconfig: await shop.kubeconfigText(),
+    bake: '3s',
+  })
+}
+
 /** `name<<delimiter`, the value's lines, the delimiter. */
 function readState(text: string): Readonly<Record<string, string>> {
   const found = [...text.matchAll(/^(\S+?)<<(\S+)\n([\s\S]*?)\n?\2$/gm)]

@@ -2,8 +2,8 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { whileAsking } from '../e2e/client.js'
 import { hourMs, wrongBy } from '../e2e/clock.js'
-import { inTheRollout } from '../e2e/moment.js'
-import { step } from '../e2e/runner.js'
+import { inTheRollout, killAt } from '../e2e/moment.js'
+import { releaseStep } from '../e2e/runner.js'
 import { Site } from '../e2e/site.js'
 
 let shop: Site
@@ -26,28 +26,10 @@ async function runsAll(tag: string): Promise<void> {
   expect(await shop.leftovers()).toEqual([])
 }
 
-const killAt = (moment: RegExp) => {
-  let sent = false
-  return {
-    onOutput: (soFar: string, kill: (signal: NodeJS.Signals) => void) => {
-      if (sent || !moment.test(soFar)) return
-      sent = true
-      kill('SIGKILL')
-    },
-  }
-}
-
 test('a release in a workflow whose main and post step are killed is restored by `recover`', async () => {
   await shop.commit('Killed twice in a workflow', {})
   const before = await shop.state()
-  const { main, post } = await step(shop, {
-    image: shop.image,
-    namespace: shop.namespace,
-    manifests: 'k8s',
-    'test-command': 'none',
-    kubeconfig: await shop.kubeconfigText(),
-    bake: '3s',
-  })
+  const { main, post } = await releaseStep(shop)
   await main(killAt(inTheRollout))
   const killed = await post(killAt(/restored/))
   expect(killed.output).not.toContain('verified')
