@@ -178,6 +178,25 @@ test('missing rights are printed so that they can be pasted into a Role', () => 
   expect(rules).not.toMatch(/\n$/)
 })
 
+test('of what may hold something that is not ours, only the named objects are printed', () => {
+  const own = (names: readonly string[], ...verbs: string[]): Right => ({
+    ...right('', 'secrets', ...verbs),
+    names,
+  })
+  const rules = (...rights: Right[]) => parse(asRoleRules(merged(rights))) as unknown
+  const secrets = { apiGroups: [''], resources: ['secrets'] }
+  expect(rules(own(['a'], 'get', 'create', 'delete'), own(['b'], 'get'))).toEqual([
+    { ...secrets, resourceNames: ['a', 'b'], verbs: ['get'] },
+    { ...secrets, verbs: ['create'] },
+    { ...secrets, resourceNames: ['a'], verbs: ['delete'] },
+  ])
+  // A right to all of them holds for the named ones, too; and no name at all would mean all names.
+  expect(rules(own(['a'], 'get'), right('', 'secrets', 'get'))).toEqual([
+    { ...secrets, verbs: ['get'] },
+  ])
+  expect(rules(own([], 'get'))).toEqual([])
+})
+
 test('rights on the same resource are merged, and the first come first', () => {
   expect(
     merged([

@@ -50,8 +50,8 @@ function commandFor(missing: readonly Right[], account: string, kubectl: Kubectl
   const group = 'rbac.authorization.k8s.io'
   const apiVersion = `${group}/v1`
   const rules = likes(missing).map(
-    ({ group, resources, verbs }) =>
-      `    - { apiGroups: ["${group}"], resources: [${resources.join(', ')}], verbs: [${verbs}] }`,
+    ({ group, resources, limits }) =>
+      `    - { apiGroups: ["${group}"], resources: [${resources.join(', ')}], ${limits} }`,
   )
   const binding = {
     apiVersion,
@@ -75,16 +75,17 @@ function commandFor(missing: readonly Right[], account: string, kubectl: Kubectl
   return `echo '\n${yaml.replaceAll("'", `'\\''`)}\n' | ${kubectl(['apply', '-f', '-'])}`
 }
 
-/** Resources of one group with the same verbs are one rule. */
+/** Resources of one group with the same names and verbs are one rule. */
 function likes(
   rights: readonly Right[],
-): readonly { readonly group: string; readonly verbs: string; readonly resources: string[] }[] {
-  const rules: { group: string; verbs: string; resources: string[] }[] = []
-  for (const right of rights) {
-    const verbs = right.verbs.join(', ')
-    const rule = rules.find((one) => one.group === right.group && one.verbs === verbs)
-    if (rule) rule.resources.push(right.resource)
-    else rules.push({ group: right.group, verbs, resources: [right.resource] })
+): readonly { readonly group: string; readonly limits: string; readonly resources: string[] }[] {
+  const rules: { group: string; limits: string; resources: string[] }[] = []
+  for (const { group, resource, verbs, names } of rights) {
+    const named = names === undefined ? '' : `resourceNames: [${names.join(', ')}], `
+    const limits = `${named}verbs: [${verbs.join(', ')}]`
+    const rule = rules.find((one) => one.group === group && one.limits === limits)
+    if (rule) rule.resources.push(resource)
+    else rules.push({ group, limits, resources: [resource] })
   }
   return rules
 }

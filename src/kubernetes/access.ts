@@ -160,23 +160,46 @@ async function allowed(
 /** The rules to add to a Role, as YAML. */
 export function asRoleRules(rights: readonly Right[]): string {
   return stringify(
-    rights.map(({ group, resource, verbs }) => ({
+    rights.map(({ group, resource, verbs, names }) => ({
       apiGroups: [group],
       resources: [resource],
+      ...(names && { resourceNames: [...names] }),
       verbs: [...verbs],
     })),
     { defaultStringType: 'PLAIN', collectionStyle: 'any' },
   ).trim()
 }
 
-/** Several rights on the same resource become one, whatever names they are needed for. */
+/** What may hold something that is not ours to read. Workloads come and go: a Role that names them has to follow. */
+const sensitive = ['secrets', 'configmaps', 'leases']
+
+/** Several rights on the same resource become one for each set of names, and none for what is never touched. */
 export function merged(rights: readonly Right[]): readonly Right[] {
-  const byResource = new Map<string, Right>()
+  const byResource = new Map<string, Map<string, readonly string[] | 'all'>>()
   for (const right of rights) {
-    const key = `${right.group}/${right.resource}`
-    const before = byResource.get(key)?.verbs ?? []
-    const { group, resource } = right
-    byResource.set(key, { group, resource, verbs: [...new Set([...before, ...right.verbs])] })
+    const key = JSON.stringify([right.group, right.resource])
+    const verbs = byResource.get(key) ?? new Map<string, readonly string[] | 'all'>()
+    byResource.set(key, verbs)
+    for (const verb of right.verbs) {
+      const [before, names] = [verbs.get(verb) ?? [], namesOf(right, verb)]
+      const isForAll = before === 'all' || names === 'all'
+      verbs.set(verb, isForAll ? 'all' : [...new Set([...before, ...names])])
+    }
   }
-  return [...byResource.values()]
+  return [...byResource].flatMap(([key, verbs]) => {
+    const [group, resource] = JSON.parse(key) as [string, string]
+    const byNames = Map.groupBy(verbs, ([, names]) => JSON.stringify(names))
+    return [...byNames.values()].flatMap((alike) => {
+      const names = alike[0]?.[1] ?? 'all'
+      const right = { group, resource, verbs: alike.map(([verb]) => verb) }
+      // To RBAC, no names are all names.
+      if (names === 'all') return [right]
+      return names.length === 0 ? [] : [{ ...right, names }]
+    })
+  })
+}
+
+function namesOf({ resource, names }: Right, verb: string): readonly string[] | 'all' {
+  const isByName = sensitive.includes(resource) && !withoutNames.includes(verb)
+  return (isByName ? names : undefined) ?? 'all'
 }
