@@ -1,7 +1,13 @@
 import type { Pod } from 'kubernetes-types/core/v1'
-import { same, templateOf, usesOf, type WorkloadObject } from '../kubernetes/objects.js'
+import {
+  isBeingDeleted,
+  same,
+  templateOf,
+  usesOf,
+  type WorkloadObject,
+} from '../kubernetes/objects.js'
 import type { WorkloadId } from '../kubernetes/workload.js'
-import { hasLostNode, podsOf } from './objects.js'
+import { hasLostNode, podsOfWorkload } from './objects.js'
 import type { DesiredWorkload, ClusterState, KnownStarts } from './types.js'
 
 /** A workload that was written, or is left as it is. */
@@ -19,7 +25,8 @@ export function desiredOf(
   clusterState: ClusterState,
 ): DesiredWorkload {
   const stale = before === undefined ? undefined : staleProgressing(before)
-  const podsBefore = before === undefined ? [] : podsOfWorkload(clusterState, before)
+  const all = before === undefined ? [] : podsOfWorkload(clusterState, before)
+  const podsBefore = all.filter((pod) => !isBeingDeleted(pod))
   const seen = withHistory(startsOf(podsBefore), known)
   const startsAlike = before !== undefined && same(startOf(before), startOf(now))
   const starts = seen && (startsAlike ? seen : { ...seen, count: 0 })
@@ -75,15 +82,6 @@ function staleProgressing(object: WorkloadObject): string | undefined {
   const status = (object as { status?: { conditions?: readonly Condition[] } }).status
   return status?.conditions?.find((one) => one.type === 'Progressing' && one.status === 'False')
     ?.lastTransitionTime
-}
-
-/** Returns the pods that a workload controls, a Deployment's through its ReplicaSets. */
-function podsOfWorkload(clusterState: ClusterState, object: WorkloadObject): readonly Pod[] {
-  const uid = object.metadata?.uid
-  const owners = [...clusterState.replicasets.values()]
-    .filter(({ metadata }) => metadata?.ownerReferences?.some((owner) => owner.uid === uid))
-    .map(({ metadata }) => metadata?.uid)
-  return [uid, ...owners].flatMap((owner) => podsOf(clusterState, owner))
 }
 
 /** Returns how long pods took from the start of their containers to Ready: those that never restarted. */

@@ -8,7 +8,7 @@ import {
   isReady,
   liveOf,
   otherTemplatePods,
-  podsOfLive,
+  podsOfWorkload,
   desiredPods,
 } from './objects.js'
 import type { Live } from './objects.js'
@@ -119,7 +119,7 @@ function contextOf(
     nearby: nearby(clusterState, () =>
       desiredWorkloads.flatMap(({ workload }) => {
         const live = liveOf(clusterState, workload)
-        return live ? podsOfLive(clusterState, live) : []
+        return live ? podsOfWorkload(clusterState, live.object) : []
       }),
     ),
     recorder,

@@ -2,6 +2,7 @@ import type { DaemonSet, Deployment, ReplicaSet, StatefulSet } from 'kubernetes-
 import type { CronJob } from 'kubernetes-types/batch/v1'
 import type { Event, Pod, PodTemplateSpec } from 'kubernetes-types/core/v1'
 import type { ObjectMeta } from 'kubernetes-types/meta/v1'
+import { isBeingDeleted } from '../kubernetes/objects.js'
 import type { WorkloadId } from '../kubernetes/workload.js'
 import type { DesiredWorkload, ClusterState } from './types.js'
 
@@ -172,21 +173,23 @@ function groupBy<T>(
 /** Returns the pods that an object controls, without those that terminate, sorted by name. */
 export function podsOf(clusterState: ClusterState, uid: string | undefined): readonly Pod[] {
   return allPodsOf(clusterState, uid)
-    .filter((pod) => !pod.metadata?.deletionTimestamp)
+    .filter((pod) => !isBeingDeleted(pod))
     .sort((one, other) => (one.metadata?.name ?? '').localeCompare(other.metadata?.name ?? ''))
 }
 
-/** Returns all pods of a workload, of any version. */
-export function podsOfLive(clusterState: ClusterState, live: Live): readonly Pod[] {
-  const { uid } = live.object.metadata ?? {}
-  const sets = setsOf(clusterState, uid).map(({ metadata }) => metadata?.uid)
-  return [uid, ...sets].flatMap((owner) => allPodsOf(clusterState, owner))
+/** Returns all pods of a workload, of any version, with those that terminate; a Deployment's by its ReplicaSets. */
+export function podsOfWorkload(
+  clusterState: ClusterState,
+  { metadata }: { readonly metadata?: ObjectMeta },
+): readonly Pod[] {
+  const sets = setsOf(clusterState, metadata?.uid)
+  return [{ metadata }, ...sets].flatMap((owner) => allPodsOf(clusterState, owner.metadata?.uid))
 }
 
 /** Returns the terminating pods of the workload, of any version: their grace period runs. Sorted by name. */
 export function drainingPods(clusterState: ClusterState, live: Live): readonly Pod[] {
-  return podsOfLive(clusterState, live)
-    .filter(({ metadata }) => metadata?.deletionTimestamp !== undefined)
+  return podsOfWorkload(clusterState, live.object)
+    .filter(isBeingDeleted)
     .sort((one, other) => (one.metadata?.name ?? '').localeCompare(other.metadata?.name ?? ''))
 }
 
