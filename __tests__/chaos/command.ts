@@ -55,7 +55,7 @@ export function start(
   for (const channel of [child.stdout, child.stderr]) {
     channel.on('data', (bytes: Buffer) => {
       output += bytes.toString()
-      if (/^▸ (manifests|rollout)|kubectl .*(set image|apply)/m.test(bytes.toString())) {
+      if (/^▸ (manifests|rollout)|^ *(image .* for |kubectl apply: )/m.test(bytes.toString())) {
         writes.push(Date.now())
       }
       tell()

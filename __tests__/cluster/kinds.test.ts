@@ -1,4 +1,4 @@
-/** Workloads of all kinds in one release, by `kubectl set image` and by manifests: all new, or all as before. */
+/** Workloads of all kinds in one release, by their image alone and by manifests: all new, or all as before. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -61,7 +61,7 @@ describe('with workloads of all kinds', () => {
     let scaled: Promise<unknown> | undefined
     const { code, report, output } = await deploy('broken', {
       onOutput: (soFar) => {
-        if (soFar.includes('set image deployment')) scaled ??= scale(3, 'web', 'api')
+        if (soFar.includes('by one write over the version in the snapshot')) scaled ??= scale(3, 'web', 'api')
       },
     })
     await scaled

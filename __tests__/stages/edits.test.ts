@@ -1,14 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
-import { parse } from 'yaml'
 import { ApiError } from '../../src/kubernetes/api-error.js'
 import { templateOf, type KubeObject, type WorkloadObject } from '../../src/kubernetes/objects.js'
-import {
-  edited,
-  imageCommands,
-  patchCommands,
-  planEdits,
-  writeEdits,
-} from '../../src/stages/edits.js'
+import { edited, planEdits, writeEdits } from '../../src/stages/edits.js'
 import type { Target } from '../../src/kubernetes/target.js'
 import { clusterOf } from '../support/cluster.js'
 import { notebook } from '../support/journal.js'
@@ -16,88 +9,59 @@ import { scripted } from '../support/scripted.js'
 import { contextOf } from '../support/settings.js'
 import { pinned, target } from '../support/targets.js'
 
-const range = (from: number, to: number) =>
-  Array.from({ length: to - from }, (_, nth) => `deployment/w${from + nth}`)
-
 const manifest = { kind: 'Deployment', metadata: {}, spec: {} } as WorkloadObject
 
-describe('the kubectl set image of the log', () => {
-  test.each([
-    ['one workload', 'web: [web]', ['deployment/web web']],
+describe('the log of the writes', () => {
+  const back = templateOf(target('api', ['api']).live!)
+  test.each<[string, readonly Target[], readonly string[]]>([
     [
-      'many with a container of the same name share a call',
-      '{web: [app], worker: [app], clean: [app]}',
-      ['deployment/web deployment/worker cronjob/clean app'],
+      'the image has one line, with all containers that get it',
+      [target('web', ['init', 'web', '-nginx']), target('clean', ['app'])],
+      [
+        `image ${pinned} for deployment/web (init, web), cronjob/clean (app), each by one write over the version in the snapshot`,
+      ],
     ],
     [
-      'others need their own: a name that one lacks would fail the call half-way',
-      '{web: [web, -nginx], worker: [worker, -nginx]}',
-      ['deployment/web web', 'deployment/worker worker'],
+      'an earlier template has its own',
+      [target('web', ['web'], { back }), target('api', ['api'], { back })],
+      ['web', 'api'].map((name) => `deployment/${name} gets the pod template of that release`),
     ],
-    ['a foreign container keeps its image', 'web: [web, -nginx]', ['deployment/web web']],
-    [
-      'more than a call writes quickly go side by side, in parts of about the same length',
-      `{${Array.from({ length: 32 }, (_, nth) => `w${nth}: [w${nth}]`).join(', ')}}`,
-      [range(0, 11), range(11, 22), range(22, 32)].map((ids) => `${ids.join(' ')} *`),
-    ],
-    [
-      'all containers ours: one call for all such workloads',
-      '{web: [web, migrate], worker: [worker, sidecar]}',
-      ['deployment/web deployment/worker *'],
-    ],
-  ])('is called with the right arguments: %s', (_, workloads, calls) => {
-    const targets = Object.entries(parse(workloads) as Record<string, string[]>).map(
-      ([name, containers]) => target(name, containers),
-    )
-    expect(
-      imageCommands(targets, pinned).map((args) =>
-        args
-          .slice(2)
-          .map((word) => word.replace(`=${pinned}`, ''))
-          .join(' '),
-      ),
-    ).toEqual(calls)
-  })
-
-  test('is not called for workloads of the manifests', () => {
-    expect(imageCommands([target('web', ['web'], { manifest })], pinned)).toEqual([])
+    ['a workload of the manifests is not written here', [target('web', ['web'], { manifest })], []],
+  ])('%s', async (_, targets, lines) => {
+    const log = notebook()
+    const cluster = clusterOf({
+      put: <T>(_path: string, body: unknown) => Promise.resolve(body as T),
+    })
+    const context = contextOf(scripted([]).platform).with({ cluster, log })
+    const version = { repository: 'ghcr.io/acme/shop', image: pinned, cause: 'release' }
+    await Promise.all(writeEdits(context, targets, version, () => undefined))
+    expect(log.lines).toEqual(lines)
   })
 })
 
-/** What the server makes of a strategic merge patch: containers are merged by their names. */
-function merged(template: object, patch: object): unknown {
-  const named = (value: unknown): value is readonly { name: string }[] => Array.isArray(value)
-  return Object.fromEntries(
-    Object.entries({ ...template, ...patch }).map(([key, value]) => {
-      const [old, now] = [template, patch].map((side) => (side as Record<string, unknown>)[key])
-      if (now === undefined || old === undefined) return [key, value]
-      if (named(old) && named(now)) {
-        return [key, old.map((one) => ({ ...one, ...now.find(({ name }) => name === one.name) }))]
-      }
-      return [key, typeof now === 'object' ? merged(old as object, now!) : now]
-    }),
-  )
-}
-
-test('the recorded template equals the one that kubectl patch writes', () => {
-  const restart = { hash: 'abc', because: [] }
-  const web = target('web', ['web', '-nginx'], { restart })
+test.each<[string, Partial<Target>, object]>([
+  ['an image alone', {}, {}],
+  [
+    'an image and the hash of a changed configuration',
+    { restart: { hash: 'abc', because: [] } },
+    { metadata: { annotations: { 'django-rollout/config-hash': 'abc' } } },
+  ],
+])('the template gets %s, in init containers too; others stay', (_, more, also) => {
+  const web = target('web', ['web', '-nginx'], more)
   const init = { name: 'init', init: true, image: 'ghcr.io/acme/shop:old' }
-  const live = templateOf(web.live!)
-  const initContainers = [{ name: 'init', image: init.image }]
-  const template = {
-    ...live,
-    spec: { ...live.spec, containers: live.spec?.containers ?? [], initContainers },
-  }
-  const whole = {
-    ...web,
-    uses: [init, ...web.uses],
-    live: { ...web.live, spec: { template } } as WorkloadObject,
-  }
-  const [command = []] = patchCommands([whole], pinned)
-  const patch = JSON.parse(command.at(-1) ?? '') as { spec: { template: object } }
+  const spec = (image: string) => ({
+    initContainers: [{ name: 'init', image }],
+    containers: [
+      { name: 'web', image },
+      { name: 'nginx', image: 'nginx' },
+    ],
+  })
+  const live = { ...web.live, spec: { template: { spec: spec(init.image) } } } as WorkloadObject
 
-  expect(templateOf(edited(whole, pinned))).toEqual(merged(template, patch.spec.template))
+  expect(templateOf(edited({ ...web, uses: [init, ...web.uses], live }, pinned))).toEqual({
+    spec: spec(pinned),
+    ...also,
+  })
 })
 
 describe('the server is asked for a dry run before the first write', () => {

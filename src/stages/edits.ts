@@ -6,7 +6,6 @@ import {
   decided,
   same,
   templateOf,
-  usesOf,
   withImages,
   withTemplate,
   type KubeObject,
@@ -24,51 +23,14 @@ import type { Target } from '../kubernetes/target.js'
 /** A workload that exists, and has no manifest. */
 type Edited = Target & { readonly live: WorkloadObject }
 
-/** The patch that is merged into the pod template; containers by their names. */
-interface TemplatePatch {
-  readonly metadata?: { readonly annotations: Readonly<Record<string, string>> }
-  readonly spec: {
-    readonly containers?: readonly NewImage[]
-    readonly initContainers?: readonly NewImage[]
-  }
-}
-
-interface NewImage {
-  readonly name: string
-  readonly image: string
-}
-
-/**
- * Returns what the release changes in the live template: the one source of what is written (`edited`), and of the
- * commands that the log has for it (`imageCommands`, `patchCommands`).
- */
-function patchOf({ uses, restart }: Target, image: string): TemplatePatch {
-  const named = (init: boolean) =>
-    uses.filter((use) => use.init === init).map(({ name }) => ({ name, image }))
-  const [containers, initContainers] = [named(false), named(true)]
-  return {
-    ...(restart && { metadata: { annotations: { [configHash]: restart.hash } } }),
-    spec: {
-      ...(containers.length > 0 && { containers }),
-      ...(initContainers.length > 0 && { initContainers }),
-    },
-  }
-}
-
-function imagesIn({ spec: { containers = [], initContainers = [] } }: TemplatePatch) {
-  return [...initContainers, ...containers]
-}
-
 /** Returns the live workload as the release writes it, before the server's admission has seen it. */
-export function edited(target: Edited, image: string): WorkloadObject {
-  const { live, back } = target
+export function edited({ live, back, uses, restart }: Edited, image: string): WorkloadObject {
   if (back) return withTemplate(live, back)
-  const patch = patchOf(target, image)
-  const images = Object.fromEntries(imagesIn(patch).map((one) => [one.name, one.image]))
-  const { metadata, ...template } = withImages(templateOf(live), images)
-  if (!patch.metadata) return withTemplate(live, { ...template, ...(metadata && { metadata }) })
-  const annotations = { ...metadata?.annotations, ...patch.metadata.annotations }
-  return withTemplate(live, { ...template, metadata: { ...metadata, annotations } })
+  const images = Object.fromEntries(uses.map(({ name }) => [name, image]))
+  const template = withImages(templateOf(live), images)
+  if (!restart) return withTemplate(live, template)
+  const annotations = { ...template.metadata?.annotations, [configHash]: restart.hash }
+  return withTemplate(live, { ...template, metadata: { ...template.metadata, annotations } })
 }
 
 function editedOf(targets: readonly Target[]): readonly Edited[] {
@@ -137,14 +99,19 @@ export function writeEdits(
   version: NewVersion,
   answers: Answers,
 ): readonly Promise<void>[] {
-  const { cluster, log } = context
-  const { image } = version
-  for (const args of [...imageCommands(targets, image), ...patchCommands(targets, image)])
-    log.say(cluster.commandLine(args))
-  return editedOf(targets).map((target) => {
-    if (target.back) log.say(`${idOf(target.id)} gets the pod template of that release`)
-    return writeEdit(context, target, version, answers)
-  })
+  const edits = editedOf(targets)
+  const [back, next] = [edits.filter((one) => one.back), edits.filter((one) => !one.back)]
+  if (next.length > 0) context.log.say(imageLine(next, version))
+  for (const { id } of back) context.log.say(`${idOf(id)} gets the pod template of that release`)
+  return edits.map((target) => writeEdit(context, target, version, answers))
+}
+
+/** `image ghcr.io/acme/shop:1@sha256:0f for deployment/web (web), each by one write over …` */
+function imageLine(edits: readonly Edited[], { image }: NewVersion): string {
+  const places = edits.map(
+    ({ id, uses }) => `${idOf(id)} (${uses.map(({ name }) => name).join(', ')})`,
+  )
+  return `image ${image} for ${places.join(', ')}, each by one write over the version in the snapshot`
 }
 
 /**
@@ -190,69 +157,4 @@ async function writeEdit(
 /** Returns whether the object is another one by now, or gone. */
 function isConflict(error: unknown): boolean {
   return error instanceof ApiError && [404, 409].includes(error.status)
-}
-
-/** A line names so many workloads at most. */
-const enoughForACall = 15
-const mostCalls = 4
-
-/**
- * Returns the `kubectl set image` commands that write the same, for people. One call takes many workloads,
- * but all of them must have the containers that it names (otherwise it fails with some changed and some not):
- * workloads that have only released containers share calls, the others share a call with workloads of the same
- * containers.
- */
-export function imageCommands(
-  targets: readonly Target[],
-  image: string,
-): readonly (readonly string[])[] {
-  const written = editedOf(targets).filter(({ back, restart }) => !back && !restart)
-  const whole = written.filter(isWhole)
-  const namesOf = (target: Target) =>
-    imagesIn(patchOf(target, image))
-      .map(({ name }) => name)
-      .sort()
-      .join(' ')
-  const names = new Set(whole.map(namesOf))
-  const groups = new Map<string, string[]>()
-  for (const target of written) {
-    const containers = names.size > 1 && whole.includes(target) ? '*' : namesOf(target)
-    groups.set(containers, [...(groups.get(containers) ?? []), idOf(target.id)])
-  }
-  return [...groups].flatMap(([containers, ids]) => {
-    const images = containers.split(' ').map((name) => `${name}=${image}`)
-    return partsOf(ids).map((part) => ['set', 'image', ...part, ...images])
-  })
-}
-
-/**
- * Returns the same as `kubectl patch` commands for the workloads that restart: image and hash are one
- * write, and so one rollout. Workloads that get the same patch share a call.
- */
-export function patchCommands(
-  targets: readonly Target[],
-  image: string,
-): readonly (readonly string[])[] {
-  const groups = new Map<string, string[]>()
-  for (const target of targets) {
-    if (target.manifest || !target.live || target.back || !target.restart) continue
-    const patch = JSON.stringify({ spec: { template: patchOf(target, image) } })
-    groups.set(patch, [...(groups.get(patch) ?? []), idOf(target.id)])
-  }
-  return [...groups].flatMap(([patch, ids]) =>
-    partsOf(ids).map((part) => ['patch', ...part, '--patch', patch]),
-  )
-}
-
-/** Splits the ids into as few parts as possible, of about the same length. */
-function partsOf(ids: readonly string[]): readonly (readonly string[])[] {
-  const size = Math.ceil(ids.length / Math.min(mostCalls, Math.ceil(ids.length / enoughForACall)))
-  return Array.from({ length: Math.ceil(ids.length / size) }, (_, part) =>
-    ids.slice(part * size, (part + 1) * size),
-  )
-}
-
-/** Returns whether the release sets the image of every container. */
-function isWhole({ uses, live }: Target): boolean {
-  return live !== undefined && usesOf(templateOf(live), () => true).length === uses.length
 }
