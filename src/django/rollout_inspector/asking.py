@@ -2,7 +2,21 @@
 
 # For a query, in ms.
 patience = 2000
-
+# Each unique index and exclusion constraint of PostgreSQL: name, keys (plain columns), expressions, condition, what these two look
+# at, whether NULL is equal to NULL, whether it looks at each row at once, whether it is a unique index that counts, a primary key.
+# PostgreSQL 10 has no INCLUDE.
+uniques_of = """SELECT r.relname::text,
+ array(SELECT a.attname::text FROM unnest(i.indkey) WITH ORDINALITY k (number, at) JOIN pg_attribute a
+  ON a.attrelid = i.indrelid AND a.attnum = k.number WHERE k.at <= coalesce((to_jsonb(i)->>'indnkeyatts')::int, i.indnatts)),
+ pg_get_expr(i.indexprs, i.indrelid), pg_get_expr(i.indpred, i.indrelid),
+ array(SELECT DISTINCT a.attname::text FROM pg_depend d JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+  WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid AND d.refobjid = i.indrelid),
+ coalesce((to_jsonb(i)->>'indnullsnotdistinct')::boolean, false), i.indimmediate, i.indisunique AND i.indisvalid, i.indisprimary
+ FROM pg_index i JOIN pg_class r ON r.oid = i.indexrelid
+ WHERE (i.indisunique OR i.indisexclusion) AND i.indrelid = to_regclass(%s)"""
+checks_of = """SELECT c.conname::text, pg_get_expr(c.conbin, c.conrelid),
+ array(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = c.conrelid AND a.attnum = ANY(c.conkey))
+ FROM pg_constraint c WHERE c.contype = 'c' AND c.conrelid = to_regclass(%s)"""
 
 def rows_of(connection, query, values=None, limit=patience, most=None):
     """The rows, at most so many; None where the server does not answer within the limit, or may not."""

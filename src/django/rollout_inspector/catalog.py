@@ -8,11 +8,7 @@ database has told them; "unknown": nobody knows its columns, and "why" where it 
 """
 import re
 
-# The columns of each unique index that an INSERT ... ON CONFLICT may name by them. PostgreSQL 10 has no INCLUDE.
-arbiters = """SELECT c.relname::text, ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = i.indrelid AND a.attnum =
- ANY((i.indkey::int2[])[0:coalesce((to_jsonb(i)->>'indnkeyatts')::int, i.indnatts) - 1]))
- FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indrelid = to_regclass(%s)
- AND i.indisunique AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL"""
+from rollout_inspector import asking
 
 
 class Catalog:
@@ -103,8 +99,10 @@ class Catalog:
                     table["arbiters"][constraint] = sorted(of)
             if self.connection.vendor == "postgresql":
                 # Django does not tell whether an index has a condition.
-                cursor.execute(arbiters, [self.connection.ops.quote_name(name)])
-                table["arbiters"] = {index: sorted(of) for index, of in cursor.fetchall()}
+                cursor.execute(asking.uniques_of, [self.connection.ops.quote_name(name)])
+                for index, keys, parts, condition, _, _, at_once, is_index, _ in cursor.fetchall():
+                    if is_index and at_once and parts is None and condition is None:
+                        table["arbiters"][index] = sorted(keys)
             return table
 
     def key_of(self, name):

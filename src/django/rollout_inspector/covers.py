@@ -9,12 +9,6 @@ from rollout_inspector import asking
 
 # The later, the looser.
 ranks = {None: 0, "immediate": 1, "deferred": 2}
-uniques_of = """SELECT array(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = i.indrelid AND a.attnum =
- ANY((i.indkey::int2[])[0:coalesce((to_jsonb(i)->>'indnkeyatts')::int, i.indnatts) - 1])), pg_get_expr(i.indpred, i.indrelid),
- coalesce((to_jsonb(i)->>'indnullsnotdistinct')::boolean, false), i.indimmediate
- FROM pg_index i WHERE i.indisunique AND i.indexprs IS NULL AND i.indisvalid AND i.indrelid = to_regclass(%s)"""
-checks_of = """SELECT conname::text, pg_get_expr(conbin, conrelid) FROM pg_constraint
- WHERE contype = 'c' AND conrelid = to_regclass(%s)"""
 
 
 def unique(columns, name=None, text="", nulls=False, rank=0, condition=None, parts=(), opclasses=()):
@@ -38,12 +32,16 @@ def of_today(connection, table, kind):
     """Those that the database has."""
     if connection.vendor != "postgresql":
         return []
-    query = uniques_of if kind == "unique" else checks_of
+    query = asking.uniques_of if kind == "unique" else asking.checks_of
     # A limit would be one of the transaction that somebody is in.
     rows = asking.rows_of(connection, query, [connection.ops.quote_name(table)], limit=None) or []
     if kind == "check":
-        return [dict(kind="check", name=name, condition=None, text=plain(text), own=None) for name, text in rows]
-    return [unique(columns, None, text or "", nulls, 0 if at_once else 2) for columns, text, nulls, at_once in rows]
+        return [dict(kind="check", name=name, condition=None, text=plain(text), own=None) for name, text, _ in rows]
+    return [
+        unique(columns, None, text or "", nulls, 0 if at_once else 2)
+        for _, columns, parts, text, _, nulls, at_once, is_index, _ in rows
+        if is_index and parts is None
+    ]
 
 
 def is_covered(new, old):

@@ -6,18 +6,6 @@ import re
 
 from rollout_inspector import asking, reader
 
-checks_of = """SELECT c.conname::text, pg_get_expr(c.conbin, c.conrelid),
- array(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = c.conrelid AND a.attnum = ANY(c.conkey))
- FROM pg_constraint c WHERE c.contype = 'c' AND c.conrelid = to_regclass(%s)"""
-# What is in an index's expressions and condition is in pg_depend; `keys` are plain columns.
-uniques_of = """SELECT r.relname::text, pg_get_expr(i.indexprs, i.indrelid), pg_get_expr(i.indpred, i.indrelid),
- array(SELECT a.attname::text FROM unnest(i.indkey) WITH ORDINALITY k (number, at) JOIN pg_attribute a
-  ON a.attrelid = i.indrelid AND a.attnum = k.number WHERE k.at <= coalesce((to_jsonb(i)->>'indnkeyatts')::int, i.indnatts)),
- array(SELECT DISTINCT a.attname::text FROM pg_depend d JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
-  WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid AND d.refobjid = i.indrelid),
- coalesce((to_jsonb(i)->>'indnullsnotdistinct')::boolean, false)
- FROM pg_index i JOIN pg_class r ON r.oid = i.indexrelid
- WHERE (i.indisunique OR i.indisexclusion) AND NOT i.indisprimary AND i.indrelid = to_regclass(%s)"""
 columns_of = """SELECT a.attname::text, format_type(a.atttypid, a.atttypmod), pg_get_expr(d.adbin, d.adrelid) FROM pg_attribute a
  LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
  WHERE a.attnum > 0 AND NOT a.attisdropped AND a.attrelid = to_regclass(%s)"""
@@ -29,8 +17,8 @@ def is_unique(judge, table, column):
         known = judge.catalog.before(table) or {}
         # One over an expression has its own name in the place of columns.
         return any(column in of or not set(of) <= set(known["columns"]) for of in known.get("uniques", ()))
-    rows = asked(judge, uniques_of, table)
-    return rows is None or any(column in keys or column in used for _, _, _, keys, used, _ in rows)
+    rows = asked(judge, asking.uniques_of, table)
+    return rows is None or any(column in row[1] or column in row[4] for row in rows if not row[8])
 
 
 def refusing(search, new):
@@ -61,7 +49,7 @@ def of_table(search, table, own, gone):
         return any(title == name or not name and sorted(columns) == columns_then for name, columns_then in dropped)
 
     is_postgres = judge.connection.vendor == "postgresql"
-    told = [asked(judge, query, own) for query in (columns_of, checks_of, uniques_of)] if is_postgres else of_other(judge, own)
+    told = [asked(judge, query, own) for query in (columns_of, asking.checks_of, asking.uniques_of)] if is_postgres else of_other(judge, own)
     if None in told:
         return "a constraint that cannot be read"
     kinds = {name: (kind, default) for name, kind, default in told[0]}
@@ -87,8 +75,8 @@ def of_table(search, table, own, gone):
         if set(columns) & set(gone) and not is_dropped(title, columns) and is_true("NOT (%s)" % text) is not False:
             return title
     nulls = {column for column, (value, _) in values.items() if value.upper() == "NULL"}
-    for title, parts, condition, keys, used, has_equal_nulls in told[2]:
-        if not (set(keys) | set(used)) & set(gone) or is_dropped(title, keys):
+    for title, keys, parts, condition, used, has_equal_nulls, _, _, is_primary in told[2]:
+        if is_primary or not (set(keys) | set(used)) & set(gone) or is_dropped(title, keys):
             continue
         if condition and is_true("(%s)" % condition) is False:
             continue
@@ -129,7 +117,7 @@ def of_other(judge, own):
             only = re.search(r"\bWHERE (.*)", text, re.IGNORECASE | re.DOTALL)
             # Nothing tells what an expression of MySQL uses.
             used = mentioned(names, text) if text else () if keys else names
-            uniques.append((title, None, only and only.group(1), keys, used, False))
+            uniques.append((title, keys, None, only and only.group(1), used, False, True, True, False))
     return columns, None if checks is None else [(title, text, mentioned(names, text)) for title, text in checks], uniques
 
 
