@@ -5,6 +5,7 @@ with a row of today, before the operations and after them. What fitted before an
 its transaction is rolled back. All of it is in a savepoint that is always rolled back, and waits for nobody: what is not
 answered at once is not known.
 """
+import contextlib
 import json
 import re
 import time
@@ -140,28 +141,27 @@ class Trial:
     def asked(self, before):
         """What becomes of each kind of query, by table; None where nothing can be tried."""
         self.end = time.monotonic() + longest
-        self.run("SAVEPOINT rollout_trial")
-        try:
-            if self.run("SHOW transaction_isolation")[0][0] != "read committed" or self.calls_out():
+        with self.undone():
+            try:
+                if self.run("SHOW transaction_isolation")[0][0] != "read committed" or self.calls_out():
+                    return None
+                limits = "SELECT set_config('lock_timeout', %s, true), set_config('statement_timeout', %s, true)"
+                self.run(limits, [str(lock_ms), str(statement_ms)])
+                # What is left for the commit is asked at once.
+                self.run("SET CONSTRAINTS ALL IMMEDIATE")
+                return [
+                    self.outcomes(each, was) if time.monotonic() < self.end and was is not None else None
+                    for each, was in zip(self.tries, before)
+                ]
+            except Exception:
+                # A migration is never stopped by what the trial cannot do.
                 return None
-            self.run("SELECT set_config('lock_timeout', %s, true), set_config('statement_timeout', %s, true)", [str(lock_ms), str(statement_ms)])
-            # What is left for the commit is asked at once.
-            self.run("SET CONSTRAINTS ALL IMMEDIATE")
-            return [
-                self.outcomes(each, was) if time.monotonic() < self.end and was is not None else None
-                for each, was in zip(self.tries, before)
-            ]
-        except Exception:
-            # A migration is never stopped by what the trial cannot do.
-            return None
-        finally:
-            self.run("ROLLBACK TO SAVEPOINT rollout_trial")
-            self.run("RELEASE SAVEPOINT rollout_trial")
 
     def outcomes(self, each, was):
         """{kind: (fits, unknown or a code, words)}, and the row that it was asked with."""
         try:
-            found = self.inside(lambda: self.outcomes_of(each, was))
+            with self.undone():
+                found = self.outcomes_of(each, was)
             depends = any(found.get(kind, (fits,))[0] != fits for kind in kinds) and self.depends(self.quote(each["table"]))
         except Exception:
             return None
@@ -259,7 +259,8 @@ class Trial:
         from django.db import Error
 
         try:
-            return self.inside(lambda: self.found(table, columns, key, last))
+            with self.undone():
+                return self.found(table, columns, key, last)
         except Error:
             # It takes long, or its values are others now.
             return None
@@ -283,30 +284,29 @@ class Trial:
         left = int((self.end - time.monotonic()) * 1000)
         if left < least_ms:
             return unknown, ""
-        self.run("SAVEPOINT rollout_try")
-        try:
-            self.run("SELECT set_config('statement_timeout', %s, true)", [str(min(left, statement_ms))])
-            with self.connection.cursor() as cursor:
-                if first:
-                    cursor.execute(*first)
-                cursor.execute(query, values)
-                is_done = cursor.rowcount > 0 or not is_row
-            return (fits, "") if is_done else ("P0", "it does nothing")
-        except Error as error:
-            diagnosis = getattr(error.__cause__, "diag", None)
-            is_number = index and " RETURNING " in query and getattr(diagnosis, "constraint_name", None) == index
-            return number_taken if is_number else code_of(error) or unknown, words_of(error, diagnosis)
-        finally:
-            self.run("ROLLBACK TO SAVEPOINT rollout_try")
-            self.run("RELEASE SAVEPOINT rollout_try")
+        with self.undone():
+            try:
+                self.run("SELECT set_config('statement_timeout', %s, true)", [str(min(left, statement_ms))])
+                with self.connection.cursor() as cursor:
+                    if first:
+                        cursor.execute(*first)
+                    cursor.execute(query, values)
+                    is_done = cursor.rowcount > 0 or not is_row
+                return (fits, "") if is_done else ("P0", "it does nothing")
+            except Error as error:
+                diagnosis = getattr(error.__cause__, "diag", None)
+                is_number = index and " RETURNING " in query and getattr(diagnosis, "constraint_name", None) == index
+                return number_taken if is_number else code_of(error) or unknown, words_of(error, diagnosis)
 
-    def inside(self, work):
-        self.run("SAVEPOINT rollout_table")
+    @contextlib.contextmanager
+    def undone(self):
+        """What is sent within is as if it had never been sent."""
+        self.run("SAVEPOINT rollout_trial")
         try:
-            return work()
+            yield
         finally:
-            self.run("ROLLBACK TO SAVEPOINT rollout_table")
-            self.run("RELEASE SAVEPOINT rollout_table")
+            self.run("ROLLBACK TO SAVEPOINT rollout_trial")
+            self.run("RELEASE SAVEPOINT rollout_trial")
 
     def run(self, query, values=None):
         with self.connection.cursor() as cursor:
