@@ -130,16 +130,16 @@ test.each<Row>([
     ['env', 'A=b', ...server],
     wrapper('env', 'A=b'),
   ],
-  [
-    'an entrypoint with a word that says what to start',
-    { args: server },
-    image(['/entry', 'web']),
-    ['/entry', 'web', ...server],
-    undefined,
-  ],
 ])('the command of a container is understood: %s', (_, container, asked, words, starter) => {
   expect(launchOf({ name: 'web', ...container }, asked)).toEqual({
     words,
     ...(starter && { starter }),
   })
+})
+
+test.each([
+  ['with a program behind it', { args: server }, image(['/entry', 'web']), '/entry web'],
+  ['that starts one itself', { command: ['./entry.sh', 'web'] }, undefined, './entry.sh web'],
+])('a script that needs a word is skipped, and named: %s', (_, container, ofImage, skipped) => {
+  expect(launchOf({ name: 'web', ...container }, ofImage)).toMatchObject({ skipped })
 })

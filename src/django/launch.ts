@@ -13,6 +13,8 @@ export interface Launch {
   /** The whole command, program and arguments, as far as it is known. */
   readonly words: readonly string[]
   readonly starter?: Starter
+  /** A script before the actual program that cannot be begun with: it needs a word that says what to start. */
+  readonly skipped?: string
 }
 
 /** Programs that only exec their arguments and reap zombies: they set no variable. */
@@ -36,7 +38,8 @@ export function launchOf(container: Container, image: ImageCommand | undefined):
   // Where no program is known, an entrypoint ends where the arguments begin.
   const own = words.slice(skipped, at === -1 ? first.length : at)
   const starter = starterOf(own, words.length > skipped + own.length)
-  return { words, ...(starter && { starter }) }
+  if (starter) return { words, starter }
+  return { words, ...(own.length > 1 && isFile(own[0]) && { skipped: own.join(' ') }) }
 }
 
 /**
@@ -89,7 +92,7 @@ function starterOf(own: readonly string[], hasMore: boolean): Starter | undefine
   const [program, ...options] = own
   if (program === undefined) return undefined
   // A name alone is a program that is installed (`ddtrace-run`): it needs no shell, and sets no variable.
-  const isScript = options.length === 0 && (program.includes('/') || program.endsWith('.sh'))
+  const isScript = options.length === 0 && isFile(program)
   // A script that starts the web itself: its exports are read from its text.
   if (!hasMore) return isScript ? { words: own, isScript } : undefined
   const last = own.at(-1)
@@ -97,6 +100,10 @@ function starterOf(own: readonly string[], hasMore: boolean): Starter | undefine
     return { words: own, isScript: false }
   }
   return isScript ? { words: own, isScript } : undefined
+}
+
+function isFile(program = ''): boolean {
+  return program.includes('/') || program.endsWith('.sh')
 }
 
 function base(word: string): string {

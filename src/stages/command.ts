@@ -4,7 +4,7 @@ import { titleOf } from '../undo/snapshot.js'
 import type { ClusterContext } from './context.js'
 import { FollowedJob } from './migration/followed-job.js'
 import { createJob, makeCommandJob, type MigrationInput } from './migration/job.js'
-import { Output } from './migration/log.js'
+import { alsoPassed, Output, passedBy } from './migration/log.js'
 import { endsByItself, removeJob } from './migration/run.js'
 
 /**
@@ -37,7 +37,10 @@ export async function runCommand(
     log.say(`${titleOf(created)}: ${name}`)
     followed = new FollowedJob(context, live, { job, container: input.web.container }, output)
     const { verdict, unread } = await followed.end
-    if (verdict.is === 'failed') throw new Failure(commandCause(verdict.cause, name, job))
+    if (verdict.is === 'failed') {
+      const passed = passedBy(output, made)
+      throw new Failure(alsoPassed(commandCause(verdict.cause, name, job), passed, command))
+    }
     if (unread !== undefined)
       log.say(`its log could not be read completely (${unread}), but it succeeded`)
   } finally {

@@ -7,6 +7,7 @@ import {
   alsoPassed,
   comparisonLacks,
   leftBehind,
+  passedBy,
   migrationCause,
   triedCause,
   Output,
@@ -154,15 +155,57 @@ test.each<[string, Plan, readonly string[]]>([
   expect(stageLog.lines).toEqual(lines)
 })
 
+const migrate = 'python manage.py migrate'
 test.each([
-  ['ImproperlyConfigured: The SECRET_KEY setting must not be empty', true],
-  ["KeyError: 'DATABASE_HOST'", true],
+  ['ImproperlyConfigured: Set the DATABASE_URL environment variable', true],
+  ["KeyError: 'DATABASE_URL'", true],
+  ['EnvError: Environment variable "DATABASE_URL" not set', true],
+  ['UndefinedValueError: DATABASE_URL not found. Declare it as envvar or define a default', true],
   ['OperationalError: connection to server at "db" failed', true],
+  ['the migration would use an SQLite file that is on no volume', true],
   ["ModuleNotFoundError: No module named 'orders'", false],
   ["KeyError: 'name'", false],
 ])('a script that may have set a variable is the second hint: %s', (sentence, isAdded) => {
   const cause = { code: 'crash' as const, sentence, hint: 'look' }
-  expect(alsoPassed(cause, 'by it').hint).toBe(isAdded ? 'look\nby it' : 'look')
+  const { hint } = alsoPassed(cause, { script: '/entry', why: 'it calls manage.py' }, migrate)
+  const byIt = `/entry, which starts the web, was skipped (it calls manage.py): the variables that it sets are missing here. Run the migration with it:
+migrate-command: /entry ${migrate}`
+  expect(hint).toBe(isAdded ? `look\n${byIt}` : 'look')
+})
+
+test.each([
+  [
+    'a script of which the pod says why',
+    'it does not end with exec "$@"',
+    { script: { name: '/entry', isAll: false } },
+    [
+      '/entry, which starts the web, was skipped (it does not end with exec "$@"): the variables that it sets are missing here. Set the same for the migration, or name the script if it runs what it is given:',
+      `migrate-command: export NAME=value && ${migrate}`,
+      `migrate-command: /entry ${migrate}`,
+    ],
+  ],
+  [
+    'one that needs a word',
+    undefined,
+    { passed: { script: '/entry web', why: 'it needs a word that says what to start' } },
+    [
+      '/entry web, which starts the web, was skipped (it needs a word that says what to start): the variables that it sets are missing here. Run the migration with it:',
+      `migrate-command: /entry ${migrate}`,
+    ],
+  ],
+  [
+    'one of an image that the registry does not describe',
+    undefined,
+    { passed: { why: 'the registry does not say what the image starts' } },
+    [
+      "The image's entrypoint, if it has one, was skipped (the registry does not say what the image starts): the variables that it sets are missing here. Name it:",
+      `migrate-command: /entrypoint ${migrate}`,
+    ],
+  ],
+])('what was skipped is named, and how to keep it: %s', (_, why, made, lines) => {
+  const cause = { code: 'crash' as const, sentence: "KeyError: 'DATABASE_URL'" }
+  const { hint = '' } = alsoPassed(cause, passedBy({ passed: why }, made), migrate)
+  expect(hint.split('\n')).toEqual(lines)
 })
 
 test('a comparison that could not be made is a warning', () => {

@@ -42,6 +42,7 @@ import type { OpenContext } from '../context.js'
 import type { PreflightResult } from '../preflight.js'
 import { ownTemplate, type OwnTemplate } from './manifest.js'
 import { pinned, type Image } from '../../docker/image.js'
+import type { Passed } from './log.js'
 import type { Web } from '../../kubernetes/target.js'
 
 /** How long the Job waits for a database that does not answer yet, in seconds. */
@@ -59,6 +60,8 @@ export interface MadeJob {
   readonly isCounted: boolean
   /** What the web's own command begins with, where it is more than a server; `isAll`: with nothing after it. */
   readonly script?: { readonly name: string; readonly isAll: boolean }
+  /** The Job begins without what the web begins with. */
+  readonly passed?: Passed
 }
 
 /** What a migration's Job is made of. */
@@ -162,15 +165,30 @@ export async function makeJob(
       sentence: `creating the migration Job failed: ${made.problem}`,
     })
   }
-  const script = launch.starter?.isScript === true ? launch.starter.words.join(' ') : undefined
   return {
     job: made.job,
     container: web.container,
     isCounted: made.isCounted,
     from: own ? (settings['migrate-manifest'] ?? '') : idOf(web.workload),
     notes: [...made.notes, ...(other ? [] : notCompared(checked, running))],
-    ...(script !== undefined && { script: { name: script, isAll: launch.words.length === 1 } }),
+    ...beginningOf(launch),
   }
+}
+
+/** Returns the script that the web begins with, or why the Job begins with none. */
+function beginningOf({
+  words,
+  starter,
+  skipped,
+  isUnknown,
+}: WebLaunch): Pick<MadeJob, 'script' | 'passed'> {
+  if (starter)
+    return starter.isScript
+      ? { script: { name: starter.words.join(' '), isAll: words.length === 1 } }
+      : {}
+  if (skipped !== undefined)
+    return { passed: { script: skipped, why: 'it needs a word that says what to start' } }
+  return isUnknown ? { passed: { why: 'the registry does not say what the image starts' } } : {}
 }
 
 /** The user's own template is let in where the web is, too, unless its labels say otherwise. */
@@ -185,7 +203,7 @@ export async function makeCommandJob(
   input: Pick<MigrationInput, 'checked' | 'web' | 'image'>,
   command: string,
   marker: string,
-): Promise<Pick<MadeJob, 'job' | 'notes' | 'isCounted'>> {
+): Promise<Pick<MadeJob, 'job' | 'notes' | 'isCounted' | 'script' | 'passed'>> {
   const { launch, common } = await commonOf(context, input)
   const made = migrationJob({
     ...common,
@@ -193,7 +211,7 @@ export async function makeCommandJob(
     timeoutSeconds: Math.ceil(context.settings['migrate-timeout'] / 1000),
     isCommand: true,
   })
-  if (made.is === 'made') return made
+  if (made.is === 'made') return { ...made, ...beginningOf(launch) }
   return fail({ code: 'command-failed', sentence: `creating its Job failed: ${made.problem}` })
 }
 
@@ -279,13 +297,17 @@ function notCompared({ targets }: MigrationInput['checked'], running: readonly R
     : ['the migrations are not compared: no running version of this image was found']
 }
 
+/** `isUnknown`: the template leaves it to the image, and the registry does not say what that starts. */
+type WebLaunch = Launch & { readonly isUnknown: boolean }
+
 async function launchOfWeb(
   { template, container }: Web,
   requested: Promise<ImageCommand | undefined>,
-): Promise<Launch> {
+): Promise<WebLaunch> {
   const own = template.spec?.containers.find(({ name }) => name === container)
-  if (!own) return { words: [] }
-  return launchOf(own, own.command === undefined ? await requested : undefined)
+  if (!own) return { words: [], isUnknown: false }
+  const ofImage = own.command === undefined ? await requested : undefined
+  return { ...launchOf(own, ofImage), isUnknown: own.command === undefined && !ofImage }
 }
 
 /** Returns what the image starts; reads it only where a template leaves that to it. */

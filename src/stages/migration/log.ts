@@ -36,6 +36,7 @@ import {
   verdictLines,
 } from '../../report/migration-sentences.js'
 import { Last } from '../../platform/lines.js'
+import type { MadeJob } from './job.js'
 import type { StageLog } from '../../platform/stage-log.js'
 import type { JobVerdict } from '../../judge/job-judge.js'
 
@@ -333,20 +334,41 @@ function refusalFix({ command, starter }: RefusalWords, settings: string | undef
     : `migrate-command: ${starter} ${command}`
 }
 
-/** Returns the hint for a plan that failed while the web's start script was bypassed: what it sets is missing. */
-export function passedHint(script: string, why: string, command: string): string {
-  const by = `${script}, which starts the web, was skipped (${why}): the variables that it sets are missing here`
-  return why.startsWith('it calls')
-    ? `${by}. Run the migration with it:\nmigrate-command: ${script} ${command}`
-    : `${by}. Set the same for the migration:\nmigrate-command: export NAME=value && ${command}`
+/** What the web begins with, and the Job does not. */
+export interface Passed {
+  /** Missing where it is not known. */
+  readonly script?: string
+  readonly why: string
 }
 
-/** Puts the crash's own hint first, and adds the other where what a script sets may be missing. */
-export function alsoPassed(cause: Cause, hint: string): Cause {
-  const isMissing =
-    /ImproperlyConfigured|KeyError: '?[A-Z]|environment|envvar|OperationalError|[Cc]ould not connect|[Cc]onnection refused|host name/
-  if (!isMissing.test(cause.sentence)) return cause
+/** Adds to a failure what the web begins with where the Job did not: it may set what is missing. */
+export function alsoPassed(cause: Cause, passed: Passed | undefined, command: string): Cause {
+  if (!passed || !isMissing.test(cause.sentence)) return cause
+  const hint = passedHint(passed, command)
   return { ...cause, hint: cause.hint === undefined ? hint : `${cause.hint}\n${hint}` }
+}
+
+/** Returns what was skipped: the pod itself has said why of a script, or the Job has begun without one. */
+export function passedBy(
+  { passed: why }: Pick<Output, 'passed'>,
+  { script, passed }: Partial<Pick<MadeJob, 'script' | 'passed'>> = {},
+): Passed | undefined {
+  return why !== undefined && script ? { script: script.name, why } : passed
+}
+
+/** A variable, or what it would have led to. */
+const isMissing =
+  /an SQLite file|ImproperlyConfigured|KeyError: '?[A-Z]|[Ee]nvironment|envvar|OperationalError|[Cc]ould not connect|[Cc]onnection refused|host name/
+
+function passedHint({ script, why }: Passed, command: string): string {
+  const keep = (first: string) => `migrate-command: ${first} ${command}`
+  if (script === undefined)
+    return `The image's entrypoint, if it has one, was skipped (${why}): the variables that it sets are missing here. Name it:\n${keep('/entrypoint')}`
+  const by = `${script}, which starts the web, was skipped (${why}): the variables that it sets are missing here`
+  const [program = ''] = script.split(' ')
+  return why.startsWith('it does not end')
+    ? `${by}. Set the same for the migration, or name the script if it runs what it is given:\nmigrate-command: export NAME=value && ${command}\n${keep(program)}`
+    : `${by}. Run the migration with it:\n${keep(program)}`
 }
 
 export function logPlan(

@@ -29,7 +29,7 @@ import {
   migrationCause,
   Output,
   alsoPassed,
-  passedHint,
+  passedBy,
   planCause,
   refusalCause,
   logPlan,
@@ -103,7 +103,7 @@ class MigrationRun implements Migration {
     private readonly input: MigrationInput,
   ) {
     this.#output = new Output(this.#marker, (refused) =>
-      refusalCause(refused, this.#refusalWords()),
+      this.#withPassed(refusalCause(refused, this.#refusalWords())),
     )
   }
 
@@ -282,12 +282,9 @@ class MigrationRun implements Migration {
     )
   }
 
-  /** Adds that the script which starts the web was bypassed, if so: it may prepare what the command needs. */
+  /** Adds that what starts the web was skipped, if so: it may prepare what the command needs. */
   #withPassed(cause: Cause): Cause {
-    const { passed } = this.#output
-    if (passed === undefined) return cause
-    const starter = this.#made?.script?.name ?? ''
-    return alsoPassed(cause, passedHint(starter, passed, this.#command()))
+    return alsoPassed(cause, passedBy(this.#output, this.#made), this.#command())
   }
 
   /** When the command succeeds, all of the plan is applied; commands of another form may do a part of it. */
