@@ -2,6 +2,10 @@ import { describe, expect, test } from '@jest/globals'
 import { pullFindings, workloadFindings } from '../../src/checks/workloads.js'
 import { celery, gunicorn, kubectl, subject, type Drawn } from './subjects.js'
 
+const uwsgi = (...options: readonly string[]) => ({
+  ...gunicorn,
+  command: ['uwsgi', '--http', ':8000', '--module', 'shop.wsgi', ...options],
+})
 const patch = (change: object, id = 'deployment/web') =>
   `kubectl -n shop patch ${id} --patch ${JSON.stringify(change)}`
 const rolling = (more: object) => ({ strategy: { type: 'RollingUpdate', rollingUpdate: more } })
@@ -62,6 +66,14 @@ describe('no finding is reported', () => {
     [
       'a worker of another kind',
       { served: false, containers: [{ name: 'rq', command: ['rq', 'worker'] }] },
+    ],
+    [
+      'uWSGI that ends at SIGTERM, and needs its application',
+      { containers: [uwsgi('--master', '--need-app', '--die-on-term')] },
+    ],
+    [
+      'uWSGI whose options are in a file',
+      { containers: [uwsgi('--master', '--ini', 'uwsgi.ini')] },
     ],
     ['a CronJob that calls celery', { kind: 'CronJob', containers: [celery('worker')] }],
   ])('for %s', (_, drawn) => {
@@ -272,4 +284,17 @@ test.each([
 ])('imagePullPolicy %s is judged rightly', (imagePullPolicy, expected) => {
   const container = { ...gunicorn, ...(imagePullPolicy !== undefined && { imagePullPolicy }) }
   expect(pullFindings([subject({ containers: [container] })], kubectl)).toEqual(expected)
+})
+
+test.each([
+  [
+    ['--master', '--need-app'],
+    /uWSGI takes SIGTERM for a reload.* killed after 30 s: add --die-on-term/,
+  ],
+  [['--master', '--die-on-term'], /uWSGI starts without the application.*: add --need-app/],
+])('what uWSGI does without an option: %j', (options, message) => {
+  const found = workloadFindings([subject({ containers: [uwsgi(...options)] })], kubectl)
+  expect(found).toEqual([
+    { about: 'workloads', severity: 'warning', message: expect.stringMatching(message) },
+  ])
 })

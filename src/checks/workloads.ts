@@ -1,6 +1,6 @@
 /** What is wrong with a workload before a release, or would be in the middle of one. Pure. */
 import type { DeploymentSpec } from 'kubernetes-types/apps/v1'
-import { runsBeat, runsCeleryWorker } from '../django/roles.js'
+import { runsBeat, runsCeleryWorker, uwsgiOptions } from '../django/roles.js'
 import { isBeingDeleted, templateOf } from '../kubernetes/objects.js'
 import { error, warning, type Finding } from '../report/finding.js'
 import { inContainer, inTemplate, fixOf, type Kubectl } from './fixes.js'
@@ -19,6 +19,8 @@ const checks: readonly ((subject: Subject, kubectl: Kubectl) => readonly Finding
   recreated,
   allAtOnce,
   cutShort,
+  reloads,
+  startsWithoutApp,
   beatsTwice,
 ]
 
@@ -119,6 +121,27 @@ function cutShort(
   const message = `${id}, container ${worker.name}: a Celery task that takes longer than ${grace} s is killed by each release (terminationGracePeriodSeconds)`
   const change = inTemplate(target, { terminationGracePeriodSeconds: 300 })
   return [warning('workloads', message, fixOf(target, change, kubectl))]
+}
+
+/** https://uwsgi-docs.readthedocs.io/en/latest/Options.html#die-on-term */
+function reloads({ id, object, containers }: Subject): readonly Finding[] {
+  const grace = templateOf(object).spec?.terminationGracePeriodSeconds ?? usualGraceSeconds
+  return containers.flatMap((container) => {
+    const options = uwsgiOptions(container) ?? []
+    const hasMaster = options.includes('--master') || options.includes('-M')
+    if (!hasMaster || options.includes('--die-on-term') || container.lifecycle?.preStop) return []
+    const message = `${id}, container ${container.name}: uWSGI takes SIGTERM for a reload, so each old pod ends only when it is killed after ${grace} s: add --die-on-term to its command, unless the image has STOPSIGNAL SIGINT`
+    return [warning('workloads', message)]
+  })
+}
+
+function startsWithoutApp({ id, containers }: Subject): readonly Finding[] {
+  return containers.flatMap((container) => {
+    const options = uwsgiOptions(container)
+    if (!options || options.includes('--need-app')) return []
+    const message = `${id}, container ${container.name}: uWSGI starts without the application when its import fails, and answers each request with an error: add --need-app to its command`
+    return [warning('workloads', message)]
+  })
 }
 
 /**

@@ -68,6 +68,18 @@ export function runsCeleryWorker(container: Container): boolean {
   return roleOfWords(words) === 'worker' && words.includes('celery')
 }
 
+/** Returns the options of uWSGI, where they are all in the template: a file or a variable may have more. */
+export function uwsgiOptions(container: Container): readonly string[] | undefined {
+  const words = wordsOf(container)
+  const at = words.indexOf('uwsgi')
+  const options = words.slice(at + 1)
+  const hasMore =
+    options.some((word) => /\.(ini|ya?ml|xml|json)\b|^--(ini|yaml|xml|json)\b/.test(word)) ||
+    (container.envFrom ?? []).length > 0 ||
+    (container.env ?? []).some(({ name }) => name.startsWith('UWSGI_'))
+  return at === -1 || hasMore ? undefined : options
+}
+
 /**
  * The workload that serves the web, whose template the migration Job is made from: the one that `from`
  * names (`web` or `deployment/web`), else the one behind a Service whose container of ours is a web

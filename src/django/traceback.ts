@@ -177,12 +177,15 @@ function findTraceback(lines: readonly string[]): Found | undefined {
 
 /**
  * What is said without a traceback: Django's `CommandError: …` and `Unknown command: …`, the first issue
- * below its `SystemCheckError: …` (`django/core/management/base.py`, `run_from_argv`), and Celery's
- * `Unable to load celery application.` with the line below it (`celery/bin/celery.py`). The last one.
+ * below its `SystemCheckError: …` (`django/core/management/base.py`, `run_from_argv`), Celery's
+ * `Unable to load celery application.` with the line below it (`celery/bin/celery.py`), and what web servers say. The
+ * last one.
  */
 function findPlain(lines: readonly string[]): Found | undefined {
   for (let at = lines.length - 1; at >= 0; at--) {
-    const traceback = plainAt(plain(lines[at] ?? ''), lines.slice(at + 1))
+    const line = plain(lines[at] ?? '')
+    const below = lines.slice(at + 1)
+    const traceback = plainAt(line, below) ?? ofServer(line, below)
     if (traceback) return { at, traceback }
   }
   return undefined
@@ -199,6 +202,33 @@ function plainAt(line: string, below: readonly string[]): Traceback | undefined 
   const [issue, ...others] = exception === 'SystemCheckError' ? issuesBelow(below) : []
   const more = others.length > 0 ? ` (and ${others.length} more)` : ''
   return { exception, message: issue === undefined ? message : `${issue}${more}`, frames: [] }
+}
+
+/** What gunicorn says of the name of an application (`gunicorn.errors.AppImportError`). */
+const noApplication =
+  /^(Application object must be callable\.|(Failed to (find|parse)|Function reference) .*)$/
+
+/** What a web server says of an error in its own words, where it prints no traceback. */
+function ofServer(line: string, below: readonly string[]): Traceback | undefined {
+  const says = (words: string) => below.slice(0, 8).some((each) => each.includes(words))
+  const error = (exception: string, message: string): Traceback => ({
+    exception,
+    message,
+    frames: [],
+  })
+  if (noApplication.test(line) && says('App failed to load')) return error('AppImportError', line)
+  const [, address] = /\] Connection in use: (\(.+\))$/.exec(line) ?? []
+  if (address !== undefined && says(`Can't connect to ${address}`))
+    return error('OSError', `Address already in use: ${address}`)
+  const [, ofWaitress] =
+    /^There was an exception \((\w+)\) importing your module\.$/.exec(line) ?? []
+  if (ofWaitress !== undefined) {
+    const first = below.map(plain).find((each) => each.startsWith('1. '))
+    return error(ofWaitress, first?.slice(3) ?? '')
+  }
+  const [, ofUwsgi, message = ''] = /^(\w+Error): (.+)$/.exec(line) ?? []
+  const isOfUwsgi = ofUwsgi !== undefined && below[0]?.startsWith('unable to load app ') === true
+  return isOfUwsgi ? error(ofUwsgi, message) : undefined
 }
 
 /** The lines below `CRITICALS:` and `ERRORS:`: the levels that make a check fail. */

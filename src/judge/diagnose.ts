@@ -66,6 +66,9 @@ const PERMANENT = new Set([
   'SystemCheckError',
   // python-decouple: a variable that is missing
   'UndefinedValueError',
+  // gunicorn, hypercorn: no application by that name
+  'AppImportError',
+  'NoAppError',
 ])
 
 /** Errors of what does not answer (yet): a database, a broker, a name server. */
@@ -90,7 +93,7 @@ const ANSWERED_NO =
   /authentication failed|access denied|(role|database|user) "[^"]*" does not exist|no pg_hba/i
 
 const PERMANENT_WORDS =
-  /executable file not found|exec format error|can't open file '|: No module named |Unable to load celery application|Could not import module|Error loading ASGI app|Unknown command: /
+  /executable file not found|exec format error|can't open file '|: No module named |Unable to load celery application|Could not import (module|')|Error loading ASGI app|callable not found or import error|^module '.+' has no attribute '|Unknown command: /
 
 function kindOf(error: Traceback): Diagnosis['kind'] {
   const name = error.exception.split('.').at(-1) ?? error.exception

@@ -293,6 +293,10 @@ const ending: readonly Row[] = [
     'The module is not in the image: add it to the requirements, commit the file, or remove it from .dockerignore',
   ],
   [
+    /^permanent (AppImportError|NoAppError|RuntimeError: Could not import '|ERROR: Error loading ASGI app|unable to load app |AttributeError: module '[\w.]+[aw]sgi' has no attribute )/,
+    'The server finds no application by that name: correct its argument (module:variable), or the variable in that module',
+  ],
+  [
     /^permanent (ImproperlyConfigured|UndefinedValueError|KeyError)/,
     'Add the named variable to the container (ConfigMap, Secret, `env`), or give the setting a default',
   ],
