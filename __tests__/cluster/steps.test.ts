@@ -1,4 +1,5 @@
 /** The parts of a release as commands of their own: what one tells the next takes. */
+import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { setTimeout as pause } from 'node:timers/promises'
 import { failingMigration, Site } from '../e2e/site.js'
@@ -206,6 +207,39 @@ test('without a tag, a machine that has built neither of two builds of a commit 
   }
   expect(await runTests({ tag, 'test-command': 'true' })).toMatchObject({
     report: { result: 'done', tag },
+  })
+})
+
+describe('a secret of the build', () => {
+  const dockerfile = (command: string) => `ARG PYTHON_IMAGE=python:3.13-slim
+FROM \${PYTHON_IMAGE}
+RUN --mount=type=secret,id=TOKEN,required=true ${command}
+`
+  const secret = 'line-one-s3cr3t\nline-two-s3cr3t'
+
+  test('is mounted where a RUN takes it, and is in neither the image nor the log', async () => {
+    const text = dockerfile('cat /run/secrets/TOKEN && sha256sum /run/secrets/TOKEN >/seen')
+    await shop.commit('A secret', { 'secret.Dockerfile': text })
+    const options = { image: shop.image, file: 'secret.Dockerfile', 'build-secrets': 'TOKEN' }
+    const built = await shop.cli('build', options, { env: { TOKEN: secret } })
+    expect(built).toMatchObject({ code: 0, report: { result: 'done' } })
+    expect(built.output).not.toContain('s3cr3t')
+    const name = `${shop.image}:${built.report.tag}`
+    const asked = (...args: string[]) => must('docker', args, { env: stack.env })
+    expect(await asked('run', '--rm', name, 'cat', '/seen')).toContain(
+      createHash('sha256').update(secret).digest('hex'),
+    )
+    expect(await asked('history', '--no-trunc', name)).not.toContain('s3cr3t')
+  })
+
+  test('that is not given is named, with the option', async () => {
+    await shop.commit('No secret', { 'secret.Dockerfile': dockerfile('true') })
+    const built = await build({ file: 'secret.Dockerfile' })
+    expect(built.report.cause).toMatchObject({
+      code: 'build-failed',
+      sentence: expect.stringMatching(/secret TOKEN: not found$/),
+      hint: 'Give its value in "build-secrets"',
+    })
   })
 })
 

@@ -124,6 +124,8 @@ test.each<[string, Record<string, string>, readonly string[]]>([
   ['a password with a blank', { 'registry-password': 'correct horse' }, ['correct horse']],
   ['a short one', { 'registry-password': 'abc' }, ['abc']],
   ['one with a line end', { 'registry-password': 'correct\n' }, ['correct']],
+  ["a build's secret", { 'build-secrets': 'PIP_TOKEN=s3cr3t\nNPMRC\nEMPTY=\n' }, ['s3cr3t']],
+  ['one that is no list', { 'build-secrets': 'correct horse' }, ['correct horse']],
   ['an address', { webhook: 'https://chat.example/T0/B0' }, ['https://chat.example/T0/B0']],
   [
     "a service account's key",

@@ -11,6 +11,7 @@ import {
   objectName,
   Problem,
   quantities,
+  secretAssignments,
   someOf,
   someTime,
   urlPath,
@@ -168,6 +169,30 @@ describe('a list of assignments', () => {
   ])('is rejected by its line, without its text: %j at line %i', (text, line) => {
     expect(assignments(text)).toEqual(
       new Problem(`is not of the form NAME=value in line ${line}, without spaces in NAME`),
+    )
+  })
+})
+
+describe('a list of secrets', () => {
+  test.each([
+    ['', {}],
+    ['TOKEN=s3cr3t', { TOKEN: 's3cr3t' }],
+    ['TOKEN=a=b \n\n  npm.rc\r\n', { TOKEN: 'a=b', 'npm.rc': undefined }],
+    ['EMPTY=', { EMPTY: '' }],
+  ])('is read from %j', (text, pairs) => {
+    expect(secretAssignments(text)).toEqual(pairs)
+  })
+
+  test.each([
+    ['two words', 1],
+    ['A=1\n=s3cr3t', 2],
+    ['a,b=s3cr3t', 1],
+    ['KEY=-----BEGIN\nMIIE/s3cr3t==', 2],
+  ])('is rejected by its line, without its text: %j at line %i', (text, line) => {
+    expect(secretAssignments(text)).toEqual(
+      new Problem(
+        `is not of the form NAME=value or NAME in line ${line}, with letters, digits, and . _ - in NAME`,
+      ),
     )
   })
 })

@@ -36,6 +36,7 @@ test('all names are valid as inputs and flags', () => {
 
 test('the options with credentials are secret', () => {
   expect(all.filter(([, { secret }]) => secret).map(([name]) => name)).toEqual([
+    'build-secrets',
     'registry-password',
     'kubeconfig',
     'token',
@@ -52,6 +53,7 @@ test('deploy takes all options of release except those for build and tests, and 
     'file',
     'target',
     'build-args',
+    'build-secrets',
     'test-command',
     'test-services',
     'test-env',

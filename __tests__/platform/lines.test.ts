@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { Last, LineSplitter, longest, LongLine } from '../../src/platform/lines.js'
+import { Last, LineSplitter, longest, LongLine, withoutSecrets } from '../../src/platform/lines.js'
 
 /** The lines of a stream that comes in these chunks. */
 function linesOf(...chunks: readonly (string | Buffer)[]): string[] {
@@ -106,4 +106,13 @@ describe('of what never ends', () => {
     last.push('e')
     expect(last.all).toEqual(['e'])
   })
+})
+
+test.each([
+  ['token s3cr3t in it', ['s3cr3t'], 'token *** in it'],
+  ['the longest first: s3cr3t-two', ['s3cr3t', 's3cr3t-two'], 'the longest first: ***'],
+  ['a line of it: BBBB', ['AAAA\n  BBBB\nC'], 'a line of it: ***'],
+  ['short ones stay: abc', ['abc', ''], 'short ones stay: abc'],
+])('%j is shown without its secrets', (text, secrets, shown) => {
+  expect(withoutSecrets(secrets, text)).toBe(shown)
 })

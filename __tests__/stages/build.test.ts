@@ -66,6 +66,42 @@ describe('a build', () => {
   })
 })
 
+describe('the secrets of a build', () => {
+  test('are in the environment alone, from the option or from a variable, and in no line of the log', async () => {
+    const stderr = '#5 [2/2] RUN make\n#5 0.1 using s3cr3t-one and second line\n#5 DONE 2.0s'
+    const env = { NPMRC: 'first line\nsecond line' }
+    const { platform, ran, environments } = scripted(
+      [{ ...origin, code: 2 }, { when: buildx, stderr }, inspect],
+      { files, env },
+    )
+    const stageLog = notebook()
+    const given = { 'build-secrets': 'TOKEN=s3cr3t-one\nNPMRC' }
+    await build(contextOf(platform, given).with({ log: stageLog }), inputs)
+    expect(ran[1]).toContain(
+      '--secret id=TOKEN,env=DJANGO_ROLLOUT_BUILD_SECRET_0 --secret id=NPMRC,env=DJANGO_ROLLOUT_BUILD_SECRET_1 --label',
+    )
+    expect(environments[1]).toMatchObject({
+      DJANGO_ROLLOUT_BUILD_SECRET_0: 's3cr3t-one',
+      DJANGO_ROLLOUT_BUILD_SECRET_1: 'first line\nsecond line',
+    })
+    expect(stageLog.lines).toContain('> #5 0.1 using *** and ***')
+  })
+
+  test('must have a value; the text of an entry is not shown', async () => {
+    const { platform } = scripted([{ ...origin, code: 2 }], { files })
+    const given = { 'build-secrets': 'TOKEN=s3cr3t\nMIIEvQIBADANBgkqhkiG9w0B' }
+    await expect(
+      build(contextOf(platform, given).with({ log: notebook() }), inputs),
+    ).rejects.toMatchObject({
+      cause: {
+        code: 'usage',
+        sentence:
+          'build-secrets: entry 2 is a name without a value, and the environment has no variable of this name',
+      },
+    })
+  })
+})
+
 describe('a failed build', () => {
   test.each([
     ['no context', { context: 'front' }, [], 'usage', 'build: the context "front" is not a folder'],

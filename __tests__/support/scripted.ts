@@ -29,6 +29,8 @@ export interface Script {
   readonly platform: Platform
   /** The command lines that ran, in their order. */
   readonly ran: string[]
+  /** What each of them got beside the environment of all. */
+  readonly environments: Readonly<Record<string, string | undefined>>[]
   /** How long was slept, in ms. */
   readonly slept: number[]
   /** Private files that were written, by path. */
@@ -45,13 +47,15 @@ export function scripted(
 ): Script {
   const left = [...lines]
   const ran: string[] = []
+  const environments: Readonly<Record<string, string | undefined>>[] = []
   const slept: number[] = []
   const written: Record<string, string> = {}
   let now = 0
 
-  const next = (tool: string, args: readonly string[]): Line => {
+  const next = (tool: string, args: readonly string[], env: Platform['env'] = {}): Line => {
     const command = [tool, ...args].join(' ')
     ran.push(command)
+    environments.push(env)
     const at = left.findIndex(({ when }) => when.test(command))
     const line = left[at]
     if (line === undefined) throw new Error(`not in the script: ${command}`)
@@ -64,12 +68,12 @@ export function scripted(
     identity: () => undefined,
     hasEnded: () => false,
     find: (tool) => Promise.resolve(`/usr/bin/${tool}`),
-    run: (tool, args) => {
-      const { code = 0, stdout = '', stderr = '' } = next(tool, args)
+    run: (tool, args, { env } = {}) => {
+      const { code = 0, stdout = '', stderr = '' } = next(tool, args, env)
       return Promise.resolve<Finished>({ code, stdout, stderr })
     },
-    stream: async (tool, args, { signal, onLine }) => {
-      const line = next(tool, args)
+    stream: async (tool, args, { signal, onLine, env }) => {
+      const line = next(tool, args, env)
       for (const channel of ['stdout', 'stderr'] as const) {
         const text = line[channel] ?? ''
         if (text !== '')
@@ -154,6 +158,7 @@ export function scripted(
   return {
     platform: { clock, processes, files, network, web, tools, env: more.env ?? {} },
     ran,
+    environments,
     slept,
     written,
   }

@@ -1,5 +1,6 @@
 import { join, normalize } from 'node:path/posix'
 import { fail, type Annotation, type Cause } from '../failure/failure.js'
+import { withoutSecrets } from '../platform/lines.js'
 import type { StageLog } from '../platform/stage-log.js'
 import type { Platform } from '../platform/platform.js'
 import { BuildLog, lineOf, type BuildFailure } from './build-log.js'
@@ -17,6 +18,8 @@ export interface BuildPlan {
   readonly file?: string
   readonly target?: string
   readonly args: Readonly<Record<string, string>>
+  /** By their id. In no argument and no layer: BuildKit takes them from the environment, and mounts them where a RUN asks for them. */
+  readonly secrets: Readonly<Record<string, string>>
   readonly labels: Readonly<Record<string, string>>
   /** See `inputsOf`. */
   readonly inputs: string
@@ -47,10 +50,14 @@ export async function buildImage(
   const name = `${plan.repository}:${plan.tag}`
   const log = new BuildLog()
   const last: string[] = []
+  const secrets = Object.values(plan.secrets)
+  const env = Object.fromEntries(secrets.map((secret, at) => [secretVariable(at), secret]))
   stageLog.waiting(`building ${name}`)
   const { code } = await docker(platform, buildArguments(plan, dockerfile), {
     signal,
-    onLine: (line) => {
+    env,
+    onLine: (raw) => {
+      const line = withoutSecrets(secrets, raw)
       if (last.push(line) > 60) last.shift()
       if (log.read(line)) stageLog.quote(line)
       if (log.now !== undefined) stageLog.waiting(`building: ${log.now}`)
@@ -90,10 +97,18 @@ function buildArguments(plan: BuildPlan, dockerfile: string): readonly string[] 
     dockerfile,
     ...(plan.target === undefined ? [] : ['--target', plan.target]),
     ...pairs('--build-arg', plan.args),
+    ...Object.keys(plan.secrets).flatMap((id, at) => [
+      '--secret',
+      `id=${id},env=${secretVariable(at)}`,
+    ]),
     ...pairs('--label', { ...plan.labels, [inputsLabel]: plan.inputs }),
     '--',
     plan.context,
   ]
+}
+
+function secretVariable(at: number): string {
+  return `DJANGO_ROLLOUT_BUILD_SECRET_${at}`
 }
 
 /** The Dockerfile's path; throws a `Failure` (`usage`) when it or the context is not there. */
@@ -151,6 +166,7 @@ const hints: readonly (readonly [RegExp, string])[] = [
     /^"[^"]+"( not found)?: not found$/,
     'Move it into the context, and check that .dockerignore does not exclude it',
   ],
+  [/secret [\w.-]+: not found/, 'Give its value in "build-secrets"'],
   [/no space left on device/i, 'Free disk space: docker system prune'],
   [/target stage .* could not be found/i, 'Set "target" to a stage of the Dockerfile'],
 ]

@@ -5,6 +5,7 @@ import { shortened, errorLine } from './text.js'
 export interface DockerOptions {
   readonly signal: AbortSignal
   readonly onLine?: (line: string, channel: Channel) => void
+  readonly env?: Readonly<Record<string, string>>
 }
 
 /**
@@ -21,7 +22,7 @@ export async function docker(
   const code = await platform.processes.stream('docker', args, {
     signal: options.signal,
     // English messages and no advice about "docker scout": what is read here is read by programs.
-    env: { LC_ALL: 'C', DOCKER_CLI_HINTS: 'false' },
+    env: { ...options.env, LC_ALL: 'C', DOCKER_CLI_HINTS: 'false' },
     onLine: (line, channel) => {
       if (options.onLine) options.onLine(line, channel)
       else said[channel].push(line)

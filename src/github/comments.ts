@@ -1,5 +1,6 @@
 /** Keeps one comment on a pull request: the plan of its migrations. It never fails the run. */
 import type { Settings } from '../options/table.js'
+import { withoutSecrets } from '../platform/lines.js'
 import type { Platform } from '../platform/platform.js'
 import { withTimeout } from '../platform/time.js'
 import { planText } from '../report/plan-text.js'
@@ -69,11 +70,8 @@ export function markerOf(
 }
 
 function without(secrets: readonly string[], report: Report): Report {
-  const longestFirst = secrets.toSorted((one, other) => other.length - one.length)
   return JSON.parse(JSON.stringify(report), (_, value: unknown) =>
-    typeof value === 'string'
-      ? longestFirst.reduce((text, secret) => text.replaceAll(secret, '***'), value)
-      : value,
+    typeof value === 'string' ? withoutSecrets(secrets, value) : value,
   ) as Report
 }
 

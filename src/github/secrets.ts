@@ -1,6 +1,7 @@
 /** Finds what is secret in the inputs: credentials alone, since what is masked is hidden in the whole job's log. Pure. */
 import { isMap, isScalar, isSeq, parseDocument } from 'yaml'
 import type { RawInputs } from '../options/read.js'
+import { Problem, secretAssignments } from '../options/readers.js'
 import { table, type Option } from '../options/table.js'
 
 /** Shorter lines of a text that is read as nothing else are no secrets, but words that are found all over a log. */
@@ -35,9 +36,17 @@ export function secretsOf(given: RawInputs): readonly string[] {
     .flatMap(([name]) => {
       const text = (given[name] ?? '').trim()
       if (text === '') return []
-      return name === 'kubeconfig' ? inKubeconfig(text) : inText(text)
+      if (name === 'kubeconfig') return inKubeconfig(text)
+      return name === 'build-secrets' ? inAssignments(text) : inText(text)
     })
   return [...new Set(all)]
+}
+
+/** The values: what a name alone stands for is in a variable, which is masked where it comes from. */
+function inAssignments(text: string): readonly string[] {
+  const given = secretAssignments(text)
+  const values = given instanceof Problem ? linesOf(text) : Object.values(given)
+  return values.flatMap((value = '') => (value === '' ? [] : [value]))
 }
 
 function inKubeconfig(text: string): readonly string[] {

@@ -147,6 +147,28 @@ export const assignments = reader<Readonly<Record<string, string>>>(
   },
 )
 
+/**
+ * Reads `NAME=value`, or `NAME` alone: its value is that of the variable of this name in the environment, which may
+ * have several lines. One a line.
+ */
+export const secretAssignments = reader<Readonly<Record<string, string | undefined>>>(
+  { is: 'mapping', to: 'text' },
+  (value) => {
+    const pairs: Record<string, string | undefined> = {}
+    for (const [i, line] of value.split('\n').entries()) {
+      if (line.trim() === '') continue
+      const [, name, , text] = /^\s*([\w.-]+)(=(.*))?$/.exec(line.trimEnd()) ?? []
+      if (name === undefined) {
+        return new Problem(
+          `is not of the form NAME=value or NAME in line ${i + 1}, with letters, digits, and . _ - in NAME`,
+        )
+      }
+      pairs[name] = text
+    }
+    return pairs
+  },
+)
+
 /** `cpu=100m` is a request, `limits.cpu=1` a limit: as a ResourceQuota names them. */
 const resource =
   /^(requests\.|limits\.)?(cpu|memory|ephemeral-storage|hugepages-\w+|[a-z0-9.-]+\/[\w.-]+)=(\d+(\.\d*)?|\.\d+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?\d+)?$/

@@ -6,6 +6,15 @@ export const longest = 64 * 1024
 /** Letters of a line that is for the program: more than any has. */
 const longestWhole = 32 * 1024 * 1024
 
+/** A text with each secret, whole or a line of it, as `***`. Shorter lines than four letters are no secrets. */
+export function withoutSecrets(secrets: readonly string[], text: string): string {
+  return secrets
+    .flatMap((secret) => [secret, ...secret.split('\n').map((line) => line.trim())])
+    .filter((part) => part.length >= 4)
+    .sort((one, other) => other.length - one.length)
+    .reduce((rest, part) => rest.replaceAll(part, '***'), text)
+}
+
 /**
  * Cuts a stream of bytes into lines as a terminal would leave them: of a progress bar that is drawn
  * over and over with `\r` only the last state counts. A line over 64 Ki letters comes in pieces, so that

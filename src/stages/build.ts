@@ -1,6 +1,7 @@
 import { buildImage, type Built } from '../docker/build.js'
 import { findOrigin } from '../docker/source.js'
 import { duration } from '../docker/text.js'
+import { fail } from '../failure/failure.js'
 import type { StageContext } from './context.js'
 
 export type { Built } from '../docker/build.js'
@@ -25,6 +26,7 @@ export async function build(context: StageContext, inputs: string): Promise<Buil
       ...(settings.file === undefined ? {} : { file: settings.file }),
       ...(settings.target === undefined ? {} : { target: settings.target }),
       args: settings['build-args'],
+      secrets: secretsOf(platform, settings['build-secrets']),
       inputs,
       // https://github.com/opencontainers/image-spec/blob/main/annotations.md
       labels: {
@@ -39,4 +41,23 @@ export async function build(context: StageContext, inputs: string): Promise<Buil
   )
   log.say(`built ${built.repository}:${built.tag} in ${duration(platform.clock.now() - startedAt)}`)
   return built
+}
+
+/** Names an entry by its number: it may be a line of a secret that was pasted with all its lines. */
+function secretsOf(
+  { env }: StageContext['platform'],
+  given: Readonly<Record<string, string | undefined>>,
+): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    Object.entries(given).map(([name, value], at) => {
+      const found = value ?? env[name]
+      return found === undefined
+        ? fail({
+            code: 'usage',
+            sentence: `build-secrets: entry ${at + 1} is a name without a value, and the environment has no variable of this name`,
+            hint: 'write NAME=value; for a value of several lines, set a variable and write its name',
+          })
+        : [name, found]
+    }),
+  )
 }
