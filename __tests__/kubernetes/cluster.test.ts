@@ -54,8 +54,16 @@ function scene({ access = {}, answers = {}, proxy = serving, kubectl = [], fetch
       },
     })
   }
+  const turns = { passed: 0 }
   const platform: Platform = {
     ...script.platform,
+    clock: {
+      ...script.platform.clock,
+      handled: () => {
+        turns.passed += 1
+        return Promise.resolve()
+      },
+    },
     network: { request: async (one) => request(one) },
     files: {
       ...script.platform.files,
@@ -70,7 +78,7 @@ function scene({ access = {}, answers = {}, proxy = serving, kubectl = [], fetch
     }),
   }
   const open = () => openCluster(platform, { namespace: 'shop', ...access }, never)
-  return { open, asked, removed, ...script }
+  return { open, asked, removed, turns, ...script }
 }
 
 const opened = async (one: Scene) => {
@@ -106,6 +114,15 @@ describe('opening a cluster', () => {
     await expect(cluster.get('/x')).rejects.toThrow('aborted')
     await expect(cluster.put('/x', {})).rejects.toThrow('aborted')
   })
+})
+
+test('hundreds of requests at once begin in many turns of the event loop, in their order', async () => {
+  const paths = Array.from({ length: 300 }, (_, nth) => `/x/${nth}`)
+  const answers = Object.fromEntries(paths.map((path) => [`GET ${path}`, [[200, {}]] as const]))
+  const { cluster, asked, turns } = await opened({ answers })
+  await Promise.all(paths.map((path) => cluster.get(path)))
+  expect(asked.slice(1).map(({ request }) => request)).toEqual(paths.map((path) => `GET ${path}`))
+  expect(turns.passed).toBeGreaterThanOrEqual(29)
 })
 
 describe('opening a cluster fails', () => {

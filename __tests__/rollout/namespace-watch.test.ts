@@ -170,6 +170,23 @@ describe('an event', () => {
     expect(called).toBe(1)
   })
 
+  test.each([
+    ['ReplicaSet', 2, 'the spec that was read before'],
+    ['ReplicaSet', 3, 'its own spec'],
+    ['Pod', 2, 'its own spec'],
+  ])('of a %s whose generation was 2 and is %s leaves %s', async (kind, generation, expected) => {
+    const live = await watching()
+    const event = (type: string, generation: number) => {
+      const metadata = { name: 'a', uid: 'u', generation, resourceVersion: '8' }
+      return server.pods.line(JSON.stringify({ type, object: { kind, metadata, spec: {} } }))
+    }
+    await event('ADDED', 2)
+    const before = live.clusterState().pods.get('a')?.spec
+    await event('MODIFIED', generation)
+    const isKnown = live.clusterState().pods.get('a')?.spec === before
+    expect(isKnown ? 'the spec that was read before' : 'its own spec').toBe(expected)
+  })
+
   test('of the type MODIFIED replaces the object', async () => {
     const live = await watching({ version: '7', names: ['a'] })
     await server.pods.event('MODIFIED', 'a', '8')

@@ -120,11 +120,11 @@ describe('the state is evaluated', () => {
     const seen = look({ gives: [wait], takes: 50 })
     await seen.clock.pass(0)
     seen.live.change()
-    await seen.clock.pass(100)
+    await seen.clock.pass(200)
     seen.live.change()
     expect(seen.looks).toEqual([0])
     await seen.clock.pass(1000)
-    expect(seen.looks).toEqual([0, 150])
+    expect(seen.looks).toEqual([0, 250])
   })
 
   test('after a second at the latest: the time of day was set during an evaluation', async () => {

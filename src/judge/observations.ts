@@ -76,14 +76,13 @@ export class ObservationRecorder {
   }
 
   close(): Observations {
-    const firstSeen = { ...this.#firstSeen }
     for (const [key, at] of Object.entries(this.#before.firstSeen)) {
       const uid = key.slice(0, key.indexOf('/'))
-      if (this.#keepsAll || this.#unready.has(uid)) firstSeen[key] ??= at
+      if (this.#keepsAll || this.#unready.has(uid)) this.#firstSeen[key] ??= at
     }
     return {
       ...this.#before,
-      firstSeen,
+      firstSeen: this.#firstSeen,
       exits: this.#exits,
       completeSince: this.#completeSince,
     }

@@ -3,7 +3,7 @@ import { ApiError } from './api-error.js'
 import { retryTransient } from './retry.js'
 import { withTimeout } from '../platform/time.js'
 import type { OwnNames } from './own-names.js'
-import type { LogLines, Platform, Response } from '../platform/platform.js'
+import type { Clock, LogLines, Platform, Response } from '../platform/platform.js'
 
 /** A path is one of the API server, with its query. */
 export interface Requests {
@@ -45,10 +45,13 @@ export interface Connection {
 
 export function requestsOf(connection: Connection): Requests {
   const { platform, life } = connection
-  const ask = <T>(request: ApiRequest, signal = life) =>
-    withTimeout(platform.clock, answerMs, AbortSignal.any([life, signal]), (late) =>
+  const turns = new Turns(platform.clock)
+  const ask = async <T>(request: ApiRequest, signal = life) => {
+    await turns.take()
+    return withTimeout(platform.clock, answerMs, AbortSignal.any([life, signal]), (late) =>
       answer<T>(connection, request, late),
     )
+  }
   const retried = <T>(request: ApiRequest) =>
     retryTransient(platform.clock, life, () => ask<T>(request))
   return {
@@ -62,6 +65,29 @@ export function requestsOf(connection: Connection): Requests {
       await unlessMissing(ask({ method: 'DELETE', path, body: deleteOptions(only) }, signal))
     },
     lines: (path, signal, log) => linesOf(connection, path, signal, log),
+  }
+}
+
+/** How many requests begin in one turn of the event loop. */
+const perTurn = 10
+
+/** Spreads requests over turns: to begin hundreds at once would block the event loop. */
+class Turns {
+  #left = perTurn
+  #next: Promise<void> | undefined
+
+  constructor(private readonly clock: Clock) {}
+
+  /** Resolves when one more may begin. */
+  async take(): Promise<void> {
+    while (this.#left === 0) {
+      this.#next ??= this.clock.handled().then(() => {
+        this.#left = perTurn
+        this.#next = undefined
+      })
+      await this.#next
+    }
+    this.#left -= 1
   }
 }
 

@@ -1,5 +1,6 @@
 import { Agent, request as open, type IncomingMessage } from 'node:http'
 import { StringDecoder } from 'node:string_decoder'
+import { setImmediate } from 'node:timers/promises'
 import { LongLine } from './lines.js'
 import type { Network, Request, Response } from './platform.js'
 
@@ -73,7 +74,15 @@ function answer(message: IncomingMessage, signal: AbortSignal | undefined): Resp
       for await (const text of texts()) parts.push(text)
       return parts.join('')
     },
-    lines: (log) => (log ? logLines(texts(), log.whole ?? '') : wholeLines(texts())),
+    lines: (log) => (log ? logLines(texts(), log.whole ?? '') : wholeLines(inTurns(texts()))),
+  }
+}
+
+/** Lets others have their turn after each chunk: many may have arrived. */
+async function* inTurns(texts: AsyncIterable<string>): AsyncGenerator<string> {
+  for await (const text of texts) {
+    yield text
+    await setImmediate()
   }
 }
 

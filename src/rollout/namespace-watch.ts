@@ -165,7 +165,10 @@ class KindWatch {
   #take({ type, object }: WatchEvent, from: string): void {
     this.#version = object.metadata?.resourceVersion ?? this.#version ?? from
     if (type === 'DELETED') this.objects.delete(nameOf(object))
-    else if (type !== 'BOOKMARK') this.objects.set(nameOf(object), object)
+    else if (type !== 'BOOKMARK') {
+      const name = nameOf(object)
+      this.objects.set(name, withKnownSpec(object, this.objects.get(name)))
+    }
   }
 
   #confirm(): void {
@@ -176,4 +179,18 @@ class KindWatch {
   #path(): string {
     return collection(watched[this.kind].apiVersion, this.context.cluster.namespace, this.kind)
   }
+}
+
+/**
+ * Returns an object whose spec is the same as before as one with that very spec: who has read a pod template need not
+ * read it again at each change of the status. A pod is left as it is: its generation does not count its binding.
+ */
+function withKnownSpec(object: KubeObject, before: KubeObject | undefined): KubeObject {
+  const { uid, generation } = object.metadata ?? {}
+  const isKnown =
+    generation !== undefined &&
+    generation === before?.metadata?.generation &&
+    uid === before.metadata.uid &&
+    object.kind !== 'Pod'
+  return isKnown ? { ...object, spec: before.spec } : object
 }

@@ -11,8 +11,8 @@ import type { NamespaceWatch } from './namespace-watch.js'
 /** How often an empty log is requested again, and the pause before it, in ms. */
 const mostTries = 2
 const againMs = 300
-/** The pause after an evaluation, in its own time: however much happens, a third of the time is spent on it. */
-const restShare = 2
+/** The pause after an evaluation, in its own time: however much happens, a fifth of the time is spent on it. */
+const restShare = 4
 /** The longest pause, in ms: the time of day may have been set while it was evaluated. */
 const mostRestMs = 1000
 

@@ -189,12 +189,15 @@ class Rollout {
     await this.listener.wrote(made)
     for (const one of ended) if (one.status === 'rejected') throw one.reason
     signal.throwIfAborted()
-    return Promise.all(targets.map((target) => this.#desiredOf(target, made)))
+    const byId = new Map(
+      made.filter(isWorkload).map((object) => [idOf(workloadId(object)), object]),
+    )
+    return Promise.all(targets.map((target) => this.#desiredOf(target, byId.get(idOf(target.id)))))
   }
 
-  async #desiredOf(target: Target, made: readonly KubeObject[]): Promise<DesiredWorkload> {
+  /** @param answer what the server has made of it; nothing where the answer was lost. */
+  async #desiredOf(target: Target, answer: WorkloadObject | undefined): Promise<DesiredWorkload> {
     const { id, path, live } = target
-    const answer = answerFor(target, made)
     const now = answer ?? (await this.context.cluster.get<WorkloadObject>(path))
     const images = imagesOf(target, answer, this.input.image)
     this.#images.set(idOf(id), images)
@@ -228,17 +231,6 @@ function sayRestarts({ log }: ClusterContext, targets: readonly Target[]): void 
     const has = because.length === 1 ? 'has' : 'have'
     log.say(`${idOf(id)} restarts: ${because.join(', ')} ${has} changed`)
   }
-}
-
-/** Returns what the server has made of it; nothing where the answer was lost. */
-function answerFor(
-  { id }: Pick<Target, 'id'>,
-  made: readonly KubeObject[],
-): WorkloadObject | undefined {
-  return made.find(
-    (object): object is WorkloadObject =>
-      isWorkload(object) && idOf(workloadId(object)) === idOf(id),
-  )
 }
 
 /** Returns the images of the released containers as the server has made them: an admission webhook may rewrite them. */

@@ -2,7 +2,8 @@
  * The record of an unfinished release: all that an undo needs, kept in the cluster from before the first write until
  * the release has ended. A run that finds an open record whose run is gone can finish the undo.
  */
-import { gunzipSync, gzipSync } from 'node:zlib'
+import { promisify } from 'node:util'
+import { gunzipSync, gzip } from 'node:zlib'
 import type { ConfigMap, Secret } from 'kubernetes-types/core/v1'
 import { ApiError } from '../kubernetes/api-error.js'
 import { isTransient, retryTransient } from '../kubernetes/retry.js'
@@ -93,7 +94,7 @@ export async function openRecord(
   begun: Omit<OpenRecord, 'namespace'>,
 ): Promise<KeptRecord> {
   const record = { ...begun, namespace: await namespaceOf(cluster) }
-  const secret = secretOf(app, record)
+  const secret = await secretOf(app, record)
   return retryTransient(clock, cluster.life, async () => {
     try {
       const { metadata } = await cluster.post<Secret>(secretsOf(cluster), secret)
@@ -259,7 +260,7 @@ export async function updateRecord(
   app: string,
   { uid, version, ...record }: KeptRecord,
 ): Promise<KeptRecord> {
-  const secret = secretOf(app, record)
+  const secret = await secretOf(app, record)
   let resourceVersion = version
   return retryTransient(
     clock,
@@ -290,11 +291,14 @@ function keptAs(record: OpenRecord, metadata: Secret['metadata']): KeptRecord {
   return { ...record, uid: metadata?.uid ?? '', version: metadata?.resourceVersion ?? '' }
 }
 
+/** In another thread: hundreds of workloads take a while. */
+const packed = promisify(gzip)
+
 /** Returns the Secret of a record: it may contain Secrets as they were. Paths are left out: a reader builds them again. */
-function secretOf(app: string, { snapshot, ...record }: OpenRecord): Secret {
+async function secretOf(app: string, { snapshot, ...record }: OpenRecord): Promise<Secret> {
   const entries = snapshot.map(({ path: _path, ...entry }): Entry => entry)
   const json = JSON.stringify({ ...record, snapshot: entries })
-  const data = gzipSync(json).toString('base64')
+  const data = (await packed(json)).toString('base64')
   if (data.length > longestBytes || json.length > longestText) {
     fail({
       code: 'write-failed',

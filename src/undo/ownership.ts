@@ -280,10 +280,18 @@ export function isSameVersion(one: WorkloadObject, other: WorkloadObject): boole
 
 function decidedTemplate(object: WorkloadObject): unknown {
   const template = templateOf(object)
-  const annotations = without(template.metadata?.annotations, restartMarks)
-  const plain = { ...template, metadata: { ...template.metadata, annotations } }
-  return pruned(withoutRestartVariables(plain))
+  let decided = decidedTemplates.get(template)
+  if (decided === undefined) {
+    const annotations = without(template.metadata?.annotations, restartMarks)
+    const plain = { ...template, metadata: { ...template.metadata, annotations } }
+    decided = { template: pruned(withoutRestartVariables(plain)) }
+    decidedTemplates.set(template, decided)
+  }
+  return decided.template
 }
+
+/** Templates are replaced, never changed. Hundreds of them are compared several times each. */
+const decidedTemplates = new WeakMap<PodTemplateSpec, { readonly template: unknown }>()
 
 function withoutRestartVariables(template: PodTemplateSpec): PodTemplateSpec {
   if (!template.spec) return template
