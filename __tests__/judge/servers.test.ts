@@ -11,7 +11,7 @@ import type { SymptomDetails } from '../../src/judge/rules.js'
 
 const folder = join(import.meta.dirname, '../fixtures/servers')
 const read = (name: string) =>
-  readFileSync(join(folder, `${name}.log`), 'utf8')
+  readFileSync(join(folder, `${name}.txt`), 'utf8')
     .trimEnd()
     .split('\n')
 const inRepo = (file: string) => (file.startsWith('/app/') ? file.slice('/app/'.length) : undefined)
@@ -23,7 +23,7 @@ function told(name: string) {
   return { kind: diagnosis.kind, summary: diagnosis.summary, hint, last: diagnosis.lines.at(-1) }
 }
 
-const all = readdirSync(folder).map((file) => file.replace(/\.log$/, ''))
+const all = readdirSync(folder).map((file) => file.replace(/\.txt$/, ''))
 const about = (end: string) => all.filter((name) => name.endsWith(end))
 
 test.each(about('-import'))('an import that fails: %s', (name) => {
