@@ -2,7 +2,12 @@ import { describe, expect, test } from '@jest/globals'
 import { ApiError } from '../../src/kubernetes/api-error.js'
 import type { Cluster } from '../../src/kubernetes/cluster.js'
 import { noManifests } from '../../src/kubernetes/manifests.js'
-import { checkNamespace, labelling, makeNamespace } from '../../src/stages/namespace.js'
+import {
+  checkNamespace,
+  labelling,
+  makeNamespace,
+  type Presence,
+} from '../../src/stages/namespace.js'
 import { causeOf } from '../support/cause.js'
 import { clusterOf } from '../support/cluster.js'
 import { notebook } from '../support/journal.js'
@@ -42,11 +47,11 @@ function cluster(
 
 describe('the look-up of the namespace', () => {
   test.each([
-    ['is there', {}, 'there'],
-    ['is hidden', 403 as const, 'hidden'],
-    ['is missing, and may be made', undefined, 'missing'],
+    ['is there', { metadata: { uid: 'u' } }, { is: 'there', uid: 'u' }],
+    ['is hidden', 403 as const, { is: 'hidden' }],
+    ['is missing, and may be made', undefined, { is: 'missing' }],
   ])('finds that it %s', async (_, live, presence) => {
-    expect(await checkNamespace(cluster(['create'], live), withIt)).toBe(presence)
+    expect(await checkNamespace(cluster(['create'], live), withIt)).toEqual(presence)
   })
 
   test.each([
@@ -62,11 +67,8 @@ describe('the look-up of the namespace', () => {
 })
 
 describe('the creation of the namespace', () => {
-  const make = async (
-    presence: 'there' | 'missing' | 'hidden',
-    verbs: readonly string[],
-    stderr?: string,
-  ) => {
+  const make = async (is: Presence['is'], verbs: readonly string[], stderr?: string) => {
+    const presence: Presence = is === 'there' ? { is, uid: 'u' } : { is }
     const calls: string[] = []
     const stageLog = notebook()
     const here = cluster(verbs, undefined, {

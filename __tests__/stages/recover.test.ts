@@ -120,7 +120,7 @@ test.each<[string, object, boolean]>([
   }
   const context = contextOf(scripted([]).platform).with({ log: notebook(), cluster })
   await endMigrations(context, live)
-  const [one] = await readReleases(memory.cluster, 'shop')
+  const [one] = (await readReleases(memory.cluster, 'shop')).history
   expect(one?.fit !== undefined).toBe(isKnown)
 })
 

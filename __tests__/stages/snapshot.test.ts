@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import type { KubeObject } from '../../src/kubernetes/objects.js'
+import type { KubeObject, WorkloadObject } from '../../src/kubernetes/objects.js'
 import type { PreflightResult } from '../../src/stages/preflight.js'
 import { checkedNow } from '../../src/stages/snapshot.js'
 import { memoryCluster } from '../support/cluster.js'
@@ -47,6 +47,26 @@ test('a migration runs in the current environment of the web process', async () 
   expect(checked.web?.template.spec?.containers[0]?.env).toEqual([{ name: 'DB', value: 'new' }])
   expect(checked.targets[0]?.running).toEqual(['ghcr.io/acme/shop:2'])
 })
+
+test.each([
+  ['the same object', 'a', 'a', 'n'],
+  ['another one of its name: its namespace may be, too', 'a', 'b', undefined],
+  ['new', undefined, 'a', undefined],
+])(
+  'the uid of the namespace counts under the lock where the workload is %s',
+  async (_, was, is, uid) => {
+    const of = (own: string | undefined) => ({
+      ...web('old'),
+      metadata: { name: 'web', namespace: 'shop', ...(own !== undefined && { uid: own }) },
+    })
+    const [target] = before.targets
+    const checked = await checkedNow(
+      context.with({ cluster: memoryCluster({ [path]: of(is) }).cluster }),
+      { ...before, namespaceUid: 'n', targets: [{ ...target!, live: of(was) as WorkloadObject }] },
+    )
+    expect(checked.namespaceUid).toBe(uid)
+  },
+)
 
 test.each([
   ['gone', undefined, 'no-workload'],

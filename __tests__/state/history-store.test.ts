@@ -6,6 +6,7 @@ import { deflateSync } from 'node:zlib'
 import {
   readArchive,
   readHistory,
+  readReleases,
   saveRelease,
   saveSchemaChange,
   type LiveVersion,
@@ -13,7 +14,8 @@ import {
 import type { ReleaseEnd } from '../../src/state/history.js'
 import type { Templates } from '../../src/undo/templates.js'
 import { handClock } from '../support/clock.js'
-import { memoryCluster } from '../support/cluster.js'
+import type { KubeObject } from '../../src/kubernetes/objects.js'
+import { memoryCluster, type Memory } from '../support/cluster.js'
 import { columnGone } from '../support/misfits.js'
 
 const path = '/api/v1/namespaces/shop/configmaps/django-rollout-shop'
@@ -64,6 +66,46 @@ test('the version before a release is recorded with it, once, and with its templ
     'b deployed',
   ])
   expect((await readArchive(cluster, 'shop', 'shop')).templates.get(2)).toEqual(templates('old'))
+})
+
+describe('a release whose run has read the history under its lock', () => {
+  const b = () => ended('b')
+  test.each<[string, (memory: Memory) => void, readonly string[], readonly string[]]>([
+    ['is added without another look', () => undefined, ['PUT 200'], ['a', 'b']],
+    [
+      'is added to what has been added since',
+      (memory) => {
+        const added = { ...ended('c'), number: 2 }
+        const live = memory.objects.get(path) as ConfigMap
+        const data = { ...live.data, 'release-000002': JSON.stringify(added) }
+        memory.write(path, { ...live, data } as KubeObject)
+      },
+      ['PUT 409', 'GET 200', 'PUT 200'],
+      ['a', 'c', 'b'],
+    ],
+    [
+      'begins the history anew where it was deleted',
+      (memory) => memory.objects.delete(path),
+      ['PUT 404', 'GET 200', 'POST 200'],
+      ['b'],
+    ],
+  ])('%s', async (_, happens, asked, tags) => {
+    const { add, cluster, asked: all, ...memory } = archive()
+    await add(ended('a'))
+    const read = await readReleases(cluster, 'shop')
+    happens({ ...memory, cluster, asked: all })
+    all.length = 0
+    await saveRelease({ cluster, clock: handClock(), app: 'shop' }, b(), {}, read)
+    expect(all.map((line) => line.replace(/ \S+ /, ' '))).toEqual(asked)
+    expect((await readHistory(cluster, 'shop', 'shop')).map(({ tag }) => tag)).toEqual(tags)
+  })
+
+  test('is the first one', async () => {
+    const { cluster, asked } = archive()
+    const read = await readReleases(cluster, 'shop')
+    await saveRelease({ cluster, clock: handClock(), app: 'shop' }, b(), {}, read)
+    expect(asked.map((line) => line.replace(/ \S+ /, ' '))).toEqual(['GET 200', 'POST 200'])
+  })
 })
 
 describe('the templates of a release', () => {

@@ -2,7 +2,7 @@
 import { ApiError } from '../kubernetes/api-error.js'
 import { shortTag } from '../kubernetes/image.js'
 import { same, type KubeObject } from '../kubernetes/objects.js'
-import { saveRelease } from '../state/history-store.js'
+import { saveRelease, type ReadHistory } from '../state/history-store.js'
 import type { Plan } from '../django/plan.js'
 import type { ReleaseEnd, ReleaseStart } from '../state/history.js'
 import { updateRecord, type KeptRecord, type SchemaWork } from '../state/record.js'
@@ -51,6 +51,8 @@ export interface OpenRelease extends Pick<Locked, 'lost'> {
   readonly context: OpenContext
   readonly start: ReleaseStart
   readonly prepared: SnapshotResult
+  /** The history as it was read under the lock. */
+  readonly read: ReadHistory
   /** The record with its snapshot, to which the answers of the server are added. */
   record: KeptRecord
   /** The account may not write the record again: it stays as it is. */
@@ -115,7 +117,7 @@ export function contractOf(plan: Plan | undefined): Pick<ReleaseEnd, 'held' | 'b
 
 /** Records the release in the history. Returns whether that worked; a failure is a warning. */
 export async function recordInHistory(
-  { run, context, start, prepared, record }: OpenRelease,
+  { run, context, start, prepared, record, read }: OpenRelease,
   outcome: GivenUp | { readonly result: 'deployed' },
 ): Promise<boolean> {
   const { state, reporter } = run
@@ -150,7 +152,7 @@ export async function recordInHistory(
       },
     }),
   }
-  const save = () => saveRelease({ cluster, clock: platform.clock, app }, ended, live)
+  const save = () => saveRelease({ cluster, clock: platform.clock, app }, ended, live, read)
   try {
     await (result === 'stuck' ? withShortTimeout(platform.clock, save) : save())
     return true

@@ -10,6 +10,7 @@ import { otherVersions } from '../stages/exceptions.js'
 import { findBuild, imageToDeploy } from '../stages/image.js'
 import { jobsOf, runJobs } from '../stages/jobs.js'
 import { applyManifests } from '../stages/manifests.js'
+import { checkAlone } from '../stages/name-conflicts.js'
 import { checkNotStale } from '../stages/stale-commit.js'
 import { warningsWithoutDigest } from '../stages/pinned-tags.js'
 import { preflight } from '../stages/preflight.js'
@@ -69,6 +70,8 @@ async function fromCommit(run: Run, command: ReleaseCommand): Promise<Outcome> {
 
   if (found.is === 'found' && (await isDeployed(context, checked, found.image))) {
     const { image } = found
+    // No lock follows, under which a release checks it.
+    if (command === 'deploy') await checkAlone(context, checked)
     state.haveImage(image)
     warningsWithoutDigest(checked.targets).forEach(run.warn)
     state.exceptions = otherVersions(context, checked, image)

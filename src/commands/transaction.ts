@@ -61,13 +61,13 @@ export async function transaction(
 ): Promise<Outcome> {
   const { reporter, signal, state } = run
   const { platform, app, settings } = unlocked
-  const { cluster, lost } = await reporter.stage('lock', async (log) => {
+  const { cluster, lost, read } = await reporter.stage('lock', async (log) => {
     const context = unlocked.with({ log })
     const locked = await lockAndRecover(run, context, checked)
-    const history = await checkHistory(context, checked)
-    state.knownStarts = startsIn(history)
-    await work.check?.(context, history)
-    return locked
+    const read = await checkHistory(context, checked)
+    state.knownStarts = startsIn(read.history)
+    await work.check?.(context, read.history)
+    return { ...locked, read }
   })
   const context = unlocked.with({ cluster })
   const writing = context.with({ signal: AbortSignal.any([signal, lost]) })
@@ -85,10 +85,12 @@ export async function transaction(
       snapshot: prepared.snapshot,
       ...(schema && { schema }),
     }
-    return { prepared, record: await openRecord(cluster, platform.clock, app, opens) }
+    const { namespaceUid } = prepared.checked
+    const record = await openRecord(cluster, platform.clock, app, opens, namespaceUid)
+    return { prepared, record }
   })
   state.begin(work.image, prepared.checked)
-  const release: OpenRelease = { run, context, lost, start, prepared, record }
+  const release: OpenRelease = { run, context, lost, start, prepared, record, read }
   state.keepPlan = () => keepPlan(release)
   run.onBegin?.(start)
   try {

@@ -48,7 +48,7 @@ export async function examineCluster(context: ClusterContext): Promise<readonly 
   ]
   const none = unseen('cluster', 'rights, workloads, probes and release')
   try {
-    if ((await checkNamespace(cluster, manifests.known)) === 'missing') {
+    if ((await checkNamespace(cluster, manifests.known)).is === 'missing') {
       const message = `the namespace "${cluster.namespace}" does not exist; a release creates it from the manifests`
       return [...here, warning('cluster', message), none]
     }

@@ -13,8 +13,7 @@ import {
 } from '../kubernetes/objects.js'
 import { nameFor, twoOfOneName } from '../kubernetes/managed.js'
 import { idOf } from '../kubernetes/workload.js'
-import { readReleases } from '../state/history-store.js'
-import type { History } from '../state/history.js'
+import { readReleases, type ReadHistory } from '../state/history-store.js'
 import { readRecord } from '../state/record.js'
 import type { ClusterState } from '../judge/types.js'
 import type { PreflightResult } from './preflight.js'
@@ -39,17 +38,19 @@ export async function checkAlone(
 }
 
 /**
- * Checks the history alone, under the lock, since another application may have released meanwhile. Returns the
- * part of it that belongs to this image.
+ * Checks the history alone, under the lock, since another application may have released meanwhile. Returns it as it
+ * was read, with the entries that belong to this image.
  */
 export async function checkHistory(
   { app, settings, command, cluster }: OpenContext,
   { live, targets }: Pick<PreflightResult, 'live' | 'targets'>,
-): Promise<History> {
-  const releases = await readReleases(cluster, app)
+): Promise<ReadHistory> {
+  const { history: releases, configMap } = await readReleases(cluster, app)
   const foreign = releases.filter(({ image }) => !isOfRepository(image, settings.image))
-  const own = releases.filter((entry) => !foreign.includes(entry))
-  if (foreign.length === 0 || (command === 'rollback' && own.length > 0)) return own
+  const own = { history: releases.filter((entry) => !foreign.includes(entry)), configMap }
+  if (foreign.length === 0 || (command === 'rollback' && own.history.length > 0)) {
+    return own
+  }
   const released = targets.map(({ id }) => idOf(id))
   const others = workloadsIn(live.clusterState()).filter(
     (object) => !released.includes(idOf(workloadId(object))),

@@ -10,16 +10,19 @@ import { namespacePath } from '../kubernetes/paths.js'
 import { fail } from '../failure/failure.js'
 import type { StageLog } from '../platform/stage-log.js'
 
-/** hidden: the account may not read it; the rights inside of it decide then. */
-export type Presence = 'there' | 'missing' | 'hidden'
+export type Presence =
+  | { readonly is: 'there'; readonly uid: string | undefined }
+  | { readonly is: 'missing' }
+  /** The account may not read it; the rights inside of it decide then. */
+  | { readonly is: 'hidden' }
 
 export async function presenceOf(cluster: Cluster): Promise<Presence> {
   try {
     const found = await cluster.find<KubeObject>(namespacePath(cluster.namespace))
     if (found && isBeingDeleted(found)) return leaving(cluster)
-    return found === undefined ? 'missing' : 'there'
+    return found === undefined ? { is: 'missing' } : { is: 'there', uid: found.metadata?.uid }
   } catch (error) {
-    if (error instanceof ApiError && error.status === 403) return 'hidden'
+    if (error instanceof ApiError && error.status === 403) return { is: 'hidden' }
     throw clearer(error)
   }
 }
@@ -33,7 +36,7 @@ export async function checkNamespace(
   { namespace }: Manifests,
 ): Promise<Presence> {
   const presence = await presenceOf(cluster)
-  if (presence !== 'missing') return presence
+  if (presence.is !== 'missing') return presence
   if (!namespace) return namespaceMissing(cluster.namespace, 'does not exist')
   if (!(await may(cluster, 'create'))) {
     namespaceMissing(cluster.namespace, 'does not exist, and this account may not create it')
@@ -48,7 +51,7 @@ export async function makeNamespace(
   manifest: KubeObject,
   presence: Presence,
 ): Promise<void> {
-  if (presence === 'there' || !(await may(cluster, 'create'))) return
+  if (presence.is === 'there' || !(await may(cluster, 'create'))) return
   const made = await cluster.kubectl(['create', '--save-config', '-f', '-'], {
     input: JSON.stringify(manifest),
   })

@@ -27,6 +27,8 @@ export interface PreflightResult {
   readonly resources: Resources
   /** The workload that serves the web: it goes first, and the migration Job is made from it. Missing when unknown. */
   readonly web?: Web
+  /** The uid of the namespace, where the account may read it. */
+  readonly namespaceUid?: string
   /** Services as the release leaves them: they show which workload serves the web. */
   readonly services: readonly Service[]
 }
@@ -41,7 +43,8 @@ export function preflight(
     const cluster = await open()
     const withCluster = context.with({ cluster })
     const checked = await check(withCluster)
-    await checkAlone(withCluster, checked)
+    // A deploy takes the lock at once, and checks the same under it, where it counts.
+    if (context.command !== 'deploy') await checkAlone(withCluster, checked)
     return { cluster, checked }
   })
 }
@@ -70,7 +73,17 @@ async function check(context: ClusterContext): Promise<PreflightResult> {
   for (const warning of warnings) {
     logWarning(context, warning)
   }
-  return { live, targets, others, jobs, resources, services, ...(web && { web }) }
+  const namespaceUid = presence.is === 'there' ? presence.uid : undefined
+  return {
+    live,
+    targets,
+    others,
+    jobs,
+    resources,
+    services,
+    ...(namespaceUid !== undefined && { namespaceUid }),
+    ...(web && { web }),
+  }
 }
 
 /** Returns a sentence each, with the command that fixes it. */

@@ -126,9 +126,20 @@ export async function checkedNow(
   }
   checkFit(targets)
   // The web's template may be another one by now: the migration needs its current environment.
-  const { web: _web, ...rest } = before
+  const { web: _web, namespaceUid, ...rest } = before
   const web = webOf(settings, targets, before.services)
-  return { ...rest, targets, ...(web && { web }) }
+  return {
+    ...rest,
+    targets,
+    ...(namespaceUid !== undefined && isStillThere(before.targets, targets) && { namespaceUid }),
+    ...(web && { web }),
+  }
+}
+
+/** Returns whether one of the workloads is the same object as before: then its namespace is too. */
+function isStillThere(before: readonly Target[], now: readonly Target[]): boolean {
+  const uids = new Set(before.map(({ live }) => live?.metadata?.uid))
+  return now.some(({ live }) => live?.metadata?.uid !== undefined && uids.has(live.metadata.uid))
 }
 
 /** Leaves out a workload that is gone by now, and has no manifest. */

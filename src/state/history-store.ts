@@ -87,13 +87,20 @@ export async function readHistory(
   app: string,
   repository: string,
 ): Promise<History> {
-  const all = await readReleases(cluster, app)
-  return all.filter(({ image }) => isOfRepository(image, repository))
+  const { history } = await readReleases(cluster, app)
+  return history.filter(({ image }) => isOfRepository(image, repository))
+}
+
+/** The history as it was read: the write that follows is guarded by that version. */
+export interface ReadHistory {
+  readonly history: History
+  readonly configMap: ConfigMap | undefined
 }
 
 /** Reads all releases under this name. Throws a Failure `name-taken` when that ConfigMap is not ours. */
-export async function readReleases(cluster: Cluster, app: string): Promise<History> {
-  return historyOf(await readLive(cluster, app))
+export async function readReleases(cluster: Cluster, app: string): Promise<ReadHistory> {
+  const configMap = await readLive(cluster, app)
+  return { history: historyOf(configMap), configMap }
 }
 
 async function readLive(cluster: Cluster, app: string): Promise<ConfigMap | undefined> {
@@ -145,12 +152,14 @@ export interface HistoryContext {
 }
 
 /**
- * Adds a release, or replaces the entry of the same run; for one that went live with what is kept of it.
+ * Adds a release, or replaces the entry of the same run; for one that went live with what is kept of it. `read`: the
+ * history as this run has read it under its lock, which is read again only where it has changed since.
  */
 export async function saveRelease(
   { cluster, clock, app }: HistoryContext,
   release: ReleaseEnd,
   { templates, databases, before, needs, tasks, schema }: LiveVersion = {},
+  read?: ReadHistory,
 ): Promise<void> {
   const ended = {
     ...release,
@@ -160,47 +169,59 @@ export async function saveRelease(
   const used = databases === undefined ? {} : { [databasesAnnotation]: JSON.stringify(databases) }
   const configMaps = configMapsOf(cluster)
   const path = `${configMaps}/${nameFor(app)}`
+  const write = async (live: ConfigMap | undefined) => {
+    const found = before && foundBefore(ended, before)
+    const after = withRelease(historyOf(live), ended, found)
+    const history = schema ? withSchema(after, schema, ended.run) : after
+    const data = dataOf(history)
+    const kept = live?.binaryData ?? {}
+    const binaryData = {
+      ...withTemplates(history, kept, {
+        [ended.run]: templates,
+        ...(found && { [found.run]: before.templates }),
+      }),
+      ...withBodies(history, kept, [needs ?? [], tasks ?? []].flat()),
+    }
+    await (live
+      ? cluster.put(path, {
+          ...live,
+          metadata: {
+            ...live.metadata,
+            annotations: { ...live.metadata?.annotations, ...used },
+          },
+          data,
+          binaryData,
+        })
+      : cluster.post(configMaps, {
+          apiVersion: 'v1',
+          kind: 'ConfigMap',
+          metadata: {
+            name: nameFor(app),
+            labels: managed,
+            ...(databases !== undefined && { annotations: used }),
+          },
+          data,
+          binaryData,
+        }))
+  }
+  if (read && (await isWritten(() => write(read.configMap)))) return
   await retryTransient(
     clock,
     cluster.life,
-    async () => {
-      const live = await readLive(cluster, app)
-      const found = before && foundBefore(ended, before)
-      const after = withRelease(historyOf(live), ended, found)
-      const history = schema ? withSchema(after, schema, ended.run) : after
-      const data = dataOf(history)
-      const kept = live?.binaryData ?? {}
-      const binaryData = {
-        ...withTemplates(history, kept, {
-          [ended.run]: templates,
-          ...(found && { [found.run]: before.templates }),
-        }),
-        ...withBodies(history, kept, [needs ?? [], tasks ?? []].flat()),
-      }
-      await (live
-        ? cluster.put(path, {
-            ...live,
-            metadata: {
-              ...live.metadata,
-              annotations: { ...live.metadata?.annotations, ...used },
-            },
-            data,
-            binaryData,
-          })
-        : cluster.post(configMaps, {
-            apiVersion: 'v1',
-            kind: 'ConfigMap',
-            metadata: {
-              name: nameFor(app),
-              labels: managed,
-              ...(databases !== undefined && { annotations: used }),
-            },
-            data,
-            binaryData,
-          }))
-    },
+    async () => write(await readLive(cluster, app)),
     isConflict,
   )
+}
+
+/** Returns false where it has to be read first: it was changed or deleted, or no answer came. */
+async function isWritten(write: () => Promise<void>): Promise<boolean> {
+  try {
+    await write()
+    return true
+  } catch (error) {
+    if (isConflict(error) || (error instanceof ApiError && error.status === 404)) return false
+    throw error
+  }
 }
 
 /** Keeps what migrations have changed that no release applied. */

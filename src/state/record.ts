@@ -11,7 +11,7 @@ import type { Cluster } from '../kubernetes/cluster.js'
 import { isOfRepository } from '../kubernetes/image.js'
 import type { KubeObject } from '../kubernetes/objects.js'
 import { checkManaged, isManaged, managed, nameFor, twoOfOneName } from '../kubernetes/managed.js'
-import { collection } from '../kubernetes/paths.js'
+import { collection, namespacePath } from '../kubernetes/paths.js'
 import { fail } from '../failure/failure.js'
 import { misfitOf, type Misfit } from '../django/verdict.js'
 import type { Clock } from '../platform/platform.js'
@@ -86,14 +86,18 @@ export interface FoundRecord extends Omit<KeptRecord, 'snapshot'> {
   readonly entries: readonly Entry[]
 }
 
-/** Writes the record; throws a Failure when the snapshot is too large to be kept. */
+/**
+ * Writes the record; throws a Failure when the snapshot is too large to be kept. `uid`: that of the namespace, where it
+ * is known.
+ */
 export async function openRecord(
   cluster: Cluster,
   clock: Clock,
   app: string,
   begun: Omit<OpenRecord, 'namespace'>,
+  uid?: string,
 ): Promise<KeptRecord> {
-  const record = { ...begun, namespace: await namespaceOf(cluster) }
+  const record = { ...begun, namespace: await namespaceOf(cluster, uid) }
   const secret = await secretOf(app, record)
   return retryTransient(clock, cluster.life, async () => {
     try {
@@ -227,7 +231,7 @@ function unusable(cluster: Cluster, app: string, why: string, wayOut?: string): 
 }
 
 /** Returns what this account may read of the namespace's identity. */
-async function namespaceOf(cluster: Cluster): Promise<Namespace> {
+async function namespaceOf(cluster: Cluster, known?: string): Promise<Namespace> {
   const uidAt = async (path: string) => {
     try {
       return (await cluster.find<ConfigMap>(path))?.metadata?.uid
@@ -237,7 +241,7 @@ async function namespaceOf(cluster: Cluster): Promise<Namespace> {
     }
   }
   const [uid, roots] = await Promise.all([
-    uidAt(`/api/v1/namespaces/${cluster.namespace}`),
+    known ?? uidAt(namespacePath(cluster.namespace)),
     uidAt(`${collection('v1', cluster.namespace, 'configmaps')}/kube-root-ca.crt`),
   ])
   return { ...(uid !== undefined && { uid }), ...(roots !== undefined && { roots }) }
