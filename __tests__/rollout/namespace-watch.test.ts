@@ -70,16 +70,22 @@ class Server {
   readonly clock: HandClock = handClock()
   readonly life = new AbortController()
   readonly watches: Watch[] = []
-  /** Requests for pods, shortened: `list`, `watch from 7`. */
+  /** Requests for pods, shortened: `list`, `watch from 7`, `watch with the list`. */
   readonly asked: string[] = []
   /** What the next requests get instead of an answer. */
   readonly troubles: Error[] = []
 
-  constructor(public list: List = { version: '1', names: [] }) {}
+  constructor(
+    public list: List = { version: '1', names: [] },
+    /** What a watch does that should begin with the list. */
+    readonly initial: Initial | undefined = undefined,
+    readonly kubernetes = initial ? 'v1.34.4' : 'v1.33.4',
+  ) {}
 
   start(): Promise<NamespaceWatch> {
     const cluster = clusterOf({
       life: this.life.signal,
+      version: this.kubernetes,
       get: async <T>(path: string) => {
         await settled()
         if (!path.endsWith('/pods')) return { metadata: { resourceVersion: '1' }, items: [] } as T
@@ -104,15 +110,37 @@ class Server {
   async *#watch(path: string, signal: AbortSignal): AsyncGenerator<string> {
     await settled()
     if (path.includes('/pods?')) {
-      this.asked.push(`watch from ${/resourceVersion=(\w+)/.exec(path)?.[1]}`)
+      const from = /resourceVersion=(\w+)/.exec(path)?.[1]
+      this.asked.push(from === undefined ? 'watch with the list' : `watch from ${from}`)
       const problem = this.troubles.shift()
       if (problem) throw problem
     }
+    const isList = path.includes(
+      '?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan',
+    )
+    if (isList && this.initial === 'is refused') throw new ApiError(422, 'Invalid', 'forbidden')
     const watch = new Watch(path)
     this.watches.push(watch)
+    if (isList) void this.#begin(watch)
     yield* watch.lines(signal)
   }
+
+  async #begin(watch: Watch): Promise<void> {
+    const { version, names } = watch.path.includes('/pods?')
+      ? this.list
+      : { version: '1', names: [] }
+    if (this.initial === 'stays silent') return
+    if (this.initial === 'ends') return watch.end()
+    if (this.initial === 'fails') return watch.line('{"type": "ERROR", "object": {"code": 500}}')
+    for (const name of names) await watch.event('ADDED', name, '3')
+    if (this.initial === 'never ends its list') return
+    const annotations = { 'k8s.io/initial-events-end': 'true' }
+    const object = { metadata: { resourceVersion: version, annotations } }
+    await watch.line(JSON.stringify({ type: 'BOOKMARK', object }))
+  }
 }
+
+type Initial = 'sends it' | 'is refused' | 'fails' | 'ends' | 'stays silent' | 'never ends its list'
 
 let server: Server
 afterEach(() => {
@@ -151,6 +179,65 @@ describe('the first lists', () => {
     server = new Server()
     server.troubles.push(new ApiError(403, 'Forbidden', 'pods is forbidden'))
     await expect(server.start()).rejects.toThrow('pods is forbidden')
+  })
+})
+
+describe('a watch that begins with the list', () => {
+  const list = { version: '7', names: ['a', 'b'] }
+  /** The state after so many ms. */
+  const started = async (initial: Initial | undefined, ms: number, kubernetes?: string) => {
+    server = new Server(list, initial, kubernetes)
+    const live = server.start()
+    await server.clock.pass(ms)
+    return live
+  }
+
+  test('is one request for each kind, and goes on', async () => {
+    const live = await started('sends it', 100)
+    expect(namesIn(live)).toBe('a b')
+    await server.pods.event('ADDED', 'c', '8')
+    await server.pods.event('DELETED', 'a', '9')
+    expect(namesIn(live)).toBe('b c')
+    expect(server.asked).toEqual(['watch with the list'])
+    expect(server.watches).toHaveLength(kinds.length)
+    await server.pods.end()
+    await server.clock.pass(0)
+    expect(server.asked).toEqual(['watch with the list', 'watch from 9'])
+  })
+
+  test('closes a gap, too', async () => {
+    const live = await started('sends it', 100)
+    server.list = { version: '20', names: ['b', 'c'] }
+    await server.pods.line('{"type": "ERROR", "object": {"code": 410}}')
+    await server.clock.pass(100)
+    expect(namesIn(live)).toBe('b c')
+    expect(server.asked).toEqual(['watch with the list', 'watch with the list'])
+  })
+
+  test.each<[Initial, number]>([
+    ['is refused', 100],
+    ['fails', 100],
+    ['ends', 100],
+    ['stays silent', 5_100],
+    ['never ends its list', 5_100],
+  ])('and %s is replaced by a list, and not tried again: after %d ms', async (initial, ms) => {
+    const live = await started(initial, ms)
+    expect(namesIn(live)).toBe('a b')
+    expect(server.asked).toEqual(['watch with the list', 'list', 'watch from 7'])
+    await server.pods.line('{"type": "ERROR", "object": {"code": 410}}')
+    await server.clock.pass(100)
+    expect(server.asked.slice(3)).toEqual(['list', 'watch from 7'])
+  })
+
+  test.each([
+    ['v1.31.9', false],
+    ['v1.33.4+k3s1', false],
+    ['v1.34.0-eks-113cf36', true],
+    ['v1.40.1', true],
+    ['unknown', false],
+  ])('is requested of Kubernetes %s: %s', async (kubernetes, isTried) => {
+    await started('sends it', 100, kubernetes)
+    expect(server.asked[0] === 'watch with the list').toBe(isTried)
   })
 })
 

@@ -1,8 +1,9 @@
 /**
- * Keeps the state of the namespace: each kind is listed once and then watched from that version. A watch is
- * short (the server ends it), so that a silently cut connection is noticed. A gap that the server cannot bridge
- * (410 Gone, an ERROR event) is closed by a new list, which replaces all.
+ * Keeps the state of the namespace: each kind is listed once and then watched from that version. Where the server can,
+ * the first watch itself begins with the list. A watch is short (the server ends it), so that a silently cut connection
+ * is noticed. A gap that the server cannot bridge (410 Gone, an ERROR event) is closed by a new list, which replaces all.
  * https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes
+ * https://kubernetes.io/docs/reference/using-api/api-concepts/#streaming-lists
  */
 import type { Cluster } from '../kubernetes/cluster.js'
 import { learnNames } from '../kubernetes/own-names.js'
@@ -17,12 +18,16 @@ import type { ClusterState } from '../judge/types.js'
 const watchSeconds = 25
 const deadAfterMs = (watchSeconds + 10) * 1000
 const retryMs = [250, 500, 1000, 2000] as const
+/** A watch that has not sent the list in this time never will: something between ignores what it does not know. */
+const initialMs = 5_000
 
 export interface NamespaceWatch {
   clusterState(): ClusterState
   /** Calls back after each change, and after each confirmation that nothing changed. */
   onChange(callback: () => void): () => void
 }
+
+const initialEventsEnd = 'k8s.io/initial-events-end'
 
 /** The kinds that decide a rollout; the others add words, or have no pods. */
 const deciding = (Object.keys(watched) as Watched[]).filter(
@@ -40,6 +45,7 @@ interface WatchEvent {
  * sees.
  */
 export async function watchNamespace(cluster: Cluster, clock: Clock): Promise<NamespaceWatch> {
+  const lists: WatchContext['lists'] = { byWatch: sendsInitialEvents(cluster.version) }
   const callbacks = new Set<() => void>()
   const onConfirmed = () => {
     callbacks.forEach((callback) => {
@@ -48,7 +54,7 @@ export async function watchNamespace(cluster: Cluster, clock: Clock): Promise<Na
   }
   const kinds = Object.keys(watched) as Watched[]
   const watches = Object.fromEntries(
-    kinds.map((kind) => [kind, new KindWatch(kind, { cluster, clock, onConfirmed })]),
+    kinds.map((kind) => [kind, new KindWatch(kind, { cluster, clock, onConfirmed, lists })]),
   ) as Record<Watched, KindWatch>
   await Promise.all(kinds.map((kind) => watches[kind].list()))
   const own = (['deployments', 'statefulsets', 'daemonsets', 'cronjobs'] as const).flatMap(
@@ -74,24 +80,39 @@ export async function watchNamespace(cluster: Cluster, clock: Clock): Promise<Na
   }
 }
 
+/** On by default since 1.34, as it was in 1.32. Others refuse it, and so would cost a request for each kind. */
+function sendsInitialEvents(version: string): boolean {
+  const [, minor = '0'] = /^v1\.(\d+)/.exec(version) ?? []
+  return Number(minor) >= 34
+}
+
 interface WatchContext {
   readonly cluster: Cluster
   readonly clock: Clock
   /** Called after each change, and after each confirmation that nothing changed. */
   readonly onConfirmed: () => void
+  /** Whether a watch may begin with the list. What one kind is refused is not tried again. */
+  readonly lists: { byWatch: boolean }
+}
+
+/** An open watch. */
+interface Stream {
+  readonly lines: AsyncIterator<string>
+  readonly end: () => void
 }
 
 /**
  * Keeps the objects of one kind. It is in one of two states, by its version:
  *
  * - unlisted (no version): at first, and after a gap that the server cannot bridge. The next step is a list.
- * - listed (a version): the next step is a watch from there.
+ * - listed (a version): the next step is a watch from there; that of the list, where it is open.
  */
 class KindWatch {
   readonly objects = new Map<string, KubeObject>()
   /** When the server last confirmed the objects, in ms since 1970. */
   confirmedAt = 0
   #version: string | undefined
+  #open: Stream | undefined
 
   constructor(
     private readonly kind: Watched,
@@ -120,35 +141,75 @@ class KindWatch {
   }
 
   async list(): Promise<void> {
+    const { lists } = this.context
+    this.#open?.end()
+    this.#open = undefined
+    if (lists.byWatch) {
+      this.#open = await this.#listByWatch()
+      if (this.#open) return
+      this.context.cluster.life.throwIfAborted()
+      lists.byWatch = false
+    }
     const { apiVersion, kind } = watched[this.kind]
     const answer = await this.context.cluster.get<{
       metadata: { resourceVersion: string }
       items: readonly KubeObject[]
     }>(this.#path())
-    this.objects.clear()
     // Items of a list come without the two fields that name their kind.
-    for (const item of answer.items) this.objects.set(nameOf(item), { ...item, apiVersion, kind })
-    this.#version = answer.metadata.resourceVersion
+    const items = answer.items.map((item) => ({ ...item, apiVersion, kind }))
+    this.#replace(items, answer.metadata.resourceVersion)
+  }
+
+  /** Returns the watch that has sent all objects, and goes on; nothing where a list has to be requested. */
+  async #listByWatch(): Promise<Stream | undefined> {
+    const { clock, cluster } = this.context
+    const stream = this.#stream('sendInitialEvents=true&resourceVersionMatch=NotOlderThan')
+    const listed = new AbortController()
+    clock
+      .sleep(initialMs, AbortSignal.any([cluster.life, listed.signal]))
+      .then(stream.end, () => undefined)
+    try {
+      const items: KubeObject[] = []
+      for (
+        let next = await stream.lines.next();
+        next.done !== true;
+        next = await stream.lines.next()
+      ) {
+        const { type, object } = JSON.parse(next.value) as WatchEvent
+        if (type === 'ADDED') items.push(object)
+        else if (type !== 'BOOKMARK') break
+        else if (object.metadata?.annotations?.[initialEventsEnd] === 'true') {
+          this.#replace(items, object.metadata.resourceVersion)
+          return stream
+        }
+      }
+    } catch {
+      // The list that follows tells what is wrong, if anything is.
+    } finally {
+      listed.abort()
+    }
+    stream.end()
+    return undefined
+  }
+
+  #replace(objects: readonly KubeObject[], version: string | undefined): void {
+    this.objects.clear()
+    for (const object of objects) this.objects.set(nameOf(object), object)
+    this.#version = version
     this.#confirm()
   }
 
   /** Watches from the last version until the server ends the watch. */
   async #watch(from: string): Promise<void> {
-    const { cluster, clock } = this.context
-    const path =
-      `${this.#path()}?watch=1` +
-      `&resourceVersion=${from}&allowWatchBookmarks=true&timeoutSeconds=${watchSeconds}`
-    const dead = new AbortController()
-    const timeout = clock.sleep(deadAfterMs, AbortSignal.any([cluster.life, dead.signal]))
-    timeout.then(
-      () => {
-        dead.abort()
-      },
-      () => undefined,
-    )
+    const stream = this.#open ?? this.#stream(`resourceVersion=${from}`)
+    this.#open = undefined
     try {
-      for await (const line of cluster.lines(path, AbortSignal.any([cluster.life, dead.signal]))) {
-        const event = JSON.parse(line) as WatchEvent
+      for (
+        let next = await stream.lines.next();
+        next.done !== true;
+        next = await stream.lines.next()
+      ) {
+        const event = JSON.parse(next.value) as WatchEvent
         if (event.type === 'ERROR') {
           this.#version = undefined
           return
@@ -158,8 +219,22 @@ class KindWatch {
       }
       this.#confirm()
     } finally {
-      dead.abort()
+      stream.end()
     }
+  }
+
+  #stream(from: string): Stream {
+    const { cluster, clock } = this.context
+    const path = `${this.#path()}?watch=1&${from}&allowWatchBookmarks=true&timeoutSeconds=${watchSeconds}`
+    const over = new AbortController()
+    const signal = AbortSignal.any([cluster.life, over.signal])
+    const lines = cluster.lines(path, signal)[Symbol.asyncIterator]()
+    const end = () => {
+      over.abort()
+      lines.return?.().catch(() => undefined)
+    }
+    clock.sleep(deadAfterMs, signal).then(end, () => undefined)
+    return { lines, end }
   }
 
   #take({ type, object }: WatchEvent, from: string): void {
