@@ -41,6 +41,7 @@ backend_up() {
   printf '%s\n' "$STACK_HOME" >"$OWNER_FILE"
   ensure_packages
   need_mirror
+  ensure_etcd
 
   # Compiling keeps the cores busy, the images wait for network and disk.
   ensure_programs &

@@ -110,7 +110,7 @@ ensure_buildx() {
   if [[ ! -e "$plugin" ]] && docker buildx version >/dev/null 2>&1; then
     return # one for all users is installed
   fi
-  make_part buildx "$IMAGE_SUITE" "docker buildx from Debian $IMAGE_SUITE" "5 s" unpack_buildx "$(debian_mirror)"
+  make_part buildx "$IMAGE_SUITE" "docker buildx from Debian $IMAGE_SUITE" "5 s" unpack_newer "$(debian_mirror)" docker-buildx
   ln -sfn "$(part_dir buildx "$IMAGE_SUITE")/docker-buildx" "$plugin"
 }
 

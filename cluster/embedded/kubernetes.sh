@@ -209,7 +209,7 @@ resolv_conf() {
 
 # Its files need not survive a power failure, so it need not wait for the disk.
 start_etcd() {
-  start_daemon etcd "$(part_dir debian-daemons "$(debian_codename)")/etcd" \
+  start_daemon etcd "$(part_dir etcd "$IMAGE_SUITE")/etcd" \
     --name django-rollout --data-dir "$RUN/etcd" --unsafe-no-fsync \
     --listen-client-urls "http://127.0.0.1:12379" --advertise-client-urls "http://127.0.0.1:12379" \
     --listen-peer-urls "http://127.0.0.1:12380" \

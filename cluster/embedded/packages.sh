@@ -1,6 +1,6 @@
 # What comes as Debian packages. Ordinary tools are installed where they are
-# missing; daemons that Debian would start by itself (registry, etcd), and what
-# is newer than the machine's own release (buildx), are unpacked into a part.
+# missing; a daemon that Debian would start by itself (registry), and what is
+# newer than the machine's own release (buildx, etcd), are unpacked into a part.
 # shellcheck shell=bash
 
 # Program and the package that has it.
@@ -56,7 +56,12 @@ ensure_packages() {
   if ((${#packages[@]})); then
     step packages "apt-get install ${packages[*]}" "20 s" install_packages "${packages[@]}"
   fi
-  make_part debian-daemons "$(debian_codename)" "registry and etcd from Debian's packages" "3 s" unpack_daemons
+  make_part debian-daemons "$(debian_codename)" "the registry from Debian's packages" "3 s" unpack_daemons
+}
+
+# Before 3.5.13 a watch of the API server cannot begin with the list.
+ensure_etcd() {
+  make_part etcd "$IMAGE_SUITE" "etcd from Debian $IMAGE_SUITE" "5 s" unpack_newer "$(debian_mirror)" etcd-server
 }
 
 debian_codename() { sed -n 's/^VERSION_CODENAME=//p' /etc/os-release; }
@@ -89,16 +94,16 @@ unpack() { # FOLDER PACKAGE.deb…: its programs, side by side
 unpack_daemons() { # FOLDER
   cd "$1" || exit
   # The lists may be older than the mirror: then the files are gone from it.
-  apt-get download docker-registry etcd-server || {
+  apt-get download docker-registry || {
     apt-get update
-    apt-get download docker-registry etcd-server
+    apt-get download docker-registry
   }
   unpack "$1" ./*.deb
 }
 
-# buildx of a newer Debian, by a separate apt state: the machine's is not touched.
-unpack_buildx() { # FOLDER MIRROR
-  local folder="$1" mirror="$2" state="$1/apt"
+# A package of a newer Debian, by a separate apt state: the machine's is not touched.
+unpack_newer() { # FOLDER MIRROR PACKAGE
+  local folder="$1" mirror="$2" package="$3" state="$1/apt"
   mkdir -p "$state/lists/partial" "$state/cache/archives/partial"
   printf 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s %s main\n' \
     "$mirror" "$IMAGE_SUITE" >"$state/sources.list"
@@ -109,7 +114,7 @@ unpack_buildx() { # FOLDER MIRROR
   )
   cd "$folder" || exit
   apt-get "${options[@]}" update
-  apt-get "${options[@]}" download docker-buildx
+  apt-get "${options[@]}" download "$package"
   unpack "$folder" ./*.deb
   rm -rf "$state"
 }
