@@ -184,7 +184,7 @@ class KindWatch {
         }
       }
     } catch {
-      // The list that follows tells what is wrong, if anything is.
+      // The list that follows reports what is wrong, if anything is.
     } finally {
       listed.abort()
     }
