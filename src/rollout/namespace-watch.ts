@@ -101,6 +101,13 @@ interface Stream {
   readonly end: () => void
 }
 
+/** A loop over these that is left leaves the watch open. */
+async function* eventsIn({ lines }: Stream): AsyncGenerator<WatchEvent> {
+  for (let next = await lines.next(); next.done !== true; next = await lines.next()) {
+    yield JSON.parse(next.value) as WatchEvent
+  }
+}
+
 /**
  * Keeps the objects of one kind. It is in one of two states, by its version:
  *
@@ -169,17 +176,13 @@ class KindWatch {
       .sleep(initialMs, AbortSignal.any([cluster.life, listed.signal]))
       .then(stream.end, () => undefined)
     try {
-      const items: KubeObject[] = []
-      for (
-        let next = await stream.lines.next();
-        next.done !== true;
-        next = await stream.lines.next()
-      ) {
-        const { type, object } = JSON.parse(next.value) as WatchEvent
-        if (type === 'ADDED') items.push(object)
-        else if (type !== 'BOOKMARK') break
+      const items = new Map<string, KubeObject>()
+      for await (const { type, object } of eventsIn(stream)) {
+        if (type === 'ERROR') break
+        if (type === 'DELETED') items.delete(nameOf(object))
+        else if (type !== 'BOOKMARK') items.set(nameOf(object), object)
         else if (object.metadata?.annotations?.[initialEventsEnd] === 'true') {
-          this.#replace(items, object.metadata.resourceVersion)
+          this.#replace([...items.values()], object.metadata.resourceVersion)
           return stream
         }
       }
@@ -204,12 +207,7 @@ class KindWatch {
     const stream = this.#open ?? this.#stream(`resourceVersion=${from}`)
     this.#open = undefined
     try {
-      for (
-        let next = await stream.lines.next();
-        next.done !== true;
-        next = await stream.lines.next()
-      ) {
-        const event = JSON.parse(next.value) as WatchEvent
+      for await (const event of eventsIn(stream)) {
         if (event.type === 'ERROR') {
           this.#version = undefined
           return
