@@ -78,7 +78,7 @@ class Server {
   constructor(
     public list: List = { version: '1', names: [] },
     /** What a watch does that should begin with the list. */
-    readonly initial: Initial | undefined = undefined,
+    readonly initial?: Initial,
     readonly kubernetes = initial ? 'v1.34.4' : 'v1.33.4',
   ) {}
 

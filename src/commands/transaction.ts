@@ -77,17 +77,17 @@ export async function transaction(
   const start = releaseStartOf(run, context, work)
   const { prepared, record } = await reporter.stage('snapshot', async (log) => {
     const prepared = await snapshot(context.with({ log }), checked, work.image, work.targets)
+    const { namespaceUid } = prepared.checked
     const timeouts = { timeout: settings.timeout, grace: settings.grace }
     const schema = work.schema?.()
     const opens = {
       begun: start,
       timeouts,
       snapshot: prepared.snapshot,
+      ...(namespaceUid !== undefined && { namespaceUid }),
       ...(schema && { schema }),
     }
-    const { namespaceUid } = prepared.checked
-    const record = await openRecord(cluster, platform.clock, app, opens, namespaceUid)
-    return { prepared, record }
+    return { prepared, record: await openRecord(cluster, platform.clock, app, opens) }
   })
   state.begin(work.image, prepared.checked)
   const release: OpenRelease = { run, context, lost, start, prepared, record, read }

@@ -87,17 +87,15 @@ export interface FoundRecord extends Omit<KeptRecord, 'snapshot'> {
 }
 
 /**
- * Writes the record; throws a Failure when the snapshot is too large to be kept. `uid`: that of the namespace, where it
- * is known.
+ * Writes the record; throws a Failure when the snapshot is too large to be kept. `namespaceUid`: where it is known.
  */
 export async function openRecord(
   cluster: Cluster,
   clock: Clock,
   app: string,
-  begun: Omit<OpenRecord, 'namespace'>,
-  uid?: string,
+  { namespaceUid, ...begun }: Omit<OpenRecord, 'namespace'> & { readonly namespaceUid?: string },
 ): Promise<KeptRecord> {
-  const record = { ...begun, namespace: await namespaceOf(cluster, uid) }
+  const record = { ...begun, namespace: await namespaceOf(cluster, namespaceUid) }
   const secret = await secretOf(app, record)
   return retryTransient(clock, cluster.life, async () => {
     try {
