@@ -198,6 +198,15 @@ describe('the needs of a version', () => {
     expect(await fits()).toEqual([[], undefined, undefined, undefined])
   })
 
+  test('has the migrations that the command "migrate" has applied since', async () => {
+    const { add, cluster } = archive()
+    await add({ ...ended('a'), migrations: ['shop.0001'] })
+    const context = { cluster, clock: handClock(), app: 'shop' }
+    await saveSchemaChange(context, undefined, {}, ['shop.0002'])
+    const [entry] = await readHistory(cluster, 'shop', 'shop')
+    expect(entry?.migrations).toEqual(['shop.0001', 'shop.0002'])
+  })
+
   test('is as unknown as before where another client has written another fit', async () => {
     const { remembered, cluster } = archive()
     await remembered(ended('a'), { needs: needs('note') })

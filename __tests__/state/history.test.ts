@@ -6,6 +6,7 @@ import {
   chosenFrom,
   foundBefore,
   hasGoneLive,
+  lastEnded,
   liveSince,
   startsIn,
   wanted,
@@ -180,6 +181,15 @@ test.each([
   }, [])
   const since = time === undefined ? undefined : `2026-01-31T${time}.000Z`
   expect(aloneSince(history, `sha256:${version}`)).toBe(since)
+})
+
+test('what is applied after the last release is not its own, where that has ended well', () => {
+  const at = Date.parse('2026-01-31T12:00:00.000Z') / 1000
+  const history = added([], ended('a', { seconds: 12.5 }))
+  expect(lastEnded([])).toBeUndefined()
+  expect(lastEnded(history)).toBe(at + 12.5)
+  // A run that was killed does not know what it has applied.
+  expect(lastEnded(added(history, ended('b', { result: 'undone' })))).toBeUndefined()
 })
 
 describe('a rollback', () => {

@@ -34,10 +34,10 @@ export async function applyHeld(run: Run, context: OpenContext, image: Image): P
       const { migration } = planning
       if (plan.judged?.blocked !== true && plan.runs) await migration.migrate(log)
       const left = contractOf(plan)
-      const migrations = [...state.migrations, ...migration.applied()]
+      const applied = migration.applied()
       const history = { cluster, clock: platform.clock, app }
-      await saveSchemaChange(history, migration.schema(), { ...left, migrations })
-      state.migrations = migrations
+      await saveSchemaChange(history, migration.schema(), left, applied)
+      state.migrations = [...state.migrations, ...applied]
       if (left.held?.length !== 0)
         warn(`${held.join(', ')}: still held back; the next release applies it`)
     } catch (error) {

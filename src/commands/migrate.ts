@@ -78,14 +78,15 @@ async function toImage(run: Run): Promise<Outcome> {
   }
 }
 
-/** No release of the history has applied these migrations. */
+/** No release of the history has applied these migrations: the last one has them, so that they are not those of others. */
 async function keepSchemaChange(
   { state, warn }: Run,
   { cluster, platform, app }: OpenContext,
 ): Promise<void> {
   const contract = contractOf(state.plan)
-  if (!state.schema && !contract.held) return
-  await saveSchemaChange({ cluster, clock: platform.clock, app }, state.schema, contract).catch(
+  if (!state.schema && !contract.held && state.migrations.length === 0) return
+  const history = { cluster, clock: platform.clock, app }
+  await saveSchemaChange(history, state.schema, contract, state.migrations).catch(
     (error: unknown) => {
       warn(`the history does not show which versions fit the schema now: ${messageOf(error)}`)
     },
@@ -152,7 +153,10 @@ export async function migrateTo(
     } finally {
       planning.migration.surprises(hasFailed).forEach(warn)
       const misfits = planning.migration.broken()
-      if (work && misfits) await keep?.({ ...work, misfits })
+      const own = planning.migration.whole()
+      // An undo takes nothing back that another cluster has applied meanwhile.
+      if (work && (misfits ?? own))
+        await keep?.({ ...work, ...(misfits && { misfits }), ...(own && { migrations: own }) })
     }
     leftBehind(plan, settings['migrate-command'], planning.migration.applied()).forEach(warn)
     return true

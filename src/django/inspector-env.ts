@@ -27,6 +27,8 @@ export interface InspectorTask {
   readonly unsafe?: Policy
   /** How long a migration waits for tables that it locks, in seconds; 0: as Django does. */
   readonly lockWaitSeconds?: number
+  /** When the last release has ended, in seconds since 1970: what is applied later was applied by others. */
+  readonly ended?: number
   /** What the versions need that a rollback may restore, the most wanted first. */
   readonly earlier?: readonly KeptNeeds[]
   /** Nothing is migrated: this version is older than the database, and is compared with it as it is. */
@@ -116,6 +118,7 @@ export function inspectorEnv(task: InspectorTask): { name: string; value: string
         }
       : earlier.length > 0 && { earlier }),
     ...(proves && { prove: true }),
+    ...(task.ended !== undefined && { ended: task.ended }),
     ...(task.plansOnly === true && { 'only-plan': true }),
     ...(task.leaves && { leaves: task.leaves }),
     ...(task.backup !== undefined && { backup: task.backup }),

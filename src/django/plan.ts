@@ -66,6 +66,8 @@ export interface DatabasePlan {
   readonly squashed: readonly MigrationName[]
   /** The last applied migration of each app. */
   readonly applied: Readonly<Record<string, string>>
+  /** Applied by others since the last release here: another cluster or namespace has this database, too. */
+  readonly found?: readonly string[]
   /** Applied to the database, but not in this code. */
   readonly unknown: readonly UnknownMigration[]
   /** Pending, and not applied by this release. */
@@ -242,9 +244,24 @@ function databaseOf(json: unknown): DatabasePlan | undefined {
     earlierBridges: bridgesOf(json['stay']),
     ...((hasSql(json['bridges']) || hasSql(json['ended'])) && { isBridged: true }),
     ...(pooled === true && { isPooled: true }),
+    ...foundOf(json['found']),
     ...untoldOf(json['untold']),
     ...usageOf(json),
   }
+}
+
+function foundOf(json: unknown): Pick<DatabasePlan, 'found'> {
+  const found = listOf(json, textOf) ?? []
+  return found.length > 0 ? { found } : {}
+}
+
+/** Returns the plan without what runs of this history have applied themselves. */
+export function withoutOwn(plan: Plan, own: ReadonlySet<string>): Plan {
+  const databases = plan.databases.map(({ found = [], ...database }) => {
+    const others = found.filter((name) => !own.has(name))
+    return others.length === 0 ? database : { ...database, found: others }
+  })
+  return { ...plan, databases }
 }
 
 function untoldOf(json: unknown): Pick<DatabasePlan, 'untold'> {

@@ -228,7 +228,8 @@ async function isWritten(write: () => Promise<void>): Promise<boolean> {
 export async function saveSchemaChange(
   { cluster, clock, app }: HistoryContext,
   schema: SchemaChange | undefined,
-  contract: Partial<Pick<ReleaseEnd, 'held' | 'bridges' | 'migrations'>> = {},
+  contract: Partial<Pick<ReleaseEnd, 'held' | 'bridges'>> = {},
+  applied: readonly string[] = [],
 ): Promise<void> {
   await retryTransient(
     clock,
@@ -239,7 +240,15 @@ export async function saveSchemaChange(
       if (!live || history.length === 0) return
       const changed = schema ? withSchema(history, schema) : history
       const data = dataOf(
-        changed.map((entry, i) => (i === changed.length - 1 ? { ...entry, ...contract } : entry)),
+        changed.map((entry, i) =>
+          i === changed.length - 1
+            ? {
+                ...entry,
+                ...contract,
+                migrations: [...new Set([...entry.migrations, ...applied])],
+              }
+            : entry,
+        ),
       )
       await cluster.put(`${configMapsOf(cluster)}/${nameFor(app)}`, { ...live, data })
     },

@@ -41,7 +41,7 @@ export interface ReleaseEnd extends ReleaseStart {
   /** One sentence: why it did not go live. */
   readonly cause?: string
   readonly seconds: number
-  /** Migrations that it applied, whether it went live or not. */
+  /** Migrations that it applied, whether it went live or not, and the command `migrate` since. */
   readonly migrations: readonly string[]
   /** Migrations that were reversed for its version, or by its undo, the last one first. */
   readonly reversed?: readonly string[]
@@ -198,6 +198,12 @@ export function openBridges(history: History): readonly Bridge[] {
 /** Returns the migrations that are held back since the last plan, those of other branches included. */
 export function openHeld(history: History): readonly string[] {
   return history.findLast(({ held }) => held !== undefined)?.held ?? []
+}
+
+/** Returns when the last release ended, in seconds since 1970; nothing where it did not go live, or is not known. */
+export function lastEnded(history: History): number | undefined {
+  const last = history.at(-1)
+  return last?.result === 'deployed' ? Date.parse(last.at) / 1000 + last.seconds : undefined
 }
 
 /** Returns when the last version that went live was the only one, where a release of this history made it so. */

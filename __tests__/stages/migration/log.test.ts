@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import type { DatabasePlan, Plan } from '../../../src/django/plan.js'
+import { withoutOwn, type DatabasePlan, type Plan } from '../../../src/django/plan.js'
 import type { Identity } from '../../../src/django/identity.js'
 import type { Refused } from '../../../src/django/inspector-log.js'
 import type { Judged } from '../../../src/django/verdict.js'
@@ -138,6 +138,21 @@ test.each<[string, Plan, readonly string[]]>([
       'default: no migrations to apply',
       'reports: Django 5.2 with PostgreSQL',
       'reports: to apply: shop.0002_sum (AddField)',
+    ],
+  ],
+  [
+    'what another cluster has applied, without what a run here has',
+    withoutOwn(
+      {
+        ...plan,
+        databases: [{ ...database('default', []), found: ['shop.0002_sum', 'shop.0003_tax'] }],
+      },
+      new Set(['shop.0002_sum']),
+    ),
+    [
+      'Django 5.2 with PostgreSQL',
+      'no migrations to apply',
+      'applied already, and by no run here: shop.0003_tax. Another cluster, namespace or person migrates this database, too',
     ],
   ],
   [

@@ -212,6 +212,69 @@ test('a run fails when its log is cut off after the plan and the Job fails', asy
   })
 })
 
+/** What a run has applied itself, of a plan of two migrations, and what it says of the others. */
+async function ownOf(lines: readonly string[], state: object) {
+  const like = { app: 'a', operations: [], atomic: true, reversible: true }
+  const pending = ['0001_x', '0002_y'].map((name) => ({ ...like, name }))
+  const it = play((play) => {
+    const marked = (text: string) => `${play.marker()}${text}${play.marker()}`
+    const told = JSON.stringify({ ...plan, databases: [{ ...plan.databases[0], pending }] })
+    return saying([marked(told), marked('migrate'), ...lines])
+  })
+  const planned = it.migration.plan(notebook())
+  await it.clock.pass(10)
+  it.pod(running)
+  await it.clock.pass(10)
+  await planned
+  const log = notebook()
+  const migrated = it.migration.migrate(log).catch(() => undefined)
+  it.pod(state)
+  await it.clock.pass(31_000)
+  await migrated
+  return { own: it.migration.whole(), says: log.lines.filter((line) => line.includes('another')) }
+}
+
+const refusedByTable = [
+  'Traceback (most recent call last):',
+  '  File "/app/manage.py", line 9, in <module>',
+  'django.db.utils.ProgrammingError: relation "a" already exists',
+]
+test.each<[string, readonly string[], object, readonly string[] | undefined, readonly string[]]>([
+  [
+    'all of it',
+    ['Running migrations:', '  Applying a.0001_x... OK', '  Applying a.0002_y... OK'],
+    finished,
+    ['a.0001_x', 'a.0002_y'],
+    [],
+  ],
+  [
+    'a part: another cluster was faster',
+    ['Running migrations:', '  Applying a.0001_x... OK'],
+    finished,
+    ['a.0001_x'],
+    [
+      'applied by another client since the plan: a.0002_y; another cluster or namespace may use this database, too',
+    ],
+  ],
+  [
+    'a part, before one that another cluster was applying',
+    ['Running migrations:', '  Applying a.0001_x... OK', '  Applying a.0002_y...', ...refusedByTable],
+    broken,
+    ['a.0001_x'],
+    [],
+  ],
+  [
+    'unknown: it was killed',
+    ['Running migrations:', '  Applying a.0001_x... OK', '  Applying a.0002_y...'],
+    { terminated: { exitCode: 137, reason: 'Error' } },
+    undefined,
+    [],
+  ],
+  ['unknown: the command prints nothing', [], finished, undefined, []],
+])('what an undo may reverse is what the run itself has applied: %s', async (_, lines, state, own, says) => {
+  expect(await ownOf(lines, state)).toEqual({ own, says })
+})
+
 test.each<[string, Pick<Target, 'live'>, boolean]>([
   [
     'that moves to another repository says',

@@ -124,6 +124,14 @@ def not_in_code(loader, recorder):
         yield {"app": app, "name": name, "newer": newer}
 
 
+def found(loader, recorder):
+    """Migrations of this code that were applied since the last release has ended."""
+    ended = task.spec.get("ended")
+    rows = recorder.migration_qs.order_by("id").values_list("app", "name", "applied") if ended and recorder.has_table() else []
+    # Without time zones it is in that of Django, which is the one of this process then.
+    return [".".join(key) for *key, at in rows if at.timestamp() > ended and tuple(key) in loader.disk_migrations]
+
+
 def to_record(executor):
     """Squashed migrations that `migrate` marks as applied, since all that they replace is.
 
@@ -321,6 +329,7 @@ def plan_of(alias, identity, own):
             if own is None or each["app"] in own
         ],
         "applied": told.of("what is applied", lambda: leaf_of_apps(loader), {}),
+        "found": told.of("what others have applied", lambda: found(loader, executor.recorder), []),
         "unknown": told.of("migrations of other versions", lambda: list(not_in_code(loader, executor.recorder)), [])
         if own is None
         else [],

@@ -5,7 +5,7 @@ import type { LabelSelector } from 'kubernetes-types/meta/v1'
 import type { NetworkPolicy } from 'kubernetes-types/networking/v1'
 import type { PodDisruptionBudget } from 'kubernetes-types/policy/v1'
 import { databasesOfJson } from '../../django/identity.js'
-import { inspectorEnv, type RunningVersion } from '../../django/inspector-env.js'
+import { inspectorEnv, type InspectorTask, type RunningVersion } from '../../django/inspector-env.js'
 import { planCommand, startedCommand } from '../../django/inspector-command.js'
 import { type BackupWhen } from '../../django/plan.js'
 import {
@@ -33,7 +33,7 @@ import { idOf } from '../../kubernetes/workload.js'
 import { fail } from '../../failure/failure.js'
 import { isOfRepository } from '../../kubernetes/image.js'
 import { templateOf } from '../../kubernetes/objects.js'
-import { aloneSince, openBridges, openHeld } from '../../state/history.js'
+import { aloneSince, lastEnded, openBridges, openHeld } from '../../state/history.js'
 import { readArchive, type Archive } from '../../state/history-store.js'
 import { titleOf } from '../../undo/snapshot.js'
 import { withTimeout } from '../../platform/time.js'
@@ -56,6 +56,8 @@ export interface MadeJob {
   readonly container: string
   readonly from: string
   readonly notes: readonly string[]
+  /** Migrations that runs of this application have applied. */
+  readonly own: ReadonlySet<string>
   /** It is removed at its end, in whatever way. */
   readonly isCounted: boolean
   /** What the web's own command begins with, where it is more than a server; `isAll`: with nothing after it. */
@@ -142,6 +144,7 @@ export async function makeJob(
                 stay: openHeld(kept.history),
               },
             }),
+            ...(!other && endedOf(kept.history)),
             ...(!other && {
               bridges: openBridges(kept.history),
               contract: {
@@ -170,9 +173,15 @@ export async function makeJob(
     container: web.container,
     isCounted: made.isCounted,
     from: own ? (settings['migrate-manifest'] ?? '') : idOf(web.workload),
+    own: new Set(kept.history.flatMap(({ migrations }) => migrations)),
     notes: [...made.notes, ...(other ? [] : notCompared(checked, running))],
     ...beginningOf(launch),
   }
+}
+
+function endedOf(history: Archive['history']): Pick<InspectorTask, 'ended'> {
+  const ended = lastEnded(history)
+  return ended === undefined ? {} : { ended }
 }
 
 /** Returns the script that the web begins with, or why the Job begins with none. */

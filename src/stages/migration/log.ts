@@ -432,7 +432,7 @@ function logDatabase(
   plan: DatabasePlan,
   withSql: boolean,
 ): void {
-  const { database, vendorName, version = '', pending, unknown } = plan
+  const { database, vendorName, version = '', pending, unknown, found = [] } = plan
   const of = databases.length === 1 && database === 'default' ? '' : `${database}: `
   stageLog.say(`${of}Django ${django} with ${vendorName} ${version}`.trim())
   if (!hasWork(plan)) stageLog.say(`${of}no migrations to apply`)
@@ -443,6 +443,11 @@ function logDatabase(
       (sql ?? sqlUnknown).split('\n').forEach((line) => {
         stageLog.quote(line)
       })
+  }
+  if (found.length > 0) {
+    stageLog.say(
+      `${of}applied already, and by no run here: ${found.join(', ')}. Another cluster, namespace or person migrates this database, too`,
+    )
   }
   const newer = unknown.filter((migration) => migration.newer)
   if (newer.length > 0) {

@@ -5,7 +5,8 @@
  */
 import type { Pod } from 'kubernetes-types/core/v1'
 import { isPlain } from '../../django/migrate-command.js'
-import type { Plan } from '../../django/plan.js'
+import { withoutOwn, type Plan } from '../../django/plan.js'
+import { lastError } from '../../django/traceback.js'
 import { brokenBy, type Misfit, type Verified } from '../../django/verdict.js'
 import { retryTransient } from '../../kubernetes/retry.js'
 import { collection } from '../../kubernetes/paths.js'
@@ -45,6 +46,8 @@ export interface Migration {
   migrate(log: StageLog): Promise<void>
   /** Returns what has been applied so far: `orders.0002_note`. */
   applied(): readonly string[]
+  /** Returns the same after `migrate`, where the log shows all of it: it says of the rest that others have applied it. */
+  whole(): readonly string[] | undefined
   /** Returns what the new version needs of the databases, packed; known with the plan. */
   needs(): string | undefined
   /** Returns the tasks of the new version, packed; known with the plan. */
@@ -96,6 +99,8 @@ class MigrationRun implements Migration {
   #whole: readonly string[] | undefined
   /** The Job has ended, and its log does not show what it did. */
   #isUnread = false
+  /** The log shows all that the command has applied. */
+  #isWhole = false
   readonly #over = new AbortController()
 
   constructor(
@@ -112,7 +117,9 @@ class MigrationRun implements Migration {
     const job = await this.#start(log)
     const found = await Promise.race([this.#output.plan, this.#endOfPlan(job)])
     this.#output.hold()
-    const plan = this.#other ? found : withLeftOut(found, this.input.checked.targets)
+    const plan = this.#other
+      ? found
+      : withoutOwn(withLeftOut(found, this.input.checked.targets), this.#made?.own ?? new Set())
     this.#plan = plan
     const { settings } = this.context
     if (!this.#other && !this.input.isAgain) logPlan(log, plan, settings.sql, settings.contract)
@@ -123,16 +130,28 @@ class MigrationRun implements Migration {
     this.#output.to(log)
     const end = await this.#job?.end
     if (end?.verdict.is === 'failed') {
-      if (end.unread === undefined) throw new Failure(this.#cause(end.verdict.cause))
+      if (end.unread === undefined) {
+        // One that was killed may have recorded a migration before its line was written.
+        this.#isWhole = lastError(this.#output.lines) !== undefined
+        throw new Failure(this.#cause(end.verdict.cause))
+      }
       fail(this.#unreadCause('migration-failed', end, end.unread))
     }
     if (end?.unread !== undefined) {
       log.say(`its log could not be read completely (${end.unread}), but it succeeded`)
       this.#whole = await this.#wholePlan()
     }
+    this.#isWhole = end?.unread === undefined
     if (this.#lacksLook()) {
       log.say(
         'tables were locked as Django does, without looking who uses them: the command starts no Python that reads PYTHONPATH',
+      )
+    }
+    const whole = this.whole()
+    const others = whole ? this.#pending().filter((name) => !whole.includes(name)) : []
+    if (others.length > 0) {
+      log.say(
+        `applied by another client since the plan: ${others.join(', ')}; another cluster or namespace may use this database, too`,
       )
     }
     const done = this.input.reverses ? 'reversed' : 'applied'
@@ -166,6 +185,19 @@ class MigrationRun implements Migration {
 
   applied(): readonly string[] {
     return this.#whole ?? this.#output.progress().applied
+  }
+
+  whole(): readonly string[] | undefined {
+    // It is printed unless the command is quiet, or not Django's own.
+    const isTold = this.#output.lines.some((line) => line.trim() === 'Running migrations:')
+    return this.#isWhole && isTold ? this.#output.progress().applied : undefined
+  }
+
+  #pending(): readonly string[] {
+    if (this.#other) return []
+    return (this.#plan?.databases ?? []).flatMap(({ pending }) =>
+      pending.map(({ app, name }) => `${app}.${name}`),
+    )
   }
 
   needs(): string | undefined {
