@@ -4,9 +4,11 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
+  commitNote,
   findOrigin,
   findSource,
   findSourceToBuild,
+  missingSubmodules,
   withoutCredentials,
 } from '../../src/docker/source.js'
 import { realPlatform } from '../../src/platform/real.js'
@@ -238,4 +240,50 @@ describe('a tag for a build', () => {
       },
     })
   })
+})
+
+describe('what is said of the commit that is built', () => {
+  const sha = 'a'.repeat(40)
+  const said = (env: Record<string, string>) => commitNote({ env }, { sha, tag: sha })
+  test.each<[string, Record<string, string>, string | undefined]>([
+    ['a push', { GITHUB_SHA: sha, GITHUB_REF: 'refs/heads/main' }, undefined],
+    [
+      'a merge queue, whose commit becomes that of the branch',
+      { GITHUB_SHA: sha, GITHUB_REF: 'refs/heads/gh-readonly-queue/main/pr-7-bbbb' },
+      undefined,
+    ],
+    [
+      'a pull request',
+      { GITHUB_SHA: sha, GITHUB_REF: 'refs/pull/7/merge' },
+      "aaaaaaaaaaaa is GitHub's merge of pull request 7 for its tests: no branch has this commit, and the one on the branch will be built again",
+    ],
+    [
+      'a checkout of another commit',
+      { GITHUB_SHA: 'b'.repeat(40), GITHUB_REF: 'refs/pull/7/merge' },
+      'the checkout is at aaaaaaaaaaaa, and this job was started for bbbbbbbbbbbb: aaaaaaaaaaaa is built',
+    ],
+    ['a machine without a runner', {}, undefined],
+  ])('%s', (_, env, sentence) => {
+    expect(said(env)).toBe(sentence)
+  })
+})
+
+test('submodules that are not checked out are found below the context', async () => {
+  const origin = mkdtempSync(join(tmpdir(), 'django-rollout-test-'))
+  const local = ['-c', 'protocol.file.allow=always']
+  const quiet = { stdio: 'ignore' as const }
+  const own = ['-C', origin, '-c', 'user.name=a', '-c', 'user.email=a@example.com']
+  execFileSync('git', ['init', '--quiet', origin])
+  execFileSync('git', [...own, 'commit', '--quiet', '--allow-empty', '--message', 'x'])
+  const missing = (folder: string) => missingSubmodules(realPlatform(env), join(top, folder))
+
+  expect(await missing('')).toEqual([])
+  for (const path of ['backend/lib', 'docs/theme'])
+    execFileSync('git', ['-C', top, ...local, 'submodule', 'add', '--quiet', origin, path], quiet)
+  commit()
+  expect(await missing('')).toEqual([])
+  git('submodule', 'deinit', '--force', '--all')
+  expect(await missing('')).toEqual(['backend/lib', 'docs/theme'])
+  expect(await missing('backend')).toEqual(['lib'])
+  rmSync(origin, { recursive: true })
 })

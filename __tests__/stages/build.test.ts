@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import { describe, expect, test } from '@jest/globals'
 import { build } from '../../src/stages/build.js'
 import { notebook } from '../support/journal.js'
@@ -162,5 +163,39 @@ describe('a failed build', () => {
     const context = contextOf(platform, {}, ending.signal)
     const building = build(context.with({ log: { ...stageLog, quote } }), inputs)
     await expect(building).rejects.toBe(reason)
+  })
+})
+
+describe('a submodule that is not checked out', () => {
+  const modules: Line = {
+    when: /^git .*submodule status --recursive -- \.$/,
+    stdout: `-${sha} lib/pay\n ${sha} lib/tax (v1)\n`,
+  }
+  const withModules = { ...files, [resolve('.gitmodules')]: '' }
+
+  test('is a warning, and the hint of a build that fails', async () => {
+    const stderr = '#5 [2/2] RUN pip install ./lib/pay\n#5 ERROR: process did not complete\n'
+    const lines = [origin, modules, { when: buildx, code: 1, stderr }]
+    const { platform } = scripted(lines, { files: withModules })
+    const stageLog = notebook()
+    await expect(build(contextOf(platform).with({ log: stageLog }), inputs)).rejects.toMatchObject({
+      cause: {
+        code: 'build-failed',
+        hint: expect.stringMatching(/if it needs lib\/pay: set "submodules: recursive" for/),
+      },
+    })
+    expect(stageLog.lines[0]).toBe(
+      'warning: not checked out, and empty in the build: submodule lib/pay',
+    )
+  })
+})
+
+test('a Dockerfile that is in the context, and is named from there, is a hint', async () => {
+  const { platform } = scripted([origin], { files })
+  const given = { context: 'backend', file: 'prod.Dockerfile' }
+  await expect(
+    build(contextOf(platform, given).with({ log: notebook() }), inputs),
+  ).rejects.toMatchObject({
+    cause: { hint: expect.stringContaining('Set "file" to backend/prod.Dockerfile: ') },
   })
 })

@@ -128,7 +128,10 @@ export function checkPlan(
     return fail({
       code: 'usage',
       sentence: `build: there is no Dockerfile at "${dockerfile}"`,
-      hint: 'Set "file" to its path, or "context" to its folder',
+      hint:
+        file !== undefined && files.exists(join(context, file))
+          ? `Set "file" to ${join(context, file)}: it is a path from the current folder, as "context" is`
+          : 'Set "file" to its path, or "context" to its folder',
     })
   }
   return dockerfile

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import { isAbsolute, join, relative, resolve } from 'node:path'
+import { dirname, isAbsolute, join, relative, resolve } from 'node:path'
+import { shortTag } from '../kubernetes/image.js'
 import type { Settings } from '../options/table.js'
 import { fail, type Cause } from '../failure/failure.js'
 import type { Finished, Platform } from '../platform/platform.js'
@@ -77,6 +78,36 @@ export async function findSourceToBuild(
     })
   }
   return source
+}
+
+/** Returns a sentence where the commit of the checkout may not be the one that people expect. */
+export function commitNote({ env }: Pick<Platform, 'env'>, { sha }: Source): string | undefined {
+  if (sha === undefined) return undefined
+  const started = shaFromRunner({ env })
+  if (started !== undefined && started !== sha)
+    return `the checkout is at ${shortTag(sha)}, and this job was started for ${shortTag(started)}: ${shortTag(sha)} is built`
+  const [, pull] = /^refs\/pull\/(\d+)\/merge$/.exec(env['GITHUB_REF'] ?? '') ?? []
+  return pull === undefined
+    ? undefined
+    : `${shortTag(sha)} is GitHub's merge of pull request ${pull} for its tests: no branch has this commit, and the one on the branch will be built again`
+}
+
+/** Returns the submodules below a folder that are not checked out: their folders are empty. */
+export async function missingSubmodules(
+  platform: Platform,
+  folder: string,
+): Promise<readonly string[]> {
+  if (!hasSubmodules(platform, resolve(folder))) return []
+  const list = ['submodule', 'status', '--recursive', '--', '.']
+  const { stdout } = await gitIn(platform, folder)(list)
+  return stdout.split('\n').flatMap((line) => /^-[0-9a-f]+ (.+)$/.exec(line)?.[1] ?? [])
+}
+
+function hasSubmodules(platform: Platform, folder: string): boolean {
+  const { files } = platform
+  if (files.exists(join(folder, '.gitmodules'))) return true
+  const isTop = files.exists(join(folder, '.git')) || dirname(folder) === folder
+  return !isTop && hasSubmodules(platform, dirname(folder))
 }
 
 /**
@@ -203,7 +234,7 @@ async function said(
   })
 }
 
-function shaFromRunner({ env }: Platform): string | undefined {
+function shaFromRunner({ env }: Pick<Platform, 'env'>): string | undefined {
   return env['GITHUB_SHA'] || env['CI_COMMIT_SHA'] || env['GIT_COMMIT'] || undefined
 }
 

@@ -1,8 +1,8 @@
 import { buildImage, type Built } from '../docker/build.js'
-import { findOrigin } from '../docker/source.js'
+import { findOrigin, missingSubmodules } from '../docker/source.js'
 import { duration } from '../docker/text.js'
-import { fail } from '../failure/failure.js'
-import type { StageContext } from './context.js'
+import { fail, Failure } from '../failure/failure.js'
+import { logWarning, type StageContext } from './context.js'
 
 export type { Built } from '../docker/build.js'
 
@@ -16,7 +16,14 @@ export type { Built } from '../docker/build.js'
 export async function build(context: StageContext, inputs: string): Promise<Built> {
   const { platform, settings, source, signal, log } = context
   const startedAt = platform.clock.now()
-  const origin = await findOrigin(platform, settings.context)
+  const [origin, missing] = await Promise.all([
+    findOrigin(platform, settings.context),
+    missingSubmodules(platform, settings.context),
+  ])
+  if (missing.length > 0) {
+    const names = missing.join(', ')
+    logWarning(context, `not checked out, and empty in the build: submodule ${names}`)
+  }
   const built = await buildImage(
     platform,
     {
@@ -38,7 +45,9 @@ export async function build(context: StageContext, inputs: string): Promise<Buil
     },
     log,
     signal,
-  )
+  ).catch((error: unknown) => {
+    throw missing.length > 0 && error instanceof Failure ? withHint(error, missing) : error
+  })
   log.say(`built ${built.repository}:${built.tag} in ${duration(platform.clock.now() - startedAt)}`)
   return built
 }
@@ -60,4 +69,12 @@ function secretsOf(
         : [name, found]
     }),
   )
+}
+
+function withHint({ cause }: Failure, missing: readonly string[]): Failure {
+  const hint = `if it needs ${missing.join(' or ')}: set "submodules: recursive" for actions/checkout, or run git submodule update --init --recursive`
+  return new Failure({
+    ...cause,
+    hint: cause.hint === undefined ? hint : `${cause.hint}\n${hint}`,
+  })
 }

@@ -17,7 +17,7 @@ import { shortTag } from '../kubernetes/image.js'
 import { imageTag, Problem } from '../options/readers.js'
 import { fail } from '../failure/failure.js'
 import type { ReleaseContext, StageContext } from './context.js'
-import type { Source } from '../docker/source.js'
+import { commitNote, type Source } from '../docker/source.js'
 
 /** What a build of this commit finds in the registry, and the tag that it has or will get there. */
 export interface BuildLookup {
@@ -88,6 +88,8 @@ export interface FoundBuild extends Pick<BuildLookup, 'source' | 'inputs'> {
 /** Returns the image of this very build, if the registry has it. Throws a Failure `registry`. */
 export async function findBuild(context: StageContext): Promise<FoundBuild> {
   const { settings, log } = context
+  const note = commitNote(context.platform, context.source)
+  if (note !== undefined) log.say(note)
   const { lookup, source, inputs, beside } = await lookForBuild(context)
   if (beside !== undefined) {
     log.say(

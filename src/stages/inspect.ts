@@ -28,7 +28,16 @@ import { alwaysNeeded, forSmoke, forStatefulSets, rightsForWorkloads } from './r
 import { planTargets } from './rollout.js'
 import { planOf, type PlanInput } from './selectors.js'
 import { smokeTarget } from './smoke.js'
-import { checkFit, checkImages, describe, findTargets, noWorkload, webOf } from './targets.js'
+import { withoutOthers } from './other-applications.js'
+import {
+  checkFit,
+  checkImages,
+  describe,
+  findTargets,
+  noWorkload,
+  webOf,
+  workloadsIn,
+} from './targets.js'
 import { targetsAfterDeletion } from './wait-for-deletion.js'
 
 /** An error is thrown, or it is a finding among all others. */
@@ -74,9 +83,14 @@ const none: Findings = {
   dryRun: [],
 }
 
-export async function inspect(context: ClusterContext, input: InspectInput): Promise<Inspection> {
+export async function inspect(context: ClusterContext, all: InspectInput): Promise<Inspection> {
   const { settings, cluster, log } = context
-  const { manifests, live, until } = input
+  const { live, until } = all
+  const { manifests, left } = withoutOthers(all.manifests, workloadsIn(live.clusterState()))
+  const input = { ...all, manifests }
+  left.forEach(({ id, image }) => {
+    log.say(`${id} is left to the releases of ${image}: its manifest is not applied`)
+  })
   const { targets, findings } = await inspectTargets(context, input)
   if (targets.length === 0) {
     return { targets, findings, others: manifests.others, services: [], needs: [], missing: [] }

@@ -81,7 +81,7 @@ export function findTargets(
   })
 }
 
-function workloadsIn(clusterState: ClusterState): readonly WorkloadObject[] {
+export function workloadsIn(clusterState: ClusterState): readonly WorkloadObject[] {
   return [
     ...clusterState.deployments.values(),
     ...clusterState.statefulsets.values(),
