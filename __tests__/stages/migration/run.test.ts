@@ -258,7 +258,12 @@ test.each<[string, readonly string[], object, readonly string[] | undefined, rea
   ],
   [
     'a part, before one that another cluster was applying',
-    ['Running migrations:', '  Applying a.0001_x... OK', '  Applying a.0002_y...', ...refusedByTable],
+    [
+      'Running migrations:',
+      '  Applying a.0001_x... OK',
+      '  Applying a.0002_y...',
+      ...refusedByTable,
+    ],
     broken,
     ['a.0001_x'],
     [],
@@ -271,9 +276,12 @@ test.each<[string, readonly string[], object, readonly string[] | undefined, rea
     [],
   ],
   ['unknown: the command prints nothing', [], finished, undefined, []],
-])('what an undo may reverse is what the run itself has applied: %s', async (_, lines, state, own, says) => {
-  expect(await ownOf(lines, state)).toEqual({ own, says })
-})
+])(
+  'what an undo may reverse is what the run itself has applied: %s',
+  async (_, lines, state, own, says) => {
+    expect(await ownOf(lines, state)).toEqual({ own, says })
+  },
+)
 
 test.each<[string, Pick<Target, 'live'>, boolean]>([
   [

@@ -5,7 +5,11 @@ import type { LabelSelector } from 'kubernetes-types/meta/v1'
 import type { NetworkPolicy } from 'kubernetes-types/networking/v1'
 import type { PodDisruptionBudget } from 'kubernetes-types/policy/v1'
 import { databasesOfJson } from '../../django/identity.js'
-import { inspectorEnv, type InspectorTask, type RunningVersion } from '../../django/inspector-env.js'
+import {
+  inspectorEnv,
+  type InspectorTask,
+  type RunningVersion,
+} from '../../django/inspector-env.js'
 import { planCommand, startedCommand } from '../../django/inspector-command.js'
 import { type BackupWhen } from '../../django/plan.js'
 import {
