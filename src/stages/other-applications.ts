@@ -44,7 +44,7 @@ export function withoutOthers(
   return { manifests: { ...manifests, others }, left }
 }
 
-/** Returns whether a release has written the workload. A CronJob has no such annotation: its image tells. */
+/** Returns whether a release has written the workload. A CronJob has no such annotation: its image shows it. */
 function isReleased({ metadata }: WorkloadObject): boolean {
   return /^(release of|rollback to) \S+ by /.test(metadata?.annotations?.[changeCause] ?? '')
 }
