@@ -448,24 +448,24 @@ const b=n(5082)
 const v=n(4974)
 const k=n(1236)
 const S=n(6717)
-const R=n(8646)
-const T=n(5385)
+const T=n(8646)
+const R=n(5385)
 const D=n(6114)
 const O=n(9379)
 const F=n(6782)
 const N=n(8011)
-const M=n(4750)
-const L=n(5574)
+const L=n(4750)
+const M=n(5574)
 const U=n(8595)
 const x=n(1866)
 const P=n(7118)
 const G=n(280)
 const H=n(2276)
 const J=n(5213)
-const j=n(3465)
-const V=n(2028)
-const Y=n(1489)
-e.exports={parse:a,valid:c,clean:l,inc:A,diff:u,major:d,minor:h,patch:f,prerelease:g,compare:p,rcompare:m,compareLoose:E,compareBuild:w,sort:y,rsort:I,gt:B,lt:Q,eq:b,neq:v,gte:k,lte:S,cmp:R,coerce:T,truncate:D,Comparator:O,Range:F,satisfies:N,toComparators:M,maxSatisfying:L,minSatisfying:U,minVersion:x,validRange:P,outside:G,gtr:H,ltr:J,intersects:j,simplifyRange:V,subset:Y,SemVer:o,re:s.re,src:s.src,tokens:s.t,SEMVER_SPEC_VERSION:r.SEMVER_SPEC_VERSION,RELEASE_TYPES:r.RELEASE_TYPES,compareIdentifiers:i.compareIdentifiers,rcompareIdentifiers:i.rcompareIdentifiers}},5101:e=>{const t="2.0.0"
+const V=n(3465)
+const j=n(2028)
+const $=n(1489)
+e.exports={parse:a,valid:c,clean:l,inc:A,diff:u,major:d,minor:h,patch:f,prerelease:g,compare:p,rcompare:m,compareLoose:E,compareBuild:w,sort:y,rsort:I,gt:B,lt:Q,eq:b,neq:v,gte:k,lte:S,cmp:T,coerce:R,truncate:D,Comparator:O,Range:F,satisfies:N,toComparators:L,maxSatisfying:M,minSatisfying:U,minVersion:x,validRange:P,outside:G,gtr:H,ltr:J,intersects:V,simplifyRange:j,subset:$,SemVer:o,re:s.re,src:s.src,tokens:s.t,SEMVER_SPEC_VERSION:r.SEMVER_SPEC_VERSION,RELEASE_TYPES:r.RELEASE_TYPES,compareIdentifiers:i.compareIdentifiers,rcompareIdentifiers:i.rcompareIdentifiers}},5101:e=>{const t="2.0.0"
 const n=256
 const s=Number.MAX_SAFE_INTEGER||9007199254740991
 const r=16
@@ -951,18 +951,18 @@ n(9967).Request
 n(5910).FormData
 globalThis.File??n(4573).File
 n(8355).FileReader
-const{setGlobalOrigin:S,getGlobalOrigin:R}=n(1059)
+const{setGlobalOrigin:S,getGlobalOrigin:T}=n(1059)
 0
 0
-const{CacheStorage:T}=n(3245)
+const{CacheStorage:R}=n(3245)
 const{kConstruct:D}=n(109)
-new T(D)
-const{deleteCookie:O,getCookies:F,getSetCookies:N,setCookie:M}=n(9061)
+new R(D)
+const{deleteCookie:O,getCookies:F,getSetCookies:N,setCookie:L}=n(9061)
 0
 0
 0
 0
-const{parseMIMEType:L,serializeAMimeType:U}=n(1900)
+const{parseMIMEType:M,serializeAMimeType:U}=n(1900)
 0
 0
 const{CloseEvent:x,ErrorEvent:P,MessageEvent:G}=n(5188)
@@ -1560,7 +1560,7 @@ const{channels:E}=n(2414)
 const{headerNameLowerCasedRecord:w}=n(735)
 const y=/[^\u0021-\u00ff]/
 const I=Symbol("handler")
-class Request{constructor(e,{path:t,method:n,body:r,headers:o,query:w,idempotent:B,blocking:Q,upgrade:b,headersTimeout:v,bodyTimeout:k,reset:S,throwOnError:R,expectContinue:T,servername:D},O){if(typeof t!=="string")throw new s("path must be a string")
+class Request{constructor(e,{path:t,method:n,body:r,headers:o,query:w,idempotent:B,blocking:Q,upgrade:b,headersTimeout:v,bodyTimeout:k,reset:S,throwOnError:T,expectContinue:R,servername:D},O){if(typeof t!=="string")throw new s("path must be a string")
 else if(t[0]!=="/"&&!(t.startsWith("http://")||t.startsWith("https://"))&&n!=="CONNECT")throw new s("path must be an absolute URL or start with a slash")
 else if(y.test(t))throw new s("invalid request path")
 if(typeof n!=="string")throw new s("method must be a string")
@@ -1570,10 +1570,10 @@ if(b&&!a(b))throw new s("invalid upgrade header")
 if(v!=null&&(!Number.isFinite(v)||v<0))throw new s("invalid headersTimeout")
 if(k!=null&&(!Number.isFinite(k)||k<0))throw new s("invalid bodyTimeout")
 if(S!=null&&typeof S!=="boolean")throw new s("invalid reset")
-if(T!=null&&typeof T!=="boolean")throw new s("invalid expectContinue")
+if(R!=null&&typeof R!=="boolean")throw new s("invalid expectContinue")
 this.headersTimeout=v
 this.bodyTimeout=k
-this.throwOnError=R===true
+this.throwOnError=T===true
 this.method=n
 this.abort=null
 if(r==null)this.body=null
@@ -1600,7 +1600,7 @@ this.host=null
 this.contentLength=null
 this.contentType=null
 this.headers=[]
-this.expectContinue=T!=null?T:false
+this.expectContinue=R!=null?R:false
 if(Array.isArray(o)){if(o.length%2!==0)throw new s("headers array must be even")
 for(let e=0;e<o.length;e+=2)processHeader(this,o[e],o[e+1])}else if(o&&typeof o==="object")if(o[Symbol.iterator])for(const e of o){if(!Array.isArray(e)||e.length!==2)throw new s("headers must be in key-value pair format")
 processHeader(this,e[0],e[1])}else{const e=Object.keys(o)
@@ -1917,11 +1917,11 @@ const r=n(3440)
 const{channels:o}=n(2414)
 const i=n(6603)
 const{RequestContentLengthMismatchError:a,ResponseContentLengthMismatchError:c,RequestAbortedError:l,InvalidArgumentError:A,HeadersTimeoutError:u,HeadersOverflowError:d,SocketError:h,InformationalError:f,BodyTimeoutError:g,HTTPParserError:p,ResponseExceededMaxSizeError:m}=n(8707)
-const{kUrl:E,kReset:w,kClient:y,kParser:I,kBlocking:B,kRunning:Q,kPending:b,kSize:v,kWriting:k,kQueue:S,kNoRef:R,kKeepAliveDefaultTimeout:T,kHostHeader:D,kPendingIdx:O,kRunningIdx:F,kError:N,kPipelining:M,kSocket:L,kKeepAliveTimeoutValue:U,kMaxHeadersSize:x,kKeepAliveMaxTimeout:P,kKeepAliveTimeoutThreshold:G,kHeadersTimeout:H,kBodyTimeout:J,kStrictContentLength:j,kMaxRequests:V,kCounter:Y,kMaxResponseSize:$,kOnError:W,kResume:q,kHTTPContext:_}=n(6443)
+const{kUrl:E,kReset:w,kClient:y,kParser:I,kBlocking:B,kRunning:Q,kPending:b,kSize:v,kWriting:k,kQueue:S,kNoRef:T,kKeepAliveDefaultTimeout:R,kHostHeader:D,kPendingIdx:O,kRunningIdx:F,kError:N,kPipelining:L,kSocket:M,kKeepAliveTimeoutValue:U,kMaxHeadersSize:x,kKeepAliveMaxTimeout:P,kKeepAliveTimeoutThreshold:G,kHeadersTimeout:H,kBodyTimeout:J,kStrictContentLength:V,kMaxRequests:j,kCounter:$,kMaxResponseSize:Y,kOnError:W,kResume:q,kHTTPContext:_}=n(6443)
 const z=n(2824)
 const K=Buffer.alloc(0)
-const Z=Buffer[Symbol.species]
-const X=r.addListener
+const X=Buffer[Symbol.species]
+const Z=r.addListener
 const ee=r.removeAllListeners
 const te=Symbol("kIdleSocketValidation")
 const ne=Symbol("kIdleSocketValidationTimeout")
@@ -1931,15 +1931,15 @@ async function lazyllhttp(){const e=process.env.JEST_WORKER_ID?n(3870):void 0
 let t
 try{t=await WebAssembly.compile(n(3434))}catch(s){t=await WebAssembly.compile(e||n(3870))}return await WebAssembly.instantiate(t,{env:{wasm_on_url:(e,t,n)=>0,wasm_on_status:(e,t,n)=>{s(ae.ptr===e)
 const r=t-Ae+ce.byteOffset
-return ae.onStatus(new Z(ce.buffer,r,n))||0},wasm_on_message_begin:e=>{s(ae.ptr===e)
+return ae.onStatus(new X(ce.buffer,r,n))||0},wasm_on_message_begin:e=>{s(ae.ptr===e)
 return ae.onMessageBegin()||0},wasm_on_header_field:(e,t,n)=>{s(ae.ptr===e)
 const r=t-Ae+ce.byteOffset
-return ae.onHeaderField(new Z(ce.buffer,r,n))||0},wasm_on_header_value:(e,t,n)=>{s(ae.ptr===e)
+return ae.onHeaderField(new X(ce.buffer,r,n))||0},wasm_on_header_value:(e,t,n)=>{s(ae.ptr===e)
 const r=t-Ae+ce.byteOffset
-return ae.onHeaderValue(new Z(ce.buffer,r,n))||0},wasm_on_headers_complete:(e,t,n,r)=>{s(ae.ptr===e)
+return ae.onHeaderValue(new X(ce.buffer,r,n))||0},wasm_on_headers_complete:(e,t,n,r)=>{s(ae.ptr===e)
 return ae.onHeadersComplete(t,Boolean(n),Boolean(r))||0},wasm_on_body:(e,t,n)=>{s(ae.ptr===e)
 const r=t-Ae+ce.byteOffset
-return ae.onBody(new Z(ce.buffer,r,n))||0},wasm_on_message_complete:e=>{s(ae.ptr===e)
+return ae.onBody(new X(ce.buffer,r,n))||0},wasm_on_message_complete:e=>{s(ae.ptr===e)
 return ae.onMessageComplete()||0}}})}let oe=null
 let ie=lazyllhttp()
 ie.catch()
@@ -1973,7 +1973,7 @@ this.bytesRead=0
 this.keepAlive=""
 this.contentLength=""
 this.connection=""
-this.maxResponseSize=e[$]}setTimeout(e,t){if(e!==this.timeoutValue||t&de^this.timeoutType&de){if(this.timeout){i.clearTimeout(this.timeout)
+this.maxResponseSize=e[Y]}setTimeout(e,t){if(e!==this.timeoutValue||t&de^this.timeoutType&de){if(this.timeout){i.clearTimeout(this.timeout)
 this.timeout=null}if(e)if(t&de)this.timeout=i.setFastTimeout(onParserTimeout,e,new WeakRef(this))
 else{this.timeout=setTimeout(onParserTimeout,e,new WeakRef(this))
 this.timeout.unref()}this.timeoutValue=e}else if(this.timeout)if(this.timeout.refresh)this.timeout.refresh()
@@ -2041,7 +2041,7 @@ else if(t==="connection")this.connection+=e.toString()}else if(n.length===14&&r.
 this.trackHeader(e.length)}trackHeader(e){this.headersSize+=e
 if(this.headersSize>=this.headersMaxSize)r.destroy(this.socket,new d)}onUpgrade(e){const{upgrade:t,client:n,socket:o,headers:i,statusCode:a,statusText:c}=this
 s(t)
-s(n[L]===o)
+s(n[M]===o)
 s(!o.destroyed)
 s(!this.paused)
 s((i.length&1)===0)
@@ -2059,7 +2059,7 @@ o[I]=null
 o[y]=null
 o[N]=null
 ee(o)
-n[L]=null
+n[M]=null
 n[_]=null
 n[S][n[F]++]=null
 n.emit("disconnect",n[E],[n],new f("upgrade"))
@@ -2085,10 +2085,10 @@ this.upgrade=true
 return 2}s((this.headers.length&1)===0)
 this.headers=[]
 this.headersSize=0
-if(this.shouldKeepAlive&&o[M]){const e=this.keepAlive?r.parseKeepAliveTimeout(this.keepAlive):null
+if(this.shouldKeepAlive&&o[L]){const e=this.keepAlive?r.parseKeepAliveTimeout(this.keepAlive):null
 if(e!=null){const t=Math.min(e-o[G],o[P])
 if(t<=0)i[w]=true
-else o[U]=t}else o[U]=o[T]}else i[w]=true
+else o[U]=t}else o[U]=o[R]}else i[w]=true
 const A=l.onHeaders(e,a,this.resume,c)===false
 if(l.aborted)return-1
 if(l.method==="HEAD")return 1
@@ -2127,13 +2127,13 @@ if(t[k]){s(e[Q]===0)
 r.destroy(t,new f("reset"))
 return z.ERROR.PAUSED}else if(!A){r.destroy(t,new f("reset"))
 return z.ERROR.PAUSED}else if(t[w]&&e[Q]===0){r.destroy(t,new f("reset"))
-return z.ERROR.PAUSED}else if(e[M]==null||e[M]===1)setImmediate(()=>e[q]())
+return z.ERROR.PAUSED}else if(e[L]==null||e[L]===1)setImmediate(()=>e[q]())
 else e[q]()}}function onParserTimeout(e){const{socket:t,timeoutType:n,client:o,paused:i}=e.deref()
 if(n===he){if(!t[k]||t.writableNeedDrain||o[Q]>1){s(!i,"cannot be paused while waiting for headers")
 r.destroy(t,new u)}}else if(n===fe){if(!i)r.destroy(t,new g)}else if(n===ge){s(o[Q]===0&&o[U])
-r.destroy(t,new f("socket idle timeout"))}}async function connectH1(e,t){e[L]=t
+r.destroy(t,new f("socket idle timeout"))}}async function connectH1(e,t){e[M]=t
 if(!oe){oe=await ie
-ie=null}t[R]=false
+ie=null}t[T]=false
 t[k]=false
 t[w]=false
 t[B]=false
@@ -2141,24 +2141,24 @@ t[te]=0
 t[ne]=null
 t[se]=false
 t[I]=new Parser(e,t,oe)
-X(t,"error",function(e){const t=this[I]
+Z(t,"error",function(e){const t=this[I]
 if(e.code==="ECONNRESET"&&t.statusCode&&!t.shouldKeepAlive){const e=t.finish()
 if(e){this[N]=e
 this[y][W](e)}return}this[N]=e
 this[y][W](e)})
-X(t,"readable",function(){const e=this[I]
+Z(t,"readable",function(){const e=this[I]
 if(e)e.readMore()})
-X(t,"end",function(){const e=this[I]
+Z(t,"end",function(){const e=this[I]
 if(e.statusCode&&!e.shouldKeepAlive){const t=e.finish()
 if(t)r.destroy(this,t)
 return}r.destroy(this,new h("other side closed",r.getSocketInfo(this)))})
-X(t,"close",function(){const e=this[y]
+Z(t,"close",function(){const e=this[y]
 const t=this[I]
 clearIdleSocketValidation(this)
 if(t){if(!this[N]&&t.statusCode&&!t.shouldKeepAlive)this[N]=t.finish()||this[N]
 this[I].destroy()
 this[I]=null}const n=this[N]||new h("closed",r.getSocketInfo(this))
-e[L]=null
+e[M]=null
 e[_]=null
 if(e.destroyed){s(e[b]===0)
 const t=e[S].splice(e[F])
@@ -2179,10 +2179,10 @@ if(e[Q]>0&&r.bodyLength(n.body)!==0&&(r.isStream(n.body)||r.isAsyncIterable(n.bo
 e[ne]=null}e[te]=0}function scheduleIdleSocketValidation(e,t){t[te]=1
 t[ne]=setImmediate(()=>{t[ne]=null
 t[te]=2
-if(e[L]===t&&!t.destroyed)e[q]()})}function resumeH1(e){const t=e[L]
-if(t&&!t.destroyed){if(e[v]===0){if(!t[R]&&t.unref){t.unref()
-t[R]=true}}else if(t[R]&&t.ref){t.ref()
-t[R]=false}if(e[Q]===0&&e[b]>0&&t[se]){if(t[te]===0){scheduleIdleSocketValidation(e,t)
+if(e[M]===t&&!t.destroyed)e[q]()})}function resumeH1(e){const t=e[M]
+if(t&&!t.destroyed){if(e[v]===0){if(!t[T]&&t.unref){t.unref()
+t[T]=true}}else if(t[T]&&t.ref){t.ref()
+t[T]=false}if(e[Q]===0&&e[b]>0&&t[se]){if(t[te]===0){scheduleIdleSocketValidation(e,t)
 t[I].readMore()
 if(t.destroyed)return
 return}if(t[te]===1){t[I].readMore()
@@ -2205,8 +2205,8 @@ const I=r.bodyLength(p)
 E=I??E
 if(E===null)E=t.contentLength
 if(E===0&&!y)E=null
-if(shouldSendContentLength(i)&&E>0&&t.contentLength!==null&&t.contentLength!==E){if(e[j]){r.errorRequest(e,t,new a)
-return false}process.emitWarning(new a)}const Q=e[L]
+if(shouldSendContentLength(i)&&E>0&&t.contentLength!==null&&t.contentLength!==E){if(e[V]){r.errorRequest(e,t,new a)
+return false}process.emitWarning(new a)}const Q=e[M]
 clearIdleSocketValidation(Q)
 const abort=n=>{if(t.aborted)return
 if(t.completed){if(t.upgrade||t.method==="CONNECT")r.destroy(Q,new f("aborted"))
@@ -2217,13 +2217,13 @@ try{t.onConnect(abort)}catch(n){r.errorRequest(e,t,n)}if(t.aborted)return false
 if(i==="HEAD")Q[w]=true
 if(d||i==="CONNECT")Q[w]=true
 if(g!=null)Q[w]=g
-if(e[V]&&Q[Y]++>=e[V])Q[w]=true
+if(e[j]&&Q[$]++>=e[j])Q[w]=true
 if(h)Q[B]=true
 let b=`${i} ${c} HTTP/1.1\r\n`
 if(typeof u==="string")b+=`host: ${u}\r\n`
 else b+=e[D]
 if(d)b+=`connection: upgrade\r\nupgrade: ${d}\r\n`
-else if(e[M]&&!Q[w])b+="connection: keep-alive\r\n"
+else if(e[L]&&!Q[w])b+="connection: keep-alive\r\n"
 else b+="connection: close\r\n"
 if(Array.isArray(m))for(let e=0;e<m.length;e+=2){const t=m[e+0]
 const n=m[e+1]
@@ -2301,7 +2301,7 @@ if(t[N])throw t[N]
 if(t.destroyed)return false
 const l=Buffer.byteLength(e)
 if(!l)return true
-if(s!==null&&o+l>s){if(r[j])throw new a
+if(s!==null&&o+l>s){if(r[V])throw new a
 process.emitWarning(new a)}t.cork()
 if(o===0){if(!i&&n.reset!==false)t[w]=true
 if(s===null)t.write(`${c}transfer-encoding: chunked\r\n`,"latin1")
@@ -2319,7 +2319,7 @@ if(e.destroyed)return
 if(s===0)if(r)e.write(`${o}content-length: 0\r\n\r\n`,"latin1")
 else e.write(`${o}\r\n`,"latin1")
 else if(t===null)e.write("\r\n0\r\n\r\n","latin1")
-if(t!==null&&s!==t)if(n[j])throw new a
+if(t!==null&&s!==t)if(n[V])throw new a
 else process.emitWarning(new a)
 if(e[I].timeout&&e[I].timeoutType===he)if(e[I].timeout.refresh)e[I].timeout.refresh()
 n[q]()}destroy(e){const{socket:t,client:n,abort:r}=this
@@ -2331,11 +2331,11 @@ const{pipeline:o}=n(7075)
 const i=n(3440)
 const{RequestContentLengthMismatchError:a,RequestAbortedError:c,SocketError:l,InformationalError:A}=n(8707)
 const{kUrl:u,kReset:d,kClient:h,kRunning:f,kPending:g,kQueue:p,kPendingIdx:m,kRunningIdx:E,kError:w,kSocket:y,kStrictContentLength:I,kOnError:B,kMaxConcurrentStreams:Q,kHTTP2Session:b,kResume:v,kSize:k,kHTTPContext:S}=n(6443)
-const R=Symbol("open streams")
-let T
+const T=Symbol("open streams")
+let R
 let D=false
 let O
-try{O=n(2467)}catch{O={constants:{}}}const{constants:{HTTP2_HEADER_AUTHORITY:F,HTTP2_HEADER_METHOD:N,HTTP2_HEADER_PATH:M,HTTP2_HEADER_SCHEME:L,HTTP2_HEADER_CONTENT_LENGTH:U,HTTP2_HEADER_EXPECT:x,HTTP2_HEADER_STATUS:P}}=O
+try{O=n(2467)}catch{O={constants:{}}}const{constants:{HTTP2_HEADER_AUTHORITY:F,HTTP2_HEADER_METHOD:N,HTTP2_HEADER_PATH:L,HTTP2_HEADER_SCHEME:M,HTTP2_HEADER_CONTENT_LENGTH:U,HTTP2_HEADER_EXPECT:x,HTTP2_HEADER_STATUS:P}}=O
 function parseH2Headers(e){const t=[]
 for(const[n,s]of Object.entries(e))if(Array.isArray(s))for(const e of s)t.push(Buffer.from(n),Buffer.from(e))
 else t.push(Buffer.from(n),Buffer.from(s))
@@ -2343,7 +2343,7 @@ return t}function parseH2ResponseHeaders(e){const{[P]:t,...n}=e
 return parseH2Headers(n)}async function connectH2(e,t){e[y]=t
 if(!D){D=true
 process.emitWarning("H2 support is experimental, expect them to change at any time.",{code:"UNDICI-H2"})}const n=O.connect(e[u],{createConnection:()=>t,peerMaxConcurrentStreams:e[Q]})
-n[R]=0
+n[T]=0
 n[h]=e
 n[y]=t
 i.addListener(n,"error",onHttp2SessionError)
@@ -2431,19 +2431,19 @@ S.off("error",abort)
 S.once(r,onUpgradeError)
 e[p][e[E]++]=null}
 S.once("response",onResponse)
-S.once("error",abort);++o[R]
+S.once("error",abort);++o[T]
 onReady()
 S.once("close",()=>{if(!n&&t.completed){S.off("response",onResponse)
 S.off(r,onUpgradeError)
-t.onUpgradeError(new A(`HTTP/2: "stream error" received - code ${S.rstCode}`))}o[R]-=1
-if(o[R]===0)o.unref()})
-return true}k[M]=d
-k[L]="https"
+t.onUpgradeError(new A(`HTTP/2: "stream error" received - code ${S.rstCode}`))}o[T]-=1
+if(o[T]===0)o.unref()})
+return true}k[L]=d
+k[M]="https"
 const G=l==="PUT"||l==="POST"||l==="PATCH"
 if(Q&&typeof Q.read==="function")Q.read(0)
 let H=i.bodyLength(Q)
-if(i.isFormDataLike(Q)){T??=n(4492).extractBody
-const[e,t]=T(Q)
+if(i.isFormDataLike(Q)){R??=n(4492).extractBody
+const[e,t]=R(Q)
 k["content-type"]=t
 Q=e.stream
 H=e.length}if(H==null)H=t.contentLength
@@ -2455,7 +2455,7 @@ const J=l==="GET"||l==="HEAD"||Q===null
 if(g){k[x]="100-continue"
 S=o.request(k,{endStream:J,signal:w})
 S.once("continue",writeBodyH2)}else{S=o.request(k,{endStream:J,signal:w})
-writeBodyH2()}++o[R]
+writeBodyH2()}++o[T]
 S.once("response",n=>{const{[P]:s,...r}=n
 t.onResponseStarted()
 if(t.aborted){const n=new c
@@ -2464,13 +2464,13 @@ i.destroy(S,n)
 return}if(t.onHeaders(Number(s),parseH2Headers(r),S.resume.bind(S),"")===false)S.pause()
 S.on("data",e=>{if(t.onData(e)===false)S.pause()})})
 S.once("end",()=>{if(S.state?.state==null||S.state.state<6)t.onComplete([])
-if(o[R]===0)o.unref()
+if(o[T]===0)o.unref()
 abort(new A("HTTP/2: stream half-closed (remote)"))
 e[p][e[E]++]=null
 e[m]=e[E]
 e[v]()})
-S.once("close",()=>{o[R]-=1
-if(o[R]===0)o.unref()})
+S.once("close",()=>{o[T]-=1
+if(o[T]===0)o.unref()})
 S.once("error",function(e){abort(e)})
 S.once("frameError",(e,t)=>{abort(new A(`HTTP/2: "frameError" received - type ${e}, code ${t}`))})
 return true
@@ -2527,13 +2527,13 @@ const c=n(4655)
 const l=n(1841)
 const{InvalidArgumentError:A,InformationalError:u,ClientDestroyedError:d}=n(8707)
 const h=n(9136)
-const{kUrl:f,kServerName:g,kClient:p,kBusy:m,kConnect:E,kResuming:w,kRunning:y,kPending:I,kSize:B,kQueue:Q,kConnected:b,kConnecting:v,kNeedDrain:k,kKeepAliveDefaultTimeout:S,kHostHeader:R,kPendingIdx:T,kRunningIdx:D,kError:O,kPipelining:F,kKeepAliveTimeoutValue:N,kMaxHeadersSize:M,kKeepAliveMaxTimeout:L,kKeepAliveTimeoutThreshold:U,kHeadersTimeout:x,kBodyTimeout:P,kStrictContentLength:G,kConnector:H,kMaxRedirections:J,kMaxRequests:j,kCounter:V,kClose:Y,kDestroy:$,kDispatch:W,kInterceptors:q,kLocalAddress:_,kMaxResponseSize:z,kOnError:K,kHTTPContext:Z,kMaxConcurrentStreams:X,kResume:ee}=n(6443)
+const{kUrl:f,kServerName:g,kClient:p,kBusy:m,kConnect:E,kResuming:w,kRunning:y,kPending:I,kSize:B,kQueue:Q,kConnected:b,kConnecting:v,kNeedDrain:k,kKeepAliveDefaultTimeout:S,kHostHeader:T,kPendingIdx:R,kRunningIdx:D,kError:O,kPipelining:F,kKeepAliveTimeoutValue:N,kMaxHeadersSize:L,kKeepAliveMaxTimeout:M,kKeepAliveTimeoutThreshold:U,kHeadersTimeout:x,kBodyTimeout:P,kStrictContentLength:G,kConnector:H,kMaxRedirections:J,kMaxRequests:V,kCounter:j,kClose:$,kDestroy:Y,kDispatch:W,kInterceptors:q,kLocalAddress:_,kMaxResponseSize:z,kOnError:K,kHTTPContext:X,kMaxConcurrentStreams:Z,kResume:ee}=n(6443)
 const te=n(637)
 const ne=n(8788)
 let se=false
 const re=Symbol("kClosedResolve")
 const noop=()=>{}
-function getPipelining(e){return e[F]??e[Z]?.defaultPipelining??1}class Client extends l{constructor(e,{interceptors:t,maxHeaderSize:n,headersTimeout:s,socketTimeout:a,requestTimeout:c,connectTimeout:l,bodyTimeout:u,idleTimeout:d,keepAlive:p,keepAliveTimeout:m,maxKeepAliveTimeout:E,keepAliveMaxTimeout:y,keepAliveTimeoutThreshold:I,socketPath:B,pipelining:b,tls:v,strictContentLength:O,maxCachedSessions:V,maxRedirections:Y,connect:$,maxRequestsPerClient:W,localAddress:te,maxResponseSize:ne,autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae,maxConcurrentStreams:ce,allowH2:le,webSocket:Ae,eventSource:ue}={}){super({webSocket:Ae,eventSource:ue})
+function getPipelining(e){return e[F]??e[X]?.defaultPipelining??1}class Client extends l{constructor(e,{interceptors:t,maxHeaderSize:n,headersTimeout:s,socketTimeout:a,requestTimeout:c,connectTimeout:l,bodyTimeout:u,idleTimeout:d,keepAlive:p,keepAliveTimeout:m,maxKeepAliveTimeout:E,keepAliveMaxTimeout:y,keepAliveTimeoutThreshold:I,socketPath:B,pipelining:b,tls:v,strictContentLength:O,maxCachedSessions:j,maxRedirections:$,connect:Y,maxRequestsPerClient:W,localAddress:te,maxResponseSize:ne,autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae,maxConcurrentStreams:ce,allowH2:le,webSocket:Ae,eventSource:ue}={}){super({webSocket:Ae,eventSource:ue})
 if(p!==void 0)throw new A("unsupported keepAlive, use pipelining=0 instead")
 if(a!==void 0)throw new A("unsupported socketTimeout, use headersTimeout & bodyTimeout instead")
 if(c!==void 0)throw new A("unsupported requestTimeout, use headersTimeout & bodyTimeout instead")
@@ -2547,88 +2547,88 @@ if(y!=null&&(!Number.isFinite(y)||y<=0))throw new A("invalid keepAliveMaxTimeout
 if(I!=null&&!Number.isFinite(I))throw new A("invalid keepAliveTimeoutThreshold")
 if(s!=null&&(!Number.isInteger(s)||s<0))throw new A("headersTimeout must be a positive integer or zero")
 if(u!=null&&(!Number.isInteger(u)||u<0))throw new A("bodyTimeout must be a positive integer or zero")
-if($!=null&&typeof $!=="function"&&typeof $!=="object")throw new A("connect must be a function or an object")
-if(Y!=null&&(!Number.isInteger(Y)||Y<0))throw new A("maxRedirections must be a positive number")
+if(Y!=null&&typeof Y!=="function"&&typeof Y!=="object")throw new A("connect must be a function or an object")
+if($!=null&&(!Number.isInteger($)||$<0))throw new A("maxRedirections must be a positive number")
 if(W!=null&&(!Number.isInteger(W)||W<0))throw new A("maxRequestsPerClient must be a positive number")
 if(te!=null&&(typeof te!=="string"||r.isIP(te)===0))throw new A("localAddress must be valid string IP address")
 if(ne!=null&&(!Number.isInteger(ne)||ne<-1))throw new A("maxResponseSize must be a positive number")
 if(ae!=null&&(!Number.isInteger(ae)||ae<-1))throw new A("autoSelectFamilyAttemptTimeout must be a positive number")
 if(le!=null&&typeof le!=="boolean")throw new A("allowH2 must be a valid boolean value")
 if(ce!=null&&(typeof ce!=="number"||ce<1))throw new A("maxConcurrentStreams must be a positive integer, greater than 0")
-if(typeof $!=="function")$=h({...v,maxCachedSessions:V,allowH2:le,socketPath:B,timeout:l,...ie?{autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae}:void 0,...$})
+if(typeof Y!=="function")Y=h({...v,maxCachedSessions:j,allowH2:le,socketPath:B,timeout:l,...ie?{autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae}:void 0,...Y})
 if(t?.Client&&Array.isArray(t.Client)){this[q]=t.Client
 if(!se){se=true
-process.emitWarning("Client.Options#interceptor is deprecated. Use Dispatcher#compose instead.",{code:"UNDICI-CLIENT-INTERCEPTOR-DEPRECATED"})}}else this[q]=[oe({maxRedirections:Y})]
+process.emitWarning("Client.Options#interceptor is deprecated. Use Dispatcher#compose instead.",{code:"UNDICI-CLIENT-INTERCEPTOR-DEPRECATED"})}}else this[q]=[oe({maxRedirections:$})]
 this[f]=i.parseOrigin(e)
-this[H]=$
+this[H]=Y
 this[F]=b!=null?b:1
-this[M]=n||o.maxHeaderSize
+this[L]=n||o.maxHeaderSize
 this[S]=m==null?4e3:m
-this[L]=y==null?6e5:y
+this[M]=y==null?6e5:y
 this[U]=I==null?2e3:I
 this[N]=this[S]
 this[g]=null
 this[_]=te!=null?te:null
 this[w]=0
 this[k]=0
-this[R]=`host: ${this[f].hostname}${this[f].port?`:${this[f].port}`:""}\r\n`
+this[T]=`host: ${this[f].hostname}${this[f].port?`:${this[f].port}`:""}\r\n`
 this[P]=u!=null?u:3e5
 this[x]=s!=null?s:3e5
 this[G]=O==null?true:O
-this[J]=Y
-this[j]=W
+this[J]=$
+this[V]=W
 this[re]=null
 this[z]=ne>-1?ne:-1
-this[X]=ce!=null?ce:100
-this[Z]=null
+this[Z]=ce!=null?ce:100
+this[X]=null
 this[Q]=[]
 this[D]=0
-this[T]=0
+this[R]=0
 this[ee]=e=>resume(this,e)
 this[K]=e=>onError(this,e)}get pipelining(){return this[F]}set pipelining(e){this[F]=e
-this[ee](true)}get[I](){return this[Q].length-this[T]}get[y](){return this[T]-this[D]}get[B](){return this[Q].length-this[D]}get[b](){return!!this[Z]&&!this[v]&&!this[Z].destroyed}get[m](){return Boolean(this[Z]?.busy(null)||this[B]>=(getPipelining(this)||1)||this[I]>0)}[E](e){connect(this)
+this[ee](true)}get[I](){return this[Q].length-this[R]}get[y](){return this[R]-this[D]}get[B](){return this[Q].length-this[D]}get[b](){return!!this[X]&&!this[v]&&!this[X].destroyed}get[m](){return Boolean(this[X]?.busy(null)||this[B]>=(getPipelining(this)||1)||this[I]>0)}[E](e){connect(this)
 this.once("connect",e)}[W](e,t){const n=e.origin||this[f].origin
 const s=new c(n,e,t)
 this[Q].push(s)
 if(this[w]);else if(i.bodyLength(s.body)==null&&i.isIterable(s.body)){this[w]=1
 queueMicrotask(()=>resume(this))}else this[ee](true)
 if(this[w]&&this[k]!==2&&this[m])this[k]=2
-return this[k]<2}async[Y](){return new Promise(e=>{if(this[B])this[re]=e
-else e(null)})}async[$](e){return new Promise(t=>{const n=this[Q].splice(this[T])
+return this[k]<2}async[$](){return new Promise(e=>{if(this[B])this[re]=e
+else e(null)})}async[Y](e){return new Promise(t=>{const n=this[Q].splice(this[R])
 for(let t=0;t<n.length;t++){const s=n[t]
 i.errorRequest(this,s,e)}const callback=()=>{if(this[re]){this[re]()
 this[re]=null}t(null)}
-if(this[Z]){this[Z].destroy(e,callback)
-this[Z]=null}else queueMicrotask(callback)
+if(this[X]){this[X].destroy(e,callback)
+this[X]=null}else queueMicrotask(callback)
 this[ee]()})}}const oe=n(5092)
-function onError(e,t){if(e[y]===0&&t.code!=="UND_ERR_INFO"&&t.code!=="UND_ERR_SOCKET"){s(e[T]===e[D])
+function onError(e,t){if(e[y]===0&&t.code!=="UND_ERR_INFO"&&t.code!=="UND_ERR_SOCKET"){s(e[R]===e[D])
 const n=e[Q].splice(e[D])
 for(let s=0;s<n.length;s++){const r=n[s]
 i.errorRequest(e,r,t)}s(e[B]===0)}}async function connect(e){s(!e[v])
-s(!e[Z])
+s(!e[X])
 let{host:t,hostname:n,protocol:o,port:c}=e[f]
 if(n[0]==="["){const e=n.indexOf("]")
 s(e!==-1)
 const t=n.substring(1,e)
 s(r.isIP(t))
 n=t}e[v]=true
-if(a.beforeConnect.hasSubscribers)a.beforeConnect.publish({connectParams:{host:t,hostname:n,protocol:o,port:c,version:e[Z]?.version,servername:e[g],localAddress:e[_]},connector:e[H]})
+if(a.beforeConnect.hasSubscribers)a.beforeConnect.publish({connectParams:{host:t,hostname:n,protocol:o,port:c,version:e[X]?.version,servername:e[g],localAddress:e[_]},connector:e[H]})
 try{const r=await new Promise((s,r)=>{e[H]({host:t,hostname:n,protocol:o,port:c,servername:e[g],localAddress:e[_]},(e,t)=>{if(e)r(e)
 else s(t)})})
 if(e.destroyed){i.destroy(r.on("error",noop),new d)
 return}s(r)
-try{e[Z]=r.alpnProtocol==="h2"?await ne(e,r):await te(e,r)}catch(e){r.destroy().on("error",noop)
+try{e[X]=r.alpnProtocol==="h2"?await ne(e,r):await te(e,r)}catch(e){r.destroy().on("error",noop)
 throw e}e[v]=false
-r[V]=0
-r[j]=e[j]
+r[j]=0
+r[V]=e[V]
 r[p]=e
 r[O]=null
-if(a.connected.hasSubscribers)a.connected.publish({connectParams:{host:t,hostname:n,protocol:o,port:c,version:e[Z]?.version,servername:e[g],localAddress:e[_]},connector:e[H],socket:r})
+if(a.connected.hasSubscribers)a.connected.publish({connectParams:{host:t,hostname:n,protocol:o,port:c,version:e[X]?.version,servername:e[g],localAddress:e[_]},connector:e[H],socket:r})
 e.emit("connect",e[f],[e])}catch(r){if(e.destroyed)return
 e[v]=false
-if(a.connectError.hasSubscribers)a.connectError.publish({connectParams:{host:t,hostname:n,protocol:o,port:c,version:e[Z]?.version,servername:e[g],localAddress:e[_]},connector:e[H],error:r})
+if(a.connectError.hasSubscribers)a.connectError.publish({connectParams:{host:t,hostname:n,protocol:o,port:c,version:e[X]?.version,servername:e[g],localAddress:e[_]},connector:e[H],error:r})
 if(r.code==="ERR_TLS_CERT_ALTNAME_INVALID"){s(e[y]===0)
-while(e[I]>0&&e[Q][e[T]].servername===e[g]){const t=e[Q][e[T]++]
+while(e[I]>0&&e[Q][e[R]].servername===e[g]){const t=e[Q][e[R]++]
 i.errorRequest(e,t,r)}}else onError(e,r)
 e.emit("connectionError",e[f],[e],r)}e[ee]()}function emitDrain(e){e[k]=0
 e.emit("drain",e[f],[e])}function resume(e,t){if(e[w]===2)return
@@ -2636,26 +2636,26 @@ e[w]=2
 _resume(e,t)
 e[w]=0
 if(e[D]>256){e[Q].splice(0,e[D])
-e[T]-=e[D]
+e[R]-=e[D]
 e[D]=0}}function _resume(e,t){while(true){if(e.destroyed){s(e[I]===0)
 return}if(e[re]&&!e[B]){e[re]()
 e[re]=null
-return}if(e[Z])e[Z].resume()
+return}if(e[X])e[X].resume()
 if(e[m])e[k]=2
 else if(e[k]===2){if(t){e[k]=1
 queueMicrotask(()=>emitDrain(e))}else emitDrain(e)
 continue}if(e[I]===0)return
 if(e[y]>=(getPipelining(e)||1))return
-const n=e[Q][e[T]]
+const n=e[Q][e[R]]
 if(e[f].protocol==="https:"&&e[g]!==n.servername){if(e[y]>0)return
 e[g]=n.servername
-e[Z]?.destroy(new u("servername changed"),()=>{e[Z]=null
+e[X]?.destroy(new u("servername changed"),()=>{e[X]=null
 resume(e)})}if(e[v])return
-if(!e[Z]){connect(e)
-return}if(e[Z].destroyed)return
-if(e[Z].busy(n))return
-if(!n.aborted&&e[Z].write(n))e[T]++
-else e[Q].splice(e[T],1)}}e.exports=Client},1841:(e,t,n)=>{const s=n(4573)
+if(!e[X]){connect(e)
+return}if(e[X].destroyed)return
+if(e[X].busy(n))return
+if(!n.aborted&&e[X].write(n))e[R]++
+else e[Q].splice(e[R],1)}}e.exports=Client},1841:(e,t,n)=>{const s=n(4573)
 const r=n(883)
 const{ClientDestroyedError:o,ClientClosedError:i,InvalidArgumentError:a}=n(8707)
 const{kDestroy:c,kClose:l,kClosed:A,kDestroyed:u,kDispatch:d,kInterceptors:h}=n(6443)
@@ -2786,7 +2786,7 @@ const b=Symbol("onConnectionError")
 const v=Symbol("get dispatcher")
 const k=Symbol("add client")
 const S=Symbol("remove client")
-const R=Symbol("stats")
+const T=Symbol("stats")
 class PoolBase extends s{constructor(e){super(e)
 this[w]=new r
 this[m]=[]
@@ -2803,13 +2803,13 @@ t.emit("drain",e,[t,...n])}if(t[y]&&s.isEmpty())Promise.all(t[m].map(e=>e.close(
 this[B]=(e,n)=>{t.emit("connect",e,[t,...n])}
 this[Q]=(e,n,s)=>{t.emit("disconnect",e,[t,...n],s)}
 this[b]=(e,n,s)=>{t.emit("connectionError",e,[t,...n],s)}
-this[R]=new p(this)}get[A](){return this[E]}get[o](){return this[m].filter(e=>e[o]).length}get[u](){return this[m].filter(e=>e[o]&&!e[E]).length}get[c](){let e=this[l]
+this[T]=new p(this)}get[A](){return this[E]}get[o](){return this[m].filter(e=>e[o]).length}get[u](){return this[m].filter(e=>e[o]&&!e[E]).length}get[c](){let e=this[l]
 for(const{[c]:t}of this[m])e+=t
 return e}get[a](){let e=0
 for(const{[a]:t}of this[m])e+=t
 return e}get[i](){let e=this[l]
 for(const{[i]:t}of this[m])e+=t
-return e}get stats(){return this[R]}async[h](){if(this[w].isEmpty())await Promise.all(this[m].map(e=>e.close()))
+return e}get stats(){return this[T]}async[h](){if(this[w].isEmpty())await Promise.all(this[m].map(e=>e.close()))
 else await new Promise(e=>{this[y]=e})}async[f](e){while(true){const t=this[w].shift()
 if(!t)break
 t.handler.onError(e)}await Promise.all(this[m].map(t=>t.destroy(e)))}[g](e,t){const n=this[v]()
@@ -3166,22 +3166,22 @@ class DumpHandler extends i{#Q=1024*1024
 #v=false
 #k=false
 #S=0
-#R=null
+#T=null
 #p=null
 constructor({maxSize:e},t){super(t)
 if(e!=null&&(!Number.isFinite(e)||e<1))throw new r("maxSize must be a number greater than 0")
 this.#Q=e??this.#Q
 this.#p=t}onConnect(e){this.#b=e
-this.#p.onConnect(this.#T.bind(this))}#T(e){this.#k=true
-this.#R=e}onHeaders(e,t,n,r){const i=s.parseHeaders(t)
+this.#p.onConnect(this.#R.bind(this))}#R(e){this.#k=true
+this.#T=e}onHeaders(e,t,n,r){const i=s.parseHeaders(t)
 const a=i["content-length"]
 if(a!=null&&a>this.#Q)throw new o(`Response size (${a}) larger than maxSize (${this.#Q})`)
 if(this.#k)return true
 return this.#p.onHeaders(e,t,n,r)}onError(e){if(this.#v)return
-e=this.#R??e
+e=this.#T??e
 this.#p.onError(e)}onData(e){this.#S=this.#S+e.length
 if(this.#S>=this.#Q){this.#v=true
-if(this.#k)this.#p.onError(this.#R)
+if(this.#k)this.#p.onError(this.#T)
 else this.#p.onComplete([])}return true}onComplete(e){if(this.#v)return
 if(this.#k){this.#p.onError(this.reason)
 return}this.#p.onComplete(e)}}function createDumpInterceptor({maxSize:e}={maxSize:1024*1024}){return t=>function(n,s){const{dumpMaxSize:r=e}=n
@@ -3730,7 +3730,7 @@ this.#D=n
 throw e}}#N(e,t,n){const s=[]
 const r=n??this.#D
 for(const n of r){const[r,o]=n
-if(this.#M(e,r,o,t))s.push(n)}return s}#M(e,t,n=null,s){const i=new URL(e.url)
+if(this.#L(e,r,o,t))s.push(n)}return s}#L(e,t,n=null,s){const i=new URL(e.url)
 const a=new URL(t.url)
 if(s?.ignoreSearch){a.search=""
 i.search=""}if(!r(i,a,true))return false
@@ -3758,33 +3758,33 @@ e.exports={Cache:Cache}},3245:(e,t,n)=>{const{kConstruct:s}=n(109)
 const{Cache:r}=n(9634)
 const{webidl:o}=n(5893)
 const{kEnumerableProperty:i}=n(3440)
-class CacheStorage{#L=new Map
+class CacheStorage{#M=new Map
 constructor(){if(arguments[0]!==s)o.illegalConstructor()
 o.util.markAsUncloneable(this)}async match(e,t={}){o.brandCheck(this,CacheStorage)
 o.argumentLengthCheck(arguments,1,"CacheStorage.match")
 e=o.converters.RequestInfo(e)
 t=o.converters.MultiCacheQueryOptions(t)
-if(t.cacheName!=null){if(this.#L.has(t.cacheName)){const n=this.#L.get(t.cacheName)
+if(t.cacheName!=null){if(this.#M.has(t.cacheName)){const n=this.#M.get(t.cacheName)
 const o=new r(s,n)
-return await o.match(e,t)}}else for(const n of this.#L.values()){const o=new r(s,n)
+return await o.match(e,t)}}else for(const n of this.#M.values()){const o=new r(s,n)
 const i=await o.match(e,t)
 if(i!==void 0)return i}}async has(e){o.brandCheck(this,CacheStorage)
 const t="CacheStorage.has"
 o.argumentLengthCheck(arguments,1,t)
 e=o.converters.DOMString(e,t,"cacheName")
-return this.#L.has(e)}async open(e){o.brandCheck(this,CacheStorage)
+return this.#M.has(e)}async open(e){o.brandCheck(this,CacheStorage)
 const t="CacheStorage.open"
 o.argumentLengthCheck(arguments,1,t)
 e=o.converters.DOMString(e,t,"cacheName")
-if(this.#L.has(e)){const t=this.#L.get(e)
+if(this.#M.has(e)){const t=this.#M.get(e)
 return new r(s,t)}const n=[]
-this.#L.set(e,n)
+this.#M.set(e,n)
 return new r(s,n)}async delete(e){o.brandCheck(this,CacheStorage)
 const t="CacheStorage.delete"
 o.argumentLengthCheck(arguments,1,t)
 e=o.converters.DOMString(e,t,"cacheName")
-return this.#L.delete(e)}async keys(){o.brandCheck(this,CacheStorage)
-const e=this.#L.keys()
+return this.#M.delete(e)}async keys(){o.brandCheck(this,CacheStorage)
+const e=this.#M.keys()
 return[...e]}}Object.defineProperties(CacheStorage.prototype,{[Symbol.toStringTag]:{value:"CacheStorage",configurable:true},match:i,has:i,open:i,delete:i,keys:i})
 e.exports={CacheStorage:CacheStorage}},109:(e,t,n)=>{e.exports={kConstruct:n(6443).kConstruct}},6798:(e,t,n)=>{const s=n(4589)
 const{URLSerializer:r}=n(1900)
@@ -4102,15 +4102,15 @@ c.cache="no-store"
 c.initiator="other"
 c.urlList=[new URL(this.#x)]
 this.#H=o(c)
-this.#j()}get readyState(){return this.#G}get url(){return this.#x}get withCredentials(){return this.#P}#j(){if(this.#G===w)return
+this.#V()}get readyState(){return this.#G}get url(){return this.#x}get withCredentials(){return this.#P}#V(){if(this.#G===w)return
 this.#G=m
 const e={request:this.#H,dispatcher:this.#n}
 const processEventSourceEndOfBody=e=>{if(A(e)){this.dispatchEvent(new Event("error"))
-this.close()}this.#V()}
+this.close()}this.#j()}
 e.processResponseEndOfBody=processEventSourceEndOfBody
 e.processResponse=e=>{if(A(e))if(e.aborted){this.close()
 this.dispatchEvent(new Event("error"))
-return}else{this.#V()
+return}else{this.#j()
 return}const t=e.headersList.get("content-type",true)
 const n=t!==null?c(t):"failure"
 const r=n!=="failure"&&n.essence==="text/event-stream"
@@ -4122,13 +4122,13 @@ this.#I.origin=e.urlList[e.urlList.length-1].origin
 const o=new a({eventSourceSettings:this.#I,maxEventSize:this.#n.eventSourceOptions?.maxEventSize,push:e=>{this.dispatchEvent(l(e.type,e.options))}})
 s(e.body.stream,o,e=>{if(e?.aborted===false){this.close()
 this.dispatchEvent(new Event("error"))}})}
-this.#J=r(e)}async#V(){if(this.#G===w)return
+this.#J=r(e)}async#j(){if(this.#G===w)return
 this.#G=m
 this.dispatchEvent(new Event("error"))
 await u(this.#I.reconnectionTime)
 if(this.#G!==m)return
 if(this.#I.lastEventId.length)this.#H.headersList.set("last-event-id",this.#I.lastEventId,true)
-this.#j()}close(){i.brandCheck(this,EventSource)
+this.#V()}close(){i.brandCheck(this,EventSource)
 if(this.#G===w)return
 this.#G=w
 this.#J.abort()
@@ -4592,12 +4592,12 @@ while(i>c)t[i]=t[--i]
 t[c]=s}}if(!n.next().done)throw new TypeError("Unreachable")
 return t}else{let e=0
 for(const{0:n,1:{value:s}}of this[u]){t[e++]=[n,s]
-l(s!==null)}return t.sort(compareHeaderName)}}}class Headers{#Y
-#$
+l(s!==null)}return t.sort(compareHeaderName)}}}class Headers{#$
+#Y
 constructor(e=void 0){c.util.markAsUncloneable(this)
 if(e===s)return
-this.#$=new HeadersList
-this.#Y="none"
+this.#Y=new HeadersList
+this.#$="none"
 if(e!==void 0){e=c.converters.HeadersInit(e,"Headers contructor","init")
 fill(this,e)}}append(e,t){c.brandCheck(this,Headers)
 c.argumentLengthCheck(arguments,2,"Headers.append")
@@ -4609,19 +4609,19 @@ c.argumentLengthCheck(arguments,1,"Headers.delete")
 const t="Headers.delete"
 e=c.converters.ByteString(e,t,"name")
 if(!i(e))throw c.errors.invalidArgument({prefix:"Headers.delete",value:e,type:"header name"})
-if(this.#Y==="immutable")throw new TypeError("immutable")
-if(!this.#$.contains(e,false))return
-this.#$.delete(e,false)}get(e){c.brandCheck(this,Headers)
+if(this.#$==="immutable")throw new TypeError("immutable")
+if(!this.#Y.contains(e,false))return
+this.#Y.delete(e,false)}get(e){c.brandCheck(this,Headers)
 c.argumentLengthCheck(arguments,1,"Headers.get")
 const t="Headers.get"
 e=c.converters.ByteString(e,t,"name")
 if(!i(e))throw c.errors.invalidArgument({prefix:t,value:e,type:"header name"})
-return this.#$.get(e,false)}has(e){c.brandCheck(this,Headers)
+return this.#Y.get(e,false)}has(e){c.brandCheck(this,Headers)
 c.argumentLengthCheck(arguments,1,"Headers.has")
 const t="Headers.has"
 e=c.converters.ByteString(e,t,"name")
 if(!i(e))throw c.errors.invalidArgument({prefix:t,value:e,type:"header name"})
-return this.#$.contains(e,false)}set(e,t){c.brandCheck(this,Headers)
+return this.#Y.contains(e,false)}set(e,t){c.brandCheck(this,Headers)
 c.argumentLengthCheck(arguments,2,"Headers.set")
 const n="Headers.set"
 e=c.converters.ByteString(e,n,"name")
@@ -4629,19 +4629,19 @@ t=c.converters.ByteString(t,n,"value")
 t=headerValueNormalize(t)
 if(!i(e))throw c.errors.invalidArgument({prefix:n,value:e,type:"header name"})
 else if(!a(t))throw c.errors.invalidArgument({prefix:n,value:t,type:"header value"})
-if(this.#Y==="immutable")throw new TypeError("immutable")
-this.#$.set(e,t,false)}getSetCookie(){c.brandCheck(this,Headers)
-const e=this.#$.cookies
+if(this.#$==="immutable")throw new TypeError("immutable")
+this.#Y.set(e,t,false)}getSetCookie(){c.brandCheck(this,Headers)
+const e=this.#Y.cookies
 if(e)return[...e]
-return[]}get[d](){if(this.#$[d])return this.#$[d]
+return[]}get[d](){if(this.#Y[d])return this.#Y[d]
 const e=[]
-const t=this.#$.toSortedArray()
-const n=this.#$.cookies
-if(n===null||n.length===1)return this.#$[d]=t
+const t=this.#Y.toSortedArray()
+const n=this.#Y.cookies
+if(n===null||n.length===1)return this.#Y[d]=t
 for(let s=0;s<t.length;++s){const{0:r,1:o}=t[s]
 if(r==="set-cookie")for(let t=0;t<n.length;++t)e.push([r,n[t]])
-else e.push([r,o])}return this.#$[d]=e}[A.inspect.custom](e,t){t.depth??=e
-return`Headers ${A.formatWithOptions(t,this.#$.entries)}`}static getHeadersGuard(e){return e.#Y}static setHeadersGuard(e,t){e.#Y=t}static getHeadersList(e){return e.#$}static setHeadersList(e,t){e.#$=t}}const{getHeadersGuard:h,setHeadersGuard:f,getHeadersList:g,setHeadersList:p}=Headers
+else e.push([r,o])}return this.#Y[d]=e}[A.inspect.custom](e,t){t.depth??=e
+return`Headers ${A.formatWithOptions(t,this.#Y.entries)}`}static getHeadersGuard(e){return e.#$}static setHeadersGuard(e,t){e.#$=t}static getHeadersList(e){return e.#Y}static setHeadersList(e,t){e.#Y=t}}const{getHeadersGuard:h,setHeadersGuard:f,getHeadersList:g,setHeadersList:p}=Headers
 Reflect.deleteProperty(Headers,"getHeadersGuard")
 Reflect.deleteProperty(Headers,"setHeadersGuard")
 Reflect.deleteProperty(Headers,"getHeadersList")
@@ -4655,11 +4655,11 @@ e.exports={fill:fill,compareHeaderName:compareHeaderName,Headers:Headers,Headers
 const{HeadersList:c}=n(660)
 const{Request:l,cloneRequest:A}=n(9967)
 const u=n(8522)
-const{bytesMatch:d,makePolicyContainer:h,clonePolicyContainer:f,requestBadPort:g,TAOCheck:p,appendRequestOriginHeader:m,responseLocationURL:E,requestCurrentURL:w,setRequestReferrerPolicyOnRedirect:y,tryUpgradeRequestToAPotentiallyTrustworthyURL:I,createOpaqueTimingInfo:B,appendFetchMetadata:Q,corsCheck:b,crossOriginResourcePolicyCheck:v,determineRequestsReferrer:k,coarsenedSharedCurrentTime:S,createDeferredPromise:R,isBlobLike:T,sameOrigin:D,isCancelled:O,isAborted:F,isErrorLike:N,fullyReadBody:M,readableStreamClose:L,isomorphicEncode:U,urlIsLocal:x,urlIsHttpHttpsScheme:P,urlHasHttpsScheme:G,clampAndCoarsenConnectionTimingInfo:H,simpleRangeHeaderValue:J,buildContentRange:j,createInflate:V,extractMimeType:Y}=n(3168)
-const{kState:$,kDispatcher:W}=n(3627)
+const{bytesMatch:d,makePolicyContainer:h,clonePolicyContainer:f,requestBadPort:g,TAOCheck:p,appendRequestOriginHeader:m,responseLocationURL:E,requestCurrentURL:w,setRequestReferrerPolicyOnRedirect:y,tryUpgradeRequestToAPotentiallyTrustworthyURL:I,createOpaqueTimingInfo:B,appendFetchMetadata:Q,corsCheck:b,crossOriginResourcePolicyCheck:v,determineRequestsReferrer:k,coarsenedSharedCurrentTime:S,createDeferredPromise:T,isBlobLike:R,sameOrigin:D,isCancelled:O,isAborted:F,isErrorLike:N,fullyReadBody:L,readableStreamClose:M,isomorphicEncode:U,urlIsLocal:x,urlIsHttpHttpsScheme:P,urlHasHttpsScheme:G,clampAndCoarsenConnectionTimingInfo:H,simpleRangeHeaderValue:J,buildContentRange:V,createInflate:j,extractMimeType:$}=n(3168)
+const{kState:Y,kDispatcher:W}=n(3627)
 const q=n(4589)
 const{safelyExtractBody:_,extractBody:z}=n(4492)
-const{redirectStatusSet:K,nullBodyStatus:Z,safeMethodsSet:X,requestBodyHeader:ee,subresourceSet:te}=n(4495)
+const{redirectStatusSet:K,nullBodyStatus:X,safeMethodsSet:Z,requestBodyHeader:ee,subresourceSet:te}=n(4495)
 const ne=n(8474)
 const{Readable:se,pipeline:re,finished:oe}=n(7075)
 const{addAbortListener:ie,isErrored:ae,isReadable:ce,bufferToLowerCasedHeaderName:le}=n(3440)
@@ -4683,10 +4683,10 @@ if(!e)e=new DOMException("The operation was aborted.","AbortError")
 this.serializedAbortReason=e
 this.connection?.destroy(e)
 this.emit("terminated",e)}}function handleFetchDone(e){finalizeAndReportTiming(e,"fetch")}function fetch(e,t=void 0){fe.argumentLengthCheck(arguments,1,"globalThis.fetch")
-let n=R()
+let n=T()
 let s
 try{s=new l(e,t)}catch(e){n.reject(e)
-return n.promise}const r=s[$]
+return n.promise}const r=s[Y]
 if(s.signal.aborted){abortFetch(n,r,null,s.signal.reason)
 return n.promise}const o=r.client.globalObject
 if(o?.constructor?.name==="ServiceWorkerGlobalScope")r.serviceWorkers="none"
@@ -4720,7 +4720,7 @@ function abortFetch(e,t,n,s){if(e)e.reject(s)
 if(t.body!=null&&ce(t.body?.stream))t.body.stream.cancel(s).catch(e=>{if(e.code==="ERR_INVALID_STATE")return
 throw e})
 if(n==null)return
-const r=n[$]
+const r=n[Y]
 if(r.body!=null&&ce(r.body?.stream))r.body.stream.cancel(s).catch(e=>{if(e.code==="ERR_INVALID_STATE")return
 throw e})}function fetching({request:e,processRequestBodyChunkLength:t,processRequestEndOfBody:n,processResponse:s,processResponseEndOfBody:r,processResponseConsumeBody:o,useParallelQueue:i=false,dispatcher:a=he()}){q(a)
 let c=null
@@ -4760,13 +4760,13 @@ else q(false)}let i=r.status===0?r:r.internalResponse
 if(i.urlList.length===0)i.urlList.push(...n.urlList)
 if(!n.timingAllowFailed)r.timingAllowPassed=true
 if(r.type==="opaque"&&i.status===206&&i.rangeRequested&&!n.headers.contains("range",true))r=i=s()
-if(r.status!==0&&(n.method==="HEAD"||n.method==="CONNECT"||Z.includes(i.status))){i.body=null
+if(r.status!==0&&(n.method==="HEAD"||n.method==="CONNECT"||X.includes(i.status))){i.body=null
 e.controller.dump=true}if(n.integrity){const processBodyError=t=>fetchFinale(e,s(t))
 if(n.responseTainting==="opaque"||r.body==null){processBodyError(r.error)
 return}const processBody=t=>{if(!d(t,n.integrity)){processBodyError("integrity mismatch")
 return}r.body=_(t)[0]
 fetchFinale(e,r)}
-await M(r.body,processBody,processBodyError)}else fetchFinale(e,r)}function schemeFetch(e){if(O(e)&&e.request.redirectCount===0)return Promise.resolve(r(e))
+await L(r.body,processBody,processBodyError)}else fetchFinale(e,r)}function schemeFetch(e){if(O(e)&&e.request.redirectCount===0)return Promise.resolve(r(e))
 const{request:t}=e
 const{protocol:o}=w(t)
 switch(o){case"about:":return Promise.resolve(s("about scheme is not supported"))
@@ -4774,7 +4774,7 @@ case"blob:":{if(!Ee)Ee=n(4573).resolveObjectURL
 const e=w(t)
 if(e.search.length!==0)return Promise.resolve(s("NetworkError when attempting to fetch resource."))
 const r=Ee(e.toString())
-if(t.method!=="GET"||!T(r))return Promise.resolve(s("invalid method"))
+if(t.method!=="GET"||!R(r))return Promise.resolve(s("invalid method"))
 const o=i()
 const a=r.size
 const c=U(`${a}`)
@@ -4794,7 +4794,7 @@ if(c===null||c>=a)c=a-1}const A=r.slice(i,c,l)
 const u=z(A)
 o.body=u[0]
 const d=U(`${A.size}`)
-const h=j(i,c,a)
+const h=V(i,c,a)
 o.status=206
 o.statusText="Partial Content"
 o.headersList.set("content-length",d,true)
@@ -4816,7 +4816,7 @@ const o=t.bodyInfo
 if(!t.timingAllowPassed){n=B(n)
 r=""}let i=0
 if(e.request.mode!=="navigator"||!t.hasCrossOriginRedirects){i=t.status
-const e=Y(t.headersList)
+const e=$(t.headersList)
 if(e!=="failure")o.contentType=de(e)}if(e.request.initiatorType!=null)we(n,e.request.url.href,e.request.initiatorType,globalThis,r,o,i)}
 const processResponseEndOfBodyTask=()=>{e.request.done=true
 if(e.processResponseEndOfBody!=null)queueMicrotask(()=>e.processResponseEndOfBody(t))
@@ -4889,7 +4889,7 @@ a.headersList.delete("host",true)
 if(d);if(l==null)a.cache="no-store"
 if(a.cache!=="no-store"&&a.cache!=="reload");if(c==null){if(a.cache==="only-if-cached")return s("only if cached")
 const e=await httpNetworkFetch(i,d,n)
-if(!X.has(a.method)&&e.status>=200&&e.status<=399);if(u&&e.status===304);if(c==null)c=e}c.urlList=[...a.urlList]
+if(!Z.has(a.method)&&e.status>=200&&e.status<=399);if(u&&e.status===304);if(c==null)c=e}c.urlList=[...a.urlList]
 if(a.headersList.contains("range",true))c.rangeRequested=true
 c.requestIncludesCredentials=d
 if(c.status===407){if(o.window==="no-window")return s()
@@ -4931,7 +4931,7 @@ try{const{done:n,value:s}=await e.controller.next()
 if(F(e))break
 t=n?void 0:s}catch(s){if(e.controller.ended&&!l.encodedBodySize)t=void 0
 else{t=s
-n=true}}if(t===void 0){L(e.controller.controller)
+n=true}}if(t===void 0){M(e.controller.controller)
 finalizeResponse(e,a)
 return}l.decodedBodySize+=t?.byteLength??0
 if(n){e.controller.terminate(t)
@@ -4955,13 +4955,13 @@ for(let e=0;e<t.length;e+=2)a.append(le(t[e]),t[e+1].toString("latin1"),true)
 i=a.get("location",true)
 const l=[]
 const A=i&&o.redirect==="follow"&&K.has(e)
-if(o.method!=="HEAD"&&o.method!=="CONNECT"&&!Z.includes(e)&&!A){const e=a.get("content-encoding",true)
+if(o.method!=="HEAD"&&o.method!=="CONNECT"&&!X.includes(e)&&!A){const e=a.get("content-encoding",true)
 const t=e?e.toLowerCase().split(","):[]
 const n=5
 if(t.length>n){this.abort(new Error(`too many content-encodings in response: ${t.length}, maximum allowed is ${n}`))
 return true}for(let e=t.length-1;e>=0;--e){const n=t[e].trim()
 if(n==="x-gzip"||n==="gzip")l.push(u.createGunzip({flush:u.constants.Z_SYNC_FLUSH,finishFlush:u.constants.Z_SYNC_FLUSH}))
-else if(n==="deflate")l.push(V({flush:u.constants.Z_SYNC_FLUSH,finishFlush:u.constants.Z_SYNC_FLUSH}))
+else if(n==="deflate")l.push(j({flush:u.constants.Z_SYNC_FLUSH,finishFlush:u.constants.Z_SYNC_FLUSH}))
 else if(n==="br")l.push(u.createBrotliDecompress({flush:u.constants.BROTLI_OPERATION_FLUSH,finishFlush:u.constants.BROTLI_OPERATION_FLUSH}))
 else{l.length=0
 break}}}this.body=new se({read:n})
@@ -4986,39 +4986,39 @@ const g=n(3440)
 const p=n(7975)
 const{isValidHTTPToken:m,sameOrigin:E,environmentSettingsObject:w}=n(3168)
 const{forbiddenMethodsSet:y,corsSafeListedMethodsSet:I,referrerPolicy:B,requestRedirect:Q,requestMode:b,requestCredentials:v,requestCache:k,requestDuplex:S}=n(4495)
-const{kEnumerableProperty:R,normalizedMethodRecordsBase:T,normalizedMethodRecords:D}=g
-const{kHeaders:O,kSignal:F,kState:N,kDispatcher:M}=n(3627)
-const{webidl:L}=n(5893)
+const{kEnumerableProperty:T,normalizedMethodRecordsBase:R,normalizedMethodRecords:D}=g
+const{kHeaders:O,kSignal:F,kState:N,kDispatcher:L}=n(3627)
+const{webidl:M}=n(5893)
 const{URLSerializer:U}=n(1900)
 const{kConstruct:x}=n(6443)
 const P=n(4589)
-const{getMaxListeners:G,setMaxListeners:H,getEventListeners:J,defaultMaxListeners:j}=n(8474)
-const V=Symbol("abortController")
-const Y=new f(({signal:e,abort:t})=>{e.removeEventListener("abort",t)})
-const $=new WeakMap
+const{getMaxListeners:G,setMaxListeners:H,getEventListeners:J,defaultMaxListeners:V}=n(8474)
+const j=Symbol("abortController")
+const $=new f(({signal:e,abort:t})=>{e.removeEventListener("abort",t)})
+const Y=new WeakMap
 function buildAbort(e){return abort
 function abort(){const t=e.deref()
-if(t!==void 0){Y.unregister(abort)
+if(t!==void 0){$.unregister(abort)
 this.removeEventListener("abort",abort)
 t.abort(this.reason)
-const e=$.get(t.signal)
+const e=Y.get(t.signal)
 if(e!==void 0){if(e.size!==0){for(const t of e){const e=t.deref()
-if(e!==void 0)e.abort(this.reason)}e.clear()}$.delete(t.signal)}}}}let W=false
-class Request{constructor(e,t={}){L.util.markAsUncloneable(this)
+if(e!==void 0)e.abort(this.reason)}e.clear()}Y.delete(t.signal)}}}}let W=false
+class Request{constructor(e,t={}){M.util.markAsUncloneable(this)
 if(e===x)return
 const n="Request constructor"
-L.argumentLengthCheck(arguments,1,n)
-e=L.converters.RequestInfo(e,n,"input")
-t=L.converters.RequestInit(t,n,"init")
+M.argumentLengthCheck(arguments,1,n)
+e=M.converters.RequestInfo(e,n,"input")
+t=M.converters.RequestInit(t,n,"init")
 let r=null
 let o=null
 const u=w.settingsObject.baseUrl
 let f=null
-if(typeof e==="string"){this[M]=t.dispatcher
+if(typeof e==="string"){this[L]=t.dispatcher
 let n
 try{n=new URL(e,u)}catch(t){throw new TypeError("Failed to parse URL from "+e,{cause:t})}if(n.username||n.password)throw new TypeError("Request cannot be constructed from a URL that includes credentials: "+e)
 r=makeRequest({urlList:[n]})
-o="cors"}else{this[M]=t.dispatcher||e[M]
+o="cors"}else{this[L]=t.dispatcher||e[L]
 P(e instanceof Request)
 r=e[N]
 f=e[F]}const p=w.settingsObject.origin
@@ -5043,7 +5043,7 @@ else r.referrer=t}}if(t.referrerPolicy!==void 0)r.referrerPolicy=t.referrerPolic
 let b
 if(t.mode!==void 0)b=t.mode
 else b=o
-if(b==="navigate")throw L.errors.exception({header:"Request constructor",message:"invalid request mode navigate."})
+if(b==="navigate")throw M.errors.exception({header:"Request constructor",message:"invalid request mode navigate."})
 if(b!=null)r.mode=b
 if(t.credentials!==void 0)r.credentials=t.credentials
 if(t.cache!==void 0)r.cache=t.cache
@@ -5057,7 +5057,7 @@ if(n!==void 0)r.method=n
 else{if(!m(e))throw new TypeError(`'${e}' is not a valid HTTP method.`)
 const t=e.toUpperCase()
 if(y.has(t))throw new TypeError(`'${e}' HTTP method is unsupported.`)
-e=T[t]??e
+e=R[t]??e
 r.method=e}if(!W&&r.method==="patch"){process.emitWarning("Using `patch` is highly likely to result in a `405 Method Not Allowed`. `PATCH` is much more likely to succeed.",{code:"UNDICI-FETCH-patch"})
 W=true}}if(t.signal!==void 0)f=t.signal
 this[N]=r
@@ -5065,12 +5065,12 @@ const v=new AbortController
 this[F]=v.signal
 if(f!=null){if(!f||typeof f.aborted!=="boolean"||typeof f.addEventListener!=="function")throw new TypeError("Failed to construct 'Request': member signal is not of type AbortSignal.")
 if(f.aborted)v.abort(f.reason)
-else{this[V]=v
+else{this[j]=v
 const e=new WeakRef(v)
 const t=buildAbort(e)
-try{if(typeof G==="function"&&G(f)===j)H(1500,f)
-else if(J(f,"abort").length>=j)H(1500,f)}catch{}g.addAbortListener(f,t)
-Y.register(v,{signal:f,abort:t},t)}}this[O]=new a(x)
+try{if(typeof G==="function"&&G(f)===V)H(1500,f)
+else if(J(f,"abort").length>=V)H(1500,f)}catch{}g.addAbortListener(f,t)
+$.register(v,{signal:f,abort:t},t)}}this[O]=new a(x)
 d(this[O],r.headersList)
 A(this[O],"request")
 if(b==="no-cors"){if(!I.has(r.method))throw new TypeError(`'${r.method} is unsupported in no-cors mode.`)
@@ -5083,40 +5083,40 @@ if((t.body!=null||k!=null)&&(r.method==="GET"||r.method==="HEAD"))throw new Type
 let S=null
 if(t.body!=null){const[e,n]=s(t.body,r.keepalive)
 S=e
-if(n&&!h(this[O]).contains("content-type",true))this[O].append("content-type",n)}const R=S??k
-if(R!=null&&R.source==null){if(S!=null&&t.duplex==null)throw new TypeError("RequestInit: duplex option is required when sending a body.")
+if(n&&!h(this[O]).contains("content-type",true))this[O].append("content-type",n)}const T=S??k
+if(T!=null&&T.source==null){if(S!=null&&t.duplex==null)throw new TypeError("RequestInit: duplex option is required when sending a body.")
 if(r.mode!=="same-origin"&&r.mode!=="cors")throw new TypeError('If request is made from ReadableStream, mode should be "same-origin" or "cors"')
-r.useCORSPreflightFlag=true}let U=R
+r.useCORSPreflightFlag=true}let U=T
 if(S==null&&k!=null){if(i(e))throw new TypeError("Cannot construct a Request with a Request object that has already been used.")
 const t=new TransformStream
 k.stream.pipeThrough(t)
-U={source:k.source,length:k.length,stream:t.readable}}this[N].body=U}get method(){L.brandCheck(this,Request)
-return this[N].method}get url(){L.brandCheck(this,Request)
-return U(this[N].url)}get headers(){L.brandCheck(this,Request)
-return this[O]}get destination(){L.brandCheck(this,Request)
-return this[N].destination}get referrer(){L.brandCheck(this,Request)
+U={source:k.source,length:k.length,stream:t.readable}}this[N].body=U}get method(){M.brandCheck(this,Request)
+return this[N].method}get url(){M.brandCheck(this,Request)
+return U(this[N].url)}get headers(){M.brandCheck(this,Request)
+return this[O]}get destination(){M.brandCheck(this,Request)
+return this[N].destination}get referrer(){M.brandCheck(this,Request)
 if(this[N].referrer==="no-referrer")return""
 if(this[N].referrer==="client")return"about:client"
-return this[N].referrer.toString()}get referrerPolicy(){L.brandCheck(this,Request)
-return this[N].referrerPolicy}get mode(){L.brandCheck(this,Request)
-return this[N].mode}get credentials(){return this[N].credentials}get cache(){L.brandCheck(this,Request)
-return this[N].cache}get redirect(){L.brandCheck(this,Request)
-return this[N].redirect}get integrity(){L.brandCheck(this,Request)
-return this[N].integrity}get keepalive(){L.brandCheck(this,Request)
-return this[N].keepalive}get isReloadNavigation(){L.brandCheck(this,Request)
-return this[N].reloadNavigation}get isHistoryNavigation(){L.brandCheck(this,Request)
-return this[N].historyNavigation}get signal(){L.brandCheck(this,Request)
-return this[F]}get body(){L.brandCheck(this,Request)
-return this[N].body?this[N].body.stream:null}get bodyUsed(){L.brandCheck(this,Request)
-return!!this[N].body&&g.isDisturbed(this[N].body.stream)}get duplex(){L.brandCheck(this,Request)
-return"half"}clone(){L.brandCheck(this,Request)
+return this[N].referrer.toString()}get referrerPolicy(){M.brandCheck(this,Request)
+return this[N].referrerPolicy}get mode(){M.brandCheck(this,Request)
+return this[N].mode}get credentials(){return this[N].credentials}get cache(){M.brandCheck(this,Request)
+return this[N].cache}get redirect(){M.brandCheck(this,Request)
+return this[N].redirect}get integrity(){M.brandCheck(this,Request)
+return this[N].integrity}get keepalive(){M.brandCheck(this,Request)
+return this[N].keepalive}get isReloadNavigation(){M.brandCheck(this,Request)
+return this[N].reloadNavigation}get isHistoryNavigation(){M.brandCheck(this,Request)
+return this[N].historyNavigation}get signal(){M.brandCheck(this,Request)
+return this[F]}get body(){M.brandCheck(this,Request)
+return this[N].body?this[N].body.stream:null}get bodyUsed(){M.brandCheck(this,Request)
+return!!this[N].body&&g.isDisturbed(this[N].body.stream)}get duplex(){M.brandCheck(this,Request)
+return"half"}clone(){M.brandCheck(this,Request)
 if(i(this))throw new TypeError("unusable")
 const e=cloneRequest(this[N])
 const t=new AbortController
 if(this.signal.aborted)t.abort(this.signal.reason)
-else{let e=$.get(this.signal)
+else{let e=Y.get(this.signal)
 if(e===void 0){e=new Set
-$.set(this.signal,e)}const n=new WeakRef(t)
+Y.set(this.signal,e)}const n=new WeakRef(t)
 e.add(n)
 g.addAbortListener(t.signal,buildAbort(n))}return fromInnerRequest(e,t.signal,u(this[O]))}[p.inspect.custom](e,t){if(t.depth===null)t.depth=2
 t.colors??=true
@@ -5130,13 +5130,13 @@ s[F]=t
 s[O]=new a(x)
 d(s[O],e.headersList)
 A(s[O],n)
-return s}Object.defineProperties(Request.prototype,{method:R,url:R,headers:R,redirect:R,clone:R,signal:R,duplex:R,destination:R,body:R,bodyUsed:R,isHistoryNavigation:R,isReloadNavigation:R,keepalive:R,integrity:R,cache:R,credentials:R,attribute:R,referrerPolicy:R,referrer:R,mode:R,[Symbol.toStringTag]:{value:"Request",configurable:true}})
-L.converters.Request=L.interfaceConverter(Request)
-L.converters.RequestInfo=function(e,t,n){if(typeof e==="string")return L.converters.USVString(e,t,n)
-if(e instanceof Request)return L.converters.Request(e,t,n)
-return L.converters.USVString(e,t,n)}
-L.converters.AbortSignal=L.interfaceConverter(AbortSignal)
-L.converters.RequestInit=L.dictionaryConverter([{key:"method",converter:L.converters.ByteString},{key:"headers",converter:L.converters.HeadersInit},{key:"body",converter:L.nullableConverter(L.converters.BodyInit)},{key:"referrer",converter:L.converters.USVString},{key:"referrerPolicy",converter:L.converters.DOMString,allowedValues:B},{key:"mode",converter:L.converters.DOMString,allowedValues:b},{key:"credentials",converter:L.converters.DOMString,allowedValues:v},{key:"cache",converter:L.converters.DOMString,allowedValues:k},{key:"redirect",converter:L.converters.DOMString,allowedValues:Q},{key:"integrity",converter:L.converters.DOMString},{key:"keepalive",converter:L.converters.boolean},{key:"signal",converter:L.nullableConverter(e=>L.converters.AbortSignal(e,"RequestInit","signal",{strict:false}))},{key:"window",converter:L.converters.any},{key:"duplex",converter:L.converters.DOMString,allowedValues:S},{key:"dispatcher",converter:L.converters.any}])
+return s}Object.defineProperties(Request.prototype,{method:T,url:T,headers:T,redirect:T,clone:T,signal:T,duplex:T,destination:T,body:T,bodyUsed:T,isHistoryNavigation:T,isReloadNavigation:T,keepalive:T,integrity:T,cache:T,credentials:T,attribute:T,referrerPolicy:T,referrer:T,mode:T,[Symbol.toStringTag]:{value:"Request",configurable:true}})
+M.converters.Request=M.interfaceConverter(Request)
+M.converters.RequestInfo=function(e,t,n){if(typeof e==="string")return M.converters.USVString(e,t,n)
+if(e instanceof Request)return M.converters.Request(e,t,n)
+return M.converters.USVString(e,t,n)}
+M.converters.AbortSignal=M.interfaceConverter(AbortSignal)
+M.converters.RequestInit=M.dictionaryConverter([{key:"method",converter:M.converters.ByteString},{key:"headers",converter:M.converters.HeadersInit},{key:"body",converter:M.nullableConverter(M.converters.BodyInit)},{key:"referrer",converter:M.converters.USVString},{key:"referrerPolicy",converter:M.converters.DOMString,allowedValues:B},{key:"mode",converter:M.converters.DOMString,allowedValues:b},{key:"credentials",converter:M.converters.DOMString,allowedValues:v},{key:"cache",converter:M.converters.DOMString,allowedValues:k},{key:"redirect",converter:M.converters.DOMString,allowedValues:Q},{key:"integrity",converter:M.converters.DOMString},{key:"keepalive",converter:M.converters.boolean},{key:"signal",converter:M.nullableConverter(e=>M.converters.AbortSignal(e,"RequestInit","signal",{strict:false}))},{key:"window",converter:M.converters.any},{key:"duplex",converter:M.converters.DOMString,allowedValues:S},{key:"dispatcher",converter:M.converters.any}])
 e.exports={Request:Request,makeRequest:makeRequest,fromInnerRequest:fromInnerRequest,cloneRequest:cloneRequest}},9051:(e,t,n)=>{const{Headers:s,HeadersList:r,fill:o,getHeadersGuard:i,setHeadersGuard:a,setHeadersList:c}=n(660)
 const{extractBody:l,cloneBody:A,mixinBody:u,hasFinalizationRegistry:d,streamRegistry:h,bodyUnusable:f}=n(4492)
 const g=n(3440)
@@ -5144,13 +5144,13 @@ const p=n(7975)
 const{kEnumerableProperty:m}=g
 const{isValidReasonPhrase:E,isCancelled:w,isAborted:y,isBlobLike:I,serializeJavascriptValueToJSONString:B,isErrorLike:Q,isomorphicEncode:b,environmentSettingsObject:v}=n(3168)
 const{redirectStatusSet:k,nullBodyStatus:S}=n(4495)
-const{kState:R,kHeaders:T}=n(3627)
+const{kState:T,kHeaders:R}=n(3627)
 const{webidl:D}=n(5893)
 const{FormData:O}=n(5910)
 const{URLSerializer:F}=n(1900)
 const{kConstruct:N}=n(6443)
-const M=n(4589)
-const{types:L}=n(7975)
+const L=n(4589)
+const{types:M}=n(7975)
 const U=new TextEncoder("utf-8")
 class Response{static error(){const e=fromInnerResponse(makeNetworkError(),"immutable")
 return e}static json(e,t={}){D.argumentLengthCheck(arguments,1,"Response.json")
@@ -5165,36 +5165,36 @@ t=D.converters["unsigned short"](t)
 let n
 try{n=new URL(e,v.settingsObject.baseUrl)}catch(t){throw new TypeError(`Failed to parse URL from ${e}`,{cause:t})}if(!k.has(t))throw new RangeError(`Invalid status code ${t}`)
 const s=fromInnerResponse(makeResponse({}),"immutable")
-s[R].status=t
+s[T].status=t
 const r=b(F(n))
-s[R].headersList.append("location",r,true)
+s[T].headersList.append("location",r,true)
 return s}constructor(e=null,t={}){D.util.markAsUncloneable(this)
 if(e===N)return
 if(e!==null)e=D.converters.BodyInit(e)
 t=D.converters.ResponseInit(t)
-this[R]=makeResponse({})
-this[T]=new s(N)
-a(this[T],"response")
-c(this[T],this[R].headersList)
+this[T]=makeResponse({})
+this[R]=new s(N)
+a(this[R],"response")
+c(this[R],this[T].headersList)
 let n=null
 if(e!=null){const[t,s]=l(e)
 n={body:t,type:s}}initializeResponse(this,t,n)}get type(){D.brandCheck(this,Response)
-return this[R].type}get url(){D.brandCheck(this,Response)
-const e=this[R].urlList
+return this[T].type}get url(){D.brandCheck(this,Response)
+const e=this[T].urlList
 const t=e[e.length-1]??null
 if(t===null)return""
 return F(t,true)}get redirected(){D.brandCheck(this,Response)
-return this[R].urlList.length>1}get status(){D.brandCheck(this,Response)
-return this[R].status}get ok(){D.brandCheck(this,Response)
-return this[R].status>=200&&this[R].status<=299}get statusText(){D.brandCheck(this,Response)
-return this[R].statusText}get headers(){D.brandCheck(this,Response)
-return this[T]}get body(){D.brandCheck(this,Response)
-return this[R].body?this[R].body.stream:null}get bodyUsed(){D.brandCheck(this,Response)
-return!!this[R].body&&g.isDisturbed(this[R].body.stream)}clone(){D.brandCheck(this,Response)
+return this[T].urlList.length>1}get status(){D.brandCheck(this,Response)
+return this[T].status}get ok(){D.brandCheck(this,Response)
+return this[T].status>=200&&this[T].status<=299}get statusText(){D.brandCheck(this,Response)
+return this[T].statusText}get headers(){D.brandCheck(this,Response)
+return this[R]}get body(){D.brandCheck(this,Response)
+return this[T].body?this[T].body.stream:null}get bodyUsed(){D.brandCheck(this,Response)
+return!!this[T].body&&g.isDisturbed(this[T].body.stream)}clone(){D.brandCheck(this,Response)
 if(f(this))throw D.errors.exception({header:"Response.clone",message:"Body has already been consumed."})
-const e=cloneResponse(this[R])
-if(d&&this[R].body?.stream)h.register(this,new WeakRef(this[R].body.stream))
-return fromInnerResponse(e,i(this[T]))}[p.inspect.custom](e,t){if(t.depth===null)t.depth=2
+const e=cloneResponse(this[T])
+if(d&&this[T].body?.stream)h.register(this,new WeakRef(this[T].body.stream))
+return fromInnerResponse(e,i(this[R]))}[p.inspect.custom](e,t){if(t.depth===null)t.depth=2
 t.colors??=true
 const n={status:this.status,statusText:this.statusText,headers:this.headers,body:this.body,bodyUsed:this.bodyUsed,ok:this.ok,redirected:this.redirected,type:this.type,url:this.url}
 return`Response ${p.formatWithOptions(t,n)}`}}u(Response)
@@ -5205,32 +5205,32 @@ const t=makeResponse({...e,body:null})
 if(e.body!=null)t.body=A(t,e.body)
 return t}function makeResponse(e){return{aborted:false,rangeRequested:false,timingAllowPassed:false,requestIncludesCredentials:false,type:"default",status:200,timingInfo:null,cacheState:"",statusText:"",...e,headersList:e?.headersList?new r(e?.headersList):new r,urlList:e?.urlList?[...e.urlList]:[]}}function makeNetworkError(e){const t=Q(e)
 return makeResponse({type:"error",status:0,error:t?e:new Error(e?String(e):e),aborted:e&&e.name==="AbortError"})}function isNetworkError(e){return e.type==="error"&&e.status===0}function makeFilteredResponse(e,t){t={internalResponse:e,...t}
-return new Proxy(e,{get(e,n){return n in t?t[n]:e[n]},set(e,n,s){M(!(n in t))
+return new Proxy(e,{get(e,n){return n in t?t[n]:e[n]},set(e,n,s){L(!(n in t))
 e[n]=s
 return true}})}function filterResponse(e,t){if(t==="basic")return makeFilteredResponse(e,{type:"basic",headersList:e.headersList})
 else if(t==="cors")return makeFilteredResponse(e,{type:"cors",headersList:e.headersList})
 else if(t==="opaque")return makeFilteredResponse(e,{type:"opaque",urlList:Object.freeze([]),status:0,statusText:"",body:null})
 else if(t==="opaqueredirect")return makeFilteredResponse(e,{type:"opaqueredirect",status:0,statusText:"",headersList:[],body:null})
-else M(false)}function makeAppropriateNetworkError(e,t=null){M(w(e))
+else L(false)}function makeAppropriateNetworkError(e,t=null){L(w(e))
 return y(e)?makeNetworkError(Object.assign(new DOMException("The operation was aborted.","AbortError"),{cause:t})):makeNetworkError(Object.assign(new DOMException("Request was cancelled."),{cause:t}))}function initializeResponse(e,t,n){if(t.status!==null&&(t.status<200||t.status>599))throw new RangeError('init["status"] must be in the range of 200 to 599, inclusive.')
 if("statusText"in t&&t.statusText!=null)if(!E(String(t.statusText)))throw new TypeError("Invalid statusText")
-if("status"in t&&t.status!=null)e[R].status=t.status
-if("statusText"in t&&t.statusText!=null)e[R].statusText=t.statusText
-if("headers"in t&&t.headers!=null)o(e[T],t.headers)
+if("status"in t&&t.status!=null)e[T].status=t.status
+if("statusText"in t&&t.statusText!=null)e[T].statusText=t.statusText
+if("headers"in t&&t.headers!=null)o(e[R],t.headers)
 if(n){if(S.includes(e.status))throw D.errors.exception({header:"Response constructor",message:`Invalid response status code ${e.status}`})
-e[R].body=n.body
-if(n.type!=null&&!e[R].headersList.contains("content-type",true))e[R].headersList.append("content-type",n.type,true)}}function fromInnerResponse(e,t){const n=new Response(N)
-n[R]=e
-n[T]=new s(N)
-c(n[T],e.headersList)
-a(n[T],t)
+e[T].body=n.body
+if(n.type!=null&&!e[T].headersList.contains("content-type",true))e[T].headersList.append("content-type",n.type,true)}}function fromInnerResponse(e,t){const n=new Response(N)
+n[T]=e
+n[R]=new s(N)
+c(n[R],e.headersList)
+a(n[R],t)
 if(d&&e.body?.stream)h.register(n,new WeakRef(e.body.stream))
 return n}D.converters.ReadableStream=D.interfaceConverter(ReadableStream)
 D.converters.FormData=D.interfaceConverter(O)
 D.converters.URLSearchParams=D.interfaceConverter(URLSearchParams)
 D.converters.XMLHttpRequestBodyInit=function(e,t,n){if(typeof e==="string")return D.converters.USVString(e,t,n)
 if(I(e))return D.converters.Blob(e,t,n,{strict:false})
-if(ArrayBuffer.isView(e)||L.isArrayBuffer(e))return D.converters.BufferSource(e,t,n)
+if(ArrayBuffer.isView(e)||M.isArrayBuffer(e))return D.converters.BufferSource(e,t,n)
 if(g.isFormDataLike(e))return D.converters.FormData(e,t,n,{strict:false})
 if(e instanceof URLSearchParams)return D.converters.URLSearchParams(e,t,n)
 return D.converters.DOMString(e,t,n)}
@@ -5459,8 +5459,8 @@ return gettingDecodingSplitting(n)}const S=new TextDecoder
 function utf8DecodeBytes(e){if(e.length===0)return""
 if(e[0]===239&&e[1]===187&&e[2]===191)e=e.subarray(3)
 const t=S.decode(e)
-return t}class EnvironmentSettingsObjectBase{get baseUrl(){return c()}get origin(){return this.baseUrl?.origin}policyContainer=makePolicyContainer()}class EnvironmentSettingsObject{settingsObject=new EnvironmentSettingsObjectBase}const R=new EnvironmentSettingsObject
-e.exports={isAborted:isAborted,isCancelled:isCancelled,isValidEncodedURL:isValidEncodedURL,createDeferredPromise:createDeferredPromise,ReadableStreamFrom:g,tryUpgradeRequestToAPotentiallyTrustworthyURL:tryUpgradeRequestToAPotentiallyTrustworthyURL,clampAndCoarsenConnectionTimingInfo:clampAndCoarsenConnectionTimingInfo,coarsenedSharedCurrentTime:coarsenedSharedCurrentTime,determineRequestsReferrer:determineRequestsReferrer,makePolicyContainer:makePolicyContainer,clonePolicyContainer:clonePolicyContainer,appendFetchMetadata:appendFetchMetadata,appendRequestOriginHeader:appendRequestOriginHeader,TAOCheck:TAOCheck,corsCheck:corsCheck,crossOriginResourcePolicyCheck:crossOriginResourcePolicyCheck,createOpaqueTimingInfo:createOpaqueTimingInfo,setRequestReferrerPolicyOnRedirect:setRequestReferrerPolicyOnRedirect,isValidHTTPToken:p,requestBadPort:requestBadPort,requestCurrentURL:requestCurrentURL,responseURL:responseURL,responseLocationURL:responseLocationURL,isBlobLike:f,isURLPotentiallyTrustworthy:isURLPotentiallyTrustworthy,isValidReasonPhrase:isValidReasonPhrase,sameOrigin:sameOrigin,normalizeMethod:normalizeMethod,serializeJavascriptValueToJSONString:serializeJavascriptValueToJSONString,iteratorMixin:iteratorMixin,createIterator:createIterator,isValidHeaderName:Q,isValidHeaderValue:isValidHeaderValue,isErrorLike:isErrorLike,fullyReadBody:fullyReadBody,bytesMatch:bytesMatch,isReadableStreamLike:isReadableStreamLike,readableStreamClose:readableStreamClose,isomorphicEncode:isomorphicEncode,urlIsLocal:urlIsLocal,urlHasHttpsScheme:urlHasHttpsScheme,urlIsHttpHttpsScheme:urlIsHttpHttpsScheme,readAllBytes:readAllBytes,simpleRangeHeaderValue:simpleRangeHeaderValue,buildContentRange:buildContentRange,parseMetadata:parseMetadata,createInflate:createInflate,extractMimeType:extractMimeType,getDecodeSplit:getDecodeSplit,utf8DecodeBytes:utf8DecodeBytes,environmentSettingsObject:R}},5893:(e,t,n)=>{const{types:s,inspect:r}=n(7975)
+return t}class EnvironmentSettingsObjectBase{get baseUrl(){return c()}get origin(){return this.baseUrl?.origin}policyContainer=makePolicyContainer()}class EnvironmentSettingsObject{settingsObject=new EnvironmentSettingsObjectBase}const T=new EnvironmentSettingsObject
+e.exports={isAborted:isAborted,isCancelled:isCancelled,isValidEncodedURL:isValidEncodedURL,createDeferredPromise:createDeferredPromise,ReadableStreamFrom:g,tryUpgradeRequestToAPotentiallyTrustworthyURL:tryUpgradeRequestToAPotentiallyTrustworthyURL,clampAndCoarsenConnectionTimingInfo:clampAndCoarsenConnectionTimingInfo,coarsenedSharedCurrentTime:coarsenedSharedCurrentTime,determineRequestsReferrer:determineRequestsReferrer,makePolicyContainer:makePolicyContainer,clonePolicyContainer:clonePolicyContainer,appendFetchMetadata:appendFetchMetadata,appendRequestOriginHeader:appendRequestOriginHeader,TAOCheck:TAOCheck,corsCheck:corsCheck,crossOriginResourcePolicyCheck:crossOriginResourcePolicyCheck,createOpaqueTimingInfo:createOpaqueTimingInfo,setRequestReferrerPolicyOnRedirect:setRequestReferrerPolicyOnRedirect,isValidHTTPToken:p,requestBadPort:requestBadPort,requestCurrentURL:requestCurrentURL,responseURL:responseURL,responseLocationURL:responseLocationURL,isBlobLike:f,isURLPotentiallyTrustworthy:isURLPotentiallyTrustworthy,isValidReasonPhrase:isValidReasonPhrase,sameOrigin:sameOrigin,normalizeMethod:normalizeMethod,serializeJavascriptValueToJSONString:serializeJavascriptValueToJSONString,iteratorMixin:iteratorMixin,createIterator:createIterator,isValidHeaderName:Q,isValidHeaderValue:isValidHeaderValue,isErrorLike:isErrorLike,fullyReadBody:fullyReadBody,bytesMatch:bytesMatch,isReadableStreamLike:isReadableStreamLike,readableStreamClose:readableStreamClose,isomorphicEncode:isomorphicEncode,urlIsLocal:urlIsLocal,urlHasHttpsScheme:urlHasHttpsScheme,urlIsHttpHttpsScheme:urlIsHttpHttpsScheme,readAllBytes:readAllBytes,simpleRangeHeaderValue:simpleRangeHeaderValue,buildContentRange:buildContentRange,parseMetadata:parseMetadata,createInflate:createInflate,extractMimeType:extractMimeType,getDecodeSplit:getDecodeSplit,utf8DecodeBytes:utf8DecodeBytes,environmentSettingsObject:T}},5893:(e,t,n)=>{const{types:s,inspect:r}=n(7975)
 const{markAsUncloneable:o}=n(5919)
 const{toUSVString:i}=n(3440)
 const a={}
@@ -5926,29 +5926,29 @@ const{MessageSizeExceededError:i}=n(8707)
 const a=Buffer.from([0,0,255,255])
 const c=Symbol("kBuffer")
 const l=Symbol("kLength")
-class PerMessageDeflate{#Z
+class PerMessageDeflate{#X
 #g={}
-#X=0
+#Z=0
 constructor(e,t){this.#g.serverNoContextTakeover=e.has("server_no_context_takeover")
 this.#g.serverMaxWindowBits=e.get("server_max_window_bits")
-this.#X=t.maxPayloadSize}decompress(e,t,n){if(!this.#Z){let e=r
+this.#Z=t.maxPayloadSize}decompress(e,t,n){if(!this.#X){let e=r
 if(this.#g.serverMaxWindowBits){if(!o(this.#g.serverMaxWindowBits)){n(new Error("Invalid server_max_window_bits"))
-return}e=Number.parseInt(this.#g.serverMaxWindowBits)}try{this.#Z=s({windowBits:e})}catch(e){n(e)
-return}this.#Z[c]=[]
-this.#Z[l]=0
-this.#Z.on("data",e=>{this.#Z[l]+=e.length
-if(this.#X>0&&this.#Z[l]>this.#X){n(new i)
-this.#Z.removeAllListeners()
-this.#Z.destroy()
-this.#Z=null
-return}this.#Z[c].push(e)})
-this.#Z.on("error",e=>{this.#Z=null
-n(e)})}this.#Z.write(e)
-if(t)this.#Z.write(a)
-this.#Z.flush(()=>{if(!this.#Z)return
-const e=Buffer.concat(this.#Z[c],this.#Z[l])
-this.#Z[c].length=0
-this.#Z[l]=0
+return}e=Number.parseInt(this.#g.serverMaxWindowBits)}try{this.#X=s({windowBits:e})}catch(e){n(e)
+return}this.#X[c]=[]
+this.#X[l]=0
+this.#X.on("data",e=>{this.#X[l]+=e.length
+if(this.#Z>0&&this.#X[l]>this.#Z){n(new i)
+this.#X.removeAllListeners()
+this.#X.destroy()
+this.#X=null
+return}this.#X[c].push(e)})
+this.#X.on("error",e=>{this.#X=null
+n(e)})}this.#X.write(e)
+if(t)this.#X.write(a)
+this.#X.flush(()=>{if(!this.#X)return
+const e=Buffer.concat(this.#X[c],this.#X[l])
+this.#X[c].length=0
+this.#X[l]=0
 n(null,e)})}}e.exports={PerMessageDeflate:PerMessageDeflate}},1652:(e,t,n)=>{const{Writable:s}=n(7075)
 const r=n(4589)
 const{parserStates:o,opcodes:i,states:a,emptyBuffer:c,sentCloseFrameState:l}=n(736)
@@ -5969,16 +5969,16 @@ m(e,n)}class ByteParser extends s{#ee=[]
 #oe=[]
 #ie
 #ae
-#X
+#Z
 constructor(e,t,n={}){super()
 this.ws=e
 this.#ie=t==null?new Map:t
 this.#ae=n.maxFragments??0
-this.#X=n.maxPayloadSize??0
+this.#Z=n.maxPayloadSize??0
 if(this.#ie.has("permessage-deflate"))this.#ie.set("permessage-deflate",new v(t,n))}_write(e,t,n){this.#ee.push(e)
 this.#ne+=e.length
 this.#se=true
-this.run(n)}#ce(){if(this.#X>0&&!y(this.#re.opcode)&&this.#re.payloadLength+this.#te>this.#X){failWebsocketConnectionWithCode(this.ws,1009,"Payload size exceeds maximum allowed size")
+this.run(n)}#ce(){if(this.#Z>0&&!y(this.#re.opcode)&&this.#re.payloadLength+this.#te>this.#Z){failWebsocketConnectionWithCode(this.ws,1009,"Payload size exceeds maximum allowed size")
 return false}return true}run(e){while(this.#se)if(this.#I===o.INFO){if(this.#ne<2)return e()
 const t=this.consume(2)
 const n=(t[0]&128)!==0
@@ -6027,12 +6027,12 @@ n.once("drain",()=>{if(this.destroyed)return
 this.#se=true
 this.run(e)})
 return}}else if(!this.#re.compressed){if(!this.writeFragments(t))return
-if(this.#X>0&&this.#te>this.#X){failWebsocketConnectionWithCode(this.ws,1009,(new k).message)
+if(this.#Z>0&&this.#te>this.#Z){failWebsocketConnectionWithCode(this.ws,1009,(new k).message)
 return}if(!this.#re.fragmented&&this.#re.fin)E(this.ws,this.#re.binaryType,this.consumeFragments())
 this.#I=o.INFO}else{this.#ie.get("permessage-deflate").decompress(t,this.#re.fin,(t,n)=>{if(t){const e=t instanceof k?1009:1007
 failWebsocketConnectionWithCode(this.ws,e,t.message)
 return}if(!this.writeFragments(n))return
-if(this.#X>0&&this.#te>this.#X){failWebsocketConnectionWithCode(this.ws,1009,(new k).message)
+if(this.#Z>0&&this.#te>this.#Z){failWebsocketConnectionWithCode(this.ws,1009,(new k).message)
 return}if(!this.#re.fin){this.#I=o.INFO
 this.#se=true
 this.run(e)
@@ -6141,8 +6141,8 @@ const{establishWebSocketConnection:B,closeWebSocketConnection:Q}=n(6897)
 const{ByteParser:b}=n(1652)
 const{kEnumerableProperty:v,isBlobLike:k}=n(3440)
 const{getGlobalDispatcher:S}=n(2581)
-const{types:R}=n(7975)
-const{ErrorEvent:T,CloseEvent:D}=n(5188)
+const{types:T}=n(7975)
+const{ErrorEvent:R,CloseEvent:D}=n(5188)
 const{SendQueue:O}=n(3900)
 class WebSocket extends EventTarget{#U={open:null,error:null,close:null,message:null}
 #he=0
@@ -6185,7 +6185,7 @@ if(m(this))throw new DOMException("Sent before connected.","InvalidStateError")
 if(!E(this)||w(this))return
 if(typeof e==="string"){const t=Buffer.byteLength(e)
 this.#he+=t
-this.#ge.add(e,()=>{this.#he-=t},l.string)}else if(R.isArrayBuffer(e)){this.#he+=e.byteLength
+this.#ge.add(e,()=>{this.#he-=t},l.string)}else if(T.isArrayBuffer(e)){this.#he+=e.byteLength
 this.#ge.add(e,()=>{this.#he-=e.byteLength},l.arrayBuffer)}else if(ArrayBuffer.isView(e)){this.#he+=e.byteLength
 this.#ge.add(e,()=>{this.#he-=e.byteLength},l.typedArray)}else if(k(e)){this.#he+=e.size
 this.#ge.add(e,()=>{this.#he-=e.size},l.blob)}}get readyState(){s.brandCheck(this,WebSocket)
@@ -6240,12 +6240,12 @@ s.converters.WebSocketInit=s.dictionaryConverter([{key:"protocols",converter:s.c
 s.converters["DOMString or sequence<DOMString> or WebSocketInit"]=function(e){if(s.util.Type(e)==="Object"&&!(Symbol.iterator in e))return s.converters.WebSocketInit(e)
 return{protocols:s.converters["DOMString or sequence<DOMString>"](e)}}
 s.converters.WebSocketSendData=function(e){if(s.util.Type(e)==="Object"){if(k(e))return s.converters.Blob(e,{strict:false})
-if(ArrayBuffer.isView(e)||R.isArrayBuffer(e))return s.converters.BufferSource(e)}return s.converters.USVString(e)}
+if(ArrayBuffer.isView(e)||T.isArrayBuffer(e))return s.converters.BufferSource(e)}return s.converters.USVString(e)}
 function onParserDrain(){this.ws[f].socket.resume()}function onParserError(e){let t
 let n
 if(e instanceof D){t=e.reason
 n=e.code}else t=e.message
-I("error",this,()=>new T("error",{error:e,message:t}))
+I("error",this,()=>new R("error",{error:e,message:t}))
 Q(this,n)}e.exports={WebSocket:WebSocket}},2929:(e,t,n)=>{n.a(e,async(e,s)=>{try{n.r(t)
 var r=n(6058)
 var o=n(6645)
@@ -6266,7 +6266,7 @@ var w=n(6072)
 var y=n(4737)
 var I=n(3242)
 var B=n(4924)
-var Q=n(5802)
+var Q=n(4598)
 const e=(0,c.qj)(process.env)
 const b=3e3
 const v=(0,c.Vc)(e,process.env);(0,c.QU)(v);(0,c.XJ)(e,process.env).forEach(e=>{r.$e(e)})
@@ -6285,15 +6285,15 @@ const E=new p.a((0,c.oD)(),s.clock)
 const B=await(0,w.K)(s)
 if(A.ST.includes(e))r.LZ("run",B.id)
 if([...A.Vt,"plan"].includes(e))r.LZ("tests",B.id)
-const{settings:R}=S
-const T=(0,a.l)(s,R,B,{onKept:e=>{r.LZ("deployment",e)}})
-const D=await(0,d.d)(e,{platform:s,settings:R,reporter:E,signal:h,holder:B,...T&&{onBegin:T.begin}})
+const{settings:T}=S
+const R=(0,a.l)(s,T,B,{onKept:e=>{r.LZ("deployment",e)}})
+const D=await(0,d.d)(e,{platform:s,settings:T,reporter:E,signal:h,holder:B,...R&&{onBegin:R.begin}})
 process.exitCode=g.h[D.result]||process.exitCode
-const O=R.report??`${t}/report.json`
+const O=T.report??`${t}/report.json`
 const write=e=>s.files.write(O,`${JSON.stringify(e,null,2)}\n`).catch(e=>{r.$e(`the report could not be written: ${String(e)}`)})
 await write(D)
 await(0,c.Qz)(D,O)
-const F=await(0,I.ip)(s.clock,b,h,t=>Promise.all([T?.end((0,i.Cy)(D),t)??[],(0,m.h)(s,R,{report:D,holder:B},t),e==="plan"?(0,o.B)(s,R,{report:D,url:B.url,secrets:(0,l.F)(v)},t):[]]))
+const F=await(0,I.ip)(s.clock,b,h,t=>Promise.all([R?.end((0,i.Cy)(D),t)??[],(0,m.h)(s,T,{report:D,holder:B},t),e==="plan"?(0,o.B)(s,T,{report:D,url:B.url,secrets:(0,l.F)(v)},t):[]]))
 if(D.result!=="stuck")r.LZ("ended",D.result)
 if(F.flat().length>0){F.flat().forEach(e=>{r.$e((0,c.Is)(e))})
 await write((0,f.k)(D,F.flat()))}}s()}catch(e){s(e)}},1)},9150:(e,t,n)=>{n.d(t,{BW:()=>fixOf,Bc:()=>inContainer,mo:()=>inTemplate})
@@ -6334,7 +6334,7 @@ return r?{name:`Flux (HelmRelease ${r})`,when:"when it upgrades the release"}:vo
 if(e["app.kubernetes.io/managed-by"]!=="Helm"||n===void 0)return
 return{name:`Helm (release ${n})`,when:"at the next `helm upgrade`"}}function operator({metadata:e}){const t=e?.ownerReferences?.find(({controller:e})=>e)
 return t&&{name:`${t.kind} ${t.name}`,when:"whenever its controller reconciles it"}}const c=30
-const l=[paused,leaving,owned,withoutRevisions,recreated,allAtOnce,cutShort,beatsTwice]
+const l=[paused,leaving,owned,withoutRevisions,recreated,allAtOnce,cutShort,reloads,startsWithoutApp,beatsTwice]
 function workloadFindings(e,t){return[...e.flatMap(e=>l.flatMap(n=>n(e,t))),...manyBeats(e,t)]}function paused({id:e,target:t},n){if(!t.live?.spec.paused)return[]
 const s=`${e} is paused, so a new version would never roll out`
 return[(0,o.z3)("workloads",s,n(["rollout","resume",e]))]}function leaving({id:e,target:t},n){if(!t.live||!(0,r.vx)(t.live))return[]
@@ -6364,7 +6364,15 @@ const u=a.find(s.HS)
 if(n.kind==="CronJob"||!u||A>c)return[]
 const d=`${e}, container ${u.name}: a Celery task that takes longer than ${A} s is killed by each release (terminationGracePeriodSeconds)`
 const h=(0,i.mo)(t,{terminationGracePeriodSeconds:300})
-return[(0,o.$e)("workloads",d,(0,i.BW)(t,h,l))]}function beatsTwice({id:e,target:t,object:n,containers:r,isServed:a},c){const{strategy:l}=n.spec
+return[(0,o.$e)("workloads",d,(0,i.BW)(t,h,l))]}function reloads({id:e,object:t,containers:n}){const i=(0,r.kW)(t).spec?.terminationGracePeriodSeconds??c
+return n.flatMap(t=>{const n=(0,s._q)(t)??[]
+const r=n.includes("--master")||n.includes("-M")
+if(!r||n.includes("--die-on-term")||t.lifecycle?.preStop)return[]
+const a=`${e}, container ${t.name}: uWSGI takes SIGTERM for a reload, so each old pod ends only when it is killed after ${i} s: add --die-on-term to its command, unless the image has STOPSIGNAL SIGINT`
+return[(0,o.$e)("workloads",a)]})}function startsWithoutApp({id:e,containers:t}){return t.flatMap(t=>{const n=(0,s._q)(t)
+if(!n||n.includes("--need-app"))return[]
+const r=`${e}, container ${t.name}: uWSGI starts without the application when its import fails, and answers each request with an error: add --need-app to its command`
+return[(0,o.$e)("workloads",r)]})}function beatsTwice({id:e,target:t,object:n,containers:r,isServed:a},c){const{strategy:l}=n.spec
 const A=n.kind==="Deployment"&&l?.type!=="Recreate"
 const u=r.find(s.Nj)
 if(!A||!u||n.spec.replicas===0)return[]
@@ -6399,7 +6407,7 @@ var p=n(9642)
 var m=n(7020)
 var E=n(6072)
 var w=n(4737)
-var y=n(5802)
+var y=n(4598)
 var I=n(8295)
 const json=e=>`${JSON.stringify(e,null,2)}\n`
 const B={report:json,junit:l.b}
@@ -6428,10 +6436,10 @@ const k=(0,w.B)(t=>{const n=(0,m.Ao)(e)
 write(n===void 0?`· ${t}`:`· ${t}: ${n}`)})
 const S=(0,g.c)(write,Q,v)
 const raw=e=>void o.write(e)
-const R=l?(0,c.V)(S,raw,n.clock):S
-const T=new h.a(R,n.clock)
+const T=l?(0,c.V)(S,raw,n.clock):S
+const R=new h.a(T,n.clock)
 const D=await(0,E.K)(n)
-const O=await(0,i.d)(e,{platform:n,settings:r,reporter:T,signal:k,holder:D})
+const O=await(0,i.d)(e,{platform:n,settings:r,reporter:R,signal:k,holder:D})
 process.exitCode=u.h[O.result]||process.exitCode
 const F=(0,A.k)(O,await(0,p.h)(n,r,{report:O,holder:D}))
 if(F.history&&!r.json)(0,d.f)(F.history).forEach(write)
@@ -7274,15 +7282,15 @@ n.warn(`the server's result of this release could not be stored, so another run 
 const{databases:t}=e
 const[n]=t
 const s=(n?.absent??[]).filter(e=>t.every(t=>t.absent.includes(e)))
-return{held:[...t.flatMap(({held:e})=>e.map(({name:e})=>e)),...s],bridges:t.flatMap(e=>[...e.earlierBridges,...e.bridges])}}async function recordInHistory({run:e,context:t,start:n,prepared:s,record:o},a){const{state:c,reporter:d}=e
-const{platform:h,app:f,cluster:g}=t
-const{result:p}=a
-const m="cause"in a?a.cause.sentence.split("\n")[0]:void 0
-const E=c.plan?.databases.flatMap(e=>e.unused??[])??[]
-const w={...n,result:p,...m!==void 0&&{cause:m},seconds:Math.round(d.seconds()*10)/10,migrations:c.migrations,...c.reversed.length>0&&{reversed:c.reversed},...c.migrate!==void 0&&{migrate:c.migrate},...c.fit&&{fit:c.fit},...c.backup&&{backup:c.backup.job},...c.plan&&{unused:E},...p==="deployed"&&Object.keys(c.starts).length>0&&{starts:c.starts},...contractOf(c.plan)}
-const y={needs:c.needs,tasks:c.tasks,schema:c.schema,...p==="deployed"&&{templates:(0,l.r3)(o.snapshot),databases:c.databases,before:s.before&&{...s.before,templates:(0,l.Z5)(o.snapshot)}}}
-const save=()=>(0,i.DR)({cluster:g,clock:h.clock,app:f},w,y)
-try{await(p==="stuck"?(0,u.Qh)(h.clock,save):save())
+return{held:[...t.flatMap(({held:e})=>e.map(({name:e})=>e)),...s],bridges:t.flatMap(e=>[...e.earlierBridges,...e.bridges])}}async function recordInHistory({run:e,context:t,start:n,prepared:s,record:o,read:a},c){const{state:d,reporter:h}=e
+const{platform:f,app:g,cluster:p}=t
+const{result:m}=c
+const E="cause"in c?c.cause.sentence.split("\n")[0]:void 0
+const w=d.plan?.databases.flatMap(e=>e.unused??[])??[]
+const y={...n,result:m,...E!==void 0&&{cause:E},seconds:Math.round(h.seconds()*10)/10,migrations:d.migrations,...d.reversed.length>0&&{reversed:d.reversed},...d.migrate!==void 0&&{migrate:d.migrate},...d.fit&&{fit:d.fit},...d.backup&&{backup:d.backup.job},...d.plan&&{unused:w},...m==="deployed"&&Object.keys(d.starts).length>0&&{starts:d.starts},...contractOf(d.plan)}
+const I={needs:d.needs,tasks:d.tasks,schema:d.schema,...m==="deployed"&&{templates:(0,l.r3)(o.snapshot),databases:d.databases,before:s.before&&{...s.before,templates:(0,l.Z5)(o.snapshot)}}}
+const save=()=>(0,i.DR)({cluster:p,clock:f.clock,app:g},y,I,a)
+try{await(m==="stuck"?(0,u.Qh)(f.clock,save):save())
 return true}catch(t){e.warn(`${(0,r.j)(n.tag)} is missing in the history: ${(0,A.b)(t)}`)
 return false}}},8076:(e,t,n)=>{n.d(t,{C:()=>recoverLeft,U:()=>recoverRecord})
 var s=n(5407)
@@ -7363,10 +7371,11 @@ throw new v.r(o,t)}}},2090:(e,t,n)=>{n.d(t,{d:()=>run_command_runCommand})
 var s=n(356)
 var r=n(3916)
 var o=n(4592)
-var i=n(1581)
-const a=30
-const c=/^(\[(internal|auth)\]|(ex|im)porting |resolve image config|docker-image:|building with )/
-const l=/^(Get|Hit|Ign):\d+ |^Selecting previously unselected|^Preparing to unpack|^Unpacking |^\(Reading database/
+var i=n(9120)
+var a=n(1581)
+const c=30
+const l=/^(\[(internal|auth)\]|(ex|im)porting |resolve image config|docker-image:|building with )/
+const A=/^(Get|Hit|Ign):\d+ |^Selecting previously unselected|^Preparing to unpack|^Unpacking |^\(Reading database/
 class BuildLog{#me=new Map
 #Ee=[]
 #we
@@ -7377,30 +7386,30 @@ class BuildLog{#me=new Map
 #Qe
 #be=[]
 #ve
-get now(){return this.#ve}read(e){const t=(0,i.pj)(e).trimEnd()
+get now(){return this.#ve}read(e){const t=(0,a.pj)(e).trimEnd()
 if(t==="")return false
 keep(this.#Ee,t)
 const[,n,s]=/^#(\d+) (.*)$/.exec(t)??[]
 return n===void 0||s===void 0?this.#ke(t):this.#Se(n,s)}failure(){const e=this.#we?.step
-const t=this.#Re(e?.name)
+const t=this.#Te(e?.name)
 const n=this.#we?.message??this.#Ce??""
 const s=e?.output??[]
 const r=/(?:did not complete successfully|^executor failed running .*): (.+)$/.exec(n)
-const o=r?(0,i.BP)(s)||(r[1]??""):reworded(n)
-const a=this.#Be??numberIn(/parse error(?: on)? line (\d+):/.exec(n))
-return{...t===void 0?{}:{instruction:t},...a===void 0?{}:{line:a},message:(0,i.vI)(o||(0,i.BP)(this.#Ee)||"no reason was given",300),log:s.length>0?s:n===""?this.#Ee:this.#be}}#Re(e){if(e!==void 0&&!c.test(e))return withoutStage(e)
+const o=r?(0,a.BP)(s)||(r[1]??""):reworded(n)
+const i=this.#Be??numberIn(/parse error(?: on)? line (\d+):/.exec(n))
+return{...t===void 0?{}:{instruction:t},...i===void 0?{}:{line:i},message:(0,a.vI)(o||(0,a.BP)(this.#Ee)||"no reason was given",300),log:s.length>0?s:n===""?this.#Ee:this.#be}}#Te(e){if(e!==void 0&&!l.test(e))return withoutStage(e)
 const t=/^\[internal\] load metadata for (?:docker\.io\/(?:library\/)?)?(\S+)$/.exec(e??"")
 return this.#Qe??(t?`FROM ${t[1]??""}`:void 0)}#Se(e,t){const n=this.#me.get(e)
 if(n===void 0){this.#me.set(e,{name:t,output:[]})
-if(c.test(t))return false
+if(l.test(t))return false
 this.#ve=withoutStage(t)
 return true}const s=/^\d+\.\d+ ?(.*)$/.exec(t)?.[1]
 if(s!==void 0){if(s.trim()==="")return false
-keep(n.output,(0,i.vI)(s,500))
+keep(n.output,(0,a.vI)(s,500))
 this.#ve=withoutStage(n.name)
-return!l.test(s)}if(t.startsWith("ERROR: ")){this.#we??={step:n,message:t.slice("ERROR: ".length)}
+return!A.test(s)}if(t.startsWith("ERROR: ")){this.#we??={step:n,message:t.slice("ERROR: ".length)}
 return true}const r=/^DONE (\d+\.\d)s$/.exec(t)?.[1]
-if(c.test(n.name))return false
+if(l.test(n.name))return false
 return t==="CACHED"||t.startsWith("WARN")||Number(r)>=1}#ke(e){if(/^-{6}$/.test(e))this.#ye++
 else if(/^-{7,}$/.test(e))this.#Be??=Number(/:(\d+)$/.exec(this.#Ie??"")?.[1])||void 0
 else if(e.startsWith("ERROR: "))this.#Ce??=e.slice("ERROR: ".length)
@@ -7415,108 +7424,116 @@ r.text+=` ${o.replace(/\\\s*$/,"")}`
 if(/\\\s*$/.test(o))continue
 if(words(r.text)===n)s.push(r.line)
 r=void 0}return s.length===1?s[0]:void 0}function words(e){return e.trim().replace(/^(FROM .*?) AS \S+$/i,"$1").split(/\s+/).join(" ")}function numberIn(e){return Number(e?.[1])||void 0}function reworded(e){return e.replace(/^(failed to (build|solve|compute cache key|load cache key|create LLB definition|solve with frontend [^:]+)( with frontend [^:]+)?: |failed to calculate checksum of ref [^"]*(?=")|rpc error: code = \w+ desc = |dockerfile parse error( on)? line \d+: )+/,"")}function keep(e,t){e.push(t)
-if(e.length>a)e.shift()}var A=n(9949)
-var u=n(2568)
-var d=n(3242)
-var h=n(2350)
-var f=n(617)
+if(e.length>c)e.shift()}var u=n(9949)
+var d=n(2568)
+var h=n(3242)
+var f=n(2350)
+var g=n(617)
 async function pullImage(e,{repository:t,tag:n,digest:s},r,i){const a=`${t}@${s}`
 r.waiting(`pulling ${a}`)
-const c=await(0,d.L5)({clock:e.clock,signal:i,tries:3,pause:2e3,isTransient:e=>e.code!==0&&(0,f.jR)((0,A.A3)(e),t)==="transient"},()=>(0,A.T3)(e,["pull","--quiet",a],{signal:i}))
+const c=await(0,h.L5)({clock:e.clock,signal:i,tries:3,pause:2e3,isTransient:e=>e.code!==0&&(0,g.jR)((0,u.A3)(e),t)==="transient"},()=>(0,u.T3)(e,["pull","--quiet",a],{signal:i}))
 r.waiting(void 0)
-if(c.code!==0){const e=(0,A.A3)(c);(0,o.fJ)((0,A.Ic)("registry",c)??{code:"registry",sentence:`registry: ${a} could not be pulled from ${(0,f.w4)(t)}: ${e}`,...(0,f.jR)(e,t)==="denied"&&{hint:(0,f.t$)(t,"read")}})}const l=await idInEngine(e,a,i)
+if(c.code!==0){const e=(0,u.A3)(c);(0,o.fJ)((0,u.Ic)("registry",c)??{code:"registry",sentence:`registry: ${a} could not be pulled from ${(0,g.w4)(t)}: ${e}`,...(0,g.jR)(e,t)==="denied"&&{hint:(0,g.t$)(t,"read")}})}const l=await idInEngine(e,a,i)
 if(l!==void 0)return{repository:t,tag:n,id:l}
-return(0,o.fJ)({code:"registry",sentence:`registry: ${a} was pulled, but is missing from the local engine`})}async function idInEngine(e,t,n){const s=await(0,A.T3)(e,["image","inspect","--format","{{.Id}}",t],{signal:n})
+return(0,o.fJ)({code:"registry",sentence:`registry: ${a} was pulled, but is missing from the local engine`})}async function idInEngine(e,t,n){const s=await(0,u.T3)(e,["image","inspect","--format","{{.Id}}",t],{signal:n})
 if(s.code===0)return s.stdout.trim()
-const r=(0,A.Ic)("image",s)
+const r=(0,u.Ic)("image",s)
 return r===void 0?void 0:(0,o.fJ)(r)}async function tagsInEngine(e,t,n){const s=["image","ls","--format","{{.Tag}}",t]
-const r=await(0,A.T3)(e,s,{signal:n})
+const r=await(0,u.T3)(e,s,{signal:n})
 return r.code===0?r.stdout.split("\n").filter(e=>e!==""):[]}async function findInEngine(e,t,n){const s=await idInEngine(e,t,n)
 if(s===void 0)return
 const r="{{json .Config.Labels}}"
-const o=await(0,A.T3)(e,["image","inspect","--format",r,s],{signal:n})
+const o=await(0,u.T3)(e,["image","inspect","--format",r,s],{signal:n})
 if(o.code!==0)return{id:s}
-return{id:s,...(0,h.Cy)(JSON.parse(o.stdout))}}async function buildImage(e,t,n,s){const r=checkPlan(e,t)
-const i=`${t.repository}:${t.tag}`
-const a=new BuildLog
-const c=[]
-n.waiting(`building ${i}`)
-const{code:l}=await(0,A.T3)(e,buildArguments(t,r),{signal:s,onLine:e=>{if(c.push(e)>60)c.shift()
-if(a.read(e))n.quote(e)
-if(a.now!==void 0)n.waiting(`building: ${a.now}`)}})
+return{id:s,...(0,f.Cy)(JSON.parse(o.stdout))}}async function buildImage(e,t,n,s){const r=checkPlan(e,t)
+const a=`${t.repository}:${t.tag}`
+const c=new BuildLog
+const l=[]
+const A=Object.values(t.secrets)
+const d=Object.fromEntries(A.map((e,t)=>[secretVariable(t),e]))
+n.waiting(`building ${a}`)
+const{code:h}=await(0,u.T3)(e,buildArguments(t,r),{signal:s,env:d,onLine:e=>{const t=(0,i.cT)(A,e)
+if(l.push(t)>60)l.shift()
+if(c.read(t))n.quote(t)
+if(c.now!==void 0)n.waiting(`building: ${c.now}`)}})
 n.waiting(void 0)
-if(l!==0){const t={code:l,stdout:"",stderr:c.join("\n")}
-const n=(0,A.Ic)("build",t);(0,o.fJ)(n??buildCause(r,a.failure(),await e.files.read(r)))}const u=await idInEngine(e,i,s)
-const{repository:d,tag:h,inputs:f}=t
-if(u!==void 0)return{repository:d,tag:h,id:u,inputs:f}
-return(0,o.fJ)({code:"build-failed",sentence:`build failed: the engine does not have ${i} after the build`})}function buildArguments(e,t){const pairs=(e,t)=>Object.entries(t).flatMap(([t,n])=>[e,`${t}=${n}`])
-return["buildx","build","--load","--progress","plain","--provenance","false","--tag",`${e.repository}:${e.tag}`,"--file",t,...e.target===void 0?[]:["--target",e.target],...pairs("--build-arg",e.args),...pairs("--label",{...e.labels,[u.eT]:e.inputs}),"--",e.context]}function checkPlan({files:e},{context:t,file:n}){if(!e.isFolder(t))return(0,o.fJ)({code:"usage",sentence:`build: the context "${t}" is not a folder`,hint:'Set "context" to the folder that the image is built from. Is the repository checked out?'})
+if(h!==0){const t={code:h,stdout:"",stderr:l.join("\n")}
+const n=(0,u.Ic)("build",t);(0,o.fJ)(n??buildCause(r,c.failure(),await e.files.read(r)))}const f=await idInEngine(e,a,s)
+const{repository:g,tag:p,inputs:m}=t
+if(f!==void 0)return{repository:g,tag:p,id:f,inputs:m}
+return(0,o.fJ)({code:"build-failed",sentence:`build failed: the engine does not have ${a} after the build`})}function buildArguments(e,t){const pairs=(e,t)=>Object.entries(t).flatMap(([t,n])=>[e,`${t}=${n}`])
+return["buildx","build","--load","--progress","plain","--provenance","false","--tag",`${e.repository}:${e.tag}`,"--file",t,...e.target===void 0?[]:["--target",e.target],...pairs("--build-arg",e.args),...Object.keys(e.secrets).flatMap((e,t)=>["--secret",`id=${e},env=${secretVariable(t)}`]),...pairs("--label",{...e.labels,[d.eT]:e.inputs}),"--",e.context]}function secretVariable(e){return`DJANGO_ROLLOUT_BUILD_SECRET_${e}`}function checkPlan({files:e},{context:t,file:n}){if(!e.isFolder(t))return(0,o.fJ)({code:"usage",sentence:`build: the context "${t}" is not a folder`,hint:'Set "context" to the folder that the image is built from. Is the repository checked out?'})
 const s=n??(0,r.join)(t,"Dockerfile")
-if(!e.exists(s)||e.isFolder(s))return(0,o.fJ)({code:"usage",sentence:`build: there is no Dockerfile at "${s}"`,hint:'Set "file" to its path, or "context" to its folder'})
-return s}function buildCause(e,t,n=""){const{instruction:s,message:o,log:a}=t
+if(!e.exists(s)||e.isFolder(s))return(0,o.fJ)({code:"usage",sentence:`build: there is no Dockerfile at "${s}"`,hint:n!==void 0&&e.exists((0,r.join)(t,n))?`Set "file" to ${(0,r.join)(t,n)}: it is a path from the current folder, as "context" is`:'Set "file" to its path, or "context" to its folder'})
+return s}function buildCause(e,t,n=""){const{instruction:s,message:o,log:i}=t
 const c=(0,r.normalize)(e)
 const l=t.line??(s===void 0?void 0:lineOf(s,n))
 const A=l===void 0?c:`${c}:${l}`
-const u=s===void 0?A:`"${(0,i.vI)(withoutFlags(s),100)}" (${A}) failed`
+const u=s===void 0?A:`"${(0,a.vI)(withoutFlags(s),100)}" (${A}) failed`
 const d=l===void 0?[]:[{file:c,line:l,title:"docker build failed",message:o}]
-const h=g.find(([e])=>e.test(o))?.[1]
-return{code:"build-failed",sentence:`build: ${u}: ${o}`,...h===void 0?{}:{hint:h},logs:[{lines:a}],annotations:d}}function withoutFlags(e){return e.replace(/^([A-Z]+ )(--\w[\w-]*(=\S+)? )+/,"$1").replace(/\s+/g," ")}const g=[[/^"[^"]+"( not found)?: not found$/,"Move it into the context, and check that .dockerignore does not exclude it"],[/no space left on device/i,"Free disk space: docker system prune"],[/target stage .* could not be found/i,'Set "target" to a stage of the Dockerfile']]
-async function build(e,t){const{platform:n,settings:r,source:o,signal:a,log:c}=e
-const l=n.clock.now()
-const A=await(0,s.Ub)(n,r.context)
-const u=await buildImage(n,{repository:r.image,tag:o.tag,context:r.context,...r.file===void 0?{}:{file:r.file},...r.target===void 0?{}:{target:r.target},args:r["build-args"],inputs:t,labels:{"org.opencontainers.image.created":new Date(l).toISOString(),"org.opencontainers.image.version":o.tag,...o.sha===void 0?{}:{"org.opencontainers.image.revision":o.sha},...A===void 0?{}:{"org.opencontainers.image.source":A}}},c,a)
-c.say(`built ${u.repository}:${u.tag} in ${(0,i.p0)(n.clock.now()-l)}`)
-return u}var p=n(3905)
-var m=n(3165)
-var E=n(8090)
+const h=p.find(([e])=>e.test(o))?.[1]
+return{code:"build-failed",sentence:`build: ${u}: ${o}`,...h===void 0?{}:{hint:h},logs:[{lines:i}],annotations:d}}function withoutFlags(e){return e.replace(/^([A-Z]+ )(--\w[\w-]*(=\S+)? )+/,"$1").replace(/\s+/g," ")}const p=[[/^"[^"]+"( not found)?: not found$/,"Move it into the context, and check that .dockerignore does not exclude it"],[/secret [\w.-]+: not found/,'Give its value in "build-secrets"'],[/no space left on device/i,"Free disk space: docker system prune"],[/target stage .* could not be found/i,'Set "target" to a stage of the Dockerfile']]
+var m=n(2088)
+async function build(e,t){const{platform:n,settings:r,source:i,signal:c,log:l}=e
+const A=n.clock.now()
+const[u,d]=await Promise.all([(0,s.Ub)(n,r.context),(0,s.ui)(n,r.context)])
+if(d.length>0){const t=d.join(", ");(0,m.FF)(e,`not checked out, and empty in the build: submodule ${t}`)}const h=await buildImage(n,{repository:r.image,tag:i.tag,context:r.context,...r.file===void 0?{}:{file:r.file},...r.target===void 0?{}:{target:r.target},args:r["build-args"],secrets:secretsOf(n,r["build-secrets"]),inputs:t,labels:{"org.opencontainers.image.created":new Date(A).toISOString(),"org.opencontainers.image.version":i.tag,...i.sha===void 0?{}:{"org.opencontainers.image.revision":i.sha},...u===void 0?{}:{"org.opencontainers.image.source":u}}},l,c).catch(e=>{throw d.length>0&&e instanceof o.HR?withHint(e,d):e})
+l.say(`built ${h.repository}:${h.tag} in ${(0,a.p0)(n.clock.now()-A)}`)
+return h}function secretsOf({env:e},t){return Object.fromEntries(Object.entries(t).map(([t,n],s)=>{const r=n??e[t]
+return r===void 0?(0,o.fJ)({code:"usage",sentence:`build-secrets: entry ${s+1} is a name without a value, and the environment has no variable of this name`,hint:"write NAME=value; for a value of several lines, set a variable and write its name"}):[t,r]}))}function withHint({cause:e},t){const n=`if it needs ${t.join(" or ")}: set "submodules: recursive" for actions/checkout, or run git submodule update --init --recursive`
+return new o.HR({...e,hint:e.hint===void 0?n:`${e.hint}\n${n}`})}var E=n(3905)
+var w=n(3165)
+var y=n(8090)
 async function lookForBuild(e){const{platform:t,settings:n,source:s}=e
-const r=await(0,u.Vc)(t,n)
+const r=await(0,d.Vc)(t,n)
 const o=await ofBuild(e,s.tag,r)
 if(o.is!=="another build")return{lookup:o,source:s,inputs:r}
-const i=(0,u.Zc)(s.tag,r)
+const i=(0,d.Zc)(s.tag,r)
 const a=await ofBuild(e,i,r)
-return{lookup:a,source:{...s,tag:i},inputs:r,beside:s.tag}}async function ofBuild({platform:e,settings:t,source:n,signal:s},r,o){const i=await(0,h.TE)(e,t.image,r,s)
+return{lookup:a,source:{...s,tag:i},inputs:r,beside:s.tag}}async function ofBuild({platform:e,settings:t,source:n,signal:s},r,o){const i=await(0,f.TE)(e,t.image,r,s)
 if(i.is!=="there")return i
 const{image:a}=i
-const c=await(0,h.yv)(e,a,s)
+const c=await(0,f.yv)(e,a,s)
 const{sha:l}=n
-const A=t.tag===void 0||l===void 0?i:(0,h.Nm)(a,l,c.revision)
+const A=t.tag===void 0||l===void 0?i:(0,f.Nm)(a,l,c.revision)
 if(A.is!=="there")return A
-return c.inputs===o?A:{is:"another build",image:a}}async function lookUpCommit({platform:e,settings:t,source:n,signal:s}){const r=await(0,h.TE)(e,t.image,n.tag,s)
+return c.inputs===o?A:{is:"another build",image:a}}async function lookUpCommit({platform:e,settings:t,source:n,signal:s}){const r=await(0,f.TE)(e,t.image,n.tag,s)
 if(r.is!=="there"||t.tag===void 0||n.sha===void 0)return r
-return(0,h.Nm)(r.image,n.sha,await(0,h.DT)(e,r.image,s))}async function findBuild(e){const{settings:t,log:n}=e
-const{lookup:s,source:r,inputs:o,beside:i}=await lookForBuild(e)
-if(i!==void 0)n.say(`the registry has ${t.image}:${i} of another build (${w}): this one gets the tag ${(0,m.j)(r.tag)}`)
-const a=imageIn(e.with({source:r}),s)
-return{source:r,inputs:o,...a&&{image:a}}}const w="other build-args, target, Dockerfile or context, or an unknown build"
+return(0,f.Nm)(r.image,n.sha,await(0,f.DT)(e,r.image,s))}async function findBuild(e){const{settings:t,log:n}=e
+const r=(0,s.mk)(e.platform,e.source)
+if(r!==void 0)n.say(r)
+const{lookup:o,source:i,inputs:a,beside:c}=await lookForBuild(e)
+if(c!==void 0)n.say(`the registry has ${t.image}:${c} of another build (${I}): this one gets the tag ${(0,w.j)(i.tag)}`)
+const l=imageIn(e.with({source:i}),o)
+return{source:i,inputs:a,...l&&{image:l}}}const I="other build-args, target, Dockerfile or context, or an unknown build"
 function imageIn({settings:e,source:t,log:n},s){const r=`${e.image}:${t.tag}`
-switch(s.is){case"there":n.say(`the registry has ${(0,p.d)(s.image)}`)
+switch(s.is){case"there":n.say(`the registry has ${(0,E.d)(s.image)}`)
 return s.image
 case"another":n.say(`the registry has ${r} of another commit (${s.of})`)
 return
-case"another build":return(0,o.fJ)({code:"registry",sentence:`the registry has ${r} of another build of this commit (${w})`,hint:'give this build another "tag"'})
+case"another build":return(0,o.fJ)({code:"registry",sentence:`the registry has ${r} of another build of this commit (${I})`,hint:'give this build another "tag"'})
 case"unlabelled":return(0,o.fJ)({code:"registry",sentence:`the registry has ${r} already, without a label that names its commit`,hint:'roll that image out with "deploy", or set another "tag"'})
 case"absent":case"denied":return
 case"unreachable":case"failed":return(0,o.fJ)({code:"registry",sentence:`registry: ${e.image}: ${s.said}`,..."hint"in s&&{hint:s.hint}})}}async function imageToDeploy(e){const{platform:t,settings:n,source:s,signal:r,log:i}=e
 const{image:a,digest:c}=n
 if(c!==void 0)return imageOfDigest(e,c)
-const l=await(0,h.F1)(t,a,s.tag,r)
+const l=await(0,f.F1)(t,a,s.tag,r)
 if(l){await checkMeant(e)
-i.say(`the registry has ${(0,p.d)(l)}`)
+i.say(`the registry has ${(0,E.d)(l)}`)
 const t=await commitOf(e,l)
 return{image:l,source:sourceOf(l.tag,t)}}const A=`${a}:${s.tag}`
 const u=await idInEngine(t,A,r).catch(()=>{})
 return(0,o.fJ)({code:"image-missing",sentence:`the registry has no ${A}`,hint:u===void 0?"check the option tag, or push the image before the deploy":`this machine's engine has it: set "push" for the build, or for the test`})}async function imageOfDigest({platform:e,settings:t,signal:n,log:s},r){const{image:i}=t
 const a={repository:i,tag:t.tag??"",digest:r}
-const c=(0,h.wj)(a,await(0,h.OK)(e,a,n))
+const c=(0,f.wj)(a,await(0,f.OK)(e,a,n))
 if(!c)return(0,o.fJ)({code:"image-missing",sentence:`the registry has no ${i}@${r}`,hint:"check the option digest, or push the image before the deploy"})
-const{revision:l,version:A}=await(0,h.yv)(e,c,n)
+const{revision:l,version:A}=await(0,f.yv)(e,c,n)
 const u=t.tag??(isTag(A)?A:void 0)
 if(u===void 0)return(0,o.fJ)({code:"usage",sentence:`"digest" needs "tag" here: ${i}@${r} has no version label`,hint:"set the tag that the image was pushed with; it names the version in log and history"})
 const d={...c,tag:u}
-s.say(`the registry has ${(0,p.d)(d)}`)
-return{image:d,source:sourceOf(u,l??commitIn(t.tag))}}function isTag(e){return e!==void 0&&!((0,E.I_)(e)instanceof E.AF)}function sourceOf(e,t){return{tag:e,...t!==void 0&&{sha:t}}}async function commitOf({platform:e,settings:t,source:n,signal:s},r){if(t.tag===void 0)return n.sha
-return commitIn(t.tag)??(0,h.DT)(e,r,s).catch(()=>{})}function commitIn(e=""){return/^[0-9a-f]{40}(?![0-9a-f])/.exec(e)?.[0]}async function imageToTest(e){const{platform:t,settings:n,source:s,signal:r,log:i}=e
+s.say(`the registry has ${(0,E.d)(d)}`)
+return{image:d,source:sourceOf(u,l??commitIn(t.tag))}}function isTag(e){return e!==void 0&&!((0,y.I_)(e)instanceof y.AF)}function sourceOf(e,t){return{tag:e,...t!==void 0&&{sha:t}}}async function commitOf({platform:e,settings:t,source:n,signal:s},r){if(t.tag===void 0)return n.sha
+return commitIn(t.tag)??(0,f.DT)(e,r,s).catch(()=>{})}function commitIn(e=""){return/^[0-9a-f]{40}(?![0-9a-f])/.exec(e)?.[0]}async function imageToTest(e){const{platform:t,settings:n,source:s,signal:r,log:i}=e
 if(n.digest!==void 0){const s=await imageToDeploy(e)
 if(n.push)i.say("not pushed: the registry already has it")
 return{...s,built:await pullImage(t,s.image,i,r)}}const a=await lookUpCommit(e)
@@ -7525,202 +7542,203 @@ if(c){await checkMeant(e)
 return{image:c,source:s,built:await pullImage(t,c,i,r)}}const{image:l}=n
 const A=`${l}:${s.tag}`
 const u=await findInEngine(t,A,r)
-if(!u)return(0,o.fJ)({code:"image-missing",sentence:a.is==="another"?`${A} in the registry is of another commit (${(0,m.j)(a.of)}), and this machine does not have the image`:`neither the registry nor this machine has ${A}`,hint:'build it first with "build", on this machine or with "push"'})
+if(!u)return(0,o.fJ)({code:"image-missing",sentence:a.is==="another"?`${A} in the registry is of another commit (${(0,w.j)(a.of)}), and this machine does not have the image`:`neither the registry nor this machine has ${A}`,hint:'build it first with "build", on this machine or with "push"'})
 checkCommit(e,A,u)
 i.say(`this machine has ${A} (${u.id.slice(7,19)})`)
 const{id:d,inputs:h}=u
 return{source:s,built:{repository:l,tag:s.tag,id:d,...h&&{inputs:h}}}}async function checkMeant({platform:e,settings:t,source:n,signal:s}){if(t.tag!==void 0)return
 const{image:r}=t
-const[i,a]=await Promise.all([tagsInEngine(e,r,s),(0,h.TE)(e,r,(0,u.QE)(n.tag),s)])
-const c=i.filter(e=>(0,u.$3)(e,n.tag))
+const[i,a]=await Promise.all([tagsInEngine(e,r,s),(0,f.TE)(e,r,(0,d.QE)(n.tag),s)])
+const c=i.filter(e=>(0,d.$3)(e,n.tag))
 if(c.length===0&&a.is!=="there")return
 const l=c.length===0?`${n.tag}-…`:void 0
 const A=l===void 0?`this machine has also built ${c.join(", ")}`:`the registry has another one as ${l}`
-const d=[n.tag,...l===void 0?c:[l]].map(e=>`--tag ${e}`).join(" or ");(0,o.fJ)({code:"usage",sentence:`${r}:${n.tag} is one of several builds of this commit (${w}): ${A}`,hint:`choose one: ${d} (the build's output or report has it as "tag")`})}function checkCommit({settings:e,source:t,log:n},s,{revision:r}){const{sha:i}=t
+const u=[n.tag,...l===void 0?c:[l]].map(e=>`--tag ${e}`).join(" or ");(0,o.fJ)({code:"usage",sentence:`${r}:${n.tag} is one of several builds of this commit (${I}): ${A}`,hint:`choose one: ${u} (the build's output or report has it as "tag")`})}function checkCommit({settings:e,source:t,log:n},s,{revision:r}){const{sha:i}=t
 if(i===void 0||r===i)return
-if(r!==void 0)(0,o.fJ)({code:"image-missing",sentence:`${s} on this machine is of the commit ${(0,m.j)(r)}, not of ${(0,m.j)(i)}`,hint:'build it again with "build"'})
+if(r!==void 0)(0,o.fJ)({code:"image-missing",sentence:`${s} on this machine is of the commit ${(0,w.j)(r)}, not of ${(0,w.j)(i)}`,hint:'build it again with "build"'})
 if(e.tag===void 0)return
-if(e.push)(0,o.fJ)({code:"image-missing",sentence:`${s} on this machine has no label that names its commit, so it is not pushed for ${(0,m.j)(i)}`,hint:`build it with "build", or with the label org.opencontainers.image.revision=${i}`})
+if(e.push)(0,o.fJ)({code:"image-missing",sentence:`${s} on this machine has no label that names its commit, so it is not pushed for ${(0,w.j)(i)}`,hint:`build it with "build", or with the label org.opencontainers.image.revision=${i}`})
 n.say(`${s} has no label that names its commit`)}async function pushImage(e,t,n,s){const{repository:r,tag:i,id:a}=t
 const c=`${r}:${i}`
-check(await(0,A.T3)(e,["image","tag",a,c],{signal:s}),t)
-const l=await(0,d.L5)({clock:e.clock,signal:s,tries:3,pause:2e3,isTransient:({finished:e})=>e.code!==0&&(0,f.jR)((0,A.A3)(e),r)==="transient",onRetry:({finished:e},t)=>{n.quote((0,A.A3)(e))
-n.say(`the push to ${(0,f.w4)(r)} failed; retrying in ${t/1e3} s`)}},async()=>{const t=new PushLog
+check(await(0,u.T3)(e,["image","tag",a,c],{signal:s}),t)
+const l=await(0,h.L5)({clock:e.clock,signal:s,tries:3,pause:2e3,isTransient:({finished:e})=>e.code!==0&&(0,g.jR)((0,u.A3)(e),r)==="transient",onRetry:({finished:e},t)=>{n.quote((0,u.A3)(e))
+n.say(`the push to ${(0,g.w4)(r)} failed; retrying in ${t/1e3} s`)}},async()=>{const t=new PushLog
 n.waiting(`pushing ${c}`)
-const r=await(0,A.T3)(e,["push",c],{signal:s,onLine:e=>{t.read(e)
+const r=await(0,u.T3)(e,["push",c],{signal:s,onLine:e=>{t.read(e)
 n.waiting(`pushing ${c}: ${t.progress}`)}})
 return{finished:{...r,stderr:t.last.join("\n")},layers:t}})
 n.waiting(void 0)
 check(l.finished,t)
 n.say(`pushed ${c}: ${l.layers.progress}`)
-const{digest:u}=l.layers
-if(u!==void 0)return{repository:r,tag:i,digest:u}
-return await(0,h.F1)(e,r,i,s)??(0,o.fJ)({code:"push-failed",sentence:`push: ${(0,f.w4)(r)} accepted ${c}, but does not have it`})}class PushLog{last=[]
-#Te=new Map
+const{digest:A}=l.layers
+if(A!==void 0)return{repository:r,tag:i,digest:A}
+return await(0,f.F1)(e,r,i,s)??(0,o.fJ)({code:"push-failed",sentence:`push: ${(0,g.w4)(r)} accepted ${c}, but does not have it`})}class PushLog{last=[]
+#Re=new Map
 #De
-get digest(){return this.#De}get progress(){const e=[...this.#Te.values()]
+get digest(){return this.#De}get progress(){const e=[...this.#Re.values()]
 const t=e.filter(e=>e==="Pushed").length
 const n=e.filter(e=>/^(Layer already exists|Mounted from)/.test(e)).length
 const s=e.length===1?"layer":"layers"
 const r=n===0?"":`, ${n} already there`
-return`${t} of ${e.length} ${s} sent${r}`}read(e){const t=(0,i.pj)(e)
+return`${t} of ${e.length} ${s} sent${r}`}read(e){const t=(0,a.pj)(e)
 const[,n,s]=/^([0-9a-f]{12}): (.+)$/.exec(t)??[]
-if(n!==void 0&&s!==void 0){this.#Te.set(n,s)
+if(n!==void 0&&s!==void 0){this.#Re.set(n,s)
 return}this.#De??=/: digest: (sha256:[0-9a-f]{64}) size: /.exec(t)?.[1]
 if(this.last.push(t)>20)this.last.shift()}}function check(e,{repository:t,tag:n}){if(e.code===0)return
-const s=(0,A.Ic)("push",e)
+const s=(0,u.Ic)("push",e)
 if(s!==void 0)(0,o.fJ)(s)
-const r=(0,A.A3)(e)
+const r=(0,u.A3)(e)
 const because=(t,n)=>(0,o.fJ)({code:"push-failed",sentence:`push: ${t}: ${r}`,...n===void 0?{}:{hint:n},logs:[{lines:e.stderr.split("\n")}]})
-if(/immutable/i.test(r))because(`${(0,f.w4)(t)} already has the tag ${n} and does not allow overwriting it`,'Tags are immutable there: commit, or set another "tag"')
-switch((0,f.jR)(r,t)){case"denied":return because(`not allowed to write to ${t}`,(0,f.t$)(t,"write to"))
-case"absent":return because(`${(0,f.w4)(t)} has no repository for ${t}`,'Create it in the registry first, or correct "image"')
-case"transient":return because(`${(0,f.w4)(t)} refused ${t}:${n} in three attempts`)
-case"refused":return because(`${t}:${n} was refused`)}}var y=n(811)
+if(/immutable/i.test(r))because(`${(0,g.w4)(t)} already has the tag ${n} and does not allow overwriting it`,'Tags are immutable there: commit, or set another "tag"')
+switch((0,g.jR)(r,t)){case"denied":return because(`not allowed to write to ${t}`,(0,g.t$)(t,"write to"))
+case"absent":return because(`${(0,g.w4)(t)} has no repository for ${t}`,'Create it in the registry first, or correct "image"')
+case"transient":return because(`${(0,g.w4)(t)} refused ${t}:${n} in three attempts`)
+case"refused":return because(`${t}:${n} was refused`)}}var B=n(811)
 async function push(e,t){const{platform:n,signal:s,log:r}=e
 const o=await tagFor(e,t)
-if(o!==t.tag)r.say(`another build of this commit now has the tag ${(0,m.j)(t.tag)}: the tag of this one is ${(0,m.j)(o)}`)
+if(o!==t.tag)r.say(`another build of this commit now has the tag ${(0,w.j)(t.tag)}: the tag of this one is ${(0,w.j)(o)}`)
 await markSeveral(e,{...t,tag:o})
-return pushImage(n,{...t,tag:o},r,s)}async function markSeveral({platform:e,source:t,signal:n,log:s},{repository:r,tag:o,inputs:i}){const a=i===void 0?void 0:(0,u.ZX)(o,i)
+return pushImage(n,{...t,tag:o},r,s)}async function markSeveral({platform:e,source:t,signal:n,log:s},{repository:r,tag:o,inputs:i}){const a=i===void 0?void 0:(0,d.ZX)(o,i)
 const{sha:c}=t
 if(a===void 0||c===void 0)return
 if(a!==c&&!a.startsWith(`${c}-dirty-`))return
-const l=(0,u.QE)(a)
-const[A,d]=await Promise.all([a,l].map(t=>(0,h.TE)(e,r,t,n)))
-if(A?.is!=="there"||d?.is==="there")return
-try{await(0,h.JE)(e,A.image,[l],n)}catch(e){n.throwIfAborted()
-const t=(0,y.b)(e)
+const l=(0,d.QE)(a)
+const[A,u]=await Promise.all([a,l].map(t=>(0,f.TE)(e,r,t,n)))
+if(A?.is!=="there"||u?.is==="there")return
+try{await(0,f.JE)(e,A.image,[l],n)}catch(e){n.throwIfAborted()
+const t=(0,B.b)(e)
 s.say(`the mark ${l} was not set, so a run without a tag takes ${a}: ${t}`)}}async function tagFor({platform:e,source:t,signal:n},{repository:s,tag:r,inputs:o}){if(o===void 0)return r
-try{const i=await(0,h.TE)(e,s,r,n)
+try{const i=await(0,f.TE)(e,s,r,n)
 if(i.is!=="there")return r
-const a=await(0,h.yv)(e,i.image,n)
+const a=await(0,f.yv)(e,i.image,n)
 const c=a.revision===void 0||a.revision===t.sha
-return c&&a.inputs!==o?(0,u.Zc)(r,o):r}catch{n.throwIfAborted()
-return r}}var I=n(813)
-function buildOnly(e){return(0,I.Y)("build",e,ofCommit)}async function ofCommit(e){const{platform:t,settings:n,reporter:r,state:o,resources:i}=e
-const a=(0,I.V)(e,await(0,s.sQ)(t,n,n.context))
+return c&&a.inputs!==o?(0,d.Zc)(r,o):r}catch{n.throwIfAborted()
+return r}}var Q=n(813)
+function buildOnly(e){return(0,Q.Y)("build",e,ofCommit)}async function ofCommit(e){const{platform:t,settings:n,reporter:r,state:o,resources:i}=e
+const a=(0,Q.V)(e,await(0,s.sQ)(t,n,n.context))
 const c=await r.stage("build",async t=>{await i.login(n)
 const{image:s,source:r,inputs:c}=await findBuild(a.with({log:t}))
-const l=(0,I.V)(e,r).with({log:t})
+const l=(0,Q.V)(e,r).with({log:t})
 if(s)o.haveImage(s)
 return s?void 0:build(l,c)})
 if(!c)return{result:"unchanged"}
 if(n.push)o.haveImage(await r.stage("push",e=>push(a.with({log:e}),c)))
-return{result:"done"}}var B=n(1404)
-function has({code:e}){return e===0}function hasDocker({docker:e}){return e.code!==127}function toolFindings(e,{builds:t,known:n,fetches:s}){return[gitFinding(e.git,n),...dockerFindings(e,t),e.kubectl&&has(e.kubectl)?(0,B.ok)("tools",`kubectl ${clientVersion(e.kubectl)}`):s?(0,B.$e)("tools","kubectl is not on PATH: a release downloads it into the runner’s tool cache"):(0,B.z3)("tools","kubectl is not on PATH","https://kubernetes.io/docs/tasks/tools/")]}function gitFinding(e,t){if(has(e))return(0,B.ok)("tools",e.stdout.trim().replace("git version","git"))
-return t?(0,B.$e)("tools","git was not found, so a newer live commit cannot be detected"):(0,B.z3)("tools","git was not found, so the commit is not known",'install git, or set "tag"')}function dockerFindings(e,t){const{docker:n,buildx:s}=e
-const r=t?B.z3:B.$e
-const problem=(e,t)=>{const n=(0,A.Ic)("",e)
+return{result:"done"}}var b=n(1404)
+function has({code:e}){return e===0}function hasDocker({docker:e}){return e.code!==127}function toolFindings(e,{builds:t,known:n,fetches:s}){return[gitFinding(e.git,n),...dockerFindings(e,t),e.kubectl&&has(e.kubectl)?(0,b.ok)("tools",`kubectl ${clientVersion(e.kubectl)}`):s?(0,b.$e)("tools","kubectl is not on PATH: a release downloads it into the runner’s tool cache"):(0,b.z3)("tools","kubectl is not on PATH","https://kubernetes.io/docs/tasks/tools/")]}function gitFinding(e,t){if(has(e))return(0,b.ok)("tools",e.stdout.trim().replace("git version","git"))
+return t?(0,b.$e)("tools","git was not found, so a newer live commit cannot be detected"):(0,b.z3)("tools","git was not found, so the commit is not known",'install git, or set "tag"')}function dockerFindings(e,t){const{docker:n,buildx:s}=e
+const r=t?b.z3:b.$e
+const problem=(e,t)=>{const n=(0,u.Ic)("",e)
 return t("tools",n?.sentence.slice(2)??said(e),n?.hint)}
 if(!hasDocker(e))return[problem(n,r)]
 const{Client:o,Server:i}=versionsOf(n.stdout)
-return[has(n)&&i?(0,B.ok)("tools",`docker ${o?.Version??""}, engine ${i.Version??""}`):problem(n,r),has(s)?(0,B.ok)("tools",`docker buildx ${/v?\d+\.\d+\.\d+\S*/.exec(s.stdout)?.[0]??""}`):problem(s,r)]}function versionsOf(e){try{return JSON.parse(e.split("\n")[0]??"")}catch{return{}}}function said({stderr:e,code:t}){return e.trim().split("\n")[0]||`docker exited with ${t}`}function clientVersion({stdout:e}){try{const{clientVersion:t}=JSON.parse(e)
+return[has(n)&&i?(0,b.ok)("tools",`docker ${o?.Version??""}, engine ${i.Version??""}`):problem(n,r),has(s)?(0,b.ok)("tools",`docker buildx ${/v?\d+\.\d+\.\d+\S*/.exec(s.stdout)?.[0]??""}`):problem(s,r)]}function versionsOf(e){try{return JSON.parse(e.split("\n")[0]??"")}catch{return{}}}function said({stderr:e,code:t}){return e.trim().split("\n")[0]||`docker exited with ${t}`}function clientVersion({stdout:e}){try{const{clientVersion:t}=JSON.parse(e)
 return t?.gitVersion??""}catch{return""}}function skewFindings(e,t){const minor=e=>Number(/^v?\d+\.(\d+)/.exec(e)?.[1]??NaN)
 const n=Math.abs(minor(e)-minor(t))
 if(!(n>1))return[]
 const s=`kubectl ${e} is ${n} minor versions from the server’s ${t}; Kubernetes supports one`
-return[(0,B.$e)("tools",s,`install kubectl ${t}: https://kubernetes.io/docs/tasks/tools/`)]}const Q=3e4
+return[(0,b.$e)("tools",s,`install kubectl ${t}: https://kubernetes.io/docs/tasks/tools/`)]}const v=3e4
 function clusterFinding(e,t,n){const s=t===void 0?"":`, context ${t}`
-return(0,B.ok)("cluster",`Kubernetes ${e}${s}, namespace ${n}`)}function aheadBy(e,t){const n=Date.parse(e)
+return(0,b.ok)("cluster",`Kubernetes ${e}${s}, namespace ${n}`)}function aheadBy(e,t){const n=Date.parse(e)
 const s=n+1e3
 if(t.from>s)return t.from-s
-return t.to<n?t.to-n:0}function clockFindings(e){if(Math.abs(e)<=Q)return[]
+return t.to<n?t.to-n:0}function clockFindings(e){if(Math.abs(e)<=v)return[]
 const t=Math.round(Math.abs(e)/1e3)
 const n=`this machine’s clock is ${t} s ${e>0?"ahead of":"behind"} the cluster’s: times in the history are wrong, and missing pods of a StatefulSet or DaemonSet may be explained late or wrongly`
-return[(0,B.$e)("cluster",n,"sudo timedatectl set-ntp true")]}var b=n(5998)
-var v=n(9340)
-var k=n(4339)
-var S=n(2468)
-const R=5e3
+return[(0,b.$e)("cluster",n,"sudo timedatectl set-ntp true")]}var k=n(5998)
+var S=n(9340)
+var T=n(4339)
+var R=n(2468)
+const D=5e3
 function staleConfigurationFindings({id:e,live:t},n,s,r){if(!t||e.kind==="CronJob")return[]
-const o=(0,b.JP)((0,v.kW)(t))
-return s.flatMap(t=>{const s=o.filter(e=>(0,b.wj)(t,e))
+const o=(0,k.JP)((0,S.kW)(t))
+return s.flatMap(t=>{const s=o.filter(e=>(0,k.wj)(t,e))
 const i=n.filter(e=>s.some(n=>{const[s,r]=[changedAt(t,n.keys),startedAt(e,n.container)]
-return s!==void 0&&r!==void 0&&s>r+R}))
+return s!==void 0&&r!==void 0&&s>r+D}))
 if(i.length===0)return[]
 const a=i.length===n.length?"its pods":`${i.length} of its pods`
-const c=`${(0,k.T)(e)}: ${(0,S.Gg)(t)} changed after the start of ${a}, which may still use the old values`
-return[(0,B.$e)("workloads",c,r(["rollout","restart",(0,k.T)(e)]))]})}function changedAt(e,t){const n=(e.metadata?.managedFields??[]).flatMap(({time:e,fieldsV1:n})=>{const s=n??{}
+const c=`${(0,T.T)(e)}: ${(0,R.Gg)(t)} changed after the start of ${a}, which may still use the old values`
+return[(0,b.$e)("workloads",c,r(["rollout","restart",(0,T.T)(e)]))]})}function changedAt(e,t){const n=(e.metadata?.managedFields??[]).flatMap(({time:e,fieldsV1:n})=>{const s=n??{}
 const r=["f:data","f:binaryData","f:stringData"].flatMap(e=>Object.keys(s[e]??{}))
 const o=t==="all"?r.length>0:t.some(e=>r.includes(`f:${e}`))
 return o&&e!==void 0?[Date.parse(e)]:[]})
 return n.length===0?void 0:Math.max(...n)}function startedAt({status:e},t){const n=[...e?.initContainerStatuses??[],...e?.containerStatuses??[]]
 const{running:s,terminated:r}=n.find(({name:e})=>e===t)?.state??{}
 const o=s?.startedAt??r?.startedAt
-return o===void 0?void 0:Date.parse(o)}var T=n(8911)
-var D=n(8850)
-var O=n(9025)
-function releaseFindings(e,t,n,s){const r=(0,O.BO)(s)
-return[r?(0,B.ok)("release",`release ${r.number} of ${(0,m.j)(r.tag)} by ${(0,T.Gg)(r)} is live`):(0,B.ok)("release","no release of this application is live yet"),...t?[held(t)]:[],...n?[left(e,n)]:[],...unusedOf(s)]}function unusedOf(e){const{number:t=0,unused:n=[]}=e.findLast(e=>e.unused!==void 0)??{}
+return o===void 0?void 0:Date.parse(o)}var O=n(8911)
+var F=n(8850)
+var N=n(9025)
+function releaseFindings(e,t,n,s){const r=(0,N.BO)(s)
+return[r?(0,b.ok)("release",`release ${r.number} of ${(0,w.j)(r.tag)} by ${(0,O.Gg)(r)} is live`):(0,b.ok)("release","no release of this application is live yet"),...t?[held(t)]:[],...n?[left(e,n)]:[],...unusedOf(s)]}function unusedOf(e){const{number:t=0,unused:n=[]}=e.findLast(e=>e.unused!==void 0)??{}
 if(n.length===0)return[]
 const s=n.join(", ")
-return[(0,B.ok)("release",`no version of the history uses ${s} (as of release ${t})`)]}function held({by:e,renewed:t}){const n=t===void 0?"":`, last renewed at ${t} by its clock`
-return(0,B.$e)("release",`the lock is held by ${e}${n}: a release waits until it is free, at most 30 s after that run ends`)}function left(e,t){return(0,B.$e)("release",`the release of ${(0,m.j)(t.tag)} by ${(0,T.Gg)(t)}, started at ${t.at}, has not ended; if its run is gone, the next release restores it first`,(0,D.a)("recover",e))}var F=n(7598)
-var N=n(8815)
-var M=n(7340)
+return[(0,b.ok)("release",`no version of the history uses ${s} (as of release ${t})`)]}function held({by:e,renewed:t}){const n=t===void 0?"":`, last renewed at ${t} by its clock`
+return(0,b.$e)("release",`the lock is held by ${e}${n}: a release waits until it is free, at most 30 s after that run ends`)}function left(e,t){return(0,b.$e)("release",`the release of ${(0,w.j)(t.tag)} by ${(0,O.Gg)(t)}, started at ${t.at}, has not ended; if its run is gone, the next release restores it first`,(0,F.a)("recover",e))}var L=n(7598)
+var M=n(8815)
+var U=n(7340)
 function rightsFindings({all:e,missing:t,account:n,namespace:s},r){const o=n===void 0?"the account":`the account ${n}`
-if(t.length===0)return[(0,B.ok)("rights",`${o} may do everything that a release does in the namespace "${s}"`)]
+if(t.length===0)return[(0,b.ok)("rights",`${o} may do everything that a release does in the namespace "${s}"`)]
 const i=t.map(({resource:e,verbs:t})=>`${t.join(", ")} ${e}`).join("; ")
 const a=countOf(t)===countOf(e)?`${o} has no rights for a release in the namespace "${s}", if it exists`:`${o} may not ${i} in the namespace "${s}"`
-const c=n===void 0?`# in its Role\n${(0,M.Eb)(t)}`:commandFor(t,n,r)
-return[(0,B.z3)("rights",`${a}: an administrator must grant it`,c)]}function countOf(e){return e.reduce((e,{verbs:t})=>e+t.length,0)}function commandFor(e,t,n){const s=(0,F.createHash)("sha256").update(JSON.stringify([e,t])).digest("hex")
+const c=n===void 0?`# in its Role\n${(0,U.Eb)(t)}`:commandFor(t,n,r)
+return[(0,b.z3)("rights",`${a}: an administrator must grant it`,c)]}function countOf(e){return e.reduce((e,{verbs:t})=>e+t.length,0)}function commandFor(e,t,n){const s=(0,L.createHash)("sha256").update(JSON.stringify([e,t])).digest("hex")
 const r={name:`django-rollout-${s.slice(0,8)}`}
 const o="rbac.authorization.k8s.io"
 const i=`${o}/v1`
-const a=likes(e).map(({group:e,resources:t,verbs:n})=>`    - { apiGroups: ["${e}"], resources: [${t.join(", ")}], verbs: [${n}] }`)
+const a=likes(e).map(({group:e,resources:t,limits:n})=>`    - { apiGroups: ["${e}"], resources: [${t.join(", ")}], ${n} }`)
 const c={apiVersion:i,kind:"RoleBinding",metadata:r,roleRef:{apiGroup:o,kind:"Role",name:r.name},subjects:[subjectOf(t,o)]}
-const l=["apiVersion: v1","kind: List","items:",`- apiVersion: ${i}`,"  kind: Role",`  metadata: { name: ${r.name} }`,"  rules:",...a,(0,N.As)([c]).trim()].join("\n")
+const l=["apiVersion: v1","kind: List","items:",`- apiVersion: ${i}`,"  kind: Role",`  metadata: { name: ${r.name} }`,"  rules:",...a,(0,M.As)([c]).trim()].join("\n")
 return`echo '\n${l.replaceAll("'",`'\\''`)}\n' | ${n(["apply","-f","-"])}`}function likes(e){const t=[]
-for(const n of e){const e=n.verbs.join(", ")
-const s=t.find(t=>t.group===n.group&&t.verbs===e)
-if(s)s.resources.push(n.resource)
-else t.push({group:n.group,verbs:e,resources:[n.resource]})}return t}function subjectOf(e,t){const[,n,s]=/^system:serviceaccount:([^:]+):(.+)$/.exec(e)??[]
-return n===void 0?{apiGroup:t,kind:"User",name:e}:{kind:"ServiceAccount",name:s,namespace:n}}var L=n(157)
-var U=n(5374)
-var x=n(1407)
-var P=n(6874)
-var G=n(8661)
-var H=n(1856)
-var J=n(8860)
-var j=n(2459)
-var V=n(6099)
-var Y=n(3892)
+for(const{group:n,resource:s,verbs:r,names:o}of e){const e=o===void 0?"":`resourceNames: [${o.join(", ")}], `
+const i=`${e}verbs: [${r.join(", ")}]`
+const a=t.find(e=>e.group===n&&e.limits===i)
+if(a)a.resources.push(s)
+else t.push({group:n,limits:i,resources:[s]})}return t}function subjectOf(e,t){const[,n,s]=/^system:serviceaccount:([^:]+):(.+)$/.exec(e)??[]
+return n===void 0?{apiGroup:t,kind:"User",name:e}:{kind:"ServiceAccount",name:s,namespace:n}}var x=n(157)
+var P=n(5374)
+var G=n(1407)
+var H=n(6874)
+var J=n(8661)
+var V=n(1856)
+var j=n(8860)
+var $=n(2459)
+var Y=n(6099)
+var W=n(3892)
 async function checkAlone(e,t){const{app:n,settings:s,cluster:r}=e
-await Promise.all([checkHistory(e,t),(0,V.aE)(r,n,s.image),(0,T.Cz)(r,(0,G.Fe)(n))])}async function checkHistory({app:e,settings:t,command:n,cluster:s},{live:r,targets:o}){const i=await(0,J.tl)(s,e)
-const a=i.filter(({image:e})=>!(0,m.iI)(e,t.image))
-const c=i.filter(e=>!a.includes(e))
-if(a.length===0||n==="rollback"&&c.length>0)return c
-const l=o.map(({id:e})=>(0,k.T)(e))
-const A=workloadsIn(r.clusterState()).filter(e=>!l.includes((0,k.T)((0,v.hY)(e))))
-for(const n of new Set(a.map(e=>e.image))){const r=A.find(e=>(0,v.ys)(e,n).length>0)
+await Promise.all([checkHistory(e,t),(0,Y.aE)(r,n,s.image),(0,O.Cz)(r,(0,J.Fe)(n))])}async function checkHistory({app:e,settings:t,command:n,cluster:s},{live:r,targets:o}){const{history:i,configMap:a}=await(0,j.tl)(s,e)
+const c=i.filter(({image:e})=>!(0,w.iI)(e,t.image))
+const l={history:i.filter(e=>!c.includes(e)),configMap:a}
+if(c.length===0||n==="rollback"&&l.history.length>0)return l
+const A=o.map(({id:e})=>(0,T.T)(e))
+const u=workloadsIn(r.clusterState()).filter(e=>!A.includes((0,T.T)((0,S.hY)(e))))
+for(const n of new Set(c.map(e=>e.image))){const r=u.find(e=>(0,S.ys)(e,n).length>0)
 if(!r)continue
-const o=(0,k.T)((0,v.hY)(r))
-const i=`the history in configmap/${(0,G.Fe)(e)}`
-const a=`if it is the same application and its registry has moved: ${o} still runs the old image. Change it to the new one first, with its manifest (option manifests) or kubectl set image`;(0,G.ht)(s,e,{image:n,what:i,so:a},t.image)}return c}function workloadsIn(e){const t=[e.deployments,e.statefulsets,e.daemonsets,e.cronjobs]
-return t.flatMap(e=>[...e.values()]).filter(v.gv)}var $=n(2109)
-var W=n(8559)
-var q=n(3872)
-var _=n(6e3)
-var z=n(6738)
-const K=3e5
-const Z={timeout:1/0,bake:0,grace:{}}
-async function ailing(e,t,{cluster:n,clock:s,toRepo:r}){const o=e.flatMap(({id:e,live:n})=>n&&!n.spec.paused?[(0,$.VS)(e,n,t)]:[])
+const o=(0,T.T)((0,S.hY)(r))
+const i=`the history in configmap/${(0,J.Fe)(e)}`
+const a=`if it is the same application and its registry has moved: ${o} still runs the old image. Change it to the new one first, with its manifest (option manifests) or kubectl set image`;(0,J.ht)(s,e,{image:n,what:i,so:a},t.image)}return l}function workloadsIn(e){const t=[e.deployments,e.statefulsets,e.daemonsets,e.cronjobs]
+return t.flatMap(e=>[...e.values()]).filter(S.gv)}var q=n(2109)
+var _=n(8559)
+var z=n(3872)
+var K=n(6e3)
+var X=n(6738)
+const Z=3e5
+const ee={timeout:1/0,bake:0,grace:{}}
+async function ailing(e,t,{cluster:n,clock:s,toRepo:r}){const o=e.flatMap(({id:e,live:n})=>n&&!n.spec.paused?[(0,q.VS)(e,n,t)]:[])
 const i=s.now()
-const a={...(0,_._1)(i),exits:exitsOf(t,i)}
-const c={clusterState:t,timeouts:Z,now:i}
-const l=(0,q.S)(o,{...c,observations:a})
-const A=await Promise.all(l.logsWanted.map(async e=>{const t=await(0,z.$)(n,s,e)
-return{wanted:e,diagnosis:(0,W.h)(t,r)}}))
-const u=A.reduce((e,{wanted:t,diagnosis:n})=>(0,_.X1)(e,t,n),l.observations)
-const{verdicts:d}=(0,q.S)(o,{...c,observations:u})
-return Object.fromEntries(e.flatMap(({id:e})=>{const t=d[(0,k.T)(e)]
+const a={...(0,K._1)(i),exits:exitsOf(t,i)}
+const c={clusterState:t,timeouts:ee,now:i}
+const l=(0,z.S)(o,{...c,observations:a})
+const A=await Promise.all(l.logsWanted.map(async e=>{const t=await(0,X.$)(n,s,e)
+return{wanted:e,diagnosis:(0,_.h)(t,r)}}))
+const u=A.reduce((e,{wanted:t,diagnosis:n})=>(0,K.X1)(e,t,n),l.observations)
+const{verdicts:d}=(0,z.S)(o,{...c,observations:u})
+return Object.fromEntries(e.flatMap(({id:e})=>{const t=d[(0,T.T)(e)]
 const n=t&&wordsOf(t)
-return n===void 0?[]:[[(0,k.T)(e),n]]}))}function exitsOf(e,t){return Object.fromEntries([...e.pods.values()].flatMap(({metadata:e,status:n})=>(n?.containerStatuses??[]).flatMap(({name:n,lastState:s})=>{const{exitCode:r=0,finishedAt:o}=s?.terminated??{}
-const i=o!==void 0&&Date.parse(o)>t-K
+return n===void 0?[]:[[(0,T.T)(e),n]]}))}function exitsOf(e,t){return Object.fromEntries([...e.pods.values()].flatMap(({metadata:e,status:n})=>(n?.containerStatuses??[]).flatMap(({name:n,lastState:s})=>{const{exitCode:r=0,finishedAt:o}=s?.terminated??{}
+const i=o!==void 0&&Date.parse(o)>t-Z
 return r!==0&&i?[[`${e?.uid}/${n}`,{before:0}]]:[]})))}function wordsOf(e){switch(e.is){case"complete":case"done":return
 case"failed":return e.cause.sentence
 case"superseded":return e.by
-case"waiting":return e.on.replace(/,? 0 s of \d+ s(: [^()]*)?/,"")}}const X=3e4
+case"waiting":return e.on.replace(/,? 0 s of \d+ s(: [^()]*)?/,"")}}const te=3e4
 async function lineageOf(e,t,n){const{platform:r,folder:o}=e
 if(t===n)return"not-older"
 const i=(0,s.uM)(r,o)
@@ -7736,168 +7754,167 @@ return await isWhole(e,n)?"not-older":"unknown"}async function isWhole(e,t){cons
 const s=await e(["cat-file","--batch"],n.stdout)
 return n.code===0&&s.code===0&&!/^parent [0-9a-f]+$/m.test(s.stdout)}async function fetchHistory({platform:e,folder:t,signal:n},r,o){const i=await(0,s.uM)(e,t)(["rev-parse","--is-shallow-repository"])
 const a=["fetch","--quiet","--no-tags","--no-write-fetch-head","--no-recurse-submodules",...i.stdout.trim()==="true"?["--depth=200","origin",r,o]:["origin",o]]
-await(0,d.wj)(e.clock,X,n,n=>e.processes.stream("git",[...(0,s._z)(e,t),...a],{signal:n,env:{GIT_TERMINAL_PROMPT:"0",GIT_SSH_COMMAND:"ssh -o BatchMode=yes"},onLine:()=>{}}))}async function checkNotStale({platform:e,settings:t,source:n,signal:s,log:r},i){const a=(0,O.BO)(i)
+await(0,h.wj)(e.clock,te,n,n=>e.processes.stream("git",[...(0,s._z)(e,t),...a],{signal:n,env:{GIT_TERMINAL_PROMPT:"0",GIT_SSH_COMMAND:"ssh -o BatchMode=yes"},onLine:()=>{}}))}async function checkNotStale({platform:e,settings:t,source:n,signal:s,log:r},i){const a=(0,N.BO)(i)
 if(a?.sha===void 0||n.sha===void 0)return
 const{sha:c}=n
 switch(await lineageOf({platform:e,folder:t.context,signal:s},c,a.sha)){case"not-older":return
-case"unknown":r.say(`this checkout does not show whether ${(0,m.j)(a.tag)}, which is live, is newer than ${(0,m.j)(c)}`)
+case"unknown":r.say(`this checkout does not show whether ${(0,w.j)(a.tag)}, which is live, is newer than ${(0,w.j)(c)}`)
 return
-case"older":(0,o.fJ)({code:"stale-commit",sentence:`${(0,m.j)(c)} is older than ${(0,m.j)(a.tag)}, live since release ${a.number} by ${(0,T.Gg)(a)}`,hint:`nothing was changed. To roll back to it anyway: ${(0,D.a)("rollback",t,{to:n.tag})}`})}}var ee=n(4e3)
-const te=15e3
+case"older":(0,o.fJ)({code:"stale-commit",sentence:`${(0,w.j)(c)} is older than ${(0,w.j)(a.tag)}, live since release ${a.number} by ${(0,O.Gg)(a)}`,hint:`nothing was changed. To roll back to it anyway: ${(0,F.a)("rollback",t,{to:n.tag})}`})}}var ne=n(4e3)
+const se=15e3
 async function pinsOf(e,t,n){const s=n.flatMap(e=>e.live?[e.live]:[])
-const r=(0,ee.oo)(t.clusterState(),s,e.settings.image)
+const r=(0,ne.oo)(t.clusterState(),s,e.settings.image)
 const o=once(t=>lookUpSoon(e,t))
 const i=new Map
 const a=new Set
 await Promise.all(r.map(async({workload:e,container:t,image:n,ran:s})=>{const r=s?await fateOf(n,s,o):"not known"
 if(r==="comes back")return
-const{repository:c,tag:l="latest"}=(0,m.zZ)(n)
-const A=`${(0,m.EU)(c)}:${l}`
+const{repository:c,tag:l="latest"}=(0,w.zZ)(n)
+const A=`${(0,w.EU)(c)}:${l}`
 if(s===void 0||r==="not known"){a.add(`the digest that ${A} runs is unknown: an undo would restore what the tag names then`)
-return}const u=(0,ee._W)(n,s.digest)
+return}const u=(0,ne._W)(n,s.digest)
 i.set(e,{...i.get(e),[t]:u})
 const d=r==="moved"?"has moved":"may have moved"
 a.add(`${A} ${d}: an undo would restore ${s.digest.slice(0,19)}, which is running`)}))
 for(const t of a)e.log.say(t)
 return i}async function runsAlready(e,t,n,{repository:s,digest:r}){const o=t.clusterState()
 const i=once(t=>lookUpSoon(e,t))
-const a=n.flatMap(({live:e,uses:t})=>t.map(async({name:t})=>{const n=e&&(0,v.MZ)((0,v.kW)(e),()=>true).find(e=>e.name===t)
+const a=n.flatMap(({live:e,uses:t})=>t.map(async({name:t})=>{const n=e&&(0,S.MZ)((0,S.kW)(e),()=>true).find(e=>e.name===t)
 if(!n)return false
-const a=(0,ee.ky)(o,e,n,{repository:s,digest:r})
+const a=(0,ne.ky)(o,e,n,{repository:s,digest:r})
 if(a!=="what its tag names")return a==="this image"
 const c=await i(n.image)
 return c?.is==="there"&&c.image.digest===r}))
 return(await Promise.all(a)).every(Boolean)}function warningsWithoutDigest(e){const t=new Map
-for(const{id:n,running:s}of e)for(const e of new Set(s)){if((0,m.zZ)(e).digest!==void 0)continue
-t.set(e,[...t.get(e)??[],(0,k.T)(n)])}return[...t].map(([e,t])=>`${t.join(", ")} names ${e} without a digest: new pods run what that tag names then. The next release of another image adds the digest`)}async function lostImages(e,t,n=new Map){const s=new Map
-for(const{id:r,live:o}of t){const t=n.get((0,k.T)(r))
-const i=o?(0,v.ys)(o,e.settings.image):[]
+for(const{id:n,running:s}of e)for(const e of new Set(s)){if((0,w.zZ)(e).digest!==void 0)continue
+t.set(e,[...t.get(e)??[],(0,T.T)(n)])}return[...t].map(([e,t])=>`${t.join(", ")} names ${e} without a digest: new pods run what that tag names then. The next release of another image adds the digest`)}async function lostImages(e,t,n=new Map){const s=new Map
+for(const{id:r,live:o}of t){const t=n.get((0,T.T)(r))
+const i=o?(0,S.ys)(o,e.settings.image):[]
 const a=new Set(i.map(({name:e,image:n})=>t?.[e]??n))
-for(const e of a)s.set(e,[...s.get(e)??[],(0,k.T)(r)])}const r=await Promise.all([...s].map(async([t,n])=>{const s=await lookUpSoon(e,t)
+for(const e of a)s.set(e,[...s.get(e)??[],(0,T.T)(r)])}const r=await Promise.all([...s].map(async([t,n])=>{const s=await lookUpSoon(e,t)
 return s?.is==="absent"?[`the registry no longer has ${t}, which ${n.join(", ")} runs: nodes without a cached copy cannot start it, so an undo may fail`]:[]}))
 return r.flat()}async function fateOf(e,{digest:t,of:n},s){const r=await s(e)
 if(r?.is==="there"&&r.image.digest===t)return"comes back"
-if(n==="another repository"){const n=await s((0,ee._W)(e,t))
-if(n?.is!=="there")return"not known"}return r?.is==="there"?"moved":"may have moved"}async function lookUpSoon({platform:e,signal:t},n){const{repository:s,tag:r="latest",digest:o}=(0,m.zZ)(n)
-try{return await(0,d.wj)(e.clock,te,t,t=>o===void 0?(0,h.TE)(e,s,r,t):(0,h.OK)(e,{repository:s,tag:r,digest:o},t))}catch{t.throwIfAborted()
+if(n==="another repository"){const n=await s((0,ne._W)(e,t))
+if(n?.is!=="there")return"not known"}return r?.is==="there"?"moved":"may have moved"}async function lookUpSoon({platform:e,signal:t},n){const{repository:s,tag:r="latest",digest:o}=(0,w.zZ)(n)
+try{return await(0,h.wj)(e.clock,se,t,t=>o===void 0?(0,f.TE)(e,s,r,t):(0,f.OK)(e,{repository:s,tag:r,digest:o},t))}catch{t.throwIfAborted()
 return}}function once(e){const t=new Map
 return n=>{const s=t.get(n)??e(n)
 t.set(n,s)
-return s}}var ne=n(9548)
-var se=n(1120)
-var re=n(3975)
-var oe=n(6514)
-var ie=n(2088)
-var ae=n(2564)
-var ce=n(9501)
+return s}}var re=n(9548)
+var oe=n(1120)
+var ie=n(3975)
+var ae=n(854)
+var ce=n(2564)
+var le=n(9501)
 async function examineCluster(e){const{platform:t,settings:n,cluster:s}=e
 const[r,o,i]=await Promise.all([whoAmI(t,s),kubeContextOf(n["kube-context"],s),manifestsOf(e)])
 const a=[clusterFinding(s.version,o,s.namespace),...r?clockFindings(r.aheadMs):[]]
 const c=unseen("cluster","rights, workloads, probes and release")
-try{if(await(0,ne.oO)(s,i.known)==="missing"){const e=`the namespace "${s.namespace}" does not exist; a release creates it from the manifests`
-return[...a,(0,B.$e)("cluster",e),c]}}catch(e){return[...a,(0,B.gz)("cluster",e),c]}const l=(0,ae.xQ)(e.app,i.known,i.resources,(0,se.GH)(n))
-const A=await(0,M.o7)(s,l)
+try{if((await(0,re.oO)(s,i.known)).is==="missing"){const e=`the namespace "${s.namespace}" does not exist; a release creates it from the manifests`
+return[...a,(0,b.$e)("cluster",e),c]}}catch(e){return[...a,(0,b.gz)("cluster",e),c]}const l=(0,ce.xQ)(e.app,i.known,i.resources,(0,oe.GH)(n))
+const A=await(0,U.o7)(s,l)
 const may=(e,t)=>!A.some(({resource:n,verbs:s})=>t.includes(n)&&s.includes(e))
 const u=A.every(({verbs:e})=>!e.includes("list")&&!e.includes("watch"))
 const d=may("get",["leases","secrets","configmaps"])
 const[h,f,g]=await Promise.all([examineMigration(e,i,may("get",["cronjobs"])),u?examineWorkloads(e,i,A):unseenWorkloads(s),d?examineReleases(e):[]])
 const p=[...u?[]:["workloads and probes"],...d?[]:["release"]]
-return[...a,...rightsFindings({all:(0,M.Zu)([...l,...f.needs]),missing:(0,M.Zu)([...A,...f.missing]),account:r?.name,namespace:s.namespace},(0,oe.IZ)(s)),...p.length>0?[unseen("rights",p.join(", "))]:[],...i.findings,...h,...f.findings,...g]}async function examineMigration(e,{known:t,findings:n},s){const r=s&&n.length===0
-const o=[(0,re.H)(e),...r?[(0,se.xq)(e,t)]:[]]
-return(await Promise.allSettled(o)).flatMap(e=>e.status==="rejected"?[(0,B.gz)("workloads",e.reason)]:[])}function unseen(e,t){return(0,B.$e)(e,`skipped because of the findings above: ${t}`)}async function whoAmI({clock:e},t){const n="authentication.k8s.io/v1"
+return[...a,...rightsFindings({all:(0,U.Zu)([...l,...f.needs]),missing:(0,U.Zu)([...A,...f.missing]),account:r?.name,namespace:s.namespace},(0,ae.IZ)(s)),...p.length>0?[unseen("rights",p.join(", "))]:[],...i.findings,...h,...f.findings,...g]}async function examineMigration(e,{known:t,findings:n},s){const r=s&&n.length===0
+const o=[(0,ie.H)(e),...r?[(0,oe.xq)(e,t)]:[]]
+return(await Promise.allSettled(o)).flatMap(e=>e.status==="rejected"?[(0,b.gz)("workloads",e.reason)]:[])}function unseen(e,t){return(0,b.$e)(e,`skipped because of the findings above: ${t}`)}async function whoAmI({clock:e},t){const n="authentication.k8s.io/v1"
 const s=e.now()
 try{const{metadata:r,status:o}=await t.review(`/apis/${n}/selfsubjectreviews`,{apiVersion:n,kind:"SelfSubjectReview"})
 const i=o?.userInfo?.username
 const a=r?.creationTimestamp
 const c=a?aheadBy(a,{from:s,to:e.now()}):0
-return i===void 0?void 0:{name:i,aheadMs:c}}catch(e){if(e instanceof x.h)return
+return i===void 0?void 0:{name:i,aheadMs:c}}catch(e){if(e instanceof G.h)return
 throw e}}async function kubeContextOf(e,t){if(e!==void 0)return e
 const{code:n,stdout:s}=await t.kubectl(["config","current-context"])
-return n===0?s.trim():void 0}async function manifestsOf({platform:e,settings:t,cluster:n}){try{const s=await(0,P.PX)(e,n,t.manifests,t.image)
+return n===0?s.trim():void 0}async function manifestsOf({platform:e,settings:t,cluster:n}){try{const s=await(0,H.PX)(e,n,t.manifests,t.image)
 const{targets:r,others:o,namespace:i}=s
 const a=[...r,...o,...i?[i]:[]]
-const c=await(0,H.k4)(n,a)
+const c=await(0,V.k4)(n,a)
 a.forEach(e=>c.of(e))
-return{known:s,resources:c,findings:[]}}catch(e){return{known:P.K2,resources:await(0,H.k4)(n,[]),findings:[(0,B.gz)("workloads",e)]}}}async function unseenWorkloads(e,t=[]){const n=(0,ae.hg)()
-return{findings:t,needs:n,missing:await(0,M.o7)(e,n)}}async function examineWorkloads(e,{known:t,findings:n},s){const{platform:r,cluster:o}=e
-const i=await(0,Y.f)(o,r.clock)
-const a=await(0,oe.Nn)(e,{manifests:t,live:i,missing:s,until:"the end"})
+return{known:s,resources:c,findings:[]}}catch(e){return{known:H.K2,resources:await(0,V.k4)(n,[]),findings:[(0,b.gz)("workloads",e)]}}}async function unseenWorkloads(e,t=[]){const n=(0,ce.hg)()
+return{findings:t,needs:n,missing:await(0,U.o7)(e,n)}}async function examineWorkloads(e,{known:t,findings:n},s){const{platform:r,cluster:o}=e
+const i=await(0,W.f)(o,r.clock)
+const a=await(0,ae.Nn)(e,{manifests:t,live:i,missing:s,until:"the end"})
 const{targets:c,services:l,findings:A}=a
 if(c.length===0){const e=[...A.images,...A.workloads]
 return unseenWorkloads(o,n.length>0?[]:e)}const u=i.clusterState()
-const[d,h,f,g]=await Promise.all([ailing(c,u,{cluster:o,clock:r.clock,toRepo:(0,ie.YT)(e)}),staleConfiguration(o,u,c),checkAlone(e,{live:i,targets:c}).then(()=>[],e=>isOfTwo(e)?[(0,B.gz)("release",e)]:[]),lostImages(e,c)])
-const p=(0,oe.IZ)(o)
-return{findings:[...c.map(e=>(0,B.ok)("workloads",(0,ce.q0)(e))),...A.web,...A.workloads,...(0,U.c)((0,L.Z)(c,l),p),...Object.entries(d).map(([e,t])=>{const n=`${e} is unhealthy before the release: ${t}`
-return(0,B.$e)("workloads",n,p(["describe",e]))}),...A.images,...g.map(e=>(0,B.$e)("registry",e,"push the image again, or release before its pods are rescheduled")),...h,...f,...A.namespace,...A.dryRun,...A.probes],needs:a.needs,missing:a.missing}}async function staleConfiguration(e,t,n){const s=n.flatMap(({live:e})=>e?(0,b.JP)((0,v.kW)(e)):[])
+const[d,h,f,g]=await Promise.all([ailing(c,u,{cluster:o,clock:r.clock,toRepo:(0,m.YT)(e)}),staleConfiguration(o,u,c),checkAlone(e,{live:i,targets:c}).then(()=>[],e=>isOfTwo(e)?[(0,b.gz)("release",e)]:[]),lostImages(e,c)])
+const p=(0,ae.IZ)(o)
+return{findings:[...c.map(e=>(0,b.ok)("workloads",(0,le.q0)(e))),...A.web,...A.workloads,...(0,P.c)((0,x.Z)(c,l),p),...Object.entries(d).map(([e,t])=>{const n=`${e} is unhealthy before the release: ${t}`
+return(0,b.$e)("workloads",n,p(["describe",e]))}),...A.images,...g.map(e=>(0,b.$e)("registry",e,"push the image again, or release before its pods are rescheduled")),...h,...f,...A.namespace,...A.dryRun,...A.probes],needs:a.needs,missing:a.missing}}async function staleConfiguration(e,t,n){const s=n.flatMap(({live:e})=>e?(0,k.JP)((0,S.kW)(e)):[])
 const r=s.map(({kind:t,name:n})=>{const s=t==="Secret"?"secrets":"configmaps"
-return`${(0,H.rJ)("v1",e.namespace,s)}/${n}`})
-const o=await Promise.all([...new Set(r)].map(t=>e.find(t).catch(e=>{if(e instanceof x.h&&e.status===403)return
+return`${(0,V.rJ)("v1",e.namespace,s)}/${n}`})
+const o=await Promise.all([...new Set(r)].map(t=>e.find(t).catch(e=>{if(e instanceof G.h&&e.status===403)return
 throw e})))
 const i=o.flatMap(e=>e?[e]:[])
 return n.flatMap(n=>{const s={workload:n.id,images:{},generation:0,first:false}
-const r=(0,j.NO)(t,s)
-return staleConfigurationFindings(n,r,i,(0,oe.IZ)(e))})}function isOfTwo(e){return e instanceof o.HR&&e.cause.code==="usage"}async function examineReleases(e){const{platform:t,settings:n,app:s,cluster:r}=e
-const[o,i,a]=await Promise.allSettled([(0,T.Cz)(r,(0,G.Fe)(s)),(0,V.aE)(r,s,n.image),(0,J.Lu)(r,s,n.image)])
-const c=[o,i,a].flatMap(e=>e.status==="rejected"?[(0,B.gz)("release",e.reason)]:[])
+const r=(0,$.NO)(t,s)
+return staleConfigurationFindings(n,r,i,(0,ae.IZ)(e))})}function isOfTwo(e){return e instanceof o.HR&&e.cause.code==="usage"}async function examineReleases(e){const{platform:t,settings:n,app:s,cluster:r}=e
+const[o,i,a]=await Promise.allSettled([(0,O.Cz)(r,(0,J.Fe)(s)),(0,Y.aE)(r,s,n.image),(0,j.Lu)(r,s,n.image)])
+const c=[o,i,a].flatMap(e=>e.status==="rejected"?[(0,b.gz)("release",e.reason)]:[])
 if(o.status!=="fulfilled"||i.status!=="fulfilled")return c
 if(a.status!=="fulfilled")return c
 const l={...t,env:{...t.env,CI:void 0}}
-const A=await checkNotStale(e.with({platform:l}),a.value).then(()=>[],e=>[(0,B.gz)("release",e)])
+const A=await checkNotStale(e.with({platform:l}),a.value).then(()=>[],e=>[(0,b.gz)("release",e)])
 const u=releaseFindings(n,o.value,i.value?.begun,a.value)
-return[...u,...A]}function cluster_closed(e){return[(0,B.gz)("cluster",e),unseen("cluster","rights, workloads, probes and release")]}function sourceFinding({sha:e,tag:t},n){if(n!==void 0)return(0,B.ok)("commit",`the tag is ${n} (option "tag")`)
-if(t!==e){const e=`there are uncommitted changes, so the tag of the image is ${(0,m.j)(t)}: commit or stash them to release the commit itself`
-return(0,B.$e)("commit",e,"git status --short")}return(0,B.ok)("commit",`commit ${(0,m.j)(t)}, without uncommitted changes`)}function contextFindings(e,t,n){return[...unignored(e,t),...managers(e,t,n)]}const le=[".git",".env",".venv","venv","node_modules"]
-function unignored(e,{names:t,ignores:n}){const s=le.filter(e=>t.includes(e))
+return[...u,...A]}function cluster_closed(e){return[(0,b.gz)("cluster",e),unseen("cluster","rights, workloads, probes and release")]}function sourceFinding({sha:e,tag:t},n){if(n!==void 0)return(0,b.ok)("commit",`the tag is ${n} (option "tag")`)
+if(t!==e){const e=`there are uncommitted changes, so the tag of the image is ${(0,w.j)(t)}: commit or stash them to release the commit itself`
+return(0,b.$e)("commit",e,"git status --short")}return(0,b.ok)("commit",`commit ${(0,w.j)(t)}, without uncommitted changes`)}function contextFindings(e,t,n){return[...unignored(e,t),...managers(e,t,n)]}const Ae=[".git",".env",".venv","venv","node_modules"]
+function unignored(e,{names:t,ignores:n}){const s=Ae.filter(e=>t.includes(e))
 if(n||s.length===0)return[]
 const o=`there is no .dockerignore in "${e}": the builder receives ${s.join(", ")}, and a COPY of the folder includes ${s.length===1?"it":"them"} in the image`
-return[(0,B.$e)("commit",o,`printf '%s\\n' ${s.join(" ")} > ${(0,r.join)(e,".dockerignore")}`)]}function managers(e,{managers:t},n){return["test-command","migrate-command"].flatMap(s=>{const o=n[s]
+return[(0,b.$e)("commit",o,`printf '%s\\n' ${s.join(" ")} > ${(0,r.join)(e,".dockerignore")}`)]}function managers(e,{managers:t},n){return["test-command","migrate-command"].flatMap(s=>{const o=n[s]
 const i=o.split(/\s+/).find(e=>/(^|\/)manage\.py$/.test(e))
 if(i===void 0||i.startsWith("/"))return[]
 if(t.includes((0,r.normalize)(i)))return[]
 const a=`"${s}" runs ${i}, which does not exist in the build context "${e}"`
 const[c]=t
 const l=c&&`--${s} "${o.replace(i,c)}"`
-return[(0,B.$e)("commit",a,l)]})}function registryFindings(e,t,{lookup:n,login:s,beside:r}){if(r!==void 0){const o=`${(0,f.w4)(e)} has ${e}:${(0,m.j)(r)} of another build: the tag of this one is ${(0,m.j)(t)}`
-return[(0,B.ok)("registry",o),...registryFindings(e,t,{lookup:n,login:s})]}const o=(0,f.w4)(e)
-const i=`${e}:${(0,m.j)(t)}`
+return[(0,b.$e)("commit",a,l)]})}function registryFindings(e,t,{lookup:n,login:s,beside:r}){if(r!==void 0){const o=`${(0,g.w4)(e)} has ${e}:${(0,w.j)(r)} of another build: the tag of this one is ${(0,w.j)(t)}`
+return[(0,b.ok)("registry",o),...registryFindings(e,t,{lookup:n,login:s})]}const o=(0,g.w4)(e)
+const i=`${e}:${(0,w.j)(t)}`
 const a=o==="docker.io"?"docker login":`docker login ${o}`
-switch(n.is){case"there":return[(0,B.ok)("registry",`${o} has ${i} already: it is not built again`)]
-case"another":return[(0,B.ok)("registry",`${o} has ${i} of another commit (${(0,m.j)(n.of)}): it is built again`)]
-case"another build":return[(0,B.ok)("registry",`${o} has ${i} of another build: it is built again`)]
-case"unlabelled":return[(0,B.z3)("registry",`${o} has ${i} already, without a label that names its commit`,'roll that image out with "deploy", or set another "tag"')]
-case"absent":return[(0,B.ok)("registry",`${o} answers, and does not have ${i} yet: it will be built`),...s||(0,f.IX)(o)?[]:[(0,B.$e)("registry",`docker has no login for ${o}, which requires one for a push`,a)]]
-case"denied":return s?[(0,B.$e)("registry",`${o} denies ${e}: normal before the first push to many registries, or this login may not read it (${n.said})`,(0,f.t$)(e,"read"))]:[(0,B.z3)("registry",`${o} denies ${e}, and docker has no login there`,a)]
-case"unreachable":return[(0,B.z3)("registry",`${o} does not answer: ${n.said}`,'check the host name in "image", and that this machine reaches it')]
-case"failed":return[(0,B.z3)("registry",`${i} could not be looked up: ${n.said}`,n.hint)]}}var Ae=n(7898)
-var ue=n(2744)
-async function inspectMachine({platform:e,settings:t,signal:n}){const[r,o]=await Promise.all([inspectTools(e,n),(0,s.TC)(e,t,t.context).catch(e=>(0,B.gz)("commit",e))])
+switch(n.is){case"there":return[(0,b.ok)("registry",`${o} has ${i} already: it is not built again`)]
+case"another":return[(0,b.ok)("registry",`${o} has ${i} of another commit (${(0,w.j)(n.of)}): it is built again`)]
+case"another build":return[(0,b.ok)("registry",`${o} has ${i} of another build: it is built again`)]
+case"unlabelled":return[(0,b.z3)("registry",`${o} has ${i} already, without a label that names its commit`,'roll that image out with "deploy", or set another "tag"')]
+case"absent":return[(0,b.ok)("registry",`${o} answers, and does not have ${i} yet: it will be built`),...s||(0,g.IX)(o)?[]:[(0,b.$e)("registry",`docker has no login for ${o}, which requires one for a push`,a)]]
+case"denied":return s?[(0,b.$e)("registry",`${o} denies ${e}: normal before the first push to many registries, or this login may not read it (${n.said})`,(0,g.t$)(e,"read"))]:[(0,b.z3)("registry",`${o} denies ${e}, and docker has no login there`,a)]
+case"unreachable":return[(0,b.z3)("registry",`${o} does not answer: ${n.said}`,'check the host name in "image", and that this machine reaches it')]
+case"failed":return[(0,b.z3)("registry",`${i} could not be looked up: ${n.said}`,n.hint)]}}var ue=n(7898)
+var de=n(2744)
+async function inspectMachine({platform:e,settings:t,signal:n}){const[r,o]=await Promise.all([inspectTools(e,n),(0,s.TC)(e,t,t.context).catch(e=>(0,b.gz)("commit",e))])
 return{answers:r,..."tag"in o?{source:o}:{sourceError:o}}}function reachesCluster({env:e},{answers:{kubectl:t}}){return isRunner(e)||t!==void 0&&has(t)}function isRunner(e){return Boolean(e["RUNNER_TOOL_CACHE"])}async function examineMachine(e,{answers:t,source:n,sourceError:s},r){const{platform:o,settings:i}=e
 const a=await examineRegistry(e,n,r)
 const c={builds:!a.has,known:n!==void 0,fetches:isRunner(o.env)}
 return[...toolFindings(t,c),...n?[sourceFinding(n,i.tag)]:[],...s&&has(t.git)?[s]:[],...c.builds?await examineContext(o,i):[],...a.findings]}async function examineRegistry({platform:e,settings:t,signal:n},s,r){const{image:o}=t
-if(!s){const e=`${(0,f.w4)(o)} was not checked because of the findings above`
-return{has:false,findings:[(0,B.$e)("registry",e)]}}try{const i={platform:e,settings:t,source:s,signal:n}
+if(!s){const e=`${(0,g.w4)(o)} was not checked because of the findings above`
+return{has:false,findings:[(0,b.$e)("registry",e)]}}try{const i={platform:e,settings:t,source:s,signal:n}
 const{lookup:a,login:c,beside:l,source:A}=await askRegistry(i,r)
 const u=registryFindings(o,A.tag,{lookup:a,login:c,...l!==void 0&&{beside:l}})
-return{has:a.is==="there",findings:u}}catch(e){return{has:false,findings:[(0,B.gz)("registry",e)]}}}const de=1e4
-async function inspectTools(e,t){const answerOf=async n=>{try{return await(0,d.wj)(e.clock,de,t,t=>(0,A.T3)(e,n,{signal:t}))}catch(e){if(!(e instanceof d.Ms))throw e
-return{code:1,stdout:"",stderr:`no answer within ${de/1e3} s`}}}
+return{has:a.is==="there",findings:u}}catch(e){return{has:false,findings:[(0,b.gz)("registry",e)]}}}const he=1e4
+async function inspectTools(e,t){const answerOf=async n=>{try{return await(0,h.wj)(e.clock,he,t,t=>(0,u.T3)(e,n,{signal:t}))}catch(e){if(!(e instanceof h.Ms))throw e
+return{code:1,stdout:"",stderr:`no answer within ${he/1e3} s`}}}
 const[n,s,r,o]=await Promise.all([e.processes.run("git",["--version"]),answerOf(["version","--format","{{json .}}"]),answerOf(["buildx","version"]),inspectKubectl(e)])
 return{git:n,docker:s,buildx:r,...o&&{kubectl:o}}}async function inspectKubectl({processes:e}){const t=await e.find("kubectl")
 if(t===void 0)return
-return e.run(t,["version","--client","-o","json"],{env:ue.yl})}async function askRegistry(e,t){const{platform:n,settings:s}=e
+return e.run(t,["version","--client","-o","json"],{env:de.yl})}async function askRegistry(e,t){const{platform:n,settings:s}=e
 if(await t())return{...await lookForBuild(e),login:true}
 const r=await lookForBuild(e)
-const o=await(0,Ae.Og)(n,(0,f.w4)(s.image),e.signal)
+const o=await(0,ue.Og)(n,(0,g.w4)(s.image),e.signal)
 return{...r,login:o.is!=="none"}}async function examineContext(e,t){const{files:n}=e
 const{context:s,file:o}=t
 try{const i=checkPlan(e,{context:s,...o!==void 0&&{file:o}})
 const a=await n.list(s)
 const c=a.filter(e=>n.isFolder((0,r.join)(s,e)))
 const l={names:a,ignores:[(0,r.join)(s,".dockerignore"),`${i}.dockerignore`].some(e=>n.exists(e)),managers:["",...c].map(e=>(0,r.join)(e,"manage.py")).filter(e=>n.exists((0,r.join)(s,e)))}
-return contextFindings(s,l,t)}catch(e){return[(0,B.gz)("commit",e)]}}var he=n(6090)
-var fe=n(6488)
-function runDoctor(e){return(0,I.Y)("doctor",e,e=>e.reporter.stage("doctor",t=>(0,d.ZC)(e.signal,async()=>{t.waiting("checking tools, registry and cluster")
+return contextFindings(s,l,t)}catch(e){return[(0,b.gz)("commit",e)]}}var fe=n(6090)
+var ge=n(6488)
+function runDoctor(e){return(0,Q.Y)("doctor",e,e=>e.reporter.stage("doctor",t=>(0,h.ZC)(e.signal,async()=>{t.waiting("checking tools, registry and cluster")
 const n=await inspectMachine(e)
 if(n.source)e.state.source=n.source
 const s=(await Promise.all([examineMachine(e,n,()=>e.resources.keepLogin(e.settings)),reachesCluster(e.platform,n)?examineClusterOf(e,n):[]])).flat()
@@ -7905,41 +7922,41 @@ const r=s.every(({severity:e})=>e!=="error")
 return{result:r?"done":"failed",findings:s}})))}async function examineClusterOf(e,{answers:t,source:n}){const{platform:s,settings:r,signal:i,resources:a}=e
 try{const o=await a.openCluster(s,r,i)
 const c=n??{tag:r.tag??"unknown"}
-const l=new ie.v5({...e,source:c})
-return[...t.kubectl?skewFindings(clientVersion(t.kubectl),o.version):[],...await examineCluster(l.with({log:he.a,cluster:o}))]}catch(e){i.throwIfAborted()
-return cluster_closed(new o.HR((0,fe.rl)(e,i)))}}var ge=n(2638)
-var pe=n(7853)
-var me=n(1812)
-var Ee=n(4565)
-var we=n(202)
-var Ce=n(5408)
-var ye=n(1534)
-const Ie=1e4
-async function endOfBroken({platform:e,cluster:t,settings:n,app:s,signal:r},o,i,a){const c=(0,Ee.ub)(i)
+const l=new m.v5({...e,source:c})
+return[...t.kubectl?skewFindings(clientVersion(t.kubectl),o.version):[],...await examineCluster(l.with({log:fe.a,cluster:o}))]}catch(e){i.throwIfAborted()
+return cluster_closed(new o.HR((0,ge.rl)(e,i)))}}var pe=n(2638)
+var me=n(7853)
+var Ee=n(1812)
+var we=n(4565)
+var Ce=n(202)
+var ye=n(5408)
+var Ie=n(1534)
+const Be=1e4
+async function endOfBroken({platform:e,cluster:t,settings:n,app:s,signal:r},o,i,a){const c=(0,we.ub)(i)
 if(c.some(({direction:e})=>e==="new"))return false
 const l=new Set(c.flatMap(({versions:e})=>e.map(e=>i.versions[e]?.tag)))
 const A=e.clock.now()+n.timeout
-try{return await(0,Ce.r)({cluster:t,clock:e.clock,live:o,signal:r},e=>{const t=(0,we.w)(o.clusterState(),n.image,(0,ye.q2)(s))
+try{return await(0,ye.r)({cluster:t,clock:e.clock,live:o,signal:r},e=>{const t=(0,Ce.w)(o.clusterState(),n.image,(0,Ie.q2)(s))
 const r=t.filter(({tag:e,isIdle:t})=>l.has(e)&&!t)
-const i=Math.min(A,...r.map(({goneAt:t})=>t===void 0?e:t+Ie))
+const i=Math.min(A,...r.map(({goneAt:t})=>t===void 0?e:t+Be))
 if(r.length===0)return{logsWanted:[],ended:true}
 if(e>=i)return{logsWanted:[],ended:false}
 const c=r.flatMap(e=>e.names).join(", ")
 a.waiting(`the migrations break what ends now: waiting for ${c}`)
 return{logsWanted:[],requeueAt:i}},()=>{})}finally{a.waiting(void 0)}}async function endOfOthers({platform:e,cluster:t,settings:n,app:s,signal:r},o,{digest:i},a){const c=e.clock.now()+n.timeout
-try{await(0,Ce.r)({cluster:t,clock:e.clock,live:o,signal:r},e=>{const t=(0,we.w)(o.clusterState(),n.image,(0,ye.q2)(s))
+try{await(0,ye.r)({cluster:t,clock:e.clock,live:o,signal:r},e=>{const t=(0,Ce.w)(o.clusterState(),n.image,(0,Ie.q2)(s))
 const r=t.filter(({digest:e,goneAt:t})=>e!==i&&t!==void 0)
-const l=Math.min(c,...r.map(({goneAt:t=e})=>t+Ie))
+const l=Math.min(c,...r.map(({goneAt:t=e})=>t+Be))
 if(r.length===0||e>=l)return{logsWanted:[],ended:true}
 a.waiting(`waiting for ${r.flatMap(({names:e})=>e).join(", ")}`)
-return{logsWanted:[],requeueAt:l}},()=>{})}finally{a.waiting(void 0)}}var Be=n(5313)
-var Qe=n(765)
+return{logsWanted:[],requeueAt:l}},()=>{})}finally{a.waiting(void 0)}}var Qe=n(5313)
+var be=n(765)
 class Planning{context
 wait
 start
 #Oe
 #Fe
-constructor(e,t,n=()=>Promise.resolve(),s=Qe.Be){this.context=e
+constructor(e,t,n=()=>Promise.resolve(),s=be.Be){this.context=e
 this.wait=n
 this.start=s
 this.#Oe=t
@@ -7952,115 +7969,118 @@ await this.#Ne()
 return this.#Fe.plan(e)}async backup(e,t){const{checked:n,image:s}=this.#Oe
 this.#Oe={...this.#Oe,backup:void 0,isAgain:true}
 await this.#Ne()
-return(0,se.B2)(this.context.with({log:e}),n,{image:s,reasons:(0,Be.s)(t),work:"migrated"})}async#Ne(){await this.#Fe.close()
-this.#Fe=this.start(this.context,this.#Oe)}}var be=n(7823)
-function preflight(e,t){return(0,d.ZC)(e.signal,async()=>{const n=await t()
+return(0,oe.B2)(this.context.with({log:e}),n,{image:s,reasons:(0,Qe.s)(t),work:"migrated"})}async#Ne(){await this.#Fe.close()
+this.#Fe=this.start(this.context,this.#Oe)}}var ve=n(7823)
+function preflight(e,t){return(0,h.ZC)(e.signal,async()=>{const n=await t()
 const s=e.with({cluster:n})
 const r=await preflight_check(s)
-await checkAlone(s,r)
+if(e.command!=="deploy")await checkAlone(s,r)
 return{cluster:n,checked:r}})}async function preflight_check(e){const{platform:t,settings:n,app:s,cluster:r,log:o}=e
-const i=await(0,P.PX)(t,r,n.manifests,n.image)
-const a=await(0,ne.oO)(r,i)
+const i=await(0,H.PX)(t,r,n.manifests,n.image)
+const a=await(0,re.oO)(r,i)
 const{targets:c,jobs:l,namespace:A}=i
 const u=[...c,...i.others,...A?[A]:[]]
-const d=await(0,H.k4)(r,u)
-await(0,re.H)(e)
-await(0,oe.XU)(e,(0,ae.xQ)(s,i,d,(0,se.GH)(n)))
-await(0,se.xq)(e,i)
-if(A)await(0,ne.mh)(o,r,A,a)
-const h=await(0,Y.f)(r,t.clock)
+const d=await(0,V.k4)(r,u)
+await(0,ie.H)(e)
+await(0,ae.XU)(e,(0,ce.xQ)(s,i,d,(0,oe.GH)(n)))
+await(0,oe.xq)(e,i)
+if(A)await(0,re.mh)(o,r,A,a)
+const h=await(0,W.f)(r,t.clock)
 const f={manifests:i,live:h,missing:[],until:"the first error"}
-const{findings:g,targets:p,others:m,services:E,web:w}=await(0,oe.Nn)(e,f)
-const y=warningsOf([...g.namespace,...g.workloads,...g.probes,...g.dryRun])
-for(const t of y)(0,ie.FF)(e,t)
-return{live:h,targets:p,others:m,jobs:l,resources:d,services:E,...w&&{web:w}}}function warningsOf(e){return e.filter(({severity:e})=>e==="warning").map(({message:e,fix:t})=>t?.startsWith("kubectl ")?`${e}: ${t}`:e)}var ve=n(7020)
-var ke=n(2297)
+const{findings:g,targets:p,others:E,services:w,web:y}=await(0,ae.Nn)(e,f)
+const I=warningsOf([...g.namespace,...g.workloads,...g.probes,...g.dryRun])
+for(const t of I)(0,m.FF)(e,t)
+const B=a.is==="there"?a.uid:void 0
+return{live:h,targets:p,others:E,jobs:l,resources:d,services:w,...B!==void 0&&{namespaceUid:B},...y&&{web:y}}}function warningsOf(e){return e.filter(({severity:e})=>e==="warning").map(({message:e,fix:t})=>t?.startsWith("kubectl ")?`${e}: ${t}`:e)}var ke=n(7020)
+var Se=n(2297)
 function withRestarts(e,t){return e.map(e=>{const n=e.live&&restartOf(e.live,t)
 return n?{...e,restart:n}:e})}function restartOf(e,t){if(e.kind==="CronJob")return
-const n=(0,b.JP)((0,v.kW)(e))
+const n=(0,k.JP)((0,S.kW)(e))
 const s=t.filter(e=>{if(e.is==="none")return false
 const t=e.is==="change"?e.live:void 0
-return n.some(n=>(0,b.wj)(e.object,n)&&(0,b.SM)(n,t,e.becomes))})
+return n.some(n=>(0,k.wj)(e.object,n)&&(0,k.SM)(n,t,e.becomes))})
 if(s.length===0)return
-return{hash:hashOf((0,b.U)(e),s),because:s.map(({object:e})=>(0,S.Gg)(e)).sort()}}function hashOf(e,t){const n=t.map(e=>{const{uid:t,resourceVersion:n}=(e.is==="create"?void 0:e.live.metadata)??{}
-return[(0,S.Gg)(e.object),t??"",n??""]}).sort(([e=""],[t=""])=>e.localeCompare(t))
+return{hash:hashOf((0,k.U)(e),s),because:s.map(({object:e})=>(0,R.Gg)(e)).sort()}}function hashOf(e,t){const n=t.map(e=>{const{uid:t,resourceVersion:n}=(e.is==="create"?void 0:e.live.metadata)??{}
+return[(0,R.Gg)(e.object),t??"",n??""]}).sort(([e=""],[t=""])=>e.localeCompare(t))
 const s=JSON.stringify([e??"",n])
-return(0,F.createHash)("sha256").update(s).digest("hex").slice(0,16)}var Se=n(607)
+return(0,L.createHash)("sha256").update(s).digest("hex").slice(0,16)}var Te=n(607)
 var Re=n(6005)
-var Te=n(5473)
-var De=n(8306)
-var Oe=n(7594)
+var De=n(5473)
+var Oe=n(8306)
+var Fe=n(7594)
 async function snapshot_snapshot(e,t,n,s=(e,{targets:t})=>Promise.resolve(t)){const{cluster:r,log:o}=e
 const[[i,a,c],l]=await Promise.all([checkedNow(e,t).then(async n=>{const r={...n,targets:await s(e,n)}
 const o=await pinsOf(e,t.live,r.targets)
 return[r,o,await lostImages(e,r.targets,o)]}),(0,Re.q)(e,t.others)])
 const A=withRestarts(i.targets,l)
-const u=(0,ke._z)(e,n)
-const[d,h,f]=await Promise.all([(0,Oe.iS)(r,A,u),(0,De.r_)(e,A,u),changesTemplates({...i,targets:A})?(0,oe.qp)(r):[]])
+const u=(0,Se._z)(e,n)
+const[d,h,f]=await Promise.all([(0,Fe.iS)(r,A,u),(0,Oe.r_)(e,A,u),changesTemplates({...i,targets:A})?(0,ae.qp)(r):[]])
 const g={...i,targets:planned(A,[...d.map(becomesOf),...h])}
 const p=t.live.clusterState()
-const{changes:m}=(0,Te.X)({others:l,own:d,targets:A,services:f,clusterState:p})
-const E=[...(0,Re.ND)(m,g),...(0,Oe.GC)(g.targets,a)]
-o.say(`${(0,ve.LS)(E.length,"object")} stored in the snapshot`)
-for(const t of c)(0,ie.FF)(e,t)
-const w=runningVersion(e,g)
-return{checked:g,snapshot:E,changes:m,...w&&{before:w}}}function runningVersion({settings:e},{live:t,targets:n}){const s=n.flatMap(e=>e.live??[])
-return(0,ee.It)(t.clusterState(),s,e.image)}function becomesOf({becomes:e}){return e}function planned(e,t){const n=new Map(t.flatMap(e=>(0,v.gv)(e)?[[(0,k.T)((0,v.hY)(e)),e]]:[]))
-return e.map(e=>{const t=n.get((0,k.T)(e.id))
+const{changes:E}=(0,De.X)({others:l,own:d,targets:A,services:f,clusterState:p})
+const w=[...(0,Re.ND)(E,g),...(0,Fe.GC)(g.targets,a)]
+o.say(`${(0,ke.LS)(w.length,"object")} stored in the snapshot`)
+for(const t of c)(0,m.FF)(e,t)
+const y=runningVersion(e,g)
+return{checked:g,snapshot:w,changes:E,...y&&{before:y}}}function runningVersion({settings:e},{live:t,targets:n}){const s=n.flatMap(e=>e.live??[])
+return(0,ne.It)(t.clusterState(),s,e.image)}function becomesOf({becomes:e}){return e}function planned(e,t){const n=new Map(t.flatMap(e=>(0,S.gv)(e)?[[(0,T.T)((0,S.hY)(e)),e]]:[]))
+return e.map(e=>{const t=n.get((0,T.T)(e.id))
 return t?{...e,becomes:t}:e})}function changesTemplates({others:e,targets:t}){return e.length>0||t.some(({manifest:e,back:t})=>e??t)}async function checkedNow(e,t){const{settings:n,cluster:s}=e
 const r=await asTheyAre(s,t.targets,n.image)
-const o=await(0,Se.j)(e,r)
-if(o.length===0)(0,ce.Nn)(t.live.clusterState(),n.image,s.namespace);(0,ce._j)(o)
-const{web:i,...a}=t
-const c=(0,ce.s3)(n,o,t.services)
-return{...a,targets:o,...c&&{web:c}}}async function asTheyAre(e,t,n){const s=await Promise.all(t.map(async({live:t,...s})=>{const r=await e.find(s.path)
-const o=r&&!s.manifest?(0,v.ys)(r,n):s.uses
-return{...s,uses:o,running:(0,ce.o$)(r,o),...r&&{live:r}}}))
-return s.filter(({live:e,manifest:t,uses:n})=>(e??t)&&n.length>0)}var Fe=n(2048)
-var Ne=n(8152)
+const o=await(0,Te.j)(e,r)
+if(o.length===0)(0,le.Nn)(t.live.clusterState(),n.image,s.namespace);(0,le._j)(o)
+const{web:i,namespaceUid:a,...c}=t
+const l=(0,le.s3)(n,o,t.services)
+return{...c,targets:o,...a!==void 0&&isStillThere(t.targets,o)&&{namespaceUid:a},...l&&{web:l}}}function isStillThere(e,t){const n=new Set(e.map(({live:e})=>e?.metadata?.uid))
+return t.some(({live:e})=>e?.metadata?.uid!==void 0&&n.has(e.metadata.uid))}async function asTheyAre(e,t,n){const s=await Promise.all(t.map(async({live:t,...s})=>{const r=await e.find(s.path)
+const o=r&&!s.manifest?(0,S.ys)(r,n):s.uses
+return{...s,uses:o,running:(0,le.o$)(r,o),...r&&{live:r}}}))
+return s.filter(({live:e,manifest:t,uses:n})=>(e??t)&&n.length>0)}var Ne=n(2048)
+var Le=n(8152)
 var Me=n(6072)
-var Le=n(6187)
-var Ue=n(8076)
+var Ue=n(6187)
+var xe=n(8076)
 async function lockAndRecover(e,t,n){const{app:s,settings:r}=t
 const o=await(0,Me.s)(t)
 e.resources.add(()=>o.release())
-const i=(0,Ne.O)(t.cluster,o)
-const a=await(0,V.aE)(i,s,r.image)
-const c=a&&await(0,V.R1)(i,s,a,objectsOfRelease(n))
+const i=(0,Le.O)(t.cluster,o)
+const a=await(0,Y.aE)(i,s,r.image)
+const c=a&&await(0,Y.R1)(i,s,a,objectsOfRelease(n))
 const l=t.with({cluster:i,signal:o.lost})
-if(c)await(0,Ue.U)(e,l,n.live,c)
-else await(0,Le.d9)(l,n.live)
+if(c)await(0,xe.U)(e,l,n.live,c)
+else await(0,Ue.d9)(l,n.live)
 t.signal.throwIfAborted()
-return{cluster:i,lost:o.lost}}function objectsOfRelease({others:e,targets:t}){return[...e,...t.flatMap(({manifest:e})=>e??[])]}function migrateOnly(e){return(0,I.Y)("migrate",e,toImage)}async function toImage(e){const{platform:t,settings:n,reporter:r,signal:i,state:a,resources:c}=e
+return{cluster:i,lost:o.lost}}function objectsOfRelease({others:e,targets:t}){return[...e,...t.flatMap(({manifest:e})=>e??[])]}function migrateOnly(e){return(0,Q.Y)("migrate",e,toImage)}async function toImage(e){const{platform:t,settings:n,reporter:r,signal:i,state:a,resources:c}=e
 if(n["migrate-command"]==="")(0,o.fJ)({code:"usage",sentence:'"migrate" needs a command, but "migrate-command" is none',hint:"remove the option to use the default, or remove this step"})
-const l=(0,I.V)(e,await(0,s.TC)(t,n,n.context))
-const[{cluster:A,checked:u},h]=await(0,d.jH)(i,[e=>r.stage("preflight",s=>preflight(l.with({signal:e,log:s}),()=>c.openCluster(t,n,e))),e=>r.stage("image",async t=>{await c.login(n)
+const l=(0,Q.V)(e,await(0,s.TC)(t,n,n.context))
+const[{cluster:A,checked:u},d]=await(0,h.jH)(i,[e=>r.stage("preflight",s=>preflight(l.with({signal:e,log:s}),()=>c.openCluster(t,n,e))),e=>r.stage("image",async t=>{await c.login(n)
 return imageToDeploy(l.with({signal:e,log:t}))})])
-const{image:f}=h
+const{image:f}=d
 a.haveImage(f)
-const g=(0,I.V)(e,h.source)
+const g=(0,Q.V)(e,d.source)
 const{cluster:p,lost:m,now:E}=await r.stage("lock",async t=>{const n=await lockAndRecover(e,g.with({log:t,cluster:A}),u)
 const s=g.with({log:t,cluster:n.cluster})
 await checkHistory(s,u)
 return{...n,now:await checkedNow(s,u)}})
 const w=g.with({cluster:p,signal:AbortSignal.any([i,m])})
 try{const t=await migrateTo(e,w,E,{image:f})
-return{result:t?"done":"unchanged"}}catch(e){throw(0,fe.Ac)(e,m)}finally{await keepSchemaChange(e,w)}}async function keepSchemaChange({state:e,warn:t},{cluster:n,platform:s,app:r}){const o=(0,Fe.Qu)(e.plan)
-if(!e.schema&&!o.held)return
-await(0,J.$)({cluster:n,clock:s.clock,app:r},e.schema,o).catch(e=>{t(`the history does not show which versions fit the schema now: ${(0,y.b)(e)}`)})}function shared(e){const t=/^(cd [\w./-]+ && )?[\w./ =-]+$/.test(e)&&!/(^| )\w+=/.test(e)
+return{result:t?"done":"unchanged"}}catch(e){throw(0,ge.Ac)(e,m)}finally{await keepSchemaChange(e,w)}}async function keepSchemaChange({state:e,warn:t},{cluster:n,platform:s,app:r}){const o=(0,Ne.Qu)(e.plan)
+if(!e.schema&&!o.held&&e.migrations.length===0)return
+const i={cluster:n,clock:s.clock,app:r}
+await(0,j.$)(i,e.schema,o,e.migrations).catch(e=>{t(`the history does not show which versions fit the schema now: ${(0,B.b)(e)}`)})}function shared(e){const t=/^(cd [\w./-]+ && )?[\w./ =-]+$/.test(e)&&!/(^| )\w+=/.test(e)
 return t?e:void 0}async function migrateTo({reporter:e,state:t,warn:n,command:s},r,o,{image:i,keep:a}){const{settings:c}=r
 if(!o.web||c["migrate-command"]==="")return false
-const l={checked:o,web:o.web,image:i,backup:(0,se.f_)(c),...s==="migrate"&&{now:true}}
+const l={checked:o,web:o.web,image:i,backup:(0,oe.f_)(c),...s==="migrate"&&{now:true}}
 const A=new Planning(r,l,e=>endOfHolders(r,o,i,e))
 try{const s=await e.stage("plan",e=>migrate_planned(t,r,A,e))
 t.needs=A.migration.needs()
 t.tasks=A.migration.tasks()
 t.migrate=shared(c["migrate-command"])
 t.databases=Object.fromEntries(s.databases.map(({database:e,identity:t})=>[e,t]))
-const i=(0,be.UA)(s)
-if(i!==void 0)n(i);(0,Ee.Tw)(s.judged).forEach(n)
+const i=(0,ve.UA)(s)
+if(i!==void 0)n(i);(0,we.Tw)(s.judged).forEach(n)
 const{databases:l}=s
-const u=[(0,pe.sD)(l),(0,Ee.kK)(l),(0,me.Dp)(l),(0,me.lf)(l),(0,me.fb)(l)]
+const u=[(0,me.sD)(l),(0,we.kK)(l),(0,Ee.Dp)(l),(0,Ee.lf)(l),(0,Ee.fb)(l)]
 u.flat().forEach(n)
 if(!s.runs)return false
 const{backup:d}=s
@@ -8073,105 +8093,105 @@ try{await e.stage("migrate",async e=>{if(d)await migrate_planned(t,r,A,e)
 await A.migration.migrate(e)})
 f=false}finally{A.migration.surprises(f).forEach(n)
 const e=A.migration.broken()
-if(h&&e)await(a?.({...h,misfits:e}))}(0,be.aU)(s,c["migrate-command"],A.migration.applied()).forEach(n)
+const t=A.migration.whole()
+if(h&&(e??t))await(a?.({...h,...e&&{misfits:e},...t&&{migrations:t}}))}(0,ve.aU)(s,c["migrate-command"],A.migration.applied()).forEach(n)
 return true}finally{const{migration:e}=A
-await e.close().catch(e=>{n((0,fe.$N)(e))})
+await e.close().catch(e=>{n((0,ge.$N)(e))})
 t.migrations=e.applied()
 t.schema=e.schema()}}async function migrate_planned(e,t,n,s){const r=await n.plan(s)
 e.plan=r
-if(r.judged?.blocked===true)(0,o.fJ)((0,Ee.qF)(r.judged,(0,ie.YT)(t)))
+if(r.judged?.blocked===true)(0,o.fJ)((0,we.qF)(r.judged,(0,m.YT)(t)))
 return r}function workOfUndo({settings:e},{web:t},n){const s=e["migrate-command"]
 if(!t||s===""||n&&!n.judged)return
 const{workload:r,container:o}=t
 const i=n?.databases.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))
-return{is:"back",web:(0,k.T)(r),container:o,command:s,...i&&{migrations:i}}}async function endOfHolders(e,{live:t},n,s){const{cluster:r,app:o,settings:i}=e
-const a=(0,O.Ei)(await(0,J.Lu)(r,o,i.image))
-if(a.length>0)await endOfOthers(e,t,n,s)}var xe=n(6304)
-var Pe=n(9902)
+return{is:"back",web:(0,T.T)(r),container:o,command:s,...i&&{migrations:i}}}async function endOfHolders(e,{live:t},n,s){const{cluster:r,app:o,settings:i}=e
+const a=(0,N.Ei)(await(0,j.Lu)(r,o,i.image))
+if(a.length>0)await endOfOthers(e,t,n,s)}var Pe=n(6304)
+var Ge=n(9902)
 n(9084)
-var Ge=n(7101)
-var He=n(4083)
-async function runInImage(e,t,n){const{platform:s,log:o,signal:a}=e
+var He=n(7101)
+var Je=n(4083)
+async function runInImage(e,t,n){const{platform:s,log:o,signal:i}=e
 const{command:c}=t
-const[l="",...u]=typeof c==="string"?["/bin/sh","-c",c]:c
-const d=(0,He.EI)(s,`django-rollout-test-${(0,F.randomBytes)(6).toString("hex")}`,t)
+const[l="",...A]=typeof c==="string"?["/bin/sh","-c",c]:c
+const d=(0,Je.EI)(s,`django-rollout-test-${(0,L.randomBytes)(6).toString("hex")}`,t)
 const h=await s.files.privateFolder()
-try{await(0,He.Rf)(s,o)
-const f=(0,F.randomBytes)(12).toString("hex")
-const g=t.services.length===0?{}:await(0,He.Fp)(e,d,t.services,f)
+try{await(0,Je.Rf)(s,o)
+const f=(0,L.randomBytes)(12).toString("hex")
+const g=t.services.length===0?{}:await(0,Je.Fp)(e,d,t.services,f)
 const p=(0,r.join)(h,"env")
 const m={PYTHONUNBUFFERED:"1",...g,...t.env}
 await s.files.writePrivate(p,Object.entries(m).map(([e,t])=>`${e}=${t}\n`).join(""))
-const E=["run","--rm","--init","--name",d.name,...d.labels,...t.services.length===0?[]:["--network",d.name],"--env-file",p,"--entrypoint",l,t.built.id,...u]
-o.waiting(`running ${(0,i.vI)(typeof c==="string"?c:l,100)}`)
-return(await(0,A.T3)(s,E,{signal:a,onLine:n})).code}finally{o.waiting(void 0)
-await(0,He.q1)(s,d,o)
+const E=["run","--rm","--init","--name",d.name,...d.labels,...t.services.length===0?[]:["--network",d.name],"--env-file",p,"--entrypoint",l,t.built.id,...A]
+o.waiting(`running ${(0,a.vI)(typeof c==="string"?c:l,100)}`)
+return(await(0,u.T3)(s,E,{signal:i,onLine:n})).code}finally{o.waiting(void 0)
+await(0,Je.q1)(s,d,o)
 await s.files.remove(h)}}async function entrypointOf(e,t,n){const s=["image","inspect","--format","{{json .Config.Entrypoint}}",t.id]
-const{code:r,stdout:o}=await(0,A.T3)(e,s,{signal:n})
+const{code:r,stdout:o}=await(0,u.T3)(e,s,{signal:n})
 const i=r===0?JSON.parse(o):null
-return Array.isArray(i)&&i.length>0?i.join(" "):void 0}var Je=n(9120)
-var je=n(8858)
-async function planAlone(e,t,{versions:n,applied:s}){const{platform:r,settings:i,signal:a,log:c}=e
-const l=i["migrate-command"]
-const A=(0,se.f_)(i)
-const u=`rollout-${crypto.randomUUID()}`
-const h={command:l,accept:"",give:e=>`test-env: ${e}`}
-const f=new be.k7(u,e=>(0,be.U_)(e,h))
-f.to(c)
-const g=(0,xe.B8)({marker:u,migrate:l,running:n,unsafe:i["unsafe-migrations"],plansOnly:true,leaves:s,...A!==void 0&&{backup:A},contract:{policy:i.contract,hasBridges:i.bridge==="on",programs:[]}})
-const p=Object.fromEntries(g.map(({name:e,value:t})=>[e,t]))
-const m=new Je.T9(u)
-await(0,d.wj)(r.clock,i["migrate-timeout"],a,n=>runInImage(e.with({signal:n}),{built:t,command:(0,Pe.V)(l,void 0,u),run:e.holder.id,timeout:i["migrate-timeout"],services:[...new Set(["postgres",...i["test-services"]])],env:{...i["test-env"],...p}},e=>{for(const t of m.push(e))f.line(t)
-if(e.length<Je.xS-1)f.line(m.end())}))
-const E=m.end()
-if(E!=="")f.line(E)
-const w=await Promise.race([f.plan,Promise.resolve(void 0)])
-if(!w)return(0,o.fJ)(noPlan(e,f.lines))
-const y={...w,databases:w.databases.map(withoutSizes)};(0,be.uH)(c,y,i.sql)
-return y}function noPlan(e,t){const n=(0,Ge.VS)(t)
-const s=n===void 0?(0,i.BP)(t):(0,Ge.ax)(n,(0,ie.YT)(e))
-return{code:"plan-failed",sentence:`the new version does not start in a container without the cluster: ${s}`,hint:'Its settings must take the database from DATABASE_URL, or from the variables PG… or POSTGRES_…; set what else it needs with "test-env"',logs:[{lines:t.slice(-je.T)}]}}function withoutSizes(e){const t=e.pending.map(({locks:e,...t})=>({...t,...e&&{locks:e.map(e=>({...e,rows:-1,bytes:0}))}}))
-return{...e,pending:t}}function survey(e,t){return(0,d.ZC)(e.signal,async()=>{const{settings:n,platform:s,app:r,log:i}=e
+return Array.isArray(i)&&i.length>0?i.join(" "):void 0}var Ve=n(8858)
+async function planAlone(e,t,{versions:n,applied:s}){const{platform:r,settings:a,signal:c,log:l}=e
+const A=a["migrate-command"]
+const u=(0,oe.f_)(a)
+const d=`rollout-${crypto.randomUUID()}`
+const f={command:A,accept:"",give:e=>`test-env: ${e}`}
+const g=new ve.k7(d,e=>(0,ve.U_)(e,f))
+g.to(l)
+const p=(0,Pe.B8)({marker:d,migrate:A,running:n,unsafe:a["unsafe-migrations"],plansOnly:true,leaves:s,...u!==void 0&&{backup:u},contract:{policy:a.contract,hasBridges:a.bridge==="on",programs:[]}})
+const m=Object.fromEntries(p.map(({name:e,value:t})=>[e,t]))
+const E=new i.T9(d)
+await(0,h.wj)(r.clock,a["migrate-timeout"],c,n=>runInImage(e.with({signal:n}),{built:t,command:(0,Ge.V)(A,void 0,d),run:e.holder.id,timeout:a["migrate-timeout"],services:[...new Set(["postgres",...a["test-services"]])],env:{...a["test-env"],...m}},e=>{for(const t of E.push(e))g.line(t)
+if(e.length<i.xS-1)g.line(E.end())}))
+const w=E.end()
+if(w!=="")g.line(w)
+const y=await Promise.race([g.plan,Promise.resolve(void 0)])
+if(!y)return(0,o.fJ)(noPlan(e,g.lines))
+const I={...y,databases:y.databases.map(withoutSizes)};(0,ve.uH)(l,I,a.sql)
+return I}function noPlan(e,t){const n=(0,He.VS)(t)
+const s=n===void 0?(0,a.BP)(t):(0,He.ax)(n,(0,m.YT)(e))
+return{code:"plan-failed",sentence:`the new version does not start in a container without the cluster: ${s}`,hint:'Its settings must take the database from DATABASE_URL, or from the variables PG… or POSTGRES_…; set what else it needs with "test-env"',logs:[{lines:t.slice(-Ve.T)}]}}function withoutSizes(e){const t=e.pending.map(({locks:e,...t})=>({...t,...e&&{locks:e.map(e=>({...e,rows:-1,bytes:0}))}}))
+return{...e,pending:t}}function survey(e,t){return(0,h.ZC)(e.signal,async()=>{const{settings:n,platform:s,app:r,log:i}=e
 const a=await t()
 const c=e.with({cluster:a})
-await(0,ne.oO)(a,P.K2)
-const l=(0,ae.n6)(r)
-await(0,oe.XU)(c,l,l)
-const[A,u,d]=await Promise.all([(0,Y.f)(a,s.clock),(0,H.k4)(a,[]),(0,oe.qp)(a)])
+await(0,re.oO)(a,H.K2)
+const l=(0,ce.n6)(r)
+await(0,ae.XU)(c,l,l)
+const[A,u,d]=await Promise.all([(0,W.f)(a,s.clock),(0,V.k4)(a,[]),(0,ae.qp)(a)])
 const h=A.clusterState()
-const f=(0,ce.q8)(h,P.K2,n.image,a.namespace)
-if(f.length===0)(0,ce.Nn)(h,n.image,a.namespace)
+const f=(0,le.q8)(h,H.K2,n.image,a.namespace)
+if(f.length===0)(0,le.Nn)(h,n.image,a.namespace)
 await checkHistory(c,{live:A,targets:f})
 i.say(`Kubernetes ${a.version}, namespace ${a.namespace}`)
-f.forEach(e=>{i.say((0,ce.q0)(e))})
-const g=(0,ce.s3)(n,f,d)
+f.forEach(e=>{i.say((0,le.q0)(e))})
+const g=(0,le.s3)(n,f,d)
 if(!g)return(0,o.fJ)({code:"no-workload",sentence:"the workload that serves the web is not known",hint:'set "migrate-from" to it'})
 const p={live:A,targets:f,others:[],jobs:[],resources:u,services:d,web:g}
-return{cluster:a,checked:p,web:g}})}var Ve=n(3529)
-var Ye=n(7398)
+return{cluster:a,checked:p,web:g}})}var je=n(3529)
+var $e=n(7398)
 function needsFileOf(e,t,{databases:n}){const s=e.map(({names:e,tag:n,isOwn:s,isIdle:r,needs:o=(s?t:void 0)})=>({names:e,tag:n,...r&&{isIdle:r},...o!==void 0&&{needs:o}}))
 const r=Object.fromEntries(n.map(({database:e,applied:t})=>[e,t]))
 return`${JSON.stringify({versions:s,applied:r},null,2)}\n`}function readNeedsFile(e){const t=parsed(e??"")
-if(!(0,Ve.u4)(t)||!Array.isArray(t["versions"]))return
+if(!(0,je.u4)(t)||!Array.isArray(t["versions"]))return
 const n=t["versions"].map(versionOf)
 const{applied:s}=t
 const r=n.every(e=>e!==void 0)
-return r&&(0,Ve.u4)(s)&&isLeaves(s)?{versions:n,applied:s}:void 0}function versionOf(e){if(!(0,Ve.u4)(e))return
+return r&&(0,je.u4)(s)&&isLeaves(s)?{versions:n,applied:s}:void 0}function versionOf(e){if(!(0,je.u4)(e))return
 const{names:t,tag:n,needs:s,isIdle:r}=e
-if(!Array.isArray(t)||!t.every(Ve.KH)||!(0,Ve.KH)(n))return
-if(s!==void 0&&!(0,Ye.oq)(s))return
-return{names:t,tag:n,...r===true&&{isIdle:r},...s!==void 0&&{needs:s}}}function isLeaves(e){return Object.values(e).every(e=>(0,Ve.u4)(e)&&Object.values(e).every(Ve.KH))}function parsed(e){try{return JSON.parse(e)}catch{return}}function planOnly(e){return(0,I.Y)("plan",e,ofImage)}async function ofImage(e){const{platform:t,settings:n,reporter:r,signal:i,state:a,resources:c}=e
+if(!Array.isArray(t)||!t.every(je.KH)||!(0,je.KH)(n))return
+if(s!==void 0&&!(0,$e.oq)(s))return
+return{names:t,tag:n,...r===true&&{isIdle:r},...s!==void 0&&{needs:s}}}function isLeaves(e){return Object.values(e).every(e=>(0,je.u4)(e)&&Object.values(e).every(je.KH))}function parsed(e){try{return JSON.parse(e)}catch{return}}function planOnly(e){return(0,Q.Y)("plan",e,ofImage)}async function ofImage(e){const{platform:t,settings:n,reporter:r,signal:i,state:a,resources:c}=e
 if(n["migrate-command"]==="")(0,o.fJ)({code:"usage",sentence:'"plan" needs a command, but "migrate-command" is none',hint:"remove the option to use the default, or remove this step"})
 if(t.env["GITHUB_EVENT_NAME"]==="pull_request_target")(0,o.fJ)({code:"usage",sentence:'"plan" does not run on pull_request_target: the code of any fork would run with the secrets of the web',hint:"use the event pull_request"})
 if(n.needs!==void 0&&n["save-needs"]!==void 0)(0,o.fJ)({code:"usage",sentence:'"save-needs" asks the cluster, and "needs" plans without one',hint:"remove one of the two options"})
 const l=n.needs===void 0?void 0:await needsIn(t,n.needs)
-const A=(0,I.V)(e,await(0,s.TC)(t,n,n.context))
+const A=(0,Q.V)(e,await(0,s.TC)(t,n,n.context))
 if(l)return withoutCluster(e,A,l)
-const[{cluster:u,checked:h,web:f},{image:g,source:p}]=await(0,d.jH)(i,[e=>r.stage("preflight",s=>survey(A.with({signal:e,log:s}),()=>c.openCluster(t,n,e))),e=>r.stage("image",async t=>{await c.login(n)
+const[{cluster:u,checked:d,web:f},{image:g,source:p}]=await(0,h.jH)(i,[e=>r.stage("preflight",s=>survey(A.with({signal:e,log:s}),()=>c.openCluster(t,n,e))),e=>r.stage("image",async t=>{await c.login(n)
 return imageToDeploy(A.with({signal:e,log:t}))})])
 a.haveImage(g)
-const m=(0,I.V)(e,p).with({cluster:u})
-const E=await r.stage("plan",async e=>{const t={checked:h,web:f,image:g,plansOnly:true,backup:(0,se.f_)(n)}
+const m=(0,Q.V)(e,p).with({cluster:u})
+const E=await r.stage("plan",async e=>{const t={checked:d,web:f,image:g,plansOnly:true,backup:(0,oe.f_)(n)}
 const{plan:s,needs:r}=await plan_planned(m.with({log:e}),t)
 await saveNeeds(m.with({log:e}),t,{plan:s,needs:r})
 sayBackup(e,s)
@@ -8180,46 +8200,46 @@ return concluded(e,m,E)}async function needsIn(e,t){const n=readNeedsFile(await 
 return n??(0,o.fJ)({code:"usage",sentence:`"needs" is no file that "save-needs" has written: ${t}`,hint:"write it with the cluster: plan --tag <the running version> --save-needs needs.json"})}async function withoutCluster(e,t,n){const{settings:s,reporter:r,state:o,resources:i,warn:a}=e
 const{built:c,source:l,image:A}=await r.stage("image",async e=>{await i.login(s)
 return imageToTest(t.with({log:e}))})
-const u=(0,I.V)(e,l)
+const u=(0,Q.V)(e,l)
 if(A)o.haveImage(A)
 const d=await r.stage("plan",async e=>{const t=await planAlone(u.with({log:e}),c,n)
 sayBackup(e,t)
 return t})
 a("planned without the cluster, on an empty database: what depends on rows is not known")
 return concluded(e,u,d)}function sayBackup(e,{backup:t,judged:n}){if(!t||n?.blocked===true)return
-for(const n of(0,Be.s)(t))e.say(`a release makes a backup first, because ${n}`)}function concluded({state:e,warn:t},n,s){e.plan=s
-if(s.judged?.blocked===true)(0,o.fJ)((0,Ee.qF)(s.judged,(0,ie.YT)(n)))
-const r=(0,be.UA)(s)
-if(r!==void 0)t(r);(0,Ee.Tw)(s.judged).forEach(t);(0,pe.sD)(s.databases).forEach(t);(0,Ee.kK)(s.databases).forEach(t);(0,me.Dp)(s.databases).forEach(t)
+for(const n of(0,Qe.s)(t))e.say(`a release makes a backup first, because ${n}`)}function concluded({state:e,warn:t},n,s){e.plan=s
+if(s.judged?.blocked===true)(0,o.fJ)((0,we.qF)(s.judged,(0,m.YT)(n)))
+const r=(0,ve.UA)(s)
+if(r!==void 0)t(r);(0,we.Tw)(s.judged).forEach(t);(0,me.sD)(s.databases).forEach(t);(0,we.kK)(s.databases).forEach(t);(0,Ee.Dp)(s.databases).forEach(t)
 const i=s.databases.some(({pending:e,squashed:t})=>e.length+t.length>0)
 return{result:s.runs||i?"done":"unchanged"}}async function plan_planned(e,t){const{log:n,warn:s}=e
 const r=new Planning(e,t)
 try{const e=await r.plan(n)
-return{plan:e,needs:r.migration.needs()}}finally{await r.migration.close().catch(e=>{s((0,fe.$N)(e))})}}async function saveNeeds(e,{checked:t,image:n},{plan:s,needs:r}){const{platform:o,settings:i,cluster:a,app:c,log:l}=e
+return{plan:e,needs:r.migration.needs()}}finally{await r.migration.close().catch(e=>{s((0,ge.$N)(e))})}}async function saveNeeds(e,{checked:t,image:n},{plan:s,needs:r}){const{platform:o,settings:i,cluster:a,app:c,log:l}=e
 const A=i["save-needs"]
 if(A===void 0)return
-const u=await(0,J.bL)(a,c,i.image)
-const d=(0,ye.Lb)(e,t,n,u)
+const u=await(0,j.bL)(a,c,i.image)
+const d=(0,Ie.Lb)(e,t,n,u)
 await o.files.write(A,needsFileOf(d,r,s))
-l.say(`what ${(0,ve.LS)(d.length,"version")} needs is in ${A}`)}var $e=n(5950)
+l.say(`what ${(0,ke.LS)(d.length,"version")} needs is in ${A}`)}var Ye=n(5950)
 async function isDeployed(e,t,n){if(!await runsUndisturbed(e,t,n))return false
 const{app:s,cluster:r}=e
 const o=e.settings.image
-const i=await Promise.all([(0,Re.q)(e.with({log:he.a}),t.others),(0,Oe.Ej)(r,t.targets,{repository:o,image:(0,p.d)(n)})])
+const i=await Promise.all([(0,Re.q)(e.with({log:fe.a}),t.others),(0,Fe.Ej)(r,t.targets,{repository:o,image:(0,E.d)(n)})])
 if(i.flat().some(({is:e})=>e!=="none"))return false
 const a=fingerprintsOf(t,o,n)
 if(a.length===0)return true
-const c=(await(0,J.Lu)(r,s,o)).filter(O.FM)
+const c=(await(0,j.Lu)(r,s,o)).filter(N.FM)
 return a.every(e=>c.some(({jobs:t=[]})=>t.includes(e)))}async function runsUndisturbed(e,t,n){const{platform:s,app:r,settings:o,cluster:i}=e
 if(!await runsAlready(e,t.live,t.targets,n))return false
-if(!(0,Oe.$M)(t,s.clock.now()))return false
-return await(0,V.aE)(i,r,o.image)===void 0}function fingerprintsOf({jobs:e},t,{digest:n}){return e.map(e=>(0,$e.ax)(e,t,`${t}@${n}`))}var We=n(2789)
+if(!(0,Fe.$M)(t,s.clock.now()))return false
+return await(0,Y.aE)(i,r,o.image)===void 0}function fingerprintsOf({jobs:e},t,{digest:n}){return e.map(e=>(0,Ye.ax)(e,t,`${t}@${n}`))}var We=n(2789)
 var qe=n(4431)
 const _e=/^=+ (.+?) =+$/
 const ze=/^(?:=+ )?(no tests ran|\d+ [a-z][a-z ]*(?:, \d+ [a-z][a-z ]*)*) in [\d.]+s\b/
 const Ke=/^_+ (.*[^_ ].*) _+$/
-const Ze=/^(\S+\.py):(\d+):(?: .*)?$/
-const Xe=/^(FAILED|ERROR|SUBFAIL\S*) (\S+\.py(?:::.+?)?)(?: - (.*))?$/
+const Xe=/^(\S+\.py):(\d+):(?: .*)?$/
+const Ze=/^(FAILED|ERROR|SUBFAIL\S*) (\S+\.py(?:::.+?)?)(?: - (.*))?$/
 function readPytest(e){const t=e.findLast(e=>ze.test(e))
 if(t===void 0)return
 const n={}
@@ -8245,22 +8265,22 @@ continue}const o=Ke.exec(r)?.[1]
 if(n&&o!==void 0){s={title:o,is:n,lines:[]}
 t.push(s)}else if(/^-+ Captured .* -+$/.test(r))s=void 0
 else s?.lines.push(r)}return t.filter(e=>placeOf(e.lines).file!==void 0)}function summaryOf(e){const t=e.findIndex(e=>_e.exec(e)?.[1]==="short test summary info")
-return(t<0?[]:e.slice(t)).flatMap(e=>{const[,t,n,s=""]=Xe.exec(e)??[]
+return(t<0?[]:e.slice(t)).flatMap(e=>{const[,t,n,s=""]=Ze.exec(e)??[]
 if(n===void 0)return[]
 return[{node:n,is:t==="ERROR"?"error":"failure",message:s}]})}function messageOf(e){const t=e.findLastIndex(e=>/^E\s/.test(e))
-if(t<0){const t=(0,Ge.T1)(e)
-return t&&(0,Ge.em)(t)}let n=t
+if(t<0){const t=(0,He.T1)(e)
+return t&&(0,He.em)(t)}let n=t
 while(/^E\s/.test(e[n-1]??""))n--
-return e[n]?.slice(1).trim()}function placeOf(e){const t=e.findLast(e=>(0,Ge.NP)(Ze.exec(e)?.[1]??"<none>"))
-const[,n,s]=Ze.exec(t??"")??[]
+return e[n]?.slice(1).trim()}function placeOf(e){const t=e.findLast(e=>(0,He.NP)(Xe.exec(e)?.[1]??"<none>"))
+const[,n,s]=Xe.exec(t??"")??[]
 if(n!==void 0)return{file:n,line:Number(s)}
-const r=(0,Ge.T1)(e)
-const o=r&&(0,Ge.QR)(r)
+const r=(0,He.T1)(e)
+const o=r&&(0,He.QR)(r)
 return o?{file:o.file,line:o.line}:{}}const et=/^={70}$/
 const tt=/^(FAIL|ERROR|UNEXPECTED SUCCESS): (.+)$/
 const nt=/^Ran (\d+) tests? in [\d.]+s$/
 const st=/^(?:OK|FAILED|NO TESTS RAN)(?: \((.*)\))?$/
-function readTests(e){const t=e.map(Ge.pj)
+function readTests(e){const t=e.map(He.pj)
 return readUnittest(t)??readPytest(t)}function testAnnotations(e,t,n=10){return e.failing.flatMap(({name:e,is:n,message:s,file:r,line:o=1})=>{const i=r===void 0?void 0:t(r)
 const a=n==="failure"?`Test failed: ${e}`:`Test could not run: ${e}`
 return i===void 0?[]:[{file:i,line:o,title:a,message:s}]}).slice(0,n)}function inRepository(e,t){const n=e.failing.map(({file:e,line:n,...s})=>{const r=e===void 0?void 0:t(e)
@@ -8275,60 +8295,60 @@ const o=t.map(t=>test_output_failingOf(e.slice(t,Math.min(...r.filter(e=>e>t))))
 const seen=e=>o.filter(t=>t.is===e).length
 return{runner:"unittest",run:n.reduce((t,n)=>t+Number(nt.exec(e[n]??"")?.[1]),0),failures:(s["failures"]??0)+(s["unexpected successes"]??0)||seen("failure"),errors:s["errors"]??seen("error"),skipped:s["skipped"]??0,failing:o}}function test_output_failingOf(e){const[,t,n=""]=tt.exec(e[0]??"")??[]
 const s=e.findIndex(e=>e==="Stdout:"||e==="Stderr:")
-const r=(0,Ge.T1)(s<0?e:e.slice(0,s))
-const o=r&&(0,Ge.QR)(r)
-return{name:nameOf(n),is:t==="ERROR"?"error":"failure",message:r?(0,Ge.em)(r):t==="UNEXPECTED SUCCESS"?"it passed":n,...o?{file:o.file,line:o.line}:{}}}function nameOf(e){const[,t="",n="",s=""]=/^(\S+) \(([^()\s]+)\)(.*)$/.exec(e)??[]
+const r=(0,He.T1)(s<0?e:e.slice(0,s))
+const o=r&&(0,He.QR)(r)
+return{name:nameOf(n),is:t==="ERROR"?"error":"failure",message:r?(0,He.em)(r):t==="UNEXPECTED SUCCESS"?"it passed":n,...o?{file:o.file,line:o.line}:{}}}function nameOf(e){const[,t="",n="",s=""]=/^(\S+) \(([^()\s]+)\)(.*)$/.exec(e)??[]
 if(t==="")return e
 if(n.includes("unittest.loader._FailedTest"))return t
 const r=n.endsWith(`.${t}`)?n:`${n}.${t}`
 return`${r}${s}`}const rt={count:2e4,letters:32*1024*1024}
 const ot=40
-async function test(e,t,n){const{platform:s,settings:r,signal:a,log:c}=e
-const l=s.clock.now()
-const A=r["test-command"]
-const u=await entrypointOf(s,t,a)
-if(u!==void 0)c.say(`tests run without the image's entrypoint (${(0,i.vI)((0,i.pj)(u),100)})`)
-c.say(`running ${A}`)
-const h=new Je.jd(rt,e=>e.length)
-const f=r["test-timeout"]
-const run=n=>runInImage(e.with({signal:n}),{built:t,command:A,run:e.holder.id,timeout:f,services:r["test-services"],env:r["test-env"]},e=>{c.quote(e)
-h.push(e)})
-const g=await(0,d.wj)(s.clock,f,a,run).catch(e=>e instanceof d.Ms&&!a.aborted?e:Promise.reject(e))
-const p=h.all
-if(g instanceof d.Ms)return(0,o.fJ)(notInTime(f,p))
-const m=readTests(p)
-if(m)n(inRepository(m,(0,ie.YT)(e)))
-if(g!==0)return(0,o.fJ)(testCause(e,g,p,m))
-c.say(passed(m,s.clock.now()-l))}function passed(e,t){if(e===void 0)return`tests passed in ${(0,i.p0)(t)}`
+async function test(e,t,n){const{platform:s,settings:r,signal:c,log:l}=e
+const A=s.clock.now()
+const u=r["test-command"]
+const d=await entrypointOf(s,t,c)
+if(d!==void 0)l.say(`tests run without the image's entrypoint (${(0,a.vI)((0,a.pj)(d),100)})`)
+l.say(`running ${u}`)
+const f=new i.jd(rt,e=>e.length)
+const g=r["test-timeout"]
+const run=n=>runInImage(e.with({signal:n}),{built:t,command:u,run:e.holder.id,timeout:g,services:r["test-services"],env:r["test-env"]},e=>{l.quote(e)
+f.push(e)})
+const p=await(0,h.wj)(s.clock,g,c,run).catch(e=>e instanceof h.Ms&&!c.aborted?e:Promise.reject(e))
+const E=f.all
+if(p instanceof h.Ms)return(0,o.fJ)(notInTime(g,E))
+const w=readTests(E)
+if(w)n(inRepository(w,(0,m.YT)(e)))
+if(p!==0)return(0,o.fJ)(testCause(e,p,E,w))
+l.say(passed(w,s.clock.now()-A))}function passed(e,t){if(e===void 0)return`tests passed in ${(0,a.p0)(t)}`
 if(e.run===0)return'warning: no tests ran; check that "test-command" finds them'
 const n=e.skipped===0?"":`, ${e.skipped} of them skipped`
-return`${e.run} ${e.run===1?"test":"tests"} passed in ${(0,i.p0)(t)}${n}`}function notInTime(e,t){const n=t.findLast(e=>(0,i.pj)(e).trim()!=="")
+return`${e.run} ${e.run===1?"test":"tests"} passed in ${(0,a.p0)(t)}${n}`}function notInTime(e,t){const n=t.findLast(e=>(0,a.pj)(e).trim()!=="")
 const s=n===void 0?"there was no output":`the last line was "${oneLine(n)}"`
-return{code:"tests-failed",sentence:`tests: not finished after ${(0,i.p0)(e)}; ${s}`,hint:'Raise "test-timeout", or look for a test that hangs',logs:[{lines:t.slice(-ot)}]}}function testCause(e,t,n,s){const{settings:r}=e
+return{code:"tests-failed",sentence:`tests: not finished after ${(0,a.p0)(e)}; ${s}`,hint:'Raise "test-timeout", or look for a test that hangs',logs:[{lines:t.slice(-ot)}]}}function testCause(e,t,n,s){const{settings:r}=e
 const o=r["test-command"]
-const a=(0,ie.YT)(e)
+const i=(0,m.YT)(e)
 const c=[{lines:n.slice(-ot)}]
 const cause=(e,t={})=>({code:"tests-failed",sentence:`tests: ${e}`,logs:c,...t})
 const[l]=s?.failing??[]
 if(s!==void 0&&l!==void 0){const e=Math.max(s.failures+s.errors,s.failing.length)
-const t=l.file===void 0?void 0:a(l.file)??l.file
+const t=l.file===void 0?void 0:i(l.file)??l.file
 const o=t===void 0?"":` (${t}:${l.line??1})`
-const i=e===1?"":", first"
-return cause(`${e} of ${s.run} failed${i}: ${l.name}${o}: ${oneLine(l.message)}`,{annotations:testAnnotations(s,a),...hintFor(n,r["test-services"])})}if(t===125||t===127&&n.length<=1){const e=(0,A.Ic)("tests",{code:t,stdout:"",stderr:n.join("\n")})
+const a=e===1?"":", first"
+return cause(`${e} of ${s.run} failed${a}: ${l.name}${o}: ${oneLine(l.message)}`,{annotations:testAnnotations(s,i),...hintFor(n,r["test-services"])})}if(t===125||t===127&&n.length<=1){const e=(0,u.Ic)("tests",{code:t,stdout:"",stderr:n.join("\n")})
 if(e!==void 0)return e}if(n.some(e=>/exec:? "?\/bin\/sh"?(:| failed)/.test(e)))return cause("the image has no /bin/sh to run them with",{hint:'Set "target" to a stage that has one, or set "test-command" to none and test before the release'})
-if(t===125)return cause(`starting their container failed: ${(0,i.BP)(n)}`)
-if(s?.run===0)return cause(`"${(0,i.vI)(o,100)}" found no tests (exit code ${t})`)
-const u=(0,Ge.VS)(n)
-if(u!==void 0){const e=(0,Ge.QR)(u)
-const t=e===void 0?void 0:a(e.file)
-const s=(0,Ge.ax)(u,a)
+if(t===125)return cause(`starting their container failed: ${(0,a.BP)(n)}`)
+if(s?.run===0)return cause(`"${(0,a.vI)(o,100)}" found no tests (exit code ${t})`)
+const A=(0,He.VS)(n)
+if(A!==void 0){const e=(0,He.QR)(A)
+const t=e===void 0?void 0:i(e.file)
+const s=(0,He.ax)(A,i)
 const o=e===void 0||t===void 0?[]:[{file:t,line:e.line,title:"The tests could not run",message:s}]
-return cause(s,{annotations:o,...hintFor(n,r["test-services"])})}const d=(0,i.BP)(n.slice(-ot))
+return cause(s,{annotations:o,...hintFor(n,r["test-services"])})}const d=(0,a.BP)(n.slice(-ot))
 const h=t===137?{hint:"Exit code 137 is a kill, usually for lack of memory"}:{}
-return cause(`"${(0,i.vI)(o,100)}" exited with code ${t}${d===""?"":`: ${oneLine(d)}`}`,h)}function hintFor(e,t){const n=e.some(e=>/connection refused|could not translate host name|failed to resolve host|Name or service not known/i.test(e))
+return cause(`"${(0,a.vI)(o,100)}" exited with code ${t}${d===""?"":`: ${oneLine(d)}`}`,h)}function hintFor(e,t){const n=e.some(e=>/connection refused|could not translate host name|failed to resolve host|Name or service not known/i.test(e))
 const lastLine=t=>e.some(e=>t.test(e))
 const s=[...lastLine(/psycopg|port 5432/)&&!t.includes("postgres")?["postgres"]:[],...lastLine(/\bredis\b|:6379/i)&&!t.includes("redis")?["redis"]:[]]
-return n&&s.length>0?{hint:`For a temporary server, set test-services: ${s.join(" ")}`}:{}}function oneLine(e){return(0,i.vI)((0,i.pj)(e).replace(/\s+/g," ").trim(),300)}var it=n(7414)
+return n&&s.length>0?{hint:`For a temporary server, set test-services: ${s.join(" ")}`}:{}}function oneLine(e){return(0,a.vI)((0,a.pj)(e).replace(/\s+/g," ").trim(),300)}var it=n(7414)
 var ct=n(2385)
 var At=n(3006)
 async function wavesFor(e,t,n,s){const{order:r}=e.settings
@@ -8339,42 +8359,42 @@ if(!i||r==="workers-first")return i??o
 const a=await mismatchOf(e,t,{image:n,tasks:s,workers:i.first})
 const{isWorkersFirst:c,says:l,warns:A}=decided(a)
 if(l!==void 0)e.log.say(l)
-if(A!==void 0)(0,ie.FF)(e,A)
+if(A!==void 0)(0,m.FF)(e,A)
 return c?i:o}function decided({added:e,removed:t,version:n}){const s=`this version does not know ${named(t)}`
 if(e.length===0){const e=`${s}: such messages that are still in the queue are lost`
 return{isWorkersFirst:false,...t.length>0&&{says:e}}}const r=`${n} does not know ${named(e)}`
 if(t.length===0){const e=`workers first: ${r}; the web follows when all workers are new`
-return{isWorkersFirst:true,says:e}}return{isWorkersFirst:false,warns:`messages to the workers may be lost during the rollout: ${r}, and ${s}; keep the old tasks for one more release`}}function atOnce(e){return{first:e,rest:[],isDue:()=>false}}function webFirst({targets:e,web:t}){const isWeb=({id:e})=>t!==void 0&&(0,k.T)(e)===(0,k.T)(t.workload)
-return split(e,isWeb,hasReadyPod)??atOnce(e)}function workersFirst({targets:e,web:t}){const isWorker=({id:e,live:n,uses:s})=>n!==void 0&&e.kind!=="CronJob"&&(t===void 0||(0,k.T)(e)!==(0,k.T)(t.workload))&&((0,v.kW)(n).spec?.containers??[]).some(e=>s.some(({name:t})=>t===e.name)&&(0,it.HS)(e))
+return{isWorkersFirst:true,says:e}}return{isWorkersFirst:false,warns:`messages to the workers may be lost during the rollout: ${r}, and ${s}; keep the old tasks for one more release`}}function atOnce(e){return{first:e,rest:[],isDue:()=>false}}function webFirst({targets:e,web:t}){const isWeb=({id:e})=>t!==void 0&&(0,T.T)(e)===(0,T.T)(t.workload)
+return split(e,isWeb,hasReadyPod)??atOnce(e)}function workersFirst({targets:e,web:t}){const isWorker=({id:e,live:n,uses:s})=>n!==void 0&&e.kind!=="CronJob"&&(t===void 0||(0,T.T)(e)!==(0,T.T)(t.workload))&&((0,S.kW)(n).spec?.containers??[]).some(e=>s.some(({name:t})=>t===e.name)&&(0,it.HS)(e))
 return split(e,isWorker,isComplete)}function split(e,t,n){const s=e.filter(t)
 if(!s.some(({live:e})=>e))return
-return{first:s,rest:e.filter(e=>!t(e)),isDue:n}}function hasReadyPod({progress:e}){return Object.values(e).every(({ready:e,wanted:t})=>e>0||t===0)}function isComplete({verdicts:e}){return Object.values(e).every(({is:e})=>e==="complete"||e==="done")}async function mismatchOf({platform:e,signal:t,cluster:n,app:s,settings:r},{live:o},{image:{digest:i},tasks:a,workers:c}){const{tasks:l}=await(0,At.jh)(e.clock,t,()=>(0,J.bL)(n,s,r.image))
+return{first:s,rest:e.filter(e=>!t(e)),isDue:n}}function hasReadyPod({progress:e}){return Object.values(e).every(({ready:e,wanted:t})=>e>0||t===0)}function isComplete({verdicts:e}){return Object.values(e).every(({is:e})=>e==="complete"||e==="done")}async function mismatchOf({platform:e,signal:t,cluster:n,app:s,settings:r},{live:o},{image:{digest:i},tasks:a,workers:c}){const{tasks:l}=await(0,At.jh)(e.clock,t,()=>(0,j.bL)(n,s,r.image))
 const A=unpacked(a??l.get(i))
-const u=c.map(({id:e})=>(0,k.T)(e))
-const d=(0,we.w)(o.clusterState(),r.image,(0,ye.q2)(s)).filter(({names:e})=>e.some(e=>u.includes(e))).flatMap(({digest:e="",tag:t})=>{const n=e===i?void 0:unpacked(l.get(e))
+const u=c.map(({id:e})=>(0,T.T)(e))
+const d=(0,Ce.w)(o.clusterState(),r.image,(0,Ie.q2)(s)).filter(({names:e})=>e.some(e=>u.includes(e))).flatMap(({digest:e="",tag:t})=>{const n=e===i?void 0:unpacked(l.get(e))
 return n&&A?[{...(0,ct.J4)(n,A),tag:t}]:[]})
 const all=e=>[...new Set(d.flatMap(t=>t[e]))].sort()
 const[h]=d.filter(({added:e,removed:t})=>e.length+t.length>0)
-const f=`version ${(0,m.j)(h?.tag??"")}`
+const f=`version ${(0,w.j)(h?.tag??"")}`
 return{added:all("added"),removed:all("removed"),version:f}}function unpacked(e){return e===void 0?void 0:(0,ct.a4)(e)}const ut=3
 function named(e){const t=e.length-ut
 const n=e.slice(0,ut).join(", ")
 return`the task${e.length>1?"s":""} ${n}${t>0?` and ${t} more`:""}`}async function runCommand(e,t,n,s){const{log:r}=e
 const{live:i}=t.checked
 const a=`rollout-${crypto.randomUUID()}`
-const c=new be.k7(a,()=>({code:"internal",sentence:"no plan was requested"}))
+const c=new ve.k7(a,()=>({code:"internal",sentence:"no plan was requested"}))
 c.to(r)
-const l=await(0,ye.Lu)(e,t,n,a)
+const l=await(0,Ie.Lu)(e,t,n,a)
 l.notes.forEach(e=>{r.say(e)})
 let A=""
 let u
-try{const n=await(0,ye._S)(e,i,l.job,e=>{A=e})
-r.say(`${(0,S.Gg)(n)}: ${s}`)
-u=new je.S(e,i,{job:A,container:t.web.container},c)
-const{verdict:a,unread:d}=await u.end
-if(a.is==="failed")throw new o.HR(commandCause(a.cause,s,A))
-if(d!==void 0)r.say(`its log could not be read completely (${d}), but it succeeded`)}finally{try{const t=u?.hasContainerEnded===true&&!l.isCounted
-if(A!==""&&!(t&&(0,Qe.Rw)(i,A)))await(0,Qe.ee)(e,i,A)}finally{await(u?.close())}}}function commandCause(e,t,n){const s=["crash","migration-failed","timeout"].includes(e.code)
+try{const a=await(0,Ie._S)(e,i,l.job,e=>{A=e})
+r.say(`${(0,R.Gg)(a)}: ${s}`)
+u=new Ve.S(e,i,{job:A,container:t.web.container},c)
+const{verdict:d,unread:h}=await u.end
+if(d.is==="failed"){const e=(0,ve.QD)(c,l)
+throw new o.HR((0,ve.el)(commandCause(d.cause,s,A),e,n))}if(h!==void 0)r.say(`its log could not be read completely (${h}), but it succeeded`)}finally{try{const t=u?.hasContainerEnded===true&&!l.isCounted
+if(A!==""&&!(t&&(0,be.Rw)(i,A)))await(0,be.ee)(e,i,A)}finally{await(u?.close())}}}function commandCause(e,t,n){const s=["crash","migration-failed","timeout"].includes(e.code)
 const r=e.sentence.startsWith(`${n}: `)?e.sentence.slice(n.length+2):e.sentence
 return{...e,...s&&{code:"command-failed"},sentence:`${t} failed: ${r}`}}async function runCommands({reporter:e,state:t},n,{checked:s,image:r},o){const i=n.settings[o]
 const{web:a}=s
@@ -8385,49 +8405,49 @@ const u=c.now()
 const ended=e=>{const n=(c.now()-u)/1e3
 t.commands.push({when:o,command:i,seconds:n,ended:e})}
 try{await runCommand(n.with({log:e}),{checked:s,web:a,image:r},A,`${o} (${i})`)}catch(e){ended("failed")
-throw e}ended("done")}})}async function runCommandsAfter(e,t,n){try{await runCommands(e,t,n,"after-rollout")}catch(t){e.warn(`${(0,fe.$N)(t)}. The new version is live and stays`)}}var dt=n(1777)
+throw e}ended("done")}})}async function runCommandsAfter(e,t,n){try{await runCommands(e,t,n,"after-rollout")}catch(t){e.warn(`${(0,ge.$N)(t)}. The new version is live and stays`)}}var dt=n(1777)
 class NoLongerRunning extends o.HR{}async function recordRunningVersion(e,t,n,s){const{platform:r,app:o,settings:i,signal:a}=t
 const{image:c}=s
-try{const a=await(0,J.Lu)(t.cluster,o,i.image)
-if((0,O.BO)(a)?.digest===c.digest)return
+try{const a=await(0,j.Lu)(t.cluster,o,i.image)
+if((0,N.BO)(a)?.digest===c.digest)return
 await e.reporter.stage("history",async i=>{const{cluster:a}=await lockAndRecover(e,t.with({log:i}),n)
 const l=await checkedNow(t.with({log:i,cluster:a}),n)
 await checkHistory(t,l)
-if(!await runsAlready(t,l.live,l.targets,c))throw new NoLongerRunning({code:"stale-commit",sentence:`another version went live while this run waited for the lock, so ${(0,m.j)(c.tag)} is no longer running`,hint:"release it again if it should run"})
-const A={...(0,Fe.f8)(e,t,s),result:"found",seconds:0,migrations:[]}
+if(!await runsAlready(t,l.live,l.targets,c))throw new NoLongerRunning({code:"stale-commit",sentence:`another version went live while this run waited for the lock, so ${(0,w.j)(c.tag)} is no longer running`,hint:"release it again if it should run"})
+const A={...(0,Ne.f8)(e,t,s),result:"found",seconds:0,migrations:[]}
 const u=(0,dt.bU)(l.targets.flatMap(({live:e})=>e??[]))
-await(0,J.DR)({cluster:a,clock:r.clock,app:o},A,{templates:u})
-i.say(`${(0,m.j)(c.tag)} is now in the history as the version that was already running`)})}catch(t){if(t instanceof NoLongerRunning||(0,fe.Uh)(t))throw t
+await(0,j.DR)({cluster:a,clock:r.clock,app:o},A,{templates:u})
+i.say(`${(0,w.j)(c.tag)} is now in the history as the version that was already running`)})}catch(t){if(t instanceof NoLongerRunning||(0,ge.Uh)(t))throw t
 a.throwIfAborted()
-e.warn(`${(0,m.j)(c.tag)} is missing in the history, so a rollback cannot restore it: ${(0,fe.$N)(t)}`)}}async function applyHeld(e,t,n){const{reporter:s,state:r,warn:o}=e
+e.warn(`${(0,w.j)(c.tag)} is missing in the history, so a rollback cannot restore it: ${(0,ge.$N)(t)}`)}}async function applyHeld(e,t,n){const{reporter:s,state:r,warn:o}=e
 const{settings:i,platform:a,cluster:c,app:l}=t
-const{held:A=[],bridges:u=[]}=(0,Fe.Qu)(r.plan)
+const{held:A=[],bridges:u=[]}=(0,Ne.Qu)(r.plan)
 const{checked:d}=r.phase
 if(i.contract!=="after"||A.length+u.length===0)return
 if(!d?.web)return
 const{web:h}=d
-const f={checked:d,web:h,image:n,now:true,backup:(0,se.f_)(i)}
+const f={checked:d,web:h,image:n,now:true,backup:(0,oe.f_)(i)}
 await s.stage("contract",async e=>{const s=t.with({log:e})
 const i=new Planning(s,f,()=>endOfOthers(s,d.live,n,e))
 try{let t=await i.plan(e)
 if(t.backup&&t.judged?.blocked!==true){r.backup=await i.backup(e,t.backup)
 t=await i.plan(e)}const{migration:n}=i
 if(t.judged?.blocked!==true&&t.runs)await n.migrate(e)
-const s=(0,Fe.Qu)(t)
-const u=[...r.migrations,...n.applied()]
+const s=(0,Ne.Qu)(t)
+const u=n.applied()
 const d={cluster:c,clock:a.clock,app:l}
-await(0,J.$)(d,n.schema(),{...s,migrations:u})
-r.migrations=u
+await(0,j.$)(d,n.schema(),s,u)
+r.migrations=[...r.migrations,...u]
 if(s.held?.length!==0)o(`${A.join(", ")}: still held back; the next release applies it`)}catch(e){t.signal.throwIfAborted()
-o(`what was held back was not applied, and the next release does it: ${(0,fe.$N)(e)}`)}finally{await i.migration.close().catch(e=>{o((0,fe.$N)(e))})}})}var ht=n(8075)
+o(`what was held back was not applied, and the next release does it: ${(0,ge.$N)(e)}`)}finally{await i.migration.close().catch(e=>{o((0,ge.$N)(e))})}})}var ht=n(8075)
 var ft=n(2725)
 var pt=n(7763)
 async function giveUp(e,t){const{platform:n,app:s,cluster:r}=e.context
 let o
 try{e.lost.throwIfAborted()
-o=await(t.code==="superseded"?undoSuperseded(e,t):undoFailed(e,t))}catch(n){return stuck(e,n,{cause:t})}await(0,Fe.T$)(e,o)
+o=await(t.code==="superseded"?undoSuperseded(e,t):undoFailed(e,t))}catch(n){return stuck(e,n,{cause:t})}await(0,Ne.T$)(e,o)
 if(o.result==="kept")return o
-try{await(0,V.yv)(r,n.clock,s,e.record)
+try{await(0,Y.yv)(r,n.clock,s,e.record)
 return o}catch(t){return stuck(e,t,o)}}async function undoFailed(e,t){const n=t.code==="cancelled"
 if(!await(0,ht.$A)(e.context.cluster,e.record.snapshot)){const{schema:s}=e.record
 if(!wantsKeep(e)&&s&&!(0,ft.MT)(s)&&(0,ft.SU)(s))await e.run.reporter.stage("undo",t=>fitSchema(e,t))
@@ -8445,7 +8465,7 @@ const{snapshot:c,timeouts:l}=o
 const{live:A}=r.checked
 const u=await i.stage("undo",async t=>{const r=await fitSchema(e,t)
 const o={live:A,snapshot:c,timeouts:l,isUnfit:r}
-return(0,d.wj)(n.platform.clock,(0,pt.E)(o),s,e=>(0,pt.t)(n.with({log:t,signal:e}),o,e=>{a.keep({undo:e})}))})
+return(0,h.wj)(n.platform.clock,(0,pt.E)(o),s,e=>(0,pt.t)(n.with({log:t,signal:e}),o,e=>{a.keep({undo:e})}))})
 a.exceptions=[...a.exceptions.filter(({is:e})=>e!=="another version"),...(0,We.Z)(A.clusterState(),u,e=>n.cluster.commandLine(e))]
 return u}async function fitSchema({run:e,context:t,lost:n,prepared:s,record:r},o){const{live:i}=s.checked
 const{schema:a}=r
@@ -8457,131 +8477,133 @@ if(n)e.warn(`the backup from before the migration is job/${n.job}`)
 e.state.backup=t}})
 if(a.is==="again")e.state.reversed=[]
 if(c!==void 0)e.warn(`the previous version is back, but ${c}`)
-return c!==void 0}function leftCause(e,t){return{...t,code:"superseded",sentence:`${e}, set by another client: its change was kept, and everything else was restored; the release was given up because ${t.sentence}`,hint:"decide which version should run, then release it"}}async function give_up_keep(e,t){const n=`to restore the previous version: ${(0,D.a)("recover",e.context.settings)}; the next release also does this before it starts`
+return c!==void 0}function leftCause(e,t){return{...t,code:"superseded",sentence:`${e}, set by another client: its change was kept, and everything else was restored; the release was given up because ${t.sentence}`,hint:"decide which version should run, then release it"}}async function give_up_keep(e,t){const n=`to restore the previous version: ${(0,F.a)("recover",e.context.settings)}; the next release also does this before it starts`
 const s=t.hint===void 0?n:`${t.hint}\n${n}`
 return{result:"kept",cause:{...t,hint:s},current:await imagesNow(e)}}async function stuck(e,t,n){const{context:s,lost:r,record:o}=e
 const i=await imagesNow(e)
-const a=(0,fe.qT)(r)
+const a=(0,ge.qT)(r)
 if(a)return{...n,result:"stuck",cause:a,current:i}
-const c=(0,fe.rl)(t,r)
-const l={...n,result:"stuck",current:i,cause:{...c,code:"restore-failed",sentence:`${c.sentence}; the release was given up because ${n.cause.sentence}`,hint:[...c.hint===void 0?[]:[c.hint],(0,fe.eW)(s.settings,s.cluster,o.snapshot)].join("\n")}}
-await(0,Fe.T$)(e,l)
+const c=(0,ge.rl)(t,r)
+const l={...n,result:"stuck",current:i,cause:{...c,code:"restore-failed",sentence:`${c.sentence}; the release was given up because ${n.cause.sentence}`,hint:[...c.hint===void 0?[]:[c.hint],(0,ge.eW)(s.settings,s.cluster,o.snapshot)].join("\n")}}
+await(0,Ne.T$)(e,l)
 return l}function imagesNow({context:e,record:t}){const{cluster:n,platform:s,settings:r}=e
-return(0,fe.ax)(n,s.clock,r,t.snapshot)}async function transaction(e,t,n,s){const{reporter:r,signal:o,state:i}=e
+return(0,ge.ax)(n,s.clock,r,t.snapshot)}async function transaction(e,t,n,s){const{reporter:r,signal:o,state:i}=e
 const{platform:a,app:c,settings:l}=t
-const{cluster:A,lost:u}=await r.stage("lock",async r=>{const o=t.with({log:r})
+const{cluster:A,lost:u,read:d}=await r.stage("lock",async r=>{const o=t.with({log:r})
 const a=await lockAndRecover(e,o,n)
 const c=await checkHistory(o,n)
-i.knownStarts=(0,O.n2)(c)
-await(s.check?.(o,c))
-return a})
-const d=t.with({cluster:A})
-const h=d.with({signal:AbortSignal.any([o,u])})
-await(s.prove?.(h).catch(e=>{throw(0,fe.Ac)(e,u)}))
-const f=(0,Fe.f8)(e,d,s)
-const{prepared:g,record:p}=await r.stage("snapshot",async e=>{const t=await snapshot_snapshot(d.with({log:e}),n,s.image,s.targets)
-const r={timeout:l.timeout,grace:l.grace}
-const o=s.schema?.()
-const i={begun:f,timeouts:r,snapshot:t.snapshot,...o&&{schema:o}}
-return{prepared:t,record:await(0,V.C6)(A,a.clock,c,i)}})
-i.begin(s.image,g.checked)
-const m={run:e,context:d,lost:u,start:f,prepared:g,record:p}
-i.keepPlan=()=>(0,Fe.vk)(m)
-e.onBegin?.(f)
-try{await s.write(h,g,e=>(0,Fe.Xu)(m,e),e=>(0,Fe.HS)(m,e))
-h.signal.throwIfAborted()}catch(e){i.detect(a.clock.now())
-return giveUp(m,(0,fe.qT)(u)??(0,fe.rl)(e,o))}const E=await transaction_close(m)
-if(E.result==="deployed")await(s.whenLive?.(h))
-return E}async function transaction_close(e){const{run:t,context:n,lost:s,record:r}=e
+i.knownStarts=(0,N.n2)(c.history)
+await(s.check?.(o,c.history))
+return{...a,read:c}})
+const h=t.with({cluster:A})
+const f=h.with({signal:AbortSignal.any([o,u])})
+await(s.prove?.(f).catch(e=>{throw(0,ge.Ac)(e,u)}))
+const g=(0,Ne.f8)(e,h,s)
+const{prepared:p,record:m}=await r.stage("snapshot",async e=>{const t=await snapshot_snapshot(h.with({log:e}),n,s.image,s.targets)
+const{namespaceUid:r}=t.checked
+const o={timeout:l.timeout,grace:l.grace}
+const i=s.schema?.()
+const u={begun:g,timeouts:o,snapshot:t.snapshot,...r!==void 0&&{namespaceUid:r},...i&&{schema:i}}
+return{prepared:t,record:await(0,Y.C6)(A,a.clock,c,u)}})
+i.begin(s.image,p.checked)
+const E={run:e,context:h,lost:u,start:g,prepared:p,record:m,read:d}
+i.keepPlan=()=>(0,Ne.vk)(E)
+e.onBegin?.(g)
+try{await s.write(f,p,e=>(0,Ne.Xu)(E,e),e=>(0,Ne.HS)(E,e))
+f.signal.throwIfAborted()}catch(e){i.detect(a.clock.now())
+return giveUp(E,(0,ge.qT)(u)??(0,ge.rl)(e,o))}const w=await transaction_close(E)
+if(w.result==="deployed")await(s.whenLive?.(f))
+return w}async function transaction_close(e){const{run:t,context:n,lost:s,record:r}=e
 const{platform:o,app:i,settings:a,cluster:c}=n
-const l=await(0,Fe.T$)(e,{result:"deployed"})
-try{await(0,V.yv)(c,o.clock,i,r)
-return{result:"deployed"}}catch(e){if(l){t.warn(`removing its record failed (${(0,fe.$N)(e)}); the next release or recover removes it, and restores nothing`)
-return{result:"deployed"}}const n=(0,fe.qT)(s)??{code:"write-failed",sentence:`the new version runs, but closing its record failed, so the next run would undo it: ${(0,y.b)(e)}`,hint:`kubectl -n ${a.namespace} delete secret django-rollout-${i}`}
-return{result:"stuck",cause:n}}}function release(e,t){return(0,I.Y)(e,t,t=>fromCommit(t,e))}async function fromCommit(e,t){const{platform:n,settings:r,reporter:o,signal:i,state:a,resources:c}=e
+const l=await(0,Ne.T$)(e,{result:"deployed"})
+try{await(0,Y.yv)(c,o.clock,i,r)
+return{result:"deployed"}}catch(e){if(l){t.warn(`removing its record failed (${(0,ge.$N)(e)}); the next release or recover removes it, and restores nothing`)
+return{result:"deployed"}}const n=(0,ge.qT)(s)??{code:"write-failed",sentence:`the new version runs, but closing its record failed, so the next run would undo it: ${(0,B.b)(e)}`,hint:`kubectl -n ${a.namespace} delete secret django-rollout-${i}`}
+return{result:"stuck",cause:n}}}function release(e,t){return(0,Q.Y)(e,t,t=>fromCommit(t,e))}async function fromCommit(e,t){const{platform:n,settings:r,reporter:o,signal:i,state:a,resources:c}=e
 const l=t==="deploy"?s.TC:s.sQ
-const A=(0,I.V)(e,await l(n,r,r.context))
-const[{cluster:u,checked:h},f]=await(0,d.jH)(i,[e=>o.stage("preflight",t=>preflight(A.with({signal:e,log:t}),()=>c.openCluster(n,r,e))),e=>o.stage(t==="deploy"?"image":"build",async n=>{const s=A.with({signal:e,log:n})
+const A=(0,Q.V)(e,await l(n,r,r.context))
+const[{cluster:u,checked:d},f]=await(0,h.jH)(i,[e=>o.stage("preflight",t=>preflight(A.with({signal:e,log:t}),()=>c.openCluster(n,r,e))),e=>o.stage(t==="deploy"?"image":"build",async n=>{const s=A.with({signal:e,log:n})
 await c.login(r)
 if(t==="deploy")return{is:"found",...await imageToDeploy(s)}
 const{image:o,source:i,inputs:a}=await findBuild(s)
 if(o)return{is:"found",image:o,source:i}
 const l=await build(s.with({source:i}),a)
 return{is:"built",built:l,source:i}})])
-a.passPreflight(h)
-const g=(0,I.V)(e,f.source).with({cluster:u})
-if(f.is==="found"&&await isDeployed(g,h,f.image)){const{image:n}=f
+a.passPreflight(d)
+const g=(0,Q.V)(e,f.source).with({cluster:u})
+if(f.is==="found"&&await isDeployed(g,d,f.image)){const{image:n}=f
+if(t==="deploy")await checkAlone(g,d)
 a.haveImage(n)
-warningsWithoutDigest(h.targets).forEach(e.warn)
-a.exceptions=(0,We.KG)(g,h,n)
-await recordRunningVersion(e,g,h,{command:t,image:n})
+warningsWithoutDigest(d.targets).forEach(e.warn)
+a.exceptions=(0,We.KG)(g,d,n)
+await recordRunningVersion(e,g,d,{command:t,image:n})
 await moveTags(e,g,n)
 return{result:"unchanged"}}if(f.is==="built"&&r["test-command"]!=="")await o.stage("test",e=>test(g.with({log:e}),f.built,a.keepTests))
 const p=f.is==="found"?f.image:await o.stage("push",e=>push(g.with({log:e}),f.built))
 a.haveImage(p)
 const m=g.with({source:{...g.source,tag:p.tag}})
-return transaction(e,m,h,{command:t,image:p,jobs:fingerprintsOf(h,r.image,p),check:checkNotStale,schema:()=>workOfUndo(m,h),write:(t,n,s,r)=>write(e,t,{...n,image:p,keep:r},s),whenLive:async t=>{await runCommandsAfter(e,t,{checked:h,image:p})
+return transaction(e,m,d,{command:t,image:p,jobs:fingerprintsOf(d,r.image,p),check:checkNotStale,schema:()=>workOfUndo(m,d),write:(t,n,s,r)=>write(e,t,{...n,image:p,keep:r},s),whenLive:async t=>{await runCommandsAfter(e,t,{checked:d,image:p})
 await applyHeld(e,t,p)
 await moveTags(e,t,p)}})}async function write(e,t,{checked:n,changes:s,image:r,keep:o},i){const{reporter:a,state:c}=e
 const l=s.filter(({when:e})=>e==="before")
 if(l.length>0)await a.stage("manifests",e=>(0,Re.ZJ)(t.with({log:e}),n,l,i))
 await migrateTo(e,t,n,{image:r,...o&&{keep:o}})
 await runCommands(e,t,{checked:n,image:r},"before-rollout")
-const A=(0,qe.a)(t,n.jobs,(0,p.d)(r))
+const A=(0,qe.a)(t,n.jobs,(0,E.d)(r))
 if(A.length>0)await a.stage("jobs",e=>(0,qe.A)(t.with({log:e}),n,A))
 const u=s.filter(({when:e})=>e!=="before")
 await a.stage("rollout",async e=>{const s=t.with({log:e})
 const o=await wavesFor(s,n,r,c.tasks)
 const a={checked:n,image:r,beside:u,waves:o,starts:c.knownStarts}
-await(0,Oe.yT)(s,a,c.listener(i))})
+await(0,Fe.yT)(s,a,c.listener(i))})
 c.exceptions=(0,We.KG)(t,n,r)}async function moveTags({reporter:e},{platform:t,settings:n,signal:s,warn:r},o){const i=n["extra-tags"]
 if(i.length===0)return
-await e.stage("tags",async e=>{try{await(0,h.JE)(t,o,i,s)
+await e.stage("tags",async e=>{try{await(0,f.JE)(t,o,i,s)
 e.say(`${i.join(", ")} now point to this version`)}catch(e){const[t,n]=i.length===1?["tag"," was not set"]:["tags"," were not all set"]
-r(`the ${t} ${i.join(", ")}${n}: ${(0,fe.$N)(e)}`)}})}async function rollbackTargets(e,{targets:t,services:n},s){const{app:r,settings:o,cluster:i}=e
-const{history:a,templates:c}=await(0,J.bL)(i,r,o.image)
+r(`the ${t} ${i.join(", ")}${n}: ${(0,ge.$N)(e)}`)}})}async function rollbackTargets(e,{targets:t,services:n},s){const{app:r,settings:o,cluster:i}=e
+const{history:a,templates:c}=await(0,j.bL)(i,r,o.image)
 const l=s.release?.number
-const A=(0,O.BO)(a)
+const A=(0,N.BO)(a)
 const u=l===void 0?void 0:c.get(l)
 const d=A&&c.get(A.number)
 if(!u||!d){const e=u?A?.number:l
 const n=e===void 0?"this version was never released here":`the history has no pod templates of release ${e}`
-return{targets:t,warnings:[`only the image is rolled back: ${n}; ${mt}`]}}const releasedOf=({running:e})=>{const t=new Set(e.map(e=>(0,m.zZ)(e).digest))
+return{targets:t,warnings:[`only the image is rolled back: ${n}; ${mt}`]}}const releasedOf=({running:e})=>{const t=new Set(e.map(e=>(0,w.zZ)(e).digest))
 const n=a.findLast(e=>t.size===1&&t.has(e.digest))
 const s=n!==void 0&&n.digest!==A.digest
 return(s?c.get(n.number):void 0)??d}
 const h=t.map(t=>withTemplateOf(e,t,s,{then:u,released:releasedOf(t)}))
 for(const t of h)logDifferences(e,t,l,releasedOf(t))
 await checkStarts(e,h,n,l)
-const f=h.filter(({id:e,live:t})=>t&&!u[(0,k.T)(e)])
-const g=f.map(({id:e})=>(0,k.T)(e)).join(", ")
+const f=h.filter(({id:e,live:t})=>t&&!u[(0,T.T)(e)])
+const g=f.map(({id:e})=>(0,T.T)(e)).join(", ")
 return{targets:h,warnings:f.length===0?[]:[`only the image of ${g} is rolled back: release ${l} did not have it; ${mt}`]}}const mt="command, environment and probes do not change"
 function withTemplateOf({settings:e},t,{image:n},{then:s,released:r}){const{id:o,live:i}=t
-const[a,c]=[s[(0,k.T)(o)],r[(0,k.T)(o)]]
+const[a,c]=[s[(0,T.T)(o)],r[(0,T.T)(o)]]
 if(!i||!a||!c)return t
-const isOwnImage=t=>(0,m.iI)(t,e.image)
-const l=(0,v.Mo)((0,v.kW)(i),isOwnImage,(0,p.d)(n))
-const A=(0,v.Mo)((0,dt.PD)(a,c,i),isOwnImage,(0,p.d)(n))
-const u=(0,v.MZ)(A,isOwnImage)
-return u.length===0||(0,v.FB)(A,l)?t:{...t,uses:u,back:A}}function logDifferences({log:e},{id:t,live:n,back:s},r,o){if(!n||!s)return
-const i=(0,dt.tX)((0,v.kW)(n),s)
-e.say(`${(0,k.T)(t)} gets its template of release ${r}: ${i.join("; ")||"metadata"}`)
-const a=o[(0,k.T)(t)]
-const c=a?(0,dt.tX)(a,(0,v.kW)(n)):[]
-if(c.length>0)e.say(`${(0,k.T)(t)} was changed since the last release: ${c.join("; ")} (kept)`)}async function checkStarts(e,t,n,s){const r=[]
+const isOwnImage=t=>(0,w.iI)(t,e.image)
+const l=(0,S.Mo)((0,S.kW)(i),isOwnImage,(0,E.d)(n))
+const A=(0,S.Mo)((0,dt.PD)(a,c,i),isOwnImage,(0,E.d)(n))
+const u=(0,S.MZ)(A,isOwnImage)
+return u.length===0||(0,S.FB)(A,l)?t:{...t,uses:u,back:A}}function logDifferences({log:e},{id:t,live:n,back:s},r,o){if(!n||!s)return
+const i=(0,dt.tX)((0,S.kW)(n),s)
+e.say(`${(0,T.T)(t)} gets its template of release ${r}: ${i.join("; ")||"metadata"}`)
+const a=o[(0,T.T)(t)]
+const c=a?(0,dt.tX)(a,(0,S.kW)(n)):[]
+if(c.length>0)e.say(`${(0,T.T)(t)} was changed since the last release: ${c.join("; ")} (kept)`)}async function checkStarts(e,t,n,s){const r=[]
 for(const{id:o,live:i,back:a}of t){if(!i||!a)continue
-const t=`${(0,k.T)(o)} of release ${s}`
-const c={name:t,live:(0,v.kW)(i),back:a}
+const t=`${(0,T.T)(o)} of release ${s}`
+const c={name:t,live:(0,S.kW)(i),back:a}
 checkPorts(e,c,n)
 await checkImages(e,c)
 r.push(...await missingFor(e,c))}if(r.length===0)return;(0,o.fJ)({code:"config-missing",sentence:r.join("; "),hint:`nothing was changed. Create what is missing, then roll back again. To list it: ${e.cluster.commandLine(["get","configmaps,secrets"])}`})}async function missingFor({cluster:e,log:t},{name:n,back:s}){const r=await Promise.all((0,dt.Xl)(s).map(async s=>{const r=`${s.kind.toLowerCase()}s`
 const o=`${s.kind.toLowerCase()}/${s.name}`
-try{const t=`${(0,H.rJ)("v1",e.namespace,r)}/${s.name}`
+try{const t=`${(0,V.rJ)("v1",e.namespace,r)}/${s.name}`
 const i=await e.find(t)
 if(!i)return[`${n} needs ${o}, which does not exist`]
-if((0,v.vx)(i))return[`${n} needs ${o}, which is being deleted`]
+if((0,S.vx)(i))return[`${n} needs ${o}, which is being deleted`]
 const a={...i.data,...i.binaryData}
-return s.keys.filter(e=>!(e in a)).map(e=>`${n} needs the key "${e}" of ${o}, which does not have it`)}catch(e){if(!(e instanceof x.h&&e.status===403))throw e
+return s.keys.filter(e=>!(e in a)).map(e=>`${n} needs the key "${e}" of ${o}, which does not have it`)}catch(e){if(!(e instanceof G.h&&e.status===403))throw e
 t.say(`${o}, which ${n} needs, may not be read by this account`)
 return[]}}))
 return r.flat()}function checkPorts({settings:e},{name:t,live:n,back:s},r){const[i,a]=[portsOf(n),portsOf(s)]
@@ -8590,11 +8612,11 @@ for(const{metadata:n,spec:s}of r){const r=Object.entries(s?.selector??{})
 if(r.length===0||!r.every(([e,t])=>c[e]===t))continue
 const l=(s?.ports??[]).find(({targetPort:e})=>typeof e==="string"&&i.has(e)&&!a.has(e))
 if(!l)continue;(0,o.fJ)({code:"workload-unfit",sentence:`service/${n?.name??""} uses the port "${String(l.targetPort)}", which ${t} does not have`,hint:`nothing was changed. Set the old port's number in the Service: kubectl -n ${e.namespace} edit service ${n?.name??""}`})}}function portsOf({spec:e}){const t=(e?.containers??[]).flatMap(e=>e.ports??[])
-return new Set(t.flatMap(({name:e})=>e===void 0?[]:[e]))}async function checkImages({platform:e,settings:t,signal:n,log:s},{name:r,live:i,back:a}){const of=e=>(0,v.MZ)(e,()=>true).map(({image:e})=>e)
+return new Set(t.flatMap(({name:e})=>e===void 0?[]:[e]))}async function checkImages({platform:e,settings:t,signal:n,log:s},{name:r,live:i,back:a}){const of=e=>(0,S.MZ)(e,()=>true).map(({image:e})=>e)
 const c=of(i)
-const l=of(a).filter(e=>!c.includes(e)&&!(0,m.iI)(e,t.image))
-for(const t of new Set(l)){const{repository:i,tag:a="latest",digest:c}=(0,m.zZ)(t)
-const l=await(c===void 0?(0,h.TE)(e,i,a,n):(0,h.OK)(e,{repository:i,tag:a,digest:c},n))
+const l=of(a).filter(e=>!c.includes(e)&&!(0,w.iI)(e,t.image))
+for(const t of new Set(l)){const{repository:i,tag:a="latest",digest:c}=(0,w.zZ)(t)
+const l=await(c===void 0?(0,f.TE)(e,i,a,n):(0,f.OK)(e,{repository:i,tag:a,digest:c},n))
 if(l.is==="absent")(0,o.fJ)({code:"image-missing",sentence:`the registry no longer has ${t}, which ${r} needs`,hint:"nothing was changed. Push that image again, then roll back again"})
 if(l.is!=="there")s.say(`${t} could not be looked up (${l.said})`)}}var Et=n(702)
 function checkFits(e,t){const n=wayTo(t)
@@ -8602,14 +8624,14 @@ if(n.is==="unfit"&&e.settings["unsafe-migrations"]==="block")refuse(e,t,n.breaks
 return n}function wayTo({version:e,history:t,command:n}){const s=t.some(({needs:e,migrations:t})=>e!==void 0||t.length>0)
 if(n===""||!s)return{is:"unchanged"}
 const r=t.find(({number:t})=>t===e.release?.number)
-return(0,Et.lZ)(r,r?(0,O.MT)(t,r):[])}function refuse(e,t,n,s=[]){(0,o.fJ)((0,Ee.gv)(titleOf(t.version),n,[...s,...waysOut(e,t)]))}const wt=6e4
+return(0,Et.lZ)(r,r?(0,N.MT)(t,r):[])}function refuse(e,t,n,s=[]){(0,o.fJ)((0,we.gv)(titleOf(t.version),n,[...s,...waysOut(e,t)]))}const wt=6e4
 async function prove(e,t,n){const{version:s}=t
 const{log:r,warn:o,settings:i}=e
 const a=titleOf(s)
 const c=webToProve(i,t,n)
 if(!c){o(`whether ${a} fits the schema is not known: set "migrate-from" to the workload that serves the web`)
-return}const l=(0,Qe.Be)(e,{checked:n,web:c,image:s.image,proves:{name:prove_nameOf(s),command:t.command,timeoutMs:Math.min(i.timeout,wt)}})
-const notProved=t=>{(0,ie.FF)(e,`whether ${a} fits the schema was not proved: ${t}`)
+return}const l=(0,be.Be)(e,{checked:n,web:c,image:s.image,proves:{name:prove_nameOf(s),command:t.command,timeoutMs:Math.min(i.timeout,wt)}})
+const notProved=t=>{(0,m.FF)(e,`whether ${a} fits the schema was not proved: ${t}`)
 return}
 try{const{judged:e}=await l.plan(r)
 const t=e?.findings.find(({rule:e})=>e==="unjudged")
@@ -8617,16 +8639,16 @@ if(t)return notProved(t.detail??"the comparison failed")
 const n=(0,Et.q4)(e?.findings??[])
 const s=n.length===0?"fits the schema":"does not fit the schema"
 r.say(`${a} starts with the current configuration, and ${s}`)
-return{fit:{misfits:n},breaks:n,needs:l.needs(),warnings:(0,Ee.Tw)(e)}}catch(t){e.signal.throwIfAborted()
-return notProved((0,y.b)(t))}finally{await l.close().catch(e=>{o((0,y.b)(e))})}}function webNow(e,{command:t},{web:n,targets:s,services:r}){return n??foundWeb({...e,"migrate-command":t},s,r)}function webToProve(e,t,n){const s=webNow(e,t,n)
+return{fit:{misfits:n},breaks:n,needs:l.needs(),warnings:(0,we.Tw)(e)}}catch(t){e.signal.throwIfAborted()
+return notProved((0,B.b)(t))}finally{await l.close().catch(e=>{o((0,B.b)(e))})}}function webNow(e,{command:t},{web:n,targets:s,services:r}){return n??foundWeb({...e,"migrate-command":t},s,r)}function webToProve(e,t,n){const s=webNow(e,t,n)
 if(!s)return
 const{targets:r}=n
-const{back:o}=r.find(({id:e})=>(0,k.T)(e)===(0,k.T)(s.workload))??{}
+const{back:o}=r.find(({id:e})=>(0,T.T)(e)===(0,T.T)(s.workload))??{}
 const i=o?.spec?.containers.some(({name:e})=>e===s.container)===true
-return i?{...s,template:o}:s}function foundWeb(...e){try{return(0,ce.s3)(...e)}catch{return}}function prove_nameOf({release:e,image:t}){return e?`release ${e.number}`:`version ${(0,m.j)(t.tag)}`}function titleOf(e){const{release:t,image:n}=e
-return t?`${prove_nameOf(e)} (${(0,m.j)(n.tag)})`:prove_nameOf(e)}function waysOut({settings:e},{history:t,version:n}){const s=[(0,O.BO)(t)?.digest,n.image.digest]
-const r=t.findLast(e=>(0,O.FM)(e)&&!s.includes(e.digest)&&e.fit!==void 0&&(0,Et.q4)(e.fit.misfits).length===0)
-const back=t=>(0,D.a)("rollback",e,{to:String(t)})
+return i?{...s,template:o}:s}function foundWeb(...e){try{return(0,le.s3)(...e)}catch{return}}function prove_nameOf({release:e,image:t}){return e?`release ${e.number}`:`version ${(0,w.j)(t.tag)}`}function titleOf(e){const{release:t,image:n}=e
+return t?`${prove_nameOf(e)} (${(0,w.j)(n.tag)})`:prove_nameOf(e)}function waysOut({settings:e},{history:t,version:n}){const s=[(0,N.BO)(t)?.digest,n.image.digest]
+const r=t.findLast(e=>(0,N.FM)(e)&&!s.includes(e.digest)&&e.fit!==void 0&&(0,Et.q4)(e.fit.misfits).length===0)
+const back=t=>(0,F.a)("rollback",e,{to:String(t)})
 return[...r?[`Release ${r.number} fits: ${back(r.number)}`]:[],'To roll back anyway, set "unsafe-migrations: allow"']}var Ct=n(5057)
 var yt=n(8118)
 async function findReversal(e,t,n,s){const r=await inputOf(e,t,n,s)
@@ -8636,12 +8658,12 @@ const{found:s}=n
 const r=(0,Ct.bR)(s).join(", ")
 if(s.does==="impossible")return[`The running version cannot reverse what is in the way: ${(0,Ct.Dr)(s)}`]
 const o=!(0,Ct.Bt)(s)
-const i=(0,D.a)("rollback",e,{to:t,"reverse-migrations":"true",...o&&{"accept-downtime":"true"},...(0,se.pU)(e)})
+const i=(0,F.a)("rollback",e,{to:t,"reverse-migrations":"true",...o&&{"accept-downtime":"true"},...(0,oe.pU)(e)})
 const a=(0,Ct.je)(s)
 return[`To let the running version reverse ${r} first${a===void 0?", which drops no stored value":`, which ${a}`}: ${i}`,...o?["The running version does not work without them: it fails from the reversal until the rollback has ended, which takes about as long as a rollout"]:[]]}function mayReverse({settings:e},{found:t}){return e["reverse-migrations"]&&t.does==="told"&&(e["accept-downtime"]||(0,Ct.Bt)(t))}function workOf({input:e,found:t}){if((0,Ct.Bt)(t))return
 const{web:n,image:s,command:r}=e
 const{tag:o,digest:i}=s
-return{is:"again",web:(0,k.T)(n.workload),container:n.container,command:r,tag:o,digest:i}}async function reverseFirst(e,{input:t,found:n},s){const r=!(0,Ct.Bt)(n)
+return{is:"again",web:(0,T.T)(n.workload),container:n.container,command:r,tag:o,digest:i}}async function reverseFirst(e,{input:t,found:n},s){const r=!(0,Ct.Bt)(n)
 const o={...t.task,how:"any",downtime:r}
 const i=await(0,yt.B)(e,{...t,task:o},s)
 if(i.does==="reverse"||i.does==="fits")return
@@ -8649,50 +8671,50 @@ e.log.say((0,Ct.aW)(i))
 throw new Error("the migrations could not be reversed as it was planned")}async function inputOf({cluster:e,app:t,settings:n},s,r,{breaks:o,needs:i}){const{version:a,history:c,command:l}=r
 const A=webNow(n,r,s)
 if(!A)return{why:'set "migrate-from" to the workload that serves the web'}
-const{needs:u}=await(0,J.bL)(e,t,n.image)
+const{needs:u}=await(0,j.bL)(e,t,n.image)
 const d=i??u.get(a.image.digest)
 if(d===void 0)return{why:"what that version needs of the database was not kept"}
-const h=(0,j.QA)(s.live.clusterState(),A.workload)?.object
-const f=h?(0,v.kW)(h):A.template
+const h=(0,$.QA)(s.live.clusterState(),A.workload)?.object
+const f=h?(0,S.kW)(h):A.template
 const g=f.spec?.containers.find(({name:e})=>e===A.container)?.image
-const{digest:p,tag:E=""}=(0,m.zZ)(g??"")
-const w=(0,O.BO)(c)
-const y=p??(w?.tag===E?w.digest:void 0)
+const{digest:p,tag:m=""}=(0,w.zZ)(g??"")
+const E=(0,N.BO)(c)
+const y=p??(E?.tag===m?E.digest:void 0)
 if(y===void 0)return{why:`the digest of ${g??"its image"} is not known`}
-return{checked:s,web:{...A,template:f},image:{repository:n.image,tag:E,digest:y},name:w?.digest===y?`release ${w.number}`:`version ${(0,m.j)(E)}`,back:titleOf(a),command:l,timeoutMs:n["migrate-timeout"],task:{wanted:[d],since:sinceOf(c,r,o),how:"tell",downtime:true}}}function sinceOf(e,{version:t},n){const s=e.find(({number:e})=>e===t.release?.number)
-const r=s?(0,O.MT)(e,s):[]
+return{checked:s,web:{...A,template:f},image:{repository:n.image,tag:m,digest:y},name:E?.digest===y?`release ${E.number}`:`version ${(0,w.j)(m)}`,back:titleOf(a),command:l,timeoutMs:n["migrate-timeout"],task:{wanted:[d],since:sinceOf(c,r,o),how:"tell",downtime:true}}}function sinceOf(e,{version:t},n){const s=e.find(({number:e})=>e===t.release?.number)
+const r=s?(0,N.MT)(e,s):[]
 return[...new Set([...r,...n.flatMap(({migration:e})=>e??[])])]}var It=n(3672)
 async function readVersions(e,t){const{app:n,settings:s,cluster:r,log:o}=e
-const i=await(0,V.aE)(r,n,s.image)
-const{history:a,templates:c}=await(0,J.bL)(r,n,s.image)
-const l=(0,O.jo)(a,i?.begun)
+const i=await(0,Y.aE)(r,n,s.image)
+const{history:a,templates:c}=await(0,j.bL)(r,n,s.image)
+const l=(0,N.jo)(a,i?.begun)
 if(l.open)o.say("a release is in progress or unfinished, and ends before this one begins")
 const differ=(e,t)=>(0,dt.ig)(c.get(e.number),c.get(t.number))
 const A=l.open?void 0:runningVersion(e,t)
 if(!A)return{...l,runs:l.history,differ:differ}
 const u={run:"now",who:"",at:"",image:s.image}
-const d=(0,O.BL)(l.history,(0,O.w7)(u,A))
-if(d!==l.history)o.say(`${(0,m.j)(A.tag)} is running, set by another client`)
+const d=(0,N.BL)(l.history,(0,N.w7)(u,A))
+if(d!==l.history)o.say(`${(0,w.j)(A.tag)} is running, set by another client`)
 return{...l,runs:d,differ:differ}}async function chooseVersion(e,{history:t,runs:n,open:s,differ:r}){const{settings:i,log:a}=e
-const c=(0,O.Ol)(i.to==="previous"?n:t,i.to,s,r)
+const c=(0,N.Ol)(i.to==="previous"?n:t,i.to,s,r)
 if(c.is!=="found"){const t=c.is==="unknown"?await inRegistry(e):void 0
 if(t)return{...t,appliedSince:[]}
 const n=i.to==="previous"
-return(0,o.fJ)({code:n?"no-release":"usage",sentence:`there is no version to roll back to: ${c.why}`,hint:`to list the versions: ${(0,D.a)("history",i)}`})}const{entry:l}=c
+return(0,o.fJ)({code:n?"no-release":"usage",sentence:`there is no version to roll back to: ${c.why}`,hint:`to list the versions: ${(0,F.a)("history",i)}`})}const{entry:l}=c
 const{tag:A,digest:u,number:d,at:h}=l
 const f={repository:i.image,tag:A,digest:u}
 await checkInRegistry(e,f,d)
-a.say(`${i["dry-run"]?"would roll":"rolling"} back to release ${d}: ${(0,m.j)(A)}, ${h.slice(0,10)} by ${(0,T.Gg)(l)}`)
-return{image:f,release:l,appliedSince:(0,O.MT)(t,l),...l.sha!==void 0&&{sha:l.sha}}}function checkStillPrevious({settings:e},t,n){const s=e.to==="previous"?(0,O.dR)(t,n):void 0
-if(!s)return;(0,o.fJ)({code:"stale-commit",sentence:`release ${s.number} (${(0,m.j)(s.tag)}) by ${(0,T.Gg)(s)} went live while this rollback waited, so the previous version is now a different one`,hint:`nothing was changed. See what is live: ${(0,D.a)("history",e)}, then roll back again`})}async function inRegistry({platform:e,settings:t,signal:n}){const{to:s}=t
-if((0,E.I_)(s)instanceof E.AF)return
-const r=await(0,h.F1)(e,t.image,s,n)
+a.say(`${i["dry-run"]?"would roll":"rolling"} back to release ${d}: ${(0,w.j)(A)}, ${h.slice(0,10)} by ${(0,O.Gg)(l)}`)
+return{image:f,release:l,appliedSince:(0,N.MT)(t,l),...l.sha!==void 0&&{sha:l.sha}}}function checkStillPrevious({settings:e},t,n){const s=e.to==="previous"?(0,N.dR)(t,n):void 0
+if(!s)return;(0,o.fJ)({code:"stale-commit",sentence:`release ${s.number} (${(0,w.j)(s.tag)}) by ${(0,O.Gg)(s)} went live while this rollback waited, so the previous version is now a different one`,hint:`nothing was changed. See what is live: ${(0,F.a)("history",e)}, then roll back again`})}async function inRegistry({platform:e,settings:t,signal:n}){const{to:s}=t
+if((0,y.I_)(s)instanceof y.AF)return
+const r=await(0,f.F1)(e,t.image,s,n)
 if(!r)return
-const o=await(0,h.DT)(e,r,n)
-return{image:r,...o!==void 0&&/^[0-9a-f]{7,64}$/.test(o)&&{sha:o}}}async function checkInRegistry({platform:e,signal:t,log:n},s,r){const i=await(0,h.OK)(e,s,t)
-if(i.is==="absent")(0,o.fJ)({code:"image-missing",sentence:`the registry no longer has the image of release ${r}: ${(0,p.d)(s)}`,hint:"build it again from its commit: git checkout, then django-rollout release"})
-if(i.is!=="there")n.say(`the registry could not be checked (${i.said}); continuing`)}function rollBack(e){return(0,I.Y)("rollback",e,toVersion)}async function toVersion(e){const{platform:t,reporter:n,state:s,resources:r}=e
-const o=new ie.v5({...e,settings:{...e.settings,"migrate-command":""},source:{tag:""}})
+const o=await(0,f.DT)(e,r,n)
+return{image:r,...o!==void 0&&/^[0-9a-f]{7,64}$/.test(o)&&{sha:o}}}async function checkInRegistry({platform:e,signal:t,log:n},s,r){const i=await(0,f.OK)(e,s,t)
+if(i.is==="absent")(0,o.fJ)({code:"image-missing",sentence:`the registry no longer has the image of release ${r}: ${(0,E.d)(s)}`,hint:"build it again from its commit: git checkout, then django-rollout release"})
+if(i.is!=="there")n.say(`the registry could not be checked (${i.said}); continuing`)}function rollBack(e){return(0,Q.Y)("rollback",e,toVersion)}async function toVersion(e){const{platform:t,reporter:n,state:s,resources:r}=e
+const o=new m.v5({...e,settings:{...e.settings,"migrate-command":""},source:{tag:""}})
 const{cluster:i,checked:a}=await n.stage("preflight",n=>preflight(o.with({log:n}),()=>r.openCluster(t,e.settings,e.signal)))
 s.passPreflight(a)
 const c=o.with({cluster:i})
@@ -8705,25 +8727,25 @@ const g={tag:u.tag,...d!==void 0&&{sha:d}}
 s.source=g
 s.haveImage(u)
 if(h.length>0)e.warn(`the database is not changed; migrations applied since: ${h.join(", ")}`)
-const{targets:p,warnings:m}=await n.stage("templates",e=>rollbackTargets(c.with({log:e}),a,A))
-m.forEach(e.warn)
-const E=p.some(({back:e})=>e!==void 0)
-if(!E&&await runsUndisturbed(c,a,u)){s.exceptions=(0,We.KG)(c,a,u)
+const{targets:p,warnings:E}=await n.stage("templates",e=>rollbackTargets(c.with({log:e}),a,A))
+E.forEach(e.warn)
+const w=p.some(({back:e})=>e!==void 0)
+if(!w&&await runsUndisturbed(c,a,u)){s.exceptions=(0,We.KG)(c,a,u)
 return{result:"unchanged"}}if(e.settings["dry-run"]){const t={version:A,history:l.history,command:f}
 const n=e.settings["reverse-migrations"]?wayTo(t):checkFits(c,t)
-return dryRun(e,{targets:p,image:u,way:n})}let w
-return transaction(e,c.with({source:g}),a,{command:"rollback",image:u,...backOf(A),check:(e,t)=>{checkStillPrevious(c,l,t)},prove:async t=>{w=await proveFit(e,t,{...a,targets:p},{version:A,command:f})
-if(w)await backupBefore(e,t,a,w)},schema:()=>w&&workOf(w),targets:async(e,t)=>{const n={...e.log,say:()=>{}}
-return(await rollbackTargets(e.with({log:n}),t,A)).targets},write:async(t,{checked:r},o)=>{if(w)await reverseBefore(e,t,w)
+return dryRun(e,{targets:p,image:u,way:n})}let y
+return transaction(e,c.with({source:g}),a,{command:"rollback",image:u,...backOf(A),check:(e,t)=>{checkStillPrevious(c,l,t)},prove:async t=>{y=await proveFit(e,t,{...a,targets:p},{version:A,command:f})
+if(y)await backupBefore(e,t,a,y)},schema:()=>y&&workOf(y),targets:async(e,t)=>{const n={...e.log,say:()=>{}}
+return(await rollbackTargets(e.with({log:n}),t,A)).targets},write:async(t,{checked:r},o)=>{if(y)await reverseBefore(e,t,y)
 await n.stage("rollout",async e=>{const n=t.with({log:e})
 const i=await wavesFor(n,r,u,void 0)
 const a={checked:r,image:u,beside:[],waves:i,starts:s.knownStarts}
-await(0,Oe.yT)(n,a,s.listener(o))})
+await(0,Fe.yT)(n,a,s.listener(o))})
 s.exceptions=(0,We.KG)(t,r,u)}})}function rollback_commandFor({settings:e},{release:t},n){const s=e["migrate-command"]
 if(s!==It.tp["migrate-command"].default)return s
 const r=n.findLast(({migrate:e})=>e!==void 0)?.migrate
 return t?.migrate??r??s}async function proveFit({reporter:e,state:t},n,s,r){const{cluster:o,app:i,settings:a,warn:c}=n
-const l={...r,history:await(0,J.Lu)(o,i,a.image)}
+const l={...r,history:await(0,j.Lu)(o,i,a.image)}
 const A=wayTo(l)
 const u=a["unsafe-migrations"]
 const d=u!=="block"&&!a["reverse-migrations"]
@@ -8731,14 +8753,14 @@ if(A.is==="unchanged"||u==="allow"&&d)return
 const h=titleOf(r.version)
 const f=A.is==="unfit"?A.breaks:[]
 const g=f.length>0
-if(d)f.forEach(e=>c((0,Ee.Sr)(h,e)))
+if(d)f.forEach(e=>c((0,we.Sr)(h,e)))
 return e.stage("plan",async e=>{const o=n.with({log:e})
 const i=g&&!d?void 0:await prove(o,l,s)
 if(i){t.needs=i.needs
 if(!r.version.release?.fit)t.fit=i.fit}const a=g?f:i?.breaks??[]
 if(d||a.length===0){if(!g)i?.warnings.forEach(c)
 return}const A=await findReversal(o,s,l,{breaks:a,needs:i?.needs}).catch(e=>{n.signal.throwIfAborted()
-return{why:(0,fe.$N)(e)}})
+return{why:(0,ge.$N)(e)}})
 if(!("why"in A)&&mayReverse(o,A))return A
 if(!("why"in A)&&A.found.does==="fits")return
 refuse(o,l,withMigrations(a,A),waysToReverse(o,toOf(r),A))})}function toOf({version:e}){return e.release?String(e.release.number):e.image.tag}function withMigrations(e,t){const n="why"in t?[]:t.found.databases.flatMap(({misfits:e})=>e)
@@ -8746,18 +8768,18 @@ return e.map(e=>{const{migration:t}=n.find(({rule:t,object:n})=>t===e.rule&&n===
 return{...t!==void 0&&{migration:t},...e}})}async function backupBefore({reporter:e,state:t},n,s,{input:r,found:o}){if(n.settings["backup-cronjob"]===void 0||(0,Ct.je)(o)===void 0)return
 const{image:i}=r
 const a=[(0,Ct.aW)(o)]
-t.backup=await e.stage("backup",e=>(0,se.B2)(n.with({log:e}),s,{image:i,reasons:a,work:"reversed"}))}async function reverseBefore({reporter:e,state:t},n,s){await e.stage("migrate",e=>reverseFirst(n.with({log:e}),s,e=>{if(e.length===0)return
+t.backup=await e.stage("backup",e=>(0,oe.B2)(n.with({log:e}),s,{image:i,reasons:a,work:"reversed"}))}async function reverseBefore({reporter:e,state:t},n,s){await e.stage("migrate",e=>reverseFirst(n.with({log:e}),s,e=>{if(e.length===0)return
 t.reversed=e
 t.schema={is:"unknown"}}))
 t.fit={misfits:[]}}function backOf({release:e}){return e?{back:e.back??e.number}:{}}async function dryRun({reporter:e},{targets:t,image:{tag:n},way:s}){await e.stage("dry run",e=>{for(const s of t){const t=s.back?", and its pod template of that release":""
-e.say(`${(0,ce.q0)(s)}; would set ${(0,m.j)(n)}${t}`)}if(s.is==="unfit")e.say("would first let the running version reverse as few of its migrations as needed, if it can")
+e.say(`${(0,le.q0)(s)}; would set ${(0,w.j)(n)}${t}`)}if(s.is==="unfit")e.say("would first let the running version reverse as few of its migrations as needed, if it can")
 if(s.is==="to prove")e.say("would first prove in a Job that this version fits the schema")
 return Promise.resolve()})
-return{result:"unchanged",dryRun:true}}function testOnly(e){return(0,I.Y)("test",e,theImage)}async function theImage(e){const{platform:t,settings:n,reporter:r,state:o,resources:i}=e
-const a=(0,I.V)(e,await(0,s.TC)(t,n,n.context))
+return{result:"unchanged",dryRun:true}}function testOnly(e){return(0,Q.Y)("test",e,theImage)}async function theImage(e){const{platform:t,settings:n,reporter:r,state:o,resources:i}=e
+const a=(0,Q.V)(e,await(0,s.TC)(t,n,n.context))
 const{built:c,source:l,image:A}=await r.stage("image",async e=>{await i.login(n)
 return imageToTest(a.with({log:e}))})
-const u=(0,I.V)(e,l)
+const u=(0,Q.V)(e,l)
 if(A)o.haveImage(A)
 const d=n["test-command"]!==""
 if(d)await r.stage("test",e=>test(u.with({log:e}),c,o.keepTests))
@@ -8769,8 +8791,8 @@ case"test":return testOnly(t)
 case"plan":return planOnly(t)
 case"migrate":return migrateOnly(t)
 case"rollback":return rollBack(t)
-case"history":return(0,ge.M)(t)
-case"recover":return(0,Ue.C)(t,"any")
+case"history":return(0,pe.M)(t)
+case"recover":return(0,xe.C)(t,"any")
 case"doctor":return runDoctor(t)}}},8903:(e,t,n)=>{n.d(t,{l:()=>RunState,r:()=>NotRecovered})
 var s=n(4592)
 class RunState{source
@@ -8874,12 +8896,12 @@ if(t?.is==="identity")return["<token>",t.token]
 return t?.is==="password"?[t.username,t.password]:void 0}function tokenOf(e){const t=e?(0,f.Xj)(e):void 0
 return t?.is==="token"?{registrytoken:t.token}:{}}class RunDocker{base
 platform
-#Me={}
 #Le={}
+#Me={}
 #Ue=""
 constructor(e){this.base=e
 const{processes:t}=e
-const shown=()=>this.#Le
+const shown=()=>this.#Me
 this.platform={...e,get env(){return{...e.env,...shown()}},processes:{...t,run:(e,n,s)=>t.run(this.#xe(e),n,this.#Pe(e,s??{})),stream:(e,n,s)=>t.stream(this.#xe(e),n,this.#Pe(e,s))}}}async keep(e){const{files:t,env:n}=this.base
 const s=(0,f.Ox)(this.base)
 const r=await t.privateFolder()
@@ -8893,8 +8915,8 @@ const l=await this.base.processes.find(this.#Ge(0))!==void 0
 const A=l?i:configWithLogins(o,e)
 await t.writePrivate((0,d.join)(r,"config.json"),A)
 const u=n["DOCKER_AUTH_CONFIG"]
-this.#Le={DOCKER_CONFIG:r,...u&&{DOCKER_AUTH_CONFIG:withoutLogin(u,e)}}
-this.#Me={...this.#Le,PATH:`${this.#Ue}:${n["PATH"]??""}`,...Object.fromEntries(a.map((e,t)=>[loginVariable(t),e]))}
+this.#Me={DOCKER_CONFIG:r,...u&&{DOCKER_AUTH_CONFIG:withoutLogin(u,e)}}
+this.#Le={...this.#Me,PATH:`${this.#Ue}:${n["PATH"]??""}`,...Object.fromEntries(a.map((e,t)=>[loginVariable(t),e]))}
 return()=>t.remove(r)}async login(e){const t=await this.keep(e)
 const{repository:n,username:s,password:r}=e
 const o=(0,g.w4)(n)
@@ -8903,7 +8925,7 @@ if(i.code===0)return t
 await t()
 const[a="no reason given"]=i.stderr.split("\n").filter(e=>e.trim()!==""&&!e.startsWith("WARNING"))
 return(0,h.fJ)({code:"registry",sentence:`registry login failed: ${o} rejects ${s}: ${a}`,hint:'check "registry-username" and "registry-password"'})}#Ge(e){return`${this.#Ue}/docker-credential-${p}${e}`}#xe(e){return e.startsWith(`docker-credential-${p}`)?`${this.#Ue}/${e}`:e}#Pe(e,t){if(e!=="docker"&&!e.startsWith("docker-credential-"))return t
-return{...t,env:{...t.env,...this.#Me}}}}function serverOf(e){return e==="docker.io"?[]:[e]}var w=n(3006)
+return{...t,env:{...t.env,...this.#Le}}}}function serverOf(e){return e==="docker.io"?[]:[e]}var w=n(3006)
 var y=n(6461)
 var I=n(6402)
 var B=n(2744)
@@ -8911,9 +8933,17 @@ var Q=n(1407)
 var b=n(3242)
 const v=3e4
 function requestsOf(e){const{platform:t,life:n}=e
-const ask=(s,r=n)=>(0,b.wj)(t.clock,v,AbortSignal.any([n,r]),t=>answer(e,s,t))
+const s=new Turns(t.clock)
+const ask=async(r,o=n)=>{await s.take()
+return(0,b.wj)(t.clock,v,AbortSignal.any([n,o]),t=>answer(e,r,t))}
 const retried=e=>(0,w.jh)(t.clock,n,()=>ask(e))
-return{get:e=>retried({method:"GET",path:e}),find:e=>unlessMissing(retried({method:"GET",path:e})),review:(e,t)=>retried({method:"POST",path:e,body:t}),dryRun:(e,t)=>retried({method:"PUT",path:`${e}?dryRun=All`,body:t}),post:(e,t,n)=>ask({method:"POST",path:e,body:t},n),put:(e,t,n)=>ask({method:"PUT",path:e,body:t},n),remove:async(e,{signal:t,...n}={})=>{await unlessMissing(ask({method:"DELETE",path:e,body:deleteOptions(n)},t))},lines:(t,n,s)=>linesOf(e,t,n,s)}}async function answer({platform:e,socket:t,names:n},{method:s,path:r,body:o},i){const a=await e.network.request({socket:t,method:s,path:r,signal:i,...o!==void 0&&{body:o}})
+return{get:e=>retried({method:"GET",path:e}),find:e=>unlessMissing(retried({method:"GET",path:e})),review:(e,t)=>retried({method:"POST",path:e,body:t}),dryRun:(e,t)=>retried({method:"PUT",path:`${e}?dryRun=All`,body:t}),post:(e,t,n)=>ask({method:"POST",path:e,body:t},n),put:(e,t,n)=>ask({method:"PUT",path:e,body:t},n),remove:async(e,{signal:t,...n}={})=>{await unlessMissing(ask({method:"DELETE",path:e,body:deleteOptions(n)},t))},lines:(t,n,s)=>linesOf(e,t,n,s)}}const k=10
+class Turns{clock
+#He=k
+#Je
+constructor(e){this.clock=e}async take(){while(this.#He===0){this.#Je??=this.clock.handled().then(()=>{this.#He=k
+this.#Je=void 0})
+await this.#Je}this.#He-=1}}async function answer({platform:e,socket:t,names:n},{method:s,path:r,body:o},i){const a=await e.network.request({socket:t,method:s,path:r,signal:i,...o!==void 0&&{body:o}})
 if(a.status>=300)throw await apiError(a)
 return JSON.parse(n.read(await a.text()))}async function unlessMissing(e){try{return await e}catch(e){if(e instanceof Q.h&&e.status===404)return
 throw e}}function deleteOptions({uid:e,version:t}){const n={...e!==void 0&&{uid:e},...t!==void 0&&{resourceVersion:t}}
@@ -8923,8 +8953,8 @@ if(i.status>=300)throw await apiError(i)
 if(o)yield*i.lines(o)
 else for await(const e of i.lines())yield n.read(e)}async function apiError(e){const t=await e.text()
 try{const n=JSON.parse(t)
-return new Q.h(e.status,n.reason??"",n.message??t)}catch{return new Q.h(e.status,"",t.trim())}}var k=n(7244)
-var S=n(811)
+return new Q.h(e.status,n.reason??"",n.message??t)}catch{return new Q.h(e.status,"",t.trim())}}var S=n(7244)
+var T=n(811)
 async function openCluster(e,t,n){const s=await findKubectl(e)
 const r=await(0,B.nL)(e,s,chosenBy(t))
 const o=new AbortController
@@ -8934,7 +8964,7 @@ const i=new y.F(t.image??"")
 const a={platform:e,socket:r.socket,life:o.signal,names:i}
 try{return{namespace:t.namespace,names:i,version:await versionOf(a,n),life:o.signal,...requestsOf(a),...commandsOf(s,t,a),close:close}}catch(e){await close()
 n.throwIfAborted()
-throw(0,B.HB)((0,S.b)(e))}}async function versionOf(e,t){const{clock:n}=e.platform
+throw(0,B.HB)((0,T.b)(e))}}async function versionOf(e,t){const{clock:n}=e.platform
 const s=AbortSignal.any([e.life,t])
 const r=n.now()
 const{gitVersion:o}=await(0,w.jh)(n,s,()=>answer(e,{method:"GET",path:"/version"},s),e=>(0,w.Uk)(e,n.now()-r))
@@ -8946,9 +8976,9 @@ return{...l,stdout:r.read(l.stdout)}}),kustomize:t=>n.processes.run(e,["kustomiz
 const r="--kubeconfig=/dev/null"
 return n.processes.run(e,[...s,r,...t.map(e=>`--filename=${csv(e)}`)],{env:B.yl})},stream:(t,s)=>n.processes.stream(e,[...o,...t],{...s,env:B.yl,bound:true}),commandLine:e=>{const n=t.context===void 0?[]:["--context",t.context]
 const s=t.keeps?["--kubeconfig",t.kubeconfig??""]:[]
-return["kubectl",...s,...n,"-n",t.namespace,...e].map(k.Z).join(" ")}}}function csv(e){return/[",]/.test(e)?`"${e.replaceAll('"','""')}"`:e}function chosenBy({kubeconfig:e,context:t}){return[...e===void 0?[]:["--kubeconfig",e],...t===void 0?[]:["--context",t]]}async function findKubectl(e){const missing=e=>(0,h.fJ)({code:"tool-missing",sentence:`kubectl is not on PATH${e}`,hint:"install kubectl in a version close to the cluster’s"})
+return["kubectl",...s,...n,"-n",t.namespace,...e].map(S.Z).join(" ")}}}function csv(e){return/[",]/.test(e)?`"${e.replaceAll('"','""')}"`:e}function chosenBy({kubeconfig:e,context:t}){return[...e===void 0?[]:["--kubeconfig",e],...t===void 0?[]:["--context",t]]}async function findKubectl(e){const missing=e=>(0,h.fJ)({code:"tool-missing",sentence:`kubectl is not on PATH${e}`,hint:"install kubectl in a version close to the cluster’s"})
 try{return await e.processes.find("kubectl")??await e.tools.fetchKubectl()??missing("")}catch(e){if(e instanceof h.HR)throw e
-return missing(`, and downloading it failed: ${(0,S.b)(e)}`)}}const R=[`--request-timeout=${v/1e3}s`]
+return missing(`, and downloading it failed: ${(0,T.b)(e)}`)}}const R=[`--request-timeout=${v/1e3}s`]
 async function finish(e,t,n,s){const r={stdout:[],stderr:[]}
 const o=await e.processes.stream(t,n,{...s,env:B.yl,bound:true,onLine:(e,t)=>r[t].push(e)})
 return{code:o,stdout:r.stdout.join("\n"),stderr:r.stderr.join("\n")}}function whatIsWrong(e){const t=e.replace(/\s/g,"")
@@ -9056,7 +9086,7 @@ const d=n===void 0?["default"]:(0,r.oD)(n)
 const h=n===void 0||(0,r.$i)(n)
 const f=u?.wanted.map(e=>({hash:"",needs:e}))??e.earlier??[]
 const{running:g,earlier:p,bodies:m}=withBodies(e.running??[],f)
-const E={marker:t,migrate:A||u||e.leaves?null:n??null,databases:d,always:!h,only:h&&(0,r.XD)("--database",(0,r.aL)(n??""))!==void 0,volumes:o,web:i??null,kept:a,wait:s,running:g,unsafe:c,locks:l>0?l:null,...u?{reverse:{since:u.since,how:u.how,downtime:u.downtime,"only-new":u.onlyNew===true,wanted:p.length===u.wanted.length?p.map(({needs:e})=>e):[-1]}}:p.length>0&&{earlier:p},...A&&{prove:true},...e.plansOnly===true&&{"only-plan":true},...e.leaves&&{leaves:e.leaves},...e.backup!==void 0&&{backup:e.backup},...e.contract&&{contract:contractSpec(e.contract)},...e.bridges&&e.bridges.length>0&&{bridges:e.bridges}}
+const E={marker:t,migrate:A||u||e.leaves?null:n??null,databases:d,always:!h,only:h&&(0,r.XD)("--database",(0,r.aL)(n??""))!==void 0,volumes:o,web:i??null,kept:a,wait:s,running:g,unsafe:c,locks:l>0?l:null,...u?{reverse:{since:u.since,how:u.how,downtime:u.downtime,"only-new":u.onlyNew===true,wanted:p.length===u.wanted.length?p.map(({needs:e})=>e):[-1]}}:p.length>0&&{earlier:p},...A&&{prove:true},...e.ended!==void 0&&{ended:e.ended},...e.plansOnly===true&&{"only-plan":true},...e.leaves&&{leaves:e.leaves},...e.backup!==void 0&&{backup:e.backup},...e.contract&&{contract:contractSpec(e.contract)},...e.bridges&&e.bridges.length>0&&{bridges:e.bridges}}
 return[{name:"DJANGO_ROLLOUT_SPEC",value:JSON.stringify(E).replaceAll("$",String.raw`\u0024`)},...m.map((e,t)=>({name:`DJANGO_ROLLOUT_NEEDS_${t}`,value:e}))]}function specOf(e){const t=e.find(({name:e})=>e==="DJANGO_ROLLOUT_SPEC")?.value
 if(t===void 0)return
 try{const e=JSON.parse(t)
@@ -9107,7 +9137,7 @@ return n===""?void 0:n}function marked(e,t){const n=e.indexOf(t)
 const s=e.lastIndexOf(t)
 return t===""||s<=n?void 0:e.slice(n+t.length,s)}},7465:(e,t,n)=>{n.d(t,{L:()=>r,a:()=>s})
 const s={"table-gone":{severity:"breaks",undo:"unsafe",running:["the table {table} is gone","uses it","every query of {model} fails"],new:["no migration creates the table {table}","uses it","every query of {model} fails"],fix:"Remove or rename the model in Django's state only, and drop the table in the next release"},"column-gone":{severity:"breaks",undo:"unsafe",running:["the column {object} is gone","uses it","every query of {model} fails"],new:["no migration creates the column {object}","uses it","every query of {model} fails"],fix:"Remove the field from Django's state only, and drop the column in the next release"},"insert-refused":{severity:"breaks",undo:"unsafe",running:["the column {object} is NOT NULL without a database default","does not set it","every INSERT into {table} fails"],new:["the column {object} stays NOT NULL without a database default","does not set it","every INSERT into {table} fails"],fix:"Give the column a database default, or allow NULL"},"default-gone":{severity:"breaks",undo:"unsafe",running:["the database default of {object} is gone","relies on it","every INSERT into {table} fails"],new:["the column {object} has no database default","relies on it","every INSERT into {table} fails"],fix:"Remove the database default in the next release"},generated:{severity:"breaks",undo:"unsafe",running:["the database computes the column {object} now","sets it","every INSERT into {table} fails"],new:["the database computes the column {object}","sets it","every INSERT into {table} fails"],fix:"Add the generated column with another name, and remove the old one in the next release"},"delete-refused":{severity:"may",undo:"safe",running:["the foreign key {object} to {parent} is new","does not know it","it may fail to delete rows of {parent}"],new:["the foreign key {object} to {parent} stays in the database","does not know it","it fails to delete rows of {parent} that are referenced"],fix:"Remove the constraint before the field"},"null-refused":{severity:"may",undo:"unknown",running:["the column {object} becomes NOT NULL","allows NULL in it","each write of NULL fails"],new:["the column {object} is NOT NULL","allows NULL in it","each write of NULL fails"],fix:"Release the code that never writes NULL, and backfill, in an earlier release; set NOT NULL in the next one"},narrowed:{severity:"may",undo:"unknown",running:["the column {object} becomes smaller: {to} instead of {from}","may write larger values","such a write fails"],new:["the column {object} is smaller: {to} instead of {from}","may write larger values","such a write fails"],fix:"Release the code that writes shorter values first, and shorten the column in the next release"},retyped:{severity:"may",undo:"unsafe",running:["the column {object} changes its type: {to} instead of {from}","uses the old type","its queries may fail"],new:["the column {object} has another type: {to} instead of {from}","uses its own type","its queries may fail"],fix:"Add a second column, write both, and remove the old one in a later release"},unique:{severity:"may",undo:"safe",running:["{object} becomes unique","may write equal values","the second write fails"],new:["{object} is unique","may write equal values","the second write fails"],fix:"Release the code that never writes equal values first, and add the constraint in the next release"},"unique-gone":{severity:"may",undo:"unknown",running:["{object} is no longer unique","may write by it (ON CONFLICT, update_or_create)","such a write fails, or makes a second row"],new:["{object} is not unique","may write by it (ON CONFLICT, update_or_create)","such a write fails, or makes a second row"],fix:"Release the code that no longer writes by it first, and drop the constraint in the next release"},check:{severity:"may",undo:"safe",running:["{table} gets the check {column}","may write rows that violate it","such a write fails"],new:["{table} has the check {column}","may write rows that violate it","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},"fk-added":{severity:"may",undo:"safe",running:["{object} becomes a foreign key to {parent}","may write other values","such a write fails"],new:["{object} is a foreign key to {parent}","may write other values","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},view:{severity:"unknown",undo:"unknown",running:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],new:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],fix:"Check that the view has all columns and accepts writes"},"write-refused":{severity:"breaks",undo:"safe",running:["{table} refuses after the migration what it took before it ({detail})","sends it","its queries would fail, so the migration was rolled back"],new:["{table} refuses after the migration what it took before it ({detail})","sends it","its queries would fail, so the migration was rolled back"],fix:"Release the code that no longer sends it first, or let the migration keep what the running version needs"},"rows-refuse":{severity:"breaks",undo:"safe",running:["{detail}"],new:["{detail}"],fix:"Fix the rows first, in a release before this one or by hand. These are in the way"},"view-gone":{severity:"breaks",undo:"unsafe",running:["{detail}"],new:["{detail}"],fix:"Drop the view by RunSQL before, and create it again after, in the same migration"},schemas:{severity:"unknown",undo:"unknown",running:["{detail}"],new:["{detail}"],fix:"Check by hand that the running version works with what it changes"},unread:{severity:"unknown",undo:"unknown",running:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],new:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],fix:"Write the change as operations of Django, or as SQL statements of one ALTER TABLE each"},unjudged:{severity:"breaks",undo:"unknown",running:["the migrations cannot be compared with the running version: {detail}","may depend on what they change","whether it breaks is not known"],new:["the schema cannot be compared: {detail}","may depend on it","whether it breaks is not known"],fix:'Check the migrations, and set "unsafe-migrations: warn" for this release'}}
-const r=`0\n\n\n\n\n\n\n\ndef django_rollout_inspect():\n import base64\n import importlib.util\n import json\n import sys\n import zlib\n\n package = "rollout_inspector"\n files = json.loads(zlib.decompress(base64.b64decode("eNrUvYt728iVJ/qvVHOvVoBNsyVnsncut9mOYqvT3nFLHUlO0kMy/CCyJCECATYAWlZs/e/3O6+qU3hQspPM3LvZaYtAoerU69Sp8/idT4PFIs3TerEYbe4H48HBLP+6/w2GgyTLiruqo550vSnK2pTW/VndV+7vuri1efp3CyWvymJtyiLLim29SPNqY5d1UY7+tl1dW8Plz96/Oz6Hwpukrm2Zm4kp7WhZrDdpZqNyNvgfs1n1bPW3JL8uXnBdY3iE9M1ml/B3NJ3N7l7Mn8X046+zWTXmX+NX+Gz0LJ4NYurAyl6ZZbFe27yuFsVVtE6vy6ROi7yKx7PcHMxyc1Vs89XQ3JVFfm0m5tPD0Ezn+Lw0rrhJc/+jgk/NVZpZM8F/gppjfFmUJktzOzS1/VjD146KNI/gG2zfmHVSL2/MxPCQjPB3BB9hPSa94iJpZU6K3NJXZlnkdZpvLf4qt5kdmuJqaO5u7s2EPhhdl8V2U0VUzVWyzWqgFv4FcoNvXFP4mpvAARklm43NV9Gn2QCIng3G2OGhmQ2ge/CbujkbrG1VJddUBKp5oFptVgnRONJT13Q8h+GeDe5u7uGju5v76fjlwcEcKtvV2MMsN6Wtt2U4d37C21My9p9c2zqp6zKq7qvRulhtM1uNrm3tC48WC3q+WMTQ9GKB9S1mgyHOQGyK0swGs4FqsHtUodX0CqfH5AWuAtwCUAE+nEzMbLDNcZOsZgMcJiZzv76xpYVZzwsqPBvsVbPBvtnDn1Q11Fpc6e9mg7Q2ebK2+GFx+Te7rMdmrzLf1cllZr8ffbcssu06/35svru7uf9+NmhVeHdzP6rqMt1Ecavm6/QD1VzapCpyrHmv0nX56fVjDsPWsR/1ToCdWJf32OBdWt+YYmPpNcxBeTkbxCapTFVsyyWvJ2Q/lZmYLK3qSJjRSP6IqOyotMkKlk0MBNmPS7upTXR6flyWRTk05/d5nXzkH66OC/gDHwZDgHxB/o5ssrwZVXVS1lNYtPyzTPPrGPc/PIA5ZzrTKypS329w5l1jr09/+un45GJOrLi6TfPrgBVvkjq1+RKYzcuDgwM/kGVxh0xtWeS5XcLaHZpft7a8H5oPSba11QQGfmiydJ3WE6lmaNZFVeMrzwOBexPjHa0uhV/XZZJXCVYMTYbzo16OkrpYp8toW6X59cRTM0qyNKmY0eFH6t1yW1ZFGeGs0t/MJdIrItgk+Up/8MHmq6KkPbMpqvq6tNWvGe8aYIlYych+tMttbaPZ4Pz4wrw7fX30zlR1UltYc4s6XdtiC5xwb4XLFZsiTmVsFrQtnEIP72ywvq9+zRZptVgnZZqsLoEt/JBklTB0Q1NggEyg4Pzi6OIY5tesk4+LkJLJ3sr8cHpmYGPD1qG2v/3WHB4cHPBcdtPWMy5InB8SoQT/HZV2kyVLGpl3x68vgHL523z77Ln56egvi+O/HL9+f/H29GRx8fan42hvFZtn3/qRGppDJqgx3MG64yK8U7jkla2XN0mWRTEeakVVy5mGZ0RQbJ3k9xEUUXv2GP9Ji1zvyJCzJHl1Z8sqmDFke0NDXM8t+F+3RQ0bSo1jsalG+HgB7BMX/N1NUuNE7lUjmSMsEmGt8ZDqibhy7Bj9TV2aDQ7hmAhWBI72XmV+ODv9Cf7984/HZ8fm0EzMATUAjUrF1AzKMtLjHZue9jmdUXhw1Dw+g+HgMlnebjcNEU+Jd70SnL26ssu6Ep5Q1XYD7ZNgA389TfYrrhbA+CpqOC/qmzS/XgBVZmIiOE5B7BqaKFaS23VhKywTFRurjnKYwWWxggmUTeoKwJqGd+64poMNi6tBwV10k1Ttj0v7wZaVXVAltKvzotj0NQbvdGMyUa7QSNfYoiHaXQ5bLkpFf7GBVqpfsz6CkAUEnYfCX9R3rCI4+tpUdlUadRdj4SeY9aIkssLHSmi4LIos6uwgVZ1eZjjJF+XW6kWTlv59BMIrHMjjLoGeX2I3cV2LLCGLXAmFjoAK5QiRlYCfrZNN5FbqkGqK+TS4T222YmHJ1wad0GTidYV5PHC+0o4qm5TLG7gUzWaX0cXZ+5PXRxfHn98cvzu+OJ7NqufAP2K4Ew1oKw7hLvWWJA8gATpInYIncguRTYtdfJzIVVlsKjongO+Yy3tz/sd3we0qK6rKVpH9YPN6aJhbhIJFizUIU8itXVUgAFyl+bUtN2Wa1yRpAN8zE4O1gphus9FibetktLpc0EsQp/zbYCUi75WVw4TNBvgZ9YXG29Vwm+YrOj9XNrO1xQOUJ5k7NFomdZIV13hVIK7cWvy4ykEuWNmIP3PHD7bZMdrchc4xp2bgAMw6SC3tuvhg+aznQ0cGjH+6r66wyeC0VS+4uFrVO3vxaF/VUfsFvQ0O2bCm3jFIstqWPAR4upiJmaq1hLI2rHYQvId+Lt3RGQrqTF+RrYbcVG7v4jkOTLXI7Z2ZPDI0sLR7Cri6ebiFi8jBGD3Df+LpwVyPcG7vnjaQeVLCFu0bylbzvYNa2Xo2QBJmAyBpNoCxoVKLxSpd1osFkvRPochT4/j348tqmWwrZA9uc24rvsZ3LB0RQ/Gj5qbFp9R7WAGzwbK0Sc18IlmtAl7XZpF3N/dDFBMnboeD9NgUGv05kmw2iyy5tNnQn0Uj+ISkYn88NfkZaRykM59mA1cW9CJQA1DsdSnwi67/8GA2MLPB6G9FmkdVXaKMGY+qTZbWURyT2uWh2c8qQgluaPQh6jRmclZ2HrexK/V8YqayRHATgsIDruQ0wvWNNdXyxq6TyhRXprZ5kteVSUrSmFDBcJdyGzBcSN8ohQNtwZ9iK7hn5bbq6KDSWVHVjs6O2wUcRxZu/v5jUYJxP+hSHfYDdCBufd9vbIRVxKMFXiYWiyHVGYey/BT7BJ0DkV86aPPtGoQNG2HrsWgORIwiNdo4qeekMri0N2m+amlvdx+9pV0naZ6C2uxpgn9aoVw6dDeAr5H7UWBIlrdVRPLN0ACH9euqIaBRoZGW00CapacwsErFp8rf2GxFTLMlDPUKdV75wB0lCcmx4hUIeCyp0iu5ZPNc3hXlyncrYITlNgctGTCKorJ4gzOw8OFEwa1T5Gad3KM4hEsIVxA24hZQ3BwfYjtDs1AdT7JMpm1Eq/Mrxuzx/sBYmHVRWlPfJMBYc3Npca+aaK+KsQvIYdo0O/1HD9VQ67+EZpyD2QyVqDPYs3c36fJm9zQ4YqUjwdlS8RHW05OsKCqbWyIQqjQTaMkLkENg4ktgzp8eHuIp/j0XIQzKw9JrHKv4TI9L43336DitROVkQGA5WRaJoJhTi1d40ZRH/I0s9OKqeao50WcoZ4t8Eus28fgi6Tvv3TB9oqFJQEdT1WWS5rUpct5HfXP3IS0yPL7NHqug5bByDG9U2ivUVAY8iO4DWJjESZlqaVtme0KF1NW4oyNdc+e7BF24vOde7FVIOBJlSePU7NhdmdaWx1wT5LRDfnHi/BdlbVdRZetIrUu5wCxvkvzarmLzPw2UgL6LjuNuCE3DNYK/oxOzffUZmo6K/WsxgNECGJq7JK/tSpGW27spFp3zsh+ltV1XkVxIbxKY5DQDFQeekVCMVhMUhpZYvnNnIy4yXNqBRO86RWI8G8hukgpnCJuAP1bp1RUoDonSoSdgaJ5NN0kp5kMSYaTtvpacOe3u5p43j6ydDkaBEihUHkquj+2VviWGBhm3RVEQ7BWJQ+3pjkHgIXB/LLCjbN+6SUj0ng2KMr1OcxDYvpngl83noT1pswVRDw5Vq/kOLH/UVJviCmVeGEmkiavL5RYKTUxng3ybZbOBvzbdJJV/GjZJlm5z8v7dOwMUce1UD9125rpqefTNhGvlB1gr3ZnCF8BZVc/vkoqVO+kVlVcc2F39qHdQyWwwH2I5uAcGZ9tsQDuXRAc0Ivnh4WkxL4IJCruuP78qSpte5+bW3kstnUtCLf32LUyuIhGV4nXGHa+T8trWePn79BDrLUv7hi4s9CVOOnw7nQ2ubmGL4xmI96gJt6huJ92iWGjC8nvCCbBn2/zn+/qGbVlMfFvYc/bh2m5aumSYPVfPCDW/jqxe4QPo1TfDPrlGX//4yofHwV2xzVYgYcGJbkDJiBOWXNW29NXBSxxmGlkZ9NkAyzmNF/4KF8ZeZVYWZOxKzlcYh71KeAhViB9SZ4Cj3/vTEy6viqlghUlWFa0q+r91Y9h8N/66jpJ1vfUF1eRWn/8UDeD4JZt8PhH/eEHH8oqu0CenF8g56MpH6g15hxfZGzjehJVRqavbF8lqpUupvTcbPCABZDKn16jXSzLuBw1phK4PtgZhYVmsrcmSCpQ0Mp+yXMZms8VCaV4XJlHrqbgyaV2Z4g55J4nndHks09W1rXb4EPH2+VtV+B9Fxbc/8EOxH+ssdUbj449pfV7DIqUSpJfjl+fpepPZE3BP2CRL+/g1tU6q20A1VOTK8qXZEJQEzV5dJkuYUuoY9Ba1WqAm6bGckt5Hm5SH3pSqFifVKEoRYNKNozXY9c+ewV0GKayLbEVrCj6CaaKPZ4NVUieXSYWuLSRsoclcqavHXsEoy2rsWaJ0HrRyUY2KS0fC5Is1UI5o3+dbu6kXK4sOLtLzqzRUB4HcTI+mspPwwJwN0ryyZe03EW490msWecTSpVLGFqVpPpRJ+qbT7B8cWk7Iojpa8pUnksd2PlSEy+jOSUMjilF9XitNKZKD6kH/ItSyc1dFy5lXdZLXHUSLtStYXGCJwDF/ARMAC/KJxLcuUoGlhm6k0ghbRroN5H4G3ID6R95XqLUju8ZJTBU7hkqbIzZluk7K+8Wtve8YrydY7o1dpcBDgkLnqGU8xjevs6QKvQSWRZbZZQ3WygkaFOHcyejcmQ2O3l0cn5mLo9+/OyaHJzyAn6xgm+XmNi/uYCSjvisVDMIndcvxWoGuew+eXTMUX7Z5+uvWBhdc91Rm+hk23xLSi7LD0qINY7JstUGC25MneuLSalHaLHE+Glla2zLJUFOMf+EVCmdgqD8cNpqbHsxFZJYqlDqcpGKyf9MUtbwyZMZen757/9MJTBl44rw5/uHo/bsLE3pycM+H0hSZdx/blmgkabH/1nUMllP1awZV8mVBjxfYMkHTp7aPs+z39IxGbwQuSFhiQU0vQFgxe34FwQJq9E+uKHT6PMT9vAclH7wp2dWX9dKxmvZ880yjgxCdiqyf96sELBPcQdrOWDiiwbq29WJ1udiUdrOokg82wpduRNQYxk91GtK/YbHNBntk7BKSUKziH75zxdWC7MQi7QvTlP8ZOSjJO5WsMFVDrTJET2NQwcRNdvrPOxhFVdXt34eWc9TMm2sYgon5hFcUfz/zOqVeRZKobqALXJzY+gPrpbDKp6ulPiMtpCm4tCAsD90NoM08WW7pUUfh26Y2yt85qfrg0kmPaOLZ/fVJuhsaLq26cbJ5y+LoFB34PmDx7ihsn42BabDPE7yhNW9ph9mC1NIQh7XQ6TwJz+p+DwQaLSyGG957ZbRGJDj3u5ouct5b6FkP+x5aqe2CfrjXWBj4FDuKuKn0YzmlP+cNBRF5ZdI1DmtJRMpx1XVOHXbyE22Z0euj89dHb47hSsd/Ap/kl+fHFwuof+xqpFueIz6WE2wIG54cvSdK1QxSiHBjvbCGTCvuNSabViqZJMkNVcZaqmZfFiN8aJSsVlFwNwgWr/u++jUL/fZ1MfMcTMpXt7MBevE3T5AifyGuNM0u9J0e0rlJwiIZ7dMJ/QNUCf3bzSpBB1/VBVYSe9k40BqDVB9oa8msS86q6HHIrIUl6kr0zsFHjSKseW7eeajf4Z2Hy4k5fi77kHs0bwQ06EgG3lThdkJ9F7zqJlT7S2XFMskWyyJflla2kfdFF78h0bLNyTUXHKpwYWmHd/oU3FNkI5MS3T0PtqpXyGvH/64V3pAukqV28+QDVYT+1iHYEv3F1TaCpev8bZf4TbK24zH5ym2uFyBQeIpW9ipajop0FQ+p9NXKZiAw0Rfkrru5Vl+YpSEOMhv8n9O3J/ASFIfp5ba2JjGnJyYZwQObpcBMsVL6cXTyht7l27WZmKOTXyJ8e2vvY1cn+QXjc4oYMPtX+/jpMilXaZ5kaX2vvpuYQ3rr24EYg0Vpr5d43dmrYtUyqSL5JoOKL/DPb41vj5d+t/P3NJRVeUmRTyxo3SdtV3ASfTKbR1AC7QaHGB5T3MGSmr7kXZW0L/xD8hCl72AhQoXiyDMbLEHTgttiMYT/L2+wPCtjxXNyAdcnahGX241NVkOzsle2LGl1lrYCEQCKKz96AxrBPx29e/vG+RWONklZpzB28P7N8Q/HZ2dwbyR9Hi4lsqLCAiFvTtST7lW6MmBpRIRwwyYxgcK1cT99c3b6s3l9enJ+cXb09uQCVbpHb96Ej8wuh3YWq4IfGJPGh4zf0zYps9SWiyK3zl9I+3RUdXI/NDZfoQEcPLxdcJ2LjwHNHdye+YLKKkm+oU7n4g/AXNTrzHBtKLUZHVdangiOrIl59JRwlt9+YROKgP1w4kwW/ZZJqkpxQsMurxMzxT+mUKUYQUlahsfs1UEUkOpADCJsqsczQwyr3rGA9dptvwJNWTicpJKci5b0RcMFFicQvbig/JztfW3JaDpvDb4vKpIs04v2NW3QW4k2IrDcdRCJvCC8nlLzLbNfLPQ3KOrqdaNC1twxsfyrx1sC/5A54fsCjJi4jKE3mvPtJgqv0iyzK5FHoWKKVKPeodOJ51z8KlwN3NDTT0XRl7RYRVNPgqyDFSWaPQQMIZAUcWtLd1EPTUZyJ9bZfDURH31hWYorKP36Ns1WkVcr0yWVbq29d1jfa/AUbQSs9TioXW+TciUV/AF+ULQPhh1Wo6sVxh46tjSdDZA05BgqFhGCE+maSgwLZqIq8lFWJKsKQxcx9jCKRyuLRsbZIKmWaTob4FBwVypbbzd4EOoGM5uAlIlL1HyCq/RdkuIJpArBI2Jamp0yNewXrrS4aqimbV6K+zfZbPCwZPGASylP03lwvo3Ytg3FgQ01zDuRMzVMsGIoNmFrIkYMOlWrM5GAzpeavbX3xBHBRk0mGtq0od2k4dkvnDx+oO3fMVwQIJ3mEY5nUZqDofmtcyNhfmRz5EjIWfArqInVVbRMnJWLRKMK/vQuhFh3+97/5FBGrG5kc1LwoYVNKQlF7FrclbDtygiXcKDOxgmJeYd2VtcbvtleGVLNkyM4m+IhV4ldJHFwt9OtaMNaM8L1l0lKIoihhQM8NUmZp06avs7siRs6O/u1kdxHuGtX2/Wmgjh3MRyOtVUNWdUEBc4WVXH8oHnbAdpVRW7otqsGgXezPCkvQclYIfHwP3dtKW2mry1HZ2dHv0T81gnyjSuKvoXQLSK4iKSjNF91XURmOV5FIiwAG3Gc5vXL6TyeHoyXRZLZammjqC4WMF6XURq/+P77/TRfwf0jqetqP8YvhtRCDo9i88Ic0gIS6tJ8ZT+a1MidCS8nZgniMN6/hEL7kWikHiiiW7capPsNFUkrtk/4J+u1XaVJrR5tSrsyb8/JC8g9tR83ZSWPaRpodojC1zSh7l4KErkRCI6ostnV0LTiTisfZm2gyKiHIbv3FLk/8Spqeoy+tRNekFgx2osIYoEqJv0pnxZM3jXqWoEy50yhBUn9YeBrpF+QiKq/dEpEJoylHvlJH6C+NLsaJdWtl5t19b6oI5eUeC2KD/5LGgc7QnfTciHAL4N7QFPlbbS6u29wnSdse5RxTWzunbtVi+7GnDDpm62mXPxCx71tMAX8NQxSxyJpLtdAaRuaZJ8IH+BqpUUeVIhnS6PJ/gMGAk9wrTe/SPO6LFDMg1+g4cG+LjBShaqI/YKRzfYJWTpyUgXRoGUqavChbyFiRZ0jQ1KD72LvsdvsiYZOCJbAylbLMr0EL1pZhrtOU00USefrTX0fQfQKXiVmgxijmCa7T83YLRfffmvR6MF/bHIcjsRTJ92FhDL9LPR5dbWbCFnncJh+8BfZLoAIPEef9cbiN2kL71WR83wzxjm782oC701xIgNRAgRdxrXJyBlMnohRFk1mwaJjemnAcWIfguXgTwPSbk1mgw+pvQNBmKmZiD8+34SFxL5topri3cLzi99f2xzDklaeF/IDxCNQ5R0BsZ+60M4F3lDkGO23Hj8xftS8vAVPFsVtPHRl/Eim1YJ+0G3bF9FD659S0NbYVOl1ntTb0jY/c92CUo4+mBH3xhcWb4qxmVLP3QdzLvQgRhQ1szwQuXtNBkrv2o+Kk7xjonyhKpwiscPqaA02gTXiOry/tpsQ1rT5qI25u8v40uy4uEDHRVK5MvaQmmMypYo+YFpcITYOKz50BfPpwZw95f3Xzmt4Tl/OnXt149vDuYJF8SSS8KeDlP075VbkrxKuZfpS08726uKKBscP/DzubHt5Y8Ezt1UzPtcV+5piN8pRVx+Kspd8GX4OCArZ1E7PAEWZXDvIWOq6B9vb9T1gr0+7wnZyW2lraKZP4aoyxh2kAu9AcX2syMQljk+H6OvagTrz0CGE8Zl2a1Hm6hU8i5r6zwKqL9E87r/oRAsEu10yjJp69vdpcmfuB3Hx4oouWd39AVtNSmIPUtGYPtN3+fziC1zr+iY3uvYFbjBkUqpfwdsmIKO+zHBdUPtUYLFOKrDPU+ViHsMmyESmzFtYNc69LNmetcyTzaVYvOPR+scnu8NiltpqSq3Nn7grFH2tjcd6cDh4Ag+2HLQ9JCboGMauHRI70Bh3f1QHPF9xO4/5YLt8KatooSM9Wa3hlRpdhk6nqUhQU5HUtevPvvnue7O/zx4gPdbML+BTEs/dOm+7B3quMeW8hNEhIuB41qXDwZEYevuxLhNndBREwni0RYVgPIJoDlifYIT8w/HJ8dnRxfEbcNYInOlZbGq4/mLd7I7nMdCoN4+2PMvN5f1CtIcKosjXkFaLZFsX6Cbg0dOgpnbZza0vQabZpBJ/dCNeCyN50IXIUlrG1CxnA9DsROPx59nsP4HpYA/DKmJBPiQ4nT+cnJ4dvz46P1b6PU1BUZKMqrrMQ3L0/uJ08fbk9RlivzGGBg4svlZz4t74qfGiaWNqQPkOrFuoRnwTCsuXfqTVJkvuF1X6d/8wBdVvnmTh001pl2kl7s/wpFompHRwlmV3J4RJ5kizBm4bDCI8pTOY3jOlyiOUrm0Y2TYOYCyaIRGBBzRF0OCP6ZxU/Swgylsnt0kJEbfkt5cc5JMkh0sSvH/Qvila7zJuhFb4iGCPtlNNPtG9xRm9dGSbN263jMQsqD9gXVe31WSK6glfQ/NbkqnpPsEDMPGXv86AO7rO8OA82oAXfqkRGsMJ4Wo2xdiYx2C92dZ2pQq5SwW9AUpAc4DFYczbRWkmdDGeLNW9UPjDYjFp2JGgTgV7G7YY0Ba/ALdYVFgULjoUmxrFCSRsbZSODjtxrIYIiGDLp8FkXN7XlmD1EMQP/5Lw0CFtJg+6R53MCgjnBC54eDCDWtFJdXowIicWxkJ0CmFAU1ywG84hw4jiM4iX52oOAoU3jG/ohtWh8vaItw4V4Q68DocUD8nYhAJEik01deJUBf4J9fCxy5XhL66R/oZqwV9nd8Ou9pZ0cUgSBePhsigxG5jn9D0wOfom4HL4yFXqxsx9wk+Cb+iZ+8j7EWdXI1FnNRT95JIodiAZ8yxJRd0WBu30SWG+vWHYnP7cBf2HLU+haWH6QxqZlosh43ziM/7SCy3z1uDDUoYmI/906DCLxJ71zKNixuyYCtQ5yTcv7ryQG7fnImyEHj+lFdV91ZoelI5WZRn6H8ovjNdWAOKmr3tuYoFFVDyzHehp/AnIjAEkYPTqu29ms7t4r4pe4R+E4mxHtlomG1FoGT3YoTQTQhd0xQDhsrPJB7sonHVBxLIbmBaUhEPB/6a4IylfdHNeO3HHnsgmWBjP0VgLsvoeWd5cgK3ZC31NvAtNZxteuaW5BypQpPySQmYdRR6AuxHoG+jMqd2qTfqkAQHuFh8ZamnVkfMORbuQ51/DgTDgRHJEFLTtRCmtHoNKmqpUca/9NQb1iLsfVUDiO65zcjCaTOjSzJHEtO1Jwd29sJ3mgfqf27sF+1OHwG3ekzdAGAFR7JOEiESejccKVacB76YVnAicBxouYmx8YedlsCtU06+UJrIjK3eI6EBiG3c6krUDGUPnBX4Pq7QRLeeuoayQy4s7CVaAJXJjc/UT1m1EVxcYdqoB5AIPttlFXgB/KWF2gW5bX7x2hV8GNZOU7uICJ6YTbTEI7WuDLgIhPgAj1VdR9WnsWpe2+NbV10TswY74k1bU4BOGWj6WCO9dg9wR3Kvpldh6HQ3Ho1HaZVGu7JPjILu6RIi7jUjNIOyYJlRdWB3CTjgOj3a8MVB5cdd0dW0cInqDQQgzQ3yHa7nVjjg0ttdM26VR1CefqMUxOVUfnTu/Zo4PbCB0a9UMlkBKQQWj4tjwxcMOJCEHReJXZGMtyo2d2pBgptWlzISDzsFdyrSCcaoqsg92Ac4otqrQ5450/RgpStGTDhSOeNuf4GFnQHwQ3/nIOmT6hW84ij5Q7RK5qfOqwGxyuXAqx1qF8Pro/CKSqYmDuUF1QICy+7jWEAcDGTsuKSJPHcN9SMT/VZDC8ElwKIG6C/Bq7roORi9m3CT5KuMLm0e2pThgu3JopGODcCJe9QGP6C+n/UCICPhjKHCu8Bt9QGiNXdkSMkHAc/cDvRuYiKHbiUIVbnd/qMbDJ+1RvYG4psb0iBxJmwFLBMGX7lbSL180QhPJVVTGRo0J+3NOSfIQjyaQrftmyHOzQHAgMqaH84ZdVUVUiecGPsLbW3hvC2Mups6O5UPSsG6yZNEz1jTT44YsvtDsFnAAVtY7oyINdNFQYpbYAolCJ+h3iPgKfRgKa5RYwunt3G/d+Nq8rDV2mdqI6yRPxFsK7ddR/2btB1T2zzEoPhS9IFDCPY78s+CMZBjnQCTxOHk8FsWVeQ4rTe4hjiCXqeBfj0oNA4sMQxREdPODGL1AzQdEPDyCNx1BEBZWGJvvKQgLhg2fkAK5IurwhlN1DwZdsjqH4hGs6RBfWkzhFfrAxwpumuXfNoQ0ckQq32o/MHrs3Ooexvngi3GmQUzrxJiOFMj0N3obAPvAV34VQwF6BstS+E8DqfobN3YeqF69ZttlNxtsnACCSvlCvcbfaE117gx8mnPwFwdA7bxBBQaTruwTzSgcPkxpxMLbXOC7ElzN9A10m2WVY2BePSGamtngu/x7WKly3wb7GOQCSrwgCDDOaQ2ItkDApUWwrUAr4bDyuXOoJY2aSgTPn0VqbgiiFD/tnI1Zaal6s9pusnQJOqzI6TexhqEp8ux+QhlTsM+LuigmPgURlsJgO2qxrfZXaro7Dj4n3x9XHR+VKFI39TItXSA16Gt7jjpEhwQM5GLt8IcKFutIigPDts3r6FlsQj2G2TO0NEkvSS3GrhLSIylNLmuVpDzSFRMipy1DQHVdwx/OTt//bH7/C6hdfjz609uTP3iCvjeHO+ioBPSdR+vN2/OLtyevL7AfpGhpDO5sMMH2N0laktbVKXpGGJ3pMrbpGPchtkTmpbhrFszzsKrvbu3992Dtdvnf4AFGDUnjT5wvp2ftGlxq9vgvb88vzk3UrWl3RPFMSYON+oAmsqv37tzqJgEX/st7UwH2fJJRfDF0YYz4lhwEoIO1ZUsbAvhftSZTuSw29rbmoi2oY2V/oD2p7R5i8ghQ5MD6FIAp4LrPVynDejftJvo6JSQ5bt2oh0AK3VyqaluDWAPS4WVpk1u2fqh2Fb18AemR24E0lEwoO0aXqDLLfQBuobONwBJrSmmBfCYPQuFMYVGxhCbxxiwidB0EIoD0NsgHKdXwz2LqtCD05dDejRoAWkBR4xGUamrhiDB1KjRogAZwUSxQUUF/sq7VndP4sLiKiiy4wcljj4OtPheiXOXkeegFlgmFH7MaxtPKC709Zr5ywbzEJ7A2mdV5gV5zuKLc3CR5tWMlBteU4NskS2/dVcVBkXxJDQTuCfB5st4fr8Dvoae1fuBBYr2heURiSCvF0kz7GYn5Tb5hi/7C60MazcYukEFftyU9FB1IexVEBr87QogCHQ3M9iUVGuyBuB2WiNhNH5VBnBDSOAj0p25neUmko7ZYHBwDuaJTpnBn0JMO/YhNy/q8kLGiCICvOavgIS5/mTeUP7vPL8y5wIHoxZ2BSNY2vyot3OkCVtV1OEGHuk4+Nuq4s2s24FCIuMtrzCvpm9DLCIMkng0npxeLn89O//T2zfEbDbomyjRnmlC6UYBbVp/5VFuNuljn9yhfaOKI6cu4uwt5swKxx0cKeWYJlDG0MAb0I6rX4ZwQDRhQDF4wRtUh3ben/BPc4/nPl+M53oWmVAW8ob/gRUNdmHbeZeVDzYow4U1TWeKLqpN6RD5EC50VrHmAdvWn8+z0wMdtVc3QTJuP3FnaUut07P3GyapS0XkNlgclhz65y1NDrPKsJ7zpICOCH90irTLLbpiTuN8gvU+U8B7jTu2/hWJOmD28ImMyROAPdBaOW1jt3VJso8+x6hf92wa7pJ9c3usjYai6YB4a0qee2/b53uH/E+TQEoXzjg170LvCaXkw4WPvEeeET/5JwAHa1KGDc4NaOrdKCFfWs5jEhk6FQNQvPdqL6vMTZYeIrCjgpAnMOMLECEOD/1SA8DR1er4vUyeKk26oVxRaUJfonON7TTE0Jdos47z1af9r3iSqeDwkSWLELA+klvoAjixJKXop+Cv2hSqvAsKhwFQJ+AJ0ld/RQ8fkSOgw6A1XRprHuG9agx26+u8wMX0zoVrEKQS15bSVUWMgqWgcRP9yGxzMLEfe4BGHKY8nzsGvMdvucTjrbCeEyoAqrMP98Z1/EYlSlcYZlj9PgbgW8gFCyPgavt7Nl/uaFRROnNgp4GAYRAYbozT5dn0JE4iqNMoOtVeZmyJbsfzYmp+4eXKwX58+K4JTYjZILsnH/3uXxJu5mzo0aLTjtl6N14kDbC+qFgdqHxI7u+4TYe2twMwG+PNuDBh8HVvxt5qm7tBNRRc7pR2yyGx+Xd9Qxxv97uxzm/PWRbHAeepN1trG/WQzzm7zrPABsRlEDTeXFvJnaE7d5ZzSkHrQ7C1+sN5AFDJrWLRxT5tRKNt0sdF+vxWBceZNaybOMRcvAwzePCTblXgHI1Zz2yw9bOA2IuzOgu4y8iF6ZjXlWk0QMO5dXCUQcPpXERLtuKpm37t4NY2BVqX6tjq2KDaCC9Slfyd8HfjIp6lGbDDnLNi781z6LJCQ/ELjm+deBYurcpp9VHW5G9QVgPNAggyNf+pWVdyhBlL7MyquMBwUugzIKHPyQdYyj1aegZT0iJwTWOp2bdGGbqJvs3amIaBlz9fKojQtVy8dfrNrQ3bdQpoXQg/+5qtTri9P8HNpfrLL5cVTQybGhmcLYzWnH6zTIRKhgdeeq6N3xdU+FQ/Il5jvBdQnznYkWdvcGgxNSUa0yGbPNNIu69UmyUVhxCmA5aX5buLuH6Euo0fR/u7tT28vzMvY3UnquMvExDkC+lenUj9M2s4v/m0j27yP4vLx7BA3JjNdcchHOPBgbVAGrZ4WSZvt7n7DdiGsAQp0k0ENrNKqTvNlHSR2cvDJYvvwC6S56LvrDuhz1QYeiFjvxCTVorJ5rb4fCR4t1YAAuQGSdnNdO6k+0Ai21MT6gAxNiGqwtVMXrsJ/+ppo+FU5O7DzXqRut9XHrJxAK8d0Pmx+EGqQmaHrbx67oiGGDydhkKh8z2xQvMGN+Vr1jBcEJ2rom0rUcj8+jaGjZUN17qr0A4DnaEenG4X1IcQUEhpj200nxFkE3/9iixBTkzYz1XkZMF1CPCKWRD9gwF4qmMdfM+U8vrfHuZKhYHrlmsEEjKQ9/NPx2fnb0xPznYl+MwQORhGGv2Z6gaIj2+PKg06PEkIW8du9ZTYKBUp3Xey1JTQE0McsCj3iYyetBF/ib+/hzbpbNJO/8A4SSGq8aJdbDCDd6W6DHuG9In8LVkLrT/ByFY6JCJbta5bsTaSpS2/CGpwWrBrdyp4GRyjZ378SYEGcWfxmuhWYY9aSgyg7OXQrD2Qpl+eHs3nJTQznz96Lgw6H6DnELQjhAxXH94Zj+zphBy7tdQJWPQhpHK2LvKiLPF1i5LXUSOCZDhu5urWrSFFLUUzS2vN2VeYFteJ3sq5Yp/KubXbfyAsGIe+rdGmrTgm3kZsLYzhFZKwWkibJoT+y/yenKy6unG8T4XSRDxYdtR7qm9wmw5YoHbZofuhzUjXomvBvgBOZTKQ7uIOENIaiEihQl1y4uFrApxBf6bJrod0KCF8X+TVHWeqXfpxItdROWNOd4MPnKG6leenM4dlBGw675pX4gEKivpl4XzEXV4Ov/Vz05aJpagXbubu6YzEj5wEUexguuZ3pxsESMnwM75i/cDD0+Mv5YaicirgmQWQvCwxDZlcgMxv8bz6imrs97kpr0DXB7H7d3AlPR2wmNsIMsFlcOuU87UTvBnkPBtU6yTIWwSAHX22vLR8NlwBWVdNZ0kAiVzXONWg4JhdAsMnH8MlVDQFMOZvIkvw+gmd82Fw7lCbrUt/iZ9yVHnTtcEGJUz/rwcJB4WBnNYc9JuG2cYduUHsrf4VaBinPX5pnRgVPx34OGF1YvRyaSLIZALc1h7H59luQbdIrIhGXFGLlp/kSjTZlWtc2X+Bvop3M9dSCxpMHD2xoMllZXTxYIAGj6bG1Yz3PzVRvFh33R05jYhmCNUEuWsopzAXYojdRwDKek30NR5f98yABwtmb4zM2vL85Pn/tRz0Ya9/kkEfAR6jSPJJ73/gJxn9yrAv5C3dhjy9T3CrVKSczTkwrmiwhwFVVwRCeRR/XaR5DvIssngTwhLuxbvrpUx+b70C3THGyRHSCsRxMK5KnSZZDu8m9yP7OqTjU0PUsLv8U9il+F16JJXZ0Z3i1Xgk6ZiNYIdisi0oPrJfN4NaekNj+kNlwhuMgH4kaBM+p8CUffX7r9sdXzQZ76AIPdzJpi8aL2vd1uBWseNGzrqX5v5+yNuUAau/+xr53ghg6aiS1BYHPXfz4t0fM58sYJMGRQpWta8h61CiyrVPv6QGV/F3gDHpALz7YEq4c8skHW5JGCD6B7/FAkqdRPEUv9DkfGdhFMWMyDFkunZzrI02dTFwF5Cdy2TY7U2T01hpG+XCsTpgdpD92mPKAYM8k2wP+ipXflQpFcgekyvMpYCnS886cE3x0yGQCjNEG/ojgNKIWp+PD/2eOzPf5AQCA0GX8lxd76xd7q4u9H8d7P433zvf+rkBVvyzpoDF/pzSCrc9kaRCwAi2l0fvz48XFf/LW5wKU5pGjKuVhJDj23ElXeJ3cgsCUfrAR88C/s1bHw2vhUfP9xOzvVfu0qR4VH8WchnWO0qq4Ksp1AnNggH+onFhTdRnqOrXDjdeRnN5pVmRH/CSvzviFhFL9I4mRGyltenveanzknjTCrx6Rr/wpKLzNHfbpSh/25F7XjBhR8lIgJIVyd2lhxKRtgNbUWamfcOkMEw3Q0VyUZp3cLy7tYo2Y/xHXy3fDZmATh4pRKNwCEdf0/a8dQP90oXSXGOoJphs9AvvQyYa1+HxWrTE8cBHlWG5iDjrSJokoiyebu4jBFyokmFKmKgdHxjLzPhLiRwDXq5gixCpW+WDrEGfmDIhxo+WkBgCSqmYoCnrhP534jjM+C5aAStAij2G0K1snaeZwfFs4LTlBWdCZjBFytFR4aSHpFXuAo6Zd6QpULEAQ+TnE9oeco0ytGpXzENCwGL0/zCo4fXGIt69iZQnqdKrWJt9M5UwCsOfu5LwYNZrau6prc5g7sGRNWIeM4JnobQZ+a8q/jNSsgSSuwv37Ajt5NsmdDeLINlIHI3yqnI3tWrXjsBMG474phcqGZDO8sdhflP0g0hX9Y8lvN6mH+K5zeuHFC8g325HmOJjF3glUfrEdTCBUtPBljZLvjF/Od/AoqsuLyb32E6jqN3N4pgs6BjXXKrx7lsUpGPhZ2ykb2gzkyk5G6LlfcLy1hT3ujBxtacVQhVVtNwrObFEQIBJQAq9QyuIikfeSUAlwc1nQIfXurHIUVnMHF8OtR1Az6eXy+2idbCKCaRvB8W0r5CeeLiodh0GQgNwuF0Mkt/JD0hktGXxHgyv0NxK+uLCxDz3gu/SlWTn03dIi4aYE/N2S8XdXo+LybyloBEOQ3g9Q6AMXKkf2Az9/Sv5KyMR7JdXSNWU1ws/x9b6nZX88FixWvLPil2FJ/NVZDltoALrus2F7X1K9UBe++15/Qs9LmyFTentiov0P+0Ozv94nNNjvaF9/rzO7wCLv5ZMHXyx5yZ2xqXle2XKBzYQW7yrBnk5xgneucCyRoj0Nk8G6hM4u91eALuAvK7spEWWEW47dSE+PSY0kvalv9+lqAfi6JJOgQ9RsoDOPgjjeTIQqs1ltL9OVCgTqqbp5YswGNeywgST8jvCAjP04KEOI7qlbGGA5iIfm5QG57rsUgkqBGcCwzWaXe9VsdtlAX8PThp2JwulLUkE1YoNZ/xGunIebk/7P5br4GB3IqjpybLeLl8aSwbQKVm3AsoP+hlyUVcHCdkO6mMWGSdYEp3OE+fgIixMQtWw4HmEyPg5iErB9lYZP50qJTs+PIcPJ0Jzf53XykX+8z1Mg6g3m68NnPF+bpKpCzLVKO9LIvvr/K/hMh0Sn8oAG2AtuubLTXyeug6SG7/1Ym4h70NSo2xrIyjlMdbYpkDn/etgNdhlBd3SAoMO/D+caEKOrtzr4FfBrfbSeYNgGaeEeQaatbsFY78OKu4MEW/4QDeyNsc+SWyh3woZjgCMVXa5YqfDoJFB8AbF7usasLhebpEzWFhykOwIz4o72njgpDqQx1Hyk1SIrigqvlEgKWpzgj28wGlmsu1iIg7JdhKSEvkatgoWG+lKKC0oUc6Wa7dBb9DQ3/soojJbuR2V4k2qwvQ4httNkcqiSnUtg4pJFPnjikiuEKPtLRNmHAmm1ghlepzm42S33MXc5yML7jGnrgMkAO51W8ggE775wHUHkp7Q65OtM7vlq7CkbeACTulimnxdJGkcLhnxvjt36XuVOwBP96OQUEFJns//00fUhdmrLg3JXlG33AdDH8Ztsr+ugeBr6ClpsA3R0SoAiDgvTFooHIat4JHAlXbFSZ077CX2aXVd2YTt1RLt7TsjusHngwwAmSIl8mJtnrjlmmOwY/xXs8hEsbjIciB2DzgmaZvDxZa95sq6/K+7Emv4eUh7Qnxdluqa/3vk/z+hPHQgWuvQrzqedMR71q9DpI+azfBccqQRKdLhqeph2cqBxqRw4BQL75PB293kU6L6MQP/PadPgXnHO80LZVEpmCYdLD9t9ixuQpkoumM+Zlfowdeyt9yRuuqB6nFPtV+4dUe9u0oxUXpEvoNw9UwJy4fnG8VMFhxCC53+iqYImVLmxV5ESxb4MhLWfLrxp/hCq9nEowiAAzS5cHK+qURxD/QyF0TCd+K0BbmtbGpuHGUWanNCta26yxTRWDQhnj13lA4e/SkyMWzeox0Sj9uZphKr37x2J/EHppgqjMlSaPPQGbks9gcMsmEO2m8ziJWmX/620RtgL3LL3l0WGWdWN/AhfwDKzYnlb+SwG8D/oBQNUVssEs969POD/R75GiBk2Nr9RD1krpB9jQoK7orwlj6XcwGl99OaNiV6NX5+enF+cHb09uSDFP5KhuI2JX0Wvxu9P3v7x/fHnn8/e/nR09ov5j+NfPh//5fW792+O4+jVN+b9OcA4vD15c/yXWNygCM5s+DWtvf7x+PV/fP7h9Oz47R9OoDFoZPQMA8T/dPTu7RtJKCPj4pt5d3F8Rg29e//TiYlftZuZDcz58UUjvL1RD7YCQBye4Ga5L2gROha9GkOrb44ujkz86uKXn49N9Oqb6BXqGz+za/Fn50tsPiTlPajGZrPLWFDkeGIbg/qNGtRYEzJ6NptdRq/GLvnN5+jV+Pdv//D5/Kejd+/iV+fHZ2+P3s1mq1cxalW+vpE3xz8cvX93YRAeP4IpzIu7z1Wd1HZtc7IsV3Wy3nxWCVn903g2i2azOIa6on+ws+2V6jvXvSh3V4lr0dXgp1/xO9hZpHbh/rbEUFoNYHTyS+bi6PfvjvUusB/TqibnrejV+PTk3S/hYmKMe9cIB1NAE2PRwSVL0WeyMEAJZd1HU0oHA5qa2IznLHrMBuBFJmp3J7NCvzjJUA0JjTCk6RYqJ14CaTiQskt7neZV5IolPlyy5UJL93XOSlMW2010COAfUGJ6MA+1JOgcMoHt8/rsGHajm18Tv0Juw9P3+v3Z2fHJxbtf4t7x7OQD8atXpydGj7ZqVk0aPdo9EZQj0Stg8Lfqolt+6qAU9Z+ryx+T+G6I6sSsqMD7DI77jc0XFkIarkpb3SCQIIs07p/K1lEzhMLXLzdW1A9UNQREcN6yFy/EQxQwpE+APf7+2Pz57O3FxfEJeNed//Gdtzgz9r4nCdIQql9kpyfSZXE6KvT6dJR5VZGKfBQbXriB/GqYze6em/jZq/7N1DtlOAwKuhdHdJSsVhGvEhSjoYCbRE4+7DpGfea/2cSF1l4UIMkFnpGTyDAqMcfUQnG1cBQp5hF7NbivHT0CVWq16P3PcD59fntyfnx28fnN8bvji+PPPx2f/eH485/fXvz4+c3p59fA5Zl1ueqb12sBLg5mUkxurGQGxEIxH8PWj3VmQ80TQi7oGQRfSeiqzCInjreyl/oFL4SojWIhAs3ptiuOcsHSlNbbZ9MjfIopFtAuaAex+dZcZUVSRyhXIXubd3YF21CkRdV2zcBYjJKCbZL0t04+0juPyUWOH6MDlgrBv66VN+srdY9lkqMU9wmFZkNi4HptV2lCMt8hYjsB6EtJGZVfPsxyrzhpWkCTskzuxZnUGYweTwWpTZUq/WhoYULz4S9RhAUAWW+c5vXLKcRxj5dFktlqaaPIabRS1Gil+Sq/tfdJXVf7MX4xpBZyeASxModzSJ25uca4P7huUQMbxG33xOAxv7MZiEDLi1qiU6E50GrZBKAKkAlxfX6E81ZeVpVxNa1Y/QLDwDlYN2UlEIX+cVp9SGS41Oh1ZGolrT+5UHVMH9xq3HyFY7Is8ssUEclyGg6lZnSxlbnTM+aS1nVJdkL5rJ+oRlyzi3kFgjgBGVCloXMnfEbBKp4cKBhOLo8BehPIBllssD0Lv1rpATn7uscJxSYDaM6JIwdp8DqRWEjB/zIp8B9NjYp3JZLwv5oq91ccRP74oQ1ilQNi9E24PxQWj5D32MNGLKzxhLqEZuYr42pNWJkOqm2aJFSs9Y5ijP2vFVN6ygIc1Ukr4LZzBtoTWNzlkzCrt/grAZPpjBYHO6xTu0XE9W/tvQSvRZDxG+aYxPwgeB6goWYDN+FUQv2MUdOLyynIv/olYfCwwJP8FoRdYPA4mlJTd43E4sUmibUF6UP4yUul7Whu1Nbwcy4tvzGCMmpKnj2DAQ+Xfl2skvt27ChnHdmpb93pUxuAV6uDTKEoeVbAeW+EXeoAjIbdo8ve8ZjPRWgLQVySuYoSnqhQvqAH/TuguewV22yteB926WcLJeniTgsr0+Y0+zo9hAHP8QF6CNSLAhy9cehe6pQ9VWNJSEnfqFJFopxD6MBo3NRTnts7BT9PpkD/QI+V7Ia0WjDGN9qZqAIgBn38KY5NPUIsLayTH3S12zc/0hbdWSjcnL4s7vLZYD7kqukX+SCvN1lqq4heKOY4H3Kj+plSUcPtTD7yMQvfTfCFfOlf8KWCIidJbqZCzKxCn0aqWF7FneMqg8K4HXMNjKwfAwgcPgE+AA++5w/ld1GSDwuPjeeH8xhmGN/xKOp3HUT5tRtMIc0Xq6vbA60hd/QM8sy0Z2HYUUnoUeqmPlzANZnqyYYHxNAxQ0g07iAJs1utLHHO7bKO4unLuU53BbGm3xAm3FoyMIBvbCFGeJnqW3vfzIoltM0bhlgIq+VxUrg+YK2HccIf/hWMwwGOL/55qDeyLGzgGYQY1xdUEcDO/lG89zDqxM8MwxC2lfxqQWIQi0f+azp+4pUrxWRpS0uEocY+Zh8B/4qQ/OhlY4ODkiPNdbe6a/5jX638AsJgcnuN6FcOQVGeMOSMNAFr5o/k9zta3qTZqgQI7gWfMkU5YT92/tmEi2RcwtwG+es7Jqjdk4Bk3NyaTEW4kKUfCT20Rv9yesbc0ukFAxLaXs1hzTrxE9YQu2WhmppMzB9Hp2cUs5Xfc8kuN+D+OcN+Nqcnt46S7k6QyokGMuyG+nTeyA6rOpLbZjfwDhz0w+9Vx/Ecz2kvTNlvLiaNM4BhOikssqBEbuAViKYr7ARFO88Gi4X9mICMGbPyFx7NBjF4wDeXmG90LrKZJMUh3DU5fCCcT4BnsDaMJemrrPPkEV/DEFMlzUXiJpppyl0aMjphcov4zoGcBR+ykZrez/VigUlaW1sH87sgNBj8GyvsyLDcpvCaA/uv0RrhN8qiv4xCA41mg4xfZjsqCMuEOXENdYR6qbuCMQ0Y5WM7UEWp+pCUa9eMy8/GuF5uUNDgjz6bF/cb8snEOQk9MhvrmCgMchOioIzT2Zo2vTrcqYkzTR+pb5AF8dpoMmZurqrLOPTRcCvOVjWbT7mKMe2PX2EJ03zJs+vaP7PuoZWHmSuY1f6ZK5hhwQc/Ph6Pt2I83kaiR3wxhWLzmLsNp6SOWbgy6gqghWlwOmVpPvC/2p/+dX/+bDqO4tlsNvhmjj/3na+IHnYUsVyWZKhlewlVjMdRywT5mYCjzKa0yxTuxJ+d4Q79hqNiW8evMEoU40E/g1I+jtCmt3oOdr1X0Ww2nc3mYGARsD1xX2mQsD8bRPj9bLA/JG+XQ1dceZF/M6GqvvuenHEZJ93pQ8j1hJ9+Q4mgxwTnwwV1hmjngaNcePygSPpv/teAuTKazmZ3o/3583g2Q/tsg9SeisbRq+8mf40/wz+zWUR/wIFBf52emRhrx5LfoCLuszk9M5/BHBNP/xrF8/gZNBm9mvxfn2ez+LMv00cGaIbsx3o6PmSROuK9hE9fHI75ccyPV3ZT3wjI6vRw/OKQpXY9ZPQ8dNHWeVpVFY850JMlyEW+p9e5v7p7bo5VQhjigUIeooegseevqMEYFe/izNHUvD+mbifnNPRxd87Mj33jnYuHDlAW/gLVv/h0gEKkuh2a+i6FCPye0WD3Ql/x5h6DCOx6U98T+RTCcwwuLz5wBoZ9sUjztF4sOH88MWLW1eAMYkJ1Ysb41j3zoTBeo4gvXDhC8wU5UU7oh/hF0Sf+T8pSJO64RrLFu4zNqD6hp06RuN1AUH3UUDCJR05TdZNrFLrLpKJcLk6Nc768sevkeJXWRfk6wyMMjAI4gBJ0HcFnND7Qkv1ol9va8hgqN6OJyuZc2wjHP0I/QTSw/ZpNqroE1L9YTHgImYKJAxY4XFwn/t1VFZWF2rDIhAr6RKTsMZUb7XmWFcskW6yT/H5RF/ivz0VKDlEQHVBbTjNR35TF9vqGP062dbHg3AaSonQnSf016k5TMEO70+Fq/O/qk4RaPN4nvGvTe56GnRW5+ZJxSFYr9goMBkHnW3c9+v/GDAIyWubaFU/AjrzuqgV0KgzGgLs48T6NuOMnyPocA2gABOuBo4CW//ax+0dWyhcPowTx/HNHEt3EuwayyHhtosZS/gRJaFlPtAsGpXFbtEda1LCL3klQqep8Fd3D5+vpeu/mVOJDOmZQyOl45dIvO98iw8cODY84+zv9Wiv7sa9XQ3IwD5Pwj2g2WL9cL0pIPFVxDwhgDmVVeKefOarwIcZP8QNJIt27cr27sXOWxXsuehxz6J1QpxOQtGZcSs67lj+HGMiClMGhxUgYoxCYzz/BLO9Xvp/v9upvLJwncpmQGL+KJ2G/Jr5vrW3g5rm1E4KZdr/CHeBiB7+ZBKW6N7PMeye5QXOToMkW0WTPWdTFtYVLepv2RgHqQuMh94Rks0+kNupQ3bVre3AnNXQI02z0ft7R7oN5AbV2DZE33wdD1DDgY+wpvUECYiUPOYqgWy++jK6xoH1SOj/Jotdur4PyMIFzQD1a9eiG2/JESMrLtLalPGgKCsp3IJhiZekmolmA7zX3k6CSELpXt/WYtiwDw8sa91qaHr+DpwwXWkUbluX5V8++7r02+QujqazDbQ2Fnv7J6XI66G6hIYw8eX7AkkRTvWuW+kYamaOOo/XVRaHTgzG+mfZ0qH7SbDvnNf5IQw92z6zucruzHfLwI/uiY+h7tgj/+4TJUTTiwFY8Oc+S8rqC+0axoWj6hlIVg+8QsU6SM2N1eQHq+OsnVuJvtrCBnb8yrRf/EydcfhJTx1+OGxEE8w16+ZnGWVVtEkRhC58ulsUaXWnVl6C6xZuumfjLbYBiW2SZXdYQFzMBTWPsvhiJx+CCUPanSrVDJRQifM/OV15aDNrXHSCFMooc+lp8En7bbmj3QnySgfKHIdsosRVE1UEn08qQ7f0JfBKSCAkCCPqQk8jnFnwrY0boRoTMgfTd/Z5WUC9heDj6nk9ES37Vof6OQHEuRk/W6U/xHYbz8ZdNdIPp3OlIXUM6vZt7ONoUEpoYtE7i5h9FrNDEBvZOrDPr+laZaWlO0PdajE2h6epgHrfbIVynQwpblOQ3/IzC/rriBZ3hg3RP3bT90EkXMq1uyrAaTcNOAvoGbUeEo1jPHLx+/+kreAFtgHPTjVh+lUHgBqZLdOAj7DE+NMlmE2D8eYUgyF2uPNYu+V7x09Eyc1iSrhz5+y+uivIuKVdVlGw2nBqV1lieYwWyGd136PGW1Amo6ha+VR0QSDEYecPbgIMxVEXSL2iUpk5C9bXI6McE62wNh2kkmqD3wKap3sAxamWjNoiXQBiouNWgu6VdbZcW8sUsWMXILLsVPaIgY546U//QQOtxmnros9YEcHSkkInv4gC1I8ja7eBr2mNFh1InsTw2yrdTucJVv2bzBuOi5Gt1KVyAOtLBA3wZsa4HETW/ZsprJtmAM8GKwjki0iADvg2i1AFajV2phBWbIJePKwzoh2QNwGoaGX3wM72yuR75fhR8rF+wEmSxKYu/4emPRILlbiF0e4BUJxekV5p61yLg/Cg7MD5yG10D2UGSsv5V394WHRBxUEULIc5/oZEhIMHSotzmvbutFxFW5IOzbf7zfX1T5Nrw1EGm863yzxpMDWbJ1dZ4FxhwyD6104QTSG9kGRqa621SrpRBxxcKjB/+PZuUJlKFMsZgXbAc4V9tpEm2FcUeP7hndbFd3tgVC0yxKl1skl9RrJnO1VMKgGo+ZVft4BnipeS2VZYRLYf8JcWCfXoYIlXq64poDb7l/dEklXyDQ9sToz92EeVrcJ1yoG7NDyo0NlUtS9nTbWvu1aWt76zNm2QydvGk1xxGVjdKosQrqtzmcl/1eJqKhQbJ2h18Y4PypvIOX+PuWK8BhnnVwEtzc2A3auwUAa0B6CKuASUZ7upg6Qn8mKciTFXYQDprbJsR2/wWdyXUQyq2kdpmWoJxp6MTYjx4W7LZLLLkEuSxYMaao6yQ0Zx8BhZn69xtZBcCPuwC8dQAfnXswIGbLEi0CkOqI/bzH8xSYyFQ7wiiOF8QmLjqDUW5uflWA3Zlk3pbWkDDyRdw8lwmy9vFapUpIbO1ehprSiDTsGFHLi4ZKEm0ZQmmuyAuxIZ/uhZzKKXeLjRy8IlYkakoQR0Xd2KWFggfAd3FrOacgu0TxlNx5DYBZaAFXqIXlf+9y7xS3Gn3Xmwf7nJU7ADdobEwdsJzVvQiJgBh50Xs8IQVF274DiPENMeWVw9NliE7IWruOBk1qlMtEL3IaH1QsCp+4LMyU7B5dTsCTwUO94FZ327cjWa3jwQXzv3yJsYtFNN7cAepirxFvo+nJfriuHH6SDXhh3HjNOodHgSbJ3hpqJ6veTG4TR6AoUMr53lbgXCIuSHEVwD5P5OndtZVeDwE1xOHQNbcYQ5+rHW4TGeDdZLmjBnVmRiaRFt0R2hUK9kAUOcwnQ1Ojn46Bj94F6u/E+qsh332pIIDrSL+Ev4aubjFbZ5D9qbltiwBH4I7F11xEuoxhQCIcao5AI1MzpDEmdq5svXyBryFHHAgfeU2FFcyPRzPx3ol6j2A09cFQCzKLaqSffR1tW5xoFaUFgVuaFoNLVTrBni0rILeY1Ji95vIgn5+vOAiHJBlaXzmAeYk8SLdhjqXHuvYvcyGUeBNAtvGFm7w0t4X+eoJzczd3ZvYsaqDHqiMjbvq4SXHszPh2lB/Bbgd8DS4xQbLI8zeLNKN2uC8tR0ZznZLVuTNJrtnNbgbnElrvt1EThozDypmopdRU51OYgdMaYjxpnWt6ySHhEVB0jo/mUQsrUu3Yulha8n+q3g+LCbm9/RAwJ7w5Nci+O0ioawDjmJjbpJ8lQX6CyJ8NijyBYJA+C2ifEZfkFZ2IfGpXE1zKC7LdHUt25d+VIqdr0hMQmh8dLp4Qcie8IQyc8MP4BkPEvn5ArF06cUnSYrKZR6aGhVu0U8/aB98EFuaIwVj5cOgLxi9TnsdK5UxSeWk54YY53Yu1hl5zlCq8OLZMyBhGlI2V4djMG+tRfWIKyVe0Gah1C5hG+glTiVGHmIMF008DN62QYK7StHNLyzRJZyHdp/mZfL5JACwad0T3fvD1p3TvXo5F+9UHEEy8gDeRXP0DgRC9p8Fbxlc7lHZLbh1Dr8okJrBHuSLCARRKNZ03F4w+wWWpGwVwLo+pFWKq83sGVcj6tKxZDN20xns3OaYDe5u7gmVRrtiPNK8v0YpSX7KdYkXi/RdNpCCnB1KtgyerCJnHVt7tv5LJkpLmTJLcgFp50R3i1jPMLoXR273N4nkUBE3AU4P7Nw325STE+eyyJelFTemqrPiSF/oN5B2h5ICs4uMd1RSocmopFdW8iY2LNUf72zv2qHSOFN03NSaAT16mcQNFdk08onP47lMtV4ayINaC6M1l2qJdBOhCgzdfEHlcp4FVAWl+4kjD8f/pnXbO9JOSPuigSZDe7svyguxC8+6RSFLzpF8Fz/CC4tstYMVyq3hyzmi1NseJJfFoPs9Et5prol61Kq8IfBEz+0dDi9YJEF6xtqmc1dXpH03YlYouBCuDr2F96KjVTVRHmHhBEO/uN45qqu3lW0tg4JQXXkVtCtoLxC3SBRvoVUScBi2kF7Z0lLiO81f3HPgMJ4jydHhg/YDkNc5SoqUiknEPozXpkLwCGGKjNHCY8P7h15wo1KastWHZQVQVnx5w4uS+1Th4TI1Ikbvgsylzx94ofthImQy/uVg+fFJwMAd7O0zV1p2Db0nDt7mzOGAdn3jrkL0UKWXH/ujPEDbFjVQd91etvOTHdbEQqqvqAWFS6o1qYNWm6rJSbYCx43fry4X+ElTbdMnk3Z4IjEvBC7bydSHISNzcqa/Xe1iY4EGog3gK/HDkwBJGN8QiHoI0MNiN6a8Zg0o+9TQXhmqXTF0a76xPinRWMdGBF2X+MXL2rtJqji8V2+SkuOomqs2yA/D5Rq380Z3G2kzjIqoZm1Rm0rNB9uij6rX0R3yX6eDAnuXZGRpMyVe4VM/oHOF89dxzCo2zHw0PEkcOnwDY725ctW+0RMSgjpP57FsJFQo6TsEniTqS0njQEZ5AcmOQ0EAHPD+Veu/c41/eVIVTNfXSMr35LlQGx3cAv9VXX2C5ES+8SMPHACREvRLCfXsAxku7kIdCv6r1uTLKPji4arsKKpqC4oSE+pgFdeEvqNJIIeuL5HleAwotWOHPNfuhzSEh3AhAgGMooC60JOxsNCpsMa5aZZx52KX7IDYL99Met6CjKub0Cyi/4snJv5pMoRWTArJ2Lsy/XSaIDV2mMrV4DpBh8Xc+GrkZciH7hL0bpJ21R5EZblTDt0kVWuZ8uJvSCEqDweg3gbChAPhcXpm98rPQuAT4SxWtHqmnoS57Pgn0aKqBs6jXWoVs5CgZf4o0s2xYgQAaZ1spl875U1HIpJil4DXrERFZjlZUTENWjCSemdXW8EwtMRCvv3c2t6xCAf7sZFpSY4Iv9Q92cXjImWw1kSg5DWp+D2vTJX/IVARqrRXjZxVTtUuFzOgNOrZZpOu5Iuq7v7UPKRU1TtTpZuac54ob4dozHpwTXNzr5Achs7rtPe2BmM97H+tFhODQ8BA0J/uPiOzdIVT1JnRp1FEVPfEytRiEUAkJBuBguCv7puT/wyCEdh3RBx7gjN1x0D1nnrudq99aPnQC1WGHRIlqwluwOxJoqG/E7ZGw2kA/E3xYB5qAsI3hsUL33SdlNe21k2333T0yHlWKL2hfMhRJvgl6yrC7qoC01t7j/oGCm0AoUjgnqkb3le0ISeLXrGpqApn7h+S3cLJ6pe4tMTqEgEVvRKXLt6hbFFl6qJbOgXfuX4Lxj8uoO4U6ALy/6UiXdCSXnZfcZ11W4U/DzME8mYBRsoLMnyPT3eKMK1RecrEt1VpRc4hlf+i9bvzXNb0VUMFK0JxYK4dBaXfE1HXkWvIh+IxG4kDACddUgf7QGAJI1byJGkZJ6C4d8PpHPfBB927y+uK/lvGn5Mq7Bj8XWwFbQDdNgkUT7v79gW8Y5cU3TGZzDoccnIoWreGSufd4/i1liTXJ+CxfkKNwxMmZKfQ/pRJQLmdOxwatJxwqb/vHnpfppkMrmfzcM/UdwH7lTR1Enz6hF32hNkLVXzd4MxPwCfXy7wTo1lyO3RCNYcaQH3sBM1/EiP3mJGaBRd2rJbXgz6rwnuI44KtUREEAhcb4ynvKk3Iv07drxDMOPWwV1qnFTP/rwlw5rwut80wSIh+c6OMcajk+80tEbJ3szzepzABm8cng7q1EbjhjO0yL+5y9OCqGsZ/HvlHgf4bVuiheVp0KUO28XZscmDakMG2R8HW2+9wh6KFXtgiW/qUO/J0HpvnqiME29649UkzULV3wpC9DGE6XIHC/YayXf6ASE887nKfweQ6ShnjKHTc2ndQWdtCqhD0VN+bwZygTXMJXCWUySf8HAdx7ke9yWY7Rp0HlY3LfrB7uxPcQ9DtR6ylfmjSapHWGOadRXrWaEAnE0OZiNyTQIsWSXf0tldsEd0guFY1cuQM4b6IG6mH0pou+d0zHYwCjoOca81Za08FF+ybCoX1Q2TAWcvi8M4lIE6Zu9cJty7rxPW25S/ZNWiNExmmadcKllFSrnFVQ32jz2J90MqR2HVb9dcb8vEpyjZD5/LtkxgrHrd0ee4gacgljxhilMzqpNUuowxuLIQ96HQzDTxNtISgXzS8L0To42oDugPnJlWFVyUrR6mm740TxfqFPDUbPlb8caF0p1TapXbwrYfq3ifKdKhtCJVp/8SbQqCr6lIukNV0CFmpZIxBV+P14jwJt/ben5lsan26WqJ1g6BYjx6nK33LZ39unxyttYvqIMWKjprZVspBM7Tj6Vh7vXtgrTVMfrEai1YZlHcDFMwO+7SM8WJyCHTA+PqoHZeF0qni3DkYfo98t0PX5v1Y6KEnpst7bjzr3CHTDiYx91Azvs5OfuQSSrkeYaIGUMLCodBI5bNDuYc2kis4TLluQfPgs4US3jt9eCoN4TmJfwKILiOFZr1aQoWD2zbx9oyQ840orr6wQ6GDQXH1MMv7dL0y43Ic/KNKba/QbnvY7KytM+099wDKzoM+iJ/AjjpdlirvUxDFHcMj+CLsP/ASA58GwwHGenYgBbNPOiSOcz+KymfvS/JVsQ6S+QmM8b0vBcjY7sff081VCm6R6AUPedfsxzpLL8X9/fhjWp/XyfKWS9BjVWBbp1nz3WidLG/SHHIkcamfk/rmBzgWyy/MPO1Qiss0yXpRijdlAYYgFz3/M/+GxgR4AC+OXSH3IylBWeTq8n6BSbxfHuDYZ2lu6cHhb+kJ5cBccBZIeAFPL7fVPeazHvz2tz8f/IZE3n87+PngEP2TZ/kS0BwyjCqfDX77fx8c/hs1mBeLS+gzPn/52wP4AJ4nCOqDgN2wkNLMRginfRn96e3xn10+asw1+vnN2enP9Kek2Azzas5yCNKrbZ6QL+FscH6TlPY9+pYef1xm2yr9YN8VoG6Y5csiv8rSJcPV51D6x6OzY1ACTGeDs+Ku8QWI1672oVTeVW426Hh0tFzaqmq8mA+x4aPXr4/Pzw2m9z5/+yehgT7BZnw9Z8Vd44n6CfU9qK5NuVPm7PTPuno6CBqFSGCfhhWGlbUJnUM4RVdVniNjqmLIVHzjDhMMaeRtOfrPdPMDTDyWgHhGANdPP5C840Oh2EUY+MIoKxJAsqFyIzEeQFFkG4MYkwGtIAIpqZZpCkc6ZrC/h1TE9c103M3Y5L2zM30zgUzMyBzl3YL2ny0Xy2R5Q9Fu8NzzeCgJDtkLeDxK88qWdXQwND8WxS1JM9AhM1EcA/PsLuAxhAiltV1uKwgF/7slx3+wc2/skiQqqL5YbTML490oDP2il5C6rU4zLroArkINwH9IWwvDCkNpKVx0QUUj+ifWwBlAukfN+B1Ib+lybeubYsXCme8ASYzQd9HbNQQkd9p/4yFTOjwrTWMg+Q7Jo2hkELGTYetx6O65RXVBd2f59i0o5I0hkOvpNveDgrYgQO2EYLrwMR5p/Gj0kzDfY+6i3PR7KGH8GEeXU5QdSSpYyQyCtXByECfybuxSyYlIiGg6MAANEMbucgpG8+AzsxwnCl5WI5t/SMsi5/jNN//n6OQPp4uz03fvTt9fLN6dvv6Pc6cQnnHOoapzG7Xq+vmXix9PT34+uvjR1cDR3gVtqspufC5fERwI0xPZAufKoTZJCeTamIb1z6kzXCsJwPRdI/TSj4IEkxPelIoe7QIj5IBsJzRQDHYFf7KiAv4c2RxZBAkbkRzWba0fYEyMJDaqE9bCP8S17TNie9+Q3mD2thOJUr+o7xFiR1jtdDbIbLICgEPK+dbACO7q4GPwHn/AFdnqvQcNiOOnUQY+t8qH9ytIeUPKlOo/7KZ+AkXs1PPF80Q67TK1pFDyPcBnolGCal1oXJPyJEsTvoz54cHPvQYwhA+BdU2vGg+BBhAvRxfw3z7lM9Ydj5IS4iORf+hhXiYEOhKtLEC1lcFWmQ2o8UEQx69jnJ+wvXCDdrApUNK2GBeNaXJPIsFqu95U0afZAMRMXLoY+Auywb2P/NU3+xYTF+nkxu6GbNaTCWVng/mDzxMET5QyYhcQlkb7IaH+J98/GomhURBEfSfLsPVGsEiBv2eJq2UYnAWu9YUuY0s22whU2dBTJQvMuUNdbSsb8TJFYEFcq3LIt9/A8LkBCgZmWZSWo+gRZJUH5HWxXif5Co8+CQhO0soGLyLenMCrcPJgVseC0op3erSBcodos3milP0nGJEdiLQK01aCuFp4hruqCCLNDzGzZ9/uF3hOxWnkEQ0pH5e4EnOElXfTo6eRSWnMEk9hT9u+sOoyVduqrnG43vjsBwEKnmC2LAjjtn94iS5dtoNACbAPIKCaBGsm9IW0OIb0tXtFs+fgU/+FHy8tcetT6sl4dQ2UKcymHGbnCZMsK6fVrzrfxOOJzSZTjnY7endxfEY3dYiz3NurzOvTd+9/OoFf1ALSwABPQyI00s5cuJN4koumsrfJhFkmcNE67ju04kU9Jypvlici+iWrFao1gqivxQLORDcVLGkEKYxAbZCjL2TuU8KxqVuSF3k3Zh5KlyZQ+zgTBU1/GKpqoovsyRQgLsdsgHqTN8c/HL1/dxGg1oR9at+/fOy3h8fSpixOcwbK/LKuMDGdeO8BCW/eSPLF2UDaN4wcAFTzG8izdvL+3Tv/RgdoCY0+iEcwsiVpVP9Ya1zrFVlYEKkN6qcQ2glht41gIsG4sPBAlM5/AF4w7GmIEqpNgK7U5hraUhZAv6VRBv7avfy0RUrwcW1EuU5kxK/a8qC3p0+d2NrDljsAwYABEuZk92UDRWLUw0/nfldwrxyEtKtOBDWNTJknZcmwcxpDEmzpqNI0E5es0r0hMdqnxv5HtrbgP4aZdJ+4WAP3H9d/ppCgfdFgaD+Sv9ivLgYJeAIqlSGxYpFfS45KT5g7voE4B58Mslb3JZ4BoXwpyfUn7koiv8yVjwqRgBq/in9A/8oi6/JT8XXrKBwQ6QHNazIbpDVpD0EMAjU02u0gu6epyySvEtoKac2ySL6iMYAL+RsUK82qsB57hHIy/i+BNm8OCOQQuh+auySvcZ0Q/cUVODuJq1nwjH7w8o2mUETiUqoFeAGD0J5Z9Cwt7yGBL/yg+j3AO5eEcYFi1A2bR2p0MPUvxi2Avrw5t6wPKmki0b5DSwzqxKxRgvvYi8lMPdmkFsJKXRpLhFa0OSLkExE+01dTYkzzBe1TUvSH2Z+oNEw71aX2U99mCJHv1HRH8T+hbjXw3SsPEOkMxu5w1Ai4pl+lZVX7VWtqKHRXlLeVKXIDyEuUn1qy5FQ4rpAm6ynrUXeHNjFvN1owQ1ioXsrGDrNM2+j2s9JWYe7ZKRSM9LjUUixIrYA1zacvDv0lwvEayc3YCKZXIPy4pkDjvoCUZsDQ49Dts/o1G7m3rTtHI/Zef8Ta/LgLWPzyvgYUfgY+Lx1TfArYq5rwRM3rsthmFEF2aZEPuhkrcrsAY1nkIF89oSSvybCpBeuhVUNNgNxxVdkgqbJ6zmdgtK3S/HrSc1urkg92U0DeFmLQjhheTew20VpTO0h7w8i76v4N64XQSpUPB+LCUp1uWeAWYhApghHVcl1zr9U3aaWmgPg4C7vkX0nhYYAg56bDlceJcIy7fZjxq9CW7gmbM8+G/BAdutQGb1NHLn/jkxmgW5QCqnVnoOBu6gy9Ru0jF0O0SdIy0tUwM+T1HMxIY023hxa4FmXB2avCZQ14ccCZao/MxY0217gWMfQU/6vliWBsNXMkphrJEvY1CovsxJ7uOkK+sNYnTEHavGtgJGIRHIqowOqTd8hVCmYIfGE0D/hHBRxhBr9mASfAdDWVss4dtEVjAa3YDendi0nbgKTV7cbBRLQwZXE86eHKVssyJVausslcpXmSZTq8uEegrxLRAemEuPCXy3/sYESbkKsCQN7NeWNvqN6ljYamHjSccV6lK/EQBCmiOfwwU7PB+dGfjn8+fXtywdx5wa4hrGlvotpARdEO8BpVM5j2fn/0+j/Mxal5pBW/ZtvjzZUdvzs+Oj/eXZFzyMWtxj3v2XB+MJ58NPH1cugy8U3nQ/NJdKzBzUPdRh+Y+f+6TdFBBRYesW156GAVAJ267wbjMAHh+652QDZ0zaCXKxMmebg6TixmVK5jjVu0/smZsgLJTC+jH0//rLnJIq0KCQmHnEruTMQEEg6+Hg/t7mM7ravwGkaHdfj9GFTvdXIL4nBdMfcC7lFsa5PgKURitYOebh4rvKn9ZnEQtc4+pXDmuVyWrC9XyZiP39JWRfaBVxwhGvPwOlsquA3C3Of3kXjBXd7jU7CBwsQE2PPEvKLAaAmF3WD1zRisSP7lI9Wqr6PePJeqyO9OWkHumBd3TzyyesQxa3LQRahTHR24tEj2JLHYTaRYsahXEKVTjVDkQD6cViDaOuy2Il2NjUMzpORK6UoJVjRw4pXpcsamqwAlXIwieC/D5Hzu8bRIV/PYfMfPZdbXqL2T5GfYqquNdUsCLyGfQCYcliFZE0UXxSf3hTvf7EwTkDWFO0a54XyVLH7iwm1S5JeuA5DTbAHJ08I4bNAIn8bqKRhI1dOvWEogdDp5hu/CHWJ8RF4h5KtR+1bjHmHUj+8DXZfohx/nx8dYFgvtZxxAtXaw/gcl90IT3VIvq0gaypoA6T4U8HgDLW1ZJ8DnAewceaPaaTZfkbSX1rsFPv8NsPB+1VZpq21W+4CDW0CphySGItr6CUetQGDug0/d2Y1llAN+pdTTN4gPKFCebvjVrnp0I8cNRa5UB5Pz2Ld6z/CebFW3Sq8Eh+QLa+7Y8W307eJOX/dJz29+3YJaD9xmyTzGCRlKm7F4CaNjfjg7/clsrhc033/+8fjs2GxSODM21+imYPPVYpOuotgcnbzBZQFxoGZi9qWmfXwjv8z3E3P4v37z7/9m2OtnNoDXIssCQUwJDIE0714TBaukFlQbvsBKARCFoD4w32BGRKCk6Q67H7Z9/Je35xfnrt1D1yoZSJbc6HJUYMddT+Db5ai0Gedh3j/fj2OqOdYRgbU7IyMcdLWcxFaATALJdZOOv/SJoac9ckVGdVpnNooVvL3xOARgaCOfWXRyKO5ybZXQ5gdMuYbjNTFdjsYECoTN9rgNO5s/9LvVDRKLlKgdbFcqp657ljJbp2s7Whd5URd5uoygP5F4hadXVDfKFeQ6HptvzeHBwcHoQFRCbucwWgtvIBGUMNBwQoINyrhjQdmnSMi5U2Rn9oosIHurNTG5dfIxOjwYmghIfdEiNTbPkBYdo5Wu0zqCmoZYX9y8rYA3ozNQ71XmLZqmfzp9cywH0unJu18MGWEau95bZz1/407wJMhwKManZgRp45soX4LVXcflOuI0sjn4SUO0KczkAvqOlyk0SArz949jd69uXdB4z1UU8n2VXkd71dDA/9WYfxAwIVXLirlBWs71plY3VUyzCARR7sKvuKq5kbAr0cYwEtSkg2iXtIZS6UT7ejD2ARC5WaA1Nvsx3XMcLjKJT0oto1aOWny83vlU5VPUX7LFktBZzTPqkmROb1zIntQ1fzmbBHuCyArvZtQoo2g1JQF/irdUBjCHw/ACQjPz9UovSKoBsSJ05cWLAyX2CkpBVBgHjIQKOdTcDJVfAmkfXKKGW9vgaeU2b2qwvsq5DDveME/fJWntVcSOjSMUpDsyfEyhK6NS6eFvDv/lFtZpTsM8NGGsTUxAa9cJArnZfIjZzYYoYiAc4sd6cVeUXUx7iIka4Yp5MKSAHeNUX1rp5cVSGr8JytwszsHtEiZ/Qk6g9GNoDjGNxzqtJwHVE9c9p1ejdinTNSytMJ2Iu8HrRHF8g2/2h1SNSAAmXb8zL2hkXNI5w7k8YPThN/cOtfif+IBJMYYcn7pgfnk8hFpDlQ7W9+CSj1Bybpitw9Fvh+ZgdPhb88y8NM+eGR4b8+235qWEztbJfaf2m6hEvgO9AGKmmpA5SGulU38Lh/Kdg9n3wIZ1ImYDAAgtrR02RHzh2eU21/p1iIXwfgRSSPQNTg8uc+OBAbgZsTMgCqQsRG8XNoYW1a3NXVZb02ZCwg19p0Rn5k9Mwl/w4VwNrdt9HPK+x7oylPgu8/7nN0cXxzqGyWtxPEE8td9PaNELb0/uI0BkmBDLhLuQLasJrLzp+LeCo1AVi6uEYvHEBfUOVOKc+nDQ6djCehe4CPoc0GaVyoUZO12xNK2bcJ9pXZz6Lq0wmNCSVyy17vkYLQasTRkn2t612IM0N+A0BVOxtzLVjvu7rB/mGUNuwo+0H1+3jtQY9wys5n1cwXNzeMCwCgWlBTokvRqwkiqDzJYUMQrYPVdFuY5gB8M+/k0jeVLHpfbJ0kzzRO1S5rkbti2rYH91HbBh8iPxepL7N9TQphbHAayHqPn295ZhEK9LQqyDHHr86gsF5GrhA/0a8u08SMqr5ZvNNfraLpaZTcpFlSeb6qYAzyzS96LThBb5oNf0XzMb/PntxY/m7Pj1+zPYqeZOd4ou9LE58vfJZ3Sf5EyHe9V4XKQrOA7hT7SN8d9wdtskByez9ydvT0/kluov5+kozW9Km0F7dyNqEVMluitrmt/YEvZdav7P6dsTc2dOT+gziu6HNYr3WLrTwjX5biREt9rLRhtoKht9SMt6m2SB3S9jApLRtkKMSeoNPEAv4iW5F5P0nozYt9m3YT/WZbKsI7spljfUgaUTM6s6WW+i2LwwyehjQq7RZR2Px1dZkfD9KQKkqvQqSkZ4rR6a/e/SvNpeXaXLFLq6KdMPaWav7fcgjP/bwYHuIbZ3R4Pk9BsZjFY26tdiZCN3+5eBpMesaqBJ4WfXJSnEfaP0/J+t68BZMm/PzZu35xdvT15fuKpCBY2n493xDxeu67gRYFI/pPW9SWAIkhHpeKjm07M3x2fm978EU8GVcS6RKeVS40wEoYcu3BSfIQeIMbLYMAwSSV4+oS8utWCF0fraVhCMrpaUC9pJru2Q9VgpeTr57DWUmS9FOLXAL7TZTIz+sVRwQ+oNYh9jbn82AArgN/z74FoQJaCibNKmcuJpnSTXnCUFZVik/jDmHkzY/LRg3QR1iwHK+IQSRC8cO43AEwqPPnMCgIfCN70CDJ9urULYdaVuxemlZpWRyUV0oHcI8f7AR8SfALs5qtw6YXdpTkIxAekKkhRWo7zaUGzJ589mf7QP/+gC7ut4iBxvxYwyJXsO/moyAOSY4IiSuu0gSr/TE6fxC2qQcmgc3SRLayooW3FZRwW98+3RbvaEwc2iWJT2GhuM9iqvuMRCafUhyZi/BFrGdL+x93Csg60l2pqrbZYN6SCFlRNskiUJUyitoS/+25M3x38xr09PXr8/Ozs+uSBN03OshA9+PuZlIuXUJ/XlJ79xXMD9wwMtxMttmq2cB86UN1xo/ZbKfarL7jXrriJcaVdOgM31AsDKRN/88uDg4MCJ5qHmW62/jeLCyBUF3YKz+vFa0Vrwo5NfcOpknpnJRzTFb88xhsCcnhmZ870KZxRrWnCpEwOB+HuVaI95HvWwbdgegBzKZRsWjfLQTKmon2yVyVmi2rHNHm+3wCUrBaEaV9/QbGx5k2wqUoBe2ptUW8hoffFKipVGiah5YluXFi4j8EltkgxjI5FNw4jodqhS0CFJS1WQ5xGGQ2jpbplB2AxRQPtLKIF03enyxiSwT2pbltsNHN6lzSwcxqr/SNMVpdqQUA59vxj7cA2tdlYpVUPddEMprWpt2BlVxSpLObiX0vtGrnJfT9fZgrXJVijtqNpeAsrJfvRqPP3r/vzz/n78LHo13v88m/1nTFep/Vf79IdrG793zcaePl8hgKLMVs8ZG2U2eAX/EAVC5mA4QBae1vcOeqcDY8c2gHQeg7MBdZkOtkHuEDVSEjXCYAG3wYHZnMqVN8n8tWqb12nWbZtA2TRq5kkmTR2q4tAa0NBBNW9pOkY8r7YlQn/yk8CFqkmdj35qUvb9hKhuefqp++jB6Ldq4V0mpY2S1QqYn4tAbk3tt99O//rt/NnvaGK//Rb+hdUoH8aA4FYjjGuEE0+qbmlE5hx0r41ZwYDn5EMjTDDIWQ8hkBQPickHPshV8vTni7enJ+c84ihesvwMpKmClPEeS3FF/GJ1SYYThw/LWCc9OAZBzhnGrSDYMGK9OhAtgmKC/27HINmRsoOxIQA1JoM/oma46KfZgBql81Ua1SjBhPcyG9wUVU2l6D2sZf1bxFn4DcOzrbZJRvKyxmSAAr/9t9+8pI/W9+7hb35z8L9mgwccrdaYeCiOiq6bMOrh+PKvxgDLhQCWF0WSlJCXGv5CpJXo1Xjyee83b+Jo+lfzP+fPkSdV7GUNXQ6XwY+n5xeds0uj0/GisuWHdMnQNm7UczjS/ci3+0slZA5w45AQSi9kMvAFktlqGE68BYvyC8QEUyPD1cgcNtbwz6dn3b2k8vgCp1fqkblv1PP+HOIyO+qh8i1yKEIZ007ipeC6LLab6BC1uTSR3hw5y8kBiTZ9UoGTZcd271Zreb4r3ALk8W7GAaAy1a04ODUX85SvHAoWt2Hs8vdq6SgUl652fECvGsVt+YGwVr1x876q7ZpuKelVakvvYEBRaAsqIRW5qoBvSI4IrqtDabK5RmSSdVIB3gh+hCoUkCSYsDlPm9vE/YPRMwjtXv3ud/Rwsd2CLP/Eso2iHT2EC8jRRfS738FmoWvMvtkfmt/9DhZE2KUHD9uIUUDonV7d9nGm6dyBQDh5g2M7YwctTDyd+yBXpbxO8y5n86/wM5dIILwTk1bHeZcXuQ29pP25rmkAkwm7h5XFHZhhW3A40j+XraYuIyqruJsUUkdytaggdTIiZCE+kd+fQSIT4Yj+/HFDW+TWj+o3E6rGPQlkHYl5VV/5DUdT4r9uvclBpJZnc9eUfqjDzaSxsCN6tbrl2N0XbtQ/mOzsHIUnACRMgU4+qofcZkcP5Q0NCn7p+yqDPm8DKHV1VIAmsizaTXZjSOjI8pIDyPWD4eBv29W1bUFjPgaMiUNw9v7d8bmZGAWTN8vNYkF4Y4sFUILsV5C3GCCLf6zSEhN6L/B0XCxQZVcC1Jwg6ylovW199eLfcQRZnr1LycMXTgUY4nWSZZyYYjaAq941jviw6/Vleo1/y1tXvOslyG70ZlVs4W63Ke0yrciZnct8AHkm4QpAydXzKivy6/C1f+cKtl+Fn9DgwHP469K/AEsD94FsDvTqYZZj3OICsHFBHPSDMTYvg+Eam3/TQzA2//4ww0DWipA4g8406Qs7iCVSphxvdck6zQihKto5Z5oCylyxtmW65Dmwy3QtE7JramQYwuH5f3l7G+62kSNd+K9gdI/XgEwz8iS7Zy8TRi9Hoj3akSUvRc3EQzAMJIIS1xTAIUDLiqn/fk99djUAUnKSfU92xxTQ6I/q7urq+nqQKC18gsN6iqR0Crbkz2ki0jneVfUX2jUqf9JRAn8Gfwffkoa3EJdgCkAr5raGAbJeDN+BL1DfJSXJ0+Hor2Ecj8b7UXjYieMwHMXxtBWANB1HEV7NJRq5mP+dolUA/KAeJb9KMb0hMBe85E9fwcdWGvzeSY1jx418eRFCiufLMGov8vt0FZLD4mgc7wX7lMTjOl9nwBhH6EWGfXLjxoWCUiDoRq16BGyyYUjvsdv8E3weZHWBchxUqvLsIfKyY6D+ZTZBONDQw9E7cGm1gD9zGDsAwYH4vECImSy9tyyZUk4KY8bu8miiVkCJAPm8LSLwrZUJJcRC/ZMQClHtvoS7Hn4xwT+CLo7GEWyMFCNG7z2k3tNHcmZSHbbHsGdg7CiccaQddRs/kOac1ynUrcA81GzjS2peoHiwoJy2Mh3htq0cuTQESDuoAf5SynWD71k6u80XIsIUE/wLpCD4CuSl1/zzzVjK0FP+zRCxTAoUk8FCKm4SXq1/orZw7uXr4E9aP12EGEpKc3zI8nGZI5tXytYuoL8N7lDX7oFr96C5XfAcNpOIHnF4PHa8EO9aa9SSCiv25zNalR1Hx8qosmtbZhtTr8hqf73Ki0ITAWkMhKkLOmH+NnKwffpmbLWmZlFLA+K+pNy90g7UW23qDTaFB4NhF+hVIgOT/W04hqxvOWTtfiPfrf8M9vXtCIrDonxjRPY3B1iuYSFH//AO+t7Nmp+HsJgsIDtojfn9k/zLdpREBl1OcruoSw9e5giCyebm0DH9yf0QcQpFsCqjrqhxslrusT8oNwPYNvrtQ8NYmf74EzZhVsTdvJjNyyLM0hSMM4Kp4VxE58XEUNb+z7OQi8/zdBqC3FvJPNYlzZ51psSPR02FIzLvkmCutsKajzzjgqTk5AjdV+yoiAA3UTurKCEWvQ6/qqCcOZ8AAZpAm1/y2QcVwGoxxggJw8hEkcvw4r7FTomLH1AGlvkiLdPXlKZvKvBtVYSMLuOKNN2rsX0PdoZqxnG+vmHxzKVS9T4vJp/n6T3rIU2IHN7W4BWZ91xqOi7n0BlML6rfrzO00rvQV+cuLsKGdFYSSMjwp2mZzBddi2RaQP5J+JOsUGzQ2zKumQ5NeKVLuGa7EvKkYamUcavivTVc0LwOEi220dEuFUmRQdMNtKph9BL0K/eIVT+KadoI9cq9oGLepOomYdWN6ZUhQ6f5LfWVB50Jr8Xsqwh3TeCvY68P8GzberUD4FotPqzW7rVr8ttQC+aTWvUsePBlq1YP8FLv4aLp4fa+LCV8GvGesRWfIgKCO34GpVhBvmO6iNmByQy0LSK6U4/A+IrOMdQAIe6OXe/WC7s2qCafd0C9XfhPKyjzrlcNsN6v8R5osOEq7LX4aKzibh4N8nlk42bdTmZvD3RdOjo/PQXvYDG7e427+aiM0aKrR5aSRgbyh1jmXToMnxpOdSts27235J4re9PbtjVIFrPBm5fDtsXjLRMCNti5pWwPabxXpPriTE7u4DEWkgqiTMdzyLK8yTEgCHyI+PPS3n9oUzsBC6uhvvh710nhDVOFS+PqAbm4bnIHVE1LRcYXVSYVm3yskWPLyfyc0foeZzWQU0dZmMV/9SmO28vtIZEgUHgj8oqtDa+ngpRl5leRrtys8bic2OZPzuzTa0wD+pwONpzVQHZGNGUycE9+85YYfMrFJKUyzYxFgRLXES9qwew8T3NDtUU+zelhhbkasC7+iKgN6I2+tZXwHLHbDYPjHjuwp4q0Ao93tdrCFrsjW5Z+YfqBhK8VvJQBCda0WgFhlrPf4vu26CPXjL7FH14jVo3l2U1orSnGnltktLIqq8jokNw3ZNGRv+BOZy89rISZz0wRisCjljoW9FXlcl2E1esTA/D5TX7fGUcMboBvv+val8SB8WsCc61+PVac16pUW+uXHYOhqzIPL52wVOkJxOxMZUHx0FkPrNfkq9riaBP/eoU3qfukmMCEpeF2wL6a2G/B+GQ3cjwLXkJrIqVft/8JdkUiKTz4ujsMkBFVqY36hmJ+uxgGsfK3IePUuyHuf0ofRm8648g43xSQ1pNt6CTuQD0tZETVa6kWDroBmnJG8AWA+ckLmmQWpGh6VMrg67F2EmQoEVJNxfHe1SpNPlEwkVeTLyNXq2O4aidGmXciIuxsjJozX0ECTsSMqFAXl+zqmfW5l/atvdri3oFBYoKjqtwiOlHTfr5MkPlpuKRpXm+HaD1e8CXcXMBQTe0e5c3V3CUPWIVGDPH0gv1vkSaf00INgN8YydoKMHMx+2fu/LzNhQSJIq3U53/sY1eQRbEGXHGKj41/G+b6tImtOfG9Zc5ersVylaN7IfxFTAydvFmabYxPA8FMgzlAX4m5kEyeKUifAFlcQUzmlEvs/4oJqu7WBaaogRDCB3GSWjlwA6Oz4d5rvhLsFNOiWyVDxWeGk2eHFdAETBq2XAq/YWgonhEECkBdG5uN+TX3wyGiFI3eC4aP8Yc3q2R5284g/RIvy9/WSXHbkDjT5P8237OpAZPOWJbJ3XMpw7lg4QW0SmOdndGGjOXhIBLgnIQEoeJqDklw+IICWqSyE9ylq5sUJXQpg9l5V+uM5HOFnqY5kH6wm2Tg7ZmQO8RpKxC8Ehn72KQCrOdfRWdmDO9JuxzB/jldXeXFvHzoHpBpnxMt11AvPRP/SrAqZ+vsusxz5yeLXp7J4mmPXMq26ZAcW8H9al5iqHx+X0wgChDZUB3Rz0XKVkADWy7YIM6WC0he1JUOhZzdEx/DsMF9ous7TuBix7RfsAe0G65n1FMsJrCQ4CMd76GjdLw33qA88Cre28Tx/avoZZwpeEWIART42atghZ/Ecds+jPeiQ/T6T7/MCzSeU7GTt0F42IFgkOiQ89OAeRZ6QXlzG+EpEV9hczTo94YETLkZDi7Bnaq/AYLBy0Ef4zw2g/7bQf/ix83x+eaod3q6Dbsyzu7T5BNb4qFrP/dOTzBU+ej87GI46J2cDaXu4Pxsc9EfBhAfeX45DKRJeBbH4WbQl190xggkR8gwHDBAj1wQHjcMLoa9IQS2HV3Ua6KIiSjOVin58SP9eIzBIRu5Dzvh4Xc2sCU8/A7I+7Z3etHfnL99uzmIomj012gc7cdxFBwKqRVNDv0QVhwoEx523veG/cFJ7/Tk1/5xgKCgdWTQiMJneGJfyU2DllOLK6S5girPB8Gg/+G0d9QPwDg/7L//EMf3+8HGRZpG+9AKVdtYG9Pzf71/QFg3/0F0OBycvHvXHwTt/cMAA1e1PtpGWh+hpW4tXWkdmqHFTCsbvo6CD+enJ0cfn/56S99BgsWPh+e7m7Zt6kc7W+RNFdTIH1QWYLSj17yZwsPOz/3BD+cXfdkYDcV51QMfobxBz2qHQHHJ95Q5zg/9dydnm4thbzDcHJ2/f38y3PTPjje9H84Hw42kZN1oGtUNJ1bdfBj0P/QGfdyZ4WHn9PyodxpsLvoXFxDADAujd3bROwKXfGIx0PQqlVSoROiL/pC2dNRYB+7ieO/QOIPj35uLox/773vQvf6mdzn88Xxw8msPmtKP/afA58LDbhz/wkEt0BlJsCoMTjuDdOifDTfvBj0c8c/nP/U3kKPJcVXksbLrvmNA4PP3vZOzSJmcLsPvLs9O/vuyT4F2G/qvXSkbHOj9qyDap8ls78fxVe8iGIXBeB/pBB6yG+CvG2rr597pZf9i0/9L/+hyiADEyhFxXJNEcFlkeIM+xD1szn856w82/TPq8ckF/vv2fHDU35ydb07OfuwPTmDMH05Pjno0zOP+sHf0ozlIgEY87zwTzPk3wJkdkz8+ppHAaYbHRxz/uoGnPhepMv/okOl1eXFy9o6pVjk5oIJtZ8dhB7vt9ZPxfjb2TBmeD3rv+thnJV6cEYCC0g1OV+rO5sPg5H1v8HFz9GP/6KfNu/5Zf9Ab0uz9cPJuc/EeltnhBU5rHE8PhetuUGo57uPQzekpGERIo0H/bX/QPzvqX8Bk6nDj+EqKhYffxXEImyLL7zd+Ril0GNvYfLr6NIrjEHy8oJVQR2mwkAvACy7TVcYuYB0v4oc8yLwSTcIC+2XNs+n22vzWRDAyu1J90IwbFuYHZ5iHg4pxHK8GLkn/tqzumKOWEkw4E7kmhjSwik2gMNAFqc2l1bQRb9tCpN0Q9HuliIwCCbbyIcr8wzneCzH3m3cUiKueBF10RJ0vuY8dJTBCD5NNUBdTuEcEnTE74IHDnbPSVgbO6el9374WNxK5jD8svlciQjSndOd7VNy5MMiquyBdyYKHOThXmMx2rzgndWcsCfihITTQCMShQ7WsUNTJAMxMokOSDRsPSktuEPGtnB5Eh4fnZ8Fzp6EyCn3pCMMRMluIYa5E48YR8jbCnrr47Q32y8oF+DjaNd4dC0lWAek6GtYPT7+OllIn77X4qg5XI7/781nD3PCpd4grXxlArRdVn1PDLYPKfFSZU6WbSnTqJgmp4yfb+9AbDE9AlAjO335ji5LhhhokWWzsF1liWo3tpKvMPLBNEqfx8BaZJDzssHx/6En4/8pZrpDPjqa2zttrxDeOSBHqOqzAK1orJYeujZ/UmV5YYHDUuzjqHffj+FdZLc3kN/THq9xu8gLkEB9amrbUeWh6rMU/3Vit5ajaQCqfKtSCdTM1ewMmVq7l3mbQWp2Hj4Jr6JDof8kCjCckYe9SCzTJuE4EprRkm5Ozi/4AJJXTPtzFznqnH39lUVj0CKJXEPHw+NzJ++ylTjhetVMcE6UA9BPk9RFfZk4XCP9XD5m+S1afUP+BZxttB1kdeMonNCXXlJSn+G0xSsqgg99RNC4pB7EeQhoDh8jfFnQEUR9edfF79Z0OQYn+2n8m+aJYjQj1cdZQ0PfDr6R0HYVMPCKHYFdoMRxE/GdKuj2BSQqki1qOttAfZeeIF7efpZLwFni5AbZ4NoUmRzjuChHGmh8QFVtJqdaDhnZfsvkCOCHcv1D9/Nti5FG1EyTluCFP2Jb+dNj2l6Ce1yQWaJTgaOfaHGFeIkM2QUEm43hv/3fUQyyRr3z+AdL8oD+8HJydnL3b+Oci6cGoKZ+l1ICDfDSzsTPpwonBXBr3YZNEiYPmXCf1iuR3RfXN5lFKqsS7B3uijhfGxOfYOdbPII4ufD88nEdByKwUNvxwcHKEOx/UAMHJcf9seDL8CPQZnpzBxZWf0CX6100QiVeLEdmxp+TqHfptxXEvjot9zmEsHzZTxpNZrZg9qkhRGNxBaSyzIET2SWdyvV7umAtSHnvyOYu5bLM10u1cb0igC/UF362CZ9gb4nWZbs1R4EQHIzckaoQxp4c9TLacolS38IHdZw2IkjvFDWPVHjvrYV46CTM4DO0e2bw9OUONBU4/jeG5AsOzeiaCQLVw/cwm74aClvVzZENJLVa9utavYjv1E3gdEG3qT/2PjhBeXZInVReFr3CJgpAkX9Gf+tXUqcdTReJqJdbeUdKDeycC+dLDVum3SgSU1qoksJekiinD73/zfeg6BwtGwkF7PCJ/sY937izRwfuan2f3auvk1FVK1YoC0lUGx71hDybt44f+80aMINE7Rmty1BhEPispibakG+y61NaTd+0gC6iyQTdeuc8aEo18UXc7p96mZ7EnWYhWODzDdeisatEtHjVnJ+YExMbZigCwSO6frdLitqYYeuKS2Wj7aL4gQfUA+M0D8CcPjybyoX+mGqdOcdMw27Ce1F48W1uxszUGEQgEIRLHS6u5cGKr0R1RytYtuiNXnwHC49kn0oV+c5GjIk43EBpesnsaJBBUh0aZczml62uR+12N1OFDDD/moWMb9FhhoEnMUB8iuWKToaKmkKz2xkgEqnAX2edl1VK8H++9hLPsN593bOv0RHEWqajpPZ1Sphrtv5N2UY+97dyzsWuMF11Bvz6oBiTxfuMrmsCZN6PPiQ8T7nGTBSnee/1aPLbivaPeGVgGfugHvwxOhsP+GSTPvfjvUyO/Y/idu1zr7ep5il97bXAgdFKEb0/+/cRDcLXuu8R4DMas4z6BBd39YxxncpfBqiMbhdj01nkxMrAa6f8Ui7DqNmpATyVZ0aPJ6BZSxhdOqgJQvS3KZ+knx1zSoylm6pqmM/gjdX/UUhdTvuIIbfyQGBYlweHHIGOpOyklF2K8tyOjps18mbUpq6eXlFaycnL2Ys2+2eUqpI3KR5z8+Ba+u9VkyfqVV5q6tYSiS+7WrUmUDFkalzbv5vJlc6ua4yydTojBTaFOIumO9uvfpfBd6n2HPcNmrezyFQBy9WoIU7uvRzKtGs0LOWoCmqS1Mx5HsGKKcpVmNxBODpnBMQ8ixk4zXBsaWVput+umt1g+JgP2nAOjDQiLtIDgdhB9mHwJ5Rn6I+LnB6wUY/w9RCOKTLgJ1mqiu/FMzue0d5QQIaFAT8ifFQ+WFENhwcojqJ5vqF8uw7jz1uYwIyDG1YKw//jET8sQG8AIbYD3+XfpnMOUpjsV8iuuiPE1gEhatboUVb6mew8lNKXWzdf85Flfq0O4+1zGJ45XTsskE+1jpLHfeL0Z1vCzl/iVTIlDNfB6iJdJWProkYygAM6xmpQApBmPTDW8msAd2bXLX2yp9TvTNXYghMUsDJ1XBY0MZRFcHRGLQVi242IzyQltMOh9lATdSVm6xMSadwsA5udX61JydcPffp5X+G595xLFRtUQUAtSILE7QQ2oI0Tf8gwr56joPPuUPmA0C72b+S9n9JYmUA4Fl8GM62oF+iX+tMmXXxQ2Txnf2QQLLc8kQfrsJXoyird/ZtBDR4JiN2HSIyA7EnvsuvUK+oXECqVbSi/OlR9BBl3tae0tE5WiP+aLqYm9AHA0zIfbAi9MQCFo4JESjE3/jo0V1Cwb8cp3a2X73mcMx9DrjQoJZj8K4CNgDkFZvsrTZ+w6xV950aYB4jN2gxDVgU11ANFeBaEMWotwu1JGw7OKCUEMAcEw4TJHF/ifeQO2N3mq0GxwZ28RzqTu9Bick65SpWEzucRXXnFOiHBcyPCYZhYXbRWGWAzSpNr/dLZxEQtApoYNAtnA+XOTtl+yBQZDKPHyZdA/veibktxO/+wYfmr9TdXjy2VykxbBn4MD3BzwBH0Y6NFQi/FDbEzyWkO6rcX8czqhlyFSJIKmXWuujU6HkiwF+3VcMESQn0DyhJeRlpMqqjiK35Y63Udd9He8SkQ2TydnISdgR0nIiamj+RkfIZ2guAWOwE9ttv9i5MkqYylDgUcdChflZ3RudSxCK0lO/F7hbjuywPmJFAA2BG8hwRL8jtyXZYpvgK4tBctVUBQK6qSk2DQUZGmUxKKJwaFvioyMrD6P6PgNadW3pXRLyvTLvHwyw1vxUDzD8RsAn/x8zNA0RU8Q9kYXcuCm2ef5KpdgzeP/6p29O5+A++H55XAC9sYLzSDECLR4hawUvPjQP4r3FI5Sq3XwOVs7erNOVlMvWA6fkJGRANhJ41N8gly905B7AzGD88WU7qyaAfoZDd6nVwxNll6179OrSZkuFgy3PJtn8+IWf6PEE+9hCvRvb+RqNZ/eUOYsrZWftbFKitvkRiDmZ/bQ1Aq92da5dQahEQ/f3r0VhBkxlJ780ebatjUGUM1pIynwcg4KmHXWplKMNrzO2skMcqRCGA7d4W3l+ABCnjG0k2Ob471ZMl9QkO8BE4mzzmMtvtcbVAMG4u4BLuzioWgX5TRfl+3ZYk39j3FBTmBrYVGbxg0rRIsT0YUinCq5cUEMkgKSELtWpDEcywaTtIIbhNykQKut6XddOAmnXdMm2ydnF8Pe6Wn/eNL78OECLoP0cZGW6yWP9On87AVGo0A+7xZthS3ftDX9r3AnyCPckg62bE7g7ZVgsLmLWgHk7+2FMVhLyi6SDGsmCyexkztKcP0VhWZGRm1ASjVsrQLcXM0OXmNk8R7e0KH1DEOh+JemKiZGwWOnLB5fMe6nsyVJcjHC14x5jb/RTET1PlodA0O54rkHExS6ZlDmcX/iIaZ/sRaqYBCc+YJhp9KrtjyGPlGGItcInkp3CXpsoCZLMu16MVAmNpt2Vpc3WbpaaTYDjnxiUzmPzc8+UUcDUMrY/LnzVB6De0QldXXlC+BKFCPZxJWe4oH8JYvjHGtZDVOUFlseFKg0ShyLB//1kUPxgaRuDLyQpVRtmC0GatYMxPgPaLQNuKpHZxiqq4bGqkmSg3rft6Ea/CM0r3aSG10mReGSYDkWDhXepCXc0gkxg1KDwjF/jUIgaIbglvKG7ujaaBuvFBMwRLjgSFnMnCYKpaX2Kr2ZQ0xnKKfPBJAZW6I7r+4L1mYIjknliPqqh1FHKoj3pAp4SMkC4z2qjCTGBd6B4j1YHPBEVwpl+3CgtWiu8aEq5CDei7711BbGBIhjaPygQ5wfh8KUBKmKkmFjLuOWQm4DcwY+YPewKEBgFcsOfozs5FJTyYKm1/bDliKUybHyNcqmD/RmzjJJblAgBdKl2Wd4a9g8ZmQF8RU+4rGV+WSah7ZBZNZbl432BT4pqDMKh7SAdLO+khaHLK7kY/O9EApxgfAQU/pWSPkUJQ3Wkn5ici88cipGAObM7+B6PbUoxJLlaZV/FsiC7QvK9B/Pfeo/Znhg6E9pgQDdoUybR0d/4H9JUJWaMCX11FVFq5oFCsA8pgLM9EETSBrdkQsh3kpxgpi0ocYyV1QN4Euy9Ah/FmIvhxZ2VyqlXJVSh9RJ3Q66OhRwDFisQZSVoi0ZTuQ+wBThGGbM5JW/JghPJIutyNer67TYvd68PWbpzL/dGW9hvRxz2lG3WXWm/NjZGEfuDgItuobgtsfgDjv3MBVp2Mb0gvR88E6rdmgC1D7W9E8wjEdvNGxcfcZCZbW6v4vw2gk7rJrmX8VAMwWmrefMgCluah/b2fd6z9KuaqhZyHI9cRKwhpDcq+T7iE6rWtbkHXXcYTVPi51t1XdUrT1TjzbtzUiyuEfg4rFgpldpLgUi5Gv2shRKTi/OhQATg+YHc/tC/ZQ9e9ZLZtirNCmeZDtcyDEIrcKeA3w9xHq5begnb3o8cjwpJNwuhNgraOV+UfMC+La76Ja7ZPBPpPB4zoUtv88wRQWWd/cnOSfx3PFEWJx/WEdTXCqUwoWvuuDv9UPvoj8ZnF8O+4MLdbOoLhprysqzyXSOcDTV9BucZLwiQxvykDB4NwcRFbTXDUK0B4XFrQ/7CnnkEs+9PxkMzgeSd46SMKEBF73LqYmGmyCjUjEV5brAY9ILT36vIjd95gR3SEaTGfcfeOvWmX8w8YGkHg4MmDESZ0bGFJUUGp5J116EVussI0bFUzBTvohV+ByRW0XxA70N/oRhAOhZhPyPCqDZDC+pFMVl/oDoOEn/ns+YZDNM3hHgIMT8+JX00Xjk8ChG+mhMwuWNeak56W5MTnU5uFHMx1+PRgMOzXn0RUWd+ozsUCht1fbUNDpPXAj4OMNPEdIgL9qzab5MM2+W9GjH29cVOgIVAeGhkVFQxQqDFwLvWePqsD6S4no+Z3hcuXPK4pHDFZubp1N2A7J7iZkrrlngrb5DmXaEphNHkDyE2Kfp+m5ZhF95MHNSkkDLdOvedXl+VlVysbu/fRC0LoJ4HHV+f3AwfmRIFsrLvC1vS0MOF+Dp//GHZp2+wVf8+2J+Rd8BTEeK+bL/EOwHbw6+l38wE0lyl07YDvwVwWsgCwxixFUxOuw7C9mByB72pYP6MKBht0kxmV4JRlo4A89agxNYmHs9vkMUPO8baE34rpfIO4ErhWQJxh3MaeuNrx+lEas0C8YcB+Rda95Lu0vOFgF6q3EZPKoxN0+WLJCIYRSBa6WoAnvrMn8LJT1AOul0nRzoF+j6ZLFJH5aYco/7VsFe031D4SHUuekVdcmUFTCPhuXt40ZgkVqwSRwXr0IXLN+7HJ5PTs6OBn0MPwMHQEDKleB68KmHUHWNEgG6VUNBdPkhuyQbbsVRU7MM6virbnQ03nkxUWB3vKHBw1V6B/Ze/MNLIG2gGkBnmU/ThVLOfoRg8Atqa17Ms6IE/GJ0bFrgkKKG6nQ+KAMj3iqhLvqbKyZvi3HzXPhfWx9sbLk9uUvLBKeY3HXeQP9qC3h6NfFd9XkR4x45gKhsasPbKZyUNHRfVtFDMTwqewilPVdScnHiNvUS05ODy3ReKl5P+mUpqR4F4ABy87GLkFkAnHMUph8Hr91x2KGGKIwVitcpJjv8PeZrO64D/bS9yK8T0Exn16tUppyiMvBLyVD6ilIDyFf0eFLmNymiXbCMY1xs5pnOBn/U8rwtCpsgdk7721K8PUEL+2RCbhqX2OCRddZgz4otsxUQEUR4cW/bNEToMgmSXx2NOoFdmd9AsEcf7IDyMHBaO7jJofN/JSUBBwrkM41aRml0Vst/C92sfPpYQ2e+S5YhTBFrae3ywQN2ks+or1s4KIMkfMUsz50d7PZRYnyRaOvFQjEWRpgwHuTmN1Rm64knxadecaoSP+IvvMJLr3D1RNPrjMkPqUkuuYYbr4Yas0jWZT7J8vtJMrUHHvptbzvtOCA8KdPh/C7lo862mbg2XYrcbhNPr6TFtZUQXJ57ZzGi7I1EZrqaFJIwOsBdSRIPGldssieaLCR0FkA0wnKJud4n+KQI56S/myChCE1+ih6ykKCPXhX3sOGmXeOovo1J4WrnTbVc5V8eLHBrclUgRqh9xnXLZYVHZFhiBeSSA1q+xnuYLVw3cHIFJxfm/u6gWzCGMXTqbPbRohzx12SRZh9+gURfu0m2o0qWywm2Jl4cQnv/69x8/XyW49cBecxH3rEqiCe7Nr4sMQg8L2XTSavubB2NI+GjFNFifJaIbWKKSEVdMeosdqOUHOmeHotdaLxPNQJqvkKB3YNzwVSR3UVydzVN2G03oFcuRyy5YNuHObs9ROZg/Go4fAXC3qSS14dMYLKMiNOrN/QJPQ9H3oS4c1cboYExqna1gbEvMmBvEdyaVqY7WlzkUFPv5aCwVMBAndHYnhxoD8f+YBrO6y6PrRX81q2dKtyFiO4Z0iGUo7bVE1UnWYiES0GikkFdQQ+Al76xwiQ+Jk2EujR//ZQ+dPQNIcP6yJ98KUNoUpc8Vb6gkxrOLWYPIzz5ZpxZWIsGfvbhjAEAqR/iZU6deVPpAPsvL7kDcJRrTYpUqo1JT/hZQZZBaJ3fGJfu2gnr1Y2HTVQfSuTXkOyq4eY5NfjnKAjC1Rr8PM0euIp5vnxOYwt7gOKy4FBUgxyJBjb3Md/bjGaCoatgVU8+pQ8Fn1pFukxWSZmvim6IGfth3jqsi5HLKmob2lf/8YcUDewh6BUwZykI73hja/Mbh9vaCv5v1KDisSK9mAUt2qVcm+bZbEH+X9gY1EPN5Vf/Q44GcEMGEHEqaEqErr/cPLbQClgJorEo/OUacigW6zuM35kvajB+ekT4mixovw5XG1U3ryJmpNNCdrm1l/DFL/wZDAecYnv4sJSfOHrSGdUvmebGZutXVX/AL5np+LnxnSTGO1qRNVoQ7YxHxtgOx1x9vS9KwvQsV+LqrcUsOACVsL2ivBb4X29spgIO2wT+a2NI9T3pArHpWgIkakvWkwFRJq23q0SOnzvUZeo4oCgwf6VfyzuoXHa4WnEJNm04ewyuRlUukPr8Au5c8woY7WTYk+gVXjI/pQ/86wT04dU1FTVgTO+1wHXhep7d7NRCNuNCi+Hodl3OF9/mT5wsFujwfJXeEsANObOKj/EWAxEaWaUKBDJoCUKf9LSc39yWaUZuAg34XD4mjwWBsVa0fDG/Zu27qOdB54vRxsk18m8swgFQs5n3OWS4m828z6VGujPhB85SbKolOthqzRfUAjnjf4Ak6FNj28PNNZnMs3k5mYRFupi1yNTfQkzDLhi6wVW4xF/rjB8KEsJi1ubS+JuQFvGnTg3+RR+KGwHtUERTjPg3tiF/UOlIm1AZNN57Afnqo6L9gpAHKZ16LW5KO2Ok5k/psgyrainSyZfJA1vHleAkl9wl2VoQpKEUEFaj3KVi8FPMZyGPjN0zIITtoWbZ+hrvJUsMDcDYaL3ttEzkAr6RCBA2BNzfPjz6+T3Yp2U+Cy4w4Bu/YCEXwFhwsEYHSBMvneR5hG75VuDrtDaOCvyxXaVNlSOGNHYp6HLfGquUm7P1tOECouAqzMi0nBmeAFlgKcDVcqVa7L6B1APJRUREf0dxCfTDv8VM/FyZ4HwiC0jIj0tRA0wZjBV78ESAHcuBFjR+ja8nK4ivtmcmv10SQZGWZb6EtQ8yIxuupvMV3UYVE0ctoJVdgJVBDUtwKKX5QaMZsTuoVwnync9i+GPHGAuJeajSQMRU6qnayLmJXeuEaK40RkMJVbxaZ9IcFGrQwtcpVfGxah69rC0u+AQ1Mai2TiAOFNQqkIGQ0A0bNnvWUnBMmXaJL4U1s+TqplQOmSwWuHqFHwun1QL6JTFUBPKytWlBROSQz9visNm2eB2u1WuQKFKM8Ozy4Yx+UpKCwfqq0Rd38wI5uaxlQMKx3qD51f+k16W6g8pSpt6oz53zY6rPHmIhPRra8MmDyjrvbHIgu/8f2Pbn13dpeZtPeQYqbMc3diEqCEHtOYwRw87dQ4esgvBLshrNtPpZ4MjBmfPb7qCB+GKIc59DZPKhh9i1XNPxKslFwxZSRBpLO3TWAcQjo1lF+vkzpoyr9BYHfD9WAlC3cPg0blryII8V7KS5nQJufW8jw5blYIdvKfVdDaSJcK78kY530xeH5/KEYie9eaYuY1yuDBNPN1mbLii3YRlsT430BO/KV988Y9A7f7qAD3tzFQTo/yjuczqIiM5QL18nqjqgNDsLOVqYg49XhBCO14cgu2Ysko9qpODPnkULD/SHPuQu0QlE14n2IrnmpenYZNQwVXLJl8/hv3h0LWZttZpJ+BlHiz9UUsXQOcHY1ttOGCYZH6VSn2VholaTP/PZhGA0eYtFXo5Q7XjlqBQ6gytBnTq0oCE5jXghRwTURh8hSbDMHai7pcgzxi4riRAOhUNiQzQJUpdbfDROmDIeMEiCavyy9xHbD0a6cgc2RwSPW+YQl3RtY5H1uC0EInTAVZb6IoC6J6Rdle41aYZqMqiZbz1eAIEG56bAW1hAYQxOTHW91oPGcHS3XEmQW8zarPFJ/fmxs+PPjS76fDGdzPJV6E1FVavkPfClK69/Xt84D/r97fz61lwDZF+X4pesAHdGE0RD2bZICNcQvQBdR5QHukfKBnnEiMpHJ6IDHNXIs6gyR4DuBXKUuCfeJQ+UugHAeV8UkDEeEvO9PT05GgJoWHACvlFwhpBaBaUHjFq0bRtFhJ28Wb6a3OT5tHkeqDNkhGR8d9szxScrkoegyKHIi4JwzOZlcJ+vF4AaOS+Jv34G961a13CpOq2HBa8mhjOdXD1MULn53G32BD0pvA16WOY4JAC+nN9kuBlfFJx0ogi4edPn6upEZyhzj6kcaFu0RuxIqKqn7GGC+G3Z86S1p2WVmkghKIyetLbjWNsm2HnL6F8hvpHCkgkg9ZiQEycj0t2Q1yw5G6BOYlsv6Mgz6wp0ffUlxR+59cQP3GKKjJzrdUI2jnZjbDkJ93ErJ2HU3yoX2QpQ6s06BPQ/czPYhz5hTV9lKA29tako/eYssG0DN5TUpA37k8zvqCYNRRxq6XWzfZ2UySK/aSPIMRlxxy6/lL/taluuelV3Ug5pGog3kDpRLrRoNHUCZ8sQ2wN13HFu+dl0muVROfpEEqXEizsExJroV1hdQ1DTjMp4zOiUXlZ8rNBMlKBsZ0aLt/MaQC2JOV5tqF+8h8GlLjWG6KLYpl64pWvGIBNd5dMvAK20yIO75BN8aT3YEORy17nYCZbrEs/2rMyDxBz74NNVFhg+AIwcu8Ue9U3svNJP7yatK0zBUtOSZkTX7PVtkt2k0yj4N3ypc8lucPk9po3KPJWKXfAhZwDa8sItx3tGC00z4aHko8YTkeX3I8jqwgb5OaczN5jpKoDwb4Z69p0WbtOMqol8TACGDq8Yb5iEukW2Mb+aetYqkjreXqmqaLtbRVRyDXuW9Optn4p2179lPHe4PNSGejp8TSDoL2aPaE3h07EVWMZs7AGemsk6BTURpsXOGEKBqi8G9sB5YHCxR3uJeZ66ibMGgadp88xxkirXyVy8UpUtNF8nuGtOV9ie5av7ZDUtKHidKrKdowfYsRpLZH8fNO0wk+o0LqlHnUi8ZW5bsx7yeuN52HjWYTj+Z0pYoQdcOpul12XRvk7WBTod+rDukuQWP2MFdUACdFa2zcZxr9zAKoWiLYt/q3CsIv1sXraCdA4k7oBULFrJ5118opo23BNwGsHJ63fwRZ4XqZxYcv/GEbaCOs0qV+sKVbdfs/17duWzyp27pvB4mpBFWuKtiO6jqNEPJDzBYHdr7IcGmAQvtl0p6WSmy6q316qzv/VSiltCPnX7RXyXaMN4K7FtDpFkUUooDmW0tr8nsvifuoetIWLXUeZFwSf/1UOQYEGqGRYdDVXRxEkBCJ2sixDTFNhREeSZ3kWpWtdStSPo9iDrm9MOQ+VCYnELaN8nD8wgiOlUNPdWfPmm1p5shjmUESmdDLeicKpRs63a2HPNMkFrbpUzjH3Lu+VYFJoOLTn51DfHu06y4cx20NroaqZ9jNiM/Np8xEMS+OWYbbBqoABfPQAqw+XUe+BI3a3YyOkFFO06Gzk9zJcphxF3R+hlrg9MVASeiPJcgqzb7lNuOmq+ykv6h5rYozZ3HZPeMtWvo3qf9ZmXevCa6ExwJFfVAwY0bwneJEdzzYX87Z7oDm9PvahtvNDWaJemoCI4NgwWQOjyrntRIl3xITORAjaAihk+UwulHhxEm0GLWjzq9ofB+bAP6jX+W8CM9MFFfzgBDu49YEhVX3hsCOOCsGecOE7iiMmCspp4qSFnZMVums0tmdn8XGzNuXk0IYFvgGS/+Nf8OUgZmGO1vE2yIKFkxwHAdVGr7eWDuNLDQ9QdUUDHN+Y38HsBTHO5yuHEwkBKudGlgfTL3us4vP6haM8WyU3Rnt9k+Sqd2LRqICTp+yyfFPMy9Zv88FDeklSF2TnSqR7OHz4Ofzw/+9Ab/ohuGfyUNaOgw4TKsBfiOWWz2hBEDT6mw3c+03Ka1YblIG8upNDIFJAI9uUqv1kldxznb+ui9G/s+DsakzvV9Wq+hE6xZJDdhFyBHKZUouHAXubTQml/9QCjvivSxee06IhISN+69eu7hNaaZEy+7u8tFg04BpDfXhtPTe1f4AbrnERyyORT3rZBh7RIAVDmFgvKc5CjkIXSG3W5ovXKAX64+F4n07t5ViF8JXCSQs8h6hyqaw4yd9GuElX+H//+77//D+MdeX7R14Btvx0eFLkvm+x9V/He//mOJxKHpcG8YbzXLm450/eS0nI3VLyYZxR6CD9w2eCPOXll11yGSYTD4zveiwimBatwCQbhz/aCYFoiP9Pg/2GvfPZCr8Hj8RraQH5Zl5wDsZSg1sjrHzbrDQlB2rPgPl9RgBT8ULwY4DwvRXnh1UFJt/PVVJ4w+gwnjkFgRj5RLE6RW7TwraBIvg4YH04qZI0ZdooVYowSiCW45M55G9v4sS9lGO42zUcadU6esi7Z7u4z/hlnxhExVlyl/geNCR0gRfAargHZ9swr4uRTy73Sl3RtTzrmqrfndQ7CJ2YuwpT71+hgBFy2FZQQ7t8K1kUCUqWmjdhif+HrtyHQYp5OCU67RV7q09TLVgBo4UE3+M+DgwPvGcRzkYPUHw4O8CX9b0UJjkjlQ0nCadIvfjz/hX59GPTeve/R7+P+xdHg5Ic+/dX/y4fT3skZXr8M8jpV9kP/HbzCuno/9z+cn5xx1YP+aR/yeVcfn5+e/tA7+om/6Q8N/NqF5yVMZ8yEksSHNHUgowP6FoRm3BUAK5o9YNSahkqIbrxcIbyYYw6ML2iZhJDlVWDGxbscsgh6SxAkFMzzEmRgzuLk9R1CqpLmTGwIdzjc0V8jOWdZujKyPHm8SYJmjZVORZsX78n1fOLEek0BQSetpSTe9a4Wqd+El3NB37RdcefAb6qoI1NVe28GdgtgAnQVcB11mS3m0ykqn91l0bu3uE92tmd4FrB63jENHaX2IsXgkr9hlKan/NiAZ1bSBJGPYD2cJL/PbMgpmJSRJ7XRY3DCRw5dVEKM6ZfUHTZQtabVBSEH0RB21MY9o3rMOUWfotbBXGOuk0y+b849yhluJo55wizpVQvuqpAba36DXuqU6Gm5xEON/CclnBXpZiboa7JcUpit/ajaFh/aHDaCCeDhO3PLiyIbKIrfF78tQuHwNpTVaI1BCZKU17cuxJlyPnNGbY/1mrpwsRghAQi8SGcgYNW5b5O/t/uW5F9k3w7EyyXNo6jHWQkYB9VUs3NvOzlNeGVj4VWviX2pC8RqneFdhXLCOgcmIoN1QQ5ctvGqgyzfhphWXPh5WntA0ZqkGUeC86fcDRRu3dzxkQ3HQIIM3DsVdLzVrwiKYpJO5yUMnTt3nS8W2OXfFhzkl5T53fy6azqND6RLmNYI65CGlBy8jIzivk3p3PnYps9atTbFtc3OPZVtc1FYf78tuBguFBAoFU7N4NdtSxHMq9r01qwuqLKaZlFibeEIC/4c3CESgK7rFq5ItWjQ2v1tMepsKThGgMY4zl6/DsLrdcnoNbSuX3e1JYchauxUWI0bo4ffN8MdBnzYMGB4Lk7PvH+BVYH1xtibrFd3OwMgDGN94pey+91mldttsly2nJGVhGwuzRGpgI2wwqOs1tLkLlmOQq0iGreltAm1AG533f6UPowO0CQBfBGYNj7b2UeKSceLN1crSFNpMgOOjdH+hHvKPBjemMQQOQijxFSoFUBRvM5X3hHHa4rwuSnDHncJEuZN7A2qgf81F1WtKhkloWpx83Q7km+AEjEeE/gHRlNQH52AP/lNqpxgdBXHILmYI7QrEwU5AFsrgdQiqNALTeBTUM45HsvMHyDA+6sC+IigklBIvpCpugx57WydTI1KZ124IJ7jrQnTOy6Xru2JFnlsWqjcDSTuVQpOZep0fn9Lq0/61sIn5E8FmXHYp0J4gxhtcVRoy/JXKh/k3Gnoa6Te4vfkXkD1gkrIkJKTTNyj6Yd64DiTyp744s9dNvJ65l4aluEkLu4MW3HBZhJnhq3hA/hhRAhEbITFoOd+bfHzYpna01AXUH0yNVYHCew7GNA6qJ6pvNaR88kcqChploV2pJoOSF946Vfre8milzuS0aRaqsGTN2NDJbQwQBIUL1zkn4kWYe4O9+hqdhqU6ijtGciSNcBWcd33wYCIA0ROVWbkguv1qsgBZT4pAvrNuWHwtwgblZqsUM4FZ2l5feuy5Wtyp8cq80OgRnPYi6wLo3L+bAXFoPJB3dLjWmU/i+da1I9vxrtstLohZcFdHsTjbZKES5h8wJ6Ka1QaSESBg7yj6rZiuArW7MpgT5pIbQ+iwkKj4fyqkCXh5NCFwnnvjeI9kvs45RF8gzBWlT56iWH0kGnKECPVis9EJOBzOBnwDzoO6SgdyexaJqGRoA6as9UpYoPzvDEAkXeMzSCIWS0HkUU6UKQCRsny8E3y8vqOJC8TQtrizNodIQ4wjBG55tDYn3DMwUKPTVH3Ch12S3mtbAvo8CewXmJ2QqAHpxjYSVvI3UZEFVVBUaacqgo033B7wPwMBWio0yXhsnuS8TacYDoI/gnwt22IwYQQ/I+iAyvgG7RWiBNoDeyWJkGnQxAngQTjMW1j/INkmK+PFkFur0ghyyAuhxXMRkj0o6dEQSQydsFOAsCG0EJFyxjdh/W1ZNuTibEXc06tbhBZlP3Zk4Nz3hu3Hi5dX91Rx2dp9EcDundUc+3bxYzldtTIZUl/Ur8kPnq272WeLzwsF128NXjS5Q3iaaTZdLKcA3wDwa4CQmKASIwAn5wX5V0CWCsT1FlOQIQKIxMgUlCGSIEAN0ceGvy/5bDbesjlWRpG6J8KSRFR7up6J2q+JAizaj6RDHxGtH82z2q3a3tO7niEokonQXaThr9vTDPc8WISRHswm2fJYkGtkwsewpJY6DL2dan0pFPvdrzXdsfjChA3S+ob/PKzmKM2StWwmpR+VwKSs7w8uVsucIGl0/6O5DXENIb5YncKC5OdwsSVOsd/2NPouAPdb4H15xO7Kd7PJQefChkSGJWvPoWNh5mf5ZkjtGDXquk1RJ8Uysqj/ijAOQJLVX7Plq9o1Pn+gBPqeEMxycWXDE9Bw/CyRXgrV4fmbUy8t7Brk9EckJ8pJU0jpDLsEC4B4HhGmf/kJbymaahcdX0EgjpA1QPhUgnDcKvM222ioI0zvYDY9PtixQr9NH6MN1BT4eEq4e6i5zXmwwV0p6yc3M6LMl89VKoCne9ifl0WTtExTUvQb+kbyWagD7baU0h8OOJysHYNQanadPrH4G69KOfLRUqaHtbdZOTuoHcqVLd0QK7CakEB9Uddc3iwzDNdpBaSmjIioXo58q/QAlpAo9DrmNYfteM4G+bBbP4FvRBQrfpySV4bxhkl+ZSacb1+jfnuXlJHIwIfAlZ/s0pJtbYNNMVwns9pNoWpR1Rm/RarNBhA3lWAJQVdAk5pgs7MntYKVW1I6DASGzpCk1TuHdvaquRt8b3bOGstVCtufTLi/4K//fykDO2kmnhf/esSzgzRaQ+y9+UTdn0YcRIsd6WKmno4jo0UgLIZOETNQnI3ufjvU/QIwFtDh5L2PGFs0GQTFDMh9oaoJX2jO6MkThN0GIU9cugl5LmIHF2GIcmotiTcgIBadezEIL49OpvnmgQiWGfguoOCWJYWhK1DlaPKCxyCW0GaTRuxsARoVdx5+CM5QzQbHA5dU86qRmgHeBV/g/8NTcKOdMo3cKWGJuTaksVHv5D1RV+aAKo6sbXP7hX9XeYTCwpbIY+4h6bJajFPV5McvFO4R6YjQn/0C1DMOC63c++I/Ot5yPJ4kEnxuQmwy8tU8061+W/uNG48xVAy5jdpscGwx5hsAa+XoEvuDG3609ulmCazALU/NU7Q6HDjpoYjv576gPkV8woZ5sgIY7M5uHiHvAmS+SoSsWyOikAeL6GLeUubeq1PvI7zV08jWuxatxYfTQqtMy4jDIzkP8kSM25e0Fs3NXAigo+bI7YSwz1GFdZVJ6x7W1lLo4Nx83JiNCFRIThHA9Sp4mjouQguBhv1gV/R8QQvameWV+KMtYw+y0X1NQd3u8YdDzZ1TufFcpE8TPhOX20s0taQIRr8mcpFQGDTnBdIsjieLvSqa2qepUm5XqUFmtDBlwfucZPpdCGVKHpeh3XtpIoJVMvapBiVIqJ39fWk+tr6enQCcgBHzuD7ftcVvzXfb+gO3WJljDV1lhZ0vh+0Bp7wBmk0TGtlKKd00MyHjx7VDFE1Ak5q9/Mxk1g0TrxwVdsEWsvKO3rQontjvJdcFYwjWt8r1Qx5HPRPlwcSJfjyIP3Qw1CbE+8waU8SszUEQ5TJg83pogudjCqEVSswf1MCzcEfssxQ2aCzJ5xFdDFGotQnVe0E11T8tk6KW6prR5i/26TygRHXazJSgzUlaknqHyNPaiwZIxUtlxzXT/BaOuVqtbPcQhIj6EvTiQZrMWIG60LhbBu2Pnufm7Gyw4ZCeiNsMpvWrEJm0P6YBRYXRCjpESJcSYf4DiywjZhXmw7JqhAOTpdsNaUi3ZqE19VfkW8l/+dEDwAJQtw+UOQKFEuDZ7+A+7E7GTX/DABe/g4XApBbrapfvYDaDkPoqFrAWS9sYCsVe8Sz1+t2ZUEl/BYoPctXduLpRZvQC1XQE0+AlutkpCkkKxvRDh40lyRke+cfq+zNcnvCNkYSDlpD7Pam9S5KUJ3gRZJ5GK8d3fKyiqhfPHdb05AqArevwiWgX2SImbBJnv6OITu/YlBeTtrODxWOs2mvM9EwpXxlw29VNMvtrzYjmuRKBQAGe8cf9QNdRDJ64UBtO+5GQa8shrVeMeYzI4+B7OqdGcgF8VpR7ZXC2XaCEUP2oba0JQB+mjKP3AXk2FAI6o67QBM7AV9tiGFIizq4WhNyWnnLrrLuyfwufdpZmpIVx+gwC7q2N9gOZMDFWyKG54hKHC0yCJvQoWW9bC9vkwIE4fYVbYEpSf/yZ5mX4GW9bKMKz73mP/F1nJG9ZnmDjmoTGTYHhk0IGHEZ7DDWwH5fzKfBLz/2B/1g2Z4mJceUi71IDm9Uzu9V8hBzgzuTXtqNTT4mqta1rzQUz1MKtsS7h94DECrwFJmydh+iZcPItA3a55XRIJOLqZQf4q+QwK+6WOdqDZelJL3LM3JiIy9qv9IvZkD7JjG79qqNsJxbMu5dpTeJ+Im07/IsL/Nsfh2abHua8gTrgjROIa4rvoZhXmVNrgd/CJS9RjHih/Nigv3wEkiw7hkNYYFJPYQb7cU0ILZHRrNqD4PX1Hm+6jdjH8KKZSZSPbx0Vkl9U6Z0VDkV5Yg7Bhdsyh79+GgCUWmsjpIy2rq+8LuqvtDT+4/GnjVAbD3VutTgY11TKSSJbC9brE41uxOxgcjPmDfC2JVwf5XfM1Jwfo962KrfxVju3mr6qRl/tlvjzYjVgxjbZaMqM54rju6Ae7n8XmFadngCv5DixHcwC1tY/0RwPvhPju6pVINBZ6sSl14LFtyLF6SqfnNwEOxjC8HvfgfoXowDxjnlUOWrpitiZpj0DCwyapPxBoUmLTwCYJuDI2/zAbBC/s69Wr0MDzvxXnjYGf013htvELH1Vby3+Rs++tt487e/Ra/+tonj+1fRS/iQ2VS8F2KABNbzKlhhHXHctg/jvegQzZqazKLyFWg69uLsNlndLdKiYKM+1EVnx+bk7KI/GG4uPxz3hv3Ncf+0P+xvfjkZ/rh53x+8628u+sPNoA//hYCXTe+sd/rx1z79e9Hf/Nw7urx8v3k36J1BuZ/Pf+pvjs7fI3Dj6fnRTxuMctkQseO9i2FvMMQCJ8NN/+x4IzEtG4112XD0y2bQfzvoX/y4GfRPzo77f9kcnX/4uBkOLs+OoKc/904v+xcbir3ZnH8Ynrw/+bW/OeqdnmprR4N+b9hHdMnzAfwz6H847R3hk+gw7P9l2D+7ODk/27y9PDsawo8Pg/Oj/vHloL/pvXs36L+Dli76/33ZPzvqby6Ofuy/722GHz/0N8fn73snZ5uj89PTHn45OD/tby4v+gNt/cP56cnRx82Hyx9OT46o0MWwNzy5GJ4cXWzOPwDa5flgc9S7GG6G/b8MN/2f+2fDqKn3by9PT6EI/LG5+NAbnvROaRBEGvmkdzrs40DN2LT7VLRhqDgg13+OfPY67sbphuB6ejw4/4Ctbm9icPLuXX/gOsPEgUy62yjkeuTmgkgUxfEVtI2MHMTf2tJ+zpptWKbftjxptLwChRa6EnkzsIg2+ms43o/jXzc0q4FOaSDzGchk4iQG9Duk4vRsA3SOAkMiOwHBduo3rGVLc0foGnmFuBNS7Vki/9w7PUGecXR6eTHEuR0G4en5u3f9483lGf8wnR32fjjtX3zoHfWjjZuiKDiM43ADO/PkqLfpn707OYPxvjsfnAx/fE+zI1Ml4x2c/zJ5ez5434NKznrv+zJ4gIbd9I6PHX2FvBtTwJLrp/7HzdvzQf/k3RkCy/p7KQiPzk8v358F0WEcX7wKbL9DM7aL4fmg9w5Z34dB/wI3XhyDyZPoiLnEyN7HMbRuRnkIm/5f+keXw75QP85Skqi+YkAsyDUvX25eMsYpPsGq4ri9kRcv472XHfhvvLeJ915Cyb/Rp3/72+ZvmPH8Kr2ZZ+QDjmhLEHS9ivdev978Lo73N3F8NUr745eblxuIxN38bfPHTXj4p+9GcXwfx1++/8M4wn/oOIt/iePpOI7v94E+X77/gxeFCC464EUBGslPCMWSQB6i4jpZGkg6cJiDdDRokf2jnzwgKasFXr/mEppJ+7cFGp7EPxMaQaPEwvvud/v2O4kC7gav37QcQqBzBbakYbrs/w7s1nhZBXMKjiop5Q7AFb6CGtVwe7PK18vwgHP4QgWMkIsliA705I0I29yvroQwaUgk1AceHf7YEO5+Sj4UOtb+Sx7rYv4Jw4+yaTGiNeMT86UkPbdd+YRJDPN7iPgc76AMVA5G5fbx+bB3etpMGhcf4xHEYNI1j1Cn9/UbHG+RNk+6LCvvG/r3FTYLBVDwo4d/7gYHNMzXb2xQB8fvaLk/SbGK66XzcdOVzcSD0PcyXSWLoosak6oDvH6JEQ9kl3aX2mQK6uVpKiBt07QGkE0bH4VcLIn3Fbi5r68WqAqj2F1uhfDE+Y/R6zdj+H+adfay5Ebgn9Gbzpg1PFIdeU1M01HHfEYk4Qwn5KgyZTdqbcshA085xSddQZMy+JMS2ptM4kiSYkAWjyQdo4h5G1eHOTcx8dV0CsVHSRl0qKDcrUltTAud38jSww9L2hUV7kQFcQk6NiURBDUWxSEAwGsrPuERJzOIfMqIltffviHxtBbzKN40MDQkeSTabuEzmI2Agsi8IQcQW6M57KF2N+MvNVc8f81LlTMiyMKNmmcSCqHuW8ndQfo+Z/zqy9rcoGBV8t9NEC7x3ssv5PEjpar9MgVfTF/SvQ0WmraCyR48L7J5FpLddTYH2wObPJ3LaY6Rf64I7ALqKr2DeXvpDlgfac599abz+s1YIkdC+nQ/+L5FtZi+u2+E85LZvNlVibah+8YPMZmGlLi0NqwKnKfzoUfbSUtgMBBjM1mlGSe0ZCR3SjLK6eDweV4ND4MgTFbNqDqF+qIYnR326F+hG9yIpoJU4tzb6nEDbB60FuS+SNWh5z2rMcwTUDhCzbjwIYU+NkM8y5WSLUJFgfOZjJUNhNGswFRFvEcBshRHQZUc8OIQAhWUOIS+4CBH/lgLjF2wxVNUaPjYrB1669YA/e3OJ6qx6y8hCv+UbceMaWbPDDa0Vk87uybvHrCuyn72XME7agulbhHO+kTfG6bhIrXNmsF8S9O5XVSBR019OfYOzJdfwjiegj5F7RzE3jva2dE8K0N7NryJonGruW4X5412aepxbZK9ReJKVXsGHWMxHllbq/krbpO4bOPGdnN+lT7k2fSp+T7QBHD/0CyPxvX5tSn+QSNHmf0qc0pD2E0C982o858HfmK8LRVjCGr7DnwEQ7mntqyctUrbJ+/Ozgf9o95F3+PRnARYJBCqQ+98eFENwsPOydug/5eTi+FFEB2Gh53zs9OPcBEE9RopnV2HqD+0xFDE0PsyeUY7WcxIGUFnrHmPgv0K0Cs5i1TGJ/fwFtsR/SEGmDKpKEOw3mNBwW2m0qh69HkL1xdVMppow3DTp+syUmUTvu8N+4OT3unJr/3jIDr8+aT/SyRKjcuzk/++7LPqgi/m+BndaXdMjhfOmBeYeHTBoaBPr+p/fk3XVgKPSPVevBwg2asuiW0LwcmthA7oZ8867g/7g/cnZ6g5CA67weHLw/Bt7/Sivzl/+3ZzsDk7f5Jcdl/R6VE7KSucDc7EBsaB+AOoR1e53ABfkmQ+oYQ/8R7riEkvjCri43NUuGJfMSuBmgTQyfifrli006y3FfW0KoFRJXx63jtmNZvoUOodsi2ivYIKdPz0N96yf1HQPAQvAv6icc9VPJOqy46wDjyIarQRmrnd34fgMNsXDGCDh3Q16VqvDP2waxedpujD7i+TskxXAC5cCRbTAXIJsSt04/iXTRz/ijncOGzYG6ZJ6LP9+P5f5KeKXeEta1FPcFotmIFv4bZbpBNmnWz7ScSCXJVUaPuJ+GXMofZgUuXsDvYZPL3XOTGwO0PDw3n016drDi3JN6ij5/SoG0mDGsXxr3QU++dwVfVDlIWOMAGc3zSfUTiFDslFQ+RhCZMWkjKlyr2CvSK5Hp1USufHlaP0Xt0ykUfubbwbVtggYNZBK27Yf/8BtJXBZtA/uhxcnPzcDzY+4faBcN/C7b1l2jBmgEmsjNhfxI/PHc270/MfeqcBqMThHxgM/fd80Bt8DFTpHqhCO9q3e+9fMhxy/vgXDMgKC9DBo/Ozo8vBoH82RK7Q0GW0o3KviXEF0SEdzd/CSvgWRdtJe8UGmjAc/TUa70dxHHnbocJIyLeCE1jSzuBq3ZFLCjJqy6VF0TQwKGdxukmXKk7Zs9h8eXfWfYXpUwzczBYPzBysoEFON2F7f+dI6oweAXDo6hN0sXIdE1rQoTVrQzcEJYqA/gkHSaP2FwfIqPHeIWZHQOfE9QJvoCJ2ekOArMwXuAiOQVw6OxpWJaMnRhNtWcUWuq1xFX8ftex1viODpKd6M+wYWvnDpnALwn8iNz340bw1aqfF7k1h9vCOc6O67Jt4uT1NgueeDNWtIHp+9KCwhwG6H4SHHfAIsxsXnBZ0TYs6Bj/3Tlb/5Fjly9dYxmqdOvSZLi5vOu2r76PHJlZk7yiVLgbD8+ApdoL7Nt5rOdAkX/HRMA6LscA+y/7+UD1cdT0+/qOHnksSyocg2eKD9v5hANbfy9M+/h6eR8EzGKgbWF2SRdp3K1cPr9+IqDBxBo5a//3e143ZT96NUNjV+KCGJkwLUn3Q3o/jq0F/eDk4uwiYQM9qaLamUClcTGDwj+MrtuCDW0XQ3g/EQo0eK5vecDg4+YHtvFySnEmgbNg7PkZDuqCKiDWYhEoeFvh2WZZxDlXh1HGHdouT22dQjYtmmvw7rBiyn26Bw0CqLF2IHKKvwSQ6fCa17ZV3a7e5QaKM+DztqPQfGtyTvaix8/Z+wLyVOeo/WL1aIec3Gd4w9Xp3gHbEJaQ0F+vFgeZCwhsSoH0AMCZajNd3KeYv1e/VtEFkljoEqhW/7Hb5OZ5v+FOtWVI12JpicjrwKoL3xpJl7eVf0WOtE7xpkbNaJ3j95hGVv/BRKziwtwkZBhvwDUnwRPPogbr5FiEAOIOrRw3xAwDOXaOpHTgxeVgtVQM9tiImKcxngw12klJum5Ha1bAfCQh2xvjcEEiCdotXwchUp5WNxbtg7F3Jn3NndeZmSGzLtnOjfNimfaCCxNvxv37mrtpp6h2cnBkaeFa1YO+ioeAzriANZyiPu/HofPJCIgwajkpx9oF+sU+lJw3Qs6beqiq8sV45go0bEvqqmLzZNFKcGhnja2dwo1/dqrBQ5l1fTIiqqoiKHsLrjHF8ch3bfBicvIcLJfw++rF/9FOtqzUSNtRNXwY1kbWRiP6c+6RA0Y/xlclhv0nC2NolR/B/VV9UDN3Wl+1LzdGJF9rzutSwI3Sd3OWf060L5InusI/b1oUPV+zQiiPkOqd/wSt2F609oKIKo7O3ZTxyka7o9r53WefFfk4p721znHLftMMOEx6JCrJeb9lA+/sQYwCXM8yKk6+mnJwz3juO9x7J5keNKRgEJQiDKKYFB5J6313Ee4//EsofdnDEvWEviA5RnAzbrw6jkM0SKLZHh2FweXFy9i5ooxPer1sp/U1kgfjoLl5nJxgqXWEyEDk3z266eGu37/4A79R40/Xe/Z4v//FeNPq/rEP5JykErp7v+mfgSt0nwdn9RTfp4/7Z8GT4MfrXkIVmvNu8UilIxGuW12MjP37+ElCP08POM3xO3Ujp6PL9U5pIHR523p8fn7wFdt87e9ePnsmiqP6w/WoXdXMAMGb9dY2cHh2Z91K34j3qS/XoUa0bFWvqCOqoRa/AKikvMft2+d2PauJeYxVeL7Vip9b6rhvkCkr2rKMcCVPmXb8iqp8y8/hvnliqWN3+Pgpv0xSAnK4gySjQAiNXwGKEnok7ViQ4TnuHuHJ60tbSoe6JDVZY6P/l6PTyuG9EiaoXdoMkUTG+OKToUKRYGK53/2u2udjl3D9Do8jb88FRPwoG578Ep/2f+6fBBaj9cV/ukL2esrVtaZbaBAL2Tn/pfbwQn3bcTRIAAdqWChH+mfbrXFOm0Nu8dc3/szfwlkmCr8Pd23nnxHkDTqbTnSe0W86VY2jLZJCkQOE6zTO926Jk7/D4woY7nP9yRsEOHGLCS+345AL/lWiI3QENvcvh+eTk7GjQx7gGL74hMFeHxovDxoQ/0Aon5YnzO2nRcIxmAZ5UjoEn1QxP7Mbta8/oG7cItOW8bDDn+ncpmUuo1tVp5lOsEIdINlLpN9hB2NAUHnZ+6n8MiI5sTYrvX2FkR8XqI0Ot6fso7SFVa5hg4FdWO8bjOAoOB/23/QHE3lwEFSsWqMi3fRfR4Ih/e4PDzOjbegrefQnBAjcbVs6HAa5oVrs11xPpXqh93D/Dlbf7e3+9QYYHkLN3L5kad4oOFWF5++1I6n5KnpNyhknBn4Smogo8onbTZWuWrtLs2t63qKxhV3zUes+hHQ4K957/HvN8lemqi//VDtBabjqZxGzF5qgu6b3ouZMhWs4s1UV526gmG/bG05P4RC9GuJ/HtlmGtmtuNiQ5guWF6On2jaXMqwjr4c2zY9/6/fd1Cdh12/N5NrlaQYbhsmCmV7V4OT5lTH3+PHo8FA9Lzgkj7jXKRg+aN5k3M4xT6vrFuTn+gZniboyblgji+1LAhfpeY0RPE7GbvITIVYd5e22utm1yuOjwxRU1ntVgjqdM1HbCsIIGW/1TC8A7g2gEOLdMLg+eEjz+kTdNtCJHS/0lK0JYi8Xbqs+lrAQKlgH/VEoAcQsu4qtKMFA4+msYgbdC5MyznB2TtNbyVTdQsAQFNeOEYJz3jotaOL0tPfOQLWmeknKs6vTJVl26C2v7U3DgQC+lQaNk0Pa4c1sDoBheldAJOWLCKoqubxOA0YUcVMnqAZNHwLefYTUmK1rsBUXZf4XYf05xNM/K9CZdUeF5Vv6h+fF/0mPKaa9Pv6enxV2yWOhzhG4pk7tl+Xd6rQ8o7wP8GfwdzDR7Jt88dA0tILTHKoCHThr25geglatRncBq9QpH+jtWzjk1SUUUdWKKd7Xz7n+sftpYTfLJ4GK46b0d9gfCzmubFhMPATZEotFesmob5BsxF9alpm0eihLwVVlRwE+gZeUnBDUOfcEtLn24anKi6V3sZHi1HE6iSGwyfbqpMJSNvonFa/qkhc1gV3cxJh1pePgdai7jqwgCe8Ntky59aBoh6+yKFPKvkg4U7UGc9elhSWA37tFNmqFx0XXv6kH6DUtzLa8eKL1elXlfPTjOLWmkOBypE1SkrUCFNT/z0yMn6bhL5hmmu/XydHhZOnZnYUqKT2gPpnwfmJoIWD4wt3oSJsj0YpMw3UwgLWz6ZbkK8eXVPGtRMcyKhKNLVqvkgXNxBEk7KUtXhaZfSiQXfpBwKiUsSbmVuqbKoHd2zLWs74Ju0Dv7SE1D7FVkEjq5e11wzVViOZjPoBu8vH6JVZmafeQN8I3WfE0kZTTRZFVLTGVoMm+jIWW5glTu8JupUi+0XEFKPlvmWZRjoBH8DggQgGt5cD44PjnrnZ4MPwafgjBb311BCGBSRprIypAb1t/5mU9u148quT+1qTqm6Kc2BL1CiG2ySIvrNITUjpDb6CqcR6///OeX82wKM5OUZQEgKXPwB8DaM3gU1YcpXnBbV8o0BTt0MG0aS20g0/YqneVX/1MfiLwp1lfzKdCABjRt4+zjxy8l49fLTkeWBVYzbVOVTKj0iyOVabBbnc6dRALXuSwvp/OinGfXJSLKQE7OJGsFM7m6CQ3IEW1eyUu2guGvOC+Z7Vmc8ehoocwLViScDwJ+kH65XqwL1DjAKICL85vlan6XrB7wsVkWW/cKS+ENO6UyoaBLW90lJZ1i+LJ8WAIslPy+y6tbZdpOpshi4AcRtomDxFlw2n879FYIihVAIP0UHBXcWqHJS6a0OmShKOV05fw5OFAS4cN5IY7cusKeZCca90UTIaki2cRPJLQ3J8rf99yUXeJ+y18lZbLIb9oEhkfuE3jifX308FIQY5LuK6gBhSKUVA2CrSLY5fATK/cDNQnQa6YYgBzWyDwTTt2Q9JgMzZgUn1x+c8dZefxG4MDyJg2s30XEogK1rT7BDKic/JD+D8q0Asp3OhEQxiqKOCIDoXABadnvvZArhbXiQFYgAZWFfNxKXNL6TqPg35BIUAvdFLP8vgW5qgkVE7/zpwVlYBx3K2io2L02DmdZfi+zg1Xj7/uROJAwRpt4iVIMcZ6V8wxDAhm+QlDAiHwdrsFN64h+jkfxXr6Ce4Cgvc08mhu6VGuAqHR4Dn1sfJGl9wRZBY1cwws1PW3rDa8t6VEkMGK0Bu9tl76i+hGek0SN849jV9C3R1bd38AC6wZfqdrRm7E4Q5vBtgJ662phzA/0GKcPyTzOiJtOpZPPGDxUVhlvdESuvmEtUtUpQ2+zVJaTupglks5mKUCPXCeAeQFXUSrJw4d6daCA0WQ2lkMSYgXOE92THSGQCXYlx5kJkxlB0sWsFBg1mr7ITIL6mGM5l5tUBoOhkRll+6ckcV3eg4gclxSIdY8fOx/paGxh1gXcQLVe1Ikq/BTrcLqcUZ62E/6GlpiIOoJuVyqa4JarjYgeO6wB0lCbhLKOIT8LqYWRS0Yes2SgN0ghjD0g5DAI6nfHLsRas/xuuWs0riS4petEPptgXkRpwWUnJsdI6oifrSIJjGxdQubd6yQD6l2lAZn1+KKKTAZP/IBd8RjT3q4I74U0ODoAWFGG2LTQmbIXhdq4yi1uJOXLdWtUMDgQW5YXNnwc6RkYVLrQpb7jF9IcBBmDVmmPdTvCjal2ZkrEfTkVEtf2GpXz4g8qDdBnI853P26DO+Scg5kD6wIEfiTfI9slUggbhCRlUh1eXsVXCJMBgayZFJQvEnLvhS8K8ER8UUT0DyVJqq0FAEJ60T4opBCd2Jx1UlKgYMUvgnDf71CrvrjzZdFG51gEH2BScmx27fxgMNXIbuRytUa8H1I20vQeeJ7XdghoT4N8ITmgp+AUGqWlHDnKziqoaoEIJzQM2nXu4iuS+4uiRT7rJHbKpQUoKxfsFaVnMUpSyFYaVXDcUB9uxRucAXgyOhjDOZKvBMFOJBFiZyQ6SzySbJc3Y5fctXRc69/cmG0agy0cUrAAkO7xHki4JLYGLwJWc1J2eeyYr3KFmsAAxqFOXxuOT5rjVjCJoNs04fYMxSfqaISbiFb1o08Bdno2BLZSHiB1p7+tk8WE+iIU+l4pBCNAeQU+i4IN0gg+jnyCgYqkRiv8pi5SEaIZq+t9MioJzVqcF5aGlYqqI+CjyXT53wJ9U90B5Fjt9yBb31FV0BW4wGB3sGQUNU5jo5jgNpce4jWgztq0E0oaL9aKCQiS7sXxffSiCA/xB6VRTtuUmEo4Bjfz6AkstUOrERuvypMYEecZmM8u4I+AwjQFs0R1tb2jTPPYuIrnWbnKUdcmaJB4+kxIt40Jh0NqkAYwZpsPH6yFD6RZr80U9eqJMxXwR1UJmIVgHtyYzRB6wNIqbhJOit8gpwwfZPIN+mGR+rAtULQ28biD1aVoq98WxDWpsgmhl/L9urxaTDgp8AtSskDxkwt1xMVUFpC/HjdmyCeFtZo6U97Lqr09xLzE4AKE7gvGzPeSVhed9ijwoqWw0R6HYpVbEX64ZxKopYwzJ1fVvgV2f+SSAGJkobd8cDRjmw5wXkzuktU8mV4F3eAmLVH89YmMmT4mriB0QY39ARzaKJrDuPjYlxr51Ec1yTwjdQzAH1H6pzatV7skS/bDDd1DLtwyS3dikY5r4LaocLUlUWFMAJMLuMrQImnoj0OhlP5cBy8Ko9r1uxR00a/4h95FPyS11ouCxyQrjaUcN7U7VjMN5EUQEkUxSnYbRUtcQrRcNUsYNiHHvZzGTdhRxXoJmvmCGUZt2Hxq6HIcq2uQl+eKTywwmhFnku89eZkOHE9lI1As0D/3jhWBk0/pg+apYrzyenyP+0yv8AwJaGJ7AjXRui3InRZz/TMjvxusOsHGJO7kxIKMMOcOMmSUrUBtuNgdSsEeMcx54YzkBQPVIaUlHkp6TB4S2FugnRdT7ksomi5F05vJcSqCYWWtUIx56AmAzWOIqpIipe+C2sZ6GXTnaNPdkpRNNmmMvyWqR6p+OHrqAkA1jyW7PEAnpbX08tX/NeGN5MW3WrVajDXS/I0o2+TbI/pza3HSgnDhu3kxm2MQHoxoXj5M8hl1HROaTWarNF0Q0rwXkq+nRbw3+/Q6mU5TzlAorrERJdgv5+CNFXSDfz84OAD1+jqTRDFvDvCRAVOHvFgrHC+ZDAtw5y+LaqZWdSjDt/RJA9J08AngEQxHkd2NHwj34HxMrM3BTxgRmx9xV5BJjI05UypySXSxNyOClkB9Hv6ScqhnwycciY5t4WbDp991ibFI8hp4LbtU4vC3BiRqCxZiEmoYW6+E6/kUPHSTa6DsLah2p/l9Bh4OtWS4MBwoNwJTdlkIlJIqUeihmQkuvMwLBtOrfADrTV7RZ7dwOUdNb7pY+FmlIXflYtpUf5bev6X+KI+XMfgVyFOpRCoA/Az9HLqAyuYke6j2YJEXhY9AwZve2kCu8+x6sQaqCkzONsoKxCYeODIVlK7KL+/Nq9Yqa5hr4UyYlqgtb9AtHUFLqdmyY4gq0J94qeUuepcqfmgJIZNvUb+Bl98lUzde5D7T/0mym7x9naO3NqBGU/43Yj50D0DUbOSJxNEtMO/I9BgR2fIpgc2OsAj9iScvmguJeGxe5OpG8d59kqFLw3jsFhTXxGaZq3z6oAcW1EEPpMHIwHz/DPd8Bvkm4C7ANRNYYtIn5nCBATwwxgyuKhgNtrNyJwb2MrjLYIZBzMlk6isJETiMWcMPyfWn+wTgXdyHI+g9UoUr/foYNYxqjE20lEzFHB1nx1EbczmiZwi+E6tFtnh4jeG7USSex3YKw4gLEgIQCmK4u8wq0BzvPvZiHadNFjZ557WC+9uHLkHILVc5YN6hZJgwTCMiyN4hM50F87JAhEUksyzvrtmrJUbiyLBv8/t4b9wKauN1uynyseD2pjnDrULVLYMjWwiu26Of8hdED8muq9voRdFmFBsE9cICJh8eJNFGmYXg40i0cYbGwhj62M2fzvJt5c21ynpEfUofOgHEksu8oNs6PNArnSw+ybSdPoCKj08ZT05A24OTJEIqStUxaLRkGh5BukPArORu0VlAo0a+azUm4C2Gg6DBVV0eyQznLJ7UFPYOmzRqOjSTpDrHa3tbMM9zMcsI1Jnus51YZ24PEs/hHYY7ywCGuWIVACrIeq7vFHDT0wDRJ1I94WuloOY2LWoxbDgg0zd1wmGvsdTYFYExrPSFrx3U4c8kjuEf85WDyNURYLqYr48t/H/GQuOPSSTU5Or4bJGgiwEb8YGSlD8WqQiMZpKl97L30y/XCP0Zsr6P/+Zx8V8R26tFG0SKI2S/oKd3RHM5Bb2VXttvlkrsftCqr8TI48x2f5hk1a9v0IHUJaziB5xXjK4oSVbcA7J4DRlvH3dLRyVDGX8b8r0T08CnC2pbNiaXko+y/B4w6ljvR8EpodmXI9qTbMT25XBBSgOYXdlG93zTHI0VihMtySJbC8kXn1hCV9OHTK/uu9qqYhgBpLm0ncxAOSZVBU/NrxKJz5Pa9FLt1lOhaXapKV5WyCqJ2+ryUW98oK/hM/WJwEVJk6zeCz4CeRWNziGSq9DVEQ8KeewEwA4xUnmhknIHndXlMcu/lcJ8dBAKJ/SCIT9pmeyDOwNmdLcp6tn0leX3jBkdWJBhrEqf28n132Tp/XvTuD4Hw0XlEcJaeE+Yskg76g0mV0ZXQtNT4RAtdbdwniierEuzQwuVku+WRWhsJrgG/QWJb706FouQViAwp9qyw6+eXHXgriRcbts6x0YqeuQdl+jtcB2MxgwMGghmCKfXSpny6kYlNRiRbVSd5rFQSjynWZQPuUHeW6ztt1bau2TponEYa9pvCcGQx4RmSU1mN6B6n+YpGfmuVoj0TDjLKGRRQ8KjRNd5fzu/vjVg30GZB9xPsRcymHbTQmlcEkhizc7KO6klNPz7fBnqMHTfjVt2P/FyIyeTrq4ZdpQR4Qn+/d6BjrNLikPQJuQgdGjR8dUQtgPp4MhD7iTSOgk1rNQD14/JIrlKF61qE2hrihyzG/lsYSyWHZGJ7YJjynMYMRmVijJfFg2Lk1fyE4vzW9cmtub33ug0FMQHmJNk2s+XfGNuWp0v/NsfDQ9JunXBUxcogSmGjDgmIuLeFumEFkqZr69vWSBa5EW5pYYGTlT/Xodk+TROYf2YgLbwmHBiqQoVDQcHsEf4RHwb7pMiisbVRt9qi0DD5u543/DBoROMf4c4Mn9EdJzsXI6NSwy+85tUnRLH8labiETNABdcUGnk9wX7OR74uf6rg/DgBtzhZKPUdOGi6OwOK7kaVRF57VgxP9cyNUd2bRPhhD5aokATzmNNVoA2by973JP1ouodDF5K6QOySPreSERQHLHz4DN+JndKjuviS2LrW2Wo/Ao0B1SJ4W2+47LLCszRR/iWa9Dcpd7Tu3yaLgTpXZQgEvlnxA4erMikoeTxXKEgjstQbKpo46MrhMX6Aa2aQ/fBvsKn2CbyXbtiuDmdKxTfHZbyATEIsDDIZtErJz3GVb5cLuZ42aJnbX4wMUw9U1ua3vzc/codPZlUMZ0Xn8z3/hXKF56leV5//JTruVkly9t2lk/TQjCAjDOKzTKqW7yeptkdXFy+UAQijy/I/qc7NWb45OpJ6yGv2vOiWC9hT0ICXyrilPoPhcx+TYnvDepK9A0T0K5yD2aOUxBZkNRQoDaBOir63qt7kSazCVINcNSuIUpjgqF3hH+u9z/nLGBPe3EncVRkvwzsx3wW7PrE8Y/AXC7pZkW+BXLKN1IFOj25S5bIldpcwbgmspp0gpWbrGOfcDFldYMz4+CW2GI3Yx9fUV7PFgDQkKVTksCf3EeYv6P2fkLZ2ies1CTgBtadlOlSLeL/K5MMZNMqzCSqdRzsfo0iX4OwV9m3W5lF00b1PzU6BKWaa/BuDY+YUPjfVrBcpUW6+py6LBFeCw41D/pTqPZAjz6fDbgTkTuhMj5Wcb3IM56iwFXRxpeTWb4ibXwj2ZwUAtm4M6xUvGK0JqtPntjTWQOzsWGMkRnZz5gY1MhY1VHUUF3u5yrwxqyLOcTSWlfDKCIHtQUVOgJU1TdBXZioKaBG40gzs0IcldYWtSdodp9MVLtVuHrlRoDfIEfX4pYp8ZLGuArqLXKY6vW1KsY/u+fplxJ67q4Msmlfwcz4p18LX0UMhJQuuWNjf5nj3LED3yK9LvHs4t/5qq4atLeALcduK7BrxLspRN6VC7vuzuAnJre6f++ShwnIwWYKZQuL0OzrK3WEeNSFpr+mu9hN6XVUUUc70qRTfmRU1tiiCFrPO8ScfyFXSppr59VN9/uqpP0Nh0af/mRgBXLjUuOP6mjwheSrF205qwS4vq5UVV8TW9T5lSsjDqzF6cgnhAYVWc24tzaMDowIJuEvZjrEsOMwu1x/22Z65ZHjvt2qCkF0ClqkUhucKg+kkoicrtkOTYUsjTIyw3afAGFJ7IZOyOSo7FApo+uA7pS0DmgnGYE6nUmefRWIW75cLLI9PPRv4dg99un230iIHhFWfGhqd/jQncfQEnvP0Q3HB7cEfzGshXKlPkYabeUsGc4PTiPWZGJhmLihafneJoWNtJNDgumABStFOKTLRl+NawQiTYGvluAkk6gZ8cfPMaKeSALlTAzmPXZCAg3R5EjwP1vYGuxC+saQTnrIW5TGyBUIVhKfal/tpVOcsOn+r3fVdcbT9hg1dKIx3qTaJTNnoY3rilQcS2cOCrL6dSU60eSH0OneNSzvLu21vmOwWubR3li5Gd1oVJ42mndLdxDetOs0jX3l+u878aFKDVIMtVxsFvnE09pzN/+auISfYXF2+X5R+P7dwQvqhPj9V2KmSBdFf5poR1sYs/BwHFlNWkNKsM0TmNL8bg4Lgauh3mE2NvIUDv70Z/IPrnarBd5H2IjBTJXKG4REdfJci83B440N3RDaumNTSnnz6JftfNsk1tyyj84vz4bhfiWw6Q3Egn2hZy+KF0VwevL+ZBi8mGIkmYzJc/RWP2mimsQ2c2+d/+Kr4I2X1bziZ1o7fNnNlJddvmKPW/GQ9NQ2UCXHUdXzmLlDyC2mhg3CWdmMExZcfdS/FK9BegcE9RVrFZDhT/BJEc7JY2aSrMucb6pTuj6qmIgl25O7tEza0yuyY4FiE390tvCzGeb6gkuX+XqRXycLcBS/XqVwk4IyheNr+Hdb1IcSz1pZpo4m9H2I/625WUQ1Z1HnJNlcgflWfE/K1UNHQxvNRY6/iPemVxOuzru7VctzXBkkv1qQe60WlbCyut99slhgzDNRRYJ5iBrSAL2D6ZSbS1MYn98ALjPz4dVkuUqXkyL5nEpHfTKmX67Bj7WP/8zzrLOVtFtuCFVfwelV21jjeL0O1tmHh/I2J+fU58nac4LHEXdW/rN6P+GuNt7CWfylamRehElql9pZni8hXdlvi23XeamIMW3PJEAPJ0TikUbFbwuOcp5nRZlk1ykBlBblijOpkuOvX4TuLq4M2hgOxj6a2G+LsY+jCgYnDvQxSLAcTRRVU0zIBSHcv5l/TolyWyaBlICSv8l8CxFq9ABnROFO4YnUax1r5c5rmajcdDvPXgR8S2p5q4E8uo7kmhdyIS9Et+bcxZuLy7Yrjl8NvWy8XPnXV8lhgndLvNOwG9lnh2LKarh/xP7q3c52qF7kIiVdwQs59eQ513Lj7mPVHfC3veM1VaXYcs2b08v1Lvw2oCDIqpBASlGgdoIxuPj+Zp2sVPlu1BmqX1M1e7PCDitZpdesRK6rI2r8D5Z5Ct7BnvYDLcATzOMM0nInUNPTFq1XiyrhOEHeLG7Fmp1S5pNpHhKHSRyOM/mI7PCUxvQBvr90s9t11YHaT6e3yK8/kderfMy3CH4hGeKkio74KdJjz3F2hCTjlAvIx+hqXrGHOXNfq+Jy1LI+QdGjxwOFQiOvURT7xy3f3XSd0WZ0OYyImdAJRQIYHVZFWq6XyMX9I0y+cOuTxC1cuXnRnk3zZQpgUI7g3Ci6gsR7qyv0DiwAz4LEKOSQEBRc5BmaFYoQ3qHKIIza0xQ3ULyXFNfzOSPV2/rvk3mJlduHizRBCyHarrGFkc4c+vU1OKoLQaW4pSYHHxt3VkOBEZu/3fyN5dbFbzw/kQ7HqyFZJpC7wfDYpg/YY0LWvfM2rrfrXOLVs0qG4611z9X+q29pbqrV86SDO3e13+Kkyx/rYh3TPZjmJnkIcZan67tlAc06vxH2Lrcn9M5m2PPtSUFLbUqyct/Lqz6/wPWrpbr1AqEvGDKbaIpPkN6Bq/BIwg3EyRckE9Qpud5HnqdUbZ9WB4+OXk5GaI5BaYO4xmNN7+YlyLlspUonkB43Wfz/Ry+wYOWQBAGlBDUl1q2IbFVzMbXzokyzcnI7L8p89VCZAolvJRUdkKVN2cjjvTYwyzcVXwMkHCx7Tii11S8GK36mvY9jbm5Ep0BRNBcPRZne9b9gZ+BARO8etvUn2QNFJFTdpG4keQ3jvoxEjQ6dxDA6awSRnmp+LYnHe8rQLn7KlfL1sZnwPY25w/bGkjK8KHcNWgaMfgMtQS9MIfVQDpmmkzK4z9eL6U7fMQSQ4XCcBoZf8wh8RgInOnBAdoIgNV6FmAWYrNCjsO6AwZ5fqB1ocBdSE9cTpm84ISd1SovRGvZU824NDziSxArj7P6Dio2uswC3cCBd+E9kdinv7zRk3YyUYXNo17P/Gg5co5THbut3FCwvjOMd/IEDI3usdka4m/PeEs1P7U1YNde2gv1kdVMANEuOYilfblD+aIgrqUnP2KuwoaRppJJ9Jb9/Vj88vlgfZNANGga+7WAEUQXll06Ax2QyfRCH90fvkBT+qiApWnmXJnuWfBL3AZO5klG6cINIt9CJgvfIcgXAK/FeEFzSW3JDbrfbuE2tQSubdknVPFusi1t1wsCojcZm1tfXKQRw+g2d/1SrA+LR15nGoouKr0y/zEv9c55vj0bnn8tFUkLWCn1Q3C7SL+6v9dVylWOf9NGD+/33+RLk0adj23fGss+nkBmgfDBKnAJ1vlvK36cqa5N/5KTMadbBYXD2MClSSFwEx+Cb7020+W2STSf5Z/HWRv1swRfX+cLgsTId0RR8A6ftKtRvmenGe7Nkjtm+1WeUYZn0ysqVTFbrbAK/ZuvsmgPqGhVowTIBMivTBChDqFeRU4H9S5fhoes+xHEuOBk3/cJny/Tau6WhCyHmhOvANLaT1c3n0es3mLdOuo1XS2r9Lll9ggT7He+Ikaco+QJZSESdZ5O79A7kEbNbcShRO82q9xR01kqzz5KSJy/aafZ5voLBHP9X7+zd+WRwfnp6fjmcXHzoH3VNndhBsjXCGIpymq/LNm6O0D5NVyv7NCfx7XMawnviRaQ7H1UfxHuvL+iwfX2NeF+GVGPY1Z+NEjQ8v8DA4JYJEiYeiYoDEjCIDh6cAxMLbhKW+Ui6yLzAi0V6N5vymSmGOdhwkKCzaNu3oUTcvub9Ah0/iLy8PLwV0zvdtHw4yKP2MIUyyerhLUAV4F20lEccQqetT9fLUF+24XmWE6oyoWXAyPAb+AHznJTJKC9I9YjX2BY+g5xCcBAW7UWRpp/4zUELnlz0+z9NAGSRChQpsIFb8ApmRTgUFa6qDrCL1N/zoDvp7L6Iyzrecg/nqr/hGq75SqqLQC0JqjphrwV8PZJdO44kyLcV3KdXwqHEIW2kvGEseVz0e+YELI7KY8c46JLtV6p8NGwoT8RFtSbKvUXoOraTHRpVnoRsd2s6Ixc4zrImiG6L+wSyz2DaEgWhhbAMeI+DlidU1HtEXxEF7vMVZRxCKRazfKCympvC3B6LBHQAIIKzWoRLYbLLdVLcqmqgzCdX6zmpRjhrZ71KDLqnl/xsBO7rmNMTan8lz1Jec0RAFMIpKBWKktaN1FcOkg0pJo+JZKs15nzDIASmJYWY4hMaP6YaADrBLxmE4ohRbey2nxFeidOb5eo0YXJh1IctqSW86jwrIIel8ODpGqJ1S7Y2tXbl63Ix/5wWIZcXIYGUk5REVzNVyeqCj7EZ+BFK/5QGIRMBsw5StUaTo9pQjG6H/N8i6qK5AvE9UP9Y/1SfmV6S0As3zfUy6Ep+GqDQmi+RYXUrUGHNxypLGydta9EEI1Np5ctT9g3RxmvveQZVESYF8IGwiC3yN5ehwIfiMbLQlCOIlig+PVUFl+nUPnqMPI0YZoNzX5KqmHTsct7ZWuQJx4rCBZcMiIBRwoJumx5NOHlHGGlZTy1NjEhewZRReIp5eJ9e8R3kLp9y/Mp9ejVyf48RqBrEVbTSMbeFCftal9getWLhXx3mf64buvE7us/0pcxth6edXqCgBTStKgtsfg8YrIgXedFGaTU8aOIPvHzFIU2myWfiphJRYEyuHkK7CNVdrNYcs3wgEv2EL+DKh6zS7+Lv+Rte574nS/NgpPNb+36bEnsfNe1y1uAmy6X9k5nReMtZILpzrhAaEE2zZKtCoo2alMtVnbd9yHFJ7oGAGY9d1nuvO/q00iV3OGlcKVXo+cxJemjoNPnPcP5PygQD42BSjinJFvJaXPlSBlzl5ZBqBQ0k9vqMfJt4PF0VROciK8lZMpz4Q/ebcQsnsoUUdpJBuZqnhfJmqNWaSOO9Dx+HP56fXZ79cPkWAK6O6RbwhpfGvJgkC9KSLlJQP9OgkFu/0YMrxBWEurBlWT1v2e5J1cgX0ju6vUqeqvog/QjuqxRSDmkvMOUKX03QJdB2I2IlIBXl2+Yq/5xOkKRuSqQCzu2B/f5/zX0Ld9vWteZfQdQ6AiSKluw0N2XKeqmxmqpVLI8kJ9MSLC9EQhKuKYAFQNGqpfnts/bz7AOAlJw7s2Zu140p4OC8zz77+W2d7uQ6yWgD6pCQpAhThEu9bz7Hf8D3HUKj7rIKcXipD15fWxMgzMMtRPCErdc+5cBW0KFtlgZ/hPBK7MjBq++CPXzouRh0bURUGBpwHWQAOkEiLX/ghWZRDSjIIIvc+TWXamK2YX3GyirHiPKCaInR4GAM3OMIA4z39uTYDMWurONBHQ55z1GkhB/8Rj00NpXqJp3PJ5jXXBbIohaN4q2Xl1n+srqxUjEXxLNeVP1FUt/0009ZVVehKc8OKtQjMkRICwb2yNvKtDUGxLwjXenqH0mEKNIv0hDf4RHAX7K7mspaPksu2+ccAGaISuAPJBCCOUNeIZ1aCr5OuD5P3Q4e2E0KALXqtQN+ZqQNfq6WhbT6G8ztgSETA+nVY6tBETVx3I4+DolI0thxoPgzAvjNKrlKh8126THbmwOAOM3u4LxnRf9P93VaHZ+SzkVVYSh5s7Kw/49sgeoF/g4HaATuSiEKwImc/GhqwF2rsjqdLqu6uM3+DSicXn7NjvLYa9R7bvUsF+lNCTutw+5F19KXoO58+WL28mr28gXZXWDZr9N6kc1ghzjVDfcf3qGXXCjIMRsowAiuHJpEumveH178BWCnfIxZKMVr1dCGQZ7y8yF0txe4GoZ8AKt0QfahEfwFxIL6ElmtIyusmEUSrSOf9TS/M3RhHd0WQtmpgGPiv6/pLwikDYNszAXUuiNE09wHR8ew68xj40O+ONRJeZZ6Kn+91FrkZN+QFH7JJClCnS/gacFrSkPW5AzZltG5rER+kho8hIOBLibltqxg94dhvLUHmTXqLL+uhkxI90gYgcUawnFSucw5vriP2t8YREf5otETOkvS9V027zKVHNnR0nNIuLcbHCADuSiLS/Z+F7MjfYYZZvEewkUinYa2Ac/phoi3tj0nmjXW9G2+0VEdAtTe7YRymXsbAbvktgFwfbD5huaT98fvj/B5Wpb2+fnF29MPpEhcwkpja7J5VYO3rK/2vhPUTAzjpsWHBcUPaNfJpu2k2MFusL3eTFWjmWpb416XtWfrubhJPWAaMAcnZUpXCqJLOmQRjO+ACsD3n7ZakBcBeajSp9BsFVhSg4bkjgUlEkHdKJb1aO/V/v4+p2nu1rN7Yphe5cgxIqdo2MSN9IJVyp0GBK2hw4ZA+rgvMFZgTagvyEjN/9S9+uhf/zgq1NvdYY3PNlRI9ESDxEl9bFwcm30NRHlyNauGI+jr2PPNdRI17Adnd94wjVCQtSyI9dk5mWakXJ4Gyu9G8VbHgMmLzNfuPGMp1PGNFgP9oDZdJs2p4w4+a+bsTbFRTvDEBJQ8RAke0WUp/MymqZZPRD6v1k+4nXHzmZv1/+PTLhKUmfV1ZBcvDtMrnWphUHC6lYMwU04PAUQVSLNvku1xWH4n1ZZ3nZS7x4os1CRnOYZxfQENp4sePwwJ1j/eymqidymK4TckZIsDINzzUNwkuuqcVkh21S+fLMTO+VAjehdBR8YeOOAIwe8RzpRR8LEbDPFvWQm4XXBaM9CJbVPYvyq0GE9o74C0MFQ97nR/u7gaBmxBYgyrAfUOahgNXu/vs1J2g72zZzfPuf4kW6jvHL1GIbyhM8DMk1+06U1Dnp8gKQ1bXB7iHEh0RnWPNlUIRp2AOZdCAEV9jTGSBWO9alJ04GUYe0eVy1bgBfkbMwWojXh/zNr7yQTyXE8mKKlwKIcphYsm/WyYoIGFoB7sOuPzwcCqCNof0FWOpfw4jnB1c98TqGkxUIB3zq048nctClIlZFyuBG4R6wGzRJagNpyrbGBNSQuP2kTEwnqbW1hrVVSLOFWWAZIxavisMdC99Mx/VM4ZORojh5PlvvQxtm/SDAU3UuNbJ2eHrB15On2NzkO1nkCZUz1k48HfzFggYEnJiUX8N3C80YNdlGKmEs6BBk4xoRvGlWuSdCw47hF2ctzj7yXx1w3kqCTDPaswuGG+XM6PLi6O3/14Pvnp9O2HkyPFsfIsYNbwwXYHA7Xl9hajlcCqDqkb/IgMI8OGlaSn0JkkHI2otz1eBif/jKUo+m1zNfhba4m+eNEVcbZljiNFN0dNRGYHSCZF+nLdCjViZdSMSE9hhltnkqZMQ00UClttoUl94yU6yclGRuoLOBlz8CLGXBa1J34KwSrTZA4/Qioa9cuqLrMFqOxgqBBN/JKXHYM2qUIbJ8KTcwe2htQlySET01aP1C5P5Uh56n9PeK2hDxr8DzqkMVX1TVksr2/U2Brnmjrg86MlOsksfMJdU5xlyNYJ5/t6Xlwm84DbAHbV+G4YxxBzwBbFIlzDvRFNdB1+6quLv5ydfvjxLzZQ1OoJOpKDaIVdyohW/e+Ojt6eT0ARRWcC522Ucdy+5W/irQll+IwQnxHjLZb5ApKGzZqDF3A6i4rPUy8ikdtQhtoKg6aRtGMv+0ZdJlMBFMATs8qq1IEDGIz40NQvHzZOdKMa09uqTu6rsFmlto80+97sf/0uuQ81y2CnUNPloRYTUwh0qEOhgCzhbtDxBlJLgfG2LWKoJxbUOxC+GbmiPHWeWAc9fEBuWHx+q8YB5tMAy/PtN869lE7L06eVIyu6HEjn2SWf5I/ZgrK/Hp0cnf19cv634/cTTHp3TmlH5kV+TREAkFaIsgiZXEOv9y1y/0VRnBT5dfinpErVy9ImvMEoOhhpaFT96IczTedpCSybgPHcV326qirrC4ZhUnp3NK5VGIxYKOjxCB4ROuwBJUsWWRLoD7WpAWTLEnDrwCNe7JSzdDbJ8gkIVaF5zUEiffpQQr4n3F2y5JnSV1mezLN/pyHE9jtIOBkRxeAtkjK5Teu0rAiyovoI8qBNfwzPUJ1rqqZd08i5kFUTcBAnnBMjQuiK9Ex4RE8WLWpNM/Z7fj/w713PGgpgBs3ZxqlTCLGOteCbWDeEP88wt9gXIgbFItyZ2KQwssfYuz0p5xkhxuF273OEAv91fvzj4cnZTwT0S19IuRQo6y1Er9KD44vjn47OJmdHhycOK6JH0BOya6BvrDxzU/OsCvcjW7S7jzIWUMvrq8nbP59YF1aztg0SSUFH9rah/d3nDGGsqvf2GThH6xmVUboiqG1BakN9hqyD7pu+K6iARma7Xdwv0jU+ui69SwKyy8GjSa0Cwg9DzweYHAR+PjYCIl3LAxPW2AfHCVTg418/H55N3p+eH18cn76DNdCHfzv6+y+nZ28jSU/BdnbS7hz4+1felpTB0SZ0haNAOTpvF/W9oJyDrGqTiWmMuAwaATgJCkIh5BgZopEERjEjHu364ZVPoN0DxjTwlVIs0AF+EeRgpIAeCLCGWauLshqGIEigrDFg0Udyf+EigMYEPHUx2eEfA74COtK+8V90QfUvv/2Gb0O4X/qgzcM4EFSk6D3JeqKoF/w+6nDipcuwzJJ5JzfbdecBLREva8gh9HTKv/mcEBgwPIJuuenHya1IuxC0iH+5y+9gf7+HafR6wSv8AND/J7cV3ovw4LaoOG8vPHvFFyWowYJh8B3yyclHlAXDeOvV69/t/44W4NXr9/sHfELz5e0luANzQczHfJmCveNjmksWMBRoCMYZcmoUtwuw6pZU6auH38E1/fDqPx7e7z988yp889V/7H8TPewfPuz//uHVnx9ef/fw+vcP33zz4FeNzV/eu3yoftXfvPqP/dcP37x6v3/w8M2r7757zc3sH7pPFeWp0atXD9Cx1/Dfg2+4OCiTqwlZhECSwkyd97PLeZZ/fIjj+/CmrhfVmzhe7TxMl+UcfyyuEUIAUmXmM3ySrKpJHK9247gP/zzMi0n6CVYYyoJSFN/CH/PiOgPIGwxou02rKrkmh9oy3oL3YV3eT6I3yewuq4oSwFOmH6GJKI6rnTgOsVN18QD7Cp7tYpBTchvH91ANDmqelLpZdna+jXPK9rjMMalBL8BE87isFF0Lq29yHvQCzSJP747fnR+d8e8P798eXrB64O3RyRH8jtpZ4ThBJ/tUPxUbp+noJKjnfoIel7mlxo/GP7Dfjmf8qhnP2OU1q44L4mA7hzxgUJKqVSARw1pYgCYwE0/hUoFI5gn4zeMBhm0GRxVvMhkzxf5LZPrnhs+ed4lQ44zcXSmc8khw0Z2HnwCwjRHGU/pCSR+ohENNH/vZtZBfvZc8wp/9RA9roTIp5N2/8miAegkl4JExdUmdAPdPGEWMp2FXWwJkSTTHU6RZ4RSMQkrSjYf5vCQjOm7OEZYEkCzKvItAXQrbl/JMyP4JuTh5vxFKFTP1vC6ooYu3UBDaU02nZJRVOHKeZnZMQecYdcn3/AdfVAryQb1mDQ9OJWqbWdVFi9DhX4Z1OwdM3S5DRteySy3O2vASfo8wvfN47GH1QlOKocvNfm5h2jfx7EeIZY+Mj+fuzU2wLalySX8ex6YNWB/WjADxG/IpQUJYXIW8Cxn6HkKg09WQt4ZiSOJE7A6DitHfGNYYNooIZtTSyHZlPPC74b8UbojQUIhtvyMIuBKQNkNgNsx2i6IGt+cf1IEPZMFnlf02JCduT9EmI7t2urDmmZeKJdPTytGEs1n4Rc7AZty9Zhc56NQlpmyggivzwUfBjV2wVenjgYG09QjKcwHEJRHQZz0JnDJp4prEpfCWgQIPHJqpn3WaLCIO6U4BsTjXDiWf/pjeD+fJ7eUswQIDIoK6t9wEkAPlaGD4qrH1uBGayjm43WoRDSSoLtxmNkiNbhOnsDhJiK9dm2WwLpO8kkBm8Iw2qQW9d5Thpig/giGi+ZGpHYwxWvtO6mQi2NHwF0IRWhnbgTFpG6EHiORpWxD7CwTlmf3I9KivfUBAJCoL8MT4Q/7tTyagb0uB41JgcHzVxKXsrJoH5umGgKffONdNYBH2jTQz3oJY5qwe1A+6H9bUonUI8uVG0EtC80IOyHU3Qc5TsIjBkaIFYwZNzSQ0P51liMHSjQ/QzLmHGdZHjBM1UcBn7PyYvJ6xPr74TRi/sYgZBH0GOXuiK3KLU2ckn59tKBjiKQm9h72ADjFjzSLFCNmA4qdoI5R1s2lwinRO6UuaUmu3eUZK4x/ICI1qBT81m0M3JjKwQmagWElOMDexDqXdLAL3g1ADI1F01Uk2R+nmalkl81DqdNEpmK53bPBl4QsF8gamhe9BZFiI7XGMS+s+oe+jyMscprl7bPaeNielRTYl8/mCdD5+Qp9mV7WIBMIMCOnXtZKVnFMVX5XLPEevD1fCM2W7k+1qwMmAl/SL3zx6k6MQ9KhSwV62MimG2m/DfPl8Feb+wZhDmfx14XQlu05w+4+Rn/mP2F8LO0Zi0JikplVS5gKGTapNu6MVvK4fHNeVvVLgdgBhLp25hHuhoYbx1vfqaEhqosjA6uMOb5+3/QbVA0VK/7bIi7rIs2kIJkpWhmhBdFfaOj/8+ej96fG7CxUwUXnDxky9uyAk2nz0l9Nf7JAmWVXMef0jhuP9imJfEwqgyWo006NulGD+WIMQ+vCFjg7a5giiuMIE2vlVdh1uo8KHnaW2e8EL0AaBYr7nlXLaoI6i6MgCbjKsPIoovZTVIEUS8uT3BjCU351fnB0ev7s4Dw5PToLjn346ent8yGK9G83I3OHFssZs56ESNYoDaq7UH9w6wg5kVHYNlPBvC59KrieQ1KvxGhQN22Wp2qrI7fDB9vmnwx/+FlycBps3j/fV0cnR4fnRxi94i+s8McCnzpbb6Lot5cagJCR5lc3S0LvZpDLJZ0U1CeI44UcN0SHAhYqDoqcXhKj+iSLey/AXESLWUaM6KHIJrbi20DEpzTsh2gBi0pz8ZkN0I1F/PZYZoMW4oKNapPSG52PbfXG5UEVh/zappzehXzySDWGrAUWfasLUxaXJlnvr59C2G0vogW9rwuTuKdNcnw3hXcWgWUc+VFefthI1sr9+dro63imQ1ed2UTty86ISNHTGQt93sP0zUXagcqYsRDfz2AjNkza8ZRAaCLI7eAiwQsbbCKI3I9mdEt8SvC1++jG9V2T8iHPKYV7zSp1wxMbOX5pUvlCWsyxC8yK8yXpgLGlSCkbbmn6VwDrJMLE1TSNZFqsWbH/FCQ9dD0vQIUYYRXZv1gYc1BjICGssge1rwLLBs+GwVRcmm6CcDY3qwE2huz4einGPw7qkJKXB8FqReG6qx4l5zQkyWRAgz4DsT2Qeh5pwwGx9mPOoNfvo7Io+lWWxGsGbcbPMmKSXeYpyUSgaZt29koTBy+CI3YswdIU4AgQ0QeWS5yMju4L85qBY8yiyQmqsgO2V9LYNSQvfE5BpXqVljdNDevLg+N3FKfQ2fFFFwc+HJx+OzvG31+tNJx3qjiK/DAZ9wnLuoEWMikTmLMATJqRre/T26M+HH04uuFPYH6JPVI3JVqpTguskOUJga3YcKtvqLu6Ts6OLD2fvjt/9CH/sbhws1BHZXS7WBj2FQs+oBUmn0AtEi+fRKf0atRc5mZW8eGpzinzD6pc13CMP3SFt12Y3Wo2AYFSjMW3jzrQpZoC6yUXXuVPNsoyZTaknddG4R9afU5cLS6PHqJcukQ79zYwtSTVYPZmBYE8BE7nuaFJ/5Ijaq9gZklqzTa301h087hK4PiWCX66VikWqVekOLVPjklt78+uFZpJsGK4NYPP1jrCMfZnOkYcZBofv/h5ufy57i97d4zZnKFlcT0gDRZNVZCjfFJMyvcbnRCR6osG03YM9gK3yzQC/STxxaXNUEGlke5UsJyEnruW+Hv3P4/OLc5M2RfoI3vvBIvjr6fE7+HOe5NfL5DoN5sHpu2Dep24v+ouygFc8mAU+/+MwOPj29XffBJw5Pd6CGwPLlmkNaj7IUbON2PPAL19fp+X2YFCm1/gOCodYuiqnwf/agY11eob5dub9eZIv5nW5rMBwAyXxEW4LqHO6Hfmtwldrx0gcaDDj3s/6uAA4sm2eAuoXLRjUN+sXl//FY4ex0rNZusCuD4PtdDuKqAdRUzUJm4STwYx0ncZRYwUt493edM1l/OX44i/B2dEPH87Oj38+CuqwKqeY4iaU4epMyqh5xoNrXVxe69N3PKhhcN2vr6/gJ80MzCI8guQTdVrmydyf5RBelukcvy1htdyD43c681l+Q8+kKwzjJmchy28oWSvUEpmV/PDu+PRdwLVAnpikDhfXE8hTkn5alOGimP9rmcx7QRn1gsYLcD5C1OQe1qn7u5hn03vZt8Xc9b67VVtrMruEwMbS1QahJbB4VF0ye2ZtgONcl0mWg/UwLLKZoRH6iiudFrmrFSYdfFB50023N7cDpqd2Cy0qRPU68rV9t71uEfxdVa/dSkoLcJtUdbkoqnBerNIyrPuwV8GrBf7CCtHQNUBHH/D02XeNn56tP8btDU1Dm0I3pmZH0/zRiHWHy0lukY3GhofHG/o/7ZfpvNn/yG7ijRRXVplJ3rZ4VXLYw7alKdTr9r3TuEQGgyKb2ZtECI3D7c1mLWFEqy3TfrW8DNEX5rKM40sEwQRQygzsM0iIoibxYkHuebRLzrM/c70ggQvbPTDUAh0ENq1yRnHstNA68/IBnNLscgkQcfARtiNnCr+kP2ClqQ/LW77E8S1ioWulTLLgRVYtyuw2Ke/xU1NTx8XuboYG+yA3Q/vad9c8S2qV05rBVUKJsdBO0zMJA6GgWxmWYjvyhYksO0+qupnWtJXWwpg3VGtl77gupRVyVeH6Nj09kgWlaCSTwnFcGaPXE8NwNt6Kgvh8dph2V5MdbmeJL67o7+IKNfa2NeK4JWN6i99+e3T+w9P1i1j8xRL2+qqq7N9c066pZ1ok87SapmExrdN6Mk/z6/omlImI0Cv4ySZEAeUE+RHMODqxjJudGeOOhfdslVdLGEvWGSJu7HYQM6OuOj17e3QW/OnvgUnjRxIGLK1uA0n3Dk6OYKof7B2w2LWWUzeNaGpHyaKojfA28pMXwgzDXkMfO7gEIMaUMxqq4ATt+uYAjKcElbbuIj7cUVdiOjKRsPBCW95LJsgA5kjyBMwcxVF+TlKOy9r3vHONgBLgaV2Hoaru91qK/SjYQQ9UEXrxsz8E4onqkQZP1foMi819016z2XryPLvIbZaHlKLXs4lEbCPtTC01XZZVURIGMv22aQlL9kIOAn4pYPrhDr6UpK7+O28JJRNnNZkRphwXLosVZpxELojFPVpPO6+k1CcFNqu0ZmpUAXShfaJJWR3MirRyAe4tkttIXjXLkuu8qLLK5LXD1/3JZJpAtO4Eo6Gz5NrPTp9VE3blHbKfFjAVTWVQljMzAC+lfm2zh7ZbYX/JCUJz5w25XjsNnqMyTQN3gnEHZ+hxRk4gMJu6HzFcWt/13Lij/47N6P4LLUb31l7ENygd94aLz9oTQ/aFqOtadg46v3I4pu5nDki/EN4DAHzWkC+TneK5h+/p8yRRelTwKq2nN4AXgmeEH87SalpmC+exYoP3RDUMmrZWXEtBAaFWHSoKOvN8Ls9DRGA2bwCvV5X75vnMxwwXzw7xCOEMdG3n2X3NcgkvCPTZxSTTT27CKSSpb+Sco786SmUVpVaxTtBCgwcBiO54uQI4EaToUVRoz9pHSyxeL5BEBnkEE38JxcjDxbfKeQyFPxWRZBCDnNb76M2oVkGglOR9EubFChEBcRXWjpcMNFEjr4mfsI/sqFDfgQWU8VOdmpaB7PQkHtyGu2JXJG6CbZaIUAkTwOVp7SSMwRYSFM+ZqohDz7Pfw8WwhA96gLQbMFN8Wu76JsQYX/QIkhuvSy97aavU4trLlOq6sJ7AKgQ+BQx13gIcGjFh8crrg0MEcb03mFYivm6Di09/Z7vH6b4JRoVzYVHQLLBfAgEXjQav9vc5BnaV5d0xsMRN1mHHXIMXFCfmZEbDBpxSgCnV0Z/O06QMvYA+hrTBf9fU1p15tx0MRQ6zaEDrZvko0zM7GHWXUAiynpY2s029hd04ird+Q9JGy5ed7d085qiJeoq9BDU+VmZS222YgQFDsd2h950xWmI+vMv0JstnE/iuouGT5cZ69oMHF1gC3DPLfptqwh1qklCjyQW63QrqTTBfyzrPFulunxNutyNLLDI84EqB9NbsOLmJYz2kocPwldmM3bbkwoc8WhKNIAle/YpJ+tgjit1Za5neFndpu2K43+nr0AxIMtFi+uhf0VoyrxGzyio9UsIJ6B4AshibaqT17e4/pQ35lRVTv/yKgWA3a+28HdhsRbm7W3kKfWBEdKJsJxn8BR8TEBlqy4CDQLeRRpF+lYIrEgR6u2VhysOeifSp6S0qRLS3qAKYORQDLrRNRuhtsBt75TWZLV+VO+Deu8SQKPu9zd3Zf1E5ozh91dSiCLBxG0dZKpf4VMs9aRZ3qpR3KT6akF+iWwOtiDEEoSxLHQOZBJuu3hVA83yjpGsjItfNlOAG/bV/dPOxadrIbC6xlpI0CNoPm6PQ2f1NcAygIikNGmEhh8rEMPCn1xc/JREl40MwCB/92azaOcXupm/ZX/cwn53XlH8Ixow+gvD3RMdWDUd4PyD4BAxqzBG/Uc8D9sjySZ5+goTJoEhImf66PUSp1v3enC3z8/9xEr4oTXCJPMUU7dBG1w5ydY+9keoMQlcC7sqAkDYgqtDCkEAudsVcMAe7K+cqXqFyot+dXkzen53+fPz26K1IShjG7XghrK0XGAiUnvcZUy8T/23fWgo1AuZnTFqLdD6jEPEJgP7k1wBEDzYM9rXD95fzJP9odHZSDVYBtkskdtwwsmO2EwyATVUt8+xfS4nK4VJmwTtuq0Fn3mWsDVhXd9NIQkZv8lpr0r6aeEl+Pjo7B5PWH4dB+DvQfnIaTvyMAeCgldnlxFXPv8iQonH5VDBfzmF3gsKN8eMb/eV4DplNJVLx1uFs9meiFL3Au1jtMe91n34P622efBJyZanDhrhbTv+iWfeuMnDmxhz2aQmoE5PiipBpiqJCxU5z8rUkBSToV6GddIznd9Nk8LKoQXN2uKXGfGIWEmkI/ebkrxErevmz2aW1ng5JgI1zCXz0Kh929Slc307UPAyVRn15ywkMjS6oXQ32iqdORI2DYLir1grq2WVhCLwgOzEQbos7TBbl7pV46wzZOb9DeEcNn7rfbCE3AFRXz8oCwHq2D08ujs6Ci8M/nRwFxBsEb89O3wc/nJ58+Old4NgFr5XZ5YRV6rydcNxmfjv3crDr7igeKj/zrg3omqdLsczkoMWQc5cAEIcz6SHqBJUoeMywWehJnq76GpPpT79PpQrvmCg1YRudV4piVYTv9ZcvB3vjGb6QJYRn7VVsD8muJdqqmDfxv5AhUpk8XXWUkUFjmcglrdWXbqDFKn9qmCLprj80HeJFocdH6CHPFnNJ46ZsuhuMlGL6o0AX5O7jJ5Sj6qaia6kg0xXYlXU6MYvdQYqE9ftyimFY3FXOkajU0aaickR78UpuYuB47NaYFwBBcQtx8nWB/zoa4w2CAeo6DknH/FkxCDpEAu/QLidijTIyyejJ9oRO+ANpDX7sCFKLhwy3kR5ZCrXdxQ9yr3aDURehUpDYdSRD42Zls1pmCKNb+Y2c7Kg/wYM2mZBs+RaF1p84BL8rkKJY5aAE9lgLOBWdx4So06+6DrCdp64DvQh0x3UdIu6ydi0ar6HhsHr2fCHw8lPbF5zBylS2TuV2MCpiKYjLw1zuvFXGrl3IjvAkLXjGXhQ6xLW6Edt18Bbcn1weKu8PcCSSGXIIgw2tw8AxnZt3G3JziwJBrydkxG+dhfZVAo5kNMthlk/ny1k6uclmszQnC7MigViKwulH5fqUW4xH7BybN1/FUsx1ecB3Gag/Vu4kyFD7hYr5zTdyuXnCEaXHcOuCxBg7eSHRmd7pmM/65PUFDvq4BK37NFLZvdeq3puEXutOLvBqa97CAIvh1zlep2ayCszWHSY3b+dBaIjBfyI7EojCQkhQiIAHHMqdkaSMbDBlyt1SdS66BeAPowvd6m0tQanfDS5ZPgMvC6IwQQW2Rp5Jqo8ITMOFi1XFAkycVzegjUZQpG8VJosxs2gvo9fMH7K8Wl5dZdMMNMyLMrvL5ul1+kerhwH1B+SkEWulr+X3fd2sZ3gGsXjqiVOl/5pU0yRH6XM30OfZ7JM+j4KXQQI4SmE+qZcLGGmwG9Dv5WKmv4HyUFF2Uou3xHMO1mqyrNBGDnSqp+6H6SfCMU0XxfSGnGGmGoxa1cntIoyCveAaT2KFNhOsWb6HmoHSVqnz08PWJJRbfKuTmkmTeDZKgZCCXJ5Z7eU16UXBVDe4mhdJ/R14OyfXaRRUGUhs7IJ7jdkd2IdH1p05V4G+K7LZAIS9BLBGKGcUu3plKP+a5+JQB1KthXQgN0gCfzWweMucTYAG/IEgTRAFpbKG22egWHmqnPHa7fVsT0rxnHyOY+TUeMeK1yM2hDpx8O7eLrd7wfZiOwrEdRbfZ5XiBZO/svSuWhAMnfq4YvBmGKGrvSsgTXrumOAOI63gw6yCW3HB0QAd7v4tZ39/KE2nf/xrvdf/dK3Xv3NTO+hpf7GtqAlghukdrO/ic3bXQMOjLNqUZK8fRwLn4ORosQB+bsJV4lZU3C2uAoGz4OKHO9xCo1M9HY2iBTSyxgQGhoqYEakE/EKbMRZBBxlpIHy404z8hVXsDinXYb8RVsTj5OxiMosUA8TpEPBw4RtrbeS3DAzLEW/4zMKV4jnF63Yifgj0CCyAdIYNoBieWFIrOiSUSph4HIisjwa5GpzUioCFfHEqT6vKu2J6AW/1tkX5WVREfE64lhZREb8PChZtbUYlM3k/rxYdVCX9VKd5hQ41Slnccc6BsuTsp53200+1e0dHkR/xQURy7zT025qCi7WG2NXWGBQxci2eTijfkkt1tP6y7peFR02hFnQ1ovRD6jvab/c2qHQGygJkyhJGX/Loqz7cxS2qWvVnl/heSFdhQmW+5D6lMA7pPgRGSSFo1yOsXqkqrWD5qJSSMxkteDOz/y2gbdLFitPNNM4Mf7iBnNEqmsLrreHmiAAiswOzqNxZaADLryumSnBCo82qiTJ8nx97qpiBcw4rJslBaeierUhJFjquDAOqZyDuj1otq60DDNTJcvqDvV1EwmScYk1gqblOU8iajRhz4LiGQRirXc11SY5+yccUbTcEclqlkIoSioZvBnF8SXvooYf4oPgIkUmjN3G8IxUBk9M//vHd6dnRD4fnR1HjSnBk1ZIMj1xTh9HPDc4lf+GRZCpSlK7DgpFCUf4+Qe/h9LNbrGJSGTQL8PH/HG/hwoBddR8oE+4sBDJMP9XkwvPohZqCM7rmNWM3MqyC82yMtEaQXvBnpH51vKRepuaO3SoJozB+HRoioAhCKhrGW30xa2PktA2hbt5pGQJjg185TMZQZwS+6ZyuXtPfxgNuhm+NsAj97LpwWjtSzgynX7NIPi19AQllfXdMEDMB9xi5Kop+wORzsyFGvw3DN4PRP+P4lziejRHs9k0Ux7/t77yJ49/G8QH8l9JJvtmmzMOztM+pvcJ4a/vTtnkd9YKreXJdDcu0//b04vDkxDMsSLPhmz98NYrj1W/jGNmWeDaK41l/vENVvZF2CAaaAWo3pjUR8P5ice+SIKDoD+71fuKS56FCkzjbCzCGsWI5gtLk5tdpibnLCDu6F6DH2lrBeJrUybxQyfgH+nNtcYXB5f4sFvMsndElt/YjBFCTT84+nBydg1G+Ig/FMgVWhFFgBQtMhXOWxQ8Iq5qI+VWZpnO6mrfIkEwrg5PBrmsf95LZTPy6DJxlnOfpioT98FuCvJfNLuhaXhaSJkyw4oK1cntk1QTHOWvlBUHXTle7aVLhaCFebGrSjJskPkBc3MeMWytOqjP0qfaRcqUuC2z4V+jZs4ENGZpWsrD2KEm24Dl0oxzyNxQboh/in5LR+ukmXPW8K4eq5KaKefcNTXItfFGlBKAwdk9qAiTwvlcc5SEvHT8Xoch8vyhTONfpTFME6chvCeSu0QWX5cErfllms2tNNCTO8gAZ1qqBY2y8QB882C5GL1ksqjb4oHPOLIulYhnypgSu1tiCTAAhFO0jRWHxJGWrmF1Q+tLzJTU0pu/1z9sV0NWedKCxMSQ5CTc7m+C4dNCX6XWWG6yC59GiI/rTLpXuIiZrYffeheWIOjYZ17jmK67dbvJWJX1IFCbCMHA2mk1Br2azSWxOBYb1AH2KwvKyqL3H2cdcNBimOKQdwhDcqCruBVyxifTCdEbBkChC+OvOcqQV9VnhS3/APMpvt+/dcfQnjosT98X9dBXzYdCD4d4QHKcdpzU3YRmdmRW4yCuYoArhZj6c7CjUW1m6Ju0HJMPlQjJrS4MOFhLY71WWI6Vb3PfhPw7tOJLXzuyAZOiX7h4yuLDHTTmQZFeFjdyG2jtBS725csoVf3SYH10HxzSwuEtDhd6mZloU1vwBIWOWIwgbWwhvQkHBj9rklxAimaRM+NZjjhm64U2HuxRbVNsg7TfOI2200Dt1kheGlqhYwnrIuOQ7fuxlBRwxDxOyFtfb3CJP8IfK8DaBrN0EuFHg2k2Y1XA7XasycIemfJ6uQi0ii0YMIrDEhWLW2Mnx0L0NhL+PiJnhetRpnqDV0z9GBngWggorsZhD+I8YglAjUEG0NFcCMbPZ9AYLkYyIaZVnHEkvdBl7HW/x95J6Uv77uQ26+tgzeO1ubsGcYM6Wqg7bcyCgtgbe3NsIBt0chjMMiCNzLBiYZHh9MRNDmi9v4bSmtjttgHKrDMXvx7ICxdWga04sivxTU1JcPTF85+zgEwVmapTdZd0vBJoMqTDlA8TiXfCFiN0IxU0QhGIvWr5pxF/fJNUNZCoIhvgd5Uwzl9LnR4kt9palWCT/Wmo6JD5iunicRTYaODxRf7I1N0D7CKtu1gFAmbOw/mJ5mkFjsn2TVJSEuHkXY35TNoTYgMIuzs3n2doQ+67/86JqEgLvNjTk3MP+82j+RirvELTWE2ULDyFrOC9At60dpduHeoqL1EQBJjax4xqRAxhvYdYayYIt3kXOc6hh5aCUlY1MdSYYc7kmrLOQNsSg86yLgY2ubrYMBHTbHBJQzJOvhBs6YElPUc9BSaEfutJrht1wvCfqEvqUDryD2fXVUApjsHQpUzyx3PjwOm28T7w6htIzKrleQCp4wVqlw9uALhP9Ph30Dbcq+h3wlhdiY698QdgiZWazmTZcO3mQUNCoWylviac3cAU5TRvj/CXKDVsOWFONOmi9pDKBuN4h9EHaQwHTVhhwNF1539vv0GzGH3VbyiBsVjZJxcEBvrUMK/XKjNdi5bU4OTrM/JfPjvJDOVF4bj0+G+UZfqOgscGw8SFfPowX23lNETikyxmzFni64+pyaEhIagnRZFF7HYUHI1cGM+KQxEZ+tOlM94EvPSMx7TtR2I2cqRnH3EpGI9SfSw9d911rSkiJ/q4j+s8Tr4t8TsqqCUb1YgeT+XxCTFBo2AvnXLaWvSSHCim3Ubipi0mVIrvtyjOskVcB94Wptt9b51/HAeIQyo8aI8whiC0gioRyjfCayeN8jsikorAFZrjHveo57ZOALzcYE4k8x+aENK5lKDtYGjyzbgobvOqaGdg8+qYgZ+/RlkzXwSB3NDrw0nrQRnZO0MbRjSqdXBXlKilnVXc2IArldzOSA+pQVwd64nBmvxAWRbN6ICkq6rQtY5uKfBiBL1A7Xc0BjCfnfCFBluc4BxKuZZpwqSxMCJyHlFLV6QJZlHBtzwTggNrxuerA1aC9CrGgq6WbN6Q1ho/JrJkuqo4dCZAdZvZ2oFzkaxxUam1oHpqy68ADKn/00r09S4Lyd9wmhus6rVtiuMoJPr9lbBEhQ2uwJZDTxUXeNWy8X1CnR98IDzOOotFBK7FYl3oZs62y2t5pCMNJT3X5rbSrjw3h/zKtV2maS15VoyFw9d3iBrBVdtoFn2Q3DQO4PiI9bPCaWhczgsIzFrcNO6cbq8qJ1lbuNw0RWq5hXpxbMt3CO8qB54iuBpZNEIvJ6FZ8W6te8zcJwAbN51XYwQZLS1SlwRaGB1XTJuvsMqJZUVsXc8S0QOp5wKkobyGVvN4dtw64RZqN/HHPkzqdM1Y9q3/oEZ/JLvY7anTvSW7d30sOiA8H3gHE58o6vkNYoZE71i6LIztksfMY4xmOOy1dlgGF27oBqxOwbGAQdVReUKmvScbkPNFQ/FPlRpDUPeEyYdU8YokwKJUzxSib7zGLSc1A1iZtXMLAeF3KCBYU6PQjBwNeISQndlzVImRSZ1rKLB4l01I1VNBXtBMuy+Jjqg6Dv45Kgw4wb1NpIswtMdgjzJYiQy1NgiyKG+TV7zVHn3Bb9ox9TO8R9AeqYRrdPGqSfEpq5dG3Cb2pYy2dx17IlFJFUftO5ZUZBrJfePxrTul6Is5d9an4/3VCTa0q4J0l1MEyr1ErrHq8VgUsv3gvjTTL0YQovNC4scohVQydx18OIIOoJISzFFdh453U+SRpQ6ApnmCr2tuwdihwGQWhd8c0OSFvDr5UCrtN7rH2HjFpEoXt5WgYvEJ7Ydhxp+H7V5y4appUgHTqgR947F56m8wa9Er81whnZ9gxH620KN3sJRRrSHT/DUHRJQqSCQqROfWBNtX5rgkUFGjvqmZskF+DeAQ2/hZIO3tYOi5Bs9pfOn+d0EbNQED+sxlZ68IPW+A6dNEomCMBKrkkeQa5y9yNYGji0Vlzk0ldJapWuJu4jO6CbjUdpxHFD71rqKmsX6n2w+R5hv2cpysLk/yculKKDfTSP4vhLLnNKoPo9XTfVfvc0RRPiPWRNDYebEo6+hzVMYPhYYQddbYlBq06hSC+a/HDtkPLZ5PR+TOWHZhZfcaIVo+PjVrBg4FSxyNvTDfVCPWxCJxtbnqehRz0hCzqRlZIVEVrza+DPfrGsweh20DbbsHeBJ+NC4bLJka8A8MFtlHAHhu6eefp+bSQJOKl9IGpiZMTIRkTIEmUnvxAgIH4NNygfv+q81IH5qEL36xxHSirZKVRI0nIxWtlWlJJDdGM36GrevYVS5c5ARIDbiUdOqWixlb9tPBhrmiGOC6uhq5qBycKALAYF4pExE+P9SXk2G36prZYKbSnLjbXmt2X7rHGwVtPEnbkF2bGsSF4yXXn1a2KZYlBVEwmecROmFAZCyZutD8W+HhQe4r+gTLK0kfE86OgNOTaHdW1tlhjcWowk74JKhJ9aJ6uRLyXuXeeesSz43J0i8jQox5X446/fGY5eWuOEiBU+LPT89JrmwVvxsj1Etu6tLbYKX5m89jKb3nXymFrEtfatLUkAoLNX+Ga1wc5OdsMluVkfVwn4+0O+OzwU5f9ls8SP+ckswMrKN+KV4HW2ciRi8mEm/uslTrXpq0dMD6O/QAvA1kF7Y/NtatpdpuUOHTODog3imliHHYlb79CnIBrKGg4RdGkuASAstISGYAI4SBtYo5e2gpzVC6jHzboeZ5/OhGFYC4+CtyQpPEdI3YI5VtjR3hCGvUhRJGoNCZQYDBJ8QQ4c50ky36iCmc7DU5zFDX7qCqlnoZFNZVNHNSCPR9hIdFUw8NmhQQMixoqNCY1/HNFmOa/rX6Jx7eZu0ZpgkA186BhW0PIAkJdU8gCCyxgoPGbuB6KOjIcUtPGn+T5cBRGZWFBjqBS+qXaB/EwNMH46xICOD3l5pmRzPJNWO12enmbH4EyMmsQ3EE7QcLxefDuw8kJh4IdEL2idBGSRJT+Etm/mdpAs5h4tkxCRS5Wled/o7zR/7uxnl78mvHKGFW93A7QHHaEeeN+8BPlBM0O+tmhnhvFrfmjOtLb4Fvk0mnk4poXb+EbiXK+2uZAbki8MEvn+BwjwBOIAC85Aty01UqAY1onrgcuPGwssqk62FFFgghbjiqSLMdfBtYcA+tQ1cMDu+86dpfNPc718Xc2tuuZPcEv4T+u/roAZ4js6r7paOJkZpJzvFSQTWdEz3+k4a9EJUVWMy7kKC0wHjh7SLCjijI2GNgafGYyBEQF8hTfL5BWO0+RHrxRKdBzBrG98T532uNNA2p4zjQiC32e/dHp1ourCUxFaNzEFM9BBdl09iyfr4aI++i5Ygj/h+xbNzNHn6EMTdPZWrGO1JXcltZxv6AqeD7kuYrnI3/Em/yf5FuV8bDbmyRxXyQcR671lQ6ZxHt5o26ig+Azc3uDoKOLxvPHumeKV5bYNpVbJZU41IoJj5gPRnOpCEaELuT4r+4AC19j24yzcN8/9nRnufBhn8PzYHUNc97pyeAequFGQrLY8X9jUBbq27o9FkwCEC6Fv01R8nxV1elwU22mA6wM1D44m1UjG4BfPxd0/nTi6qCuHhrB1AvSWUbxAG2nC7/WfruaDRV4mU5EI4Sjdmp0z5vOFDBOMPax+o2sn9muXqwB42963lAbaCdijtevOrLgMRyfIpFzlDrBenPxNkKXY+OBUt1XgKIFoPRiAiUA3S3E2GHAW4SzwtDIiFAfRJ9JhdGo8IchF5HU6vYQRs5/vE7u4XRZw4Lx/a3qAl1UjJBO4gm1iD5XIp07X34TPynaCSehmwAEm5yDAM8wHYTCnPVsPgiXLsKkeni9v28RXT8TLoJI/HCF0kqwgNsQ/HFwEKrN9gvuqd67/I1VCLjrw6oC7FMV5tHJn545Ud48VDnePGtI7b547kvneB2smXNpwUrmqGbjVhpRB/D40QPFRlFrJh4qjY0bJFM4KqDWWZUF6lpYxp4Wtxo6bnYRyVw0x55SlstDBVwlmRed8ElLOe4ZeVSmfax8OlfTFFwZFVtkVyyDuHmYOHbYCqBY5lVylbIXQrx1CTBauGUlP+DIHYOe7Oie3TBjwafow6UNl/WQEini2RpwKiG8xqhJ7SIEvWAzlP9S4jPcdh2TWCIHso33p/rx9qdr1Gyd/Ri3ThPNF+wW+sWbCKeHOBSZ0aGbNUp/g7pn6LHsSFEawFfkRE4wBnokSjw6t8mncL+Hqk5ylwj2kEGP9DzRPiNY/oKYm0cvPDy7ytIZpJaqiO63gd5ccJiUGjmOkKYBcTclHtXUgMTbMeSaSYbEBqhikhcr40LCqgis0nciJ09zk+RJ33Tw8GGbiXdsMMw41Mba4MjHgCJoi6bPOLbYMFdASagLjJIcSE8R+SCV3CSV/5BvZxEGkpm6uos0TQV8+cSfc+Kgxzr8nqaVkvHHW0lO0bBUg5UMieAiIqZ11KuXi3na4pdNs4bJHj92IXyx64zyv85rxtSiEVQDt5oNu6BbXMd+OBcayqjV+ET3UNcXa1xusPQqEZlqjdsjpL8iAxE2Bb9HB2PxjXnV8o1RWRhScaT3Da2+mHVIYWlymm02t/16Jf1G60KXBt8sFQuC47Yq/0s19/+fK+5lWboU9MoGPJqFEIM2nz5VpaPwG0We+BtuUt5Hnpa6hS/MzeGuWub2uI4ofEA22Y6LMIrWxlo1HMlcdUC92ErcEfXEWDpkX/RO8gq8F92Rtgh8T1IT/VpYAZhfMHmns6ax3xxu/FtM/HZGdltTQnXp2V3Zk2vcBNqTBbcTfQzXqKSYC4wpff0kLfPbtJblsXI9H8Jfg4mk3ewiEa7bbi72jN+kZ8RcF9KGsDUjKDLexAjxGBGKGZBHw2bkokSB1eGzKfqvJOkIgOOFrrXXMC9WsICOwlM0j9mDooMRyBmzXLRZjDufH0uG71+NmRSxqwv0Sa4DdC9wm3HTLWKN/MUV7C/MvQ25N9xY1zDIHbzrV3bJ2J12lagPTqfvpW4vJlh5UpbE3/YwAxgwEepb3NqAzMtgZ68pqS9uJgST1Jzcsu+vMnDPCtmLARARo8hs7x0CwXRLCZuKdjQsaDT2NJZbjIQ0oFkS7jiIt8gmP8AOkZ7T59Kfc+eBpOKpFs2fPiOO555K3Ka1/65TgWgP0Br1oemVVjH29IiPiNK1Si87EbokwQ3+M88u20/6SzAby+P/qgr3VVF5CNWC43Uzh0TE8ld2nSfu+2p5uSiLaVpVX4b7BWLlWnitbJbmNTgtCCgX2DB6gTxWLK3pTTafTap0WuTod//tfkdKThCDknzmZeKkkCSjN5FC7B8oaK5QCaWDx9fBbhCO4q3rZZ5NizJHA1F/cc8ChntBuZ87qpdcU5HC0i6SmoHlWGFTxlujOK6G33/9AHBt22PEQ4SOOBMuHiy90aEGSj/9svGU64fU5gT3CuJ4TqjkRiqxPs6qbaRkxcUihUurvkGScIn+LpWx+geoFmVTP9oCwm9/97vX33LwLikNT8+PXM5t05wM5xKQ8fZd37FKxQZIOS0stP6br/o7i/v6pkBXTiinDvmwqhpGDG/6sxRjBeOtZX21951QNUTSQ00hDCtqpAU0uTkBLvk6R3hrXDzCkqxaqLSzYj5PSgxNKUMa+SLJ4AEs5eHePyZj+O/+3u8n450hQlTGWwABGG+Nd+C/D9ujf26Pd7Yf4GGFi/791w+9OB5H450Ib+AqLYFUoD5QNtnD8o7+nSWLmzx9uLlfpCU+uC6TPEvyh+Wqus4eVklWg/jzAPpHrOdhlKzG1XVmI2qTrDRwiA3MQ4vQKWCCe+MIiTx8yXidDga4B8GsGJIOvmCgQVGQ7DDeGkqebSlB/0LMNPwYDQ6YB9kWf96i6tNG/rRI8tldUlYhFlVxnBeBNxDVR2fiP92+wse8X+7Ru4H6is/7kCZugdlysWETrn81oXlz6QIZswFwlAngkbYoacQRmhTAIwCSNHoDf+R3/BuWX2Yt2A0QE7LajXai8M0wjs+jsA8r3sN8AghbSrCOULG6hWGrlLHLwKHG8WWIVctegfsX68IP+tdlsVyErySOgsaP9JfW3pY6iFw8YfcuiOMqfDPYSx/29tL8LkKKNd4ZEcV6E9oxbupFuxuMnQn60/kquUdEvQXyBBArUS1RFQVRLvD/ip+bzCpxJIDp/+fD118/fP8Qx5cQ1hLHl/BzVsTxJcDE7pApHgqGcdx/IDdABpD9Ko7Pd5Jpnd1BqDB+cP5QpTW+3QPAzuRhr4C/kvmcuhZFBv+8ZMRZoetIMwQSgB46D338e8g6Vs4HNGiB6bYRGyTLC2Z5duCgMf5fztkp4y22AWBuitDdHo6ixls0AiA7vOlkYWTWhYOk1cESBpjBVhXSLt8ZPqT5XVYW+S3miG3Uq7ANrsIWbRi9GksbVdr8zj+NfGqjaDPR+meZrCbSvxDo7HhMB03xgX/6cHJxfHL87shqhlxHkYjJVG/HW9s6xwac1c185INrMIHzXK0hwAW3uFU/meKoSbQkS7c/yixVWoPgQg5amL0kyQPYVyuMrnwR8LWtmlKI2Z+W2cKjWCXdqdVNHF8q7nIX39AHECMhQa6qBhmiXBJr59QfAR3bu6TMyFMEqYBoMMmJMHiBHYEb8CYFiGqESIWuwERfJvJrpr/0x0f58W/puWL101pKdvSXUOwgGu0djL0dxNf+WBpHL+RPdRhmpPfsqbLHqTxJsrGhj9TviNT0LPigVv0GI1cY24sa2IWcCn45TFvkNYsxavR14wAidZrG8T8kkU81ysZR5KLxYcf5sQQdPK4Ydkml4x1wR/CH0ZuwydpEeLCA8PNljNcbHDPqEbKwqj6XIBM+AyPIvSCXD2i+3d+vIi8atvtSQKaLMtZbTvrrrx9G38dxPhYFoseOj5Ia5jwYBPjjFYnedVHCyMEaDFX2p8Uyr0PgBaPgRfDK095QmxgKll3nxPTjHfifbCCDWqD7pqZ4K2Qzgfcw4i/woTl4SNNZCPealSsHQvI4Ihy6zreQFAWgj6ouiU726EuNHuCoCI+PGD18/Yc/4nxZ3OqwvxPH0cM61tXBtRnlFXeM/jVe69iqWr78K0Suo13AcR8+TGdxXMn1uxf5DdD290kPvm0RG8DwExHuGVRHU2Zg1zmWmEi1dxtiY6Kxs1k19F7dchKfVtrk2hpj1jHCZtDJsfziP7SIY7ibqwhVhW+GQzdlfJr2o02Tw5dKL1gUVZVdzu+DZQ5W3QQYkllG6vHgRSBupu6C9ufHXdK6XE8eYJG72LNDgNUdhDQUA2biI2Flj1CR1hDUW2I0nsbe92EUxyO49Xf1jiZSgJkKHNs2UZ4tUiAnqNu7ClF4NiI3o//zgnmLK5JWjB95cjx+MsR/RoO912MVQPovfbbiJeeK5/uX5gdVcaA5mnAdHhc1cHe1L0OTRJrs/XuC4PPA/3oPoh3eX9RK1OZGM1khu+HVBadPfVUNCZv+7+SvqLtGP7FDHB8+jPqTccSzN/onYNV39At2hMj8/EKPGU4PFaMt0y4okH1wEna5lAd/XgvUtDQp2hH+0tepIcM5AR2WfNJw8OzwoWrH3bL2Kr2c1MA5hGvSrAcKwS/29koyslXsHaeeG6D0Bk0ZWWuoby48ifeIUTySjijeInBM8LYCJmw0gHjCYIRCi1VdWWsxMGukDcO3EpLHVYzd/lW2puWiYTtCpIBr1AVBGdHwNW5PdgYT0zwk9yHoOvuz5e2iCj/HoEEVU98jXyi6nPRrQpWaHSN4hCMCS4NuK2ya6beomaXnWsasljoCYswsJ9X4jCUHVtNpPCoqapaNfVopduqxXYnOrDjYCSQq+Cw0HEaBHVkzAG70EZ05igpxL4qqz0IeG1He/vXw3Y+nk/Oji4vjdz+eT346ffvh5EjNtnEOO5oicmk20YGF1gz9iIxeknFCa3GBoVYt2hQ+hmHgqDcu7yq9pNX1pgzdwqACSQGgas/2bPdTvKAm7g07VWKCESpDvvxeKjxdrE3ek17OnGeNw7if1UmWp+XESNuOWFTJHZrKzEItioVbqLPTk5PTDxeTo3c/W7wuzPR+x1GzOieargcMAXy/YjGLok2xtXgTiWQ1JMnKu6CprobkoowPXo92xn4G+ddojxcJGBq0a05HHW+9BDvES3A3fclDZpVvW2uN7JtKgtTdS7+/6jCmeu3IFURtdcSq6yFxAPCBZ6Yqqv5VxTpo8nEK7COW8Tt0BNi7R3dfWPW5nWu3tmZfyCEGysFUJDNpOOwlAtYLuUb0vKHPFnODbec/3IyRpGKjUkafpcnhGiYdp4KFmyApr+9A2m7mFlJ9nlhoWiYcICM3xZz41pZxxciAWEo8YNHnqbguk9uK7q+y7pT+Wxrgtsw1Zl08ueVQ9hRidHmvyZ+TxXzJDpCQkbNRBhXzNJFE9/Q2bPkH0IhExlhjyDF34eX9RKvkH83wbYFVoVgCGozn2cyTFSmzgO5aTbY8zoObAiWPL70NlEAwS3u9xByABJxF+7D/y/mPx5PD9+9Pjn84vDg+fdczXvpUBCo7bJRSWjY2fd9tqXz6vOj7vsZH+iF3InH4ff984z1S6yVC+hvW28B8UA7r0T5tb9sHYw6HgqNBUgOWL/Zt7FMdOGq4RUilhZsFGk/zO0o700X7N+vM15mz6DBTsfaJVO0KtUz5vrTynR16kN/Bb2qcLtt5ck0GsL298M1gejPLygcy3AEf+JAsFnuzrIxGw2AcxvH5LqnQr4o5+RCn+R1vpfe/vGXFSIE+ldPVLIwaiT6Nrhca9uQ7UnjAkjTNWIN/PgTRdBagOrj6/uvxLgrLSDpU9hPDU1bNsjKUv8ilATvLaS1UacwDWF8S2ahsriFqjt0euMPrnN+XHHrFP/kF8dmDYCRVm8mBPeV49oNxwz+ffN/0ZmCPAl5fDvCiq6jjaoJ1aaKJJ7epr/tosBjxVsQNjFrvzt8f/UCerj7Tc5uUH8l5wgox8nRMubFQohnQbD5yZka0x41g+ITeLghce1O0QZnbh3O265STq70wuP5m2dsTomM3bNc+Q8UXpGQjR3j34RA1oy1hhxqEZRpbi2JrBLwtgDMGVTE1vndH/+5TOj9qdxfb7RzudXbHqb/XEWheY7rLXedZxwEnA7bvaoa5CnGrt84IPY88pADnuYMDpLCSpERkJrDKbA0CpCHx1nRFa7qaoRoBOoz+PPBDDX4u2RgAvE/qQl2Nlc+Ze7myhF2Ug+ecVvrviXvkeGSRf7ib7AQLCm/rlwM95lfT1cy+wu7zq6qeZfnQNPX26GeIsNa3xbK2r98fvz/Sd2lZ2nfnF29PP1zI26Sswct1wolMMb6/JyZin2kEvjdtco9E2l2okJmhYlmjJ0OGUfy3t6DHQbSp7DaF/noeN3CBuhZNdy+o9NGnRVaCp2kFFxL8ZLmHWuFn/WJZL5YYgQWsNWpfeflIOcks6izjgAzw4M/qmywPXswC8tzzuoVK8TyZz++bwl1R9T9m8/niOqQRLiABOjk09c+Pf/zbMSVQ7PRbYcmDaFBDu6KECXYeWFvhBljWT3igeNZZvtLEsluCbx/kVsfXHB5BSVUbJlNqG53Sy/bT/bFJ4+qT6c/qAUSiOVJgSGPGfiAjZvc1bQsU86MNvf3ka5LJ2JYX7BwsQn9bYEwve3S87Tnigz+OVCYQGXSEM2SniiYcMH+MPdgE6FDv5pzNCSXUCo19rNqtxFs8qwNMAZfiPruhpIjobFdiqCFM0NYA5s0CAA0+ez74zgvzsdeADtpYsolutbGwpE17Rr3XaY6myaer9DHCWoUxjgtKNhCK15dTd9L1ZdTJdH0RyYf5VIl1k6HFOJnm+gIuxeb6MncZhow332tsG5RZldnGmbTTDoALXPSJktDycxZcM0tt7qQkW3qqlESGrm/zcevxfwN7F2O5")).decode("utf-8"))\n\n class Finder:\n  0\n\n  @staticmethod\n  def find_spec(name, path=None, target=None):\n   file = "__init__" if name == package else name[len(package) + 1 :]\n   if name.partition(".")[0] != package or file + ".py" not in files:\n    return None\n   return importlib.util.spec_from_loader(name, Finder, is_package=name == package)\n\n  @staticmethod\n  def create_module(spec):\n   return None\n\n  @staticmethod\n  def exec_module(module):\n   name = module.__name__\n   file = ("__init__" if name == package else name[len(package) + 1 :]) + ".py"\n   module.__file__ = package + "/" + file\n   exec(compile(files[file], module.__file__, "exec"), module.__dict__)\n\n  @staticmethod\n  def get_source(name):\n   0\n   return files.get(name[len(package) + 1 :] + ".py")\n\n  @staticmethod\n  def get_data(path):\n   return files[path.rpartition("/")[2]].encode("utf-8")\n\n sys.meta_path.insert(0, Finder)\n from rollout_inspector import main\n\n main.main()\n\n\ndjango_rollout_inspect()\n`},5407:(e,t,n)=>{n.d(t,{dZ:()=>jobName,wx:()=>lastingFolders,mp:()=>migrationJob,GW:()=>migrationLabels,ng:()=>runOf})
+const r=`0\n\n\n\n\n\n\n\ndef django_rollout_inspect():\n import base64\n import importlib.util\n import json\n import sys\n import zlib\n\n package = "rollout_inspector"\n files = json.loads(zlib.decompress(base64.b64decode("eNrUvYt728iVJ/qvVHOvVoCbZkudydy93GY7iq1Oe8YtdSQ5SQ/J8IPIooQIBNgAaFmx/b/f77yqTuFByU6yc+9mpy0ChXqcqjp16jx+58NgsUjztF4sRtuHwXhwNMu/7H+D4SDJsuK+6qgn3WyLsjaldX9WD5X7uy7ubJ7+3ULJdVlsTFlkWbGrF2lebe2yLsrR33arG2u4/MXbN6eXUHib1LUtczMxpR0ti802zWxUzgb/Yzarnq3+luQ3xXOuawyPsH+z2TX8HU1ns/vn82cx/fjrbFaN+df4BT4bPYtng5gGsLJrsyw2G5vX1aJYR5v0pkzqtMireDzLzdEsN+til6+G5r4s8hszMR8+Dc10js9L44qbNPc/KvjUrNPMmgn+E9Qc48uiNFma26Gp7fsavna9SPMIvsH2jdkk9fLWTAyTZIS/I/gI6zHpmouklTkrcktfmWWR12m+s/ir3GV2aIr10NzfPpgJfTC6KYvdtoqomnWyy2roLfwL3Q2+cU3ha24CCTJKtlubr6IPswF0ejYY44CHZjaA4cFvGuZssLFVldxQEajmE9Vqs0o6jZSeuqbjOZB7Nri/fYCP7m8fpuNvj47mUNm+xj7NclPaeleGc+cnvD0lY//Jja2Tui6j6qEabYrVLrPV6MbWvvBosaDni0UMTS8WWN9iNhjiDMSmKM1sMBuoBrupCq2ma5wekxe4CnALQAX4cDIxs8Eux02ymg2QTNzNw/rWlhZmPS+o8GxwUM0Gh+YAf1LVUGux1t/NBmlt8mRj8cPi+m92WY/NQWW+q5PrzH4/+m5ZZLtN/v3YfHd/+/D9bNCq8P72YVTVZbqN4lbNN+k7qrm0SVXkWPNBpevy0+tpDmTr2I96J8BOrMsHbPA+rW9NsbX0GuagvJ4NYpNUpip25ZLXE7KfykxMllZ1JMxoJH9EVHZU2mQFyyaGDtn3S7utTXR+eVqWRTk0lw95nbznH66OK/gDHwYkQL4gf0c2Wd6Oqjop6yksWv5ZpvlNjPsfHsCccz/TNRWpH7Y4866xl+c//XR6djUnVlzdpflNwIq3SZ3afAnM5tujI8efd3n6684CVzMTWo+Dy9M3py+vTDkqbQZrYDwGRjKc5SYpy+Qh4vfJKKlr/978cHH+k9nlua3qKB2l+erOPsTmz6+vfjTnF69en528eX31i7kzUb7bXNtyaJI6Nv9x/vrMbG8WsJnS611tTQKUOj+j6kubpSszMVgf/Tg5e8VN7zZmYu5GVJ3584+nF6fmbpTU5ruJWRZJZquljaK6WPytKvLrKI2ff//9YZqv8jv7kNR1dRiPx2leD6n2HB7FMQxze7O4sfXCvt+WNBL4qxqqXsTDdqFtaVdhmSbFXr2+vHp91ke67c1iZYFNmlUXWVo0WY1Kuy6u/9amibypdtfpCshJtFmNlllSVfjx4fZmgb8Ox+PS3uCfWM1qRFUyze17T3XV4KQ5zr303mVZlRf1Kq3qNF/WQPfroshskg/NOskqGzPd0s3GrtKktvK7ouWJzfOTd0mWrtz7bZlukvJhljsaYqdN6khIQyuBfOWoaI1sljN1orDF8wtpwr5fZrsK+L/vhsxBXSyEetFBFdP+meXLW7u869pTy9GyyNWeClYRvrxO8yEV61lEfWtHLxUaUbBafJXN1XJy9gs1Dfs1VpRcFnlVl0ma12bJVWI5Yj3mcHmIVamaewlCLLss7lF8AhrYJZySQ/PrzpYPQ/MuyXa2mgCLH5os3aT1RBjW0GyKqsZXXtoCOZFEvNHqWiTDukzyKsGKocnwJFAvR0ldbNJltKvS/GbiezNKsjSpWKTCj9S75a6sijLC84P+ZnkkXVOHTZKv9AfvbL4qSjqdt0VV35S2+jXj8xmEL6xkZN/b5a62EayRK/Pm/OXJG1PVSW3hdFvU6cYWO5C5DlZ4MGJTJBMZmwVti0yiyTsbbB6qX7NFWi02SZkmq2sQQH7ATScdwSnAlQo9uLw6uTqFk8RskveLsCeTg5X54fzCgAgBhzS1/c035vjo6IjnsrtvPXTBznmSSE/w31Fpt1myJMrA0oeeu530zbOvzU8nf1mc/uX05dur1+dni6vXP51GB6vYPPvGU2pojrlDDXIH646L8JnMJde2Xt4mWRbFKD4XVS3SM0qjQbFNkj9EUERJB6f4T1rk+uwPZZgkr+5tWQUzhgLW0JB85Rb8r7uihk2n6FhsqxE+XgA3wAV/f5vUOJEH1UjmCItEWGs8pHoirhwHRn/TkGaDY9itwYpAah9UxBUOKmYEx2ZijqgBaFQqpmbw1iQj3rPpaZ+TNIwias30GQwH18nybrdtXCbVRbL3rmjXa7usK+EJVW230D5doeCvp90yi/UC+FxFDedFfZvmNwvolZmYCLgaXPCGJorVHfGmsBWWiYqtVZeGIzwhVzCBskldAVjT8M5dDEiExuKKKLiLbpOq/XFp39mysguqhHZ1XhTbvsbgnW5MJsoVGukaW32I9pfDlotS9b/YQivVr1lfh5AFBIOHwp81dqwiELLbveyqNOouxtesYNaLkroVPlbXExBpos4BUtXpdYaTfFXurF40aenfRyD/geg/7lId8EscJq5rubXIIlfXT9eBCs90uZUBP9sk28it1CHVFPNp8JDabMXXMl8bDEJ3ExUjzOOB85V2VNmkXN6C+mU2u46uLt6evTy5Ov346vTN6dXpbFZ9DfwjBu3LgLbiELQ2r+mOA12AAdKg4InoO2TT4hAf7+SqLLYVnRPAd8z1g7n845tAj5MVVWWryL6zIPoztwgFixZrEKaQW7uqQABYp/mNLbdlmtckaQDfMxODtYJCwGajxcbWyWh1vaCXcHHzb4OViLxXVg53bDbAz2gsRG9Xw12ar+j8XNnM1hYPUJ5kHtBomdRJVtygUoK4cmvx4yoHuWBlI/7MHT/YZge1eQidNKdm4ADMOrpa2k3xzvJZz4eOEIx/uq/W2GRw2qoXXFyt6r2jeHSs6qj9jNEGh2xYUy8Nkqy2JZMATxczMVO1lvBWD6sdrvhDP5fu6AxVAty/IlsNuanc3sdzJEy1yO093HX2kgaWdk8BVzeTW7iIHIzRM/wnnh7NNYVze/80QuZJCVu0j5St5nuJWtl6NsAuzAbQpdkAaEOlFotVuqwXC+zSP6VHvjeOfz++rJbJrkL24DbnrmKFYcfSETEUP2puWnxKo4cVMBssS5vUzCeS1SrgdW0WeX/7MEQxceJ2OEiPTaHRnyPJdrvIkmubDf1ZNIJPSCr2x1OTn9HFTwbzYTZwZUEDCzVAj73WFn6RohEezAZmNhj9rUjzqKpLlDHjUbXN0jqKY1LwfmqOs4pQghsafYg63byclZ3HbexKfT0xU1kiuAlBtQrKP6JwfWtNtby1m6QyxdrUNk/yujJJSbpZKhjuUm4DyIX9G6VwoC34U2wF96zcVl0/qHRWVLXrZ8ftAo4jCzpG/7Go23kcdKkOxwHaVre+H7Y2wiri0QIvE4vFkOqMQ1l+imOCwYHILwO0+W4DwoaNsPVYdJQiRpHCfpzUc1JOXtvbNF+17ET7j97SbpI0T0FB/zTBP61QLh26G8CXyP0oMCTLuyoi+WZogMP6ddUQ0KjQSMtpIM3SUyCsMiao8rc2WxHTbAlDvUKdVz7wQElCcqx4BQIeS6r0Si7ZPJf3RbnywwoYYbnLQR8PjKKoLN7gDCx8OFFw6xS52SQPKA7hEsIVhI24BRQ36UNsZ2gWauBJlsm0jWh1fgHNHh8P0MJsitKa+jYBxpqba4t71ZCSyhxg5zr67PQfPb2GWv8lfcY5mM3QXDODPXt/my5v90+D66wMJDhbKj7CekaSFUVlc0sdhCrNBFryAuQQmPgSmPOHT5/iKf49FyEMysPSaxyr+EzTpfG+mzpOK1E5GRBYTpZFIijm1OIaL5ryiL+Rhc7a1/ZBPhsM5WyRT2LdJh5fJH3nvRumTzQ0iVF60yLnfdQ3d+/SIsPj2xywsUsOK8fwQOuOmsqAB9F9AAuTOClTLW3LbE+okLoadwyka+78kGAI1w88ioMKO46dsqRxag7svkxryzTXHXLaIb84cf6LsrarqLJ1pNalXGCWt0l+Y1ex+Z8GSsDYRcdxP4Sm4RrB39GJ2b76DE1Hxf61mNppAQzNfZLXdqW6ltv7KRad87IfpbXdVJFcSG8TmOQ0AxUHnpFQjFYTFIaWWL5zZyMuMlzagUTvBkViPJvib5MKZwibgD9W6XoNikPq6dB3YGieTbdJKY4KJMJI230tOcP9/e0Dbx5ZOx2MAiVQqDyUXB/bK31LDE2/bouiINgrEofa0z1EYBK4PxY4ULak3yYkes8GRZnepDkIbF9N8Mvm89Byvd2BqAeHqtV8B5Y/aqpNsUaZFyiJfeLqcrmFQhPT2QAMYrOBvzbdJpV/GjZJPjXm7O2bNwZ6xLVTPXTbmeuq5dFXE66VH2CtdGcKXwBnVSO/TypW7qRrKq84sLv60eigktlgPsRycA8MzrbZgHYuiQ5oM/Lk4Wkxz4MJCoeuP18XpU1vcnNnH6SWziWhln77FiZXkYhK8TrjgddJeWNrvPx9+BTrLUv7hi4s9CVOOnw7nQ3Wd7DF8QzEe9SEW1S3k25RLDRh+T3hBNiLXf7zQ33LtizufFvYc54otd22dMkwe66eEWp+Xbd6hQ/or74Z9sk1+vrHVz48Du6LXbYCCQtOdANKRpywZF3b0lcHL5HMRFkh+myA5ZzGC3+FC+OgMmQor+R8BTocVMJDqEL8kAYDHP3Bn55weVVMBStMsqpoVdH/raNh8934ywZKfjytL6gmt/r8p+hqg1+yyecD8Y/ndCyv6Ap9dn6FnIOufKTekHd4kb2F401YGZVa3z1PVitdSu292eATdoCcc+g16vWSjMdBJI3QycrWICwsi401WVKBkkbmU5bL2Gx3WCjN68Ikaj0Va5PWlSnukXeSeE6XxzJd3dhqj7cibx9wQnA/iopvf2C+tu/rLHVG49P3aX1ZwyKlEqSX45eX6Wab2TNwhNomS/v4NbVOqrtANVTkyvKl2RCURGt6mSxhSmlgMFrUaoGapMdySnofbVIeelOqWpxUoyhFgEk3jtZg1z97BncZ7GFdZCtaU/ARTBN9PBuskjq5Tip0oiNhC03mSl099gpGWVZjzxJl8KCVi2pUXLouTD5bA+U67cd8Z7f1YmXRlU5Gvk5DdRDIzfRoKjsJD8zZIM0rW9Z+E+HWI71mkUcsXSplbFGa5kOZpK86zf7BoeWELKqjJV/5TjJt50PVcaHunDQ0ohjV57XSlGJ3UD3oX4Radh6qaDnzqk7yuqPTYu0KFhdYIpDmz2ECYEE+sfOti1RgqaEbqTTClpFuA7mfAUdQ/8h7JbZ2ZBedxFSxh1TaHME+SIs7+9BBrydY7o1dpcBDgkKXqGU8xTcv0Z9GW9CXRZbZZQ3WygkaFOHcyejcmQ1O3lydXpirk9+/OSXXSjyAn6xgm+XmLi/ugZJR35UKiPBB3XK8VqDr3oNn1wzFF/av0hdc91Rm+hk23xLSi7LD0qINY7JstUGC25MneuLSalHaLHE+Glla2zLJUFOMf+EVCmdgqD8cNpqbHs1FZJYqlDqcpGKyf9MUtbwyZMZenr95+9MZTBl44rw6/eHk7ZsrE3py8MiH0hSZdx/blmgkabH/1nUMllP1awZV8mVB0wtsmaDpU9vHWfZ7RkbUG4ELEpZYUNMLEFbMgV9BsIAa45MrCp0+n+J+3oOSD96U7OrzRulYTXu+eabRQYhORdbP+1UClgkeIG1nLBwRscCtb3W92JZ2u6iSdzbCl44iiobxU52G9G9YbLPBARm7pEsoVvEPP7hivSA7sUj7wjTlf0YOSvKDJytM1VCrDDGmAVQwcZOd/vMORlFVdfv3oeUcNfPmBkgwMR/wiuLvZ16n1KtIEtUNDIGLE1v/xHoprPLpaqmP2BfSFFxbEJaH7gbQZp4st/Soo/BtUxvl75xUfXDppEc08exo/yTdDZFLq26cbN6yODpFB74PWLw7CttnY2Aa7Is5aWjNW9phtiC1NMRhLXQ6T8Kzut8DgaiFxXDDe6+MFkWCc7+r6SLnvYUxPLDvoZXaLuiHe42FgU+xo4ibSk/LKf05byiIyCuTrnFYSyJSjquuc+pwkB9oy4xenly+PHl1Clc6/hP4JL+8PL1aQP1jVyPd8lznYznBhrDhKaRkolTNIIUIN9YLa8h9xb3G3aaVSiZJckMVWkvV7MtihA+NktUqCu4GweJ131e/ZmGEkC5mvgaT8vpuNsB4oeYJUuTPxZWmOYS+00MGN0lYJKN9OqF/oFfS/912laCDrxoCK4m9bBxojUGqD7S1ZNYlZ1X0OGTWwhJ1JXrn4KNGEdY8N+88NO7wzsPlxBw/l33II5o3Qqd0zBRvqnA7ob4LXnV3VPtLZcUyycD1fFla2UY+6kX8hkTLNifXXHCowoWlQ2voU3BPkY1MSnT3PNiqXiGvQ4y6VnhDukiW2s2TD1QR+luHYEv0F1fbCJbuo3ECvkcru46WEM8Qc7jAemUzEJgaYQGBEz9xkNngKeElTwwYcHV2BAisOUAgKVdpnmRp/aC+m5jjR8MHVMukiuSbDCq+wD+/Rd8eL/1u5+9pKKvykiKfWNC6T9qu4CT6ZDaPoATaDY4xEK+4hyU1/ZZ3VdK+8A/JQ5S+g4UIFYojz2ywBE0LbovFEP6/vMHyrIwVz8kFXJ+oRVxutzZZDc3Krm1Z0uosbQUiABRXfvQGNIJ/Onnz+pXzKxxtk7JOgXbw/tXpD6cXF3BvJH0eLiWyosICIW9O1JMeVLoyYGnUCeGGzc4ECtfG/fTVxfnP5uX52eXVxcnrsytU6Z68ehU+Mvsc2lmsCn5g9CsfMn5P26TMUlsuitw6fyHt01HVycPQ2HyFBnDw8HZhvC4SDzR3cHvmCyqrJPmGOp2LPwBzUa8zw7Wh1GZ0XGl5IjiyJubRU8JZfvuFTSgC9sOJM1n0WyapKsUJDbu8TswU/5hClWIEJWkZHrNXB/WAVAdiEGFTPZ4ZYlj1jgWs1277FeieheQkleRctKTPGy6wOIHoxQXl52zva0tG03mL+L6oSLLcX7SvaYPeSrQRgeWuo5PIC8LrKTXfMvvF0v9Gj7pG3aiQNXfcWf7V4y2Bf8ic8H0BKCYuY+iN5ny7qYfrNMvsSuRRqJhiYml06HTiORe/ClcDN/T0U1H0JS1W0dSTIOtgRYlmDwFDCCRF3NoyXNRDk5HciXU2X03ER19YluIKSr++S7NV5NXKdEmlW2vvHdaPGjxFGwFrPQ5qN7ukXEkFf4AfFO2DAc7VaL3CKGfHlqazAXYNOYaKeoYwaLqmEsOCmaiKfJQVyarCIGmMco7i0cqikXE2SKplms4GSAoeSmXr3RYPQt1gZhOQMnGJmg9wlb5PUjyBVCF4RExLs1PuDfuFKy2uItW0zUtx/ybbLR6WLB5wKeVpOg/OtxHbtqE4sKGGeSdypoYJVgzFJmxNxIhBp2p1JhLQ+VKzd/aBOCLYqMlEQ5s2tJs0PPuFk8efaPt3kAugGNI8QnoWpTkamt86NxLmRzZHjoScBb+CmlhdRcvEWblINKrgT+9CiHW37/1PDmXE6kY2JwUfWtiUklDErsV9CduujHAJB+psnJCYd2hndb3hm+2VIdU8OYKzKR5ylThEEgf3O92KNqw1I1x/maQkghhaOMBTk5R56qTp68yeuKGzs18byUOEu3a122wrQNQQw+FYW9WQVU1Q4Gz1Ko4/ad52hHZVkRu67apPCLwT/kTQA/QZxV6/pKrdDQlkQyOwM1Fls/XQtCIgKx/wa6DIqIc1uPeEVjHxylJ6jF6eEyYNVoyWC4IVoYpJk8d8i7t3g1o/6Jkz62uRRn8YeL3oFyQs6S+dOos7xuev/KQPUHOXrUdJdeclOF29L+q6S+qkVo+P/o80Dhrt7qZFNMUvA4m0qXw1WvHaR1znk9mmMq6J7YNz/Gn1uzEn3PXtTvdcPBTHvW1wD/hrIFLHImku10B9GBoHnxjI7mqlRR5UiFyu0WQ/q4MQCFzrzS/SvC4L3MrwC3QNONYFxkxQFbFfMLLZPiBzQUWFgiXRpzs1+KlvIWJFnZSh88sPsfcAaI5EB/EHS2Blq2WZXoM/pyzDfXxdd4rkxM22foggjgKF2tkgxniayX7+Hbvl4ttvLRpN/McmxyEaPHXSXXAi95/FD684dRMh6xzOpHf+StUFVYBqqme9UeHNvoUSfuR8sIxxbte8msCPUNyZ4FADkYuxnDJyS5InYh5E402w6Li/RHCc2E/BcvCnAelZJrPBu9Teg0jGvZmIZzjfyaSLfdtENcW7hecXv7+xOQbIrDwv5AcYGa/Kuw7EfupCiwv45ZCLrt96/MR4qvmTH54sijsEEqEynpJptaAfdO/zRTRp/VMKHxqbKr3Jk3pX2uZnblhQyvUPZsS98YXFrj82Uxq5+2DOhT6JOl/NLBMid6/JVOadzPEKn3dMlC9UhVMkFkEdN8DGmEaEgfccdhPCOh8fPzB3UrUvzS50C3ShI+Uf422pOSajntxMp8Ua8aD4Cq4rmE+P5uyz7b92/qtz+nLuHH0b3x7PFUCH7yK5SehwWf9OObh4oda1zAhSqu9sOS3WRBxP+Hnc2TbC5XTUTDA6qmJfU+yoHHWNoSh7uy/k59CUkE3ttVGrniXlNVjZ2Wznhgfb2409YK9Pu0x1clvG8vJAXUMzfQp7FWKv0WVwZd8P4WpKPvHgGr8s8lVKEjdpnJN6USDeTlot+IOF4qZeCS7UIKMdAS6haogqwL+xESfd8X2S2mvYU7upirUqgkLX4w5hkM/WO4uyX68AXNQ0Dywo+xJNseOzTtZAwNwnS6klyB4wzVOCx0GnSbEmqnaPB6wXKYlf2IvGMtJWpADB7RGIrCVo+JcaIousMnS0B2hgHThPQ+5K9Sv4nwTdqK8zXJbUPhVYbJKqdqhtYjDCJshopAw+WDUye9k6PXuKJ5tLsZjJ1PrHJ7vDhpTaakqtzZ+4KVX/WgyANcNwAAYrPQf9B4krOqqva2fGDkbF3WOVoMFX7U5xI9gun8uyWnhBT4Yo8/bGLtOfw5JLEEsuqWs3nkPz3ffm8JB9Inrse5/BJiXCuXXudxN6rvEcvaTTIaogPevSIcNIVLl9X5eJM8MJGmg82qGKLB5BfAOsTzDL/eH07PTi5Or0FbgvBO7lLL41nGGxbnZQ86hgNJpHW57l5vphIfo0Bdrja0irRbKrCzScezwxqKlddnvnS5CxMqnEQ9uIHX8kD7owSkrLeLblbAB+KtF4/HE2+y9gOjjCsIpYUEcJYOYPZ+cXpy9PLk+Vxkv3oChJVlZDZpKcvL06X7w+e3mBaGiMKoGExddqTtwbPzVeRG5MDZ2LEyO9RsQPClSXcaTVNkseFlX6d/8wBWVonmTh021pl2klDsHwpFompPxwtlZ3N4VJ5tirBpIZEBGeks8JveeeKh9Juj5irNc4AHZoBgkEPsEUU4I/pnNSfrOgKm+d/CglROyT314skE+SHC5r8P6T9tbQ+p9xI9jAx8h6/Jlq8oHuT84MpGO9vLm3ZTblC8MnrGt9V02mqCbxNTS/Jdme7jVMgIm/hHaGoNG1ionzaANeCKdGiIYTwrRtitMx02Cz3dV2pQq5yw29gZ6ABgOLA83bRWkmdDGeLDW8ULLDYjHpnLFDnSrnNmQ44A9+Bma4U0djAOVQrEzkOZ+w/U0GOuxEdhoiRIAtnwYccf1Qs3SOsHb4lwRMssztYehokFkBAY7ABY+PZlArum1Oj0bk1sHogE4xDfiCC3ZMOWYIX3wGEeRczVGgeAf6ho5JHap3jzbtcALuwQ9vSBGCjNYn0JzYVFM3T1Xgn1APH7tcGf7iGulvqBY8WPY37GpvSRfHJFEwFjWLErOB+Zq+ByZH3wRcDh+5Sh3N3Cf8JPiGnrmPvGdtth6JWq1hcCAnPQF+FZpnSSpqvzCMpU8K8+0Nw+b05y4MPmx5Ck0L0x8SZVpOd4x8ic/4Sy+0zFvEh6UMTUb+6dCh+Ag27TOPExmzqyb0zkm+eXHvhdy4PRdhI/T4Ka2o4avWNFE6WpVl6H8oTyleWwGsmb7uuYkFFlHxzHbgifEnIDMGIHnRi+++ms3u44MqeoF/EIK6HdlqmWxFsWY0sUNpJgzm74qKwWVnk3d2UTgrh4hltzAtKAmHgv9tcU9SvugIvZbknn1zTbAwvkbzJcjqB5V5fWl8yKk5CL0vvFNJZxteyaa5BypypPySgkhdjzz4fSP0NdDdU7tVu+uTBvy+W3zkY0erjtxZKP6DfOEaLnUBJ5IjoqBtJ8px9RhU41SligTtrzGoRxzgqAIS33Gdk8vNZEKXZo6tpW1Pivbuhe00DzT+3N4v2MM4hDLzvq0B5gaIYh8kaCLybDxWODMNwDOtaEUoOdC0EWPjCzsvg33Bi36lNLEOWblDnQ4ktnGna1U7tC805/N7WKWN+DF3DWUdVl7ci/s+LJFbm6ufsG4juroA2akGkAs8/GRX9wJASAk8C3Ts+uK1LyAxqJmkdBcpNzGd+INBsFsbhhA64kMSUn0VVZ/GrnVpi29dfU3EHv6HP2nF0T2B1PKxxDzvI3JHuKvur0Sb6/gwpkZpl0W5sk+ODOwaEmHQNmIXg0BcmlB1YXWYMyEdHh14g1B5cd90/mwcInqDQVAvg16Ha7nVjrj4tddM28lP1CcfqMUxuRmfXDpPX46Ya2BWa9UMlsCeggpGRXbhi097sHUcOIdfkY21KDd2akPCe1bXMhMOTAZ3KfcVjGRVkb2zCOlvqwq90MjmgLGTFE/oYNKIt/0JHnaGiAcRj4+sQ+6/8A3Xo3dUu8Qy6pxGMJtcLpzKsVYhvDy5vIpkauJgblAdEODOPq41RGIgY8clRd1Tx3AfNu//KZBd+CQ4lEDdBQgu910HoxczbpN8lfGFzWO9UmSsXTl8zrFBgA2v+oBH9JfTfiBoAvwxFIBT+I2+KLTG1raE3Ajw3P1ALwvuxNDtROkVbnd/qMbDJ+1RvYG4psb0iBxJmwFLBOGI7lbSL180gvXIeVJoo2jCHo5TkjzEswpk674Z8twsEByoG9PjecO+q2KMxIMEH+HtLby3hVEIU2f280FaWDfgmEh7rGmmxw1ZfKHZLUTGr6x3z8Q+0EVDiVliPqMeOkG/Q8RXeLxQWOOmEnJt537rRpzmZa3RvNRG3CR5Il5baEeP+jdrP8Swf45h4qHoBaED7nHknwVnJAMbByKJR45jWhRr8zWsNLmHuA457P5/PU4zEBYZhiiI6OYHUWuBmg868ekRBOYIwpKwwth8T2FJQDZ8QgrkinqHN5yqmxh0yeokxSPoyyHispjkK/QKjxUAM8u/bVBl5IhUvtV+YPTYu9U9sPHRZyMvg5jWibocKdjlr/Q2APaBr/wqhgL0DJal8J8GdvNXjnYeul29ZttlNxtsnACC0/hcvcbfaE11bhV8mnM4FIcE7b1BBQaTrnwMzbgUPkyJYuFtLvChCa5m+gYKiaIcA/PqCdHUzAbf5d/DSpX7NtjHIDtO4gVBADZOa8B4hQ5cW4SfCrQSDj2eB4da0qipRPD8WaTmhiBKEcWg8mBZGHupRrPabbN0CTqsyOk3sYahKfLsYUI5RHDMi7ooJj4pD5bC8DNqsa32V2q6ew7HJh8kVx0flShSN/UyLV0gNehr+xp1iA4bF7qLtcMfKnyqI00MkG2X19Gz2IR6DHNgaGmSXpJajF0lpEdSmlzWKkl57FdMGJW2DCHGdQ1/uDh/+7P5/S+gdvnx5E+vz/7gO/S9Od7Tj0pg0JlaLlkbjIMULQ3izgYTbH+bpCVpXZ2iZ4Txii5boo76HmJLZF6Ku2bBfB1W9d2dffgerN0u9yI8wDgaafyJ8+X0rF3EpWZP//L68urSRN2adtcpnilpsFEf9Ins6r07t7pNSrsCVNkK0NiTjCJuYQhjRHxk2B4dvixb2hDk/ao1mcp1srG3NRdtgf8q+wPtSW33EJNHgKsG1qcAXiB0p2rZTfR1SrrkuHWjHoLtc3Opqm0RsQbsv+vSJnds/VDtqv7yBaRHboeuoWRC+SK6RJVZ7kNSC51/A5ZYU0oL5DN5EApnCp2JJTSJwGURoesgEAGkt0E+SKmGfxZTpwWhL4f2ftSAlIIeNR5BqaYWjjqmToVGH6ABXBQLVFTQn6xrdec0PizWUZEFNzh57JGh1efSKVc5eUB6gWVCAbmshvF95YXeppmvXFAg8QmsTWZ1XqDXHK4ot7dJXu1ZicE1Jfg2ydI7d1Vx4ByfUwPBXQKgnKz3xyvwe+hprR952FRvaB6RGNJKOjTTfkZifpNvvL9nT7OxC6jQ121JmEQH0kEFsbJvTjBoX8fHsn1JBct6aGqHriF200dlECeENA4C/anbWV4S6agtFgfHQK7olCncGfSkQz9i07I+L4RWFInwJWcVPMTlL/OG8mf3+YVZCDg0u7g3ENvZ5lelhTtdwKq6DicYUNfJx0Ydd3bNBhySEXd5jXklfROMGIGBxLPh7Pxq8fPF+Z9evzp9pWHIRJnmTBNKNwoAxOozn3yqURfr/B7lC01kLX0Zd3chb1Yg9vhIIc8soWcMtot+zIhzdTynGH+G2IIXjNp0TPftKf8EN33+89vxHO9CU6oC3tBf8KKhLkw777LyoWZFmAKmqSzxRdVJPSIfooXOk9U8QLvG03l2eijgtqpmaKbNR+4sbal1OvZ+42RVydm8BsvDdMOY3OWpIVZ51hPedJARwY9ukVaZZbfMSdxvkN4nSniPcaf230IxS8oBXpExPSDwBzoLxy308m4ptjHmWI2L/m3DP9JPLu/1kUCqLuCDhvSp57Z9vnf4/wRZpUThvGfDHvWucFoe3PGx94hzwif/pFB6berQQcJBLZ1bJQTw6llMYkOnQiDqlx7/RI35ibJDRFYUcNIEZhxhqoChwX8qwDyaOj3f56kTxUk31CtKX1CX6Jzje00xNCXaLOO89Wn/a94kqng8JElixLwHpJZ6B44sSSl6Kfgr9oUqrwJCUmDyAHwBusrv6KFjciR0GPSGKyPNY9w3LWKHrv57TExfTagWcQpBbTltZdQYSHIWB1q/3AUHM8uRt3jEYRLgiXPwa8y2exzOOtsJoTLoFdbh/vjOv4hEqUp0huXPUyCuhXyAEFa8BnR38+W+ZgWFEyf2CjgYBpHBxihNvttcwwSiKo3yJR1U5rbIViw/tuYnbp4c7Nenz4rglJgNkmvy8f/epbVm7qYODaJ23Nar8TpxEOZF1eJA7UNi79B9aqiDFZjZAJHd0YDhyLEVf6tp6g7dVHSxU9ohi8zmN/UtDbwx7s4xtzlvXRQLnKfe9KVtJEw24+w3zwofEJtB1HBzaWFhhubUfc4pDakHzd7iB+sNRCGzhkUb97QZhbJNFxvt91sRYGPetGbiHHPxMsBwxkOyXYl3MKIXt83SwwaSIYXR0V1GPkTPrKZcqzsEjHsfVwkEnP5VhJ12XFWz7328mmigVam+rY4tio3gAnUJ0QlxBj7yiZsRLcs5C/buPJdQCiQkv9D45nlQweKqnGYfVV3uBrUGuBpIGaERQd2qijvUQGp/RsUaw1JhyPMYDxf4Uss8WnkGUtIjck5gqdu3RRu6ib7N2gnMT8uer5VFaVquXjr8Zt+G7LqFNC+EHg7NV6dcX57g59L8ZJ/Li+8NmRgbni2MXpy+s06HSB0NvPZcHb0rrvbJaUC+xAwooD5xtiPJY+bWYGhKMqJFNgemkYhYrzZJtykZ4meDb813E3f/CHUZPYr2N69/en1lvo3dnaSOu0xMjJrfvzqV+mHSdn7xbxv5130Ul4+rh7gxmemKQz5CwoO1QRm0elokbba7+w3bhbAGKNDdDWpglVZ1mi/rINWRAxQW24dfIM1F31130D9XbeCBiPVOTFItKpvX6vuRILRSDQgZG2BLN9e1k+oDjWBLTawPyNCEqIitnbpwFf7T10TDr8rZgZ33Ig27rT5m5QRaOabzYfODUIPMDF1/89gVDbGEOC2BoAN4ZoPiDW7Ml2pkvCA4dUHfVKKW+/FpDB0tG6pzV6UnAJ6jHYNuFNaHEPeQ8Anbbjoh8iD4/hc7hLqatJmpzlSACQTiEbEk+gEE+1YBH/6aKefxgwPOHgwF07VrBlMSkvbwT6cXl6/Pz8x3JvrNEDgYRRj+mukFio5sjysPOj1KCOHEb/eW2SgUKN11sdeW0BBAH7Mo9IiPnX0lGBV/ew9v1t2imfyFd5BAUuNFu9xhAOledxv0CO8V+VvwFlp/gperkCYiWLavWbI3sU9dehPW4LTg3ehW9jSAPsmH/oUAC+LM4jfTnQD/spYcRNnJsVt5IEu5zDec30puYjh/9kEcdDhEzyF/QQgfqDi+Nxzb1wk7cG1vErDqQUjjaFPkRV3k6RIjr6VGgpN0aMHVnV1FqrcUxSStfd2uyjynVvxO1hXr5Na1zR4ambIg5H2VLm3VKeE2slVhDKeIjNVCEgc5PET2/+QEvsXa+TYRXhj5YNFR68GvyW0ybIkSRIvmhz4nVYOuCf8G5JnJRIaDO0i6xpBYAo7p0u0W6wV8CvGVLt8U2q2g45siv+EoS/3S04lUS+0ULt0pL3zW3lbik86slh19Q7JrXokPKCTqq4n3FXNxNfjaz0VfdpamVrCdzao7FjNyHkCxhwOT25luHCwhw8cQgPkLB8yOv5wfhsoySGnm7T1o3IF1siuQmQ3+Nx9Rzd0edwH9d00wu183d8LTMYyJjTADbBaXQTlPO9G7QSaAQbVJsoxFMMhKV9sby0fDNYBm1XSWNLC5VY1zDaONcPsIevkYYreqIQDuZhNZkj9E8IwPmxuHFmVdMlj8jIfSgzcdLihx6mc9WEgUDnZWc9hjEm4bd+gGdbDyV6hlkAT8W/PMqODp2M8B4+2ql0MTCb4/cFtzHJtvvgHZJl1TF3FJIXp8CvhHE8yAXdt8gb+p72SupxY0wjp4YEOTycrq4sECCRhNj60d6/naTPVm0XF/5DQmliFYE+SipZzCXIAtehMFLONrsq8hddk/D1ICXLw6vWDD+6vTy5ee6gGtfZNDpoCPUKV5JPe+8ROM/+RYF/IXHsIBX6a4VapTTmacmFY0WULAr6qCITyL3m/SPIZ4F1k8CSDsdmPd9PdPfWy+A90yxclSpxOM5eC+Yvd0l+XQbnIvsr9zcgpFup7F5Z/CPsXvwiuxxI7uDa/WK0HHbAQrBJt1UemB9bIZ3NoTEtsfMhvOcBxk6FBE8JwKX/LR57duf3zVbHCALvBwJ5O2iF7Uvq/DrWDFi551Lc3//ZS1KQdQe/c39r0TxNBRI6ktCHzu4se/PYY8X8YgLYwUqmxdQx6gRpFdnXpPD6jk7wJn0AN68c6WcOWQT97ZkjRC8Al8jweSPI1iBnLjIwOHKGZMhiHLZZBzfaSpk4mrgIw9Lv9kZ9KI3lrDKB+O1QnzZfTHDlNmDByZ5D/AX7Hyu1KhSO6AVJkvBSxFRt6ZhYGPDplMgDHawh8RnEbU4nR8/P/Mkfl+fQQAIHQZ/+X5web5werq4MfxwU/jg8uDvytw189Lw2fM3ymxXuszWRoErEBLafT28nRx9V+89bkAJT7kqEp5GAmyOw/SFd4kdyAwpe9sxDzw76zV8fBaeNR8PzGHB9UhbapHxUcxp2Gdo7Qq1kW5SWAODPAPlSVqqi5DXad2uPE60rU7zYrsiJ/k1QW/kFCqfyRVcCPJS+/IW42P3JNG+NUj8pU/BYW3ucM+XenDntzrmhEjSl4KhKRQ7i4tUEzaBohPnaf5CZfOEHqfjuaiNJvkYXFtFxtEwY+4Xr4bNgObOFSMQuEWiLim73/tAPqnC6X7xFDfYbrRI7APnWxYi8/w1KLhkYsox3ITc9SRSEhEWTzZ3EUMvlAhwZREVDk4MpaZ95EQPwK4XsUUIVaxygdbhzgzZ0CMGy0nNQCQVDVDUdAL/+nED5zxWbAEVIIWeQyjXdk6STOHJ9zCackJyoLOZIyQo6XCSwu7XrEHOGrala5AxQIEkZ9DbH/IWbvUqlFZAAENi7MIhHn2ps+P8fZVrCzBNU/V2uSbqZxJADrdna4Wo0ZTe191bQ5zD5asCeuQETwTvc3Ab035l5GaNZDEVbh/X2Anzya5s0Ec2VbqYIRPlcWwXat2HHbCYNw3pVDZkGyGtxbHi7IfRLqifyz57Sb1EN91Ti+8eA4ZWDsS/waz2DuByi+2gwmEiha+rFE6mvG38z08iuryYnKv/QSq+s0cnumCjkHNtQrvgWVxCgZ+1nbKhjYDubKTEXruFxxvbWGPByNHW1oxVGFV262CM1sUBIgEPYFXKGVxkch7SaiUsLks6LD37qxyPazmDi6GW4+gZtLL5Q/RJtlGBNM2guPbVshPfL+odBwGQQKCvFwMsbuVJ0lntGTwHRFX+s8wQnIEuLCxdz3gu/SlWTn03dJix00J+Lsl4++uRsX131LQCIYgve+g0DsuVI7sO37+lIyOkJt2LdXSNWU1ws/x9aHvy+F4LFiseGfFL8OS+KuzHLbQAHQ9ZMP2IbACKElD+O57/Qk9L22GTOn1mYkO3x0OzeHmkNBgv6N9/T3R2y/yXj559NmSl9wZm5rnlS0X2Exo8a4SHOkUJ3jvCscSKdrTMD2qS3HssmEF6AL+srK/J6KMcMuxG+npMamRpDf17SFdLQBfl2QSdIiaDXQuThDHm6lBZTar3XW6UoFAPVU3T4zZoIYdNpAU2BEekLGngzKE6JG6hQGWg3hovj0i132XVE8pMAMYttns+qCaza4b6Gt42rAzUTh9SSqoRmww6z/ClfNwc9L/uVwXH6MDWVVHju128dJYcnpWwaoNWHYw3pCLsipY2G7YL2axYdoxwekcYYY6wuIERC0b0iNMT8dBTAL6rxLT6Zwt0fnlKWRaGZrLh7xO3vOPt3kKnXqFGezwGc/XNqmqEHOt0o40sq/+/wo+0yHRqcyYAfaCW67s9NeJ6yDJ0ns/1ibiHjQ1GrYGsnIOU51tCmTOvx52g11G0B0dIOjw7+O5BsToGq0OfgX8Wh+tJxi2X5gojXJ4dQYJtvwhGtgbY583tlDuhA3HANdVdLlipcKjk0DxBcTu6Rqzul5skzLZWHCQ7gjMiDvae+KkOJDGUPORVousKCq8UmJX0OIEf3yF0chi3cVCHJTtIiQl9DVqFSw01JdSXFDCmrVqtkNv0dPc+AujMFq6H5VpTqrB9jqE2E6TybFK/y2BiUsW+eCJS64QouwvEWUfCqTVCmZ4k+bgZrc8xGzeIAsfMqatAyYD7HTOUAKCd1+4jiDyU3of8nUm93xFe8qPHcCkLpbpx0WSxtGCId+btNs8qNwJeKKfnJ0DQups9l8+uj7ETm15UO6Lsu0+APo4fpPtdR0UT0NfQYttgI4exYS2SQ4L0xaKByGreCRwJV2xUmdO+wl9mt1Q9mE7dUS7e07I7rB54MMAJkiJfJibZ645ZpjsGP8F7PIRLG4yHIgdg84Jmmbw8WWvebKuvynuxZr+FlIe0J9XZbqhv974Py/oTx0IFrr0K86nnTEe9avQ6SPms3wfHKkESnS4anqYdnKgcakcOAUC++Twdvd5FOi+jED/X9Omwb3inOelZ1MpmSUcLj1sjy1uQJoquWA+Z1bqw9RxtN6TuOmC6nFOtV+5d0S9v00zUnlFvoBy90wJyIXnG+mnCg4hBM//RFMFTahyY68iJYp9Hghrf7/wpvlDqNqnxPJBEIBmFy6OV9UojqF+hsJomE781gC3tS2NzcOMIk1O6NY1N9liGqsGhLPHrvKBw18kJsatG9RjolF78zRC1fv3jkT+oHRThVEZKl0fegO3pZ7AYRbMIbttZvGStM//Vloj7AVu2fvLIsOs6kZ+hM9gmVmxvKt8FgP4H4yCASqrZYLZ97494v9HvkaIGTY2v1EPWSukH2NCgvuivCOPpdzAaX3y6pWJXoxfnp9dXl2cvD67IsU/dkNxGxO/iF6M3569/uPb048/X7z+6eTiF/Ofp798PP3LyzdvX53G0YuvzNtLgHF4ffbq9C+xuEERnNnwS1p7+ePpy//8+MP5xenrP5xBY9DI6BkGiP/p5M3rV5JQRujim8GM89gQJp2PX7SbmQ3M5elVI7y9UQ+2AkAcvsPNcp/RIgwsejGGVl+dXJ2Y+MXVLz+fmujFV9EL1Dd+ZNfij86X2LxLygdQjc1m17GgyPHENoj6lSJqrDsyejabXUcvxi75zcfoxfj3r//w8fKnkzdv4heXpxevT97MZqsXMWpVvryRV6c/nLx9c2UQHj+CKcyL+49VndR2Y3OyLFd1stl+VIlh/dN4NotmsziGuqJ/cLDtleoH170o91eJa9HV4Kdf8TvYWaR24fG2xFBaDWB08kvm6uT3b071LrDv06om563oxfj87M0v4WJijHvXCAdTQBNj0cElS9FnsjBAiW3dR1NKBwOamtiM5yx6zAbgRSZqdyezwrg4yVANCY0wpOkOKideAmk4sGfX9ibNq8gVS3y4ZMuFlu7rnJWmLHbb6BjAP6DE9GgeaknQOWQC2+flxSnsRje/Jn6B3Ian7+Xbi4vTs6s3v8S99OzkA/GLF+dnRlNbNasmjR7tnwgsoxQw+FsN0S0/dVCK+s/V5Y9JfIfZHZdZUYH3GRz3W5svLIQ0rEtb3SKQIIs07p/K1lEzhMLXLzdW1A9UNQREcN6y58/FQxQwpM+APf7+1Pz54vXV1ekZeNdd/vGNtzgz9r7vEqQhVL/ITk9dl8XpeqHXp+uZVxWpyEex4YUbyK+G2ez+axM/e9G/mXqnDMmgoHuRoqNktYp4laAYDQXcJHISZDcwGjP/zSYutPaiAEku8IycRIZRiTmmFor1wvVIMY/Yq8F97egRqFKrRW9/hvPp4+uzy9OLq4+vTt+cXp1+/On04g+nH//8+urHj6/OP74ELs+sy1XfvF4LcHEwk2JyYyUzIBaK+Ri2fqwzG2qeEHJBzyD4SkJXZRY5kd7KXuoXvHREbRQLEWhOt11xlAuWpvTiPpse4VNMsYB2QTuKzTdmnRVJHaFchext3jkUbEN1Lap2GwbGYpQUbJOkv03ynt55TC5y/BgdsVQI/nWtvFlfqHsskxyluA8oNBsSAzcbu0oTkvmOEdsJQF9Kyuz87adWCKoLT4RtwbmiQAzRKKcTZifQ4ORIISZyeYylmkDivmKLZkMLv1qZ3Dhht4d0xCYDFMWJ6w72wV9fY+kK/pe7Av/RvVGhidQlTpjre+X+ioMgDR/AF4SVBp3Rl5b+qEXc7W9xhI2wRaPy6E5cRNGXhUCasDId/9jUHquw2D3FGKZd6xD0lAWQl5NWbGTnDLQnsLjPJ2EiaHEtAaTFzsBeMJk5DUlEG/TOPkicUQRJomGOSSIL4pwBxWc2cBNOJdTPGJVyuJyCVJmfE7EMCzzJ70Augb2I1JSaumuk3SjmI6wtyPTAT75VF9PmRm2Rn9Me+Y0RlFFT8uwZEDxc+nWxSh7aYX6cIGKvamyv+2OAM9zKhK1xbzxHIGbJhclVUEyl3ndPK6y7FNWPGctDJTYlgVfhnRMVgxWMp38/NDeBYqKt9e/j5fTcoSAAg9L+rT6LpJ97X7UPQeeJP0ILLyfyRkLiIpLYPFcF80Ru2H3el0McXenzdsrwIE34LDehLgoPOoKHReuWXki5vVf442QL8g80zWWPpdWCQZ7R0EAVwADQyZsCmdQjBFPCOvlBV7t98yxtkdBK8cb0ZXGfzwbzIVdNv8gJdbPNUltF9EKx3PmQG9XPlI4SxHP5yDutfzfBF/Klf8FSJYXOkeBEhZgFhk5tVLG8ijvpKkRh4Ia5RsbVjwEFDJ8Ad4EH3/OH8rsoyYmBaeO57DyGGcZ3TEX9rqNTfgMEU0jzxfrKNqE15oqeQZ6Z9iwMOyoJXQrd1IcLuCZbLRlxoDN0eBEUiTuewvRGK0v8eLeso3j67VznO4Jgw68IFGwjEPzgHFmIFVam+s4+NNMiSd/mDUscxFUynRSwC5hrgU74w78COhwhffHPY72RZWED0yHIsD6v+gB39I/ivoVhB35mGIeureVVCxKjGDz0W9PzD9lQitmylpY6hirbmI3E/hVBudHLxgaHW26a62F11/zHvlr5BcRB5PYG4Y8chJ48YcwRaQLWzB/J8XO0vE2zVQkYzAs+rYpywo7M/LOJF8jAdLkNEph3TFB7JEGXcXPrbqqOS7f0I+kPrdG/nF8wt3SKoaALbbfWsGad+QdriN2yUE1NJuaPo/MLCtrJH7hklx9o/5zhOJvTk1vXk+5BkM6BCBkOQ306b6QHVQPJbXMY6GYXjMPvVcfxHM9pL0zZby4oiVNAYT4hLLKgTF7gFoa2CxwEhbvOBouFfZ+A5Bqz9g8ezQYxuEA3l5hvdC4Sn2RFIeAtOXwgnkuQR7A2DCboq6zz5BFnsxBUI81Fjqc+05S7PFR0wuQWAX4DeQ0+ZCslvZ/rxQKTtLG2DuZ3QXAg+DdW2JFit93DG47svkF1tN8oi/4yCg4ymg0yfpntqSAsEyZFNTQQGqUeCjq1Y5iH7YCVpOrDrty4ZlyCLgZ2ckRBiy867V09bMkpD+ckdMlrrGPqYZCcDgVunM7WtOnV4U5NnGn6SH2DLIjXRpMxc3NVXcahkd6tOFvVbD/jKsa0P36FJUzzJc9uav/MuodWHmauYFb7Z65ghgU/efp4QNaKAVkbmf7wxRSKzWMeNpyS2ml9bdRVQgvT4HXI14HAAedw+tfD+bPpOIpns9ngqzn+PHTOAprsKGK5NLlQy+4aqhiPo5YN6iMhB5ltaZcp3LQ/OssNOo5Gxa6OX2CYIAYEfgStbByhUWf1NRh2XkSz2XQ2m4OGXdDWxH+h0YXD2SDC72eDwyG5Oxy74sqN+KsJVfXd9+SNyUDZTstCvgf89CvKBDwmPBcuqFMEOxcM5cPhiSL5n/lfA/aqaDqb3Y8O51/Hsxka6Bpd7aloHL34bvLX+CP8M5tF9AccGPTX+YWJsXYs+RV6fH005xfmI+jj4+lfo3geP4MmoxeT/+vjbBZ/9GX6ugH6Jvu+no6PWaSOeC/h0+fHY34c8+OV3da3grI5PR4/P2apXZOMnoc+ujpRp6riMQ9qMgW40Of0JvcqAM/NsUqIQztS0DP0EFS2/BU1GKPmVaz5TdXrY/pW8k5CJ2fnzfrYN967dOgQReEv0P2KUR/ULNXd0NT3KYRg91CD/ct8xdsH9CK3m239QN2nGI5T8HnwkRNA9sUizdN6seAE4sSIWQM0drnUiRnjW/fMx0J4PSW+cP7ozRfkRccZ2cUxhj7xf1KaGvHHNJIu3KXsnfrc9U49udtCVHXUUFuJS0ZTBZRrGLLrpKJkHk4ddLm8tZvkdJXWRfkywyMMUPWQgBJ1G8FnRB9oyb63y11tmYbKz2Si0vnWNkL6R+gohhaWX7NJVZcA+xaLDQcxMxA5foHk4jrx766qqCzUhkUmVNBnomSXmdxo16OsWCbZYpPkD4u6wH99MkryiAH38NpynoH6tix2N7f8cbKriwWD20uOyr1d6q9RD5q82duDDlfjf9eYxNf+8THhXZve8zTsrcjNl9AhWa3YLSwggk647Ub0/40ZBGiszLUrrmAdib1VC+hVFtCAhzjxTm244yfI+hwDaCDEasJRRMN/O+3+kZXy2WSUKI5/LiXRT7iLkEXGaxM1lvInSELLeqJt8JTHa9GmtKhhF72ToHKV+Sq6yefr6Xrv5lQCBDpmULrT8crl33XOJYaPHSKPeHs7/Vor/a2vV2MyMA8T//9oNth8u1mUkHmo4hEQwhjKqvBOP3O9wocYQMMPJItw78r1/qbOWxLvuehyyrFX0judgaI141Jy3rX82cdcFqQQhxYjgUxCZDb/PJ7rle/nu736GwvniVwm7IxfxZNwXBM/ttY2cPPc2gnBTLtf4Q5wwWNfTYJS3ZtZ5r2zu0Fzk6DJVqfJILSoixsLl/R23xsFaAiNhzwSks0+kNqoQ3XXru2TO6lhQJhnoffzjnY/medQaxeJvFNAQKKGWwAGH9Ib7ECs5CHXIxjW88/r11jgHimfm6RRa7fX0fMwg2/Qe7QO0g235d+QlNdpbUt50BQUlEdCMMXKfk6dZgG+14mABJWE4J26bdK0ZRkZXNa419L0eDM8hVxoXW3Yq+dfPPt69NqRQBhNZR1wZyj09E9OlytDdwsNYeTJ8wOWJJrqfbPUR2lkjjqQ0lcXha4Uxvhm2tOhxkmz7byX+CONPdc9s3rI7cF2yMOP7IsO0vdsEf73CZOj+oiErXhyniXlTQX3jWJL4dQNpSpGXyFkmWTnxeryAtTxN0+sxN9sYQM7h1VaL/4nTrj8JKaOvxw3IgzeW3TzMo2zqtomCMMVPl0siw36UqovQXWLN10z8ZfbAMa0yDK7rCEwYgKaxth9MRKXsQXBrE+VaodKKEjwnp2vfL8Yta07QgZlFDn0tfgk/Lbd0P6F+CQD5Q9DtlFiKwirgl6GlSHb+xP4JGSREQgIdCImkU+lcm+kTAidk5A5kL67338L6iUQB9e/ryeiJV93qL8jUJyL0ZN1+lN8h/Fc/GUzvH06dzpS15DO7+UejraFxKYFrZO4+UcRK3RnA3sn1pl1favMtDQn6HwrxqbQdHU0j9vtELDPMcWtSfYTfkZxX10BY87wQbqn7r790NkvZFrdPcNqdB/2dqCPaHtC3MR65vDV+09fCRhvI1ybbsjqdQae+5gvz6FPsMvw0CTbbQDy5hWCIHe58li7JPzET0fLzIEJunLk8L1YF+V9Uq6qKNluOTcmrbE8xwpkM7rv0I8uqRNQ1S18qzoijJzw84a3AXvjq4pkXNAoTZ3EamuR0dME62yRwzQyDdB7YNNUb+AYtbJRG8VJYthV4GIw3NKudksLCUMWrGJklt0KH1CYIU+dqX+I0JpOU4991ZoADo+TbuK7OIBtCNI2O/ySNq3oUOrsLNNGeYwqf7rq12zeYFyUfasuhQvQQDp4gC8j1vUgpOLXTHnNJFtwJliRP39EGmQAOEGYMoArsSuVsWAbJHNxhQH+jqwBWE0jpQt+plc21yPfj4KP9QtWgiy2ZfE3PP2xk2C5W0i/PUKmkwvSte69axGAXpQdGB+5ja6RzCBLVf+qb2+LDowwqKIFEea/0NAAkGFnUe7y3t3WCwkq8sHFLv/5ob4tcm146uim863yzxpMDWbJ1dZ4FxhwyD6114QTSG9kGRqam11SrpRBxxcKjB/+PZuUJlKFMsZgXbAc4V9tpEl2FQWffnLP6mK3vLUrFphiVbrYJr+iWDOdq6cUAdN8yg7gwTMEzMhtqyxDGg75SwoG+vBpiL1SX1fU1+Bb3h/NrpKPcWh7Yvi/rk75GtygHKpX84MKjU1Vy1L2dNuae3Vt63tr82Y3Gbx20msOI6sbZdHhFVXucrmvekBFxUKDbN0Ov6/R86byDl/j7thsAId31QDMcnNgt4p2qgMtAnR1roElGO7qYOkJ/pTvRZirrgF11dg2I7b5Le5LqIdUbCO1zbQE405HJ8R49K5ku11kyTXIY8GMNamsoLGcfAYWZ+vcbWQXAkDoAgG1AH9z7NBhmyxItApDqiP28x/MUmMh0OgIozZfEJq0Gg2FObn5VgRb26TelRbgUPIFnDzXyfJusVplSshsrZ7GmhLMLGzYdReXDJSkvmUJ5jsgLsSGf7oWs7O63i5EOfhErMhUlLBui3sxSwuGi6CuYlprzsH1AWEgOXSXkBLQAi/ha8qP36XeKO61ey+2D3c5KnaE7tBYGAfhOSt6EROCrPMidoCyigs3fIcRY5iDi6tPTZYhOyFq7jihGtWpFoheZLQ+KFoRP/BpeSnauLobgacCBxHBrO+27kaz30eCC+d+eRPjlh7Te3AHqYq81X0fUEn9i+PG6SPVhB/GjdOolzyINk74wlA9X/NicJs8AkOHVs7ztgLhEJMDiK8A8n/untpZ6/B4CK4nDoKqucMc/lTrcJnOBpskzRk0qDMzMIm26I7QqFbg4FHnMJ0Nzk5+OgU/eBesvRfrqod99uQCA60i/hL+GjnQq12eQ/qe5a6ETO8LHly05izEYwoBEONUkwCNVL6QxZfaWdt6eQveQg45jr5yG4ormR6P52O9EvUewOnrQqAV5RZVyT76ulq3OFArSosCNzTnTm/CGjfQg2UV9B6TErzdhJbz8+MFF+GALEvjM48wJpn36DbUufRYx+5lNgwDbnawbWzhBq/tQ5GvntDM3N29iR2rOuiBStm3rx5ecjw7E64N9VcA3ABPg1tssDzC9L0i3agNzlvbdcPZbsmKvN1mD6wGd8SZtObbTeSkMfOgYqb+Mmym00nswakMQb60rnWT5JCxJsha5ieTOkvr0q1Yethasv8qng+Lifk9PRC0Hzz5tQh+t0gIdt712JjbJF9lgf6COj4bFPkCUQD8FlE+o89JK7uQqFeupkmK6zJd3cj2pR+VYucrEpMQGx2dLp4TtCM8odTM8AN4xieJJ32OYKr04oNkxeQyn5oaFW7RTz9oH3wQW5pjD8bKh0FfMHqd9jpWKoNSyknPDTHQ6VysM/KcsTThxbNn0IVp2LO5OhyDeWstqkdcKfGCNguldgnbQC9xKjHyGFO4aOJh8LaNEttVim5+YYku4Ty0+zQvk19PAgST1j3RvT9u3Tndq2/n4p2KFCQjDwAeNKl3JBii/yx8w+Byj8puAS5zADaB1Az2IF9EMGhCsabj9oLpD7AkpSsA1vUurVJcbebAuBpRl44lm7GbzmDnNsdscH/7QLAk2hXjkebHQS76oWsM6xIvFhm7bCCFOTqUdAk8WUXOOrb2bP0fmSgtZcosyQWknRTbLWI9w+heHLnd3+wkh4q4CXB6YOe+2e45OXEui3xZWnFjqjorjvSFfgt5VygrLLvIeEclnxsK3T60lbwJDkr1x3vbu3GwJM4UHTe1ZtAfvUzihopsGvnM1/FcplovDeRBrYXRmku1RLo7oQoM3XxB5XKeBb0KSvd3jjwc/5vWbS+lnZD2WYQmQ3t7LMoLsQvQuNVDlpwj+S5+hBcW2WoPK5Rbw+dzRKm3TSQHY9/9Hjveaa6JetSqvCHwRM/tPZIXLJIgPWNt07mrK9K+GzErFFwIV4fewnvR0aqaKI+wcIJhXFzvHNXVu8q2lkFBsJ68CtoVtBeIWySKt9AqCTgMW0jXtrSU+UzzF/ccOIznSHJ0+KD9AOVzjpIi5eIRsQ/jtakQPEI4OmO08Njw/qEX3KiUpnTlYVlBFBVf3vCi5D5VgKjcGxGj92Gm0uefeKF7MhE0Ff9yuOz4JGDgDvf0mSstu4beEwdvc+aQoF3fuKsQPVT5xcf+KA/glkUN1F23l+38ZIc1sZDqK2phoZJqTeqg1aZqcpKt4DHj96vrBX7SVNv0yaQdnkjMC4HLdjL1YcjInJzpb1f72FiggWgjuEr88CSAksU3hKIdwv6w2I05j1kDyj41tFeGalcM3ZpvrE/KNNWxEUHXJX7xsvZukyoO79XbpOQ4quaqDRKEcLnG7bwx3EbeBKMiqllb1O6l5oNt0UfV6/od8l+ngwJ7l6TkaDMlXuFTT9C5AnrrOGYVG2Y+Gp4kDh68AbLdXLlq3+gJCVF9p/NYNhIqlPQdAk8S9aXg+JNRXlCS41AQAAe8f9X671zjn59VA/O1NbKyPXku1EYHt8B/1VCfIDmRb/zIAwdApAT9UkI9+0CGi7tQh4L/qjX5QgVfPFyVHUVVbUFRYkIdrOKG0Hd0F8ih63NkOaYB5fbrkOfa45CG8BAuRCAAKgqoCz0ZCwudCmucm2YZdy52yQ6I/fLVpOctyLi6Cc0i+r94YuaXJkNoxaSQjL0v1UunCVIjkimwfjcIOizmxlcjL0M+dJ+gd5O0q/YgKsudcug2qVrLlBd/QwpRiRgA9jQQJhwIj9Mzu1d+FgKfCGexotUz9V2Yy45/Ul9U1cB5tEutYhYStMwfRbo5VowAIqmTzfRrp7zpyERR7BPwmpWoyCwnKyqmQQtGcq/saysgQ0ss5NvPne2lRUjsxyjTkhwRfql7sovHRcpgrYlAyWtS8XtemSoBQKAiVHmPGkmLnKpdLmbQ06hnm026su+puvtzs5BSVe9MlW9ozomCvB2iMevBNc3NvUJyGDqv097bGtB62P9aLSYGhwBC0J/uPiOztMYp6kzp0igiqntiZWqxCCASdhuBguCv7puT/wyCEdh3RBx7gjN1D6F6Tz13u9c+tHzohSrDDomS1QS3SSWiob8TtqjhNAD+png0DzUB4RvD4oVvuk7KG1vrpttvOkbkPCuU3lA+5CgT/JJ1FeFwVYHpnX1AfQOFNoBQJHi/NAzvK9qQk0Wv2FRUhTP3D8lu4WT1S1xaYnWZYIpeiUsX71C2qDJ10S2dgu9cvwXjHxdQ9wp0Qff/pSJd0JJedl9wnXVbhT8PU8TxZgFGygsyfI9P94owLao8ZeLbqrQi55DKf9H63Xsu6/5VQwUrQnFgrh2Fpd4TUdeRbMaH4jEbiQMAJ11SB/tAYAkjVvIkaRkn6HHvhtNJzoMPuneX1xX9t9CfUfX3EH8fW0EbQLdNAsXT7rF9Bu/YJ0V3TCazDofHHIrWLVLpxGscv9aS5PoEPNZPKDo8YUL2Cu1PmQSU23nAoUHLCZf6+27S+zLNbGA9m4dHpr4L2K/kKZPg0yfssifMXqji6wZ5fgLquV7mnVjPAu7fCfkcagD1sRM0/0GM3GOGehZc2LFaXp/0WRXeQxwXbFFFEAhcbIzveVdpQv516n6FYMa5Z73SOq2Y+X9JgDMn9rhrhkFC9JujMsahku83t4TiVas83qcwA5fHJ4O6tRG44YztUu/tc/TgqhrGf6b8o+kDGlbooXladClDtvF2bHJg2pDBtkfB1tvvcIeihV7YIlv6lDvydB6br9VACAy+ceuTZqBq74QhexnCdLgChfsNZbv8AbE/8bjLfQazqyhljOuh49Z+gMraFvYKQU/1vRnMCdo0l8BVQpl8ws+RiHNP9Sab7aA6E5WNy57YvcMJ7iHo9iPWUk8aQFqvMcw7i/SsEUEnE0OpaNyTQIsWyXD0tldsEd0guFZFOXKGcF/EjdwzaU2X/O6ZDqiAdJBzrTlr7anggn1TobB+qBtw1rI4vHcJiFPm/nXCrcs6caNt+Ut2Ea1xIsM07VvBQiXlGlc11Df6LNYHrRyJXbdVf70hH5+ibDN0Lt8+ibHicUuX5w6ShlzyiCFGyaxOWu0yyuDGQtiDTjfTwNNESwj6RcP7QoQ+rjbod+DcpKrwqmTlKNX0vXGiWL+Qp2bDx4o/LpTulUq71A6+9VDd+0SZDrUNoTLtn3hTCHRVXcoFspoOIS2R0Bh0NV4vzpNwZx/8mcmm1qerJVo3CIr16HG60rd89uf22bFau6gOErfoqJldpRw0QzuejrXXuwfWWsPkFytatMqgvBugYHbYp4XGi8kx9APo66N2XBpCp4pz52D4PfLdDl2b92Ohh74zXd5z41nnDpl2MIm5h5rxdXbyI5emyo0IEzWAEhYOhUaCoD3KPbSRrOEw5boFzYPPFsp4rjO6U0OUowb+BBBdRgrNerWECge3beLtoZDzjSjWnzmg0MGgWH+a5X26XplxOQ7+UaW2V2i3PWz21taZ95xHILnP/RjET2BPnS73lfcpiOIO8gi+CPsPfIuBT4PhAGM9O5CC2Sf9b1XhfxSVT9+W5KtiE2RzExjjB18KkLHdj7+n23UKbpHoBb8schD6s/Ra3N9P36f1ZZ0s77gEPVYFdnWaNd+NNsnyNs0h8xKX+jmpb3+AY7H8zNTDDqW4TJOsF6V4WxZgCHLR8z/zb2hMgAfw4tgVcj+SEpQMsy4fFpjF+dsjpH2W5pYeHP+WnlASxAWnAYQX8PR6Vz1Qkvjf/vbno9+QyPtvRz8fHXMS+CWgOWQYVT4b/Pb/Pjr+N2owLxbXMGZ8/u1vj+ADeJ4gqA8CdsNCSjMbIZz2dfSn16d/dgmJMdnkx1cX5z/Tn5JjMUysOMshSK+2eUK+hLPB5W1S2rfoW3r6fpntqvSdfVOAumGWL4t8naVLhqvPofSPJxenoASYzgYXxX3jCxCvXe1Dqbyr3GzQ8ehkubRV1XgxH2LDJy9fnl5eGszvfPn6T9IH+gSb8fVcFPeNJ+on1PdJDW3KgzIX53/W1dNB0ChEAvs0rDCsrN3ROYRTdFXlOTLmqoVUtbfuMMGQRt6Wo/9Ktz/AxGMJiGcEcP30Hck7PhSKXYSBL4yyIgEkGyo3EuMBFEW2MYgxGdAKIpCSapmmcKRjCvMHyEVb307H3YxN3js701cTSMWLzFHeLWj/2XKxTJa3FO0Gz1Wi9IdqBA7ZC3g8SvPKlnV0NDQ/FsUdSTMwIDNRHAMTrS7gMYQIpbVd7ioIBf+7Jcd/sHNv7ZIkKqi+WO0yC/RuFIZx0UszQb7FRRfAVagB+A9pa4GsQEpL4aILKhrRP7EGzoCue9SM34H0li43tr4tViyc+QGQxAhjF71dQ0Byp/1XHjKlw7PSNAjJd0imohEi4iDD1uPQ3XOH6oLuwfLtW1DIGySQ6+ku90RBWxCgdkIwXfgYjzR+NPpJmO8pD1Fu+j09YfwY1y+nKDup6zK93tUuMwjWwslBnMi7tUslJ2JHRNOBAWiAMHafUzCaB5+Z5ThR8LIa2fxdWhY5x2+++o+Tsz+cLy7O37w5f3u1eHP+8j8vnUJ4xjmHqs5t1Krr51+ufjw/+/nk6kdXA0d7F7SpKrv1yVxFcCBMT2QLnCuH2iQlkGtjGtY/p8FwrSQA03eN0EtPBQkmJ7wpFT3aBUbIAdlOaKAY7Ar+ZEUF/DmyObIIEjYiOazbWj/AmBhJbFQnrIV/iGvbp0T2viG9wextJxKlflHfI8SOsNrpbJDZZAUAh5TzrYER3DXAx+A9/oArsjV6DxoQx0/rGfjcKh/eL+jKK1KmVP9pt/UTesROPZ89T6TTLlNLCiU/AnwmGiWo1oXGNXueZGnClzFPHvzcawBD+BBY1/Sq8RD6AOLl6Ar+26d8xrrjUVJCfCTyD03mZUKgI9HKAlRbGWyV2YAaHwRx/DrG+QnbCzdoB5sCJW2LcRFNkwcSCVa7zbaKPswGIGbi0sXAX5ANHnzkr77Zt5i4SCe3dj9ks55MKDsbzD/5PEHwRCkj9gFhabQfEup/8uMjSgyNgiDqO1mGrTeCRQr8PUtcLcPgLHCtL3QZW7LZRqDKhr5XssCcO9R6V9mIlykCC+JalUO+/QbI5wgUEGZZYLJ1iKKnhPVEkJfFZpPkKzz6JCA4SSsbvIh4cwKvwsmDWR0LSive6dEGygOizeY7pew/AUX2INKaIH+sQyQMlsm+KoJI82PM7Nm3+wWeU3EaeUQk5eMSV2JuKEWs8QlcZBq5K41Z4insadsXVkOmalvVNQ7XW5/9IEDBE8yWBWHc9pOX+qXLdnRQAuwDCKhmhzUT+sy+OIb0pXtFs+fgU/+Fp5eWuPUp9WS8ugbKFGZlDrPzhMmaldPqF51v4vHEZpMpR7udvLk6vaCbOsRZHhxU5uX5m7c/ncEvagH7wABPQ+popJ25cCfxJBdNZW+TCbNM4KJ13HdoxYt6TlTeLE9E9EtWK1RrBFFfiwWciW4qWNIIUhiB2iBHX8jcp4RjU7ckL/JuzExKlyZQ+zhTD5r+MFTVRBc5kClAXI7ZAPUmr05/OHn75ipArQnH1L5/+dhvD4+lTVmc5gyU+WVdYWI68d6DLrx6JckXZwNp3zByAPSa30CetbO3b974NzpAS/rog3gEI1uSRvXTWuNar8jCgkhtUD+F0E4Iu20EEwnGhYUHonT+A/CCYU9DlFBtAnSltjfQlrIA+i2NMvCX7uWnLVKCj2sjynUiI37Rlge9PX3qxNYettwBCAYMkDAnuy8bKBKjHn4697uCR+UgpF11IqhpZMo8KUuGndMYkmBLR5Wmmbhkle4NidE+NfY/srUF/zHMpPvExRq4/7jxcw8J2hcNhvY9+Yv96mKQgCegUhkSKxb5jeSo9B1zxzd0zsEng6zVfYlnQChfSnL9ibuSyC9z5aNCXUCNX8U/YHxlkXX5qfi6dRQOiPSA5jWZDdKatIcgBoEaGu12kN3T1GWSVwlthbRmWSRfEQ3gQv4KxUqzKqzHHqGcjP8u0OZNgkAOoYehuU/yGtcJ9b9Yg7OTuJoFz+gHL99oCkUkLqVagBcwCO2ZRc/S8gES+MIPqt8DvHNJoAsUo2HYPFLUwdS/GLcA+vLm3LI+qKSJRPsOLTGoE7NGCe5jLyYzjWSbWggrdWksEVrR5oiQT53wmb6aEmOaL2ifkqI/zP5EpWHaqS61n/o2Q4h8p6Y7iv8JdSvCd688QKQzGLvDUSPgmr5Oy6r2q9bUUOi+KO8qU+QGkJcoP7VkyamQrpAm6ynrUQ+HNjFvN1owQ1ioXsrGAbNM2xj2s9JWYe7ZKRSMNF1qKRakVsCa5tPnx/4S4XiN5GZsBNMrEH5cU6BxX0BKM2Docej2Wf2ajdzb1p2jEXuvP2JtftwFLH79UAMKPwOfl44pPgXsVU14ouZ1WewyiiC7tsgH3YwVuV2AsSxykK++oySvCdnUgvXQqqEmQO64qmyQVFk95zMw2lVpfjPpua1VyTu7LSBvCzFo1xleTew20VpTe7r2ipF31f0b1guhlSofDsSFpTrdssAtxCBSBCOq5brmXqtv00pNAfFxFnbJv5LCwwBBzk2HK48T4Rh3+zDjV6Et3Xdszjwb8kN06FIbvE0dufyNT2aAblEKqNadgYK7qTP0GrWPXAzRNknLSFfDzJDXczAjjTXdJi1wLcqCc1CFyxrw4oAz1R6ZixttrnEtYugp/lfLEwFtNXMkphrJEvY1CovsxJ7uOkI+s9YnTEHavGtgJGIRHIqowOqTd8hVCmYIfGE0D/hHBRxhBr9mASfAdDWVss4dtUVjAa3YD+ndi0nbgKTV7cbBRLQwZZGe9HBlq2WZEitX2WTWaZ5kmQ4v7hHoq0R0QDohLvzl8h87GNEm5KoAkHdz3tgbqvdpo6GpTxrOOK/SlXgIghTRJD/M1GxwefKn05/PX59dMXdesGsIa9qbqDZQUbQHvEbVDKa935+8/E9zdW4eacWv2Ta9ubLTN6cnl6f7K3IOubjVeOQ9G84T48lHE18vhy4T33Q+NB9ExxrcPNRt9BMz/193KTqowMIjti0PHawCoFP33WAcJiB839UOyIauGfRy5Y5JHq6OE4sZlRtY4xatf3KmrEAy08vox/M/a26ySKtCQsIhp5I7EzGBhIOvx0O7+9hO6yq8htFhHX4/BtV7ndyBOFxXzL2AexS72iR4CpFY7aCnm8cKb2q/WRxErbNPKZx5Lpclm+tVMubjt7RVkb3jFUeIxkxeZ0sFt0GY+/whEi+46wd8CjZQmJgAe56YVxQYLaGwI1bfjMGK5F8+Uq36st6br6Uq8ruTVpA75sX9E4+sHnHMmhx0EepURwcuLZI9SSx2EylWLBoVROlUIxQ5kA+nFYi2DrutSFdj49AMKblSulKCFRFOvDJdzth0FaCEi1EE72WYnM89nhbpah6b7/i5zPoGtXeS/AxbdbWxbkngJeQTyITDMiRrouii+OSx8OCbg2kCsqZwxyi3nK+SxU9cuM0e+aXrAOQ0W8DuaWEcNmiET2P1FAyk6ukXLCUQOp08w3fhDjE+Iq8Q8tWofatxjzDq6fuJrkv0w9P5cRrLYqH9jARUawfr/6TkXmiiW+plFUlDWRMg3YcCHm+gpS3rBPg8gJ0jb1Q7zeYrkvbSer/A578BFt6v2ipttctqH3BwByj1kMRQRFs/4agVCMx98Kk7u7GMcsCvlHr6FvEBBcrTkV/tqkc3ctxQ5Ep1MDmPfav3DO/JVnWrdC04JJ9Zc8eOb6NvF/f6uk96fvPrDtR64DZL5jFOyFDajMVLoI754eL8J7O9WdB8//nH04tTs03hzNjeoJuCzVeLbbqKYnNy9gqXBcSBmok5lJoO8Y38Mt9PzPG//+Z//Zthr5/ZAF6LLAsd4p4ACaR595p6sEpqQbXhC6wUAFEI6gPzDWZEhJ403WEPw7ZP//L68urStXvsWiUDyZIbXY4KHLgbCXy7HJU24zzMh5eHcUw1xzoisHZnZIREV8tJbAXIJLC7btLxlz4x9LRHrsioTuvMRrGCtzcehwAMbeQzi04OxX2urRLa/IAp15BeE9PlaEygQNhsj9uws/nDuFvDILFIidrBdqVy6rpnKbN1urGjTZEXdZGnywjGE4lXeLqmulGuINfx2Hxjjo+OjkZHohJyO4fRWngDiaCEgYYTEmxQxh0Lyj5FQs6dIjuza7KAHKw2xOQ2yfvo+GhoIujq81ZXY/MM+6JjtNJNWkdQ0xDri5u3FfBmdAbqg8q8RtP0T+evTuVAOj9784shI0xj13vrrOdvPAieBCGHYnxqRrBvfBPlS7C667hcR5xGNgc/aYg2hZlcwNjxMoUGSWH+/nHs7tWtCxrvuYpCvtfpTXRQDQ38X435BwETUrWsmBuk5dxsa3VTxTSL0CHKXfgFVzVHCbsSbQwjQU06Ou2S1lAqnehQE+MQAJGbBVq0OYzpnuNwkUl8UmoZtXLU4uP1zqcqn6L+ki2WhM5qntGQJHN640L2pKH5y9kk2BPUrfBuRo0yilZTEvCneEtlAHM4DC8gNDNfrvSCpBoQK0JXXrw4UGKvoBREhXHASKiQQ83NUPklkPbBJWq4sw2eVu7ypgbri5zLcOAN8/R9ktZeRezYOEJBuiPDxxS6MiqVHv7m8F9uYZPmROahCWNtYgJau0kQyM3mQ8xuNkQRA+EQ39eL+6LsYtpDTNQIV8yjIQXsGKf60kovL5YS/SYoc7M4B7dLmPwJOYHSj6E5xjQem7SeBL2euOE5vRq1S5muYWmF6UTcDV4niuMbfHM8pGrEDmDS9XvznCjjks4ZzuUB1IffPDrU4n/gAybFGHJ86oL55fEQag1VOljfJ5d8hJJzw2wdj347NEej49+aZ+Zb8+yZYdqYb74x30robJ08dGq/qZfId2AU0Jmp7sgcpLXSqb+FQ/nBwex7YMM6EbMBAISW1g4bIr7w7HKXa/06xEJ4PwIpJPoGpweXufHAANyM2BkQBVIWorcLG0OL6s7mLqutaTMh4YZ+UKIz8ycm4S/4cK6G1u0hDnnfY0MZSnyXefvzq5OrUx3D5LU4vkM8td9PaNELb08eIkBkmBDLhLuQLasJrLzp+LeCo1AVi3VCsXjignoPKnFOfTjodGxhvQtcBH0OaLNK5cKMg65YmtZNuM+0Lk59l1YYTGjJK5Za93yMFgPWpowTbe9aHEGaG3Cagqk4WJlqz/1d1g/zjCE34Snt6evWkaJxD2E17+MKvjbHRwyrUFBaoGPSqwErqTLIbEkRo4Ddsy7KTQQ7GPbxbxrJkzoutU+WZponapcyz92wbVkF+6vrgA2TH4nXk9y/oYZ2b5EOYD1Ezbe/twyDeF0SYh3k0ONXXyggVwsf6NeQb+dBUl4t32xv0Nd2scxsUi6qPNlWtwV4ZpG+F50mtMgHo6b/mtngz6+vfjQXpy/fXsBONfd6UHShj82Jv08+o/skZzo8qMbjIl3BcQh/om2M/4az2yY5OJm9PXt9fia3VH85T0dpflvaDNq7H1GLmCrRXVnT/NaWsO9S8x/nr8/MvTk/o88ouh/WKN5j6U4L1+T7kXS61V422kJT2ehdWta7JAvsfhl3IBntKsSYpNHAA/QiXpJ7MUnvyYh9m30b9n1dJss6sttieUsDWDoxs6qTzTaKzXOTjN4n5Bpd1vF4vM6KhO9PESBVpesoGeG1emgOv0vzardep8sUhrot03dpZm/s9yCM/9vRkR4htndPRHL6jQyolY36tRjZyN3+hZD0mFUNNCn87KYkhbhvlJ7/s3UdOEvm9aV59fry6vXZyytXVaig8f14c/rDlRs6bgSY1Hdp/WASIEEyIh0P1Xx+8er0wvz+l2AquDLOJTKlXGqciSD00IWb4jPkADFGFhuGQSLJyyf0xaUWrDBaX7sKgtHVknJBO8mNHbIeKyVPJ5+9hjLzpQinFviFNpuJ0T+WCm5JvUHsY8ztzwbQA/gN/35yLYgSUPVs0u7lxPd1ktxwlhSUYbH3xzGPYMLmpwXrJmhYDFDGJ5QgeiHtNAJPKDz6zAkAHgrf9AowfLq1CuHQlboVp5eaVUYmF9GB3iHE+wMfEX8C7OeocuuE3aU5CcUEpCtIUliN8mpLsSUfP5rD0SH8owu4r+MhcrwVM8qU7Dn4q8kAkGOCI0rqtoMo/c7PnMYvqEHKoXF0myytqaBsxWVdL+idb492s+8Y3CyKRWlvsMHooPKKSyyUVu+SjPlLoGVMDxt7D2kdbC3R1qx3WTakgxRWTrBJliRMobSGvvivz16d/sW8PD97+fbi4vTsijRNX2MlfPDzMS8TKac+qS8/+I3jAu4/faKFeL1Ls5XzwJnyhgut31K5T3XZvWbdVYQr7coJsL1ZAFiZ6Ju/PTo6OnKieaj5Vutvq7gwckVBt+CsfrxWtBb85OwXnDqZZ2byEU3x60uMITDnF0bm/KDCGcWaFlzqzEAg/kEl2mOeR022LdsDkEO5bMOiUR6aKRX1k60yOUtUO7bZ4+0WuGSlIFTj6huarS1vk21FCtBre5tqCxmtL15JsdIoUW+e2Na1hcsIfFKbJMPYSGTTQBHdDlUKOiRpqQryPAI5pC/dLTMIm6Ee0P6SnkC67nR5axLYJ7Uty90WDu/SZhYOYzV+7NOaUm1IKIe+X4x9uIZWO6uUqqFuuqGUVrU27IyqYpWlHNxL6X0jV7mvp+tswdpkK5R2VO2uAeXkMHoxnv71cP7x8DB+Fr0YH36czf4rpqvU4YtD+sO1jd+7ZmPfP18hgKLMVl8zNsps8AL+oR5INwfDAbLwtH5w0DsdGDu2AaTzGJwNqMt0sA1yh6iRkqgRBgu4DQ7M5lyuvEnmr1W7vE6zbtsEyqZRM08yaepQFYfWgIYOqnlL0zHiebUrEfqTnwQuVM3e+einZs++n1CvW55+6j56NPqtWnjXSWmjZLUC5ucikFtT+803079+M3/2O5rYb76Bf2E1yocxILjVCOMa4cSTqlsakTkH3WtjVjDgOXnXCBMMctZDCCTFQ2LygXdylTz/+er1+dklUxzFS5afoWuqIGW8x1JcEb9YXZPhxOHDMtZJD45BkHOGcSsINoxYrw5Ei6CY4L/bMUh2pOxgbAhAjcngj6gZLvphNqBG6XyVRjVKMOG9zAa3RVVTKXoPa1n/FnEWfgN5dtUuyUhe1pgMUOC3//abb+mjzYN7+JvfHP37bPAJqdWiiYfiqOi6CVQP6cu/GgSWCwEsL4okKSEvNfyFSCvRi/Hk48FvXsXR9K/mf86/Rp5UsZc1DDlcBj+eX151zi5Rp+NFZct36ZKhbRzVczjSPeXb46USMge4cUgIpRcyGfgCu9lqGE68BYvyC8QEU5ThamQOG2v45/OL7lFSeXyB0yv1yNw36nl7CXGZHfVQ+VZ3KEIZ007ipeCmLHbb6Bi1uTSR3hw5y8kBiTZ9UoGTZcd271Zreb4r3ALk8W7GAaAy1Z04ODUX85SvHAoWt2Hs8vdqGSgUl6F2fECvGsVt+Y6wVr1x86Gq7YZuKek6taV3MKAotAWVkIpcVcA3JEcE19WhNNneIDLJJqkAbwQ/QhUKSBLcsTlPm9vE/cToIUJ7VL/7HT1c7HYgyz+xbKNoxwjhAnJyFf3ud7BZ6BpzaA6H5ne/gwURDumTh23EKCD0Tq/u+jjTdO5AIJy8wbGdsYMWJp7OY5CrUl6neZez+Rf4mUskEN6JSavjvMuL3IZe0v5c130Akwm7h5XFPZhhW3A4Mj6XraYuIyqruJsUUkdytaggdTIiZCE+kd+fQSIT4Yj+/HGkLXLrqfrVhKpxTwJZR2Je1Vd+w9GU+K9bb3IQqeXZ3DWlH+pwM2ksHIherW45do+FG/UPJnsHR+EJAAlToJOPGiG32TFCeUNEwS/9WIXo8zaAUtdABWgiy6L93W6QhI4sLzmAXD8YDv62W93YFjTmY8CYSIKLt29OL83EKJi8WW4WC8IbWyygJ8h+BXmLAbL4xyotMaH3Ak/HxQJVdiVAzQmynoLW29Xr5/8LKcjy7H1KHr5wKgCJN0mWcWKK2QCuejdI8WHX6+v0Bv+Wt65410uQ3ejNqtjB3W5b2mVakTM7l3kH8kzCFYCSq+dVVuQ34Wv/zhVsvwo/IeLAc/jr2r8ASwOPgWwO9OrTLMe4xcX/y9vbcLeNHOnCfwWje7wGZJqRJ9k9uUwYvRyJ9mhHlhyKmskMwTCQCEpcUwCHAC0rpv77PfXZ1QBIyZnse7I7poBGf3d1dXXV8wA2LqiDrjM6wbded3WCP9gu6AR/fIwxkLUgJE6vMdX6+Q3EFHOuOZ7qkrv5ghCqwp1jZmtAzBV36Wp+zWOQXs/vZEB2DY10g9892CktfILNeqpLaRdsyZ/TRLRzPKvqL7zXqPxJWwn8GfwTfEsa3kJcgkkApZjTGgbIejF8B75CfZeUpE+Ho7+HcTwa70fhYSeOw3AUx9NWANp0HEV4NJdo5GL+T4pWAfKDepT8KkV4QxAueMifvoKPrTb4rdMax04a+foihBTPl2HUXuT36Sokh8XRON4L9gnE4zpfZyAYR+hFhnVy7caJglog2EateQTuZMOQ3mO1+Sf4PMjsAuM4mFTl2UPkoWOg/WU2QTrQ0OPRO3CwWiCfOYwdiOBAfV4gxUyW3luRTJCTIpixutyaqBUQECDvt0UEvrUyoMRYqH8SQyGa3Zdw1sMvJvhH0MXWuA4bY4+RoPceUu3pI9kzKQ9bY1gz0HZUzjjSjqqNH0hxzusU8lZiHiq28SUVL1Q8mFB2WxmOcNtSjhwMAfYd5AB/ac91g29ZO7vNF6LCFBP8C7Qg+Ar0pdf8881Y0tBT/s0UsdwVqCbDDam4SXi5/pnKwrGXr4M/a/50EGIqKcX4kOnjkCObZ8rWKqC/Da5QV+6BK/eguVzwHDaDiB5xuD12vBDvWmlUkior9uczSpUVR9vKqLJqW2YZU63o1v56lReFAgFpDITJCyph/jZ6sH36ZmytpmZSSwHivqTSvVIO5Fst6g0WhRuDERfoVSINk/VtJIbMb9lk7Xoj360/Bvv6dgTJYVK+MSr7mwNM1zCRo395BX3rRs3HISwmC0AHrQm/3yi/bEVJZdDpJKeLuvbgIUcQTTYXh47pT66HiCEU4VYZbUWNg9Vyj/1GuRHAstFvHwrGzPTHn7EIMyPu5sVsXhZhlqZwOSOcGs5FdF5MTM/a/3k35OLzPJ2GoPdWkMe6ZNmzzpT48agpcUTXu6SY611hzUeeeUFScnKE6it3VESEm2idVZYQy16HX1VYzpxPgBBN4J1f8sknFcBsMcYIO4aZiSKH8OK+xUqJix/0DEzzRVqmrwmmbyr0bVWGjC7zijSdq7F8j3aGcsZ2vr5h9cxBqXqfF5NP8/Se7ZAmRA5Pa/CKrvccNB2nc+wMphbV79cZ3tK70FfnLi7KhlRWACSk+dO0TOaLrmUyLQB/Ev6kWyi+0NvSrpk2TWSlA1yzVQl50DBVyrxV8d4aDmheBakvtvWjnSoCkUHDDX1V4+gl6leuEZt+lNO0keqVa0HJvEHVRcKmG1Mr0w2d5rdUV250JrIW0VeR7prIX8deHeDZtvlqG8C5Wn5Yzd0r1+DbUAnmk1r2rHjwYauWD8hS7+Gi6eH2uiwlfBr5nrEUv0eEBHf8jJ5iA/mO4SJhB1dmYG0R1Z1qBJev6BxDBRDj7tjVbr2wc4Ny8mUH5NuF/7SCMu962YDo/RLvgQUbjsJeiY/mVtyNo2E+j2zcrFvJ7O2BrktH56en4B0s1+5e4W48Km207OqR7UmjA/lNLPMubYZPNae6FLat3ltyz5W16S3bGiWLWeDN02Hb5PGmCREb7FxStobU3isyfTGSk9t4zA1JhVGm4zlkWdnkBBAEPkT8eWnPP7SonYKF2VBd/LXrtPCGocKpcfWAUlwXuSOqpqki7Ysqg4pFPta6Y8vO/JzW+h5nNZJT17Mwiv/uXRyXl1tDokGg8kbdK3dteDwVpiwzvsp05UaN2+XUNn9wZh9fIwzocyrYsFdDtzOjKXcD1+RXb4rBp5xMIJVpZCwLlLiOeFELZuV5lhvKLfL7nB5WhKsh6+KPqLeBvdG/bSU+R6x2Q+O4xo7sqaKtwONdpbawxO7IpqVfCD+Q8LGCpzIwwZpSKyTMsvdbft8WfeSK0bf4wyvEmrG8exOaa8qx5yYZzazKLDI2JPcN3ejIX3Cms4ceNsLMZyYJReBRSR1L+qp6uU7C6vGJCfj8Ir/tjCMmN8C333TtS5LA+DWRuVa/HivPa1WrrdXLtsH0qwoPD05YsvQUYnamsqR46KwHt9fkq9riaBP/eIUnqfukmMCApeF2wr6a2m/J+GQ1cjwLHkJrKqWft/8JVkUiKTz6ujsMkBFTqY36hmR+uRgGsfKXIfPUuybuf0wfRm8648g43xQA68l36KTuQD4tFETVY6kmDroBXuWM4Asg85MXNMisSNHwqJbBx2OtJOhQoqSajOO9q1WafKRgIi8nX0euZsd01U6NMu9ERdhZGBVnvgIATuSMqPQuTtnVM/NzL+1be7TFtQONRICjqt4iNlFTfr5MUPhpuKQpXk+HeHu84EO4OYChmdo9ypuzuUseMAuNGOLhhfu/RZp8Sgu9APzKSNZWgMjF7J+58/M2JxImirSSn/+xz11BN4o14opTfGz82xDr0wJbM/C9Fc4e1mK5ytG9EP4iIYZO3qzNNsangWKmwRxgr0QsJIMzBfAJgOIKajJDLrH/KwJU3a0LhKiBEMIHcZJaOXIDY7Ph2iteCVaK+6Jb7YaKzwyDZ4cV0gQEDVsuRd4wNRSPCBIFoK2Nr435NdfDMaIUjd4LRo7xhzerZHnbzgB+iaflr+ukuG0AzjT43+Z7vmpA0BkrMrl6DjKcExZeQKsU1tkZbchcHo4iAfZJAAgVV3MAweEDCliRyk5wl65uUtTQJQ2i867WGennSj1NYyD1YDfJwFszIVeIYSuQvBIF+9hAAdbxV9GZGcN70i5HsH9KV1d5MS8fugd0tc9AyzXWS++KfyVclbN1dl3mufOTRS/PZPG0Ry6hbTomx1Zwv5qXGCqf3xcTiAJEMVRn9HORshXSwJYLNoiz5QLAi7pSoZDRPfExNBvcJ7q+4wROdoT9gjWg1XA1o5piMqGFBB/peA8dpeO98Qb1gVfx3iaO719FL+NMyStCDKDAz14FK/wkjtv2YbwXHaLXf/p5XuDlOSU7eRuEhx0IBokOGZ8GrmehFoSb20hPifwKm6NBvzckYsrNcHAJ7lT9DXQYvBz0Mc5jM+i/HfQvvt8cn2+Oeqen27gr4+w+TT7yTTxU7cfe6QmGKh+dn10MB72Ts6HkHZyfbS76wwDiI88vh4EUCc/iONwM+vKL9hih5AiZhgMa6HUXhMcNg4thbwiBbUcX9ZwoYiKKs1VKfvzYf9zG4JAvuQ874eE3NrAlPPwGuvdt7/Sivzl/+3ZzEEXR6O/RONqP4yg4lK5WNjn0Q1hxoEx42HnfG/YHJ73Tk1/6xwGSgtaZQSMKn+GBfSUnDZpOLc6QxgqyPB8Eg/6H095RP4DL+WH//Yc4vt8PNi7SNNqHUijbxty4P//X6wcd68Y/iA6Hg5N37/qDoL1/GGDgquZHy0jzI7bUrakrpUMxNJlpZsPXUfDh/PTk6Oenv95Sd9Bg8ePh+e6ibZn60c4SeVEFte4PKhMw2lFrXkzhYefH/uC784u+LIyG5DzrQY4QbtCzyiFSXPI9ZYnzXf/dydnmYtgbDDdH5+/fnww3/bPjTe+788FwI5CsG4VR3TCw6ubDoP+hN+jjygwPO6fnR73TYHPRv7iAAGaYGL2zi94RuOSTiIGiV6lAoVJHX/SHtKSjxjxwFcd7h8YZHP/eXBx933/fg+r1N73L4ffng5NfelCUfuw/BTkXHnbj+CcOaoHKCMCqCDitDPZD/2y4eTfoYYt/PP+hvwGMJidVUcbKqvuGCYHP3/dOziIVcjoNv7k8O/nrZZ8C7Tb0XztTNtjQ+1dBtE+D2d6P46veRTAKg/E+9hN4yG5Avm6orB97p5f9i03/b/2jyyESEKtExHZNEuFlkeYN+hD3sDn/6aw/2PTPqMYnF/jv2/PBUX9zdr45Ofu+PziBNn84PTnqUTOP+8Pe0fdmI4E+4nHnkWDJvwHJ7IT88TG1BHYz3D7i+JcNPPWlSFX4R4fcX5cXJ2fvuNcqOwdksG3vOOxgtb16Mt/Pxu4pw/NB710f66ydF2dEoKD9BrsrVWfzYXDyvjf4eXP0ff/oh827/ll/0BvS6H138m5z8R6m2eEFDmscTw9F6m5QaznuY9PN7ikcRNhHg/7b/qB/dtS/gMHU5sbxlSQLD7+J4xAWRZbfb3xEKXQY21g8XX0axXEIPl5QSqitNFzIBfAFl+kqYxewjhfxQx5kXoomZYH9subZdHtufmmiGJlVqT5oxg0L8cGZ5uGgcjmORwMH0r8N1R0xaglgwl2RKzCkoVVsIoWBKkhuDlbTRrxtC5F2TdDvtUekFdhhK5+izN+c470Qsd+8rUBc9STooiPmfME+dj2BEXoINkFVTOEcEXTG7IAHDnfulrbScIan9337WlxI5BB/WH2vRIQopnTnWzTcuTDIqrsgHcmChzk4Vxhku1eMSd0ZCwA/FIQXNEJx6FgtKz3qdAAWJtEh6YaNG6XtblDxrZ4eRIeH52fBc4eh0gp96TqGI2S2dIY5Eo0bW8jLCGvq4rc3WC+rF+DjaFd7d0wkmQVk62iYPzz82lqCTt5r8VEdjkZ+9eezhrHhXe8QZ74KgFotqj6nRloGlfGoCqdKNbXTqZqkpI6fLO9DbzA8AVUiOH/7lSUKwg0VSLrY2E+yRFiN7V1XGXkQm6RO4+YtOkl42GH9/tDT8P+do1zpPtua2jxvr5HfOCJDqKuwEq9orgQOXWs/mTO9sMDgqHdx1Dvux/EvMluau9/0Px7ldncvUA7xpqWwpc5D0xMt/u7GZi3Xqw1d5fcKlWDdTM3agIGVY7m3GDRX5+Gj5BraJPpfsoDLE9Kwd5kFmnRcpwITLNnm5OyiPwBN5bQPZ7Gz3unPv7AqLHYEsSuIenh87vR99lInHq/aLo5AKUD9BLg+4svMcIHwf/WQ6btk9RHtH7i30XKQ2YG7fEJDck2gPMWvi1FSBh38jqJxyTiI+RDTGDhE/rqgLYjq8KqL36vvdAhG9Nf+M8GLYjMi5MeooWDvh19J6SoKSDyih2BVaDIcRPxnSrY9oUkKpIqajpbQn2TliBe3j1JJfAs83YBbPJtCkSNsd6UTxooPiIatpNTbg4ZyX/L1BUhCOH+h+fnXxcjr1U6QlOMGnLAt9enw3V+Cdl4DLNCowdHKtRhhHpAhX0EBknG8t/87qiGmyFe+/ABtftAfXg7OTs7ebfx9kexgVJQvUmrEQT6b2dhd6cKOwVIa12GTRomNZqyTekbyu2L65utRAlXi1YM1UccLc8XnxDnmzySOLnw/PJxHQciiFBb8cHByhCsfzADByXH/bHgy/Bn6Z3hyBgdXfkKH6F82QSReLUZlx5qSq3folxXHvTgu9hnDWD5s7hlPZ7Vq9qiiRWFwB8FYZkGI4pP25Hq+XDEXpDz29HNWc/nO1mi3cz0hgS3UV3y3Kp5hb4jHZTo1R4FTHYzekOgljNk97GayZRelvEUO7N5rQJXcqW6YW+2xuz3MS6dhBoehXSObtydnaLHA4ac2PFdheFbNRBGoJq7v2eTdUNC0fo5uKNBi1aNr/Si20z6BxwGxpv7Q/9l1hJeX4KTqpPANLlEQkuYr9lM/m3rv8VCRulqJtXc96dG9Uwf52sNW7bfaCaitVbvAHpIqVxl+/ZvPQ9c53GAkHLTHLfIn+3jnyhIbvG/5eXattg5O3aRUzSggW2Vw3Bv2YNB+/tB/XouRJHpHaw1GjWHks5qSWEu6wa5DbR28a0e3gCkbbOOV86zpopGv6m6X1NvsLHYnC/EWDvdwbTqbWnSJR83oxAxAbJytiACL9P7ZKi1ua4ahJw6ZjXcfzQckyB4Iv7kB/uDh1kQ+9M8049R73BTMd1hPWi+eba3YWRqTCATCEIntpdlcOLXV2I4IsnWL7cjlZ4jwePSp60K/uMj1Ig43dDS8ZPc0ABBUh0YZc9ml63OR612N1OFNDD/mpmMZ9FhpoEnNUB8iOWLTRUXNIFmtjdEI1OAuus/L6k3xfrz3EvayX33Zsa3SE+VZpKSm9rRLmWy0/k7bRTv2tn3Pxq4xX3SF/fqgGpDE642PaEJn3sw+Jz5MuMYNClK89/q1eGzFe0e9M7gZ+K4f/DQ4GQ77ZwCee/HXU6O/Y/idO1zr6ep5hl97bHAkdJKET0/++cRjcLXuuyR4DMeskz6BJd39UxxncpbBrCMbhdj01nkxMrEa2f+Ui7DqNmpITwWs6NEguoWE+MKgKkDV2yI8Sx8cc0mPpojUNU1n8Efq/qhBFxNecYR3/AAMi5rg8OcgY607KQULMd7bgahpkS+zNqF6eqC0gsrJ6MWKvtnlLKSMykcMfnwL390qWLJ+5aWmai0h6ZKrdWuAkgGlcWlxN5cvm0tVjLN0OiEBN4U8qUt3lF//LoXvUu87rBkWa3WXL0CQq0dDGNp93ZJp1igu5KiJaJLmzngcwYwpylWa3UA4OSCDIw4ixk4zXRtesrTcatdFb7l8DAL2nAOjDQmLlIDkdhB9mHwO5Rn6I+LnB2wUY/49ZCOKTLgJ5mqiu3FPzue0drQjQmKBnpA/K24sKYbCwi2PsHq+oXo5hHHnrc1hRtAZVwvi/uMdPy1DLAAjtIHe5z+lco5Tms5UKK84I+bXgE7SrNWlqPI1nXsI0JRKN1/zk2d9rQ7h7nNpnzheOSuTDLTPkcZ+4/Vi2MLPXuJXMiSO1cCrIR4mYeqjRzKSAjjHajICkGU8MtnwbAJ3ZFcuf7El129M1diBECazCHSeFdQy1EVwdkSsBmHajovNJCe0waD3swB0J2XpgIkVdwsI5udX61KwuuFvH+cVvlvfOaDYqBoCakkKJHYnqBF1hOhbnmHmHBWdZx/TB4xmoXcz/+WM3tIAyqbgEMw4r1agX+JPC778orA4ZXxmEy60PBOA9NlL9GQUb//MsIeOhMVuwl2PhOzY2WNXrVdQL+ysUKql/cVY+REg6GpNa2+5Uyn6Y76YmtgLIEdDPNwWeGECC0GDjJRgbPp3bG5BzbQRr3w3V7avfeZwDL3aqJJg1qMQPgLnEKTlozx9xq5T/JUXbRogP2M3CNEc2JQHdNqrIJRGaxIuV9JoeFYxIYoh6DAEXOboAv8zr8H2JE8ZmgXu7ltEMqk7PQbnpKtU+7C5u8RXXnlOqOM4kZExzSIu2qoMsRqkoNq/GW1c1ALQqWGBABo4f25g+wUtMBhCipcvg/7pRd+k5HL6Z8fwU/Nvyh5fLpObtAj+Ehzg4oAn6MNAj4aajB9iYYJrDXBbi/mndEIvQ+yRCIp2pbkyOh0CWQr267xgyCA/AfCEl5GmkyyqPIpfB53usy76K141IovTySjkROwogJwIHc3PeAvpBMUtSAR+atH+i5Gnq4wlDQUedShclJ/RvtWxDK2kOfF7pbvtyATnJ5IAxBC8BYAl+B25L8sU30C/tpQsV0lRKKiTQLGpKSjSCMSiScChb4q0jG59HtHxG2DVt0G6JWX6eV4+ifBWPBTPcPwGwicfjxmKpugJ4t7oAgZumn2ar3IJ1jz+797Zu/MJuB+eXw4ncN94oQhCzECLR8hKwosP/aN4T+koNVtHn7O1ojfrZDX1guXwCV0yEgE7WXyKj4DVOw25NhAzOF9M6cyqCNDPKPA+vWJqsvSqfZ9eTcp0sWC65dk8mxe3+Bs1nngPIdC/vpCr1Xx6Q8hZmis/a2OWFLfJhUDMz+yhqRR6s61y6wxCIx6+vnorCDNiKj35o825bSsMqJrTxq7AwzkYYNZZm1Ix2/A6ayczwEiFMBw6w9vM8QGEPGNoJ8c2x3uzZL6gIN8D7iRGncdcfK83yAYuiLsHOLGLh6JdlNN8XbZnizXVP8YJOYGlhUktjBtmiDdO1C8U4VTBxgU1SBIIIHYtSWM4lg0maQU3SLlJgVZb4XddOAnDrmmR7ZOzi2Hv9LR/POl9+HABh0H6uEjL9ZJb+jQ+e4HRKIDn3aKlsOWbtsL/inQCHOGWVLBlMYG3Z4LB5i5qBZi/tyfGYC1Ju0gyzJluOEmc3BHA9RdUmpkZtYEp1Yi1CnFzFR28JsjiPTyhQ+kZhkLxL4UqJkHBbScUjy8Y99PZApJcjPA1c17jb7wmonwfrY2BqVxx34MBCl0xqPO4P3ET07/YClUwCc58wbRT6VVbHkOdCKHIFYK70l2CHhtoyRKkXS8GysRm08rq8iJLVytFM+DIJ74q57b56BN1NgDtGYufO0/lMbhHVKCrK1+AVKIYySap9JQM5C9ZHedYy2qYopTY8qhApVCSWNz4L48cig9d6trAE1lS1ZrZYqJmRSDGf8CibchVvX6GprpsqK0KkhzU676N1eBf6fNqJbnQZVIUDgTLiXDI8CYt4ZROjBkEDQrb/DUqgWAZglPKGzqja6FtPFJM4CLCBUfKZGaYKNSW2qv0Zg4xnaHsPhNgZmyJ7by6LtiaITwmlS3qi25GHckg3pMs4CGBBcZ7lBlpjAs8A8V7MDngic4UQvtwpLV4XeNTVchGvBd97a4tggkYx/DygzZxfhyKUBKmKgLDRizjllJug3AGOWDXsBhAYBbLCn6M7OBSUcmChtfWw6YilsmxyjVC04f+ZskySW5QIYWuS7NP8NaIeURkBfUVPuK2lflkmoe2QBTWW6eN1gU+KagySoe0ALhZ30iLTRZX8rH5XjoKeYFwE9P+rXTlUz1puJb0E4O98MhQjEDMmd/B8XpqWYgF5WmVfxLKgu0TytQf932qPyI8MPWnlECE7pCmza2jP/C/pKhKTghJPXVZ0axmhQI4jykBC32wBJJFd+RCiLf2OFFM2lBjGSvKBvglWXuEPwu5L4cSdmcqqVyWkofkSdUOutoUcAxYrEGVlaQtaU7kPkCIcAwz5u6VvyZITySTrcjXq+u02D3fvDVm+5l/uz3e0no54bQjbzPrTPqxu2McuTMIlOgKgtMekzvsXMOUpGEZ0wuy88E7zdqxCVD5mNNvEBiPXmv4cvUZE5XN6v4qwmMnrLAqzL+qgWYITFnPGQGT3OQ+tqPv1Z61XbVQs5LlauI0YA0huVfN9xGdVjWtwR110mE1T4udZdVXVK08k48W7Y1IsrhH4uKxcKZX+1wSRCjX7GEpFEwvxkKAgcHrB3P6QvuU3XvWSxbYqzQpnhQ7nMgJCM3C7gN8PMR8uWyoJy963HI8LSTcroTYI2jlfFHzAvi6s+iWs2TwGyA8nnNgy+8zhKjA9O78JPsk7jueCovjD/NoilOFIFz4qAv+Xt/1LvqTwfnlsD+4UDeL6qSxV1l5NpnOkY6mCr/BIOMVHdp0DymDd3NQUcF63aBEe1RYXPqwr5RHDnju/clgcD4Q3DkCYcILXPQupyIaToLMSsW9KMcFbpMeePJ7VbnpM6e4AxhNZtx/4K2bZ/7GxBuSejgwYcZInBmZU1QgNLwrXXsQWq2zjAQVD8FM5SJm4UtELhXVD/Q2+DOGAaBnEco/SoDXZnhIpSgu8wdExwn8ez7jLpsheEeAjZDrxy9kj8Yth1sx0kdjUi5vzEvFpLsxmOqycaOaj78ejQUcivP6Fw116jOyw6C01dpTs+g8cSDg7Qw/RUqDvGjPpvkyzbxR0q0dT19X6AhUBMSHRpeCqlYYvhB4zxZXx/WRFNfzOdPjyplTJo9srljcPJ2yG5BdSyxccc6CbPUdyrQiNJzYguQhxDpN13fLIvzCjZmTkQRKplP3rsPzs7KSg9397YOwdRHF46jz+4OD8SNTshAu8zbclgYMF5Dp//WHZpu+4Vf852J+Rd8BTUeKeNl/CPaDNwffyj+IRJLcpRO+B/6C5DWAAoMccVWODvvOUnYgs4d96ag+DGnYbVJMplfCkRbOwLPW8AQW5lyP75AFz/sGShO56wF5J3CkEJRgXMEMW298/QhGrFIsXOY4Iu9a8R7sLjlbBOitxmlwq0ZsnixZYCeGUQSulWIK7K3L/C2k9AjppNL17kC/QFcny036sETIPa5bhXtN1w2Fh1DlpldUJZNWyDwaprfPG4FJasEmcVy8Cl2wfO9yeD45OTsa9DH8DBwAgSlXguvBpx5C1TVKBPqtGgqi0w/FJd3hVhw1FWVQ2191o6P2zouJErvjCQ0ertI7uO/FPzwAaUPVADbLfJoutOfsR0gGv6Cy5sU8K0rgL0bHpgU2KWrITseDEBjxVAl50d+cMXlbjJvHwv/a+mBjye3JXVomOMTkrvMG6lebwNOrie+qz5MY18gBRGVTGd5KYVDS0H1ZZQ/F8KjsIZTyXErB4sRl6gHTk4PLdF4qX0/6eSlQj0JwANh87CJkJgBjjsLwY+O1Oo471HQKc4XicYq7Hf4e87Ed54F+2l7k1wlYprPrVSpDTlEZ+KUglL4iaAD5ih5PyvwmRbYL1nGMi80809Hgj1qet0VhAWLntL5tj7cneMM+mZCbxiUWeGSdNdizYstoBdQJory4t21qIlSZFMkvro86gZ2ZX9Fhjz7ZAeEwMKwdnOTQ+b8CScCBAvlMo5ZRG53V8G+hmpVPH2vszHfJMoQhYiutnT64wU7yGdV1iwRlkoQviPLc2SFuHyXGFzttvVgox8IIAeNBb35DabbueJJ86iWnLPEj/sJLvPQSV3c0Pc4YfEgFueQcbrwcasIiWZf5JMvvJ8nUbnjot71tt+OA8KRMh/O7lLc6W2biynQQud0mmV6BxbWZEF2ee2c5ouyJREa6CgpJHB3griTAg8YVm+4TDQoJ7QUQjbBcItb7BJ8U4ZzsdxPsKGKTn6KHLAD00aviHhbctGsc1bcJKZztvKiWq/zzgyVuTa4K5Ai1zzhvOaxwi4xIrJBcckDLl3gP0cJ1ASdXsHMh9ncH3YIxjKFTF7OPluWIv6YbafbhF0r0tRtk26pkuZxgaeLFIX3vf52br58vcvw8AMd85G2rwniya+HLFIPA81IWnZTq9tbROBI5ShEtxmeJxCZCRCrrijFnsRulYKR7dix2ofE+1Qio+QoVdo/OBaEiu4vk7mqasNtuQK8cRiy5YNuHObs9RGZj/GIkfIXC3kDJ60PuYLoZEadXr+kTeh6OvAFx+64WQg1jVu1qAWNfZcDaIrk1zUy3tbjIoabay0ZhewEDdUZju3PgfTjWB2E4r7vctlbwa7e2q3AVIjpnSIVQj9qWT1QdZOkknAoSlQzmCnoAsvSNVSbxMVki1KX5y8f0oaNviBnWZ/7kQxlSkzrwVPmCdmrYt1g8jHDnmzGysCYNfPThjAkAqR7iZU6VeVOpAPsvL7kCsJVrTspUqoVJTfhZQTeDUDq/MS7dtR3Wyxs3m6jelMjPIdmVw81zcvD3UVCEqzn4OM0euYp5vnxOYQu7geK04FBUwxyJF2zuYz63GcsEU1fBrJ58TB8K3rWKdJmskjJfFd0QEfth3Dpsi5HDKlob2lf/9YcUL9hDsCsgZiko73hia/Mbx9vaCv5v1GDisSq9XAtatks5Ns2z2YL8v7AwyIeKy6/+hxwN4IQMJOKU0KQIXX25eCyhFbARRGNR+Ms1YCgW6zuM35kvajR+ukX4liwov05XG1UXrzJmpNNCVrm9L+GDX/gjXBwwxPbwYSk/sfVkM6ofMs2Jzeavpv6AX7LQ8bHxnSbGK1qZNVoQ7Yxbxtg2xxx9vS9K4vQsV+LqrcksOQClsLUiXAv8r9c2kwGHbYL8tTGk+p5sgVh0DQCJypL5ZEiUyertMpHt5w5tmdoOSArCX/uv5W1UDh2ullyCTRv2HsOrUdULJD8/gdvXvATGOhn2JHqFp8wP6QP/OgF7eHVORQ0c03stcF24nmc3O62QzbzQcnF0uy7ni6/zJ04WC3R4vkpvieCGnFnFx3jLBRFeskoWSGTQEoY+qWk5v7kt04zcBBr4uXxOHksCY2/R8sX8mq3vYp4Hmy9GGyfXKL8xCQdAzWbe54BwN5t5n0uOdGbCD9xNscmW+sFma76gEsgZ/wOAoE/N3R4urslkns3LySQs0sWsRVf9LeQ07MJFN7gKl/hrnfFDYUJYzNqcGn8T0yL+1KHBv+hDcSOgFYpsihH/xjLkD0odaRGqg8Z7LwCvPiraL4h5kODUa3FTWhmjNX9Ml2VYNUuRTb5MHvh2XDuc9JK7JFsLgzSkgo7VKHfJGPwU81nILWP3DAhhe6jdbH2J95IlhgZgbLSedlomcgHfSAQIXwTc3z48+vge7NMynwUXGPCNX7CSC2Qs2FhjA6SBl0ryOEK1/Fvg67TWjgr9sZ2lTZkjhzRWKehy3RqzlJOz9bThBGLgKkzLNJ1pnhBZYCrg1XKpWuy+gb0HmouoiP6K4hToh3+LSPycmfB8oghIyI9LWQNMGowVe/BUgB3TgSY0fo2vJyuIr7Z7Jr9dUodiX5b5EuY+6Ix8cTWdr+g0qpw4egNaWQWYGeSwBIdSGh+8NCNxB/lqh3zjixj+2AnGQmIeqn0gairVVO/IuYhd84T6XPsYL0oo49U6k+IgUYMVvt5TFR+r5tbL3OKET/QmBtXWO4gDBTULFCCkdMOCzZ41FZxQplXia2HNIrm6KFVCJosFzl6RxyJpNYF+SQIVibxsbpoQGTnk87Y4bLYtX4cr9Ro0ihQjPLu8OaOflEAwWF81+uJuXqAkl7kMTDjWGzS/+p/0ulR3UJnKVBv1uXN+TPXRQy6kR9M3vPOgsc7bmxzJ7v8Hd/vz67u0vM2nPAIVseNfdiErCFHtOY4RI87dQ8esgvRLMhvNsPoocOTgzPi2O/pAfDHEuc8xMvnUQ+xarnC82uViYQspIo21HdrrgOKR2awi/fwZQ8ZZepMDvh9rB1C1sPnUbpryoI8V7KS5vQfc/N7WDVumg22+7alvaiRNxHPlt3S8u3+xeQ4nFCvpjTNVGeNypZm4u8ncdEG5DdNgOzTSE7IrX331iEHt/OECOeyNVRCg/6O4z2kjItpDPbxONHVAanYWcn1hNj6eEdJxPD+E2TVjlXxU6wr+7Fl94ZH+0IdcJdqB6DjRXiTXPDWdmIwahkoO+fI5/Be3rsWsrbdmEn7G0eIPFagY2ieY23rbDsNdxlup5GdFmJjV5M98NiEaTV5ikYcRqhWvbJXSz+BKUO8dmtAATiNeyBERtdFH2CWY5g7M3ZLkGW2XmUQMhyIhsSAaBMnLTT5qJwwZNxg0Qb38sucRWw9munIbNkcEj1tmExe4trHoelwWEhE64irb+6KAuidkXZXqNVmGajqoGW/dXoCBBsemwFNYQGEMTk11tdaNxkh0N11JkVvM2mzxSf3xsaPjj41O+nwxnczyVegNRdWq5D3wtSuvfl7dGAf9/nZ+fWuOAbKuS/FLVoI7YwmipmybJMRriF6AriIqA90jFYPcYmTlox3REY5q5FlUGSNg9wI9StwT75IHgm4Act4XBSDGAzDf29OToyGQhgUn4BsFewiZVVB7wKhFW7YxRNjBm+WryU2eT5vHgSpDl5DM725rpvxkRfIQFDkkeVEQj9m8DO7z9QJYI+clyddP4L5VqxpOVWf1sOTVJHCmk6uHCRo3n7vMnuhPCm+DGpY5NgmIL+c3GS7GFwWDThQBF2/qXJ2d6AxlzjGVDW2L1YgdCdX0lD1MkL8te5629rSuUlMphIXR09Z2bGvbFDtvGv071DcyWHIHSD4m5MTpiHQ25DlLzgZok9hWC9ryzLwCW199SvFHbj7xAzeZIqPnepWQhaPVGFtJwnXcKkmY9bcqRbYSlHqjDgH9z1wM9qHfsaau0pSG2looSr84S2zbIA0FmrRhfdL1O5pJQ1GHWnrcbF8nZbLIb9pIckyXuGOHL+Uvu9qSqx7VnZZDlgaSDWROlAMtXpo6hbNlOtsjddyxb/loOs36qGx9ookS8OIOBbGm+hXW1hDULKPSHtM67S+rPlb6TIygfM+MN97OawCtJGZ7taF+8R4GlzpoDLFF8Z164aauaYMMdFVOvwC20iIP7pKP8KX1YEOSy137YidYrkvc27MyDxKz7YNPV1lg+AAIcqwWe9Q3ifNKPb2TtM4wJUtNSxoRnbPXt0l2k06j4D/wpY4lu8Hl9wgblXkmFTvhQ0YA2vLCTcd7ZgtNM5Gh5KPGA5Hl9yNAdeEL+TnDmRvOdFVA+DdTPftOC7dpRtlEPicAU4dXLm+4C3WJbBN+NfOsNSR1vLVSNdF2t6qo5Br2LO3VWz4V665/ynhuc7mpDfl0+JhA1F8sHvE2hXfHVmAFs7kP8MxM1imoqWNa7IwhPVD1xcAaOA8MTvZoDzHPMzcxahB4mjaPHINUuUrm4pWqYqH5OMFVc7bC9ixf3SeraUHB65SRrRw9wIrVRCL7++DVDgupTuOUetSBxFPmtjnrMa837oeNex2G438iwArd4NLZLL0ui/Z1si7Q6dCndReQW/yMDdQBKdBZ2TYLx71yDaskirZM/q3Ksar0s3nZCtI5dHEHtGKxSj7v4BPVrOGegtNITl4/gy/yvEhlx5LzN7awFdT7rHK0rvTq9mO2f86ufFY5c9cMHk93ZJGWeCqi8yha9AMJTzDc3Rr7oQEmwYttR0ramemw6q216uhvPZTikpBP3XoR3yVaMN5MbJtNJFmUEopDiNb290Qm/1PnsDVE7LqeeVHwzn/1ECSYkHKGSUdNVTZxMgBCJesqxDQFcVQEeaZnUcrWlVStCLo9yPxm2GHIXLpY3ALa98kDCwgSOhXLvVVfvqq0J4thCWVUSqfDrSicatR8V23uc800wdvcqmQY+zfvVmJRaDqU5PRT/zreVZIvzmwF7R1d7WofIzYjPzef8ZAUftlmG241UIGvbgCV5jL0HjhSdyt35PQCknbdHTk9zJcphxF3R+hlrg9MVATuiPJcgqzb7lMuOmo+ygv8Q03t0Tt3bZOeMtWvo3qe9YWXevCa6ExwJFfTAwY0bwneJEdzxUL+ek90x7enXtQ2XmhrtEtTUBFsG4YLIHS4616USFd8yEykgA2gYoHPvYVaDzaizaRFLW51+8PgfNgH8xr/LWRG+uCiP5yABPceMKWqrzw2hHFB2DMOHIM4IlhQVlMvNeSMbrGbRnMLMpuPxdaMzaOABP4FJPvFv+bPQctAjNXyNsmChMCOA6DrolLbywdxpYeHaDuigI6vxDfwawFCc7nKYcfCQEo50aWB1Mue6zi8/qFozxbJTdGe32T5Kp1YWDVQkvR9lk+KeZn6RX54KG9Jq0J0jnSqm/OHn4ffn5996A2/R7cMfsqWUbBhQmZYC/Gcsqg2RFGDj2nznc80naLasB7kjYUkGpkEEsG+XOU3q+SO4/xtXgT/xo6/ozG5U12v5kuoFGsG2U3IGchmSikaNuxlPi20768eoNV3Rbr4lBYdUQnpWzd/fZfQWpHMydf9veWiAccA8ttr466p9QtcY52TSA5IPuVtG2xIixQIZW4xoTwHPQpFKL1Rlyuarxzgh5PvdTK9m2eVjq8ETlLoOUSdQ3bNQeYu2lWiyv/rP//z9/9lvCPPL/oasO2Xw40i92WD3ncV7/2fb3ggsVkazBvGe+3ilpG+lwTL3ZDxYp5R6CH8wGmDP+bklV1zGSYVDrfveC8imhbMwgEMwp/tBdG0RD7S4P9hr3z2Qq/R4/Ec2gC+rAPnQC4lyDXy6ofFek1CkvYsuM9XFCAFP5QvBiTPSzFeeHkQ6Ha+msoTZp9h4BgkZuQdxfIUuUkL3wqL5OuA+eEkQ7aYYaXYIMYsgZiCU+4ct7GNH/tchuHuq/lIo87JU9aB7e7e45+xZxyRYMVZ6n/QCOgAEMFrOAZk25FXxMmnhr3SF7i2Jx1z1dvzOgflE5GLEHL/Gh2MQMq2ghLC/VvBukhAq1TYiC33L3z8Nh20mKdTotNukZf6NPXQCoAtPOgGfzw4OPCeQTwXOUj94eAAX9L/VgRwRCYfAgmnQb/4/vwn+vVh0Hv3vke/j/sXR4OT7/r0V/9vH057J2d4/DLM65TZd/138Arz6v3Y/3B+csZZD/qnfcDzrj4+Pz39rnf0A3/THxr6tQvPS5j2mAmBxIc0dKCjA/sWhGbcFUArmj1g1JqGSohtvFwhvZgTDswvaIWEdMurwLSLVzmgCHpTEDQUxHkJMrjOYvD6DjFVSXEmNoQrHO6or9GcsyxdGV2ePN4EoFljpVOx5sV7cjyfOLVeISBop7U9iWe9q0XqF+FhLuibtkvuHPhNFnVmqmrtTcNugUyAjgKuog7ZYj6dovHZHRa9c4v7ZGd5RmaBqOcV01BRKi9SDi75G1ppasqPDXlmBSaIfATr4ST5fWZDTuFKGWVSGz0GJ7zl0EElxJh+ge6wgao1qy4oOciGsCM3rhnlY/Yp+hStDuYYc51k8n0z9igj3Eyc8IRR0qMWnFUBG2t+g17qBPS0XOKmRv6TEs6K/WYG6EuyXFKYrf2oWhZv2hw2ggDw8J055UWRDRTF74tfF6FIeBvKaqzGYARJyutbF+JMmM+MqO2JXpMXThajJEAHL9IZKFh16dvk7+2+Jf0Xxbcj8XKgeRT1OCuB46AKNTv3lpOzhFcWFh71msSXukCs1hmeVQgT1jkwUTdYF+TAoY1XHWT5NMR9xYmfZ7UHFq1JmnEkOH/K1UDl1o0db9mwDSQowL1dQdtb/YqoKCbpdF5C07ly1/ligVX+dcFBfkmZ382vu6bS+ECqhLBGmIcUpN3B08gY7tsE587bNn3WqpUprm127Cltm5PC/Pt1wclwooBCqXRqhr9uG0Qwz2pTWzO7IMsqzKLE2sIWFvwluEMmAJ3XLZyReqNBc/fXxaizJeEYCRrjOHv9Ogiv1yWz19C8ft3VkhyHqLmnwmxcGz3+vhmuMJDDRgDDc3F65vULogpub8x9k/XqbmdAhGFun/ilrH63WOV0myyXLXfJSko2p+aIVOBGWOFWVitpcpcsR6FmEY3bktqEWoC0u25/TB9GB3glAXIRhDY+21lHiknHgzdnK0xTaTIDiY3R/sR7yjIY3hhgiByUURIqVAqwKF7nK2+L4zlF/NyEsMdVAsC8iT1BNci/5qRqVaVLScha3DzdiuQToESMx0T+gdEUVEen4E9+lSwnGF3FMUgu5gjvlakHOQBbMwFoETTohSbwKSjnHI9lxg8Y4P1ZAXJEWEkoJF+6qToNee5sHUyNSmdbuDCe46kJ4R2XS1f2RJM8Nk1UrgZ27lUKTmXqdH5/S7NP6tbCJ+RPBcg47FMhskEubbFVeJflz1TeyLnSUNdIvcXvyb2A8gWTkOlKBpm4x6sfqoGTTKp74ou/dPmS17vupWYZSeLizrAUF2wmcWZYGj6AH0aFwGPt1gUQpNm0ERw6zSQ4cve8xEeTqwfYhyH9105UKp8itXZNWQOGFe+1ZdNQaIF9HGw3XVHTKts4OmVytwxB/ruyCFECv966is1BA1kvoXaqO9UECNd+ajUKbVF9QWi8E9bbd9KgtVTVS1he4O4h81jVcbO0tCJVSCV94UHY1uWRZYB3044Whp158OTN2Mw0vKUBIBkv5Oa3RNzwDgm2iCrCD2rGBB0H+niN9FbCH3xCJZqckTM3Gt3qer0q8lWIyhH9Znwd/C0KWyUne7DhhLO0vL51jAMKkPVY3UCQ7NIoTHJegFY5n8CC4nhZ2WmpyqP6s+XELeoqEHOGNt5cYs9CyAEcMbZpYw50+oC9PddoeJGoDEcbSNlt5cEVvt6V4e800e4ezYell8PxVUVVQvKhCoXzgBzFe6Q7M2wUfINUYJU6euA6ulE3oexItuJ3EgmBHw4G/IPOV9pK12V2LpPiTXQRzYh/ynrhvJcMyeYd81sI61jL0YyRHRl7ASONufkGAL6+IslTh9jKGJ28I50DAmNE7k3U9iecmzDRYxNygdKv3RI2mC0BnSaFGk2u7pAswxlXdvYt4N9Rp8oeVpQpw33B7QGcwBDjogArf7okbnvvdLGNa5k2099AoLeNdZlYlv9VhmUlzYPSCnGkrREG0yDocAhrJ3TBeEzLGP+gTfXLo2Xh2ytSQGrE6bBCjYH6j55SD2InYxXsIAD1Ck1UvF0km4K+FsRCGRhr3GB4esNqo+LP7hzMG2Bcozh1fXZHHV+k0R8NDOlRzT1ylzCWE2ajlCUbVP2g/ej5DyzzfOHx4ejkrVG8Lm+QkyTNppPlHCgwiLoWWCYDZLMECuq8KO8S4KuZoN13AopOGJkgm4JQNoVG3Wx56DTxNZvd1k0uz9IwQh9fAJZE3bXr7aj5kmjgqpgsGfjdaP0sVm23a2tOLo3EREs7QXaThr9vhGrueHEdYoGZzbNksaDSyY0RqV0s/Rv7C1Vq0qlX2+idYBcH2liqG/zykeDRoqembAX23wXicpaXJ3fLBU6wdNrfAQBEQmOYL3bDgBiEDxOb64InYE2j8xNUvwU3aB/Z1fN+LjiGqmRIcFm++hg2bmY+UjZHucGq1evrEP16CNlIfXpAcgS2V/k93x5Go863BwxK5DXFALQvmeKDmuEhbngzV5vmLUw8+7F7mLG+kK8uHROI7Q0rhFMAJJ65EHnSkFGz1lQOGj6LQ53k64G4vURguFnmrTYxcseZHkAshYHcBIY+FCJzNtTMoDhLuLrovY6YwsCQlZWT23lR5quHSlZgN1/Mr8vCGYumaQk2Qn0jiBD6YOudFKkPR5wO5q7pUMo2nf4puFsvyvlykZK1jO1fGbmM6JkKTVYd0KswWzDi/UnnHG4s80wnqaX1JlQpNNFHvhlCiB+oFXoc0/yjdhxnwzyYzT+jJweapl8uyfPFOPQkH1PTrtevETPwJVU0IgInEPU3q5TMk9uIZ4zk+ZRmUxh6ZLbWbzFLw6PkHQVYU9Ap4A746BDuWf7QXIkdHUbih4D0LpVzx7ayKtg3vocgI/9CtuIaKS3+b/jbx3hleiy9zfBN6A60Z4iOj4CAmE/YfWTEQGLuSBU11XAcGy0AdTNwKpuF5LJz8ddT9KrAU0OHgI+euLBRwA6KO5E7m6gldaMzo4DPCcOOUkc5Bhjy/kSJLs0QQK8toCUQlKzOsRgIuUd781yBNIJ1Bu5PqIhlaUH8RJQ5mg3Bqbq11WQkZLXiEsUfyR6iiHrYdIXtVavaDgIw/gb/GxrQk3TKJ3DtDQU124KEpF/I/KIvTRBavbO1zu4V/V3mE0usW+kecbFNk9Vinq4mOXj4cI1MRaT/0bdCefc43c61I/qv52XM7UEhxfsmUFcvU8XuavPfXGlceMpDZa4wpcSGy1HmtQt4vgRdcglp05/eKkWo0QKuTqhwopeHEzcVHPn51BvMr1hWSDOtEXA2Bzf5kBdBMl9FopbN0ZjK7SWGNm9qU631iVdx/uppVpBd89ZyzEmidcZpRICR/idIO+PmCb11UYMkIgq+OfJTMWVmVBFd9Y51bytzaXQwbp5OzMgkJgTnrIF2aWwNPRfFxfDLPvAr2p7gRW3P8lKcsZXRF7l4BcAB8q5wJ4NNntN5sVwkDxM+01cLi7Q0FIiGw6dyEBDqOedJkyyOpws96pqcZ2lSrldpgW4I4A8F57jJdLqQTJSBsMP3FWSKCdTK2mQYlSRid/XtpPra+st0AnKiR8ng+8/XDb81/3moDp1ipY01c5YmdP4zNAee8KhpvNzXzFBP6eBVKT561Kuc6kXqpHY+H3MXi8WJJ65am8BqWXlHD1p0boz3kquCuVjra6WKMsjACXR4IFWCDw9SD90MtTjxsJPyBNyuIaCkTB4sLo5OdLqYIr5foUqcEvEQ/pBphsYGHT2RLGKLMRqlPqlaJzin4td1UtxSXjugEtwilQ+Mul7TkRpuU6KWwCcZfVLj8ZjtablkbASiKNMh1wslKy0EXEJfmko03Lgj7zLnp9S9ldxo6wpuk09pU7b+RVvtEoiaqHORQVFsIfbIOGN7io1Y9Tqx6Xa7XqbrV79bhb0YtDSpERKRSYX4mC3smgh/TvtwVc8H31i+3KYk3ZoS2dVfke/M8Nu0G+ByQnpFsBULY05DAIZwMLLXHxX/DJ5k/g7nGnS3Xn5/8eKeO8x0pJYHd0Fi448p2SNu7161K7Ms4bfQ07N8ZQeeXrSJZFJ1SXHYaLlKRor0WVnrtvFgHCU93tti+VbATLcnrt9IicILFytBaEmJnVUHeJFkHhVvR6WKzCKqF4/dVrRYJUr3rcTEx4wyNxNJzMPfMd3Or5g7mbH1+aGypjaJE+40RP6vyJSttmw5YNZGRLHIVMeY046BP+o6g2h9LKaUe7jjDi30ylKN6ylmPjMqH6jH3raEghZPLtVaKetwJxgxsyIaZFvCs6jIhuTVITuTMoV33BmdxAm41EOoSVrUOfCaCO7KW/Zodk/md+nTPu2EKR2jXzOY895gOQBUjAdRjKISqzte+iC7RYem9bK9vE0K0LXbV7QEpnTAkD/LvARn+GUbrYTuNf+Jr+OMroSWN+hPOJFmc/zehPgrl8GO+yBY74v5NPjp+/6gHyzb06Tk0H+5khL9AO3/exW4aC5wJzapXdjkCqSWY/tKIyY9u2NLnLDoPfDVgkyRIWv3Iag5jEzZYOBeGSM1eQJL+iH+ComjrIt5rtZwHkvSuzwjX0Nydvcz/WwatG/w87VWbWRP3QKMeJXeJOLO077Ls7zMs/l1aEARFZkG8wK0rRDnFZ/0EP5aMRDhj1AQjSTYFD+cFxOsh4fzweZtvGsLDEIULrQX04DEHt3LVWsYvKbKszWhmaISZiwLkermpaNKFqIypa3KWUFHXDE4wxPI9+OjiRemtrqelNbWTZLfVE2S3tXCaOxdOMh1UjUvvVOyHsQUOUbXO1sutmpXWyQGIh/YcIQhRuH+Kr9nQuf8Hk29VdeOsRzv9Xapdr+0/cLftFgdvbFcvrdlwXPFQThw9JffK0TPhyfwC3uc5A6C5YX1T4SOhf/kIKxKNhgbuCpx6rVgwr14QdbwNwcHwT6WEPzud0DCxnRtDP2HVmW9HSNhhth0cOmj1z5eo/DWDLcAWObgb928AaxQvnOtVi/Dw068Fx52Rn+P98YbJNZ9Fe9t/oGP/jHe/OMf0at/bOL4/lX0Ej5kMRXvhRjHgvm8ClaYRxy37cN4LzrEm1PFHKl8BcaUvTi7TVZ3i7Qo2G8A8qK9Y3NydtEfDDeXH457w/7muH/aH/Y3P50Mv9+87w/e9TcX/eFm0If/QlzSpnfWO/35lz79e9Hf/Ng7urx8v3k36J1Buh/Pf+hvjs7fI7/m6fnRDxsMRtpQZ8d7F8PeYIgJToab/tnxRkKPNhqStOEgpc2g/3bQv/h+M+ifnB33/7Y5Ov/w82Y4uDw7gpr+2Du97F9sKERqc/5hePL+5Jf+5qh3eqqlHQ36vWEfSUDPB/DPoP/htHeET6LDsP+3Yf/s4uT8bPP28uxoCD8+DM6P+seXg/6m9+7doP8OSrro//Wyf3bU31wcfd9/39sMf/7Q3xyfv++dnG2Ozk9Pe/jl4Py0v7m86A+09A/npydHP28+XH53enJEiS6GveHJxfDk6GJz/gFISc8Hm6PexXAz7P9tuOn/2D8bRk21f3t5egpJ4I/NxYfe8KR3So2grpFPeqfDPjbUtE2rT0kbmooNcvXnAHWv4q6drgmupseD8w9Y6vYiBifv3vUHrjLcOQB4vK2HXI3cWFAXRXF8BWWjIAf1tza1nzNnG6bp101Pai3PQOkLnYm8GFhFG/09HO/H8S8bGtVAhzSQ8QxkMHEQA/odUnJ6toF+jgLTRXYAgu293zCXbZ+7jq51r3TuhKyHtpN/7J2eoMw4Or28GOLYDoPw9Pzdu/7x5vKMf5jKDnvfnfYvPvSO+tHGDVEUHMZxuIGVeXLU2/TP3p2cQXvfnQ9Oht+/p9GRoZL2Ds5/mrw9H7zvQSZnvfd9aTww+G56x8euf6V7NyaB7a4f+j9v3p4P+ifvzpD/119LQXh0fnr5/iyIDuP44lVg6x2atl0Mzwe9dyj6Pgz6F7jw4hhuVakfEfKNrhQ51NmNKDdh0/9b/+hy2Jfej7OUNKovGLcMes3Ll5uXTEWLTzCrOG5v5MXLeO9lB/4b723ivZeQ8h/06T/+sfkHAtNfpTfzjFyikRQLYuNX8d7r15vfxfH+Jo6vRml//HLzcgMB05t/bP60CQ///M0oju/j+PO3fxhH+A9tZ/FPcTwdx/H9PvTP52//4AWLghcQOGqA0fMjMuYkABdVXCdLwxwIPnmAGoSXvn/yMR6Ssprg9WtOoYDnvy7wbktcQKEQvPdYeN/9bt9+J8Ha3eD1m5YjcnTexrZruF/2fwdX43hYhRsbbFVSyhmAM3wFOerd8M0qXy/DA4ZahgyYyBhTUD/QkzeibHO9uhJpppGrkB84jfhtm6MTPLlpaFv7L7mti/lHjBLLpsWI5ozfmS8Fm95W5SNiTeb3EJg73tEzkDncW7ePz4e909PmrnFhTF6HGOrA5hbq8L5+g+0t0uZBl2nlfUP/vsJiIQEqfvTwL93ggJr5+o2NveEwK033Z0lW8e50bnQ6s7nzAKGgTFfJouiixaTqY69foqc/XX27Q20yBQv2NBUuvWla4zGnhY9KLqbE8wqc3NdXCzSFUYg1l0K07/zH6PWbMfw/jTo7cnIh8M/oTWfMFh7JjhwzpumoYz6jLmEgGvKFmbKntpblCJynjMRKR9CkDP6sHe0NJkkkQYKQySPYcARsYMMfERoV8cmmU0g+SsqALdhytiazMU10fiNTDz8saVVUpBMlxCnoxJQEKdREFEcZgKytuJ1HjDkR+T0jVl5/+YYk01oso3jRQNOwyyOxdoucQdAIivXzmhxACJRSDUDubsRfKqQ/f81TlYErZOJGzSMJidD2rd3dwf59TvvVXba5QKEU5b+bmHbivZefyalIUlXrZRK+mL6kcxtMNC0FMTk8R7V5FtLV7mwOdw98q+q8WnMM0HRJYBVQVekdjNtLt8H6hIDuqzed12/GEpwS0qf7wbctysXU3X0jkpdu5pu9oWgZum/8KJZpSPiytWZVWFedmz7enbSErQSpUJMVXifiHT0asxgLllH78HleDY6CWFk2zag5heqiVKodDhpYoafdiIaCTOJc2+p2A2IerBbkIUnZoXM/mzHMEzA4Qs448YHpAIshmeVSyRKhpCD5DLBoQ8coeDNlEe9RHDOFalAmBzw5pIMKwnehLzgWlT/WBGMXz/FULzR8bOYOvXVzgP52+xPl2PWnEEXpyrJjwTSzewbf5VZ3Ozsn7x4wr8p69rzNO3rdStXCG9DZRN8boeEC6s2cQVis6dxOqsDrTX059jbMl5/DOJ6CPUXvOUi8d7Syo3lWhnZveBNF41Zz3i4cH6++qca1QfYmiUtVrRlUjNV4FG2t5q+4TJKyjQvbjflV+pBn06fG+0Bx+v6lUR6N6+NrmRjAIkcAjJUxpSbs7gL3zajzxwMfv3BLxhgp3L4DN8RQzqktq2et0vbJu7PzQf+od9H3ZDRjNYsGQnnomQ8PqkF42Dl5G/T/dnIxvAiiw/Cwc352+jMcBMG8RkZnVyGqD00xVDH0vEzO104XM1pG0BkrPFWwX+HjJX+USvvkHN7ie0S/iQEiWxVlCA4CmFDotSk1mh592cL5RRXgGS0YTvp0XMZe2YTve8P+4KR3evJL/ziIDn886f8UiVHj8uzkr5d9Nl3wwRw/ozPtjsHxIibzAvFhFxxt+vSs/u1zujYTuEVq9+LpAJi8OiW2TQSnt1JosA9ydtwf9gfvT87QchAcdoPDl4fh297pRX9z/vbt5mBzdv5kd9l1RbtHbaesSDbYExsEB9JEoB1d9XLDT0qa+YRwmeI9thGTXRhNxMfnaHDFuiJ4hF4JoB/zb85YrNNstxXztBqB0SR8et47ZjOb2FDqFbIl4n0FJej4KEXetH9R0DgELwL+onHNVZyfqtOOKCk8JnG8IzRju78P8We2LhgjBw/paNK1Xhn6YddOOkVSxOovk7JMV8ABXYlH0wZyCrlX6MbxT5s4/gWh9jgy2WumwV3avn3/L8pTpRjxprWYJxj9DEbga6TtFu2ERSff/SRyg1zVVGj5ifplrkPtxqTG2R3iM3h6rTN+s9tDw8N59Pencw5tl2/QRs8othtBq43i+Bfaiv19uGr6oZ6FinAHONds3qNwCB3hjkbhwxQmKyQB2sq5gh0vOR8dVEJd5MxRe68umcjr7m2yG2bYIGDRQTNu2H//AayVwWbQP7ocXJz82A82fsftQ8d9jbT3pmlDm4HNstJifxI/Prc1707Pv+udBmASh3+gMfTf80Fv8HOgRvdADdrRvl17/5bmkPPHv6FBVlmACh6dnx1dDgb9syFKhYYq4z0q15oEVxAd0tb8NaKET1G0nLRWfEEThqO/R+P9KI4jbzlUBAn5VjDOKK0MztZtuWQgo7Iceo2i9aCexaigDtFPxbPc+fLqrLsj06cYG5otHlg4WEWDnG7C9v7OltQFPfIU0dEn6GLm2ia8QYfS7B266VDqEbA/YSOp1f7kAB013jtEAAZ0Tlwv8AQqaqfXBADPvsBJcAzq0tnRsKoZPdGaaMsstgx7jbP426hlj/MdaSQ91ZNhx/SV32yK6CCaLnLTgx/NS6O2W+xeFGYN79g3qtO+SZbb3SR47s5QXQpi50cPCrsZoPtBeNgBjzC7cMFpQee0mGPwc29n9XeOVb58jWms1alDn+nk8obTvvo2emwSRfaMUqliMDwPnhInuG7jvZbjtvINHw3tsFQY7LPsrw+1w1Xn4+O/uuk5LFfeBOkuPmjvHwZw+3t52sffw/MoeIYAdQ2ra7LY993K0cOrNxJfTNwFR63+fu3rl9lPno1Q2dUQpIYiTAmSfdDej+OrQX94OTi7CLiDnlXQbE3RWDiZ4MI/jq/4Bh/cKoL2fiA31OixsukNh4OT7/iel1OSMwmkDXvHx3iRLuQvchtMSiU3C3y7rMg4h6xw6LhCu9XJ7SOol4tmmPwzrFxkP10CR5pURbp0coi+BpPo8Jm9bY+8W6vNBVLPiM/Tjkz/pcY9WYuaOG/vByxbWaL+i9nrLeT8JsMTph7vDvAecQnI83J7caBwS3hCAlIW4C/FG+P1XYows/q9Xm1QN0sewqiLX3a7/Bz3N/ypt1mSNdw1xeR04GUE781Nlr0v/4Iea53gTYuc1TrB6zePaPyFj1rBgT1NSDP4At90Ce5oXn+gbb5FRA3uwtXrDfEDAMld61PbcBLyMFuqF/RYilxJIWQOFthJSjltRnqvhvVIQLEzl88NgSR4b/EqGJnsNLOxeBeMvSP5c86s7roZ8If57twYH7ZZHyghyXb8rw8OVttNvY2TAbxBZlUT9i4aEj7jCNKwh3K7G7fOJw8kIqBhqxRnH6gX+1R62gA9a6qtmsIb85Ut2Lghoa+KgTenluLQSBtfuws3+tWtKgtl3vXVhKhqiqjYIbzKGMcnV7HNh8HJezhQwu+j7/tHP9SqWuvChrzpy6CmsjZ2oj/mfleg6sc02OSw36RhbK2S6/B/V11UDd1Wl+1TzfUTT7TnValhReg8ucs/pVsnyBPVYR+3rRMfjtihVUfIdU7/glfsLlp7QEmV7WhvS3vkIF2x7X3ryAHk/pyYCWxxzIxgymGHCa+LCrq93rKA9vchxgAOZwi8k6+mjKEa7x3He49050eFKWcHYZBBFNOCY1W97y7ivcd/S88fdrDFvWEviA5RnQzbrw6jkK8lUG2PDsPg8uLk7F3QRie8X7b29Fd1C4Rgd/E4O8Fo7IqQgci5eXbTxVO7ffcHeKeXN13v3e/58B/vRaP/yzaU39hD4Or5rn8GrtR9UpzdX3SSPu6fDU+GP0f/nm6hEe82z1QKEvGK5fnYKI+fPwXU4/Sw8wyfU9dS2rp8/5Smrg4PO+/Pj0/egrjvnb3rR88UUZR/2H61q3dz4Jlm+3WtO71+ZNlL1Yr3qC7VrUetbpSsqSJooxa7ApukPPz87fq7H9XEtcYsvFpqxs6s9U03yJU77llbOXZMmXf9jCh/Av/x3zwxVTG7/X1U3qYp8G1dAY4p9AVGrsCNEXom7piR4DjtbeIq6claS5u6pzZYZaH/t6PTy+O+USWqXtgNmkTl8sUReoeixUJzvfNf852Lnc79M7wUeXs+OOpHweD8p+C0/2P/NLgAsz+uyx2611N3bVuKpTKhA3unP/V+vhCfdlxNEgAB1pZKJ/yW8utSU4bQW7x1y/+zF/CWQYKvw93LeefAeQ1OptOdO7SbzpVtaMtgkKZA4TrNI737Rsme4fGFDXc4/+mMgh04xISn2vHJBf4r0RC7Axp6l8PzycnZ0aCPcQ1efENgjg6NB4eNCX+gGU7GE+d30qLmGMsCPKlsA0+aGZ5YjdvnnrE3blFoy3nZcJ3rn6VkLCFbl6cZT7mFOMRuI5N+wz0IXzSFh50f+j8H1I98mxTfv8LIjsqtjzS1Zu8jZEXK1gjBwM+sto3HcRQcDvpv+wOIvbkIKrdYYCLf9l1EjSP57TWOQOO31BS8+xJib26+WDkfBjij2ezWnE+ka6H2cf8MZ97u7/35BggPoGfvnjI16RQdKhH29tOR5P2UPifpjJCCP4n0Rg141NtNh61Zukqza3veorRGXPFW6z2Hcjgo3Hv+e4QSK9NVF/+rFaC53LQzybUVX0d1ye5Fz50O0XLXUl3Ut41psmFtPD2IT9RihOt5bItlBsLmYkPSI1hfiJ4u39yUeRlhPrx4dqxbv/6+LQGrbms+zyZXKwAxLgsWetUbLyenzFWfP46eDMXNkjFhxL1GxehB8yLzRobpZF29GJvjXxgprsa4aYogDTMFXKjvNUb0NHV2k5cQueqwbK+N1bZFDgcdPriixbMazPHUFbUdMMyg4a7+qQng7UHUAhxb7i6PRRQ8/lE2TTQj15f6S2aEiBZLi1YfS5kJFCwD/qkEAHELLuKrSjBQOPp7GIG3QuSuZxmAk6zW8lU3UD4G5Z5jzDGG1uOklvVwS808AlIap6Qcqzl9stWW7sLa/hwcOG5SKdAYGbQ8rtzWAChmwSUSSY6YsIai69sE2I4BgypZPSB4BHz7CWZjsqLJXlCU/ReI/WeIo3lWpjfpihLPs/IPzY//SI8JNl+ffktPi7tksdDnyuFS/pNe6wPCfYA/g3/CNc2egbSHquENCK2xCi+l04a98QEG7GpUJ4haPcKR/Y6Nc85MUlFFnZriHe288x+bnzbWknwyuBhuem+H/YGI89qiReAhoJ9INNpLZm2DfiPXhXWtaZuHogR8VWYUyBMoWeUJMcJDXXCJSx2umpxoehc7BV4Nw0kMiU1Xn24oTM9GXyXiFT5pYUHy6i7GZCMND79By2V8FUFgb7ht0KUOTS1km12RAsQr2UDxPohRnx6WxKfjHt2kGV4uuupdPUi9YWqu5dUDIfhVhffVg5PcAiPF4UidoKJtBaqs+chPjwzScZfMM0TU9XA6PJSO3ShMSfER74MJ7wOhiWgjnSBmiYfClLSTsrQoTLN8dZeUNBHxZfmwBPIY+X2XA/DZ8mYCALXp5+UqnLaT6dUcriXbyRShkyLFYEoEcz9I4iw47b8dKvISvELJAJ42+incNUJJ9Efv7BhfZes7eZGtgS6d3MTkAXBcYlqYq/hwXogvJjw2Ofp0H+AtbRCcOHSDFBBBe+NbOupCq/wQBNdzUXfEg46/Sspkkd+0iXaMbkBx0n559FgVkM2PVA40YkASwkWCeIko+DMR6GHmfqwV0f7MlG2NI5OobQg3F5IpgsnGkuKjQ0GmGdTmxKQA8h2qOmUj55fDjPRrusrvR2/G8Nx/9oexBfkR3jCUO/n96I/jKmszsoiglAAI53svdkIpcDgiDTqC0gJ2r3YxmW+mUfAf2FWQC6l8WX7fAlxbYiHE7/zBwc0Mm90KGjJ2r43nSJbfyxhh1vj7fiQ3wcznJO5eFAyYZ+U8w9gehroXxiDquw7n4AZ3RD/Ho3gvX8GGLsxQM6/DTb9Uc4DwUngOdWx8kaX3RG8DhVzDC7Uhb6sNzzCpUSSUQzQT722VvqAdAZ7T1ojosth2JYh6ZBvcDcyvbvCFsh29GYtXo2lsK6C3LhfmB0DXT/qQ7rmY4dCdzfIZM9/JLOPljkzBN3wcrN6uqlpKaRmdwUwRJmJvXyeAjw86JaXk5kO+2lDgczHryrGO8EnsierJihB4dTuT48z4u48APS0rhXKJhi8yg6DOopjOgQxKYzDGKSNkcEJ76vIaRJappEBucfzYOTtGY0trLUDoenylSlSpavgw1mX0aVpO+BtK4k7UFnS7ktEEl1ytRfTY4ZKTqckgQzqx/CxWB2Y5GHkik0mhAAsUa0AsQxCd6zZfFax4BPOeOFEbjSu4laQl5LMJwp1JeQ50lPydqFp+EHoSOFNoUAKg5nWSQV9epQFZ61n/RJGDWkDAHjbMKG7nh/dCChwdACEhk/NZ0j1ZmdL3OOct4xzBYLoZK+j9yOzJ0xw+jnRfDCpV6FLd8QspDmIH4bAoDPYimyl3FlEkixnhhHN7jTY3cfOSAuizESNlj9vg5TTnGMXA3uzD9fC3KISpK0QoAvaQZIc6qbgAIMYHkLgkBcHAAaRW+KIAB6MXRUT/EPZJbS4AhcqL9kEhiWgXZzA5QTbAjF8E4b5foVZ9qufLoo0+bwhbzl3JIZe13YRpGCO7rMvVGplCyIZAw3vgOVTaJqCZHGAAcuBdwCE0tgjZgFS4VfiYAlFYqBm0Bh2oaJ4s0uI6DV8ULXJFJVWUgeOwZ0VvXhHqgrF9AAhhVGGAQjOX1XVwBODJ6GAMu0q+Eu4r0UtIuJE6LWEGslzejB1mY+lk2H+4Ntvo5C3yUlDEsd/jPdB6SZUNXgRsvSDQaKyYb0mBnMCuzREMXxo2UxrjVjBBrlYacLuj4hP1H8BFRLP60e8BYC9siUej6WYCqwbS2fTXdbJA23aBxpgJ8twtV/O7hIQn9tm32mfmJe8KqN1AQVGwwT6EzCO/Q+FkVOtL/KaugBFXElvp/G7WLjZzdV7YPq5kVGlhQ5X/I9A31RVC/pR+DbL1HWUFVYFDD1YHU0ZR4zA3KhVu8emWX6MArE0L4l/iyVyx/ALWVhzfRy+K8BB/EHpq2iY8GpEoXMyjp97UNrVG1q2qzGKujWewybo4H6IgUuRVCeZoe1udwle4jOdZucrxiC08c7g7TcikhTijIRVIDRizqZc33sKn6KvnZpJ6+cSZHgdGVX2ZVWZu3Jitj7oB0yxuUmWKXwFKgjc6+QbdL1gREZJLizfsCDspyOLXBUlVymxCvIh8Ji+vFhPGAoXN7OwYk59cqP8dRrADbDUuzJB3EntZ4iz4L6vXbCHCkcLNP95aGuv+S5pdpA2geowXBI1meNS+3Izwo7ySQA3kDJhatfYUWP2Rw/7CgCJv+mBrxhYFbF5M7pLVPJleBd3gJi1RWfY7GQP8Jy4hVEHv+ALY1FGRh3axMJQcWStA08o8IxMOEKsQ6kub5qudkiW734XuISdumak7sRyqNdrM63YlJRC5MnXdAg4+NEka6uP47aQ+18GLguaPlyulD7roTvhd76IfRjilXhTcJplprAW5od0xm6khL4KQehSD47b1aIlTiKarggNhEaIOyG7dxEpTrJdgkGNy9Umt2bxr6HQcq0eAB2/DOxbYykkyyfeePk0bjmfmEQYGqJ97xzvo5GP6oPA0zIRcd+t3n+mBn8nGjEt/oDczbglypeWW7pkBnw3G3GBj8PoYT4y5q9xGhoKyFejVDVaHkJcjJlAu3N1YwRRY2NMSBhF6Wgtdj2KdoQe9gFLRYHBttvDeS/6rwAkKdCQ7rOiSlelD0aahpzM2NyuqKpcE5AO5jVvSGLe1Nh1OyVpl4SP8VVLdZfXD0VNnBsp5LDjTQKKS1oCmq/9rYh7Ii6+1b7eYdaD5G7HWybdH9OfW5GRG4cR382I2x3AcaNG8fJjkM6o6QhtNZqs0XRCttRecqxtIvDf7+DqZTlPGKhMnuYigtss5+GUE3eA/Dw4OwEq/zgQy4s0BPjLMzYCQs8L20uVBAY69ZVHFbFTXEnxLnzTQ2gYfASjdCBlZ8PiBCBRGZmFzEH7C9Lv8iKuCcmNsLjYkIwenibUZEcg8GgTxl6RDQx0+4ZhULAtXHj79pkuyRmAs4LUsXInI3RqapCVYPjvIYWzvJ6/nU/DVS66hZ2/BNjzN7zO466zBYkJzIN0ILrXKQkhV1O5CD81IcOJlXjBzV+UDmG/yij67hfM8morTxcLHlwUUu8W0Kf8svX9L9VGxL23wM5CnkolkAEj6+jlUAa3VSfZQrcEiLwofi54Xvb1Kuc6z68UaelUIM7b1rPD54R4kQ0HANX56b1w1V5nDnAtj4tlObXmNbmkLWtqbLduGqMIziOdgrqJ3zuKHtiNk8C3FMMjyu2Tq2ovSZ/o/SXaTt69z9NsEilpCgiLhQ0cDpOhFmUgS3bKAjkyNkZspnxKz5QiT0J+4GWPwD3UeRbzPObtRvHefZHi5OR67CcU58bXOVT590A0L8qAHUmBkOIV/BNMAMwoThQ8wHAkHKpkgczjTADMQE5RWbZKGSFalE1P8GJJXuMdBgrtk6tsVkUKIRcN3yfXH+wSIHtyHI6g99gpn+uUxamjVGItoaTcVc3ShG0dtRHXDO2J8J9ce2eLhNQbyRZH4INohDCNOSFwgqJvh6jKzQNGefaK3OmOTTOwuqyD3tw9dIpNarnJgv0JlMWFOOKSrvENhOgvmZYF0btjNMr27Zq2W6JMvzb7N7+O9cSuotdetpshnhdqb5sztCFm3DGllIQxPjz74J6gegrOpy+hF0WY+C+IEhwQGGQvgdFFnISIpUm3cRWVhbgrZ4Zf28m3pzUnL+kZ8TB86AUSVyrigAys80FOeTD7B3E0fwCrIu4ynJ+DlhdMkQkpK2TFDrWCOjgD4DAjyuFq0F1CrUe5aIwr4jWAjqHFV5ye6x3NXplQU1g6LNJY9vGdJdYzX9gBhnudyryOkR7rOdrIeuTVIModXGK4sQx3kklWoaAxpuqHe84xC9IlkT0w7KVjGTYmaDAsO6AadKuFYmFhr7IrCGFbqwicRqvAnUsfwj/nK8XFqCxA44stjC/+fWZH4Y1IJFWYZny0S9FRgXwDoSUKSxF4EQTPJ0ntZ++nnayQBDNkEyH9zu/iviC+8xUBEtiQUv2Dad53m0MW8mV5bb7aX2IuhVZ+JkSeZ7fowsLWvb9CVzEHX8ANGGKIjSpIV90BjXOPI2sfV0lHNUNrfBuRnEhr4dEFly8LkVPJRlt8DWxWbAslNPTTrckRrkm/BfT1cOJOA01OW0T0fPkdjJeXDq2jRraXLFx9ZQ9fbEhleXXe1WcWA4tjnUnYyA3uZZBU8Nb7aSbyf1IaXcreuDk2jS0XxtEJRSdJWp4/65UL/GjlTHwiclDTI6v7g0x1Xeakc/bEqXR1xwZDHTgHs8GmdX6im3KGDOz9m/beSmLcO4uODWjD5H02TffCHQGxnC1bNt2VZfs8EtYGlG8Ws9LkdXP9Nlt6/N4Xrc7jLqDxCgHvvCfcs9h3VBmFWYU3YmoqEaKm/hnNl8XRdGh2aqATDWRahuUbBOehPSHzr5bFYhDQDQTjVph1+9eSsA68nkXLb5jkWUjEt7zhEbwfuZ15WENDQYabj9FgpQ15dqGQZo24bVYd5LD0lPpSsyodcIK8tvgCwF7t3ydL55TPrrF8S0qKOideOisxuwBo/zVO6F7xaIecrMa6ikkUFiYwS8+f97fz61jALB2UecD3lipFpdZsmSuOUwC5WnEZeSS3pw3/Ol6E2Q9fduGXXE0838lLp6pxhTxtRnuDfbx3DMfu0OC5d4hBBjxhtX41rV/nkRx6HH3Wt01DDSj6GS7xaBF4/RU7YjXyxMJbLHtGJ7YTjnueAQrpnKsp8WTRMTp7JT0zOr52bWJpfe2PTUDoPEE6CuZ0v+cTcNDtf+Kc/ah526dYJT1UgKEN0HndCRNS9LdoJTZQyX1/fskK0yItySw4Nkqj+vTbJymkcwvo2AWXhNuHUUlUqGjYOEI/wibhD3CdFFI2rhb7VEqEPm6vjfcMbhw4w/h1iy/wW0Xayczo2TjH4zi9SbUoc1VctIhIzA7OOgzGaHSUPfNTvaiM84HG3Odl4FZ24qDq7zUqORlVuTttWROpZpmbLri0iHNBH2ylQhHN5kxmgxdvDHtdkvag6GYNjU/qAIpK+NxoRJEcWLfiMn8mZkiM8+JDY+lodyvJmG9nm+z87fFCOQ8C3nIOiGHpP7/JpuhDOZzGCSAyQUTu4saKThoLot0JFHKehXLPitR8dISzrB1jVHM8H1hU+xTJR7toZw8XpWKH67lhVD0hAwA2DLBY9ctJjnOVKrU7P2vxgYoR6ptdrevJz5yu39WSSxXRefDTf+0coX3mW4nn+8VPO52aVLG/bWT5NC2EDMf4pFm9w5FO/20XnNi5OXygXiScXZP3TmRqx/jh7snrIq/a8KNZLWJMA5UlJnFH/oZDRrxnxvUZdib1hAtZVrsHMSQomaIdsIUFtALVV9L2X9yJNZhPsNWBUul6kSTbBIBxiQtbzn/MfsLu9eJi4XmRXDazHfBbs+sTJj8AcLulkRe4Gsss39gpUenKXLFEqtTmDcU1lNcBilZOsE59wMGVzg7vGwSWx5d6MnYTFeD1bAFR7lk5JA39yHWEkf+29kHazUZMg3Nl2UqZLvST/Xxlk6DbNwgyiXpjDvV+jyteg7FXW7VZh0bRQ/U+NDUF7zRV4t4ZH3FH431awXKVFuvqUunhxrwTHnwX1KdR6oFufLwbcjsiVUB0fs7he5BkPUeCyaOPLySxfkTW+sducFgK4vBlmKo4ympO1J0/s7qwhmlgwhtqM7GfcGVTIWM1RVFBd7+cs8MSskznE1JpXQysiR7oDGboOqJpvgroyUTNAjcaRYjRCOJbmFrUneO0+mah1q3D5yokAv0GJrsmtUOIpjYEZVFuUMNXja1WNf3bN088l1NwdGWTRvoKR8Xe/Fr6KmBIlXXLFxv40x7Fjn75Fel3i3sW/81XdNGhPAVu23VZg54h3Uoi8IxdW3e3BTwxudf3eJQ8TZCl3QyhLWJRm316pLcStLjT1NdXFakqto4o52nVNOuVHxmSNJYqi9bxNzLkccqZkuXaO4HS+r2raX7Fp9OlPhlgnzy69/FEbDb4Q5GqxlrNJgPPrSlb1ObHFnF85MmLDWgxMPCFemMhaxr25YWxg1GESP2OGQy52HHuPq2/bDK88ctK3WzUhiE1Bk1Ryg13lgUwSkbM126apkqVhSqbZ7hPoWFK7oRIyOKo7VNLoPKAzJc0DWklGoU5ngritCnHL14tFt4eH/ikcq8du3v4bifGjjhUfmtoZPnT7MZTEDnV0wvFp7sCFDHMh1MTHSMO13E2Gc43TkDcZWGgmLmiavrdJYUP1ZJPgfsCElSQcE2bDt8a1DiJLgW+WYLg5tIz47edQU08lgXQmhvMeKyGRinjlSEQgW8QarEL6xnSd1JCXKLWRMxDWFN7VvthDp/hl0/lfz6rrjIftMWqoRGOISrVKZsxCGxgWqTqWzhwpXPXrSnijiRTX4d7VLO8s7ZW+o7Ga5tGeWLkYXWiUnhaad0p3ZL606hTQunL895340KQGYCMtF85FbvI099zJv6Yu4WeYnL3AXxS+y3fwgiohoQCVMCuyRdGfJlzSJkY8Dg49q2lr2BN85wlCaX43h4nA2VDtEJeJnIeDP/+FXIar1WqB9xEWYtgTJfMGJVGdPNdy5+DJxoZqSN+6bVNSeePop+183SDWPLWPzi/PhuF+JRbqDYSPfaZnL4oXRXB68v5kGLyYYvCZtMnz/VbXaeo1CY7m2jr/xVfBGw/fuOJnWtt82c2Up12+Yvdb8ZD0zDaQJYde1RGN3CbkJlPDAmF8JuOEBUcf9S/FY5CeAcF8xVYFFPgTfFKEc/KYmSTrMueT6pSOj6omYsr25C4tk/b0iu6xwLCJPzpb5NkMUX/g0GW+XuTXyQJ8x69XKZykIE3h5Br+3RbzoQTEVqap6xP6PsT/1twsopqzqHOSbM7AfCu+J+XqoaPRkOYgx1/Ee9OrCWfnnd2q6TkUDWBwFuReq0klEq3uip8sFhg0Tb0i8T3UG1IAvYPhlJNLU+SfXwCRq7sPrybLVbqcFMmnVCrqd2P6+Rr8WPv4zzzPOlu7dssJoeorOL1qm9s4nq+DdfbhobzNyTn1ebr2nIgyxJ2V/6yeT7iqjadwVn8pGxkXEZJapXaW50sALvp1se04Lxkxu+WZxOzhgEiI0qj4dcGB0fOsKJPsOiWqwqJcMaYiOf76Sejs4tLgHcPB2OcV+nUx9hkV4cKJY38MJyQHGEVVjAo5IIT7N/NPKfXclkEgI6AguZhvIWiNHuCIKPEhPJF8rWOtnHmtEJWTbufZk4BPSS1vNpBH15Ec80JO5EX11py7eHFx2nbF8auhlo2HK//4KlAoeLbEMw27kX1yfIZshvtX7l+909kO04scpKQqeCCnmjznWG7cfay5A/62Z7ymrJRlqnlxeqjPIm8DiousKglkFIXeTjBsF9/frJOVGt+NOUPta2pmbzbYYSar9JqNyHVzRE3+wTRPwTvYs37gDfAEEV1BW+4EevW0xerVokw4dJAXi5uxZqWU+WSahyRhEsfoSj4iOzylEXHA95dudruuOlD7wFqL/Pojeb3Kx3yK4BeCFSVZdMRPkR57jrMj7DJGaUA5Rkfzyn2Yu+5rVVyOWtYnKHqscNZTD428QlHtH7d8d9N1RovRQSGRMKEdihQw2qyKtFwvUYr7W5h84eYnqVs4c/OiPZvmyxRoYVyHc6HoChLvra7QO7AAZHtSo1BCQpxwkWd4rVCE8A5NBmHUnqa4gOK9pLiez5mz2uZ/n8xLzNw+XKQJ3hDi3TWWMNKRQ7++Bkd16VBJbnuT45GNO6vpgRFff7vxG8upi994fiIdDmHDbpkA3IORsU0fsMeEzHvnbVwv17nEq2eVNMeb656r/Rf/prkpV8+TDs7c1XqLky5/rJN1TOdgGpvkIcRRnq7vlgUU6/xG2LvcI+beVQx7vj2paOmdkszc9/Kqzy9w/mqqbj1B6CuGLCaa4hOkduAqPJJwA3HyBc0EbUqu9pHnKVVbp9XGo6OX0xGaY1DaoK5xW9O7eQl6Lt9SpRMAykwW///1F9xg5YCLgFqCXiXWbxH5Vs2F2c6LMs3Kye28KPPVQ2UIJOSVTHTQLW3CJY732iAs31R8DbDjYNozItVWvxjM+Jn3fRxzcyM2BYqiuXgoyvSu/xkrAxsievfwXX+SPVBEQtVN6kbwbpgBYiRmdKgkhtHZSxCpqQJ0STzeUxft4qdcSV9vmwnf05g7LG8s4MFFuavR0mD0G2gJj1kKaEU5YM4mZXCfrxfTnb5jSCXB4TgNAr/mEfgMBCjacEB3giA1noWIB0q30KOw7oDBnl9oHWhwF9IrrieuvmGHnNR7Wi6tYU01r9bwQMOVa+4/aNjouhvgFjakC/+JzCrl9Z2GbJuRNHwd2vXuf40ErvWUJ27rZxRML4LjHfyBDaP7WK2MSDfnvSWWn9qbsHpd2wr2k9VNASQNOaqlfLhB/aMhrqSmPWOtwoaUppAKIEt+/6x6eHKx3sigGzQ0fNvGCKoK6i+dALfJZPogDu+P3iYp8lXpEjTzLg32LPko7gMGAJP5enCBSLXQiYLXyHIFFAzxXhBc0ltyQ26327hM7YVWNu2SqXm2WBe36oSBURuNxayvr1MI4PQLOv+hlgfEo68zjUUXE1+Zfp6X+uc83x6Nzj+Xi6QEIAt9UNwu0s/ur/XVcpVjnfTRg/v9z/kS9NGnY9t3xrLPp4AMUD4YI06BNt8t6e9T1bXJP3JS5jTq4DA4e5gUKWAZwTb45lsTbX6bZNNJ/km8tdE+W/DBdb4wzIzcj3gVfAO77SrUb1noxnuzZI64v+ozygQtemTlTCardTaBX7N1ds0BdY0GtGCZQDer0ARSM8hXORRB/EuV4aGrPsRxLhiWl37hs2V67Z3S0IUQYeQ6MIztZHXzafT6DULdSbXxaEml3yWrjwC13fG2GHmKmi90C6mo82xyl96BPmJWKzYlaqdZ9ZyCzlpp9klQevKinWaf5itozPF/987enU8G56en55fDycWH/lHX5IkVpLtGaENRTvN12cbFEdqn6Wpln+akvn1KQ3hPsohs56Pqg3jv9QVttq+vkfnHdNUYVvUnYwQNzy8wMLhlgoRJRqLhgBQM6gcP2J07C04SVvgI3mSO7OZ36d1synumXMzBggOEz6Jt34YScfua1wtU/CDyoHp4KaZ3umh5c5BH7WEKaZLVw1sALcezaCmPOIROS5+ul6G+bMPzLCd+VcLNh5bhN/ADxjkpk1FekOkRj7EtfAYwQ7ARFu1FkaYf+c1BC55c9Ps/TIBujRIUKYiBW/AKZkP4giFKzOFD2ubWPNhOOrsP4jKPt5zDOeuvOIYrXkl1EuhNgppO2GsBX49k1Y4jCfJtBffplUgocUgbqWwYC6iLfs+SgNVReewEBx2y/UxVjoYN6R27NsGaFaGr2E5xaLnGOWS7W7MZucBx1jVBdVvcJwBXg7AlSkcJYRnwHhstTyip94i+oh64z1cEQoRaLKJ8oLGai0Jsj0UCNgBQwdkswqkQH3OdFLdqGijzydV6TqYRBvqsZ4lB9/SSn43AfR1hQCH3V/Is5TlHHYhKOAWlQlKyupH5ypEzYY/JY+qy1Rph4DAIgfuSQkzxCbUfoQagn+CXNEIZhSg3dtvPiLnA2c1ydZowWBj1Zgu0hJeddwvIYSnceDqGaN4C4Ka3Xfm6XMw/pUXI6UVJIOMkofAqeJXMLvgYi4EfodRP+yDkTkAgQsrWWHLUGorR7QAjLqouXlcg0j/aH+uf6jNTS1J64aS5XjJ9N3f4mg+RYXUpUGKFcJWpjYO2NWmCkak08+Up+4Zo4bX3PIJqCJME+EBExBb9m9NQ4EPxGFmSuhFESxQfn8qC03RqHz1GnkUMAeLcl2QqJhu77Hc2F3nCsaJwwKULRGArYEW3TY8mDN4RRprWM0uTIJJXMGQUnmIe3qdXfAa5y6ccv3KfXo3c32OkrAV1FW/pWNrCgH2pa2yPmrHIrw7LP1cNXfgdXWf6Usa2w8NOL1DRgj6tGgssvgc0VtSLvGijthoeNMkHnr7ikCbD5Atxk4kYMCZXD6GdhOouViuORT50Ev2EL+DIh6LSr+Lv+Rue574nS3NjpPJb636bkngfNa1ytuAmy6X9k4XReMteoFTylCEUIJZmQavCThs1GZerNm/7kOOS3AOhNR072HyvOvq0UiW3OWlcKWXo+cwJojRUmvxnGBKUkGCgHdyVYwLZQlmLM1/SgKu8bFKtoKGLvTqj3CYZT0cFsbnITHI3GU79ofPNuIUD2cIedppBuZqnhcpmyNVekcZ7H34efn9+dnn23eVboLo5plPAG54a82KSLMhKukjB/EyNQmn9RjeuEGcQ2sKWZXW/5XtPyka+kNrR6VVwquqN9CO4r1KAHNJaIOQKH03QJdBWI2IjICXl0+Yq/5ROsEvdkEgGjO2B9dbuTm6SOU1AbRKKFFGKcKgPzOf4D/i+Q2jUp3mB0LxUB6+utQ4Q5eEOInjC2mtfcmAp6NA2TYO/QHglVuTNt38MXuNDz8WgaSKiwdCA66AC0IgbafUDLzSLcsCDDKrIjV9zqipmG+ZnblllGeG3yiExHXXejEF7HGGA8evXsmy6cq+s7UEbDnnPUaSEH/xGNTR3KsVtulhMkOFYBsiiFo3ivd9dzbPfFbf2VMwJca3nRXuZlLft9PO8KIvQpGcHFaoRXURICQb2yJvKNDU6pLyjXGmqH50I8Ui/TEN8h0sAf8nsqhpreS39v+a+hr1t60rzryCaJgIkipGdNJOyZb1qrKaaKpbXkpNtCZYDEZCEMQWwAChatbS/fZ/zec8FQErO7j6702diCri43/fc8/kel/dvAQAzRCXwBxIIwZwhr5BeLQVfJ1yfp24HD+w2BYBa9doBPzPSBj9Xy0Ja/S3m9sCQiZH06rHToIiaOG5HH8dEJGnsOFD8CYCgRZ1cZeN2u/SY7c0BoJ7md3De83L4p/smq0/OSOeiqjCUvFlZOPx7vkT1An+HAzQCd60QBeBETn40DeCu1XmTzVd1U97m/wIUTi/TXk957DXqPXcGlov0poSd1mH3omvp16Du/PrL9Our9Osvye4Cy36dNcs8hR3iVDfcf3iHXnKhIMdsoQATuHJoEumueXt08ReAnfJhZ6EUr1VLGwYZi8/H0N1B4GoY8wGssyXZhybwFxAL6ktktY6ssGIWSbSOfNaz4s7QhU10WwhlrwKOif+hZswgkDYMsjEXUOeOEE3zEBwdw74zj42P+eJQJ+U081T+eql1yMmhISn8kklShDpfzfKOzjFtzpBtGb3LSuQnacBDOBjpYlKWuxp2fxjGOweQjKPJi+t6zIT0gIQRWKwxHCeVy5zji/uo+41BdJQvWj2hsyRd32fzLlPJiR0tPU8ayKb5AhnIZVVesve7mB3pM8w1ifcQLhLpNLQNeE43RLyz6znRbLCm7/KNjuoQoPZuJ1SrwtsI2CW3DYDrg803Np+8PXl7jM+zqrLPzy9en70nReIKVhpbk82rGrxVc3XwvaBmYhg3LT4sKH5Au042bS/FDvaD3c1mqgbNVLsa97pqPFvPxU3mAdOAOTipMrpSEF3SIYtgfAdUAL7/tNWCogzIQ5U+hWbrwJIaNCT3LCiRCOpGuWomBy8PDw85YWu/nt0Tw/QqR44ROUXDJm6lF6xS7jUgaA09NgTSx32GsQJrQn1BTmr+p+7VR//6x1Gh3u4Oa3y2oUKiJ1okTupj4+LU7GsgyrOrtB5PoK9+/jgnUcN+cHbnLdMIBVnLglifvZNpRsrlaaD8bhLv9AyYvMh87c4zlkId32gx0A9q22XSnjru4LNmzt4UW+UET0xAyUOU4BFdlsLPbJtq+UTk83rzhNsZN5+5Wf8/Pu0iQZlZ30R28eIwvdKpFgYFp1s5CDPl9BBAVIE0+ybZAYfl91JteddLuQesyEJNcl5gGNdn0HC66PHDkJD+4528IXqXoRh+Q0K2OADCPQ/FTW6s3mmF/FjD6slC7JwPNaJ3EXRk6oEDThD8HuFMGQUfu8Go/5aVgNsFpzUHndguhf2rQovxhA5ekBaGqsed7m8XV8OILUiMYTWi3kENk9E3h4eslN1i7xzYzXOuP8kW6jtHb1AIb+kMMPPkF21605LnZ0hKww6XhzgHEp1R36NNFYJRZ2DOpRBAUV9jjGTJWK+aHhl4GcbeUeWyFXhB/sZMAWojPpyy9n42g4y3sxlKKhzKYUrhokk/WyZoYCGoB/vO+PxiZFUE3Q/oKsdSfhxHuL65HwjUtBgowDvnVhz5+xYFqRIyLlcCt4j1gFkiT1AbzlW2sKakhUdtImJhvcstbLQqqkWcKssByRg1fNYY6F565j8q54wcrZHDyXJf+hjbN1mOghup8a2Ts0PWjjydvkbnoVpPoMypHrLx4G9mLBCwpOJcI/4bON7owS5KMVMJp00Dp5jQDePKNUk6Fhz3BDs5HfD3kgvsBpJckuGeVRjcMF8u58cXFydvfjyf/XT2+v3pseJYeRYwa/hgu4OB2nJ7i9FKYFXH1A1+RIaRcctKMlDoTBKOJtTbAS+Dk3+mUhT9trka/K21RJ+96Io42zHHkaKboyYiswMk+SJ9uWmFWrEyakakpzDDnTNJU6ahJgqFrbbQpLnxEp0UZCMj9QWcjAV4EWMui8YTP4VgVVmygB8hFY2GVd1U+RJUdjBUiCb+mpcdgzapQhsnwpNzB7aGzOXNIRPTzoDULk/lSHnqf094raEPGvwPOqQxVc1NVa6ub9TYGheaOuDToyU6SRo+4a4pzjJk64Tzfb0oL5NFwG0Au2p8N4xjiDlgy3IZbuDeiCa6Dj/11cVf3p29//EvNlDU6gl6koNohX3KiE79b46PX5/PQBFFZwLnbZJz3L7lb+KdGSUFjRCfEeMtVsUS8oil7cELOJ1FxeepF5HIbShDbYVB00jaqZd9o6mSuQAK4IlZ53XmwAEMRnxo6pcPWye6VY3pbd0k93XYrlLbR5p9b/a/fpfch5p4sFeo6fNQi4kpBDrUo1BAlnA/6HkD2abAeNsVMdQTC+odCd+MXFGROU+sFwN8QG5YfH7r1gHm0wDL8923zr2UTsvTp5UjK/ocSBf5JZ/kD/mSEsYenx6/+9vs/K8nb2eYB++c0o4syuKaIgAgrRBlETK5hr45tMj9F2V5WhbX4Z+SOlMvS5vwBqPoYKShUfWjH848W2QVsGwCxnNfD+mqqq0vGIZJ6d3RulZhMGKhoMcTeETosC8o27LIkkB/qE0NIFtVgFsHHvFip0yzdJYXMxCqQvOag0SG9KGEfM+4u2TJM6Wv8iJZ5P/KQojtd5BwMiKKwVsmVXKbNVlVE2RF/QHkQZsxGZ6hOtdUTbumlXMhr2fgIE44J0aE0BUZmPCIgSxa1Jlm7PfifuTfu541FMAM2rONU6cQYj1rwTexbgh/nmFusS9EDMpluDezSWFkj7F3e1ItckKMw+0+5AgF/uv85Mej03c/EdAvfSHlMqCstxC9Sg9OLk5+On43e3d8dOqwIgYEPSG7BvrGyjM3Nc+q8DCyRfv7KGMBtby+mr3+86l1YTVr2yKRFHRkbxva30POEMaqem+fgXO0nlEZpSuC2hakNtRnSETovhm6ggpoZLbbxf0y2+Cj69K7JCC7vHg0qVVA+GHo+QCTg8DPx1ZApGt5ZMIah+A4gQp8/Ovno3ezt2fnJxcnZ29gDfThX4//9svZu9eRpKdgOztpd174+1feVpTU0eZ4haNAaTtvl829oJyDrGqTiWmMuAwaATgJCkIh5BgZopUERjEjHu364ZVPoN0jxjTwlVIs0AF+EaRlpIAeCLCGWWvKqh6HIEigrDFi0Udyf+EigMYEPHUx/+EfA74CetK+8V90QQ0vv/uWb0O4X4agzcM4EFSk6D3JeqJoEPwu6nHipcuwypNFLzfrgn2hVrzG+q5BIC/ieA1phZ7OArhYECgDRkzQxTf/MLsVARjiGPEvdx++ODwcYGa9QfASP4CEALPbGq9KeHBb1pzdF5695LsTNGPBOPgeWefkA4qHYbzz8pvfHv6W1uTlN28PX/ChLVa3l+AhzAUxa/NlBiaQD1khicFQxiFkZ0izUd4uwdBbUaUvH34LN/fDy39/eHv48O3L8NUX/374bfRwePRw+LuHl39++Ob7h29+9/Dttw9+1dj85b3LmupX/e3Lfz/85uHbl28PXzx8+/L777/hZg6P3KcK/NTq1csH6Ng38N8X33Jx0C/XMzISgXCF+Tzv08tFXnx4iOP78KZplvWrOF7vPcxX1QJ/LK8RVQBSaRYpPknW9SyO1/txPIR/HhblLPsIKwxlQU+Kb+GPRXmdAwoOxrjdZnWdXJOPbRXvwPuwqe5n0askvcvrsgI8lfkHaCKK43ovjkPsVFM+wL6CZ/sY95TcxvE9VIODWiSVbpa9ve/ighJArgrMczAIMF09LisF3MLqmzQIg0Bz0dO7kzfnx+/49/u3r48uWGPw+vj0GH5H3URxnLOT3ayfCpfTDHUS53M/QyfMwhLoR+MyOOyGOH7RDnHsc6RVXwbxuV1AajAoSdUqtojhNixmE1iO53DPQHDzDFzp8QDDNoOjipebjJngACRY/VPLjc+7V6hxBvOuFWF5IlDpzulPMNmmiOwpfaE8EFTCAalP/YRbyMLeS7bhT37uh43omRQF79+CNEC9lxJw0pi7PE8ABSi8I4bYsPctYbQkmvYp0kRxik8hJekSxBRfkjcdN+cESwJuFuXnRewuRfLLeCZk/4RcnBziCLiK+XxeF1TaxTsoGx2o8lOSzCpCOU8z+6qgv4x66XsuhV/WivtBvWalD04lKqBZ+0WL0ONyhnU7n0zdLmMG3LJLLf7b8BJ+TzAJ9HTqwfdCUwqry81+6sDctyHuJwhvj7yQ5wHOTbB5qXZ5gB6npg1YH1aWAPEb8ylBQlhehbwLGQ0foqKz9Zi3hsJK4kTsj4OaAeEY6Rg2ishq1NLEdmU68rvhvxQGiQBSiJO/I1S4CsA3Q+A/zHaLohYD6B/UkY9twWeVXTkkTe5AASgju3a6sOaZl50l19PKAYZpGn6Wf7AZ96DdRY5DdbkqW0DhynzwUXBjF7hV+nhkUG49gvJcTHHJDfRJTwJnUZq5JnEpvGWgWAQHcOonoiYjiQO/U4wsTr9D+ag/ZPfjRXJ7mSZYYEREUPeWmwDyqZyMDF81tU44QlM5U7dbLaKBhN6F28zGrdFt4nQYpwmxuhsTDzZVUtQS2wzO0ibboPeOkt6U1QewTbQ/MrWDfUZr38ucmAQ7Gv5CdEIrdjt8Jm0j9DCSPAUMwoGB7Jzaj0yPhtoHxEiisoBYjD/k3+FsBiq4DDguxQrHV22oyt6qeWCeugjY/K1z3cYaYXdJM+Md1GVO9EH9oPthQy1ah4BhbsXBJIAv5IBcdxPkPAWeGHwrOshm0FQq0fpZmiMsSz9kQDsNHyZdnzB01EwxoLHzU3KExvr44jeR/cZIZkD1Gffsia7ILU6dkRR/tqFgjKck9B4OAjrEDD+LFCNkm4qftY2A182mwSnSOaUvaUqtKecZWY5/ILs0ahr8bG0O8JjIwBqZgXItacLcxDrgdrMI3A8CEoxE99Uk+QKlm6tVnSxCqdMFrGAG36mBnIUvFNsbmBa+B5FhIbbHMS6d+4S+jyIvmZim87EJfbqclBbZlt/nMzL8+Dl+2l3VIhIbMyLwX9dKXnGaVXxVrYoCHUFcCc+67U62qwEnA17SL37z6E2OotKjlgV72UmuGGq/DfPl81WYDgjDEGXyN0XYVexNwe0/Rn4yQGJ/LRIZiUFTkprWSVUIPjZpO+2OVjy7YXDS1PZKgdsBhLksdTn4QkMN453fq+8haY4ig7SPO7x73g5bVA8UKcPbsiibssjnIVgtWRmiEe2cgzZF1Jb2VQVR0YjxB25OO+d/OfvFDmGW1+WC1ztiRN4vKPw1oRiavEFLPapHCemPNQYKo97STgF0OsAh1xa9uMYs2sVVfh3uooqHPaZ2B8GXoP8B7fzAK+X0Pz1FOVehGxm1CPAGTRWyDimixFNWkRRJMFTgTcoxwCu/Ob94d3Ty5uI8ODo9DU5++un49ckRi/dmlBOb+qNcNZgKPVTyRkFC7TX7g1tR2IsM2a5RFP690SKYm2kld2zaC9MoHu9tqNqAbezUb0bj1N67LeiHM/RsMSXy3kxIBiqqjik2AT6N0YLvYrtBDTMIQlTORBHvPPiLyAQrlVFZE7kMVFxb6FiINsWOtqCOtLZqpyG6L6i/HkMLWGBc0NEU0lLD86ntvvhIqBpveJs085vQLx7pCpnnoIZTPZX6pLSZZm8NHTx2axk9tGzNcNw/ZZqcsyVaq5CS9iQwdfVpK1ErXesnp0nj6wTS8NwuG1WxgTs3w5czePmhw9lPRRWBqpOqFM3JYyuWTtrwlkEoFkjWYNJndYm3EUSrRZI1ZaolPFr89EN2r1D2ESeBw0TktXrNiFGcvzS5d6Esp0WE5kW0kvXA4M+kElC1Df2qgLGRYWJrmvexKtcdnP2aMxS6Hlag4Ysw7OverA14lDHyENZYAVPWwlGDZ+Nxpy7MDkFJFlrVgV9Bf308FOPPhnVJScpb4bUiAdhUjxPC2hNk0hZAYgDZn8jajTVDgNn6MOdRZ/bROxWdIKtyPYE303aZKckWiwylllD0v7p7JWuCl3IRuxdhrAld7IhAgqofz6lFdgU5ukGx9lFkddFUEdZr6W0XQxa+J+TRos6qBqeHtNjByZuLM+ht+GUdBT8fnb4/PsffXq+3nXSoO4r8MhilCcu5hyYsKhKZswBPmJBu7NHr4z8fvT+94E5hf4g+UTUmvahOCa6TJPWArdlzqGyr+7hP3h1fvH/35uTNj/DH/tbBQh2R3eViC9BTKPSMWpD8B4NAdGwendKvUbdQkNHHC4A2p8i3hH5ewwNyqR3Tdm13o9MIiC0Nmrq27kybEwaom1x0vTvVLMuU8bObWVO27pHN59Qlr9JwL+qly3xDfzM7QjIHVk9GGthTwNptOprUHzmi9ip2Zp7ObFMrg00Hj7sEvkqJAI5rpWIv6lS6R8vUuuQ23vx6oZmsGIZzA5x7vSOYwcWbtsoWyMOMg6M3fwt3P1WD5eDucZdTiiyvZ6Qfoskqc5Q+ylmVXeNzIhID0S/a7sEewFb5ZoDfJEy4PDcqNrTSs0pakpAzzXJfj//HyfnFuclzIn0Ed/tgGfzH2ckb+HORFNer5DoLFsHZm2AxpG4vh8uqhFc8mCU+/+M4ePHdN99/G7D4EO/AjYFlq6wBJRwkldlFsPhZU+XX11m1OxpV2TW+g8Ihlq6refA/92Bjnb3DBDmL4SIploumWtVgVoGS+Ai3BdQ53438VuGrjWMkDjRIuffpEBcAR7bLU0D9ogWD+tJheflfPHYYKz1LsyV2fRzsZrsRi01RW3EIm4Szt0x0naZRawUt493ddO1l/OXk4i/Bu+Mf3r87P/n5OGjCuppjTppQhqszKaPmGQ+udXF5rc/e8KDGwfWwub6CnzQzMIvwCLJFNFlVJAt/lkN4WWUL/LaC1XIPTt7ozOfFDT2TrjDumpyFvLih7KpQS2RW8v2bk7M3AdcCiV2SJlxezyCxSPZxWYXLcvHPVbIYBFU0CFovQK5CmOMB1qn7u1zk83vZt+XC9b6/VVtrkl5CJGLlaoNYEFg8qi5Jn1kbAC83VZIXYNsLyzw1NEJfcaXzsnC1wqSDlwhvuvnu9nbAMNRtoUOFqF5Hvnbvdjctgr+rmo1bSWkBbpO6qZZlHS7KdVaFzRD2KvicwF9YIZqhRuiZA645h67xs3ebj3F3Q9PQ5tCNudnRNH80Yt3hcpI7ZKO14eHxlv7Ph1W2aPc/spt4K8WVVWaStytukBynsGtpCvW6e++0LpHRqMxTe5MIoXFAu3naEUa02iob1qvLED1VLqs4vkTUSkCRzMF6goQoahMvFuSeR7vkPPszNwgSuLDdA0Mt0Hy/bZVzCjynhdaZlw/glOaXK8B0g4+wHTlT+CX9AStNfVjd8iWObxG8XCtlkgUv8npZ5bdJdY+fmpp6LnZ3M7TYB7kZute+u+ZZUqudJguuEspkhVaUgcnwBwXdyrAU25PgS2TZRVI37TyknTwUxvjwtObKXn7IWoWbG7a6JIsk0adWuzJmqSeG4qywNUXe+Swx7bA2S9xN7V5e0d/lFerUbWvEdUua8w7P/fr4/Ien6xfR+LOl7M1V1fm/uKZ9U8+8TBZZPc/Cct5kzWyRFdfNTSgTEaEr75NNiBLKCfMTmHF0M5m2OzPFXQvv2W6utiqWrnOEydjvIWhGZXX27vXxu+BPfwtM7j2SMmBpdRtIjnZwQwRj+ujgBYteG7l104jmY5TUh9oIbyM/4yDMMOw19IKDiwACQzkNoQpP0K5/HDAIEjTNuov4gEd92eTIiMECDG15LwMgo44j2RMEchRJ+TlJOi7V3vPONqJAgHt0E4aqUj/oKNyjYA99REXwxc/+EIivqKdJ8tStz7OpdBfrMywXbKS4zYuQMul6BopIXKR6U0DNV1VdVoRVTL9HLsE3Tq8m+KbXAnsf7uFb8S5qvfQWTsrk9Swl/DcuXZVrzA6JDBBLerSM3jYihT4pr1mdlaqRA6CADokW5U2QllntotH9dFOw5u1UU2meXBdlndcmDR2+H85m8wSCa2cYvJwn161k8nk9Yz/bMTtRAU/R1gXlBfMC8FIa0EYHaFgV7pc8FDTX3Zjr9abCcyOmqeBeMFBgiv5g5KIBU6p7EeOb9d3AjZx0Cv/NeWIP+SeZ5StNoIA7tyVr23179PPx27OTNxfqjore37wKutXvIVEixYi70AtbD8TU/enoh78GF2fB9jq9r45Pj4/Oj7d+IfwBoOJsIC8m5cNzT8rTO19C36jgVdbMbwCEA/cyP0yzel7lS+fzYSPiRH0L2rBOsEhJUZZWZSlKNPN8Ic9DhDU2bwAEVxXw5nnqA3GLb4T4VHBat6776aGmjoQXhKTsAn3pJzfhlIbUN3Jv0V89pfKa8pVYN2KhmKMAxGu8/ADxB/LeKNSyZ5GjJRa/EcjMgne4CWqEYuQj4lvOvAvfn4pI0nJBouhD9AdUyx2QNPLfCItyjTB7uAobx0tGlKiVLMTPgke2TqjvhUVp8fOHmpaBNAwkyNrGkGJXJPKA7YoI+wgTwOVp7SQQwBYSaMxU1bih5xvvgU1Y4gQ9QAoLQCQ+xXV9E4qJLwaEc42Xm5cStFNqee2lH3Vd2EwEFVeeonB6STUHF8xYBPL64GA2XO8NUJSImLvgJDPc2x1wDm3CJuEEUxSJCuyR4KpFk9HLw0MOLF3nRX9gKXF7Tdgz1+BHxNkumS2wUZwUtUl1DOeLLKlCL0qOcWLw3w219aez7UYYkcspGrn6WTJKn8wuOv0lFNdroKXNbFNvYTdO4p1/I2mg4w3ONmkec9SGEsVegqodKzP54rbMwIjxze7Qf80YFjHJ3GV2kxfpDL6rafhkXbG+8eADBdp698yyx6aacI+aJChmciLutoK6DUyCsskjRLo75CzW3dgMC7cOYE0gXbU7To7WWA9p0TAAJE3Z8YlrwuRU4s8vWVP9ikk6OCCK3Vtrld2Wd1m3Yrjf6evQDEjSu2JO5l/RWrJoEAjKKiYyCr7vHwAKS9tqpPXt7z/l4viVFVO//IqBYLdr7b0d2LRECbE7yf98tEF0Q+xm7vsFHxO6F2q0gINA145WkWGdAR8G0dNuWZjysG8ffWp6iwoL7S2K6KmDBuBCu2Qo3gXbrldeM8TyVbkHDrIrDCqy39uEmMMva2e4pq/aWg5BC+6CE0vlEvRpuSdNjU6V8i7FRzPy7HNroBUxMB+UZdFgJJNgc8C7AmhCb5V0bUTk/JgRhp+/9o9uPrZNG5m2JVpRMvFA+2F7FDq7/xacAFJHRoNGrMWxMjGMpun1xc/zQxnuEGHBh1Q2q3ZOAbHZa/Z4PSrS84aS+sCYUb6Gv2c6tno8wfsBER1gUFMOo40GHlpGXsyK7CNkIQZBP2P66/YQ5S/3e/NuVZz/99Pwy8qEZ8hTzHsObfTtIFf31BupziB0JeCujAi+AuLyLLYHJDh3uevdcvQlMsUrVE70m7OL2dt3Zz+fvD5+LZISxkY7XghrGwQGV2TgfcbUywRV27eWQk2A+ZmShiFbpBR3PQMkneIa0N3BzsD+cPj+cpEUH4xOTarBKsC+iMSOG0Z2zHaCUaWpqlWR/3MlcS1cyix4z2016k1mjLUB6+puGsly6E1eZ026VxMvyc/H787B7PTHcRD+FrSTnNsSP2NUNWglvZy56vkXGTs02J0KFqsF7E5QiDEoe6u/HBEhs6lEKt45StM/E6UYBN7Fao/5oP/0ewBqi+SjkCtLHbZErnJOFU1ld5WDOzQmhs8qgHKYlVcE91KWNWpf2pOvJcmlX78K7aRjkLybJgNCRQ2as8MtteYTU3tIQ+jbJn9NWBHLn6WX1sI5JgE2LiR00Kt83NencHM7Ufsw1Bo35S0nMDS6oHY12K+cOhG1DoLhrjorqGeXhSHwVOwFFrgt7zADk7tX4p13yM75HcI7avzU/WYLuQGgOjmtSkDA2T06vTh+F1wc/en0OCDeIHj97uxt8MPZ6fuf3gSOXfBaSS9nrPLm7YTjNvPbu5eDfXdH8VD5mXdtQNc8XYplJkcdhpy7BCgznJ4OoRyoRMljhs1CT4psPdSoRn/6fSpVesdEqQnb0bxSFO0hfK+/fJiE/h2+kCWEZ91V7A7JriXakpg38b+QIVKZIlv3lJFBY5nIZYLVl26g5bp4apgi6W4+ND3iRanHR+ghzxZzSdO2bLofTJRi+qNAN+H+4yeUo+6nohupINMV2JVNNjOL3UOKhPX7fIphWNx1wbGc1NG2onJCe/FKbmLgeOzWWJQA4nALkeZNif86GuMNglHfeg5Jz/xZMQg6RALv2C4nAngytsfkyfaETvgD6Qx+6ghSh4cMd5EeWQq128cPcq/2g0kfoVLk1U0kQyNPZbNaZgjjQ/mNnOxoOMODNpuRbPkahdafOIi9L9ihXBegBPZYCzgVvceEqNOvug6wnaeuA70IdMf1HSLusnYtmm6g4bB69nwhmvFT2xcctqpMtk7tdjAqYiksygMy7r1Vpq5dSDnwJC14xl4UOsS1uhHbdfAW3J9cHirvD3D2kRlysH0trcPIMZ3bdxtyc8sSkaRnZGTvnIXuVQLOXjTLYV7MF6s0m93kaZoVZAFWLA1LUTinp1yfcovxiJ3z8farWIq5Lo/4LgP1x9qdBBnqsFQxv/1GLjdPOKKcE25dkBhjJy8kvtE7HYt0SJ5Z4ESPS9C5TyOV3Qed6r1JGHTu5BKvtvYtDMASfp3TTWomq8Ds3GFy8/YehJYY/CeyI4EoLIQEhQh4wMHQOUnKyAZT+tkdVeei2R5/GF3ozmBnBUr9fsTG6hmIUxDXCCqwDfJMUn9AaBcuXK5rFmDior4BbTTCCn2nQFOMOkV7Gb1a/pAX9erqKp/noGFeVvldvsiusz9aPQyoPyDRi1grfS2/749mvbdziJdTT5k6++esnicFSp/7gT7P04/6PAq+DhJAIgqLWbNawkiD/YB+r5ap/gbKQ0XZkSzeEe82WKvZqkY7NtCpgboIZh8JHDRblvMbclaZa3Bn3SS3yzAKDoJrPIk12kywZvkeagZKW2fOlw5bk2Bo8X9OGiZN4n0oBUIKRHlmtZfXpBcFU93oalEmzffgkZxcZ1FQ5yCxsZvsNaZMYB8bWXfmXAVPrszTEQh7CaB1UCImdsXKUf41z8XpDaRaC4pAroqEqGqw5lYFmwANfAKBgiCOSG0Nt8/AgfJUOdON2+vZ3o7i3fgc58W58WAVz0RsCHXi4IG9W+0Ogt3lbhSIeyu+z2sF4SWfYuldvSQgN/VDxQDLMEJ3eFdAmvRcJsFvRVrBh3kNt+KSPfZ7XPI7Dvn+UNqO+fjXZs/8+UbPfOdG9mKg/cW2ojYEGOZMsL6Fz9ldIw1hsnhNkhJ+GgkggpOjxQL4qY0BiVtRkau4CoSegosf7nCLN0719DSKFtDIGhMYWiliRqQW+AhtxlgEHQ6jAcHhTjN2FlaxP6YEgsNW6A+Pk1N2ySxSnA7nGMDDhW+stZHfMtoqR6XhM4sBiucUr9uZ+CHQI7AA0hk2kFx4Ykmt6LBEamHicSCyPhqIasBHa4Lm8cWpIqtr74oZBLzVuxblZ1ER8TnhWjpERfw+KKCzsxmVzBTDol72UJXsY5MVNTrUKGVxx7kAylKwL3U2zD427h0dRX7EBxHJvdPQ72peK9YaYlc7Y1DMxY2INKF8S27P0ebLeliVHjWFWtDViHL6qG/nsNvboNYZqEqQKSsYfcWjr4dwF3eoaj1ML/G9kK7ShLN8zn1KoRbSfQhekkLQrkdYvVJ1VsPyUSklZzJa8DZm/1jAq6SLFaebaZwZ/ngLOaNVNIU3W8PNEQGYY4cDUbuz0EJr31RMleAE8ZrXM2X4Pj0OVDED5xxWTDJu0tA9W5GSLHRcGQdUD0fGmmpZbe3nlGdvF5EwGfxXs0JqAtEMUlEjShs4rmGgxHpfE0iSg1/yIUPbDcGE1hnkd4Si4atRHF/SHnoYIMImPkJsz+hVHO9JRcDkDE9+fHP27viHo/PjqHUlOLJqSYZHrqnD6OcG55K/8EgyFSkr12Hx4adIfJ+gD3D62eVTUZ0M4gT44H+Kd3BhwK56CJQJdxZCAWYfG3LhefTCQcFZXJOFsRsZVsHJKyZaI0gv+DNSvzpeUi/9cc9ulSxMGGMODRGYA2H9jOOdoZi1MbrZhjm377Qc0abB7xsmY6wzAt/0Tteg7W/joSHDt0ZYhH72XTidHSlnhnOaWSycjr6AhLKhOyaIa4B7jFwVRT9gkqTZMKDfhOGr0eQfcfxLHKdThIt9FcXxb4Z7r+L4N3H8Av5LORpf7VI63zQbcr6sMN7Z/bhrXkeD4GqRXNfjKhu+Prs4Oj31DAvSbPjqD19M4nj9mzhGtiVOJ3GcDqd7VNUraYewlRnidWuuEEVZXt67zAIo+oP7u58N5Hm4yiTODgKMM6xZjqDcs8V1VmFCMEJfHgTosbZRMJ4nTbIoVTL+gf7cWFyBZLk/y+Uiz1K65DZ+hBBk8sm796fH52CUr8lDscqAFWEcVUHTUuGcZfEXhPZMxPyqyrIFXc07ZEimlcHJYNe1DwdJmopflwGEjIsiW5OwH35HOPKy2QWfykvt0QbaVWStTsKMvJ7hONNOsg107XS1myYV0BViuuYmd7fJjAPExX3MyK/ipJoiiJaPNSt1WWjA/4CePRsakMFdJbXpgDJPC+ZCP04gf0OxG/oh/ilpop9uwlXPu3KsSm6qmHff2GSswhd1RiAHU/ekIdAA73tFIh7z0vFzEYrM98sqg3OdpZp3R0d+SzBxrS641Ale8csqT681e484ywMIV6cGjoHxAnHwYLs4umS5rLvwfc45sypXigbImxK4WmMLMkF+UHSIFIXFk4ytYnZB6UvPl9TQmKHXP29XQFcH0oHWxpCMH9xsOsNx6aAvs+u8MDEOz6NFx/SnXSrdRUzWwv69C8sR9WwyrnHDV1y73eSdSoaQfUuEYeBsNEWBXs1mk9hEBQy9AfoUBbZlUfuAU3q5aC3MG0g7hEGsUVU8CLhiEyqCOYKCMVGE8Ned5UgrGrLCl/6AeZTfbt+74+hPHBcn7ov76Srmw6AHw70hQEs7TmtuwjI6M2twkVc4PhXCzXw42VGot7J0bdoPWICrpaSrlgYdsCKw3+u8QEq3vB/CfxxecCSvndkBydAv/T1keF6Pm3Iww64KG10NtffCfnpz5ZQr/ugw6bgOjmlgeZeFCl5NzXQorPkDIrssRxC2thDehIIjH3XJL2EsMkmZ8a3HHDN0w5sOdyl2qLbBqm+dR9pooXfqJNkKLVG5gvWQccl3/NhLtTdhHiZkLa63uUWe4A+V4W1DQbsJcKPAtZsxq+F2ulZlUAJN+SJbh1pEFo0YRGCJS8WVsZPj4WMbEHwV6gRprbyaNVmRoNXTP0YGuhWC/2qxmEP4jxiCUCNQQzQzVwIxrfn8BguRjIi5ilMfAJJ6He/w95LPUf77qQtb+jgwiOdubsGcYM6Wqg67cyCwsAYg3NsIBh8chjMOiCNzLBiYZHh9MZdBVqxu4bRmtjtdiG+rDMXvp7IC5dWob04sDvtTU1JePTF85+zgEwVmapTdZd0vBJqMqTAl2cPifRCDiK8IxU0QxMiD6uQmJvz1TVLfANZ/MMbvKBGZuZQ+PUrsr7cs5TL550pzDPER08Xj1KwO4LI92SML/ukfYdXNOpAmcxY2XyxPM2hMtm+SmjL7tu9iTBrKhhAbUNjHufk8Wxek3vV/UdZtQuDdhoace/h8Hs3fSuUdytVmomyRGmQNFyXotrWjdPtQT3GR2gGvxCb2XCNyAOMdzPsiqaXFu8h5DrWsHJQHspX+zQRjrjaEdZbShhh0nnUxsNHVzZYBUe6aQwKKefKVcGMH/ugp6jkoKfRDVwbtsBuO90RdwpBybPcwu74aSmEGVi7piCeWGx9ep433iVfPUAZGJTcISAUveKh0eFshz6Lfp4O+5VZFvwPe8kJs7JUvKFikzGw30wU8Jw8SChp1K+Ut8fwGriCnaWPUkkS5YcsBa/5OB3+X1CYQ1zuEPsx5KHDUCqSNpivvew/Tdx8PB37UbymDsFnZJDUHB/jWMqzUKzPdiGfX4eToMPNfPjvKD+VE4bn1+GyUZ/iNArsG49aHfPkwpmvvNUUAji7rykbA5p6ryyEWIaklxJFl43UUHkxcGcwpQxIb+dFmqe4DX3pGYjp0orAbOVMzjrmVnECoP5ceuu671pSQEv3dRPSfJ16XxYKUVTOM6sUOJovFjJig0LAXzrlsI3tJDhVSbqtw05SzOkN225Vn6CGvAu4LU22/t86/jgPEIZQfNUaYmA9bQKgH5RrhNZPHxQLRQ0VhC8zwgHs1cNonAUhuMSYSeY7NCWncyFD2sDR4Zt0UtnjVDTOwffRtQc7eox2ZrodB7ml05CXGoI3snKCNoxtVOrsqq3VSpXV/Ph0K5XczUgAqUF8HBuJwZr8QFkXzYiApKpusK2ObinwYgc9QO10tACyn4IwbQV4UOAcSrmWacMkgTAich2dSN9kSWZRwY88E4IDa8bnqwNWgvQqxoKulnzekNYaPyayZLeueHQmQHWb29qBc5GscVGptaR7asuvIAxN/9BKmPUuC8nfcNobrOms6YrjKCT6/ZWwRIUNrsCWQE655EPnW+wV1evSN8DDTKJq86KTm6lMvYwpTVts7DWE4G6guv5PL9LEl/F9mzTrLCklWajQErr5b3AC2yl674JPspmEAN0ekhy1eU+tiRlB4xvK2Zed0Y1U50drK/aYhQss1zItzS6ZbeEdZ5BzR1cCyGcImGd2Kb2vVa/4mAWifxaIOe9hgaYmqNPi/8KBu22SdXUY0K2rrYo6YFkg9DziZ4y3kZ9e749YBt0izkT/uRdJkC8aTZ/UPPeIz2cd+R63uPcmt+3vJAeXhwHuA8lxZx3cIKzRxx9rlQWSHLHYeY8zBaa+lyzKgcFu3YHUClg0Moo7KCyr1tcmYnCcain+q3AiSZiBcJqyaRywRBqV2phhl8z1mMWkYbNokXksYuK5PGcGCAp1+5GDAK4TkxJ6rWoRM6kxHmcWjZFqqhgr6inbCZVV+yNRh8NdRadABFl0qTYS5IwZ7hNlSZKilTZANTBp8IVnuhNuyZ+xDdo+gP1AN0+j2UZP0TQq2RqPvEnpTx0Y6j72QKaWKou6dyiszDmS/8Pg3nNLNRJy76lPx/+uEmlqV+fIIdbAqGtQKqx6vUwHLL95LI81yNCEKLzRurHJMFUPn8ZcDyCAqCeEs5VXYeid1PknaEGiKJ9iq9rasHQpcRkHo3TFtTsibg8+Vwm6Te6x9QEyaRGF7eRRGL9FeGPbcafj+JaeCmic1IJF64Aceu5fdJmmLXon/GuHsjHvmo5O6pJ+9hGItie5/Q1B0yXxkgkJkTn0gTHW+awMFBdq7uh0b5NcgHoGtvwXSzh6WnkvQrPbnzl8vtFE7EJD/bEfWuvDDDrgOXTQKuUiASi7NnEHuMncjGJp4dNbcZFJMiaoV7iYuo7ugX03HSJz4oXcNtZX1a9V+mEzJsJ+LbG2hjJ9TV0axgV4CZTGcJbd5bRC9nu67ap97muIJsT6SxsaDTUlHn6M6ZjA8jLCjznbEoHWvEMR3LX7YdWj5ZHIif8KyIzOrzxjR+vGxVSt4MFDydeSN6aaaoD4Wwa3NTc+zUICekEXdyAqJqmht+HVwQN949iB0G+jaLdib4JNxwXAZv4h3YLjALgrYY0s37zw9nxaSRLyUPjA1cXIiJEwCJInKkx8IMBCfhlvU71/0XurAPPThm7WuA2WVrDRqJAm5eK1MSyqpMZrxe3RVz75i6TInwGDAraRDp1TU2KqfFj7MFc0QxOXV2FXt4EQBpBXjQpGI+CmsPoccu03f1hYrhfbUxeZas/vSPdY4eOtJwo78wsw4NgQvuf7MtHW5qjCIiskkj9gJEypjwcRNDqcC8Q5qT9E/UE5W+oh4fk5XT7U7qmttscbi1GImfRNUJPrQIluLeC9z7zz1iGfH5egXkaFHA67GHX/5zHLy1hwlQKjwZ6/npdc2C96MkeulhnWJYbFT/MxmgpXf8q6TBdakfrWJX0kEBJu/wipvDnJythksywn1uE7OADjis8NPXf5YPkv8nNO0jqygfCteBVpnK8sspuNt77NO8lmb+HXE+Dj2A7wMZBW0PzZbrSaqbVPi0Dk7IN4opnJx2JW8/UpxAm6goOEURZPikvTJSktkAOJ5g7SJWW5pKyxQuYx+2KDnef7pRBSChfgocEOSCHeK2CGUE40d4Qlp1IcQRaLSmkCBwSTFE+DM9ZIs+4kqnO00OM1R1O6jqpQGGhbVVjZxUAv2fIKFRFMND9sVEjAsaqjQmNTyzxVhmv+2+iUe33buGqUJAtUsgpZtDSELCHVNIQsssICBrm/jeijqyHhMTRt/kufDUXjI7g7kCCqlX6p9EA9DE4y/CbDf6Sm3z4zkZm/DancTtNv8BZTTWIPgXnQTGJycB2/en55yKNgLoleUzkESfdJfIvu3Uw9ophHPlkmoyOW69vxvlDf6fzfWs4tfM14Zo6qXuwGa454wb9wPfjKboN1BP4PTc6O4NcdTTwoafItcOo1cXPPiHXwjUc5XuxzIDWkS0myBzzECPIEI8IojwE1bnSQ1pnXieuDCw8Yim0qDHVUkiLDjqCIJbfxlYM0xsA51M35h913P7rLZu7k+/s7Gdj2zJ/gl/MfV35TgDJFf3bcdTZzMTHKOl66x7Yzo+Y+0/JWopMhqxoUcpQXGA2cPCXZUUcYGA1uDT0yGgKhALuH7JdJq5ykygDcqBXrOILY33udOe7xtQC3PmVZkoc+zPzrdenk1g6kIjZuY4jmoIJulz/L5aom4j54rhvB/yL71M3P0GcrQNJ2dFetJL8ltaR33S6qC50Oeq3g+8Ue8zf9JvlUZD7u9TRL3RcJp5Fpf65BJvJc36iY6Cj4xtzcKerpoPH+se6Z4ZYltU7lVUolDrZiQiPlgNJeKYEToQo7/6g+w8DW27TgL9/3jQHeWCx/2OTwPVtcw572eDO6hGm4kJIsd/7cGZaG+rd9jgXa5swAzA2iKkuerqk7H22ozHWBloPbB2axa2QD8+rmg86cTVwd19dAIpkGQpTnFA3SdLvxah91qtlTgZTgRjRCO2qnRPW86U8A4wdjH6jeyeWb7erEBjL/teUNtoJ2IOV6/6siCx3B8ikTOUeoE683F2whdjo0HSn1fA4oWgNKLCZQAdHcQY4cBbxHOCkMjI0J9EH0mFUajwh/GXETSn9tDGDn/8Sa5h9NlDQvG97duSnRRMUI6iSfUIvpciXTufPlN/KRoJ5yEbgIQbHIOAjzDdBAKczaw+SBcugiT6uGbw0OL6PqJcBFE4ocrlFaCBdyW4I+Dg1Bttl9wT/Xe5W+sQsBdH1YVYJ+qMI9O/vTMifLmocrx5llLavfFc186x+tgw5xLC1YyRzUbt9KKOoDHjx4oNopaqXiotDZukMzhqIBaZ12VqGthGXte3mrouNlFJHPRHHtKWS4PFXCVZF50wict5XRg5FGZ9qny6VxNW3BlVGyRXbEM4uZhctdxJ4BiVdTJVcZeCPHOJcBo4ZaV/H0TdwwGsqMHdsNMBZ9iCJc2XNbjRXJ7mSZ4tkacSgivMWpSuwhBL9gM5aiU+Ay3XacklsiB7OL9qX68++kGNVtvP6ad00TzBbuFfvEmwukhDkVmdOxmjdLfoO4Zeiw7UpQG8BU5kROMgR6JCo/ObfIxPBygqpPcJYIDZNAjPU+0zwiWvyTm5tELD8+v8iyF1FI10f0u0JsLDpNSE8cR0jQg7qbEo5oakHg7hlwzyZDYAFXMinJtXEhYFYFV+k7k5Glukjzpmx4ePuwy8Y4NhhmH2lgbHPkYUARt0fYZxxZb5gooCXWBUZID6SkiH6SSm6T2H/LtLMJAkqqru0jTVMCXT/w5Jw56qsMfaFopGX+8kxQUDUs1WMmQCC4iYlpHvWa1XGQdftk0a5js6WMfwhe7zij/67xmTC0aQTVyq9myC7rFdeyHc6GhjFqtT3QP9X2xweUGS68Tkak2uD1C+isyEGFT8HvyYiq+MS87vjEqC0Mqjuy+pdUXsw4pLE1Os+3mtl+vpN9qXejT4JulYkFw2lXlf67m/v9zxb0sS5+CXtmAR7MQYtDm06eqdBR+o8gTf8NtyvvI01J38IW5OdxVq8Ie1wmFD8gm23MRRtHGWKuWI5mrDqgXW4l7op4YS4fsi95JXoP3ojvSFoHvSWqiXwsrAPMLJu8sbRv7zeHGv8XEb2dkvzMlVJee3bU9ucZNoDtZcDvRx3CNSoq5wJjSN0/SqrjNGlkeK9fzIfw1mEjazT4S4brt5uLA+E16RsxNIW0IWzOBItNtjBCPEaGYAXk0bEcuShRYEz6bov9Kko4AOF7oWncNi3INC+goPEXzmD0oOhiBnDHLRZvFuPP5sWT4/uWUSRG7ukCf5DpA9wK3GbfdItbIX17B/sLc2JB7w411A4Pcw7t+YZeM3WnXifrg9Ppe6vZiglUkVUX87QAzgAETob7FnQ3IvAx29pqy7+JmQjBJzZkt+/4qB/eskL0YABExisz23iMQTLeUsKloR8OCRlNPY7nDSEgjmiXhjoN4h2zyI+wQ6Tl9Lv05dx5IKp5q0fzpM+J47qnEbdb473oViPYAbVAfml5pFVNPj/iIKF3r7LIXoUsS3OA/i/yy+2S4ArOxPP6vunRflbWHUC04XjcLyBYsf+XXReK+r1eXy6qcZ3X9ebhfIFZuhNfK06xowGlBQLnAhjEI5LFiac1v8kU6q7N5WaDf/XeHPSk5QQxKitTLxEkhSUZvIoXYP1DQXKESSteOr4P9IJzEO9erIp+XVYEGouHyngUM94ISNPdUL7mmIoWlXSYNA8uxwqaKdyZxXI9//9UDwLXtThEPETriTLh4sPRGhxooR/TXradcP6QeJ7hXEMcLQiU3Uon1cXapwzFZcbnM4NJqbpAkXKK/S22s/gGqRdnUj7aA8Lvf/vab77wM2WfnxyY1tmtOhnMJyHiHru9YpWIDZJwWFlr/ty+Ge8v75qZEV04opw75sKoaRgxvhmmGsYLxzqq5OvheqBoi6aGmEIYVtdICmtycAJd8XSC8NS4eYUnWHVTatFwskgpDU6qQRr5McngAS3l08PfZFP57ePC72XRvjBCV8Q5AAMY70z3478Pu5B+7073dB3hY46L//quHQRxPo+lehDdwnVVAKlAfKJvsYXVH/6bJ8qbIHm7ul1mFD66rpMiT4mG1rq/zh3WSNyD+PID+Eet5mCTraX2d24jaJK8MHGIL89AidAqY4ME0QiIPXzJep4MBHkAwK4akgy8YaFAUJDuMd8aSZ1tK0L8QMw0/JqMXzIPsij9vWQ9pI39cJkV6l1R1iEVVHOdF4A1E9dGZ+E+3r/Ax7xdMF859xedDSBO3xGy52LAJ17+a0by5dIGM2QA4ygTwSFuUNOIITQrgEQBJGr2CP4o7/g3LL7MW7AeICVnvR3tR+Gocx+dROIQVH2A+AYQtJVhHqFjdwrBVythl4FDj+DLEqmWvwP2LdeEHw+uqXC3DlxJHQeNH+ktrb0u9iFw8Yf8uiOM6fDU6yB4ODrLiLkKKNd2bEMV6FdoxbutFtxuMnQn608U6uUdEvSXyBBArUa9QFQVRLvD/ip+bpLU4EsD0/+Phq68efv8Qx5cQ1hLHl/AzLeP4EmBi98gUDwXDOB4+kBsgA8h+Ecfne8m8ye8gVBg/OH+oswbfHgBgZ/JwUMJfyWJBXYsig39eMeKs0HWkGQIJQA+dhz7+PWYdK+cDGnXAdLuIDZLlBbM8O3DQGP+v4OyU8Q7bADA3RehuD0dR4x0aAZAd3nSyMDLrwkHS6mAJA8xgqwppl++NH7LiLq/K4hZzxLbqVdgGV2GHNkxeTqWNOmt/559GPrVRtJ1o/aNK1jPpXwh0djqlg6b4wD+9P704OT15c2w1Q66jSMRkqnfjnV2dYwPO6mY+8sE1mMB5rtYQ4IJb3KqfTHHUJFqSpdsfZZY6a0BwIQctzF6SFAHsqzVGV34Z8LWtmlKI2Z9X+dKjWBXdqfVNHF8q7nIf3zAEECMhQa6qFhmiXBIb59QfAR3bu6TKyVMEqYBoMMmJMPgSOwI34E0GENUIkQpdgYm+TORXqr/0xwf58S/puWL101pKdvSvodiLaHLwYurtIL72p9I4eiF/bMIwJ73nQJU9TuVJko0NfaR+R6SmZ8EHteo3GLnC2F7UwD7kVPDLYdoir1mMUaOvWwcQqdM8jv8uiXzqST6NIheNDzvOjyXo4XHFsEsqHe+AO4I/jl6FbdYmwoMFhJ8vY7ze4JhRj5CFVfW5BJnwGZhA7gW5fEDz7f5+GXnRsP2XAjJdlLHectJfffUw+X0cF1NRIHrs+CRpYM6DUYA/XpLo3ZQVjByswVDlcF6uiiYEXjAKvgxeetobahNDwfLrgph+vAP/kw1kUAt039QU74RsJvAeRvwFPjQHD2k6C+Fes3LlQEgeR4RD1/kWkqIA9FE3FdHJAX2p0QMcFeHxEZOHr/7wR5wvi1sdDvfiOHrYxLo6uDajvOKO0b/Gax1bVcuXf4XIdbQPOO7jh3kax7VcvweR3wBtf5/04NsOsQEMPxHhnkF1NGUGdp1jiYlUe7chNiYaO5tVQ+/VHSfxaaVtrq01Zh0jbAadHMsv/l2LOIa7vYpQVfhqPHZTxqfpMNo2OXypDIJlWdf55eI+WBVg1U2AIUlzUo8HXwbiZuouaH9+3CWty/XkARa5iz07BFjdQUhDMWAmPhBW9gQVaS1BvSNG42kc/D6M4ngCt/6+3tFECjBTgWPbZsqzRQrkBHV7VyEKz0bkZvR/XjBvcUXSivEjT47HT8b4z2R08M1UBZDh1z5b8TXniuf7l+YHVXGgOZpxHR4XNXJ3tS9Dk0SaHPxrhuDzwP96D6I93l/UStTlRnNZIbvh1QVnSH1VDQmb/u/kr6i/Rj+xQxwfPUyGs2nEszf5B2DV9/QLdoTI/PxCjxlODxWjLdMtKJB9cBL2uZQHf94I1LQ0KdoR/tLXqSHDOQMdlnzScvDs8aHqxt2y9iq7nDXAOYQb0qwHCsEv9vZaMrLV7B2nnhug9AZNGVlrqG8uPIn3iFE8ko4o3iFwTPC2AiZsMoJ4wmCCQotVXVlrMTBrpA3DtxKSx1VM3f5VtqbjomE7QqSAa9QFQRnR8DVuT/YGE9M8JPch6DqH6ep2WYefYtCgiqnvkS8UXU76NaNKzY4RPMIJgaVBtxU2zfRb1MzScy1jVksdATFmlpNqfMKSI6vpNB4VNTXLxj6tFDv12K1EZ1Yc7AQSFXwWWg6jwI5sGAA3+ojOHGWNuBdlPWQhj40or//j6M2PZ7Pz44uLkzc/ns9+Onv9/vRYzbZxATuaInJpNtGBhdYM/YiMXpJxQhtxgaFWLdoUPoZh4Ki3Lu86u6TV9aYM3cKgAkkBoGrP7mwPM7ygZu4NO1VighEqQ778Xio8Xaxt3pNezpxnjcO4nzVJXmTVzEjbjljUyR2aysxCLculW6h3Z6enZ+8vZsdvfrZ4XZjp/Y6jZnVONF0PGAL4fsViFkWbYmvxJhLJakySlXdBU10tyUUZH7we7Yz9DPKv0R4vEzA0aNecjjre+RrsEF+Du+nXPGRW+Xa11si+qSRI3b30+6sOY6rXjlxB1FZHrLoeEwcAH3hmqrIeXtWsgyYfp8A+Yhm/R0eAvXt094VVn9u5dmtr9oUcYqAcTEVyk4bDXiJgvZBrRM8b+mwxN9h1/sPNGEkqNipl9FmaHK5l0nEqWLgJkur6DqTtdm4h1eeJhaZjwgEyclMuiG/tGFeMDIilxAMWfZ7K6yq5ren+qppe6b+jAe7KXFPWxZNbDmVPIUaX95r8OVsuVuwACRk5W2VQMU8TSXRPb8OOfwCNSGSMDYYccxde3s+0Sv7RDt8WWBWKJaDBeJ7NPFmRMgvortVmy+MiuClR8vjc20AJBLO01yvMAUjAWbQPh7+c/3gyO3r79vTkh6OLk7M3A+OlT0WgsqNWKaVlU9P3/Y7KZ8iLfuhrfKQfcicShz/0zzfeI41eIqS/Yb0NzAflsJ4c0va2fTDmcCg4GSUNYPli36Y+1YGjhluEVFq4WaDxrLijtDN9tH+7znyTOYsOMxXrnkjVrlDLlO9LK9/bowfFHfymxumyXSTXZAA7OAhfjeY3aV49kOEO+MCHZLk8SPMqmoyDaRjH5/ukQr8qF+RDnBV3vJXe/vKaFSMl+lTO12kYtRJ9Gl0vNOzJd6TwgCVpm7FG/3gIonkaoDq4/v1X030UlpF0qOwnhqe8TvMqlL/IpQE7y2ktVGnMA9hcEtmofKEhao7dHrnD65zfVxx6xT/5BfHZo2AiVZvJgT3lePYX05Z/Pvm+6c3AHgW8vhzgRVdRz9UE69JGE09uM1/30WIx4p2IG5h03p2/Pf6BPF19puc2qT6Q84QVYuTplHJjoUQzotl85MyMaI+bwPAJvV0QuA7maIMytw/nbNcpJ1d7YXD9zXJwIETHbti+fYaKL0jJRo7w7sMxakY7wg41CMs0tRbFzgh4WwBnDKpiavzgjv49pHR+1O4+tts73Ov8jlN/byLQvMZ0l7vOs44DTgZs33WKuQpxq3fOCD2PPKQA57mDA6SwkqRCZCawyuyMAqQh8c58TWu6TlGNAB1Gfx74oQY/l2wMAN5nTamuxsrnLLxcWcIuysFzTivDt8Q9cjyyyD/cTXaCBYW39cuBHvOr+Tq1r7D7/Kpu0rwYm6ZeH/8MEdb6tlw19vXbk7fH+i6rKvvu/OL12fsLeZtUDXi5zjiRKcb3D8RE7DONwPdmbe6RSLsLFTIzVK4a9GTIMYr/9hb0OIg2ld9m0F/P4wYuUNei6e4FlT7+uMwr8DSt4UKCnyz3UCv8bFiumuUKI7CAtUbtKy8fKSeZRU1zDsgAD/68ucmL4Ms0IM89r1uoFC+SxeK+LdyV9fBDvlgsr0Ma4RISoJND0/D85Me/nlACxV6/FZY8iAa1tCtKmGDngbUVboBV84QHimed5StNLLsV+PZBbnV8zeERlFS1ZTKlttEpveo+PZyaNK4+mf6kHkAkmiMFhjRm7AcyYXZf07ZAMT/a0NtPviaZjG1Fyc7BIvR3BcbsckDH254jPvjTSGUCkUEnOEN2qmjCAfPH2INNgA71bsHZnFBCrdHYx6rdWrzF8ybAFHAZ7rMbSoqIznYVhhrCBO2MYN4sANDok+eD77wwHwct6KCtJdvoVlsLS9q0Z9R7nRVomny6Sh8jrFMY47igZAuheHM5dSfdXEadTDcXkXyYT5XYNBlajJNpbi7gUmxuLnOXY8h4+73GtkGZdZVvnUk77QC4wEWfKAktP2fBNbPU9k5KsqWnSklk6OY2H3ce/xc7e/CZ")).decode("utf-8"))\n\n class Finder:\n  0\n\n  @staticmethod\n  def find_spec(name, path=None, target=None):\n   file = "__init__" if name == package else name[len(package) + 1 :]\n   if name.partition(".")[0] != package or file + ".py" not in files:\n    return None\n   return importlib.util.spec_from_loader(name, Finder, is_package=name == package)\n\n  @staticmethod\n  def create_module(spec):\n   return None\n\n  @staticmethod\n  def exec_module(module):\n   name = module.__name__\n   file = ("__init__" if name == package else name[len(package) + 1 :]) + ".py"\n   module.__file__ = package + "/" + file\n   exec(compile(files[file], module.__file__, "exec"), module.__dict__)\n\n  @staticmethod\n  def get_source(name):\n   0\n   return files.get(name[len(package) + 1 :] + ".py")\n\n  @staticmethod\n  def get_data(path):\n   return files[path.rpartition("/")[2]].encode("utf-8")\n\n sys.meta_path.insert(0, Finder)\n from rollout_inspector import main\n\n main.main()\n\n\ndjango_rollout_inspect()\n`},5407:(e,t,n)=>{n.d(t,{dZ:()=>jobName,wx:()=>lastingFolders,mp:()=>migrationJob,GW:()=>migrationLabels,ng:()=>runOf})
 var s=n(5950)
 var r=n(7516)
 const o=/^(pod-template-hash|pod-template-generation|controller-revision-hash|controller-uid|job-name)$|^(batch|apps|statefulset)\.kubernetes\.io\//
@@ -9227,7 +9257,7 @@ function databasesOf(e){const t=e.split(/&&|\|\||[;|&\n]/).filter(e=>/\smigrate\
 const n=t.filter(e=>/^[\w.-]+$/.test(e))
 return n.length===0?["default"]:[...new Set(n)]}function words(e){return e.split(/\s+/).filter(e=>e!=="")}function optionOf(e,t){const n=t.findIndex(t=>t===e||t.startsWith(`${e}=`))
 const s=t[n]===e?t[n+1]:t[n]?.slice(e.length+1)
-return s?.replace(/^['"]|['"]$/g,"")}},9084:(e,t,n)=>{n.d(t,{X:()=>planOf})
+return s?.replace(/^['"]|['"]$/g,"")}},9084:(e,t,n)=>{n.d(t,{V:()=>withoutOwn,X:()=>planOf})
 var s=n(3565)
 var r=n(4989)
 var o=n(3529)
@@ -9257,7 +9287,10 @@ const h=(0,o.c3)(e["unknown"],unknownOf)
 const f=(0,o.c3)(e["held"]??[],e=>(0,s.bQ)((0,o.KH)(t)?t:"",e))
 const g=e["applied"]
 if(!(0,o.KH)(t)||!(0,o.KH)(n)||!(0,o.KH)(i)||typeof c!=="boolean"||!(0,o.u4)(g)||!(0,o.VP)(g)||A===void 0||u===void 0||d===void 0||h===void 0||f===void 0)return
-return{database:t,identity:A,vendor:n,vendorName:i,...(0,o.KH)(a)?{version:a}:{},transactionalDdl:c,pending:u,squashed:d,applied:g,unknown:h,held:f,unheld:(0,o.c3)(e["unheld"]??[],unheldOf)??[],absent:(0,o.c3)(e["absent"]??[],o.b6)??[],bridges:(0,s.sJ)(e["bridges"]),earlierBridges:(0,s.sJ)(e["stay"]),...(hasSql(e["bridges"])||hasSql(e["ended"]))&&{isBridged:true},...l===true&&{isPooled:true},...untoldOf(e["untold"]),...usageOf(e)}}function untoldOf(e){const t=(0,o.c3)(e,e=>{if(!(0,o.u4)(e))return
+return{database:t,identity:A,vendor:n,vendorName:i,...(0,o.KH)(a)?{version:a}:{},transactionalDdl:c,pending:u,squashed:d,applied:g,unknown:h,held:f,unheld:(0,o.c3)(e["unheld"]??[],unheldOf)??[],absent:(0,o.c3)(e["absent"]??[],o.b6)??[],bridges:(0,s.sJ)(e["bridges"]),earlierBridges:(0,s.sJ)(e["stay"]),...(hasSql(e["bridges"])||hasSql(e["ended"]))&&{isBridged:true},...l===true&&{isPooled:true},...foundOf(e["found"]),...untoldOf(e["untold"]),...usageOf(e)}}function foundOf(e){const t=(0,o.c3)(e,o.b6)??[]
+return t.length>0?{found:t}:{}}function withoutOwn(e,t){const n=e.databases.map(({found:e=[],...n})=>{const s=e.filter(e=>!t.has(e))
+return s.length===0?n:{...n,found:s}})
+return{...e,databases:n}}function untoldOf(e){const t=(0,o.c3)(e,e=>{if(!(0,o.u4)(e))return
 const{part:t,why:n}=e
 return(0,o.KH)(t)&&(0,o.KH)(n)?{part:t,why:n}:void 0})
 return t&&t.length>0?{untold:t}:{}}function usageOf({witnesses:e,unused:t}){const n=e===null?"hidden":(0,o.c3)(e,witnessOf)
@@ -9311,7 +9344,7 @@ return{object:t,...typeof n==="number"&&{rows:n}}})
 if(typeof t!=="string"||typeof n!=="boolean")return
 if(!i||!c||!l||!A||!u)return
 return{database:t,misfits:i,migrations:c,irreversible:A,newFits:n,drops:u,code:l,excused:a,...typeof o==="string"&&{why:o}}}function keyOf(e){const[t,...n]=(0,s.c3)(e,s.b6)??[]
-return t===void 0?void 0:`${t} ${n.filter(e=>e!=="").join(".")}`}},7414:(e,t,n)=>{n.d(t,{HS:()=>runsCeleryWorker,Nj:()=>runsBeat,gf:()=>startsRole,kX:()=>webWorkload,ko:()=>selects,kp:()=>roleOf})
+return t===void 0?void 0:`${t} ${n.filter(e=>e!=="").join(".")}`}},7414:(e,t,n)=>{n.d(t,{HS:()=>runsCeleryWorker,Nj:()=>runsBeat,_q:()=>uwsgiOptions,gf:()=>startsRole,kX:()=>webWorkload,ko:()=>selects,kp:()=>roleOf})
 var s=n(4339)
 const r=["gunicorn","uwsgi","daphne","uvicorn","hypercorn","granian","waitress-serve"]
 const o=["rq","rqworker","dramatiq","huey_consumer","huey_consumer.py","arq","taskiq"]
@@ -9320,7 +9353,11 @@ function roleOf(e){return roleOfWords(wordsOf(e))??((e.ports??[]).length>0?"web"
 const n=roleOfWords(t)
 if(n==="worker")return t.some(e=>/^(-E?B|--beat$)/.test(e))
 return n==="beat"||n===void 0&&isCalledBeat(e,t)}function isCalledBeat({name:e},t){return(t.length===0?[e]:t.slice(0,2)).some(e=>/^((start|run)[-_]?)?(celery[-_]?)?beat(\.sh)?$/.test(e))}function runsCeleryWorker(e){const t=wordsOf(e)
-return roleOfWords(t)==="worker"&&t.includes("celery")}function webWorkload(e,t,n){const r=e.filter(e=>containerOf(e)!==void 0)
+return roleOfWords(t)==="worker"&&t.includes("celery")}function uwsgiOptions(e){const t=wordsOf(e)
+const n=t.indexOf("uwsgi")
+const s=t.slice(n+1)
+const r=s.some(e=>/\.(ini|ya?ml|xml|json)\b|^--(ini|yaml|xml|json)\b/.test(e))||(e.envFrom??[]).length>0||(e.env??[]).some(({name:e})=>e.startsWith("UWSGI_"))
+return n===-1||r?void 0:s}function webWorkload(e,t,n){const r=e.filter(e=>containerOf(e)!==void 0)
 const undecided=e=>({is:"undecided",because:e,candidates:r.map(e=>(0,s.T)(e.workload))})
 if(n!==void 0&&n!==""){const e=r.filter(({workload:e})=>n.includes("/")?(0,s.T)(e)===n.toLowerCase():e.name===n)
 return only(e,"named")??undecided(e.length>1?"several":"no-such-name")}const o=r.filter(e=>roleOfCandidate(e)==="web"&&t.some(t=>selects(t,e)))
@@ -9389,14 +9426,26 @@ continue}if(t===void 0||/^\s|^$/.test(h))continue
 const[,g,p=""]=o.exec(h)??[]
 if(g===void 0||i.test(g)){if(!t.headed)t=void 0
 continue}if(t.headed||a.test(g)){n={at:A,traceback:{exception:g,message:p.trim(),frames:t.frames}}
-if(!c.test(g))l=n}t=void 0}return l??n}function findPlain(e){for(let t=e.length-1;t>=0;t--){const n=plainAt(plain(e[t]??""),e.slice(t+1))
-if(n)return{at:t,traceback:n}}return}function plainAt(e,t){if(e==="Unable to load celery application.")return{exception:"Error",message:`${e} ${plain(t[0]??"")}`.trim(),frames:[]}
+if(!c.test(g))l=n}t=void 0}return l??n}function findPlain(e){for(let t=e.length-1;t>=0;t--){const n=plain(e[t]??"")
+const s=e.slice(t+1)
+const r=plainAt(n,s)??ofServer(n,s)
+if(r)return{at:t,traceback:r}}return}function plainAt(e,t){if(e==="Unable to load celery application.")return{exception:"Error",message:`${e} ${plain(t[0]??"")}`.trim(),frames:[]}
 if(e.startsWith("Unknown command: "))return{exception:"CommandError",message:e,frames:[]}
 const[,n,s=""]=/^(CommandError|SystemCheckError): (.*)$/.exec(e)??[]
 if(n===void 0)return
 const[r,...o]=n==="SystemCheckError"?issuesBelow(t):[]
 const i=o.length>0?` (and ${o.length} more)`:""
-return{exception:n,message:r===void 0?s:`${r}${i}`,frames:[]}}function issuesBelow(e){const t=[]
+return{exception:n,message:r===void 0?s:`${r}${i}`,frames:[]}}const A=/^(Application object must be callable\.|(Failed to (find|parse)|Function reference) .*)$/
+function ofServer(e,t){const says=e=>t.slice(0,8).some(t=>t.includes(e))
+const error=(e,t)=>({exception:e,message:t,frames:[]})
+if(A.test(e)&&says("App failed to load"))return error("AppImportError",e)
+const[,n]=/\] Connection in use: (\(.+\))$/.exec(e)??[]
+if(n!==void 0&&says(`Can't connect to ${n}`))return error("OSError",`Address already in use: ${n}`)
+const[,s]=/^There was an exception \((\w+)\) importing your module\.$/.exec(e)??[]
+if(s!==void 0){const e=t.map(plain).find(e=>e.startsWith("1. "))
+return error(s,e?.slice(3)??"")}const[,r,o=""]=/^(\w+Error): (.+)$/.exec(e)??[]
+const i=r!==void 0&&t[0]?.startsWith("unable to load app ")===true
+return i?error(r,o):void 0}function issuesBelow(e){const t=[]
 let n=false
 for(const s of e){const e=plain(s)
 if(e.startsWith("System check identified"))break
@@ -9481,7 +9530,7 @@ return e.endsWith(n)?e.slice(0,-n.length):void 0}function severalBuildsTag(e){re
 var s=n(1581)
 async function docker(e,t,n){n.signal.throwIfAborted()
 const s={stdout:[],stderr:[]}
-const r=await e.processes.stream("docker",t,{signal:n.signal,env:{LC_ALL:"C",DOCKER_CLI_HINTS:"false"},onLine:(e,t)=>{if(n.onLine)n.onLine(e,t)
+const r=await e.processes.stream("docker",t,{signal:n.signal,env:{...n.env,LC_ALL:"C",DOCKER_CLI_HINTS:"false"},onLine:(e,t)=>{if(n.onLine)n.onLine(e,t)
 else s[t].push(e)}})
 n.signal.throwIfAborted()
 return{code:r,stdout:s.stdout.join("\n"),stderr:s.stderr.join("\n")}}function engineCause(e,t){const{code:n}=t
@@ -9601,74 +9650,74 @@ const m=6e4
 const E=3
 const w=5
 class RegistryClient{platform
-#He
+#Ve
 #xe
-#Je
 #je
-#Ve=new Map
+#$e
+#Ye=new Map
 constructor(e,t){this.platform=e
-this.#He=(0,A.w4)(t)
+this.#Ve=(0,A.w4)(t)
 this.#xe=(0,A.XM)(t)}static of(e,t){const n=y.get(e)??new Map
 y.set(e,n)
 const s=n.get(t)??new RegistryClient(e,t)
 n.set(t,s)
 return s}async request(e,t){return(0,c.ux)({clock:this.platform.clock,signal:t,pauseAfter:(e,t)=>{if(e.is==="error"||e.result.is!=="transient")return
 const{pause:n=1e3*3**(t-1)}=e.result
-return t>=E||n>m?void 0:n}},()=>this.#Ye(e,t)).then(e=>e.is==="transient"?{...e,is:"unreachable"}:e)}async#Ye(e,t){try{const n=e.method==="PUT"?"pull,push":"pull"
-const s=this.#Ve.get(n)
-const r=await this.#$e(e,s,t)
+return t>=E||n>m?void 0:n}},()=>this.#We(e,t)).then(e=>e.is==="transient"?{...e,is:"unreachable"}:e)}async#We(e,t){try{const n=e.method==="PUT"?"pull,push":"pull"
+const s=this.#Ye.get(n)
+const r=await this.#qe(e,s,t)
 if(r.status!==401)return settled(r)
-this.#Ve.delete(n)
-if(r.origin!==this.#Je?.origin)return ofAnother(r,this.#He)
-const o=await this.#We(r,n,t)
+this.#Ye.delete(n)
+if(r.origin!==this.#je?.origin)return ofAnother(r,this.#Ve)
+const o=await this.#_e(r,n,t)
 if(o===void 0)return settled(r)
-const i=await this.#$e(e,o,t)
-if(i.status<400)this.#Ve.set(n,o)
+const i=await this.#qe(e,o,t)
+if(i.status<400)this.#Ye.set(n,o)
 return settled(i)}catch(e){t.throwIfAborted()
 if(e instanceof Refusal)return e.reply
-if(e instanceof NoAnswer)return ofNoAnswer(e,this.#He)
-throw e}}async#We(e,t,n){const s=challengeIn(e.headers.get("www-authenticate"))
-const r=await(0,l.Og)(this.platform,this.#He,n)
+if(e instanceof NoAnswer)return ofNoAnswer(e,this.#Ve)
+throw e}}async#_e(e,t,n){const s=challengeIn(e.headers.get("www-authenticate"))
+const r=await(0,l.Og)(this.platform,this.#Ve,n)
 if(r.is==="token")return`Bearer ${r.token}`
 if(s?.is==="basic")return r.is==="password"?basic(r):void 0
 if(s===void 0)return
-const{origin:o,tls:i}=this.#Je??{origin:"",tls:{ca:[]}}
+const{origin:o,tls:i}=this.#je??{origin:"",tls:{ca:[]}}
 const a=o.startsWith("http:")||i.unverified===true
 const c=r.is!=="none"
 const A=tokenServer(s.realm,{origin:o,isPlain:a},c)
-if(A===void 0)throw new Refusal(withoutTls(s.realm,this.#He))
+if(A===void 0)throw new Refusal(withoutTls(s.realm,this.#Ve))
 const u=`repository:${this.#xe}:${t}`
 const{url:d,...h}=tokenRequest(s,A,r,u)
 const f=A.origin===o?i:forOthers(i)
-const g=await this.#qe(d,{...h,tls:f},n)
+const g=await this.#ze(d,{...h,tls:f},n)
 const p=`the token server ${A.host}`
 if(isTransient(g.status))throw new Refusal(registry_client_transient(g,p))
 if([400,401,403].includes(g.status))throw new Refusal({is:"denied",said:said(g,p)})
 const m=g.status<300?tokenIn(g.body.toString()):void 0
 if(m!==void 0)return`Bearer ${m}`
 const E=g.status<300?`${p} answers without a token`:said(g,p)
-throw new Refusal({is:"failed",said:E})}async#$e({path:e,...t},n,s){const r={...t.headers,...n!==void 0&&{authorization:n}}
-const over=n=>this.#qe(`${n.origin}/v2/${this.#xe}/${e}`,{...t,headers:r,tls:n.tls},s)
-if(this.#Je!==void 0)return over(this.#Je)
-const o=await this.#_e()
-try{return await this.#ze(o,over)}catch(e){s.throwIfAborted()
+throw new Refusal({is:"failed",said:E})}async#qe({path:e,...t},n,s){const r={...t.headers,...n!==void 0&&{authorization:n}}
+const over=n=>this.#ze(`${n.origin}/v2/${this.#xe}/${e}`,{...t,headers:r,tls:n.tls},s)
+if(this.#je!==void 0)return over(this.#je)
+const o=await this.#Ke()
+try{return await this.#Xe(o,over)}catch(e){s.throwIfAborted()
 if(e instanceof Refusal||o.origin.startsWith("http:"))throw e
-this.#je??=o.tls.unverified??await isInsecure(this.platform,this.#He,s)
-if(!this.#je)throw e
-return this.#Ke(o,over,s)}}async#Ke(e,t,n){if(e.tls.unverified===void 0)try{return await this.#ze({...e,tls:{...e.tls,unverified:true}},t)}catch(e){n.throwIfAborted()
-if(e instanceof Refusal)throw e}return this.#ze({...e,origin:e.origin.replace("https:","http:")},t)}async#ze(e,t){const n=await t(e)
-this.#Je=e
-return n}async#_e(){const e=this.#He
+this.#$e??=o.tls.unverified??await isInsecure(this.platform,this.#Ve,s)
+if(!this.#$e)throw e
+return this.#Ze(o,over,s)}}async#Ze(e,t,n){if(e.tls.unverified===void 0)try{return await this.#Xe({...e,tls:{...e.tls,unverified:true}},t)}catch(e){n.throwIfAborted()
+if(e instanceof Refusal)throw e}return this.#Xe({...e,origin:e.origin.replace("https:","http:")},t)}async#Xe(e,t){const n=await t(e)
+this.#je=e
+return n}async#Ke(){const e=this.#Ve
 const t=await trustFor(this.platform,e)
 const n=`https://${e==="docker.io"?"registry-1.docker.io":e}`
-return{origin:n,tls:(0,A.IX)(e)?{...t,unverified:true}:t}}async#qe(e,t,n){let s=new URL(e)
+return{origin:n,tls:(0,A.IX)(e)?{...t,unverified:true}:t}}async#ze(e,t,n){let s=new URL(e)
 let r=t
-for(let e=0;;e++){const t=await this.#Ze(s.href,r,n)
+for(let e=0;;e++){const t=await this.#et(s.href,r,n)
 const o=redirectOf(t,r.method,s)
 if(o===void 0)return t
 if(e===w)throw new Refusal({is:"failed",said:`more than ${w} redirects`})
 if(o.origin!==s.origin)r=forOther(r)
-s=o}}async#Ze(e,t,n){const{clock:s,web:r}=this.platform
+s=o}}async#et(e,t,n){const{clock:s,web:r}=this.platform
 try{return await(0,c.wj)(s,p,n,async n=>{const s=await r.fetch(e,{...t,signal:n})
 const{status:o,headers:i}=s
 const a=Buffer.from(await s.arrayBuffer())
@@ -9774,24 +9823,35 @@ if(a.is==="answer"&&a.status<300)return
 const c=await lookUp(e,t,s,i)
 if(c.is==="there"&&c.image.digest===n)return
 if(a.is!=="answer")return a
-return{is:a.status===403?"denied":"failed",said:said(a)}}},356:(e,t,n)=>{n.d(t,{TC:()=>findSource,Ub:()=>findOrigin,_z:()=>inFolder,sQ:()=>findSourceToBuild,uM:()=>gitIn})
+return{is:a.status===403?"denied":"failed",said:said(a)}}},356:(e,t,n)=>{n.d(t,{TC:()=>findSource,Ub:()=>findOrigin,_z:()=>inFolder,mk:()=>commitNote,sQ:()=>findSourceToBuild,uM:()=>gitIn,ui:()=>missingSubmodules})
 var s=n(7598)
 var r=n(6760)
-var o=n(4592)
-const i=["report","junit"]
+var o=n(3165)
+var i=n(4592)
+const a=["report","junit"]
 async function findSource(e,t,n){if(t.digest!==void 0)return{tag:t.tag??""}
 const s=gitIn(e,n)
 const r=await s(["rev-parse","--verify","--quiet","HEAD^{commit}"])
-const a=r.code===0?r.stdout.trim():shaFromRunner(e)
-if(t.tag!==void 0)return{tag:t.tag,...a===void 0?{}:{sha:a}}
-if(a===void 0)return(0,o.fJ)(noCommit(n,r))
-if(r.code!==0)return{sha:a,tag:a}
-const c=i.flatMap(e=>t[e]??[])
+const o=r.code===0?r.stdout.trim():shaFromRunner(e)
+if(t.tag!==void 0)return{tag:t.tag,...o===void 0?{}:{sha:o}}
+if(o===void 0)return(0,i.fJ)(noCommit(n,r))
+if(r.code!==0)return{sha:o,tag:o}
+const c=a.flatMap(e=>t[e]??[])
 const l=await hashOfChanges(e,n,c)
-return{sha:a,tag:l===void 0?a:`${a}-dirty-${l}`}}async function findSourceToBuild(e,t,n){const s=await findSource(e,t,n)
-const{tag:r,sha:i}=s
-if(i!==void 0&&r!==i&&/^[0-9a-f]{40}$/.test(r))(0,o.fJ)({code:"usage",sentence:`"tag" is the commit ${r}, but the checkout is at ${i}`,hint:'check that commit out. If its image exists, use "deploy", or "rollback" with "to"'})
-return s}async function findOrigin(e,t){const{code:n,stdout:s}=await gitIn(e,t)(["remote","get-url","origin"])
+return{sha:o,tag:l===void 0?o:`${o}-dirty-${l}`}}async function findSourceToBuild(e,t,n){const s=await findSource(e,t,n)
+const{tag:r,sha:o}=s
+if(o!==void 0&&r!==o&&/^[0-9a-f]{40}$/.test(r))(0,i.fJ)({code:"usage",sentence:`"tag" is the commit ${r}, but the checkout is at ${o}`,hint:'check that commit out. If its image exists, use "deploy", or "rollback" with "to"'})
+return s}function commitNote({env:e},{sha:t}){if(t===void 0)return
+const n=shaFromRunner({env:e})
+if(n!==void 0&&n!==t)return`the checkout is at ${(0,o.j)(t)}, and this job was started for ${(0,o.j)(n)}: ${(0,o.j)(t)} is built`
+const[,s]=/^refs\/pull\/(\d+)\/merge$/.exec(e["GITHUB_REF"]??"")??[]
+return s===void 0?void 0:`${(0,o.j)(t)} is GitHub's merge of pull request ${s} for its tests: no branch has this commit, and the one on the branch will be built again`}async function missingSubmodules(e,t){if(!hasSubmodules(e,(0,r.resolve)(t)))return[]
+const n=["submodule","status","--recursive","--","."]
+const{stdout:s}=await gitIn(e,t)(n)
+return s.split("\n").flatMap(e=>/^-[0-9a-f]+ (.+)$/.exec(e)?.[1]??[])}function hasSubmodules(e,t){const{files:n}=e
+if(n.exists((0,r.join)(t,".gitmodules")))return true
+const s=n.exists((0,r.join)(t,".git"))||(0,r.dirname)(t)===t
+return!s&&hasSubmodules(e,(0,r.dirname)(t))}async function findOrigin(e,t){const{code:n,stdout:s}=await gitIn(e,t)(["remote","get-url","origin"])
 return n===0?withoutCredentials(s.trim()):void 0}function withoutCredentials(e){const t=/^(?:ssh|git|https?):\/\/(?:[^@/]*@)?([^/:]+)(?::\d+)?\/(.+)$/.exec(e)??/^(?:[^@/:]+@)?([^@/:]{2,}):(?!\/\/)(.+)$/.exec(e)
 if(!t)return
 const[,n="",s=""]=t
@@ -9817,9 +9877,9 @@ const i=o.flatMap(({leadsTo:e})=>e===void 0?[]:[`${e}\0`])
 const a=o.filter(({leadsTo:e})=>e===void 0).map(({name:e})=>quoted(e))
 if(a.length===0)return i.join("")
 const c=["hash-object","--no-filters","--stdin-paths"]
-return i.join("")+await said(t,c,[],a.join("\n"))}function quoted(e){return`"${e.replace(/["\\]/g,"\\$&").replaceAll("\n","\\n")}"`}async function said(e,t,n,s){const{code:r,stdout:i,stderr:a}=await e([...t,...n],s)
-if(r===0)return i
-return(0,o.fJ)({code:"usage",sentence:`git ${t[0]??""} failed: ${lastLine(a)}`,hint:'Fix the checkout, or set "tag"'})}function shaFromRunner({env:e}){return e["GITHUB_SHA"]||e["CI_COMMIT_SHA"]||e["GIT_COMMIT"]||void 0}function noCommit(e,t){const n=e==="."?"this folder":`"${e}"`
+return i.join("")+await said(t,c,[],a.join("\n"))}function quoted(e){return`"${e.replace(/["\\]/g,"\\$&").replaceAll("\n","\\n")}"`}async function said(e,t,n,s){const{code:r,stdout:o,stderr:a}=await e([...t,...n],s)
+if(r===0)return o
+return(0,i.fJ)({code:"usage",sentence:`git ${t[0]??""} failed: ${lastLine(a)}`,hint:'Fix the checkout, or set "tag"'})}function shaFromRunner({env:e}){return e["GITHUB_SHA"]||e["CI_COMMIT_SHA"]||e["GIT_COMMIT"]||void 0}function noCommit(e,t){const n=e==="."?"this folder":`"${e}"`
 const cause=(e,t='Set "tag", or run this in a git checkout')=>({code:"usage",sentence:e,hint:t})
 if(t.code===127)return cause("git was not found, so the commit is not known")
 const s=lastLine(t.stderr)
@@ -9928,42 +9988,42 @@ const o=await Promise.resolve().then(n.bind(n,2413))
 const i=o.getOctokit(s,{baseUrl:r,userAgent:"django-rollout",log:c,request:{fetch:e.fetch,log:c}})
 return i.rest}const c={debug:ignore,info:ignore,warn:ignore,error:ignore}
 function ignore(){}},6645:(e,t,n)=>{n.d(t,{B:()=>commentPlan})
-var s=n(3242)
-var r=n(8495)
-var o=n(7650)
-const i=65536
-const a=3e4
-const c=100
-const l=50
-async function commentPlan(e,t,{report:n,url:c,secrets:l},A){const{token:u}=t
+var s=n(9120)
+var r=n(3242)
+var o=n(8495)
+var i=n(7650)
+const a=65536
+const c=3e4
+const l=100
+const A=50
+async function commentPlan(e,t,{report:n,url:s,secrets:l},A){const{token:u}=t
 const[,d]=/^refs\/pull\/(\d+)\//.exec(e.env["GITHUB_REF"]??"")??[]
 if(u===void 0||d===void 0||n.result==="cancelled")return[]
 const h=markerOf(n,t["kube-context"])
-const f=i-h.length-2
-const g=(0,r.P)(without(l,n),{longest:f,hasLogs:false,...c!==void 0&&{url:c}})
-try{await(0,s.wj)(e.clock,a,A,async t=>{const n=(0,o.i)(e,u,"pull-requests",t)
+const f=a-h.length-2
+const g=(0,o.P)(without(l,n),{longest:f,hasLogs:false,...s!==void 0&&{url:s}})
+try{await(0,r.wj)(e.clock,c,A,async t=>{const n=(0,i.i)(e,u,"pull-requests",t)
 await new PullComment(n,Number(d),h).write(`${g}\n${h}`)})
 return[]}catch(e){return[`the plan is not on the pull request: ${e.message}`]}}function markerOf({app:e,namespace:t},n){const s=n===void 0?"":` at ${encodeURIComponent(n)}`
-return`\x3c!-- django-rollout: plan of ${e} in ${t}${s} --\x3e`}function without(e,t){const n=e.toSorted((e,t)=>t.length-e.length)
-return JSON.parse(JSON.stringify(t),(e,t)=>typeof t==="string"?n.reduce((e,t)=>e.replaceAll(t,"***"),t):t)}class PullComment{api
+return`\x3c!-- django-rollout: plan of ${e} in ${t}${s} --\x3e`}function without(e,t){return JSON.parse(JSON.stringify(t),(t,n)=>typeof n==="string"?(0,s.cT)(e,n):n)}class PullComment{api
 pull
 marker
 constructor(e,t,n){this.api=e
 this.pull=t
-this.marker=n}async write(e){const t=await this.#Xe()
-await this.api.retryTransient(async()=>{const[n]=await this.#et(t)
-if(n!==void 0){await this.#tt(n,e)
-return}const s=await this.#nt(e)
-const[r=s]=await this.#et(t)
+this.marker=n}async write(e){const t=await this.#tt()
+await this.api.retryTransient(async()=>{const[n]=await this.#nt(t)
+if(n!==void 0){await this.#st(n,e)
+return}const s=await this.#rt(e)
+const[r=s]=await this.#nt(t)
 if(r===s)return
-await this.#tt(r,e)
-await this.#st(s)})}#Xe(){return this.api.retryTransient(async()=>{const{login:e}=await this.api.ask(({users:e},{owner:t,repo:n,...s})=>e.getAuthenticated(s))
-return e}).catch(()=>{})}async#et(e){const t=[]
-for(let n=1;n<=l;n++){const s=await this.api.ask(({issues:e},t)=>e.listComments({...t,issue_number:this.pull,per_page:c,page:n}))
+await this.#st(r,e)
+await this.#ot(s)})}#tt(){return this.api.retryTransient(async()=>{const{login:e}=await this.api.ask(({users:e},{owner:t,repo:n,...s})=>e.getAuthenticated(s))
+return e}).catch(()=>{})}async#nt(e){const t=[]
+for(let n=1;n<=A;n++){const s=await this.api.ask(({issues:e},t)=>e.listComments({...t,issue_number:this.pull,per_page:l,page:n}))
 const r=s.filter(({body:t="",user:n})=>t.trimEnd().endsWith(this.marker)&&(e===void 0?n?.type==="Bot":n?.login===e))
 t.push(...r.map(({id:e})=>e))
-if(s.length<c)break}return t.toSorted((e,t)=>e-t)}async#nt(e){const{id:t}=await this.api.ask(({issues:t},n)=>t.createComment({...n,issue_number:this.pull,body:e}))
-return t}async#tt(e,t){await this.api.ask(({issues:n},s)=>n.updateComment({...s,comment_id:e,body:t}))}async#st(e){await this.api.ask(({issues:t},n)=>t.deleteComment({...n,comment_id:e}),true)}}},9808:(e,t,n)=>{n.d(t,{$3:()=>a,Cy:()=>endStatus,Jl:()=>recordedStatus,LP:()=>isEnough,P7:()=>startStatus,PE:()=>deploymentOf,_W:()=>o,c2:()=>statusOf,d4:()=>ownDeployments,zv:()=>recordOf})
+if(s.length<l)break}return t.toSorted((e,t)=>e-t)}async#rt(e){const{id:t}=await this.api.ask(({issues:t},n)=>t.createComment({...n,issue_number:this.pull,body:e}))
+return t}async#st(e,t){await this.api.ask(({issues:n},s)=>n.updateComment({...s,comment_id:e,body:t}))}async#ot(e){await this.api.ask(({issues:t},n)=>t.deleteComment({...n,comment_id:e}),true)}}},9808:(e,t,n)=>{n.d(t,{$3:()=>a,Cy:()=>endStatus,Jl:()=>recordedStatus,LP:()=>isEnough,P7:()=>startStatus,PE:()=>deploymentOf,_W:()=>o,c2:()=>statusOf,d4:()=>ownDeployments,zv:()=>recordOf})
 var s=n(3165)
 var r=n(7020)
 const o="deploy"
@@ -10003,14 +10063,14 @@ environment
 api
 constructor(e,t,n){this.platform=e
 this.environment=t
-this.api=n}openOf(e){return this.api.retryTransient(async()=>{const t=(0,i.d4)(await this.#rt(),e)
+this.api=n}openOf(e){return this.api.retryTransient(async()=>{const t=(0,i.d4)(await this.#it(),e)
 if(t.own!==void 0)return{...t,id:t.own}
-return{...t,id:await this.#nt(e)}})}again(e,t){return this.api.retryTransient(async()=>({...(0,i.d4)(await this.#rt(),t,e),id:e}))}async postStatus(e,t){await this.api.retryTransient(()=>this.api.ask(({repos:n},s)=>n.createDeploymentStatus({...s,deployment_id:e,...t})))}async#rt(){const{api:e,environment:t}=this
+return{...t,id:await this.#rt(e)}})}again(e,t){return this.api.retryTransient(async()=>({...(0,i.d4)(await this.#it(),t,e),id:e}))}async postStatus(e,t){await this.api.retryTransient(()=>this.api.ask(({repos:n},s)=>n.createDeploymentStatus({...s,deployment_id:e,...t})))}async#it(){const{api:e,environment:t}=this
 const n=[]
 const s=await e.ask(({repos:e},n)=>e.listDeployments({...n,environment:t,task:i._W,per_page:c}))
 for(const t of s){const s=await e.ask(({repos:e},n)=>e.listDeploymentStatuses({...n,deployment_id:t.id}))
 n.push((0,i.PE)(t,s))
-if((0,i.LP)(n))break}return n}async#nt(e){const post=t=>this.api.ask(({repos:n},s)=>n.createDeployment({...s,...(0,i.zv)(e,this.environment,t)}))
+if((0,i.LP)(n))break}return n}async#rt(e){const post=t=>this.api.ask(({repos:n},s)=>n.createDeployment({...s,...(0,i.zv)(e,this.environment,t)}))
 const t=this.platform.env["GITHUB_SHA"]
 const n=await post().catch(e=>{if(t&&e.message.includes("No ref found"))return post(t)
 throw e})
@@ -10018,28 +10078,28 @@ if(!("id"in n))throw new Error("GitHub created none")
 return n.id}}class RunDeployment{clock
 requests
 context
-#ot
+#at
 constructor(e,t,n){this.clock=e
 this.requests=t
 this.context=n
 const{kept:s,run:r,url:o}=n
-if(s!==void 0)this.#it(t.again(s,{run:r,...o&&{url:o}}))}begin=e=>{this.#it(this.#at(e))}
-end=async(e,t=this.context.over.signal)=>{const n=this.#ot
+if(s!==void 0)this.#ct(t.again(s,{run:r,...o&&{url:o}}))}begin=e=>{this.#ct(this.#lt(e))}
+end=async(e,t=this.context.over.signal)=>{const n=this.#at
 if(!n)return[]
 let s="GitHub has no deployment record of this run"
 try{return await(0,r.wj)(this.clock,a,t,t=>(0,r.ZC)(t,async()=>{const{id:t,over:r,wrong:o}=await n
 s="GitHub’s deployment record lacks the result of this run"
-await this.requests.postStatus(t,this.#ct(e))
+await this.requests.postStatus(t,this.#At(e))
 s="GitHub still shows earlier deployments as active"
 if(e.state==="success")for(const e of r)await this.requests.postStatus(e,(0,i.c2)(i.$3))
 return o===void 0?[]:[aboutWrong(o)]}))}catch(e){const t=e instanceof r.Ms
 return[`${s}: ${t?"it does not answer in time":e.message}`]}finally{this.context.over.abort()}}
-#it(e){this.#ot=e
-e.catch(()=>{})}async#at(e){const t=await this.requests.openOf(e)
+#ct(e){this.#at=e
+e.catch(()=>{})}async#lt(e){const t=await this.requests.openOf(e)
 this.context.onKept?.(t.id)
-const n=this.#ct((0,i.P7)(e))
+const n=this.#At((0,i.P7)(e))
 await this.requests.postStatus(t.id,n).catch(()=>{})
-return t}#ct(e){const{url:t,live:n}=this.context
+return t}#At(e){const{url:t,live:n}=this.context
 return(0,i.c2)(e,{log:t,live:n})}}function aboutWrong(e){return`the job has a separate deployment record, of commit ${(0,s.j)(e)}, which is not running: set "deployment: false" in its environment`}},5623:(e,t,n)=>{n.d(t,{qj:()=>actionOf,Is:()=>harmless,Vc:()=>inputsOf,QU:()=>maskSecrets,XJ:()=>mistypedInputs,Vm:()=>reportNothingLeft,Qz:()=>reportToRunner,oD:()=>runnerSink})
 var s=n(6058)
 var r=n(8566)
@@ -10148,49 +10208,53 @@ n.slice(0,k-1).forEach(({file:e,line:t,title:n,message:r})=>{s.z3(r.slice(0,S),{
 if(n.length===0)s.z3(t.sentence.slice(0,S))}function folded(e){if(e.length<=k)return e
 const t=e.slice(0,k-1)
 const n=e.slice(t.length)
-return[...t,[`${n.length} more warnings:`,...n].join("\n")]}function outputsOf(e,t){return{result:e.result,image:e.digest===void 0?"":`${e.image}:${e.tag}@${e.digest}`,digest:e.digest??"",tag:e.tag,"previous-tag":e.previousTag??"",migrations:JSON.stringify(e.migrations),workloads:JSON.stringify(e.workloads),cause:e.cause?.sentence??"",report:t,seconds:e.seconds.toFixed(1),...e.command==="plan"&&planOutputs(e)}}const R=4e5
+return[...t,[`${n.length} more warnings:`,...n].join("\n")]}function outputsOf(e,t){return{result:e.result,image:e.digest===void 0?"":`${e.image}:${e.tag}@${e.digest}`,digest:e.digest??"",tag:e.tag,"previous-tag":e.previousTag??"",migrations:JSON.stringify(e.migrations),workloads:JSON.stringify(e.workloads),cause:e.cause?.sentence??"",report:t,seconds:e.seconds.toFixed(1),...e.command==="plan"&&planOutputs(e)}}const T=4e5
 function planOutputs({plan:e}){const t=JSON.stringify(e??null)
-return{plan:t.length>R?"":t,verdict:verdictOf(e)}}const T=new Set(["safe","accepted","unsafe"])
+return{plan:t.length>T?"":t,verdict:verdictOf(e)}}const R=new Set(["safe","accepted","unsafe"])
 function verdictOf(e){if(!e)return"not known"
 const t=e.findings.some(({severity:e,allowed:t})=>e==="error"&&t===void 0)
 if(t)return"unsafe"
-const n=e.migrations.every(({verdict:e})=>T.has(e))
+const n=e.migrations.every(({verdict:e})=>R.has(e))
 return n?"safe":"not known"}},298:(e,t,n)=>{n.d(t,{F:()=>secretsOf})
 var s=n(8815)
-var r=n(3672)
-const o=8
-const i=/^(|.{1,3}|true|false|null|none|yes|no|on|off|v\d{1,2}((alpha|beta)\d{1,2})?|bearer|basic)$/i
-const a=/(token|password|passwd|passphrase|pass|secret|credentials?|private[-_]?key|client[-_]?key[-_]?data|api[-_]?key|access[-_]?key|auth)$|^key$/i
-const c=/^(secret|token)[-_]?(name|namespace)$/i
-const l=/^--?[\w-]*(?:token|password|secret|credentials?|api-key|access-key)(?:=(.*))?$/i
-const A=/:\/\/[^\s/@:]*:([^\s/@]+)@/g
-const u=/(?:token|password|secret|key-data|private_key)["']?\s*:\s*["']?([^\s"',}]+)/gi
-const d=/[\w+/=.~-]{24,}/g
-function secretsOf(e){const t=Object.entries(r.tp).filter(([,{secret:e}])=>e).flatMap(([t])=>{const n=(e[t]??"").trim()
+var r=n(8090)
+var o=n(3672)
+const i=8
+const a=/^(|.{1,3}|true|false|null|none|yes|no|on|off|v\d{1,2}((alpha|beta)\d{1,2})?|bearer|basic)$/i
+const c=/(token|password|passwd|passphrase|pass|secret|credentials?|private[-_]?key|client[-_]?key[-_]?data|api[-_]?key|access[-_]?key|auth)$|^key$/i
+const l=/^(secret|token)[-_]?(name|namespace)$/i
+const A=/^--?[\w-]*(?:token|password|secret|credentials?|api-key|access-key)(?:=(.*))?$/i
+const u=/:\/\/[^\s/@:]*:([^\s/@]+)@/g
+const d=/(?:token|password|secret|key-data|private_key)["']?\s*:\s*["']?([^\s"',}]+)/gi
+const h=/[\w+/=.~-]{24,}/g
+function secretsOf(e){const t=Object.entries(o.tp).filter(([,{secret:e}])=>e).flatMap(([t])=>{const n=(e[t]??"").trim()
 if(n==="")return[]
-return t==="kubeconfig"?inKubeconfig(n):inText(n)})
-return[...new Set(t)]}function inKubeconfig(e){const t=inDocument(e)
+if(t==="kubeconfig")return inKubeconfig(n)
+return t==="build-secrets"?inAssignments(n):inText(n)})
+return[...new Set(t)]}function inAssignments(e){const t=(0,r.xG)(e)
+const n=t instanceof r.AF?linesOf(e):Object.values(t)
+return n.flatMap((e="")=>e===""?[]:[e])}function inKubeconfig(e){const t=inDocument(e)
 if(t)return t
 if(/^[~./][^\s]{0,200}$/.test(e))return[]
 return e.includes("\n")?inUnreadable(e):[e]}function inText(e){const t=inDocument(e)??[]
 if(!e.includes("\n"))return[e,...t]
 return t.length>0?t:linesOf(e)}function inDocument(e){const{contents:t,errors:n}=(0,s.Tp)(e,{schema:"failsafe",uniqueKeys:false})
 if(n.length>0||!(0,s.jh)(t))return
-return[...inNode(t),...[...e.matchAll(A)].map(([,e=""])=>e)].filter(e=>!i.test(e))}function inNode(e){if((0,s.jh)(e)){const t=scalar(e.get("name",true))
+return[...inNode(t),...[...e.matchAll(u)].map(([,e=""])=>e)].filter(e=>!a.test(e))}function inNode(e){if((0,s.jh)(e)){const t=scalar(e.get("name",true))
 return e.items.flatMap(({key:e,value:n})=>{const s=scalar(e)??""
 const r=scalar(n)
 if(r===void 0)return inNode(n)
 const o=s==="value"&&t!==void 0?t:s
-return a.test(o)&&!c.test(o)?shown(r):[]})}if(!(0,s.oP)(e))return[]
+return c.test(o)&&!l.test(o)?shown(r):[]})}if(!(0,s.oP)(e))return[]
 const t=e.items.map(scalar)
-return e.items.flatMap((e,n)=>{const s=l.exec(t[n-1]??"")
-const r=l.exec(t[n]??"")?.[1]
+return e.items.flatMap((e,n)=>{const s=A.exec(t[n-1]??"")
+const r=A.exec(t[n]??"")?.[1]
 if(r!==void 0)return linesOf(r)
 return s&&s[1]===void 0?linesOf(t[n]??""):inNode(e)})}function scalar(e){return(0,s.jn)(e)?String(e.value):void 0}function shown(e){const t=linesOf(e)
 return t.length>1?[JSON.stringify(e).slice(1,-1),...t]:t}function linesOf(e){const t=e.split("\n").map(e=>e.trim()).filter(e=>e!=="")
-return t.length===1?t:t.filter(e=>e.length>=o&&!e.startsWith("-----"))}function inUnreadable(e){const t=[...e.matchAll(u)].map(([,e=""])=>e)
-const n=[...e.matchAll(d)].map(([e])=>e)
-return[...t,...n].filter(e=>!i.test(e))}},2134:(e,t,n)=>{n.d(t,{Gn:()=>o,IH:()=>dueOf,tZ:()=>readyLimit})
+return t.length===1?t:t.filter(e=>e.length>=i&&!e.startsWith("-----"))}function inUnreadable(e){const t=[...e.matchAll(d)].map(([,e=""])=>e)
+const n=[...e.matchAll(h)].map(([e])=>e)
+return[...t,...n].filter(e=>!a.test(e))}},2134:(e,t,n)=>{n.d(t,{Gn:()=>o,IH:()=>dueOf,tZ:()=>readyLimit})
 var s=n(4896)
 var r=n(730)
 const o=5e3
@@ -10238,17 +10302,16 @@ return(0,s.Rf)(t,["Scheduled","Pulling","Pulled"])?.reason==="Pulling"?"its imag
 var s=n(9340)
 var r=n(2459)
 function desiredOf({workload:e,images:t,now:n,before:o,known:i},a){const c=o===void 0?void 0:staleProgressing(o)
-const l=o===void 0?[]:podsOfWorkload(a,o)
-const A=withHistory(startsOf(l),i)
-const u=o!==void 0&&(0,s.FB)(startOf(o),startOf(n))
-const d=A&&(u?A:{...A,count:0})
-const h=e.kind==="DaemonSet"?l.filter(r.TD).flatMap(({spec:e})=>e?.nodeName??[]):[]
-return{workload:e,images:t,generation:n.metadata?.generation??0,first:o===void 0,...c!==void 0&&{staleProgressing:c},...d&&{starts:d},...h.length>0&&{deadNodes:h}}}function desiredAsIs(e,t,n){return desiredOf({workload:e,images:{},now:t,before:t},n)}function desiredBack(e,t,n,r){const o=Object.fromEntries((0,s.MZ)((0,s.kW)(t),()=>true).map(({name:e,image:t})=>[e,t]))
+const l=o===void 0?[]:(0,r.R8)(a,o)
+const A=l.filter(e=>!(0,s.vx)(e))
+const u=withHistory(startsOf(A),i)
+const d=o!==void 0&&(0,s.FB)(startOf(o),startOf(n))
+const h=u&&(d?u:{...u,count:0})
+const f=e.kind==="DaemonSet"?A.filter(r.TD).flatMap(({spec:e})=>e?.nodeName??[]):[]
+return{workload:e,images:t,generation:n.metadata?.generation??0,first:o===void 0,...c!==void 0&&{staleProgressing:c},...h&&{starts:h},...f.length>0&&{deadNodes:f}}}function desiredAsIs(e,t,n){return desiredOf({workload:e,images:{},now:t,before:t},n)}function desiredBack(e,t,n,r){const o=Object.fromEntries((0,s.MZ)((0,s.kW)(t),()=>true).map(({name:e,image:t})=>[e,t]))
 const{starts:i,...a}=desiredOf({workload:e,images:o,now:n,before:n},r)
 return a}function staleProgressing(e){const t=e.status
-return t?.conditions?.find(e=>e.type==="Progressing"&&e.status==="False")?.lastTransitionTime}function podsOfWorkload(e,t){const n=t.metadata?.uid
-const s=[...e.replicasets.values()].filter(({metadata:e})=>e?.ownerReferences?.some(e=>e.uid===n)).map(({metadata:e})=>e?.uid)
-return[n,...s].flatMap(t=>(0,r.EB)(e,t))}function startsOf(e){const t=e.flatMap(e=>{const t=e.status?.conditions?.find(({type:e,status:t})=>e==="Ready"&&t==="True")
+return t?.conditions?.find(e=>e.type==="Progressing"&&e.status==="False")?.lastTransitionTime}function startsOf(e){const t=e.flatMap(e=>{const t=e.status?.conditions?.find(({type:e,status:t})=>e==="Ready"&&t==="True")
 const n=e.status?.containerStatuses??[]
 const s=n.flatMap(({state:e})=>e?.running?.startedAt!==void 0?[Date.parse(e.running.startedAt)]:[])
 const r=n.some(({restartCount:e})=>e>0)
@@ -10270,11 +10333,11 @@ function linesToError(e,{exception:t,message:n}){const i=t.split(".").at(-1)??t
 const a=(0,r.T)(n).slice(0,40)
 const c=e.findLastIndex(e=>{const t=(0,r.T)((0,s.pj)(e))
 return t.includes(i)&&t.includes(a)})
-return c<0?e.slice(-o):e.slice(0,c+1).slice(-o)}const i=new Set(["SyntaxError","IndentationError","TabError","ImportError","ModuleNotFoundError","NameError","UnboundLocalError","ImproperlyConfigured","AppRegistryNotReady","SystemCheckError","UndefinedValueError"])
+return c<0?e.slice(-o):e.slice(0,c+1).slice(-o)}const i=new Set(["SyntaxError","IndentationError","TabError","ImportError","ModuleNotFoundError","NameError","UnboundLocalError","ImproperlyConfigured","AppRegistryNotReady","SystemCheckError","UndefinedValueError","AppImportError","NoAppError"])
 const a=new Set(["ConnectionError","ConnectionRefusedError","ConnectionResetError","ConnectionAbortedError","ConnectionTimeout","TimeoutError","BusyLoadingError","gaierror","ServerSelectionTimeoutError","NoBrokersAvailable"])
 const c=/connection refused|could not connect|can't connect|cannot connect|connection (timed out|reset)|timeout expired|could not translate host name|could not resolve|failed to resolve|name or service not known|name resolution|nodename nor servname|no address associated|no route to host|network is unreachable|server closed the connection|starting up|not yet accepting connections|\bECONNREFUSED\b|\bENOTFOUND\b|no such host/i
 const l=/authentication failed|access denied|(role|database|user) "[^"]*" does not exist|no pg_hba/i
-const A=/executable file not found|exec format error|can't open file '|: No module named |Unable to load celery application|Could not import module|Error loading ASGI app|Unknown command: /
+const A=/executable file not found|exec format error|can't open file '|: No module named |Unable to load celery application|Could not import (module|')|Error loading ASGI app|callable not found or import error|^module '.+' has no attribute '|Unknown command: /
 function kindOf(e){const t=e.exception.split(".").at(-1)??e.exception
 if(i.has(t))return"permanent"
 if(A.test(e.message))return"permanent"
@@ -10446,7 +10509,7 @@ const p=[[/^readiness gate (\S+)/,"A controller must set the condition $1 (usual
 function ofProbe(e,t="the probe's request"){const n=e.startsWith("Startup")?"raise `failureThreshold` of its startupProbe":e.startsWith("Liveness")?"add a startupProbe":'set "grace: NotReady=180s" or a startupProbe'
 const s=first(p,e)??"Check why $target fails. If it needs longer to start, $longer"
 return s.replace("$target",()=>t).replace("$longer",n)}const ofUnready=({symptom:e})=>ofProbe(e.message,e.probeTarget)
-const m=[[/^\w+ (ModuleNotFound|Import)Error/,"The module is not in the image: add it to the requirements, commit the file, or remove it from .dockerignore"],[/^permanent (ImproperlyConfigured|UndefinedValueError|KeyError)/,"Add the named variable to the container (ConfigMap, Secret, `env`), or give the setting a default"],[/^\w+ (Syntax|Indentation|Tab)Error/,"Correct the line. If it is valid, the image's Python is too old for it"],[/^\w+ SystemCheckError/,"Fix the named problem: `manage.py check` shows it on your machine too"],[/(authentication failed|access denied)/i,"The server rejects the login: check user and password in the Secret"],[/(role|database|user) "[^"]*" does not exist/i,"The server has no such $1: check its name, and the server's address"],[/relation .* does not exist|no such (table|column)|unknown column/i,"The database lacks a table or column that the code uses: is a migration missing?"],[/permission denied|read-only file system/i,"The container's user has no permission: mount an emptyDir to write to, or change the owner in the Dockerfile"],[/address already in use/i,"Two processes of the pod use the same port: change one of them"]]
+const m=[[/^\w+ (ModuleNotFound|Import)Error/,"The module is not in the image: add it to the requirements, commit the file, or remove it from .dockerignore"],[/^permanent (AppImportError|NoAppError|RuntimeError: Could not import '|ERROR: Error loading ASGI app|unable to load app |AttributeError: module '[\w.]+[aw]sgi' has no attribute )/,"The server finds no application by that name: correct its argument (module:variable), or the variable in that module"],[/^permanent (ImproperlyConfigured|UndefinedValueError|KeyError)/,"Add the named variable to the container (ConfigMap, Secret, `env`), or give the setting a default"],[/^\w+ (Syntax|Indentation|Tab)Error/,"Correct the line. If it is valid, the image's Python is too old for it"],[/^\w+ SystemCheckError/,"Fix the named problem: `manage.py check` shows it on your machine too"],[/(authentication failed|access denied)/i,"The server rejects the login: check user and password in the Secret"],[/(role|database|user) "[^"]*" does not exist/i,"The server has no such $1: check its name, and the server's address"],[/relation .* does not exist|no such (table|column)|unknown column/i,"The database lacks a table or column that the code uses: is a migration missing?"],[/permission denied|read-only file system/i,"The container's user has no permission: mount an emptyDir to write to, or change the owner in the Dockerfile"],[/address already in use/i,"Two processes of the pod use the same port: change one of them"]]
 const ofEnd=({symptom:e,diagnosis:t})=>{const{code:n,probe:r}=e.exit??{}
 if(r!==void 0)return ofProbe(r,e.probeTarget)
 if(n===126||n===127)return"The command is not in the image, or is not executable: check `command` and the entrypoint"
@@ -10502,7 +10565,7 @@ let d
 const h=(0,l.$t)(n,all)
 a.since((0,u.r4)(h))
 return{...t,room:()=>d??=(0,l.dT)(n,all()),place:h,nearby:(0,c.cc)(n,()=>e.flatMap(({workload:e})=>{const t=(0,r.QA)(n,e)
-return t?(0,r.uJ)(n,t):[]})),recorder:a,stale:i-n.confirmedAt>A.y,requeueTimes:[],logsWanted:[],factsWanted:[]}}function bakeOf(e,{timeouts:t,now:n,stale:s,requeueTimes:r}){const o=e.filter(({is:e})=>e!=="superseded")
+return t?(0,r.R8)(n,t.object):[]})),recorder:a,stale:i-n.confirmedAt>A.y,requeueTimes:[],logsWanted:[],factsWanted:[]}}function bakeOf(e,{timeouts:t,now:n,stale:s,requeueTimes:r}){const o=e.filter(({is:e})=>e!=="superseded")
 const i=o.flatMap(e=>e.is==="complete"?[e.since??-1/0]:[])
 const a=i.length===o.length?Math.max(...i):void 0
 const c=a===void 0?1/0:a+t.bake
@@ -10524,24 +10587,24 @@ const b=deadlineOf(E,A)
 const v=(0,i.tZ)(e,b)
 const k=(0,l.At)(n,e,g.startedAt,o)
 const S=drainOf(E,Q,B,t)
-const R=(0,u._3)(B,k,{place:c,nearby:t.nearby,...isRecreated(E)&&{drains:S?.until??h.since(`drained/${y}`)},timeouts:A,deadline:b,ready:v,first:e.first,observations:g,recorder:h,now:p})
-const{evaluated:T,unsteady:D}=R
-t.requeueTimes.push(...R.requeueTimes)
-t.logsWanted.push(...R.logsWanted)
-t.factsWanted.push(...R.factsWanted)
+const T=(0,u._3)(B,k,{place:c,nearby:t.nearby,...isRecreated(E)&&{drains:S?.until??h.since(`drained/${y}`)},timeouts:A,deadline:b,ready:v,first:e.first,observations:g,recorder:h,now:p})
+const{evaluated:R,unsteady:D}=T
+t.requeueTimes.push(...T.requeueTimes)
+t.logsWanted.push(...T.logsWanted)
+t.factsWanted.push(...T.factsWanted)
 const O=e.available===void 0?void 0:Math.min(e.available,Q.wanted??1/0)
 const F=O===void 0?0:(Q.wanted??1/0)-O
-const N=O===void 0?(0,u.iR)(T,p,m):(0,u.cL)(F,T,p,m)
-if(N)return{is:"failed",cause:lostCause(e,N,T,B),status:Q}
-for(const{due:e}of T)if(e.is==="at")t.requeueTimes.push(e.at)
-const M=B.filter(e=>(0,r.i_)(e)&&!D.includes(e)).length
-const L=O!==void 0&&(0,r.XJ)(E,e)&&M>=O&&!(0,a.HA)(E,B,(0,r.vI)(n,E))
-if(L||Q.complete&&D.length===0&&B.every(r.i_))return Q.wanted===0?{is:"complete",status:Q}:{is:"complete",since:h.complete(y),status:Q}
-const U=waitingOn({status:Q,pods:B,evaluation:R,drain:S,enough:O},t)
+const N=O===void 0?(0,u.iR)(R,p,m):(0,u.cL)(F,R,p,m)
+if(N)return{is:"failed",cause:lostCause(e,N,R,B),status:Q}
+for(const{due:e}of R)if(e.is==="at")t.requeueTimes.push(e.at)
+const L=B.filter(e=>(0,r.i_)(e)&&!D.includes(e)).length
+const M=O!==void 0&&(0,r.XJ)(E,e)&&L>=O&&!(0,a.HA)(E,B,(0,r.vI)(n,E))
+if(M||Q.complete&&D.length===0&&B.every(r.i_))return Q.wanted===0?{is:"complete",status:Q}:{is:"complete",since:h.complete(y),status:Q}
+const U=waitingOn({status:Q,pods:B,evaluation:T,drain:S,enough:O},t)
 const x=S?Math.max(S.until,h.since(`draining/${y}`)+A.timeout):h.since(`incomplete/${y}`)+A.timeout
 if(x<=p&&!m){const e=`${I}: not done after ${(0,d.n)(A.timeout)}: ${U.on}`
 const t={code:"timeout",sentence:e,hint:f,workload:y}
-return{is:"failed",cause:withPod(t,I,podSymptomOf(T),B),status:Q}}t.requeueTimes.push(x)
+return{is:"failed",cause:withPod(t,I,podSymptomOf(R),B),status:Q}}t.requeueTimes.push(x)
 return{...U,status:Q}}function lostCause({workload:e},t,n,r){const o=(0,u.rl)(e.name,(0,s.T)(e),t)
 if(t.symptom.reason!=="ProgressDeadline")return o
 const i=podSymptomOf(n,t)
@@ -10586,7 +10649,8 @@ const o=(0,s.T)(e,1/0).replace(/:$/,"")
 return o.length<=300?o:`${o.slice(0,150)} … ${o.slice(-145)}`}function brief(e,t){let n=(0,s.T)(e,1/0)
 for(let e="";e!==n;){e=n
 for(const e of r)n=n.replace(e,"")
-if(t!==void 0&&n.startsWith(`${t}: `))n=n.slice(t.length+2)}return(0,s.T)(n.replace(/: unknown$/,""))}const r=[/^Back-off pulling image "[^"]*": /,/^Failed to pull image "[^"]*": /,/^(ErrImagePull|ImagePullBackOff): /,/^rpc error: code = \w+ desc = /,/^failed to pull and unpack image "[^"]*": /,/^failed to resolve reference "[^"]*": /,/^pulling from host \S+ failed with status code \[[^\]]*\]: /,/^failed to create (containerd |shim )?task: /,/^OCI runtime create failed: /,/^(runc|crun) create failed: /,/^unable to start container process: /]},2459:(e,t,n)=>{n.d(t,{Bp:()=>drainingPods,EB:()=>podsOf,IC:()=>imagesOf,J2:()=>allPodsOf,NO:()=>desiredPods,Q6:()=>isControlledBy,QA:()=>liveOf,Rf:()=>lastEvent,TD:()=>hasLostNode,XJ:()=>isObserved,XL:()=>eventsOf,cw:()=>isTakenAway,i_:()=>isReady,kW:()=>templateOf,kr:()=>replicaSetOf,nR:()=>timeOf,rI:()=>conditionOf,uJ:()=>podsOfLive,vI:()=>otherTemplatePods})
+if(t!==void 0&&n.startsWith(`${t}: `))n=n.slice(t.length+2)}return(0,s.T)(n.replace(/: unknown$/,""))}const r=[/^Back-off pulling image "[^"]*": /,/^Failed to pull image "[^"]*": /,/^(ErrImagePull|ImagePullBackOff): /,/^rpc error: code = \w+ desc = /,/^failed to pull and unpack image "[^"]*": /,/^failed to resolve reference "[^"]*": /,/^pulling from host \S+ failed with status code \[[^\]]*\]: /,/^failed to create (containerd |shim )?task: /,/^OCI runtime create failed: /,/^(runc|crun) create failed: /,/^unable to start container process: /]},2459:(e,t,n)=>{n.d(t,{Bp:()=>drainingPods,EB:()=>podsOf,IC:()=>imagesOf,J2:()=>allPodsOf,NO:()=>desiredPods,Q6:()=>isControlledBy,QA:()=>liveOf,R8:()=>podsOfWorkload,Rf:()=>lastEvent,TD:()=>hasLostNode,XJ:()=>isObserved,XL:()=>eventsOf,cw:()=>isTakenAway,i_:()=>isReady,kW:()=>templateOf,kr:()=>replicaSetOf,nR:()=>timeOf,rI:()=>conditionOf,vI:()=>otherTemplatePods})
+var s=n(9340)
 function liveOf(e,{kind:t,name:n}){switch(t){case"Deployment":{const s=e.deployments.get(n)
 return s&&{kind:t,object:s}}case"StatefulSet":{const s=e.statefulsets.get(n)
 return s&&{kind:t,object:s}}case"DaemonSet":{const s=e.daemonsets.get(n)
@@ -10603,53 +10667,51 @@ return n?podsOf(e,n.metadata?.uid):[]}case"StatefulSet":{const n=t.object.status
 return podsOf(e,t.object.metadata?.uid).filter(e=>hashOf(e)===n)}case"DaemonSet":return daemonPods(podsOf(e,t.object.metadata?.uid),t.object,n).filter(e=>isReady(e)||!n.deadNodes?.includes(e.spec?.nodeName??""))
 case"CronJob":return[]}}function otherTemplatePods(e,t){if(t.kind!=="Deployment")return[]
 const n=replicaSetOf(e,t.object)
-return setsOf(e,t.object.metadata?.uid).filter(e=>e!==n).flatMap(t=>podsOf(e,t.metadata?.uid))}function setsOf(e,t){return t===void 0?[]:indexOf(e).sets.get(t)??[]}function allPodsOf(e,t){return t===void 0?[]:indexOf(e).pods.get(t)??[]}function indexOf(e){let t=s.get(e)
+return setsOf(e,t.object.metadata?.uid).filter(e=>e!==n).flatMap(t=>podsOf(e,t.metadata?.uid))}function setsOf(e,t){return t===void 0?[]:indexOf(e).sets.get(t)??[]}function allPodsOf(e,t){return t===void 0?[]:indexOf(e).pods.get(t)??[]}function indexOf(e){let t=r.get(e)
 if(t===void 0){t={pods:groupBy(e.pods,controllerOf),sets:groupBy(e.replicasets,controllerOf),events:groupBy(e.events,({involvedObject:e})=>e.uid)}
-s.set(e,t)}return t}const s=new WeakMap
+r.set(e,t)}return t}const r=new WeakMap
 function controllerOf({metadata:e}){return e?.ownerReferences?.find(({controller:e})=>e)?.uid}function groupBy(e,t){const n=new Map
 for(const s of e.values()){const e=t(s)
 if(e===void 0)continue
 const r=n.get(e)
 if(r)r.push(s)
-else n.set(e,[s])}return n}function podsOf(e,t){return allPodsOf(e,t).filter(e=>!e.metadata?.deletionTimestamp).sort((e,t)=>(e.metadata?.name??"").localeCompare(t.metadata?.name??""))}function podsOfLive(e,t){const{uid:n}=t.object.metadata??{}
-const s=setsOf(e,n).map(({metadata:e})=>e?.uid)
-return[n,...s].flatMap(t=>allPodsOf(e,t))}function drainingPods(e,t){return podsOfLive(e,t).filter(({metadata:e})=>e?.deletionTimestamp!==void 0).sort((e,t)=>(e.metadata?.name??"").localeCompare(t.metadata?.name??""))}function hasLostNode(e){const{containerStatuses:t=[],conditions:n=[]}=e.status??{}
+else n.set(e,[s])}return n}function podsOf(e,t){return allPodsOf(e,t).filter(e=>!(0,s.vx)(e)).sort((e,t)=>(e.metadata?.name??"").localeCompare(t.metadata?.name??""))}function podsOfWorkload(e,{metadata:t}){const n=setsOf(e,t?.uid)
+return[{metadata:t},...n].flatMap(t=>allPodsOf(e,t.metadata?.uid))}function drainingPods(e,t){return podsOfWorkload(e,t.object).filter(s.vx).sort((e,t)=>(e.metadata?.name??"").localeCompare(t.metadata?.name??""))}function hasLostNode(e){const{containerStatuses:t=[],conditions:n=[]}=e.status??{}
 const s=e.spec?.readinessGates??[]
 return e.status?.phase==="Running"&&conditionOf(e,"Ready")?.status==="False"&&s.every(({conditionType:e})=>n.some(({type:t,status:n})=>t===e&&n==="True"))&&t.length>0&&t.every(({ready:e,state:t})=>e&&t?.running!==void 0)}function eventsOf(e,t){if(t===void 0)return[]
 return[...indexOf(e).events.get(t)??[]].sort((e,t)=>timeOf(e)-timeOf(t)||versionOf(e)-versionOf(t))}function lastEvent(e,t){return e.filter(({reason:e})=>t.includes(e??"")).at(-1)}function timeOf(e){const t=e.series?.lastObservedTime??e.lastTimestamp??e.eventTime??e.metadata.creationTimestamp
 return t===void 0?0:Date.parse(t)}function isControlledBy(e,t){if(t===void 0)return false
 return(e?.ownerReferences??[]).some(e=>e.controller&&e.uid===t)}function isReady(e){return conditionOf(e,"Ready")?.status==="True"}function isTakenAway(e){if(conditionOf(e,"DisruptionTarget")?.status==="True")return true
-return e.status?.phase==="Failed"&&r.test(e.status.reason??"")}const r=/^(Evicted|NodeShutdown|Terminated|Shutdown|NodeLost|NodeAffinity|Preempting|Preempted|UnexpectedAdmissionError|OutOf\w+)$/
+return e.status?.phase==="Failed"&&o.test(e.status.reason??"")}const o=/^(Evicted|NodeShutdown|Terminated|Shutdown|NodeLost|NodeAffinity|Preempting|Preempted|UnexpectedAdmissionError|OutOf\w+)$/
 function conditionOf(e,t){return e.status?.conditions?.find(e=>e.type===t)}function daemonPods(e,t,n){const s=e.filter(e=>{const t=imagesOf(e.spec)
 return Object.entries(n.images).every(([e,n])=>t[e]===n)})
 const r=t.metadata?.annotations?.["deprecated.daemonset.template.generation"]
 const o=s.filter(e=>e.metadata?.labels?.["pod-template-generation"]===r)
 const i=new Set(o.map(hashOf))
 return i.size===0?s:s.filter(e=>i.has(hashOf(e)))}function hashOf(e){return e.metadata?.labels?.["controller-revision-hash"]}function age(e){return`${e.metadata?.creationTimestamp??""}/${e.metadata?.name??""}`}function versionOf(e){return Number(e.metadata.resourceVersion??0)||0}function canonical(e){if(e===void 0)return""
-let t=o.get(e)
+let t=i.get(e)
 if(t===void 0){t=JSON.stringify(pruned(e,["template"])??null)
-o.set(e,t)}return t}const o=new WeakMap
+i.set(e,t)}return t}const i=new WeakMap
 function pruned(e,t){if(Array.isArray(e))return e.length===0?void 0:e.map(e=>pruned(e,[...t,"[]"])??null)
 if(e===null||typeof e!=="object")return e??void 0
 const n=t.join(".")==="template.metadata.labels"
 const s=Object.entries(e).filter(([e])=>!(n&&e==="pod-template-hash")).map(([e,n])=>[e,pruned(n,[...t,e])]).filter(([,e])=>e!==void 0).sort(([e],[t])=>e<t?-1:1)
 return s.length===0?void 0:Object.fromEntries(s)}},6e3:(e,t,n)=>{n.d(t,{Up:()=>logKey,X1:()=>withLog,_1:()=>newObservations,z:()=>ObservationRecorder})
-function newObservations(e){return{startedAt:e,firstSeen:{},exits:{},logs:{},facts:[],completeSince:{}}}function logKey(e){return`${e.podUid}/${e.container}/${e.exit}`}function withLog(e,t,n){return{...e,logs:{...e.logs,[logKey(t)]:n}}}class ObservationRecorder{#lt
+function newObservations(e){return{startedAt:e,firstSeen:{},exits:{},logs:{},facts:[],completeSince:{}}}function logKey(e){return`${e.podUid}/${e.container}/${e.exit}`}function withLog(e,t,n){return{...e,logs:{...e.logs,[logKey(t)]:n}}}class ObservationRecorder{#ut
 #ve
-#At={}
-#ut
 #dt={}
-#ht=new Set
-#ft=false
-constructor(e,t){this.#lt=e
+#ht
+#ft={}
+#gt=new Set
+#pt=false
+constructor(e,t){this.#ut=e
 this.#ve=t
-this.#ut={...e.exits}}since(e){return this.#At[e]??=this.#lt.firstSeen[e]??this.#ve}keepPod(e){this.#ht.add(e)}keepAll(){this.#ft=true}exits(e,t,n,s){const r=`${e}/${t}`
-let o=this.#ut[r]??{before:s?n:0}
+this.#ht={...e.exits}}since(e){return this.#dt[e]??=this.#ut.firstSeen[e]??this.#ve}keepPod(e){this.#gt.add(e)}keepAll(){this.#pt=true}exits(e,t,n,s){const r=`${e}/${t}`
+let o=this.#ht[r]??{before:s?n:0}
 if(s&&o.atReady===void 0)o={...o,atReady:n}
-this.#ut[r]=o
-return o}known(e,t){return this.#ut[`${e}/${t}`]??{before:0}}complete(e){return this.#dt[e]??=this.#lt.completeSince[e]??this.#ve}close(){const e={...this.#At}
-for(const[t,n]of Object.entries(this.#lt.firstSeen)){const s=t.slice(0,t.indexOf("/"))
-if(this.#ft||this.#ht.has(s))e[t]??=n}return{...this.#lt,firstSeen:e,exits:this.#ut,completeSince:this.#dt}}}},496:(e,t,n)=>{n.d(t,{b:()=>ownerOf})
+this.#ht[r]=o
+return o}known(e,t){return this.#ht[`${e}/${t}`]??{before:0}}complete(e){return this.#ft[e]??=this.#ut.completeSince[e]??this.#ve}close(){for(const[e,t]of Object.entries(this.#ut.firstSeen)){const n=e.slice(0,e.indexOf("/"))
+if(this.#pt||this.#gt.has(n))this.#dt[e]??=t}return{...this.#ut,firstSeen:this.#dt,exits:this.#ht,completeSince:this.#ft}}}},496:(e,t,n)=>{n.d(t,{b:()=>ownerOf})
 var s=n(730)
 function ownerOf(e,t={},n=["ReplicaSet"]){const r=t.ownerReferences?.find(({controller:e})=>e)
 if(!r)return{kind:"Pod",apiVersion:"v1",id:`pod/${t.name??""}`}
@@ -11023,11 +11085,20 @@ return has(r,n)&&has(o,t.group)&&has(i,t.resource,...l)&&(a.length===0||s!==void
 const i=r==="namespaces"?e.namespace:s
 const a=r==="namespaces"&&n==="create"?{}:{namespace:e.namespace}
 const c=await e.review("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",{apiVersion:"authorization.k8s.io/v1",kind:"SelfSubjectAccessReview",spec:{resourceAttributes:{...a,group:t.group,resource:r,...o!==void 0&&{subresource:o},verb:n,...i!==void 0&&{name:i}}}})
-return c.status?.allowed===true}function asRoleRules(e){return(0,s.As)(e.map(({group:e,resource:t,verbs:n})=>({apiGroups:[e],resources:[t],verbs:[...n]})),{defaultStringType:"PLAIN",collectionStyle:"any"}).trim()}function merged(e){const t=new Map
-for(const n of e){const e=`${n.group}/${n.resource}`
-const s=t.get(e)?.verbs??[]
-const{group:r,resource:o}=n
-t.set(e,{group:r,resource:o,verbs:[...new Set([...s,...n.verbs])]})}return[...t.values()]}},1407:(e,t,n)=>{n.d(t,{h:()=>ApiError})
+return c.status?.allowed===true}function asRoleRules(e){return(0,s.As)(e.map(({group:e,resource:t,verbs:n,names:s})=>({apiGroups:[e],resources:[t],...s&&{resourceNames:[...s]},verbs:[...n]})),{defaultStringType:"PLAIN",collectionStyle:"any"}).trim()}const a=["secrets","configmaps","leases"]
+function merged(e){const t=new Map
+for(const n of e){const e=JSON.stringify([n.group,n.resource])
+const s=t.get(e)??new Map
+t.set(e,s)
+for(const e of n.verbs){const[t,r]=[s.get(e)??[],namesOf(n,e)]
+const o=t==="all"||r==="all"
+s.set(e,o?"all":[...new Set([...t,...r])])}}return[...t].flatMap(([e,t])=>{const[n,s]=JSON.parse(e)
+const r=Map.groupBy(t,([,e])=>JSON.stringify(e))
+return[...r.values()].flatMap(e=>{const t=e[0]?.[1]??"all"
+const r={group:n,resource:s,verbs:e.map(([e])=>e)}
+if(t==="all")return[r]
+return t.length===0?[]:[{...r,names:t}]})})}function namesOf({resource:e,names:t},n){const s=a.includes(e)&&!o.includes(n)
+return(s?t:void 0)??"all"}},1407:(e,t,n)=>{n.d(t,{h:()=>ApiError})
 class ApiError extends Error{status
 reason
 name="ApiError"
@@ -11287,15 +11358,15 @@ var r=n(3165)
 var o=n(9340)
 var i=n(1856)
 class OwnNames{repository
-#gt=new Set
-#pt
-constructor(e){this.repository=e}read(e){if(this.#pt===void 0)return e
-return e.replace(this.#pt,(e,t)=>t+this.repository)}learn(e,t){if(!(0,o.gv)(e)||!(0,o.gv)(t))return false
+#mt=new Set
+#Et
+constructor(e){this.repository=e}read(e){if(this.#Et===void 0)return e
+return e.replace(this.#Et,(e,t)=>t+this.repository)}learn(e,t){if(!(0,o.gv)(e)||!(0,o.gv)(t))return false
 const n=(0,o.MZ)((0,o.kW)(e),e=>(0,r.iI)(e,this.repository))
-const s=(0,o.MZ)((0,o.kW)(t),e=>this.#mt(e)).filter(({name:e})=>n.some(t=>t.name===e)).map(({image:e})=>(0,r.zZ)(e).repository).filter(e=>!this.#gt.has(e))
-s.forEach(e=>this.#gt.add(e))
-if(s.length>0)this.#pt=patternOf([...this.#gt])
-return s.length>0}likely(e){return(0,o.MZ)((0,o.kW)(e),e=>this.#mt(e))}#mt(e){const{repository:t}=(0,r.zZ)(e)
+const s=(0,o.MZ)((0,o.kW)(t),e=>this.#wt(e)).filter(({name:e})=>n.some(t=>t.name===e)).map(({image:e})=>(0,r.zZ)(e).repository).filter(e=>!this.#mt.has(e))
+s.forEach(e=>this.#mt.add(e))
+if(s.length>0)this.#Et=patternOf([...this.#mt])
+return s.length>0}likely(e){return(0,o.MZ)((0,o.kW)(e),e=>this.#wt(e))}#wt(e){const{repository:t}=(0,r.zZ)(e)
 return!(0,r.iI)(e,this.repository)&&(0,r.EU)(t)===(0,r.EU)(this.repository)}}function patternOf(e){const t=e.map(e=>e.replace(/[.*+?^${}()|[\]\\]/g,"\\$&")).join("|")
 return new RegExp(`("image": *")(?:${t})(?=[:@"])`,"g")}async function learnNames(e,t){const{names:n,namespace:a}=e
 const c=new Map
@@ -11496,9 +11567,9 @@ if(!p)return{when:"before",...v}
 if(!e&&u)return{when:"before",...v}
 const k=u?E:E.filter(({finds:e})=>e)
 const S=k.every(({safe:e})=>e.includes("first"))
-const R=k.every(({safe:e})=>e.includes("last"))
+const T=k.every(({safe:e})=>e.includes("last"))
 if(S)return{when:"first",...v}
-if(R||!A.cuts)return{when:"last",...v}
+if(T||!A.cuts)return{when:"last",...v}
 return{when:"never",...conflict(w,k,d)}}function warningOf({sentence:e,hint:t}){return`${e}; ${t}`}function placeOfRoute(e,t,{services:n={live:[],becomes:[]},makes:s=false}){const r=routed(kindOf(t),e,t,n)
 if(r.is==="well")return{when:"last"}
 const{sentence:o,hint:i}=r
@@ -11628,7 +11699,7 @@ for(const{text:e,where:n}of o){if(e===void 0||e===""&&!t)continue
 return{text:t&&e.trim()==="none"?"":e,where:n}}return{where:""}}function example(e,t,n){const{example:s,cliExample:r=(0,i.Z)(s),flag:o}=n
 if(e==="action")return`for example ${t}: ${s}`
 return`for example --${t}${o?"":` ${r}`}`}function unknown(e,t,n){const s=(0,r.J)(t,n)
-return`"${t}" is not an option of ${e}${s}`}},8090:(e,t,n)=>{n.d(t,{AF:()=>Problem,Ae:()=>anyText,Dy:()=>I,GC:()=>wordFor,GX:()=>E,Hd:()=>a,I_:()=>o,Lx:()=>w,Mn:()=>f,OI:()=>m,Sm:()=>B,TT:()=>g,Wf:()=>i,an:()=>r,c5:()=>u,p0:()=>A,qe:()=>graces,rK:()=>h,yL:()=>oneOf,yU:()=>someOf})
+return`"${t}" is not an option of ${e}${s}`}},8090:(e,t,n)=>{n.d(t,{AF:()=>Problem,Ae:()=>anyText,Dy:()=>B,GC:()=>wordFor,GX:()=>w,Hd:()=>a,I_:()=>o,Lx:()=>y,Mn:()=>f,OI:()=>E,Sm:()=>Q,TT:()=>g,Wf:()=>i,an:()=>r,c5:()=>u,p0:()=>A,qe:()=>graces,rK:()=>h,xG:()=>p,yL:()=>oneOf,yU:()=>someOf})
 class Problem{text
 constructor(e){this.text=e}}function reader(e,t){return Object.assign(e=>t(e),{takes:e})}function matching(e,t,n){return reader({is:"text",word:e,pattern:t},e=>t.test(e)?e:new Problem(n))}function anyText(e){return reader({is:"text",word:e},e=>e)}const s=/^[a-z0-9._-]+((:\d+)?(\/[a-z0-9._-]+)+)?$/
 const r=reader({is:"text",word:"image",pattern:s},e=>{if(e.includes("@sha256:")||/:[^/]+$/.test(e))return new Problem('must have no tag and no digest; set the tag with "tag"')
@@ -11655,9 +11726,14 @@ for(const[n,s]of e.split("\n").entries()){if(s.trim()==="")continue
 const[,e,r]=/^\s*([^\s=]+)=(.*)$/.exec(s.trimEnd())??[]
 if(e===void 0||r===void 0)return new Problem(`is not of the form NAME=value in line ${n+1}, without spaces in NAME`)
 t[e]=r}return t})
-const p=/^(requests\.|limits\.)?(cpu|memory|ephemeral-storage|hugepages-\w+|[a-z0-9.-]+\/[\w.-]+)=(\d+(\.\d*)?|\.\d+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?\d+)?$/
-const m=reader({is:"mapping",to:"text"},e=>{const t=d(e)
-const n=t.find(e=>!p.test(e))
+const p=reader({is:"mapping",to:"text"},e=>{const t={}
+for(const[n,s]of e.split("\n").entries()){if(s.trim()==="")continue
+const[,e,,r]=/^\s*([\w.-]+)(=(.*))?$/.exec(s.trimEnd())??[]
+if(e===void 0)return new Problem(`is not of the form NAME=value or NAME in line ${n+1}, with letters, digits, and . _ - in NAME`)
+t[e]=r}return t})
+const m=/^(requests\.|limits\.)?(cpu|memory|ephemeral-storage|hugepages-\w+|[a-z0-9.-]+\/[\w.-]+)=(\d+(\.\d*)?|\.\d+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?\d+)?$/
+const E=reader({is:"mapping",to:"text"},e=>{const t=d(e)
+const n=t.find(e=>!m.test(e))
 return n===void 0?Object.fromEntries(t.map(e=>e.split("="))):new Problem(`has "${n}", which is not of the form cpu=100m, memory=256Mi or limits.memory=1Gi`)})
 function choices(e){return[e.slice(0,-1).join(", "),...e.slice(-1)].filter(e=>e!=="").join(" or ")}function oneOf(...e){return reader({is:"choice",of:e},t=>e.find(e=>e===t)??new Problem(`is not ${choices(e)}`))}function someOf(...e){return reader({is:"list",of:e},t=>{const n=d(t)
 const s=n.find(t=>!e.includes(t))
@@ -11667,11 +11743,11 @@ const i=e.find(e=>e.toLowerCase()===t.toLowerCase())
 if(i===void 0)return new Problem(`has "${t}"; it takes ${e.join(", ")}`)
 const a=A(r)
 if(o.length>0||a instanceof Problem)return new Problem(`has "${s}", which is not of the form symptom=duration`)
-n[i]=a}return n})}const E=reader({is:"yes or no"},e=>e==="true"||e==="false"?e==="true":new Problem("is not true or false"))
-const w=matching("path",/^\/(?!.*#)[!-~]*$/,"is not a path; it must begin with /, without spaces and #, in ASCII")
-const y=/^https?:\/\/[^\s/]+(\/\S*)?$/
-const I=reader({is:"text",word:"address",pattern:y},e=>y.test(e.trim())?e.trim():new Problem("is not a URL; it must begin with https://"))
-const B=matching("host",/^([\w.-]+|\[[\da-fA-F:.]+\])(:\d{1,5})?$/,"is not a host; write it without https:// and path, with a port if needed")
+n[i]=a}return n})}const w=reader({is:"yes or no"},e=>e==="true"||e==="false"?e==="true":new Problem("is not true or false"))
+const y=matching("path",/^\/(?!.*#)[!-~]*$/,"is not a path; it must begin with /, without spaces and #, in ASCII")
+const I=/^https?:\/\/[^\s/]+(\/\S*)?$/
+const B=reader({is:"text",word:"address",pattern:I},e=>I.test(e.trim())?e.trim():new Problem("is not a URL; it must begin with https://"))
+const Q=matching("host",/^([\w.-]+|\[[\da-fA-F:.]+\])(:\d{1,5})?$/,"is not a host; write it without https:// and path, with a port if needed")
 function wordFor(e){switch(e.is){case"text":return e.word
 case"duration":return"duration"
 case"yes or no":return"true|false"
@@ -11684,7 +11760,7 @@ var s=n(8566)
 var r=n(8090)
 const o=["ImageNotFound","ImagePull","CannotStart","ConfigMissing","OutOfMemory","CrashAfterReady","Crash","InitCrash","PodRefused","PodNotCreated","Quota","NoScaleUp","ScalingUp","Unschedulable","MultiAttach","Volume","Sandbox","NotReady","ProgressDeadline"]
 const i={image:"Image",tests:"Tests",cluster:"Cluster",migrations:"Migrations",rollout:"Rollout",rollback:"Rollback",notifications:"Notifications",run:"Output and configuration"}
-function table_option(e){return e}const a={image:table_option({read:r.an,help:"Name of the image without a tag; every workload that runs it is released",example:"ghcr.io/acme/shop",required:true,group:"image",on:s.Pi}),tag:table_option({read:r.I_,help:"Tag of the image; default: the SHA of the commit",example:"4f2c1d9",group:"image",on:s.Nm}),digest:table_option({read:r.Wf,help:"Digest of the image, from the output of an earlier step: releases exactly the image that was tested",example:"${{ needs.staging.outputs.digest }}",cliExample:"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",group:"image",on:s.Gc}),"extra-tags":table_option({read:r.rK,help:"Additional tags, set after the release is deployed",example:"latest",default:"",group:"image",on:s.bh}),context:table_option({read:(0,r.Ae)("path"),help:"Build context: the folder that the image is built from",example:"backend",default:".",group:"image",on:s.YU}),file:table_option({read:(0,r.Ae)("path"),help:'Path of the Dockerfile; default: the one in "context"',example:"docker/Dockerfile",group:"image",on:[...s.PH,"doctor"]}),target:table_option({read:(0,r.Ae)("stage"),help:"Stage of the Dockerfile to build",example:"production",group:"image",on:s.PH}),"build-args":table_option({read:r.TT,help:"Build arguments, NAME=value, one per line",example:"VERSION=1.4",default:"",group:"image",on:s.PH}),push:table_option({read:r.GX,help:'Pushes the image with its tag: "build" after the build, "test" after the tests pass',example:"true",default:"false",flag:true,group:"image",on:["build","test"]}),"registry-username":table_option({read:(0,r.Ae)("name"),help:'User name for the registry; requires "registry-password"',example:"${{ github.actor }}",cliExample:"ada",with:"registry-password",group:"image",on:s.u5}),"registry-password":table_option({read:(0,r.Ae)("password"),help:"Password or token for the registry; default: docker's existing logins",example:"${{ github.token }}",cliExample:'"$REGISTRY_PASSWORD"',with:"registry-username",secret:true,group:"image",on:s.u5}),"test-command":table_option({read:(0,r.Ae)("command"),help:"Command that runs in a container of the image before the push; none: no tests",example:"pytest -q",default:"python manage.py test",mayBeNone:true,group:"tests",on:[...s.Vt,"doctor"]}),"test-services":table_option({read:(0,r.yU)("postgres","redis"),help:'Temporary servers for the tests: postgres, redis; their addresses are in DATABASE_URL and REDIS_URL; "plan" with "needs" always has postgres',example:"postgres redis",default:"",group:"tests",on:[...s.Vt,"plan"]}),"test-env":table_option({read:r.TT,help:'Environment variables for the tests, and for "plan" with "needs", NAME=value, one per line',example:"DJANGO_DEBUG=1",default:"",group:"tests",on:[...s.Vt,"plan"]}),"test-timeout":table_option({read:r.p0,help:"Time limit of the tests; the release fails when it is reached",example:"30m",default:"20m",group:"tests",on:s.Vt}),kubeconfig:table_option({read:(0,r.Ae)("kubeconfig"),help:"Content or path of a kubeconfig; default: the one that kubectl finds (KUBECONFIG, ~/.kube/config)",example:"${{ secrets.KUBECONFIG }}",cliExample:"~/.kube/production",secret:true,group:"cluster",on:s.K_}),"kube-context":table_option({read:(0,r.Ae)("name"),help:"Context of the kubeconfig; default: its current context",example:"production",group:"cluster",on:s.K_}),namespace:table_option({read:r.Hd,help:"Namespace of the workloads",example:"shop",required:true,group:"cluster",on:s.K_}),manifests:table_option({read:r.Mn,help:"Files, folders or kustomizations to apply with the release, one per line",example:"k8s",default:"",group:"cluster",on:[...s.bh,"doctor"]}),app:table_option({read:r.Hd,help:'Name of the application in its lock, record and Jobs; default: the last part of "image"',example:"shop",group:"cluster",on:s.K_}),"lock-wait":table_option({read:r.p0,help:"How long to wait for another release of the same application; 0: do not wait",example:"30m",default:"10m",group:"cluster",on:s.ST}),"migrate-command":table_option({read:(0,r.Ae)("command"),help:'Command that runs in a Job if migrations are not applied yet, or always if it does more than "manage.py migrate"; none: no migrations',example:"python backend/manage.py migrate --noinput",default:"python manage.py migrate --noinput",mayBeNone:true,group:"migrations",on:[...s.Ix,"rollback","doctor"]}),"migrate-from":table_option({read:(0,r.Ae)("workload"),help:'Workload that serves the web: it is rolled out first, the migration Job gets its environment, and "smoke-path" is requested from it; default: detected',example:"deployment/web",group:"migrations",on:[...s.Ig,"plan","migrate","doctor"]}),"migrate-manifest":table_option({read:(0,r.Ae)("path"),help:"File with a Job whose pod template the migration gets; default: the template of the web workload",example:"deploy/migrate.yaml",group:"migrations",on:[...s.rV,"doctor"]}),"migrate-resources":table_option({read:r.OI,help:"Requests of the container of a migration, and of commands around the rollout, where they differ from the web’s; limits as limits.memory=1Gi",example:"cpu=100m,memory=256Mi",default:"",group:"migrations",on:[...s.Ix,"rollback","recover"]}),"unsafe-migrations":table_option({read:(0,r.yL)("block","warn","allow"),help:"Migrations that break a version which still runs, and a rollback to a version that the schema breaks: block: stop before the first write; warn: continue and report it; allow: continue",example:"warn",default:"block",group:"migrations",on:[...s.Ix,"rollback","recover"]}),contract:table_option({read:(0,r.yL)("off","next","after","manual"),help:"When a migration is applied that removes what a running version needs: next: by the next release, before its rollout; after: when this rollout is done; manual: by the command migrate; off: it stops the release",example:"after",default:"next",group:"migrations",on:s.Ix}),bridge:table_option({read:(0,r.yL)("on","off"),help:"Keep or set a default of a column, or allow NULL in it, until all versions that run work without that",example:"off",default:"on",group:"migrations",on:s.Ix}),"lock-wait-migrate":table_option({read:r.p0,help:"How long a migration waits on PostgreSQL until the tables that it locks are not in use, without keeping other clients waiting; 0: wait in the queue, as Django does",example:"5m",default:"1m",group:"migrations",on:[...s.rV,"rollback","recover"]}),"backup-cronjob":table_option({read:r.Hd,help:"CronJob of the namespace that makes a backup: a Job of it runs before migrations whose loss could not be undone, and before a reversal that drops stored values; default: no backup",example:"backup",group:"migrations",on:[...s.Ix,"rollback","recover","doctor"]}),backup:table_option({read:(0,r.yL)("needed","always"),help:"needed: a backup before migrations that drop or shorten something, or that cannot be reversed; always: before all migrations",example:"always",default:"needed",with:"backup-cronjob",group:"migrations",on:s.Ix}),"backup-timeout":table_option({read:r.c5,help:"Time limit of the backup",example:"3h",default:"1h",with:"backup-cronjob",group:"migrations",on:[...s.rV,"rollback","recover"]}),"migrate-timeout":table_option({read:r.c5,help:"Time limit of the migration Job",example:"1h",default:"15m",group:"migrations",on:[...s.Ix,"rollback","recover"]}),sql:table_option({read:r.GX,help:"Shows the SQL of each migration in the log, the report and the comment",example:"true",default:"false",flag:true,group:"migrations",on:["plan"]}),"before-rollout":table_option({read:r.Mn,help:"Commands that run in Jobs of the new version before the first pod is replaced, one per line; the release is undone when one fails",example:"python manage.py collectstatic --noinput",default:"",group:"rollout",on:s.bh}),"after-rollout":table_option({read:r.Mn,help:"Commands that run in Jobs of the new version when it is live, one per line; when one fails, the version stays and the run reports it",example:"python manage.py warm_cache",default:"",group:"rollout",on:s.bh}),needs:table_option({read:(0,r.Ae)("path"),help:'File of "save-needs": plans without a cluster, in a temporary container with an empty PostgreSQL on this machine',example:"needs.json",group:"migrations",on:["plan"]}),"save-needs":table_option({read:(0,r.Ae)("path"),help:"File for what the running versions need and which migrations are applied, for a plan without a cluster",example:"needs.json",group:"migrations",on:["plan"]}),timeout:table_option({read:r.c5,help:"Time limit of the rollout of all workloads",example:"20m",default:"10m",group:"rollout",on:s.Ig}),grace:table_option({read:(0,r.qe)(...o),help:"How long a symptom may last before the release is undone, symptom=duration (names: docs/failures.md)",example:"ConfigMissing=60s",default:"",group:"rollout",on:[...s.Ig,"plan","migrate"]}),order:table_option({read:(0,r.yL)("auto","web-first","workers-first","parallel"),help:"web-first: the other workloads follow when one new pod of the web is Ready; workers-first: they follow when all Celery workers are new; auto: workers-first where the version has tasks that the running workers do not know, else web-first; parallel: all at once",example:"parallel",default:"auto",group:"rollout",on:s.Ig}),bake:table_option({read:r.p0,help:"How long all pods are watched after the last one became available; 0: not watched",example:"1m",default:"15s",group:"rollout",on:s.Ig}),"smoke-path":table_option({read:r.Lx,help:"Path to request through the web's Service after the rollout; the new version must answer with a status from 200 to 299; redirects on the same host are followed, with https if the page requires it",example:"/healthz",group:"rollout",on:[...s.Ig,"doctor"]}),"smoke-host":table_option({read:r.Sm,help:"Host header of the smoke request; default: that of the readiness probe, or localhost",example:"shop.example.com",with:"smoke-path",group:"rollout",on:[...s.Ig,"doctor"]}),"smoke-timeout":table_option({read:r.c5,help:"Time limit of the smoke request",example:"2m",default:"60s",group:"rollout",on:s.Ig}),"on-failure":table_option({read:(0,r.yL)("undo","keep"),help:'undo: restore everything; keep: leave everything for inspection, until "recover" or the next release restores it',example:"keep",default:"undo",group:"rollout",on:s.Ig}),"on-unsafe-undo":table_option({read:(0,r.yL)("auto","stop","reverse","undo"),help:"When a release fails whose migrations break the previous version: auto: the new image reverses them where that drops no stored value, otherwise as stop; stop: the previous version is not restored, and the run says what to do; reverse: they are reversed in any case; undo: the previous version is restored onto the schema that breaks it",example:"reverse",default:"auto",group:"migrations",on:[...s.Ig,"recover"]}),to:table_option({read:(0,r.Ae)("version"),help:'The release to roll back to: previous (the last version that was not rolled back from), the number of a release (see "history"), or a commit or tag',example:"4f2c1d9",default:"previous",group:"rollback",on:["rollback"]}),"reverse-migrations":table_option({read:r.GX,help:"Where the schema breaks the version to roll back to: the running version first reverses as few of its migrations as needed",example:"true",default:"false",flag:true,group:"rollback",on:["rollback"]}),"accept-downtime":table_option({read:r.GX,help:"Reverses migrations even where the running version then fails until the rollback has ended",example:"true",default:"false",flag:true,with:"reverse-migrations",group:"rollback",on:["rollback"]}),"dry-run":table_option({read:r.GX,help:"Reports what would be done, and writes nothing",example:"true",default:"false",flag:true,group:"rollback",on:["rollback"]}),token:table_option({read:(0,r.Ae)("token"),help:'Token for GitHub’s deployment records, with "deployments: write"; for the comment of "plan", with "pull-requests: write"',example:"${{ github.token }}",secret:true,only:"action",group:"notifications",on:[...s.Cm,"plan"]}),environment:table_option({read:(0,r.Ae)("name"),help:"GitHub environment for the deployment record of this version",example:"production",with:"token",only:"action",group:"notifications",on:s.Cm}),"environment-url":table_option({read:r.Dy,help:"URL of the live application: a link in the deployment record",example:"https://shop.example.com",with:"environment",only:"action",group:"notifications",on:s.Cm}),webhook:table_option({read:r.Dy,help:"URL that receives the result of the run, as JSON for Slack and other chats",example:"${{ secrets.CHAT_WEBHOOK }}",cliExample:'"$CHAT_WEBHOOK"',secret:true,group:"notifications",on:s.Cm}),"webhook-on":table_option({read:(0,r.yL)("always","failure"),help:"When to notify the webhook: always, or only after a failed run",example:"failure",default:"always",group:"notifications",on:s.Cm}),json:table_option({read:r.GX,help:"Prints the report as JSON to standard output, and the log to standard error",example:"true",default:"false",flag:true,only:"command",group:"run",on:s.Pi}),report:table_option({read:(0,r.Ae)("path"),help:"File for the JSON report; default in the action: a temporary file",example:"release.json",group:"run",on:s.Pi}),junit:table_option({read:(0,r.Ae)("path"),help:"File for stages and failed tests as JUnit XML, for GitLab and Jenkins",example:"release.xml",only:"command",group:"run",on:s.o1}),config:table_option({read:(0,r.Ae)("path"),help:"File with options; default: django-rollout.yml in the current folder, if it exists",example:"deploy/production.yml",group:"run",on:s.Pi})}
+function table_option(e){return e}const a={image:table_option({read:r.an,help:"Name of the image without a tag; every workload that runs it is released",example:"ghcr.io/acme/shop",required:true,group:"image",on:s.Pi}),tag:table_option({read:r.I_,help:"Tag of the image; default: the SHA of the commit",example:"4f2c1d9",group:"image",on:s.Nm}),digest:table_option({read:r.Wf,help:"Digest of the image, from the output of an earlier step: releases exactly the image that was tested",example:"${{ needs.staging.outputs.digest }}",cliExample:"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",group:"image",on:s.Gc}),"extra-tags":table_option({read:r.rK,help:"Additional tags, set after the release is deployed",example:"latest",default:"",group:"image",on:s.bh}),context:table_option({read:(0,r.Ae)("path"),help:"Build context: the folder that the image is built from",example:"backend",default:".",group:"image",on:s.YU}),file:table_option({read:(0,r.Ae)("path"),help:'Path of the Dockerfile; default: the one in "context"',example:"docker/Dockerfile",group:"image",on:[...s.PH,"doctor"]}),target:table_option({read:(0,r.Ae)("stage"),help:"Stage of the Dockerfile to build",example:"production",group:"image",on:s.PH}),"build-args":table_option({read:r.TT,help:"Build arguments, NAME=value, one per line",example:"VERSION=1.4",default:"",group:"image",on:s.PH}),"build-secrets":table_option({read:r.xG,help:"Secrets for RUN --mount=type=secret,id=NAME: NAME=value, or NAME for a variable of the environment; one per line",example:"PIP_TOKEN=${{ secrets.PIP_TOKEN }}",cliExample:"PIP_TOKEN",default:"",secret:true,group:"image",on:s.PH}),push:table_option({read:r.GX,help:'Pushes the image with its tag: "build" after the build, "test" after the tests pass',example:"true",default:"false",flag:true,group:"image",on:["build","test"]}),"registry-username":table_option({read:(0,r.Ae)("name"),help:'User name for the registry; requires "registry-password"',example:"${{ github.actor }}",cliExample:"ada",with:"registry-password",group:"image",on:s.u5}),"registry-password":table_option({read:(0,r.Ae)("password"),help:"Password or token for the registry; default: docker's existing logins",example:"${{ github.token }}",cliExample:'"$REGISTRY_PASSWORD"',with:"registry-username",secret:true,group:"image",on:s.u5}),"test-command":table_option({read:(0,r.Ae)("command"),help:"Command that runs in a container of the image before the push; none: no tests",example:"pytest -q",default:"python manage.py test",mayBeNone:true,group:"tests",on:[...s.Vt,"doctor"]}),"test-services":table_option({read:(0,r.yU)("postgres","redis"),help:'Temporary servers for the tests: postgres, redis; their addresses are in DATABASE_URL and REDIS_URL; "plan" with "needs" always has postgres',example:"postgres redis",default:"",group:"tests",on:[...s.Vt,"plan"]}),"test-env":table_option({read:r.TT,help:'Environment variables for the tests, and for "plan" with "needs", NAME=value, one per line',example:"DJANGO_DEBUG=1",default:"",group:"tests",on:[...s.Vt,"plan"]}),"test-timeout":table_option({read:r.p0,help:"Time limit of the tests; the release fails when it is reached",example:"30m",default:"20m",group:"tests",on:s.Vt}),kubeconfig:table_option({read:(0,r.Ae)("kubeconfig"),help:"Content or path of a kubeconfig; default: the one that kubectl finds (KUBECONFIG, ~/.kube/config)",example:"${{ secrets.KUBECONFIG }}",cliExample:"~/.kube/production",secret:true,group:"cluster",on:s.K_}),"kube-context":table_option({read:(0,r.Ae)("name"),help:"Context of the kubeconfig; default: its current context",example:"production",group:"cluster",on:s.K_}),namespace:table_option({read:r.Hd,help:"Namespace of the workloads",example:"shop",required:true,group:"cluster",on:s.K_}),manifests:table_option({read:r.Mn,help:"Files, folders or kustomizations to apply with the release, one per line",example:"k8s",default:"",group:"cluster",on:[...s.bh,"doctor"]}),app:table_option({read:r.Hd,help:'Name of the application in its lock, record and Jobs; default: the last part of "image"',example:"shop",group:"cluster",on:s.K_}),"lock-wait":table_option({read:r.p0,help:"How long to wait for another release of the same application; 0: do not wait",example:"30m",default:"10m",group:"cluster",on:s.ST}),"migrate-command":table_option({read:(0,r.Ae)("command"),help:'Command that runs in a Job if migrations are not applied yet, or always if it does more than "manage.py migrate"; none: no migrations',example:"python backend/manage.py migrate --noinput",default:"python manage.py migrate --noinput",mayBeNone:true,group:"migrations",on:[...s.Ix,"rollback","doctor"]}),"migrate-from":table_option({read:(0,r.Ae)("workload"),help:'Workload that serves the web: it is rolled out first, the migration Job gets its environment, and "smoke-path" is requested from it; default: detected',example:"deployment/web",group:"migrations",on:[...s.Ig,"plan","migrate","doctor"]}),"migrate-manifest":table_option({read:(0,r.Ae)("path"),help:"File with a Job whose pod template the migration gets; default: the template of the web workload",example:"deploy/migrate.yaml",group:"migrations",on:[...s.rV,"doctor"]}),"migrate-resources":table_option({read:r.OI,help:"Requests of the container of a migration, and of commands around the rollout, where they differ from the web’s; limits as limits.memory=1Gi",example:"cpu=100m,memory=256Mi",default:"",group:"migrations",on:[...s.Ix,"rollback","recover"]}),"unsafe-migrations":table_option({read:(0,r.yL)("block","warn","allow"),help:"Migrations that break a version which still runs, and a rollback to a version that the schema breaks: block: stop before the first write; warn: continue and report it; allow: continue",example:"warn",default:"block",group:"migrations",on:[...s.Ix,"rollback","recover"]}),contract:table_option({read:(0,r.yL)("off","next","after","manual"),help:"When a migration is applied that removes what a running version needs: next: by the next release, before its rollout; after: when this rollout is done; manual: by the command migrate; off: it stops the release",example:"after",default:"next",group:"migrations",on:s.Ix}),bridge:table_option({read:(0,r.yL)("on","off"),help:"Keep or set a default of a column, or allow NULL in it, until all versions that run work without that",example:"off",default:"on",group:"migrations",on:s.Ix}),"lock-wait-migrate":table_option({read:r.p0,help:"How long a migration waits on PostgreSQL until the tables that it locks are not in use, without keeping other clients waiting; 0: wait in the queue, as Django does",example:"5m",default:"1m",group:"migrations",on:[...s.rV,"rollback","recover"]}),"backup-cronjob":table_option({read:r.Hd,help:"CronJob of the namespace that makes a backup: a Job of it runs before migrations whose loss could not be undone, and before a reversal that drops stored values; default: no backup",example:"backup",group:"migrations",on:[...s.Ix,"rollback","recover","doctor"]}),backup:table_option({read:(0,r.yL)("needed","always"),help:"needed: a backup before migrations that drop or shorten something, or that cannot be reversed; always: before all migrations",example:"always",default:"needed",with:"backup-cronjob",group:"migrations",on:s.Ix}),"backup-timeout":table_option({read:r.c5,help:"Time limit of the backup",example:"3h",default:"1h",with:"backup-cronjob",group:"migrations",on:[...s.rV,"rollback","recover"]}),"migrate-timeout":table_option({read:r.c5,help:"Time limit of the migration Job",example:"1h",default:"15m",group:"migrations",on:[...s.Ix,"rollback","recover"]}),sql:table_option({read:r.GX,help:"Shows the SQL of each migration in the log, the report and the comment",example:"true",default:"false",flag:true,group:"migrations",on:["plan"]}),"before-rollout":table_option({read:r.Mn,help:"Commands that run in Jobs of the new version before the first pod is replaced, one per line; the release is undone when one fails",example:"python manage.py collectstatic --noinput",default:"",group:"rollout",on:s.bh}),"after-rollout":table_option({read:r.Mn,help:"Commands that run in Jobs of the new version when it is live, one per line; when one fails, the version stays and the run reports it",example:"python manage.py warm_cache",default:"",group:"rollout",on:s.bh}),needs:table_option({read:(0,r.Ae)("path"),help:'File of "save-needs": plans without a cluster, in a temporary container with an empty PostgreSQL on this machine',example:"needs.json",group:"migrations",on:["plan"]}),"save-needs":table_option({read:(0,r.Ae)("path"),help:"File for what the running versions need and which migrations are applied, for a plan without a cluster",example:"needs.json",group:"migrations",on:["plan"]}),timeout:table_option({read:r.c5,help:"Time limit of the rollout of all workloads",example:"20m",default:"10m",group:"rollout",on:s.Ig}),grace:table_option({read:(0,r.qe)(...o),help:"How long a symptom may last before the release is undone, symptom=duration (names: docs/failures.md)",example:"ConfigMissing=60s",default:"",group:"rollout",on:[...s.Ig,"plan","migrate"]}),order:table_option({read:(0,r.yL)("auto","web-first","workers-first","parallel"),help:"web-first: the other workloads follow when one new pod of the web is Ready; workers-first: they follow when all Celery workers are new; auto: workers-first where the version has tasks that the running workers do not know, else web-first; parallel: all at once",example:"parallel",default:"auto",group:"rollout",on:s.Ig}),bake:table_option({read:r.p0,help:"How long all pods are watched after the last one became available; 0: not watched",example:"1m",default:"15s",group:"rollout",on:s.Ig}),"smoke-path":table_option({read:r.Lx,help:"Path to request through the web's Service after the rollout; the new version must answer with a status from 200 to 299; redirects on the same host are followed, with https if the page requires it",example:"/healthz",group:"rollout",on:[...s.Ig,"doctor"]}),"smoke-host":table_option({read:r.Sm,help:"Host header of the smoke request; default: that of the readiness probe, or localhost",example:"shop.example.com",with:"smoke-path",group:"rollout",on:[...s.Ig,"doctor"]}),"smoke-timeout":table_option({read:r.c5,help:"Time limit of the smoke request",example:"2m",default:"60s",group:"rollout",on:s.Ig}),"on-failure":table_option({read:(0,r.yL)("undo","keep"),help:'undo: restore everything; keep: leave everything for inspection, until "recover" or the next release restores it',example:"keep",default:"undo",group:"rollout",on:s.Ig}),"on-unsafe-undo":table_option({read:(0,r.yL)("auto","stop","reverse","undo"),help:"When a release fails whose migrations break the previous version: auto: the new image reverses them where that drops no stored value, otherwise as stop; stop: the previous version is not restored, and the run says what to do; reverse: they are reversed in any case; undo: the previous version is restored onto the schema that breaks it",example:"reverse",default:"auto",group:"migrations",on:[...s.Ig,"recover"]}),to:table_option({read:(0,r.Ae)("version"),help:'The release to roll back to: previous (the last version that was not rolled back from), the number of a release (see "history"), or a commit or tag',example:"4f2c1d9",default:"previous",group:"rollback",on:["rollback"]}),"reverse-migrations":table_option({read:r.GX,help:"Where the schema breaks the version to roll back to: the running version first reverses as few of its migrations as needed",example:"true",default:"false",flag:true,group:"rollback",on:["rollback"]}),"accept-downtime":table_option({read:r.GX,help:"Reverses migrations even where the running version then fails until the rollback has ended",example:"true",default:"false",flag:true,with:"reverse-migrations",group:"rollback",on:["rollback"]}),"dry-run":table_option({read:r.GX,help:"Reports what would be done, and writes nothing",example:"true",default:"false",flag:true,group:"rollback",on:["rollback"]}),token:table_option({read:(0,r.Ae)("token"),help:'Token for GitHub’s deployment records, with "deployments: write"; for the comment of "plan", with "pull-requests: write"',example:"${{ github.token }}",secret:true,only:"action",group:"notifications",on:[...s.Cm,"plan"]}),environment:table_option({read:(0,r.Ae)("name"),help:"GitHub environment for the deployment record of this version",example:"production",with:"token",only:"action",group:"notifications",on:s.Cm}),"environment-url":table_option({read:r.Dy,help:"URL of the live application: a link in the deployment record",example:"https://shop.example.com",with:"environment",only:"action",group:"notifications",on:s.Cm}),webhook:table_option({read:r.Dy,help:"URL that receives the result of the run, as JSON for Slack and other chats",example:"${{ secrets.CHAT_WEBHOOK }}",cliExample:'"$CHAT_WEBHOOK"',secret:true,group:"notifications",on:s.Cm}),"webhook-on":table_option({read:(0,r.yL)("always","failure"),help:"When to notify the webhook: always, or only after a failed run",example:"failure",default:"always",group:"notifications",on:s.Cm}),json:table_option({read:r.GX,help:"Prints the report as JSON to standard output, and the log to standard error",example:"true",default:"false",flag:true,only:"command",group:"run",on:s.Pi}),report:table_option({read:(0,r.Ae)("path"),help:"File for the JSON report; default in the action: a temporary file",example:"release.json",group:"run",on:s.Pi}),junit:table_option({read:(0,r.Ae)("path"),help:"File for stages and failed tests as JUnit XML, for GitLab and Jenkins",example:"release.xml",only:"command",group:"run",on:s.o1}),config:table_option({read:(0,r.Ae)("path"),help:"File with options; default: django-rollout.yml in the current folder, if it exists",example:"deploy/production.yml",group:"run",on:s.Pi})}
 function optionsOf(e,t){return Object.entries(a).filter(([,{on:n,only:s}])=>n.includes(e)&&(t===void 0||s===void 0||s===t))}},4067:(e,t,n)=>{n.d(t,{U:()=>isWithin})
 var s=n(7030)
 function isWithin(e,t){const family=e=>(0,s.isIP)(e)===6?"ipv6":"ipv4"
@@ -11712,47 +11788,47 @@ await(0,r.chmod)(e,384)
 await(0,r.writeFile)(e,t)},linkTo:(e,t)=>(0,r.symlink)((0,i.resolve)(e),t),writeProgram:async(e,t)=>{await(0,r.mkdir)((0,i.dirname)(e),{recursive:true})
 await(0,r.writeFile)(e,t,{mode:448})},write:async(e,t)=>{await(0,r.mkdir)((0,i.dirname)(e),{recursive:true})
 await(0,r.writeFile)(e,t)},remove:e=>(0,r.rm)(e,{recursive:true,force:true})}}function isMissing(e){const{code:t}=e
-return t==="ENOENT"||t==="ENOTDIR"}},9120:(e,t,n)=>{n.d(t,{T9:()=>LongLine,g3:()=>LineSplitter,jd:()=>Last,xS:()=>r})
+return t==="ENOENT"||t==="ENOTDIR"}},9120:(e,t,n)=>{n.d(t,{T9:()=>LongLine,cT:()=>withoutSecrets,g3:()=>LineSplitter,jd:()=>Last,xS:()=>r})
 var s=n(6193)
 const r=64*1024
 const o=32*1024*1024
-class LineSplitter{#Et=new s.StringDecoder("utf8")
-#wt
-#Ct=""
-constructor(e){this.#wt=e}push(e){this.#yt(this.#Et.write(e))}end(){this.#yt(this.#Et.end())
-if(this.#Ct!=="")this.#It(this.#Ct)
-this.#Ct=""}#yt(e){const t=e.split("\n")
-t[0]=this.#Ct+(t[0]??"")
+function withoutSecrets(e,t){return e.flatMap(e=>[e,...e.split("\n").map(e=>e.trim())]).filter(e=>e.length>=4).sort((e,t)=>t.length-e.length).reduce((e,t)=>e.replaceAll(t,"***"),t)}class LineSplitter{#Ct=new s.StringDecoder("utf8")
+#yt
+#It=""
+constructor(e){this.#yt=e}push(e){this.#Bt(this.#Ct.write(e))}end(){this.#Bt(this.#Ct.end())
+if(this.#It!=="")this.#Qt(this.#It)
+this.#It=""}#Bt(e){const t=e.split("\n")
+t[0]=this.#It+(t[0]??"")
 const n=t.pop()??""
-for(const e of t)this.#It(e)
-this.#Ct=this.#Bt(n)}#Bt(e){const t=e.lastIndexOf("\r",e.length-2)
+for(const e of t)this.#Qt(e)
+this.#It=this.#bt(n)}#bt(e){const t=e.lastIndexOf("\r",e.length-2)
 let n=e.slice(t+1)
 while(n.length>r){const e=pieceOf(n)
-this.#wt(e)
-n=n.slice(e.length)}return n}#It(e){const t=e.endsWith("\r")?e.slice(0,-1):e
-this.#wt(this.#Bt(t))}}class LongLine{whole
-#Ct=""
-#Qt=false
-constructor(e){this.whole=e}*push(e){this.#Ct+=e
+this.#yt(e)
+n=n.slice(e.length)}return n}#Qt(e){const t=e.endsWith("\r")?e.slice(0,-1):e
+this.#yt(this.#bt(t))}}class LongLine{whole
+#It=""
+#vt=false
+constructor(e){this.whole=e}*push(e){this.#It+=e
 const t=r+this.whole.length
-while(!this.#Qt&&this.#Ct.length>=t){this.#Qt=this.whole!==""&&this.#Ct.slice(0,t).includes(this.whole)
-if(!this.#Qt)yield this.#yt(pieceOf(this.#Ct))}while(this.#Ct.length>=o)yield this.#yt(this.#Ct.slice(0,o))}end(){this.#Qt=false
-return this.#yt(this.#Ct)}#yt(e){this.#Ct=this.#Ct.slice(e.length)
+while(!this.#vt&&this.#It.length>=t){this.#vt=this.whole!==""&&this.#It.slice(0,t).includes(this.whole)
+if(!this.#vt)yield this.#Bt(pieceOf(this.#It))}while(this.#It.length>=o)yield this.#Bt(this.#It.slice(0,o))}end(){this.#vt=false
+return this.#Bt(this.#It)}#Bt(e){this.#It=this.#It.slice(e.length)
 return e}}class Last{most
 lettersOf
-#bt=[]
-#vt=0
-#kt=0
+#kt=[]
+#St=0
+#Tt=0
 constructor(e,t){this.most=e
-this.lettersOf=t}get all(){return this.#bt.slice(this.#vt)}push(e){this.#bt.push(e)
-this.#kt+=this.lettersOf(e)
-while(this.#St())this.#Rt()
-if(this.#vt<this.most.count)return
-this.#bt=this.#bt.slice(this.#vt)
-this.#vt=0}#St(){const e=this.#bt.length-this.#vt
-return e>this.most.count||e>1&&this.#kt>this.most.letters}#Rt(){const[e]=this.#bt.splice(this.#vt,1,void 0)
-if(e!==void 0)this.#kt-=this.lettersOf(e)
-this.#vt+=1}}function pieceOf(e){const t=/[\ud800-\udbff]/.test(e[r-1]??"")
+this.lettersOf=t}get all(){return this.#kt.slice(this.#St)}push(e){this.#kt.push(e)
+this.#Tt+=this.lettersOf(e)
+while(this.#Rt())this.#Dt()
+if(this.#St<this.most.count)return
+this.#kt=this.#kt.slice(this.#St)
+this.#St=0}#Rt(){const e=this.#kt.length-this.#St
+return e>this.most.count||e>1&&this.#Tt>this.most.letters}#Dt(){const[e]=this.#kt.splice(this.#St,1,void 0)
+if(e!==void 0)this.#Tt-=this.lettersOf(e)
+this.#St+=1}}function pieceOf(e){const t=/[\ud800-\udbff]/.test(e[r-1]??"")
 return e.slice(0,t?r-1:r)}},9367:(e,t,n)=>{n.d(t,{G1:()=>UnusableProxy,iJ:()=>proxyFor,n0:()=>bareHost})
 var s=n(7030)
 var r=n(3136)
@@ -11777,7 +11853,7 @@ const c=bareHost(i)
 if((0,s.isIP)(c)!==0)return(0,o.U)(t,[c])
 const[,l,A=""]=/^((?:\*?\.)?)(.*)$/.exec(i)??[]
 const u=(0,r.domainToASCII)(A)||A
-return u!==""&&(t.endsWith(`.${u}`)||l===""&&t===u)}},5802:(t,n,s)=>{s.d(n,{W:()=>realPlatform})
+return u!==""&&(t.endsWith(`.${u}`)||l===""&&t===u)}},4598:(t,n,s)=>{s.d(n,{W:()=>realPlatform})
 const r={now:()=>Math.round(performance.timeOrigin+performance.now()),sleep:(e,t)=>new Promise((n,s)=>{const end=()=>{clearTimeout(r)
 s(t?.reason)}
 const r=setTimeout(()=>{t?.removeEventListener("abort",end)
@@ -11788,7 +11864,8 @@ return()=>clearInterval(n)},handled:()=>new Promise(e=>setImmediate(e))}
 var o=s(4924)
 var i=s(7067)
 var a=s(6193)
-var c=s(9120)
+const c=e(import.meta.url)("node:timers/promises")
+var l=s(9120)
 function realNetwork(){const e=new i.Agent({keepAlive:true})
 return{request:async t=>{const n=await send(t,e)
 return answer(n,t.signal)}}}function send(e,t){return new Promise((n,s)=>{const{signal:r}=e
@@ -11806,42 +11883,43 @@ else s(o)})
 a.end(o)})}function answer(e,t){async function*texts(){const n=new a.StringDecoder("utf8")
 try{for await(const t of e)yield n.write(t)}catch(e){throw t?.aborted?t.reason:e}yield n.end()}return{status:e.statusCode??0,...e.headers.location!==void 0&&{location:e.headers.location},text:async()=>{const e=[]
 for await(const t of texts())e.push(t)
-return e.join("")},lines:e=>e?logLines(texts(),e.whole??""):wholeLines(texts())}}async function*wholeLines(e){let t=[]
+return e.join("")},lines:e=>e?logLines(texts(),e.whole??""):wholeLines(inTurns(texts()))}}async function*inTurns(e){for await(const t of e){yield t
+await(0,c.setImmediate)()}}async function*wholeLines(e){let t=[]
 for await(const n of e){const e=n.split("\n")
 const s=e.pop()??""
 for(const n of e){yield[...t,n].join("")
-t=[]}if(s!=="")t.push(s)}if(t.length>0)yield t.join("")}async function*logLines(e,t){const n=new c.T9(t)
+t=[]}if(s!=="")t.push(s)}if(t.length>0)yield t.join("")}async function*logLines(e,t){const n=new l.T9(t)
 for await(const t of e){const e=t.split("\n")
 const s=e.pop()??""
 for(const t of e){yield*n.push(t)
 yield n.end()}yield*n.push(s)}const s=n.end()
-if(s!=="")yield s}var l=s(5260)
-var A=s(1421)
-var u=s(3024)
-var d=s(8161)
-var h=s(6760)
+if(s!=="")yield s}var A=s(5260)
+var u=s(1421)
+var d=s(3024)
+var h=s(8161)
+var f=s(6760)
 function identity(){const e=placeOf()
 const t=startOf(process.pid)
 return e===void 0||t===void 0?void 0:`${e}.${process.pid}.${t}`}function hasEnded(e){const[,t,n,s]=/^(.+)\.(\d+)\.(\d+)$/.exec(e)??[]
 if(t===void 0||t!==placeOf())return false
 try{process.kill(Number(n),0)}catch(e){return e.code==="ESRCH"}const r=startOf(Number(n))
-return r!==void 0&&r!==s}function placeOf(){try{const e=(0,u.readFileSync)("/proc/sys/kernel/random/boot_id","utf8").trim()
-const[t]=/\d+/.exec((0,u.readlinkSync)("/proc/self/ns/pid"))??[]
-return t===void 0?void 0:`${e}.${t}`}catch{return}}function startOf(e){try{const t=(0,u.readFileSync)(`/proc/${e}/stat`,"utf8")
+return r!==void 0&&r!==s}function placeOf(){try{const e=(0,d.readFileSync)("/proc/sys/kernel/random/boot_id","utf8").trim()
+const[t]=/\d+/.exec((0,d.readlinkSync)("/proc/self/ns/pid"))??[]
+return t===void 0?void 0:`${e}.${t}`}catch{return}}function startOf(e){try{const t=(0,d.readFileSync)(`/proc/${e}/stat`,"utf8")
 const[n,...s]=t.slice(t.lastIndexOf(")")+2).split(" ")
-return n==="Z"?"ended":s[18]}catch{return}}const f=`\nconst groups = new Set()\nlet rest = ''\nprocess.stdin.on('data', (bytes) => {\n  const lines = (rest + bytes).split('\\n')\n  rest = lines.pop()\n  for (const line of lines) line[0] === '+' ? groups.add(line.slice(1)) : groups.delete(line.slice(1))\n})\nprocess.stdin.on('close', () => {\n  for (const group of groups) try { process.kill(-group, 'SIGKILL') } catch {}\n})\nfor (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => {})\n`
+return n==="Z"?"ended":s[18]}catch{return}}const g=`\nconst groups = new Set()\nlet rest = ''\nprocess.stdin.on('data', (bytes) => {\n  const lines = (rest + bytes).split('\\n')\n  rest = lines.pop()\n  for (const line of lines) line[0] === '+' ? groups.add(line.slice(1)) : groups.delete(line.slice(1))\n})\nprocess.stdin.on('close', () => {\n  for (const group of groups) try { process.kill(-group, 'SIGKILL') } catch {}\n})\nfor (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => {})\n`
 function watchdog(){let e
 const send=t=>{e??=start()
 e.stdin?.write(`${t}\n`)}
 return{start:()=>{e??=start()},guard:e=>{send(`+${e}`)
-return()=>{send(`-${e}`)}}}}function start(){const e=(0,A.spawn)(process.execPath,["-e",f],{detached:true,stdio:["pipe","ignore","ignore"],env:{}})
+return()=>{send(`-${e}`)}}}}function start(){const e=(0,u.spawn)(process.execPath,["-e",g],{detached:true,stdio:["pipe","ignore","ignore"],env:{}})
 e.on("error",()=>{})
 e.stdin.on("error",()=>{})
 e.unref()
 e.stdin.unref()
-return e}var g=s(811)
-const p=5e3
-const m=1e3
+return e}var p=s(811)
+const m=5e3
+const E=1e3
 function realProcesses(e){const variables=(t={})=>{const n=Object.entries({...e,...t})
 return Object.fromEntries(n.filter(e=>e[1]!==void 0&&!isInput(e[0])))}
 const t=watchdog()
@@ -11850,193 +11928,193 @@ return{account:account,identity:identity,hasEnded:hasEnded,find:t=>Promise.resol
 if(r===void 0)return missing(t)
 const{input:o,cwd:i}=s
 if(o!==void 0)return fed(t,r,n,{env:variables(s.env),cwd:i,input:o})
-try{const{exitCode:e,stdout:t,stderr:o}=await(0,l.H)(quoted(r),[...n],{silent:true,ignoreReturnCode:true,env:variables(s.env),...i===void 0?{}:{cwd:i}})
+try{const{exitCode:e,stdout:t,stderr:o}=await(0,A.H)(quoted(r),[...n],{silent:true,ignoreReturnCode:true,env:variables(s.env),...i===void 0?{}:{cwd:i}})
 return{code:e,stdout:t,stderr:o}}catch(e){return unstarted(t,e)}},stream:async(s,r,o)=>{const i=find(s,e)
 if(i===void 0){o.onLine(missing(s).stderr,"stderr")
 return 127}const a={...o,env:variables(o.env)}
 if(!o.bound)return stream({tool:s,path:i,args:r},a)
 n??=findBinder(e)
 const c=await n
-return c===void 0?stream({tool:s,path:i,args:r},a,t):stream({tool:s,path:c,args:[...E,i,...r]},a)}}}function isInput(e){return e.startsWith("INPUT_")}const E=["--pdeathsig","KILL","--"]
+return c===void 0?stream({tool:s,path:i,args:r},a,t):stream({tool:s,path:c,args:[...w,i,...r]},a)}}}function isInput(e){return e.startsWith("INPUT_")}const w=["--pdeathsig","KILL","--"]
 async function findBinder(e){const t=process.platform==="linux"?find("setpriv",e):void 0
 if(t===void 0)return
 const{signal:n}=new AbortController
 const onLine=()=>{}
-const s={tool:t,path:t,args:[...E,"true"]}
+const s={tool:t,path:t,args:[...w,"true"]}
 const r=await stream(s,{signal:n,onLine:onLine,env:{PATH:e["PATH"]??""}})
-return r===0?t:void 0}function fed(e,t,n,{env:s,cwd:r,input:o}){return new Promise(i=>{const a=(0,A.spawn)(t,n,{env:s,...r===void 0?{}:{cwd:r}})
+return r===0?t:void 0}function fed(e,t,n,{env:s,cwd:r,input:o}){return new Promise(i=>{const a=(0,u.spawn)(t,n,{env:s,...r===void 0?{}:{cwd:r}})
 const c={stdout:[],stderr:[]}
 a.stdout.on("data",e=>c.stdout.push(e))
 a.stderr.on("data",e=>c.stderr.push(e))
 a.on("error",t=>{if(a.pid===void 0)i(unstarted(e,t))})
 a.on("close",(e,t)=>{if(a.pid===void 0)return
-i({code:e??128+(t?d.constants.signals[t]:0),stdout:Buffer.concat(c.stdout).toString(),stderr:Buffer.concat(c.stderr).toString()})})
+i({code:e??128+(t?h.constants.signals[t]:0),stdout:Buffer.concat(c.stdout).toString(),stderr:Buffer.concat(c.stderr).toString()})})
 a.stdin.on("error",()=>{})
-a.stdin.end(o)})}async function stream(e,t,n){if(t.signal.aborted)return 128+d.constants.signals.SIGTERM
+a.stdin.end(o)})}async function stream(e,t,n){if(t.signal.aborted)return 128+h.constants.signals.SIGTERM
 return new ProcessGroup(e,t,n).exitCode}class ProcessGroup{program
 options
 exitCode
-#Tt
-#Dt
 #Ot
 #Ft
 #Nt
+#Lt
+#Mt
 constructor(e,t,n){this.program=e
 this.options=t
 const{promise:s,resolve:r}=Promise.withResolvers()
 this.exitCode=s
-this.#Tt=r
+this.#Ot=r
 n?.start()
-const o=(0,A.spawn)(e.path,e.args,{detached:true,env:t.env,...t.cwd===void 0?{}:{cwd:t.cwd},stdio:[t.input===void 0?"ignore":"pipe","pipe","pipe"]})
-this.#Dt=o
-this.#Ot=o.pid===void 0?void 0:n?.guard(o.pid)
+const o=(0,u.spawn)(e.path,e.args,{detached:true,env:t.env,...t.cwd===void 0?{}:{cwd:t.cwd},stdio:[t.input===void 0?"ignore":"pipe","pipe","pipe"]})
+this.#Ft=o
+this.#Nt=o.pid===void 0?void 0:n?.guard(o.pid)
 t.signal.addEventListener("abort",this.#ke,{once:true})
-this.#Ft=["stdout","stderr"].map(e=>this.#Mt(e))
-o.on("error",this.#Lt)
-o.on("exit",this.#Ut)
-o.on("close",this.#xt)
+this.#Lt=["stdout","stderr"].map(e=>this.#Ut(e))
+o.on("error",this.#xt)
+o.on("exit",this.#Pt)
+o.on("close",this.#Gt)
 o.stdin?.on("error",()=>{})
-o.stdin?.end(t.input)}#Mt(e){const t=new c.g3(t=>this.options.onLine(t,e))
-this.#Dt[e]?.on("data",e=>t.push(e))
-return t}#ke=()=>{this.#Pt("SIGTERM")
-this.#Nt=setTimeout(()=>this.#Pt("SIGKILL"),p)}
-#Lt=e=>{if(this.#Dt.pid!==void 0)return
-const t=`${this.program.tool} could not be started: ${(0,g.b)(e)}`
+o.stdin?.end(t.input)}#Ut(e){const t=new l.g3(t=>this.options.onLine(t,e))
+this.#Ft[e]?.on("data",e=>t.push(e))
+return t}#ke=()=>{this.#Ht("SIGTERM")
+this.#Mt=setTimeout(()=>this.#Ht("SIGKILL"),m)}
+#xt=e=>{if(this.#Ft.pid!==void 0)return
+const t=`${this.program.tool} could not be started: ${(0,p.b)(e)}`
 this.options.onLine(t,"stderr")
-this.#Gt(127)}
-#Ut=()=>{setTimeout(()=>{this.#Dt.stdout?.destroy()
-this.#Dt.stderr?.destroy()},m).unref()}
-#xt=(e,t)=>{if(this.options.signal.aborted)this.#Pt("SIGKILL")
-this.#Ot?.()
-if(this.#Dt.pid!==void 0)this.#Gt(e??128+(t?d.constants.signals[t]:0))}
-#Pt(e){try{if(this.#Dt.pid!==void 0)process.kill(-this.#Dt.pid,e)}catch{}}#Gt(e){this.options.signal.removeEventListener("abort",this.#ke)
-clearTimeout(this.#Nt)
-for(const e of this.#Ft)e.end()
-this.#Tt(e)}}function find(e,t){if(e.includes("/"))return isProgram(e)?(0,h.resolve)(e):void 0
-return(t["PATH"]??"").split(h.delimiter).filter(e=>e!=="").map(t=>(0,h.resolve)((0,h.join)(t,e))).find(isProgram)}function isProgram(e){try{(0,u.accessSync)(e,u.constants.X_OK)
-return(0,u.statSync)(e).isFile()}catch{return false}}function quoted(e){return`"${e.replaceAll('"','\\"')}"`}function account(){try{return(0,d.userInfo)().username}catch{return`uid ${process.getuid?.()}`}}function missing(e){return{code:127,stdout:"",stderr:`${e} was not found on PATH`}}function unstarted(e,t){return{code:127,stdout:"",stderr:`${e} could not be started: ${(0,g.b)(t)}`}}var w=s(6058)
-var y=s(8701)
-var I=s(6982)
-var B=s(9896)
-var Q=s(9707)
-var b=s(857)
+this.#Jt(127)}
+#Pt=()=>{setTimeout(()=>{this.#Ft.stdout?.destroy()
+this.#Ft.stderr?.destroy()},E).unref()}
+#Gt=(e,t)=>{if(this.options.signal.aborted)this.#Ht("SIGKILL")
+this.#Nt?.()
+if(this.#Ft.pid!==void 0)this.#Jt(e??128+(t?h.constants.signals[t]:0))}
+#Ht(e){try{if(this.#Ft.pid!==void 0)process.kill(-this.#Ft.pid,e)}catch{}}#Jt(e){this.options.signal.removeEventListener("abort",this.#ke)
+clearTimeout(this.#Mt)
+for(const e of this.#Lt)e.end()
+this.#Ot(e)}}function find(e,t){if(e.includes("/"))return isProgram(e)?(0,f.resolve)(e):void 0
+return(t["PATH"]??"").split(f.delimiter).filter(e=>e!=="").map(t=>(0,f.resolve)((0,f.join)(t,e))).find(isProgram)}function isProgram(e){try{(0,d.accessSync)(e,d.constants.X_OK)
+return(0,d.statSync)(e).isFile()}catch{return false}}function quoted(e){return`"${e.replaceAll('"','\\"')}"`}function account(){try{return(0,h.userInfo)().username}catch{return`uid ${process.getuid?.()}`}}function missing(e){return{code:127,stdout:"",stderr:`${e} was not found on PATH`}}function unstarted(e,t){return{code:127,stdout:"",stderr:`${e} could not be started: ${(0,p.b)(t)}`}}var y=s(6058)
+var I=s(8701)
+var B=s(6982)
+var Q=s(9896)
+var b=s(9707)
+var v=s(857)
 s(5317)
 void 0&&(void 0).__awaiter
-var v=s(6928)
-var k=s(4942)
-const S=e(import.meta.url)("stream")
+var k=s(6928)
+var S=s(4942)
+const T=e(import.meta.url)("stream")
 var R=s(9023)
-var T=s(2613)
-var D=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
+var D=s(2613)
+var O=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
 class RetryHelper{constructor(e,t,n){if(e<1)throw new Error("max attempts should be greater than or equal to 1")
 this.maxAttempts=e
 this.minSeconds=Math.floor(t)
 this.maxSeconds=Math.floor(n)
-if(this.minSeconds>this.maxSeconds)throw new Error("min seconds should be less than or equal to max seconds")}execute(e,t){return D(this,void 0,void 0,function*(){let n=1
+if(this.minSeconds>this.maxSeconds)throw new Error("min seconds should be less than or equal to max seconds")}execute(e,t){return O(this,void 0,void 0,function*(){let n=1
 while(n<this.maxAttempts){try{return yield e()}catch(e){if(t&&!t(e))throw e
-w.pq(e.message)}const s=this.getSleepAmount()
-w.pq(`Waiting ${s} seconds before trying again`)
+y.pq(e.message)}const s=this.getSleepAmount()
+y.pq(`Waiting ${s} seconds before trying again`)
 yield this.sleep(s)
-n++}return yield e()})}getSleepAmount(){return Math.floor(Math.random()*(this.maxSeconds-this.minSeconds+1))+this.minSeconds}sleep(e){return D(this,void 0,void 0,function*(){return new Promise(t=>setTimeout(t,e*1e3))})}}var O=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
+n++}return yield e()})}getSleepAmount(){return Math.floor(Math.random()*(this.maxSeconds-this.minSeconds+1))+this.minSeconds}sleep(e){return O(this,void 0,void 0,function*(){return new Promise(t=>setTimeout(t,e*1e3))})}}var F=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
 class HTTPError extends Error{constructor(e){super(`Unexpected HTTP response: ${e}`)
 this.httpStatusCode=e
 Object.setPrototypeOf(this,new.target.prototype)}}process.platform
 process.platform
-const F="actions/tool-cache"
-function downloadTool(e,t,n,s){return O(this,void 0,void 0,function*(){t=t||v.join(_getTempDirectory(),I.randomUUID())
-yield y.U$(v.dirname(t))
-w.Yz(`Downloading ${e}`)
-w.Yz(`Destination ${t}`)
+const N="actions/tool-cache"
+function downloadTool(e,t,n,s){return F(this,void 0,void 0,function*(){t=t||k.join(_getTempDirectory(),B.randomUUID())
+yield I.U$(k.dirname(t))
+y.Yz(`Downloading ${e}`)
+y.Yz(`Destination ${t}`)
 const r=3
 const o=_getGlobal("TEST_DOWNLOAD_TOOL_RETRY_MIN_SECONDS",10)
 const i=_getGlobal("TEST_DOWNLOAD_TOOL_RETRY_MAX_SECONDS",20)
 const a=new RetryHelper(r,o,i)
-return yield a.execute(()=>O(this,void 0,void 0,function*(){return yield downloadToolAttempt(e,t||"",n,s)}),e=>{if(e instanceof HTTPError&&e.httpStatusCode)if(e.httpStatusCode<500&&e.httpStatusCode!==408&&e.httpStatusCode!==429)return false
-return true})})}function downloadToolAttempt(e,t,n,s){return O(this,void 0,void 0,function*(){if(B.existsSync(t))throw new Error(`Destination file path ${t} already exists`)
-const r=new k.Qq(F,[],{allowRetries:false})
-if(n){w.Yz("set auth")
+return yield a.execute(()=>F(this,void 0,void 0,function*(){return yield downloadToolAttempt(e,t||"",n,s)}),e=>{if(e instanceof HTTPError&&e.httpStatusCode)if(e.httpStatusCode<500&&e.httpStatusCode!==408&&e.httpStatusCode!==429)return false
+return true})})}function downloadToolAttempt(e,t,n,s){return F(this,void 0,void 0,function*(){if(Q.existsSync(t))throw new Error(`Destination file path ${t} already exists`)
+const r=new S.Qq(N,[],{allowRetries:false})
+if(n){y.Yz("set auth")
 if(s===void 0)s={}
 s.authorization=n}const o=yield r.get(e,s)
 if(o.message.statusCode!==200){const t=new HTTPError(o.message.statusCode)
-w.Yz(`Failed to download from "${e}". Code(${o.message.statusCode}) Message(${o.message.statusMessage})`)
-throw t}const i=R.promisify(S.pipeline)
+y.Yz(`Failed to download from "${e}". Code(${o.message.statusCode}) Message(${o.message.statusMessage})`)
+throw t}const i=R.promisify(T.pipeline)
 const a=_getGlobal("TEST_DOWNLOAD_TOOL_RESPONSE_MESSAGE_FACTORY",()=>o.message)
 const c=a()
 let l=false
-try{yield i(c,B.createWriteStream(t))
-w.Yz("download complete")
+try{yield i(c,Q.createWriteStream(t))
+y.Yz("download complete")
 l=true
-return t}finally{if(!l){w.Yz("download failed")
-try{yield y.Yz(t)}catch(e){w.Yz(`Failed to delete '${t}'. ${e.message}`)}}}})}function cacheFile(e,t,n,s,r){return O(this,void 0,void 0,function*(){s=Q.clean(s)||s
-r=r||b.arch()
-w.Yz(`Caching tool ${n} ${s} ${r}`)
-w.Yz(`source file: ${e}`)
-if(!B.statSync(e).isFile())throw new Error("sourceFile is not a file")
+return t}finally{if(!l){y.Yz("download failed")
+try{yield I.Yz(t)}catch(e){y.Yz(`Failed to delete '${t}'. ${e.message}`)}}}})}function cacheFile(e,t,n,s,r){return F(this,void 0,void 0,function*(){s=b.clean(s)||s
+r=r||v.arch()
+y.Yz(`Caching tool ${n} ${s} ${r}`)
+y.Yz(`source file: ${e}`)
+if(!Q.statSync(e).isFile())throw new Error("sourceFile is not a file")
 const o=yield _createToolPath(n,s,r)
-const i=v.join(o,t)
-w.Yz(`destination file ${i}`)
-yield y.cp(e,i)
+const i=k.join(o,t)
+y.Yz(`destination file ${i}`)
+yield I.cp(e,i)
 _completeToolPath(n,s,r)
 return o})}function tool_cache_find(e,t,n){if(!e)throw new Error("toolName parameter is required")
 if(!t)throw new Error("versionSpec parameter is required")
-n=n||b.arch()
+n=n||v.arch()
 if(!isExplicitVersion(t)){const s=findAllVersions(e,n)
 const r=evaluateVersions(s,t)
 t=r}let s=""
-if(t){t=Q.clean(t)||""
-const r=v.join(_getCacheDirectory(),e,t,n)
-w.Yz(`checking cache: ${r}`)
-if(B.existsSync(r)&&B.existsSync(`${r}.complete`)){w.Yz(`Found tool in cache ${e} ${t} ${n}`)
-s=r}else w.Yz("not found")}return s}function findAllVersions(e,t){const n=[]
-t=t||b.arch()
-const s=v.join(_getCacheDirectory(),e)
-if(B.existsSync(s)){const e=B.readdirSync(s)
-for(const r of e)if(isExplicitVersion(r)){const e=v.join(s,r,t||"")
-if(B.existsSync(e)&&B.existsSync(`${e}.complete`))n.push(r)}}return n}function _createToolPath(e,t,n){return O(this,void 0,void 0,function*(){const s=v.join(_getCacheDirectory(),e,Q.clean(t)||t,n||"")
-w.Yz(`destination ${s}`)
+if(t){t=b.clean(t)||""
+const r=k.join(_getCacheDirectory(),e,t,n)
+y.Yz(`checking cache: ${r}`)
+if(Q.existsSync(r)&&Q.existsSync(`${r}.complete`)){y.Yz(`Found tool in cache ${e} ${t} ${n}`)
+s=r}else y.Yz("not found")}return s}function findAllVersions(e,t){const n=[]
+t=t||v.arch()
+const s=k.join(_getCacheDirectory(),e)
+if(Q.existsSync(s)){const e=Q.readdirSync(s)
+for(const r of e)if(isExplicitVersion(r)){const e=k.join(s,r,t||"")
+if(Q.existsSync(e)&&Q.existsSync(`${e}.complete`))n.push(r)}}return n}function _createToolPath(e,t,n){return F(this,void 0,void 0,function*(){const s=k.join(_getCacheDirectory(),e,b.clean(t)||t,n||"")
+y.Yz(`destination ${s}`)
 const r=`${s}.complete`
-yield y.Yz(s)
-yield y.Yz(r)
-yield y.U$(s)
-return s})}function _completeToolPath(e,t,n){const s=v.join(_getCacheDirectory(),e,Q.clean(t)||t,n||"")
+yield I.Yz(s)
+yield I.Yz(r)
+yield I.U$(s)
+return s})}function _completeToolPath(e,t,n){const s=k.join(_getCacheDirectory(),e,b.clean(t)||t,n||"")
 const r=`${s}.complete`
-B.writeFileSync(r,"")
-w.Yz("finished caching tool")}function isExplicitVersion(e){const t=Q.clean(e)||""
-w.Yz(`isExplicit: ${t}`)
-const n=Q.valid(t)!=null
-w.Yz(`explicit? ${n}`)
+Q.writeFileSync(r,"")
+y.Yz("finished caching tool")}function isExplicitVersion(e){const t=b.clean(e)||""
+y.Yz(`isExplicit: ${t}`)
+const n=b.valid(t)!=null
+y.Yz(`explicit? ${n}`)
 return n}function evaluateVersions(e,t){let n=""
-w.Yz(`evaluating ${e.length} versions`)
-e=e.sort((e,t)=>{if(Q.gt(e,t))return 1
+y.Yz(`evaluating ${e.length} versions`)
+e=e.sort((e,t)=>{if(b.gt(e,t))return 1
 return-1})
 for(let s=e.length-1;s>=0;s--){const r=e[s]
-const o=Q.satisfies(r,t)
+const o=b.satisfies(r,t)
 if(o){n=r
-break}}if(n)w.Yz(`matched: ${n}`)
-else w.Yz("match not found")
-return n}function _getCacheDirectory(){const e=process.env["RUNNER_TOOL_CACHE"]||"";(0,T.ok)(e,"Expected RUNNER_TOOL_CACHE to be defined")
-return e}function _getTempDirectory(){const e=process.env["RUNNER_TEMP"]||"";(0,T.ok)(e,"Expected RUNNER_TEMP to be defined")
+break}}if(n)y.Yz(`matched: ${n}`)
+else y.Yz("match not found")
+return n}function _getCacheDirectory(){const e=process.env["RUNNER_TOOL_CACHE"]||"";(0,D.ok)(e,"Expected RUNNER_TOOL_CACHE to be defined")
+return e}function _getTempDirectory(){const e=process.env["RUNNER_TEMP"]||"";(0,D.ok)(e,"Expected RUNNER_TEMP to be defined")
 return e}function _getGlobal(e,t){const n=global[e]
-return n!==void 0?n:t}var N=s(7598)
+return n!==void 0?n:t}var L=s(7598)
 var M=s(1455)
-const L="1.34.4"
-const U={"linux/amd64":"d50c359d95e0841eaad08ddc27c7be37cba8fdccfba5c8e2ded65e121ff112db","linux/arm64":"5b982c0644ab1e27780246b9085a5886651b4a7ed86243acbb2bacc1bea01dda","darwin/amd64":"9861e775578651d903a779f840ff8e4c0013ae29a1ffc67f05d967262fcf734c","darwin/arm64":"d9b239414a5fdf624835bfb62eef28a0885f1645d579f98056a9ab3293f51f87"}
-const x="https://dl.k8s.io/release"
-function realTools(e,t=U){return{fetchKubectl:async()=>{if(!e["RUNNER_TOOL_CACHE"]||!e["RUNNER_TEMP"])return
+const U="1.34.4"
+const x={"linux/amd64":"d50c359d95e0841eaad08ddc27c7be37cba8fdccfba5c8e2ded65e121ff112db","linux/arm64":"5b982c0644ab1e27780246b9085a5886651b4a7ed86243acbb2bacc1bea01dda","darwin/amd64":"9861e775578651d903a779f840ff8e4c0013ae29a1ffc67f05d967262fcf734c","darwin/arm64":"d9b239414a5fdf624835bfb62eef28a0885f1645d579f98056a9ab3293f51f87"}
+const P="https://dl.k8s.io/release"
+function realTools(e,t=x){return{fetchKubectl:async()=>{if(!e["RUNNER_TOOL_CACHE"]||!e["RUNNER_TEMP"])return
 const n=`${process.platform}/${process.arch==="x64"?"amd64":process.arch}`
 const s=t[n]
 if(s===void 0)throw new Error(`there is no known kubectl for ${n}`)
-const r=tool_cache_find("kubectl",L)
+const r=tool_cache_find("kubectl",U)
 if(r!==""&&await digestOf(`${r}/kubectl`)===s)return`${r}/kubectl`
-const o=e["KUBECTL_DOWNLOAD_URL"]||x
-const i=`${o}/v${L}/bin/${n}/kubectl`
+const o=e["KUBECTL_DOWNLOAD_URL"]||P
+const i=`${o}/v${U}/bin/${n}/kubectl`
 const a=await downloadTool(i)
 const c=await digestOf(a)
-if(c!==s)throw new Error(`${i} is not kubectl ${L}: its SHA-256 is ${c}`)
+if(c!==s)throw new Error(`${i} is not kubectl ${U}: its SHA-256 is ${c}`)
 await(0,M.chmod)(a,493)
-return`${await cacheFile(a,"kubectl","kubectl",L)}/kubectl`}}}async function digestOf(e){const t=await(0,M.readFile)(e).catch(()=>{})
-return t&&(0,N.createHash)("sha256").update(t).digest("hex")}var P=s(1149)
-function realPlatform(e){return{clock:r,processes:realProcesses(e),files:(0,o.a)(e),network:realNetwork(),web:(0,P.r)(e),tools:realTools(e),env:e}}},6090:(e,t,n)=>{n.d(t,{a:()=>s})
+return`${await cacheFile(a,"kubectl","kubectl",U)}/kubectl`}}}async function digestOf(e){const t=await(0,M.readFile)(e).catch(()=>{})
+return t&&(0,L.createHash)("sha256").update(t).digest("hex")}var G=s(1149)
+function realPlatform(e){return{clock:r,processes:realProcesses(e),files:(0,o.a)(e),network:realNetwork(),web:(0,G.r)(e),tools:realTools(e),env:e}}},6090:(e,t,n)=>{n.d(t,{a:()=>s})
 const s={say:()=>{},quote:()=>{},waiting:()=>{}}},3242:(e,t,n)=>{n.d(t,{L5:()=>retry,Ms:()=>TimeOver,Qh:()=>withShortTimeout,ZC:()=>abortable,ip:()=>withGracePeriod,jH:()=>allOrAbort,ux:()=>repeat,wj:()=>withTimeout})
 class TimeOver extends Error{name="TimeOver"}async function withTimeout(e,t,n,s){if(t===0)return s(n)
 const r=new AbortController
@@ -12141,15 +12219,15 @@ var p=n(9642)
 var m=n(6072)
 var E=n(4737)
 var w=n(4924)
-var y=n(5802)
+var y=n(4598)
 var I=n(6090)
 const B=r.Gu("folder")
 const Q=r.Gu("run")
 if(Q!==""&&r.Gu("ended")===""){const v=(0,c.qj)(process.env)
 const{config:k,...S}=(0,c.Vc)(v,process.env);(0,c.QU)(S)
-const R=(0,w.a)(process.env)
-const T=`${B}/${l.rk}`
-const D=await(0,d.s)(v,R.exists(T)?{...S,config:T}:S,"action",R)
+const T=(0,w.a)(process.env)
+const R=`${B}/${l.rk}`
+const D=await(0,d.s)(v,T.exists(R)?{...S,config:R}:S,"action",T)
 if(D.is==="read")await finish(D.settings)
 else r.$e(`what this run may have left open was not looked for (django-rollout recover does it): ${D.problems.join("; ")}`)}const b=r.Gu("tests")
 if(b!==""&&r.Gu("ended")==="")await(0,o.tA)((0,y.W)(process.env),b,{...I.a,say:e=>{r.pq(e)}})
@@ -12497,34 +12575,34 @@ if(!e.over)return
 this.queue.shift()}}}class RunningStage{name
 clock
 output
-#Ht
-#Jt
-#jt
 #Vt
+#jt
+#$t
 #Yt
+#Wt
 constructor(e,t,n){this.name=e
 this.clock=t
 this.output=n
-this.#Jt=this.#jt=this.#Vt=t.now()
-this.#Yt=t.every(o,this.#$t)
-this.#Wt(t=>{t.open(e)})}say=e=>{const t=this.output.seconds()
-this.#Wt(n=>{n.say(e,t)})}
-quote=e=>{this.#Wt(t=>{t.quote(e)})}
-waiting=e=>{this.#Ht=e
-this.#Vt=this.clock.now()
-const t=e===void 0?void 0:this.#qt
+this.#jt=this.#$t=this.#Yt=t.now()
+this.#Wt=t.every(o,this.#qt)
+this.#_t(t=>{t.open(e)})}say=e=>{const t=this.output.seconds()
+this.#_t(n=>{n.say(e,t)})}
+quote=e=>{this.#_t(t=>{t.quote(e)})}
+waiting=e=>{this.#Vt=e
+this.#Yt=this.clock.now()
+const t=e===void 0?void 0:this.#zt
 this.output.write(e=>{e.draw?.(t)})}
-stop(){this.#Yt()}#Wt(e){this.#jt=this.clock.now()
-this.output.write(e)}#qt=()=>{const e=this.#Ht
+stop(){this.#Wt()}#_t(e){this.#$t=this.clock.now()
+this.output.write(e)}#zt=()=>{const e=this.#Vt
 if(typeof e==="function")return e()
-const t=(this.clock.now()-this.#Jt)/1e3
+const t=(this.clock.now()-this.#jt)/1e3
 return e===void 0?[]:[{is:"waiting",words:e,seconds:t}]}
-#$t=()=>{const e=this.clock.now()
-if(this.#Ht!==void 0&&this.output.isDrawn)this.#jt=this.#Vt=e
-const t=typeof this.#Ht==="function"?this.#Vt:this.#jt
+#qt=()=>{const e=this.clock.now()
+if(this.#Vt!==void 0&&this.output.isDrawn)this.#$t=this.#Yt=e
+const t=typeof this.#Vt==="function"?this.#Yt:this.#$t
 if(e-t<r)return
-this.#Vt=e
-this.say((0,s.gT)(this.#qt())||`${this.name} is still running`)}}},5057:(e,t,n)=>{n.d(t,{Bt:()=>isBetween,Dr:()=>impossibleWords,aW:()=>reversalWords,bR:()=>reversedNames,je:()=>lossOf})
+this.#Yt=e
+this.say((0,s.gT)(this.#zt())||`${this.name} is still running`)}}},5057:(e,t,n)=>{n.d(t,{Bt:()=>isBetween,Dr:()=>impossibleWords,aW:()=>reversalWords,bR:()=>reversedNames,je:()=>lossOf})
 var s=n(7020)
 const r=1e4
 function lossOf({databases:e}){const t=e.flatMap(e=>e.drops).filter(({rows:e})=>e!==0)
@@ -12689,48 +12767,77 @@ var i=n(6119)
 const a=25
 const c=(a+10)*1e3
 const l=[250,500,1e3,2e3]
-const A=Object.keys(o.VI).filter(e=>e!=="events"&&e!=="cronjobs")
-async function watchNamespace(e,t){const n=new Set
-const onConfirmed=()=>{n.forEach(e=>{e()})}
-const r=Object.keys(o.VI)
-const a=Object.fromEntries(r.map(n=>[n,new KindWatch(n,{cluster:e,clock:t,onConfirmed:onConfirmed})]))
-await Promise.all(r.map(e=>a[e].list()))
-const c=["deployments","statefulsets","daemonsets","cronjobs"].flatMap(e=>[...a[e].objects.values()])
-if(await(0,s.P)(e,c))await Promise.all(r.map(e=>a[e].list()))
-r.forEach(e=>void a[e].keep())
-const l=Object.fromEntries(r.map(e=>[e,a[e].objects]))
-return{clusterState:()=>({...l,...t.now()-a.events.confirmedAt>i.y&&{events:new Map},confirmedAt:Math.min(...A.map(e=>a[e].confirmedAt))}),onChange:e=>{n.add(e)
-return()=>n.delete(e)}}}class KindWatch{kind
+const A=5e3
+const u="k8s.io/initial-events-end"
+const d=Object.keys(o.VI).filter(e=>e!=="events"&&e!=="cronjobs")
+async function watchNamespace(e,t){const n={byWatch:sendsInitialEvents(e.version)}
+const r=new Set
+const onConfirmed=()=>{r.forEach(e=>{e()})}
+const a=Object.keys(o.VI)
+const c=Object.fromEntries(a.map(s=>[s,new KindWatch(s,{cluster:e,clock:t,onConfirmed:onConfirmed,lists:n})]))
+await Promise.all(a.map(e=>c[e].list()))
+const l=["deployments","statefulsets","daemonsets","cronjobs"].flatMap(e=>[...c[e].objects.values()])
+if(await(0,s.P)(e,l))await Promise.all(a.map(e=>c[e].list()))
+a.forEach(e=>void c[e].keep())
+const A=Object.fromEntries(a.map(e=>[e,c[e].objects]))
+return{clusterState:()=>({...A,...t.now()-c.events.confirmedAt>i.y&&{events:new Map},confirmedAt:Math.min(...d.map(e=>c[e].confirmedAt))}),onChange:e=>{r.add(e)
+return()=>r.delete(e)}}}function sendsInitialEvents(e){const[,t="0"]=/^v1\.(\d+)/.exec(e)??[]
+return Number(t)>=34}async function*eventsIn({lines:e}){for(let t=await e.next();t.done!==true;t=await e.next())yield JSON.parse(t.value)}class KindWatch{kind
 context
 objects=new Map
 confirmedAt=0
-#_t
+#Kt
+#lt
 constructor(e,t){this.kind=e
 this.context=t}async keep(){const{cluster:e,clock:t}=this.context
 let n=0
-while(!e.life.aborted){const s=this.#_t
+while(!e.life.aborted){const s=this.#Kt
 try{if(s===void 0)await this.list()
-else await this.#zt(s)
-n=0}catch(r){n=this.#_t===s?n+1:1
-if(r.status===410)this.#_t=void 0
+else await this.#Xt(s)
+n=0}catch(r){n=this.#Kt===s?n+1:1
+if(r.status===410)this.#Kt=void 0
 const o=l[Math.min(n,l.length)-1]??2e3
-await t.sleep(o,e.life).catch(()=>{})}}}async list(){const{apiVersion:e,kind:t}=o.VI[this.kind]
-const n=await this.context.cluster.get(this.#xe())
-this.objects.clear()
-for(const s of n.items)this.objects.set((0,r.Vb)(s),{...s,apiVersion:e,kind:t})
-this.#_t=n.metadata.resourceVersion
-this.#Kt()}async#zt(e){const{cluster:t,clock:n}=this.context
-const s=`${this.#xe()}?watch=1`+`&resourceVersion=${e}&allowWatchBookmarks=true&timeoutSeconds=${a}`
+await t.sleep(o,e.life).catch(()=>{})}}}async list(){const{lists:e}=this.context
+this.#lt?.end()
+this.#lt=void 0
+if(e.byWatch){this.#lt=await this.#Zt()
+if(this.#lt)return
+this.context.cluster.life.throwIfAborted()
+e.byWatch=false}const{apiVersion:t,kind:n}=o.VI[this.kind]
+const s=await this.context.cluster.get(this.#xe())
+const r=s.items.map(e=>({...e,apiVersion:t,kind:n}))
+this.#en(r,s.metadata.resourceVersion)}async#Zt(){const{clock:e,cluster:t}=this.context
+const n=this.#tn("sendInitialEvents=true&resourceVersionMatch=NotOlderThan")
+const s=new AbortController
+e.sleep(A,AbortSignal.any([t.life,s.signal])).then(n.end,()=>{})
+try{const e=new Map
+for await(const{type:t,object:s}of eventsIn(n)){if(t==="ERROR")break
+if(t==="DELETED")e.delete((0,r.Vb)(s))
+else if(t!=="BOOKMARK")e.set((0,r.Vb)(s),s)
+else if(s.metadata?.annotations?.[u]==="true"){this.#en([...e.values()],s.metadata.resourceVersion)
+return n}}}catch{}finally{s.abort()}n.end()
+return}#en(e,t){this.objects.clear()
+for(const t of e)this.objects.set((0,r.Vb)(t),t)
+this.#Kt=t
+this.#nn()}async#Xt(e){const t=this.#lt??this.#tn(`resourceVersion=${e}`)
+this.#lt=void 0
+try{for await(const n of eventsIn(t)){if(n.type==="ERROR"){this.#Kt=void 0
+return}this.#Bt(n,e)
+this.#nn()}this.#nn()}finally{t.end()}}#tn(e){const{cluster:t,clock:n}=this.context
+const s=`${this.#xe()}?watch=1&${e}&allowWatchBookmarks=true&timeoutSeconds=${a}`
 const r=new AbortController
-const o=n.sleep(c,AbortSignal.any([t.life,r.signal]))
-o.then(()=>{r.abort()},()=>{})
-try{for await(const n of t.lines(s,AbortSignal.any([t.life,r.signal]))){const t=JSON.parse(n)
-if(t.type==="ERROR"){this.#_t=void 0
-return}this.#yt(t,e)
-this.#Kt()}this.#Kt()}finally{r.abort()}}#yt({type:e,object:t},n){this.#_t=t.metadata?.resourceVersion??this.#_t??n
+const o=AbortSignal.any([t.life,r.signal])
+const i=t.lines(s,o)[Symbol.asyncIterator]()
+const end=()=>{r.abort()
+i.return?.().catch(()=>{})}
+n.sleep(c,o).then(end,()=>{})
+return{lines:i,end:end}}#Bt({type:e,object:t},n){this.#Kt=t.metadata?.resourceVersion??this.#Kt??n
 if(e==="DELETED")this.objects.delete((0,r.Vb)(t))
-else if(e!=="BOOKMARK")this.objects.set((0,r.Vb)(t),t)}#Kt(){this.confirmedAt=this.context.clock.now()
-this.context.onConfirmed()}#xe(){return(0,o.rJ)(o.VI[this.kind].apiVersion,this.context.cluster.namespace,this.kind)}}},5408:(e,t,n)=>{n.d(t,{r:()=>reconcileUntil})
+else if(e!=="BOOKMARK"){const e=(0,r.Vb)(t)
+this.objects.set(e,withKnownSpec(t,this.objects.get(e)))}}#nn(){this.confirmedAt=this.context.clock.now()
+this.context.onConfirmed()}#xe(){return(0,o.rJ)(o.VI[this.kind].apiVersion,this.context.cluster.namespace,this.kind)}}function withKnownSpec(e,t){const{uid:n,generation:s}=e.metadata??{}
+const r=s!==void 0&&s===t?.metadata?.generation&&n===t.metadata.uid&&e.kind!=="Pod"
+return r?{...e,spec:t.spec}:e}},5408:(e,t,n)=>{n.d(t,{r:()=>reconcileUntil})
 var s=n(3876)
 var r=n(6e3)
 var o=n(1407)
@@ -12754,65 +12861,65 @@ return{exists:e!==void 0,owners:n.map(({kind:e})=>e),managers:s.map(({manager:e=
 return t.map(({metadata:e,spec:t})=>({provider:t?.providerID??"",keys:[...Object.keys(e?.labels??{}),...Object.keys(e?.annotations??{}),...(t?.taints??[]).map(({key:e})=>e)]}))}function issuerOf(e){return e?.issuer??""}var d=n(6738)
 const h=2
 const f=300
-const g=2
+const g=4
 const p=1e3
 function reconcileUntil(e,t,n,s=()=>{}){return new Reconciler(e,t,{onLog:n,onFact:s}).run()}class Reconciler{context
 evaluate
 on
 #I="idle"
-#Zt=Promise.withResolvers()
-#Xt=new Map
-#en=new Set
-#tn=new AbortController
-#nn=0
-#sn=()=>{}
+#sn=Promise.withResolvers()
+#rn=new Map
+#on=new Set
+#in=new AbortController
+#an=0
+#cn=()=>{}
 constructor(e,t,n){this.context=e
 this.evaluate=t
 this.on=n}run(){const{live:e,signal:t}=this.context
-this.#sn=e.onChange(this.#rn)
-t.addEventListener("abort",this.#on)
-if(t.aborted)this.#on()
-else this.#rn()
-return this.#Zt.promise}#rn=()=>{if(this.#I!=="idle")return
+this.#cn=e.onChange(this.#ln)
+t.addEventListener("abort",this.#An)
+if(t.aborted)this.#An()
+else this.#ln()
+return this.#sn.promise}#ln=()=>{if(this.#I!=="idle")return
 this.#I="scheduled"
-this.#in().then(()=>{this.#an()}).catch(this.#cn)}
-async#in(){const{clock:e,signal:t}=this.context
-const n=Math.min(this.#nn-e.now(),p)
+this.#un().then(()=>{this.#dn()}).catch(this.#hn)}
+async#un(){const{clock:e,signal:t}=this.context
+const n=Math.min(this.#an-e.now(),p)
 if(n>0)await e.sleep(n,t)
-await e.handled()}#an(){if(this.#I==="over")return
+await e.handled()}#dn(){if(this.#I==="over")return
 this.#I="idle"
 const{clock:e}=this.context
 const t=e.now()
 const{ended:n,requeueAt:s,logsWanted:r,factsWanted:o=[]}=this.evaluate(t)
 const i=e.now()
-this.#nn=i+g*(i-t)
-if(n!==void 0){if(this.#ke())this.#Zt.resolve(n)
-return}for(const e of r)this.#Ze(e).catch(this.#cn)
-for(const e of o)this.#ln(e).catch(this.#cn)
-this.#tn.abort()
-this.#tn=new AbortController
-if(s!==void 0){const n=e.sleep(Math.max(0,s-t),this.#tn.signal)
-n.then(this.#rn,()=>{})}}async#Ze(e){const{cluster:t,clock:n,signal:s}=this.context
+this.#an=i+g*(i-t)
+if(n!==void 0){if(this.#ke())this.#sn.resolve(n)
+return}for(const e of r)this.#et(e).catch(this.#hn)
+for(const e of o)this.#fn(e).catch(this.#hn)
+this.#in.abort()
+this.#in=new AbortController
+if(s!==void 0){const n=e.sleep(Math.max(0,s-t),this.#in.signal)
+n.then(this.#ln,()=>{})}}async#et(e){const{cluster:t,clock:n,signal:s}=this.context
 const o=(0,r.Up)(e)
-const i=this.#Xt.get(o)??0
+const i=this.#rn.get(o)??0
 if(i===1/0)return
-this.#Xt.set(o,1/0)
+this.#rn.set(o,1/0)
 const a=await(0,d.$)(t,n,e)
 const c=a.length===0&&i<h
 if(c){await n.sleep(f,s).catch(()=>{})
-this.#Xt.set(o,i+1)}else this.on.onLog(e,a)
-this.#rn()}async#ln(e){const t=(0,s.sy)(e)
-if(this.#en.has(t))return
-this.#en.add(t)
+this.#rn.set(o,i+1)}else this.on.onLog(e,a)
+this.#ln()}async#fn(e){const t=(0,s.sy)(e)
+if(this.#on.has(t))return
+this.#on.add(t)
 const{cluster:n,clock:r}=this.context
 this.on.onFact(await fetchFact(n,r,e))
-this.#rn()}#on=()=>{if(this.#ke())this.#Zt.reject(this.context.signal.reason)}
-#cn=e=>{if(this.#ke())this.#Zt.reject(e instanceof Error?e:new Error(String(e)))}
+this.#ln()}#An=()=>{if(this.#ke())this.#sn.reject(this.context.signal.reason)}
+#hn=e=>{if(this.#ke())this.#sn.reject(e instanceof Error?e:new Error(String(e)))}
 #ke(){if(this.#I==="over")return false
 this.#I="over"
-this.#tn.abort()
-this.#sn()
-this.context.signal.removeEventListener("abort",this.#on)
+this.#in.abort()
+this.#cn()
+this.context.signal.removeEventListener("abort",this.#An)
 return true}}},3873:(e,t,n)=>{n.d(t,{T:()=>trackRollout})
 var s=n(4339)
 var r=n(8559)
@@ -12858,54 +12965,54 @@ case"complete":case"done":return{is:"ready",words:t?(0,A.Xz)(t):""}
 case"failed":case"superseded":return{is:"failed",words:endWords(e,n)}}}function namesOf(e,t){const n=e.map(({id:e})=>e)
 if(n.length>1&&n.length===t)return`all ${t} workloads`
 return n.length<=3?n.join(", "):`${n.slice(0,2).join(", ")} and ${n.length-2} more`}function nameOf(e){return e.slice(e.indexOf("/")+1)}function trackRollout(e){return new RolloutTracker(e).run()}class RolloutTracker{options
-#An
-#un
-#dn
-#hn
-#fn
-#gn=d
-#pn=new AbortController
-#Pt
+#gn
+#Je
+#pn
 #mn
+#En
+#wn=d
+#Cn=new AbortController
+#Ht
+#yn
 constructor(e){this.options=e
 const{desiredWorkloads:t,next:n,startedAt:s,verify:r,live:o,signal:i}=e
-this.#An=r?"pending":"good"
-this.#un=n
-this.#dn=t
-this.#hn=(0,c._1)(s)
-this.#fn=timesOf(t,s)
-this.#Pt=AbortSignal.any([i,this.#pn.signal])
-this.#mn=withWake(o)}async run(){const{stageLog:e}=this.options
-e.waiting(this.#En)
-try{for(;;){const e=await this.#wn()
-if(!("is"in e))await this.#Cn(e)
-else return e.is==="failed"?await this.#yn(e):e}}finally{this.#pn.abort()
-e.waiting(void 0)}}#wn(){return(0,l.r)({...this.options,live:this.#mn,signal:this.#Pt},e=>this.#In(e),(e,t)=>{const n=(0,r.h)(t,this.options.toRepo)
-this.#hn=(0,c.X1)(this.#hn,e,n)},e=>{this.#hn=(0,a.Ts)(this.#hn,e)})}#In(e){const t=this.#Bn(e)
-this.#hn=t.observations
-this.#Qn(t)
-this.options.onProgress?.(writeProgressesOf(t,this.#fn))
+this.#gn=r?"pending":"good"
+this.#Je=n
+this.#pn=t
+this.#mn=(0,c._1)(s)
+this.#En=timesOf(t,s)
+this.#Ht=AbortSignal.any([i,this.#Cn.signal])
+this.#yn=withWake(o)}async run(){const{stageLog:e}=this.options
+e.waiting(this.#In)
+try{for(;;){const e=await this.#Bn()
+if(!("is"in e))await this.#Qn(e)
+else return e.is==="failed"?await this.#bn(e):e}}finally{this.#Cn.abort()
+e.waiting(void 0)}}#Bn(){return(0,l.r)({...this.options,live:this.#yn,signal:this.#Ht},e=>this.#vn(e),(e,t)=>{const n=(0,r.h)(t,this.options.toRepo)
+this.#mn=(0,c.X1)(this.#mn,e,n)},e=>{this.#mn=(0,a.Ts)(this.#mn,e)})}#vn(e){const t=this.#kn(e)
+this.#mn=t.observations
+this.#Sn(t)
+this.options.onProgress?.(writeProgressesOf(t,this.#En))
 const{requeueAt:n,logsWanted:s,factsWanted:r,completeAt:o}=t
-if(o!==void 0&&!this.#un)this.#bn()
-const i=this.#vn(t,e)
-return{logsWanted:s,factsWanted:r,...n!==void 0&&{requeueAt:n},...i&&{ended:i}}}#vn(e,t){const n=outcomeOf(e,t)
+if(o!==void 0&&!this.#Je)this.#Tn()
+const i=this.#Rn(t,e)
+return{logsWanted:s,factsWanted:r,...n!==void 0&&{requeueAt:n},...i&&{ended:i}}}#Rn(e,t){const n=outcomeOf(e,t)
 if(n&&n.is!=="done")return n
-if(this.#un)return this.#un.isDue(e)?this.#un:void 0
-return this.#An==="good"?n:void 0}#Bn(e){return(0,i.S)(this.#dn,{clusterState:this.options.live.clusterState(),timeouts:this.options.timeouts,observations:this.#hn,now:e})}#bn(){if(this.#An!=="pending")return
-this.#An="begun"
-this.options.verify?.(this.#Pt).then(()=>{this.#An="good"
-this.#mn.wake()},e=>{this.#pn.abort(e)})}async#Cn(e){const t=this.options.clock.now()
+if(this.#Je)return this.#Je.isDue(e)?this.#Je:void 0
+return this.#gn==="good"?n:void 0}#kn(e){return(0,i.S)(this.#pn,{clusterState:this.options.live.clusterState(),timeouts:this.options.timeouts,observations:this.#mn,now:e})}#Tn(){if(this.#gn!=="pending")return
+this.#gn="begun"
+this.options.verify?.(this.#Ht).then(()=>{this.#gn="good"
+this.#yn.wake()},e=>{this.#Cn.abort(e)})}async#Qn(e){const t=this.options.clock.now()
 const n=await e.begin()
-this.#dn=[...this.#dn,...n]
-this.#fn={...this.#fn,...timesOf(n,t)}
-this.#un=void 0}async#yn(e){const t=await(0,o.m)(e.cause,this.options).catch(()=>e.cause)
-return{...e,cause:t}}#Qn(e){const{stageLog:t}=this.options
-const{lines:n,logged:s}=progressLines(e,this.#gn,this.#kn())
+this.#pn=[...this.#pn,...n]
+this.#En={...this.#En,...timesOf(n,t)}
+this.#Je=void 0}async#bn(e){const t=await(0,o.m)(e.cause,this.options).catch(()=>e.cause)
+return{...e,cause:t}}#Sn(e){const{stageLog:t}=this.options
+const{lines:n,logged:s}=progressLines(e,this.#wn,this.#Dn())
 n.forEach(e=>t.say(e))
-if(s.allThere&&!this.#gn.allThere)t.waiting(this.#En)
-this.#gn=s}#En=()=>{const e=this.options.clock.now()
-try{return statusRowsOf(this.#Bn(e),e,this.#kn())}catch{return[]}}
-#kn(){return this.#un?void 0:this.options.timeouts.bake}}function timesOf(e,t){return Object.fromEntries(e.map(({workload:e})=>[(0,s.T)(e),t]))}function writeProgressesOf({progress:e,observations:t},n){return Object.fromEntries(Object.entries(e).map(([e,s])=>{const r=t.completeSince[e]
+if(s.allThere&&!this.#wn.allThere)t.waiting(this.#In)
+this.#wn=s}#In=()=>{const e=this.options.clock.now()
+try{return statusRowsOf(this.#kn(e),e,this.#Dn())}catch{return[]}}
+#Dn(){return this.#Je?void 0:this.options.timeouts.bake}}function timesOf(e,t){return Object.fromEntries(e.map(({workload:e})=>[(0,s.T)(e),t]))}function writeProgressesOf({progress:e,observations:t},n){return Object.fromEntries(Object.entries(e).map(([e,s])=>{const r=t.completeSince[e]
 const o=n[e]??t.startedAt
 return[e,{...s,startedAt:o,...r!==void 0&&{completeAt:r}}]}))}function withWake(e){const t=new Set
 return{clusterState:()=>e.clusterState(),onChange:n=>{t.add(n)
@@ -12950,16 +13057,12 @@ var l=n(6876)
 var A=n(1493)
 var u=n(2297)
 var d=n(1635)
-function patchOf({uses:e,restart:t},n){const named=t=>e.filter(e=>e.init===t).map(({name:e})=>({name:e,image:n}))
-const[s,r]=[named(false),named(true)]
-return{...t&&{metadata:{annotations:{[o.r_]:t.hash}}},spec:{...s.length>0&&{containers:s},...r.length>0&&{initContainers:r}}}}function imagesIn({spec:{containers:e=[],initContainers:t=[]}}){return[...t,...e]}function edited(e,t){const{live:n,back:s}=e
-if(s)return(0,i.t3)(n,s)
-const r=patchOf(e,t)
-const o=Object.fromEntries(imagesIn(r).map(e=>[e.name,e.image]))
-const{metadata:a,...c}=(0,i.nS)((0,i.kW)(n),o)
-if(!r.metadata)return(0,i.t3)(n,{...c,...a&&{metadata:a}})
-const l={...a?.annotations,...r.metadata.annotations}
-return(0,i.t3)(n,{...c,metadata:{...a,annotations:l}})}function editedOf(e){return e.filter(e=>!e.manifest&&e.live!==void 0)}function planEdits(e,t,{image:n,cause:s}){return Promise.all(editedOf(t).map(async t=>{const r=(0,u.wD)(edited(t,n),s)
+function edited({live:e,back:t,uses:n,restart:s},r){if(t)return(0,i.t3)(e,t)
+const a=Object.fromEntries(n.map(({name:e})=>[e,r]))
+const c=(0,i.nS)((0,i.kW)(e),a)
+if(!s)return(0,i.t3)(e,c)
+const l={...c.metadata?.annotations,[o.r_]:s.hash}
+return(0,i.t3)(e,{...c,metadata:{...c.metadata,annotations:l}})}function editedOf(e){return e.filter(e=>!e.manifest&&e.live!==void 0)}function planEdits(e,t,{image:n,cause:s}){return Promise.all(editedOf(t).map(async t=>{const r=(0,u.wD)(edited(t,n),s)
 const o=await tried(e,t,r)
 return o?(0,i.t3)(r,(0,i.kW)(o)):r}))}async function tried({cluster:e,log:t},{id:n,path:o},i){try{const{resourceVersion:t,...n}=i.metadata??{}
 const s={...i,metadata:n}
@@ -12968,11 +13071,12 @@ return e.names.learn(s,r)?await e.dryRun(o,s):r}catch(e){if(!(e instanceof s.h)|
 const o=e.message
 if(o.includes("does not support dry run")){t.say(`${(0,a.T)(n)}: ${o}: its changes to the new version are known only after the write`)
 return}if(e.status===404||e.status===409)return
-return(0,c.fJ)({code:"write-failed",sentence:`the cluster refuses the new version of ${(0,a.T)(n)}: ${o}`,workload:n.name})}}function writeEdits(e,t,n,s){const{cluster:r,log:o}=e
-const{image:i}=n
-for(const e of[...imageCommands(t,i),...patchCommands(t,i)])o.say(r.commandLine(e))
-return editedOf(t).map(t=>{if(t.back)o.say(`${(0,a.T)(t.id)} gets the pod template of that release`)
-return writeEdit(e,t,n,s)})}async function writeEdit({platform:e,signal:t,cluster:n},s,{image:o,cause:h},f){const{id:g,path:p,live:m,becomes:E}=s
+return(0,c.fJ)({code:"write-failed",sentence:`the cluster refuses the new version of ${(0,a.T)(n)}: ${o}`,workload:n.name})}}function writeEdits(e,t,n,s){const r=editedOf(t)
+const[o,i]=[r.filter(e=>e.back),r.filter(e=>!e.back)]
+if(i.length>0)e.log.say(imageLine(i,n))
+for(const{id:t}of o)e.log.say(`${(0,a.T)(t)} gets the pod template of that release`)
+return r.map(t=>writeEdit(e,t,n,s))}function imageLine(e,{image:t}){const n=e.map(({id:e,uses:t})=>`${(0,a.T)(e)} (${t.map(({name:e})=>e).join(", ")})`)
+return`image ${t} for ${n.join(", ")}, each by one write over the version in the snapshot`}async function writeEdit({platform:e,signal:t,cluster:n},s,{image:o,cause:h},f){const{id:g,path:p,live:m,becomes:E}=s
 let w=m
 let y=false
 await(0,r.jh)(e.clock,t,async()=>{t.throwIfAborted()
@@ -12982,20 +13086,7 @@ const e=(0,u.wD)(edited({...s,live:w},o),h)
 if(y&&(0,i.FB)((0,i.rc)(w),(0,i.rc)(e)))return
 const r=(0,d.J)(g,m,w)
 if(r!==void 0){if(E&&(0,l.p)(w,E))return;(0,c.fJ)((0,d.g)({[(0,a.T)(g)]:r}))}try{f([await n.put(p,e)])}catch(e){y=isConflict(e)
-throw e}},e=>(0,r.dg)(e)||isConflict(e))}function isConflict(e){return e instanceof s.h&&[404,409].includes(e.status)}const h=15
-const f=4
-function imageCommands(e,t){const n=editedOf(e).filter(({back:e,restart:t})=>!e&&!t)
-const s=n.filter(isWhole)
-const namesOf=e=>imagesIn(patchOf(e,t)).map(({name:e})=>e).sort().join(" ")
-const r=new Set(s.map(namesOf))
-const o=new Map
-for(const e of n){const t=r.size>1&&s.includes(e)?"*":namesOf(e)
-o.set(t,[...o.get(t)??[],(0,a.T)(e.id)])}return[...o].flatMap(([e,n])=>{const s=e.split(" ").map(e=>`${e}=${t}`)
-return partsOf(n).map(e=>["set","image",...e,...s])})}function patchCommands(e,t){const n=new Map
-for(const s of e){if(s.manifest||!s.live||s.back||!s.restart)continue
-const e=JSON.stringify({spec:{template:patchOf(s,t)}})
-n.set(e,[...n.get(e)??[],(0,a.T)(s.id)])}return[...n].flatMap(([e,t])=>partsOf(t).map(t=>["patch",...t,"--patch",e]))}function partsOf(e){const t=Math.ceil(e.length/Math.min(f,Math.ceil(e.length/h)))
-return Array.from({length:Math.ceil(e.length/t)},(n,s)=>e.slice(s*t,(s+1)*t))}function isWhole({uses:e,live:t}){return t!==void 0&&(0,i.MZ)((0,i.kW)(t),()=>true).length===e.length}},2789:(e,t,n)=>{n.d(t,{KG:()=>otherVersions,Z:()=>notAsBefore,nS:()=>availabilityOf})
+throw e}},e=>(0,r.dg)(e)||isConflict(e))}function isConflict(e){return e instanceof s.h&&[404,409].includes(e.status)}},2789:(e,t,n)=>{n.d(t,{KG:()=>otherVersions,Z:()=>notAsBefore,nS:()=>availabilityOf})
 var s=n(3165)
 var r=n(9340)
 var o=n(4339)
@@ -13085,7 +13176,7 @@ const c=(0,r.MZ)(s?.template??{},t)
 return c.length===0?[]:[{job:e,uses:c}]})}function cronOf({metadata:e}){return e?.ownerReferences?.find(({kind:e})=>e==="CronJob")?.name}function groupsOf(e){const t=[...new Set(e.map(({owner:e})=>e.id))]
 return t.flatMap(t=>{const n=e.filter(({owner:e})=>e.id===t)
 const[s]=n
-return s?[{owner:s.owner,pods:n.map(({pod:e})=>e)}]:[]})}function workloadsOf(e){return[...e.deployments.values(),...e.statefulsets.values(),...e.daemonsets.values(),...e.cronjobs.values()].filter(e=>(0,r.gv)(e))}function versionsOf(e){return[...new Set(e.map(({image:e})=>(0,s.E4)(e)))].join(", ")}function counted(e){return e.length===1?"1 pod":`${e.length} pods`}function titled(e){return`job/${nameOf(e)}`}function nameOf({metadata:e}){return e?.name??""}},6514:(e,t,n)=>{n.d(t,{Nn:()=>inspect,IZ:()=>kubectlOf,XU:()=>requireRights,qp:()=>servicesIn})
+return s?[{owner:s.owner,pods:n.map(({pod:e})=>e)}]:[]})}function workloadsOf(e){return[...e.deployments.values(),...e.statefulsets.values(),...e.daemonsets.values(),...e.cronjobs.values()].filter(e=>(0,r.gv)(e))}function versionsOf(e){return[...new Set(e.map(({image:e})=>(0,s.E4)(e)))].join(", ")}function counted(e){return e.length===1?"1 pod":`${e.length} pods`}function titled(e){return`job/${nameOf(e)}`}function nameOf({metadata:e}){return e?.name??""}},854:(e,t,n)=>{n.d(t,{Nn:()=>inspect,IZ:()=>kubectlOf,XU:()=>requireRights,qp:()=>servicesIn})
 var s=n(7414)
 var r=n(9340)
 var o=n(1404)
@@ -13141,34 +13232,51 @@ var w=n(2564)
 var y=n(7594)
 var I=n(5473)
 var B=n(981)
-var Q=n(9501)
-var b=n(607)
-const v={images:[],web:[],workloads:[],probes:[],namespace:[],dryRun:[]}
+var Q=n(3165)
+function withoutOthers(e,t){const n=new Map(t.map(e=>[(0,g.T)((0,r.hY)(e)),e]))
+const s=t.filter(isReleased).flatMap(pinnedImages)
+const ofOthers=e=>{if(!(0,r.gv)(e)||(0,r.pi)(e))return
+const t=(0,g.T)((0,r.hY)(e))
+const o=n.get(t)
+const i=o?pinnedImages(o).filter(e=>s.includes(e)):[]
+const a=(0,r.Mz)(e).flatMap(e=>i.filter(t=>isPlaceholder(e.image??"",t)))[0]
+return a===void 0?void 0:{id:t,image:a}}
+const o=e.others.flatMap(e=>ofOthers(e)??[])
+if(o.length===0)return{manifests:e,left:o}
+const i=e.others.filter(e=>!ofOthers(e))
+return{manifests:{...e,others:i},left:o}}function isReleased({metadata:e}){return/^(release of|rollback to) \S+ by /.test(e?.annotations?.[r.uo]??"")}function pinnedImages(e){return(0,r.Mz)(e).flatMap(({image:e})=>{const{repository:t,digest:n}=(0,Q.zZ)(e??"")
+return n===void 0?[]:[t]})}function isPlaceholder(e,t){const{repository:n,digest:s}=(0,Q.zZ)(e)
+return s===void 0&&((0,Q.iI)(n,t)||n===(0,Q.EU)(t))}var b=n(9501)
+var v=n(607)
+const k={images:[],web:[],workloads:[],probes:[],namespace:[],dryRun:[]}
 async function inspect(e,t){const{settings:n,cluster:s,log:r}=e
-const{manifests:o,live:i,until:l}=t
-const{targets:A,findings:u}=await inspectTargets(e,t)
-if(A.length===0)return{targets:A,findings:u,others:o.others,services:[],needs:[],missing:[]}
-const h=i.clusterState()
-const f=rightsOf(e,o,A)
-const g=l==="the end"?await(0,d.o7)(s,f):[]
-if(l==="the first error")await requireRights(e,f)
-const p=await servicesIn(s)
-const m=t.missing.length+g.length>0?{others:o.others,namespace:[],dryRun:[]}:await inspectWrites(e,t,{targets:A,services:p,clusterState:h})
+const{live:o,until:i}=t
+const{manifests:l,left:A}=withoutOthers(t.manifests,(0,b.ow)(o.clusterState()))
+const u={...t,manifests:l}
+A.forEach(({id:e,image:t})=>{r.say(`${e} is left to the releases of ${t}: its manifest is not applied`)})
+const{targets:h,findings:f}=await inspectTargets(e,u)
+if(h.length===0)return{targets:h,findings:f,others:l.others,services:[],needs:[],missing:[]}
+const g=o.clusterState()
+const p=rightsOf(e,l,h)
+const m=i==="the end"?await(0,d.o7)(s,p):[]
+if(i==="the first error")await requireRights(e,p)
+const E=await servicesIn(s)
+const w=u.missing.length+m.length>0?{others:l.others,namespace:[],dryRun:[]}:await inspectWrites(e,u,{targets:h,services:E,clusterState:g})
 r.say(`Kubernetes ${s.version}, namespace ${s.namespace}`)
-A.forEach(e=>{r.say((0,Q.q0)(e))})
-const E=servicesWith(o.others,p)
-const w=await inspectWeb(e,l,{targets:A,services:E})
-const y=(0,a.Z)(A,E)
-const I=kubectlOf(s)
-const{others:B,namespace:b,dryRun:v}=m
-return{targets:A,others:B,services:E,needs:f,missing:g,...w.web&&{web:w.web},findings:{...u,namespace:b,dryRun:v,web:w.findings,workloads:(0,c.Q)(y,I),probes:probeFindings(y,readyTimes(h,A),n,I)}}}async function inspectTargets(e,{manifests:t,live:n,until:s}){const{settings:r,cluster:o}=e
-const i=await findingsOf(s,()=>{(0,Q.B6)(o,n.clusterState(),t,r.image)
+h.forEach(e=>{r.say((0,b.q0)(e))})
+const y=servicesWith(l.others,E)
+const I=await inspectWeb(e,i,{targets:h,services:y})
+const B=(0,a.Z)(h,y)
+const Q=kubectlOf(s)
+const{others:v,namespace:k,dryRun:S}=w
+return{targets:h,others:v,services:y,needs:p,missing:m,...I.web&&{web:I.web},findings:{...f,namespace:k,dryRun:S,web:I.findings,workloads:(0,c.Q)(B,Q),probes:probeFindings(B,readyTimes(g,h),n,Q)}}}async function inspectTargets(e,{manifests:t,live:n,until:s}){const{settings:r,cluster:o}=e
+const i=await findingsOf(s,()=>{(0,b.B6)(o,n.clusterState(),t,r.image)
 return[]})
-const a=(0,Q.q8)(n.clusterState(),t,r.image,o.namespace)
-const c=s==="the end"?a:await(0,b.j)(e,a)
-const l=await findingsOf(s,()=>c.length===0?(0,Q.Nn)(n.clusterState(),r.image,o.namespace):[])
-if(s==="the first error")(0,Q._j)(c)
-return{targets:c,findings:{...v,images:i,workloads:l}}}function rightsOf({settings:e},t,n){const s=n.map(({id:e})=>e)
+const a=(0,b.q8)(n.clusterState(),t,r.image,o.namespace)
+const c=s==="the end"?a:await(0,v.j)(e,a)
+const l=await findingsOf(s,()=>c.length===0?(0,b.Nn)(n.clusterState(),r.image,o.namespace):[])
+if(s==="the first error")(0,b._j)(c)
+return{targets:c,findings:{...k,images:i,workloads:l}}}function rightsOf({settings:e},t,n){const s=n.map(({id:e})=>e)
 return[...(0,w.hg)(s),...(0,w.$9)([...s,...t.others]),...e["smoke-path"]===void 0?[]:w.Tn]}async function inspectWrites(e,{manifests:t,until:n},s){const warned=e=>e.map(e=>(0,o.$e)("workloads",e))
 let{others:r}=t
 const i=await findingsOf(n,async()=>{const{applied:n,warnings:s}=await(0,E.Bw)(e.cluster,t)
@@ -13176,7 +13284,7 @@ r=[...n,...r]
 return warned(s)})
 const a=await findingsOf(n,async()=>warned(await dryRunOf(e,{...s,others:r,jobs:t.jobs})))
 return{others:r,namespace:i,dryRun:a}}async function inspectWeb({settings:e},t,{targets:n,services:s}){let r
-const i=await findingsOf(t,()=>{r=(0,Q.s3)(e,n,s)
+const i=await findingsOf(t,()=>{r=(0,b.s3)(e,n,s)
 if(!r)return[]
 if(e["smoke-path"]!==void 0)(0,B.LW)(r,s,e["smoke-host"])
 return[(0,o.ok)("workloads",`${(0,g.T)(r.workload)} (container ${r.container}) serves the web`)]})
@@ -13363,7 +13471,7 @@ var u=n(4565)
 var d=n(5057)
 var h=n(8860)
 var f=n(2088)
-var g=n(6514)
+var g=n(854)
 var p=n(1120)
 var m=n(8118)
 var E=n(765)
@@ -13525,27 +13633,27 @@ live
 desired
 output
 end
-#Sn=false
-#Rn
-#Tn=new AbortController
-#Dn=new AbortController
+#On=false
+#Fn
+#Nn=new AbortController
+#Ln=new AbortController
 constructor(e,t,n,s){this.context=e
 this.live=t
 this.desired=n
 this.output=s
-this.end=this.#qe()
-this.end.catch(()=>{})}get hasContainerEnded(){return this.#Sn}async close(){const{cluster:e,platform:t}=this.context
-await(0,f.wj)(t.clock,B,e.life,e=>(0,f.ZC)(e,()=>Promise.resolve(this.#Rn))).catch(()=>{})
-this.#Dn.abort()}async#qe(){const e=this.context.platform.clock.now()
-const t=await this.#On(e)
+this.end=this.#ze()
+this.end.catch(()=>{})}get hasContainerEnded(){return this.#On}async close(){const{cluster:e,platform:t}=this.context
+await(0,f.wj)(t.clock,B,e.life,e=>(0,f.ZC)(e,()=>Promise.resolve(this.#Fn))).catch(()=>{})
+this.#Ln.abort()}async#ze(){const e=this.context.platform.clock.now()
+const t=await this.#Mn(e)
 const n=t.is==="failed"&&t.exitCode!==void 0
-if(n&&t.cause.pod!==void 0)this.#ln(t.cause.pod)
-this.#Sn=t.is==="finished"||n
-this.#Tn.abort()
-const s=await(0,f.ZC)(this.context.signal,()=>Promise.resolve(this.#Rn))
-const r=s!==void 0&&this.#Sn?{unread:s}:{}
+if(n&&t.cause.pod!==void 0)this.#fn(t.cause.pod)
+this.#On=t.is==="finished"||n
+this.#Nn.abort()
+const s=await(0,f.ZC)(this.context.signal,()=>Promise.resolve(this.#Fn))
+const r=s!==void 0&&this.#On?{unread:s}:{}
 if(t.is!=="failed")return{verdict:t,...r}
-return{verdict:await this.#yn(t,e),...r}}#On(e){const{context:t,live:n,desired:r,output:o}=this
+return{verdict:await this.#bn(t,e),...r}}#Mn(e){const{context:t,live:n,desired:r,output:o}=this
 const{cluster:i,platform:a,settings:c,signal:l}=t
 const A={timeout:c.timeout,bake:0,grace:c.grace}
 let h=(0,d._1)(e)
@@ -13553,18 +13661,18 @@ return(0,m.r)({cluster:i,clock:a.clock,live:n,signal:l},e=>{const t=n.clusterSta
 const s=judgeJob(r,{clusterState:t,timeouts:A,observations:h,now:e})
 h=s.observations
 const{verdict:i,requeueAt:a,logsWanted:c,factsWanted:l}=s
-if(i.is==="started"||i.is==="finished")this.#ln(i.pod)
+if(i.is==="started"||i.is==="finished")this.#fn(i.pod)
 if(i.is==="waiting")o.waiting(i.on)
 return{logsWanted:c,factsWanted:l,...a!==void 0&&{requeueAt:a},...(i.is==="failed"||i.is==="finished")&&{ended:i}}},(e,n)=>{const r=(0,s.h)(o.unmarked(n),(0,E.YT)(t))
-h=(0,d.X1)(h,e,r)},e=>{h=(0,u.Ts)(h,e)})}async#yn(e,t){const{context:n,live:s,desired:o,output:i}=this
+h=(0,d.X1)(h,e,r)},e=>{h=(0,u.Ts)(h,e)})}async#bn(e,t){const{context:n,live:s,desired:o,output:i}=this
 const a={source:(0,r.HP)(o.container),lines:i.lines.slice(-Q)}
 const c={...e.cause,logs:e.cause.logs??[a]}
 const l={cluster:n.cluster,clock:n.platform.clock,live:s,startedAt:t}
 const A=(0,g.m)(c,{...l,toRepo:(0,E.YT)(n)})
-return{...e,cause:await A.catch(()=>c)}}#ln(e){const{clock:t}=this.context.platform
-this.#Rn??=(0,f.ip)(t,I,this.#Tn.signal,t=>this.#Fn(e,t))}async#Fn(e,t){const{cluster:n,platform:s}=this.context
+return{...e,cause:await A.catch(()=>c)}}#fn(e){const{clock:t}=this.context.platform
+this.#Fn??=(0,f.ip)(t,I,this.#Nn.signal,t=>this.#Un(e,t))}async#Un(e,t){const{cluster:n,platform:s}=this.context
 const r=`${(0,p.Q)(n,e,this.desired.container)}&follow=true`
-const o=AbortSignal.any([n.life,this.#Dn.signal,t])
+const o=AbortSignal.any([n.life,this.#Ln.signal,t])
 const isOver=()=>o.aborted
 const i={whole:this.output.marker}
 let a=0
@@ -13606,7 +13714,8 @@ if(l)return{words:i,starter:l}
 const A=i.findIndex((e,t)=>t>=a&&(0,c.gf)(e))
 const u=i.slice(a,A===-1?r.length:A)
 const d=starterOf(u,i.length>a+u.length)
-return{words:i,...d&&{starter:d}}}function shellOf(e){const[t="",n="",s=""]=e
+if(d)return{words:i,starter:d}
+return{words:i,...u.length>1&&isFile(u[0])&&{skipped:u.join(" ")}}}function shellOf(e){const[t="",n="",s=""]=e
 if(!/^(|ba|da|a|k|z)sh$/.test(base(t))||!/^-\w*c$/.test(n))return
 const r=s.split(/&&|[;\n]/).map(e=>e.trim())
 if(r.some(isTorn))return
@@ -13622,11 +13731,11 @@ return count('"')%2===1||count("'")%2===1||count("`")%2===1||count("(")!==count(
 const t=e.findIndex((e,t)=>t>0&&(e==="--"||!e.startsWith("-")))
 return t===-1?e.length:t+(e[t]==="--"?1:0)}function starterOf(e,t){const[n,...s]=e
 if(n===void 0)return
-const r=s.length===0&&(n.includes("/")||n.endsWith(".sh"))
+const r=s.length===0&&isFile(n)
 if(!t)return r?{words:e,isScript:r}:void 0
 const o=e.at(-1)
 if(o==="--"||o==="run"&&s.length>0||base(n)==="env")return{words:e,isScript:false}
-return r?{words:e,isScript:r}:void 0}function base(e){return e.split("/").at(-1)??e}var A=n(2350)
+return r?{words:e,isScript:r}:void 0}function isFile(e=""){return e.includes("/")||e.endsWith(".sh")}function base(e){return e.split("/").at(-1)??e}var A=n(2350)
 var u=n(2459)
 var d=n(202)
 var h=n(1407)
@@ -13644,23 +13753,25 @@ var b=n(3242)
 var v=n(3975)
 var k=n(3905)
 const S=15
-const R=15e3
+const T=15e3
 async function makeJob(e,t,n){const{checked:a,image:c,proves:l,reverses:A,again:u,plansOnly:d=false}=t
 const{platform:h,settings:g,app:p,signal:w,cluster:y}=e
 const Q=l??A??u
 const b=Q?.command??g["migrate-command"]
 const k=Q?.timeoutMs??g["migrate-timeout"]
-const R=Q?void 0:await(0,v.H)(e)
-const T=R?withLabelsOf(t.web,R):t.web
-const[{launch:D,claims:O,common:F,starts:N},M,L]=await Promise.all([commonOf(e,{checked:a,web:T,image:c}),R&&commonOf(e,t),(0,f.jh)(h.clock,w,()=>(0,B.bL)(y,p,g.image))])
-const U=runningVersions(e,a,c,L)
-const x=(0,i.mp)({...F,command:(0,o.V)(b,D.starter,n),env:(0,r.B8)({marker:n,migrate:b,waitSeconds:S,volumes:(0,i.wx)(T.template,T.container,O),unsafe:u?"allow":g["unsafe-migrations"],...l?{proves:true,running:[{names:[l.name],tag:c.tag,isOwn:true}]}:{web:(M??{launch:D}).launch.words,kept:(0,s.G)(L.databases),...A?{reverses:A.task}:{earlier:L.earlier},...!A&&{running:U},lockWaitSeconds:g["lock-wait-migrate"]/1e3,plansOnly:d,...t.backup!==void 0&&{backup:t.backup},...u&&{contract:{...N,policy:"stay",hasBridges:false,stay:(0,I.Ei)(L.history)}},...!Q&&{bridges:(0,I.n3)(L.history),contract:{...N,policy:t.now===true&&g.contract==="manual"?"next":g.contract,hasBridges:g.bridge==="on",...g.contract==="manual"&&{stay:(0,I.Ei)(L.history)}}}}}),timeoutSeconds:Math.ceil(k/1e3),plansOnly:d,...d&&{keepSeconds:300}})
+const T=Q?void 0:await(0,v.H)(e)
+const R=T?withLabelsOf(t.web,T):t.web
+const[{launch:D,claims:O,common:F,starts:N},L,M]=await Promise.all([commonOf(e,{checked:a,web:R,image:c}),T&&commonOf(e,t),(0,f.jh)(h.clock,w,()=>(0,B.bL)(y,p,g.image))])
+const U=runningVersions(e,a,c,M)
+const x=(0,i.mp)({...F,command:(0,o.V)(b,D.starter,n),env:(0,r.B8)({marker:n,migrate:b,waitSeconds:S,volumes:(0,i.wx)(R.template,R.container,O),unsafe:u?"allow":g["unsafe-migrations"],...l?{proves:true,running:[{names:[l.name],tag:c.tag,isOwn:true}]}:{web:(L??{launch:D}).launch.words,kept:(0,s.G)(M.databases),...A?{reverses:A.task}:{earlier:M.earlier},...!A&&{running:U},lockWaitSeconds:g["lock-wait-migrate"]/1e3,plansOnly:d,...t.backup!==void 0&&{backup:t.backup},...u&&{contract:{...N,policy:"stay",hasBridges:false,stay:(0,I.Ei)(M.history)}},...!Q&&endedOf(M.history),...!Q&&{bridges:(0,I.n3)(M.history),contract:{...N,policy:t.now===true&&g.contract==="manual"?"next":g.contract,hasBridges:g.bridge==="on",...g.contract==="manual"&&{stay:(0,I.Ei)(M.history)}}}}}),timeoutSeconds:Math.ceil(k/1e3),plansOnly:d,...d&&{keepSeconds:300}})
 if(x.is==="impossible")return(0,E.fJ)({code:"plan-failed",sentence:`creating the migration Job failed: ${x.problem}`})
-const P=D.starter?.isScript===true?D.starter.words.join(" "):void 0
-return{job:x.job,container:T.container,isCounted:x.isCounted,from:R?g["migrate-manifest"]??"":(0,m.T)(T.workload),notes:[...x.notes,...Q?[]:notCompared(a,U)],...P!==void 0&&{script:{name:P,isAll:D.words.length===1}}}}function withLabelsOf(e,{template:t,...n}){const s={...e.template.metadata?.labels,...t.metadata?.labels}
+return{job:x.job,container:R.container,isCounted:x.isCounted,from:T?g["migrate-manifest"]??"":(0,m.T)(R.workload),own:new Set(M.history.flatMap(({migrations:e})=>e)),notes:[...x.notes,...Q?[]:notCompared(a,U)],...beginningOf(D)}}function endedOf(e){const t=(0,I.hH)(e)
+return t===void 0?{}:{ended:t}}function beginningOf({words:e,starter:t,skipped:n,isUnknown:s}){if(t)return t.isScript?{script:{name:t.words.join(" "),isAll:e.length===1}}:{}
+if(n!==void 0)return{passed:{script:n,why:"it needs a word that says what to start"}}
+return s?{passed:{why:"the registry does not say what the image starts"}}:{}}function withLabelsOf(e,{template:t,...n}){const s={...e.template.metadata?.labels,...t.metadata?.labels}
 return{...e,...n,template:{...t,metadata:{...t.metadata,labels:s}}}}async function makeCommandJob(e,t,n,s){const{launch:r,common:a}=await commonOf(e,t)
 const c=(0,i.mp)({...a,command:(0,o.h)(n,r.starter,s),timeoutSeconds:Math.ceil(e.settings["migrate-timeout"]/1e3),isCommand:true})
-if(c.is==="made")return c
+if(c.is==="made")return{...c,...beginningOf(r)}
 return(0,E.fJ)({code:"command-failed",sentence:`creating its Job failed: ${c.problem}`})}async function commonOf(e,{checked:t,web:n,image:s}){const{platform:r,settings:o,source:i,app:c,holder:l,signal:A,cluster:u}=e
 const d=podsToStart(t)
 const h=[...d,{name:"",spec:n.template.spec}]
@@ -13677,9 +13788,10 @@ const c=(0,I.qZ)(o,e)
 return{names:n,tag:t,...i&&{isIdle:i},...a!==void 0&&{needs:a},...c!==void 0&&{since:c}}})}function isOfMigration(e){const t=Object.entries((0,i.GW)(e))
 return({metadata:e})=>t.every(([t,n])=>e?.labels?.[t]===n)}function notCompared({targets:e},t){const n=e.filter(({live:e})=>e!==void 0)
 return t.length>0||n.length===0?[]:["the migrations are not compared: no running version of this image was found"]}async function launchOfWeb({template:e,container:t},n){const s=e.spec?.containers.find(({name:e})=>e===t)
-if(!s)return{words:[]}
-return launchOf(s,s.command===void 0?await n:void 0)}async function commandWhereNeeded({platform:e,signal:t,settings:n},s,r){if(!leavesToImage(s,n.image))return
-return(0,b.wj)(e.clock,R,t,t=>(0,A.Nl)(e,r,t)).catch(()=>{t.throwIfAborted()
+if(!s)return{words:[],isUnknown:false}
+const r=s.command===void 0?await n:void 0
+return{...launchOf(s,r),isUnknown:s.command===void 0&&!r}}async function commandWhereNeeded({platform:e,signal:t,settings:n},s,r){if(!leavesToImage(s,n.image))return
+return(0,b.wj)(e.clock,T,t,t=>(0,A.Nl)(e,r,t)).catch(()=>{t.throwIfAborted()
 return})}function migratesBeside(e){const t=[...e["before-rollout"],...e["after-rollout"]]
 return t.some(e=>a.tB.test(e))}function leavesToImage(e,t){const n=e.flatMap(({spec:e})=>[...e?.initContainers??[],...e?.containers??[]])
 return n.some(({image:e="",command:n})=>n===void 0&&(0,w.iI)(e,t))}function podsToStart({targets:e,jobs:t=[]}){const n=e.flatMap(({id:e,becomes:t,manifest:n,live:s})=>[t,n,s].flatMap(t=>t?[{name:(0,m.T)(e),spec:(0,y.kW)(t).spec}]:[]))
@@ -13724,7 +13836,7 @@ try{return await(0,f.jh)(e.clock,s,async()=>{const e=g?await r.find(`${l}/${u}`)
 if(e)return e
 g=true
 return r.post(l,d)})}catch(e){if(e instanceof h.h&&e.status===409)continue
-throw e}}}},7823:(e,t,n)=>{n.d(t,{k7:()=>Output,el:()=>alsoPassed,UA:()=>comparisonLacks,aU:()=>leftBehind,uH:()=>logPlan,Ob:()=>migrationCause,UP:()=>passedHint,hY:()=>planCause,U_:()=>refusalCause,Gt:()=>triedCause,d:()=>unreadCause})
+throw e}}}},7823:(e,t,n)=>{n.d(t,{k7:()=>Output,el:()=>alsoPassed,UA:()=>comparisonLacks,aU:()=>leftBehind,uH:()=>logPlan,Ob:()=>migrationCause,QD:()=>passedBy,hY:()=>planCause,U_:()=>refusalCause,Gt:()=>triedCause,d:()=>unreadCause})
 var s=n(8422)
 var r=n(4578)
 n(9084)
@@ -13733,13 +13845,13 @@ const i=/^ (OK|FAKED)( \([\d.]+s\))?$/
 function migrationProgress(e){const[,t,n,s=""]=o.exec(e.trimEnd())??[]
 if(n===void 0)return
 const r=t==="Applying"?"forwards":"backwards"
-return{migration:n,direction:r,is:endOf(s)??"begun"}}class MigrationLog{#Nn=new Set
-#at
-get migrated(){const e=this.#at
-return{applied:[...this.#Nn],...e!==void 0&&{open:e}}}read(e){const t=migrationProgress(e)
-if(this.#at!==void 0&&(t??endOf(e.trimEnd()))){this.#Nn.add(this.#at)
-this.#at=void 0}if(t?.is==="begun")this.#at=t.migration
-else if(t)this.#Nn.add(t.migration)}}function endOf(e){const t=i.exec(e)?.[1]
+return{migration:n,direction:r,is:endOf(s)??"begun"}}class MigrationLog{#xn=new Set
+#lt
+get migrated(){const e=this.#lt
+return{applied:[...this.#xn],...e!==void 0&&{open:e}}}read(e){const t=migrationProgress(e)
+if(this.#lt!==void 0&&(t??endOf(e.trimEnd()))){this.#xn.add(this.#lt)
+this.#lt=void 0}if(t?.is==="begun")this.#lt=t.migration
+else if(t)this.#xn.add(t.migration)}}function endOf(e){const t=i.exec(e)?.[1]
 return t===void 0?void 0:t==="OK"?"applied":"faked"}var a=n(7101)
 var c=n(4592)
 var l=n(7853)
@@ -13816,10 +13928,14 @@ const l={postgresql:"PostgreSQL",mysql:"MySQL"}[n]??n
 const A=["name","host","port","user","schema"].every(n=>e[n]===t[n])
 return[`${l} ${s}`,...r===""?[]:[`at ${r}${o===""?"":`:${o}`}`],...a!==void 0&&a!==""&&a!==t.schema?[`schema ${a}`]:[],...i===""?[]:[`as ${i}`],...A&&c!==void 0?[`server ${c}`]:[]].join(" ")}function refusalFix({command:e,starter:t},n){if(n!==void 0&&n!==""){const t=e.replaceAll(/\bDJANGO_SETTINGS_MODULE=\S+ +/g,"").replaceAll(/ --settings[= ]\S+/g,"")
 const s=!/[;&|]/.test(t)
-return`migrate-command: ${s?"":"export "}DJANGO_SETTINGS_MODULE=${n} ${s?"":"&& "}${t}`}return t===void 0?`migrate-command: <what sets it for the web> ${e}`:`migrate-command: ${t} ${e}`}function passedHint(e,t,n){const s=`${e}, which starts the web, was skipped (${t}): the variables that it sets are missing here`
-return t.startsWith("it calls")?`${s}. Run the migration with it:\nmigrate-command: ${e} ${n}`:`${s}. Set the same for the migration:\nmigrate-command: export NAME=value && ${n}`}function alsoPassed(e,t){const n=/ImproperlyConfigured|KeyError: '?[A-Z]|environment|envvar|OperationalError|[Cc]ould not connect|[Cc]onnection refused|host name/
-if(!n.test(e.sentence))return e
-return{...e,hint:e.hint===void 0?t:`${e.hint}\n${t}`}}function logPlan(e,t,n=false,s="next"){for(const r of t.databases){logDatabase(e,t,r,n)
+return`migrate-command: ${s?"":"export "}DJANGO_SETTINGS_MODULE=${n} ${s?"":"&& "}${t}`}return t===void 0?`migrate-command: <what sets it for the web> ${e}`:`migrate-command: ${t} ${e}`}function alsoPassed(e,t,n){if(!t||!f.test(e.sentence))return e
+const s=passedHint(t,n)
+return{...e,hint:e.hint===void 0?s:`${e.hint}\n${s}`}}function passedBy({passed:e},{script:t,passed:n}={}){return e!==void 0&&t?{script:t.name,why:e}:n}const f=/an SQLite file|ImproperlyConfigured|KeyError: '?[A-Z]|[Ee]nvironment|envvar|OperationalError|[Cc]ould not connect|[Cc]onnection refused|host name/
+function passedHint({script:e,why:t},n){const keep=e=>`migrate-command: ${e} ${n}`
+if(e===void 0)return`The image's entrypoint, if it has one, was skipped (${t}): the variables that it sets are missing here. Name it:\n${keep("/entrypoint")}`
+const s=`${e}, which starts the web, was skipped (${t}): the variables that it sets are missing here`
+const[r=""]=e.split(" ")
+return t.startsWith("it does not end")?`${s}. Set the same for the migration, or name the script if it runs what it is given:\nmigrate-command: export NAME=value && ${n}\n${keep(r)}`:`${s}. Run the migration with it:\n${keep(r)}`}function logPlan(e,t,n=false,s="next"){for(const r of t.databases){logDatabase(e,t,r,n)
 for(const n of r.held)e.say((0,l.xh)(n,t.judged?.versions??[],s))
 for(const t of r.bridges)e.say((0,l.zn)(t))}if(t.judged)(0,u.rz)(t.judged).forEach(t=>{e.say(t)})
 const r=comparisonLacks(t)
@@ -13829,15 +13945,16 @@ if(t.runs&&!o)e.say("the command still runs: it may do more than the plan shows"
 const r=(0,s.oD)(t)
 return e.flatMap(({database:e,pending:s,squashed:o})=>{const i=[...s,...o].map(({app:e,name:t})=>`${e}.${t}`)
 const a=i.filter(e=>!n.includes(e))
-return a.length===0||r.includes(e)?[]:[`the database "${e}" lacks ${a.join(", ")} according to the log of "${t}": python manage.py migrate --database=${e}`]})}function hasWork({pending:e,squashed:t}){return e.length+t.length>0}function logDatabase(e,{django:t,databases:n},s,r){const{database:o,vendorName:i,version:a="",pending:c,unknown:l}=s
-const d=n.length===1&&o==="default"?"":`${o}: `
-e.say(`${d}Django ${t} with ${i} ${a}`.trim())
-if(!hasWork(s))e.say(`${d}no migrations to apply`)
-for(const{app:t,name:n,operations:s,locks:o=[],sql:i}of c){e.say(`${d}to apply: ${t}.${n} (${s.join(", ")})`)
-if(o.length>0)e.say(`${d}it locks ${o.map(A.jU).join(", ")}`)
-if(r)(i??u.HU).split("\n").forEach(t=>{e.quote(t)})}const h=l.filter(e=>e.newer)
-if(h.length>0){const t=h.map(({app:e,name:t})=>`${e}.${t}`).join(", ")
-e.say(`${d}the database is newer than this version: it has ${t}`)}}},3975:(e,t,n)=>{n.d(t,{H:()=>ownTemplate})
+return a.length===0||r.includes(e)?[]:[`the database "${e}" lacks ${a.join(", ")} according to the log of "${t}": python manage.py migrate --database=${e}`]})}function hasWork({pending:e,squashed:t}){return e.length+t.length>0}function logDatabase(e,{django:t,databases:n},s,r){const{database:o,vendorName:i,version:a="",pending:c,unknown:l,found:d=[]}=s
+const h=n.length===1&&o==="default"?"":`${o}: `
+e.say(`${h}Django ${t} with ${i} ${a}`.trim())
+if(!hasWork(s))e.say(`${h}no migrations to apply`)
+for(const{app:t,name:n,operations:s,locks:o=[],sql:i}of c){e.say(`${h}to apply: ${t}.${n} (${s.join(", ")})`)
+if(o.length>0)e.say(`${h}it locks ${o.map(A.jU).join(", ")}`)
+if(r)(i??u.HU).split("\n").forEach(t=>{e.quote(t)})}if(d.length>0)e.say(`${h}applied already, and by no run here: ${d.join(", ")}. Another cluster, namespace or person migrates this database, too`)
+const f=l.filter(e=>e.newer)
+if(f.length>0){const t=f.map(({app:e,name:t})=>`${e}.${t}`).join(", ")
+e.say(`${h}the database is newer than this version: it has ${t}`)}}},3975:(e,t,n)=>{n.d(t,{H:()=>ownTemplate})
 var s=n(4592)
 var r=n(8281)
 var o=n(6874)
@@ -13872,114 +13989,121 @@ if(t)(0,s.fJ)({code:"migration-failed",sentence:`the migrations were reversed, b
 a.say(`the schema now fits ${l}`)
 return e}finally{try{await f.close()}finally{n(f.applied())}}}},765:(e,t,n)=>{n.d(t,{Be:()=>startMigration,Rw:()=>endsByItself,ee:()=>removeJob,jq:()=>runningIn})
 var s=n(8422)
-var r=n(7398)
-var o=n(3006)
-var i=n(1856)
-var a=n(4339)
-var c=n(4592)
-var l=n(4565)
-var A=n(202)
-var u=n(7020)
-var d=n(8860)
-var h=n(5408)
-var f=n(2468)
-var g=n(3242)
-var p=n(2088)
-var m=n(8858)
-var E=n(1534)
-var w=n(7823)
-const y=3e4
+var r=n(9084)
+var o=n(7101)
+var i=n(7398)
+var a=n(3006)
+var c=n(1856)
+var l=n(4339)
+var A=n(4592)
+var u=n(4565)
+var d=n(202)
+var h=n(7020)
+var f=n(8860)
+var g=n(5408)
+var p=n(2468)
+var m=n(3242)
+var E=n(2088)
+var w=n(8858)
+var y=n(1534)
+var I=n(7823)
+const B=3e4
 function startMigration(e,t){return new MigrationRun(e,t)}class MigrationRun{context
 input
-#Mn=`rollout-${crypto.randomUUID()}`
-#Ln
-#Un
-#xn
-#Pn
+#Pn=`rollout-${crypto.randomUUID()}`
 #Gn
 #Hn
-#Jn=false
-#jn=new AbortController
+#Jn
+#Vn
+#jn
+#$n
+#Yn=false
+#vt=false
+#Wn=new AbortController
 constructor(e,t){this.context=e
 this.input=t
-this.#Ln=new w.k7(this.#Mn,e=>(0,w.U_)(e,this.#Vn()))}async plan(e){this.#Ln.to(e)
-const t=await this.#Yn(e)
-const n=await Promise.race([this.#Ln.plan,this.#$n(t)])
-this.#Ln.hold()
-const s=this.#Wn?n:withLeftOut(n,this.input.checked.targets)
-this.#xn=s
-const{settings:r}=this.context
-if(!this.#Wn&&!this.input.isAgain)(0,w.uH)(e,s,r.sql,r.contract)
-return s}async migrate(e){this.#Ln.to(e)
-const t=await(this.#Gn?.end)
-if(t?.verdict.is==="failed"){if(t.unread===void 0)throw new c.HR(this.#qn(t.verdict.cause));(0,c.fJ)(this.#_n("migration-failed",t,t.unread))}if(t?.unread!==void 0){e.say(`its log could not be read completely (${t.unread}), but it succeeded`)
-this.#Hn=await this.#zn()}if(this.#Kn())e.say("tables were locked as Django does, without looking who uses them: the command starts no Python that reads PYTHONPATH")
-const n=this.input.reverses?"reversed":"applied"
-e.say(`${(0,u.LS)(this.applied().length,"migration")} ${n}`)}#qn(e){const{migrated:t,gaveUp:n,tried:s}=this.#Ln
-const r=this.#xn?.judged
-return s.length>0&&r?.policy==="block"?(0,w.Gt)(e,{...r,findings:s},t,(0,p.YT)(this.context)):(0,w.Ob)(e,t,n)}get#Wn(){const{proves:e,reverses:t,again:n}=this.input
-return e??t??n}#Kn(){const{judged:e,databases:t=[]}=this.#xn??{}
-return e!==void 0&&this.context.settings["lock-wait-migrate"]>0&&t.some(({vendor:e,pending:t})=>e==="postgresql"&&t.length>0)&&!this.#Ln.looks}applied(){return this.#Hn??this.#Ln.progress().applied}needs(){return this.#Ln.needs}tasks(){return this.#Ln.tasks}broken(){const{verified:e}=this.#Ln
-const{judged:t}=this.#xn??{}
-return!t||e===void 0||"why"in e?void 0:(0,r.RA)(t,e)}misfits(){return this.#Ln.reversed}surprises(e){const{tried:t}=this.#Ln
-const{judged:n}=this.#xn??{}
+this.#Gn=new I.k7(this.#Pn,e=>this.#qn((0,I.U_)(e,this.#_n())))}async plan(e){this.#Gn.to(e)
+const t=await this.#zn(e)
+const n=await Promise.race([this.#Gn.plan,this.#Kn(t)])
+this.#Gn.hold()
+const s=this.#Xn?n:(0,r.V)(withLeftOut(n,this.input.checked.targets),this.#Hn?.own??new Set)
+this.#Jn=s
+const{settings:o}=this.context
+if(!this.#Xn&&!this.input.isAgain)(0,I.uH)(e,s,o.sql,o.contract)
+return s}async migrate(e){this.#Gn.to(e)
+const t=await(this.#jn?.end)
+if(t?.verdict.is==="failed"){if(t.unread===void 0){this.#vt=(0,o.VS)(this.#Gn.lines)!==void 0
+throw new A.HR(this.#Zn(t.verdict.cause))}(0,A.fJ)(this.#es("migration-failed",t,t.unread))}if(t?.unread!==void 0){e.say(`its log could not be read completely (${t.unread}), but it succeeded`)
+this.#$n=await this.#ts()}this.#vt=t?.unread===void 0
+if(this.#ns())e.say("tables were locked as Django does, without looking who uses them: the command starts no Python that reads PYTHONPATH")
+const n=this.whole()
+const s=n?this.#ss().filter(e=>!n.includes(e)):[]
+if(s.length>0)e.say(`applied by another client since the plan: ${s.join(", ")}; another cluster or namespace may use this database, too`)
+const r=this.input.reverses?"reversed":"applied"
+e.say(`${(0,h.LS)(this.applied().length,"migration")} ${r}`)}#Zn(e){const{migrated:t,gaveUp:n,tried:s}=this.#Gn
+const r=this.#Jn?.judged
+return s.length>0&&r?.policy==="block"?(0,I.Gt)(e,{...r,findings:s},t,(0,E.YT)(this.context)):(0,I.Ob)(e,t,n)}get#Xn(){const{proves:e,reverses:t,again:n}=this.input
+return e??t??n}#ns(){const{judged:e,databases:t=[]}=this.#Jn??{}
+return e!==void 0&&this.context.settings["lock-wait-migrate"]>0&&t.some(({vendor:e,pending:t})=>e==="postgresql"&&t.length>0)&&!this.#Gn.looks}applied(){return this.#$n??this.#Gn.progress().applied}whole(){const e=this.#Gn.lines.some(e=>e.trim()==="Running migrations:")
+return this.#vt&&e?this.#Gn.progress().applied:void 0}#ss(){if(this.#Xn)return[]
+return(this.#Jn?.databases??[]).flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}needs(){return this.#Gn.needs}tasks(){return this.#Gn.tasks}broken(){const{verified:e}=this.#Gn
+const{judged:t}=this.#Jn??{}
+return!t||e===void 0||"why"in e?void 0:(0,i.RA)(t,e)}misfits(){return this.#Gn.reversed}surprises(e){const{tried:t}=this.#Gn
+const{judged:n}=this.#Jn??{}
 if(!n)return[]
-const s=n.policy==="block"?[]:t.map(e=>(0,l.m3)(e,n.versions))
-return[...s,...this.#Zn(e)]}#Zn(e){const{verified:t}=this.#Ln
-const{judged:n}=this.#xn??{}
+const s=n.policy==="block"?[]:t.map(e=>(0,u.m3)(e,n.versions))
+return[...s,...this.#rs(e)]}#rs(e){const{verified:t}=this.#Gn
+const{judged:n}=this.#Jn??{}
 if(!n||t===void 0)return[]
 if("why"in t)return[`the schema was not compared with the plan after the migration: ${t.why}`]
-return(0,l.AB)(e?t.map(withoutNew):t,n)}schema(){const{verified:e}=this.#Ln
+return(0,u.AB)(e?t.map(withoutNew):t,n)}schema(){const{verified:e}=this.#Gn
 const t=this.applied()
-const{runs:n,judged:s,databases:r=[]}=this.#xn??{runs:this.#Jn}
-if(!n||s?.blocked===true||this.#xn?.backup)return t.length>0?{is:"unknown"}:void 0
+const{runs:n,judged:s,databases:r=[]}=this.#Jn??{runs:this.#Yn}
+if(!n||s?.blocked===true||this.#Jn?.backup)return t.length>0?{is:"unknown"}:void 0
 const o=r.filter(e=>e.pending.length>0||e.isBridged===true)
-if(this.#xn&&o.length+t.length===0)return
+if(this.#Jn&&o.length+t.length===0)return
 const i=e===void 0||"why"in e?[]:e
 const a=o.length>0&&o.every(({database:e})=>i.some(t=>t.database===e))
 return a?{is:"compared",databases:i,applied:t}:{is:"unknown"}}async close(){const{context:e,input:t}=this
-this.#jn.abort(new Error("the migration is closed"))
-this.#Ln.hold()
+this.#Wn.abort(new Error("the migration is closed"))
+this.#Gn.hold()
 try{const{live:n}=t.checked
-const s=t.plansOnly!==true&&this.#Un?.isCounted!==true
-const r=s&&this.#Gn?.hasContainerEnded===true
-if(this.#Pn!==void 0&&!(r&&endsByItself(n,this.#Pn)))await removeJob(e,n,this.#Pn)}finally{await(this.#Gn?.close())}}async#Yn(e){const{context:t,input:n}=this
+const s=t.plansOnly!==true&&this.#Hn?.isCounted!==true
+const r=s&&this.#jn?.hasContainerEnded===true
+if(this.#Vn!==void 0&&!(r&&endsByItself(n,this.#Vn)))await removeJob(e,n,this.#Vn)}finally{await(this.#jn?.close())}}async#zn(e){const{context:t,input:n}=this
 const{live:s}=n.checked
-const r=await(0,E.qZ)(t,n,this.#Mn)
-this.#Un=r
+const r=await(0,y.qZ)(t,n,this.#Pn)
+this.#Hn=r
 r.notes.forEach(t=>{e.say(t)})
 let o=""
-const i=await(0,E._S)(t,s,r.job,e=>{this.#Pn=o=e})
-e.say(`${(0,f.Gg)(i)}, created from ${r.from}`)
-const a=AbortSignal.any([t.signal,this.#jn.signal])
+const i=await(0,y._S)(t,s,r.job,e=>{this.#Vn=o=e})
+e.say(`${(0,p.Gg)(i)}, created from ${r.from}`)
+const a=AbortSignal.any([t.signal,this.#Wn.signal])
 const c={job:o,container:r.container}
-this.#Gn=new m.S(t.with({signal:a}),s,c,this.#Ln)
-return this.#Gn}async#$n(e){const t=this.#Ln
+this.#jn=new w.S(t.with({signal:a}),s,c,this.#Gn)
+return this.#jn}async#Kn(e){const t=this.#Gn
 const n=await e.end
 if(n.verdict.is==="failed"){const{cause:e}=n.verdict
 await Promise.race([t.plan,Promise.resolve()])
 if(t.progress().applied.length>0)return t.plan
-if(e.code!=="crash")throw new c.HR(e)
-if(n.unread===void 0)throw new c.HR((0,w.hY)(this.#Xn(e),this.#es(),t.lines))}const s=await Promise.race([t.plan,Promise.resolve(void 0)])
-if(!s&&n.unread!==void 0)(0,c.fJ)(this.#_n("plan-failed",n,n.unread))
-return s??(0,c.fJ)({code:"plan-failed",sentence:`${this.#es()} started, but exited before it listed its migrations`,hint:'check that "migrate-command" calls Django’s manage.py',logs:[{lines:t.lines.slice(-m.T)}]})}#Xn(e){const{passed:t}=this.#Ln
-if(t===void 0)return e
-const n=this.#Un?.script?.name??""
-return(0,w.el)(e,(0,w.UP)(n,t,this.#ts()))}async#zn(){if(this.input.reverses||!(0,s.$i)(this.#ts()))return
-const{databases:e}=await this.#Ln.plan
-return e.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}#es(){return this.#Wn?.name??"the new version"}#ts(){return this.#Wn?.command??this.context.settings["migrate-command"]}#_n(e,{verdict:t},n){this.#Jn=true
-const s=this.#Pn??""
-const r=this.#Un?.container??""
-return(0,w.d)(e,{job:s,verdict:t,words:n},{migrated:this.#Ln.migrated,logs:this.context.cluster.commandLine(["logs",`job/${s}`,"-c",r])})}#Vn(){const{cluster:e,app:t}=this.context
+if(e.code!=="crash")throw new A.HR(e)
+if(n.unread===void 0)throw new A.HR((0,I.hY)(this.#qn(e),this.#os(),t.lines))}const s=await Promise.race([t.plan,Promise.resolve(void 0)])
+if(!s&&n.unread!==void 0)(0,A.fJ)(this.#es("plan-failed",n,n.unread))
+return s??(0,A.fJ)({code:"plan-failed",sentence:`${this.#os()} started, but exited before it listed its migrations`,hint:'check that "migrate-command" calls Django’s manage.py',logs:[{lines:t.lines.slice(-w.T)}]})}#qn(e){return(0,I.el)(e,(0,I.QD)(this.#Gn,this.#Hn),this.#is())}async#ts(){if(this.input.reverses||!(0,s.$i)(this.#is()))return
+const{databases:e}=await this.#Gn.plan
+return e.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}#os(){return this.#Xn?.name??"the new version"}#is(){return this.#Xn?.command??this.context.settings["migrate-command"]}#es(e,{verdict:t},n){this.#Yn=true
+const s=this.#Vn??""
+const r=this.#Hn?.container??""
+return(0,I.d)(e,{job:s,verdict:t,words:n},{migrated:this.#Gn.migrated,logs:this.context.cluster.commandLine(["logs",`job/${s}`,"-c",r])})}#_n(){const{cluster:e,app:t}=this.context
 const{workload:n,container:s}=this.input.web
-const r=this.#Un?.script
-return{command:this.#ts(),...r&&!r.isAll&&{starter:r.name},accept:e.commandLine((0,d.Mc)(t)),give:t=>e.commandLine(["set","env",(0,a.T)(n),"-c",s,t])}}}function withLeftOut({judged:e,...t},n){if(!e)return t
-const s=new Set(n.map(({id:e})=>(0,a.T)(e)))
-const r=e.versions.map(e=>{const t=e.names.filter(e=>!(0,A.y)(e)&&!s.has(e.split(" ")[0]??""))
+const r=this.#Hn?.script
+return{command:this.#is(),...r&&!r.isAll&&{starter:r.name},accept:e.commandLine((0,f.Mc)(t)),give:t=>e.commandLine(["set","env",(0,l.T)(n),"-c",s,t])}}}function withLeftOut({judged:e,...t},n){if(!e)return t
+const s=new Set(n.map(({id:e})=>(0,l.T)(e)))
+const r=e.versions.map(e=>{const t=e.names.filter(e=>!(0,d.y)(e)&&!s.has(e.split(" ")[0]??""))
 return t.length===0?e:{...e,leftOut:t}})
-return{...t,judged:{...e,versions:r}}}function withoutNew({unpredicted:e,...t}){return{...t,unpredicted:e.filter(({direction:e})=>e!=="new")}}async function removeJob({platform:e,cluster:t},n,s){const r=`${(0,i.rJ)("batch/v1",t.namespace,"jobs")}/${s}`
-await(0,o.jh)(e.clock,t.life,()=>t.remove(r))
-await(0,g.wj)(e.clock,y,t.life,r=>(0,h.r)({cluster:t,clock:e.clock,live:n,signal:r},()=>{const e=podsOfJob(n.clusterState(),s).length===0
+return{...t,judged:{...e,versions:r}}}function withoutNew({unpredicted:e,...t}){return{...t,unpredicted:e.filter(({direction:e})=>e!=="new")}}async function removeJob({platform:e,cluster:t},n,s){const r=`${(0,c.rJ)("batch/v1",t.namespace,"jobs")}/${s}`
+await(0,a.jh)(e.clock,t.life,()=>t.remove(r))
+await(0,m.wj)(e.clock,B,t.life,r=>(0,g.r)({cluster:t,clock:e.clock,live:n,signal:r},()=>{const e=podsOfJob(n.clusterState(),s).length===0
 return{logsWanted:[],...e&&{ended:true}}},()=>{})).catch(()=>{throw new Error(`the pod of job/${s} does not terminate: kubectl delete pod -l job-name=${s}`)})}function endsByItself(e,t){return runningIn(e,t).length===0}function runningIn(e,t){return podsOfJob(e.clusterState(),t).flatMap(({status:e})=>e?.containerStatuses??[]).filter(({state:e})=>e?.running).map(e=>e.name)}function podsOfJob(e,t){return[...e.pods.values()].filter(({metadata:e})=>e?.labels?.["job-name"]===t)}},9548:(e,t,n)=>{n.d(t,{Bw:()=>labelling,OS:()=>namespaceMissing,mh:()=>makeNamespace,oO:()=>checkNamespace})
 var s=n(7340)
 var r=n(1407)
@@ -13990,12 +14114,12 @@ var c=n(1856)
 var l=n(4592)
 async function presenceOf(e){try{const t=await e.find((0,c.B3)(e.namespace))
 if(t&&(0,a.vx)(t))return leaving(e)
-return t===void 0?"missing":"there"}catch(e){if(e instanceof r.h&&e.status===403)return"hidden"
+return t===void 0?{is:"missing"}:{is:"there",uid:t.metadata?.uid}}catch(e){if(e instanceof r.h&&e.status===403)return{is:"hidden"}
 throw clearer(e)}}async function checkNamespace(e,{namespace:t}){const n=await presenceOf(e)
-if(n!=="missing")return n
+if(n.is!=="missing")return n
 if(!t)return namespaceMissing(e.namespace,"does not exist")
 if(!await may(e,"create"))namespaceMissing(e.namespace,"does not exist, and this account may not create it")
-return n}async function makeNamespace(e,t,n,s){if(s==="there"||!await may(t,"create"))return
+return n}async function makeNamespace(e,t,n,s){if(s.is==="there"||!await may(t,"create"))return
 const r=await t.kubectl(["create","--save-config","-f","-"],{input:JSON.stringify(n)})
 if(r.code===0)e.say(`namespace/${t.namespace} created`)
 else if(!r.stderr.includes("(AlreadyExists)"))namespaceMissing(t.namespace,`does not exist, and creating it failed: ${(0,i.Mz)(r)}`)}async function labelling(e,{namespace:t}){const n={applied:[],warnings:[]}
@@ -14103,27 +14227,27 @@ throw new l.HR(a.cause)}if(a.is==="superseded")throw new l.HR((0,b.g)(a.by))}fun
 return 2*e.timeout+Math.max(e.bake,t)}class Rollout{context
 input
 listener
-#Jt
-#_t
-#ns
-#ss=new Map
-#rs=[]
-#os=Promise.resolve()
+#jt
+#Kt
+#as
+#cs=new Map
+#ls=[]
+#As=Promise.resolve()
 constructor(e,t,n){this.context=e
 this.input=t
 this.listener=n
 const s=t.checked.live.clusterState()
-this.#ns={...s,pods:new Map(s.pods)}
-this.#Jt=e.platform.clock.now()
-this.#_t=(0,E._z)(e,t.image)}async follow(){const{platform:e,settings:t,signal:n,cluster:s,log:r}=this.context
+this.#as={...s,pods:new Map(s.pods)}
+this.#jt=e.platform.clock.now()
+this.#Kt=(0,E._z)(e,t.image)}async follow(){const{platform:e,settings:t,signal:n,cluster:s,log:r}=this.context
 const{checked:o}=this.input
 const{first:i,rest:a,isDue:c}=this.input.waves
-await this.#is("first",this.context)
-const l=await this.#as(i)
-return(0,h.T)({cluster:s,clock:e.clock,live:o.live,desiredWorkloads:l,...a.length>0&&{next:{isDue:c,begin:()=>this.#as(a)}},verify:e=>this.#bn(this.context.with({signal:e})),timeouts:{timeout:t.timeout,bake:t.bake,grace:t.grace},startedAt:this.#Jt,onProgress:this.listener.progress,toRepo:(0,I.YT)(this.context),stageLog:r,signal:n}).finally(()=>{this.listener.started(this.#cs())
-return this.#os.catch(()=>{})})}#cs(){const e=this.input.checked.live.clusterState()
-return Object.fromEntries(this.#rs.flatMap(t=>{const n=(0,d.jb)((0,p.NO)(e,t))
-return n?[[(0,c.T)(t.workload),n]]:[]}))}async#as(e){const{context:t}=this
+await this.#us("first",this.context)
+const l=await this.#ds(i)
+return(0,h.T)({cluster:s,clock:e.clock,live:o.live,desiredWorkloads:l,...a.length>0&&{next:{isDue:c,begin:()=>this.#ds(a)}},verify:e=>this.#Tn(this.context.with({signal:e})),timeouts:{timeout:t.timeout,bake:t.bake,grace:t.grace},startedAt:this.#jt,onProgress:this.listener.progress,toRepo:(0,I.YT)(this.context),stageLog:r,signal:n}).finally(()=>{this.listener.started(this.#hs())
+return this.#As.catch(()=>{})})}#hs(){const e=this.input.checked.live.clusterState()
+return Object.fromEntries(this.#ls.flatMap(t=>{const n=(0,d.jb)((0,p.NO)(e,t))
+return n?[[(0,c.T)(t.workload),n]]:[]}))}async#ds(e){const{context:t}=this
 const{signal:n}=t
 n.throwIfAborted()
 const s=await takenSince(t,this.input.checked,e)
@@ -14131,28 +14255,28 @@ if(Object.keys(s).length>0)(0,l.fJ)((0,b.g)(s))
 sayRestarts(t,e)
 const r=[]
 const answers=e=>r.push(...e)
-const o=await Promise.allSettled([applyTargets(t,e,this.#_t).then(answers),...(0,w.Bm)(t,e,this.#_t,answers)])
+const o=await Promise.allSettled([applyTargets(t,e,this.#Kt).then(answers),...(0,w.Bm)(t,e,this.#Kt,answers)])
 await this.listener.wrote(r)
 for(const e of o)if(e.status==="rejected")throw e.reason
 n.throwIfAborted()
-return Promise.all(e.map(e=>this.#ls(e,r)))}async#ls(e,t){const{id:n,path:s,live:r}=e
-const o=answerFor(e,t)
-const i=o??await this.context.cluster.get(s)
-const a=imagesOf(e,o,this.input.image)
-this.#ss.set((0,c.T)(n),a)
-const l=this.input.starts[(0,c.T)(n)]
-const A=(0,d.OO)({workload:n,images:a,now:i,before:r,known:l},this.#ns)
-this.#rs.push(A)
-return A}#is(e,t){const{checked:n,beside:s}=this.input
+const i=new Map(r.filter(a.gv).map(e=>[(0,c.T)((0,a.hY)(e)),e]))
+return Promise.all(e.map(e=>this.#fs(e,i.get((0,c.T)(e.id)))))}async#fs(e,t){const{id:n,path:s,live:r}=e
+const o=t??await this.context.cluster.get(s)
+const i=imagesOf(e,t,this.input.image)
+this.#cs.set((0,c.T)(n),i)
+const a=this.input.starts[(0,c.T)(n)]
+const l=(0,d.OO)({workload:n,images:i,now:o,before:r,known:a},this.#as)
+this.#ls.push(l)
+return l}#us(e,t){const{checked:n,beside:s}=this.input
 const r=s.filter(t=>t.when===e)
-return(0,y.L5)(t,n,r,this.listener.wrote)}async#bn(e){const{checked:t,image:n}=this.input
-this.#os=this.#is("last",e)
-await this.#os
-const s=t.web&&this.#ss.get((0,c.T)(t.web.workload))?.[t.web.container]
+return(0,y.L5)(t,n,r,this.listener.wrote)}async#Tn(e){const{checked:t,image:n}=this.input
+this.#As=this.#us("last",e)
+await this.#As
+const s=t.web&&this.#cs.get((0,c.T)(t.web.workload))?.[t.web.container]
 await smokeBy(e,t,s??(0,B.d)(n))}}function sayRestarts({log:e},t){for(const{id:n,restart:s}of t){if(!s)continue
 const{because:t}=s
 const r=t.length===1?"has":"have"
-e.say(`${(0,c.T)(n)} restarts: ${t.join(", ")} ${r} changed`)}}function answerFor({id:e},t){return t.find(t=>(0,a.gv)(t)&&(0,c.T)((0,a.hY)(t))===(0,c.T)(e))}function imagesOf({uses:e,becomes:t},n,s){const r=n??t
+e.say(`${(0,c.T)(n)} restarts: ${t.join(", ")} ${r} changed`)}}function imagesOf({uses:e,becomes:t},n,s){const r=n??t
 const o=r?(0,a.MZ)((0,a.kW)(r),()=>true):[]
 return Object.fromEntries(e.map(({name:e})=>[e,o.find(t=>t.name===e)?.image??(0,B.d)(s)]))}async function smokeBy(e,t,n){const{settings:s}=e
 if(s["smoke-path"]===void 0||!t.web)return
@@ -14314,13 +14438,13 @@ var r=n(6876)
 var o=n(1493)
 function changeSince(e,t,n){if(!n)return t&&o.jo
 if((0,s.vx)(n))return o.jo
-if(t&&(0,r.p)(t,n))return
+if(t&&(t===n||(0,r.p)(t,n)))return
 const i=t?(0,s.MZ)((0,s.kW)(t),()=>true):[]
 const a=Object.fromEntries(i.map(({name:e,image:t})=>[e,t]))
 const c={workload:e,images:a,generation:0,first:!t}
 const l=t?"another template":"an object of another client"
 return(0,o.GH)({kind:e.kind,object:n},c)??l}function supersededBy(e){const t=Object.entries(e).map(([e,t])=>t===o.jo?`${e} was deleted`:`${e} runs ${t}`)
-return{code:"superseded",sentence:`another client changed a workload during the release: ${t.join("; ")}`,hint:"that change and all other workloads were kept. Decide which version should run, then release it"}}},9501:(e,t,n)=>{n.d(t,{B6:()=>checkImages,Nn:()=>noWorkload,_j:()=>checkFit,o$:()=>imagesIn,q0:()=>describe,q8:()=>findTargets,s3:()=>webOf})
+return{code:"superseded",sentence:`another client changed a workload during the release: ${t.join("; ")}`,hint:"that change and all other workloads were kept. Decide which version should run, then release it"}}},9501:(e,t,n)=>{n.d(t,{B6:()=>checkImages,Nn:()=>noWorkload,_j:()=>checkFit,o$:()=>imagesIn,ow:()=>workloadsIn,q0:()=>describe,q8:()=>findTargets,s3:()=>webOf})
 var s=n(7414)
 var r=n(240)
 var o=n(3165)
@@ -14520,61 +14644,61 @@ const i=1e3
 function keepRenewed(e,t,n){const s=new RenewedLease(e,t)
 s.begin(n)
 return s}class RenewedLease{#I="held"
-#As
-#us=new AbortController
-#ds=0
-#hs
-#fs=new AbortController
-#gs=Promise.withResolvers()
-#ps
-#ms=new AbortController
-#jn=new AbortController
+#gs
+#ps=new AbortController
+#ms=0
 #Es
-constructor(e,t){this.#Es=e
-this.#As=t}get lost(){return this.#ms.signal}begin(e){this.#ws(e)
-this.#ps=this.#Cs().catch(()=>{})}async ensureHeld(){for(;;){this.lost.throwIfAborted()
-const{signal:e}=this.#us
-if(!e.aborted&&this.#Es.clock.now()<this.#ds)return e
-await this.#gs.promise}}async release(){if(this.#St())return
+#ws=new AbortController
+#Cs=Promise.withResolvers()
+#ys
+#Is=new AbortController
+#Wn=new AbortController
+#Bs
+constructor(e,t){this.#Bs=e
+this.#gs=t}get lost(){return this.#Is.signal}begin(e){this.#Qs(e)
+this.#ys=this.#bs().catch(()=>{})}async ensureHeld(){for(;;){this.lost.throwIfAborted()
+const{signal:e}=this.#ps
+if(!e.aborted&&this.#Bs.clock.now()<this.#ms)return e
+await this.#Cs.promise}}async release(){if(this.#Rt())return
 this.#I="released"
-this.#jn.abort()
-await this.#ps
-const{cluster:e,path:t}=this.#Es
-await e.put(t,{...this.#As,spec:{...this.#As.spec,holderIdentity:""}})}#St(){return this.#I==="lost"||this.#I==="released"}#ws(e){this.#I="held"
-this.#hs=void 0
-this.#ds=e+this.#Es.lastsMs*.9
-if(this.#us.signal.aborted)this.#us=new AbortController
-this.#gs.resolve(void 0)
-this.#gs=Promise.withResolvers()
-this.#fs.abort()
-this.#fs=new AbortController
-const t=AbortSignal.any([this.#fs.signal,this.#jn.signal])
-this.#ys(e,t).catch(()=>{})}#Is(){if(this.#St())return
+this.#Wn.abort()
+await this.#ys
+const{cluster:e,path:t}=this.#Bs
+await e.put(t,{...this.#gs,spec:{...this.#gs.spec,holderIdentity:""}})}#Rt(){return this.#I==="lost"||this.#I==="released"}#Qs(e){this.#I="held"
+this.#Es=void 0
+this.#ms=e+this.#Bs.lastsMs*.9
+if(this.#ps.signal.aborted)this.#ps=new AbortController
+this.#Cs.resolve(void 0)
+this.#Cs=Promise.withResolvers()
+this.#ws.abort()
+this.#ws=new AbortController
+const t=AbortSignal.any([this.#ws.signal,this.#Wn.signal])
+this.#vs(e,t).catch(()=>{})}#ks(){if(this.#Rt())return
 this.#I="uncertain"
-this.#us.abort(new r.sr)}#Bs(e){if(this.#St())return
+this.#ps.abort(new r.sr)}#Ss(e){if(this.#Rt())return
 this.#I="lost"
-this.#jn.abort()
-this.#us.abort(e)
-this.#ms.abort(e)
-this.#gs.resolve(void 0)}async#ys(e,t){const{clock:n}=this.#Es
+this.#Wn.abort()
+this.#ps.abort(e)
+this.#Is.abort(e)
+this.#Cs.resolve(void 0)}async#vs(e,t){const{clock:n}=this.#Bs
 const until=e=>n.sleep(Math.max(0,e-n.now()),t)
-await until(this.#ds)
-this.#Is()
-if(isDenied(this.#hs))this.#Bs(lostBy(this.#hs))
+await until(this.#ms)
+this.#ks()
+if(isDenied(this.#Es))this.#Ss(lostBy(this.#Es))
 await until(e+r.E_)
-this.#Bs(lostBy(this.#hs))}async#Cs(){const{clock:e,lastsMs:t}=this.#Es
-for(let n=t/3;;){await e.sleep(n,this.#jn.signal)
-n=await this.#Qs()?t/3:i}}async#Qs(){const{cluster:e,clock:t,path:n}=this.#Es
+this.#Ss(lostBy(this.#Es))}async#bs(){const{clock:e,lastsMs:t}=this.#Bs
+for(let n=t/3;;){await e.sleep(n,this.#Wn.signal)
+n=await this.#Ts()?t/3:i}}async#Ts(){const{cluster:e,clock:t,path:n}=this.#Bs
 const r=t.now()
-try{this.#As=await e.put(n,{...this.#As,spec:{...this.#As.spec,renewTime:microTime(r)}})
-if(!this.#St())this.#ws(r)
-return true}catch(e){this.#hs=e
-if(e instanceof s.h&&[404,409].includes(e.status))await this.#bs()
-else if(this.#I==="uncertain"&&isDenied(e))this.#Bs(lostBy(e))
-return false}}async#bs(){const{cluster:e,path:t,holderId:n}=this.#Es
+try{this.#gs=await e.put(n,{...this.#gs,spec:{...this.#gs.spec,renewTime:microTime(r)}})
+if(!this.#Rt())this.#Qs(r)
+return true}catch(e){this.#Es=e
+if(e instanceof s.h&&[404,409].includes(e.status))await this.#Rs()
+else if(this.#I==="uncertain"&&isDenied(e))this.#Ss(lostBy(e))
+return false}}async#Rs(){const{cluster:e,path:t,holderId:n}=this.#Bs
 try{const s=await e.find(t)
-if(s?.spec?.holderIdentity===n)this.#As=s
-else this.#Bs(new LeaseLost("taken",s?.metadata?.annotations?.[o]??""))}catch(e){this.#hs=e}}}class LeaseLost extends Error{why
+if(s?.spec?.holderIdentity===n)this.#gs=s
+else this.#Ss(new LeaseLost("taken",s?.metadata?.annotations?.[o]??""))}catch(e){this.#Es=e}}}class LeaseLost extends Error{why
 words
 name="LeaseLost"
 constructor(e,t){super("the lock was lost: another run may have taken it")
@@ -14618,27 +14742,31 @@ return t!==void 0&&isWhole(t,e)?[[e,t]]:[]}))
 const byDigest=e=>new Map(r.flatMap(({digest:t,[e]:n=""})=>{const s=a.get(n)
 return s===void 0?[]:[[t,s]]}))
 const c=new Set(r.filter(l.FM).map(({needs:e})=>e))
-return{history:r,templates:new Map(o),databases:databasesOf(s),needs:byDigest("needs"),tasks:byDigest("tasks"),earlier:[...a].flatMap(([e,t])=>c.has(e)?[{hash:e,needs:t}]:[])}}async function readHistory(e,t,n){const s=await readReleases(e,t)
-return s.filter(({image:e})=>(0,i.iI)(e,n))}async function readReleases(e,t){return historyOf(await readLive(e,t))}async function readLive(e,t){const n=await e.find(`${configMapsOf(e)}/${(0,a.Fe)(t)}`)
+return{history:r,templates:new Map(o),databases:databasesOf(s),needs:byDigest("needs"),tasks:byDigest("tasks"),earlier:[...a].flatMap(([e,t])=>c.has(e)?[{hash:e,needs:t}]:[])}}async function readHistory(e,t,n){const{history:s}=await readReleases(e,t)
+return s.filter(({image:e})=>(0,i.iI)(e,n))}async function readReleases(e,t){const n=await readLive(e,t)
+return{history:historyOf(n),configMap:n}}async function readLive(e,t){const n=await e.find(`${configMapsOf(e)}/${(0,a.Fe)(t)}`)
 if(n)(0,a.wj)(e,"configmap",n.metadata)
 return n}const Q="django-rollout/databases"
-function databasesOf(e){try{return JSON.parse(e?.metadata?.annotations?.[Q]??"{}")}catch{return{}}}function forgetDatabases(e){return["annotate","configmap",(0,a.Fe)(e),`${Q}-`]}async function saveRelease({cluster:e,clock:t,app:n},s,{templates:r,databases:i,before:c,needs:A,tasks:u,schema:d}={}){const h={...s,...A!==void 0&&{needs:hashOf(A)},...u!==void 0&&{tasks:hashOf(u)}}
-const f=i===void 0?{}:{[Q]:JSON.stringify(i)}
-const g=configMapsOf(e)
-const p=`${g}/${(0,a.Fe)(n)}`
-await(0,o.jh)(t,e.life,async()=>{const t=await readLive(e,n)
-const s=c&&(0,l.w7)(h,c)
-const o=withRelease(historyOf(t),h,s)
-const m=d?(0,I.UW)(o,d,h.run):o
-const E=dataOf(m)
+function databasesOf(e){try{return JSON.parse(e?.metadata?.annotations?.[Q]??"{}")}catch{return{}}}function forgetDatabases(e){return["annotate","configmap",(0,a.Fe)(e),`${Q}-`]}async function saveRelease({cluster:e,clock:t,app:n},s,{templates:r,databases:i,before:c,needs:A,tasks:u,schema:d}={},h){const f={...s,...A!==void 0&&{needs:hashOf(A)},...u!==void 0&&{tasks:hashOf(u)}}
+const g=i===void 0?{}:{[Q]:JSON.stringify(i)}
+const p=configMapsOf(e)
+const m=`${p}/${(0,a.Fe)(n)}`
+const write=async t=>{const s=c&&(0,l.w7)(f,c)
+const o=withRelease(historyOf(t),f,s)
+const h=d?(0,I.UW)(o,d,f.run):o
+const E=dataOf(h)
 const w=t?.binaryData??{}
-const y={...withTemplates(m,w,{[h.run]:r,...s&&{[s.run]:c.templates}}),...withBodies(m,w,[A??[],u??[]].flat())}
-await(t?e.put(p,{...t,metadata:{...t.metadata,annotations:{...t.metadata?.annotations,...f}},data:E,binaryData:y}):e.post(g,{apiVersion:"v1",kind:"ConfigMap",metadata:{name:(0,a.Fe)(n),labels:a.Yq,...i!==void 0&&{annotations:f}},data:E,binaryData:y}))},isConflict)}async function saveSchemaChange({cluster:e,clock:t,app:n},s,r={}){await(0,o.jh)(t,e.life,async()=>{const t=await readLive(e,n)
+const y={...withTemplates(h,w,{[f.run]:r,...s&&{[s.run]:c.templates}}),...withBodies(h,w,[A??[],u??[]].flat())}
+await(t?e.put(m,{...t,metadata:{...t.metadata,annotations:{...t.metadata?.annotations,...g}},data:E,binaryData:y}):e.post(p,{apiVersion:"v1",kind:"ConfigMap",metadata:{name:(0,a.Fe)(n),labels:a.Yq,...i!==void 0&&{annotations:g}},data:E,binaryData:y}))}
+if(h&&await isWritten(()=>write(h.configMap)))return
+await(0,o.jh)(t,e.life,async()=>write(await readLive(e,n)),isConflict)}async function isWritten(e){try{await e()
+return true}catch(e){if(isConflict(e)||e instanceof r.h&&e.status===404)return false
+throw e}}async function saveSchemaChange({cluster:e,clock:t,app:n},s,r={},i=[]){await(0,o.jh)(t,e.life,async()=>{const t=await readLive(e,n)
 const o=historyOf(t)
 if(!t||o.length===0)return
-const i=s?(0,I.UW)(o,s):o
-const c=dataOf(i.map((e,t)=>t===i.length-1?{...e,...r}:e))
-await e.put(`${configMapsOf(e)}/${(0,a.Fe)(n)}`,{...t,data:c})},isConflict)}function isConflict(e){return(0,o.dg)(e)||e instanceof r.h&&e.status===409}function dataOf(e){return Object.fromEntries(e.map(e=>[keyOf(e.number),JSON.stringify(e)]))}function withRelease(e,t,n){if(e.some(({run:e})=>e===t.run))return(0,l.vN)(e,t)
+const c=s?(0,I.UW)(o,s):o
+const l=dataOf(c.map((e,t)=>t===c.length-1?{...e,...r,migrations:[...new Set([...e.migrations,...i])]}:e))
+await e.put(`${configMapsOf(e)}/${(0,a.Fe)(n)}`,{...t,data:l})},isConflict)}function isConflict(e){return(0,o.dg)(e)||e instanceof r.h&&e.status===409}function dataOf(e){return Object.fromEntries(e.map(e=>[keyOf(e.number),JSON.stringify(e)]))}function withRelease(e,t,n){if(e.some(({run:e})=>e===t.run))return(0,l.vN)(e,t)
 if(t.result==="found")return(0,l.BL)(e,t)
 return(0,l.vN)(n?(0,l.BL)(e,n):e,t)}const b=350*1024
 const v=16*1024*1024
@@ -14661,7 +14789,7 @@ if((0,A.xL)(n)!==void 0)return[]
 const{fit:s,bridges:r,...o}=n
 const i=(0,I.Zo)(s)
 const a={...o,...i&&{fit:i},...r&&{bridges:(0,y.sJ)(r)}}
-return keyOf(o.number)===e?[a]:[]}catch{return[]}}).sort((e,t)=>e.number-t.number)}function keyOf(e){return`release-${String(e).padStart(6,"0")}`}function needsKeyOf(e){return`needs-${e}`}function templatesKeyOf(e){return keyOf(e).replace("release","templates")}function configMapsOf(e){return(0,c.rJ)("v1",e.namespace,"configmaps")}},9025:(e,t,n)=>{n.d(t,{BL:()=>withFound,BO:()=>liveNow,Ei:()=>openHeld,FM:()=>wentLive,MT:()=>appliedSince,Ol:()=>wanted,dR:()=>liveSince,jo:()=>chosenFrom,n2:()=>startsIn,n3:()=>openBridges,qZ:()=>aloneSince,u7:()=>hasGoneLive,vN:()=>added,w7:()=>foundBefore})
+return keyOf(o.number)===e?[a]:[]}catch{return[]}}).sort((e,t)=>e.number-t.number)}function keyOf(e){return`release-${String(e).padStart(6,"0")}`}function needsKeyOf(e){return`needs-${e}`}function templatesKeyOf(e){return keyOf(e).replace("release","templates")}function configMapsOf(e){return(0,c.rJ)("v1",e.namespace,"configmaps")}},9025:(e,t,n)=>{n.d(t,{BL:()=>withFound,BO:()=>liveNow,Ei:()=>openHeld,FM:()=>wentLive,MT:()=>appliedSince,Ol:()=>wanted,dR:()=>liveSince,hH:()=>lastEnded,jo:()=>chosenFrom,n2:()=>startsIn,n3:()=>openBridges,qZ:()=>aloneSince,u7:()=>hasGoneLive,vN:()=>added,w7:()=>foundBefore})
 var s=n(3165)
 var r=n(2109)
 const o=20
@@ -14694,7 +14822,8 @@ const s=e.findLast(e=>wentLive(e)&&e.digest===t.digest)
 return added(e,s?{...t,command:"rollback",back:placeOf(s)}:t)}function foundBefore({run:e,who:t,at:n,image:s},{tag:r,digest:o}){return{run:`${e}:before`,command:"deploy",who:t,at:n,image:s,tag:r,digest:o,result:"found",seconds:0,migrations:[]}}function shortened(e){if(e.length<=o)return e
 const t=new Set(lineOf(e).slice(-i))
 const n=e.find(e=>!t.has(e))
-return shortened(e.filter(e=>e!==n))}function openBridges(e){return e.findLast(({bridges:e})=>e!==void 0)?.bridges??[]}function openHeld(e){return e.findLast(({held:e})=>e!==void 0)?.held??[]}function aloneSince(e,t){const n=e.filter(isLive)
+return shortened(e.filter(e=>e!==n))}function openBridges(e){return e.findLast(({bridges:e})=>e!==void 0)?.bridges??[]}function openHeld(e){return e.findLast(({held:e})=>e!==void 0)?.held??[]}function lastEnded(e){const t=e.at(-1)
+return t?.result==="deployed"?Date.parse(t.at)/1e3+t.seconds:void 0}function aloneSince(e,t){const n=e.filter(isLive)
 const s=n.findLastIndex(e=>e.digest!==t)
 const r=n[s+1]
 if(r?.result!=="deployed")return
@@ -14802,100 +14931,102 @@ const S=(0,s.Qq)(/^\w+\.\w+$/,"a migration")
 const schemaWork=(e,t)=>{const n={web:(0,s.Qq)(/^[a-z]+\/[a-z0-9][a-z0-9.-]*$/,"a workload"),container:l,command:(0,s.Qq)()}
 const r=e?.is==="back"
 return r?(0,s.OA)({...n,is:(0,s.yL)("back"),migrations:(0,s.no)((0,s.c3)(S)),misfits:(0,s.no)((0,s.c3)(s.D8))},"refused")(e,t):(0,s.OA)({...n,is:(0,s.yL)("again"),tag:o,digest:i},"refused")(e,t)}
-const R={begun:(0,s.OA)(d,"refused"),namespace:(0,s.OA)(k,"refused"),timeouts:(0,s.OA)({timeout:s.U9,grace:(0,s.A7)(s.U9)},"refused"),snapshot:(0,s.c3)((0,s.Q7)((0,s.OA)(v,"refused"),workloadsAreOurs)),schema:(0,s.no)(schemaWork),contract:(0,s.no)((0,s.OA)({held:(0,s.no)((0,s.c3)((0,s.Qq)())),bridges:s.D8},"refused"))}
-function wrongInRecord(e){return(0,s.OA)(R,"refused")(e,"record")}function wrongInEntry(e){return(0,s.OA)(h,"left")(e,"entry")}},6099:(e,t,n)=>{n.d(t,{yv:()=>closeRecord,C6:()=>openRecord,aE:()=>readRecord,vL:()=>updateRecord,R1:()=>withPaths})
-var s=n(8522)
-var r=n(1407)
-var o=n(3006)
-var i=n(3165)
-var a=n(8661)
-var c=n(1856)
-var l=n(4592)
-var A=n(7398)
-var u=n(240)
-var d=n(9340)
-var h=n(2468)
-const f={"v1 ConfigMap":"configmaps","v1 Secret":"secrets","v1 Service":"services","v1 ServiceAccount":"serviceaccounts","v1 PersistentVolumeClaim":"persistentvolumeclaims","apps/v1 Deployment":"deployments","apps/v1 StatefulSet":"statefulsets","apps/v1 DaemonSet":"daemonsets","batch/v1 CronJob":"cronjobs","batch/v1 Job":"jobs","networking.k8s.io/v1 Ingress":"ingresses","networking.k8s.io/v1 NetworkPolicy":"networkpolicies","autoscaling/v1 HorizontalPodAutoscaler":"horizontalpodautoscalers","autoscaling/v2 HorizontalPodAutoscaler":"horizontalpodautoscalers","policy/v1 PodDisruptionBudget":"poddisruptionbudgets"}
-const g=["","apps","autoscaling","batch","extensions","policy",...["admissionregistration","apiextensions","apiregistration","authentication","authorization","certificates","coordination","discovery","events","flowcontrol.apiserver","internal.apiserver","metrics","networking","node","rbac.authorization","resource","scheduling","storage","storagemigration"].map(e=>`${e}.k8s.io`)]
-const p="release again with the manifests of that release (option manifests)"
-const m=["get","create","update","delete"]
+const T={begun:(0,s.OA)(d,"refused"),namespace:(0,s.OA)(k,"refused"),timeouts:(0,s.OA)({timeout:s.U9,grace:(0,s.A7)(s.U9)},"refused"),snapshot:(0,s.c3)((0,s.Q7)((0,s.OA)(v,"refused"),workloadsAreOurs)),schema:(0,s.no)(schemaWork),contract:(0,s.no)((0,s.OA)({held:(0,s.no)((0,s.c3)((0,s.Qq)())),bridges:s.D8},"refused"))}
+function wrongInRecord(e){return(0,s.OA)(T,"refused")(e,"record")}function wrongInEntry(e){return(0,s.OA)(h,"left")(e,"entry")}},6099:(e,t,n)=>{n.d(t,{yv:()=>closeRecord,C6:()=>openRecord,aE:()=>readRecord,vL:()=>updateRecord,R1:()=>withPaths})
+var s=n(7975)
+var r=n(8522)
+var o=n(1407)
+var i=n(3006)
+var a=n(3165)
+var c=n(8661)
+var l=n(1856)
+var A=n(4592)
+var u=n(7398)
+var d=n(240)
+var h=n(9340)
+var f=n(2468)
+const g={"v1 ConfigMap":"configmaps","v1 Secret":"secrets","v1 Service":"services","v1 ServiceAccount":"serviceaccounts","v1 PersistentVolumeClaim":"persistentvolumeclaims","apps/v1 Deployment":"deployments","apps/v1 StatefulSet":"statefulsets","apps/v1 DaemonSet":"daemonsets","batch/v1 CronJob":"cronjobs","batch/v1 Job":"jobs","networking.k8s.io/v1 Ingress":"ingresses","networking.k8s.io/v1 NetworkPolicy":"networkpolicies","autoscaling/v1 HorizontalPodAutoscaler":"horizontalpodautoscalers","autoscaling/v2 HorizontalPodAutoscaler":"horizontalpodautoscalers","policy/v1 PodDisruptionBudget":"poddisruptionbudgets"}
+const p=["","apps","autoscaling","batch","extensions","policy",...["admissionregistration","apiextensions","apiregistration","authentication","authorization","certificates","coordination","discovery","events","flowcontrol.apiserver","internal.apiserver","metrics","networking","node","rbac.authorization","resource","scheduling","storage","storagemigration"].map(e=>`${e}.k8s.io`)]
+const m="release again with the manifests of that release (option manifests)"
+const E=["get","create","update","delete"]
 async function locate(e,t,n){const s=new Set(n.map(kindOf))
 const r=new Set
-for(const{object:n,written:o}of t){const t=(0,h.Gg)(n)
+for(const{object:n,written:o}of t){const t=(0,f.Gg)(n)
 const i=[n,o].map(({metadata:e})=>e?.namespace)
-const c=i.find(t=>t!==void 0&&t!==e.namespace)
-if(c!==void 0)return refused(`${t} is of the namespace "${c}"`)
-if(r.has((0,u.TN)(n)))return refused(`${t} is in it twice`)
-r.add((0,u.TN)(n))
-if((0,u.TN)(o)!==(0,u.TN)(n))return refused(`${t} was replaced by another object`)
-if((0,a.t8)(n))return refused(`${t} is not from the manifests of a release`)
-if(!(kindOf(n)in f)&&g.includes((0,d.F8)(n))&&!s.has(kindOf(n))){const e=`${t}: the rights for this kind were not checked`
-return{is:"refused",why:e,wayOut:p}}}const o=t.map(({object:e})=>e).filter(e=>!(kindOf(e)in f))
-const i=await(0,c.F3)(e,o)
-const l=[]
+const a=i.find(t=>t!==void 0&&t!==e.namespace)
+if(a!==void 0)return refused(`${t} is of the namespace "${a}"`)
+if(r.has((0,d.TN)(n)))return refused(`${t} is in it twice`)
+r.add((0,d.TN)(n))
+if((0,d.TN)(o)!==(0,d.TN)(n))return refused(`${t} was replaced by another object`)
+if((0,c.t8)(n))return refused(`${t} is not from the manifests of a release`)
+if(!(kindOf(n)in g)&&p.includes((0,h.F8)(n))&&!s.has(kindOf(n))){const e=`${t}: the rights for this kind were not checked`
+return{is:"refused",why:e,wayOut:m}}}const o=t.map(({object:e})=>e).filter(e=>!(kindOf(e)in g))
+const i=await(0,l.F3)(e,o)
+const a=[]
 for(const n of t){const{object:t}=n
 const s=i.get(kindOf(t))
-const r=f[kindOf(t)]??s?.plural
-if(r===void 0)return refused(`${(0,h.Gg)(t)}: the cluster has no such kind`)
-if(s&&!s.namespaced)return refused(`${(0,h.Gg)(t)} is outside of any namespace`)
-if(s&&!m.every(e=>s.verbs.includes(e)))return refused(`${(0,h.Gg)(t)} has a kind that cannot be restored`)
-const o=`${(0,c.rJ)(versionOf(t),e.namespace,r)}/${(0,d.Vb)(t)}`
-l.push({...n,path:o})}return{is:"found",snapshot:l}}function refused(e){return{is:"refused",why:e}}function versionOf(e){return e.apiVersion??""}function kindOf(e){return`${e.apiVersion} ${e.kind}`}var E=n(9554)
-var w=n(6858)
-const y=900*1024
-const I=16*1024*1024
-const B=200
-async function openRecord(e,t,n,s){const i={...s,namespace:await namespaceOf(e)}
-const a=secretOf(n,i)
-return(0,o.jh)(t,e.life,async()=>{try{const{metadata:t}=await e.post(secretsOf(e),a)
-return keptAs(i,t)}catch(t){if(!(t instanceof r.h&&t.status===409))throw t
-const s=await readRecord(e,n,i.begun.image)
-if(s?.begun.run!==i.begun.run)throw t
-return{...i,uid:s.uid,version:s.version}}})}async function readRecord(e,t,n){const s=await e.find(`${secretsOf(e)}/${(0,a.Fe)(t)}`)
+const r=g[kindOf(t)]??s?.plural
+if(r===void 0)return refused(`${(0,f.Gg)(t)}: the cluster has no such kind`)
+if(s&&!s.namespaced)return refused(`${(0,f.Gg)(t)} is outside of any namespace`)
+if(s&&!E.every(e=>s.verbs.includes(e)))return refused(`${(0,f.Gg)(t)} has a kind that cannot be restored`)
+const o=`${(0,l.rJ)(versionOf(t),e.namespace,r)}/${(0,h.Vb)(t)}`
+a.push({...n,path:o})}return{is:"found",snapshot:a}}function refused(e){return{is:"refused",why:e}}function versionOf(e){return e.apiVersion??""}function kindOf(e){return`${e.apiVersion} ${e.kind}`}var w=n(9554)
+var y=n(6858)
+const I=900*1024
+const B=16*1024*1024
+const Q=200
+async function openRecord(e,t,n,{namespaceUid:s,...r}){const a={...r,namespace:await namespaceOf(e,s)}
+const c=await secretOf(n,a)
+return(0,i.jh)(t,e.life,async()=>{try{const{metadata:t}=await e.post(secretsOf(e),c)
+return keptAs(a,t)}catch(t){if(!(t instanceof o.h&&t.status===409))throw t
+const s=await readRecord(e,n,a.begun.image)
+if(s?.begun.run!==a.begun.run)throw t
+return{...a,uid:s.uid,version:s.version}}})}async function readRecord(e,t,n){const s=await e.find(`${secretsOf(e)}/${(0,c.Fe)(t)}`)
 if(!s)return
 const r=s.data?.["record"]
-if(r===void 0)(0,a.wj)(e,"secret",s.metadata)
-if(!(0,a.yF)(s.metadata))return unusable(e,t,"it has no label app.kubernetes.io/managed-by=django-rollout, so another client wrote it")
+if(r===void 0)(0,c.wj)(e,"secret",s.metadata)
+if(!(0,c.yF)(s.metadata))return unusable(e,t,"it has no label app.kubernetes.io/managed-by=django-rollout, so another client wrote it")
 const o=unpacked(r??"")
 if(o.is==="wrong")return unusable(e,t,o.why)
-const{snapshot:c,...l}=o.record
+const{snapshot:i,...l}=o.record
 const A=await namespaceOf(e)
 if(!isSame(A,l.namespace))return unusable(e,t,"it was written in another namespace, of which this one is a copy, or which had this name before: its release wrote nothing here")
 const{image:u}=l.begun
-if(!(0,i.iI)(u,n)){const s=`the unfinished release in secret/${(0,a.Fe)(t)}`
+if(!(0,a.iI)(u,n)){const s=`the unfinished release in secret/${(0,c.Fe)(t)}`
 const r=`if it is the same application and its registry has moved, finish that release first: django-rollout recover --image ${u} --namespace ${e.namespace} --app ${t}`
-return(0,a.ht)(e,t,{image:u,what:s,so:r},n)}const{uid:d="",resourceVersion:h=""}=s.metadata??{}
-return{...l,entries:c,uid:d,version:h}}async function withPaths(e,t,{entries:n,...s},r){const o=await locate(e,n,r)
+return(0,c.ht)(e,t,{image:u,what:s,so:r},n)}const{uid:d="",resourceVersion:h=""}=s.metadata??{}
+return{...l,entries:i,uid:d,version:h}}async function withPaths(e,t,{entries:n,...s},r){const o=await locate(e,n,r)
 if(o.is==="refused")return unusable(e,t,o.why,o.wayOut)
 return{...s,snapshot:o.snapshot}}function unpacked(e){const wrong=e=>({is:"wrong",why:e})
 if(e==="")return wrong('it has no key "record"')
 let t
-try{t=(0,s.gunzipSync)(Buffer.from(e,"base64"),{maxOutputLength:I}).toString()}catch(e){return e.code==="ERR_BUFFER_TOO_LARGE"?wrong(`it is larger than ${I/1024/1024} MiB unpacked`):wrong('its key "record" is not gzip')}if((0,w.d1)(t)>B)return wrong("it is nested too deeply")
+try{t=(0,r.gunzipSync)(Buffer.from(e,"base64"),{maxOutputLength:B}).toString()}catch(e){return e.code==="ERR_BUFFER_TOO_LARGE"?wrong(`it is larger than ${B/1024/1024} MiB unpacked`):wrong('its key "record" is not gzip')}if((0,y.d1)(t)>Q)return wrong("it is nested too deeply")
 let n
-try{n=JSON.parse(t)}catch{return wrong('its key "record" is not JSON')}const r=(0,E.Kw)(n)
-if(r!==void 0)return wrong(`${r}: another version of django-rollout, or another client, wrote it`)
+try{n=JSON.parse(t)}catch{return wrong('its key "record" is not JSON')}const s=(0,w.Kw)(n)
+if(s!==void 0)return wrong(`${s}: another version of django-rollout, or another client, wrote it`)
 return{is:"record",record:withReadSchema(n)}}function withReadSchema({schema:e,...t}){if(e?.is!=="back"||!e.misfits)return{...t,...e&&{schema:e}}
 const{misfits:n,...s}=e
-const r=n.flatMap(e=>(0,A.U8)(e)??[])
-return{...t,schema:{...s,...r.length===n.length&&{misfits:r}}}}function unusable(e,t,n,s){const r=(0,a.Fe)(t)
-return(0,l.fJ)({code:"record-unusable",sentence:`secret/${r} is not a valid record: ${n}`,hint:[...s===void 0?[]:[`${s}, which restores it. Otherwise:`],"nothing was written. An incomplete release, if there is one, stays as it is",`see who wrote it: ${e.commandLine(["get","secret",r,"-o","yaml","--show-managed-fields"])}`,`see what runs: ${e.commandLine(["get","deployments,statefulsets,daemonsets,cronjobs","-o","wide"])}`,`delete it: ${e.commandLine(["delete","secret",r])}`,"then release, or roll back to, the version that should run"].join("\n")})}async function namespaceOf(e){const uidAt=async t=>{try{return(await e.find(t))?.metadata?.uid}catch(e){if(e instanceof r.h&&e.status===403)return
+const r=n.flatMap(e=>(0,u.U8)(e)??[])
+return{...t,schema:{...s,...r.length===n.length&&{misfits:r}}}}function unusable(e,t,n,s){const r=(0,c.Fe)(t)
+return(0,A.fJ)({code:"record-unusable",sentence:`secret/${r} is not a valid record: ${n}`,hint:[...s===void 0?[]:[`${s}, which restores it. Otherwise:`],"nothing was written. An incomplete release, if there is one, stays as it is",`see who wrote it: ${e.commandLine(["get","secret",r,"-o","yaml","--show-managed-fields"])}`,`see what runs: ${e.commandLine(["get","deployments,statefulsets,daemonsets,cronjobs","-o","wide"])}`,`delete it: ${e.commandLine(["delete","secret",r])}`,"then release, or roll back to, the version that should run"].join("\n")})}async function namespaceOf(e,t){const uidAt=async t=>{try{return(await e.find(t))?.metadata?.uid}catch(e){if(e instanceof o.h&&e.status===403)return
 throw e}}
-const[t,n]=await Promise.all([uidAt(`/api/v1/namespaces/${e.namespace}`),uidAt(`${(0,c.rJ)("v1",e.namespace,"configmaps")}/kube-root-ca.crt`)])
-return{...t!==void 0&&{uid:t},...n!==void 0&&{roots:n}}}function isSame(e,t){if(e.uid!==void 0&&t.uid!==void 0)return e.uid===t.uid
+const[n,s]=await Promise.all([t??uidAt((0,l.B3)(e.namespace)),uidAt(`${(0,l.rJ)("v1",e.namespace,"configmaps")}/kube-root-ca.crt`)])
+return{...n!==void 0&&{uid:n},...s!==void 0&&{roots:s}}}function isSame(e,t){if(e.uid!==void 0&&t.uid!==void 0)return e.uid===t.uid
 if(e.roots!==void 0&&t.roots!==void 0)return e.roots===t.roots
-return[e,t].some(({uid:e,roots:t})=>e===void 0&&t===void 0)}async function updateRecord(e,t,n,{uid:s,version:i,...c}){const l=secretOf(n,c)
-let A=i
-return(0,o.jh)(t,e.life,async()=>{try{const{metadata:t}=await e.put(`${secretsOf(e)}/${(0,a.Fe)(n)}`,{...l,metadata:{...l.metadata,uid:s,resourceVersion:A}})
-return keptAs(c,t)}catch(t){if(!(t instanceof r.h&&t.status===409))throw t
-const o=await readRecord(e,n,c.begun.image)
-if(o?.uid!==s||o.version===A)throw t
-A=o.version
-throw new WrittenBefore("the record was written by a request whose response was lost")}},e=>e instanceof WrittenBefore||(0,o.dg)(e))}class WrittenBefore extends Error{}function keptAs(e,t){return{...e,uid:t?.uid??"",version:t?.resourceVersion??""}}function secretOf(e,{snapshot:t,...n}){const r=t.map(({path:e,...t})=>t)
-const o=JSON.stringify({...n,snapshot:r})
-const i=(0,s.gzipSync)(o).toString("base64")
-if(i.length>y||o.length>I)(0,l.fJ)({code:"write-failed",sentence:`the objects of this release are too large for the record in the cluster (${Math.ceil(i.length/1024)} kB)`,hint:"split the manifests over several releases"})
-return{apiVersion:"v1",kind:"Secret",metadata:{name:(0,a.Fe)(e),labels:a.Yq},data:{record:i}}}async function closeRecord(e,t,n,{uid:s}){const r=`${secretsOf(e)}/${(0,a.Fe)(n)}`
-await(0,o.jh)(t,e.life,()=>e.remove(r,{uid:s}))}function secretsOf(e){return(0,c.rJ)("v1",e.namespace,"secrets")}},6858:(e,t,n)=>{n.d(t,{$i:()=>isPlain,A7:()=>mapOf,Ae:()=>anyText,D8:()=>anything,OA:()=>fields,Q7:()=>all,Qq:()=>text,U9:()=>count,c3:()=>listOf,d1:()=>depthOf,no:()=>maybe,yL:()=>oneOf})
+return[e,t].some(({uid:e,roots:t})=>e===void 0&&t===void 0)}async function updateRecord(e,t,n,{uid:s,version:r,...a}){const l=await secretOf(n,a)
+let A=r
+return(0,i.jh)(t,e.life,async()=>{try{const{metadata:t}=await e.put(`${secretsOf(e)}/${(0,c.Fe)(n)}`,{...l,metadata:{...l.metadata,uid:s,resourceVersion:A}})
+return keptAs(a,t)}catch(t){if(!(t instanceof o.h&&t.status===409))throw t
+const r=await readRecord(e,n,a.begun.image)
+if(r?.uid!==s||r.version===A)throw t
+A=r.version
+throw new WrittenBefore("the record was written by a request whose response was lost")}},e=>e instanceof WrittenBefore||(0,i.dg)(e))}class WrittenBefore extends Error{}function keptAs(e,t){return{...e,uid:t?.uid??"",version:t?.resourceVersion??""}}const b=(0,s.promisify)(r.gzip)
+async function secretOf(e,{snapshot:t,...n}){const s=t.map(({path:e,...t})=>t)
+const r=JSON.stringify({...n,snapshot:s})
+const o=(await b(r)).toString("base64")
+if(o.length>I||r.length>B)(0,A.fJ)({code:"write-failed",sentence:`the objects of this release are too large for the record in the cluster (${Math.ceil(o.length/1024)} kB)`,hint:"split the manifests over several releases"})
+return{apiVersion:"v1",kind:"Secret",metadata:{name:(0,c.Fe)(e),labels:c.Yq},data:{record:o}}}async function closeRecord(e,t,n,{uid:s}){const r=`${secretsOf(e)}/${(0,c.Fe)(n)}`
+await(0,i.jh)(t,e.life,()=>e.remove(r,{uid:s}))}function secretsOf(e){return(0,l.rJ)("v1",e.namespace,"secrets")}},6858:(e,t,n)=>{n.d(t,{$i:()=>isPlain,A7:()=>mapOf,Ae:()=>anyText,D8:()=>anything,OA:()=>fields,Q7:()=>all,Qq:()=>text,U9:()=>count,c3:()=>listOf,d1:()=>depthOf,no:()=>maybe,yL:()=>oneOf})
 const s=4e3
 function text(e=/^/,t="a text"){return(n,r)=>typeof n==="string"&&n.length<=s&&e.test(n)?void 0:`${r} is not ${t}`}const anyText=(e,t)=>typeof e==="string"?void 0:`${t} is not a string`
 function oneOf(...e){return(t,n)=>typeof t==="string"&&e.includes(t)?void 0:`${n} is not one of ${e.join(", ")}`}const count=(e,t)=>typeof e==="number"&&Number.isFinite(e)&&e>=0?void 0:`${t} is not a number`
@@ -14988,22 +15119,25 @@ return[...new Set(i)].join(", ")}function imagesOf(e){const t=(0,r.gv)(e)?(0,r.M
 return Object.fromEntries(t.map(({name:e,image:t})=>[e,t]))}const i=["kubectl.kubernetes.io/restartedAt","reloader.stakater.com/last-reloaded-from"]
 const a="STAKATER_"
 function isSameVersion(e,t){return(0,r.FB)(decidedTemplate(e),decidedTemplate(t))}function decidedTemplate(e){const t=(0,r.kW)(e)
-const n=without(t.metadata?.annotations,i)
-const s={...t,metadata:{...t.metadata,annotations:n}}
-return pruned(withoutRestartVariables(s))}function withoutRestartVariables(e){if(!e.spec)return e
+let n=c.get(t)
+if(n===void 0){const e=without(t.metadata?.annotations,i)
+const s={...t,metadata:{...t.metadata,annotations:e}}
+n={template:pruned(withoutRestartVariables(s))}
+c.set(t,n)}return n.template}const c=new WeakMap
+function withoutRestartVariables(e){if(!e.spec)return e
 const t=e.spec.containers.map(e=>({...e,env:(e.env??[]).filter(({name:e})=>!e.startsWith(a))}))
-return{...e,spec:{...e.spec,containers:t}}}const c=["deployment.kubernetes.io/revision","deprecated.daemonset.template.generation"]
+return{...e,spec:{...e.spec,containers:t}}}const l=["deployment.kubernetes.io/revision","deprecated.daemonset.template.generation"]
 function fieldsOf(e,t){const{apiVersion:n,kind:s,status:o,metadata:i,...a}=e
-const A=isRecord(a.spec)?specOf(e,a.spec,t):a.spec
-return{...a,...A!==void 0&&{spec:A},metadata:{labels:t?without(i?.labels,l):i?.labels??{},annotations:without(i?.annotations,[...c,r.EY,r.uo])}}}function specOf(e,t,n){if((0,r.gv)(e)){const{jobTemplate:t,...n}=(0,r.t3)(e,{}).spec
+const c=isRecord(a.spec)?specOf(e,a.spec,t):a.spec
+return{...a,...c!==void 0&&{spec:c},metadata:{labels:t?without(i?.labels,A):i?.labels??{},annotations:without(i?.annotations,[...l,r.EY,r.uo])}}}function specOf(e,t,n){if((0,r.gv)(e)){const{jobTemplate:t,...n}=(0,r.t3)(e,{}).spec
 return without({...n,...t&&{jobTemplate:t}},["replicas","template"])}const s=without(t,["replicas"])
 if(e.kind==="Job"&&n)return jobSpecOf(s)
 if(e.kind!=="Service"||!n)return s
 const{ports:o}=s
-return{...without(s,["clusterIP","clusterIPs","healthCheckNodePort"]),...Array.isArray(o)&&{ports:o.map(e=>isRecord(e)?without(e,["nodePort"]):e)}}}const l=["controller-uid","batch.kubernetes.io/controller-uid"]
+return{...without(s,["clusterIP","clusterIPs","healthCheckNodePort"]),...Array.isArray(o)&&{ports:o.map(e=>isRecord(e)?without(e,["nodePort"]):e)}}}const A=["controller-uid","batch.kubernetes.io/controller-uid"]
 function jobSpecOf({selector:e,template:t,...n}){if(!isRecord(t)||!isRecord(t["metadata"]))return{...n,template:t}
 const{labels:s,...r}=t["metadata"]
-const o=without(isRecord(s)?s:{},l)
+const o=without(isRecord(s)?s:{},A)
 return{...n,template:{...t,metadata:{...r,labels:o}}}}function threeSides({object:e,written:t},n){const s=t.metadata?.uid===void 0
 return[fieldsOf(e,s),fieldsOf(t,s),fieldsOf(n,s)]}function isAppliedSince({object:e,written:t},n){if((0,r.gv)(n))return false
 const[s,o,i]=[e,t,n].map(({metadata:e})=>e?.annotations?.[r.EY])
@@ -18116,8 +18250,8 @@ const b=2
 const v=4
 const k=8
 const S=16
-const R=65280
-const T=Q|R
+const T=65280
+const R=Q|T
 const D=new Uint8Array(256)
 D[m]|=b
 D[p]|=b
@@ -18143,10 +18277,10 @@ while(o<s){const t=e.charCodeAt(o)
 const s=D[t]
 if((s&n)!==0){c|=s&k
 break}if((s&b)!==0){if(a===-1)a=o}else a=-1
-i|=t&R|s
+i|=t&T|s
 o++}const l=a===-1?o:a
 const A=e.slice(r,l)
-const u=(i&T)===0?A:A.toLowerCase()
+const u=(i&R)===0?A:A.toLowerCase()
 if(o===s||c!==0)return{type:u,index:o,parameters:new O}
 return parseParameters(e,u,o,s,n)}function parseParameters(e,t,n,s,r){const o=new O
 e:while(n<s){n++
@@ -18159,7 +18293,7 @@ const l=D[c]
 if((l&r)!==0){if((l&k)!==0)break e
 continue e}if(c===w){const c=a===-1?n:a
 const l=e.slice(t,c)
-const A=(i&T)===0?l:l.toLowerCase()
+const A=(i&R)===0?l:l.toLowerCase()
 n++
 while((D[e.charCodeAt(n)]&b)!==0)n++
 if(n<s&&e.charCodeAt(n)===y){const t=++n
@@ -18184,13 +18318,13 @@ break}if((s&b)!==0){if(h===-1)h=n}else h=-1
 n++}if(o[A]===void 0){const t=h===-1?n:h
 o[A]=e.slice(u,t)}if(d!==0)break e
 continue e}if((l&b)!==0){if(a===-1)a=n}else a=-1
-i|=c&R|l
+i|=c&T|l
 n++}}return{type:t,index:n,parameters:o}}function unescapeQuotedPairs(e,t,n){let s=""
 for(let r=t;r<n;r++)if(e.charCodeAt(r)===I){s+=e.slice(t,r)
 t=++r}return s+e.slice(t,n)}const F=/^-?\d+$/
 const N=/^-?\d+n+$/
-const M=JSON.stringify
-const L=JSON.parse
+const L=JSON.stringify
+const M=JSON.parse
 const U=/^-?\d+n$/
 const x=/([\[:])?"(-?\d+)n"($|\s*[,\}\]])/g
 const P=/([\[:])?("-?\d+n+)n("$|"\s*[,\}\]])/g
@@ -18217,7 +18351,7 @@ const i=prepareVal({"":e},"",e)
 if(isUnstringifiable(i))return
 const a=i===null||typeof i!=="object"
 const c=isRawJSON(i)
-if(a||c)return M(i)
+if(a||c)return L(i)
 const l=[]
 let A=0
 const u=[{parent:{"":i},key:"",val:i,isArray:Array.isArray(i),keys:Array.isArray(i)?null:Object.keys(i),index:0,first:true}]
@@ -18237,7 +18371,7 @@ if(t&&!s){if(d.has(n))throw new TypeError("Converting circular structure to JSON
 d.add(n)
 u.push({parent:e.val,key:String(e.index),val:n,isArray:Array.isArray(n),keys:Array.isArray(n)?null:Object.keys(n),index:0,first:true})
 e.first=false
-e.index++}else{l.push(M(n))
+e.index++}else{l.push(L(n))
 e.first=false
 e.index++}}}else t=true
 else{while(e.index<e.keys.length){const t=e.keys[e.index++]
@@ -18247,15 +18381,15 @@ const r=e.val[t]
 const i=prepareVal(e.val,t,r)
 if(isUnstringifiable(i))continue
 if(!e.first)l.push(",")
-if(s)l.push("\n"+s.repeat(A)+M(t)+": ")
-else l.push(M(t)+":")
+if(s)l.push("\n"+s.repeat(A)+L(t)+": ")
+else l.push(L(t)+":")
 const a=i!==null&&typeof i==="object"
 const c=isRawJSON(i)
 if(a&&!c){if(d.has(i))throw new TypeError("Converting circular structure to JSON")
 d.add(i)
 u.push({parent:e.val,key:t,val:i,isArray:Array.isArray(i),keys:Array.isArray(i)?null:Object.keys(i),index:0,first:true})
 e.first=false
-break}else{l.push(M(i))
+break}else{l.push(L(i))
 e.first=false}}const n=e.index>=e.keys.length&&u[u.length-1]===e
 if(n)t=true}if(t){A--
 if(!e.first&&s)l.push("\n"+s.repeat(A))
@@ -18263,14 +18397,14 @@ l.push(e.isArray?"]":"}")
 d.delete(e.val)
 u.pop()}}return l.join("")}
 const JSONStringify=(e,t,n)=>{try{const s="rawJSON"in JSON
-if(s)return M(e,(e,n)=>{if(typeof n==="bigint")return JSON.rawJSON(n.toString())
+if(s)return L(e,(e,n)=>{if(typeof n==="bigint")return JSON.rawJSON(n.toString())
 const s=typeof t==="function"
 if(s)return t(e,n)
 const r=Array.isArray(t)&&t.includes(e)
 if(r)return n
 return n},n)
-if(!e)return M(e,t,n)
-const r=M(e,(e,n)=>{const s=typeof n==="string"&&N.test(n)
+if(!e)return L(e,t,n)
+const r=L(e,(e,n)=>{const s=typeof n==="string"&&N.test(n)
 if(s)return n.toString()+"n"
 if(typeof n==="bigint")return n.toString()+"n"
 const r=typeof t==="function"
@@ -18311,8 +18445,8 @@ if(!l)return n
 return t(e,n,s)})
 const H=Number.MAX_SAFE_INTEGER.toString()
 const J=H.length
-const j=/"(?:[^"\\]|\\.)*"|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/g
-const V=/^"-?\d+n+"$/
+const V=/"(?:[^"\\]|\\.)*"|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/g
+const j=/^"-?\d+n+"$/
 const applyReviverIteratively=(e,t)=>{const n={"":e}
 const s=[{parent:n,key:"",visited:false}]
 while(s.length>0){const e=s[s.length-1]
@@ -18331,19 +18465,19 @@ const a=o===void 0
 if(a)delete n[r]
 else n[r]=o
 s.pop()}}return n[""]}
-const serializeBigInts=e=>e.replace(j,(e,t,n,s)=>{const r=e[0]==='"'
-const o=r&&V.test(e)
+const serializeBigInts=e=>e.replace(V,(e,t,n,s)=>{const r=e[0]==='"'
+const o=r&&j.test(e)
 if(o)return e.substring(0,e.length-1)+'n"'
 const i=n||s
 const a=t&&(t.length<J||t.length===J&&t<=H)
 const c=r||i||a
 if(c)return e
 return'"'+e+'n"'})
-const JSONParse=(e,t)=>{if(!e)return L(e,t)
+const JSONParse=(e,t)=>{if(!e)return M(e,t)
 try{if(isContextSourceSupported())return JSONParseV2(e,t)
 const n=serializeBigInts(e)
-return L(n,(e,n,s)=>convertMarkedBigIntsReviver(e,n,s,t))}catch(n){if(n instanceof RangeError){const n=serializeBigInts(e)
-const s=L(n)
+return M(n,(e,n,s)=>convertMarkedBigIntsReviver(e,n,s,t))}catch(n){if(n instanceof RangeError){const n=serializeBigInts(e)
+const s=M(n)
 return applyReviverIteratively(s,t)}throw n}}
 class RequestError extends Error{name
 status
@@ -18357,8 +18491,8 @@ if("response"in n)this.response=n.response
 const s=Object.assign({},n.request)
 if(n.request.headers.authorization)s.headers=Object.assign({},n.request.headers,{authorization:n.request.headers.authorization.replace(/(?<! ) .*$/," [REDACTED]")})
 s.url=s.url.replace(/\bclient_secret=\w+/g,"client_secret=[REDACTED]").replace(/\baccess_token=\w+/g,"access_token=[REDACTED]")
-this.request=s}}var Y="10.0.16"
-var $={headers:{"user-agent":`octokit-request.js/${Y} ${getUserAgent()}`}}
+this.request=s}}var $="10.0.16"
+var Y={headers:{"user-agent":`octokit-request.js/${$} ${getUserAgent()}`}}
 function dist_bundle_isPlainObject(e){if(typeof e!=="object"||e===null)return false
 if(Object.prototype.toString.call(e)!=="[object Object]")return false
 const t=Object.getPrototypeOf(e)
@@ -18406,7 +18540,7 @@ if(!s.request||!s.request.hook)return fetchWrapper(n.parse(s))
 const request2=(e,t)=>fetchWrapper(n.parse(n.merge(e,t)))
 Object.assign(request2,{endpoint:n,defaults:dist_bundle_withDefaults.bind(null,n)})
 return s.request.hook(request2,s)}
-return Object.assign(newApi,{endpoint:n,defaults:dist_bundle_withDefaults.bind(null,n)})}var W=dist_bundle_withDefaults(g,$)
+return Object.assign(newApi,{endpoint:n,defaults:dist_bundle_withDefaults.bind(null,n)})}var W=dist_bundle_withDefaults(g,Y)
 var q="0.0.0-development"
 function _buildMessageForResponseErrors(e){return`Request failed due to following response errors:\n`+e.errors.map(e=>` - ${e.message}`).join("\n")}var _=class extends Error{constructor(e,t,n){super(_buildMessageForResponseErrors(n))
 this.request=e
@@ -18422,7 +18556,7 @@ errors
 data}
 var z=["method","baseUrl","url","headers","request","query","mediaType","operationName"]
 var K=["query","method","url"]
-var Z=/\/api\/v3\/?$/
+var X=/\/api\/v3\/?$/
 function graphql(e,t,n){if(n){if(typeof t==="string"&&"query"in n)return Promise.reject(new Error(`[@octokit/graphql] "query" cannot be used as variable name`))
 for(const e in n){if(!K.includes(e))continue
 return Promise.reject(new Error(`[@octokit/graphql] "${e}" cannot be used as variable name`))}}const s=typeof t==="string"?Object.assign({query:t},n):t
@@ -18431,15 +18565,15 @@ return e}if(!e.variables)e.variables={}
 e.variables[t]=s[t]
 return e},{})
 const o=s.baseUrl||e.endpoint.DEFAULTS.baseUrl
-if(Z.test(o))r.url=o.replace(Z,"/api/graphql")
+if(X.test(o))r.url=o.replace(X,"/api/graphql")
 return e(r).then(e=>{if(e.data.errors){const t={}
 for(const n of Object.keys(e.headers))t[n]=e.headers[n]
 throw new _(r,t,e.data)}return e.data.data})}function graphql_dist_bundle_withDefaults(e,t){const n=e.defaults(t)
 const newApi=(e,t)=>graphql(n,e,t)
 return Object.assign(newApi,{defaults:graphql_dist_bundle_withDefaults.bind(null,n),endpoint:n.endpoint})}graphql_dist_bundle_withDefaults(W,{headers:{"user-agent":`octokit-graphql.js/${q} ${getUserAgent()}`},method:"POST",url:"/graphql"})
-function withCustomRequest(e){return graphql_dist_bundle_withDefaults(e,{method:"POST",url:"/graphql"})}var X="(?:[a-zA-Z0-9_-]+)"
+function withCustomRequest(e){return graphql_dist_bundle_withDefaults(e,{method:"POST",url:"/graphql"})}var Z="(?:[a-zA-Z0-9_-]+)"
 var ee="\\."
-var te=new RegExp(`^${X}${ee}${X}${ee}${X}$`)
+var te=new RegExp(`^${Z}${ee}${Z}${ee}${Z}$`)
 var ne=te.test.bind(te)
 async function auth(e){const t=ne(e)
 const n=e.startsWith("v1.")||e.startsWith("ghs_")
