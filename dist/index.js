@@ -7472,7 +7472,7 @@ const A=l===void 0?c:`${c}:${l}`
 const u=s===void 0?A:`"${(0,a.vI)(withoutFlags(s),100)}" (${A}) failed`
 const d=l===void 0?[]:[{file:c,line:l,title:"docker build failed",message:o}]
 const h=p.find(([e])=>e.test(o))?.[1]
-return{code:"build-failed",sentence:`build: ${u}: ${o}`,...h===void 0?{}:{hint:h},logs:[{lines:i}],annotations:d}}function withoutFlags(e){return e.replace(/^([A-Z]+ )(--\w[\w-]*(=\S+)? )+/,"$1").replace(/\s+/g," ")}const p=[[/^"[^"]+"( not found)?: not found$/,"Move it into the context, and check that .dockerignore does not exclude it"],[/secret [\w.-]+: not found/,'Give its value in "build-secrets"'],[/no space left on device/i,"Free disk space: docker system prune"],[/target stage .* could not be found/i,'Set "target" to a stage of the Dockerfile']]
+return{code:"build-failed",sentence:`build: ${u}: ${o}`,...h===void 0?{}:{hint:h},logs:[{lines:i}],annotations:d}}function withoutFlags(e){return e.replace(/^([A-Z]+ )(--\w[\w-]*(=\S+)? )+/,"$1").replace(/\s+/g," ")}const p=[[/^"[^"]+"( not found)?: not found$/,"Move it into the context, and check that .dockerignore does not exclude it"],[/^secret \S+( not found)?: not found$/,'Give its value in "build-secrets"'],[/no space left on device/i,"Free disk space: docker system prune"],[/target stage .* could not be found/i,'Set "target" to a stage of the Dockerfile']]
 var m=n(2088)
 async function build(e,t){const{platform:n,settings:r,source:i,signal:c,log:l}=e
 const A=n.clock.now()

@@ -237,7 +237,7 @@ RUN --mount=type=secret,id=TOKEN,required=true ${command}
     const built = await build({ file: 'secret.Dockerfile' })
     expect(built.report.cause).toMatchObject({
       code: 'build-failed',
-      sentence: expect.stringMatching(/secret TOKEN: not found$/),
+      sentence: expect.stringMatching(/failed: secret TOKEN not found/),
       hint: 'Give its value in "build-secrets"',
     })
   })

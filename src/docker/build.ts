@@ -169,7 +169,7 @@ const hints: readonly (readonly [RegExp, string])[] = [
     /^"[^"]+"( not found)?: not found$/,
     'Move it into the context, and check that .dockerignore does not exclude it',
   ],
-  [/secret [\w.-]+: not found/, 'Give its value in "build-secrets"'],
+  [/^secret \S+( not found)?: not found$/, 'Give its value in "build-secrets"'],
   [/no space left on device/i, 'Free disk space: docker system prune'],
   [/target stage .* could not be found/i, 'Set "target" to a stage of the Dockerfile'],
 ]
