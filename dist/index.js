@@ -7677,7 +7677,7 @@ var M=n(8815)
 var U=n(7340)
 function rightsFindings({all:e,missing:t,account:n,namespace:s},r){const o=n===void 0?"the account":`the account ${n}`
 if(t.length===0)return[(0,b.ok)("rights",`${o} may do everything that a release does in the namespace "${s}"`)]
-const i=t.map(({resource:e,verbs:t})=>`${t.join(", ")} ${e}`).join("; ")
+const i=(0,U.SN)(t)
 const a=countOf(t)===countOf(e)?`${o} has no rights for a release in the namespace "${s}", if it exists`:`${o} may not ${i} in the namespace "${s}"`
 const c=n===void 0?`# in its Role\n${(0,U.Eb)(t)}`:commandFor(t,n,r)
 return[(0,b.z3)("rights",`${a}: an administrator must grant it`,c)]}function countOf(e){return e.reduce((e,{verbs:t})=>e+t.length,0)}function commandFor(e,t,n){const s=(0,L.createHash)("sha256").update(JSON.stringify([e,t])).digest("hex")
@@ -11052,7 +11052,7 @@ return n?{goneAt:Math.max(...t)}:{}}function namesOf(e){const t=new Set(e.map(({
 const isTold=e=>isEnding(e)&&t.has(e.slice(i.length))
 return[...t].filter(e=>!isTold(e)).sort()}},730:(e,t,n)=>{n.d(t,{T:()=>oneLine,n:()=>lasting})
 function lasting(e){return`${Math.max(0,Math.round(e/1e3))} s`}function oneLine(e,t=300){const n=e.replace(/\s+/g," ").trim()
-return n.length<=t?n:`${n.slice(0,t-1)}…`}},7340:(e,t,n)=>{n.d(t,{Eb:()=>asRoleRules,Zu:()=>merged,o7:()=>missingRights})
+return n.length<=t?n:`${n.slice(0,t-1)}…`}},7340:(e,t,n)=>{n.d(t,{Eb:()=>asRoleRules,SN:()=>rightsInWords,Zu:()=>merged,o7:()=>missingRights})
 var s=n(8815)
 var r=n(1407)
 const o=["create","list","watch"]
@@ -11085,7 +11085,9 @@ return has(r,n)&&has(o,t.group)&&has(i,t.resource,...l)&&(a.length===0||s!==void
 const i=r==="namespaces"?e.namespace:s
 const a=r==="namespaces"&&n==="create"?{}:{namespace:e.namespace}
 const c=await e.review("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",{apiVersion:"authorization.k8s.io/v1",kind:"SelfSubjectAccessReview",spec:{resourceAttributes:{...a,group:t.group,resource:r,...o!==void 0&&{subresource:o},verb:n,...i!==void 0&&{name:i}}}})
-return c.status?.allowed===true}function asRoleRules(e){return(0,s.As)(e.map(({group:e,resource:t,verbs:n,names:s})=>({apiGroups:[e],resources:[t],...s&&{resourceNames:[...s]},verbs:[...n]})),{defaultStringType:"PLAIN",collectionStyle:"any"}).trim()}const a=["secrets","configmaps","leases"]
+return c.status?.allowed===true}function asRoleRules(e){return(0,s.As)(e.map(({group:e,resource:t,verbs:n,names:s})=>({apiGroups:[e],resources:[t],...s&&{resourceNames:[...s]},verbs:[...n]})),{defaultStringType:"PLAIN",collectionStyle:"any"}).trim()}function rightsInWords(e){const t=Map.groupBy(e,({group:e,resource:t})=>JSON.stringify([e,t]))
+return[...t.values()].map(e=>{const t=new Set(e.flatMap(e=>e.verbs))
+return`${[...t].join(", ")} ${e[0]?.resource??""}`}).join("; ")}const a=["secrets","configmaps","leases"]
 function merged(e){const t=new Map
 for(const n of e){const e=JSON.stringify([n.group,n.resource])
 const s=t.get(e)??new Map
@@ -13295,8 +13297,7 @@ return(await e.get(t)).items}function servicesWith(e,t){const n=e.filter(({kind:
 const s=n.map(({metadata:e})=>e?.name)
 return[...n,...t.filter(({metadata:e})=>!s.includes(e?.name))]}async function requireRights({app:e,cluster:t},n,s=(0,w.Df)(e)){const r=await(0,d.o7)(t,n)
 if(r.length===0)return
-if(s.every(({group:e,resource:t,verbs:n})=>r.some(s=>s.group===e&&s.resource===t&&n.every(e=>s.verbs.includes(e)))))(0,E.OS)(t.namespace,"does not exist, or this account has no rights in it")
-const o=r.map(({resource:e,verbs:t})=>`${t.join(", ")} ${e}`).join("; ");(0,A.fJ)({code:"right-missing",sentence:`the account may not ${o} in the namespace "${t.namespace}"`,hint:`add these rules to its Role (examples/rbac.yaml is complete):\n${(0,d.Eb)(r)}`})}async function dryRunOf(e,{targets:t,others:n,jobs:s,services:r,clusterState:o}){const{settings:i,source:a,app:c,cluster:A}=e
+if(s.every(({group:e,resource:t,verbs:n})=>n.every(n=>r.some(s=>s.group===e&&s.resource===t&&s.verbs.includes(n)))))(0,E.OS)(t.namespace,"does not exist, or this account has no rights in it");(0,A.fJ)({code:"right-missing",sentence:`the account may not ${(0,d.SN)(r)} in the namespace "${t.namespace}"`,hint:`add these rules to its Role (examples/rbac.yaml is complete):\n${(0,d.Eb)(r)}`})}async function dryRunOf(e,{targets:t,others:n,jobs:s,services:r,clusterState:o}){const{settings:i,source:a,app:c,cluster:A}=e
 const{image:u,digest:d}=i
 const f=d===void 0?`${u}:${a.tag}`:`${u}@${d}`
 const g=(0,p.a)(e,s,f)

@@ -1,7 +1,13 @@
 import { describe, expect, test } from '@jest/globals'
 import { parse } from 'yaml'
 import { ApiError } from '../../src/kubernetes/api-error.js'
-import { asRoleRules, merged, missingRights, type Right } from '../../src/kubernetes/access.js'
+import {
+  asRoleRules,
+  merged,
+  missingRights,
+  rightsInWords,
+  type Right,
+} from '../../src/kubernetes/access.js'
 import { clusterOf } from '../support/cluster.js'
 
 interface Asked {
@@ -195,6 +201,10 @@ test('of what may hold something that is not ours, only the named objects are pr
     { ...secrets, verbs: ['get'] },
   ])
   expect(rules(own([], 'get'))).toEqual([])
+  // A sentence says once what is missing of a kind.
+  expect(
+    rightsInWords([own(['a'], 'get'), right('apps', 'deployments', 'patch'), own([], 'create')]),
+  ).toBe('get, create secrets; patch deployments')
 })
 
 test('rights on the same resource are merged, and the first come first', () => {

@@ -1,7 +1,7 @@
 /** Rights that the account lacks, and the Role that gives them. Pure. */
 import { createHash } from 'node:crypto'
 import { stringify } from 'yaml'
-import { asRoleRules, type Right } from '../kubernetes/access.js'
+import { asRoleRules, rightsInWords, type Right } from '../kubernetes/access.js'
 import { error, ok, type Finding } from '../report/finding.js'
 import type { Kubectl } from './fixes.js'
 
@@ -25,7 +25,7 @@ export function rightsFindings(
       ok('rights', `${who} may do everything that a release does in the namespace "${namespace}"`),
     ]
   }
-  const words = missing.map(({ resource, verbs }) => `${verbs.join(', ')} ${resource}`).join('; ')
+  const words = rightsInWords(missing)
   const message =
     countOf(missing) === countOf(all)
       ? `${who} has no rights for a release in the namespace "${namespace}", if it exists`

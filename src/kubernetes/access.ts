@@ -170,6 +170,17 @@ export function asRoleRules(rights: readonly Right[]): string {
   ).trim()
 }
 
+/** `get, create secrets; patch deployments`: whatever names they are needed for. */
+export function rightsInWords(rights: readonly Right[]): string {
+  const byResource = Map.groupBy(rights, ({ group, resource }) => JSON.stringify([group, resource]))
+  return [...byResource.values()]
+    .map((alike) => {
+      const verbs = new Set(alike.flatMap((right) => right.verbs))
+      return `${[...verbs].join(', ')} ${alike[0]?.resource ?? ''}`
+    })
+    .join('; ')
+}
+
 /** What may hold something that is not ours to read. Workloads come and go: a Role that names them has to follow. */
 const sensitive = ['secrets', 'configmaps', 'leases']
 

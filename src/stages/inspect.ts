@@ -10,7 +10,7 @@ import { migrationLabels } from '../django/job.js'
 import { fail } from '../failure/failure.js'
 import { desiredAsIs } from '../judge/desired.js'
 import type { ClusterState } from '../judge/types.js'
-import { asRoleRules, missingRights, type Right } from '../kubernetes/access.js'
+import { asRoleRules, missingRights, rightsInWords, type Right } from '../kubernetes/access.js'
 import { tryCreate } from '../kubernetes/apply.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import type { Manifests } from '../kubernetes/manifests.js'
@@ -255,20 +255,19 @@ export async function requireRights(
   if (missing.length === 0) return
   if (
     basics.every(({ group, resource, verbs }) =>
-      missing.some(
-        (right) =>
-          right.group === group &&
-          right.resource === resource &&
-          verbs.every((verb) => right.verbs.includes(verb)),
+      verbs.every((verb) =>
+        missing.some(
+          (right) =>
+            right.group === group && right.resource === resource && right.verbs.includes(verb),
+        ),
       ),
     )
   ) {
     namespaceMissing(cluster.namespace, 'does not exist, or this account has no rights in it')
   }
-  const words = missing.map(({ resource, verbs }) => `${verbs.join(', ')} ${resource}`).join('; ')
   fail({
     code: 'right-missing',
-    sentence: `the account may not ${words} in the namespace "${cluster.namespace}"`,
+    sentence: `the account may not ${rightsInWords(missing)} in the namespace "${cluster.namespace}"`,
     hint: `add these rules to its Role (examples/rbac.yaml is complete):\n${asRoleRules(missing)}`,
   })
 }
