@@ -7450,17 +7450,18 @@ const a=`${t.repository}:${t.tag}`
 const c=new BuildLog
 const l=[]
 const A=Object.values(t.secrets)
-const d=Object.fromEntries(A.map((e,t)=>[secretVariable(t),e]))
+const d=(0,i.YF)(A)
+const h=Object.fromEntries(A.map((e,t)=>[secretVariable(t),e]))
 n.waiting(`building ${a}`)
-const{code:h}=await(0,u.T3)(e,buildArguments(t,r),{signal:s,env:d,onLine:e=>{const t=(0,i.cT)(A,e)
+const{code:f}=await(0,u.T3)(e,buildArguments(t,r),{signal:s,env:h,onLine:e=>{const t=(0,i.cT)(d,e)
 if(l.push(t)>60)l.shift()
 if(c.read(t))n.quote(t)
 if(c.now!==void 0)n.waiting(`building: ${c.now}`)}})
 n.waiting(void 0)
-if(h!==0){const t={code:h,stdout:"",stderr:l.join("\n")}
-const n=(0,u.Ic)("build",t);(0,o.fJ)(n??buildCause(r,c.failure(),await e.files.read(r)))}const f=await idInEngine(e,a,s)
-const{repository:g,tag:p,inputs:m}=t
-if(f!==void 0)return{repository:g,tag:p,id:f,inputs:m}
+if(f!==0){const t={code:f,stdout:"",stderr:l.join("\n")}
+const n=(0,u.Ic)("build",t);(0,o.fJ)(n??buildCause(r,c.failure(),await e.files.read(r)))}const g=await idInEngine(e,a,s)
+const{repository:p,tag:m,inputs:E}=t
+if(g!==void 0)return{repository:p,tag:m,id:g,inputs:E}
 return(0,o.fJ)({code:"build-failed",sentence:`build failed: the engine does not have ${a} after the build`})}function buildArguments(e,t){const pairs=(e,t)=>Object.entries(t).flatMap(([t,n])=>[e,`${t}=${n}`])
 return["buildx","build","--load","--progress","plain","--provenance","false","--tag",`${e.repository}:${e.tag}`,"--file",t,...e.target===void 0?[]:["--target",e.target],...pairs("--build-arg",e.args),...Object.keys(e.secrets).flatMap((e,t)=>["--secret",`id=${e},env=${secretVariable(t)}`]),...pairs("--label",{...e.labels,[d.eT]:e.inputs}),"--",e.context]}function secretVariable(e){return`DJANGO_ROLLOUT_BUILD_SECRET_${e}`}function checkPlan({files:e},{context:t,file:n}){if(!e.isFolder(t))return(0,o.fJ)({code:"usage",sentence:`build: the context "${t}" is not a folder`,hint:'Set "context" to the folder that the image is built from. Is the repository checked out?'})
 const s=n??(0,r.join)(t,"Dockerfile")
@@ -11790,11 +11791,11 @@ await(0,r.chmod)(e,384)
 await(0,r.writeFile)(e,t)},linkTo:(e,t)=>(0,r.symlink)((0,i.resolve)(e),t),writeProgram:async(e,t)=>{await(0,r.mkdir)((0,i.dirname)(e),{recursive:true})
 await(0,r.writeFile)(e,t,{mode:448})},write:async(e,t)=>{await(0,r.mkdir)((0,i.dirname)(e),{recursive:true})
 await(0,r.writeFile)(e,t)},remove:e=>(0,r.rm)(e,{recursive:true,force:true})}}function isMissing(e){const{code:t}=e
-return t==="ENOENT"||t==="ENOTDIR"}},9120:(e,t,n)=>{n.d(t,{T9:()=>LongLine,cT:()=>withoutSecrets,g3:()=>LineSplitter,jd:()=>Last,xS:()=>r})
+return t==="ENOENT"||t==="ENOTDIR"}},9120:(e,t,n)=>{n.d(t,{T9:()=>LongLine,YF:()=>shownOfSecrets,cT:()=>withoutSecrets,g3:()=>LineSplitter,jd:()=>Last,xS:()=>r})
 var s=n(6193)
 const r=64*1024
 const o=32*1024*1024
-function withoutSecrets(e,t){return e.flatMap(e=>[e,...e.split("\n").map(e=>e.trim())]).filter(e=>e.length>=4).sort((e,t)=>t.length-e.length).reduce((e,t)=>e.replaceAll(t,"***"),t)}class LineSplitter{#Ct=new s.StringDecoder("utf8")
+function withoutSecrets(e,t){return e.toSorted((e,t)=>t.length-e.length).reduce((e,t)=>e.replaceAll(t,"***"),t)}function shownOfSecrets(e){return e.flatMap(e=>[e,...e.split("\n").map(e=>e.trim())]).filter(e=>e.length>=4)}class LineSplitter{#Ct=new s.StringDecoder("utf8")
 #yt
 #It=""
 constructor(e){this.#yt=e}push(e){this.#Bt(this.#Ct.write(e))}end(){this.#Bt(this.#Ct.end())
@@ -13243,10 +13244,10 @@ const o=n.get(t)
 const i=o?pinnedImages(o).filter(e=>s.includes(e)):[]
 const a=(0,r.Mz)(e).flatMap(e=>i.filter(t=>isPlaceholder(e.image??"",t)))[0]
 return a===void 0?void 0:{id:t,image:a}}
-const o=e.others.flatMap(e=>ofOthers(e)??[])
-if(o.length===0)return{manifests:e,left:o}
-const i=e.others.filter(e=>!ofOthers(e))
-return{manifests:{...e,others:i},left:o}}function isReleased({metadata:e}){return/^(release of|rollback to) \S+ by /.test(e?.annotations?.[r.uo]??"")}function pinnedImages(e){return(0,r.Mz)(e).flatMap(({image:e})=>{const{repository:t,digest:n}=(0,Q.zZ)(e??"")
+const o=e.others.map(e=>({object:e,of:ofOthers(e)}))
+const i=o.flatMap(({of:e})=>e??[])
+const a=o.flatMap(({object:e,of:t})=>t?[]:[e])
+return{manifests:{...e,others:a},left:i}}function isReleased({metadata:e}){return/^(release of|rollback to) \S+ by /.test(e?.annotations?.[r.uo]??"")}function pinnedImages(e){return(0,r.Mz)(e).flatMap(({image:e})=>{const{repository:t,digest:n}=(0,Q.zZ)(e??"")
 return n===void 0?[]:[t]})}function isPlaceholder(e,t){const{repository:n,digest:s}=(0,Q.zZ)(e)
 return s===void 0&&((0,Q.iI)(n,t)||n===(0,Q.EU)(t))}var b=n(9501)
 var v=n(607)
@@ -14439,7 +14440,7 @@ var r=n(6876)
 var o=n(1493)
 function changeSince(e,t,n){if(!n)return t&&o.jo
 if((0,s.vx)(n))return o.jo
-if(t&&(t===n||(0,r.p)(t,n)))return
+if(t&&(0,r.p)(t,n))return
 const i=t?(0,s.MZ)((0,s.kW)(t),()=>true):[]
 const a=Object.fromEntries(i.map(({name:e,image:t})=>[e,t]))
 const c={workload:e,images:a,generation:0,first:!t}

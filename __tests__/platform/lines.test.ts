@@ -1,5 +1,12 @@
 import { describe, expect, test } from '@jest/globals'
-import { Last, LineSplitter, longest, LongLine, withoutSecrets } from '../../src/platform/lines.js'
+import {
+  Last,
+  LineSplitter,
+  longest,
+  LongLine,
+  shownOfSecrets,
+  withoutSecrets,
+} from '../../src/platform/lines.js'
 
 /** The lines of a stream that comes in these chunks. */
 function linesOf(...chunks: readonly (string | Buffer)[]): string[] {
@@ -114,5 +121,9 @@ test.each([
   ['a line of it: BBBB', ['AAAA\n  BBBB\nC'], 'a line of it: ***'],
   ['short ones stay: abc', ['abc', ''], 'short ones stay: abc'],
 ])('%j is shown without its secrets', (text, secrets, shown) => {
-  expect(withoutSecrets(secrets, text)).toBe(shown)
+  expect(withoutSecrets(shownOfSecrets(secrets), text)).toBe(shown)
+})
+
+test('a secret that is named is hidden, however short it is', () => {
+  expect(withoutSecrets(['abc', 'abc-two'], 'abc and abc-two')).toBe('*** and ***')
 })

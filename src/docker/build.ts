@@ -1,6 +1,6 @@
 import { join, normalize } from 'node:path/posix'
 import { fail, type Annotation, type Cause } from '../failure/failure.js'
-import { withoutSecrets } from '../platform/lines.js'
+import { shownOfSecrets, withoutSecrets } from '../platform/lines.js'
 import type { StageLog } from '../platform/stage-log.js'
 import type { Platform } from '../platform/platform.js'
 import { BuildLog, lineOf, type BuildFailure } from './build-log.js'
@@ -51,13 +51,14 @@ export async function buildImage(
   const log = new BuildLog()
   const last: string[] = []
   const secrets = Object.values(plan.secrets)
+  const hidden = shownOfSecrets(secrets)
   const env = Object.fromEntries(secrets.map((secret, at) => [secretVariable(at), secret]))
   stageLog.waiting(`building ${name}`)
   const { code } = await docker(platform, buildArguments(plan, dockerfile), {
     signal,
     env,
     onLine: (raw) => {
-      const line = withoutSecrets(secrets, raw)
+      const line = withoutSecrets(hidden, raw)
       if (last.push(line) > 60) last.shift()
       if (log.read(line)) stageLog.quote(line)
       if (log.now !== undefined) stageLog.waiting(`building: ${log.now}`)

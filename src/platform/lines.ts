@@ -6,13 +6,21 @@ export const longest = 64 * 1024
 /** Letters of a line that is for the program: more than any has. */
 const longestWhole = 32 * 1024 * 1024
 
-/** A text with each secret, whole or a line of it, as `***`. Shorter lines than four letters are no secrets. */
+/** Returns a text with each of the secrets as `***`. */
 export function withoutSecrets(secrets: readonly string[], text: string): string {
   return secrets
-    .flatMap((secret) => [secret, ...secret.split('\n').map((line) => line.trim())])
+    .toSorted((one, other) => other.length - one.length)
+    .reduce((rest, secret) => rest.replaceAll(secret, '***'), text)
+}
+
+/**
+ * Returns what a line of a log may show of texts of any kind: each whole or a line of it. What is shorter than four
+ * letters is found all over a log.
+ */
+export function shownOfSecrets(texts: readonly string[]): readonly string[] {
+  return texts
+    .flatMap((text) => [text, ...text.split('\n').map((line) => line.trim())])
     .filter((part) => part.length >= 4)
-    .sort((one, other) => other.length - one.length)
-    .reduce((rest, part) => rest.replaceAll(part, '***'), text)
 }
 
 /**

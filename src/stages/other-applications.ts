@@ -38,9 +38,9 @@ export function withoutOthers(
     )[0]
     return image === undefined ? undefined : { id, image }
   }
-  const left = manifests.others.flatMap((object) => ofOthers(object) ?? [])
-  if (left.length === 0) return { manifests, left }
-  const others = manifests.others.filter((object) => !ofOthers(object))
+  const found = manifests.others.map((object) => ({ object, of: ofOthers(object) }))
+  const left = found.flatMap(({ of }) => of ?? [])
+  const others = found.flatMap(({ object, of }) => (of ? [] : [object]))
   return { manifests: { ...manifests, others }, left }
 }
 

@@ -14,7 +14,7 @@ export function changeSince(
 ): string | undefined {
   if (!now) return before && deletion
   if (isBeingDeleted(now)) return deletion
-  if (before && (before === now || isSameVersion(before, now))) return undefined
+  if (before && isSameVersion(before, now)) return undefined
   const uses = before ? usesOf(templateOf(before), () => true) : []
   const images = Object.fromEntries(uses.map(({ name, image }) => [name, image]))
   const desired = { workload, images, generation: 0, first: !before }
