@@ -15022,10 +15022,11 @@ return keptAs(a,t)}catch(t){if(!(t instanceof o.h&&t.status===409))throw t
 const r=await readRecord(e,n,a.begun.image)
 if(r?.uid!==s||r.version===A)throw t
 A=r.version
-throw new WrittenBefore("the record was written by a request whose response was lost")}},e=>e instanceof WrittenBefore||(0,i.dg)(e))}class WrittenBefore extends Error{}function keptAs(e,t){return{...e,uid:t?.uid??"",version:t?.resourceVersion??""}}const b=(0,s.promisify)(r.gzip)
-async function secretOf(e,{snapshot:t,...n}){const s=t.map(({path:e,...t})=>t)
+throw new WrittenBefore("the record was written by a request whose response was lost")}},e=>e instanceof WrittenBefore||(0,i.dg)(e))}class WrittenBefore extends Error{}function keptAs(e,t){return{...e,uid:t?.uid??"",version:t?.resourceVersion??""}}const b=256*1024
+const v=(0,s.promisify)(r.gzip)
+async function packed(e){return e.length<b?(0,r.gzipSync)(e):v(e)}async function secretOf(e,{snapshot:t,...n}){const s=t.map(({path:e,...t})=>t)
 const r=JSON.stringify({...n,snapshot:s})
-const o=(await b(r)).toString("base64")
+const o=(await packed(r)).toString("base64")
 if(o.length>I||r.length>B)(0,A.fJ)({code:"write-failed",sentence:`the objects of this release are too large for the record in the cluster (${Math.ceil(o.length/1024)} kB)`,hint:"split the manifests over several releases"})
 return{apiVersion:"v1",kind:"Secret",metadata:{name:(0,c.Fe)(e),labels:c.Yq},data:{record:o}}}async function closeRecord(e,t,n,{uid:s}){const r=`${secretsOf(e)}/${(0,c.Fe)(n)}`
 await(0,i.jh)(t,e.life,()=>e.remove(r,{uid:s}))}function secretsOf(e){return(0,l.rJ)("v1",e.namespace,"secrets")}},6858:(e,t,n)=>{n.d(t,{$i:()=>isPlain,A7:()=>mapOf,Ae:()=>anyText,D8:()=>anything,OA:()=>fields,Q7:()=>all,Qq:()=>text,U9:()=>count,c3:()=>listOf,d1:()=>depthOf,no:()=>maybe,yL:()=>oneOf})

@@ -1,5 +1,5 @@
-import { afterAll, describe, expect, test } from '@jest/globals'
-import { fork } from 'node:child_process'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import type { Explored } from './explore.js'
@@ -9,25 +9,31 @@ import { quick, weakened } from './scenes.js'
 /** A machine may be busy with other things: no test of a time. */
 const longestMs = 10 * 60_000
 
-const explorer = fork(fileURLToPath(new URL('explorer.ts', import.meta.url)), {
-  cwd: fileURLToPath(new URL('../..', import.meta.url)),
-  execArgv: [
-    '--experimental-transform-types',
-    '--disable-warning=ExperimentalWarning',
-    '--import=./scripts/typescript.mjs',
-  ],
+let explorer: ChildProcess
+let died: Promise<never>
+
+beforeAll(() => {
+  explorer = fork(fileURLToPath(new URL('explorer.ts', import.meta.url)), {
+    cwd: fileURLToPath(new URL('../..', import.meta.url)),
+    execArgv: [
+      '--experimental-transform-types',
+      '--disable-warning=ExperimentalWarning',
+      '--import=./scripts/typescript.mjs',
+    ],
+  })
+  died = once(explorer, 'exit').then(([code]): never => {
+    throw new Error(`The explorer ended with ${String(code)}.`)
+  })
+  died.catch(() => undefined)
 })
-const died = once(explorer, 'exit').then(([code]): never => {
-  throw new Error(`The explorer ended with ${String(code)}.`)
-})
-died.catch(() => undefined)
 
 afterAll(() => {
-  explorer.disconnect()
+  if (explorer.connected) explorer.disconnect()
 })
 
 async function explored(order: Order): Promise<Explored> {
-  explorer.send(order)
+  // That it is not there any more is told by `died`.
+  explorer.send(order, () => undefined)
   const [answer] = (await Promise.race([once(explorer, 'message'), died])) as [Explored]
   return answer
 }

@@ -3,7 +3,7 @@
  * the release has ended. A run that finds an open record whose run is gone can finish the undo.
  */
 import { promisify } from 'node:util'
-import { gunzipSync, gzip } from 'node:zlib'
+import { gunzipSync, gzip, gzipSync } from 'node:zlib'
 import type { ConfigMap, Secret } from 'kubernetes-types/core/v1'
 import { ApiError } from '../kubernetes/api-error.js'
 import { isTransient, retryTransient } from '../kubernetes/retry.js'
@@ -293,8 +293,13 @@ function keptAs(record: OpenRecord, metadata: Secret['metadata']): KeptRecord {
   return { ...record, uid: metadata?.uid ?? '', version: metadata?.resourceVersion ?? '' }
 }
 
-/** In another thread: hundreds of workloads take a while. */
-const packed = promisify(gzip)
+/** From here on, in characters, packing takes so long that it is done in another thread. A smaller text has no such turn: the model could not repeat a play (docs/protocol.md). */
+const longText = 256 * 1024
+const packedAside = promisify(gzip)
+
+async function packed(text: string): Promise<Buffer> {
+  return text.length < longText ? gzipSync(text) : packedAside(text)
+}
 
 /** Returns the Secret of a record: it may contain Secrets as they were. Paths are left out: a reader builds them again. */
 async function secretOf(app: string, { snapshot, ...record }: OpenRecord): Promise<Secret> {
