@@ -10259,38 +10259,40 @@ return[...t,...n].filter(e=>!a.test(e))}},2134:(e,t,n)=>{n.d(t,{Gn:()=>o,IH:()=>
 var s=n(4896)
 var r=n(730)
 const o=5e3
-const i={is:"open"}
+const i=2e4
+const a={is:"open"}
 const at=(e,t)=>({is:"at",at:e,...t!==void 0&&{because:t}})
 function dueOf(e,t){const{sheltered:n=0,wait:r}=s.y[e.reason]
 const o=t.timeouts.grace[e.reason]
 const i=t.sheltered?n:0
 const a=r.is==="by-cause"?r[crashKindOf(e,t.diagnosis)]:r
 return dueAfter(e,t,{...a,least:i,grace:o})}function dueAfter(e,t,n){const{since:s,timeouts:r}=t
-const{least:o,grace:a}=n
-const ownOr=e=>{if(a===void 0)return e
-return r.graces==="lengthen"?Math.max(a,e):a}
+const{least:o,grace:c}=n
+const ownOr=e=>{if(c===void 0)return e
+return r.graces==="lengthen"?Math.max(c,e):c}
 switch(n.is){case"after":return at(s+ownOr(Math.max(n.ms,o)))
 case"by-remedy":{const{remedy:e}=t
+if(e?.is==="come")return at(s+e.waited+i,e.because)
 return at(s+ownOr(n[e?.is??"some"]),e?.because)}case"deadline":return at(s+ownOr(t.deadline))
 case"ready":{const n=(e.startups??[]).map(({budget:e},n)=>(t.runs[n]??s)+e)
 const{delay:r=0,tries:o=0}=e.probing??{}
-const{ms:i,because:c}=t.ready
-const l=a!==void 0?r+ownOr(i):Math.max(i,r+o)
+const{ms:i,because:a}=t.ready
+const l=c!==void 0?r+ownOr(i):Math.max(i,r+o)
 const A=Math.max(s+l,...n)
-if(a!==void 0)return at(A)
-return at(A,A>s+i?"the new version's own probes need that":c)}case"exit":{const r=t.ends>=n.nth||n.loop&&e.exit?.loops===true
-if(!r)return i
-const a=ownOr(Math.max(n.ms,o))
-return a>0&&e.exit?.running===true?i:at(s+a)}}}function crashKindOf(e,t){if(e.exit?.code===126||e.exit?.code===127)return"permanent"
-return t?.kind??"unknown"}const a=3
+if(c!==void 0)return at(A)
+return at(A,A>s+i?"the new version's own probes need that":a)}case"exit":{const r=t.ends>=n.nth||n.loop&&e.exit?.loops===true
+if(!r)return a
+const i=ownOr(Math.max(n.ms,o))
+return i>0&&e.exit?.running===true?a:at(s+i)}}}function crashKindOf(e,t){if(e.exit?.code===126||e.exit?.code===127)return"permanent"
+return t?.kind??"unknown"}const c=3
 function readyLimit({starts:e},t){if(!e)return{ms:t}
 const{slowest:n,count:s}=e
-const o=s>=a?15e3:6e4
+const o=s>=c?15e3:6e4
 const i=Math.max(5*n,o)
 if(i>=t)return{ms:t,because:"the deadline"}
-const c=`${s} ${s===1?"start is":"starts are"} known`
+const a=`${s} ${s===1?"start is":"starts are"} known`
 const l=`the slowest took ${(0,r.n)(n)}`
-return{ms:i,because:s===0?"no start is known":`${c}, ${l}`}}},6119:(e,t,n)=>{n.d(t,{g:()=>stageOf,y:()=>r})
+return{ms:i,because:s===0?"no start is known":`${a}, ${l}`}}},6119:(e,t,n)=>{n.d(t,{g:()=>stageOf,y:()=>r})
 var s=n(2459)
 const r=45e3
 function stageOf(e,t){if((0,s.i_)(e))return"crashed before, so it must stay Ready for a while"
@@ -10390,7 +10392,7 @@ if(A.pendingUntil!==void 0)o.push(A.pendingUntil)
 const{diagnosis:u}=A
 const d=remedyOf(c,l,n)
 if(d?.is==="wanted")a.push(...d.wanted)
-const h=A.pendingUntil===void 0?dueByRule(c,n,{since:l,diagnosis:u,remedy:d?.is==="wanted"?void 0:d,ends:t.own,sheltered:n.first||s.isHealthyBeside(c)}):p
+const h=A.pendingUntil===void 0?dueByRule(c,n,{since:l,diagnosis:u,remedy:d?.is==="wanted"?d.meanwhile:d,ends:t.own,sheltered:n.first||s.isHealthyBeside(c)}):p
 const f=atTheEarliest(h,c,n,{since:l,startedBy:r})
 const g=startupOf(c,n.recorder)
 return[{symptom:c,since:l,due:f,diagnosis:u,...g&&{startup:g},...d?.is==="wanted"&&{isSought:true}}]})
@@ -10418,12 +10420,19 @@ if(e.is==="open")return e
 if(isUnplaced(t)){const t=roomAt(n)
 return latest(e,Math.min(t,s+n.deadline),"a pod makes room")}if(t.reason==="ProgressDeadline"){const t=(n.drains??-1/0)+f
 return{is:"at",at:Math.max(e.at,t,...r)}}return e}function remedyOf(e,t,{timeouts:n,observations:{facts:s},nearby:r,now:o}){const{reason:i,missing:a}=e
-if(n.graces==="lengthen"||n.grace[i]!==void 0)return
-if(i==="ConfigMissing"&&a)return(0,c.Or)(a,s,isUp(i,o-t))
+if(n.graces==="lengthen")return
+const l=n.grace[i]
+if(a)return configurationOf(a,o-t,l,s)
+if(l!==void 0)return
 if(i==="Unschedulable")return(0,c.Oi)(e.message,r,s)
 if(i==="Quota")return(0,c.RD)(r)
-return}function isUp(e,t){const{wait:n}=l.y[e]
-return n.is==="by-remedy"&&t>=n.none}function latest(e,t,n){return t>e.at?{is:"at",at:t,because:n}:e}function startupOf({podUid:e="",startups:t=[]},n){const[s]=t
+return}function configurationOf(e,t,n,s){const r=n===void 0?(0,c.Or)(e,s):void 0
+if(r?.is==="wanted")return r
+const{wait:o}=l.y.ConfigMissing
+const i=n??(o.is==="by-remedy"&&r?o[r.is]:0)
+if(t<i)return r
+const a=(0,c.LR)(e,s,i)
+return a?.is==="unseen"&&r?.is!=="none"?r:a??r}function latest(e,t,n){return t>e.at?{is:"at",at:t,because:n}:e}function startupOf({podUid:e="",startups:t=[]},n){const[s]=t
 if(!s)return
 const{container:r,run:o,budget:i}=s
 return{since:n.since(runKey(e,r,o)),budget:i}}function mayHaveRoom({attempt:e,frees:t},n,s){return t===true||e!==void 0&&s.since(e)<n+d}function isUnplaced({reason:e}){return e==="Unschedulable"||e==="NoScaleUp"}function roomAt({place:e,recorder:t,observations:n}){if(e.frees)return 1/0
@@ -10805,7 +10814,7 @@ const{initialDelaySeconds:n=0,periodSeconds:s=10}=e
 const{successThreshold:r=1,failureThreshold:o=3}=e
 const i=(r-1+Math.max(3,o))*s
 return[{delay:n*1e3,tries:i*1e3}]}function budgetOf(e){const{initialDelaySeconds:t=0,failureThreshold:n=3,periodSeconds:s=10}=e
-return(t+n*s)*1e3}},7967:(e,t,n)=>{n.d(t,{Oi:()=>nodeFor,Or:()=>makerOf,RD:()=>roomBy,cc:()=>nearby})
+return(t+n*s)*1e3}},7967:(e,t,n)=>{n.d(t,{LR:()=>comeMeanwhile,Oi:()=>nodeFor,Or:()=>makerOf,RD:()=>roomBy,cc:()=>nearby})
 var s=n(3876)
 var r=n(2459)
 const none=e=>({is:"none",because:e})
@@ -10818,33 +10827,33 @@ const createsNone=e=>a.test(e)&&e!=="servicecatalog.k8s.io"
 const c=/^(kubectl($|-)|helm|terraform|hashicorp|pulumi|django-rollout|before-first-apply$|k9s|lens|mozilla|skaffold|tilt|unknown$)/i
 const l=["kube-root-ca.crt","openshift-service-ca.crt"]
 const A=/(^|\.)emberstack\.com\/|^replicator\.v1\.mittwald\.de\/|^kubed\.appscode\.com\//
-function makerOf(e,t,n=false){const{kinds:r,name:a,reads:c}=e
-const A=r.map(e=>`${e}s`).join(" or ")
-if(a!==void 0&&l.includes(a))return some("Kubernetes itself creates it")
-const u=(0,s.eO)(t,{is:"groups"})
-if(!u)return{is:"wanted",wanted:[{is:"groups"}]}
-if(u.names.is==="unreadable")return unseen(unreadable("the API groups",u.names))
-const d=u.names.value.find(e=>!createsNone(e))
-if(d!==void 0){const e=i.find(([e])=>e.test(d))
-const t=e?e[1]:`an operator (${d})`
-return some(`${t} is installed, and may create it`)}const h=c.filter(e=>r.includes(e.kind)&&!l.includes(e.name))
-const f=h.slice(0,o).map(e=>({is:"writers",...e}))
-const g=f.map(e=>(0,s.eO)(t,e))
-const p=f.filter((e,t)=>!g[t])
-if(p.length>0)return{is:"wanted",wanted:p}
-const m=g.find(e=>e?.name===a)
-if(e.is==="object"&&m?.found.is==="read"&&m.found.value.exists)return some(`${idOf(m)} exists by now: the kubelet looks again`)
-for(const e of g){const t=e&&writerOf(e)
-if(e&&t!==void 0)return some(`${idOf(e)} was written by ${t}, which may create this one too`)}for(const e of g)if(e?.found.is==="unreadable")return unseen(unreadable(idOf(e),e.found))
-if(h.length>f.length)return unseen("the pod reads more than was checked")
-const E=n?comeMeanwhile(e,t):void 0
-return E??none(`no controller in this cluster creates ${A}`)}function comeMeanwhile({is:e,kinds:t,name:n},r){const[o,i]=t
-if(e!=="object"||n===void 0||o===void 0||i)return
-const a={is:"writers",kind:o,name:n,again:true}
-const c=(0,s.eO)(r,a)
-if(!c)return{is:"wanted",wanted:[a]}
-if(c.found.is==="unreadable")return unseen(unreadable(idOf(c),c.found))
-return c.found.value.exists?some(`${idOf(c)} exists by now: the kubelet looks again`):void 0}function writerOf({found:e}){if(e.is==="unreadable")return
+function makerOf(e,t){const{kinds:n,name:r,reads:a}=e
+const c=n.map(e=>`${e}s`).join(" or ")
+if(r!==void 0&&l.includes(r))return some("Kubernetes itself creates it")
+const A=(0,s.eO)(t,{is:"groups"})
+if(!A)return{is:"wanted",wanted:[{is:"groups"}]}
+if(A.names.is==="unreadable")return unseen(unreadable("the API groups",A.names))
+const u=A.names.value.find(e=>!createsNone(e))
+if(u!==void 0){const e=i.find(([e])=>e.test(u))
+const t=e?e[1]:`an operator (${u})`
+return some(`${t} is installed, and may create it`)}const d=a.filter(e=>n.includes(e.kind)&&!l.includes(e.name))
+const h=d.slice(0,o).map(e=>({is:"writers",...e}))
+const f=h.map(e=>(0,s.eO)(t,e))
+const g=h.filter((e,t)=>!f[t])
+if(g.length>0)return{is:"wanted",wanted:g}
+const p=f.find(e=>e?.name===r)
+if(e.is==="object"&&p?.found.is==="read"&&p.found.value.exists)return some(`${idOf(p)} exists by now: the kubelet looks again`)
+for(const e of f){const t=e&&writerOf(e)
+if(e&&t!==void 0)return some(`${idOf(e)} was written by ${t}, which may create this one too`)}for(const e of f)if(e?.found.is==="unreadable")return unseen(unreadable(idOf(e),e.found))
+if(d.length>h.length)return unseen("the pod reads more than was checked")
+return none(`no controller in this cluster creates ${c}`)}function comeMeanwhile({is:e,kinds:t,name:n},r,o){const[i,a]=t
+if(e!=="object"||n===void 0||i===void 0||a)return
+const c={is:"writers",kind:i,name:n,again:true}
+const come=e=>({is:"come",waited:o,because:e})
+const l=(0,s.eO)(r,c)
+if(!l){const e=come(`${idOf(c)} is read once more`)
+return{is:"wanted",wanted:[c],meanwhile:e}}if(l.found.is==="unreadable")return unseen(unreadable(idOf(l),l.found))
+return l.found.value.exists?come(`${idOf(l)} exists by now: the kubelet looks again`):void 0}function writerOf({found:e}){if(e.is==="unreadable")return
 const{owners:t,managers:n,annotations:s}=e.value
 const r=n.find(e=>!c.test(e))
 return t[0]??r??s.find(e=>A.test(e))}function idOf({kind:e,name:t}){return`${e.toLowerCase()}/${t}`}function unreadable(e,{why:t}){return`${e} cannot be read (${t}), so something may still create it`}const u=/^(Insufficient [^\s/]+|Too many pods|node\(s\) (didn't match Pod's node affinity\/selector|had (untolerated )?taint \{[^}]*\}|didn't have free ports for the requested pod ports|didn't match pod (anti-)?affinity rules|didn't satisfy existing pods anti-affinity rules|didn't match pod topology spread constraints( \(missing required label\))?|had volume node affinity conflict))$/

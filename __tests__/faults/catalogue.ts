@@ -306,6 +306,7 @@ export const faults: readonly Fault[] = [
     name: 'secret-10-s-late',
     change: config(secretKey),
     // By a person: nothing in the cluster shows that it will come. long/remedies.test.ts has one by a controller.
+    // When they are over, it is there: it has the time of one more look of the kubelet.
     options: { grace: 'ConfigMissing=20s' },
     meanwhile: async ({ kubectl, sleep }) => {
       await sleep(10)

@@ -61,6 +61,10 @@ const neverCame: Read = {
   again: true,
   found: { is: 'read', value: { exists: false, owners: [], managers: [], annotations: [] } },
 }
+const cameLate: Read = {
+  ...neverCame,
+  found: { is: 'read', value: { exists: true, owners: [], managers: [], annotations: [] } },
+}
 const operators: Read = {
   is: 'groups',
   names: { is: 'read', value: ['apps', 'external-secrets.io'] },
@@ -516,7 +520,7 @@ facts('start and configuration:', [
   },
   {
     name: 'a missing ConfigMap has 20 s where an operator may create it',
-    read: [operators],
+    read: [operators, neverCame],
     steps: [
       [1, noEnv, 'waiting: .* 0 s of 20 s: External Secrets is installed'],
       [20, noEnv, 'waiting'],
@@ -524,8 +528,36 @@ facts('start and configuration:', [
     ],
   },
   {
+    name: 'what has come when that time is over has the time of one more look of the kubelet',
+    read: [operators, cameLate],
+    steps: [
+      [1, noEnv, 'waiting'],
+      [21, noEnv, 'waiting: .* 20 s of 40 s: configmap/env exists by now: the kubelet looks again'],
+      [40, noEnv, 'waiting'],
+      [41, noEnv, 'failed config-missing'],
+    ],
+  },
+  {
+    name: 'the same where the user has set the time',
+    read: [cameLate],
+    timeouts: { grace: { ConfigMissing: 10_000 } },
+    steps: [
+      [1, noEnv, 'waiting'],
+      [11, noEnv, 'waiting: .* 10 s of 30 s: configmap/env exists by now: the kubelet looks again'],
+      [31, noEnv, 'failed config-missing'],
+    ],
+  },
+  {
+    name: 'it is read once more before it is a failure',
+    read: [operators],
+    steps: [
+      [1, noEnv, 'waiting'],
+      [21, noEnv, 'waiting: .* 20 s of 40 s: configmap/env is read once more'],
+    ],
+  },
+  {
     name: 'the time that the user has set counts, whatever creates ConfigMaps',
-    read: [noOperators],
+    read: [noOperators, neverCame],
     timeouts: { grace: { ConfigMissing: 10_000 } },
     steps: [
       [1, noEnv, 'waiting: .* 0 s of 10 s)'],

@@ -20,6 +20,9 @@ const runs: readonly (readonly [django: string, engine: Engine])[] = [
   ['5.2', 'mariadb'],
 ]
 
+/** A table takes minutes, on a slow machine many. */
+const longestMs = 60 * 60_000
+
 describe.each(runs)('Django %s with %s', (django, engine) => {
   const cases = casesOf(django, engine !== 'mariadb')
   let outcomes: readonly ReturnType<typeof outcomeOf>[]
@@ -29,7 +32,7 @@ describe.each(runs)('Django %s with %s', (django, engine) => {
     seen = await playUnderLoad(cases, { django, engine, control: true })
     process.stdout.write(countsOf(cases, seen, `Django ${django}, ${engine}`))
     outcomes = seen.map(outcomeOf)
-  })
+  }, longestMs)
 
   test.each(cases.map((one, index) => ({ index, name: one.name, kind: one.kind, one })))(
     'under clients that read and write: $name ($kind)',
@@ -60,7 +63,7 @@ describe.each([
     const seen = await playUnderLoad(cases, { ...place, control: false, holds: true })
     process.stdout.write(countsOf(cases, seen, `Django 5.2, ${engine}, contract: next`))
     outcomes = seen.map(outcomeOf)
-  })
+  }, longestMs)
 
   test.each(cases.map((one, index) => ({ index, name: one.name, kind: one.kind, one })))(
     'no request fails under clients that read and write: $name ($kind)',

@@ -8,6 +8,9 @@ import { lasting } from './words.js'
 /** How long to wait for a container's log before its exit is judged without it, in ms. */
 export const LOG_GRACE = 5000
 
+/** A kubelet tries once more after 10 to 15 s, and what has come then takes a moment to start; in ms. */
+const NEXT_LOOK = 20_000
+
 /** All that decides when a symptom means that the rollout has failed. */
 export interface DeadlineInput {
   readonly timeouts: Timeouts
@@ -69,6 +72,7 @@ function dueAfter(symptom: Symptom, input: DeadlineInput, wait: BoundedWait): Du
       return at(since + ownOr(Math.max(wait.ms, least)))
     case 'by-remedy': {
       const { remedy } = input
+      if (remedy?.is === 'come') return at(since + remedy.waited + NEXT_LOOK, remedy.because)
       return at(since + ownOr(wait[remedy?.is ?? 'some']), remedy?.because)
     }
     case 'deadline':

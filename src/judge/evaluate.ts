@@ -3,12 +3,21 @@ import type { Cause } from '../failure/failure.js'
 import { isReady } from './objects.js'
 import { containerSource } from './evidence.js'
 import { logKey } from './observations.js'
-import type { FactWanted } from './facts.js'
+import type { Fact, FactWanted } from './facts.js'
 import type { ObservationRecorder } from './observations.js'
 import { dueOf, LOG_GRACE } from './deadlines.js'
 import type { DeadlineInput, Due, ReadyLimit } from './deadlines.js'
 import { endsOf } from './pod-symptoms.js'
-import { makerOf, nodeFor, roomBy, type Nearby, type Sought } from './remedies.js'
+import {
+  comeMeanwhile,
+  makerOf,
+  nodeFor,
+  roomBy,
+  type MissingConfiguration,
+  type Nearby,
+  type Remedy,
+  type Wanted,
+} from './remedies.js'
 import { RULES } from './rules.js'
 import type { SymptomDetails } from './rules.js'
 import type { FailureReason } from '../options/failure-reasons.js'
@@ -92,7 +101,7 @@ export function evaluate(
         ? dueByRule(symptom, input, {
             since,
             diagnosis,
-            remedy: sought?.is === 'wanted' ? undefined : sought,
+            remedy: sought?.is === 'wanted' ? sought.meanwhile : sought,
             ends: exits.own,
             sheltered: input.first || recovery.isHealthyBeside(symptom),
           })
@@ -222,20 +231,35 @@ function remedyOf(
   symptom: Symptom,
   since: number,
   { timeouts, observations: { facts }, nearby, now }: EvaluationInput,
-): Sought | undefined {
+): Remedy | Wanted | undefined {
   const { reason, missing } = symptom
-  if (timeouts.graces === 'lengthen' || timeouts.grace[reason] !== undefined) return undefined
-  if (reason === 'ConfigMissing' && missing)
-    return makerOf(missing, facts, isUp(reason, now - since))
+  if (timeouts.graces === 'lengthen') return undefined
+  const grace = timeouts.grace[reason]
+  if (missing) return configurationOf(missing, now - since, grace, facts)
+  if (grace !== undefined) return undefined
   if (reason === 'Unschedulable') return nodeFor(symptom.message, nearby, facts)
   if (reason === 'Quota') return roomBy(nearby)
   return undefined
 }
 
-/** Returns whether a symptom that nothing can remedy has lasted long enough. */
-function isUp(reason: FailureReason, lasts: number): boolean {
-  const { wait } = RULES[reason]
-  return wait.is === 'by-remedy' && lasts >= wait.none
+/**
+ * Returns whether a missing ConfigMap or Secret may still come, or has come when its time is over, be it set by
+ * the user (`grace`).
+ */
+function configurationOf(
+  missing: MissingConfiguration,
+  lasts: number,
+  grace: number | undefined,
+  facts: readonly Fact[],
+): Remedy | Wanted | undefined {
+  const maker = grace === undefined ? makerOf(missing, facts) : undefined
+  if (maker?.is === 'wanted') return maker
+  const { wait } = RULES.ConfigMissing
+  const waited = grace ?? (wait.is === 'by-remedy' && maker ? wait[maker.is] : 0)
+  if (lasts < waited) return maker
+  const late = comeMeanwhile(missing, facts, waited)
+  // Where it may have been created, nothing is won by a look that is refused.
+  return late?.is === 'unseen' && maker?.is !== 'none' ? maker : (late ?? maker)
 }
 
 /** Returns the later of both times, with its own reason. */

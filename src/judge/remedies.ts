@@ -5,21 +5,32 @@ import { isReady } from './objects.js'
 import type { ClusterState } from './types.js'
 
 /** `because`: the evidence, as a clause. */
-export type Remedy =
+export type Evidence =
   /** Nothing can: all was read that could show it. */
   | { readonly is: 'none'; readonly because: string }
   /** Nothing shows that anything can, but not all could be read. */
   | { readonly is: 'unseen'; readonly because: string }
   | { readonly is: 'some'; readonly because: string }
 
-export type RemedyIs = Remedy['is']
+/** What was missing is there: the symptom is older. `waited`: how long it lasted until that was read, in ms. */
+export interface Come {
+  readonly is: 'come'
+  readonly waited: number
+  readonly because: string
+}
 
-/** `wanted`: what has to be read before it is known. */
-export type Sought = Remedy | { readonly is: 'wanted'; readonly wanted: readonly FactWanted[] }
+export type Remedy = Evidence | Come
 
-const none = (because: string): Remedy => ({ is: 'none', because })
-const unseen = (because: string): Remedy => ({ is: 'unseen', because })
-const some = (because: string): Remedy => ({ is: 'some', because })
+/** What has to be read before it is known, and what is taken for true `meanwhile`. */
+export interface Wanted {
+  readonly is: 'wanted'
+  readonly wanted: readonly FactWanted[]
+  readonly meanwhile?: Come
+}
+
+const none = (because: string): Evidence => ({ is: 'none', because })
+const unseen = (because: string): Evidence => ({ is: 'unseen', because })
+const some = (because: string): Evidence => ({ is: 'some', because })
 
 // ConfigMaps and Secrets
 
@@ -72,16 +83,8 @@ const ofCluster = ['kube-root-ca.crt', 'openshift-service-ca.crt']
 /** Annotations of controllers that copy objects, and have no kinds. */
 const copied = /(^|\.)emberstack\.com\/|^replicator\.v1\.mittwald\.de\/|^kubed\.appscode\.com\//
 
-/**
- * Returns whether a ConfigMap or Secret may still be created, or get its key.
- *
- * @param isUp the time is up in which nothing creates it: what has come meanwhile is not missing.
- */
-export function makerOf(
-  missing: MissingConfiguration,
-  facts: readonly Fact[],
-  isUp = false,
-): Sought {
+/** Returns whether a ConfigMap or Secret may still be created, or get its key. */
+export function makerOf(missing: MissingConfiguration, facts: readonly Fact[]): Evidence | Wanted {
   const { kinds, name, reads } = missing
   const what = kinds.map((kind) => `${kind}s`).join(' or ')
   if (name !== undefined && ofCluster.includes(name)) return some('Kubernetes itself creates it')
@@ -113,23 +116,31 @@ export function makerOf(
     if (one?.found.is === 'unreadable') return unseen(unreadable(idOf(one), one.found))
   }
   if (all.length > likes.length) return unseen('the pod reads more than was checked')
-  const late = isUp ? comeMeanwhile(missing, facts) : undefined
-  return late ?? none(`no controller in this cluster creates ${what}`)
+  return none(`no controller in this cluster creates ${what}`)
 }
 
-/** The kubelet looks again only after a while: who was a little late has created it, and the pod will start. */
-function comeMeanwhile(
+/**
+ * Returns whether a ConfigMap or Secret has come by the end of its time: the kubelet looks again only every 10 to 15 s.
+ *
+ * @param waited how long it was missing, in ms
+ */
+export function comeMeanwhile(
   { is, kinds, name }: MissingConfiguration,
   facts: readonly Fact[],
-): Sought | undefined {
+  waited: number,
+): Evidence | Come | Wanted | undefined {
   const [kind, other] = kinds
   if (is !== 'object' || name === undefined || kind === undefined || other) return undefined
   const wanted = { is: 'writers', kind, name, again: true } as const
+  const come = (because: string) => ({ is: 'come', waited, because }) as const
   const now = known(facts, wanted)
-  if (!now) return { is: 'wanted', wanted: [wanted] }
+  if (!now) {
+    const meanwhile = come(`${idOf(wanted)} is read once more`)
+    return { is: 'wanted', wanted: [wanted], meanwhile }
+  }
   if (now.found.is === 'unreadable') return unseen(unreadable(idOf(now), now.found))
   return now.found.value.exists
-    ? some(`${idOf(now)} exists by now: the kubelet looks again`)
+    ? come(`${idOf(now)} exists by now: the kubelet looks again`)
     : undefined
 }
 
@@ -214,7 +225,11 @@ function once<T>(look: () => T): () => T {
  *
  * @param message the scheduler's.
  */
-export function nodeFor(message: string, { scaler, room }: Nearby, facts: readonly Fact[]): Sought {
+export function nodeFor(
+  message: string,
+  { scaler, room }: Nearby,
+  facts: readonly Fact[],
+): Evidence | Wanted {
   const passes = passingReason(message)
   if (passes !== undefined) return some(`this may pass: ${passes}`)
   const sign = scaler()
@@ -238,7 +253,7 @@ export function nodeFor(message: string, { scaler, room }: Nearby, facts: readon
 function nodesOf(
   { version, issuer, nodes, status }: NodeFacts,
   groups: { readonly is: 'read' | 'unreadable' },
-): Remedy {
+): Evidence {
   if (status.is === 'read' && status.value) return some('a cluster-autoscaler may add a node')
   const cloud =
     clouds.exec(version)?.[0] ?? (issuer.is === 'read' && cloudIssuer.exec(issuer.value))
@@ -284,7 +299,7 @@ function isOfScaler({ reason = '', source, reportingComponent = '' }: Event): bo
 // Quotas
 
 /** Returns whether a pod of the namespace ends, and makes room in its quota. */
-export function roomBy({ room }: Nearby): Remedy {
+export function roomBy({ room }: Nearby): Evidence {
   const ending = room()
   return ending === undefined ? none('no pod of the namespace is about to end') : some(ending)
 }

@@ -1,7 +1,7 @@
 import type { CauseCode } from '../failure/failure.js'
 import * as hints from './hints.js'
 import type { FailureReason } from '../options/failure-reasons.js'
-import type { RemedyIs } from './remedies.js'
+import type { Evidence } from './remedies.js'
 import type { Symptom } from './symptoms.js'
 import type { Diagnosis } from './types.js'
 import { oneLine } from './words.js'
@@ -15,7 +15,7 @@ export type Wait =
 export type SimpleWait =
   | { readonly is: 'after'; readonly ms: number }
   /** As long as something in the cluster may still remedy it (`remedies.ts`); in ms. */
-  | ({ readonly is: 'by-remedy' } & Readonly<Record<RemedyIs, number>>)
+  | ({ readonly is: 'by-remedy' } & Readonly<Record<Evidence['is'], number>>)
   /** As long as the workload may take for a step: its progressDeadlineSeconds, at most the release's timeout. */
   | { readonly is: 'deadline' }
   /** As long as pods of the previous version took to become Ready, with a margin, and never shorter than a startupProbe. */
@@ -47,7 +47,7 @@ export interface Rule {
 const atOnce: Wait = { is: 'after', ms: 0 }
 const after = (seconds: number): Wait => ({ is: 'after', ms: seconds * 1000 })
 /** In seconds. */
-const byRemedy = ({ none, unseen, some }: Readonly<Record<RemedyIs, number>>): Wait => ({
+const byRemedy = ({ none, unseen, some }: Readonly<Record<Evidence['is'], number>>): Wait => ({
   is: 'by-remedy',
   none: none * 1000,
   unseen: unseen * 1000,
