@@ -10260,39 +10260,42 @@ var s=n(4896)
 var r=n(730)
 const o=5e3
 const i=2e4
-const a={is:"open"}
+const a=122e3
+const c={is:"open"}
 const at=(e,t)=>({is:"at",at:e,...t!==void 0&&{because:t}})
 function dueOf(e,t){const{sheltered:n=0,wait:r}=s.y[e.reason]
 const o=t.timeouts.grace[e.reason]
 const i=t.sheltered?n:0
 const a=r.is==="by-cause"?r[crashKindOf(e,t.diagnosis)]:r
 return dueAfter(e,t,{...a,least:i,grace:o})}function dueAfter(e,t,n){const{since:s,timeouts:r}=t
-const{least:o,grace:c}=n
-const ownOr=e=>{if(c===void 0)return e
-return r.graces==="lengthen"?Math.max(c,e):c}
+const{least:o,grace:l}=n
+const ownOr=e=>{if(l===void 0)return e
+return r.graces==="lengthen"?Math.max(l,e):l}
 switch(n.is){case"after":return at(s+ownOr(Math.max(n.ms,o)))
-case"by-remedy":{const{remedy:e}=t
-if(e?.is==="come")return at(s+e.waited+i,e.because)
-return at(s+ownOr(n[e?.is??"some"]),e?.because)}case"deadline":return at(s+ownOr(t.deadline))
+case"by-remedy":{const{remedy:r}=t
+if(r?.is==="come"){const{remedySince:n}=t
+const o=e.container===void 0
+const c=o?Math.min(n-s,a)+5e3:0
+return at(n+Math.max(i,c),r.because)}return at(s+ownOr(n[r?.is??"some"]),r?.because)}case"deadline":return at(s+ownOr(t.deadline))
 case"ready":{const n=(e.startups??[]).map(({budget:e},n)=>(t.runs[n]??s)+e)
 const{delay:r=0,tries:o=0}=e.probing??{}
 const{ms:i,because:a}=t.ready
-const l=c!==void 0?r+ownOr(i):Math.max(i,r+o)
-const A=Math.max(s+l,...n)
-if(c!==void 0)return at(A)
+const c=l!==void 0?r+ownOr(i):Math.max(i,r+o)
+const A=Math.max(s+c,...n)
+if(l!==void 0)return at(A)
 return at(A,A>s+i?"the new version's own probes need that":a)}case"exit":{const r=t.ends>=n.nth||n.loop&&e.exit?.loops===true
-if(!r)return a
+if(!r)return c
 const i=ownOr(Math.max(n.ms,o))
-return i>0&&e.exit?.running===true?a:at(s+i)}}}function crashKindOf(e,t){if(e.exit?.code===126||e.exit?.code===127)return"permanent"
-return t?.kind??"unknown"}const c=3
+return i>0&&e.exit?.running===true?c:at(s+i)}}}function crashKindOf(e,t){if(e.exit?.code===126||e.exit?.code===127)return"permanent"
+return t?.kind??"unknown"}const l=3
 function readyLimit({starts:e},t){if(!e)return{ms:t}
 const{slowest:n,count:s}=e
-const o=s>=c?15e3:6e4
+const o=s>=l?15e3:6e4
 const i=Math.max(5*n,o)
 if(i>=t)return{ms:t,because:"the deadline"}
 const a=`${s} ${s===1?"start is":"starts are"} known`
-const l=`the slowest took ${(0,r.n)(n)}`
-return{ms:i,because:s===0?"no start is known":`${a}, ${l}`}}},6119:(e,t,n)=>{n.d(t,{g:()=>stageOf,y:()=>r})
+const c=`the slowest took ${(0,r.n)(n)}`
+return{ms:i,because:s===0?"no start is known":`${a}, ${c}`}}},6119:(e,t,n)=>{n.d(t,{g:()=>stageOf,y:()=>r})
 var s=n(2459)
 const r=45e3
 function stageOf(e,t){if((0,s.i_)(e))return"crashed before, so it must stay Ready for a while"
@@ -10392,10 +10395,12 @@ if(A.pendingUntil!==void 0)o.push(A.pendingUntil)
 const{diagnosis:u}=A
 const d=remedyOf(c,l,n)
 if(d?.is==="wanted")a.push(...d.wanted)
-const h=A.pendingUntil===void 0?dueByRule(c,n,{since:l,diagnosis:u,remedy:d?.is==="wanted"?d.meanwhile:d,ends:t.own,sheltered:n.first||s.isHealthyBeside(c)}):p
-const f=atTheEarliest(h,c,n,{since:l,startedBy:r})
-const g=startupOf(c,n.recorder)
-return[{symptom:c,since:l,due:f,diagnosis:u,...g&&{startup:g},...d?.is==="wanted"&&{isSought:true}}]})
+const h=d?.is==="wanted"?d.meanwhile:d
+const f=h?.is==="come"?`${c.key}/${h.object}`:void 0
+const g=A.pendingUntil===void 0?dueByRule(c,n,{since:l,diagnosis:u,remedy:h,remedySince:f===void 0?l:n.recorder.since(f),ends:t.own,sheltered:n.first||s.isHealthyBeside(c)}):p
+const m=atTheEarliest(g,c,n,{since:l,startedBy:r})
+const E=startupOf(c,n.recorder)
+return[{symptom:c,since:l,due:m,diagnosis:u,...E&&{startup:E},...d?.is==="wanted"&&{isSought:true}}]})
 const{unsteady:l}=s
 return{evaluated:c.sort(byUrgency),logsWanted:i,factsWanted:a,unsteady:l,requeueTimes:o}}const p={is:"open"}
 function recoveryOf(e,{recorder:t,now:n}){const r=[]
@@ -10431,7 +10436,7 @@ if(r?.is==="wanted")return r
 const{wait:o}=l.y.ConfigMissing
 const i=n??(o.is==="by-remedy"&&r?o[r.is]:0)
 if(t<i)return r
-const a=(0,c.LR)(e,s,i)
+const a=(0,c.LR)(e,s)
 return a?.is==="unseen"&&r?.is!=="none"?r:a??r}function latest(e,t,n){return t>e.at?{is:"at",at:t,because:n}:e}function startupOf({podUid:e="",startups:t=[]},n){const[s]=t
 if(!s)return
 const{container:r,run:o,budget:i}=s
@@ -10846,14 +10851,14 @@ if(e.is==="object"&&p?.found.is==="read"&&p.found.value.exists)return some(`${id
 for(const e of f){const t=e&&writerOf(e)
 if(e&&t!==void 0)return some(`${idOf(e)} was written by ${t}, which may create this one too`)}for(const e of f)if(e?.found.is==="unreadable")return unseen(unreadable(idOf(e),e.found))
 if(d.length>h.length)return unseen("the pod reads more than was checked")
-return none(`no controller in this cluster creates ${c}`)}function comeMeanwhile({is:e,kinds:t,name:n},r,o){const[i,a]=t
-if(e!=="object"||n===void 0||i===void 0||a)return
-const c={is:"writers",kind:i,name:n,again:true}
-const come=e=>({is:"come",waited:o,because:e})
-const l=(0,s.eO)(r,c)
-if(!l){const e=come(`${idOf(c)} is read once more`)
-return{is:"wanted",wanted:[c],meanwhile:e}}if(l.found.is==="unreadable")return unseen(unreadable(idOf(l),l.found))
-return l.found.value.exists?come(`${idOf(l)} exists by now: the kubelet looks again`):void 0}function writerOf({found:e}){if(e.is==="unreadable")return
+return none(`no controller in this cluster creates ${c}`)}function comeMeanwhile({is:e,kinds:t,name:n},r){const[o,i]=t
+if(e!=="object"||n===void 0||o===void 0||i)return
+const a={is:"writers",kind:o,name:n,again:true}
+const c=idOf(a)
+const l=(0,s.eO)(r,a)
+if(!l){const e={is:"come",object:c,because:`${c} is read once more`}
+return{is:"wanted",wanted:[a],meanwhile:e}}if(l.found.is==="unreadable")return unseen(unreadable(c,l.found))
+return l.found.value.exists?{is:"come",object:c,because:`${c} exists by now: the kubelet looks again`}:void 0}function writerOf({found:e}){if(e.is==="unreadable")return
 const{owners:t,managers:n,annotations:s}=e.value
 const r=n.find(e=>!c.test(e))
 return t[0]??r??s.find(e=>A.test(e))}function idOf({kind:e,name:t}){return`${e.toLowerCase()}/${t}`}function unreadable(e,{why:t}){return`${e} cannot be read (${t}), so something may still create it`}const u=/^(Insufficient [^\s/]+|Too many pods|node\(s\) (didn't match Pod's node affinity\/selector|had (untolerated )?taint \{[^}]*\}|didn't have free ports for the requested pod ports|didn't match pod (anti-)?affinity rules|didn't satisfy existing pods anti-affinity rules|didn't match pod topology spread constraints( \(missing required label\))?|had volume node affinity conflict))$/

@@ -36,10 +36,12 @@ test('the plan shows who else uses what is dropped, and what nobody uses', async
   })
 })
 
-/** What a case is about: its first rule, and whether the release stops. */
-const ruleOf = ({ running, coming = [], blocked }: Case) => {
-  const [rule] = [...running, ...coming].map((found) => found.split(' ')[0]).sort()
-  return rule === undefined ? undefined : `${rule} ${blocked}`
+/** What a case is about: the first rule of each version, and whether the release stops. */
+const ruleOf = ({ running, coming = [], unpredicted = [], blocked }: Case) => {
+  const [of, to, after] = [running, coming, unpredicted].map(
+    (found) => found.map((each) => each.split(' ')[0]).sort()[0],
+  )
+  return of ?? to ?? after ? JSON.stringify([of, to, after, blocked]) : undefined
 }
 // One case of each rule, and those without a finding, which are no two alike.
 const often = cases.filter(({ seldom }) => !seldom)

@@ -13,12 +13,12 @@ beforeAll(async () => {
 afterAll(() => lab.remove())
 
 /** What becomes of a case. */
-const outcomeOf = ({ held, bridges, unheld, absent, stops, stays, oldFails, again }: PlacedCase) =>
+const outcomeOf = ({ held, bridges, unheld, absent, stops, stays, files, ...more }: PlacedCase) =>
   JSON.stringify([
     held.length > 0,
     bridges?.map((bridge) => bridge.split(' ')[0]),
-    ...[unheld, absent, stays, oldFails].map((told) => told !== undefined),
-    ...[stops, again],
+    ...[unheld, absent, stays, files, more.oldFails].map((told) => told !== undefined),
+    ...[stops, more.again],
   ])
 // Two cases of each outcome; all of them: __tests__/long/judged.test.ts.
 const played = placedCases.filter(

@@ -153,7 +153,7 @@ describe('a ConfigMap or Secret that is missing', () => {
       [],
       { is: 'wanted', wanted: [{ is: 'writers', kind: 'Secret', name: 'keys', again: true }] },
     ],
-    ['it has come', [again({})], { is: 'come', waited: 3000 }],
+    ['it has come', [again({})], { is: 'come', object: 'secret/keys' }],
     ['it has not come', [again({ exists: false })], undefined],
     [
       'it cannot be read',
@@ -161,7 +161,7 @@ describe('a ConfigMap or Secret that is missing', () => {
       { is: 'unseen' },
     ],
   ])('when the time is up: %s', (_, facts, sought) => {
-    const seen = comeMeanwhile(missing, facts, 3000)
+    const seen = comeMeanwhile(missing, facts)
     expect(seen && { ...seen }).toEqual(sought && expect.objectContaining(sought))
   })
 

@@ -54,14 +54,14 @@ const runsAgain = (ends: number, code = 1) =>
   `pods: {web-a: {container: {restartCount: ${ends}, lastState: {terminated: {exitCode: ${code}, reason: Error}}}}}`
 
 const noOperators: Read = { is: 'groups', names: { is: 'read', value: ['apps', 'batch'] } }
-const neverCame: Read = {
+const neverCame: Extract<Read, { is: 'writers' }> = {
   is: 'writers',
   kind: 'ConfigMap',
   name: 'env',
   again: true,
   found: { is: 'read', value: { exists: false, owners: [], managers: [], annotations: [] } },
 }
-const cameLate: Read = {
+const cameLate: Extract<Read, { is: 'writers' }> = {
   ...neverCame,
   found: { is: 'read', value: { exists: true, owners: [], managers: [], annotations: [] } },
 }
@@ -78,6 +78,7 @@ const nodesByHand: Extract<Read, { is: 'nodes' }> = {
   status: { is: 'read', value: false },
 }
 const noEnv = waits('CreateContainerConfigError', 'configmap "env" not found')
+const noKeys = waits('CreateContainerConfigError', 'secret "keys" not found')
 
 const noClaim = '0/3 nodes are available: persistentvolumeclaim "data" not found.'
 
@@ -545,6 +546,27 @@ facts('start and configuration:', [
       [1, noEnv, 'waiting'],
       [11, noEnv, 'waiting: .* 10 s of 30 s: configmap/env exists by now: the kubelet looks again'],
       [31, noEnv, 'failed config-missing'],
+    ],
+  },
+  {
+    name: 'what is missing after that has its own time',
+    read: [operators, cameLate, { ...cameLate, kind: 'Secret', name: 'keys' }],
+    steps: [
+      [1, noEnv, 'waiting'],
+      [21, noEnv, 'waiting: .* configmap/env exists by now'],
+      [31, noKeys, 'waiting: .* 30 s of 50 s: secret/keys exists by now'],
+      [50, noKeys, 'waiting'],
+      [51, noKeys, 'failed config-missing'],
+    ],
+  },
+  {
+    name: 'a volume is tried again after as long as it was tried so far',
+    read: [operators, cameLate],
+    timeouts: { grace: { ConfigMissing: 60_000 } },
+    steps: [
+      [1, mount('configmap "env" not found'), 'waiting'],
+      [61, mount('configmap "env" not found'), 'waiting: .* 60 s of 125 s: configmap/env exists'],
+      [126, mount('configmap "env" not found'), 'failed config-missing'],
     ],
   },
   {

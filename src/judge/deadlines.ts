@@ -8,8 +8,10 @@ import { lasting } from './words.js'
 /** How long to wait for a container's log before its exit is judged without it, in ms. */
 export const LOG_GRACE = 5000
 
-/** A kubelet tries once more after 10 to 15 s, and what has come then takes a moment to start; in ms. */
+/** The kubelet tries a container again after 10 to 15 s, and what has come then takes a moment to start; in ms. */
 const NEXT_LOOK = 20_000
+/** A volume's next try comes after as long as it was tried so far, at most this; in ms (exponentialbackoff of the kubelet). */
+const LONGEST_MOUNT = 122_000
 
 /** All that decides when a symptom means that the rollout has failed. */
 export interface DeadlineInput {
@@ -30,6 +32,8 @@ export interface DeadlineInput {
   readonly diagnosis: Diagnosis | undefined
   /** Whether something may still remedy it, where that decides and is known. */
   readonly remedy: Remedy | undefined
+  /** When it was first seen. */
+  readonly remedySince: number
 }
 
 /** When a symptom means that the rollout has failed: at a time, or not before something else happens. */
@@ -72,7 +76,12 @@ function dueAfter(symptom: Symptom, input: DeadlineInput, wait: BoundedWait): Du
       return at(since + ownOr(Math.max(wait.ms, least)))
     case 'by-remedy': {
       const { remedy } = input
-      if (remedy?.is === 'come') return at(since + remedy.waited + NEXT_LOOK, remedy.because)
+      if (remedy?.is === 'come') {
+        const { remedySince } = input
+        const isOfVolume = symptom.container === undefined
+        const mount = isOfVolume ? Math.min(remedySince - since, LONGEST_MOUNT) + 5000 : 0
+        return at(remedySince + Math.max(NEXT_LOOK, mount), remedy.because)
+      }
       return at(since + ownOr(wait[remedy?.is ?? 'some']), remedy?.because)
     }
     case 'deadline':

@@ -96,12 +96,15 @@ export function evaluate(
     const { diagnosis } = log
     const sought = remedyOf(symptom, since, input)
     if (sought?.is === 'wanted') factsWanted.push(...sought.wanted)
+    const remedy = sought?.is === 'wanted' ? sought.meanwhile : sought
+    const come = remedy?.is === 'come' ? `${symptom.key}/${remedy.object}` : undefined
     const byRule =
       log.pendingUntil === undefined
         ? dueByRule(symptom, input, {
             since,
             diagnosis,
-            remedy: sought?.is === 'wanted' ? sought.meanwhile : sought,
+            remedy,
+            remedySince: come === undefined ? since : input.recorder.since(come),
             ends: exits.own,
             sheltered: input.first || recovery.isHealthyBeside(symptom),
           })
@@ -190,7 +193,10 @@ function classified(symptom: Symptom, { afterReady }: OwnExits): Symptom {
 function dueByRule(
   symptom: Symptom,
   input: EvaluationInput,
-  known: Pick<DeadlineInput, 'since' | 'ends' | 'diagnosis' | 'sheltered' | 'remedy'>,
+  known: Pick<
+    DeadlineInput,
+    'since' | 'ends' | 'diagnosis' | 'sheltered' | 'remedy' | 'remedySince'
+  >,
 ): Due {
   if (input.final === true && symptom.exit) return { is: 'at', at: known.since }
   const { podUid = '', startups = [] } = symptom
@@ -224,8 +230,8 @@ function atTheEarliest(
 }
 
 /**
- * Returns whether something may still remedy the symptom, where that decides how long it may last. An undo, and a
- * user who has set the time, do not ask.
+ * Returns whether something may still remedy the symptom, where that decides how long it may last. An undo does not
+ * ask, and a time that the user has set counts; only a ConfigMap or Secret is looked for once more at its end.
  */
 function remedyOf(
   symptom: Symptom,
@@ -242,10 +248,7 @@ function remedyOf(
   return undefined
 }
 
-/**
- * Returns whether a missing ConfigMap or Secret may still come, or has come when its time is over, be it set by
- * the user (`grace`).
- */
+/** Returns whether a missing ConfigMap or Secret may still come, or has come when its time is over. */
 function configurationOf(
   missing: MissingConfiguration,
   lasts: number,
@@ -257,7 +260,7 @@ function configurationOf(
   const { wait } = RULES.ConfigMissing
   const waited = grace ?? (wait.is === 'by-remedy' && maker ? wait[maker.is] : 0)
   if (lasts < waited) return maker
-  const late = comeMeanwhile(missing, facts, waited)
+  const late = comeMeanwhile(missing, facts)
   // Where it may have been created, nothing is won by a look that is refused.
   return late?.is === 'unseen' && maker?.is !== 'none' ? maker : (late ?? maker)
 }

@@ -12,10 +12,11 @@ export type Evidence =
   | { readonly is: 'unseen'; readonly because: string }
   | { readonly is: 'some'; readonly because: string }
 
-/** What was missing is there: the symptom is older. `waited`: how long it lasted until that was read, in ms. */
+/** What was missing is there by now, or is looked for: the symptom is what the kubelet saw before. */
 export interface Come {
   readonly is: 'come'
-  readonly waited: number
+  /** `configmap/env`. */
+  readonly object: string
   readonly because: string
 }
 
@@ -120,27 +121,25 @@ export function makerOf(missing: MissingConfiguration, facts: readonly Fact[]): 
 }
 
 /**
- * Returns whether a ConfigMap or Secret has come by the end of its time: the kubelet looks again only every 10 to 15 s.
- *
- * @param waited how long it was missing, in ms
+ * Returns whether a ConfigMap or Secret has come by the end of its time, since the kubelet looks again only after a
+ * while. A key is not looked for.
  */
 export function comeMeanwhile(
   { is, kinds, name }: MissingConfiguration,
   facts: readonly Fact[],
-  waited: number,
 ): Evidence | Come | Wanted | undefined {
   const [kind, other] = kinds
   if (is !== 'object' || name === undefined || kind === undefined || other) return undefined
   const wanted = { is: 'writers', kind, name, again: true } as const
-  const come = (because: string) => ({ is: 'come', waited, because }) as const
+  const object = idOf(wanted)
   const now = known(facts, wanted)
   if (!now) {
-    const meanwhile = come(`${idOf(wanted)} is read once more`)
+    const meanwhile = { is: 'come', object, because: `${object} is read once more` } as const
     return { is: 'wanted', wanted: [wanted], meanwhile }
   }
-  if (now.found.is === 'unreadable') return unseen(unreadable(idOf(now), now.found))
+  if (now.found.is === 'unreadable') return unseen(unreadable(object, now.found))
   return now.found.value.exists
-    ? come(`${idOf(now)} exists by now: the kubelet looks again`)
+    ? { is: 'come', object, because: `${object} exists by now: the kubelet looks again` }
     : undefined
 }
 
