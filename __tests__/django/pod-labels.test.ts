@@ -192,7 +192,7 @@ describe('with policies', () => {
   })
 })
 
-test('many pods, policies and labels take no noticeable time', () => {
+test('many pods, policies and labels are not tried in all combinations', () => {
   const labels = Object.fromEntries(Array.from({ length: 12 }, (_, at) => [`label-${at}`, 'web']))
   const ofAll = Object.keys(labels).map((key) => by(key, { [key]: 'web' }))
   const others = Array.from({ length: 3000 }, (_, at) => ({ app: `app-${at}` }))
@@ -209,6 +209,7 @@ test('many pods, policies and labels take no noticeable time', () => {
     { ...labels, team: 'a' },
     { selectors: ofAll, policies, others },
   )
-  expect(performance.now() - before).toBeLessThan(2000)
+  // All of them would take minutes; a busy machine takes a second or two.
+  expect(performance.now() - before).toBeLessThan(20_000)
   expect(found.matched).toEqual([])
 })
