@@ -192,7 +192,7 @@ describe('with policies', () => {
   })
 })
 
-test('many pods, policies and labels are not tried in all combinations', () => {
+test('many pods, policies and labels take no noticeable time', () => {
   const labels = Object.fromEntries(Array.from({ length: 12 }, (_, at) => [`label-${at}`, 'web']))
   const ofAll = Object.keys(labels).map((key) => by(key, { [key]: 'web' }))
   const others = Array.from({ length: 3000 }, (_, at) => ({ app: `app-${at}` }))
@@ -202,14 +202,14 @@ test('many pods, policies and labels are not tried in all combinations', () => {
       ingress: [{ from: [pods({ team: 'a' })] }],
     }),
   )
-  const before = performance.now()
+  // Of a processor: other processes take none of it.
+  const before = process.cpuUsage()
   const found = podLabels(
     { ...labels, team: 'a' },
     own,
     { ...labels, team: 'a' },
     { selectors: ofAll, policies, others },
   )
-  // All of them would take minutes; a busy machine takes a second or two.
-  expect(performance.now() - before).toBeLessThan(20_000)
+  expect(process.cpuUsage(before).user / 1000).toBeLessThan(2000)
   expect(found.matched).toEqual([])
 })

@@ -31,11 +31,13 @@ export async function startWeb(namespace: string, image: string): Promise<void> 
   await kubectl('-n', namespace, 'rollout', 'status', 'deployment/web', '--timeout=120s')
 }
 
-/** The image that the web's template names, with its digest after a release. */
-export function webRuns(namespace: string): Promise<string> {
+/** The image that a Deployment's template names, with its digest after a release. */
+export function imageOf(namespace: string, deployment: string): Promise<string> {
   const path = 'jsonpath={.spec.template.spec.containers[0].image}'
-  return kubectl('-n', namespace, 'get', 'deployment', 'web', '-o', path)
+  return kubectl('-n', namespace, 'get', 'deployment', deployment, '-o', path)
 }
+
+export const webRuns = (namespace: string): Promise<string> => imageOf(namespace, 'web')
 
 /** A version that passes its tests, and does not start. */
 export const broken = {

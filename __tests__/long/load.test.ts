@@ -74,15 +74,14 @@ describe.each([
   )
 })
 
-// 0.5 s where such a project starts in 0.36 s: measured as a ratio, since machines differ.
-test('a plan costs less than 1.4 times the start of a project of 200 models and 300 migrations', async () => {
+test('a plan costs less than 0.5 s beyond the start of a project of 200 models and 300 migrations', async () => {
   const { start, five, nothing } = await costOfPlan({ django: '5.2', engine: 'postgres:17' })
   for (const one of [five, nothing]) {
     const cost = one.processor - start.processor
     process.stdout.write(
       `a plan with ${one.pending} pending migrations costs ${cost.toFixed(2)} s of a processor beyond the start (${start.processor.toFixed(2)} s)\n`,
     )
-    expect(cost / start.processor).toBeLessThan(1.4)
+    expect(cost).toBeLessThan(0.5)
   }
   expect([five.pending, nothing.pending]).toEqual([5, 0])
 })

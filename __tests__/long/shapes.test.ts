@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { cp, rename, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { broken, startWeb } from '../e2e/blog.js'
+import { broken, imageOf, startWeb } from '../e2e/blog.js'
 import { catalogMigration, Site } from '../e2e/site.js'
 import { kubectl, stack } from '../e2e/stack.js'
 
@@ -36,35 +36,35 @@ describe('a repository with two images, and the manifests of both in one folder'
       'test-command': '',
       bake: '0',
     })
-  const imageOf = (app: string) =>
-    kubectl(
-      ...['-n', site.namespace, 'get', 'deployment', app],
-      ...['-o', 'jsonpath={.spec.template.spec.containers[0].image}'],
-    )
-
   test('each image is released alone, by its own folder at first, and leaves the workloads of the other', async () => {
     for (const app of ['api', 'jobs']) {
       const { report, output } = await release(app, `k8s/${app}.yaml`)
       expect({ result: report.result, output }).toMatchObject({ result: 'deployed' })
     }
-    const before = await imageOf('jobs')
+    const before = await imageOf(site.namespace, 'jobs')
     const commit = await site.commit('A change of one', {
       'api/posts/views.py': (old) => `${old}\n# Another.\n`,
     })
     const { report, output } = await release('api', 'k8s')
     expect({ result: report.result, output }).toMatchObject({ result: 'deployed' })
     expect(output).toMatch(/deployment\/jobs .*left/)
-    expect(await imageOf('api')).toContain(`/api:${commit}@sha256:`)
-    expect(await imageOf('jobs')).toBe(before)
+    expect(await imageOf(site.namespace, 'api')).toContain(`/api:${commit}@sha256:`)
+    expect(await imageOf(site.namespace, 'jobs')).toBe(before)
   })
 
   test('a broken one is undone alone', async () => {
-    const before = { api: await imageOf('api'), jobs: await imageOf('jobs') }
+    const before = {
+      api: await imageOf(site.namespace, 'api'),
+      jobs: await imageOf(site.namespace, 'jobs'),
+    }
     await site.commit('Broken', { 'api/blog/wsgi.py': broken['blog/wsgi.py'] })
     const { report, output } = await release('api', 'k8s')
     expect({ result: report.result, output }).toMatchObject({ result: 'undone' })
     expect(report.cause?.sentence).toMatch(/^api: KeyError: 'REPORT_TO' \(.*blog\/wsgi\.py:9\)$/)
-    expect({ api: await imageOf('api'), jobs: await imageOf('jobs') }).toEqual(before)
+    expect({
+      api: await imageOf(site.namespace, 'api'),
+      jobs: await imageOf(site.namespace, 'jobs'),
+    }).toEqual(before)
   })
 })
 
