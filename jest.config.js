@@ -16,6 +16,10 @@ const shared = {
 
 /** @type {import('jest').Config} */
 export default {
+  // A release waits most of its time, but what it waits for takes processors: with more plays at once in each
+  // file, pods of a small machine start later than any test expects.
+  maxConcurrency: 2,
+  testSequencer: '<rootDir>/scripts/jest-sequencer.mjs',
   projects: [
     {
       ...shared,

@@ -15,6 +15,7 @@ const logs = 'build/test'
 const started = Date.now()
 const total = { passed: 0, failed: 0 }
 const failures = []
+const failedTests = []
 const only = process.env.ONLY ? process.env.ONLY.split(',') : undefined
 const seen = new Set()
 const leftOut = []
@@ -85,11 +86,19 @@ async function jest(script, output = 1) {
   const passed = told.numPassedTests
   const unrun = told.numPendingTests + told.numTodoTests
   const failed = told.numFailedTests + told.numRuntimeErrorTestSuites + unrun
+  failedTests.push(...told.testResults.flatMap(failedOf))
   if (unrun > 0) console.log(`${unrun} skipped or todo: counted as failed`)
   if (passed + failed === 0) console.log(`no test of "${script}" ran: counted as failed`)
   // Jest may be dissatisfied with something that is no test, such as a broken set-up.
   const dissatisfied = failed === 0 && (code !== 0 || passed === 0)
   return { passed, failed: failed + (dissatisfied ? 1 : 0) }
+}
+
+/** The names of the tests that failed in a file, or its own where it could not run. */
+function failedOf({ name, status, assertionResults }) {
+  const failed = assertionResults.filter((test) => test.status === 'failed')
+  if (failed.length > 0) return failed.map(({ fullName }) => fullName)
+  return status === 'failed' ? [name] : []
 }
 
 /** Starts the stack in the background, with its words in a log. */
@@ -170,5 +179,6 @@ if (leftOut.length > 0) console.log(`Left out: ${leftOut.join(', ')}`)
 const unknown = (only ?? []).filter((name) => !seen.has(name))
 if (unknown.length > 0) failures.push(`ONLY: there is no step ${unknown.join(', ')}`)
 if (failures.length > 0) console.log(`Failed: ${failures.join(', ')}`)
+for (const name of failedTests) console.log(`  ${name}`)
 console.log(`${total.passed} passed, ${total.failed} failed`)
 process.exitCode = failures.length === 0 && total.passed > 0 ? 0 : 1

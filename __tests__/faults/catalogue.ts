@@ -184,7 +184,7 @@ export const faults: readonly Fault[] = [
     name: 'crash-without-a-probe',
     tag: 'licence',
     always: { container: { readinessProbe: null } },
-    options: { bake: '15s' },
+    options: { bake: '90s' },
     ends: {
       is: 'undone',
       code: 'crash',
@@ -196,7 +196,7 @@ export const faults: readonly Fault[] = [
   {
     name: 'crash-after-ready',
     tag: 'after-ready',
-    options: { bake: '15s' },
+    options: { bake: '90s' },
     ends: {
       is: 'undone',
       code: 'crash-after-ready',
@@ -467,10 +467,14 @@ export const faults: readonly Fault[] = [
   {
     name: 'killed-for-liveness',
     tag: 'deadlocked',
-    options: { bake: '15s' },
+    options: { bake: '90s' },
     change: {
       container: {
-        livenessProbe: { httpGet: { path: '/alive', port: 8000 }, periodSeconds: 1 },
+        livenessProbe: {
+          httpGet: { path: '/alive', port: 8000 },
+          periodSeconds: 1,
+          timeoutSeconds: 5,
+        },
       },
     },
     ends: {

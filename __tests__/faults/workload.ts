@@ -18,7 +18,12 @@ export function workload(image: string, ...shapes: readonly Shape[]): object {
     name: 'web',
     image,
     ports: [{ containerPort: 8000 }],
-    readinessProbe: { httpGet: { path: '/ready', port: 8000 }, periodSeconds: 1 },
+    // A busy machine may answer late.
+    readinessProbe: {
+      httpGet: { path: '/ready', port: 8000 },
+      periodSeconds: 1,
+      timeoutSeconds: 5,
+    },
     resources: { requests: { cpu: '20m' }, limits: { memory: '64Mi' } },
     volumeMounts: [{ name: 'state', mountPath: '/state' }],
     ...all('container'),
