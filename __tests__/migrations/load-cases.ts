@@ -78,6 +78,8 @@ const ofPostgres = new Set([
   'a table made by SQL for a model of the state',
   'a foreign key to another table',
   'a trigger',
+  'a trigger that asks a function for a setting that only the web has',
+  'a trigger, with a column whose refusal is accepted',
   'a function that drops a column, and its call',
   'a table made anew by SQL',
   'a table made anew by SQL, with its rows and their numbers',

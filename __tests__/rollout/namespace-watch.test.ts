@@ -132,7 +132,10 @@ class Server {
     if (this.initial === 'stays silent') return
     if (this.initial === 'ends') return watch.end()
     if (this.initial === 'fails') return watch.line('{"type": "ERROR", "object": {"code": 500}}')
-    for (const name of names) await watch.event('ADDED', name, '3')
+    for (const name of names) {
+      if (this.initial === 'sends it slowly') await this.clock.sleep(4_000)
+      await watch.event('ADDED', name, '3')
+    }
     if (this.initial === 'never ends its list') return
     const annotations = { 'k8s.io/initial-events-end': 'true' }
     const object = { metadata: { resourceVersion: version, annotations } }
@@ -140,7 +143,14 @@ class Server {
   }
 }
 
-type Initial = 'sends it' | 'is refused' | 'fails' | 'ends' | 'stays silent' | 'never ends its list'
+type Initial =
+  | 'sends it'
+  | 'sends it slowly'
+  | 'is refused'
+  | 'fails'
+  | 'ends'
+  | 'stays silent'
+  | 'never ends its list'
 
 let server: Server
 afterEach(() => {
@@ -205,6 +215,12 @@ describe('a watch that begins with the list', () => {
     expect(server.asked).toEqual(['watch with the list', 'watch from 9'])
   })
 
+  test('may take long, as long as something comes', async () => {
+    const live = await started('sends it slowly', 8_100)
+    expect(namesIn(live)).toBe('a b')
+    expect(server.asked).toEqual(['watch with the list'])
+  })
+
   test('closes a gap, too', async () => {
     const live = await started('sends it', 100)
     server.list = { version: '20', names: ['b', 'c'] }
@@ -242,6 +258,16 @@ describe('a watch that begins with the list', () => {
 })
 
 describe('an event', () => {
+  test('leaves out managedFields, which are long and would not be read', async () => {
+    const live = await watching({ version: '7', names: ['a'] })
+    const metadata = { name: 'a', resourceVersion: '8', managedFields: [{ manager: 'kubelet' }] }
+    await server.pods.line(JSON.stringify({ type: 'MODIFIED', object: { kind: 'Pod', metadata } }))
+    expect(live.clusterState().pods.get('a')).toEqual({
+      kind: 'Pod',
+      metadata: { name: 'a', resourceVersion: '8' },
+    })
+  })
+
   test.each([
     ['ADDED', 'c', 'a b c'],
     ['MODIFIED', 'a', 'a b'],

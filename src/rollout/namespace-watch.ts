@@ -8,7 +8,7 @@
 import type { Cluster } from '../kubernetes/cluster.js'
 import { learnNames } from '../kubernetes/own-names.js'
 import type { KubeObject } from '../kubernetes/objects.js'
-import { nameOf } from '../kubernetes/objects.js'
+import { isWorkload, nameOf } from '../kubernetes/objects.js'
 import { collection, watched, type Watched } from '../kubernetes/paths.js'
 import type { Clock } from '../platform/platform.js'
 import { STALE } from '../judge/deployment-stage.js'
@@ -18,7 +18,7 @@ import type { ClusterState } from '../judge/types.js'
 const watchSeconds = 25
 const deadAfterMs = (watchSeconds + 10) * 1000
 const retryMs = [250, 500, 1000, 2000] as const
-/** A watch that has not sent the list in this time never will: something between ignores what it does not know. */
+/** A watch that sends nothing of the list for so long never will: something between ignores what it does not know. */
 const initialMs = 5_000
 
 export interface NamespaceWatch {
@@ -104,8 +104,16 @@ interface Stream {
 /** A loop over these that is left leaves the watch open. */
 async function* eventsIn({ lines }: Stream): AsyncGenerator<WatchEvent> {
   for (let next = await lines.next(); next.done !== true; next = await lines.next()) {
-    yield JSON.parse(next.value) as WatchEvent
+    const event = JSON.parse(next.value) as WatchEvent
+    yield { ...event, object: withoutManagers(event.object) }
   }
+}
+
+/** Returns an object without managedFields: they are half of it. Of a workload they say who has changed its image. */
+function withoutManagers(object: KubeObject): KubeObject {
+  if (object.metadata?.managedFields === undefined || isWorkload(object)) return object
+  const { managedFields: _fields, ...metadata } = object.metadata
+  return { ...object, metadata }
 }
 
 /**
@@ -163,7 +171,7 @@ class KindWatch {
       items: readonly KubeObject[]
     }>(this.#path())
     // Items of a list come without the two fields that name their kind.
-    const items = answer.items.map((item) => ({ ...item, apiVersion, kind }))
+    const items = answer.items.map((item) => withoutManagers({ ...item, apiVersion, kind }))
     this.#replace(items, answer.metadata.resourceVersion)
   }
 
@@ -172,12 +180,18 @@ class KindWatch {
     const { clock, cluster } = this.context
     const stream = this.#stream('sendInitialEvents=true&resourceVersionMatch=NotOlderThan')
     const listed = new AbortController()
-    clock
-      .sleep(initialMs, AbortSignal.any([cluster.life, listed.signal]))
-      .then(stream.end, () => undefined)
+    const signal = AbortSignal.any([cluster.life, listed.signal])
+    let heardAt = clock.now()
+    const silence = async () => {
+      for (let left = initialMs; left > 0; left = heardAt + initialMs - clock.now()) {
+        await clock.sleep(left, signal)
+      }
+    }
+    silence().then(stream.end, () => undefined)
     try {
       const items = new Map<string, KubeObject>()
       for await (const { type, object } of eventsIn(stream)) {
+        heardAt = clock.now()
         if (type === 'ERROR') break
         if (type === 'DELETED') items.delete(nameOf(object))
         else if (type !== 'BOOKMARK') items.set(nameOf(object), object)
