@@ -448,8 +448,8 @@ const b=n(5082)
 const v=n(4974)
 const k=n(1236)
 const S=n(6717)
-const T=n(8646)
-const R=n(5385)
+const R=n(8646)
+const T=n(5385)
 const D=n(6114)
 const O=n(9379)
 const F=n(6782)
@@ -461,11 +461,11 @@ const x=n(1866)
 const P=n(7118)
 const G=n(280)
 const H=n(2276)
-const J=n(5213)
-const V=n(3465)
-const j=n(2028)
-const $=n(1489)
-e.exports={parse:a,valid:c,clean:l,inc:A,diff:u,major:d,minor:h,patch:f,prerelease:g,compare:p,rcompare:m,compareLoose:E,compareBuild:w,sort:y,rsort:I,gt:B,lt:Q,eq:b,neq:v,gte:k,lte:S,cmp:T,coerce:R,truncate:D,Comparator:O,Range:F,satisfies:N,toComparators:L,maxSatisfying:M,minSatisfying:U,minVersion:x,validRange:P,outside:G,gtr:H,ltr:J,intersects:V,simplifyRange:j,subset:$,SemVer:o,re:s.re,src:s.src,tokens:s.t,SEMVER_SPEC_VERSION:r.SEMVER_SPEC_VERSION,RELEASE_TYPES:r.RELEASE_TYPES,compareIdentifiers:i.compareIdentifiers,rcompareIdentifiers:i.rcompareIdentifiers}},5101:e=>{const t="2.0.0"
+const V=n(5213)
+const j=n(3465)
+const $=n(2028)
+const J=n(1489)
+e.exports={parse:a,valid:c,clean:l,inc:A,diff:u,major:d,minor:h,patch:f,prerelease:g,compare:p,rcompare:m,compareLoose:E,compareBuild:w,sort:y,rsort:I,gt:B,lt:Q,eq:b,neq:v,gte:k,lte:S,cmp:R,coerce:T,truncate:D,Comparator:O,Range:F,satisfies:N,toComparators:L,maxSatisfying:M,minSatisfying:U,minVersion:x,validRange:P,outside:G,gtr:H,ltr:V,intersects:j,simplifyRange:$,subset:J,SemVer:o,re:s.re,src:s.src,tokens:s.t,SEMVER_SPEC_VERSION:r.SEMVER_SPEC_VERSION,RELEASE_TYPES:r.RELEASE_TYPES,compareIdentifiers:i.compareIdentifiers,rcompareIdentifiers:i.rcompareIdentifiers}},5101:e=>{const t="2.0.0"
 const n=256
 const s=Number.MAX_SAFE_INTEGER||9007199254740991
 const r=16
@@ -951,12 +951,12 @@ n(9967).Request
 n(5910).FormData
 globalThis.File??n(4573).File
 n(8355).FileReader
-const{setGlobalOrigin:S,getGlobalOrigin:T}=n(1059)
+const{setGlobalOrigin:S,getGlobalOrigin:R}=n(1059)
 0
 0
-const{CacheStorage:R}=n(3245)
+const{CacheStorage:T}=n(3245)
 const{kConstruct:D}=n(109)
-new R(D)
+new T(D)
 const{deleteCookie:O,getCookies:F,getSetCookies:N,setCookie:L}=n(9061)
 0
 0
@@ -1560,7 +1560,7 @@ const{channels:E}=n(2414)
 const{headerNameLowerCasedRecord:w}=n(735)
 const y=/[^\u0021-\u00ff]/
 const I=Symbol("handler")
-class Request{constructor(e,{path:t,method:n,body:r,headers:o,query:w,idempotent:B,blocking:Q,upgrade:b,headersTimeout:v,bodyTimeout:k,reset:S,throwOnError:T,expectContinue:R,servername:D},O){if(typeof t!=="string")throw new s("path must be a string")
+class Request{constructor(e,{path:t,method:n,body:r,headers:o,query:w,idempotent:B,blocking:Q,upgrade:b,headersTimeout:v,bodyTimeout:k,reset:S,throwOnError:R,expectContinue:T,servername:D},O){if(typeof t!=="string")throw new s("path must be a string")
 else if(t[0]!=="/"&&!(t.startsWith("http://")||t.startsWith("https://"))&&n!=="CONNECT")throw new s("path must be an absolute URL or start with a slash")
 else if(y.test(t))throw new s("invalid request path")
 if(typeof n!=="string")throw new s("method must be a string")
@@ -1570,10 +1570,10 @@ if(b&&!a(b))throw new s("invalid upgrade header")
 if(v!=null&&(!Number.isFinite(v)||v<0))throw new s("invalid headersTimeout")
 if(k!=null&&(!Number.isFinite(k)||k<0))throw new s("invalid bodyTimeout")
 if(S!=null&&typeof S!=="boolean")throw new s("invalid reset")
-if(R!=null&&typeof R!=="boolean")throw new s("invalid expectContinue")
+if(T!=null&&typeof T!=="boolean")throw new s("invalid expectContinue")
 this.headersTimeout=v
 this.bodyTimeout=k
-this.throwOnError=T===true
+this.throwOnError=R===true
 this.method=n
 this.abort=null
 if(r==null)this.body=null
@@ -1600,7 +1600,7 @@ this.host=null
 this.contentLength=null
 this.contentType=null
 this.headers=[]
-this.expectContinue=R!=null?R:false
+this.expectContinue=T!=null?T:false
 if(Array.isArray(o)){if(o.length%2!==0)throw new s("headers array must be even")
 for(let e=0;e<o.length;e+=2)processHeader(this,o[e],o[e+1])}else if(o&&typeof o==="object")if(o[Symbol.iterator])for(const e of o){if(!Array.isArray(e)||e.length!==2)throw new s("headers must be in key-value pair format")
 processHeader(this,e[0],e[1])}else{const e=Object.keys(o)
@@ -1917,11 +1917,11 @@ const r=n(3440)
 const{channels:o}=n(2414)
 const i=n(6603)
 const{RequestContentLengthMismatchError:a,ResponseContentLengthMismatchError:c,RequestAbortedError:l,InvalidArgumentError:A,HeadersTimeoutError:u,HeadersOverflowError:d,SocketError:h,InformationalError:f,BodyTimeoutError:g,HTTPParserError:p,ResponseExceededMaxSizeError:m}=n(8707)
-const{kUrl:E,kReset:w,kClient:y,kParser:I,kBlocking:B,kRunning:Q,kPending:b,kSize:v,kWriting:k,kQueue:S,kNoRef:T,kKeepAliveDefaultTimeout:R,kHostHeader:D,kPendingIdx:O,kRunningIdx:F,kError:N,kPipelining:L,kSocket:M,kKeepAliveTimeoutValue:U,kMaxHeadersSize:x,kKeepAliveMaxTimeout:P,kKeepAliveTimeoutThreshold:G,kHeadersTimeout:H,kBodyTimeout:J,kStrictContentLength:V,kMaxRequests:j,kCounter:$,kMaxResponseSize:Y,kOnError:W,kResume:q,kHTTPContext:_}=n(6443)
+const{kUrl:E,kReset:w,kClient:y,kParser:I,kBlocking:B,kRunning:Q,kPending:b,kSize:v,kWriting:k,kQueue:S,kNoRef:R,kKeepAliveDefaultTimeout:T,kHostHeader:D,kPendingIdx:O,kRunningIdx:F,kError:N,kPipelining:L,kSocket:M,kKeepAliveTimeoutValue:U,kMaxHeadersSize:x,kKeepAliveMaxTimeout:P,kKeepAliveTimeoutThreshold:G,kHeadersTimeout:H,kBodyTimeout:V,kStrictContentLength:j,kMaxRequests:$,kCounter:J,kMaxResponseSize:Y,kOnError:W,kResume:q,kHTTPContext:_}=n(6443)
 const z=n(2824)
 const K=Buffer.alloc(0)
-const X=Buffer[Symbol.species]
-const Z=r.addListener
+const Z=Buffer[Symbol.species]
+const X=r.addListener
 const ee=r.removeAllListeners
 const te=Symbol("kIdleSocketValidation")
 const ne=Symbol("kIdleSocketValidationTimeout")
@@ -1931,15 +1931,15 @@ async function lazyllhttp(){const e=process.env.JEST_WORKER_ID?n(3870):void 0
 let t
 try{t=await WebAssembly.compile(n(3434))}catch(s){t=await WebAssembly.compile(e||n(3870))}return await WebAssembly.instantiate(t,{env:{wasm_on_url:(e,t,n)=>0,wasm_on_status:(e,t,n)=>{s(ae.ptr===e)
 const r=t-Ae+ce.byteOffset
-return ae.onStatus(new X(ce.buffer,r,n))||0},wasm_on_message_begin:e=>{s(ae.ptr===e)
+return ae.onStatus(new Z(ce.buffer,r,n))||0},wasm_on_message_begin:e=>{s(ae.ptr===e)
 return ae.onMessageBegin()||0},wasm_on_header_field:(e,t,n)=>{s(ae.ptr===e)
 const r=t-Ae+ce.byteOffset
-return ae.onHeaderField(new X(ce.buffer,r,n))||0},wasm_on_header_value:(e,t,n)=>{s(ae.ptr===e)
+return ae.onHeaderField(new Z(ce.buffer,r,n))||0},wasm_on_header_value:(e,t,n)=>{s(ae.ptr===e)
 const r=t-Ae+ce.byteOffset
-return ae.onHeaderValue(new X(ce.buffer,r,n))||0},wasm_on_headers_complete:(e,t,n,r)=>{s(ae.ptr===e)
+return ae.onHeaderValue(new Z(ce.buffer,r,n))||0},wasm_on_headers_complete:(e,t,n,r)=>{s(ae.ptr===e)
 return ae.onHeadersComplete(t,Boolean(n),Boolean(r))||0},wasm_on_body:(e,t,n)=>{s(ae.ptr===e)
 const r=t-Ae+ce.byteOffset
-return ae.onBody(new X(ce.buffer,r,n))||0},wasm_on_message_complete:e=>{s(ae.ptr===e)
+return ae.onBody(new Z(ce.buffer,r,n))||0},wasm_on_message_complete:e=>{s(ae.ptr===e)
 return ae.onMessageComplete()||0}}})}let oe=null
 let ie=lazyllhttp()
 ie.catch()
@@ -2076,7 +2076,7 @@ return-1}if(t&&!l.upgrade){r.destroy(i,new h("bad upgrade",r.getSocketInfo(i)))
 return-1}s(this.timeoutType===he)
 this.statusCode=e
 this.shouldKeepAlive=n||l.method==="HEAD"&&!i[w]&&this.connection.toLowerCase()==="keep-alive"
-if(this.statusCode>=200){const e=l.bodyTimeout!=null?l.bodyTimeout:o[J]
+if(this.statusCode>=200){const e=l.bodyTimeout!=null?l.bodyTimeout:o[V]
 this.setTimeout(e,fe)}else if(this.timeout)if(this.timeout.refresh)this.timeout.refresh()
 if(l.method==="CONNECT"){s(o[Q]===1)
 this.upgrade=true
@@ -2088,7 +2088,7 @@ this.headersSize=0
 if(this.shouldKeepAlive&&o[L]){const e=this.keepAlive?r.parseKeepAliveTimeout(this.keepAlive):null
 if(e!=null){const t=Math.min(e-o[G],o[P])
 if(t<=0)i[w]=true
-else o[U]=t}else o[U]=o[R]}else i[w]=true
+else o[U]=t}else o[U]=o[T]}else i[w]=true
 const A=l.onHeaders(e,a,this.resume,c)===false
 if(l.aborted)return-1
 if(l.method==="HEAD")return 1
@@ -2133,7 +2133,7 @@ if(n===he){if(!t[k]||t.writableNeedDrain||o[Q]>1){s(!i,"cannot be paused while w
 r.destroy(t,new u)}}else if(n===fe){if(!i)r.destroy(t,new g)}else if(n===ge){s(o[Q]===0&&o[U])
 r.destroy(t,new f("socket idle timeout"))}}async function connectH1(e,t){e[M]=t
 if(!oe){oe=await ie
-ie=null}t[T]=false
+ie=null}t[R]=false
 t[k]=false
 t[w]=false
 t[B]=false
@@ -2141,18 +2141,18 @@ t[te]=0
 t[ne]=null
 t[se]=false
 t[I]=new Parser(e,t,oe)
-Z(t,"error",function(e){const t=this[I]
+X(t,"error",function(e){const t=this[I]
 if(e.code==="ECONNRESET"&&t.statusCode&&!t.shouldKeepAlive){const e=t.finish()
 if(e){this[N]=e
 this[y][W](e)}return}this[N]=e
 this[y][W](e)})
-Z(t,"readable",function(){const e=this[I]
+X(t,"readable",function(){const e=this[I]
 if(e)e.readMore()})
-Z(t,"end",function(){const e=this[I]
+X(t,"end",function(){const e=this[I]
 if(e.statusCode&&!e.shouldKeepAlive){const t=e.finish()
 if(t)r.destroy(this,t)
 return}r.destroy(this,new h("other side closed",r.getSocketInfo(this)))})
-Z(t,"close",function(){const e=this[y]
+X(t,"close",function(){const e=this[y]
 const t=this[I]
 clearIdleSocketValidation(this)
 if(t){if(!this[N]&&t.statusCode&&!t.shouldKeepAlive)this[N]=t.finish()||this[N]
@@ -2180,9 +2180,9 @@ e[ne]=null}e[te]=0}function scheduleIdleSocketValidation(e,t){t[te]=1
 t[ne]=setImmediate(()=>{t[ne]=null
 t[te]=2
 if(e[M]===t&&!t.destroyed)e[q]()})}function resumeH1(e){const t=e[M]
-if(t&&!t.destroyed){if(e[v]===0){if(!t[T]&&t.unref){t.unref()
-t[T]=true}}else if(t[T]&&t.ref){t.ref()
-t[T]=false}if(e[Q]===0&&e[b]>0&&t[se]){if(t[te]===0){scheduleIdleSocketValidation(e,t)
+if(t&&!t.destroyed){if(e[v]===0){if(!t[R]&&t.unref){t.unref()
+t[R]=true}}else if(t[R]&&t.ref){t.ref()
+t[R]=false}if(e[Q]===0&&e[b]>0&&t[se]){if(t[te]===0){scheduleIdleSocketValidation(e,t)
 t[I].readMore()
 if(t.destroyed)return
 return}if(t[te]===1){t[I].readMore()
@@ -2205,7 +2205,7 @@ const I=r.bodyLength(p)
 E=I??E
 if(E===null)E=t.contentLength
 if(E===0&&!y)E=null
-if(shouldSendContentLength(i)&&E>0&&t.contentLength!==null&&t.contentLength!==E){if(e[V]){r.errorRequest(e,t,new a)
+if(shouldSendContentLength(i)&&E>0&&t.contentLength!==null&&t.contentLength!==E){if(e[j]){r.errorRequest(e,t,new a)
 return false}process.emitWarning(new a)}const Q=e[M]
 clearIdleSocketValidation(Q)
 const abort=n=>{if(t.aborted)return
@@ -2217,7 +2217,7 @@ try{t.onConnect(abort)}catch(n){r.errorRequest(e,t,n)}if(t.aborted)return false
 if(i==="HEAD")Q[w]=true
 if(d||i==="CONNECT")Q[w]=true
 if(g!=null)Q[w]=g
-if(e[j]&&Q[$]++>=e[j])Q[w]=true
+if(e[$]&&Q[J]++>=e[$])Q[w]=true
 if(h)Q[B]=true
 let b=`${i} ${c} HTTP/1.1\r\n`
 if(typeof u==="string")b+=`host: ${u}\r\n`
@@ -2301,7 +2301,7 @@ if(t[N])throw t[N]
 if(t.destroyed)return false
 const l=Buffer.byteLength(e)
 if(!l)return true
-if(s!==null&&o+l>s){if(r[V])throw new a
+if(s!==null&&o+l>s){if(r[j])throw new a
 process.emitWarning(new a)}t.cork()
 if(o===0){if(!i&&n.reset!==false)t[w]=true
 if(s===null)t.write(`${c}transfer-encoding: chunked\r\n`,"latin1")
@@ -2319,7 +2319,7 @@ if(e.destroyed)return
 if(s===0)if(r)e.write(`${o}content-length: 0\r\n\r\n`,"latin1")
 else e.write(`${o}\r\n`,"latin1")
 else if(t===null)e.write("\r\n0\r\n\r\n","latin1")
-if(t!==null&&s!==t)if(n[V])throw new a
+if(t!==null&&s!==t)if(n[j])throw new a
 else process.emitWarning(new a)
 if(e[I].timeout&&e[I].timeoutType===he)if(e[I].timeout.refresh)e[I].timeout.refresh()
 n[q]()}destroy(e){const{socket:t,client:n,abort:r}=this
@@ -2331,8 +2331,8 @@ const{pipeline:o}=n(7075)
 const i=n(3440)
 const{RequestContentLengthMismatchError:a,RequestAbortedError:c,SocketError:l,InformationalError:A}=n(8707)
 const{kUrl:u,kReset:d,kClient:h,kRunning:f,kPending:g,kQueue:p,kPendingIdx:m,kRunningIdx:E,kError:w,kSocket:y,kStrictContentLength:I,kOnError:B,kMaxConcurrentStreams:Q,kHTTP2Session:b,kResume:v,kSize:k,kHTTPContext:S}=n(6443)
-const T=Symbol("open streams")
-let R
+const R=Symbol("open streams")
+let T
 let D=false
 let O
 try{O=n(2467)}catch{O={constants:{}}}const{constants:{HTTP2_HEADER_AUTHORITY:F,HTTP2_HEADER_METHOD:N,HTTP2_HEADER_PATH:L,HTTP2_HEADER_SCHEME:M,HTTP2_HEADER_CONTENT_LENGTH:U,HTTP2_HEADER_EXPECT:x,HTTP2_HEADER_STATUS:P}}=O
@@ -2343,7 +2343,7 @@ return t}function parseH2ResponseHeaders(e){const{[P]:t,...n}=e
 return parseH2Headers(n)}async function connectH2(e,t){e[y]=t
 if(!D){D=true
 process.emitWarning("H2 support is experimental, expect them to change at any time.",{code:"UNDICI-H2"})}const n=O.connect(e[u],{createConnection:()=>t,peerMaxConcurrentStreams:e[Q]})
-n[T]=0
+n[R]=0
 n[h]=e
 n[y]=t
 i.addListener(n,"error",onHttp2SessionError)
@@ -2431,19 +2431,19 @@ S.off("error",abort)
 S.once(r,onUpgradeError)
 e[p][e[E]++]=null}
 S.once("response",onResponse)
-S.once("error",abort);++o[T]
+S.once("error",abort);++o[R]
 onReady()
 S.once("close",()=>{if(!n&&t.completed){S.off("response",onResponse)
 S.off(r,onUpgradeError)
-t.onUpgradeError(new A(`HTTP/2: "stream error" received - code ${S.rstCode}`))}o[T]-=1
-if(o[T]===0)o.unref()})
+t.onUpgradeError(new A(`HTTP/2: "stream error" received - code ${S.rstCode}`))}o[R]-=1
+if(o[R]===0)o.unref()})
 return true}k[L]=d
 k[M]="https"
 const G=l==="PUT"||l==="POST"||l==="PATCH"
 if(Q&&typeof Q.read==="function")Q.read(0)
 let H=i.bodyLength(Q)
-if(i.isFormDataLike(Q)){R??=n(4492).extractBody
-const[e,t]=R(Q)
+if(i.isFormDataLike(Q)){T??=n(4492).extractBody
+const[e,t]=T(Q)
 k["content-type"]=t
 Q=e.stream
 H=e.length}if(H==null)H=t.contentLength
@@ -2451,11 +2451,11 @@ if(H===0||!G)H=null
 if(shouldSendContentLength(l)&&H>0&&t.contentLength!=null&&t.contentLength!==H){if(e[I]){i.errorRequest(e,t,new a)
 return false}process.emitWarning(new a)}if(H!=null){s(Q,"no body must not have content length")
 k[U]=`${H}`}o.ref()
-const J=l==="GET"||l==="HEAD"||Q===null
+const V=l==="GET"||l==="HEAD"||Q===null
 if(g){k[x]="100-continue"
-S=o.request(k,{endStream:J,signal:w})
-S.once("continue",writeBodyH2)}else{S=o.request(k,{endStream:J,signal:w})
-writeBodyH2()}++o[T]
+S=o.request(k,{endStream:V,signal:w})
+S.once("continue",writeBodyH2)}else{S=o.request(k,{endStream:V,signal:w})
+writeBodyH2()}++o[R]
 S.once("response",n=>{const{[P]:s,...r}=n
 t.onResponseStarted()
 if(t.aborted){const n=new c
@@ -2464,13 +2464,13 @@ i.destroy(S,n)
 return}if(t.onHeaders(Number(s),parseH2Headers(r),S.resume.bind(S),"")===false)S.pause()
 S.on("data",e=>{if(t.onData(e)===false)S.pause()})})
 S.once("end",()=>{if(S.state?.state==null||S.state.state<6)t.onComplete([])
-if(o[T]===0)o.unref()
+if(o[R]===0)o.unref()
 abort(new A("HTTP/2: stream half-closed (remote)"))
 e[p][e[E]++]=null
 e[m]=e[E]
 e[v]()})
-S.once("close",()=>{o[T]-=1
-if(o[T]===0)o.unref()})
+S.once("close",()=>{o[R]-=1
+if(o[R]===0)o.unref()})
 S.once("error",function(e){abort(e)})
 S.once("frameError",(e,t)=>{abort(new A(`HTTP/2: "frameError" received - type ${e}, code ${t}`))})
 return true
@@ -2527,13 +2527,13 @@ const c=n(4655)
 const l=n(1841)
 const{InvalidArgumentError:A,InformationalError:u,ClientDestroyedError:d}=n(8707)
 const h=n(9136)
-const{kUrl:f,kServerName:g,kClient:p,kBusy:m,kConnect:E,kResuming:w,kRunning:y,kPending:I,kSize:B,kQueue:Q,kConnected:b,kConnecting:v,kNeedDrain:k,kKeepAliveDefaultTimeout:S,kHostHeader:T,kPendingIdx:R,kRunningIdx:D,kError:O,kPipelining:F,kKeepAliveTimeoutValue:N,kMaxHeadersSize:L,kKeepAliveMaxTimeout:M,kKeepAliveTimeoutThreshold:U,kHeadersTimeout:x,kBodyTimeout:P,kStrictContentLength:G,kConnector:H,kMaxRedirections:J,kMaxRequests:V,kCounter:j,kClose:$,kDestroy:Y,kDispatch:W,kInterceptors:q,kLocalAddress:_,kMaxResponseSize:z,kOnError:K,kHTTPContext:X,kMaxConcurrentStreams:Z,kResume:ee}=n(6443)
+const{kUrl:f,kServerName:g,kClient:p,kBusy:m,kConnect:E,kResuming:w,kRunning:y,kPending:I,kSize:B,kQueue:Q,kConnected:b,kConnecting:v,kNeedDrain:k,kKeepAliveDefaultTimeout:S,kHostHeader:R,kPendingIdx:T,kRunningIdx:D,kError:O,kPipelining:F,kKeepAliveTimeoutValue:N,kMaxHeadersSize:L,kKeepAliveMaxTimeout:M,kKeepAliveTimeoutThreshold:U,kHeadersTimeout:x,kBodyTimeout:P,kStrictContentLength:G,kConnector:H,kMaxRedirections:V,kMaxRequests:j,kCounter:$,kClose:J,kDestroy:Y,kDispatch:W,kInterceptors:q,kLocalAddress:_,kMaxResponseSize:z,kOnError:K,kHTTPContext:Z,kMaxConcurrentStreams:X,kResume:ee}=n(6443)
 const te=n(637)
 const ne=n(8788)
 let se=false
 const re=Symbol("kClosedResolve")
 const noop=()=>{}
-function getPipelining(e){return e[F]??e[X]?.defaultPipelining??1}class Client extends l{constructor(e,{interceptors:t,maxHeaderSize:n,headersTimeout:s,socketTimeout:a,requestTimeout:c,connectTimeout:l,bodyTimeout:u,idleTimeout:d,keepAlive:p,keepAliveTimeout:m,maxKeepAliveTimeout:E,keepAliveMaxTimeout:y,keepAliveTimeoutThreshold:I,socketPath:B,pipelining:b,tls:v,strictContentLength:O,maxCachedSessions:j,maxRedirections:$,connect:Y,maxRequestsPerClient:W,localAddress:te,maxResponseSize:ne,autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae,maxConcurrentStreams:ce,allowH2:le,webSocket:Ae,eventSource:ue}={}){super({webSocket:Ae,eventSource:ue})
+function getPipelining(e){return e[F]??e[Z]?.defaultPipelining??1}class Client extends l{constructor(e,{interceptors:t,maxHeaderSize:n,headersTimeout:s,socketTimeout:a,requestTimeout:c,connectTimeout:l,bodyTimeout:u,idleTimeout:d,keepAlive:p,keepAliveTimeout:m,maxKeepAliveTimeout:E,keepAliveMaxTimeout:y,keepAliveTimeoutThreshold:I,socketPath:B,pipelining:b,tls:v,strictContentLength:O,maxCachedSessions:$,maxRedirections:J,connect:Y,maxRequestsPerClient:W,localAddress:te,maxResponseSize:ne,autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae,maxConcurrentStreams:ce,allowH2:le,webSocket:Ae,eventSource:ue}={}){super({webSocket:Ae,eventSource:ue})
 if(p!==void 0)throw new A("unsupported keepAlive, use pipelining=0 instead")
 if(a!==void 0)throw new A("unsupported socketTimeout, use headersTimeout & bodyTimeout instead")
 if(c!==void 0)throw new A("unsupported requestTimeout, use headersTimeout & bodyTimeout instead")
@@ -2548,17 +2548,17 @@ if(I!=null&&!Number.isFinite(I))throw new A("invalid keepAliveTimeoutThreshold")
 if(s!=null&&(!Number.isInteger(s)||s<0))throw new A("headersTimeout must be a positive integer or zero")
 if(u!=null&&(!Number.isInteger(u)||u<0))throw new A("bodyTimeout must be a positive integer or zero")
 if(Y!=null&&typeof Y!=="function"&&typeof Y!=="object")throw new A("connect must be a function or an object")
-if($!=null&&(!Number.isInteger($)||$<0))throw new A("maxRedirections must be a positive number")
+if(J!=null&&(!Number.isInteger(J)||J<0))throw new A("maxRedirections must be a positive number")
 if(W!=null&&(!Number.isInteger(W)||W<0))throw new A("maxRequestsPerClient must be a positive number")
 if(te!=null&&(typeof te!=="string"||r.isIP(te)===0))throw new A("localAddress must be valid string IP address")
 if(ne!=null&&(!Number.isInteger(ne)||ne<-1))throw new A("maxResponseSize must be a positive number")
 if(ae!=null&&(!Number.isInteger(ae)||ae<-1))throw new A("autoSelectFamilyAttemptTimeout must be a positive number")
 if(le!=null&&typeof le!=="boolean")throw new A("allowH2 must be a valid boolean value")
 if(ce!=null&&(typeof ce!=="number"||ce<1))throw new A("maxConcurrentStreams must be a positive integer, greater than 0")
-if(typeof Y!=="function")Y=h({...v,maxCachedSessions:j,allowH2:le,socketPath:B,timeout:l,...ie?{autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae}:void 0,...Y})
+if(typeof Y!=="function")Y=h({...v,maxCachedSessions:$,allowH2:le,socketPath:B,timeout:l,...ie?{autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae}:void 0,...Y})
 if(t?.Client&&Array.isArray(t.Client)){this[q]=t.Client
 if(!se){se=true
-process.emitWarning("Client.Options#interceptor is deprecated. Use Dispatcher#compose instead.",{code:"UNDICI-CLIENT-INTERCEPTOR-DEPRECATED"})}}else this[q]=[oe({maxRedirections:$})]
+process.emitWarning("Client.Options#interceptor is deprecated. Use Dispatcher#compose instead.",{code:"UNDICI-CLIENT-INTERCEPTOR-DEPRECATED"})}}else this[q]=[oe({maxRedirections:J})]
 this[f]=i.parseOrigin(e)
 this[H]=Y
 this[F]=b!=null?b:1
@@ -2571,64 +2571,64 @@ this[g]=null
 this[_]=te!=null?te:null
 this[w]=0
 this[k]=0
-this[T]=`host: ${this[f].hostname}${this[f].port?`:${this[f].port}`:""}\r\n`
+this[R]=`host: ${this[f].hostname}${this[f].port?`:${this[f].port}`:""}\r\n`
 this[P]=u!=null?u:3e5
 this[x]=s!=null?s:3e5
 this[G]=O==null?true:O
-this[J]=$
-this[V]=W
+this[V]=J
+this[j]=W
 this[re]=null
 this[z]=ne>-1?ne:-1
-this[Z]=ce!=null?ce:100
-this[X]=null
+this[X]=ce!=null?ce:100
+this[Z]=null
 this[Q]=[]
 this[D]=0
-this[R]=0
+this[T]=0
 this[ee]=e=>resume(this,e)
 this[K]=e=>onError(this,e)}get pipelining(){return this[F]}set pipelining(e){this[F]=e
-this[ee](true)}get[I](){return this[Q].length-this[R]}get[y](){return this[R]-this[D]}get[B](){return this[Q].length-this[D]}get[b](){return!!this[X]&&!this[v]&&!this[X].destroyed}get[m](){return Boolean(this[X]?.busy(null)||this[B]>=(getPipelining(this)||1)||this[I]>0)}[E](e){connect(this)
+this[ee](true)}get[I](){return this[Q].length-this[T]}get[y](){return this[T]-this[D]}get[B](){return this[Q].length-this[D]}get[b](){return!!this[Z]&&!this[v]&&!this[Z].destroyed}get[m](){return Boolean(this[Z]?.busy(null)||this[B]>=(getPipelining(this)||1)||this[I]>0)}[E](e){connect(this)
 this.once("connect",e)}[W](e,t){const n=e.origin||this[f].origin
 const s=new c(n,e,t)
 this[Q].push(s)
 if(this[w]);else if(i.bodyLength(s.body)==null&&i.isIterable(s.body)){this[w]=1
 queueMicrotask(()=>resume(this))}else this[ee](true)
 if(this[w]&&this[k]!==2&&this[m])this[k]=2
-return this[k]<2}async[$](){return new Promise(e=>{if(this[B])this[re]=e
-else e(null)})}async[Y](e){return new Promise(t=>{const n=this[Q].splice(this[R])
+return this[k]<2}async[J](){return new Promise(e=>{if(this[B])this[re]=e
+else e(null)})}async[Y](e){return new Promise(t=>{const n=this[Q].splice(this[T])
 for(let t=0;t<n.length;t++){const s=n[t]
 i.errorRequest(this,s,e)}const callback=()=>{if(this[re]){this[re]()
 this[re]=null}t(null)}
-if(this[X]){this[X].destroy(e,callback)
-this[X]=null}else queueMicrotask(callback)
+if(this[Z]){this[Z].destroy(e,callback)
+this[Z]=null}else queueMicrotask(callback)
 this[ee]()})}}const oe=n(5092)
-function onError(e,t){if(e[y]===0&&t.code!=="UND_ERR_INFO"&&t.code!=="UND_ERR_SOCKET"){s(e[R]===e[D])
+function onError(e,t){if(e[y]===0&&t.code!=="UND_ERR_INFO"&&t.code!=="UND_ERR_SOCKET"){s(e[T]===e[D])
 const n=e[Q].splice(e[D])
 for(let s=0;s<n.length;s++){const r=n[s]
 i.errorRequest(e,r,t)}s(e[B]===0)}}async function connect(e){s(!e[v])
-s(!e[X])
+s(!e[Z])
 let{host:t,hostname:n,protocol:o,port:c}=e[f]
 if(n[0]==="["){const e=n.indexOf("]")
 s(e!==-1)
 const t=n.substring(1,e)
 s(r.isIP(t))
 n=t}e[v]=true
-if(a.beforeConnect.hasSubscribers)a.beforeConnect.publish({connectParams:{host:t,hostname:n,protocol:o,port:c,version:e[X]?.version,servername:e[g],localAddress:e[_]},connector:e[H]})
+if(a.beforeConnect.hasSubscribers)a.beforeConnect.publish({connectParams:{host:t,hostname:n,protocol:o,port:c,version:e[Z]?.version,servername:e[g],localAddress:e[_]},connector:e[H]})
 try{const r=await new Promise((s,r)=>{e[H]({host:t,hostname:n,protocol:o,port:c,servername:e[g],localAddress:e[_]},(e,t)=>{if(e)r(e)
 else s(t)})})
 if(e.destroyed){i.destroy(r.on("error",noop),new d)
 return}s(r)
-try{e[X]=r.alpnProtocol==="h2"?await ne(e,r):await te(e,r)}catch(e){r.destroy().on("error",noop)
+try{e[Z]=r.alpnProtocol==="h2"?await ne(e,r):await te(e,r)}catch(e){r.destroy().on("error",noop)
 throw e}e[v]=false
-r[j]=0
-r[V]=e[V]
+r[$]=0
+r[j]=e[j]
 r[p]=e
 r[O]=null
-if(a.connected.hasSubscribers)a.connected.publish({connectParams:{host:t,hostname:n,protocol:o,port:c,version:e[X]?.version,servername:e[g],localAddress:e[_]},connector:e[H],socket:r})
+if(a.connected.hasSubscribers)a.connected.publish({connectParams:{host:t,hostname:n,protocol:o,port:c,version:e[Z]?.version,servername:e[g],localAddress:e[_]},connector:e[H],socket:r})
 e.emit("connect",e[f],[e])}catch(r){if(e.destroyed)return
 e[v]=false
-if(a.connectError.hasSubscribers)a.connectError.publish({connectParams:{host:t,hostname:n,protocol:o,port:c,version:e[X]?.version,servername:e[g],localAddress:e[_]},connector:e[H],error:r})
+if(a.connectError.hasSubscribers)a.connectError.publish({connectParams:{host:t,hostname:n,protocol:o,port:c,version:e[Z]?.version,servername:e[g],localAddress:e[_]},connector:e[H],error:r})
 if(r.code==="ERR_TLS_CERT_ALTNAME_INVALID"){s(e[y]===0)
-while(e[I]>0&&e[Q][e[R]].servername===e[g]){const t=e[Q][e[R]++]
+while(e[I]>0&&e[Q][e[T]].servername===e[g]){const t=e[Q][e[T]++]
 i.errorRequest(e,t,r)}}else onError(e,r)
 e.emit("connectionError",e[f],[e],r)}e[ee]()}function emitDrain(e){e[k]=0
 e.emit("drain",e[f],[e])}function resume(e,t){if(e[w]===2)return
@@ -2636,26 +2636,26 @@ e[w]=2
 _resume(e,t)
 e[w]=0
 if(e[D]>256){e[Q].splice(0,e[D])
-e[R]-=e[D]
+e[T]-=e[D]
 e[D]=0}}function _resume(e,t){while(true){if(e.destroyed){s(e[I]===0)
 return}if(e[re]&&!e[B]){e[re]()
 e[re]=null
-return}if(e[X])e[X].resume()
+return}if(e[Z])e[Z].resume()
 if(e[m])e[k]=2
 else if(e[k]===2){if(t){e[k]=1
 queueMicrotask(()=>emitDrain(e))}else emitDrain(e)
 continue}if(e[I]===0)return
 if(e[y]>=(getPipelining(e)||1))return
-const n=e[Q][e[R]]
+const n=e[Q][e[T]]
 if(e[f].protocol==="https:"&&e[g]!==n.servername){if(e[y]>0)return
 e[g]=n.servername
-e[X]?.destroy(new u("servername changed"),()=>{e[X]=null
+e[Z]?.destroy(new u("servername changed"),()=>{e[Z]=null
 resume(e)})}if(e[v])return
-if(!e[X]){connect(e)
-return}if(e[X].destroyed)return
-if(e[X].busy(n))return
-if(!n.aborted&&e[X].write(n))e[R]++
-else e[Q].splice(e[R],1)}}e.exports=Client},1841:(e,t,n)=>{const s=n(4573)
+if(!e[Z]){connect(e)
+return}if(e[Z].destroyed)return
+if(e[Z].busy(n))return
+if(!n.aborted&&e[Z].write(n))e[T]++
+else e[Q].splice(e[T],1)}}e.exports=Client},1841:(e,t,n)=>{const s=n(4573)
 const r=n(883)
 const{ClientDestroyedError:o,ClientClosedError:i,InvalidArgumentError:a}=n(8707)
 const{kDestroy:c,kClose:l,kClosed:A,kDestroyed:u,kDispatch:d,kInterceptors:h}=n(6443)
@@ -2786,7 +2786,7 @@ const b=Symbol("onConnectionError")
 const v=Symbol("get dispatcher")
 const k=Symbol("add client")
 const S=Symbol("remove client")
-const T=Symbol("stats")
+const R=Symbol("stats")
 class PoolBase extends s{constructor(e){super(e)
 this[w]=new r
 this[m]=[]
@@ -2803,13 +2803,13 @@ t.emit("drain",e,[t,...n])}if(t[y]&&s.isEmpty())Promise.all(t[m].map(e=>e.close(
 this[B]=(e,n)=>{t.emit("connect",e,[t,...n])}
 this[Q]=(e,n,s)=>{t.emit("disconnect",e,[t,...n],s)}
 this[b]=(e,n,s)=>{t.emit("connectionError",e,[t,...n],s)}
-this[T]=new p(this)}get[A](){return this[E]}get[o](){return this[m].filter(e=>e[o]).length}get[u](){return this[m].filter(e=>e[o]&&!e[E]).length}get[c](){let e=this[l]
+this[R]=new p(this)}get[A](){return this[E]}get[o](){return this[m].filter(e=>e[o]).length}get[u](){return this[m].filter(e=>e[o]&&!e[E]).length}get[c](){let e=this[l]
 for(const{[c]:t}of this[m])e+=t
 return e}get[a](){let e=0
 for(const{[a]:t}of this[m])e+=t
 return e}get[i](){let e=this[l]
 for(const{[i]:t}of this[m])e+=t
-return e}get stats(){return this[T]}async[h](){if(this[w].isEmpty())await Promise.all(this[m].map(e=>e.close()))
+return e}get stats(){return this[R]}async[h](){if(this[w].isEmpty())await Promise.all(this[m].map(e=>e.close()))
 else await new Promise(e=>{this[y]=e})}async[f](e){while(true){const t=this[w].shift()
 if(!t)break
 t.handler.onError(e)}await Promise.all(this[m].map(t=>t.destroy(e)))}[g](e,t){const n=this[v]()
@@ -3166,22 +3166,22 @@ class DumpHandler extends i{#Q=1024*1024
 #v=false
 #k=false
 #S=0
-#T=null
+#R=null
 #p=null
 constructor({maxSize:e},t){super(t)
 if(e!=null&&(!Number.isFinite(e)||e<1))throw new r("maxSize must be a number greater than 0")
 this.#Q=e??this.#Q
 this.#p=t}onConnect(e){this.#b=e
-this.#p.onConnect(this.#R.bind(this))}#R(e){this.#k=true
-this.#T=e}onHeaders(e,t,n,r){const i=s.parseHeaders(t)
+this.#p.onConnect(this.#T.bind(this))}#T(e){this.#k=true
+this.#R=e}onHeaders(e,t,n,r){const i=s.parseHeaders(t)
 const a=i["content-length"]
 if(a!=null&&a>this.#Q)throw new o(`Response size (${a}) larger than maxSize (${this.#Q})`)
 if(this.#k)return true
 return this.#p.onHeaders(e,t,n,r)}onError(e){if(this.#v)return
-e=this.#T??e
+e=this.#R??e
 this.#p.onError(e)}onData(e){this.#S=this.#S+e.length
 if(this.#S>=this.#Q){this.#v=true
-if(this.#k)this.#p.onError(this.#T)
+if(this.#k)this.#p.onError(this.#R)
 else this.#p.onComplete([])}return true}onComplete(e){if(this.#v)return
 if(this.#k){this.#p.onError(this.reason)
 return}this.#p.onComplete(e)}}function createDumpInterceptor({maxSize:e}={maxSize:1024*1024}){return t=>function(n,s){const{dumpMaxSize:r=e}=n
@@ -4077,7 +4077,7 @@ class EventSource extends EventTarget{#U={open:null,error:null,message:null}
 #P=false
 #G=m
 #H=null
-#J=null
+#V=null
 #n
 #I
 constructor(e,t={}){super()
@@ -4102,15 +4102,15 @@ c.cache="no-store"
 c.initiator="other"
 c.urlList=[new URL(this.#x)]
 this.#H=o(c)
-this.#V()}get readyState(){return this.#G}get url(){return this.#x}get withCredentials(){return this.#P}#V(){if(this.#G===w)return
+this.#j()}get readyState(){return this.#G}get url(){return this.#x}get withCredentials(){return this.#P}#j(){if(this.#G===w)return
 this.#G=m
 const e={request:this.#H,dispatcher:this.#n}
 const processEventSourceEndOfBody=e=>{if(A(e)){this.dispatchEvent(new Event("error"))
-this.close()}this.#j()}
+this.close()}this.#$()}
 e.processResponseEndOfBody=processEventSourceEndOfBody
 e.processResponse=e=>{if(A(e))if(e.aborted){this.close()
 this.dispatchEvent(new Event("error"))
-return}else{this.#j()
+return}else{this.#$()
 return}const t=e.headersList.get("content-type",true)
 const n=t!==null?c(t):"failure"
 const r=n!=="failure"&&n.essence==="text/event-stream"
@@ -4122,16 +4122,16 @@ this.#I.origin=e.urlList[e.urlList.length-1].origin
 const o=new a({eventSourceSettings:this.#I,maxEventSize:this.#n.eventSourceOptions?.maxEventSize,push:e=>{this.dispatchEvent(l(e.type,e.options))}})
 s(e.body.stream,o,e=>{if(e?.aborted===false){this.close()
 this.dispatchEvent(new Event("error"))}})}
-this.#J=r(e)}async#j(){if(this.#G===w)return
+this.#V=r(e)}async#$(){if(this.#G===w)return
 this.#G=m
 this.dispatchEvent(new Event("error"))
 await u(this.#I.reconnectionTime)
 if(this.#G!==m)return
 if(this.#I.lastEventId.length)this.#H.headersList.set("last-event-id",this.#I.lastEventId,true)
-this.#V()}close(){i.brandCheck(this,EventSource)
+this.#j()}close(){i.brandCheck(this,EventSource)
 if(this.#G===w)return
 this.#G=w
-this.#J.abort()
+this.#V.abort()
 this.#H=null}get onopen(){return this.#U.open}set onopen(e){if(this.#U.open)this.removeEventListener("open",this.#U.open)
 if(typeof e==="function"){this.#U.open=e
 this.addEventListener("open",e)}else this.#U.open=null}get onmessage(){return this.#U.message}set onmessage(e){if(this.#U.message)this.removeEventListener("message",this.#U.message)
@@ -4592,12 +4592,12 @@ while(i>c)t[i]=t[--i]
 t[c]=s}}if(!n.next().done)throw new TypeError("Unreachable")
 return t}else{let e=0
 for(const{0:n,1:{value:s}}of this[u]){t[e++]=[n,s]
-l(s!==null)}return t.sort(compareHeaderName)}}}class Headers{#$
+l(s!==null)}return t.sort(compareHeaderName)}}}class Headers{#J
 #Y
 constructor(e=void 0){c.util.markAsUncloneable(this)
 if(e===s)return
 this.#Y=new HeadersList
-this.#$="none"
+this.#J="none"
 if(e!==void 0){e=c.converters.HeadersInit(e,"Headers contructor","init")
 fill(this,e)}}append(e,t){c.brandCheck(this,Headers)
 c.argumentLengthCheck(arguments,2,"Headers.append")
@@ -4609,7 +4609,7 @@ c.argumentLengthCheck(arguments,1,"Headers.delete")
 const t="Headers.delete"
 e=c.converters.ByteString(e,t,"name")
 if(!i(e))throw c.errors.invalidArgument({prefix:"Headers.delete",value:e,type:"header name"})
-if(this.#$==="immutable")throw new TypeError("immutable")
+if(this.#J==="immutable")throw new TypeError("immutable")
 if(!this.#Y.contains(e,false))return
 this.#Y.delete(e,false)}get(e){c.brandCheck(this,Headers)
 c.argumentLengthCheck(arguments,1,"Headers.get")
@@ -4629,7 +4629,7 @@ t=c.converters.ByteString(t,n,"value")
 t=headerValueNormalize(t)
 if(!i(e))throw c.errors.invalidArgument({prefix:n,value:e,type:"header name"})
 else if(!a(t))throw c.errors.invalidArgument({prefix:n,value:t,type:"header value"})
-if(this.#$==="immutable")throw new TypeError("immutable")
+if(this.#J==="immutable")throw new TypeError("immutable")
 this.#Y.set(e,t,false)}getSetCookie(){c.brandCheck(this,Headers)
 const e=this.#Y.cookies
 if(e)return[...e]
@@ -4641,7 +4641,7 @@ if(n===null||n.length===1)return this.#Y[d]=t
 for(let s=0;s<t.length;++s){const{0:r,1:o}=t[s]
 if(r==="set-cookie")for(let t=0;t<n.length;++t)e.push([r,n[t]])
 else e.push([r,o])}return this.#Y[d]=e}[A.inspect.custom](e,t){t.depth??=e
-return`Headers ${A.formatWithOptions(t,this.#Y.entries)}`}static getHeadersGuard(e){return e.#$}static setHeadersGuard(e,t){e.#$=t}static getHeadersList(e){return e.#Y}static setHeadersList(e,t){e.#Y=t}}const{getHeadersGuard:h,setHeadersGuard:f,getHeadersList:g,setHeadersList:p}=Headers
+return`Headers ${A.formatWithOptions(t,this.#Y.entries)}`}static getHeadersGuard(e){return e.#J}static setHeadersGuard(e,t){e.#J=t}static getHeadersList(e){return e.#Y}static setHeadersList(e,t){e.#Y=t}}const{getHeadersGuard:h,setHeadersGuard:f,getHeadersList:g,setHeadersList:p}=Headers
 Reflect.deleteProperty(Headers,"getHeadersGuard")
 Reflect.deleteProperty(Headers,"setHeadersGuard")
 Reflect.deleteProperty(Headers,"getHeadersList")
@@ -4655,11 +4655,11 @@ e.exports={fill:fill,compareHeaderName:compareHeaderName,Headers:Headers,Headers
 const{HeadersList:c}=n(660)
 const{Request:l,cloneRequest:A}=n(9967)
 const u=n(8522)
-const{bytesMatch:d,makePolicyContainer:h,clonePolicyContainer:f,requestBadPort:g,TAOCheck:p,appendRequestOriginHeader:m,responseLocationURL:E,requestCurrentURL:w,setRequestReferrerPolicyOnRedirect:y,tryUpgradeRequestToAPotentiallyTrustworthyURL:I,createOpaqueTimingInfo:B,appendFetchMetadata:Q,corsCheck:b,crossOriginResourcePolicyCheck:v,determineRequestsReferrer:k,coarsenedSharedCurrentTime:S,createDeferredPromise:T,isBlobLike:R,sameOrigin:D,isCancelled:O,isAborted:F,isErrorLike:N,fullyReadBody:L,readableStreamClose:M,isomorphicEncode:U,urlIsLocal:x,urlIsHttpHttpsScheme:P,urlHasHttpsScheme:G,clampAndCoarsenConnectionTimingInfo:H,simpleRangeHeaderValue:J,buildContentRange:V,createInflate:j,extractMimeType:$}=n(3168)
+const{bytesMatch:d,makePolicyContainer:h,clonePolicyContainer:f,requestBadPort:g,TAOCheck:p,appendRequestOriginHeader:m,responseLocationURL:E,requestCurrentURL:w,setRequestReferrerPolicyOnRedirect:y,tryUpgradeRequestToAPotentiallyTrustworthyURL:I,createOpaqueTimingInfo:B,appendFetchMetadata:Q,corsCheck:b,crossOriginResourcePolicyCheck:v,determineRequestsReferrer:k,coarsenedSharedCurrentTime:S,createDeferredPromise:R,isBlobLike:T,sameOrigin:D,isCancelled:O,isAborted:F,isErrorLike:N,fullyReadBody:L,readableStreamClose:M,isomorphicEncode:U,urlIsLocal:x,urlIsHttpHttpsScheme:P,urlHasHttpsScheme:G,clampAndCoarsenConnectionTimingInfo:H,simpleRangeHeaderValue:V,buildContentRange:j,createInflate:$,extractMimeType:J}=n(3168)
 const{kState:Y,kDispatcher:W}=n(3627)
 const q=n(4589)
 const{safelyExtractBody:_,extractBody:z}=n(4492)
-const{redirectStatusSet:K,nullBodyStatus:X,safeMethodsSet:Z,requestBodyHeader:ee,subresourceSet:te}=n(4495)
+const{redirectStatusSet:K,nullBodyStatus:Z,safeMethodsSet:X,requestBodyHeader:ee,subresourceSet:te}=n(4495)
 const ne=n(8474)
 const{Readable:se,pipeline:re,finished:oe}=n(7075)
 const{addAbortListener:ie,isErrored:ae,isReadable:ce,bufferToLowerCasedHeaderName:le}=n(3440)
@@ -4683,7 +4683,7 @@ if(!e)e=new DOMException("The operation was aborted.","AbortError")
 this.serializedAbortReason=e
 this.connection?.destroy(e)
 this.emit("terminated",e)}}function handleFetchDone(e){finalizeAndReportTiming(e,"fetch")}function fetch(e,t=void 0){fe.argumentLengthCheck(arguments,1,"globalThis.fetch")
-let n=T()
+let n=R()
 let s
 try{s=new l(e,t)}catch(e){n.reject(e)
 return n.promise}const r=s[Y]
@@ -4760,7 +4760,7 @@ else q(false)}let i=r.status===0?r:r.internalResponse
 if(i.urlList.length===0)i.urlList.push(...n.urlList)
 if(!n.timingAllowFailed)r.timingAllowPassed=true
 if(r.type==="opaque"&&i.status===206&&i.rangeRequested&&!n.headers.contains("range",true))r=i=s()
-if(r.status!==0&&(n.method==="HEAD"||n.method==="CONNECT"||X.includes(i.status))){i.body=null
+if(r.status!==0&&(n.method==="HEAD"||n.method==="CONNECT"||Z.includes(i.status))){i.body=null
 e.controller.dump=true}if(n.integrity){const processBodyError=t=>fetchFinale(e,s(t))
 if(n.responseTainting==="opaque"||r.body==null){processBodyError(r.error)
 return}const processBody=t=>{if(!d(t,n.integrity)){processBodyError("integrity mismatch")
@@ -4774,7 +4774,7 @@ case"blob:":{if(!Ee)Ee=n(4573).resolveObjectURL
 const e=w(t)
 if(e.search.length!==0)return Promise.resolve(s("NetworkError when attempting to fetch resource."))
 const r=Ee(e.toString())
-if(t.method!=="GET"||!R(r))return Promise.resolve(s("invalid method"))
+if(t.method!=="GET"||!T(r))return Promise.resolve(s("invalid method"))
 const o=i()
 const a=r.size
 const c=U(`${a}`)
@@ -4785,7 +4785,7 @@ o.body=e[0]
 o.headersList.set("content-length",c,true)
 o.headersList.set("content-type",l,true)}else{o.rangeRequested=true
 const e=t.headersList.get("range",true)
-const n=J(e,true)
+const n=V(e,true)
 if(n==="failure")return Promise.resolve(s("failed to fetch the data URL"))
 let{rangeStartValue:i,rangeEndValue:c}=n
 if(i===null){i=a-c
@@ -4794,7 +4794,7 @@ if(c===null||c>=a)c=a-1}const A=r.slice(i,c,l)
 const u=z(A)
 o.body=u[0]
 const d=U(`${A.size}`)
-const h=V(i,c,a)
+const h=j(i,c,a)
 o.status=206
 o.statusText="Partial Content"
 o.headersList.set("content-length",d,true)
@@ -4816,7 +4816,7 @@ const o=t.bodyInfo
 if(!t.timingAllowPassed){n=B(n)
 r=""}let i=0
 if(e.request.mode!=="navigator"||!t.hasCrossOriginRedirects){i=t.status
-const e=$(t.headersList)
+const e=J(t.headersList)
 if(e!=="failure")o.contentType=de(e)}if(e.request.initiatorType!=null)we(n,e.request.url.href,e.request.initiatorType,globalThis,r,o,i)}
 const processResponseEndOfBodyTask=()=>{e.request.done=true
 if(e.processResponseEndOfBody!=null)queueMicrotask(()=>e.processResponseEndOfBody(t))
@@ -4889,7 +4889,7 @@ a.headersList.delete("host",true)
 if(d);if(l==null)a.cache="no-store"
 if(a.cache!=="no-store"&&a.cache!=="reload");if(c==null){if(a.cache==="only-if-cached")return s("only if cached")
 const e=await httpNetworkFetch(i,d,n)
-if(!Z.has(a.method)&&e.status>=200&&e.status<=399);if(u&&e.status===304);if(c==null)c=e}c.urlList=[...a.urlList]
+if(!X.has(a.method)&&e.status>=200&&e.status<=399);if(u&&e.status===304);if(c==null)c=e}c.urlList=[...a.urlList]
 if(a.headersList.contains("range",true))c.rangeRequested=true
 c.requestIncludesCredentials=d
 if(c.status===407){if(o.window==="no-window")return s()
@@ -4955,13 +4955,13 @@ for(let e=0;e<t.length;e+=2)a.append(le(t[e]),t[e+1].toString("latin1"),true)
 i=a.get("location",true)
 const l=[]
 const A=i&&o.redirect==="follow"&&K.has(e)
-if(o.method!=="HEAD"&&o.method!=="CONNECT"&&!X.includes(e)&&!A){const e=a.get("content-encoding",true)
+if(o.method!=="HEAD"&&o.method!=="CONNECT"&&!Z.includes(e)&&!A){const e=a.get("content-encoding",true)
 const t=e?e.toLowerCase().split(","):[]
 const n=5
 if(t.length>n){this.abort(new Error(`too many content-encodings in response: ${t.length}, maximum allowed is ${n}`))
 return true}for(let e=t.length-1;e>=0;--e){const n=t[e].trim()
 if(n==="x-gzip"||n==="gzip")l.push(u.createGunzip({flush:u.constants.Z_SYNC_FLUSH,finishFlush:u.constants.Z_SYNC_FLUSH}))
-else if(n==="deflate")l.push(j({flush:u.constants.Z_SYNC_FLUSH,finishFlush:u.constants.Z_SYNC_FLUSH}))
+else if(n==="deflate")l.push($({flush:u.constants.Z_SYNC_FLUSH,finishFlush:u.constants.Z_SYNC_FLUSH}))
 else if(n==="br")l.push(u.createBrotliDecompress({flush:u.constants.BROTLI_OPERATION_FLUSH,finishFlush:u.constants.BROTLI_OPERATION_FLUSH}))
 else{l.length=0
 break}}}this.body=new se({read:n})
@@ -4986,19 +4986,19 @@ const g=n(3440)
 const p=n(7975)
 const{isValidHTTPToken:m,sameOrigin:E,environmentSettingsObject:w}=n(3168)
 const{forbiddenMethodsSet:y,corsSafeListedMethodsSet:I,referrerPolicy:B,requestRedirect:Q,requestMode:b,requestCredentials:v,requestCache:k,requestDuplex:S}=n(4495)
-const{kEnumerableProperty:T,normalizedMethodRecordsBase:R,normalizedMethodRecords:D}=g
+const{kEnumerableProperty:R,normalizedMethodRecordsBase:T,normalizedMethodRecords:D}=g
 const{kHeaders:O,kSignal:F,kState:N,kDispatcher:L}=n(3627)
 const{webidl:M}=n(5893)
 const{URLSerializer:U}=n(1900)
 const{kConstruct:x}=n(6443)
 const P=n(4589)
-const{getMaxListeners:G,setMaxListeners:H,getEventListeners:J,defaultMaxListeners:V}=n(8474)
-const j=Symbol("abortController")
-const $=new f(({signal:e,abort:t})=>{e.removeEventListener("abort",t)})
+const{getMaxListeners:G,setMaxListeners:H,getEventListeners:V,defaultMaxListeners:j}=n(8474)
+const $=Symbol("abortController")
+const J=new f(({signal:e,abort:t})=>{e.removeEventListener("abort",t)})
 const Y=new WeakMap
 function buildAbort(e){return abort
 function abort(){const t=e.deref()
-if(t!==void 0){$.unregister(abort)
+if(t!==void 0){J.unregister(abort)
 this.removeEventListener("abort",abort)
 t.abort(this.reason)
 const e=Y.get(t.signal)
@@ -5057,7 +5057,7 @@ if(n!==void 0)r.method=n
 else{if(!m(e))throw new TypeError(`'${e}' is not a valid HTTP method.`)
 const t=e.toUpperCase()
 if(y.has(t))throw new TypeError(`'${e}' HTTP method is unsupported.`)
-e=R[t]??e
+e=T[t]??e
 r.method=e}if(!W&&r.method==="patch"){process.emitWarning("Using `patch` is highly likely to result in a `405 Method Not Allowed`. `PATCH` is much more likely to succeed.",{code:"UNDICI-FETCH-patch"})
 W=true}}if(t.signal!==void 0)f=t.signal
 this[N]=r
@@ -5065,12 +5065,12 @@ const v=new AbortController
 this[F]=v.signal
 if(f!=null){if(!f||typeof f.aborted!=="boolean"||typeof f.addEventListener!=="function")throw new TypeError("Failed to construct 'Request': member signal is not of type AbortSignal.")
 if(f.aborted)v.abort(f.reason)
-else{this[j]=v
+else{this[$]=v
 const e=new WeakRef(v)
 const t=buildAbort(e)
-try{if(typeof G==="function"&&G(f)===V)H(1500,f)
-else if(J(f,"abort").length>=V)H(1500,f)}catch{}g.addAbortListener(f,t)
-$.register(v,{signal:f,abort:t},t)}}this[O]=new a(x)
+try{if(typeof G==="function"&&G(f)===j)H(1500,f)
+else if(V(f,"abort").length>=j)H(1500,f)}catch{}g.addAbortListener(f,t)
+J.register(v,{signal:f,abort:t},t)}}this[O]=new a(x)
 d(this[O],r.headersList)
 A(this[O],"request")
 if(b==="no-cors"){if(!I.has(r.method))throw new TypeError(`'${r.method} is unsupported in no-cors mode.`)
@@ -5083,10 +5083,10 @@ if((t.body!=null||k!=null)&&(r.method==="GET"||r.method==="HEAD"))throw new Type
 let S=null
 if(t.body!=null){const[e,n]=s(t.body,r.keepalive)
 S=e
-if(n&&!h(this[O]).contains("content-type",true))this[O].append("content-type",n)}const T=S??k
-if(T!=null&&T.source==null){if(S!=null&&t.duplex==null)throw new TypeError("RequestInit: duplex option is required when sending a body.")
+if(n&&!h(this[O]).contains("content-type",true))this[O].append("content-type",n)}const R=S??k
+if(R!=null&&R.source==null){if(S!=null&&t.duplex==null)throw new TypeError("RequestInit: duplex option is required when sending a body.")
 if(r.mode!=="same-origin"&&r.mode!=="cors")throw new TypeError('If request is made from ReadableStream, mode should be "same-origin" or "cors"')
-r.useCORSPreflightFlag=true}let U=T
+r.useCORSPreflightFlag=true}let U=R
 if(S==null&&k!=null){if(i(e))throw new TypeError("Cannot construct a Request with a Request object that has already been used.")
 const t=new TransformStream
 k.stream.pipeThrough(t)
@@ -5130,7 +5130,7 @@ s[F]=t
 s[O]=new a(x)
 d(s[O],e.headersList)
 A(s[O],n)
-return s}Object.defineProperties(Request.prototype,{method:T,url:T,headers:T,redirect:T,clone:T,signal:T,duplex:T,destination:T,body:T,bodyUsed:T,isHistoryNavigation:T,isReloadNavigation:T,keepalive:T,integrity:T,cache:T,credentials:T,attribute:T,referrerPolicy:T,referrer:T,mode:T,[Symbol.toStringTag]:{value:"Request",configurable:true}})
+return s}Object.defineProperties(Request.prototype,{method:R,url:R,headers:R,redirect:R,clone:R,signal:R,duplex:R,destination:R,body:R,bodyUsed:R,isHistoryNavigation:R,isReloadNavigation:R,keepalive:R,integrity:R,cache:R,credentials:R,attribute:R,referrerPolicy:R,referrer:R,mode:R,[Symbol.toStringTag]:{value:"Request",configurable:true}})
 M.converters.Request=M.interfaceConverter(Request)
 M.converters.RequestInfo=function(e,t,n){if(typeof e==="string")return M.converters.USVString(e,t,n)
 if(e instanceof Request)return M.converters.Request(e,t,n)
@@ -5144,7 +5144,7 @@ const p=n(7975)
 const{kEnumerableProperty:m}=g
 const{isValidReasonPhrase:E,isCancelled:w,isAborted:y,isBlobLike:I,serializeJavascriptValueToJSONString:B,isErrorLike:Q,isomorphicEncode:b,environmentSettingsObject:v}=n(3168)
 const{redirectStatusSet:k,nullBodyStatus:S}=n(4495)
-const{kState:T,kHeaders:R}=n(3627)
+const{kState:R,kHeaders:T}=n(3627)
 const{webidl:D}=n(5893)
 const{FormData:O}=n(5910)
 const{URLSerializer:F}=n(1900)
@@ -5165,36 +5165,36 @@ t=D.converters["unsigned short"](t)
 let n
 try{n=new URL(e,v.settingsObject.baseUrl)}catch(t){throw new TypeError(`Failed to parse URL from ${e}`,{cause:t})}if(!k.has(t))throw new RangeError(`Invalid status code ${t}`)
 const s=fromInnerResponse(makeResponse({}),"immutable")
-s[T].status=t
+s[R].status=t
 const r=b(F(n))
-s[T].headersList.append("location",r,true)
+s[R].headersList.append("location",r,true)
 return s}constructor(e=null,t={}){D.util.markAsUncloneable(this)
 if(e===N)return
 if(e!==null)e=D.converters.BodyInit(e)
 t=D.converters.ResponseInit(t)
-this[T]=makeResponse({})
-this[R]=new s(N)
-a(this[R],"response")
-c(this[R],this[T].headersList)
+this[R]=makeResponse({})
+this[T]=new s(N)
+a(this[T],"response")
+c(this[T],this[R].headersList)
 let n=null
 if(e!=null){const[t,s]=l(e)
 n={body:t,type:s}}initializeResponse(this,t,n)}get type(){D.brandCheck(this,Response)
-return this[T].type}get url(){D.brandCheck(this,Response)
-const e=this[T].urlList
+return this[R].type}get url(){D.brandCheck(this,Response)
+const e=this[R].urlList
 const t=e[e.length-1]??null
 if(t===null)return""
 return F(t,true)}get redirected(){D.brandCheck(this,Response)
-return this[T].urlList.length>1}get status(){D.brandCheck(this,Response)
-return this[T].status}get ok(){D.brandCheck(this,Response)
-return this[T].status>=200&&this[T].status<=299}get statusText(){D.brandCheck(this,Response)
-return this[T].statusText}get headers(){D.brandCheck(this,Response)
-return this[R]}get body(){D.brandCheck(this,Response)
-return this[T].body?this[T].body.stream:null}get bodyUsed(){D.brandCheck(this,Response)
-return!!this[T].body&&g.isDisturbed(this[T].body.stream)}clone(){D.brandCheck(this,Response)
+return this[R].urlList.length>1}get status(){D.brandCheck(this,Response)
+return this[R].status}get ok(){D.brandCheck(this,Response)
+return this[R].status>=200&&this[R].status<=299}get statusText(){D.brandCheck(this,Response)
+return this[R].statusText}get headers(){D.brandCheck(this,Response)
+return this[T]}get body(){D.brandCheck(this,Response)
+return this[R].body?this[R].body.stream:null}get bodyUsed(){D.brandCheck(this,Response)
+return!!this[R].body&&g.isDisturbed(this[R].body.stream)}clone(){D.brandCheck(this,Response)
 if(f(this))throw D.errors.exception({header:"Response.clone",message:"Body has already been consumed."})
-const e=cloneResponse(this[T])
-if(d&&this[T].body?.stream)h.register(this,new WeakRef(this[T].body.stream))
-return fromInnerResponse(e,i(this[R]))}[p.inspect.custom](e,t){if(t.depth===null)t.depth=2
+const e=cloneResponse(this[R])
+if(d&&this[R].body?.stream)h.register(this,new WeakRef(this[R].body.stream))
+return fromInnerResponse(e,i(this[T]))}[p.inspect.custom](e,t){if(t.depth===null)t.depth=2
 t.colors??=true
 const n={status:this.status,statusText:this.statusText,headers:this.headers,body:this.body,bodyUsed:this.bodyUsed,ok:this.ok,redirected:this.redirected,type:this.type,url:this.url}
 return`Response ${p.formatWithOptions(t,n)}`}}u(Response)
@@ -5214,16 +5214,16 @@ else if(t==="opaqueredirect")return makeFilteredResponse(e,{type:"opaqueredirect
 else L(false)}function makeAppropriateNetworkError(e,t=null){L(w(e))
 return y(e)?makeNetworkError(Object.assign(new DOMException("The operation was aborted.","AbortError"),{cause:t})):makeNetworkError(Object.assign(new DOMException("Request was cancelled."),{cause:t}))}function initializeResponse(e,t,n){if(t.status!==null&&(t.status<200||t.status>599))throw new RangeError('init["status"] must be in the range of 200 to 599, inclusive.')
 if("statusText"in t&&t.statusText!=null)if(!E(String(t.statusText)))throw new TypeError("Invalid statusText")
-if("status"in t&&t.status!=null)e[T].status=t.status
-if("statusText"in t&&t.statusText!=null)e[T].statusText=t.statusText
-if("headers"in t&&t.headers!=null)o(e[R],t.headers)
+if("status"in t&&t.status!=null)e[R].status=t.status
+if("statusText"in t&&t.statusText!=null)e[R].statusText=t.statusText
+if("headers"in t&&t.headers!=null)o(e[T],t.headers)
 if(n){if(S.includes(e.status))throw D.errors.exception({header:"Response constructor",message:`Invalid response status code ${e.status}`})
-e[T].body=n.body
-if(n.type!=null&&!e[T].headersList.contains("content-type",true))e[T].headersList.append("content-type",n.type,true)}}function fromInnerResponse(e,t){const n=new Response(N)
-n[T]=e
-n[R]=new s(N)
-c(n[R],e.headersList)
-a(n[R],t)
+e[R].body=n.body
+if(n.type!=null&&!e[R].headersList.contains("content-type",true))e[R].headersList.append("content-type",n.type,true)}}function fromInnerResponse(e,t){const n=new Response(N)
+n[R]=e
+n[T]=new s(N)
+c(n[T],e.headersList)
+a(n[T],t)
 if(d&&e.body?.stream)h.register(n,new WeakRef(e.body.stream))
 return n}D.converters.ReadableStream=D.interfaceConverter(ReadableStream)
 D.converters.FormData=D.interfaceConverter(O)
@@ -5459,8 +5459,8 @@ return gettingDecodingSplitting(n)}const S=new TextDecoder
 function utf8DecodeBytes(e){if(e.length===0)return""
 if(e[0]===239&&e[1]===187&&e[2]===191)e=e.subarray(3)
 const t=S.decode(e)
-return t}class EnvironmentSettingsObjectBase{get baseUrl(){return c()}get origin(){return this.baseUrl?.origin}policyContainer=makePolicyContainer()}class EnvironmentSettingsObject{settingsObject=new EnvironmentSettingsObjectBase}const T=new EnvironmentSettingsObject
-e.exports={isAborted:isAborted,isCancelled:isCancelled,isValidEncodedURL:isValidEncodedURL,createDeferredPromise:createDeferredPromise,ReadableStreamFrom:g,tryUpgradeRequestToAPotentiallyTrustworthyURL:tryUpgradeRequestToAPotentiallyTrustworthyURL,clampAndCoarsenConnectionTimingInfo:clampAndCoarsenConnectionTimingInfo,coarsenedSharedCurrentTime:coarsenedSharedCurrentTime,determineRequestsReferrer:determineRequestsReferrer,makePolicyContainer:makePolicyContainer,clonePolicyContainer:clonePolicyContainer,appendFetchMetadata:appendFetchMetadata,appendRequestOriginHeader:appendRequestOriginHeader,TAOCheck:TAOCheck,corsCheck:corsCheck,crossOriginResourcePolicyCheck:crossOriginResourcePolicyCheck,createOpaqueTimingInfo:createOpaqueTimingInfo,setRequestReferrerPolicyOnRedirect:setRequestReferrerPolicyOnRedirect,isValidHTTPToken:p,requestBadPort:requestBadPort,requestCurrentURL:requestCurrentURL,responseURL:responseURL,responseLocationURL:responseLocationURL,isBlobLike:f,isURLPotentiallyTrustworthy:isURLPotentiallyTrustworthy,isValidReasonPhrase:isValidReasonPhrase,sameOrigin:sameOrigin,normalizeMethod:normalizeMethod,serializeJavascriptValueToJSONString:serializeJavascriptValueToJSONString,iteratorMixin:iteratorMixin,createIterator:createIterator,isValidHeaderName:Q,isValidHeaderValue:isValidHeaderValue,isErrorLike:isErrorLike,fullyReadBody:fullyReadBody,bytesMatch:bytesMatch,isReadableStreamLike:isReadableStreamLike,readableStreamClose:readableStreamClose,isomorphicEncode:isomorphicEncode,urlIsLocal:urlIsLocal,urlHasHttpsScheme:urlHasHttpsScheme,urlIsHttpHttpsScheme:urlIsHttpHttpsScheme,readAllBytes:readAllBytes,simpleRangeHeaderValue:simpleRangeHeaderValue,buildContentRange:buildContentRange,parseMetadata:parseMetadata,createInflate:createInflate,extractMimeType:extractMimeType,getDecodeSplit:getDecodeSplit,utf8DecodeBytes:utf8DecodeBytes,environmentSettingsObject:T}},5893:(e,t,n)=>{const{types:s,inspect:r}=n(7975)
+return t}class EnvironmentSettingsObjectBase{get baseUrl(){return c()}get origin(){return this.baseUrl?.origin}policyContainer=makePolicyContainer()}class EnvironmentSettingsObject{settingsObject=new EnvironmentSettingsObjectBase}const R=new EnvironmentSettingsObject
+e.exports={isAborted:isAborted,isCancelled:isCancelled,isValidEncodedURL:isValidEncodedURL,createDeferredPromise:createDeferredPromise,ReadableStreamFrom:g,tryUpgradeRequestToAPotentiallyTrustworthyURL:tryUpgradeRequestToAPotentiallyTrustworthyURL,clampAndCoarsenConnectionTimingInfo:clampAndCoarsenConnectionTimingInfo,coarsenedSharedCurrentTime:coarsenedSharedCurrentTime,determineRequestsReferrer:determineRequestsReferrer,makePolicyContainer:makePolicyContainer,clonePolicyContainer:clonePolicyContainer,appendFetchMetadata:appendFetchMetadata,appendRequestOriginHeader:appendRequestOriginHeader,TAOCheck:TAOCheck,corsCheck:corsCheck,crossOriginResourcePolicyCheck:crossOriginResourcePolicyCheck,createOpaqueTimingInfo:createOpaqueTimingInfo,setRequestReferrerPolicyOnRedirect:setRequestReferrerPolicyOnRedirect,isValidHTTPToken:p,requestBadPort:requestBadPort,requestCurrentURL:requestCurrentURL,responseURL:responseURL,responseLocationURL:responseLocationURL,isBlobLike:f,isURLPotentiallyTrustworthy:isURLPotentiallyTrustworthy,isValidReasonPhrase:isValidReasonPhrase,sameOrigin:sameOrigin,normalizeMethod:normalizeMethod,serializeJavascriptValueToJSONString:serializeJavascriptValueToJSONString,iteratorMixin:iteratorMixin,createIterator:createIterator,isValidHeaderName:Q,isValidHeaderValue:isValidHeaderValue,isErrorLike:isErrorLike,fullyReadBody:fullyReadBody,bytesMatch:bytesMatch,isReadableStreamLike:isReadableStreamLike,readableStreamClose:readableStreamClose,isomorphicEncode:isomorphicEncode,urlIsLocal:urlIsLocal,urlHasHttpsScheme:urlHasHttpsScheme,urlIsHttpHttpsScheme:urlIsHttpHttpsScheme,readAllBytes:readAllBytes,simpleRangeHeaderValue:simpleRangeHeaderValue,buildContentRange:buildContentRange,parseMetadata:parseMetadata,createInflate:createInflate,extractMimeType:extractMimeType,getDecodeSplit:getDecodeSplit,utf8DecodeBytes:utf8DecodeBytes,environmentSettingsObject:R}},5893:(e,t,n)=>{const{types:s,inspect:r}=n(7975)
 const{markAsUncloneable:o}=n(5919)
 const{toUSVString:i}=n(3440)
 const a={}
@@ -5926,29 +5926,29 @@ const{MessageSizeExceededError:i}=n(8707)
 const a=Buffer.from([0,0,255,255])
 const c=Symbol("kBuffer")
 const l=Symbol("kLength")
-class PerMessageDeflate{#X
+class PerMessageDeflate{#Z
 #g={}
-#Z=0
+#X=0
 constructor(e,t){this.#g.serverNoContextTakeover=e.has("server_no_context_takeover")
 this.#g.serverMaxWindowBits=e.get("server_max_window_bits")
-this.#Z=t.maxPayloadSize}decompress(e,t,n){if(!this.#X){let e=r
+this.#X=t.maxPayloadSize}decompress(e,t,n){if(!this.#Z){let e=r
 if(this.#g.serverMaxWindowBits){if(!o(this.#g.serverMaxWindowBits)){n(new Error("Invalid server_max_window_bits"))
-return}e=Number.parseInt(this.#g.serverMaxWindowBits)}try{this.#X=s({windowBits:e})}catch(e){n(e)
-return}this.#X[c]=[]
-this.#X[l]=0
-this.#X.on("data",e=>{this.#X[l]+=e.length
-if(this.#Z>0&&this.#X[l]>this.#Z){n(new i)
-this.#X.removeAllListeners()
-this.#X.destroy()
-this.#X=null
-return}this.#X[c].push(e)})
-this.#X.on("error",e=>{this.#X=null
-n(e)})}this.#X.write(e)
-if(t)this.#X.write(a)
-this.#X.flush(()=>{if(!this.#X)return
-const e=Buffer.concat(this.#X[c],this.#X[l])
-this.#X[c].length=0
-this.#X[l]=0
+return}e=Number.parseInt(this.#g.serverMaxWindowBits)}try{this.#Z=s({windowBits:e})}catch(e){n(e)
+return}this.#Z[c]=[]
+this.#Z[l]=0
+this.#Z.on("data",e=>{this.#Z[l]+=e.length
+if(this.#X>0&&this.#Z[l]>this.#X){n(new i)
+this.#Z.removeAllListeners()
+this.#Z.destroy()
+this.#Z=null
+return}this.#Z[c].push(e)})
+this.#Z.on("error",e=>{this.#Z=null
+n(e)})}this.#Z.write(e)
+if(t)this.#Z.write(a)
+this.#Z.flush(()=>{if(!this.#Z)return
+const e=Buffer.concat(this.#Z[c],this.#Z[l])
+this.#Z[c].length=0
+this.#Z[l]=0
 n(null,e)})}}e.exports={PerMessageDeflate:PerMessageDeflate}},1652:(e,t,n)=>{const{Writable:s}=n(7075)
 const r=n(4589)
 const{parserStates:o,opcodes:i,states:a,emptyBuffer:c,sentCloseFrameState:l}=n(736)
@@ -5969,16 +5969,16 @@ m(e,n)}class ByteParser extends s{#ee=[]
 #oe=[]
 #ie
 #ae
-#Z
+#X
 constructor(e,t,n={}){super()
 this.ws=e
 this.#ie=t==null?new Map:t
 this.#ae=n.maxFragments??0
-this.#Z=n.maxPayloadSize??0
+this.#X=n.maxPayloadSize??0
 if(this.#ie.has("permessage-deflate"))this.#ie.set("permessage-deflate",new v(t,n))}_write(e,t,n){this.#ee.push(e)
 this.#ne+=e.length
 this.#se=true
-this.run(n)}#ce(){if(this.#Z>0&&!y(this.#re.opcode)&&this.#re.payloadLength+this.#te>this.#Z){failWebsocketConnectionWithCode(this.ws,1009,"Payload size exceeds maximum allowed size")
+this.run(n)}#ce(){if(this.#X>0&&!y(this.#re.opcode)&&this.#re.payloadLength+this.#te>this.#X){failWebsocketConnectionWithCode(this.ws,1009,"Payload size exceeds maximum allowed size")
 return false}return true}run(e){while(this.#se)if(this.#I===o.INFO){if(this.#ne<2)return e()
 const t=this.consume(2)
 const n=(t[0]&128)!==0
@@ -6027,12 +6027,12 @@ n.once("drain",()=>{if(this.destroyed)return
 this.#se=true
 this.run(e)})
 return}}else if(!this.#re.compressed){if(!this.writeFragments(t))return
-if(this.#Z>0&&this.#te>this.#Z){failWebsocketConnectionWithCode(this.ws,1009,(new k).message)
+if(this.#X>0&&this.#te>this.#X){failWebsocketConnectionWithCode(this.ws,1009,(new k).message)
 return}if(!this.#re.fragmented&&this.#re.fin)E(this.ws,this.#re.binaryType,this.consumeFragments())
 this.#I=o.INFO}else{this.#ie.get("permessage-deflate").decompress(t,this.#re.fin,(t,n)=>{if(t){const e=t instanceof k?1009:1007
 failWebsocketConnectionWithCode(this.ws,e,t.message)
 return}if(!this.writeFragments(n))return
-if(this.#Z>0&&this.#te>this.#Z){failWebsocketConnectionWithCode(this.ws,1009,(new k).message)
+if(this.#X>0&&this.#te>this.#X){failWebsocketConnectionWithCode(this.ws,1009,(new k).message)
 return}if(!this.#re.fin){this.#I=o.INFO
 this.#se=true
 this.run(e)
@@ -6141,8 +6141,8 @@ const{establishWebSocketConnection:B,closeWebSocketConnection:Q}=n(6897)
 const{ByteParser:b}=n(1652)
 const{kEnumerableProperty:v,isBlobLike:k}=n(3440)
 const{getGlobalDispatcher:S}=n(2581)
-const{types:T}=n(7975)
-const{ErrorEvent:R,CloseEvent:D}=n(5188)
+const{types:R}=n(7975)
+const{ErrorEvent:T,CloseEvent:D}=n(5188)
 const{SendQueue:O}=n(3900)
 class WebSocket extends EventTarget{#U={open:null,error:null,close:null,message:null}
 #he=0
@@ -6185,7 +6185,7 @@ if(m(this))throw new DOMException("Sent before connected.","InvalidStateError")
 if(!E(this)||w(this))return
 if(typeof e==="string"){const t=Buffer.byteLength(e)
 this.#he+=t
-this.#ge.add(e,()=>{this.#he-=t},l.string)}else if(T.isArrayBuffer(e)){this.#he+=e.byteLength
+this.#ge.add(e,()=>{this.#he-=t},l.string)}else if(R.isArrayBuffer(e)){this.#he+=e.byteLength
 this.#ge.add(e,()=>{this.#he-=e.byteLength},l.arrayBuffer)}else if(ArrayBuffer.isView(e)){this.#he+=e.byteLength
 this.#ge.add(e,()=>{this.#he-=e.byteLength},l.typedArray)}else if(k(e)){this.#he+=e.size
 this.#ge.add(e,()=>{this.#he-=e.size},l.blob)}}get readyState(){s.brandCheck(this,WebSocket)
@@ -6240,12 +6240,12 @@ s.converters.WebSocketInit=s.dictionaryConverter([{key:"protocols",converter:s.c
 s.converters["DOMString or sequence<DOMString> or WebSocketInit"]=function(e){if(s.util.Type(e)==="Object"&&!(Symbol.iterator in e))return s.converters.WebSocketInit(e)
 return{protocols:s.converters["DOMString or sequence<DOMString>"](e)}}
 s.converters.WebSocketSendData=function(e){if(s.util.Type(e)==="Object"){if(k(e))return s.converters.Blob(e,{strict:false})
-if(ArrayBuffer.isView(e)||T.isArrayBuffer(e))return s.converters.BufferSource(e)}return s.converters.USVString(e)}
+if(ArrayBuffer.isView(e)||R.isArrayBuffer(e))return s.converters.BufferSource(e)}return s.converters.USVString(e)}
 function onParserDrain(){this.ws[f].socket.resume()}function onParserError(e){let t
 let n
 if(e instanceof D){t=e.reason
 n=e.code}else t=e.message
-I("error",this,()=>new R("error",{error:e,message:t}))
+I("error",this,()=>new T("error",{error:e,message:t}))
 Q(this,n)}e.exports={WebSocket:WebSocket}},2929:(e,t,n)=>{n.a(e,async(e,s)=>{try{n.r(t)
 var r=n(6058)
 var o=n(6645)
@@ -6285,15 +6285,15 @@ const E=new p.a((0,c.oD)(),s.clock)
 const B=await(0,w.K)(s)
 if(A.ST.includes(e))r.LZ("run",B.id)
 if([...A.Vt,"plan"].includes(e))r.LZ("tests",B.id)
-const{settings:T}=S
-const R=(0,a.l)(s,T,B,{onKept:e=>{r.LZ("deployment",e)}})
-const D=await(0,d.d)(e,{platform:s,settings:T,reporter:E,signal:h,holder:B,...R&&{onBegin:R.begin}})
+const{settings:R}=S
+const T=(0,a.l)(s,R,B,{onKept:e=>{r.LZ("deployment",e)}})
+const D=await(0,d.d)(e,{platform:s,settings:R,reporter:E,signal:h,holder:B,...T&&{onBegin:T.begin}})
 process.exitCode=g.h[D.result]||process.exitCode
-const O=T.report??`${t}/report.json`
+const O=R.report??`${t}/report.json`
 const write=e=>s.files.write(O,`${JSON.stringify(e,null,2)}\n`).catch(e=>{r.$e(`the report could not be written: ${String(e)}`)})
 await write(D)
 await(0,c.Qz)(D,O)
-const F=await(0,I.ip)(s.clock,b,h,t=>Promise.all([R?.end((0,i.Cy)(D),t)??[],(0,m.h)(s,T,{report:D,holder:B},t),e==="plan"?(0,o.B)(s,T,{report:D,url:B.url,secrets:(0,l.F)(v)},t):[]]))
+const F=await(0,I.ip)(s.clock,b,h,t=>Promise.all([T?.end((0,i.Cy)(D),t)??[],(0,m.h)(s,R,{report:D,holder:B},t),e==="plan"?(0,o.B)(s,R,{report:D,url:B.url,secrets:(0,l.F)(v)},t):[]]))
 if(D.result!=="stuck")r.LZ("ended",D.result)
 if(F.flat().length>0){F.flat().forEach(e=>{r.$e((0,c.Is)(e))})
 await write((0,f.k)(D,F.flat()))}}s()}catch(e){s(e)}},1)},9150:(e,t,n)=>{n.d(t,{BW:()=>fixOf,Bc:()=>inContainer,mo:()=>inTemplate})
@@ -6436,10 +6436,10 @@ const k=(0,w.B)(t=>{const n=(0,m.Ao)(e)
 write(n===void 0?`· ${t}`:`· ${t}: ${n}`)})
 const S=(0,g.c)(write,Q,v)
 const raw=e=>void o.write(e)
-const T=l?(0,c.V)(S,raw,n.clock):S
-const R=new h.a(T,n.clock)
+const R=l?(0,c.V)(S,raw,n.clock):S
+const T=new h.a(R,n.clock)
 const D=await(0,E.K)(n)
-const O=await(0,i.d)(e,{platform:n,settings:r,reporter:R,signal:k,holder:D})
+const O=await(0,i.d)(e,{platform:n,settings:r,reporter:T,signal:k,holder:D})
 process.exitCode=u.h[O.result]||process.exitCode
 const F=(0,A.k)(O,await(0,p.h)(n,r,{report:O,holder:D}))
 if(F.history&&!r.json)(0,d.f)(F.history).forEach(write)
@@ -7391,13 +7391,13 @@ if(t==="")return false
 keep(this.#Ee,t)
 const[,n,s]=/^#(\d+) (.*)$/.exec(t)??[]
 return n===void 0||s===void 0?this.#ke(t):this.#Se(n,s)}failure(){const e=this.#we?.step
-const t=this.#Te(e?.name)
+const t=this.#Re(e?.name)
 const n=this.#we?.message??this.#Ce??""
 const s=e?.output??[]
 const r=/(?:did not complete successfully|^executor failed running .*): (.+)$/.exec(n)
 const o=r?(0,a.BP)(s)||(r[1]??""):reworded(n)
 const i=this.#Be??numberIn(/parse error(?: on)? line (\d+):/.exec(n))
-return{...t===void 0?{}:{instruction:t},...i===void 0?{}:{line:i},message:(0,a.vI)(o||(0,a.BP)(this.#Ee)||"no reason was given",300),log:s.length>0?s:n===""?this.#Ee:this.#be}}#Te(e){if(e!==void 0&&!l.test(e))return withoutStage(e)
+return{...t===void 0?{}:{instruction:t},...i===void 0?{}:{line:i},message:(0,a.vI)(o||(0,a.BP)(this.#Ee)||"no reason was given",300),log:s.length>0?s:n===""?this.#Ee:this.#be}}#Re(e){if(e!==void 0&&!l.test(e))return withoutStage(e)
 const t=/^\[internal\] load metadata for (?:docker\.io\/(?:library\/)?)?(\S+)$/.exec(e??"")
 return this.#Qe??(t?`FROM ${t[1]??""}`:void 0)}#Se(e,t){const n=this.#me.get(e)
 if(n===void 0){this.#me.set(e,{name:t,output:[]})
@@ -7574,16 +7574,16 @@ n.say(`pushed ${c}: ${l.layers.progress}`)
 const{digest:A}=l.layers
 if(A!==void 0)return{repository:r,tag:i,digest:A}
 return await(0,f.F1)(e,r,i,s)??(0,o.fJ)({code:"push-failed",sentence:`push: ${(0,g.w4)(r)} accepted ${c}, but does not have it`})}class PushLog{last=[]
-#Re=new Map
+#Te=new Map
 #De
-get digest(){return this.#De}get progress(){const e=[...this.#Re.values()]
+get digest(){return this.#De}get progress(){const e=[...this.#Te.values()]
 const t=e.filter(e=>e==="Pushed").length
 const n=e.filter(e=>/^(Layer already exists|Mounted from)/.test(e)).length
 const s=e.length===1?"layer":"layers"
 const r=n===0?"":`, ${n} already there`
 return`${t} of ${e.length} ${s} sent${r}`}read(e){const t=(0,a.pj)(e)
 const[,n,s]=/^([0-9a-f]{12}): (.+)$/.exec(t)??[]
-if(n!==void 0&&s!==void 0){this.#Re.set(n,s)
+if(n!==void 0&&s!==void 0){this.#Te.set(n,s)
 return}this.#De??=/: digest: (sha256:[0-9a-f]{64}) size: /.exec(t)?.[1]
 if(this.last.push(t)>20)this.last.shift()}}function check(e,{repository:t,tag:n}){if(e.code===0)return
 const s=(0,u.Ic)("push",e)
@@ -7647,8 +7647,8 @@ const t=Math.round(Math.abs(e)/1e3)
 const n=`this machine’s clock is ${t} s ${e>0?"ahead of":"behind"} the cluster’s: times in the history are wrong, and missing pods of a StatefulSet or DaemonSet may be explained late or wrongly`
 return[(0,b.$e)("cluster",n,"sudo timedatectl set-ntp true")]}var k=n(5998)
 var S=n(9340)
-var T=n(4339)
-var R=n(2468)
+var R=n(4339)
+var T=n(2468)
 const D=5e3
 function staleConfigurationFindings({id:e,live:t},n,s,r){if(!t||e.kind==="CronJob")return[]
 const o=(0,k.JP)((0,S.kW)(t))
@@ -7657,8 +7657,8 @@ const i=n.filter(e=>s.some(n=>{const[s,r]=[changedAt(t,n.keys),startedAt(e,n.con
 return s!==void 0&&r!==void 0&&s>r+D}))
 if(i.length===0)return[]
 const a=i.length===n.length?"its pods":`${i.length} of its pods`
-const c=`${(0,T.T)(e)}: ${(0,R.Gg)(t)} changed after the start of ${a}, which may still use the old values`
-return[(0,b.$e)("workloads",c,r(["rollout","restart",(0,T.T)(e)]))]})}function changedAt(e,t){const n=(e.metadata?.managedFields??[]).flatMap(({time:e,fieldsV1:n})=>{const s=n??{}
+const c=`${(0,R.T)(e)}: ${(0,T.Gg)(t)} changed after the start of ${a}, which may still use the old values`
+return[(0,b.$e)("workloads",c,r(["rollout","restart",(0,R.T)(e)]))]})}function changedAt(e,t){const n=(e.metadata?.managedFields??[]).flatMap(({time:e,fieldsV1:n})=>{const s=n??{}
 const r=["f:data","f:binaryData","f:stringData"].flatMap(e=>Object.keys(s[e]??{}))
 const o=t==="all"?r.length>0:t.some(e=>r.includes(`f:${e}`))
 return o&&e!==void 0?[Date.parse(e)]:[]})
@@ -7698,44 +7698,44 @@ return n===void 0?{apiGroup:t,kind:"User",name:e}:{kind:"ServiceAccount",name:s,
 var P=n(5374)
 var G=n(1407)
 var H=n(6874)
-var J=n(8661)
-var V=n(1856)
-var j=n(8860)
-var $=n(2459)
+var V=n(8661)
+var j=n(1856)
+var $=n(8860)
+var J=n(2459)
 var Y=n(6099)
 var W=n(3892)
 async function checkAlone(e,t){const{app:n,settings:s,cluster:r}=e
-await Promise.all([checkHistory(e,t),(0,Y.aE)(r,n,s.image),(0,O.Cz)(r,(0,J.Fe)(n))])}async function checkHistory({app:e,settings:t,command:n,cluster:s},{live:r,targets:o}){const{history:i,configMap:a}=await(0,j.tl)(s,e)
+await Promise.all([checkHistory(e,t),(0,Y.aE)(r,n,s.image),(0,O.Cz)(r,(0,V.Fe)(n))])}async function checkHistory({app:e,settings:t,command:n,cluster:s},{live:r,targets:o}){const{history:i,configMap:a}=await(0,$.tl)(s,e)
 const c=i.filter(({image:e})=>!(0,w.iI)(e,t.image))
 const l={history:i.filter(e=>!c.includes(e)),configMap:a}
 if(c.length===0||n==="rollback"&&l.history.length>0)return l
-const A=o.map(({id:e})=>(0,T.T)(e))
-const u=workloadsIn(r.clusterState()).filter(e=>!A.includes((0,T.T)((0,S.hY)(e))))
+const A=o.map(({id:e})=>(0,R.T)(e))
+const u=workloadsIn(r.clusterState()).filter(e=>!A.includes((0,R.T)((0,S.hY)(e))))
 for(const n of new Set(c.map(e=>e.image))){const r=u.find(e=>(0,S.ys)(e,n).length>0)
 if(!r)continue
-const o=(0,T.T)((0,S.hY)(r))
-const i=`the history in configmap/${(0,J.Fe)(e)}`
-const a=`if it is the same application and its registry has moved: ${o} still runs the old image. Change it to the new one first, with its manifest (option manifests) or kubectl set image`;(0,J.ht)(s,e,{image:n,what:i,so:a},t.image)}return l}function workloadsIn(e){const t=[e.deployments,e.statefulsets,e.daemonsets,e.cronjobs]
+const o=(0,R.T)((0,S.hY)(r))
+const i=`the history in configmap/${(0,V.Fe)(e)}`
+const a=`if it is the same application and its registry has moved: ${o} still runs the old image. Change it to the new one first, with its manifest (option manifests) or kubectl set image`;(0,V.ht)(s,e,{image:n,what:i,so:a},t.image)}return l}function workloadsIn(e){const t=[e.deployments,e.statefulsets,e.daemonsets,e.cronjobs]
 return t.flatMap(e=>[...e.values()]).filter(S.gv)}var q=n(2109)
 var _=n(8559)
 var z=n(3872)
 var K=n(6e3)
-var X=n(6738)
-const Z=3e5
+var Z=n(6738)
+const X=3e5
 const ee={timeout:1/0,bake:0,grace:{}}
 async function ailing(e,t,{cluster:n,clock:s,toRepo:r}){const o=e.flatMap(({id:e,live:n})=>n&&!n.spec.paused?[(0,q.VS)(e,n,t)]:[])
 const i=s.now()
 const a={...(0,K._1)(i),exits:exitsOf(t,i)}
 const c={clusterState:t,timeouts:ee,now:i}
 const l=(0,z.S)(o,{...c,observations:a})
-const A=await Promise.all(l.logsWanted.map(async e=>{const t=await(0,X.$)(n,s,e)
+const A=await Promise.all(l.logsWanted.map(async e=>{const t=await(0,Z.$)(n,s,e)
 return{wanted:e,diagnosis:(0,_.h)(t,r)}}))
 const u=A.reduce((e,{wanted:t,diagnosis:n})=>(0,K.X1)(e,t,n),l.observations)
 const{verdicts:d}=(0,z.S)(o,{...c,observations:u})
-return Object.fromEntries(e.flatMap(({id:e})=>{const t=d[(0,T.T)(e)]
+return Object.fromEntries(e.flatMap(({id:e})=>{const t=d[(0,R.T)(e)]
 const n=t&&wordsOf(t)
-return n===void 0?[]:[[(0,T.T)(e),n]]}))}function exitsOf(e,t){return Object.fromEntries([...e.pods.values()].flatMap(({metadata:e,status:n})=>(n?.containerStatuses??[]).flatMap(({name:n,lastState:s})=>{const{exitCode:r=0,finishedAt:o}=s?.terminated??{}
-const i=o!==void 0&&Date.parse(o)>t-Z
+return n===void 0?[]:[[(0,R.T)(e),n]]}))}function exitsOf(e,t){return Object.fromEntries([...e.pods.values()].flatMap(({metadata:e,status:n})=>(n?.containerStatuses??[]).flatMap(({name:n,lastState:s})=>{const{exitCode:r=0,finishedAt:o}=s?.terminated??{}
+const i=o!==void 0&&Date.parse(o)>t-X
 return r!==0&&i?[[`${e?.uid}/${n}`,{before:0}]]:[]})))}function wordsOf(e){switch(e.is){case"complete":case"done":return
 case"failed":return e.cause.sentence
 case"superseded":return e.by
@@ -7788,11 +7788,11 @@ const c=await i(n.image)
 return c?.is==="there"&&c.image.digest===r}))
 return(await Promise.all(a)).every(Boolean)}function warningsWithoutDigest(e){const t=new Map
 for(const{id:n,running:s}of e)for(const e of new Set(s)){if((0,w.zZ)(e).digest!==void 0)continue
-t.set(e,[...t.get(e)??[],(0,T.T)(n)])}return[...t].map(([e,t])=>`${t.join(", ")} names ${e} without a digest: new pods run what that tag names then. The next release of another image adds the digest`)}async function lostImages(e,t,n=new Map){const s=new Map
-for(const{id:r,live:o}of t){const t=n.get((0,T.T)(r))
+t.set(e,[...t.get(e)??[],(0,R.T)(n)])}return[...t].map(([e,t])=>`${t.join(", ")} names ${e} without a digest: new pods run what that tag names then. The next release of another image adds the digest`)}async function lostImages(e,t,n=new Map){const s=new Map
+for(const{id:r,live:o}of t){const t=n.get((0,R.T)(r))
 const i=o?(0,S.ys)(o,e.settings.image):[]
 const a=new Set(i.map(({name:e,image:n})=>t?.[e]??n))
-for(const e of a)s.set(e,[...s.get(e)??[],(0,T.T)(r)])}const r=await Promise.all([...s].map(async([t,n])=>{const s=await lookUpSoon(e,t)
+for(const e of a)s.set(e,[...s.get(e)??[],(0,R.T)(r)])}const r=await Promise.all([...s].map(async([t,n])=>{const s=await lookUpSoon(e,t)
 return s?.is==="absent"?[`the registry no longer has ${t}, which ${n.join(", ")} runs: nodes without a cached copy cannot start it, so an undo may fail`]:[]}))
 return r.flat()}async function fateOf(e,{digest:t,of:n},s){const r=await s(e)
 if(r?.is==="there"&&r.image.digest===t)return"comes back"
@@ -7834,9 +7834,9 @@ const{code:n,stdout:s}=await t.kubectl(["config","current-context"])
 return n===0?s.trim():void 0}async function manifestsOf({platform:e,settings:t,cluster:n}){try{const s=await(0,H.PX)(e,n,t.manifests,t.image)
 const{targets:r,others:o,namespace:i}=s
 const a=[...r,...o,...i?[i]:[]]
-const c=await(0,V.k4)(n,a)
+const c=await(0,j.k4)(n,a)
 a.forEach(e=>c.of(e))
-return{known:s,resources:c,findings:[]}}catch(e){return{known:H.K2,resources:await(0,V.k4)(n,[]),findings:[(0,b.gz)("workloads",e)]}}}async function unseenWorkloads(e,t=[]){const n=(0,ce.hg)()
+return{known:s,resources:c,findings:[]}}catch(e){return{known:H.K2,resources:await(0,j.k4)(n,[]),findings:[(0,b.gz)("workloads",e)]}}}async function unseenWorkloads(e,t=[]){const n=(0,ce.hg)()
 return{findings:t,needs:n,missing:await(0,U.o7)(e,n)}}async function examineWorkloads(e,{known:t,findings:n},s){const{platform:r,cluster:o}=e
 const i=await(0,W.f)(o,r.clock)
 const a=await(0,ae.Nn)(e,{manifests:t,live:i,missing:s,until:"the end"})
@@ -7848,14 +7848,14 @@ const p=(0,ae.IZ)(o)
 return{findings:[...c.map(e=>(0,b.ok)("workloads",(0,le.q0)(e))),...A.web,...A.workloads,...(0,P.c)((0,x.Z)(c,l),p),...Object.entries(d).map(([e,t])=>{const n=`${e} is unhealthy before the release: ${t}`
 return(0,b.$e)("workloads",n,p(["describe",e]))}),...A.images,...g.map(e=>(0,b.$e)("registry",e,"push the image again, or release before its pods are rescheduled")),...h,...f,...A.namespace,...A.dryRun,...A.probes],needs:a.needs,missing:a.missing}}async function staleConfiguration(e,t,n){const s=n.flatMap(({live:e})=>e?(0,k.JP)((0,S.kW)(e)):[])
 const r=s.map(({kind:t,name:n})=>{const s=t==="Secret"?"secrets":"configmaps"
-return`${(0,V.rJ)("v1",e.namespace,s)}/${n}`})
+return`${(0,j.rJ)("v1",e.namespace,s)}/${n}`})
 const o=await Promise.all([...new Set(r)].map(t=>e.find(t).catch(e=>{if(e instanceof G.h&&e.status===403)return
 throw e})))
 const i=o.flatMap(e=>e?[e]:[])
 return n.flatMap(n=>{const s={workload:n.id,images:{},generation:0,first:false}
-const r=(0,$.NO)(t,s)
+const r=(0,J.NO)(t,s)
 return staleConfigurationFindings(n,r,i,(0,ae.IZ)(e))})}function isOfTwo(e){return e instanceof o.HR&&e.cause.code==="usage"}async function examineReleases(e){const{platform:t,settings:n,app:s,cluster:r}=e
-const[o,i,a]=await Promise.allSettled([(0,O.Cz)(r,(0,J.Fe)(s)),(0,Y.aE)(r,s,n.image),(0,j.Lu)(r,s,n.image)])
+const[o,i,a]=await Promise.allSettled([(0,O.Cz)(r,(0,V.Fe)(s)),(0,Y.aE)(r,s,n.image),(0,$.Lu)(r,s,n.image)])
 const c=[o,i,a].flatMap(e=>e.status==="rejected"?[(0,b.gz)("release",e.reason)]:[])
 if(o.status!=="fulfilled"||i.status!=="fulfilled")return c
 if(a.status!=="fulfilled")return c
@@ -7981,7 +7981,7 @@ const i=await(0,H.PX)(t,r,n.manifests,n.image)
 const a=await(0,re.oO)(r,i)
 const{targets:c,jobs:l,namespace:A}=i
 const u=[...c,...i.others,...A?[A]:[]]
-const d=await(0,V.k4)(r,u)
+const d=await(0,j.k4)(r,u)
 await(0,ie.H)(e)
 await(0,ae.XU)(e,(0,ce.xQ)(s,i,d,(0,oe.GH)(n)))
 await(0,oe.xq)(e,i)
@@ -8001,34 +8001,34 @@ const s=t.filter(e=>{if(e.is==="none")return false
 const t=e.is==="change"?e.live:void 0
 return n.some(n=>(0,k.wj)(e.object,n)&&(0,k.SM)(n,t,e.becomes))})
 if(s.length===0)return
-return{hash:hashOf((0,k.U)(e),s),because:s.map(({object:e})=>(0,R.Gg)(e)).sort()}}function hashOf(e,t){const n=t.map(e=>{const{uid:t,resourceVersion:n}=(e.is==="create"?void 0:e.live.metadata)??{}
-return[(0,R.Gg)(e.object),t??"",n??""]}).sort(([e=""],[t=""])=>e.localeCompare(t))
+return{hash:hashOf((0,k.U)(e),s),because:s.map(({object:e})=>(0,T.Gg)(e)).sort()}}function hashOf(e,t){const n=t.map(e=>{const{uid:t,resourceVersion:n}=(e.is==="create"?void 0:e.live.metadata)??{}
+return[(0,T.Gg)(e.object),t??"",n??""]}).sort(([e=""],[t=""])=>e.localeCompare(t))
 const s=JSON.stringify([e??"",n])
-return(0,L.createHash)("sha256").update(s).digest("hex").slice(0,16)}var Te=n(607)
-var Re=n(6005)
+return(0,L.createHash)("sha256").update(s).digest("hex").slice(0,16)}var Re=n(607)
+var Te=n(6005)
 var De=n(5473)
 var Oe=n(8306)
 var Fe=n(7594)
 async function snapshot_snapshot(e,t,n,s=(e,{targets:t})=>Promise.resolve(t)){const{cluster:r,log:o}=e
 const[[i,a,c],l]=await Promise.all([checkedNow(e,t).then(async n=>{const r={...n,targets:await s(e,n)}
 const o=await pinsOf(e,t.live,r.targets)
-return[r,o,await lostImages(e,r.targets,o)]}),(0,Re.q)(e,t.others)])
+return[r,o,await lostImages(e,r.targets,o)]}),(0,Te.q)(e,t.others)])
 const A=withRestarts(i.targets,l)
 const u=(0,Se._z)(e,n)
 const[d,h,f]=await Promise.all([(0,Fe.iS)(r,A,u),(0,Oe.r_)(e,A,u),changesTemplates({...i,targets:A})?(0,ae.qp)(r):[]])
 const g={...i,targets:planned(A,[...d.map(becomesOf),...h])}
 const p=t.live.clusterState()
 const{changes:E}=(0,De.X)({others:l,own:d,targets:A,services:f,clusterState:p})
-const w=[...(0,Re.ND)(E,g),...(0,Fe.GC)(g.targets,a)]
+const w=[...(0,Te.ND)(E,g),...(0,Fe.GC)(g.targets,a)]
 o.say(`${(0,ke.LS)(w.length,"object")} stored in the snapshot`)
 for(const t of c)(0,m.FF)(e,t)
 const y=runningVersion(e,g)
 return{checked:g,snapshot:w,changes:E,...y&&{before:y}}}function runningVersion({settings:e},{live:t,targets:n}){const s=n.flatMap(e=>e.live??[])
-return(0,ne.It)(t.clusterState(),s,e.image)}function becomesOf({becomes:e}){return e}function planned(e,t){const n=new Map(t.flatMap(e=>(0,S.gv)(e)?[[(0,T.T)((0,S.hY)(e)),e]]:[]))
-return e.map(e=>{const t=n.get((0,T.T)(e.id))
+return(0,ne.It)(t.clusterState(),s,e.image)}function becomesOf({becomes:e}){return e}function planned(e,t){const n=new Map(t.flatMap(e=>(0,S.gv)(e)?[[(0,R.T)((0,S.hY)(e)),e]]:[]))
+return e.map(e=>{const t=n.get((0,R.T)(e.id))
 return t?{...e,becomes:t}:e})}function changesTemplates({others:e,targets:t}){return e.length>0||t.some(({manifest:e,back:t})=>e??t)}async function checkedNow(e,t){const{settings:n,cluster:s}=e
 const r=await asTheyAre(s,t.targets,n.image)
-const o=await(0,Te.j)(e,r)
+const o=await(0,Re.j)(e,r)
 if(o.length===0)(0,le.Nn)(t.live.clusterState(),n.image,s.namespace);(0,le._j)(o)
 const{web:i,namespaceUid:a,...c}=t
 const l=(0,le.s3)(n,o,t.services)
@@ -8068,7 +8068,7 @@ try{const t=await migrateTo(e,w,E,{image:f})
 return{result:t?"done":"unchanged"}}catch(e){throw(0,ge.Ac)(e,m)}finally{await keepSchemaChange(e,w)}}async function keepSchemaChange({state:e,warn:t},{cluster:n,platform:s,app:r}){const o=(0,Ne.Qu)(e.plan)
 if(!e.schema&&!o.held&&e.migrations.length===0)return
 const i={cluster:n,clock:s.clock,app:r}
-await(0,j.$)(i,e.schema,o,e.migrations).catch(e=>{t(`the history does not show which versions fit the schema now: ${(0,B.b)(e)}`)})}function shared(e){const t=/^(cd [\w./-]+ && )?[\w./ =-]+$/.test(e)&&!/(^| )\w+=/.test(e)
+await(0,$.$)(i,e.schema,o,e.migrations).catch(e=>{t(`the history does not show which versions fit the schema now: ${(0,B.b)(e)}`)})}function shared(e){const t=/^(cd [\w./-]+ && )?[\w./ =-]+$/.test(e)&&!/(^| )\w+=/.test(e)
 return t?e:void 0}async function migrateTo({reporter:e,state:t,warn:n,command:s},r,o,{image:i,keep:a}){const{settings:c}=r
 if(!o.web||c["migrate-command"]==="")return false
 const l={checked:o,web:o.web,image:i,backup:(0,oe.f_)(c),...s==="migrate"&&{now:true}}
@@ -8106,32 +8106,32 @@ return r}function workOfUndo({settings:e},{web:t},n){const s=e["migrate-command"
 if(!t||s===""||n&&!n.judged)return
 const{workload:r,container:o}=t
 const i=n?.databases.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))
-return{is:"back",web:(0,T.T)(r),container:o,command:s,...i&&{migrations:i}}}async function endOfHolders(e,{live:t},n,s){const{cluster:r,app:o,settings:i}=e
-const a=(0,N.Ei)(await(0,j.Lu)(r,o,i.image))
+return{is:"back",web:(0,R.T)(r),container:o,command:s,...i&&{migrations:i}}}async function endOfHolders(e,{live:t},n,s){const{cluster:r,app:o,settings:i}=e
+const a=(0,N.Ei)(await(0,$.Lu)(r,o,i.image))
 if(a.length>0)await endOfOthers(e,t,n,s)}var Pe=n(6304)
 var Ge=n(9902)
 n(9084)
 var He=n(7101)
-var Je=n(4083)
+var Ve=n(4083)
 async function runInImage(e,t,n){const{platform:s,log:o,signal:i}=e
 const{command:c}=t
 const[l="",...A]=typeof c==="string"?["/bin/sh","-c",c]:c
-const d=(0,Je.EI)(s,`django-rollout-test-${(0,L.randomBytes)(6).toString("hex")}`,t)
+const d=(0,Ve.EI)(s,`django-rollout-test-${(0,L.randomBytes)(6).toString("hex")}`,t)
 const h=await s.files.privateFolder()
-try{await(0,Je.Rf)(s,o)
+try{await(0,Ve.Rf)(s,o)
 const f=(0,L.randomBytes)(12).toString("hex")
-const g=t.services.length===0?{}:await(0,Je.Fp)(e,d,t.services,f)
+const g=t.services.length===0?{}:await(0,Ve.Fp)(e,d,t.services,f)
 const p=(0,r.join)(h,"env")
 const m={PYTHONUNBUFFERED:"1",...g,...t.env}
 await s.files.writePrivate(p,Object.entries(m).map(([e,t])=>`${e}=${t}\n`).join(""))
 const E=["run","--rm","--init","--name",d.name,...d.labels,...t.services.length===0?[]:["--network",d.name],"--env-file",p,"--entrypoint",l,t.built.id,...A]
 o.waiting(`running ${(0,a.vI)(typeof c==="string"?c:l,100)}`)
 return(await(0,u.T3)(s,E,{signal:i,onLine:n})).code}finally{o.waiting(void 0)
-await(0,Je.q1)(s,d,o)
+await(0,Ve.q1)(s,d,o)
 await s.files.remove(h)}}async function entrypointOf(e,t,n){const s=["image","inspect","--format","{{json .Config.Entrypoint}}",t.id]
 const{code:r,stdout:o}=await(0,u.T3)(e,s,{signal:n})
 const i=r===0?JSON.parse(o):null
-return Array.isArray(i)&&i.length>0?i.join(" "):void 0}var Ve=n(8858)
+return Array.isArray(i)&&i.length>0?i.join(" "):void 0}var je=n(8858)
 async function planAlone(e,t,{versions:n,applied:s}){const{platform:r,settings:a,signal:c,log:l}=e
 const A=a["migrate-command"]
 const u=(0,oe.f_)(a)
@@ -8151,14 +8151,14 @@ if(!y)return(0,o.fJ)(noPlan(e,g.lines))
 const I={...y,databases:y.databases.map(withoutSizes)};(0,ve.uH)(l,I,a.sql)
 return I}function noPlan(e,t){const n=(0,He.VS)(t)
 const s=n===void 0?(0,a.BP)(t):(0,He.ax)(n,(0,m.YT)(e))
-return{code:"plan-failed",sentence:`the new version does not start in a container without the cluster: ${s}`,hint:'Its settings must take the database from DATABASE_URL, or from the variables PG… or POSTGRES_…; set what else it needs with "test-env"',logs:[{lines:t.slice(-Ve.T)}]}}function withoutSizes(e){const t=e.pending.map(({locks:e,...t})=>({...t,...e&&{locks:e.map(e=>({...e,rows:-1,bytes:0}))}}))
+return{code:"plan-failed",sentence:`the new version does not start in a container without the cluster: ${s}`,hint:'Its settings must take the database from DATABASE_URL, or from the variables PG… or POSTGRES_…; set what else it needs with "test-env"',logs:[{lines:t.slice(-je.T)}]}}function withoutSizes(e){const t=e.pending.map(({locks:e,...t})=>({...t,...e&&{locks:e.map(e=>({...e,rows:-1,bytes:0}))}}))
 return{...e,pending:t}}function survey(e,t){return(0,h.ZC)(e.signal,async()=>{const{settings:n,platform:s,app:r,log:i}=e
 const a=await t()
 const c=e.with({cluster:a})
 await(0,re.oO)(a,H.K2)
 const l=(0,ce.n6)(r)
 await(0,ae.XU)(c,l,l)
-const[A,u,d]=await Promise.all([(0,W.f)(a,s.clock),(0,V.k4)(a,[]),(0,ae.qp)(a)])
+const[A,u,d]=await Promise.all([(0,W.f)(a,s.clock),(0,j.k4)(a,[]),(0,ae.qp)(a)])
 const h=A.clusterState()
 const f=(0,le.q8)(h,H.K2,n.image,a.namespace)
 if(f.length===0)(0,le.Nn)(h,n.image,a.namespace)
@@ -8168,20 +8168,20 @@ f.forEach(e=>{i.say((0,le.q0)(e))})
 const g=(0,le.s3)(n,f,d)
 if(!g)return(0,o.fJ)({code:"no-workload",sentence:"the workload that serves the web is not known",hint:'set "migrate-from" to it'})
 const p={live:A,targets:f,others:[],jobs:[],resources:u,services:d,web:g}
-return{cluster:a,checked:p,web:g}})}var je=n(3529)
-var $e=n(7398)
+return{cluster:a,checked:p,web:g}})}var $e=n(3529)
+var Je=n(7398)
 function needsFileOf(e,t,{databases:n}){const s=e.map(({names:e,tag:n,isOwn:s,isIdle:r,needs:o=(s?t:void 0)})=>({names:e,tag:n,...r&&{isIdle:r},...o!==void 0&&{needs:o}}))
 const r=Object.fromEntries(n.map(({database:e,applied:t})=>[e,t]))
 return`${JSON.stringify({versions:s,applied:r},null,2)}\n`}function readNeedsFile(e){const t=parsed(e??"")
-if(!(0,je.u4)(t)||!Array.isArray(t["versions"]))return
+if(!(0,$e.u4)(t)||!Array.isArray(t["versions"]))return
 const n=t["versions"].map(versionOf)
 const{applied:s}=t
 const r=n.every(e=>e!==void 0)
-return r&&(0,je.u4)(s)&&isLeaves(s)?{versions:n,applied:s}:void 0}function versionOf(e){if(!(0,je.u4)(e))return
+return r&&(0,$e.u4)(s)&&isLeaves(s)?{versions:n,applied:s}:void 0}function versionOf(e){if(!(0,$e.u4)(e))return
 const{names:t,tag:n,needs:s,isIdle:r}=e
-if(!Array.isArray(t)||!t.every(je.KH)||!(0,je.KH)(n))return
-if(s!==void 0&&!(0,$e.oq)(s))return
-return{names:t,tag:n,...r===true&&{isIdle:r},...s!==void 0&&{needs:s}}}function isLeaves(e){return Object.values(e).every(e=>(0,je.u4)(e)&&Object.values(e).every(je.KH))}function parsed(e){try{return JSON.parse(e)}catch{return}}function planOnly(e){return(0,Q.Y)("plan",e,ofImage)}async function ofImage(e){const{platform:t,settings:n,reporter:r,signal:i,state:a,resources:c}=e
+if(!Array.isArray(t)||!t.every($e.KH)||!(0,$e.KH)(n))return
+if(s!==void 0&&!(0,Je.oq)(s))return
+return{names:t,tag:n,...r===true&&{isIdle:r},...s!==void 0&&{needs:s}}}function isLeaves(e){return Object.values(e).every(e=>(0,$e.u4)(e)&&Object.values(e).every($e.KH))}function parsed(e){try{return JSON.parse(e)}catch{return}}function planOnly(e){return(0,Q.Y)("plan",e,ofImage)}async function ofImage(e){const{platform:t,settings:n,reporter:r,signal:i,state:a,resources:c}=e
 if(n["migrate-command"]==="")(0,o.fJ)({code:"usage",sentence:'"plan" needs a command, but "migrate-command" is none',hint:"remove the option to use the default, or remove this step"})
 if(t.env["GITHUB_EVENT_NAME"]==="pull_request_target")(0,o.fJ)({code:"usage",sentence:'"plan" does not run on pull_request_target: the code of any fork would run with the secrets of the web',hint:"use the event pull_request"})
 if(n.needs!==void 0&&n["save-needs"]!==void 0)(0,o.fJ)({code:"usage",sentence:'"save-needs" asks the cluster, and "needs" plans without one',hint:"remove one of the two options"})
@@ -8219,18 +8219,18 @@ try{const e=await r.plan(n)
 return{plan:e,needs:r.migration.needs()}}finally{await r.migration.close().catch(e=>{s((0,ge.$N)(e))})}}async function saveNeeds(e,{checked:t,image:n},{plan:s,needs:r}){const{platform:o,settings:i,cluster:a,app:c,log:l}=e
 const A=i["save-needs"]
 if(A===void 0)return
-const u=await(0,j.bL)(a,c,i.image)
+const u=await(0,$.bL)(a,c,i.image)
 const d=(0,Ie.Lb)(e,t,n,u)
 await o.files.write(A,needsFileOf(d,r,s))
 l.say(`what ${(0,ke.LS)(d.length,"version")} needs is in ${A}`)}var Ye=n(5950)
 async function isDeployed(e,t,n){if(!await runsUndisturbed(e,t,n))return false
 const{app:s,cluster:r}=e
 const o=e.settings.image
-const i=await Promise.all([(0,Re.q)(e.with({log:fe.a}),t.others),(0,Fe.Ej)(r,t.targets,{repository:o,image:(0,E.d)(n)})])
+const i=await Promise.all([(0,Te.q)(e.with({log:fe.a}),t.others),(0,Fe.Ej)(r,t.targets,{repository:o,image:(0,E.d)(n)})])
 if(i.flat().some(({is:e})=>e!=="none"))return false
 const a=fingerprintsOf(t,o,n)
 if(a.length===0)return true
-const c=(await(0,j.Lu)(r,s,o)).filter(N.FM)
+const c=(await(0,$.Lu)(r,s,o)).filter(N.FM)
 return a.every(e=>c.some(({jobs:t=[]})=>t.includes(e)))}async function runsUndisturbed(e,t,n){const{platform:s,app:r,settings:o,cluster:i}=e
 if(!await runsAlready(e,t.live,t.targets,n))return false
 if(!(0,Fe.$M)(t,s.clock.now()))return false
@@ -8239,8 +8239,8 @@ var qe=n(4431)
 const _e=/^=+ (.+?) =+$/
 const ze=/^(?:=+ )?(no tests ran|\d+ [a-z][a-z ]*(?:, \d+ [a-z][a-z ]*)*) in [\d.]+s\b/
 const Ke=/^_+ (.*[^_ ].*) _+$/
-const Xe=/^(\S+\.py):(\d+):(?: .*)?$/
-const Ze=/^(FAILED|ERROR|SUBFAIL\S*) (\S+\.py(?:::.+?)?)(?: - (.*))?$/
+const Ze=/^(\S+\.py):(\d+):(?: .*)?$/
+const Xe=/^(FAILED|ERROR|SUBFAIL\S*) (\S+\.py(?:::.+?)?)(?: - (.*))?$/
 function readPytest(e){const t=e.findLast(e=>ze.test(e))
 if(t===void 0)return
 const n={}
@@ -8266,14 +8266,14 @@ continue}const o=Ke.exec(r)?.[1]
 if(n&&o!==void 0){s={title:o,is:n,lines:[]}
 t.push(s)}else if(/^-+ Captured .* -+$/.test(r))s=void 0
 else s?.lines.push(r)}return t.filter(e=>placeOf(e.lines).file!==void 0)}function summaryOf(e){const t=e.findIndex(e=>_e.exec(e)?.[1]==="short test summary info")
-return(t<0?[]:e.slice(t)).flatMap(e=>{const[,t,n,s=""]=Ze.exec(e)??[]
+return(t<0?[]:e.slice(t)).flatMap(e=>{const[,t,n,s=""]=Xe.exec(e)??[]
 if(n===void 0)return[]
 return[{node:n,is:t==="ERROR"?"error":"failure",message:s}]})}function messageOf(e){const t=e.findLastIndex(e=>/^E\s/.test(e))
 if(t<0){const t=(0,He.T1)(e)
 return t&&(0,He.em)(t)}let n=t
 while(/^E\s/.test(e[n-1]??""))n--
-return e[n]?.slice(1).trim()}function placeOf(e){const t=e.findLast(e=>(0,He.NP)(Xe.exec(e)?.[1]??"<none>"))
-const[,n,s]=Xe.exec(t??"")??[]
+return e[n]?.slice(1).trim()}function placeOf(e){const t=e.findLast(e=>(0,He.NP)(Ze.exec(e)?.[1]??"<none>"))
+const[,n,s]=Ze.exec(t??"")??[]
 if(n!==void 0)return{file:n,line:Number(s)}
 const r=(0,He.T1)(e)
 const o=r&&(0,He.QR)(r)
@@ -8365,13 +8365,13 @@ return c?i:o}function decided({added:e,removed:t,version:n}){const s=`this versi
 if(e.length===0){const e=`${s}: such messages that are still in the queue are lost`
 return{isWorkersFirst:false,...t.length>0&&{says:e}}}const r=`${n} does not know ${named(e)}`
 if(t.length===0){const e=`workers first: ${r}; the web follows when all workers are new`
-return{isWorkersFirst:true,says:e}}return{isWorkersFirst:false,warns:`messages to the workers may be lost during the rollout: ${r}, and ${s}; keep the old tasks for one more release`}}function atOnce(e){return{first:e,rest:[],isDue:()=>false}}function webFirst({targets:e,web:t}){const isWeb=({id:e})=>t!==void 0&&(0,T.T)(e)===(0,T.T)(t.workload)
-return split(e,isWeb,hasReadyPod)??atOnce(e)}function workersFirst({targets:e,web:t}){const isWorker=({id:e,live:n,uses:s})=>n!==void 0&&e.kind!=="CronJob"&&(t===void 0||(0,T.T)(e)!==(0,T.T)(t.workload))&&((0,S.kW)(n).spec?.containers??[]).some(e=>s.some(({name:t})=>t===e.name)&&(0,it.HS)(e))
+return{isWorkersFirst:true,says:e}}return{isWorkersFirst:false,warns:`messages to the workers may be lost during the rollout: ${r}, and ${s}; keep the old tasks for one more release`}}function atOnce(e){return{first:e,rest:[],isDue:()=>false}}function webFirst({targets:e,web:t}){const isWeb=({id:e})=>t!==void 0&&(0,R.T)(e)===(0,R.T)(t.workload)
+return split(e,isWeb,hasReadyPod)??atOnce(e)}function workersFirst({targets:e,web:t}){const isWorker=({id:e,live:n,uses:s})=>n!==void 0&&e.kind!=="CronJob"&&(t===void 0||(0,R.T)(e)!==(0,R.T)(t.workload))&&((0,S.kW)(n).spec?.containers??[]).some(e=>s.some(({name:t})=>t===e.name)&&(0,it.HS)(e))
 return split(e,isWorker,isComplete)}function split(e,t,n){const s=e.filter(t)
 if(!s.some(({live:e})=>e))return
-return{first:s,rest:e.filter(e=>!t(e)),isDue:n}}function hasReadyPod({progress:e}){return Object.values(e).every(({ready:e,wanted:t})=>e>0||t===0)}function isComplete({verdicts:e}){return Object.values(e).every(({is:e})=>e==="complete"||e==="done")}async function mismatchOf({platform:e,signal:t,cluster:n,app:s,settings:r},{live:o},{image:{digest:i},tasks:a,workers:c}){const{tasks:l}=await(0,At.jh)(e.clock,t,()=>(0,j.bL)(n,s,r.image))
+return{first:s,rest:e.filter(e=>!t(e)),isDue:n}}function hasReadyPod({progress:e}){return Object.values(e).every(({ready:e,wanted:t})=>e>0||t===0)}function isComplete({verdicts:e}){return Object.values(e).every(({is:e})=>e==="complete"||e==="done")}async function mismatchOf({platform:e,signal:t,cluster:n,app:s,settings:r},{live:o},{image:{digest:i},tasks:a,workers:c}){const{tasks:l}=await(0,At.jh)(e.clock,t,()=>(0,$.bL)(n,s,r.image))
 const A=unpacked(a??l.get(i))
-const u=c.map(({id:e})=>(0,T.T)(e))
+const u=c.map(({id:e})=>(0,R.T)(e))
 const d=(0,Ce.w)(o.clusterState(),r.image,(0,Ie.q2)(s)).filter(({names:e})=>e.some(e=>u.includes(e))).flatMap(({digest:e="",tag:t})=>{const n=e===i?void 0:unpacked(l.get(e))
 return n&&A?[{...(0,ct.J4)(n,A),tag:t}]:[]})
 const all=e=>[...new Set(d.flatMap(t=>t[e]))].sort()
@@ -8390,8 +8390,8 @@ l.notes.forEach(e=>{r.say(e)})
 let A=""
 let u
 try{const a=await(0,Ie._S)(e,i,l.job,e=>{A=e})
-r.say(`${(0,R.Gg)(a)}: ${s}`)
-u=new Ve.S(e,i,{job:A,container:t.web.container},c)
+r.say(`${(0,T.Gg)(a)}: ${s}`)
+u=new je.S(e,i,{job:A,container:t.web.container},c)
 const{verdict:d,unread:h}=await u.end
 if(d.is==="failed"){const e=(0,ve.QD)(c,l)
 throw new o.HR((0,ve.el)(commandCause(d.cause,s,A),e,n))}if(h!==void 0)r.say(`its log could not be read completely (${h}), but it succeeded`)}finally{try{const t=u?.hasContainerEnded===true&&!l.isCounted
@@ -8409,7 +8409,7 @@ try{await runCommand(n.with({log:e}),{checked:s,web:a,image:r},A,`${o} (${i})`)}
 throw e}ended("done")}})}async function runCommandsAfter(e,t,n){try{await runCommands(e,t,n,"after-rollout")}catch(t){e.warn(`${(0,ge.$N)(t)}. The new version is live and stays`)}}var dt=n(1777)
 class NoLongerRunning extends o.HR{}async function recordRunningVersion(e,t,n,s){const{platform:r,app:o,settings:i,signal:a}=t
 const{image:c}=s
-try{const a=await(0,j.Lu)(t.cluster,o,i.image)
+try{const a=await(0,$.Lu)(t.cluster,o,i.image)
 if((0,N.BO)(a)?.digest===c.digest)return
 await e.reporter.stage("history",async i=>{const{cluster:a}=await lockAndRecover(e,t.with({log:i}),n)
 const l=await checkedNow(t.with({log:i,cluster:a}),n)
@@ -8417,7 +8417,7 @@ await checkHistory(t,l)
 if(!await runsAlready(t,l.live,l.targets,c))throw new NoLongerRunning({code:"stale-commit",sentence:`another version went live while this run waited for the lock, so ${(0,w.j)(c.tag)} is no longer running`,hint:"release it again if it should run"})
 const A={...(0,Ne.f8)(e,t,s),result:"found",seconds:0,migrations:[]}
 const u=(0,dt.bU)(l.targets.flatMap(({live:e})=>e??[]))
-await(0,j.DR)({cluster:a,clock:r.clock,app:o},A,{templates:u})
+await(0,$.DR)({cluster:a,clock:r.clock,app:o},A,{templates:u})
 i.say(`${(0,w.j)(c.tag)} is now in the history as the version that was already running`)})}catch(t){if(t instanceof NoLongerRunning||(0,ge.Uh)(t))throw t
 a.throwIfAborted()
 e.warn(`${(0,w.j)(c.tag)} is missing in the history, so a rollback cannot restore it: ${(0,ge.$N)(t)}`)}}async function applyHeld(e,t,n){const{reporter:s,state:r,warn:o}=e
@@ -8437,7 +8437,7 @@ if(t.judged?.blocked!==true&&t.runs)await n.migrate(e)
 const s=(0,Ne.Qu)(t)
 const u=n.applied()
 const d={cluster:c,clock:a.clock,app:l}
-await(0,j.$)(d,n.schema(),s,u)
+await(0,$.$)(d,n.schema(),s,u)
 r.migrations=[...r.migrations,...u]
 if(s.held?.length!==0)o(`${A.join(", ")}: still held back; the next release applies it`)}catch(e){t.signal.throwIfAborted()
 o(`what was held back was not applied, and the next release does it: ${(0,ge.$N)(e)}`)}finally{await i.migration.close().catch(e=>{o((0,ge.$N)(e))})}})}var ht=n(8075)
@@ -8547,7 +8547,7 @@ return transaction(e,m,d,{command:t,image:p,jobs:fingerprintsOf(d,r.image,p),che
 await applyHeld(e,t,p)
 await moveTags(e,t,p)}})}async function write(e,t,{checked:n,changes:s,image:r,keep:o},i){const{reporter:a,state:c}=e
 const l=s.filter(({when:e})=>e==="before")
-if(l.length>0)await a.stage("manifests",e=>(0,Re.ZJ)(t.with({log:e}),n,l,i))
+if(l.length>0)await a.stage("manifests",e=>(0,Te.ZJ)(t.with({log:e}),n,l,i))
 await migrateTo(e,t,n,{image:r,...o&&{keep:o}})
 await runCommands(e,t,{checked:n,image:r},"before-rollout")
 const A=(0,qe.a)(t,n.jobs,(0,E.d)(r))
@@ -8562,7 +8562,7 @@ if(i.length===0)return
 await e.stage("tags",async e=>{try{await(0,f.JE)(t,o,i,s)
 e.say(`${i.join(", ")} now point to this version`)}catch(e){const[t,n]=i.length===1?["tag"," was not set"]:["tags"," were not all set"]
 r(`the ${t} ${i.join(", ")}${n}: ${(0,ge.$N)(e)}`)}})}async function rollbackTargets(e,{targets:t,services:n},s){const{app:r,settings:o,cluster:i}=e
-const{history:a,templates:c}=await(0,j.bL)(i,r,o.image)
+const{history:a,templates:c}=await(0,$.bL)(i,r,o.image)
 const l=s.release?.number
 const A=(0,N.BO)(a)
 const u=l===void 0?void 0:c.get(l)
@@ -8576,11 +8576,11 @@ return(s?c.get(n.number):void 0)??d}
 const h=t.map(t=>withTemplateOf(e,t,s,{then:u,released:releasedOf(t)}))
 for(const t of h)logDifferences(e,t,l,releasedOf(t))
 await checkStarts(e,h,n,l)
-const f=h.filter(({id:e,live:t})=>t&&!u[(0,T.T)(e)])
-const g=f.map(({id:e})=>(0,T.T)(e)).join(", ")
+const f=h.filter(({id:e,live:t})=>t&&!u[(0,R.T)(e)])
+const g=f.map(({id:e})=>(0,R.T)(e)).join(", ")
 return{targets:h,warnings:f.length===0?[]:[`only the image of ${g} is rolled back: release ${l} did not have it; ${mt}`]}}const mt="command, environment and probes do not change"
 function withTemplateOf({settings:e},t,{image:n},{then:s,released:r}){const{id:o,live:i}=t
-const[a,c]=[s[(0,T.T)(o)],r[(0,T.T)(o)]]
+const[a,c]=[s[(0,R.T)(o)],r[(0,R.T)(o)]]
 if(!i||!a||!c)return t
 const isOwnImage=t=>(0,w.iI)(t,e.image)
 const l=(0,S.Mo)((0,S.kW)(i),isOwnImage,(0,E.d)(n))
@@ -8588,18 +8588,18 @@ const A=(0,S.Mo)((0,dt.PD)(a,c,i),isOwnImage,(0,E.d)(n))
 const u=(0,S.MZ)(A,isOwnImage)
 return u.length===0||(0,S.FB)(A,l)?t:{...t,uses:u,back:A}}function logDifferences({log:e},{id:t,live:n,back:s},r,o){if(!n||!s)return
 const i=(0,dt.tX)((0,S.kW)(n),s)
-e.say(`${(0,T.T)(t)} gets its template of release ${r}: ${i.join("; ")||"metadata"}`)
-const a=o[(0,T.T)(t)]
+e.say(`${(0,R.T)(t)} gets its template of release ${r}: ${i.join("; ")||"metadata"}`)
+const a=o[(0,R.T)(t)]
 const c=a?(0,dt.tX)(a,(0,S.kW)(n)):[]
-if(c.length>0)e.say(`${(0,T.T)(t)} was changed since the last release: ${c.join("; ")} (kept)`)}async function checkStarts(e,t,n,s){const r=[]
+if(c.length>0)e.say(`${(0,R.T)(t)} was changed since the last release: ${c.join("; ")} (kept)`)}async function checkStarts(e,t,n,s){const r=[]
 for(const{id:o,live:i,back:a}of t){if(!i||!a)continue
-const t=`${(0,T.T)(o)} of release ${s}`
+const t=`${(0,R.T)(o)} of release ${s}`
 const c={name:t,live:(0,S.kW)(i),back:a}
 checkPorts(e,c,n)
 await checkImages(e,c)
 r.push(...await missingFor(e,c))}if(r.length===0)return;(0,o.fJ)({code:"config-missing",sentence:r.join("; "),hint:`nothing was changed. Create what is missing, then roll back again. To list it: ${e.cluster.commandLine(["get","configmaps,secrets"])}`})}async function missingFor({cluster:e,log:t},{name:n,back:s}){const r=await Promise.all((0,dt.Xl)(s).map(async s=>{const r=`${s.kind.toLowerCase()}s`
 const o=`${s.kind.toLowerCase()}/${s.name}`
-try{const t=`${(0,V.rJ)("v1",e.namespace,r)}/${s.name}`
+try{const t=`${(0,j.rJ)("v1",e.namespace,r)}/${s.name}`
 const i=await e.find(t)
 if(!i)return[`${n} needs ${o}, which does not exist`]
 if((0,S.vx)(i))return[`${n} needs ${o}, which is being deleted`]
@@ -8644,7 +8644,7 @@ return{fit:{misfits:n},breaks:n,needs:l.needs(),warnings:(0,we.Tw)(e)}}catch(t){
 return notProved((0,B.b)(t))}finally{await l.close().catch(e=>{o((0,B.b)(e))})}}function webNow(e,{command:t},{web:n,targets:s,services:r}){return n??foundWeb({...e,"migrate-command":t},s,r)}function webToProve(e,t,n){const s=webNow(e,t,n)
 if(!s)return
 const{targets:r}=n
-const{back:o}=r.find(({id:e})=>(0,T.T)(e)===(0,T.T)(s.workload))??{}
+const{back:o}=r.find(({id:e})=>(0,R.T)(e)===(0,R.T)(s.workload))??{}
 const i=o?.spec?.containers.some(({name:e})=>e===s.container)===true
 return i?{...s,template:o}:s}function foundWeb(...e){try{return(0,le.s3)(...e)}catch{return}}function prove_nameOf({release:e,image:t}){return e?`release ${e.number}`:`version ${(0,w.j)(t.tag)}`}function titleOf(e){const{release:t,image:n}=e
 return t?`${prove_nameOf(e)} (${(0,w.j)(n.tag)})`:prove_nameOf(e)}function waysOut({settings:e},{history:t,version:n}){const s=[(0,N.BO)(t)?.digest,n.image.digest]
@@ -8664,7 +8664,7 @@ const a=(0,Ct.je)(s)
 return[`To let the running version reverse ${r} first${a===void 0?", which drops no stored value":`, which ${a}`}: ${i}`,...o?["The running version does not work without them: it fails from the reversal until the rollback has ended, which takes about as long as a rollout"]:[]]}function mayReverse({settings:e},{found:t}){return e["reverse-migrations"]&&t.does==="told"&&(e["accept-downtime"]||(0,Ct.Bt)(t))}function workOf({input:e,found:t}){if((0,Ct.Bt)(t))return
 const{web:n,image:s,command:r}=e
 const{tag:o,digest:i}=s
-return{is:"again",web:(0,T.T)(n.workload),container:n.container,command:r,tag:o,digest:i}}async function reverseFirst(e,{input:t,found:n},s){const r=!(0,Ct.Bt)(n)
+return{is:"again",web:(0,R.T)(n.workload),container:n.container,command:r,tag:o,digest:i}}async function reverseFirst(e,{input:t,found:n},s){const r=!(0,Ct.Bt)(n)
 const o={...t.task,how:"any",downtime:r}
 const i=await(0,yt.B)(e,{...t,task:o},s)
 if(i.does==="reverse"||i.does==="fits")return
@@ -8672,10 +8672,10 @@ e.log.say((0,Ct.aW)(i))
 throw new Error("the migrations could not be reversed as it was planned")}async function inputOf({cluster:e,app:t,settings:n},s,r,{breaks:o,needs:i}){const{version:a,history:c,command:l}=r
 const A=webNow(n,r,s)
 if(!A)return{why:'set "migrate-from" to the workload that serves the web'}
-const{needs:u}=await(0,j.bL)(e,t,n.image)
+const{needs:u}=await(0,$.bL)(e,t,n.image)
 const d=i??u.get(a.image.digest)
 if(d===void 0)return{why:"what that version needs of the database was not kept"}
-const h=(0,$.QA)(s.live.clusterState(),A.workload)?.object
+const h=(0,J.QA)(s.live.clusterState(),A.workload)?.object
 const f=h?(0,S.kW)(h):A.template
 const g=f.spec?.containers.find(({name:e})=>e===A.container)?.image
 const{digest:p,tag:m=""}=(0,w.zZ)(g??"")
@@ -8687,7 +8687,7 @@ const r=s?(0,N.MT)(e,s):[]
 return[...new Set([...r,...n.flatMap(({migration:e})=>e??[])])]}var It=n(3672)
 async function readVersions(e,t){const{app:n,settings:s,cluster:r,log:o}=e
 const i=await(0,Y.aE)(r,n,s.image)
-const{history:a,templates:c}=await(0,j.bL)(r,n,s.image)
+const{history:a,templates:c}=await(0,$.bL)(r,n,s.image)
 const l=(0,N.jo)(a,i?.begun)
 if(l.open)o.say("a release is in progress or unfinished, and ends before this one begins")
 const differ=(e,t)=>(0,dt.ig)(c.get(e.number),c.get(t.number))
@@ -8746,7 +8746,7 @@ s.exceptions=(0,We.KG)(t,r,u)}})}function rollback_commandFor({settings:e},{rele
 if(s!==It.tp["migrate-command"].default)return s
 const r=n.findLast(({migrate:e})=>e!==void 0)?.migrate
 return t?.migrate??r??s}async function proveFit({reporter:e,state:t},n,s,r){const{cluster:o,app:i,settings:a,warn:c}=n
-const l={...r,history:await(0,j.Lu)(o,i,a.image)}
+const l={...r,history:await(0,$.Lu)(o,i,a.image)}
 const A=wayTo(l)
 const u=a["unsafe-migrations"]
 const d=u!=="block"&&!a["reverse-migrations"]
@@ -8941,10 +8941,10 @@ const retried=e=>(0,w.jh)(t.clock,n,()=>ask(e))
 return{get:e=>retried({method:"GET",path:e}),find:e=>unlessMissing(retried({method:"GET",path:e})),review:(e,t)=>retried({method:"POST",path:e,body:t}),dryRun:(e,t)=>retried({method:"PUT",path:`${e}?dryRun=All`,body:t}),post:(e,t,n)=>ask({method:"POST",path:e,body:t},n),put:(e,t,n)=>ask({method:"PUT",path:e,body:t},n),remove:async(e,{signal:t,...n}={})=>{await unlessMissing(ask({method:"DELETE",path:e,body:deleteOptions(n)},t))},lines:(t,n,s)=>linesOf(e,t,n,s)}}const k=10
 class Turns{clock
 #He=k
-#Je
-constructor(e){this.clock=e}async take(){while(this.#He===0){this.#Je??=this.clock.handled().then(()=>{this.#He=k
-this.#Je=void 0})
-await this.#Je}this.#He-=1}}async function answer({platform:e,socket:t,names:n},{method:s,path:r,body:o},i){const a=await e.network.request({socket:t,method:s,path:r,signal:i,...o!==void 0&&{body:o}})
+#Ve
+constructor(e){this.clock=e}async take(){while(this.#He===0){this.#Ve??=this.clock.handled().then(()=>{this.#He=k
+this.#Ve=void 0})
+await this.#Ve}this.#He-=1}}async function answer({platform:e,socket:t,names:n},{method:s,path:r,body:o},i){const a=await e.network.request({socket:t,method:s,path:r,signal:i,...o!==void 0&&{body:o}})
 if(a.status>=300)throw await apiError(a)
 return JSON.parse(n.read(await a.text()))}async function unlessMissing(e){try{return await e}catch(e){if(e instanceof Q.h&&e.status===404)return
 throw e}}function deleteOptions({uid:e,version:t}){const n={...e!==void 0&&{uid:e},...t!==void 0&&{resourceVersion:t}}
@@ -8955,7 +8955,7 @@ if(o)yield*i.lines(o)
 else for await(const e of i.lines())yield n.read(e)}async function apiError(e){const t=await e.text()
 try{const n=JSON.parse(t)
 return new Q.h(e.status,n.reason??"",n.message??t)}catch{return new Q.h(e.status,"",t.trim())}}var S=n(7244)
-var T=n(811)
+var R=n(811)
 async function openCluster(e,t,n){const s=await findKubectl(e)
 const r=await(0,B.nL)(e,s,chosenBy(t))
 const o=new AbortController
@@ -8965,13 +8965,13 @@ const i=new y.F(t.image??"")
 const a={platform:e,socket:r.socket,life:o.signal,names:i}
 try{return{namespace:t.namespace,names:i,version:await versionOf(a,n),life:o.signal,...requestsOf(a),...commandsOf(s,t,a),close:close}}catch(e){await close()
 n.throwIfAborted()
-throw(0,B.HB)((0,T.b)(e))}}async function versionOf(e,t){const{clock:n}=e.platform
+throw(0,B.HB)((0,R.b)(e))}}async function versionOf(e,t){const{clock:n}=e.platform
 const s=AbortSignal.any([e.life,t])
 const r=n.now()
 const{gitVersion:o}=await(0,w.jh)(n,s,()=>answer(e,{method:"GET",path:"/version"},s),e=>(0,w.Uk)(e,n.now()-r))
 return o}function commandsOf(e,t,{platform:n,life:s,names:r}){const o=[...chosenBy(t),"--namespace",t.namespace]
 return{kubectl:(t,{input:i,signal:a=s,ensureHeld:c}={})=>(0,I.Yv)(n.clock,a,async()=>{const a=await(c?.())??s
-const l=await finish(n,e,[...o,...R,...t],{...i!==void 0&&{input:i},signal:AbortSignal.any([s,a])})
+const l=await finish(n,e,[...o,...T,...t],{...i!==void 0&&{input:i},signal:AbortSignal.any([s,a])})
 if(l.code!==0)a.throwIfAborted()
 return{...l,stdout:r.read(l.stdout)}}),kustomize:t=>n.processes.run(e,["kustomize",t],{env:B.yl}),printFiles:t=>{const s=["patch","--local","--type=merge","--patch={}","--output=json"]
 const r="--kubeconfig=/dev/null"
@@ -8979,7 +8979,7 @@ return n.processes.run(e,[...s,r,...t.map(e=>`--filename=${csv(e)}`)],{env:B.yl}
 const s=t.keeps?["--kubeconfig",t.kubeconfig??""]:[]
 return["kubectl",...s,...n,"-n",t.namespace,...e].map(S.Z).join(" ")}}}function csv(e){return/[",]/.test(e)?`"${e.replaceAll('"','""')}"`:e}function chosenBy({kubeconfig:e,context:t}){return[...e===void 0?[]:["--kubeconfig",e],...t===void 0?[]:["--context",t]]}async function findKubectl(e){const missing=e=>(0,h.fJ)({code:"tool-missing",sentence:`kubectl is not on PATH${e}`,hint:"install kubectl in a version close to the cluster’s"})
 try{return await e.processes.find("kubectl")??await e.tools.fetchKubectl()??missing("")}catch(e){if(e instanceof h.HR)throw e
-return missing(`, and downloading it failed: ${(0,T.b)(e)}`)}}const R=[`--request-timeout=${v/1e3}s`]
+return missing(`, and downloading it failed: ${(0,R.b)(e)}`)}}const T=[`--request-timeout=${v/1e3}s`]
 async function finish(e,t,n,s){const r={stdout:[],stderr:[]}
 const o=await e.processes.stream(t,n,{...s,env:B.yl,bound:true,onLine:(e,t)=>r[t].push(e)})
 return{code:o,stdout:r.stdout.join("\n"),stderr:r.stderr.join("\n")}}function whatIsWrong(e){const t=e.replace(/\s/g,"")
@@ -9138,7 +9138,7 @@ return n===""?void 0:n}function marked(e,t){const n=e.indexOf(t)
 const s=e.lastIndexOf(t)
 return t===""||s<=n?void 0:e.slice(n+t.length,s)}},7465:(e,t,n)=>{n.d(t,{L:()=>r,a:()=>s})
 const s={"table-gone":{severity:"breaks",undo:"unsafe",running:["the table {table} is gone","uses it","every query of {model} fails"],new:["no migration creates the table {table}","uses it","every query of {model} fails"],fix:"Remove or rename the model in Django's state only, and drop the table in the next release"},"column-gone":{severity:"breaks",undo:"unsafe",running:["the column {object} is gone","uses it","every query of {model} fails"],new:["no migration creates the column {object}","uses it","every query of {model} fails"],fix:"Remove the field from Django's state only, and drop the column in the next release"},"insert-refused":{severity:"breaks",undo:"unsafe",running:["the column {object} is NOT NULL without a database default","does not set it","every INSERT into {table} fails"],new:["the column {object} stays NOT NULL without a database default","does not set it","every INSERT into {table} fails"],fix:"Give the column a database default, or allow NULL"},"default-gone":{severity:"breaks",undo:"unsafe",running:["the database default of {object} is gone","relies on it","every INSERT into {table} fails"],new:["the column {object} has no database default","relies on it","every INSERT into {table} fails"],fix:"Remove the database default in the next release"},generated:{severity:"breaks",undo:"unsafe",running:["the database computes the column {object} now","sets it","every INSERT into {table} fails"],new:["the database computes the column {object}","sets it","every INSERT into {table} fails"],fix:"Add the generated column with another name, and remove the old one in the next release"},"delete-refused":{severity:"may",undo:"safe",running:["the foreign key {object} to {parent} is new","does not know it","it may fail to delete rows of {parent}"],new:["the foreign key {object} to {parent} stays in the database","does not know it","it fails to delete rows of {parent} that are referenced"],fix:"Remove the constraint before the field"},"null-refused":{severity:"may",undo:"unknown",running:["the column {object} becomes NOT NULL","allows NULL in it","each write of NULL fails"],new:["the column {object} is NOT NULL","allows NULL in it","each write of NULL fails"],fix:"Release the code that never writes NULL, and backfill, in an earlier release; set NOT NULL in the next one"},narrowed:{severity:"may",undo:"unknown",running:["the column {object} becomes smaller: {to} instead of {from}","may write larger values","such a write fails"],new:["the column {object} is smaller: {to} instead of {from}","may write larger values","such a write fails"],fix:"Release the code that writes shorter values first, and shorten the column in the next release"},retyped:{severity:"may",undo:"unsafe",running:["the column {object} changes its type: {to} instead of {from}","uses the old type","its queries may fail"],new:["the column {object} has another type: {to} instead of {from}","uses its own type","its queries may fail"],fix:"Add a second column, write both, and remove the old one in a later release"},unique:{severity:"may",undo:"safe",running:["{object} becomes unique","may write equal values","the second write fails"],new:["{object} is unique","may write equal values","the second write fails"],fix:"Release the code that never writes equal values first, and add the constraint in the next release"},"unique-gone":{severity:"may",undo:"unknown",running:["{object} is no longer unique","may write by it (ON CONFLICT, update_or_create)","such a write fails, or makes a second row"],new:["{object} is not unique","may write by it (ON CONFLICT, update_or_create)","such a write fails, or makes a second row"],fix:"Release the code that no longer writes by it first, and drop the constraint in the next release"},check:{severity:"may",undo:"safe",running:["{table} gets the check {column}","may write rows that violate it","such a write fails"],new:["{table} has the check {column}","may write rows that violate it","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},"fk-added":{severity:"may",undo:"safe",running:["{object} becomes a foreign key to {parent}","may write other values","such a write fails"],new:["{object} is a foreign key to {parent}","may write other values","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},view:{severity:"unknown",undo:"unknown",running:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],new:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],fix:"Check that the view has all columns and accepts writes"},"write-refused":{severity:"breaks",undo:"safe",running:["{table} refuses after the migration what it took before it ({detail})","sends it","its queries would fail, so the migration was rolled back"],new:["{table} refuses after the migration what it took before it ({detail})","sends it","its queries would fail, so the migration was rolled back"],fix:"Release the code that no longer sends it first, or let the migration keep what the running version needs"},"rows-refuse":{severity:"breaks",undo:"safe",running:["{detail}"],new:["{detail}"],fix:"Fix the rows first, in a release before this one or by hand. These are in the way"},"view-gone":{severity:"breaks",undo:"unsafe",running:["{detail}"],new:["{detail}"],fix:"Drop the view by RunSQL before, and create it again after, in the same migration"},schemas:{severity:"unknown",undo:"unknown",running:["{detail}"],new:["{detail}"],fix:"Check by hand that the running version works with what it changes"},unread:{severity:"unknown",undo:"unknown",running:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],new:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],fix:"Write the change as operations of Django, or as SQL statements of one ALTER TABLE each"},unjudged:{severity:"breaks",undo:"unknown",running:["the migrations cannot be compared with the running version: {detail}","may depend on what they change","whether it breaks is not known"],new:["the schema cannot be compared: {detail}","may depend on it","whether it breaks is not known"],fix:'Check the migrations, and set "unsafe-migrations: warn" for this release'}}
-const r=`0\n\n\n\n\n\n\n\ndef django_rollout_inspect():\n import base64\n import importlib.util\n import json\n import sys\n import zlib\n\n package = "rollout_inspector"\n files = json.loads(zlib.decompress(base64.b64decode("eNrUvYt728iVJ/qvVHOvVoCbZkudydy93GY7iq1Oe8YtdSQ5SQ/J8IPIooQIBNgAaFmx/b/f77yqTuFByU6yc+9mpy0ChXqcqjp16jx+58NgsUjztF4sRtuHwXhwNMu/7H+D4SDJsuK+6qgn3WyLsjaldX9WD5X7uy7ubJ7+3ULJdVlsTFlkWbGrF2lebe2yLsrR33arG2u4/MXbN6eXUHib1LUtczMxpR0ti802zWxUzgb/Yzarnq3+luQ3xXOuawyPsH+z2TX8HU1ns/vn82cx/fjrbFaN+df4BT4bPYtng5gGsLJrsyw2G5vX1aJYR5v0pkzqtMireDzLzdEsN+til6+G5r4s8hszMR8+Dc10js9L44qbNPc/KvjUrNPMmgn+E9Qc48uiNFma26Gp7fsavna9SPMIvsH2jdkk9fLWTAyTZIS/I/gI6zHpmouklTkrcktfmWWR12m+s/ir3GV2aIr10NzfPpgJfTC6KYvdtoqomnWyy2roLfwL3Q2+cU3ha24CCTJKtlubr6IPswF0ejYY44CHZjaA4cFvGuZssLFVldxQEajmE9Vqs0o6jZSeuqbjOZB7Nri/fYCP7m8fpuNvj47mUNm+xj7NclPaeleGc+cnvD0lY//Jja2Tui6j6qEabYrVLrPV6MbWvvBosaDni0UMTS8WWN9iNhjiDMSmKM1sMBuoBrupCq2ma5wekxe4CnALQAX4cDIxs8Eux02ymg2QTNzNw/rWlhZmPS+o8GxwUM0Gh+YAf1LVUGux1t/NBmlt8mRj8cPi+m92WY/NQWW+q5PrzH4/+m5ZZLtN/v3YfHd/+/D9bNCq8P72YVTVZbqN4lbNN+k7qrm0SVXkWPNBpevy0+tpDmTr2I96J8BOrMsHbPA+rW9NsbX0GuagvJ4NYpNUpip25ZLXE7KfykxMllZ1JMxoJH9EVHZU2mQFyyaGDtn3S7utTXR+eVqWRTk0lw95nbznH66OK/gDHwYkQL4gf0c2Wd6Oqjop6yksWv5ZpvlNjPsfHsCccz/TNRWpH7Y4866xl+c//XR6djUnVlzdpflNwIq3SZ3afAnM5tujI8efd3n6684CVzMTWo+Dy9M3py+vTDkqbQZrYDwGRjKc5SYpy+Qh4vfJKKlr/978cHH+k9nlua3qKB2l+erOPsTmz6+vfjTnF69en528eX31i7kzUb7bXNtyaJI6Nv9x/vrMbG8WsJnS611tTQKUOj+j6kubpSszMVgf/Tg5e8VN7zZmYu5GVJ3584+nF6fmbpTU5ruJWRZJZquljaK6WPytKvLrKI2ff//9YZqv8jv7kNR1dRiPx2leD6n2HB7FMQxze7O4sfXCvt+WNBL4qxqqXsTDdqFtaVdhmSbFXr2+vHp91ke67c1iZYFNmlUXWVo0WY1Kuy6u/9amibypdtfpCshJtFmNlllSVfjx4fZmgb8Ox+PS3uCfWM1qRFUyze17T3XV4KQ5zr303mVZlRf1Kq3qNF/WQPfroshskg/NOskqGzPd0s3GrtKktvK7ouWJzfOTd0mWrtz7bZlukvJhljsaYqdN6khIQyuBfOWoaI1sljN1orDF8wtpwr5fZrsK+L/vhsxBXSyEetFBFdP+meXLW7u869pTy9GyyNWeClYRvrxO8yEV61lEfWtHLxUaUbBafJXN1XJy9gs1Dfs1VpRcFnlVl0ma12bJVWI5Yj3mcHmIVamaewlCLLss7lF8AhrYJZySQ/PrzpYPQ/MuyXa2mgCLH5os3aT1RBjW0GyKqsZXXtoCOZFEvNHqWiTDukzyKsGKocnwJFAvR0ldbNJltKvS/GbiezNKsjSpWKTCj9S75a6sijLC84P+ZnkkXVOHTZKv9AfvbL4qSjqdt0VV35S2+jXj8xmEL6xkZN/b5a62EayRK/Pm/OXJG1PVSW3hdFvU6cYWO5C5DlZ4MGJTJBMZmwVti0yiyTsbbB6qX7NFWi02SZkmq2sQQH7ATScdwSnAlQo9uLw6uTqFk8RskveLsCeTg5X54fzCgAgBhzS1/c035vjo6IjnsrtvPXTBznmSSE/w31Fpt1myJMrA0oeeu530zbOvzU8nf1mc/uX05dur1+dni6vXP51GB6vYPPvGU2pojrlDDXIH646L8JnMJde2Xt4mWRbFKD4XVS3SM0qjQbFNkj9EUERJB6f4T1rk+uwPZZgkr+5tWQUzhgLW0JB85Rb8r7uihk2n6FhsqxE+XgA3wAV/f5vUOJEH1UjmCItEWGs8pHoirhwHRn/TkGaDY9itwYpAah9UxBUOKmYEx2ZijqgBaFQqpmbw1iQj3rPpaZ+TNIwias30GQwH18nybrdtXCbVRbL3rmjXa7usK+EJVW230D5doeCvp90yi/UC+FxFDedFfZvmNwvolZmYCLgaXPCGJorVHfGmsBWWiYqtVZeGIzwhVzCBskldAVjT8M5dDEiExuKKKLiLbpOq/XFp39mysguqhHZ1XhTbvsbgnW5MJsoVGukaW32I9pfDlotS9b/YQivVr1lfh5AFBIOHwp81dqwiELLbveyqNOouxtesYNaLkroVPlbXExBpos4BUtXpdYaTfFXurF40aenfRyD/geg/7lId8EscJq5rubXIIlfXT9eBCs90uZUBP9sk28it1CHVFPNp8JDabMXXMl8bDEJ3ExUjzOOB85V2VNmkXN6C+mU2u46uLt6evTy5Ov346vTN6dXpbFZ9DfwjBu3LgLbiELQ2r+mOA12AAdKg4InoO2TT4hAf7+SqLLYVnRPAd8z1g7n845tAj5MVVWWryL6zIPoztwgFixZrEKaQW7uqQABYp/mNLbdlmtckaQDfMxODtYJCwGajxcbWyWh1vaCXcHHzb4OViLxXVg53bDbAz2gsRG9Xw12ar+j8XNnM1hYPUJ5kHtBomdRJVtygUoK4cmvx4yoHuWBlI/7MHT/YZge1eQidNKdm4ADMOrpa2k3xzvJZz4eOEIx/uq/W2GRw2qoXXFyt6r2jeHSs6qj9jNEGh2xYUy8Nkqy2JZMATxczMVO1lvBWD6sdrvhDP5fu6AxVAty/IlsNuanc3sdzJEy1yO093HX2kgaWdk8BVzeTW7iIHIzRM/wnnh7NNYVze/80QuZJCVu0j5St5nuJWtl6NsAuzAbQpdkAaEOlFotVuqwXC+zSP6VHvjeOfz++rJbJrkL24DbnrmKFYcfSETEUP2puWnxKo4cVMBssS5vUzCeS1SrgdW0WeX/7MEQxceJ2OEiPTaHRnyPJdrvIkmubDf1ZNIJPSCr2x1OTn9HFTwbzYTZwZUEDCzVAj73WFn6RohEezAZmNhj9rUjzqKpLlDHjUbXN0jqKY1LwfmqOs4pQghsafYg63byclZ3HbexKfT0xU1kiuAlBtQrKP6JwfWtNtby1m6QyxdrUNk/yujJJSbpZKhjuUm4DyIX9G6VwoC34U2wF96zcVl0/qHRWVLXrZ8ftAo4jCzpG/7Go23kcdKkOxwHaVre+H7Y2wiri0QIvE4vFkOqMQ1l+imOCwYHILwO0+W4DwoaNsPVYdJQiRpHCfpzUc1JOXtvbNF+17ET7j97SbpI0T0FB/zTBP61QLh26G8CXyP0oMCTLuyoi+WZogMP6ddUQ0KjQSMtpIM3SUyCsMiao8rc2WxHTbAlDvUKdVz7wQElCcqx4BQIeS6r0Si7ZPJf3RbnywwoYYbnLQR8PjKKoLN7gDCx8OFFw6xS52SQPKA7hEsIVhI24BRQ36UNsZ2gWauBJlsm0jWh1fgHNHh8P0MJsitKa+jYBxpqba4t71ZCSyhxg5zr67PQfPb2GWv8lfcY5mM3QXDODPXt/my5v90+D66wMJDhbKj7CekaSFUVlc0sdhCrNBFryAuQQmPgSmPOHT5/iKf49FyEMysPSaxyr+EzTpfG+mzpOK1E5GRBYTpZFIijm1OIaL5ryiL+Rhc7a1/ZBPhsM5WyRT2LdJh5fJH3nvRumTzQ0iVF60yLnfdQ3d+/SIsPj2xywsUsOK8fwQOuOmsqAB9F9AAuTOClTLW3LbE+okLoadwyka+78kGAI1w88ioMKO46dsqRxag7svkxryzTXHXLaIb84cf6LsrarqLJ1pNalXGCWt0l+Y1ex+Z8GSsDYRcdxP4Sm4RrB39GJ2b76DE1Hxf61mNppAQzNfZLXdqW6ltv7KRad87IfpbXdVJFcSG8TmOQ0AxUHnpFQjFYTFIaWWL5zZyMuMlzagUTvBkViPJvib5MKZwibgD9W6XoNikPq6dB3YGieTbdJKY4KJMJI230tOcP9/e0Dbx5ZOx2MAiVQqDyUXB/bK31LDE2/bouiINgrEofa0z1EYBK4PxY4ULak3yYkes8GRZnepDkIbF9N8Mvm89Byvd2BqAeHqtV8B5Y/aqpNsUaZFyiJfeLqcrmFQhPT2QAMYrOBvzbdJpV/GjZJPjXm7O2bNwZ6xLVTPXTbmeuq5dFXE66VH2CtdGcKXwBnVSO/TypW7qRrKq84sLv60eigktlgPsRycA8MzrbZgHYuiQ5oM/Lk4Wkxz4MJCoeuP18XpU1vcnNnH6SWziWhln77FiZXkYhK8TrjgddJeWNrvPx9+BTrLUv7hi4s9CVOOnw7nQ3Wd7DF8QzEe9SEW1S3k25RLDRh+T3hBNiLXf7zQ33LtizufFvYc54otd22dMkwe66eEWp+Xbd6hQ/or74Z9sk1+vrHVz48Du6LXbYCCQtOdANKRpywZF3b0lcHL5HMRFkh+myA5ZzGC3+FC+OgMmQor+R8BTocVMJDqEL8kAYDHP3Bn55weVVMBStMsqpoVdH/raNh8934ywZKfjytL6gmt/r8p+hqg1+yyecD8Y/ndCyv6Ap9dn6FnIOufKTekHd4kb2F401YGZVa3z1PVitdSu292eATdoCcc+g16vWSjMdBJI3QycrWICwsi401WVKBkkbmU5bL2Gx3WCjN68Ikaj0Va5PWlSnukXeSeE6XxzJd3dhqj7cibx9wQnA/iopvf2C+tu/rLHVG49P3aX1ZwyKlEqSX45eX6Wab2TNwhNomS/v4NbVOqrtANVTkyvKl2RCURGt6mSxhSmlgMFrUaoGapMdySnofbVIeelOqWpxUoyhFgEk3jtZg1z97BncZ7GFdZCtaU/ARTBN9PBuskjq5Tip0oiNhC03mSl099gpGWVZjzxJl8KCVi2pUXLouTD5bA+U67cd8Z7f1YmXRlU5Gvk5DdRDIzfRoKjsJD8zZIM0rW9Z+E+HWI71mkUcsXSplbFGa5kOZpK86zf7BoeWELKqjJV/5TjJt50PVcaHunDQ0ohjV57XSlGJ3UD3oX4Radh6qaDnzqk7yuqPTYu0KFhdYIpDmz2ECYEE+sfOti1RgqaEbqTTClpFuA7mfAUdQ/8h7JbZ2ZBedxFSxh1TaHME+SIs7+9BBrydY7o1dpcBDgkKXqGU8xTcv0Z9GW9CXRZbZZQ3WygkaFOHcyejcmQ1O3lydXpirk9+/OSXXSjyAn6xgm+XmLi/ugZJR35UKiPBB3XK8VqDr3oNn1wzFF/av0hdc91Rm+hk23xLSi7LD0qINY7JstUGC25MneuLSalHaLHE+Glla2zLJUFOMf+EVCmdgqD8cNpqbHs1FZJYqlDqcpGKyf9MUtbwyZMZenr95+9MZTBl44rw6/eHk7ZsrE3py8MiH0hSZdx/blmgkabH/1nUMllP1awZV8mVB0wtsmaDpU9vHWfZ7RkbUG4ELEpZYUNMLEFbMgV9BsIAa45MrCp0+n+J+3oOSD96U7OrzRulYTXu+eabRQYhORdbP+1UClgkeIG1nLBwRscCtb3W92JZ2u6iSdzbCl44iiobxU52G9G9YbLPBARm7pEsoVvEPP7hivSA7sUj7wjTlf0YOSvKDJytM1VCrDDGmAVQwcZOd/vMORlFVdfv3oeUcNfPmBkgwMR/wiuLvZ16n1KtIEtUNDIGLE1v/xHoprPLpaqmP2BfSFFxbEJaH7gbQZp4st/Soo/BtUxvl75xUfXDppEc08exo/yTdDZFLq26cbN6yODpFB74PWLw7CttnY2Aa7Is5aWjNW9phtiC1NMRhLXQ6T8Kzut8DgaiFxXDDe6+MFkWCc7+r6SLnvYUxPLDvoZXaLuiHe42FgU+xo4ibSk/LKf05byiIyCuTrnFYSyJSjquuc+pwkB9oy4xenly+PHl1Clc6/hP4JL+8PL1aQP1jVyPd8lznYznBhrDhKaRkolTNIIUIN9YLa8h9xb3G3aaVSiZJckMVWkvV7MtihA+NktUqCu4GweJ131e/ZmGEkC5mvgaT8vpuNsB4oeYJUuTPxZWmOYS+00MGN0lYJKN9OqF/oFfS/912laCDrxoCK4m9bBxojUGqD7S1ZNYlZ1X0OGTWwhJ1JXrn4KNGEdY8N+88NO7wzsPlxBw/l33II5o3Qqd0zBRvqnA7ob4LXnV3VPtLZcUyycD1fFla2UY+6kX8hkTLNifXXHCowoWlQ2voU3BPkY1MSnT3PNiqXiGvQ4y6VnhDukiW2s2TD1QR+luHYEv0F1fbCJbuo3ECvkcru46WEM8Qc7jAemUzEJgaYQGBEz9xkNngKeElTwwYcHV2BAisOUAgKVdpnmRp/aC+m5jjR8MHVMukiuSbDCq+wD+/Rd8eL/1u5+9pKKvykiKfWNC6T9qu4CT6ZDaPoATaDY4xEK+4hyU1/ZZ3VdK+8A/JQ5S+g4UIFYojz2ywBE0LbovFEP6/vMHyrIwVz8kFXJ+oRVxutzZZDc3Krm1Z0uosbQUiABRXfvQGNIJ/Onnz+pXzKxxtk7JOgXbw/tXpD6cXF3BvJH0eLiWyosICIW9O1JMeVLoyYGnUCeGGzc4ECtfG/fTVxfnP5uX52eXVxcnrsytU6Z68ehU+Mvsc2lmsCn5g9CsfMn5P26TMUlsuitw6fyHt01HVycPQ2HyFBnDw8HZhvC4SDzR3cHvmCyqrJPmGOp2LPwBzUa8zw7Wh1GZ0XGl5IjiyJubRU8JZfvuFTSgC9sOJM1n0WyapKsUJDbu8TswU/5hClWIEJWkZHrNXB/WAVAdiEGFTPZ4ZYlj1jgWs1277FeieheQkleRctKTPGy6wOIHoxQXl52zva0tG03mL+L6oSLLcX7SvaYPeSrQRgeWuo5PIC8LrKTXfMvvF0v9Gj7pG3aiQNXfcWf7V4y2Bf8ic8H0BKCYuY+iN5ny7qYfrNMvsSuRRqJhiYml06HTiORe/ClcDN/T0U1H0JS1W0dSTIOtgRYlmDwFDCCRF3NoyXNRDk5HciXU2X03ER19YluIKSr++S7NV5NXKdEmlW2vvHdaPGjxFGwFrPQ5qN7ukXEkFf4AfFO2DAc7VaL3CKGfHlqazAXYNOYaKeoYwaLqmEsOCmaiKfJQVyarCIGmMco7i0cqikXE2SKplms4GSAoeSmXr3RYPQt1gZhOQMnGJmg9wlb5PUjyBVCF4RExLs1PuDfuFKy2uItW0zUtx/ybbLR6WLB5wKeVpOg/OtxHbtqE4sKGGeSdypoYJVgzFJmxNxIhBp2p1JhLQ+VKzd/aBOCLYqMlEQ5s2tJs0PPuFk8efaPt3kAugGNI8QnoWpTkamt86NxLmRzZHjoScBb+CmlhdRcvEWblINKrgT+9CiHW37/1PDmXE6kY2JwUfWtiUklDErsV9CduujHAJB+psnJCYd2hndb3hm+2VIdU8OYKzKR5ylThEEgf3O92KNqw1I1x/maQkghhaOMBTk5R56qTp68yeuKGzs18byUOEu3a122wrQNQQw+FYW9WQVU1Q4Gz1Ko4/ad52hHZVkRu67apPCLwT/kTQA/QZxV6/pKrdDQlkQyOwM1Fls/XQtCIgKx/wa6DIqIc1uPeEVjHxylJ6jF6eEyYNVoyWC4IVoYpJk8d8i7t3g1o/6Jkz62uRRn8YeL3oFyQs6S+dOos7xuev/KQPUHOXrUdJdeclOF29L+q6S+qkVo+P/o80Dhrt7qZFNMUvA4m0qXw1WvHaR1znk9mmMq6J7YNz/Gn1uzEn3PXtTvdcPBTHvW1wD/hrIFLHImku10B9GBoHnxjI7mqlRR5UiFyu0WQ/q4MQCFzrzS/SvC4L3MrwC3QNONYFxkxQFbFfMLLZPiBzQUWFgiXRpzs1+KlvIWJFnZSh88sPsfcAaI5EB/EHS2Blq2WZXoM/pyzDfXxdd4rkxM22foggjgKF2tkgxniayX7+Hbvl4ttvLRpN/McmxyEaPHXSXXAi95/FD684dRMh6xzOpHf+StUFVYBqqme9UeHNvoUSfuR8sIxxbte8msCPUNyZ4FADkYuxnDJyS5InYh5E402w6Li/RHCc2E/BcvCnAelZJrPBu9Teg0jGvZmIZzjfyaSLfdtENcW7hecXv7+xOQbIrDwv5AcYGa/Kuw7EfupCiwv45ZCLrt96/MR4qvmTH54sijsEEqEynpJptaAfdO/zRTRp/VMKHxqbKr3Jk3pX2uZnblhQyvUPZsS98YXFrj82Uxq5+2DOhT6JOl/NLBMid6/JVOadzPEKn3dMlC9UhVMkFkEdN8DGmEaEgfccdhPCOh8fPzB3UrUvzS50C3ShI+Uf422pOSajntxMp8Ua8aD4Cq4rmE+P5uyz7b92/qtz+nLuHH0b3x7PFUCH7yK5SehwWf9OObh4oda1zAhSqu9sOS3WRBxP+Hnc2TbC5XTUTDA6qmJfU+yoHHWNoSh7uy/k59CUkE3ttVGrniXlNVjZ2Wznhgfb2409YK9Pu0x1clvG8vJAXUMzfQp7FWKv0WVwZd8P4WpKPvHgGr8s8lVKEjdpnJN6USDeTlot+IOF4qZeCS7UIKMdAS6haogqwL+xESfd8X2S2mvYU7upirUqgkLX4w5hkM/WO4uyX68AXNQ0Dywo+xJNseOzTtZAwNwnS6klyB4wzVOCx0GnSbEmqnaPB6wXKYlf2IvGMtJWpADB7RGIrCVo+JcaIousMnS0B2hgHThPQ+5K9Sv4nwTdqK8zXJbUPhVYbJKqdqhtYjDCJshopAw+WDUye9k6PXuKJ5tLsZjJ1PrHJ7vDhpTaakqtzZ+4KVX/WgyANcNwAAYrPQf9B4krOqqva2fGDkbF3WOVoMFX7U5xI9gun8uyWnhBT4Yo8/bGLtOfw5JLEEsuqWs3nkPz3ffm8JB9Inrse5/BJiXCuXXudxN6rvEcvaTTIaogPevSIcNIVLl9X5eJM8MJGmg82qGKLB5BfAOsTzDL/eH07PTi5Or0FbgvBO7lLL41nGGxbnZQ86hgNJpHW57l5vphIfo0Bdrja0irRbKrCzScezwxqKlddnvnS5CxMqnEQ9uIHX8kD7owSkrLeLblbAB+KtF4/HE2+y9gOjjCsIpYUEcJYOYPZ+cXpy9PLk+Vxkv3oChJVlZDZpKcvL06X7w+e3mBaGiMKoGExddqTtwbPzVeRG5MDZ2LEyO9RsQPClSXcaTVNkseFlX6d/8wBWVonmTh021pl2klDsHwpFompPxwtlZ3N4VJ5tirBpIZEBGeks8JveeeKh9Juj5irNc4AHZoBgkEPsEUU4I/pnNSfrOgKm+d/CglROyT314skE+SHC5r8P6T9tbQ+p9xI9jAx8h6/Jlq8oHuT84MpGO9vLm3ZTblC8MnrGt9V02mqCbxNTS/Jdme7jVMgIm/hHaGoNG1ionzaANeCKdGiIYTwrRtitMx02Cz3dV2pQq5yw29gZ6ABgOLA83bRWkmdDGeLDW8ULLDYjHpnLFDnSrnNmQ44A9+Bma4U0djAOVQrEzkOZ+w/U0GOuxEdhoiRIAtnwYccf1Qs3SOsHb4lwRMssztYehokFkBAY7ABY+PZlArum1Oj0bk1sHogE4xDfiCC3ZMOWYIX3wGEeRczVGgeAf6ho5JHap3jzbtcALuwQ9vSBGCjNYn0JzYVFM3T1Xgn1APH7tcGf7iGulvqBY8WPY37GpvSRfHJFEwFjWLErOB+Zq+ByZH3wRcDh+5Sh3N3Cf8JPiGnrmPvGdtth6JWq1hcCAnPQF+FZpnSSpqvzCMpU8K8+0Nw+b05y4MPmx5Ck0L0x8SZVpOd4x8ic/4Sy+0zFvEh6UMTUb+6dCh+Ag27TOPExmzqyb0zkm+eXHvhdy4PRdhI/T4Ka2o4avWNFE6WpVl6H8oTyleWwGsmb7uuYkFFlHxzHbgifEnIDMGIHnRi+++ms3u44MqeoF/EIK6HdlqmWxFsWY0sUNpJgzm74qKwWVnk3d2UTgrh4hltzAtKAmHgv9tcU9SvugIvZbknn1zTbAwvkbzJcjqB5V5fWl8yKk5CL0vvFNJZxteyaa5BypypPySgkhdjzz4fSP0NdDdU7tVu+uTBvy+W3zkY0erjtxZKP6DfOEaLnUBJ5IjoqBtJ8px9RhU41SligTtrzGoRxzgqAIS33Gdk8vNZEKXZo6tpW1Pivbuhe00DzT+3N4v2MM4hDLzvq0B5gaIYh8kaCLybDxWODMNwDOtaEUoOdC0EWPjCzsvg33Bi36lNLEOWblDnQ4ktnGna1U7tC805/N7WKWN+DF3DWUdVl7ci/s+LJFbm6ufsG4juroA2akGkAs8/GRX9wJASAk8C3Ts+uK1LyAxqJmkdBcpNzGd+INBsFsbhhA64kMSUn0VVZ/GrnVpi29dfU3EHv6HP2nF0T2B1PKxxDzvI3JHuKvur0Sb6/gwpkZpl0W5sk+ODOwaEmHQNmIXg0BcmlB1YXWYMyEdHh14g1B5cd90/mwcInqDQVAvg16Ha7nVjrj4tddM28lP1CcfqMUxuRmfXDpPX46Ya2BWa9UMlsCeggpGRXbhi097sHUcOIdfkY21KDd2akPCe1bXMhMOTAZ3KfcVjGRVkb2zCOlvqwq90MjmgLGTFE/oYNKIt/0JHnaGiAcRj4+sQ+6/8A3Xo3dUu8Qy6pxGMJtcLpzKsVYhvDy5vIpkauJgblAdEODOPq41RGIgY8clRd1Tx3AfNu//KZBd+CQ4lEDdBQgu910HoxczbpN8lfGFzWO9UmSsXTl8zrFBgA2v+oBH9JfTfiBoAvwxFIBT+I2+KLTG1raE3Ajw3P1ALwvuxNDtROkVbnd/qMbDJ+1RvYG4psb0iBxJmwFLBOGI7lbSL180gvXIeVJoo2jCHo5TkjzEswpk674Z8twsEByoG9PjecO+q2KMxIMEH+HtLby3hVEIU2f280FaWDfgmEh7rGmmxw1ZfKHZLUTGr6x3z8Q+0EVDiVliPqMeOkG/Q8RXeLxQWOOmEnJt537rRpzmZa3RvNRG3CR5Il5baEeP+jdrP8Swf45h4qHoBaED7nHknwVnJAMbByKJR45jWhRr8zWsNLmHuA457P5/PU4zEBYZhiiI6OYHUWuBmg868ekRBOYIwpKwwth8T2FJQDZ8QgrkinqHN5yqmxh0yeokxSPoyyHispjkK/QKjxUAM8u/bVBl5IhUvtV+YPTYu9U9sPHRZyMvg5jWibocKdjlr/Q2APaBr/wqhgL0DJal8J8GdvNXjnYeul29ZttlNxtsnACC0/hcvcbfaE11bhV8mnM4FIcE7b1BBQaTrnwMzbgUPkyJYuFtLvChCa5m+gYKiaIcA/PqCdHUzAbf5d/DSpX7NtjHIDtO4gVBADZOa8B4hQ5cW4SfCrQSDj2eB4da0qipRPD8WaTmhiBKEcWg8mBZGHupRrPabbN0CTqsyOk3sYahKfLsYUI5RHDMi7ooJj4pD5bC8DNqsa32V2q6ew7HJh8kVx0flShSN/UyLV0gNehr+xp1iA4bF7qLtcMfKnyqI00MkG2X19Gz2IR6DHNgaGmSXpJajF0lpEdSmlzWKkl57FdMGJW2DCHGdQ1/uDh/+7P5/S+gdvnx5E+vz/7gO/S9Od7Tj0pg0JlaLlkbjIMULQ3izgYTbH+bpCVpXZ2iZ4Txii5boo76HmJLZF6Ku2bBfB1W9d2dffgerN0u9yI8wDgaafyJ8+X0rF3EpWZP//L68urSRN2adtcpnilpsFEf9Ins6r07t7pNSrsCVNkK0NiTjCJuYQhjRHxk2B4dvixb2hDk/ao1mcp1srG3NRdtgf8q+wPtSW33EJNHgKsG1qcAXiB0p2rZTfR1SrrkuHWjHoLtc3Opqm0RsQbsv+vSJnds/VDtqv7yBaRHboeuoWRC+SK6RJVZ7kNSC51/A5ZYU0oL5DN5EApnCp2JJTSJwGURoesgEAGkt0E+SKmGfxZTpwWhL4f2ftSAlIIeNR5BqaYWjjqmToVGH6ABXBQLVFTQn6xrdec0PizWUZEFNzh57JGh1efSKVc5eUB6gWVCAbmshvF95YXeppmvXFAg8QmsTWZ1XqDXHK4ot7dJXu1ZicE1Jfg2ydI7d1Vx4ByfUwPBXQKgnKz3xyvwe+hprR952FRvaB6RGNJKOjTTfkZifpNvvL9nT7OxC6jQ121JmEQH0kEFsbJvTjBoX8fHsn1JBct6aGqHriF200dlECeENA4C/anbWV4S6agtFgfHQK7olCncGfSkQz9i07I+L4RWFInwJWcVPMTlL/OG8mf3+YVZCDg0u7g3ENvZ5lelhTtdwKq6DicYUNfJx0Ydd3bNBhySEXd5jXklfROMGIGBxLPh7Pxq8fPF+Z9evzp9pWHIRJnmTBNKNwoAxOozn3yqURfr/B7lC01kLX0Zd3chb1Yg9vhIIc8soWcMtot+zIhzdTynGH+G2IIXjNp0TPftKf8EN33+89vxHO9CU6oC3tBf8KKhLkw777LyoWZFmAKmqSzxRdVJPSIfooXOk9U8QLvG03l2eijgtqpmaKbNR+4sbal1OvZ+42RVydm8BsvDdMOY3OWpIVZ51hPedJARwY9ukVaZZbfMSdxvkN4nSniPcaf230IxS8oBXpExPSDwBzoLxy308m4ptjHmWI2L/m3DP9JPLu/1kUCqLuCDhvSp57Z9vnf4/wRZpUThvGfDHvWucFoe3PGx94hzwif/pFB6berQQcJBLZ1bJQTw6llMYkOnQiDqlx7/RI35ibJDRFYUcNIEZhxhqoChwX8qwDyaOj3f56kTxUk31CtKX1CX6Jzje00xNCXaLOO89Wn/a94kqng8JElixLwHpJZ6B44sSSl6Kfgr9oUqrwJCUmDyAHwBusrv6KFjciR0GPSGKyPNY9w3LWKHrv57TExfTagWcQpBbTltZdQYSHIWB1q/3AUHM8uRt3jEYRLgiXPwa8y2exzOOtsJoTLoFdbh/vjOv4hEqUp0huXPUyCuhXyAEFa8BnR38+W+ZgWFEyf2CjgYBpHBxihNvttcwwSiKo3yJR1U5rbIViw/tuYnbp4c7Nenz4rglJgNkmvy8f/epbVm7qYODaJ23Nar8TpxEOZF1eJA7UNi79B9aqiDFZjZAJHd0YDhyLEVf6tp6g7dVHSxU9ohi8zmN/UtDbwx7s4xtzlvXRQLnKfe9KVtJEw24+w3zwofEJtB1HBzaWFhhubUfc4pDakHzd7iB+sNRCGzhkUb97QZhbJNFxvt91sRYGPetGbiHHPxMsBwxkOyXYl3MKIXt83SwwaSIYXR0V1GPkTPrKZcqzsEjHsfVwkEnP5VhJ12XFWz7328mmigVam+rY4tio3gAnUJ0QlxBj7yiZsRLcs5C/buPJdQCiQkv9D45nlQweKqnGYfVV3uBrUGuBpIGaERQd2qijvUQGp/RsUaw1JhyPMYDxf4Uss8WnkGUtIjck5gqdu3RRu6ib7N2gnMT8uer5VFaVquXjr8Zt+G7LqFNC+EHg7NV6dcX57g59L8ZJ/Li+8NmRgbni2MXpy+s06HSB0NvPZcHb0rrvbJaUC+xAwooD5xtiPJY+bWYGhKMqJFNgemkYhYrzZJtykZ4meDb813E3f/CHUZPYr2N69/en1lvo3dnaSOu0xMjJrfvzqV+mHSdn7xbxv5130Ul4+rh7gxmemKQz5CwoO1QRm0elokbba7+w3bhbAGKNDdDWpglVZ1mi/rINWRAxQW24dfIM1F31130D9XbeCBiPVOTFItKpvX6vuRILRSDQgZG2BLN9e1k+oDjWBLTawPyNCEqIitnbpwFf7T10TDr8rZgZ33Ig27rT5m5QRaOabzYfODUIPMDF1/89gVDbGEOC2BoAN4ZoPiDW7Ml2pkvCA4dUHfVKKW+/FpDB0tG6pzV6UnAJ6jHYNuFNaHEPeQ8Anbbjoh8iD4/hc7hLqatJmpzlSACQTiEbEk+gEE+1YBH/6aKefxgwPOHgwF07VrBlMSkvbwT6cXl6/Pz8x3JvrNEDgYRRj+mukFio5sjysPOj1KCOHEb/eW2SgUKN11sdeW0BBAH7Mo9IiPnX0lGBV/ew9v1t2imfyFd5BAUuNFu9xhAOledxv0CO8V+VvwFlp/gperkCYiWLavWbI3sU9dehPW4LTg3ehW9jSAPsmH/oUAC+LM4jfTnQD/spYcRNnJsVt5IEu5zDec30puYjh/9kEcdDhEzyF/QQgfqDi+Nxzb1wk7cG1vErDqQUjjaFPkRV3k6RIjr6VGgpN0aMHVnV1FqrcUxSStfd2uyjynVvxO1hXr5Na1zR4ambIg5H2VLm3VKeE2slVhDKeIjNVCEgc5PET2/+QEvsXa+TYRXhj5YNFR68GvyW0ybIkSRIvmhz4nVYOuCf8G5JnJRIaDO0i6xpBYAo7p0u0W6wV8CvGVLt8U2q2g45siv+EoS/3S04lUS+0ULt0pL3zW3lbik86slh19Q7JrXokPKCTqq4n3FXNxNfjaz0VfdpamVrCdzao7FjNyHkCxhwOT25luHCwhw8cQgPkLB8yOv5wfhsoySGnm7T1o3IF1siuQmQ3+Nx9Rzd0edwH9d00wu183d8LTMYyJjTADbBaXQTlPO9G7QSaAQbVJsoxFMMhKV9sby0fDNYBm1XSWNLC5VY1zDaONcPsIevkYYreqIQDuZhNZkj9E8IwPmxuHFmVdMlj8jIfSgzcdLihx6mc9WEgUDnZWc9hjEm4bd+gGdbDyV6hlkAT8W/PMqODp2M8B4+2ql0MTCb4/cFtzHJtvvgHZJl1TF3FJIXp8CvhHE8yAXdt8gb+p72SupxY0wjp4YEOTycrq4sECCRhNj60d6/naTPVm0XF/5DQmliFYE+SipZzCXIAtehMFLONrsq8hddk/D1ICXLw6vWDD+6vTy5ee6gGtfZNDpoCPUKV5JPe+8ROM/+RYF/IXHsIBX6a4VapTTmacmFY0WULAr6qCITyL3m/SPIZ4F1k8CSDsdmPd9PdPfWy+A90yxclSpxOM5eC+Yvd0l+XQbnIvsr9zcgpFup7F5Z/CPsXvwiuxxI7uDa/WK0HHbAQrBJt1UemB9bIZ3NoTEtsfMhvOcBxk6FBE8JwKX/LR57duf3zVbHCALvBwJ5O2iF7Uvq/DrWDFi551Lc3//ZS1KQdQe/c39r0TxNBRI6ktCHzu4se/PYY8X8YgLYwUqmxdQx6gRpFdnXpPD6jk7wJn0AN68c6WcOWQT97ZkjRC8Al8jweSPI1iBnLjIwOHKGZMhiHLZZBzfaSpk4mrgIw9Lv9kZ9KI3lrDKB+O1QnzZfTHDlNmDByZ5D/AX7Hyu1KhSO6AVJkvBSxFRt6ZhYGPDplMgDHawh8RnEbU4nR8/P/Mkfl+fQQAIHQZ/+X5web5werq4MfxwU/jg8uDvytw189Lw2fM3ymxXuszWRoErEBLafT28nRx9V+89bkAJT7kqEp5GAmyOw/SFd4kdyAwpe9sxDzw76zV8fBaeNR8PzGHB9UhbapHxUcxp2Gdo7Qq1kW5SWAODPAPlSVqqi5DXad2uPE60rU7zYrsiJ/k1QW/kFCqfyRVcCPJS+/IW42P3JNG+NUj8pU/BYW3ucM+XenDntzrmhEjSl4KhKRQ7i4tUEzaBohPnaf5CZfOEHqfjuaiNJvkYXFtFxtEwY+4Xr4bNgObOFSMQuEWiLim73/tAPqnC6X7xFDfYbrRI7APnWxYi8/w1KLhkYsox3ITc9SRSEhEWTzZ3EUMvlAhwZREVDk4MpaZ95EQPwK4XsUUIVaxygdbhzgzZ0CMGy0nNQCQVDVDUdAL/+nED5zxWbAEVIIWeQyjXdk6STOHJ9zCackJyoLOZIyQo6XCSwu7XrEHOGrala5AxQIEkZ9DbH/IWbvUqlFZAAENi7MIhHn2ps+P8fZVrCzBNU/V2uSbqZxJADrdna4Wo0ZTe191bQ5zD5asCeuQETwTvc3Ab035l5GaNZDEVbh/X2Anzya5s0Ec2VbqYIRPlcWwXat2HHbCYNw3pVDZkGyGtxbHi7IfRLqifyz57Sb1EN91Ti+8eA4ZWDsS/waz2DuByi+2gwmEiha+rFE6mvG38z08iuryYnKv/QSq+s0cnumCjkHNtQrvgWVxCgZ+1nbKhjYDubKTEXruFxxvbWGPByNHW1oxVGFV262CM1sUBIgEPYFXKGVxkch7SaiUsLks6LD37qxyPazmDi6GW4+gZtLL5Q/RJtlGBNM2guPbVshPfL+odBwGQQKCvFwMsbuVJ0lntGTwHRFX+s8wQnIEuLCxdz3gu/SlWTn03dJix00J+Lsl4++uRsX131LQCIYgve+g0DsuVI7sO37+lIyOkJt2LdXSNWU1ws/x9aHvy+F4LFiseGfFL8OS+KuzHLbQAHQ9ZMP2IbACKElD+O57/Qk9L22GTOn1mYkO3x0OzeHmkNBgv6N9/T3R2y/yXj559NmSl9wZm5rnlS0X2Exo8a4SHOkUJ3jvCscSKdrTMD2qS3HssmEF6AL+srK/J6KMcMuxG+npMamRpDf17SFdLQBfl2QSdIiaDXQuThDHm6lBZTar3XW6UoFAPVU3T4zZoIYdNpAU2BEekLGngzKE6JG6hQGWg3hovj0i132XVE8pMAMYttns+qCaza4b6Gt42rAzUTh9SSqoRmww6z/ClfNwc9L/uVwXH6MDWVVHju128dJYcnpWwaoNWHYw3pCLsipY2G7YL2axYdoxwekcYYY6wuIERC0b0iNMT8dBTAL6rxLT6Zwt0fnlKWRaGZrLh7xO3vOPt3kKnXqFGezwGc/XNqmqEHOt0o40sq/+/wo+0yHRqcyYAfaCW67s9NeJ6yDJ0ns/1ibiHjQ1GrYGsnIOU51tCmTOvx52g11G0B0dIOjw7+O5BsToGq0OfgX8Wh+tJxi2X5gojXJ4dQYJtvwhGtgbY583tlDuhA3HANdVdLlipcKjk0DxBcTu6Rqzul5skzLZWHCQ7gjMiDvae+KkOJDGUPORVousKCq8UmJX0OIEf3yF0chi3cVCHJTtIiQl9DVqFSw01JdSXFDCmrVqtkNv0dPc+AujMFq6H5VpTqrB9jqE2E6TybFK/y2BiUsW+eCJS64QouwvEWUfCqTVCmZ4k+bgZrc8xGzeIAsfMqatAyYD7HTOUAKCd1+4jiDyU3of8nUm93xFe8qPHcCkLpbpx0WSxtGCId+btNs8qNwJeKKfnJ0DQups9l8+uj7ETm15UO6Lsu0+APo4fpPtdR0UT0NfQYttgI4exYS2SQ4L0xaKByGreCRwJV2xUmdO+wl9mt1Q9mE7dUS7e07I7rB54MMAJkiJfJibZ645ZpjsGP8F7PIRLG4yHIgdg84Jmmbw8WWvebKuvynuxZr+FlIe0J9XZbqhv974Py/oTx0IFrr0K86nnTEe9avQ6SPms3wfHKkESnS4anqYdnKgcakcOAUC++Twdvd5FOi+jED/X9Omwb3inOelZ1MpmSUcLj1sjy1uQJoquWA+Z1bqw9RxtN6TuOmC6nFOtV+5d0S9v00zUnlFvoBy90wJyIXnG+mnCg4hBM//RFMFTahyY68iJYp9Hghrf7/wpvlDqNqnxPJBEIBmFy6OV9UojqF+hsJomE781gC3tS2NzcOMIk1O6NY1N9liGqsGhLPHrvKBw18kJsatG9RjolF78zRC1fv3jkT+oHRThVEZKl0fegO3pZ7AYRbMIbttZvGStM//Vloj7AVu2fvLIsOs6kZ+hM9gmVmxvKt8FgP4H4yCASqrZYLZ97494v9HvkaIGTY2v1EPWSukH2NCgvuivCOPpdzAaX3y6pWJXoxfnp9dXl2cvD67IsU/dkNxGxO/iF6M3569/uPb048/X7z+6eTiF/Ofp798PP3LyzdvX53G0YuvzNtLgHF4ffbq9C+xuEERnNnwS1p7+ePpy//8+MP5xenrP5xBY9DI6BkGiP/p5M3rV5JQRujim8GM89gQJp2PX7SbmQ3M5elVI7y9UQ+2AkAcvsPNcp/RIgwsejGGVl+dXJ2Y+MXVLz+fmujFV9EL1Dd+ZNfij86X2LxLygdQjc1m17GgyPHENoj6lSJqrDsyejabXUcvxi75zcfoxfj3r//w8fKnkzdv4heXpxevT97MZqsXMWpVvryRV6c/nLx9c2UQHj+CKcyL+49VndR2Y3OyLFd1stl+VIlh/dN4NotmsziGuqJ/cLDtleoH170o91eJa9HV4Kdf8TvYWaR24fG2xFBaDWB08kvm6uT3b071LrDv06om563oxfj87M0v4WJijHvXCAdTQBNj0cElS9FnsjBAiW3dR1NKBwOamtiM5yx6zAbgRSZqdyezwrg4yVANCY0wpOkOKideAmk4sGfX9ibNq8gVS3y4ZMuFlu7rnJWmLHbb6BjAP6DE9GgeaknQOWQC2+flxSnsRje/Jn6B3Ian7+Xbi4vTs6s3v8S99OzkA/GLF+dnRlNbNasmjR7tnwgsoxQw+FsN0S0/dVCK+s/V5Y9JfIfZHZdZUYH3GRz3W5svLIQ0rEtb3SKQIIs07p/K1lEzhMLXLzdW1A9UNQREcN6y58/FQxQwpM+APf7+1Pz54vXV1ekZeNdd/vGNtzgz9r7vEqQhVL/ITk9dl8XpeqHXp+uZVxWpyEex4YUbyK+G2ez+axM/e9G/mXqnDMmgoHuRoqNktYp4laAYDQXcJHISZDcwGjP/zSYutPaiAEku8IycRIZRiTmmFor1wvVIMY/Yq8F97egRqFKrRW9/hvPp4+uzy9OLq4+vTt+cXp1+/On04g+nH//8+urHj6/OP74ELs+sy1XfvF4LcHEwk2JyYyUzIBaK+Ri2fqwzG2qeEHJBzyD4SkJXZRY5kd7KXuoXvHREbRQLEWhOt11xlAuWpvTiPpse4VNMsYB2QTuKzTdmnRVJHaFchext3jkUbEN1Lap2GwbGYpQUbJOkv03ynt55TC5y/BgdsVQI/nWtvFlfqHsskxyluA8oNBsSAzcbu0oTkvmOEdsJQF9Kyuz87adWCKoLT4RtwbmiQAzRKKcTZifQ4ORIISZyeYylmkDivmKLZkMLv1qZ3Dhht4d0xCYDFMWJ6w72wV9fY+kK/pe7Av/RvVGhidQlTpjre+X+ioMgDR/AF4SVBp3Rl5b+qEXc7W9xhI2wRaPy6E5cRNGXhUCasDId/9jUHquw2D3FGKZd6xD0lAWQl5NWbGTnDLQnsLjPJ2EiaHEtAaTFzsBeMJk5DUlEG/TOPkicUQRJomGOSSIL4pwBxWc2cBNOJdTPGJVyuJyCVJmfE7EMCzzJ70Augb2I1JSaumuk3SjmI6wtyPTAT75VF9PmRm2Rn9Me+Y0RlFFT8uwZEDxc+nWxSh7aYX6cIGKvamyv+2OAM9zKhK1xbzxHIGbJhclVUEyl3ndPK6y7FNWPGctDJTYlgVfhnRMVgxWMp38/NDeBYqKt9e/j5fTcoSAAg9L+rT6LpJ97X7UPQeeJP0ILLyfyRkLiIpLYPFcF80Ru2H3el0McXenzdsrwIE34LDehLgoPOoKHReuWXki5vVf442QL8g80zWWPpdWCQZ7R0EAVwADQyZsCmdQjBFPCOvlBV7t98yxtkdBK8cb0ZXGfzwbzIVdNv8gJdbPNUltF9EKx3PmQG9XPlI4SxHP5yDutfzfBF/Klf8FSJYXOkeBEhZgFhk5tVLG8ijvpKkRh4Ia5RsbVjwEFDJ8Ad4EH3/OH8rsoyYmBaeO57DyGGcZ3TEX9rqNTfgMEU0jzxfrKNqE15oqeQZ6Z9iwMOyoJXQrd1IcLuCZbLRlxoDN0eBEUiTuewvRGK0v8eLeso3j67VznO4Jgw68IFGwjEPzgHFmIFVam+s4+NNMiSd/mDUscxFUynRSwC5hrgU74w78COhwhffHPY72RZWED0yHIsD6v+gB39I/ivoVhB35mGIeureVVCxKjGDz0W9PzD9lQitmylpY6hirbmI3E/hVBudHLxgaHW26a62F11/zHvlr5BcRB5PYG4Y8chJ48YcwRaQLWzB/J8XO0vE2zVQkYzAs+rYpywo7M/LOJF8jAdLkNEph3TFB7JEGXcXPrbqqOS7f0I+kPrdG/nF8wt3SKoaALbbfWsGad+QdriN2yUE1NJuaPo/MLCtrJH7hklx9o/5zhOJvTk1vXk+5BkM6BCBkOQ306b6QHVQPJbXMY6GYXjMPvVcfxHM9pL0zZby4oiVNAYT4hLLKgTF7gFoa2CxwEhbvOBouFfZ+A5Bqz9g8ezQYxuEA3l5hvdC4Sn2RFIeAtOXwgnkuQR7A2DCboq6zz5BFnsxBUI81Fjqc+05S7PFR0wuQWAX4DeQ0+ZCslvZ/rxQKTtLG2DuZ3QXAg+DdW2JFit93DG47svkF1tN8oi/4yCg4ymg0yfpntqSAsEyZFNTQQGqUeCjq1Y5iH7YCVpOrDrty4ZlyCLgZ2ckRBiy867V09bMkpD+ckdMlrrGPqYZCcDgVunM7WtOnV4U5NnGn6SH2DLIjXRpMxc3NVXcahkd6tOFvVbD/jKsa0P36FJUzzJc9uav/MuodWHmauYFb7Z65ghgU/efp4QNaKAVkbmf7wxRSKzWMeNpyS2ml9bdRVQgvT4HXI14HAAedw+tfD+bPpOIpns9ngqzn+PHTOAprsKGK5NLlQy+4aqhiPo5YN6iMhB5ltaZcp3LQ/OssNOo5Gxa6OX2CYIAYEfgStbByhUWf1NRh2XkSz2XQ2m4OGXdDWxH+h0YXD2SDC72eDwyG5Oxy74sqN+KsJVfXd9+SNyUDZTstCvgf89CvKBDwmPBcuqFMEOxcM5cPhiSL5n/lfA/aqaDqb3Y8O51/Hsxka6Bpd7aloHL34bvLX+CP8M5tF9AccGPTX+YWJsXYs+RV6fH005xfmI+jj4+lfo3geP4MmoxeT/+vjbBZ/9GX6ugH6Jvu+no6PWaSOeC/h0+fHY34c8+OV3da3grI5PR4/P2apXZOMnoc+ujpRp6riMQ9qMgW40Of0JvcqAM/NsUqIQztS0DP0EFS2/BU1GKPmVaz5TdXrY/pW8k5CJ2fnzfrYN967dOgQReEv0P2KUR/ULNXd0NT3KYRg91CD/ct8xdsH9CK3m239QN2nGI5T8HnwkRNA9sUizdN6seAE4sSIWQM0drnUiRnjW/fMx0J4PSW+cP7ozRfkRccZ2cUxhj7xf1KaGvHHNJIu3KXsnfrc9U49udtCVHXUUFuJS0ZTBZRrGLLrpKJkHk4ddLm8tZvkdJXWRfkywyMMUPWQgBJ1G8FnRB9oyb63y11tmYbKz2Si0vnWNkL6R+gohhaWX7NJVZcA+xaLDQcxMxA5foHk4jrx766qqCzUhkUmVNBnomSXmdxo16OsWCbZYpPkD4u6wH99MkryiAH38NpynoH6tix2N7f8cbKriwWD20uOyr1d6q9RD5q82duDDlfjf9eYxNf+8THhXZve8zTsrcjNl9AhWa3YLSwggk647Ub0/40ZBGiszLUrrmAdib1VC+hVFtCAhzjxTm244yfI+hwDaCDEasJRRMN/O+3+kZXy2WSUKI5/LiXRT7iLkEXGaxM1lvInSELLeqJt8JTHa9GmtKhhF72ToHKV+Sq6yefr6Xrv5lQCBDpmULrT8crl33XOJYaPHSKPeHs7/Vor/a2vV2MyMA8T//9oNth8u1mUkHmo4hEQwhjKqvBOP3O9wocYQMMPJItw78r1/qbOWxLvuehyyrFX0judgaI141Jy3rX82cdcFqQQhxYjgUxCZDb/PJ7rle/nu736GwvniVwm7IxfxZNwXBM/ttY2cPPc2gnBTLtf4Q5wwWNfTYJS3ZtZ5r2zu0Fzk6DJVqfJILSoixsLl/R23xsFaAiNhzwSks0+kNqoQ3XXru2TO6lhQJhnoffzjnY/medQaxeJvFNAQKKGWwAGH9Ib7ECs5CHXIxjW88/r11jgHimfm6RRa7fX0fMwg2/Qe7QO0g235d+QlNdpbUt50BQUlEdCMMXKfk6dZgG+14mABJWE4J26bdK0ZRkZXNa419L0eDM8hVxoXW3Yq+dfPPt69NqRQBhNZR1wZyj09E9OlytDdwsNYeTJ8wOWJJrqfbPUR2lkjjqQ0lcXha4Uxvhm2tOhxkmz7byX+CONPdc9s3rI7cF2yMOP7IsO0vdsEf73CZOj+oiErXhyniXlTQX3jWJL4dQNpSpGXyFkmWTnxeryAtTxN0+sxN9sYQM7h1VaL/4nTrj8JKaOvxw3IgzeW3TzMo2zqtomCMMVPl0siw36UqovQXWLN10z8ZfbAMa0yDK7rCEwYgKaxth9MRKXsQXBrE+VaodKKEjwnp2vfL8Yta07QgZlFDn0tfgk/Lbd0P6F+CQD5Q9DtlFiKwirgl6GlSHb+xP4JGSREQgIdCImkU+lcm+kTAidk5A5kL67338L6iUQB9e/ryeiJV93qL8jUJyL0ZN1+lN8h/Fc/GUzvH06dzpS15DO7+UejraFxKYFrZO4+UcRK3RnA3sn1pl1favMtDQn6HwrxqbQdHU0j9vtELDPMcWtSfYTfkZxX10BY87wQbqn7r790NkvZFrdPcNqdB/2dqCPaHtC3MR65vDV+09fCRhvI1ybbsjqdQae+5gvz6FPsMvw0CTbbQDy5hWCIHe58li7JPzET0fLzIEJunLk8L1YF+V9Uq6qKNluOTcmrbE8xwpkM7rv0I8uqRNQ1S18qzoijJzw84a3AXvjq4pkXNAoTZ3EamuR0dME62yRwzQyDdB7YNNUb+AYtbJRG8VJYthV4GIw3NKudksLCUMWrGJklt0KH1CYIU+dqX+I0JpOU4991ZoADo+TbuK7OIBtCNI2O/ySNq3oUOrsLNNGeYwqf7rq12zeYFyUfasuhQvQQDp4gC8j1vUgpOLXTHnNJFtwJliRP39EGmQAOEGYMoArsSuVsWAbJHNxhQH+jqwBWE0jpQt+plc21yPfj4KP9QtWgiy2ZfE3PP2xk2C5W0i/PUKmkwvSte69axGAXpQdGB+5ja6RzCBLVf+qb2+LDowwqKIFEea/0NAAkGFnUe7y3t3WCwkq8sHFLv/5ob4tcm146uim863yzxpMDWbJ1dZ4FxhwyD6114QTSG9kGRqam11SrpRBxxcKjB/+PZuUJlKFMsZgXbAc4V9tpEl2FQWffnLP6mK3vLUrFphiVbrYJr+iWDOdq6cUAdN8yg7gwTMEzMhtqyxDGg75SwoG+vBpiL1SX1fU1+Bb3h/NrpKPcWh7Yvi/rk75GtygHKpX84MKjU1Vy1L2dNuae3Vt63tr82Y3Gbx20msOI6sbZdHhFVXucrmvekBFxUKDbN0Ov6/R86byDl/j7thsAId31QDMcnNgt4p2qgMtAnR1roElGO7qYOkJ/pTvRZirrgF11dg2I7b5Le5LqIdUbCO1zbQE405HJ8R49K5ku11kyTXIY8GMNamsoLGcfAYWZ+vcbWQXAkDoAgG1AH9z7NBhmyxItApDqiP28x/MUmMh0OgIozZfEJq0Gg2FObn5VgRb26TelRbgUPIFnDzXyfJusVplSshsrZ7GmhLMLGzYdReXDJSkvmUJ5jsgLsSGf7oWs7O63i5EOfhErMhUlLBui3sxSwuGi6CuYlprzsH1AWEgOXSXkBLQAi/ha8qP36XeKO61ey+2D3c5KnaE7tBYGAfhOSt6EROCrPMidoCyigs3fIcRY5iDi6tPTZYhOyFq7jihGtWpFoheZLQ+KFoRP/BpeSnauLobgacCBxHBrO+27kaz30eCC+d+eRPjlh7Te3AHqYq81X0fUEn9i+PG6SPVhB/GjdOolzyINk74wlA9X/NicJs8AkOHVs7ztgLhEJMDiK8A8n/untpZ6/B4CK4nDoKqucMc/lTrcJnOBpskzRk0qDMzMIm26I7QqFbg4FHnMJ0Nzk5+OgU/eBesvRfrqod99uQCA60i/hL+GjnQq12eQ/qe5a6ETO8LHly05izEYwoBEONUkwCNVL6QxZfaWdt6eQveQg45jr5yG4ormR6P52O9EvUewOnrQqAV5RZVyT76ulq3OFArSosCNzTnTm/CGjfQg2UV9B6TErzdhJbz8+MFF+GALEvjM48wJpn36DbUufRYx+5lNgwDbnawbWzhBq/tQ5GvntDM3N29iR2rOuiBStm3rx5ecjw7E64N9VcA3ABPg1tssDzC9L0i3agNzlvbdcPZbsmKvN1mD6wGd8SZtObbTeSkMfOgYqb+Mmym00nswakMQb60rnWT5JCxJsha5ieTOkvr0q1Yethasv8qng+Lifk9PRC0Hzz5tQh+t0gIdt712JjbJF9lgf6COj4bFPkCUQD8FlE+o89JK7uQqFeupkmK6zJd3cj2pR+VYucrEpMQGx2dLp4TtCM8odTM8AN4xieJJ32OYKr04oNkxeQyn5oaFW7RTz9oH3wQW5pjD8bKh0FfMHqd9jpWKoNSyknPDTHQ6VysM/KcsTThxbNn0IVp2LO5OhyDeWstqkdcKfGCNguldgnbQC9xKjHyGFO4aOJh8LaNEttVim5+YYku4Ty0+zQvk19PAgST1j3RvT9u3Tndq2/n4p2KFCQjDwAeNKl3JBii/yx8w+Byj8puAS5zADaB1Az2IF9EMGhCsabj9oLpD7AkpSsA1vUurVJcbebAuBpRl44lm7GbzmDnNsdscH/7QLAk2hXjkebHQS76oWsM6xIvFhm7bCCFOTqUdAk8WUXOOrb2bP0fmSgtZcosyQWknRTbLWI9w+heHLnd3+wkh4q4CXB6YOe+2e45OXEui3xZWnFjqjorjvSFfgt5VygrLLvIeEclnxsK3T60lbwJDkr1x3vbu3GwJM4UHTe1ZtAfvUzihopsGvnM1/FcplovDeRBrYXRmku1RLo7oQoM3XxB5XKeBb0KSvd3jjwc/5vWbS+lnZD2WYQmQ3t7LMoLsQvQuNVDlpwj+S5+hBcW2WoPK5Rbw+dzRKm3TSQHY9/9Hjveaa6JetSqvCHwRM/tPZIXLJIgPWNt07mrK9K+GzErFFwIV4fewnvR0aqaKI+wcIJhXFzvHNXVu8q2lkFBsJ68CtoVtBeIWySKt9AqCTgMW0jXtrSU+UzzF/ccOIznSHJ0+KD9AOVzjpIi5eIRsQ/jtakQPEI4OmO08Njw/qEX3KiUpnTlYVlBFBVf3vCi5D5VgKjcGxGj92Gm0uefeKF7MhE0Ff9yuOz4JGDgDvf0mSstu4beEwdvc+aQoF3fuKsQPVT5xcf+KA/glkUN1F23l+38ZIc1sZDqK2phoZJqTeqg1aZqcpKt4DHj96vrBX7SVNv0yaQdnkjMC4HLdjL1YcjInJzpb1f72FiggWgjuEr88CSAksU3hKIdwv6w2I05j1kDyj41tFeGalcM3ZpvrE/KNNWxEUHXJX7xsvZukyoO79XbpOQ4quaqDRKEcLnG7bwx3EbeBKMiqllb1O6l5oNt0UfV6/od8l+ngwJ7l6TkaDMlXuFTT9C5AnrrOGYVG2Y+Gp4kDh68AbLdXLlq3+gJCVF9p/NYNhIqlPQdAk8S9aXg+JNRXlCS41AQAAe8f9X671zjn59VA/O1NbKyPXku1EYHt8B/1VCfIDmRb/zIAwdApAT9UkI9+0CGi7tQh4L/qjX5QgVfPFyVHUVVbUFRYkIdrOKG0Hd0F8ih63NkOaYB5fbrkOfa45CG8BAuRCAAKgqoCz0ZCwudCmucm2YZdy52yQ6I/fLVpOctyLi6Cc0i+r94YuaXJkNoxaSQjL0v1UunCVIjkimwfjcIOizmxlcjL0M+dJ+gd5O0q/YgKsudcug2qVrLlBd/QwpRiRgA9jQQJhwIj9Mzu1d+FgKfCGexotUz9V2Yy45/Ul9U1cB5tEutYhYStMwfRbo5VowAIqmTzfRrp7zpyERR7BPwmpWoyCwnKyqmQQtGcq/saysgQ0ss5NvPne2lRUjsxyjTkhwRfql7sovHRcpgrYlAyWtS8XtemSoBQKAiVHmPGkmLnKpdLmbQ06hnm026su+puvtzs5BSVe9MlW9ozomCvB2iMevBNc3NvUJyGDqv097bGtB62P9aLSYGhwBC0J/uPiOztMYp6kzp0igiqntiZWqxCCASdhuBguCv7puT/wyCEdh3RBx7gjN1D6F6Tz13u9c+tHzohSrDDomS1QS3SSWiob8TtqjhNAD+png0DzUB4RvD4oVvuk7KG1vrpttvOkbkPCuU3lA+5CgT/JJ1FeFwVYHpnX1AfQOFNoBQJHi/NAzvK9qQk0Wv2FRUhTP3D8lu4WT1S1xaYnWZYIpeiUsX71C2qDJ10S2dgu9cvwXjHxdQ9wp0Qff/pSJd0JJedl9wnXVbhT8PU8TxZgFGygsyfI9P94owLao8ZeLbqrQi55DKf9H63Xsu6/5VQwUrQnFgrh2Fpd4TUdeRbMaH4jEbiQMAJ11SB/tAYAkjVvIkaRkn6HHvhtNJzoMPuneX1xX9t9CfUfX3EH8fW0EbQLdNAsXT7rF9Bu/YJ0V3TCazDofHHIrWLVLpxGscv9aS5PoEPNZPKDo8YUL2Cu1PmQSU23nAoUHLCZf6+27S+zLNbGA9m4dHpr4L2K/kKZPg0yfssifMXqji6wZ5fgLquV7mnVjPAu7fCfkcagD1sRM0/0GM3GOGehZc2LFaXp/0WRXeQxwXbFFFEAhcbIzveVdpQv516n6FYMa5Z73SOq2Y+X9JgDMn9rhrhkFC9JujMsahku83t4TiVas83qcwA5fHJ4O6tRG44YztUu/tc/TgqhrGf6b8o+kDGlbooXladClDtvF2bHJg2pDBtkfB1tvvcIeihV7YIlv6lDvydB6br9VACAy+ceuTZqBq74QhexnCdLgChfsNZbv8AbE/8bjLfQazqyhljOuh49Z+gMraFvYKQU/1vRnMCdo0l8BVQpl8ws+RiHNP9Sab7aA6E5WNy57YvcMJ7iHo9iPWUk8aQFqvMcw7i/SsEUEnE0OpaNyTQIsWyXD0tldsEd0guFZFOXKGcF/EjdwzaU2X/O6ZDqiAdJBzrTlr7anggn1TobB+qBtw1rI4vHcJiFPm/nXCrcs6caNt+Ut2Ea1xIsM07VvBQiXlGlc11Df6LNYHrRyJXbdVf70hH5+ibDN0Lt8+ibHicUuX5w6ShlzyiCFGyaxOWu0yyuDGQtiDTjfTwNNESwj6RcP7QoQ+rjbod+DcpKrwqmTlKNX0vXGiWL+Qp2bDx4o/LpTulUq71A6+9VDd+0SZDrUNoTLtn3hTCHRVXcoFspoOIS2R0Bh0NV4vzpNwZx/8mcmm1qerJVo3CIr16HG60rd89uf22bFau6gOErfoqJldpRw0QzuejrXXuwfWWsPkFytatMqgvBugYHbYp4XGi8kx9APo66N2XBpCp4pz52D4PfLdDl2b92Ohh74zXd5z41nnDpl2MIm5h5rxdXbyI5emyo0IEzWAEhYOhUaCoD3KPbSRrOEw5boFzYPPFsp4rjO6U0OUowb+BBBdRgrNerWECge3beLtoZDzjSjWnzmg0MGgWH+a5X26XplxOQ7+UaW2V2i3PWz21taZ95xHILnP/RjET2BPnS73lfcpiOIO8gi+CPsPfIuBT4PhAGM9O5CC2Sf9b1XhfxSVT9+W5KtiE2RzExjjB18KkLHdj7+n23UKbpHoBb8schD6s/Ra3N9P36f1ZZ0s77gEPVYFdnWaNd+NNsnyNs0h8xKX+jmpb3+AY7H8zNTDDqW4TJOsF6V4WxZgCHLR8z/zb2hMgAfw4tgVcj+SEpQMsy4fFpjF+dsjpH2W5pYeHP+WnlASxAWnAYQX8PR6Vz1Qkvjf/vbno9+QyPtvRz8fHXMS+CWgOWQYVT4b/Pb/Pjr+N2owLxbXMGZ8/u1vj+ADeJ4gqA8CdsNCSjMbIZz2dfSn16d/dgmJMdnkx1cX5z/Tn5JjMUysOMshSK+2eUK+hLPB5W1S2rfoW3r6fpntqvSdfVOAumGWL4t8naVLhqvPofSPJxenoASYzgYXxX3jCxCvXe1Dqbyr3GzQ8ehkubRV1XgxH2LDJy9fnl5eGszvfPn6T9IH+gSb8fVcFPeNJ+on1PdJDW3KgzIX53/W1dNB0ChEAvs0rDCsrN3ROYRTdFXlOTLmqoVUtbfuMMGQRt6Wo/9Ktz/AxGMJiGcEcP30Hck7PhSKXYSBL4yyIgEkGyo3EuMBFEW2MYgxGdAKIpCSapmmcKRjCvMHyEVb307H3YxN3js701cTSMWLzFHeLWj/2XKxTJa3FO0Gz1Wi9IdqBA7ZC3g8SvPKlnV0NDQ/FsUdSTMwIDNRHAMTrS7gMYQIpbVd7ioIBf+7Jcd/sHNv7ZIkKqi+WO0yC/RuFIZx0UszQb7FRRfAVagB+A9pa4GsQEpL4aILKhrRP7EGzoCue9SM34H0li43tr4tViyc+QGQxAhjF71dQ0Byp/1XHjKlw7PSNAjJd0imohEi4iDD1uPQ3XOH6oLuwfLtW1DIGySQ6+ku90RBWxCgdkIwXfgYjzR+NPpJmO8pD1Fu+j09YfwY1y+nKDup6zK93tUuMwjWwslBnMi7tUslJ2JHRNOBAWiAMHafUzCaB5+Z5ThR8LIa2fxdWhY5x2+++o+Tsz+cLy7O37w5f3u1eHP+8j8vnUJ4xjmHqs5t1Krr51+ufjw/+/nk6kdXA0d7F7SpKrv1yVxFcCBMT2QLnCuH2iQlkGtjGtY/p8FwrSQA03eN0EtPBQkmJ7wpFT3aBUbIAdlOaKAY7Ar+ZEUF/DmyObIIEjYiOazbWj/AmBhJbFQnrIV/iGvbp0T2viG9wextJxKlflHfI8SOsNrpbJDZZAUAh5TzrYER3DXAx+A9/oArsjV6DxoQx0/rGfjcKh/eL+jKK1KmVP9pt/UTesROPZ89T6TTLlNLCiU/AnwmGiWo1oXGNXueZGnClzFPHvzcawBD+BBY1/Sq8RD6AOLl6Ar+26d8xrrjUVJCfCTyD03mZUKgI9HKAlRbGWyV2YAaHwRx/DrG+QnbCzdoB5sCJW2LcRFNkwcSCVa7zbaKPswGIGbi0sXAX5ANHnzkr77Zt5i4SCe3dj9ks55MKDsbzD/5PEHwRCkj9gFhabQfEup/8uMjSgyNgiDqO1mGrTeCRQr8PUtcLcPgLHCtL3QZW7LZRqDKhr5XssCcO9R6V9mIlykCC+JalUO+/QbI5wgUEGZZYLJ1iKKnhPVEkJfFZpPkKzz6JCA4SSsbvIh4cwKvwsmDWR0LSive6dEGygOizeY7pew/AUX2INKaIH+sQyQMlsm+KoJI82PM7Nm3+wWeU3EaeUQk5eMSV2JuKEWs8QlcZBq5K41Z4insadsXVkOmalvVNQ7XW5/9IEDBE8yWBWHc9pOX+qXLdnRQAuwDCKhmhzUT+sy+OIb0pXtFs+fgU/+Fp5eWuPUp9WS8ugbKFGZlDrPzhMmaldPqF51v4vHEZpMpR7udvLk6vaCbOsRZHhxU5uX5m7c/ncEvagH7wABPQ+popJ25cCfxJBdNZW+TCbNM4KJ13HdoxYt6TlTeLE9E9EtWK1RrBFFfiwWciW4qWNIIUhiB2iBHX8jcp4RjU7ckL/JuzExKlyZQ+zhTD5r+MFTVRBc5kClAXI7ZAPUmr05/OHn75ipArQnH1L5/+dhvD4+lTVmc5gyU+WVdYWI68d6DLrx6JckXZwNp3zByAPSa30CetbO3b974NzpAS/rog3gEI1uSRvXTWuNar8jCgkhtUD+F0E4Iu20EEwnGhYUHonT+A/CCYU9DlFBtAnSltjfQlrIA+i2NMvCX7uWnLVKCj2sjynUiI37Rlge9PX3qxNYettwBCAYMkDAnuy8bKBKjHn4697uCR+UgpF11IqhpZMo8KUuGndMYkmBLR5Wmmbhkle4NidE+NfY/srUF/zHMpPvExRq4/7jxcw8J2hcNhvY9+Yv96mKQgCegUhkSKxb5jeSo9B1zxzd0zsEng6zVfYlnQChfSnL9ibuSyC9z5aNCXUCNX8U/YHxlkXX5qfi6dRQOiPSA5jWZDdKatIcgBoEaGu12kN3T1GWSVwlthbRmWSRfEQ3gQv4KxUqzKqzHHqGcjP8u0OZNgkAOoYehuU/yGtcJ9b9Yg7OTuJoFz+gHL99oCkUkLqVagBcwCO2ZRc/S8gES+MIPqt8DvHNJoAsUo2HYPFLUwdS/GLcA+vLm3LI+qKSJRPsOLTGoE7NGCe5jLyYzjWSbWggrdWksEVrR5oiQT53wmb6aEmOaL2ifkqI/zP5EpWHaqS61n/o2Q4h8p6Y7iv8JdSvCd688QKQzGLvDUSPgmr5Oy6r2q9bUUOi+KO8qU+QGkJcoP7VkyamQrpAm6ynrUQ+HNjFvN1owQ1ioXsrGAbNM2xj2s9JWYe7ZKRSMNF1qKRakVsCa5tPnx/4S4XiN5GZsBNMrEH5cU6BxX0BKM2Docej2Wf2ajdzb1p2jEXuvP2JtftwFLH79UAMKPwOfl44pPgXsVU14ouZ1WewyiiC7tsgH3YwVuV2AsSxykK++oySvCdnUgvXQqqEmQO64qmyQVFk95zMw2lVpfjPpua1VyTu7LSBvCzFo1xleTew20VpTe7r2ipF31f0b1guhlSofDsSFpTrdssAtxCBSBCOq5brmXqtv00pNAfFxFnbJv5LCwwBBzk2HK48T4Rh3+zDjV6Et3Xdszjwb8kN06FIbvE0dufyNT2aAblEKqNadgYK7qTP0GrWPXAzRNknLSFfDzJDXczAjjTXdJi1wLcqCc1CFyxrw4oAz1R6ZixttrnEtYugp/lfLEwFtNXMkphrJEvY1CovsxJ7uOkI+s9YnTEHavGtgJGIRHIqowOqTd8hVCmYIfGE0D/hHBRxhBr9mASfAdDWVss4dtUVjAa3YD+ndi0nbgKTV7cbBRLQwZZGe9HBlq2WZEitX2WTWaZ5kmQ4v7hHoq0R0QDohLvzl8h87GNEm5KoAkHdz3tgbqvdpo6GpTxrOOK/SlXgIghTRJD/M1GxwefKn05/PX59dMXdesGsIa9qbqDZQUbQHvEbVDKa935+8/E9zdW4eacWv2Ta9ubLTN6cnl6f7K3IOubjVeOQ9G84T48lHE18vhy4T33Q+NB9ExxrcPNRt9BMz/193KTqowMIjti0PHawCoFP33WAcJiB839UOyIauGfRy5Y5JHq6OE4sZlRtY4xatf3KmrEAy08vox/M/a26ySKtCQsIhp5I7EzGBhIOvx0O7+9hO6yq8htFhHX4/BtV7ndyBOFxXzL2AexS72iR4CpFY7aCnm8cKb2q/WRxErbNPKZx5Lpclm+tVMubjt7RVkb3jFUeIxkxeZ0sFt0GY+/whEi+46wd8CjZQmJgAe56YVxQYLaGwI1bfjMGK5F8+Uq36st6br6Uq8ruTVpA75sX9E4+sHnHMmhx0EepURwcuLZI9SSx2EylWLBoVROlUIxQ5kA+nFYi2DrutSFdj49AMKblSulKCFRFOvDJdzth0FaCEi1EE72WYnM89nhbpah6b7/i5zPoGtXeS/AxbdbWxbkngJeQTyITDMiRrouii+OSx8OCbg2kCsqZwxyi3nK+SxU9cuM0e+aXrAOQ0W8DuaWEcNmiET2P1FAyk6ukXLCUQOp08w3fhDjE+Iq8Q8tWofatxjzDq6fuJrkv0w9P5cRrLYqH9jARUawfr/6TkXmiiW+plFUlDWRMg3YcCHm+gpS3rBPg8gJ0jb1Q7zeYrkvbSer/A578BFt6v2ipttctqH3BwByj1kMRQRFs/4agVCMx98Kk7u7GMcsCvlHr6FvEBBcrTkV/tqkc3ctxQ5Ep1MDmPfav3DO/JVnWrdC04JJ9Zc8eOb6NvF/f6uk96fvPrDtR64DZL5jFOyFDajMVLoI754eL8J7O9WdB8//nH04tTs03hzNjeoJuCzVeLbbqKYnNy9gqXBcSBmok5lJoO8Y38Mt9PzPG//+Z//Zthr5/ZAF6LLAsd4p4ACaR595p6sEpqQbXhC6wUAFEI6gPzDWZEhJ403WEPw7ZP//L68urStXvsWiUDyZIbXY4KHLgbCXy7HJU24zzMh5eHcUw1xzoisHZnZIREV8tJbAXIJLC7btLxlz4x9LRHrsioTuvMRrGCtzcehwAMbeQzi04OxX2urRLa/IAp15BeE9PlaEygQNhsj9uws/nDuFvDILFIidrBdqVy6rpnKbN1urGjTZEXdZGnywjGE4lXeLqmulGuINfx2Hxjjo+OjkZHohJyO4fRWngDiaCEgYYTEmxQxh0Lyj5FQs6dIjuza7KAHKw2xOQ2yfvo+GhoIujq81ZXY/MM+6JjtNJNWkdQ0xDri5u3FfBmdAbqg8q8RtP0T+evTuVAOj9784shI0xj13vrrOdvPAieBCGHYnxqRrBvfBPlS7C667hcR5xGNgc/aYg2hZlcwNjxMoUGSWH+/nHs7tWtCxrvuYpCvtfpTXRQDQ38X435BwETUrWsmBuk5dxsa3VTxTSL0CHKXfgFVzVHCbsSbQwjQU06Ou2S1lAqnehQE+MQAJGbBVq0OYzpnuNwkUl8UmoZtXLU4uP1zqcqn6L+ki2WhM5qntGQJHN640L2pKH5y9kk2BPUrfBuRo0yilZTEvCneEtlAHM4DC8gNDNfrvSCpBoQK0JXXrw4UGKvoBREhXHASKiQQ83NUPklkPbBJWq4sw2eVu7ypgbri5zLcOAN8/R9ktZeRezYOEJBuiPDxxS6MiqVHv7m8F9uYZPmROahCWNtYgJau0kQyM3mQ8xuNkQRA+EQ39eL+6LsYtpDTNQIV8yjIQXsGKf60kovL5YS/SYoc7M4B7dLmPwJOYHSj6E5xjQem7SeBL2euOE5vRq1S5muYWmF6UTcDV4niuMbfHM8pGrEDmDS9XvznCjjks4ZzuUB1IffPDrU4n/gAybFGHJ86oL55fEQag1VOljfJ5d8hJJzw2wdj347NEej49+aZ+Zb8+yZYdqYb74x30robJ08dGq/qZfId2AU0Jmp7sgcpLXSqb+FQ/nBwex7YMM6EbMBAISW1g4bIr7w7HKXa/06xEJ4PwIpJPoGpweXufHAANyM2BkQBVIWorcLG0OL6s7mLqutaTMh4YZ+UKIz8ycm4S/4cK6G1u0hDnnfY0MZSnyXefvzq5OrUx3D5LU4vkM8td9PaNELb08eIkBkmBDLhLuQLasJrLzp+LeCo1AVi3VCsXjignoPKnFOfTjodGxhvQtcBH0OaLNK5cKMg65YmtZNuM+0Lk59l1YYTGjJK5Za93yMFgPWpowTbe9aHEGaG3Cagqk4WJlqz/1d1g/zjCE34Snt6evWkaJxD2E17+MKvjbHRwyrUFBaoGPSqwErqTLIbEkRo4Ddsy7KTQQ7GPbxbxrJkzoutU+WZponapcyz92wbVkF+6vrgA2TH4nXk9y/oYZ2b5EOYD1Ezbe/twyDeF0SYh3k0ONXXyggVwsf6NeQb+dBUl4t32xv0Nd2scxsUi6qPNlWtwV4ZpG+F50mtMgHo6b/mtngz6+vfjQXpy/fXsBONfd6UHShj82Jv08+o/skZzo8qMbjIl3BcQh/om2M/4az2yY5OJm9PXt9fia3VH85T0dpflvaDNq7H1GLmCrRXVnT/NaWsO9S8x/nr8/MvTk/o88ouh/WKN5j6U4L1+T7kXS61V422kJT2ehdWta7JAvsfhl3IBntKsSYpNHAA/QiXpJ7MUnvyYh9m30b9n1dJss6sttieUsDWDoxs6qTzTaKzXOTjN4n5Bpd1vF4vM6KhO9PESBVpesoGeG1emgOv0vzardep8sUhrot03dpZm/s9yCM/9vRkR4htndPRHL6jQyolY36tRjZyN3+hZD0mFUNNCn87KYkhbhvlJ7/s3UdOEvm9aV59fry6vXZyytXVaig8f14c/rDlRs6bgSY1Hdp/WASIEEyIh0P1Xx+8er0wvz+l2AquDLOJTKlXGqciSD00IWb4jPkADFGFhuGQSLJyyf0xaUWrDBaX7sKgtHVknJBO8mNHbIeKyVPJ5+9hjLzpQinFviFNpuJ0T+WCm5JvUHsY8ztzwbQA/gN/35yLYgSUPVs0u7lxPd1ktxwlhSUYbH3xzGPYMLmpwXrJmhYDFDGJ5QgeiHtNAJPKDz6zAkAHgrf9AowfLq1CuHQlboVp5eaVUYmF9GB3iHE+wMfEX8C7OeocuuE3aU5CcUEpCtIUliN8mpLsSUfP5rD0SH8owu4r+MhcrwVM8qU7Dn4q8kAkGOCI0rqtoMo/c7PnMYvqEHKoXF0myytqaBsxWVdL+idb492s+8Y3CyKRWlvsMHooPKKSyyUVu+SjPlLoGVMDxt7D2kdbC3R1qx3WTakgxRWTrBJliRMobSGvvivz16d/sW8PD97+fbi4vTsijRNX2MlfPDzMS8TKac+qS8/+I3jAu4/faKFeL1Ls5XzwJnyhgut31K5T3XZvWbdVYQr7coJsL1ZAFiZ6Ju/PTo6OnKieaj5Vutvq7gwckVBt+CsfrxWtBb85OwXnDqZZ2byEU3x60uMITDnF0bm/KDCGcWaFlzqzEAg/kEl2mOeR022LdsDkEO5bMOiUR6aKRX1k60yOUtUO7bZ4+0WuGSlIFTj6huarS1vk21FCtBre5tqCxmtL15JsdIoUW+e2Na1hcsIfFKbJMPYSGTTQBHdDlUKOiRpqQryPAI5pC/dLTMIm6Ee0P6SnkC67nR5axLYJ7Uty90WDu/SZhYOYzV+7NOaUm1IKIe+X4x9uIZWO6uUqqFuuqGUVrU27IyqYpWlHNxL6X0jV7mvp+tswdpkK5R2VO2uAeXkMHoxnv71cP7x8DB+Fr0YH36czf4rpqvU4YtD+sO1jd+7ZmPfP18hgKLMVl8zNsps8AL+oR5INwfDAbLwtH5w0DsdGDu2AaTzGJwNqMt0sA1yh6iRkqgRBgu4DQ7M5lyuvEnmr1W7vE6zbtsEyqZRM08yaepQFYfWgIYOqnlL0zHiebUrEfqTnwQuVM3e+einZs++n1CvW55+6j56NPqtWnjXSWmjZLUC5ucikFtT+803079+M3/2O5rYb76Bf2E1yocxILjVCOMa4cSTqlsakTkH3WtjVjDgOXnXCBMMctZDCCTFQ2LygXdylTz/+er1+dklUxzFS5afoWuqIGW8x1JcEb9YXZPhxOHDMtZJD45BkHOGcSsINoxYrw5Ei6CY4L/bMUh2pOxgbAhAjcngj6gZLvphNqBG6XyVRjVKMOG9zAa3RVVTKXoPa1n/FnEWfgN5dtUuyUhe1pgMUOC3//abb+mjzYN7+JvfHP37bPAJqdWiiYfiqOi6CVQP6cu/GgSWCwEsL4okKSEvNfyFSCvRi/Hk48FvXsXR9K/mf86/Rp5UsZc1DDlcBj+eX151zi5Rp+NFZct36ZKhbRzVczjSPeXb46USMge4cUgIpRcyGfgCu9lqGE68BYvyC8QEU5ThamQOG2v45/OL7lFSeXyB0yv1yNw36nl7CXGZHfVQ+VZ3KEIZ007ipeCmLHbb6Bi1uTSR3hw5y8kBiTZ9UoGTZcd271Zreb4r3ALk8W7GAaAy1Z04ODUX85SvHAoWt2Hs8vdqGSgUl6F2fECvGsVt+Y6wVr1x86Gq7YZuKek6taV3MKAotAWVkIpcVcA3JEcE19WhNNneIDLJJqkAbwQ/QhUKSBLcsTlPm9vE/cToIUJ7VL/7HT1c7HYgyz+xbKNoxwjhAnJyFf3ud7BZ6BpzaA6H5ne/gwURDumTh23EKCD0Tq/u+jjTdO5AIJy8wbGdsYMWJp7OY5CrUl6neZez+Rf4mUskEN6JSavjvMuL3IZe0v5c130Akwm7h5XFPZhhW3A4Mj6XraYuIyqruJsUUkdytaggdTIiZCE+kd+fQSIT4Yj+/HGkLXLrqfrVhKpxTwJZR2Je1Vd+w9GU+K9bb3IQqeXZ3DWlH+pwM2ksHIherW45do+FG/UPJnsHR+EJAAlToJOPGiG32TFCeUNEwS/9WIXo8zaAUtdABWgiy6L93W6QhI4sLzmAXD8YDv62W93YFjTmY8CYSIKLt29OL83EKJi8WW4WC8IbWyygJ8h+BXmLAbL4xyotMaH3Ak/HxQJVdiVAzQmynoLW29Xr5/8LKcjy7H1KHr5wKgCJN0mWcWKK2QCuejdI8WHX6+v0Bv+Wt65410uQ3ejNqtjB3W5b2mVakTM7l3kH8kzCFYCSq+dVVuQ34Wv/zhVsvwo/IeLAc/jr2r8ASwOPgWwO9OrTLMe4xcX/y9vbcLeNHOnCfwWje7wGZJqRJ9k9uUwYvRyJ9mhHlhyKmskMwTCQCEpcUwCHAC0rpv77PfXZ1QBIyZnse7I7poBGf3d1dXXV8wA2LqiDrjM6wbded3WCP9gu6AR/fIwxkLUgJE6vMdX6+Q3EFHOuOZ7qkrv5ghCqwp1jZmtAzBV36Wp+zWOQXs/vZEB2DY10g9892CktfILNeqpLaRdsyZ/TRLRzPKvqL7zXqPxJWwn8GfwTfEsa3kJcgkkApZjTGgbIejF8B75CfZeUpE+Ho7+HcTwa70fhYSeOw3AUx9NWANp0HEV4NJdo5GL+T4pWAfKDepT8KkV4QxAueMifvoKPrTb4rdMax04a+foihBTPl2HUXuT36Sokh8XRON4L9gnE4zpfZyAYR+hFhnVy7caJglog2EateQTuZMOQ3mO1+Sf4PMjsAuM4mFTl2UPkoWOg/WU2QTrQ0OPRO3CwWiCfOYwdiOBAfV4gxUyW3luRTJCTIpixutyaqBUQECDvt0UEvrUyoMRYqH8SQyGa3Zdw1sMvJvhH0MXWuA4bY4+RoPceUu3pI9kzKQ9bY1gz0HZUzjjSjqqNH0hxzusU8lZiHiq28SUVL1Q8mFB2WxmOcNtSjhwMAfYd5AB/ac91g29ZO7vNF6LCFBP8C7Qg+Ar0pdf8881Y0tBT/s0UsdwVqCbDDam4SXi5/pnKwrGXr4M/a/50EGIqKcX4kOnjkCObZ8rWKqC/Da5QV+6BK/eguVzwHDaDiB5xuD12vBDvWmlUkior9uczSpUVR9vKqLJqW2YZU63o1v56lReFAgFpDITJCyph/jZ6sH36ZmytpmZSSwHivqTSvVIO5Fst6g0WhRuDERfoVSINk/VtJIbMb9lk7Xoj360/Bvv6dgTJYVK+MSr7mwNM1zCRo395BX3rRs3HISwmC0AHrQm/3yi/bEVJZdDpJKeLuvbgIUcQTTYXh47pT66HiCEU4VYZbUWNg9Vyj/1GuRHAstFvHwrGzPTHn7EIMyPu5sVsXhZhlqZwOSOcGs5FdF5MTM/a/3k35OLzPJ2GoPdWkMe6ZNmzzpT48agpcUTXu6SY611hzUeeeUFScnKE6it3VESEm2idVZYQy16HX1VYzpxPgBBN4J1f8sknFcBsMcYIO4aZiSKH8OK+xUqJix/0DEzzRVqmrwmmbyr0bVWGjC7zijSdq7F8j3aGcsZ2vr5h9cxBqXqfF5NP8/Se7ZAmRA5Pa/CKrvccNB2nc+wMphbV79cZ3tK70FfnLi7KhlRWACSk+dO0TOaLrmUyLQB/Ev6kWyi+0NvSrpk2TWSlA1yzVQl50DBVyrxV8d4aDmheBakvtvWjnSoCkUHDDX1V4+gl6leuEZt+lNO0keqVa0HJvEHVRcKmG1Mr0w2d5rdUV250JrIW0VeR7prIX8deHeDZtvlqG8C5Wn5Yzd0r1+DbUAnmk1r2rHjwYauWD8hS7+Gi6eH2uiwlfBr5nrEUv0eEBHf8jJ5iA/mO4SJhB1dmYG0R1Z1qBJev6BxDBRDj7tjVbr2wc4Ny8mUH5NuF/7SCMu962YDo/RLvgQUbjsJeiY/mVtyNo2E+j2zcrFvJ7O2BrktH56en4B0s1+5e4W48Km207OqR7UmjA/lNLPMubYZPNae6FLat3ltyz5W16S3bGiWLWeDN02Hb5PGmCREb7FxStobU3isyfTGSk9t4zA1JhVGm4zlkWdnkBBAEPkT8eWnPP7SonYKF2VBd/LXrtPCGocKpcfWAUlwXuSOqpqki7Ysqg4pFPta6Y8vO/JzW+h5nNZJT17Mwiv/uXRyXl1tDokGg8kbdK3dteDwVpiwzvsp05UaN2+XUNn9wZh9fIwzocyrYsFdDtzOjKXcD1+RXb4rBp5xMIJVpZCwLlLiOeFELZuV5lhvKLfL7nB5WhKsh6+KPqLeBvdG/bSU+R6x2Q+O4xo7sqaKtwONdpbawxO7IpqVfCD+Q8LGCpzIwwZpSKyTMsvdbft8WfeSK0bf4wyvEmrG8exOaa8qx5yYZzazKLDI2JPcN3ejIX3Cms4ceNsLMZyYJReBRSR1L+qp6uU7C6vGJCfj8Ir/tjCMmN8C333TtS5LA+DWRuVa/HivPa1WrrdXLtsH0qwoPD05YsvQUYnamsqR46KwHt9fkq9riaBP/eIUnqfukmMCApeF2wr6a2m/J+GQ1cjwLHkJrKqWft/8JVkUiKTz6ujsMkBFTqY36hmR+uRgGsfKXIfPUuybuf0wfRm8648g43xQA68l36KTuQD4tFETVY6kmDroBXuWM4Asg85MXNMisSNHwqJbBx2OtJOhQoqSajOO9q1WafKRgIi8nX0euZsd01U6NMu9ERdhZGBVnvgIATuSMqPQuTtnVM/NzL+1be7TFtQONRICjqt4iNlFTfr5MUPhpuKQpXk+HeHu84EO4OYChmdo9ypuzuUseMAuNGOLhhfu/RZp8Sgu9APzKSNZWgMjF7J+58/M2JxImirSSn/+xz11BN4o14opTfGz82xDr0wJbM/C9Fc4e1mK5ytG9EP4iIYZO3qzNNsangWKmwRxgr0QsJIMzBfAJgOIKajJDLrH/KwJU3a0LhKiBEMIHcZJaOXIDY7Ph2iteCVaK+6Jb7YaKzwyDZ4cV0gQEDVsuRd4wNRSPCBIFoK2Nr435NdfDMaIUjd4LRo7xhzerZHnbzgB+iaflr+ukuG0AzjT43+Z7vmpA0BkrMrl6DjKcExZeQKsU1tkZbchcHo4iAfZJAAgVV3MAweEDCliRyk5wl65uUtTQJQ2i867WGennSj1NYyD1YDfJwFszIVeIYSuQvBIF+9hAAdbxV9GZGcN70i5HsH9KV1d5MS8fugd0tc9AyzXWS++KfyVclbN1dl3mufOTRS/PZPG0Ry6hbTomx1Zwv5qXGCqf3xcTiAJEMVRn9HORshXSwJYLNoiz5QLAi7pSoZDRPfExNBvcJ7q+4wROdoT9gjWg1XA1o5piMqGFBB/peA8dpeO98Qb1gVfx3iaO719FL+NMyStCDKDAz14FK/wkjtv2YbwXHaLXf/p5XuDlOSU7eRuEhx0IBokOGZ8GrmehFoSb20hPifwKm6NBvzckYsrNcHAJ7lT9DXQYvBz0Mc5jM+i/HfQvvt8cn2+Oeqen27gr4+w+TT7yTTxU7cfe6QmGKh+dn10MB72Ts6HkHZyfbS76wwDiI88vh4EUCc/iONwM+vKL9hih5AiZhgMa6HUXhMcNg4thbwiBbUcX9ZwoYiKKs1VKfvzYf9zG4JAvuQ874eE3NrAlPPwGuvdt7/Sivzl/+3ZzEEXR6O/RONqP4yg4lK5WNjn0Q1hxoEx42HnfG/YHJ73Tk1/6xwGSgtaZQSMKn+GBfSUnDZpOLc6QxgqyPB8Eg/6H095RP4DL+WH//Yc4vt8PNi7SNNqHUijbxty4P//X6wcd68Y/iA6Hg5N37/qDoL1/GGDgquZHy0jzI7bUrakrpUMxNJlpZsPXUfDh/PTk6Oenv95Sd9Bg8ePh+e6ibZn60c4SeVEFte4PKhMw2lFrXkzhYefH/uC784u+LIyG5DzrQY4QbtCzyiFSXPI9ZYnzXf/dydnmYtgbDDdH5+/fnww3/bPjTe+788FwI5CsG4VR3TCw6ubDoP+hN+jjygwPO6fnR73TYHPRv7iAAGaYGL2zi94RuOSTiIGiV6lAoVJHX/SHtKSjxjxwFcd7h8YZHP/eXBx933/fg+r1N73L4ffng5NfelCUfuw/BTkXHnbj+CcOaoHKCMCqCDitDPZD/2y4eTfoYYt/PP+hvwGMJidVUcbKqvuGCYHP3/dOziIVcjoNv7k8O/nrZZ8C7Tb0XztTNtjQ+1dBtE+D2d6P46veRTAKg/E+9hN4yG5Avm6orB97p5f9i03/b/2jyyESEKtExHZNEuFlkeYN+hD3sDn/6aw/2PTPqMYnF/jv2/PBUX9zdr45Ofu+PziBNn84PTnqUTOP+8Pe0fdmI4E+4nHnkWDJvwHJ7IT88TG1BHYz3D7i+JcNPPWlSFX4R4fcX5cXJ2fvuNcqOwdksG3vOOxgtb16Mt/Pxu4pw/NB710f66ydF2dEoKD9BrsrVWfzYXDyvjf4eXP0ff/oh827/ll/0BvS6H138m5z8R6m2eEFDmscTw9F6m5QaznuY9PN7ikcRNhHg/7b/qB/dtS/gMHU5sbxlSQLD7+J4xAWRZbfb3xEKXQY21g8XX0axXEIPl5QSqitNFzIBfAFl+kqYxewjhfxQx5kXoomZYH9subZdHtufmmiGJlVqT5oxg0L8cGZ5uGgcjmORwMH0r8N1R0xaglgwl2RKzCkoVVsIoWBKkhuDlbTRrxtC5F2TdDvtUekFdhhK5+izN+c470Qsd+8rUBc9STooiPmfME+dj2BEXoINkFVTOEcEXTG7IAHDnfulrbScIan9337WlxI5BB/WH2vRIQopnTnWzTcuTDIqrsgHcmChzk4Vxhku1eMSd0ZCwA/FIQXNEJx6FgtKz3qdAAWJtEh6YaNG6XtblDxrZ4eRIeH52fBc4eh0gp96TqGI2S2dIY5Eo0bW8jLCGvq4rc3WC+rF+DjaFd7d0wkmQVk62iYPzz82lqCTt5r8VEdjkZ+9eezhrHhXe8QZ74KgFotqj6nRloGlfGoCqdKNbXTqZqkpI6fLO9DbzA8AVUiOH/7lSUKwg0VSLrY2E+yRFiN7V1XGXkQm6RO4+YtOkl42GH9/tDT8P+do1zpPtua2jxvr5HfOCJDqKuwEq9orgQOXWs/mTO9sMDgqHdx1Dvux/EvMluau9/0Px7ldncvUA7xpqWwpc5D0xMt/u7GZi3Xqw1d5fcKlWDdTM3agIGVY7m3GDRX5+Gj5BraJPpfsoDLE9Kwd5kFmnRcpwITLNnm5OyiPwBN5bQPZ7Gz3unPv7AqLHYEsSuIenh87vR99lInHq/aLo5AKUD9BLg+4svMcIHwf/WQ6btk9RHtH7i30XKQ2YG7fEJDck2gPMWvi1FSBh38jqJxyTiI+RDTGDhE/rqgLYjq8KqL36vvdAhG9Nf+M8GLYjMi5MeooWDvh19J6SoKSDyih2BVaDIcRPxnSrY9oUkKpIqajpbQn2TliBe3j1JJfAs83YBbPJtCkSNsd6UTxooPiIatpNTbg4ZyX/L1BUhCOH+h+fnXxcjr1U6QlOMGnLAt9enw3V+Cdl4DLNCowdHKtRhhHpAhX0EBknG8t/87qiGmyFe+/ABtftAfXg7OTs7ebfx9kexgVJQvUmrEQT6b2dhd6cKOwVIa12GTRomNZqyTekbyu2L65utRAlXi1YM1UccLc8XnxDnmzySOLnw/PJxHQciiFBb8cHByhCsfzADByXH/bHgy/Bn6Z3hyBgdXfkKH6F82QSReLUZlx5qSq3folxXHvTgu9hnDWD5s7hlPZ7Vq9qiiRWFwB8FYZkGI4pP25Hq+XDEXpDz29HNWc/nO1mi3cz0hgS3UV3y3Kp5hb4jHZTo1R4FTHYzekOgljNk97GayZRelvEUO7N5rQJXcqW6YW+2xuz3MS6dhBoehXSObtydnaLHA4ac2PFdheFbNRBGoJq7v2eTdUNC0fo5uKNBi1aNr/Si20z6BxwGxpv7Q/9l1hJeX4KTqpPANLlEQkuYr9lM/m3rv8VCRulqJtXc96dG9Uwf52sNW7bfaCaitVbvAHpIqVxl+/ZvPQ9c53GAkHLTHLfIn+3jnyhIbvG/5eXattg5O3aRUzSggW2Vw3Bv2YNB+/tB/XouRJHpHaw1GjWHks5qSWEu6wa5DbR28a0e3gCkbbOOV86zpopGv6m6X1NvsLHYnC/EWDvdwbTqbWnSJR83oxAxAbJytiACL9P7ZKi1ua4ahJw6ZjXcfzQckyB4Iv7kB/uDh1kQ+9M8049R73BTMd1hPWi+eba3YWRqTCATCEIntpdlcOLXV2I4IsnWL7cjlZ4jwePSp60K/uMj1Ig43dDS8ZPc0ABBUh0YZc9ml63OR612N1OFNDD/mpmMZ9FhpoEnNUB8iOWLTRUXNIFmtjdEI1OAuus/L6k3xfrz3EvayX33Zsa3SE+VZpKSm9rRLmWy0/k7bRTv2tn3Pxq4xX3SF/fqgGpDE642PaEJn3sw+Jz5MuMYNClK89/q1eGzFe0e9M7gZ+K4f/DQ4GQ77ZwCee/HXU6O/Y/idO1zr6ep5hl97bHAkdJKET0/++cRjcLXuuyR4DMeskz6BJd39UxxncpbBrCMbhdj01nkxMrEa2f+Ui7DqNmpITwWs6NEguoWE+MKgKkDV2yI8Sx8cc0mPpojUNU1n8Efq/qhBFxNecYR3/AAMi5rg8OcgY607KQULMd7bgahpkS+zNqF6eqC0gsrJ6MWKvtnlLKSMykcMfnwL390qWLJ+5aWmai0h6ZKrdWuAkgGlcWlxN5cvm0tVjLN0OiEBN4U8qUt3lF//LoXvUu87rBkWa3WXL0CQq0dDGNp93ZJp1igu5KiJaJLmzngcwYwpylWa3UA4OSCDIw4ixk4zXRtesrTcatdFb7l8DAL2nAOjDQmLlIDkdhB9mHwO5Rn6I+LnB2wUY/49ZCOKTLgJ5mqiu3FPzue0drQjQmKBnpA/K24sKYbCwi2PsHq+oXo5hHHnrc1hRtAZVwvi/uMdPy1DLAAjtIHe5z+lco5Tms5UKK84I+bXgE7SrNWlqPI1nXsI0JRKN1/zk2d9rQ7h7nNpnzheOSuTDLTPkcZ+4/Vi2MLPXuJXMiSO1cCrIR4mYeqjRzKSAjjHajICkGU8MtnwbAJ3ZFcuf7El129M1diBECazCHSeFdQy1EVwdkSsBmHajovNJCe0waD3swB0J2XpgIkVdwsI5udX61KwuuFvH+cVvlvfOaDYqBoCakkKJHYnqBF1hOhbnmHmHBWdZx/TB4xmoXcz/+WM3tIAyqbgEMw4r1agX+JPC778orA4ZXxmEy60PBOA9NlL9GQUb//MsIeOhMVuwl2PhOzY2WNXrVdQL+ysUKql/cVY+REg6GpNa2+5Uyn6Y76YmtgLIEdDPNwWeGECC0GDjJRgbPp3bG5BzbQRr3w3V7avfeZwDL3aqJJg1qMQPgLnEKTlozx9xq5T/JUXbRogP2M3CNEc2JQHdNqrIJRGaxIuV9JoeFYxIYoh6DAEXOboAv8zr8H2JE8ZmgXu7ltEMqk7PQbnpKtU+7C5u8RXXnlOqOM4kZExzSIu2qoMsRqkoNq/GW1c1ALQqWGBABo4f25g+wUtMBhCipcvg/7pRd+k5HL6Z8fwU/Nvyh5fLpObtAj+Ehzg4oAn6MNAj4aajB9iYYJrDXBbi/mndEIvQ+yRCIp2pbkyOh0CWQr267xgyCA/AfCEl5GmkyyqPIpfB53usy76K141IovTySjkROwogJwIHc3PeAvpBMUtSAR+atH+i5Gnq4wlDQUedShclJ/RvtWxDK2kOfF7pbvtyATnJ5IAxBC8BYAl+B25L8sU30C/tpQsV0lRKKiTQLGpKSjSCMSiScChb4q0jG59HtHxG2DVt0G6JWX6eV4+ifBWPBTPcPwGwicfjxmKpugJ4t7oAgZumn2ar3IJ1jz+797Zu/MJuB+eXw4ncN94oQhCzECLR8hKwosP/aN4T+koNVtHn7O1ojfrZDX1guXwCV0yEgE7WXyKj4DVOw25NhAzOF9M6cyqCNDPKPA+vWJqsvSqfZ9eTcp0sWC65dk8mxe3+Bs1nngPIdC/vpCr1Xx6Q8hZmis/a2OWFLfJhUDMz+yhqRR6s61y6wxCIx6+vnorCDNiKj35o825bSsMqJrTxq7AwzkYYNZZm1Ix2/A6ayczwEiFMBw6w9vM8QGEPGNoJ8c2x3uzZL6gIN8D7iRGncdcfK83yAYuiLsHOLGLh6JdlNN8XbZnizXVP8YJOYGlhUktjBtmiDdO1C8U4VTBxgU1SBIIIHYtSWM4lg0maQU3SLlJgVZb4XddOAnDrmmR7ZOzi2Hv9LR/POl9+HABh0H6uEjL9ZJb+jQ+e4HRKIDn3aKlsOWbtsL/inQCHOGWVLBlMYG3Z4LB5i5qBZi/tyfGYC1Ju0gyzJluOEmc3BHA9RdUmpkZtYEp1Yi1CnFzFR28JsjiPTyhQ+kZhkLxL4UqJkHBbScUjy8Y99PZApJcjPA1c17jb7wmonwfrY2BqVxx34MBCl0xqPO4P3ET07/YClUwCc58wbRT6VVbHkOdCKHIFYK70l2CHhtoyRKkXS8GysRm08rq8iJLVytFM+DIJ74q57b56BN1NgDtGYufO0/lMbhHVKCrK1+AVKIYySap9JQM5C9ZHedYy2qYopTY8qhApVCSWNz4L48cig9d6trAE1lS1ZrZYqJmRSDGf8CibchVvX6GprpsqK0KkhzU676N1eBf6fNqJbnQZVIUDgTLiXDI8CYt4ZROjBkEDQrb/DUqgWAZglPKGzqja6FtPFJM4CLCBUfKZGaYKNSW2qv0Zg4xnaHsPhNgZmyJ7by6LtiaITwmlS3qi25GHckg3pMs4CGBBcZ7lBlpjAs8A8V7MDngic4UQvtwpLV4XeNTVchGvBd97a4tggkYx/DygzZxfhyKUBKmKgLDRizjllJug3AGOWDXsBhAYBbLCn6M7OBSUcmChtfWw6YilsmxyjVC04f+ZskySW5QIYWuS7NP8NaIeURkBfUVPuK2lflkmoe2QBTWW6eN1gU+KagySoe0ALhZ30iLTRZX8rH5XjoKeYFwE9P+rXTlUz1puJb0E4O98MhQjEDMmd/B8XpqWYgF5WmVfxLKgu0TytQf932qPyI8MPWnlECE7pCmza2jP/C/pKhKTghJPXVZ0axmhQI4jykBC32wBJJFd+RCiLf2OFFM2lBjGSvKBvglWXuEPwu5L4cSdmcqqVyWkofkSdUOutoUcAxYrEGVlaQtaU7kPkCIcAwz5u6VvyZITySTrcjXq+u02D3fvDVm+5l/uz3e0no54bQjbzPrTPqxu2McuTMIlOgKgtMekzvsXMOUpGEZ0wuy88E7zdqxCVD5mNNvEBiPXmv4cvUZE5XN6v4qwmMnrLAqzL+qgWYITFnPGQGT3OQ+tqPv1Z61XbVQs5LlauI0YA0huVfN9xGdVjWtwR110mE1T4udZdVXVK08k48W7Y1IsrhH4uKxcKZX+1wSRCjX7GEpFEwvxkKAgcHrB3P6QvuU3XvWSxbYqzQpnhQ7nMgJCM3C7gN8PMR8uWyoJy963HI8LSTcroTYI2jlfFHzAvi6s+iWs2TwGyA8nnNgy+8zhKjA9O78JPsk7jueCovjD/NoilOFIFz4qAv+Xt/1LvqTwfnlsD+4UDeL6qSxV1l5NpnOkY6mCr/BIOMVHdp0DymDd3NQUcF63aBEe1RYXPqwr5RHDnju/clgcD4Q3DkCYcILXPQupyIaToLMSsW9KMcFbpMeePJ7VbnpM6e4AxhNZtx/4K2bZ/7GxBuSejgwYcZInBmZU1QgNLwrXXsQWq2zjAQVD8FM5SJm4UtELhXVD/Q2+DOGAaBnEco/SoDXZnhIpSgu8wdExwn8ez7jLpsheEeAjZDrxy9kj8Yth1sx0kdjUi5vzEvFpLsxmOqycaOaj78ejQUcivP6Fw116jOyw6C01dpTs+g8cSDg7Qw/RUqDvGjPpvkyzbxR0q0dT19X6AhUBMSHRpeCqlYYvhB4zxZXx/WRFNfzOdPjyplTJo9srljcPJ2yG5BdSyxccc6CbPUdyrQiNJzYguQhxDpN13fLIvzCjZmTkQRKplP3rsPzs7KSg9397YOwdRHF46jz+4OD8SNTshAu8zbclgYMF5Dp//WHZpu+4Vf852J+Rd8BTUeKeNl/CPaDNwffyj+IRJLcpRO+B/6C5DWAAoMccVWODvvOUnYgs4d96ag+DGnYbVJMplfCkRbOwLPW8AQW5lyP75AFz/sGShO56wF5J3CkEJRgXMEMW298/QhGrFIsXOY4Iu9a8R7sLjlbBOitxmlwq0ZsnixZYCeGUQSulWIK7K3L/C2k9AjppNL17kC/QFcny036sETIPa5bhXtN1w2Fh1DlpldUJZNWyDwaprfPG4FJasEmcVy8Cl2wfO9yeD45OTsa9DH8DBwAgSlXguvBpx5C1TVKBPqtGgqi0w/FJd3hVhw1FWVQ2191o6P2zouJErvjCQ0ertI7uO/FPzwAaUPVADbLfJoutOfsR0gGv6Cy5sU8K0rgL0bHpgU2KWrITseDEBjxVAl50d+cMXlbjJvHwv/a+mBjye3JXVomOMTkrvMG6lebwNOrie+qz5MY18gBRGVTGd5KYVDS0H1ZZQ/F8KjsIZTyXErB4sRl6gHTk4PLdF4qX0/6eSlQj0JwANh87CJkJgBjjsLwY+O1Oo471HQKc4XicYq7Hf4e87Ed54F+2l7k1wlYprPrVSpDTlEZ+KUglL4iaAD5ih5PyvwmRbYL1nGMi80809Hgj1qet0VhAWLntL5tj7cneMM+mZCbxiUWeGSdNdizYstoBdQJory4t21qIlSZFMkvro86gZ2ZX9Fhjz7ZAeEwMKwdnOTQ+b8CScCBAvlMo5ZRG53V8G+hmpVPH2vszHfJMoQhYiutnT64wU7yGdV1iwRlkoQviPLc2SFuHyXGFzttvVgox8IIAeNBb35DabbueJJ86iWnLPEj/sJLvPQSV3c0Pc4YfEgFueQcbrwcasIiWZf5JMvvJ8nUbnjot71tt+OA8KRMh/O7lLc6W2biynQQud0mmV6BxbWZEF2ee2c5ouyJREa6CgpJHB3griTAg8YVm+4TDQoJ7QUQjbBcItb7BJ8U4ZzsdxPsKGKTn6KHLAD00aviHhbctGsc1bcJKZztvKiWq/zzgyVuTa4K5Ai1zzhvOaxwi4xIrJBcckDLl3gP0cJ1ASdXsHMh9ncH3YIxjKFTF7OPluWIv6YbafbhF0r0tRtk26pkuZxgaeLFIX3vf52br58vcvw8AMd85G2rwniya+HLFIPA81IWnZTq9tbROBI5ShEtxmeJxCZCRCrrijFnsRulYKR7dix2ofE+1Qio+QoVdo/OBaEiu4vk7mqasNtuQK8cRiy5YNuHObs9RGZj/GIkfIXC3kDJ60PuYLoZEadXr+kTeh6OvAFx+64WQg1jVu1qAWNfZcDaIrk1zUy3tbjIoabay0ZhewEDdUZju3PgfTjWB2E4r7vctlbwa7e2q3AVIjpnSIVQj9qWT1QdZOkknAoSlQzmCnoAsvSNVSbxMVki1KX5y8f0oaNviBnWZ/7kQxlSkzrwVPmCdmrYt1g8jHDnmzGysCYNfPThjAkAqR7iZU6VeVOpAPsvL7kCsJVrTspUqoVJTfhZQTeDUDq/MS7dtR3Wyxs3m6jelMjPIdmVw81zcvD3UVCEqzn4OM0euYp5vnxOYQu7geK04FBUwxyJF2zuYz63GcsEU1fBrJ58TB8K3rWKdJmskjJfFd0QEfth3Dpsi5HDKlob2lf/9YcUL9hDsCsgZiko73hia/Mbx9vaCv5v1GDisSq9XAtatks5Ns2z2YL8v7AwyIeKy6/+hxwN4IQMJOKU0KQIXX25eCyhFbARRGNR+Ms1YCgW6zuM35kvajR+ukX4liwov05XG1UXrzJmpNNCVrm9L+GDX/gjXBwwxPbwYSk/sfVkM6ofMs2Jzeavpv6AX7LQ8bHxnSbGK1qZNVoQ7Yxbxtg2xxx9vS9K4vQsV+LqrcksOQClsLUiXAv8r9c2kwGHbYL8tTGk+p5sgVh0DQCJypL5ZEiUyertMpHt5w5tmdoOSArCX/uv5W1UDh2ullyCTRv2HsOrUdULJD8/gdvXvATGOhn2JHqFp8wP6QP/OgF7eHVORQ0c03stcF24nmc3O62QzbzQcnF0uy7ni6/zJ04WC3R4vkpvieCGnFnFx3jLBRFeskoWSGTQEoY+qWk5v7kt04zcBBr4uXxOHksCY2/R8sX8mq3vYp4Hmy9GGyfXKL8xCQdAzWbe54BwN5t5n0uOdGbCD9xNscmW+sFma76gEsgZ/wOAoE/N3R4urslkns3LySQs0sWsRVf9LeQ07MJFN7gKl/hrnfFDYUJYzNqcGn8T0yL+1KHBv+hDcSOgFYpsihH/xjLkD0odaRGqg8Z7LwCvPiraL4h5kODUa3FTWhmjNX9Ml2VYNUuRTb5MHvh2XDuc9JK7JFsLgzSkgo7VKHfJGPwU81nILWP3DAhhe6jdbH2J95IlhgZgbLSedlomcgHfSAQIXwTc3z48+vge7NMynwUXGPCNX7CSC2Qs2FhjA6SBl0ryOEK1/Fvg67TWjgr9sZ2lTZkjhzRWKehy3RqzlJOz9bThBGLgKkzLNJ1pnhBZYCrg1XKpWuy+gb0HmouoiP6K4hToh3+LSPycmfB8oghIyI9LWQNMGowVe/BUgB3TgSY0fo2vJyuIr7Z7Jr9dUodiX5b5EuY+6Ix8cTWdr+g0qpw4egNaWQWYGeSwBIdSGh+8NCNxB/lqh3zjixj+2AnGQmIeqn0gairVVO/IuYhd84T6XPsYL0oo49U6k+IgUYMVvt5TFR+r5tbL3OKET/QmBtXWO4gDBTULFCCkdMOCzZ41FZxQplXia2HNIrm6KFVCJosFzl6RxyJpNYF+SQIVibxsbpoQGTnk87Y4bLYtX4cr9Ro0ihQjPLu8OaOflEAwWF81+uJuXqAkl7kMTDjWGzS/+p/0ulR3UJnKVBv1uXN+TPXRQy6kR9M3vPOgsc7bmxzJ7v8Hd/vz67u0vM2nPAIVseNfdiErCFHtOY4RI87dQ8esgvRLMhvNsPoocOTgzPi2O/pAfDHEuc8xMvnUQ+xarnC82uViYQspIo21HdrrgOKR2awi/fwZQ8ZZepMDvh9rB1C1sPnUbpryoI8V7KS5vQfc/N7WDVumg22+7alvaiRNxHPlt3S8u3+xeQ4nFCvpjTNVGeNypZm4u8ncdEG5DdNgOzTSE7IrX331iEHt/OECOeyNVRCg/6O4z2kjItpDPbxONHVAanYWcn1hNj6eEdJxPD+E2TVjlXxU6wr+7Fl94ZH+0IdcJdqB6DjRXiTXPDWdmIwahkoO+fI5/Be3rsWsrbdmEn7G0eIPFagY2ieY23rbDsNdxlup5GdFmJjV5M98NiEaTV5ikYcRqhWvbJXSz+BKUO8dmtAATiNeyBERtdFH2CWY5g7M3ZLkGW2XmUQMhyIhsSAaBMnLTT5qJwwZNxg0Qb38sucRWw9munIbNkcEj1tmExe4trHoelwWEhE64irb+6KAuidkXZXqNVmGajqoGW/dXoCBBsemwFNYQGEMTk11tdaNxkh0N11JkVvM2mzxSf3xsaPjj41O+nwxnczyVegNRdWq5D3wtSuvfl7dGAf9/nZ+fWuOAbKuS/FLVoI7YwmipmybJMRriF6AriIqA90jFYPcYmTlox3REY5q5FlUGSNg9wI9StwT75IHgm4Act4XBSDGAzDf29OToyGQhgUn4BsFewiZVVB7wKhFW7YxRNjBm+WryU2eT5vHgSpDl5DM725rpvxkRfIQFDkkeVEQj9m8DO7z9QJYI+clyddP4L5VqxpOVWf1sOTVJHCmk6uHCRo3n7vMnuhPCm+DGpY5NgmIL+c3GS7GFwWDThQBF2/qXJ2d6AxlzjGVDW2L1YgdCdX0lD1MkL8te5629rSuUlMphIXR09Z2bGvbFDtvGv071DcyWHIHSD4m5MTpiHQ25DlLzgZok9hWC9ryzLwCW199SvFHbj7xAzeZIqPnepWQhaPVGFtJwnXcKkmY9bcqRbYSlHqjDgH9z1wM9qHfsaau0pSG2looSr84S2zbIA0FmrRhfdL1O5pJQ1GHWnrcbF8nZbLIb9pIckyXuGOHL+Uvu9qSqx7VnZZDlgaSDWROlAMtXpo6hbNlOtsjddyxb/loOs36qGx9ookS8OIOBbGm+hXW1hDULKPSHtM67S+rPlb6TIygfM+MN97OawCtJGZ7taF+8R4GlzpoDLFF8Z164aauaYMMdFVOvwC20iIP7pKP8KX1YEOSy137YidYrkvc27MyDxKz7YNPV1lg+AAIcqwWe9Q3ifNKPb2TtM4wJUtNSxoRnbPXt0l2k06j4D/wpY4lu8Hl9wgblXkmFTvhQ0YA2vLCTcd7ZgtNM5Gh5KPGA5Hl9yNAdeEL+TnDmRvOdFVA+DdTPftOC7dpRtlEPicAU4dXLm+4C3WJbBN+NfOsNSR1vLVSNdF2t6qo5Br2LO3VWz4V665/ynhuc7mpDfl0+JhA1F8sHvE2hXfHVmAFs7kP8MxM1imoqWNa7IwhPVD1xcAaOA8MTvZoDzHPMzcxahB4mjaPHINUuUrm4pWqYqH5OMFVc7bC9ixf3SeraUHB65SRrRw9wIrVRCL7++DVDgupTuOUetSBxFPmtjnrMa837oeNex2G438iwArd4NLZLL0ui/Z1si7Q6dCndReQW/yMDdQBKdBZ2TYLx71yDaskirZM/q3Ksar0s3nZCtI5dHEHtGKxSj7v4BPVrOGegtNITl4/gy/yvEhlx5LzN7awFdT7rHK0rvTq9mO2f86ufFY5c9cMHk93ZJGWeCqi8yha9AMJTzDc3Rr7oQEmwYttR0ramemw6q216uhvPZTikpBP3XoR3yVaMN5MbJtNJFmUEopDiNb290Qm/1PnsDVE7LqeeVHwzn/1ECSYkHKGSUdNVTZxMgBCJesqxDQFcVQEeaZnUcrWlVStCLo9yPxm2GHIXLpY3ALa98kDCwgSOhXLvVVfvqq0J4thCWVUSqfDrSicatR8V23uc800wdvcqmQY+zfvVmJRaDqU5PRT/zreVZIvzmwF7R1d7WofIzYjPzef8ZAUftlmG241UIGvbgCV5jL0HjhSdyt35PQCknbdHTk9zJcphxF3R+hlrg9MVATuiPJcgqzb7lMuOmo+ygv8Q03t0Tt3bZOeMtWvo3qe9YWXevCa6ExwJFfTAwY0bwneJEdzxUL+ek90x7enXtQ2XmhrtEtTUBFsG4YLIHS4616USFd8yEykgA2gYoHPvYVaDzaizaRFLW51+8PgfNgH8xr/LWRG+uCiP5yABPceMKWqrzw2hHFB2DMOHIM4IlhQVlMvNeSMbrGbRnMLMpuPxdaMzaOABP4FJPvFv+bPQctAjNXyNsmChMCOA6DrolLbywdxpYeHaDuigI6vxDfwawFCc7nKYcfCQEo50aWB1Mue6zi8/qFozxbJTdGe32T5Kp1YWDVQkvR9lk+KeZn6RX54KG9Jq0J0jnSqm/OHn4ffn5996A2/R7cMfsqWUbBhQmZYC/Gcsqg2RFGDj2nznc80naLasB7kjYUkGpkEEsG+XOU3q+SO4/xtXgT/xo6/ozG5U12v5kuoFGsG2U3IGchmSikaNuxlPi20768eoNV3Rbr4lBYdUQnpWzd/fZfQWpHMydf9veWiAccA8ttr466p9QtcY52TSA5IPuVtG2xIixQIZW4xoTwHPQpFKL1Rlyuarxzgh5PvdTK9m2eVjq8ETlLoOUSdQ3bNQeYu2lWiyv/rP//z9/9lvCPPL/oasO2Xw40i92WD3ncV7/2fb3ggsVkazBvGe+3ilpG+lwTL3ZDxYp5R6CH8wGmDP+bklV1zGSYVDrfveC8imhbMwgEMwp/tBdG0RD7S4P9hr3z2Qq/R4/Ec2gC+rAPnQC4lyDXy6ofFek1CkvYsuM9XFCAFP5QvBiTPSzFeeHkQ6Ha+msoTZp9h4BgkZuQdxfIUuUkL3wqL5OuA+eEkQ7aYYaXYIMYsgZiCU+4ct7GNH/tchuHuq/lIo87JU9aB7e7e45+xZxyRYMVZ6n/QCOgAEMFrOAZk25FXxMmnhr3SF7i2Jx1z1dvzOgflE5GLEHL/Gh2MQMq2ghLC/VvBukhAq1TYiC33L3z8Nh20mKdTotNukZf6NPXQCoAtPOgGfzw4OPCeQTwXOUj94eAAX9L/VgRwRCYfAgmnQb/4/vwn+vVh0Hv3vke/j/sXR4OT7/r0V/9vH057J2d4/DLM65TZd/138Arz6v3Y/3B+csZZD/qnfcDzrj4+Pz39rnf0A3/THxr6tQvPS5j2mAmBxIc0dKCjA/sWhGbcFUArmj1g1JqGSohtvFwhvZgTDswvaIWEdMurwLSLVzmgCHpTEDQUxHkJMrjOYvD6DjFVSXEmNoQrHO6or9GcsyxdGV2ePN4EoFljpVOx5sV7cjyfOLVeISBop7U9iWe9q0XqF+FhLuibtkvuHPhNFnVmqmrtTcNugUyAjgKuog7ZYj6dovHZHRa9c4v7ZGd5RmaBqOcV01BRKi9SDi75G1ppasqPDXlmBSaIfATr4ST5fWZDTuFKGWVSGz0GJ7zl0EElxJh+ge6wgao1qy4oOciGsCM3rhnlY/Yp+hStDuYYc51k8n0z9igj3Eyc8IRR0qMWnFUBG2t+g17qBPS0XOKmRv6TEs6K/WYG6EuyXFKYrf2oWhZv2hw2ggDw8J055UWRDRTF74tfF6FIeBvKaqzGYARJyutbF+JMmM+MqO2JXpMXThajJEAHL9IZKFh16dvk7+2+Jf0Xxbcj8XKgeRT1OCuB46AKNTv3lpOzhFcWFh71msSXukCs1hmeVQgT1jkwUTdYF+TAoY1XHWT5NMR9xYmfZ7UHFq1JmnEkOH/K1UDl1o0db9mwDSQowL1dQdtb/YqoKCbpdF5C07ly1/ligVX+dcFBfkmZ382vu6bS+ECqhLBGmIcUpN3B08gY7tsE587bNn3WqpUprm127Cltm5PC/Pt1wclwooBCqXRqhr9uG0Qwz2pTWzO7IMsqzKLE2sIWFvwluEMmAJ3XLZyReqNBc/fXxaizJeEYCRrjOHv9Ogiv1yWz19C8ft3VkhyHqLmnwmxcGz3+vhmuMJDDRgDDc3F65vULogpub8x9k/XqbmdAhGFun/ilrH63WOV0myyXLXfJSko2p+aIVOBGWOFWVitpcpcsR6FmEY3bktqEWoC0u25/TB9GB3glAXIRhDY+21lHiknHgzdnK0xTaTIDiY3R/sR7yjIY3hhgiByUURIqVAqwKF7nK2+L4zlF/NyEsMdVAsC8iT1BNci/5qRqVaVLScha3DzdiuQToESMx0T+gdEUVEen4E9+lSwnGF3FMUgu5gjvlakHOQBbMwFoETTohSbwKSjnHI9lxg8Y4P1ZAXJEWEkoJF+6qToNee5sHUyNSmdbuDCe46kJ4R2XS1f2RJM8Nk1UrgZ27lUKTmXqdH5/S7NP6tbCJ+RPBcg47FMhskEubbFVeJflz1TeyLnSUNdIvcXvyb2A8gWTkOlKBpm4x6sfqoGTTKp74ou/dPmS17vupWYZSeLizrAUF2wmcWZYGj6AH0aFwGPt1gUQpNm0ERw6zSQ4cve8xEeTqwfYhyH9105UKp8itXZNWQOGFe+1ZdNQaIF9HGw3XVHTKts4OmVytwxB/ruyCFECv966is1BA1kvoXaqO9UECNd+ajUKbVF9QWi8E9bbd9KgtVTVS1he4O4h81jVcbO0tCJVSCV94UHY1uWRZYB3044Whp158OTN2Mw0vKUBIBkv5Oa3RNzwDgm2iCrCD2rGBB0H+niN9FbCH3xCJZqckTM3Gt3qer0q8lWIyhH9Znwd/C0KWyUne7DhhLO0vL51jAMKkPVY3UCQ7NIoTHJegFY5n8CC4nhZ2WmpyqP6s+XELeoqEHOGNt5cYs9CyAEcMbZpYw50+oC9PddoeJGoDEcbSNlt5cEVvt6V4e800e4ezYell8PxVUVVQvKhCoXzgBzFe6Q7M2wUfINUYJU6euA6ulE3oexItuJ3EgmBHw4G/IPOV9pK12V2LpPiTXQRzYh/ynrhvJcMyeYd81sI61jL0YyRHRl7ASONufkGAL6+IslTh9jKGJ28I50DAmNE7k3U9iecmzDRYxNygdKv3RI2mC0BnSaFGk2u7pAswxlXdvYt4N9Rp8oeVpQpw33B7QGcwBDjogArf7okbnvvdLGNa5k2099AoLeNdZlYlv9VhmUlzYPSCnGkrREG0yDocAhrJ3TBeEzLGP+gTfXLo2Xh2ytSQGrE6bBCjYH6j55SD2InYxXsIAD1Ck1UvF0km4K+FsRCGRhr3GB4esNqo+LP7hzMG2Bcozh1fXZHHV+k0R8NDOlRzT1ylzCWE2ajlCUbVP2g/ej5DyzzfOHx4ejkrVG8Lm+QkyTNppPlHCgwiLoWWCYDZLMECuq8KO8S4KuZoN13AopOGJkgm4JQNoVG3Wx56DTxNZvd1k0uz9IwQh9fAJZE3bXr7aj5kmjgqpgsGfjdaP0sVm23a2tOLo3EREs7QXaThr9vhGrueHEdYoGZzbNksaDSyY0RqV0s/Rv7C1Vq0qlX2+idYBcH2liqG/zykeDRoqembAX23wXicpaXJ3fLBU6wdNrfAQBEQmOYL3bDgBiEDxOb64InYE2j8xNUvwU3aB/Z1fN+LjiGqmRIcFm++hg2bmY+UjZHucGq1evrEP16CNlIfXpAcgS2V/k93x5Go863BwxK5DXFALQvmeKDmuEhbngzV5vmLUw8+7F7mLG+kK8uHROI7Q0rhFMAJJ65EHnSkFGz1lQOGj6LQ53k64G4vURguFnmrTYxcseZHkAshYHcBIY+FCJzNtTMoDhLuLrovY6YwsCQlZWT23lR5quHSlZgN1/Mr8vCGYumaQk2Qn0jiBD6YOudFKkPR5wO5q7pUMo2nf4puFsvyvlykZK1jO1fGbmM6JkKTVYd0KswWzDi/UnnHG4s80wnqaX1JlQpNNFHvhlCiB+oFXoc0/yjdhxnwzyYzT+jJweapl8uyfPFOPQkH1PTrtevETPwJVU0IgInEPU3q5TMk9uIZ4zk+ZRmUxh6ZLbWbzFLw6PkHQVYU9Ap4A746BDuWf7QXIkdHUbih4D0LpVzx7ayKtg3vocgI/9CtuIaKS3+b/jbx3hleiy9zfBN6A60Z4iOj4CAmE/YfWTEQGLuSBU11XAcGy0AdTNwKpuF5LJz8ddT9KrAU0OHgI+euLBRwA6KO5E7m6gldaMzo4DPCcOOUkc5Bhjy/kSJLs0QQK8toCUQlKzOsRgIuUd781yBNIJ1Bu5PqIhlaUH8RJQ5mg3Bqbq11WQkZLXiEsUfyR6iiHrYdIXtVavaDgIw/gb/GxrQk3TKJ3DtDQU124KEpF/I/KIvTRBavbO1zu4V/V3mE0usW+kecbFNk9Vinq4mOXj4cI1MRaT/0bdCefc43c61I/qv52XM7UEhxfsmUFcvU8XuavPfXGlceMpDZa4wpcSGy1HmtQt4vgRdcglp05/eKkWo0QKuTqhwopeHEzcVHPn51BvMr1hWSDOtEXA2Bzf5kBdBMl9FopbN0ZjK7SWGNm9qU631iVdx/uppVpBd89ZyzEmidcZpRICR/idIO+PmCb11UYMkIgq+OfJTMWVmVBFd9Y51bytzaXQwbp5OzMgkJgTnrIF2aWwNPRfFxfDLPvAr2p7gRW3P8lKcsZXRF7l4BcAB8q5wJ4NNntN5sVwkDxM+01cLi7Q0FIiGw6dyEBDqOedJkyyOpws96pqcZ2lSrldpgW4I4A8F57jJdLqQTJSBsMP3FWSKCdTK2mQYlSRid/XtpPra+st0AnKiR8ng+8/XDb81/3moDp1ipY01c5YmdP4zNAee8KhpvNzXzFBP6eBVKT561Kuc6kXqpHY+H3MXi8WJJ65am8BqWXlHD1p0boz3kquCuVjra6WKMsjACXR4IFWCDw9SD90MtTjxsJPyBNyuIaCkTB4sLo5OdLqYIr5foUqcEvEQ/pBphsYGHT2RLGKLMRqlPqlaJzin4td1UtxSXjugEtwilQ+Mul7TkRpuU6KWwCcZfVLj8ZjtablkbASiKNMh1wslKy0EXEJfmko03Lgj7zLnp9S9ldxo6wpuk09pU7b+RVvtEoiaqHORQVFsIfbIOGN7io1Y9Tqx6Xa7XqbrV79bhb0YtDSpERKRSYX4mC3smgh/TvtwVc8H31i+3KYk3ZoS2dVfke/M8Nu0G+ByQnpFsBULY05DAIZwMLLXHxX/DJ5k/g7nGnS3Xn5/8eKeO8x0pJYHd0Fi448p2SNu7161K7Ms4bfQ07N8ZQeeXrSJZFJ1SXHYaLlKRor0WVnrtvFgHCU93tti+VbATLcnrt9IicILFytBaEmJnVUHeJFkHhVvR6WKzCKqF4/dVrRYJUr3rcTEx4wyNxNJzMPfMd3Or5g7mbH1+aGypjaJE+40RP6vyJSttmw5YNZGRLHIVMeY046BP+o6g2h9LKaUe7jjDi30ylKN6ylmPjMqH6jH3raEghZPLtVaKetwJxgxsyIaZFvCs6jIhuTVITuTMoV33BmdxAm41EOoSVrUOfCaCO7KW/Zodk/md+nTPu2EKR2jXzOY895gOQBUjAdRjKISqzte+iC7RYem9bK9vE0K0LXbV7QEpnTAkD/LvARn+GUbrYTuNf+Jr+OMroSWN+hPOJFmc/zehPgrl8GO+yBY74v5NPjp+/6gHyzb06Tk0H+5khL9AO3/exW4aC5wJzapXdjkCqSWY/tKIyY9u2NLnLDoPfDVgkyRIWv3Iag5jEzZYOBeGSM1eQJL+iH+ComjrIt5rtZwHkvSuzwjX0Nydvcz/WwatG/w87VWbWRP3QKMeJXeJOLO077Ls7zMs/l1aEARFZkG8wK0rRDnFZ/0EP5aMRDhj1AQjSTYFD+cFxOsh4fzweZtvGsLDEIULrQX04DEHt3LVWsYvKbKszWhmaISZiwLkermpaNKFqIypa3KWUFHXDE4wxPI9+OjiRemtrqelNbWTZLfVE2S3tXCaOxdOMh1UjUvvVOyHsQUOUbXO1sutmpXWyQGIh/YcIQhRuH+Kr9nQuf8Hk29VdeOsRzv9Xapdr+0/cLftFgdvbFcvrdlwXPFQThw9JffK0TPhyfwC3uc5A6C5YX1T4SOhf/kIKxKNhgbuCpx6rVgwr14QdbwNwcHwT6WEPzud0DCxnRtDP2HVmW9HSNhhth0cOmj1z5eo/DWDLcAWObgb928AaxQvnOtVi/Dw068Fx52Rn+P98YbJNZ9Fe9t/oGP/jHe/OMf0at/bOL4/lX0Ej5kMRXvhRjHgvm8ClaYRxy37cN4LzrEm1PFHKl8BcaUvTi7TVZ3i7Qo2G8A8qK9Y3NydtEfDDeXH457w/7muH/aH/Y3P50Mv9+87w/e9TcX/eFm0If/QlzSpnfWO/35lz79e9Hf/Ng7urx8v3k36J1Buh/Pf+hvjs7fI7/m6fnRDxsMRtpQZ8d7F8PeYIgJToab/tnxRkKPNhqStOEgpc2g/3bQv/h+M+ifnB33/7Y5Ov/w82Y4uDw7gpr+2Du97F9sKERqc/5hePL+5Jf+5qh3eqqlHQ36vWEfSUDPB/DPoP/htHeET6LDsP+3Yf/s4uT8bPP28uxoCD8+DM6P+seXg/6m9+7doP8OSrro//Wyf3bU31wcfd9/39sMf/7Q3xyfv++dnG2Ozk9Pe/jl4Py0v7m86A+09A/npydHP28+XH53enJEiS6GveHJxfDk6GJz/gFISc8Hm6PexXAz7P9tuOn/2D8bRk21f3t5egpJ4I/NxYfe8KR3So2grpFPeqfDPjbUtE2rT0kbmooNcvXnAHWv4q6drgmupseD8w9Y6vYiBifv3vUHrjLcOQB4vK2HXI3cWFAXRXF8BWWjIAf1tza1nzNnG6bp101Pai3PQOkLnYm8GFhFG/09HO/H8S8bGtVAhzSQ8QxkMHEQA/odUnJ6toF+jgLTRXYAgu293zCXbZ+7jq51r3TuhKyHtpN/7J2eoMw4Or28GOLYDoPw9Pzdu/7x5vKMf5jKDnvfnfYvPvSO+tHGDVEUHMZxuIGVeXLU2/TP3p2cQXvfnQ9Oht+/p9GRoZL2Ds5/mrw9H7zvQSZnvfd9aTww+G56x8euf6V7NyaB7a4f+j9v3p4P+ifvzpD/119LQXh0fnr5/iyIDuP44lVg6x2atl0Mzwe9dyj6Pgz6F7jw4hhuVakfEfKNrhQ51NmNKDdh0/9b/+hy2Jfej7OUNKovGLcMes3Ll5uXTEWLTzCrOG5v5MXLeO9lB/4b723ivZeQ8h/06T/+sfkHAtNfpTfzjFyikRQLYuNX8d7r15vfxfH+Jo6vRml//HLzcgMB05t/bP60CQ///M0oju/j+PO3fxhH+A9tZ/FPcTwdx/H9PvTP52//4AWLghcQOGqA0fMjMuYkABdVXCdLwxwIPnmAGoSXvn/yMR6Ssprg9WtOoYDnvy7wbktcQKEQvPdYeN/9bt9+J8Ha3eD1m5YjcnTexrZruF/2fwdX43hYhRsbbFVSyhmAM3wFOerd8M0qXy/DA4ZahgyYyBhTUD/QkzeibHO9uhJpppGrkB84jfhtm6MTPLlpaFv7L7mti/lHjBLLpsWI5ozfmS8Fm95W5SNiTeb3EJg73tEzkDncW7ePz4e909PmrnFhTF6HGOrA5hbq8L5+g+0t0uZBl2nlfUP/vsJiIQEqfvTwL93ggJr5+o2NveEwK033Z0lW8e50bnQ6s7nzAKGgTFfJouiixaTqY69foqc/XX27Q20yBQv2NBUuvWla4zGnhY9KLqbE8wqc3NdXCzSFUYg1l0K07/zH6PWbMfw/jTo7cnIh8M/oTWfMFh7JjhwzpumoYz6jLmEgGvKFmbKntpblCJynjMRKR9CkDP6sHe0NJkkkQYKQySPYcARsYMMfERoV8cmmU0g+SsqALdhytiazMU10fiNTDz8saVVUpBMlxCnoxJQEKdREFEcZgKytuJ1HjDkR+T0jVl5/+YYk01oso3jRQNOwyyOxdoucQdAIivXzmhxACJRSDUDubsRfKqQ/f81TlYErZOJGzSMJidD2rd3dwf59TvvVXba5QKEU5b+bmHbivZefyalIUlXrZRK+mL6kcxtMNC0FMTk8R7V5FtLV7mwOdw98q+q8WnMM0HRJYBVQVekdjNtLt8H6hIDuqzed12/GEpwS0qf7wbctysXU3X0jkpdu5pu9oWgZum/8KJZpSPiytWZVWFedmz7enbSErQSpUJMVXifiHT0asxgLllH78HleDY6CWFk2zag5heqiVKodDhpYoafdiIaCTOJc2+p2A2IerBbkIUnZoXM/mzHMEzA4Qs448YHpAIshmeVSyRKhpCD5DLBoQ8coeDNlEe9RHDOFalAmBzw5pIMKwnehLzgWlT/WBGMXz/FULzR8bOYOvXVzgP52+xPl2PWnEEXpyrJjwTSzewbf5VZ3Ozsn7x4wr8p69rzNO3rdStXCG9DZRN8boeEC6s2cQVis6dxOqsDrTX059jbMl5/DOJ6CPUXvOUi8d7Syo3lWhnZveBNF41Zz3i4cH6++qca1QfYmiUtVrRlUjNV4FG2t5q+4TJKyjQvbjflV+pBn06fG+0Bx+v6lUR6N6+NrmRjAIkcAjJUxpSbs7gL3zajzxwMfv3BLxhgp3L4DN8RQzqktq2et0vbJu7PzQf+od9H3ZDRjNYsGQnnomQ8PqkF42Dl5G/T/dnIxvAiiw/Cwc352+jMcBMG8RkZnVyGqD00xVDH0vEzO104XM1pG0BkrPFWwX+HjJX+USvvkHN7ie0S/iQEiWxVlCA4CmFDotSk1mh592cL5RRXgGS0YTvp0XMZe2YTve8P+4KR3evJL/ziIDn886f8UiVHj8uzkr5d9Nl3wwRw/ozPtjsHxIibzAvFhFxxt+vSs/u1zujYTuEVq9+LpAJi8OiW2TQSnt1JosA9ydtwf9gfvT87QchAcdoPDl4fh297pRX9z/vbt5mBzdv5kd9l1RbtHbaesSDbYExsEB9JEoB1d9XLDT0qa+YRwmeI9thGTXRhNxMfnaHDFuiJ4hF4JoB/zb85YrNNstxXztBqB0SR8et47ZjOb2FDqFbIl4n0FJej4KEXetH9R0DgELwL+onHNVZyfqtOOKCk8JnG8IzRju78P8We2LhgjBw/paNK1Xhn6YddOOkVSxOovk7JMV8ABXYlH0wZyCrlX6MbxT5s4/gWh9jgy2WumwV3avn3/L8pTpRjxprWYJxj9DEbga6TtFu2ERSff/SRyg1zVVGj5ifplrkPtxqTG2R3iM3h6rTN+s9tDw8N59Pencw5tl2/QRs8othtBq43i+Bfaiv19uGr6oZ6FinAHONds3qNwCB3hjkbhwxQmKyQB2sq5gh0vOR8dVEJd5MxRe68umcjr7m2yG2bYIGDRQTNu2H//AayVwWbQP7ocXJz82A82fsftQ8d9jbT3pmlDm4HNstJifxI/Prc1707Pv+udBmASh3+gMfTf80Fv8HOgRvdADdrRvl17/5bmkPPHv6FBVlmACh6dnx1dDgb9syFKhYYq4z0q15oEVxAd0tb8NaKET1G0nLRWfEEThqO/R+P9KI4jbzlUBAn5VjDOKK0MztZtuWQgo7Iceo2i9aCexaigDtFPxbPc+fLqrLsj06cYG5otHlg4WEWDnG7C9v7OltQFPfIU0dEn6GLm2ia8QYfS7B266VDqEbA/YSOp1f7kAB013jtEAAZ0Tlwv8AQqaqfXBADPvsBJcAzq0tnRsKoZPdGaaMsstgx7jbP426hlj/MdaSQ91ZNhx/SV32yK6CCaLnLTgx/NS6O2W+xeFGYN79g3qtO+SZbb3SR47s5QXQpi50cPCrsZoPtBeNgBjzC7cMFpQee0mGPwc29n9XeOVb58jWms1alDn+nk8obTvvo2emwSRfaMUqliMDwPnhInuG7jvZbjtvINHw3tsFQY7LPsrw+1w1Xn4+O/uuk5LFfeBOkuPmjvHwZw+3t52sffw/MoeIYAdQ2ra7LY993K0cOrNxJfTNwFR63+fu3rl9lPno1Q2dUQpIYiTAmSfdDej+OrQX94OTi7CLiDnlXQbE3RWDiZ4MI/jq/4Bh/cKoL2fiA31OixsukNh4OT7/iel1OSMwmkDXvHx3iRLuQvchtMSiU3C3y7rMg4h6xw6LhCu9XJ7SOol4tmmPwzrFxkP10CR5pURbp0coi+BpPo8Jm9bY+8W6vNBVLPiM/Tjkz/pcY9WYuaOG/vByxbWaL+i9nrLeT8JsMTph7vDvAecQnI83J7caBwS3hCAlIW4C/FG+P1XYows/q9Xm1QN0sewqiLX3a7/Bz3N/ypt1mSNdw1xeR04GUE781Nlr0v/4Iea53gTYuc1TrB6zePaPyFj1rBgT1NSDP4At90Ce5oXn+gbb5FRA3uwtXrDfEDAMld61PbcBLyMFuqF/RYilxJIWQOFthJSjltRnqvhvVIQLEzl88NgSR4b/EqGJnsNLOxeBeMvSP5c86s7roZ8If57twYH7ZZHyghyXb8rw8OVttNvY2TAbxBZlUT9i4aEj7jCNKwh3K7G7fOJw8kIqBhqxRnH6gX+1R62gA9a6qtmsIb85Ut2Lghoa+KgTenluLQSBtfuws3+tWtKgtl3vXVhKhqiqjYIbzKGMcnV7HNh8HJezhQwu+j7/tHP9SqWuvChrzpy6CmsjZ2oj/mfleg6sc02OSw36RhbK2S6/B/V11UDd1Wl+1TzfUTT7TnValhReg8ucs/pVsnyBPVYR+3rRMfjtihVUfIdU7/glfsLlp7QEmV7WhvS3vkIF2x7X3ryAHk/pyYCWxxzIxgymGHCa+LCrq93rKA9vchxgAOZwi8k6+mjKEa7x3He49050eFKWcHYZBBFNOCY1W97y7ivcd/S88fdrDFvWEviA5RnQzbrw6jkK8lUG2PDsPg8uLk7F3QRie8X7b29Fd1C4Rgd/E4O8Fo7IqQgci5eXbTxVO7ffcHeKeXN13v3e/58B/vRaP/yzaU39hD4Or5rn8GrtR9UpzdX3SSPu6fDU+GP0f/nm6hEe82z1QKEvGK5fnYKI+fPwXU4/Sw8wyfU9dS2rp8/5Smrg4PO+/Pj0/egrjvnb3rR88UUZR/2H61q3dz4Jlm+3WtO71+ZNlL1Yr3qC7VrUetbpSsqSJooxa7ApukPPz87fq7H9XEtcYsvFpqxs6s9U03yJU77llbOXZMmXf9jCh/Av/x3zwxVTG7/X1U3qYp8G1dAY4p9AVGrsCNEXom7piR4DjtbeIq6claS5u6pzZYZaH/t6PTy+O+USWqXtgNmkTl8sUReoeixUJzvfNf852Lnc79M7wUeXs+OOpHweD8p+C0/2P/NLgAsz+uyx2611N3bVuKpTKhA3unP/V+vhCfdlxNEgAB1pZKJ/yW8utSU4bQW7x1y/+zF/CWQYKvw93LeefAeQ1OptOdO7SbzpVtaMtgkKZA4TrNI737Rsme4fGFDXc4/+mMgh04xISn2vHJBf4r0RC7Axp6l8PzycnZ0aCPcQ1efENgjg6NB4eNCX+gGU7GE+d30qLmGMsCPKlsA0+aGZ5YjdvnnrE3blFoy3nZcJ3rn6VkLCFbl6cZT7mFOMRuI5N+wz0IXzSFh50f+j8H1I98mxTfv8LIjsqtjzS1Zu8jZEXK1gjBwM+sto3HcRQcDvpv+wOIvbkIKrdYYCLf9l1EjSP57TWOQOO31BS8+xJib26+WDkfBjij2ezWnE+ka6H2cf8MZ97u7/35BggPoGfvnjI16RQdKhH29tOR5P2UPifpjJCCP4n0Rg141NtNh61Zukqza3veorRGXPFW6z2Hcjgo3Hv+e4QSK9NVF/+rFaC53LQzybUVX0d1ye5Fz50O0XLXUl3Ut41psmFtPD2IT9RihOt5bItlBsLmYkPSI1hfiJ4u39yUeRlhPrx4dqxbv/6+LQGrbms+zyZXKwAxLgsWetUbLyenzFWfP46eDMXNkjFhxL1GxehB8yLzRobpZF29GJvjXxgprsa4aYogDTMFXKjvNUb0NHV2k5cQueqwbK+N1bZFDgcdPriixbMazPHUFbUdMMyg4a7+qQng7UHUAhxb7i6PRRQ8/lE2TTQj15f6S2aEiBZLi1YfS5kJFCwD/qkEAHELLuKrSjBQOPp7GIG3QuSuZxmAk6zW8lU3UD4G5Z5jzDGG1uOklvVwS808AlIap6Qcqzl9stWW7sLa/hwcOG5SKdAYGbQ8rtzWAChmwSUSSY6YsIai69sE2I4BgypZPSB4BHz7CWZjsqLJXlCU/ReI/WeIo3lWpjfpihLPs/IPzY//SI8JNl+ffktPi7tksdDnyuFS/pNe6wPCfYA/g3/CNc2egbSHquENCK2xCi+l04a98QEG7GpUJ4haPcKR/Y6Nc85MUlFFnZriHe288x+bnzbWknwyuBhuem+H/YGI89qiReAhoJ9INNpLZm2DfiPXhXWtaZuHogR8VWYUyBMoWeUJMcJDXXCJSx2umpxoehc7BV4Nw0kMiU1Xn24oTM9GXyXiFT5pYUHy6i7GZCMND79By2V8FUFgb7ht0KUOTS1km12RAsQr2UDxPohRnx6WxKfjHt2kGV4uuupdPUi9YWqu5dUDIfhVhffVg5PcAiPF4UidoKJtBaqs+chPjwzScZfMM0TU9XA6PJSO3ShMSfER74MJ7wOhiWgjnSBmiYfClLSTsrQoTLN8dZeUNBHxZfmwBPIY+X2XA/DZ8mYCALXp5+UqnLaT6dUcriXbyRShkyLFYEoEcz9I4iw47b8dKvISvELJAJ42+incNUJJ9Efv7BhfZes7eZGtgS6d3MTkAXBcYlqYq/hwXogvJjw2Ofp0H+AtbRCcOHSDFBBBe+NbOupCq/wQBNdzUXfEg46/Sspkkd+0iXaMbkBx0n559FgVkM2PVA40YkASwkWCeIko+DMR6GHmfqwV0f7MlG2NI5OobQg3F5IpgsnGkuKjQ0GmGdTmxKQA8h2qOmUj55fDjPRrusrvR2/G8Nx/9oexBfkR3jCUO/n96I/jKmszsoiglAAI53svdkIpcDgiDTqC0gJ2r3YxmW+mUfAf2FWQC6l8WX7fAlxbYiHE7/zBwc0Mm90KGjJ2r43nSJbfyxhh1vj7fiQ3wcznJO5eFAyYZ+U8w9gehroXxiDquw7n4AZ3RD/Ho3gvX8GGLsxQM6/DTb9Uc4DwUngOdWx8kaX3RG8DhVzDC7Uhb6sNzzCpUSSUQzQT722VvqAdAZ7T1ojosth2JYh6ZBvcDcyvbvCFsh29GYtXo2lsK6C3LhfmB0DXT/qQ7rmY4dCdzfIZM9/JLOPljkzBN3wcrN6uqlpKaRmdwUwRJmJvXyeAjw86JaXk5kO+2lDgczHryrGO8EnsierJihB4dTuT48z4u48APS0rhXKJhi8yg6DOopjOgQxKYzDGKSNkcEJ76vIaRJappEBucfzYOTtGY0trLUDoenylSlSpavgw1mX0aVpO+BtK4k7UFnS7ktEEl1ytRfTY4ZKTqckgQzqx/CxWB2Y5GHkik0mhAAsUa0AsQxCd6zZfFax4BPOeOFEbjSu4laQl5LMJwp1JeQ50lPydqFp+EHoSOFNoUAKg5nWSQV9epQFZ61n/RJGDWkDAHjbMKG7nh/dCChwdACEhk/NZ0j1ZmdL3OOct4xzBYLoZK+j9yOzJ0xw+jnRfDCpV6FLd8QspDmIH4bAoDPYimyl3FlEkixnhhHN7jTY3cfOSAuizESNlj9vg5TTnGMXA3uzD9fC3KISpK0QoAvaQZIc6qbgAIMYHkLgkBcHAAaRW+KIAB6MXRUT/EPZJbS4AhcqL9kEhiWgXZzA5QTbAjF8E4b5foVZ9qufLoo0+bwhbzl3JIZe13YRpGCO7rMvVGplCyIZAw3vgOVTaJqCZHGAAcuBdwCE0tgjZgFS4VfiYAlFYqBm0Bh2oaJ4s0uI6DV8ULXJFJVWUgeOwZ0VvXhHqgrF9AAhhVGGAQjOX1XVwBODJ6GAMu0q+Eu4r0UtIuJE6LWEGslzejB1mY+lk2H+4Ntvo5C3yUlDEsd/jPdB6SZUNXgRsvSDQaKyYb0mBnMCuzREMXxo2UxrjVjBBrlYacLuj4hP1H8BFRLP60e8BYC9siUej6WYCqwbS2fTXdbJA23aBxpgJ8twtV/O7hIQn9tm32mfmJe8KqN1AQVGwwT6EzCO/Q+FkVOtL/KaugBFXElvp/G7WLjZzdV7YPq5kVGlhQ5X/I9A31RVC/pR+DbL1HWUFVYFDD1YHU0ZR4zA3KhVu8emWX6MArE0L4l/iyVyx/ALWVhzfRy+K8BB/EHpq2iY8GpEoXMyjp97UNrVG1q2qzGKujWewybo4H6IgUuRVCeZoe1udwle4jOdZucrxiC08c7g7TcikhTijIRVIDRizqZc33sKn6KvnZpJ6+cSZHgdGVX2ZVWZu3Jitj7oB0yxuUmWKXwFKgjc6+QbdL1gREZJLizfsCDspyOLXBUlVymxCvIh8Ji+vFhPGAoXN7OwYk59cqP8dRrADbDUuzJB3EntZ4iz4L6vXbCHCkcLNP95aGuv+S5pdpA2geowXBI1meNS+3Izwo7ySQA3kDJhatfYUWP2Rw/7CgCJv+mBrxhYFbF5M7pLVPJleBd3gJi1RWfY7GQP8Jy4hVEHv+ALY1FGRh3axMJQcWStA08o8IxMOEKsQ6kub5qudkiW734XuISdumak7sRyqNdrM63YlJRC5MnXdAg4+NEka6uP47aQ+18GLguaPlyulD7roTvhd76IfRjilXhTcJplprAW5od0xm6khL4KQehSD47b1aIlTiKarggNhEaIOyG7dxEpTrJdgkGNy9Umt2bxr6HQcq0eAB2/DOxbYykkyyfeePk0bjmfmEQYGqJ97xzvo5GP6oPA0zIRcd+t3n+mBn8nGjEt/oDczbglypeWW7pkBnw3G3GBj8PoYT4y5q9xGhoKyFejVDVaHkJcjJlAu3N1YwRRY2NMSBhF6Wgtdj2KdoQe9gFLRYHBttvDeS/6rwAkKdCQ7rOiSlelD0aahpzM2NyuqKpcE5AO5jVvSGLe1Nh1OyVpl4SP8VVLdZfXD0VNnBsp5LDjTQKKS1oCmq/9rYh7Ii6+1b7eYdaD5G7HWybdH9OfW5GRG4cR382I2x3AcaNG8fJjkM6o6QhtNZqs0XRCttRecqxtIvDf7+DqZTlPGKhMnuYigtss5+GUE3eA/Dw4OwEq/zgQy4s0BPjLMzYCQs8L20uVBAY69ZVHFbFTXEnxLnzTQ2gYfASjdCBlZ8PiBCBRGZmFzEH7C9Lv8iKuCcmNsLjYkIwenibUZEcg8GgTxl6RDQx0+4ZhULAtXHj79pkuyRmAs4LUsXInI3RqapCVYPjvIYWzvJ6/nU/DVS66hZ2/BNjzN7zO466zBYkJzIN0ILrXKQkhV1O5CD81IcOJlXjBzV+UDmG/yij67hfM8morTxcLHlwUUu8W0Kf8svX9L9VGxL23wM5CnkolkAEj6+jlUAa3VSfZQrcEiLwofi54Xvb1Kuc6z68UaelUIM7b1rPD54R4kQ0HANX56b1w1V5nDnAtj4tlObXmNbmkLWtqbLduGqMIziOdgrqJ3zuKHtiNk8C3FMMjyu2Tq2ovSZ/o/SXaTt69z9NsEilpCgiLhQ0cDpOhFmUgS3bKAjkyNkZspnxKz5QiT0J+4GWPwD3UeRbzPObtRvHefZHi5OR67CcU58bXOVT590A0L8qAHUmBkOIV/BNMAMwoThQ8wHAkHKpkgczjTADMQE5RWbZKGSFalE1P8GJJXuMdBgrtk6tsVkUKIRcN3yfXH+wSIHtyHI6g99gpn+uUxamjVGItoaTcVc3ShG0dtRHXDO2J8J9ce2eLhNQbyRZH4INohDCNOSFwgqJvh6jKzQNGefaK3OmOTTOwuqyD3tw9dIpNarnJgv0JlMWFOOKSrvENhOgvmZYF0btjNMr27Zq2W6JMvzb7N7+O9cSuotdetpshnhdqb5sztCFm3DGllIQxPjz74J6gegrOpy+hF0WY+C+IEhwQGGQvgdFFnISIpUm3cRWVhbgrZ4Zf28m3pzUnL+kZ8TB86AUSVyrigAys80FOeTD7B3E0fwCrIu4ynJ+DlhdMkQkpK2TFDrWCOjgD4DAjyuFq0F1CrUe5aIwr4jWAjqHFV5ye6x3NXplQU1g6LNJY9vGdJdYzX9gBhnudyryOkR7rOdrIeuTVIModXGK4sQx3kklWoaAxpuqHe84xC9IlkT0w7KVjGTYmaDAsO6AadKuFYmFhr7IrCGFbqwicRqvAnUsfwj/nK8XFqCxA44stjC/+fWZH4Y1IJFWYZny0S9FRgXwDoSUKSxF4EQTPJ0ntZ++nnayQBDNkEyH9zu/iviC+8xUBEtiQUv2Dad53m0MW8mV5bb7aX2IuhVZ+JkSeZ7fowsLWvb9CVzEHX8ANGGKIjSpIV90BjXOPI2sfV0lHNUNrfBuRnEhr4dEFly8LkVPJRlt8DWxWbAslNPTTrckRrkm/BfT1cOJOA01OW0T0fPkdjJeXDq2jRraXLFx9ZQ9fbEhleXXe1WcWA4tjnUnYyA3uZZBU8Nb7aSbyf1IaXcreuDk2jS0XxtEJRSdJWp4/65UL/GjlTHwiclDTI6v7g0x1Xeakc/bEqXR1xwZDHTgHs8GmdX6im3KGDOz9m/beSmLcO4uODWjD5H02TffCHQGxnC1bNt2VZfs8EtYGlG8Ws9LkdXP9Nlt6/N4Xrc7jLqDxCgHvvCfcs9h3VBmFWYU3YmoqEaKm/hnNl8XRdGh2aqATDWRahuUbBOehPSHzr5bFYhDQDQTjVph1+9eSsA68nkXLb5jkWUjEt7zhEbwfuZ15WENDQYabj9FgpQ15dqGQZo24bVYd5LD0lPpSsyodcIK8tvgCwF7t3ydL55TPrrF8S0qKOideOisxuwBo/zVO6F7xaIecrMa6ikkUFiYwS8+f97fz61jALB2UecD3lipFpdZsmSuOUwC5WnEZeSS3pw3/Ol6E2Q9fduGXXE0838lLp6pxhTxtRnuDfbx3DMfu0OC5d4hBBjxhtX41rV/nkRx6HH3Wt01DDSj6GS7xaBF4/RU7YjXyxMJbLHtGJ7YTjnueAQrpnKsp8WTRMTp7JT0zOr52bWJpfe2PTUDoPEE6CuZ0v+cTcNDtf+Kc/ah526dYJT1UgKEN0HndCRNS9LdoJTZQyX1/fskK0yItySw4Nkqj+vTbJymkcwvo2AWXhNuHUUlUqGjYOEI/wibhD3CdFFI2rhb7VEqEPm6vjfcMbhw4w/h1iy/wW0Xayczo2TjH4zi9SbUoc1VctIhIzA7OOgzGaHSUPfNTvaiM84HG3Odl4FZ24qDq7zUqORlVuTttWROpZpmbLri0iHNBH2ylQhHN5kxmgxdvDHtdkvag6GYNjU/qAIpK+NxoRJEcWLfiMn8mZkiM8+JDY+lodyvJmG9nm+z87fFCOQ8C3nIOiGHpP7/JpuhDOZzGCSAyQUTu4saKThoLot0JFHKehXLPitR8dISzrB1jVHM8H1hU+xTJR7toZw8XpWKH67lhVD0hAwA2DLBY9ctJjnOVKrU7P2vxgYoR6ptdrevJz5yu39WSSxXRefDTf+0coX3mW4nn+8VPO52aVLG/bWT5NC2EDMf4pFm9w5FO/20XnNi5OXygXiScXZP3TmRqx/jh7snrIq/a8KNZLWJMA5UlJnFH/oZDRrxnxvUZdib1hAtZVrsHMSQomaIdsIUFtALVV9L2X9yJNZhPsNWBUul6kSTbBIBxiQtbzn/MfsLu9eJi4XmRXDazHfBbs+sTJj8AcLulkRe4Gsss39gpUenKXLFEqtTmDcU1lNcBilZOsE59wMGVzg7vGwSWx5d6MnYTFeD1bAFR7lk5JA39yHWEkf+29kHazUZMg3Nl2UqZLvST/Xxlk6DbNwgyiXpjDvV+jyteg7FXW7VZh0bRQ/U+NDUF7zRV4t4ZH3FH431awXKVFuvqUunhxrwTHnwX1KdR6oFufLwbcjsiVUB0fs7he5BkPUeCyaOPLySxfkTW+sducFgK4vBlmKo4ympO1J0/s7qwhmlgwhtqM7GfcGVTIWM1RVFBd7+cs8MSskznE1JpXQysiR7oDGboOqJpvgroyUTNAjcaRYjRCOJbmFrUneO0+mah1q3D5yokAv0GJrsmtUOIpjYEZVFuUMNXja1WNf3bN088l1NwdGWTRvoKR8Xe/Fr6KmBIlXXLFxv40x7Fjn75Fel3i3sW/81XdNGhPAVu23VZg54h3Uoi8IxdW3e3BTwxudf3eJQ8TZCl3QyhLWJRm316pLcStLjT1NdXFakqto4o52nVNOuVHxmSNJYqi9bxNzLkccqZkuXaO4HS+r2raX7Fp9OlPhlgnzy69/FEbDb4Q5GqxlrNJgPPrSlb1ObHFnF85MmLDWgxMPCFemMhaxr25YWxg1GESP2OGQy52HHuPq2/bDK88ctK3WzUhiE1Bk1Ryg13lgUwSkbM126apkqVhSqbZ7hPoWFK7oRIyOKo7VNLoPKAzJc0DWklGoU5ngritCnHL14tFt4eH/ikcq8du3v4bifGjjhUfmtoZPnT7MZTEDnV0wvFp7sCFDHMh1MTHSMO13E2Gc43TkDcZWGgmLmiavrdJYUP1ZJPgfsCElSQcE2bDt8a1DiJLgW+WYLg5tIz47edQU08lgXQmhvMeKyGRinjlSEQgW8QarEL6xnSd1JCXKLWRMxDWFN7VvthDp/hl0/lfz6rrjIftMWqoRGOISrVKZsxCGxgWqTqWzhwpXPXrSnijiRTX4d7VLO8s7ZW+o7Ga5tGeWLkYXWiUnhaad0p3ZL606hTQunL895340KQGYCMtF85FbvI099zJv6Yu4WeYnL3AXxS+y3fwgiohoQCVMCuyRdGfJlzSJkY8Dg49q2lr2BN85wlCaX43h4nA2VDtEJeJnIeDP/+FXIar1WqB9xEWYtgTJfMGJVGdPNdy5+DJxoZqSN+6bVNSeePop+183SDWPLWPzi/PhuF+JRbqDYSPfaZnL4oXRXB68v5kGLyYYvCZtMnz/VbXaeo1CY7m2jr/xVfBGw/fuOJnWtt82c2Up12+Yvdb8ZD0zDaQJYde1RGN3CbkJlPDAmF8JuOEBUcf9S/FY5CeAcF8xVYFFPgTfFKEc/KYmSTrMueT6pSOj6omYsr25C4tk/b0iu6xwLCJPzpb5NkMUX/g0GW+XuTXyQJ8x69XKZykIE3h5Br+3RbzoQTEVqap6xP6PsT/1twsopqzqHOSbM7AfCu+J+XqoaPRkOYgx1/Ee9OrCWfnnd2q6TkUDWBwFuReq0klEq3uip8sFhg0Tb0i8T3UG1IAvYPhlJNLU+SfXwCRq7sPrybLVbqcFMmnVCrqd2P6+Rr8WPv4zzzPOlu7dssJoeorOL1qm9s4nq+DdfbhobzNyTn1ebr2nIgyxJ2V/6yeT7iqjadwVn8pGxkXEZJapXaW50sALvp1se04Lxkxu+WZxOzhgEiI0qj4dcGB0fOsKJPsOiWqwqJcMaYiOf76Sejs4tLgHcPB2OcV+nUx9hkV4cKJY38MJyQHGEVVjAo5IIT7N/NPKfXclkEgI6AguZhvIWiNHuCIKPEhPJF8rWOtnHmtEJWTbufZk4BPSS1vNpBH15Ec80JO5EX11py7eHFx2nbF8auhlo2HK//4KlAoeLbEMw27kX1yfIZshvtX7l+909kO04scpKQqeCCnmjznWG7cfay5A/62Z7ymrJRlqnlxeqjPIm8DiousKglkFIXeTjBsF9/frJOVGt+NOUPta2pmbzbYYSar9JqNyHVzRE3+wTRPwTvYs37gDfAEEV1BW+4EevW0xerVokw4dJAXi5uxZqWU+WSahyRhEsfoSj4iOzylEXHA95dudruuOlD7wFqL/Pojeb3Kx3yK4BeCFSVZdMRPkR57jrMj7DJGaUA5Rkfzyn2Yu+5rVVyOWtYnKHqscNZTD428QlHtH7d8d9N1RovRQSGRMKEdihQw2qyKtFwvUYr7W5h84eYnqVs4c/OiPZvmyxRoYVyHc6HoChLvra7QO7AAZHtSo1BCQpxwkWd4rVCE8A5NBmHUnqa4gOK9pLiez5mz2uZ/n8xLzNw+XKQJ3hDi3TWWMNKRQ7++Bkd16VBJbnuT45GNO6vpgRFff7vxG8upi994fiIdDmHDbpkA3IORsU0fsMeEzHvnbVwv17nEq2eVNMeb656r/Rf/prkpV8+TDs7c1XqLky5/rJN1TOdgGpvkIcRRnq7vlgUU6/xG2LvcI+beVQx7vj2paOmdkszc9/Kqzy9w/mqqbj1B6CuGLCaa4hOkduAqPJJwA3HyBc0EbUqu9pHnKVVbp9XGo6OX0xGaY1DaoK5xW9O7eQl6Lt9SpRMAykwW///1F9xg5YCLgFqCXiXWbxH5Vs2F2c6LMs3Kye28KPPVQ2UIJOSVTHTQLW3CJY732iAs31R8DbDjYNozItVWvxjM+Jn3fRxzcyM2BYqiuXgoyvSu/xkrAxsievfwXX+SPVBEQtVN6kbwbpgBYiRmdKgkhtHZSxCpqQJ0STzeUxft4qdcSV9vmwnf05g7LG8s4MFFuavR0mD0G2gJj1kKaEU5YM4mZXCfrxfTnb5jSCXB4TgNAr/mEfgMBCjacEB3giA1noWIB0q30KOw7oDBnl9oHWhwF9IrrieuvmGHnNR7Wi6tYU01r9bwQMOVa+4/aNjouhvgFjakC/+JzCrl9Z2GbJuRNHwd2vXuf40ErvWUJ27rZxRML4LjHfyBDaP7WK2MSDfnvSWWn9qbsHpd2wr2k9VNASQNOaqlfLhB/aMhrqSmPWOtwoaUppAKIEt+/6x6eHKx3sigGzQ0fNvGCKoK6i+dALfJZPogDu+P3iYp8lXpEjTzLg32LPko7gMGAJP5enCBSLXQiYLXyHIFFAzxXhBc0ltyQ26327hM7YVWNu2SqXm2WBe36oSBURuNxayvr1MI4PQLOv+hlgfEo68zjUUXE1+Zfp6X+uc83x6Nzj+Xi6QEIAt9UNwu0s/ur/XVcpVjnfTRg/v9z/kS9NGnY9t3xrLPp4AMUD4YI06BNt8t6e9T1bXJP3JS5jTq4DA4e5gUKWAZwTb45lsTbX6bZNNJ/km8tdE+W/DBdb4wzIzcj3gVfAO77SrUb1noxnuzZI64v+ozygQtemTlTCardTaBX7N1ds0BdY0GtGCZQDer0ARSM8hXORRB/EuV4aGrPsRxLhiWl37hs2V67Z3S0IUQYeQ6MIztZHXzafT6DULdSbXxaEml3yWrjwC13fG2GHmKmi90C6mo82xyl96BPmJWKzYlaqdZ9ZyCzlpp9klQevKinWaf5itozPF/987enU8G56en55fDycWH/lHX5IkVpLtGaENRTvN12cbFEdqn6Wpln+akvn1KQ3hPsohs56Pqg3jv9QVttq+vkfnHdNUYVvUnYwQNzy8wMLhlgoRJRqLhgBQM6gcP2J07C04SVvgI3mSO7OZ36d1synumXMzBggOEz6Jt34YScfua1wtU/CDyoHp4KaZ3umh5c5BH7WEKaZLVw1sALcezaCmPOIROS5+ul6G+bMPzLCd+VcLNh5bhN/ADxjkpk1FekOkRj7EtfAYwQ7ARFu1FkaYf+c1BC55c9Ps/TIBujRIUKYiBW/AKZkP4giFKzOFD2ubWPNhOOrsP4jKPt5zDOeuvOIYrXkl1EuhNgppO2GsBX49k1Y4jCfJtBffplUgocUgbqWwYC6iLfs+SgNVReewEBx2y/UxVjoYN6R27NsGaFaGr2E5xaLnGOWS7W7MZucBx1jVBdVvcJwBXg7AlSkcJYRnwHhstTyip94i+oh64z1cEQoRaLKJ8oLGai0Jsj0UCNgBQwdkswqkQH3OdFLdqGijzydV6TqYRBvqsZ4lB9/SSn43AfR1hQCH3V/Is5TlHHYhKOAWlQlKyupH5ypEzYY/JY+qy1Rph4DAIgfuSQkzxCbUfoQagn+CXNEIZhSg3dtvPiLnA2c1ydZowWBj1Zgu0hJeddwvIYSnceDqGaN4C4Ka3Xfm6XMw/pUXI6UVJIOMkofAqeJXMLvgYi4EfodRP+yDkTkAgQsrWWHLUGorR7QAjLqouXlcg0j/aH+uf6jNTS1J64aS5XjJ9N3f4mg+RYXUpUGKFcJWpjYO2NWmCkak08+Up+4Zo4bX3PIJqCJME+EBExBb9m9NQ4EPxGFmSuhFESxQfn8qC03RqHz1GnkUMAeLcl2QqJhu77Hc2F3nCsaJwwKULRGArYEW3TY8mDN4RRprWM0uTIJJXMGQUnmIe3qdXfAa5y6ccv3KfXo3c32OkrAV1FW/pWNrCgH2pa2yPmrHIrw7LP1cNXfgdXWf6Usa2w8NOL1DRgj6tGgssvgc0VtSLvGijthoeNMkHnr7ikCbD5Atxk4kYMCZXD6GdhOouViuORT50Ev2EL+DIh6LSr+Lv+Rue574nS3NjpPJb636bkngfNa1ytuAmy6X9k4XReMteoFTylCEUIJZmQavCThs1GZerNm/7kOOS3AOhNR072HyvOvq0UiW3OWlcKWXo+cwJojRUmvxnGBKUkGCgHdyVYwLZQlmLM1/SgKu8bFKtoKGLvTqj3CYZT0cFsbnITHI3GU79ofPNuIUD2cIedppBuZqnhcpmyNVekcZ7H34efn9+dnn23eVboLo5plPAG54a82KSLMhKukjB/EyNQmn9RjeuEGcQ2sKWZXW/5XtPyka+kNrR6VVwquqN9CO4r1KAHNJaIOQKH03QJdBWI2IjICXl0+Yq/5ROsEvdkEgGjO2B9dbuTm6SOU1AbRKKFFGKcKgPzOf4D/i+Q2jUp3mB0LxUB6+utQ4Q5eEOInjC2mtfcmAp6NA2TYO/QHglVuTNt38MXuNDz8WgaSKiwdCA66AC0IgbafUDLzSLcsCDDKrIjV9zqipmG+ZnblllGeG3yiExHXXejEF7HGGA8evXsmy6cq+s7UEbDnnPUaSEH/xGNTR3KsVtulhMkOFYBsiiFo3ivd9dzbPfFbf2VMwJca3nRXuZlLft9PO8KIvQpGcHFaoRXURICQb2yJvKNDU6pLyjXGmqH50I8Ui/TEN8h0sAf8nsqhpreS39v+a+hr1t60rzryCaJgIkipGdNJOyZb1qrKaaKpbXkpNtCZYDEZCEMQWwAChatbS/fZ/zec8FQErO7j6702diCri43/fc8/kel/dvAQAzRCXwBxIIwZwhr5BeLQVfJ1yfp24HD+w2BYBa9doBPzPSBj9Xy0Ja/S3m9sCQiZH06rHToIiaOG5HH8dEJGnsOFD8CYCgRZ1cZeN2u/SY7c0BoJ7md3De83L4p/smq0/OSOeiqjCUvFlZOPx7vkT1An+HAzQCd60QBeBETn40DeCu1XmTzVd1U97m/wIUTi/TXk957DXqPXcGlov0poSd1mH3omvp16Du/PrL9Our9Osvye4Cy36dNcs8hR3iVDfcf3iHXnKhIMdsoQATuHJoEumueXt08ReAnfJhZ6EUr1VLGwYZi8/H0N1B4GoY8wGssyXZhybwFxAL6ktktY6ssGIWSbSOfNaz4s7QhU10WwhlrwKOif+hZswgkDYMsjEXUOeOEE3zEBwdw74zj42P+eJQJ+U081T+eql1yMmhISn8kklShDpfzfKOzjFtzpBtGb3LSuQnacBDOBjpYlKWuxp2fxjGOweQjKPJi+t6zIT0gIQRWKwxHCeVy5zji/uo+41BdJQvWj2hsyRd32fzLlPJiR0tPU8ayKb5AhnIZVVesve7mB3pM8w1ifcQLhLpNLQNeE43RLyz6znRbLCm7/KNjuoQoPZuJ1SrwtsI2CW3DYDrg803Np+8PXl7jM+zqrLPzy9en70nReIKVhpbk82rGrxVc3XwvaBmYhg3LT4sKH5Au042bS/FDvaD3c1mqgbNVLsa97pqPFvPxU3mAdOAOTipMrpSEF3SIYtgfAdUAL7/tNWCogzIQ5U+hWbrwJIaNCT3LCiRCOpGuWomBy8PDw85YWu/nt0Tw/QqR44ROUXDJm6lF6xS7jUgaA09NgTSx32GsQJrQn1BTmr+p+7VR//6x1Gh3u4Oa3y2oUKiJ1okTupj4+LU7GsgyrOrtB5PoK9+/jgnUcN+cHbnLdMIBVnLglifvZNpRsrlaaD8bhLv9AyYvMh87c4zlkId32gx0A9q22XSnjru4LNmzt4UW+UET0xAyUOU4BFdlsLPbJtq+UTk83rzhNsZN5+5Wf8/Pu0iQZlZ30R28eIwvdKpFgYFp1s5CDPl9BBAVIE0+ybZAYfl91JteddLuQesyEJNcl5gGNdn0HC66PHDkJD+4528IXqXoRh+Q0K2OADCPQ/FTW6s3mmF/FjD6slC7JwPNaJ3EXRk6oEDThD8HuFMGQUfu8Go/5aVgNsFpzUHndguhf2rQovxhA5ekBaGqsed7m8XV8OILUiMYTWi3kENk9E3h4eslN1i7xzYzXOuP8kW6jtHb1AIb+kMMPPkF21605LnZ0hKww6XhzgHEp1R36NNFYJRZ2DOpRBAUV9jjGTJWK+aHhl4GcbeUeWyFXhB/sZMAWojPpyy9n42g4y3sxlKKhzKYUrhokk/WyZoYCGoB/vO+PxiZFUE3Q/oKsdSfhxHuL65HwjUtBgowDvnVhz5+xYFqRIyLlcCt4j1gFkiT1AbzlW2sKakhUdtImJhvcstbLQqqkWcKssByRg1fNYY6F565j8q54wcrZHDyXJf+hjbN1mOghup8a2Ts0PWjjydvkbnoVpPoMypHrLx4G9mLBCwpOJcI/4bON7owS5KMVMJp00Dp5jQDePKNUk6Fhz3BDs5HfD3kgvsBpJckuGeVRjcMF8u58cXFydvfjyf/XT2+v3pseJYeRYwa/hgu4OB2nJ7i9FKYFXH1A1+RIaRcctKMlDoTBKOJtTbAS+Dk3+mUhT9trka/K21RJ+96Io42zHHkaKboyYiswMk+SJ9uWmFWrEyakakpzDDnTNJU6ahJgqFrbbQpLnxEp0UZCMj9QWcjAV4EWMui8YTP4VgVVmygB8hFY2GVd1U+RJUdjBUiCb+mpcdgzapQhsnwpNzB7aGzOXNIRPTzoDULk/lSHnqf094raEPGvwPOqQxVc1NVa6ub9TYGheaOuDToyU6SRo+4a4pzjJk64Tzfb0oL5NFwG0Au2p8N4xjiDlgy3IZbuDeiCa6Dj/11cVf3p29//EvNlDU6gl6koNohX3KiE79b46PX5/PQBFFZwLnbZJz3L7lb+KdGSUFjRCfEeMtVsUS8oil7cELOJ1FxeepF5HIbShDbYVB00jaqZd9o6mSuQAK4IlZ53XmwAEMRnxo6pcPWye6VY3pbd0k93XYrlLbR5p9b/a/fpfch5p4sFeo6fNQi4kpBDrUo1BAlnA/6HkD2abAeNsVMdQTC+odCd+MXFGROU+sFwN8QG5YfH7r1gHm0wDL8923zr2UTsvTp5UjK/ocSBf5JZ/kD/mSEsYenx6/+9vs/K8nb2eYB++c0o4syuKaIgAgrRBlETK5hr45tMj9F2V5WhbX4Z+SOlMvS5vwBqPoYKShUfWjH848W2QVsGwCxnNfD+mqqq0vGIZJ6d3RulZhMGKhoMcTeETosC8o27LIkkB/qE0NIFtVgFsHHvFip0yzdJYXMxCqQvOag0SG9KGEfM+4u2TJM6Wv8iJZ5P/KQojtd5BwMiKKwVsmVXKbNVlVE2RF/QHkQZsxGZ6hOtdUTbumlXMhr2fgIE44J0aE0BUZmPCIgSxa1Jlm7PfifuTfu541FMAM2rONU6cQYj1rwTexbgh/nmFusS9EDMpluDezSWFkj7F3e1ItckKMw+0+5AgF/uv85Mej03c/EdAvfSHlMqCstxC9Sg9OLk5+On43e3d8dOqwIgYEPSG7BvrGyjM3Nc+q8DCyRfv7KGMBtby+mr3+86l1YTVr2yKRFHRkbxva30POEMaqem+fgXO0nlEZpSuC2hakNtRnSETovhm6ggpoZLbbxf0y2+Cj69K7JCC7vHg0qVVA+GHo+QCTg8DPx1ZApGt5ZMIah+A4gQp8/Ovno3ezt2fnJxcnZ29gDfThX4//9svZu9eRpKdgOztpd174+1feVpTU0eZ4haNAaTtvl829oJyDrGqTiWmMuAwaATgJCkIh5BgZopUERjEjHu364ZVPoN0jxjTwlVIs0AF+EaRlpIAeCLCGWWvKqh6HIEigrDFi0Udyf+EigMYEPHUx/+EfA74CetK+8V90QQ0vv/uWb0O4X4agzcM4EFSk6D3JeqJoEPwu6nHipcuwypNFLzfrgn2hVrzG+q5BIC/ieA1phZ7OArhYECgDRkzQxTf/MLsVARjiGPEvdx++ODwcYGa9QfASP4CEALPbGq9KeHBb1pzdF5695LsTNGPBOPgeWefkA4qHYbzz8pvfHv6W1uTlN28PX/ChLVa3l+AhzAUxa/NlBiaQD1khicFQxiFkZ0izUd4uwdBbUaUvH34LN/fDy39/eHv48O3L8NUX/374bfRwePRw+LuHl39++Ob7h29+9/Dttw9+1dj85b3LmupX/e3Lfz/85uHbl28PXzx8+/L777/hZg6P3KcK/NTq1csH6Ng38N8X33Jx0C/XMzISgXCF+Tzv08tFXnx4iOP78KZplvWrOF7vPcxX1QJ/LK8RVQBSaRYpPknW9SyO1/txPIR/HhblLPsIKwxlQU+Kb+GPRXmdAwoOxrjdZnWdXJOPbRXvwPuwqe5n0askvcvrsgI8lfkHaCKK43ovjkPsVFM+wL6CZ/sY95TcxvE9VIODWiSVbpa9ve/ighJArgrMczAIMF09LisF3MLqmzQIg0Bz0dO7kzfnx+/49/u3r48uWGPw+vj0GH5H3URxnLOT3ayfCpfTDHUS53M/QyfMwhLoR+MyOOyGOH7RDnHsc6RVXwbxuV1AajAoSdUqtojhNixmE1iO53DPQHDzDFzp8QDDNoOjipebjJngACRY/VPLjc+7V6hxBvOuFWF5IlDpzulPMNmmiOwpfaE8EFTCAalP/YRbyMLeS7bhT37uh43omRQF79+CNEC9lxJw0pi7PE8ABSi8I4bYsPctYbQkmvYp0kRxik8hJekSxBRfkjcdN+cESwJuFuXnRewuRfLLeCZk/4RcnBziCLiK+XxeF1TaxTsoGx2o8lOSzCpCOU8z+6qgv4x66XsuhV/WivtBvWalD04lKqBZ+0WL0ONyhnU7n0zdLmMG3LJLLf7b8BJ+TzAJ9HTqwfdCUwqry81+6sDctyHuJwhvj7yQ5wHOTbB5qXZ5gB6npg1YH1aWAPEb8ylBQlhehbwLGQ0foqKz9Zi3hsJK4kTsj4OaAeEY6Rg2ishq1NLEdmU68rvhvxQGiQBSiJO/I1S4CsA3Q+A/zHaLohYD6B/UkY9twWeVXTkkTe5AASgju3a6sOaZl50l19PKAYZpGn6Wf7AZ96DdRY5DdbkqW0DhynzwUXBjF7hV+nhkUG49gvJcTHHJDfRJTwJnUZq5JnEpvGWgWAQHcOonoiYjiQO/U4wsTr9D+ag/ZPfjRXJ7mSZYYEREUPeWmwDyqZyMDF81tU44QlM5U7dbLaKBhN6F28zGrdFt4nQYpwmxuhsTDzZVUtQS2wzO0ibboPeOkt6U1QewTbQ/MrWDfUZr38ucmAQ7Gv5CdEIrdjt8Jm0j9DCSPAUMwoGB7Jzaj0yPhtoHxEiisoBYjD/k3+FsBiq4DDguxQrHV22oyt6qeWCeugjY/K1z3cYaYXdJM+Md1GVO9EH9oPthQy1ah4BhbsXBJIAv5IBcdxPkPAWeGHwrOshm0FQq0fpZmiMsSz9kQDsNHyZdnzB01EwxoLHzU3KExvr44jeR/cZIZkD1Gffsia7ILU6dkRR/tqFgjKck9B4OAjrEDD+LFCNkm4qftY2A182mwSnSOaUvaUqtKecZWY5/ILs0ahr8bG0O8JjIwBqZgXItacLcxDrgdrMI3A8CEoxE99Uk+QKlm6tVnSxCqdMFrGAG36mBnIUvFNsbmBa+B5FhIbbHMS6d+4S+jyIvmZim87EJfbqclBbZlt/nMzL8+Dl+2l3VIhIbMyLwX9dKXnGaVXxVrYoCHUFcCc+67U62qwEnA17SL37z6E2OotKjlgV72UmuGGq/DfPl81WYDgjDEGXyN0XYVexNwe0/Rn4yQGJ/LRIZiUFTkprWSVUIPjZpO+2OVjy7YXDS1PZKgdsBhLksdTn4QkMN453fq+8haY4ig7SPO7x73g5bVA8UKcPbsiibssjnIVgtWRmiEe2cgzZF1Jb2VQVR0YjxB25OO+d/OfvFDmGW1+WC1ztiRN4vKPw1oRiavEFLPapHCemPNQYKo97STgF0OsAh1xa9uMYs2sVVfh3uooqHPaZ2B8GXoP8B7fzAK+X0Pz1FOVehGxm1CPAGTRWyDimixFNWkRRJMFTgTcoxwCu/Ob94d3Ty5uI8ODo9DU5++un49ckRi/dmlBOb+qNcNZgKPVTyRkFC7TX7g1tR2IsM2a5RFP690SKYm2kld2zaC9MoHu9tqNqAbezUb0bj1N67LeiHM/RsMSXy3kxIBiqqjik2AT6N0YLvYrtBDTMIQlTORBHvPPiLyAQrlVFZE7kMVFxb6FiINsWOtqCOtLZqpyG6L6i/HkMLWGBc0NEU0lLD86ntvvhIqBpveJs085vQLx7pCpnnoIZTPZX6pLSZZm8NHTx2axk9tGzNcNw/ZZqcsyVaq5CS9iQwdfVpK1ErXesnp0nj6wTS8NwuG1WxgTs3w5czePmhw9lPRRWBqpOqFM3JYyuWTtrwlkEoFkjWYNJndYm3EUSrRZI1ZaolPFr89EN2r1D2ESeBw0TktXrNiFGcvzS5d6Esp0WE5kW0kvXA4M+kElC1Df2qgLGRYWJrmvexKtcdnP2aMxS6Hlag4Ysw7OverA14lDHyENZYAVPWwlGDZ+Nxpy7MDkFJFlrVgV9Bf308FOPPhnVJScpb4bUiAdhUjxPC2hNk0hZAYgDZn8jajTVDgNn6MOdRZ/bROxWdIKtyPYE303aZKckWiwylllD0v7p7JWuCl3IRuxdhrAld7IhAgqofz6lFdgU5ukGx9lFkddFUEdZr6W0XQxa+J+TRos6qBqeHtNjByZuLM+ht+GUdBT8fnb4/PsffXq+3nXSoO4r8MhilCcu5hyYsKhKZswBPmJBu7NHr4z8fvT+94E5hf4g+UTUmvahOCa6TJPWArdlzqGyr+7hP3h1fvH/35uTNj/DH/tbBQh2R3eViC9BTKPSMWpD8B4NAdGwendKvUbdQkNHHC4A2p8i3hH5ewwNyqR3Tdm13o9MIiC0Nmrq27kybEwaom1x0vTvVLMuU8bObWVO27pHN59Qlr9JwL+qly3xDfzM7QjIHVk9GGthTwNptOprUHzmi9ip2Zp7ObFMrg00Hj7sEvkqJAI5rpWIv6lS6R8vUuuQ23vx6oZmsGIZzA5x7vSOYwcWbtsoWyMOMg6M3fwt3P1WD5eDucZdTiiyvZ6Qfoskqc5Q+ylmVXeNzIhID0S/a7sEewFb5ZoDfJEy4PDcqNrTSs0pakpAzzXJfj//HyfnFuclzIn0Ed/tgGfzH2ckb+HORFNer5DoLFsHZm2AxpG4vh8uqhFc8mCU+/+M4ePHdN99/G7D4EO/AjYFlq6wBJRwkldlFsPhZU+XX11m1OxpV2TW+g8Ihlq6refA/92Bjnb3DBDmL4SIploumWtVgVoGS+Ai3BdQ53438VuGrjWMkDjRIuffpEBcAR7bLU0D9ogWD+tJheflfPHYYKz1LsyV2fRzsZrsRi01RW3EIm4Szt0x0naZRawUt493ddO1l/OXk4i/Bu+Mf3r87P/n5OGjCuppjTppQhqszKaPmGQ+udXF5rc/e8KDGwfWwub6CnzQzMIvwCLJFNFlVJAt/lkN4WWUL/LaC1XIPTt7ozOfFDT2TrjDumpyFvLih7KpQS2RW8v2bk7M3AdcCiV2SJlxezyCxSPZxWYXLcvHPVbIYBFU0CFovQK5CmOMB1qn7u1zk83vZt+XC9b6/VVtrkl5CJGLlaoNYEFg8qi5Jn1kbAC83VZIXYNsLyzw1NEJfcaXzsnC1wqSDlwhvuvnu9nbAMNRtoUOFqF5Hvnbvdjctgr+rmo1bSWkBbpO6qZZlHS7KdVaFzRD2KvicwF9YIZqhRuiZA645h67xs3ebj3F3Q9PQ5tCNudnRNH80Yt3hcpI7ZKO14eHxlv7Ph1W2aPc/spt4K8WVVWaStytukBynsGtpCvW6e++0LpHRqMxTe5MIoXFAu3naEUa02iob1qvLED1VLqs4vkTUSkCRzMF6goQoahMvFuSeR7vkPPszNwgSuLDdA0Mt0Hy/bZVzCjynhdaZlw/glOaXK8B0g4+wHTlT+CX9AStNfVjd8iWObxG8XCtlkgUv8npZ5bdJdY+fmpp6LnZ3M7TYB7kZute+u+ZZUqudJguuEspkhVaUgcnwBwXdyrAU25PgS2TZRVI37TyknTwUxvjwtObKXn7IWoWbG7a6JIsk0adWuzJmqSeG4qywNUXe+Swx7bA2S9xN7V5e0d/lFerUbWvEdUua8w7P/fr4/Ien6xfR+LOl7M1V1fm/uKZ9U8+8TBZZPc/Cct5kzWyRFdfNTSgTEaEr75NNiBLKCfMTmHF0M5m2OzPFXQvv2W6utiqWrnOEydjvIWhGZXX27vXxu+BPfwtM7j2SMmBpdRtIjnZwQwRj+ujgBYteG7l104jmY5TUh9oIbyM/4yDMMOw19IKDiwACQzkNoQpP0K5/HDAIEjTNuov4gEd92eTIiMECDG15LwMgo44j2RMEchRJ+TlJOi7V3vPONqJAgHt0E4aqUj/oKNyjYA99REXwxc/+EIivqKdJ8tStz7OpdBfrMywXbKS4zYuQMul6BopIXKR6U0DNV1VdVoRVTL9HLsE3Tq8m+KbXAnsf7uFb8S5qvfQWTsrk9Swl/DcuXZVrzA6JDBBLerSM3jYihT4pr1mdlaqRA6CADokW5U2QllntotH9dFOw5u1UU2meXBdlndcmDR2+H85m8wSCa2cYvJwn161k8nk9Yz/bMTtRAU/R1gXlBfMC8FIa0EYHaFgV7pc8FDTX3Zjr9abCcyOmqeBeMFBgiv5g5KIBU6p7EeOb9d3AjZx0Cv/NeWIP+SeZ5StNoIA7tyVr23179PPx27OTNxfqjore37wKutXvIVEixYi70AtbD8TU/enoh78GF2fB9jq9r45Pj4/Oj7d+IfwBoOJsIC8m5cNzT8rTO19C36jgVdbMbwCEA/cyP0yzel7lS+fzYSPiRH0L2rBOsEhJUZZWZSlKNPN8Ic9DhDU2bwAEVxXw5nnqA3GLb4T4VHBat6776aGmjoQXhKTsAn3pJzfhlIbUN3Jv0V89pfKa8pVYN2KhmKMAxGu8/ADxB/LeKNSyZ5GjJRa/EcjMgne4CWqEYuQj4lvOvAvfn4pI0nJBouhD9AdUyx2QNPLfCItyjTB7uAobx0tGlKiVLMTPgke2TqjvhUVp8fOHmpaBNAwkyNrGkGJXJPKA7YoI+wgTwOVp7SQQwBYSaMxU1bih5xvvgU1Y4gQ9QAoLQCQ+xXV9E4qJLwaEc42Xm5cStFNqee2lH3Vd2EwEFVeeonB6STUHF8xYBPL64GA2XO8NUJSImLvgJDPc2x1wDm3CJuEEUxSJCuyR4KpFk9HLw0MOLF3nRX9gKXF7Tdgz1+BHxNkumS2wUZwUtUl1DOeLLKlCL0qOcWLw3w219aez7UYYkcspGrn6WTJKn8wuOv0lFNdroKXNbFNvYTdO4p1/I2mg4w3ONmkec9SGEsVegqodKzP54rbMwIjxze7Qf80YFjHJ3GV2kxfpDL6rafhkXbG+8eADBdp698yyx6aacI+aJChmciLutoK6DUyCsskjRLo75CzW3dgMC7cOYE0gXbU7To7WWA9p0TAAJE3Z8YlrwuRU4s8vWVP9ikk6OCCK3Vtrld2Wd1m3Yrjf6evQDEjSu2JO5l/RWrJoEAjKKiYyCr7vHwAKS9tqpPXt7z/l4viVFVO//IqBYLdr7b0d2LRECbE7yf98tEF0Q+xm7vsFHxO6F2q0gINA145WkWGdAR8G0dNuWZjysG8ffWp6iwoL7S2K6KmDBuBCu2Qo3gXbrldeM8TyVbkHDrIrDCqy39uEmMMva2e4pq/aWg5BC+6CE0vlEvRpuSdNjU6V8i7FRzPy7HNroBUxMB+UZdFgJJNgc8C7AmhCb5V0bUTk/JgRhp+/9o9uPrZNG5m2JVpRMvFA+2F7FDq7/xacAFJHRoNGrMWxMjGMpun1xc/zQxnuEGHBh1Q2q3ZOAbHZa/Z4PSrS84aS+sCYUb6Gv2c6tno8wfsBER1gUFMOo40GHlpGXsyK7CNkIQZBP2P66/YQ5S/3e/NuVZz/99Pwy8qEZ8hTzHsObfTtIFf31BupziB0JeCujAi+AuLyLLYHJDh3uevdcvQlMsUrVE70m7OL2dt3Zz+fvD5+LZISxkY7XghrGwQGV2TgfcbUywRV27eWQk2A+ZmShiFbpBR3PQMkneIa0N3BzsD+cPj+cpEUH4xOTarBKsC+iMSOG0Z2zHaCUaWpqlWR/3MlcS1cyix4z2016k1mjLUB6+puGsly6E1eZ026VxMvyc/H787B7PTHcRD+FrSTnNsSP2NUNWglvZy56vkXGTs02J0KFqsF7E5QiDEoe6u/HBEhs6lEKt45StM/E6UYBN7Fao/5oP/0ewBqi+SjkCtLHbZErnJOFU1ld5WDOzQmhs8qgHKYlVcE91KWNWpf2pOvJcmlX78K7aRjkLybJgNCRQ2as8MtteYTU3tIQ+jbJn9NWBHLn6WX1sI5JgE2LiR00Kt83NencHM7Ufsw1Bo35S0nMDS6oHY12K+cOhG1DoLhrjorqGeXhSHwVOwFFrgt7zADk7tX4p13yM75HcI7avzU/WYLuQGgOjmtSkDA2T06vTh+F1wc/en0OCDeIHj97uxt8MPZ6fuf3gSOXfBaSS9nrPLm7YTjNvPbu5eDfXdH8VD5mXdtQNc8XYplJkcdhpy7BCgznJ4OoRyoRMljhs1CT4psPdSoRn/6fSpVesdEqQnb0bxSFO0hfK+/fJiE/h2+kCWEZ91V7A7JriXakpg38b+QIVKZIlv3lJFBY5nIZYLVl26g5bp4apgi6W4+ND3iRanHR+ghzxZzSdO2bLofTJRi+qNAN+H+4yeUo+6nohupINMV2JVNNjOL3UOKhPX7fIphWNx1wbGc1NG2onJCe/FKbmLgeOzWWJQA4nALkeZNif86GuMNglHfeg5Jz/xZMQg6RALv2C4nAngytsfkyfaETvgD6Qx+6ghSh4cMd5EeWQq128cPcq/2g0kfoVLk1U0kQyNPZbNaZgjjQ/mNnOxoOMODNpuRbPkahdafOIi9L9ihXBegBPZYCzgVvceEqNOvug6wnaeuA70IdMf1HSLusnYtmm6g4bB69nwhmvFT2xcctqpMtk7tdjAqYiksygMy7r1Vpq5dSDnwJC14xl4UOsS1uhHbdfAW3J9cHirvD3D2kRlysH0trcPIMZ3bdxtyc8sSkaRnZGTvnIXuVQLOXjTLYV7MF6s0m93kaZoVZAFWLA1LUTinp1yfcovxiJ3z8farWIq5Lo/4LgP1x9qdBBnqsFQxv/1GLjdPOKKcE25dkBhjJy8kvtE7HYt0SJ5Z4ESPS9C5TyOV3Qed6r1JGHTu5BKvtvYtDMASfp3TTWomq8Ds3GFy8/YehJYY/CeyI4EoLIQEhQh4wMHQOUnKyAZT+tkdVeei2R5/GF3ozmBnBUr9fsTG6hmIUxDXCCqwDfJMUn9AaBcuXK5rFmDior4BbTTCCn2nQFOMOkV7Gb1a/pAX9erqKp/noGFeVvldvsiusz9aPQyoPyDRi1grfS2/749mvbdziJdTT5k6++esnicFSp/7gT7P04/6PAq+DhJAIgqLWbNawkiD/YB+r5ap/gbKQ0XZkSzeEe82WKvZqkY7NtCpgboIZh8JHDRblvMbclaZa3Bn3SS3yzAKDoJrPIk12kywZvkeagZKW2fOlw5bk2Bo8X9OGiZN4n0oBUIKRHlmtZfXpBcFU93oalEmzffgkZxcZ1FQ5yCxsZvsNaZMYB8bWXfmXAVPrszTEQh7CaB1UCImdsXKUf41z8XpDaRaC4pAroqEqGqw5lYFmwANfAKBgiCOSG0Nt8/AgfJUOdON2+vZ3o7i3fgc58W58WAVz0RsCHXi4IG9W+0Ogt3lbhSIeyu+z2sF4SWfYuldvSQgN/VDxQDLMEJ3eFdAmvRcJsFvRVrBh3kNt+KSPfZ7XPI7Dvn+UNqO+fjXZs/8+UbPfOdG9mKg/cW2ojYEGOZMsL6Fz9ldIw1hsnhNkhJ+GgkggpOjxQL4qY0BiVtRkau4CoSegosf7nCLN0719DSKFtDIGhMYWiliRqQW+AhtxlgEHQ6jAcHhTjN2FlaxP6YEgsNW6A+Pk1N2ySxSnA7nGMDDhW+stZHfMtoqR6XhM4sBiucUr9uZ+CHQI7AA0hk2kFx4Ykmt6LBEamHicSCyPhqIasBHa4Lm8cWpIqtr74oZBLzVuxblZ1ER8TnhWjpERfw+KKCzsxmVzBTDol72UJXsY5MVNTrUKGVxx7kAylKwL3U2zD427h0dRX7EBxHJvdPQ72peK9YaYlc7Y1DMxY2INKF8S27P0ebLeliVHjWFWtDViHL6qG/nsNvboNYZqEqQKSsYfcWjr4dwF3eoaj1ML/G9kK7ShLN8zn1KoRbSfQhekkLQrkdYvVJ1VsPyUSklZzJa8DZm/1jAq6SLFaebaZwZ/ngLOaNVNIU3W8PNEQGYY4cDUbuz0EJr31RMleAE8ZrXM2X4Pj0OVDED5xxWTDJu0tA9W5GSLHRcGQdUD0fGmmpZbe3nlGdvF5EwGfxXs0JqAtEMUlEjShs4rmGgxHpfE0iSg1/yIUPbDcGE1hnkd4Si4atRHF/SHnoYIMImPkJsz+hVHO9JRcDkDE9+fHP27viHo/PjqHUlOLJqSYZHrqnD6OcG55K/8EgyFSkr12Hx4adIfJ+gD3D62eVTUZ0M4gT44H+Kd3BhwK56CJQJdxZCAWYfG3LhefTCQcFZXJOFsRsZVsHJKyZaI0gv+DNSvzpeUi/9cc9ulSxMGGMODRGYA2H9jOOdoZi1MbrZhjm377Qc0abB7xsmY6wzAt/0Tteg7W/joSHDt0ZYhH72XTidHSlnhnOaWSycjr6AhLKhOyaIa4B7jFwVRT9gkqTZMKDfhOGr0eQfcfxLHKdThIt9FcXxb4Z7r+L4N3H8Av5LORpf7VI63zQbcr6sMN7Z/bhrXkeD4GqRXNfjKhu+Prs4Oj31DAvSbPjqD19M4nj9mzhGtiVOJ3GcDqd7VNUraYewlRnidWuuEEVZXt67zAIo+oP7u58N5Hm4yiTODgKMM6xZjqDcs8V1VmFCMEJfHgTosbZRMJ4nTbIoVTL+gf7cWFyBZLk/y+Uiz1K65DZ+hBBk8sm796fH52CUr8lDscqAFWEcVUHTUuGcZfEXhPZMxPyqyrIFXc07ZEimlcHJYNe1DwdJmopflwGEjIsiW5OwH35HOPKy2QWfykvt0QbaVWStTsKMvJ7hONNOsg107XS1myYV0BViuuYmd7fJjAPExX3MyK/ipJoiiJaPNSt1WWjA/4CePRsakMFdJbXpgDJPC+ZCP04gf0OxG/oh/ilpop9uwlXPu3KsSm6qmHff2GSswhd1RiAHU/ekIdAA73tFIh7z0vFzEYrM98sqg3OdpZp3R0d+SzBxrS641Ale8csqT681e484ywMIV6cGjoHxAnHwYLs4umS5rLvwfc45sypXigbImxK4WmMLMkF+UHSIFIXFk4ytYnZB6UvPl9TQmKHXP29XQFcH0oHWxpCMH9xsOsNx6aAvs+u8MDEOz6NFx/SnXSrdRUzWwv69C8sR9WwyrnHDV1y73eSdSoaQfUuEYeBsNEWBXs1mk9hEBQy9AfoUBbZlUfuAU3q5aC3MG0g7hEGsUVU8CLhiEyqCOYKCMVGE8Ned5UgrGrLCl/6AeZTfbt+74+hPHBcn7ov76Srmw6AHw70hQEs7TmtuwjI6M2twkVc4PhXCzXw42VGot7J0bdoPWICrpaSrlgYdsCKw3+u8QEq3vB/CfxxecCSvndkBydAv/T1keF6Pm3Iww64KG10NtffCfnpz5ZQr/ugw6bgOjmlgeZeFCl5NzXQorPkDIrssRxC2thDehIIjH3XJL2EsMkmZ8a3HHDN0w5sOdyl2qLbBqm+dR9pooXfqJNkKLVG5gvWQccl3/NhLtTdhHiZkLa63uUWe4A+V4W1DQbsJcKPAtZsxq+F2ulZlUAJN+SJbh1pEFo0YRGCJS8WVsZPj4WMbEHwV6gRprbyaNVmRoNXTP0YGuhWC/2qxmEP4jxiCUCNQQzQzVwIxrfn8BguRjIi5ilMfAJJ6He/w95LPUf77qQtb+jgwiOdubsGcYM6Wqg67cyCwsAYg3NsIBh8chjMOiCNzLBiYZHh9MZdBVqxu4bRmtjtdiG+rDMXvp7IC5dWob04sDvtTU1JePTF85+zgEwVmapTdZd0vBJqMqTAl2cPifRCDiK8IxU0QxMiD6uQmJvz1TVLfANZ/MMbvKBGZuZQ+PUrsr7cs5TL550pzDPER08Xj1KwO4LI92SML/ukfYdXNOpAmcxY2XyxPM2hMtm+SmjL7tu9iTBrKhhAbUNjHufk8Wxek3vV/UdZtQuDdhoace/h8Hs3fSuUdytVmomyRGmQNFyXotrWjdPtQT3GR2gGvxCb2XCNyAOMdzPsiqaXFu8h5DrWsHJQHspX+zQRjrjaEdZbShhh0nnUxsNHVzZYBUe6aQwKKefKVcGMH/ugp6jkoKfRDVwbtsBuO90RdwpBybPcwu74aSmEGVi7piCeWGx9ep433iVfPUAZGJTcISAUveKh0eFshz6Lfp4O+5VZFvwPe8kJs7JUvKFikzGw30wU8Jw8SChp1K+Ut8fwGriCnaWPUkkS5YcsBa/5OB3+X1CYQ1zuEPsx5KHDUCqSNpivvew/Tdx8PB37UbymDsFnZJDUHB/jWMqzUKzPdiGfX4eToMPNfPjvKD+VE4bn1+GyUZ/iNArsG49aHfPkwpmvvNUUAji7rykbA5p6ryyEWIaklxJFl43UUHkxcGcwpQxIb+dFmqe4DX3pGYjp0orAbOVMzjrmVnECoP5ceuu671pSQEv3dRPSfJ16XxYKUVTOM6sUOJovFjJig0LAXzrlsI3tJDhVSbqtw05SzOkN225Vn6CGvAu4LU22/t86/jgPEIZQfNUaYmA9bQKgH5RrhNZPHxQLRQ0VhC8zwgHs1cNonAUhuMSYSeY7NCWncyFD2sDR4Zt0UtnjVDTOwffRtQc7eox2ZrodB7ml05CXGoI3snKCNoxtVOrsqq3VSpXV/Ph0K5XczUgAqUF8HBuJwZr8QFkXzYiApKpusK2ObinwYgc9QO10tACyn4IwbQV4UOAcSrmWacMkgTAich2dSN9kSWZRwY88E4IDa8bnqwNWgvQqxoKulnzekNYaPyayZLeueHQmQHWb29qBc5GscVGptaR7asuvIAxN/9BKmPUuC8nfcNobrOms6YrjKCT6/ZWwRIUNrsCWQE655EPnW+wV1evSN8DDTKJq86KTm6lMvYwpTVts7DWE4G6guv5PL9LEl/F9mzTrLCklWajQErr5b3AC2yl674JPspmEAN0ekhy1eU+tiRlB4xvK2Zed0Y1U50drK/aYhQss1zItzS6ZbeEdZ5BzR1cCyGcImGd2Kb2vVa/4mAWifxaIOe9hgaYmqNPi/8KBu22SdXUY0K2rrYo6YFkg9DziZ4y3kZ9e749YBt0izkT/uRdJkC8aTZ/UPPeIz2cd+R63uPcmt+3vJAeXhwHuA8lxZx3cIKzRxx9rlQWSHLHYeY8zBaa+lyzKgcFu3YHUClg0Moo7KCyr1tcmYnCcain+q3AiSZiBcJqyaRywRBqV2phhl8z1mMWkYbNokXksYuK5PGcGCAp1+5GDAK4TkxJ6rWoRM6kxHmcWjZFqqhgr6inbCZVV+yNRh8NdRadABFl0qTYS5IwZ7hNlSZKilTZANTBp8IVnuhNuyZ+xDdo+gP1AN0+j2UZP0TQq2RqPvEnpTx0Y6j72QKaWKou6dyiszDmS/8Pg3nNLNRJy76lPx/+uEmlqV+fIIdbAqGtQKqx6vUwHLL95LI81yNCEKLzRurHJMFUPn8ZcDyCAqCeEs5VXYeid1PknaEGiKJ9iq9rasHQpcRkHo3TFtTsibg8+Vwm6Te6x9QEyaRGF7eRRGL9FeGPbcafj+JaeCmic1IJF64Aceu5fdJmmLXon/GuHsjHvmo5O6pJ+9hGItie5/Q1B0yXxkgkJkTn0gTHW+awMFBdq7uh0b5NcgHoGtvwXSzh6WnkvQrPbnzl8vtFE7EJD/bEfWuvDDDrgOXTQKuUiASi7NnEHuMncjGJp4dNbcZFJMiaoV7iYuo7ugX03HSJz4oXcNtZX1a9V+mEzJsJ+LbG2hjJ9TV0axgV4CZTGcJbd5bRC9nu67ap97muIJsT6SxsaDTUlHn6M6ZjA8jLCjznbEoHWvEMR3LX7YdWj5ZHIif8KyIzOrzxjR+vGxVSt4MFDydeSN6aaaoD4Wwa3NTc+zUICekEXdyAqJqmht+HVwQN949iB0G+jaLdib4JNxwXAZv4h3YLjALgrYY0s37zw9nxaSRLyUPjA1cXIiJEwCJInKkx8IMBCfhlvU71/0XurAPPThm7WuA2WVrDRqJAm5eK1MSyqpMZrxe3RVz75i6TInwGDAraRDp1TU2KqfFj7MFc0QxOXV2FXt4EQBpBXjQpGI+CmsPoccu03f1hYrhfbUxeZas/vSPdY4eOtJwo78wsw4NgQvuf7MtHW5qjCIiskkj9gJEypjwcRNDqcC8Q5qT9E/UE5W+oh4fk5XT7U7qmttscbi1GImfRNUJPrQIluLeC9z7zz1iGfH5egXkaFHA67GHX/5zHLy1hwlQKjwZ6/npdc2C96MkeulhnWJYbFT/MxmgpXf8q6TBdakfrWJX0kEBJu/wipvDnJythksywn1uE7OADjis8NPXf5YPkv8nNO0jqygfCteBVpnK8sspuNt77NO8lmb+HXE+Dj2A7wMZBW0PzZbrSaqbVPi0Dk7IN4opnJx2JW8/UpxAm6goOEURZPikvTJSktkAOJ5g7SJWW5pKyxQuYx+2KDnef7pRBSChfgocEOSCHeK2CGUE40d4Qlp1IcQRaLSmkCBwSTFE+DM9ZIs+4kqnO00OM1R1O6jqpQGGhbVVjZxUAv2fIKFRFMND9sVEjAsaqjQmNTyzxVhmv+2+iUe33buGqUJAtUsgpZtDSELCHVNIQsssICBrm/jeijqyHhMTRt/kufDUXjI7g7kCCqlX6p9EA9DE4y/CbDf6Sm3z4zkZm/DancTtNv8BZTTWIPgXnQTGJycB2/en55yKNgLoleUzkESfdJfIvu3Uw9ophHPlkmoyOW69vxvlDf6fzfWs4tfM14Zo6qXuwGa454wb9wPfjKboN1BP4PTc6O4NcdTTwoafItcOo1cXPPiHXwjUc5XuxzIDWkS0myBzzECPIEI8IojwE1bnSQ1pnXieuDCw8Yim0qDHVUkiLDjqCIJbfxlYM0xsA51M35h913P7rLZu7k+/s7Gdj2zJ/gl/MfV35TgDJFf3bcdTZzMTHKOl66x7Yzo+Y+0/JWopMhqxoUcpQXGA2cPCXZUUcYGA1uDT0yGgKhALuH7JdJq5ykygDcqBXrOILY33udOe7xtQC3PmVZkoc+zPzrdenk1g6kIjZuY4jmoIJulz/L5aom4j54rhvB/yL71M3P0GcrQNJ2dFetJL8ltaR33S6qC50Oeq3g+8Ue8zf9JvlUZD7u9TRL3RcJp5Fpf65BJvJc36iY6Cj4xtzcKerpoPH+se6Z4ZYltU7lVUolDrZiQiPlgNJeKYEToQo7/6g+w8DW27TgL9/3jQHeWCx/2OTwPVtcw572eDO6hGm4kJIsd/7cGZaG+rd9jgXa5swAzA2iKkuerqk7H22ozHWBloPbB2axa2QD8+rmg86cTVwd19dAIpkGQpTnFA3SdLvxah91qtlTgZTgRjRCO2qnRPW86U8A4wdjH6jeyeWb7erEBjL/teUNtoJ2IOV6/6siCx3B8ikTOUeoE683F2whdjo0HSn1fA4oWgNKLCZQAdHcQY4cBbxHOCkMjI0J9EH0mFUajwh/GXETSn9tDGDn/8Sa5h9NlDQvG97duSnRRMUI6iSfUIvpciXTufPlN/KRoJ5yEbgIQbHIOAjzDdBAKczaw+SBcugiT6uGbw0OL6PqJcBFE4ocrlFaCBdyW4I+Dg1Bttl9wT/Xe5W+sQsBdH1YVYJ+qMI9O/vTMifLmocrx5llLavfFc186x+tgw5xLC1YyRzUbt9KKOoDHjx4oNopaqXiotDZukMzhqIBaZ12VqGthGXte3mrouNlFJHPRHHtKWS4PFXCVZF50wict5XRg5FGZ9qny6VxNW3BlVGyRXbEM4uZhctdxJ4BiVdTJVcZeCPHOJcBo4ZaV/H0TdwwGsqMHdsNMBZ9iCJc2XNbjRXJ7mSZ4tkacSgivMWpSuwhBL9gM5aiU+Ay3XacklsiB7OL9qX68++kGNVtvP6ad00TzBbuFfvEmwukhDkVmdOxmjdLfoO4Zeiw7UpQG8BU5kROMgR6JCo/ObfIxPBygqpPcJYIDZNAjPU+0zwiWvyTm5tELD8+v8iyF1FI10f0u0JsLDpNSE8cR0jQg7qbEo5oakHg7hlwzyZDYAFXMinJtXEhYFYFV+k7k5Glukjzpmx4ePuwy8Y4NhhmH2lgbHPkYUARt0fYZxxZb5gooCXWBUZID6SkiH6SSm6T2H/LtLMJAkqqru0jTVMCXT/w5Jw56qsMfaFopGX+8kxQUDUs1WMmQCC4iYlpHvWa1XGQdftk0a5js6WMfwhe7zij/67xmTC0aQTVyq9myC7rFdeyHc6GhjFqtT3QP9X2xweUGS68Tkak2uD1C+isyEGFT8HvyYiq+MS87vjEqC0Mqjuy+pdUXsw4pLE1Os+3mtl+vpN9qXejT4JulYkFw2lXlf67m/v9zxb0sS5+CXtmAR7MQYtDm06eqdBR+o8gTf8NtyvvI01J38IW5OdxVq8Ie1wmFD8gm23MRRtHGWKuWI5mrDqgXW4l7op4YS4fsi95JXoP3ojvSFoHvSWqiXwsrAPMLJu8sbRv7zeHGv8XEb2dkvzMlVJee3bU9ucZNoDtZcDvRx3CNSoq5wJjSN0/SqrjNGlkeK9fzIfw1mEjazT4S4brt5uLA+E16RsxNIW0IWzOBItNtjBCPEaGYAXk0bEcuShRYEz6bov9Kko4AOF7oWncNi3INC+goPEXzmD0oOhiBnDHLRZvFuPP5sWT4/uWUSRG7ukCf5DpA9wK3GbfdItbIX17B/sLc2JB7w411A4Pcw7t+YZeM3WnXifrg9Ppe6vZiglUkVUX87QAzgAETob7FnQ3IvAx29pqy7+JmQjBJzZkt+/4qB/eskL0YABExisz23iMQTLeUsKloR8OCRlNPY7nDSEgjmiXhjoN4h2zyI+wQ6Tl9Lv05dx5IKp5q0fzpM+J47qnEbdb473oViPYAbVAfml5pFVNPj/iIKF3r7LIXoUsS3OA/i/yy+2S4ArOxPP6vunRflbWHUC04XjcLyBYsf+XXReK+r1eXy6qcZ3X9ebhfIFZuhNfK06xowGlBQLnAhjEI5LFiac1v8kU6q7N5WaDf/XeHPSk5QQxKitTLxEkhSUZvIoXYP1DQXKESSteOr4P9IJzEO9erIp+XVYEGouHyngUM94ISNPdUL7mmIoWlXSYNA8uxwqaKdyZxXI9//9UDwLXtThEPETriTLh4sPRGhxooR/TXradcP6QeJ7hXEMcLQiU3Uon1cXapwzFZcbnM4NJqbpAkXKK/S22s/gGqRdnUj7aA8Lvf/vab77wM2WfnxyY1tmtOhnMJyHiHru9YpWIDZJwWFlr/ty+Ge8v75qZEV04opw75sKoaRgxvhmmGsYLxzqq5OvheqBoi6aGmEIYVtdICmtycAJd8XSC8NS4eYUnWHVTatFwskgpDU6qQRr5McngAS3l08PfZFP57ePC72XRvjBCV8Q5AAMY70z3478Pu5B+7073dB3hY46L//quHQRxPo+lehDdwnVVAKlAfKJvsYXVH/6bJ8qbIHm7ul1mFD66rpMiT4mG1rq/zh3WSNyD+PID+Eet5mCTraX2d24jaJK8MHGIL89AidAqY4ME0QiIPXzJep4MBHkAwK4akgy8YaFAUJDuMd8aSZ1tK0L8QMw0/JqMXzIPsij9vWQ9pI39cJkV6l1R1iEVVHOdF4A1E9dGZ+E+3r/Ax7xdMF859xedDSBO3xGy52LAJ17+a0by5dIGM2QA4ygTwSFuUNOIITQrgEQBJGr2CP4o7/g3LL7MW7AeICVnvR3tR+Gocx+dROIQVH2A+AYQtJVhHqFjdwrBVythl4FDj+DLEqmWvwP2LdeEHw+uqXC3DlxJHQeNH+ktrb0u9iFw8Yf8uiOM6fDU6yB4ODrLiLkKKNd2bEMV6FdoxbutFtxuMnQn608U6uUdEvSXyBBArUa9QFQVRLvD/ip+bpLU4EsD0/+Phq68efv8Qx5cQ1hLHl/AzLeP4EmBi98gUDwXDOB4+kBsgA8h+Ecfne8m8ye8gVBg/OH+oswbfHgBgZ/JwUMJfyWJBXYsig39eMeKs0HWkGQIJQA+dhz7+PWYdK+cDGnXAdLuIDZLlBbM8O3DQGP+v4OyU8Q7bADA3RehuD0dR4x0aAZAd3nSyMDLrwkHS6mAJA8xgqwppl++NH7LiLq/K4hZzxLbqVdgGV2GHNkxeTqWNOmt/559GPrVRtJ1o/aNK1jPpXwh0djqlg6b4wD+9P704OT15c2w1Q66jSMRkqnfjnV2dYwPO6mY+8sE1mMB5rtYQ4IJb3KqfTHHUJFqSpdsfZZY6a0BwIQctzF6SFAHsqzVGV34Z8LWtmlKI2Z9X+dKjWBXdqfVNHF8q7nIf3zAEECMhQa6qFhmiXBIb59QfAR3bu6TKyVMEqYBoMMmJMPgSOwI34E0GENUIkQpdgYm+TORXqr/0xwf58S/puWL101pKdvSvodiLaHLwYurtIL72p9I4eiF/bMIwJ73nQJU9TuVJko0NfaR+R6SmZ8EHteo3GLnC2F7UwD7kVPDLYdoir1mMUaOvWwcQqdM8jv8uiXzqST6NIheNDzvOjyXo4XHFsEsqHe+AO4I/jl6FbdYmwoMFhJ8vY7ze4JhRj5CFVfW5BJnwGZhA7gW5fEDz7f5+GXnRsP2XAjJdlLHectJfffUw+X0cF1NRIHrs+CRpYM6DUYA/XpLo3ZQVjByswVDlcF6uiiYEXjAKvgxeetobahNDwfLrgph+vAP/kw1kUAt039QU74RsJvAeRvwFPjQHD2k6C+Fes3LlQEgeR4RD1/kWkqIA9FE3FdHJAX2p0QMcFeHxEZOHr/7wR5wvi1sdDvfiOHrYxLo6uDajvOKO0b/Gax1bVcuXf4XIdbQPOO7jh3kax7VcvweR3wBtf5/04NsOsQEMPxHhnkF1NGUGdp1jiYlUe7chNiYaO5tVQ+/VHSfxaaVtrq01Zh0jbAadHMsv/l2LOIa7vYpQVfhqPHZTxqfpMNo2OXypDIJlWdf55eI+WBVg1U2AIUlzUo8HXwbiZuouaH9+3CWty/XkARa5iz07BFjdQUhDMWAmPhBW9gQVaS1BvSNG42kc/D6M4ngCt/6+3tFECjBTgWPbZsqzRQrkBHV7VyEKz0bkZvR/XjBvcUXSivEjT47HT8b4z2R08M1UBZDh1z5b8TXniuf7l+YHVXGgOZpxHR4XNXJ3tS9Dk0SaHPxrhuDzwP96D6I93l/UStTlRnNZIbvh1QVnSH1VDQmb/u/kr6i/Rj+xQxwfPUyGs2nEszf5B2DV9/QLdoTI/PxCjxlODxWjLdMtKJB9cBL2uZQHf94I1LQ0KdoR/tLXqSHDOQMdlnzScvDs8aHqxt2y9iq7nDXAOYQb0qwHCsEv9vZaMrLV7B2nnhug9AZNGVlrqG8uPIn3iFE8ko4o3iFwTPC2AiZsMoJ4wmCCQotVXVlrMTBrpA3DtxKSx1VM3f5VtqbjomE7QqSAa9QFQRnR8DVuT/YGE9M8JPch6DqH6ep2WYefYtCgiqnvkS8UXU76NaNKzY4RPMIJgaVBtxU2zfRb1MzScy1jVksdATFmlpNqfMKSI6vpNB4VNTXLxj6tFDv12K1EZ1Yc7AQSFXwWWg6jwI5sGAA3+ojOHGWNuBdlPWQhj40or//j6M2PZ7Pz44uLkzc/ns9+Onv9/vRYzbZxATuaInJpNtGBhdYM/YiMXpJxQhtxgaFWLdoUPoZh4Ki3Lu86u6TV9aYM3cKgAkkBoGrP7mwPM7ygZu4NO1VighEqQ778Xio8Xaxt3pNezpxnjcO4nzVJXmTVzEjbjljUyR2aysxCLculW6h3Z6enZ+8vZsdvfrZ4XZjp/Y6jZnVONF0PGAL4fsViFkWbYmvxJhLJakySlXdBU10tyUUZH7we7Yz9DPKv0R4vEzA0aNecjjre+RrsEF+Du+nXPGRW+Xa11si+qSRI3b30+6sOY6rXjlxB1FZHrLoeEwcAH3hmqrIeXtWsgyYfp8A+Yhm/R0eAvXt094VVn9u5dmtr9oUcYqAcTEVyk4bDXiJgvZBrRM8b+mwxN9h1/sPNGEkqNipl9FmaHK5l0nEqWLgJkur6DqTtdm4h1eeJhaZjwgEyclMuiG/tGFeMDIilxAMWfZ7K6yq5ren+qppe6b+jAe7KXFPWxZNbDmVPIUaX95r8OVsuVuwACRk5W2VQMU8TSXRPb8OOfwCNSGSMDYYccxde3s+0Sv7RDt8WWBWKJaDBeJ7NPFmRMgvortVmy+MiuClR8vjc20AJBLO01yvMAUjAWbQPh7+c/3gyO3r79vTkh6OLk7M3A+OlT0WgsqNWKaVlU9P3/Y7KZ8iLfuhrfKQfcicShz/0zzfeI41eIqS/Yb0NzAflsJ4c0va2fTDmcCg4GSUNYPli36Y+1YGjhluEVFq4WaDxrLijtDN9tH+7znyTOYsOMxXrnkjVrlDLlO9LK9/bowfFHfymxumyXSTXZAA7OAhfjeY3aV49kOEO+MCHZLk8SPMqmoyDaRjH5/ukQr8qF+RDnBV3vJXe/vKaFSMl+lTO12kYtRJ9Gl0vNOzJd6TwgCVpm7FG/3gIonkaoDq4/v1X030UlpF0qOwnhqe8TvMqlL/IpQE7y2ktVGnMA9hcEtmofKEhao7dHrnD65zfVxx6xT/5BfHZo2AiVZvJgT3lePYX05Z/Pvm+6c3AHgW8vhzgRVdRz9UE69JGE09uM1/30WIx4p2IG5h03p2/Pf6BPF19puc2qT6Q84QVYuTplHJjoUQzotl85MyMaI+bwPAJvV0QuA7maIMytw/nbNcpJ1d7YXD9zXJwIETHbti+fYaKL0jJRo7w7sMxakY7wg41CMs0tRbFzgh4WwBnDKpiavzgjv49pHR+1O4+tts73Ov8jlN/byLQvMZ0l7vOs44DTgZs33WKuQpxq3fOCD2PPKQA57mDA6SwkqRCZCawyuyMAqQh8c58TWu6TlGNAB1Gfx74oQY/l2wMAN5nTamuxsrnLLxcWcIuysFzTivDt8Q9cjyyyD/cTXaCBYW39cuBHvOr+Tq1r7D7/Kpu0rwYm6ZeH/8MEdb6tlw19vXbk7fH+i6rKvvu/OL12fsLeZtUDXi5zjiRKcb3D8RE7DONwPdmbe6RSLsLFTIzVK4a9GTIMYr/9hb0OIg2ld9m0F/P4wYuUNei6e4FlT7+uMwr8DSt4UKCnyz3UCv8bFiumuUKI7CAtUbtKy8fKSeZRU1zDsgAD/68ucmL4Ms0IM89r1uoFC+SxeK+LdyV9fBDvlgsr0Ma4RISoJND0/D85Me/nlACxV6/FZY8iAa1tCtKmGDngbUVboBV84QHimed5StNLLsV+PZBbnV8zeERlFS1ZTKlttEpveo+PZyaNK4+mf6kHkAkmiMFhjRm7AcyYXZf07ZAMT/a0NtPviaZjG1Fyc7BIvR3BcbsckDH254jPvjTSGUCkUEnOEN2qmjCAfPH2INNgA71bsHZnFBCrdHYx6rdWrzF8ybAFHAZ7rMbSoqIznYVhhrCBO2MYN4sANDok+eD77wwHwct6KCtJdvoVlsLS9q0Z9R7nRVomny6Sh8jrFMY47igZAuheHM5dSfdXEadTDcXkXyYT5XYNBlajJNpbi7gUmxuLnOXY8h4+73GtkGZdZVvnUk77QC4wEWfKAktP2fBNbPU9k5KsqWnSklk6OY2H3ce/xc7e/CZ")).decode("utf-8"))\n\n class Finder:\n  0\n\n  @staticmethod\n  def find_spec(name, path=None, target=None):\n   file = "__init__" if name == package else name[len(package) + 1 :]\n   if name.partition(".")[0] != package or file + ".py" not in files:\n    return None\n   return importlib.util.spec_from_loader(name, Finder, is_package=name == package)\n\n  @staticmethod\n  def create_module(spec):\n   return None\n\n  @staticmethod\n  def exec_module(module):\n   name = module.__name__\n   file = ("__init__" if name == package else name[len(package) + 1 :]) + ".py"\n   module.__file__ = package + "/" + file\n   exec(compile(files[file], module.__file__, "exec"), module.__dict__)\n\n  @staticmethod\n  def get_source(name):\n   0\n   return files.get(name[len(package) + 1 :] + ".py")\n\n  @staticmethod\n  def get_data(path):\n   return files[path.rpartition("/")[2]].encode("utf-8")\n\n sys.meta_path.insert(0, Finder)\n from rollout_inspector import main\n\n main.main()\n\n\ndjango_rollout_inspect()\n`},5407:(e,t,n)=>{n.d(t,{dZ:()=>jobName,wx:()=>lastingFolders,mp:()=>migrationJob,GW:()=>migrationLabels,ng:()=>runOf})
+const r=`0\n\n\n\n\n\n\n\ndef django_rollout_inspect():\n import base64\n import importlib.util\n import json\n import sys\n import zlib\n\n package = "rollout_inspector"\n files = json.loads(zlib.decompress(base64.b64decode("eNrUvYt728iVJ/qvVHOvVoBNs2VnMncvt9mOYqvTnnFLHUlO0kMy/CCyKCECATYAWlZs/+/3O6+qU3hQspPs3LvZaYtAoR6nqk6dOo/f+ThYLNI8rReL0fZ+MB4czfKv+99gOEiyrLirOupJN9uirE1p3Z/VfeX+rotbm6d/t1ByXRYbUxZZVuzqRZpXW7usi3L0t93q2houf/7u7ckFFN4mdW3L3ExMaUfLYrNNMxuVs8H/mM2qJ6u/Jfl18YzrGsMj7N9sdgV/R9PZ7O7Z/ElMP/46m1Vj/jV+ic9GT+LZIKYBrOzaLIvNxuZ1tSjW0Sa9LpM6LfIqHs9yczTLzbrY5auhuSuL/NpMzMfPQzOd4/PSuOImzf2PCj416zSzZoL/BDXH+LIoTZbmdmhq+6GGr10v0jyCb7B9YzZJvbwxE8MkGeHvCD7Ceky65iJpZU6L3NJXZlnkdZrvLP4qd5kdmmI9NHc392ZCH4yuy2K3rSKqZp3sshp6C/9Cd4NvXFP4mptAgoyS7dbmq+jjbACdng3GOOChmQ1gePCbhjkbbGxVJddUBKr5TLXarJJOI6Wnrul4DuSeDe5u7uGju5v76fjF0dEcKtvX2OdZbkpb78pw7vyEt6dk7D+5tnVS12VU3VejTbHaZbYaXdvaFx4tFvR8sYih6cUC61vMBkOcgdgUpZkNZgPVYDdVodV0jdNj8gJXAW4BqAAfTiZmNtjluElWswGSibt5WN/Y0sKs5wUVng0Oqtng0BzgT6oaai3W+rvZIK1Nnmwsflhc/c0u67E5qMx3dXKV2e9H3y2LbLfJvx+b7+5u7r+fDVoV3t3cj6q6TLdR3Kr5On1PNZc2qYocaz6odF1+ej3NgWwd+1HvBNiJdXmPDd6l9Y0ptpZewxyUV7NBbJLKVMWuXPJ6QvZTmYnJ0qqOhBmN5I+Iyo5Km6xg2cTQIfthabe1ic4uTsqyKIfm4j6vkw/8w9VxCX/gw4AEyBfk78gmy5tRVSdlPYVFyz/LNL+Ocf/DA5hz7me6piL1/RZn3jX26uynn05OL+fEiqvbNL8OWPE2qVObL4HZvDg6cvx5l6e/7ixwNTOh9Ti4OHl78urSlKPSZrAGxmNgJMNZbpKyTO4jfp+Mkrr2780P52c/mV2e26qO0lGar27tfWz+/ObyR3N2/vrN6fHbN5e/mFsT5bvNlS2HJqlj8x9nb07N9noBmym92tXWJECps1OqvrRZujITg/XRj+PT19z0bmMm5nZE1Zk//3hyfmJuR0ltvpuYZZFktlraKKqLxd+qIr+K0vjZ998fpvkqv7X3SV1Xh/F4nOb1kGrP4VEcwzC314trWy/sh21JI4G/qqHqRTxsF9qWdhWWaVLs9ZuLyzenfaTbXi9WFtikWXWRpUWT1ai06+Lqb22ayJtqd5WugJxEm9VomSVVhR8fbq8X+OtwPC7tNf6J1axGVCXT3H7wVFcNTprj3EvvXZZVeVGv0qpO82UNdL8qiswm+dCsk6yyMdMt3WzsKk1qK78rWp7YPD95n2Tpyr3flukmKe9nuaMhdtqkjoQ0tBLIV46K1shmOVMnCls8O5cm7IdltquA//tuyBzUxUKoFx1UMe2fWb68scvbrj21HC2LXO2pYBXhy6s0H1KxnkXUt3b0UqERBavFV9lcLcenv1DTsF9jRcllkVd1maR5bZZcJZYj1mMOl4dYlaq5lyDEssviDsUnoIFdwik5NL/ubHk/NO+TbGerCbD4ocnSTVpPhGENzaaoanzlpS2QE0nEG62uRDKsyySvEqwYmgxPAvVylNTFJl1GuyrNrye+N6MkS5OKRSr8SL1b7sqqKCM8P+hvlkfSNXXYJPlKf/De5quipNN5W1T1dWmrXzM+n0H4wkpG9oNd7mobwRq5NG/PXh2/NVWd1BZOt0WdbmyxA5nrYIUHIzZFMpGxWdC2yCSavLPB5r76NVuk1WKTlGmyugIB5AfcdNIRnAJcqdCDi8vjyxM4Scwm+bAIezI5WJkfzs4NiBBwSFPb335rnh8dHfFcdvethy7YOU8S6Qn+OyrtNkuWRBlY+tBzt5O+ffLU/HT8l8XJX05evbt8c3a6uHzz00l0sIrNk289pYbmOXeoQe5g3XERPpO55NrWy5sky6IYxeeiqkV6Rmk0KLZJ8vsIiijp4AT/SYtcn/2hDJPk1Z0tq2DGUMAaGpKv3IL/dVfUsOkUHYttNcLHC+AGuODvbpIaJ/KgGskcYZEIa42HVE/ElePA6G8a0mzwHHZrsCKQ2gcVcYWDihnBczMxR9QANCoVUzN4a5IR79n0tM9JGkYRtWb6DIaDq2R5u9s2LpPqItl7V7TrtV3WlfCEqrZbaJ+uUPDX426ZxXoBfK6ihvOivknz6wX0ykxMBFwNLnhDE8Xqjnhd2ArLRMXWqkvDEZ6QK5hA2aSuAKxpeOcuBiRCY3FFFNxFN0nV/ri0721Z2QVVQrs6L4ptX2PwTjcmE+UKjXSNrT5E+8thy0Wp+l9soZXq16yvQ8gCgsFD4S8aO1YRCNntXnZVGnUX42tWMOtFSd0KH6vrCYg0UecAqer0KsNJvix3Vi+atPTvI5D/QPQfd6kO+CUOE9e13Fpkkavrp+tAhWe63MqAn22SbeRW6pBqivk0uE9ttuJrma8NBqG7iYoR5vHA+Uo7qmxSLm9A/TKbXUWX5+9OXx1fnnx6ffL25PJkNqueAv+IQfsyoK04BK3NG7rjQBdggDQoeCL6Dtm0OMSHO7kqi21F5wTwHXN1by7++DbQ42RFVdkqsu8tiP7MLULBosUahCnk1q4qEADWaX5ty22Z5jVJGsD3zMRgraAQsNlosbF1MlpdLeglXNz822AlIu+VlcMdmw3wMxoL0dvVcJvmKzo/VzaztcUDlCeZBzRaJnWSFdeolCCu3Fr8uMpBLljZiD9zxw+22UFtHkInzakZOACzjq6WdlO8t3zW86EjBOOf7qs1NhmctuoFF1ereu8oHhyrOmq/YLTBIRvW1EuDJKttySTA08VMzFStJbzVw2qHK/7Qz6U7OkOVAPevyFZDbiq3d/EcCVMtcnsHd529pIGl3VPA1c3kFi4iB2P0BP+Jp0dzTeHc3j2OkHlSwhbtI2Wr+V6iVraeDbALswF0aTYA2lCpxWKVLuvFArv0T+mR743j3w8vq2Wyq5A9uM25q1hh2LF0RAzFj5qbFp/S6GEFzAbL0iY184lktQp4XZtF3t3cD1FMnLgdDtJjU2j050iy3S6y5MpmQ38WjeATkor98dTkZ3Txk8F8nA1cWdDAQg3QY6+1hV+kaIQHs4GZDUZ/K9I8quoSZcx4VG2ztI7imBS8n5vjrCKU4IZGH6JONy9nZedxG7tSTydmKksENyGoVkH5RxSub6ypljd2k1SmWJva5kleVyYpSTdLBcNdym0AubB/oxQOtAV/iq3gnpXbqusHlc6Kqnb97LhdwHFkQcfoPxZ1O4+DLtXhOEDb6tb3/dZGWEU8WuBlYrEYUp1xKMtPcUwwOBD5ZYA2321A2LARth6LjlLEKFLYj5N6TsrJK3uT5quWnWj/0VvaTZLmKSjoHyf4pxXKpUN3A/gauR8FhmR5W0Uk3wwNcFi/rhoCGhUaaTkNpFl6CoRVxgRV/sZmK2KaLWGoV6jzygceKElIjhWvQMBjSZVeySWb5/KuKFd+WAEjLHc56OOBURSVxRucgYUPJwpunSI3m+QexSFcQriCsBG3gOImfYjtDM1CDTzJMpm2Ea3Or6DZw+MBWphNUVpT3yTAWHNzZXGvGlJSmQPsXEefnf6jp9dQ67+kzzgHsxmaa2awZ+9u0uXN/mlwnZWBBGdLxUdYz0iyoqhsbqmDUKWZQEtegBwCE18Cc/74+XM8xb/nIoRBeVh6jWMVn2m6NN53U8dpJSonAwLLybJIBMWcWlzjRVMe8Tey0Fn72j7IZ4OhnC3ySazbxOOLpO+8d8P0iYYmMUpvWuS8j/rm7n1aZHh8mwM2dslh5RgeaN1RUxnwILoPYGESJ2WqpW2Z7QkVUlfjjoF0zZ0fEgzh6p5HcVBhx7FTljROzYHdlWltmea6Q0475Bcnzn9R1nYVVbaO1LqUC8zyJsmv7So2/9NACRi76DjuhtA0XCP4Ozox21efoemo2L8WUzstgKG5S/LarlTXcns3xaJzXvajtLabKpIL6U0Ck5xmoOLAMxKK0WqCwtASy3fubMRFhks7kOjdoEiMZ1P8TVLhDGET8McqXa9BcUg9HfoODM2T6TYpxVGBRBhpu68lZ7i/u7nnzSNrp4NRoAQKlYeS60N7pW+JoenXbVEUBHtF4lB7uocITAL3xwIHypb0m4RE79mgKNPrNAeB7ZsJftl8HlqutzsQ9eBQtZrvwPJHTbUp1ijzAiWxT1xdLrdQaGI6G4BBbDbw16abpPJPwybJp8acvnv71kCPuHaqh247c121PPpmwrXyA6yV7kzhC+CsauR3ScXKnXRN5RUHdlc/Gh1UMhvMh1gO7oHB2TYb0M4l0QFtRp48PC3mWTBB4dD15+uitOl1bm7tvdTSuSTU0m/fwuQqElEpXmc88Dopr22Nl7+Pn2O9ZWnf0IWFvsRJh2+ns8H6FrY4noF4j5pwi+p20i2KhSYsvyecAHu+y3++r2/YlsWdbwt7zhOlttuWLhlmz9UzQs2v61av8AH91TfDPrlGX//4yofHwV2xy1YgYcGJbkDJiBOWrGtb+urgJZKZKCtEnw2wnNN44a9wYRxUhgzllZyvQIeDSngIVYgf0mCAo9/70xMur4qpYIVJVhWtKvq/dTRsvht/3UDJj6f1BdXkVp//FF1t8Es2+Xwk/vGMjuUVXaFPzy6Rc9CVj9Qb8g4vsjdwvAkro1Lr22fJaqVLqb03G3zGDpBzDr1GvV6S8TiIpBE6WdkahIVlsbEmSypQ0sh8ynIZm+0OC6V5XZhEradibdK6MsUd8k4Sz+nyWKara1vt8Vbk7QNOCO5HUfHtD8zX9kOdpc5ofPIhrS9qWKRUgvRy/PIi3WwzewqOUNtkaR++ptZJdRuohopcWb40G4KSaE0vkyVMKQ0MRotaLVCT9FhOSe+jTcpDb0pVi5NqFKUIMOnG0Rrs+idP4C6DPayLbEVrCj6CaaKPZ4NVUidXSYVOdCRsoclcqavHXsEoy2rsWaIMHrRyUY2KS9eFyRdroFyn/Zhv7bZerCy60snI12moDgK5mR5NZSfhgTkbpHlly9pvItx6pNcs8oilS6WMLUrTfCiT9E2n2T84tJyQRXW05CvfSabtfKg6LtSdk4ZGFKP6vFaaUuwOqgf9i1DLzkMVLWde1Uled3RarF3B4gJLBNL8GUwALMhHdr51kQosNXQjlUbYMtJtIPcz4AjqH3mvxNaO7KKTmCr2kEqbI9gHaXFr7zvo9QjLvbGrFHhIUOgCtYwn+OYV+tNoC/qyyDK7rMFaOUGDIpw7GZ07s8Hx28uTc3N5/Pu3J+RaiQfwoxVss9zc5sUdUDLqu1IBET6qW47XCnTde/DsmqH4wv5V+oLrnspMP8HmW0J6UXZYWrRhTJatNkhwe/JET1xaLUqbJc5HI0trWyYZaorxL7xC4QwM9YfDRnPTo7mIzFKFUoeTVEz2b5qilleGzNirs7fvfjqFKQNPnNcnPxy/e3tpQk8OHvlQmiLz7kPbEo0kLfbfuo7Bcqp+zaBKvixoeoEtEzR9avs4y37PyIh6I3BBwhILanoBwoo58CsIFlBjfHJFodPnc9zPe1DywZuSXX3ZKB2rac83zzQ6CNGpyPp5v0rAMsEDpO2MhSMiFrj1ra4W29JuF1Xy3kb40lFE0TB+rNOQ/g2LbTY4IGOXdAnFKv7hB1esF2QnFmlfmKb8z8hBSX7wZIWpGmqVIcY0gAombrLTf97BKKqqbv8+tJyjZt5cAwkm5iNeUfz9zOuUehVJorqBIXBxYuufWS+FVT5eLfUJ+0KagisLwvLQ3QDazJPllh51FL5taqP8nZOqDy6d9Igmnh3tH6W7IXJp1Y2TzVsWR6fowPcBi3dHYftsDEyDfTEnDa15SzvMFqSWhjishU7nSXhW93sgELWwGG5475XRokhw7nc1XeS8tzCGB/Y9tFLbBf1wr7Ew8Cl2FHFT6Wk5pT/nDQUReWXSNQ5rSUTKcdV1Th0O8iNtmdGr44tXx69P4ErHfwKf5JcXJ5cLqH/saqRbnut8LCfYEDY8hZRMlKoZpBDhxnphDbmvuNe427RSySRJbqhCa6mafVmM8KFRslpFwd0gWLzu++rXLIwQ0sXMUzApr29nA4wXap4gRf5MXGmaQ+g7PWRwk4RFMtqnE/oHeiX9321XCTr4qiGwktjLxoHWGKT6QFtLZl1yVkWPQ2YtLFFXoncOPmoUYc1z885D4w7vPFxOzPFz2Yc8onkjdErHTPGmCrcT6rvgVXdHtb9UViyTDFzPl6WVbeSjXsRvSLRsc3LNBYcqXFg6tIY+BfcU2cikRHfPg63qFfI6xKhrhTeki2Sp3Tz5QBWhv3UItkR/cbWNYOk+GCfge7Sy62gJ8QwxhwusVzYDgakRFhA48RMHmQ0eE17yyIABV2dHgMCaAwSScpXmSZbW9+q7iXn+YPiAaplUkXyTQcUX+Oe36Nvjpd/t/D0NZVVeUuQTC1r3SdsVnESfzOYRlEC7wXMMxCvuYElNX/CuStoX/iF5iNJ3sBChQnHkmQ2WoGnBbbEYwv+XN1ielbHiObmA6xO1iMvtxiaroVnZtS1LWp2lrUAEgOLKj96ARvBPx2/fvHZ+haNtUtYp0A7evz754eT8HO6NpM/DpURWVFgg5M2JetKDSlcGLI06Idyw2ZlA4dq4n74+P/vZvDo7vbg8P35zeokq3ePXr8NHZp9DO4tVwQ+MfuVDxu9pm5RZastFkVvnL6R9Oqo6uR8am6/QAA4e3i6M10XigeYObs98QWWVJN9Qp3PxB2Au6nVmuDaU2oyOKy1PBEfWxDx4SjjLb7+wCUXAfjhxJot+yyRVpTihYZfXiZniH1OoUoygJC3DY/bqoB6Q6kAMImyqxzNDDKvesYD12m2/At2zkJykkpyLlvRZwwUWJxC9uKD8nO19bcloOm8R3xcVSZb7i/Y1bdBbiTYisNx1dBJ5QXg9peZbZr9Y+t/oUdeoGxWy5o47y796vCXwD5kTvi8AxcRlDL3RnG839XCdZpldiTwKFVNMLI0OnU485+JX4Wrghh5/Koq+pMUqmnoSZB2sKNHsIWAIgaSIW1uGi3poMpI7sc7mq4n46AvLUlxB6dd3abaKvFqZLql0a+29w/pRg6doI2Ctx0HtepeUK6ngD/CDon0wwLkarVcY5ezY0nQ2wK4hx1BRzxAGTddUYlgwE1WRj7IiWVUYJI1RzlE8Wlk0Ms4GSbVM09kAScFDqWy92+JBqBvMbAJSJi5R8xGu0ndJiieQKgSPiGlpdsq9Yb9wpcVVpJq2eSnu32S7xcOSxQMupTxN58H5NmLbNhQHNtQw70TO1DDBiqHYhK2JGDHoVK3ORAI6X2r21t4TRwQbNZloaNOGdpOGZ79w8vgzbf8OcgEUQ5pHSM+iNEdD81vnRsL8yObIkZCz4FdQE6uraJk4KxeJRhX86V0Ise72vf/RoYxY3cjmpOBDC5tSEorYtbgrYduVES7hQJ2NExLzDu2srjd8s70ypJpHR3A2xUOuEodI4uB+p1vRhrVmhOsvk5REEEMLB3hqkjJPnTR9ndkTN3R29msjuY9w1652m20FiBpiOBxrqxqyqgkKnK1exfFnzduO0K4qckO3XfURgXfCnwh6gD6j2OtXVLW7IYFsaAR2Jqpsth6aVgRk5QN+DRQZ9bAG957QKiZeWUqP0ctzwqTBitFyQbAiVDFp8phvcfeuUesHPXNmfS3S6A8Drxf9goQl/aVTZ3HH+PyVn/QBau6y9Sipbr0Ep6v3RV13SZ3U6vHR/5HGQaPd3bSIpvhlIJE2la9GK177iOt8MttUxjWxvXeOP61+N+aEu77d6Z6Lh+K4tw3uAX8NROpYJM3lGqgPQ+PgIwPZXa20yIMKkcs1muxndRACgWu9+UWa12WBWxl+ga4Bx7rAmAmqIvYLRjbbR2QuqKhQsCT6dKcGP/ctRKyokzJ0fvkh9h4AzZHoIP5gCaxstSzTK/DnlGW4j6/rTpGcuNnW9xHEUaBQOxvEGE8z2c+/Y7dcfPutRaOJ/9DkOESDx066C07k/rP44RWnbiJkncOZ9N5fqbqgClBN9aQ3KrzZt1DCj5wPljHO7ZpXE/gRijsTHGogcjGWU0ZuSfJEzINovAkWHfeXCI4T+zlYDv40ID3LZDZ4n9o7EMm4NxPxDOc7mXSxb5uopni38Pzi99c2xwCZleeF/AAj41V514HYT11ocQG/HHLR9VuPnxhPNX/yw5NFcYtAIlTGUzKtFvSD7n2+iCatf0rhQ2NTpdd5Uu9K2/zMDQtKuf7BjLg3vrDY9cdmSiN3H8y50GdR56uZZULk7jWZyryTOV7h846J8oWqcIrEIqjjBtgY04gw8J7DbkJY5+PjB+ZOqval2YVugS50pPxjvC01x2TUk5vptFgjHhRfwXUF8+nRnH22/dfOf3VOX86do2/j2+dzBdDhu0huEjpc1r9TDi5eqHUtM4KU6jtbTos1EccTfh53to1wOR01E4yOqtjXFDsqR11jKMre7gv5OTQlZFN7bdSqZ0l5BVZ2Ntu54cH2dmMP2OvjLlOd3JaxvDxQ19BMH8NehdhrdBlc2Q9DuJqSTzy4xi+LfJWSxE0a56ReFIi3k1YL/mChuKlXggs1yGhHgEuoGqIK8G9sxEl3fJ+k9hr21G6qYq2KoND1uEMY5LP11qLs1ysAFzXNAwvKvkRT7PiikzUQMPfJUmoJsgdM85TgcdBpUqyJqt3jAetFSuIX9qKxjLQVKUBwewAiawka/qWGyCKrDB3tARpYB87TkLtS/Qr+J0E36qsMlyW1TwUWm6SqHWqbGIywCTIaKYMPVo3MXrZOz57iyeZSLGYytf7xye6wIaW2mlJr80duStW/FgNgzTAcgMFKz0H/QeKKjurr2pmxg1Fx91glaPBVu1PcCLbLl7KsFl7QoyHKvL2xy/TnsOQSxJJL6tqN59B89705PGSfiB773hewSYlwbp373YSeazxHL+l0iCpIz7p0yDASVW4/1GXizHCCBhqPdqgii0cQ3wDrE8xyfzg5PTk/vjx5De4LgXs5i28NZ1ismx3UPCoYjebBlme5ubpfiD5Ngfb4GtJqkezqAg3nHk8MamqX3d76EmSsTCrx0DZixx/Jgy6MktIynm05G4CfSjQef5rN/guYDo4wrCIW1FECmPnD6dn5yavjixOl8dI9KEqSldWQmSTH7y7PFm9OX50jGhqjSiBh8bWaE/fGT40XkRtTQ+fixEivEfGDAtVlHGm1zZL7RZX+3T9MQRmaJ1n4dFvaZVqJQzA8qZYJKT+crdXdTWGSOfaqgWQGRISn5HNC77mnykeSro8Y6zUOgB2aQQKBTzDFlOCP6ZyU3yyoylsnP0oJEfvktxcL5JMkh8savP+svTW0/mfcCDbwMbIef6aafKT7kzMD6Vgvb+5tmU35wvAZ61rfVpMpqkl8Dc1vSbanew0TYOIvoZ0haHStYuI82IAXwqkRouGEMG2b4nTMNNhsd7VdqULuckNvoCegwcDiQPN2UZoJXYwnSw0vlOywWEw6Z+xQp8q5DRkO+INfgBnu1NEYQDkUKxN5zidsf5OBDjuRnYYIEWDLxwFHXN3XLJ0jrB3+JQGTLHN7GDoaZFZAgCNwwedHM6gV3TanRyNy62B0QKeYBnzBBTumPGcIX3wGEeRczVGgeAf6ho5JHap3jzbtcALuwA9vSBGCjNYn0JzYVFM3T1Xgn1APH7tcGf7iGulvqBY8WPY37GpvSRfPSaJgLGoWJWYD85S+ByZH3wRcDh+5Sh3N3Cf8JPiGnrmPvGdtth6JWq1hcCAnPQF+FZpnSSpqvzCMpU8K8+0Nw+b05y4MPmx5Ck0L0x8SZVpOd4x8ic/4Sy+0zFvEh6UMTUb+6dCh+Ag27ROPExmzqyb0zkm+eXHnhdy4PRdhI/T4Ma2o4avWNFE6WpVl6H8oTyleWwGsmb7uuYkFFlHxzHbgifEnIDMGIHnRy+++mc3u4oMqeol/EIK6HdlqmWxFsWY0sUNpJgzm74qKwWVnk/d2UTgrh4hlNzAtKAmHgv9NcUdSvugIvZbkjn1zTbAwnqL5EmT1g8q8uTA+5NQchN4X3qmksw2vZNPcAxU5Un5JQaSuRx78vhH6Gujuqd2q3fVJA37fLT7ysaNVR+4sFP9BvnANl7qAE8kRUdC2E+W4egyqcapSRYL21xjUIw5wVAGJ77jOyeVmMqFLM8fW0rYnRXv3wnaaBxp/bu8W7GEcQpl539YAcwNEsY8SNBF5Nh4rnJkG4JlWtCKUHGjaiLHxhZ2Xwb7gRb9SmliHrNyhTgcS27jTtaod2hea8/k9rNJG/Ji7hrIOKy/uxH0flsiNzdVPWLcRXV2A7FQDyAUefrKrewEgpASeBTp2ffHaF5AY1ExSuouUm5hO/MEg2K0NQwgd8SEJqb6Kqk9j17q0xbeuviZiD//Dn7Ti6B5BavlYYp73Ebkj3FX3V6LNdXwYU6O0y6Jc2UdHBnYNiTBoG7GLQSAuTai6sDrMmZAODw68Qai8uGs6fzYOEb3BIKiXQa/DtdxqR1z82mum7eQn6pOP1OKY3IyPL5ynL0fMNTCrtWoGS2BPQQWjIrvwxec92DoOnMOvyMZalBs7tSHhPasrmQkHJoO7lPsKRrKqyN5bhPS3VYVeaGRzwNhJiid0MGnE2/4EDztDxIOIxwfWIfdf+Ibr0XuqXWIZdU4jmE0uF07lWKsQXh1fXEYyNXEwN6gOCHBnH9YaIjGQseOSou6pY7gPm/f/FMgufBIcSqDuAgSXu66D0YsZN0m+yvjC5rFeKTLWrhw+59ggwIZXfcAj+stpPxA0Af4YCsAp/EZfFFpja1tCbgR47n6glwV3Yuh2ovQKt7s/VOPho/ao3kBcU2N6RI6kzYAlgnBEdyvply8awXrkPCm0UTRhD8cpSR7iWQWydd8MeW4WCA7UjenzecO+q2KMxIMEH+HtLby3hVEIU2f280FaWDfgmEh7rGmmxw1ZfKHZLUTGr6x3z8Q+0EVDiVliPqMeOkG/Q8RXeLxQWOOmEnJt537rRpzmZa3RvNRG3CR5Il5baEeP+jdrP8Swf45h4qHoBaED7nHknwVnJAMbByKJR45jWhRr8xRWmtxDXIccdv+/HqcZCIsMQxREdPODqLVAzQed+PwAAnMEYUlYYWy+p7AkIBs+IQVyRb3DG07VTQy6ZHWS4gH05RBxWUzyFXqFxwqAmeXfNqgyckQq32o/MHrs3eoe2Pjoi5GXQUzrRF2OFOzyN3obAPvAV34VQwF6BstS+E8Du/kbRzsP3a5es+2ymw02TgDBaXymXuNvtKY6two+zTkcikOC9t6gAoNJVz6GZlwKH6ZEsfA2F/jQBFczfQOFRFGOgXn1hGhqZoPv8u9hpcp9G+xjkB0n8YIgABunNWC8QgeuLMJPBVoJhx7Pg0MtadRUInj+LFJzQxCliGJQebAsjL1Uo1nttlm6BB1W5PSbWMPQFHl2P6EcIjjmRV0UE5+UB0th+Bm12Fb7KzXdHYdjkw+Sq46PShSpm3qZli6QGvS1PUUdosPGhe5i7fCHCp/qSBMDZNvldfQkNqEewxwYWpqkl6QWY1cJ6ZGUJpe1SlIe+xUTRqUtQ4hxXcMfzs/e/Wx+/wuoXX48/tOb0z/4Dn1vnu/pRyUw6Ewtl6wNxkGKlgZxZ4MJtr9N0pK0rk7RM8J4RZctUUd9D7ElMi/FXbNgnoZVfXdr778Ha7fLvQgPMI5GGn/kfDk9axdxqdmTv7y5uLwwUbem3XWKZ0oabNQHfSK7eu/OrW6S0q4AVbYCNPYko4hbGMIYER8ZtkeHL8uWNgR5v2pNpnKdbOxtzUVb4L/K/kB7Uts9xOQR4KqB9SmAFwjdqVp2E32dki45bt2oh2D73FyqaltErAH776q0yS1bP1S7qr98AemR26FrKJlQvoguUWWW+5DUQuffgCXWlNIC+UwehMKZQmdiCU0icFlE6DoIRADpbZAPUqrhn8XUaUHoy6G9GzUgpaBHjUdQqqmFo46pU6HRB2gAF8UCFRX0J+ta3TmND4t1VGTBDU4ee2Ro9bl0ylVOHpBeYJlQQC6rYXxfeaG3aeYrFxRIfAJrk1mdF+g1hyvK7U2SV3tWYnBNCb5NsvTWXVUcOMeX1EBwlwAoJ+v94Qr8Hnpc60ceNtUbmkckhrSSDs20n5GY3+Qb7+/Z02zsAir0dVsSJtGBdFBBrOzbYwza1/GxbF9SwbIemtqha4jd9EEZxAkhjYNAf+p2lpdEOmqLxcExkCs6ZQp3Bj3q0I/YtKzPC6EVRSJ8zVkFD3H5y7yh/Nl9fmEWAg7NLu4MxHa2+VVp4U4XsKquwwkG1HXysVHHnV2zAYdkxF1eY15J3wQjRmAg8Ww4Pbtc/Hx+9qc3r09eaxgyUaY504TSjQIAsfrMJ59q1MU6vwf5QhNZS1/G3V3ImxWIPT5QyDNL6BmD7aIfM+JcPZ9TjD9DbMELRm16TvftKf8EN33+88V4jnehKVUBb+gveNFQF6add1n5ULMiTAHTVJb4ouqkHpEP0ULnyWoeoF3j6Tw7PRRwW1UzNNPmI3eWttQ6HXu/cbKq5Gxeg+VhumFM7vLUEKs86wlvOsiI4Ee3SKvMslvmJO43SO8TJbzHuFP7b6GYJeUAr8iYHhD4A52F4xZ6ebcU2xhzrMZF/7bhH+knl/f6SCBVF/BBQ/rUc9s+3zv8f4KsUqJw3rNhj3pXOC0P7vjYe8Q54ZN/Uii9NnXoIOGgls6tEgJ49SwmsaFTIRD1S49/osb8SNkhIisKOGkCM44wVcDQ4D8VYB5NnZ7vy9SJ4qQb6hWlL6hLdM7xvaYYmhJtlnHe+rT/NW8SVTwekiQxYt4DUku9B0eWpBS9FPwV+0KVVwEhKTB5AL4AXeV39NAxORI6DHrDlZHmMe6bFrFDV/89JqZvJlSLOIWgtpy2MmoMJDmLA61f7oKDmeXIGzziMAnwxDn4NWbbPQ5nne2EUBn0Cutwf3znX0SiVCU6w/LnKRDXQj5ACCteA7q7+XJfs4LCiRN7BRwMg8hgY5Qm322uYAJRlUb5kg4qc1NkK5YfW/MTN08O9uvTZ0VwSswGyRX5+H/v0lozd1OHBlE7buvVeJ04CPOianGg9iGxd+g+NdTBCsxsgMjuaMBw5NiKv9U0dYduKrrYKe2QRWbz6/qGBt4Yd+eY25y3LooFzlNv+tI2EiabcfabZ4UPiM0gari5tLAwQ3PqPueUhtSDZm/xg/UGopBZw6KNe9qMQtmmi432+60IsDFvWjNxjrl4GWA44yHZrsQ7GNGL22bpYQPJkMLo6C4jH6JnVlOu1R0Cxr2PqwQCTv8qwk47rqrZ9z5eTTTQqlTfVscWxUZwgbqE6IQ4Ax/5xM2IluWcBXt3nksoBRKSX2h88zyoYHFVTrOPqi53g1oDXA2kjNCIoG5VxR1qILU/o2KNYakw5HmMhwt8qWUerTwDKekBOSew1O3bog3dRN9m7QTmp2XP18qiNC1XLx1+s29Ddt1CmhdCD4fmq1OuL4/wc2l+ss/lxfeGTIwNzxZGL07fW6dDpI4GXnuujt4VV/vkNCBfYgYUUJ8425HkMXNrMDQlGdEimwPTSESsV5uk25QM8bPBC/PdxN0/Ql1Gj6L97Zuf3lyaF7G7k9Rxl4mJUfP7V6dSP0zazi/+bSP/uo/i8nH1EDcmM11xyEdIeLA2KINWT4ukzXZ3v2G7ENYABbq7QQ2s0qpO82UdpDpygMJi+/ALpLnou+sO+ueqDTwQsd6JSapFZfNafT8ShFaqASFjA2zp5rp2Un2gEWypifUBGZoQFbG1Uxeuwn/6mmj4VTk7sPNepGG31cesnEArx3Q+bH4QapCZoetvHrqiIZYQpyUQdADPbFC8wY35So2MFwSnLuibStRyPzyNoaNlQ3XuqvQEwHO0Y9CNwvoQ4h4SPmHbTSdEHgTf/2KHUFeTNjPVmQowgUA8IpZEP4BgLxTw4a+Zch4/OODswVAwXbtmMCUhaQ//dHJ+8ebs1Hxnot8MgYNRhOGvmV6g6Mj2sPKg06OEEE78dm+ZjUKB0l0Xe20JDQH0IYtCj/jY2VeCUfG39/Bm3S2ayV94BwkkNV60yx0GkO51t0GP8F6RvwVvofUneLkKaSKCZfuaJXsT+9SlN2ENTgvejW5ljwPok3zoXwmwIM4sfjPdCvAva8lBlJ08dysPZCmX+YbzW8lNDOfP3ouDDofoOeQvCOEDFcf3hmP7OmEHrux1AlY9CGkcbYq8qIs8XWLktdRIcJIOLbi6tatI9ZaimKS1p+2qzDNqxe9kXbFObl3b7L6RKQtC3lfp0ladEm4jWxXGcIrIWC0kcZDDQ2T/T07gW6ydbxPhhZEPFh21Hvya3CbDlihBtGh+6HNSNeia8G9AnplMZDi4g6RrDIkl4Jgu3W6xXsCnEF/p8k2h3Qo6vinya46y1C89nUi11E7h0p3ywmftbSU+6cxq2dE3JLvmlfiAQqK+mXhfMRdXg6/9XPRlZ2lqBdvZrLpjMSPnARR7ODC5nenGwRIyfAgBmL9wwOz4y/lhqCyDlGbe3oHGHVgnuwKZ2eB/8xHV3O1xF9B/1wSz+3VzJzwew5jYCDPAZnEZlPO0E70bZAIYVJsky1gEg6x0tb22fDRcAWhWTWdJA5tb1TjXMNoIt4+glw8hdqsaAuBuNpEl+X0Ez/iwuXZoUdYlg8XPeCg9eNPhghKnftaDhUThYGc1hz0m4bZxh25QByt/hVoGScBfmCdGBU/Hfg4Yb1e9HJpI8P2B25rnsfn2W5Bt0jV1EZcUosengH80wQzYtc0X+Jv6TuZ6akEjrIMHNjSZrKwuHiyQgNH02NqxnqdmqjeLjvsjpzGxDMGaIBct5RTmAmzRmyhgGU/JvobUZf88SAlw/vrknA3vr08uXnmqB7T2TQ6ZAj5CleaR3PvGjzD+k2NdyF94CAd8meJWqU45mXFiWtFkCQG/qgqG8Cz6sEnzGOJdZPEkgLDbjXXT3z/1sfkOdMsUJ0udTjCWg/uK3dNdlkO7yb3I/s7JKRTpehaXfwr7FL8Lr8QSO7o3vFqvBB2zEawQbNZFpQfWy2Zwa09IbH/IbDjDcZChQxHBcyp8yUef37r98VWzwQG6wMOdTNoielH7vg63ghUvetK1NP/3Y9amHEDt3d/Y904QQ0eNpLYg8LmLH//2GPJ8GYO0MFKosnUNeYAaRXZ16j09oJK/C5xBD+jFe1vClUM+eW9L0gjBJ/A9HkjyNIoZyI2PDByimDEZhiyXQc71kaZOJq4CMva4/JOdSSN6aw2jfDhWJ8yX0R87TJkxcGSS/wB/xcrvSoUiuQNSZb4UsBQZeWcWBj46ZDIBxmgLf0RwGlGL0/Hz/2eOzPfpEQCA0GX8l2cHm2cHq8uDH8cHP40PLg7+rsBdvywNnzF/p8R6rc9kaRCwAi2l0buLk8Xlf/HW5wKU+JCjKuVhJMjuPEhXeJPcgsCUvrcR88C/s1bHw2vhUfP9xBweVIe0qR4UH8WchnWO0qpYF+UmgTkwwD9Ulqipugx1ndrhxutI1+40K7IjfpJX5/xCQqn+kVTBjSQvvSNvNT5yTxrhVw/IV/4UFN7mDvt0pQ97cq9rRowoeSkQkkK5u7RAMWkbID51nuZHXDpD6H06movSbJL7xZVdbBAFP+J6+W7YDGziUDEKhVsg4pq+/7UD6B8vlO4TQ32H6UaPwD50smEtPsNTi4ZHLqIcy03MUUciIRFl8WRzFzH4QoUEUxJR5eDIWGbeR0L8COB6FVOEWMUqH2wd4sycATFutJzUAEBS1QxFQS/8pxM/cMZnwRJQCVrkMYx2ZeskzRyecAunJScoCzqTMUKOlgovLex6xR7gqGlXugIVCxBEfg6x/SFn7VKrRmUBBDQsziIQ5tmbPnuOt69iZQmuearWJt9M5UwC0OnudLUYNZrau6prc5g7sGRNWIeM4JnobQZ+a8q/jNSsgSSuwv37Ajt5NsmdDeLItlIHI3yqLIbtWrXjsBMG474phcqGZDO8sThelP0g0hX9Y8lvN6mH+K5zeuHFM8jA2pH4N5jF3glUfrEdTCBUtPBljdLRjF/M9/AoqsuLyb32E6jqN3N4pgs6BjXXKrx7lsUpGPhJ2ykb2gzkyk5G6LlfcLy1hT0ejBxtacVQhVVttwrObFEQIBL0BF6hlMVFIu8loVLC5rKgw967s8r1sJo7uBhuPYKaSS+X30ebZBsRTNsIjm9bIT/x/aLScRgECQjycjHE7laeJJ3RksF3RFzpP8MIyRHgwsbe94Dv0pdm5dB3S4sdNyXg75aMv7saFVd/S0EjGIL0vodC77lQObLv+fljMjpCbtq1VEvXlNUIP8fXh74vh+OxYLHinRW/DEvir85y2EID0PWQDduHwAqgJA3hu+/1J/S8tBkypTenJjp8fzg0h5tDQoP9jvb190Rvv8h7+eTRF0tecmdsap5XtlxgM6HFu0pwpFOc4L0rHEukaE/D9KguxbHLhhWgC/jLyv6eiDLCLcdupKeHpEaS3tS3h3S1AHxdkknQIWo20Lk4QRxvpgaV2ax2V+lKBQL1VN08MWaDGnbYQFJgR3hAxp4OyhCiR+oWBlgO4qF5cUSu+y6pnlJgBjBss9nVQTWbXTXQ1/C0YWeicPqSVFCN2GDWf4Qr5+HmpP9zuS4+Rgeyqo4c2+3ipbHk9KyCVRuw7GC8IRdlVbCw3bBfzGLDtGOC0znCDHWExQmIWjakR5iejoOYBPRfJabTOVuis4sTyLQyNBf3eZ184B/v8hQ69Roz2OEznq9tUlUh5lqlHWlkX/3/FXymQ6JTmTED7AW3XNnprxPXQZKl936sTcQ9aGo0bA1k5RymOtsUyJx/PewGu4ygOzpA0OHfz+caEKNrtDr4FfBrfbSeYNh+ZaI0yuHVGSTY8odoYG+Mfd7YQrkTNhwDXFfR5YqVCg9OAsUXELuna8zqarFNymRjwUG6IzAj7mjvkZPiQBpDzUdaLbKiqPBKiV1BixP88Q1GI4t1FwtxULaLkJTQ16hVsNBQX0pxQQlr1qrZDr1FT3Pjr4zCaOl+VKY5qQbb6xBiO00mz1X6bwlMXLLIB09ccoUQZX+JKPtQIK1WMMObNAc3u+UhZvMGWfiQMW0dMBlgp3OGEhC8+8J1BJGf0vuQrzO55yvaU37sACZ1sUw/LZI0jhYM+d6k3eZe5U7AE/349AwQUmez//LR9SF2asuDcl+UbfcB0Mfxm2yv66B4HPoKWmwDdPQoJrRNcliYtlA8CFnFI4Er6YqVOnPaT+jT7IayD9upI9rdc0J2h80DHwYwQUrkw9w8cc0xw2TH+K9glw9gcZPhQOwYdE7QNIOPL3vNk3X9bXEn1vR3kPKA/rws0w399db/eU5/6kCw0KVfcT7tjPGgX4VOHzGf5fvgSCVQosNV08O0kwONS+XAKRDYJ4e3u8+jQPdlBPp/SpsG94pznpeeTaVklnC49LA9trgBaarkgvmcWakPU8fRek/ipguqxznVfuXeEfXuJs1I5RX5AsrdMyUgF55vpJ8qOIQQPP8TTRU0ocqNvYqUKPZlIKz9/cKb5g+hap8SywdBAJpduDheVaM4hvoZCqNhOvFbA9zWtjQ2DzOKNDmhW9fcZItprBoQzh67ygcOf5WYGLduUA+JRu3N0whV7987EvmD0k0VRmWodH3oDdyWegKHWTCH7LaZxUvSPv9baY2wF7hl7y+LDLOqG/kRvoBlZsXytvJZDOB/MAoGqKyWCWbfe3HE/498jRAzbGx+ox6yVkg/xoQEd0V5Sx5LuYHT+vj1axO9HL86O724PD9+c3pJin/shuI2Jn4ZvRy/O33zx3cnn34+f/PT8fkv5j9Pfvl08pdXb9+9Pomjl9+YdxcA4/Dm9PXJX2JxgyI4s+HXtPbqx5NX//nph7Pzkzd/OIXGoJHREwwQ/9Px2zevJaGM0MU3gxnnsSFMOh+/bDczG5iLk8tGeHujHmwFgDh8h5vlvqBFGFj0cgytvj6+PDbxy8tffj4x0ctvopeob/zErsWfnC+xeZ+U96Aam82uYkGR44ltEPUbRdRYd2T0ZDa7il6OXfKbT9HL8e/f/OHTxU/Hb9/GLy9Ozt8cv53NVi9j1Kp8fSOvT344fvf20iA8fgRTmBd3n6o6qe3G5mRZrupks/2kEsP6p/FsFs1mcQx1Rf/gYNsr1Q+ue1HurxLXoqvBT7/id7CzSO3C422JobQawOjkl8zl8e/fnuhdYD+kVU3OW9HL8dnp21/CxcQY964RDqaAJsaig0uWos9kYYAS27qPppQOBjQ1sRnPWfSYDcCLTNTuTmaFcXGSoRoSGmFI0y1UTrwE0nBgz67sdZpXkSuW+HDJlgst3dc5K01Z7LbRcwD/gBLTo3moJUHnkAlsn1fnJ7Ab3fya+CVyG56+V+/Oz09OL9/+EvfSs5MPxC9fnp0aTW3VrJo0erR/IrCMUsDgbzVEt/zUQSnqP1eXPybxHWZ3XGZFBd5ncNxvbb6wENKwLm11g0CCLNK4fypbR80QCl+/3FhRP1DVEBDBecuePRMPUcCQPgX2+PsT8+fzN5eXJ6fgXXfxx7fe4szY+75LkIZQ/SI7PXVdFqfrhV6frmdeVaQiH8WGF24gvxpms7unJn7ysn8z9U4ZkkFB9yJFR8lqFfEqQTEaCrhJ5CTIbmA0Zv6bTVxo7UUBklzgGTmJDKMSc0wtFOuF65FiHrFXg/va0SNQpVaL3v0M59OnN6cXJ+eXn16fvD25PPn008n5H04+/fnN5Y+fXp99egVcnlmXq755vRbg4mAmxeTGSmZALBTzMWz9WGc21Dwh5IKeQfCVhK7KLHIivZW91C946YjaKBYi0Jxuu+IoFyxN6cV9Nj3Cp5hiAe2CdhSbb806K5I6QrkK2du8cyjYhupaVO02DIzFKCnYJkl/m+QDvfOYXOT4MTpiqRD861p5s75S91gmOUpxH1FoNiQGbjZ2lSYk8z1HbCcAfSkps/OLz60QVBeeCNuCc0WBGKJRTifMTqDByZFCTOTyGEs1gcR9xRbNhhZ+tTK5ccJuD+mITQYoihPXHeyDv77G0hX8L3cF/qN7o0ITqUucMNf3yv0VB0EaPoAvCCsNOqMvLf1Ri7jb3+EIG2GLRuXRnbiIoq8LgTRhZTr+sak9VmGxe4oxTLvWIegpCyAvJ63YyM4ZaE9gcZdPwkTQ4loCSIudgb1gMnMakog26K29lzijCJJEwxyTRBbEOQOKz2zgJpxKqJ8xKuVwOQWpMr8kYhkWeJLfglwCexGpKTV110i7UcxHWFuQ6YGfvFAX0+ZGbZGf0x75jRGUUVPy5AkQPFz6dbFK7tthfpwgYq9qbK/7Y4Az3MqErXFvPEcgZsmFyVVQTKXed08rrLsU1Q8Zy0MlNiWBV+GdExWDFYynfz80N4Fioq317+Pl9NyhIACD0v6tPoukn3tftQ9B54k/QgsvJ/JGQuIiktg8VwXzRG7Yfd6XQxxd6fN2yvAgTfgsN6EuCg86godF65ZeSLm9U/jjZAvyDzTNZY+l1YJBntHQQBXAANDJmwKZ1CMEU8I6+UFXu33zLG2R0ErxxvRlcZfPBvMhV02/yAl1s81SW0X0QrHc+ZAb1c+UjhLEc/nIO61/N8EX8qV/wVIlhc6R4ESFmAWGTm1UsbyKO+kqRGHghrlGxtWPAQUMnwB3gQff84fyuyjJiYFp47nsPIYZxndMRf2uo1N+AwRTSPPF+so2oTXmip5Bnpn2LAw7KgldCt3Uhwu4JlstGXGgM3R4ERSJO57C9EYrS/x4t6yjePpirvMdQbDhNwQKthEIfnCOLMQKK1N9a++baZGkb/OGJQ7iKplOCtgFzLVAJ/zhXwEdjpC++OdzvZFlYQPTIciwPq/6AHf0j+K+hWEHfmYYh66t5VULEqMYPPRb0/MP2VCK2bKWljqGKtuYjcT+FUG50cvGBodbbprrYXXX/Me+WvkFxEHk9hrhjxyEnjxhzBFpAtbMH8nxc7S8SbNVCRjMCz6tinLCjsz8s4kXyMB0uQ0SmHdMUHskQZdxc+tuqo5Lt/Qj6Q+t0b+cnTO3dIqhoAttt9awZp35B2uI3bJQTU0m5o+js3MK2snvuWSXH2j/nOE4m9OTW9eT7kGQzoEIGQ5DfTpvpAdVA8ltcxjoZheMw+9Vx/Ecz2kvTNlvLiiJU0BhPiEssqBMXuAWhrYLHASFu84Gi4X9kIDkGrP2Dx7NBjG4QDeXmG90LhKfZEUh4C05fCCeS5BHsDYMJuirrPPkEWezEFQjzUWOpz7TlLs8VHTC5BYBfgN5DT5kKyW9n+vFApO0sbYO5ndBcCD4N1bYkWK33cNrjuy+RnW03yiL/jIKDjKaDTJ+me2pICwTJkU1NBAapR4KOrVjmIftgJWk6sOuXLtmXIIuBnZyREGLLzrtXd5vySkP5yR0yWusY+phkJwOBW6czta06dXhTk2cafpIfYMsiNdGkzFzc1VdxqGR3q04W9VsP+MqxrQ/foUlTPMlz65r/8y6h1YeZq5gVvtnrmCGBT97+nhA1ooBWRuZ/vDFFIrNYx42nJLaaX1t1FVCC9PgdcjXgcAB53D618P5k+k4imez2eCbOf48dM4CmuwoYrk0uVDL7gqqGI+jlg3qEyEHmW1plynctD85yw06jkbFro5fYpggBgR+Aq1sHKFRZ/UUDDsvo9lsOpvNQcMuaGviv9DowuFsEOH3s8HhkNwdnrviyo34mwlV9d335I3JQNlOy0K+B/z0G8oEPCY8Fy6oUwQ7Fwzlw+GJIvmf+V8D9qpoOpvdjQ7nT+PZDA10ja72VDSOXn43+Wv8Cf6ZzSL6Aw4M+uvs3MRYO5b8Bj2+Ppmzc/MJ9PHx9K9RPI+fQJPRy8n/9Wk2iz/5Mn3dAH2T/VBPx89ZpI54L+HTZ8/H/Djmxyu7rW8EZXP6fPzsOUvtmmT0PPTR1Yk6VRUPeVCTKcCFPqfXuVcBeG6OVUIc2pGCnqGHoLLlr6jBGDWvYs1vql6d8hVi8OyHOkuvHlbCkssSej47F9eHvvEup0MHMwp/gUJYLP2ge6luh6a+SyEuu4dE7HTmK97eo2u53WzrexoTBXacgCOED6eAuVgs0jytFwvOKk7cmdVCY5dgnTg0vnXPfICEV17iC+ek3nxBrnWcpl28ZegT/yflrhEnTSM5xF0e36lPaO90lrsthFpHDV2W+Gk09UK5xia7SirK8OF0RBfLG7tJTlZpXZSvMjzXAGoPCSihuBF8RvSBluwHu9zVlmmonE8mKsdvbSOkf4TeY2h2+TWbVHUJWHCxGHYQSAPh5BdILq4T/+6qispCbVhkQgV9ekr2o8mN9kfKimWSLTZJfr+oC/zXZ6gkNxnwGa8tJx+ob8pid33DHye7ulgw4r0krtzbpf4a9aDJxb096HA1/neNSRzwHx4TXsDpPU/D3orcfAkdktWKfcUCIugs3G5E/9+YQcDLyly74h/Wke1btYCuZgENeIgT7+mGO36CrM8xgAZsrCYchTn8t9PuH1kpX0xGCe3451ISnYe7CFlkvDZRjSl/gni0rCfaME/JvRZtSotudtE7CSqBma+im3y+nq73bk4laqBjBqU7Ha9cUl7ncWL42CHyiAu4U7q1cuL6ejVQA/MwCQqIZoPNi82ihHREFY+AYMdQgIV3+pnrFT7EqBp+IKmFe1eud0J1LpR4+UU/VA7Ikt7ptBStGZeS867lz47nsiCFOLQYCXkSwrX55/O5Xvl+vturv7FwHsllws74VTwJxzXxY2ttAzfPrZ0QzLT7Fe4AF1H2zSQo1b2ZZd47uxs0NwmabHWarESLuri2cHNv971RgIbQeMgjIdnsI+mSOvR57do+u5MaBoTJF3o/72j3s3kGtXaRyHsKBCRq+ApgRCK9wQ7ESh5yPYJhPfuyfo0FA5KSvElutXZ7HT0P0/oGvUeTIV17W04PSXmV1raUB01BQbkpBFOsjOrUaRbgez0LSFBJCPOp21BNW5bhwmWNe9VNj4vDY8iFJteGEXv+1bOvR6+9C4TRVNaheYZCT//kdPk3dLfQEEYePT9gXqKp3jdLfZRG5qijK311UehfYYxvpj0dapw0286liT/SgHTdM6uH3B5shzz8wL7oIH3PFuF/HzE5qo9I2Ion50lSXldw3yi2FGPd0LRiSBbimEnKXqwuL0BHf/3ISvzNFjaw82Kl9eJ/4oTLT2Lq+MtxIwLmvUHfL9M4q6ptgthc4dPFstigg6X6EvS5eNM1E3+5DbBNiyyzyxqiJSagfozdFyPxI1sQ9vpU6XuohMIJ79n5yiGMody6w2ZQRpFDX4tPwm/bDe1fiI+yWv4wZMMltoJYK+h6WBkyyD+CT0JqGcGFQM9iEvlUfvdGHoXQYwmZAynB+526oF5CdnD9ezoR1fm6QycegTZdLKGs6J/iOwzy4i+bMe/TuVOcuoZ00i/3cLQtJGAtaJ3EzT+KWKE7GxhBsc6s61tlu6U5QY9csUCF9qyjedxuh9B+nlMwm6RE4WcUDNYVReasIaR76u7bD539QqbV3TOsRvdhbwf6iLYn7k1Mag50vf/0lSjyNuy16caxXmfgzo9J9BwkBfsRD02y3QbIb14hCHKXK4+1SxZQ/HS0zBzCoCtHXuCLdVHeJeWqipLtlhNm0hrLc6xANqP7Dp3rkjoBVd3Ct6rDxMgzP2+4ILCLvqpIxgWN0tRJALcWGT1NsM4WOUwj/QC9BzZN9QbeUisbtaGdJLBdRTMGwy3tare0kEVkwSpGZtmtmAIFJPLYmfqHCK3pNPWAWK0J4Jg56Sa+iwMshyCXswM1adOKDqXOzjJtlBupcrKrfs3mDcZFKbnqUrgADaSDB/gyYnIP4ix+zZQrTbIFD4MVOflHpEEG1BPELgMME7tSaQy2QYYXVxgw8cgagNU08rzgZ3plcz3y/Sj4WL9gJchiWxZ/w9MfOwnmvIX028NmOrkgXeveuxYB/UUZh/GR2+jwv995U8uI/9wkeQJA6UgquIvRybxI6Dtvw+gH86RB8VH+Mw3kAqkE34HwJfYI/XLkXjgTCTyhdnlD42uiiZhNsyLx9REv0w/dbh81imbJ5mqVGORpJN+ubJbckzJtHFQctQoJ3T1Sj+t8V1dxH6Z5kmVcGrrQ1ddZ3kMS4FVCDHXA3HO+M1353gpcOx7aDtKW9XO8NkvsAI2DKlqYcf4LjRUBKZcW5S7v5bS9y0oW1Pku//m+vilybYns6KZztvPPGgca7FBXW+NdYLwjg+Ve810guZNVcGiud0m5UsY8XygwfPn3bE6cSBXKEId1ASuCf7WBLtlVFI382T2ri93yxq5YWI5V6WKb/Ioi7XSunlJIVPMpRwQEzxBBJbetsoxxOeQvKTrs4+ch9kp9XVFfg2+ZNza7Sk7nod2R8SC7OuVrcINyMG/NDyo0NFYtK+nj7aru1ZWt76zNm91kNONJrymULK6UVolXVLnLRVfhETbV8Rmkb3eAjo2eNxW3+Bp3x2YDwMyrBoKamwO7VbRTHWgRoKtzDXDJcFcHS08AyXwvwuSFDeyzxrYZsb13cVdCPaReHaltpqVXJxk5AdbDuSXb7SJLrkAWD2asSWWFleZkc/A2sM7/SnYhIMYuEGENAFnHDi64yYJEozSkOmI//8EsNRYCjY5Ai/MFwYur0VDcm5tvRbC1TepdaQEfJ1+A1HGVLG8Xq1WmLhit1dNYUwKihg277uKSgZLUtyzBBBjEhdgThFQiHL2gtwtRDj4RDwIqSuDHxZ24JAioj8DwYp5zTsr2EXFBOZaboDPQ+0LiGVVgh8vFUtxpf29sH+7xVOwI/eOxMA7Cc1Z0KydIYedW7hCGFRduOJMj6DRHm1efmyxDdkLU3HFCNapTLRC9yGh9UPgqfuDzNFP4eXU7Ai8VjiqDWd9t3W12v38MF8798ibGLT2m9+AfVBV5q/s+wpb6F8eN00eqCT+MG6dRL3kQfp4Ap6F6vuLH4Ed7BEYubZjhbQUXA8wWIX4iyP+5e2pnrcPjIbiaOkyy5g5zgGStw2U6G2ySNGcUqc5U0XStQVeURrWSHwD1TdPZ4PT4pxMIjHDR+3vBz3rYZ09yONAo4y/hr5FDQdvlOeRzWu7KEhAjeHDRmtNSjykmRAyTTQI0cjtDWmdqZ23r5Q24jzkoQfrKbSiuZPp8PB/rlaj3AE5fFySxKDapSg7a0NW6xYEacVoUuKFpNbRwrhtw0rIKeo9JieZvYg36+fGCi3BAlqXxmYeck1SMdBPuXHpsX/EyG8aFNzvYNrRxg1f2vshXj2hm7vQuxI5VHfRA5XDcVw8vOZ6dCdeGuktA8oCngQYjWB5hPmeRbtQG563tuuHs9uRBsN1m92wCccSZtObbTeSkMfNgXqD+Mo6q00ftAS4NUd+0np0u22EaOz+Z1Flal/5OjA9bS/ZfxfNhMTG/pwcC/4QnvxbBbxcJ5SFwPTbmJslXWaC7oo7PBkW+QFgIv0WUE/Ez0sgvJAyaq2mS4qpMV9eyfelHpdj5isQkBMtHh5tnhPUJTyhXN/wAnvFZAoyfIbouvfgoaVK5zOemNo1b9NMPmicf1Zjm2IOx8l/RF4xeh82OlcoopXLSc0OMfDsXy5w8Z3BVePHkCXRhGvZsrg7HYN5ai+oBN1q8oM1CqV3ieDBsgEqMPOgYLpp4GLxtwwZ3laKbX1iiSzgPbX7Ny+TTSQBp07onuvfPW3dO9+rFXNyVkYJk4AMEjCb1jgRU9p8FeBlc7tHQIUh2DtEokJrBFuiLCChRKNZ03F4wHwaWpPwVwLrep1WKq80cGFcj2lGwZDOY1xlr3eaYDe5u7gmnRrvhPNC8v0YpSX7KdYkHk4xdNpACoR1K/gyerCJn/Wp7tv6PTJSWMmWW5ALSzpLuFrGeYXQtj9zub3aSY4fcBDgbgHPdbfecHHiXRb4srbiwVZ0VR/pCv4VEPJQmmN2jvJOaTxaGLj/aQ6KJFkv1x3vbu3Y4Nc4NIW5qzaA/epnEDRXZNPKp0OO5TLVeGsiDWgujNZdqiXR3QhUYuvmCyuU8C3oVlO7vHHm3/jet215KOyHtiwhNThbtsSgP1C6E61YPWXKO5Lv4AV5YZKs9rFBuDV/OEaXeNpFcXoPu99jxTlNd1KNW5Q2BJ3pu75C8YI0G6Rlrm85dXZH224lZoeBi+jr0Ft6DklbVRHkDhhMM4+J656iu3lW2tQwKwnnlVdCuoL1A3CJRvIVWScBh2PSztqWlVHiav7jnwGE8R5Kjw6M4BLCvc5QUKTmTiH0YwE+F4BHiExqjhceG5xe94EalNOWvD8sKxKz4cYcXJfepQsjl3ogYvQ9Elz7/zAvdk4mwyviXA+rHJwEDd0C4T1xp2TX0njh4mzOHBO36xl2F6KFKOD/2R3mAvy1qoO66vWznJzusiYVUX1ELHJdUa1IHrTZVk5NsBaAbv19dLfCTptqmTybt8EJjXghctpOpD0NG5uRMf7vax8YCDUQb0lcCyicBtjC+IVj1EAeKxW5Mgs0aUPanor0yVLti6NZ8Y31S6rGOjQi6LomJkLV3k1RxeK/eJiXH0DVXbZAxhss1bueN4TYSaRgVYs/aonYvNR9siz6qXtfvkP86HRTYuyRHS5sp8QqfeoLOFfJfxzGr2DDz0fAkcXjxDdT15spV+0ZPSAjzPJ3HspFQoaTvEHiSqC8lsQM5ZAhsdhwKAuB8+a9a/51r/MvTrGACv0aavkfPhdro4BL6rxrqIyQniosYeSQJiJKhX0qoZ//XcHEX6lDwX7UmX6jgi4ersqOoqi0oSkyog1VcExyT7gI5832JLMc0oGSPHfJcexzSEB7ChQgEQEVB+aEnY2GhU2GNc9Ms487FLtkBwYC+mfS8BRlXN6FZRP8Xj0wF1GQIrXgkkrH35f7pNEFqiDqVvcENgg6LufHVyMuQD90l6Nkm7ao9iMpypxy6SarWMuXF35BCVGYOwMENhAmHyuT0zO6Vn4XAJ8JZrGj1TH0X5rLjH9UXVTVwHu1OrZiFBKzzR5FujhUjAFHrZDP92ilvOlKTFPsEvGYlKirPyYqKadCCkWQ8+9oKyNASC/n2c2t7aRES+yHKtCRHxOPqnuziYZEyWGsiUPKaVPyeV6bKCBGoCFUirEYWK6dql4sZ9DTq2WaTrnSMqu7+ZD2kVNU7UyWgmnPmKG+HaMx6cE1zc6+gPYbO47j3tga0Hva/VouJ0UKAEPSnu8/ILK1xijpz/DSKiOqeWJlaLIKQhd1G5Cj4q/vm5D+DQBT2HRHHnuBM3UOo3lPP3e61/zQfeqHKsEOiZDXBTVKJaOjvhC1qOA2AvykezUNNQPjGsHjhm66T8trWuun2m44ROc8KpTeUDznCCL9kXUU4XFVgemvvUd9AYS0gFAkANA3D+wk35GTRKzYVVeHM/UOyWzhZ/RKXllhdaqCiV+LSxTuULapMXXRLp+A712/B+McF1L0CXdD9f6lIF7Skl91XXGfdVuHPw5yBvFmAkfKCDN/j070iTIsqj5n4tiqtyDmc9l+0fveey7p/1VBBylAMoGtHgev3RFN2ZB/yYZjMRuIA0UuX1IFeEFTEEKY8SVrGCXrcu+F01vvgg+7d5XVF/y305zQLe4i/j62gDaDbJoHiaffYvoB37JOiOyaTWYcD6A5F6xapdCY+jl1sSXJ9Ah7rJxQdHjEhe4X2x0wCyu084NCg5YRL/X036X2ZZnq4ns3DI1PfBexXEtdJ4PEjdtkjZi9U8XWjfj8CBl8v807wb8n20IkBHmoA9bETNP9RjNxjxv4WoOCxWl6f9VkV3kMcF2xRRdAnXFyU73lXaYKCdup+BWnHyYi90jqtmPl/TXA7Z3q5bYbAQuSjozLGIJPvN7eE4lWrPN6nMCWbB6yDurURuOGM7XIx7nP04Koaxn+m/IP5JBpW6KF5XGQxY/jxdmxyYNqQwbZHwdbb73CHooVe2CJb+pQ78nQem6dqIJQdoHHrk2agau+EIXsZwnS4AgUED2W7/AGxP/G4y30G0+0oZYzroePWfoDK2hb2ClFw9b0ZzAnaNJfAVUKZfMLPkYhzT/Umm+2gOhOVjcue2L3DCe4h6PYj1lJPGoDerzHEP4v0rBFBJxNDuYnck0CLFslw9LZXbBHdILhWRTlyhnBfxI1kRGlNl/zumQ6ogHSQc605a+2p4IJ9U6FwnqgbcNayOLx3CYhT5v51wq3LOnGjbflLdhGtcSLDNO1bwUIl5RpXNdQ3+izWB60ciV23VX+9IR+fomwzdC7fPomx4nFLl+cOkoZc8oAhRsmsTlrtMsrgxkLIi04308DTREsI+kXD+0KEPq426Hfg3KSq8Kpk5SjV9L1xoli/kKdmw+MEPCyU7pVKu9QOvvVQ3ftImQ61DaEy7Z94Uwh0VV3KBbKaDiFPldAYdDVeL86TcGvv/ZnJptbHqyVaNwiK9ehxutK3fPbn9unSWruoDjL56KiZXaUcNEM7nsZZ0LsH1lrD5BcrWrTKoLwbIKB22KeFxovJc+gH0NdH7bi8lE4V587B8Hvkux26Nu/HQg99Z7q858azzh0y7WAScw8z5Ovs5Ecub5kbEWbuACUsHAqNjFF7lHtoI1nDYcp1C5ILny1T3GZOH55KQ5S0CP4EVGVGic16tYQKGLlt4u2hkPONKNZfOKDQwaBYf57lfbpemXE5Dv5RpbZXaLc9bPbWpoq1RgBl58EYxE9gT50uGZr3KYjiDvIItgz7D7zAwKfBcICxnv3Q0X+rCv+jqHw+vyRfFZsgvZ/gWt/7UgCV7n78Pd2uU3CLRC94D5Qg7u8nH1IIsl/ecgl6rArs6jRrvhttkuVNmkMqLsFHSOqbH+BYLL8wF7VDqC7TJOtFqN6WBRiCKgXHgL+hMQGdwItjJ5KDlKDsqHV5v8C03i+OkPZZmlt68Py39ISyYi44LyS8gKdXu+oeM1wPfvvbn49+QyLvvx39fPQc/ZNn+RKQPDKMKp8Nfvt/Hz3/N2owLxZXMGZ8/uK3R/ABPE8Q0AkR3GEhpZmNEF/9KvrTm5M/uwzVmH300+vzs5/pT0m6GWbanOUQpFfbPCFfwtng4iYp7Tv0LT35sMx2Vfrevi1A3TDLl0W+ztIl5y/IofSPx+cnoASYzgbnxV3jCxCvXe1Dqbyr3GzQ8eh4ubRV1XgxH2LDx69enVxcGEz4ffHmT9IH+gSb8fWcF3eNJ+on1PdZDW3KgzLnZ3/W1dNB0ChEAvs0rDCsrN3ROYRTdFXlOTImL4bcxTfuMMGQRt6Wo/9Ktz/AxGMJiGeEbAvpe5J3fCgUuwgDXxgB0kYVcbmRGA+gKLKNQYzZoVYQgZRUyzSFIx1z2t9DcuL6ZjruZmzy3tmZvplAbmZkjvJuQfvPlotlsryhaDd47nk8lASH7AU8HqV5Zcs6OhqaH4vilqQZGBCApjiOgZl3F/AYQoTS2i53FYSC/92S4z/Yubd2SRIVVF+sdpkFejcKw7jopZkg3+KiC+Aq1AD8h7S1QFYgpaVw0QUVjeifWANnQNc9asbvQHpLlxtb3xQrFs78AEhihLGL3q4hILnT/hsPl9PhWWkahOQ7JFPRCBFxkGHrIaBLuUN1Qfdg+fYtCPQNEsj1dJd7oqAtCBBbIZgufIxHGj8a/STM94SHKDf9np4wdpDrl1OUHdd1mV7tapcqBmvhbDFO5N3apZITsSOi6cAANECXu8spGM0DD81ynCh4WY1s/j4ti5zjN1//x/HpH84W52dv3569u1y8PXv1nxdOITzjJFRV5zZq1fXzL5c/np3+fHz5o6uBo70L2lSV3frsviI4EJ4rsgVOnkRtkhLItTEN65/TYLhWEoDpu0bopaeCBJMz3o+PHu0CouSAbCc0UAx2BX+yogL+HNkcWQQJG5Ec1m2tH2BMjCQ2qhPWwj/Ete1zZHvfkN5g9rYTiVK/qO8RYkdY7XQ2yGyyAnBLSgLYwIfuGuBD8B5/wBXZGr0HDYjjx/UMfG6VD+9XdOU1KVOq/7Tb+hE9YqeeL54n0mmXqSWFkh8BPhONElTrQuOaPU+yNOHLmCcPfu41gCF8CKxretV4CH0A8XJ0Cf/tUz5j3fEoKSE+EvmHJvMyIdCRCKCz6roMtspsQI0Pgjh+HeP8iO2FG7SDTYGStsW4iKbJPYkEq91mW0UfZwMQM3HpYuAvyAb3PvJX3+xbTFykkxu7H65bTyaUnQ3mn33iKHiilBF78dUUXgsJ9T/58RElhkZBEPWdLMPWG8GhBf6eJa6WYXAWuNYXuowt2WwjMHVD3ytZYM4dar2rbMTL1GGruUO+/QbI5wgUEGZZlJaj6BFglwnyqthsknyFR58EBCdpZYMXEW9O4FU4eTCrY0HoxTs92kB5QLTZfKeU/SegyB40YhMkFHZolMEy2VdFEGn+HFO99u1+gWZVnEYeEUn5uLwhADnKGWx88h6ZRu5KY5Z4Cnva9oXVkKnaVnWNw/XGZ74IEBAFs2VB+Mb95KV+6bIdHZQA+wACqtlhzYS+sC+OIX3tXtHsOfjUf+HppSVufUo9Gq+ugTKFabrDzExh9m7ltPpV55t4PLHZZMrRbsdvL0/O6aYOcZYHB5V5dfb23U+n8ItawD4wwNOQOhppZy7cSTzJRVPZ22TCLBO4aB33HVrxop4TlTfLIxH9ktUK1RpB1NdiAWeimwqWNIL0VaA2yNEXMvc5AtnULYmrvBszk9LljdQ+ztSDpj8MVTXRRQ5kChCXYzZAvcnrkx+O3729DFBrwjG1718+9tvDY2lTFue9A2V+WVeYqVC896ALr19LNs7ZQNo3jBwAveY3kHjv9N3bt/6NDtCSPvogHsFHl4Rh/bTWmOYrsrAgUhvUTyG0E8JuG8FEgnFh4YEonf8AvGDI2xAhVpsAXantNbSlLIB+S6MM/LV7+XGLlODj2ohynciIX7XlQW9PnzqxtYctdwCCAQMkzMnuywaKxKiHn879ruBROfhwV50IahqZMk/KkmHnNIYk2NJRpWkmLnupe0NitM+V/o9sbcF/DFMrP3KxBu4/bvzcQ4J1RoOh/UD+Yr+6GCTgCahUhkybRX4tSUt9x9zxDZ1zYLoga3Vf4hkQypeS5I/iriTyy1z5qFAXUONX8Q8YX1lkXX4qvm4dhQMiPaB5TWaDtCbtIYhBoIZGux2kezV1meRVQlshrVkWyVdEA7iQv0ax0qwK67FHKEnnvwusfZMgkD/qfmjukrzGdUL9L9bg7CSuZsEz+sHLN5pCEYlLqRbgBQxCe2bRs7S8h4zO8IPq9+D+XBLoAsVoGDaPFHUwFzTGLYC+vDm3rA8qaSLRvkNLDOrEjGGC+9iLx00j2aYWwkpdXlOEVrQ5ZkegTvgsb02JMc0XtE9J0R9m/qLSMO1Ul9pPfZshRL5T0x3F/4S6FeG7Vx4g0hmM3eGoEXBNX6dlVftVa2oodFeUt5UpcgPIS5SwXDIkVUhXSJH2mPWoh0ObmLcbLZghLFQvZeOAWaZtDPtJaaswGfEUCkaaLrUUC9JqYE3zKeadFVQk4TWSl7MRTK8SMOCaAo37AtLZAUOPQ7fP6tds5N627hyN2Hv9EWvz4y5Q+av7GjIwMOh96ZjiY8Be1YQnal6XxS6jCLIri3zQzViR2wUYyyIH+eo7SvKakE0tWA+tGmoC5I6rygZZttVzPgOjXZXm15Oe21qVvLfbAnL2EIN2neHVxG4TrTW1p2uvGXlX3b9hvRBaqfLhQFxYqtMtC9xCDCJFMKJarmvutfomrdQUEB9nYZf8Kyk8DBDk3HS48jgRjnG3DzN+FdrSfcfmzLMhN0iHLrXB29SRy9/4RBboFqWAat0ZKLibOmWzUfvIxRBtk7SMdDXMDHk9BzPSWNNt0gLXogxIB1W4rAEvDjhT7ZG5uNHmGtcihp7if7U8EdBWM0diqpEsYV+jsMhO7OmuI+QLa33EFKTNuwZGIhbBoYgKrD55h1ylYIbAF0bzgH9UwBFm8GsWcAJMVVQp69xRWzQW0Ir9kN69mLQNSFrdbhxMRAtTFulJD1e2WpYpsXKVSSjIxrBPoK8S0QHpZMjwl8t97WBEm5CrAkDezXljb6jep42Gpj5rOOO8SlfiIQhSRJP8MFOzwcXxn05+PntzesncecGuIaxpb6LaQEXRHvAaVTOY9n5//Oo/zeWZeaAVv2bb9ObKTt6eHF+c7K/IOeTiVuOR92w4T4xHH018vRy6LIzT+dB8FB1rcPNQt9HPzPx/3aXooAILj9i2PHSwCoBO3XeDcZiA8H1XOyAbumbQy5U7JjnYOk4sZlRuYI1btP7JWdICyUwvox/P/qy5ySKtCgkJh3xa7kzEBBIOvh4P7e5jO62r8BpGh3X4/RhU73VyC+JwXTH3Au5R7GqT4ClEYrWDnm4eK7yp/WZxELXOPqVw5rkc5YQZ8/Fb2qrI3vOKI0RjJq+zpYLbIMx9fh+JF9zVPT4FGyhMTIA9T8wrCoyWUNgRq2/GYEXyLx+pVn1d781TqYr87qQV5I55cffII6tHHLMmB12EOtXRgUuLZI8Si91EihWLRgVROtUIRQ7kw2kFoq3DbivS1dg4NENKrJWulGBFhBOvTJcvOF0FKOFiFMF7GSZmdI+nRbqax+Y7fi6zvkHtnSS+w1ZdbaxbEngJ+QQy4bAMyZoouig+eiw8+OZgmoCsKdwxyi3nKmXxExdus0d+6ToAOc0WsHtaGIcNGuHTWD0FA6l6+hVLCYROJ8/wXbhDjI/IK4R8NWrfatwjjHr6fqbrEv3wdH6YxrJYaD8jAdXawfo/K7kXmuiWellF0lDWBEj3oYDHG2hpyzoBPg9g58gb1U6z+YqkvbTeL/D5b4CF96u2SlvtstoHHNwCSj0ksBTR1k84agUCcx986s5uLKMc8Culnr5BfECB8nTkV7vqwY0cNxS5Uh1MzkPf6j3De7JV3SpdCw7JF9bcsePb6NvFnb7uk57f/LoDtR64zZJ5jBMylDZj8RKoY344P/vJbK8XNN9//vHk/MRsUzgzttfopmDz1WKbrqLYHJ++xmUBcaBmYg6lpkN8I7/M9xPz/N9/87/+zbDXz2wAr0WWhQ5xT4AE0rx7TT1YJbWg2vAFVgqAKAT1gfkGs2FCT5rusIdh2yd/eXNxeeHafe5aJQPJkhtdjgocuBsJfLuEDGucg/vw4jCOqeZYRwTW7oyMkOhqOYmtAJkEdtdNOv7SJ4ae9sgVGdVpndkoVvD2xuMQgKGNfGbRyaG4y7VVQpsfMOUa0mtiuhyNCRQIm+1xG3Y2fxh3axgkFilRO9iuVE5d9yxlNU83drQp8qIu8nQZwXgi8QpP11Q3yhXkOh6bb83zo6Oj0ZGohNzOYbQW3kAiKGGg4YRT9YGMOxaUfYqEnDtFdmbXZAE5WG2IyW2SD9Hzo6GJoKvPWl2NzRPsi47RSjdpHUFNQ6wvbt5WwJvRGagPKvMGTdM/nb0+kQPp7PTtL4aMMI1d762znr/xIHgShByK8akZwb7xTZQvwequ43IdcQrhHPykIdoUZnIBY8fLFBokhfn7x7G7V7cuaLznKgr5XqfX0UE1NPB/NeZABExI1bJibpCSdbOt1U0VU2xChyh/4ldc1Rwl7Eq0MYwENenotEtaQ6l0okNNjEMARG4WaNHmMKZ7jsNFJvFJqWXUylGLj9c7n6p8ivpLtlgSOqt5QkOiggjT9sVD85ezSbAnqFvh3YwaZRStpiTgT/GWygDmcBheQGhmvl7pBUk1IFaErrx4caDEXkEpiArjgJFQIYeam6HySyDtg0vUcGsbPK3c5U0N1lc5l+HAG+bpuyStvYrYsXGEgnRHho8pdGVUKj38zeG/3MImzYnMQxPG2sQEtHadIJCbzYeY3WyIIgbCIX6oF3dF2cW0h5ioEa6YR0MK2DFO9aWVXl4sJfpNUOZmcQ5ulzD5E3ICpR9D8xzTeGzSehL0euKG5/Rq1C5lOYelFaYTcTd4nSiOb/DN8ZCqETsA8GTFnXlGlHFJ5wzn8gDqw28eHWrxP/IBk2IMOT51wfzyeAi1hiodrO+zSz5Cidlhtp6Pfjs0R6PnvzVPzAvz5Ilh2phvvzUvJHS2Tu47td/US+Q7MArozFR3ZA7SWunU38Kh/OBg9j2wYZ2I2QAAQktrhw0RX3h2ucu1fh1iIbwfgRQSfYPTg8vceGAAbkbsDIgCKQvR24WNoUV1a3OfWbfNhIQb+kGJzsyfmIS/4MO5Glq3+zjkfQ8NZSjxXebdz6+PL090DJPX4vgO8dR+P6FFL7w9uY8AkWFCLBPuQrasJrDypuPfCo5CVSzWCcXiiQvqHajEOfXhoNOxhfUucBH0+b/NKpULMw66YmlaN+E+07o49V1aYTChJa9Yat3zMVoMWJsyTrS9a3EEaW7AaQqm4mBlqj33d1k/zDOG3ISntKevW0eKxj2E1byPK3hqnh8xrEJBaYGek14NWEmVQWZLihgF7J51UW4i2MGwj3/TSJ7Ucal9tDTTPFG7lHnuhm3LKthfXQdsmPxIvJ7k/g01tHuLdADrIWq+/b1lGMTrkhDrIIcevvpCAbla+EC/hnw7D5Lyavlme42+totlZpNyUeXJtropwDOL9L3oNKFFPhg1/dfMBn9+c/mjOT959e4cdqq504OiC31sjv198gndJznT4UE1HhfpCo5D+BNtY/w3nN02ycHJ7N3pm7NTuaX6y3k6SvOb0mbQ3t2IWsRUie7KmuY3toR9l5r/OHtzau7M2Sl9RtH9sEbxHkt3Wrgm342k0632stEWmspG79Oy3iVZYPfLuAPJaFchxiSNBh6gF/GS3ItJek9G7Nvs27Af6jJZ1pHdFssbGsDSiZlVnWy2UWyemWT0ISHX6LKOx+N1ViR8f4oAqSpdR8kIr9VDc/hdmle79TpdpjDUbZm+TzN7bb8HYfzfjo70CLG9OyKS029kQK1s1K/FyEbu9i+EpMesaqBJ4WfXJSnEfaP0/J+t68BZMm8uzOs3F5dvTl9duqpCBY3vx9uTHy7d0HEjwKS+T+t7kwAJkhHpeKjms/PXJ+fm978EU8GVcS6RKeVS40wEoYcu3BSfIAeIMbLYMAwSSV4+oS8utWCF0fraVRCMrpaUC9pJru2Q9VgpeTr57DWUmS9FOLXAL7TZTIz+sVRwS+oNYh9jbn82gB7Ab/j3s2tBlICqZ5N2Lye+r5PkmrOkoAyLvX8e8wgmbH5asG6ChsUAZXxCCaIX0k4j8ITCo8+cAOCh8E2vAMOnW6sQDl2pW3F6qVllZHIRHegdQrw/8BHxJ8B+jiq3TthdmpNQTEC6giSF1SivthRb8umTORwdwj+6gPs6HiLHWzGjTMmeg7+aDAA5JjiipG47iNLv7NRp/IIapBwaR7fJ0poKylZc1vWC3vn2aDf7jsHNoliU9hobjA4qr7jEQmn1PsmYvwRaxvSwsfeQ1sHWEm3NepdlQzpIYeUEm2RJwhRKa+iL/+b09clfzKuz01fvzs9PTi9J0/QUK+GDn495mUg59Ul9+dFvHBdw//kzLcSrXZqtnAfOlDdcaP2Wyn2qy+41664iXGlXToDt9QLAykTf/OLo6OjIieah5lutv63iwsgVBd2Cs/rxWtFa8OPTX3DqZJ6ZyUc0xW8uMIbAnJ0bmfODCmcUa1pwqVMDgfgHlWiPeR412bZsD0AO5bINi0Z5aKZU1E+2yuQsUe3YZo+3W+CSlYJQjatvaLa2vEm2FSlAr+xNqi1ktL54JcVKo0S9eWRbVxYuI/BJbZIMYyORTQNFdDtUKeiQpKUqyPMI5JC+dLfMIGyGekD7S3oC6brT5Y1JYJ/Utix3Wzi8S5tZOIzV+LFPa0q1IaEc+n4x9uEaWu2sUqqGuumGUlrV2rAzqopVlnJwL6X3jVzlvp6uswVrk61Q2lG1uwKUk8Po5Xj618P5p8PD+En0cnz4aTb7r5iuUocvD+kP1zZ+75qNff98hQCKMls9ZWyU2eAl/EM9kG4OhgNk4Wl976B3OjB2bANI5yE4G1CX6WAb5A5RIyVRIwwWcBscmM2ZXHmTzF+rdnmdZt22CZRNo2aeZNLUoSoOrQENHVTzlqZjxPNqVyL0Jz8JXKiavfPRT82efT+hXrc8/dR99Gj0W7XwrpLSRslqBczPRSC3pvbbb6d//Xb+5Hc0sd9+C//CapQPY0BwqxHGNcKJJ1W3NCJzDrrXxqxgwHPyvhEmGOSshxBIiofE5APv5Sp59vPlm7PTC6Y4ipcsP0PXVEHKeI+luCJ+sboiw4nDh2Wskx4cgyDnDONWEGwYsV4diBZBMcF/t2OQ7EjZwdgQgBqTwR9RM1z042xAjdL5Ko1qlGDCe5kNboqqplL0Htay/i3iLPwG8uyqXZKRvKwxGaDAb//tNy/oo829e/ib3xz9+2zwGanVoomH4qjouglUD+nLvxoElgsBLC+KJCkhLzX8hUgr0cvx5NPBb17H0fSv5n/OnyJPqtjLGoYcLoMfzy4uO2eXqNPxorLl+3TJ0DaO6jkc6Z7y7fFSCZkD3DgkhNILmQx8gd1sNQwn3oJF+QViginKcDUyh401/PPZefcoqTy+wOmVemTuG/W8u4C4zI56qHyrOxShjGkn8VJwXRa7bfQctbk0kd4cOcvJAYk2fVKBk2XHdu9Wa3m+K9wC5PFuxgGgMtWtODg1F/OUrxwKFrdh7PL3ahkoFJehdnxArxrFbfmesFa9cfO+qu2GbinpOrWldzCgKLQFlZCKXFXANyRHBNfVoTTZXiMyySapAG8EP0IVCkgS3LE5T5vbxP3E6CFCe1S/+x09XOx2IMs/smyjaMcI4QJyfBn97newWegac2gOh+Z3v4MFEQ7ps4dtxCgg9E6vbvs403TuQCCcvMGxnbGDFiaezmOQq1Jep3mXs/lX+JlLJBDeiUmr47zLi9yGXtL+XNd9AJMJu4eVxR2YYVtwODI+l62mLiMqq7ibFFJHcrWoIHUyImQhPpHfn0EiE+GI/vxxpC1y66n6zYSqcU8CWUdiXtVXfsPRlPivW29yEKnl2dw1pR/qcDNpLByIXq1uOXaPhRv1DyZ7B0fhCQAJU6CTjxoht9kxQnlDRMEv/ViF6PM2gFLXQAVoIsui/d1ukISOLC85gFw/GA7+tltd2xY05kPAmEiC83dvTy7MxCiYvFluFgvCG1ssoCfIfgV5iwGy+McqLTGh9wJPx8UCVXYlQM0Jsp6C1tvV62f/CynI8uz/y9u7cLdtXWnDfwXRuzwGZJojp51ZfdmyehmJdjSRJQ9FJ00IloVESMKYAhgCtKKa+u/f2tezDwBSctv5Vmdi6uDcL/vss2/PfUYWvnArwBTfJYsFA1PEe/DUu8EZ77R9vsxu8Ld81extH4F3oy/zYg1vu+UqvcpKMmbnPJ+Bn0m4AhBybfm0KPIb/7P7phmbn/wiNDmQDr8u3QfQNPAYSOdAnx7jHP0WZxAbF9hBNxm94FtvunrB7+0U9II/PMboyFpSJE5vMPX++QPEHBn3HF91yV22oAhV4c41sz0g5Iq7dJVd8RqkV9mdLMiupZFp8KcHJ6WDKTisp6aUbsGO/DlPhDvHt6r+Qr1G7U+6SuDP4O9gW9LyFfwSTAZoxbzW0EHW8+E78Bnqu6Qifjqc/DWM48l0PwoPe3EchpM4nncC4KbjKMKnuXgjl9nfyVsFwA+aXvKrFMMbAnHBR/78FRS23OC3jmucOmrk84vgUpwtw6i7KO7TVUgGi5NpvBfsUxCPq2KdA2GcoBUZ9smNGzcKcoEgG7XiEdDJhiF9x27zT7B5kN0FwnEQqUraQ+RFx0D5y/UM4UBDD0fvwIXVAvrMbuwABAfs8wIhZvL03pJkCjkphBm7y6OJOgEFAuT7tozAtlYWlBAL9U9CKESx+xLeelhihn8EfRyNm7ApzhgRei+Rek+F5M6kOmyP4czA2JE5Y0876jYWkOac1SnUrcA81GzrR2peoHgwo9y2shzhtqMcuTAEOHdQA/ylM9cPvmXu7LZYCAtTzvAv4IKgFPBLr/nnm6nkoVT+zRCxPBXIJoOGVMwkvFr/RG3h2kvp4E9aPz2EGEpKY3zI9nGRI9t3ytYuoL0NnlDX7oFr96C9XbAcNouIFnF4PfY8F+9Ga9SSMiv25zNalRNH18qkdmo75hhTr0hrf7UqylIDAakPhKkLOmH+NnywTX0ztVJTs6mlATFfUupeawfqrTf1BpvCi8GQC7QqkYHJ+TYUQ/a3XLL2vJHt1h+Cff06geywKd8Ylv3NAeZr2cjRP3yCvnWr5schLGcLiA7aIH7/JP2yHSWWQbeTvC6a3IMXOYJgsrk5NEx/8jxEHEIRtMooK2pdrI5L9gflVgDbRrt9aBgr0x9/wibMjrjLyuusKsM8TUE5I5gazkQ0K2dmZu3/PA252DzP5yHwvbXIY32S7FljSiw8acsckXqXGHPVFTZs5BkXJCUjR+i+YkdFBLiJ0llFCbHodViqhnLmbAIEaAJ1fslnH1QAq0UfI5wYRiaKXIQXVxY7JSZ+MDOwzRdplb6mMH1zgW+rI2T0GVek7V2N7XuwM1QzjvP1DbNnLpSqV7ycfc7Se5ZDGhc5fK3BJ1LvudB0nM+hM5he1Muvc9TSO9dXZy4uzIZ0VgJIyPDnaZVki75FMi0h/iT8SVooVuhtGde1Dk1opQu4ZrsS8qJhrpRxq+K9NTzQvA7SXGybR7tVJEQGLTfMVQOjl6BfuUcs+lFM01aoV+4FZfMWVQ8Ji25Mr8w09Nq/Ul950LnQWoy+inDXBP469foAadv2qx0A12rxYbV2r10T34ZaMEUa1TPjwY+tRj1AS73ERVvi9r4sxX0a8Z6xFX9GBAR3+oyZYgH5juUiYgcqM5C2COtOPQLlKxrHUAOEuDt1vVsv7N6gmnzaAfX24T+doCr6XjVAer/EeyDBhqew1+Kj0Yq7dTTI55H1m3Unma090HTp6Pz0FKyDRe3uNe7WozZGi64e2Zk0PJA/xKro02X41HDqR2Hb6b0l81w5m96xbUCymAPevh22bR5vmxCwwc4jZXtI470k0RdHcnIXj9GQ1BBlep5BlqVNjgCB40PExSv7/qFD7RgsrIb64p9dx4W3LBVujcsHpOJ6yB1QNW0VGV9UW1Rs8rExHVtu5ueM1rc4a4CcupmFVfxX3+J4vNwZEg4CmTeaXtG14fNUkLLM+irSlVs1Hpdj2/zFuf70GsOAPqeDLXc1TDsjmvI0cE9+9bYYFOVsElKZVsaiQInpiOe1YE6eJ7mh2iJ/zimxRlwNWBcXotkG9EZf20p4jtjtlsFxjx3YU41bgeRdrXawxf7E5qVfGH4g4WcFb2VAgjWt1kCY5e63+L4dKuSa0a/4w2vEirE8vQntNcXYc5uMdlZtFxkZkitDGh35C9509tHDQpjs2mQhDzxqqWdBX5Uv101Yfz4xAJ/f5Le9acTgBvj1m779SBQYSxOYa730VHFe61xto192DGZelXh44YSlSo8hZmMqC4qHxnqgvSZb1Q57m/jPK3xJ3SflDBYsDbcD9jXYfgvGJ6eR/VnwEdpgKf26/SLYFfGk8ODr7tBBRkSl1usbsvntohvEyj+GjFPvhrj/KX2YvOlNI2N8U0JYT9ahE7sD9XSQENWfpZo56AeoyplACQDzkw+0yMxI0fIol8HPY+0k8FDCpJqK473LVZp8ImciryafR65Xx3DVjo0y34RF2NkYNWdKQQBOxIyozS5u2dUz63Mf7Vf7tMWzA4PEAEd1vkVkoqb9Ypkg8VN3SdO8vg5Re7zgR7h5gKGY2iUV7dXcJQ9YhXoM8fKC/m+RJp/TUhWAX+nJ2gkwcjHbZ+4s3uVMgkSR1urzC/vYFaRRbABXnGKysW/DWJ82sDUHvrfE2Yu1WK0KNC+Ev4iIoZE3c7Ot/mnAmKkzB8grMRaSiTMF4RMgiiuwyRxyie1fMUDV3brEEDXgQvggRlIrB25gZDbce41Xgp3iuejXp6FmM8PBs8MaaAIGDVsuhd4wNBSvCAIFoKyN1cb8mfvhEFHKVusFQ8e44M0qWd52cwi/xNvy13VS3rYEzjTxv015VjVg0BlLMrl7LmQ4Zyw9h1ZprLfT25CxPBxEAtyTECBUTM0hCA4/UECKVPWCu3R1kyKHLnkwOu9qnRN/rtDTtAbSDzaTDLwzE3KHOGwFglciYZ+aUIDN+KtozIzuPWmfPdg/p6vLosyqh/4BqfY50HID9dJT8a8Eq/J6nV9VReHsZNHKM1k8bZFL0TYdkmMnuF9lFbrKF/flDLwAkQw1Ef2cp2wNNLDjnA3ifLmA4EV96VDI0T0xGYYN5hN933ACNzuG/YIzoN1wPaOeYjaBhQQb6XgPDaXjvekG+YFX8d4mju9fRS/jXMErQnSgwGKvghUWieOuTYz3okO0+k9/y0pUnlO2k7dBeNgDZ5DokOPTgHoWekFxc1vhKRFfYXM0Gg7GBEy5GY8+gjnVcAMTBh9HQ/Tz2IyGb0fDi+83x+ebo8Hp6Tbsyji/T5NPrImHrv04OD1BV+Wj87OL8WhwcjaWuoPzs83FcByAf+T5x3EgTUJaHIeb0VB+0R0jkBwhw3DAAL3pAve4cXAxHozBse3oolkTeUxEcb5KyY4f54/HGByykvuwFx5+Yx1bwsNvYHrfDk4vhpvzt283B1EUTf4aTaP9OI6CQ5lqRZNDO4QVO8qEh733g/FwdDI4PflleBwgKGgTGTQi9xle2Ffy0qDt1OEKaa2gyvNRMBp+OB0cDQNQzo+H7z/E8f1+sHGeptE+tELVttbG8/m/3j+YWLf+QXQ4Hp28ezccBd39wwAdV7U+OkZaH6Glbs1dax2aoc1MOxtKR8GH89OTo5+fLr2l78DBYuHx+e6mbZtaaGeLfKiCxvQHtQ0Y7eg1H6bwsPfjcPTd+cVQDkZLdt71QEcobtCz2iFQXLI9ZYrz3fDdydnmYjwYjTdH5+/fn4w3w7PjzeC789F4IyFZNxpGdcOBVTcfRsMPg9EQT2Z42Ds9PxqcBpuL4cUFODDDxhicXQyOwCSfSAw0vUolFCpN9MVwTEc6aq0DT3G8d2iMwfHvzcXR98P3A+jecDP4OP7+fHTyywCa0sJ+KtC58LAfxz+xUwt0RgKsCoHTzuA8DM/Gm3ejAY74x/MfhhuI0eSoKtJYOXXfMCDw+fvByVmkRE634Tcfz07+++OQHO029F+7UzY40PtXQbRPi9ndj+PLwUUwCYPpPs4TWMhugL5uqK0fB6cfhxeb4V+GRx/HCECsFBHHNUsEl0WGNxqC38Pm/Kez4WgzPKMen1zgv2/PR0fDzdn55uTs++HoBMb84fTkaEDDPB6OB0ffm4sE5ojXnVeCKf8GKLMj8sfHNBK4zfD6iONfNpDqU5E68Y8Oeb4+XpycveNZq90cUMG2u+Owh932+sl4Pxt7p4zPR4N3Q+yzTl6cE4CCzhvcrtSdzYfRyfvB6OfN0ffDox8274Znw9FgTKv33cm7zcV72GaHF7iscTw/FKq7Qa7leIhDN7enYBDhHI2Gb4ej4dnR8AIWU4cbx5eSLTz8Jo5DOBR5cb/xI0qhwdjGxtPV1CiOQ7DxglZCHaXBQi4BL7hKVzmbgPU8jx+yIPNytDELbJeV5fPttfmtCWNkTqXaoBkzLIwPzjAPBzXlOD4NXJD+bVHdMUYtBZhwKnINDGlgFdtAYaALUpsLq2k93ra5SLshaHmdERkFTtjKhyjzL+d4L8TYb95VIKZ64nTRE3G+xD52M4EeehhsgrqYwjsi6E3ZAA8M7pyWtjZwDk/v2/Z1uJHIRfxh9r3mEaIxpXvfouDOuUHWzQXpSRY8ZGBcYSLbveKY1L2pBOCHhlBBIxCHDtWyNqOOB2BiEh0Sb9h6UdrpBhbf8ulBdHh4fhY8dxlqo9CPbmLYQ2bLZJgn0bR1hHyMsKfOf3uD/bJ8ASZHu8a7YyPJLiBZR8v+4eXX0VLo5L0OP9XhaeR3P7tuWRu+9Q5x5ysBaPSibnNqqGVQW486cap1UyeduklM6vTJ9j4MRuMTYCWC87df2aJEuKEGiReb+lmWGFZj+9TVVh7IJrHTeHkLTxIe9pi/P/Q4/H/lKtemz46msc+7a8Q3jkgQ6jqswCtaKwWHboyfxJmeW2BwNLg4GhwP4/gX2S3t02/mH59yu6cXIIf40tKwpc5C0yMt/u3GYi03qy1T5c8KtWDNTM3ZgIWVZ7l3GLRWZ+Gj4Bo6JPpfsgDlCXHYu8QCbTyuY4EpLNnm5OxiOAJO5XQIb7GzwenPvzArLHIEkSsIe3h87vh9tlInHK/GLY6BUgD6CeL6iC0zhwuE/2u6TN8lq08o/8C7jY6D7A685RNakisKylP+upgkVdDDcuSNS8JBrIeQxsAg8tcFXUHUh1d9LK+20yEI0V/7aRIvisWIUB9HDQV5P/xKKtdRiMQjfAh2hTbDQcR/piTbE5ikQLqo+egI/VFOjlhx+1EqCW+Btxtgi+dzaHKC465NwlTjA6JgK6lUe9DS7ktWXwAlhPcXip9/XUy8We0FSTVtiRO2pT891v0lKOc1gQVaOTg6uTZGmBfIkFVQEMk43tv/d+oh5ihWPv0Abn40HH8cnZ2cvdv49yLJwagpn6Q0gIN8NLOpU+nCjcFUGs9hG0eJg+ZYJ82K5HdN9M3qUQqqxKcHe6KGF0bF58g51s8gjs59PzzMoiBkUgoHfjw6OcKTD2KA4OR4eDY+Gf8M8zM+OYOHK6fQI/qXTRCJVYth2bGnZOod+m3F8SCOy32OYSwF22fG41ktmz2pcVHo3EFhLPMgRPJJd3KzXu6Yc1Keevw5s7msszXcbaYvJJCF+ozvVsYzHIzxuUyv5ihwrIPhGxJVwpjbw14mW25RqlvowO67BljJneyG0WpPnfawqByHGRyG9oxs3p6cocQCl5/G8FyG4Vk9E0agnrl5Z5N1Q0nb+jm8oYQWqz9dm0+xnfIJfA6INPWH4c9uIry6JE6qbgpf4BIFIXG+Ij/1q2nOHi8Vsas1X3s3kx7cO02Qzz1s5X7rk4DcWn0K7COppsrw+9/+HroqQIORsNMej8jf7NOdJ0tk8L7k59m92ro4TZFSvaKAZJXB8WA8gEX7+cPweSNGkOgdozUxagwin+WURFrSD3Y9apvBu3ZMC4iyQTZee8+aKZr4rO52Sr1NzmJvshC1cHiH69BZ1KJHPGqPTswBiI2xFQFgEd9/vUrL24Zg6IlHZqvuo/2BBNUD4DcPwF88vJrIhv6ZYpzmjJuGWYf1pPTi2dKKna0xiEAgCJE4XtrNpWNbjeyIQrZukR25+gwQHq8+TV3oNxe5WcTlhomGj2yeBgEE1aBR1lxu6eZe5H7XPXX4EsPCPHRsg5IVBprYDLUhkic2KSoaAsl6bwxHoAJ34X1e1jXF+/HeS7jLfvVpx7ZOzxRnkbKa3tMtZarR/jtuF+XY2+4967vGeNE19OuDukMSnzd+ogmceTv6nNgw4Rk3UZDivdevxWIr3jsanIFm4Lth8NPoZDwenkHw3Iv/PjX8O7rfuce1vq6eJ/i1zwYHQidZ+PXkv088BFdrvkuEx2DMOuoTWNDdP8ZxLm8ZrDqyXohtX50VIwOrkfxPsQjrZqMG9FSCFT2aiG4hRXzhoCoA1duheJZ+cMwlJc0xUtc8vYY/UvdHI3QxxSuOUMcPgWGRExz/HOTMdSeVxEKM93ZE1LSRL/MuRfX0gtJKVE6OXqzRN/tchbRRK8TBj2+h3K0GS9ZSXm7q1hKyLrlbtyZQMkRpXNq4m8uX7a1qjLN0PiMCN4c6aUp3tN8sl0K51CuHPcNmLe/yBQBy9WkIS7uvVzLtGo0LOWkDmqS9M51GsGPKapXmN+BODpHBMQ4i+k4zXBsqWTrutOuht1g+JgJ2xo7RBoRFWkBwO/A+TH4LJQ3tEbH4AQvFGH8P0Ygi426CtRrvbryTi4zOjk5ESCjQM7JnxYslRVdY0PIIqucb6peLMO6stdnNCCbjckHYf3zjp1WIDaCHNsD7/Id0zmFK05sK6RVXxPgaMElatZoU1UrTu4cCmlLrpjSnPKu0GoS74jI+MbxyUiZZaB8jje3Gm82whJ+txC9lSRyqgddDfEzC1keLZAQFcIbVJAQgyXhkquHdBObIrl0usaXWb0zX2IAQNrMQdN4VNDLkRXB3RMwGYd6e880kI7TRaPCzBOhOqsoFJta4WwAwn12uK4nVDX/7cV6h3PrOBYqN6i6gFqRAfHeCBlBHiLblOVbOXtFF/il9QG8W+nbtf7ymr7SAcim4CGZcVyfQkvjTBl9+Udo4ZfxmEyy0IpcA6dcv0ZJRrP1zgx46ERS7GU89ArLjZE9dt15Bv3CyQumWzhfHyo8ggq72tPGVJ5W8P7LF3PheADgaxsPtgBUmoBC00EhxxqZ/p0YLaraNWOW7vbL97DOGY+j1RpkEcx4F8BEwhyAvP+WpGJtOcSnP2zRAfMZ+EKI4sK0OmLRXQSiD1izcruRR96xyRhBDMGEYcJm9C/xi3oDtS54qNAfc6VuEMqk5PTrnpKtU57B9usRWXnFOaOI4k6Ex7SQu2soMMRukQbX/6WjjwhYATw0HBKKBc3ETtl+iBQZjyPHyZTA8vRianNzO8OwYfmr9bdXjx2Vyk5bBn4MDPByQgjYMlDTWbJyIjUlcawi3tcg+pzP6GOKMRNC0a8210etRkKVgv4kLhgjyMwie8DLSfFJFHUfx60Kn+6iL/olXjsjG6eQo5ATsKAE5MXQ0p/EV0gvKW6AInGqj/ZcTj1eZSh5yPOqRuyin0b3VswitxDnxd4W77ckG5xTJAGQIvkKAJfgduZJVil9gXjsKlqugKOTUSUGxaShI0iiIRRuBQ9sUGRlpfR7R8BvCqm8L6ZZU6W9Z9WSEt/KhfIbhNwA++fGYoWnyniDsjT7EwE3zz9mqEGfN4/8anL07n4H54fnH8Qz0jRcaQYgRaPEJWct48WF4FO8pHKVW6+Bztnb0Zp2s5p6zHKaQkpEA2EniU36CWL3zkHsDPoPZYk5vVo0A/YwG79NLhiZLL7v36eWsShcLhlu+zvKsvMXfyPHEexgC/esbuVxl8xuKnKW1cloXqyS/TW4EfH6uH9paoS/bOrfOwTXi4eu7twI3I4bSkz+6XNu2xgCqOW2dCnycgwBmnXcpF6MNr/Nucg0xUsENh97wtnJMAJdndO1k3+Z47zrJFuTke8CTxFHnsRbf6g2qAQVx/wA3dvlQdstqXqyr7vViTf2PcUPO4GhhVhvGDStEjRPNC3k41WLjAhskGSQgdiNLqzuWdSbpBDcIuUmOVlvD7zp3Eg67pk12T84uxoPT0+HxbPDhwwU8BqlwmVbrJY/06fjsJXqjQDzvDh2FLWW6Gv5XqBPEEe5IBzs2JvD2StDZ3HmtAPL39szorCV5F0mONZOGk8jJHQW4/oJMMyOjtiClGrJWA26uRwdvELJ4D1/o0HqOrlD8S0MVE6HgsVMUjy/o99PbEiS5nOBnxrzG36gmonofrYyBoVzx3oMFCl0zyPO4P/ES079YClUyCE62YNip9LIrydAnilDkGsFb6S5Biw2UZEmkXc8Hyvhm08nq8yFLVyuNZsCeT6wq57H50SeaaAA6MzZ+bpZKMphH1EJX10oAVSIfyTaq9BQN5JLMjrOvZd1NUVrseFCg0ihRLB78l0d2xYcpdWPgjSy5GsPsMFCzRiDGf0CibcBVvXmGobpqaKwaJDlo9n0bqsE/Muf1TnKjy6QsXRAsR8Khwpu0glc6IWZQaFC45q+QCQTJELxS3tAbXRvt4pNiBooI5xwpm5nDRCG31F2lNxn4dIZy+8wAmbEjsvP6uWBphuCY1K6oL3oZ9aSCeE+qgEQKFhjvUWXEMS7wDRTvweaAFN0pFO3DgdaiusaHqpCLeC/62ltbCBMgjqHygy5xTg6FKAlSFQXDxljGHYXcBuIMdMCeYRGAwC6WE/wY2cWlppIFLa/th81FKJNTpWsUTR/mmynLLLlBhhSmLs0/w1dD5jEiK7CvUIjHVhWzeRHaBpFYb9022hcoUlJnFA5pAeFmfSEtDllMyaemvEwU4gLhJabzW5vKp2bSYC1pERN74ZFDMQIwZ3EHz+u5RSGWKE+r4rNAFmzfUKb/eO9T/zHCA0N/SgsE6A55ujw6+gP/S4yq1IQhqeeuKtrVzFAA5jFlYKIPkkCS6E6cC/HWGSeISetqLGtF1QC+JHOP8Gcp+nJoYXelkstVKXVIndTtoK9DAcOAxRpYWcnakeFErgCGCEc3Y55e+WuG8ESy2cpivbpKy937zTtjdp75t7vjLayXI0476ja7zuSfOh3jxL1BoEXXELz2GNxh5xmmLC3HmD6QnA++adUOTYDax5r+CYLx6I2GlavP2KgsVvdPET474YTVw/wrG2iWwLT1nBUw2U3tU7v6Xu+Z21UJNTNZrieOA1YXknvlfB/RaFXzmrijjjqssrTc2VbzRDXaM/Vo096KJIt7BC6eCmZ6fc4lQ4R0zT6WQonpxbEQYGFQ/WBeXyifsnfPeskEe5Um5ZNkhzM5AqFV2HuAn4dYL7cN/eRDj1eOx4WE25kQ+wStvS8aVgBf9xbd8pYM/okQHs95sBX3OYaowPzu/ST3JN47HguL6w/7aI5bhUK48FMX7L2+G1wMZ6Pzj+Ph6ELNLOqbxqqyinw2zxCOph5+g4OM13hoMz3EDN5lwKKC9LqFifagsLj18VAhj1zgufcno9H5SOLOURAmVOCidTk10fISZFQqnkV5LvCY9MFT3CvLTcUc4w7BaHJj/gNf3T7zLya+kNTCgQEzJmLMyJiiEkLDU+nah9BqnedEqHgJrpUuYhU+ReRWkf1Aa4M/oRsAWhYh/aMMqDbDRyp5cZk/wDtOwr8X1zxl1xi8I8BBiPrxC8mj8crhUUw0aUrM5Y35qDHpbkxMdbm4kc3HX49GAg7NefOLgjq1GdkhUNoq7WlIdJ54EPB1hkUR0qAou9fzYpnm3irp1Y6vr0s0BCoDwkMjpaCyFQYvBL6zxNVhfSTlVZYxPK68OWXzyOWKzWXpnM2A7Fli4op7Fmirb1CmHaHlxBEkDyH2ab6+W5bhFx5MRkISaJle3bsez8+qSh5297cPgtZFEI+T3u8ODqaPDMlCcZm3xW1pieECNP0/f98u0zf4in9fZJdUDmA6UoyX/ftgP3hz8K38g5FIkrt0xnrgLwheA1FgECOujtFhv1nIDkT2sB8d1IcBDbtNytn8UjDSwmuwrDU4gaV51+M3RMHzykBrQne9QN4JPCkkSjCeYA5bb2z9KIxYrVlQ5jgg70bzXthdMrYI0FqN8+BVjbF58mSBkxhGEZhWiihwsK6Kt5DTA6STTjenA+0CXZ8sNunDEkPucd9q2Gt6bsg9hDo3v6QumbwC5tGyvX3cCMzScDaJ4/JV6JzlBx/H57OTs6PREN3PwAAQkHLFuR5s6sFVXb1EYN7qriC6/ZBckg63ZqipUQZ1/HUzOhpvVs4U2B1faJC4Su9A34t/eAGkDVQDyCyLebrQmbOFEAx+QW1lZZaXFeAXo2HTAocUtVSn60ERGPFVCXXR31wxWVtM29fCL21tsLHl7uwurRJcYjLXeQP9a2zg+eXMN9XnTYxn5AC8sqkN76RwUNLQlayjh6J7VP4QSnsup8TixGPqBaYnA5d5VileT/rbUkI9CsABxOZjEyGzATjmKCw/Dl6747BDzaQwVig+p3ja4e8pP9txH2jR7qK4SkAynV+tUlly8srAkhKh9BWFBpBSlDyripsU0S6YxzEmNlmuq8GFOp61RWkDxGZ0vu2Md2eoYZ/NyEzjIzZ4ZI012LJiy2oFNAnCvLivXRoidJkYyS9ujnqB3ZlfMWGPPtgBxWHgsHbwkkPj/1pIAnYUKK7Vaxm50etG/FvoZq3oYwOd+S5ZhrBELKW12wcv2FlxTX3dQkEZJOELRnnu7SC3j+Lji5O2XiwUY2GCAeOBb35DebbeeJJ97mWnKrEQl/AyL73M9RtNnzMmPqQGueQabrwaGsQiWVfFLC/uZ8ncXnhot73ttmOH8KRKx9ldyledbTNxbboQuf02ml4Li2srIbg8981iRNkXiax0PSgkYXSAuZIEHjSm2KRPNFFI6C4Ab4TlEmO9zzClDDOS381woghNfo4WshCgjz6V93Dg5n1jqL6NSOFu50O1XBW/PVjg1uSyRIxQm8Z1y2OFR2RIYg3kkh1avsR7GC1cD3ByCTcXxv7uoVkwujH0mmT20aIccWnSSLMNv0Cir90i21Ely+UMWxMrDpl7v3RhSj+f5Ph1QBzziXetCuLJroMvWwwczys5dNKqu1sn00joKHm0GJslIpsYIlJRV4w4i80oJUa6J8diExqvqHpAZStk2D04FwwV2V8kd5fzhM12A/rkYsSSCbZNLNjsITIX4xdD4WsQ9iaUvCbyBJNmRIxevaHPKD2ceAvi7l1thAbGqNr1BqY+y4C9RXBr2pnuanGeQ229l4vCzgI66kym9uZAfTj2B8NwXvV5bJ3g137jVuEuRPTOkA4hH7Wtnqi+yDJJuBXEKxnEFZQAtPSNZSYxmSQRatL85VP60NMvhAzrI3/yowyhSV3wVClBNzXcW0weJnjzXXNkYc0a+NGHcwYApH6IlTl15k2tA2y/vOQOwFWuNSlSqTYmPeG0kjSD0Dp/MSbdjRvWqxsvm6g5lMivIdlVw81zavDvUWCE6zX4cZo9cBWTvnxOYwt7geK2YFdUgxyJCjZXmN9tRjLB0FWwq2ef0oeSb60yXSarpCpWZT/EiP2wbj2WxchjFaUN3cv//H2KCvYQ5AoYsxSYd3yxdfmLw23tBP83ahHxWJZe1IIW7VKeTVl+vSD7L2wM6qHmisv/IUMDeCEDiDhlNDlC119uHlvoBCwEUV8ULrmGGIrl+g79d7JFA8ZPrwhfkgXtN+Fqo/rhVcSMdF7KKbf6En74hT+C4oBDbI8flvITR08yo+Yj07zYbP0q6g/4IxMdPza+48T4RCuyRge8nfHKmNrhmKevV6IiTM9qJabems2CA1AO2yuKa4H/9cZmKmC3TaC/1odUv5MsEJtuBECitmQ/GRBlknq7SuT6uUNZpo4DsgLx1/nreBeViw7XyC7Opi13j8HVqPMFUp+fwd1rXgYjnQwH4r3CW+aH9IF/nYA8vL6nohaM6b0OmC5cZfnNTilkOy60KI5u11W2+Dp74mSxQIPny/SWAG7ImFVsjLcoiFDJKlUgkEFHEPqkp1V2c1ulOZkJtOBz+Zg8FgTGatGKRXbF0ncRz4PMF72Nkyuk35iFHaCur73iEOHu+torLjXSmwkLOE2xqZbmwVZrSlALZIz/AYKgz41uDw/XbJblWTWbhWW6uO6Qqr+DmIZ9UHSDqXCFv9Y5JwoSwuK6y7nxNyEt4k9dGvyLCooZAZ1QRFOM+De2IX9Q7kibUB403nsB8eqjsvuCkAcpnHrDb0o7Y7jmT+myCutiKZLJV8kDa8d1wokvuUvytSBIQy6YWPVyl4rBTrG4DnlkbJ4BLmwPDc3Wl3gvWaJrAPpG62unYzwX8It4gLAi4P724dGP78E2Ldl1cIEO31iCmVwAY8HBGhkgLbx0ktcRuuVrga/Sxjhq8Md2l7ZVjhjS2KWgz31rrVJeztbShjOIgKs0I9N8ZngCZIG5AFfL5eqw+QbOHnAuwiL6J4pzoB3+LUbi58oE5xNJQEJ2XIoaYPKgr9iDxwLs2A60obE0fp6twL/a3pn8dUkTinNZFUvY+8AzsuJqnq3oNaqYOKoBrZ0CrAxqWIJBKa0PKs2I3EG9OiHf+CSGCzvCWIrPQ30OhE2lnqqOnJvYtU9oznWOUVFCFa/WuTQHmVqk8M2ZqtlYtY9e9hZnfGI20am2OUHsKKhVIAEhphsObP6sreCIMp0SnwtrJ8n1Q6kUMlkscPcKPRZKqxm0JBFUBPKytWlGROSQ4l0x2OxavA7X6hVwFCl6ePb5ckY7KQnBYG3VqMRdViIll70MSDjWGrS4/J/0qlJzUNnK1Bu1uXN2TM3VQyykRzM3fPOgsM67mxzI7v8D3X52dZdWt8WcV6BGdnxlF6KCENSewxgx5NwlOmQVhF+S3WiW1Y8CRwbOHN92xxyILYYY9zlEJh96iE3LNRyvTrlI2ELySGNuh+46gHhkNKtIiz9jybhKb3NA+alOAHULh0/jpi0P/FjJRprbZ8Dt723TsGU72OHbmfqmAdJEOFf+SKe75xeH5+KEYie9daYuo1+uDBNvN9mbzim3ZRtsD430BO0qVl+9YtA7f7mADntrFQRo/yjmczqIiO5QL14nijogNxsLubkwFx/vCJk43h+C7JozSz5pTAUXe9ZceKA/VJC7RDcQPSe6i+SKt6Yjk1HLUskjX4rDf/HqWlx3VWsm7mfsLf5QCxVD9wRjW2+7YXjK+CqV+iwJE7Ga/FlczwhGk49Y5MUI1Y7XrkqZZzAlaM4ObWgITiNWyBEBtVEhnBLMcwfibsnyjLHLTiKEQ6GQ2BAtgtTlNh+NE5aMBwycoCq/7HvE9oORrtyFzR7B0465xCVc21R4PW4LgQgdcJWdfWFAXQpJV6V7bZKhBg9q1luvF0CgwbUp8RUWkBuDY1Ndr/WiMRTdbVdi5BbXXZb4pP762NXx10Y3fbGYz66LVegtRV2q5CX43JXXP69vHAf9/ja7ujXPADnXldglK8CdkQTRULZtEsI1RCtA1xGlgS5JySCPGFH56EZ0gKPqeRbV1gjQvYCPEvPEu+SBQjcAOO+LEiLGQ2C+t6cnR2MADQtOwDYK7hASqyD3gF6Ltm0jiLCLd12sZjdFMW9fB+oMKSEZ3932TPHJyuQhKAvI8qIkHLOsCu6L9QJQI7OK6OtnMN9qdA23qpN6WPBqIjjz2eXDDIWbzz1mT8wnubdBD6sChwTAl9lNjofxRclBJ8qAmzd9ru9ONIYy75jahbZFasSGhCp6yh9miN+WP49be5pXabAUgsLocWs7rrVtjJ23jf4V7BsJLHkCpB7jcuJ4RHob8p4lYwOUSWzrBV15Zl+BrK+5pbiQ20+c4DZTZPhcrxNycLQbU0tJuI9bKQmj/tapyFaAUm/VwaH/mYfBJvoTa/oqQ2nprQ1F6TdngW1bqKGEJm05n6R+RzFpKOxQR5+b3aukShbFTRdBjkmJO3Xxpfxj1zhy9ae643JI0kC0gcSJ8qBFpaljODtmsj1Qxx33lh9Np50flatPOFEKvLiDQWywfqWVNQQNyaiMx4xO58uyj7U5EyEo65lR4+2sBlBKYq5X6+oX76FzqQuNIbIo1qmXbuuaMchC1+n0C0ArLYvgLvkEJa0FG4Jc7roXe8FyXeHdnldFkJhrH2y6qhLdB4CQY7fYor6NnNf66b2kdYcpWGpa0Yronr26TfKbdB4F/4YfdS3ZDK64x7BRuSdSsRs+5AhAWz647XjPaKFpLjSUbNR4IfLifgJRXVghn3E4c4OZrgwI/2aoZ99o4TbNqZrIxwRg6PCa8oanUI/INuLXEM9aQVLPOyt1EW1/K4tKpmHP4l6941OT7vqvjOcOl4faUk+PnwkE/cXkEbUpfDt2AkuYjT7AEzNZo6C2iemwMYbMQN0WA3vgLDA426N9xDxP3MRRg8DStH3lOEiV62QhVqlKFtqfE9w1JyvsXher+2Q1L8l5nSqynaME7FiDJLK9D6p2mEj1WrfUoy4kvjK37VkPeb31Pmy969Ad/zMFrNALLr2+Tq+qsnuVrEs0OvRh3SXILRZjAXVADHRedc3BcZ/cwGqZoi2bfytzrCz9dVZ1gjSDKe4BVyxSyec9fKKGNNxjcFrByZtv8EVRlKncWPL+xhF2guac1Z7WtVnd/sz239m1YrU3d0Pg8fRElmmFryJ6j6JEPxD3BIPdrb4f6mASvNj2pKSbmR6r3lmrr/7WRykeCSnqzovYLtGB8XZi11wiyaISVxyKaG1/z2TzP/UOW4PHrpuZFyXf/JcPQYIZqWbYdDRURRMnASB0sslCzFMgR2VQ5PoWpWpdS/WOoNmD7G8OOwyVyxSLWUD3PnlgAkFEpya5t+zLV7X2ZDNMoQxL6Xi4FblTTdp11Uafa7YJanPrlGHqa94txSLXdGjJ8ae+Ot51khVntoNWR9dQ7aPHZuTX5iMeEsMv12yLVgMZ+PoFUBsuh94DQ+p+TUdOHyBr3+nIKbFYpuxG3J+glbkmGK8IvBElXZysu64oNx21P+Ul/EOD7VGdu45JX5lq11F/z/rESy14jXcmGJKr6AEdmrc4b5KhucZC/npLdIe3p1bU1l9oq7dLm1MRXBsGCyB0cdc9L5G+2JAZTwHrQMUEn2cLuR4cRJdBizo86u6H0fl4COI1/lvAjDThYjieAQX3EhhS1WceW9y4wO0ZF46DOGKwoLzBXqrLGWmx21ZzS2Q2PxZbe2weDUjgKyDZLv41FwcuA2OsVrdJHiQU7DgAuC5qtbt8EFN6SETZETl0fGV8A78XQDSXqwJuLHSklBddGki/7LuO3esfyu71Irkpu9lNXqzSmQ2rBkySfs+LWZlVqd/kh4fqlrgqjM6RzvVy/vDz+Pvzsw+D8fdolsGpLBkFGSZUhr0Qyykb1YYgajCZLt/sWvNpVBvmg7y1kEwTk0E82Jer4maV3LGfv62Lwr+x4e9kSuZUV6tsCZ1iziC/CbkCuUwpR8uFvSzmpc795QOM+q5MF5/TsicsIZV1+9c3CW00yZh8/d9ZLBowDCC7vS7emtq/wA3WGYkUEMmnuu2CDGmRAqDMLWaUdOCjkITSFzW5ov3KDn64+V4n87ssr018zXGSXM/B6xyqa3cyd96u4lX+n//xH7/7T2MdeX4xVIdtvx0eFJkvm+h9l/He//mGFxKHpc68YbzXLW850veSwnK3VLzIcnI9hB+4bfBHRlbZDZNhYuHw+o73IoJpwSpcgEH4s7sgmJbIjzT4f9gqn63QG/B4vIc2EF/WBedALCWoNfL6h816Q0KQ9jy4L1bkIAU/FC8GKM9LEV54dVDQ7WI1lxRGn+HAMQjMyDeKxSlymxbKCork64Dx4aRClphhp1ggxiiBmINz7ly3qfUf+60Kw92q+Ui9zslS1gXb3X3HP+POOCLCirvUL9Aa0AFCBK/hGZBvj7wiRj6N2CtDCdf2pGGuWnteFcB8YuQiDLl/hQZGQGU7QQXu/p1gXSbAVWrYiC36F35+mwlaZOmc4LQ7ZKU+R6b8nlmcGWIuevELAD886Ad/ODg48NLAw4tMpn5/cIAf6X8rCnlEQiAKG07b4OL785/o14fR4N37Af0+Hl4cjU6+G9Jfw798OB2cnOGDzGCxU2XfDd/BJ6xr8OPww/nJGVc9Gp4OIcJ3Pfn89PS7wdEPXGY4NoBsF57dMN06MwobH9JiAtcOeFzgrHFXAtBo/oB+bOo8IdLyaoWAY45cMOKgJRsyLa8CMy4+9xBX0NuUwLNg5JcgBwUXh7PvEXaVNGe8RbjD4Y7+Gl46z9OV4e7JBk5CNqv3dCryvXhPHuwzx+hrUAi6e+1M4uvvcpH6TXhRGPRL12V3Jv2miiZWVb33ZmC3AC9AjwPXURfrIpvPURztno/eS8YV2dmeoWJA/PkMtXSU2osUlUv+hlGannKygdOsBQ4iq8Gmg0lxn1snVFAyI5Xqog3hjC8hOtchevlLMA/rutqQ8wLbg/gIO2rjnlE95uaioiiHMA+bqySX8u3RSDnmzcyRU1glfXzB6xWiZWU3aLdOoZ+WS7zmyKJSHFxx3swCfUmWS3K8tYXqbfE1zo4kGBIeypl3XxRZ11EsX/66CIXmW+dWI0cGsUhSXd06p2eKAs0xtj1ibOrCzWLYBpjgRXoNLFeT+rZZgLuyxBEj+XawXi6MHvlBXleAelAPPpt5x8nJxmsHCx9/beRLjSJW6xxfLxQl1pk00TRYo+TAxR+vm8zy+4jnijM/T44PuFqzNGffcC7K3UB2160dX+JwDSRIwL1bQcdbL0XgFLN0nlUwdO7cVbFYYJd/XbDbX1IVd9lV33QaE6RLGOgI65CGdDp4GxlRfpcCvPNFTsU6jTbF2M2uPeXtclbYf78uOBtuFGAxFWDNINptCxrMu9r01uwuqLIeeFG8b+EKC/4c3CE2gO7rDu5I1XHQ3v11MeltyThFyMY4zl+/DsKrdcV4NrSvX/e1JYcqajRXWI0bo4fod40nDOiwIcCQLmbQfH6BVIE+x2igrJ13NwdoDKOP4o9y+t1hlfduslx2nNqV2G7OzT6qgJawwqus0dLsLllOQq0imnYlt3G+AGp31f2UPkwOUEkBdBGINqbt7CN5qeNTnKsV7Kk0uQaKjf7/hITKNBi+mFARBbCnRFSoFcBVvCpW3hXHe4oQuynmHncJQujN7Juqhf61Z1U5K6kpoWox/HQnkt+E4kMeExwI+ldQHx3LP/tVqpyhvxV7JTkvJNQ00wyyS7ZWAsFGUMQXGleooMrYQ8usH2DC+7sC6IjglJCTvkxTfRvy3tm6mOqnztJxwUDHdxQGfFwuXdszzfLYtlG5Gzi5lymYmakZ+v0t7T7pWwdTyMIKYuWwlYXQBlHj4qhQu+XvVL7IudPQ10jtx+/J4IDqBSGRmUoOO3GPyiDqgaNMynvihz/3We3rKYBpWIaSOE80bMW5n4nnGbaGCfDDsBD40N16AII0n7eGi05zcZfcvS8xaXb5APcw5P/ajUrtk+/Wri1rwmPFe125NDTYwD4uttuuyGlVXVydKrlbhkD/XVsUYwJLbz3F5qGBOJjQO+WdGgSEez+3HIWOqHkg1AMK++2bbdBZqvMlTC/w9pB9rOy4OVrakXqQJf3gBbVt0iOLCe+2HR0Mu/Mg5c3U7DTU20BoGc8J55/xweEbEqQT9Zg/yBlTMDngxxswuOIQ4UMs0eaMnADS8FZX61VZrEJkjug3R9zB38Kw1WqyDxvOeJ1WV7cOg0BDZj3WLxCEvzQMk7wXYFTOSrAkz15mdjrK8ij/bFFyyyYLxCiirbpMnFlwQoAnxjZuzIWhPmD7zzUKXsRPwwEJUnVbkXEFwXdlED2N/7sH/GEB53B9lVEVJ33oQulsIifxHvHOHEgKyiA4WK2PXrgdvajb4u5ItWKJEgmkHy4G/IPmWDpKN2V2LxPjTQAS7TEAFQfD2TMZ2M07RrwQHLKOAx4jyTLOAvoe8/BNSPjmiSTbHcIv43jlPZkcIBgTMniisT9h7oSZHttiGSgg2y1FC7MtoBmlgKWJMg/hM5xwZefcQkQ8mlS5w8oq5QBgoE+AFxhGvShB7p8uCe3ee11sQ1+my/SfgNTbhsNMuMv/KOaywuhBa6WY1jYghGkRdDkExxOmYDqlY4x/0KX65dHi8u2VKcRuxO2wQo6B5o9SaQZxkrELdhEAjIU2KuobSaagnyWGoSyMFW5wwHqDc6Pkz94cjCRgjKU4d3N3Rz2fpNEfLZjpUcNgchcxlhdmK5UlGVTzof3oWRQsi2LhIeTo5m2Avi5vEKUkzeezZQagGARmC7iTAeJbAih1UVZ3CSDYzFDuOwNGJ4yM201JcTcFWN1ceWhG8TWX3dZLrsjTMEKrXwg1ibxr37tRiyUBw9WjtORgiaP9s9Fr+33bczJyJGxaugnymzT8XWvw5p7n6SESmOssTxYLap0MGxHsxQLCsQVRrSe9ZrcN3wlycQCSpb7BLz82PEr0VJStof53hXU5K6qTu+UCN1g6H+4ICUREY1wsdgcGMTE/jLeuc6eAM43mUND9DujUPrHx530mkQ2VyRB3s2L1KWy9zPzY2ez3BqdWFdohWvpQrCO18gHKEdhZ5e+sT4wmvW8POEyRNxQTsn3JoB80DC8Gh7dzdWjewcS3HxuMGekLWe/SM4Hw37BDuAWA4hmFyJOCjIa0pvbQoP78v7pmDOZZwB6aWGAPBAEmVMRtPe8IiuQ7zvVVYpEORGEY+hETGdqhIRvFrcNjQCN3DD0MQFp5NbvNyqpYPdSqAmH6IruqSidBmqcVCA71iwSO0IStiiriKY44H2xoM8tUbTr/Y3C3XlTZcpGSCI2FYjlZluhDC+VYPWC2sFqQ7P1RNyLeNlmuO9eif1PwKZTbR75sQvAhaBT6RtP6o24c5+MiuM5+Q4MPlFe/XJKBjLH7ST6lZlyvX2NowZfU0YhwnoD+36xSklluw6cx5Ohzms9h6REAW8tilQZuyXsfMPugW8C9+tFu3BMHogwTJzqMxFwBUWBqj5FtbdVC5PiGhBwgGKoVC0oZ8X/B334oWEbRUhWHL1d3sX3GaB8JgRKLGVuZTDjemHtnRW09nMaGNUCGDWzPrkOy7Ln471M0vsCnRI/iIz2hxdG4HuSeIoqcqCN9o4ekxKgTIB5FmHJAMWQkimRehiFxv7bENgHfZbWhRX/JPbqwM423EaxzsJJC7ixPS4IxospRlgi2152tciTBtBXLKS4kF4sG3sOha3RfFbXtwAnjMvjf0MRGSef8LNfZ0NhnWwImaQnZX1TS+Ko1J1v77D7R31Uxs/i7tekRS9w0WS2ydDUrwBCIe2Q6IvOPJhgKz8f5dp4dYYo9Y2QeDxIpvkwB4XqZaoivLv/NncaDp3BVRq8pLbZoTBn+LuD9EvTJcqRLf3qnFCOSlqBPocYJhR6e4dRw5NfTHDB/Ylohw7SSwesMrOlDPgRJtoqEV8tQwsrjJSA3b2tTrzXF6ziXeho8ZNe+tVB0kmmdcx4hYMQUSkCeafuG3nqogRIRUl+GMFaMrBnVSFdzYt3X2l6aHEzbtxMDN4lcwVlwoLAaR0PpwrgYGNoH/kTXE3xo3FlejjMWPfokF/UC7EfvGnc02NQ5z8rlInmY8UO/3likrSFBNFA/tdeBINQ585pkcTxf6PvX1HydJtV6lZZomwBmU/C4m83nC6lEgQp7rMQg+Uygotc2aalkEWGsLzzVz9aIpheQrT1SBt/MvikNbpjZQ3foaStjbMi4NKMzqqE98ISZTavGXytDPqWH+lNMelT9Tl27Oms82qc8xSKG4o2rIigQZda+UUKHHpPxXnJZMmRr86zUgxFyfAV6URArwS8K6YdehtqcGOJJexIDr8XvpEoebPgc3eikrSJYYEFUnBM+Ef6QbYYSCF09oSwioDEcpabURRZcU/nrOilvqa4dERXcIZUChl1v8EgtKpaoI1GWDD+pbnsMCrVccggFQjLTJVctk6UWEoNCP5pOtKjhEZ6Z61OE31ptdHUFt8nntK1aX/vW0AzREHUvcuwU24h9R16zkMU6tnqT2Kbybrbp5tWfVgE5Bi5NeoR4ZdIhfnsLCCdGSad7uM7ngwkta7wpS7/BRPb1V+RbOPxz3A1APiEKIwiQBVinxU9DoBrZFJCafwacMpfDvQbTrRrxL557dI8BkVQc4bQm1k2Zsj3i9e51u7bLEv4KM31drOzC04cuYVEqLylWHB3XyUgDgtbOuh08SEyJj/euWFYVmO32hE6OmCjUwlgKQkdKhK+6wIsk9xB7e0pVZBdRv3jttgaVVTx1X3RMsM1Ic3OhxLz8PTPt/IkhljkEPycquGobOeFJQ4CAGk3ZKuCWB2ZjRTRkmfIYGd0Y+KPJMwjXx2RKIYp77tFCnywiub5ismvD8gF77F1LSGjx5VLvlYIT94IJAzCilLYjcIwaAJFMPeRmUkDxnnujEzkBy3vwSEnLJlReGw5edctmzi4lu0ufNn2n0NMxGjuDjO8NtgPxjPEhis5WIopHTRCCYPRoWy+7y9ukBF67e0lHYE4PDPmzKiqwmV92UXToPvOf+DnOSU+0vEEjw5kMm938ZgRzuQx2KIngvC+yefDT98PRMFh250nFEQJETyX8ASoF9mpRpbnBnSFM7cEm+yAVJ9tP6ljpyR07YplF3wHWFmiKLFl3CL7PYWTaBqn3ykiuyTxY8o/xV0hQZn2sc7WG91iS3hU5GSCSBbxf6W9mQPsmzL72qosgq1viJ16mN4nY+HTviryoijy7Ck3sRA1gg3VBUK4Q9xW/9DBKtoZKhD9CCXwkPqlYMCtn2A8vHAjLvFEBF5hAUnjQXswDInukrKv3MHhNnWdpQjuSJexYJiL1y0tXlSREVUpXlZOCTrhj8IanWOCPj8atmMbqZlJG2xRJflMXSXr6hsnU00KIjqlelyqarFkxOZiRzmeLtquh7yIyEPnxDyfoiRTur4p7xn0u7lHUW7f3mMrzXlVODaXTdisAM2K1/sZ2WZnLhOeSfXXg6S+/VxhkH1LgF8440R2MqRc2iwhqC//Jvlq1atCFcFXh1uvAhnvxgqThbw4Ogn1sIfj3fwesNkZ14wiBKFVWlRkRMwxhB5og1QV5g0JVGl4BcMzBCLv9AlghfederV6Gh714LzzsTf4a7003iL/7Kt7b/A2T/jbd/O1v0au/beL4/lX0EgoymYr3QnRuwXpeBSusI467NjHeiw5RnaqhSWqlQJiyF+e3yepukZYlGxNAXXR3bE7OLoaj8ebjh+PBeLg5Hp4Ox8PNTyfj7zfvh6N3w83FcLwZDeG/4Ky0GZwNTn/+ZUj/Xgw3Pw6OPn58v3k3GpxBvh/Pfxhujs7fIwzn6fnRDxv0UNrQZMd7F+PBaIwZTsab4dnxRvyRNuqntGHPpc1o+HY0vPh+MxqenB0P/7I5Ov/w82Y8+nh2BD39cXD6cXixIb+pzfmH8cn7k1+Gm6PB6am2djQaDsZDxAo9H8E/o+GH08ERpkSH4fAv4+HZxcn52ebtx7OjMfz4MDo/Gh5/HA03g3fvRsN30NLF8L8/Ds+OhpuLo++H7web8c8fhpvj8/eDk7PN0fnp6QBLjs5Ph5uPF8ORtv7h/PTk6OfNh4/fnZ4cUaaL8WB8cjE+ObrYnH8A7NLz0eZocDHejId/GW+GPw7PxlFb799+PD2FLPDH5uLDYHwyOKVB0NRIkcHpeIgDNWPT7lPWlqHigFz/2Y/d67gbpxuC6+nx6PwDtrq9idHJu3fDkesMTw7ERd42Q65Hbi1oiqI4voS2kZAD+9vY2s/Zsy3b9Ou2J42Wd6DMhe5EPgzMok3+Gk734/iXDa1qoEsayHoGspi4iAH9Dik7pW1gnqPATJFdgGD77LfsZTvnbqIb0yuTOyPpoZ3kHwenJ0gzjk4/XoxxbcdBeHr+7t3wePPxjH+Yzo4H350OLz4MjobRxi1RFBzGcbiBk3lyNNgMz96dnMF4352PTsbfv6fVkaWS8Y7Of5q9PR+9H0AlZ4P3Qxk8AP1uBsfHbn5lejcmg52uH4Y/b96ej4Yn784QJtg/S0F4dH768f1ZEB3G8cWrwPY7NGO7GJ+PBu+Q9H0YDS/w4MUxaFVpHjEyHKkU2SParSgPYTP8y/Do43gosx/nKXFUX9C9Gfialy83LxmxFlOwqjjubuTDy3jvZQ/+G+9t4r2XkPNvVPRvf9v8DePXX6Y3WU520oidBS70q3jv9evNv8fx/iaOLyfpcPpy83IDftWbv23+uAkP//TNJI7v4/i3b38/jfAfus7in+J4Po3j+32Yn9++/b3nQQqmQWC9AULPTwisk0BUqfIqWRqAQTDUg+BCqPT9ox8KIqnqGV6/5hwaF/3XBeq2xC4UGkG9x8Ir9+/7tpz4dPeD1286Du/RmSDbqeF52f93UI3jYxU0NjiqpJI3AFf4CmpU3fDNqlgvwwOOyAwVMN4x5qB5oJQ3wmxzv/rifqburFAfWJL4Y8vQMp5sN3Ssw5c81kX2CV3H8nk5oT3jT+ZLCWFvu/IJQ1IW9+CtO90xM1A56K27x+fjwelp+9Q43yZvQgzCYPsIdXlfv8Hxlmn7osu28srQv6+wWciAjB8l/rkfHNAwX7+xDjnse6X5/iTZaiafzrZOdzZPHgQyqNJVsij7KDGpG95rSTT/J9W3e9Qmc5Bgz1OB3JunDbhzOvjI5GJOfK/Ay319uUBRGPldcyuEDs9/TF6/mcL/06qzdSc3Av9M3vSmLOGR6sgwY55OeqYYTQnHqyFbmDmbb2tbDud5zgFb6QmaVMGfdKK9xSSKJAEjZPNICDmKf2B9IjGCKoYxm88h+ySpApZgy9uaxMa00fmLbD0sWNGpqFEnyohb0JEp8VxokCh2PQBaW7NFjzg0ReTPjEh5/eMbEk3rMI3iQwNDwymPRNotdAZjS5ADoDfkAPyiFJEAancr/lIj/3Np3qoc30I2btS+kpAJZd863T2c3+eMX21o2xsU5FH+uw2QJ957+RsZFUmuer9Mxhfzl/Rug42mrWDoDg+PKstDUu1eZ6B7YK2qM3Ut0GvTZYFTQF2lb7BuL90F6+MGulJveq/fTMVjJaSi+8G3HarF9N2VEcpLmvl2ayg6hq6M79oyDykMbWNYNXBWZ7uPupOOgJogYmqyQnUi6uhRmMUhYzm4H6YXdY8pcKBl0YyKU6gvirjaY0+CFVraTWgpSCTOva1fN0DmQWpBZpNUHVr8sxjDpIDAEWrGjQ+ACNgM0SyXS44IZQXKZ+KPtkyMxnimKuI9cm4m/w2q5IA3h0xQSWFgqAQ7qHJhzTB1Th5PzUJLYbN36KvbA/S3u5+oxr6/hch1V44dE6Zre2ewLrd+29k9efeAddXOs2eC3lN1K3ULNaDXM/1uiIbzsjd7BqNnzTO7qQJvNvXj1LswX/4WxvEc5Cmq5yDy3tPOTrK8Cu3d8CaKpp32up2PPqq+qceNRfY2ictV7xl0jNl4JG2d9lLcJlHZ1oPt1vwyfSjy+VPrfaDh/P6hVZ5Mm+trARtAIkdxGmtrSkPYPQWuzKT3hwM/zOGWitF9uHsHZoihvFM7ls9apd2Td2fno+HR4GLo0WgO6SwcCNWhbz58qAbhYe/kbTD8y8nF+CKIDsPD3vnZ6c/wEATxGgmdXYeoP7TFkMXQ9zJZZDtezHAZQW+qUayC/RpsL9mj1MYn7/AO6xH9IQYYAKusQjAQwIyCwk25UfTo0xauL6pFo9GG4aVPz2WclU34fjAejk4Gpye/DI+D6PDHk+FPkQg1Pp6d/PfHIYsu+GGOxehNu2NxPDfKosQwsgt2QX16V//ze7qxE3hEKvfi7QChe3VLbNsIjm8lf2E/FtrxcDwcvT85Q8lBcNgPDl8ehm8HpxfDzfnbt5uDzdn5k9NlzxXdHo2bskbZ4E5sIRyIJoFydOXLDYwpceYzCtYU77GMmOTCKCI+PkeBK/YVI0qoSgDtmP/pikU6zXJbEU+rEBhFwqfng2MWs4kMpdkh2yLqKyhDzw9d5G37FyWtQ/Ai4BKtZ65m/FTfdoRc4QGOo47QrO3+Pjil2b6g4xwk0tOkb60ytGDfbjoNuIjdXyZVla4AKrrmpKYD5ByiV+jH8U+bOP4FI/Kxu7I3TBOMafv1/b9ITxWJxNvWIp7gkGiwAl9DbbdwJ0w6WfeTiAa5zqnQ8RP2y6hD7cWkwtkd5DN4+qxzmGd3h4aHWfTXp2sO7ZRvUEbPwW43EtQ2iuNf6Cr27+G66IdmFjrCE+BMs/mOwiV0uDzqmg9bmKSQFPdW3hVseMn16KJScEauHLn3+pGJvOneRrthh40CJh2048bD9x9AWhlsRsOjj6OLkx+HwcafuH2YuK+h9t42bRkzgF7WRuxv4sfnjubd6fl3g9MAROLwDwyG/ns+Gox+DlToHqhAO9q3Z+9fMhwy/vgXDMgyC9DBo/Ozo4+j0fBsjFShpcuoR+VeE+EKokO6mr+GlPArio6T9ooVNGE4+Ws03Y/iOPKOQ42QkG0FhyOlk8HVuiuXBGTUlgtpoyF8kM/i4KEuzJ+SZ9H58ulsmiNTUXQYzRcPTBwso0FGN2F3f+dImoQe4Yzo6RP0sXIdE2rQoTWrQzcTSjMC8iccJI3a3xzAo8Z7hxiVAY0T1wt8gQrb6Q0BYmxf4CY4Bnbp7Ghc54yeGE20ZRdbIL7WXfxt1LHP+Z4MklL1Zdgzc+UPmzw6CM2LzPTgR/vRaNwWuw+FOcM77o36tm+j5fY2CZ57M9SPgsj50YLCXgZofhAe9sAizB5cMFrQPS3iGCzu3az+zbEqlq8xj5U69aiYbi5vOe2nb6PHNlJk3yi1Lgbj8+ApcoLnNt7rOAgsX/DRMg6LmME2y/75UDlcfT8+/qOXngvwypcg6eKD7v5hANrfj6dD/D0+j4JnEFA3sCYni3Pfrz09vH4jPsbMKTga/fd731RmP/k2QmZXXZBamjAtSPVBdz+OL0fD8cfR2UXAE/Sshq7X5I2FmwkU/nF8yRp8MKsIuvuBaKjRYmUzGI9HJ9+xnpdzkjEJ5A0Hx8eoSBeMGNEGE1PJwwLbLksyzqEqXDru0G52cvsKqnLRLJP/hhVF9tMtsKdJnaTLJIdoazCLDp852/bJu7Xb3CDNjNg87aj0Hxrck71okPPufsC0lSnqP1i9aiGzmxxfmPq8O0A94hIC1Iv24kBjMOELCbBbAOYUNcbruxRjz2p5VW3QNEsdAryLJft9Tsf7DX+qNkuqBl1TTEYHXkXw3WiyrL78C1qs9YI3HTJW6wWv3zyi8BcKdYID+5qQYbAC30wJ3mjefKBsvkN4Dk7h6s2G2AEA5W7MqR04EXnYLXUFPbYiKimMo4MN9pJKXpuR6tWwHwkwdkb53OJIgnqLV8HEVKeVTcW6YOo9yZ/zZnXqZghKzLpzI3zYJn2gjETb8b9+xLDGbepdnBzVG2hWPePgoiXjM54gLXcoj7v16nzyQSIEGq5KMfaBfrFNpccNUFpbb1UU3lqvXMHGDAltVUzMcxopLo2M8bVTuNGvfp1ZqIq+zyZEdVFETQ7hdcYYPrmObT6MTt7DgxJ+H30/PPqh0dXGFLbUTSWDBsvaOon+mvtTgawfo2WTwX4bh7G1S27C/1V9UTZ0W1+2bzU3T7zRntellhOh++Su+Jxu3SBPdIdt3LZufHhih5YdIdM5/Qs+sbloI4GyKijS3pbxyEO6Jtv71iEGiP6c4ApscwyXYNphgwlvikrSXm85QPv74GMAjzOMxlOs5hxYNd47jvceSedHjSm0BwUmAy+mBfuqeuUu4r3Hf8nMH/ZwxIPxIIgOkZ0Mu68Oo5DVEsi2R4dh8PHi5Oxd0EUjvF+2zvRXTQu4YPfxOTtDb+wakQHPuSy/6eOr3X77PXxT5U3f+/Y7fvzHe9Hk/7IM5Z+cITD1fDc8A1PqITHO7i96SR8Pz8Yn45+jf8200Ir323cqOYl4zfJ+bKXHz98CanF62HuGzakbKV1dvn1K21SHh73358cnb4HcD87eDaNnkiiqP+y+2jW7BcBRs/y6MZ3ePDLtpW7Fe9SX+tWjUjfK1tYRlFGLXIFFUl5Q/e38u+/VxL3GKrxeasVOrPVNPygUYu5ZVzlOTFX0/Yqofgr+4395Yqtidfv7yLzNU4DluoTgpjAX6LkCGiO0TNyxI8Fw2rvEldKTtJYudY9tsMzC8C9Hpx+Ph4aVqFtht3ASNeWLw/0OhYuF4Xrvv3adi93OwzNUirw9Hx0No2B0/lNwOvxxeBpcgNgfz+UO3uspXduWZqlNmMDB6U+Dny/Eph1PkzhAgLSlNgn/TPtNqilL6B3epuT/2Qd4yyJB6XD3cd65cN6Ak/l85w3ttnPtGtqyGMQpkLtO+0rv1ijZNzx+sO4O5z+dkbMDu5jwVjs+ucB/xRtit0PD4OP4fHZydjQaol+D598QmKdD68NhY9wfaIeT8MTZnXRoOEayACm1a+BJMcMTp3H73jPyxi0MbZVVLepc/y0lawnVujrNeooW4hCnjUT6LXoQVjSFh70fhj8HNI+sTYrvX6FnR03rI0NtyPso3CJVa4hg4FfWuMbjOAoOR8O3wxH43lwENS0WiMi3lYtocES/vcFRJPktPQXrvoRAntsVK+fjAHc0i93a64n0LDQKD89w5+0u7+83iPAAfPbuLdOgTtGh4mVvfx1J3U/xc5LPECn4k5BwVIBHs9322LpOV2l+Zd9blNeQK75qvXRoh53CvfTfYSixKl318b/aAdrLbTeTqK1YHdUnuRelOx6i49RSfeS3jWiy5Ww8vYhP9GKC53lqm2WgwvZmQ+IjmF+Inm7faMq8irAePjw7zq3ff1+WgF23Pc/y2eUKIhtXJRO9usbL0Smj6vPX0aOheFlyTBgxr1EyetB+yLyVYdRZ1y+OzfEPrBR3Y9q2RRCtmRwu1PYaPXraJrvNSohMdZi2N9Zq2yGHhw4/XFHiWXfmeEpFbRcMK2jR1T+1Abw7iEaAa8vT5YGNgsU/0qaZVuTmUn/JjhDSYrHSmmspO4GcZcA+lQJA3IKJ+KrmDBRO/hpGYK0QOfUsB+AkqbWU6gcK0qCAdBxzjEPrcVYLhbilZx5OKa1TUk1VnD7bKkt3bm1/Cg4chKk0aIQM2h53bqsDFIPlErIke0xYQdHVbQKgyBCDKlk9YPAIKPsZdmOyos1ekpf9F/D95xBHWV6lN+mKMmd59fv25D9QMsXS19RvKbW8SxYLTVdgl+rv9FkTKO4D/Bn8HdQ0eybOPXQNNSB0xmpglY4b9tYHgLLrXp1AavUJR/I7Fs45MUmNFXVsive0895/LH7aWEnyyehivBm8HQ9HQs4bhxYDDwEmRaLeXrJrW/gbURc2uaZtFori8FXbUUBPoGWlJwQcD33BIy59uGwzohlc7CR4jRhOIkhsU326pTAzG30VidfwSQsbJK9pYkwy0vDwG5RcxpcROPaG2xZd+tA2QpbZlSmEeCUZKOqDOOrTw5JAdlzSTZqjctF17/JB+g1bcy2fHiiCX514Xz44yi1hpNgdqRfUuK1AmTU/8tMjB+m4S7IcI+p6cTq8KB27ozAl5SfUB1O8DwxNRBfpDGOWeFGYkm5SVTYK03Wxuksq2oj4sXpYAqKM/L4rIPDZ8mYGAWrT35arcN5N5pcZqCW7yRxDJ0UagymRQPxBEufB6fDtWCMvwSekDGBpo0VB1wgt0R+Ds2P8lK/v5EO+BlR1MhOTBAC+xLywVzExK8UWE5JNjT4GCFhLmwhO7LpBDIhEe2MtHU2hZX4oBNdzo+6IBR2XSqpkUdx0CYuMNKC4ab88elALCPFHLAcKMSALxUUCf4ko+BOh6mHlvq8VYQFdKwQbeybR2DDcXEiiCEYgS8pPLgoy7aAuZyYGkHWoapSNQGAuZqTf01VxP3kzhXQ/7fdTG+RHwMSQ7hT3kz9M61DOCC2CVALRrT3fCcXFYY80mAjKC7F7dYpJfDOPgn/DqYJaiOXLi/sOxLUlaEIs5y8OXmY47E7QUrH7bCxH8uJe1girxt/3E9EEM8iTmHuRM2CRV1mOvj0c6l5ghGjuelyDW9wJ/ZxO4r1iBRe6wEVdexNu5qVeA7iXQjr0sfVDnt4T5g00cgUfVIa8rTe8w6RHkeAQ0U68t136gnIESKerEaPL4tgVNeqRZXA3sL/6wReqdvJmKlaNZrCdgL66WhgfAE0/qSDpuRj20L3NimuGw5Ndxscd4YNv+DlY164qW0p5OTqD2SKM1969SiA+PvCUlJOHD/XqQAHkxZwrB0XCL7EnuicnQsKr250c58befQLR0/JKcJho+SKzCGosivlckEEZDPo45RQZnKI99fkMIvRUUiLgOBZ2xo7R1GJdSyB0fb5SJ+r4NfwY63P0aTpO+Bta4knUEfT7UtEMj1xjRJTs4pKTqMlEhnRk+VmoDoxyMPFIJiNFQSxQ7AFBD4F3rrt8lbDiE8xLcaQ2mtbiVhKXUFzPMNyZtOeCjpK9E3XLd0JPAicKDSoIqHmV5DCXl2lA0nrmP5HkIBcQsIUNw4zb/eF9kAYnB4BSyIh9FolPTqbMPe55C0NHYTDdjpXo/Qj3ydscCkd6Lwa1LvSp71hCmgPfQXgsCqy90GaqnUkU0WKOcMK1vUaZm5h5SQNUbMKRsqddsHLK2EcxsJp9UA9/i0SYpkKIIsQekuqQJxUTAIzxASAuSUlh4CCkVviiBAOjF2VE/1Dsk8ZeAAiVF92DUjLRLc7B5CSyAVb8Igj3/Q51mlu9WJZdtHnDsOU8lexy2bhNGJsxsse6Wq0RKYRkCLS8B55BpR0CiskhDEABuAu4hEYWIReQErcaSFMgDAsNg86gCypaJIu0vErDF2WHTFGJFeXAcTizwjevKOqCkX1AEMKoBguFYi7L6+AKQMrkYAq3SrESQCzhS4i4ETstbgZyXN5MXczGytGwf3Njtt7JW+ilRBHHeY/3gOslVjZ4EbD0goJGY8d8SQrUBHJt9mD40nKZ0hp3ghkCuNKC2xsVU9R+AA8R7epHfwYA0rAjFo1mmilYNSDRpr+ukwXKtksUxswQ/G65yu4SIp44Z9/qnJmPfCsgdwMNRcEG5xAqj/wJhZdRYy6xTJMBI6wkltL506xTbPZqVto5rlVUG2FLl/8t0C/1E0L2lH4P8vUdVQVdgUcPdgdzRlHrMrcyFe7w6ZXfwAVsbAvCX+LNXJP8QqytOL6PXpThIf6g6Klpl+LRCEXhZh499qZxqbWibtVpFmNtPANi1vn5EASRRl4VZ46ud9Vp+ApXcZZXqwKf2AI+h7fTjERaGGc0pAZpAFMW9fLFW/q4fc3aTFavnjjX58Ckzi8zy8yDm7L0US9g2sVtrEz5K4SS4ItOyqD5BTMignxp4w07FE9ysvh1QVSVKpsRWCK/yavLxYxjgcJldnaM2U8u1P4OPdghbDUezJBvEqsscRL8l3U1W4jhSEHzj1pLI91/SbuLuAFkj1FB0CqGR+7L7QjfyysJVEDOAVPr0p4Suz9xsb/QocjbPjiaqY0ClpWzu2SVJfPLoB/cpBUyy/4ko4P/zGWELqiOL4BLHRl5GBcTQ6mRuQIUrWQ5iXAAWIWivnRpv9otWbH5XegSOXPHbN2ZBVZtYGledWs5Ad2VoesW8PChTdLSH4dvJ/25Cl6UtH+8Wil/0Edzwu8GF8Mwwi31ouQxyU5jLsgt7Y7dTAN5EYQ0o+gct21GK9xCtF01OBA2IeyA3NZtqDTlegkCOUZcnzWGzbeGbsepWgR44W34xgJZOVEmKe/x03TheGIeQWCA/rlvfIPOPqUPGp6G4ZGbZv2umD74GWzMmPQHqplxR5A7LVq6Zzp8tghzg42J18fxxBi7yl1kSCg7gapusDsUeTliVOXS6cZKhsDCmRY3iNDjWkg9in2GGfQcSoWDwbPZQb2X/FcDJ2igI7lhhZesbR/yNg09nrF9WFGduaRAPlDbtCODcVdr2+OUpFU2fIR/Suq3rBacPPVmoJqnEmcaQFTSRqDp+v/akAeK8mvl2x1GHWgvI9I6KXtEf27NTmIUznyXldcZuuPAiLLqYVZcU9cxtNHsepWmC8K69pxz9QKJ964/vU7m85RjlYmRXEShtqsM7DKCfvAfBwcHIKVf5xIy4s0BJhk4Z4iQs8LxkvKgBMPeqqzHbFTTEvxKRVqwboNPECjdEBk58FhACApHZmFxEBZhTF5O4q4g3ZgaxYZU5MJpYm8mFGQeBYL4S/KhoA5T2CcV28KTh6nf9InWSBgL+CwHVzxyt7omaQsWzw5qmFr95FU2B1u95Apm9hZkw/PiPgddZyMsJgwH8k1AqVWVAqqichdKNCvBmZdFychdtQKw3+QTFbuF9zyKitPFwo8vC1HsFvO2+vP0/i31R8m+jMGvQFKlEqkAIulrcegCSquT/KHeg0VRln4sej70VpVyVeRXizXMqgBmbJtZwfPDO0iWggLX+Pm9ddVaZQ9zLRwTz05qxxt0R0fQ0dns2DFENZxBfAdzF713FifaiZDFN5EbEWDyLpm78SL1mf9Pkt8U3asC7TYBopYiQRHxoacBQvQiTSSKblFAJ6bHiM1UzAnZcoJZ6E+8jNH5hyaPPN4zrm4S790nOSo3p1O3obgmVutcFvMHvbCgDkqQBiODKfwjiAYYUZggfADhSDBQSQRZwJsGkIEYoLQukzRAskqdGOLHgLyCHgcB7pK5L1dECCEmDd8lV5/uEwB6cAUn0HucFa70y2PUMqopNtHRaSozNKGbRl2M6oY6Yvwmao988fAaHfmiSGwQ7RKGEWckLBDkzfB0mV2g0Z59oLcmYpNs7D6zIPe3D30Ck1quCkC/QmYxYUw4hKu8Q2J6HWRViXBuOM2yvfvmrFZoky/Dvi3u471pJ2iM152myEeF2psXjO0IVXcMaGUpCE+PfvBPYD0kzqYeoxdll/EsCCgcMpjIWBBOF3kWApIi1sYpKkujKWSDX7rLt+U3Ly1rG/EpfegF4FUq64IGrJCgrzzZfBJzN30AqSDfMh6fgMoLx0mElJWqY4RaiTk6gcBnAJDH3aK7gEaNdNcKUcBuBAdBg6sbP5Eez6lMqSnsHTZpJHuoZ0l1jdf2AWHSC9HrCOiRnrOdqEfuDBLN4ROGJ8tAB7lsNSgaA5puoPc8oRAVkeoJaScFybhpUbNhwwFp0KkTDoWJuca+MIxhrS/8EqEOfyZ2DP/IVg6PU0eAgSO+PHbw/xkViQsTS6hhljFtkaClAtsCwExSJEmcRSA0szy9l7Of/naFIIAhiwD5bx4X/xWxwlsERCRLQvILon03aS66mLfTG+fNzhJbMXSaOzHyKLM9HyZs7esbNCVzoWs4gSMM0RMlyct7gDFuYGTt42npKWco4+9C5GciGpi6oLblYHIuKZQX94BWxaJAMlMPzbmc0JlkLbjPhwtmEmB6yjG658fnZKqgfKiKFt5apnzxiTl01ZbI8uq5a+wqDiiOcy5tJ9cgL5OqgqfWVyeJ75PG8lLt1tShbXWpKd5WSCqJ2ur2UbtcmF9DZ5oLgZuSFlnNH3y44zoulYM/VqarJyYYkuwYwB6/1vmDcso9erhzMvO/tcx8dRAeH/SCwf9om+yDPQTGdrbBqllblhf3DFAbWLhRrErT7eL6X/L0/r1pXNNBl1FLwgD3XgrPLM4d9QbDrMKZsD0VCtFRew1nyuLxurQ6tFEpDGdVhkaNgnvQ35D41atjsQhpBwJxamw7LPXkrgOrJ6Fy2/Y5NlITLe94RG8P3M+4rECgYcLMxOmzUpa8flBJMkbTNqkv81RmSmwomZUPuUE+W6wAsIrdu2Tp7PIZddZvCWFRp4RrR03mNyCNnxcp6QUvV4j5SoiryGRRQ0KjRPx5f5td3Rpk4aAqAu6nqBgZVrdto7RuCZxijdPIJ6kjc/j3bBnqMPTcTTv2PPF2IyuVvu4ZtrQR5gn+/dYhHLNNi8PSJQwRtIjR8TWwdhVPfuJh+NHUOg41rNVjsMTrTaD6KXLEbuKThakoe4QnthuOZ54dCknPVFbFsmzZnLyTn9icX7s3sTW/90amoXAeQJwk5nax5Bdz2+584b/+aHg4pVs3PHWBQhmi8bgjIsLubeFOaKNUxfrqlhmiRVFWW2pooUTN8jokS6dxCZvXBLSF14RjS5WpaLk4gDxCETGHuE/KKJrWG32rLcIctnfHK8MXhy4w/h3iyPwR0XWyczu2bjEo5zepMiX26qs3EYmYgVHHQRjNhpIHftTv+iC8wOPucrL+KrpxkXV2l5U8jerYnHasGKlnmZoru3GIcEEf7aRAE87kTXaANm8fe9yT9aJuZAyGTekDkkgqbzgiyI4oWlCM0+RNyR4e/EjsfC0PZXGzDW3z7Z9dfFD2Q8CvXINGMfRS74p5uhDMZxGCiA+QYTt4sMKThhLRb4WMOG5DUbOi2o+eEBb1A6RqDucD+wpFsU2ku3bHcHO6Vsi+O1TVAyIQoGGQw6JPTkrGXa7Q6pTW5YSZIeq5qtf05efeV+7qyaWKeVZ+MuX9J5TPPEvzvP84leu5WSXL225ezNNS0ECMfYqNNzjxod/toXMXF+cvFYvEowty/ulNjbH+uHqSesinblaW6yWcSQjlSVmcUP+hlNVvCPG9QV2KvGEG0lXuwbWjFAzQDtVChsYC6qiovFf3Ik2uZzhrgKh0tUiTfIZOOISErO8/Zz9gb3uxMHGzyKYa2I/sOthVxNGPwDwu6WVF5gZyy7fOCnR6dpcskSp1uYJpg2U1gcVqL1lHPuFhyuIGp8bBI7FFb8ZGwiK8vl5AqPY8nRMH/uQ5Qk/+xncB7WahJoVwZ9lJlS5VSf6/ssgwbVqFWURVmIPer5Xla2H2aud2K7FoO6h+USND0FlzDd6tIYknCv/bCZartExXn1PnL+614PCzoD+lSg/06vPJgLsRuRPK42MVV4si5yUKXBVd/Di7LlYkjW+dNseFQFzeHCsVQxmtycqTZ/Z2VhdNbBhdbSa2GE8GNTJVcRQ11OT7uQp8MetmDjG31tUyisiB7kCFbgLq4pugyUw0BFCTaaQxGsEdS2uLujNUu89mKt0qXb3yIsAySNE1uyVKvKXRMYN6ixSm/nyts/HP7nn6WwU9d08GObSvYGX826+DnyKGREmX3LGpv81x7dimb5FeVXh38e9i1RQN2lfAlmu3E9g94r0UIu/JhV13d/ATi1s/v3fJwwxRyt0SyhEWptmXV+oI8aoLTX9Nd7Gb0uuoJo52U5POOcmIrLFFYbSed4k5k0OulCTXzhCc3vd1TvsrLo0h/ckh1smyS5U/KqPBDxK5WqTlLBLg+vpSVXNPbBHn156MOLAOByaeES5MZCXj3t4wMjCaMPGfMcshih2H3uP62zXLK0mO+vbrIgSRKWiWWm1wqzyQSCJysmY7NGWy1E3JDNsVgYklths6IYujvEMtj+4DelPSPqCTZBjq9FoibitD3PH5YuHtIdF/hWP32Mzb/yI+fjSxYkPTeMOH7j6Gltigjl44PswdmJBhLRQ18TFSdy2nyXCmceryJgsLw8QDTdv3Nimtq55cEjwPmLGWhX3CrPvWtDFBJCnwxRIcbg4lI/742dXUY0kgn/HhvMdOiKciqhwJCGQLWYNTSGXM1EkP+YjSGLkCQU3hW+2LfXSKXTa9//Wtus552R6jlk60uqjUu2TWLLSOYZGyY+m1A4Wrl665NxpPcV3uXcPy3tJe6zsGq3ke7YuVm9GDRvnpoHmvdAfmS6dOA1rXnv++ER+K1CDYSMe5c5GZPO099/JvsEtYDLOzFfiL0jf5Dl5QJ8QVoOZmRbIo+tO4S9rMGI+DXc8a3BrOBOs8gShldxlsBK6Geodxmch4OPjTn8lkuN6tDlgfYSMGPVEqb2ES1chzLToHjza2dEPm1l2bkstbRz9v7+sWsWGpfXT+8Wwc7td8od6A+9hvlPaifFEGpyfvT8bBizk6n8mYPNtvNZ2mWRPnaO6ts198Fbzx4hvX7Ewbly+bmfK2K1ZsfisWkp7YBqpk16tmRCN3CbnN1HJAOD6TMcKCp4/al+IzSN+AIL5iqQIS/BmmlGFGFjOzZF0V/FKd0/NR2UTM2Z3dpVXSnV+SHgsEm/ijt4WeXWPUH3h0mdKL4ipZgO341SqFlxTkKR1dw7+7Ij4Uh9jaNnVzQuVD/G/DzCJqGIs6I8n2CkxZsT2pVg899YY0DzkuEe/NL2dcnfd2q+dnVzQIg7Mg81rNKp5oTVP8ZLFAp2maFfHvodmQBugbLKe8XNo8//wGCFzdFbycLVfpclYmn1PpqD+N6W9XYMc6xH+yIu9tndotL4S6reD8smu0cbxfR+v8w0N1W5Bx6vN47YyAMsSclf+sv0+4q62vcGZ/qRpZFyGS2qVuXhRLCFz062Lbc14qYnTLM/HZwwURF6VJ+euCHaOzvKyS/ColqMKyWnFMRTL89bPQ28XlQR3DwdTHFfp1MfURFUHhxL4/BhOSHYyieowKeSCE+zfZ55RmbssikBBQIrmYsuC0Rgm4Igp8CClSrzWslTevJaLy0u09exPwK6nj7Qay6DqSZ17ImTyv3oZxFx8uztutGX619LL1ceU/XyUUCr4t8U3DZmSfHZ4hi+H+Ef2r9zrbIXqRh5R0BR/k1JPnPMuNuY8Vd8Df9o3XVpWiTLUfTi/qs9DbgPwi60wCCUVhthN028XvN+tkpcJ3I85Q+ZqK2dsFdljJKr1iIXJTHNGgf7DNU7AO9qQfqAGeYURX4JZ7gaqetki9OlQJuw7yYXE71pyUqpjNi5AoTOIQXclGZIelNEYc8O2l282u6wbUfmCtRXH1iaxepTC/IviDxIqSKnpip0jJnuHsBKeMozQgHaOneU0f5tR9nZrJUcfaBEWPNcx6mqGJ1yiy/dOOb266zukwulBIREzohiIGjC6rMq3WS6Ti/hUmJdz+JHYLd25Rdq/nxTIFWBg34dwomoLEe6tLtA4sIbI9sVFIIcFPuCxyVCuUIXxDkUEYdecpHqB4Lymvsowxq23990lWYeU2cZEmqCFE3TW2MNGVQ7u+FkN1mVDJbmeT/ZGNOauZgQmrv936TeXVxV88O5Eeu7DhtMwg3IOhsW0F2GJC9r2zNm6260zi1bJKhuPtdc/U/ouvaW6r1bOkgzd3vd9ipMuFdbNO6R1Ma5M8hLjK8/XdsoRmnd0IW5d7wNy7mmHLtycZLdUpyc59L5+G/AH3r+bqNzOEPmPIZKLNP0F6B6bCE3E3ECNf4ExQpuR6H3mWUo1zWh88Gno5HqHdB6UL7BqPNb3LKuBzWUuVziBQZrL4/2++QINVQFwE5BJUldjUIrJWzbnZZmWV5tXsNiurYvVQWwJxeSURHUxLl+ISx3tdIJZvarYGOHGw7Tki1Va7GKz4mfo+9rm5EZkCedFcPJRVejf8DTsDFyJa97CuP8kfyCOhbiZ1I/FuGAFiImJ06CS60VkliPRUA3SJP95TinaxU67lb47NuO+pzx22N5XgwWW1a9AyYLQb6AiOWQrRigqIOZtUwX2xXsx32o4hlAS747QQ/IZF4DMiQNGFA7wTOKnxLsR4oKSFnoRNAwy2/ELpQIu5kKq4nlB9ww05a860KK3hTLWf1vBA3ZUb5j8o2Og7DXAHB9KH/0TmlPL5TkOWzUgeVof2Pf2vocCNmfLIbfONgvmFcLyDP3BgpI/Vzgh1c9ZbIvlpfAnr6tpOsJ+sbkoAaSiQLeXHDfIfLX4lDe4ZexW25DSN1AKyFPfP6odHF5uDDPpBy8C3XYzAqiD/0gvwmkzmD2Lw/uhdkkJfFS5BK+/TYl8nn8R8wATAZLwePCDSLTSi4DOyXAEEQ7wXBB/pK5khd7tdPKZWoZXP+yRqvl6sy1s1wkCvjdZm1ldXKThw+g2d/9CoA/zR17n6oouIr0p/yyr9Myu2e6Pzz+UiqSCQhSaUt4v0N/fX+nK5KrBPmvTgfv89WwI/+rRv+05f9mwOkQGqByPEKVHmuyX/faq8NtlHzqqCVh0MBq8fZmUKsYzgGnzzrfE2v03y+az4LNbaKJ8t+eGaLQwyI88jqoJv4LZdhVqWiW68d51kGPdXbUYZoEWfrFzJbLXOZ/Drep1fsUNdqwAtWCYwzUo0AdQM6lUMRSD/0mVIdN0HP84Fh+WlX5i2TK+8VxqaEGIYuR4sYzdZ3XyevH4zfaxdJNb3E2ih9ZeTRnt+QFd4JNNlit2PjKwUH6s0nrtk9QmCd/e8S0tSkZeGiSamN8tnd+kdcDjm/FPt3TSvv3zQ/CvNP0vcn6LspvnnbAXTc/xfg7N357PR+enp+cfx7OLD8Khv6sQOkvYSZqWs5sW66uJxC21qulrZ1IIYws9pCN+JupE0flJPiPdeX9D1/foKsYTM5E+BTnw2YtXw/AJdjTvG7Ziobsssm1DxPFnwNrHkTCJYFoiXfpfeXc/5FhZVHxxhiBladu3XUHx4X/MJhI4fRF7wHz7c6Z2SAb5uJKk7TiFPsnp4C2HQ8XVbSRI75Wnr8/Uy1I9dSM8LQmylSPwwMiwDP2CdkyqZFCUJM/Fh3ME0CFwEV2vZXZRp+om/HHQg5WI4/GEGAG6UoUyBsNyCnTGL1hcc9MQ8Z2RsjoqANKa3+2kv+3jLy56r/oqHvUZAqW8C1U3o8WU7CPw8ETowjcRtuBPcp5dC88TEbaLUZiphYrQ80xZmcCXZkSJ6tvuVKmUOW/I7vG4KlFaGrmM7CaxFL2cn8H6DbjlXdOZegRlc3CcQAAcDoSjAJTh6wHcctKRQVi+JStEM3BcrCmuEfDHGDUHxNzeF0UIWCUgVgKlnQQvnwoib66S8VWFDVcwu1xkJWzh0aLNKdOOnj5w2AYN4DCwKtb+StJT3HE0gsvXk5gpZSY5HAjEH94QzJsk0Zas1BpZDtwaeS6L/mELjx+AFME/wSwahGEVUGzsC5ISF4CRxhZphmOgazWFLsAqvOk+vyI4uPHh62GjdEhJOb65iXS2yz2kZcn5hO0jcSXF9NRyW7C4ojM3Aj1D6p3MQ8iRgaEOq1siGVL6K/vIQmFyYZ1SAIHYASjSbRTXN9JLYaHi7rpcMCM4TvuZnaVg/CpRZg8LK1sZF25o1QV9X2vmSytYm2njjO6+gitYkAyYIidjC0XMecqUoHyMLezcB/4vy01NVcJ5eo9Bj5MnYMOScK0nCZ5Lay31na5EU9j6FJzOpJAH/gFnnLiXNOBxIGGleT9BNhEg+wZKRw4tJvE8v+VVzV8zZI+Y+vZy4v6cIggsMMOr9mNrCgn1p8oCPWrHQrx7TP9cNPfg9PWf6Uda2x8tOH5DRgjmNnuYae8wnIf8bHrTRB96+YuImy+QTcVOJiERmlw+h3YRqgNZojkk+TBL9hBLwiERS6Xfxd1yG97lvG9M+GOn81r7fpkTeJ22nnGXCyXJp/2RiNN1yFyg4PVUIDYjsWuJf4aRN2sTVdSm6TWRPJ5cgQKlTF4jf646m1rrkLif1VKUKPSs8iVENnSaLHA4ySrFlYBw8lVMK24W0Fne+5AHje7mkOkHLFHt9RrpNNJ6eCiLFkZ3kdCOO/aEX07SDC9nBGXacQbXK0lJpM9Rqla7x3oefx9+fn308++7jWwDPOaZXwBveGlk5SxYkd12kINCmQSG1fqMXV4g7CKVry6p+37ImlaqREtI7eg9L5KvmIH2f8MsUghhpLzCICz9N0MjQdiNisSJl5ffrqvicznBK3ZJIBRwtBPut053cJBltQB0SkhRhinCpD0xx/Aes6cHZ6nNWYrBf6oPX18YECPNwBz5BYeOzTzmwFTSRm6fBn8FhEzvy5ts/BK8x0TNaaNuIKII04XqQAWiNRGn5A8/Zi2rAhwyyyK2lOVc9ChzWZ/S2coywrKJS/H/NfY1b49a557+i0CZIYDwwSXNTp+4szdCUlsAsMMm2lusrbAG6YyRXkvHQgf3b93k/z3sk2TDZ3Wf39rkZIx2d7/Oe9/P3zkaDgzFwjyMMWd7bk2MzFEu1jge1QuSPR7EXfjgd9dBYaarbdD6fYM5kWSCLgzSKt15dZfmr6tZKxVwQz3pR9RdJfdtPP2ZVXYWmPLu8UI/ItCEtGCAlbyvT1hgQ8450pat/JBGiSL9IQ3yHRwB/ye5qqn/5LLlMgnOArCEqgT+QQAiKDfmZdGop+Drh+jwFPvh0NykA1KrXDniukX75pVoWshNsMOAHhkwMpFdPrQZF1MRxO/o4JCJJY8eB4k+AGM2r5DodNtulx2zBDgBHNbuH854V/T891Gl1fEY6F1WuoeTN6sf+P7IFqhf4OxygEbgrBT0At3TyzKkBya3K6nS6rOriLvs34Hp6ufs6ymOvUZO61bNcpDcl7AYPuxedVV+BAvXVl7NX17NXX5IlB5b9Jq0X2Qx2iFPdcP/hHfrdhYJFs4ECjODKoUmku+bd4eVfAMjKB7KFUrxWDW0Y5EC+GEJ3e4GrYcgHsEoXZHEawV9ALKgvkdVjssKKWSTRY/JZT/N7QxfW0W0hlJ0KOCb++5qDg2DfMGzHXECtO0J0131wnQy7zjw2PuSLQ92eZ6lnRNBLrUVO9g1J4ZdMkiLUImveeHS3aXKGbB3pXFYiP0kNPsfBQBeT8uZVsPvDMN7ag/QedZbfVEMmpHskjMBiDeE4qVzmXGncR+1vDEakfNHoCZ0l6fouG4yZSo7saOl5UkN+zgNkIBdlccX+9GLIpM8weyXeQ7hIpNPQNuA53RDx1rbnlrPGPr/NNzqqQ4Dau51QLnNvI2CX3DYArg8239B88u743RE+T8vSPr+4fHv2nhSJS1hpbE02r2rwlvX13neCw4mB4bT4sKD4Ae062bSdFDvYDbbXG75qNHxtayTtsvasR5e3qQd1AwbmpEzpSkG8SodVghEjUAFEE9BWC/IiIJ9X+hSarQJLatA03bGgRCKoG8WyHu293t/f5xSw3Xp2TwzTqxw5RuQUDZu4kV6wSrnTgKA1dNgQSB/3GcYKrAn1BRmp+Z+7V5/86x9HhXq7e6zxxYYKicdokDipj82VY7OvgShPrmfVcAR99TPSOYka9oOzZG+YRijIWhZED+2cTDNSLk8D5XejeKtjwOSX5mt3XrAU6kpHi4GeVZsuk+bUcQdfNHP2ptgoJ3hiAkoeogSP6LIUfmbTVMsnIp9X6yfczrj5zM36//FpFwnKzPo6sosXh+mVTrUwKDjdykGYKaeHAMsKpNk38vY40L+Tasu7TsrdY0UWapKzHAPDPoOG00WPH4aUOyDeymqidymK4bckZItLIdzzUNxk2+qcVsi41S+fLcTu/lAj+itBR8Ye3OAI4fQRIJVx9bEbnEfAshJwu+C0ZqAT2yYgAVVoMULR3gFpYah63On+dnE1DNiCxKhYA+od1DAafL2/z0rZDfbOnt08F/qTbKG+u/UahfCGzgAzT57WpjcNeX6CpDRscXmInCDxHtUD2lQhvHUC5lwKKhT1NUZdFoweqwmXgZdhNB9VLluBF+RvzD2gNuL9MWvvJxPIoTuZoKTCwSGmFC6a9LNhggYWgnqw64zPBwOrImh/QFc5lvIjQ8LV7UNPwKvFQAH+PncSGtC1KEiVkHG5FgBHrAfMElmC2nCusoFeJS08aRMRC+ttbmGtVVEt4lRZBtjIqOGzxkD30jP/UTln5GiMHE6W+9JH7b5NMxTcSI1v3aYdVnfk6fQ13g/VegKOTvWQjQd/M2OBECglZy/x38DxRp94UYqZSjgRG7jZhG4Y165J0rHguEfYyXGPv5fsYreQNpMM96zC4Ib5crk4urw8Pv3xYvLT2dv3J0eKjOVZwKzhg+0OBrzL7S3GP4FVHVI3+BEZRoYNK0lPwThJOBpRb3u8DE7+GUtR9ATnavC31hJ99qIrhm3LHEeKbo7DiMwOkHSO9OW6FWpE36gZkZ7CDLfOJE2ZBq8ouLbaQpP61kudkpONjNQXcDLm4JeM2TFqT/wUglWmyRx+hFQ06pdVXWYLUNnBUCE++RUvO4aBUoU28oQn5x5sDanLxEMmpq0eqV2ey7ry3P+e8YNDrzb4H3RIo7Tq27JY3tyqsTXONRnBpydLdJJZ+IwDqDjLkK0TzvfNvLhK5gG3Aeyq8d0wjiHmgC2KRbiGeyOa6Dr83FeXfzk/e//jX2zoqdUTdKQb0Qq7lBGt+k+Pjt5eTEARRWcC522UMRKA5W/irQmlGY0Q8REjOJb5AjKTzZqDF7g7i7PPUy8ikdtQhtoKg6axuWMvn0ddJlOBKMATs8qq1MENGNT50NQvHzZOdKMa09uqTh6qsFmlto80+8Hsf/0ueQg1lWGnUNPloRYTUwh0qEOhgCzhbtDxBvJXgfG2LWKoJxbUOxC+GbmiPHWeWAc9fEBuWHx+q8YB5tMAy/PtN85hlU7L86eVYzW6XFLn2RWf5A/ZglLQHp0cnf99cvG343cTzKx3QYlM5kV+QzEFkKiI8hKZ7EVf79tcAJdFcVLkN+GfkipVv02bQgfj8mCkoVH1ox/ONJ2nJbBsAu/zUPXpqqqsLxgGXund0bhWYTBioaDHI3hEeLMHlL9ZZEmgP9SmhqQtS0DCAx97sVPO0tkkyycgVIXmNYed9OlDCSKfcHfJkmdKX2d5Ms/+nYaAFuBA5mREFNW3SMrkLq3TsiIQjOoDyIM2BzM8Q3WuqZp2TSOLQ1ZNwOWckFOMCKEr0jMBFz1ZtKg1zdjv+cPAv3c9ayjAIzRnG6dOQck61oJvYt0Q/jzD3GJfiBgUi3BnYtPMyB5jf/mknGeEQYfbvc8xD/zXxfGPhyfnPxF0MH0h5VKgrHcQD0sPji+Pfzo6n5wfHZ449IkegVnIroG+sfLMTc2LKtyPbNHuPspYQC2vryZv/3xiXVjN2jZIJIUx2duG9nefc46xqt7bZ+BurWdURumKoLYFqQ31GVIbum/6rqBCJJntdvmwSNf46LqEMQnILgdPJlkLCD8MZh9guhH4+dQIsXQtD0ygZB8cJ1CBj3/9fHg+eXd2cXx5fHYKa6AP/3b091/Ozt9GkvCC7eyk3Tnw96+8LSlNpM0aC0eBEoHeLeoHwU0HWdWmJ9Oocxk0QnoSuISC0jHWRCOtjKJQPNn1wyufYMAHjJLgK6VYoANEJEj0SCFCELINs1YXZTUMQZBAWWPAoo9kE8NFAI0JeOpiRsU/BnwFdCSS47/ogupfffsN34Zwv/RBm4eRJahI0XuS9URRL/h91OHES5dhmSXzTm7WhQ9DrXiNdV2DQF7E8RoSFT2fV3A+J5gHjMGgi2/6YXInAjBERuJf7j482N/vYa6+XvAaP4AUA5O7Cq9KeHBXVJwvGJ695rsTNGPBMPgOWefkA4qHYbz1+uvf7f+O1uT11+/2D/jQ5su7K/AQ5oKYB/oqBRPIhzSXVGMo4xBWNCTuKO4WYOgtqdLXj7+Dm/vx9X88vtt//OZ1+OaL/9j/JnrcP3zc//3j6z8/fv3d49e/f/zmm0e/amz+6sHlYfWr/ub1f+x//fjN63f7B4/fvP7uu6+5mf1D96lCSTV69foROvY1/PfgGy4O+uVqQkYiEK4wQ+jD7Gqe5R8e4/ghvK3rRfUmjlc7j9NlOccfixvEKYDknPkMnySrahLHq9047sM/j/Nikn6EFYayoCfFt/DHvLjJAFcHo+bu0qpKbsjHtoy34H1Ylw+T6E0yu8+qogSElukHaCKK42onjkPsVF08wr6CZ7sYSZXcxfEDVIODmielbpadnW/jnFJKLnPMnNALgF4R1BaF8MLqm8QKvUCz29O749OLo3P+/f7d28NL1hi8PTo5gt9RO/UcZwFlN+vnAvA0551EDj1M0AkztwT6ybgM9ttBk180gya7HGnVl0F8bueQbAxKUrWKVmK4DYsCBZbjKdwzEC49AVd6PMCwzeCo4uUmYyaAAQl//9Rw4/PuFWqc4cErxWweCfi6c/oTlLcxYoVKXyizBJVw0OxjP4UXsrAPkr/4k59NYi0eJ8XV+7cgDVDvpQScNKYucxSACwrviCE27H1LqC+JJpKKNPWcIl5ISboEMWmYZGLHzTnCkoDERRl/EQ1MsQFTngnZPyEXJ4c4gsJiPp/XBZV28RbKRnuq/JS0tYp5ztPMviroL6Ne+p5L4ZeVIolQr1npg1OJCmjWftEidLicYd3OJ1O3y5AhvOxSi/82vITfI0wrPR57gMDQlAL1crOfWsD5TdD8EQLmIy/keYBzE2xeqlxmoaexaQPWh5UlQPyGfEqQEBbXIe9CxteHOOt0NeStoUCVOBG7w6BiiDnGToaNIrIatTSyXRkP/G74L4VBIsgV4uTvCWeuBDjPEPgPs92iqMEA+gd14KNl8FllVw5JvNtTSMvIrp0urHnm5XvJ9LRyyOJsFn6Wf7AZd6/ZRY5sddkvG9DjynzwUXBjFwBX+nhgcHM9gvJSlHLJNvRJTwLnZZq4JnEpvGWgWAQHmeqntiYjiYPTU9QtTuhDGa4/pA/DeXJ3NUuwwICIoO4tNwHkUzkaGL5qbJ1whKZy7m+3WkQDCQ8Mt5mNW6PbxOkwThJiddemMqzLJK8kWhqcpU3+Qu8dpdEpyg9gm2h+ZGoH+4zWvpM6MQl2NPyFeIdW7HaIT9pG6KEueQoYBBgD2XlmPzI96msfEHWJygIGMv6Qf/uTCajgUuC4FH0cXzXBLzur5oF56iJg8zfOdRO9hN0lzYy3cJw5dQj1g+6HNbVoHQKvuRFZkyDDkANy3U2Q8xTAY/CtaGGlQVMzif9PZxkCvXSDEDQT+2Ea9xGDUU0UVRo7PyZHaKyPL36DFWCMZAamn5HUnumK3OLUGUkaaBsKhnhKQu9hL6BDzIC2SDFCtqn4eeAIyt1sGpwinVP6kqbUmnJekDf5B7JLo6bBz//mIJSJDKyQGShWknjMTayDgjeLwP0gaMJIdF91ks1RurleVsk8lDpdwArmBB4bEFv4QtHCgWnhexAZFmJ7HOPSuk/o+yjy0pNpgiCbIqjNSWmRTRmDPiNnkJ81qNlVLSKxMQOCE3atZCUnbsVX5TLP0RHElfCs2+5kuxpwMuAl/eI3T97kKM49almwl610jaH22zBfPl+FCYYwDFEmf12EXcneFNz+U+SnFyT212KbkRg0JqlplZS5IG6TttPuaEXI6wfHdWWvFLgdQJhLZy6rX2ioYbz1vfoekuYoMtj9uMPb522/QfVAkdK/K/KiLvJsGoLVkpUhGtHOWW1niAPTvKogKhpRA8HNaeviL2e/2CFMsqqY83pHjPH7BYW/JhRDk9VoqUf1KGEHssZAgdkb2ikAYweA5criIVeYlzu/zm7CbVTxsMfUdi/4EvQ/oJ3veaWc/qejKGc/dCOjFgHeoC5D1iFFlMrKKpIiCYYKvEk5AsDm04vL88Pj08uL4PDkJDj+6aejt8eHLN6bUY5sMpFiWWNy9VDJGwUJNdfsD25FYS8yCLxGUfj3RoNgrqeV3LFxJ/CjeLw3wW8DtrFTvxnfU3vvtqAfztCxxZTIezMhOa2oOqbYBCE1RAu+i+0GNUwvCFE5E0W88+AvIhOsVEZlTeRyWnFtoWMhmhQ72oBj0tiqrYbovqD+egwtoItxQUdTSEsNz8e2++IjoWq8/l1ST29Dv3ikK2SegxpO9VTqk9Jkmr01dIDbjWX08Lc1Z3L3lGm6z4ZorULKrCMlqqtPW4kaCWA/OU0aXyeQ2OduUauKDdy5GRCd4dD3HXL/TFQRqDopC9GcPDVi6aQNbxmEYoFkDSZ9Vpd4G0G0WiRZU+5bQrjFTz+kDwqOH3FaOUxtXqnXjBjF+UuTzRfKcqJFaF5EK1kPDP5MSoFpW9OvEhgbGSa2ppkky2LVQu6vOOeh62EJGr4Iw74ezNqARxljGWGNJTBlDWQ2eDYcturCfBOUtqFRHfgVdNfHQzH+bFiXlKRMGF4rEoBN9TghrDlBJhECpBqQ/Yms3VBzDpitD3MetWYfvVPRCbIsViN4M26WGZNsMU9RaglF/6u7V/IweEkcsXsRxprQxY4IJKj68ZxaZFeQoxsUax5FVheNFbO9kt62UWnhe8Iyzau0rHF6SIsdHJ9enkFvwy+rKPj58OT90QX+9nq96aRD3VHkl8EoTVjOHTRhUZHInAV4woR0bY/eHv358P3JJXcK+0P0iaoxCUt1SnCdJE0IbM2OQ2Vb3cV9cn50+f789Pj0R/hjd+NgoY7I7nKxBegpFHpGLUhGhV4gOjaPTunXqFvIyejjBUCbU+RbQj+v4R651A5puza70WoExJYaTV0bd6bNMgPUTS66zp1qlmXMiNz1pC4a98j6c+rSYWm4F/XS5dKhv5kdIZkDqycjDewpYO3WHU3qjxxRexU7M09rtqmV3rqDx10CX6VEIMy1UrEXtSrdoWVqXHJrb3690EyeDcO5AXK+3hHM4OJNW6Zz5GGGweHp38PtT2Vv0bt/2uYkJYubCemHaLKKDKWPYlKmN/iciERP9Iu2e7AHsFW+GeA3CRMuc46KDY2Er5LoJOTctdzXo/9xfHF5YTKnSB/B3T5YBH89Oz6FP+dJfrNMbtJgHpydBvM+dXvRX5QFvOLBLPD5H4fBwbdff/dNwOJDvAU3BpYt0xqUcJCmZhvh5yd1md3cpOX2YFCmN/gOCodYuiqnwf/cgY11do4pd+b9eZIv5nW5rMCsAiXxEW4LqHO6Hfmtwldrx0gcaDDj3s/6uAA4sm2eAuoXLRjUN+sXV//FY4ex0rNZusCuD4PtdDtisSlqKg5hk3A+mJGu0zhqrKBlvNubrrmMvxxf/iU4P/rh/fnF8c9HQR1W5RSz3IQyXJ1JGTXPeHCji8trfXbKgxoGN/365hp+0szALMIjyD9Rp2WezP1ZDuFlmc7x2xJWyz04PtWZz/JbeiZdYdw1OQtZfkv5WqGWyKzk+9Pjs9OAa4FUMUkdLm4mkKok/bgow0Ux/9cymfeCMuoFjRcgVyFwcg/r1P1dzLPpg+zbYu56392qrTWZXUEkYulqg1gQWDyqLpm9sDaAcq7LJMvBthcW2czQCH3FlU6L3NUKkw5eIrzpptub2wHDULuFFhWieh352r7fXrcI/q6q124lpQW4Taq6XBRVOC9WaRnWfdir4HMCf2GFaIYaoGcOuObsu8bPztcf4/aGpqFNoRtTs6Np/mjEusPlJLfIRmPDw+MN/Z/2y3Te7H9kN/FGiiurzCRvW9wgOU5h29IU6nX73mlcIoNBkc3sTSKExkH3ZrOWMKLVlmm/Wl6F6KlyVcbxFaJWAopkBtYTJERRk3ixIPcy2iXn2Z+5XpDAhe0eGGqB5vtNq5xR4DkttM68fACnNLtaAqYbfITtyJnCL+kPWGnqw/KOL3F8i3DoWimTLHiRVYsyu0vKB/zU1NRxsbubocE+yM3QvvbdNc+SWuU0WXCVUG4stKL0TM5AKOhWhqXYjpRhIsvOk6puZjZtZbYwxofnNVf28kPWKlzfsNUlWSSJLrXatTFLPTMUZ4WtKPLOZ4lphzVZ4nay+OKa/i6uUaduWyOuWxKnt3jut0cXPzxfv4jGny1lr6+qyv7NNe2aeqZFMk+raRoW0zqtJ/M0v6lvQ5mICF15n21ClFBOmB/BjKObybjZmTHuWnjPdnO1VbF0nSFMxm4HQTMqq7Pzt0fnwZ/+HphsfiRlwNLqNpCs7+CGCMb0wd4Bi15ruXXTiGZ4lGSK2ghvIz+HIcww7DX0goOLAAJDObGhCk/Qrn8cMAgSNM26i/iAR1356ciIwQIMbXkvpyDjmCPZE0xzFEn5OUk6Lnnfy842okCAe3QdhqpS32sp3KNgB31ERfDFz/4QiK+op0ny1K0vs6m0F+szLBdspLjL8pBy83oGikhcpDqTSk2XZVWUhFVMvwcuZThOr6YMp9cCpB/u4FvxLmq89BZOymTVZEb4b1y6LFaYbxIZIJb0aBm9bUQKfVJeszprpkYOgALaJ1qU1cGsSCsXje4nsII1byavmmXJTV5UWWUS2+H7/mQyTSC4doLBy1ly00hPn1UT9rMdshMV8BRNXVCWMy8AL6UBbbSHhlXhfslDQbPnDblebyo8N2KaCu4FAwXO0B+MXDRgSnUvYnyzvuu5kZNO4b85T+w+/ySzfKkpGXDnNmRtu28Pfz56d3Z8eqnuqOj9zaugW/0BUi9SjLgLvbD1QEzdnw5/+FtweRZsrtP76ujk6PDiaOMXwh8AKs4a8mKSSLz0pDy/8yX0jQpep/X0FkA4cC/zw1laTcts4Xw+bEScqG9BG9YKFikoytKqLEWJZp7P5XmIsMbmDYDgqgLePJ/5QNziGyE+FZworu1+uq/JKOEFISm7QF/6yU04pSH1jdxb9FdHqayiDCjWjVgo5iAA8RovP0D8gUw6CrXsWeRoicVvBHK94B1ughqhGPmI+JYz78L3pyKSRF+Qenof/QHVcgckjfw3wrxYIcwersLa8ZIRJWqkH/Hz6pGtE+o7sCgtfkZS0zKQhp4EWdsYUuyKRB6wXRFhH2ECuDytnQQC2EICjTlTNW7o+cZ7YBOWOEEPkMICEIlPcV3fhGLiix7hXOPl5iUZbZVa3HgJTV0X1hNBxZWnKJxOUs3BBRMWgbw+OJgN13sDFCUi5jY4yfR3tnuclZuwSThlFUWiAnskuGrRaPB6f58DS1dZ3h1YStxeHXbMNfgRcf5MZgtsFCdFbVId/ek8TcrQi5JjnBj8d01t3Qly2xFG5HKKRq5ulowSMrOLTncJxfXqaWkz29Rb2I2jeOs3JA20vMHZJs1jjppQothLULVjZSYD3YYZGDC+2T36rxnDIqatu0pvs3w2ge8qGj5ZV6xvPPhAgbbePbPssakm3KEmCYqZnIjbraBuA9OqrPMIke72OS92OzbDwq0DWBNIV82Ok6M11kNaNAwAmc3Y8YlrwnRX4s8veVj9ikk62COK3Vlrmd4V92m7Yrjf6evQDEgSxmKW51/RWjKvEQjKKiZSCr7vHgAKS5tqpPXt7j/l4viVFVO//IqBYDdr7bwd2LREKbZb6QR9tEF0Q2znAvwFHxO6F2q0gINA145GkX6VAh8G0dNuWZjysG8ffWp6iwoL7S2K6DMHDcCFtslQvA22Xa+85pzlq3IHHGSXGFRkv7cpNvtfVs5wTV81tRyCFtwGJ5bKJejTck+abJ0q5V2Kjybk2efWQCtiYD4oy6LBQCbBZpV3BdCE3ijp2ojI+TElDD9/7Z/cfGyaNjJtS7SiZOKB9sPmKHR2fxMcA1JHSoNGrMWhMjGMpun1xc/zQznzEGHBh1Q2q3ZBAbHpW/Z4PcxnFzUl9YExo3wNf090bNVwhPcDIjrAoMYcRhv1PLSMLJ/k6UfIawyCfsr01+0hyoju9+Z8mV/895Pwy9KEZ8hTzKQObXTtIFf32BupziB0JeCuDAi+AuLyLLYHpExXIANzsLtSo+IVKif69Oxy8u787Ofjt0dvRVLC2GjHC2FtvcDgivS8z5h6maBq+9ZSqBEwP2PSMKTzGcVdTwBJJ78BdHewM7A/HL6/mif5B6NTk2qwCrAvIrHjhpEds51gVGmqapln/1pKXAuXMgvecVsNOtMjY23AurqbRvImepPXWpP21cRL8vPR+QWYnf44DMLfgXaSs2XiZ4yqBq3Mriauev5Fxg4NdqeC+XIOuxMUYgzK3ugvR0TIbCqRircOZ7M/E6XoBd7Fao95r/v0ewBq8+SjkCtLHTZErnJOFU2Od52BOzSmmk9LgHKYFNcE91IUFWpfmpOvJcmlX78K7aRjkLybJgNCRQ2as8MtNeYTU3tIQ+jbJn+NWBHLn82urIVzSAJsnEvooFf5sKtP4fp2ouZhqDRuyltOYGh0Qe1qsF85dSJqHATDXbVWUM8uC0PgqdgJLHBX3GMGJnevxFvnyM75HcI7avjc/WYLuQGgOnlWFoCAs314cnl0Hlwe/unkKCDeIHh7fvYu+OHs5P1Pp4FjF7xWZlcTVnnzdsJxm/nt3MvBrrujeKj8zLs2oGueLsUyk4MWQ85dApQZTk+HUA5UouAxw2ahJ3m66mtUoz/9PpUqvGOi1ITtaF4pivYQvtdfPkxrf44vZAnhWXsV20Oya4m2JOZN/C9kiFQmT1cdZWTQWCZyuWX1pRtoscqfG6ZIuusPTYd4UejxEXrIs8Vc0rgpm+4GI6WY/ijQTbj7+AnlqLqp6FoqyHQFdmWdTsxid5AiYf0+n2IYFneVcywndbSpqBzRXryWmxg4Hrs15gWAONxBpHld4L+OxniDYNS3jkPSMX9WDIIOkcA7tMuJAJ6M7TF6tj2hE/5AWoMfO4LU4iHDbaRHlkJtd/GD3KvdYNRFqBR5dR3J0MhT2ayWGcL4UH4jJzvqT/CgTSYkW75FofUnDmLvCnYoVjkogT3WAk5F5zEh6vSrrgNs57nrQC8C3XFdh4i7rF2LxmtoOKyePV+IZvzc9gWHrTKVrVO5HYyKWAqL8oCMO2+VsWsXUg48SwtesBeFDnGtbsR2HbwF9yeXh8r7A5x9ZIYcbF9D6zBwTOfm3Ybc3KJAJOkJGdlbZ6F9lYCzF81ymOXT+XKWTm6z2SzNyQKsWBqWonBOT7k+5RbjETvn481XsRRzXR7wXQbqj5U7CTLUfqFifvONXG6ecEQ5J9y6IDHGTl5KfKN3OuazPnlmgRM9LkHrPo1Udu+1qvcmode6kwu82pq3MABL+HWO16mZrAKzdYfJzdt5EBpi8J/IjgSisBASFCLgAQdDZyQpIxtM6We3VJ2LZnv8YXShW72tJSj1uxEbyxcgTkFcI6jA1sgzSfUBoV24cLGqWICJ8+oWtNEIK/StAk0x6hTtZfRq+UOWV8vr62yagYZ5UWb32Ty9Sf9o9TCg/oBEL2Kt9LX8vj+a9d7OIF5OPWWq9F+TaprkKH3uBvo8m33U51HwKkgAiSjMJ/VyASMNdgP6vVzM9DdQHirKjmTxlni3wVpNlhXasYFO9dRFMP1I4KDpopjekrPKVIM7qzq5W4RRsBfc4Ems0GaCNcv3UDNQ2ip1vnTYmgRDi/9zUjNpEu9DKRBSIMoLq726Ib0omOoG1/Miqb8Dj+TkJo2CKgOJjd1kbzBlAvvYyLoz5yp4ckU2G4CwlwBaByViYlesDOVf81yc3kCqtaAI5KpIiKoGa26ZswnQwCcQKAjiiFTWcPsCHChPlTNeu71e7O0o3o0vcV6cGg9W8UzEhlAnDh7Y2+V2L9hebEeBuLfi+6xSEF7yKZbeVQsCclM/VAywDCN0h3cFpEnPZRL8VqQVfJhVcCsu2GO/wyW/5ZDvD6XpmI9/rffMn671zHduZAc97S+2FTUhwDBngvUtfMnuGmgIk8VrkpTw40gAEZwcLRbAT00MSNyKilzFVSD0FFz8cIdbvHGqp6NRtIBG1pjA0EoRMyKVwEdoM8Yi6HAYDQgOd5qxs7CK3SElEOw3Qn94nJyyS2aR4nQ4xwAeLnxjrY38ltFWOSoNn1kMUDyneN1OxA+BHoEFkM6wgeTCE0tqRYclUgkTjwOR9dFAVAM+WhE0jy9O5WlVeVdML+Ct3rYov4iKiM8J19IiKuL3QQGdrc2oZCbv59Wig6qkH+s0r9ChRimLO845UJacfanTfvqxdu/oKPIjPohI7p2GflvzWrHWELvaGoNiLq5FpAnlW3J7jtZf1v2y8Kgp1IKuRpTTR307++3eBpXOQFmATFnC6EsefdWHu7hFVav+7ArfC+kqTDjL59ynFGoh3YfgJSkE7XqE1StVpRUsH5VSciajBW9j9o8FvEq6WHG6mcaZ4Q83kDNaRVN4vTXcHBGAOXY4EJU7Cw209nXFVAlOEK9ZNVGG79NTTxUzcM5hxSTjJg3dsxUpyULHlWFA9XBkrKmW1dZ+Tnn2dhEJk8F/NSukJhBNIRU1orSB4xoGSqx2NYEkOfglH1K03RBMaJVCfkcoGr4ZxPEV7aHHHiJs4iPE9ozexPGOVARMTv/4x9Oz86MfDi+OosaV4MiqJRkeuaYOo58bnEv+wiPJVKQoXYfFh58i8X2C3sPpZ5dPRXUyiBPgg/8p3sKFAbvqPlAm3FkIBZh+rMmF58kLBwVncU0Wxm5kWAUnrxhpjSC94M9I/ep4Sb30xx27VbIwYYw5NERgDoT1M4y3+mLWxuhmG+bcvNMyRJsGv2+YjKHOCHzTOV29pr+Nh4YM3xphEfrZdeG0dqScGc5pZrFwWvoCEsr67pggrgHuMXJVFP2ASZJmw4B+G4ZvBqN/xvEvcTwbI1zsmyiOf9vfeRPHv43jA/gv5Wh8s03pfGdpn/NlhfHW9sdt8zrqBdfz5KYalmn/7dnl4cmJZ1iQZsM3f/hiFMer38Yxsi3xbBTHs/54h6p6I+0QtjJDvG7MFaIoy4sHl1kARX9wf/ezgbwMV5nE2V6AcYYVyxGUeza/SUtMCEboy70APdbWCsbTpE7mhUrGP9Cfa4srkCz3Z7GYZ+mMLrm1HyEEmXxy/v7k6AKM8hV5KJYpsCKMoypoWiqcsyx+QGjPRMyvyzSd09W8RYZkWhmcDHZd+7CXzGbi12UAIeM8T1ck7IffEo68bHbBp/JSezSBdhVZq5UwI6smOM5ZK9kGuna62k2TCugKMV1Tk7vbZMYB4uI+ZuRXcVKdIYiWjzUrdVlowL9Cz14MDcjgrpLatEeZpwVzoRsnkL+h2A39EP+UNNHPN+Gq5105VCU3Vcy7b2gyVuGLKiWQg7F7UhNogPe9IhEPeen4uQhF5vtFmcK5Tmead0dHfkcwcY0uuNQJXvGrMpvdaPYecZYHEK5WDRwD4wXi4MF2cXTJYlG14fucc2ZZLBUNkDclcLXGFmSC/KBoHykKiycpW8XsgtKXni+poTF9r3/eroCu9qQDjY0hGT+42dkEx6WDvkpvstzEOLyMFh3Rn3apdBcxWQu79y4sR9SxybjGNV9x7XaTtyrpQ/YtEYaBs9EUBXo1m01iExUw9AboUxTYlkXtPU7p5aK1MG8g7RAGsUZVcS/gik2oCOYICoZEEcJfd5YjrajPCl/6A+ZRfrt9746jP3FcnLgv7qermA+DHgz3hgAt7TituQnL6MyswEVe4fhUCDfz4WRHod7K0jVpP2ABLheSrloadMCKwH6vshwp3eKhD/9xeMGRvHZmByRDv3T3kOF5PW7KwQy7Kmx0NdTeCfvpzZVTrvijw6TjOjimgcV9Gip4NTXTorDmD4jsshxB2NhCeBMKjnzUJr+EscgkZcK3HnPM0A1vOtyl2KLaBqu+cR5po4XeqZNkK7RExRLWQ8Yl3/FjL9XeiHmYkLW43uYWeYI/VIa3CQXtJsCNAtduwqyG2+lalUEJNOXzdBVqEVk0YhCBJS4UV8ZOjoePbUDwVagTpLXielKneYJWT/8YGehWCP6rxGIO4T9iCEKNQAXRzFwJxLRm01ssRDIi5iqe+QCQ1Ot4i7+XfI7y309t2NKnnkE8d3ML5gRztlR12J4DgYU1AOHeRjD44DCcYUAcmWPBwCTD64u5DNJ8eQenNbXdaUN8W2Uofj+WFSiuB11zYnHYn5uS4vqZ4TtnB58oMFOj7C7rfiHQZEiFKckeFu+CGER8RShugiAGHlQnNzHir2+T6haw/oMhfkeJyMyl9OlJYn+9ZSkWyb+WmmOIj5guHqdmdQCXzckeWPBP/wirbtaBNJmzsP5ieZ5BY7J9m1SU2bd5F2PSUDaE2IDCLs7N59naIPWu//OiahIC7zY05NzD5/No/kYq71Cu1hNli9QgazgvQLetHaXbh3qKi9QMeCU2seMakQMYb2HeF0ktLd5FznOoYeWgPJCN9G8mGHO5JqyzkDbEoPOii4GNrm62DIhy2xwSUMyTr4QbOvBHT1HPQUmhH7rSa4bdcLwn6hL6lGO7g9n11VAKM7B0SUc8sdz48DptvE+8OobSMyq5XkAqeMFDpcPbCHkW/T4d9A23Kvod8JYXYmOvfEHBImVms5k24Dl5kFDQqFspb4mnt3AFOU0bo5Ykyg1bDljzdzr4u6QygbjeIfRhzkOBo1YgbTRded97mL67eDjwo25LGYTNyiapODjAt5ZhpV6Z8Vo8uxYnR4eZ//LZUX4oJwrPrcdnozzDbxTYNRg2PuTLhzFdO68pAnB0WVfWAjZ3XF0OsQhJLSGOLGqvo/Bg5MpgThmS2MiPNp3pPvClZySmfScKu5EzNeOYW8kJhPpz6aHrvmtNCSnR33VE/2XidZHPSVk1wahe7GAyn0+ICQoNe+Gcy9ayl+RQIeU2Cjd1MalSZLddeYYe8irgvjDV9nvr/Os4QBxC+VFjhIn5sAWEelCuEV4zeZzPET1UFLbADPe4Vz2nfRKA5AZjIpHn2JyQxrUMZQdLg2fWTWGDV10zA5tH3xTk7D3akuk6GOSORgdeYgzayM4J2ji6UaWT66JcJeWs6s6nQ6H8bkZyQAXq6kBPHM7sF8KiaF4MJEVFnbZlbFORDyPwGWqn6zmA5eSccSPI8hznQMK1TBMuGYQJgfPwTKo6XSCLEq7tmQAcUDs+Vx24GrRXIRZ0tXTzhrTG8DGZNdNF1bEjAbLDzN4OlIt8jYNKrQ3NQ1N2HXhg4k9ewrQXSVD+jtvEcN2kdUsMVznB57eMLSJkaA22BHLCNQ8i33q/oE6PvhEeZhxFo4NWaq4u9TKmMGW1vdMQhpOe6vJbuUyfGsL/VVqv0jSXZKVGQ+Dqu8MNYKvstAs+y24aBnB9RHrY4DW1LmYEhWcs7hp2TjdWlROtrdxvGiK0XMO8OHdkuoV3lEXOEV0NLJsgbJLRrfi2Vr3mbxOA9pnPq7CDDZaWqEqD/wsPqqZN1tllRLOiti7miGmB1POAkzneQX52vTvuHHCLNBv5454ndTpnPHlW/9AjPpNd7HfU6N6z3Lq/lxxQHg68AyjPlXV8h7BCI3esXR5Edshi5zHGHBx3WrosAwq3dQNWJ2DZwCDqqLygUl+TjMl5oqH4p8qNIKl7wmXCqnnEEmFQKmeKUTbfYxaTmsGmTeK1hIHrupQRLCjQ6UcOBrxCSE7suKpFyKTOtJRZPEqmpWqooK9oJ1yVxYdUHQZ/HZUGHWDeptJEmFtisEeYLUWGWpoE2cCkwReS5U64LXvGPqQPCPoD1TCNbh41Sd+kYGs0+jahN3WspfPYC5lSqihq36m8MsNA9guPf80pXU/Euas+Ff+/TqipVZkvj1AHy7xGrbDq8VoVsPzivTTSLEcTovBC48Yqh1QxdB5/OYAMopIQzlJch413UuezpA2BpniCrWpvw9qhwGUUhN4d0+SEvDn4XCnsLnnA2nvEpEkUtpdHYfAa7YVhx52G719zKqhpUgESqQd+4LF76V0ya9Ar8V8jnJ1hx3y0Upd0s5dQrCHR/W8Iii6Zj0xQiMypD4SpzndNoKBAe1c1Y4P8GsQjsPG3QNrZw9JxCZrV/tz564Q2agYC8p/NyFoXftgC16GLRiEXCVDJpZkzyF3mbgRDE4/OmptMiilRtcLdxGV0F3Sr6RiJEz/0rqGmsn6l2g+TKRn2c56uLJTxS+pKKTbQS6AshrPkLqsMotfzfVftc0dTPCHWR9LYeLAp6ehLVMcMhocRdtTZlhi06hSC+K7FD9sOLZ9MTuRPWHZgZvUFI1o9PTVqBQ8GSr6OvDHdVCPUxyK4tbnpeRZy0BOyqBtZIVEVrTW/DvboG88ehG4DbbsFexN8Mi4YLuMX8Q4MF9hGAXtq6Oadp+fzQpKIl9IHpiZOToSESYAkUXryAwEG4tNwg/r9i85LHZiHLnyzxnWgrJKVRo0kIRevlWlJJTVEM36HrurFVyxd5gQYDLiVdOiUihpb9fPCh7miGYK4uB66qh2cKIC0YlwoEhE/hdXnkGO36ZvaYqXQnrrYXGt2X7rHGgdvPUnYkV+YGceG4CXXnZm2KpYlBlExmeQRO2FCZSyYuNH+WCDeQe0p+gfKyUofEc/P6eqpdkd1rS3WWJwazKRvgopEH5qnKxHvZe6dpx7x7Lgc3SIy9KjH1bjjL59ZTt6aowQIFf7s9Lz02mbBmzFyvdSwLjEsdoqf2Uyw8lvetbLAmtSvNvEriYBg81dY5fVBTs42g2U5oR7XyRkAB3x2+KnLH8tniZ9zmtaBFZTvxKtA62xkmcV0vM191ko+axO/Dhgfx36Al4GsgvbHZqvVRLVNShw6ZwfEG8VULg67krdfIU7ANRQ0nKJoUlySPllpiQxAPG+QNjHLLW2FOSqX0Q8b9DwvP52IQjAXHwVuSBLhjhE7hHKisSM8IY36EKJIVBoTKDCYpHgCnLlOkmU/UYWznQanOYqafVSVUk/DoprKJg5qwZ6PsJBoquFhs0IChkUNFRqTGv65Ikzz31a/xOPbzF2jNEGgmnnQsK0hZAGhrilkgQUWMND1TVwPRR0ZDqlp40/ycjgKD9ndgRxBpfRLtQ/iYWiC8dcB9js95eaZkdzsTVjtdoJ2m7+AchprENxBO4HB8UVw+v7khEPBDoheUToHSfRJf4ns30w9oJlGPFsmoSIXq8rzv1He6P/dWM8uf814ZYyqXm4HaA47wrxxP/jJbIJmB/0MTi+N4tYcTx0paPAtcuk0cnHNi7fwjUQ5X29zIDekSZilc3yOEeAJRICXHAFu2molqTGtE9cDFx42FtlUGuyoIkGELUcVSWjjLwNrjoF1qOrhgd13HbvLZu/m+vg7G9v1wp7gl/AfV39dgDNEdv3QdDRxMjPJOV66xqYzouc/0vBXopIiqxkXcpQWGA+cPSTYUUUZGwxsDT4xGQKiArmEHxZIq52nSA/eqBToOYPY3nifO+3xpgE1PGcakYU+z/7kdOvF9QSmIjRuYornoIJsOnuRz1dDxH3yXDGE/0P2rZuZo89QhqbpbK1YR3pJbkvreFhQFTwf8lzF85E/4k3+T/KtynjY7U2SuC8SjiPX+kqHTOK9vFE30UHwibm9QdDRReP5Y90zxStLbJvKrZJKHGrFhETMB6O5VAQjQhdy/Fd3gIWvsW3GWbjvn3q6s1z4sM/hebC6hjnv9GRwD9VwIyFZ7Pi/MSgL9W3dHgu0y50FmBlAU5Q8X1V1OtxUm+kAKwO1D85m1cgG4NfPBZ0/nbg6qKuHRjD1gnSWUTxA2+nCr7XfrmZDBV6GE9EI4aidGt3zpjMFjBOMfax+I+tntqsXa8D4m5431AbaiZjj9auOLHgMx6dI5BylTrDeXLyN0OXYeKBUDxWgaAEovZhACUB3CzF2GPAW4awwNDIi1AfRZ1JhNCr8YchFJP25PYSR8x+vkwc4XdawYHx/q7pAFxUjpJN4Qi2iz5VI586X38RPinbCSegmAMEm5yDAM0wHoTBnPZsPwqWLMKkevt7ft4iunwgXQSR+uEJpJVjAbQj+ODgI1Wb7BfdU713+xioE3PVhVQH2qQrz6ORPz5wobx6qHG+eNaR2Xzz3pXO8DtbMubRgJXNUs3ErjagDePzkgWKjqDUTD5XGxg2SKRwVUOusygJ1LSxjT4s7DR03u4hkLppjTynL5aECrpLMi074pKUc94w8KtM+Vj6dq2kKroyKLbIrlkHcPEzuOmwFUCzzKrlO2Qsh3roCGC3cspK/b+SOQU92dM9umLHgU/Th0obLejhP7q5mCZ6tAacSwmuMmtQuQtALNkM5KiU+w23XMYklciDbeH+qH29/ukbN1tmPces00XzBbqFfvIlweohDkRkdulmj9Deoe4Yey44UpQF8RU7kBGOgR6LEo3OXfAz3e6jqJHeJYA8Z9EjPE+0zguUviLl58sLDs+ssnUFqqYrofhvozQWHSamR4whpGhB3U+JRTQ1IvB1DrplkSGyAKiZ5sTIuJKyKwCp9J3LyNDdJnvRNBw8ftpl4xwbDjENtrA2OfAwogrZo+oxjiw1zBZSEusAoyYH0FJEPUsltUvkP+XYWYSCZqau7SNNUwJdP/DknDnqsw+9pWikZf7yV5BQNSzVYyZAILiJiWke9ermYpy1+2TRrmOzxUxfCF7vOKP/rvGZMLRpBNXCr2bALusV17IdzoaGMWo1PdA91fbHG5QZLrxKRqda4PUL6KzIQYVPwe3QwFt+Y1y3fGJWFIRVH+tDQ6otZhxSWJqfZZnPbr1fSb7QudGnwzVKxIDhuq/I/V3P//7niXpalS0GvbMCTWQgxaPPpU1U6Cr9R5Im/4SblfeRpqVv4wtwc7qplbo/riMIHZJPtuAijaG2sVcORzFUH1IutxB1RT4ylQ/ZF7ySvwHvRHWmLwPcsNdGvhRWA+QWTdzprGvvN4ca/xcRvZ2S3NSVUl57dlT25xk2gPVlwO9HHcI1KirnAmNLXT9Iyv0trWR4r1/Mh/DWYSNrNLhLhuu3mYs/4TXpGzHUhbQhbM4Ii402MEI8RoZgBeTRsRi5KFFgdvpii/0qSjgA4Xuhaew3zYgUL6Cg8RfOYPSg6GIGcMctFm8W48/mxZPj+9ZhJEbu6QJ/kOkD3ArcZN90i1shfXMP+wtzYkHvDjXUNg9zBu35hl4zdaVeJ+uB0+l7q9mKClSdlSfxtDzOAAROhvsWtDci8DHb2hrLv4mZCMEnNmS37/joD96yQvRgAETGKzPbeIRBMt5SwqWhHw4JGY09jucVISAOaJeGOg3iLbPID7BDpOX0u/SV3HkgqnmrR/Okz4njuqcRdWvvvOhWI9gCtUR+aXmkVY0+P+IQoXav0qhOhSxLc4D/z7Kr9pL8Es7E8/q+qcF8VlYdQLThet3PIFix/ZTd54r6vlleLspimVfV5uF8gVq6F18pmaV6D04KAcoENoxfIY8XSmt5m89mkSqdFjn733+53pOQEMSjJZ14mTgpJMnoTKcT+gYLmCpVQunZ8HewG4Sjeulnm2bQoczQQ9RcPLGC4F5SguaN6yTUVKSztIqkZWI4VNmW8NYrjavj9V48A17Y9RjxE6Igz4eLB0hsdaqAc0a8aT7l+SD1OcK8gjueESm6kEuvj7FKHY7LiYpHCpVXfIkm4Qn+Xylj9A1SLsqkfbQHht7/73dffehmyzy6OTGps15wM5wqQ8fZd37FKxQZIOS0stP6bL/o7i4f6tkBXTiinDvmwqhpGDG/6sxRjBeOtZX29951QNUTSQ00hDCtqpAU0uTkBLvkmR3hrXDzCkqxaqLSzYj5PSgxNKUMa+SLJ4AEs5eHePyZj+O/+3u8n450hQlTGWwABGG+Nd+C/j9ujf26Pd7Yf4WGFi/79V4+9OB5H450Ib+AqLYFUoD5QNtnj8p7+nSWL2zx9vH1YpCU+uCmTPEvyx+WquskeV0lWg/jzCPpHrOdxlKzG1U1mI2qTrDRwiA3MQ4vQKWCCe+MIiTx8yXidDga4B8GsGJIOvmCgQVGQ7DDeGkqebSlB/0LMNPwYDQ6YB9kWf96i6tNG/rhI8tl9UlYhFlVxnBeBNxDVR2fiP92+wse8XzBdOPcVn/chTdwCs+ViwyZc/3pC8+bSBTJmA+AoE8AjbVHSiCM0KYBHACRp9Ab+yO/5Nyy/zFqwGyAmZLUb7UThm2EcX0RhH1a8h/kEELaUYB2hYnULw1YpY5eBQ43jqxCrlr0C9y/WhR/0b8piuQhfSxwFjR/pL629LXUQuXjC7l0Qx1X4ZrCXPu7tpfl9hBRrvDMiivUmtGPc1It2Nxg7E/Sn81XygIh6C+QJIFaiWqIqCqJc4P8VPzeZVeJIANP/z8evvnr8/jGOryCsJY6v4OesiOMrgIndIVM8FAzjuP9IboAMIPtFHF/sJNM6u4dQYfzg4rFKa3y7B4CdyeNeAX8l8zl1LYoM/nnJiLNC15FmCCQAPXQe+vj3kHWsnA9o0ALTbSM2SJYXzPLswEFj/L+cs1PGW2wDwNwUobs9HEWNt2gEQHZ408nCyKwLB0mrgyUMMIOtKqRdvjN8TPP7rCzyO8wR26hXYRtchS3aMHo9ljaqtPmdfxr51EbRZqL1zzJZTaR/IdDZ8ZgOmuID//T+5PL45Pj0yGqGXEeRiMlUb8db2zrHBpzVzXzkg2swgfNcrSHABbe4VT+Z4qhJtCRLtz/KLFVag+BCDlqYvSTJA9hXK4yu/DLga1s1pRCzPy2zhUexSrpTq9s4vlLc5S6+oQ8gRkKCXFUNMkS5JNbOqT8COrb3SZmRpwhSAdFgkhNh8CV2BG7A2xQgqhEiFboCE32VyK+Z/tIfH+THv6XnitVPaynZ0V9BsYNotHcw9nYQX/tjaRy9kD/WYZiR3rOnyh6n8iTJxoY+Ur8jUtOz4INa9VuMXGFsL2pgF3Iq+OUwbZHXLMao0deNA4jUaRrH/5BEPtUoG0eRi8aHHefHEnTwuGLYJZWOd8AdwR9Gb8ImaxPhwQLCz5cxXm9wzKhHyMKq+lyCTPgMjCD3glw+oPl2f7+OvGjY7ksBmS7KWG856a++ehx9H8f5WBSIHjs+SmqY82AQ4I/XJHrXRQkjB2swVNmfFsu8DoEXjIIvg9ee9obaxFCw7CYnph/vwP9kAxnUAt03NcVbIZsJvIcRf4EPzcFDms5CuNesXDkQkscR4dB1voWkKAB9VHVJdLJHX2r0AEdFeHzE6PGrP/wR58viVof9nTiOHtexrg6uzSivuGP0r/Fax1bV8uVfIXId7QKO+/BxOovjSq7fvchvgLa/T3rwbYvYAIafiHAvoDqaMgO7zrHERKq92xAbE42dzaqh9+qWk/i00ibX1hizjhE2g06O5Rf/oUUcw91cRagqfDMcuinj07QfbZocvlR6waKoquxq/hAsc7DqJsCQzDJSjwdfBuJm6i5of37cJa3L9ewBFrmLPTsEWN1BSEMxYCY+EFb2CBVpDUG9JUbjaex9H0ZxPIJbf1fvaCIFmKnAsW0T5dkiBXKCur2rEIVnI3Iz+j8vmLe4ImnF+JEnx+MnQ/xnNNj7eqwCSP+Vz1a84lzxfP/S/KAqDjRHE67D46IG7q72ZWiSSJO9f08QfB74X+9BtMP7i1qJ2txoJitkN7y64PSpr6ohYdP/vfwVddfoJ3aI48PHUX8yjnj2Rv8ErPqOfsGOEJmfX+gxw+mhYrRl2gUFsg9Owi6X8uDPa4GaliZFO8Jf+jo1ZDgnoMOSTxoOnh0+VO24W9ZepVeTGjiHcE2a9UAh+MXeXklGtoq949RzA5TeoCkjaw31zYUn8R4xikfSEcVbBI4J3lbAhI0GEE8YjFBosaoray0GZo20YfhWQvK4irHbv8rWtFw0bEeIFHCNuiAoIxq+xu3JzmBimofkIQRdZ3+2vFtU4acYNKhi6nviC0WXk35NqFKzYwSPcERgadBthU0z/RY1s/Rcy5jVUkdAjJnlpBqfsOTAajqNR0VFzbKxTyvFTj21K9GZFQc7gUQFn4WGwyiwI2sGwI0+oTNHUSHuRVH1WchjI8rbvx6e/ng2uTi6vDw+/fFi8tPZ2/cnR2q2jXPY0RSRS7OJDiy0ZuhHZPSSjBNaiwsMtWrRpvAxDANHvXF5V+kVra43ZegWBhVICgBVe7Znu5/iBTVxb9ipEhOMUBny5fdS4elibfKe9HLmvGgcxv2sTrI8LSdG2nbEokru0VRmFmpRLNxCnZ+dnJy9v5wcnf5s8bow0/s9R83qnGi6HjAE8P2KxSyKNsXW4k0kktWQJCvvgqa6GpKLMj54PdoZ+xnkX6M9XiRgaNCuOR11vPUK7BCvwN30FQ+ZVb5trTWybyoJUnev/P6qw5jqtSNXELXVEauuh8QBwAeemaqo+tcV66DJxymwj1jG79ARYO+e3H1h1ed2rt3amn0hhxgoB1ORzKThsJcIWC/kGtHzhj5bzA22nf9wM0aSio1KGX2WJodrmHScChZugqS8uQdpu5lbSPV5YqFpmXCAjNwWc+JbW8YVIwNiKfGARZ+n4qZM7iq6v8q6U/pvaYDbMteYdfHklkPZU4jR5b0mf04W8yU7QEJGzkYZVMzTRBLd09uw5R9AIxIZY40hx9yFVw8TrZJ/NMO3BVaFYgloMJ5nM09WpMwCums12fI4D24LlDw+9zZQAsEs7c0ScwAScBbtw/4vFz8eTw7fvTs5/uHw8vjstGe89KkIVHbYKKW0bGz6vttS+fR50fd9jY/0Q+5E4vD7/vnGe6TWS4T0N6y3gfmgHNajfdretg/GHA4FR4OkBixf7NvYpzpw1HCLkEoLNws0nub3lHami/Zv1pmvM2fRYaZi7ROp2hVqmfJ9aeU7O/Qgv4ff1DhdtvPkhgxge3vhm8H0dpaVj2S4Az7wMVks9mZZGY2GwTiM44tdUqFfF3PyIU7ze95K7355y4qRAn0qp6tZGDUSfRpdLzTsyXek8IAlaZqxBv98DKLpLEB1cPX9V+NdFJaRdKjsJ4anrJplZSh/kUsDdpbTWqjSmAewviSyUdlcQ9Qcuz1wh9c5vy859Ip/8gviswfBSKo2kwN7yvHsB+OGfz75vunNwB4FvL4c4EVXUcfVBOvSRBNP7lJf99FgMeKtiBsYtd5dvDv6gTxdfabnLik/kPOEFWLk6ZhyY6FEM6DZfOLMjGiPG8HwCb1dELj2pmiDMrcP52zXKSdXe2Fw/c2ytydEx27Yrn2Gii9IyUaO8O7DIWpGW8IONQjLNLYWxdYIeFsAZwyqYmp8757+3ad0ftTuLrbbOdyb7J5Tf68j0LzGdJe7zrOOA04GbN/VDHMV4lZvnRF6HnlIAc5zBwdIYSVJichMYJXZGgRIQ+Kt6YrWdDVDNQJ0GP154Ica/FyyMQB4n9SFuhornzP3cmUJuygHzzmt9N8R98jxyCL/cDfZCRYU3tYvB3rMr6armX2F3edXVT3L8qFp6u3RzxBhrW+LZW1fvzt+d6Tv0rK07y4u3569v5S3SVmDl+uEE5lifH9PTMQ+0wh8b9rkHom0u1AhM0PFskZPhgyj+O/uQI+DaFPZXQr99Txu4AJ1LZruXlLpo4+LrARP0wouJPjJcg+1ws/6xbJeLDECC1hr1L7y8pFyklnUWcYBGeDBn9W3WR58OQvIc8/rFirF82Q+f2gKd0XV/5DN54ubkEa4gATo5NDUvzj+8W/HlECx02+FJQ+iQQ3tihIm2HlgbYUbYFk/44HiWWf5ShPLbgm+fZBbHV9zeAQlVW2YTKltdEov20/3xyaNq0+mP6kHEInmSIEhjRn7gYyY3de0LVDMjzb09pOvSSZjW16wc7AI/W2BMb3q0fG254gP/jhSmUBk0BHOkJ0qmnDA/DH2YBOgQ72bczYnlFArNPaxarcSb/GsDjAFXIr77JaSIqKzXYmhhjBBWwOYNwsANPjk+eA7L8ynXgM6aGPJJrrVxsKSNu0F9d6kOZomn6/SxwhrFcY4LijZQCheX07dSdeXUSfT9UUkH+ZzJdZNhhbjZJrrC7gUm+vL3GcYMt58r7FtUGZVZhtn0k47AC5w0WdKQssvWXDNLLW5k5Js6blSEhm6vs2nraf/Bf2t3rA=")).decode("utf-8"))\n\n class Finder:\n  0\n\n  @staticmethod\n  def find_spec(name, path=None, target=None):\n   file = "__init__" if name == package else name[len(package) + 1 :]\n   if name.partition(".")[0] != package or file + ".py" not in files:\n    return None\n   return importlib.util.spec_from_loader(name, Finder, is_package=name == package)\n\n  @staticmethod\n  def create_module(spec):\n   return None\n\n  @staticmethod\n  def exec_module(module):\n   name = module.__name__\n   file = ("__init__" if name == package else name[len(package) + 1 :]) + ".py"\n   module.__file__ = package + "/" + file\n   exec(compile(files[file], module.__file__, "exec"), module.__dict__)\n\n  @staticmethod\n  def get_source(name):\n   0\n   return files.get(name[len(package) + 1 :] + ".py")\n\n  @staticmethod\n  def get_data(path):\n   return files[path.rpartition("/")[2]].encode("utf-8")\n\n sys.meta_path.insert(0, Finder)\n from rollout_inspector import main\n\n main.main()\n\n\ndjango_rollout_inspect()\n`},5407:(e,t,n)=>{n.d(t,{dZ:()=>jobName,wx:()=>lastingFolders,mp:()=>migrationJob,GW:()=>migrationLabels,ng:()=>runOf})
 var s=n(5950)
 var r=n(7516)
 const o=/^(pod-template-hash|pod-template-generation|controller-revision-hash|controller-uid|job-name)$|^(batch|apps|statefulset)\.kubernetes\.io\//
@@ -9651,13 +9651,13 @@ const m=6e4
 const E=3
 const w=5
 class RegistryClient{platform
-#Ve
-#xe
 #je
+#xe
 #$e
+#Je
 #Ye=new Map
 constructor(e,t){this.platform=e
-this.#Ve=(0,A.w4)(t)
+this.#je=(0,A.w4)(t)
 this.#xe=(0,A.XM)(t)}static of(e,t){const n=y.get(e)??new Map
 y.set(e,n)
 const s=n.get(t)??new RegistryClient(e,t)
@@ -9669,24 +9669,24 @@ const s=this.#Ye.get(n)
 const r=await this.#qe(e,s,t)
 if(r.status!==401)return settled(r)
 this.#Ye.delete(n)
-if(r.origin!==this.#je?.origin)return ofAnother(r,this.#Ve)
+if(r.origin!==this.#$e?.origin)return ofAnother(r,this.#je)
 const o=await this.#_e(r,n,t)
 if(o===void 0)return settled(r)
 const i=await this.#qe(e,o,t)
 if(i.status<400)this.#Ye.set(n,o)
 return settled(i)}catch(e){t.throwIfAborted()
 if(e instanceof Refusal)return e.reply
-if(e instanceof NoAnswer)return ofNoAnswer(e,this.#Ve)
+if(e instanceof NoAnswer)return ofNoAnswer(e,this.#je)
 throw e}}async#_e(e,t,n){const s=challengeIn(e.headers.get("www-authenticate"))
-const r=await(0,l.Og)(this.platform,this.#Ve,n)
+const r=await(0,l.Og)(this.platform,this.#je,n)
 if(r.is==="token")return`Bearer ${r.token}`
 if(s?.is==="basic")return r.is==="password"?basic(r):void 0
 if(s===void 0)return
-const{origin:o,tls:i}=this.#je??{origin:"",tls:{ca:[]}}
+const{origin:o,tls:i}=this.#$e??{origin:"",tls:{ca:[]}}
 const a=o.startsWith("http:")||i.unverified===true
 const c=r.is!=="none"
 const A=tokenServer(s.realm,{origin:o,isPlain:a},c)
-if(A===void 0)throw new Refusal(withoutTls(s.realm,this.#Ve))
+if(A===void 0)throw new Refusal(withoutTls(s.realm,this.#je))
 const u=`repository:${this.#xe}:${t}`
 const{url:d,...h}=tokenRequest(s,A,r,u)
 const f=A.origin===o?i:forOthers(i)
@@ -9699,16 +9699,16 @@ if(m!==void 0)return`Bearer ${m}`
 const E=g.status<300?`${p} answers without a token`:said(g,p)
 throw new Refusal({is:"failed",said:E})}async#qe({path:e,...t},n,s){const r={...t.headers,...n!==void 0&&{authorization:n}}
 const over=n=>this.#ze(`${n.origin}/v2/${this.#xe}/${e}`,{...t,headers:r,tls:n.tls},s)
-if(this.#je!==void 0)return over(this.#je)
+if(this.#$e!==void 0)return over(this.#$e)
 const o=await this.#Ke()
-try{return await this.#Xe(o,over)}catch(e){s.throwIfAborted()
+try{return await this.#Ze(o,over)}catch(e){s.throwIfAborted()
 if(e instanceof Refusal||o.origin.startsWith("http:"))throw e
-this.#$e??=o.tls.unverified??await isInsecure(this.platform,this.#Ve,s)
-if(!this.#$e)throw e
-return this.#Ze(o,over,s)}}async#Ze(e,t,n){if(e.tls.unverified===void 0)try{return await this.#Xe({...e,tls:{...e.tls,unverified:true}},t)}catch(e){n.throwIfAborted()
-if(e instanceof Refusal)throw e}return this.#Xe({...e,origin:e.origin.replace("https:","http:")},t)}async#Xe(e,t){const n=await t(e)
-this.#je=e
-return n}async#Ke(){const e=this.#Ve
+this.#Je??=o.tls.unverified??await isInsecure(this.platform,this.#je,s)
+if(!this.#Je)throw e
+return this.#Xe(o,over,s)}}async#Xe(e,t,n){if(e.tls.unverified===void 0)try{return await this.#Ze({...e,tls:{...e.tls,unverified:true}},t)}catch(e){n.throwIfAborted()
+if(e instanceof Refusal)throw e}return this.#Ze({...e,origin:e.origin.replace("https:","http:")},t)}async#Ze(e,t){const n=await t(e)
+this.#$e=e
+return n}async#Ke(){const e=this.#je
 const t=await trustFor(this.platform,e)
 const n=`https://${e==="docker.io"?"registry-1.docker.io":e}`
 return{origin:n,tls:(0,A.IX)(e)?{...t,unverified:true}:t}}async#ze(e,t,n){let s=new URL(e)
@@ -10209,13 +10209,13 @@ n.slice(0,k-1).forEach(({file:e,line:t,title:n,message:r})=>{s.z3(r.slice(0,S),{
 if(n.length===0)s.z3(t.sentence.slice(0,S))}function folded(e){if(e.length<=k)return e
 const t=e.slice(0,k-1)
 const n=e.slice(t.length)
-return[...t,[`${n.length} more warnings:`,...n].join("\n")]}function outputsOf(e,t){return{result:e.result,image:e.digest===void 0?"":`${e.image}:${e.tag}@${e.digest}`,digest:e.digest??"",tag:e.tag,"previous-tag":e.previousTag??"",migrations:JSON.stringify(e.migrations),workloads:JSON.stringify(e.workloads),cause:e.cause?.sentence??"",report:t,seconds:e.seconds.toFixed(1),...e.command==="plan"&&planOutputs(e)}}const T=4e5
+return[...t,[`${n.length} more warnings:`,...n].join("\n")]}function outputsOf(e,t){return{result:e.result,image:e.digest===void 0?"":`${e.image}:${e.tag}@${e.digest}`,digest:e.digest??"",tag:e.tag,"previous-tag":e.previousTag??"",migrations:JSON.stringify(e.migrations),workloads:JSON.stringify(e.workloads),cause:e.cause?.sentence??"",report:t,seconds:e.seconds.toFixed(1),...e.command==="plan"&&planOutputs(e)}}const R=4e5
 function planOutputs({plan:e}){const t=JSON.stringify(e??null)
-return{plan:t.length>T?"":t,verdict:verdictOf(e)}}const R=new Set(["safe","accepted","unsafe"])
+return{plan:t.length>R?"":t,verdict:verdictOf(e)}}const T=new Set(["safe","accepted","unsafe"])
 function verdictOf(e){if(!e)return"not known"
 const t=e.findings.some(({severity:e,allowed:t})=>e==="error"&&t===void 0)
 if(t)return"unsafe"
-const n=e.migrations.every(({verdict:e})=>R.has(e))
+const n=e.migrations.every(({verdict:e})=>T.has(e))
 return n?"safe":"not known"}},298:(e,t,n)=>{n.d(t,{F:()=>secretsOf})
 var s=n(8815)
 var r=n(8090)
@@ -10602,24 +10602,24 @@ const b=deadlineOf(E,A)
 const v=(0,i.tZ)(e,b)
 const k=(0,l.At)(n,e,g.startedAt,o)
 const S=drainOf(E,Q,B,t)
-const T=(0,u._3)(B,k,{place:c,nearby:t.nearby,...isRecreated(E)&&{drains:S?.until??h.since(`drained/${y}`)},timeouts:A,deadline:b,ready:v,first:e.first,observations:g,recorder:h,now:p})
-const{evaluated:R,unsteady:D}=T
-t.requeueTimes.push(...T.requeueTimes)
-t.logsWanted.push(...T.logsWanted)
-t.factsWanted.push(...T.factsWanted)
+const R=(0,u._3)(B,k,{place:c,nearby:t.nearby,...isRecreated(E)&&{drains:S?.until??h.since(`drained/${y}`)},timeouts:A,deadline:b,ready:v,first:e.first,observations:g,recorder:h,now:p})
+const{evaluated:T,unsteady:D}=R
+t.requeueTimes.push(...R.requeueTimes)
+t.logsWanted.push(...R.logsWanted)
+t.factsWanted.push(...R.factsWanted)
 const O=e.available===void 0?void 0:Math.min(e.available,Q.wanted??1/0)
 const F=O===void 0?0:(Q.wanted??1/0)-O
-const N=O===void 0?(0,u.iR)(R,p,m):(0,u.cL)(F,R,p,m)
-if(N)return{is:"failed",cause:lostCause(e,N,R,B),status:Q}
-for(const{due:e}of R)if(e.is==="at")t.requeueTimes.push(e.at)
+const N=O===void 0?(0,u.iR)(T,p,m):(0,u.cL)(F,T,p,m)
+if(N)return{is:"failed",cause:lostCause(e,N,T,B),status:Q}
+for(const{due:e}of T)if(e.is==="at")t.requeueTimes.push(e.at)
 const L=B.filter(e=>(0,r.i_)(e)&&!D.includes(e)).length
 const M=O!==void 0&&(0,r.XJ)(E,e)&&L>=O&&!(0,a.HA)(E,B,(0,r.vI)(n,E))
 if(M||Q.complete&&D.length===0&&B.every(r.i_))return Q.wanted===0?{is:"complete",status:Q}:{is:"complete",since:h.complete(y),status:Q}
-const U=waitingOn({status:Q,pods:B,evaluation:T,drain:S,enough:O},t)
+const U=waitingOn({status:Q,pods:B,evaluation:R,drain:S,enough:O},t)
 const x=S?Math.max(S.until,h.since(`draining/${y}`)+A.timeout):h.since(`incomplete/${y}`)+A.timeout
 if(x<=p&&!m){const e=`${I}: not done after ${(0,d.n)(A.timeout)}: ${U.on}`
 const t={code:"timeout",sentence:e,hint:f,workload:y}
-return{is:"failed",cause:withPod(t,I,podSymptomOf(R),B),status:Q}}t.requeueTimes.push(x)
+return{is:"failed",cause:withPod(t,I,podSymptomOf(T),B),status:Q}}t.requeueTimes.push(x)
 return{...U,status:Q}}function lostCause({workload:e},t,n,r){const o=(0,u.rl)(e.name,(0,s.T)(e),t)
 if(t.symptom.reason!=="ProgressDeadline")return o
 const i=podSymptomOf(n,t)
@@ -11584,9 +11584,9 @@ if(!p)return{when:"before",...v}
 if(!e&&u)return{when:"before",...v}
 const k=u?E:E.filter(({finds:e})=>e)
 const S=k.every(({safe:e})=>e.includes("first"))
-const T=k.every(({safe:e})=>e.includes("last"))
+const R=k.every(({safe:e})=>e.includes("last"))
 if(S)return{when:"first",...v}
-if(T||!A.cuts)return{when:"last",...v}
+if(R||!A.cuts)return{when:"last",...v}
 return{when:"never",...conflict(w,k,d)}}function warningOf({sentence:e,hint:t}){return`${e}; ${t}`}function placeOfRoute(e,t,{services:n={live:[],becomes:[]},makes:s=false}){const r=routed(kindOf(t),e,t,n)
 if(r.is==="well")return{when:"last"}
 const{sentence:o,hint:i}=r
@@ -11835,16 +11835,16 @@ return e}}class Last{most
 lettersOf
 #kt=[]
 #St=0
-#Tt=0
+#Rt=0
 constructor(e,t){this.most=e
 this.lettersOf=t}get all(){return this.#kt.slice(this.#St)}push(e){this.#kt.push(e)
-this.#Tt+=this.lettersOf(e)
-while(this.#Rt())this.#Dt()
+this.#Rt+=this.lettersOf(e)
+while(this.#Tt())this.#Dt()
 if(this.#St<this.most.count)return
 this.#kt=this.#kt.slice(this.#St)
-this.#St=0}#Rt(){const e=this.#kt.length-this.#St
-return e>this.most.count||e>1&&this.#Tt>this.most.letters}#Dt(){const[e]=this.#kt.splice(this.#St,1,void 0)
-if(e!==void 0)this.#Tt-=this.lettersOf(e)
+this.#St=0}#Tt(){const e=this.#kt.length-this.#St
+return e>this.most.count||e>1&&this.#Rt>this.most.letters}#Dt(){const[e]=this.#kt.splice(this.#St,1,void 0)
+if(e!==void 0)this.#Rt-=this.lettersOf(e)
 this.#St+=1}}function pieceOf(e){const t=/[\ud800-\udbff]/.test(e[r-1]??"")
 return e.slice(0,t?r-1:r)}},9367:(e,t,n)=>{n.d(t,{G1:()=>UnusableProxy,iJ:()=>proxyFor,n0:()=>bareHost})
 var s=n(7030)
@@ -11998,13 +11998,13 @@ this.#Mt=setTimeout(()=>this.#Ht("SIGKILL"),m)}
 #xt=e=>{if(this.#Ft.pid!==void 0)return
 const t=`${this.program.tool} could not be started: ${(0,p.b)(e)}`
 this.options.onLine(t,"stderr")
-this.#Jt(127)}
+this.#Vt(127)}
 #Pt=()=>{setTimeout(()=>{this.#Ft.stdout?.destroy()
 this.#Ft.stderr?.destroy()},E).unref()}
 #Gt=(e,t)=>{if(this.options.signal.aborted)this.#Ht("SIGKILL")
 this.#Nt?.()
-if(this.#Ft.pid!==void 0)this.#Jt(e??128+(t?h.constants.signals[t]:0))}
-#Ht(e){try{if(this.#Ft.pid!==void 0)process.kill(-this.#Ft.pid,e)}catch{}}#Jt(e){this.options.signal.removeEventListener("abort",this.#ke)
+if(this.#Ft.pid!==void 0)this.#Vt(e??128+(t?h.constants.signals[t]:0))}
+#Ht(e){try{if(this.#Ft.pid!==void 0)process.kill(-this.#Ft.pid,e)}catch{}}#Vt(e){this.options.signal.removeEventListener("abort",this.#ke)
 clearTimeout(this.#Mt)
 for(const e of this.#Lt)e.end()
 this.#Ot(e)}}function find(e,t){if(e.includes("/"))return isProgram(e)?(0,f.resolve)(e):void 0
@@ -12019,8 +12019,8 @@ s(5317)
 void 0&&(void 0).__awaiter
 var k=s(6928)
 var S=s(4942)
-const T=e(import.meta.url)("stream")
-var R=s(9023)
+const R=e(import.meta.url)("stream")
+var T=s(9023)
 var D=s(2613)
 var O=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
 class RetryHelper{constructor(e,t,n){if(e<1)throw new Error("max attempts should be greater than or equal to 1")
@@ -12054,7 +12054,7 @@ if(s===void 0)s={}
 s.authorization=n}const o=yield r.get(e,s)
 if(o.message.statusCode!==200){const t=new HTTPError(o.message.statusCode)
 y.Yz(`Failed to download from "${e}". Code(${o.message.statusCode}) Message(${o.message.statusMessage})`)
-throw t}const i=R.promisify(T.pipeline)
+throw t}const i=T.promisify(R.pipeline)
 const a=_getGlobal("TEST_DOWNLOAD_TOOL_RESPONSE_MESSAGE_FACTORY",()=>o.message)
 const c=a()
 let l=false
@@ -12174,7 +12174,7 @@ var l=s(9367)
 const realWeb=e=>({fetch:async(t,{method:n,headers:s={},body:r,tls:o,signal:i})=>{i.throwIfAborted()
 const a=new URL(t)
 const c=r===void 0?void 0:Buffer.from(r)
-const A={method:n,signal:i,...o&&trusting(o),headers:{"user-agent":"django-rollout",...c&&{"content-length":c.length},...s}}
+const A={method:n,signal:i,...o&&a.protocol==="https:"&&trusting(o),headers:{"user-agent":"django-rollout",...c&&{"content-length":c.length},...s}}
 try{const t=(0,l.iJ)(a,e)
 const n=t?await behind(t,a,A):web_open(a,A)
 return await answerTo(n,c)}catch(e){throw i.aborted?i.reason:e}},addressesOf:async e=>{const t=await(0,i.lookup)(e,{all:true}).catch(()=>[])
@@ -12242,9 +12242,9 @@ const B=r.Gu("folder")
 const Q=r.Gu("run")
 if(Q!==""&&r.Gu("ended")===""){const v=(0,c.qj)(process.env)
 const{config:k,...S}=(0,c.Vc)(v,process.env);(0,c.QU)(S)
-const T=(0,w.a)(process.env)
-const R=`${B}/${l.rk}`
-const D=await(0,d.s)(v,T.exists(R)?{...S,config:R}:S,"action",T)
+const R=(0,w.a)(process.env)
+const T=`${B}/${l.rk}`
+const D=await(0,d.s)(v,R.exists(T)?{...S,config:T}:S,"action",R)
 if(D.is==="read")await finish(D.settings)
 else r.$e(`what this run may have left open was not looked for (django-rollout recover does it): ${D.problems.join("; ")}`)}const b=r.Gu("tests")
 if(b!==""&&r.Gu("ended")==="")await(0,o.tA)((0,y.W)(process.env),b,{...I.a,say:e=>{r.pq(e)}})
@@ -12592,31 +12592,31 @@ if(!e.over)return
 this.queue.shift()}}}class RunningStage{name
 clock
 output
-#Vt
 #jt
 #$t
+#Jt
 #Yt
 #Wt
 constructor(e,t,n){this.name=e
 this.clock=t
 this.output=n
-this.#jt=this.#$t=this.#Yt=t.now()
+this.#$t=this.#Jt=this.#Yt=t.now()
 this.#Wt=t.every(o,this.#qt)
 this.#_t(t=>{t.open(e)})}say=e=>{const t=this.output.seconds()
 this.#_t(n=>{n.say(e,t)})}
 quote=e=>{this.#_t(t=>{t.quote(e)})}
-waiting=e=>{this.#Vt=e
+waiting=e=>{this.#jt=e
 this.#Yt=this.clock.now()
 const t=e===void 0?void 0:this.#zt
 this.output.write(e=>{e.draw?.(t)})}
-stop(){this.#Wt()}#_t(e){this.#$t=this.clock.now()
-this.output.write(e)}#zt=()=>{const e=this.#Vt
+stop(){this.#Wt()}#_t(e){this.#Jt=this.clock.now()
+this.output.write(e)}#zt=()=>{const e=this.#jt
 if(typeof e==="function")return e()
-const t=(this.clock.now()-this.#jt)/1e3
+const t=(this.clock.now()-this.#$t)/1e3
 return e===void 0?[]:[{is:"waiting",words:e,seconds:t}]}
 #qt=()=>{const e=this.clock.now()
-if(this.#Vt!==void 0&&this.output.isDrawn)this.#$t=this.#Yt=e
-const t=typeof this.#Vt==="function"?this.#Yt:this.#$t
+if(this.#jt!==void 0&&this.output.isDrawn)this.#Jt=this.#Yt=e
+const t=typeof this.#jt==="function"?this.#Yt:this.#Jt
 if(e-t<r)return
 this.#Yt=e
 this.say((0,s.gT)(this.#zt())||`${this.name} is still running`)}}},5057:(e,t,n)=>{n.d(t,{Bt:()=>isBetween,Dr:()=>impossibleWords,aW:()=>reversalWords,bR:()=>reversedNames,je:()=>lossOf})
@@ -12799,7 +12799,10 @@ a.forEach(e=>void c[e].keep())
 const A=Object.fromEntries(a.map(e=>[e,c[e].objects]))
 return{clusterState:()=>({...A,...t.now()-c.events.confirmedAt>i.y&&{events:new Map},confirmedAt:Math.min(...d.map(e=>c[e].confirmedAt))}),onChange:e=>{r.add(e)
 return()=>r.delete(e)}}}function sendsInitialEvents(e){const[,t="0"]=/^v1\.(\d+)/.exec(e)??[]
-return Number(t)>=34}async function*eventsIn({lines:e}){for(let t=await e.next();t.done!==true;t=await e.next())yield JSON.parse(t.value)}class KindWatch{kind
+return Number(t)>=34}async function*eventsIn({lines:e}){for(let t=await e.next();t.done!==true;t=await e.next()){const e=JSON.parse(t.value)
+yield{...e,object:withoutManagers(e.object)}}}function withoutManagers(e){if(e.metadata?.managedFields===void 0||(0,r.gv)(e))return e
+const{managedFields:t,...n}=e.metadata
+return{...e,metadata:n}}class KindWatch{kind
 context
 objects=new Map
 confirmedAt=0
@@ -12810,33 +12813,37 @@ this.context=t}async keep(){const{cluster:e,clock:t}=this.context
 let n=0
 while(!e.life.aborted){const s=this.#Kt
 try{if(s===void 0)await this.list()
-else await this.#Xt(s)
+else await this.#Zt(s)
 n=0}catch(r){n=this.#Kt===s?n+1:1
 if(r.status===410)this.#Kt=void 0
 const o=l[Math.min(n,l.length)-1]??2e3
 await t.sleep(o,e.life).catch(()=>{})}}}async list(){const{lists:e}=this.context
 this.#lt?.end()
 this.#lt=void 0
-if(e.byWatch){this.#lt=await this.#Zt()
+if(e.byWatch){this.#lt=await this.#Xt()
 if(this.#lt)return
 this.context.cluster.life.throwIfAborted()
 e.byWatch=false}const{apiVersion:t,kind:n}=o.VI[this.kind]
 const s=await this.context.cluster.get(this.#xe())
-const r=s.items.map(e=>({...e,apiVersion:t,kind:n}))
-this.#en(r,s.metadata.resourceVersion)}async#Zt(){const{clock:e,cluster:t}=this.context
+const r=s.items.map(e=>withoutManagers({...e,apiVersion:t,kind:n}))
+this.#en(r,s.metadata.resourceVersion)}async#Xt(){const{clock:e,cluster:t}=this.context
 const n=this.#tn("sendInitialEvents=true&resourceVersionMatch=NotOlderThan")
 const s=new AbortController
-e.sleep(A,AbortSignal.any([t.life,s.signal])).then(n.end,()=>{})
-try{const e=new Map
-for await(const{type:t,object:s}of eventsIn(n)){if(t==="ERROR")break
-if(t==="DELETED")e.delete((0,r.Vb)(s))
-else if(t!=="BOOKMARK")e.set((0,r.Vb)(s),s)
-else if(s.metadata?.annotations?.[u]==="true"){this.#en([...e.values()],s.metadata.resourceVersion)
+const o=AbortSignal.any([t.life,s.signal])
+let i=e.now()
+const silence=async()=>{for(let t=A;t>0;t=i+A-e.now())await e.sleep(t,o)}
+silence().then(n.end,()=>{})
+try{const t=new Map
+for await(const{type:s,object:o}of eventsIn(n)){i=e.now()
+if(s==="ERROR")break
+if(s==="DELETED")t.delete((0,r.Vb)(o))
+else if(s!=="BOOKMARK")t.set((0,r.Vb)(o),o)
+else if(o.metadata?.annotations?.[u]==="true"){this.#en([...t.values()],o.metadata.resourceVersion)
 return n}}}catch{}finally{s.abort()}n.end()
 return}#en(e,t){this.objects.clear()
 for(const t of e)this.objects.set((0,r.Vb)(t),t)
 this.#Kt=t
-this.#nn()}async#Xt(e){const t=this.#lt??this.#tn(`resourceVersion=${e}`)
+this.#nn()}async#Zt(e){const t=this.#lt??this.#tn(`resourceVersion=${e}`)
 this.#lt=void 0
 try{for await(const n of eventsIn(t)){if(n.type==="ERROR"){this.#Kt=void 0
 return}this.#Bt(n,e)
@@ -12983,7 +12990,7 @@ case"failed":case"superseded":return{is:"failed",words:endWords(e,n)}}}function 
 if(n.length>1&&n.length===t)return`all ${t} workloads`
 return n.length<=3?n.join(", "):`${n.slice(0,2).join(", ")} and ${n.length-2} more`}function nameOf(e){return e.slice(e.indexOf("/")+1)}function trackRollout(e){return new RolloutTracker(e).run()}class RolloutTracker{options
 #gn
-#Je
+#Ve
 #pn
 #mn
 #En
@@ -12994,7 +13001,7 @@ return n.length<=3?n.join(", "):`${n.slice(0,2).join(", ")} and ${n.length-2} mo
 constructor(e){this.options=e
 const{desiredWorkloads:t,next:n,startedAt:s,verify:r,live:o,signal:i}=e
 this.#gn=r?"pending":"good"
-this.#Je=n
+this.#Ve=n
 this.#pn=t
 this.#mn=(0,c._1)(s)
 this.#En=timesOf(t,s)
@@ -13010,26 +13017,26 @@ this.#mn=t.observations
 this.#Sn(t)
 this.options.onProgress?.(writeProgressesOf(t,this.#En))
 const{requeueAt:n,logsWanted:s,factsWanted:r,completeAt:o}=t
-if(o!==void 0&&!this.#Je)this.#Tn()
-const i=this.#Rn(t,e)
-return{logsWanted:s,factsWanted:r,...n!==void 0&&{requeueAt:n},...i&&{ended:i}}}#Rn(e,t){const n=outcomeOf(e,t)
+if(o!==void 0&&!this.#Ve)this.#Rn()
+const i=this.#Tn(t,e)
+return{logsWanted:s,factsWanted:r,...n!==void 0&&{requeueAt:n},...i&&{ended:i}}}#Tn(e,t){const n=outcomeOf(e,t)
 if(n&&n.is!=="done")return n
-if(this.#Je)return this.#Je.isDue(e)?this.#Je:void 0
-return this.#gn==="good"?n:void 0}#kn(e){return(0,i.S)(this.#pn,{clusterState:this.options.live.clusterState(),timeouts:this.options.timeouts,observations:this.#mn,now:e})}#Tn(){if(this.#gn!=="pending")return
+if(this.#Ve)return this.#Ve.isDue(e)?this.#Ve:void 0
+return this.#gn==="good"?n:void 0}#kn(e){return(0,i.S)(this.#pn,{clusterState:this.options.live.clusterState(),timeouts:this.options.timeouts,observations:this.#mn,now:e})}#Rn(){if(this.#gn!=="pending")return
 this.#gn="begun"
 this.options.verify?.(this.#Ht).then(()=>{this.#gn="good"
 this.#yn.wake()},e=>{this.#Cn.abort(e)})}async#Qn(e){const t=this.options.clock.now()
 const n=await e.begin()
 this.#pn=[...this.#pn,...n]
 this.#En={...this.#En,...timesOf(n,t)}
-this.#Je=void 0}async#bn(e){const t=await(0,o.m)(e.cause,this.options).catch(()=>e.cause)
+this.#Ve=void 0}async#bn(e){const t=await(0,o.m)(e.cause,this.options).catch(()=>e.cause)
 return{...e,cause:t}}#Sn(e){const{stageLog:t}=this.options
 const{lines:n,logged:s}=progressLines(e,this.#wn,this.#Dn())
 n.forEach(e=>t.say(e))
 if(s.allThere&&!this.#wn.allThere)t.waiting(this.#In)
 this.#wn=s}#In=()=>{const e=this.options.clock.now()
 try{return statusRowsOf(this.#kn(e),e,this.#Dn())}catch{return[]}}
-#Dn(){return this.#Je?void 0:this.options.timeouts.bake}}function timesOf(e,t){return Object.fromEntries(e.map(({workload:e})=>[(0,s.T)(e),t]))}function writeProgressesOf({progress:e,observations:t},n){return Object.fromEntries(Object.entries(e).map(([e,s])=>{const r=t.completeSince[e]
+#Dn(){return this.#Ve?void 0:this.options.timeouts.bake}}function timesOf(e,t){return Object.fromEntries(e.map(({workload:e})=>[(0,s.T)(e),t]))}function writeProgressesOf({progress:e,observations:t},n){return Object.fromEntries(Object.entries(e).map(([e,s])=>{const r=t.completeSince[e]
 const o=n[e]??t.startedAt
 return[e,{...s,startedAt:o,...r!==void 0&&{completeAt:r}}]}))}function withWake(e){const t=new Set
 return{clusterState:()=>e.clusterState(),onChange:n=>{t.add(n)
@@ -13769,19 +13776,19 @@ var b=n(3242)
 var v=n(3975)
 var k=n(3905)
 const S=15
-const T=15e3
+const R=15e3
 async function makeJob(e,t,n){const{checked:a,image:c,proves:l,reverses:A,again:u,plansOnly:d=false}=t
 const{platform:h,settings:g,app:p,signal:w,cluster:y}=e
 const Q=l??A??u
 const b=Q?.command??g["migrate-command"]
 const k=Q?.timeoutMs??g["migrate-timeout"]
-const T=Q?void 0:await(0,v.H)(e)
-const R=T?withLabelsOf(t.web,T):t.web
-const[{launch:D,claims:O,common:F,starts:N},L,M]=await Promise.all([commonOf(e,{checked:a,web:R,image:c}),T&&commonOf(e,t),(0,f.jh)(h.clock,w,()=>(0,B.bL)(y,p,g.image))])
+const R=Q?void 0:await(0,v.H)(e)
+const T=R?withLabelsOf(t.web,R):t.web
+const[{launch:D,claims:O,common:F,starts:N},L,M]=await Promise.all([commonOf(e,{checked:a,web:T,image:c}),R&&commonOf(e,t),(0,f.jh)(h.clock,w,()=>(0,B.bL)(y,p,g.image))])
 const U=runningVersions(e,a,c,M)
-const x=(0,i.mp)({...F,command:(0,o.V)(b,D.starter,n),env:(0,r.B8)({marker:n,migrate:b,waitSeconds:S,volumes:(0,i.wx)(R.template,R.container,O),unsafe:u?"allow":g["unsafe-migrations"],...l?{proves:true,running:[{names:[l.name],tag:c.tag,isOwn:true}]}:{web:(L??{launch:D}).launch.words,kept:(0,s.G)(M.databases),...A?{reverses:A.task}:{earlier:M.earlier},...!A&&{running:U},lockWaitSeconds:g["lock-wait-migrate"]/1e3,plansOnly:d,...t.backup!==void 0&&{backup:t.backup},...u&&{contract:{...N,policy:"stay",hasBridges:false,stay:(0,I.Ei)(M.history)}},...!Q&&endedOf(M.history),...!Q&&{bridges:(0,I.n3)(M.history),contract:{...N,policy:t.now===true&&g.contract==="manual"?"next":g.contract,hasBridges:g.bridge==="on",...g.contract==="manual"&&{stay:(0,I.Ei)(M.history)}}}}}),timeoutSeconds:Math.ceil(k/1e3),plansOnly:d,...d&&{keepSeconds:300}})
+const x=(0,i.mp)({...F,command:(0,o.V)(b,D.starter,n),env:(0,r.B8)({marker:n,migrate:b,waitSeconds:S,volumes:(0,i.wx)(T.template,T.container,O),unsafe:u?"allow":g["unsafe-migrations"],...l?{proves:true,running:[{names:[l.name],tag:c.tag,isOwn:true}]}:{web:(L??{launch:D}).launch.words,kept:(0,s.G)(M.databases),...A?{reverses:A.task}:{earlier:M.earlier},...!A&&{running:U},lockWaitSeconds:g["lock-wait-migrate"]/1e3,plansOnly:d,...t.backup!==void 0&&{backup:t.backup},...u&&{contract:{...N,policy:"stay",hasBridges:false,stay:(0,I.Ei)(M.history)}},...!Q&&endedOf(M.history),...!Q&&{bridges:(0,I.n3)(M.history),contract:{...N,policy:t.now===true&&g.contract==="manual"?"next":g.contract,hasBridges:g.bridge==="on",...g.contract==="manual"&&{stay:(0,I.Ei)(M.history)}}}}}),timeoutSeconds:Math.ceil(k/1e3),plansOnly:d,...d&&{keepSeconds:300}})
 if(x.is==="impossible")return(0,E.fJ)({code:"plan-failed",sentence:`creating the migration Job failed: ${x.problem}`})
-return{job:x.job,container:R.container,isCounted:x.isCounted,from:T?g["migrate-manifest"]??"":(0,m.T)(R.workload),own:new Set(M.history.flatMap(({migrations:e})=>e)),notes:[...x.notes,...Q?[]:notCompared(a,U)],...beginningOf(D)}}function endedOf(e){const t=(0,I.hH)(e)
+return{job:x.job,container:T.container,isCounted:x.isCounted,from:R?g["migrate-manifest"]??"":(0,m.T)(T.workload),own:new Set(M.history.flatMap(({migrations:e})=>e)),notes:[...x.notes,...Q?[]:notCompared(a,U)],...beginningOf(D)}}function endedOf(e){const t=(0,I.hH)(e)
 return t===void 0?{}:{ended:t}}function beginningOf({words:e,starter:t,skipped:n,isUnknown:s}){if(t)return t.isScript?{script:{name:t.words.join(" "),isAll:e.length===1}}:{}
 if(n!==void 0)return{passed:{script:n,why:"it needs a word that says what to start"}}
 return s?{passed:{why:"the registry does not say what the image starts"}}:{}}function withLabelsOf(e,{template:t,...n}){const s={...e.template.metadata?.labels,...t.metadata?.labels}
@@ -13807,7 +13814,7 @@ return t.length>0||n.length===0?[]:["the migrations are not compared: no running
 if(!s)return{words:[],isUnknown:false}
 const r=s.command===void 0?await n:void 0
 return{...launchOf(s,r),isUnknown:s.command===void 0&&!r}}async function commandWhereNeeded({platform:e,signal:t,settings:n},s,r){if(!leavesToImage(s,n.image))return
-return(0,b.wj)(e.clock,T,t,t=>(0,A.Nl)(e,r,t)).catch(()=>{t.throwIfAborted()
+return(0,b.wj)(e.clock,R,t,t=>(0,A.Nl)(e,r,t)).catch(()=>{t.throwIfAborted()
 return})}function migratesBeside(e){const t=[...e["before-rollout"],...e["after-rollout"]]
 return t.some(e=>a.tB.test(e))}function leavesToImage(e,t){const n=e.flatMap(({spec:e})=>[...e?.initContainers??[],...e?.containers??[]])
 return n.some(({image:e="",command:n})=>n===void 0&&(0,w.iI)(e,t))}function podsToStart({targets:e,jobs:t=[]}){const n=e.flatMap(({id:e,becomes:t,manifest:n,live:s})=>[t,n,s].flatMap(t=>t?[{name:(0,m.T)(e),spec:(0,y.kW)(t).spec}]:[]))
@@ -14029,10 +14036,10 @@ input
 #Pn=`rollout-${crypto.randomUUID()}`
 #Gn
 #Hn
-#Jn
 #Vn
 #jn
 #$n
+#Jn
 #Yn=false
 #vt=false
 #Wn=new AbortController
@@ -14042,42 +14049,42 @@ this.#Gn=new I.k7(this.#Pn,e=>this.#qn((0,I.U_)(e,this.#_n())))}async plan(e){th
 const t=await this.#zn(e)
 const n=await Promise.race([this.#Gn.plan,this.#Kn(t)])
 this.#Gn.hold()
-const s=this.#Xn?n:(0,r.V)(withLeftOut(n,this.input.checked.targets),this.#Hn?.own??new Set)
-this.#Jn=s
+const s=this.#Zn?n:(0,r.V)(withLeftOut(n,this.input.checked.targets),this.#Hn?.own??new Set)
+this.#Vn=s
 const{settings:o}=this.context
-if(!this.#Xn&&!this.input.isAgain)(0,I.uH)(e,s,o.sql,o.contract)
+if(!this.#Zn&&!this.input.isAgain)(0,I.uH)(e,s,o.sql,o.contract)
 return s}async migrate(e){this.#Gn.to(e)
-const t=await(this.#jn?.end)
+const t=await(this.#$n?.end)
 if(t?.verdict.is==="failed"){if(t.unread===void 0){this.#vt=(0,o.VS)(this.#Gn.lines)!==void 0
-throw new A.HR(this.#Zn(t.verdict.cause))}(0,A.fJ)(this.#es("migration-failed",t,t.unread))}if(t?.unread!==void 0){e.say(`its log could not be read completely (${t.unread}), but it succeeded`)
-this.#$n=await this.#ts()}this.#vt=t?.unread===void 0
+throw new A.HR(this.#Xn(t.verdict.cause))}(0,A.fJ)(this.#es("migration-failed",t,t.unread))}if(t?.unread!==void 0){e.say(`its log could not be read completely (${t.unread}), but it succeeded`)
+this.#Jn=await this.#ts()}this.#vt=t?.unread===void 0
 if(this.#ns())e.say("tables were locked as Django does, without looking who uses them: the command starts no Python that reads PYTHONPATH")
 const n=this.whole()
 const s=n?this.#ss().filter(e=>!n.includes(e)):[]
 if(s.length>0)e.say(`applied by another client since the plan: ${s.join(", ")}; another cluster or namespace may use this database, too`)
 const r=this.input.reverses?"reversed":"applied"
-e.say(`${(0,h.LS)(this.applied().length,"migration")} ${r}`)}#Zn(e){const{migrated:t,gaveUp:n,tried:s}=this.#Gn
-const r=this.#Jn?.judged
-return s.length>0&&r?.policy==="block"?(0,I.Gt)(e,{...r,findings:s},t,(0,E.YT)(this.context)):(0,I.Ob)(e,t,n)}get#Xn(){const{proves:e,reverses:t,again:n}=this.input
-return e??t??n}#ns(){const{judged:e,databases:t=[]}=this.#Jn??{}
-return e!==void 0&&this.context.settings["lock-wait-migrate"]>0&&t.some(({vendor:e,pending:t})=>e==="postgresql"&&t.length>0)&&!this.#Gn.looks}applied(){return this.#$n??this.#Gn.progress().applied}whole(){const e=this.#Gn.lines.some(e=>e.trim()==="Running migrations:")
-return this.#vt&&e?this.#Gn.progress().applied:void 0}#ss(){if(this.#Xn)return[]
-return(this.#Jn?.databases??[]).flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}needs(){return this.#Gn.needs}tasks(){return this.#Gn.tasks}broken(){const{verified:e}=this.#Gn
-const{judged:t}=this.#Jn??{}
+e.say(`${(0,h.LS)(this.applied().length,"migration")} ${r}`)}#Xn(e){const{migrated:t,gaveUp:n,tried:s}=this.#Gn
+const r=this.#Vn?.judged
+return s.length>0&&r?.policy==="block"?(0,I.Gt)(e,{...r,findings:s},t,(0,E.YT)(this.context)):(0,I.Ob)(e,t,n)}get#Zn(){const{proves:e,reverses:t,again:n}=this.input
+return e??t??n}#ns(){const{judged:e,databases:t=[]}=this.#Vn??{}
+return e!==void 0&&this.context.settings["lock-wait-migrate"]>0&&t.some(({vendor:e,pending:t})=>e==="postgresql"&&t.length>0)&&!this.#Gn.looks}applied(){return this.#Jn??this.#Gn.progress().applied}whole(){const e=this.#Gn.lines.some(e=>e.trim()==="Running migrations:")
+return this.#vt&&e?this.#Gn.progress().applied:void 0}#ss(){if(this.#Zn)return[]
+return(this.#Vn?.databases??[]).flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}needs(){return this.#Gn.needs}tasks(){return this.#Gn.tasks}broken(){const{verified:e}=this.#Gn
+const{judged:t}=this.#Vn??{}
 return!t||e===void 0||"why"in e?void 0:(0,i.RA)(t,e)}misfits(){return this.#Gn.reversed}surprises(e){const{tried:t}=this.#Gn
-const{judged:n}=this.#Jn??{}
+const{judged:n}=this.#Vn??{}
 if(!n)return[]
 const s=n.policy==="block"?[]:t.map(e=>(0,u.m3)(e,n.versions))
 return[...s,...this.#rs(e)]}#rs(e){const{verified:t}=this.#Gn
-const{judged:n}=this.#Jn??{}
+const{judged:n}=this.#Vn??{}
 if(!n||t===void 0)return[]
 if("why"in t)return[`the schema was not compared with the plan after the migration: ${t.why}`]
 return(0,u.AB)(e?t.map(withoutNew):t,n)}schema(){const{verified:e}=this.#Gn
 const t=this.applied()
-const{runs:n,judged:s,databases:r=[]}=this.#Jn??{runs:this.#Yn}
-if(!n||s?.blocked===true||this.#Jn?.backup)return t.length>0?{is:"unknown"}:void 0
+const{runs:n,judged:s,databases:r=[]}=this.#Vn??{runs:this.#Yn}
+if(!n||s?.blocked===true||this.#Vn?.backup)return t.length>0?{is:"unknown"}:void 0
 const o=r.filter(e=>e.pending.length>0||e.isBridged===true)
-if(this.#Jn&&o.length+t.length===0)return
+if(this.#Vn&&o.length+t.length===0)return
 const i=e===void 0||"why"in e?[]:e
 const a=o.length>0&&o.every(({database:e})=>i.some(t=>t.database===e))
 return a?{is:"compared",databases:i,applied:t}:{is:"unknown"}}async close(){const{context:e,input:t}=this
@@ -14085,19 +14092,19 @@ this.#Wn.abort(new Error("the migration is closed"))
 this.#Gn.hold()
 try{const{live:n}=t.checked
 const s=t.plansOnly!==true&&this.#Hn?.isCounted!==true
-const r=s&&this.#jn?.hasContainerEnded===true
-if(this.#Vn!==void 0&&!(r&&endsByItself(n,this.#Vn)))await removeJob(e,n,this.#Vn)}finally{await(this.#jn?.close())}}async#zn(e){const{context:t,input:n}=this
+const r=s&&this.#$n?.hasContainerEnded===true
+if(this.#jn!==void 0&&!(r&&endsByItself(n,this.#jn)))await removeJob(e,n,this.#jn)}finally{await(this.#$n?.close())}}async#zn(e){const{context:t,input:n}=this
 const{live:s}=n.checked
 const r=await(0,y.qZ)(t,n,this.#Pn)
 this.#Hn=r
 r.notes.forEach(t=>{e.say(t)})
 let o=""
-const i=await(0,y._S)(t,s,r.job,e=>{this.#Vn=o=e})
+const i=await(0,y._S)(t,s,r.job,e=>{this.#jn=o=e})
 e.say(`${(0,p.Gg)(i)}, created from ${r.from}`)
 const a=AbortSignal.any([t.signal,this.#Wn.signal])
 const c={job:o,container:r.container}
-this.#jn=new w.S(t.with({signal:a}),s,c,this.#Gn)
-return this.#jn}async#Kn(e){const t=this.#Gn
+this.#$n=new w.S(t.with({signal:a}),s,c,this.#Gn)
+return this.#$n}async#Kn(e){const t=this.#Gn
 const n=await e.end
 if(n.verdict.is==="failed"){const{cause:e}=n.verdict
 await Promise.race([t.plan,Promise.resolve()])
@@ -14107,8 +14114,8 @@ if(n.unread===void 0)throw new A.HR((0,I.hY)(this.#qn(e),this.#os(),t.lines))}co
 if(!s&&n.unread!==void 0)(0,A.fJ)(this.#es("plan-failed",n,n.unread))
 return s??(0,A.fJ)({code:"plan-failed",sentence:`${this.#os()} started, but exited before it listed its migrations`,hint:'check that "migrate-command" calls Django’s manage.py',logs:[{lines:t.lines.slice(-w.T)}]})}#qn(e){return(0,I.el)(e,(0,I.QD)(this.#Gn,this.#Hn),this.#is())}async#ts(){if(this.input.reverses||!(0,s.$i)(this.#is()))return
 const{databases:e}=await this.#Gn.plan
-return e.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}#os(){return this.#Xn?.name??"the new version"}#is(){return this.#Xn?.command??this.context.settings["migrate-command"]}#es(e,{verdict:t},n){this.#Yn=true
-const s=this.#Vn??""
+return e.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}#os(){return this.#Zn?.name??"the new version"}#is(){return this.#Zn?.command??this.context.settings["migrate-command"]}#es(e,{verdict:t},n){this.#Yn=true
+const s=this.#jn??""
 const r=this.#Hn?.container??""
 return(0,I.d)(e,{job:s,verdict:t,words:n},{migrated:this.#Gn.migrated,logs:this.context.cluster.commandLine(["logs",`job/${s}`,"-c",r])})}#_n(){const{cluster:e,app:t}=this.context
 const{workload:n,container:s}=this.input.web
@@ -14243,7 +14250,7 @@ throw new l.HR(a.cause)}if(a.is==="superseded")throw new l.HR((0,b.g)(a.by))}fun
 return 2*e.timeout+Math.max(e.bake,t)}class Rollout{context
 input
 listener
-#jt
+#$t
 #Kt
 #as
 #cs=new Map
@@ -14254,13 +14261,13 @@ this.input=t
 this.listener=n
 const s=t.checked.live.clusterState()
 this.#as={...s,pods:new Map(s.pods)}
-this.#jt=e.platform.clock.now()
+this.#$t=e.platform.clock.now()
 this.#Kt=(0,E._z)(e,t.image)}async follow(){const{platform:e,settings:t,signal:n,cluster:s,log:r}=this.context
 const{checked:o}=this.input
 const{first:i,rest:a,isDue:c}=this.input.waves
 await this.#us("first",this.context)
 const l=await this.#ds(i)
-return(0,h.T)({cluster:s,clock:e.clock,live:o.live,desiredWorkloads:l,...a.length>0&&{next:{isDue:c,begin:()=>this.#ds(a)}},verify:e=>this.#Tn(this.context.with({signal:e})),timeouts:{timeout:t.timeout,bake:t.bake,grace:t.grace},startedAt:this.#jt,onProgress:this.listener.progress,toRepo:(0,I.YT)(this.context),stageLog:r,signal:n}).finally(()=>{this.listener.started(this.#hs())
+return(0,h.T)({cluster:s,clock:e.clock,live:o.live,desiredWorkloads:l,...a.length>0&&{next:{isDue:c,begin:()=>this.#ds(a)}},verify:e=>this.#Rn(this.context.with({signal:e})),timeouts:{timeout:t.timeout,bake:t.bake,grace:t.grace},startedAt:this.#$t,onProgress:this.listener.progress,toRepo:(0,I.YT)(this.context),stageLog:r,signal:n}).finally(()=>{this.listener.started(this.#hs())
 return this.#As.catch(()=>{})})}#hs(){const e=this.input.checked.live.clusterState()
 return Object.fromEntries(this.#ls.flatMap(t=>{const n=(0,d.jb)((0,p.NO)(e,t))
 return n?[[(0,c.T)(t.workload),n]]:[]}))}async#ds(e){const{context:t}=this
@@ -14285,7 +14292,7 @@ const l=(0,d.OO)({workload:n,images:i,now:o,before:r,known:a},this.#as)
 this.#ls.push(l)
 return l}#us(e,t){const{checked:n,beside:s}=this.input
 const r=s.filter(t=>t.when===e)
-return(0,y.L5)(t,n,r,this.listener.wrote)}async#Tn(e){const{checked:t,image:n}=this.input
+return(0,y.L5)(t,n,r,this.listener.wrote)}async#Rn(e){const{checked:t,image:n}=this.input
 this.#As=this.#us("last",e)
 await this.#As
 const s=t.web&&this.#cs.get((0,c.T)(t.web.workload))?.[t.web.container]
@@ -14675,12 +14682,12 @@ this.#gs=t}get lost(){return this.#Is.signal}begin(e){this.#Qs(e)
 this.#ys=this.#bs().catch(()=>{})}async ensureHeld(){for(;;){this.lost.throwIfAborted()
 const{signal:e}=this.#ps
 if(!e.aborted&&this.#Bs.clock.now()<this.#ms)return e
-await this.#Cs.promise}}async release(){if(this.#Rt())return
+await this.#Cs.promise}}async release(){if(this.#Tt())return
 this.#I="released"
 this.#Wn.abort()
 await this.#ys
 const{cluster:e,path:t}=this.#Bs
-await e.put(t,{...this.#gs,spec:{...this.#gs.spec,holderIdentity:""}})}#Rt(){return this.#I==="lost"||this.#I==="released"}#Qs(e){this.#I="held"
+await e.put(t,{...this.#gs,spec:{...this.#gs.spec,holderIdentity:""}})}#Tt(){return this.#I==="lost"||this.#I==="released"}#Qs(e){this.#I="held"
 this.#Es=void 0
 this.#ms=e+this.#Bs.lastsMs*.9
 if(this.#ps.signal.aborted)this.#ps=new AbortController
@@ -14689,9 +14696,9 @@ this.#Cs=Promise.withResolvers()
 this.#ws.abort()
 this.#ws=new AbortController
 const t=AbortSignal.any([this.#ws.signal,this.#Wn.signal])
-this.#vs(e,t).catch(()=>{})}#ks(){if(this.#Rt())return
+this.#vs(e,t).catch(()=>{})}#ks(){if(this.#Tt())return
 this.#I="uncertain"
-this.#ps.abort(new r.sr)}#Ss(e){if(this.#Rt())return
+this.#ps.abort(new r.sr)}#Ss(e){if(this.#Tt())return
 this.#I="lost"
 this.#Wn.abort()
 this.#ps.abort(e)
@@ -14704,14 +14711,14 @@ if(isDenied(this.#Es))this.#Ss(lostBy(this.#Es))
 await until(e+r.E_)
 this.#Ss(lostBy(this.#Es))}async#bs(){const{clock:e,lastsMs:t}=this.#Bs
 for(let n=t/3;;){await e.sleep(n,this.#Wn.signal)
-n=await this.#Ts()?t/3:i}}async#Ts(){const{cluster:e,clock:t,path:n}=this.#Bs
+n=await this.#Rs()?t/3:i}}async#Rs(){const{cluster:e,clock:t,path:n}=this.#Bs
 const r=t.now()
 try{this.#gs=await e.put(n,{...this.#gs,spec:{...this.#gs.spec,renewTime:microTime(r)}})
-if(!this.#Rt())this.#Qs(r)
+if(!this.#Tt())this.#Qs(r)
 return true}catch(e){this.#Es=e
-if(e instanceof s.h&&[404,409].includes(e.status))await this.#Rs()
+if(e instanceof s.h&&[404,409].includes(e.status))await this.#Ts()
 else if(this.#I==="uncertain"&&isDenied(e))this.#Ss(lostBy(e))
-return false}}async#Rs(){const{cluster:e,path:t,holderId:n}=this.#Bs
+return false}}async#Ts(){const{cluster:e,path:t,holderId:n}=this.#Bs
 try{const s=await e.find(t)
 if(s?.spec?.holderIdentity===n)this.#gs=s
 else this.#Ss(new LeaseLost("taken",s?.metadata?.annotations?.[o]??""))}catch(e){this.#Es=e}}}class LeaseLost extends Error{why
@@ -14947,8 +14954,8 @@ const S=(0,s.Qq)(/^\w+\.\w+$/,"a migration")
 const schemaWork=(e,t)=>{const n={web:(0,s.Qq)(/^[a-z]+\/[a-z0-9][a-z0-9.-]*$/,"a workload"),container:l,command:(0,s.Qq)()}
 const r=e?.is==="back"
 return r?(0,s.OA)({...n,is:(0,s.yL)("back"),migrations:(0,s.no)((0,s.c3)(S)),misfits:(0,s.no)((0,s.c3)(s.D8))},"refused")(e,t):(0,s.OA)({...n,is:(0,s.yL)("again"),tag:o,digest:i},"refused")(e,t)}
-const T={begun:(0,s.OA)(d,"refused"),namespace:(0,s.OA)(k,"refused"),timeouts:(0,s.OA)({timeout:s.U9,grace:(0,s.A7)(s.U9)},"refused"),snapshot:(0,s.c3)((0,s.Q7)((0,s.OA)(v,"refused"),workloadsAreOurs)),schema:(0,s.no)(schemaWork),contract:(0,s.no)((0,s.OA)({held:(0,s.no)((0,s.c3)((0,s.Qq)())),bridges:s.D8},"refused"))}
-function wrongInRecord(e){return(0,s.OA)(T,"refused")(e,"record")}function wrongInEntry(e){return(0,s.OA)(h,"left")(e,"entry")}},6099:(e,t,n)=>{n.d(t,{yv:()=>closeRecord,C6:()=>openRecord,aE:()=>readRecord,vL:()=>updateRecord,R1:()=>withPaths})
+const R={begun:(0,s.OA)(d,"refused"),namespace:(0,s.OA)(k,"refused"),timeouts:(0,s.OA)({timeout:s.U9,grace:(0,s.A7)(s.U9)},"refused"),snapshot:(0,s.c3)((0,s.Q7)((0,s.OA)(v,"refused"),workloadsAreOurs)),schema:(0,s.no)(schemaWork),contract:(0,s.no)((0,s.OA)({held:(0,s.no)((0,s.c3)((0,s.Qq)())),bridges:s.D8},"refused"))}
+function wrongInRecord(e){return(0,s.OA)(R,"refused")(e,"record")}function wrongInEntry(e){return(0,s.OA)(h,"left")(e,"entry")}},6099:(e,t,n)=>{n.d(t,{yv:()=>closeRecord,C6:()=>openRecord,aE:()=>readRecord,vL:()=>updateRecord,R1:()=>withPaths})
 var s=n(7975)
 var r=n(8522)
 var o=n(1407)
@@ -18267,8 +18274,8 @@ const b=2
 const v=4
 const k=8
 const S=16
-const T=65280
-const R=Q|T
+const R=65280
+const T=Q|R
 const D=new Uint8Array(256)
 D[m]|=b
 D[p]|=b
@@ -18294,10 +18301,10 @@ while(o<s){const t=e.charCodeAt(o)
 const s=D[t]
 if((s&n)!==0){c|=s&k
 break}if((s&b)!==0){if(a===-1)a=o}else a=-1
-i|=t&T|s
+i|=t&R|s
 o++}const l=a===-1?o:a
 const A=e.slice(r,l)
-const u=(i&R)===0?A:A.toLowerCase()
+const u=(i&T)===0?A:A.toLowerCase()
 if(o===s||c!==0)return{type:u,index:o,parameters:new O}
 return parseParameters(e,u,o,s,n)}function parseParameters(e,t,n,s,r){const o=new O
 e:while(n<s){n++
@@ -18310,7 +18317,7 @@ const l=D[c]
 if((l&r)!==0){if((l&k)!==0)break e
 continue e}if(c===w){const c=a===-1?n:a
 const l=e.slice(t,c)
-const A=(i&R)===0?l:l.toLowerCase()
+const A=(i&T)===0?l:l.toLowerCase()
 n++
 while((D[e.charCodeAt(n)]&b)!==0)n++
 if(n<s&&e.charCodeAt(n)===y){const t=++n
@@ -18335,7 +18342,7 @@ break}if((s&b)!==0){if(h===-1)h=n}else h=-1
 n++}if(o[A]===void 0){const t=h===-1?n:h
 o[A]=e.slice(u,t)}if(d!==0)break e
 continue e}if((l&b)!==0){if(a===-1)a=n}else a=-1
-i|=c&T|l
+i|=c&R|l
 n++}}return{type:t,index:n,parameters:o}}function unescapeQuotedPairs(e,t,n){let s=""
 for(let r=t;r<n;r++)if(e.charCodeAt(r)===I){s+=e.slice(t,r)
 t=++r}return s+e.slice(t,n)}const F=/^-?\d+$/
@@ -18461,9 +18468,9 @@ const l=typeof t==="function"
 if(!l)return n
 return t(e,n,s)})
 const H=Number.MAX_SAFE_INTEGER.toString()
-const J=H.length
-const V=/"(?:[^"\\]|\\.)*"|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/g
-const j=/^"-?\d+n+"$/
+const V=H.length
+const j=/"(?:[^"\\]|\\.)*"|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/g
+const $=/^"-?\d+n+"$/
 const applyReviverIteratively=(e,t)=>{const n={"":e}
 const s=[{parent:n,key:"",visited:false}]
 while(s.length>0){const e=s[s.length-1]
@@ -18482,11 +18489,11 @@ const a=o===void 0
 if(a)delete n[r]
 else n[r]=o
 s.pop()}}return n[""]}
-const serializeBigInts=e=>e.replace(V,(e,t,n,s)=>{const r=e[0]==='"'
-const o=r&&j.test(e)
+const serializeBigInts=e=>e.replace(j,(e,t,n,s)=>{const r=e[0]==='"'
+const o=r&&$.test(e)
 if(o)return e.substring(0,e.length-1)+'n"'
 const i=n||s
-const a=t&&(t.length<J||t.length===J&&t<=H)
+const a=t&&(t.length<V||t.length===V&&t<=H)
 const c=r||i||a
 if(c)return e
 return'"'+e+'n"'})
@@ -18508,8 +18515,8 @@ if("response"in n)this.response=n.response
 const s=Object.assign({},n.request)
 if(n.request.headers.authorization)s.headers=Object.assign({},n.request.headers,{authorization:n.request.headers.authorization.replace(/(?<! ) .*$/," [REDACTED]")})
 s.url=s.url.replace(/\bclient_secret=\w+/g,"client_secret=[REDACTED]").replace(/\baccess_token=\w+/g,"access_token=[REDACTED]")
-this.request=s}}var $="10.0.16"
-var Y={headers:{"user-agent":`octokit-request.js/${$} ${getUserAgent()}`}}
+this.request=s}}var J="10.0.16"
+var Y={headers:{"user-agent":`octokit-request.js/${J} ${getUserAgent()}`}}
 function dist_bundle_isPlainObject(e){if(typeof e!=="object"||e===null)return false
 if(Object.prototype.toString.call(e)!=="[object Object]")return false
 const t=Object.getPrototypeOf(e)
@@ -18573,7 +18580,7 @@ errors
 data}
 var z=["method","baseUrl","url","headers","request","query","mediaType","operationName"]
 var K=["query","method","url"]
-var X=/\/api\/v3\/?$/
+var Z=/\/api\/v3\/?$/
 function graphql(e,t,n){if(n){if(typeof t==="string"&&"query"in n)return Promise.reject(new Error(`[@octokit/graphql] "query" cannot be used as variable name`))
 for(const e in n){if(!K.includes(e))continue
 return Promise.reject(new Error(`[@octokit/graphql] "${e}" cannot be used as variable name`))}}const s=typeof t==="string"?Object.assign({query:t},n):t
@@ -18582,15 +18589,15 @@ return e}if(!e.variables)e.variables={}
 e.variables[t]=s[t]
 return e},{})
 const o=s.baseUrl||e.endpoint.DEFAULTS.baseUrl
-if(X.test(o))r.url=o.replace(X,"/api/graphql")
+if(Z.test(o))r.url=o.replace(Z,"/api/graphql")
 return e(r).then(e=>{if(e.data.errors){const t={}
 for(const n of Object.keys(e.headers))t[n]=e.headers[n]
 throw new _(r,t,e.data)}return e.data.data})}function graphql_dist_bundle_withDefaults(e,t){const n=e.defaults(t)
 const newApi=(e,t)=>graphql(n,e,t)
 return Object.assign(newApi,{defaults:graphql_dist_bundle_withDefaults.bind(null,n),endpoint:n.endpoint})}graphql_dist_bundle_withDefaults(W,{headers:{"user-agent":`octokit-graphql.js/${q} ${getUserAgent()}`},method:"POST",url:"/graphql"})
-function withCustomRequest(e){return graphql_dist_bundle_withDefaults(e,{method:"POST",url:"/graphql"})}var Z="(?:[a-zA-Z0-9_-]+)"
+function withCustomRequest(e){return graphql_dist_bundle_withDefaults(e,{method:"POST",url:"/graphql"})}var X="(?:[a-zA-Z0-9_-]+)"
 var ee="\\."
-var te=new RegExp(`^${Z}${ee}${Z}${ee}${Z}$`)
+var te=new RegExp(`^${X}${ee}${X}${ee}${X}$`)
 var ne=te.test.bind(te)
 async function auth(e){const t=ne(e)
 const n=e.startsWith("v1.")||e.startsWith("ghs_")

@@ -23,7 +23,8 @@ export const realWeb = (env: Platform['env']): Web => ({
     const options = {
       method,
       signal,
-      ...(tls && trusting(tls)),
+      // A tenth of a second of a processor, for the system's certificates.
+      ...(tls && target.protocol === 'https:' && trusting(tls)),
       headers: {
         'user-agent': 'django-rollout',
         ...(sent && { 'content-length': sent.length }),

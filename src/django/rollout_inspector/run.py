@@ -27,6 +27,9 @@ def hand_over(found, question, silent):
         except Exception:
             pass
     state = {"found": found, "question": question, "silent": silent, "spec": task.spec, "text": sys.argv[-1]}
+    if task.spec.get("only-plan") and not question:
+        # Nothing runs afterwards that would need the memory.
+        return after_plan(state)
     try:
         to_do = {"marker": task.spec["marker"], "handed": in_memory(json.dumps(state).encode("ascii"))}
         env = dict(os.environ, DJANGO_ROLLOUT_SPEC=json.dumps(to_do))
