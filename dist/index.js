@@ -464,8 +464,8 @@ const H=n(2276)
 const V=n(5213)
 const j=n(3465)
 const $=n(2028)
-const J=n(1489)
-e.exports={parse:a,valid:c,clean:l,inc:A,diff:u,major:d,minor:h,patch:f,prerelease:g,compare:p,rcompare:m,compareLoose:E,compareBuild:w,sort:y,rsort:I,gt:B,lt:Q,eq:b,neq:v,gte:k,lte:S,cmp:R,coerce:T,truncate:D,Comparator:O,Range:F,satisfies:N,toComparators:L,maxSatisfying:M,minSatisfying:U,minVersion:x,validRange:P,outside:G,gtr:H,ltr:V,intersects:j,simplifyRange:$,subset:J,SemVer:o,re:s.re,src:s.src,tokens:s.t,SEMVER_SPEC_VERSION:r.SEMVER_SPEC_VERSION,RELEASE_TYPES:r.RELEASE_TYPES,compareIdentifiers:i.compareIdentifiers,rcompareIdentifiers:i.rcompareIdentifiers}},5101:e=>{const t="2.0.0"
+const Y=n(1489)
+e.exports={parse:a,valid:c,clean:l,inc:A,diff:u,major:d,minor:h,patch:f,prerelease:g,compare:p,rcompare:m,compareLoose:E,compareBuild:w,sort:y,rsort:I,gt:B,lt:Q,eq:b,neq:v,gte:k,lte:S,cmp:R,coerce:T,truncate:D,Comparator:O,Range:F,satisfies:N,toComparators:L,maxSatisfying:M,minSatisfying:U,minVersion:x,validRange:P,outside:G,gtr:H,ltr:V,intersects:j,simplifyRange:$,subset:Y,SemVer:o,re:s.re,src:s.src,tokens:s.t,SEMVER_SPEC_VERSION:r.SEMVER_SPEC_VERSION,RELEASE_TYPES:r.RELEASE_TYPES,compareIdentifiers:i.compareIdentifiers,rcompareIdentifiers:i.rcompareIdentifiers}},5101:e=>{const t="2.0.0"
 const n=256
 const s=Number.MAX_SAFE_INTEGER||9007199254740991
 const r=16
@@ -1917,7 +1917,7 @@ const r=n(3440)
 const{channels:o}=n(2414)
 const i=n(6603)
 const{RequestContentLengthMismatchError:a,ResponseContentLengthMismatchError:c,RequestAbortedError:l,InvalidArgumentError:A,HeadersTimeoutError:u,HeadersOverflowError:d,SocketError:h,InformationalError:f,BodyTimeoutError:g,HTTPParserError:p,ResponseExceededMaxSizeError:m}=n(8707)
-const{kUrl:E,kReset:w,kClient:y,kParser:I,kBlocking:B,kRunning:Q,kPending:b,kSize:v,kWriting:k,kQueue:S,kNoRef:R,kKeepAliveDefaultTimeout:T,kHostHeader:D,kPendingIdx:O,kRunningIdx:F,kError:N,kPipelining:L,kSocket:M,kKeepAliveTimeoutValue:U,kMaxHeadersSize:x,kKeepAliveMaxTimeout:P,kKeepAliveTimeoutThreshold:G,kHeadersTimeout:H,kBodyTimeout:V,kStrictContentLength:j,kMaxRequests:$,kCounter:J,kMaxResponseSize:Y,kOnError:W,kResume:q,kHTTPContext:_}=n(6443)
+const{kUrl:E,kReset:w,kClient:y,kParser:I,kBlocking:B,kRunning:Q,kPending:b,kSize:v,kWriting:k,kQueue:S,kNoRef:R,kKeepAliveDefaultTimeout:T,kHostHeader:D,kPendingIdx:O,kRunningIdx:F,kError:N,kPipelining:L,kSocket:M,kKeepAliveTimeoutValue:U,kMaxHeadersSize:x,kKeepAliveMaxTimeout:P,kKeepAliveTimeoutThreshold:G,kHeadersTimeout:H,kBodyTimeout:V,kStrictContentLength:j,kMaxRequests:$,kCounter:Y,kMaxResponseSize:J,kOnError:W,kResume:q,kHTTPContext:_}=n(6443)
 const z=n(2824)
 const K=Buffer.alloc(0)
 const Z=Buffer[Symbol.species]
@@ -1973,7 +1973,7 @@ this.bytesRead=0
 this.keepAlive=""
 this.contentLength=""
 this.connection=""
-this.maxResponseSize=e[Y]}setTimeout(e,t){if(e!==this.timeoutValue||t&de^this.timeoutType&de){if(this.timeout){i.clearTimeout(this.timeout)
+this.maxResponseSize=e[J]}setTimeout(e,t){if(e!==this.timeoutValue||t&de^this.timeoutType&de){if(this.timeout){i.clearTimeout(this.timeout)
 this.timeout=null}if(e)if(t&de)this.timeout=i.setFastTimeout(onParserTimeout,e,new WeakRef(this))
 else{this.timeout=setTimeout(onParserTimeout,e,new WeakRef(this))
 this.timeout.unref()}this.timeoutValue=e}else if(this.timeout)if(this.timeout.refresh)this.timeout.refresh()
@@ -2217,7 +2217,7 @@ try{t.onConnect(abort)}catch(n){r.errorRequest(e,t,n)}if(t.aborted)return false
 if(i==="HEAD")Q[w]=true
 if(d||i==="CONNECT")Q[w]=true
 if(g!=null)Q[w]=g
-if(e[$]&&Q[J]++>=e[$])Q[w]=true
+if(e[$]&&Q[Y]++>=e[$])Q[w]=true
 if(h)Q[B]=true
 let b=`${i} ${c} HTTP/1.1\r\n`
 if(typeof u==="string")b+=`host: ${u}\r\n`
@@ -2527,13 +2527,13 @@ const c=n(4655)
 const l=n(1841)
 const{InvalidArgumentError:A,InformationalError:u,ClientDestroyedError:d}=n(8707)
 const h=n(9136)
-const{kUrl:f,kServerName:g,kClient:p,kBusy:m,kConnect:E,kResuming:w,kRunning:y,kPending:I,kSize:B,kQueue:Q,kConnected:b,kConnecting:v,kNeedDrain:k,kKeepAliveDefaultTimeout:S,kHostHeader:R,kPendingIdx:T,kRunningIdx:D,kError:O,kPipelining:F,kKeepAliveTimeoutValue:N,kMaxHeadersSize:L,kKeepAliveMaxTimeout:M,kKeepAliveTimeoutThreshold:U,kHeadersTimeout:x,kBodyTimeout:P,kStrictContentLength:G,kConnector:H,kMaxRedirections:V,kMaxRequests:j,kCounter:$,kClose:J,kDestroy:Y,kDispatch:W,kInterceptors:q,kLocalAddress:_,kMaxResponseSize:z,kOnError:K,kHTTPContext:Z,kMaxConcurrentStreams:X,kResume:ee}=n(6443)
+const{kUrl:f,kServerName:g,kClient:p,kBusy:m,kConnect:E,kResuming:w,kRunning:y,kPending:I,kSize:B,kQueue:Q,kConnected:b,kConnecting:v,kNeedDrain:k,kKeepAliveDefaultTimeout:S,kHostHeader:R,kPendingIdx:T,kRunningIdx:D,kError:O,kPipelining:F,kKeepAliveTimeoutValue:N,kMaxHeadersSize:L,kKeepAliveMaxTimeout:M,kKeepAliveTimeoutThreshold:U,kHeadersTimeout:x,kBodyTimeout:P,kStrictContentLength:G,kConnector:H,kMaxRedirections:V,kMaxRequests:j,kCounter:$,kClose:Y,kDestroy:J,kDispatch:W,kInterceptors:q,kLocalAddress:_,kMaxResponseSize:z,kOnError:K,kHTTPContext:Z,kMaxConcurrentStreams:X,kResume:ee}=n(6443)
 const te=n(637)
 const ne=n(8788)
 let se=false
 const re=Symbol("kClosedResolve")
 const noop=()=>{}
-function getPipelining(e){return e[F]??e[Z]?.defaultPipelining??1}class Client extends l{constructor(e,{interceptors:t,maxHeaderSize:n,headersTimeout:s,socketTimeout:a,requestTimeout:c,connectTimeout:l,bodyTimeout:u,idleTimeout:d,keepAlive:p,keepAliveTimeout:m,maxKeepAliveTimeout:E,keepAliveMaxTimeout:y,keepAliveTimeoutThreshold:I,socketPath:B,pipelining:b,tls:v,strictContentLength:O,maxCachedSessions:$,maxRedirections:J,connect:Y,maxRequestsPerClient:W,localAddress:te,maxResponseSize:ne,autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae,maxConcurrentStreams:ce,allowH2:le,webSocket:Ae,eventSource:ue}={}){super({webSocket:Ae,eventSource:ue})
+function getPipelining(e){return e[F]??e[Z]?.defaultPipelining??1}class Client extends l{constructor(e,{interceptors:t,maxHeaderSize:n,headersTimeout:s,socketTimeout:a,requestTimeout:c,connectTimeout:l,bodyTimeout:u,idleTimeout:d,keepAlive:p,keepAliveTimeout:m,maxKeepAliveTimeout:E,keepAliveMaxTimeout:y,keepAliveTimeoutThreshold:I,socketPath:B,pipelining:b,tls:v,strictContentLength:O,maxCachedSessions:$,maxRedirections:Y,connect:J,maxRequestsPerClient:W,localAddress:te,maxResponseSize:ne,autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae,maxConcurrentStreams:ce,allowH2:le,webSocket:Ae,eventSource:ue}={}){super({webSocket:Ae,eventSource:ue})
 if(p!==void 0)throw new A("unsupported keepAlive, use pipelining=0 instead")
 if(a!==void 0)throw new A("unsupported socketTimeout, use headersTimeout & bodyTimeout instead")
 if(c!==void 0)throw new A("unsupported requestTimeout, use headersTimeout & bodyTimeout instead")
@@ -2547,20 +2547,20 @@ if(y!=null&&(!Number.isFinite(y)||y<=0))throw new A("invalid keepAliveMaxTimeout
 if(I!=null&&!Number.isFinite(I))throw new A("invalid keepAliveTimeoutThreshold")
 if(s!=null&&(!Number.isInteger(s)||s<0))throw new A("headersTimeout must be a positive integer or zero")
 if(u!=null&&(!Number.isInteger(u)||u<0))throw new A("bodyTimeout must be a positive integer or zero")
-if(Y!=null&&typeof Y!=="function"&&typeof Y!=="object")throw new A("connect must be a function or an object")
-if(J!=null&&(!Number.isInteger(J)||J<0))throw new A("maxRedirections must be a positive number")
+if(J!=null&&typeof J!=="function"&&typeof J!=="object")throw new A("connect must be a function or an object")
+if(Y!=null&&(!Number.isInteger(Y)||Y<0))throw new A("maxRedirections must be a positive number")
 if(W!=null&&(!Number.isInteger(W)||W<0))throw new A("maxRequestsPerClient must be a positive number")
 if(te!=null&&(typeof te!=="string"||r.isIP(te)===0))throw new A("localAddress must be valid string IP address")
 if(ne!=null&&(!Number.isInteger(ne)||ne<-1))throw new A("maxResponseSize must be a positive number")
 if(ae!=null&&(!Number.isInteger(ae)||ae<-1))throw new A("autoSelectFamilyAttemptTimeout must be a positive number")
 if(le!=null&&typeof le!=="boolean")throw new A("allowH2 must be a valid boolean value")
 if(ce!=null&&(typeof ce!=="number"||ce<1))throw new A("maxConcurrentStreams must be a positive integer, greater than 0")
-if(typeof Y!=="function")Y=h({...v,maxCachedSessions:$,allowH2:le,socketPath:B,timeout:l,...ie?{autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae}:void 0,...Y})
+if(typeof J!=="function")J=h({...v,maxCachedSessions:$,allowH2:le,socketPath:B,timeout:l,...ie?{autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae}:void 0,...J})
 if(t?.Client&&Array.isArray(t.Client)){this[q]=t.Client
 if(!se){se=true
-process.emitWarning("Client.Options#interceptor is deprecated. Use Dispatcher#compose instead.",{code:"UNDICI-CLIENT-INTERCEPTOR-DEPRECATED"})}}else this[q]=[oe({maxRedirections:J})]
+process.emitWarning("Client.Options#interceptor is deprecated. Use Dispatcher#compose instead.",{code:"UNDICI-CLIENT-INTERCEPTOR-DEPRECATED"})}}else this[q]=[oe({maxRedirections:Y})]
 this[f]=i.parseOrigin(e)
-this[H]=Y
+this[H]=J
 this[F]=b!=null?b:1
 this[L]=n||o.maxHeaderSize
 this[S]=m==null?4e3:m
@@ -2575,7 +2575,7 @@ this[R]=`host: ${this[f].hostname}${this[f].port?`:${this[f].port}`:""}\r\n`
 this[P]=u!=null?u:3e5
 this[x]=s!=null?s:3e5
 this[G]=O==null?true:O
-this[V]=J
+this[V]=Y
 this[j]=W
 this[re]=null
 this[z]=ne>-1?ne:-1
@@ -2593,8 +2593,8 @@ this[Q].push(s)
 if(this[w]);else if(i.bodyLength(s.body)==null&&i.isIterable(s.body)){this[w]=1
 queueMicrotask(()=>resume(this))}else this[ee](true)
 if(this[w]&&this[k]!==2&&this[m])this[k]=2
-return this[k]<2}async[J](){return new Promise(e=>{if(this[B])this[re]=e
-else e(null)})}async[Y](e){return new Promise(t=>{const n=this[Q].splice(this[T])
+return this[k]<2}async[Y](){return new Promise(e=>{if(this[B])this[re]=e
+else e(null)})}async[J](e){return new Promise(t=>{const n=this[Q].splice(this[T])
 for(let t=0;t<n.length;t++){const s=n[t]
 i.errorRequest(this,s,e)}const callback=()=>{if(this[re]){this[re]()
 this[re]=null}t(null)}
@@ -4592,12 +4592,12 @@ while(i>c)t[i]=t[--i]
 t[c]=s}}if(!n.next().done)throw new TypeError("Unreachable")
 return t}else{let e=0
 for(const{0:n,1:{value:s}}of this[u]){t[e++]=[n,s]
-l(s!==null)}return t.sort(compareHeaderName)}}}class Headers{#J
-#Y
+l(s!==null)}return t.sort(compareHeaderName)}}}class Headers{#Y
+#J
 constructor(e=void 0){c.util.markAsUncloneable(this)
 if(e===s)return
-this.#Y=new HeadersList
-this.#J="none"
+this.#J=new HeadersList
+this.#Y="none"
 if(e!==void 0){e=c.converters.HeadersInit(e,"Headers contructor","init")
 fill(this,e)}}append(e,t){c.brandCheck(this,Headers)
 c.argumentLengthCheck(arguments,2,"Headers.append")
@@ -4609,19 +4609,19 @@ c.argumentLengthCheck(arguments,1,"Headers.delete")
 const t="Headers.delete"
 e=c.converters.ByteString(e,t,"name")
 if(!i(e))throw c.errors.invalidArgument({prefix:"Headers.delete",value:e,type:"header name"})
-if(this.#J==="immutable")throw new TypeError("immutable")
-if(!this.#Y.contains(e,false))return
-this.#Y.delete(e,false)}get(e){c.brandCheck(this,Headers)
+if(this.#Y==="immutable")throw new TypeError("immutable")
+if(!this.#J.contains(e,false))return
+this.#J.delete(e,false)}get(e){c.brandCheck(this,Headers)
 c.argumentLengthCheck(arguments,1,"Headers.get")
 const t="Headers.get"
 e=c.converters.ByteString(e,t,"name")
 if(!i(e))throw c.errors.invalidArgument({prefix:t,value:e,type:"header name"})
-return this.#Y.get(e,false)}has(e){c.brandCheck(this,Headers)
+return this.#J.get(e,false)}has(e){c.brandCheck(this,Headers)
 c.argumentLengthCheck(arguments,1,"Headers.has")
 const t="Headers.has"
 e=c.converters.ByteString(e,t,"name")
 if(!i(e))throw c.errors.invalidArgument({prefix:t,value:e,type:"header name"})
-return this.#Y.contains(e,false)}set(e,t){c.brandCheck(this,Headers)
+return this.#J.contains(e,false)}set(e,t){c.brandCheck(this,Headers)
 c.argumentLengthCheck(arguments,2,"Headers.set")
 const n="Headers.set"
 e=c.converters.ByteString(e,n,"name")
@@ -4629,19 +4629,19 @@ t=c.converters.ByteString(t,n,"value")
 t=headerValueNormalize(t)
 if(!i(e))throw c.errors.invalidArgument({prefix:n,value:e,type:"header name"})
 else if(!a(t))throw c.errors.invalidArgument({prefix:n,value:t,type:"header value"})
-if(this.#J==="immutable")throw new TypeError("immutable")
-this.#Y.set(e,t,false)}getSetCookie(){c.brandCheck(this,Headers)
-const e=this.#Y.cookies
+if(this.#Y==="immutable")throw new TypeError("immutable")
+this.#J.set(e,t,false)}getSetCookie(){c.brandCheck(this,Headers)
+const e=this.#J.cookies
 if(e)return[...e]
-return[]}get[d](){if(this.#Y[d])return this.#Y[d]
+return[]}get[d](){if(this.#J[d])return this.#J[d]
 const e=[]
-const t=this.#Y.toSortedArray()
-const n=this.#Y.cookies
-if(n===null||n.length===1)return this.#Y[d]=t
+const t=this.#J.toSortedArray()
+const n=this.#J.cookies
+if(n===null||n.length===1)return this.#J[d]=t
 for(let s=0;s<t.length;++s){const{0:r,1:o}=t[s]
 if(r==="set-cookie")for(let t=0;t<n.length;++t)e.push([r,n[t]])
-else e.push([r,o])}return this.#Y[d]=e}[A.inspect.custom](e,t){t.depth??=e
-return`Headers ${A.formatWithOptions(t,this.#Y.entries)}`}static getHeadersGuard(e){return e.#J}static setHeadersGuard(e,t){e.#J=t}static getHeadersList(e){return e.#Y}static setHeadersList(e,t){e.#Y=t}}const{getHeadersGuard:h,setHeadersGuard:f,getHeadersList:g,setHeadersList:p}=Headers
+else e.push([r,o])}return this.#J[d]=e}[A.inspect.custom](e,t){t.depth??=e
+return`Headers ${A.formatWithOptions(t,this.#J.entries)}`}static getHeadersGuard(e){return e.#Y}static setHeadersGuard(e,t){e.#Y=t}static getHeadersList(e){return e.#J}static setHeadersList(e,t){e.#J=t}}const{getHeadersGuard:h,setHeadersGuard:f,getHeadersList:g,setHeadersList:p}=Headers
 Reflect.deleteProperty(Headers,"getHeadersGuard")
 Reflect.deleteProperty(Headers,"setHeadersGuard")
 Reflect.deleteProperty(Headers,"getHeadersList")
@@ -4655,8 +4655,8 @@ e.exports={fill:fill,compareHeaderName:compareHeaderName,Headers:Headers,Headers
 const{HeadersList:c}=n(660)
 const{Request:l,cloneRequest:A}=n(9967)
 const u=n(8522)
-const{bytesMatch:d,makePolicyContainer:h,clonePolicyContainer:f,requestBadPort:g,TAOCheck:p,appendRequestOriginHeader:m,responseLocationURL:E,requestCurrentURL:w,setRequestReferrerPolicyOnRedirect:y,tryUpgradeRequestToAPotentiallyTrustworthyURL:I,createOpaqueTimingInfo:B,appendFetchMetadata:Q,corsCheck:b,crossOriginResourcePolicyCheck:v,determineRequestsReferrer:k,coarsenedSharedCurrentTime:S,createDeferredPromise:R,isBlobLike:T,sameOrigin:D,isCancelled:O,isAborted:F,isErrorLike:N,fullyReadBody:L,readableStreamClose:M,isomorphicEncode:U,urlIsLocal:x,urlIsHttpHttpsScheme:P,urlHasHttpsScheme:G,clampAndCoarsenConnectionTimingInfo:H,simpleRangeHeaderValue:V,buildContentRange:j,createInflate:$,extractMimeType:J}=n(3168)
-const{kState:Y,kDispatcher:W}=n(3627)
+const{bytesMatch:d,makePolicyContainer:h,clonePolicyContainer:f,requestBadPort:g,TAOCheck:p,appendRequestOriginHeader:m,responseLocationURL:E,requestCurrentURL:w,setRequestReferrerPolicyOnRedirect:y,tryUpgradeRequestToAPotentiallyTrustworthyURL:I,createOpaqueTimingInfo:B,appendFetchMetadata:Q,corsCheck:b,crossOriginResourcePolicyCheck:v,determineRequestsReferrer:k,coarsenedSharedCurrentTime:S,createDeferredPromise:R,isBlobLike:T,sameOrigin:D,isCancelled:O,isAborted:F,isErrorLike:N,fullyReadBody:L,readableStreamClose:M,isomorphicEncode:U,urlIsLocal:x,urlIsHttpHttpsScheme:P,urlHasHttpsScheme:G,clampAndCoarsenConnectionTimingInfo:H,simpleRangeHeaderValue:V,buildContentRange:j,createInflate:$,extractMimeType:Y}=n(3168)
+const{kState:J,kDispatcher:W}=n(3627)
 const q=n(4589)
 const{safelyExtractBody:_,extractBody:z}=n(4492)
 const{redirectStatusSet:K,nullBodyStatus:Z,safeMethodsSet:X,requestBodyHeader:ee,subresourceSet:te}=n(4495)
@@ -4686,7 +4686,7 @@ this.emit("terminated",e)}}function handleFetchDone(e){finalizeAndReportTiming(e
 let n=R()
 let s
 try{s=new l(e,t)}catch(e){n.reject(e)
-return n.promise}const r=s[Y]
+return n.promise}const r=s[J]
 if(s.signal.aborted){abortFetch(n,r,null,s.signal.reason)
 return n.promise}const o=r.client.globalObject
 if(o?.constructor?.name==="ServiceWorkerGlobalScope")r.serviceWorkers="none"
@@ -4720,7 +4720,7 @@ function abortFetch(e,t,n,s){if(e)e.reject(s)
 if(t.body!=null&&ce(t.body?.stream))t.body.stream.cancel(s).catch(e=>{if(e.code==="ERR_INVALID_STATE")return
 throw e})
 if(n==null)return
-const r=n[Y]
+const r=n[J]
 if(r.body!=null&&ce(r.body?.stream))r.body.stream.cancel(s).catch(e=>{if(e.code==="ERR_INVALID_STATE")return
 throw e})}function fetching({request:e,processRequestBodyChunkLength:t,processRequestEndOfBody:n,processResponse:s,processResponseEndOfBody:r,processResponseConsumeBody:o,useParallelQueue:i=false,dispatcher:a=he()}){q(a)
 let c=null
@@ -4816,7 +4816,7 @@ const o=t.bodyInfo
 if(!t.timingAllowPassed){n=B(n)
 r=""}let i=0
 if(e.request.mode!=="navigator"||!t.hasCrossOriginRedirects){i=t.status
-const e=J(t.headersList)
+const e=Y(t.headersList)
 if(e!=="failure")o.contentType=de(e)}if(e.request.initiatorType!=null)we(n,e.request.url.href,e.request.initiatorType,globalThis,r,o,i)}
 const processResponseEndOfBodyTask=()=>{e.request.done=true
 if(e.processResponseEndOfBody!=null)queueMicrotask(()=>e.processResponseEndOfBody(t))
@@ -4994,16 +4994,16 @@ const{kConstruct:x}=n(6443)
 const P=n(4589)
 const{getMaxListeners:G,setMaxListeners:H,getEventListeners:V,defaultMaxListeners:j}=n(8474)
 const $=Symbol("abortController")
-const J=new f(({signal:e,abort:t})=>{e.removeEventListener("abort",t)})
-const Y=new WeakMap
+const Y=new f(({signal:e,abort:t})=>{e.removeEventListener("abort",t)})
+const J=new WeakMap
 function buildAbort(e){return abort
 function abort(){const t=e.deref()
-if(t!==void 0){J.unregister(abort)
+if(t!==void 0){Y.unregister(abort)
 this.removeEventListener("abort",abort)
 t.abort(this.reason)
-const e=Y.get(t.signal)
+const e=J.get(t.signal)
 if(e!==void 0){if(e.size!==0){for(const t of e){const e=t.deref()
-if(e!==void 0)e.abort(this.reason)}e.clear()}Y.delete(t.signal)}}}}let W=false
+if(e!==void 0)e.abort(this.reason)}e.clear()}J.delete(t.signal)}}}}let W=false
 class Request{constructor(e,t={}){M.util.markAsUncloneable(this)
 if(e===x)return
 const n="Request constructor"
@@ -5070,7 +5070,7 @@ const e=new WeakRef(v)
 const t=buildAbort(e)
 try{if(typeof G==="function"&&G(f)===j)H(1500,f)
 else if(V(f,"abort").length>=j)H(1500,f)}catch{}g.addAbortListener(f,t)
-J.register(v,{signal:f,abort:t},t)}}this[O]=new a(x)
+Y.register(v,{signal:f,abort:t},t)}}this[O]=new a(x)
 d(this[O],r.headersList)
 A(this[O],"request")
 if(b==="no-cors"){if(!I.has(r.method))throw new TypeError(`'${r.method} is unsupported in no-cors mode.`)
@@ -5114,9 +5114,9 @@ if(i(this))throw new TypeError("unusable")
 const e=cloneRequest(this[N])
 const t=new AbortController
 if(this.signal.aborted)t.abort(this.signal.reason)
-else{let e=Y.get(this.signal)
+else{let e=J.get(this.signal)
 if(e===void 0){e=new Set
-Y.set(this.signal,e)}const n=new WeakRef(t)
+J.set(this.signal,e)}const n=new WeakRef(t)
 e.add(n)
 g.addAbortListener(t.signal,buildAbort(n))}return fromInnerRequest(e,t.signal,u(this[O]))}[p.inspect.custom](e,t){if(t.depth===null)t.depth=2
 t.colors??=true
@@ -7701,11 +7701,11 @@ var H=n(6874)
 var V=n(8661)
 var j=n(1856)
 var $=n(8860)
-var J=n(2459)
-var Y=n(6099)
+var Y=n(2459)
+var J=n(6099)
 var W=n(3892)
 async function checkAlone(e,t){const{app:n,settings:s,cluster:r}=e
-await Promise.all([checkHistory(e,t),(0,Y.aE)(r,n,s.image),(0,O.Cz)(r,(0,V.Fe)(n))])}async function checkHistory({app:e,settings:t,command:n,cluster:s},{live:r,targets:o}){const{history:i,configMap:a}=await(0,$.tl)(s,e)
+await Promise.all([checkHistory(e,t),(0,J.aE)(r,n,s.image),(0,O.Cz)(r,(0,V.Fe)(n))])}async function checkHistory({app:e,settings:t,command:n,cluster:s},{live:r,targets:o}){const{history:i,configMap:a}=await(0,$.tl)(s,e)
 const c=i.filter(({image:e})=>!(0,w.iI)(e,t.image))
 const l={history:i.filter(e=>!c.includes(e)),configMap:a}
 if(c.length===0||n==="rollback"&&l.history.length>0)return l
@@ -7853,9 +7853,9 @@ const o=await Promise.all([...new Set(r)].map(t=>e.find(t).catch(e=>{if(e instan
 throw e})))
 const i=o.flatMap(e=>e?[e]:[])
 return n.flatMap(n=>{const s={workload:n.id,images:{},generation:0,first:false}
-const r=(0,J.NO)(t,s)
+const r=(0,Y.NO)(t,s)
 return staleConfigurationFindings(n,r,i,(0,ae.IZ)(e))})}function isOfTwo(e){return e instanceof o.HR&&e.cause.code==="usage"}async function examineReleases(e){const{platform:t,settings:n,app:s,cluster:r}=e
-const[o,i,a]=await Promise.allSettled([(0,O.Cz)(r,(0,V.Fe)(s)),(0,Y.aE)(r,s,n.image),(0,$.Lu)(r,s,n.image)])
+const[o,i,a]=await Promise.allSettled([(0,O.Cz)(r,(0,V.Fe)(s)),(0,J.aE)(r,s,n.image),(0,$.Lu)(r,s,n.image)])
 const c=[o,i,a].flatMap(e=>e.status==="rejected"?[(0,b.gz)("release",e.reason)]:[])
 if(o.status!=="fulfilled"||i.status!=="fulfilled")return c
 if(a.status!=="fulfilled")return c
@@ -8045,8 +8045,8 @@ async function lockAndRecover(e,t,n){const{app:s,settings:r}=t
 const o=await(0,Me.s)(t)
 e.resources.add(()=>o.release())
 const i=(0,Le.O)(t.cluster,o)
-const a=await(0,Y.aE)(i,s,r.image)
-const c=a&&await(0,Y.R1)(i,s,a,objectsOfRelease(n))
+const a=await(0,J.aE)(i,s,r.image)
+const c=a&&await(0,J.R1)(i,s,a,objectsOfRelease(n))
 const l=t.with({cluster:i,signal:o.lost})
 if(c)await(0,xe.U)(e,l,n.live,c)
 else await(0,Ue.d9)(l,n.live)
@@ -8169,7 +8169,7 @@ const g=(0,le.s3)(n,f,d)
 if(!g)return(0,o.fJ)({code:"no-workload",sentence:"the workload that serves the web is not known",hint:'set "migrate-from" to it'})
 const p={live:A,targets:f,others:[],jobs:[],resources:u,services:d,web:g}
 return{cluster:a,checked:p,web:g}})}var $e=n(3529)
-var Je=n(7398)
+var Ye=n(7398)
 function needsFileOf(e,t,{databases:n}){const s=e.map(({names:e,tag:n,isOwn:s,isIdle:r,needs:o=(s?t:void 0)})=>({names:e,tag:n,...r&&{isIdle:r},...o!==void 0&&{needs:o}}))
 const r=Object.fromEntries(n.map(({database:e,applied:t})=>[e,t]))
 return`${JSON.stringify({versions:s,applied:r},null,2)}\n`}function readNeedsFile(e){const t=parsed(e??"")
@@ -8180,7 +8180,7 @@ const r=n.every(e=>e!==void 0)
 return r&&(0,$e.u4)(s)&&isLeaves(s)?{versions:n,applied:s}:void 0}function versionOf(e){if(!(0,$e.u4)(e))return
 const{names:t,tag:n,needs:s,isIdle:r}=e
 if(!Array.isArray(t)||!t.every($e.KH)||!(0,$e.KH)(n))return
-if(s!==void 0&&!(0,Je.oq)(s))return
+if(s!==void 0&&!(0,Ye.oq)(s))return
 return{names:t,tag:n,...r===true&&{isIdle:r},...s!==void 0&&{needs:s}}}function isLeaves(e){return Object.values(e).every(e=>(0,$e.u4)(e)&&Object.values(e).every($e.KH))}function parsed(e){try{return JSON.parse(e)}catch{return}}function planOnly(e){return(0,Q.Y)("plan",e,ofImage)}async function ofImage(e){const{platform:t,settings:n,reporter:r,signal:i,state:a,resources:c}=e
 if(n["migrate-command"]==="")(0,o.fJ)({code:"usage",sentence:'"plan" needs a command, but "migrate-command" is none',hint:"remove the option to use the default, or remove this step"})
 if(t.env["GITHUB_EVENT_NAME"]==="pull_request_target")(0,o.fJ)({code:"usage",sentence:'"plan" does not run on pull_request_target: the code of any fork would run with the secrets of the web',hint:"use the event pull_request"})
@@ -8222,7 +8222,7 @@ if(A===void 0)return
 const u=await(0,$.bL)(a,c,i.image)
 const d=(0,Ie.Lb)(e,t,n,u)
 await o.files.write(A,needsFileOf(d,r,s))
-l.say(`what ${(0,ke.LS)(d.length,"version")} needs is in ${A}`)}var Ye=n(5950)
+l.say(`what ${(0,ke.LS)(d.length,"version")} needs is in ${A}`)}var Je=n(5950)
 async function isDeployed(e,t,n){if(!await runsUndisturbed(e,t,n))return false
 const{app:s,cluster:r}=e
 const o=e.settings.image
@@ -8234,7 +8234,7 @@ const c=(await(0,$.Lu)(r,s,o)).filter(N.FM)
 return a.every(e=>c.some(({jobs:t=[]})=>t.includes(e)))}async function runsUndisturbed(e,t,n){const{platform:s,app:r,settings:o,cluster:i}=e
 if(!await runsAlready(e,t.live,t.targets,n))return false
 if(!(0,Fe.$M)(t,s.clock.now()))return false
-return await(0,Y.aE)(i,r,o.image)===void 0}function fingerprintsOf({jobs:e},t,{digest:n}){return e.map(e=>(0,Ye.ax)(e,t,`${t}@${n}`))}var We=n(2789)
+return await(0,J.aE)(i,r,o.image)===void 0}function fingerprintsOf({jobs:e},t,{digest:n}){return e.map(e=>(0,Je.ax)(e,t,`${t}@${n}`))}var We=n(2789)
 var qe=n(4431)
 const _e=/^=+ (.+?) =+$/
 const ze=/^(?:=+ )?(no tests ran|\d+ [a-z][a-z ]*(?:, \d+ [a-z][a-z ]*)*) in [\d.]+s\b/
@@ -8448,7 +8448,7 @@ let o
 try{e.lost.throwIfAborted()
 o=await(t.code==="superseded"?undoSuperseded(e,t):undoFailed(e,t))}catch(n){return stuck(e,n,{cause:t})}await(0,Ne.T$)(e,o)
 if(o.result==="kept")return o
-try{await(0,Y.yv)(r,n.clock,s,e.record)
+try{await(0,J.yv)(r,n.clock,s,e.record)
 return o}catch(t){return stuck(e,t,o)}}async function undoFailed(e,t){const n=t.code==="cancelled"
 if(!await(0,ht.$A)(e.context.cluster,e.record.snapshot)){const{schema:s}=e.record
 if(!wantsKeep(e)&&s&&!(0,ft.MT)(s)&&(0,ft.SU)(s))await e.run.reporter.stage("undo",t=>fitSchema(e,t))
@@ -8505,7 +8505,7 @@ const{namespaceUid:r}=t.checked
 const o={timeout:l.timeout,grace:l.grace}
 const i=s.schema?.()
 const u={begun:g,timeouts:o,snapshot:t.snapshot,...r!==void 0&&{namespaceUid:r},...i&&{schema:i}}
-return{prepared:t,record:await(0,Y.C6)(A,a.clock,c,u)}})
+return{prepared:t,record:await(0,J.C6)(A,a.clock,c,u)}})
 i.begin(s.image,p.checked)
 const E={run:e,context:h,lost:u,start:g,prepared:p,record:m,read:d}
 i.keepPlan=()=>(0,Ne.vk)(E)
@@ -8517,7 +8517,7 @@ if(w.result==="deployed")await(s.whenLive?.(f))
 return w}async function transaction_close(e){const{run:t,context:n,lost:s,record:r}=e
 const{platform:o,app:i,settings:a,cluster:c}=n
 const l=await(0,Ne.T$)(e,{result:"deployed"})
-try{await(0,Y.yv)(c,o.clock,i,r)
+try{await(0,J.yv)(c,o.clock,i,r)
 return{result:"deployed"}}catch(e){if(l){t.warn(`removing its record failed (${(0,ge.$N)(e)}); the next release or recover removes it, and restores nothing`)
 return{result:"deployed"}}const n=(0,ge.qT)(s)??{code:"write-failed",sentence:`the new version runs, but closing its record failed, so the next run would undo it: ${(0,B.b)(e)}`,hint:`kubectl -n ${a.namespace} delete secret django-rollout-${i}`}
 return{result:"stuck",cause:n}}}function release(e,t){return(0,Q.Y)(e,t,t=>fromCommit(t,e))}async function fromCommit(e,t){const{platform:n,settings:r,reporter:o,signal:i,state:a,resources:c}=e
@@ -8675,7 +8675,7 @@ if(!A)return{why:'set "migrate-from" to the workload that serves the web'}
 const{needs:u}=await(0,$.bL)(e,t,n.image)
 const d=i??u.get(a.image.digest)
 if(d===void 0)return{why:"what that version needs of the database was not kept"}
-const h=(0,J.QA)(s.live.clusterState(),A.workload)?.object
+const h=(0,Y.QA)(s.live.clusterState(),A.workload)?.object
 const f=h?(0,S.kW)(h):A.template
 const g=f.spec?.containers.find(({name:e})=>e===A.container)?.image
 const{digest:p,tag:m=""}=(0,w.zZ)(g??"")
@@ -8686,7 +8686,7 @@ return{checked:s,web:{...A,template:f},image:{repository:n.image,tag:m,digest:y}
 const r=s?(0,N.MT)(e,s):[]
 return[...new Set([...r,...n.flatMap(({migration:e})=>e??[])])]}var It=n(3672)
 async function readVersions(e,t){const{app:n,settings:s,cluster:r,log:o}=e
-const i=await(0,Y.aE)(r,n,s.image)
+const i=await(0,J.aE)(r,n,s.image)
 const{history:a,templates:c}=await(0,$.bL)(r,n,s.image)
 const l=(0,N.jo)(a,i?.begun)
 if(l.open)o.say("a release is in progress or unfinished, and ends before this one begins")
@@ -9654,8 +9654,8 @@ class RegistryClient{platform
 #je
 #xe
 #$e
-#Je
-#Ye=new Map
+#Ye
+#Je=new Map
 constructor(e,t){this.platform=e
 this.#je=(0,A.w4)(t)
 this.#xe=(0,A.XM)(t)}static of(e,t){const n=y.get(e)??new Map
@@ -9665,15 +9665,15 @@ n.set(t,s)
 return s}async request(e,t){return(0,c.ux)({clock:this.platform.clock,signal:t,pauseAfter:(e,t)=>{if(e.is==="error"||e.result.is!=="transient")return
 const{pause:n=1e3*3**(t-1)}=e.result
 return t>=E||n>m?void 0:n}},()=>this.#We(e,t)).then(e=>e.is==="transient"?{...e,is:"unreachable"}:e)}async#We(e,t){try{const n=e.method==="PUT"?"pull,push":"pull"
-const s=this.#Ye.get(n)
+const s=this.#Je.get(n)
 const r=await this.#qe(e,s,t)
 if(r.status!==401)return settled(r)
-this.#Ye.delete(n)
+this.#Je.delete(n)
 if(r.origin!==this.#$e?.origin)return ofAnother(r,this.#je)
 const o=await this.#_e(r,n,t)
 if(o===void 0)return settled(r)
 const i=await this.#qe(e,o,t)
-if(i.status<400)this.#Ye.set(n,o)
+if(i.status<400)this.#Je.set(n,o)
 return settled(i)}catch(e){t.throwIfAborted()
 if(e instanceof Refusal)return e.reply
 if(e instanceof NoAnswer)return ofNoAnswer(e,this.#je)
@@ -9703,8 +9703,8 @@ if(this.#$e!==void 0)return over(this.#$e)
 const o=await this.#Ke()
 try{return await this.#Ze(o,over)}catch(e){s.throwIfAborted()
 if(e instanceof Refusal||o.origin.startsWith("http:"))throw e
-this.#Je??=o.tls.unverified??await isInsecure(this.platform,this.#je,s)
-if(!this.#Je)throw e
+this.#Ye??=o.tls.unverified??await isInsecure(this.platform,this.#je,s)
+if(!this.#Ye)throw e
 return this.#Xe(o,over,s)}}async#Xe(e,t,n){if(e.tls.unverified===void 0)try{return await this.#Ze({...e,tls:{...e.tls,unverified:true}},t)}catch(e){n.throwIfAborted()
 if(e instanceof Refusal)throw e}return this.#Ze({...e,origin:e.origin.replace("https:","http:")},t)}async#Ze(e,t){const n=await t(e)
 this.#$e=e
@@ -10674,8 +10674,8 @@ return s&&{kind:t,object:s}}}}function templateOf(e){return e.kind==="CronJob"?e
 if(n<t.generation)return false
 if(e.kind==="CronJob")return true
 return(e.object.status?.observedGeneration??0)>=n}function imagesOf(e){const t=[...e?.initContainers??[],...e?.containers??[]]
-return Object.fromEntries(t.map(({name:e,image:t})=>[e,t]))}function replicaSetOf(e,t){const n=canonical(t.spec?.template)
-return setsOf(e,t.metadata?.uid).filter(e=>canonical(e.spec?.template)===n).sort((e,t)=>age(e).localeCompare(age(t)))[0]}function desiredPods(e,t){const n=liveOf(e,t.workload)
+return Object.fromEntries(t.map(({name:e,image:t})=>[e,t]))}function replicaSetOf(e,t){const n=t.spec?.template
+return setsOf(e,t.metadata?.uid).filter(e=>isSameTemplate(e.spec?.template,n)).sort((e,t)=>age(e).localeCompare(age(t)))[0]}function desiredPods(e,t){const n=liveOf(e,t.workload)
 if(!n||!isObserved(n,t))return[]
 return templatePods(e,n,t).filter(e=>!isTakenAway(e))}function templatePods(e,t,n){switch(t.kind){case"Deployment":{const n=replicaSetOf(e,t.object)
 return n?podsOf(e,n.metadata?.uid):[]}case"StatefulSet":{const n=t.object.status?.updateRevision
@@ -10703,15 +10703,21 @@ return Object.entries(n.images).every(([e,n])=>t[e]===n)})
 const r=t.metadata?.annotations?.["deprecated.daemonset.template.generation"]
 const o=s.filter(e=>e.metadata?.labels?.["pod-template-generation"]===r)
 const i=new Set(o.map(hashOf))
-return i.size===0?s:s.filter(e=>i.has(hashOf(e)))}function hashOf(e){return e.metadata?.labels?.["controller-revision-hash"]}function age(e){return`${e.metadata?.creationTimestamp??""}/${e.metadata?.name??""}`}function versionOf(e){return Number(e.metadata.resourceVersion??0)||0}function canonical(e){if(e===void 0)return""
-let t=i.get(e)
-if(t===void 0){t=JSON.stringify(pruned(e,["template"])??null)
-i.set(e,t)}return t}const i=new WeakMap
-function pruned(e,t){if(Array.isArray(e))return e.length===0?void 0:e.map(e=>pruned(e,[...t,"[]"])??null)
-if(e===null||typeof e!=="object")return e??void 0
-const n=t.join(".")==="template.metadata.labels"
-const s=Object.entries(e).filter(([e])=>!(n&&e==="pod-template-hash")).map(([e,n])=>[e,pruned(n,[...t,e])]).filter(([,e])=>e!==void 0).sort(([e],[t])=>e<t?-1:1)
-return s.length===0?void 0:Object.fromEntries(s)}},6e3:(e,t,n)=>{n.d(t,{Up:()=>logKey,X1:()=>withLog,_1:()=>newObservations,z:()=>ObservationRecorder})
+return i.size===0?s:s.filter(e=>i.has(hashOf(e)))}function hashOf(e){return e.metadata?.labels?.["controller-revision-hash"]}function age(e){return`${e.metadata?.creationTimestamp??""}/${e.metadata?.name??""}`}function versionOf(e){return Number(e.metadata.resourceVersion??0)||0}function isSameTemplate(e,t){if(e===void 0||t===void 0)return e===t
+const n=i.get(e)??new WeakMap
+i.set(e,n)
+let s=n.get(t)
+if(s===void 0){s=isSame(withoutHash(e),withoutHash(t))
+n.set(t,s)}return s}const i=new WeakMap
+function withoutHash(e){const{"pod-template-hash":t,...n}=e.metadata?.labels??{}
+return{...e,metadata:{...e.metadata,labels:n}}}function isSame(e,t){if(e===t)return true
+if(isEmpty(e)||isEmpty(t))return isEmpty(e)&&isEmpty(t)
+if(Array.isArray(e)||Array.isArray(t)){if(!Array.isArray(e)||!Array.isArray(t)||e.length!==t.length)return false
+return e.every((e,n)=>isSame(e,t[n]))}if(typeof e!=="object"||typeof t!=="object")return false
+const[n,s]=[e,t]
+return Object.keys(n).every(e=>isSame(n[e],s[e]))&&Object.keys(s).every(e=>e in n||isEmpty(s[e]))}function isEmpty(e){if(e===void 0||e===null)return true
+if(Array.isArray(e))return e.length===0
+return typeof e==="object"&&Object.values(e).every(isEmpty)}},6e3:(e,t,n)=>{n.d(t,{Up:()=>logKey,X1:()=>withLog,_1:()=>newObservations,z:()=>ObservationRecorder})
 function newObservations(e){return{startedAt:e,firstSeen:{},exits:{},logs:{},facts:[],completeSince:{}}}function logKey(e){return`${e.podUid}/${e.container}/${e.exit}`}function withLog(e,t,n){return{...e,logs:{...e.logs,[logKey(t)]:n}}}class ObservationRecorder{#ut
 #ve
 #dt={}
@@ -12594,31 +12600,31 @@ clock
 output
 #jt
 #$t
-#Jt
 #Yt
+#Jt
 #Wt
 constructor(e,t,n){this.name=e
 this.clock=t
 this.output=n
-this.#$t=this.#Jt=this.#Yt=t.now()
+this.#$t=this.#Yt=this.#Jt=t.now()
 this.#Wt=t.every(o,this.#qt)
 this.#_t(t=>{t.open(e)})}say=e=>{const t=this.output.seconds()
 this.#_t(n=>{n.say(e,t)})}
 quote=e=>{this.#_t(t=>{t.quote(e)})}
 waiting=e=>{this.#jt=e
-this.#Yt=this.clock.now()
+this.#Jt=this.clock.now()
 const t=e===void 0?void 0:this.#zt
 this.output.write(e=>{e.draw?.(t)})}
-stop(){this.#Wt()}#_t(e){this.#Jt=this.clock.now()
+stop(){this.#Wt()}#_t(e){this.#Yt=this.clock.now()
 this.output.write(e)}#zt=()=>{const e=this.#jt
 if(typeof e==="function")return e()
 const t=(this.clock.now()-this.#$t)/1e3
 return e===void 0?[]:[{is:"waiting",words:e,seconds:t}]}
 #qt=()=>{const e=this.clock.now()
-if(this.#jt!==void 0&&this.output.isDrawn)this.#Jt=this.#Yt=e
-const t=typeof this.#jt==="function"?this.#Yt:this.#Jt
+if(this.#jt!==void 0&&this.output.isDrawn)this.#Yt=this.#Jt=e
+const t=typeof this.#jt==="function"?this.#Jt:this.#Yt
 if(e-t<r)return
-this.#Yt=e
+this.#Jt=e
 this.say((0,s.gT)(this.#zt())||`${this.name} is still running`)}}},5057:(e,t,n)=>{n.d(t,{Bt:()=>isBetween,Dr:()=>impossibleWords,aW:()=>reversalWords,bR:()=>reversedNames,je:()=>lossOf})
 var s=n(7020)
 const r=1e4
@@ -14039,8 +14045,8 @@ input
 #Vn
 #jn
 #$n
-#Jn
-#Yn=false
+#Yn
+#Jn=false
 #vt=false
 #Wn=new AbortController
 constructor(e,t){this.context=e
@@ -14057,7 +14063,7 @@ return s}async migrate(e){this.#Gn.to(e)
 const t=await(this.#$n?.end)
 if(t?.verdict.is==="failed"){if(t.unread===void 0){this.#vt=(0,o.VS)(this.#Gn.lines)!==void 0
 throw new A.HR(this.#Xn(t.verdict.cause))}(0,A.fJ)(this.#es("migration-failed",t,t.unread))}if(t?.unread!==void 0){e.say(`its log could not be read completely (${t.unread}), but it succeeded`)
-this.#Jn=await this.#ts()}this.#vt=t?.unread===void 0
+this.#Yn=await this.#ts()}this.#vt=t?.unread===void 0
 if(this.#ns())e.say("tables were locked as Django does, without looking who uses them: the command starts no Python that reads PYTHONPATH")
 const n=this.whole()
 const s=n?this.#ss().filter(e=>!n.includes(e)):[]
@@ -14067,7 +14073,7 @@ e.say(`${(0,h.LS)(this.applied().length,"migration")} ${r}`)}#Xn(e){const{migrat
 const r=this.#Vn?.judged
 return s.length>0&&r?.policy==="block"?(0,I.Gt)(e,{...r,findings:s},t,(0,E.YT)(this.context)):(0,I.Ob)(e,t,n)}get#Zn(){const{proves:e,reverses:t,again:n}=this.input
 return e??t??n}#ns(){const{judged:e,databases:t=[]}=this.#Vn??{}
-return e!==void 0&&this.context.settings["lock-wait-migrate"]>0&&t.some(({vendor:e,pending:t})=>e==="postgresql"&&t.length>0)&&!this.#Gn.looks}applied(){return this.#Jn??this.#Gn.progress().applied}whole(){const e=this.#Gn.lines.some(e=>e.trim()==="Running migrations:")
+return e!==void 0&&this.context.settings["lock-wait-migrate"]>0&&t.some(({vendor:e,pending:t})=>e==="postgresql"&&t.length>0)&&!this.#Gn.looks}applied(){return this.#Yn??this.#Gn.progress().applied}whole(){const e=this.#Gn.lines.some(e=>e.trim()==="Running migrations:")
 return this.#vt&&e?this.#Gn.progress().applied:void 0}#ss(){if(this.#Zn)return[]
 return(this.#Vn?.databases??[]).flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}needs(){return this.#Gn.needs}tasks(){return this.#Gn.tasks}broken(){const{verified:e}=this.#Gn
 const{judged:t}=this.#Vn??{}
@@ -14081,7 +14087,7 @@ if(!n||t===void 0)return[]
 if("why"in t)return[`the schema was not compared with the plan after the migration: ${t.why}`]
 return(0,u.AB)(e?t.map(withoutNew):t,n)}schema(){const{verified:e}=this.#Gn
 const t=this.applied()
-const{runs:n,judged:s,databases:r=[]}=this.#Vn??{runs:this.#Yn}
+const{runs:n,judged:s,databases:r=[]}=this.#Vn??{runs:this.#Jn}
 if(!n||s?.blocked===true||this.#Vn?.backup)return t.length>0?{is:"unknown"}:void 0
 const o=r.filter(e=>e.pending.length>0||e.isBridged===true)
 if(this.#Vn&&o.length+t.length===0)return
@@ -14114,7 +14120,7 @@ if(n.unread===void 0)throw new A.HR((0,I.hY)(this.#qn(e),this.#os(),t.lines))}co
 if(!s&&n.unread!==void 0)(0,A.fJ)(this.#es("plan-failed",n,n.unread))
 return s??(0,A.fJ)({code:"plan-failed",sentence:`${this.#os()} started, but exited before it listed its migrations`,hint:'check that "migrate-command" calls Django’s manage.py',logs:[{lines:t.lines.slice(-w.T)}]})}#qn(e){return(0,I.el)(e,(0,I.QD)(this.#Gn,this.#Hn),this.#is())}async#ts(){if(this.input.reverses||!(0,s.$i)(this.#is()))return
 const{databases:e}=await this.#Gn.plan
-return e.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}#os(){return this.#Zn?.name??"the new version"}#is(){return this.#Zn?.command??this.context.settings["migrate-command"]}#es(e,{verdict:t},n){this.#Yn=true
+return e.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}#os(){return this.#Zn?.name??"the new version"}#is(){return this.#Zn?.command??this.context.settings["migrate-command"]}#es(e,{verdict:t},n){this.#Jn=true
 const s=this.#jn??""
 const r=this.#Hn?.container??""
 return(0,I.d)(e,{job:s,verdict:t,words:n},{migrated:this.#Gn.migrated,logs:this.context.cluster.commandLine(["logs",`job/${s}`,"-c",r])})}#_n(){const{cluster:e,app:t}=this.context
@@ -18515,8 +18521,8 @@ if("response"in n)this.response=n.response
 const s=Object.assign({},n.request)
 if(n.request.headers.authorization)s.headers=Object.assign({},n.request.headers,{authorization:n.request.headers.authorization.replace(/(?<! ) .*$/," [REDACTED]")})
 s.url=s.url.replace(/\bclient_secret=\w+/g,"client_secret=[REDACTED]").replace(/\baccess_token=\w+/g,"access_token=[REDACTED]")
-this.request=s}}var J="10.0.16"
-var Y={headers:{"user-agent":`octokit-request.js/${J} ${getUserAgent()}`}}
+this.request=s}}var Y="10.0.16"
+var J={headers:{"user-agent":`octokit-request.js/${Y} ${getUserAgent()}`}}
 function dist_bundle_isPlainObject(e){if(typeof e!=="object"||e===null)return false
 if(Object.prototype.toString.call(e)!=="[object Object]")return false
 const t=Object.getPrototypeOf(e)
@@ -18564,7 +18570,7 @@ if(!s.request||!s.request.hook)return fetchWrapper(n.parse(s))
 const request2=(e,t)=>fetchWrapper(n.parse(n.merge(e,t)))
 Object.assign(request2,{endpoint:n,defaults:dist_bundle_withDefaults.bind(null,n)})
 return s.request.hook(request2,s)}
-return Object.assign(newApi,{endpoint:n,defaults:dist_bundle_withDefaults.bind(null,n)})}var W=dist_bundle_withDefaults(g,Y)
+return Object.assign(newApi,{endpoint:n,defaults:dist_bundle_withDefaults.bind(null,n)})}var W=dist_bundle_withDefaults(g,J)
 var q="0.0.0-development"
 function _buildMessageForResponseErrors(e){return`Request failed due to following response errors:\n`+e.errors.map(e=>` - ${e.message}`).join("\n")}var _=class extends Error{constructor(e,t,n){super(_buildMessageForResponseErrors(n))
 this.request=e

@@ -65,9 +65,9 @@ export function replicaSetOf(
   clusterState: ClusterState,
   deployment: Deployment,
 ): ReplicaSet | undefined {
-  const template = canonical(deployment.spec?.template)
+  const template = deployment.spec?.template
   return setsOf(clusterState, deployment.metadata?.uid)
-    .filter((set) => canonical(set.spec?.template) === template)
+    .filter((set) => isSameTemplate(set.spec?.template, template))
     .sort((one, other) => age(one).localeCompare(age(other)))[0]
 }
 
@@ -292,32 +292,46 @@ function versionOf(event: Event): number {
   return Number(event.metadata.resourceVersion ?? 0) || 0
 }
 
-/** Returns a template as text that is equal if Kubernetes calls the templates equal: absent and empty are the same. */
-function canonical(template: PodTemplateSpec | undefined): string {
-  if (template === undefined) return ''
-  let text = canonicals.get(template)
-  if (text === undefined) {
-    text = JSON.stringify(pruned(template, ['template']) ?? null)
-    canonicals.set(template, text)
+/** Returns whether Kubernetes calls two templates equal: absent and empty are the same, and the hash label is its own. */
+function isSameTemplate(one: PodTemplateSpec | undefined, other: PodTemplateSpec | undefined) {
+  if (one === undefined || other === undefined) return one === other
+  const known = comparisons.get(one) ?? new WeakMap<PodTemplateSpec, boolean>()
+  comparisons.set(one, known)
+  let is = known.get(other)
+  if (is === undefined) {
+    is = isSame(withoutHash(one), withoutHash(other))
+    known.set(other, is)
   }
-  return text
+  return is
 }
 
-/** Objects of the cluster state are replaced, never changed: a cached text stays valid. */
-const canonicals = new WeakMap<PodTemplateSpec, string>()
+/** Objects of the cluster state are replaced, never changed: a comparison stays valid. */
+const comparisons = new WeakMap<PodTemplateSpec, WeakMap<PodTemplateSpec, boolean>>()
 
-function pruned(value: unknown, path: readonly string[]): unknown {
-  if (Array.isArray(value)) {
-    return value.length === 0
-      ? undefined
-      : value.map((item) => pruned(item, [...path, '[]']) ?? null)
+function withoutHash(template: PodTemplateSpec): PodTemplateSpec {
+  const { 'pod-template-hash': _, ...labels } = template.metadata?.labels ?? {}
+  return { ...template, metadata: { ...template.metadata, labels } }
+}
+
+function isSame(one: unknown, other: unknown): boolean {
+  if (one === other) return true
+  if (isEmpty(one) || isEmpty(other)) return isEmpty(one) && isEmpty(other)
+  if (Array.isArray(one) || Array.isArray(other)) {
+    if (!Array.isArray(one) || !Array.isArray(other) || one.length !== other.length) return false
+    return one.every((item, at) => isSame(item, other[at]))
   }
-  if (value === null || typeof value !== 'object') return value ?? undefined
-  const isLabels = path.join('.') === 'template.metadata.labels'
-  const entries = Object.entries(value)
-    .filter(([key]) => !(isLabels && key === 'pod-template-hash'))
-    .map(([key, item]) => [key, pruned(item, [...path, key])] as const)
-    .filter(([, item]) => item !== undefined)
-    .sort(([one], [other]) => (one < other ? -1 : 1))
-  return entries.length === 0 ? undefined : Object.fromEntries(entries)
+  if (typeof one !== 'object' || typeof other !== 'object') return false
+  const [fields, others] = [one, other] as [Fields, Fields]
+  return (
+    Object.keys(fields).every((key) => isSame(fields[key], others[key])) &&
+    Object.keys(others).every((key) => key in fields || isEmpty(others[key]))
+  )
+}
+
+type Fields = Readonly<Record<string, unknown>>
+
+function isEmpty(value: unknown): boolean {
+  if (value === undefined || value === null) return true
+  if (Array.isArray(value)) return value.length === 0
+  return typeof value === 'object' && Object.values(value).every(isEmpty)
 }
