@@ -144,7 +144,8 @@ class Queue {
     this.#running += 1
     job()
       .catch((error: unknown) => {
-        console.error(error)
+        // A pod may be gone before its turn.
+        if (!String(error).includes(': 404 ')) console.error(error)
       })
       .finally(() => {
         this.#running -= 1
