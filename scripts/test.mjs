@@ -6,6 +6,7 @@
  */
 import { spawn } from 'node:child_process'
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { totalmem } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -146,8 +147,8 @@ async function workflowFiles() {
 const besides = resolve('../shared/cases')
 if (existsSync(besides)) process.env.CASES ??= besides
 
-// For kubectl, docker and the stack, all in Go: a fifth less of a processor, where memory is plenty.
-process.env.GOGC ??= '400'
+// kubectl, docker and the stack are all in Go, and take a fifth less of a processor where memory is plenty.
+if (totalmem() > 12 * 1024 ** 3) process.env.GOGC ??= '400'
 
 const isUp = async () => (await run('cluster/stack', ['env'], 'ignore')) === 0
 

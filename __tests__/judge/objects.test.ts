@@ -35,6 +35,11 @@ test.each<[string, PodTemplateSpec, boolean]>([
   ['with one field less', withContainer({ env: undefined }), false],
   ['with a value that is false', withContainer({ tty: false }), false],
   ['with a value that is not empty', withContainer({ env: [{ name: 'A', value: '0' }] }), false],
+  [
+    'with a label that objects inherit the name of',
+    { ...template, metadata: { labels: { app: 'web', constructor: 'x' } } },
+    false,
+  ],
   ['with two containers', { ...template, spec: { containers: [web!, web!] } }, false],
 ])('a template %s', (_, other, isItsOwn) => {
   const ownerReferences = [

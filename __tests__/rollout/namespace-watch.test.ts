@@ -92,7 +92,7 @@ class Server {
         this.asked.push('list')
         const problem = this.troubles.shift()
         if (problem) throw problem
-        const items = this.list.names.map((name) => ({ metadata: { name } }))
+        const items = this.list.names.map((name) => ({ metadata: { name, managedFields: [] } }))
         return { metadata: { resourceVersion: this.list.version }, items } as T
       },
       lines: (path, signal) => this.#watch(path, signal),
@@ -180,9 +180,10 @@ describe('the first lists', () => {
     )
   })
 
-  test('add the kind, which the items of a list do not have', async () => {
+  test('add the kind, which the items of a list do not have, and leave out managedFields', async () => {
     const live = await watching({ version: '7', names: ['a'] })
-    expect(live.clusterState().pods.get('a')).toMatchObject({ apiVersion: 'v1', kind: 'Pod' })
+    const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'a' } }
+    expect(live.clusterState().pods.get('a')).toEqual(pod)
   })
 
   test('pass their errors on', async () => {
@@ -219,6 +220,14 @@ describe('a watch that begins with the list', () => {
     const live = await started('sends it slowly', 8_100)
     expect(namesIn(live)).toBe('a b')
     expect(server.asked).toEqual(['watch with the list'])
+  })
+
+  test('and does not come to its end is replaced by a list after 20 s', async () => {
+    server = new Server({ version: '7', names: ['a', 'b', 'c', 'd', 'e', 'f'] }, 'sends it slowly')
+    const live = server.start()
+    await server.clock.pass(20_100)
+    expect(namesIn(await live)).toBe('a b c d e f')
+    expect(server.asked).toEqual(['watch with the list', 'list', 'watch from 7'])
   })
 
   test('closes a gap, too', async () => {
@@ -258,15 +267,22 @@ describe('a watch that begins with the list', () => {
 })
 
 describe('an event', () => {
-  test('leaves out managedFields, which are long and would not be read', async () => {
-    const live = await watching({ version: '7', names: ['a'] })
-    const metadata = { name: 'a', resourceVersion: '8', managedFields: [{ manager: 'kubelet' }] }
-    await server.pods.line(JSON.stringify({ type: 'MODIFIED', object: { kind: 'Pod', metadata } }))
-    expect(live.clusterState().pods.get('a')).toEqual({
-      kind: 'Pod',
-      metadata: { name: 'a', resourceVersion: '8' },
-    })
-  })
+  test.each([
+    ['Pod', 'v1', false],
+    ['Deployment', 'apps/v1', true],
+  ])(
+    'about a %s has managedFields, which are long, only where they are read',
+    async (kind, apiVersion, has) => {
+      const live = await watching({ version: '7', names: ['a'] })
+      const managedFields = [{ manager: 'kubelet' }]
+      const metadata = { name: 'a', resourceVersion: '8' }
+      const object = { apiVersion, kind, metadata: { ...metadata, managedFields }, spec: {} }
+      await server.pods.line(JSON.stringify({ type: 'MODIFIED', object }))
+      expect(live.clusterState().pods.get('a')?.metadata).toEqual(
+        has ? { ...metadata, managedFields } : metadata,
+      )
+    },
+  )
 
   test.each([
     ['ADDED', 'c', 'a b c'],

@@ -323,8 +323,9 @@ function isSame(one: unknown, other: unknown): boolean {
   if (typeof one !== 'object' || typeof other !== 'object') return false
   const [fields, others] = [one, other] as [Fields, Fields]
   return (
-    Object.keys(fields).every((key) => isSame(fields[key], others[key])) &&
-    Object.keys(others).every((key) => key in fields || isEmpty(others[key]))
+    Object.entries(fields).every(([key, field]) =>
+      isSame(field, Object.hasOwn(others, key) ? others[key] : undefined),
+    ) && Object.keys(others).every((key) => Object.hasOwn(fields, key) || isEmpty(others[key]))
   )
 }
 

@@ -20,6 +20,8 @@ const deadAfterMs = (watchSeconds + 10) * 1000
 const retryMs = [250, 500, 1000, 2000] as const
 /** A watch that sends nothing of the list for so long never will: something between ignores what it does not know. */
 const initialMs = 5_000
+/** As long as it may send the list, well before the state becomes stale. */
+const mostInitialMs = 20_000
 
 export interface NamespaceWatch {
   clusterState(): ClusterState
@@ -181,11 +183,11 @@ class KindWatch {
     const stream = this.#stream('sendInitialEvents=true&resourceVersionMatch=NotOlderThan')
     const listed = new AbortController()
     const signal = AbortSignal.any([cluster.life, listed.signal])
+    const endsAt = clock.now() + mostInitialMs
     let heardAt = clock.now()
+    const left = () => Math.min(heardAt + initialMs, endsAt) - clock.now()
     const silence = async () => {
-      for (let left = initialMs; left > 0; left = heardAt + initialMs - clock.now()) {
-        await clock.sleep(left, signal)
-      }
+      while (left() > 0) await clock.sleep(left(), signal)
     }
     silence().then(stream.end, () => undefined)
     try {

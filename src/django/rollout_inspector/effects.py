@@ -192,9 +192,14 @@ def applied_state(executor, is_rendered):
 @contextlib.contextmanager
 def new_models_alone():
     """Meanwhile a new model is rendered with those that it refers to. Django renders all again that are related to these,
-    in turn, for code that could compare their classes: none runs for a plan."""
+    in turn, for code that compares their classes: RunPython, which does not run for a plan."""
+    import django
     from django.db.migrations.state import ProjectState
 
+    # Before 3.1, of models that were not rendered together Django does not find who refers to them.
+    if django.VERSION < (3, 1):
+        yield
+        return
     add_model = ProjectState.add_model
 
     def add_alone(state, model_state):
