@@ -1,4 +1,5 @@
 /** Good releases of the shop, one after the other, in a namespace that was empty before. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -56,6 +57,11 @@ describe('a successful release', () => {
     const patch = JSON.stringify([{ op: 'replace', path: command, value: ['false'] }])
     const worker = ['-n', shop.namespace, 'patch', 'deployment', 'worker', '--type=json']
     await kubectl(...worker, '--patch', patch)
+    // It has no probe: until its first exit is seen, it runs well.
+    const crashes = /^worker-.* (Error|CrashLoopBackOff) /m
+    while (!crashes.test(await kubectl('-n', shop.namespace, 'get', 'pods', '--no-headers'))) {
+      await sleep(200)
+    }
     const released = await shop.cli('deploy', {
       image: shop.image,
       namespace: shop.namespace,
