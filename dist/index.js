@@ -10706,18 +10706,11 @@ const i=new Set(o.map(hashOf))
 return i.size===0?s:s.filter(e=>i.has(hashOf(e)))}function hashOf(e){return e.metadata?.labels?.["controller-revision-hash"]}function age(e){return`${e.metadata?.creationTimestamp??""}/${e.metadata?.name??""}`}function versionOf(e){return Number(e.metadata.resourceVersion??0)||0}function isSameTemplate(e,t){if(e===void 0||t===void 0)return e===t
 const n=i.get(e)??new WeakMap
 i.set(e,n)
-let s=n.get(t)
-if(s===void 0){s=isSame(withoutHash(e),withoutHash(t))
-n.set(t,s)}return s}const i=new WeakMap
+let r=n.get(t)
+if(r===void 0){r=(0,s.nO)(withoutHash(e),withoutHash(t))
+n.set(t,r)}return r}const i=new WeakMap
 function withoutHash(e){const{"pod-template-hash":t,...n}=e.metadata?.labels??{}
-return{...e,metadata:{...e.metadata,labels:n}}}function isSame(e,t){if(e===t)return true
-if(isEmpty(e)||isEmpty(t))return isEmpty(e)&&isEmpty(t)
-if(Array.isArray(e)||Array.isArray(t)){if(!Array.isArray(e)||!Array.isArray(t)||e.length!==t.length)return false
-return e.every((e,n)=>isSame(e,t[n]))}if(typeof e!=="object"||typeof t!=="object")return false
-const[n,s]=[e,t]
-return Object.entries(n).every(([e,t])=>isSame(t,Object.hasOwn(s,e)?s[e]:void 0))&&Object.keys(s).every(e=>Object.hasOwn(n,e)||isEmpty(s[e]))}function isEmpty(e){if(e===void 0||e===null)return true
-if(Array.isArray(e))return e.length===0
-return typeof e==="object"&&Object.values(e).every(isEmpty)}},6e3:(e,t,n)=>{n.d(t,{Up:()=>logKey,X1:()=>withLog,_1:()=>newObservations,z:()=>ObservationRecorder})
+return{...e,metadata:{...e.metadata,labels:n}}}},6e3:(e,t,n)=>{n.d(t,{Up:()=>logKey,X1:()=>withLog,_1:()=>newObservations,z:()=>ObservationRecorder})
 function newObservations(e){return{startedAt:e,firstSeen:{},exits:{},logs:{},facts:[],completeSince:{}}}function logKey(e){return`${e.podUid}/${e.container}/${e.exit}`}function withLog(e,t,n){return{...e,logs:{...e.logs,[logKey(t)]:n}}}class ObservationRecorder{#ut
 #ve
 #dt={}
@@ -11345,7 +11338,7 @@ return n==="batch/v1"&&s==="Job"&&!(0,o.pi)(e)&&e.spec?.suspend!==true&&(0,o.Mz)
 if((0,i.t8)(e))(0,c.Gq)(`${t}: ${s} has a name that is reserved for the lock, record and history of django-rollout`,"rename it, or remove it from the manifests: the name of a ConfigMap, Secret or Lease must not start with django-rollout-")
 if(A.includes(e.kind??"")&&!(0,a.GW)(e,n))(0,a.qY)(e)
 const r=e.metadata?.namespace
-if(r!==void 0&&r!==n)(0,c.Gq)(`${s} names the namespace "${r}", but the release goes to "${n}"`,"remove metadata.namespace from the manifests")}},9340:(e,t,n)=>{n.d(t,{EY:()=>a,F8:()=>groupOf,FB:()=>same,GP:()=>takesPart,MZ:()=>usesOf,Mo:()=>withImage,Mz:()=>containersOf,TN:()=>keyOf,Vb:()=>nameOf,gv:()=>isWorkload,hY:()=>workloadId,kW:()=>templateOf,nS:()=>withImages,pi:()=>isIgnored,rc:()=>decided,sF:()=>withAnnotation,t3:()=>withTemplate,uo:()=>i,vx:()=>isBeingDeleted,ys:()=>usesOfRepository})
+if(r!==void 0&&r!==n)(0,c.Gq)(`${s} names the namespace "${r}", but the release goes to "${n}"`,"remove metadata.namespace from the manifests")}},9340:(e,t,n)=>{n.d(t,{EY:()=>a,F8:()=>groupOf,FB:()=>same,GP:()=>takesPart,Hr:()=>withoutManagedFields,MZ:()=>usesOf,Mo:()=>withImage,Mz:()=>containersOf,TN:()=>keyOf,Vb:()=>nameOf,gv:()=>isWorkload,hY:()=>workloadId,kW:()=>templateOf,nO:()=>alike,nS:()=>withImages,pi:()=>isIgnored,rc:()=>decided,sF:()=>withAnnotation,t3:()=>withTemplate,uo:()=>i,vx:()=>isBeingDeleted,ys:()=>usesOfRepository})
 var s=n(3165)
 const r=["Deployment","StatefulSet","DaemonSet","CronJob"]
 const o=["apps/v1","batch/v1"]
@@ -11375,7 +11368,15 @@ if(typeof e!=="object"||typeof t!=="object"||e===null||t===null)return false
 if(Array.isArray(e)!==Array.isArray(t))return false
 const n=Object.entries(e).filter(([,e])=>e!==void 0)
 const s=Object.entries(t).filter(([,e])=>e!==void 0)
-return n.length===s.length&&n.every(([e,n])=>same(n,t[e]))}},6461:(e,t,n)=>{n.d(t,{F:()=>OwnNames,P:()=>learnNames})
+return n.length===s.length&&n.every(([e,n])=>same(n,t[e]))}function alike(e,t){if(e===t)return true
+if(isEmpty(e)||isEmpty(t))return isEmpty(e)&&isEmpty(t)
+if(Array.isArray(e)||Array.isArray(t)){if(!Array.isArray(e)||!Array.isArray(t)||e.length!==t.length)return false
+return e.every((e,n)=>alike(e,t[n]))}if(typeof e!=="object"||typeof t!=="object")return false
+const[n,s]=[e,t]
+return Object.entries(n).every(([e,t])=>alike(t,Object.hasOwn(s,e)?s[e]:void 0))&&Object.keys(s).every(e=>Object.hasOwn(n,e)||isEmpty(s[e]))}function isEmpty(e){if(e===void 0||e===null)return true
+if(Array.isArray(e))return e.length===0
+return typeof e==="object"&&Object.values(e).every(isEmpty)}function withoutManagedFields(e){const{managedFields:t,...n}=e.metadata??{}
+return{...e,metadata:n}}},6461:(e,t,n)=>{n.d(t,{F:()=>OwnNames,P:()=>learnNames})
 var s=n(1407)
 var r=n(3165)
 var o=n(9340)
@@ -12807,9 +12808,7 @@ const A=Object.fromEntries(a.map(e=>[e,c[e].objects]))
 return{clusterState:()=>({...A,...t.now()-c.events.confirmedAt>i.y&&{events:new Map},confirmedAt:Math.min(...h.map(e=>c[e].confirmedAt))}),onChange:e=>{r.add(e)
 return()=>r.delete(e)}}}function sendsInitialEvents(e){const[,t="0"]=/^v1\.(\d+)/.exec(e)??[]
 return Number(t)>=34}async function*eventsIn({lines:e}){for(let t=await e.next();t.done!==true;t=await e.next()){const e=JSON.parse(t.value)
-yield{...e,object:withoutManagers(e.object)}}}function withoutManagers(e){if(e.metadata?.managedFields===void 0||(0,r.gv)(e))return e
-const{managedFields:t,...n}=e.metadata
-return{...e,metadata:n}}class KindWatch{kind
+yield{...e,object:asRead(e.object)}}}function asRead(e){return(0,r.gv)(e)?e:(0,r.Hr)(e)}class KindWatch{kind
 context
 objects=new Map
 confirmedAt=0
@@ -12832,7 +12831,7 @@ if(this.#lt)return
 this.context.cluster.life.throwIfAborted()
 e.byWatch=false}const{apiVersion:t,kind:n}=o.VI[this.kind]
 const s=await this.context.cluster.get(this.#xe())
-const r=s.items.map(e=>withoutManagers({...e,apiVersion:t,kind:n}))
+const r=s.items.map(e=>asRead({...e,apiVersion:t,kind:n}))
 this.#en(r,s.metadata.resourceVersion)}async#Xt(){const{clock:e,cluster:t}=this.context
 const n=this.#tn("sendInitialEvents=true&resourceVersionMatch=NotOlderThan")
 const s=new AbortController
@@ -13463,7 +13462,7 @@ async function planManifests(e,t){return(0,s._$)(e.cluster,t,await(0,A.V)(e,t))}
 const n=t.pathOf(e.object)
 const s={path:n,written:(0,l.lM)(e.becomes),of:"other",...e.when==="first"&&{back:"after"}}
 switch(e.is){case"create":return[{...s,object:e.object,change:"create"}]
-case"change":return[{...s,object:(0,l.nR)(e.live),change:seals(e)?"make-immutable":"apply"}]
+case"change":return[{...s,object:(0,r.Hr)(e.live),change:seals(e)?"make-immutable":"apply"}]
 case"none":return[]}})}async function checkStill(e,t){const n=(await(0,c.If)(e,t)).filter(({did:e,current:t})=>e!=="nothing"||t&&(0,r.vx)(t))
 if(n.length===0)return
 const s=n.map(({prior:e})=>(0,l.Gg)(e.object)).join(", ");(0,o.fJ)({code:"superseded",sentence:`another client wrote to ${s} after the release had read it`,hint:"the other change was kept. Decide which version should run, then release it"})}function seals({object:e,live:t}){return(0,l.t3)(e)&&!(0,l.t3)(t)}async function applyBeside({platform:e,signal:t,cluster:n,log:r},o,i,a){const c=i.filter(({is:e})=>e!=="none")
@@ -14248,9 +14247,9 @@ var Q=n(981)
 var b=n(1635)
 function priorOfTargets(e,t){return e.map(({id:e,path:n,live:s,manifest:r,becomes:o})=>{const i={path:n,written:(0,m.lM)(o??r??{}),of:"workload"}
 if(!s)return{...i,object:r??{},change:"create"}
-const a=t.get((0,c.T)(e))
-const l=r?"apply":"set-image"
-return{...i,object:(0,m.nR)(s),change:l,...a&&{ran:a}}})}async function rollout(e,t,n){const{platform:s,settings:r}=e
+const l=t.get((0,c.T)(e))
+const A=r?"apply":"set-image"
+return{...i,object:(0,a.Hr)(s),change:A,...l&&{ran:l}}})}async function rollout(e,t,n){const{platform:s,settings:r}=e
 const o=(0,A.c)(t.checked.targets.flatMap(({live:e})=>e??[]))
 const i=longestOf(r)+o
 const a=await(0,u.wj)(s.clock,i,e.signal,s=>new Rollout(e.with({signal:s}),t,n).follow())
@@ -15269,7 +15268,7 @@ case"nothing":return}}function withDigests(e,t={}){const n=(0,i.gv)(e)?(0,i.MZ)(
 const s=n.filter(({name:e,image:n})=>t[e]===n)
 const r=s.map(({image:e})=>{const{tag:t,digest:n}=(0,o.zZ)(e)
 return`${t} as ${n?.slice(0,19)}`})
-return r.length===0?"":` (${[...new Set(r)].join(", ")} that ran before)`}},2468:(e,t,n)=>{n.d(t,{nR:()=>asItWas,uU:()=>isDatabase,t3:()=>isImmutable,kt:()=>isTemplateBack,ac:()=>leads,it:()=>neededAfter,q8:()=>planRestore,lM:()=>planned,Gg:()=>titleOf,mk:()=>withAnswers})
+return r.length===0?"":` (${[...new Set(r)].join(", ")} that ran before)`}},2468:(e,t,n)=>{n.d(t,{uU:()=>isDatabase,t3:()=>isImmutable,kt:()=>isTemplateBack,ac:()=>leads,it:()=>neededAfter,q8:()=>planRestore,lM:()=>planned,Gg:()=>titleOf,mk:()=>withAnswers})
 var s=n(9340)
 var r=n(8414)
 function needsOf(e,t){const n=new Map
@@ -15294,8 +15293,7 @@ const{subjects:n=[]}=e
 const s=n.filter(({kind:e})=>e==="ServiceAccount")
 return s.map(({name:e=""})=>t.get(`serviceaccount/${e}`)).find(e=>e!==void 0)}function roleOf(e){const{roleRef:t}=e
 return`${(t?.kind??"").toLowerCase()}/${t?.name??""}`}function titled(e,t){return t.flatMap(t=>t===void 0?[]:[`${e}/${t}`])}var o=n(6876)
-function asItWas(e){const{managedFields:t,...n}=e.metadata??{}
-return{...e,metadata:n}}function planned(e){const{uid:t,...n}=kept(e).metadata??{}
+function planned(e){const{uid:t,...n}=kept(e).metadata??{}
 return{...kept(e),metadata:n}}function kept(e){const{status:t,metadata:n={},...s}=e
 const{name:r,uid:o,labels:i,annotations:a,ownerReferences:c}=n
 return{...s,metadata:{...r!==void 0&&{name:r},...o!==void 0&&{uid:o},...i&&{labels:i},...a&&{annotations:a},...c&&{ownerReferences:c}}}}function withAnswers(e,t){const n=new Map(t.map(e=>[(0,s.TN)(e),e]))

@@ -1,8 +1,8 @@
 /** Good releases of the shop, one after the other, in a namespace that was empty before. */
-import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { get, whileAsking } from '../e2e/client.js'
 import { Site } from '../e2e/site.js'
 import { kubectl } from '../e2e/stack.js'

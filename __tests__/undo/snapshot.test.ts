@@ -1,10 +1,13 @@
 /** What has to be done to have an object again as it was. Objects are YAML, as `kubectl get` shows them. */
 import { describe, expect, test } from '@jest/globals'
 import { parse } from 'yaml'
-import type { KubeObject, WorkloadObject } from '../../src/kubernetes/objects.js'
+import {
+  withoutManagedFields,
+  type KubeObject,
+  type WorkloadObject,
+} from '../../src/kubernetes/objects.js'
 import { needsOf } from '../../src/undo/needs.js'
 import {
-  asItWas,
   hasTemplateBack,
   neededAfter,
   planned,
@@ -981,7 +984,7 @@ describe('the record of an object', () => {
 
   test('has all fields of before except the managed fields', () => {
     const { managedFields: _, ...metadata } = answer.metadata
-    expect(asItWas(answer)).toEqual({ ...answer, metadata })
+    expect(withoutManagedFields(answer)).toEqual({ ...answer, metadata })
   })
 })
 

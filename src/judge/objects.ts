@@ -2,7 +2,7 @@ import type { DaemonSet, Deployment, ReplicaSet, StatefulSet } from 'kubernetes-
 import type { CronJob } from 'kubernetes-types/batch/v1'
 import type { Event, Pod, PodTemplateSpec } from 'kubernetes-types/core/v1'
 import type { ObjectMeta } from 'kubernetes-types/meta/v1'
-import { isBeingDeleted } from '../kubernetes/objects.js'
+import { alike, isBeingDeleted } from '../kubernetes/objects.js'
 import type { WorkloadId } from '../kubernetes/workload.js'
 import type { DesiredWorkload, ClusterState } from './types.js'
 
@@ -299,7 +299,7 @@ function isSameTemplate(one: PodTemplateSpec | undefined, other: PodTemplateSpec
   comparisons.set(one, known)
   let is = known.get(other)
   if (is === undefined) {
-    is = isSame(withoutHash(one), withoutHash(other))
+    is = alike(withoutHash(one), withoutHash(other))
     known.set(other, is)
   }
   return is
@@ -311,28 +311,4 @@ const comparisons = new WeakMap<PodTemplateSpec, WeakMap<PodTemplateSpec, boolea
 function withoutHash(template: PodTemplateSpec): PodTemplateSpec {
   const { 'pod-template-hash': _, ...labels } = template.metadata?.labels ?? {}
   return { ...template, metadata: { ...template.metadata, labels } }
-}
-
-function isSame(one: unknown, other: unknown): boolean {
-  if (one === other) return true
-  if (isEmpty(one) || isEmpty(other)) return isEmpty(one) && isEmpty(other)
-  if (Array.isArray(one) || Array.isArray(other)) {
-    if (!Array.isArray(one) || !Array.isArray(other) || one.length !== other.length) return false
-    return one.every((item, at) => isSame(item, other[at]))
-  }
-  if (typeof one !== 'object' || typeof other !== 'object') return false
-  const [fields, others] = [one, other] as [Fields, Fields]
-  return (
-    Object.entries(fields).every(([key, field]) =>
-      isSame(field, Object.hasOwn(others, key) ? others[key] : undefined),
-    ) && Object.keys(others).every((key) => Object.hasOwn(fields, key) || isEmpty(others[key]))
-  )
-}
-
-type Fields = Readonly<Record<string, unknown>>
-
-function isEmpty(value: unknown): boolean {
-  if (value === undefined || value === null) return true
-  if (Array.isArray(value)) return value.length === 0
-  return typeof value === 'object' && Object.values(value).every(isEmpty)
 }

@@ -210,3 +210,34 @@ export function same(a: unknown, b: unknown): boolean {
     left.every(([key, value]) => same(value, (b as Record<string, unknown>)[key]))
   )
 }
+
+/** Deep equality as Kubernetes has it for templates: as `same`, and absent and empty are the same. */
+export function alike(one: unknown, other: unknown): boolean {
+  if (one === other) return true
+  if (isEmpty(one) || isEmpty(other)) return isEmpty(one) && isEmpty(other)
+  if (Array.isArray(one) || Array.isArray(other)) {
+    if (!Array.isArray(one) || !Array.isArray(other) || one.length !== other.length) return false
+    return one.every((item, at) => alike(item, other[at]))
+  }
+  if (typeof one !== 'object' || typeof other !== 'object') return false
+  const [fields, others] = [one, other] as [Fields, Fields]
+  return (
+    Object.entries(fields).every(([key, field]) =>
+      alike(field, Object.hasOwn(others, key) ? others[key] : undefined),
+    ) && Object.keys(others).every((key) => Object.hasOwn(fields, key) || isEmpty(others[key]))
+  )
+}
+
+type Fields = Readonly<Record<string, unknown>>
+
+function isEmpty(value: unknown): boolean {
+  if (value === undefined || value === null) return true
+  if (Array.isArray(value)) return value.length === 0
+  return typeof value === 'object' && Object.values(value).every(isEmpty)
+}
+
+/** Returns an object without managedFields, which are half of it and mostly do not matter. */
+export function withoutManagedFields(object: KubeObject): KubeObject {
+  const { managedFields: _fields, ...metadata } = object.metadata ?? {}
+  return { ...object, metadata }
+}

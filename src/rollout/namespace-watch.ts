@@ -8,7 +8,7 @@
 import type { Cluster } from '../kubernetes/cluster.js'
 import { learnNames } from '../kubernetes/own-names.js'
 import type { KubeObject } from '../kubernetes/objects.js'
-import { isWorkload, nameOf } from '../kubernetes/objects.js'
+import { isWorkload, nameOf, withoutManagedFields } from '../kubernetes/objects.js'
 import { collection, watched, type Watched } from '../kubernetes/paths.js'
 import type { Clock } from '../platform/platform.js'
 import { STALE } from '../judge/deployment-stage.js'
@@ -107,15 +107,13 @@ interface Stream {
 async function* eventsIn({ lines }: Stream): AsyncGenerator<WatchEvent> {
   for (let next = await lines.next(); next.done !== true; next = await lines.next()) {
     const event = JSON.parse(next.value) as WatchEvent
-    yield { ...event, object: withoutManagers(event.object) }
+    yield { ...event, object: asRead(event.object) }
   }
 }
 
-/** Returns an object without managedFields: they are half of it. Of a workload they say who has changed its image. */
-function withoutManagers(object: KubeObject): KubeObject {
-  if (object.metadata?.managedFields === undefined || isWorkload(object)) return object
-  const { managedFields: _fields, ...metadata } = object.metadata
-  return { ...object, metadata }
+/** Returns an object as it is read here: only a workload's managedFields matter, which say who has changed its image. */
+function asRead(object: KubeObject): KubeObject {
+  return isWorkload(object) ? object : withoutManagedFields(object)
 }
 
 /**
@@ -173,7 +171,7 @@ class KindWatch {
       items: readonly KubeObject[]
     }>(this.#path())
     // Items of a list come without the two fields that name their kind.
-    const items = answer.items.map((item) => withoutManagers({ ...item, apiVersion, kind }))
+    const items = answer.items.map((item) => asRead({ ...item, apiVersion, kind }))
     this.#replace(items, answer.metadata.resourceVersion)
   }
 

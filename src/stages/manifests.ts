@@ -4,6 +4,7 @@ import type { Cluster } from '../kubernetes/cluster.js'
 import {
   isBeingDeleted,
   isWorkload,
+  withoutManagedFields,
   workloadId,
   type KubeObject,
   type WorkloadObject,
@@ -14,7 +15,6 @@ import { plural } from '../report/sentences.js'
 import { trackRollout } from '../rollout/track.js'
 import { stateSince } from '../undo/restore.js'
 import {
-  asItWas,
   isImmutable,
   planned,
   titleOf,
@@ -58,7 +58,7 @@ export function priorOfChanges(
         return [
           {
             ...common,
-            object: asItWas(change.live),
+            object: withoutManagedFields(change.live),
             change: seals(change) ? 'make-immutable' : 'apply',
           },
         ]

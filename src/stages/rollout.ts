@@ -11,6 +11,7 @@ import {
   usesOf,
   withImages,
   withTemplate,
+  withoutManagedFields,
   workloadId,
   type KubeObject,
   type WorkloadObject,
@@ -26,7 +27,7 @@ import { trackRollout, type RolloutOutcome } from '../rollout/track.js'
 import { judge } from '../judge/judge.js'
 import { newObservations } from '../judge/observations.js'
 import { desiredPods, liveOf, type Live } from '../judge/objects.js'
-import { asItWas, planned, titleOf, type ObjectSnapshot, type OnWrite } from '../undo/snapshot.js'
+import { planned, titleOf, type ObjectSnapshot, type OnWrite } from '../undo/snapshot.js'
 import type { DesiredWorkload, WriteProgresses, ClusterState } from '../judge/types.js'
 import { newVersionOf, withCause, type NewVersion } from './change-cause.js'
 import { writeEdits } from './edits.js'
@@ -49,7 +50,7 @@ export function priorOfTargets(targets: readonly Target[], pins: Pins): readonly
     if (!live) return { ...common, object: manifest ?? {}, change: 'create' }
     const ran = pins.get(idOf(id))
     const was = manifest ? 'apply' : 'set-image'
-    return { ...common, object: asItWas(live), change: was, ...(ran && { ran }) }
+    return { ...common, object: withoutManagedFields(live), change: was, ...(ran && { ran }) }
   })
 }
 

@@ -60,12 +60,6 @@ export type Snapshot = readonly ObjectSnapshot[]
 /** Receives the server's answers to writes at once: the record keeps them. */
 export type OnWrite = (answers: readonly KubeObject[]) => Promise<void>
 
-/** Returns an object as the undo needs it: without managedFields, which are long and do not matter. */
-export function asItWas(object: KubeObject): KubeObject {
-  const { managedFields: _fields, ...metadata } = object.metadata ?? {}
-  return { ...object, metadata }
-}
-
 /** Returns what is kept of an object: without what the server updates or assigns. */
 export function planned(object: KubeObject): KubeObject {
   const { uid: _uid, ...metadata } = kept(object).metadata ?? {}
