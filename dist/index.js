@@ -448,8 +448,8 @@ const b=n(5082)
 const v=n(4974)
 const k=n(1236)
 const S=n(6717)
-const R=n(8646)
-const T=n(5385)
+const T=n(8646)
+const R=n(5385)
 const D=n(6114)
 const O=n(9379)
 const F=n(6782)
@@ -461,11 +461,11 @@ const x=n(1866)
 const P=n(7118)
 const G=n(280)
 const H=n(2276)
-const V=n(5213)
-const j=n(3465)
-const J=n(2028)
+const j=n(5213)
+const J=n(3465)
+const V=n(2028)
 const $=n(1489)
-e.exports={parse:a,valid:c,clean:l,inc:A,diff:u,major:d,minor:h,patch:f,prerelease:g,compare:p,rcompare:m,compareLoose:E,compareBuild:w,sort:y,rsort:I,gt:B,lt:Q,eq:b,neq:v,gte:k,lte:S,cmp:R,coerce:T,truncate:D,Comparator:O,Range:F,satisfies:N,toComparators:M,maxSatisfying:L,minSatisfying:U,minVersion:x,validRange:P,outside:G,gtr:H,ltr:V,intersects:j,simplifyRange:J,subset:$,SemVer:o,re:s.re,src:s.src,tokens:s.t,SEMVER_SPEC_VERSION:r.SEMVER_SPEC_VERSION,RELEASE_TYPES:r.RELEASE_TYPES,compareIdentifiers:i.compareIdentifiers,rcompareIdentifiers:i.rcompareIdentifiers}},5101:e=>{const t="2.0.0"
+e.exports={parse:a,valid:c,clean:l,inc:A,diff:u,major:d,minor:h,patch:f,prerelease:g,compare:p,rcompare:m,compareLoose:E,compareBuild:w,sort:y,rsort:I,gt:B,lt:Q,eq:b,neq:v,gte:k,lte:S,cmp:T,coerce:R,truncate:D,Comparator:O,Range:F,satisfies:N,toComparators:M,maxSatisfying:L,minSatisfying:U,minVersion:x,validRange:P,outside:G,gtr:H,ltr:j,intersects:J,simplifyRange:V,subset:$,SemVer:o,re:s.re,src:s.src,tokens:s.t,SEMVER_SPEC_VERSION:r.SEMVER_SPEC_VERSION,RELEASE_TYPES:r.RELEASE_TYPES,compareIdentifiers:i.compareIdentifiers,rcompareIdentifiers:i.rcompareIdentifiers}},5101:e=>{const t="2.0.0"
 const n=256
 const s=Number.MAX_SAFE_INTEGER||9007199254740991
 const r=16
@@ -951,12 +951,12 @@ n(9967).Request
 n(5910).FormData
 globalThis.File??n(4573).File
 n(8355).FileReader
-const{setGlobalOrigin:S,getGlobalOrigin:R}=n(1059)
+const{setGlobalOrigin:S,getGlobalOrigin:T}=n(1059)
 0
 0
-const{CacheStorage:T}=n(3245)
+const{CacheStorage:R}=n(3245)
 const{kConstruct:D}=n(109)
-new T(D)
+new R(D)
 const{deleteCookie:O,getCookies:F,getSetCookies:N,setCookie:M}=n(9061)
 0
 0
@@ -1560,7 +1560,7 @@ const{channels:E}=n(2414)
 const{headerNameLowerCasedRecord:w}=n(735)
 const y=/[^\u0021-\u00ff]/
 const I=Symbol("handler")
-class Request{constructor(e,{path:t,method:n,body:r,headers:o,query:w,idempotent:B,blocking:Q,upgrade:b,headersTimeout:v,bodyTimeout:k,reset:S,throwOnError:R,expectContinue:T,servername:D},O){if(typeof t!=="string")throw new s("path must be a string")
+class Request{constructor(e,{path:t,method:n,body:r,headers:o,query:w,idempotent:B,blocking:Q,upgrade:b,headersTimeout:v,bodyTimeout:k,reset:S,throwOnError:T,expectContinue:R,servername:D},O){if(typeof t!=="string")throw new s("path must be a string")
 else if(t[0]!=="/"&&!(t.startsWith("http://")||t.startsWith("https://"))&&n!=="CONNECT")throw new s("path must be an absolute URL or start with a slash")
 else if(y.test(t))throw new s("invalid request path")
 if(typeof n!=="string")throw new s("method must be a string")
@@ -1570,10 +1570,10 @@ if(b&&!a(b))throw new s("invalid upgrade header")
 if(v!=null&&(!Number.isFinite(v)||v<0))throw new s("invalid headersTimeout")
 if(k!=null&&(!Number.isFinite(k)||k<0))throw new s("invalid bodyTimeout")
 if(S!=null&&typeof S!=="boolean")throw new s("invalid reset")
-if(T!=null&&typeof T!=="boolean")throw new s("invalid expectContinue")
+if(R!=null&&typeof R!=="boolean")throw new s("invalid expectContinue")
 this.headersTimeout=v
 this.bodyTimeout=k
-this.throwOnError=R===true
+this.throwOnError=T===true
 this.method=n
 this.abort=null
 if(r==null)this.body=null
@@ -1600,7 +1600,7 @@ this.host=null
 this.contentLength=null
 this.contentType=null
 this.headers=[]
-this.expectContinue=T!=null?T:false
+this.expectContinue=R!=null?R:false
 if(Array.isArray(o)){if(o.length%2!==0)throw new s("headers array must be even")
 for(let e=0;e<o.length;e+=2)processHeader(this,o[e],o[e+1])}else if(o&&typeof o==="object")if(o[Symbol.iterator])for(const e of o){if(!Array.isArray(e)||e.length!==2)throw new s("headers must be in key-value pair format")
 processHeader(this,e[0],e[1])}else{const e=Object.keys(o)
@@ -1917,7 +1917,7 @@ const r=n(3440)
 const{channels:o}=n(2414)
 const i=n(6603)
 const{RequestContentLengthMismatchError:a,ResponseContentLengthMismatchError:c,RequestAbortedError:l,InvalidArgumentError:A,HeadersTimeoutError:u,HeadersOverflowError:d,SocketError:h,InformationalError:f,BodyTimeoutError:g,HTTPParserError:p,ResponseExceededMaxSizeError:m}=n(8707)
-const{kUrl:E,kReset:w,kClient:y,kParser:I,kBlocking:B,kRunning:Q,kPending:b,kSize:v,kWriting:k,kQueue:S,kNoRef:R,kKeepAliveDefaultTimeout:T,kHostHeader:D,kPendingIdx:O,kRunningIdx:F,kError:N,kPipelining:M,kSocket:L,kKeepAliveTimeoutValue:U,kMaxHeadersSize:x,kKeepAliveMaxTimeout:P,kKeepAliveTimeoutThreshold:G,kHeadersTimeout:H,kBodyTimeout:V,kStrictContentLength:j,kMaxRequests:J,kCounter:$,kMaxResponseSize:Y,kOnError:W,kResume:q,kHTTPContext:_}=n(6443)
+const{kUrl:E,kReset:w,kClient:y,kParser:I,kBlocking:B,kRunning:Q,kPending:b,kSize:v,kWriting:k,kQueue:S,kNoRef:T,kKeepAliveDefaultTimeout:R,kHostHeader:D,kPendingIdx:O,kRunningIdx:F,kError:N,kPipelining:M,kSocket:L,kKeepAliveTimeoutValue:U,kMaxHeadersSize:x,kKeepAliveMaxTimeout:P,kKeepAliveTimeoutThreshold:G,kHeadersTimeout:H,kBodyTimeout:j,kStrictContentLength:J,kMaxRequests:V,kCounter:$,kMaxResponseSize:Y,kOnError:W,kResume:q,kHTTPContext:_}=n(6443)
 const z=n(2824)
 const K=Buffer.alloc(0)
 const Z=Buffer[Symbol.species]
@@ -2076,7 +2076,7 @@ return-1}if(t&&!l.upgrade){r.destroy(i,new h("bad upgrade",r.getSocketInfo(i)))
 return-1}s(this.timeoutType===he)
 this.statusCode=e
 this.shouldKeepAlive=n||l.method==="HEAD"&&!i[w]&&this.connection.toLowerCase()==="keep-alive"
-if(this.statusCode>=200){const e=l.bodyTimeout!=null?l.bodyTimeout:o[V]
+if(this.statusCode>=200){const e=l.bodyTimeout!=null?l.bodyTimeout:o[j]
 this.setTimeout(e,fe)}else if(this.timeout)if(this.timeout.refresh)this.timeout.refresh()
 if(l.method==="CONNECT"){s(o[Q]===1)
 this.upgrade=true
@@ -2088,7 +2088,7 @@ this.headersSize=0
 if(this.shouldKeepAlive&&o[M]){const e=this.keepAlive?r.parseKeepAliveTimeout(this.keepAlive):null
 if(e!=null){const t=Math.min(e-o[G],o[P])
 if(t<=0)i[w]=true
-else o[U]=t}else o[U]=o[T]}else i[w]=true
+else o[U]=t}else o[U]=o[R]}else i[w]=true
 const A=l.onHeaders(e,a,this.resume,c)===false
 if(l.aborted)return-1
 if(l.method==="HEAD")return 1
@@ -2133,7 +2133,7 @@ if(n===he){if(!t[k]||t.writableNeedDrain||o[Q]>1){s(!i,"cannot be paused while w
 r.destroy(t,new u)}}else if(n===fe){if(!i)r.destroy(t,new g)}else if(n===ge){s(o[Q]===0&&o[U])
 r.destroy(t,new f("socket idle timeout"))}}async function connectH1(e,t){e[L]=t
 if(!oe){oe=await ie
-ie=null}t[R]=false
+ie=null}t[T]=false
 t[k]=false
 t[w]=false
 t[B]=false
@@ -2180,9 +2180,9 @@ e[ne]=null}e[te]=0}function scheduleIdleSocketValidation(e,t){t[te]=1
 t[ne]=setImmediate(()=>{t[ne]=null
 t[te]=2
 if(e[L]===t&&!t.destroyed)e[q]()})}function resumeH1(e){const t=e[L]
-if(t&&!t.destroyed){if(e[v]===0){if(!t[R]&&t.unref){t.unref()
-t[R]=true}}else if(t[R]&&t.ref){t.ref()
-t[R]=false}if(e[Q]===0&&e[b]>0&&t[se]){if(t[te]===0){scheduleIdleSocketValidation(e,t)
+if(t&&!t.destroyed){if(e[v]===0){if(!t[T]&&t.unref){t.unref()
+t[T]=true}}else if(t[T]&&t.ref){t.ref()
+t[T]=false}if(e[Q]===0&&e[b]>0&&t[se]){if(t[te]===0){scheduleIdleSocketValidation(e,t)
 t[I].readMore()
 if(t.destroyed)return
 return}if(t[te]===1){t[I].readMore()
@@ -2205,7 +2205,7 @@ const I=r.bodyLength(p)
 E=I??E
 if(E===null)E=t.contentLength
 if(E===0&&!y)E=null
-if(shouldSendContentLength(i)&&E>0&&t.contentLength!==null&&t.contentLength!==E){if(e[j]){r.errorRequest(e,t,new a)
+if(shouldSendContentLength(i)&&E>0&&t.contentLength!==null&&t.contentLength!==E){if(e[J]){r.errorRequest(e,t,new a)
 return false}process.emitWarning(new a)}const Q=e[L]
 clearIdleSocketValidation(Q)
 const abort=n=>{if(t.aborted)return
@@ -2217,7 +2217,7 @@ try{t.onConnect(abort)}catch(n){r.errorRequest(e,t,n)}if(t.aborted)return false
 if(i==="HEAD")Q[w]=true
 if(d||i==="CONNECT")Q[w]=true
 if(g!=null)Q[w]=g
-if(e[J]&&Q[$]++>=e[J])Q[w]=true
+if(e[V]&&Q[$]++>=e[V])Q[w]=true
 if(h)Q[B]=true
 let b=`${i} ${c} HTTP/1.1\r\n`
 if(typeof u==="string")b+=`host: ${u}\r\n`
@@ -2301,7 +2301,7 @@ if(t[N])throw t[N]
 if(t.destroyed)return false
 const l=Buffer.byteLength(e)
 if(!l)return true
-if(s!==null&&o+l>s){if(r[j])throw new a
+if(s!==null&&o+l>s){if(r[J])throw new a
 process.emitWarning(new a)}t.cork()
 if(o===0){if(!i&&n.reset!==false)t[w]=true
 if(s===null)t.write(`${c}transfer-encoding: chunked\r\n`,"latin1")
@@ -2319,7 +2319,7 @@ if(e.destroyed)return
 if(s===0)if(r)e.write(`${o}content-length: 0\r\n\r\n`,"latin1")
 else e.write(`${o}\r\n`,"latin1")
 else if(t===null)e.write("\r\n0\r\n\r\n","latin1")
-if(t!==null&&s!==t)if(n[j])throw new a
+if(t!==null&&s!==t)if(n[J])throw new a
 else process.emitWarning(new a)
 if(e[I].timeout&&e[I].timeoutType===he)if(e[I].timeout.refresh)e[I].timeout.refresh()
 n[q]()}destroy(e){const{socket:t,client:n,abort:r}=this
@@ -2331,8 +2331,8 @@ const{pipeline:o}=n(7075)
 const i=n(3440)
 const{RequestContentLengthMismatchError:a,RequestAbortedError:c,SocketError:l,InformationalError:A}=n(8707)
 const{kUrl:u,kReset:d,kClient:h,kRunning:f,kPending:g,kQueue:p,kPendingIdx:m,kRunningIdx:E,kError:w,kSocket:y,kStrictContentLength:I,kOnError:B,kMaxConcurrentStreams:Q,kHTTP2Session:b,kResume:v,kSize:k,kHTTPContext:S}=n(6443)
-const R=Symbol("open streams")
-let T
+const T=Symbol("open streams")
+let R
 let D=false
 let O
 try{O=n(2467)}catch{O={constants:{}}}const{constants:{HTTP2_HEADER_AUTHORITY:F,HTTP2_HEADER_METHOD:N,HTTP2_HEADER_PATH:M,HTTP2_HEADER_SCHEME:L,HTTP2_HEADER_CONTENT_LENGTH:U,HTTP2_HEADER_EXPECT:x,HTTP2_HEADER_STATUS:P}}=O
@@ -2343,7 +2343,7 @@ return t}function parseH2ResponseHeaders(e){const{[P]:t,...n}=e
 return parseH2Headers(n)}async function connectH2(e,t){e[y]=t
 if(!D){D=true
 process.emitWarning("H2 support is experimental, expect them to change at any time.",{code:"UNDICI-H2"})}const n=O.connect(e[u],{createConnection:()=>t,peerMaxConcurrentStreams:e[Q]})
-n[R]=0
+n[T]=0
 n[h]=e
 n[y]=t
 i.addListener(n,"error",onHttp2SessionError)
@@ -2431,19 +2431,19 @@ S.off("error",abort)
 S.once(r,onUpgradeError)
 e[p][e[E]++]=null}
 S.once("response",onResponse)
-S.once("error",abort);++o[R]
+S.once("error",abort);++o[T]
 onReady()
 S.once("close",()=>{if(!n&&t.completed){S.off("response",onResponse)
 S.off(r,onUpgradeError)
-t.onUpgradeError(new A(`HTTP/2: "stream error" received - code ${S.rstCode}`))}o[R]-=1
-if(o[R]===0)o.unref()})
+t.onUpgradeError(new A(`HTTP/2: "stream error" received - code ${S.rstCode}`))}o[T]-=1
+if(o[T]===0)o.unref()})
 return true}k[M]=d
 k[L]="https"
 const G=l==="PUT"||l==="POST"||l==="PATCH"
 if(Q&&typeof Q.read==="function")Q.read(0)
 let H=i.bodyLength(Q)
-if(i.isFormDataLike(Q)){T??=n(4492).extractBody
-const[e,t]=T(Q)
+if(i.isFormDataLike(Q)){R??=n(4492).extractBody
+const[e,t]=R(Q)
 k["content-type"]=t
 Q=e.stream
 H=e.length}if(H==null)H=t.contentLength
@@ -2451,11 +2451,11 @@ if(H===0||!G)H=null
 if(shouldSendContentLength(l)&&H>0&&t.contentLength!=null&&t.contentLength!==H){if(e[I]){i.errorRequest(e,t,new a)
 return false}process.emitWarning(new a)}if(H!=null){s(Q,"no body must not have content length")
 k[U]=`${H}`}o.ref()
-const V=l==="GET"||l==="HEAD"||Q===null
+const j=l==="GET"||l==="HEAD"||Q===null
 if(g){k[x]="100-continue"
-S=o.request(k,{endStream:V,signal:w})
-S.once("continue",writeBodyH2)}else{S=o.request(k,{endStream:V,signal:w})
-writeBodyH2()}++o[R]
+S=o.request(k,{endStream:j,signal:w})
+S.once("continue",writeBodyH2)}else{S=o.request(k,{endStream:j,signal:w})
+writeBodyH2()}++o[T]
 S.once("response",n=>{const{[P]:s,...r}=n
 t.onResponseStarted()
 if(t.aborted){const n=new c
@@ -2464,13 +2464,13 @@ i.destroy(S,n)
 return}if(t.onHeaders(Number(s),parseH2Headers(r),S.resume.bind(S),"")===false)S.pause()
 S.on("data",e=>{if(t.onData(e)===false)S.pause()})})
 S.once("end",()=>{if(S.state?.state==null||S.state.state<6)t.onComplete([])
-if(o[R]===0)o.unref()
+if(o[T]===0)o.unref()
 abort(new A("HTTP/2: stream half-closed (remote)"))
 e[p][e[E]++]=null
 e[m]=e[E]
 e[v]()})
-S.once("close",()=>{o[R]-=1
-if(o[R]===0)o.unref()})
+S.once("close",()=>{o[T]-=1
+if(o[T]===0)o.unref()})
 S.once("error",function(e){abort(e)})
 S.once("frameError",(e,t)=>{abort(new A(`HTTP/2: "frameError" received - type ${e}, code ${t}`))})
 return true
@@ -2527,13 +2527,13 @@ const c=n(4655)
 const l=n(1841)
 const{InvalidArgumentError:A,InformationalError:u,ClientDestroyedError:d}=n(8707)
 const h=n(9136)
-const{kUrl:f,kServerName:g,kClient:p,kBusy:m,kConnect:E,kResuming:w,kRunning:y,kPending:I,kSize:B,kQueue:Q,kConnected:b,kConnecting:v,kNeedDrain:k,kKeepAliveDefaultTimeout:S,kHostHeader:R,kPendingIdx:T,kRunningIdx:D,kError:O,kPipelining:F,kKeepAliveTimeoutValue:N,kMaxHeadersSize:M,kKeepAliveMaxTimeout:L,kKeepAliveTimeoutThreshold:U,kHeadersTimeout:x,kBodyTimeout:P,kStrictContentLength:G,kConnector:H,kMaxRedirections:V,kMaxRequests:j,kCounter:J,kClose:$,kDestroy:Y,kDispatch:W,kInterceptors:q,kLocalAddress:_,kMaxResponseSize:z,kOnError:K,kHTTPContext:Z,kMaxConcurrentStreams:X,kResume:ee}=n(6443)
+const{kUrl:f,kServerName:g,kClient:p,kBusy:m,kConnect:E,kResuming:w,kRunning:y,kPending:I,kSize:B,kQueue:Q,kConnected:b,kConnecting:v,kNeedDrain:k,kKeepAliveDefaultTimeout:S,kHostHeader:T,kPendingIdx:R,kRunningIdx:D,kError:O,kPipelining:F,kKeepAliveTimeoutValue:N,kMaxHeadersSize:M,kKeepAliveMaxTimeout:L,kKeepAliveTimeoutThreshold:U,kHeadersTimeout:x,kBodyTimeout:P,kStrictContentLength:G,kConnector:H,kMaxRedirections:j,kMaxRequests:J,kCounter:V,kClose:$,kDestroy:Y,kDispatch:W,kInterceptors:q,kLocalAddress:_,kMaxResponseSize:z,kOnError:K,kHTTPContext:Z,kMaxConcurrentStreams:X,kResume:ee}=n(6443)
 const te=n(637)
 const ne=n(8788)
 let se=false
 const re=Symbol("kClosedResolve")
 const noop=()=>{}
-function getPipelining(e){return e[F]??e[Z]?.defaultPipelining??1}class Client extends l{constructor(e,{interceptors:t,maxHeaderSize:n,headersTimeout:s,socketTimeout:a,requestTimeout:c,connectTimeout:l,bodyTimeout:u,idleTimeout:d,keepAlive:p,keepAliveTimeout:m,maxKeepAliveTimeout:E,keepAliveMaxTimeout:y,keepAliveTimeoutThreshold:I,socketPath:B,pipelining:b,tls:v,strictContentLength:O,maxCachedSessions:J,maxRedirections:$,connect:Y,maxRequestsPerClient:W,localAddress:te,maxResponseSize:ne,autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae,maxConcurrentStreams:ce,allowH2:le,webSocket:Ae,eventSource:ue}={}){super({webSocket:Ae,eventSource:ue})
+function getPipelining(e){return e[F]??e[Z]?.defaultPipelining??1}class Client extends l{constructor(e,{interceptors:t,maxHeaderSize:n,headersTimeout:s,socketTimeout:a,requestTimeout:c,connectTimeout:l,bodyTimeout:u,idleTimeout:d,keepAlive:p,keepAliveTimeout:m,maxKeepAliveTimeout:E,keepAliveMaxTimeout:y,keepAliveTimeoutThreshold:I,socketPath:B,pipelining:b,tls:v,strictContentLength:O,maxCachedSessions:V,maxRedirections:$,connect:Y,maxRequestsPerClient:W,localAddress:te,maxResponseSize:ne,autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae,maxConcurrentStreams:ce,allowH2:le,webSocket:Ae,eventSource:ue}={}){super({webSocket:Ae,eventSource:ue})
 if(p!==void 0)throw new A("unsupported keepAlive, use pipelining=0 instead")
 if(a!==void 0)throw new A("unsupported socketTimeout, use headersTimeout & bodyTimeout instead")
 if(c!==void 0)throw new A("unsupported requestTimeout, use headersTimeout & bodyTimeout instead")
@@ -2555,7 +2555,7 @@ if(ne!=null&&(!Number.isInteger(ne)||ne<-1))throw new A("maxResponseSize must be
 if(ae!=null&&(!Number.isInteger(ae)||ae<-1))throw new A("autoSelectFamilyAttemptTimeout must be a positive number")
 if(le!=null&&typeof le!=="boolean")throw new A("allowH2 must be a valid boolean value")
 if(ce!=null&&(typeof ce!=="number"||ce<1))throw new A("maxConcurrentStreams must be a positive integer, greater than 0")
-if(typeof Y!=="function")Y=h({...v,maxCachedSessions:J,allowH2:le,socketPath:B,timeout:l,...ie?{autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae}:void 0,...Y})
+if(typeof Y!=="function")Y=h({...v,maxCachedSessions:V,allowH2:le,socketPath:B,timeout:l,...ie?{autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae}:void 0,...Y})
 if(t?.Client&&Array.isArray(t.Client)){this[q]=t.Client
 if(!se){se=true
 process.emitWarning("Client.Options#interceptor is deprecated. Use Dispatcher#compose instead.",{code:"UNDICI-CLIENT-INTERCEPTOR-DEPRECATED"})}}else this[q]=[oe({maxRedirections:$})]
@@ -2571,22 +2571,22 @@ this[g]=null
 this[_]=te!=null?te:null
 this[w]=0
 this[k]=0
-this[R]=`host: ${this[f].hostname}${this[f].port?`:${this[f].port}`:""}\r\n`
+this[T]=`host: ${this[f].hostname}${this[f].port?`:${this[f].port}`:""}\r\n`
 this[P]=u!=null?u:3e5
 this[x]=s!=null?s:3e5
 this[G]=O==null?true:O
-this[V]=$
-this[j]=W
+this[j]=$
+this[J]=W
 this[re]=null
 this[z]=ne>-1?ne:-1
 this[X]=ce!=null?ce:100
 this[Z]=null
 this[Q]=[]
 this[D]=0
-this[T]=0
+this[R]=0
 this[ee]=e=>resume(this,e)
 this[K]=e=>onError(this,e)}get pipelining(){return this[F]}set pipelining(e){this[F]=e
-this[ee](true)}get[I](){return this[Q].length-this[T]}get[y](){return this[T]-this[D]}get[B](){return this[Q].length-this[D]}get[b](){return!!this[Z]&&!this[v]&&!this[Z].destroyed}get[m](){return Boolean(this[Z]?.busy(null)||this[B]>=(getPipelining(this)||1)||this[I]>0)}[E](e){connect(this)
+this[ee](true)}get[I](){return this[Q].length-this[R]}get[y](){return this[R]-this[D]}get[B](){return this[Q].length-this[D]}get[b](){return!!this[Z]&&!this[v]&&!this[Z].destroyed}get[m](){return Boolean(this[Z]?.busy(null)||this[B]>=(getPipelining(this)||1)||this[I]>0)}[E](e){connect(this)
 this.once("connect",e)}[W](e,t){const n=e.origin||this[f].origin
 const s=new c(n,e,t)
 this[Q].push(s)
@@ -2594,14 +2594,14 @@ if(this[w]);else if(i.bodyLength(s.body)==null&&i.isIterable(s.body)){this[w]=1
 queueMicrotask(()=>resume(this))}else this[ee](true)
 if(this[w]&&this[k]!==2&&this[m])this[k]=2
 return this[k]<2}async[$](){return new Promise(e=>{if(this[B])this[re]=e
-else e(null)})}async[Y](e){return new Promise(t=>{const n=this[Q].splice(this[T])
+else e(null)})}async[Y](e){return new Promise(t=>{const n=this[Q].splice(this[R])
 for(let t=0;t<n.length;t++){const s=n[t]
 i.errorRequest(this,s,e)}const callback=()=>{if(this[re]){this[re]()
 this[re]=null}t(null)}
 if(this[Z]){this[Z].destroy(e,callback)
 this[Z]=null}else queueMicrotask(callback)
 this[ee]()})}}const oe=n(5092)
-function onError(e,t){if(e[y]===0&&t.code!=="UND_ERR_INFO"&&t.code!=="UND_ERR_SOCKET"){s(e[T]===e[D])
+function onError(e,t){if(e[y]===0&&t.code!=="UND_ERR_INFO"&&t.code!=="UND_ERR_SOCKET"){s(e[R]===e[D])
 const n=e[Q].splice(e[D])
 for(let s=0;s<n.length;s++){const r=n[s]
 i.errorRequest(e,r,t)}s(e[B]===0)}}async function connect(e){s(!e[v])
@@ -2619,8 +2619,8 @@ if(e.destroyed){i.destroy(r.on("error",noop),new d)
 return}s(r)
 try{e[Z]=r.alpnProtocol==="h2"?await ne(e,r):await te(e,r)}catch(e){r.destroy().on("error",noop)
 throw e}e[v]=false
-r[J]=0
-r[j]=e[j]
+r[V]=0
+r[J]=e[J]
 r[p]=e
 r[O]=null
 if(a.connected.hasSubscribers)a.connected.publish({connectParams:{host:t,hostname:n,protocol:o,port:c,version:e[Z]?.version,servername:e[g],localAddress:e[_]},connector:e[H],socket:r})
@@ -2628,7 +2628,7 @@ e.emit("connect",e[f],[e])}catch(r){if(e.destroyed)return
 e[v]=false
 if(a.connectError.hasSubscribers)a.connectError.publish({connectParams:{host:t,hostname:n,protocol:o,port:c,version:e[Z]?.version,servername:e[g],localAddress:e[_]},connector:e[H],error:r})
 if(r.code==="ERR_TLS_CERT_ALTNAME_INVALID"){s(e[y]===0)
-while(e[I]>0&&e[Q][e[T]].servername===e[g]){const t=e[Q][e[T]++]
+while(e[I]>0&&e[Q][e[R]].servername===e[g]){const t=e[Q][e[R]++]
 i.errorRequest(e,t,r)}}else onError(e,r)
 e.emit("connectionError",e[f],[e],r)}e[ee]()}function emitDrain(e){e[k]=0
 e.emit("drain",e[f],[e])}function resume(e,t){if(e[w]===2)return
@@ -2636,7 +2636,7 @@ e[w]=2
 _resume(e,t)
 e[w]=0
 if(e[D]>256){e[Q].splice(0,e[D])
-e[T]-=e[D]
+e[R]-=e[D]
 e[D]=0}}function _resume(e,t){while(true){if(e.destroyed){s(e[I]===0)
 return}if(e[re]&&!e[B]){e[re]()
 e[re]=null
@@ -2646,7 +2646,7 @@ else if(e[k]===2){if(t){e[k]=1
 queueMicrotask(()=>emitDrain(e))}else emitDrain(e)
 continue}if(e[I]===0)return
 if(e[y]>=(getPipelining(e)||1))return
-const n=e[Q][e[T]]
+const n=e[Q][e[R]]
 if(e[f].protocol==="https:"&&e[g]!==n.servername){if(e[y]>0)return
 e[g]=n.servername
 e[Z]?.destroy(new u("servername changed"),()=>{e[Z]=null
@@ -2654,8 +2654,8 @@ resume(e)})}if(e[v])return
 if(!e[Z]){connect(e)
 return}if(e[Z].destroyed)return
 if(e[Z].busy(n))return
-if(!n.aborted&&e[Z].write(n))e[T]++
-else e[Q].splice(e[T],1)}}e.exports=Client},1841:(e,t,n)=>{const s=n(4573)
+if(!n.aborted&&e[Z].write(n))e[R]++
+else e[Q].splice(e[R],1)}}e.exports=Client},1841:(e,t,n)=>{const s=n(4573)
 const r=n(883)
 const{ClientDestroyedError:o,ClientClosedError:i,InvalidArgumentError:a}=n(8707)
 const{kDestroy:c,kClose:l,kClosed:A,kDestroyed:u,kDispatch:d,kInterceptors:h}=n(6443)
@@ -2786,7 +2786,7 @@ const b=Symbol("onConnectionError")
 const v=Symbol("get dispatcher")
 const k=Symbol("add client")
 const S=Symbol("remove client")
-const R=Symbol("stats")
+const T=Symbol("stats")
 class PoolBase extends s{constructor(e){super(e)
 this[w]=new r
 this[m]=[]
@@ -2803,13 +2803,13 @@ t.emit("drain",e,[t,...n])}if(t[y]&&s.isEmpty())Promise.all(t[m].map(e=>e.close(
 this[B]=(e,n)=>{t.emit("connect",e,[t,...n])}
 this[Q]=(e,n,s)=>{t.emit("disconnect",e,[t,...n],s)}
 this[b]=(e,n,s)=>{t.emit("connectionError",e,[t,...n],s)}
-this[R]=new p(this)}get[A](){return this[E]}get[o](){return this[m].filter(e=>e[o]).length}get[u](){return this[m].filter(e=>e[o]&&!e[E]).length}get[c](){let e=this[l]
+this[T]=new p(this)}get[A](){return this[E]}get[o](){return this[m].filter(e=>e[o]).length}get[u](){return this[m].filter(e=>e[o]&&!e[E]).length}get[c](){let e=this[l]
 for(const{[c]:t}of this[m])e+=t
 return e}get[a](){let e=0
 for(const{[a]:t}of this[m])e+=t
 return e}get[i](){let e=this[l]
 for(const{[i]:t}of this[m])e+=t
-return e}get stats(){return this[R]}async[h](){if(this[w].isEmpty())await Promise.all(this[m].map(e=>e.close()))
+return e}get stats(){return this[T]}async[h](){if(this[w].isEmpty())await Promise.all(this[m].map(e=>e.close()))
 else await new Promise(e=>{this[y]=e})}async[f](e){while(true){const t=this[w].shift()
 if(!t)break
 t.handler.onError(e)}await Promise.all(this[m].map(t=>t.destroy(e)))}[g](e,t){const n=this[v]()
@@ -3166,22 +3166,22 @@ class DumpHandler extends i{#Q=1024*1024
 #v=false
 #k=false
 #S=0
-#R=null
+#T=null
 #p=null
 constructor({maxSize:e},t){super(t)
 if(e!=null&&(!Number.isFinite(e)||e<1))throw new r("maxSize must be a number greater than 0")
 this.#Q=e??this.#Q
 this.#p=t}onConnect(e){this.#b=e
-this.#p.onConnect(this.#T.bind(this))}#T(e){this.#k=true
-this.#R=e}onHeaders(e,t,n,r){const i=s.parseHeaders(t)
+this.#p.onConnect(this.#R.bind(this))}#R(e){this.#k=true
+this.#T=e}onHeaders(e,t,n,r){const i=s.parseHeaders(t)
 const a=i["content-length"]
 if(a!=null&&a>this.#Q)throw new o(`Response size (${a}) larger than maxSize (${this.#Q})`)
 if(this.#k)return true
 return this.#p.onHeaders(e,t,n,r)}onError(e){if(this.#v)return
-e=this.#R??e
+e=this.#T??e
 this.#p.onError(e)}onData(e){this.#S=this.#S+e.length
 if(this.#S>=this.#Q){this.#v=true
-if(this.#k)this.#p.onError(this.#R)
+if(this.#k)this.#p.onError(this.#T)
 else this.#p.onComplete([])}return true}onComplete(e){if(this.#v)return
 if(this.#k){this.#p.onError(this.reason)
 return}this.#p.onComplete(e)}}function createDumpInterceptor({maxSize:e}={maxSize:1024*1024}){return t=>function(n,s){const{dumpMaxSize:r=e}=n
@@ -4077,7 +4077,7 @@ class EventSource extends EventTarget{#U={open:null,error:null,message:null}
 #P=false
 #G=m
 #H=null
-#V=null
+#j=null
 #n
 #I
 constructor(e,t={}){super()
@@ -4102,15 +4102,15 @@ c.cache="no-store"
 c.initiator="other"
 c.urlList=[new URL(this.#x)]
 this.#H=o(c)
-this.#j()}get readyState(){return this.#G}get url(){return this.#x}get withCredentials(){return this.#P}#j(){if(this.#G===w)return
+this.#J()}get readyState(){return this.#G}get url(){return this.#x}get withCredentials(){return this.#P}#J(){if(this.#G===w)return
 this.#G=m
 const e={request:this.#H,dispatcher:this.#n}
 const processEventSourceEndOfBody=e=>{if(A(e)){this.dispatchEvent(new Event("error"))
-this.close()}this.#J()}
+this.close()}this.#V()}
 e.processResponseEndOfBody=processEventSourceEndOfBody
 e.processResponse=e=>{if(A(e))if(e.aborted){this.close()
 this.dispatchEvent(new Event("error"))
-return}else{this.#J()
+return}else{this.#V()
 return}const t=e.headersList.get("content-type",true)
 const n=t!==null?c(t):"failure"
 const r=n!=="failure"&&n.essence==="text/event-stream"
@@ -4122,16 +4122,16 @@ this.#I.origin=e.urlList[e.urlList.length-1].origin
 const o=new a({eventSourceSettings:this.#I,maxEventSize:this.#n.eventSourceOptions?.maxEventSize,push:e=>{this.dispatchEvent(l(e.type,e.options))}})
 s(e.body.stream,o,e=>{if(e?.aborted===false){this.close()
 this.dispatchEvent(new Event("error"))}})}
-this.#V=r(e)}async#J(){if(this.#G===w)return
+this.#j=r(e)}async#V(){if(this.#G===w)return
 this.#G=m
 this.dispatchEvent(new Event("error"))
 await u(this.#I.reconnectionTime)
 if(this.#G!==m)return
 if(this.#I.lastEventId.length)this.#H.headersList.set("last-event-id",this.#I.lastEventId,true)
-this.#j()}close(){i.brandCheck(this,EventSource)
+this.#J()}close(){i.brandCheck(this,EventSource)
 if(this.#G===w)return
 this.#G=w
-this.#V.abort()
+this.#j.abort()
 this.#H=null}get onopen(){return this.#U.open}set onopen(e){if(this.#U.open)this.removeEventListener("open",this.#U.open)
 if(typeof e==="function"){this.#U.open=e
 this.addEventListener("open",e)}else this.#U.open=null}get onmessage(){return this.#U.message}set onmessage(e){if(this.#U.message)this.removeEventListener("message",this.#U.message)
@@ -4655,7 +4655,7 @@ e.exports={fill:fill,compareHeaderName:compareHeaderName,Headers:Headers,Headers
 const{HeadersList:c}=n(660)
 const{Request:l,cloneRequest:A}=n(9967)
 const u=n(8522)
-const{bytesMatch:d,makePolicyContainer:h,clonePolicyContainer:f,requestBadPort:g,TAOCheck:p,appendRequestOriginHeader:m,responseLocationURL:E,requestCurrentURL:w,setRequestReferrerPolicyOnRedirect:y,tryUpgradeRequestToAPotentiallyTrustworthyURL:I,createOpaqueTimingInfo:B,appendFetchMetadata:Q,corsCheck:b,crossOriginResourcePolicyCheck:v,determineRequestsReferrer:k,coarsenedSharedCurrentTime:S,createDeferredPromise:R,isBlobLike:T,sameOrigin:D,isCancelled:O,isAborted:F,isErrorLike:N,fullyReadBody:M,readableStreamClose:L,isomorphicEncode:U,urlIsLocal:x,urlIsHttpHttpsScheme:P,urlHasHttpsScheme:G,clampAndCoarsenConnectionTimingInfo:H,simpleRangeHeaderValue:V,buildContentRange:j,createInflate:J,extractMimeType:$}=n(3168)
+const{bytesMatch:d,makePolicyContainer:h,clonePolicyContainer:f,requestBadPort:g,TAOCheck:p,appendRequestOriginHeader:m,responseLocationURL:E,requestCurrentURL:w,setRequestReferrerPolicyOnRedirect:y,tryUpgradeRequestToAPotentiallyTrustworthyURL:I,createOpaqueTimingInfo:B,appendFetchMetadata:Q,corsCheck:b,crossOriginResourcePolicyCheck:v,determineRequestsReferrer:k,coarsenedSharedCurrentTime:S,createDeferredPromise:T,isBlobLike:R,sameOrigin:D,isCancelled:O,isAborted:F,isErrorLike:N,fullyReadBody:M,readableStreamClose:L,isomorphicEncode:U,urlIsLocal:x,urlIsHttpHttpsScheme:P,urlHasHttpsScheme:G,clampAndCoarsenConnectionTimingInfo:H,simpleRangeHeaderValue:j,buildContentRange:J,createInflate:V,extractMimeType:$}=n(3168)
 const{kState:Y,kDispatcher:W}=n(3627)
 const q=n(4589)
 const{safelyExtractBody:_,extractBody:z}=n(4492)
@@ -4683,7 +4683,7 @@ if(!e)e=new DOMException("The operation was aborted.","AbortError")
 this.serializedAbortReason=e
 this.connection?.destroy(e)
 this.emit("terminated",e)}}function handleFetchDone(e){finalizeAndReportTiming(e,"fetch")}function fetch(e,t=void 0){fe.argumentLengthCheck(arguments,1,"globalThis.fetch")
-let n=R()
+let n=T()
 let s
 try{s=new l(e,t)}catch(e){n.reject(e)
 return n.promise}const r=s[Y]
@@ -4774,7 +4774,7 @@ case"blob:":{if(!Ee)Ee=n(4573).resolveObjectURL
 const e=w(t)
 if(e.search.length!==0)return Promise.resolve(s("NetworkError when attempting to fetch resource."))
 const r=Ee(e.toString())
-if(t.method!=="GET"||!T(r))return Promise.resolve(s("invalid method"))
+if(t.method!=="GET"||!R(r))return Promise.resolve(s("invalid method"))
 const o=i()
 const a=r.size
 const c=U(`${a}`)
@@ -4785,7 +4785,7 @@ o.body=e[0]
 o.headersList.set("content-length",c,true)
 o.headersList.set("content-type",l,true)}else{o.rangeRequested=true
 const e=t.headersList.get("range",true)
-const n=V(e,true)
+const n=j(e,true)
 if(n==="failure")return Promise.resolve(s("failed to fetch the data URL"))
 let{rangeStartValue:i,rangeEndValue:c}=n
 if(i===null){i=a-c
@@ -4794,7 +4794,7 @@ if(c===null||c>=a)c=a-1}const A=r.slice(i,c,l)
 const u=z(A)
 o.body=u[0]
 const d=U(`${A.size}`)
-const h=j(i,c,a)
+const h=J(i,c,a)
 o.status=206
 o.statusText="Partial Content"
 o.headersList.set("content-length",d,true)
@@ -4961,7 +4961,7 @@ const n=5
 if(t.length>n){this.abort(new Error(`too many content-encodings in response: ${t.length}, maximum allowed is ${n}`))
 return true}for(let e=t.length-1;e>=0;--e){const n=t[e].trim()
 if(n==="x-gzip"||n==="gzip")l.push(u.createGunzip({flush:u.constants.Z_SYNC_FLUSH,finishFlush:u.constants.Z_SYNC_FLUSH}))
-else if(n==="deflate")l.push(J({flush:u.constants.Z_SYNC_FLUSH,finishFlush:u.constants.Z_SYNC_FLUSH}))
+else if(n==="deflate")l.push(V({flush:u.constants.Z_SYNC_FLUSH,finishFlush:u.constants.Z_SYNC_FLUSH}))
 else if(n==="br")l.push(u.createBrotliDecompress({flush:u.constants.BROTLI_OPERATION_FLUSH,finishFlush:u.constants.BROTLI_OPERATION_FLUSH}))
 else{l.length=0
 break}}}this.body=new se({read:n})
@@ -4986,14 +4986,14 @@ const g=n(3440)
 const p=n(7975)
 const{isValidHTTPToken:m,sameOrigin:E,environmentSettingsObject:w}=n(3168)
 const{forbiddenMethodsSet:y,corsSafeListedMethodsSet:I,referrerPolicy:B,requestRedirect:Q,requestMode:b,requestCredentials:v,requestCache:k,requestDuplex:S}=n(4495)
-const{kEnumerableProperty:R,normalizedMethodRecordsBase:T,normalizedMethodRecords:D}=g
+const{kEnumerableProperty:T,normalizedMethodRecordsBase:R,normalizedMethodRecords:D}=g
 const{kHeaders:O,kSignal:F,kState:N,kDispatcher:M}=n(3627)
 const{webidl:L}=n(5893)
 const{URLSerializer:U}=n(1900)
 const{kConstruct:x}=n(6443)
 const P=n(4589)
-const{getMaxListeners:G,setMaxListeners:H,getEventListeners:V,defaultMaxListeners:j}=n(8474)
-const J=Symbol("abortController")
+const{getMaxListeners:G,setMaxListeners:H,getEventListeners:j,defaultMaxListeners:J}=n(8474)
+const V=Symbol("abortController")
 const $=new f(({signal:e,abort:t})=>{e.removeEventListener("abort",t)})
 const Y=new WeakMap
 function buildAbort(e){return abort
@@ -5057,7 +5057,7 @@ if(n!==void 0)r.method=n
 else{if(!m(e))throw new TypeError(`'${e}' is not a valid HTTP method.`)
 const t=e.toUpperCase()
 if(y.has(t))throw new TypeError(`'${e}' HTTP method is unsupported.`)
-e=T[t]??e
+e=R[t]??e
 r.method=e}if(!W&&r.method==="patch"){process.emitWarning("Using `patch` is highly likely to result in a `405 Method Not Allowed`. `PATCH` is much more likely to succeed.",{code:"UNDICI-FETCH-patch"})
 W=true}}if(t.signal!==void 0)f=t.signal
 this[N]=r
@@ -5065,11 +5065,11 @@ const v=new AbortController
 this[F]=v.signal
 if(f!=null){if(!f||typeof f.aborted!=="boolean"||typeof f.addEventListener!=="function")throw new TypeError("Failed to construct 'Request': member signal is not of type AbortSignal.")
 if(f.aborted)v.abort(f.reason)
-else{this[J]=v
+else{this[V]=v
 const e=new WeakRef(v)
 const t=buildAbort(e)
-try{if(typeof G==="function"&&G(f)===j)H(1500,f)
-else if(V(f,"abort").length>=j)H(1500,f)}catch{}g.addAbortListener(f,t)
+try{if(typeof G==="function"&&G(f)===J)H(1500,f)
+else if(j(f,"abort").length>=J)H(1500,f)}catch{}g.addAbortListener(f,t)
 $.register(v,{signal:f,abort:t},t)}}this[O]=new a(x)
 d(this[O],r.headersList)
 A(this[O],"request")
@@ -5083,10 +5083,10 @@ if((t.body!=null||k!=null)&&(r.method==="GET"||r.method==="HEAD"))throw new Type
 let S=null
 if(t.body!=null){const[e,n]=s(t.body,r.keepalive)
 S=e
-if(n&&!h(this[O]).contains("content-type",true))this[O].append("content-type",n)}const R=S??k
-if(R!=null&&R.source==null){if(S!=null&&t.duplex==null)throw new TypeError("RequestInit: duplex option is required when sending a body.")
+if(n&&!h(this[O]).contains("content-type",true))this[O].append("content-type",n)}const T=S??k
+if(T!=null&&T.source==null){if(S!=null&&t.duplex==null)throw new TypeError("RequestInit: duplex option is required when sending a body.")
 if(r.mode!=="same-origin"&&r.mode!=="cors")throw new TypeError('If request is made from ReadableStream, mode should be "same-origin" or "cors"')
-r.useCORSPreflightFlag=true}let U=R
+r.useCORSPreflightFlag=true}let U=T
 if(S==null&&k!=null){if(i(e))throw new TypeError("Cannot construct a Request with a Request object that has already been used.")
 const t=new TransformStream
 k.stream.pipeThrough(t)
@@ -5130,7 +5130,7 @@ s[F]=t
 s[O]=new a(x)
 d(s[O],e.headersList)
 A(s[O],n)
-return s}Object.defineProperties(Request.prototype,{method:R,url:R,headers:R,redirect:R,clone:R,signal:R,duplex:R,destination:R,body:R,bodyUsed:R,isHistoryNavigation:R,isReloadNavigation:R,keepalive:R,integrity:R,cache:R,credentials:R,attribute:R,referrerPolicy:R,referrer:R,mode:R,[Symbol.toStringTag]:{value:"Request",configurable:true}})
+return s}Object.defineProperties(Request.prototype,{method:T,url:T,headers:T,redirect:T,clone:T,signal:T,duplex:T,destination:T,body:T,bodyUsed:T,isHistoryNavigation:T,isReloadNavigation:T,keepalive:T,integrity:T,cache:T,credentials:T,attribute:T,referrerPolicy:T,referrer:T,mode:T,[Symbol.toStringTag]:{value:"Request",configurable:true}})
 L.converters.Request=L.interfaceConverter(Request)
 L.converters.RequestInfo=function(e,t,n){if(typeof e==="string")return L.converters.USVString(e,t,n)
 if(e instanceof Request)return L.converters.Request(e,t,n)
@@ -5144,7 +5144,7 @@ const p=n(7975)
 const{kEnumerableProperty:m}=g
 const{isValidReasonPhrase:E,isCancelled:w,isAborted:y,isBlobLike:I,serializeJavascriptValueToJSONString:B,isErrorLike:Q,isomorphicEncode:b,environmentSettingsObject:v}=n(3168)
 const{redirectStatusSet:k,nullBodyStatus:S}=n(4495)
-const{kState:R,kHeaders:T}=n(3627)
+const{kState:T,kHeaders:R}=n(3627)
 const{webidl:D}=n(5893)
 const{FormData:O}=n(5910)
 const{URLSerializer:F}=n(1900)
@@ -5165,36 +5165,36 @@ t=D.converters["unsigned short"](t)
 let n
 try{n=new URL(e,v.settingsObject.baseUrl)}catch(t){throw new TypeError(`Failed to parse URL from ${e}`,{cause:t})}if(!k.has(t))throw new RangeError(`Invalid status code ${t}`)
 const s=fromInnerResponse(makeResponse({}),"immutable")
-s[R].status=t
+s[T].status=t
 const r=b(F(n))
-s[R].headersList.append("location",r,true)
+s[T].headersList.append("location",r,true)
 return s}constructor(e=null,t={}){D.util.markAsUncloneable(this)
 if(e===N)return
 if(e!==null)e=D.converters.BodyInit(e)
 t=D.converters.ResponseInit(t)
-this[R]=makeResponse({})
-this[T]=new s(N)
-a(this[T],"response")
-c(this[T],this[R].headersList)
+this[T]=makeResponse({})
+this[R]=new s(N)
+a(this[R],"response")
+c(this[R],this[T].headersList)
 let n=null
 if(e!=null){const[t,s]=l(e)
 n={body:t,type:s}}initializeResponse(this,t,n)}get type(){D.brandCheck(this,Response)
-return this[R].type}get url(){D.brandCheck(this,Response)
-const e=this[R].urlList
+return this[T].type}get url(){D.brandCheck(this,Response)
+const e=this[T].urlList
 const t=e[e.length-1]??null
 if(t===null)return""
 return F(t,true)}get redirected(){D.brandCheck(this,Response)
-return this[R].urlList.length>1}get status(){D.brandCheck(this,Response)
-return this[R].status}get ok(){D.brandCheck(this,Response)
-return this[R].status>=200&&this[R].status<=299}get statusText(){D.brandCheck(this,Response)
-return this[R].statusText}get headers(){D.brandCheck(this,Response)
-return this[T]}get body(){D.brandCheck(this,Response)
-return this[R].body?this[R].body.stream:null}get bodyUsed(){D.brandCheck(this,Response)
-return!!this[R].body&&g.isDisturbed(this[R].body.stream)}clone(){D.brandCheck(this,Response)
+return this[T].urlList.length>1}get status(){D.brandCheck(this,Response)
+return this[T].status}get ok(){D.brandCheck(this,Response)
+return this[T].status>=200&&this[T].status<=299}get statusText(){D.brandCheck(this,Response)
+return this[T].statusText}get headers(){D.brandCheck(this,Response)
+return this[R]}get body(){D.brandCheck(this,Response)
+return this[T].body?this[T].body.stream:null}get bodyUsed(){D.brandCheck(this,Response)
+return!!this[T].body&&g.isDisturbed(this[T].body.stream)}clone(){D.brandCheck(this,Response)
 if(f(this))throw D.errors.exception({header:"Response.clone",message:"Body has already been consumed."})
-const e=cloneResponse(this[R])
-if(d&&this[R].body?.stream)h.register(this,new WeakRef(this[R].body.stream))
-return fromInnerResponse(e,i(this[T]))}[p.inspect.custom](e,t){if(t.depth===null)t.depth=2
+const e=cloneResponse(this[T])
+if(d&&this[T].body?.stream)h.register(this,new WeakRef(this[T].body.stream))
+return fromInnerResponse(e,i(this[R]))}[p.inspect.custom](e,t){if(t.depth===null)t.depth=2
 t.colors??=true
 const n={status:this.status,statusText:this.statusText,headers:this.headers,body:this.body,bodyUsed:this.bodyUsed,ok:this.ok,redirected:this.redirected,type:this.type,url:this.url}
 return`Response ${p.formatWithOptions(t,n)}`}}u(Response)
@@ -5214,16 +5214,16 @@ else if(t==="opaqueredirect")return makeFilteredResponse(e,{type:"opaqueredirect
 else M(false)}function makeAppropriateNetworkError(e,t=null){M(w(e))
 return y(e)?makeNetworkError(Object.assign(new DOMException("The operation was aborted.","AbortError"),{cause:t})):makeNetworkError(Object.assign(new DOMException("Request was cancelled."),{cause:t}))}function initializeResponse(e,t,n){if(t.status!==null&&(t.status<200||t.status>599))throw new RangeError('init["status"] must be in the range of 200 to 599, inclusive.')
 if("statusText"in t&&t.statusText!=null)if(!E(String(t.statusText)))throw new TypeError("Invalid statusText")
-if("status"in t&&t.status!=null)e[R].status=t.status
-if("statusText"in t&&t.statusText!=null)e[R].statusText=t.statusText
-if("headers"in t&&t.headers!=null)o(e[T],t.headers)
+if("status"in t&&t.status!=null)e[T].status=t.status
+if("statusText"in t&&t.statusText!=null)e[T].statusText=t.statusText
+if("headers"in t&&t.headers!=null)o(e[R],t.headers)
 if(n){if(S.includes(e.status))throw D.errors.exception({header:"Response constructor",message:`Invalid response status code ${e.status}`})
-e[R].body=n.body
-if(n.type!=null&&!e[R].headersList.contains("content-type",true))e[R].headersList.append("content-type",n.type,true)}}function fromInnerResponse(e,t){const n=new Response(N)
-n[R]=e
-n[T]=new s(N)
-c(n[T],e.headersList)
-a(n[T],t)
+e[T].body=n.body
+if(n.type!=null&&!e[T].headersList.contains("content-type",true))e[T].headersList.append("content-type",n.type,true)}}function fromInnerResponse(e,t){const n=new Response(N)
+n[T]=e
+n[R]=new s(N)
+c(n[R],e.headersList)
+a(n[R],t)
 if(d&&e.body?.stream)h.register(n,new WeakRef(e.body.stream))
 return n}D.converters.ReadableStream=D.interfaceConverter(ReadableStream)
 D.converters.FormData=D.interfaceConverter(O)
@@ -5459,8 +5459,8 @@ return gettingDecodingSplitting(n)}const S=new TextDecoder
 function utf8DecodeBytes(e){if(e.length===0)return""
 if(e[0]===239&&e[1]===187&&e[2]===191)e=e.subarray(3)
 const t=S.decode(e)
-return t}class EnvironmentSettingsObjectBase{get baseUrl(){return c()}get origin(){return this.baseUrl?.origin}policyContainer=makePolicyContainer()}class EnvironmentSettingsObject{settingsObject=new EnvironmentSettingsObjectBase}const R=new EnvironmentSettingsObject
-e.exports={isAborted:isAborted,isCancelled:isCancelled,isValidEncodedURL:isValidEncodedURL,createDeferredPromise:createDeferredPromise,ReadableStreamFrom:g,tryUpgradeRequestToAPotentiallyTrustworthyURL:tryUpgradeRequestToAPotentiallyTrustworthyURL,clampAndCoarsenConnectionTimingInfo:clampAndCoarsenConnectionTimingInfo,coarsenedSharedCurrentTime:coarsenedSharedCurrentTime,determineRequestsReferrer:determineRequestsReferrer,makePolicyContainer:makePolicyContainer,clonePolicyContainer:clonePolicyContainer,appendFetchMetadata:appendFetchMetadata,appendRequestOriginHeader:appendRequestOriginHeader,TAOCheck:TAOCheck,corsCheck:corsCheck,crossOriginResourcePolicyCheck:crossOriginResourcePolicyCheck,createOpaqueTimingInfo:createOpaqueTimingInfo,setRequestReferrerPolicyOnRedirect:setRequestReferrerPolicyOnRedirect,isValidHTTPToken:p,requestBadPort:requestBadPort,requestCurrentURL:requestCurrentURL,responseURL:responseURL,responseLocationURL:responseLocationURL,isBlobLike:f,isURLPotentiallyTrustworthy:isURLPotentiallyTrustworthy,isValidReasonPhrase:isValidReasonPhrase,sameOrigin:sameOrigin,normalizeMethod:normalizeMethod,serializeJavascriptValueToJSONString:serializeJavascriptValueToJSONString,iteratorMixin:iteratorMixin,createIterator:createIterator,isValidHeaderName:Q,isValidHeaderValue:isValidHeaderValue,isErrorLike:isErrorLike,fullyReadBody:fullyReadBody,bytesMatch:bytesMatch,isReadableStreamLike:isReadableStreamLike,readableStreamClose:readableStreamClose,isomorphicEncode:isomorphicEncode,urlIsLocal:urlIsLocal,urlHasHttpsScheme:urlHasHttpsScheme,urlIsHttpHttpsScheme:urlIsHttpHttpsScheme,readAllBytes:readAllBytes,simpleRangeHeaderValue:simpleRangeHeaderValue,buildContentRange:buildContentRange,parseMetadata:parseMetadata,createInflate:createInflate,extractMimeType:extractMimeType,getDecodeSplit:getDecodeSplit,utf8DecodeBytes:utf8DecodeBytes,environmentSettingsObject:R}},5893:(e,t,n)=>{const{types:s,inspect:r}=n(7975)
+return t}class EnvironmentSettingsObjectBase{get baseUrl(){return c()}get origin(){return this.baseUrl?.origin}policyContainer=makePolicyContainer()}class EnvironmentSettingsObject{settingsObject=new EnvironmentSettingsObjectBase}const T=new EnvironmentSettingsObject
+e.exports={isAborted:isAborted,isCancelled:isCancelled,isValidEncodedURL:isValidEncodedURL,createDeferredPromise:createDeferredPromise,ReadableStreamFrom:g,tryUpgradeRequestToAPotentiallyTrustworthyURL:tryUpgradeRequestToAPotentiallyTrustworthyURL,clampAndCoarsenConnectionTimingInfo:clampAndCoarsenConnectionTimingInfo,coarsenedSharedCurrentTime:coarsenedSharedCurrentTime,determineRequestsReferrer:determineRequestsReferrer,makePolicyContainer:makePolicyContainer,clonePolicyContainer:clonePolicyContainer,appendFetchMetadata:appendFetchMetadata,appendRequestOriginHeader:appendRequestOriginHeader,TAOCheck:TAOCheck,corsCheck:corsCheck,crossOriginResourcePolicyCheck:crossOriginResourcePolicyCheck,createOpaqueTimingInfo:createOpaqueTimingInfo,setRequestReferrerPolicyOnRedirect:setRequestReferrerPolicyOnRedirect,isValidHTTPToken:p,requestBadPort:requestBadPort,requestCurrentURL:requestCurrentURL,responseURL:responseURL,responseLocationURL:responseLocationURL,isBlobLike:f,isURLPotentiallyTrustworthy:isURLPotentiallyTrustworthy,isValidReasonPhrase:isValidReasonPhrase,sameOrigin:sameOrigin,normalizeMethod:normalizeMethod,serializeJavascriptValueToJSONString:serializeJavascriptValueToJSONString,iteratorMixin:iteratorMixin,createIterator:createIterator,isValidHeaderName:Q,isValidHeaderValue:isValidHeaderValue,isErrorLike:isErrorLike,fullyReadBody:fullyReadBody,bytesMatch:bytesMatch,isReadableStreamLike:isReadableStreamLike,readableStreamClose:readableStreamClose,isomorphicEncode:isomorphicEncode,urlIsLocal:urlIsLocal,urlHasHttpsScheme:urlHasHttpsScheme,urlIsHttpHttpsScheme:urlIsHttpHttpsScheme,readAllBytes:readAllBytes,simpleRangeHeaderValue:simpleRangeHeaderValue,buildContentRange:buildContentRange,parseMetadata:parseMetadata,createInflate:createInflate,extractMimeType:extractMimeType,getDecodeSplit:getDecodeSplit,utf8DecodeBytes:utf8DecodeBytes,environmentSettingsObject:T}},5893:(e,t,n)=>{const{types:s,inspect:r}=n(7975)
 const{markAsUncloneable:o}=n(5919)
 const{toUSVString:i}=n(3440)
 const a={}
@@ -6141,8 +6141,8 @@ const{establishWebSocketConnection:B,closeWebSocketConnection:Q}=n(6897)
 const{ByteParser:b}=n(1652)
 const{kEnumerableProperty:v,isBlobLike:k}=n(3440)
 const{getGlobalDispatcher:S}=n(2581)
-const{types:R}=n(7975)
-const{ErrorEvent:T,CloseEvent:D}=n(5188)
+const{types:T}=n(7975)
+const{ErrorEvent:R,CloseEvent:D}=n(5188)
 const{SendQueue:O}=n(3900)
 class WebSocket extends EventTarget{#U={open:null,error:null,close:null,message:null}
 #he=0
@@ -6185,7 +6185,7 @@ if(m(this))throw new DOMException("Sent before connected.","InvalidStateError")
 if(!E(this)||w(this))return
 if(typeof e==="string"){const t=Buffer.byteLength(e)
 this.#he+=t
-this.#ge.add(e,()=>{this.#he-=t},l.string)}else if(R.isArrayBuffer(e)){this.#he+=e.byteLength
+this.#ge.add(e,()=>{this.#he-=t},l.string)}else if(T.isArrayBuffer(e)){this.#he+=e.byteLength
 this.#ge.add(e,()=>{this.#he-=e.byteLength},l.arrayBuffer)}else if(ArrayBuffer.isView(e)){this.#he+=e.byteLength
 this.#ge.add(e,()=>{this.#he-=e.byteLength},l.typedArray)}else if(k(e)){this.#he+=e.size
 this.#ge.add(e,()=>{this.#he-=e.size},l.blob)}}get readyState(){s.brandCheck(this,WebSocket)
@@ -6240,12 +6240,12 @@ s.converters.WebSocketInit=s.dictionaryConverter([{key:"protocols",converter:s.c
 s.converters["DOMString or sequence<DOMString> or WebSocketInit"]=function(e){if(s.util.Type(e)==="Object"&&!(Symbol.iterator in e))return s.converters.WebSocketInit(e)
 return{protocols:s.converters["DOMString or sequence<DOMString>"](e)}}
 s.converters.WebSocketSendData=function(e){if(s.util.Type(e)==="Object"){if(k(e))return s.converters.Blob(e,{strict:false})
-if(ArrayBuffer.isView(e)||R.isArrayBuffer(e))return s.converters.BufferSource(e)}return s.converters.USVString(e)}
+if(ArrayBuffer.isView(e)||T.isArrayBuffer(e))return s.converters.BufferSource(e)}return s.converters.USVString(e)}
 function onParserDrain(){this.ws[f].socket.resume()}function onParserError(e){let t
 let n
 if(e instanceof D){t=e.reason
 n=e.code}else t=e.message
-I("error",this,()=>new T("error",{error:e,message:t}))
+I("error",this,()=>new R("error",{error:e,message:t}))
 Q(this,n)}e.exports={WebSocket:WebSocket}},2929:(e,t,n)=>{n.a(e,async(e,s)=>{try{n.r(t)
 var r=n(6058)
 var o=n(6645)
@@ -6255,7 +6255,7 @@ var c=n(5623)
 var l=n(298)
 var A=n(8566)
 var u=n(8614)
-var d=n(2090)
+var d=n(167)
 var h=n(6833)
 var f=n(6469)
 var g=n(8061)
@@ -6285,15 +6285,15 @@ const E=new p.a((0,c.oD)(),s.clock)
 const B=await(0,w.K)(s)
 if(A.ST.includes(e))r.LZ("run",B.id)
 if([...A.Vt,"plan"].includes(e))r.LZ("tests",B.id)
-const{settings:R}=S
-const T=(0,a.l)(s,R,B,{onKept:e=>{r.LZ("deployment",e)}})
-const D=await(0,d.d)(e,{platform:s,settings:R,reporter:E,signal:h,holder:B,...T&&{onBegin:T.begin}})
+const{settings:T}=S
+const R=(0,a.l)(s,T,B,{onKept:e=>{r.LZ("deployment",e)}})
+const D=await(0,d.d)(e,{platform:s,settings:T,reporter:E,signal:h,holder:B,...R&&{onBegin:R.begin}})
 process.exitCode=g.h[D.result]||process.exitCode
-const O=R.report??`${t}/report.json`
+const O=T.report??`${t}/report.json`
 const write=e=>s.files.write(O,`${JSON.stringify(e,null,2)}\n`).catch(e=>{r.$e(`the report could not be written: ${String(e)}`)})
 await write(D)
 await(0,c.Qz)(D,O)
-const F=await(0,I.ip)(s.clock,b,h,t=>Promise.all([T?.end((0,i.Cy)(D),t)??[],(0,m.h)(s,R,{report:D,holder:B},t),e==="plan"?(0,o.B)(s,R,{report:D,url:B.url,secrets:(0,l.F)(v)},t):[]]))
+const F=await(0,I.ip)(s.clock,b,h,t=>Promise.all([R?.end((0,i.Cy)(D),t)??[],(0,m.h)(s,T,{report:D,holder:B},t),e==="plan"?(0,o.B)(s,T,{report:D,url:B.url,secrets:(0,l.F)(v)},t):[]]))
 if(D.result!=="stuck")r.LZ("ended",D.result)
 if(F.flat().length>0){F.flat().forEach(e=>{r.$e((0,c.Is)(e))})
 await write((0,f.k)(D,F.flat()))}}s()}catch(e){s(e)}},1)},9150:(e,t,n)=>{n.d(t,{BW:()=>fixOf,Bc:()=>inContainer,mo:()=>inTemplate})
@@ -6393,7 +6393,7 @@ const a=(0,i.Bc)(n,s,{imagePullPolicy:"IfNotPresent"})
 return(0,o.$e)("workloads",r,(0,i.BW)(n,a,t))}))}},5581:(e,t,n)=>{n.a(e,async(e,s)=>{try{n.r(t)
 var r=n(8330)
 var o=n(8231)
-var i=n(2090)
+var i=n(167)
 var a=n(6833)
 var c=n(6243)
 var l=n(2998)
@@ -6436,10 +6436,10 @@ const k=(0,w.B)(t=>{const n=(0,m.Ao)(e)
 write(n===void 0?`· ${t}`:`· ${t}: ${n}`)})
 const S=(0,g.c)(write,Q,v)
 const raw=e=>void o.write(e)
-const R=l?(0,c.V)(S,raw,n.clock):S
-const T=new h.a(R,n.clock)
+const T=l?(0,c.V)(S,raw,n.clock):S
+const R=new h.a(T,n.clock)
 const D=await(0,E.K)(n)
-const O=await(0,i.d)(e,{platform:n,settings:r,reporter:T,signal:k,holder:D})
+const O=await(0,i.d)(e,{platform:n,settings:r,reporter:R,signal:k,holder:D})
 process.exitCode=u.h[O.result]||process.exitCode
 const F=(0,A.k)(O,await(0,p.h)(n,r,{report:O,holder:D}))
 if(F.history&&!r.json)(0,d.f)(F.history).forEach(write)
@@ -7252,7 +7252,7 @@ if(i===null)return[]
 const l=i?(0,a.ys)(i,n):[]
 return[[(0,c.T)((0,a.hY)(s)),l.map(e=>e.image)]]}))
 return Object.fromEntries(r.flat())}},2638:(e,t,n)=>{n.d(t,{M:()=>showHistory})
-var s=n(8860)
+var s=n(3825)
 var r=n(3242)
 var o=n(813)
 function showHistory(e){return(0,o.Y)("history",e,({platform:e,settings:t,signal:n,app:o,resources:i})=>(0,r.ZC)(n,async()=>{const r=await i.openCluster(e,t,n)
@@ -7260,7 +7260,7 @@ return{result:"unchanged",history:await(0,s.Lu)(r,o,t.image)}}))}},2048:(e,t,n)=
 var s=n(1407)
 var r=n(3165)
 var o=n(9340)
-var i=n(8860)
+var i=n(3825)
 var a=n(6099)
 var c=n(2468)
 var l=n(1777)
@@ -7288,7 +7288,7 @@ const{result:m}=c
 const E="cause"in c?c.cause.sentence.split("\n")[0]:void 0
 const w=d.plan?.databases.flatMap(e=>e.unused??[])??[]
 const y={...n,result:m,...E!==void 0&&{cause:E},seconds:Math.round(h.seconds()*10)/10,migrations:d.migrations,...d.reversed.length>0&&{reversed:d.reversed},...d.migrate!==void 0&&{migrate:d.migrate},...d.fit&&{fit:d.fit},...d.backup&&{backup:d.backup.job},...d.plan&&{unused:w},...m==="deployed"&&Object.keys(d.starts).length>0&&{starts:d.starts},...contractOf(d.plan)}
-const I={needs:d.needs,tasks:d.tasks,schema:d.schema,...m==="deployed"&&{templates:(0,l.r3)(o.snapshot),databases:d.databases,before:s.before&&{...s.before,templates:(0,l.Z5)(o.snapshot)}}}
+const I={needs:d.needs,tasks:d.tasks,schema:d.schema,...m==="deployed"&&{templates:(0,l.r3)(o.snapshot),databases:d.databases,before:s.before&&{...s.before,...s.checked.reported?.get(s.before.digest),templates:(0,l.Z5)(o.snapshot)}}}
 const save=()=>(0,i.DR)({cluster:p,clock:f.clock,app:g},y,I,a)
 try{await(m==="stuck"?(0,u.Qh)(f.clock,save):save())
 return true}catch(t){e.warn(`${(0,r.j)(n.tag)} is missing in the history: ${(0,A.b)(t)}`)
@@ -7297,7 +7297,7 @@ var s=n(5407)
 var r=n(8152)
 var o=n(6874)
 var i=n(3165)
-var a=n(8860)
+var a=n(3825)
 var c=n(9025)
 var l=n(2789)
 var A=n(6099)
@@ -7367,7 +7367,7 @@ const n=(0,B.qT)(d)
 if(n)throw new v.r(n,t)
 const s=(0,B.rl)(e,d)
 const o={...s,code:"restore-failed",sentence:`the release of ${(0,i.j)(g.tag)} was interrupted, and restoring it failed: ${s.sentence}`,hint:[...s.hint===void 0?[]:[s.hint],...Object.entries(t).map(([e,t])=>`${e} runs ${t.map(i.E4).join(", ")||"nothing"}`),(0,B.eW)(u,h,p)].join("\n")}
-throw new v.r(o,t)}}},2090:(e,t,n)=>{n.d(t,{d:()=>run_command_runCommand})
+throw new v.r(o,t)}}},167:(e,t,n)=>{n.d(t,{d:()=>run_command_runCommand})
 var s=n(356)
 var r=n(3916)
 var o=n(4592)
@@ -7391,13 +7391,13 @@ if(t==="")return false
 keep(this.#Ee,t)
 const[,n,s]=/^#(\d+) (.*)$/.exec(t)??[]
 return n===void 0||s===void 0?this.#ke(t):this.#Se(n,s)}failure(){const e=this.#we?.step
-const t=this.#Re(e?.name)
+const t=this.#Te(e?.name)
 const n=this.#we?.message??this.#Ce??""
 const s=e?.output??[]
 const r=/(?:did not complete successfully|^executor failed running .*): (.+)$/.exec(n)
 const o=r?(0,a.BP)(s)||(r[1]??""):reworded(n)
 const i=this.#Be??numberIn(/parse error(?: on)? line (\d+):/.exec(n))
-return{...t===void 0?{}:{instruction:t},...i===void 0?{}:{line:i},message:(0,a.vI)(o||(0,a.BP)(this.#Ee)||"no reason was given",300),log:s.length>0?s:n===""?this.#Ee:this.#be}}#Re(e){if(e!==void 0&&!l.test(e))return withoutStage(e)
+return{...t===void 0?{}:{instruction:t},...i===void 0?{}:{line:i},message:(0,a.vI)(o||(0,a.BP)(this.#Ee)||"no reason was given",300),log:s.length>0?s:n===""?this.#Ee:this.#be}}#Te(e){if(e!==void 0&&!l.test(e))return withoutStage(e)
 const t=/^\[internal\] load metadata for (?:docker\.io\/(?:library\/)?)?(\S+)$/.exec(e??"")
 return this.#Qe??(t?`FROM ${t[1]??""}`:void 0)}#Se(e,t){const n=this.#me.get(e)
 if(n===void 0){this.#me.set(e,{name:t,output:[]})
@@ -7574,16 +7574,16 @@ n.say(`pushed ${c}: ${l.layers.progress}`)
 const{digest:A}=l.layers
 if(A!==void 0)return{repository:r,tag:i,digest:A}
 return await(0,f.F1)(e,r,i,s)??(0,o.fJ)({code:"push-failed",sentence:`push: ${(0,g.w4)(r)} accepted ${c}, but does not have it`})}class PushLog{last=[]
-#Te=new Map
+#Re=new Map
 #De
-get digest(){return this.#De}get progress(){const e=[...this.#Te.values()]
+get digest(){return this.#De}get progress(){const e=[...this.#Re.values()]
 const t=e.filter(e=>e==="Pushed").length
 const n=e.filter(e=>/^(Layer already exists|Mounted from)/.test(e)).length
 const s=e.length===1?"layer":"layers"
 const r=n===0?"":`, ${n} already there`
 return`${t} of ${e.length} ${s} sent${r}`}read(e){const t=(0,a.pj)(e)
 const[,n,s]=/^([0-9a-f]{12}): (.+)$/.exec(t)??[]
-if(n!==void 0&&s!==void 0){this.#Te.set(n,s)
+if(n!==void 0&&s!==void 0){this.#Re.set(n,s)
 return}this.#De??=/: digest: (sha256:[0-9a-f]{64}) size: /.exec(t)?.[1]
 if(this.last.push(t)>20)this.last.shift()}}function check(e,{repository:t,tag:n}){if(e.code===0)return
 const s=(0,u.Ic)("push",e)
@@ -7647,8 +7647,8 @@ const t=Math.round(Math.abs(e)/1e3)
 const n=`this machine’s clock is ${t} s ${e>0?"ahead of":"behind"} the cluster’s: times in the history are wrong, and missing pods of a StatefulSet or DaemonSet may be explained late or wrongly`
 return[(0,b.$e)("cluster",n,"sudo timedatectl set-ntp true")]}var k=n(5998)
 var S=n(9340)
-var R=n(4339)
-var T=n(2468)
+var T=n(4339)
+var R=n(2468)
 const D=5e3
 function staleConfigurationFindings({id:e,live:t},n,s,r){if(!t||e.kind==="CronJob")return[]
 const o=(0,k.JP)((0,S.kW)(t))
@@ -7657,8 +7657,8 @@ const i=n.filter(e=>s.some(n=>{const[s,r]=[changedAt(t,n.keys),startedAt(e,n.con
 return s!==void 0&&r!==void 0&&s>r+D}))
 if(i.length===0)return[]
 const a=i.length===n.length?"its pods":`${i.length} of its pods`
-const c=`${(0,R.T)(e)}: ${(0,T.Gg)(t)} changed after the start of ${a}, which may still use the old values`
-return[(0,b.$e)("workloads",c,r(["rollout","restart",(0,R.T)(e)]))]})}function changedAt(e,t){const n=(e.metadata?.managedFields??[]).flatMap(({time:e,fieldsV1:n})=>{const s=n??{}
+const c=`${(0,T.T)(e)}: ${(0,R.Gg)(t)} changed after the start of ${a}, which may still use the old values`
+return[(0,b.$e)("workloads",c,r(["rollout","restart",(0,T.T)(e)]))]})}function changedAt(e,t){const n=(e.metadata?.managedFields??[]).flatMap(({time:e,fieldsV1:n})=>{const s=n??{}
 const r=["f:data","f:binaryData","f:stringData"].flatMap(e=>Object.keys(s[e]??{}))
 const o=t==="all"?r.length>0:t.some(e=>r.includes(`f:${e}`))
 return o&&e!==void 0?[Date.parse(e)]:[]})
@@ -7698,24 +7698,24 @@ return n===void 0?{apiGroup:t,kind:"User",name:e}:{kind:"ServiceAccount",name:s,
 var P=n(5374)
 var G=n(1407)
 var H=n(6874)
-var V=n(8661)
-var j=n(1856)
-var J=n(8860)
+var j=n(8661)
+var J=n(1856)
+var V=n(3825)
 var $=n(2459)
 var Y=n(6099)
 var W=n(3892)
 async function checkAlone(e,t){const{app:n,settings:s,cluster:r}=e
-await Promise.all([checkHistory(e,t),(0,Y.aE)(r,n,s.image),(0,O.Cz)(r,(0,V.Fe)(n))])}async function checkHistory({app:e,settings:t,command:n,cluster:s},{live:r,targets:o}){const{history:i,configMap:a}=await(0,J.tl)(s,e)
+await Promise.all([checkHistory(e,t),(0,Y.aE)(r,n,s.image),(0,O.Cz)(r,(0,j.Fe)(n))])}async function checkHistory({app:e,settings:t,command:n,cluster:s},{live:r,targets:o}){const{history:i,configMap:a}=await(0,V.tl)(s,e)
 const c=i.filter(({image:e})=>!(0,w.iI)(e,t.image))
 const l={history:i.filter(e=>!c.includes(e)),configMap:a}
 if(c.length===0||n==="rollback"&&l.history.length>0)return l
-const A=o.map(({id:e})=>(0,R.T)(e))
-const u=workloadsIn(r.clusterState()).filter(e=>!A.includes((0,R.T)((0,S.hY)(e))))
+const A=o.map(({id:e})=>(0,T.T)(e))
+const u=workloadsIn(r.clusterState()).filter(e=>!A.includes((0,T.T)((0,S.hY)(e))))
 for(const n of new Set(c.map(e=>e.image))){const r=u.find(e=>(0,S.ys)(e,n).length>0)
 if(!r)continue
-const o=(0,R.T)((0,S.hY)(r))
-const i=`the history in configmap/${(0,V.Fe)(e)}`
-const a=`if it is the same application and its registry has moved: ${o} still runs the old image. Change it to the new one first, with its manifest (option manifests) or kubectl set image`;(0,V.ht)(s,e,{image:n,what:i,so:a},t.image)}return l}function workloadsIn(e){const t=[e.deployments,e.statefulsets,e.daemonsets,e.cronjobs]
+const o=(0,T.T)((0,S.hY)(r))
+const i=`the history in configmap/${(0,j.Fe)(e)}`
+const a=`if it is the same application and its registry has moved: ${o} still runs the old image. Change it to the new one first, with its manifest (option manifests) or kubectl set image`;(0,j.ht)(s,e,{image:n,what:i,so:a},t.image)}return l}function workloadsIn(e){const t=[e.deployments,e.statefulsets,e.daemonsets,e.cronjobs]
 return t.flatMap(e=>[...e.values()]).filter(S.gv)}var q=n(2109)
 var _=n(8559)
 var z=n(3872)
@@ -7732,9 +7732,9 @@ const A=await Promise.all(l.logsWanted.map(async e=>{const t=await(0,Z.$)(n,s,e)
 return{wanted:e,diagnosis:(0,_.h)(t,r)}}))
 const u=A.reduce((e,{wanted:t,diagnosis:n})=>(0,K.X1)(e,t,n),l.observations)
 const{verdicts:d}=(0,z.S)(o,{...c,observations:u})
-return Object.fromEntries(e.flatMap(({id:e})=>{const t=d[(0,R.T)(e)]
+return Object.fromEntries(e.flatMap(({id:e})=>{const t=d[(0,T.T)(e)]
 const n=t&&wordsOf(t)
-return n===void 0?[]:[[(0,R.T)(e),n]]}))}function exitsOf(e,t){return Object.fromEntries([...e.pods.values()].flatMap(({metadata:e,status:n})=>(n?.containerStatuses??[]).flatMap(({name:n,lastState:s})=>{const{exitCode:r=0,finishedAt:o}=s?.terminated??{}
+return n===void 0?[]:[[(0,T.T)(e),n]]}))}function exitsOf(e,t){return Object.fromEntries([...e.pods.values()].flatMap(({metadata:e,status:n})=>(n?.containerStatuses??[]).flatMap(({name:n,lastState:s})=>{const{exitCode:r=0,finishedAt:o}=s?.terminated??{}
 const i=o!==void 0&&Date.parse(o)>t-X
 return r!==0&&i?[[`${e?.uid}/${n}`,{before:0}]]:[]})))}function wordsOf(e){switch(e.is){case"complete":case"done":return
 case"failed":return e.cause.sentence
@@ -7788,11 +7788,11 @@ const c=await i(n.image)
 return c?.is==="there"&&c.image.digest===r}))
 return(await Promise.all(a)).every(Boolean)}function warningsWithoutDigest(e){const t=new Map
 for(const{id:n,running:s}of e)for(const e of new Set(s)){if((0,w.zZ)(e).digest!==void 0)continue
-t.set(e,[...t.get(e)??[],(0,R.T)(n)])}return[...t].map(([e,t])=>`${t.join(", ")} names ${e} without a digest: new pods run what that tag names then. The next release of another image adds the digest`)}async function lostImages(e,t,n=new Map){const s=new Map
-for(const{id:r,live:o}of t){const t=n.get((0,R.T)(r))
+t.set(e,[...t.get(e)??[],(0,T.T)(n)])}return[...t].map(([e,t])=>`${t.join(", ")} names ${e} without a digest: new pods run what that tag names then. The next release of another image adds the digest`)}async function lostImages(e,t,n=new Map){const s=new Map
+for(const{id:r,live:o}of t){const t=n.get((0,T.T)(r))
 const i=o?(0,S.ys)(o,e.settings.image):[]
 const a=new Set(i.map(({name:e,image:n})=>t?.[e]??n))
-for(const e of a)s.set(e,[...s.get(e)??[],(0,R.T)(r)])}const r=await Promise.all([...s].map(async([t,n])=>{const s=await lookUpSoon(e,t)
+for(const e of a)s.set(e,[...s.get(e)??[],(0,T.T)(r)])}const r=await Promise.all([...s].map(async([t,n])=>{const s=await lookUpSoon(e,t)
 return s?.is==="absent"?[`the registry no longer has ${t}, which ${n.join(", ")} runs: nodes without a cached copy cannot start it, so an undo may fail`]:[]}))
 return r.flat()}async function fateOf(e,{digest:t,of:n},s){const r=await s(e)
 if(r?.is==="there"&&r.image.digest===t)return"comes back"
@@ -7805,7 +7805,7 @@ t.set(n,s)
 return s}}var re=n(9548)
 var oe=n(1120)
 var ie=n(3975)
-var ae=n(854)
+var ae=n(6514)
 var ce=n(2564)
 var le=n(9501)
 async function examineCluster(e){const{platform:t,settings:n,cluster:s}=e
@@ -7834,9 +7834,9 @@ const{code:n,stdout:s}=await t.kubectl(["config","current-context"])
 return n===0?s.trim():void 0}async function manifestsOf({platform:e,settings:t,cluster:n}){try{const s=await(0,H.PX)(e,n,t.manifests,t.image)
 const{targets:r,others:o,namespace:i}=s
 const a=[...r,...o,...i?[i]:[]]
-const c=await(0,j.k4)(n,a)
+const c=await(0,J.k4)(n,a)
 a.forEach(e=>c.of(e))
-return{known:s,resources:c,findings:[]}}catch(e){return{known:H.K2,resources:await(0,j.k4)(n,[]),findings:[(0,b.gz)("workloads",e)]}}}async function unseenWorkloads(e,t=[]){const n=(0,ce.hg)()
+return{known:s,resources:c,findings:[]}}catch(e){return{known:H.K2,resources:await(0,J.k4)(n,[]),findings:[(0,b.gz)("workloads",e)]}}}async function unseenWorkloads(e,t=[]){const n=(0,ce.hg)()
 return{findings:t,needs:n,missing:await(0,U.o7)(e,n)}}async function examineWorkloads(e,{known:t,findings:n},s){const{platform:r,cluster:o}=e
 const i=await(0,W.f)(o,r.clock)
 const a=await(0,ae.Nn)(e,{manifests:t,live:i,missing:s,until:"the end"})
@@ -7848,14 +7848,14 @@ const p=(0,ae.IZ)(o)
 return{findings:[...c.map(e=>(0,b.ok)("workloads",(0,le.q0)(e))),...A.web,...A.workloads,...(0,P.c)((0,x.Z)(c,l),p),...Object.entries(d).map(([e,t])=>{const n=`${e} is unhealthy before the release: ${t}`
 return(0,b.$e)("workloads",n,p(["describe",e]))}),...A.images,...g.map(e=>(0,b.$e)("registry",e,"push the image again, or release before its pods are rescheduled")),...h,...f,...A.namespace,...A.dryRun,...A.probes],needs:a.needs,missing:a.missing}}async function staleConfiguration(e,t,n){const s=n.flatMap(({live:e})=>e?(0,k.JP)((0,S.kW)(e)):[])
 const r=s.map(({kind:t,name:n})=>{const s=t==="Secret"?"secrets":"configmaps"
-return`${(0,j.rJ)("v1",e.namespace,s)}/${n}`})
+return`${(0,J.rJ)("v1",e.namespace,s)}/${n}`})
 const o=await Promise.all([...new Set(r)].map(t=>e.find(t).catch(e=>{if(e instanceof G.h&&e.status===403)return
 throw e})))
 const i=o.flatMap(e=>e?[e]:[])
 return n.flatMap(n=>{const s={workload:n.id,images:{},generation:0,first:false}
 const r=(0,$.NO)(t,s)
 return staleConfigurationFindings(n,r,i,(0,ae.IZ)(e))})}function isOfTwo(e){return e instanceof o.HR&&e.cause.code==="usage"}async function examineReleases(e){const{platform:t,settings:n,app:s,cluster:r}=e
-const[o,i,a]=await Promise.allSettled([(0,O.Cz)(r,(0,V.Fe)(s)),(0,Y.aE)(r,s,n.image),(0,J.Lu)(r,s,n.image)])
+const[o,i,a]=await Promise.allSettled([(0,O.Cz)(r,(0,j.Fe)(s)),(0,Y.aE)(r,s,n.image),(0,V.Lu)(r,s,n.image)])
 const c=[o,i,a].flatMap(e=>e.status==="rejected"?[(0,b.gz)("release",e.reason)]:[])
 if(o.status!=="fulfilled"||i.status!=="fulfilled")return c
 if(a.status!=="fulfilled")return c
@@ -7971,7 +7971,41 @@ return this.#Fe.plan(e)}async backup(e,t){const{checked:n,image:s}=this.#Oe
 this.#Oe={...this.#Oe,backup:void 0,isAgain:true}
 await this.#Ne()
 return(0,oe.B2)(this.context.with({log:e}),n,{image:s,reasons:(0,Qe.s)(t),work:"migrated"})}async#Ne(){await this.#Fe.close()
-this.#Fe=this.start(this.context,this.#Oe)}}var ve=n(7823)
+this.#Fe=this.start(this.context,this.#Oe)}}var ve=n(3006)
+var ke=n(6633)
+const Se=3
+const Te=6e4
+async function withReported(e,t){const{settings:n,platform:s,signal:r,app:o}=e
+const{cluster:i,checked:a}=t
+const c=n["migrate-command"]===""?[]:unreleasedIn(e,a)
+if(c.length===0)return t
+const{needs:l}=await(0,ve.jh)(s.clock,r,()=>(0,V.bL)(i,o,n.image))
+const A=c.filter(({image:e})=>!l.has(e.digest)).slice(0,Se)
+const u=await Promise.all(A.map(async t=>{const n=await ask(e.with({cluster:i}),a,t)
+return n?[[t.image.digest,n]]:[]}))
+return{...t,checked:{...a,reported:new Map(u.flat())}}}function unreleasedIn({settings:e,app:t},{live:n,web:s}){const{image:r}=e
+const o=n.clusterState()
+const i=(0,le.ow)(o)
+return(0,Ce.w)(o,r,(0,Ie.q2)(t)).flatMap(({digest:e,tag:t,names:n,isIdle:o,goneAt:a})=>{const c=i.filter(e=>n.includes((0,T.T)((0,S.hY)(e))))
+const l=c.every(e=>isOfRelease(e,r))
+if(e===void 0||o===true||a!==void 0||l)return[]
+const A=c.find(e=>s&&(0,T.T)((0,S.hY)(e))===(0,T.T)(s.workload))??c[0]
+const u=A&&(0,S.kW)(A)
+const d=A?(0,S.ys)(A,r).map(({name:e})=>e):[]
+const h=u?.spec?.containers.find(({name:e})=>d.includes(e))
+if(!A||!u||!h)return[]
+const f={workload:(0,S.hY)(A),template:u,container:h.name,containers:d}
+return[{image:{repository:r,tag:t,digest:e},names:n,web:f}]})}function isOfRelease(e,t){const n=(0,S.ys)(e,t)
+const s=n.every(({image:e})=>(0,w.zZ)(e).digest!==void 0)
+return s&&(e.kind==="CronJob"||(0,ke.O)(e))}async function ask(e,t,{image:n,names:s,web:r}){const{settings:o,log:i,signal:a,warn:c}=e
+const l=`version ${(0,w.j)(n.tag)} (${s.join(", ")})`
+i.say(`${l} was deployed by others: a Job of its image reports what it needs`)
+const A=(0,be.Be)(e,{checked:t,web:r,image:n,plansOnly:true,reports:{name:l,command:o["migrate-command"],timeoutMs:Math.min(o.timeout,Te)}})
+try{await A.plan(i)
+const[e,t]=[A.needs(),A.tasks()]
+return e===void 0?void 0:{needs:e,...t!==void 0&&{tasks:t}}}catch(e){a.throwIfAborted()
+i.say(`what ${l} needs is not known: ${(0,B.b)(e)}`)
+return}finally{await A.close().catch(e=>{c((0,B.b)(e))})}}var Re=n(7823)
 function preflight(e,t){return(0,h.ZC)(e.signal,async()=>{const n=await t()
 const s=e.with({cluster:n})
 const r=await preflight_check(s)
@@ -7981,7 +8015,7 @@ const i=await(0,H.PX)(t,r,n.manifests,n.image)
 const a=await(0,re.oO)(r,i)
 const{targets:c,jobs:l,namespace:A}=i
 const u=[...c,...i.others,...A?[A]:[]]
-const d=await(0,j.k4)(r,u)
+const d=await(0,J.k4)(r,u)
 await(0,ie.H)(e)
 await(0,ae.XU)(e,(0,ce.xQ)(s,i,d,(0,oe.GH)(n)))
 await(0,oe.xq)(e,i)
@@ -7992,8 +8026,8 @@ const{findings:g,targets:p,others:E,services:w,web:y}=await(0,ae.Nn)(e,f)
 const I=warningsOf([...g.namespace,...g.workloads,...g.probes,...g.dryRun])
 for(const t of I)(0,m.FF)(e,t)
 const B=a.is==="there"?a.uid:void 0
-return{live:h,targets:p,others:E,jobs:l,resources:d,services:w,...B!==void 0&&{namespaceUid:B},...y&&{web:y}}}function warningsOf(e){return e.filter(({severity:e})=>e==="warning").map(({message:e,fix:t})=>t?.startsWith("kubectl ")?`${e}: ${t}`:e)}var ke=n(7020)
-var Se=n(2297)
+return{live:h,targets:p,others:E,jobs:l,resources:d,services:w,...B!==void 0&&{namespaceUid:B},...y&&{web:y}}}function warningsOf(e){return e.filter(({severity:e})=>e==="warning").map(({message:e,fix:t})=>t?.startsWith("kubectl ")?`${e}: ${t}`:e)}var De=n(7020)
+var Oe=n(2297)
 function withRestarts(e,t){return e.map(e=>{const n=e.live&&restartOf(e.live,t)
 return n?{...e,restart:n}:e})}function restartOf(e,t){if(e.kind==="CronJob")return
 const n=(0,k.JP)((0,S.kW)(e))
@@ -8001,34 +8035,34 @@ const s=t.filter(e=>{if(e.is==="none")return false
 const t=e.is==="change"?e.live:void 0
 return n.some(n=>(0,k.wj)(e.object,n)&&(0,k.SM)(n,t,e.becomes))})
 if(s.length===0)return
-return{hash:hashOf((0,k.U)(e),s),because:s.map(({object:e})=>(0,T.Gg)(e)).sort()}}function hashOf(e,t){const n=t.map(e=>{const{uid:t,resourceVersion:n}=(e.is==="create"?void 0:e.live.metadata)??{}
-return[(0,T.Gg)(e.object),t??"",n??""]}).sort(([e=""],[t=""])=>e.localeCompare(t))
+return{hash:hashOf((0,k.U)(e),s),because:s.map(({object:e})=>(0,R.Gg)(e)).sort()}}function hashOf(e,t){const n=t.map(e=>{const{uid:t,resourceVersion:n}=(e.is==="create"?void 0:e.live.metadata)??{}
+return[(0,R.Gg)(e.object),t??"",n??""]}).sort(([e=""],[t=""])=>e.localeCompare(t))
 const s=JSON.stringify([e??"",n])
-return(0,M.createHash)("sha256").update(s).digest("hex").slice(0,16)}var Re=n(607)
-var Te=n(6005)
-var De=n(5473)
-var Oe=n(8306)
-var Fe=n(7594)
+return(0,M.createHash)("sha256").update(s).digest("hex").slice(0,16)}var Fe=n(607)
+var Ne=n(6005)
+var Me=n(5473)
+var Le=n(8306)
+var Ue=n(7594)
 async function snapshot_snapshot(e,t,n,s=(e,{targets:t})=>Promise.resolve(t)){const{cluster:r,log:o}=e
 const[[i,a,c],l]=await Promise.all([checkedNow(e,t).then(async n=>{const r={...n,targets:await s(e,n)}
 const o=await pinsOf(e,t.live,r.targets)
-return[r,o,await lostImages(e,r.targets,o)]}),(0,Te.q)(e,t.others)])
+return[r,o,await lostImages(e,r.targets,o)]}),(0,Ne.q)(e,t.others)])
 const A=withRestarts(i.targets,l)
-const u=(0,Se._z)(e,n)
-const[d,h,f]=await Promise.all([(0,Fe.iS)(r,A,u),(0,Oe.r_)(e,A,u),changesTemplates({...i,targets:A})?(0,ae.qp)(r):[]])
+const u=(0,Oe._z)(e,n)
+const[d,h,f]=await Promise.all([(0,Ue.iS)(r,A,u),(0,Le.r_)(e,A,u),changesTemplates({...i,targets:A})?(0,ae.qp)(r):[]])
 const g={...i,targets:planned(A,[...d.map(becomesOf),...h])}
 const p=t.live.clusterState()
-const{changes:E}=(0,De.X)({others:l,own:d,targets:A,services:f,clusterState:p})
-const w=[...(0,Te.ND)(E,g),...(0,Fe.GC)(g.targets,a)]
-o.say(`${(0,ke.LS)(w.length,"object")} stored in the snapshot`)
+const{changes:E}=(0,Me.X)({others:l,own:d,targets:A,services:f,clusterState:p})
+const w=[...(0,Ne.ND)(E,g),...(0,Ue.GC)(g.targets,a)]
+o.say(`${(0,De.LS)(w.length,"object")} stored in the snapshot`)
 for(const t of c)(0,m.FF)(e,t)
 const y=runningVersion(e,g)
 return{checked:g,snapshot:w,changes:E,...y&&{before:y}}}function runningVersion({settings:e},{live:t,targets:n}){const s=n.flatMap(e=>e.live??[])
-return(0,ne.It)(t.clusterState(),s,e.image)}function becomesOf({becomes:e}){return e}function planned(e,t){const n=new Map(t.flatMap(e=>(0,S.gv)(e)?[[(0,R.T)((0,S.hY)(e)),e]]:[]))
-return e.map(e=>{const t=n.get((0,R.T)(e.id))
+return(0,ne.It)(t.clusterState(),s,e.image)}function becomesOf({becomes:e}){return e}function planned(e,t){const n=new Map(t.flatMap(e=>(0,S.gv)(e)?[[(0,T.T)((0,S.hY)(e)),e]]:[]))
+return e.map(e=>{const t=n.get((0,T.T)(e.id))
 return t?{...e,becomes:t}:e})}function changesTemplates({others:e,targets:t}){return e.length>0||t.some(({manifest:e,back:t})=>e??t)}async function checkedNow(e,t){const{settings:n,cluster:s}=e
 const r=await asTheyAre(s,t.targets,n.image)
-const o=await(0,Re.j)(e,r)
+const o=await(0,Fe.j)(e,r)
 if(o.length===0)(0,le.Nn)(t.live.clusterState(),n.image,s.namespace);(0,le._j)(o)
 const{web:i,namespaceUid:a,...c}=t
 const l=(0,le.s3)(n,o,t.services)
@@ -8036,25 +8070,27 @@ return{...c,targets:o,...a!==void 0&&isStillThere(t.targets,o)&&{namespaceUid:a}
 return t.some(({live:e})=>e?.metadata?.uid!==void 0&&n.has(e.metadata.uid))}async function asTheyAre(e,t,n){const s=await Promise.all(t.map(async({live:t,...s})=>{const r=await e.find(s.path)
 const o=r&&!s.manifest?(0,S.ys)(r,n):s.uses
 return{...s,uses:o,running:(0,le.o$)(r,o),...r&&{live:r}}}))
-return s.filter(({live:e,manifest:t,uses:n})=>(e??t)&&n.length>0)}var Ne=n(2048)
-var Me=n(8152)
-var Le=n(6072)
-var Ue=n(6187)
-var xe=n(8076)
+return s.filter(({live:e,manifest:t,uses:n})=>(e??t)&&n.length>0)}var xe=n(2048)
+var Pe=n(8152)
+var Ge=n(6072)
+var He=n(6187)
+var je=n(8076)
 async function lockAndRecover(e,t,n){const{app:s,settings:r}=t
-const o=await(0,Le.s)(t)
+const o=await(0,Ge.s)(t)
 e.resources.add(()=>o.release())
-const i=(0,Me.O)(t.cluster,o)
+const i=(0,Pe.O)(t.cluster,o)
 const a=await(0,Y.aE)(i,s,r.image)
 const c=a&&await(0,Y.R1)(i,s,a,objectsOfRelease(n))
 const l=t.with({cluster:i,signal:o.lost})
-if(c)await(0,xe.U)(e,l,n.live,c)
-else await(0,Ue.d9)(l,n.live)
+if(c)await(0,je.U)(e,l,n.live,c)
+else await(0,He.d9)(l,n.live)
 t.signal.throwIfAborted()
 return{cluster:i,lost:o.lost}}function objectsOfRelease({others:e,targets:t}){return[...e,...t.flatMap(({manifest:e})=>e??[])]}function migrateOnly(e){return(0,Q.Y)("migrate",e,toImage)}async function toImage(e){const{platform:t,settings:n,reporter:r,signal:i,state:a,resources:c}=e
 if(n["migrate-command"]==="")(0,o.fJ)({code:"usage",sentence:'"migrate" needs a command, but "migrate-command" is none',hint:"remove the option to use the default, or remove this step"})
 const l=(0,Q.V)(e,await(0,s.TC)(t,n,n.context))
-const[{cluster:A,checked:u},d]=await(0,h.jH)(i,[e=>r.stage("preflight",s=>preflight(l.with({signal:e,log:s}),()=>c.openCluster(t,n,e))),e=>r.stage("image",async t=>{await c.login(n)
+const[{cluster:A,checked:u},d]=await(0,h.jH)(i,[e=>r.stage("preflight",async s=>{const r=l.with({signal:e,log:s})
+const open=()=>c.openCluster(t,n,e)
+return withReported(r,await preflight(r,open))}),e=>r.stage("image",async t=>{await c.login(n)
 return imageToDeploy(l.with({signal:e,log:t}))})])
 const{image:f}=d
 a.haveImage(f)
@@ -8065,10 +8101,10 @@ await checkHistory(s,u)
 return{...n,now:await checkedNow(s,u)}})
 const w=g.with({cluster:p,signal:AbortSignal.any([i,m])})
 try{const t=await migrateTo(e,w,E,{image:f})
-return{result:t?"done":"unchanged"}}catch(e){throw(0,ge.Ac)(e,m)}finally{await keepSchemaChange(e,w)}}async function keepSchemaChange({state:e,warn:t},{cluster:n,platform:s,app:r}){const o=(0,Ne.Qu)(e.plan)
+return{result:t?"done":"unchanged"}}catch(e){throw(0,ge.Ac)(e,m)}finally{await keepSchemaChange(e,w)}}async function keepSchemaChange({state:e,warn:t},{cluster:n,platform:s,app:r}){const o=(0,xe.Qu)(e.plan)
 if(!e.schema&&!o.held&&e.migrations.length===0)return
 const i={cluster:n,clock:s.clock,app:r}
-await(0,J.$)(i,e.schema,o,e.migrations).catch(e=>{t(`the history does not show which versions fit the schema now: ${(0,B.b)(e)}`)})}function shared(e){const t=/^(cd [\w./-]+ && )?[\w./ =-]+$/.test(e)&&!/(^| )\w+=/.test(e)
+await(0,V.$)(i,e.schema,o,e.migrations).catch(e=>{t(`the history does not show which versions fit the schema now: ${(0,B.b)(e)}`)})}function shared(e){const t=/^(cd [\w./-]+ && )?[\w./ =-]+$/.test(e)&&!/(^| )\w+=/.test(e)
 return t?e:void 0}async function migrateTo({reporter:e,state:t,warn:n,command:s},r,o,{image:i,keep:a}){const{settings:c}=r
 if(!o.web||c["migrate-command"]==="")return false
 const l={checked:o,web:o.web,image:i,backup:(0,oe.f_)(c),...s==="migrate"&&{now:true}}
@@ -8078,7 +8114,7 @@ t.needs=A.migration.needs()
 t.tasks=A.migration.tasks()
 t.migrate=shared(c["migrate-command"])
 t.databases=Object.fromEntries(s.databases.map(({database:e,identity:t})=>[e,t]))
-const i=(0,ve.UA)(s)
+const i=(0,Re.UA)(s)
 if(i!==void 0)n(i);(0,we.Tw)(s.judged).forEach(n)
 const{databases:l}=s
 const u=[(0,me.sD)(l),(0,we.kK)(l),(0,Ee.Dp)(l),(0,Ee.lf)(l),(0,Ee.fb)(l)]
@@ -8095,7 +8131,7 @@ await A.migration.migrate(e)})
 f=false}finally{A.migration.surprises(f).forEach(n)
 const e=A.migration.broken()
 const t=A.migration.whole()
-if(h&&(e??t))await(a?.({...h,...e&&{misfits:e},...t&&{migrations:t}}))}(0,ve.aU)(s,c["migrate-command"],A.migration.applied()).forEach(n)
+if(h&&(e??t))await(a?.({...h,...e&&{misfits:e},...t&&{migrations:t}}))}(0,Re.aU)(s,c["migrate-command"],A.migration.applied()).forEach(n)
 return true}finally{const{migration:e}=A
 await e.close().catch(e=>{n((0,ge.$N)(e))})
 t.migrations=e.applied()
@@ -8106,59 +8142,59 @@ return r}function workOfUndo({settings:e},{web:t},n){const s=e["migrate-command"
 if(!t||s===""||n&&!n.judged)return
 const{workload:r,container:o}=t
 const i=n?.databases.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))
-return{is:"back",web:(0,R.T)(r),container:o,command:s,...i&&{migrations:i}}}async function endOfHolders(e,{live:t},n,s){const{cluster:r,app:o,settings:i}=e
-const a=(0,N.Ei)(await(0,J.Lu)(r,o,i.image))
-if(a.length>0)await endOfOthers(e,t,n,s)}var Pe=n(6304)
-var Ge=n(9902)
+return{is:"back",web:(0,T.T)(r),container:o,command:s,...i&&{migrations:i}}}async function endOfHolders(e,{live:t},n,s){const{cluster:r,app:o,settings:i}=e
+const a=(0,N.Ei)(await(0,V.Lu)(r,o,i.image))
+if(a.length>0)await endOfOthers(e,t,n,s)}var Je=n(6304)
+var Ve=n(9902)
 n(9084)
-var He=n(7101)
-var Ve=n(4083)
+var $e=n(7101)
+var Ye=n(4083)
 async function runInImage(e,t,n){const{platform:s,log:o,signal:i}=e
 const{command:c}=t
 const[l="",...A]=typeof c==="string"?["/bin/sh","-c",c]:c
-const d=(0,Ve.EI)(s,`django-rollout-test-${(0,M.randomBytes)(6).toString("hex")}`,t)
+const d=(0,Ye.EI)(s,`django-rollout-test-${(0,M.randomBytes)(6).toString("hex")}`,t)
 const h=await s.files.privateFolder()
-try{await(0,Ve.Rf)(s,o)
+try{await(0,Ye.Rf)(s,o)
 const f=(0,M.randomBytes)(12).toString("hex")
-const g=t.services.length===0?{}:await(0,Ve.Fp)(e,d,t.services,f)
+const g=t.services.length===0?{}:await(0,Ye.Fp)(e,d,t.services,f)
 const p=(0,r.join)(h,"env")
 const m={PYTHONUNBUFFERED:"1",...g,...t.env}
 await s.files.writePrivate(p,Object.entries(m).map(([e,t])=>`${e}=${t}\n`).join(""))
 const E=["run","--rm","--init","--name",d.name,...d.labels,...t.services.length===0?[]:["--network",d.name],"--env-file",p,"--entrypoint",l,t.built.id,...A]
 o.waiting(`running ${(0,a.vI)(typeof c==="string"?c:l,100)}`)
 return(await(0,u.T3)(s,E,{signal:i,onLine:n})).code}finally{o.waiting(void 0)
-await(0,Ve.q1)(s,d,o)
+await(0,Ye.q1)(s,d,o)
 await s.files.remove(h)}}async function entrypointOf(e,t,n){const s=["image","inspect","--format","{{json .Config.Entrypoint}}",t.id]
 const{code:r,stdout:o}=await(0,u.T3)(e,s,{signal:n})
 const i=r===0?JSON.parse(o):null
-return Array.isArray(i)&&i.length>0?i.join(" "):void 0}var je=n(8858)
+return Array.isArray(i)&&i.length>0?i.join(" "):void 0}var We=n(8858)
 async function planAlone(e,t,{versions:n,applied:s}){const{platform:r,settings:a,signal:c,log:l}=e
 const A=a["migrate-command"]
 const u=(0,oe.f_)(a)
 const d=`rollout-${crypto.randomUUID()}`
 const f={command:A,accept:"",give:e=>`test-env: ${e}`}
-const g=new ve.k7(d,e=>(0,ve.U_)(e,f))
+const g=new Re.k7(d,e=>(0,Re.U_)(e,f))
 g.to(l)
-const p=(0,Pe.B8)({marker:d,migrate:A,running:n,unsafe:a["unsafe-migrations"],plansOnly:true,leaves:s,...u!==void 0&&{backup:u},contract:{policy:a.contract,hasBridges:a.bridge==="on",programs:[]}})
+const p=(0,Je.B8)({marker:d,migrate:A,running:n,unsafe:a["unsafe-migrations"],plansOnly:true,leaves:s,...u!==void 0&&{backup:u},contract:{policy:a.contract,hasBridges:a.bridge==="on",programs:[]}})
 const m=Object.fromEntries(p.map(({name:e,value:t})=>[e,t]))
 const E=new i.T9(d)
-await(0,h.wj)(r.clock,a["migrate-timeout"],c,n=>runInImage(e.with({signal:n}),{built:t,command:(0,Ge.V)(A,void 0,d),run:e.holder.id,timeout:a["migrate-timeout"],services:[...new Set(["postgres",...a["test-services"]])],env:{...a["test-env"],...m}},e=>{for(const t of E.push(e))g.line(t)
+await(0,h.wj)(r.clock,a["migrate-timeout"],c,n=>runInImage(e.with({signal:n}),{built:t,command:(0,Ve.V)(A,void 0,d),run:e.holder.id,timeout:a["migrate-timeout"],services:[...new Set(["postgres",...a["test-services"]])],env:{...a["test-env"],...m}},e=>{for(const t of E.push(e))g.line(t)
 if(e.length<i.xS-1)g.line(E.end())}))
 const w=E.end()
 if(w!=="")g.line(w)
 const y=await Promise.race([g.plan,Promise.resolve(void 0)])
 if(!y)return(0,o.fJ)(noPlan(e,g.lines))
-const I={...y,databases:y.databases.map(withoutSizes)};(0,ve.uH)(l,I,a.sql)
-return I}function noPlan(e,t){const n=(0,He.VS)(t)
-const s=n===void 0?(0,a.BP)(t):(0,He.ax)(n,(0,m.YT)(e))
-return{code:"plan-failed",sentence:`the new version does not start in a container without the cluster: ${s}`,hint:'Its settings must take the database from DATABASE_URL, or from the variables PG… or POSTGRES_…; set what else it needs with "test-env"',logs:[{lines:t.slice(-je.T)}]}}function withoutSizes(e){const t=e.pending.map(({locks:e,...t})=>({...t,...e&&{locks:e.map(e=>({...e,rows:-1,bytes:0}))}}))
+const I={...y,databases:y.databases.map(withoutSizes)};(0,Re.uH)(l,I,a.sql)
+return I}function noPlan(e,t){const n=(0,$e.VS)(t)
+const s=n===void 0?(0,a.BP)(t):(0,$e.ax)(n,(0,m.YT)(e))
+return{code:"plan-failed",sentence:`the new version does not start in a container without the cluster: ${s}`,hint:'Its settings must take the database from DATABASE_URL, or from the variables PG… or POSTGRES_…; set what else it needs with "test-env"',logs:[{lines:t.slice(-We.T)}]}}function withoutSizes(e){const t=e.pending.map(({locks:e,...t})=>({...t,...e&&{locks:e.map(e=>({...e,rows:-1,bytes:0}))}}))
 return{...e,pending:t}}function survey(e,t){return(0,h.ZC)(e.signal,async()=>{const{settings:n,platform:s,app:r,log:i}=e
 const a=await t()
 const c=e.with({cluster:a})
 await(0,re.oO)(a,H.K2)
 const l=(0,ce.n6)(r)
 await(0,ae.XU)(c,l,l)
-const[A,u,d]=await Promise.all([(0,W.f)(a,s.clock),(0,j.k4)(a,[]),(0,ae.qp)(a)])
+const[A,u,d]=await Promise.all([(0,W.f)(a,s.clock),(0,J.k4)(a,[]),(0,ae.qp)(a)])
 const h=A.clusterState()
 const f=(0,le.q8)(h,H.K2,n.image,a.namespace)
 if(f.length===0)(0,le.Nn)(h,n.image,a.namespace)
@@ -8168,27 +8204,29 @@ f.forEach(e=>{i.say((0,le.q0)(e))})
 const g=(0,le.s3)(n,f,d)
 if(!g)return(0,o.fJ)({code:"no-workload",sentence:"the workload that serves the web is not known",hint:'set "migrate-from" to it'})
 const p={live:A,targets:f,others:[],jobs:[],resources:u,services:d,web:g}
-return{cluster:a,checked:p,web:g}})}var Je=n(3529)
-var $e=n(7398)
+return{cluster:a,checked:p,web:g}})}var qe=n(3529)
+var _e=n(7398)
 function needsFileOf(e,t,{databases:n}){const s=e.map(({names:e,tag:n,isOwn:s,isIdle:r,needs:o=(s?t:void 0)})=>({names:e,tag:n,...r&&{isIdle:r},...o!==void 0&&{needs:o}}))
 const r=Object.fromEntries(n.map(({database:e,applied:t})=>[e,t]))
 return`${JSON.stringify({versions:s,applied:r},null,2)}\n`}function readNeedsFile(e){const t=parsed(e??"")
-if(!(0,Je.u4)(t)||!Array.isArray(t["versions"]))return
+if(!(0,qe.u4)(t)||!Array.isArray(t["versions"]))return
 const n=t["versions"].map(versionOf)
 const{applied:s}=t
 const r=n.every(e=>e!==void 0)
-return r&&(0,Je.u4)(s)&&isLeaves(s)?{versions:n,applied:s}:void 0}function versionOf(e){if(!(0,Je.u4)(e))return
+return r&&(0,qe.u4)(s)&&isLeaves(s)?{versions:n,applied:s}:void 0}function versionOf(e){if(!(0,qe.u4)(e))return
 const{names:t,tag:n,needs:s,isIdle:r}=e
-if(!Array.isArray(t)||!t.every(Je.KH)||!(0,Je.KH)(n))return
-if(s!==void 0&&!(0,$e.oq)(s))return
-return{names:t,tag:n,...r===true&&{isIdle:r},...s!==void 0&&{needs:s}}}function isLeaves(e){return Object.values(e).every(e=>(0,Je.u4)(e)&&Object.values(e).every(Je.KH))}function parsed(e){try{return JSON.parse(e)}catch{return}}function planOnly(e){return(0,Q.Y)("plan",e,ofImage)}async function ofImage(e){const{platform:t,settings:n,reporter:r,signal:i,state:a,resources:c}=e
+if(!Array.isArray(t)||!t.every(qe.KH)||!(0,qe.KH)(n))return
+if(s!==void 0&&!(0,_e.oq)(s))return
+return{names:t,tag:n,...r===true&&{isIdle:r},...s!==void 0&&{needs:s}}}function isLeaves(e){return Object.values(e).every(e=>(0,qe.u4)(e)&&Object.values(e).every(qe.KH))}function parsed(e){try{return JSON.parse(e)}catch{return}}function planOnly(e){return(0,Q.Y)("plan",e,ofImage)}async function ofImage(e){const{platform:t,settings:n,reporter:r,signal:i,state:a,resources:c}=e
 if(n["migrate-command"]==="")(0,o.fJ)({code:"usage",sentence:'"plan" needs a command, but "migrate-command" is none',hint:"remove the option to use the default, or remove this step"})
 if(t.env["GITHUB_EVENT_NAME"]==="pull_request_target")(0,o.fJ)({code:"usage",sentence:'"plan" does not run on pull_request_target: the code of any fork would run with the secrets of the web',hint:"use the event pull_request"})
 if(n.needs!==void 0&&n["save-needs"]!==void 0)(0,o.fJ)({code:"usage",sentence:'"save-needs" asks the cluster, and "needs" plans without one',hint:"remove one of the two options"})
 const l=n.needs===void 0?void 0:await needsIn(t,n.needs)
 const A=(0,Q.V)(e,await(0,s.TC)(t,n,n.context))
 if(l)return withoutCluster(e,A,l)
-const[{cluster:u,checked:d,web:f},{image:g,source:p}]=await(0,h.jH)(i,[e=>r.stage("preflight",s=>survey(A.with({signal:e,log:s}),()=>c.openCluster(t,n,e))),e=>r.stage("image",async t=>{await c.login(n)
+const[{cluster:u,checked:d,web:f},{image:g,source:p}]=await(0,h.jH)(i,[e=>r.stage("preflight",async s=>{const r=A.with({signal:e,log:s})
+const open=()=>c.openCluster(t,n,e)
+return withReported(r,await survey(r,open))}),e=>r.stage("image",async t=>{await c.login(n)
 return imageToDeploy(A.with({signal:e,log:t}))})])
 a.haveImage(g)
 const m=(0,Q.V)(e,p).with({cluster:u})
@@ -8210,7 +8248,7 @@ a("planned without the cluster, on an empty database: what depends on rows is no
 return concluded(e,u,d)}function sayBackup(e,{backup:t,judged:n}){if(!t||n?.blocked===true)return
 for(const n of(0,Qe.s)(t))e.say(`a release makes a backup first, because ${n}`)}function concluded({state:e,warn:t},n,s){e.plan=s
 if(s.judged?.blocked===true)(0,o.fJ)((0,we.qF)(s.judged,(0,m.YT)(n)))
-const r=(0,ve.UA)(s)
+const r=(0,Re.UA)(s)
 if(r!==void 0)t(r);(0,we.Tw)(s.judged).forEach(t);(0,me.sD)(s.databases).forEach(t);(0,we.kK)(s.databases).forEach(t);(0,Ee.Dp)(s.databases).forEach(t)
 const i=s.databases.some(({pending:e,squashed:t})=>e.length+t.length>0)
 return{result:s.runs||i?"done":"unchanged"}}async function plan_planned(e,t){const{log:n,warn:s}=e
@@ -8219,29 +8257,29 @@ try{const e=await r.plan(n)
 return{plan:e,needs:r.migration.needs()}}finally{await r.migration.close().catch(e=>{s((0,ge.$N)(e))})}}async function saveNeeds(e,{checked:t,image:n},{plan:s,needs:r}){const{platform:o,settings:i,cluster:a,app:c,log:l}=e
 const A=i["save-needs"]
 if(A===void 0)return
-const u=await(0,J.bL)(a,c,i.image)
+const u=await(0,V.bL)(a,c,i.image)
 const d=(0,Ie.Lb)(e,t,n,u)
 await o.files.write(A,needsFileOf(d,r,s))
-l.say(`what ${(0,ke.LS)(d.length,"version")} needs is in ${A}`)}var Ye=n(5950)
+l.say(`what ${(0,De.LS)(d.length,"version")} needs is in ${A}`)}var ze=n(5950)
 async function isDeployed(e,t,n){if(!await runsUndisturbed(e,t,n))return false
 const{app:s,cluster:r}=e
 const o=e.settings.image
-const i=await Promise.all([(0,Te.q)(e.with({log:fe.a}),t.others),(0,Fe.Ej)(r,t.targets,{repository:o,image:(0,E.d)(n)})])
+const i=await Promise.all([(0,Ne.q)(e.with({log:fe.a}),t.others),(0,Ue.Ej)(r,t.targets,{repository:o,image:(0,E.d)(n)})])
 if(i.flat().some(({is:e})=>e!=="none"))return false
 const a=fingerprintsOf(t,o,n)
 if(a.length===0)return true
-const c=(await(0,J.Lu)(r,s,o)).filter(N.FM)
+const c=(await(0,V.Lu)(r,s,o)).filter(N.FM)
 return a.every(e=>c.some(({jobs:t=[]})=>t.includes(e)))}async function runsUndisturbed(e,t,n){const{platform:s,app:r,settings:o,cluster:i}=e
 if(!await runsAlready(e,t.live,t.targets,n))return false
-if(!(0,Fe.$M)(t,s.clock.now()))return false
-return await(0,Y.aE)(i,r,o.image)===void 0}function fingerprintsOf({jobs:e},t,{digest:n}){return e.map(e=>(0,Ye.ax)(e,t,`${t}@${n}`))}var We=n(2789)
-var qe=n(4431)
-const _e=/^=+ (.+?) =+$/
-const ze=/^(?:=+ )?(no tests ran|\d+ [a-z][a-z ]*(?:, \d+ [a-z][a-z ]*)*) in [\d.]+s\b/
-const Ke=/^_+ (.*[^_ ].*) _+$/
-const Ze=/^(\S+\.py):(\d+):(?: .*)?$/
-const Xe=/^(FAILED|ERROR|SUBFAIL\S*) (\S+\.py(?:::.+?)?)(?: - (.*))?$/
-function readPytest(e){const t=e.findLast(e=>ze.test(e))
+if(!(0,Ue.$M)(t,s.clock.now()))return false
+return await(0,Y.aE)(i,r,o.image)===void 0}function fingerprintsOf({jobs:e},t,{digest:n}){return e.map(e=>(0,ze.ax)(e,t,`${t}@${n}`))}var Ke=n(2789)
+var Ze=n(4431)
+const Xe=/^=+ (.+?) =+$/
+const et=/^(?:=+ )?(no tests ran|\d+ [a-z][a-z ]*(?:, \d+ [a-z][a-z ]*)*) in [\d.]+s\b/
+const tt=/^_+ (.*[^_ ].*) _+$/
+const nt=/^(\S+\.py):(\d+):(?: .*)?$/
+const st=/^(FAILED|ERROR|SUBFAIL\S*) (\S+\.py(?:::.+?)?)(?: - (.*))?$/
+function readPytest(e){const t=e.findLast(e=>et.test(e))
 if(t===void 0)return
 const n={}
 for(const[,e,s=""]of t.matchAll(/(\d+) ([a-z][a-z ]*[a-z])(?=,| in )/g))n[s.replace(/ in$/,"")]=Number(e)
@@ -8259,58 +8297,58 @@ return{name:e,is:t,message:n,file:s}})
 return[...s,...r]}function tailOf(e){return e.includes("::")?e.split("::").slice(1).join("."):e}function isSubtest(e,t){return e.startsWith(`${t} (`)||e.startsWith(`${t} [`)}function sectionsOf(e){const t=[]
 let n
 let s
-for(const r of e){const e=_e.exec(r)?.[1]
+for(const r of e){const e=Xe.exec(r)?.[1]
 if(e!==void 0){n=e==="FAILURES"?"failure":e==="ERRORS"?"error":void 0
 s=void 0
-continue}const o=Ke.exec(r)?.[1]
+continue}const o=tt.exec(r)?.[1]
 if(n&&o!==void 0){s={title:o,is:n,lines:[]}
 t.push(s)}else if(/^-+ Captured .* -+$/.test(r))s=void 0
-else s?.lines.push(r)}return t.filter(e=>placeOf(e.lines).file!==void 0)}function summaryOf(e){const t=e.findIndex(e=>_e.exec(e)?.[1]==="short test summary info")
-return(t<0?[]:e.slice(t)).flatMap(e=>{const[,t,n,s=""]=Xe.exec(e)??[]
+else s?.lines.push(r)}return t.filter(e=>placeOf(e.lines).file!==void 0)}function summaryOf(e){const t=e.findIndex(e=>Xe.exec(e)?.[1]==="short test summary info")
+return(t<0?[]:e.slice(t)).flatMap(e=>{const[,t,n,s=""]=st.exec(e)??[]
 if(n===void 0)return[]
 return[{node:n,is:t==="ERROR"?"error":"failure",message:s}]})}function messageOf(e){const t=e.findLastIndex(e=>/^E\s/.test(e))
-if(t<0){const t=(0,He.T1)(e)
-return t&&(0,He.em)(t)}let n=t
+if(t<0){const t=(0,$e.T1)(e)
+return t&&(0,$e.em)(t)}let n=t
 while(/^E\s/.test(e[n-1]??""))n--
-return e[n]?.slice(1).trim()}function placeOf(e){const t=e.findLast(e=>(0,He.NP)(Ze.exec(e)?.[1]??"<none>"))
-const[,n,s]=Ze.exec(t??"")??[]
+return e[n]?.slice(1).trim()}function placeOf(e){const t=e.findLast(e=>(0,$e.NP)(nt.exec(e)?.[1]??"<none>"))
+const[,n,s]=nt.exec(t??"")??[]
 if(n!==void 0)return{file:n,line:Number(s)}
-const r=(0,He.T1)(e)
-const o=r&&(0,He.QR)(r)
-return o?{file:o.file,line:o.line}:{}}const et=/^={70}$/
-const tt=/^(FAIL|ERROR|UNEXPECTED SUCCESS): (.+)$/
-const nt=/^Ran (\d+) tests? in [\d.]+s$/
-const st=/^(?:OK|FAILED|NO TESTS RAN)(?: \((.*)\))?$/
-function readTests(e){const t=e.map(He.pj)
+const r=(0,$e.T1)(e)
+const o=r&&(0,$e.QR)(r)
+return o?{file:o.file,line:o.line}:{}}const rt=/^={70}$/
+const ot=/^(FAIL|ERROR|UNEXPECTED SUCCESS): (.+)$/
+const it=/^Ran (\d+) tests? in [\d.]+s$/
+const ct=/^(?:OK|FAILED|NO TESTS RAN)(?: \((.*)\))?$/
+function readTests(e){const t=e.map($e.pj)
 return readUnittest(t)??readPytest(t)}function testAnnotations(e,t,n=10){return e.failing.flatMap(({name:e,is:n,message:s,file:r,line:o=1})=>{const i=r===void 0?void 0:t(r)
 const a=n==="failure"?`Test failed: ${e}`:`Test could not run: ${e}`
 return i===void 0?[]:[{file:i,line:o,title:a,message:s}]}).slice(0,n)}function inRepository(e,t){const n=e.failing.map(({file:e,line:n,...s})=>{const r=e===void 0?void 0:t(e)
 return r===void 0?s:{...s,file:r,...n!==void 0&&{line:n}}})
-return{...e,failing:n}}function readUnittest(e){const t=e.flatMap((t,n)=>et.test(t)&&tt.test(e[n+1]??"")?[n+1]:[])
-const n=e.flatMap((e,t)=>nt.test(e)?[t]:[])
+return{...e,failing:n}}function readUnittest(e){const t=e.flatMap((t,n)=>rt.test(t)&&ot.test(e[n+1]??"")?[n+1]:[])
+const n=e.flatMap((e,t)=>it.test(e)?[t]:[])
 if(t.length===0&&n.length===0)return
 const s={}
-for(const t of e)for(const[,e="",n]of(st.exec(t)?.[1]??"").matchAll(/([a-z ]+)=(\d+)/g))s[e.trim()]=(s[e.trim()]??0)+Number(n)
+for(const t of e)for(const[,e="",n]of(ct.exec(t)?.[1]??"").matchAll(/([a-z ]+)=(\d+)/g))s[e.trim()]=(s[e.trim()]??0)+Number(n)
 const r=[...t.map(e=>e-1),...n,e.length]
 const o=t.map(t=>test_output_failingOf(e.slice(t,Math.min(...r.filter(e=>e>t)))))
 const seen=e=>o.filter(t=>t.is===e).length
-return{runner:"unittest",run:n.reduce((t,n)=>t+Number(nt.exec(e[n]??"")?.[1]),0),failures:(s["failures"]??0)+(s["unexpected successes"]??0)||seen("failure"),errors:s["errors"]??seen("error"),skipped:s["skipped"]??0,failing:o}}function test_output_failingOf(e){const[,t,n=""]=tt.exec(e[0]??"")??[]
+return{runner:"unittest",run:n.reduce((t,n)=>t+Number(it.exec(e[n]??"")?.[1]),0),failures:(s["failures"]??0)+(s["unexpected successes"]??0)||seen("failure"),errors:s["errors"]??seen("error"),skipped:s["skipped"]??0,failing:o}}function test_output_failingOf(e){const[,t,n=""]=ot.exec(e[0]??"")??[]
 const s=e.findIndex(e=>e==="Stdout:"||e==="Stderr:")
-const r=(0,He.T1)(s<0?e:e.slice(0,s))
-const o=r&&(0,He.QR)(r)
-return{name:nameOf(n),is:t==="ERROR"?"error":"failure",message:r?(0,He.em)(r):t==="UNEXPECTED SUCCESS"?"it passed":n,...o?{file:o.file,line:o.line}:{}}}function nameOf(e){const[,t="",n="",s=""]=/^(\S+) \(([^()\s]+)\)(.*)$/.exec(e)??[]
+const r=(0,$e.T1)(s<0?e:e.slice(0,s))
+const o=r&&(0,$e.QR)(r)
+return{name:nameOf(n),is:t==="ERROR"?"error":"failure",message:r?(0,$e.em)(r):t==="UNEXPECTED SUCCESS"?"it passed":n,...o?{file:o.file,line:o.line}:{}}}function nameOf(e){const[,t="",n="",s=""]=/^(\S+) \(([^()\s]+)\)(.*)$/.exec(e)??[]
 if(t==="")return e
 if(n.includes("unittest.loader._FailedTest"))return t
 const r=n.endsWith(`.${t}`)?n:`${n}.${t}`
-return`${r}${s}`}const rt={count:2e4,letters:32*1024*1024}
-const ot=40
+return`${r}${s}`}const At={count:2e4,letters:32*1024*1024}
+const ut=40
 async function test(e,t,n){const{platform:s,settings:r,signal:c,log:l}=e
 const A=s.clock.now()
 const u=r["test-command"]
 const d=await entrypointOf(s,t,c)
 if(d!==void 0)l.say(`tests run without the image's entrypoint (${(0,a.vI)((0,a.pj)(d),100)})`)
 l.say(`running ${u}`)
-const f=new i.jd(rt,e=>e.length)
+const f=new i.jd(At,e=>e.length)
 const g=r["test-timeout"]
 const run=n=>runInImage(e.with({signal:n}),{built:t,command:u,run:e.holder.id,timeout:g,services:r["test-services"],env:r["test-env"]},e=>{l.quote(e)
 f.push(e)})
@@ -8325,10 +8363,10 @@ if(e.run===0)return'warning: no tests ran; check that "test-command" finds them'
 const n=e.skipped===0?"":`, ${e.skipped} of them skipped`
 return`${e.run} ${e.run===1?"test":"tests"} passed in ${(0,a.p0)(t)}${n}`}function notInTime(e,t){const n=t.findLast(e=>(0,a.pj)(e).trim()!=="")
 const s=n===void 0?"there was no output":`the last line was "${oneLine(n)}"`
-return{code:"tests-failed",sentence:`tests: not finished after ${(0,a.p0)(e)}; ${s}`,hint:'Raise "test-timeout", or look for a test that hangs',logs:[{lines:t.slice(-ot)}]}}function testCause(e,t,n,s){const{settings:r}=e
+return{code:"tests-failed",sentence:`tests: not finished after ${(0,a.p0)(e)}; ${s}`,hint:'Raise "test-timeout", or look for a test that hangs',logs:[{lines:t.slice(-ut)}]}}function testCause(e,t,n,s){const{settings:r}=e
 const o=r["test-command"]
 const i=(0,m.YT)(e)
-const c=[{lines:n.slice(-ot)}]
+const c=[{lines:n.slice(-ut)}]
 const cause=(e,t={})=>({code:"tests-failed",sentence:`tests: ${e}`,logs:c,...t})
 const[l]=s?.failing??[]
 if(s!==void 0&&l!==void 0){const e=Math.max(s.failures+s.errors,s.failing.length)
@@ -8339,19 +8377,18 @@ return cause(`${e} of ${s.run} failed${a}: ${l.name}${o}: ${oneLine(l.message)}`
 if(e!==void 0)return e}if(n.some(e=>/exec:? "?\/bin\/sh"?(:| failed)/.test(e)))return cause("the image has no /bin/sh to run them with",{hint:'Set "target" to a stage that has one, or set "test-command" to none and test before the release'})
 if(t===125)return cause(`starting their container failed: ${(0,a.BP)(n)}`)
 if(s?.run===0)return cause(`"${(0,a.vI)(o,100)}" found no tests (exit code ${t})`)
-const A=(0,He.VS)(n)
-if(A!==void 0){const e=(0,He.QR)(A)
+const A=(0,$e.VS)(n)
+if(A!==void 0){const e=(0,$e.QR)(A)
 const t=e===void 0?void 0:i(e.file)
-const s=(0,He.ax)(A,i)
+const s=(0,$e.ax)(A,i)
 const o=e===void 0||t===void 0?[]:[{file:t,line:e.line,title:"The tests could not run",message:s}]
-return cause(s,{annotations:o,...hintFor(n,r["test-services"])})}const d=(0,a.BP)(n.slice(-ot))
+return cause(s,{annotations:o,...hintFor(n,r["test-services"])})}const d=(0,a.BP)(n.slice(-ut))
 const h=t===137?{hint:"Exit code 137 is a kill, usually for lack of memory"}:{}
 return cause(`"${(0,a.vI)(o,100)}" exited with code ${t}${d===""?"":`: ${oneLine(d)}`}`,h)}function hintFor(e,t){const n=e.some(e=>/connection refused|could not translate host name|failed to resolve host|Name or service not known/i.test(e))
 const lastLine=t=>e.some(e=>t.test(e))
 const s=[...lastLine(/psycopg|port 5432/)&&!t.includes("postgres")?["postgres"]:[],...lastLine(/\bredis\b|:6379/i)&&!t.includes("redis")?["redis"]:[]]
-return n&&s.length>0?{hint:`For a temporary server, set test-services: ${s.join(" ")}`}:{}}function oneLine(e){return(0,a.vI)((0,a.pj)(e).replace(/\s+/g," ").trim(),300)}var it=n(7414)
-var ct=n(2385)
-var At=n(3006)
+return n&&s.length>0?{hint:`For a temporary server, set test-services: ${s.join(" ")}`}:{}}function oneLine(e){return(0,a.vI)((0,a.pj)(e).replace(/\s+/g," ").trim(),300)}var dt=n(7414)
+var ht=n(2385)
 async function wavesFor(e,t,n,s){const{order:r}=e.settings
 if(r==="parallel")return atOnce(t.targets)
 const o=webFirst(t)
@@ -8365,36 +8402,36 @@ return c?i:o}function decided({added:e,removed:t,version:n}){const s=`this versi
 if(e.length===0){const e=`${s}: such messages that are still in the queue are lost`
 return{isWorkersFirst:false,...t.length>0&&{says:e}}}const r=`${n} does not know ${named(e)}`
 if(t.length===0){const e=`workers first: ${r}; the web follows when all workers are new`
-return{isWorkersFirst:true,says:e}}return{isWorkersFirst:false,warns:`messages to the workers may be lost during the rollout: ${r}, and ${s}; keep the old tasks for one more release`}}function atOnce(e){return{first:e,rest:[],isDue:()=>false}}function webFirst({targets:e,web:t}){const isWeb=({id:e})=>t!==void 0&&(0,R.T)(e)===(0,R.T)(t.workload)
-return split(e,isWeb,hasReadyPod)??atOnce(e)}function workersFirst({targets:e,web:t}){const isWorker=({id:e,live:n,uses:s})=>n!==void 0&&e.kind!=="CronJob"&&(t===void 0||(0,R.T)(e)!==(0,R.T)(t.workload))&&((0,S.kW)(n).spec?.containers??[]).some(e=>s.some(({name:t})=>t===e.name)&&(0,it.HS)(e))
+return{isWorkersFirst:true,says:e}}return{isWorkersFirst:false,warns:`messages to the workers may be lost during the rollout: ${r}, and ${s}; keep the old tasks for one more release`}}function atOnce(e){return{first:e,rest:[],isDue:()=>false}}function webFirst({targets:e,web:t}){const isWeb=({id:e})=>t!==void 0&&(0,T.T)(e)===(0,T.T)(t.workload)
+return split(e,isWeb,hasReadyPod)??atOnce(e)}function workersFirst({targets:e,web:t}){const isWorker=({id:e,live:n,uses:s})=>n!==void 0&&e.kind!=="CronJob"&&(t===void 0||(0,T.T)(e)!==(0,T.T)(t.workload))&&((0,S.kW)(n).spec?.containers??[]).some(e=>s.some(({name:t})=>t===e.name)&&(0,dt.HS)(e))
 return split(e,isWorker,isComplete)}function split(e,t,n){const s=e.filter(t)
 if(!s.some(({live:e})=>e))return
-return{first:s,rest:e.filter(e=>!t(e)),isDue:n}}function hasReadyPod({progress:e}){return Object.values(e).every(({ready:e,wanted:t})=>e>0||t===0)}function isComplete({verdicts:e}){return Object.values(e).every(({is:e})=>e==="complete"||e==="done")}async function mismatchOf({platform:e,signal:t,cluster:n,app:s,settings:r},{live:o},{image:{digest:i},tasks:a,workers:c}){const{tasks:l}=await(0,At.jh)(e.clock,t,()=>(0,J.bL)(n,s,r.image))
-const A=unpacked(a??l.get(i))
-const u=c.map(({id:e})=>(0,R.T)(e))
-const d=(0,Ce.w)(o.clusterState(),r.image,(0,Ie.q2)(s)).filter(({names:e})=>e.some(e=>u.includes(e))).flatMap(({digest:e="",tag:t})=>{const n=e===i?void 0:unpacked(l.get(e))
-return n&&A?[{...(0,ct.J4)(n,A),tag:t}]:[]})
-const all=e=>[...new Set(d.flatMap(t=>t[e]))].sort()
-const[h]=d.filter(({added:e,removed:t})=>e.length+t.length>0)
-const f=`version ${(0,w.j)(h?.tag??"")}`
-return{added:all("added"),removed:all("removed"),version:f}}function unpacked(e){return e===void 0?void 0:(0,ct.a4)(e)}const ut=3
-function named(e){const t=e.length-ut
-const n=e.slice(0,ut).join(", ")
+return{first:s,rest:e.filter(e=>!t(e)),isDue:n}}function hasReadyPod({progress:e}){return Object.values(e).every(({ready:e,wanted:t})=>e>0||t===0)}function isComplete({verdicts:e}){return Object.values(e).every(({is:e})=>e==="complete"||e==="done")}async function mismatchOf({platform:e,signal:t,cluster:n,app:s,settings:r},{live:o,reported:i},{image:{digest:a},tasks:c,workers:l}){const{tasks:A}=await(0,ve.jh)(e.clock,t,()=>(0,V.bL)(n,s,r.image))
+const u=unpacked(c??A.get(a))
+const d=l.map(({id:e})=>(0,T.T)(e))
+const h=(0,Ce.w)(o.clusterState(),r.image,(0,Ie.q2)(s)).filter(({names:e})=>e.some(e=>d.includes(e))).flatMap(({digest:e="",tag:t})=>{const n=e===a?void 0:unpacked(A.get(e)??i?.get(e)?.tasks)
+return n&&u?[{...(0,ht.J4)(n,u),tag:t}]:[]})
+const all=e=>[...new Set(h.flatMap(t=>t[e]))].sort()
+const[f]=h.filter(({added:e,removed:t})=>e.length+t.length>0)
+const g=`version ${(0,w.j)(f?.tag??"")}`
+return{added:all("added"),removed:all("removed"),version:g}}function unpacked(e){return e===void 0?void 0:(0,ht.a4)(e)}const ft=3
+function named(e){const t=e.length-ft
+const n=e.slice(0,ft).join(", ")
 return`the task${e.length>1?"s":""} ${n}${t>0?` and ${t} more`:""}`}async function runCommand(e,t,n,s){const{log:r}=e
 const{live:i}=t.checked
 const a=`rollout-${crypto.randomUUID()}`
-const c=new ve.k7(a,()=>({code:"internal",sentence:"no plan was requested"}))
+const c=new Re.k7(a,()=>({code:"internal",sentence:"no plan was requested"}))
 c.to(r)
 const l=await(0,Ie.Lu)(e,t,n,a)
 l.notes.forEach(e=>{r.say(e)})
 let A=""
 let u
 try{const a=await(0,Ie._S)(e,i,l.job,e=>{A=e})
-r.say(`${(0,T.Gg)(a)}: ${s}`)
-u=new je.S(e,i,{job:A,container:t.web.container},c)
+r.say(`${(0,R.Gg)(a)}: ${s}`)
+u=new We.S(e,i,{job:A,container:t.web.container},c)
 const{verdict:d,unread:h}=await u.end
-if(d.is==="failed"){const e=(0,ve.QD)(c,l)
-throw new o.HR((0,ve.el)(commandCause(d.cause,s,A),e,n))}if(h!==void 0)r.say(`its log could not be read completely (${h}), but it succeeded`)}finally{try{const t=u?.hasContainerEnded===true&&!l.isCounted
+if(d.is==="failed"){const e=(0,Re.QD)(c,l)
+throw new o.HR((0,Re.el)(commandCause(d.cause,s,A),e,n))}if(h!==void 0)r.say(`its log could not be read completely (${h}), but it succeeded`)}finally{try{const t=u?.hasContainerEnded===true&&!l.isCounted
 if(A!==""&&!(t&&(0,be.Rw)(i,A)))await(0,be.ee)(e,i,A)}finally{await(u?.close())}}}function commandCause(e,t,n){const s=["crash","migration-failed","timeout"].includes(e.code)
 const r=e.sentence.startsWith(`${n}: `)?e.sentence.slice(n.length+2):e.sentence
 return{...e,...s&&{code:"command-failed"},sentence:`${t} failed: ${r}`}}async function runCommands({reporter:e,state:t},n,{checked:s,image:r},o){const i=n.settings[o]
@@ -8406,23 +8443,24 @@ const u=c.now()
 const ended=e=>{const n=(c.now()-u)/1e3
 t.commands.push({when:o,command:i,seconds:n,ended:e})}
 try{await runCommand(n.with({log:e}),{checked:s,web:a,image:r},A,`${o} (${i})`)}catch(e){ended("failed")
-throw e}ended("done")}})}async function runCommandsAfter(e,t,n){try{await runCommands(e,t,n,"after-rollout")}catch(t){e.warn(`${(0,ge.$N)(t)}. The new version is live and stays`)}}var dt=n(1777)
+throw e}ended("done")}})}async function runCommandsAfter(e,t,n){try{await runCommands(e,t,n,"after-rollout")}catch(t){e.warn(`${(0,ge.$N)(t)}. The new version is live and stays`)}}var pt=n(1777)
 class NoLongerRunning extends o.HR{}async function recordRunningVersion(e,t,n,s){const{platform:r,app:o,settings:i,signal:a}=t
 const{image:c}=s
-try{const a=await(0,J.Lu)(t.cluster,o,i.image)
+try{const a=await(0,V.Lu)(t.cluster,o,i.image)
 if((0,N.BO)(a)?.digest===c.digest)return
 await e.reporter.stage("history",async i=>{const{cluster:a}=await lockAndRecover(e,t.with({log:i}),n)
 const l=await checkedNow(t.with({log:i,cluster:a}),n)
 await checkHistory(t,l)
 if(!await runsAlready(t,l.live,l.targets,c))throw new NoLongerRunning({code:"stale-commit",sentence:`another version went live while this run waited for the lock, so ${(0,w.j)(c.tag)} is no longer running`,hint:"release it again if it should run"})
-const A={...(0,Ne.f8)(e,t,s),result:"found",seconds:0,migrations:[]}
-const u=(0,dt.bU)(l.targets.flatMap(({live:e})=>e??[]))
-await(0,J.DR)({cluster:a,clock:r.clock,app:o},A,{templates:u})
+const A={...(0,xe.f8)(e,t,s),result:"found",seconds:0,migrations:[]}
+const u=(0,pt.bU)(l.targets.flatMap(({live:e})=>e??[]))
+const d=n.reported?.get(c.digest)
+await(0,V.DR)({cluster:a,clock:r.clock,app:o},A,{templates:u,...d})
 i.say(`${(0,w.j)(c.tag)} is now in the history as the version that was already running`)})}catch(t){if(t instanceof NoLongerRunning||(0,ge.Uh)(t))throw t
 a.throwIfAborted()
 e.warn(`${(0,w.j)(c.tag)} is missing in the history, so a rollback cannot restore it: ${(0,ge.$N)(t)}`)}}async function applyHeld(e,t,n){const{reporter:s,state:r,warn:o}=e
 const{settings:i,platform:a,cluster:c,app:l}=t
-const{held:A=[],bridges:u=[]}=(0,Ne.Qu)(r.plan)
+const{held:A=[],bridges:u=[]}=(0,xe.Qu)(r.plan)
 const{checked:d}=r.phase
 if(i.contract!=="after"||A.length+u.length===0)return
 if(!d?.web)return
@@ -8434,29 +8472,29 @@ try{let t=await i.plan(e)
 if(t.backup&&t.judged?.blocked!==true){r.backup=await i.backup(e,t.backup)
 t=await i.plan(e)}const{migration:n}=i
 if(t.judged?.blocked!==true&&t.runs)await n.migrate(e)
-const s=(0,Ne.Qu)(t)
+const s=(0,xe.Qu)(t)
 const u=n.applied()
 const d={cluster:c,clock:a.clock,app:l}
-await(0,J.$)(d,n.schema(),s,u)
+await(0,V.$)(d,n.schema(),s,u)
 r.migrations=[...r.migrations,...u]
 if(s.held?.length!==0)o(`${A.join(", ")}: still held back; the next release applies it`)}catch(e){t.signal.throwIfAborted()
-o(`what was held back was not applied, and the next release does it: ${(0,ge.$N)(e)}`)}finally{await i.migration.close().catch(e=>{o((0,ge.$N)(e))})}})}var ht=n(8075)
-var ft=n(2725)
-var pt=n(7763)
+o(`what was held back was not applied, and the next release does it: ${(0,ge.$N)(e)}`)}finally{await i.migration.close().catch(e=>{o((0,ge.$N)(e))})}})}var mt=n(8075)
+var Et=n(2725)
+var wt=n(7763)
 async function giveUp(e,t){const{platform:n,app:s,cluster:r}=e.context
 let o
 try{e.lost.throwIfAborted()
-o=await(t.code==="superseded"?undoSuperseded(e,t):undoFailed(e,t))}catch(n){return stuck(e,n,{cause:t})}await(0,Ne.T$)(e,o)
+o=await(t.code==="superseded"?undoSuperseded(e,t):undoFailed(e,t))}catch(n){return stuck(e,n,{cause:t})}await(0,xe.T$)(e,o)
 if(o.result==="kept")return o
 try{await(0,Y.yv)(r,n.clock,s,e.record)
 return o}catch(t){return stuck(e,t,o)}}async function undoFailed(e,t){const n=t.code==="cancelled"
-if(!await(0,ht.$A)(e.context.cluster,e.record.snapshot)){const{schema:s}=e.record
-if(!wantsKeep(e)&&s&&!(0,ft.MT)(s)&&(0,ft.SU)(s))await e.run.reporter.stage("undo",t=>fitSchema(e,t))
+if(!await(0,mt.$A)(e.context.cluster,e.record.snapshot)){const{schema:s}=e.record
+if(!wantsKeep(e)&&s&&!(0,Et.MT)(s)&&(0,Et.SU)(s))await e.run.reporter.stage("undo",t=>fitSchema(e,t))
 return{result:n?"cancelled":"failed",cause:t}}if(!n&&wantsKeep(e))return give_up_keep(e,t)
 const s=await restoreAll(e)
-const r=(0,ht.Jd)(s)
+const r=(0,mt.Jd)(s)
 if(r!==void 0){const n=await imagesNow(e)
-return{result:"superseded",cause:leftCause(r,t),restored:s,current:n}}return{result:n?"cancelled":"undone",cause:t,restored:s}}async function undoSuperseded(e,t){const n=await(0,ht.If)(e.context.cluster,e.record.snapshot)
+return{result:"superseded",cause:leftCause(r,t),restored:s,current:n}}return{result:n?"cancelled":"undone",cause:t,restored:s}}async function undoSuperseded(e,t){const n=await(0,mt.If)(e.context.cluster,e.record.snapshot)
 const s=!n.some(isForPeople)&&n.some(({did:e})=>e!=="nothing")
 if(wantsKeep(e)||!s)return{result:"superseded",cause:t,left:n,current:await imagesNow(e)}
 const r=await restoreAll(e)
@@ -8466,12 +8504,12 @@ const{snapshot:c,timeouts:l}=o
 const{live:A}=r.checked
 const u=await i.stage("undo",async t=>{const r=await fitSchema(e,t)
 const o={live:A,snapshot:c,timeouts:l,isUnfit:r}
-return(0,h.wj)(n.platform.clock,(0,pt.E)(o),s,e=>(0,pt.t)(n.with({log:t,signal:e}),o,e=>{a.keep({undo:e})}))})
-a.exceptions=[...a.exceptions.filter(({is:e})=>e!=="another version"),...(0,We.Z)(A.clusterState(),u,e=>n.cluster.commandLine(e))]
+return(0,h.wj)(n.platform.clock,(0,wt.E)(o),s,e=>(0,wt.t)(n.with({log:t,signal:e}),o,e=>{a.keep({undo:e})}))})
+a.exceptions=[...a.exceptions.filter(({is:e})=>e!=="another version"),...(0,Ke.Z)(A.clusterState(),u,e=>n.cluster.commandLine(e))]
 return u}async function fitSchema({run:e,context:t,lost:n,prepared:s,record:r},o){const{live:i}=s.checked
 const{schema:a}=r
-if(!a||!(0,ft.SU)(a))return false
-const{unfit:c}=await(0,ft.b1)(t.with({log:o,signal:n}),{...r,live:i},{onReversed:t=>{if(t.length===0)return
+if(!a||!(0,Et.SU)(a))return false
+const{unfit:c}=await(0,Et.b1)(t.with({log:o,signal:n}),{...r,live:i},{onReversed:t=>{if(t.length===0)return
 e.state.reversed=t
 e.state.schema={is:"unknown"}},onBackup:t=>{const{backup:n}=e.state
 if(n)e.warn(`the backup from before the migration is job/${n.job}`)
@@ -8486,7 +8524,7 @@ const a=(0,ge.qT)(r)
 if(a)return{...n,result:"stuck",cause:a,current:i}
 const c=(0,ge.rl)(t,r)
 const l={...n,result:"stuck",current:i,cause:{...c,code:"restore-failed",sentence:`${c.sentence}; the release was given up because ${n.cause.sentence}`,hint:[...c.hint===void 0?[]:[c.hint],(0,ge.eW)(s.settings,s.cluster,o.snapshot)].join("\n")}}
-await(0,Ne.T$)(e,l)
+await(0,xe.T$)(e,l)
 return l}function imagesNow({context:e,record:t}){const{cluster:n,platform:s,settings:r}=e
 return(0,ge.ax)(n,s.clock,r,t.snapshot)}async function transaction(e,t,n,s){const{reporter:r,signal:o,state:i}=e
 const{platform:a,app:c,settings:l}=t
@@ -8499,7 +8537,7 @@ return{...a,read:c}})
 const h=t.with({cluster:A})
 const f=h.with({signal:AbortSignal.any([o,u])})
 await(s.prove?.(f).catch(e=>{throw(0,ge.Ac)(e,u)}))
-const g=(0,Ne.f8)(e,h,s)
+const g=(0,xe.f8)(e,h,s)
 const{prepared:p,record:m}=await r.stage("snapshot",async e=>{const t=await snapshot_snapshot(h.with({log:e}),n,s.image,s.targets)
 const{namespaceUid:r}=t.checked
 const o={timeout:l.timeout,grace:l.grace}
@@ -8508,22 +8546,24 @@ const u={begun:g,timeouts:o,snapshot:t.snapshot,...r!==void 0&&{namespaceUid:r},
 return{prepared:t,record:await(0,Y.C6)(A,a.clock,c,u)}})
 i.begin(s.image,p.checked)
 const E={run:e,context:h,lost:u,start:g,prepared:p,record:m,read:d}
-i.keepPlan=()=>(0,Ne.vk)(E)
+i.keepPlan=()=>(0,xe.vk)(E)
 e.onBegin?.(g)
-try{await s.write(f,p,e=>(0,Ne.Xu)(E,e),e=>(0,Ne.HS)(E,e))
+try{await s.write(f,p,e=>(0,xe.Xu)(E,e),e=>(0,xe.HS)(E,e))
 f.signal.throwIfAborted()}catch(e){i.detect(a.clock.now())
 return giveUp(E,(0,ge.qT)(u)??(0,ge.rl)(e,o))}const w=await transaction_close(E)
 if(w.result==="deployed")await(s.whenLive?.(f))
 return w}async function transaction_close(e){const{run:t,context:n,lost:s,record:r}=e
 const{platform:o,app:i,settings:a,cluster:c}=n
-const l=await(0,Ne.T$)(e,{result:"deployed"})
+const l=await(0,xe.T$)(e,{result:"deployed"})
 try{await(0,Y.yv)(c,o.clock,i,r)
 return{result:"deployed"}}catch(e){if(l){t.warn(`removing its record failed (${(0,ge.$N)(e)}); the next release or recover removes it, and restores nothing`)
 return{result:"deployed"}}const n=(0,ge.qT)(s)??{code:"write-failed",sentence:`the new version runs, but closing its record failed, so the next run would undo it: ${(0,B.b)(e)}`,hint:`kubectl -n ${a.namespace} delete secret django-rollout-${i}`}
 return{result:"stuck",cause:n}}}function release(e,t){return(0,Q.Y)(e,t,t=>fromCommit(t,e))}async function fromCommit(e,t){const{platform:n,settings:r,reporter:o,signal:i,state:a,resources:c}=e
 const l=t==="deploy"?s.TC:s.sQ
 const A=(0,Q.V)(e,await l(n,r,r.context))
-const[{cluster:u,checked:d},f]=await(0,h.jH)(i,[e=>o.stage("preflight",t=>preflight(A.with({signal:e,log:t}),()=>c.openCluster(n,r,e))),e=>o.stage(t==="deploy"?"image":"build",async n=>{const s=A.with({signal:e,log:n})
+const[{cluster:u,checked:d},f]=await(0,h.jH)(i,[e=>o.stage("preflight",async t=>{const s=A.with({signal:e,log:t})
+const open=()=>c.openCluster(n,r,e)
+return withReported(s,await preflight(s,open))}),e=>o.stage(t==="deploy"?"image":"build",async n=>{const s=A.with({signal:e,log:n})
 await c.login(r)
 if(t==="deploy")return{is:"found",...await imageToDeploy(s)}
 const{image:o,source:i,inputs:a}=await findBuild(s)
@@ -8536,7 +8576,7 @@ if(f.is==="found"&&await isDeployed(g,d,f.image)){const{image:n}=f
 if(t==="deploy")await checkAlone(g,d)
 a.haveImage(n)
 warningsWithoutDigest(d.targets).forEach(e.warn)
-a.exceptions=(0,We.KG)(g,d,n)
+a.exceptions=(0,Ke.KG)(g,d,n)
 await recordRunningVersion(e,g,d,{command:t,image:n})
 await moveTags(e,g,n)
 return{result:"unchanged"}}if(f.is==="built"&&r["test-command"]!=="")await o.stage("test",e=>test(g.with({log:e}),f.built,a.keepTests))
@@ -8547,59 +8587,59 @@ return transaction(e,m,d,{command:t,image:p,jobs:fingerprintsOf(d,r.image,p),che
 await applyHeld(e,t,p)
 await moveTags(e,t,p)}})}async function write(e,t,{checked:n,changes:s,image:r,keep:o},i){const{reporter:a,state:c}=e
 const l=s.filter(({when:e})=>e==="before")
-if(l.length>0)await a.stage("manifests",e=>(0,Te.ZJ)(t.with({log:e}),n,l,i))
+if(l.length>0)await a.stage("manifests",e=>(0,Ne.ZJ)(t.with({log:e}),n,l,i))
 await migrateTo(e,t,n,{image:r,...o&&{keep:o}})
 await runCommands(e,t,{checked:n,image:r},"before-rollout")
-const A=(0,qe.a)(t,n.jobs,(0,E.d)(r))
-if(A.length>0)await a.stage("jobs",e=>(0,qe.A)(t.with({log:e}),n,A))
+const A=(0,Ze.a)(t,n.jobs,(0,E.d)(r))
+if(A.length>0)await a.stage("jobs",e=>(0,Ze.A)(t.with({log:e}),n,A))
 const u=s.filter(({when:e})=>e!=="before")
 await a.stage("rollout",async e=>{const s=t.with({log:e})
 const o=await wavesFor(s,n,r,c.tasks)
 const a={checked:n,image:r,beside:u,waves:o,starts:c.knownStarts}
-await(0,Fe.yT)(s,a,c.listener(i))})
-c.exceptions=(0,We.KG)(t,n,r)}async function moveTags({reporter:e},{platform:t,settings:n,signal:s,warn:r},o){const i=n["extra-tags"]
+await(0,Ue.yT)(s,a,c.listener(i))})
+c.exceptions=(0,Ke.KG)(t,n,r)}async function moveTags({reporter:e},{platform:t,settings:n,signal:s,warn:r},o){const i=n["extra-tags"]
 if(i.length===0)return
 await e.stage("tags",async e=>{try{await(0,f.JE)(t,o,i,s)
 e.say(`${i.join(", ")} now point to this version`)}catch(e){const[t,n]=i.length===1?["tag"," was not set"]:["tags"," were not all set"]
 r(`the ${t} ${i.join(", ")}${n}: ${(0,ge.$N)(e)}`)}})}async function rollbackTargets(e,{targets:t,services:n},s){const{app:r,settings:o,cluster:i}=e
-const{history:a,templates:c}=await(0,J.bL)(i,r,o.image)
+const{history:a,templates:c}=await(0,V.bL)(i,r,o.image)
 const l=s.release?.number
 const A=(0,N.BO)(a)
 const u=l===void 0?void 0:c.get(l)
 const d=A&&c.get(A.number)
 if(!u||!d){const e=u?A?.number:l
 const n=e===void 0?"this version was never released here":`the history has no pod templates of release ${e}`
-return{targets:t,warnings:[`only the image is rolled back: ${n}; ${mt}`]}}const releasedOf=({running:e})=>{const t=new Set(e.map(e=>(0,w.zZ)(e).digest))
+return{targets:t,warnings:[`only the image is rolled back: ${n}; ${Ct}`]}}const releasedOf=({running:e})=>{const t=new Set(e.map(e=>(0,w.zZ)(e).digest))
 const n=a.findLast(e=>t.size===1&&t.has(e.digest))
 const s=n!==void 0&&n.digest!==A.digest
 return(s?c.get(n.number):void 0)??d}
 const h=t.map(t=>withTemplateOf(e,t,s,{then:u,released:releasedOf(t)}))
 for(const t of h)logDifferences(e,t,l,releasedOf(t))
 await checkStarts(e,h,n,l)
-const f=h.filter(({id:e,live:t})=>t&&!u[(0,R.T)(e)])
-const g=f.map(({id:e})=>(0,R.T)(e)).join(", ")
-return{targets:h,warnings:f.length===0?[]:[`only the image of ${g} is rolled back: release ${l} did not have it; ${mt}`]}}const mt="command, environment and probes do not change"
+const f=h.filter(({id:e,live:t})=>t&&!u[(0,T.T)(e)])
+const g=f.map(({id:e})=>(0,T.T)(e)).join(", ")
+return{targets:h,warnings:f.length===0?[]:[`only the image of ${g} is rolled back: release ${l} did not have it; ${Ct}`]}}const Ct="command, environment and probes do not change"
 function withTemplateOf({settings:e},t,{image:n},{then:s,released:r}){const{id:o,live:i}=t
-const[a,c]=[s[(0,R.T)(o)],r[(0,R.T)(o)]]
+const[a,c]=[s[(0,T.T)(o)],r[(0,T.T)(o)]]
 if(!i||!a||!c)return t
 const isOwnImage=t=>(0,w.iI)(t,e.image)
 const l=(0,S.Mo)((0,S.kW)(i),isOwnImage,(0,E.d)(n))
-const A=(0,S.Mo)((0,dt.PD)(a,c,i),isOwnImage,(0,E.d)(n))
+const A=(0,S.Mo)((0,pt.PD)(a,c,i),isOwnImage,(0,E.d)(n))
 const u=(0,S.MZ)(A,isOwnImage)
 return u.length===0||(0,S.FB)(A,l)?t:{...t,uses:u,back:A}}function logDifferences({log:e},{id:t,live:n,back:s},r,o){if(!n||!s)return
-const i=(0,dt.tX)((0,S.kW)(n),s)
-e.say(`${(0,R.T)(t)} gets its template of release ${r}: ${i.join("; ")||"metadata"}`)
-const a=o[(0,R.T)(t)]
-const c=a?(0,dt.tX)(a,(0,S.kW)(n)):[]
-if(c.length>0)e.say(`${(0,R.T)(t)} was changed since the last release: ${c.join("; ")} (kept)`)}async function checkStarts(e,t,n,s){const r=[]
+const i=(0,pt.tX)((0,S.kW)(n),s)
+e.say(`${(0,T.T)(t)} gets its template of release ${r}: ${i.join("; ")||"metadata"}`)
+const a=o[(0,T.T)(t)]
+const c=a?(0,pt.tX)(a,(0,S.kW)(n)):[]
+if(c.length>0)e.say(`${(0,T.T)(t)} was changed since the last release: ${c.join("; ")} (kept)`)}async function checkStarts(e,t,n,s){const r=[]
 for(const{id:o,live:i,back:a}of t){if(!i||!a)continue
-const t=`${(0,R.T)(o)} of release ${s}`
+const t=`${(0,T.T)(o)} of release ${s}`
 const c={name:t,live:(0,S.kW)(i),back:a}
 checkPorts(e,c,n)
 await checkImages(e,c)
-r.push(...await missingFor(e,c))}if(r.length===0)return;(0,o.fJ)({code:"config-missing",sentence:r.join("; "),hint:`nothing was changed. Create what is missing, then roll back again. To list it: ${e.cluster.commandLine(["get","configmaps,secrets"])}`})}async function missingFor({cluster:e,log:t},{name:n,back:s}){const r=await Promise.all((0,dt.Xl)(s).map(async s=>{const r=`${s.kind.toLowerCase()}s`
+r.push(...await missingFor(e,c))}if(r.length===0)return;(0,o.fJ)({code:"config-missing",sentence:r.join("; "),hint:`nothing was changed. Create what is missing, then roll back again. To list it: ${e.cluster.commandLine(["get","configmaps,secrets"])}`})}async function missingFor({cluster:e,log:t},{name:n,back:s}){const r=await Promise.all((0,pt.Xl)(s).map(async s=>{const r=`${s.kind.toLowerCase()}s`
 const o=`${s.kind.toLowerCase()}/${s.name}`
-try{const t=`${(0,j.rJ)("v1",e.namespace,r)}/${s.name}`
+try{const t=`${(0,J.rJ)("v1",e.namespace,r)}/${s.name}`
 const i=await e.find(t)
 if(!i)return[`${n} needs ${o}, which does not exist`]
 if((0,S.vx)(i))return[`${n} needs ${o}, which is being deleted`]
@@ -8619,60 +8659,60 @@ const l=of(a).filter(e=>!c.includes(e)&&!(0,w.iI)(e,t.image))
 for(const t of new Set(l)){const{repository:i,tag:a="latest",digest:c}=(0,w.zZ)(t)
 const l=await(c===void 0?(0,f.TE)(e,i,a,n):(0,f.OK)(e,{repository:i,tag:a,digest:c},n))
 if(l.is==="absent")(0,o.fJ)({code:"image-missing",sentence:`the registry no longer has ${t}, which ${r} needs`,hint:"nothing was changed. Push that image again, then roll back again"})
-if(l.is!=="there")s.say(`${t} could not be looked up (${l.said})`)}}var Et=n(702)
+if(l.is!=="there")s.say(`${t} could not be looked up (${l.said})`)}}var yt=n(702)
 function checkFits(e,t){const n=wayTo(t)
 if(n.is==="unfit"&&e.settings["unsafe-migrations"]==="block")refuse(e,t,n.breaks)
 return n}function wayTo({version:e,history:t,command:n}){const s=t.some(({needs:e,migrations:t})=>e!==void 0||t.length>0)
 if(n===""||!s)return{is:"unchanged"}
 const r=t.find(({number:t})=>t===e.release?.number)
-return(0,Et.lZ)(r,r?(0,N.MT)(t,r):[])}function refuse(e,t,n,s=[]){(0,o.fJ)((0,we.gv)(titleOf(t.version),n,[...s,...waysOut(e,t)]))}const wt=6e4
+return(0,yt.lZ)(r,r?(0,N.MT)(t,r):[])}function refuse(e,t,n,s=[]){(0,o.fJ)((0,we.gv)(titleOf(t.version),n,[...s,...waysOut(e,t)]))}const It=6e4
 async function prove(e,t,n){const{version:s}=t
 const{log:r,warn:o,settings:i}=e
 const a=titleOf(s)
 const c=webToProve(i,t,n)
 if(!c){o(`whether ${a} fits the schema is not known: set "migrate-from" to the workload that serves the web`)
-return}const l=(0,be.Be)(e,{checked:n,web:c,image:s.image,proves:{name:prove_nameOf(s),command:t.command,timeoutMs:Math.min(i.timeout,wt)}})
+return}const l=(0,be.Be)(e,{checked:n,web:c,image:s.image,proves:{name:prove_nameOf(s),command:t.command,timeoutMs:Math.min(i.timeout,It)}})
 const notProved=t=>{(0,m.FF)(e,`whether ${a} fits the schema was not proved: ${t}`)
 return}
 try{const{judged:e}=await l.plan(r)
 const t=e?.findings.find(({rule:e})=>e==="unjudged")
 if(t)return notProved(t.detail??"the comparison failed")
-const n=(0,Et.q4)(e?.findings??[])
+const n=(0,yt.q4)(e?.findings??[])
 const s=n.length===0?"fits the schema":"does not fit the schema"
 r.say(`${a} starts with the current configuration, and ${s}`)
 return{fit:{misfits:n},breaks:n,needs:l.needs(),warnings:(0,we.Tw)(e)}}catch(t){e.signal.throwIfAborted()
 return notProved((0,B.b)(t))}finally{await l.close().catch(e=>{o((0,B.b)(e))})}}function webNow(e,{command:t},{web:n,targets:s,services:r}){return n??foundWeb({...e,"migrate-command":t},s,r)}function webToProve(e,t,n){const s=webNow(e,t,n)
 if(!s)return
 const{targets:r}=n
-const{back:o}=r.find(({id:e})=>(0,R.T)(e)===(0,R.T)(s.workload))??{}
+const{back:o}=r.find(({id:e})=>(0,T.T)(e)===(0,T.T)(s.workload))??{}
 const i=o?.spec?.containers.some(({name:e})=>e===s.container)===true
 return i?{...s,template:o}:s}function foundWeb(...e){try{return(0,le.s3)(...e)}catch{return}}function prove_nameOf({release:e,image:t}){return e?`release ${e.number}`:`version ${(0,w.j)(t.tag)}`}function titleOf(e){const{release:t,image:n}=e
 return t?`${prove_nameOf(e)} (${(0,w.j)(n.tag)})`:prove_nameOf(e)}function waysOut({settings:e},{history:t,version:n}){const s=[(0,N.BO)(t)?.digest,n.image.digest]
-const r=t.findLast(e=>(0,N.FM)(e)&&!s.includes(e.digest)&&e.fit!==void 0&&(0,Et.q4)(e.fit.misfits).length===0)
+const r=t.findLast(e=>(0,N.FM)(e)&&!s.includes(e.digest)&&e.fit!==void 0&&(0,yt.q4)(e.fit.misfits).length===0)
 const back=t=>(0,F.a)("rollback",e,{to:String(t)})
-return[...r?[`Release ${r.number} fits: ${back(r.number)}`]:[],'To roll back anyway, set "unsafe-migrations: allow"']}var Ct=n(5057)
-var yt=n(8118)
+return[...r?[`Release ${r.number} fits: ${back(r.number)}`]:[],'To roll back anyway, set "unsafe-migrations: allow"']}var Bt=n(5057)
+var Qt=n(8118)
 async function findReversal(e,t,n,s){const r=await inputOf(e,t,n,s)
 if("why"in r)return r
-return{input:r,found:await(0,yt.B)(e,r)}}function waysToReverse({settings:e},t,n){if("why"in n)return[`The running version cannot reverse its migrations: ${n.why}`]
+return{input:r,found:await(0,Qt.B)(e,r)}}function waysToReverse({settings:e},t,n){if("why"in n)return[`The running version cannot reverse its migrations: ${n.why}`]
 const{found:s}=n
-const r=(0,Ct.bR)(s).join(", ")
-if(s.does==="impossible")return[`The running version cannot reverse what is in the way: ${(0,Ct.Dr)(s)}`]
-const o=!(0,Ct.Bt)(s)
+const r=(0,Bt.bR)(s).join(", ")
+if(s.does==="impossible")return[`The running version cannot reverse what is in the way: ${(0,Bt.Dr)(s)}`]
+const o=!(0,Bt.Bt)(s)
 const i=(0,F.a)("rollback",e,{to:t,"reverse-migrations":"true",...o&&{"accept-downtime":"true"},...(0,oe.pU)(e)})
-const a=(0,Ct.je)(s)
-return[`To let the running version reverse ${r} first${a===void 0?", which drops no stored value":`, which ${a}`}: ${i}`,...o?["The running version does not work without them: it fails from the reversal until the rollback has ended, which takes about as long as a rollout"]:[]]}function mayReverse({settings:e},{found:t}){return e["reverse-migrations"]&&t.does==="told"&&(e["accept-downtime"]||(0,Ct.Bt)(t))}function workOf({input:e,found:t}){if((0,Ct.Bt)(t))return
+const a=(0,Bt.je)(s)
+return[`To let the running version reverse ${r} first${a===void 0?", which drops no stored value":`, which ${a}`}: ${i}`,...o?["The running version does not work without them: it fails from the reversal until the rollback has ended, which takes about as long as a rollout"]:[]]}function mayReverse({settings:e},{found:t}){return e["reverse-migrations"]&&t.does==="told"&&(e["accept-downtime"]||(0,Bt.Bt)(t))}function workOf({input:e,found:t}){if((0,Bt.Bt)(t))return
 const{web:n,image:s,command:r}=e
 const{tag:o,digest:i}=s
-return{is:"again",web:(0,R.T)(n.workload),container:n.container,command:r,tag:o,digest:i}}async function reverseFirst(e,{input:t,found:n},s){const r=!(0,Ct.Bt)(n)
+return{is:"again",web:(0,T.T)(n.workload),container:n.container,command:r,tag:o,digest:i}}async function reverseFirst(e,{input:t,found:n},s){const r=!(0,Bt.Bt)(n)
 const o={...t.task,how:"any",downtime:r}
-const i=await(0,yt.B)(e,{...t,task:o},s)
+const i=await(0,Qt.B)(e,{...t,task:o},s)
 if(i.does==="reverse"||i.does==="fits")return
-e.log.say((0,Ct.aW)(i))
+e.log.say((0,Bt.aW)(i))
 throw new Error("the migrations could not be reversed as it was planned")}async function inputOf({cluster:e,app:t,settings:n},s,r,{breaks:o,needs:i}){const{version:a,history:c,command:l}=r
 const A=webNow(n,r,s)
 if(!A)return{why:'set "migrate-from" to the workload that serves the web'}
-const{needs:u}=await(0,J.bL)(e,t,n.image)
+const{needs:u}=await(0,V.bL)(e,t,n.image)
 const d=i??u.get(a.image.digest)
 if(d===void 0)return{why:"what that version needs of the database was not kept"}
 const h=(0,$.QA)(s.live.clusterState(),A.workload)?.object
@@ -8684,13 +8724,13 @@ const y=p??(E?.tag===m?E.digest:void 0)
 if(y===void 0)return{why:`the digest of ${g??"its image"} is not known`}
 return{checked:s,web:{...A,template:f},image:{repository:n.image,tag:m,digest:y},name:E?.digest===y?`release ${E.number}`:`version ${(0,w.j)(m)}`,back:titleOf(a),command:l,timeoutMs:n["migrate-timeout"],task:{wanted:[d],since:sinceOf(c,r,o),how:"tell",downtime:true}}}function sinceOf(e,{version:t},n){const s=e.find(({number:e})=>e===t.release?.number)
 const r=s?(0,N.MT)(e,s):[]
-return[...new Set([...r,...n.flatMap(({migration:e})=>e??[])])]}var It=n(3672)
+return[...new Set([...r,...n.flatMap(({migration:e})=>e??[])])]}var bt=n(3672)
 async function readVersions(e,t){const{app:n,settings:s,cluster:r,log:o}=e
 const i=await(0,Y.aE)(r,n,s.image)
-const{history:a,templates:c}=await(0,J.bL)(r,n,s.image)
+const{history:a,templates:c}=await(0,V.bL)(r,n,s.image)
 const l=(0,N.jo)(a,i?.begun)
 if(l.open)o.say("a release is in progress or unfinished, and ends before this one begins")
-const differ=(e,t)=>(0,dt.ig)(c.get(e.number),c.get(t.number))
+const differ=(e,t)=>(0,pt.ig)(c.get(e.number),c.get(t.number))
 const A=l.open?void 0:runningVersion(e,t)
 if(!A)return{...l,runs:l.history,differ:differ}
 const u={run:"now",who:"",at:"",image:s.image}
@@ -8731,7 +8771,7 @@ if(h.length>0)e.warn(`the database is not changed; migrations applied since: ${h
 const{targets:p,warnings:E}=await n.stage("templates",e=>rollbackTargets(c.with({log:e}),a,A))
 E.forEach(e.warn)
 const w=p.some(({back:e})=>e!==void 0)
-if(!w&&await runsUndisturbed(c,a,u)){s.exceptions=(0,We.KG)(c,a,u)
+if(!w&&await runsUndisturbed(c,a,u)){s.exceptions=(0,Ke.KG)(c,a,u)
 return{result:"unchanged"}}if(e.settings["dry-run"]){const t={version:A,history:l.history,command:f}
 const n=e.settings["reverse-migrations"]?wayTo(t):checkFits(c,t)
 return dryRun(e,{targets:p,image:u,way:n})}let y
@@ -8741,12 +8781,12 @@ return(await rollbackTargets(e.with({log:n}),t,A)).targets},write:async(t,{check
 await n.stage("rollout",async e=>{const n=t.with({log:e})
 const i=await wavesFor(n,r,u,void 0)
 const a={checked:r,image:u,beside:[],waves:i,starts:s.knownStarts}
-await(0,Fe.yT)(n,a,s.listener(o))})
-s.exceptions=(0,We.KG)(t,r,u)}})}function rollback_commandFor({settings:e},{release:t},n){const s=e["migrate-command"]
-if(s!==It.tp["migrate-command"].default)return s
+await(0,Ue.yT)(n,a,s.listener(o))})
+s.exceptions=(0,Ke.KG)(t,r,u)}})}function rollback_commandFor({settings:e},{release:t},n){const s=e["migrate-command"]
+if(s!==bt.tp["migrate-command"].default)return s
 const r=n.findLast(({migrate:e})=>e!==void 0)?.migrate
 return t?.migrate??r??s}async function proveFit({reporter:e,state:t},n,s,r){const{cluster:o,app:i,settings:a,warn:c}=n
-const l={...r,history:await(0,J.Lu)(o,i,a.image)}
+const l={...r,history:await(0,V.Lu)(o,i,a.image)}
 const A=wayTo(l)
 const u=a["unsafe-migrations"]
 const d=u!=="block"&&!a["reverse-migrations"]
@@ -8766,9 +8806,9 @@ if(!("why"in A)&&mayReverse(o,A))return A
 if(!("why"in A)&&A.found.does==="fits")return
 refuse(o,l,withMigrations(a,A),waysToReverse(o,toOf(r),A))})}function toOf({version:e}){return e.release?String(e.release.number):e.image.tag}function withMigrations(e,t){const n="why"in t?[]:t.found.databases.flatMap(({misfits:e})=>e)
 return e.map(e=>{const{migration:t}=n.find(({rule:t,object:n})=>t===e.rule&&n===e.object)??{}
-return{...t!==void 0&&{migration:t},...e}})}async function backupBefore({reporter:e,state:t},n,s,{input:r,found:o}){if(n.settings["backup-cronjob"]===void 0||(0,Ct.je)(o)===void 0)return
+return{...t!==void 0&&{migration:t},...e}})}async function backupBefore({reporter:e,state:t},n,s,{input:r,found:o}){if(n.settings["backup-cronjob"]===void 0||(0,Bt.je)(o)===void 0)return
 const{image:i}=r
-const a=[(0,Ct.aW)(o)]
+const a=[(0,Bt.aW)(o)]
 t.backup=await e.stage("backup",e=>(0,oe.B2)(n.with({log:e}),s,{image:i,reasons:a,work:"reversed"}))}async function reverseBefore({reporter:e,state:t},n,s){await e.stage("migrate",e=>reverseFirst(n.with({log:e}),s,e=>{if(e.length===0)return
 t.reversed=e
 t.schema={is:"unknown"}}))
@@ -8793,7 +8833,7 @@ case"plan":return planOnly(t)
 case"migrate":return migrateOnly(t)
 case"rollback":return rollBack(t)
 case"history":return(0,pe.M)(t)
-case"recover":return(0,xe.C)(t,"any")
+case"recover":return(0,je.C)(t,"any")
 case"doctor":return runDoctor(t)}}},8903:(e,t,n)=>{n.d(t,{l:()=>RunState,r:()=>NotRecovered})
 var s=n(4592)
 class RunState{source
@@ -8941,10 +8981,10 @@ const retried=e=>(0,w.jh)(t.clock,n,()=>ask(e))
 return{get:e=>retried({method:"GET",path:e}),find:e=>unlessMissing(retried({method:"GET",path:e})),review:(e,t)=>retried({method:"POST",path:e,body:t}),dryRun:(e,t)=>retried({method:"PUT",path:`${e}?dryRun=All`,body:t}),post:(e,t,n)=>ask({method:"POST",path:e,body:t},n),put:(e,t,n)=>ask({method:"PUT",path:e,body:t},n),remove:async(e,{signal:t,...n}={})=>{await unlessMissing(ask({method:"DELETE",path:e,body:deleteOptions(n)},t))},lines:(t,n,s)=>linesOf(e,t,n,s)}}const k=10
 class Turns{clock
 #He=k
-#Ve
-constructor(e){this.clock=e}async take(){while(this.#He===0){this.#Ve??=this.clock.handled().then(()=>{this.#He=k
-this.#Ve=void 0})
-await this.#Ve}this.#He-=1}}async function answer({platform:e,socket:t,names:n},{method:s,path:r,body:o},i){const a=await e.network.request({socket:t,method:s,path:r,signal:i,...o!==void 0&&{body:o}})
+#je
+constructor(e){this.clock=e}async take(){while(this.#He===0){this.#je??=this.clock.handled().then(()=>{this.#He=k
+this.#je=void 0})
+await this.#je}this.#He-=1}}async function answer({platform:e,socket:t,names:n},{method:s,path:r,body:o},i){const a=await e.network.request({socket:t,method:s,path:r,signal:i,...o!==void 0&&{body:o}})
 if(a.status>=300)throw await apiError(a)
 return JSON.parse(n.read(await a.text()))}async function unlessMissing(e){try{return await e}catch(e){if(e instanceof Q.h&&e.status===404)return
 throw e}}function deleteOptions({uid:e,version:t}){const n={...e!==void 0&&{uid:e},...t!==void 0&&{resourceVersion:t}}
@@ -8955,7 +8995,7 @@ if(o)yield*i.lines(o)
 else for await(const e of i.lines())yield n.read(e)}async function apiError(e){const t=await e.text()
 try{const n=JSON.parse(t)
 return new Q.h(e.status,n.reason??"",n.message??t)}catch{return new Q.h(e.status,"",t.trim())}}var S=n(7244)
-var R=n(811)
+var T=n(811)
 async function openCluster(e,t,n){const s=await findKubectl(e)
 const r=await(0,B.nL)(e,s,chosenBy(t))
 const o=new AbortController
@@ -8965,13 +9005,13 @@ const i=new y.F(t.image??"")
 const a={platform:e,socket:r.socket,life:o.signal,names:i}
 try{return{namespace:t.namespace,names:i,version:await versionOf(a,n),life:o.signal,...requestsOf(a),...commandsOf(s,t,a),close:close}}catch(e){await close()
 n.throwIfAborted()
-throw(0,B.HB)((0,R.b)(e))}}async function versionOf(e,t){const{clock:n}=e.platform
+throw(0,B.HB)((0,T.b)(e))}}async function versionOf(e,t){const{clock:n}=e.platform
 const s=AbortSignal.any([e.life,t])
 const r=n.now()
 const{gitVersion:o}=await(0,w.jh)(n,s,()=>answer(e,{method:"GET",path:"/version"},s),e=>(0,w.Uk)(e,n.now()-r))
 return o}function commandsOf(e,t,{platform:n,life:s,names:r}){const o=[...chosenBy(t),"--namespace",t.namespace]
 return{kubectl:(t,{input:i,signal:a=s,ensureHeld:c}={})=>(0,I.Yv)(n.clock,a,async()=>{const a=await(c?.())??s
-const l=await finish(n,e,[...o,...T,...t],{...i!==void 0&&{input:i},signal:AbortSignal.any([s,a])})
+const l=await finish(n,e,[...o,...R,...t],{...i!==void 0&&{input:i},signal:AbortSignal.any([s,a])})
 if(l.code!==0)a.throwIfAborted()
 return{...l,stdout:r.read(l.stdout)}}),kustomize:t=>n.processes.run(e,["kustomize",t],{env:B.yl}),printFiles:t=>{const s=["patch","--local","--type=merge","--patch={}","--output=json"]
 const r="--kubeconfig=/dev/null"
@@ -8979,7 +9019,7 @@ return n.processes.run(e,[...s,r,...t.map(e=>`--filename=${csv(e)}`)],{env:B.yl}
 const s=t.keeps?["--kubeconfig",t.kubeconfig??""]:[]
 return["kubectl",...s,...n,"-n",t.namespace,...e].map(S.Z).join(" ")}}}function csv(e){return/[",]/.test(e)?`"${e.replaceAll('"','""')}"`:e}function chosenBy({kubeconfig:e,context:t}){return[...e===void 0?[]:["--kubeconfig",e],...t===void 0?[]:["--context",t]]}async function findKubectl(e){const missing=e=>(0,h.fJ)({code:"tool-missing",sentence:`kubectl is not on PATH${e}`,hint:"install kubectl in a version close to the cluster’s"})
 try{return await e.processes.find("kubectl")??await e.tools.fetchKubectl()??missing("")}catch(e){if(e instanceof h.HR)throw e
-return missing(`, and downloading it failed: ${(0,R.b)(e)}`)}}const T=[`--request-timeout=${v/1e3}s`]
+return missing(`, and downloading it failed: ${(0,T.b)(e)}`)}}const R=[`--request-timeout=${v/1e3}s`]
 async function finish(e,t,n,s){const r={stdout:[],stderr:[]}
 const o=await e.processes.stream(t,n,{...s,env:B.yl,bound:true,onLine:(e,t)=>r[t].push(e)})
 return{code:o,stdout:r.stdout.join("\n"),stderr:r.stderr.join("\n")}}function whatIsWrong(e){const t=e.replace(/\s/g,"")
@@ -9087,7 +9127,7 @@ const d=n===void 0?["default"]:(0,r.oD)(n)
 const h=n===void 0||(0,r.$i)(n)
 const f=u?.wanted.map(e=>({hash:"",needs:e}))??e.earlier??[]
 const{running:g,earlier:p,bodies:m}=withBodies(e.running??[],f)
-const E={marker:t,migrate:A||u||e.leaves?null:n??null,databases:d,always:!h,only:h&&(0,r.XD)("--database",(0,r.aL)(n??""))!==void 0,volumes:o,web:i??null,kept:a,wait:s,running:g,unsafe:c,locks:l>0?l:null,...u?{reverse:{since:u.since,how:u.how,downtime:u.downtime,"only-new":u.onlyNew===true,wanted:p.length===u.wanted.length?p.map(({needs:e})=>e):[-1]}}:p.length>0&&{earlier:p},...A&&{prove:true},...e.ended!==void 0&&{ended:e.ended},...e.plansOnly===true&&{"only-plan":true},...e.leaves&&{leaves:e.leaves},...e.backup!==void 0&&{backup:e.backup},...e.contract&&{contract:contractSpec(e.contract)},...e.bridges&&e.bridges.length>0&&{bridges:e.bridges}}
+const E={marker:t,migrate:A||u||e.leaves?null:n??null,databases:d,always:!h,only:h&&(0,r.XD)("--database",(0,r.aL)(n??""))!==void 0,volumes:o,web:i??null,kept:a,wait:s,running:g,unsafe:c,locks:l>0?l:null,...u?{reverse:{since:u.since,how:u.how,downtime:u.downtime,"only-new":u.onlyNew===true,wanted:p.length===u.wanted.length?p.map(({needs:e})=>e):[-1]}}:p.length>0&&{earlier:p},...A&&{prove:true},...e.reports&&{report:true},...e.ended!==void 0&&{ended:e.ended},...e.plansOnly===true&&{"only-plan":true},...e.leaves&&{leaves:e.leaves},...e.backup!==void 0&&{backup:e.backup},...e.contract&&{contract:contractSpec(e.contract)},...e.bridges&&e.bridges.length>0&&{bridges:e.bridges}}
 return[{name:"DJANGO_ROLLOUT_SPEC",value:JSON.stringify(E).replaceAll("$",String.raw`\u0024`)},...m.map((e,t)=>({name:`DJANGO_ROLLOUT_NEEDS_${t}`,value:e}))]}function specOf(e){const t=e.find(({name:e})=>e==="DJANGO_ROLLOUT_SPEC")?.value
 if(t===void 0)return
 try{const e=JSON.parse(t)
@@ -9138,7 +9178,7 @@ return n===""?void 0:n}function marked(e,t){const n=e.indexOf(t)
 const s=e.lastIndexOf(t)
 return t===""||s<=n?void 0:e.slice(n+t.length,s)}},7465:(e,t,n)=>{n.d(t,{L:()=>r,a:()=>s})
 const s={"table-gone":{severity:"breaks",undo:"unsafe",running:["the table {table} is gone","uses it","every query of {model} fails"],new:["no migration creates the table {table}","uses it","every query of {model} fails"],fix:"Remove or rename the model in Django's state only, and drop the table in the next release"},"column-gone":{severity:"breaks",undo:"unsafe",running:["the column {object} is gone","uses it","every query of {model} fails"],new:["no migration creates the column {object}","uses it","every query of {model} fails"],fix:"Remove the field from Django's state only, and drop the column in the next release"},"insert-refused":{severity:"breaks",undo:"unsafe",running:["the column {object} is NOT NULL without a database default","does not set it","every INSERT into {table} fails"],new:["the column {object} stays NOT NULL without a database default","does not set it","every INSERT into {table} fails"],fix:"Give the column a database default, or allow NULL"},"default-gone":{severity:"breaks",undo:"unsafe",running:["the database default of {object} is gone","relies on it","every INSERT into {table} fails"],new:["the column {object} has no database default","relies on it","every INSERT into {table} fails"],fix:"Remove the database default in the next release"},generated:{severity:"breaks",undo:"unsafe",running:["the database computes the column {object} now","sets it","every INSERT into {table} fails"],new:["the database computes the column {object}","sets it","every INSERT into {table} fails"],fix:"Add the generated column with another name, and remove the old one in the next release"},"delete-refused":{severity:"may",undo:"safe",running:["the foreign key {object} to {parent} is new","does not know it","it may fail to delete rows of {parent}"],new:["the foreign key {object} to {parent} stays in the database","does not know it","it fails to delete rows of {parent} that are referenced"],fix:"Remove the constraint before the field"},"null-refused":{severity:"may",undo:"unknown",running:["the column {object} becomes NOT NULL","allows NULL in it","each write of NULL fails"],new:["the column {object} is NOT NULL","allows NULL in it","each write of NULL fails"],fix:"Release the code that never writes NULL, and backfill, in an earlier release; set NOT NULL in the next one"},narrowed:{severity:"may",undo:"unknown",running:["the column {object} becomes smaller: {to} instead of {from}","may write larger values","such a write fails"],new:["the column {object} is smaller: {to} instead of {from}","may write larger values","such a write fails"],fix:"Release the code that writes shorter values first, and shorten the column in the next release"},retyped:{severity:"may",undo:"unsafe",running:["the column {object} changes its type: {to} instead of {from}","uses the old type","its queries may fail"],new:["the column {object} has another type: {to} instead of {from}","uses its own type","its queries may fail"],fix:"Add a second column, write both, and remove the old one in a later release"},unique:{severity:"may",undo:"safe",running:["{object} becomes unique","may write equal values","the second write fails"],new:["{object} is unique","may write equal values","the second write fails"],fix:"Release the code that never writes equal values first, and add the constraint in the next release"},"unique-gone":{severity:"may",undo:"unknown",running:["{object} is no longer unique","may write by it (ON CONFLICT, update_or_create)","such a write fails, or makes a second row"],new:["{object} is not unique","may write by it (ON CONFLICT, update_or_create)","such a write fails, or makes a second row"],fix:"Release the code that no longer writes by it first, and drop the constraint in the next release"},check:{severity:"may",undo:"safe",running:["{table} gets the check {column}","may write rows that violate it","such a write fails"],new:["{table} has the check {column}","may write rows that violate it","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},"fk-added":{severity:"may",undo:"safe",running:["{object} becomes a foreign key to {parent}","may write other values","such a write fails"],new:["{object} is a foreign key to {parent}","may write other values","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},view:{severity:"unknown",undo:"unknown",running:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],new:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],fix:"Check that the view has all columns and accepts writes"},"write-refused":{severity:"breaks",undo:"safe",running:["{table} refuses after the migration what it took before it ({detail})","sends it","its queries would fail, so the migration was rolled back"],new:["{table} refuses after the migration what it took before it ({detail})","sends it","its queries would fail, so the migration was rolled back"],fix:"Release the code that no longer sends it first, or let the migration keep what the running version needs"},"rows-refuse":{severity:"breaks",undo:"safe",running:["{detail}"],new:["{detail}"],fix:"Fix the rows first, in a release before this one or by hand. These are in the way"},"view-gone":{severity:"breaks",undo:"unsafe",running:["{detail}"],new:["{detail}"],fix:"Drop the view by RunSQL before, and create it again after, in the same migration"},schemas:{severity:"unknown",undo:"unknown",running:["{detail}"],new:["{detail}"],fix:"Check by hand that the running version works with what it changes"},unread:{severity:"unknown",undo:"unknown",running:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],new:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],fix:"Write the change as operations of Django, or as SQL statements of one ALTER TABLE each"},unjudged:{severity:"breaks",undo:"unknown",running:["the migrations cannot be compared with the running version: {detail}","may depend on what they change","whether it breaks is not known"],new:["the schema cannot be compared: {detail}","may depend on it","whether it breaks is not known"],fix:'Check the migrations, and set "unsafe-migrations: warn" for this release'}}
-const r=`0\n\n\n\n\n\n\n\ndef django_rollout_inspect():\n import base64\n import importlib.util\n import json\n import sys\n import zlib\n\n package = "rollout_inspector"\n files = json.loads(zlib.decompress(base64.b64decode("eNrUvYt728iVJ/qvVHOvVoBNs2VnMncvt9mOYqvTnnFLHUlO0kMy/CCyKCECATYAWlZs/+/3O6+qU3hQspPs3LvZaYtAoR6nqk6dOo/f+ThYLNI8rReL0fZ+MB4czfKv+99gOEiyrLirOupJN9uirE1p3Z/VfeX+rotbm6d/t1ByXRYbUxZZVuzqRZpXW7usi3L0t93q2houf/7u7ckFFN4mdW3L3ExMaUfLYrNNMxuVs8H/mM2qJ6u/Jfl18YzrGsMj7N9sdgV/R9PZ7O7Z/ElMP/46m1Vj/jV+ic9GT+LZIKYBrOzaLIvNxuZ1tSjW0Sa9LpM6LfIqHs9yczTLzbrY5auhuSuL/NpMzMfPQzOd4/PSuOImzf2PCj416zSzZoL/BDXH+LIoTZbmdmhq+6GGr10v0jyCb7B9YzZJvbwxE8MkGeHvCD7Ceky65iJpZU6L3NJXZlnkdZrvLP4qd5kdmmI9NHc392ZCH4yuy2K3rSKqZp3sshp6C/9Cd4NvXFP4mptAgoyS7dbmq+jjbACdng3GOOChmQ1gePCbhjkbbGxVJddUBKr5TLXarJJOI6Wnrul4DuSeDe5u7uGju5v76fjF0dEcKtvX2OdZbkpb78pw7vyEt6dk7D+5tnVS12VU3VejTbHaZbYaXdvaFx4tFvR8sYih6cUC61vMBkOcgdgUpZkNZgPVYDdVodV0jdNj8gJXAW4BqAAfTiZmNtjluElWswGSibt5WN/Y0sKs5wUVng0Oqtng0BzgT6oaai3W+rvZIK1Nnmwsflhc/c0u67E5qMx3dXKV2e9H3y2LbLfJvx+b7+5u7r+fDVoV3t3cj6q6TLdR3Kr5On1PNZc2qYocaz6odF1+ej3NgWwd+1HvBNiJdXmPDd6l9Y0ptpZewxyUV7NBbJLKVMWuXPJ6QvZTmYnJ0qqOhBmN5I+Iyo5Km6xg2cTQIfthabe1ic4uTsqyKIfm4j6vkw/8w9VxCX/gw4AEyBfk78gmy5tRVSdlPYVFyz/LNL+Ocf/DA5hz7me6piL1/RZn3jX26uynn05OL+fEiqvbNL8OWPE2qVObL4HZvDg6cvx5l6e/7ixwNTOh9Ti4OHl78urSlKPSZrAGxmNgJMNZbpKyTO4jfp+Mkrr2780P52c/mV2e26qO0lGar27tfWz+/ObyR3N2/vrN6fHbN5e/mFsT5bvNlS2HJqlj8x9nb07N9noBmym92tXWJECps1OqvrRZujITg/XRj+PT19z0bmMm5nZE1Zk//3hyfmJuR0ltvpuYZZFktlraKKqLxd+qIr+K0vjZ998fpvkqv7X3SV1Xh/F4nOb1kGrP4VEcwzC314trWy/sh21JI4G/qqHqRTxsF9qWdhWWaVLs9ZuLyzenfaTbXi9WFtikWXWRpUWT1ai06+Lqb22ayJtqd5WugJxEm9VomSVVhR8fbq8X+OtwPC7tNf6J1axGVCXT3H7wVFcNTprj3EvvXZZVeVGv0qpO82UNdL8qiswm+dCsk6yyMdMt3WzsKk1qK78rWp7YPD95n2Tpyr3flukmKe9nuaMhdtqkjoQ0tBLIV46K1shmOVMnCls8O5cm7IdltquA//tuyBzUxUKoFx1UMe2fWb68scvbrj21HC2LXO2pYBXhy6s0H1KxnkXUt3b0UqERBavFV9lcLcenv1DTsF9jRcllkVd1maR5bZZcJZYj1mMOl4dYlaq5lyDEssviDsUnoIFdwik5NL/ubHk/NO+TbGerCbD4ocnSTVpPhGENzaaoanzlpS2QE0nEG62uRDKsyySvEqwYmgxPAvVylNTFJl1GuyrNrye+N6MkS5OKRSr8SL1b7sqqKCM8P+hvlkfSNXXYJPlKf/De5quipNN5W1T1dWmrXzM+n0H4wkpG9oNd7mobwRq5NG/PXh2/NVWd1BZOt0WdbmyxA5nrYIUHIzZFMpGxWdC2yCSavLPB5r76NVuk1WKTlGmyugIB5AfcdNIRnAJcqdCDi8vjyxM4Scwm+bAIezI5WJkfzs4NiBBwSFPb335rnh8dHfFcdvethy7YOU8S6Qn+OyrtNkuWRBlY+tBzt5O+ffLU/HT8l8XJX05evbt8c3a6uHzz00l0sIrNk289pYbmOXeoQe5g3XERPpO55NrWy5sky6IYxeeiqkV6Rmk0KLZJ8vsIiijp4AT/SYtcn/2hDJPk1Z0tq2DGUMAaGpKv3IL/dVfUsOkUHYttNcLHC+AGuODvbpIaJ/KgGskcYZEIa42HVE/ElePA6G8a0mzwHHZrsCKQ2gcVcYWDihnBczMxR9QANCoVUzN4a5IR79n0tM9JGkYRtWb6DIaDq2R5u9s2LpPqItl7V7TrtV3WlfCEqrZbaJ+uUPDX426ZxXoBfK6ihvOivknz6wX0ykxMBFwNLnhDE8Xqjnhd2ArLRMXWqkvDEZ6QK5hA2aSuAKxpeOcuBiRCY3FFFNxFN0nV/ri0721Z2QVVQrs6L4ptX2PwTjcmE+UKjXSNrT5E+8thy0Wp+l9soZXq16yvQ8gCgsFD4S8aO1YRCNntXnZVGnUX42tWMOtFSd0KH6vrCYg0UecAqer0KsNJvix3Vi+atPTvI5D/QPQfd6kO+CUOE9e13Fpkkavrp+tAhWe63MqAn22SbeRW6pBqivk0uE9ttuJrma8NBqG7iYoR5vHA+Uo7qmxSLm9A/TKbXUWX5+9OXx1fnnx6ffL25PJkNqueAv+IQfsyoK04BK3NG7rjQBdggDQoeCL6Dtm0OMSHO7kqi21F5wTwHXN1by7++DbQ42RFVdkqsu8tiP7MLULBosUahCnk1q4qEADWaX5ty22Z5jVJGsD3zMRgraAQsNlosbF1MlpdLeglXNz822AlIu+VlcMdmw3wMxoL0dvVcJvmKzo/VzaztcUDlCeZBzRaJnWSFdeolCCu3Fr8uMpBLljZiD9zxw+22UFtHkInzakZOACzjq6WdlO8t3zW86EjBOOf7qs1NhmctuoFF1ereu8oHhyrOmq/YLTBIRvW1EuDJKttySTA08VMzFStJbzVw2qHK/7Qz6U7OkOVAPevyFZDbiq3d/EcCVMtcnsHd529pIGl3VPA1c3kFi4iB2P0BP+Jp0dzTeHc3j2OkHlSwhbtI2Wr+V6iVraeDbALswF0aTYA2lCpxWKVLuvFArv0T+mR743j3w8vq2Wyq5A9uM25q1hh2LF0RAzFj5qbFp/S6GEFzAbL0iY184lktQp4XZtF3t3cD1FMnLgdDtJjU2j050iy3S6y5MpmQ38WjeATkor98dTkZ3Txk8F8nA1cWdDAQg3QY6+1hV+kaIQHs4GZDUZ/K9I8quoSZcx4VG2ztI7imBS8n5vjrCKU4IZGH6JONy9nZedxG7tSTydmKksENyGoVkH5RxSub6ypljd2k1SmWJva5kleVyYpSTdLBcNdym0AubB/oxQOtAV/iq3gnpXbqusHlc6Kqnb97LhdwHFkQcfoPxZ1O4+DLtXhOEDb6tb3/dZGWEU8WuBlYrEYUp1xKMtPcUwwOBD5ZYA2321A2LARth6LjlLEKFLYj5N6TsrJK3uT5quWnWj/0VvaTZLmKSjoHyf4pxXKpUN3A/gauR8FhmR5W0Uk3wwNcFi/rhoCGhUaaTkNpFl6CoRVxgRV/sZmK2KaLWGoV6jzygceKElIjhWvQMBjSZVeySWb5/KuKFd+WAEjLHc56OOBURSVxRucgYUPJwpunSI3m+QexSFcQriCsBG3gOImfYjtDM1CDTzJMpm2Ea3Or6DZw+MBWphNUVpT3yTAWHNzZXGvGlJSmQPsXEefnf6jp9dQ67+kzzgHsxmaa2awZ+9u0uXN/mlwnZWBBGdLxUdYz0iyoqhsbqmDUKWZQEtegBwCE18Cc/74+XM8xb/nIoRBeVh6jWMVn2m6NN53U8dpJSonAwLLybJIBMWcWlzjRVMe8Tey0Fn72j7IZ4OhnC3ySazbxOOLpO+8d8P0iYYmMUpvWuS8j/rm7n1aZHh8mwM2dslh5RgeaN1RUxnwILoPYGESJ2WqpW2Z7QkVUlfjjoF0zZ0fEgzh6p5HcVBhx7FTljROzYHdlWltmea6Q0475Bcnzn9R1nYVVbaO1LqUC8zyJsmv7So2/9NACRi76DjuhtA0XCP4Ozox21efoemo2L8WUzstgKG5S/LarlTXcns3xaJzXvajtLabKpIL6U0Ck5xmoOLAMxKK0WqCwtASy3fubMRFhks7kOjdoEiMZ1P8TVLhDGET8McqXa9BcUg9HfoODM2T6TYpxVGBRBhpu68lZ7i/u7nnzSNrp4NRoAQKlYeS60N7pW+JoenXbVEUBHtF4lB7uocITAL3xwIHypb0m4RE79mgKNPrNAeB7ZsJftl8HlqutzsQ9eBQtZrvwPJHTbUp1ijzAiWxT1xdLrdQaGI6G4BBbDbw16abpPJPwybJp8acvnv71kCPuHaqh247c121PPpmwrXyA6yV7kzhC+CsauR3ScXKnXRN5RUHdlc/Gh1UMhvMh1gO7oHB2TYb0M4l0QFtRp48PC3mWTBB4dD15+uitOl1bm7tvdTSuSTU0m/fwuQqElEpXmc88Dopr22Nl7+Pn2O9ZWnf0IWFvsRJh2+ns8H6FrY4noF4j5pwi+p20i2KhSYsvyecAHu+y3++r2/YlsWdbwt7zhOlttuWLhlmz9UzQs2v61av8AH91TfDPrlGX//4yofHwV2xy1YgYcGJbkDJiBOWrGtb+urgJZKZKCtEnw2wnNN44a9wYRxUhgzllZyvQIeDSngIVYgf0mCAo9/70xMur4qpYIVJVhWtKvq/dTRsvht/3UDJj6f1BdXkVp//FF1t8Es2+Xwk/vGMjuUVXaFPzy6Rc9CVj9Qb8g4vsjdwvAkro1Lr22fJaqVLqb03G3zGDpBzDr1GvV6S8TiIpBE6WdkahIVlsbEmSypQ0sh8ynIZm+0OC6V5XZhEradibdK6MsUd8k4Sz+nyWKara1vt8Vbk7QNOCO5HUfHtD8zX9kOdpc5ofPIhrS9qWKRUgvRy/PIi3WwzewqOUNtkaR++ptZJdRuohopcWb40G4KSaE0vkyVMKQ0MRotaLVCT9FhOSe+jTcpDb0pVi5NqFKUIMOnG0Rrs+idP4C6DPayLbEVrCj6CaaKPZ4NVUidXSYVOdCRsoclcqavHXsEoy2rsWaIMHrRyUY2KS9eFyRdroFyn/Zhv7bZerCy60snI12moDgK5mR5NZSfhgTkbpHlly9pvItx6pNcs8oilS6WMLUrTfCiT9E2n2T84tJyQRXW05CvfSabtfKg6LtSdk4ZGFKP6vFaaUuwOqgf9i1DLzkMVLWde1Uled3RarF3B4gJLBNL8GUwALMhHdr51kQosNXQjlUbYMtJtIPcz4AjqH3mvxNaO7KKTmCr2kEqbI9gHaXFr7zvo9QjLvbGrFHhIUOgCtYwn+OYV+tNoC/qyyDK7rMFaOUGDIpw7GZ07s8Hx28uTc3N5/Pu3J+RaiQfwoxVss9zc5sUdUDLqu1IBET6qW47XCnTde/DsmqH4wv5V+oLrnspMP8HmW0J6UXZYWrRhTJatNkhwe/JET1xaLUqbJc5HI0trWyYZaorxL7xC4QwM9YfDRnPTo7mIzFKFUoeTVEz2b5qilleGzNirs7fvfjqFKQNPnNcnPxy/e3tpQk8OHvlQmiLz7kPbEo0kLfbfuo7Bcqp+zaBKvixoeoEtEzR9avs4y37PyIh6I3BBwhILanoBwoo58CsIFlBjfHJFodPnc9zPe1DywZuSXX3ZKB2rac83zzQ6CNGpyPp5v0rAMsEDpO2MhSMiFrj1ra4W29JuF1Xy3kb40lFE0TB+rNOQ/g2LbTY4IGOXdAnFKv7hB1esF2QnFmlfmKb8z8hBSX7wZIWpGmqVIcY0gAombrLTf97BKKqqbv8+tJyjZt5cAwkm5iNeUfz9zOuUehVJorqBIXBxYuufWS+FVT5eLfUJ+0KagisLwvLQ3QDazJPllh51FL5taqP8nZOqDy6d9Igmnh3tH6W7IXJp1Y2TzVsWR6fowPcBi3dHYftsDEyDfTEnDa15SzvMFqSWhjishU7nSXhW93sgELWwGG5475XRokhw7nc1XeS8tzCGB/Y9tFLbBf1wr7Ew8Cl2FHFT6Wk5pT/nDQUReWXSNQ5rSUTKcdV1Th0O8iNtmdGr44tXx69P4ErHfwKf5JcXJ5cLqH/saqRbnut8LCfYEDY8hZRMlKoZpBDhxnphDbmvuNe427RSySRJbqhCa6mafVmM8KFRslpFwd0gWLzu++rXLIwQ0sXMUzApr29nA4wXap4gRf5MXGmaQ+g7PWRwk4RFMtqnE/oHeiX9321XCTr4qiGwktjLxoHWGKT6QFtLZl1yVkWPQ2YtLFFXoncOPmoUYc1z885D4w7vPFxOzPFz2Yc8onkjdErHTPGmCrcT6rvgVXdHtb9UViyTDFzPl6WVbeSjXsRvSLRsc3LNBYcqXFg6tIY+BfcU2cikRHfPg63qFfI6xKhrhTeki2Sp3Tz5QBWhv3UItkR/cbWNYOk+GCfge7Sy62gJ8QwxhwusVzYDgakRFhA48RMHmQ0eE17yyIABV2dHgMCaAwSScpXmSZbW9+q7iXn+YPiAaplUkXyTQcUX+Oe36Nvjpd/t/D0NZVVeUuQTC1r3SdsVnESfzOYRlEC7wXMMxCvuYElNX/CuStoX/iF5iNJ3sBChQnHkmQ2WoGnBbbEYwv+XN1ielbHiObmA6xO1iMvtxiaroVnZtS1LWp2lrUAEgOLKj96ARvBPx2/fvHZ+haNtUtYp0A7evz754eT8HO6NpM/DpURWVFgg5M2JetKDSlcGLI06Idyw2ZlA4dq4n74+P/vZvDo7vbg8P35zeokq3ePXr8NHZp9DO4tVwQ+MfuVDxu9pm5RZastFkVvnL6R9Oqo6uR8am6/QAA4e3i6M10XigeYObs98QWWVJN9Qp3PxB2Au6nVmuDaU2oyOKy1PBEfWxDx4SjjLb7+wCUXAfjhxJot+yyRVpTihYZfXiZniH1OoUoygJC3DY/bqoB6Q6kAMImyqxzNDDKvesYD12m2/At2zkJykkpyLlvRZwwUWJxC9uKD8nO19bcloOm8R3xcVSZb7i/Y1bdBbiTYisNx1dBJ5QXg9peZbZr9Y+t/oUdeoGxWy5o47y796vCXwD5kTvi8AxcRlDL3RnG839XCdZpldiTwKFVNMLI0OnU485+JX4Wrghh5/Koq+pMUqmnoSZB2sKNHsIWAIgaSIW1uGi3poMpI7sc7mq4n46AvLUlxB6dd3abaKvFqZLql0a+29w/pRg6doI2Ctx0HtepeUK6ngD/CDon0wwLkarVcY5ezY0nQ2wK4hx1BRzxAGTddUYlgwE1WRj7IiWVUYJI1RzlE8Wlk0Ms4GSbVM09kAScFDqWy92+JBqBvMbAJSJi5R8xGu0ndJiieQKgSPiGlpdsq9Yb9wpcVVpJq2eSnu32S7xcOSxQMupTxN58H5NmLbNhQHNtQw70TO1DDBiqHYhK2JGDHoVK3ORAI6X2r21t4TRwQbNZloaNOGdpOGZ79w8vgzbf8OcgEUQ5pHSM+iNEdD81vnRsL8yObIkZCz4FdQE6uraJk4KxeJRhX86V0Ise72vf/RoYxY3cjmpOBDC5tSEorYtbgrYduVES7hQJ2NExLzDu2srjd8s70ypJpHR3A2xUOuEodI4uB+p1vRhrVmhOsvk5REEEMLB3hqkjJPnTR9ndkTN3R29msjuY9w1652m20FiBpiOBxrqxqyqgkKnK1exfFnzduO0K4qckO3XfURgXfCnwh6gD6j2OtXVLW7IYFsaAR2Jqpsth6aVgRk5QN+DRQZ9bAG957QKiZeWUqP0ctzwqTBitFyQbAiVDFp8phvcfeuUesHPXNmfS3S6A8Drxf9goQl/aVTZ3HH+PyVn/QBau6y9Sipbr0Ep6v3RV13SZ3U6vHR/5HGQaPd3bSIpvhlIJE2la9GK177iOt8MttUxjWxvXeOP61+N+aEu77d6Z6Lh+K4tw3uAX8NROpYJM3lGqgPQ+PgIwPZXa20yIMKkcs1muxndRACgWu9+UWa12WBWxl+ga4Bx7rAmAmqIvYLRjbbR2QuqKhQsCT6dKcGP/ctRKyokzJ0fvkh9h4AzZHoIP5gCaxstSzTK/DnlGW4j6/rTpGcuNnW9xHEUaBQOxvEGE8z2c+/Y7dcfPutRaOJ/9DkOESDx066C07k/rP44RWnbiJkncOZ9N5fqbqgClBN9aQ3KrzZt1DCj5wPljHO7ZpXE/gRijsTHGogcjGWU0ZuSfJEzINovAkWHfeXCI4T+zlYDv40ID3LZDZ4n9o7EMm4NxPxDOc7mXSxb5uopni38Pzi99c2xwCZleeF/AAj41V514HYT11ocQG/HHLR9VuPnxhPNX/yw5NFcYtAIlTGUzKtFvSD7n2+iCatf0rhQ2NTpdd5Uu9K2/zMDQtKuf7BjLg3vrDY9cdmSiN3H8y50GdR56uZZULk7jWZyryTOV7h846J8oWqcIrEIqjjBtgY04gw8J7DbkJY5+PjB+ZOqval2YVugS50pPxjvC01x2TUk5vptFgjHhRfwXUF8+nRnH22/dfOf3VOX86do2/j2+dzBdDhu0huEjpc1r9TDi5eqHUtM4KU6jtbTos1EccTfh53to1wOR01E4yOqtjXFDsqR11jKMre7gv5OTQlZFN7bdSqZ0l5BVZ2Ntu54cH2dmMP2OvjLlOd3JaxvDxQ19BMH8NehdhrdBlc2Q9DuJqSTzy4xi+LfJWSxE0a56ReFIi3k1YL/mChuKlXggs1yGhHgEuoGqIK8G9sxEl3fJ+k9hr21G6qYq2KoND1uEMY5LP11qLs1ysAFzXNAwvKvkRT7PiikzUQMPfJUmoJsgdM85TgcdBpUqyJqt3jAetFSuIX9qKxjLQVKUBwewAiawka/qWGyCKrDB3tARpYB87TkLtS/Qr+J0E36qsMlyW1TwUWm6SqHWqbGIywCTIaKYMPVo3MXrZOz57iyeZSLGYytf7xye6wIaW2mlJr80duStW/FgNgzTAcgMFKz0H/QeKKjurr2pmxg1Fx91glaPBVu1PcCLbLl7KsFl7QoyHKvL2xy/TnsOQSxJJL6tqN59B89705PGSfiB773hewSYlwbp373YSeazxHL+l0iCpIz7p0yDASVW4/1GXizHCCBhqPdqgii0cQ3wDrE8xyfzg5PTk/vjx5De4LgXs5i28NZ1ismx3UPCoYjebBlme5ubpfiD5Ngfb4GtJqkezqAg3nHk8MamqX3d76EmSsTCrx0DZixx/Jgy6MktIynm05G4CfSjQef5rN/guYDo4wrCIW1FECmPnD6dn5yavjixOl8dI9KEqSldWQmSTH7y7PFm9OX50jGhqjSiBh8bWaE/fGT40XkRtTQ+fixEivEfGDAtVlHGm1zZL7RZX+3T9MQRmaJ1n4dFvaZVqJQzA8qZYJKT+crdXdTWGSOfaqgWQGRISn5HNC77mnykeSro8Y6zUOgB2aQQKBTzDFlOCP6ZyU3yyoylsnP0oJEfvktxcL5JMkh8savP+svTW0/mfcCDbwMbIef6aafKT7kzMD6Vgvb+5tmU35wvAZ61rfVpMpqkl8Dc1vSbanew0TYOIvoZ0haHStYuI82IAXwqkRouGEMG2b4nTMNNhsd7VdqULuckNvoCegwcDiQPN2UZoJXYwnSw0vlOywWEw6Z+xQp8q5DRkO+INfgBnu1NEYQDkUKxN5zidsf5OBDjuRnYYIEWDLxwFHXN3XLJ0jrB3+JQGTLHN7GDoaZFZAgCNwwedHM6gV3TanRyNy62B0QKeYBnzBBTumPGcIX3wGEeRczVGgeAf6ho5JHap3jzbtcALuwA9vSBGCjNYn0JzYVFM3T1Xgn1APH7tcGf7iGulvqBY8WPY37GpvSRfPSaJgLGoWJWYD85S+ByZH3wRcDh+5Sh3N3Cf8JPiGnrmPvGdtth6JWq1hcCAnPQF+FZpnSSpqvzCMpU8K8+0Nw+b05y4MPmx5Ck0L0x8SZVpOd4x8ic/4Sy+0zFvEh6UMTUb+6dCh+Ag27ROPExmzqyb0zkm+eXHnhdy4PRdhI/T4Ma2o4avWNFE6WpVl6H8oTyleWwGsmb7uuYkFFlHxzHbgifEnIDMGIHnRy+++mc3u4oMqeol/EIK6HdlqmWxFsWY0sUNpJgzm74qKwWVnk/d2UTgrh4hlNzAtKAmHgv9NcUdSvugIvZbkjn1zTbAwnqL5EmT1g8q8uTA+5NQchN4X3qmksw2vZNPcAxU5Un5JQaSuRx78vhH6Gujuqd2q3fVJA37fLT7ysaNVR+4sFP9BvnANl7qAE8kRUdC2E+W4egyqcapSRYL21xjUIw5wVAGJ77jOyeVmMqFLM8fW0rYnRXv3wnaaBxp/bu8W7GEcQpl539YAcwNEsY8SNBF5Nh4rnJkG4JlWtCKUHGjaiLHxhZ2Xwb7gRb9SmliHrNyhTgcS27jTtaod2hea8/k9rNJG/Ji7hrIOKy/uxH0flsiNzdVPWLcRXV2A7FQDyAUefrKrewEgpASeBTp2ffHaF5AY1ExSuouUm5hO/MEg2K0NQwgd8SEJqb6Kqk9j17q0xbeuviZiD//Dn7Ti6B5BavlYYp73Ebkj3FX3V6LNdXwYU6O0y6Jc2UdHBnYNiTBoG7GLQSAuTai6sDrMmZAODw68Qai8uGs6fzYOEb3BIKiXQa/DtdxqR1z82mum7eQn6pOP1OKY3IyPL5ynL0fMNTCrtWoGS2BPQQWjIrvwxec92DoOnMOvyMZalBs7tSHhPasrmQkHJoO7lPsKRrKqyN5bhPS3VYVeaGRzwNhJiid0MGnE2/4EDztDxIOIxwfWIfdf+Ibr0XuqXWIZdU4jmE0uF07lWKsQXh1fXEYyNXEwN6gOCHBnH9YaIjGQseOSou6pY7gPm/f/FMgufBIcSqDuAgSXu66D0YsZN0m+yvjC5rFeKTLWrhw+59ggwIZXfcAj+stpPxA0Af4YCsAp/EZfFFpja1tCbgR47n6glwV3Yuh2ovQKt7s/VOPho/ao3kBcU2N6RI6kzYAlgnBEdyvply8awXrkPCm0UTRhD8cpSR7iWQWydd8MeW4WCA7UjenzecO+q2KMxIMEH+HtLby3hVEIU2f280FaWDfgmEh7rGmmxw1ZfKHZLUTGr6x3z8Q+0EVDiVliPqMeOkG/Q8RXeLxQWOOmEnJt537rRpzmZa3RvNRG3CR5Il5baEeP+jdrP8Swf45h4qHoBaED7nHknwVnJAMbByKJR45jWhRr8xRWmtxDXIccdv+/HqcZCIsMQxREdPODqLVAzQed+PwAAnMEYUlYYWy+p7AkIBs+IQVyRb3DG07VTQy6ZHWS4gH05RBxWUzyFXqFxwqAmeXfNqgyckQq32o/MHrs3eoe2Pjoi5GXQUzrRF2OFOzyN3obAPvAV34VQwF6BstS+E8Du/kbRzsP3a5es+2ymw02TgDBaXymXuNvtKY6two+zTkcikOC9t6gAoNJVz6GZlwKH6ZEsfA2F/jQBFczfQOFRFGOgXn1hGhqZoPv8u9hpcp9G+xjkB0n8YIgABunNWC8QgeuLMJPBVoJhx7Pg0MtadRUInj+LFJzQxCliGJQebAsjL1Uo1nttlm6BB1W5PSbWMPQFHl2P6EcIjjmRV0UE5+UB0th+Bm12Fb7KzXdHYdjkw+Sq46PShSpm3qZli6QGvS1PUUdosPGhe5i7fCHCp/qSBMDZNvldfQkNqEewxwYWpqkl6QWY1cJ6ZGUJpe1SlIe+xUTRqUtQ4hxXcMfzs/e/Wx+/wuoXX48/tOb0z/4Dn1vnu/pRyUw6Ewtl6wNxkGKlgZxZ4MJtr9N0pK0rk7RM8J4RZctUUd9D7ElMi/FXbNgnoZVfXdr778Ha7fLvQgPMI5GGn/kfDk9axdxqdmTv7y5uLwwUbem3XWKZ0oabNQHfSK7eu/OrW6S0q4AVbYCNPYko4hbGMIYER8ZtkeHL8uWNgR5v2pNpnKdbOxtzUVb4L/K/kB7Uts9xOQR4KqB9SmAFwjdqVp2E32dki45bt2oh2D73FyqaltErAH776q0yS1bP1S7qr98AemR26FrKJlQvoguUWWW+5DUQuffgCXWlNIC+UwehMKZQmdiCU0icFlE6DoIRADpbZAPUqrhn8XUaUHoy6G9GzUgpaBHjUdQqqmFo46pU6HRB2gAF8UCFRX0J+ta3TmND4t1VGTBDU4ee2Ro9bl0ylVOHpBeYJlQQC6rYXxfeaG3aeYrFxRIfAJrk1mdF+g1hyvK7U2SV3tWYnBNCb5NsvTWXVUcOMeX1EBwlwAoJ+v94Qr8Hnpc60ceNtUbmkckhrSSDs20n5GY3+Qb7+/Z02zsAir0dVsSJtGBdFBBrOzbYwza1/GxbF9SwbIemtqha4jd9EEZxAkhjYNAf+p2lpdEOmqLxcExkCs6ZQp3Bj3q0I/YtKzPC6EVRSJ8zVkFD3H5y7yh/Nl9fmEWAg7NLu4MxHa2+VVp4U4XsKquwwkG1HXysVHHnV2zAYdkxF1eY15J3wQjRmAg8Ww4Pbtc/Hx+9qc3r09eaxgyUaY504TSjQIAsfrMJ59q1MU6vwf5QhNZS1/G3V3ImxWIPT5QyDNL6BmD7aIfM+JcPZ9TjD9DbMELRm16TvftKf8EN33+88V4jnehKVUBb+gveNFQF6add1n5ULMiTAHTVJb4ouqkHpEP0ULnyWoeoF3j6Tw7PRRwW1UzNNPmI3eWttQ6HXu/cbKq5Gxeg+VhumFM7vLUEKs86wlvOsiI4Ee3SKvMslvmJO43SO8TJbzHuFP7b6GYJeUAr8iYHhD4A52F4xZ6ebcU2xhzrMZF/7bhH+knl/f6SCBVF/BBQ/rUc9s+3zv8f4KsUqJw3rNhj3pXOC0P7vjYe8Q54ZN/Uii9NnXoIOGgls6tEgJ49SwmsaFTIRD1S49/osb8SNkhIisKOGkCM44wVcDQ4D8VYB5NnZ7vy9SJ4qQb6hWlL6hLdM7xvaYYmhJtlnHe+rT/NW8SVTwekiQxYt4DUku9B0eWpBS9FPwV+0KVVwEhKTB5AL4AXeV39NAxORI6DHrDlZHmMe6bFrFDV/89JqZvJlSLOIWgtpy2MmoMJDmLA61f7oKDmeXIGzziMAnwxDn4NWbbPQ5nne2EUBn0Cutwf3znX0SiVCU6w/LnKRDXQj5ACCteA7q7+XJfs4LCiRN7BRwMg8hgY5Qm322uYAJRlUb5kg4qc1NkK5YfW/MTN08O9uvTZ0VwSswGyRX5+H/v0lozd1OHBlE7buvVeJ04CPOianGg9iGxd+g+NdTBCsxsgMjuaMBw5NiKv9U0dYduKrrYKe2QRWbz6/qGBt4Yd+eY25y3LooFzlNv+tI2EiabcfabZ4UPiM0gari5tLAwQ3PqPueUhtSDZm/xg/UGopBZw6KNe9qMQtmmi432+60IsDFvWjNxjrl4GWA44yHZrsQ7GNGL22bpYQPJkMLo6C4jH6JnVlOu1R0Cxr2PqwQCTv8qwk47rqrZ9z5eTTTQqlTfVscWxUZwgbqE6IQ4Ax/5xM2IluWcBXt3nksoBRKSX2h88zyoYHFVTrOPqi53g1oDXA2kjNCIoG5VxR1qILU/o2KNYakw5HmMhwt8qWUerTwDKekBOSew1O3bog3dRN9m7QTmp2XP18qiNC1XLx1+s29Ddt1CmhdCD4fmq1OuL4/wc2l+ss/lxfeGTIwNzxZGL07fW6dDpI4GXnuujt4VV/vkNCBfYgYUUJ8425HkMXNrMDQlGdEimwPTSESsV5uk25QM8bPBC/PdxN0/Ql1Gj6L97Zuf3lyaF7G7k9Rxl4mJUfP7V6dSP0zazi/+bSP/uo/i8nH1EDcmM11xyEdIeLA2KINWT4ukzXZ3v2G7ENYABbq7QQ2s0qpO82UdpDpygMJi+/ALpLnou+sO+ueqDTwQsd6JSapFZfNafT8ShFaqASFjA2zp5rp2Un2gEWypifUBGZoQFbG1Uxeuwn/6mmj4VTk7sPNepGG31cesnEArx3Q+bH4QapCZoetvHrqiIZYQpyUQdADPbFC8wY35So2MFwSnLuibStRyPzyNoaNlQ3XuqvQEwHO0Y9CNwvoQ4h4SPmHbTSdEHgTf/2KHUFeTNjPVmQowgUA8IpZEP4BgLxTw4a+Zch4/OODswVAwXbtmMCUhaQ//dHJ+8ebs1Hxnot8MgYNRhOGvmV6g6Mj2sPKg06OEEE78dm+ZjUKB0l0Xe20JDQH0IYtCj/jY2VeCUfG39/Bm3S2ayV94BwkkNV60yx0GkO51t0GP8F6RvwVvofUneLkKaSKCZfuaJXsT+9SlN2ENTgvejW5ljwPok3zoXwmwIM4sfjPdCvAva8lBlJ08dysPZCmX+YbzW8lNDOfP3ouDDofoOeQvCOEDFcf3hmP7OmEHrux1AlY9CGkcbYq8qIs8XWLktdRIcJIOLbi6tatI9ZaimKS1p+2qzDNqxe9kXbFObl3b7L6RKQtC3lfp0ladEm4jWxXGcIrIWC0kcZDDQ2T/T07gW6ydbxPhhZEPFh21Hvya3CbDlihBtGh+6HNSNeia8G9AnplMZDi4g6RrDIkl4Jgu3W6xXsCnEF/p8k2h3Qo6vinya46y1C89nUi11E7h0p3ywmftbSU+6cxq2dE3JLvmlfiAQqK+mXhfMRdXg6/9XPRlZ2lqBdvZrLpjMSPnARR7ODC5nenGwRIyfAgBmL9wwOz4y/lhqCyDlGbe3oHGHVgnuwKZ2eB/8xHV3O1xF9B/1wSz+3VzJzwew5jYCDPAZnEZlPO0E70bZAIYVJsky1gEg6x0tb22fDRcAWhWTWdJA5tb1TjXMNoIt4+glw8hdqsaAuBuNpEl+X0Ez/iwuXZoUdYlg8XPeCg9eNPhghKnftaDhUThYGc1hz0m4bZxh25QByt/hVoGScBfmCdGBU/Hfg4Yb1e9HJpI8P2B25rnsfn2W5Bt0jV1EZcUosengH80wQzYtc0X+Jv6TuZ6akEjrIMHNjSZrKwuHiyQgNH02NqxnqdmqjeLjvsjpzGxDMGaIBct5RTmAmzRmyhgGU/JvobUZf88SAlw/vrknA3vr08uXnmqB7T2TQ6ZAj5CleaR3PvGjzD+k2NdyF94CAd8meJWqU45mXFiWtFkCQG/qgqG8Cz6sEnzGOJdZPEkgLDbjXXT3z/1sfkOdMsUJ0udTjCWg/uK3dNdlkO7yb3I/s7JKRTpehaXfwr7FL8Lr8QSO7o3vFqvBB2zEawQbNZFpQfWy2Zwa09IbH/IbDjDcZChQxHBcyp8yUef37r98VWzwQG6wMOdTNoielH7vg63ghUvetK1NP/3Y9amHEDt3d/Y904QQ0eNpLYg8LmLH//2GPJ8GYO0MFKosnUNeYAaRXZ16j09oJK/C5xBD+jFe1vClUM+eW9L0gjBJ/A9HkjyNIoZyI2PDByimDEZhiyXQc71kaZOJq4CMva4/JOdSSN6aw2jfDhWJ8yX0R87TJkxcGSS/wB/xcrvSoUiuQNSZb4UsBQZeWcWBj46ZDIBxmgLf0RwGlGL0/Hz/2eOzPfpEQCA0GX8l2cHm2cHq8uDH8cHP40PLg7+rsBdvywNnzF/p8R6rc9kaRCwAi2l0buLk8Xlf/HW5wKU+JCjKuVhJMjuPEhXeJPcgsCUvrcR88C/s1bHw2vhUfP9xBweVIe0qR4UH8WchnWO0qpYF+UmgTkwwD9Ulqipugx1ndrhxutI1+40K7IjfpJX5/xCQqn+kVTBjSQvvSNvNT5yTxrhVw/IV/4UFN7mDvt0pQ97cq9rRowoeSkQkkK5u7RAMWkbID51nuZHXDpD6H06movSbJL7xZVdbBAFP+J6+W7YDGziUDEKhVsg4pq+/7UD6B8vlO4TQ32H6UaPwD50smEtPsNTi4ZHLqIcy03MUUciIRFl8WRzFzH4QoUEUxJR5eDIWGbeR0L8COB6FVOEWMUqH2wd4sycATFutJzUAEBS1QxFQS/8pxM/cMZnwRJQCVrkMYx2ZeskzRyecAunJScoCzqTMUKOlgovLex6xR7gqGlXugIVCxBEfg6x/SFn7VKrRmUBBDQsziIQ5tmbPnuOt69iZQmuearWJt9M5UwC0OnudLUYNZrau6prc5g7sGRNWIeM4JnobQZ+a8q/jNSsgSSuwv37Ajt5NsmdDeLItlIHI3yqLIbtWrXjsBMG474phcqGZDO8sThelP0g0hX9Y8lvN6mH+K5zeuHFM8jA2pH4N5jF3glUfrEdTCBUtPBljdLRjF/M9/AoqsuLyb32E6jqN3N4pgs6BjXXKrx7lsUpGPhJ2ykb2gzkyk5G6LlfcLy1hT0ejBxtacVQhVVttwrObFEQIBL0BF6hlMVFIu8loVLC5rKgw967s8r1sJo7uBhuPYKaSS+X30ebZBsRTNsIjm9bIT/x/aLScRgECQjycjHE7laeJJ3RksF3RFzpP8MIyRHgwsbe94Dv0pdm5dB3S4sdNyXg75aMv7saFVd/S0EjGIL0vodC77lQObLv+fljMjpCbtq1VEvXlNUIP8fXh74vh+OxYLHinRW/DEvir85y2EID0PWQDduHwAqgJA3hu+/1J/S8tBkypTenJjp8fzg0h5tDQoP9jvb190Rvv8h7+eTRF0tecmdsap5XtlxgM6HFu0pwpFOc4L0rHEukaE/D9KguxbHLhhWgC/jLyv6eiDLCLcdupKeHpEaS3tS3h3S1AHxdkknQIWo20Lk4QRxvpgaV2ax2V+lKBQL1VN08MWaDGnbYQFJgR3hAxp4OyhCiR+oWBlgO4qF5cUSu+y6pnlJgBjBss9nVQTWbXTXQ1/C0YWeicPqSVFCN2GDWf4Qr5+HmpP9zuS4+Rgeyqo4c2+3ipbHk9KyCVRuw7GC8IRdlVbCw3bBfzGLDtGOC0znCDHWExQmIWjakR5iejoOYBPRfJabTOVuis4sTyLQyNBf3eZ184B/v8hQ69Roz2OEznq9tUlUh5lqlHWlkX/3/FXymQ6JTmTED7AW3XNnprxPXQZKl936sTcQ9aGo0bA1k5RymOtsUyJx/PewGu4ygOzpA0OHfz+caEKNrtDr4FfBrfbSeYNh+ZaI0yuHVGSTY8odoYG+Mfd7YQrkTNhwDXFfR5YqVCg9OAsUXELuna8zqarFNymRjwUG6IzAj7mjvkZPiQBpDzUdaLbKiqPBKiV1BixP88Q1GI4t1FwtxULaLkJTQ16hVsNBQX0pxQQlr1qrZDr1FT3Pjr4zCaOl+VKY5qQbb6xBiO00mz1X6bwlMXLLIB09ccoUQZX+JKPtQIK1WMMObNAc3u+UhZvMGWfiQMW0dMBlgp3OGEhC8+8J1BJGf0vuQrzO55yvaU37sACZ1sUw/LZI0jhYM+d6k3eZe5U7AE/349AwQUmez//LR9SF2asuDcl+UbfcB0Mfxm2yv66B4HPoKWmwDdPQoJrRNcliYtlA8CFnFI4Er6YqVOnPaT+jT7IayD9upI9rdc0J2h80DHwYwQUrkw9w8cc0xw2TH+K9glw9gcZPhQOwYdE7QNIOPL3vNk3X9bXEn1vR3kPKA/rws0w399db/eU5/6kCw0KVfcT7tjPGgX4VOHzGf5fvgSCVQosNV08O0kwONS+XAKRDYJ4e3u8+jQPdlBPp/SpsG94pznpeeTaVklnC49LA9trgBaarkgvmcWakPU8fRek/ipguqxznVfuXeEfXuJs1I5RX5AsrdMyUgF55vpJ8qOIQQPP8TTRU0ocqNvYqUKPZlIKz9/cKb5g+hap8SywdBAJpduDheVaM4hvoZCqNhOvFbA9zWtjQ2DzOKNDmhW9fcZItprBoQzh67ygcOf5WYGLduUA+JRu3N0whV7987EvmD0k0VRmWodH3oDdyWegKHWTCH7LaZxUvSPv9baY2wF7hl7y+LDLOqG/kRvoBlZsXytvJZDOB/MAoGqKyWCWbfe3HE/498jRAzbGx+ox6yVkg/xoQEd0V5Sx5LuYHT+vj1axO9HL86O724PD9+c3pJin/shuI2Jn4ZvRy/O33zx3cnn34+f/PT8fkv5j9Pfvl08pdXb9+9Pomjl9+YdxcA4/Dm9PXJX2JxgyI4s+HXtPbqx5NX//nph7Pzkzd/OIXGoJHREwwQ/9Px2zevJaGM0MU3gxnnsSFMOh+/bDczG5iLk8tGeHujHmwFgDh8h5vlvqBFGFj0cgytvj6+PDbxy8tffj4x0ctvopeob/zErsWfnC+xeZ+U96Aam82uYkGR44ltEPUbRdRYd2T0ZDa7il6OXfKbT9HL8e/f/OHTxU/Hb9/GLy9Ozt8cv53NVi9j1Kp8fSOvT344fvf20iA8fgRTmBd3n6o6qe3G5mRZrupks/2kEsP6p/FsFs1mcQx1Rf/gYNsr1Q+ue1HurxLXoqvBT7/id7CzSO3C422JobQawOjkl8zl8e/fnuhdYD+kVU3OW9HL8dnp21/CxcQY964RDqaAJsaig0uWos9kYYAS27qPppQOBjQ1sRnPWfSYDcCLTNTuTmaFcXGSoRoSGmFI0y1UTrwE0nBgz67sdZpXkSuW+HDJlgst3dc5K01Z7LbRcwD/gBLTo3moJUHnkAlsn1fnJ7Ab3fya+CVyG56+V+/Oz09OL9/+EvfSs5MPxC9fnp0aTW3VrJo0erR/IrCMUsDgbzVEt/zUQSnqP1eXPybxHWZ3XGZFBd5ncNxvbb6wENKwLm11g0CCLNK4fypbR80QCl+/3FhRP1DVEBDBecuePRMPUcCQPgX2+PsT8+fzN5eXJ6fgXXfxx7fe4szY+75LkIZQ/SI7PXVdFqfrhV6frmdeVaQiH8WGF24gvxpms7unJn7ysn8z9U4ZkkFB9yJFR8lqFfEqQTEaCrhJ5CTIbmA0Zv6bTVxo7UUBklzgGTmJDKMSc0wtFOuF65FiHrFXg/va0SNQpVaL3v0M59OnN6cXJ+eXn16fvD25PPn008n5H04+/fnN5Y+fXp99egVcnlmXq755vRbg4mAmxeTGSmZALBTzMWz9WGc21Dwh5IKeQfCVhK7KLHIivZW91C946YjaKBYi0Jxuu+IoFyxN6cV9Nj3Cp5hiAe2CdhSbb806K5I6QrkK2du8cyjYhupaVO02DIzFKCnYJkl/m+QDvfOYXOT4MTpiqRD861p5s75S91gmOUpxH1FoNiQGbjZ2lSYk8z1HbCcAfSkps/OLz60QVBeeCNuCc0WBGKJRTifMTqDByZFCTOTyGEs1gcR9xRbNhhZ+tTK5ccJuD+mITQYoihPXHeyDv77G0hX8L3cF/qN7o0ITqUucMNf3yv0VB0EaPoAvCCsNOqMvLf1Ri7jb3+EIG2GLRuXRnbiIoq8LgTRhZTr+sak9VmGxe4oxTLvWIegpCyAvJ63YyM4ZaE9gcZdPwkTQ4loCSIudgb1gMnMakog26K29lzijCJJEwxyTRBbEOQOKz2zgJpxKqJ8xKuVwOQWpMr8kYhkWeJLfglwCexGpKTV110i7UcxHWFuQ6YGfvFAX0+ZGbZGf0x75jRGUUVPy5AkQPFz6dbFK7tthfpwgYq9qbK/7Y4Az3MqErXFvPEcgZsmFyVVQTKXed08rrLsU1Q8Zy0MlNiWBV+GdExWDFYynfz80N4Fioq317+Pl9NyhIACD0v6tPoukn3tftQ9B54k/QgsvJ/JGQuIiktg8VwXzRG7Yfd6XQxxd6fN2yvAgTfgsN6EuCg86godF65ZeSLm9U/jjZAvyDzTNZY+l1YJBntHQQBXAANDJmwKZ1CMEU8I6+UFXu33zLG2R0ErxxvRlcZfPBvMhV02/yAl1s81SW0X0QrHc+ZAb1c+UjhLEc/nIO61/N8EX8qV/wVIlhc6R4ESFmAWGTm1UsbyKO+kqRGHghrlGxtWPAQUMnwB3gQff84fyuyjJiYFp47nsPIYZxndMRf2uo1N+AwRTSPPF+so2oTXmip5Bnpn2LAw7KgldCt3Uhwu4JlstGXGgM3R4ERSJO57C9EYrS/x4t6yjePpirvMdQbDhNwQKthEIfnCOLMQKK1N9a++baZGkb/OGJQ7iKplOCtgFzLVAJ/zhXwEdjpC++OdzvZFlYQPTIciwPq/6AHf0j+K+hWEHfmYYh66t5VULEqMYPPRb0/MP2VCK2bKWljqGKtuYjcT+FUG50cvGBodbbprrYXXX/Me+WvkFxEHk9hrhjxyEnjxhzBFpAtbMH8nxc7S8SbNVCRjMCz6tinLCjsz8s4kXyMB0uQ0SmHdMUHskQZdxc+tuqo5Lt/Qj6Q+t0b+cnTO3dIqhoAttt9awZp35B2uI3bJQTU0m5o+js3MK2snvuWSXH2j/nOE4m9OTW9eT7kGQzoEIGQ5DfTpvpAdVA8ltcxjoZheMw+9Vx/Ecz2kvTNlvLiiJU0BhPiEssqBMXuAWhrYLHASFu84Gi4X9kIDkGrP2Dx7NBjG4QDeXmG90LhKfZEUh4C05fCCeS5BHsDYMJuirrPPkEWezEFQjzUWOpz7TlLs8VHTC5BYBfgN5DT5kKyW9n+vFApO0sbYO5ndBcCD4N1bYkWK33cNrjuy+RnW03yiL/jIKDjKaDTJ+me2pICwTJkU1NBAapR4KOrVjmIftgJWk6sOuXLtmXIIuBnZyREGLLzrtXd5vySkP5yR0yWusY+phkJwOBW6czta06dXhTk2cafpIfYMsiNdGkzFzc1VdxqGR3q04W9VsP+MqxrQ/foUlTPMlz65r/8y6h1YeZq5gVvtnrmCGBT97+nhA1ooBWRuZ/vDFFIrNYx42nJLaaX1t1FVCC9PgdcjXgcAB53D618P5k+k4imez2eCbOf48dM4CmuwoYrk0uVDL7gqqGI+jlg3qEyEHmW1plynctD85yw06jkbFro5fYpggBgR+Aq1sHKFRZ/UUDDsvo9lsOpvNQcMuaGviv9DowuFsEOH3s8HhkNwdnrviyo34mwlV9d335I3JQNlOy0K+B/z0G8oEPCY8Fy6oUwQ7Fwzlw+GJIvmf+V8D9qpoOpvdjQ7nT+PZDA10ja72VDSOXn43+Wv8Cf6ZzSL6Aw4M+uvs3MRYO5b8Bj2+Ppmzc/MJ9PHx9K9RPI+fQJPRy8n/9Wk2iz/5Mn3dAH2T/VBPx89ZpI54L+HTZ8/H/Djmxyu7rW8EZXP6fPzsOUvtmmT0PPTR1Yk6VRUPeVCTKcCFPqfXuVcBeG6OVUIc2pGCnqGHoLLlr6jBGDWvYs1vql6d8hVi8OyHOkuvHlbCkssSej47F9eHvvEup0MHMwp/gUJYLP2ge6luh6a+SyEuu4dE7HTmK97eo2u53WzrexoTBXacgCOED6eAuVgs0jytFwvOKk7cmdVCY5dgnTg0vnXPfICEV17iC+ek3nxBrnWcpl28ZegT/yflrhEnTSM5xF0e36lPaO90lrsthFpHDV2W+Gk09UK5xia7SirK8OF0RBfLG7tJTlZpXZSvMjzXAGoPCSihuBF8RvSBluwHu9zVlmmonE8mKsdvbSOkf4TeY2h2+TWbVHUJWHCxGHYQSAPh5BdILq4T/+6qispCbVhkQgV9ekr2o8mN9kfKimWSLTZJfr+oC/zXZ6gkNxnwGa8tJx+ob8pid33DHye7ulgw4r0krtzbpf4a9aDJxb096HA1/neNSRzwHx4TXsDpPU/D3orcfAkdktWKfcUCIugs3G5E/9+YQcDLyly74h/Wke1btYCuZgENeIgT7+mGO36CrM8xgAZsrCYchTn8t9PuH1kpX0xGCe3451ISnYe7CFlkvDZRjSl/gni0rCfaME/JvRZtSotudtE7CSqBma+im3y+nq73bk4laqBjBqU7Ha9cUl7ncWL42CHyiAu4U7q1cuL6ejVQA/MwCQqIZoPNi82ihHREFY+AYMdQgIV3+pnrFT7EqBp+IKmFe1eud0J1LpR4+UU/VA7Ikt7ptBStGZeS867lz47nsiCFOLQYCXkSwrX55/O5Xvl+vturv7FwHsllws74VTwJxzXxY2ttAzfPrZ0QzLT7Fe4AF1H2zSQo1b2ZZd47uxs0NwmabHWarESLuri2cHNv971RgIbQeMgjIdnsI+mSOvR57do+u5MaBoTJF3o/72j3s3kGtXaRyHsKBCRq+ApgRCK9wQ7ESh5yPYJhPfuyfo0FA5KSvElutXZ7HT0P0/oGvUeTIV17W04PSXmV1raUB01BQbkpBFOsjOrUaRbgez0LSFBJCPOp21BNW5bhwmWNe9VNj4vDY8iFJteGEXv+1bOvR6+9C4TRVNaheYZCT//kdPk3dLfQEEYePT9gXqKp3jdLfZRG5qijK311UehfYYxvpj0dapw0286liT/SgHTdM6uH3B5shzz8wL7oIH3PFuF/HzE5qo9I2Ion50lSXldw3yi2FGPd0LRiSBbimEnKXqwuL0BHf/3ISvzNFjaw82Kl9eJ/4oTLT2Lq+MtxIwLmvUHfL9M4q6ptgthc4dPFstigg6X6EvS5eNM1E3+5DbBNiyyzyxqiJSagfozdFyPxI1sQ9vpU6XuohMIJ79n5yiGMody6w2ZQRpFDX4tPwm/bDe1fiI+yWv4wZMMltoJYK+h6WBkyyD+CT0JqGcGFQM9iEvlUfvdGHoXQYwmZAynB+526oF5CdnD9ezoR1fm6QycegTZdLKGs6J/iOwzy4i+bMe/TuVOcuoZ00i/3cLQtJGAtaJ3EzT+KWKE7GxhBsc6s61tlu6U5QY9csUCF9qyjedxuh9B+nlMwm6RE4WcUDNYVReasIaR76u7bD539QqbV3TOsRvdhbwf6iLYn7k1Mag50vf/0lSjyNuy16caxXmfgzo9J9BwkBfsRD02y3QbIb14hCHKXK4+1SxZQ/HS0zBzCoCtHXuCLdVHeJeWqipLtlhNm0hrLc6xANqP7Dp3rkjoBVd3Ct6rDxMgzP2+4ILCLvqpIxgWN0tRJALcWGT1NsM4WOUwj/QC9BzZN9QbeUisbtaGdJLBdRTMGwy3tare0kEVkwSpGZtmtmAIFJPLYmfqHCK3pNPWAWK0J4Jg56Sa+iwMshyCXswM1adOKDqXOzjJtlBupcrKrfs3mDcZFKbnqUrgADaSDB/gyYnIP4ix+zZQrTbIFD4MVOflHpEEG1BPELgMME7tSaQy2QYYXVxgw8cgagNU08rzgZ3plcz3y/Sj4WL9gJchiWxZ/w9MfOwnmvIX028NmOrkgXeveuxYB/UUZh/GR2+jwv995U8uI/9wkeQJA6UgquIvRybxI6LvehCl7wD1pkFz+ZxrYBVItF++kzsQnz1XmkCACCeQ3MWno+kbuhbOywBPqOvMEfE1kFctrViS+PmKH+qFjGKNG0SzZXK0Sg2yRROSVzZJ70seNg4qjViGZOg/24zrf1VXcymmeZBmXhi509XWW95AE2J0QQ51RQl1d+d4KXDseHQ8yn/UzzTZX7cCdgypasHP+Cw03AVmbFuUu72XWvStR1uD5Lv/5vr4pcm3M7Oim89fzzxpnImxyV1vjXWD/I5vnXgtgIPyTYXForndJuVL2QF8osJ3592yRnEgVypaHdQE3g3+1jS/ZVRTQ/Nk9q4vd8sauWN6OVelim/yKUvF0rp5SVFXzKQcVBM8QhCW3rbIMkznkLynA7OPnIfZKfV1RX4Nvmb02u0p+66HpkiEluzrla3CDckhxzQ8qtFVWLUPr402z7tWVre+szZvdZEDkSa81lYy2lJmJV1S5y0Xd4UE61QkcZIB3mJCNnjd1v/gad8dmA9jOqwYIm5sDu1W0Ux1oEaCrcw18ynBXB0tPMM18L8L8hw34tMa2GbHJeHFXQj2koR2pbaYFYCdcORnYI8Il2+0iS65AnA9mrEllBbfmxHtwWLDOhUt2IYDOLhCkDTBdxw5xuMmCRCk1pDpiP//BLDUWAo2OcI/zBSGUq9FQ6Jybb0WwtU3qXWkBYidfgOBylSxvF6tVpu4ordXTWFOCw4YNu+7ikoGS1LcswRwaxIXYmYS0KhwAobcLUQ4+EScEKkr4ycWdeDUILpAg+WKqdM7r9hGhRTkcnNA30IFDQiJVbIhL51LcaZdxbB9UAVTsCF3ssTAOwnNW9EwnVGLnme5AihUXbvijI241B6xXn5ssQ3ZC1NxxQjWqUy0QvchofVAELH7gUz1TBHt1OwJHFw5Mg1nfbd2FeL+LDRfO/fImxi09pvfgYlQVeav7PkiX+hfHjdNHqgk/jBunUS95EMGeMKuhetYSxOCKewR2Mm3b4W0FdwtMOCGuJsj/uXtqZ63D4yG43TpYs+YOc5hmrcNlOhtskjRnIKrObNN0M0Jvlka1kmIAVVbT2eD0+KcTiK1wAAB78dN62GdPfjlQSuMv4a+RA1Lb5TmkhFruyhJAJ3hw0ZozW48prERsm00CNNJDQ2Zoamdt6+UNeKA5NEL6ym0ormT6fDwf65Wo9wBOXxeqsehGqUqO+9DVusWBSnVaFLihaTW0oLIbiNSyCnqPSQEEaMIV+vnxgotwQJal8ZlHrZNsjnSZ7lx6bKLxMhuGljc72LbVcYNX9r7IV49oZu5UN8SOVR30QKWB3FcPLzmenQnXhupPAAOBp4ESJFgeYUpokW7UBuet7brhTP/khLDdZvdsRXHEmbTm203kpDHzYKGg/jIUq1Np7cE+DYHjtKqe7uthJjw/mdRZWpf+TowPW0v2X8XzYTExv6cHgiCFJ78WwW8XCaUycD025ibJV1mg/qKOzwZFvkBkCb9FlB/yM1LqLySSmqtpkuKqTFfXsn3pR6XY+YrEJMTbR5+dZwQXCk8o3Tf8AJ7xWWKUnyFAL734KJlWucznpkKOW/TTD8orHxiZ5tiDsXKB0ReMXp/PjpXKQKdy0nNDDJ47F+OePGd8Vnjx5Al0YRr2bK4Ox2DeWovqAU9cvKDNQqldQoEw8oBKjDxuGS6aeBi8bSMPd5Wim19Yoks4D82Gzcvk00mAitO6J7r3z1t3TvfqxVw8npGCZCMEEI0m9Y4El/afhZkZXO7RViJgeA4UKZCawZzoiwiuUSjWdNxeMKUGlqQUGMC63qdViqvNHBhXI5pisGQzHtjZe93mmA3ubu4J6kZ78jzQvL9GKUl+ynWJE5SMXTaQwrEdSgoOnqwiZxVte7b+j0yUljJlluQC0k607haxnmH0To/c7m92ksOP3AQ4M4Lz/m33nHyAl0W+LK14wVWdFUf6Qr+FXD6UaZg9rLyfm883hl5D2smiCThL9cd727t2UDfOkyFuas2gP3qZxA0V2TTy2dTjuUy1XhrIg1oLozWXaol0d0IVGLr5gsrlPAt6FZTu7xw5yP43rdteSjsh7YsITX4a7bEoJ9YukOxWD1lyjuS7+AFeWGSrPaxQbg1fzhGl3jaRXGqE7vfY8U5rX9SjVuUNgSd6bu+QvGDQBukZa5vOXV2Rdv2JWaHgwgI79BbeCZNW1UQ5FIYTDOPieueort5VtrUMCoKK5VXQrqC9QNwiUbyFVknAYdj0s7alpWx6mr+458BhPEeSo8MDQQTIsXOUFCm/k4h9iAFAheARQhwao4XHhvMYveBGpTQoAJtlBaVWXMHDi5L7VIHscm9EjN6Hw0uff+aF7slEcGf8y2H945OAgTss3SeutOwaek8cvM2ZQ4J2feOuQvRQ5awf+6M8gPAWNVB33V6285Md1sRCqq+oha9LqjWpg1abqslJtoLxjd+vrhb4SVNt0yeTdjiyMS8ELtvJ1IchI3Nypr9d7WNjgQaijQosMemTAJ4Y3xAyewglxWI35tFmDSi7ZNFeGapdMXRrvrE+KXtZx0YEXZeEVcjau0mqOLxXb5OSw/CaqzZIOsPlGrfzxnAbuTiMitJnbVG7l5oPtkUfVa/rd8h/nQ4K7F2S5qXNlHiFTz1B5wo8sOOYVWyY+Wh4kjjI+QZwe3Plqn2jJyREip7OY9lIqFDSdwg8SdSXkhuCfDoEeTsOBQHw3/xXrf/ONf7lmVowB2Aj09+j50JtdPAq/VcN9RGSE4VWjDwYBQTa0C8l1LMLbbi4C3Uo+K9aky9U8MXDVdlRVNUWFCUm1MEqrgnRSXeB/AG/RJZjGlC+yA55rj0OaQgP4UIEAqCiAAXRk7Gw0KmwxrlplnHnYpfsgHhC30x63oKMq5vQLKL/i0dmE2oyhFZIE8nY+9IHdZogNcqdSgDhBkGHxdz4auRlyIfuEnSOk3bVHkRluVMO3SRVa5ny4m9IISq5B0DpBsKEA3Zyemb3ys9C4BPhLFa0eqa+C3PZ8Y/qi6oaOI/2yFbMQmLe+aNIN8eKEUC5dbKZfu2UNx3ZTYp9Al6zEhXY52RFxTRowUg+n31tBWRoiYV8+7m1vbQIif0QZVqSI0J6dU928bBIGaw1ESh5TSp+zytTJZUIVIQql1YjEZZTtcvFDHoa9WyzSVdGR1V3f74fUqrqnalyWM05+ZS3QzRmPbimublX6CBD57Tce1sDWg/7X6vFxIAjQAj6091nZJbWOEWdaYIaRUR1T6xMLRYB2cJuI/gU/NV9c/KfQSwL+46IY09wpu4hVO+p52732gWbD71QZdghUbKa4CapRDT0d8IWNZwGwN8Uj+ahJiB8Y1i88E3XSXlta910+03HiJxnhdIbyoccpIRfsq4iHK4qML2196hvoMgYEIoEQ5qG4V2NG3Ky6BWbiqpw5v4h2S2crH6JS0usLrtQ0Stx6eIdyhZVpi66pVPwneu3YPzjAupegS7o/r9UpAta0svuK66zbqvw52HaQd4swEh5QYbv8eleEaZFlcdMfFuVVuQckfsvWr97z2Xdv2qoUGkojNC1o/D5ewIyOxIY+UhOZiNxAAqmS+pYMYhLYhRUniQt4wQ97t1ws8FQnJDCD7p3l9cV/bfQnzM17CH+PraCNoBumwSKp91j+wLesU+K7phMZh0O4zsUrVuk0sn8OPyxJcn1CXisn1B0eMSE7BXaHzMJKLfzgEODlhMu9ffdpPdlmhnmejYPj0x9F7BfyX0nscuP2GWPmL1QxdcNHP4IJH29zDvxwyVhRCeMeKgB1MdO0PxHMXKPGT5csIbHanl91mdVeA9xXLBFFQGwcKFVvuddpQlN2qn7FSoe5zP2Suu0Yub/NfHxnCzmthlFC8GTjsoYxky+39wSilet8nifwqxuHvMO6tZG4IYztkvnuM/Rg6tqGP+Z8g+mpGhYoYfmccHJDAPI27HJgWlDBtseBVtvv8MdihZ6YYts6VPuyNN5bJ6qgVCCgcatT5qBqr0ThuxlCNPhChSWPJTt8gfE/sTjLvcZzNijlDGuh45b+wEqa1vYKwTS1fdmMCdo01wCVwll8gk/RyLOPdWbbLaD6kxUNi57YvcOJ7iHoNuPWEs9aQC9v0aUgCzSs0YEnUwMpTdyTwItWiTD0dtesUV0g+BaFeXIGcJ9ETfyGaU1XfK7ZzqgAtJBzrXmrLWnggv2TYWCiqJuwFnL4vDeJSBOmfvXCbcu68SNtuUv2UW0xokM07RvBQuVlGtc1VDf6LNYH7RyJHbdVv31hnx8irLN0Ll8+yTGisctXZ47SBpyyQOGGCWzOmm1yyiDGwtRMzrdTANPEy0h6BcN7wsR+rjaoN+Bc5OqwquSlaNU0/fGiWL9Qp6aDQ818LBQulcq7VI7+NZDde8jZTrUNoTKtH/iTSHQVXUpF8hqOoRUV0Jj0NV4vThPwq2992cmm1ofr5Zo3SAo1qPH6Urf8tmf22dca+2iOkgGpKNmdpVy0AzteBqqQe8eWGsNk1+saNEqg/JuAKLaYZ8WGi8mz6EfQF8fteNSWzpVnDsHw++R73bo2rwfCz30nenynhvPOnfItINJzD1Ska+zkx+51GduRJj8A5SwcCg0kk7tUe6hjWQNhynXLWAwfLZMcZs5fXgqDVHeI/gTgJkZaDbr1RIqbOW2ibeHQs43olh/4YBCB4Ni/XmW9+l6ZcblOPhHldpeod32sNlbmyrWGgGUnQdjED+BPXW6fGrepyCKO8gj8DTsP/ACA58GwwHGevajT/+tKvyPovIpAZN8VWyCDIECjX3vSwHauvvx93S7TsEtEr3gPdaCuL+ffEghyH55yyXosSqwq9Os+W60SZY3aQ7ZvARSIalvfoBjsfzCdNYO5LpMk6wX5HpbFmAIqhSCA/6GxgS3Ai+OneAPUoISrNbl/QIzg784QtpnaW7pwfPf0hNKrLng1JLwAp5e7ap7TJI9+O1vfz76DYm8/3b089Fz9E+e5UsAA8kwqnw2+O3/ffT836jBvFhcwZjx+YvfHsEH8DxBTCgEgYeFlGY2Qoj2q+hPb07+7JJcYwLTT6/Pz36mPyVvZ5isc5ZDkF5t84R8CWeDi5uktO/Qt/TkwzLbVel7+7YAdcMsXxb5OkuXnAIhh9I/Hp+fgBJgOhucF3eNL0C8drUPpfKucrNBx6Pj5dJWVePFfIgNH796dXJxYTBn+MWbP0kf6BNsxtdzXtw1nqifUN9nNbQpD8qcn/1ZV08HQaMQCezTsMKwsnZH5xBO0VWV58iY/xjSH9+4wwRDGnlbjv4r3f4AE48lIJ4REjak70ne8aFQ7CIMfGEESBtVxOVGYjyAosg2BjEmmFpBBFJSLdMUjnTgvtU95Deub6bjbsYm752d6ZsJpHdG5ijvFrT/bLlYJssbinaD557HQ0lwyF7A41GaV7aso6Oh+bEobkmagQEBaIrjGJi8dwGPIUQore1yV0Eo+N8tOf6DnXtrlyRRQfXFapdZoHejMIyLXpoJ8i0uugCuQg3Af0hbC2QFUloKF11Q0Yj+iTVwBnTdo2b8DqS3dLmx9U2xYuHMD4AkRhi76O0aApI77b/xiDsdnpWmQUi+QzIVjRARBxm2HgK6lDtUF3QPlm/fAmLfIIFcT3e5JwraggD0FYLpwsd4pPGj0U/CfE94iHLT7+kJww+5fjlF2XFdl+nVrnbZZrAWTjjjRN6tXSo5ETsimg4MQAOAurucgtE8dtEsx4mCl9XI5u/Tssg5fvP1fxyf/uFscX729u3Zu8vF27NX/3nhFMIzzmNVdW6jVl0//3L549npz8eXP7oaONq7oE1V2a1PECyCA0HCIlvg/EvUJimBXBvTsP45DYZrJQGYvmuEXnoqSDA54/346NEuLEsOyHZCA8VgV/AnKyrgz5HNkUWQsBHJYd3W+gHGxEhiozphLfxDXNs+zbb3DekNZm87kSj1i/oeIXaE1U5ng8wmK8DHpDyCDYjprgE+BO/xB1yRrdF70IA4flzPwOdW+fB+RVdekzKl+k+7rR/RI3bq+eJ5Ip12mVpSKPkR4DPRKEG1LjSu2fMkSxO+jHny4OdeAxjCh8C6pleNh9AHEC9Hl/DfPuUz1h2PkhLiI5F/aDIvEwIdiQA6q67LYKvMBtT4IIjj1zHOj9heuEE72BQoaVuMi2ia3JNIsNpttlX0cTYAMROXLgb+gmxw7yN/9c2+xcRFOrmx+xG/9WRC2dlg/tnnnoIn4wAnrR+STeG1kFD/kx8fUWJoFARR38kybL0RKFvg71niahkGZ4FrfaHL2JLNNoJ0N/S9kgXm3KHWu8pGvEwdtpo75NtvgHyOQAFhlkVpOYoeMXqZIK+KzSbJV3j0SUBwklY2eBHx5gRehZMHszoWkF+806MNlAdEm813Stl/AorsATQ2QU5iB2gZLJN9VQSR5s8xW2zf7hd0V8Vp5BGRlI/LG4bnm6vp0dPIXWnMEk9hT9u+sBoyVduqrnG43vjkGQGIomC2LAgiuZ+81C9dtqODEmAfQEA1O6yZ0Bf2xTGkr90rmj0Hn/ovPL20xK1PqUfj1TVQpjDTd5jcKUwArpxWv+p8E48nNptMOdrt+O3lyTnd1CHO8uCgMq/O3r776RR+UQvYBwZ4GlJHI+3MhTuJJ7loKnubTJhlAhet475DK17Uc6LyZnkkol+yWqFaI4j6WizgTHRTwZJGkAEL1AY5+kLmPs0gm7ol95V3Y2ZSutST2seZetD0h6GqJrrIgUwB4nLMBqg3eX3yw/G7t5cBak04pvb9y8d+e3gsbcri1HmgzC/rCpMdivcedOH1a0noORtI+4aRA6DX/AZy952+e/vWv9EBWtJHH8QjEOuSc6yf1hoWfUUWFkRqg/ophHZC2G0jmEgwLiw8EKXzH4AXjJobgsxqE6Artb2GtpQF0G9plIG/di8/bpESfFwbUa4TGfGrtjzo7elTJ7b2sOUOQDBggIQ52X3ZQJEY9fDTud8VPCqHQO6qE0FNI1PmSVky7JzGkARbOqo0zcQlQHVvSIz26db/ka0t+I9hduZHLtbA/ceNn3tIyNBoMLQfyF/sVxeDBDwBlcqQrLPIryXvqe+YO76hcw5MF2St7ks8A0L5UpI/UtyVRH6ZKx8V6gJq/Cr+AeMri6zLT8XXraNwQKQHNK/JbJDWpD0EMQjU0Gi3g4yxpi6TvEpoK6Q1yyL5imgAF/LXKFaaVWE99gjl+fx3QcZvEgRSUN0PzV2S17hOqP/FGpydxNUseEY/ePlGUygicSnVAryAQWjPLHqWlveQFBp+UP0+PwCXBLpAMRqGzSNFHUwnjXELoC9vzi3rg0qaSLTv0BKDOjHpmOA+9kJ600i2qYWwUpcaFaEVbY4JFqgTPlFcU2JM8wXtU1L0h8nDqDRMO9Wl9lPfZgiR79R0R/E/oW5F+O6VB4h0BmN3OGoEXNPXaVnVftWaGgrdFeVtZYrcAPIS5TyXJEsV0hWyrD1mPerh0Cbm7UYLZggL1UvZOGCWaRvDflLaKsxnPIWCkaZLLcWCzBxY03yKqWsFFUl4jaT2bATTqxwOuKZA476AjHjA0OPQ7bP6NRu5t607RyP2Xn/E2vy4C5f+6r6GJA6Mm186pvgYsFc14Yma12WxyyiC7MoiH3QzVuR2AcayyEG++o6SvCZkUwvWQ6uGmgC546qyQaJu9ZzPwGhXpfn1pOe2ViXv7baAtD/EoF1neDWx20RrTe3p2mtG3lX3b1gvhFaqfDgQF5bqdMsCtxCDSBGMqJbrmnutvkkrNQXEx1nYJf9KCg8DBDk3Ha48ToRj3O3DjF+FtnTfsTnzbEgv0qFLbfA2deTyNz4XBrpFKaBadwYK7qbO+mzUPnIxRNskLSNdDTNDXs/BjDTWdJu0wLUoidJBFS5rwIsDzlR7ZC5utLnGtYihp/hfLU8EtNXMkZhqJEvY1ygsshN7uusI+cJaHzEFafOugZGIRXAoogKrT94hVymYIfCF0TzgHxVwhBn8mgWcALMdVco6d9QWjQW0Yj+kdy8mbQOSVrcbBxPRwpRFetLDla2WZUqsXCUjCrIx7BPoq0R0QDqfMvzl0mc7GNEm5KoAkHdz3tgbqvdpo6GpzxrOOK/SlXgIghTRJD/M1Gxwcfynk5/P3pxeMndesGsIa9qbqDZQUbQHvEbVDKa93x+/+k9zeWYeaMWv2Ta9ubKTtyfHFyf7K3IOubjVeOQ9G84T49FHE18vhy6R43Q+NB9FxxrcPNRt9DMz/193KTqowMIjti0PHawCoFP33WAcJiB839UOyIauGfRy5Y5JGreOE4sZlRtY4xatf3KitUAy08vox7M/a26ySKtCQsIhJZc7EzGBhIOvx0O7+9hO6yq8htFhHX4/BtV7ndyCOFxXzL2AexS72iR4CpFY7aCnm8cKb2q/WRxErbNPKZx5Lkc5YcZ8/Ja2KrL3vOII0ZjJ62yp4DYIc5/fR+IFd3WPT8EGChMTYM8T84oCoyUUdsTqmzFYkfzLR6pVX9d781SqIr87aQW5Y17cPfLI6hHHrMlBF6FOdXTg0iLZo8RiN5FixaJRQZRONUKRA/lwWoFo67DbinQ1Ng7NkHJzpSslWBHhxCvTpRxOVwFKuBhF8F6GuR3d42mRruax+Y6fy6xvUHsnufOwVVcb65YEXkI+gUw4LEOyJoouio8eCw++OZgmIGsKd4xyy+lOWfzEhdvskV+6DkBOswXsnhbGYYNG+DRWT8FAqp5+xVICodPJM3wX7hDjI/IKIV+N2rca9wijnr6f6bpEPzydH6axLBbaz0hAtXaw/s9K7oUmuqVeVpE0lDUB0n0o4PEGWtqyToDPA9g58ka102y+ImkvrfcLfP4bYOH9qq3SVrus9gEHt4BSDzkwRbT1E45agcDcB5+6sxvLKAf8SqmnbxAfUKA8HfnVrnpwI8cNRa5UB5Pz0Ld6z/CebFW3SteCQ/KFNXfs+Db6dnGnr/uk5ze/7kCtB26zZB7jhAylzVi8BOqYH87PfjLb6wXN959/PDk/MdsUzoztNbop2Hy12KarKDbHp69xWUAcqJmYQ6npEN/IL/P9xDz/99/8r38z7PUzG8BrkWWhQ9wTIIE0715TD1ZJLag2fIGVAiAKQX1gvsGEmtCTpjvsYdj2yV/eXFxeuHafu1bJQLLkRpejAgfuRgLfLiHDGqfxPrw4jGOqOdYRgbU7IyMkulpOYitAJoHddZOOv/SJoac9ckVGdVpnNooVvL3xOARgaCOfWXRyKO5ybZXQ5gdMuYb0mpguR2MCBcJme9yGnc0fxt0aBolFStQOtiuVU9c9S4nR040dbYq8qIs8XUYwnki8wtM11Y1yBbmOx+Zb8/zo6Gh0JCoht3MYrYU3kAhKGGg44VR9IOOOBWWfIiHnTpGd2TVZQA5WG2Jym+RD9PxoaCLo6rNWV2PzBPuiY7TSTVpHUNMQ64ubtxXwZnQG6oPKvEHT9E9nr0/kQDo7ffuLISNMY9d766znbzwIngQhh2J8akawb3wT5Uuwuuu4XEechTgHP2mINoWZXMDY8TKFBklh/v5x7O7VrQsa77mKQr7X6XV0UA0N/F+NORABE1K1rJgbZHXdbGt1U8UsndAhyp/4FVc1Rwm7Em0MI0FNOjrtktZQKp3oUBPjEACRmwVatDmM6Z7jcJFJfFJqGbVy1OLj9c6nKp+i/pItloTOap7QkKggwrR98dD85WwS7AnqVng3o0YZRaspCfhTvKUygDkchhcQmpmvV3pBUg2IFaErL14cKLFXUAqiwjhgJFTIoeZmqPwSSPvgEjXc2gZPK3d5U4P1Vc5lOPCGefouSWuvInZsHKEg3ZHhYwpdGZVKD39z+C+3sElzIvPQhLE2MQGtXScI5GbzIWY3G6KIgXCIH+rFXVF2Me0hJmqEK+bRkAJ2jFN9aaWXF0uJfhOUuVmcg9slTP6EnEDpB2SBHVLfJ0GvJ254Tq9G7VKidFhaYToRd4PXieL4Bt8cD6kasQMAT1bcmWdEGZd0znAuD6A+/ObRoRb/Ix8wKcaQ41MXzC+Ph1BrqNLB+j675COU2x1m6/not0NzNHr+W/PEvDBPnhimjfn2W/NCQmfr5L5T+029RL4Do4DOTHVH5iCtlU79LRzKDw5m3wMb1omYDQAgtLR22BDxhWeXu1zr1yEWwvsRSCHRNzg9uMyNBwbgZsTOgCiQshC9XdgYWlS3NveZddtMSLihH5TozPyJSfgLPpyroXW7j0Pe99BQhhLfZd79/Pr48kTHMHktju8QT+33E1r0wtuT+wgQGSbEMuEuZMtqAitvOv6t4ChUxWKdUCyeuKDegUqcUx8OOh1bWO8CF0GfQtysUrkw46ArlqZ1E+4zrYtT36UVBhNa8oql1j0fo8WAtSnjRNu7FkeQ5gacpmAqDlam2nN/l/XDPGPITXhKe/q6daRo3ENYzfu4gqfm+RHDKhSUFug56dWAlVQZZLakiFHA7lkX5SaCHQz7+DeN5Ekdl9pHSzPNE7VLmedu2Lasgv3VdcCGyY/E60nu31BDu7dIB7Aeoubb31uGQbwuCbEOcujhqy8UkKuFD/RryLfzICmvlm+21+hru1hmNikXVZ5sq5sCPLNI34tOE1rkg1HTf81s8Oc3lz+a85NX785hp5o7PSi60Mfm2N8nn9B9kjMdHlTjcZGu4DiEP9E2xn/D2W2THJzM3p1CpnPZV67b6SjNb0qbQXt3I2oRUyW6K2ua39gS9l1q/uPszam5M2en9BlF98MaxXss3Wnhmnw3kk632stGW2gqG71Py3qXZIHdL+MOJKNdhRiTNBp4gF7ES3IvJuk9GbFvs2/DfqjLZFlHdlssb2gASydmVnWy2UaxeWaS0YeEXKPLOh6P11mR8P0pAqSqdB0lI7xWD83hd2le7dbrdJnCULdl+j7N7LX9HoTxfzs60iPE9u6ISE6/kQG1slG/FiMbudu/EJIes6qBJoWfXZekEPeN0vN/tq4DZ8m8uTCv31xcvjl9demqChU0vh9vT364dEPHjQCT+j6t700CJEhGpOOhms/OX5+cm9//EkwFV8a5RKaUS40zEYQeunBTfIIcIMbIYsMwSCR5+YS+uNSCFUbra1dBMLpaUi5oJ7m2Q9ZjpeTp5LPXUGa+FOHUAr/QZjMx+sdSwS2pN4h9jLn92QB6AL/h38+uBVECqp5N2r2c+L5OkmvOkoIyLPb+ecwjmLD5acG6CRoWA5TxCSWIXkg7jcATCo8+cwKAh8I3vQIMn26tQjh0pW7F6aVmlZHJRXSgdwjx/sBHxJ8A+zmq3Dphd2lOQjEB6QqSFFajvNpSbMmnT+ZwdAj/6ALu63iIHG/FjDIlew7+ajIA5JjgiJK67SBKv7NTp/ELapByaBzdJktrKihbcVnXC3rn26Pd7DsGN4tiUdprbDA6qLziEgul1fskY/4SaBnTw8beQ1oHW0u0Netdlg3pIIWVE2ySJQlTKK2hL/6b09cnfzGvzk5fvTs/Pzm9JE3TU6yED34+5mUi5dQn9eVHv3FcwP3nz7QQr3ZptnIeOFPecKH1Wyr3qS6716y7inClXTkBttcLACsTffOLo6OjIyeah5pvtf62igsjVxR0C87qx2tFa8GPT3/BqZN5ZiYf0RS/ucAYAnN2bmTODyqcUaxpwaVODQTiH1SiPeZ51GTbsj0AOZTLNiwa5aGZUlE/2SqTs0S1Y5s93m6BS1YKQjWuvqHZ2vIm2VakAL2yN6m2kNH64pUUK40S9eaRbV1ZuIzAJ7VJMoyNRDYNFNHtUKWgQ5KWqiDPI5BD+tLdMoOwGeoB7S/pCaTrTpc3JoF9Utuy3G3h8C5tZuEwVuPHPq0p1YaEcuj7xdiHa2i1s0qpGuqmG0ppVWvDzqgqVlnKwb2U3jdylft6us4WrE22QmlH1e4KUE4Oo5fj6V8P558OD+Mn0cvx4afZ7L9iukodvjykP1zb+L1rNvb98xUCKMps9ZSxUWaDl/AP9UC6ORgOkIWn9b2D3unA2LENIJ2H4GxAXaaDbZA7RI2URI0wWMBtcGA2Z3LlTTJ/rdrldZp12yZQNo2aeZJJU4eqOLQGNHRQzVuajhHPq12J0J/8JHChavbORz81e/b9hHrd8vRT99Gj0W/VwrtKShslqxUwPxeB3Jrab7+d/vXb+ZPf0cR++y38C6tRPowBwa1GGNcIJ55U3dKIzDnoXhuzggHPyftGmGCQsx5CICkeEpMPvJer5NnPl2/OTi+Y4ihesvwMXVMFKeM9luKK+MXqigwnDh+WsU56cAyCnDOMW0GwYcR6dSBaBMUE/92OQbIjZQdjQwBqTAZ/RM1w0Y+zATVK56s0qlGCCe9lNrgpqppK0XtYy/q3iLPwG8izq3ZJRvKyxmSAAr/9t9+8oI829+7hb35z9O+zwWekVosmHoqjousmUD2kL/9qEFguBLC8KJKkhLzU8BcirUQvx5NPB795HUfTv5r/OX+KPKliL2sYcrgMfjy7uOycXaJOx4vKlu/TJUPbOKrncKR7yrfHSyVkDnDjkBBKL2Qy8AV2s9UwnHgLFuUXiAmmKMPVyBw21vDPZ+fdo6Ty+AKnV+qRuW/U8+4C4jI76qHyre5QhDKmncRLwXVZ7LbRc9Tm0kR6c+QsJwck2vRJBU6WHdu9W63l+a5wC5DHuxkHgMpUt+Lg1FzMU75yKFjchrHL36tloFBchtrxAb1qFLfle8Ja9cbN+6q2G7qlpOvUlt7BgKLQFlRCKnJVAd+QHBFcV4fSZHuNyCSbpAK8EfwIVSggSXDH5jxtbhP3E6OHCO1R/e539HCx24Es/8iyjaIdI4QLyPFl9LvfwWaha8yhORya3/0OFkQ4pM8ethGjgNA7vbrt40zTuQOBcPIGx3bGDlqYeDqPQa5KeZ3mXc7mX+FnLpFAeCcmrY7zLi9yG3pJ+3Nd9wFMJuweVhZ3YIZtweHI+Fy2mrqMqKziblJIHcnVooLUyYiQhfhEfn8GiUyEI/rzx5G2yK2n6jcTqsY9CWQdiXlVX/kNR1Piv269yUGklmdz15R+qMPNpLFwIHq1uuXYPRZu1D+Y7B0chScAJEyBTj5qhNxmxwjlDREFv/RjFaLP2wBKXQMVoIksi/Z3u0ESOrK85ABy/WA4+NtudW1b0JgPAWMiCc7fvT25MBOjYPJmuVksCG9ssYCeIPsV5C0GyOIfq7TEhN4LPB0XC1TZlQA1J8h6ClpvV6+f/a//l7e34W4bOdKF/wpG93gNyDRXnmT35DJhdDkS7dGOLHkpeiYzBMNAIiRhTQEcArRGMfXf31OfXQ2AlJxk35PdMQU0+qO6u7q6vh6kIMuz9xl5+MKpACS+SxYLBqaI9+Cqd4MU77S9vsxu8Le81eJtL0F2ozfzYg13u+UqvcpKcmbnMp9Bnkm4AlBybXm1KPIb/7V7pwWbr/xPiDjwHH5duhdgaeAxkM2BXj3GOcYtziA3LoiDjhi94FuPXL3g95YEveAPjzEGspaUidMbTL1//gCxRMY9x1tdcpctKENVuHPObA8IueIuXWVXPAfpVXYnE7JraoQMPnmQKB18gsN6iqR0Cnbkz3ki0jneVfUX2jVqf9JRAn8Gfwffkpa3EJdgCkAr5raGAbJeDN+BL1DfJRXJ0+Hkr2EcT6b7UXjYi+MwnMTxvBOANB1HEV7NJRq5zP5O0SoAftCMkl+lmN4QmAte8uev4GMrDX7rpMap40a+vAghxdkyjLqL4j5dheSwOJnGe8E+JfG4KtY5MMYJepFhn9y4caGgFAi6UaseAZtsGNJ77Db/BJ8HWV2gHAeVqjx7iLzsGKh/uZ4hHGjo4egduLRawJ85jB2A4EB8XiDETJ7eW5ZMKSeFMWN3eTRRJ6BEgHzelhH41sqEEmKh/kkIhah2X8JdD7+Y4R9BH0fjCDZFihGj9x5S7+kjOTOpDttj2DMwdhTOONKOuo0fSHPO6xTqVmAearb1JTUvUDxYUE5bmY5w21aOXBoCpB3UAH8p5frBtyyd3RYLEWHKGf4FUhB8BfLSa/75Zipl6Cn/ZohYJgWKyWAhFTcJr9Y/UVs49/J18Cetny5CDCWlOT5k+bjMke0rZWsX0N8Gd6hr98C1e9DeLngOm0lEjzg8HnteiHejNWpJhRX78xmtyo6jY2VS27Uds42pV2S1v1oVZamJgDQGwtQFnTB/GznYPn0ztVpTs6ilAXFfUu5eawfqrTf1BpvCg8GwC/QqkYHJ/jYcQ9a3HLJ2v5Hv1h+CfX07geKwKN8Ykf3NAZZrWcjRP7yDvnWz5uchLGcLyA7aYH7/JP+yHSWRQZeT3C6a0oOXOYJgsrk5dEx/cj9EnEIRrMqoK2qdrI577A/KzQC2jX770DBWpj/+hE2YFXGXlddZVYZ5moJxRjA1nItoVs4MZe3/PAu5+DzP5yHIvbXMY33S7FlnSvx40lY4IvMuCeZqK2z4yDMuSEpOjtB9xY6KCHATtbOKEmLR6/CrGsqZ8wkQoAm0+SWffVABrBZjjJAwjEwUuQwv7lvslLj4AWVgmS/SKn1NafrmAt9WR8joM65I270a2/dgZ6hmHOfrGxbPXCpV7/Ny9jlL71kPaULk8LYGr8i851LTcTmHzmB6Uf9+naOV3oW+OndxETaks5JAQoY/T6skW/QtkmkJ+SfhT7JCsUFvy7iudWjCK13CNduVkCcNS6WMWxXvreGC5nWQaLGNjnapSIoMmm6gVQOjl6BfuUes+lFM01aoV+4FFfMmVTcJq25MrwwZeu1vqa886Fx4LWZfRbhrAn+den2AZ9vWqx0A12rxYbV2r12T34ZaMJ80qmfBgy9bjXqAl3oPF20Pt/dlKeHTiPeMrfgUERDc6TMoxQryHdNFzA5MZqBtEdGdegTGV3SOoQYIcXfqerde2LVBNfm8A+rtw386QVX0vWqA9X6J90CDDVdhr8VHYxV382iQzyMbN+t2Mnt7oOvS0fnpKXgHi9nda9zNR22MFl09spQ0MpA/xKro02H41HDqW2Hb7r0l91zZm962bUCymA3evhy2LR5vmRCwwc4tZXtI470k1RdncnIHj7GQ1BBlep5DluVNjgFB4EPEn1f2/kOb2glYWA31xd+7TgpvmSpcGpcPyMV1kzugaloqMr6oNqnY5GODHFtO5ueM1vc4a4CcOsrCLP6rT3HcXm4PiQSBwhuRV2xteD0VpCwzv4p05WaNx+XENn9yrj+9xjSgz+lgy1kNZGdEUyYD9+RXb4nBp1xMUirTzFgUKHEd8aIWzM7zNDdUW+TTnB7WmKsB6+KPiNqA3uhbWwnPEbvdMjjusQN7qkkr8HhXqx1ssT+xZekXph9I+FrBSxmQYE2rNRBmOfstvm+HPnLN6Fv84TVi1Vie3YTWmmLsuUVGK6u2iowOyX1DFh35C+509tLDSpjs2hShCDxqqWdBX1Uu10VYvz4xAJ/f5Le9acTgBvj2m759SRwYvyYw1/rXU8V5rUu1jX7ZMRi6KvPw0glLlZ5AzM5UFhQPnfXAek2+qh2ONvGvV3iTuk/KGUxYGm4H7GuI/RaMT3Yjx7PgJbQhUvp1+59gVySSwoOvu8MAGVGV2qhvKOa3i2EQK38bMk69G+L+p/Rh8qY3jYzzTQlpPdmGTuIO1NNBRlS/lmrhoB+gKWcCXwCYn7ygSWZBiqZHpQy+HmsnQYYSIdVUHO9drtLkEwUTeTX5MnK9OoardmKUeSciws7GqDnzFSTgRMyIGnVxya6eWZ97ad/aqy3uHRgkJjiqyy2iEzXtF8sEmZ+GS5rm9XaI1uMFX8LNBQzV1O5R0V7NXfKAVWjEEE8v2P8WafI5LdUA+JWRrJ0AMxezf+bOz7tcSJAo0lp9/sc+dgVZFBvAFaf42Pi3Ya5Pm9iaE99b5uzlWqxWBboXwl/ExNDJm6XZ1vg0EMw0mAP0lZgLyeSZgvQJkMUVxGROucT+r5ig6m5dYooaCCF8ECeplQM3MDob7r3mK8FOMS36dTLUfGY4eXZYA03ApGHLpfAbhobiGUGgANS1sdmYX3M/HCJK2eq9YPgYf3izSpa33RzSL/Gy/HWdlLctiTNN/m/zPZsaMOmMZZncPZcynAuWXkCrNNbbGW3IWB4OIgHOSUgQKq7mkASHLyigRap6wV26uklRQpcymJ13tc5JPlfoaZoD6Qe7SQbengm5Q5y2AsErkbFPTSrAZv5VdGbG8J60zxHsn9PVZVFm1UP/gEz7nGi5gXrpmfhXglV5vc6vqqJwfrLo5ZksnvbIpWybDsmxE9yvsgpD5Yv7cgZRgMiGmoh+LlK2BhrYccEGcb5cQPKivnQo5Oye+BiGDe4Tfd9xAhc7pv2CPaDdcD2jnmIxgYUEH+l4Dx2l473pBuWBV/HeJo7vX0Uv41zBK0IMoMDPXgUr/CSOu/ZhvBcdotd/+ltWovGcip28DcLDHgSDRIecnwbMs9ALypvbCk+J+Aqbo9FwMCZgys149BHcqYYbIBi8HA0xzmMzGr4dDS++3xyfb44Gp6fbsCvj/D5NPrElHrr24+D0BEOVj87PLsajwcnZWOoOzs82F8NxAPGR5x/HgTQJz+I43IyG8ovOGIHkCBmGAwbokQvC48bBxXgwhsC2o4tmTRQxEcX5KiU/fqQfjzE4ZCP3YS88/MYGtoSH3wB53w5OL4ab87dvNwdRFE3+Gk2j/TiOgkMhtaLJoR/CigNlwsPe+8F4ODoZnJ78MjwOEBS0iQwaUfgMT+wruWnQcupwhTRXUOX5KBgNP5wOjoYBGOfHw/cf4vh+P9i4SNNoH1qhaltrY3r+r/cPCOvmP4gOx6OTd++Go6C7fxhg4KrWR9tI6yO01K2la61DM7SYaWXD11Hw4fz05Ojnp7/e0neQYPHj8fnupm2b+tHOFnlTBQ3yB7UFGO3oNW+m8LD343D03fnFUDZGS3Fe9cBHKG/Qs9ohUFzyPWWO893w3cnZ5mI8GI03R+fv35+MN8Oz483gu/PReCMpWTeaRnXDiVU3H0bDD4PREHdmeNg7PT8anAabi+HFBQQww8IYnF0MjsAln1gMNL1KJRUqEfpiOKYtHbXWgbs43js0zuD49+bi6Pvh+wF0b7gZfBx/fz46+WUATenH/lPgc+FhP45/4qAW6IwkWBUGp51BOgzPxpt3owGO+MfzH4YbyNHkuCryWNl13zAg8Pn7wclZpExOl+E3H89O/vvjkALtNvRfu1I2OND7V0G0T5PZ3Y/jy8FFMAmD6T7SCTxkN8BfN9TWj4PTj8OLzfAvw6OPYwQgVo6I45olgssiwxsNIe5hc/7T2XC0GZ5Rj08u8N+356Oj4ebsfHNy9v1wdAJj/nB6cjSgYR4Px4Oj781BAjTieeeZYM6/Ac7smPzxMY0ETjM8PuL4lw089blInflHh0yvjxcnZ++YarWTAyrYdnYc9rDbXj8Z72djz5Tx+Wjwboh9VuLFOQEoKN3gdKXubD6MTt4PRj9vjr4fHv2weTc8G44GY5q9707ebS7ewzI7vMBpjeP5oXDdDUotx0Mcujk9BYMIaTQavh2OhmdHwwuYTB1uHF9KsfDwmzgOYVPkxf3GzyiFDmMbm09Xn0ZxHIKPF7QS6igNFnIJeMFVusrZBaznRfyQB5lXok1YYL+sLJ9vr81vTQQjsyvVB824YWF+cIZ5OKgZx/Fq4JL0b8vqjjlqKcGEM5FrYkgDq9gGCgNdkNpcWk0b8bYtRNoNQb9XisgokGArH6LMP5zjvRBzv3lHgbjqSdBFT9T5kvvYUQIj9DDZBHUxhXtE0JuyAx443DkrbW3gnJ7e9+3rcCORy/jD4nstIkRzSve+RcWdC4OsuwvSlSx4yMC5wmS2e8U5qXtTScAPDaGBRiAOHapljaJOBmBmEh2SbNh6UFpyg4hv5fQgOjw8PwueOw21UehLRxiOkNlCDHMlmraOkLcR9tTFb2+wX1YuwMfRrvHuWEiyCkjX0bJ+ePp1tJQ6ea/DV3W4Gvndz65b5oZPvUNc+coAGr2o+5wabhnU5qPOnGrdVKJTN0lInT7Z3ofBaHwCokRw/vYrW5QMN9QgyWJTv8gS02psJ11t5oFtkjiNh7fIJOFhj+X7Q0/C/1fOco18djSNdd5dI75xRIpQ12EFXtFaKTl0Y/ykzvTCAoOjwcXR4HgYx7/Iamknv6E/XuV2kxcgh/jQ0rSlzkPTYy3+6cZqLUfVFlL5VKEWrJup2RswsXIt9zaD1uo8fBRcQ4dE/0sWYDwhCXuXWqBNxnUiMKUl25ycXQxHIKmcDuEudjY4/fkXFoVFjyB6BREPj8+dvM9e6oTj1TjFMVEKQD9BXh/xZeZ0gfB/zZDpu2T1CfUfeLbRdpDVgad8QlNyRUl5yl8Xk6QKevgdReOSchDrIaQxcIj8dUFHEPXhVR+/V9/pEJTor/1nki+K1YhQH2cNBX0//Eoq11HIxCNyCHaFFsNBxH+mpNsTmKRAuqjlaAv9UXaOeHH7WSoJb4GXG2CL53NocoLjrhFhqvkBUbGVVGo9aGn3JZsvgBPC/QvVz78uJh5Ve0FSTVvyhG3pT49tfwnqeU1igVYJjnauzRHmJTJkExRkMo739v+deoglipXPP0CaHw3HH0dnJ2fvNv65SHowaspnKQ3gIB/NbOpMunBiMJfGfdgmUeKgOddJsyL5XVN9s3mUkirx7sGeqOOFMfE5do71M4ijC98PD7MoCJmVwoYfj06OcOeDGiA4OR6ejU/GPwN9xidncHHlJ3SJ/mUTROLVYkR27Cm5eod+W3E8iONyn3MYy4ftlPFkVitmT2pSFAZ3UBrLPAiRfdKZ3KyXO+aClKeefM5iLttsjXSb6Q0JdKG+4LtV8AwHY7wu0605CpzoYOSGRI0w5vSwh8mWU5TqFj6w+6wBUXKnuGGs2lNnPSwqJ2EGh6HdI5u3J2eoscDppzE8V2B4Vs9EEKgXbp7Z5N1Q0rJ+jmwoqcXqV9fmVWynfgKvA6JN/WH4syOEV5fkSdVF4StcoiAkyVf0p341TerxVJG4Wou1d5T04N6JQL70sFX6rRMBpbU6CewlqWbK8Pvffh+6KsCCkXDQHo/IX+zTnTtLdPC+5ufZvdo6OU2VUr2igHSVwfFgPIBJ+/nD8HkjRpDoHaM1OWoMIp+VlERb0g92XWqbybt2kAVU2aAbr91nDYkmvqi7nVNv07PYkyxEKxye4Tp0VrXoFo/asxNzAmLjbEUAWCT3X6/S8rahGHriktlq+2i/IEH1APjNA/AnD48m8qF/phqnSXHTMNuwntRePFtbsbM1BhEIBCESx0uruXRiq9EdUcrWLbojV58BwuPZJ9KFfnORoyJONxAaXrJ7GiQQVIdGmXM5pZtrkftdj9ThQww/5qFjG/RYYaBJzFAfIrlik6GioZCs98ZIBKpwF9nnZd1SvB/vvYSz7Fefd2zr9ExxFqmo6T2dUqYa7b+TdlGPve3cs7FrjBddQ78+qAck8X7jK5rAmbejz4kPE+5xkwUp3nv9Wjy24r2jwRlYBr4bBj+NTsbj4Rkkz73471Mjv2P4nbtc6+3qeYpfe21wIHRShG9P/v3EQ3C17rvEeAzGrOM+gQXd/WMc53KXwaojG4XY9tZ5MTKwGun/FIuw7jZqQE8lWdGjyegWUsYXTqoCUL0dymfpJ8dc0qM5Zuqap9fwR+r+aKQupnzFEdr4ITEsSoLjn4Ocpe6kklyI8d6OjJo282XepayeXlJaycrJ2Ys1+2afq5A2ah9x8uNb+O5WkyXrV15p6tYSii65W7cmUTJkaVzavJvLl+2tao6zdD4jBjeHOomkO9pvfpfCd6n3HfYMm7WyyxcAyNWrIUztvh7JtGo0L+SkDWiS1s50GsGKKatVmt9AODlkBsc8iBg7zXBtaGTpuN2um95i+ZgM2BkHRhsQFmkBwe0g+jD5LZRn6I+Inx+wUozx9xCNKDLhJlirie7GM7nIaO8oIUJCgZ6RPyseLCmGwoKVR1A931C/XIZx563NYUZAjMsFYf/xiZ9WITaAEdoA7/Mf0jmHKU13KuRXXBHjawCRtGp1Kap9TfceSmhKrZuv+cmzvlaHcPe5jE8cr5yWSSbax0hjv/FmM6zhZy/xS5kSh2rg9RAvk7D00SMZQQGcYzUpAUgzHplqeDWBO7Jrl7/YUus3pmvsQAiLWRg6rwoaGcoiuDoiFoOwbM/FZpIT2mg0+FkSdCdV5RITa94tAJjPLteV5OqGv/08r/Dd+s4lio3qIaAWpEBid4IGUEeIvuU5Vs5R0UX+KX3AaBZ6d+2/vKa3NIFyKLgMZlxXJ9Av8adNvvyitHnK+M4mWGhFLgnSr1+iJ6N4++cGPXQiKHYzJj0CsiOxp65br6BfSKxQuqX04lz5EWTQ1Z423jJRKfojW8xN7AWAo2E+3A54YQIKQQuPlGBs+ndqrKBm2YhXvlsr2/c+YziGXm9USDD7UQAfAXMIyvJVnj5j1yn+yos2DRCfsR+EqA5sqwOI9ioIZdBahNuVMhqeVc4IYggIhgmXObrA/8wbsL3JU4Vmgzt7i3AmdafH4Jx0lSoN28klvvKKc0KE40KGx7SzuGirMMRikCbV/qezjYtYADI1bBDIBs6fm7T9ki0wGEOJly+D4enF0JTkdoZnx/BT62+rHl8uk5u0DP4cHODmgCfow0CPxlqMH2Jjktca0m0tss/pjF6GSJEImnatuTZ6PUqyFOw3ccEQQX4GyRNeRlpOqqjjKH5d6nQfddHf8SoR2TydnIWcgB0lISemjuZnfIT0gvIWOAI/tdn+y4knq0ylDAUe9ShclJ/RudWzCK0kOfF7hbvtyQLnJ1IA2BC8hQRL8DtyX1YpvgG6dhQsV0FRKKiTkmLTUJClURKLNgaHvikyMrL6PKLjN6RV35bSLanS37LqyQxv5UP5DMdvAHzy8zFD0xQ9QdgbfciBm+afs1UhwZrH/zU4e3c+A/fD84/jGdgbLzSDECPQ4hWyVvDiw/Ao3lM4Sq3Wweds7ejNOlnNvWA5fEJGRgJgJ41P+Qly9c5D7g3EDGaLOd1ZNQP0Mxq8Ty8Zmiy97N6nl7MqXSwYbvk6y7PyFn+jxBPvYQr0r2/kcpXNbyhzltbKz7pYJcVtciMQ83P90NYKvdnWuXUOoREPX9+9FYQZMZSe/NHl2rY1BlDNaSsp8HIOCph13qVSjDa8zrvJNeRIhTAcusPbyvEBhDxjaCfHNsd710m2oCDfAyYSZ53HWnyvN6gGDMT9A1zY5UPZLat5sa6614s19T/GBTmDrYVFbRo3rBAtTkQXinCq5cYFMUgKSELsRpHWcCwbTNIJbhBykwKttqbfdeEknHZNm+yenF2MB6enw+PZ4MOHC7gM0sdlWq2XPNKn87OXGI0C+bw7tBW2fNPV9L/CnSCPcEc62LE5gbdXgsHmLmoFkL+3F8ZgLSm7SHKsmSycxE7uKMH1FxSaGRm1BSnVsLUacHM9O3iDkcV7eEOH1nMMheJfmqqYGAWPnbJ4fMG4n96WJMnlBF8z5jX+RjMR1ftodQwM5YrnHkxQ6JpBmcf9iYeY/sVaqJJBcLIFw06ll115DH2iDEWuETyV7hL02EBNlmTa9WKgTGw27aw+b7J0tdJsBhz5xKZyHpuffaKJBqCUsflzs1Qeg3tELXV17QvgShQj2caVnuKB/CWL4xxrWQ9TlBY7HhSoNEociwf/5ZFD8YGkbgy8kKVUY5gdBmrWDMT4D2i0DbiqR2cYqquGxqpJkoNm37ehGvwjNK93khtdJmXpkmA5Fg4V3qQV3NIJMYNSg8Ixf4VCIGiG4Jbyhu7o2mgXrxQzMES44EhZzJwmCqWl7iq9ySCmM5TTZwbIjB3Rndf3BWszBMekdkR90cOoJxXEe1IFPKRkgfEeVUYS4wLvQPEeLA54oiuFsn040Fo01/hQFXIQ70Vfe2oLYwLEMTR+0CHOj0NhSoJURcmwMZdxRyG3gTkDH7B7WBQgsIplBz9GdnKpqWRB02v7YUsRyuRU+Rpl0wd6M2eZJTcokALp0vwzvDVsHjOygvgKH/HYqmI2L0LbIDLrrctG+wKflNQZhUNaQLpZX0mLQxZX8qn5XgiFuEB4iCl9a6R8ipIGa0k/MbkXHjkVIwBzFndwvZ5bFGLJ8rQqPgtkwfYFZfqP5z71HzM8MPSntECA7lCmy6OjP/C/JKhKTZiSeu6qolXNAgVgHlMBZvqgCSSN7sSFEG+lOEFM2lBjmSuqBvAlWXqEP0uxl0MLuyuVUq5KqUPqpG4HfR0KOAYs1iDKStGODCdyH2CKcAwzZvLKXzOEJ5LFVhbr1VVa7l5v3h6zdObf7oy3sF6OOe2o26w6U37qbIwTdweBFl1DcNtjcIede5iKtGxjekF6PninVTs0AWofa/onGMajNxo2rj5jobJa3d9FeO2EHVZP869ioJkC09ZzZsAUN7VP7ex7vWdpVzXULGS5njgJWENI7lXyfUSnVS1r8o467rDK0nJnW80d1WjP1KNNezOSLO4RuHgqmOl1mkuBCPmavSyFktOLcyHAxKD5wdy+UD9lz571khn2Kk3KJ9kOF3IMQquw5wBfD7Febhv6yZsejxxPCgm3CyH2Clq7XzS8AL7uLrrlLhn8Eyk8nnNhK+5zTFGB5d39Sc5JPHc8ERbnH9bRHJcKpXDhqy74e303uBjORucfx8PRhbpZ1BeNNWUV+WyeIRxNPf0GJxmvydCGPCQM3mUgooL2ukWI9qCwuPXxUCGPXOK59yej0flI8s5REiY04KJ3OTXRchNkVCqmolwXeEx64SnuVeSmz5zgDslocuP+A2/dOvMPJj6Q1MOBATMm4szImKKSQsMz6dqL0Gqd58SoeAqulS9iFT5H5FZR/EBvgz9hGAB6FiH/owJoNsNLKkVxmT8gOk7SvxfXTLJrTN4R4CDE/PiF9NF45PAoJvpoSsLljXmpOeluTE51ObhRzMdfj0YDDs159EVFnfqM7FAobdX2NDQ6T1wI+DjDTxHSoCi71/NimebeLOnRjrevS3QEKgPCQyOjoIoVBi8E3rPG1WF9JOVVljE8rtw5ZfHI4YrNZemc3YDsXmLmimsWeKvvUKYdoenEESQPIfZpvr5bluEXHkxGShJomW7duy7Pz6pKLnb3tw+C1kUQj5Pe7w4Opo8MyUJ5mbflbWnJ4QI8/T9/367TN/iKf19kl/QdwHSkmC/798F+8ObgW/kHM5Ekd+mM7cBfELwGssAgRlwdo8O+s5AdiOxhXzqoDwMadpuUs/mlYKSF1+BZa3ACS3Ovx3eIgud9A60J3/USeSdwpZAswbiDOW298fWjNGK1ZsGY44C8G817aXfJ2SJAbzUug0c15ubJkwUSMYwicK0UVeBgXRVvoaQHSCedbpID/QJdnyw26cMSU+5x32rYa7pvKDyEOje/pC6ZsgLm0bK8fdwILNIINonj8lXoguUHH8fns5Ozo9EQw8/AARCQciW4HnzqIVRdo0SAbvVQEF1+yC7Jhltz1NQsgzr+uhsdjTcrZwrsjjc0eLhK78Dei394CaQNVAPoLIt5ulDK2Y8QDH5BbWVllpcV4BejY9MChxS1VKfzQRkY8VYJddHfXDF5W0zb58L/2vpgY8vd2V1aJTjF5K7zBvrXWMDzy5nvqs+LGPfIAURlUxveTuGkpKH7so4eiuFR+UMo7bmSkosTt6mXmJ4cXOZZpXg96W9LSfUoAAeQm49dhMwC4JyjMP04eO2Oww41RGGsULxOMdnh7ylf23Ed6KfdRXGVgGY6v1qlMuUUlYFfSobSV5QaQL6ix7OquEkR7YJlHONik+U6G/xRx/O2KG2C2Iz2t6V4d4YW9tmM3DQ+YoNH1lmDPSu2zFZARBDhxb3t0hChyyRIfnE06gV2ZX4FwR59sAPKw8Bp7eAmh87/tZQEHChQXGvUMkqj1438t9DN2qePDXTmu2QZwhSxltYuHzxgZ8U19XULB2WQhC+Y5bm3g90+SowvEm29WCjGwgQTxoPc/IbKbD3xpPjcK05V4kf8hVd46RWun2h6nTH5ITXJJddw49XQYBbJuipmeXE/S+b2wEO/7W2nHQeEJ1U6zu5SPupsm4lr06XI7bfx9FpaXFsJweW5dxYjyt5IZKbrSSEJowPclSTxoHHFJnuiyUJCZwFEIyyXmOt9hk/KMCP93QwJRWjyc/SQhQR99Kq8hw037xtH9W1MClc7b6rlqvjtwQK3JpclYoTaZ1y3XFZ4RIYl1kAuOaDlS7yH2cJ1AyeXcHJh7u8eugVjGEOvyWYfLcoRf00WafbhF0j0tZtkO6pkuZxha+LFIbT3vy7M189nOX4dkMd84h2rgniya+PLEoPA80o2nbTqztbJNBI+ShEtxmeJ2CamiFTUFaPOYjdKyZHu6bHYhcb7VCOgshUK7B6cC6aK7C+Su8t5wm67Ab1yOWLJBds+LNjtITIH4xfD4WsQ9iaVvD5kApNlRJxevaHP6Hk48SbEnbvaCA2MUbXrDUx9kQF7i+DWtDLd0eIih9p6LweFpQIG6kym9uRAezj2B9NwXvV5bJ3g137jVOEuRHTPkA6hHLWtnqg+yUIkXAoSlQzqCnoAvPSNFSbxMWki1KX5y6f0oadvCBnWR/7kSxlCk7rkqfIFndRwbjF7mODJd82ZhbVo4GcfzhkAkPohXubUmTe1DrD/8pI7AEe51qRIpdqY9ISflWQZhNb5jXHpbpywXt142ETNoUR+DcmuGm6eU4N/joIgXK/Bz9PsgauY58vnNLawByguCw5FNciRaGBzH/O9zWgmGLoKVvXsU/pQ8qlVpstklVTFquyHmLEf5q3Huhi5rKK2oXv5n79P0cAegl4Bc5aC8I43ti6/cbitneD/Ri0qHivSi1nQol3KtSnLrxfk/4WNQT3UXHH5P+RoADdkABGngqZE6PrLzWMLnYCVIBqLwl+uIYdiub7D+J1s0YDx0yPC12RB+0242qi+eRUxI52XssutvYQvfuGPYDjgFNvjh6X8xNGTzqh5yTQ3Nlu/qvoDfslMx8+N7yQx3tGKrNGBaGc8MqZ2OObq631REaZntRJXby1mwQGohO0V5bXA/3pjMxVw2CbwXxtDqu9JF4hNNxIgUVuyngyIMmm9XSVy/NyhLlPHAUWB+Sv9Ot5B5bLDNYpLsGnL2WNwNepygdTnF3DnmlfAaCfDgUSv8JL5IX3gXyegD6+vqagFY3qvA64LV1l+s1ML2Y4LLYaj23WVLb7OnzhZLNDh+TK9JYAbcmYVH+MtBiI0skoVCGTQEYQ+6WmV3dxWaU5uAi34XD4mjwWBsVa0YpFdsfZd1POg88Vo4+QK+TcW4QCo62vvc8hwd33tfS410p0JP3CWYlMt0cFWa76gFsgZ/wMkQZ8b2x5urtksy7NqNgvLdHHdIVN/BzEN+2DoBlfhCn+tc34oSAiL6y6Xxt+EtIg/dWrwL/pQ3AhohyKaYsS/sQ35g0pH2oTKoPHeC8hXH5XdF4Q8SOnUG3FT2hkjNX9Kl1VYV0uRTr5KHtg6rgQnueQuydeCIA2lgLAa5S4Vg59icR3yyNg9A0LYHhqWrS/xXrLE0ACMjdbbTsdELuAbiQBhQ8D97cOjn9+DfVqy6+ACA77xCxZyAYwFB2t0gDTx0kmeR+iWbwW+ShvjqMEf21XaVjliSGOXgj73rbVKuTlbTxsuIAqu0oxMy5nhCZAFlgJcLVeqw+4bSD2QXERE9HcUl0A//FvMxM+VCc4nsoCE/LgUNcCUwVixB08E2LEcaEHj1/h6toL4antm8tslERRpWRVLWPsgM7Lhap6t6DaqmDhqAa3tAqwMaliCQynNDxrNiN1BvUqQb3wWwx87xlhKzEOdBiKmUk/VRs5N7FonRHOlMRpKqOLVOpfmoFCLFr5JqZqPVfvoZW1xwSeoiUG1TQJxoKBWgQyEhG7YsPmzloJjyrRLfCmsnSXXN6VyyGSxwNUr/Fg4rRbQL4mhIpCXrU0LIiKHfN4Vh82uxetwrV6BRJFihGefD2f0k5IUDNZXjb64y0rk5LKWAQnHeoMWl/+TXlXqDipLmXqjPnfOj6k5e4iF9GhowycPKuu8s8mB7P4/sO1nV3dpdVvMeQZqbMc3diEqCEHtOYwRw87dQ4esgvBLshrNtPpZ4MjBmfPb7qCB+GKIc59DZPKhh9i1XNPxKslFwxZSRBpLO3TWAcQjo1lF+vkzpoyr9BYHfD9VAlC3cPg0blryII+V7KS5nQJufW8jw5blYIdvKfVNA6SJcK78kU530xeH5/KEYie9eaYuY1yuDBNPN1mbLii3ZRlsT430BO8qVl89Y9A7f7qAD3tzFQTo/yjuczqIiM5QL18nqjqgNDsLOVqYg49XhBCO14cgu+Yskk8apODPnkULD/SHPuQu0QlE14nuIrnipenYZNQyVXLJl8/hv3h0La67ajWT8DOOFn+opYqhc4KxrbedMEwyPkqlPsvCRK0mfxbXM4LR5C0WeTlCteO1o1LoDK4ETerQgobkNOKFHBFQG32EJMEyd6DuliLPGLusJEI4FA6JDdEkSF1u8dE4Ycp4wCAJqvHL3kdsPxjpyh3YHBE87ZhDXNK1TUXW47YQiNABV1nqiwDqnpB2VbrXphlqyKBmvvV4AQQanJsSb2EBhTE4MdX1Wg8aw9HdciVBbnHdZY1P6s+PnR1/bnTRF4v57LpYhd5U1LVK3gNfuvL65/WN86Df32ZXt+YaIPu6Er9kBbgzmiAayrZFQriG6AXoOqI80D1SNsgjRlQ+OhEd4KhGnkW1OQJ0L5CjxD3xLnmg1A0AzvuihIzxkJjv7enJ0RhAw4IT8I2CM4TUKig9YNSibdsoIuzkXRer2U1RzNvngTpDRkjGd7c9U3yyMnkIygKKvCgJxyyrgvtivQDUyKwi/voZ3LcaXcOl6rQeFryaGM58dvkwQ+Xmc7fZE/Sk8DboYVXgkAD4MrvJcTO+KDnpRBlw86bP9dWJzlDmHlM70LZojdiRUFVP+cMM8dvy50lrT8sqDZFCUBg9aW3HsbZNsPOW0b9CfCOFJRNA6jEhJ05GpLshr1lyNkCdxLZe0JFn1hXo+ppLij9y64kfuMUUGTnX64RsHO3G1HIS7uNWTsKov3UushWg1Jt1COh/5mawD33Cmr7KUFp6a1NR+s1ZYNsWbiipSVv2J5nfUU0aijjU0etm9yqpkkVx00WQYzLiTl1+KX/bNbZc/arupBzSNBBvIHWiXGjRaOoEzo4htgfquOPc8rPptMujcvSJJEqJF3cIiA3Rr7S6hqChGZXxmNEpvaz4WKOZKEHZzowWb+c1gFoSc7zaUL94D4NLXWoM0UWxTb10S9eMQSa6zqdfAFppWQR3ySf40nqwIcjlrnOxFyzXFZ7teVUEiTn2waerKjF8ABg5dos96tvYea2f3k1aV5iCpaYVzYiu2avbJL9J51Hwb/hS55Ld4Ip7TBuVeyoVu+BDzgC05YVbjveMFprmwkPJR40nIi/uJ5DVhQ3yGaczN5jpKoDwb4Z69p0WbtOcqol8TACGDq8Zb5iEukW2Mb+GetYqknreXqmraPtbRVRyDXuW9Optn5p2179lPHe4PNSWenp8TSDoL2aPaE3h07ETWMZs7AGemsk6BbURpsPOGEKBui8G9sB5YHCxR3uJeZ66ibMGgadp+8xxkirXyUK8UpUttF8nuGtOV9i9Llb3yWpeUvA6VWQ7Rw+wYw2WyP4+aNphJtVrXVKPOpF4y9y2Zj3k9dbzsPWsw3D8z5SwQg+49Po6varK7lWyLtHp0Id1lyS3+BkrqAMSoPOqazaOe+UGVisUbVn8W4VjFemvs6oTpBmQuAdSsWgln3fxiRracE/AaQUnb97BF0VRpnJiyf0bR9gJmjSrXa1rVN1+zfbv2bXPanfuhsLjaUKWaYW3IrqPokY/kPAEg92tsR8aYBK82HalpJOZLqveXqvP/tZLKW4J+dTtF/Fdog3jrcSuOUSSRSWhOJTR2v6eyeJ/6h62hohdR5kXJZ/8lw9BggWpZlh0NFRFEycFIHSyKULMU2BHZVDkehelal1L9Y6g24Osb047DJULicUtoHufPDCDIKZT09xb8eWrWnuyGeZQRqR0MtyKwqkm7bZqY881ywStuXXOMPUt75ZjUWg6tOTkU98c7zrJhjPbQWuja5j2MWIz8mvzEQ9J4JdjtsWqgQJ8/QCoDZdT74Ejdb9mI6cXULTvbOT0sFimHEbcn6CXuT4wURF4IspzCbLuuk+56aj9Ki/pHxpij9rcdUx6y1S/jvp91mde6sFrojPBkVxVDxjQvCV4kxzNNRfy13uiO7w99aK28UJbo13agorg2DBYAKHLu+5FifTFh8xECtgAKmb4TC2UenAQXQYt6vCoux9G5+MhqNf4bwEz0gcXw/EMOLj3gCFVfeGxJYwLwp5x4jiJIyYLyhvipYackRW7bTa3ZGbzc7G15+bRhAS+AZL94l/z5yBlYI7V6jbJg4SSHQcA10WtdpcP4koPD1F3RAEdX5nfwO8FMM3lqoATCwMp5UaXBtIve6/j8PqHsnu9SG7KbnaTF6t0ZtOqgZCk7/NiVmZV6jf54aG6JakKs3Okcz2cP/w8/v787MNg/D26ZfBT1oyCDhMqw16I55TNakMQNfiYDt/sWstpVhuWg7y5kEITU0Ai2Jer4maV3HGcv62L0r+x4+9kSu5UV6tsCZ1iySC/CbkCOUypRMuBvSzmpdL+8gFGfVemi89p2RORkL5169d3CW00yZh8/d9ZLBpwDCC/vS6emtq/wA3WOYkUkMmnuu2CDmmRAqDMLRaU5yBHIQulN+pyReuVA/xw8b1O5ndZXiN8LXCSQs8h6hyqaw8yd9GuElX+n//xH7/7T+MdeX4x1IBtvx0eFLkvm+x9l/He//mGJxKHpcG8YbzXLW850/eS0nK3VLzIcgo9hB+4bPBHRl7ZDZdhEuHw+I73IoJpwSpcgkH4s7sgmJbIzzT4f9grn73QG/B4vIY2kF/WJedALCWoNfL6h816Q0KQ9jy4L1YUIAU/FC8GOM9LUV54dVDS7WI1lyeMPsOJYxCYkU8Ui1PkFi18KyiSrwPGh5MKWWOGnWKFGKMEYgkuuXPepjZ+7LcqDHeb5iONOidPWZdsd/cZ/4wz44gYK65S/4PWhA6QIngN14B8e+YVcfJp5F4ZSrq2Jx1z1dvzqgDhEzMXYcr9K3QwAi7bCSoI9+8E6zIBqVLTRmyxv/D12xBokaVzgtPukJf6HIXyexZxZoi56OUvAPzwoB/84eDgwHsGEV7kMvX7gwN8Sf9bUcojUgJR2nBaBhffn/9Evz6MBu/eD+j38fDiaHTy3ZD+Gv7lw+ng5AwvZAaLnSr7bvgOXmFdgx+HH85Pzrjq0fB0CBm+64/PT0+/Gxz9wN8MxwaQ7cLzG6ZTZ0Zp40OaTJDaAY8LgjXuSgAazR8wjk2DJ0RbXq0QcMyxC0YctGxDyPIqMOPifQ95Bb1FCTILZn4JcjBwcTr7HmFXSXMmWoQ7HO7or5Gl8zxdGemefOAkZbNGT6ei34v35MI+c4K+JoWgs9dSEm9/l4vUb8LLwqBvuq64c+k3VTSxquq9NwO7BXgBuhy4jrpcF9l8jupod330bjLuk53tGS4GzJ/3UEtHqb1IUbnkbxil6Sk/NnCatcRB5DXYDDAp7nMbhApGZuRSXfQhnPEhRPs6xCh/SeZhQ1cbel4QexAfYUdt3DOqx5xc9CnqIczF5irJ5fv2bKSc82bm2CnMkl6+4PYK2bKyG/Rbp9RPyyUec+RRKQGuSDczQV+S5ZICb+1H9bb4GOdAEkwJD9+Ze18U2dBR/L78dREKz7fBrUaPDGqRpLq6dUHPlAWac2x7zNjUhYvFiA1A4EV6DSJXk/u2eYC7b0kiRvbtYL1cGj2Kg7yuAPWgnnw287aT043XNhZe/trYlzpFrNY53l4oS6xzaSIyWKfkwOUfr7vM8v2IacWFn6fHB1ytWZpzbDh/yt1AcdfNHR/icAwkyMC9U0HHW/+KwClm6TyrYOjcuatiscAu/7rgsL+kKu6yq77pND6QLmGiI6xDGlJy8DIyqvwuJXjng5w+6zTaFGc3O/dUtstFYf39uuBiuFBAxFSANYNoty1pMK9q01uzuqDKeuJFib6FIyz4c3CH2AC6rju4ItXGQWv318Wkt6XgFCEb4zh//ToIr9YV49nQun7d15YcqqixXGE1boweot817jDgw4YBw3Nxg+b9C6wK7DnGAmX9vLs5QGMYexS/lN3vNqvcd5PlsuPMriR2c2mOUQW0hBUeZY2WZnfJchJqFdG0K6VN8AVwu6vup/RhcoBGCuCLwLTx2c4+UpQ6XsW5WsGeSpNr4NgY/09IqMyD4Y1JFVGAeEpMhVoBXMWrYuUdcbymCLGbcu5xlyCF3szeqVr4X3tR1bOSmRKqFsdPtyP5Tigx5DHBgWB8BfXRifyzX6XKGcZbcVSSi0JCSzNRkEOytRJINoIqvtCEQgVVxhFaZv4AE95fFcBHBKeEgvSFTPVlyGtn62RqnDprxwUDHe9RmPBxuXRtz7TIY9tC5W4gcS9TcDNTN/T7W1p90rcOPiEPK8iVw14WwhvEjIujQuuWv1L5IOdOQ18j9R+/J4cDqheURIaUnHbiHo1B1APHmVT2xBd/7rPZ1zMA07AMJ3GRaNiKCz+TyDNsDR/ADyNC4EV36wYI0nzemi46zSVccve6xEezywc4h6H81y5Uap9it3YtWZMeK97ryqGhyQb2cbLdckVJq+ri7FTJ3TIE/u/aohwT+PXWXWwuGoiDCb1T2anBQLj3cytR6IiaG0IjoLDfvtsG7aW6XML8Ak8PWccqjputpR2pJ1nSF15S2yY/spjwbtnRxrArD568mZqVhnYbSC3jBeH8MzE4fEKCdqKe8wclY0omB/J4AwZXAiJ8iCVanJFTQBrZ6mq9KotViMIR/eaMO/hbBLZaTfZiwwWv0+rq1mEQaMqsx/oBgvCXRmCS+wKMynkJlhTZy8JOR0UelZ8tSm7ZFIEYRbTVlomUhSAEuGJsk8ZcGuoD9v9co+JF4jQckCBVtxUZVxB8VwbR08S/e8AfFnAO51cFVQnShy6UzidyEu+R7MyJpOAbBAer9dFLt6MHdVveHalWPFEigfTDyYB/0B1LR+lIZtcyCd4EINGeA1BxMJw/k4HdvGPEC8Eh6zjgMdIsIxUw9piHb1LCN3ck+e4QfhnnK+8JcYBhTMjhicb+hLsTFnpsy2WggGy3lC3MtoBulAKWJsY8hM9wypWdtIWMeERUOcPKKuUEYGBPgBsYZr0oQe+fLgnt3rtdbENfpsP0n4DU24bDTLjL/yjmssLoQWuluNY2IIRpEnQ6BMcTSDCd0jbGP+hQ/fJocfn2yhRyN+JyWKHEQPSjp0RBJDJ2wU4CgLHQQkV7I+kU9LXkMJSJscoNTlhvcG6U/dmTg5EEjLMUl26u7qjnszT6owUzPWo4TO5ixnLDbOWypINqXrQfPY+CZVEsPIQcXbwN0NflDaKUpPl8tswAFIPAbAF3MkB8SwClLsrqLgEEmxnqfWcg6ISRCbspKe+mAKubIw/dKL7msNt6yBV5Gkbo9QupJlF27XsnarEkYLh6lpYcPHG0fzZ7bb9ve05OjoRNSydBfpOGv2tN3tzzIj1EA3Od5cliQa2TYyOCvVhAOPYgqvWk1+y2kTtBLw5AstQ3+OXnhkeNnqqyNdX/rrQuZ0V1crdc4AJL58MdKYGIaYyLxe7EICbnh4nWdeEUsKfRHQq63wGb2id2/rzPJLOhChkSblasPoWth5mfO5vj3mDXqkE7RE8fynWkXj7AOQJLVX7P9sRo0vv2gNMUeUMxKduXDPpBw/BycHgrV4fmbUy8+7HDmNG+kPcuXRMI/w07hEsAOJ4xiDypyGhoa2oXDerP/6tbxoDOAvbQxAJ7IAgw4SJu6XlbUDTfca63Eot0IAbD0M+YyNAODd0oLh0eAzq5Y+phANLKq9ltVlbF6qFWFSjTF9lVVToN0jytQHGobyRxhD7YaqgimeKIy8GCNlSmatP5H4O79aLKlouUVGisFMvJs0QvWqjH6oGwhdWCZu+PuhDxtMlyXbkW/ZuST6HePvJ1E4IPQaPQO5rWH3XjOB8XwXX2Gzp8oL765ZIcZIzfT/IpNeN6/RpTC76kjkaE8wT8/2aVks5yGz6NYUef03wOU48A2PotVmnglrz7AYsPugTcrR/9xj11IOowkdBhJO4KiAJTu4xsa6uWIsd3JOQEwVCteFDKiP8L/vZTwTKKlpo4fL26y+0zRv9ISJRYzNjLZML5xtw9K2rr4TQ2ogEKbOB7dh2SZ8/Ff5+i8wVeJXqUH+kJK47m9aDwFDHkRB3pG10kJUedAPEowpQDiiEnUWTzMgzJ+7UltwnELqsPLcZL7tGBnWm+jWCdg5cUSmd5WhKMEVWOukTwve5s1SMJpq14TvFHcrBo4j0cumb3VVXbDpww/gb/G5rcKOmcr+VKDc19tiVhkn4h64u+NLFqTWJrn90r+rsqZhZ/t0Ye8cRNk9UiS1ezAhyBuEemI0J/dMFQeD4ut3PviFDsOSPzeJBJ8WEKCNfLVFN8dflv7jRuPIWrMnZNabHFYsrwdwGvl6BPniNd+tPbpZiRtAR7CjVOKPRwDaeGI7+e5oD5FfMKGabVDF5n4E0f8iZIslUkslqGGlYeLwG5eUubeq1PvI7zV0+Dh+xatxaKTgqtcy4jDIyEQknIM21f0Fs3NXAiQurLEMaKkTWjGutqEta9ra2lycG0fTkxcJPoFZwHByqrcTT0XAQXA0P7wK/oeIIXjTPLK3HGqkef5aJdgOPoXeOOB5s651m5XCQPM77o1xuLtDVkiAbqp3Y7EIQ6516TLI7nC73/mpqv06Rar9ISfRPAbQoud7P5fCGVKFBhj40YpJ8JVPXapi2VIqKM9ZWn+to60fQC8rVHzuC72Te1wQ03e+gOXW1ljA0dlxZ0TjW0Bp5ws2m1+GtlKKf00H6Kjx7VvlO3rs4al/Ypk1jUULxwVQUFqszaO3rQoctkvJdclgzZ2twr9WSEnF+BbhQkSvCNQvqhh6E2J4540p7kwGuJO6mSB5s+Rxc6WasIFlgQFeeET4Q/ZJmhBkJnTziLKGiMRKlP6ioLrqn8dZ2Ut1TXjowKbpPKB0Zcb8hILSaWqCNZlow8qWF7DAq1XHIKBUIy0ylXK5PlFpKDQl+aTrSY4RGemetThN9abXR0BbfJ57StWt/61rAM0RB1LXLuFNuIvUdes5LFBrZ6RGwzeTfbdHT1ySogxyClSY8Qr0w6xHdvAeHELOl0DtflfHChZYs3Fek3hMi+/op8D4d/TroByCdEYQQFsgDrtMRpCFQjuwJS88+AU+bvcK0BudUi/sULj+4xIJKqI5zVxIYpU7FHPN69btdWWcJvgdLXxcpOPL3oEhalypLixdFxnYw0IWhtr9vBg8aU5HjviGVTgVluT9jkSIhCK4zlILSlRPmqE7xIcg+xt6dcRVYR9YvnbmtSWcVT91XHBNuMPDcXTszT3zNk51cMscwp+Pmhgqu2sRMmGgIE1HjKVgW3XDAbM6Ipy1TGyOjEwB9NmUGkPmZTClHcc5cWemURyfUWk10bkQ/EY+9YQkaLN5d6rxScuBdMGIARtbQdgWPUBIjk6iEnkwKK99wdndgJeN5DREpaNqHy2nDwqlt2c3ZPsrv0add3Sj0do7Mz6PjeYDuQzxgvohhsJap4tAQhCEaPlvWyu7xNSpC1u5e0BeZ0wZA/q6ICn/llF1WH7jX/ia/jnOxEyxt0MpzJsDnMb0Ywl8tgh5EI9vsimwc/fT8cDYNld55UnCFA7FQiH6BRYK+WVZob3JnC1G5s8g9SdbJ9pYGVnt6xI55Z9B5gbYGnyJR1hxD7HEambdB6r4zmmtyDpfwYf4UEZdbHOldruI8l6V2RkwMiecD7lf5mBrRv0uxrr7oIsrolf+JlepOIj0/3rsiLqsizq9DkTtQENlgXJOUKcV3xTQ+zZGuqRPgjlMRHEpOKH2blDPvhpQNhnTca4AKTSAo32ot5QGyPjHX1HgavqfOsTWhHsoQVy0ykfnjprJKGqErpqHJa0Al3DO7wlAv88dGEFdNYHSVltE2V5Dd1laRnb5hMPSuE2JjqdamhyboVU4AZ2Xy2WLsa9i5iA5Gf/3CCkUjh/qq4Z9zn4h5VvXV/j6lc79Xk1DA6bfcCMCNW729sl425zHguOVYHrv7ye4VJ9uEJ/EKKE9/BnHph8xNBbeE/OVarVg2GEK4qXHodWHAvXpA2/M3BQbCPLQT//u+A1caobpwhELXKajIjZoYp7MASpLYgb1BoSsMjALY5OGG3HwAr5O/cq9XL8LAX74WHvclf473pBvF3X8V7m7/ho79NN3/7W/Tqb5s4vn8VvYQPmU3FeyEGt2A9r4IV1hHHXfsw3osO0ZyqqUlqX4EyZS/Ob5PV3SItS3YmgLro7NicnF0MR+PNxw/Hg/Fwczw8HY6Hm59Oxt9v3g9H74abi+F4MxrCfyFYaTM4G5z+/MuQ/r0Ybn4cHH38+H7zbjQ4g3I/nv8w3Bydv0cYztPzox82GKG0IWLHexfjwWiMBU7Gm+HZ8UbikTYap7ThyKXNaPh2NLz4fjManpwdD/+yOTr/8PNmPPp4dgQ9/XFw+nF4saG4qc35h/HJ+5NfhpujwemptnY0Gg7GQ8QKPR/BP6Phh9PBET6JDsPhX8bDs4uT87PN249nR2P48WF0fjQ8/jgabgbv3o2G76Cli+F/fxyeHQ03F0ffD98PNuOfPww3x+fvBydnm6Pz09MBfjk6Px1uPl4MR9r6h/PTk6OfNx8+fnd6ckSFLsaD8cnF+OToYnP+AbBLz0ebo8HFeDMe/mW8Gf44PBtHbb1/+/H0FIrAH5uLD4PxyeCUBkGkkU8Gp+MhDtSMTbtPRVuGigNy/ec4dq/jbpxuCK6nx6PzD9jq9iZGJ+/eDUeuM0wcyIu8jUKuR24uiERRHF9C28jIQfxtLO3nrNmWZfp1y5NGyytQaKErkTcDi2iTv4bT/Tj+ZUOzGuiUBjKfgUwmTmJAv0MqTs82QOcoMCSyExBsp37LWrY0d4RukFeIOyPtoSXyj4PTE+QZR6cfL8Y4t+MgPD1/9254vPl4xj9MZ8eD706HFx8GR8No46YoCg7jONzAzjw5GmyGZ+9OzmC8785HJ+Pv39PsyFTJeEfnP83eno/eD6CSs8H7oQwegH43g+NjR18h78YUsOT6Yfjz5u35aHjy7gxhgv29FIRH56cf358F0WEcX7wKbL9DM7aL8flo8A5Z34fR8AI3XhyDVZXoiJnhyKTIEdFuRnkIm+Ffhkcfx0OhfpynJFF9wfBmkGtevty8ZMRafIJVxXF3Iy9exnsve/DfeG8T772Ekn+jT//2t83fMH/9ZXqT5eQnjdhZEEK/ivdev978exzvb+L4cpIOpy83LzcQV7352+aPm/DwT99M4vg+jn/79vfTCP+h4yz+KY7n0zi+3wf6/Pbt770IUnANAu8NUHp+QmCdBLJKlVfJ0gAMgqMeJBdCo+8f/VQQSVUv8Po1l9C86L8u0LYlfqHQCNo9Ft53/75vv5OY7n7w+k3H4T06F2RLGqbL/r+DaRwvq2CxwVElldwBuMJXUKPahm9WxXoZHnBGZqiA8Y6xBNGBnrwRYZv71ZfwMw1nhfrAk8QfW4ae8eS7oWMdvuSxLrJPGDqWz8sJrRmfmC8lhb3tyidMSVncQ7TudAdloHKwW3ePz8eD09N20rjYJo8gBmGwfYQ6va/f4HjLtH3SZVl539C/r7BZKICCHz38cz84oGG+fmMDcjj2Ssv9SYrVXD6db52ubCYeJDKo0lWyKPuoMak73uuX6P5Ppm93qU3moMGepwK5N08bcOe08VHIxZJ4X4Gb+/pygaowirvmVggdnv+YvH4zhf+nWWfvTm4E/pm86U1ZwyPVkWPGPJ30zGdEEs5XQ74wc3bf1rYczvOcE7bSFTSpgj8pob3JJI4kCSNk8UgKOcp/YGMiMYMqpjGbz6H4JKkC1mDL3ZrUxrTQ+Y0sPfywol1R405UEJegY1MSudBgURx6ALy25osecWqKyKeMaHn97RsST+swj+JNA0NDkkei7RY+g7klKADQG3IAcVGKSAC1uxl/qZn/+WteqpzfQhZu1D6TUAh130ruHtL3OeNXH9r2BgV5lP9uA+SJ917+Rk5FUqreL1Pwxfwl3dtgoWkrmLrDw6PK8pBMu9cZ2B7YqupcXQuM2nRFYBdQV+kdzNtLd8D6uIHuqze912+mErES0qf7wbcdqsX03X0jnJcs8+3eULQN3Td+aMs8pDS0jWHVwFmd7z7aTjoCaoKIqckKzYloo0dlFqeM5eR++LyoR0xBAC2rZlSdQn1RxNUeRxKs0NNuQlNBKnHubf24ATYPWgtym6Tq0OOf1RjmCSgcoWZc+ACIgM0Qz3KlZItQUeB8Jv9oC2E0xzNVEe9RcDPFb1AlB7w4hEAlpYGhLzhAlT/WAlMX5PEUFVo+NmuH3ro1QH+784lq7PtLiEJ3ZdsxY7q2ZwbbcuunnV2Tdw9YV20/ey7oPTW3UrfQAno90/eGabgoe7NmMHvWPLOLKvCoqS+n3oH58rcwjuegT1E7B7H3nnZ2kuVVaM+GN1E07bTX7WL00fRNPW5MsrdIXKl6z6BjLMYja+u0f8VtEpdt3dhuzi/ThyKfPzXfB5rO7x+a5cm0Ob8WsAE0cpSnsTanNITdJHDfTHp/OPDTHG6pGMOHu3fghhjKPbVj5axV2j15d3Y+Gh4NLoYej+aUziKBUB1658OLahAe9k7eBsO/nFyML4LoMDzsnZ+d/gwXQVCvkdLZdYj6Q0sMRQy9L5NHtpPFjJQR9KaaxSrYr8H2kj9KbXxyD++wHdEfYoAJsMoqBAcBLCgo3FQaVY8+b+H6olo2Gm0Ybvp0XUaqbML3g/FwdDI4PflleBxEhz+eDH+KRKnx8ezkvz8OWXXBF3P8jO60OybHC6MsSkwju+AQ1KdX9T+/phsrgUekei9eDpC6V5fEtoXg5FaKF/ZzoR0Px8PR+5Mz1BwEh/3g8OVh+HZwejHcnL99uznYnJ0/SS67r+j0aJyUNc4GZ2IL40A0CdSjq1xuYExJMp9RsqZ4j3XEpBdGFfHxOSpcsa+YUUJNAujH/E9XLNpp1tuKelqVwKgSPj0fHLOaTXQozQ7ZFtFeQQV6fuoib9m/KGkeghcBf9G652rOT/VlR8gVHuA42gjN3O7vQ1Ca7QsGzsFDupr0rVeGfti3i04TLmL3l0lVpSuAiq4FqekAuYTYFfpx/NMmjn/BjHwcruwN0yRj2n58/y/yU0Ui8Za1qCc4JRrMwNdw2y3SCbNOtv0kYkGuSyq0/UT8MuZQezCpcnYH+wye3uuc5tmdoeFhFv316ZpDS/IN6ug52e1GktpGcfwLHcX+OVxX/RBloSNMAOeazWcUTqHD5dHQfFjCpIWkvLdyr2DHS65HJ5WSM3LlKL3Xt0zkkXsb74YVNgqYddCKGw/ffwBtZbAZDY8+ji5OfhwGG59w+0C4r+H23jJtGTOAXtZG7C/ix+eO5t3p+XeD0wBU4vAPDIb+ez4ajH4OVOkeqEI72rd7718yHHL++BcMyAoL0MGj87Ojj6PR8GyMXKGly2hH5V4T4wqiQzqav4aV8C2KtpP2ig00YTj5azTdj+I48rZDjZGQbwWnI6WdwdW6I5cUZNSWS2mjKXxQzuLkoS7Nn7Jnsfny7my6I9OnGDCaLx6YOVhBg5xuwu7+zpE0GT3CGdHVJ+hj5TomtKBDa9aGbghKFAH9Ew6SRu0vDpBR471DzMqAzonrBd5ARez0hgA5ti9wERyDuHR2NK5LRk+MJtqyii0QX+sq/jbq2Ot8TwZJT/Vm2DO08odNER2E5kVuevCjfWs0Tovdm8Ls4R3nRn3Zt/Fye5oEzz0Z6ltB9PzoQWEPA3Q/CA974BFmNy44LeiaFnUMfu6drP7JsSqWr7GM1Tr16DNdXN502lffRo9trMjeUWpdDMbnwVPsBPdtvNdxEFi+4qNlHBYxg32W/f2herj6enz8Rw89l+CVD0GyxQfd/cMArL8fT4f4e3weBc9goG5gTUkWad+vXT28fiM+xswZOBr993vfNGY/eTdCYVdDkFqaMC1I9UF3P44vR8Pxx9HZRcAEelZD12uKxsLFBAb/OL5kCz64VQTd/UAs1OixshmMx6OT79jOyyXJmQTKhoPjYzSkC0aMWINJqORhgW+XZRnnUBVOHXdotzi5fQbVuGimyb/DiiH76RY40qTO0oXIIfoazKLDZ1LbXnm3dpsbJMqIz9OOSv+hwT3ZiwY77+4HzFuZo/6D1asVMrvJ8Yap17sDtCMuIUG9WC8ONAcT3pAAuwVgTtFivL5LMfesfq+mDSKz1CHAu/hlv8/P8XzDn2rNkqrB1hST04FXEbw3lixrL/+CHmu94E2HnNV6wes3j6j8hY86wYG9Tcgw2IBvSIInmkcP1M13CM/BGVw9aogfAHDuBk3twInJw2qpG+ixFTFJYR4dbLCXVHLbjNSuhv1IQLAzxueWQBK0W7wKJqY6rWwq3gVT70r+nDurMzdDUmK2nRvlwzbtAxUk3o7/9TOGNU5T7+DkrN7As+oFBxctBZ9xBWk5Q3ncrUfnkxcSYdBwVIqzD/SLfSo9aYCetfVWVeGt9coRbNyQ0FfF5DynkeLUyBhfO4Mb/erXhYWq6PtiQlRXRdT0EF5njOOT69jmw+jkPVwo4ffR98OjHxpdbZCwpW76MmiIrK1E9OfcJwWKfoyWTQ77bRLG1i45gv+r+qJi6La+bF9qjk680J7XpZYdoevkrvicbl0gT3SHfdy2Lny4YodWHCHXOf0LXrG7aOMBFVVQpL0t45GLdE23961DDBD7OcEV2OYYLsG0ww4THolKsl5v2UD7+xBjAJczzMZTrOacWDXeO473HsnmR40ptAclJoMopgXHqnrfXcR7j/8Syh/2cMSD8SCIDlGcDLuvDqOQzRIotkeHYfDx4uTsXdBFJ7xftlL6q8gCIdh9vM7OMBq7xmQgci7Lb/p4a7fvfg/v1HjT9979ji//8V40+b+sQ/knKQSunu+GZ+BKPSTB2f1FN+nj4dn4ZPxz9K8hC814v32lUpCI1yyvx1Z+/PwloB6nh71n+Jy6kdLR5funtJE6POy9Pz8+eQvsfnD2bhg9k0VR/WH31S7qFgBHzfrrBjk9OjLvpW7Fe9SX+tGjWjcq1tYR1FGLXoFVUl5S/e3yux/VxL3GKrxeasVOrfVNPygUYu5ZRzkSpir6fkVUPyX/8d88sVSxuv19FN7mKcByXUJyU6AFRq6AxQg9E3esSHCc9g5x5fSkraVD3RMbrLAw/MvR6cfjoREl6l7YLZJEzfjicL9DkWJhuN79r93mYpfz8AyNIm/PR0fDKBid/xScDn8cngYXoPbHfblD9nrK1ralWWoTCDg4/Wnw84X4tONukgAI0LbUiPDPtN/kmjKF3uZtav6fvYG3TBJ8He7ezjsnzhtwMp/vPKHdcq4dQ1smgyQFCtdpn+ndFiV7h8cXNtzh/KczCnbgEBNeascnF/ivREPsDmgYfByfz07OjkZDjGvw4hsCc3VovThsTPgDrXBSnji/kw4Nx2gW4EntGHhSzfDEbty+9oy+cYtAW2VViznXv0vJXEK1rk4zn2KFOESykUq/xQ7ChqbwsPfD8OeA6MjWpPj+FUZ21Kw+MtSGvo/SLVK1hgkGfmWNYzyOo+BwNHw7HEHszUVQs2KBinzbdxENjvi3NzjKJL+lp+DdlxDIc7th5Xwc4IpmtVt7PZHuhcbHwzNcebu/99cbZHgAOXv3kmlwp+hQ8bK3346k7qfkOSlnmBT8SUg4qsAjarddtq7TVZpf2fsWlTXsio9a7zm0w0Hh3vPfYSqxKl318b/aAVrLbSeTmK3YHNUnvRc9dzJEx5ml+ihvG9Vky954ehKf6MUE9/PUNstAhe3NhiRHsLwQPd2+sZR5FWE9vHl27Fu//74uAbtue57ls8sVZDauSmZ6dYuX41PG1OfPo8dD8bDknDDiXqNs9KB9k3kzw6izrl+cm+MfmCnuxrRtiSBaMwVcqO81RvS0EbvNS4hcdZi3N+Zq2yaHiw5fXFHjWQ/meMpEbScMK2ix1T+1ALwziEaAc8vk8sBGweMfedNMK3K01F+yIoS1WKy05lzKSqBgGfBPpQQQt+AivqoFA4WTv4YReCtEzjzLCThJay1f9QMFaVBAOs45xqn1uKiFQtzSMw+nlOYpqaaqTp9t1aW7sLY/BQcOwlQaNEoGbY87tzUAisFyCVmSIyasoujqNgFQZMhBlaweMHkEfPsZVmOyosVeUpT9F4j95xRHWV6lN+mKCmd59fv2x3+gx5RLX59+S0/Lu2Sx0OcK7FL9nV7rA8r7AH8GfwczzZ7Jcw9dQwsI7bEaWKWThr35AaDselQnsFq9wpH+jpVzTk1SE0WdmOJd7bz7H6ufNlaTfDK6GG8Gb8fDkbDzxqbFxEOASZFotJes2hb5RsyFTalpm4eiBHzVVhTwE2hZ+QkBx0NfcItLHy7bnGgGFzsZXiOHkygS20yfbioMZaOvYvGaPmlhk+Q1XYxJRxoefoOay/gygsDecNukSx/aRsg6uzKFFK+kA0V7EGd9elgSyI57dJPmaFx03bt8kH7D0lzLqwfK4Fdn3pcPjnNLGikOR+oFNWkrUGHNz/z0yEk67pIsx4y6Xp4OL0vH7ixMSfkJ7cGU7wNTE9FBOsOcJV4WpqSbVJXNwnRdrO6SihYivqweloAoI7/vCkh8tryZQYLa9LflKpx3k/llBmbJbjLH1EmR5mBKJBF/kMR5cDp8O9bMS/AKOQN42uinYGuEluiPwdkxvsrXd/IiXwOqOrmJyQMAvsSysFbxYVaKLyY8NjX6GCDgLW0yOHHoBgkgku2NrXREQiv8UAqu52bdEQ86/iqpkkVx0yUsMrKA4qL98uhBLSDEH4kcqMSAIpQXCeIlouBPhKqHlfuxVoQFdK0QbByZRGPDdHMhqSIYgSwpP7ksyLSCulyYBEC2oapTNgKBuZyRfk9Xxf3kzRSe+89+P7VJfgRMDPlOcT/5w7QO5YzQIsglEN3ai51QXByOSANCUFnI3askJvXNPAr+DUkFtZDIlxf3HchrS9CE+J0/OXiY4bA7QUvF7rXxHMmLe5kjrBp/30/EEswgT+LuRcGARV5lOcb2cKp7gREi2vW4Bje5E/o5ncR7xQoOdIGLuvYIbuhSrwHCS+E59LH1RZ7eE+YNNHIFL1SHvK03vMKkR5HgENFKvLdd+oJ6BHhORyNml8WxK2rUI+vgbmB99YMvVO3kzVS8Gs1gOwG9dbUwPgC6ftKHZOdi2EN3NyuuGQ5PVhlvd4QPvuHrYN26qmIpleXsDGaJMF579yqB/PggU1JJHj7UqwMFkBezrxwUCd/Enuie7AhJr25Xcpwbf/cJZE/LK8FhoumLzCSosyiWc0kGZTAY45RTZnDK9tTnPYjQU0mJgOP4sXN2jKYW61oSoev1lTpRx6/hy1ifs0/TdsLf0BITUUfQ70tFM9xyjRHRY5eXnFRNJjOkY8vPQnVglIOJxzIZKQpygWIPCHoIonPd4auMFa9g3hPHaqNpLW8lSQnF9QzTnUl7Luko+TtRt/wg9CRwqtCggoSaV0kOtLxMA9LWs/yJLAelgIA9bBhm3K4P74U0ODkAlEJG7LNIfLIzhfa45i0MHaXBdCtWsvcj3Ccvc/g40nMxqHWhT33HL6Q5iB2Ey6LA2gtvptqZRREv5gwnXNtr1LmJm5c0QJ9NOFP2tAteThnHKAbWsg/m4W+RCRMphClC7iGpDmVScQHAHB8A4pKUlAYOUmqFL0pwMHpRRvQP5T5prAWAUHnRPSilEJ3inExOMhtgxS+CcN/vUKe51Itl2UWfN0xbzqTkkMvGacLYjJHd1tVqjUghpEOg6T3wHCrtEFBNDmkACsBdwCk0ugg5gJS51UCaAhFYaBi0B11S0SJZpOVVGr4oO+SKSqIoJ45DyorcvKKsC0b3AUkIoxosFKq5rKyDMwBPJgdTOFWKlQBiiVxCzI3EaQkzkO3yZupyNlaOh/2bG7ONTt7CLyWLONI93gOpl0TZ4EXA2gtKGo0d8zUpUBPotTmC4UvLYUpz3AlmCOBKE25PVHyi/gO4iWhVP/oUAEjDjng0GjJTsmpAok1/XScL1G2XqIyZIfjdcpXdJcQ8kWbfKs3MSz4VULqBhqJggzSEyiOfoHAzatASv2kKYISVxFo6n8xKYrNWs9LSuFZRbYQtXf63QN/Udwj5U/o9yNd3VBV0BS492B0sGUWt09wqVLjNp0d+AxewsSwIf4kXc03zC7m24vg+elGGh/iDsqemXcpHIxyFm3n0xJvGodaKulXnWYy18QyIWRfnQxBEmnlVgjm63lGn6StcxVlerQq8Ygv4HJ5OM1JpYZ7RkBqkAUxZ1csHb+nj9jVrM0W9euJcrwOTurzMIjMPbsraRz2AaRW3iTLlr5BKgg86+QbdL1gQEeRLm2/YoXhSkMWvC+KqVNmMwBL5Tl5dLmacCxQOs7NjLH5yof53GMEOaatxY4Z8klhjidPgv6yb2UJMRwqWf7RaGu3+S1pdJA2geIwGglY1PEpfbkX4UV5JoApyTpha1/aU2P2Jy/2FAUXe8sHRTG0WsKyc3SWrLJlfBv3gJq1QWPaJjAH+M1cQuqA2vgAOdRTkYVzMDKVGlgpQtZLlpMIBYBXK+tKl9WqXZMXud6F7yIU7ZunOLLBqA0vzqlsrCeiuDF23gIsPLZKW/jh8O+nPVfCipPXj1Urlgz66E343uBiGES6pFyWPSVYaS0FuanesZhrIiyAkimJw3DaKVriEaLlqciBsQsQBOa3bUGnK9RIUcoy4PmsMm08NXY5T9Qjw0tvwiQW6cuJM8r0nT9OB46l5BIEB+ufe8Qk6+5Q+aHoahkduuvW7z/TCz2BjxqU/UMuM24LcabHSPTPgs0WZG2xMvj7OJ8bYVe4gQ0bZCdR0g92hzMsRoyqXzjZWMgQWUlrCIEJPaiHzKPYZKOgFlIoEg3uzg3Yv+a8mTtBER3LCiixZWz4UbRp6MmP7sKK6cEmJfKC2aUcG447Wtsspaats+gh/l9RPWf1w8tSdgWqeSp5pAFFJG4mm6/9rQx4oyq/Vb3cYdaD9G9HWybdH9OfW4qRG4cJ3WXmdYTgOjCirHmbFNXUdUxvNrldpuiCsay84Vw+QeO/60+tkPk85V5k4yUWUarvKwC8j6Af/cXBwAFr6dS4pI94c4CMD5wwZclY4XjIelODYW5X1nI3qWoJv6ZMWrNvgEyRKN0xGNjx+IAyFM7OwOgg/YUxefsRdQb4xNYYNqcil08TeTCjJPCoE8ZeUQ0UdPuGYVGwLdx4+/aZPvEbSWMBr2bgSkbs1NElbsHh2UMPU2ievsjn46iVXQNlb0A3Pi/scbJ2NtJgwHCg3AaNWVQqoiupd6KGZCS68LEpG7qp9AOtNXtFnt3CfR1Vxulj4+WUhi91i3lZ/nt6/pf4o25cx+BXIU6lEKoBM+vo5dAG11Un+UO/BoihLPxc9b3prSrkq8qvFGqgqgBnbKCt4fngGyVRQ4hq/vDevWqusYa6Fc+JZona8QXd0BB2lZseOIarhDOI9mLvo3bP4oSWETL7J3IgAk3fJ3I0Xuc/8f5L8puheFei3CRC1lAmKmA9dDRCiF3kicXSLAjoxPUZspmJOyJYTLEJ/4mGMwT9EPIp4z7i6Sbx3n+Ro3JxO3YLimtisc1nMH/TAgjrogTQYGUzhH0E1wIjCBOEDCEeCgUoqyALuNIAMxACldZ2kAZJV7sQQPwbkFew4CHCXzH29IkIIMWv4Lrn6dJ8A0IP7cAK9R6pwpV8eo5ZRTbGJjpKpzNCFbhp1Masb2ojxnZg98sXDawzkiyLxQbRTGEZckLBAUDbD3WVWgWZ79oHemohNsrD7LILc3z70CUxquSoA/QqFxYQx4RCu8g6Z6XWQVSXCuSGZZXn3zV6t0Cdfhn1b3Md7007QGK/bTZGPCrU3LxjbEaruGNDKUhCeHv3knyB6SJ5N3UYvyi7jWRBQOBQwmbEgnS7KLAQkRaKNM1SWxlLIDr90lm8rb25a1jfiU/rQCyCqVOYFHVjhgd7yZPFJzt30AbSCfMp4cgIaL5wkEVJRqo4RaiXn6AQSnwFAHneLzgIaNfJdq0QBvxEcBA2u7vxEdjxnMqWmsHfYpNHsoZ0l1Tle2wuEeV6IXUdAj3Sf7UQ9cnuQeA7vMNxZBjrIFatB0RjQdAO95ymF6BOpnpB2UtCMmxa1GDYckAWdOuFQmFhq7IvAGNb6wjcR6vBnEsfwj2zl8Dh1BJg44stjB/+fUZH4YxIJNc0yPlsk6KnAvgBAScokiVQERjPL03vZ++lvVwgCGLIKkP/mcfFfERu8RUFEuiRkv6Dad0Rz2cW8ld7Yb5ZK7MXQaa7EyOPMdn+YtLWvb9CVzKWu4QecYYiuKEle3gOMcQMjax93S08lQxl/FzI/E9PApwtqWzYml5KP8uIe0KpYFUhu6qHZlxPak2wF9+VwwUwCTE/ZRvd8+ZxMFZQPTdEiWwvJF59YQldriUyv7rvGquKE4khzaTu5Bn2ZVBU8Nb9KJD5PGtNLtVtXh7bZpaZ4WSGrJG6ry0f9coG+hs80JwIXJU2yuj/4cMd1XCoHf6xCV09cMOSxEwB7fFvnFyop9+jizo9Z/q0V5qOD8PigFwz+R8tkH/whMLezTVbN1rK8uGeA2sDCjWJV+txOrv8mT+/fm8b1Odgyao8wwb33hCmLtKPeYJpV2BO2p8IhOuqv4VxZPFmXZocWKqXhrMrQmFFwDfoLEt96dSwWIa1AYE6NZYdfPbnqwOtJuNy2dY6N1FTLOy7R2xP3My4rMGggmCGcXitlyusblTRjRLZJfZqnQinxoWRRPuQGeW+xAcAadu+SpfPLZ9RZvyWERZ0Srh01md+ANn5epGQXvFwh5ishrqKQRQ0JjxL15/1tdnVrkIWDqgi4n2JiZFjdtoXSuiSQxJqnkXdSR2j492wZ6jB03007dj/xciMvlb6uGfa0EeEJ/v3WIRyzT4vD0iUMEfSI0fE1sHYVT37iYfgRaZ2EGtbqMVji9SbQ/BQ5Zjfx2cJUjD0iE9sFx5TngEKyM5VVsSxbFiev5CcW59euTWzN773RaSicBzAnybldLPnG3LY6X/i3PxoeknTrgqcuUCpDdB53TETEvS3SCS2Uqlhf3bJAtCjKaksNLZyo+b0OyfJpnMLmMQFt4THhxFIVKloODmCP8Im4Q9wnZRRN642+1RaBhu3d8b7hg0MnGP8OcWT+iOg42bkcW5cYfOc3qToljuqrNxGJmoFRx0EZzY6SB37W7/ogvMTj7nCy8Sq6cFF0doeVXI3q2Jx2rJipZ5maI7uxiXBCHy1RoAnn8iYrQJu3lz3uyXpRdzIGx6b0AVkkfW8kIiiOKFrwGT+TOyVHePAlsfO1MpTFzTa8zfd/dvlBOQ4B33INmsXQe3pXzNOFYD6LEkRigIzYwYMVmTSUjH4rFMRxGYqZFc1+dIWwqB+gVXM4H9hX+BTbRL5rVww3p3OF4rtDVT0gBgEWBtkseuWkx7jKFVqdnnX5wcww9VzNa3rzc/crd/TkUsU8Kz+Z7/0rlC88S/O8/vgp13OzSpa33byYp6WggRj/FJtvcOJDv9tN5w4uLl8qFonHF2T/050ac/1x9aT1kFfdrCzXS9iTkMqTijil/kMps99Q4nuDuhR9wwy0q9yDa8cpGKAdqoUCjQnUUdH3Xt2LNLmeIdUAUelqkSb5DINwCAlZ73/Of8Ce9uJh4qjIrhrYj+w62PWJ4x+BuVzSzYrcDeSUb6UKdHp2lyyRK3W5gmlDZDWJxWo3Wcc+4WLK6gZnxsEtscVuxk7Cory+XkCq9jydkwT+5D7CSP7GewHtZqUmpXBn3UmVLtVI/r8yyUA2rcJMohrMwe7XKvK1CHu1fbuVWbRtVP9To0NQqrkG79bwiAmF/+0Ey1VapqvPqYsX91pw+FnQn1K1B3r0+WzAnYjcCZXxsYqrRZHzFAWuii6+nF0XK9LGt5LNSSGQlzfHSsVRRmuy+uSZPZ01RBMbxlCbif2MiUGNTFUdRQ015X6uAm/MuphDLK11tYwicqA7UKEjQF19EzSFiYYCajKNNEcjhGNpbVF3hmb32Uy1W6WrV24E+A1ydC1umRIvaQzMoN4ih6lfX+ti/LN7nv5WQc/dlUE27SuYGf/06+CriCFR0iV3bOovc5w79ulbpFcVnl38u1g1VYP2FrDl2O0Edo14N4XIu3Jh190Z/MTk1vfvXfIwQ5RyN4WyhUVo9vWVOkI86kLTX9Nd7Kb0Oqqpox1p0jk/MiprbFEErecdYs7lkCslzbVzBKf7fV3S/opDY0h/cop18uxS44/qaPCFZK4WbTmrBLi+vlTVXBNb1Pm1KyMOrMOJiWeECxNZzbi3NowOjAgm8TNmOsSw49B7XH+7ZnrlkeO+/boKQXQKWqRWG5wqD6SSiJyu2Q5NhSwNUzLDdp8AYUnshk7I5KjsUCuj64DulLQOaCcZgTq9lozbKhB3fLlYZHt46N/CsXvs5u2/kRg/Iqz40DTu8KE7j6EldqijG44PcwcuZFgLZU18jDRcy1kynGuchrzJxMIwcUPT8r1NShuqJ4cE0wEL1opwTJgN35o2CESaAl8twenmUDPij59DTT2RBMqZGM577IREKqLJkYBAtrA12IX0jSGd9JC3KI2RKxDUFD7VvthLp/hl0/1f76rrnKftMWrpRGuISr1LZs5CGxgWqTiWXjtQuPrXtfBGEymu071rWN5d2mt9x2C1zKO9sXIzutGoPG0075buwHxp12lC69r133fiQ5UaJBvpuHAucpOntedu/g1xCT/D4uwF/qL0Xb6DF9QJCQWohVmRLor+NOGStjDm4+DQs4a0hpRgmycwpewug4XA1VDvMC8TOQ8Hf/ozuQzXu9UB7yNsxKAnSuUtQqI6ea7F5uDxxpZuCG3dsSmlvHn0y/a+bhIbntpH5x/PxuF+LRbqDYSP/UbPXpQvyuD05P3JOHgxx+AzGZPn+62u00Q1CY7m3jr/xVfBGy+/cc3PtHH4spspL7tixe634iHpqW2gSg69amY0coeQW0wtG4TzMxknLLj6qH8pXoP0DgjqK9YqIMOf4ZMyzMhjZpasq4JvqnO6PqqYiCW7s7u0SrrzS7JjgWITf/S28LNrzPoDly7z9aK4ShbgO361SuEmBWVKx9fw766oDyUgtrZMHU3o+xD/23CziBrOos5Jsr0C8634nlSrh55GQ5qLHH8R780vZ1ydd3erl+dQNEiDsyD3Wi0qkWhNV/xkscCgaaKKxPcQNaQBegfTKTeXtsg/vwECV3cfXs6Wq3Q5K5PPqXTUJ2P62xX4sQ7xn6zIe1tJu+WGUPcVnF92jTWO1+tonX94qG4Lck59nqydEVCGuLPyn/X7CXe19RbO4i9VI/MiTFK71M2LYgmJi35dbLvOS0WMbnkmMXs4IRKiNCl/XXBgdJaXVZJfpQRVWFYrzqlIjr9+Ebq7uDJoYziY+rhCvy6mPqIiGJw49sdgQnKAUVTPUSEXhHD/JvucEuW2TAIpASWTi/kWgtboAc6IAh/CE6nXOtbKndcyUbnp9p69CPiW1PFWA3l0Hck1L+RCXlRvw7mLNxeX7dYcv1p62Xq58q+vkgoF75Z4p2E3ss8Oz5DVcP+I/dW7ne1QvchFSrqCF3LqyXOu5cbdx6o74G97x2urSlGm2jenl/VZ+G1AcZF1IYGUokDtBMN28f3NOlmp8t2oM1S/pmr2doUdVrJKr1iJ3FRHNPgfLPMUvIM97QdagGeY0RWk5V6gpqctWq8OVcKhg7xZ3Io1O6UqZvMiJA6TOERX8hHZ4SmNGQd8f+l2t+u6A7WfWGtRXH0ir1f5mG8R/EJyRUkVPfFTpMee4+wEScZZGpCP0dW8Zg9z5r5OzeWoY32CoscaZj1RaOI1imL/tOO7m65z2owuFRIxEzqhSACjw6pMq/USubh/hMkXbn2SuIUrtyi71/NimQIsjCM4N4quIPHe6hK9A0vIbE9iFHJIiBMuixzNCmUI71BlEEbdeYobKN5LyqssY8xqW/99klVYuX24SBO0EKLtGluY6MyhX1+Lo7oQVIpbanI8snFnNRSYsPnbzd9Ubl38xvMT6XEIG5JlBukeDI9t+4A9JmTdO2/jZrvOJV49q2Q43lr3XO2/+Jbmtlo9Tzq4c9f7LU66/LEu1indg2lukocQZ3m+vluW0KzzG2Hvcg+Ye1cz7Pn2pKClNiVZue/l1ZBf4PrVUv1mgdAXDJlNtMUnSO/AVXgi4Qbi5AuSCeqUXO8jz1OqsU/rg0dHLycjtMegdEFc47Gmd1kFci5bqdIZJMpMFv//0QssWAXkRUApQU2JTSsiW9VcmG1WVmlezW6zsipWD7UpkJBXUtEBWbqUlzje6wKzfFPzNUDCwbLnjFRb/WKw4mfa+zjm5kZ0ChRFc/FQVund8DfsDByI6N3Dtv4kf6CIhLqb1I3ku2EEiImo0aGTGEZnjSDSU03QJfF4TxnaxU+5Vr45NhO+pzF32N5UkgeX1a5By4DRb6AjOGYpZCsqIOdsUgX3xXox3+k7hlASHI7TwvAbHoHPyABFBw7IThCkxqsQ84GSFXoSNh0w2PMLtQMt7kJq4nrC9A0n5KxJaTFaw55q363hgYYrN9x/ULHRdxbgDg6kD/+JzC7l/Z2GrJuRMmwO7Xv2X8OBG5Ty2G3zjoLlhXG8gz9wYGSP1c4Id3PeW6L5abwJ6+baTrCfrG5KAGkoUCzlyw3KHy1xJQ3pGXsVtpQ0jdQSshT3z+qHxxebgwz6QcvAtx2MIKqg/NIL8JhM5g/i8P7oHZLCXxUuQSvv02RfJ5/EfcAkwGS8Htwg0i10ouA9slwBBEO8FwQf6S25IXe7Xdym1qCVz/ukar5erMtbdcLAqI3WZtZXVykEcPoNnf/QqAPi0de5xqKLiq9Kf8sq/TMrtkej88/lIqkgkYU+KG8X6W/ur/XlclVgn/TRg/v992wJ8ujTse07Y9mzOWQGqB6MEqdEne+W8vepytrkHzmrCpp1cBi8fpiVKeQygmPwzbcm2vw2yeez4rN4a6N+tuSLa7YwyIxMRzQF38Bpuwr1W2a68d51kmHeX/UZZYAWvbJyJbPVOp/Br+t1fsUBda0KtGCZAJmVaQKoGdSrGIrA/qXL8NB1H+I4F5yWl37hs2V65d3S0IUQ08j1YBq7yerm8+T1m+lj7SCxsZ/AC228nDTa8xO6wiWZDlPsfmR0pXhZpfHcJatPkLy75x1a8hRlaSA0Cb1ZPrtL70DCMfufau+mef3mg+5faf5Z8v4UZTfNP2crIM/xfw3O3p3PRuenp+cfx7OLD8OjvqkTO0jWS6BKWc2LddXF7Rbap+lqZZ8WJBB+TkN4T9yNtPGT+oN47/UFHd+vrxBLyBB/Cnzis1GrhucXGGrcMWHHxHVbqGxSxTOx4G5i2ZlksCwQL/0uvbue8ykspj7YwpAztOzat6HE8L7mHQgdP4i85D+8udM7ZQN83Mij7jiFMsnq4S2kQcfbbSWPOChPW5+vl6G+7MLzvCDEVsrEDyPDb+AHzHNSJZOiJGUmXow7+AwSF8HRWnYXZZp+4jcHHXhyMRz+MAMANypQpsBYbsHPmFXrC056Yq4zMjbHRUAb09t9tZd1vOVmz1V/xcVeM6DUF4HaJnT7sh8Evp4IH5hGEjbcCe7TS+F54uI2UW4zlTQx+j3zFhZw5bFjRXRt9ytVzhy2lHd43ZQorQxdx3YyWItezkHg/QbfcqHoLL2CMLi4TyABDiZCUYBLCPSA9zhoeUJFvUf0FVHgvlhRWiOUizFvCKq/uSnMFrJIQKsAQj0rWrgUZtxcJ+WtKhuqYna5zkjZwqlDm1ViGD+95GcTcIjHxKJQ+yt5lvKaIwKiWE9hrlCU9HikEHNwT0gxeUwkW60xsRyGNTAtif/jExo/Ji8AOsEvGYRiFFFtHAiQExaC08QV6oZhsms0hy3JKrzqPLsiB7rw4Olio3VLSjg9uYp1tcg+p2XI5UXsIHUn5fXVdFiyuuBjbAZ+hNI/pUHIRMDUhlSt0Q2pfhXj5SExuQjPaABB7ADUaDY/1WemlyRGw911vWRAcCb4mq+lYX0rUGFNCitLGydta9EEY11p5ctT9jbRxhvveQZVtSYF8IGwiC0SPZehUIryMbKwdxOIvyg/PVUFl+k1PnqMPB0bppxzX5LymbT2ct7ZWuQJR5/ClZlMkoB/wKJzlx7NOB1IGGlZT9FNjEhewZRRwIt5eJ9e8q3mrphzRMx9ejlxf08RBBcEYLT7MbeFCfvSlAEftWLhXz3mf64buvF7us/0pcxtj6edXqCgBTSNnpYaeywnofwbHrTxB16+4uIm0+QzcVOJqERmlw+hXYTqgNZojlk+EIl+whdwiURW6Xfxd/wNr3PfN6Z9MNL5rX2/TYm9T9p2OeuEk+XS/snMaLrlLFBweqoQGhDdteS/QqJN2tTVdS26fciRTu6BAKVOXSJ+rzv6tNYldzhppCpV6HnhSY5q6DR55HCSUcotA+NgUk4pbRfyWlz5Ugac7+WQ6gQtJPb6jHybeDxdFUSLIyvJ2Uac+EM3pmkHJ7KDFHaSQbXK0lJ5M9Rqja7x3oefx9+fn308++7jWwDPOaZbwBteGlk5Sxakd12koNCmQSG3fqMHV4grCLVry6p+3rIllaqRL6R3dB+WzFfNQfox4ZcpJDHSXmASF76aoJOh7UbEakUqyvfXVfE5nSFJ3ZRIBZwtBPut5E5ukowWoA4JWYoIRTjVB+Zz/Ae86SHY6nNWYrJf6oPX1wYBRHi4g5igsPHa5xzYCrrIzdPgzxCwiR158+0fgtf40HNaaFuIqII06XpQAGjNRGnlAy/Yi2rAiwyKyK1fc6l6Fjisz9htZRv9f819jVvj1rnnv6LQJkhgPDBJc1On7izN0JSWwCwwybaW6ytsAbpjJFeS8dCB/dv3eT/PeyTZMNndZ/f2uRkjHZ3v85738/fit5qVYjYaHIyBexxhyPLenhyboViqdTyoFSJ/PIq98MPpqIfGSlPdpvP5BHMmywJZHKRRvPXqKstfVbdWKuaCeNaLqr9I6tt++jGr6io05dnlhXpEpg1pwQApeVuZtsaAmHekK139I4kQRfpFGuI7PAL4S3ZXU/3LZ8llEpwDZA1RCfyBBEJQbMjPpFNLwdcJ1+cp8MGnu0kBoFa9dsBzjfTLL9WykJ1ggwE/MGRiIL16ajUooiaO29HHIRFJGjsOFH8CxGheJdfpsNkuPWYLdgA4qtk9nPes6P/poU6r4zPSuahyDSVvVj/2/5EtUL3A3+EAjcBdKegBuKWTZ04NSG5VVqfTZVUXd9m/AdfTy93XUR57jZrUrZ7lIr0pYTd42L3orPoKFKivvpy9up69+pIsObDsN2m9yGawQ5zqhvsP79DvLhQsmg0UYARXDk0i3TXvDi//AkBWPpAtlOK1amjDIAfyxRC62wtcDUM+gFW6IIvTCP4CYkF9iawekxVWzCKJHpPPeprfG7qwjm4LoexUwDHx39ccHAT7hmE75gJq3RGiu+6D62TYdeax8SFfHOr2PEs9I4Jeai1ysm9ICr9kkhShFlnzxqO7TZMzZOtI57IS+Ulq8DkOBrqYlDevgt0fhvHWHqT3qLP8phoyId0jYQQWawjHSeUy50rjPmp/YzAi5YtGT+gsSdd32WDMVHJkR0vPkxrycx4gA7koiyv2pxdDJn2G2SvxHsJFIp2GtgHP6YaIt7Y9t5w19vltvtFRHQLU3u2Ecpl7GwG75LYBcH2w+Ybmk3fH747weVqW9vnF5duz96RIXMJKY2uyeVWDt6yv974THE4MDKfFhwXFD2jXyabtpNjBbrC93vBVo+FrWyNpl7VnPbq8TT2oGzAwJ2VKVwriVTqsEowYgQogmoC2WpAXAfm80qfQbBVYUoOm6Y4FJRJB3SiW9Wjv9f7+PqeA7daze2KYXuXIMSKnaNjEjfSCVcqdBgStocOGQPq4zzBWYE2oL8hIzf/cvfrkX/84KtTb3WONLzZUSDxGg8RJfWyuHJt9DUR5cj2rhiPoq5+RzknUsB+cJXvDNEJB1rIgemjnZJqRcnkaKL8bxVsdAya/NF+784KlUFc6Wgz0rNp0mTSnjjv4opmzN8VGOcETE1DyECV4RJel8DObplo+Efm8Wj/hdsbNZ27W/49Pu0hQZtbXkV28OEyvdKqFQcHpVg7CTDk9BFhWIM2+kbfHgf6dVFvedVLuHiuyUJOc5RgY9hk0nC56/DCk3AHxVlYTvUtRDL8lIVtcCuGeh+Im21bntELGrX75bCF294ca0V8JOjL24AZHCKePAKmMq4/d4DwClpWA2wWnNQOd2DYBCahCixGK9g5IC0PV4073t4urYcAWJEbFGlDvoIbR4Ov9fVbKbrB39uzmudCfZAv13a3XKIQ3dAaYefK0Nr1pyPMTJKVhi8tD5ASJ96ge0KYK4a0TMOdSUKGorzHqsmD0WE24DLwMo/moctkKvCB/Y+4BtRHvj1l7P5lADt3JBCUVDg4xpXDRpJ8NEzSwENSDXWd8PhhYFUH7A7rKsZQfGRKubh96Al4tBgrw97mT0ICuRUGqhIzLtQA4Yj1glsgS1IZzlQ30KmnhSZuIWFhvcwtrrYpqEafKMsBGRg2fNQa6l575j8o5I0dj5HCy3Jc+avdtmqHgRmp86zbtsLojT6ev8X6o1hNwdKqHbDz4mxkLhEApOXuJ/waON/rEi1LMVMKJ2MDNJnTDuHZNko4Fxz3CTo57/L1kF7uFtJlkuGcVBjfMl8vF0eXl8emPF5Ofzt6+PzlSZCzPAmYNH2x3MOBdbm8x/gms6pC6wY/IMDJsWEl6CsZJwtGIetvjZXDyz1iKoic4V4O/tZbosxddMWxb5jhSdHMcRmR2gKRzpC/XrVAj+kbNiPQUZrh1JmnKNHhFwbXVFprUt17qlJxsZKS+gJMxB79kzI5Re+KnEKwyTebwI6SiUb+s6jJbgMoOhgrxya942TEMlCq0kSc8Ofdga0hdJh4yMW31SO3yXNaV5/73jB8cerXB/6BDGqVV35bF8uZWja1xrskIPj1ZopPMwmccQMVZhmydcL5v5sVVMg+4DWBXje+GcQwxB2xRLMI13BvRRNfh5766/Mv52fsf/2JDT62eoCPdiFbYpYxo1X96dPT2YgKKKDoTOG+jjJEALH8Tb00ozWiEiI8YwbHMF5CZbNYcvMDdWZx9nnoRidyGMtRWGDSNzR17+TzqMpkKRAGemFVWpQ5uwKDOh6Z++bBxohvVmN5WdfJQhc0qtX2k2Q9m/+t3yUOoqQw7hZouD7WYmEKgQx0KBWQJd4OON5C/Coy3bRFDPbGg3oHwzcgV5anzxDro4QNyw+LzWzUOMJ8GWJ5vv3EOq3Ranj+tHKvR5ZI6z674JH/IFpSC9ujk6Pzvk4u/Hb+bYGa9C0pkMi/yG4opgERFlJfIZC/6et/mArgsipMivwn/lFSp+m3aFDoYlwcjDY2qH/1wpuk8LYFlE3ifh6pPV1VlfcEw8Ervjsa1CoMRCwU9HsEjwps9oPzNIksC/aE2NSRtWQISHvjYi51yls4mWT4BoSo0rznspE8fShD5hLtLljxT+jrLk3n27zQEtAAHMicjoqi+RVImd2mdlhWBYFQfQB60OZjhGapzTdW0axpZHLJqAi7nhJxiRAhdkZ4JuOjJokWtacZ+zx8G/r3rWUMBHqE52zh1CkrWsRZ8E+uG8OcZ5hb7QsSgWIQ7E5tmRvYY+8sn5TwjDDrc7n2OeeC/Lo5/PDw5/4mgg+kLKZcCZb2DeFh6cHx5/NPR+eT86PDEoU/0CMxCdg30jZVnbmpeVOF+ZIt291HGAmp5fTV5++cT68Jq1rZBIimMyd42tL/7nHOMVfXePgN3az2jMkpXBLUtSG2oz5Da0H3TdwUVIslst8uHRbrGR9cljElAdjl4MslaQPhhMPsA043Az6dGiKVreWACJfvgOIEKfPzr58Pzybuzi+PL47NTWAN9+Lejv/9ydv42koQXbGcn7c6Bv3/lbUlpIm3WWDgKlAj0blE/CG46yKo2PZlGncugEdKTwCUUlI6xJhppZRSF4smuH175BAM+YJQEXynFAh0gIkGiRwoRgpBtmLW6KKthCIIEyhoDFn0kmxguAmhMwFMXMyr+MeAroCORHP9FF1T/6ttv+DaE+6UP2jyMLEFFit6TrCeKesHvow4nXroMyyyZd3KzLnwYasVrrOsaBPIijteQqOj5vILzOcE8YAwGXXzTD5M7EYAhMhL/cvfhwf5+D3P19YLX+AGkGJjcVXhVwoO7ouJ8wfDsNd+doBkLhsF3yDonH1A8DOOt11//bv93tCavv363f8CHNl/eXYGHMBfEPNBXKZhAPqS5pBpDGYewoiFxR3G3AENvSZW+fvwd3NyPr//j8d3+4zevwzdf/Mf+N9Hj/uHj/u8fX//58evvHr/+/eM33zz6VWPzVw8uD6tf9Tev/2P/68dvXr/bP3j85vV3333Nzewfuk8VSqrRq9eP0LGv4b8H33Bx0C9XEzISgXCFGUIfZlfzLP/wGMcP4W1dL6o3cbzaeZwuyzn+WNwgTgEk58xn+CRZVZM4Xu3GcR/+eZwXk/QjrDCUBT0pvoU/5sVNBrg6GDV3l1ZVckM+tmW8Be/DunyYRG+S2X1WFSUgtEw/QBNRHFc7cRxip+riEfYVPNvFSKrkLo4foBoc1DwpdbPs7Hwb55RScplj5oReAPSKoLYohBdW3yRW6AWa3Z7eHZ9eHJ3z7/fv3h5essbg7dHJEfyO2qnnOAsou1k/F4CnOe8kcuhhgk6YuSXQT8ZlsN8OmvyiGTTZ5UirvgziczuHZGNQkqpVtBLDbVgUKLAcT+GegXDpCbjS4wGGbQZHFS83GTMBDEj4+6eGG593r1DjDA9eKWbzSMDXndOfoLyNEStU+kKZJaiEg2Yf+ym8kIV9kPzFn/xsEmvxOCmu3r8FaYB6LyXgpDF1maMAXFB4RwyxYe9bQn1JNJFUpKnnFPFCStIliEnDJBM7bs4RlgQkLsr4i2hgig2Y8kzI/gm5ODnEERQW8/m8Lqi0i7dQNtpT5aekrVXMc55m9lVBfxn10vdcCr+sFEmEes1KH5xKVECz9osWocPlDOt2Ppm6XYYM4WWXWvy34SX8HmFa6fHYAwSGphSol5v91ALOb4LmjxAwH3khzwOcm2DzUuUyCz2NTRuwPqwsAeI35FOChLC4DnkXMr4+xFmnqyFvDQWqxInYHQYVQ8wxdjJsFJHVqKWR7cp44HfDfykMEkGuECd/TzhzJcB5hsB/mO0WRQ0G0D+oAx8tg88qu3JI4t2eQlpGdu10Yc0zL99LpqeVQxZns/Cz/IPNuHvNLnJkq8t+2YAeV+aDj4IbuwC40scDg5vrEZSXopRLtqFPehI4L9PENYlL4S0DxSI4yFQ/tTUZSRycnqJucUIfynD9IX0YzpO7q1mCBQZEBHVvuQkgn8rRwPBVY+uEIzSVc3+71SIaSHhguM1s3BrdJk6HcZIQq7s2lWFdJnkl0dLgLG3yF3rvKI1OUX4A20TzI1M72Ge09p3UiUmwo+EvxDu0YrdDfNI2Qg91yVPAIMAYyM4z+5HpUV/7gKhLVBYwkPGH/NufTEAFlwLHpejj+KoJftlZNQ/MUxcBm79xrpvoJewuaWa8hePMqUOoH3Q/rKlF6xB4zY3ImgQZhhyQ626CnKcAHoNvRQsrDZqaSfx/OssQ6KUbhKCZ2A/TuI8YjGqiqNLY+TE5QmN9fPEbrABjJDMw/Yyk9kxX5BanzkjSQNtQMMRTEnoPewEdYga0RYoRsk3FzwNHUO5m0+AU6ZzSlzSl1pTzgrzJP5BdGjUNfv43B6FMZGCFzECxksRjbmIdFLxZBO4HQRNGovuqk2yO0s31skrmodTpAlYwJ/DYgNjCF4oWDkwL34PIsBDb4xiX1n1C30eRl55MEwTZFEFtTkqLbMoY9Bk5g/ysQc2uahGJjRkQnLBrJSs5cSu+Kpd5jo4groRn3XYn29WAkwEv6Re/efImR3HuUcuCvWylawy134b58vkqTDCEYYgy+esi7Er2puD2nyI/vSCxvxbbjMSgMUlNq6TMBXGbtJ12RytCXj84rit7pcDtAMJcOnNZ/UJDDeOt79X3kDRHkcHuxx3ePm/7DaoHipT+XZEXdZFn0xCslqwM0Yh2zmo7QxyY5lUFUdGIGghuTlsXfzn7xQ5hklXFnNc7YozfLyj8NaEYmqxGSz2qRwk7kDUGCsze0E4BGDsALFcWD7nCvNz5dXYTbqOKhz2mtnvBl6D/Ae18zyvl9D8dRTn7oRsZtQjwBnUZsg4polRWVpEUSTBU4E3KEQA2n15cnh8en15eBIcnJ8HxTz8dvT0+ZPHejHJkk4kUyxqTq4dK3ihIqLlmf3ArCnuRQeA1isK/NxoEcz2t5I6NO4EfxeO9CX4bsI2d+s34ntp7twX9cIaOLaZE3psJyWlF1THFJgipIVrwXWw3qGF6QYjKmSjinQd/EZlgpTIqayKX04prCx0L0aTY0QYck8ZWbTVE9wX112NoAV2MCzqaQlpqeD623RcfCVXj9e+Senob+sUjXSHzHNRwqqdSn5Qm0+ytoQPcbiyjh7+tOZO7p0zTfTZEaxVSZh0pUV192krUSAD7yWnS+DqBxD53i1pVbODOzYDoDIe+75D7Z6KKQNVJWYjm5KkRSydteMsgFAskazDps7rE2wii1SLJmnLfEsItfvohfVBw/IjTymFq80q9ZsQozl+abL5QlhMtQvMiWsl6YPBnUgpM25p+lcDYyDCxNc0kWRarFnJ/xTkPXQ9L0PBFGPb1YNYGPMoYywhrLIEpayCzwbPhsFUX5pugtA2N6sCvoLs+HorxZ8O6pCRlwvBakQBsqscJYc0JMokQINWA7E9k7Yaac8BsfZjzqDX76J2KTpBlsRrBm3GzzJhki3mKUkso+l/dvZKHwUviiN2LMNaELnZEIEHVj+fUIruCHN2gWPMosrporJjtlfS2jUoL3xOWaV6lZY3TQ1rs4Pj08gx6G35ZRcHPhyfvjy7wt9frTScd6o4ivwxGacJy7qAJi4pE5izAEyaka3v09ujPh+9PLrlT2B+iT1SNSViqU4LrJGlCYGt2HCrb6i7uk/Ojy/fnp8enP8IfuxsHC3VEdpeLLUBPodAzakEyKvQC0bF5dEq/Rt1CTkYfLwDanCLfEvp5DffIpXZI27XZjVYjILbUaOrauDNtlhmgbnLRde5UsyxjRuSuJ3XRuEfWn1OXDkvDvaiXLpcO/c3sCMkcWD0ZaWBPAWu37mhSf+SI2qvYmXlas02t9NYdPO4S+ColAmGulYq9qFXpDi1T45Jbe/PrhWbybBjODZDz9Y5gBhdv2jKdIw8zDA5P/x5ufyp7i9790zYnKVncTEg/RJNVZCh9FJMyvcHnRCR6ol+03YM9gK3yzQC/SZhwmXNUbGgkfJVEJyHnruW+Hv2P44vLC5M5RfoI7vbBIvjr2fEp/DlP8ptlcpMG8+DsNJj3qduL/qIs4BUPZoHP/zgMDr79+rtvAhYf4i24MbBsmdaghIM0NdsIPz+py+zmJi23B4MyvcF3UDjE0lU5Df7nDmyss3NMuTPvz5N8Ma/LZQVmFSiJj3BbQJ3T7chvFb5aO0biQIMZ937WxwXAkW3zFFC/aMGgvlm/uPovHjuMlZ7N0gV2fRhsp9sRi01RU3EIm4TzwYx0ncZRYwUt493edM1l/OX48i/B+dEP788vjn8+CuqwKqeY5SaU4epMyqh5xoMbXVxe67NTHtQwuOnXN9fwk2YGZhEeQf6JOi3zZO7Pcggvy3SO35awWu7B8anOfJbf0jPpCuOuyVnI8lvK1wq1RGYl358en50GXAukiknqcHEzgVQl6cdFGS6K+b+WybwXlFEvaLwAuQqBk3tYp+7vYp5NH2TfFnPX++5Wba3J7AoiEUtXG8SCwOJRdcnshbUBlHNdJlkOtr2wyGaGRugrrnRa5K5WmHTwEuFNN93e3A4YhtottKgQ1evI1/b99rpF8HdVvXYrKS3AbVLV5aKownmxSsuw7sNeBZ8T+AsrRDPUAD1zwDVn3zV+dr7+GLc3NA1tCt2Ymh1N80cj1h0uJ7lFNhobHh5v6P+0X6bzZv8ju4k3UlxZZSZ52+IGyXEK25amUK/b907jEhkMimxmbxIhNA66N5u1hBGttkz71fIqRE+VqzKOrxC1ElAkM7CeICGKmsSLBbmX0S45z/7M9YIELmz3wFALNN9vWuWMAs9poXXm5QM4pdnVEjDd4CNsR84Ufkl/wEpTH5Z3fInjW4RD10qZZMGLrFqU2V1SPuCnpqaOi93dDA32QW6G9rXvrnmW1CqnyYKrhHJjoRWlZ3IGQkG3MizFdqQME1l2nlR1M7NpK7OFMT48r7mylx+yVuH6hq0uySJJdKnVro1Z6pmhOCtsRZF3PktMO6zJEreTxRfX9HdxjTp12xpx3ZI4vcVzvz26+OH5+kU0/mwpe31VVfZvrmnX1DMtknlaTdOwmNZpPZmn+U19G8pEROjK+2wTooRywvwIZhzdTMbNzoxx18J7tpurrYql6wxhMnY7CJpRWZ2dvz06D/7098Bk8yMpA5ZWt4FkfQc3RDCmD/YOWPRay62bRjTDoyRT1EZ4G/k5DGGGYa+hFxxcBBAYyokNVXiCdv3jgEGQoGnWXcQHPOrKT0dGDBZgaMt7OQUZxxzJnmCao0jKz0nSccn7Xna2EQUC3KPrMFSV+l5L4R4FO+gjKoIvfvaHQHxFPU2Sp259mU2lvVifYblgI8VdloeUm9czUETiItWZVGq6LKuiJKxi+j1wKcNxejVlOL0WIP1wB9+Kd1HjpbdwUiarJjPCf+PSZbHCfJPIALGkR8vobSNS6JPymtVZMzVyABTQPtGirA5mRVq5aHQ/gRWseTN51SxLbvKiyiqT2A7f9yeTaQLBtRMMXs6Sm0Z6+qyasJ/tkJ2ogKdo6oKynHkBeCkNaKM9NKwK90seCpo9b8j1elPhuRHTVHAvGChwhv5g5KIBU6p7EeOb9V3PjZx0Cv/NeWL3+SeZ5UtNyYA7tyFr2317+PPRu7Pj00t1R0Xvb14F3eoPkHqRYsRd6IWtB2Lq/nT4w9+Cy7Ngc53eV0cnR4cXRxu/EP4AUHHWkBeTROKlJ+X5nS+hb1TwOq2ntwDCgXuZH87SalpmC+fzYSPiRH0L2rBWsEhBUZZWZSlKNPN8Ls9DhDU2bwAEVxXw5vnMB+IW3wjxqeBEcW33031NRgkvCEnZBfrST27CKQ2pb+Teor86SmUVZUCxbsRCMQcBiNd4+QHiD2TSUahlzyJHSyx+I5DrBe9wE9QIxchHxLeceRe+PxWRJPqC1NP76A+oljsgaeS/EebFCmH2cBXWjpeMKFEj/YifV49snVDfgUVp8TOSmpaBNPQkyNrGkGJXJPKA7YoI+wgTwOVp7SQQwBYSaMyZqnFDzzfeA5uwxAl6gBQWgEh8iuv6JhQTX/QI5xovNy/JaKvU4sZLaOq6sJ4IKq48ReF0kmoOLpiwCOT1wcFsuN4boCgRMbfBSaa/s93jrNyETcIpqygSFdgjwVWLRoPX+/scWLrK8u7AUuL26rBjrsGPiPNnMltgozgpapPq6E/naVKGXpQc48Tgv2tq606Q244wIpdTNHJ1s2SUkJlddLpLKK5XT0ub2abewm4cxVu/IWmg5Q3ONmkec9SEEsVegqodKzMZ6DbMwIDxze7Rf80YFjFt3VV6m+WzCXxX0fDJumJ948EHCrT17pllj0014Q41SVDM5ETcbgV1G5hWZZ1HiHS3z3mx27EZFm4dwJpAump2nBytsR7SomEAyGzGjk9cE6a7En9+ycPqV0zSwR5R7M5ay/SuuE/bFcP9Tl+HZkCSMBazPP+K1pJ5jUBQVjGRUvB99wBQWNpUI61vd/8pF8evrJj65VcMBLtZa+ftwKYlSrHdSifoow2iG2I7F+Av+JjQvVCjBRwEunY0ivSrFPgwiJ52y8KUh3376FPTW1RYaG9RRJ85aAAutE2G4m2w7XrlNecsX5U74CC7xKAi+71Nsdn/snKGa/qqqeUQtOA2OLFULkGflnvSZOtUKe9SfDQhzz63BloRA/NBWRYNBjIJNqu8K4Am9EZJ10ZEzo8pYfj5a//k5mPTtJFpW6IVJRMPtB82R6Gz+5vgGJA6Uho0Yi0OlYlhNE2vL36eH8qZhwgLPqSyWbULCohN37LH62E+u6gpqQ+MGeVr+HuiY6uGI7wfENEBBjXmMNqo56FlZPkkTz9CXmMQ9FOmv24PUUZ0vzfny/ziv5+EX5YmPEOeYiZ1aKNrB7m6x95IdQahKwF3ZUDwFRCXZ7E9IGW6AhmYg92VGhWvUDnRp2eXk3fnZz8fvz16K5ISxkY7Xghr6wUGV6TnfcbUywRV27eWQo2A+RmThiGdzyjuegJIOvkNoLuDnYH94fD91TzJPxidmlSDVYB9EYkdN4zsmO0Eo0pTVcs8+9dS4lq4lFnwjttq0JkeGWsD1tXdNJI30Zu81pq0ryZekp+Pzi/A7PTHYRD+DrSTnC0TP2NUNWhldjVx1fMvMnZosDsVzJdz2J2gEGNQ9kZ/OSJCZlOJVLx1OJv9mShFL/AuVnvMe92n3wNQmycfhVxZ6rAhcpVzqmhyvOsM3KEx1XxaApTDpLgmuJeiqFD70px8LUku/fpVaCcdg+TdNBkQKmrQnB1uqTGfmNpDGkLfNvlrxIpY/mx2ZS2cQxJg41xCB73Kh119Cte3EzUPQ6VxU95yAkOjC2pXg/3KqRNR4yAY7qq1gnp2WRgCT8VOYIG74h4zMLl7Jd46R3bO7xDeUcPn7jdbyA0A1cmzsgAEnO3Dk8uj8+Dy8E8nRwHxBsHb87N3wQ9nJ+9/Og0cu+C1MruasMqbtxOO28xv514Odt0dxUPlZ961AV3zdCmWmRy0GHLuEqDMcHo6hHKgEgWPGTYLPcnTVV+jGv3p96lU4R0TpSZsR/NKUbSH8L3+8mFa+3N8IUsIz9qr2B6SXUu0JTFv4n8hQ6QyebrqKCODxjKRyy2rL91Ai1X+3DBF0l1/aDrEi0KPj9BDni3mksZN2XQ3GCnF9EeBbsLdx08oR9VNRddSQaYrsCvrdGIWu4MUCev3+RTDsLirnGM5qaNNReWI9uK13MTA8ditMS8AxOEOIs3rAv91NMYbBKO+dRySjvmzYhB0iATeoV1OBPBkbI/Rs+0JnfAH0hr82BGkFg8ZbiM9shRqu4sf5F7tBqMuQqXIq+tIhkaeyma1zBDGh/IbOdlRf4IHbTIh2fItCq0/cRB7V7BDscpBCeyxFnAqOo8JUadfdR1gO89dB3oR6I7rOkTcZe1aNF5Dw2H17PlCNOPnti84bJWpbJ3K7WBUxFJYlAdk3HmrjF27kHLgWVrwgr0odIhrdSO26+AtuD+5PFTeH+DsIzPkYPsaWoeBYzo37zbk5hYFIklPyMjeOgvtqwScvWiWwyyfzpezdHKbzWZpThZgxdKwFIVzesr1KbcYj9g5H2++iqWY6/KA7zJQf6zcSZCh9gsV85tv5HLzhCPKOeHWBYkxdvJS4hu90zGf9ckzC5zocQla92mksnuvVb03Cb3WnVzg1da8hQFYwq9zvE7NZBWYrTtMbt7Og9AQg/9EdiQQhYWQoBABDzgYOiNJGdlgSj+7pepcNNvjD6ML3eptLUGp343YWL4AcQriGkEFtkaeSaoPCO3ChYtVxQJMnFe3oI1GWKFvFWiKUadoL6NXyx+yvFpeX2fTDDTMizK7z+bpTfpHq4cB9QckehFrpa/l9/3RrPd2BvFy6ilTpf+aVNMkR+lzN9Dn2eyjPo+CV0ECSERhPqmXCxhpsBvQ7+Vipr+B8lBRdiSLt8S7DdZqsqzQjg10qqcugulHAgdNF8X0lpxVphrcWdXJ3SKMgr3gBk9ihTYTrFm+h5qB0lap86XD1iQYWvyfk5pJk3gfSoGQAlFeWO3VDelFwVQ3uJ4XSf0deCQnN2kUVBlIbOwme4MpE9jHRtadOVfBkyuy2QCEvQTQOigRE7tiZSj/mufi9AZSrQVFIFdFQlQ1WHPLnE2ABj6BQEEQR6SyhtsX4EB5qpzx2u31Ym9H8W58ifPi1HiwimciNoQ6cfDA3i63e8H2YjsKxL0V32eVgvCST7H0rloQkJv6oWKAZRihO7wrIE16LpPgtyKt4MOsgltxwR77HS75LYd8fyhNx3z8a71n/nStZ75zIzvoaX+xragJAYY5E6xv4Ut210BDmCxek6SEH0cCiODkaLEAfmpiQOJWVOQqrgKhp+Dihzvc4o1TPR2NogU0ssYEhlaKmBGpBD5CmzEWQYfDaEBwuNOMnYVV7A4pgWC/EfrD4+SUXTKLFKfDOQbwcOEba23kt4y2ylFp+MxigOI5xet2In4I9AgsgHSGDSQXnlhSKzoskUqYeByIrI8Gohrw0YqgeXxxKk+ryrtiegFv9bZF+UVURHxOuJYWURG/DwrobG1GJTN5P68WHVQl/VineYUONUpZ3HHOgbLk7Eud9tOPtXtHR5Ef8UFEcu809Nua14q1htjV1hgUc3EtIk0o35Lbc7T+su6XhUdNoRZ0NaKcPurb2W/3Nqh0BsoCZMoSRl/y6Ks+3MUtqlr1Z1f4XkhXYcJZPuc+pVAL6T4EL0khaNcjrF6pKq1g+aiUkjMZLXgbs38s4FXSxYrTzTTODH+4gZzRKprC663h5ogAzLHDgajcWWigta8rpkpwgnjNqokyfJ+eeqqYgXMOKyYZN2nonq1ISRY6rgwDqocjY021rLb2c8qzt4tImAz+q1khNYFoCqmoEaUNHNcwUGK1qwkkycEv+ZCi7YZgQqsU8jtC0fDNII6vaA899hBhEx8htmf0Jo53pCJgcvrHP56enR/9cHhxFDWuBEdWLcnwyDV1GP3c4FzyFx5JpiJF6TosPvwUie8T9B5OP7t8KqqTQZwAH/xP8RYuDNhV94Ey4c5CKMD0Y00uPE9eOCg4i2uyMHYjwyo4ecVIawTpBX9G6lfHS+qlP+7YrZKFCWPMoSECcyCsn2G81RezNkY32zDn5p2WIdo0+H3DZAx1RuCbzunqNf1tPDRk+NYIi9DPrguntSPlzHBOM4uF09IXkFDWd8cEcQ1wj5GrougHTJI0Gwb02zB8Mxj9M45/iePZGOFi30Rx/Nv+zps4/m0cH8B/KUfjm21K5ztL+5wvK4y3tj9um9dRL7ieJzfVsEz7b88uD09OPMOCNBu++cMXozhe/TaOkW2JZ6M4nvXHO1TVG2mHsJUZ4nVjrhBFWV48uMwCKPqD+7ufDeRluMokzvYCjDOsWI6g3LP5TVpiQjBCX+4F6LG2VjCeJnUyL1Qy/oH+XFtcgWS5P4vFPEtndMmt/QghyOST8/cnRxdglK/IQ7FMgRVhHFVB01LhnGXxA0J7JmJ+XabpnK7mLTIk08rgZLDr2oe9ZDYTvy4DCBnneboiYT/8lnDkZbMLPpWX2qMJtKvIWq2EGVk1wXHOWsk20LXT1W6aVEBXiOmamtzdJjMOEBf3MSO/ipPqDEG0fKxZqctCA/4VevZiaEAGd5XUpj3KPC2YC904gfwNxW7oh/inpIl+vglXPe/KoSq5qWLefUOTsQpfVCmBHIzdk5pAA7zvFYl4yEvHz0UoMt8vyhTOdTrTvDs68juCiWt0waVO8IpfldnsRrP3iLM8gHC1auAYGC8QBw+2i6NLFouqDd/nnDPLYqlogLwpgas1tiAT5AdF+0hRWDxJ2SpmF5S+9HxJDY3pe/3zdgV0tScdaGwMyfjBzc4mOC4d9FV6k+UmxuFltOiI/rRLpbuIyVrYvXdhOaKOTcY1rvmKa7ebvFVJH7JviTAMnI2mKNCr2WwSm6iAoTdAn6LAtixq73FKLxethXkDaYcwiDWqinsBV2xCRTBHUDAkihD+urMcaUV9VvjSHzCP8tvte3cc/Ynj4sR9cT9dxXwY9GC4NwRoacdpzU1YRmdmBS7yCsenQriZDyc7CvVWlq5J+wELcLmQdNXSoANWBPZ7leVI6RYPffiPwwuO5LUzOyAZ+qW7hwzP63FTDmbYVWGjq6H2TthPb66ccsUfHSYd18ExDSzu01DBq6mZFoU1f0Bkl+UIwsYWwptQcOSjNvkljEUmKRO+9Zhjhm540+EuxRbVNlj1jfNIGy30Tp0kW6ElKpawHjIu+Y4fe6n2RszDhKzF9Ta3yBP8oTK8TShoNwFuFLh2E2Y13E7XqgxKoCmfp6tQi8iiEYMILHGhuDJ2cjx8bAOCr0KdIK0V15M6zRO0evrHyEC3QvBfJRZzCP8RQxBqBCqIZuZKIKY1m95iIZIRMVfxzAeApF7HW/y95HOU/35qw5Y+9QziuZtbMCeYs6Wqw/YcCCysAQj3NoLBB4fhDAPiyBwLBiYZXl/MZZDmyzs4rantThvi2ypD8fuxrEBxPeiaE4vD/tyUFNfPDN85O/hEgZkaZXdZ9wuBJkMqTEn2sHgXxCDiK0JxEwQx8KA6uYkRf32bVLeA9R8M8TtKRGYupU9PEvvrLUuxSP611BxDfMR08Tg1qwO4bE72wIJ/+kdYdbMOpMmchfUXy/MMGpPt26SizL7NuxiThrIhxAYUdnFuPs/WBql3/Z8XVZMQeLehIecePp9H8zdSeYdytZ4oW6QGWcN5Abpt7SjdPtRTXKRmwCuxiR3XiBzAeAvzvkhqafEucp5DDSsH5YFspH8zwZjLNWGdhbQhBp0XXQxsdHWzZUCU2+aQgGKefCXc0IE/eop6DkoK/dCVXjPshuM9UZfQpxzbHcyur4ZSmIGlSzriieXGh9dp433i1TGUnlHJ9QJSwQseKh3eRsiz6PfpoG+4VdHvgLe8EBt75QsKFikzm820Ac/Jg4SCRt1KeUs8vYUryGnaGLUkUW7YcsCav9PB3yWVCcT1DqEPcx4KHLUCaaPpyvvew/TdxcOBH3VbyiBsVjZJxcEBvrUMK/XKjNfi2bU4OTrM/JfPjvJDOVF4bj0+G+UZfqPArsGw8SFfPozp2nlNEYCjy7qyFrC54+pyiEVIaglxZFF7HYUHI1cGc8qQxEZ+tOlM94EvPSMx7TtR2I2cqRnH3EpOINSfSw9d911rSkiJ/q4j+i8Tr4t8TsqqCUb1YgeT+XxCTFBo2AvnXLaWvSSHCim3Ubipi0mVIrvtyjP0kFcB94Wptt9b51/HAeIQyo8aI0zMhy0g1INyjfCayeN8juihorAFZrjHveo57ZMAJDcYE4k8x+aENK5lKDtYGjyzbgobvOqaGdg8+qYgZ+/RlkzXwSB3NDrwEmPQRnZO0MbRjSqdXBflKilnVXc+HQrldzOSAypQVwd64nBmvxAWRfNiICkq6rQtY5uKfBiBz1A7Xc8BLCfnjBtBluc4BxKuZZpwySBMCJyHZ1LV6QJZlHBtzwTggNrxuerA1aC9CrGgq6WbN6Q1ho/JrJkuqo4dCZAdZvZ2oFzkaxxUam1oHpqy68ADE3/yEqa9SILyd9wmhusmrVtiuMoJPr9lbBEhQ2uwJZATrnkQ+db7BXV69I3wMOMoGh20UnN1qZcxhSmr7Z2GMJz0VJffymX61BD+r9J6laa5JCs1GgJX3x1uAFtlp13wWXbTMIDrI9LDBq+pdTEjKDxjcdewc7qxqpxobeV+0xCh5Rrmxbkj0y28oyxyjuhqYNkEYZOMbsW3teo1f5sAtM98XoUdbLC0RFUa/F94UDVtss4uI5oVtXUxR0wLpJ4HnMzxDvKz691x54BbpNnIH/c8qdM548mz+oce8ZnsYr+jRvee5db9veSA8nDgHUB5rqzjO4QVGrlj7fIgskMWO48x5uC409JlGVC4rRuwOgHLBgZRR+UFlfqaZEzOEw3FP1VuBEndEy4TVs0jlgiDUjlTjLL5HrOY1Aw2bRKvJQxc16WMYEGBTj9yMOAVQnJix1UtQiZ1pqXM4lEyLVVDBX1FO+GqLD6k6jD466g06ADzNpUmwtwSgz3CbCky1NIkyAYmDb6QLHfCbdkz9iF9QNAfqIZpdPOoSfomBVuj0bcJvaljLZ3HXsiUUkVR+07llRkGsl94/GtO6Xoizl31qfj/dUJNrcp8eYQ6WOY1aoVVj9eqgOUX76WRZjmaEIUXGjdWOaSKofP4ywFkEJWEcJbiOmy8kzqfJW0INMUTbFV7G9YOBS6jIPTumCYn5M3B50phd8kD1t4jJk2isL08CoPXaC8MO+40fP+aU0FNkwqQSD3wA4/dS++SWYNeif8a4ewMO+ajlbqkm72EYg2J7n9DUHTJfGSCQmROfSBMdb5rAgUF2ruqGRvk1yAegY2/BdLOHpaOS9Cs9ufOXye0UTMQkP9sRta68MMWuA5dNAq5SIBKLs2cQe4ydyMYmnh01txkUkyJqhXuJi6ju6BbTcdInPihdw01lfUr1X6YTMmwn/N0ZaGMX1JXSrGBXgJlMZwld1llEL2e77tqnzua4gmxPpLGxoNNSUdfojpmMDyMsKPOtsSgVacQxHctfth2aPlkciJ/wrIDM6svGNHq6alRK3gwUPJ15I3pphqhPhbBrc1Nz7OQg56QRd3IComqaK35dbBH33j2IHQbaNst2Jvgk3HBcBm/iHdguMA2CthTQzfvPD2fF5JEvJQ+MDVxciIkTAIkidKTHwgwEJ+GG9TvX3Re6sA8dOGbNa4DZZWsNGokCbl4rUxLKqkhmvE7dFUvvmLpMifAYMCtpEOnVNTYqp8XPswVzRDExfXQVe3gRAGkFeNCkYj4Kaw+hxy7Td/UFiuF9tTF5lqz+9I91jh460nCjvzCzDg2BC+57sy0VbEsMYiKySSP2AkTKmPBxI32xwLxDmpP0T9QTlb6iHh+TldPtTuqa22xxuLUYCZ9E1Qk+tA8XYl4L3PvPPWIZ8fl6BaRoUc9rsYdf/nMcvLWHCVAqPBnp+el1zYL3oyR66WGdYlhsVP8zGaCld/yrpUF1qR+tYlfSQQEm7/CKq8PcnK2GSzLCfW4Ts4AOOCzw09d/lg+S/yc07QOrKB8J14FWmcjyyym423us1byWZv4dcD4OPYDvAxkFbQ/NlutJqptUuLQOTsg3iimcnHYlbz9CnECrqGg4RRFk+KS9MlKS2QA4nmDtIlZbmkrzFG5jH7YoOd5+elEFIK5+ChwQ5IId4zYIZQTjR3hCWnUhxBFotKYQIHBJMUT4Mx1kiz7iSqc7TQ4zVHU7KOqlHoaFtVUNnFQC/Z8hIVEUw0PmxUSMCxqqNCY1PDPFWGa/7b6JR7fZu4apQkC1cyDhm0NIQsIdU0hCyywgIGub+J6KOrIcEhNG3+Sl8NReMjuDuQIKqVfqn0QD0MTjL8OsN/pKTfPjORmb8JqtxO02/wFlNNYg+AO2gkMji+C0/cnJxwKdkD0itI5SKJP+ktk/2bqAc004tkyCRW5WFWe/43yRv/vxnp2+WvGK2NU9XI7QHPYEeaN+8FPZhM0O+hncHppFLfmeOpIQYNvkUunkYtrXryFbyTK+XqbA7khTcIsneNzjABPIAK85Ahw01YrSY1pnbgeuPCwscim0mBHFQkibDmqSEIbfxlYcwysQ1UPD+y+69hdNns318ff2diuF/YEv4T/uPrrApwhsuuHpqOJk5lJzvHSNTadET3/kYa/EpUUWc24kKO0wHjg7CHBjirK2GBga/CJyRAQFcgl/LBAWu08RXrwRqVAzxnE9sb73GmPNw2o4TnTiCz0efYnp1svricwFaFxE1M8BxVk09mLfL4aIu6T54oh/B+yb93MHH2GMjRNZ2vFOtJLcltax8OCquD5kOcqno/8EW/yf5JvVcbDbm+SxH2RcBy51lc6ZBLv5Y26iQ6CT8ztDYKOLhrPH+ueKV5ZYttUbpVU4lArJiRiPhjNpSIYEbqQ47+6Ayx8jW0zzsJ9/9TTneXCh30Oz4PVNcx5pyeDe6iGGwnJYsf/jUFZqG/r9ligXe4swMwAmqLk+aqq0+Gm2kwHWBmofXA2q0Y2AL9+Luj86cTVQV09NIKpF6SzjOIB2k4Xfq39djUbKvAynIhGCEft1OieN50pYJxg7GP1G1k/s129WAPG3/S8oTbQTsQcr191ZMFjOD5FIucodYL15uJthC7HxgOleqgARQtA6cUESgC6W4ixw4C3CGeFoZERoT6IPpMKo1HhD0MuIunP7SGMnP94nTzA6bKGBeP7W9UFuqgYIZ3EE2oRfa5EOne+/CZ+UrQTTkI3AQg2OQcBnmE6CIU569l8EC5dhEn18PX+vkV0/US4CCLxwxVKK8ECbkPwx8FBqDbbL7ineu/yN1Yh4K4PqwqwT1WYRyd/euZEefNQ5XjzrCG1++K5L53jdbBmzqUFK5mjmo1baUQdwOMnDxQbRa2ZeKg0Nm6QTOGogFpnVRaoa2EZe1rcaei42UUkc9Ece0pZLg8VcJVkXnTCJy3luGfkUZn2sfLpXE1TcGVUbJFdsQzi5mFy12ErgGKZV8l1yl4I8dYVwGjhlpX8fSN3DHqyo3t2w4wFn6IPlzZc1sN5cnc1S/BsDTiVEF5j1KR2EYJesBnKUSnxGW67jkkskQPZxvtT/Xj70zVqts5+jFunieYLdgv94k2E00Mciszo0M0apb9B3TP0WHakKA3gK3IiJxgDPRIlHp275GO430NVJ7lLBHvIoEd6nmifESx/QczNkxcenl1n6QxSS1VE99tAby44TEqNHEdI04C4mxKPampA4u0Ycs0kQ2IDVDHJi5VxIWFVBFbpO5GTp7lJ8qRvOnj4sM3EOzYYZhxqY21w5GNAEbRF02ccW2yYK6Ak1AVGSQ6kp4h8kEpuk8p/yLezCAPJTF3dRZqmAr584s85cdBjHX5P00rJ+OOtJKdoWKrBSoZEcBER0zrq1cvFPG3xy6ZZw2SPn7oQvth1Rvlf5zVjatEIqoFbzYZd0C2uYz+cCw1l1Gp8onuo64s1LjdYepWITLXG7RHSX5GBCJuC36ODsfjGvG75xqgsDKk40oeGVl/MOqSwNDnNNpvbfr2SfqN1oUuDb5aKBcFxW5X/uZr7/88V97IsXQp6ZQOezEKIQZtPn6rSUfiNIk/8DTcp7yNPS93CF+bmcFctc3tcRxQ+IJtsx0UYRWtjrRqOZK46oF5sJe6IemIsHbIveid5Bd6L7khbBL5nqYl+LawAzC+YvNNZ09hvDjf+LSZ+OyO7rSmhuvTsruzJNW4C7cmC24k+hmtUUswFxpS+fpKW+V1ay/JYuZ4P4a/BRNJudpEI1203F3vGb9IzYq4LaUPYmhEUGW9ihHiMCMUMyKNhM3JRosDq8MUU/VeSdATA8ULX2muYFytYQEfhKZrH7EHRwQjkjFku2izGnc+PJcP3r8dMitjVBfok1wG6F7jNuOkWsUb+4hr2F+bGhtwbbqxrGOQO3vULu2TsTrtK1Aen0/dStxcTrDwpS+Jve5gBDJgI9S1ubUDmZbCzN5R9FzcTgklqzmzZ99cZuGeF7MUAiIhRZLb3DoFguqWETUU7GhY0Gnsayy1GQhrQLAl3HMRbZJMfYIdIz+lz6S+580BS8VSL5k+fEcdzTyXu0tp/16lAtAdojfrQ9EqrGHt6xCdE6VqlV50IXZLgBv+ZZ1ftJ/0lmI3l8X9VhfuqqDyEasHxup1DtmD5K7vJE/d9tbxalMU0rarPw/0CsXItvFY2S/ManBYElAtsGL1AHiuW1vQ2m88mVTotcvS7/3a/IyUniEFJPvMycVJIktGbSCH2DxQ0V6iE0rXj62A3CEfx1s0yz6ZFmaOBqL94YAHDvaAEzR3VS66pSGFpF0nNwHKssCnjrVEcV8Pvv3oEuLbtMeIhQkecCRcPlt7oUAPliH7VeMr1Q+pxgnsFcTwnVHIjlVgfZ5c6HJMVF4sULq36FknCFfq7VMbqH6BalE39aAsIv/3d777+1suQfXZxZFJju+ZkOFeAjLfv+o5VKjZAymlhofXffNHfWTzUtwW6ckI5dciHVdUwYnjTn6UYKxhvLevrve+EqiGSHmoKYVhRIy2gyc0JcMk3OcJb4+IRlmTVQqWdFfN5UmJoShnSyBdJBg9gKQ/3/jEZw3/3934/Ge8MEaIy3gIIwHhrvAP/fdwe/XN7vLP9CA8rXPTvv3rsxfE4Gu9EeANXaQmkAvWBsskel/f07yxZ3Obp4+3DIi3xwU2Z5FmSPy5X1U32uEqyGsSfR9A/Yj2Po2Q1rm4yG1GbZKWBQ2xgHlqETgET3BtHSOThS8brdDDAPQhmxZB08AUDDYqCZIfx1lDybEsJ+hdipuHHaHDAPMi2+PMWVZ828sdFks/uk7IKsaiK47wIvIGoPjoT/+n2FT7m/YLpwrmv+LwPaeIWmC0XGzbh+tcTmjeXLpAxGwBHmQAeaYuSRhyhSQE8AiBJozfwR37Pv2H5ZdaC3QAxIavdaCcK3wzj+CIK+7DiPcwngLClBOsIFatbGLZKGbsMHGocX4VYtewVuH+xLvygf1MWy0X4WuIoaPxIf2ntbamDyMUTdu+COK7CN4O99HFvL83vI6RY450RUaw3oR3jpl60u8HYmaA/na+SB0TUWyBPALES1RJVURDlAv+v+LnJrBJHApj+fz5+9dXj949xfAVhLXF8BT9nRRxfAUzsDpnioWAYx/1HcgNkANkv4vhiJ5nW2T2ECuMHF49VWuPbPQDsTB73Cvgrmc+pa1Fk8M9LRpwVuo40QyAB6KHz0Me/h6xj5XxAgxaYbhuxQbK8YJZnBw4a4//lnJ0y3mIbAOamCN3t4ShqvEUjALLDm04WRmZdOEhaHSxhgBlsVSHt8p3hY5rfZ2WR32GO2Ea9CtvgKmzRhtHrsbRRpc3v/NPIpzaKNhOtf5bJaiL9C4HOjsd00BQf+Kf3J5fHJ8enR1Yz5DqKREymejve2tY5NuCsbuYjH1yDCZznag0BLrjFrfrJFEdNoiVZuv1RZqnSGgQXctDC7CVJHsC+WmF05ZcBX9uqKYWY/WmZLTyKVdKdWt3G8ZXiLnfxDX0AMRIS5KpqkCHKJbF2Tv0R0LG9T8qMPEWQCogGk5wIgy+xI3AD3qYAUY0QqdAVmOirRH7N9Jf++CA//i09V6x+WkvJjv4Kih1Eo72DsbeD+NofS+PohfyxDsOM9J49VfY4lSdJNjb0kfodkZqeBR/Uqt9i5Apje1EDu5BTwS+HaYu8ZjFGjb5uHECkTtM4/ock8qlG2TiKXDQ+7Dg/lqCDxxXDLql0vAPuCP4wehM2WZsIDxYQfr6M8XqDY0Y9QhZW1ecSZMJnYAS5F+TyAc23+/t15EXDdl8KyHRRxnrLSX/11ePo+zjOx6JA9NjxUVLDnAeDAH+8JtG7LkoYOViDocr+tFjmdQi8YBR8Gbz2tDfUJoaCZTc5Mf14B/4nG8igFui+qSneCtlM4D2M+At8aA4e0nQWwr1m5cqBkDyOCIeu8y0kRQHoo6pLopM9+lKjBzgqwuMjRo9f/eGPOF8Wtzrs78Rx9LiOdXVwbUZ5xR2jf43XOraqli//CpHraBdw3IeP01kcV3L97kV+A7T9fdKDb1vEBjD8RIR7AdXRlBnYdY4lJlLt3YbYmGjsbFYNvVe3nMSnlTa5tsaYdYywGXRyLL/4Dy3iGO7mKkJV4Zvh0E0Zn6b9aNPk8KXSCxZFVWVX84dgmYNVNwGGZJaRejz4MhA3U3dB+/PjLmldrmcPsMhd7NkhwOoOQhqKATPxgbCyR6hIawjqLTEaT2Pv+zCK4xHc+rt6RxMpwEwFjm2bKM8WKZAT1O1dhSg8G5Gb0f95wbzFFUkrxo88OR4/GeI/o8He12MVQPqvfLbiFeeK5/uX5gdVcaA5mnAdHhc1cHe1L0OTRJrs/XuC4PPA/3oPoh3eX9RK1OZGM1khu+HVBadPfVUNCZv+7+WvqLtGP7FDHB8+jvqTccSzN/onYNV39At2hMj8/EKPGU4PFaMt0y4okH1wEna5lAd/XgvUtDQp2hH+0tepIcM5AR2WfNJw8OzwoWrH3bL2Kr2a1MA5hGvSrAcKwS/29koyslXsHaeeG6D0Bk0ZWWuoby48ifeIUTySjijeInBM8LYCJmw0gHjCYIRCi1VdWWsxMGukDcO3EpLHVYzd/lW2puWiYTtCpIBr1AVBGdHwNW5PdgYT0zwkDyHoOvuz5d2iCj/FoEEVU98TXyi6nPRrQpWaHSN4hCMCS4NuK2ya6beomaXnWsasljoCYswsJ9X4hCUHVtNpPCoqapaNfVopduqpXYnOrDjYCSQq+Cw0HEaBHVkzAG70CZ05igpxL4qqz0IeG1He/vXw9MezycXR5eXx6Y8Xk5/O3r4/OVKzbZzDjqaIXJpNdGChNUM/IqOXZJzQWlxgqFWLNoWPYRg46o3Lu0qvaHW9KUO3MKhAUgCo2rM92/0UL6iJe8NOlZhghMqQL7+XCk8Xa5P3pJcz50XjMO5ndZLlaTkx0rYjFlVyj6Yys1CLYuEW6vzs5OTs/eXk6PRni9eFmd7vOWpW50TT9YAhgO9XLGZRtCm2Fm8ikayGJFl5FzTV1ZBclPHB69HO2M8g/xrt8SIBQ4N2zemo461XYId4Be6mr3jIrPJta62RfVNJkLp75fdXHcZUrx25gqitjlh1PSQOAD7wzFRF1b+uWAdNPk6BfcQyfoeOAHv35O4Lqz63c+3W1uwLOcRAOZiKZCYNh71EwHoh14ieN/TZYm6w7fyHmzGSVGxUyuizNDlcw6TjVLBwEyTlzT1I283cQqrPEwtNy4QDZOS2mBPf2jKuGBkQS4kHLPo8FTdlclfR/VXWndJ/SwPclrnGrIsntxzKnkKMLu81+XOymC/ZARIycjbKoGKeJpLont6GLf8AGpHIGGsMOeYuvHqYaJX8oxm+LbAqFEtAg/E8m3myImUW0F2ryZbHeXBboOTxubeBEghmaW+WmAOQgLNoH/Z/ufjxeHL47t3J8Q+Hl8dnpz3jpU9FoLLDRimlZWPT992WyqfPi77va3ykH3InEoff98833iO1XiKkv2G9DcwH5bAe7dP2tn0w5nAoOBokNWD5Yt/GPtWBo4ZbhFRauFmg8TS/p7QzXbR/s858nTmLDjMVa59I1a5Qy5TvSyvf2aEH+T38psbpsp0nN2QA29sL3wymt7OsfCTDHfCBj8lisTfLymg0DMZhHF/skgr9upiTD3Ga3/NWevfLW1aMFOhTOV3NwqiR6NPoeqFhT74jhQcsSdOMNfjnYxBNZwGqg6vvvxrvorCMpENlPzE8ZdUsK0P5i1wasLOc1kKVxjyA9SWRjcrmGqLm2O2BO7zO+X3JoVf8k18Qnz0IRlK1mRzYU45nPxg3/PPJ901vBvYo4PXlAC+6ijquJliXJpp4cpf6uo8GixFvRdzAqPXu4t3RD+Tp6jM9d0n5gZwnrBAjT8eUGwslmgHN5hNnZkR73AiGT+jtgsC1N0UblLl9OGe7Tjm52guD62+WvT0hOnbDdu0zVHxBSjZyhHcfDlEz2hJ2qEFYprG1KLZGwNsCOGNQFVPje/f07z6l86N2d7HdzuHeZPec+nsdgeY1prvcdZ51HHAyYPuuZpirELd664zQ88hDCnCeOzhACitJSkRmAqvM1iBAGhJvTVe0pqsZqhGgw+jPAz/U4OeSjQHA+6Qu1NVY+Zy5lytL2EU5eM5ppf+OuEeORxb5h7vJTrCg8LZ+OdBjfjVdzewr7D6/qupZlg9NU2+PfoYIa31bLGv7+t3xuyN9l5alfXdx+fbs/aW8TcoavFwnnMgU4/t7YiL2mUbge9Mm90ik3YUKmRkqljV6MmQYxX93B3ocRJvK7lLor+dxAxeoa9F095JKH31cZCV4mlZwIcFPlnuoFX7WL5b1YokRWMBao/aVl4+Uk8yizjIOyAAP/qy+zfLgy1lAnntet1Apnifz+UNTuCuq/odsPl/chDTCBSRAJ4em/sXxj387pgSKnX4rLHkQDWpoV5Qwwc4DayvcAMv6GQ8UzzrLV5pYdkvw7YPc6viawyMoqWrDZEpto1N62X66PzZpXH0y/Uk9gEg0RwoMaczYD2TE7L6mbYFifrSht598TTIZ2/KCnYNF6G8LjOlVj463PUd88MeRygQig45whuxU0YQD5o+xB5sAHerdnLM5oYRaobGPVbuVeItndYAp4FLcZ7eUFBGd7UoMNYQJ2hrAvFkAoMEnzwffeWE+9RrQQRtLNtGtNhaWtGkvqPcmzdE0+XyVPkZYqzDGcUHJBkLx+nLqTrq+jDqZri8i+TCfK7FuMrQYJ9NcX8Cl2Fxf5j7DkPHme41tgzKrMts4k3baAXCBiz5TElp+yYJrZqnNnZRkS8+VksjQ9W0+bT39L7li9LQ=")).decode("utf-8"))\n\n class Finder:\n  0\n\n  @staticmethod\n  def find_spec(name, path=None, target=None):\n   file = "__init__" if name == package else name[len(package) + 1 :]\n   if name.partition(".")[0] != package or file + ".py" not in files:\n    return None\n   return importlib.util.spec_from_loader(name, Finder, is_package=name == package)\n\n  @staticmethod\n  def create_module(spec):\n   return None\n\n  @staticmethod\n  def exec_module(module):\n   name = module.__name__\n   file = ("__init__" if name == package else name[len(package) + 1 :]) + ".py"\n   module.__file__ = package + "/" + file\n   exec(compile(files[file], module.__file__, "exec"), module.__dict__)\n\n  @staticmethod\n  def get_source(name):\n   0\n   return files.get(name[len(package) + 1 :] + ".py")\n\n  @staticmethod\n  def get_data(path):\n   return files[path.rpartition("/")[2]].encode("utf-8")\n\n sys.meta_path.insert(0, Finder)\n from rollout_inspector import main\n\n main.main()\n\n\ndjango_rollout_inspect()\n`},5407:(e,t,n)=>{n.d(t,{dZ:()=>jobName,wx:()=>lastingFolders,mp:()=>migrationJob,GW:()=>migrationLabels,ng:()=>runOf})
+const r=`0\n\n\n\n\n\n\n\ndef django_rollout_inspect():\n import base64\n import importlib.util\n import json\n import sys\n import zlib\n\n package = "rollout_inspector"\n files = json.loads(zlib.decompress(base64.b64decode("eNrUvYt728iVJ/qvVHOvVoBNs2VnMncvt9mOYqvTnnFLHUlO0kMy/CCyKCECATYAWlZs/+/3O6+qU3hQspPs3LvZaYtAoR6nqk6dOo/f+ThYLNI8rReL0fZ+MB4czfKv+99gOEiyrLirOupJN9uirE1p3Z/VfeX+rotbm6d/t1ByXRYbUxZZVuzqRZpXW7usi3L0t93q2houf/7u7ckFFN4mdW3L3ExMaUfLYrNNMxuVs8H/mM2qJ6u/Jfl18YzrGsMj7N9sdgV/R9PZ7O7Z/ElMP/46m1Vj/jV+ic9GT+LZIKYBrOzaLIvNxuZ1tSjW0Sa9LpM6LfIqHs9yczTLzbrY5auhuSuL/NpMzMfPQzOd4/PSuOImzf2PCj416zSzZoL/BDXH+LIoTZbmdmhq+6GGr10v0jyCb7B9YzZJvbwxE8MkGeHvCD7Ceky65iJpZU6L3NJXZlnkdZrvLP4qd5kdmmI9NHc392ZCH4yuy2K3rSKqZp3sshp6C/9Cd4NvXFP4mptAgoyS7dbmq+jjbACdng3GOOChmQ1gePCbhjkbbGxVJddUBKr5TLXarJJOI6Wnrul4DuSeDe5u7uGju5v76fjF0dEcKtvX2OdZbkpb78pw7vyEt6dk7D+5tnVS12VU3VejTbHaZbYaXdvaFx4tFvR8sYih6cUC61vMBkOcgdgUpZkNZgPVYDdVodV0jdNj8gJXAW4BqAAfTiZmNtjluElWswGSibt5WN/Y0sKs5wUVng0Oqtng0BzgT6oaai3W+rvZIK1Nnmwsflhc/c0u67E5qMx3dXKV2e9H3y2LbLfJvx+b7+5u7r+fDVoV3t3cj6q6TLdR3Kr5On1PNZc2qYocaz6odF1+ej3NgWwd+1HvBNiJdXmPDd6l9Y0ptpZewxyUV7NBbJLKVMWuXPJ6QvZTmYnJ0qqOhBmN5I+Iyo5Km6xg2cTQIfthabe1ic4uTsqyKIfm4j6vkw/8w9VxCX/gw4AEyBfk78gmy5tRVSdlPYVFyz/LNL+Ocf/DA5hz7me6piL1/RZn3jX26uynn05OL+fEiqvbNL8OWPE2qVObL4HZvDg6cvx5l6e/7ixwNTOh9Ti4OHl78urSlKPSZrAGxmNgJMNZbpKyTO4jfp+Mkrr2780P52c/mV2e26qO0lGar27tfWz+/ObyR3N2/vrN6fHbN5e/mFsT5bvNlS2HJqlj8x9nb07N9noBmym92tXWJECps1OqvrRZujITg/XRj+PT19z0bmMm5nZE1Zk//3hyfmJuR0ltvpuYZZFktlraKKqLxd+qIr+K0vjZ998fpvkqv7X3SV1Xh/F4nOb1kGrP4VEcwzC314trWy/sh21JI4G/qqHqRTxsF9qWdhWWaVLs9ZuLyzenfaTbXi9WFtikWXWRpUWT1ai06+Lqb22ayJtqd5WugJxEm9VomSVVhR8fbq8X+OtwPC7tNf6J1axGVCXT3H7wVFcNTprj3EvvXZZVeVGv0qpO82UNdL8qiswm+dCsk6yyMdMt3WzsKk1qK78rWp7YPD95n2Tpyr3flukmKe9nuaMhdtqkjoQ0tBLIV46K1shmOVMnCls8O5cm7IdltquA//tuyBzUxUKoFx1UMe2fWb68scvbrj21HC2LXO2pYBXhy6s0H1KxnkXUt3b0UqERBavFV9lcLcenv1DTsF9jRcllkVd1maR5bZZcJZYj1mMOl4dYlaq5lyDEssviDsUnoIFdwik5NL/ubHk/NO+TbGerCbD4ocnSTVpPhGENzaaoanzlpS2QE0nEG62uRDKsyySvEqwYmgxPAvVylNTFJl1GuyrNrye+N6MkS5OKRSr8SL1b7sqqKCM8P+hvlkfSNXXYJPlKf/De5quipNN5W1T1dWmrXzM+n0H4wkpG9oNd7mobwRq5NG/PXh2/NVWd1BZOt0WdbmyxA5nrYIUHIzZFMpGxWdC2yCSavLPB5r76NVuk1WKTlGmyugIB5AfcdNIRnAJcqdCDi8vjyxM4Scwm+bAIezI5WJkfzs4NiBBwSFPb335rnh8dHfFcdvethy7YOU8S6Qn+OyrtNkuWRBlY+tBzt5O+ffLU/HT8l8XJX05evbt8c3a6uHzz00l0sIrNk289pYbmOXeoQe5g3XERPpO55NrWy5sky6IYxeeiqkV6Rmk0KLZJ8vsIiijp4AT/SYtcn/2hDJPk1Z0tq2DGUMAaGpKv3IL/dVfUsOkUHYttNcLHC+AGuODvbpIaJ/KgGskcYZEIa42HVE/ElePA6G8a0mzwHHZrsCKQ2gcVcYWDihnBczMxR9QANCoVUzN4a5IR79n0tM9JGkYRtWb6DIaDq2R5u9s2LpPqItl7V7TrtV3WlfCEqrZbaJ+uUPDX426ZxXoBfK6ihvOivknz6wX0ykxMBFwNLnhDE8Xqjnhd2ArLRMXWqkvDEZ6QK5hA2aSuAKxpeOcuBiRCY3FFFNxFN0nV/ri0721Z2QVVQrs6L4ptX2PwTjcmE+UKjXSNrT5E+8thy0Wp+l9soZXq16yvQ8gCgsFD4S8aO1YRCNntXnZVGnUX42tWMOtFSd0KH6vrCYg0UecAqer0KsNJvix3Vi+atPTvI5D/QPQfd6kO+CUOE9e13Fpkkavrp+tAhWe63MqAn22SbeRW6pBqivk0uE9ttuJrma8NBqG7iYoR5vHA+Uo7qmxSLm9A/TKbXUWX5+9OXx1fnnx6ffL25PJkNqueAv+IQfsyoK04BK3NG7rjQBdggDQoeCL6Dtm0OMSHO7kqi21F5wTwHXN1by7++DbQ42RFVdkqsu8tiP7MLULBosUahCnk1q4qEADWaX5ty22Z5jVJGsD3zMRgraAQsNlosbF1MlpdLeglXNz822AlIu+VlcMdmw3wMxoL0dvVcJvmKzo/VzaztcUDlCeZBzRaJnWSFdeolCCu3Fr8uMpBLljZiD9zxw+22UFtHkInzakZOACzjq6WdlO8t3zW86EjBOOf7qs1NhmctuoFF1ereu8oHhyrOmq/YLTBIRvW1EuDJKttySTA08VMzFStJbzVw2qHK/7Qz6U7OkOVAPevyFZDbiq3d/EcCVMtcnsHd529pIGl3VPA1c3kFi4iB2P0BP+Jp0dzTeHc3j2OkHlSwhbtI2Wr+V6iVraeDbALswF0aTYA2lCpxWKVLuvFArv0T+mR743j3w8vq2Wyq5A9uM25q1hh2LF0RAzFj5qbFp/S6GEFzAbL0iY184lktQp4XZtF3t3cD1FMnLgdDtJjU2j050iy3S6y5MpmQ38WjeATkor98dTkZ3Txk8F8nA1cWdDAQg3QY6+1hV+kaIQHs4GZDUZ/K9I8quoSZcx4VG2ztI7imBS8n5vjrCKU4IZGH6JONy9nZedxG7tSTydmKksENyGoVkH5RxSub6ypljd2k1SmWJva5kleVyYpSTdLBcNdym0AubB/oxQOtAV/iq3gnpXbqusHlc6Kqnb97LhdwHFkQcfoPxZ1O4+DLtXhOEDb6tb3/dZGWEU8WuBlYrEYUp1xKMtPcUwwOBD5ZYA2321A2LARth6LjlLEKFLYj5N6TsrJK3uT5quWnWj/0VvaTZLmKSjoHyf4pxXKpUN3A/gauR8FhmR5W0Uk3wwNcFi/rhoCGhUaaTkNpFl6CoRVxgRV/sZmK2KaLWGoV6jzygceKElIjhWvQMBjSZVeySWb5/KuKFd+WAEjLHc56OOBURSVxRucgYUPJwpunSI3m+QexSFcQriCsBG3gOImfYjtDM1CDTzJMpm2Ea3Or6DZw+MBWphNUVpT3yTAWHNzZXGvGlJSmQPsXEefnf6jp9dQ67+kzzgHsxmaa2awZ+9u0uXN/mlwnZWBBGdLxUdYz0iyoqhsbqmDUKWZQEtegBwCE18Cc/74+XM8xb/nIoRBeVh6jWMVn2m6NN53U8dpJSonAwLLybJIBMWcWlzjRVMe8Tey0Fn72j7IZ4OhnC3ySazbxOOLpO+8d8P0iYYmMUpvWuS8j/rm7n1aZHh8mwM2dslh5RgeaN1RUxnwILoPYGESJ2WqpW2Z7QkVUlfjjoF0zZ0fEgzh6p5HcVBhx7FTljROzYHdlWltmea6Q0475Bcnzn9R1nYVVbaO1LqUC8zyJsmv7So2/9NACRi76DjuhtA0XCP4Ozox21efoemo2L8WUzstgKG5S/LarlTXcns3xaJzXvajtLabKpIL6U0Ck5xmoOLAMxKK0WqCwtASy3fubMRFhks7kOjdoEiMZ1P8TVLhDGET8McqXa9BcUg9HfoODM2T6TYpxVGBRBhpu68lZ7i/u7nnzSNrp4NRoAQKlYeS60N7pW+JoenXbVEUBHtF4lB7uocITAL3xwIHypb0m4RE79mgKNPrNAeB7ZsJftl8HlqutzsQ9eBQtZrvwPJHTbUp1ijzAiWxT1xdLrdQaGI6G4BBbDbw16abpPJPwybJp8acvnv71kCPuHaqh247c121PPpmwrXyA6yV7kzhC+CsauR3ScXKnXRN5RUHdlc/Gh1UMhvMh1gO7oHB2TYb0M4l0QFtRp48PC3mWTBB4dD15+uitOl1bm7tvdTSuSTU0m/fwuQqElEpXmc88Dopr22Nl7+Pn2O9ZWnf0IWFvsRJh2+ns8H6FrY4noF4j5pwi+p20i2KhSYsvyecAHu+y3++r2/YlsWdbwt7zhOlttuWLhlmz9UzQs2v61av8AH91TfDPrlGX//4yofHwV2xy1YgYcGJbkDJiBOWrGtb+urgJZKZKCtEnw2wnNN44a9wYRxUhgzllZyvQIeDSngIVYgf0mCAo9/70xMur4qpYIVJVhWtKvq/dTRsvht/3UDJj6f1BdXkVp//FF1t8Es2+Xwk/vGMjuUVXaFPzy6Rc9CVj9Qb8g4vsjdwvAkro1Lr22fJaqVLqb03G3zGDpBzDr1GvV6S8TiIpBE6WdkahIVlsbEmSypQ0sh8ynIZm+0OC6V5XZhEradibdK6MsUd8k4Sz+nyWKara1vt8Vbk7QNOCO5HUfHtD8zX9kOdpc5ofPIhrS9qWKRUgvRy/PIi3WwzewqOUNtkaR++ptZJdRuohopcWb40G4KSaE0vkyVMKQ0MRotaLVCT9FhOSe+jTcpDb0pVi5NqFKUIMOnG0Rrs+idP4C6DPayLbEVrCj6CaaKPZ4NVUidXSYVOdCRsoclcqavHXsEoy2rsWaIMHrRyUY2KS9eFyRdroFyn/Zhv7bZerCy60snI12moDgK5mR5NZSfhgTkbpHlly9pvItx6pNcs8oilS6WMLUrTfCiT9E2n2T84tJyQRXW05CvfSabtfKg6LtSdk4ZGFKP6vFaaUuwOqgf9i1DLzkMVLWde1Uled3RarF3B4gJLBNL8GUwALMhHdr51kQosNXQjlUbYMtJtIPcz4AjqH3mvxNaO7KKTmCr2kEqbI9gHaXFr7zvo9QjLvbGrFHhIUOgCtYwn+OYV+tNoC/qyyDK7rMFaOUGDIpw7GZ07s8Hx28uTc3N5/Pu3J+RaiQfwoxVss9zc5sUdUDLqu1IBET6qW47XCnTde/DsmqH4wv5V+oLrnspMP8HmW0J6UXZYWrRhTJatNkhwe/JET1xaLUqbJc5HI0trWyYZaorxL7xC4QwM9YfDRnPTo7mIzFKFUoeTVEz2b5qilleGzNirs7fvfjqFKQNPnNcnPxy/e3tpQk8OHvlQmiLz7kPbEo0kLfbfuo7Bcqp+zaBKvixoeoEtEzR9avs4y37PyIh6I3BBwhILanoBwoo58CsIFlBjfHJFodPnc9zPe1DywZuSXX3ZKB2rac83zzQ6CNGpyPp5v0rAMsEDpO2MhSMiFrj1ra4W29JuF1Xy3kb40lFE0TB+rNOQ/g2LbTY4IGOXdAnFKv7hB1esF2QnFmlfmKb8z8hBSX7wZIWpGmqVIcY0gAombrLTf97BKKqqbv8+tJyjZt5cAwkm5iNeUfz9zOuUehVJorqBIXBxYuufWS+FVT5eLfUJ+0KagisLwvLQ3QDazJPllh51FL5taqP8nZOqDy6d9Igmnh3tH6W7IXJp1Y2TzVsWR6fowPcBi3dHYftsDEyDfTEnDa15SzvMFqSWhjishU7nSXhW93sgELWwGG5475XRokhw7nc1XeS8tzCGB/Y9tFLbBf1wr7Ew8Cl2FHFT6Wk5pT/nDQUReWXSNQ5rSUTKcdV1Th0O8iNtmdGr44tXx69P4ErHfwKf5JcXJ5cLqH/saqRbnut8LCfYEDY8hZRMlKoZpBDhxnphDbmvuNe427RSySRJbqhCa6mafVmM8KFRslpFwd0gWLzu++rXLIwQ0sXMUzApr29nA4wXap4gRf5MXGmaQ+g7PWRwk4RFMtqnE/oHeiX9321XCTr4qiGwktjLxoHWGKT6QFtLZl1yVkWPQ2YtLFFXoncOPmoUYc1z885D4w7vPFxOzPFz2Yc8onkjdErHTPGmCrcT6rvgVXdHtb9UViyTDFzPl6WVbeSjXsRvSLRsc3LNBYcqXFg6tIY+BfcU2cikRHfPg63qFfI6xKhrhTeki2Sp3Tz5QBWhv3UItkR/cbWNYOk+GCfge7Sy62gJ8QwxhwusVzYDgakRFhA48RMHmQ0eE17yyIABV2dHgMCaAwSScpXmSZbW9+q7iXn+YPiAaplUkXyTQcUX+Oe36Nvjpd/t/D0NZVVeUuQTC1r3SdsVnESfzOYRlEC7wXMMxCvuYElNX/CuStoX/iF5iNJ3sBChQnHkmQ2WoGnBbbEYwv+XN1ielbHiObmA6xO1iMvtxiaroVnZtS1LWp2lrUAEgOLKj96ARvBPx2/fvHZ+haNtUtYp0A7evz754eT8HO6NpM/DpURWVFgg5M2JetKDSlcGLI06Idyw2ZlA4dq4n74+P/vZvDo7vbg8P35zeokq3ePXr8NHZp9DO4tVwQ+MfuVDxu9pm5RZastFkVvnL6R9Oqo6uR8am6/QAA4e3i6M10XigeYObs98QWWVJN9Qp3PxB2Au6nVmuDaU2oyOKy1PBEfWxDx4SjjLb7+wCUXAfjhxJot+yyRVpTihYZfXiZniH1OoUoygJC3DY/bqoB6Q6kAMImyqxzNDDKvesYD12m2/At2zkJykkpyLlvRZwwUWJxC9uKD8nO19bcloOm8R3xcVSZb7i/Y1bdBbiTYisNx1dBJ5QXg9peZbZr9Y+t/oUdeoGxWy5o47y796vCXwD5kTvi8AxcRlDL3RnG839XCdZpldiTwKFVNMLI0OnU485+JX4Wrghh5/Koq+pMUqmnoSZB2sKNHsIWAIgaSIW1uGi3poMpI7sc7mq4n46AvLUlxB6dd3abaKvFqZLql0a+29w/pRg6doI2Ctx0HtepeUK6ngD/CDon0wwLkarVcY5ezY0nQ2wK4hx1BRzxAGTddUYlgwE1WRj7IiWVUYJI1RzlE8Wlk0Ms4GSbVM09kAScFDqWy92+JBqBvMbAJSJi5R8xGu0ndJiieQKgSPiGlpdsq9Yb9wpcVVpJq2eSnu32S7xcOSxQMupTxN58H5NmLbNhQHNtQw70TO1DDBiqHYhK2JGDHoVK3ORAI6X2r21t4TRwQbNZloaNOGdpOGZ79w8vgzbf8OcgEUQ5pHSM+iNEdD81vnRsL8yObIkZCz4FdQE6uraJk4KxeJRhX86V0Ise72vf/RoYxY3cjmpOBDC5tSEorYtbgrYduVES7hQJ2NExLzDu2srjd8s70ypJpHR3A2xUOuEodI4uB+p1vRhrVmhOsvk5REEEMLB3hqkjJPnTR9ndkTN3R29msjuY9w1652m20FiBpiOBxrqxqyqgkKnK1exfFnzduO0K4qckO3XfURgXfCnwh6gD6j2OtXVLW7IYFsaAR2Jqpsth6aVgRk5QN+DRQZ9bAG957QKiZeWUqP0ctzwqTBitFyQbAiVDFp8phvcfeuUesHPXNmfS3S6A8Drxf9goQl/aVTZ3HH+PyVn/QBau6y9Sipbr0Ep6v3RV13SZ3U6vHR/5HGQaPd3bSIpvhlIJE2la9GK177iOt8MttUxjWxvXeOP61+N+aEu77d6Z6Lh+K4tw3uAX8NROpYJM3lGqgPQ+PgIwPZXa20yIMKkcs1muxndRACgWu9+UWa12WBWxl+ga4Bx7rAmAmqIvYLRjbbR2QuqKhQsCT6dKcGP/ctRKyokzJ0fvkh9h4AzZHoIP5gCaxstSzTK/DnlGW4j6/rTpGcuNnW9xHEUaBQOxvEGE8z2c+/Y7dcfPutRaOJ/9DkOESDx066C07k/rP44RWnbiJkncOZ9N5fqbqgClBN9aQ3KrzZt1DCj5wPljHO7ZpXE/gRijsTHGogcjGWU0ZuSfJEzINovAkWHfeXCI4T+zlYDv40ID3LZDZ4n9o7EMm4NxPxDOc7mXSxb5uopni38Pzi99c2xwCZleeF/AAj41V514HYT11ocQG/HHLR9VuPnxhPNX/yw5NFcYtAIlTGUzKtFvSD7n2+iCatf0rhQ2NTpdd5Uu9K2/zMDQtKuf7BjLg3vrDY9cdmSiN3H8y50GdR56uZZULk7jWZyryTOV7h846J8oWqcIrEIqjjBtgY04gw8J7DbkJY5+PjB+ZOqval2YVugS50pPxjvC01x2TUk5vptFgjHhRfwXUF8+nRnH22/dfOf3VOX86do2/j2+dzBdDhu0huEjpc1r9TDi5eqHUtM4KU6jtbTos1EccTfh53to1wOR01E4yOqtjXFDsqR11jKMre7gv5OTQlZFN7bdSqZ0l5BVZ2Ntu54cH2dmMP2OvjLlOd3JaxvDxQ19BMH8NehdhrdBlc2Q9DuJqSTzy4xi+LfJWSxE0a56ReFIi3k1YL/mChuKlXggs1yGhHgEuoGqIK8G9sxEl3fJ+k9hr21G6qYq2KoND1uEMY5LP11qLs1ysAFzXNAwvKvkRT7PiikzUQMPfJUmoJsgdM85TgcdBpUqyJqt3jAetFSuIX9qKxjLQVKUBwewAiawka/qWGyCKrDB3tARpYB87TkLtS/Qr+J0E36qsMlyW1TwUWm6SqHWqbGIywCTIaKYMPVo3MXrZOz57iyeZSLGYytf7xye6wIaW2mlJr80duStW/FgNgzTAcgMFKz0H/QeKKjurr2pmxg1Fx91glaPBVu1PcCLbLl7KsFl7QoyHKvL2xy/TnsOQSxJJL6tqN59B89705PGSfiB773hewSYlwbp373YSeazxHL+l0iCpIz7p0yDASVW4/1GXizHCCBhqPdqgii0cQ3wDrE8xyfzg5PTk/vjx5De4LgXs5i28NZ1ismx3UPCoYjebBlme5ubpfiD5Ngfb4GtJqkezqAg3nHk8MamqX3d76EmSsTCrx0DZixx/Jgy6MktIynm05G4CfSjQef5rN/guYDo4wrCIW1FECmPnD6dn5yavjixOl8dI9KEqSldWQmSTH7y7PFm9OX50jGhqjSiBh8bWaE/fGT40XkRtTQ+fixEivEfGDAtVlHGm1zZL7RZX+3T9MQRmaJ1n4dFvaZVqJQzA8qZYJKT+crdXdTWGSOfaqgWQGRISn5HNC77mnykeSro8Y6zUOgB2aQQKBTzDFlOCP6ZyU3yyoylsnP0oJEfvktxcL5JMkh8savP+svTW0/mfcCDbwMbIef6aafKT7kzMD6Vgvb+5tmU35wvAZ61rfVpMpqkl8Dc1vSbanew0TYOIvoZ0haHStYuI82IAXwqkRouGEMG2b4nTMNNhsd7VdqULuckNvoCegwcDiQPN2UZoJXYwnSw0vlOywWEw6Z+xQp8q5DRkO+INfgBnu1NEYQDkUKxN5zidsf5OBDjuRnYYIEWDLxwFHXN3XLJ0jrB3+JQGTLHN7GDoaZFZAgCNwwedHM6gV3TanRyNy62B0QKeYBnzBBTumPGcIX3wGEeRczVGgeAf6ho5JHap3jzbtcALuwA9vSBGCjNYn0JzYVFM3T1Xgn1APH7tcGf7iGulvqBY8WPY37GpvSRfPSaJgLGoWJWYD85S+ByZH3wRcDh+5Sh3N3Cf8JPiGnrmPvGdtth6JWq1hcCAnPQF+FZpnSSpqvzCMpU8K8+0Nw+b05y4MPmx5Ck0L0x8SZVpOd4x8ic/4Sy+0zFvEh6UMTUb+6dCh+Ag27ROPExmzqyb0zkm+eXHnhdy4PRdhI/T4Ma2o4avWNFE6WpVl6H8oTyleWwGsmb7uuYkFFlHxzHbgifEnIDMGIHnRy+++mc3u4oMqeol/EIK6HdlqmWxFsWY0sUNpJgzm74qKwWVnk/d2UTgrh4hlNzAtKAmHgv9NcUdSvugIvZbkjn1zTbAwnqL5EmT1g8q8uTA+5NQchN4X3qmksw2vZNPcAxU5Un5JQaSuRx78vhH6Gujuqd2q3fVJA37fLT7ysaNVR+4sFP9BvnANl7qAE8kRUdC2E+W4egyqcapSRYL21xjUIw5wVAGJ77jOyeVmMqFLM8fW0rYnRXv3wnaaBxp/bu8W7GEcQpl539YAcwNEsY8SNBF5Nh4rnJkG4JlWtCKUHGjaiLHxhZ2Xwb7gRb9SmliHrNyhTgcS27jTtaod2hea8/k9rNJG/Ji7hrIOKy/uxH0flsiNzdVPWLcRXV2A7FQDyAUefrKrewEgpASeBTp2ffHaF5AY1ExSuouUm5hO/MEg2K0NQwgd8SEJqb6Kqk9j17q0xbeuviZiD//Dn7Ti6B5BavlYYp73Ebkj3FX3V6LNdXwYU6O0y6Jc2UdHBnYNiTBoG7GLQSAuTai6sDrMmZAODw68Qai8uGs6fzYOEb3BIKiXQa/DtdxqR1z82mum7eQn6pOP1OKY3IyPL5ynL0fMNTCrtWoGS2BPQQWjIrvwxec92DoOnMOvyMZalBs7tSHhPasrmQkHJoO7lPsKRrKqyN5bhPS3VYVeaGRzwNhJiid0MGnE2/4EDztDxIOIxwfWIfdf+Ibr0XuqXWIZdU4jmE0uF07lWKsQXh1fXEYyNXEwN6gOCHBnH9YaIjGQseOSou6pY7gPm/f/FMgufBIcSqDuAgSXu66D0YsZN0m+yvjC5rFeKTLWrhw+59ggwIZXfcAj+stpPxA0Af4YCsAp/EZfFFpja1tCbgR47n6glwV3Yuh2ovQKt7s/VOPho/ao3kBcU2N6RI6kzYAlgnBEdyvply8awXrkPCm0UTRhD8cpSR7iWQWydd8MeW4WCA7UjenzecO+q2KMxIMEH+HtLby3hVEIU2f280FaWDfgmEh7rGmmxw1ZfKHZLUTGr6x3z8Q+0EVDiVliPqMeOkG/Q8RXeLxQWOOmEnJt537rRpzmZa3RvNRG3CR5Il5baEeP+jdrP8Swf45h4qHoBaED7nHknwVnJAMbByKJR45jWhRr8xRWmtxDXIccdv+/HqcZCIsMQxREdPODqLVAzQed+PwAAnMEYUlYYWy+p7AkIBs+IQVyRb3DG07VTQy6ZHWS4gH05RBxWUzyFXqFxwqAmeXfNqgyckQq32o/MHrs3eoe2Pjoi5GXQUzrRF2OFOzyN3obAPvAV34VQwF6BstS+E8Du/kbRzsP3a5es+2ymw02TgDBaXymXuNvtKY6two+zTkcikOC9t6gAoNJVz6GZlwKH6ZEsfA2F/jQBFczfQOFRFGOgXn1hGhqZoPv8u9hpcp9G+xjkB0n8YIgABunNWC8QgeuLMJPBVoJhx7Pg0MtadRUInj+LFJzQxCliGJQebAsjL1Uo1nttlm6BB1W5PSbWMPQFHl2P6EcIjjmRV0UE5+UB0th+Bm12Fb7KzXdHYdjkw+Sq46PShSpm3qZli6QGvS1PUUdosPGhe5i7fCHCp/qSBMDZNvldfQkNqEewxwYWpqkl6QWY1cJ6ZGUJpe1SlIe+xUTRqUtQ4hxXcMfzs/e/Wx+/wuoXX48/tOb0z/4Dn1vnu/pRyUw6Ewtl6wNxkGKlgZxZ4MJtr9N0pK0rk7RM8J4RZctUUd9D7ElMi/FXbNgnoZVfXdr778Ha7fLvQgPMI5GGn/kfDk9axdxqdmTv7y5uLwwUbem3XWKZ0oabNQHfSK7eu/OrW6S0q4AVbYCNPYko4hbGMIYER8ZtkeHL8uWNgR5v2pNpnKdbOxtzUVb4L/K/kB7Uts9xOQR4KqB9SmAFwjdqVp2E32dki45bt2oh2D73FyqaltErAH776q0yS1bP1S7qr98AemR26FrKJlQvoguUWWW+5DUQuffgCXWlNIC+UwehMKZQmdiCU0icFlE6DoIRADpbZAPUqrhn8XUaUHoy6G9GzUgpaBHjUdQqqmFo46pU6HRB2gAF8UCFRX0J+ta3TmND4t1VGTBDU4ee2Ro9bl0ylVOHpBeYJlQQC6rYXxfeaG3aeYrFxRIfAJrk1mdF+g1hyvK7U2SV3tWYnBNCb5NsvTWXVUcOMeX1EBwlwAoJ+v94Qr8Hnpc60ceNtUbmkckhrSSDs20n5GY3+Qb7+/Z02zsAir0dVsSJtGBdFBBrOzbYwza1/GxbF9SwbIemtqha4jd9EEZxAkhjYNAf+p2lpdEOmqLxcExkCs6ZQp3Bj3q0I/YtKzPC6EVRSJ8zVkFD3H5y7yh/Nl9fmEWAg7NLu4MxHa2+VVp4U4XsKquwwkG1HXysVHHnV2zAYdkxF1eY15J3wQjRmAg8Ww4Pbtc/Hx+9qc3r09eaxgyUaY504TSjQIAsfrMJ59q1MU6vwf5QhNZS1/G3V3ImxWIPT5QyDNL6BmD7aIfM+JcPZ9TjD9DbMELRm16TvftKf8EN33+88V4jnehKVUBb+gveNFQF6add1n5ULMiTAHTVJb4ouqkHpEP0ULnyWoeoF3j6Tw7PRRwW1UzNNPmI3eWttQ6HXu/cbKq5Gxeg+VhumFM7vLUEKs86wlvOsiI4Ee3SKvMslvmJO43SO8TJbzHuFP7b6GYJeUAr8iYHhD4A52F4xZ6ebcU2xhzrMZF/7bhH+knl/f6SCBVF/BBQ/rUc9s+3zv8f4KsUqJw3rNhj3pXOC0P7vjYe8Q54ZN/Uii9NnXoIOGgls6tEgJ49SwmsaFTIRD1S49/osb8SNkhIisKOGkCM44wVcDQ4D8VYB5NnZ7vy9SJ4qQb6hWlL6hLdM7xvaYYmhJtlnHe+rT/NW8SVTwekiQxYt4DUku9B0eWpBS9FPwV+0KVVwEhKTB5AL4AXeV39NAxORI6DHrDlZHmMe6bFrFDV/89JqZvJlSLOIWgtpy2MmoMJDmLA61f7oKDmeXIGzziMAnwxDn4NWbbPQ5nne2EUBn0Cutwf3znX0SiVCU6w/LnKRDXQj5ACCteA7q7+XJfs4LCiRN7BRwMg8hgY5Qm322uYAJRlUb5kg4qc1NkK5YfW/MTN08O9uvTZ0VwSswGyRX5+H/v0lozd1OHBlE7buvVeJ04CPOianGg9iGxd+g+NdTBCsxsgMjuaMBw5NiKv9U0dYduKrrYKe2QRWbz6/qGBt4Yd+eY25y3LooFzlNv+tI2EiabcfabZ4UPiM0gari5tLAwQ3PqPueUhtSDZm/xg/UGopBZw6KNe9qMQtmmi432+60IsDFvWjNxjrl4GWA44yHZrsQ7GNGL22bpYQPJkMLo6C4jH6JnVlOu1R0Cxr2PqwQCTv8qwk47rqrZ9z5eTTTQqlTfVscWxUZwgbqE6IQ4Ax/5xM2IluWcBXt3nksoBRKSX2h88zyoYHFVTrOPqi53g1oDXA2kjNCIoG5VxR1qILU/o2KNYakw5HmMhwt8qWUerTwDKekBOSew1O3bog3dRN9m7QTmp2XP18qiNC1XLx1+s29Ddt1CmhdCD4fmq1OuL4/wc2l+ss/lxfeGTIwNzxZGL07fW6dDpI4GXnuujt4VV/vkNCBfYgYUUJ8425HkMXNrMDQlGdEimwPTSESsV5uk25QM8bPBC/PdxN0/Ql1Gj6L97Zuf3lyaF7G7k9Rxl4mJUfP7V6dSP0zazi/+bSP/uo/i8nH1EDcmM11xyEdIeLA2KINWT4ukzXZ3v2G7ENYABbq7QQ2s0qpO82UdpDpygMJi+/ALpLnou+sO+ueqDTwQsd6JSapFZfNafT8ShFaqASFjA2zp5rp2Un2gEWypifUBGZoQFbG1Uxeuwn/6mmj4VTk7sPNepGG31cesnEArx3Q+bH4QapCZoetvHrqiIZYQpyUQdADPbFC8wY35So2MFwSnLuibStRyPzyNoaNlQ3XuqvQEwHO0Y9CNwvoQ4h4SPmHbTSdEHgTf/2KHUFeTNjPVmQowgUA8IpZEP4BgLxTw4a+Zch4/OODswVAwXbtmMCUhaQ//dHJ+8ebs1Hxnot8MgYNRhOGvmV6g6Mj2sPKg06OEEE78dm+ZjUKB0l0Xe20JDQH0IYtCj/jY2VeCUfG39/Bm3S2ayV94BwkkNV60yx0GkO51t0GP8F6RvwVvofUneLkKaSKCZfuaJXsT+9SlN2ENTgvejW5ljwPok3zoXwmwIM4sfjPdCvAva8lBlJ08dysPZCmX+YbzW8lNDOfP3ouDDofoOeQvCOEDFcf3hmP7OmEHrux1AlY9CGkcbYq8qIs8XWLktdRIcJIOLbi6tatI9ZaimKS1p+2qzDNqxe9kXbFObl3b7L6RKQtC3lfp0ladEm4jWxXGcIrIWC0kcZDDQ2T/T07gW6ydbxPhhZEPFh21Hvya3CbDlihBtGh+6HNSNeia8G9AnplMZDi4g6RrDIkl4Jgu3W6xXsCnEF/p8k2h3Qo6vinya46y1C89nUi11E7h0p3ywmftbSU+6cxq2dE3JLvmlfiAQqK+mXhfMRdXg6/9XPRlZ2lqBdvZrLpjMSPnARR7ODC5nenGwRIyfAgBmL9wwOz4y/lhqCyDlGbe3oHGHVgnuwKZ2eB/8xHV3O1xF9B/1wSz+3VzJzwew5jYCDPAZnEZlPO0E70bZAIYVJsky1gEg6x0tb22fDRcAWhWTWdJA5tb1TjXMNoIt4+glw8hdqsaAuBuNpEl+X0Ez/iwuXZoUdYlg8XPeCg9eNPhghKnftaDhUThYGc1hz0m4bZxh25QByt/hVoGScBfmCdGBU/Hfg4Yb1e9HJpI8P2B25rnsfn2W5Bt0jV1EZcUosengH80wQzYtc0X+Jv6TuZ6akEjrIMHNjSZrKwuHiyQgNH02NqxnqdmqjeLjvsjpzGxDMGaIBct5RTmAmzRmyhgGU/JvobUZf88SAlw/vrknA3vr08uXnmqB7T2TQ6ZAj5CleaR3PvGjzD+k2NdyF94CAd8meJWqU45mXFiWtFkCQG/qgqG8Cz6sEnzGOJdZPEkgLDbjXXT3z/1sfkOdMsUJ0udTjCWg/uK3dNdlkO7yb3I/s7JKRTpehaXfwr7FL8Lr8QSO7o3vFqvBB2zEawQbNZFpQfWy2Zwa09IbH/IbDjDcZChQxHBcyp8yUef37r98VWzwQG6wMOdTNoielH7vg63ghUvetK1NP/3Y9amHEDt3d/Y904QQ0eNpLYg8LmLH//2GPJ8GYO0MFKosnUNeYAaRXZ16j09oJK/C5xBD+jFe1vClUM+eW9L0gjBJ/A9HkjyNIoZyI2PDByimDEZhiyXQc71kaZOJq4CMva4/JOdSSN6aw2jfDhWJ8yX0R87TJkxcGSS/wB/xcrvSoUiuQNSZb4UsBQZeWcWBj46ZDIBxmgLf0RwGlGL0/Hz/2eOzPfpEQCA0GX8l2cHm2cHq8uDH8cHP40PLg7+rsBdvywNnzF/p8R6rc9kaRCwAi2l0buLk8Xlf/HW5wKU+JCjKuVhJMjuPEhXeJPcgsCUvrcR88C/s1bHw2vhUfP9xBweVIe0qR4UH8WchnWO0qpYF+UmgTkwwD9Ulqipugx1ndrhxutI1+40K7IjfpJX5/xCQqn+kVTBjSQvvSNvNT5yTxrhVw/IV/4UFN7mDvt0pQ97cq9rRowoeSkQkkK5u7RAMWkbID51nuZHXDpD6H06movSbJL7xZVdbBAFP+J6+W7YDGziUDEKhVsg4pq+/7UD6B8vlO4TQ32H6UaPwD50smEtPsNTi4ZHLqIcy03MUUciIRFl8WRzFzH4QoUEUxJR5eDIWGbeR0L8COB6FVOEWMUqH2wd4sycATFutJzUAEBS1QxFQS/8pxM/cMZnwRJQCVrkMYx2ZeskzRyecAunJScoCzqTMUKOlgovLex6xR7gqGlXugIVCxBEfg6x/SFn7VKrRmUBBDQsziIQ5tmbPnuOt69iZQmuearWJt9M5UwC0OnudLUYNZrau6prc5g7sGRNWIeM4JnobQZ+a8q/jNSsgSSuwv37Ajt5NsmdDeLItlIHI3yqLIbtWrXjsBMG474phcqGZDO8sThelP0g0hX9Y8lvN6mH+K5zeuHFM8jA2pH4N5jF3glUfrEdTCBUtPBljdLRjF/M9/AoqsuLyb32E6jqN3N4pgs6BjXXKrx7lsUpGPhJ2ykb2gzkyk5G6LlfcLy1hT0ejBxtacVQhVVttwrObFEQIBL0BF6hlMVFIu8loVLC5rKgw967s8r1sJo7uBhuPYKaSS+X30ebZBsRTNsIjm9bIT/x/aLScRgECQjycjHE7laeJJ3RksF3RFzpP8MIyRHgwsbe94Dv0pdm5dB3S4sdNyXg75aMv7saFVd/S0EjGIL0vodC77lQObLv+fljMjpCbtq1VEvXlNUIP8fXh74vh+OxYLHinRW/DEvir85y2EID0PWQDduHwAqgJA3hu+/1J/S8tBkypTenJjp8fzg0h5tDQoP9jvb190Rvv8h7+eTRF0tecmdsap5XtlxgM6HFu0pwpFOc4L0rHEukaE/D9KguxbHLhhWgC/jLyv6eiDLCLcdupKeHpEaS3tS3h3S1AHxdkknQIWo20Lk4QRxvpgaV2ax2V+lKBQL1VN08MWaDGnbYQFJgR3hAxp4OyhCiR+oWBlgO4qF5cUSu+y6pnlJgBjBss9nVQTWbXTXQ1/C0YWeicPqSVFCN2GDWf4Qr5+HmpP9zuS4+Rgeyqo4c2+3ipbHk9KyCVRuw7GC8IRdlVbCw3bBfzGLDtGOC0znCDHWExQmIWjakR5iejoOYBPRfJabTOVuis4sTyLQyNBf3eZ184B/v8hQ69Roz2OEznq9tUlUh5lqlHWlkX/3/FXymQ6JTmTED7AW3XNnprxPXQZKl936sTcQ9aGo0bA1k5RymOtsUyJx/PewGu4ygOzpA0OHfz+caEKNrtDr4FfBrfbSeYNh+ZaI0yuHVGSTY8odoYG+Mfd7YQrkTNhwDXFfR5YqVCg9OAsUXELuna8zqarFNymRjwUG6IzAj7mjvkZPiQBpDzUdaLbKiqPBKiV1BixP88Q1GI4t1FwtxULaLkJTQ16hVsNBQX0pxQQlr1qrZDr1FT3Pjr4zCaOl+VKY5qQbb6xBiO00mz1X6bwlMXLLIB09ccoUQZX+JKPtQIK1WMMObNAc3u+UhZvMGWfiQMW0dMBlgp3OGEhC8+8J1BJGf0vuQrzO55yvaU37sACZ1sUw/LZI0jhYM+d6k3eZe5U7AE/349AwQUmez//LR9SF2asuDcl+UbfcB0Mfxm2yv66B4HPoKWmwDdPQoJrRNcliYtlA8CFnFI4Er6YqVOnPaT+jT7IayD9upI9rdc0J2h80DHwYwQUrkw9w8cc0xw2TH+K9glw9gcZPhQOwYdE7QNIOPL3vNk3X9bXEn1vR3kPKA/rws0w399db/eU5/6kCw0KVfcT7tjPGgX4VOHzGf5fvgSCVQosNV08O0kwONS+XAKRDYJ4e3u8+jQPdlBPp/SpsG94pznpeeTaVklnC49LA9trgBaarkgvmcWakPU8fRek/ipguqxznVfuXeEfXuJs1I5RX5AsrdMyUgF55vpJ8qOIQQPP8TTRU0ocqNvYqUKPZlIKz9/cKb5g+hap8SywdBAJpduDheVaM4hvoZCqNhOvFbA9zWtjQ2DzOKNDmhW9fcZItprBoQzh67ygcOf5WYGLduUA+JRu3N0whV7987EvmD0k0VRmWodH3oDdyWegKHWTCH7LaZxUvSPv9baY2wF7hl7y+LDLOqG/kRvoBlZsXytvJZDOB/MAoGqKyWCWbfe3HE/498jRAzbGx+ox6yVkg/xoQEd0V5Sx5LuYHT+vj1axO9HL86O724PD9+c3pJin/shuI2Jn4ZvRy/O33zx3cnn34+f/PT8fkv5j9Pfvl08pdXb9+9Pomjl9+YdxcA4/Dm9PXJX2JxgyI4s+HXtPbqx5NX//nph7Pzkzd/OIXGoJHREwwQ/9Px2zevJaGM0MU3gxnnsSFMOh+/bDczG5iLk8tGeHujHmwFgDh8h5vlvqBFGFj0cgytvj6+PDbxy8tffj4x0ctvopeob/zErsWfnC+xeZ+U96Aam82uYkGR44ltEPUbRdRYd2T0ZDa7il6OXfKbT9HL8e/f/OHTxU/Hb9/GLy9Ozt8cv53NVi9j1Kp8fSOvT344fvf20iA8fgRTmBd3n6o6qe3G5mRZrupks/2kEsP6p/FsFs1mcQx1Rf/gYNsr1Q+ue1HurxLXoqvBT7/id7CzSO3C422JobQawOjkl8zl8e/fnuhdYD+kVU3OW9HL8dnp21/CxcQY964RDqaAJsaig0uWos9kYYAS27qPppQOBjQ1sRnPWfSYDcCLTNTuTmaFcXGSoRoSGmFI0y1UTrwE0nBgz67sdZpXkSuW+HDJlgst3dc5K01Z7LbRcwD/gBLTo3moJUHnkAlsn1fnJ7Ab3fya+CVyG56+V+/Oz09OL9/+EvfSs5MPxC9fnp0aTW3VrJo0erR/IrCMUsDgbzVEt/zUQSnqP1eXPybxHWZ3XGZFBd5ncNxvbb6wENKwLm11g0CCLNK4fypbR80QCl+/3FhRP1DVEBDBecuePRMPUcCQPgX2+PsT8+fzN5eXJ6fgXXfxx7fe4szY+75LkIZQ/SI7PXVdFqfrhV6frmdeVaQiH8WGF24gvxpms7unJn7ysn8z9U4ZkkFB9yJFR8lqFfEqQTEaCrhJ5CTIbmA0Zv6bTVxo7UUBklzgGTmJDKMSc0wtFOuF65FiHrFXg/va0SNQpVaL3v0M59OnN6cXJ+eXn16fvD25PPn008n5H04+/fnN5Y+fXp99egVcnlmXq755vRbg4mAmxeTGSmZALBTzMWz9WGc21Dwh5IKeQfCVhK7KLHIivZW91C946YjaKBYi0Jxuu+IoFyxN6cV9Nj3Cp5hiAe2CdhSbb806K5I6QrkK2du8cyjYhupaVO02DIzFKCnYJkl/m+QDvfOYXOT4MTpiqRD861p5s75S91gmOUpxH1FoNiQGbjZ2lSYk8z1HbCcAfSkps/OLz60QVBeeCNuCc0WBGKJRTifMTqDByZFCTOTyGEs1gcR9xRbNhhZ+tTK5ccJuD+mITQYoihPXHeyDv77G0hX8L3cF/qN7o0ITqUucMNf3yv0VB0EaPoAvCCsNOqMvLf1Ri7jb3+EIG2GLRuXRnbiIoq8LgTRhZTr+sak9VmGxe4oxTLvWIegpCyAvJ63YyM4ZaE9gcZdPwkTQ4loCSIudgb1gMnMakog26K29lzijCJJEwxyTRBbEOQOKz2zgJpxKqJ8xKuVwOQWpMr8kYhkWeJLfglwCexGpKTV110i7UcxHWFuQ6YGfvFAX0+ZGbZGf0x75jRGUUVPy5AkQPFz6dbFK7tthfpwgYq9qbK/7Y4Az3MqErXFvPEcgZsmFyVVQTKXed08rrLsU1Q8Zy0MlNiWBV+GdExWDFYynfz80N4Fioq317+Pl9NyhIACD0v6tPoukn3tftQ9B54k/QgsvJ/JGQuIiktg8VwXzRG7Yfd6XQxxd6fN2yvAgTfgsN6EuCg86godF65ZeSLm9U/jjZAvyDzTNZY+l1YJBntHQQBXAANDJmwKZ1CMEU8I6+UFXu33zLG2R0ErxxvRlcZfPBvMhV02/yAl1s81SW0X0QrHc+ZAb1c+UjhLEc/nIO61/N8EX8qV/wVIlhc6R4ESFmAWGTm1UsbyKO+kqRGHghrlGxtWPAQUMnwB3gQff84fyuyjJiYFp47nsPIYZxndMRf2uo1N+AwRTSPPF+so2oTXmip5Bnpn2LAw7KgldCt3Uhwu4JlstGXGgM3R4ERSJO57C9EYrS/x4t6yjePpirvMdQbDhNwQKthEIfnCOLMQKK1N9a++baZGkb/OGJQ7iKplOCtgFzLVAJ/zhXwEdjpC++OdzvZFlYQPTIciwPq/6AHf0j+K+hWEHfmYYh66t5VULEqMYPPRb0/MP2VCK2bKWljqGKtuYjcT+FUG50cvGBodbbprrYXXX/Me+WvkFxEHk9hrhjxyEnjxhzBFpAtbMH8nxc7S8SbNVCRjMCz6tinLCjsz8s4kXyMB0uQ0SmHdMUHskQZdxc+tuqo5Lt/Qj6Q+t0b+cnTO3dIqhoAttt9awZp35B2uI3bJQTU0m5o+js3MK2snvuWSXH2j/nOE4m9OTW9eT7kGQzoEIGQ5DfTpvpAdVA8ltcxjoZheMw+9Vx/Ecz2kvTNlvLiiJU0BhPiEssqBMXuAWhrYLHASFu84Gi4X9kIDkGrP2Dx7NBjG4QDeXmG90LhKfZEUh4C05fCCeS5BHsDYMJuirrPPkEWezEFQjzUWOpz7TlLs8VHTC5BYBfgN5DT5kKyW9n+vFApO0sbYO5ndBcCD4N1bYkWK33cNrjuy+RnW03yiL/jIKDjKaDTJ+me2pICwTJkU1NBAapR4KOrVjmIftgJWk6sOuXLtmXIIuBnZyREGLLzrtXd5vySkP5yR0yWusY+phkJwOBW6czta06dXhTk2cafpIfYMsiNdGkzFzc1VdxqGR3q04W9VsP+MqxrQ/foUlTPMlz65r/8y6h1YeZq5gVvtnrmCGBT97+nhA1ooBWRuZ/vDFFIrNYx42nJLaaX1t1FVCC9PgdcjXgcAB53D618P5k+k4imez2eCbOf48dM4CmuwoYrk0uVDL7gqqGI+jlg3qEyEHmW1plynctD85yw06jkbFro5fYpggBgR+Aq1sHKFRZ/UUDDsvo9lsOpvNQcMuaGviv9DowuFsEOH3s8HhkNwdnrviyo34mwlV9d335I3JQNlOy0K+B/z0G8oEPCY8Fy6oUwQ7Fwzlw+GJIvmf+V8D9qpoOpvdjQ7nT+PZDA10ja72VDSOXn43+Wv8Cf6ZzSL6Aw4M+uvs3MRYO5b8Bj2+Ppmzc/MJ9PHx9K9RPI+fQJPRy8n/9Wk2iz/5Mn3dAH2T/VBPx89ZpI54L+HTZ8/H/Djmxyu7rW8EZXP6fPzsOUvtmmT0PPTR1Yk6VRUPeVCTKcCFPqfXuVcBeG6OVUIc2pGCnqGHoLLlr6jBGDWvYs1vql6d8hVi8OyHOkuvHlbCkssSej47F9eHvvEup0MHMwp/gUJYLP2ge6luh6a+SyEuu4dE7HTmK97eo2u53WzrexoTBXacgCOED6eAuVgs0jytFwvOKk7cmdVCY5dgnTg0vnXPfICEV17iC+ek3nxBrnWcpl28ZegT/yflrhEnTSM5xF0e36lPaO90lrsthFpHDV2W+Gk09UK5xia7SirK8OF0RBfLG7tJTlZpXZSvMjzXAGoPCSihuBF8RvSBluwHu9zVlmmonE8mKsdvbSOkf4TeY2h2+TWbVHUJWHCxGHYQSAPh5BdILq4T/+6qispCbVhkQgV9ekr2o8mN9kfKimWSLTZJfr+oC/zXZ6gkNxnwGa8tJx+ob8pid33DHye7ulgw4r0krtzbpf4a9aDJxb096HA1/neNSRzwHx4TXsDpPU/D3orcfAkdktWKfcUCIugs3G5E/9+YQcDLyly74h/Wke1btYCuZgENeIgT7+mGO36CrM8xgAZsrCYchTn8t9PuH1kpX0xGCe3451ISnYe7CFlkvDZRjSl/gni0rCfaME/JvRZtSotudtE7CSqBma+im3y+nq73bk4laqBjBqU7Ha9cUl7ncWL42CHyiAu4U7q1cuL6ejVQA/MwCQqIZoPNi82ihHREFY+AYMdQgIV3+pnrFT7EqBp+IKmFe1eud0J1LpR4+UU/VA7Ikt7ptBStGZeS867lz47nsiCFOLQYCXkSwrX55/O5Xvl+vturv7FwHsllws74VTwJxzXxY2ttAzfPrZ0QzLT7Fe4AF1H2zSQo1b2ZZd47uxs0NwmabHWarESLuri2cHNv971RgIbQeMgjIdnsI+mSOvR57do+u5MaBoTJF3o/72j3s3kGtXaRyHsKBCRq+ApgRCK9wQ7ESh5yPYJhPfuyfo0FA5KSvElutXZ7HT0P0/oGvUeTIV17W04PSXmV1raUB01BQbkpBFOsjOrUaRbgez0LSFBJCPOp21BNW5bhwmWNe9VNj4vDY8iFJteGEXv+1bOvR6+9C4TRVNaheYZCT//kdPk3dLfQEEYePT9gXqKp3jdLfZRG5qijK311UehfYYxvpj0dapw0286liT/SgHTdM6uH3B5shzz8wL7oIH3PFuF/HzE5qo9I2Ion50lSXldw3yi2FGPd0LRiSBbimEnKXqwuL0BHf/3ISvzNFjaw82Kl9eJ/4oTLT2Lq+MtxIwLmvUHfL9M4q6ptgthc4dPFstigg6X6EvS5eNM1E3+5DbBNiyyzyxqiJSagfozdFyPxI1sQ9vpU6XuohMIJ79n5yiGMody6w2ZQRpFDX4tPwm/bDe1fiI+yWv4wZMMltoJYK+h6WBkyyD+CT0JqGcGFQM9iEvlUfvdGHoXQYwmZAynB+526oF5CdnD9ezoR1fm6QycegTZdLKGs6J/iOwzy4i+bMe/TuVOcuoZ00i/3cLQtJGAtaJ3EzT+KWKE7GxhBsc6s61tlu6U5QY9csUCF9qyjedxuh9B+nlMwm6RE4WcUDNYVReasIaR76u7bD539QqbV3TOsRvdhbwf6iLYn7k1Mag50vf/0lSjyNuy16caxXmfgzo9J9BwkBfsRD02y3QbIb14hCHKXK4+1SxZQ/HS0zBzCoCtHXuCLdVHeJeWqipLtlhNm0hrLc6xANqP7Dp3rkjoBVd3Ct6rDxMgzP2+4ILCLvqpIxgWN0tRJALcWGT1NsM4WOUwj/QC9BzZN9QbeUisbtaGdJLBdRTMGwy3tare0kEVkwSpGZtmtmAIFJPLYmfqHCK3pNPWAWK0J4Jg56Sa+iwMshyCXswM1adOKDqXOzjJtlBupcrKrfs3mDcZFKbnqUrgADaSDB/gyYnIP4ix+zZQrTbIFD4MVOflHpEEG1BPELgMME7tSaQy2QYYXVxgw8cgagNU08rzgZ3plcz3y/Sj4WL9gJchiWxZ/w9MfOwnmvIX028NmOrkgXeveuxYB/UUZh/GR2+jwv995U8uI/9wkeQJA6UgquIvRybxI6LvehCl7wD1pkFz+ZxrYBVItF++kzsQnz1XmkCACCeQ3MWno+kbuhbOywBPqOvMEfE1kFctrViS+PmKH+qFjGKNG0SzZXK0Sg2yRROSVzZJ70seNg4qjViGZOg/24zrf1VXcymmeZBmXhi509XWW95AE2J0QQ51RQl1d+d4KXDseHQ8yn/UzzTZX7cCdgypasHP+Cw03AVmbFuUu72XWvStR1uD5Lv/5vr4pcm3M7Oim89fzzxpnImxyV1vjXWD/I5vnXgtgIPyTYXForndJuVL2QF8osJ3592yRnEgVypaHdQE3g3+1jS/ZVRTQ/Nk9q4vd8sauWN6OVelim/yKUvF0rp5SVFXzKQcVBM8QhCW3rbIMkznkLynA7OPnIfZKfV1RX4Nvmb02u0p+66HpkiEluzrla3CDckhxzQ8qtFVWLUPr402z7tWVre+szZvdZEDkSa81lYy2lJmJV1S5y0Xd4UE61QkcZIB3mJCNnjd1v/gad8dmA9jOqwYIm5sDu1W0Ux1oEaCrcw18ynBXB0tPMM18L8L8hw34tMa2GbHJeHFXQj2koR2pbaYFYCdcORnYI8Il2+0iS65AnA9mrEllBbfmxHtwWLDOhUt2IYDOLhCkDTBdxw5xuMmCRCk1pDpiP//BLDUWAo2OcI/zBSGUq9FQ6Jybb0WwtU3qXWkBYidfgOBylSxvF6tVpu4ordXTWFOCw4YNu+7ikoGS1LcswRwaxIXYmYS0KhwAobcLUQ4+EScEKkr4ycWdeDUILpAg+WKqdM7r9hGhRTkcnNA30IFDQiJVbIhL51LcaZdxbB9UAVTsCF3ssTAOwnNW9EwnVGLnme5AihUXbvijI241B6xXn5ssQ3ZC1NxxQjWqUy0QvchofVAELH7gUz1TBHt1OwJHFw5Mg1nfbd2FeL+LDRfO/fImxi09pvfgYlQVeav7PkiX+hfHjdNHqgk/jBunUS95EMGeMKuhetYSxOCKewR2Mm3b4W0FdwtMOCGuJsj/uXtqZ63D4yG43TpYs+YOc5hmrcNlOhtskjRnIKrObNN0M0Jvlka1kmIAVVbT2eD0+KcTiK1wAAB78dN62GdPfjlQSuMv4a+RA1Lb5TmkhFruyhJAJ3hw0ZozW48prERsm00CNNJDQ2Zoamdt6+UNeKA5NEL6ym0ormT6fDwf65Wo9wBOXxeqsehGqUqO+9DVusWBSnVaFLihaTW0oLIbiNSyCnqPSQEEaMIV+vnxgotwQJal8ZlHrZNsjnSZ7lx6bKLxMhuGljc72LbVcYNX9r7IV49oZu5UN8SOVR30QKWB3FcPLzmenQnXhupPAAOBp4ESJFgeYUpokW7UBuet7brhTP/khLDdZvdsRXHEmbTm203kpDHzYKGg/jIUq1Np7cE+DYHjtKqe7uthJjw/mdRZWpf+TowPW0v2X8XzYTExv6cHgiCFJ78WwW8XCaUycD025ibJV1mg/qKOzwZFvkBkCb9FlB/yM1LqLySSmqtpkuKqTFfXsn3pR6XY+YrEJMTbR5+dZwQXCk8o3Tf8AJ7xWWKUnyFAL734KJlWucznpkKOW/TTD8orHxiZ5tiDsXKB0ReMXp/PjpXKQKdy0nNDDJ47F+OePGd8Vnjx5Al0YRr2bK4Ox2DeWovqAU9cvKDNQqldQoEw8oBKjDxuGS6aeBi8bSMPd5Wim19Yoks4D82Gzcvk00mAitO6J7r3z1t3TvfqxVw8npGCZCMEEI0m9Y4El/afhZkZXO7RViJgeA4UKZCawZzoiwiuUSjWdNxeMKUGlqQUGMC63qdViqvNHBhXI5pisGQzHtjZe93mmA3ubu4J6kZ78jzQvL9GKUl+ynWJE5SMXTaQwrEdSgoOnqwiZxVte7b+j0yUljJlluQC0k607haxnmH0To/c7m92ksOP3AQ4M4Lz/m33nHyAl0W+LK14wVWdFUf6Qr+FXD6UaZg9rLyfm883hl5D2smiCThL9cd727t2UDfOkyFuas2gP3qZxA0V2TTy2dTjuUy1XhrIg1oLozWXaol0d0IVGLr5gsrlPAt6FZTu7xw5yP43rdteSjsh7YsITX4a7bEoJ9YukOxWD1lyjuS7+AFeWGSrPaxQbg1fzhGl3jaRXGqE7vfY8U5rX9SjVuUNgSd6bu+QvGDQBukZa5vOXV2Rdv2JWaHgwgI79BbeCZNW1UQ5FIYTDOPieueort5VtrUMCoKK5VXQrqC9QNwiUbyFVknAYdj0s7alpWx6mr+458BhPEeSo8MDQQTIsXOUFCm/k4h9iAFAheARQhwao4XHhvMYveBGpTQoAJtlBaVWXMHDi5L7VIHscm9EjN6Hw0uff+aF7slEcGf8y2H945OAgTss3SeutOwaek8cvM2ZQ4J2feOuQvRQ5awf+6M8gPAWNVB33V6285Md1sRCqq+oha9LqjWpg1abqslJtoLxjd+vrhb4SVNt0yeTdjiyMS8ELtvJ1IchI3Nypr9d7WNjgQaijQosMemTAJ4Y3xAyewglxWI35tFmDSi7ZNFeGapdMXRrvrE+KXtZx0YEXZeEVcjau0mqOLxXb5OSw/CaqzZIOsPlGrfzxnAbuTiMitJnbVG7l5oPtkUfVa/rd8h/nQ4K7F2S5qXNlHiFTz1B5wo8sOOYVWyY+Wh4kjjI+QZwe3Plqn2jJyREip7OY9lIqFDSdwg8SdSXkhuCfDoEeTsOBQHw3/xXrf/ONf7lmVowB2Aj09+j50JtdPAq/VcN9RGSE4VWjDwYBQTa0C8l1LMLbbi4C3Uo+K9aky9U8MXDVdlRVNUWFCUm1MEqrgnRSXeB/AG/RJZjGlC+yA55rj0OaQgP4UIEAqCiAAXRk7Gw0KmwxrlplnHnYpfsgHhC30x63oKMq5vQLKL/i0dmE2oyhFZIE8nY+9IHdZogNcqdSgDhBkGHxdz4auRlyIfuEnSOk3bVHkRluVMO3SRVa5ny4m9IISq5B0DpBsKEA3Zyemb3ys9C4BPhLFa0eqa+C3PZ8Y/qi6oaOI/2yFbMQmLe+aNIN8eKEUC5dbKZfu2UNx3ZTYp9Al6zEhXY52RFxTRowUg+n31tBWRoiYV8+7m1vbQIif0QZVqSI0J6dU928bBIGaw1ESh5TSp+zytTJZUIVIQql1YjEZZTtcvFDHoa9WyzSVdGR1V3f74fUqrqnalyWM05+ZS3QzRmPbimublX6CBD57Tce1sDWg/7X6vFxIAjQAj6091nZJbWOEWdaYIaRUR1T6xMLRYB2cJuI/gU/NV9c/KfQSwL+46IY09wpu4hVO+p52732gWbD71QZdghUbKa4CapRDT0d8IWNZwGwN8Uj+ahJiB8Y1i88E3XSXlta910+03HiJxnhdIbyoccpIRfsq4iHK4qML2196hvoMgYEIoEQ5qG4V2NG3Ky6BWbiqpw5v4h2S2crH6JS0usLrtQ0Stx6eIdyhZVpi66pVPwneu3YPzjAupegS7o/r9UpAta0svuK66zbqvw52HaQd4swEh5QYbv8eleEaZFlcdMfFuVVuQckfsvWr97z2Xdv2qoUGkojNC1o/D5ewIyOxIY+UhOZiNxAAqmS+pYMYhLYhRUniQt4wQ97t1ws8FQnJDCD7p3l9cV/bfQnzM17CH+PraCNoBumwSKp91j+wLesU+K7phMZh0O4zsUrVuk0sn8OPyxJcn1CXisn1B0eMSE7BXaHzMJKLfzgEODlhMu9ffdpPdlmhnmejYPj0x9F7BfyX0nscuP2GWPmL1QxdcNHP4IJH29zDvxwyVhRCeMeKgB1MdO0PxHMXKPGT5csIbHanl91mdVeA9xXLBFFQGwcKFVvuddpQlN2qn7FSoe5zP2Suu0Yub/NfHxnCzmthlFC8GTjsoYxky+39wSilet8nifwqxuHvMO6tZG4IYztkvnuM/Rg6tqGP+Z8g+mpGhYoYfmccHJDAPI27HJgWlDBtseBVtvv8MdihZ6YYts6VPuyNN5bJ6qgVCCgcatT5qBqr0ThuxlCNPhChSWPJTt8gfE/sTjLvcZzNijlDGuh45b+wEqa1vYKwTS1fdmMCdo01wCVwll8gk/RyLOPdWbbLaD6kxUNi57YvcOJ7iHoNuPWEs9aQC9v0aUgCzSs0YEnUwMpTdyTwItWiTD0dtesUV0g+BaFeXIGcJ9ETfyGaU1XfK7ZzqgAtJBzrXmrLWnggv2TYWCiqJuwFnL4vDeJSBOmfvXCbcu68SNtuUv2UW0xokM07RvBQuVlGtc1VDf6LNYH7RyJHbdVv31hnx8irLN0Ll8+yTGisctXZ47SBpyyQOGGCWzOmm1yyiDGwtRMzrdTANPEy0h6BcN7wsR+rjaoN+Bc5OqwquSlaNU0/fGiWL9Qp6aDQ818LBQulcq7VI7+NZDde8jZTrUNoTKtH/iTSHQVXUpF8hqOoRUV0Jj0NV4vThPwq2992cmm1ofr5Zo3SAo1qPH6Urf8tmf22dca+2iOkgGpKNmdpVy0AzteBqqQe8eWGsNk1+saNEqg/JuAKLaYZ8WGi8mz6EfQF8fteNSWzpVnDsHw++R73bo2rwfCz30nenynhvPOnfItINJzD1Ska+zkx+51GduRJj8A5SwcCg0kk7tUe6hjWQNhynXLWAwfLZMcZs5fXgqDVHeI/gTgJkZaDbr1RIqbOW2ibeHQs43olh/4YBCB4Ni/XmW9+l6ZcblOPhHldpeod32sNlbmyrWGgGUnQdjED+BPXW6fGrepyCKO8gj8DTsP/ACA58GwwHGevajT/+tKvyPovIpAZN8VWyCDIECjX3vSwHauvvx93S7TsEtEr3gPdaCuL+ffEghyH55yyXosSqwq9Os+W60SZY3aQ7ZvARSIalvfoBjsfzCdNYO5LpMk6wX5HpbFmAIqhSCA/6GxgS3Ai+OneAPUoISrNbl/QIzg784QtpnaW7pwfPf0hNKrLng1JLwAp5e7ap7TJI9+O1vfz76DYm8/3b089Fz9E+e5UsAA8kwqnw2+O3/ffT836jBvFhcwZjx+YvfHsEH8DxBTCgEgYeFlGY2Qoj2q+hPb07+7JJcYwLTT6/Pz36mPyVvZ5isc5ZDkF5t84R8CWeDi5uktO/Qt/TkwzLbVel7+7YAdcMsXxb5OkuXnAIhh9I/Hp+fgBJgOhucF3eNL0C8drUPpfKucrNBx6Pj5dJWVePFfIgNH796dXJxYTBn+MWbP0kf6BNsxtdzXtw1nqifUN9nNbQpD8qcn/1ZV08HQaMQCezTsMKwsnZH5xBO0VWV58iY/xjSH9+4wwRDGnlbjv4r3f4AE48lIJ4REjak70ne8aFQ7CIMfGEESBtVxOVGYjyAosg2BjEmmFpBBFJSLdMUjnTgvtU95Deub6bjbsYm752d6ZsJpHdG5ijvFrT/bLlYJssbinaD557HQ0lwyF7A41GaV7aso6Oh+bEobkmagQEBaIrjGJi8dwGPIUQore1yV0Eo+N8tOf6DnXtrlyRRQfXFapdZoHejMIyLXpoJ8i0uugCuQg3Af0hbC2QFUloKF11Q0Yj+iTVwBnTdo2b8DqS3dLmx9U2xYuHMD4AkRhi76O0aApI77b/xiDsdnpWmQUi+QzIVjRARBxm2HgK6lDtUF3QPlm/fAmLfIIFcT3e5JwraggD0FYLpwsd4pPGj0U/CfE94iHLT7+kJww+5fjlF2XFdl+nVrnbZZrAWTjjjRN6tXSo5ETsimg4MQAOAurucgtE8dtEsx4mCl9XI5u/Tssg5fvP1fxyf/uFscX729u3Zu8vF27NX/3nhFMIzzmNVdW6jVl0//3L549npz8eXP7oaONq7oE1V2a1PECyCA0HCIlvg/EvUJimBXBvTsP45DYZrJQGYvmuEXnoqSDA54/346NEuLEsOyHZCA8VgV/AnKyrgz5HNkUWQsBHJYd3W+gHGxEhiozphLfxDXNs+zbb3DekNZm87kSj1i/oeIXaE1U5ng8wmK8DHpDyCDYjprgE+BO/xB1yRrdF70IA4flzPwOdW+fB+RVdekzKl+k+7rR/RI3bq+eJ5Ip12mVpSKPkR4DPRKEG1LjSu2fMkSxO+jHny4OdeAxjCh8C6pleNh9AHEC9Hl/DfPuUz1h2PkhLiI5F/aDIvEwIdiQA6q67LYKvMBtT4IIjj1zHOj9heuEE72BQoaVuMi2ia3JNIsNpttlX0cTYAMROXLgb+gmxw7yN/9c2+xcRFOrmx+xG/9WRC2dlg/tnnnoIn4wAnrR+STeG1kFD/kx8fUWJoFARR38kybL0RKFvg71niahkGZ4FrfaHL2JLNNoJ0N/S9kgXm3KHWu8pGvEwdtpo75NtvgHyOQAFhlkVpOYoeMXqZIK+KzSbJV3j0SUBwklY2eBHx5gRehZMHszoWkF+806MNlAdEm813Stl/AorsATQ2QU5iB2gZLJN9VQSR5s8xW2zf7hd0V8Vp5BGRlI/LG4bnm6vp0dPIXWnMEk9hT9u+sBoyVduqrnG43vjkGQGIomC2LAgiuZ+81C9dtqODEmAfQEA1O6yZ0Bf2xTGkr90rmj0Hn/ovPL20xK1PqUfj1TVQpjDTd5jcKUwArpxWv+p8E48nNptMOdrt+O3lyTnd1CHO8uCgMq/O3r776RR+UQvYBwZ4GlJHI+3MhTuJJ7loKnubTJhlAhet475DK17Uc6LyZnkkol+yWqFaI4j6WizgTHRTwZJGkAEL1AY5+kLmPs0gm7ol95V3Y2ZSutST2seZetD0h6GqJrrIgUwB4nLMBqg3eX3yw/G7t5cBak04pvb9y8d+e3gsbcri1HmgzC/rCpMdivcedOH1a0noORtI+4aRA6DX/AZy952+e/vWv9EBWtJHH8QjEOuSc6yf1hoWfUUWFkRqg/ophHZC2G0jmEgwLiw8EKXzH4AXjJobgsxqE6Artb2GtpQF0G9plIG/di8/bpESfFwbUa4TGfGrtjzo7elTJ7b2sOUOQDBggIQ52X3ZQJEY9fDTud8VPCqHQO6qE0FNI1PmSVky7JzGkARbOqo0zcQlQHVvSIz26db/ka0t+I9hduZHLtbA/ceNn3tIyNBoMLQfyF/sVxeDBDwBlcqQrLPIryXvqe+YO76hcw5MF2St7ks8A0L5UpI/UtyVRH6ZKx8V6gJq/Cr+AeMri6zLT8XXraNwQKQHNK/JbJDWpD0EMQjU0Gi3g4yxpi6TvEpoK6Q1yyL5imgAF/LXKFaaVWE99gjl+fx3QcZvEgRSUN0PzV2S17hOqP/FGpydxNUseEY/ePlGUygicSnVAryAQWjPLHqWlveQFBp+UP0+PwCXBLpAMRqGzSNFHUwnjXELoC9vzi3rg0qaSLTv0BKDOjHpmOA+9kJ600i2qYWwUpcaFaEVbY4JFqgTPlFcU2JM8wXtU1L0h8nDqDRMO9Wl9lPfZgiR79R0R/E/oW5F+O6VB4h0BmN3OGoEXNPXaVnVftWaGgrdFeVtZYrcAPIS5TyXJEsV0hWyrD1mPerh0Cbm7UYLZggL1UvZOGCWaRvDflLaKsxnPIWCkaZLLcWCzBxY03yKqWsFFUl4jaT2bATTqxwOuKZA476AjHjA0OPQ7bP6NRu5t607RyP2Xn/E2vy4C5f+6r6GJA6Mm186pvgYsFc14Yma12WxyyiC7MoiH3QzVuR2AcayyEG++o6SvCZkUwvWQ6uGmgC546qyQaJu9ZzPwGhXpfn1pOe2ViXv7baAtD/EoF1neDWx20RrTe3p2mtG3lX3b1gvhFaqfDgQF5bqdMsCtxCDSBGMqJbrmnutvkkrNQXEx1nYJf9KCg8DBDk3Ha48ToRj3O3DjF+FtnTfsTnzbEgv0qFLbfA2deTyNz4XBrpFKaBadwYK7qbO+mzUPnIxRNskLSNdDTNDXs/BjDTWdJu0wLUoidJBFS5rwIsDzlR7ZC5utLnGtYihp/hfLU8EtNXMkZhqJEvY1ygsshN7uusI+cJaHzEFafOugZGIRXAoogKrT94hVymYIfCF0TzgHxVwhBn8mgWcALMdVco6d9QWjQW0Yj+kdy8mbQOSVrcbBxPRwpRFetLDla2WZUqsXCUjCrIx7BPoq0R0QDqfMvzl0mc7GNEm5KoAkHdz3tgbqvdpo6GpzxrOOK/SlXgIghTRJD/M1Gxwcfynk5/P3pxeMndesGsIa9qbqDZQUbQHvEbVDKa93x+/+k9zeWYeaMWv2Ta9ubKTtyfHFyf7K3IOubjVeOQ9G84T49FHE18vhy6R43Q+NB9FxxrcPNRt9DMz/193KTqowMIjti0PHawCoFP33WAcJiB839UOyIauGfRy5Y5JGreOE4sZlRtY4xatf3KitUAy08vox7M/a26ySKtCQsIhJZc7EzGBhIOvx0O7+9hO6yq8htFhHX4/BtV7ndyCOFxXzL2AexS72iR4CpFY7aCnm8cKb2q/WRxErbNPKZx5Lkc5YcZ8/Ja2KrL3vOII0ZjJ62yp4DYIc5/fR+IFd3WPT8EGChMTYM8T84oCoyUUdsTqmzFYkfzLR6pVX9d781SqIr87aQW5Y17cPfLI6hHHrMlBF6FOdXTg0iLZo8RiN5FixaJRQZRONUKRA/lwWoFo67DbinQ1Ng7NkHJzpSslWBHhxCvTpRxOVwFKuBhF8F6GuR3d42mRruax+Y6fy6xvUHsnufOwVVcb65YEXkI+gUw4LEOyJoouio8eCw++OZgmIGsKd4xyy+lOWfzEhdvskV+6DkBOswXsnhbGYYNG+DRWT8FAqp5+xVICodPJM3wX7hDjI/IKIV+N2rca9wijnr6f6bpEPzydH6axLBbaz0hAtXaw/s9K7oUmuqVeVpE0lDUB0n0o4PEGWtqyToDPA9g58ka102y+ImkvrfcLfP4bYOH9qq3SVrus9gEHt4BSDzkwRbT1E45agcDcB5+6sxvLKAf8SqmnbxAfUKA8HfnVrnpwI8cNRa5UB5Pz0Ld6z/CebFW3SteCQ/KFNXfs+Db6dnGnr/uk5ze/7kCtB26zZB7jhAylzVi8BOqYH87PfjLb6wXN959/PDk/MdsUzoztNbop2Hy12KarKDbHp69xWUAcqJmYQ6npEN/IL/P9xDz/99/8r38z7PUzG8BrkWWhQ9wTIIE0715TD1ZJLag2fIGVAiAKQX1gvsGEmtCTpjvsYdj2yV/eXFxeuHafu1bJQLLkRpejAgfuRgLfLiHDGqfxPrw4jGOqOdYRgbU7IyMkulpOYitAJoHddZOOv/SJoac9ckVGdVpnNooVvL3xOARgaCOfWXRyKO5ybZXQ5gdMuYb0mpguR2MCBcJme9yGnc0fxt0aBolFStQOtiuVU9c9S4nR040dbYq8qIs8XUYwnki8wtM11Y1yBbmOx+Zb8/zo6Gh0JCoht3MYrYU3kAhKGGg44VR9IOOOBWWfIiHnTpGd2TVZQA5WG2Jym+RD9PxoaCLo6rNWV2PzBPuiY7TSTVpHUNMQ64ubtxXwZnQG6oPKvEHT9E9nr0/kQDo7ffuLISNMY9d766znbzwIngQhh2J8akawb3wT5Uuwuuu4XEechTgHP2mINoWZXMDY8TKFBklh/v5x7O7VrQsa77mKQr7X6XV0UA0N/F+NORABE1K1rJgbZHXdbGt1U8UsndAhyp/4FVc1Rwm7Em0MI0FNOjrtktZQKp3oUBPjEACRmwVatDmM6Z7jcJFJfFJqGbVy1OLj9c6nKp+i/pItloTOap7QkKggwrR98dD85WwS7AnqVng3o0YZRaspCfhTvKUygDkchhcQmpmvV3pBUg2IFaErL14cKLFXUAqiwjhgJFTIoeZmqPwSSPvgEjXc2gZPK3d5U4P1Vc5lOPCGefouSWuvInZsHKEg3ZHhYwpdGZVKD39z+C+3sElzIvPQhLE2MQGtXScI5GbzIWY3G6KIgXCIH+rFXVF2Me0hJmqEK+bRkAJ2jFN9aaWXF0uJfhOUuVmcg9slTP6EnEDpB2SBHVLfJ0GvJ254Tq9G7VKidFhaYToRd4PXieL4Bt8cD6kasQMAT1bcmWdEGZd0znAuD6A+/ObRoRb/Ix8wKcaQ41MXzC+Ph1BrqNLB+j675COU2x1m6/not0NzNHr+W/PEvDBPnhimjfn2W/NCQmfr5L5T+029RL4Do4DOTHVH5iCtlU79LRzKDw5m3wMb1omYDQAgtLR22BDxhWeXu1zr1yEWwvsRSCHRNzg9uMyNBwbgZsTOgCiQshC9XdgYWlS3NveZddtMSLihH5TozPyJSfgLPpyroXW7j0Pe99BQhhLfZd79/Pr48kTHMHktju8QT+33E1r0wtuT+wgQGSbEMuEuZMtqAitvOv6t4ChUxWKdUCyeuKDegUqcUx8OOh1bWO8CF0GfQtysUrkw46ArlqZ1E+4zrYtT36UVBhNa8oql1j0fo8WAtSnjRNu7FkeQ5gacpmAqDlam2nN/l/XDPGPITXhKe/q6daRo3ENYzfu4gqfm+RHDKhSUFug56dWAlVQZZLakiFHA7lkX5SaCHQz7+DeN5Ekdl9pHSzPNE7VLmedu2Lasgv3VdcCGyY/E60nu31BDu7dIB7Aeoubb31uGQbwuCbEOcujhqy8UkKuFD/RryLfzICmvlm+21+hru1hmNikXVZ5sq5sCPLNI34tOE1rkg1HTf81s8Oc3lz+a85NX785hp5o7PSi60Mfm2N8nn9B9kjMdHlTjcZGu4DiEP9E2xn/D2W2THJzM3p1CpnPZV67b6SjNb0qbQXt3I2oRUyW6K2ua39gS9l1q/uPszam5M2en9BlF98MaxXss3Wnhmnw3kk632stGW2gqG71Py3qXZIHdL+MOJKNdhRiTNBp4gF7ES3IvJuk9GbFvs2/DfqjLZFlHdlssb2gASydmVnWy2UaxeWaS0YeEXKPLOh6P11mR8P0pAqSqdB0lI7xWD83hd2le7dbrdJnCULdl+j7N7LX9HoTxfzs60iPE9u6ISE6/kQG1slG/FiMbudu/EJIes6qBJoWfXZekEPeN0vN/tq4DZ8m8uTCv31xcvjl9demqChU0vh9vT364dEPHjQCT+j6t700CJEhGpOOhms/OX5+cm9//EkwFV8a5RKaUS40zEYQeunBTfIIcIMbIYsMwSCR5+YS+uNSCFUbra1dBMLpaUi5oJ7m2Q9ZjpeTp5LPXUGa+FOHUAr/QZjMx+sdSwS2pN4h9jLn92QB6AL/h38+uBVECqp5N2r2c+L5OkmvOkoIyLPb+ecwjmLD5acG6CRoWA5TxCSWIXkg7jcATCo8+cwKAh8I3vQIMn26tQjh0pW7F6aVmlZHJRXSgdwjx/sBHxJ8A+zmq3Dphd2lOQjEB6QqSFFajvNpSbMmnT+ZwdAj/6ALu63iIHG/FjDIlew7+ajIA5JjgiJK67SBKv7NTp/ELapByaBzdJktrKihbcVnXC3rn26Pd7DsGN4tiUdprbDA6qLziEgul1fskY/4SaBnTw8beQ1oHW0u0Netdlg3pIIWVE2ySJQlTKK2hL/6b09cnfzGvzk5fvTs/Pzm9JE3TU6yED34+5mUi5dQn9eVHv3FcwP3nz7QQr3ZptnIeOFPecKH1Wyr3qS6716y7inClXTkBttcLACsTffOLo6OjIyeah5pvtf62igsjVxR0C87qx2tFa8GPT3/BqZN5ZiYf0RS/ucAYAnN2bmTODyqcUaxpwaVODQTiH1SiPeZ51GTbsj0AOZTLNiwa5aGZUlE/2SqTs0S1Y5s93m6BS1YKQjWuvqHZ2vIm2VakAL2yN6m2kNH64pUUK40S9eaRbV1ZuIzAJ7VJMoyNRDYNFNHtUKWgQ5KWqiDPI5BD+tLdMoOwGeoB7S/pCaTrTpc3JoF9Utuy3G3h8C5tZuEwVuPHPq0p1YaEcuj7xdiHa2i1s0qpGuqmG0ppVWvDzqgqVlnKwb2U3jdylft6us4WrE22QmlH1e4KUE4Oo5fj6V8P558OD+Mn0cvx4afZ7L9iukodvjykP1zb+L1rNvb98xUCKMps9ZSxUWaDl/AP9UC6ORgOkIWn9b2D3unA2LENIJ2H4GxAXaaDbZA7RI2URI0wWMBtcGA2Z3LlTTJ/rdrldZp12yZQNo2aeZJJU4eqOLQGNHRQzVuajhHPq12J0J/8JHChavbORz81e/b9hHrd8vRT99Gj0W/VwrtKShslqxUwPxeB3Jrab7+d/vXb+ZPf0cR++y38C6tRPowBwa1GGNcIJ55U3dKIzDnoXhuzggHPyftGmGCQsx5CICkeEpMPvJer5NnPl2/OTi+Y4ihesvwMXVMFKeM9luKK+MXqigwnDh+WsU56cAyCnDOMW0GwYcR6dSBaBMUE/92OQbIjZQdjQwBqTAZ/RM1w0Y+zATVK56s0qlGCCe9lNrgpqppK0XtYy/q3iLPwG8izq3ZJRvKyxmSAAr/9t9+8oI829+7hb35z9O+zwWekVosmHoqjousmUD2kL/9qEFguBLC8KJKkhLzU8BcirUQvx5NPB795HUfTv5r/OX+KPKliL2sYcrgMfjy7uOycXaJOx4vKlu/TJUPbOKrncKR7yrfHSyVkDnDjkBBKL2Qy8AV2s9UwnHgLFuUXiAmmKMPVyBw21vDPZ+fdo6Ty+AKnV+qRuW/U8+4C4jI76qHyre5QhDKmncRLwXVZ7LbRc9Tm0kR6c+QsJwck2vRJBU6WHdu9W63l+a5wC5DHuxkHgMpUt+Lg1FzMU75yKFjchrHL36tloFBchtrxAb1qFLfle8Ja9cbN+6q2G7qlpOvUlt7BgKLQFlRCKnJVAd+QHBFcV4fSZHuNyCSbpAK8EfwIVSggSXDH5jxtbhP3E6OHCO1R/e539HCx24Es/8iyjaIdI4QLyPFl9LvfwWaha8yhORya3/0OFkQ4pM8ethGjgNA7vbrt40zTuQOBcPIGx3bGDlqYeDqPQa5KeZ3mXc7mX+FnLpFAeCcmrY7zLi9yG3pJ+3Nd9wFMJuweVhZ3YIZtweHI+Fy2mrqMqKziblJIHcnVooLUyYiQhfhEfn8GiUyEI/rzx5G2yK2n6jcTqsY9CWQdiXlVX/kNR1Piv269yUGklmdz15R+qMPNpLFwIHq1uuXYPRZu1D+Y7B0chScAJEyBTj5qhNxmxwjlDREFv/RjFaLP2wBKXQMVoIksi/Z3u0ESOrK85ABy/WA4+NtudW1b0JgPAWMiCc7fvT25MBOjYPJmuVksCG9ssYCeIPsV5C0GyOIfq7TEhN4LPB0XC1TZlQA1J8h6ClpvV6+f/a//l7e34W4bOdKF/wpG93gNyDQjT7J7cplwdTkS7dGOLHkpeiYzBMNAIiRhTQEcArRGMfXf31OfXQ2AlJxk35NdDwU0+qO6u7q6vh6kIMuz9xl5+MKpACS+SxYLBqaI9+Cqd4MU77S9vsxu8Le81eJtL0F2ozfzYg13u+UqvcpKcmbnMp9Bnkm4AlBybXm1KPIb/7V7pwWbr/xPiDjwHH5duhdgaeAxkM2BXj3GOcYtziA3LoiDjhi94FuPXL3gD5YEveCPjzEGspaUidMbTL1//gCxRMY9x1tdcpctKENVuHPObA8IueIuXWVXPAfpVXYnE7JraoQMPnmQKB18gsN6iqR0Cnbkz3ki0jneVfUX2jVqf9JRAn8Gfwffkpa3EJdgCkAr5raGAbJeDN+BL1DfJRXJ0+Hkr2EcT6b7UXjYi+MwnMTxvBOANB1HEV7NJRq5zP5O0SoAftCMkl+lmN4QmAte8uev4GMrDX7rpMap40a+vAghxdkyjLqL4j5dheSwOJnGe8E+JfG4KtY5MMYJepFhn9y4caGgFAi6UaseAZtsGNJ77Db/BJ8HWV2gHAeVqjx7iLzsGKh/uZ4hHGjo4egduLRawJ85jB2A4EB8XiDETJ7eW5ZMKSeFMWN3eTRRJ6BEgHzelhH41sqEEmKh/kkIhah2X8JdD7+Y4R9BH0fjCDZFihGj9x5S7+kjOTOpDttj2DMwdhTOONKOuo0fSHPO6xTqVmAearb1JTUvUDxYUE5bmY5w21aOXBoCpB3UAH8p5frBtyyd3RYLEWHKGf4FUhB8BfLSa/75Zipl6Cn/ZohYJgWKyWAhFTcJr9Y/U1s49/J18Getny5CDCWlOT5k+bjMke0rZWsX0N8Gd6hr98C1e9DeLngOm0lEjzg8HnteiHejNWpJhRX78xmtyo6jY2VS27Uds42pV2S1v1oVZamJgDQGwtQFnTB/GznYPn0ztVpTs6ilAXFfUu5eawfqrTf1BpvCg8GwC/QqkYHJ/jYcQ9a3HLJ2v5Hv1h+DfX07geKwKN8Ykf3NAZZrWcjRP7yDvnWz5uchLGcLyA7aYH7/JP+yHSWRQZeT3C6a0oOXOYJgsrk5dEx/cj9EnEIRrMqoK2qdrI577A/KzQC2jX770DBWpj/+jE2YFXGXlddZVYZ5moJxRjA1nItoVs4MZe3/PAu5+DzP5yHIvbXMY33S7FlnSvx40lY4IvMuCeZqK2z4yDMuSEpOjtB9xY6KCHATtbOKEmLR6/CrGsqZ8wkQoAm0+SWffVABrBZjjJAwjEwUuQwv7lvslLj4AWVgmS/SKn1NafrmAt9WR8joM65I270a2/dgZ6hmHOfrGxbPXCpV7/Ny9jlL71kPaULk8LYGr8i851LTcTmHzmB6Uf9+naOV3oW+OndxETaks5JAQoY/T6skW/QtkmkJ+SfhT7JCsUFvy7iudWjCK13CNduVkCcNS6WMWxXvreGC5nWQaLGNjnapSIoMmm6gVQOjl6BfuUes+lFM01aoV+4FFfMmVTcJq25MrwwZeu1vqa886Fx4LWZfRbhrAn+den2AZ9vWqx0A12rxYbV2r12T34ZaMJ80qmfBgy9bjXqAl3oPF20Pt/dlKeHTiPeMrfgUERDc6TMoxQryHdNFzA5MZqBtEdGdegTGV3SOoQYIcXfqerde2LVBNfm8A+rtwz+doCr6XjXAer/Ee6DBhquw1+KjsYq7eTTI55GNm3U7mb090HXp6Pz0FLyDxezuNe7mozZGi64eWUoaGcgfYlX06TB8ajj1rbBt996Se67sTW/bNiBZzAZvXw7bFo+3TAjYYOeWsj2k8V6S6oszObmDx1hIaogyPc8hy/Imx4Ag8CHizyt7/6FN7QQsrIb64u9dJ4W3TBUujcsH5OK6yR1QNS0VGV9Um1Rs8rFBji0n83NG63ucNUBOHWVhFv/VpzhuL7eHRIJA4Y3IK7Y2vJ4KUpaZX0W6crPG43Jimz85159eYxrQ53Sw5awGsjOiKZOBe/Krt8TgUy4mKZVpZiwKlLiOeFELZud5mhuqLfJpTg9rzNWAdfFHRG1Ab/StrYTniN1uGRz32IE91aQVeLyr1Q622J/YsvQL0w8kfK3gpQxIsKbVGgiznP0W37dDH7lm9C3+8BqxaizPbkJrTTH23CKjlVVbRUaH5L4hi478BXc6e+lhJUx2bYpQBB611LOgryqX6yKsX58YgM9v8tveNGJwA3z7Td++JA6MXxOYa/3rqeK81qXaRr/sGAxdlXl46YSlSk8gZmcqC4qHznpgvSZf1Q5Hm/jXK7xJ3SflDCYsDbcD9jXEfgvGJ7uR41nwEtoQKf26/U+wKxJJ4cHX3WGAjKhKbdQ3FPPbxTCIlb8NGafeDXH/U/owedObRsb5poS0nmxDJ3EH6ukgI6pfS7Vw0A/QlDOBLwDMT17QJLMgRdOjUgZfj7WTIEOJkGoqjvcuV2nyiYKJvJp8GbleHcNVOzHKvBMRYWdj1Jz5ChJwImZEjbq4ZFfPrM+9tG/t1Rb3DgwSExzV5RbRiZr2i2WCzE/DJU3zejtE6/GCL+HmAoZqaveoaK/mLnnAKjRiiKcX7H+LNPmclmoA/MpI1k6AmYvZP3Pn510uJEgUaa0+/2Mfu4Isig3gilN8bPzbMNenTWzNie8tc/ZyLVarAt0L4S9iYujkzdJsa3waCGYazAH6SsyFZPJMQfoEyOIKYjKnXGL/V0xQdbcuMUUNhBA+iJPUyoEbGJ0N917zlWCnmBb9OhlqPjOcPDusgSZg0rDlUvgNQ0PxjCBQAOra2GzMr7kfDhGlbPVeMHyMP7xZJcvbbg7pl3hZ/rpOytuWxJkm/7f5nk0NmHTGskzunksZzgVLL6BVGuvtjDZkLA8HkQDnJCQIFVdzSILDFxTQIlW94C5d3aQooUsZzM67Wucknyv0NM2B9IPdJANvz4TcIU5bgeCVyNinJhVgM/8qOjNjeE/a5wj2z+nqsiiz6qF/QKZ9TrTcQL30TPwrwaq8XudXVVE4P1n08kwWT3vkUrZNh+TYCe5XWYWh8sV9OYMoQGRDTUQ/FylbAw3suGCDOF8uIHlRXzoUcnZPfAzDBveJvu84gYsd037BHtBuuJ5RT7GYwEKCj3S8h47S8d50g/LAq3hvE8f3r6KXca7gFSEGUOBnr4IVfhLHXfsw3osO0es//S0r0XhOxU7eBuFhD4JBokPOTwPmWegF5c1thadEfIXN0Wg4GBMw5WY8+gjuVMMNEAxejoYY57EZDd+Ohhffb47PN0eD09Nt2JVxfp8mn9gSD137cXB6gqHKR+dnF+PR4ORsLHUH52ebi+E4gPjI84/jQJqEZ3EcbkZD+UVnjEByhAzDAQP0yAXhcePgYjwYQ2Db0UWzJoqYiOJ8lZIfP9KPxxgcspH7sBcefmMDW8LDb4C8bwenF8PN+du3m4MoiiZ/jabRfhxHwaGQWtHk0A9hxYEy4WHv/WA8HJ0MTk9+GR4HCAraRAaNKHyGJ/aV3DRoOXW4QporqPJ8FIyGH04HR8MAjPPj4fsPcXy/H2xcpGm0D61Qta21MT3/1/sHhHXzH0SH49HJu3fDUdDdPwwwcFXro22k9RFa6tbStdahGVrMtLLh6yj4cH56cvTz019v6TtIsPjx+Hx307ZN/Whni7ypggb5g9oCjHb0mjdTeNj7cTj67vxiKBujpTiveuAjlDfoWe0QKC75njLH+W747uRsczEejMabo/P370/Gm+HZ8Wbw3flovJGUrBtNo7rhxKqbD6Phh8FoiDszPOydnh8NToPNxfDiAgKYYWEMzi4GR+CSTywGml6lkgqVCH0xHNOWjlrrwF0c7x0aZ3D8e3Nx9P3w/QC6N9wMPo6/Px+d/DKApvRj/ynwufCwH8c/cVALdEYSrAqD084gHYZn48270QBH/OP5D8MN5GhyXBV5rOy6bxgQ+Pz94OQsUiany/Cbj2cn//1xSIF2G/rXrpQNDvT+VRDt02R29+P4cnARTMJguo90Ag/ZDfDXDbX14+D04/BiM/zL8OjjGAGIlSPiuGaJ4LLI8EZDiHvYnP90NhxthmfU45ML/O/b89HRcHN2vjk5+344OoExfzg9ORrQMI+H48HR9+YgARrxvPNMMOffAGd2TP74mEYCpxkeH3H8ywae+lykzvyjQ6bXx4uTs3dMtdrJARVsOzsOe9htr5+M97OxZ8r4fDR4N8Q+K/HinAAUlG5wulJ3Nh9GJ+8Ho583R98Pj37YvBueDUeDMc3edyfvNhfvYZkdXuC0xvH8ULjuBqWW4yEO3ZyegkGENBoN3w5Hw7Oj4QVMpg43ji+lWHj4TRyHsCny4n7jZ5RCh7GNzaerT6M4DsHHC1oJdZQGC7kEvOAqXeXsAtbzIn7Ig8wr0SYssF9Wls+31+a3JoKR2ZXqg2bcsDA/OMM8HNSM43g1cEn6t2V1xxy1lGDCmcg1MaSBVWwDhYEuSG0uraaNeNsWIu2GoN8rRWQUSLCVD1HmH87xXoi537yjQFz1JOiiJ+p8yX3sKIERephsgrqYwj0i6E3ZAQ8c7pyVtjZwTk/v+/Z1uJHIZfxh8b0WEaI5pXvfouLOhUHW3QXpShY8ZOBcYTLbveKc1L2pJOCHhtBAIxCHDtWyRlEnAzAziQ5JNmw9KC25QcS3cnoQHR6enwXPnYbaKPSlIwxHyGwhhrkSTVtHyNsIe+ritzfYLysX4ONo13h3LCRZBaTraFk/PP06WkqdvNfhqzpcjfzuZ9ctc8On3iGufGUAjV7UfU4Ntwxq81FnTrVuKtGpmySkTp9s78NgND4BUSI4f/uVLUqGG2qQZLGpX2SJaTW2k64288A2SZzGw1tkkvCwx/L9oSfh/ytnuUY+O5rGOu+uEd84IkWo67ACr2itlBy6MX5SZ3phgcHR4OJocDyM419ktbST39Afr3K7yQuQQ3xoadpS56HpsRb/dGO1lqNqC6l8qlAL1s3U7A2YWLmWe5tBa3UePgquoUOi/yULMJ6QhL1LLdAm4zoRmNKSbU7OLoYjkFROh3AXOxuc/vwLi8KiRxC9goiHx+dO3mcvdcLxapzimCgFoJ8gr4/4MnO6QPi/Zsj0XbL6hPoPPNtoO8jqwFM+oSm5oqQ85a+LSVIFPfyOonFJOYj1ENIYOET+uqAjiPrwqo/fq+90CEr01/4zyRfFakSoj7OGgr4ffiWV6yhk4hE5BLtCi+Eg4j9T0u0JTFIgXdRytIX+JDtHvLj9LJWEt8DLDbDF8zk0OcFx14gw1fyAqNhKKrUetLT7ks0XwAnh/oXq518XE4+qvSCppi15wrb0p8e2vwT1vCaxQKsERzvX5gjzEhmyCQoyGcd7+7+jHmKJYuXzD5DmR8Pxx9HZydm7jX8ukh6MmvJZSgM4yEczmzqTLpwYzKVxH7ZJlDhoznXSrEh+11TfbB6lpEq8e7An6nhhTHyOnWP9DOLowvfDwywKQmalsOHHo5Mj3PmgBghOjodn45Pxz0Cf8ckZXFz5CV2if9kEkXi1GJEde0qu3qHfVhwP4rjc5xzG8mE7ZTyZ1YrZk5oUhcEdlMYyD0Jkn3QmN+vljrkg5aknn7OYyzZbI91mekMCXagv+G4VPMPBGK/LdGuOAic6GLkhUSOMOT3sYbLlFKW6hQ/sPmtAlNwpbhir9tRZD4vKSZjBYWj3yObtyRlqLHD6aQzPFRie1TMRBOqFm2c2eTeUtKyfIxtKarH61bV5Fdupn8DrgGhTfxj+7Ajh1SV5UnVR+AqXKAhJ8hX9qV9Nk3o8VSSu1mLtHSU9uHcikC89bJV+60RAaa1OAntJqpky/P6334euCrBgJBy0xyPyF/t0584SHbyv+Xl2r7ZOTlOlVK8oIF1lcDwYD2DSfv4wfN6IESR6x2hNjhqDyGclJdGW9INdl9pm8q4dZAFVNujGa/dZQ6KJL+pu59Tb9Cz2JAvRCodnuA6dVS26xaP27MScgNg4WxEAFsn916u0vG0ohp64ZLbaPtovSFA9AH7zAPzJw6OJfOifqcZpUtw0zDasJ7UXz9ZW7GyNQQQCQYjE8dJqLp3YanRHlLJ1i+7I1WeA8Hj2iXSh31zkqIjTDYSGl+yeBgkE1aFR5lxO6eZa5H7XI3X4EMOPeejYBj1WGGgSM9SHSK7YZKhoKCTrvTESgSrcRfZ5WbcU78d7L+Es+9XnHds6PVOcRSpqek+nlKlG+++kXdRjbzv3bOwa40XX0K8P6gFJvN/4iiZw5u3oc+LDhHvcZEGK916/Fo+teO9ocAaWge+GwU+jk/F4eAbJcy/++9TI7xh+5y7Xert6nuLXXhscCJ0U4duTfz/xEFyt+y4xHoMx67hPYEF3/xTHudxlsOrIRiG2vXVejAysRvo/xSKsu40a0FNJVvRoMrqFlPGFk6oAVG+H8ln6yTGX9GiOmbrm6TX8kbo/GqmLKV9xhDZ+SAyLkuD45yBnqTupJBdivLcjo6bNfJl3Kaunl5RWsnJy9mLNvtnnKqSN2kec/PgWvrvVZMn6lVeaurWEokvu1q1JlAxZGpc27+byZXurmuMsnc+Iwc2hTiLpjvab36XwXep9hz3DZq3s8gUAcvVqCFO7r0cyrRrNCzlpA5qktTOdRrBiymqV5jcQTg6ZwTEPIsZOM1wbGlk6brfrprdYPiYDdsaB0QaERVpAcDuIPkx+C+UZ+iPi5wesFGP8PUQjiky4CdZqorvxTC4y2jtKiJBQoGfkz4oHS4qhsGDlEVTPN9Qvl2HceWtzmBEQ43JB2H984qdViA1ghDbA+/y7dM5hStOdCvkVV8T4GkAkrVpdimpf072HEppS6+ZrfvKsr9Uh3H0u4xPHK6dlkon2MdLYb7zZDGv42Uv8UqbEoRp4PcTLJCx99EhGUADnWE1KANKMR6YaXk3gjuza5S+21PqN6Ro7EMJiFobOq4JGhrIIro6IxSAs23OxmeSENhoNfpYE3UlVucTEmncLAOazy3Ulubrhbz/PK3y3vnOJYqN6CKgFKZDYnaAB1BGib3mOlXNUdJF/Sh8wmoXeXfsvr+ktTaAcCi6DGdfVCfRL/GmTL78obZ4yvrMJFlqRS4L065foySje/rlBD50Iit2MSY+A7EjsqevWK+gXEiuUbim9OFd+BBl0taeNt0xUiv7IFnMTewHgaJgPtwNemIBC0MIjJRib/js1VlCzbMQr362V7XufMRxDrzcqJJj9KICPgDkEZfkqT5+x6xR/5UWbBojP2A9CVAe21QFEexWEMmgtwu1KGQ3PKmcEMQQEw4TLHF3gf+YN2N7kqUKzwZ29RTiTutNjcE66SpWG7eQSX3nFOSHCcSHDY9pZXLRVGGIxSJNq/9PZxkUsAJkaNghkA+fPTdp+yRYYjKHEy5fB8PRiaEpyO8OzY/ip9bdVjy+XyU1aBv8ZHODmgCfow0CPxlqMH2Jjktca0m0tss/pjF6GSJEImnatuTZ6PUqyFOw3ccEQQX4GyRNeRlpOqqjjKH5d6nQfddHf8SoR2TydnIWcgB0lISemjuZnfIT0gvIWOAI/tdn+y4knq0ylDAUe9ShclJ/RudWzCK0kOfF7hbvtyQLnJ1IA2BC8hQRL8DtyX1YpvgG6dhQsV0FRKKiTkmLTUJClURKLNgaHvikyMrL6PKLjN6RV35bSLanS37LqyQxv5UP5DMdvAHzy8zFD0xQ9QdgbfciBm+afs1UhwZrH/zU4e3c+A/fD84/jGdgbLzSDECPQ4hWyVvDiw/Ao3lM4Sq3Wweds7ejNOlnNvWA5fEJGRgJgJ41P+Qly9c5D7g3EDGaLOd1ZNQP0Mxq8Ty8Zmiy97N6nl7MqXSwYbvk6y7PyFn+jxBPvYQr0r2/kcpXNbyhzltbKz7pYJcVtciMQ83P90NYKvdnWuXUOoREPX9+9FYQZMZSe/NHl2rY1BlDNaSsp8HIOCph13qVSjDa8zrvJNeRIhTAcusPbyvEBhDxjaCfHNsd710m2oCDfAyYSZ53HWnyvN6gGDMT9A1zY5UPZLat5sa6614s19T/GBTmDrYVFbRo3rBAtTkQXinCq5cYFMUgKSELsWhGMzZFdvFyWjRpao7VsrEknuEFETorD2pqd10WbNMt8ZVSWjqV7cnYxHpyeDo9ngw8fLuCWSVWWabVeMgmfTvxeYpgLJArv0B7b8k1X8woLwSBBcUeG1rHJhrdXglHsUgP+gZqbJeDvzLd/hvFgEkSzSHJsg4yoxLHuKIf2F5TLGXy1BYzVcM4aNnQ9AXmDV8Z7qASA1nOMtuJfmg2ZeBFTgRKFfMHQot6WPMzlBF8zrDb+RksU1fto1RiMFotHK0xV6JpBscr9ieek/vUo2ms/0/4q5YSl5CXCoWotAXCYoMyPZZNsR3Z8MpEtg8OAwbKjjWwfrO9n6sbQB60KlCv7oFvBtvoTWjGULyqa0plZ9vHfLr+jP/DfECwomJd13ufUhbX2ksV98lBK4BfgQa2X2B5tqj7vLdjtHKHGIfwOqx2Z6AwABsXjgHLUSYMQ08+AR9mCIcbSy648BvpRNio32yiB3CXonYNaS8mq7MW7mTh84qJ9ZqjpaqWZKzjKjd0imO5+ppEm8oMuUZsrOUvlMbjC1NKU176AE4jiYdtOoKfOO/6Sr14cV1sPSXUrzcK+SqN0OvHgvzxy2gUgqRsDcxQp1Rhmh0G5Nds0/gesFwZI16MzDNVVQ2PVhNhBs+/bECz+EZrXO8mNLpOydAnP3HENFd6kFWhkCB2F0sDCor5CgR+0gHAjfUP6GG20i9fHGRidXCCsLGZOCYaScXeV3mQQvxt6m6QjdpL6vmDNlWDW1MSRLyp49KSCeE+qgIe06eI9qoxuBwu878Z7sDjgia4UyuziAIpbmSUJXXvR10pockIAN0FDFwls/DgU7imoZJT4HPNWdxReHfgb8AG7h0XZBatYdvBjZCeXmkoWNL22H7YUIYpO9YAh5ASgN3OWWXKDlw8gXZp/hrfmvMXsu3BVgY94bFUxmxehbRBPza3LRvuCDJ46o9BXC0gt7CvkccgSNjA13wuhEAOK+L/Qt0bKpyhpcLX0E5Nn45HTbgIIa3EHqpS5RZyWjF6r4rPAU2xfUKb/eExR/zGbB8O8SguoNdpxupma6JhzVdGqZhkP8K2pADN90PqS9n7iwsW3UpzgRG1YucwVVQNYonxTgD9L8Y2AFnZXKqVclVKH1EndDvo6FHACWazh2iJFOzKcyH2A6eDxwGbyyl8zhKKSxVYW69VVWu5eb94es3Tm3+6MtxBujjntqNusOlN+6uzJE3ffhBZdQ3CzZyCPnXuYirRsY3pBOl14p1U75AhqH2v6JxjGozcaNqQ/Y6GyCcXfRahigB1Wh3RQedxMgWnrOTNgipvap3b2vd7ztUOtESxkuZ64q4iGC93rFeQRHZS1rMkx67jDKkvLnW01d1SjPVOPNu3NCMnA1Az7lvg0lwIR8jV78w0lfxvL+TAxaGoyV2nURdqzZ71khr1Kk/JJtsOFHIPQKuw5wKoArLdNZo+3iOotQohVN9Queg2Pj6/TO/wvKAaec3Mu7nO+wnkXWTkn8dzxRFicf1hHc1wqlK6HtQ/g2/fd4GI4G51/HA9HF+pSU1801mxZ5LN5htBDrTfNhgxtyEPC4F0GIipYKlqEaA/2jFsfDxXeyiUZfH8yGp2PJMcgJdxCYz1GElATLbdURiBjKsp1gcekF57iXkVu+swJ7pB4KDeuXvDWrTP/YOIDSb1ZGBxlIo6rjB8r6VI88729CK3WeU6MiqfgWvkiVuFzRG4VxQ/0LPkzhnygFxnyPyqAJlK8pFLEnvkDIiEl1X9xzSS7xkQtAQ5CTM1fyPaARw6PYqKPpiRc3piXmn/wxuTPl4MbxXz89WisHdCcR19Uyqp/0A7l4ZYd2qJke+JCwMcZforwFUXZvZ4XyzT3ZkmPdrx9XaLTVxkQ9h0ZgFWsMNgw8J616w7XJSmvsoyhkOXOKYtHDldsLkvn7PJl9xIzV1yzwFt950HtCE0njiB5CLFP8/Xdsgy/8GAy0lZBy3Tr3nV5flZVcrG7v30QZDaC85z0fn9wMH1k+B3Kwb0tR09Lvh7g6f/xh3b7jcHS/Psiu6TvAJIlxdzofwj2gzcH38p/MOtMcpfO2Ob/BYGKIOMP4gHW8VjsOwvPgigu9qWDdTEAcbdJOZtfCh5eeA1e1AYTsjT3enyHiIfeN9Ca8F0vaXsCVwrJCI07mCEKjF8npYyrNQuGOwfa3mjeS7FMjjUBeiZyGTyqMQ9TniyQiGEUgRut6GQH66p4CyU98EHpdJMc6APq+mRxaB+WmF6R+1bD2dN9Q6FA1Ln5JXXJlBXglpbl7WOEYJFGYFEcl69Clxhh8HF8Pjs5OxoNMdQQnD0BFVkSKUD8BKQl0IggoFs97EeXH7JLstfXnHI1o6SOv+4ySePNSsBdppse3tDg4Sq9A9s+/uElCzewHKCzLObpQilnP+riK2orK7O8rACrGp3YFjikqKU6nQ/Ktom3SqiL/uaKybNm2j4X/tfW3x5b7s7u0irBKSbXrDfQv8YCnl/O/LAMXsS4Rw4gAp/a8HYKJ6AN3Zd1pFgMhcsfQmnPlZS8q7hNPRACcmaaZ5ViM6W/LSWtp4BZQB5GdgczC4Dzy8L04+C1Ow4n1hCFcWHxOsVkh7+nfG3HdaCfdhfFVQKa6fxqlcqUUwQOfinZaF9RGgj5ih7PquImRWQTlnGMO1WW62zwRx3Ps6a0yYAz2t+W4t0ZelPMZuSS8xEbPLKOOexFs2W2AiKCCC/ubZeGCF0mQfKLo1EvsCvzKwj26ANbUM4NTmEINzkM9Kiln+CgkOJaI9RRGr1u5DqGbtY+fWwgcd8lyxCmiLW0dvmItYf6uoWDMiDGF8zo3dvBbh8lnhuJtl4sFE9jguAAIDe/oTJbTzwpPveKU5X4EX/hFV56hesnml5nTC5QTWjKNdx4NTSYRbKuille3M+SuT3w0Ed/22nHwf9JlY6zu5SPOttm4tp06ZD7bTy9lgLZVkLQiO6dxQOzN5IWu17DnrcblnZVrCu+oKrRUDLR0BkBESnLJeb7n+GTMsxIrzdDAl6tUmgHvaQhSSO9Ku9hI877JlhhG/PCXcCbbbkqfnuw4L3JZYk4sfYZ1y2XGBpCN1ksinvO15lST8NmEknHT2toqBz59CXew7TyuvuTSzj2MEl8D/3HMd6l1+TRjxYOi78m3wQO9sAmJpjEVlaIHXqyXM6wNXH3kRn0vy7M18/nV34dkPB+4p3JAo2zi2uoYRnuVrJjpVV3ME+mkTBhCn0yzm3EczGXqMLzGF0Y+9tKMn1PCca+Vt6nurSzFUr7Hu4P5hTtL5K7y3nC/t0BvXLJhMlX3z4s2D8mMqfqF3M80DrJcumrwxzQh0xgMquId7Q39Bk9DyfehLhDWxuhgTH8er2BqS9vYG8RBZ1WpjuXXIhZW+/llLFUwIiuydQeO+jVgP3BfK1XfR5bJ/i13ziSuAsRXVKkQyiEbasnqk+yEIk8CDh8HXQd9AAY8RsrieJjUmOo7/uXT+lDT98QhLAPEcs3OsSwdVl25Qs65uHQY/YwwWPzmlNQa9HAT1OdM1Ik9UM8GKgzb2odYEf3JXcA5ACtSSFttTHpCT8ryawIrfMb4/vfOJ69uvGkippDifwakl013DynBv8QBim6XoOf0NtD4THPl89pbGFPX1wWHLNsIEaNX4rJJmHUGoxxBqt69il9KPloK9NlskqqYlX2Q4R2gHnrsSJHbrqoquhe/scfUrTOh6CUwOS2IPnjda/LbxzAbyf4v1GLfsjeB8SmaGFR5c6V5dcLchTExqAeaq64/B/yUoDrNaDNU0FTInT95eaxhU7AGhQNWuIv15Bss1zfYaBXtmjgPVrfI6MGg/abuMZRffMqtEo6L2WXW2ML3xrDH8HqwLnYxw9L+YmjJ4VT84Zqrnu2frUTBPySmY4PouDEON7RCsHSgbB4PDKmdjjm3ux9URH4a7WSmAAtZlEkqITtFSVAwX+9sZkKOL4X+K8NNtb3pEjEphuZsqgtWU8GbZtU5q4SOX7uUBGq44CiwPyVfh3voHJpBBvFJSq55ewxACx1uUDq8wu4c80rYFSb4UDCnHjJ/JA+8K8TUKbX11TUAka+1wG/h6ssv9mpwmwHEBer0+26yhZf53iO4m0JQCC3hIREXs/ijL7FuoQWWqkCES86AuUoPa2ym9sqzcnHoAXIzQdvsmhB1gRXLLIrVt2Lbh8UxhiWnlwh/8YiHCl3fe19DqkQr6+9z6VGunDhB87MbKolOthqzRfUAkVtfIBs+XNjGMTNNZtleVbNZmGZLq7ZBbGD4Jd9sJKDT3mFv9Y5PxTIjMV1l0vjb4LkxJ86NfgXfSg+CLRDEXYz4t/YhvxBpSNtQmXQeO8FABtEZfcFQVRS3v1GgJ12xkjNn9JlFdZ1WqTQr5IHNq0rwUkuuUvytUCNQykgrKZDkIrBybG4Dnlk7NsBsY4PDbPYl3gvWWIMCQbR622nY0Jc8I2ECrEV4f724dFPBMMOMdl1cIGZAfALFnIBtQcHaxSINPHSSZ5H6JZvQr5KG+Oo4WTbVdpWOYKNY5eCPvettUq5Xls3HS4g2rHSjEzLmeEJ4gmWAgA2V6rDvh9IPZBcRET0dxSXwICNW4Rs4MoEEBZZQEJOYAovYcpgUOGDJwLsWA60oPFrfD1bQSC+PTP57ZIIirSsiiWsfZAZ2eo1z1Z0G1XwJDWf1nYBVgY1LMEbleYHLW7E7qBeJcg3Povhjx1jLCU4pk4DEVOpp2pg5yZ2rROiudIYrSxU8WqdS3NQqEWF36RUzUGrffSytrjgE9TE6OsmgTiiVKtABkJCN2zY/FlLwTFl2iW+FNbOkuubUjlksljg6hV+LJxWC+iXxFAR8c3WpgURukU+74q3Z9cCu7hWr0CiSDEUuM+HMzpZSa4O6+hGX9xlJXJyWcsAmWRdSYvL/0mvKvUllaVMvVGHPecE1Zw9BM16NLThkwc1et7Z5NCY/x84BmRXd2l1W8x5Bmpsx7eUIXwMYTI6MBrDzt1DB8GDOF2yGs20+ukCyTuaEyHvoIE4cohnoIPu8jGq2C9d8zYryUXDFlLoIks7dNYBFijDnkX6+TOmjKv0Fgd8P1UCULdw+DRuWvIgj5Xs4bmdAm59byPDluVgh28p9U0DzYsA0fyRTnfTF4fnEspiJ715pi5jALcME083WZsuertlGWzPofUE7ypWXz1j0Dt/uoAPe3MVBOg8Kb53OoiIzlAvsSuqOqA0exo5WpiDj1eEEI7Xh0AA5yySTxqk4M+eRQsPHYo+5C7RCUTXie4iueKl6dhk1DJVcsmXz+FfPLoW1101uUmcIqcVeKjlFKJzgkHQt50wTDI+SqU+y8JErSZ/FtczwlvlLRZ5yWS147WjUugMfghN6tCChixG4sIcEaIffYQkwTJ3oO6WIs8Yu6wkgsIUDokN0SRIXW7x0ThhynjAIAmq5czeR2w/GBLNHdgcOj7tmENc8vpNRdbjthCx0iGcWeqLAOqekHZVutemGWrIoGa+9XgBqCKcmxJvYQHFQDgx1fVaDxrD0d1yJUFucd1ljU/qz4+dHX9udNEXi/nsuliF3lTUtUreA1+68vrn9Y0T5t/fZle35hog+7oSp2ZFQjSaIBrKtkVCAJjoQug6ojzQPVI2yCNG+EY6ER0yrYatRbU5Ahg4kKPEt/EueaAcH4Di/KIEaAHI4Pj29ORoDOhywQk4VsEZQmoVlB4wCtW2bRQRdvKui9Xspijm7fNAnSFLZXEd1HumQHZl8hCUBRR5URLgXVYF98V6AfCiWUX89TP4fjW6hkvVaT0syjkxnPns8mGGys3nbrMn6EmxcdDDqsAhAUJqdpPjZnxRcnaSMuDmTZ/rqxM9qcw9pnagbdEasReiqp7yhxkC/eXPk9aellUaIoXAdXrS2o5jbZtg5y2jf4X4RgpLJoDUY+JVnIxId0Nes+SpgDqJbb2gI8+sK9D1NZcUf+TWEz9wiykycq7XCdk42o2p5STcx62chOGh61xkK5KtN+uQ+eGZm8E+9Alr+ipDaemtzVnqN2cRkFu4oeSwbdmfZH5HNWko4lBHr5vdq6RKFsVNF9GwyYg7dYnI/G3X2HL1q7qTckjTQLyB1IlyoUWjqRM4O4bYHvrnjnPLT7vULo/K0SeSKGXo3CEgNkS/0uoagoZmVMZjRqf0suJjjWaiBGU7M1q8ndcAaknM8WrjBOM9jEx1OVREF8U29dItXTMGmeg6n34BsLZlEdwln+BL6/6GaKi7zsVesFxXeLbnVREk5tgHh7CqxNgDYOTYLXbHb2PntX56N2ldYYqqm1Y0I7pmr26T/AbC/P8NX+pcsg9dcY/5xXJPpWIXfMipora8cMvxnmFl01x4KDm48UTkxf0E0v+wQT7jvPcif5RGAOHfjAnuOy3cpjlVE/ngEYwxXzPeMAl1i2xjfg31rFUk9by9UlfR9reKqORX9izp1ds+Ne2uf8t47nB5qC319PiaQBhxzB7RmsKnYyewjNnYAzw1k3UKaiNMh50xhAJ1XwzsgfPA4GKP9hLzPHUTp5cCN9X2meNsZq6Thbi0Kltov05w15yusHtdrO6T1bykyHeqyHaOHmDHGiyR/X3QtMNMqte6pB51IvGWuW3NSspK8X155vGLsfyfKduFHnDp9XV6VZXdq2RdoseiV7kwUPqMFdQBCdB51TUbx71yA6sVirYs/q3CsYr011nVCdIMSNwDqVi0ks+7+EQNbbgn4LSi2Dfv4IuiKFM5seT+jSPsBE2a1a7WNapuv2b79+zaZ7U7d0Ph8TQhy7TCWxHdR1GjH0hsgwF518ARjU4JXmy7UtLJTJdVb6/VZ3/rpRS3hHzq9ov4LtGG8VZi1xwiyaKSOB5KfW5/z2TxP3UPW0O4r6PMi5JP/suHIMGCVDMsOhqqws6TAhA62RQh5imwozIocr2LUrWupXpH0O1B1jfnp4bKhcTiFtC9Tx6YQRDTqWnurfjyVa092QxzKCNSOhluRbFYk3ZbtbHnmmWC1tw6Z5j6lnfLsSiuHVpy8qlvjnedZMOZ7aC10TVM+xjuGfm1+dCYJPDLMdti1UABvn4A1IbLORrB27pfs5HTCyjadzZyelgsU45B7k/QRV0fmJAKPBHluURod92n3HTUfpWX3BENsUdt7jomvWWqX0f9Puszrzbn9CeSvjnfdfJG16TZX++u7oAZ1YvaBhttDZVpi0iCY8OARoQuQb8XYtIXHzITZmCjr5jhM7VQ6sFBdBndij3Yy+6H0fl4COo1/ltQr/TBxXA8Aw7uPWDsXV94bIkBg5hpnDjO9omZhvKGeKnxamTFbpvNLTn6/Kx87Yl9NJuBb4Bkv/jX/DlIGZiMt7pN8iChrNgB4LpRq93lg7jSw0PUHVE0yFcmR/B7AUxzuSrgxMIoTLnRpYH0y97rODb/oexeL5Kbspvd5MUqndnkeCAk6fu8mJVZlfpNfniobkmqwtQe6VwP5w8/j78/P/swGH+Pbhn8lDWjoMOEyrAX4jllU+IQlhE+psM3u9ZymhKH5SBvLqTQxBSQ8PflqrhZJXecJMDWRUn82PF3MiV3qqtVtoROsWSQ34RcgRymVKLlwF4W81Jpf/kAo74r08XntOyJSEjfuvXru4Q2mmTwxv7vLWgROAaQ314XT03tX+AG65xECkgDVN12QYe0SAF56BYLynOQo5CF0ht1uaL1ytGBuPheJ/O7LK8RvhZ1SXHrELIO1bVHqLtQWQlJ/49///ff/4fxjjy/GGq0t98OD4rcl00Oxst47/98wxOJw9JI4DDe65a3nBJ+SfnbWypeZDnFLcIPXDb4IyOv7IbLMIlweHzHexHh+WAVLk0k/NldEJ5P5OeL/D/slc9e6A0cRV5DG0hE7DJ7IOgW1Bp5/cNmvSEBAcCxp1hRFBX8UGAh4DwvRXnh1UHZ2YvVXJ4wTBFnnUEETz5RLKCVW7TwrcCNvg4YSFAqZI0ZdooVYgwniSW45M55m9rgs9+qMNxtmo80ZJ08ZV1W5t1n/DPOjCNirLhK/Q9as0F0NLhte9oWcfJpJG4ZSq63Jx1z1dvzqgDhE9MeYT7MK3QwAi7bCSrIFdAJ1mUCUqXmnNhif+HrtyHQIkvnhLveIS/1OQrl9yzizBCc00t+AEDzQT/448HBgfcMIrzIZeoPBwf4kv63onxJpASi/PK0DC6+P/+Jfn0YDd69H9Dv4+HF0ejkuyH9NfzLh9PByRleyKpVkpcKHhXGe98N38ErrGvw4/DD+ckZVz0ang4hFXz98fnp6XeDox/4m+HYIPddeH7DdOrMCF8gpMkEqR2A2yBY4w4i/pL8AePYNHhCtOXVCpHpHLtgaErLNoQsrwIzLt73kJTQW5Qgs2DamCAHAxfjHvQI5EyaM9Ei3OFwR3+NLJ3n6cpI9+QDJ7m9NfQ6Ff1evCcX9pkT9DWjBJ29lpJ4+7tcpH4TXgoHfdN1xZ1Lv6miCWpW770Z2C3gUNDlwHXUJcrI5nNUR7vro3eTcZ/sbM9wMWD+vIdaOkrtRQrfJn/DKE1P+bHBXa1lHSKvwWaASXGfm6B+NDJvj1/FFAGSCcSGrjb0vCD2IJDGjtq8EFhzctGnqIcwF5urJJfv21OZcsKcmWOnMEt6+YLbK6Taym7Qb53yRi2XeMyRR6WXtthM0JdkuaTAW/tRvS0+xjmQBLED4Dtz74siGzqK35e/LkLh+Ta41eiRQS2SVFe3LnSasnpzMnaPGZu6cLEYsQEIvEivQeRqct82D3D3LUnEyL4d/pvLwUdxkNcVwGPUM9dm3nZyuvHaxsLLXxv7UqeI1TrH2wulmHUuTUQG65QcuET1dZdZvh8xrbjw8/T4AMA2S3MOIOdPuRso7prQbmajs/tVggzcOxV0vPWvCMVkls6zCobOnbsqFgvs8q8LDvtLquIuu+qbTuMD6RJmScI6pCElBy8jo8rvEhIAH+T0WafRpji72bmnsl0uCuvv1wUXw4UCIqYi8Rnow20Zh3lVm96a1QVV1rM2SvQtHGHBfwZ3CCKh67qDK1JtHLR2f11MelsKThHbM47z16+D8GpdMfARrevXfW3Jwc8ayxVW48boQT9e4w4DPmwYMDwXN2jev8CqwJ5jLFDWz7ubA4aKsUfxS9n9brPKfTdZLjvO7EpiN5fmGFWA1VjhUdZoaXaXLCehVhFNu1LaBF8At7vqfkofJgdopAC+CEwbn+3sI0Wp41WcqxWQsjS5Bo6N8f8Emcs8GN6YPBMFiKfEVKgVAOC8KlbeEcdriqDdKWEfdwny783snaqF/7UXVT0rmSmhanH8dDuS74QSQx4TbgzGV1Afncg/+1WqnGG8FUcluSgktDQTBTkkWyuBTCWo4gtNKFRQZRyhZeavFySVvyqAjwigDQXpC5nqy5DXztbJ1Dh11o5jPVNa2ZTzf7l0bc+0yGPbQuVuIHEvU3AzUzf0+1tafdK3Dj4hDytItMNeFsIbxIyLo0Lrlr9S+SDnTkNfI/UfvyeHA6oXlESGlJx24h6NQdQDx5lU9sQX/9lns69nAKZhGU7iItGwFRd+JpFn2Bo+gB9GhMCL7tYNEKT5vDXXdJpLuOTudYmPZpcPcA5D+a9dqNQ+xW7tWrImt1a815VDQ5MN7ONku+WKklbVxdmpkrtlCPzftUU5JvDrrbvYXDQQMBV6p7JTg4Fw7+dWotARNTeERkBhv323DdpLdbmE+QWeHrKOVRw3W0s7Us/QpC+8jLhNfkRctr7saGPYlQdP3kzNSkO7DaSW8YJw/pkYHD4hQTtRTxiEkjFlogN5vIGXLAERPhYXLc7IKSCNbHW1XpXFKkThiH5zxh38LQJbrSZ7seGC12l1desADDTf1mP9AEGcVCMwyX0BRuW8BEuK7GVhp6Mij8rPFk65bIpADDfbastEykIQAlwxtkljLof1Aft/rlHxInEaDnGSqtsKoSxQzysD/Wri3z3UEItMiPOrgqoE6UMXSucTOYn3SHbmLFTwDaLI1fropdvRg7ot745UK54okWA/4mTAf9AdS0fpSGbXMgnehD7RnkBQQTScP5PBZ71juAwBrOs4hDrSLCMVMPaYh2/yyTd3JPnuENAdJzvvCXGAYUzI4YnG/oS7ExZ6bMtloMh9t5RqzLaAbpSCqifGPMTecMqVnbSFdHpEVDnDyipd0guwJ8ANDLNelKD3T5e4//3bxTaYbjpM/wnsxW2A3QTQ/Y+CcyveIrRWimttA2uaJkGnQwBfgQTTKW1j/IMO1S+PFsBxr0wh8SMuhxVKDEQ/ekoURCJjF+wkAJILLVS0N5JOQV9LAkSZGKvc4Gz3BiRH2Z89ORiGwDhLcenm6o56PkujP7gdj6c1HCZ3MWO5YbZyWdJBNS/aj55HwbIoFh68ji7eBjrw8gYhTtJ8PltmgKhBqMcAUBogECqglxdldZcA/M0M9b4zEHTCyITdlJS0E+iD+kJ35KEbxdccdlsPuSJPwwi9fiFPJcqufe9ELZaEIFjP0pKDJ472z6a+7fdtz8nJkUCM6STIb9Lw962Zn3tepIdoYK6zPFksqHVybESkGIscyB5EtZ70mt02cifoxQFxmPoGv/zE8qjRU1W2h+21La3LWVGd3C0XuMDS+XBHSiBiGuNisTsxiMn5YaJ1XTgF7Gl0h4Lud8Cm9omdP+8zSX+oQoaEmxWrT2HrYeYn3ua4N9i1atAO0dOHch2plw9wjsBSld+zPTGa9L494DRF3lBMvvclI4bQMLwcHN7K1aF5GxPvfuwwZrQv5L1L1wRC8cMO4RIAjmcMIk8qMhramtpFg/rz/+qWMaCzIEU0gcQeCD9MuIhbet4WFM13nOutxMIkiMEw9DMmMi5EQzeKS4fHgE7umLcYULjyanablVWxeqhVBcr0RXZVlU6DNE8rUBzqG0kcoQ+2GqpIpjjicrCgDZWp2nT+p+Buvaiy5SIlFRorxXLyLNGLFuqxeiBsYbWg2fuTLkQ8bbJcV66FiafkU6i3j3zdhIBL0Cj0jqb1R904zsdFcJ39hg4fqK9+uSQHGeP3k3xKzbhev8bUgi+poxGBRAH/v1mlpLPcBm5j2NHnNJ/D1CNSun6LVRqsJu9+wOKDLgF360e/cU8diDpMJHQYibsCQsjULiPb2qqlyPEdCTm7MFQrHpQy4v+Cv/08sgzBpSYOX6/ucvuM0T8SEiUWM/YymXC+MQOw2NbDaWxEAxTYwPfsOiTPnov/PkXnC7xK9Cg/0hNWHM3rQeEpYsiJOtK3yEt1Kyg+Ck/lUGbISRTZvAxD8n5tyW0CscvqQ4vxknt0YGeabyNY5+AlhdJZnpaEgUSVoy4RfK87W/VIAn4snlP8kRwsmngPh66pgVXVtgNkjL/Bf0OTGyWd87VcqaG5z7YkTNIvZH3RlyZWrUls7bN7RX9XxcwCNdfII564abJaZOlqVoAjEPfIdETojy4Yiu3H5XbuHRGKPWdkHg8yKT5MAQp9mWqKry7/zZ3GjadYV8auKS22WEwZOy/g9RL0yXOkS396uxQzkpZgT6HG8WjGazg1HPn1NAfMr5hXyDCtZvA6A2/6kDdBkq0ikdUy1LDyeAkFzlva1Gt94nWcv3oaeWTXurU4dlJonXMZYWAkFEpCnmn7gt66qYETEcxfhhhYDMsZ1VhXk7DubW0tTQ6m7cuJUZ9Er+A8OFBZjaOh5yK4GDDhB35FxxO8aJxZXokzVj36LBftAhxH7xp3PNjUOc/K5SJ5mPFFv95YpK0hQzQ4QbXbgcDbOfeaZHE8X+j919R8nSbVepWW6JsAblNwuZvN5wupRFEOe2zEIP1MoKrXNm2pFBFlrK881dfWiaYXkK89cgbfzb6pDW642UN36GorY2zouLSgc6qhNfCEm02rxV8rQzmlh/ZTfPSo9p26dXXWuLRPmcSihuKFqyooUGXW3tGDDl0m473ksmS81+ZeqScj5PwKdKMgUYJvFNIPPQy1OXHEk/YkB15L3EmVPNj0ObrQyVpFmMICxzgncCP8IcsMNRA6e8JZREFjJEp9UldZcE3lr+ukvKW6dmRUcJtUPjDiekNGajGxRB3JsmTkSQ3bY0Sp5ZJTKBAMmk65Wpkst5AcFPrSdKLFDI/YzlyfwgPXaqOjK7hNPqdt1frWt4ZliIaoa5Fzp9hG7D3ympUsNrDVI2KbybvZpqOrT1ZBSAYpTXqEYGfSIb57C4InZkmnc7gu54MLLVu8qUi/IUT29Vfkezj8c9IN4EUhhCMokAWVpyVOQ3Ae2RWQmn8GFjN/h2sNyK0W8S9eeHSP0ZRUHeGsJjZMmYo94vHudbu2yhJ+C5S+LlZ24ulFl4AsVZYUL46O62SkCUFre90OHjSmJMd7RyybCsxye8ImR0IUWmEsB6EtJcpXneBFkntwvz3lKrKKqF88d1uTyioYu686Jsxn5Lm5cGKe/p4hO79ifGZOwc8PFZm1jZ0w0RAgoMZTtiq45YLZmBFNWaYyRkYnBv5oygwi9TGbUnzjnru00CsLZ663mOzaiHwgHnvHEjJavLnUe6XIxr1gwuiNqKXtCJajJkAkVw85mRSNvOfu6MROwPMeIlLSsomz1waiV92ym7N7kt2lT7u+U+rpGJ2dQcf3BtuBfMZ4EcVgK1HFoyUIQTB6tKyX3eVtUoKs3b2kLTCnC4b8WRUV+Mwvu6g6dK/5T3wd52QnWt6gk+FMhs1hfjPCyFwGO4xEsN8X2Tz46fvhaBgsu/Ok4gwBYqcS+QCNAnu1rNLc4M4UpnZjk3+QqpPtKw2s9PSOHfHMoveAiQs8RaasO4TY5zAybYPWe2U01+QeLOXH+CskHLQ+1rlaw30sSe+KnBwQyQPer/Q3M6B9k2Zfe9VFhNYt+RMv05tEfHy6d0VeVEWeXYUmd6ImsMG6IClXiOuKb3qYJVtTJcIfoSQ+kphU/DArZ9gPLx0I67zRABeYRFK40V7MA2J7ZKyr9zB4TZ1nbUI7DCasWGYi9cNLZ5U0RFVKR5XTgk64Y3CHp1zgj48mrJjG6igpo22qJL+pqyQ9e8Nk6lkhxMZUr0sNTdatmALMyOazxdrVsHcRG4j8/IcTjEQK91fFPYNGF/eo6q37e0zleq8mp4bRabsXgBmxen9ju2zMZcZzybE6cPWX3ytMsg9P4BdSnPgO5tQLm58Iagv/ybFatWowhHBV4dLrwIJ78YK04W8ODoJ9bCH43e8A6I0h4ThDIGqV1WRGzAxT2IElSG1B3qDQlIZHAGxzcMJuPwBWyN+5V6uX4WEv3gsPe5O/xnvTDYL3vor3Nn/DR3+bbv72t+jV3zZxfP8qegkfMpuK90IMbsF6XgUrrCOOu/ZhvBcdojlVU5PUvgJlyl6c3yaru0ValuxMAHXR2bE5ObsYjsabjx+OB+Ph5nh4OhwPNz+djL/fvB+O3g03F8PxZjSEfyFYaTM4G5z+/MuQ/nsx3Pw4OPr48f3m3WhwBuV+PP9huDk6f48YnqfnRz9sMEJpQ8SO9y7Gg9EYC5yMN8Oz443EI200TmnDkUub0fDtaHjx/WY0PDk7Hv5lc3T+4efNePTx7Ah6+uPg9OPwYkNxU5vzD+OT9ye/DDdHg9NTbe1oNByMhwg0ej6C/4yGH04HR/gkOgyHfxkPzy5Ozs82bz+eHY3hx4fR+dHw+ONouBm8ezcavoOWLob//XF4djTcXBx9P3w/2Ix//jDcHJ+/H5ycbY7OT08H+OXo/HS4+XgxHGnrH85PT45+3nz4+N3pyREVuhgPxicX45Oji835BwA+PR9tjgYX4814+JfxZvjj8GwctfX+7cfTUygCf2wuPgzGJ4NTGgSRRj4ZnI6HOFAzNu0+FW0ZKg7I9Z/j2L2Ou3G6IbieHo/OP2Cr25sYnbx7Nxy5zjBxIC/yNgq5Hrm5IBJFcXwJbSMjB/G3sbSfs2ZblunXLU8aLa9AoYWuRN4MLKJN/hpO9+P4lw3NaqBTGsh8BjKZOIkB/Q6pOD3bAJ2jwJDITkCwnfota9nS3BG6QV4h7oy0h5bIPw5OT5BnHJ1+vBjj3I6D8PT83bvh8ebjGf8wnR0PvjsdXnwYHA2jjZuiKDiM43ADO/PkaLAZnr07OYPxvjsfnYy/f0+zI1Ml4x2d/zR7ez56P4BKzgbvhzJ4QAneDI6PHX2FvBtTwJLrh+HPm7fno+HJuzPEGPb3UhAenZ9+fH8WRIdxfPEqsP0OzdguxuejwTtkfR9GwwvceHEMVlWiI2aGI5MiR0S7GeUhbIZ/GR59HA+F+nGekkT1BcObQa55+XLzkuFu8QlWFcfdjbx4Ge+97MG/8d4m3nsJJf9Gn/7tb5u/Yf76y/Qmy8lPGrGzIIR+Fe+9fr35XRzvb+L4cpIOpy83LzcQV7352+ZPm/Dwz99M4vg+jn/79g/TCP9Dx1n8UxzPp3F8vw/0+e3bP3gRpOAaBN4boPT8hMA6CWSVKq+SpQEYBEc9SC6ERt8/+akgkqpe4PVrLqF50X9doG1L/EKhEbR7LLzvfrdvv5OY7n7w+k3H4T06F2RLGqbL/u/ANI6XVbDY4KiSSu4AXOErqFFtwzerYr0MDzgjM1TAYMlYguhAT96IsM396kv4mYazQn3gSeKPLUPPePLd0LEOX/JYF9knDB3L5+WE1oxPzJeSwt525ROmpCzuIVp3uoMyUDnYrbvH5+PB6Wk7aVxsk0cQgzDYPkKd3tdvcLxl2j7psqy8b+i/r7BZKICCHz38z35wQMN8/cYG5HDslZb7sxSruXw63zpd2Uw8SGRQpatkUfZRY1J3vNcv0f2fTN/uUpvMQYM9TwVyb542sNJp46OQiyXxvgI39/XlAlVhFHfNrRC0PP8xef1mCv9Ps87endwI/GfypjdlDY9UR44Z83TSM58RSThfDfnCzNl9W9tyINFzTthKV9CkCv6shPYmkziSJIyQxSMp5Cj/gY2JxAyqmMZsPofik6QKWIMtd2tSG9NC5zey9PDDinZFjTtRQVyCjk1J5EKDRXHoAfDami96xKkpIp8youX1t29IPK3DPIo3DQwNSR6Jtlv4DOaWoABAb8gBxEUpIgHU7mb8pWb+5695qXJ+C1m4UftMQiHUfSu5e0jf54xffWjbGxTkUf67DZAn3nv5GzkVSal6v0zBF/OXdG+DhaatYOoOD48qy0My7V5nYHtgq6pzdS0watMVgV1AXaV3MG8v3QHr4wa6r970Xr+ZSsRKSJ/uB992qBbTd/eNcF6yzLd7Q9E2dN/4oS3zkNLQNoZVA2d1vvtoO+kIqAkipiYrNCeijR6VWZwylpP74fOiHjEFAbSsmlF1CvVFEVd7HEmwQk+7CU0FqcS5t/XjBtg8aC3IbZKqQ49/VmOYJ6BwhJpx4QMgAjZDPMuVki1CRYHzmfyjLYTRHM9URbxHwc0Uv0GVHPDiEAKVlAaGvuAAVf5YC0xdkMdTVGj52KwdeuvWAP3tzieqse8vIQrdlW3HjOnanhlsy62fdnZN3j1gXbX97Lmg99TcSt1CC+j1TN8bpuGi7M2awexZ88wuqsCjpr6cegfmy9/COJ6DPkXtHMTee9rZSZZXoT0b3kTRtNNet4vRR9M39bgxyd4icaXqPYOOsRiPrK3T/hW3SVy2dWO7Ob9MH4p8/tR8H2g6v39olifT5vxawAbQyFGextqc0hB2k8B9M+n98cBPc7ilYgwf7t6BG2Io99SOlbNWaffk3dn5aHg0uBh6PJpTOosEQnXonQ8vqkF42Dt5Gwz/cnIxvgiiw/Cwd352+jNcBEG9Rkpn1yHqDy0xFDH0vkwe2U4WM1JG0JtqFqtgvwbbS/4otfHJPbzDdkR/iAEmwCqrEBwEsKCgcFNpVD36vIXri2rZaLRhuOnTdRmpsgnfD8bD0cng9OSX4XEQHf54MvwpEqXGx7OT//44ZNUFX8zxM7rT7pgcL4yyKDGN7IJDUJ9e1f/8mm6sBB6R6r14OUDqXl0S2xaCk1spXtjPhXY8HA9H70/OUHMQHPaDw5eH4dvB6cVwc/727eZgc3b+JLnsvqLTo3FS1jgbnIktjAPRJFCPrnK5gTElyXxGyZriPdYRk14YVcTH56hwxb5iRgk1CaAf8z9dsWinWW8r6mlVAqNK+PR8cMxqNtGhNDtkW0R7BRXo+amLvGX/oqR5CF4E/EXrnqs5P9WXHSFXeIDjaCM0c7u/D0Fpti8YOAcP6WrSt14Z+mHfLjpNuIjdXyZVla4AKroWpKYD5BJiV+jH8U+bOP4FM/JxuLI3TJOMafvx/b/ITxWJxFvWop7glGgwA1/DbbdIJ8w62faTiAW5LqnQ9hPxy5hD7cGkytkd7DN4eq9zmmd3hoaHWfTXp2sOLck3qKPnZLcbSWobxfEvdBT753Bd9UOUhY4wAZxrNp9ROIUOl0dD82EJkxaS8t7KvYIdL7kenVRKzsiVo/Re3zKRR+5tvBtW2Chg1kErbjx8/wG0lcFmNDz6OLo4+XEYbHzC7QPhvobbe8u0ZcwAelkbsb+IH587mnen598NTgNQicN/YDD07/loMPo5UKV7oArtaN/uvX/JcMj5418wICssQAePzs+OPo5Gw7MxcoWWLqMdlXtNjCuIDulo/hpWwrco2k7aKzbQhOHkr9F0P4rjyNsONUZCvhWcjpR2BlfrjlxSkFFbLqWNpvBBOYuTh7o0f8qexebLu7PpjkyfYsBovnhg5mAFDXK6Cbv7O0fSZPQIZ0RXn6CPleuY0IIOrVkbuiEoUQT0TzhIGrW/OEBGjfcOMSsDOieuF3gDFbHTGwLk2L7ARXAM4tLZ0bguGT0xmmjLKrZAfK2r+NuoY6/zPRkkPdWbYc/Qyh82RXQQmhe56cGP9q3ROC12bwqzh3ecG/Vl38bL7WkSPPdkqG8F0fOjB4U9DND9IDzsgUeY3bjgtKBrWtQx+Ll3svonx6pYvsYyVuvUo890cXnTaV99Gz22sSJ7R6l1MRifB0+xE9y38V7HQWD5io+WcVjEDPZZ9veH6uHq6/HxHz30XIJXPgTJFh909w8DsP5+PB3i7/F5FDyDgbqBNSVZpH2/dvXw+o34GDNn4Gj03+9905j95N0IhV0NQWppwrQg1Qfd/Ti+HA3HH0dnFwET6FkNXa8pGgsXExj84/iSLfjgVhF09wOxUKPHymYwHo9OvmM7L5ckZxIoGw6Oj9GQLhgxYg0moZKHBb5dlmWcQ1U4ddyh3eLk9hlU46KZJv8OK4bsp1vgSJM6Sxcih+hrMIsOn0lte+Xd2m1ukCgjPk87Kv2HBvdkLxrsvLsfMG9ljvoPVq9WyOwmxxumXu8O0I64hAT1Yr040BxMeEMC7BaAOUWL8fouxdyz+r2aNojMUocA7+KX/T4/x/MNf6o1S6oGW1NMTgdeRfDeWLKsvfwLeqz1gjcdclbrBa/fPKLyFz7qBAf2NiHDYAO+IQmeaB49UDffITwHZ3D1qCF+AMC5GzS1AycmD6ulbqDHVsQkhXl0sMFeUsltM1K7GvYjAcHOGJ9bAknQbvEqmJjqtLKpeBdMvSv5c+6sztwMSYnZdm6UD9u0D1SQeDv+62cMa5ym3sHJWb2BZ9ULDi5aCj7jCtJyhvK4W4/OJy8kwqDhqBRnH+gX+1R60gA9a+utqsJb65Uj2Lghoa+KyXlOI8WpkTG+dgY3+tWvCwtV0ffFhKiuiqjpIbzOGMcn17HNh9HJe7hQwu+j74dHPzS62iBhS930ZdAQWVuJ6M+5TwoU/Rgtmxz22ySMrV1yBP9X9UXF0G192b7UHJ14oT2vSy07QtfJXfE53bpAnugO+7htXfhwxQ6tOEKuc/oXvGJ30cYDKqqgSHtbxiMX6Zpu71uHGCD2c4IrsM0xXIJphx0mPBKVZL3esoH29yHGAC5nmI2nWM05sWq8dxzvPZLNjxpTaA9KTAZRTAuOVfW+u4j3Hv8llD/s4YgH40EQHaI4GXZfHUYhmyVQbI8Ow+DjxcnZu6CLTni/bKX0V5EFQrD7eJ2dYTR2jclA5FyW3/Tx1m7f/QHeqfGm7737PV/+471o8n9Zh/JPUghcPd8Nz8CVekiCs/uLbtLHw7Pxyfjn6F9DFprxfvtKpSARr1lej638+PlLQD1OD3vP8Dl1I6Wjy/dPaSN1eNh7f3588hbY/eDs3TB6Joui+sPuq13ULQCOmvXXDXJ6dGTeS92K96gv9aNHtW5UrK0jqKMWvQKrpLyk+tvldz+qiXuNVXi91IqdWuubflAoxNyzjnIkTFX0/Yqofkr+4795Yqlidfv7KLzNU4DluoTkpkALjFwBixF6Ju5YkeA47R3iyulJW0uHuic2WGFh+Jej04/HQyNK1L2wWySJmvHF4X6HIsXCcL37X7vNxS7n4RkaRd6ej46GUTA6/yk4Hf44PA0uQO2P+3KH7PWUrW1Ls9QmEHBw+tPg5wvxacfdJAEQoG2pEeGfab/JNWUKvc3b1Pw/ewNvmST4Oty9nXdOnDfgZD7feUK75Vw7hrZMBkkKFK7TPtO7LUr2Do8vbLjD+U9nFOzAISa81I5PLvC/Eg2xO6Bh8HF8Pjs5OxoNMa7Bi28IzNWh9eKwMeEPtMJJeeL8Tjo0HKNZgCe1Y+BJNcMTu3H72jP6xi0CbZVVLeZc/y4lcwnVujrNfIoV4hDJRir9FjsIG5rCw94Pw58DoiNbk+L7VxjZUbP6yFAb+j5Kt0jVGiYY+JU1jvE4joLD0fDtcASxNxdBzYoFKvJt30U0OOLf3uAok/yWnoJ3X0Igz+2GlfNxgCua1W7t9US6FxofD89w5e3+3l9vkOEB5OzdS6bBnaJDxcvefjuSup+S56ScYVLwJyHhqAKPqN122bpOV2l+Ze9bVNawKz5qvefQDgeFe89/j6nEqnTVx3+1A7SW204mMVuxOapPei967mSIjjNL9VHeNqrJlr3x9CQ+0YsJ7uepbZaBCtubDUmOYHkherp9YynzKsJ6ePPs2Ld+/31dAnbd9jzLZ5cryGxclcz06hYvx6eMqc+fR4+H4mHJOWHEvUbZ6EH7JvNmhlFnXb84N8c/MFPcjWnbEkG0Zgq4UN9rjOhpI3ablxC56jBvb8zVtk0OFx2+uKLGsx7M8ZSJ2k4YVtBiq39qAXhnEI0A55bJ5YGNgsc/8qaZVuRoqb9kRQhrsVhpzbmUlUDBMuCfSgkgbsFFfFULBgonfw0j8FaInHmWE3CS1lq+6gcK0qCAdJxzjFPrcVELhbilZx5OKc1TUk1VnT7bqkt3YW1/Dg4chKk0aJQM2h53bmsAFIPlErIkR0xYRdHVbQKgyJCDKlk9YPII+PYzrMZkRYu9pCj7LxD7zymOsrxKb9IVFc7y6g/tj/9IjymXvj79lp6Wd8lioc8V2KX6O73WB5T3Af4M/g5mmj2T5x66hhYQ2mM1sEonDXvzA0DZ9ahOYLV6hSP9HSvnnJqkJoo6McW72nn3P1Y/bawm+WR0Md4M3o6HI2HnjU2LiYcAkyLRaC9ZtS3yjZgLm1LTNg9FCfiqrSjgJ9Cy8hMCjoe+4BaXPly2OdEMLnYyvEYOJ1Ektpk+3VQYykZfxeI1fdLCJslruhiTjjQ8/AY1l/FlBIG94bZJlz60jZB1dmUKKV5JB4r2IM769LAkkB336CbN0bjounf5IP2GpbmWVw+Uwa/OvC8fHOeWNFIcjtQLatJWoMKan/npkZN03CVZjhl1vTwdXpaO3VmYkvIT2oMp3wemJqKDdIY5S7wsTEk3qSqbhem6WN0lFS1EfFk9LAFRRn7fFZD4bHkzgwS16W/LVTjvJvPLDMyS3WSOqZMizcGUSCL+IInz4HT4dqyZl+AVcgbwtNFPwdYILdEfg7NjfJWv7+RFvgZUdXITkwcAfIllYa3iw6wUX0x4bGr0MUDAW9pkcOLQDRJAJNsbW+mIhFb4oRRcz826Ix50/FVSJYvipktYZGQBxUX75dGDWkCIPxI5UIkBRSgvEsRLRMGfCVUPK/djrQgL6Foh2DgyicaG6eZCUkUwAllSfnJZkGkFdbkwCYBsQ1WnbAQCczkj/Z6uivvJmyk895/9YWqT/AiYGPKd4n7yx2kdyhmhRZBLILq1FzuhuDgckQaEoLKQu1dJTOqbeRT8G5IKaiGRLy/uO5DXlqAJ8Tt/cvAww2F3gpaK3WvjOZIX9zJHWDX+vp+IJZhBnsTdi4IBi7zKcozt4VT3AiNEtOtxDW5yJ/RzOon3ihUc6AIXde0R3NClXgOEl8Jz6GPrizy9J8wbaOQKXqgOeVtveIVJjyLBIaKVeG+79AX1CPCcjkbMLotjV9SoR9bB3cD66gdfqNrJm6l4NZrBdgJ662phfAB0/aQPyc7FsIfublZcMxyerDLe7ggffMPXwbp1VcVSKsvZGcwSYbz27lUC+fFBpqSSPHyoVwcKIC9mXzkoEr6JPdE92RGSXt2u5Dg3/u4TyJ6WV4LDRNMXmUlQZ1Es55IMymAwximnzOCU7anPexChp5ISAcfxY+fsGE0t1rUkQtfrK3Wijl/Dl7E+Z5+m7YS/oSUmoo6g35eKZrjlGiOixy4vOamaTGZIx5afherAKAcTj2UyUhTkAsUeEPQQROe6w1cZK17BvCeO1UbTWt5KkhKK6xmmO5P2XNJR8neibvlB6EngVKFBBQk1r5IcaHmZBqStZ/kTWQ5KAQF72DDMuF0f3gtpcHIAKIWM2GeR+GRnCu1xzVsYOkqD6VasZO9HuE9e5vBxpOdiUOtCn/qOX0hzEDsIl0WBtRfeTLUziyJezBlOuLbXqHMTNy9pgD6bcKbsaRe8nDKOUQysZR/Mw98iEyZSCFOE3ENSHcqk4gKAOT4AxCUpKQ0cpNQKX5TgYPSijOg/lPuksRYAQuVF96CUQnSKczI5yWyAFb8Iwn2/Q53mUi+WZRd93jBtOZOSQy4bpwljM0Z2W1erNSKFkA6BpvfAc6i0Q0A1OaQBKAB3AafQ6CLkAFLmVgNpCkRgoWHQHnRJRYtkkZZXafii7JArKominDgOKSty84qyLhjdByQhjGqwUKjmsrIOzgA8mRxM4VQpVgKIJXIJMTcSpyXMQLbLm6nL2Vg5HvZvbsw2OnkLv5Qs4kj3eA+kXhJlgxcBay8oaTR2zNekQE2g1+YIhi8thynNcSeYIYArTbg9UfGJ+g/gJqJV/ehTACANO+LRaMhMyaoBiTb9dZ0sULddojJmhuB3y1V2lxDzRJp9qzQzL/lUQOkGGoqCDdIQKo98gsLNqEFL/KYpgBFWEmvpfDIric1azUpL41pFtRG2dPnfAn1T3yHkT+n3IF/fUVXQFbj0YHewZBS1TnOrUOE2nx75DVzAxrIg/CVezDXNL+TaiuP76EUZHuIPyp6adikfjXAUbubRE28ah1or6ladZzHWxjMgZl2cD0EQaeZVCeboekedpq9wFWd5tSrwii3gc3g6zUilhXlGQ2qQBjBlVS8fvKWP29eszRT16olzvQ5M6vIyi8w8uClrH/UAplXcJsqUv0IqCT7o5Bt0v2BBRJAvbb5hh+JJQRa/LoirUmUzAkvkO3l1uZhxLlA4zM6OsfjJhfrfYQQ7pK3GjRnySWKNJU6D/7JuZgsxHSlY/tFqabT7L2l1kTSA4jEaCFrV8Ch9uRXhR3klgSrIOWFqXdtTYvcnLvcXBhR5ywdHM7VZwLJydpessmR+GfSDm7RCYdknMgb4z1xB6ILa+AI41FGQh3ExM5QaWSpA1UqWkwoHgFUo60uX1qtdkhW734XuIRfumKU7s8CqDSzNq26tJKC7MnTdAi4+tEha+uPw7aQ/V8GLktaPVyuVD/roTvjd4GIYRrikXpQ8JllpLAW5qd2xmmkgL4KQKIrBcdsoWuESouWqyYGwCREH5LRuQ6Up10tQyDHi+qwxbD41dDlO1SPAS2/DJxboyokzyfeePE0HjqfmEQQG6J97xyfo7FP6oOlpGB656dbvPtMLP4ONGZf+QC0zbgtyp8VK98yAzxZlbrAx+fo4nxhjV7mDDBllJ1DTDXaHMi9HjKpcOttYyRBYSGkJgwg9qYXMo9hnoKAXUCoSDO7NDtq95F9NnKCJjuSEFVmytnwo2jT0ZMb2YUV14ZIS+UBt044Mxh2tbZdT0lbZ9BH+Lqmfsvrh5Kk7A9U8lTzTAKKSNhJN1//XhjxQlF+r3+4w6kD7N6Ktk2+P6M+txUmNwoXvsvI6w3AcGFFWPcyKa+o6pjaaXa/SdEFY115wrh4g8d71p9fJfJ5yrjJxkoso1XaVgV9G0A/+/eDgALT061xSRrw5wEcGzhky5KxwvGQ8KMGxtyrrORvVtQTf0ictWLfBJ0iUbpiMbHj8QBgKZ2ZhdRB+wpi8/Ii7gnxjagwbUpFLp4m9mVCSeVQI4i8ph4o6fMIxqdgW7jx8+k2feI2ksYDXsnElIndraJK2YPHsoIaptU9eZXPw1UuugLK3oBueF/c52DobaTFhOFBuAkatqhRQFdW70EMzE1x4WZSM3FX7ANabvKLPbuE+j6ridLHw88tCFrvFvK3+PL1/S/1Rti9j8CuQp1KJVACZ9PVz6AJqq5P8od6DRVGWfi563vTWlHJV5FeLNVBVADO2UVbw/PAMkqmgxDV+eW9etVZZw1wL58SzRO14g+7oCDpKzY4dQ1TDGcR7MHfRu2fxQ0sImXyTuREBJu+SuRsvcp/5/yT5TdG9KtBvEyBqKRMUMR+6GiBEL/JE4ugWBXRieozYTMWckC0nWIT+xMMYg3+IeBTxnnF1k3jvPsnRuDmdugXFNbFZ57KYP+iBBXXQA2kwMpjCP4JqgBGFCcIHEI4EA5VUkAXcaQAZiAFK6zpJAySr3IkhfgzIK9hxEOAumft6RYQQYtbwXXL16T4BoAf34QR6j1ThSr88Ri2jmmITHSVTmaEL3TTqYlY3tBHjOzF75IuH1xjIF0Xig2inMIy4IGGBoGyGu8usAs327AO9NRGbZGH3WQS5v33oE5jUclUA+hUKiwljwiFc5R0y0+sgq0qEc0Myy/Lum71aoU++DPu2uI/3pp2gMV63myIfFWpvXjC2I1TdMaCVpSA8PfrJP0H0kDybuo1elF3GsyCgcChgMmNBOl2UWQhIikQbZ6gsjaWQHX7pLN9W3ty0rG/Ep/ShF0BUqcwLOrDCA73lyeKTnLvpA2gF+ZTx5AQ0XjhJIqSiVB0j1ErO0QkkPgOAPO4WnQU0auS7VokCfiM4CBpc3fmJ7HjOZEpNYe+wSaPZQztLqnO8thcI87wQu46AHuk+24l65PYg8RzeYbizDHSQK1aDojGg6QZ6z1MK0SdSPSHtpKAZNy1qMWw4IAs6dcKhMLHU2BeBMaz1hW8i1OHPJI7hH9nK4XHqCDBxxJfHDv4/oyLxxyQSapplfLZI0FOBfQGAkpRJEqkIjGaWp/ey99PfrhAEMGQVIP/N4+K/IjZ4i4KIdEnIfkG174jmsot5K72x3yyV2Iuh01yJkceZ7f4waWtf36ArmUtdww84wxBdUZK8vAcY4wZG1j7ulp5KhjL+LmR+JqaBTxfUtmxMLiUf5cU9oFWxKpDc1EOzLye0J9kK7svhgpkEmJ6yje758jmZKigfmqJFthaSLz6xhK7WEple3XeNVcUJxZHm0nZyDfoyqSp4an6VSHyeNKaXareuDm2zS03xskJWSdxWl4/65QJ9DZ9pTgQuSppkdX/w4Y7ruFQO/liFrp64YMhjJwD2+LbOL1RS7tHFnR+z/FsrzEcH4fFBLxj8j5bJPvhDYG5nm6yarWV5cc8AtYGFG8Wq9LmdXP9Nnt6/N43rc7Bl1B5hgnvvCVMWaUe9wTSrsCdsT4VDdNRfw7myeLIuzQ4tVErDWZWhMaPgGvQXJL716lgsQlqBwJwayw6/enLVgdeTcLlt6xwbqamWd1yityfuZ1xWYNBAMEM4vVbKlNc3KmnGiGyT+jRPhVLiQ8mifMgN8t5iA4A17N4lS+eXz6izfksIizolXDtqMr8Bbfy8SMkueLlCzFdCXEUhixoSHiXqz/vb7OrWIAsHVRFwP8XEyLC6bQuldUkgiTVPI++kjtDw79ky1GHovpt27H7i5UZeKn1dM+xpI8IT/Pdbh3DMPi0OS5cwRNAjRsfXwNpVPPmJh+FHpHUSalirx2CJ15tA81PkmN3EZwtTMfaITGwXHFOeAwrJzlRWxbJsWZy8kp9YnF+7NrE1v/dGp6FwHsCcJOd2seQbc9vqfOHf/mh4SNKtC566QKkM0XncMRER97ZIJ7RQqmJ9dcsC0aIoqy01tHCi5vc6JMuncQqbxwS0hceEE0tVqGg5OIA9wifiDnGflFE0rTf6VlsEGrZ3x/uGDw6dYPw7xJH5I6LjZOdybF1i8J3fpOqUOKqv3kQkagZGHQdlNDtKHvhZv+uD8BKPu8PJxqvowkXR2R1WcjWqY3PasWKmnmVqjuzGJsIJfbREgSacy5usAG3eXva4J+tF3ckYHJvSB2SR9L2RiKA4omjBZ/xM7pQc4cGXxM7XylAWN9vwNt//2eUH5TgEfMs1aBZD7+ldMU8XgvksShCJATJiBw9WZNJQMvqtUBDHZShmVjT70RXCon6AVs3hfGBf4VNsE/muXTHcnM4Viu8OVfWAGARYGGSz6JWTHuMqV2h1etblBzPD1HM1r+nNz92v3NGTSxXzrPxkvvevUL7wLM3z+uOnXM/NKlnedvNinpaCBmL8U2y+wYkP/W43nTu4uHypWCQeX5D9T3dqzPXH1ZPWQ151s7JcL2FPQipPKuKU+g+lzH5Die8N6lL0DTPQrnIPrh2nYIB2qBYKNCZQR0Xfe3Uv0uR6hlQDRKWrRZrkMwzCISRkvf85/wF72ouHiaMiu2pgP7LrYNcnjn8E5nJJNytyN5BTvpUq0OnZXbJErtTlCqYNkdUkFqvdZB37hIspqxucGQe3xBa7GTsJi/L6egGp2vN0ThL4k/sII/kb7wW0m5WalMKddSdVulQj+f/KJAPZtAoziWowB7tfq8jXIuzV9u1WZtG2Uf1PjQ5BqeYavFvDIyYU/tsJlqu0TFefUxcv7rXg8LOgP6VqD/To89mAOxG5EyrjYxVXiyLnKQpcFV18ObsuVqSNbyWbk0IgL2+OlYqjjNZk9ckzezpriCY2jKE2E/sZE4Mamao6ihpqyv1cBd6YdTGHWFrrahlF5EB3oEJHgLr6JmgKEw0F1GQaaY5GCMfS2qLuDM3us5lqt0pXr9wI8Bvk6FrcMiVe0hiYQb1FDlO/vtbF+Gf3PP2tgp67K4Ns2lcwM/7p18FXEUOipEvu2NRf5jh37NO3SK8qPLv4d7FqqgbtLWDLsdsJ7BrxbgqRd+XCrrsz+InJre/fu+RhhijlbgplC4vQ7OsrdYR41IWmv6a72E3pdVRTRzvSpHN+ZFTW2KIIWs87xJzLIVdKmmvnCE73+7qk/RWHxpD+5BTr5Nmlxh/V0eALyVwt2nJWCXB9famquSa2qPNrV0YcWIcTE88IFyaymnFvbRgdGBFM4mfMdIhhx6H3uP52zfTKI8d9+3UVgugUtEitNjhVHkglETldsx2aClkapmSG7T4BwpLYDZ2QyVHZoVZG1wHdKWkd0E4yAnV6LRm3VSDu+HKxyPbw0L+FY/fYzdt/IzF+RFjxoWnc4UN3HkNL7FBHNxwf5g5cyLAWypr4GGm4lrNkONc4DXmTiYVh4oam5XublDZUTw4JpgMWrBXhmDAbvjVtEIg0Bb5agtPNoWbEHz+HmnoiCZQzMZz32AmJVESTIwGBbGFrsAvpG0M66SFvURojVyCoKXyqfbGXTvHLpvu/3lXXOU/bY9TSidYQlXqXzJyFNjAsUnEsvXagcPWva+GNJlJcp3vXsLy7tNf6jsFqmUd7Y+VmdKNRedpo3i3dgfnSrtOE1rXrv+/Ehyo1SDbSceFc5CZPa8/d/BviEn6GxdkL/EXpu3wHL6gTEgpQC7MiXRT9acIlbWHMx8GhZw1pDSnBNk9gStldBguBq6HeYV4mch4O/vyf5DJc71YHvI+wEYOeKJW3CInq5LkWm4PHG1u6IbR1x6aU8ubRL9v7uklseGofnX88G4f7tVioNxA+9hs9e1G+KIPTk/cn4+DFHIPPZEye77e6ThPVJDiae+v8F18Fb7z8xjU/08bhy26mvOyKFbvfioekp7aBKjn0qpnRyB1CbjG1bBDOz2ScsODqo/6leA3SOyCor1irgAx/hk/KMCOPmVmyrgq+qc7p+qhiIpbszu7SKunOL8mOBYpN/NHbws+uMesPXLrM14viKlmA7/jVKoWbFJQpHV/Dv7uiPpSA2NoydTSh70P8t+FmETWcRZ2TZHsF5lvxPalWDz2NhjQXOf4i3ptfzrg67+5WL8+haJAGZ0HutVpUItGarvjJYoFB00QVie8hakgD9A6mU24ubZF/fgMEru4+vJwtV+lyViafU+moT8b0tyvwYx3if7Ii720l7ZYbQt1XcH7ZNdY4Xq+jdf7hobotyDn1ebJ2RkAZ4s7Kf9bvJ9zV1ls4i79UjcyLMEntUjcviiUkLvp1se06LxUxuuWZxOzhhEiI0qT8dcGB0VleVkl+lRJUYVmtOKciOf76Reju4sqgjeFg6uMK/bqY+oiKYHDi2B+DCckBRlE9R4VcEML9m+xzSpTbMgmkBJRMLuZbCFqjBzgjCnwIT6Re61grd17LROWm23v2IuBbUsdbDeTRdSTXvJALeVG9Decu3lxctltz/GrpZevlyr++SioUvFvinYbdyD47PENWw/0j9lfvdrZD9SIXKekKXsipJ8+5lht3H6vugL/tHa+tKkWZat+cXtZn4bcBxUXWhQRSigK1Ewzbxfc362SlynejzlD9mqrZ2xV2WMkqvWIlclMd0eB/sMxT8A72tB9oAZ5hRleQlnuBmp62aL06VAmHDvJmcSvW7JSqmM2LkDhM4hBdyUdkh6c0Zhzw/aXb3a7rDtR+Yq1FcfWJvF7lY75F8AvJFSVV9MRPkR57jrMTJBlnaUA+Rlfzmj3Mmfs6NZejjvUJih5rmPVEoYnXKIr9047vbrrOaTO6VEjETOiEIgGMDqsyrdZL5OL+ESZfuPVJ4hau3KLsXs+LZQqwMI7g3Ci6gsR7q0v0Diwhsz2JUcghIU64LHI0K5QhvEOVQRh15yluoHgvKa+yjDGrbf33SVZh5fbhIk3QQoi2a2xhojOHfn0tjupCUCluqcnxyMad1VBgwuZvN39TuXXxG89PpMchbEiWGaR7MDy27QP2mJB177yNm+06l3j1rJLheGvdc7X/4lua22r1POngzl3vtzjp8se6WKd0D6a5SR5CnOX5+m5ZQrPOb4S9yz1g7l3NsOfbk4KW2pRk5b6XV0N+getXS/WbBUJfMGQ20RafIL0DV+GJhBuIky9IJqhTcr2PPE+pxj6tDx4dvZyM0B6D0gVxjcea3mUVyLlspUpnkCgzWfz/Ry+wYBWQFwGlBDUlNq2IbFVzYbZZWaV5NbvNyqpYPdSmQEJeSUUHZOlSXuJ4rwvM8k3N1wAJB8ueM1Jt9YvBip9p7+OYmxvRKVAUzcVDWaV3w9+wM3AgoncP2/qT/IEiEupuUjeS74YRICaiRodOYhidNYJITzVBl8TjPWVoFz/lWvnm2Ez4nsbcYXtTSR5cVrsGLQNGv4GO4JilkK2ogJyzSRXcF+vFfKfvGEJJcDhOC8NveAQ+IwMUHTggO0GQGq9CzAdKVuhJ2HTAYM8v1A60uAupiesJ0zeckLMmpcVoDXuqfbeGBxqu3HD/QcVG31mAOziQPvwTmV3K+zsNWTcjZdgc2vfsv4YDNyjlsdvmHQXLC+N4B3/gwMgeq50R7ua8t0Tz03gT1s21nWA/Wd2UANJQoFjKlxuUP1riShrSM/YqbClpGqklZCnun9UPjy82Bxn0g5aBbzsYQVRB+aUX4DGZzB/E4f3ROySFvypcglbep8m+Tj6J+4BJgMl4PbhBpFvoRMF7ZLkCCIZ4Lwg+0ltyQ+52u7hNrUErn/dJ1Xy9WJe36oSBURutzayvrlII4PQbOv+hUQfEo69zjUUXFV+V/pZV+mdWbI9G55/LRVJBIgt9UN4u0t/cX+vL5arAPumjB/f779kS5NGnY9t3xrJnc8gMUD0YJU6JOt8t5e9TlbXJP3JWFTTr4DB4/TArU8hlBMfgm29NtPltks9nxWfx1kb9bMkX12xhkBmZjmgKvoHTdhXqt8x0473rJMO8v+ozygAtemXlSmardT6DX9fr/IoD6loVaMEyATIr0wRQM6hXMRSB/UuX4aHrPsRxLjgtL/3CZ8v0yruloQshppHrwTR2k9XN58nrN9PH2kFiYz+BF9p4OWm05yd0hUsyHabY/cjoSvGySuO5S1afIHl3zzu05CnK0kBoEnqzfHaX3oGEY/Y/1d5N8/rNB92/0vyz5P0pym6af85WQJ7j/xqcvTufjc5PT88/jmcXH4ZHfVMndpCsl0CVspoX66qL2y20T9PVyj4tSCD8nIbwnrgbaeMn9Qfx3usLOr5fXyGWkCH+FPjEZ6NWDc8vMNS4Y8KOieu2UNmkimdiwd3EsjPJYFkgXvpdenc951NYTH2whSFnaNm1b0OJ4X3NOxA6fhB5yX94c6d3ygb4uJFH3XEKZZLVw1tIg46320oecVCetj5fL0N92YXneUGIrZSJH0aG38APmOekSiZFScpMvBh38BkkLoKjtewuyjT9xG8OOvDkYjj8YQYAblSgTIGx3IKfMavWF5z0xFxnZGyOi4A2prf7ai/reMvNnqv+iou9ZkCpLwK1Tej2ZT8IfD0RPjCNJGy4E9ynl8LzxMVtotxmKmli9HvmLSzgymPHiuja7leqnDlsKe/wuilRWhm6ju1ksBa9nIPA+w2+5ULRWXoFYXBxn0ACHEyEogCXEOgB73HQ8oSKeo/oK6LAfbGitEYoF2PeEFR/c1OYLWSRgFYBhHpWtHApzLi5TspbVTZUxexynZGyhVOHNqvEMH56yc8m4BCPiUWh9lfyLOU1RwREsZ7CXKEo6fFIIebgnpBi8phItlpjYjkMa2BaEv/HJzR+TF4AdIJfMgjFKKLaOBAgJywEp4kr1A3DZNdoDluSVXjVeXZFDnThwdPFRuuWlHB6chXrapF9TsuQy4vYQepOyuur6bBkdcHH2Az8CKV/SoOQiYCpDalaoxtS/SrGy0NichGe0QCC2AGo0Wx+qs9ML0mMhrvresmA4EzwNV9Lw/pWoMKaFFaWNk7a1qIJxrrSypen7G2ijTfe8wyqak0K4ANhEVskei5DoRTlY2Rh7yYQf1F+eqoKLtNrfPQYeTo2TDnnviTlM2nt5byztcgTjj6FKzOZJAH/gEXnLj2acTqQMNKynqKbGJG8gimjgBfz8D695FvNXTHniJj79HLi/p4iCC4IwGj3Y24LE/alKQM+asXCv3rM/1w3dOP3dJ/pS5nbHk87vUBBC2gaPS019lhOQvk3PGjjD7x8xcVNpsln4qYSUYnMLh9CuwjVAa3RHLN8IBL9hC/gEoms0u/i7/kbXue+b0z7YKTzW/t+mxJ7n7TtctYJJ8ul/ZOZ0XTLWaDg9FQhNCC6a8l/hUSbtKmr61p0+5AjndwDAUqdukT8Xnf0aa1L7nDSSFWq0PPCkxzV0GnyyOEko5RbBsbBpJxS2i7ktbjypQw438sh1QlaSOz1Gfk28Xi6KogWR1aSs4048YduTNMOTmQHKewkg2qVpaXyZqjVGl3jvQ8/j78/P/t49t3HtwCec0y3gDe8NLJylixI77pIQaFNg0Ju/UYPrhBXEGrXllX9vGVLKlUjX0jv6D4sma+ag/Rjwi9TSGKkvcAkLnw1QSdD243o/2vua9jbNq41/wqi20SARNGyk+ambFmvG6upbh3La8nJtgTLC4mQhGsKYAFQjGppf/s+53PODEBKzu4+u7fPjSlgMN9z5ny+h9WKVJTl17q6zWc4pW5JpAJGC8F+63RnV1lBG1CHhCRFmCJc6kPzOf4D3vQQbHVbNAj2S33w+tqZAGEebiAmKO689ikHtoIucvM8+iMEbGJHnr/4LjrAh57TQt9GRBWkgetBBqAXidLyB16wF9WAggyyyL1fc6kQBQ7rM3ZbOUb4rWalmE9Gz6fAPU4wZPngQI7NWCzVOh7UCpE/HsVe+OF01ENjpWmu88VihjmTZYEsDtIk3Xl2XpTPmmsrFXNBPOtVM1xm7fUw/6Vo2iY25dnlhXpEpg1pwQApeVuZtsaImHekK339I4kQRfplHuM7PAL4S3ZXqP7ls+QyCS4AsoaoBP5AAiEoNuRn0qul4OuE6/MU+ODTHVIAqFWvHfBcI/3yU7UsZCfYYsCPDJkYSa8eOg2KqInjdvRxTESSxo4DxZ8AMVo22WU+Dtulx2zBjgBHtbiF815Uwz/dtXlzfEI6F1WuoeTN6sfh34slqhf4OxygEbgbBT0At3TyzGkBya0p2vxi1bTVTfEvwPX0cvf1lMdeoyZ1Z2C5SG9K2A0edi86qz4DBeqzL+fPLufPviRLDiz7Vd4uiznsEKe64f7DO/S7iwWLZgsFmMCVQ5NId827V2d/ASArH8gWSvFaBdowyIF8OobuDiJXw5gPYJMvyeI0gb+AWFBfEqvHZIUVs0iix+Sznpe3hi5sottCKHsVcEz8DzUHB8G+YdiOuYA6d4TorofgOhn3nXlsfMwXh7o9z3PPiKCXWoecHBqSwi+ZJCWoRda88ehuE3KGbB3pXVYiP1kLPsfRSBeT8uY1sPvjON05gPQebVFeNWMmpAckjMBijeE4qVzmXGncR91vDEakfBH0hM6SdH2fDcZMJSd2tPQ8ayE/53NkIJd1dc7+9GLIpM8weyXeQ7hIpNPQNuA53RDpzq7nlrPBPr/LNzqqQ4Dau51Qr0pvI2CX3DYArg8239h88u743RE+z+vaPj89e33ygRSJK1hpbE02r2rwVu3lwXeCw4mB4bT4sKD4Ae062bS9FDvaj3Y3G75aNHztaiTtqvWsR2fXuQd1AwbmrM7pSkG8SodVghEjUAFEE9BWi8oqIp9X+hSabSJLatA03bOgRCKoG9WqnRy8ODw85BSw/Xp2TwzTqxw5RuQUDZu4lV6wSrnXgKA19NgQSB/3GcYKrAn1BQWp+R+7Vx/86x9HhXq7W6zxyYYKiccISJzUx+bKqdnXQJRnl/NmPIG++hnpnEQN+8FZsrdMIxRkLQuih/ZOphkpl6eB8rtJutMzYPJL87U7T1gKdaWjxUDPqm2XSTh13MEnzZy9KbbKCZ6YgJKHKMETuiyFn9k21fKJyOfN5gm3M24+c7P+f3zaRYIys76J7OLFYXqlUy0MCk63chBmyukhwLICafaNvAMO9O+l2vKul3IPWJGFmuSixMCwz6DhdNHjhzHlDkh3ipboXY5i+DUJ2eJSCPc8FDfZtnqnFTJuDetHC7G7P9SI/krQkakHNzhBOH0ESGVcfewG5xGwrATcLjitBejEdglIQBVajFB08Jy0MFQ97nR/u7gaRmxBYlSsEfUOapiMvj48ZKXsFnvnwG6eU/1JtlDf3XqDQnhLZ4CZJ09r05tAnp8hKY07XB4iJ0i8R3OHNlUIb52BOZeCCkV9jVGXFaPHasJl4GUYzUeVy1bgBfkbcw+ojfhwytr72Qxy6M5mKKlwcIgphYsm/QxM0MBCUA/2nfH5+ciqCLof0FWOpfzIkHh9fTcQ8GoxUIC/z42EBvQtClIlZFwuBcAR6wGzRJGhNpyrDNCrpIUHbSJhYb3LLWy0KqpFnCorABsZNXzWGOheeuY/KueMHMHI4WS5L33U7uu8QMGN1PjWbdphdSeeTl/j/VCtJ+DoVA/ZePA3MxYIgVJz9hL/DRxv9IkXpZiphBOxgZtN7IZx6ZokHQuOe4KdnA74e8kudg1pM8lwzyoMbpgvl9Ojs7Pjtz+czn48ef3hzZEiY3kWMGv4YLuDAe9ye4vxT2BVx9QNfkSGkXFgJRkoGCcJRxPq7YCXwck/UymKnuBcDf7WWpLPXnTFsO2Y40jRzXEYidkBks6Rvty0QkH0jZoR6SnMcOdM0pRp8IqCa6stNGuvvdQpJdnISH0BJ2MBfsmYHaP1xE8hWHWeLeBHTEWTYd20dbEElR0MFeKTn/GyYxgoVWgjT3hybsHWkLtMPGRi2hmQ2uWxrCuP/+8RTzj0a4P/QZc0Tqu9rqvV1bWaW9NS0xF8erBkJ5vHj7iAirsMWTvhhF8tqvNsEXEbwLAa7w3jGmKO2LJaxhv4N6KKrsOPfXX2l/cnH374iw0+tZqCnoQjWmGfOqJT/9ujo9enM1BF0anAeZsUjAVgOZx0Z0aJRhPEfMQYjlW5hNxk83DwAnhnkfZ56kUoclvK0Fth0TQ6d+pl9Gjr7EJACvDMrIsmd4ADBnc+NvXLh8GZDqoxvW3a7K6Jwyq1faTad+YE6HfZXazJDHvFmj4ftZTYQqBEPSoFZAr3o543kMEKzLddIUN9saDekXDOyBeVufPFej7AB+SIxSe4CY4wnwZYnm+/cS6rdFoeP60crdHnlLoozvkkfyyWlIT26M3R+7/NTv96/G6GufVOKZXJoiqvKKoAUhVRZiKTv+jrQ5sN4Kyq3lTlVfynrMnVc9Mm0cHIPBhpbJT96IlzkS/yGpg2Afi5a4Z0WTXWGwxDr/T2CC5WGIzYKOjxBB4R4uxzyuAs0iTQH2pTg9JWNWDhgZe9WCrn+XxWlDMQq2LzmgNPhvShhJHPuLtkyzOlL4syWxT/ymPAC3AwczIiiutbZnV2k7d53RAMRvMRJEKbhRmeoULXVE27JsjjUDQzcDon7BQjROiKDEzIxUAWLelMM/Z7cTfyb17PHgoACeFs49QpLFnPWvBdrBvCn2eYW+wLEYNqGe/NbKIZ2WPsMZ/Vi4JQ6HC7Dznqgf86Pf7h1Zv3PxJ4MH0h5XKgrDcQEUsPjs+Ofzx6P3t/9OqNw58YEJyF7BroG6vP3NQ8qcLDxBbt76OMBRTz+mr2+s9vrBOrWduARFIgk71taH8POesYK+u9fQYO13pGZZSuCOpbkNpQnyG5oftm6AoqSJLZbmd3y3yDl65LGZOB9PL8waRrAfGH4ewjTDgCPx+CIEvX8siESg7BdQJV+PjXT6/ez96dnB6fHZ+8hTXQh389+tvPJ+9fJ5Lygi3tpN957u9feVtTokibNxaOAqUCvVm2d4KcDtKqTVCmcecyaAT1JHgJhaVjtIkgsYziUDzY9cMrn4DAR4yT4KulWKQDTCRI9UhBQhC0DbPWVnUzjkGUQGljxMKP5BPDRQCdCfjqYk7FP0Z8BfSkkuO/6IIann/7Dd+GcL8MQZ+HsSWoStF7kjVFySD6XdLjxkuXYV1ki15+1gUQQ614jfVdg0BexPUaUhU9nllwsSCgB4zCoIvv4uPsRkRgiI3Ev9x9+PzwcIDZ+gbRC/wAkgzMbhq8KuHBTdVwxmB49oLvTtCNRePoO2Sds48oIMbpzouvf3v4W1qTF1+/O3zOh7Zc3ZyDjzAXxEzQ5zkYQT7mpSQbQymH0KIhdUd1swRTb02Vvrj/Ldzc9y/+/f7d4f03L+KXX/z74TfJ/eGr+8Pf3b/48/3X391//bv7b76596vG5s/vXCZWv+pvXvz74df337x4d/j8/psX3333NTdz+Mp9qmBSQa9e3EPHvob/Pv+Gi4OGuZmRmQjEK8wRejc/XxTlx/s0vYuv23bZvEzT9d79xape4I/lFSIVQHrOco5PsnUzS9P1fpoO4Z/7RTXLf4EVhrKgKcW38MeiuioAWQfj5m7ypsmuyMu2TnfgfdzWd7PkZTa/LZqqBoyWi4/QRJKmzV6axtiptrqHfQXP9jGWKrtJ0zuoBge1yGrdLHt736YlJZVclZg7YRABvSKwLQrihdU3qRUGkea3p3fHb0+P3vPvD+9evzpjncHrozdH8DvpJp/jPKDsaP1YCJ5mvZPYobsZumGWlkA/GKfBYTds8oswbLLPlVa9GcTrdgHpxqAkVat4JYbbsDhQYDu+gHsGAqZn4EyPBxi2GRxVvNxkzAQxIAHwnwJHPu9eocYZILxR1OaJwK87tz/BeZsiWqj0hXJLUAkHzj71k3ghC3snGYw/+fkkNiJyUmS9fwvSAPVeysBN48LljgJ4QeEdMciG/W8J9yXTVFKJJp9TzAspSZcgpg2TXOy4OSdYErC4KOcv4oEpOmDOMyH7J+bi5BJHYFjM5/O6oNou3UHZ6EDVn5K4VlHPeZrZWwU9ZtRP33Mq/LJRLBHqNat9cCpRBc36L1qEHqczrNt5Zep2GTOIl11q8eCGl/B7gomlp1MPEhiaUqhebvZTBzo/hM2fIGQ+8kKeDzg3wQamxuUWepiaNmB9WFkCxG/MpwQJYXUZ8y5khH2ItM7XY94aClWJE7E/jhoGmWP0ZNgoIqtRSxPblenI74b/UhgkAl0hTv6WkOZqAPSMgf8w2y1JAgbQP6gjHy+Dzyo7c0jq3YGCWiZ27XRhzTMv40uhp5WDFufz+LM8hM24B2EXObbV5b8MwMeV+eCj4MYuEK708cgg53oE5ak45ZJv6JOeBM7MNHNN4lJ4y0DRCA401U9uTWYSB6inuFuc0odyXH/M78aL7OZ8nmGBERFB3VtuAsircjIyfNXUuuEITeXs3261iAYSIhhuMxu5RreJ02G8yYjV3ZjMsK2zspF4aXCXNhkMvXeUSKeqP4J1IvzI1A4WGq19L3diEuxo+AsRD63Y7TCftI3Yw13yFDAIMQay89x+ZHo01D4g7hKVBRRk/CH/DmczUMHlwHEp/ji+CuEve6vmgXnqImDzt851iF/CDpNmxjtIzpw8hPpB98OGWrQOAdjciq1JoGHIAbnuZsh5CuQxeFd00NKgqbkgAOTzAqFe+mEIwtR+mMh9wnBUM8WVxs5PyRUa6+OL36AFGDOZAepnLLVHuiK3OHVG0gbahqIxnpLYeziI6BAzpC1SjJitKn4mOAJzN5sGp0jnlL6kKbXGnCdkTv6eLNOoafAzwDkQZSIDa2QGqrWkHnMT68DgzSJwPwicMBHdV5sVC5RuLldNtoilTheyglmBpwbGFr5QvHBgWvgeRIaF2B7HuHTuE/o+SbwEZZoiyCYJ6nJSWmRbzqDPyBrk5w0Ku6pFJDpmRIDCrpWi5tSt+KpelSW6grgSnn3bnWxXA04GvKRf/ObBmxxFukctC/ayk7Ax1n4b5svnqzDFEAYiyuRvirGr2Z+C239I/ASDxP5adDMSg6YkNa2zuhTMbdJ22h2tGHnD6Lht7JUCtwMIc/nc5fWLDTVMd36v3oekOUoMej/u8O55OwyoHihShjdVWbVVWVzEYLdkZYjGtHNe2zkiwYRXFcRFI24gODrtnP7l5Gc7hFnRVAte74RRfr+gANiMomiKFm31qB4l9EDWGCg0e6CdAjh2gFhuLCJyg5m5y8viKt5FFQ/7TO0Ooi9B/wPa+YFXyul/eopy/kM3MmoRAA7aOmYdUkLJrKwiKZFwqMiblCOAbH57evb+1fHbs9Po1Zs30fGPPx69Pn7F4r0Z5cSmE6lWLaZXj5W8UZhQuGZ/cCsKe5Fh4DWOwr83AoK5mVZyx6a90I/i8x7C30ZsZad+M8Kn9t5tQT+goWeLKZH3ZkKyWlF1TLEJRGqMNnwX3Q1qmEEUo3ImSXjnwV9EJlipjMqaxGW14tpix0KEFDvZgmQSbNVOQ3RfUH89hhbwxbigoymkpYbnU9t98ZJQNd7wJmsvrmO/eKIrZJ6DGk71VOqVEjLN3ho6yO1gGT0Ebs2a3D9lmvAzEK1VSJn3JEV19WkrSZAC9pPTpPF1Aql9bpatqtjAoZsh0RkQ/dBh989FFYGqk7oSzclDEE0nbXjLIBQLJGsw6bO6xNsIotUiyZqy3xLGLX76Mb9TePyEE8thcvNG/WbEKM5fmny+UJZTLULzIlrJemD4Z1YLUNuGftXA2MgwsTXNJVlX6w52f8NZD10Pa9DwJRj4dWfWBnzKGM0Ia6yBKQuw2eDZeNypCzNOUOKGoDrwK+ivj4diPNqwLilJuTC8ViQEm+pxQlg4QSYVAiQbkP2JrN1Ysw6YrQ9znnRmH/1T0Q2yrtYTeDMNy0xJtljkKLXEov/V3SuZGLw0jti9BKNN6GJHDBJU/XhOLbIryNUNioVHkdVFU0Vtb6S3XVxa+J7QTMsmr1ucHtJiR8dvz06gt/GXTRL99OrNh6NT/O31ettJh7qTxC+DcZqwnHtowqIiiTkL8IQJ6cYevT7686sPb864U9gfok9UjUlZqlOC6ySJQmBr9hwq2+o+7pP3R2cf3r89fvsD/LG/dbBQR2J3udgC9BQKPaMWJKfCIBIdm0en9GvULZRk9PFCoM0p8i2hn9fwgJxqx7Rdw250GgGxpUVT19adafPMAHWTi653p5plmTImdztrq+Ae2XxOXUIsDfiiXrpsOvQ3syMkc2D1ZKSBPQWs3aajSf2RI2qvYmfm6cw2tTLYdPC4S+CrlAmIuVYq9qJOpXu0TMElt/Hm1wvNZNownBtg5+sdwQwu3rR1vkAeZhy9evu3ePdTPVgObh92OU3J8mpG+iGarKpA6aOa1fkVPiciMRD9ou0e7AFslW8G+E3ChMudo2JDkPJVUp3EnL2W+3r0P45Pz05N7hTpIzjcR8voP06O38Kfi6y8WmVXebSITt5GiyF1ezlc1hW84sEs8fkfx9Hzb7/+7puIxYd0B24MLFvnLSjhIFHNLgLQz9q6uLrK693RqM6v8B0UjrF0U19E/3MPNtbJe0y6sxgusnK5aOtVA2YVKImPcFtAnRe7id8qfLVxjMSBRnPu/XyIC4Aj2+UpoH7RgkF982F1/l88dhgrPZvnS+z6ONrNdxMWm5JQcQibhDPCTHSdpkmwgpbx7m66cBl/Pj77S/T+6PsP70+PfzqK2ripLzDPTSzD1ZmUUfOMR1e6uLzWJ295UOPoatheXcJPmhmYRXgEGSjavC6zhT/LMbys8wV+W8NquQfHb3Xmi/KanklXGHlNzkJRXlPGVqglMSv54e3xyduIa4FkMVkbL69mkKwk/2VZx8tq8c9VthhEdTKIghcgVyF08gDr1P1dLYqLO9m31cL1vr9VW2s2P4dYxNrVBtEgsHhUXTZ/Ym0A5tzWWVGCbS+uirmhEfqKK72oSlcrTDp4ifCmu9jd3g4YhrotdKgQ1evI1+7t7qZF8HdVu3ErKS3AbdK09bJq4kW1zuu4HcJeBZ8T+AsrRDPUCD1zwDXn0DV+8n7zMe5uaBraBXTjwuxomj8ase5wOckdshFseHi8pf8XwzpfhP1P7CbeSnFllZnk7YobJEcq7FqaQr3u3jvBJTIaVcXc3iRCaBx4bzHvCCNabZ0Pm9V5jJ4q53WaniNuJeBIFmA9QUKUhMSLBbmn0S45z/7MDaIMLmz3wFALNN9vW+WCQs9poXXm5QM4pcX5ClDd4CNsR84Ufkl/wEpTH1Y3fInjWwRE10qZZMGLolnWxU1W3+Gnpqaei93dDAH7IDdD99p31zxLao3TZMFVQtmx0IoyMFkDoaBbGZZie5KGiSy7yJo2zG3ayW1hjA+Pa67s5YesVby5YatLslgSfWq1S2OWemQozgrbUOydzxLTDgtZ4m66+OqS/q4uUaduWyOuW1Knd3ju10en3z9ev4jGny1lb66qKf7FNe2bei6qbJE3F3lcXbR5O1vk5VV7HctEJOjK+2gTooRywvwEZhzdTKZhZ6a4a+E9283VVsXSdYFAGfs9BM2orE7evz56H/3pb5HJ50dSBiytbgPJ+w5uiGBMHx08Z9FrI7duGtEcj5JOURvhbeRnMYQZhr2GXnBwEUBoKKc2VOEJ2vWPA4ZBgqZZdxEf8KQvQx0ZMViAoS3vZRVkJHMke4JqjiIpPydJx6Xve9rZRhwIcI9u41hV6gcdhXsS7aGPqAi++NkfIvEV9TRJnrr1aTaV7mJ9huWCjRQ3RRlTdl7PQJGIi1RvWqmLVd1UNaEV0++RSxqO06tJw+m1QOnHe/hWvIuCl97CSZmimc0JAY5L19UaM04iA8SSHi2jt41IoU/Ka1ZnzdXIAWBAh0SLijaaV3nj4tH9FFaw5mH6qnmRXZVVUzQmtR2+H85mFxmE184wfLnIroIE9UUzYz/bMTtRAU8R6oKKknkBeCkNaKMDNKwK90seCpo/b8z1elPhuRHTVHAvGCpwjv5g5KIBU6p7ESOc9d3AjZx0Cv/NeWIP+SeZ5WtNyoA7N5C17b599dPRu5Pjt2fqjore37wKutXvIPkiRYm70AtbD8TU/enV93+Nzk6i7XV6Xx29OXp1erT1C+EPABdnA3kxaSSeelIe3/kS+kYFL/P24hpgOHAv88N53lzUxdL5fNiIOFHfgjasEyxSUZSlVVmKEs08X8jzGIGNzRuAwVUFvHk+96G4xTdCfCo4VVzX/fRQ01HCC8JSdqG+9JObcEpD6hu5t+ivnlJFQzlQrBuxUMxRBOI1Xn6A+QO5dBRs2bPI0RKL3whke8E73AQ1QjHyEfEtZ96F709FIqm+IPn0IfoDquUOSBr5b8RltUagPVyFjeMlI0oSJCDxM+uRrRPqe25xWvycpKZlIA0DCbO2MaTYFYk8YLsiAj/CBHB5WjsJBLCFBBxzrmrc2PON9+AmLHGCHiCFBSgSn+K6vgnFxBcDQrrGy81LM9optbzyUpq6LmwmgoosT1E4vaSagwtmLAJ5fXBAG673BipKRMxdcJIZ7u0OOC83oZNw0iqKRAX2SJDVksnoxeEhB5aui7I/sJS4vTbumWvwI+IMmswW2ChOitqkOoYXizyrYy9KjpFi8N8NtfWnyO1GGJHLKRq5+lkySsnMLjr9JRTZa6ClzWxTb2E3TtKdfyNpoOMNzjZpHnMSgoliL0HVjpWZHHRbZmDECGe36L9mDIuYuO48vy7K+Qy+a2j4ZF2xvvHgAwXaevfMssemmniPmiQwZnIi7raCug1MrLLJI0S6O+TM2N3YDAu4DnBNIF2FHSdHa6yHtGgYADKfs+MT14QJr8SfXzKx+hWTdHBAFLu31jq/qW7zbsVwv9PXsRmQpIzFPM+/orVs0SIUlFVM5BR83z8AFJa21Ujr299/ysbxKyumfvkVA8EOa+29Hdi0REm2OwkFfbxBdEPsZgP8GR8TvhdqtICDQNeOoMiwyYEPg+hptyxMedi3jz41vUWFhfYWRfS5gwbgQrtkKN4F265XXrPO8lW5Bw6yKwwqst/bJJvDLxtnuKavQi2H4AV34Ymlcgn6tNyTplunSnmX4qMZefa5NdCKGJoPyrJoMJJJsHnlXQE0oQclXRsJOT/mhOLnr/2Dm49t00ambYlWlFw80H4cjkJn99+iY0DqyGnQiLY4ViaG8TS9vviZfihrHiIs+KDKZtVOKSA2f80er6/K+WlLaX1gzChfw98zHVsznuD9gIgOMKgph9EmAw8toyhnZf4LZDYGQT9n+uv2EOVE93vzflWe/vc38Ze1Cc+Qp5hLHdro20Gu7qk3Up1B6ErEXRkRfAXE5VlsD0iarkAG5mD3JUfFK1RO9NuTs9m79yc/Hb8+ei2SEsZGO14IaxtEBldk4H3G1MsEVdu3lkJNgPmZkoYhX8wp7noGWDrlFeC7g52B/eHw/fkiKz8anZpUg1WAfRGJHTeM7JjtBONKU1WrsvjnSuJauJRZ8J7batSbIBlrA9bV3TSSOdGbvM6adK8mXpKfjt6fgtnpj+Mo/i1oJzlfJn7GuGrQyvx85qrnX2Ts0GB3KliuFrA7QSHGsOxBfzkiQmZTiVS682o+/zNRikHkXaz2mA/6T78HobbIfhFyZanDlshVzqqi6fEuC3CHxmTzeQ1QDrPqkuBeqqpB7Us4+VqSXPr1q9hOOgbJu2kyMFTUoDk73FIwn5jcQxpC3zb5a8KKWP5sfm4tnGMSYNNSQge9ysd9fYo3t5OEh6HRuClvOYGh0QW1q8F+5dSJJDgIhrvqrKCeXRaGwFOxF1jgprrFHEzuXkl33iM753cI76jxY/ebLeQGgOrkeV0BAs7uqzdnR++js1d/enMUEW8QvX5/8i76/uTNhx/fRo5d8FqZn89Y5c3bCcdt5rd3L0f77o7iofIz79qArnm6FMtMjjoMOXcJUGY4QR1COVCJiscMm4WelPl6qFGN/vT7VKryjolSE7ajeaUo2kP4Xn/5MLH9e3whSwjPuqvYHZJdS7QlMW/ifyFDpDJlvu4pI4PGMonLLqsv3UCrdfnYMEXS3XxoesSLSo+P0EOeLeaSpqFsuh9NlGL6o0A34f7jJ5Sj6aeiG6kg0xXYlW0+M4vdQ4qE9ft8imFY3HXJsZzU0VBROaG9eCk3MXA8dmssKgBxuIFI87bCfx2N8QbBqG89h6Rn/qwYBB0igXdslxMhPBnbY/Joe0In/IF0Bj91BKnDQ8a7SI8shdrt4we5V/vRpI9QKfbqJpKhkaeyWS0zhPGh/EZOdjKc4UGbzUi2fI1C648cxN4X7FCtS1ACe6wFnIreY0LU6VddB9jOY9eBXgS64/oOEXdZu5ZMN9BwWD17vhDP+LHtCw5bdS5bp3E7GBWxFBblQRn33ipT1y4kHXiUFjxhLwod4lrdiO06eAvuTy4PlfcHOPvIDDnYvkDrMHJM5/bdhtzcskIs6RkZ2TtnoXuVgLMXzXJclBeL1TyfXRfzeV6SBVixNCxF4ayecn3KLcYjds7H269iKea6POK7DNQfa3cSZKjDSsX88I1cbp5wRFkn3LogMcZOnkl8o3c6FvMheWaBEz0uQec+TVR2H3Sq9yZh0LmTK7zawlsYgCX8Oqeb1ExWgdm5w+Tm7T0IgRj8J7IjgSgshASFCHjAwdAFScrIBlMC2h1V56LZHn8YXejOYGcFSv1+xMb6CYhTENcIKrAN8kzWfERoFy5crRsWYNKyuQZtNMIKfatAU4w6RXsZvVr+UJTN6vKyuChAw7ysi9tikV/lf7R6GFB/QKoXsVb6Wn7fH816bxcQL6eeMk3+z1lzkZUofe5H+ryY/6LPk+hZlAESUVzO2tUSRhrtR/R7tZzrb6A8VJQdydId8W6DtZqtGrRjA50aqItg/guBg+bL6uKanFUuNLizabObZZxEB9EVnsQGbSZYs3wPNQOlbXLnS4etSTC0+D9nLZMm8T6UAjEFojyx2vMr0ouCqW50uaiy9jvwSM6u8iRqCpDY2E32CpMmsI+NrDtzroInVxXzEQh7GaB1UComdsUqUP41z8XpDaRaC4pAroqEqGqw5lYlmwANfAKBgiCOSGMNt0/AgfJUOdON2+vJ3o7i3fgU58UL48EqnonYEOrEwQN7t94dRLvL3SQS91Z8XzQKwks+xdK7ZklAbuqHigGWcYLu8K6ANOm5TILfirSCD4sGbsUle+z3uOR3HPL9oYSO+fjXZs/8i42e+c6N7PlA+4ttJSEEGGZNsL6FT9ldIw1hsnhNkhR+mggggpOjxQL4KcSAxK2oyFVcBUJPwcUPd7hFHKd6ehpFC2hijQkMrZQwI9IIfIQ2YyyCDofRgOBwpxk7C6vYH1MKwWEQ+sPj5KRdMosUp8NZBvBw4RtrbeS3jLbKUWn4zGKA4jnF63Ymfgj0CCyAdIYNJBeeWFIrOiyRRph4HIisjwaiGvDRhqB5fHGqzJvGu2IGEW/1rkX5SVREfE64lg5REb8PCujsbEYlM+WwbJY9VCX/pc3LBh1qlLK441wCZSnZlzof5r+07h0dRX7EBxHJvdPQ72pmK9YaYlc7Y1DMxY2INLF8S27PyebLelhXHjWFWtDViLL6qG/nsNvbqNEZqCuQKWsYfc2jb4ZwF3eoajOcn+N7IV2VCWf5nPuUQi2k+xC8JIWgXY+weqWavIHlo1JKzmS04G3M/rGAV0kXK0430zgz/PEWckaraApvtoabIwIwxw4HonFnIUBr31RMleAE8Vo0M2X4Pj0MVDED5xxWTHJu0tA9W5GSLHRcGUdUD0fGmmpZbe1nlWdvF5EwGfxX80JqCtEcklEjShs4rmGgxHpfU0iSg1/2MUfbDcGENjlkeISi8ctRmp7THrofIMImPkJsz+Rlmu5JRcDkDI9/eHvy/uj7V6dHSXAlOLJqSYZHrqnD6OcG55K/8EgyFalq12Hx4adIfJ+gD3D62eVTUZ0M4gT44H9Kd3BhwK56CJQJdxZCAea/tOTC8+CFg4KzuKYLYzcyrILTV0y0RpBe8GeifnW8pF4C5J7dKnmYMMYcGiIwB8L6Gac7QzFrY3SzDXMO77QC0abB7xsmY6wzAt/0Ttcg9Lfx0JDhWyMsQj/7LpzOjpQzw1nNLBZOR19AQtnQHRPENcA9Rq6Koh8wadJsGNBv4vjlaPKPNP05TedThIt9maTpb4Z7L9P0N2n6HP5LWRpf7lJC33k+5IxZcbqz+8uueZ0MostFdtWM63z4+uTs1Zs3nmFBmo1f/uGLSZquf5OmyLak80mazofTParqpbRD2MoM8bo1W4iiLC/vXGYBFP3B/d3PBvI0XGUSZwcRxhk2LEdQ9tnyKq8xJRihLw8i9FjbKBhfZG22qFQy/p7+3FhcgWS5P8vlosjndMlt/AghyOST9x/eHJ2CUb4hD8U6B1aEcVQFTUuFc5bFnxPaMxHzyzrPF3Q175AhmVYGJ4Nd1z4eZPO5+HUZQMi0LPM1Cfvxt4QjL5td8Km81B4h0K4ia3USZhTNDMc57yTbQNdOV7tpUgFdIabrwmTvNrlxgLi4jxn5VZxU5wii5WPNSl0WGvA/oGdPhgZkcFdJbjqg3NOCudCPE8jfUOyGfoh/SqLox5tw1fOuHKuSmyrm3Tc2OavwRZMTyMHUPWkJNMD7XpGIx7x0/FyEIvP9ss7hXOdzzbujI78hmLigCy51glf8vC7mV5q9R5zlAYSrUwPHwHiBOHiwXRxdtlw2Hua/Oe9Dr6y3QvBZsDaSdIPzA89nWLW2e55fFaUJM3gaOTiiP+1s6UIyZYn7tw/MSNKzzlzjhq+4drvPOpUMIQWWyKPAXGiWAL0dzTrZXAGMfgEqDcWWZWn3gPNquYApTN5Hi8Q40qitHURcsYnWwDQ90ZgOZfzrjlOiFQ1Z50p/wDzKb7f13InwJ46LEwPE/XQV837UveneEKakHae1+GAZnZk1eKkrIp7KwWY+nPgmBFS5qpD8Ahzfaik5o6VBh20IHPC6KJHYLO+G8B8H2ZvIa6f5R0rwc38PGSHXY2gc0q+rwgY4Q+29yJveXDn9hj86zPytg2MyVN3mseJHUzMdImf+gOAqeynHwRbCy0ig3JMuBSSYQ6YkM754mGmFbnjT4e6lDuE0cPHBeaSNFnunTvKd0BJVK1gPGZd8x4+9fHcTZiNiVqR6m1tYev5Qec4QjdlNgBsFrt2Mb3u307UqA9Rnypf5OtYismjEowFXWim0i50cD6La4NCrXCVgZ9XlrM3LDA2P/jEy6KkQf9eI0RoicMQWg0J5AwHFXAmElRYX11iIxDRMGDz3MRip1+kOfy9JFeW/n7rIoQ8DAzru5hY0+uZsqfauOweCzGowur2NYCC6YTjjiJgixwWBVYTXF9MJ5OXqBk5rbrvTRdm2+kj8fiorUF2O+ubEQqE/NiXV5SPDd/4GPlFgvkI5Tla/QqzHmApTnjss3ofyhxCHUNzEIYw8tExuYsJfX2fNNcDtR2P8jnKBmUvp04OE33rLUi2zf640zQ8fMV08zo/qMCbDyR5Z/E3/CKt61OEkmbOw+WLpD2Cpq1WImHydNZReN7yLMXMn2yJsTB/VMURxjHW7uTdHPTjxrv+LqgkJgXcbGnLuQeR5NH8rlXdAU5uJsgVLkDVcVKBe1o7S7UM9xUUKY06JTey5RuQApjuYekXyO4uDj3PeCQwNlIoxyMBm4iFXGyIrK2lDbCpPuhjY7ulmy+AYdy0SEYUd+XqwscNf9HTlHBcU+9EjgzDyhUMuUZwfUqLrHmbX1wRppP/K5f3wJGPjRusU4j7x6hnKwGjFBhFpwQWSlA5vEHUsKnY66FtuVTT985YXYmOvfAGiIn1i2EwXc5ycOChu062Ut8QX13AFOWUXA4dkyg1bDlhTaDoEuqwxsbDeIfSRxmNBhFYsa7Qeed97sLr7eDjwo35jFUSuyiZp2D/fN1hhpV6Z6UZIuQ4nR4eZ//LZUX4oJwrPrcdnozzDbxRbNRoHH/Llw7CqvdcUYSi6xCcbMZN7ri4HGoSklkA/lq3XUXgwcWUwrQtJbOTKms91H/hCMxLToROF3ciZmnHYq6TlQRW29NB137WmhJTo7yai/zTxuioXpC+aYWAtdjBbLGbEBMWGvXD+XRvZS/JpkHJbhZu2mjU5stuuPKP/eBVwX5hq+711Lm4cow3R9Ki0wdx42AKiLSjXCK+ZPC4WCOApOlNghgfcq4FTAAlGccCYSPA3NiekcSND2cPS4Jl1UxjwqhtmYPvoQ0HO3qMdma6HQe5pdOTlpqCN7PyQja8ZVTq7rOp1Vs+b/pQ2FE3vZqQEYJ6+DgzE58t+ISyKpqZAUlS1eVfGNhX5kfyfoXa6XABeTclJL6KiLHEOJGLKNOHyMZgoNA9SpGnzJbIo8caeCcYAteNz1ZGrQXsVY0FXSz9vSGsMH5NlMV82PTsSUDPM7O1BucTXOKjUGmgeQtl15OF5P3g5y54kQfk7bhvDdZW3HTFc5QSf3zLmgJjRLdgYxznPPJR664CCOj36RniYaZJMnneyY/VpeDGLKGvOnYYwng1Und5JJ/oQCP/nebvO81LyhRoNgavvBjeArbLXNPcou2kYwM1B4XHAa2pdzAgKz1jdBKZGN1aVE6252m8agqRcw7w4N2Q9hXeUyM0RXY3tmiFykdGt+OZOveavM0DXWSyauIcNlpaoSgPBCw+a0CzqTCOiWVFzE3PEtEBq/Od8ijeQIl3vjhuHnSLNJv64F1mbLxjSndU/9IjPZB/7nQTde5Rb9/eSw6rDgfdg1bmyju8QVmjijrVLRcg+Uey/xbB/015jk2VA4bYOkG0ilg0MqI3KCyr1hWRMzhMNxT9VbgRZOxAuE1bNI5aIRNK43FHK5nvMYtYy3rPJfZYxdlyfMoIFBTr9yMGAYwbJiT1XtQiZ1JmOMotHybRUDRX0Fe2E87r6mKvP3q+j0qADLLtUmghzRwz2CLOlyFBLSJANUhl8IYnmhNuyZ+xjfoe4O1AN0+jwqEkGJcU7o9F3Cb2pYyOdx17IlFJFSfdO5ZUZR7JfePwbTulmIs5d9an4/3VCTa3KfHmEOlqVLWqFVY/XqYDlF++lkWY5oA+FFxo3VjmmiqHz+MthVBCVhIiS6jIO3kmdj5I2xHriCbaqvS1rhwKXURB6d0zICXlz8LlS2E12h7UPiEmTQGgvlcHoBdoL4547Dd+/4GxMF1kDYKAe/oDH7uU32TygV+JCRlA345756GQP6WcvoVgg0f1vCIoun45MUIzMqY9Fqf5vIVZPpL1rwvAcvwZxygv+FlQ5e1h6LkGz2p87f73oQmEsHv8ZBre6CMAOvg1dNIp6SJhGLtObAc8ydyMYmnh01txksjyJqhXuJi6ju6BfTcdgmPihdw2Fyvq1aj9MsmLYz2W+tmjCT6krp/A8L4exGM6ym6IxoFqP9121zz1N8YRYN0Vj48GmpKNPUR0zHh0GuVFnO2LQulcI4rsWP+z6lHwyaYk/YdmRmdUnjGj98BDUCh4MlP8ceWO6qSaoj0V8aXPT8yyUoCdkUTexQqIqWlt+HR3QN549CN0GunYL9ib4ZFwwXNIt4h0Ysa8LxPUQ6Oads+XjQpKIl9IHpiZOToScRQDmUHvyA2H24dN4i/r9i95LHZiHPoix4DpQVslKo0aSkIvXyrSkkhqjGb9HV/XkK5Yuc8LsBehIOnRKRY2t+nHhw1zRjAJcXY5d1Q7RE3BSMTQTiYifRepzyLHb9KG2WCm0py4215rdl+6xhqJbTxL2pRdmxrEheMn1J4dtqlWNcUxMJnnETphQGQsmbnI4FZR1UHuK/oHSotJHxPNzxniq3VFda4s1FqeAmfRNUInoQ8t8LeK9zL1zliOeHZejX0SGHg24Gnf85TPLyVtzlGCRwp+9zo9e2yx4M0ytl53V5WbFTvEzm4xVfsu7TiJWk33V5l4lERBs/opsvDnOyNlmsCzntOM6g1T0/NSlcOWzxM+9NPUsKN+IV4HWGSR6xYy44T7r5H8Nc9qHH+BlIKug/bEJYzVXbEiJY+fsgJCfmE3FwUfy9qvED7eFgoZTFE2Ky5MnKy3O+QipDdImJpqlrbBA5TK6QoOe5+mnE4EAFuKjwA1JLtopwndQWjL2RSewTx/FE4lKMIGCREmKJ4B66yVZ9hNVONtpcJqjJOyjqpQGGpkUKps4rgR7PsFCoqmGh2GFhM2KGio0JgUusiJM899Wv8Tj285dozRBuJZlFNjWEDWAgM8UNcDG9hv0+BBaQ4E/xmNq2viTPB0RwgNXdzhDUCn9Uu2DeBiaePhNmPlOT7l9ZiQ9eohs3c2RblMIUFphjUN73s0hcHwavf3w5g1HYz0nekUZFSTXJv0lsn+I/q/JPjxbJgETV+vG879R3uj/3VhPzn7NeGWMql7uxkiOeyKtcT/4+WSisIN+EqWnBlJrmqWeLDD4Frl0Grm45qU7+EYCjS93OZYaMhXM8wU+xyDsDIKwaw7CNm118sSY1onrgQsPG0tsNgt2VJE4vo6jiuSU8ZeBNcfAOjTt+Lnddz27yybQ5vr4O+v4/sSe4JfwH1d/W4EzRHF5FzqaOJmZ5BwvY2LojOj5jwT+SlRSZDXjQo7SAkNys4cEO6ooY4OxpdEnJkNAVCCd790SabXzFBnAG5UCPWcQ2xvvc6c93jagwHMmCO7zefYHp1uvLmcwFbFxE1NIBRVk8/mTfL4CEffBc8UQ/g/Zt35mjj5DGZqms7NiPRkeuS2t425JVfB8yHMVzyf+iLf5P8m3KuNht7dJ4r5IOE1c62sdMon38kbdREfRJ+b2RlFPF43nj3XPFK8ssW0qt0oqcagVcwIxH4zmUhGMCODH8V/9ARa+xjaMs3DfPwx0Z7kIXp/D85BtDXPe68ngHqrhRqKi2PF/a1wU6tv6PRZolzsLMDOApih5vqrqdLytNtMBVgZqH5zNKgDk9+vngs6fTlwd1NVDg4gGUT4vKB6g63Th1zrsVrOlAi/JiGiEcNROje5505kCxgnGPla/kc0z29eLDXj4oecNtYF2IuZ4/aoTi9/C8SkSvEbZC6w3F28jdDk2HijNXQNAVoALLyZQwrDdQZgbxpxFRCmMTkwIeEH0mVQYjQp/GHMRyUBuD2Hi/Mfb7A5OlzUsGN/fpq3QRcUI6SSeUIvocyXSufPlNyGMop1wEroJQLD5MQhzDDMyKNLYwKZkcBkbTLaFrw8PLajqJ4ImEIkfrlBaCRZwA8EfBwfR0my/4J7qvcvfWIWAuz6sKsA+VWEenfzpmRPlzUOV482zQGr3xXNfOsfrYMOcSwtWMkc1G7cSRB3A4wcPlxpFrbl4qAQbN8ou4KiAWmddV6hrYRn7orrR6G2zi0jmojn2lLJcHirgKsm86IRPWsrpwMijMu1T5dO5mlBwZWBqkV2xDELXYX7VcSeAYlU22WXOXgjpzjkgWeGWlRR6E3cMBrKjB3bDTAUiYgiXNlzW40V2cz7P8GyNOJsPXmPUpHYRgl6wGUoTKfEZbrtOSSyRA9mF3FP9ePfTDWq23n5MO6eJ5gt2C/3iTYTTQxyKzOjYzRploEHdM/RYdqQoDeArciInJAE9EjUenZvsl/hwgKpOcpeIDpBBT/Q80T4jZPyKmJsHL0K7uCzyOWR3aojud7HWXHCYlJo4jpCmAaEvJR7V1IDE2zHkmsyFxAaoYlZWa+NCwqoIrNJ3IidPc5NnSd/08PBxl4l3bDDMONTG2uDEh2EidInQZxxbDMwVUBLqAqMkx7JTUDxIJddZ4z/k21mEgWyuru4iTVMBXz7x55w46KkOf6CZnWT86U5WUjQs1WAlQyK4CEppHfXa1XKRd/hl06xhsqcPfSBb7Dqj/K/zmjG1aATVyK1mYBd0i+vYD+dCQ0mtgk90D/V9scHlBkuvM5GpNrg9QgYqMhBhU/B78nwqvjEvOr4xKgtDNoz8LtDqi1mHFJYmrdh2c9uvV9JvtS70afDNUrEgOO2q8j9Xc///ueJelqVPQa9swINZCDFo8+lTVToKv0niib/xNuV94mmpOxC/3BzuqlVpj+uEwgdkk+25CKNkY6xV4EjmqgPqxVbinqgnhrMh+6J3ktfgveiOtAXBe5Sa6NfCCsD8gsk7n4fGfnO48W8x8dsZ2e9MCdWlZ3dtT65xE+hOFtxO9DFco5LlLTKm9M2TtCpv8laWx8r1fAh/DSyRdrOPRLhuu7k4MH6TnhFzU0gbIsdMoMh0GyPEY0Q0ZAD/jMPIRYkCa+MnU/RfSdIRg8YLXeuuYVmtYQEdhadoHrMHRQcjqC9muWizGHc+P5YM37+YMiliVxfok1wH6F7gNuO2W8Qa+atL2F+YnhrSX7ixbmCQe3jXL+ySsTvtOlMfnF7fS91eTLDKrK6Jvx1gEi5gItS3uLMBmZfBzl5RAlzcTIjnqGmrZd9fFuCeFbMXA4ASJonZ3nuEQ+mWEjYV7WhY0GTqaSx3GIxoRLMk3HGU7pBNfoQdIj2nz6U/5c4DScVTLZo/fUYczz2VuMlb/12vAtEeoA3qQ9MrrWLq6REfEChrnZ/3gmRJjhn8Z1Gcd58MV2A2lsf/1VTuq6rxQKIFSut6AQl75a/iqszc983qfFlXF3nTfB70FoiVGxGuinletuC0ILhYYMMYRPJY4awurovFfNbkF1WJfvffHvZkxQQxKCvnXjJMCkkyehMpxP6BAqgKlVDGdHwd7UfxJN25WpXFRVWXaCAaLu9YwHAvKEdyT/WS7ilRZNhl1jK2Gyts6nRnkqbN+Pdf3QNi2u4UIQmhI86EiwdLb3SogdI0Pwuecv2Q/ZsQV0EcLwkY3Egl1sfZZe/GfMHVModLq71GknCO/i6NsfpHqBZlUz/aAuJvf/vbr7/1klSfnB6Z7NSuORnOOYDTHbq+Y5WKDZBzZlZo/d++GO4t79rrCl05oZw65MOqahgxvBnOc4wVTHdW7eXBd0LVEMwONYUwrCTIzGfSYwJi8VWJCNO4eATn2HSAYefVYpHVGJpSxzTyZVbAA1jKVwd/n03hv4cHv5tN98aIEpnuAApfujPdg//e707+sTvd272Hhw0u+u+/uh+k6TSZ7iV4Azd5DaQC9YGyye5Xt/TvPFtel/n99d0yr/HBVZ2VRVber9bNVXG/zooWxJ970D9iPfeTbD1trgobUZsVtUEkDGAHLUim4PkdTBMk8vAlQ2Y6JN4BBLNiSDr4goEGRXGq43RnLKmupQT9CzHT8GMyes48yK7481bNkDbyL8usnN9mdRNjURXHeRF4A1F9dCb+0+0rfMz7BTN2c1/x+RAytS0xYS02bML1L2c0by5jH2M2AJQxYSzSFiWNOKKDAngEoIImL+GP8pZ/w/LLrEX7EcIyNvvJXhK/HKfpaRIPYcUHCOmPyKGErAgVq1sYtkpJswwiaZqex1i17BW4f7Eu/GB4VVerZfxC4iho/Eh/ae1tqeeJiyfs3wVp2sQvRwf5/cFBXt4mSLGmexOiWC9jO8Ztveh2g+ErQX+6WGd3CGq3RJ4AYiWaFaqiIMoF/l8hbLN5I44EMP3/uP/qq/vf36fpOYS1pOk5/JxXaXoOSK17ZIqHgnGaDu/JDZAxXL9I09O97KItbiFUGD84vW/yFt8eAGZmdn9QwV/ZYkFdSxIDQV4z6KvQdaQZAglAD52HPv49Zh0rp+QZdfBsu4gNkmgFEy07fM4U/6/kBJHpDtsAMD1E7G4PR1HTHRoBkB3edLIwMuvCQdLqYAkDzGCrimmX743v8/K2qKvyBtO0BvUqbIOrsEMbJi+m0kaTh9/5p5FPbZJsJ1r/qLP1TPoXA52dTumgKUTvjx/enB2/OX57ZDVDrqNIxGSqd9OdXZ1jg4/qZj7xwTWYwHmu1hDgglvcqp9McdQkWpKl2x9lliZvQXAhBy1MIJKVEeyrNUZXfhnxta2aUojZv6iLpUexarpTm+s0PVfo4z6+YQggRkKCXFUBGaJ0Dhvn1B8BHdvbrC7IUwSpgGgwyYkw+hI7AjfgdQ4o0YhSCl2BiT7P5Ndcf+mPj/LjX9JzhcuntZQE5c+g2PNkcvB86u0gvvan0jh6If/SxnFBes+BKnucypMkGxv6SP1OSE3Pgg9q1a8xcoWxvaiBfUhr4JfDzEFesxijRl8HBxCp00Wa/l1y6TSTYpokLhofdpwfS9DD44phl1Q63gF3BH+cvIxD1ibBgwWEny9jvN7gmFGPkIVV9bkEmfAZmED6A7l8QPPt/n6ReNGw/ZcCMl2UNN5y0l99dT/5fZqWU1Egeuz4JGthzqNRhD9ekOjdVjWMHKzBUOXwolqVbQy8YBJ9Gb3wtDfUJoaCFVclMf14B/4nG8igFui+qSndidlM4D1M+At8aA4e0nQWwr1m5cqBkDyOCIeu8y0kRQHoo2lropMD+lKjBzgqwuMjJvdf/eGPOF8WOjoe7qVpcr+JdXVwbUZ5xR2jf43XOraqli//CpHraB+g1Mf3F/M0beT6PUj8Bmj7+6QH33aIDWD4iQj3BKqjWSuw6xxLTKTauw2xMdHY2cQWeq/uOIlPKw25tmDMOkbYDDo5ll/8uxZxDHe4ilBV/HI8dlPGp+kw2TY5fKkMomXVNMX54i5alWDVzYAhmRekHo++jMTN1F3Q/vy4S1qX69EDLHIXe3YItrlDcYZiwEx8JLjqCSrSAkG9I0bjaRz8Pk7SdAK3/r7e0UQKMFmAY9tmyrMlCuQEdXtXIQrPRuRmAH5eMG9xRdJK8SNPjsdPxvjPZHTw9VQFkOEzn614xuna+f6l+UFVHGiOZlyHx0WN3F3ty9AkkWYH/5oh/jvwv96DZI/3F7WSdLnRQlbIbnh1wRlSX1VDwqb/W/kr6a/Rz62Qpq/uJ8PZNOHZm/wD4OJ7+gU7QmR+fqHHDKeHitGW6RYUyD44CftcykMgR7i32DQp2hH+0tepIcM5Ax2WfBI4ePb4UHXjbll7lZ/PWuAc4g2ZziNFwRd7eyNJ0Rr2jlPPDVB6g6aMrDXUNxeexHvEKB5JR5TuEDgmeFsBEzYZQTxhNEGhxaqurLUYmDXShuFbCcnjKqZu/ypb03HRsB0hUsA16oKgjGj4Grcne4OJaR6yuxh0ncP56mbZxJ9S0KCKqe+BLxRdTvo1o0rNjhE8wgmBpUG3FTbN9FvUzNJzLWNWSx0BMWaW81p8wpIjq+k0HhUNNcvGPq0UO/XQrURnVhzsBBIVfBYCh1FgRzYMgBt9QGeOqkHci6oZspDHRpTX//Hq7Q8ns9Ojs7Pjtz+czn48ef3hzZGabdMSdjRF5NJsogMLrRn6ERm9JOOEtuICQ61atCl8DMPAUW9d3nV+TqvrTRm6hUEFgsKvas/ubA9zvKBm7g07VWKODypDvvxeNjpdrG3ek17amieNw7iftVlR5vXMSNuOWDTZLZrKzEItq6VbqPcnb96cfDibHb39yeJ1YbL1W46a1TnRjDlgCOD7FYtZFG2KrcWbSCSrMUlW3gVNdQWSizI+eD3aGfsJ5F+jPV5mYGjQrjkddbrzDOwQz8Dd9BkPmVW+Xa01sm8qCVJ3z/3+qsOY6rUTVxC11QmrrsfEAcAHnpmqaoaXDeugyccpso9Yxu/REWDvHtx9YdXndq7d2pp9IYcYKAdTkcJkwrCXCFgv5BrR84Y+W8wNdp3/cDMmkg2NShl9luZnC0w6TgULN0FWX92CtB2m91F9nlhoOiYcICPX1YL41o5xxciAWEo8YNHnqbqqs5uG7q+67ZX+Oxrgrsw1ZV08ueVQAhNidHmvyZ+z5WLFDpCQFDMog4p5mkiie3obdvwDaEQiY2ww5Ji78PxuplXyjzB8W2BVKJaABuN5NvNkJcosoLtWyJanZXRdoeTxubeBEghmaa9WmIaPgLNoHw5/Pv3hePbq3bs3x9+/Ojs+eTswXvpUBCp7FZRSWjY1fd/vqHyGvOiHvsZH+iF3InH4Q/984z3S6iVC+hvW28B8UBrpySFtb9sHYw6HgpNR1gKWL/Zt6lMdOGq4RUilhZsFGs/LW8r80kf7t+vMN5mz6DBTse6JVO0KtUwpt7TyvT16UN7Cb2qcLttFdkUGsIOD+OXo4npe1PdkuAM+8D5bLg/mRZ1MxtE0TtPTfVKhX1YL8iHOy1veSu9+fs2KkQp9Ki/W8zgJcm0aXS807Ml3pPCAJQnNWKN/3EfJxTxCdXDz+6+m+ygsI+lQ2U8MT0UzL+pY/iKXBuwsp7VQpTEPYHNJZKOKhYaoOXZ75A6vc35fcegV/+QXxGePoolUbSYH9pTj2Z9PA/988n3Tm4E9Cnh9OcCLrqKeqwnWJUQTz25yX/cRsBjpTsINTDrvTt8dfU+erj7Tc5PVH8l5wgox8nRK6alQohnRbD5wckS0x01g+ITeLghcBxdogzK3D6dN1yknV3thcP3NcnAgRMdu2L59hoovyIpGjvDuwzFqRjvCDjUIyzS1FsXOCHhbAGcMqmJq/OCW/j2kjHrU7j622zvcq+KWs29vItC8xnSXu86zjgNOBmzf9RzTBeJW75wRep54SAHOcwcHSGElWY3ITGCV2RlFSEPSnYs1rel6jmoE6DD688APNfi5fF8A8D5rK3U1Vj5n4aWrEnZRDp5zWhm+I+6R45FF/uFushMsKLytXw70mF9drOf2FXafXzXtvCjHpqnXRz9BhLW+rVatff3u+N2Rvsvr2r47PXt98uFM3mZ1C16uM84livH9AzER+0wj8L15yD0SaXehQmaGqlWLngwFRvHf3IAeB9Gmipsc+ut53MAF6lo03T2j0ke/LIsaPE0buJDgJ8s91Ao/G1ardrnCCCxgrVH7ystHyklmUecFB2SAB3/RXhdl9OU8Is89r1uoFC+zxeIuFO6qZvixWCyWVzGNcAk5yMmhaXh6/MNfjymHYa/fCkseRIMC7YoSJth5YG2FG2DVPuKB4lln+UoTy24Nvn2Q3hxfc3gE5TUNTKbUNjql192nh1OTSdUn05/UA4hEc6TAkMaM/UAmzO5r2hYo5kcbevvJ1ySTsa2s2DlYhP6uwJifD+h423PEB3+aqEwgMugEZ8hOFU04YP4Ye7AJ0KHeLTibE0qoDRr7WLXbiLd40UaY+S3HfXZNeQnR2a7GUEOYoJ0RzJsFABp98nzwnRfmwyCADtpaMkS32lpY0qY9od6rvETT5ONV+hhhncIYxwUlA4TizeXUnXRzGXUy3VxEUlI+VmLTZGgxzme5uYDLcrm5zG2BIePhe41tgzLrutg6k3baAXCBiz5SElp+yoJrZqntnZRkS4+VksjQzW0+7Dz8L7rakco=")).decode("utf-8"))\n\n class Finder:\n  0\n\n  @staticmethod\n  def find_spec(name, path=None, target=None):\n   file = "__init__" if name == package else name[len(package) + 1 :]\n   if name.partition(".")[0] != package or file + ".py" not in files:\n    return None\n   return importlib.util.spec_from_loader(name, Finder, is_package=name == package)\n\n  @staticmethod\n  def create_module(spec):\n   return None\n\n  @staticmethod\n  def exec_module(module):\n   name = module.__name__\n   file = ("__init__" if name == package else name[len(package) + 1 :]) + ".py"\n   module.__file__ = package + "/" + file\n   exec(compile(files[file], module.__file__, "exec"), module.__dict__)\n\n  @staticmethod\n  def get_source(name):\n   0\n   return files.get(name[len(package) + 1 :] + ".py")\n\n  @staticmethod\n  def get_data(path):\n   return files[path.rpartition("/")[2]].encode("utf-8")\n\n sys.meta_path.insert(0, Finder)\n from rollout_inspector import main\n\n main.main()\n\n\ndjango_rollout_inspect()\n`},5407:(e,t,n)=>{n.d(t,{dZ:()=>jobName,wx:()=>lastingFolders,mp:()=>migrationJob,GW:()=>migrationLabels,ng:()=>runOf})
 var s=n(5950)
 var r=n(7516)
 const o=/^(pod-template-hash|pod-template-generation|controller-revision-hash|controller-uid|job-name)$|^(batch|apps|statefulset)\.kubernetes\.io\//
@@ -9651,13 +9691,13 @@ const m=6e4
 const E=3
 const w=5
 class RegistryClient{platform
-#je
-#xe
 #Je
+#xe
+#Ve
 #$e
 #Ye=new Map
 constructor(e,t){this.platform=e
-this.#je=(0,A.w4)(t)
+this.#Je=(0,A.w4)(t)
 this.#xe=(0,A.XM)(t)}static of(e,t){const n=y.get(e)??new Map
 y.set(e,n)
 const s=n.get(t)??new RegistryClient(e,t)
@@ -9669,24 +9709,24 @@ const s=this.#Ye.get(n)
 const r=await this.#qe(e,s,t)
 if(r.status!==401)return settled(r)
 this.#Ye.delete(n)
-if(r.origin!==this.#Je?.origin)return ofAnother(r,this.#je)
+if(r.origin!==this.#Ve?.origin)return ofAnother(r,this.#Je)
 const o=await this.#_e(r,n,t)
 if(o===void 0)return settled(r)
 const i=await this.#qe(e,o,t)
 if(i.status<400)this.#Ye.set(n,o)
 return settled(i)}catch(e){t.throwIfAborted()
 if(e instanceof Refusal)return e.reply
-if(e instanceof NoAnswer)return ofNoAnswer(e,this.#je)
+if(e instanceof NoAnswer)return ofNoAnswer(e,this.#Je)
 throw e}}async#_e(e,t,n){const s=challengeIn(e.headers.get("www-authenticate"))
-const r=await(0,l.Og)(this.platform,this.#je,n)
+const r=await(0,l.Og)(this.platform,this.#Je,n)
 if(r.is==="token")return`Bearer ${r.token}`
 if(s?.is==="basic")return r.is==="password"?basic(r):void 0
 if(s===void 0)return
-const{origin:o,tls:i}=this.#Je??{origin:"",tls:{ca:[]}}
+const{origin:o,tls:i}=this.#Ve??{origin:"",tls:{ca:[]}}
 const a=o.startsWith("http:")||i.unverified===true
 const c=r.is!=="none"
 const A=tokenServer(s.realm,{origin:o,isPlain:a},c)
-if(A===void 0)throw new Refusal(withoutTls(s.realm,this.#je))
+if(A===void 0)throw new Refusal(withoutTls(s.realm,this.#Je))
 const u=`repository:${this.#xe}:${t}`
 const{url:d,...h}=tokenRequest(s,A,r,u)
 const f=A.origin===o?i:forOthers(i)
@@ -9699,16 +9739,16 @@ if(m!==void 0)return`Bearer ${m}`
 const E=g.status<300?`${p} answers without a token`:said(g,p)
 throw new Refusal({is:"failed",said:E})}async#qe({path:e,...t},n,s){const r={...t.headers,...n!==void 0&&{authorization:n}}
 const over=n=>this.#ze(`${n.origin}/v2/${this.#xe}/${e}`,{...t,headers:r,tls:n.tls},s)
-if(this.#Je!==void 0)return over(this.#Je)
+if(this.#Ve!==void 0)return over(this.#Ve)
 const o=await this.#Ke()
 try{return await this.#Ze(o,over)}catch(e){s.throwIfAborted()
 if(e instanceof Refusal||o.origin.startsWith("http:"))throw e
-this.#$e??=o.tls.unverified??await isInsecure(this.platform,this.#je,s)
+this.#$e??=o.tls.unverified??await isInsecure(this.platform,this.#Je,s)
 if(!this.#$e)throw e
 return this.#Xe(o,over,s)}}async#Xe(e,t,n){if(e.tls.unverified===void 0)try{return await this.#Ze({...e,tls:{...e.tls,unverified:true}},t)}catch(e){n.throwIfAborted()
 if(e instanceof Refusal)throw e}return this.#Ze({...e,origin:e.origin.replace("https:","http:")},t)}async#Ze(e,t){const n=await t(e)
-this.#Je=e
-return n}async#Ke(){const e=this.#je
+this.#Ve=e
+return n}async#Ke(){const e=this.#Je
 const t=await trustFor(this.platform,e)
 const n=`https://${e==="docker.io"?"registry-1.docker.io":e}`
 return{origin:n,tls:(0,A.IX)(e)?{...t,unverified:true}:t}}async#ze(e,t,n){let s=new URL(e)
@@ -10209,13 +10249,13 @@ n.slice(0,k-1).forEach(({file:e,line:t,title:n,message:r})=>{s.z3(r.slice(0,S),{
 if(n.length===0)s.z3(t.sentence.slice(0,S))}function folded(e){if(e.length<=k)return e
 const t=e.slice(0,k-1)
 const n=e.slice(t.length)
-return[...t,[`${n.length} more warnings:`,...n].join("\n")]}function outputsOf(e,t){return{result:e.result,image:e.digest===void 0?"":`${e.image}:${e.tag}@${e.digest}`,digest:e.digest??"",tag:e.tag,"previous-tag":e.previousTag??"",migrations:JSON.stringify(e.migrations),workloads:JSON.stringify(e.workloads),cause:e.cause?.sentence??"",report:t,seconds:e.seconds.toFixed(1),...e.command==="plan"&&planOutputs(e)}}const R=4e5
+return[...t,[`${n.length} more warnings:`,...n].join("\n")]}function outputsOf(e,t){return{result:e.result,image:e.digest===void 0?"":`${e.image}:${e.tag}@${e.digest}`,digest:e.digest??"",tag:e.tag,"previous-tag":e.previousTag??"",migrations:JSON.stringify(e.migrations),workloads:JSON.stringify(e.workloads),cause:e.cause?.sentence??"",report:t,seconds:e.seconds.toFixed(1),...e.command==="plan"&&planOutputs(e)}}const T=4e5
 function planOutputs({plan:e}){const t=JSON.stringify(e??null)
-return{plan:t.length>R?"":t,verdict:verdictOf(e)}}const T=new Set(["safe","accepted","unsafe"])
+return{plan:t.length>T?"":t,verdict:verdictOf(e)}}const R=new Set(["safe","accepted","unsafe"])
 function verdictOf(e){if(!e)return"not known"
 const t=e.findings.some(({severity:e,allowed:t})=>e==="error"&&t===void 0)
 if(t)return"unsafe"
-const n=e.migrations.every(({verdict:e})=>T.has(e))
+const n=e.migrations.every(({verdict:e})=>R.has(e))
 return n?"safe":"not known"}},298:(e,t,n)=>{n.d(t,{F:()=>secretsOf})
 var s=n(8815)
 var r=n(8090)
@@ -10602,24 +10642,24 @@ const b=deadlineOf(E,A)
 const v=(0,i.tZ)(e,b)
 const k=(0,l.At)(n,e,g.startedAt,o)
 const S=drainOf(E,Q,B,t)
-const R=(0,u._3)(B,k,{place:c,nearby:t.nearby,...isRecreated(E)&&{drains:S?.until??h.since(`drained/${y}`)},timeouts:A,deadline:b,ready:v,first:e.first,observations:g,recorder:h,now:p})
-const{evaluated:T,unsteady:D}=R
-t.requeueTimes.push(...R.requeueTimes)
-t.logsWanted.push(...R.logsWanted)
-t.factsWanted.push(...R.factsWanted)
+const T=(0,u._3)(B,k,{place:c,nearby:t.nearby,...isRecreated(E)&&{drains:S?.until??h.since(`drained/${y}`)},timeouts:A,deadline:b,ready:v,first:e.first,observations:g,recorder:h,now:p})
+const{evaluated:R,unsteady:D}=T
+t.requeueTimes.push(...T.requeueTimes)
+t.logsWanted.push(...T.logsWanted)
+t.factsWanted.push(...T.factsWanted)
 const O=e.available===void 0?void 0:Math.min(e.available,Q.wanted??1/0)
 const F=O===void 0?0:(Q.wanted??1/0)-O
-const N=O===void 0?(0,u.iR)(T,p,m):(0,u.cL)(F,T,p,m)
-if(N)return{is:"failed",cause:lostCause(e,N,T,B),status:Q}
-for(const{due:e}of T)if(e.is==="at")t.requeueTimes.push(e.at)
+const N=O===void 0?(0,u.iR)(R,p,m):(0,u.cL)(F,R,p,m)
+if(N)return{is:"failed",cause:lostCause(e,N,R,B),status:Q}
+for(const{due:e}of R)if(e.is==="at")t.requeueTimes.push(e.at)
 const M=B.filter(e=>(0,r.i_)(e)&&!D.includes(e)).length
 const L=O!==void 0&&(0,r.XJ)(E,e)&&M>=O&&!(0,a.HA)(E,B,(0,r.vI)(n,E))
 if(L||Q.complete&&D.length===0&&B.every(r.i_))return Q.wanted===0?{is:"complete",status:Q}:{is:"complete",since:h.complete(y),status:Q}
-const U=waitingOn({status:Q,pods:B,evaluation:R,drain:S,enough:O},t)
+const U=waitingOn({status:Q,pods:B,evaluation:T,drain:S,enough:O},t)
 const x=S?Math.max(S.until,h.since(`draining/${y}`)+A.timeout):h.since(`incomplete/${y}`)+A.timeout
 if(x<=p&&!m){const e=`${I}: not done after ${(0,d.n)(A.timeout)}: ${U.on}`
 const t={code:"timeout",sentence:e,hint:f,workload:y}
-return{is:"failed",cause:withPod(t,I,podSymptomOf(T),B),status:Q}}t.requeueTimes.push(x)
+return{is:"failed",cause:withPod(t,I,podSymptomOf(R),B),status:Q}}t.requeueTimes.push(x)
 return{...U,status:Q}}function lostCause({workload:e},t,n,r){const o=(0,u.rl)(e.name,(0,s.T)(e),t)
 if(t.symptom.reason!=="ProgressDeadline")return o
 const i=podSymptomOf(n,t)
@@ -11591,9 +11631,9 @@ if(!p)return{when:"before",...v}
 if(!e&&u)return{when:"before",...v}
 const k=u?E:E.filter(({finds:e})=>e)
 const S=k.every(({safe:e})=>e.includes("first"))
-const R=k.every(({safe:e})=>e.includes("last"))
+const T=k.every(({safe:e})=>e.includes("last"))
 if(S)return{when:"first",...v}
-if(R||!A.cuts)return{when:"last",...v}
+if(T||!A.cuts)return{when:"last",...v}
 return{when:"never",...conflict(w,k,d)}}function warningOf({sentence:e,hint:t}){return`${e}; ${t}`}function placeOfRoute(e,t,{services:n={live:[],becomes:[]},makes:s=false}){const r=routed(kindOf(t),e,t,n)
 if(r.is==="well")return{when:"last"}
 const{sentence:o,hint:i}=r
@@ -11842,16 +11882,16 @@ return e}}class Last{most
 lettersOf
 #kt=[]
 #St=0
-#Rt=0
+#Tt=0
 constructor(e,t){this.most=e
 this.lettersOf=t}get all(){return this.#kt.slice(this.#St)}push(e){this.#kt.push(e)
-this.#Rt+=this.lettersOf(e)
-while(this.#Tt())this.#Dt()
+this.#Tt+=this.lettersOf(e)
+while(this.#Rt())this.#Dt()
 if(this.#St<this.most.count)return
 this.#kt=this.#kt.slice(this.#St)
-this.#St=0}#Tt(){const e=this.#kt.length-this.#St
-return e>this.most.count||e>1&&this.#Rt>this.most.letters}#Dt(){const[e]=this.#kt.splice(this.#St,1,void 0)
-if(e!==void 0)this.#Rt-=this.lettersOf(e)
+this.#St=0}#Rt(){const e=this.#kt.length-this.#St
+return e>this.most.count||e>1&&this.#Tt>this.most.letters}#Dt(){const[e]=this.#kt.splice(this.#St,1,void 0)
+if(e!==void 0)this.#Tt-=this.lettersOf(e)
 this.#St+=1}}function pieceOf(e){const t=/[\ud800-\udbff]/.test(e[r-1]??"")
 return e.slice(0,t?r-1:r)}},9367:(e,t,n)=>{n.d(t,{G1:()=>UnusableProxy,iJ:()=>proxyFor,n0:()=>bareHost})
 var s=n(7030)
@@ -12005,13 +12045,13 @@ this.#Lt=setTimeout(()=>this.#Ht("SIGKILL"),m)}
 #xt=e=>{if(this.#Ft.pid!==void 0)return
 const t=`${this.program.tool} could not be started: ${(0,p.b)(e)}`
 this.options.onLine(t,"stderr")
-this.#Vt(127)}
+this.#jt(127)}
 #Pt=()=>{setTimeout(()=>{this.#Ft.stdout?.destroy()
 this.#Ft.stderr?.destroy()},E).unref()}
 #Gt=(e,t)=>{if(this.options.signal.aborted)this.#Ht("SIGKILL")
 this.#Nt?.()
-if(this.#Ft.pid!==void 0)this.#Vt(e??128+(t?h.constants.signals[t]:0))}
-#Ht(e){try{if(this.#Ft.pid!==void 0)process.kill(-this.#Ft.pid,e)}catch{}}#Vt(e){this.options.signal.removeEventListener("abort",this.#ke)
+if(this.#Ft.pid!==void 0)this.#jt(e??128+(t?h.constants.signals[t]:0))}
+#Ht(e){try{if(this.#Ft.pid!==void 0)process.kill(-this.#Ft.pid,e)}catch{}}#jt(e){this.options.signal.removeEventListener("abort",this.#ke)
 clearTimeout(this.#Lt)
 for(const e of this.#Mt)e.end()
 this.#Ot(e)}}function find(e,t){if(e.includes("/"))return isProgram(e)?(0,f.resolve)(e):void 0
@@ -12026,8 +12066,8 @@ s(5317)
 void 0&&(void 0).__awaiter
 var k=s(6928)
 var S=s(4942)
-const R=e(import.meta.url)("stream")
-var T=s(9023)
+const T=e(import.meta.url)("stream")
+var R=s(9023)
 var D=s(2613)
 var O=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
 class RetryHelper{constructor(e,t,n){if(e<1)throw new Error("max attempts should be greater than or equal to 1")
@@ -12061,7 +12101,7 @@ if(s===void 0)s={}
 s.authorization=n}const o=yield r.get(e,s)
 if(o.message.statusCode!==200){const t=new HTTPError(o.message.statusCode)
 y.Yz(`Failed to download from "${e}". Code(${o.message.statusCode}) Message(${o.message.statusMessage})`)
-throw t}const i=T.promisify(R.pipeline)
+throw t}const i=R.promisify(T.pipeline)
 const a=_getGlobal("TEST_DOWNLOAD_TOOL_RESPONSE_MESSAGE_FACTORY",()=>o.message)
 const c=a()
 let l=false
@@ -12249,9 +12289,9 @@ const B=r.Gu("folder")
 const Q=r.Gu("run")
 if(Q!==""&&r.Gu("ended")===""){const v=(0,c.qj)(process.env)
 const{config:k,...S}=(0,c.Vc)(v,process.env);(0,c.QU)(S)
-const R=(0,w.a)(process.env)
-const T=`${B}/${l.rk}`
-const D=await(0,d.s)(v,R.exists(T)?{...S,config:T}:S,"action",R)
+const T=(0,w.a)(process.env)
+const R=`${B}/${l.rk}`
+const D=await(0,d.s)(v,T.exists(R)?{...S,config:R}:S,"action",T)
 if(D.is==="read")await finish(D.settings)
 else r.$e(`what this run may have left open was not looked for (django-rollout recover does it): ${D.problems.join("; ")}`)}const b=r.Gu("tests")
 if(b!==""&&r.Gu("ended")==="")await(0,o.tA)((0,y.W)(process.env),b,{...I.a,say:e=>{r.pq(e)}})
@@ -12599,31 +12639,31 @@ if(!e.over)return
 this.queue.shift()}}}class RunningStage{name
 clock
 output
-#jt
 #Jt
+#Vt
 #$t
 #Yt
 #Wt
 constructor(e,t,n){this.name=e
 this.clock=t
 this.output=n
-this.#Jt=this.#$t=this.#Yt=t.now()
+this.#Vt=this.#$t=this.#Yt=t.now()
 this.#Wt=t.every(o,this.#qt)
 this.#_t(t=>{t.open(e)})}say=e=>{const t=this.output.seconds()
 this.#_t(n=>{n.say(e,t)})}
 quote=e=>{this.#_t(t=>{t.quote(e)})}
-waiting=e=>{this.#jt=e
+waiting=e=>{this.#Jt=e
 this.#Yt=this.clock.now()
 const t=e===void 0?void 0:this.#zt
 this.output.write(e=>{e.draw?.(t)})}
 stop(){this.#Wt()}#_t(e){this.#$t=this.clock.now()
-this.output.write(e)}#zt=()=>{const e=this.#jt
+this.output.write(e)}#zt=()=>{const e=this.#Jt
 if(typeof e==="function")return e()
-const t=(this.clock.now()-this.#Jt)/1e3
+const t=(this.clock.now()-this.#Vt)/1e3
 return e===void 0?[]:[{is:"waiting",words:e,seconds:t}]}
 #qt=()=>{const e=this.clock.now()
-if(this.#jt!==void 0&&this.output.isDrawn)this.#$t=this.#Yt=e
-const t=typeof this.#jt==="function"?this.#Yt:this.#$t
+if(this.#Jt!==void 0&&this.output.isDrawn)this.#$t=this.#Yt=e
+const t=typeof this.#Jt==="function"?this.#Yt:this.#$t
 if(e-t<r)return
 this.#Yt=e
 this.say((0,s.gT)(this.#zt())||`${this.name} is still running`)}}},5057:(e,t,n)=>{n.d(t,{Bt:()=>isBetween,Dr:()=>impossibleWords,aW:()=>reversalWords,bR:()=>reversedNames,je:()=>lossOf})
@@ -12998,7 +13038,7 @@ case"failed":case"superseded":return{is:"failed",words:endWords(e,n)}}}function 
 if(n.length>1&&n.length===t)return`all ${t} workloads`
 return n.length<=3?n.join(", "):`${n.slice(0,2).join(", ")} and ${n.length-2} more`}function nameOf(e){return e.slice(e.indexOf("/")+1)}function trackRollout(e){return new RolloutTracker(e).run()}class RolloutTracker{options
 #gn
-#Ve
+#je
 #pn
 #mn
 #En
@@ -13009,7 +13049,7 @@ return n.length<=3?n.join(", "):`${n.slice(0,2).join(", ")} and ${n.length-2} mo
 constructor(e){this.options=e
 const{desiredWorkloads:t,next:n,startedAt:s,verify:r,live:o,signal:i}=e
 this.#gn=r?"pending":"good"
-this.#Ve=n
+this.#je=n
 this.#pn=t
 this.#mn=(0,c._1)(s)
 this.#En=timesOf(t,s)
@@ -13025,26 +13065,26 @@ this.#mn=t.observations
 this.#Sn(t)
 this.options.onProgress?.(writeProgressesOf(t,this.#En))
 const{requeueAt:n,logsWanted:s,factsWanted:r,completeAt:o}=t
-if(o!==void 0&&!this.#Ve)this.#Rn()
-const i=this.#Tn(t,e)
-return{logsWanted:s,factsWanted:r,...n!==void 0&&{requeueAt:n},...i&&{ended:i}}}#Tn(e,t){const n=outcomeOf(e,t)
+if(o!==void 0&&!this.#je)this.#Tn()
+const i=this.#Rn(t,e)
+return{logsWanted:s,factsWanted:r,...n!==void 0&&{requeueAt:n},...i&&{ended:i}}}#Rn(e,t){const n=outcomeOf(e,t)
 if(n&&n.is!=="done")return n
-if(this.#Ve)return this.#Ve.isDue(e)?this.#Ve:void 0
-return this.#gn==="good"?n:void 0}#kn(e){return(0,i.S)(this.#pn,{clusterState:this.options.live.clusterState(),timeouts:this.options.timeouts,observations:this.#mn,now:e})}#Rn(){if(this.#gn!=="pending")return
+if(this.#je)return this.#je.isDue(e)?this.#je:void 0
+return this.#gn==="good"?n:void 0}#kn(e){return(0,i.S)(this.#pn,{clusterState:this.options.live.clusterState(),timeouts:this.options.timeouts,observations:this.#mn,now:e})}#Tn(){if(this.#gn!=="pending")return
 this.#gn="begun"
 this.options.verify?.(this.#Ht).then(()=>{this.#gn="good"
 this.#yn.wake()},e=>{this.#Cn.abort(e)})}async#Qn(e){const t=this.options.clock.now()
 const n=await e.begin()
 this.#pn=[...this.#pn,...n]
 this.#En={...this.#En,...timesOf(n,t)}
-this.#Ve=void 0}async#bn(e){const t=await(0,o.m)(e.cause,this.options).catch(()=>e.cause)
+this.#je=void 0}async#bn(e){const t=await(0,o.m)(e.cause,this.options).catch(()=>e.cause)
 return{...e,cause:t}}#Sn(e){const{stageLog:t}=this.options
 const{lines:n,logged:s}=progressLines(e,this.#wn,this.#Dn())
 n.forEach(e=>t.say(e))
 if(s.allThere&&!this.#wn.allThere)t.waiting(this.#In)
 this.#wn=s}#In=()=>{const e=this.options.clock.now()
 try{return statusRowsOf(this.#kn(e),e,this.#Dn())}catch{return[]}}
-#Dn(){return this.#Ve?void 0:this.options.timeouts.bake}}function timesOf(e,t){return Object.fromEntries(e.map(({workload:e})=>[(0,s.T)(e),t]))}function writeProgressesOf({progress:e,observations:t},n){return Object.fromEntries(Object.entries(e).map(([e,s])=>{const r=t.completeSince[e]
+#Dn(){return this.#je?void 0:this.options.timeouts.bake}}function timesOf(e,t){return Object.fromEntries(e.map(({workload:e})=>[(0,s.T)(e),t]))}function writeProgressesOf({progress:e,observations:t},n){return Object.fromEntries(Object.entries(e).map(([e,s])=>{const r=t.completeSince[e]
 const o=n[e]??t.startedAt
 return[e,{...s,startedAt:o,...r!==void 0&&{completeAt:r}}]}))}function withWake(e){const t=new Set
 return{clusterState:()=>e.clusterState(),onChange:n=>{t.add(n)
@@ -13208,7 +13248,7 @@ const c=(0,r.MZ)(s?.template??{},t)
 return c.length===0?[]:[{job:e,uses:c}]})}function cronOf({metadata:e}){return e?.ownerReferences?.find(({kind:e})=>e==="CronJob")?.name}function groupsOf(e){const t=[...new Set(e.map(({owner:e})=>e.id))]
 return t.flatMap(t=>{const n=e.filter(({owner:e})=>e.id===t)
 const[s]=n
-return s?[{owner:s.owner,pods:n.map(({pod:e})=>e)}]:[]})}function workloadsOf(e){return[...e.deployments.values(),...e.statefulsets.values(),...e.daemonsets.values(),...e.cronjobs.values()].filter(e=>(0,r.gv)(e))}function versionsOf(e){return[...new Set(e.map(({image:e})=>(0,s.E4)(e)))].join(", ")}function counted(e){return e.length===1?"1 pod":`${e.length} pods`}function titled(e){return`job/${nameOf(e)}`}function nameOf({metadata:e}){return e?.name??""}},854:(e,t,n)=>{n.d(t,{Nn:()=>inspect,IZ:()=>kubectlOf,XU:()=>requireRights,qp:()=>servicesIn})
+return s?[{owner:s.owner,pods:n.map(({pod:e})=>e)}]:[]})}function workloadsOf(e){return[...e.deployments.values(),...e.statefulsets.values(),...e.daemonsets.values(),...e.cronjobs.values()].filter(e=>(0,r.gv)(e))}function versionsOf(e){return[...new Set(e.map(({image:e})=>(0,s.E4)(e)))].join(", ")}function counted(e){return e.length===1?"1 pod":`${e.length} pods`}function titled(e){return`job/${nameOf(e)}`}function nameOf({metadata:e}){return e?.name??""}},6514:(e,t,n)=>{n.d(t,{Nn:()=>inspect,IZ:()=>kubectlOf,XU:()=>requireRights,qp:()=>servicesIn})
 var s=n(7414)
 var r=n(9340)
 var o=n(1404)
@@ -13264,26 +13304,13 @@ var w=n(2564)
 var y=n(7594)
 var I=n(5473)
 var B=n(981)
-var Q=n(3165)
-function withoutOthers(e,t){const n=new Map(t.map(e=>[(0,g.T)((0,r.hY)(e)),e]))
-const s=t.filter(isReleased).flatMap(pinnedImages)
-const ofOthers=e=>{if(!(0,r.gv)(e)||(0,r.pi)(e))return
-const t=(0,g.T)((0,r.hY)(e))
-const o=n.get(t)
-const i=o?pinnedImages(o).filter(e=>s.includes(e)):[]
-const a=(0,r.Mz)(e).flatMap(e=>i.filter(t=>isPlaceholder(e.image??"",t)))[0]
-return a===void 0?void 0:{id:t,image:a}}
-const o=e.others.map(e=>({object:e,of:ofOthers(e)}))
-const i=o.flatMap(({of:e})=>e??[])
-const a=o.flatMap(({object:e,of:t})=>t?[]:[e])
-return{manifests:{...e,others:a},left:i}}function isReleased({metadata:e}){return/^(release of|rollback to) \S+ by /.test(e?.annotations?.[r.uo]??"")}function pinnedImages(e){return(0,r.Mz)(e).flatMap(({image:e})=>{const{repository:t,digest:n}=(0,Q.zZ)(e??"")
-return n===void 0?[]:[t]})}function isPlaceholder(e,t){const{repository:n,digest:s}=(0,Q.zZ)(e)
-return s===void 0&&((0,Q.iI)(n,t)||n===(0,Q.EU)(t))}var b=n(9501)
+var Q=n(6633)
+var b=n(9501)
 var v=n(607)
 const k={images:[],web:[],workloads:[],probes:[],namespace:[],dryRun:[]}
 async function inspect(e,t){const{settings:n,cluster:s,log:r}=e
 const{live:o,until:i}=t
-const{manifests:l,left:A}=withoutOthers(t.manifests,(0,b.ow)(o.clusterState()))
+const{manifests:l,left:A}=(0,Q.W)(t.manifests,(0,b.ow)(o.clusterState()))
 const u={...t,manifests:l}
 A.forEach(({id:e,image:t})=>{r.say(`${e} is left to the releases of ${t}: its manifest is not applied`)})
 const{targets:h,findings:f}=await inspectTargets(e,u)
@@ -13299,9 +13326,9 @@ h.forEach(e=>{r.say((0,b.q0)(e))})
 const y=servicesWith(l.others,E)
 const I=await inspectWeb(e,i,{targets:h,services:y})
 const B=(0,a.Z)(h,y)
-const Q=kubectlOf(s)
-const{others:v,namespace:k,dryRun:S}=w
-return{targets:h,others:v,services:y,needs:p,missing:m,...I.web&&{web:I.web},findings:{...f,namespace:k,dryRun:S,web:I.findings,workloads:(0,c.Q)(B,Q),probes:probeFindings(B,readyTimes(g,h),n,Q)}}}async function inspectTargets(e,{manifests:t,live:n,until:s}){const{settings:r,cluster:o}=e
+const v=kubectlOf(s)
+const{others:k,namespace:S,dryRun:T}=w
+return{targets:h,others:k,services:y,needs:p,missing:m,...I.web&&{web:I.web},findings:{...f,namespace:S,dryRun:T,web:I.findings,workloads:(0,c.Q)(B,v),probes:probeFindings(B,readyTimes(g,h),n,v)}}}async function inspectTargets(e,{manifests:t,live:n,until:s}){const{settings:r,cluster:o}=e
 const i=await findingsOf(s,()=>{(0,b.B6)(o,n.clusterState(),t,r.image)
 return[]})
 const a=(0,b.q8)(n.clusterState(),t,r.image,o.namespace)
@@ -13500,9 +13527,9 @@ var l=n(811)
 var A=n(7853)
 var u=n(4565)
 var d=n(5057)
-var h=n(8860)
+var h=n(3825)
 var f=n(2088)
-var g=n(854)
+var g=n(6514)
 var p=n(1120)
 var m=n(8118)
 var E=n(765)
@@ -13778,25 +13805,34 @@ var E=n(4592)
 var w=n(3165)
 var y=n(9340)
 var I=n(9025)
-var B=n(8860)
-var Q=n(2468)
-var b=n(3242)
-var v=n(3975)
-var k=n(3905)
-const S=15
+var B=n(3825)
+var Q=n(2628)
+var b=n(2468)
+var v=n(3242)
+var k=n(3975)
+var S=n(3905)
+const T=15
 const R=15e3
-async function makeJob(e,t,n){const{checked:a,image:c,proves:l,reverses:A,again:u,plansOnly:d=false}=t
+async function makeJob(e,t,n){const{checked:s,image:a,reports:c,proves:l,reverses:A,again:u,plansOnly:d=false}=t
 const{platform:h,settings:g,app:p,signal:w,cluster:y}=e
-const Q=l??A??u
-const b=Q?.command??g["migrate-command"]
-const k=Q?.timeoutMs??g["migrate-timeout"]
-const R=Q?void 0:await(0,v.H)(e)
-const T=R?withLabelsOf(t.web,R):t.web
-const[{launch:D,claims:O,common:F,starts:N},M,L]=await Promise.all([commonOf(e,{checked:a,web:T,image:c}),R&&commonOf(e,t),(0,f.jh)(h.clock,w,()=>(0,B.bL)(y,p,g.image))])
-const U=runningVersions(e,a,c,L)
-const x=(0,i.mp)({...F,command:(0,o.V)(b,D.starter,n),env:(0,r.B8)({marker:n,migrate:b,waitSeconds:S,volumes:(0,i.wx)(T.template,T.container,O),unsafe:u?"allow":g["unsafe-migrations"],...l?{proves:true,running:[{names:[l.name],tag:c.tag,isOwn:true}]}:{web:(M??{launch:D}).launch.words,kept:(0,s.G)(L.databases),...A?{reverses:A.task}:{earlier:L.earlier},...!A&&{running:U},lockWaitSeconds:g["lock-wait-migrate"]/1e3,plansOnly:d,...t.backup!==void 0&&{backup:t.backup},...u&&{contract:{...N,policy:"stay",hasBridges:false,stay:(0,I.Ei)(L.history)}},...!Q&&endedOf(L.history),...!Q&&{bridges:(0,I.n3)(L.history),contract:{...N,policy:t.now===true&&g.contract==="manual"?"next":g.contract,hasBridges:g.bridge==="on",...g.contract==="manual"&&{stay:(0,I.Ei)(L.history)}}}}}),timeoutSeconds:Math.ceil(k/1e3),plansOnly:d,...d&&{keepSeconds:300}})
-if(x.is==="impossible")return(0,E.fJ)({code:"plan-failed",sentence:`creating the migration Job failed: ${x.problem}`})
-return{job:x.job,container:T.container,isCounted:x.isCounted,from:R?g["migrate-manifest"]??"":(0,m.T)(T.workload),own:new Set(L.history.flatMap(({migrations:e})=>e)),notes:[...x.notes,...Q?[]:notCompared(a,U)],...beginningOf(D)}}function endedOf(e){const t=(0,I.hH)(e)
+const I=c??l??A??u
+const Q=I?.command??g["migrate-command"]
+const b=I?.timeoutMs??g["migrate-timeout"]
+const v=I?void 0:await(0,k.H)(e)
+const S=v?withLabelsOf(t.web,v):t.web
+const[{launch:R,claims:D,common:O,starts:F},N,M]=await Promise.all([commonOf(e,{checked:s,web:S,image:a}),v&&commonOf(e,t),(0,f.jh)(h.clock,w,()=>(0,B.bL)(y,p,g.image))])
+const L=runningVersions(e,s,a,M)
+const U=(0,i.mp)({...O,command:(0,o.V)(Q,R.starter,n),env:(0,r.B8)({marker:n,migrate:Q,waitSeconds:T,volumes:(0,i.wx)(S.template,S.container,D),unsafe:u?"allow":g["unsafe-migrations"],plansOnly:d,...taskOf(e,t,{running:L,kept:M,starts:F,words:(N??{launch:R}).launch.words})}),timeoutSeconds:Math.ceil(b/1e3),plansOnly:d,...d&&{keepSeconds:300}})
+if(U.is==="impossible")return(0,E.fJ)({code:"plan-failed",sentence:`creating the migration Job failed: ${U.problem}`})
+return{job:U.job,container:S.container,isCounted:U.isCounted,from:v?g["migrate-manifest"]??"":(0,m.T)(S.workload),own:new Set(M.history.flatMap(({migrations:e})=>e)),notes:[...U.notes,...I?[]:notCompared(s,L)],...beginningOf(R)}}function taskOf({settings:e},{checked:t,image:n,reports:r,proves:o,reverses:i,again:a,backup:c,now:l},{running:A,kept:u,starts:d,words:h}){if(r)return{reports:true}
+if(o)return{proves:true,running:[{names:[o.name],tag:n.tag,isOwn:true}]}
+const f={web:h,kept:(0,s.G)(u.databases),lockWaitSeconds:e["lock-wait-migrate"]/1e3}
+if(i)return{...f,reverses:i.task}
+const g=[...t.reported?.values()??[]].map(({needs:e})=>({hash:(0,Q.qQ)(e),needs:e}))
+const p={...f,running:A,earlier:[...u.earlier,...g]}
+const m={...d,policy:"stay",hasBridges:false,stay:(0,I.Ei)(u.history)}
+if(a)return{...p,contract:m}
+return{...p,...c!==void 0&&{backup:c},...endedOf(u.history),bridges:(0,I.n3)(u.history),contract:{...d,policy:l===true&&e.contract==="manual"?"next":e.contract,hasBridges:e.bridge==="on",...e.contract==="manual"&&{stay:(0,I.Ei)(u.history)}}}}function endedOf(e){const t=(0,I.hH)(e)
 return t===void 0?{}:{ended:t}}function beginningOf({words:e,starter:t,skipped:n,isUnknown:s}){if(t)return t.isScript?{script:{name:t.words.join(" "),isAll:e.length===1}}:{}
 if(n!==void 0)return{passed:{script:n,why:"it needs a word that says what to start"}}
 return s?{passed:{why:"the registry does not say what the image starts"}}:{}}function withLabelsOf(e,{template:t,...n}){const s={...e.template.metadata?.labels,...t.metadata?.labels}
@@ -13810,23 +13846,23 @@ const g=commandWhereNeeded(e,h,s)
 const[p,m,E,y,I]=await Promise.all([launchOfWeb(n,g),g,(0,f.jh)(r.clock,A,()=>claimsOf(u,t,n)),listed(u,"networking.k8s.io/v1","networkpolicies"),listed(u,"policy/v1","poddisruptionbudgets")])
 const B=podsOfWeb(t,n)
 const Q=marksOfPods(B.web)
-const b={name:"",app:c,sha:i.sha??i.tag,run:l.id,template:n.template,container:n.container,webContainers:n.containers,image:(0,k.d)(s),resources:o["migrate-resources"],near:{selectors:[...selectorsOf(t),...selectorsOfBudgets(I??[])],...y&&{policies:y},others:B.others},claims:E,live:Q}
+const b={name:"",app:c,sha:i.sha??i.tag,run:l.id,template:n.template,container:n.container,webContainers:n.containers,image:(0,S.d)(s),resources:o["migrate-resources"],near:{selectors:[...selectorsOf(t),...selectorsOfBudgets(I??[])],...y&&{policies:y},others:B.others},claims:E,live:Q}
 const v=m===void 0&&leavesToImage(d,o.image)
-const S={...(0,a.jb)(d,e=>(0,w.iI)(e,o.image),m),...v&&{refused:"the registry does not say what the image starts"},...migratesBeside(o)&&{refused:'"before-rollout" or "after-rollout" migrates'}}
-return{launch:p,claims:E,common:b,starts:S}}function runningVersions({app:e,settings:t},{live:n},{digest:s},{needs:r,history:o}){return(0,d.w)(n.clusterState(),t.image,isOfMigration(e)).map(({digest:e="",tag:t,names:n,isIdle:i})=>{if(e===s)return{names:n,tag:t,isOwn:true}
-const a=r.get(e)
-const c=(0,I.qZ)(o,e)
-return{names:n,tag:t,...i&&{isIdle:i},...a!==void 0&&{needs:a},...c!==void 0&&{since:c}}})}function isOfMigration(e){const t=Object.entries((0,i.GW)(e))
+const k={...(0,a.jb)(d,e=>(0,w.iI)(e,o.image),m),...v&&{refused:"the registry does not say what the image starts"},...migratesBeside(o)&&{refused:'"before-rollout" or "after-rollout" migrates'}}
+return{launch:p,claims:E,common:b,starts:k}}function runningVersions({app:e,settings:t},{live:n,reported:s},{digest:r},{needs:o,history:i}){return(0,d.w)(n.clusterState(),t.image,isOfMigration(e)).map(({digest:e="",tag:t,names:n,isIdle:a})=>{if(e===r)return{names:n,tag:t,isOwn:true}
+const c=o.get(e)??s?.get(e)?.needs
+const l=(0,I.qZ)(i,e)
+return{names:n,tag:t,...a&&{isIdle:a},...c!==void 0&&{needs:c},...l!==void 0&&{since:l}}})}function isOfMigration(e){const t=Object.entries((0,i.GW)(e))
 return({metadata:e})=>t.every(([t,n])=>e?.labels?.[t]===n)}function notCompared({targets:e},t){const n=e.filter(({live:e})=>e!==void 0)
 return t.length>0||n.length===0?[]:["the migrations are not compared: no running version of this image was found"]}async function launchOfWeb({template:e,container:t},n){const s=e.spec?.containers.find(({name:e})=>e===t)
 if(!s)return{words:[],isUnknown:false}
 const r=s.command===void 0?await n:void 0
 return{...launchOf(s,r),isUnknown:s.command===void 0&&!r}}async function commandWhereNeeded({platform:e,signal:t,settings:n},s,r){if(!leavesToImage(s,n.image))return
-return(0,b.wj)(e.clock,R,t,t=>(0,A.Nl)(e,r,t)).catch(()=>{t.throwIfAborted()
+return(0,v.wj)(e.clock,R,t,t=>(0,A.Nl)(e,r,t)).catch(()=>{t.throwIfAborted()
 return})}function migratesBeside(e){const t=[...e["before-rollout"],...e["after-rollout"]]
 return t.some(e=>a.tB.test(e))}function leavesToImage(e,t){const n=e.flatMap(({spec:e})=>[...e?.initContainers??[],...e?.containers??[]])
 return n.some(({image:e="",command:n})=>n===void 0&&(0,w.iI)(e,t))}function podsToStart({targets:e,jobs:t=[]}){const n=e.flatMap(({id:e,becomes:t,manifest:n,live:s})=>[t,n,s].flatMap(t=>t?[{name:(0,m.T)(e),spec:(0,y.kW)(t).spec}]:[]))
-const s=t.map(e=>({name:(0,Q.Gg)(e),spec:e.spec?.template.spec}))
+const s=t.map(e=>({name:(0,b.Gg)(e),spec:e.spec?.template.spec}))
 return[...n,...s]}async function claimsOf(e,{live:t},{template:n}){const s=(n.spec?.volumes??[]).flatMap(({persistentVolumeClaim:e})=>e?[e.claimName]:[])
 const r=[...t.clusterState().pods.values()]
 const o=await Promise.all(s.map(async t=>{const n=r.filter(({spec:e,status:n})=>n?.phase!=="Succeeded"&&n?.phase!=="Failed"&&e?.volumes?.some(e=>e.persistentVolumeClaim?.claimName===t))
@@ -13848,14 +13884,14 @@ return{web:o.filter(isWebs),others:o.filter(e=>!isWebs(e)).map(({labels:e})=>e)}
 return{labels:common("labels"),annotations:common("annotations")}}function selectorsOf({live:e,services:t,targets:n}){const{deployments:s,statefulsets:r,daemonsets:o}=e.clusterState()
 const i=n.flatMap(({manifest:e})=>e?[e]:[])
 const a=[...s.values(),...r.values(),...o.values(),...i].flatMap(e=>{const{selector:t}=e.spec??{}
-return t?[{of:(0,Q.Gg)(e),selector:t}]:[]})
+return t?[{of:(0,b.Gg)(e),selector:t}]:[]})
 const c=t.flatMap(e=>{const{selector:t={},publishNotReadyAddresses:n=false}=e.spec??{}
 if(Object.keys(t).length===0)return[]
-const s=(0,Q.Gg)({...e,kind:"Service"})
+const s=(0,b.Gg)({...e,kind:"Service"})
 return[{of:s,selector:{matchLabels:t},...n&&{takesUnready:true}}]})
 const l=new Map([...a,...c].map(e=>[JSON.stringify(e),e]))
 return[...l.values()]}function selectorsOfBudgets(e){return e.flatMap(e=>{const{selector:t}=e.spec??{}
-return t?[{of:(0,Q.Gg)({...e,kind:"PodDisruptionBudget"}),selector:t}]:[]})}function kindOf({metadata:e}){const t=e?.labels?.["django-rollout/job"]
+return t?[{of:(0,b.Gg)({...e,kind:"PodDisruptionBudget"}),selector:t}]:[]})}function kindOf({metadata:e}){const t=e?.labels?.["django-rollout/job"]
 return t==="plan"||t==="command"?t:"migrate"}async function createJob({platform:e,app:t,source:n,signal:s,cluster:r},o,a,c){const l=(0,g.rJ)("batch/v1",r.namespace,"jobs")
 for(let A=1;;A++){s.throwIfAborted()
 const u=(0,i.dZ)(t,n.sha??n.tag,A,kindOf(a))
@@ -14030,7 +14066,7 @@ var A=n(4592)
 var u=n(4565)
 var d=n(202)
 var h=n(7020)
-var f=n(8860)
+var f=n(3825)
 var g=n(5408)
 var p=n(2468)
 var m=n(3242)
@@ -14044,9 +14080,9 @@ input
 #Pn=`rollout-${crypto.randomUUID()}`
 #Gn
 #Hn
-#Vn
 #jn
 #Jn
+#Vn
 #$n
 #Yn=false
 #vt=false
@@ -14058,11 +14094,11 @@ const t=await this.#zn(e)
 const n=await Promise.race([this.#Gn.plan,this.#Kn(t)])
 this.#Gn.hold()
 const s=this.#Zn?n:(0,r.V)(withLeftOut(n,this.input.checked.targets),this.#Hn?.own??new Set)
-this.#Vn=s
+this.#jn=s
 const{settings:o}=this.context
 if(!this.#Zn&&!this.input.isAgain)(0,I.uH)(e,s,o.sql,o.contract)
 return s}async migrate(e){this.#Gn.to(e)
-const t=await(this.#Jn?.end)
+const t=await(this.#Vn?.end)
 if(t?.verdict.is==="failed"){if(t.unread===void 0){this.#vt=(0,o.VS)(this.#Gn.lines)!==void 0
 throw new A.HR(this.#Xn(t.verdict.cause))}(0,A.fJ)(this.#es("migration-failed",t,t.unread))}if(t?.unread!==void 0){e.say(`its log could not be read completely (${t.unread}), but it succeeded`)
 this.#$n=await this.#ts()}this.#vt=t?.unread===void 0
@@ -14072,27 +14108,27 @@ const s=n?this.#ss().filter(e=>!n.includes(e)):[]
 if(s.length>0)e.say(`applied by another client since the plan: ${s.join(", ")}; another cluster or namespace may use this database, too`)
 const r=this.input.reverses?"reversed":"applied"
 e.say(`${(0,h.LS)(this.applied().length,"migration")} ${r}`)}#Xn(e){const{migrated:t,gaveUp:n,tried:s}=this.#Gn
-const r=this.#Vn?.judged
-return s.length>0&&r?.policy==="block"?(0,I.Gt)(e,{...r,findings:s},t,(0,E.YT)(this.context)):(0,I.Ob)(e,t,n)}get#Zn(){const{proves:e,reverses:t,again:n}=this.input
-return e??t??n}#ns(){const{judged:e,databases:t=[]}=this.#Vn??{}
+const r=this.#jn?.judged
+return s.length>0&&r?.policy==="block"?(0,I.Gt)(e,{...r,findings:s},t,(0,E.YT)(this.context)):(0,I.Ob)(e,t,n)}get#Zn(){const{reports:e,proves:t,reverses:n,again:s}=this.input
+return e??t??n??s}#ns(){const{judged:e,databases:t=[]}=this.#jn??{}
 return e!==void 0&&this.context.settings["lock-wait-migrate"]>0&&t.some(({vendor:e,pending:t})=>e==="postgresql"&&t.length>0)&&!this.#Gn.looks}applied(){return this.#$n??this.#Gn.progress().applied}whole(){const e=this.#Gn.lines.some(e=>e.trim()==="Running migrations:")
 return this.#vt&&e?this.#Gn.progress().applied:void 0}#ss(){if(this.#Zn)return[]
-return(this.#Vn?.databases??[]).flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}needs(){return this.#Gn.needs}tasks(){return this.#Gn.tasks}broken(){const{verified:e}=this.#Gn
-const{judged:t}=this.#Vn??{}
+return(this.#jn?.databases??[]).flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}needs(){return this.#Gn.needs}tasks(){return this.#Gn.tasks}broken(){const{verified:e}=this.#Gn
+const{judged:t}=this.#jn??{}
 return!t||e===void 0||"why"in e?void 0:(0,i.RA)(t,e)}misfits(){return this.#Gn.reversed}surprises(e){const{tried:t}=this.#Gn
-const{judged:n}=this.#Vn??{}
+const{judged:n}=this.#jn??{}
 if(!n)return[]
 const s=n.policy==="block"?[]:t.map(e=>(0,u.m3)(e,n.versions))
 return[...s,...this.#rs(e)]}#rs(e){const{verified:t}=this.#Gn
-const{judged:n}=this.#Vn??{}
+const{judged:n}=this.#jn??{}
 if(!n||t===void 0)return[]
 if("why"in t)return[`the schema was not compared with the plan after the migration: ${t.why}`]
 return(0,u.AB)(e?t.map(withoutNew):t,n)}schema(){const{verified:e}=this.#Gn
 const t=this.applied()
-const{runs:n,judged:s,databases:r=[]}=this.#Vn??{runs:this.#Yn}
-if(!n||s?.blocked===true||this.#Vn?.backup)return t.length>0?{is:"unknown"}:void 0
+const{runs:n,judged:s,databases:r=[]}=this.#jn??{runs:this.#Yn}
+if(!n||s?.blocked===true||this.#jn?.backup)return t.length>0?{is:"unknown"}:void 0
 const o=r.filter(e=>e.pending.length>0||e.isBridged===true)
-if(this.#Vn&&o.length+t.length===0)return
+if(this.#jn&&o.length+t.length===0)return
 const i=e===void 0||"why"in e?[]:e
 const a=o.length>0&&o.every(({database:e})=>i.some(t=>t.database===e))
 return a?{is:"compared",databases:i,applied:t}:{is:"unknown"}}async close(){const{context:e,input:t}=this
@@ -14100,19 +14136,19 @@ this.#Wn.abort(new Error("the migration is closed"))
 this.#Gn.hold()
 try{const{live:n}=t.checked
 const s=t.plansOnly!==true&&this.#Hn?.isCounted!==true
-const r=s&&this.#Jn?.hasContainerEnded===true
-if(this.#jn!==void 0&&!(r&&endsByItself(n,this.#jn)))await removeJob(e,n,this.#jn)}finally{await(this.#Jn?.close())}}async#zn(e){const{context:t,input:n}=this
+const r=s&&this.#Vn?.hasContainerEnded===true
+if(this.#Jn!==void 0&&!(r&&endsByItself(n,this.#Jn)))await removeJob(e,n,this.#Jn)}finally{await(this.#Vn?.close())}}async#zn(e){const{context:t,input:n}=this
 const{live:s}=n.checked
 const r=await(0,y.qZ)(t,n,this.#Pn)
 this.#Hn=r
 r.notes.forEach(t=>{e.say(t)})
 let o=""
-const i=await(0,y._S)(t,s,r.job,e=>{this.#jn=o=e})
+const i=await(0,y._S)(t,s,r.job,e=>{this.#Jn=o=e})
 e.say(`${(0,p.Gg)(i)}, created from ${r.from}`)
 const a=AbortSignal.any([t.signal,this.#Wn.signal])
 const c={job:o,container:r.container}
-this.#Jn=new w.S(t.with({signal:a}),s,c,this.#Gn)
-return this.#Jn}async#Kn(e){const t=this.#Gn
+this.#Vn=new w.S(t.with({signal:a}),s,c,this.#Gn)
+return this.#Vn}async#Kn(e){const t=this.#Gn
 const n=await e.end
 if(n.verdict.is==="failed"){const{cause:e}=n.verdict
 await Promise.race([t.plan,Promise.resolve()])
@@ -14123,7 +14159,7 @@ if(!s&&n.unread!==void 0)(0,A.fJ)(this.#es("plan-failed",n,n.unread))
 return s??(0,A.fJ)({code:"plan-failed",sentence:`${this.#os()} started, but exited before it listed its migrations`,hint:'check that "migrate-command" calls Django’s manage.py',logs:[{lines:t.lines.slice(-w.T)}]})}#qn(e){return(0,I.el)(e,(0,I.QD)(this.#Gn,this.#Hn),this.#is())}async#ts(){if(this.input.reverses||!(0,s.$i)(this.#is()))return
 const{databases:e}=await this.#Gn.plan
 return e.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}#os(){return this.#Zn?.name??"the new version"}#is(){return this.#Zn?.command??this.context.settings["migrate-command"]}#es(e,{verdict:t},n){this.#Yn=true
-const s=this.#jn??""
+const s=this.#Jn??""
 const r=this.#Hn?.container??""
 return(0,I.d)(e,{job:s,verdict:t,words:n},{migrated:this.#Gn.migrated,logs:this.context.cluster.commandLine(["logs",`job/${s}`,"-c",r])})}#_n(){const{cluster:e,app:t}=this.context
 const{workload:n,container:s}=this.input.web
@@ -14166,7 +14202,24 @@ const r=Object.entries(e.metadata?.[n]??{})
 return r.flatMap(([e,t])=>s[e]===t?[]:[e])})}async function may(e,...t){const n={group:"",resource:"namespaces",verbs:t}
 return(await(0,s.o7)(e,[n])).length===0}function leaving(e){const t=`kubectl get namespace ${e.namespace} -o jsonpath={.status.conditions}`
 return(0,l.fJ)({code:"namespace-missing",sentence:`the namespace "${e.namespace}" is being deleted`,hint:`wait until it is gone, then release again. To see what it waits for: ${t}`})}function clearer(e){if(!(e instanceof r.h&&e.status===401))return e
-return(0,l.fJ)(o.gT)}function namespaceMissing(e,t){(0,l.fJ)({code:"namespace-missing",sentence:`the namespace "${e}" ${t}`,hint:`check the option namespace, or create it: kubectl create namespace ${e}`})}},6187:(e,t,n)=>{n.d(t,{Dw:()=>mayHaveMigrated,d9:()=>endMigrations,h2:()=>unfinishedMigrations,hY:()=>hasEnded,kB:()=>unfinishedJobs,lj:()=>recover})
+return(0,l.fJ)(o.gT)}function namespaceMissing(e,t){(0,l.fJ)({code:"namespace-missing",sentence:`the namespace "${e}" ${t}`,hint:`check the option namespace, or create it: kubectl create namespace ${e}`})}},6633:(e,t,n)=>{n.d(t,{O:()=>isReleased,W:()=>withoutOthers})
+var s=n(3165)
+var r=n(9340)
+var o=n(4339)
+function withoutOthers(e,t){const n=new Map(t.map(e=>[(0,o.T)((0,r.hY)(e)),e]))
+const s=t.filter(isReleased).flatMap(pinnedImages)
+const ofOthers=e=>{if(!(0,r.gv)(e)||(0,r.pi)(e))return
+const t=(0,o.T)((0,r.hY)(e))
+const i=n.get(t)
+const a=i?pinnedImages(i).filter(e=>s.includes(e)):[]
+const c=(0,r.Mz)(e).flatMap(e=>a.filter(t=>isPlaceholder(e.image??"",t)))[0]
+return c===void 0?void 0:{id:t,image:c}}
+const i=e.others.map(e=>({object:e,of:ofOthers(e)}))
+const a=i.flatMap(({of:e})=>e??[])
+const c=i.flatMap(({object:e,of:t})=>t?[]:[e])
+return{manifests:{...e,others:c},left:a}}function isReleased({metadata:e}){return/^(release of|rollback to) \S+ by /.test(e?.annotations?.[r.uo]??"")}function pinnedImages(e){return(0,r.Mz)(e).flatMap(({image:e})=>{const{repository:t,digest:n}=(0,s.zZ)(e??"")
+return n===void 0?[]:[t]})}function isPlaceholder(e,t){const{repository:n,digest:r}=(0,s.zZ)(e)
+return r===void 0&&((0,s.iI)(n,t)||n===(0,s.EU)(t))}},6187:(e,t,n)=>{n.d(t,{Dw:()=>mayHaveMigrated,d9:()=>endMigrations,h2:()=>unfinishedMigrations,hY:()=>hasEnded,kB:()=>unfinishedJobs,lj:()=>recover})
 var s=n(5407)
 var r=n(5950)
 var o=n(9869)
@@ -14174,7 +14227,7 @@ var i=n(8911)
 var a=n(9340)
 var c=n(1856)
 var l=n(4592)
-var A=n(8860)
+var A=n(3825)
 var u=n(6099)
 var d=n(8075)
 var h=n(3242)
@@ -14258,7 +14311,7 @@ throw new l.HR(a.cause)}if(a.is==="superseded")throw new l.HR((0,b.g)(a.by))}fun
 return 2*e.timeout+Math.max(e.bake,t)}class Rollout{context
 input
 listener
-#Jt
+#Vt
 #Kt
 #as
 #cs=new Map
@@ -14269,13 +14322,13 @@ this.input=t
 this.listener=n
 const s=t.checked.live.clusterState()
 this.#as={...s,pods:new Map(s.pods)}
-this.#Jt=e.platform.clock.now()
+this.#Vt=e.platform.clock.now()
 this.#Kt=(0,E._z)(e,t.image)}async follow(){const{platform:e,settings:t,signal:n,cluster:s,log:r}=this.context
 const{checked:o}=this.input
 const{first:i,rest:a,isDue:c}=this.input.waves
 await this.#us("first",this.context)
 const l=await this.#ds(i)
-return(0,h.T)({cluster:s,clock:e.clock,live:o.live,desiredWorkloads:l,...a.length>0&&{next:{isDue:c,begin:()=>this.#ds(a)}},verify:e=>this.#Rn(this.context.with({signal:e})),timeouts:{timeout:t.timeout,bake:t.bake,grace:t.grace},startedAt:this.#Jt,onProgress:this.listener.progress,toRepo:(0,I.YT)(this.context),stageLog:r,signal:n}).finally(()=>{this.listener.started(this.#hs())
+return(0,h.T)({cluster:s,clock:e.clock,live:o.live,desiredWorkloads:l,...a.length>0&&{next:{isDue:c,begin:()=>this.#ds(a)}},verify:e=>this.#Tn(this.context.with({signal:e})),timeouts:{timeout:t.timeout,bake:t.bake,grace:t.grace},startedAt:this.#Vt,onProgress:this.listener.progress,toRepo:(0,I.YT)(this.context),stageLog:r,signal:n}).finally(()=>{this.listener.started(this.#hs())
 return this.#As.catch(()=>{})})}#hs(){const e=this.input.checked.live.clusterState()
 return Object.fromEntries(this.#ls.flatMap(t=>{const n=(0,d.jb)((0,p.NO)(e,t))
 return n?[[(0,c.T)(t.workload),n]]:[]}))}async#ds(e){const{context:t}=this
@@ -14300,7 +14353,7 @@ const l=(0,d.OO)({workload:n,images:i,now:o,before:r,known:a},this.#as)
 this.#ls.push(l)
 return l}#us(e,t){const{checked:n,beside:s}=this.input
 const r=s.filter(t=>t.when===e)
-return(0,y.L5)(t,n,r,this.listener.wrote)}async#Rn(e){const{checked:t,image:n}=this.input
+return(0,y.L5)(t,n,r,this.listener.wrote)}async#Tn(e){const{checked:t,image:n}=this.input
 this.#As=this.#us("last",e)
 await this.#As
 const s=t.web&&this.#cs.get((0,c.T)(t.web.workload))?.[t.web.container]
@@ -14690,12 +14743,12 @@ this.#gs=t}get lost(){return this.#Is.signal}begin(e){this.#Qs(e)
 this.#ys=this.#bs().catch(()=>{})}async ensureHeld(){for(;;){this.lost.throwIfAborted()
 const{signal:e}=this.#ps
 if(!e.aborted&&this.#Bs.clock.now()<this.#ms)return e
-await this.#Cs.promise}}async release(){if(this.#Tt())return
+await this.#Cs.promise}}async release(){if(this.#Rt())return
 this.#I="released"
 this.#Wn.abort()
 await this.#ys
 const{cluster:e,path:t}=this.#Bs
-await e.put(t,{...this.#gs,spec:{...this.#gs.spec,holderIdentity:""}})}#Tt(){return this.#I==="lost"||this.#I==="released"}#Qs(e){this.#I="held"
+await e.put(t,{...this.#gs,spec:{...this.#gs.spec,holderIdentity:""}})}#Rt(){return this.#I==="lost"||this.#I==="released"}#Qs(e){this.#I="held"
 this.#Es=void 0
 this.#ms=e+this.#Bs.lastsMs*.9
 if(this.#ps.signal.aborted)this.#ps=new AbortController
@@ -14704,9 +14757,9 @@ this.#Cs=Promise.withResolvers()
 this.#ws.abort()
 this.#ws=new AbortController
 const t=AbortSignal.any([this.#ws.signal,this.#Wn.signal])
-this.#vs(e,t).catch(()=>{})}#ks(){if(this.#Tt())return
+this.#vs(e,t).catch(()=>{})}#ks(){if(this.#Rt())return
 this.#I="uncertain"
-this.#ps.abort(new r.sr)}#Ss(e){if(this.#Tt())return
+this.#ps.abort(new r.sr)}#Ss(e){if(this.#Rt())return
 this.#I="lost"
 this.#Wn.abort()
 this.#ps.abort(e)
@@ -14719,14 +14772,14 @@ if(isDenied(this.#Es))this.#Ss(lostBy(this.#Es))
 await until(e+r.E_)
 this.#Ss(lostBy(this.#Es))}async#bs(){const{clock:e,lastsMs:t}=this.#Bs
 for(let n=t/3;;){await e.sleep(n,this.#Wn.signal)
-n=await this.#Rs()?t/3:i}}async#Rs(){const{cluster:e,clock:t,path:n}=this.#Bs
+n=await this.#Ts()?t/3:i}}async#Ts(){const{cluster:e,clock:t,path:n}=this.#Bs
 const r=t.now()
 try{this.#gs=await e.put(n,{...this.#gs,spec:{...this.#gs.spec,renewTime:microTime(r)}})
-if(!this.#Tt())this.#Qs(r)
+if(!this.#Rt())this.#Qs(r)
 return true}catch(e){this.#Es=e
-if(e instanceof s.h&&[404,409].includes(e.status))await this.#Ts()
+if(e instanceof s.h&&[404,409].includes(e.status))await this.#Rs()
 else if(this.#I==="uncertain"&&isDenied(e))this.#Ss(lostBy(e))
-return false}}async#Ts(){const{cluster:e,path:t,holderId:n}=this.#Bs
+return false}}async#Rs(){const{cluster:e,path:t,holderId:n}=this.#Bs
 try{const s=await e.find(t)
 if(s?.spec?.holderIdentity===n)this.#gs=s
 else this.#Ss(new LeaseLost("taken",s?.metadata?.annotations?.[o]??""))}catch(e){this.#Es=e}}}class LeaseLost extends Error{why
@@ -14735,7 +14788,7 @@ name="LeaseLost"
 constructor(e,t){super("the lock was lost: another run may have taken it")
 this.why=e
 this.words=t}}function isDenied(e){return e instanceof s.h&&[401,403].includes(e.status)}function lostBy(e){if(isDenied(e))return new LeaseLost("denied",`${e.status} ${e.reason}`)
-return new LeaseLost("unreachable",e instanceof Error?e.message:"")}function microTime(e){return new Date(e).toISOString().replace("Z","000Z")}},8860:(e,t,n)=>{n.d(t,{Mc:()=>forgetDatabases,bL:()=>readArchive,Lu:()=>readHistory,tl:()=>readReleases,DR:()=>saveRelease,$:()=>saveSchemaChange})
+return new LeaseLost("unreachable",e instanceof Error?e.message:"")}function microTime(e){return new Date(e).toISOString().replace("Z","000Z")}},3825:(e,t,n)=>{n.d(t,{$:()=>saveSchemaChange,DR:()=>saveRelease,Lu:()=>readHistory,Mc:()=>forgetDatabases,bL:()=>readArchive,tl:()=>readReleases})
 var s=n(8522)
 var r=n(1407)
 var o=n(3006)
@@ -14745,31 +14798,16 @@ var c=n(1856)
 var l=n(9025)
 n(4e3)
 var A=n(9554)
-var u=n(7598)
-var d=n(2385)
-var h=n(7398)
-var f=n(6858)
-const g=200*1024
-const p=4*1024*1024
-function hashOf(e){return(0,u.createHash)("sha256").update(e).digest("hex").slice(0,32)}function keptBodies(e){const t=e.toReversed()
-const n=[...t.filter(l.FM),...t.filter(e=>!(0,l.FM)(e))]
-return[...new Set(n.flatMap(({needs:e,tasks:t})=>[e??[],t??[]].flat()))]}function isWhole(e,t){if(!(0,h.oq)(e)||hashOf(e)!==t)return false
-try{const t=(0,s.inflateSync)(Buffer.from(e,"base64"),{maxOutputLength:p})
-const n=JSON.parse(t.toString())
-return w(n,"needs")===void 0||(0,d.Lx)(n)}catch{return false}}const flag=(e,t)=>e===1?void 0:`${t} is not 1`
-const reference=(e,t)=>Array.isArray(e)&&typeof e[0]==="string"?void 0:`${t} is not a reference`
-const m=(0,f.OA)({t:f.Ae,n:(0,f.no)(flag),d:(0,f.no)(flag),p:(0,f.no)(flag),g:(0,f.no)(flag),r:(0,f.no)(reference)},"left")
-const E=(0,f.OA)({m:f.Ae,u:(0,f.no)(flag),o:(0,f.no)(flag),c:(0,f.A7)(m)},"left")
-const w=(0,f.A7)((0,f.A7)(E))
-var y=n(3565)
-var I=n(702)
-var B=n(1777)
+var u=n(2628)
+var d=n(3565)
+var h=n(702)
+var f=n(1777)
 async function readArchive(e,t,n){const s=await readLive(e,t)
 const r=historyOf(s).filter(({image:e})=>(0,i.iI)(e,n))
 const o=r.flatMap(({number:e})=>{const t=unpacked(s?.binaryData?.[templatesKeyOf(e)])
 return t?[[e,t]]:[]})
-const a=new Map(keptBodies(r).flatMap(e=>{const t=s?.binaryData?.[needsKeyOf(e)]
-return t!==void 0&&isWhole(t,e)?[[e,t]]:[]}))
+const a=new Map((0,u.DR)(r).flatMap(e=>{const t=s?.binaryData?.[needsKeyOf(e)]
+return t!==void 0&&(0,u.wP)(t,e)?[[e,t]]:[]}))
 const byDigest=e=>new Map(r.flatMap(({digest:t,[e]:n=""})=>{const s=a.get(n)
 return s===void 0?[]:[[t,s]]}))
 const c=new Set(r.filter(l.FM).map(({needs:e})=>e))
@@ -14777,49 +14815,49 @@ return{history:r,templates:new Map(o),databases:databasesOf(s),needs:byDigest("n
 return s.filter(({image:e})=>(0,i.iI)(e,n))}async function readReleases(e,t){const n=await readLive(e,t)
 return{history:historyOf(n),configMap:n}}async function readLive(e,t){const n=await e.find(`${configMapsOf(e)}/${(0,a.Fe)(t)}`)
 if(n)(0,a.wj)(e,"configmap",n.metadata)
-return n}const Q="django-rollout/databases"
-function databasesOf(e){try{return JSON.parse(e?.metadata?.annotations?.[Q]??"{}")}catch{return{}}}function forgetDatabases(e){return["annotate","configmap",(0,a.Fe)(e),`${Q}-`]}async function saveRelease({cluster:e,clock:t,app:n},s,{templates:r,databases:i,before:c,needs:A,tasks:u,schema:d}={},h){const f={...s,...A!==void 0&&{needs:hashOf(A)},...u!==void 0&&{tasks:hashOf(u)}}
-const g=i===void 0?{}:{[Q]:JSON.stringify(i)}
-const p=configMapsOf(e)
-const m=`${p}/${(0,a.Fe)(n)}`
-const write=async t=>{const s=c&&(0,l.w7)(f,c)
+return n}const g="django-rollout/databases"
+function databasesOf(e){try{return JSON.parse(e?.metadata?.annotations?.[g]??"{}")}catch{return{}}}function forgetDatabases(e){return["annotate","configmap",(0,a.Fe)(e),`${g}-`]}async function saveRelease({cluster:e,clock:t,app:n},s,{templates:r,databases:i,before:c,schema:A,...u}={},d){const f={...s,...hashesOf(u)}
+const p=i===void 0?{}:{[g]:JSON.stringify(i)}
+const m=configMapsOf(e)
+const E=`${m}/${(0,a.Fe)(n)}`
+const write=async t=>{const s=c&&{...(0,l.w7)(f,c),...hashesOf(c)}
 const o=withRelease(historyOf(t),f,s)
-const h=d?(0,I.UW)(o,d,f.run):o
-const E=dataOf(h)
+const d=A?(0,h.UW)(o,A,f.run):o
+const g=dataOf(d)
 const w=t?.binaryData??{}
-const y={...withTemplates(h,w,{[f.run]:r,...s&&{[s.run]:c.templates}}),...withBodies(h,w,[A??[],u??[]].flat())}
-await(t?e.put(m,{...t,metadata:{...t.metadata,annotations:{...t.metadata?.annotations,...g}},data:E,binaryData:y}):e.post(p,{apiVersion:"v1",kind:"ConfigMap",metadata:{name:(0,a.Fe)(n),labels:a.Yq,...i!==void 0&&{annotations:g}},data:E,binaryData:y}))}
-if(h&&await isWritten(()=>write(h.configMap)))return
-await(0,o.jh)(t,e.life,async()=>write(await readLive(e,n)),isConflict)}async function isWritten(e){try{await e()
+const y={...withTemplates(d,w,{[f.run]:r,...s&&{[s.run]:c.templates}}),...withBodies(d,w,[...bodiesOf(u),...bodiesOf(c??{})])}
+await(t?e.put(E,{...t,metadata:{...t.metadata,annotations:{...t.metadata?.annotations,...p}},data:g,binaryData:y}):e.post(m,{apiVersion:"v1",kind:"ConfigMap",metadata:{name:(0,a.Fe)(n),labels:a.Yq,...i!==void 0&&{annotations:p}},data:g,binaryData:y}))}
+if(d&&await isWritten(()=>write(d.configMap)))return
+await(0,o.jh)(t,e.life,async()=>write(await readLive(e,n)),isConflict)}function hashesOf({needs:e,tasks:t}){return{...e!==void 0&&{needs:(0,u.qQ)(e)},...t!==void 0&&{tasks:(0,u.qQ)(t)}}}function bodiesOf({needs:e,tasks:t}){return[e??[],t??[]].flat()}async function isWritten(e){try{await e()
 return true}catch(e){if(isConflict(e)||e instanceof r.h&&e.status===404)return false
 throw e}}async function saveSchemaChange({cluster:e,clock:t,app:n},s,r={},i=[]){await(0,o.jh)(t,e.life,async()=>{const t=await readLive(e,n)
 const o=historyOf(t)
 if(!t||o.length===0)return
-const c=s?(0,I.UW)(o,s):o
+const c=s?(0,h.UW)(o,s):o
 const l=dataOf(c.map((e,t)=>t===c.length-1?{...e,...r,migrations:[...new Set([...e.migrations,...i])]}:e))
 await e.put(`${configMapsOf(e)}/${(0,a.Fe)(n)}`,{...t,data:l})},isConflict)}function isConflict(e){return(0,o.dg)(e)||e instanceof r.h&&e.status===409}function dataOf(e){return Object.fromEntries(e.map(e=>[keyOf(e.number),JSON.stringify(e)]))}function withRelease(e,t,n){if(e.some(({run:e})=>e===t.run))return(0,l.vN)(e,t)
 if(t.result==="found")return(0,l.BL)(e,t)
-return(0,l.vN)(n?(0,l.BL)(e,n):e,t)}const b=350*1024
-const v=16*1024*1024
-function withTemplates(e,t,n){let s=b
+return(0,l.vN)(n?(0,l.BL)(e,n):e,t)}const p=350*1024
+const m=16*1024*1024
+function withTemplates(e,t,n){let s=p
 const r=e.filter(l.FM).toReversed().flatMap(e=>{const r=templatesKeyOf(e.number)
 const o=n[e.run]
 const i=o?packed(o):t[r]
 s-=i?.length??0
 return i===void 0||s<0?[]:[[r,i]]})
-return Object.fromEntries(r)}function withBodies(e,t,n){const s={...t,...Object.fromEntries(n.map(e=>[needsKeyOf(hashOf(e)),e]))}
-return keptBodies(e).reduce((e,t)=>{const n=needsKeyOf(t)
+return Object.fromEntries(r)}function withBodies(e,t,n){const s={...t,...Object.fromEntries(n.map(e=>[needsKeyOf((0,u.qQ)(e)),e]))}
+return(0,u.DR)(e).reduce((e,t)=>{const n=needsKeyOf(t)
 const r=s[n]
-if(r===void 0||!isWhole(r,t))return e
+if(r===void 0||!(0,u.wP)(r,t))return e
 const o=Object.values(e).reduce((e,{length:t})=>e+t,r.length)
-return o>g?e:{...e,[n]:r}},{})}function packed(e){return(0,s.gzipSync)(JSON.stringify(e)).toString("base64")}function unpacked(e){if(e===void 0)return
-try{const t=(0,s.gunzipSync)(Buffer.from(e,"base64"),{maxOutputLength:v})
+return o>u.JC?e:{...e,[n]:r}},{})}function packed(e){return(0,s.gzipSync)(JSON.stringify(e)).toString("base64")}function unpacked(e){if(e===void 0)return
+try{const t=(0,s.gunzipSync)(Buffer.from(e,"base64"),{maxOutputLength:m})
 const n=JSON.parse(t.toString())
-return(0,B.W8)(n)?n:void 0}catch{return}}function historyOf(e){return Object.entries(e?.data??{}).flatMap(([e,t])=>{try{const n=JSON.parse(t)
+return(0,f.W8)(n)?n:void 0}catch{return}}function historyOf(e){return Object.entries(e?.data??{}).flatMap(([e,t])=>{try{const n=JSON.parse(t)
 if((0,A.xL)(n)!==void 0)return[]
 const{fit:s,bridges:r,...o}=n
-const i=(0,I.Zo)(s)
-const a={...o,...i&&{fit:i},...r&&{bridges:(0,y.sJ)(r)}}
+const i=(0,h.Zo)(s)
+const a={...o,...i&&{fit:i},...r&&{bridges:(0,d.sJ)(r)}}
 return keyOf(o.number)===e?[a]:[]}catch{return[]}}).sort((e,t)=>e.number-t.number)}function keyOf(e){return`release-${String(e).padStart(6,"0")}`}function needsKeyOf(e){return`needs-${e}`}function templatesKeyOf(e){return keyOf(e).replace("release","templates")}function configMapsOf(e){return(0,c.rJ)("v1",e.namespace,"configmaps")}},9025:(e,t,n)=>{n.d(t,{BL:()=>withFound,BO:()=>liveNow,Ei:()=>openHeld,FM:()=>wentLive,MT:()=>appliedSince,Ol:()=>wanted,dR:()=>liveSince,hH:()=>lastEnded,jo:()=>chosenFrom,n2:()=>startsIn,n3:()=>openBridges,qZ:()=>aloneSince,u7:()=>hasGoneLive,vN:()=>added,w7:()=>foundBefore})
 var s=n(3165)
 var r=n(2109)
@@ -14927,7 +14965,25 @@ for(;;){const e=await(0,r.jh)(t,s,tryOnce)
 if(e)return e}}function holderIn(e,t){return e?.annotations?.[c.yN]??t?.holderIdentity??""}async function writeLease(e,{name:t,holder:n,lastsMs:r},o,a){const A=leasesOf(e)
 const u={apiVersion:"coordination.k8s.io/v1",kind:"Lease",metadata:{name:t,labels:i.Yq,annotations:{[c.yN]:titleOf(n),...n.image!==void 0&&{[l]:n.image}},...o?.metadata?.resourceVersion!==void 0&&{resourceVersion:o.metadata.resourceVersion}},spec:{holderIdentity:n.id,leaseDurationSeconds:Math.ceil(r/1e3),renewTime:(0,c.Sx)(a)}}
 try{return o?await e.put(`${A}/${t}`,u):await e.post(A,u)}catch(e){if(e instanceof s.h&&e.status===409)return
-throw e}}function leasesOf(e){return(0,a.rJ)("coordination.k8s.io/v1",e.namespace,"leases")}},9554:(e,t,n)=>{n.d(t,{Kw:()=>wrongInRecord,hl:()=>u,xL:()=>wrongInEntry})
+throw e}}function leasesOf(e){return(0,a.rJ)("coordination.k8s.io/v1",e.namespace,"leases")}},2628:(e,t,n)=>{n.d(t,{DR:()=>keptBodies,JC:()=>l,qQ:()=>hashOf,wP:()=>isWhole})
+var s=n(7598)
+var r=n(8522)
+var o=n(2385)
+var i=n(7398)
+var a=n(9025)
+var c=n(6858)
+const l=200*1024
+const A=4*1024*1024
+function hashOf(e){return(0,s.createHash)("sha256").update(e).digest("hex").slice(0,32)}function keptBodies(e){const t=e.toReversed()
+const n=[...t.filter(a.FM),...t.filter(e=>!(0,a.FM)(e))]
+return[...new Set(n.flatMap(({needs:e,tasks:t})=>[e??[],t??[]].flat()))]}function isWhole(e,t){if(!(0,i.oq)(e)||hashOf(e)!==t)return false
+try{const t=(0,r.inflateSync)(Buffer.from(e,"base64"),{maxOutputLength:A})
+const n=JSON.parse(t.toString())
+return h(n,"needs")===void 0||(0,o.Lx)(n)}catch{return false}}const flag=(e,t)=>e===1?void 0:`${t} is not 1`
+const reference=(e,t)=>Array.isArray(e)&&typeof e[0]==="string"?void 0:`${t} is not a reference`
+const u=(0,c.OA)({t:c.Ae,n:(0,c.no)(flag),d:(0,c.no)(flag),p:(0,c.no)(flag),g:(0,c.no)(flag),r:(0,c.no)(reference)},"left")
+const d=(0,c.OA)({m:c.Ae,u:(0,c.no)(flag),o:(0,c.no)(flag),c:(0,c.A7)(u)},"left")
+const h=(0,c.A7)((0,c.A7)(d))},9554:(e,t,n)=>{n.d(t,{Kw:()=>wrongInRecord,hl:()=>u,xL:()=>wrongInEntry})
 var s=n(6858)
 const r=(0,s.Qq)(/^[0-9a-f]{4,64}$/,"a commit")
 const o=(0,s.Qq)(/^\w[\w.-]{0,127}$/,"a tag")
@@ -14962,8 +15018,8 @@ const S=(0,s.Qq)(/^\w+\.\w+$/,"a migration")
 const schemaWork=(e,t)=>{const n={web:(0,s.Qq)(/^[a-z]+\/[a-z0-9][a-z0-9.-]*$/,"a workload"),container:l,command:(0,s.Qq)()}
 const r=e?.is==="back"
 return r?(0,s.OA)({...n,is:(0,s.yL)("back"),migrations:(0,s.no)((0,s.c3)(S)),misfits:(0,s.no)((0,s.c3)(s.D8))},"refused")(e,t):(0,s.OA)({...n,is:(0,s.yL)("again"),tag:o,digest:i},"refused")(e,t)}
-const R={begun:(0,s.OA)(d,"refused"),namespace:(0,s.OA)(k,"refused"),timeouts:(0,s.OA)({timeout:s.U9,grace:(0,s.A7)(s.U9)},"refused"),snapshot:(0,s.c3)((0,s.Q7)((0,s.OA)(v,"refused"),workloadsAreOurs)),schema:(0,s.no)(schemaWork),contract:(0,s.no)((0,s.OA)({held:(0,s.no)((0,s.c3)((0,s.Qq)())),bridges:s.D8},"refused"))}
-function wrongInRecord(e){return(0,s.OA)(R,"refused")(e,"record")}function wrongInEntry(e){return(0,s.OA)(h,"left")(e,"entry")}},6099:(e,t,n)=>{n.d(t,{yv:()=>closeRecord,C6:()=>openRecord,aE:()=>readRecord,vL:()=>updateRecord,R1:()=>withPaths})
+const T={begun:(0,s.OA)(d,"refused"),namespace:(0,s.OA)(k,"refused"),timeouts:(0,s.OA)({timeout:s.U9,grace:(0,s.A7)(s.U9)},"refused"),snapshot:(0,s.c3)((0,s.Q7)((0,s.OA)(v,"refused"),workloadsAreOurs)),schema:(0,s.no)(schemaWork),contract:(0,s.no)((0,s.OA)({held:(0,s.no)((0,s.c3)((0,s.Qq)())),bridges:s.D8},"refused"))}
+function wrongInRecord(e){return(0,s.OA)(T,"refused")(e,"record")}function wrongInEntry(e){return(0,s.OA)(h,"left")(e,"entry")}},6099:(e,t,n)=>{n.d(t,{yv:()=>closeRecord,C6:()=>openRecord,aE:()=>readRecord,vL:()=>updateRecord,R1:()=>withPaths})
 var s=n(7975)
 var r=n(8522)
 var o=n(1407)
@@ -18281,8 +18337,8 @@ const b=2
 const v=4
 const k=8
 const S=16
-const R=65280
-const T=Q|R
+const T=65280
+const R=Q|T
 const D=new Uint8Array(256)
 D[m]|=b
 D[p]|=b
@@ -18308,10 +18364,10 @@ while(o<s){const t=e.charCodeAt(o)
 const s=D[t]
 if((s&n)!==0){c|=s&k
 break}if((s&b)!==0){if(a===-1)a=o}else a=-1
-i|=t&R|s
+i|=t&T|s
 o++}const l=a===-1?o:a
 const A=e.slice(r,l)
-const u=(i&T)===0?A:A.toLowerCase()
+const u=(i&R)===0?A:A.toLowerCase()
 if(o===s||c!==0)return{type:u,index:o,parameters:new O}
 return parseParameters(e,u,o,s,n)}function parseParameters(e,t,n,s,r){const o=new O
 e:while(n<s){n++
@@ -18324,7 +18380,7 @@ const l=D[c]
 if((l&r)!==0){if((l&k)!==0)break e
 continue e}if(c===w){const c=a===-1?n:a
 const l=e.slice(t,c)
-const A=(i&T)===0?l:l.toLowerCase()
+const A=(i&R)===0?l:l.toLowerCase()
 n++
 while((D[e.charCodeAt(n)]&b)!==0)n++
 if(n<s&&e.charCodeAt(n)===y){const t=++n
@@ -18349,7 +18405,7 @@ break}if((s&b)!==0){if(h===-1)h=n}else h=-1
 n++}if(o[A]===void 0){const t=h===-1?n:h
 o[A]=e.slice(u,t)}if(d!==0)break e
 continue e}if((l&b)!==0){if(a===-1)a=n}else a=-1
-i|=c&R|l
+i|=c&T|l
 n++}}return{type:t,index:n,parameters:o}}function unescapeQuotedPairs(e,t,n){let s=""
 for(let r=t;r<n;r++)if(e.charCodeAt(r)===I){s+=e.slice(t,r)
 t=++r}return s+e.slice(t,n)}const F=/^-?\d+$/
@@ -18475,9 +18531,9 @@ const l=typeof t==="function"
 if(!l)return n
 return t(e,n,s)})
 const H=Number.MAX_SAFE_INTEGER.toString()
-const V=H.length
-const j=/"(?:[^"\\]|\\.)*"|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/g
-const J=/^"-?\d+n+"$/
+const j=H.length
+const J=/"(?:[^"\\]|\\.)*"|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/g
+const V=/^"-?\d+n+"$/
 const applyReviverIteratively=(e,t)=>{const n={"":e}
 const s=[{parent:n,key:"",visited:false}]
 while(s.length>0){const e=s[s.length-1]
@@ -18496,11 +18552,11 @@ const a=o===void 0
 if(a)delete n[r]
 else n[r]=o
 s.pop()}}return n[""]}
-const serializeBigInts=e=>e.replace(j,(e,t,n,s)=>{const r=e[0]==='"'
-const o=r&&J.test(e)
+const serializeBigInts=e=>e.replace(J,(e,t,n,s)=>{const r=e[0]==='"'
+const o=r&&V.test(e)
 if(o)return e.substring(0,e.length-1)+'n"'
 const i=n||s
-const a=t&&(t.length<V||t.length===V&&t<=H)
+const a=t&&(t.length<j||t.length===j&&t<=H)
 const c=r||i||a
 if(c)return e
 return'"'+e+'n"'})

@@ -1,7 +1,7 @@
 /** What a release would migrate, shown beside a running application by an account that may change nothing. */
-import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import type { Job } from 'kubernetes-types/batch/v1'
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Report } from '../../src/report/report.js'
 import { leastKubeconfig } from '../e2e/account.js'
@@ -190,5 +190,61 @@ test('a plan without a cluster comes to the same verdict, on an empty database',
       plan: { migrations: [] },
       warnings: [expect.stringContaining('on an empty database')],
     },
+  })
+})
+
+describe('a version that others have deployed:', () => {
+  /** The column is gone from Django's state, but the running version uses it: the database says nothing of that. */
+  beforeAll(async () => {
+    await shop.commit('No weight, in two steps', {
+      // The running version has none.
+      'other/manage.py': `import sys; sys.path.insert(0, '.')\n${await readFile(join(shop.folder, 'manage.py'), 'utf8')}`,
+      'catalog/models.py': (old) => old.replace(/ +weight_grams = .*\n/, ''),
+      'catalog/views.py': (old) => old.replace('"weight_grams", ', ''),
+      'catalog/migrations/0003_no_weight.py': `from django.db import migrations
+
+
+class Migration(migrations.Migration):
+    dependencies = [("catalog", "0002_product_weight_grams")]
+
+    operations = [migrations.SeparateDatabaseAndState([], [migrations.RemoveField("product", "weight_grams")])]
+`,
+      'catalog/migrations/0004_drop.py': `from django.db import migrations
+
+
+class Migration(migrations.Migration):
+    dependencies = [("catalog", "0003_no_weight")]
+
+    operations = [migrations.RunSQL("ALTER TABLE catalog_product DROP COLUMN weight_grams", "")]
+`,
+    })
+    const build = { image: shop.image, tag: 'plan-2', push: 'true' }
+    expect(await shop.cli('build', build)).toMatchObject({ code: 0 })
+    await shop.sql(`INSERT INTO django_migrations (app, name, applied) VALUES ('catalog', '0003_no_weight', now())`)
+    const inside = (...args: readonly string[]) => kubectl('-n', shop.namespace, ...args)
+    await inside('delete', 'configmap', 'django-rollout-shop')
+    await inside('set', 'image', 'deployment/web', 'deployment/worker', 'cronjob/expire-orders', `*=${shop.image}:${running}`)
+    await inside('rollout', 'status', 'deployment/web', '--timeout=300s')
+    await inside('rollout', 'status', 'deployment/worker', '--timeout=300s')
+  })
+
+  test('a Job of its image reports what it needs, and is removed', async () => {
+    const { code, report, output } = await plan({ tag: 'plan-2' })
+    expect(output).toMatch(/version \S+ \(.*deployment\/web.*\) was deployed by others: a Job of its image reports what it needs/)
+    expect([code, report.plan]).toMatchObject([
+      1,
+      {
+        migrations: [{ name: 'catalog.0004_drop', verdict: 'unsafe' }],
+        findings: [{ rule: 'column-gone' }],
+        versions: [{ tag: running, source: 'kept' }],
+      },
+    ])
+    expect([await jobs(), await shop.leftovers()]).toEqual([[], []])
+  })
+
+  test('where its image does not start, the applied migrations are used, and the log says so', async () => {
+    const { code, report, output } = await plan({ tag: 'plan-2', 'migrate-command': 'python other/manage.py migrate' })
+    expect(output).toMatch(/what version \S+ .* needs is not known: .*other\/manage\.py/)
+    expect([code, report.plan?.versions]).toMatchObject([0, [{ source: 'state' }]])
   })
 })

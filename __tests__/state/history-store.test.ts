@@ -142,6 +142,20 @@ function archiveOf(objects: ReadonlyMap<string, object>) {
 }
 
 describe('the needs of a version', () => {
+  test('that ran before the first release are kept with it, and it fits what was not migrated', async () => {
+    const { cluster, remembered } = archive()
+    const before = {
+      tag: 'old',
+      digest: 'sha256:old',
+      templates: templates('old'),
+      needs: needs('old'),
+    }
+    await remembered(ended('a'), { needs: needs('note'), before })
+    const { history, earlier } = await readArchive(cluster, 'shop', 'shop')
+    expect(history[0]).toMatchObject({ tag: 'old', result: 'found', fit: { misfits: [] } })
+    expect(earlier.map((one) => one.needs)).toEqual([needs('note'), needs('old')])
+  })
+
   const table = (note: string) => ({ m: 'shop.Order', c: { [note]: { t: 'varchar(50)', p: 1 } } })
   const needs = (note: string) =>
     deflateSync(JSON.stringify({ default: { shop_order: table(note) } })).toString('base64')

@@ -9,6 +9,7 @@ import { imageToDeploy } from '../stages/image.js'
 import { endOfOthers } from '../stages/migration/ending.js'
 import { backupWhen } from '../stages/migration/backup.js'
 import { Planning } from '../stages/migration/planning.js'
+import { withReported } from '../stages/migration/unreleased.js'
 import { comparisonLacks, leftBehind } from '../stages/migration/log.js'
 import { checkHistory } from '../stages/name-conflicts.js'
 import { preflight, type PreflightResult } from '../stages/preflight.js'
@@ -47,11 +48,11 @@ async function toImage(run: Run): Promise<Outcome> {
   const requested = contextOf(run, await findSource(platform, settings, settings.context))
   const [{ cluster: unlocked, checked }, ready] = await allOrAbort(signal, [
     (signal) =>
-      reporter.stage('preflight', (log) =>
-        preflight(requested.with({ signal, log }), () =>
-          resources.openCluster(platform, settings, signal),
-        ),
-      ),
+      reporter.stage('preflight', async (log) => {
+        const context = requested.with({ signal, log })
+        const open = () => resources.openCluster(platform, settings, signal)
+        return withReported(context, await preflight(context, open))
+      }),
     (signal) =>
       reporter.stage('image', async (log) => {
         await resources.login(settings)

@@ -148,6 +148,7 @@ export async function recordInHistory(
       databases: state.databases,
       before: prepared.before && {
         ...prepared.before,
+        ...prepared.checked.reported?.get(prepared.before.digest),
         templates: templatesBefore(record.snapshot),
       },
     }),

@@ -14,6 +14,7 @@ import { runningVersions, type MigrationInput } from '../stages/migration/job.js
 import { planAlone } from '../stages/plan-alone.js'
 import { backupWhen } from '../stages/migration/backup.js'
 import { comparisonLacks } from '../stages/migration/log.js'
+import { withReported } from '../stages/migration/unreleased.js'
 import { Planning } from '../stages/migration/planning.js'
 import { survey } from '../stages/survey.js'
 import { readArchive } from '../state/history-store.js'
@@ -59,11 +60,11 @@ async function ofImage(run: Run): Promise<Outcome> {
   if (needs) return withoutCluster(run, requested, needs)
   const [{ cluster, checked, web }, { image, source }] = await allOrAbort(signal, [
     (signal) =>
-      reporter.stage('preflight', (log) =>
-        survey(requested.with({ signal, log }), () =>
-          resources.openCluster(platform, settings, signal),
-        ),
-      ),
+      reporter.stage('preflight', async (log) => {
+        const context = requested.with({ signal, log })
+        const open = () => resources.openCluster(platform, settings, signal)
+        return withReported(context, await survey(context, open))
+      }),
     (signal) =>
       reporter.stage('image', async (log) => {
         await resources.login(settings)

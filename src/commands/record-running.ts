@@ -52,7 +52,8 @@ export async function recordRunningVersion(
         migrations: [],
       }
       const templates = templatesIn(now.targets.flatMap(({ live }) => live ?? []))
-      await saveRelease({ cluster, clock: platform.clock, app }, ended, { templates })
+      const reported = checked.reported?.get(image.digest)
+      await saveRelease({ cluster, clock: platform.clock, app }, ended, { templates, ...reported })
       log.say(
         `${shortTag(image.tag)} is now in the history as the version that was already running`,
       )

@@ -15,6 +15,7 @@ import { checkNotStale } from '../stages/stale-commit.js'
 import { warningsWithoutDigest } from '../stages/pinned-tags.js'
 import { preflight } from '../stages/preflight.js'
 import { push } from '../stages/push.js'
+import { withReported } from '../stages/migration/unreleased.js'
 import { rollout } from '../stages/rollout.js'
 import { test } from '../stages/test.js'
 import { wavesFor } from '../stages/waves.js'
@@ -47,11 +48,11 @@ async function fromCommit(run: Run, command: ReleaseCommand): Promise<Outcome> {
   // Nothing is written in the cluster before all of this has passed.
   const [{ cluster, checked }, found] = await allOrAbort(signal, [
     (signal) =>
-      reporter.stage('preflight', (log) =>
-        preflight(requested.with({ signal, log }), () =>
-          resources.openCluster(platform, settings, signal),
-        ),
-      ),
+      reporter.stage('preflight', async (log) => {
+        const context = requested.with({ signal, log })
+        const open = () => resources.openCluster(platform, settings, signal)
+        return withReported(context, await preflight(context, open))
+      }),
     (signal) =>
       reporter.stage(command === 'deploy' ? 'image' : 'build', async (log) => {
         const context = requested.with({ signal, log })

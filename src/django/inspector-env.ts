@@ -33,6 +33,8 @@ export interface InspectorTask {
   readonly earlier?: readonly KeptNeeds[]
   /** Nothing is migrated: this version is older than the database, and is compared with it as it is. */
   readonly proves?: true
+  /** Nothing is planned: this version runs, and reports what it needs. */
+  readonly reports?: true
   /** Whether migrations are held back. */
   readonly contract?: Contract
   /** What earlier releases have left in the databases. */
@@ -118,6 +120,7 @@ export function inspectorEnv(task: InspectorTask): { name: string; value: string
         }
       : earlier.length > 0 && { earlier }),
     ...(proves && { prove: true }),
+    ...(task.reports && { report: true }),
     ...(task.ended !== undefined && { ended: task.ended }),
     ...(task.plansOnly === true && { 'only-plan': true }),
     ...(task.leaves && { leaves: task.leaves }),

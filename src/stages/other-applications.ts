@@ -45,7 +45,7 @@ export function withoutOthers(
 }
 
 /** Returns whether a release has written the workload. A CronJob has no such annotation: its image shows it. */
-function isReleased({ metadata }: WorkloadObject): boolean {
+export function isReleased({ metadata }: WorkloadObject): boolean {
   return /^(release of|rollback to) \S+ by /.test(metadata?.annotations?.[changeCause] ?? '')
 }
 

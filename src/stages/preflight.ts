@@ -16,6 +16,12 @@ import { checkAlone } from './name-conflicts.js'
 import { checkNamespace, makeNamespace } from './namespace.js'
 import { rightsFor } from './rights.js'
 
+/** What a running version has reported that no release has written, packed. */
+export interface Reported {
+  readonly needs: string
+  readonly tasks?: string
+}
+
 /** What the release will work on. */
 export interface PreflightResult {
   readonly live: NamespaceWatch
@@ -31,6 +37,8 @@ export interface PreflightResult {
   readonly namespaceUid?: string
   /** Services as the release leaves them: they show which workload serves the web. */
   readonly services: readonly Service[]
+  /** By the digests of their images. */
+  readonly reported?: ReadonlyMap<string, Reported>
 }
 
 /** Opens the cluster by `open`, and checks everything that the release concerns. */

@@ -124,7 +124,7 @@ interface Compared {
 /** Compares the tasks with those of the running workers, as far as they are known. */
 async function mismatchOf(
   { platform, signal, cluster, app, settings }: ClusterContext,
-  { live }: PreflightResult,
+  { live, reported }: PreflightResult,
   { image: { digest }, tasks, workers }: Compared,
 ): Promise<Mismatch & { readonly version: string }> {
   const { tasks: kept } = await retryTransient(platform.clock, signal, () =>
@@ -135,7 +135,8 @@ async function mismatchOf(
   const found = versionsInUse(live.clusterState(), settings.image, isOfMigration(app))
     .filter(({ names }) => names.some((name) => ids.includes(name)))
     .flatMap(({ digest: runs = '', tag }) => {
-      const running = runs === digest ? undefined : unpacked(kept.get(runs))
+      const running =
+        runs === digest ? undefined : unpacked(kept.get(runs) ?? reported?.get(runs)?.tasks)
       return running && coming ? [{ ...mismatch(running, coming), tag }] : []
     })
   const all = (of: 'added' | 'removed') => [...new Set(found.flatMap((one) => one[of]))].sort()

@@ -125,23 +125,27 @@ export function forgetDatabases(app: string): readonly string[] {
   return ['annotate', 'configmap', nameFor(app), `${databasesAnnotation}-`]
 }
 
+/** What a version has reported of itself, packed. */
+interface Bodies {
+  /** What it needs of the databases. Kept of a release that did not go live too: its image may run yet. */
+  readonly needs?: string | undefined
+  /** Its tasks; kept in the same way. */
+  readonly tasks?: string | undefined
+}
+
 /** What is kept of a version that went live, for the releases after it. */
-export interface LiveVersion {
+export interface LiveVersion extends Bodies {
   /** As the release wrote them. */
   readonly templates?: Templates | undefined
   /** The databases that it uses, by alias. */
   readonly databases?: unknown
   /** What ran before it, which the history may lack. */
   readonly before?: Before | undefined
-  /** What it needs of the databases, packed. Kept of a release that did not go live too: its image may run yet. */
-  readonly needs?: string | undefined
-  /** Its tasks, packed; kept in the same way. */
-  readonly tasks?: string | undefined
   /** What its migrations have changed for the other versions, however the release ended. */
   readonly schema?: SchemaChange | undefined
 }
 
-export interface Before extends RunningVersion {
+export interface Before extends RunningVersion, Bodies {
   readonly templates: Templates
 }
 
@@ -158,19 +162,15 @@ export interface HistoryContext {
 export async function saveRelease(
   { cluster, clock, app }: HistoryContext,
   release: ReleaseEnd,
-  { templates, databases, before, needs, tasks, schema }: LiveVersion = {},
+  { templates, databases, before, schema, ...bodies }: LiveVersion = {},
   read?: ReadHistory,
 ): Promise<void> {
-  const ended = {
-    ...release,
-    ...(needs !== undefined && { needs: hashOf(needs) }),
-    ...(tasks !== undefined && { tasks: hashOf(tasks) }),
-  }
+  const ended = { ...release, ...hashesOf(bodies) }
   const used = databases === undefined ? {} : { [databasesAnnotation]: JSON.stringify(databases) }
   const configMaps = configMapsOf(cluster)
   const path = `${configMaps}/${nameFor(app)}`
   const write = async (live: ConfigMap | undefined) => {
-    const found = before && foundBefore(ended, before)
+    const found = before && { ...foundBefore(ended, before), ...hashesOf(before) }
     const after = withRelease(historyOf(live), ended, found)
     const history = schema ? withSchema(after, schema, ended.run) : after
     const data = dataOf(history)
@@ -180,7 +180,7 @@ export async function saveRelease(
         [ended.run]: templates,
         ...(found && { [found.run]: before.templates }),
       }),
-      ...withBodies(history, kept, [needs ?? [], tasks ?? []].flat()),
+      ...withBodies(history, kept, [...bodiesOf(bodies), ...bodiesOf(before ?? {})]),
     }
     await (live
       ? cluster.put(path, {
@@ -211,6 +211,17 @@ export async function saveRelease(
     async () => write(await readLive(cluster, app)),
     isConflict,
   )
+}
+
+function hashesOf({ needs, tasks }: Bodies): Pick<ReleaseEnd, 'needs' | 'tasks'> {
+  return {
+    ...(needs !== undefined && { needs: hashOf(needs) }),
+    ...(tasks !== undefined && { tasks: hashOf(tasks) }),
+  }
+}
+
+function bodiesOf({ needs, tasks }: Bodies): readonly string[] {
+  return [needs ?? [], tasks ?? []].flat()
 }
 
 /** Returns false where it has to be read first: it was changed or deleted, or no answer came. */

@@ -52,8 +52,10 @@ def finish(code=0):
 def plan():
     import django
     from django.conf import settings
+    from django.apps import apps
     from django.core.management import call_command, get_commands
     from django.db import connections
+    from django.db.migrations.loader import MigrationLoader
 
     # Django reports settings that cannot be imported only when they are read; then the apps.
     settings.INSTALLED_APPS
@@ -61,7 +63,7 @@ def plan():
 
     from rollout_inspector import tasks, verdict, web
     from rollout_inspector.identity import asked, connect, identity_of
-    from rollout_inspector.needs import packed
+    from rollout_inspector.needs import needs_of, packed
     from rollout_inspector.plan import plan_of
 
     # As it is now: the project may change it when it connects.
@@ -69,6 +71,12 @@ def plan():
     planned = planned_databases()
     identities = {alias: identity_of(connections[alias]) for alias in planned}
     found = {"stated": dict(identities), "identities": identities}
+    if task.spec.get("report"):
+        migrated = MigrationLoader(None).migrated_apps
+        needs = {alias: needs_of(connections[alias], apps, migrated) for alias in planned}
+        found.update(identities={}, plans=[], needs=[packed(needs)], tasks=tasks.packed(tasks.tasks()), judged=None)
+        found.update(always=False, backup=[], django=django.get_version())
+        return run.hand_over(found, None, None)
     question, silent = web.question_of(found["stated"])
     made = {}
     try:

@@ -96,12 +96,14 @@ def needs_of_field(field, connection):
     return need
 
 
-def needs_of(connection, apps, is_here, migrated):
-    """Returns the needs of all models of these apps that `is_here` finds in this database."""
+def needs_of(connection, apps, migrated):
+    """Returns the needs of all models of these apps that the routers allow in this database. It is not asked."""
+    from django.db import router
+
     needs = {}
     for model in apps.get_models(include_auto_created=True, include_swapped=False):
         options = model._meta
-        if options.proxy or options.abstract or options.swapped or not is_here(model):
+        if options.proxy or options.abstract or options.swapped or not router.allow_migrate_model(connection.alias, model):
             continue
         table = {"m": options.label, "c": {}, "q": uniques_of(model)}
         if not options.managed:

@@ -21,6 +21,7 @@ The task is JSON in DJANGO_ROLLOUT_SPEC:
     backup     when a backup comes first: needed or always; missing: never, or it was made
     contract   which migrations are held back (placing.py)
     bridges    what earlier releases have left behind (bridges.py)
+    report     this version runs, and nothing but what it needs is reported: no database is asked
     prove      this version is older than the database: nothing but whether it fits is asked (verdict.py)
 
 The answers are lines between two markers: `{plan}`, `{"needs": ...}`, `{"refused": ...}`, `migrate` when the

@@ -66,12 +66,7 @@ class Judge:
         self.left = None
 
     def needs_of(self, apps):
-        from django.db import router
-
-        def is_here(model):
-            return router.allow_migrate_model(self.alias, model)
-
-        return fingerprint.needs_of(self.connection, apps, is_here, self.executor.loader.migrated_apps)
+        return fingerprint.needs_of(self.connection, apps, self.executor.loader.migrated_apps)
 
     def begin(self):
         from rollout_inspector.effects import Effects

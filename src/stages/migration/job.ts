@@ -23,7 +23,7 @@ import {
 import { claimUses, type ClaimUse } from '../../django/claims.js'
 import type { NamedSelector, Neighbours } from '../../django/pod-labels.js'
 import type { ReverseTask } from '../../django/reversal.js'
-import { migrates, startsOf } from '../../django/contract.js'
+import { migrates, startsOf, type Starts } from '../../django/contract.js'
 import { launchOf, type ImageCommand, type Launch } from '../../django/launch.js'
 import { commandOf } from '../../docker/registry.js'
 import { hasLostNode } from '../../judge/objects.js'
@@ -39,6 +39,7 @@ import { isOfRepository } from '../../kubernetes/image.js'
 import { templateOf } from '../../kubernetes/objects.js'
 import { aloneSince, lastEnded, openBridges, openHeld } from '../../state/history.js'
 import { readArchive, type Archive } from '../../state/history-store.js'
+import { hashOf } from '../../state/needs.js'
 import { titleOf } from '../../undo/snapshot.js'
 import { withTimeout } from '../../platform/time.js'
 import type { NamespaceWatch } from '../../rollout/namespace-watch.js'
@@ -72,9 +73,11 @@ export interface MadeJob {
 
 /** What a migration's Job is made of. */
 export interface MigrationInput {
-  readonly checked: Pick<PreflightResult, 'live' | 'targets' | 'services'>
+  readonly checked: Pick<PreflightResult, 'live' | 'targets' | 'services' | 'reported'>
   readonly web: Web
   readonly image: Image
+  /** Nothing is planned: the image runs, and reports what it needs. */
+  readonly reports?: OtherWork
   /** Nothing is migrated: the image is older than the database, and is only compared with it. */
   readonly proves?: OtherWork
   /** Nothing is migrated: migrations of this image are reversed. */
@@ -106,9 +109,9 @@ export async function makeJob(
   input: MigrationInput,
   marker: string,
 ): Promise<MadeJob> {
-  const { checked, image, proves, reverses, again, plansOnly = false } = input
+  const { checked, image, reports, proves, reverses, again, plansOnly = false } = input
   const { platform, settings, app, signal, cluster } = context
-  const other = proves ?? reverses ?? again
+  const other = reports ?? proves ?? reverses ?? again
   const command = other?.command ?? settings['migrate-command']
   const timeoutMs = other?.timeoutMs ?? settings['migrate-timeout']
   // What goes back does so also in a run that has no such file.
@@ -129,37 +132,13 @@ export async function makeJob(
       waitSeconds: databaseWaitSeconds,
       volumes: lastingFolders(web.template, web.container, claims),
       unsafe: again ? 'allow' : settings['unsafe-migrations'],
-      ...(proves
-        ? { proves: true, running: [{ names: [proves.name], tag: image.tag, isOwn: true }] }
-        : {
-            web: (ofWeb ?? { launch }).launch.words,
-            kept: databasesOfJson(kept.databases),
-            ...(reverses ? { reverses: reverses.task } : { earlier: kept.earlier }),
-            ...(!reverses && { running }),
-            lockWaitSeconds: settings['lock-wait-migrate'] / 1000,
-            plansOnly,
-            ...(input.backup !== undefined && { backup: input.backup }),
-            // What its release held back is not what a rollback has reversed.
-            ...(again && {
-              contract: {
-                ...starts,
-                policy: 'stay',
-                hasBridges: false,
-                stay: openHeld(kept.history),
-              },
-            }),
-            ...(!other && endedOf(kept.history)),
-            ...(!other && {
-              bridges: openBridges(kept.history),
-              contract: {
-                ...starts,
-                policy:
-                  input.now === true && settings.contract === 'manual' ? 'next' : settings.contract,
-                hasBridges: settings.bridge === 'on',
-                ...(settings.contract === 'manual' && { stay: openHeld(kept.history) }),
-              },
-            }),
-          }),
+      plansOnly,
+      ...taskOf(context, input, {
+        running,
+        kept,
+        starts,
+        words: (ofWeb ?? { launch }).launch.words,
+      }),
     }),
     timeoutSeconds: Math.ceil(timeoutMs / 1000),
     plansOnly,
@@ -180,6 +159,56 @@ export async function makeJob(
     own: new Set(kept.history.flatMap(({ migrations }) => migrations)),
     notes: [...made.notes, ...(other ? [] : notCompared(checked, running))],
     ...beginningOf(launch),
+  }
+}
+
+interface Known {
+  readonly running: readonly RunningVersion[]
+  readonly kept: Archive
+  readonly starts: Starts
+  /** Of the command that starts the web. */
+  readonly words: readonly string[]
+}
+
+/** Returns what the inspector is to do, by what the Job is for. */
+function taskOf(
+  { settings }: OpenContext,
+  { checked, image, reports, proves, reverses, again, backup, now }: MigrationInput,
+  { running, kept, starts, words }: Known,
+): Partial<InspectorTask> {
+  if (reports) return { reports: true }
+  if (proves)
+    return { proves: true, running: [{ names: [proves.name], tag: image.tag, isOwn: true }] }
+  const common = {
+    web: words,
+    kept: databasesOfJson(kept.databases),
+    lockWaitSeconds: settings['lock-wait-migrate'] / 1000,
+  }
+  if (reverses) return { ...common, reverses: reverses.task }
+  const reported = [...(checked.reported?.values() ?? [])].map(({ needs }) => ({
+    hash: hashOf(needs),
+    needs,
+  }))
+  const judged = { ...common, running, earlier: [...kept.earlier, ...reported] }
+  // What its release held back is not what a rollback has reversed.
+  const stays = {
+    ...starts,
+    policy: 'stay',
+    hasBridges: false,
+    stay: openHeld(kept.history),
+  } as const
+  if (again) return { ...judged, contract: stays }
+  return {
+    ...judged,
+    ...(backup !== undefined && { backup }),
+    ...endedOf(kept.history),
+    bridges: openBridges(kept.history),
+    contract: {
+      ...starts,
+      policy: now === true && settings.contract === 'manual' ? 'next' : settings.contract,
+      hasBridges: settings.bridge === 'on',
+      ...(settings.contract === 'manual' && { stay: openHeld(kept.history) }),
+    },
   }
 }
 
@@ -273,17 +302,17 @@ async function commonOf(
   return { launch, claims, common, starts }
 }
 
-/** Returns all versions of the image that run in the namespace, with what is kept of their needs. */
+/** Returns all versions of the image that run in the namespace, with what is known of their needs. */
 export function runningVersions(
   { app, settings }: Pick<OpenContext, 'app' | 'settings'>,
-  { live }: Pick<PreflightResult, 'live'>,
+  { live, reported }: Pick<PreflightResult, 'live' | 'reported'>,
   { digest: released }: Image,
   { needs, history }: Pick<Archive, 'needs' | 'history'>,
 ): readonly RunningVersion[] {
   return versionsInUse(live.clusterState(), settings.image, isOfMigration(app)).map(
     ({ digest = '', tag, names, isIdle }) => {
       if (digest === released) return { names, tag, isOwn: true }
-      const kept = needs.get(digest)
+      const kept = needs.get(digest) ?? reported?.get(digest)?.needs
       const since = aloneSince(history, digest)
       return {
         names,

@@ -168,8 +168,8 @@ class MigrationRun implements Migration {
   }
 
   get #other(): OtherWork | undefined {
-    const { proves, reverses, again } = this.input
-    return proves ?? reverses ?? again
+    const { reports, proves, reverses, again } = this.input
+    return reports ?? proves ?? reverses ?? again
   }
 
   /** Whether it should have looked before it locked, and has not. */
