@@ -2,6 +2,7 @@
 import { afterAll, expect, test } from '@jest/globals'
 import { Site } from '../e2e/site.js'
 import { kubectl, kubectlJson, must, stack } from '../e2e/stack.js'
+import { until } from '../e2e/until.js'
 
 const site = await Site.make('deadnode')
 /** A node of which nothing was ever heard. Only what tolerates everything comes to it. */
@@ -109,13 +110,4 @@ async function apply(object: object): Promise<void> {
 async function patchStatus(of: readonly string[], status: object): Promise<void> {
   const patch = ['--subresource=status', '--type=merge', '--patch', JSON.stringify({ status })]
   await kubectl('patch', ...of, ...patch)
-}
-
-/** The test's own time limit ends it. */
-async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
-  for (let tries = 0; tries < 120; tries += 1) {
-    if (await isSo()) return
-    await new Promise((resolve) => setTimeout(resolve, 500))
-  }
-  throw new Error(`never came: ${what}`)
 }

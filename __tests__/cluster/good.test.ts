@@ -2,10 +2,10 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { get, whileAsking } from '../e2e/client.js'
 import { Site } from '../e2e/site.js'
 import { kubectl } from '../e2e/stack.js'
+import { until } from '../e2e/until.js'
 
 let shop: Site
 let first: string
@@ -59,9 +59,9 @@ describe('a successful release', () => {
     await kubectl(...worker, '--patch', patch)
     // It has no probe: until its first exit is seen, it runs well.
     const crashes = /^worker-.* (Error|CrashLoopBackOff) /m
-    while (!crashes.test(await kubectl('-n', shop.namespace, 'get', 'pods', '--no-headers'))) {
-      await sleep(200)
-    }
+    await until('the first exit', async () =>
+      crashes.test(await kubectl('-n', shop.namespace, 'get', 'pods', '--no-headers')),
+    )
     const released = await shop.cli('deploy', {
       image: shop.image,
       namespace: shop.namespace,

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { kubectl } from '../e2e/stack.js'
 import { Site } from '../e2e/site.js'
+import { until } from '../e2e/until.js'
 
 let shop: Site
 const sessions: Promise<unknown>[] = []
@@ -30,9 +31,6 @@ const columns = () =>
   shop.sql(
     `SELECT count(*) FROM information_schema.columns WHERE table_name = 'catalog_product' AND column_name = 'colour'`,
   )
-async function until(isTrue: () => Promise<boolean>): Promise<void> {
-  while (!(await isTrue()));
-}
 
 beforeAll(async () => {
   shop = await Site.make('tables')
@@ -69,7 +67,7 @@ afterAll(async () => {
 const hold = async () => {
   session('report', 'BEGIN; SELECT count(*) FROM catalog_product;\n SELECT pg_sleep(3600);')
   const sleeps = `${sessionsOf('report')} AND query LIKE '%pg_sleep%'`
-  await until(async () => (await shop.sql(`SELECT count(*) ${sleeps}`)) === '1')
+  await until('the session that sleeps', async () => (await shop.sql(`SELECT count(*) ${sleeps}`)) === '1')
 }
 
 test('a migration whose table is not free in time changes nothing, and names the users of the table', async () => {
@@ -101,7 +99,7 @@ test('a migration waits until its table is free, no client waits for it, and the
   const endLater = async () => {
     const before = await queries()
     // Readers and writers go on meanwhile.
-    await until(async () => (await queries()) > before + 100)
+    await until('100 queries', async () => (await queries()) > before + 100)
     await end('report')
   }
   const released = await shop.release(
@@ -133,6 +131,6 @@ test('a migration waits until its table is free, no client waits for it, and the
 
   // What counts would be seen: here somebody does wait.
   await shop.sql('BEGIN; LOCK TABLE catalog_product; SELECT pg_sleep(1)')
-  await until(async () => (await longWaits()) > 0)
+  await until('a long wait', async () => (await longWaits()) > 0)
   await Promise.all(['reader', 'writer'].map(end))
 })

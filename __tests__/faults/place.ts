@@ -5,6 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { gateToRegistry, type Gate } from '../e2e/gate.js'
 import { Site } from '../e2e/site.js'
 import { kubectl, kubectlJson, must, stack } from '../e2e/stack.js'
+import { until } from '../e2e/until.js'
 import type { Fault, Tag } from './catalogue.js'
 import type { Images } from './images.js'
 import { conditions, type Seen, type EvaluationContext } from './sights.js'
@@ -61,13 +62,8 @@ export async function makePlace(fault: Fault, images: Images): Promise<Place> {
   }
   const pods = async () =>
     (await kubectlJson<{ items: readonly Seen[] }>('-n', namespace, 'get', 'pods')).items
-  const until = async (what: () => Promise<boolean>) => {
-    const end = Date.now() + patienceMs
-    while (!(await what())) {
-      if (Date.now() > end) throw new Error(`${fault.name}: what it waits for does not come`)
-      await pause(200)
-    }
-  }
+  const waitFor = (holds: () => Promise<boolean>) =>
+    until(`what ${fault.name} waits for`, holds, patienceMs)
   const refuses = (args: readonly string[]) =>
     inside(...args).then(
       () => false,
@@ -101,7 +97,7 @@ export async function makePlace(fault: Fault, images: Images): Promise<Place> {
     },
     sleep: (seconds) => pause(seconds * 1000),
     setImage,
-    until: (sight) => until(async () => (await pods()).some(sight)),
+    until: (sight) => waitFor(async () => (await pods()).some(sight)),
     autoscale: (least) =>
       apply(
         JSON.stringify({
@@ -119,7 +115,7 @@ export async function makePlace(fault: Fault, images: Images): Promise<Place> {
       const unready = ({ status }: Seen) =>
         (status?.containerStatuses ?? []).some(({ ready, state }) => !ready && state?.running)
       let pod: Seen | undefined
-      await until(async () => (pod = (await pods()).find(unready)) !== undefined)
+      await waitFor(async () => (pod = (await pods()).find(unready)) !== undefined)
       const name = pod?.metadata.name ?? ''
       const eviction = { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name, namespace } }
       const path = `/api/v1/namespaces/${namespace}/pods/${name}/eviction`
@@ -129,7 +125,7 @@ export async function makePlace(fault: Fault, images: Images): Promise<Place> {
     tellOfUnscheduled: async (reason, message) => {
       let pod: Seen | undefined
       const unscheduled = conditions('PodScheduled', 'False')
-      await until(async () => (pod = (await pods()).find(unscheduled)) !== undefined)
+      await waitFor(async () => (pod = (await pods()).find(unscheduled)) !== undefined)
       const { name = '', uid = '' } = pod?.metadata ?? {}
       const now = new Date().toISOString()
       await apply(
@@ -176,7 +172,7 @@ export async function makePlace(fault: Fault, images: Images): Promise<Place> {
         }),
       )
       const probe = ['run', 'probe', `--image=${image('next')}`, '--dry-run=server']
-      await until(() => refuses(probe))
+      await waitFor(() => refuses(probe))
     },
     forbidPods: async (tag, message) => {
       foreign.push(`validatingadmissionpolicy/${policy}`)
@@ -225,7 +221,7 @@ export async function makePlace(fault: Fault, images: Images): Promise<Place> {
       )
       // The API server takes a policy up a moment after it was written.
       const probe = ['run', 'probe', `--image=${image(tag)}`, '--dry-run=server']
-      await until(() => refuses(probe))
+      await waitFor(() => refuses(probe))
     },
     remove: async () => {
       await gate.close()
@@ -236,7 +232,7 @@ export async function makePlace(fault: Fault, images: Images): Promise<Place> {
   try {
     await apply(shaped(image('before'), fault.always ?? {}))
     // A short progressDeadlineSeconds may pass on a busy machine, which is no end: the pods come all the same.
-    await until(
+    await waitFor(
       async () => !(await refuses(['rollout', 'status', `${kind}/web`, '--timeout=120s'])),
     )
     await fault.arrange?.(place)
