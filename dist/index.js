@@ -7974,7 +7974,7 @@ return(0,oe.B2)(this.context.with({log:e}),n,{image:s,reasons:(0,Qe.s)(t),work:"
 this.#Fe=this.start(this.context,this.#Oe)}}var ve=n(3006)
 var ke=n(6633)
 const Se=3
-const Te=6e4
+const Te=3e4
 async function withReported(e,t){const{settings:n,platform:s,signal:r,app:o}=e
 const{cluster:i,checked:a}=t
 const c=n["migrate-command"]===""?[]:unreleasedIn(e,a)
