@@ -4,6 +4,7 @@ import type { Event, Pod, PodTemplateSpec } from 'kubernetes-types/core/v1'
 import type { ObjectMeta } from 'kubernetes-types/meta/v1'
 import { alike, isBeingDeleted } from '../kubernetes/objects.js'
 import type { WorkloadId } from '../kubernetes/workload.js'
+import { Grouped } from './grouped.js'
 import type { DesiredWorkload, ClusterState } from './types.js'
 
 /** A workload as it is in the cluster now. */
@@ -119,29 +120,28 @@ export function otherTemplatePods(clusterState: ClusterState, live: Live): reado
 
 /** Returns the ReplicaSets that an object controls. */
 function setsOf(clusterState: ClusterState, uid: string | undefined): readonly ReplicaSet[] {
-  return uid === undefined ? [] : (indexOf(clusterState).sets.get(uid) ?? [])
+  return uid === undefined ? [] : indexOf(clusterState).sets.of(uid)
 }
 
 /** Returns the pods that an object controls, with those that terminate. */
 export function allPodsOf(clusterState: ClusterState, uid: string | undefined): readonly Pod[] {
-  return uid === undefined ? [] : (indexOf(clusterState).pods.get(uid) ?? [])
+  return uid === undefined ? [] : indexOf(clusterState).pods.of(uid)
 }
 
-/** What belongs to an object, by its uid. */
+/** The kinds whose objects belong to others. */
 interface Index {
-  readonly pods: ReadonlyMap<string, readonly Pod[]>
-  readonly sets: ReadonlyMap<string, readonly ReplicaSet[]>
-  readonly events: ReadonlyMap<string, readonly Event[]>
+  readonly pods: Grouped<Pod>
+  readonly sets: Grouped<ReplicaSet>
+  readonly events: Grouped<Event>
 }
 
-/** A namespace may have thousands of objects, and a release hundreds of workloads: it is gone through once a look. */
 function indexOf(clusterState: ClusterState): Index {
   let index = indexes.get(clusterState)
   if (index === undefined) {
     index = {
-      pods: groupBy(clusterState.pods, controllerOf),
-      sets: groupBy(clusterState.replicasets, controllerOf),
-      events: groupBy(clusterState.events, ({ involvedObject }) => involvedObject.uid),
+      pods: Grouped.from(clusterState.pods),
+      sets: Grouped.from(clusterState.replicasets),
+      events: Grouped.from(clusterState.events),
     }
     indexes.set(clusterState, index)
   }
@@ -150,25 +150,6 @@ function indexOf(clusterState: ClusterState): Index {
 
 /** Each look makes its own cluster state. */
 const indexes = new WeakMap<ClusterState, Index>()
-
-function controllerOf({ metadata }: { readonly metadata?: ObjectMeta }): string | undefined {
-  return metadata?.ownerReferences?.find(({ controller }) => controller)?.uid
-}
-
-function groupBy<T>(
-  objects: ReadonlyMap<string, T>,
-  keyOf: (object: T) => string | undefined,
-): ReadonlyMap<string, readonly T[]> {
-  const groups = new Map<string, T[]>()
-  for (const object of objects.values()) {
-    const key = keyOf(object)
-    if (key === undefined) continue
-    const group = groups.get(key)
-    if (group) group.push(object)
-    else groups.set(key, [object])
-  }
-  return groups
-}
 
 /** Returns the pods that an object controls, without those that terminate, sorted by name. */
 export function podsOf(clusterState: ClusterState, uid: string | undefined): readonly Pod[] {
@@ -215,9 +196,9 @@ export function hasLostNode(pod: Pod): boolean {
 /** Returns the events about one object, oldest first. */
 export function eventsOf(clusterState: ClusterState, uid: string | undefined): readonly Event[] {
   if (uid === undefined) return []
-  return [...(indexOf(clusterState).events.get(uid) ?? [])].sort(
-    (one, other) => timeOf(one) - timeOf(other) || versionOf(one) - versionOf(other),
-  )
+  return indexOf(clusterState)
+    .events.of(uid)
+    .toSorted((one, other) => timeOf(one) - timeOf(other) || versionOf(one) - versionOf(other))
 }
 
 /** Returns the newest event with one of these reasons. */

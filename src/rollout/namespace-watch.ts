@@ -12,6 +12,7 @@ import { isWorkload, nameOf, withoutManagedFields } from '../kubernetes/objects.
 import { collection, watched, type Watched } from '../kubernetes/paths.js'
 import type { Clock } from '../platform/platform.js'
 import { STALE } from '../judge/deployment-stage.js'
+import { Grouped } from '../judge/grouped.js'
 import type { ClusterState } from '../judge/types.js'
 
 /** The server ends a watch after this many seconds; if it does not end soon after, the connection is dead. */
@@ -123,7 +124,7 @@ function asRead(object: KubeObject): KubeObject {
  * - listed (a version): the next step is a watch from there; that of the list, where it is open.
  */
 class KindWatch {
-  readonly objects = new Map<string, KubeObject>()
+  readonly objects = new Grouped<KubeObject>()
   /** When the server last confirmed the objects, in ms since 1970. */
   confirmedAt = 0
   #version: string | undefined

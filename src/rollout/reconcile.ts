@@ -11,10 +11,10 @@ import type { NamespaceWatch } from './namespace-watch.js'
 /** How often an empty log is requested again, and the pause before it, in ms. */
 const mostTries = 2
 const againMs = 300
-/** The pause after an evaluation, in its own time: however much happens, a fifth of the time is spent on it. */
-const restShare = 4
+/** The pause after an evaluation, in its own time: however much happens, a tenth of the time is spent on it. */
+const restShare = 9
 /** The longest pause, in ms: the time of day may have been set while it was evaluated. */
-const mostRestMs = 1000
+const mostRestMs = 500
 
 export interface ReconcileContext {
   readonly cluster: Cluster

@@ -275,7 +275,9 @@ const restartVariable = 'STAKATER_'
 
 /** Returns whether both are one version: a restart makes no other. */
 export function isSameVersion(one: WorkloadObject, other: WorkloadObject): boolean {
-  return same(decidedTemplate(one), decidedTemplate(other))
+  // The watch keeps the template while no client writes it.
+  const isKept = templateOf(one) === templateOf(other)
+  return isKept || same(decidedTemplate(one), decidedTemplate(other))
 }
 
 function decidedTemplate(object: WorkloadObject): unknown {
