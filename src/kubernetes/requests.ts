@@ -48,9 +48,14 @@ export function requestsOf(connection: Connection): Requests {
   const turns = new Turns(platform.clock)
   const ask = async <T>(request: ApiRequest, signal = life) => {
     await turns.take()
-    return withTimeout(platform.clock, answerMs, AbortSignal.any([life, signal]), (late) =>
-      answer<T>(connection, request, late),
+    const text = await withTimeout(
+      platform.clock,
+      answerMs,
+      AbortSignal.any([life, signal]),
+      (late) => textOf(connection, request, late),
     )
+    await turns.take()
+    return parsed(connection, text) as T
   }
   const retried = <T>(request: ApiRequest) =>
     retryTransient(platform.clock, life, () => ask<T>(request))
@@ -68,17 +73,17 @@ export function requestsOf(connection: Connection): Requests {
   }
 }
 
-/** How many requests begin in one turn of the event loop. */
+/** How many requests begin, or are answered, in one turn of the event loop. */
 const perTurn = 10
 
-/** Spreads requests over turns: to begin hundreds at once would block the event loop. */
+/** Spreads requests over turns: to begin hundreds at once, or to read as many answers, would block the event loop. */
 class Turns {
   #left = perTurn
   #next: Promise<void> | undefined
 
   constructor(private readonly clock: Clock) {}
 
-  /** Resolves when one more may begin. */
+  /** Resolves when one more has its turn. */
   async take(): Promise<void> {
     while (this.#left === 0) {
       this.#next ??= this.clock.handled().then(() => {
@@ -99,10 +104,18 @@ interface ApiRequest {
 
 /** Sends one request. Throws an `ApiError` for what is no success. */
 export async function answer<T>(
-  { platform, socket, names }: Connection,
-  { method, path, body }: ApiRequest,
+  connection: Connection,
+  request: ApiRequest,
   signal: AbortSignal,
 ): Promise<T> {
+  return parsed(connection, await textOf(connection, request, signal)) as T
+}
+
+async function textOf(
+  { platform, socket }: Connection,
+  { method, path, body }: ApiRequest,
+  signal: AbortSignal,
+): Promise<string> {
   const response = await platform.network.request({
     socket,
     method,
@@ -111,7 +124,11 @@ export async function answer<T>(
     ...(body !== undefined && { body }),
   })
   if (response.status >= 300) throw await apiError(response)
-  return JSON.parse(names.read(await response.text())) as T
+  return response.text()
+}
+
+function parsed({ names }: Connection, text: string): unknown {
+  return JSON.parse(names.read(text))
 }
 
 async function unlessMissing<T>(work: Promise<T>): Promise<T | undefined> {

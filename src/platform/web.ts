@@ -8,6 +8,7 @@ import { request as overHttps } from 'node:https'
 import { lookup } from 'node:dns/promises'
 import { isIP, type Socket } from 'node:net'
 import { connect, createSecureContext, getCACertificates, type SecureContext } from 'node:tls'
+import { setImmediate } from 'node:timers/promises'
 import { bareHost, proxyFor, UnusableProxy } from './proxy.js'
 import type { Platform, Tls, Web } from './platform.js'
 
@@ -23,8 +24,7 @@ export const realWeb = (env: Platform['env']): Web => ({
     const options = {
       method,
       signal,
-      // A tenth of a second of a processor, for the system's certificates.
-      ...(tls && target.protocol === 'https:' && trusting(tls)),
+      ...(tls && target.protocol === 'https:' && (await trusting(tls))),
       headers: {
         'user-agent': 'django-rollout',
         ...(sent && { 'content-length': sent.length }),
@@ -46,17 +46,25 @@ export const realWeb = (env: Platform['env']): Web => ({
 })
 
 /** Hundreds of certificates are read once and not for each connection. */
-const contexts = new WeakMap<Tls, SecureContext>()
+const contexts = new WeakMap<Tls, Promise<SecureContext>>()
 
-function trusting(tls: Tls): TlsOptions {
-  const { ca, client, unverified } = tls
+async function trusting(tls: Tls): Promise<TlsOptions> {
   let secureContext = contexts.get(tls)
   if (secureContext === undefined) {
-    const all = [...getCACertificates('default'), ...getCACertificates('system'), ...ca]
-    secureContext = createSecureContext({ ca: [...new Set(all)], ...client })
+    secureContext = contextOf(tls)
     contexts.set(tls, secureContext)
   }
-  return { secureContext, ...(unverified && { rejectUnauthorized: false }) }
+  return {
+    secureContext: await secureContext,
+    ...(tls.unverified && { rejectUnauthorized: false }),
+  }
+}
+
+/** Takes a tenth of a second of a processor: half to read the certificates, half to trust them. */
+async function contextOf({ ca, client }: Tls): Promise<SecureContext> {
+  const all = [...getCACertificates('default'), ...getCACertificates('system'), ...ca]
+  await setImmediate()
+  return createSecureContext({ ca: [...new Set(all)], ...client })
 }
 
 /** Why there was no answer: `ECONNREFUSED`, `TimeOver`. Not the error's message, which may name a secret address. */
