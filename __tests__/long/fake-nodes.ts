@@ -91,7 +91,9 @@ export class FakeNodes {
     if (deletionTimestamp !== undefined) {
       if (stage === 'ending') return
       this.#stages.set(uid, 'ending')
-      await tell(pod, 'Killing', `Stopping container ${containerOf(pod.spec).name}`)
+      const message = `Stopping container ${containerOf(pod.spec).name}`
+      // A namespace that is being deleted takes no more events.
+      await tell(pod, 'Killing', message).catch(() => undefined)
       await call('DELETE', pathOf(pod), { gracePeriodSeconds: 0, preconditions: { uid } })
     } else if (stage === undefined && pod.status?.phase === 'Pending') {
       this.#stages.set(uid, 'started')

@@ -12,12 +12,13 @@ const now = () => ({ at: performance.now(), processor: ms(process.threadCpuUsage
 let blocks = []
 /** Each second: the time, and the processor's time of all threads so far. */
 const used = []
-let before = now()
+/** At the last turn: while the program is loaded there is none, and nothing that could wait for one. */
+let before
 let passed = 0
 
 setInterval(() => {
   const after = now()
-  const lasted = after.at - before.at - everyMs
+  const lasted = before ? after.at - before.at - everyMs : 0
   if (lasted > 2 * everyMs) {
     const took = Math.min(lasted, after.processor - before.processor)
     blocks.push({ at: performance.timeOrigin + before.at, lasted, took })
