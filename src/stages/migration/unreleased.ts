@@ -29,7 +29,7 @@ const mostAsked = 3
 /** A Job that needs longer reports nothing: the release waits for it when the build is quicker, in ms. */
 const longestMs = 30_000
 
-/** A version that runs, and that somebody else has deployed. */
+/** A version that runs, and that another client has deployed. */
 interface Unreleased {
   readonly image: Image
   readonly names: readonly string[]
@@ -39,7 +39,7 @@ interface Unreleased {
 
 type Found = Pick<ClusterContext, 'cluster'> & { readonly checked: PreflightResult }
 
-/** Adds what versions need that others have deployed. Throws the signal's reason; what cannot be asked is in the log. */
+/** Adds what versions need that others have deployed. Throws the signal's reason; what cannot be learned is in the log. */
 export async function withReported<F extends Found>(context: StageContext, found: F): Promise<F> {
   const { settings, platform, signal, app } = context
   const { cluster, checked } = found
