@@ -32,16 +32,15 @@ const rules = JSON.parse(read('rules.json'))
 const severities = Object.fromEntries(
   Object.entries(rules).map(([rule, { severity }]) => [rule, { severity }]),
 )
-const files = Object.fromEntries(
-  readdirSync(folder)
-    .filter((name) => name.endsWith('.py') && name !== loader)
-    .sort()
-    .map((name) => [name, bare(read(name))])
-    .concat([['rules.json', JSON.stringify(severities)]]),
-)
+const files = readdirSync(folder)
+  .filter((name) => name.endsWith('.py') && name !== loader)
+  .sort()
+  .map((name) => [name, bare(read(name))])
+  .concat([['rules.json', JSON.stringify(severities)]])
 
-// One argument of a program has 128 KiB, so they are packed.
-const packed = deflateSync(JSON.stringify(files), { level: 9 }).toString('base64')
+// One argument of a program has 128 KiB, so they are packed: each name, its text, and a NUL between them.
+const texts = files.map(([name, text]) => `${name}\n${text}`).join('\0')
+const packed = deflateSync(texts, { level: 9 }).toString('base64')
 const template = (text) => `\`${text.replace(/[\\`]|\$(?=\{)/g, '\\$&')}\``
 
 const text = `// Generated from src/django/rollout_inspector by scripts/embed-inspector.mjs: change those files, not this one.

@@ -7,7 +7,13 @@ import { inspect } from '../support/inspector.js'
 
 function filesInPod(): Readonly<Record<string, string>> {
   const [, packed = ''] = /b64decode\("([^"]*)"\)/.exec(inspectorSource) ?? []
-  return JSON.parse(inflateSync(Buffer.from(packed, 'base64')).toString()) as Record<string, string>
+  const texts = inflateSync(Buffer.from(packed, 'base64')).toString().split('\0')
+  return Object.fromEntries(
+    texts.map((text): readonly [string, string] => {
+      const end = text.indexOf('\n')
+      return [text.slice(0, end), text.slice(end + 1)]
+    }),
+  )
 }
 
 function filesAsWritten(): Readonly<Record<string, string>> {

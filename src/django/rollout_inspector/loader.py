@@ -9,12 +9,12 @@ later in a copy with all models of the project.
 def django_rollout_inspect():
     import base64
     import importlib.util
-    import json
     import sys
     import zlib
 
     package = "rollout_inspector"
-    files = json.loads(zlib.decompress(base64.b64decode("FILES")).decode("utf-8"))
+    texts = zlib.decompress(base64.b64decode("FILES")).decode("utf-8").split("\0")
+    files = dict(text.split("\n", 1) for text in texts)
 
     class Finder:
         """Imports the files from this text."""
