@@ -2,14 +2,15 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { backCases } from '../migrations/back.js'
 import { cases, type Case } from '../migrations/cases.js'
-import { expected, Lab } from '../migrations/lab.js'
+import { expected, Lab, withTenants } from '../migrations/lab.js'
+import { expectedOfTenants, tenantCases } from '../migrations/tenant-cases.js'
 
 const django = '5.2'
 const oldest = '2.2'
 let lab: Lab
 
 beforeAll(async () => {
-  lab = await Lab.make([django, oldest])
+  lab = await Lab.make([django, oldest, withTenants])
 })
 
 afterAll(() => lab.remove())
@@ -61,4 +62,9 @@ test.each(backCases)('the newer version goes back: $name', async (one) => {
 const old = cases.filter(({ since = 0 }) => since <= Number(oldest)).slice(0, 3)
 test.each(old)(`so does it on Django ${oldest}: $name`, async (one) => {
   expect(await lab.play(one, oldest)).toEqual(expected(one))
+})
+
+// All of them: __tests__/long/tenants.test.ts.
+test.each(tenantCases.slice(0, 2))('with a schema for each tenant: $name', async (one) => {
+  expect(await lab.tenants(one)).toEqual(expectedOfTenants(one))
 })

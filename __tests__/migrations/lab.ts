@@ -16,12 +16,23 @@ import {
 } from './back.js'
 import { initial, type Case } from './cases.js'
 import type { PlacedCase } from './placed-cases.js'
+import {
+  seenOfTenants,
+  tenantInitial,
+  tenantModels,
+  type PlayedTenants,
+  type SeenOfTenants,
+  type TenantCase,
+} from './tenant-cases.js'
 
 /** What a version of Django needs to run on the Python of the images. */
 const packages: Readonly<Record<string, string>> = {
   // Python has removed modules that it imports.
   '3.2': 'psycopg2-binary setuptools legacy-cgi',
 }
+
+/** A Django with a package: `5.2 django-tenants`. */
+export const withTenants = '5.2 django-tenants'
 
 /** The last Python of Django 2.2 is that of Debian 11. */
 const oldDockerfile = `FROM python:3.13-slim AS made
@@ -33,9 +44,12 @@ COPY --from=made /old /
 RUN ["/usr/bin/python3", "-c", "import os; os.makedirs('/venv/bin'); os.symlink('/usr/bin/python3', '/venv/bin/python')"]
 `
 
-const newDockerfile = (django: string) => `FROM python:3.13-slim
-RUN python3 -m venv /venv && /venv/bin/pip install --no-cache-dir Django~=${django}.0 ${packages[django] ?? 'psycopg[binary]'}
+function newDockerfile(django: string): string {
+  const [version = '', more = ''] = django.split(' ')
+  return `FROM python:3.13-slim
+RUN python3 -m venv /venv && /venv/bin/pip install --no-cache-dir Django~=${version}.0 ${packages[django] ?? 'psycopg[binary]'} ${more}
 `
+}
 
 const dockerfile = (django: string) => `${django === '2.2' ? oldDockerfile : newDockerfile(django)}
 COPY *.py inspector.txt /lab/
@@ -286,7 +300,14 @@ export class Lab {
     try {
       await docker('network', 'create', name)
       await lab.startPostgres()
-      for (const file of ['project.py', 'play.py', 'placed.py', 'locking.py', 'reversing.py'])
+      for (const file of [
+        'project.py',
+        'play.py',
+        'placed.py',
+        'locking.py',
+        'reversing.py',
+        'tenants.py',
+      ])
         await copyFile(join(root, '__tests__/migrations', file), join(lab.folder, file))
       await writeFile(join(lab.folder, 'inspector.txt'), inspectorSource)
       for (const django of djangos) await lab.startDjango(django)
@@ -368,6 +389,22 @@ export class Lab {
     return seenBack(JSON.parse(await must('docker', args, { env: stack.env, input })) as PlayedBack)
   }
 
+  /** Plays a release of a project with a schema for each tenant. */
+  async tenants({ name: _, expected: __, ...one }: TenantCase): Promise<SeenOfTenants> {
+    const database = await this.makeDatabase()
+    const input = JSON.stringify({
+      old: tenantModels,
+      initial: tenantInitial,
+      ...one,
+      database: databaseAt('postgres', database),
+    })
+    const script = ['/lab/tenants.py', `/tmp/${database}`, '/lab/inspector.txt']
+    const args = ['exec', '--interactive', this.nameOf(withTenants), '/venv/bin/python', ...script]
+    return seenOfTenants(
+      JSON.parse(await must('docker', args, { env: stack.env, input })) as PlayedTenants,
+    )
+  }
+
   /** Starts a pooler beside the database, under the host name `pooler`. */
   async startPooler(): Promise<void> {
     const image = 'django-rollout-lab:pooler'
@@ -394,7 +431,7 @@ export class Lab {
   }
 
   private nameOf(part: string): string {
-    return `${this.name}-${part}`
+    return `${this.name}-${part.replace(' ', '-')}`
   }
 
   private async startPostgres(): Promise<void> {
@@ -413,7 +450,7 @@ export class Lab {
 
   private async startDjango(django: string): Promise<void> {
     await writeFile(join(this.folder, 'Dockerfile'), dockerfile(django))
-    const tag = ['--tag', `django-rollout-lab:${django}`]
+    const tag = ['--tag', `django-rollout-lab:${django.replace(' ', '-')}`]
     // By its ID, since the tag may belong to another checkout's build by now.
     const image = (await docker('build', '--quiet', ...tag, this.folder)).trim()
     const name = ['--name', this.nameOf(django)]

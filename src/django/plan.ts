@@ -57,6 +57,8 @@ export interface DatabasePlan {
   readonly version?: string
   /** A migration that fails leaves nothing behind (not so on MySQL, and not when it is not atomic). */
   readonly transactionalDdl: boolean
+  /** Of tenants: each that was compared, and for how many at the same migrations. */
+  readonly schemas?: readonly ComparedSchema[]
   /** Not applied yet, in the order in which `migrate` takes them. */
   readonly pending: readonly PendingMigration[]
   /**
@@ -90,6 +92,11 @@ export interface DatabasePlan {
   readonly witnesses?: readonly Witness[] | 'hidden'
   /** Columns and tables that no version needs, neither one that runs nor one that is kept: `shop_order.note`. */
   readonly unused?: readonly string[]
+}
+
+export interface ComparedSchema {
+  readonly name: string
+  readonly count: number
 }
 
 /** A migration that "contract: manual" cannot hold back any longer. */
@@ -245,6 +252,7 @@ function databaseOf(json: unknown): DatabasePlan | undefined {
     ...((hasSql(json['bridges']) || hasSql(json['ended'])) && { isBridged: true }),
     ...(pooled === true && { isPooled: true }),
     ...foundOf(json['found']),
+    ...schemasOf(json['schemas']),
     ...untoldOf(json['untold']),
     ...usageOf(json),
   }
@@ -253,6 +261,14 @@ function databaseOf(json: unknown): DatabasePlan | undefined {
 function foundOf(json: unknown): Pick<DatabasePlan, 'found'> {
   const found = listOf(json, textOf) ?? []
   return found.length > 0 ? { found } : {}
+}
+
+function schemasOf(json: unknown): Pick<DatabasePlan, 'schemas'> {
+  const schemas = listOf(json, (one): ComparedSchema | undefined => {
+    const [name, count] = Array.isArray(one) ? (one as readonly unknown[]) : []
+    return isText(name) && typeof count === 'number' ? { name, count } : undefined
+  })
+  return schemas && schemas.length > 0 ? { schemas } : {}
 }
 
 /** Returns the plan without what runs of this history have applied themselves. */

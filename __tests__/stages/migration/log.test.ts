@@ -141,6 +141,26 @@ test.each<[string, Plan, readonly string[]]>([
     ],
   ],
   [
+    'which schemas of tenants were compared',
+    {
+      ...plan,
+      databases: [
+        {
+          ...database('default', []),
+          schemas: [
+            { name: 'acme', count: 2 },
+            { name: 'beta', count: 1 },
+          ],
+        },
+      ],
+    },
+    [
+      'Django 5.2 with PostgreSQL',
+      'schemas of tenants: acme (for 2 at the same migrations), beta',
+      'no migrations to apply',
+    ],
+  ],
+  [
     'what another cluster has applied, without what a run here has',
     withoutOwn(
       {

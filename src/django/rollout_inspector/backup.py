@@ -67,7 +67,7 @@ def reason(migration, why, what=""):
 def reasons(judge, pending):
     """Of one database."""
     found = list(irreversible(pending))
-    found += [reason(each, "unread", "the schemas of tenants are not read") for each in pending if judge.is_of_tenants(each)]
+    found += [reason(each, "unread", judge.unseen) for each in pending if judge.is_of_tenants(each)]
     try:
         found += judge.lost(pending)
     except Exception as error:

@@ -15,7 +15,7 @@ from rollout_inspector.judge import bytes_of, limit_of, of_types, parts_of, text
 # In all, in seconds; each query has its own limit (asking.py).
 longest = 10
 spent = [0.0]
-# By alias and query: what is held back is judged again without it.
+# By alias, schema and query: what is held back is judged again without it.
 answers = {}
 # More rows are not counted.
 most_rows = 1000
@@ -344,7 +344,7 @@ def key_of(connection, table):
 
 def ask(judge, query, most=1):
     """The first rows; None where it takes too long, or all have."""
-    key = (judge.alias, query)
+    key = (judge.alias, getattr(judge.connection, "schema_name", ""), query)
     if key not in answers:
         if spent[0] > longest:
             return None
@@ -361,7 +361,7 @@ def lately(judge, finding, indices):
         is_known = not each.values or all(of not in (each.table, None) for _, _, of in judge.effects.unread)
         if (each.rule, each.table, each.of) == finding and is_known:
             try:
-                found = of_each_row(judge, each) or among_latest(judge, each, indices)
+                found = judge.of_any(lambda: of_each_row(judge, each) or among_latest(judge, each, indices))
             except Exception:
                 # What is not asked stops nothing.
                 continue
@@ -409,7 +409,7 @@ def among_latest(judge, check, indices):
         rows = count(where)
     if not rows or not rows[0][0]:
         return None
-    return "%d of the latest %d rows" % (rows[0][0], number), "SELECT * FROM %s %s WHERE %s;" % (latest % "", table, where)
+    return "%d of the latest %d rows%s" % (rows[0][0], number, here(judge)), "SELECT * FROM %s %s WHERE %s;" % (latest % "", table, where)
 
 
 def made_since(judge, table, indices):
@@ -450,13 +450,10 @@ def report(judge, pending):
     for each in judge.effects.checks:
         if not each.query or may_be_mended(pending, each.event.operation) or is_remade_with(judge, each):
             continue
-        rows = ask(judge, "SELECT count(*) FROM (%s LIMIT %d) rollout_c" % (each.query, most_rows))
-        count = rows[0][0] if rows else 0
-        if count == 0:
+        found = judge.of_any(lambda: refusing(judge, each))
+        if not found:
             continue
-        number = "%d %s" % (count, "value" if " shared by " in each.words else "row") + ("s" if count > 1 else "")
-        number = "at least " + number if count >= most_rows else number
-        more = {"detail": each.words.replace("<n>", number)}
+        more = {"detail": found}
         judge.report("rows-refuse", each.table, ",".join(each.columns), more, None, each.event.migration, new={})
         judge.findings[-1]["code"] = [each.query + ";"]
     for view, table, column, event in views(judge, pending):
@@ -465,6 +462,19 @@ def report(judge, pending):
         )
         more = {"detail": "%s, and the view %s reads it" % (what, view)}
         judge.report("view-gone", table, column, more, None, event.migration, new={})
+
+
+def refusing(judge, check):
+    """What rows are in the way, in words."""
+    rows = ask(judge, "SELECT count(*) FROM (%s LIMIT %d) rollout_c" % (check.query, most_rows))
+    count = rows[0][0] if rows else 0
+    number = "%d %s" % (count, "value" if " shared by " in check.words else "row") + ("s" if count > 1 else "")
+    number = "at least " + number if count >= most_rows else number
+    return count and check.words.replace("<n>", number) + here(judge)
+
+
+def here(judge):
+    return " in the schema %s" % judge.connection.schema_name if judge.schemas else ""
 
 
 def is_remade_with(judge, check):

@@ -61,7 +61,7 @@ def plan():
     settings.INSTALLED_APPS
     django.setup()
 
-    from rollout_inspector import tasks, verdict, web
+    from rollout_inspector import tasks, tenants, verdict, web
     from rollout_inspector.identity import asked, connect, identity_of
     from rollout_inspector.needs import needs_of, packed
     from rollout_inspector.plan import plan_of
@@ -88,7 +88,12 @@ def plan():
                 from rollout_inspector import leaves
 
                 leaves.bring(connections[alias], task.spec["leaves"].get(alias, {}))
-            made[alias] = plan_of(alias, identities[alias], own)
+            groups, unseen = tenants.of(connections[alias])
+            made[alias] = [plan_of(alias, identities[alias], own, unseen=unseen)]
+            for schemas in groups:
+                tenants.choose(connections[alias], schemas[0])
+                made[alias].append(plan_of(alias, identities[alias], own, schemas))
+            tenants.choose(connections[alias])
     except Exception as error:
         # A database that does not answer, or that is none of Django's, may be only the wrong one.
         for alias in identities:
@@ -106,26 +111,27 @@ def plan():
             run.after_plan({"found": found, "question": None, "silent": silent, "spec": task.spec})
         raise
 
+    every = [each for plans in made.values() for each in plans]
     if task.spec.get("reverse"):
         from rollout_inspector import reverse
 
-        planned_back = reverse.planned({alias: (each["executor"], each["needs"]) for alias, each in made.items()})
+        planned_back = reverse.planned(every)
         found["reversal"] = planned_back
         found["back"] = {"start": run.command_again(), "env": environment, "task": reverse.to_do(planned_back)}
     connections.close_all()
-    found["plans"] = [each["plan"] for each in made.values()]
-    found["needs"] = [packed({alias: each["needs"] for alias, each in made.items() if each["needs"] is not None})]
+    found["plans"] = [tenants.merged(plans) for plans in made.values()]
+    found["needs"] = [packed({each["place"]: each["needs"] for each in every if each["needs"] is not None})]
     # A version that is only compared rolls out nothing here: a rollback does not wait for the import.
     is_compared = task.spec.get("prove") or task.spec.get("reverse")
     found["tasks"] = None if is_compared else tasks.packed(tasks.tasks())
     found["judged"] = None
     if verdict.is_judged():
-        pending = [migration for each in made.values() for migration in each["pending"]]
-        findings = [finding for each in made.values() for finding in each["findings"]]
+        pending = [migration for each in every for migration in each["pending"]]
+        findings = [finding for each in every for finding in each["findings"]]
         judged = verdict.concluded(findings, pending)
-        judged["versions"] = versions_told([each["sources"] for each in made.values()])
+        judged["versions"] = versions_told([each["sources"] for each in every])
         found["judged"] = judged
-    questions = [each["question"] for each in made.values() if each["question"]]
+    questions = [each["question"] for each in every if each["question"]]
     # A command that may do more than the plan shows cannot be compared with it.
     found["verify"] = questions and {
         "start": run.command_again(),
@@ -136,12 +142,12 @@ def plan():
     # By alias and migration, what it begins to lock; none where nothing runs that could wait.
     found["leading"] = None
     if verdict.is_judged() and task.spec.get("locks") is not None:
-        databases = [each["leading"] for each in made.values() if each["leading"] is not None]
-        found["leading"] = {name: each for own in databases for name, each in own.items()} if databases else None
-    found["tries"] = {name: each for own in made.values() for name, each in own["tries"].items()}
+        databases = [each["leading"] for each in every if each["leading"] is not None]
+        found["leading"] = longest(databases) if databases else None
+    found["tries"] = longest([each["tries"] for each in every])
     # A project's own `migrate` may do anything: django-tenants goes through all schemas.
     found["always"] = bool(task.spec.get("always")) or get_commands().get("migrate") != "django.core"
-    found["backup"] = [reason for each in made.values() for reason in each["backup"]]
+    found["backup"] = [reason for each in every for reason in each["backup"]]
     found["django"] = django.get_version()
     run.hand_over(found, question, silent)
 
@@ -169,6 +175,14 @@ def planned_databases():
     return planned
 
 
+def longest(lists):
+    """Of each name the longest list: in the schema that a migration is for."""
+    found = {}
+    for name, each in [pair for own in lists for pair in own.items()]:
+        found[name] = max(found.get(name, each), each, key=len)
+    return found
+
+
 def versions_told(sources):
     """The versions that run, and where the needs of each come from: the least trusted of all databases."""
     told = []
@@ -185,12 +199,16 @@ def verify():
     from django.db import connections
 
     django.setup()
-    from rollout_inspector import verdict
+    from rollout_inspector import tenants, verdict
 
     with os.fdopen(task.spec["verify"], "rb") as file:
         questions = json.loads(file.read().decode("ascii"))
     try:
-        told = [verdict.verified(each, connections[each["alias"]]) for each in questions]
+        told = []
+        for each in questions:
+            connection = connections[each["alias"]]
+            tenants.choose(connection, tenants.foremost(connection, each["schemas"]))
+            told.append(verdict.verified(each, connection))
         task.say(json.dumps({"verified": told}))
     except Exception as error:
         task.say(json.dumps({"verified": None, "why": str(error)[:300]}))

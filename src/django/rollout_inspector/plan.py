@@ -14,7 +14,8 @@ longest_sql_of_all = 400000
 # What Django asks a database while it puts together the text of a migration. Anything else would be an operation of
 # the project's own that writes past the schema editor: a plan never writes.
 reading = ("SELECT", "SHOW", "PRAGMA", "DESCRIBE", "EXPLAIN")
-transaction = ("BEGIN", "SAVEPOINT", "RELEASE SAVEPOINT", "ROLLBACK", "SET CONSTRAINTS")
+# django-tenants sets the path with each cursor.
+transaction = ("BEGIN", "SAVEPOINT", "RELEASE SAVEPOINT", "ROLLBACK", "SET CONSTRAINTS", "SET SEARCH_PATH")
 
 
 def refuse_writes(execute, sql, params, many, context):
@@ -250,8 +251,9 @@ def is_known(name, loader):
 
 
 @new_models_alone()
-def plan_of(alias, identity, own):
-    """Returns the plan of one database, its needs and its judge; of the apps in `own` alone where that is not None."""
+def plan_of(alias, identity, own, schemas=(), unseen=""):
+    """Returns the plan of one database, its needs and its judge; of the apps in `own` alone where that is not None; of the
+    first of these schemas (tenants.py)."""
     connection = connections[alias]
     executor = MigrationExecutor(connection)
     loader = executor.loader
@@ -268,7 +270,7 @@ def plan_of(alias, identity, own):
     pending = [each for each, _ in executor.migration_plan(loader.graph.leaf_nodes())]
     if own is not None:
         pending = [each for each in pending if each.app_label in own]
-    judge = verdict.Judge(connection, alias, executor, refuse_writes)
+    judge = verdict.Judge(connection, alias, executor, refuse_writes, schemas, unseen)
     told = Told()
     no_text = [(each, None, None) for each in pending]
     with_text = told.of("the SQL", lambda: list(with_sql(executor, connection, pending, judge.watched)), no_text)
@@ -353,6 +355,8 @@ def plan_of(alias, identity, own):
         "plan": plan,
         "backup": backup_for,
         "needs": needs,
+        "place": judge.place,
+        "schemas": list(schemas),
         "leading": told.of("what is locked first", lambda: leading_of(alias, with_text), None) if is_postgresql else None,
         "tries": tries,
         "pending": pending,

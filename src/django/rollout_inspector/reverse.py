@@ -14,7 +14,7 @@ operations are walked backwards through the catalog of the database, as effects.
 import json
 import os
 
-from rollout_inspector import asking, reader, task
+from rollout_inspector import asking, reader, task, tenants
 from rollout_inspector.catalog import Catalog
 from rollout_inspector.judge import misfits, severity_of
 
@@ -71,7 +71,7 @@ def concluded(databases, how, downtime):
 
 
 def planned(made):
-    """Returns all that is told of the reversal. `made`: the executor and the needs of this version, by alias."""
+    """Returns all that is told of the reversal. `made`: the plans."""
     from django.core.management import get_commands
 
     asked = task.spec["reverse"]
@@ -79,8 +79,10 @@ def planned(made):
     if not bodies or any(body is None for body in bodies):
         raise ValueError("what the version that comes back needs cannot be read")
     told = []
-    for alias, (executor, new) in made.items():
-        told.append(Backwards(executor, [body.get(alias, {}) for body in bodies], new, asked["since"]).told(bool(asked.get("only-new"))))
+    for each in made:
+        tenants.choose(each["executor"].connection, each["schemas"] and each["schemas"][0])
+        wanted = [body.get(each["place"], {}) for body in bodies]
+        told.append(Backwards(each["executor"], wanted, each["needs"], asked["since"]).told(bool(asked.get("only-new"))))
     if get_commands().get("migrate") != "django.core":
         for each in told:
             each.update(possible=False, why="the project has a migrate command of its own")

@@ -12,8 +12,9 @@ with the database as it is.
 import copy
 import operator
 import sys
+import time
 
-from rollout_inspector import allows, asking, checks, needs as fingerprint, task, twins
+from rollout_inspector import allows, asking, checks, needs as fingerprint, task, tenants, twins
 from rollout_inspector.catalog import Catalog
 from rollout_inspector.effects import applied_state
 from rollout_inspector.judge import RULES, misfits, regressions, severity_of
@@ -43,9 +44,13 @@ def any_runs(indices):
 class Judge:
     """Judges one database."""
 
-    def __init__(self, connection, alias, executor, guard):
+    def __init__(self, connection, alias, executor, guard, schemas=(), unseen=""):
         # `guard` makes sure that no operation writes.
         self.connection, self.alias, self.executor, self.guard = connection, alias, executor, guard
+        # Those of tenants that it stands for, and why others are not compared (tenants.py).
+        self.schemas, self.unseen = schemas, unseen
+        # What the needs of this database, or of these schemas, are kept as.
+        self.place = "%s/%s" % (alias, schemas[0][1] or "tenants") if schemas else alias
         self.catalog = None
         self.effects = None
         # The operations whose effects were noted while somebody else applied them to a state.
@@ -77,7 +82,7 @@ class Judge:
 
     def again(self, pending, new, bridges):
         """Returns the same of fewer migrations, with bridges."""
-        other = Judge(self.connection, self.alias, self.executor, self.guard)
+        other = Judge(self.connection, self.alias, self.executor, self.guard, self.schemas, self.unseen)
         other.state, other.read, other.bridges = self.state, self.catalog.read, dict(bridges)
         other.left = self.left
         other.judge(pending, new)
@@ -106,8 +111,7 @@ class Judge:
         checks.report(self, pending)
         for migration in pending:
             if self.is_of_tenants(migration):
-                detail = "its tables are in the schemas of tenants, which are not compared"
-                self.report("schemas", "", "", {"detail": detail}, range(len(self.known)), migration, "%s.%s")
+                self.report("schemas", "", "", {"detail": self.unseen}, range(len(self.known)), migration, "%s.%s")
         for migration, detail, table in self.effects.unread:
             of = [index for index, (needs, _) in enumerate(self.known) if table is None or table in needs]
             if of:
@@ -116,17 +120,17 @@ class Judge:
             kept = task.bodies.get(each["needs"])
             if kept is not None:
                 # A database that it did not use: nothing is missing then.
-                self.earlier[each["hash"]] = kept.get(self.alias, {})
+                self.earlier[each["hash"]] = kept.get(self.place, {})
         if self.effects.opaque:
             for needs in self.others():
                 for table in needs:
                     self.catalog.before(table)
 
     def is_of_tenants(self, migration):
-        """Whether its app is kept out of the schema of this connection (django-tenants)."""
+        """Whether its app is in schemas that are not compared."""
         from django.db import router
 
-        return hasattr(self.connection, "set_schema") and not router.allow_migrate(self.alias, migration.app_label)
+        return bool(self.unseen) and not router.allow_migrate(self.alias, migration.app_label)
 
     def lost(self, pending):
         """What the pending migrations take away."""
@@ -168,8 +172,8 @@ class Judge:
             return new, "own"
         index = version.get("needs")
         kept = task.bodies.get(index) if index is not None else None
-        if kept is not None and self.alias in kept:
-            return kept[self.alias], "kept"
+        if kept is not None and self.place in kept:
+            return kept[self.place], "kept"
         needs = self.needs_of(self.state.apps)
         # A database that it did not use: nothing is missing then.
         return needs, "state" if needs or kept is None else "kept"
@@ -348,16 +352,32 @@ class Judge:
                         return model, field
         return None
 
+    def of_any(self, ask):
+        """What is found in the first of the schemas where something is; None: not known in time."""
+        end, is_known = time.monotonic() + checks.longest, True
+        try:
+            for schema in self.schemas or [None]:
+                tenants.choose(self.connection, schema)
+                found = ask()
+                if found or time.monotonic() > end:
+                    return found or None
+                is_known = is_known and found is not None
+            return found if is_known else None
+        finally:
+            tenants.choose(self.connection, self.schemas and self.schemas[0])
+
     def has_nulls(self, table, column):
         """Whether there are rows without a value: who writes them goes on. None: not known in time."""
         quote = self.connection.ops.quote_name
-        rows = self.asked("SELECT 1 FROM %s WHERE %s IS NULL LIMIT 1" % (quote(table), quote(column)))
+        query = "SELECT 1 FROM %s WHERE %s IS NULL LIMIT 1" % (quote(table), quote(column))
+        rows = self.of_any(lambda: self.asked(query))
         return None if rows is None else bool(rows)
 
     def is_referred(self, table, column):
         """Whether there are rows that refer to others, which the database then does not let go."""
         quote = self.connection.ops.quote_name
-        rows = self.asked("SELECT 1 FROM %s WHERE %s IS NOT NULL LIMIT 1" % (quote(table), quote(column)))
+        query = "SELECT 1 FROM %s WHERE %s IS NOT NULL LIMIT 1" % (quote(table), quote(column))
+        rows = self.of_any(lambda: self.asked(query))
         if rows and self.connection.vendor == "postgresql":
             # One with an action of its own lets them go.
             query = (
@@ -384,6 +404,7 @@ class Judge:
 
         return {
             "alias": self.alias,
+            "schemas": list(self.schemas),
             "tables": {name: self.catalog.read[name] for name in tables},
             "types": changed,
             "needs": [of_read(needs) for needs, _ in self.known],
@@ -451,6 +472,9 @@ def concluded(found, pending):
     policy = task.spec.get("unsafe") or "block"
     order = ["breaks", "may", "unknown"]
     found.sort(key=lambda each: (bool(each.get("allowed")), order.index(each["severity"])))
+    # The same of several schemas.
+    keys = [[each.get(key) for key in ("database", "rule", "object", "direction", "migration", "detail")] for each in found]
+    found = [each for at, each in enumerate(found) if keys[at] not in keys[:at]]
     stops = [each for each in found if each["severity"] == "breaks" and not each.get("allowed")]
     return {
         "policy": policy,

@@ -432,9 +432,15 @@ function logDatabase(
   plan: DatabasePlan,
   withSql: boolean,
 ): void {
-  const { database, vendorName, version = '', pending, unknown, found = [] } = plan
+  const { database, vendorName, version = '', pending, unknown, found = [], schemas = [] } = plan
   const of = databases.length === 1 && database === 'default' ? '' : `${database}: `
   stageLog.say(`${of}Django ${django} with ${vendorName} ${version}`.trim())
+  if (schemas.length > 0) {
+    const compared = schemas.map(({ name, count }) =>
+      count === 1 ? name : `${name} (for ${count} at the same migrations)`,
+    )
+    stageLog.say(`${of}schemas of tenants: ${compared.join(', ')}`)
+  }
   if (!hasWork(plan)) stageLog.say(`${of}no migrations to apply`)
   for (const { app, name, operations, locks = [], sql } of pending) {
     stageLog.say(`${of}to apply: ${app}.${name} (${operations.join(', ')})`)
