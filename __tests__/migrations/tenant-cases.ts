@@ -1,5 +1,5 @@
 /** Releases of a project with django-tenants: `shop` is an app of tenants, `customers` one that all share. */
-import type { MigrationFinding, Verified } from '../../src/django/verdict.js'
+import type { Judged, MigrationFinding, Verified } from '../../src/django/verdict.js'
 import { base, but, initialWith, next, note, ref } from './cases.js'
 
 export interface TenantCase {
@@ -15,6 +15,8 @@ export interface TenantCase {
   readonly ahead?: readonly string[]
   readonly unsafe?: 'warn' | 'allow'
   readonly backup?: 'needed'
+  /** The running image was no release: it reports what it needs. */
+  readonly reported?: true
   readonly expected: Partial<SeenOfTenants>
 }
 
@@ -23,6 +25,8 @@ export interface SeenOfTenants {
   readonly code: number
   /** What is found, in the words of the report where it has any. */
   readonly found: readonly string[]
+  /** Where the needs of the running version come from, the least trusted of all schemas. */
+  readonly source: string
   /** Schemas that were compared, and for how many. */
   readonly schemas: readonly (readonly [string, number])[]
   /** What a backup is for. */
@@ -49,7 +53,7 @@ interface Told {
   readonly output: string
   readonly plan: {
     readonly databases: readonly { readonly schemas: readonly (readonly [string, number])[] }[]
-    readonly judged: { readonly blocked: boolean; readonly findings: readonly MigrationFinding[] }
+    readonly judged: Pick<Judged, 'blocked' | 'findings' | 'versions'>
     readonly backup: readonly Readonly<Record<'why' | 'object', string>>[] | null
     readonly reversal: { readonly do: string } | null
   }
@@ -60,6 +64,7 @@ interface Told {
 const nothing: SeenOfTenants = {
   code: 0,
   found: [],
+  source: 'kept',
   schemas: [['acme', 2]],
   backup: [],
   refused: [],
@@ -84,6 +89,7 @@ export function seenOfTenants(played: PlayedTenants): SeenOfTenants {
           `${severity} ${rule} ${object}${detail === undefined ? '' : `: ${detail}`}`,
       )
       .sort(),
+    source: plan.judged.versions.map(({ source }) => source).join(),
     schemas: plan.databases.flatMap(({ schemas }) => schemas),
     backup: (plan.backup ?? []).map(({ why, object }) => `${why} ${object}`),
     refused: refused.map(({ rule, object }) => `${rule} ${object}`),
@@ -127,6 +133,12 @@ export const tenantCases: readonly TenantCase[] = [
   {
     name: 'a column is removed: nothing can wait, and nothing is written',
     ...removed,
+    expected: { code: 3, found: [gone], newFails: newLacks('insert') },
+  },
+  {
+    name: 'the same for an image that reports what it needs',
+    ...removed,
+    reported: true,
     expected: { code: 3, found: [gone], newFails: newLacks('insert') },
   },
   {

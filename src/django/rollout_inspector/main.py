@@ -73,7 +73,10 @@ def plan():
     found = {"stated": dict(identities), "identities": identities}
     if task.spec.get("report"):
         migrated = MigrationLoader(None).migrated_apps
-        needs = {alias: needs_of(connections[alias], apps, migrated) for alias in planned}
+        needs = {}
+        for alias in planned:
+            needs[alias] = needs_of(connections[alias], apps, migrated)
+            needs.update(tenants.needs_of(connections[alias], apps, migrated))
         found.update(identities={}, plans=[], needs=[packed(needs)], tasks=tasks.packed(tasks.tasks()), judged=None)
         found.update(always=False, backup=[], django=django.get_version())
         return run.hand_over(found, None, None)
@@ -120,7 +123,12 @@ def plan():
         found["back"] = {"start": run.command_again(), "env": environment, "task": reverse.to_do(planned_back)}
     connections.close_all()
     found["plans"] = [tenants.merged(plans) for plans in made.values()]
-    found["needs"] = [packed({each["place"]: each["needs"] for each in every if each["needs"] is not None})]
+    # Also before there is a tenant.
+    needs = {}
+    for alias, plans in made.items():
+        needs.update(tenants.needs_of(connections[alias], apps, plans[0]["executor"].loader.migrated_apps))
+    needs.update((each["place"], each["needs"]) for each in every if each["needs"] is not None)
+    found["needs"] = [packed(needs)]
     # A version that is only compared rolls out nothing here: a rollback does not wait for the import.
     is_compared = task.spec.get("prove") or task.spec.get("reverse")
     found["tasks"] = None if is_compared else tasks.packed(tasks.tasks())

@@ -51,6 +51,32 @@ def schemas_of(connection):
     return [[name, *kind] if kind else [name, ""] for name, *kind in rows if name != public]
 
 
+def place_of(alias, schema=None):
+    """What the needs of a database, or of the schemas of tenants in it, are kept as."""
+    return "%s/%s" % (alias, schema[1] or "tenants") if schema else alias
+
+
+def needs_of(connection, apps, migrated):
+    """The needs of the schemas of each type of tenant, by their place. None of them has to be there, and the database is not asked."""
+    from django.conf import settings
+
+    from rollout_inspector import needs
+
+    found = {}
+    if hasattr(connection, "set_schema"):
+        has_types = getattr(settings, "HAS_MULTI_TYPE_TENANTS", False)
+        public = getattr(settings, "PUBLIC_SCHEMA_NAME", "public")
+        try:
+            for kind in set(settings.TENANT_TYPES) - {public} if has_types else [""]:
+                choose(connection, ["tenants", kind])
+                found[place_of(connection.alias, ["", kind])] = needs.needs_of(connection, apps, migrated)
+        except Exception:
+            # Of another package.
+            pass
+        choose(connection)
+    return found
+
+
 def states_of(connection, schemas):
     """Yields each schema that was migrated, how many migrations it has, and which."""
     with connection.cursor() as cursor:

@@ -50,7 +50,7 @@ class Judge:
         # Those of tenants that it stands for, and why others are not compared (tenants.py).
         self.schemas, self.unseen = schemas, unseen
         # What the needs of this database, or of these schemas, are kept as.
-        self.place = "%s/%s" % (alias, schemas[0][1] or "tenants") if schemas else alias
+        self.place = tenants.place_of(alias, *schemas[:1])
         self.catalog = None
         self.effects = None
         # The operations whose effects were noted while somebody else applied them to a state.
