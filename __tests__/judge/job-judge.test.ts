@@ -67,6 +67,25 @@ class TrackOptions {
 const ended = (code: number, reason = 'Error') =>
   `{status: {phase: Failed}, container: {state: {terminated: {exitCode: ${code}, reason: ${reason}}}}}`
 
+test('a Job that is deleted fails when its pod is gone', () => {
+  const known = { ...desired, uid: 'uid-migrate' }
+  const of = (pod: string | undefined) => {
+    const seen = { ...clusterState(pod), jobs: new Map<string, Job>() }
+    const observations = newObservations(START)
+    return judgeJob(known, { clusterState: seen, timeouts: TIMEOUTS, observations, now: START })
+      .verdict
+  }
+  expect(of('{container: {}}')).toEqual({ is: 'started', pod: 'migrate-x' })
+  expect(of("{metadata: {deletionTimestamp: '2026-01-01T00:00:00Z'}, container: {}}")).toEqual({
+    is: 'waiting',
+    on: 'the end of its pod',
+  })
+  expect(of(undefined)).toMatchObject({
+    is: 'failed',
+    cause: { code: 'migration-failed', sentence: 'migrate: it was deleted' },
+  })
+})
+
 describe('a Job', () => {
   test.each<[string, ClusterState, string]>([
     ['no pod yet', clusterState(undefined), 'waiting: the creation of its pod'],

@@ -1,6 +1,6 @@
 import type { Pod } from 'kubernetes-types/core/v1'
 import type { Cause } from '../failure/failure.js'
-import { eventsOf, isTakenAway, podsOf } from './objects.js'
+import { eventsOf, isTakenAway, podsOf, podsOfWorkload } from './objects.js'
 import { judgeWith, type Judged, type JobEvaluation } from './job-frame.js'
 import { stageOf } from './deployment-stage.js'
 import type { ClusterState, JudgeInput } from './types.js'
@@ -22,6 +22,8 @@ export type JobJudgement = Judged<JobVerdict>
 export interface DesiredJob {
   readonly job: string
   readonly container: string
+  /** Once it was seen. */
+  readonly uid?: string
 }
 
 /**
@@ -38,11 +40,16 @@ function verdictOf(
   { clusterState, timeouts, now, stale, recorder, requeue, evaluate }: JobEvaluation,
 ): JobVerdict {
   const job = clusterState.jobs.get(desired.job)
-  const uid = job?.metadata?.uid
+  const uid = job?.metadata?.uid ?? desired.uid
   const pod = podsOf(clusterState, uid).at(-1)
   if (pod) {
     const ended = endOf(pod, desired)
     if (ended) return ended
+  }
+  const isDeleted = !job && uid !== undefined
+  if (isDeleted && podsOfWorkload(clusterState, { metadata: { uid } }).length === 0) {
+    const sentence = `${desired.job}: it was deleted`
+    return failure({ code: 'migration-failed', sentence, hint: 'Run it again' }, desired, pod)
   }
   const failed = job?.status?.conditions?.find(
     ({ type, status }) => type === 'Failed' && status === 'True',
@@ -73,7 +80,8 @@ function verdictOf(
     const sentence = `${desired.job}: ${oneLine(failed.message ?? failed.reason ?? 'failed')}`
     return failure({ code: 'migration-failed', sentence }, desired, pod)
   }
-  const on = first ? symptomWords(first, now) : podStatusOf(pod, clusterState)
+  const status = isDeleted ? 'the end of its pod' : podStatusOf(pod, clusterState)
+  const on = first ? symptomWords(first, now) : status
   const lateAt = recorder.since(`incomplete/job/${desired.job}`) + timeouts.timeout
   if (lateAt <= now && !stale) {
     const sentence = `${desired.job}: not started after ${lasting(timeouts.timeout)}: ${on}`

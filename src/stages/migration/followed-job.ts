@@ -96,11 +96,14 @@ export class FollowedJob {
     const { cluster, platform, settings, signal } = context
     const timeouts = { timeout: settings.timeout, bake: 0, grace: settings.grace }
     let observations = newObservations(startedAt)
+    let uid: string | undefined
     return reconcileUntil<JobVerdict>(
       { cluster, clock: platform.clock, live, signal },
       (now) => {
         const clusterState = live.clusterState()
-        const judgement = judgeJob(desired, { clusterState, timeouts, observations, now })
+        uid ??= clusterState.jobs.get(desired.job)?.metadata?.uid
+        const known = { ...desired, ...(uid !== undefined && { uid }) }
+        const judgement = judgeJob(known, { clusterState, timeouts, observations, now })
         observations = judgement.observations
         const { verdict, requeueAt, logsWanted, factsWanted } = judgement
         if (verdict.is === 'started' || verdict.is === 'finished') this.#read(verdict.pod)
