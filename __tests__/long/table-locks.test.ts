@@ -44,6 +44,27 @@ const cases: readonly (readonly [name: string, LockCase, ...tables: string[]])[]
     'shop_shop',
   ],
   [
+    'a table with a foreign key is dropped, while the parent is read',
+    {
+      ...usual,
+      before: [
+        'CREATE TABLE shop_note (id bigserial PRIMARY KEY, order_id bigint REFERENCES shop_order)',
+      ],
+      operations:
+        "migrations.SeparateDatabaseAndState(state_operations=[migrations.CreateModel('Note', [('id', models.BigAutoField(primary_key=True)), ('order', models.ForeignKey('shop.Order', models.CASCADE))])]), migrations.DeleteModel('Note')",
+    },
+    'shop_note',
+    'shop_order',
+  ],
+  [
+    'a new column whose default is another one in each row',
+    {
+      ...usual,
+      operations: "migrations.RunSQL('ALTER TABLE shop_order ADD x float DEFAULT random()')",
+    },
+    'shop_order',
+  ],
+  [
     'two tables, of which the second is read',
     {
       ...usual,
