@@ -68,10 +68,10 @@ export async function watchNamespace(cluster: Cluster, clock: Clock): Promise<Na
   }
   kinds.forEach((kind) => void watches[kind].keep())
 
-  const objects = Object.fromEntries(kinds.map((kind) => [kind, watches[kind].objects]))
+  const objects = () => Object.fromEntries(kinds.map((kind) => [kind, watches[kind].objects]))
   return {
     clusterState: () => ({
-      ...(objects as unknown as Omit<ClusterState, 'confirmedAt'>),
+      ...(objects() as unknown as Omit<ClusterState, 'confirmedAt'>),
       // What an event reports may long be over if the server does not confirm it any more.
       ...(clock.now() - watches.events.confirmedAt > STALE && { events: new Map() }),
       confirmedAt: Math.min(...deciding.map((kind) => watches[kind].confirmedAt)),
@@ -124,7 +124,7 @@ function asRead(object: KubeObject): KubeObject {
  * - listed (a version): the next step is a watch from there; that of the list, where it is open.
  */
 class KindWatch {
-  readonly objects = new Grouped<KubeObject>()
+  objects = new Grouped<KubeObject>()
   /** When the server last confirmed the objects, in ms since 1970. */
   confirmedAt = 0
   #version: string | undefined
@@ -173,7 +173,8 @@ class KindWatch {
     }>(this.#path())
     // Items of a list come without the two fields that name their kind.
     const items = answer.items.map((item) => asRead({ ...item, apiVersion, kind }))
-    this.#replace(items, answer.metadata.resourceVersion)
+    const objects = new Grouped(items.map((item) => [nameOf(item), item]))
+    this.#replace(objects, answer.metadata.resourceVersion)
   }
 
   /** Returns the watch that has sent all objects, and goes on; nothing where a list has to be requested. */
@@ -190,14 +191,14 @@ class KindWatch {
     }
     silence().then(stream.end, () => undefined)
     try {
-      const items = new Map<string, KubeObject>()
+      const items = new Grouped<KubeObject>()
       for await (const { type, object } of eventsIn(stream)) {
         heardAt = clock.now()
         if (type === 'ERROR') break
         if (type === 'DELETED') items.delete(nameOf(object))
         else if (type !== 'BOOKMARK') items.set(nameOf(object), object)
         else if (object.metadata?.annotations?.[initialEventsEnd] === 'true') {
-          this.#replace([...items.values()], object.metadata.resourceVersion)
+          this.#replace(items, object.metadata.resourceVersion)
           return stream
         }
       }
@@ -210,9 +211,8 @@ class KindWatch {
     return undefined
   }
 
-  #replace(objects: readonly KubeObject[], version: string | undefined): void {
-    this.objects.clear()
-    for (const object of objects) this.objects.set(nameOf(object), object)
+  #replace(objects: Grouped<KubeObject>, version: string | undefined): void {
+    this.objects = objects
     this.#version = version
     this.#confirm()
   }

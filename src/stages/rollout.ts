@@ -287,14 +287,16 @@ async function takenSince(
   )
 }
 
-/** Returns what the watch shows, when that is not older. */
+/** Returns what the watch shows, when its spec is another one and not older. */
 function shownSince(
   { metadata }: WorkloadObject,
   shown: Live | undefined,
 ): WorkloadObject | undefined {
   const object = shown?.object as WorkloadObject | undefined
-  const isOlder = (object?.metadata?.generation ?? 0) < (metadata?.generation ?? 0)
-  return isOlder ? undefined : object
+  const { uid, generation = 0 } = object?.metadata ?? {}
+  const before = metadata?.generation ?? 0
+  const isKnown = generation < before || (generation === before && uid === metadata?.uid)
+  return isKnown ? undefined : object
 }
 
 /** Returns whether the judge finds all of them complete, as they are now. */
