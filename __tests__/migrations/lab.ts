@@ -514,10 +514,8 @@ function named({ rule, object }: MigrationFinding): string {
 export function expected(one: Case, thorough = false): Seen {
   const { running, byState, coming, blocked } = one
   const isPlayed = thorough || byState !== undefined
-  const isBroken = [...running, ...(one.unpredicted ?? [])].some((name) => {
-    const [rule = ''] = name.split(' ')
-    return rules[rule as Rule].severity === 'breaks'
-  })
+  const found = [...running, ...(one.unpredicted ?? [])].map((name) => name.split(' ')[0] as Rule)
+  const isBroken = one.byCode ?? found.some((rule) => rules[rule].severity === 'breaks')
   return {
     running: [...running].sort(),
     byState: isPlayed ? [...(byState ?? running)].sort() : 'not played',

@@ -50,6 +50,8 @@ export interface MigrationFinding {
   readonly code?: readonly string[]
   /** What a running version has written lately, and could not write then: `12 of the latest 100 rows`; `code` shows them. */
   readonly lately?: string
+  /** The place in a running version's code that shows it: `shop/models.py:14`. */
+  readonly where?: string
   /** Why its migration is not held back. */
   readonly stays?: string
   /** A comment in the migration's file accepts it. */
@@ -85,7 +87,7 @@ export interface Judged {
 /** What a version needs that a database does not have, or not in this way. */
 export type Misfit = Omit<
   MigrationFinding,
-  'direction' | 'versions' | 'file' | 'code' | 'lately' | 'stays' | 'allowed' | 'until'
+  'direction' | 'versions' | 'file' | 'code' | 'lately' | 'where' | 'stays' | 'allowed' | 'until'
 >
 
 /** What a migration has changed for a version that a rollback may restore. */
@@ -213,7 +215,7 @@ function findingOf(json: unknown): MigrationFinding | undefined {
     ...misfit,
     direction,
     versions,
-    ...textsOf(json, ['file', 'until', 'lately', 'stays']),
+    ...textsOf(json, ['file', 'until', 'lately', 'where', 'stays']),
     ...(code && { code }),
     ...(allowed && { allowed }),
   }

@@ -24,7 +24,7 @@ export function migrationSentence(
   finding: MigrationFinding,
   versions: readonly JudgedVersion[],
 ): string {
-  const { rule, direction, migration, until, lately } = finding
+  const { rule, direction, migration, until, lately, where } = finding
   const [what = '', uses = '', breaks = ''] = rules[rule][direction].map((text) =>
     filled(text, finding),
   )
@@ -33,8 +33,8 @@ export function migrationSentence(
   if (uses === '') return named
   const who = direction === 'new' ? 'the new version' : whoOf(finding, versions)
   const time = until === undefined ? '' : ` until ${until} is applied`
-  const seen = lately === undefined ? '' : ` (${lately} would be refused)`
-  return `${named}${time}, but ${who} ${uses}: ${breaks}${seen}`
+  const seen = lately === undefined ? where : `${lately} would be refused`
+  return `${named}${time}, but ${who} ${uses}: ${breaks}${seen === undefined ? '' : ` (${seen})`}`
 }
 
 /**

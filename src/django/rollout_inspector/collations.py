@@ -9,11 +9,16 @@ def becomes(event, effects):
     if event.kind == "set":
         name, old = event.__dict__.get("collation"), None
     elif event.kind == "alter":
-        old, name = [each.db_parameters(effects.connection).get("collation") for each in (event.old, event.new)]
+        old, name = [of_field(each, effects.connection) for each in (event.old, event.new)]
     else:
         return None
     is_looser = name and name != old and is_loose(name, effects) and not (old and is_loose(old, effects))
     return name if is_looser else None
+
+
+def of_field(field, connection):
+    # Before Django 4.1 the field alone knows it.
+    return field.db_parameters(connection).get("collation") or getattr(field, "db_collation", None)
 
 
 def is_loose(name, effects):

@@ -510,6 +510,7 @@ class Effects:
         name = collations.becomes(event, self)
         if name and (self.connection.vendor == "postgresql" or collations.uniques_of(event, column, self)):
             has["collation"] = name
+            has["refuses_like"] = getattr(self.connection, "pg_version", 180000) < 180000
 
     def alter_reference(self, table, old, new):
         before, after = fingerprint.reference_of(old), fingerprint.reference_of(new)

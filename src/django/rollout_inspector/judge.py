@@ -147,7 +147,7 @@ def misfits(needs, table_of, tables, is_new):
                 add(rule, name, column, sure=sure, to=has["type"], **{"from": wanted["t"]})
             elif has.get("collation") and not is_new:
                 kind = "%s COLLATE %s" % (has["type"] or wanted["t"], has["collation"])
-                add("retyped", name, column, to=kind, **{"from": wanted["t"]})
+                add("retyped", name, column, to=kind, where=has["refuses_like"] and wanted.get("s"), **{"from": wanted["t"]})
         if is_view:
             continue
         for column, has in columns.items():
@@ -168,7 +168,8 @@ def misfits(needs, table_of, tables, is_new):
         if not is_new:
             for unique in need.get("q", ()):
                 if unique not in have["arbiters"].values() and all(each in columns for each in unique):
-                    add("unique-gone", name, ",".join(unique))
+                    by = ",".join(unique)
+                    add("unique-gone", name, by, where=need.get("w", {}).get(by))
             anew = have.get("anew", ())
             for unique in have["uniques"]:
                 add("unique", name, ",".join(unique), anew=["unique", unique] in anew)
@@ -207,8 +208,8 @@ def severity_of(rule, more, need, is_new):
         severity = "breaks"
     if rule == "null-refused" and more.get("nulls") and not more.get("filled"):
         severity = "breaks"
-    # The latest rows show that it is written, or rows refer to what the new version may delete.
-    if more.get("lately") or more.get("referred"):
+    # The latest rows or the code show that it is written, or rows refer to what the new version may delete.
+    if more.get("lately") or more.get("where") or more.get("referred"):
         severity = "breaks"
     # What no operation makes may come by another way: a step in Python, a table of another program.
     if severity == "breaks" and is_new and rule != "insert-refused":

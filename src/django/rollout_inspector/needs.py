@@ -6,17 +6,19 @@ are in it as they are.
 
     {table: {"m": model, "u": 1 if not managed, "o": 1 if its app has no migrations, "c": {column: {...}}, "q": [[column]]}}
 
-"q" has the columns of each unique constraint that code may write by (ON CONFLICT).
+"q" has the columns of each unique constraint that code may write by (ON CONFLICT), "w" the places in the code where it does.
 
 A column has: "t" its type; and 1 if it may be NULL ("n"), has a database default ("d"), a Python default ("p"), or
 gets its value from the database ("g"); "r": [table, 1 if a constraint, its column] for a foreign key (older needs lack the
-column); "a": 1 for the time at which a row is made. Where several models use one table,
+column); "a": 1 for the time at which a row is made; "s": a place in the code that searches it by LIKE. Where several models use one table,
 "l" is 1 if one of them leaves the column to the database, whatever the others do.
 """
 import base64
 import json
 import re
 import zlib
+
+from rollout_inspector import texts
 
 # Of one database, unpacked; far above what a project of 400 models needs.
 longest = 4 * 1024 * 1024
@@ -100,7 +102,7 @@ def needs_of(connection, apps, migrated):
     """Returns the needs of all models of these apps that the routers allow in this database. It is not asked."""
     from django.db import router
 
-    needs = {}
+    needs, own = {}, []
     for model in apps.get_models(include_auto_created=True, include_swapped=False):
         options = model._meta
         if options.proxy or options.abstract or options.swapped or not router.allow_migrate_model(connection.alias, model):
@@ -113,6 +115,8 @@ def needs_of(connection, apps, migrated):
         for field in options.local_concrete_fields:
             table["c"][field.column] = needs_of_field(field, connection)
         needs.setdefault(options.db_table, []).append(table)
+        own.append((table, {field.name: field.column for field in options.local_concrete_fields}))
+    texts.note(own, apps)
     return {name: merged(tables) for name, tables in needs.items()}
 
 
@@ -128,7 +132,7 @@ def merged(tables):
 def merged_column(needs):
     if len(needs) == 1:
         return needs[0]
-    column = {key: needs[0][key] for key in ("t", "r") if key in needs[0]}
+    column = {key: needs[0][key] for key in ("t", "r", "s") if key in needs[0]}
     # A default counts only where each that may write NULL has it.
     nullable = [need for need in needs if need.get("n")]
     column.update({key: 1 for key in ("d", "p") if all(need.get(key) for need in nullable or needs)})
@@ -174,6 +178,7 @@ def is_needs(needs):
     try:
         return all(
             isinstance(table["m"], str) and all(map(is_column, table["c"].values())) and all(map(is_names, table.get("q", [])))
+            and isinstance(table.get("w", {}), dict)
             for tables in needs.values()
             for table in tables.values()
         )

@@ -329,7 +329,7 @@ class Judge:
             "versions": [] if is_new else list(indices),
             "migration": name,
         }
-        for key in ("detail", "parent", "from", "to", "until"):
+        for key in ("detail", "parent", "from", "to", "until", "where"):
             if more.get(key):
                 finding[key] = str(more[key])
         file = allows.file_of(migration) if migration else None
