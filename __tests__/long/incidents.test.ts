@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { at } from '../e2e/moment.js'
 import { catalogMigration as migration, Site, type Changes } from '../e2e/site.js'
 import { kubectl, must, stack } from '../e2e/stack.js'
+import { until } from '../e2e/until.js'
 
 let shop: Site
 
@@ -26,16 +27,12 @@ const end = (application: string) =>
   shop.sql(
     `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = '${application}'`,
   )
-async function until(query: string, value: string): Promise<void> {
-  while ((await shop.sql(query)) !== value);
-}
 /** A transaction that has read the products, and stays open until `end`. */
 async function hold(): Promise<void> {
   void session('report', 'BEGIN; SELECT 1 FROM catalog_product;\n SELECT pg_sleep(3600);')
-  await until(
-    "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'report' AND query LIKE '%pg_sleep%'",
-    '1',
-  )
+  const query =
+    "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'report' AND query LIKE '%pg_sleep%'"
+  await until('the session "report"', async () => (await shop.sql(query)) === '1')
 }
 const first = '0002_product_weight_grams'
 const withoutTransaction = (files: Changes): Changes =>
@@ -121,7 +118,10 @@ test('the Job is deleted while it builds an index, and the next release builds i
     },
   })
   await killed.done()
-  await until('SELECT count(*) FROM pg_stat_progress_create_index', '0')
+  await until(
+    'the end of the build',
+    async () => (await shop.sql('SELECT count(*) FROM pg_stat_progress_create_index')) === '0',
+  )
   await end('report')
   expect(await indexes()).toBe('by_stock false')
 
