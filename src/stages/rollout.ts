@@ -157,7 +157,9 @@ class Rollout {
       stageLog: log,
       signal,
       // None of the release's writes may arrive after its undo.
-    }).finally(() => {
+    }).finally(async () => {
+      // In the next turn: what follows takes as long as the evaluation before it.
+      await platform.clock.handled()
       this.listener.started(this.#starts())
       return this.#lastBeside.catch(() => undefined)
     })
