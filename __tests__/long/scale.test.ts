@@ -92,8 +92,10 @@ test("other people's pods cost nothing that grows with each of their events", as
       await until(isAtRest)
       for (const rate of rates) {
         const from = Date.now()
-        await churn(rate, seconds)
+        const refused = await churn(rate, seconds)
         windows.push([rate, from, Date.now()])
+        // A server that has much to do may refuse some: no watch sees those.
+        expect(refused).toBeLessThanOrEqual((rate * seconds) / 10)
       }
     })()
   })
@@ -253,8 +255,8 @@ async function fillEvents(): Promise<void> {
   }
 }
 
-/** Pods of others change so often, half of the time by an event about them. */
-async function churn(rate: number, seconds: number): Promise<void> {
+/** Pods of others change so often, half of the time by an event about them. Returns how many changes were refused. */
+async function churn(rate: number, seconds: number): Promise<number> {
   const path = `/api/v1/namespaces/${site.namespace}/pods`
   const { items } = await json<{ items: readonly Served[] }>(`${path}?labelSelector=app%3Dother`)
   const changes: Promise<unknown>[] = []
@@ -274,7 +276,8 @@ async function churn(rate: number, seconds: number): Promise<void> {
     }
     await sleep(20)
   }
-  await Promise.all(changes)
+  const ended = await Promise.allSettled(changes)
+  return ended.filter(({ status }) => status === 'rejected').length
 }
 
 /** Removes what a test has left that was killed, or this one. */
