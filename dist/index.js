@@ -14351,7 +14351,8 @@ const{checked:o}=this.input
 const{first:i,rest:a,isDue:c}=this.input.waves
 await this.#hs("first",this.context)
 const l=await this.#fs(i)
-return(0,h.T)({cluster:s,clock:e.clock,live:o.live,desiredWorkloads:l,...a.length>0&&{next:{isDue:c,begin:()=>this.#fs(a)}},verify:e=>this.#Dn(this.context.with({signal:e})),timeouts:{timeout:t.timeout,bake:t.bake,grace:t.grace},startedAt:this.#Yt,onProgress:this.listener.progress,toRepo:(0,I.YT)(this.context),stageLog:r,signal:n}).finally(()=>{this.listener.started(this.#gs())
+return(0,h.T)({cluster:s,clock:e.clock,live:o.live,desiredWorkloads:l,...a.length>0&&{next:{isDue:c,begin:()=>this.#fs(a)}},verify:e=>this.#Dn(this.context.with({signal:e})),timeouts:{timeout:t.timeout,bake:t.bake,grace:t.grace},startedAt:this.#Yt,onProgress:this.listener.progress,toRepo:(0,I.YT)(this.context),stageLog:r,signal:n}).finally(async()=>{await e.clock.handled()
+this.listener.started(this.#gs())
 return this.#ds.catch(()=>{})})}#gs(){const e=this.input.checked.live.clusterState()
 return Object.fromEntries(this.#us.flatMap(t=>{const n=(0,d.jb)((0,p.NO)(e,t))
 return n?[[(0,c.T)(t.workload),n]]:[]}))}async#fs(e){const{context:t}=this
