@@ -5,12 +5,20 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Report } from '../../src/report/report.js'
 import { leastKubeconfig } from '../e2e/account.js'
-import { Site } from '../e2e/site.js'
+import { catalogMigration, Site, type Changes } from '../e2e/site.js'
 import { kubectl, kubectlJson, root, type How } from '../e2e/stack.js'
 
 let shop: Site
 let running: string
 let kubeconfig: string
+
+/** The code without the column. */
+const noWeight: Changes = {
+  'catalog/models.py': (old) => old.replace(/ +weight_grams = .*\n/, ''),
+  'catalog/views.py': (old) => old.replace('"weight_grams", ', ''),
+}
+const removal = 'migrations.RemoveField("product", "weight_grams")'
+const drop = 'migrations.RunSQL("ALTER TABLE catalog_product DROP COLUMN weight_grams", "")'
 
 beforeAll(async () => {
   shop = await Site.make('plan')
@@ -19,17 +27,9 @@ beforeAll(async () => {
   await kubectl('-n', shop.namespace, 'apply', '-f', join(root, 'examples/rbac-plan.yaml'))
   kubeconfig = join(shop.folder, '../kubeconfig-plan')
   await writeFile(kubeconfig, await leastKubeconfig(shop.namespace, 'django-rollout-plan'))
-  await shop.commit('No weight, a colour', {
-    'catalog/models.py': (old) => old.replace(/ +weight_grams = .*\n/, ''),
-    'catalog/views.py': (old) => old.replace('"weight_grams", ', ''),
-    'catalog/migrations/0003_no_weight.py': `from django.db import migrations
-
-
-class Migration(migrations.Migration):
-    dependencies = [("catalog", "0002_product_weight_grams")]
-
-    operations = [migrations.RemoveField("product", "weight_grams")]
-`,
+  await shop.commit('No weight', {
+    ...noWeight,
+    ...catalogMigration('0003_no_weight', '0002_product_weight_grams', removal),
   })
   const build = { image: shop.image, tag: 'plan-1', push: 'true' }
   expect(await shop.cli('build', build)).toMatchObject({ code: 0 })
@@ -199,24 +199,13 @@ describe('a version that others have deployed:', () => {
     await shop.commit('No weight, in two steps', {
       // The running version has none.
       'other/manage.py': `import sys; sys.path.insert(0, '.')\n${await readFile(join(shop.folder, 'manage.py'), 'utf8')}`,
-      'catalog/models.py': (old) => old.replace(/ +weight_grams = .*\n/, ''),
-      'catalog/views.py': (old) => old.replace('"weight_grams", ', ''),
-      'catalog/migrations/0003_no_weight.py': `from django.db import migrations
-
-
-class Migration(migrations.Migration):
-    dependencies = [("catalog", "0002_product_weight_grams")]
-
-    operations = [migrations.SeparateDatabaseAndState([], [migrations.RemoveField("product", "weight_grams")])]
-`,
-      'catalog/migrations/0004_drop.py': `from django.db import migrations
-
-
-class Migration(migrations.Migration):
-    dependencies = [("catalog", "0003_no_weight")]
-
-    operations = [migrations.RunSQL("ALTER TABLE catalog_product DROP COLUMN weight_grams", "")]
-`,
+      ...noWeight,
+      ...catalogMigration(
+        '0003_no_weight',
+        '0002_product_weight_grams',
+        `migrations.SeparateDatabaseAndState([], [${removal}])`,
+      ),
+      ...catalogMigration('0004_drop', '0003_no_weight', drop),
     })
     const build = { image: shop.image, tag: 'plan-2', push: 'true' }
     expect(await shop.cli('build', build)).toMatchObject({ code: 0 })

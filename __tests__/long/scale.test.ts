@@ -9,6 +9,7 @@ import { call, changesOf, json } from '../bench/api.js'
 import { isComplete, type Deployment } from '../bench/observer.js'
 import { Site, type Released } from '../e2e/site.js'
 import { kubectl, must, root, stack } from '../e2e/stack.js'
+import { until } from '../e2e/until.js'
 import { FakeNodes, onFakeNodes, tell, type Fate, type Served } from './fake-nodes.js'
 
 const ofThisTest = 'scale.example.org/namespace'
@@ -38,7 +39,7 @@ beforeAll(async () => {
   const image = `${site.image}:before@${digest}`
   await create(podsOfOthers.map(podOfOthers))
   await create(names.map((name) => workload(name, image)))
-  await until(() => deployments.size === names.length && isAtRest())
+  await rest(() => deployments.size === names.length && isAtRest())
   await fillEvents()
 }, 900_000)
 
@@ -53,7 +54,7 @@ afterAll(async () => {
 test('a release ends within 1 s of its last pod that is Ready, as soon as the cluster has noticed', async () => {
   const { report, output, measured } = await deploy('next', '0')
   const { lastReadyAt } = nodes
-  await until(isAtRest)
+  await rest()
   say('A release', {
     'seconds in all': report.seconds,
     'from the last pod Ready to its Deployment complete': secondsTo(lastAt.complete, lastReadyAt),
@@ -68,7 +69,7 @@ test('a release ends within 1 s of its last pod that is Ready, as soon as the cl
 
 test('an undo writes everything within 10 s', async () => {
   const { report, output, measured } = await deploy('broken', '0')
-  await until(isAtRest)
+  await rest()
   const { detectedAt = 0 } = report
   say('A release that is undone', {
     'seconds in all': report.seconds,
@@ -89,7 +90,7 @@ test("other people's pods cost nothing that grows with each of their events", as
   const { report, output, measured } = await deploy('before', '75s', (soFar) => {
     if (!soFar.includes('watched for another')) return
     churned ??= (async () => {
-      await until(isAtRest)
+      await rest()
       for (const rate of rates) {
         const from = Date.now()
         const refused = await churn(rate, seconds)
@@ -193,6 +194,9 @@ async function follow(): Promise<void> {
   }
 }
 
+/** Hundreds of Deployments take minutes: the test's own limit is as long. */
+const rest = (holds = isAtRest) => until('all Deployments complete', holds, 1_200_000)
+
 function isAtRest(): boolean {
   return [...deployments.values()].every(isComplete)
 }
@@ -200,10 +204,6 @@ function isAtRest(): boolean {
 function imageOf({ spec }: Deployment): string {
   const { spec: pod } = spec.template as Pick<Pod, 'spec'>
   return pod?.containers[0]?.image ?? ''
-}
-
-async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await holds())) await sleep(100)
 }
 
 function workload(name: string, image: string): object {

@@ -327,16 +327,14 @@ export class Lab {
     engine: Engine = 'postgresql',
   ): Promise<Seen> {
     const database = await this.makeDatabase()
-    const input = JSON.stringify({
+    const input = {
       base: {},
       thorough,
       ...one,
       initial: { '0001_initial': one.initial ?? initial },
       database: databaseOf(engine, database),
-    })
-    const python = ['/venv/bin/python', '/lab/play.py', `/tmp/${database}`, '/lab/inspector.txt']
-    const args = ['exec', '--interactive', this.nameOf(django), ...python]
-    return seen(JSON.parse(await must('docker', args, { env: stack.env, input })) as Played)
+    }
+    return seen(await this.run<Played>('play', django, database, input))
   }
 
   /** Plays two releases. */
@@ -346,63 +344,50 @@ export class Lab {
     engine: Engine = 'postgresql',
   ): Promise<SeenOfPlacing> {
     const database = await this.makeDatabase()
-    const input = JSON.stringify({
+    const input = {
       ...one,
       initial: { '0001_initial': one.initial ?? initial },
       database: databaseOf(engine, database),
-    })
-    const python = ['/venv/bin/python', '/lab/placed.py', `/tmp/${database}`, '/lab/inspector.txt']
-    const args = ['exec', '--interactive', this.nameOf(django), ...python]
-    return seenOfPlacing(
-      one,
-      JSON.parse(await must('docker', args, { env: stack.env, input })) as PlayedTwice,
-    )
+    }
+    return seenOfPlacing(one, await this.run<PlayedTwice>('placed', django, database, input))
   }
 
   /** Runs a migration while its table is in use. */
   async lock(one: LockCase, django: string, host = 'postgres'): Promise<SeenOfLocks> {
     const database = await this.makeDatabase()
-    const input = JSON.stringify({
+    const input = {
       ...one,
       direct: { host: 'postgres' },
       database: {
         ...databaseAt(host, database),
         ...(one.options !== undefined && { OPTIONS: { options: one.options } }),
       },
-    })
-    const python = ['/venv/bin/python', '/lab/locking.py', `/tmp/${database}`, '/lab/inspector.txt']
-    const args = ['exec', '--interactive', this.nameOf(django), ...python]
-    return JSON.parse(await must('docker', args, { env: stack.env, input })) as SeenOfLocks
+    }
+    return this.run<SeenOfLocks>('locking', django, database, input)
   }
 
   /** Goes back by the newer version. */
   async reverse({ name: _, expected: __, ...one }: BackCase, django: string): Promise<SeenBack> {
     const database = await this.makeDatabase()
-    const input = JSON.stringify({
+    const input = {
       old: plainModels,
       initial: plainMigrations,
       ...one,
       database: databaseAt('postgres', database),
-    })
-    const script = ['/lab/reversing.py', `/tmp/${database}`, '/lab/inspector.txt']
-    const args = ['exec', '--interactive', this.nameOf(django), '/venv/bin/python', ...script]
-    return seenBack(JSON.parse(await must('docker', args, { env: stack.env, input })) as PlayedBack)
+    }
+    return seenBack(await this.run<PlayedBack>('reversing', django, database, input))
   }
 
   /** Plays a release of a project with a schema for each tenant. */
   async tenants({ name: _, expected: __, ...one }: TenantCase): Promise<SeenOfTenants> {
     const database = await this.makeDatabase()
-    const input = JSON.stringify({
+    const input = {
       old: tenantModels,
       initial: tenantInitial,
       ...one,
       database: databaseAt('postgres', database),
-    })
-    const script = ['/lab/tenants.py', `/tmp/${database}`, '/lab/inspector.txt']
-    const args = ['exec', '--interactive', this.nameOf(withTenants), '/venv/bin/python', ...script]
-    return seenOfTenants(
-      JSON.parse(await must('docker', args, { env: stack.env, input })) as PlayedTenants,
-    )
+    }
+    return seenOfTenants(await this.run<PlayedTenants>('tenants', withTenants, database, input))
   }
 
   /** Starts a pooler beside the database, under the host name `pooler`. */
@@ -428,6 +413,19 @@ export class Lab {
     const name = `p${Math.random().toString(36).slice(2, 10)}`
     await this.psql(`CREATE DATABASE ${name}`)
     return name
+  }
+
+  /** Runs a script of `/lab` by this Django; returns what it prints. */
+  private async run<Printed>(
+    script: string,
+    django: string,
+    database: string,
+    given: object,
+  ): Promise<Printed> {
+    const words = [`/lab/${script}.py`, `/tmp/${database}`, '/lab/inspector.txt']
+    const args = ['exec', '--interactive', this.nameOf(django), '/venv/bin/python', ...words]
+    const input = JSON.stringify(given)
+    return JSON.parse(await must('docker', args, { env: stack.env, input })) as Printed
   }
 
   private nameOf(part: string): string {
