@@ -26,20 +26,20 @@ def answer(files):
 `
 const code = 'shop/a.py'
 const rows: readonly (readonly [string, Readonly<Record<string, string>>, object, object])[] = [
-  ['fields', { [code]: '\nx(unique_fields=["ref"])' }, { ref: 'shop/a.py:2' }, {}],
-  ['several', { [code]: "unique_fields = ('ref', 'both')" }, { 'both_id,ref': 'shop/a.py:1' }, {}],
+  ['fields', { [code]: '\nx(unique_fields=["ref"])' }, { ref: 'shop/a.py' }, {}],
+  ['several', { [code]: "unique_fields = ('ref', 'both')" }, { 'both_id,ref': 'shop/a.py' }, {}],
   [
     'SQL',
     { [code]: '"INSERT … ON CONFLICT (both_id, ref) DO"' },
-    { 'both_id,ref': 'shop/a.py:1' },
+    { 'both_id,ref': 'shop/a.py' },
     {},
   ],
   ['those of two models', { [code]: 'unique_fields=["id"]; x(email__contains=1)' }, {}, {}],
   ['a name that is not written', { [code]: 'unique_fields=UNIQUE' }, {}, {}],
-  ['a lookup', { [code]: 'filter(order__ref__icontains=1)' }, {}, { ref: 'shop/a.py:1' }],
+  ['a lookup', { [code]: 'filter(order__ref__icontains=1)' }, {}, { ref: 'shop/a.py' }],
   ['a lookup by an expression', { [code]: 'filter(**{x + "__contains": 1})' }, {}, {}],
   ['another lookup', { [code]: 'filter(ref__exact=1, ref__contained_by=2)' }, {}, {}],
-  ['an admin', { [code]: 'search_fields = ["=email", "order__ref"]' }, {}, { ref: 'shop/a.py:1' }],
+  ['an admin', { [code]: 'search_fields = ["=email", "order__ref"]' }, {}, { ref: 'shop/a.py' }],
   ['one that compares', { [code]: 'search_fields = ("=ref",)' }, {}, {}],
   [
     'what the web does not run',

@@ -45,7 +45,7 @@ async function fromCommit(run: Run, command: ReleaseCommand): Promise<Outcome> {
   const find = command === 'deploy' ? findSource : findSourceToBuild
   const requested = contextOf(run, await find(platform, settings, settings.context))
 
-  // Nothing is written in the cluster before all of this has passed.
+  // Nothing but Jobs that report is written in the cluster before all of this has passed.
   const [{ cluster, checked }, found] = await allOrAbort(signal, [
     (signal) =>
       reporter.stage('preflight', async (log) => {

@@ -54,6 +54,13 @@ export interface PodMarks {
   readonly annotations: Readonly<Record<string, string>>
 }
 
+const shaAnnotation = 'django-rollout/sha'
+
+/** The version that a Job is named for. */
+export function shaOf({ metadata }: Job): string | undefined {
+  return metadata?.annotations?.[shaAnnotation]
+}
+
 /** The id of the run that a Job was made by. */
 export function runOf({ metadata }: Job): string | undefined {
   return metadata?.annotations?.[runAnnotation]
@@ -138,7 +145,7 @@ export function migrationJob(options: MigrationJobOptions): MigrationJob {
       metadata: {
         name: options.name,
         labels: jobLabels(options),
-        annotations: { 'django-rollout/sha': options.sha, [runAnnotation]: options.run },
+        annotations: { [shaAnnotation]: options.sha, [runAnnotation]: options.run },
       },
       spec: {
         // A failed migration is never retried automatically: it needs a decision.

@@ -50,7 +50,7 @@ export interface MigrationFinding {
   readonly code?: readonly string[]
   /** What a running version has written lately, and could not write then: `12 of the latest 100 rows`; `code` shows them. */
   readonly lately?: string
-  /** The place in a running version's code that shows it: `shop/models.py:14`. */
+  /** The place in a running version's code that shows it: `shop/imports.py`. */
   readonly where?: string
   /** Why its migration is not held back. */
   readonly stays?: string

@@ -32,7 +32,7 @@ export async function runCommand(
   let followed: FollowedJob | undefined
   try {
     const created = await createJob(context, live, made.job, (name) => {
-      job = name
+      job = name ?? ''
     })
     log.say(`${titleOf(created)}: ${name}`)
     followed = new FollowedJob(context, live, { job, container: input.web.container }, output)

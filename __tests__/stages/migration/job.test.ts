@@ -20,14 +20,14 @@ function creating(
   known: readonly string[] = [],
   job: Job = { metadata: {} },
 ) {
-  const left = [...steps]
+  const next = [...steps]
   const jobs = new Map<string, Job>()
   const tried: string[] = []
   const cluster = clusterOf({
     find: <T>(path: string) =>
       Promise.resolve(jobs.get(path.split('/').at(-1) ?? '') as T | undefined),
     post: <T>(_path: string, body: unknown) => {
-      const step = left.shift() ?? new Error('not expected')
+      const step = next.shift() ?? new Error('not expected')
       if (step instanceof Error) return Promise.reject(step)
       jobs.set((body as Job).metadata?.name ?? '', body as Job)
       return step === 'done' ? Promise.resolve(body as T) : Promise.reject(gone)
@@ -35,10 +35,17 @@ function creating(
   })
   const live = { clusterState: () => ({ jobs: new Map(known.map((name) => [name, {}])) }) }
   const release = { ...scripted([]), app: 'shop', source: { tag: 'v1' }, signal: never }
-  const done = createJob({ ...release, cluster }, live as unknown as NamespaceWatch, job, (name) =>
-    tried.push(name),
+  let left: string | undefined
+  const done = createJob(
+    { ...release, cluster },
+    live as unknown as NamespaceWatch,
+    job,
+    (name) => {
+      left = name
+      if (name !== undefined) tried.push(name)
+    },
   )
-  return { done, jobs, tried }
+  return { done, jobs, tried, left: () => left }
 }
 
 const [first, second] = ['shop-migrate-v1-1', 'shop-migrate-v1-2']
@@ -61,6 +68,19 @@ describe('the Job is created once', () => {
     const labels = { 'django-rollout/job': 'plan' }
     const { done } = creating(['done'], [first], { metadata: { labels } })
     expect((await done).metadata?.name).toBe('shop-plan-v1-1')
+  })
+
+  test('under a name of the version that it runs, where that is another one', async () => {
+    const annotations = { 'django-rollout/sha': 'ABCDEF0123' }
+    const { done } = creating(['done'], [], { metadata: { annotations } })
+    expect((await done).metadata?.name).toBe('shop-migrate-abcdef0-1')
+  })
+
+  test('and the Job of another run, which has the name, is not ours to remove', async () => {
+    const no = new ApiError(403, 'Forbidden', 'no')
+    const { done, left } = creating([taken, no])
+    await expect(done).rejects.toBe(no)
+    expect(left()).toBe(second)
   })
 
   test('and not at all when the server refuses', async () => {

@@ -72,6 +72,10 @@ def plan():
     identities = {alias: identity_of(connections[alias]) for alias in planned}
     found = {"stated": dict(identities), "identities": identities}
     if task.spec.get("report"):
+        for alias in planned:
+            # Its types depend on the server's version.
+            if connections[alias].vendor == "mysql":
+                connect(connections[alias])
         migrated = MigrationLoader(None).migrated_apps
         needs = {}
         for alias in planned:
@@ -134,7 +138,8 @@ def plan():
     found["tasks"] = None if is_compared else tasks.packed(tasks.tasks())
     found["judged"] = None
     if verdict.is_judged():
-        pending = [migration for each in every for migration in each["pending"]]
+        # Of several schemas the same ones.
+        pending = list({verdict.name_of(each): each for own in every for each in own["pending"]}.values())
         findings = [finding for each in every for finding in each["findings"]]
         judged = verdict.concluded(findings, pending)
         judged["versions"] = versions_told([each["sources"] for each in every])
@@ -151,11 +156,12 @@ def plan():
     found["leading"] = None
     if verdict.is_judged() and task.spec.get("locks") is not None:
         databases = [each["leading"] for each in every if each["leading"] is not None]
-        found["leading"] = longest(databases) if databases else None
-    found["tries"] = longest([each["tries"] for each in every])
+        found["leading"] = joined(databases) if databases else None
+    found["tries"] = joined([each["tries"] for each in every])
     # A project's own `migrate` may do anything: django-tenants goes through all schemas.
     found["always"] = bool(task.spec.get("always")) or get_commands().get("migrate") != "django.core"
-    found["backup"] = [reason for each in every for reason in each["backup"]]
+    reasons = [reason for each in every for reason in each["backup"]]
+    found["backup"] = [each for at, each in enumerate(reasons) if each not in reasons[:at]]
     found["django"] = django.get_version()
     run.hand_over(found, question, silent)
 
@@ -183,11 +189,12 @@ def planned_databases():
     return planned
 
 
-def longest(lists):
-    """Of each name the longest list: in the schema that a migration is for."""
+def joined(lists):
+    """By name, what is in any of the lists: a migration may be for several schemas."""
     found = {}
     for name, each in [pair for own in lists for pair in own.items()]:
-        found[name] = max(found.get(name, each), each, key=len)
+        there = found.setdefault(name, [])
+        there += [one for one in each if one not in there]
     return found
 
 
@@ -217,6 +224,10 @@ def verify():
             connection = connections[each["alias"]]
             tenants.choose(connection, tenants.foremost(connection, each["schemas"]))
             told.append(verdict.verified(each, connection))
+        # One schema is as it was, where another one is migrated.
+        met = {(each["database"], name) for each in told for name in each.pop("met")}
+        for each in told:
+            each["unmet"] = [name for name in each["unmet"] if (each["database"], name) not in met]
         task.say(json.dumps({"verified": told}))
     except Exception as error:
         task.say(json.dumps({"verified": None, "why": str(error)[:300]}))

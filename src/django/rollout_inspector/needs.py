@@ -102,10 +102,10 @@ def needs_of(connection, apps, migrated):
     """Returns the needs of all models of these apps that the routers allow in this database. It is not asked."""
     from django.db import router
 
-    needs, own = {}, []
+    needs, every = {}, []
     for model in apps.get_models(include_auto_created=True, include_swapped=False):
         options = model._meta
-        if options.proxy or options.abstract or options.swapped or not router.allow_migrate_model(connection.alias, model):
+        if options.proxy or options.abstract or options.swapped:
             continue
         table = {"m": options.label, "c": {}, "q": uniques_of(model)}
         if not options.managed:
@@ -114,9 +114,11 @@ def needs_of(connection, apps, migrated):
             table["o"] = 1
         for field in options.local_concrete_fields:
             table["c"][field.column] = needs_of_field(field, connection)
-        needs.setdefault(options.db_table, []).append(table)
-        own.append((table, {field.name: field.column for field in options.local_concrete_fields}))
-    texts.note(own, apps)
+        # The code may mean one of another database.
+        every.append((table, {field.name: field.column for field in options.local_concrete_fields}))
+        if router.allow_migrate_model(connection.alias, model):
+            needs.setdefault(options.db_table, []).append(table)
+    texts.note(every, apps)
     return {name: merged(tables) for name, tables in needs.items()}
 
 

@@ -49,7 +49,8 @@ def places_of(apps):
     for file, text in texts_of(apps):
         for key, pattern in patterns:
             for found in pattern.finditer(text):
-                place = "%s:%d" % (os.path.relpath(file), text.count("\n", 0, found.start()) + 1)
+                # Without the line: needs of releases that are alike are kept once.
+                place = os.path.relpath(file)
                 for names in names_of(key, found):
                     places.setdefault((key, tuple(names)), place)
     return places

@@ -538,11 +538,10 @@ def verified(question, connection):
         for key in sorted(set(missed) - known)
         if key[0] not in named_freely
     ]
-    unmet = [
-        "%s %s" % (rule, ".".join(part for part in (table, column) if part))
-        for rule, table, column in sorted(predicted - set(found))
-        if rule not in named_freely and RULES[rule]["severity"] == "breaks"
-    ]
+    def named(keys):
+        own = [key for key in sorted(keys) if key[0] not in named_freely and RULES[key[0]]["severity"] == "breaks"]
+        return ["%s %s" % (rule, ".".join(filter(None, names))) for rule, *names in own]
+
     def since(needs):
         """What a version that may be restored lacks since this migration, and what it no longer lacks."""
         was = set(misfits(needs, before.get, before, False))
@@ -560,6 +559,7 @@ def verified(question, connection):
     return {
         "database": question["alias"],
         "unpredicted": unpredicted[:most],
-        "unmet": unmet[:most],
+        "unmet": named(predicted - set(found))[:most],
+        "met": named(predicted & set(found)),
         "earlier": {version: since(needs) for version, needs in question["earlier"].items()},
     }

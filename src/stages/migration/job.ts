@@ -14,6 +14,7 @@ import { planCommand, startedCommand } from '../../django/inspector-command.js'
 import { type BackupWhen } from '../../django/plan.js'
 import {
   jobName,
+  shaOf,
   lastingFolders,
   migrationJob,
   migrationLabels,
@@ -125,6 +126,8 @@ export async function makeJob(
   const running = runningVersions(context, checked, image, kept)
   const made = migrationJob({
     ...common,
+    // Reports that run at once have different names.
+    ...(reports && { sha: image.digest.slice('sha256:'.length) }),
     command: planCommand(command, launch.starter, marker),
     env: inspectorEnv({
       marker,
@@ -535,12 +538,13 @@ export async function createJob(
   { platform, app, source, signal, cluster }: Pick<OpenContext, NeededToCreate>,
   live: NamespaceWatch,
   job: Job,
-  onTry: (name: string) => void,
+  onTry: (name: string | undefined) => void,
 ): Promise<Job> {
   const path = collection('batch/v1', cluster.namespace, 'jobs')
+  const version = shaOf(job) ?? source.sha ?? source.tag
   for (let attempt = 1; ; attempt++) {
     signal.throwIfAborted()
-    const name = jobName(app, source.sha ?? source.tag, attempt, kindOf(job))
+    const name = jobName(app, version, attempt, kindOf(job))
     if (live.clusterState().jobs.has(name)) continue
     onTry(name)
     const named = { ...job, metadata: { ...job.metadata, name } }
@@ -554,8 +558,9 @@ export async function createJob(
         return cluster.post<Job>(path, named)
       })
     } catch (error) {
-      if (error instanceof ApiError && error.status === 409) continue
-      throw error
+      if (!(error instanceof ApiError && error.status === 409)) throw error
+      // It is not ours to remove.
+      onTry(undefined)
     }
   }
 }

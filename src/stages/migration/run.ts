@@ -8,6 +8,7 @@ import { isPlain } from '../../django/migrate-command.js'
 import { withoutOwn, type Plan } from '../../django/plan.js'
 import { lastError } from '../../django/traceback.js'
 import { brokenBy, type Misfit, type Verified } from '../../django/verdict.js'
+import { nameOf } from '../../kubernetes/objects.js'
 import { retryTransient } from '../../kubernetes/retry.js'
 import { collection } from '../../kubernetes/paths.js'
 import { idOf } from '../../kubernetes/workload.js'
@@ -211,9 +212,16 @@ class MigrationRun implements Migration {
   broken(): readonly Misfit[] | undefined {
     const { verified } = this.#output
     const { judged } = this.#plan ?? {}
-    return !judged || verified === undefined || 'why' in verified
+    return !judged || verified === undefined || 'why' in verified || this.#isPartly()
       ? undefined
       : brokenBy(judged, verified)
+  }
+
+  /** Whether what the plan has not compared is not compared after it either. */
+  #isPartly(): boolean {
+    return (this.#plan?.judged?.findings ?? []).some(
+      ({ rule }) => rule === 'schemas' || rule === 'unjudged',
+    )
   }
 
   misfits(): readonly Misfit[] | undefined {
@@ -249,6 +257,7 @@ class MigrationRun implements Migration {
     if (this.#plan && pending.length + applied.length === 0) return undefined
     const compared = verified === undefined || 'why' in verified ? [] : verified
     const isWhole =
+      !this.#isPartly() &&
       pending.length > 0 &&
       pending.every(({ database }) => compared.some((one) => one.database === database))
     return isWhole ? { is: 'compared', databases: compared, applied } : { is: 'unknown' }
@@ -277,13 +286,12 @@ class MigrationRun implements Migration {
     made.notes.forEach((note) => {
       log.say(note)
     })
-    let job = ''
     const created = await createJob(context, live, made.job, (name) => {
-      this.#name = job = name
+      this.#name = name
     })
     log.say(`${titleOf(created)}, created from ${made.from}`)
     const signal = AbortSignal.any([context.signal, this.#over.signal])
-    const desired = { job, container: made.container }
+    const desired = { job: nameOf(created), container: made.container }
     this.#job = new FollowedJob(context.with({ signal }), live, desired, this.#output)
     return this.#job
   }

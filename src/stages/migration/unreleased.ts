@@ -1,6 +1,6 @@
 /**
  * What running versions need that no release has written: the history does not know it, so a Job of the version's own
- * image reports it, while the new image builds. It asks no database, and is removed at its end.
+ * image reports it, while the new image builds. It is removed at its end.
  */
 import {
   usesOfRepository,
@@ -48,7 +48,13 @@ export async function withReported<F extends Found>(context: StageContext, found
   const { needs } = await retryTransient(platform.clock, signal, () =>
     readArchive(cluster, app, settings.image),
   )
-  const unknown = versions.filter(({ image }) => !needs.has(image.digest)).slice(0, mostAsked)
+  const all = versions.filter(({ image }) => !needs.has(image.digest))
+  const unknown = all.slice(0, mostAsked)
+  for (const { image, names } of all.slice(mostAsked)) {
+    context.log.say(
+      `what ${titleOf(image, names)} needs is not known: only ${mostAsked} images report it`,
+    )
+  }
   const answers = await Promise.all(
     unknown.map(async (one) => {
       const answer = await ask(context.with({ cluster }), checked, one)
@@ -100,7 +106,7 @@ async function ask(
   { image, names, web }: Unreleased,
 ): Promise<Reported | undefined> {
   const { settings, log, signal, warn } = context
-  const who = `version ${shortTag(image.tag)} (${names.join(', ')})`
+  const who = titleOf(image, names)
   log.say(`${who} was deployed by others: a Job of its image reports what it needs`)
   const migration = startMigration(context, {
     checked,
@@ -126,4 +132,9 @@ async function ask(
       warn(messageOf(error))
     })
   }
+}
+
+/** `version 4f2c1d9 (deployment/web)` */
+function titleOf(image: Image, names: readonly string[]): string {
+  return `version ${shortTag(image.tag)} (${names.join(', ')})`
 }
