@@ -4,6 +4,7 @@ migration and the comparison after it.
 The same text runs in each of these processes. DJANGO_ROLLOUT_SPEC says which one it is.
 """
 import atexit
+import gc
 import json
 import os
 import sys
@@ -50,6 +51,8 @@ def finish(code=0):
 
 
 def plan():
+    # To look for what is no longer used takes a tenth of a plan, finds next to nothing, and this process ends soon.
+    gc.disable()
     import django
     from django.conf import settings
     from django.apps import apps
