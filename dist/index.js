@@ -448,8 +448,8 @@ const b=n(5082)
 const v=n(4974)
 const k=n(1236)
 const S=n(6717)
-const T=n(8646)
-const R=n(5385)
+const R=n(8646)
+const T=n(5385)
 const D=n(6114)
 const O=n(9379)
 const F=n(6782)
@@ -458,14 +458,14 @@ const M=n(4750)
 const L=n(5574)
 const U=n(8595)
 const x=n(1866)
-const P=n(7118)
-const G=n(280)
+const G=n(7118)
+const P=n(280)
 const H=n(2276)
 const j=n(5213)
-const J=n(3465)
-const V=n(2028)
+const V=n(3465)
+const J=n(2028)
 const Y=n(1489)
-e.exports={parse:a,valid:c,clean:l,inc:A,diff:u,major:d,minor:h,patch:f,prerelease:g,compare:p,rcompare:m,compareLoose:E,compareBuild:w,sort:y,rsort:I,gt:B,lt:Q,eq:b,neq:v,gte:k,lte:S,cmp:T,coerce:R,truncate:D,Comparator:O,Range:F,satisfies:N,toComparators:M,maxSatisfying:L,minSatisfying:U,minVersion:x,validRange:P,outside:G,gtr:H,ltr:j,intersects:J,simplifyRange:V,subset:Y,SemVer:o,re:s.re,src:s.src,tokens:s.t,SEMVER_SPEC_VERSION:r.SEMVER_SPEC_VERSION,RELEASE_TYPES:r.RELEASE_TYPES,compareIdentifiers:i.compareIdentifiers,rcompareIdentifiers:i.rcompareIdentifiers}},5101:e=>{const t="2.0.0"
+e.exports={parse:a,valid:c,clean:l,inc:A,diff:u,major:d,minor:h,patch:f,prerelease:g,compare:p,rcompare:m,compareLoose:E,compareBuild:w,sort:y,rsort:I,gt:B,lt:Q,eq:b,neq:v,gte:k,lte:S,cmp:R,coerce:T,truncate:D,Comparator:O,Range:F,satisfies:N,toComparators:M,maxSatisfying:L,minSatisfying:U,minVersion:x,validRange:G,outside:P,gtr:H,ltr:j,intersects:V,simplifyRange:J,subset:Y,SemVer:o,re:s.re,src:s.src,tokens:s.t,SEMVER_SPEC_VERSION:r.SEMVER_SPEC_VERSION,RELEASE_TYPES:r.RELEASE_TYPES,compareIdentifiers:i.compareIdentifiers,rcompareIdentifiers:i.rcompareIdentifiers}},5101:e=>{const t="2.0.0"
 const n=256
 const s=Number.MAX_SAFE_INTEGER||9007199254740991
 const r=16
@@ -951,12 +951,12 @@ n(9967).Request
 n(5910).FormData
 globalThis.File??n(4573).File
 n(8355).FileReader
-const{setGlobalOrigin:S,getGlobalOrigin:T}=n(1059)
+const{setGlobalOrigin:S,getGlobalOrigin:R}=n(1059)
 0
 0
-const{CacheStorage:R}=n(3245)
+const{CacheStorage:T}=n(3245)
 const{kConstruct:D}=n(109)
-new R(D)
+new T(D)
 const{deleteCookie:O,getCookies:F,getSetCookies:N,setCookie:M}=n(9061)
 0
 0
@@ -965,7 +965,7 @@ const{deleteCookie:O,getCookies:F,getSetCookies:N,setCookie:M}=n(9061)
 const{parseMIMEType:L,serializeAMimeType:U}=n(1900)
 0
 0
-const{CloseEvent:x,ErrorEvent:P,MessageEvent:G}=n(5188)
+const{CloseEvent:x,ErrorEvent:G,MessageEvent:P}=n(5188)
 n(3726).WebSocket
 0
 0
@@ -1560,7 +1560,7 @@ const{channels:E}=n(2414)
 const{headerNameLowerCasedRecord:w}=n(735)
 const y=/[^\u0021-\u00ff]/
 const I=Symbol("handler")
-class Request{constructor(e,{path:t,method:n,body:r,headers:o,query:w,idempotent:B,blocking:Q,upgrade:b,headersTimeout:v,bodyTimeout:k,reset:S,throwOnError:T,expectContinue:R,servername:D},O){if(typeof t!=="string")throw new s("path must be a string")
+class Request{constructor(e,{path:t,method:n,body:r,headers:o,query:w,idempotent:B,blocking:Q,upgrade:b,headersTimeout:v,bodyTimeout:k,reset:S,throwOnError:R,expectContinue:T,servername:D},O){if(typeof t!=="string")throw new s("path must be a string")
 else if(t[0]!=="/"&&!(t.startsWith("http://")||t.startsWith("https://"))&&n!=="CONNECT")throw new s("path must be an absolute URL or start with a slash")
 else if(y.test(t))throw new s("invalid request path")
 if(typeof n!=="string")throw new s("method must be a string")
@@ -1570,10 +1570,10 @@ if(b&&!a(b))throw new s("invalid upgrade header")
 if(v!=null&&(!Number.isFinite(v)||v<0))throw new s("invalid headersTimeout")
 if(k!=null&&(!Number.isFinite(k)||k<0))throw new s("invalid bodyTimeout")
 if(S!=null&&typeof S!=="boolean")throw new s("invalid reset")
-if(R!=null&&typeof R!=="boolean")throw new s("invalid expectContinue")
+if(T!=null&&typeof T!=="boolean")throw new s("invalid expectContinue")
 this.headersTimeout=v
 this.bodyTimeout=k
-this.throwOnError=T===true
+this.throwOnError=R===true
 this.method=n
 this.abort=null
 if(r==null)this.body=null
@@ -1600,7 +1600,7 @@ this.host=null
 this.contentLength=null
 this.contentType=null
 this.headers=[]
-this.expectContinue=R!=null?R:false
+this.expectContinue=T!=null?T:false
 if(Array.isArray(o)){if(o.length%2!==0)throw new s("headers array must be even")
 for(let e=0;e<o.length;e+=2)processHeader(this,o[e],o[e+1])}else if(o&&typeof o==="object")if(o[Symbol.iterator])for(const e of o){if(!Array.isArray(e)||e.length!==2)throw new s("headers must be in key-value pair format")
 processHeader(this,e[0],e[1])}else{const e=Object.keys(o)
@@ -1917,9 +1917,9 @@ const r=n(3440)
 const{channels:o}=n(2414)
 const i=n(6603)
 const{RequestContentLengthMismatchError:a,ResponseContentLengthMismatchError:c,RequestAbortedError:l,InvalidArgumentError:A,HeadersTimeoutError:u,HeadersOverflowError:d,SocketError:h,InformationalError:f,BodyTimeoutError:g,HTTPParserError:p,ResponseExceededMaxSizeError:m}=n(8707)
-const{kUrl:E,kReset:w,kClient:y,kParser:I,kBlocking:B,kRunning:Q,kPending:b,kSize:v,kWriting:k,kQueue:S,kNoRef:T,kKeepAliveDefaultTimeout:R,kHostHeader:D,kPendingIdx:O,kRunningIdx:F,kError:N,kPipelining:M,kSocket:L,kKeepAliveTimeoutValue:U,kMaxHeadersSize:x,kKeepAliveMaxTimeout:P,kKeepAliveTimeoutThreshold:G,kHeadersTimeout:H,kBodyTimeout:j,kStrictContentLength:J,kMaxRequests:V,kCounter:Y,kMaxResponseSize:$,kOnError:W,kResume:q,kHTTPContext:_}=n(6443)
-const K=n(2824)
-const z=Buffer.alloc(0)
+const{kUrl:E,kReset:w,kClient:y,kParser:I,kBlocking:B,kRunning:Q,kPending:b,kSize:v,kWriting:k,kQueue:S,kNoRef:R,kKeepAliveDefaultTimeout:T,kHostHeader:D,kPendingIdx:O,kRunningIdx:F,kError:N,kPipelining:M,kSocket:L,kKeepAliveTimeoutValue:U,kMaxHeadersSize:x,kKeepAliveMaxTimeout:G,kKeepAliveTimeoutThreshold:P,kHeadersTimeout:H,kBodyTimeout:j,kStrictContentLength:V,kMaxRequests:J,kCounter:Y,kMaxResponseSize:$,kOnError:W,kResume:q,kHTTPContext:_}=n(6443)
+const z=n(2824)
+const K=Buffer.alloc(0)
 const Z=Buffer[Symbol.species]
 const X=r.addListener
 const ee=r.removeAllListeners
@@ -1954,7 +1954,7 @@ const fe=4|de
 const ge=8|ue
 class Parser{constructor(e,t,{exports:n}){s(Number.isFinite(e[x])&&e[x]>0)
 this.llhttp=n
-this.ptr=this.llhttp.llhttp_alloc(K.TYPE.RESPONSE)
+this.ptr=this.llhttp.llhttp_alloc(z.TYPE.RESPONSE)
 this.client=e
 this.socket=t
 this.timeout=null
@@ -1984,7 +1984,7 @@ this.llhttp.llhttp_resume(this.ptr)
 s(this.timeoutType===fe)
 if(this.timeout)if(this.timeout.refresh)this.timeout.refresh()
 this.paused=false
-this.execute(this.socket.read()||z)
+this.execute(this.socket.read()||K)
 this.readMore()}readMore(){while(!this.paused&&this.ptr){const e=this.socket.read()
 if(e===null)break
 this.execute(e)}}execute(e){s(this.ptr!=null)
@@ -1999,23 +1999,23 @@ try{ce=e
 ae=this
 s=n.llhttp_execute(this.ptr,Ae,e.length)}catch(e){throw e}finally{ae=null
 ce=null}const r=n.llhttp_get_error_pos(this.ptr)-Ae
-if(s!==K.ERROR.OK){const n=e.subarray(r)
-if(s===K.ERROR.PAUSED_UPGRADE)this.onUpgrade(n)
-else if(s===K.ERROR.PAUSED){this.paused=true
+if(s!==z.ERROR.OK){const n=e.subarray(r)
+if(s===z.ERROR.PAUSED_UPGRADE)this.onUpgrade(n)
+else if(s===z.ERROR.PAUSED){this.paused=true
 t.unshift(n)}else throw this.createError(s,n)}}catch(e){r.destroy(t,e)}}finish(){s(ae===null)
 s(this.ptr!=null)
 s(!this.paused)
 const{llhttp:e}=this
 let t
 try{ae=this
-t=e.llhttp_finish(this.ptr)}finally{ae=null}if(t===K.ERROR.OK)return null
-if(t===K.ERROR.PAUSED||t===K.ERROR.PAUSED_UPGRADE){this.paused=true
-return null}return this.createError(t,z)}createError(e,t){const{llhttp:n,contentLength:s,bytesRead:r}=this
+t=e.llhttp_finish(this.ptr)}finally{ae=null}if(t===z.ERROR.OK)return null
+if(t===z.ERROR.PAUSED||t===z.ERROR.PAUSED_UPGRADE){this.paused=true
+return null}return this.createError(t,K)}createError(e,t){const{llhttp:n,contentLength:s,bytesRead:r}=this
 if(s&&r!==parseInt(s,10))return new c
 const o=n.llhttp_get_error_reason(this.ptr)
 let i=""
 if(o){const e=new Uint8Array(n.memory.buffer,o).indexOf(0)
-i="Response does not match the HTTP/1.1 protocol ("+Buffer.from(n.memory.buffer,o,e).toString()+")"}return new p(i,K.ERROR[e],t)}destroy(){s(this.ptr!=null)
+i="Response does not match the HTTP/1.1 protocol ("+Buffer.from(n.memory.buffer,o,e).toString()+")"}return new p(i,z.ERROR[e],t)}destroy(){s(this.ptr!=null)
 s(ae==null)
 this.llhttp.llhttp_free(this.ptr)
 this.ptr=null
@@ -2086,15 +2086,15 @@ return 2}s((this.headers.length&1)===0)
 this.headers=[]
 this.headersSize=0
 if(this.shouldKeepAlive&&o[M]){const e=this.keepAlive?r.parseKeepAliveTimeout(this.keepAlive):null
-if(e!=null){const t=Math.min(e-o[G],o[P])
+if(e!=null){const t=Math.min(e-o[P],o[G])
 if(t<=0)i[w]=true
-else o[U]=t}else o[U]=o[R]}else i[w]=true
+else o[U]=t}else o[U]=o[T]}else i[w]=true
 const A=l.onHeaders(e,a,this.resume,c)===false
 if(l.aborted)return-1
 if(l.method==="HEAD")return 1
 if(e<200)return 1
 if(i[B]){i[B]=false
-o[q]()}return A?K.ERROR.PAUSED:0}onBody(e){const{client:t,socket:n,statusCode:o,maxResponseSize:i}=this
+o[q]()}return A?z.ERROR.PAUSED:0}onBody(e){const{client:t,socket:n,statusCode:o,maxResponseSize:i}=this
 if(n.destroyed)return-1
 const a=t[S][t[F]]
 s(a)
@@ -2103,7 +2103,7 @@ if(this.timeout)if(this.timeout.refresh)this.timeout.refresh()
 s(o>=200)
 if(i>-1&&this.bytesRead+e.length>i){r.destroy(n,new m)
 return-1}this.bytesRead+=e.length
-if(a.onData(e)===false)return K.ERROR.PAUSED}onMessageComplete(){const{client:e,socket:t,statusCode:n,upgrade:o,headers:i,contentLength:a,bytesRead:l,shouldKeepAlive:A}=this
+if(a.onData(e)===false)return z.ERROR.PAUSED}onMessageComplete(){const{client:e,socket:t,statusCode:n,upgrade:o,headers:i,contentLength:a,bytesRead:l,shouldKeepAlive:A}=this
 if(t.destroyed&&(!n||A))return-1
 if(o)return
 s(n>=100)
@@ -2125,15 +2125,15 @@ e[S][e[F]++]=null
 t[se]=true
 if(t[k]){s(e[Q]===0)
 r.destroy(t,new f("reset"))
-return K.ERROR.PAUSED}else if(!A){r.destroy(t,new f("reset"))
-return K.ERROR.PAUSED}else if(t[w]&&e[Q]===0){r.destroy(t,new f("reset"))
-return K.ERROR.PAUSED}else if(e[M]==null||e[M]===1)setImmediate(()=>e[q]())
+return z.ERROR.PAUSED}else if(!A){r.destroy(t,new f("reset"))
+return z.ERROR.PAUSED}else if(t[w]&&e[Q]===0){r.destroy(t,new f("reset"))
+return z.ERROR.PAUSED}else if(e[M]==null||e[M]===1)setImmediate(()=>e[q]())
 else e[q]()}}function onParserTimeout(e){const{socket:t,timeoutType:n,client:o,paused:i}=e.deref()
 if(n===he){if(!t[k]||t.writableNeedDrain||o[Q]>1){s(!i,"cannot be paused while waiting for headers")
 r.destroy(t,new u)}}else if(n===fe){if(!i)r.destroy(t,new g)}else if(n===ge){s(o[Q]===0&&o[U])
 r.destroy(t,new f("socket idle timeout"))}}async function connectH1(e,t){e[L]=t
 if(!oe){oe=await ie
-ie=null}t[T]=false
+ie=null}t[R]=false
 t[k]=false
 t[w]=false
 t[B]=false
@@ -2180,9 +2180,9 @@ e[ne]=null}e[te]=0}function scheduleIdleSocketValidation(e,t){t[te]=1
 t[ne]=setImmediate(()=>{t[ne]=null
 t[te]=2
 if(e[L]===t&&!t.destroyed)e[q]()})}function resumeH1(e){const t=e[L]
-if(t&&!t.destroyed){if(e[v]===0){if(!t[T]&&t.unref){t.unref()
-t[T]=true}}else if(t[T]&&t.ref){t.ref()
-t[T]=false}if(e[Q]===0&&e[b]>0&&t[se]){if(t[te]===0){scheduleIdleSocketValidation(e,t)
+if(t&&!t.destroyed){if(e[v]===0){if(!t[R]&&t.unref){t.unref()
+t[R]=true}}else if(t[R]&&t.ref){t.ref()
+t[R]=false}if(e[Q]===0&&e[b]>0&&t[se]){if(t[te]===0){scheduleIdleSocketValidation(e,t)
 t[I].readMore()
 if(t.destroyed)return
 return}if(t[te]===1){t[I].readMore()
@@ -2205,7 +2205,7 @@ const I=r.bodyLength(p)
 E=I??E
 if(E===null)E=t.contentLength
 if(E===0&&!y)E=null
-if(shouldSendContentLength(i)&&E>0&&t.contentLength!==null&&t.contentLength!==E){if(e[J]){r.errorRequest(e,t,new a)
+if(shouldSendContentLength(i)&&E>0&&t.contentLength!==null&&t.contentLength!==E){if(e[V]){r.errorRequest(e,t,new a)
 return false}process.emitWarning(new a)}const Q=e[L]
 clearIdleSocketValidation(Q)
 const abort=n=>{if(t.aborted)return
@@ -2217,7 +2217,7 @@ try{t.onConnect(abort)}catch(n){r.errorRequest(e,t,n)}if(t.aborted)return false
 if(i==="HEAD")Q[w]=true
 if(d||i==="CONNECT")Q[w]=true
 if(g!=null)Q[w]=g
-if(e[V]&&Q[Y]++>=e[V])Q[w]=true
+if(e[J]&&Q[Y]++>=e[J])Q[w]=true
 if(h)Q[B]=true
 let b=`${i} ${c} HTTP/1.1\r\n`
 if(typeof u==="string")b+=`host: ${u}\r\n`
@@ -2301,7 +2301,7 @@ if(t[N])throw t[N]
 if(t.destroyed)return false
 const l=Buffer.byteLength(e)
 if(!l)return true
-if(s!==null&&o+l>s){if(r[J])throw new a
+if(s!==null&&o+l>s){if(r[V])throw new a
 process.emitWarning(new a)}t.cork()
 if(o===0){if(!i&&n.reset!==false)t[w]=true
 if(s===null)t.write(`${c}transfer-encoding: chunked\r\n`,"latin1")
@@ -2319,7 +2319,7 @@ if(e.destroyed)return
 if(s===0)if(r)e.write(`${o}content-length: 0\r\n\r\n`,"latin1")
 else e.write(`${o}\r\n`,"latin1")
 else if(t===null)e.write("\r\n0\r\n\r\n","latin1")
-if(t!==null&&s!==t)if(n[J])throw new a
+if(t!==null&&s!==t)if(n[V])throw new a
 else process.emitWarning(new a)
 if(e[I].timeout&&e[I].timeoutType===he)if(e[I].timeout.refresh)e[I].timeout.refresh()
 n[q]()}destroy(e){const{socket:t,client:n,abort:r}=this
@@ -2331,19 +2331,19 @@ const{pipeline:o}=n(7075)
 const i=n(3440)
 const{RequestContentLengthMismatchError:a,RequestAbortedError:c,SocketError:l,InformationalError:A}=n(8707)
 const{kUrl:u,kReset:d,kClient:h,kRunning:f,kPending:g,kQueue:p,kPendingIdx:m,kRunningIdx:E,kError:w,kSocket:y,kStrictContentLength:I,kOnError:B,kMaxConcurrentStreams:Q,kHTTP2Session:b,kResume:v,kSize:k,kHTTPContext:S}=n(6443)
-const T=Symbol("open streams")
-let R
+const R=Symbol("open streams")
+let T
 let D=false
 let O
-try{O=n(2467)}catch{O={constants:{}}}const{constants:{HTTP2_HEADER_AUTHORITY:F,HTTP2_HEADER_METHOD:N,HTTP2_HEADER_PATH:M,HTTP2_HEADER_SCHEME:L,HTTP2_HEADER_CONTENT_LENGTH:U,HTTP2_HEADER_EXPECT:x,HTTP2_HEADER_STATUS:P}}=O
+try{O=n(2467)}catch{O={constants:{}}}const{constants:{HTTP2_HEADER_AUTHORITY:F,HTTP2_HEADER_METHOD:N,HTTP2_HEADER_PATH:M,HTTP2_HEADER_SCHEME:L,HTTP2_HEADER_CONTENT_LENGTH:U,HTTP2_HEADER_EXPECT:x,HTTP2_HEADER_STATUS:G}}=O
 function parseH2Headers(e){const t=[]
 for(const[n,s]of Object.entries(e))if(Array.isArray(s))for(const e of s)t.push(Buffer.from(n),Buffer.from(e))
 else t.push(Buffer.from(n),Buffer.from(s))
-return t}function parseH2ResponseHeaders(e){const{[P]:t,...n}=e
+return t}function parseH2ResponseHeaders(e){const{[G]:t,...n}=e
 return parseH2Headers(n)}async function connectH2(e,t){e[y]=t
 if(!D){D=true
 process.emitWarning("H2 support is experimental, expect them to change at any time.",{code:"UNDICI-H2"})}const n=O.connect(e[u],{createConnection:()=>t,peerMaxConcurrentStreams:e[Q]})
-n[T]=0
+n[R]=0
 n[h]=e
 n[y]=t
 i.addListener(n,"error",onHttp2SessionError)
@@ -2420,7 +2420,7 @@ S=o.request(k,{endStream:false,signal:w})
 let n=false
 const onResponse=e=>{n=true
 S.off(r,onUpgradeError)
-t.onUpgradeResponse(Number(e[P]),e,parseH2ResponseHeaders)}
+t.onUpgradeResponse(Number(e[G]),e,parseH2ResponseHeaders)}
 const onUpgradeError=e=>{n=true
 S.off("response",onResponse)
 t.onUpgradeError(e)}
@@ -2431,23 +2431,23 @@ S.off("error",abort)
 S.once(r,onUpgradeError)
 e[p][e[E]++]=null}
 S.once("response",onResponse)
-S.once("error",abort);++o[T]
+S.once("error",abort);++o[R]
 onReady()
 S.once("close",()=>{if(!n&&t.completed){S.off("response",onResponse)
 S.off(r,onUpgradeError)
-t.onUpgradeError(new A(`HTTP/2: "stream error" received - code ${S.rstCode}`))}o[T]-=1
-if(o[T]===0)o.unref()})
+t.onUpgradeError(new A(`HTTP/2: "stream error" received - code ${S.rstCode}`))}o[R]-=1
+if(o[R]===0)o.unref()})
 return true}k[M]=d
 k[L]="https"
-const G=l==="PUT"||l==="POST"||l==="PATCH"
+const P=l==="PUT"||l==="POST"||l==="PATCH"
 if(Q&&typeof Q.read==="function")Q.read(0)
 let H=i.bodyLength(Q)
-if(i.isFormDataLike(Q)){R??=n(4492).extractBody
-const[e,t]=R(Q)
+if(i.isFormDataLike(Q)){T??=n(4492).extractBody
+const[e,t]=T(Q)
 k["content-type"]=t
 Q=e.stream
 H=e.length}if(H==null)H=t.contentLength
-if(H===0||!G)H=null
+if(H===0||!P)H=null
 if(shouldSendContentLength(l)&&H>0&&t.contentLength!=null&&t.contentLength!==H){if(e[I]){i.errorRequest(e,t,new a)
 return false}process.emitWarning(new a)}if(H!=null){s(Q,"no body must not have content length")
 k[U]=`${H}`}o.ref()
@@ -2455,8 +2455,8 @@ const j=l==="GET"||l==="HEAD"||Q===null
 if(g){k[x]="100-continue"
 S=o.request(k,{endStream:j,signal:w})
 S.once("continue",writeBodyH2)}else{S=o.request(k,{endStream:j,signal:w})
-writeBodyH2()}++o[T]
-S.once("response",n=>{const{[P]:s,...r}=n
+writeBodyH2()}++o[R]
+S.once("response",n=>{const{[G]:s,...r}=n
 t.onResponseStarted()
 if(t.aborted){const n=new c
 i.errorRequest(e,t,n)
@@ -2464,22 +2464,22 @@ i.destroy(S,n)
 return}if(t.onHeaders(Number(s),parseH2Headers(r),S.resume.bind(S),"")===false)S.pause()
 S.on("data",e=>{if(t.onData(e)===false)S.pause()})})
 S.once("end",()=>{if(S.state?.state==null||S.state.state<6)t.onComplete([])
-if(o[T]===0)o.unref()
+if(o[R]===0)o.unref()
 abort(new A("HTTP/2: stream half-closed (remote)"))
 e[p][e[E]++]=null
 e[m]=e[E]
 e[v]()})
-S.once("close",()=>{o[T]-=1
-if(o[T]===0)o.unref()})
+S.once("close",()=>{o[R]-=1
+if(o[R]===0)o.unref()})
 S.once("error",function(e){abort(e)})
 S.once("frameError",(e,t)=>{abort(new A(`HTTP/2: "frameError" received - type ${e}, code ${t}`))})
 return true
-function writeBodyH2(){if(!Q||H===0)writeBuffer(abort,S,null,e,t,e[y],H,G)
-else if(i.isBuffer(Q))writeBuffer(abort,S,Q,e,t,e[y],H,G)
-else if(i.isBlobLike(Q))if(typeof Q.stream==="function")writeIterable(abort,S,Q.stream(),e,t,e[y],H,G)
-else writeBlob(abort,S,Q,e,t,e[y],H,G)
-else if(i.isStream(Q))writeStream(abort,e[y],G,S,Q,e,t,H)
-else if(i.isIterable(Q))writeIterable(abort,S,Q,e,t,e[y],H,G)
+function writeBodyH2(){if(!Q||H===0)writeBuffer(abort,S,null,e,t,e[y],H,P)
+else if(i.isBuffer(Q))writeBuffer(abort,S,Q,e,t,e[y],H,P)
+else if(i.isBlobLike(Q))if(typeof Q.stream==="function")writeIterable(abort,S,Q.stream(),e,t,e[y],H,P)
+else writeBlob(abort,S,Q,e,t,e[y],H,P)
+else if(i.isStream(Q))writeStream(abort,e[y],P,S,Q,e,t,H)
+else if(i.isIterable(Q))writeIterable(abort,S,Q,e,t,e[y],H,P)
 else s(false)}}function writeBuffer(e,t,n,r,o,a,c,l){try{if(n!=null&&i.isBuffer(n)){s(c===n.byteLength,"buffer body must have content length")
 t.cork()
 t.write(n)
@@ -2527,13 +2527,13 @@ const c=n(4655)
 const l=n(1841)
 const{InvalidArgumentError:A,InformationalError:u,ClientDestroyedError:d}=n(8707)
 const h=n(9136)
-const{kUrl:f,kServerName:g,kClient:p,kBusy:m,kConnect:E,kResuming:w,kRunning:y,kPending:I,kSize:B,kQueue:Q,kConnected:b,kConnecting:v,kNeedDrain:k,kKeepAliveDefaultTimeout:S,kHostHeader:T,kPendingIdx:R,kRunningIdx:D,kError:O,kPipelining:F,kKeepAliveTimeoutValue:N,kMaxHeadersSize:M,kKeepAliveMaxTimeout:L,kKeepAliveTimeoutThreshold:U,kHeadersTimeout:x,kBodyTimeout:P,kStrictContentLength:G,kConnector:H,kMaxRedirections:j,kMaxRequests:J,kCounter:V,kClose:Y,kDestroy:$,kDispatch:W,kInterceptors:q,kLocalAddress:_,kMaxResponseSize:K,kOnError:z,kHTTPContext:Z,kMaxConcurrentStreams:X,kResume:ee}=n(6443)
+const{kUrl:f,kServerName:g,kClient:p,kBusy:m,kConnect:E,kResuming:w,kRunning:y,kPending:I,kSize:B,kQueue:Q,kConnected:b,kConnecting:v,kNeedDrain:k,kKeepAliveDefaultTimeout:S,kHostHeader:R,kPendingIdx:T,kRunningIdx:D,kError:O,kPipelining:F,kKeepAliveTimeoutValue:N,kMaxHeadersSize:M,kKeepAliveMaxTimeout:L,kKeepAliveTimeoutThreshold:U,kHeadersTimeout:x,kBodyTimeout:G,kStrictContentLength:P,kConnector:H,kMaxRedirections:j,kMaxRequests:V,kCounter:J,kClose:Y,kDestroy:$,kDispatch:W,kInterceptors:q,kLocalAddress:_,kMaxResponseSize:z,kOnError:K,kHTTPContext:Z,kMaxConcurrentStreams:X,kResume:ee}=n(6443)
 const te=n(637)
 const ne=n(8788)
 let se=false
 const re=Symbol("kClosedResolve")
 const noop=()=>{}
-function getPipelining(e){return e[F]??e[Z]?.defaultPipelining??1}class Client extends l{constructor(e,{interceptors:t,maxHeaderSize:n,headersTimeout:s,socketTimeout:a,requestTimeout:c,connectTimeout:l,bodyTimeout:u,idleTimeout:d,keepAlive:p,keepAliveTimeout:m,maxKeepAliveTimeout:E,keepAliveMaxTimeout:y,keepAliveTimeoutThreshold:I,socketPath:B,pipelining:b,tls:v,strictContentLength:O,maxCachedSessions:V,maxRedirections:Y,connect:$,maxRequestsPerClient:W,localAddress:te,maxResponseSize:ne,autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae,maxConcurrentStreams:ce,allowH2:le,webSocket:Ae,eventSource:ue}={}){super({webSocket:Ae,eventSource:ue})
+function getPipelining(e){return e[F]??e[Z]?.defaultPipelining??1}class Client extends l{constructor(e,{interceptors:t,maxHeaderSize:n,headersTimeout:s,socketTimeout:a,requestTimeout:c,connectTimeout:l,bodyTimeout:u,idleTimeout:d,keepAlive:p,keepAliveTimeout:m,maxKeepAliveTimeout:E,keepAliveMaxTimeout:y,keepAliveTimeoutThreshold:I,socketPath:B,pipelining:b,tls:v,strictContentLength:O,maxCachedSessions:J,maxRedirections:Y,connect:$,maxRequestsPerClient:W,localAddress:te,maxResponseSize:ne,autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae,maxConcurrentStreams:ce,allowH2:le,webSocket:Ae,eventSource:ue}={}){super({webSocket:Ae,eventSource:ue})
 if(p!==void 0)throw new A("unsupported keepAlive, use pipelining=0 instead")
 if(a!==void 0)throw new A("unsupported socketTimeout, use headersTimeout & bodyTimeout instead")
 if(c!==void 0)throw new A("unsupported requestTimeout, use headersTimeout & bodyTimeout instead")
@@ -2555,7 +2555,7 @@ if(ne!=null&&(!Number.isInteger(ne)||ne<-1))throw new A("maxResponseSize must be
 if(ae!=null&&(!Number.isInteger(ae)||ae<-1))throw new A("autoSelectFamilyAttemptTimeout must be a positive number")
 if(le!=null&&typeof le!=="boolean")throw new A("allowH2 must be a valid boolean value")
 if(ce!=null&&(typeof ce!=="number"||ce<1))throw new A("maxConcurrentStreams must be a positive integer, greater than 0")
-if(typeof $!=="function")$=h({...v,maxCachedSessions:V,allowH2:le,socketPath:B,timeout:l,...ie?{autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae}:void 0,...$})
+if(typeof $!=="function")$=h({...v,maxCachedSessions:J,allowH2:le,socketPath:B,timeout:l,...ie?{autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae}:void 0,...$})
 if(t?.Client&&Array.isArray(t.Client)){this[q]=t.Client
 if(!se){se=true
 process.emitWarning("Client.Options#interceptor is deprecated. Use Dispatcher#compose instead.",{code:"UNDICI-CLIENT-INTERCEPTOR-DEPRECATED"})}}else this[q]=[oe({maxRedirections:Y})]
@@ -2571,22 +2571,22 @@ this[g]=null
 this[_]=te!=null?te:null
 this[w]=0
 this[k]=0
-this[T]=`host: ${this[f].hostname}${this[f].port?`:${this[f].port}`:""}\r\n`
-this[P]=u!=null?u:3e5
+this[R]=`host: ${this[f].hostname}${this[f].port?`:${this[f].port}`:""}\r\n`
+this[G]=u!=null?u:3e5
 this[x]=s!=null?s:3e5
-this[G]=O==null?true:O
+this[P]=O==null?true:O
 this[j]=Y
-this[J]=W
+this[V]=W
 this[re]=null
-this[K]=ne>-1?ne:-1
+this[z]=ne>-1?ne:-1
 this[X]=ce!=null?ce:100
 this[Z]=null
 this[Q]=[]
 this[D]=0
-this[R]=0
+this[T]=0
 this[ee]=e=>resume(this,e)
-this[z]=e=>onError(this,e)}get pipelining(){return this[F]}set pipelining(e){this[F]=e
-this[ee](true)}get[I](){return this[Q].length-this[R]}get[y](){return this[R]-this[D]}get[B](){return this[Q].length-this[D]}get[b](){return!!this[Z]&&!this[v]&&!this[Z].destroyed}get[m](){return Boolean(this[Z]?.busy(null)||this[B]>=(getPipelining(this)||1)||this[I]>0)}[E](e){connect(this)
+this[K]=e=>onError(this,e)}get pipelining(){return this[F]}set pipelining(e){this[F]=e
+this[ee](true)}get[I](){return this[Q].length-this[T]}get[y](){return this[T]-this[D]}get[B](){return this[Q].length-this[D]}get[b](){return!!this[Z]&&!this[v]&&!this[Z].destroyed}get[m](){return Boolean(this[Z]?.busy(null)||this[B]>=(getPipelining(this)||1)||this[I]>0)}[E](e){connect(this)
 this.once("connect",e)}[W](e,t){const n=e.origin||this[f].origin
 const s=new c(n,e,t)
 this[Q].push(s)
@@ -2594,14 +2594,14 @@ if(this[w]);else if(i.bodyLength(s.body)==null&&i.isIterable(s.body)){this[w]=1
 queueMicrotask(()=>resume(this))}else this[ee](true)
 if(this[w]&&this[k]!==2&&this[m])this[k]=2
 return this[k]<2}async[Y](){return new Promise(e=>{if(this[B])this[re]=e
-else e(null)})}async[$](e){return new Promise(t=>{const n=this[Q].splice(this[R])
+else e(null)})}async[$](e){return new Promise(t=>{const n=this[Q].splice(this[T])
 for(let t=0;t<n.length;t++){const s=n[t]
 i.errorRequest(this,s,e)}const callback=()=>{if(this[re]){this[re]()
 this[re]=null}t(null)}
 if(this[Z]){this[Z].destroy(e,callback)
 this[Z]=null}else queueMicrotask(callback)
 this[ee]()})}}const oe=n(5092)
-function onError(e,t){if(e[y]===0&&t.code!=="UND_ERR_INFO"&&t.code!=="UND_ERR_SOCKET"){s(e[R]===e[D])
+function onError(e,t){if(e[y]===0&&t.code!=="UND_ERR_INFO"&&t.code!=="UND_ERR_SOCKET"){s(e[T]===e[D])
 const n=e[Q].splice(e[D])
 for(let s=0;s<n.length;s++){const r=n[s]
 i.errorRequest(e,r,t)}s(e[B]===0)}}async function connect(e){s(!e[v])
@@ -2619,8 +2619,8 @@ if(e.destroyed){i.destroy(r.on("error",noop),new d)
 return}s(r)
 try{e[Z]=r.alpnProtocol==="h2"?await ne(e,r):await te(e,r)}catch(e){r.destroy().on("error",noop)
 throw e}e[v]=false
-r[V]=0
-r[J]=e[J]
+r[J]=0
+r[V]=e[V]
 r[p]=e
 r[O]=null
 if(a.connected.hasSubscribers)a.connected.publish({connectParams:{host:t,hostname:n,protocol:o,port:c,version:e[Z]?.version,servername:e[g],localAddress:e[_]},connector:e[H],socket:r})
@@ -2628,7 +2628,7 @@ e.emit("connect",e[f],[e])}catch(r){if(e.destroyed)return
 e[v]=false
 if(a.connectError.hasSubscribers)a.connectError.publish({connectParams:{host:t,hostname:n,protocol:o,port:c,version:e[Z]?.version,servername:e[g],localAddress:e[_]},connector:e[H],error:r})
 if(r.code==="ERR_TLS_CERT_ALTNAME_INVALID"){s(e[y]===0)
-while(e[I]>0&&e[Q][e[R]].servername===e[g]){const t=e[Q][e[R]++]
+while(e[I]>0&&e[Q][e[T]].servername===e[g]){const t=e[Q][e[T]++]
 i.errorRequest(e,t,r)}}else onError(e,r)
 e.emit("connectionError",e[f],[e],r)}e[ee]()}function emitDrain(e){e[k]=0
 e.emit("drain",e[f],[e])}function resume(e,t){if(e[w]===2)return
@@ -2636,7 +2636,7 @@ e[w]=2
 _resume(e,t)
 e[w]=0
 if(e[D]>256){e[Q].splice(0,e[D])
-e[R]-=e[D]
+e[T]-=e[D]
 e[D]=0}}function _resume(e,t){while(true){if(e.destroyed){s(e[I]===0)
 return}if(e[re]&&!e[B]){e[re]()
 e[re]=null
@@ -2646,7 +2646,7 @@ else if(e[k]===2){if(t){e[k]=1
 queueMicrotask(()=>emitDrain(e))}else emitDrain(e)
 continue}if(e[I]===0)return
 if(e[y]>=(getPipelining(e)||1))return
-const n=e[Q][e[R]]
+const n=e[Q][e[T]]
 if(e[f].protocol==="https:"&&e[g]!==n.servername){if(e[y]>0)return
 e[g]=n.servername
 e[Z]?.destroy(new u("servername changed"),()=>{e[Z]=null
@@ -2654,8 +2654,8 @@ resume(e)})}if(e[v])return
 if(!e[Z]){connect(e)
 return}if(e[Z].destroyed)return
 if(e[Z].busy(n))return
-if(!n.aborted&&e[Z].write(n))e[R]++
-else e[Q].splice(e[R],1)}}e.exports=Client},1841:(e,t,n)=>{const s=n(4573)
+if(!n.aborted&&e[Z].write(n))e[T]++
+else e[Q].splice(e[T],1)}}e.exports=Client},1841:(e,t,n)=>{const s=n(4573)
 const r=n(883)
 const{ClientDestroyedError:o,ClientClosedError:i,InvalidArgumentError:a}=n(8707)
 const{kDestroy:c,kClose:l,kClosed:A,kDestroyed:u,kDispatch:d,kInterceptors:h}=n(6443)
@@ -2786,7 +2786,7 @@ const b=Symbol("onConnectionError")
 const v=Symbol("get dispatcher")
 const k=Symbol("add client")
 const S=Symbol("remove client")
-const T=Symbol("stats")
+const R=Symbol("stats")
 class PoolBase extends s{constructor(e){super(e)
 this[w]=new r
 this[m]=[]
@@ -2803,13 +2803,13 @@ t.emit("drain",e,[t,...n])}if(t[y]&&s.isEmpty())Promise.all(t[m].map(e=>e.close(
 this[B]=(e,n)=>{t.emit("connect",e,[t,...n])}
 this[Q]=(e,n,s)=>{t.emit("disconnect",e,[t,...n],s)}
 this[b]=(e,n,s)=>{t.emit("connectionError",e,[t,...n],s)}
-this[T]=new p(this)}get[A](){return this[E]}get[o](){return this[m].filter(e=>e[o]).length}get[u](){return this[m].filter(e=>e[o]&&!e[E]).length}get[c](){let e=this[l]
+this[R]=new p(this)}get[A](){return this[E]}get[o](){return this[m].filter(e=>e[o]).length}get[u](){return this[m].filter(e=>e[o]&&!e[E]).length}get[c](){let e=this[l]
 for(const{[c]:t}of this[m])e+=t
 return e}get[a](){let e=0
 for(const{[a]:t}of this[m])e+=t
 return e}get[i](){let e=this[l]
 for(const{[i]:t}of this[m])e+=t
-return e}get stats(){return this[T]}async[h](){if(this[w].isEmpty())await Promise.all(this[m].map(e=>e.close()))
+return e}get stats(){return this[R]}async[h](){if(this[w].isEmpty())await Promise.all(this[m].map(e=>e.close()))
 else await new Promise(e=>{this[y]=e})}async[f](e){while(true){const t=this[w].shift()
 if(!t)break
 t.handler.onError(e)}await Promise.all(this[m].map(t=>t.destroy(e)))}[g](e,t){const n=this[v]()
@@ -3166,22 +3166,22 @@ class DumpHandler extends i{#Q=1024*1024
 #v=false
 #k=false
 #S=0
-#T=null
+#R=null
 #p=null
 constructor({maxSize:e},t){super(t)
 if(e!=null&&(!Number.isFinite(e)||e<1))throw new r("maxSize must be a number greater than 0")
 this.#Q=e??this.#Q
 this.#p=t}onConnect(e){this.#b=e
-this.#p.onConnect(this.#R.bind(this))}#R(e){this.#k=true
-this.#T=e}onHeaders(e,t,n,r){const i=s.parseHeaders(t)
+this.#p.onConnect(this.#T.bind(this))}#T(e){this.#k=true
+this.#R=e}onHeaders(e,t,n,r){const i=s.parseHeaders(t)
 const a=i["content-length"]
 if(a!=null&&a>this.#Q)throw new o(`Response size (${a}) larger than maxSize (${this.#Q})`)
 if(this.#k)return true
 return this.#p.onHeaders(e,t,n,r)}onError(e){if(this.#v)return
-e=this.#T??e
+e=this.#R??e
 this.#p.onError(e)}onData(e){this.#S=this.#S+e.length
 if(this.#S>=this.#Q){this.#v=true
-if(this.#k)this.#p.onError(this.#T)
+if(this.#k)this.#p.onError(this.#R)
 else this.#p.onComplete([])}return true}onComplete(e){if(this.#v)return
 if(this.#k){this.#p.onError(this.reason)
 return}this.#p.onComplete(e)}}function createDumpInterceptor({maxSize:e}={maxSize:1024*1024}){return t=>function(n,s){const{dumpMaxSize:r=e}=n
@@ -4074,8 +4074,8 @@ const y="anonymous"
 const I="use-credentials"
 class EventSource extends EventTarget{#U={open:null,error:null,message:null}
 #x=null
-#P=false
-#G=m
+#G=false
+#P=m
 #H=null
 #j=null
 #n
@@ -4095,42 +4095,42 @@ try{r=new URL(e,s.settingsObject.baseUrl)
 this.#I.origin=r.origin}catch(e){throw new DOMException(e,"SyntaxError")}this.#x=r.href
 let a=y
 if(t.withCredentials){a=I
-this.#P=true}const c={redirect:"follow",keepalive:true,mode:"cors",credentials:a==="anonymous"?"same-origin":"omit",referrer:"no-referrer"}
+this.#G=true}const c={redirect:"follow",keepalive:true,mode:"cors",credentials:a==="anonymous"?"same-origin":"omit",referrer:"no-referrer"}
 c.client=h.settingsObject
 c.headersList=[["accept",{name:"accept",value:"text/event-stream"}]]
 c.cache="no-store"
 c.initiator="other"
 c.urlList=[new URL(this.#x)]
 this.#H=o(c)
-this.#J()}get readyState(){return this.#G}get url(){return this.#x}get withCredentials(){return this.#P}#J(){if(this.#G===w)return
-this.#G=m
+this.#V()}get readyState(){return this.#P}get url(){return this.#x}get withCredentials(){return this.#G}#V(){if(this.#P===w)return
+this.#P=m
 const e={request:this.#H,dispatcher:this.#n}
 const processEventSourceEndOfBody=e=>{if(A(e)){this.dispatchEvent(new Event("error"))
-this.close()}this.#V()}
+this.close()}this.#J()}
 e.processResponseEndOfBody=processEventSourceEndOfBody
 e.processResponse=e=>{if(A(e))if(e.aborted){this.close()
 this.dispatchEvent(new Event("error"))
-return}else{this.#V()
+return}else{this.#J()
 return}const t=e.headersList.get("content-type",true)
 const n=t!==null?c(t):"failure"
 const r=n!=="failure"&&n.essence==="text/event-stream"
 if(e.status!==200||r===false){this.close()
 this.dispatchEvent(new Event("error"))
-return}this.#G=E
+return}this.#P=E
 this.dispatchEvent(new Event("open"))
 this.#I.origin=e.urlList[e.urlList.length-1].origin
 const o=new a({eventSourceSettings:this.#I,maxEventSize:this.#n.eventSourceOptions?.maxEventSize,push:e=>{this.dispatchEvent(l(e.type,e.options))}})
 s(e.body.stream,o,e=>{if(e?.aborted===false){this.close()
 this.dispatchEvent(new Event("error"))}})}
-this.#j=r(e)}async#V(){if(this.#G===w)return
-this.#G=m
+this.#j=r(e)}async#J(){if(this.#P===w)return
+this.#P=m
 this.dispatchEvent(new Event("error"))
 await u(this.#I.reconnectionTime)
-if(this.#G!==m)return
+if(this.#P!==m)return
 if(this.#I.lastEventId.length)this.#H.headersList.set("last-event-id",this.#I.lastEventId,true)
-this.#J()}close(){i.brandCheck(this,EventSource)
-if(this.#G===w)return
-this.#G=w
+this.#V()}close(){i.brandCheck(this,EventSource)
+if(this.#P===w)return
+this.#P=w
 this.#j.abort()
 this.#H=null}get onopen(){return this.#U.open}set onopen(e){if(this.#U.open)this.removeEventListener("open",this.#U.open)
 if(typeof e==="function"){this.#U.open=e
@@ -4655,11 +4655,11 @@ e.exports={fill:fill,compareHeaderName:compareHeaderName,Headers:Headers,Headers
 const{HeadersList:c}=n(660)
 const{Request:l,cloneRequest:A}=n(9967)
 const u=n(8522)
-const{bytesMatch:d,makePolicyContainer:h,clonePolicyContainer:f,requestBadPort:g,TAOCheck:p,appendRequestOriginHeader:m,responseLocationURL:E,requestCurrentURL:w,setRequestReferrerPolicyOnRedirect:y,tryUpgradeRequestToAPotentiallyTrustworthyURL:I,createOpaqueTimingInfo:B,appendFetchMetadata:Q,corsCheck:b,crossOriginResourcePolicyCheck:v,determineRequestsReferrer:k,coarsenedSharedCurrentTime:S,createDeferredPromise:T,isBlobLike:R,sameOrigin:D,isCancelled:O,isAborted:F,isErrorLike:N,fullyReadBody:M,readableStreamClose:L,isomorphicEncode:U,urlIsLocal:x,urlIsHttpHttpsScheme:P,urlHasHttpsScheme:G,clampAndCoarsenConnectionTimingInfo:H,simpleRangeHeaderValue:j,buildContentRange:J,createInflate:V,extractMimeType:Y}=n(3168)
+const{bytesMatch:d,makePolicyContainer:h,clonePolicyContainer:f,requestBadPort:g,TAOCheck:p,appendRequestOriginHeader:m,responseLocationURL:E,requestCurrentURL:w,setRequestReferrerPolicyOnRedirect:y,tryUpgradeRequestToAPotentiallyTrustworthyURL:I,createOpaqueTimingInfo:B,appendFetchMetadata:Q,corsCheck:b,crossOriginResourcePolicyCheck:v,determineRequestsReferrer:k,coarsenedSharedCurrentTime:S,createDeferredPromise:R,isBlobLike:T,sameOrigin:D,isCancelled:O,isAborted:F,isErrorLike:N,fullyReadBody:M,readableStreamClose:L,isomorphicEncode:U,urlIsLocal:x,urlIsHttpHttpsScheme:G,urlHasHttpsScheme:P,clampAndCoarsenConnectionTimingInfo:H,simpleRangeHeaderValue:j,buildContentRange:V,createInflate:J,extractMimeType:Y}=n(3168)
 const{kState:$,kDispatcher:W}=n(3627)
 const q=n(4589)
-const{safelyExtractBody:_,extractBody:K}=n(4492)
-const{redirectStatusSet:z,nullBodyStatus:Z,safeMethodsSet:X,requestBodyHeader:ee,subresourceSet:te}=n(4495)
+const{safelyExtractBody:_,extractBody:z}=n(4492)
+const{redirectStatusSet:K,nullBodyStatus:Z,safeMethodsSet:X,requestBodyHeader:ee,subresourceSet:te}=n(4495)
 const ne=n(8474)
 const{Readable:se,pipeline:re,finished:oe}=n(7075)
 const{addAbortListener:ie,isErrored:ae,isReadable:ce,bufferToLowerCasedHeaderName:le}=n(3440)
@@ -4683,7 +4683,7 @@ if(!e)e=new DOMException("The operation was aborted.","AbortError")
 this.serializedAbortReason=e
 this.connection?.destroy(e)
 this.emit("terminated",e)}}function handleFetchDone(e){finalizeAndReportTiming(e,"fetch")}function fetch(e,t=void 0){fe.argumentLengthCheck(arguments,1,"globalThis.fetch")
-let n=T()
+let n=R()
 let s
 try{s=new l(e,t)}catch(e){n.reject(e)
 return n.promise}const r=s[$]
@@ -4710,7 +4710,7 @@ if(!e.urlList?.length)return
 const n=e.urlList[0]
 let s=e.timingInfo
 let r=e.cacheState
-if(!P(n))return
+if(!G(n))return
 if(s===null)return
 if(!e.timingAllowPassed){s=B({startTime:s.startTime})
 r=""}s.endTime=S()
@@ -4749,7 +4749,7 @@ if(D(t,n.url)&&n.responseTainting==="basic"||t.protocol==="data:"||n.mode==="nav
 return await schemeFetch(e)}if(n.mode==="same-origin")return s('request mode cannot be "same-origin"')
 if(n.mode==="no-cors"){if(n.redirect!=="follow")return s('redirect mode cannot be "follow" for "no-cors" request')
 n.responseTainting="opaque"
-return await schemeFetch(e)}if(!P(w(n)))return s("URL scheme must be a HTTP(S) scheme")
+return await schemeFetch(e)}if(!G(w(n)))return s("URL scheme must be a HTTP(S) scheme")
 n.responseTainting="cors"
 return await httpFetch(e)})()
 if(t)return r
@@ -4774,12 +4774,12 @@ case"blob:":{if(!Ee)Ee=n(4573).resolveObjectURL
 const e=w(t)
 if(e.search.length!==0)return Promise.resolve(s("NetworkError when attempting to fetch resource."))
 const r=Ee(e.toString())
-if(t.method!=="GET"||!R(r))return Promise.resolve(s("invalid method"))
+if(t.method!=="GET"||!T(r))return Promise.resolve(s("invalid method"))
 const o=i()
 const a=r.size
 const c=U(`${a}`)
 const l=r.type
-if(!t.headersList.contains("range",true)){const e=K(r)
+if(!t.headersList.contains("range",true)){const e=z(r)
 o.statusText="OK"
 o.body=e[0]
 o.headersList.set("content-length",c,true)
@@ -4791,10 +4791,10 @@ let{rangeStartValue:i,rangeEndValue:c}=n
 if(i===null){i=a-c
 c=i+c-1}else{if(i>=a)return Promise.resolve(s("Range start is greater than the blob's size."))
 if(c===null||c>=a)c=a-1}const A=r.slice(i,c,l)
-const u=K(A)
+const u=z(A)
 o.body=u[0]
 const d=U(`${A.size}`)
-const h=J(i,c,a)
+const h=V(i,c,a)
 o.status=206
 o.statusText="Partial Content"
 o.headersList.set("content-length",d,true)
@@ -4834,7 +4834,7 @@ if(t.serviceWorkers==="all");if(n===null){if(t.redirect==="follow")t.serviceWork
 r=n=await httpNetworkOrCacheFetch(e)
 if(t.responseTainting==="cors"&&b(t,n)==="failure")return s("cors failure")
 if(p(t,n)==="failure")t.timingAllowFailed=true}if((t.responseTainting==="opaque"||n.type==="opaque")&&v(t.origin,t.client,t.destination,r)==="blocked")return s("blocked")
-if(z.has(r.status)){if(t.redirect!=="manual")e.controller.connection.destroy(void 0,false)
+if(K.has(r.status)){if(t.redirect!=="manual")e.controller.connection.destroy(void 0,false)
 if(t.redirect==="error")n=s("unexpected redirect")
 else if(t.redirect==="manual")n=r
 else if(t.redirect==="follow")n=await httpRedirectFetch(e,n)
@@ -4843,7 +4843,7 @@ return n}function httpRedirectFetch(e,t){const n=e.request
 const r=t.internalResponse?t.internalResponse:t
 let o
 try{o=E(r,w(n).hash)
-if(o==null)return t}catch(e){return Promise.resolve(s(e))}if(!P(o))return Promise.resolve(s("URL scheme must be a HTTP(S) scheme"))
+if(o==null)return t}catch(e){return Promise.resolve(s(e))}if(!G(o))return Promise.resolve(s("URL scheme must be a HTTP(S) scheme"))
 if(n.redirectCount===20)return Promise.resolve(s("redirect count exceeded"))
 n.redirectCount+=1
 if(n.mode==="cors"&&(o.username||o.password)&&!D(n,o))return Promise.resolve(s('cross origin not allowed for request mode "cors"'))
@@ -4883,7 +4883,7 @@ if(a.cache==="default"&&(a.headersList.contains("if-modified-since",true)||a.hea
 if(a.cache==="no-cache"&&!a.preventNoCacheCacheControlHeaderModification&&!a.headersList.contains("cache-control",true))a.headersList.append("cache-control","max-age=0",true)
 if(a.cache==="no-store"||a.cache==="reload"){if(!a.headersList.contains("pragma",true))a.headersList.append("pragma","no-cache",true)
 if(!a.headersList.contains("cache-control",true))a.headersList.append("cache-control","no-cache",true)}if(a.headersList.contains("range",true))a.headersList.append("accept-encoding","identity",true)
-if(!a.headersList.contains("accept-encoding",true))if(G(w(a)))a.headersList.append("accept-encoding","br, gzip, deflate",true)
+if(!a.headersList.contains("accept-encoding",true))if(P(w(a)))a.headersList.append("accept-encoding","br, gzip, deflate",true)
 else a.headersList.append("accept-encoding","gzip, deflate",true)
 a.headersList.delete("host",true)
 if(d);if(l==null)a.cache="no-store"
@@ -4954,14 +4954,14 @@ const a=new c
 for(let e=0;e<t.length;e+=2)a.append(le(t[e]),t[e+1].toString("latin1"),true)
 i=a.get("location",true)
 const l=[]
-const A=i&&o.redirect==="follow"&&z.has(e)
+const A=i&&o.redirect==="follow"&&K.has(e)
 if(o.method!=="HEAD"&&o.method!=="CONNECT"&&!Z.includes(e)&&!A){const e=a.get("content-encoding",true)
 const t=e?e.toLowerCase().split(","):[]
 const n=5
 if(t.length>n){this.abort(new Error(`too many content-encodings in response: ${t.length}, maximum allowed is ${n}`))
 return true}for(let e=t.length-1;e>=0;--e){const n=t[e].trim()
 if(n==="x-gzip"||n==="gzip")l.push(u.createGunzip({flush:u.constants.Z_SYNC_FLUSH,finishFlush:u.constants.Z_SYNC_FLUSH}))
-else if(n==="deflate")l.push(V({flush:u.constants.Z_SYNC_FLUSH,finishFlush:u.constants.Z_SYNC_FLUSH}))
+else if(n==="deflate")l.push(J({flush:u.constants.Z_SYNC_FLUSH,finishFlush:u.constants.Z_SYNC_FLUSH}))
 else if(n==="br")l.push(u.createBrotliDecompress({flush:u.constants.BROTLI_OPERATION_FLUSH,finishFlush:u.constants.BROTLI_OPERATION_FLUSH}))
 else{l.length=0
 break}}}this.body=new se({read:n})
@@ -4986,14 +4986,14 @@ const g=n(3440)
 const p=n(7975)
 const{isValidHTTPToken:m,sameOrigin:E,environmentSettingsObject:w}=n(3168)
 const{forbiddenMethodsSet:y,corsSafeListedMethodsSet:I,referrerPolicy:B,requestRedirect:Q,requestMode:b,requestCredentials:v,requestCache:k,requestDuplex:S}=n(4495)
-const{kEnumerableProperty:T,normalizedMethodRecordsBase:R,normalizedMethodRecords:D}=g
+const{kEnumerableProperty:R,normalizedMethodRecordsBase:T,normalizedMethodRecords:D}=g
 const{kHeaders:O,kSignal:F,kState:N,kDispatcher:M}=n(3627)
 const{webidl:L}=n(5893)
 const{URLSerializer:U}=n(1900)
 const{kConstruct:x}=n(6443)
-const P=n(4589)
-const{getMaxListeners:G,setMaxListeners:H,getEventListeners:j,defaultMaxListeners:J}=n(8474)
-const V=Symbol("abortController")
+const G=n(4589)
+const{getMaxListeners:P,setMaxListeners:H,getEventListeners:j,defaultMaxListeners:V}=n(8474)
+const J=Symbol("abortController")
 const Y=new f(({signal:e,abort:t})=>{e.removeEventListener("abort",t)})
 const $=new WeakMap
 function buildAbort(e){return abort
@@ -5019,7 +5019,7 @@ let n
 try{n=new URL(e,u)}catch(t){throw new TypeError("Failed to parse URL from "+e,{cause:t})}if(n.username||n.password)throw new TypeError("Request cannot be constructed from a URL that includes credentials: "+e)
 r=makeRequest({urlList:[n]})
 o="cors"}else{this[M]=t.dispatcher||e[M]
-P(e instanceof Request)
+G(e instanceof Request)
 r=e[N]
 f=e[F]}const p=w.settingsObject.origin
 let B="client"
@@ -5057,7 +5057,7 @@ if(n!==void 0)r.method=n
 else{if(!m(e))throw new TypeError(`'${e}' is not a valid HTTP method.`)
 const t=e.toUpperCase()
 if(y.has(t))throw new TypeError(`'${e}' HTTP method is unsupported.`)
-e=R[t]??e
+e=T[t]??e
 r.method=e}if(!W&&r.method==="patch"){process.emitWarning("Using `patch` is highly likely to result in a `405 Method Not Allowed`. `PATCH` is much more likely to succeed.",{code:"UNDICI-FETCH-patch"})
 W=true}}if(t.signal!==void 0)f=t.signal
 this[N]=r
@@ -5065,11 +5065,11 @@ const v=new AbortController
 this[F]=v.signal
 if(f!=null){if(!f||typeof f.aborted!=="boolean"||typeof f.addEventListener!=="function")throw new TypeError("Failed to construct 'Request': member signal is not of type AbortSignal.")
 if(f.aborted)v.abort(f.reason)
-else{this[V]=v
+else{this[J]=v
 const e=new WeakRef(v)
 const t=buildAbort(e)
-try{if(typeof G==="function"&&G(f)===J)H(1500,f)
-else if(j(f,"abort").length>=J)H(1500,f)}catch{}g.addAbortListener(f,t)
+try{if(typeof P==="function"&&P(f)===V)H(1500,f)
+else if(j(f,"abort").length>=V)H(1500,f)}catch{}g.addAbortListener(f,t)
 Y.register(v,{signal:f,abort:t},t)}}this[O]=new a(x)
 d(this[O],r.headersList)
 A(this[O],"request")
@@ -5083,10 +5083,10 @@ if((t.body!=null||k!=null)&&(r.method==="GET"||r.method==="HEAD"))throw new Type
 let S=null
 if(t.body!=null){const[e,n]=s(t.body,r.keepalive)
 S=e
-if(n&&!h(this[O]).contains("content-type",true))this[O].append("content-type",n)}const T=S??k
-if(T!=null&&T.source==null){if(S!=null&&t.duplex==null)throw new TypeError("RequestInit: duplex option is required when sending a body.")
+if(n&&!h(this[O]).contains("content-type",true))this[O].append("content-type",n)}const R=S??k
+if(R!=null&&R.source==null){if(S!=null&&t.duplex==null)throw new TypeError("RequestInit: duplex option is required when sending a body.")
 if(r.mode!=="same-origin"&&r.mode!=="cors")throw new TypeError('If request is made from ReadableStream, mode should be "same-origin" or "cors"')
-r.useCORSPreflightFlag=true}let U=T
+r.useCORSPreflightFlag=true}let U=R
 if(S==null&&k!=null){if(i(e))throw new TypeError("Cannot construct a Request with a Request object that has already been used.")
 const t=new TransformStream
 k.stream.pipeThrough(t)
@@ -5130,7 +5130,7 @@ s[F]=t
 s[O]=new a(x)
 d(s[O],e.headersList)
 A(s[O],n)
-return s}Object.defineProperties(Request.prototype,{method:T,url:T,headers:T,redirect:T,clone:T,signal:T,duplex:T,destination:T,body:T,bodyUsed:T,isHistoryNavigation:T,isReloadNavigation:T,keepalive:T,integrity:T,cache:T,credentials:T,attribute:T,referrerPolicy:T,referrer:T,mode:T,[Symbol.toStringTag]:{value:"Request",configurable:true}})
+return s}Object.defineProperties(Request.prototype,{method:R,url:R,headers:R,redirect:R,clone:R,signal:R,duplex:R,destination:R,body:R,bodyUsed:R,isHistoryNavigation:R,isReloadNavigation:R,keepalive:R,integrity:R,cache:R,credentials:R,attribute:R,referrerPolicy:R,referrer:R,mode:R,[Symbol.toStringTag]:{value:"Request",configurable:true}})
 L.converters.Request=L.interfaceConverter(Request)
 L.converters.RequestInfo=function(e,t,n){if(typeof e==="string")return L.converters.USVString(e,t,n)
 if(e instanceof Request)return L.converters.Request(e,t,n)
@@ -5144,7 +5144,7 @@ const p=n(7975)
 const{kEnumerableProperty:m}=g
 const{isValidReasonPhrase:E,isCancelled:w,isAborted:y,isBlobLike:I,serializeJavascriptValueToJSONString:B,isErrorLike:Q,isomorphicEncode:b,environmentSettingsObject:v}=n(3168)
 const{redirectStatusSet:k,nullBodyStatus:S}=n(4495)
-const{kState:T,kHeaders:R}=n(3627)
+const{kState:R,kHeaders:T}=n(3627)
 const{webidl:D}=n(5893)
 const{FormData:O}=n(5910)
 const{URLSerializer:F}=n(1900)
@@ -5165,36 +5165,36 @@ t=D.converters["unsigned short"](t)
 let n
 try{n=new URL(e,v.settingsObject.baseUrl)}catch(t){throw new TypeError(`Failed to parse URL from ${e}`,{cause:t})}if(!k.has(t))throw new RangeError(`Invalid status code ${t}`)
 const s=fromInnerResponse(makeResponse({}),"immutable")
-s[T].status=t
+s[R].status=t
 const r=b(F(n))
-s[T].headersList.append("location",r,true)
+s[R].headersList.append("location",r,true)
 return s}constructor(e=null,t={}){D.util.markAsUncloneable(this)
 if(e===N)return
 if(e!==null)e=D.converters.BodyInit(e)
 t=D.converters.ResponseInit(t)
-this[T]=makeResponse({})
-this[R]=new s(N)
-a(this[R],"response")
-c(this[R],this[T].headersList)
+this[R]=makeResponse({})
+this[T]=new s(N)
+a(this[T],"response")
+c(this[T],this[R].headersList)
 let n=null
 if(e!=null){const[t,s]=l(e)
 n={body:t,type:s}}initializeResponse(this,t,n)}get type(){D.brandCheck(this,Response)
-return this[T].type}get url(){D.brandCheck(this,Response)
-const e=this[T].urlList
+return this[R].type}get url(){D.brandCheck(this,Response)
+const e=this[R].urlList
 const t=e[e.length-1]??null
 if(t===null)return""
 return F(t,true)}get redirected(){D.brandCheck(this,Response)
-return this[T].urlList.length>1}get status(){D.brandCheck(this,Response)
-return this[T].status}get ok(){D.brandCheck(this,Response)
-return this[T].status>=200&&this[T].status<=299}get statusText(){D.brandCheck(this,Response)
-return this[T].statusText}get headers(){D.brandCheck(this,Response)
-return this[R]}get body(){D.brandCheck(this,Response)
-return this[T].body?this[T].body.stream:null}get bodyUsed(){D.brandCheck(this,Response)
-return!!this[T].body&&g.isDisturbed(this[T].body.stream)}clone(){D.brandCheck(this,Response)
+return this[R].urlList.length>1}get status(){D.brandCheck(this,Response)
+return this[R].status}get ok(){D.brandCheck(this,Response)
+return this[R].status>=200&&this[R].status<=299}get statusText(){D.brandCheck(this,Response)
+return this[R].statusText}get headers(){D.brandCheck(this,Response)
+return this[T]}get body(){D.brandCheck(this,Response)
+return this[R].body?this[R].body.stream:null}get bodyUsed(){D.brandCheck(this,Response)
+return!!this[R].body&&g.isDisturbed(this[R].body.stream)}clone(){D.brandCheck(this,Response)
 if(f(this))throw D.errors.exception({header:"Response.clone",message:"Body has already been consumed."})
-const e=cloneResponse(this[T])
-if(d&&this[T].body?.stream)h.register(this,new WeakRef(this[T].body.stream))
-return fromInnerResponse(e,i(this[R]))}[p.inspect.custom](e,t){if(t.depth===null)t.depth=2
+const e=cloneResponse(this[R])
+if(d&&this[R].body?.stream)h.register(this,new WeakRef(this[R].body.stream))
+return fromInnerResponse(e,i(this[T]))}[p.inspect.custom](e,t){if(t.depth===null)t.depth=2
 t.colors??=true
 const n={status:this.status,statusText:this.statusText,headers:this.headers,body:this.body,bodyUsed:this.bodyUsed,ok:this.ok,redirected:this.redirected,type:this.type,url:this.url}
 return`Response ${p.formatWithOptions(t,n)}`}}u(Response)
@@ -5214,16 +5214,16 @@ else if(t==="opaqueredirect")return makeFilteredResponse(e,{type:"opaqueredirect
 else M(false)}function makeAppropriateNetworkError(e,t=null){M(w(e))
 return y(e)?makeNetworkError(Object.assign(new DOMException("The operation was aborted.","AbortError"),{cause:t})):makeNetworkError(Object.assign(new DOMException("Request was cancelled."),{cause:t}))}function initializeResponse(e,t,n){if(t.status!==null&&(t.status<200||t.status>599))throw new RangeError('init["status"] must be in the range of 200 to 599, inclusive.')
 if("statusText"in t&&t.statusText!=null)if(!E(String(t.statusText)))throw new TypeError("Invalid statusText")
-if("status"in t&&t.status!=null)e[T].status=t.status
-if("statusText"in t&&t.statusText!=null)e[T].statusText=t.statusText
-if("headers"in t&&t.headers!=null)o(e[R],t.headers)
+if("status"in t&&t.status!=null)e[R].status=t.status
+if("statusText"in t&&t.statusText!=null)e[R].statusText=t.statusText
+if("headers"in t&&t.headers!=null)o(e[T],t.headers)
 if(n){if(S.includes(e.status))throw D.errors.exception({header:"Response constructor",message:`Invalid response status code ${e.status}`})
-e[T].body=n.body
-if(n.type!=null&&!e[T].headersList.contains("content-type",true))e[T].headersList.append("content-type",n.type,true)}}function fromInnerResponse(e,t){const n=new Response(N)
-n[T]=e
-n[R]=new s(N)
-c(n[R],e.headersList)
-a(n[R],t)
+e[R].body=n.body
+if(n.type!=null&&!e[R].headersList.contains("content-type",true))e[R].headersList.append("content-type",n.type,true)}}function fromInnerResponse(e,t){const n=new Response(N)
+n[R]=e
+n[T]=new s(N)
+c(n[T],e.headersList)
+a(n[T],t)
 if(d&&e.body?.stream)h.register(n,new WeakRef(e.body.stream))
 return n}D.converters.ReadableStream=D.interfaceConverter(ReadableStream)
 D.converters.FormData=D.interfaceConverter(O)
@@ -5426,10 +5426,10 @@ s+="-"
 s+=isomorphicEncode(`${t}`)
 s+="/"
 s+=isomorphicEncode(`${n}`)
-return s}class InflateStream extends s{#K
+return s}class InflateStream extends s{#z
 constructor(e){super()
-this.#K=e}_transform(e,t,n){if(!this._inflateStream){if(e.length===0){n()
-return}this._inflateStream=(e[0]&15)===8?r.createInflate(this.#K):r.createInflateRaw(this.#K)
+this.#z=e}_transform(e,t,n){if(!this._inflateStream){if(e.length===0){n()
+return}this._inflateStream=(e[0]&15)===8?r.createInflate(this.#z):r.createInflateRaw(this.#z)
 this._inflateStream.on("data",this.push.bind(this))
 this._inflateStream.on("end",()=>this.push(null))
 this._inflateStream.on("error",e=>this.destroy(e))}this._inflateStream.write(e,t,n)}_final(e){if(this._inflateStream){this._inflateStream.end()
@@ -5459,8 +5459,8 @@ return gettingDecodingSplitting(n)}const S=new TextDecoder
 function utf8DecodeBytes(e){if(e.length===0)return""
 if(e[0]===239&&e[1]===187&&e[2]===191)e=e.subarray(3)
 const t=S.decode(e)
-return t}class EnvironmentSettingsObjectBase{get baseUrl(){return c()}get origin(){return this.baseUrl?.origin}policyContainer=makePolicyContainer()}class EnvironmentSettingsObject{settingsObject=new EnvironmentSettingsObjectBase}const T=new EnvironmentSettingsObject
-e.exports={isAborted:isAborted,isCancelled:isCancelled,isValidEncodedURL:isValidEncodedURL,createDeferredPromise:createDeferredPromise,ReadableStreamFrom:g,tryUpgradeRequestToAPotentiallyTrustworthyURL:tryUpgradeRequestToAPotentiallyTrustworthyURL,clampAndCoarsenConnectionTimingInfo:clampAndCoarsenConnectionTimingInfo,coarsenedSharedCurrentTime:coarsenedSharedCurrentTime,determineRequestsReferrer:determineRequestsReferrer,makePolicyContainer:makePolicyContainer,clonePolicyContainer:clonePolicyContainer,appendFetchMetadata:appendFetchMetadata,appendRequestOriginHeader:appendRequestOriginHeader,TAOCheck:TAOCheck,corsCheck:corsCheck,crossOriginResourcePolicyCheck:crossOriginResourcePolicyCheck,createOpaqueTimingInfo:createOpaqueTimingInfo,setRequestReferrerPolicyOnRedirect:setRequestReferrerPolicyOnRedirect,isValidHTTPToken:p,requestBadPort:requestBadPort,requestCurrentURL:requestCurrentURL,responseURL:responseURL,responseLocationURL:responseLocationURL,isBlobLike:f,isURLPotentiallyTrustworthy:isURLPotentiallyTrustworthy,isValidReasonPhrase:isValidReasonPhrase,sameOrigin:sameOrigin,normalizeMethod:normalizeMethod,serializeJavascriptValueToJSONString:serializeJavascriptValueToJSONString,iteratorMixin:iteratorMixin,createIterator:createIterator,isValidHeaderName:Q,isValidHeaderValue:isValidHeaderValue,isErrorLike:isErrorLike,fullyReadBody:fullyReadBody,bytesMatch:bytesMatch,isReadableStreamLike:isReadableStreamLike,readableStreamClose:readableStreamClose,isomorphicEncode:isomorphicEncode,urlIsLocal:urlIsLocal,urlHasHttpsScheme:urlHasHttpsScheme,urlIsHttpHttpsScheme:urlIsHttpHttpsScheme,readAllBytes:readAllBytes,simpleRangeHeaderValue:simpleRangeHeaderValue,buildContentRange:buildContentRange,parseMetadata:parseMetadata,createInflate:createInflate,extractMimeType:extractMimeType,getDecodeSplit:getDecodeSplit,utf8DecodeBytes:utf8DecodeBytes,environmentSettingsObject:T}},5893:(e,t,n)=>{const{types:s,inspect:r}=n(7975)
+return t}class EnvironmentSettingsObjectBase{get baseUrl(){return c()}get origin(){return this.baseUrl?.origin}policyContainer=makePolicyContainer()}class EnvironmentSettingsObject{settingsObject=new EnvironmentSettingsObjectBase}const R=new EnvironmentSettingsObject
+e.exports={isAborted:isAborted,isCancelled:isCancelled,isValidEncodedURL:isValidEncodedURL,createDeferredPromise:createDeferredPromise,ReadableStreamFrom:g,tryUpgradeRequestToAPotentiallyTrustworthyURL:tryUpgradeRequestToAPotentiallyTrustworthyURL,clampAndCoarsenConnectionTimingInfo:clampAndCoarsenConnectionTimingInfo,coarsenedSharedCurrentTime:coarsenedSharedCurrentTime,determineRequestsReferrer:determineRequestsReferrer,makePolicyContainer:makePolicyContainer,clonePolicyContainer:clonePolicyContainer,appendFetchMetadata:appendFetchMetadata,appendRequestOriginHeader:appendRequestOriginHeader,TAOCheck:TAOCheck,corsCheck:corsCheck,crossOriginResourcePolicyCheck:crossOriginResourcePolicyCheck,createOpaqueTimingInfo:createOpaqueTimingInfo,setRequestReferrerPolicyOnRedirect:setRequestReferrerPolicyOnRedirect,isValidHTTPToken:p,requestBadPort:requestBadPort,requestCurrentURL:requestCurrentURL,responseURL:responseURL,responseLocationURL:responseLocationURL,isBlobLike:f,isURLPotentiallyTrustworthy:isURLPotentiallyTrustworthy,isValidReasonPhrase:isValidReasonPhrase,sameOrigin:sameOrigin,normalizeMethod:normalizeMethod,serializeJavascriptValueToJSONString:serializeJavascriptValueToJSONString,iteratorMixin:iteratorMixin,createIterator:createIterator,isValidHeaderName:Q,isValidHeaderValue:isValidHeaderValue,isErrorLike:isErrorLike,fullyReadBody:fullyReadBody,bytesMatch:bytesMatch,isReadableStreamLike:isReadableStreamLike,readableStreamClose:readableStreamClose,isomorphicEncode:isomorphicEncode,urlIsLocal:urlIsLocal,urlHasHttpsScheme:urlHasHttpsScheme,urlIsHttpHttpsScheme:urlIsHttpHttpsScheme,readAllBytes:readAllBytes,simpleRangeHeaderValue:simpleRangeHeaderValue,buildContentRange:buildContentRange,parseMetadata:parseMetadata,createInflate:createInflate,extractMimeType:extractMimeType,getDecodeSplit:getDecodeSplit,utf8DecodeBytes:utf8DecodeBytes,environmentSettingsObject:R}},5893:(e,t,n)=>{const{types:s,inspect:r}=n(7975)
 const{markAsUncloneable:o}=n(5919)
 const{toUSVString:i}=n(3440)
 const a={}
@@ -5836,7 +5836,7 @@ e.exports={uid:t,sentCloseFrameState:r,staticPropertyDescriptors:n,states:s,opco
 const{kEnumerableProperty:r}=n(3440)
 const{kConstruct:o}=n(6443)
 const{MessagePort:i}=n(5919)
-class MessageEvent extends Event{#z
+class MessageEvent extends Event{#K
 constructor(e,t={}){if(e===o){super(arguments[1],arguments[2])
 s.util.markAsUncloneable(this)
 return}const n="MessageEvent constructor"
@@ -5844,47 +5844,47 @@ s.argumentLengthCheck(arguments,1,n)
 e=s.converters.DOMString(e,n,"type")
 t=s.converters.MessageEventInit(t,n,"eventInitDict")
 super(e,t)
-this.#z=t
+this.#K=t
 s.util.markAsUncloneable(this)}get data(){s.brandCheck(this,MessageEvent)
-return this.#z.data}get origin(){s.brandCheck(this,MessageEvent)
-return this.#z.origin}get lastEventId(){s.brandCheck(this,MessageEvent)
-return this.#z.lastEventId}get source(){s.brandCheck(this,MessageEvent)
-return this.#z.source}get ports(){s.brandCheck(this,MessageEvent)
-if(!Object.isFrozen(this.#z.ports))Object.freeze(this.#z.ports)
-return this.#z.ports}initMessageEvent(e,t=false,n=false,r=null,o="",i="",a=null,c=[]){s.brandCheck(this,MessageEvent)
+return this.#K.data}get origin(){s.brandCheck(this,MessageEvent)
+return this.#K.origin}get lastEventId(){s.brandCheck(this,MessageEvent)
+return this.#K.lastEventId}get source(){s.brandCheck(this,MessageEvent)
+return this.#K.source}get ports(){s.brandCheck(this,MessageEvent)
+if(!Object.isFrozen(this.#K.ports))Object.freeze(this.#K.ports)
+return this.#K.ports}initMessageEvent(e,t=false,n=false,r=null,o="",i="",a=null,c=[]){s.brandCheck(this,MessageEvent)
 s.argumentLengthCheck(arguments,1,"MessageEvent.initMessageEvent")
 return new MessageEvent(e,{bubbles:t,cancelable:n,data:r,origin:o,lastEventId:i,source:a,ports:c})}static createFastMessageEvent(e,t){const n=new MessageEvent(o,e,t)
-n.#z=t
-n.#z.data??=null
-n.#z.origin??=""
-n.#z.lastEventId??=""
-n.#z.source??=null
-n.#z.ports??=[]
+n.#K=t
+n.#K.data??=null
+n.#K.origin??=""
+n.#K.lastEventId??=""
+n.#K.source??=null
+n.#K.ports??=[]
 return n}}const{createFastMessageEvent:a}=MessageEvent
 delete MessageEvent.createFastMessageEvent
-class CloseEvent extends Event{#z
+class CloseEvent extends Event{#K
 constructor(e,t={}){const n="CloseEvent constructor"
 s.argumentLengthCheck(arguments,1,n)
 e=s.converters.DOMString(e,n,"type")
 t=s.converters.CloseEventInit(t)
 super(e,t)
-this.#z=t
+this.#K=t
 s.util.markAsUncloneable(this)}get wasClean(){s.brandCheck(this,CloseEvent)
-return this.#z.wasClean}get code(){s.brandCheck(this,CloseEvent)
-return this.#z.code}get reason(){s.brandCheck(this,CloseEvent)
-return this.#z.reason}}class ErrorEvent extends Event{#z
+return this.#K.wasClean}get code(){s.brandCheck(this,CloseEvent)
+return this.#K.code}get reason(){s.brandCheck(this,CloseEvent)
+return this.#K.reason}}class ErrorEvent extends Event{#K
 constructor(e,t){const n="ErrorEvent constructor"
 s.argumentLengthCheck(arguments,1,n)
 super(e,t)
 s.util.markAsUncloneable(this)
 e=s.converters.DOMString(e,n,"type")
 t=s.converters.ErrorEventInit(t??{})
-this.#z=t}get message(){s.brandCheck(this,ErrorEvent)
-return this.#z.message}get filename(){s.brandCheck(this,ErrorEvent)
-return this.#z.filename}get lineno(){s.brandCheck(this,ErrorEvent)
-return this.#z.lineno}get colno(){s.brandCheck(this,ErrorEvent)
-return this.#z.colno}get error(){s.brandCheck(this,ErrorEvent)
-return this.#z.error}}Object.defineProperties(MessageEvent.prototype,{[Symbol.toStringTag]:{value:"MessageEvent",configurable:true},data:r,origin:r,lastEventId:r,source:r,ports:r,initMessageEvent:r})
+this.#K=t}get message(){s.brandCheck(this,ErrorEvent)
+return this.#K.message}get filename(){s.brandCheck(this,ErrorEvent)
+return this.#K.filename}get lineno(){s.brandCheck(this,ErrorEvent)
+return this.#K.lineno}get colno(){s.brandCheck(this,ErrorEvent)
+return this.#K.colno}get error(){s.brandCheck(this,ErrorEvent)
+return this.#K.error}}Object.defineProperties(MessageEvent.prototype,{[Symbol.toStringTag]:{value:"MessageEvent",configurable:true},data:r,origin:r,lastEventId:r,source:r,ports:r,initMessageEvent:r})
 Object.defineProperties(CloseEvent.prototype,{[Symbol.toStringTag]:{value:"CloseEvent",configurable:true},reason:r,code:r,wasClean:r})
 Object.defineProperties(ErrorEvent.prototype,{[Symbol.toStringTag]:{value:"ErrorEvent",configurable:true},message:r,filename:r,lineno:r,colno:r,error:r})
 s.converters.MessagePort=s.interfaceConverter(i)
@@ -6141,8 +6141,8 @@ const{establishWebSocketConnection:B,closeWebSocketConnection:Q}=n(6897)
 const{ByteParser:b}=n(1652)
 const{kEnumerableProperty:v,isBlobLike:k}=n(3440)
 const{getGlobalDispatcher:S}=n(2581)
-const{types:T}=n(7975)
-const{ErrorEvent:R,CloseEvent:D}=n(5188)
+const{types:R}=n(7975)
+const{ErrorEvent:T,CloseEvent:D}=n(5188)
 const{SendQueue:O}=n(3900)
 class WebSocket extends EventTarget{#U={open:null,error:null,close:null,message:null}
 #he=0
@@ -6185,7 +6185,7 @@ if(m(this))throw new DOMException("Sent before connected.","InvalidStateError")
 if(!E(this)||w(this))return
 if(typeof e==="string"){const t=Buffer.byteLength(e)
 this.#he+=t
-this.#ge.add(e,()=>{this.#he-=t},l.string)}else if(T.isArrayBuffer(e)){this.#he+=e.byteLength
+this.#ge.add(e,()=>{this.#he-=t},l.string)}else if(R.isArrayBuffer(e)){this.#he+=e.byteLength
 this.#ge.add(e,()=>{this.#he-=e.byteLength},l.arrayBuffer)}else if(ArrayBuffer.isView(e)){this.#he+=e.byteLength
 this.#ge.add(e,()=>{this.#he-=e.byteLength},l.typedArray)}else if(k(e)){this.#he+=e.size
 this.#ge.add(e,()=>{this.#he-=e.size},l.blob)}}get readyState(){s.brandCheck(this,WebSocket)
@@ -6240,12 +6240,12 @@ s.converters.WebSocketInit=s.dictionaryConverter([{key:"protocols",converter:s.c
 s.converters["DOMString or sequence<DOMString> or WebSocketInit"]=function(e){if(s.util.Type(e)==="Object"&&!(Symbol.iterator in e))return s.converters.WebSocketInit(e)
 return{protocols:s.converters["DOMString or sequence<DOMString>"](e)}}
 s.converters.WebSocketSendData=function(e){if(s.util.Type(e)==="Object"){if(k(e))return s.converters.Blob(e,{strict:false})
-if(ArrayBuffer.isView(e)||T.isArrayBuffer(e))return s.converters.BufferSource(e)}return s.converters.USVString(e)}
+if(ArrayBuffer.isView(e)||R.isArrayBuffer(e))return s.converters.BufferSource(e)}return s.converters.USVString(e)}
 function onParserDrain(){this.ws[f].socket.resume()}function onParserError(e){let t
 let n
 if(e instanceof D){t=e.reason
 n=e.code}else t=e.message
-I("error",this,()=>new R("error",{error:e,message:t}))
+I("error",this,()=>new T("error",{error:e,message:t}))
 Q(this,n)}e.exports={WebSocket:WebSocket}},2929:(e,t,n)=>{n.a(e,async(e,s)=>{try{n.r(t)
 var r=n(6058)
 var o=n(6645)
@@ -6285,15 +6285,15 @@ const E=new p.a((0,c.oD)(),s.clock)
 const B=await(0,w.K)(s)
 if(A.ST.includes(e))r.LZ("run",B.id)
 if([...A.Vt,"plan"].includes(e))r.LZ("tests",B.id)
-const{settings:T}=S
-const R=(0,a.l)(s,T,B,{onKept:e=>{r.LZ("deployment",e)}})
-const D=await(0,d.d)(e,{platform:s,settings:T,reporter:E,signal:h,holder:B,...R&&{onBegin:R.begin}})
+const{settings:R}=S
+const T=(0,a.l)(s,R,B,{onKept:e=>{r.LZ("deployment",e)}})
+const D=await(0,d.d)(e,{platform:s,settings:R,reporter:E,signal:h,holder:B,...T&&{onBegin:T.begin}})
 process.exitCode=g.h[D.result]||process.exitCode
-const O=T.report??`${t}/report.json`
+const O=R.report??`${t}/report.json`
 const write=e=>s.files.write(O,`${JSON.stringify(e,null,2)}\n`).catch(e=>{r.$e(`the report could not be written: ${String(e)}`)})
 await write(D)
 await(0,c.Qz)(D,O)
-const F=await(0,I.ip)(s.clock,b,h,t=>Promise.all([R?.end((0,i.Cy)(D),t)??[],(0,m.h)(s,T,{report:D,holder:B},t),e==="plan"?(0,o.B)(s,T,{report:D,url:B.url,secrets:(0,l.F)(v)},t):[]]))
+const F=await(0,I.ip)(s.clock,b,h,t=>Promise.all([T?.end((0,i.Cy)(D),t)??[],(0,m.h)(s,R,{report:D,holder:B},t),e==="plan"?(0,o.B)(s,R,{report:D,url:B.url,secrets:(0,l.F)(v)},t):[]]))
 if(D.result!=="stuck")r.LZ("ended",D.result)
 if(F.flat().length>0){F.flat().forEach(e=>{r.$e((0,c.Is)(e))})
 await write((0,f.k)(D,F.flat()))}}s()}catch(e){s(e)}},1)},9150:(e,t,n)=>{n.d(t,{BW:()=>fixOf,Bc:()=>inContainer,mo:()=>inTemplate})
@@ -6436,10 +6436,10 @@ const k=(0,w.B)(t=>{const n=(0,m.Ao)(e)
 write(n===void 0?`· ${t}`:`· ${t}: ${n}`)})
 const S=(0,g.c)(write,Q,v)
 const raw=e=>void o.write(e)
-const T=l?(0,c.V)(S,raw,n.clock):S
-const R=new h.a(T,n.clock)
+const R=l?(0,c.V)(S,raw,n.clock):S
+const T=new h.a(R,n.clock)
 const D=await(0,E.K)(n)
-const O=await(0,i.d)(e,{platform:n,settings:r,reporter:R,signal:k,holder:D})
+const O=await(0,i.d)(e,{platform:n,settings:r,reporter:T,signal:k,holder:D})
 process.exitCode=u.h[O.result]||process.exitCode
 const F=(0,A.k)(O,await(0,p.h)(n,r,{report:O,holder:D}))
 if(F.history&&!r.json)(0,d.f)(F.history).forEach(write)
@@ -7391,13 +7391,13 @@ if(t==="")return false
 keep(this.#Ee,t)
 const[,n,s]=/^#(\d+) (.*)$/.exec(t)??[]
 return n===void 0||s===void 0?this.#ke(t):this.#Se(n,s)}failure(){const e=this.#we?.step
-const t=this.#Te(e?.name)
+const t=this.#Re(e?.name)
 const n=this.#we?.message??this.#Ce??""
 const s=e?.output??[]
 const r=/(?:did not complete successfully|^executor failed running .*): (.+)$/.exec(n)
 const o=r?(0,a.BP)(s)||(r[1]??""):reworded(n)
 const i=this.#Be??numberIn(/parse error(?: on)? line (\d+):/.exec(n))
-return{...t===void 0?{}:{instruction:t},...i===void 0?{}:{line:i},message:(0,a.vI)(o||(0,a.BP)(this.#Ee)||"no reason was given",300),log:s.length>0?s:n===""?this.#Ee:this.#be}}#Te(e){if(e!==void 0&&!l.test(e))return withoutStage(e)
+return{...t===void 0?{}:{instruction:t},...i===void 0?{}:{line:i},message:(0,a.vI)(o||(0,a.BP)(this.#Ee)||"no reason was given",300),log:s.length>0?s:n===""?this.#Ee:this.#be}}#Re(e){if(e!==void 0&&!l.test(e))return withoutStage(e)
 const t=/^\[internal\] load metadata for (?:docker\.io\/(?:library\/)?)?(\S+)$/.exec(e??"")
 return this.#Qe??(t?`FROM ${t[1]??""}`:void 0)}#Se(e,t){const n=this.#me.get(e)
 if(n===void 0){this.#me.set(e,{name:t,output:[]})
@@ -7574,16 +7574,16 @@ n.say(`pushed ${c}: ${l.layers.progress}`)
 const{digest:A}=l.layers
 if(A!==void 0)return{repository:r,tag:i,digest:A}
 return await(0,f.F1)(e,r,i,s)??(0,o.fJ)({code:"push-failed",sentence:`push: ${(0,g.w4)(r)} accepted ${c}, but does not have it`})}class PushLog{last=[]
-#Re=new Map
+#Te=new Map
 #De
-get digest(){return this.#De}get progress(){const e=[...this.#Re.values()]
+get digest(){return this.#De}get progress(){const e=[...this.#Te.values()]
 const t=e.filter(e=>e==="Pushed").length
 const n=e.filter(e=>/^(Layer already exists|Mounted from)/.test(e)).length
 const s=e.length===1?"layer":"layers"
 const r=n===0?"":`, ${n} already there`
 return`${t} of ${e.length} ${s} sent${r}`}read(e){const t=(0,a.pj)(e)
 const[,n,s]=/^([0-9a-f]{12}): (.+)$/.exec(t)??[]
-if(n!==void 0&&s!==void 0){this.#Re.set(n,s)
+if(n!==void 0&&s!==void 0){this.#Te.set(n,s)
 return}this.#De??=/: digest: (sha256:[0-9a-f]{64}) size: /.exec(t)?.[1]
 if(this.last.push(t)>20)this.last.shift()}}function check(e,{repository:t,tag:n}){if(e.code===0)return
 const s=(0,u.Ic)("push",e)
@@ -7647,8 +7647,8 @@ const t=Math.round(Math.abs(e)/1e3)
 const n=`this machine’s clock is ${t} s ${e>0?"ahead of":"behind"} the cluster’s: times in the history are wrong, and missing pods of a StatefulSet or DaemonSet may be explained late or wrongly`
 return[(0,b.$e)("cluster",n,"sudo timedatectl set-ntp true")]}var k=n(5998)
 var S=n(9340)
-var T=n(4339)
-var R=n(2468)
+var R=n(4339)
+var T=n(2468)
 const D=5e3
 function staleConfigurationFindings({id:e,live:t},n,s,r){if(!t||e.kind==="CronJob")return[]
 const o=(0,k.JP)((0,S.kW)(t))
@@ -7657,8 +7657,8 @@ const i=n.filter(e=>s.some(n=>{const[s,r]=[changedAt(t,n.keys),startedAt(e,n.con
 return s!==void 0&&r!==void 0&&s>r+D}))
 if(i.length===0)return[]
 const a=i.length===n.length?"its pods":`${i.length} of its pods`
-const c=`${(0,T.T)(e)}: ${(0,R.Gg)(t)} changed after the start of ${a}, which may still use the old values`
-return[(0,b.$e)("workloads",c,r(["rollout","restart",(0,T.T)(e)]))]})}function changedAt(e,t){const n=(e.metadata?.managedFields??[]).flatMap(({time:e,fieldsV1:n})=>{const s=n??{}
+const c=`${(0,R.T)(e)}: ${(0,T.Gg)(t)} changed after the start of ${a}, which may still use the old values`
+return[(0,b.$e)("workloads",c,r(["rollout","restart",(0,R.T)(e)]))]})}function changedAt(e,t){const n=(e.metadata?.managedFields??[]).flatMap(({time:e,fieldsV1:n})=>{const s=n??{}
 const r=["f:data","f:binaryData","f:stringData"].flatMap(e=>Object.keys(s[e]??{}))
 const o=t==="all"?r.length>0:t.some(e=>r.includes(`f:${e}`))
 return o&&e!==void 0?[Date.parse(e)]:[]})
@@ -7695,46 +7695,46 @@ const a=t.find(e=>e.group===n&&e.limits===i)
 if(a)a.resources.push(s)
 else t.push({group:n,limits:i,resources:[s]})}return t}function subjectOf(e,t){const[,n,s]=/^system:serviceaccount:([^:]+):(.+)$/.exec(e)??[]
 return n===void 0?{apiGroup:t,kind:"User",name:e}:{kind:"ServiceAccount",name:s,namespace:n}}var x=n(157)
-var P=n(5374)
-var G=n(1407)
+var G=n(5374)
+var P=n(1407)
 var H=n(6874)
 var j=n(8661)
-var J=n(1856)
-var V=n(3825)
+var V=n(1856)
+var J=n(3825)
 var Y=n(2459)
 var $=n(6099)
 var W=n(3892)
 async function checkAlone(e,t){const{app:n,settings:s,cluster:r}=e
-await Promise.all([checkHistory(e,t),(0,$.aE)(r,n,s.image),(0,O.Cz)(r,(0,j.Fe)(n))])}async function checkHistory({app:e,settings:t,command:n,cluster:s},{live:r,targets:o}){const{history:i,configMap:a}=await(0,V.tl)(s,e)
+await Promise.all([checkHistory(e,t),(0,$.aE)(r,n,s.image),(0,O.Cz)(r,(0,j.Fe)(n))])}async function checkHistory({app:e,settings:t,command:n,cluster:s},{live:r,targets:o}){const{history:i,configMap:a}=await(0,J.tl)(s,e)
 const c=i.filter(({image:e})=>!(0,w.iI)(e,t.image))
 const l={history:i.filter(e=>!c.includes(e)),configMap:a}
 if(c.length===0||n==="rollback"&&l.history.length>0)return l
-const A=o.map(({id:e})=>(0,T.T)(e))
-const u=workloadsIn(r.clusterState()).filter(e=>!A.includes((0,T.T)((0,S.hY)(e))))
+const A=o.map(({id:e})=>(0,R.T)(e))
+const u=workloadsIn(r.clusterState()).filter(e=>!A.includes((0,R.T)((0,S.hY)(e))))
 for(const n of new Set(c.map(e=>e.image))){const r=u.find(e=>(0,S.ys)(e,n).length>0)
 if(!r)continue
-const o=(0,T.T)((0,S.hY)(r))
+const o=(0,R.T)((0,S.hY)(r))
 const i=`the history in configmap/${(0,j.Fe)(e)}`
 const a=`if it is the same application and its registry has moved: ${o} still runs the old image. Change it to the new one first, with its manifest (option manifests) or kubectl set image`;(0,j.ht)(s,e,{image:n,what:i,so:a},t.image)}return l}function workloadsIn(e){const t=[e.deployments,e.statefulsets,e.daemonsets,e.cronjobs]
 return t.flatMap(e=>[...e.values()]).filter(S.gv)}var q=n(2109)
 var _=n(8559)
-var K=n(3872)
-var z=n(6e3)
+var z=n(3872)
+var K=n(6e3)
 var Z=n(6738)
 const X=3e5
 const ee={timeout:1/0,bake:0,grace:{}}
 async function ailing(e,t,{cluster:n,clock:s,toRepo:r}){const o=e.flatMap(({id:e,live:n})=>n&&!n.spec.paused?[(0,q.VS)(e,n,t)]:[])
 const i=s.now()
-const a={...(0,z._1)(i),exits:exitsOf(t,i)}
+const a={...(0,K._1)(i),exits:exitsOf(t,i)}
 const c={clusterState:t,timeouts:ee,now:i}
-const l=(0,K.S)(o,{...c,observations:a})
+const l=(0,z.S)(o,{...c,observations:a})
 const A=await Promise.all(l.logsWanted.map(async e=>{const t=await(0,Z.$)(n,s,e)
 return{wanted:e,diagnosis:(0,_.h)(t,r)}}))
-const u=A.reduce((e,{wanted:t,diagnosis:n})=>(0,z.X1)(e,t,n),l.observations)
-const{verdicts:d}=(0,K.S)(o,{...c,observations:u})
-return Object.fromEntries(e.flatMap(({id:e})=>{const t=d[(0,T.T)(e)]
+const u=A.reduce((e,{wanted:t,diagnosis:n})=>(0,K.X1)(e,t,n),l.observations)
+const{verdicts:d}=(0,z.S)(o,{...c,observations:u})
+return Object.fromEntries(e.flatMap(({id:e})=>{const t=d[(0,R.T)(e)]
 const n=t&&wordsOf(t)
-return n===void 0?[]:[[(0,T.T)(e),n]]}))}function exitsOf(e,t){return Object.fromEntries([...e.pods.values()].flatMap(({metadata:e,status:n})=>(n?.containerStatuses??[]).flatMap(({name:n,lastState:s})=>{const{exitCode:r=0,finishedAt:o}=s?.terminated??{}
+return n===void 0?[]:[[(0,R.T)(e),n]]}))}function exitsOf(e,t){return Object.fromEntries([...e.pods.values()].flatMap(({metadata:e,status:n})=>(n?.containerStatuses??[]).flatMap(({name:n,lastState:s})=>{const{exitCode:r=0,finishedAt:o}=s?.terminated??{}
 const i=o!==void 0&&Date.parse(o)>t-X
 return r!==0&&i?[[`${e?.uid}/${n}`,{before:0}]]:[]})))}function wordsOf(e){switch(e.is){case"complete":case"done":return
 case"failed":return e.cause.sentence
@@ -7788,11 +7788,11 @@ const c=await i(n.image)
 return c?.is==="there"&&c.image.digest===r}))
 return(await Promise.all(a)).every(Boolean)}function warningsWithoutDigest(e){const t=new Map
 for(const{id:n,running:s}of e)for(const e of new Set(s)){if((0,w.zZ)(e).digest!==void 0)continue
-t.set(e,[...t.get(e)??[],(0,T.T)(n)])}return[...t].map(([e,t])=>`${t.join(", ")} names ${e} without a digest: new pods run what that tag names then. The next release of another image adds the digest`)}async function lostImages(e,t,n=new Map){const s=new Map
-for(const{id:r,live:o}of t){const t=n.get((0,T.T)(r))
+t.set(e,[...t.get(e)??[],(0,R.T)(n)])}return[...t].map(([e,t])=>`${t.join(", ")} names ${e} without a digest: new pods run what that tag names then. The next release of another image adds the digest`)}async function lostImages(e,t,n=new Map){const s=new Map
+for(const{id:r,live:o}of t){const t=n.get((0,R.T)(r))
 const i=o?(0,S.ys)(o,e.settings.image):[]
 const a=new Set(i.map(({name:e,image:n})=>t?.[e]??n))
-for(const e of a)s.set(e,[...s.get(e)??[],(0,T.T)(r)])}const r=await Promise.all([...s].map(async([t,n])=>{const s=await lookUpSoon(e,t)
+for(const e of a)s.set(e,[...s.get(e)??[],(0,R.T)(r)])}const r=await Promise.all([...s].map(async([t,n])=>{const s=await lookUpSoon(e,t)
 return s?.is==="absent"?[`the registry no longer has ${t}, which ${n.join(", ")} runs: nodes without a cached copy cannot start it, so an undo may fail`]:[]}))
 return r.flat()}async function fateOf(e,{digest:t,of:n},s){const r=await s(e)
 if(r?.is==="there"&&r.image.digest===t)return"comes back"
@@ -7828,15 +7828,15 @@ try{const{metadata:r,status:o}=await t.review(`/apis/${n}/selfsubjectreviews`,{a
 const i=o?.userInfo?.username
 const a=r?.creationTimestamp
 const c=a?aheadBy(a,{from:s,to:e.now()}):0
-return i===void 0?void 0:{name:i,aheadMs:c}}catch(e){if(e instanceof G.h)return
+return i===void 0?void 0:{name:i,aheadMs:c}}catch(e){if(e instanceof P.h)return
 throw e}}async function kubeContextOf(e,t){if(e!==void 0)return e
 const{code:n,stdout:s}=await t.kubectl(["config","current-context"])
 return n===0?s.trim():void 0}async function manifestsOf({platform:e,settings:t,cluster:n}){try{const s=await(0,H.PX)(e,n,t.manifests,t.image)
 const{targets:r,others:o,namespace:i}=s
 const a=[...r,...o,...i?[i]:[]]
-const c=await(0,J.k4)(n,a)
+const c=await(0,V.k4)(n,a)
 a.forEach(e=>c.of(e))
-return{known:s,resources:c,findings:[]}}catch(e){return{known:H.K2,resources:await(0,J.k4)(n,[]),findings:[(0,b.gz)("workloads",e)]}}}async function unseenWorkloads(e,t=[]){const n=(0,ce.hg)()
+return{known:s,resources:c,findings:[]}}catch(e){return{known:H.K2,resources:await(0,V.k4)(n,[]),findings:[(0,b.gz)("workloads",e)]}}}async function unseenWorkloads(e,t=[]){const n=(0,ce.hg)()
 return{findings:t,needs:n,missing:await(0,U.o7)(e,n)}}async function examineWorkloads(e,{known:t,findings:n},s){const{platform:r,cluster:o}=e
 const i=await(0,W.f)(o,r.clock)
 const a=await(0,ae.Nn)(e,{manifests:t,live:i,missing:s,until:"the end"})
@@ -7845,17 +7845,17 @@ if(c.length===0){const e=[...A.images,...A.workloads]
 return unseenWorkloads(o,n.length>0?[]:e)}const u=i.clusterState()
 const[d,h,f,g]=await Promise.all([ailing(c,u,{cluster:o,clock:r.clock,toRepo:(0,m.YT)(e)}),staleConfiguration(o,u,c),checkAlone(e,{live:i,targets:c}).then(()=>[],e=>isOfTwo(e)?[(0,b.gz)("release",e)]:[]),lostImages(e,c)])
 const p=(0,ae.IZ)(o)
-return{findings:[...c.map(e=>(0,b.ok)("workloads",(0,le.q0)(e))),...A.web,...A.workloads,...(0,P.c)((0,x.Z)(c,l),p),...Object.entries(d).map(([e,t])=>{const n=`${e} is unhealthy before the release: ${t}`
+return{findings:[...c.map(e=>(0,b.ok)("workloads",(0,le.q0)(e))),...A.web,...A.workloads,...(0,G.c)((0,x.Z)(c,l),p),...Object.entries(d).map(([e,t])=>{const n=`${e} is unhealthy before the release: ${t}`
 return(0,b.$e)("workloads",n,p(["describe",e]))}),...A.images,...g.map(e=>(0,b.$e)("registry",e,"push the image again, or release before its pods are rescheduled")),...h,...f,...A.namespace,...A.dryRun,...A.probes],needs:a.needs,missing:a.missing}}async function staleConfiguration(e,t,n){const s=n.flatMap(({live:e})=>e?(0,k.JP)((0,S.kW)(e)):[])
 const r=s.map(({kind:t,name:n})=>{const s=t==="Secret"?"secrets":"configmaps"
-return`${(0,J.rJ)("v1",e.namespace,s)}/${n}`})
-const o=await Promise.all([...new Set(r)].map(t=>e.find(t).catch(e=>{if(e instanceof G.h&&e.status===403)return
+return`${(0,V.rJ)("v1",e.namespace,s)}/${n}`})
+const o=await Promise.all([...new Set(r)].map(t=>e.find(t).catch(e=>{if(e instanceof P.h&&e.status===403)return
 throw e})))
 const i=o.flatMap(e=>e?[e]:[])
 return n.flatMap(n=>{const s={workload:n.id,images:{},generation:0,first:false}
 const r=(0,Y.NO)(t,s)
 return staleConfigurationFindings(n,r,i,(0,ae.IZ)(e))})}function isOfTwo(e){return e instanceof o.HR&&e.cause.code==="usage"}async function examineReleases(e){const{platform:t,settings:n,app:s,cluster:r}=e
-const[o,i,a]=await Promise.allSettled([(0,O.Cz)(r,(0,j.Fe)(s)),(0,$.aE)(r,s,n.image),(0,V.Lu)(r,s,n.image)])
+const[o,i,a]=await Promise.allSettled([(0,O.Cz)(r,(0,j.Fe)(s)),(0,$.aE)(r,s,n.image),(0,J.Lu)(r,s,n.image)])
 const c=[o,i,a].flatMap(e=>e.status==="rejected"?[(0,b.gz)("release",e.reason)]:[])
 if(o.status!=="fulfilled"||i.status!=="fulfilled")return c
 if(a.status!=="fulfilled")return c
@@ -7974,12 +7974,12 @@ return(0,oe.B2)(this.context.with({log:e}),n,{image:s,reasons:(0,Qe.s)(t),work:"
 this.#Fe=this.start(this.context,this.#Oe)}}var ve=n(3006)
 var ke=n(6633)
 const Se=3
-const Te=3e4
+const Re=3e4
 async function withReported(e,t){const{settings:n,platform:s,signal:r,app:o}=e
 const{cluster:i,checked:a}=t
 const c=n["migrate-command"]===""?[]:unreleasedIn(e,a)
 if(c.length===0)return t
-const{needs:l}=await(0,ve.jh)(s.clock,r,()=>(0,V.bL)(i,o,n.image))
+const{needs:l}=await(0,ve.jh)(s.clock,r,()=>(0,J.bL)(i,o,n.image))
 const A=c.filter(({image:e})=>!l.has(e.digest))
 const u=A.slice(0,Se)
 for(const{image:t,names:n}of A.slice(Se))e.log.say(`what ${titleOf(t,n)} needs is not known: only ${Se} images report it`)
@@ -7988,10 +7988,10 @@ return n?[[t.image.digest,n]]:[]}))
 return{...t,checked:{...a,reported:new Map(d.flat())}}}function unreleasedIn({settings:e,app:t},{live:n,web:s}){const{image:r}=e
 const o=n.clusterState()
 const i=(0,le.ow)(o)
-return(0,Ce.w)(o,r,(0,Ie.q2)(t)).flatMap(({digest:e,tag:t,names:n,isIdle:o,goneAt:a})=>{const c=i.filter(e=>n.includes((0,T.T)((0,S.hY)(e))))
+return(0,Ce.w)(o,r,(0,Ie.q2)(t)).flatMap(({digest:e,tag:t,names:n,isIdle:o,goneAt:a})=>{const c=i.filter(e=>n.includes((0,R.T)((0,S.hY)(e))))
 const l=c.every(e=>isOfRelease(e,r))
 if(e===void 0||o===true||a!==void 0||l)return[]
-const A=c.find(e=>s&&(0,T.T)((0,S.hY)(e))===(0,T.T)(s.workload))??c[0]
+const A=c.find(e=>s&&(0,R.T)((0,S.hY)(e))===(0,R.T)(s.workload))??c[0]
 const u=A&&(0,S.kW)(A)
 const d=A?(0,S.ys)(A,r).map(({name:e})=>e):[]
 const h=u?.spec?.containers.find(({name:e})=>d.includes(e))
@@ -8002,12 +8002,12 @@ const s=n.every(({image:e})=>(0,w.zZ)(e).digest!==void 0)
 return s&&(e.kind==="CronJob"||(0,ke.O)(e))}async function ask(e,t,{image:n,names:s,web:r}){const{settings:o,log:i,signal:a,warn:c}=e
 const l=titleOf(n,s)
 i.say(`${l} was deployed by others: a Job of its image reports what it needs`)
-const A=(0,be.Be)(e,{checked:t,web:r,image:n,plansOnly:true,reports:{name:l,command:o["migrate-command"],timeoutMs:Math.min(o.timeout,Te)}})
+const A=(0,be.Be)(e,{checked:t,web:r,image:n,plansOnly:true,reports:{name:l,command:o["migrate-command"],timeoutMs:Math.min(o.timeout,Re)}})
 try{await A.plan(i)
 const[e,t]=[A.needs(),A.tasks()]
 return e===void 0?void 0:{needs:e,...t!==void 0&&{tasks:t}}}catch(e){a.throwIfAborted()
 i.say(`what ${l} needs is not known: ${(0,B.b)(e)}`)
-return}finally{await A.close().catch(e=>{c((0,B.b)(e))})}}function titleOf(e,t){return`version ${(0,w.j)(e.tag)} (${t.join(", ")})`}var Re=n(7823)
+return}finally{await A.close().catch(e=>{c((0,B.b)(e))})}}function titleOf(e,t){return`version ${(0,w.j)(e.tag)} (${t.join(", ")})`}var Te=n(7823)
 function preflight(e,t){return(0,h.ZC)(e.signal,async()=>{const n=await t()
 const s=e.with({cluster:n})
 const r=await preflight_check(s)
@@ -8017,7 +8017,7 @@ const i=await(0,H.PX)(t,r,n.manifests,n.image)
 const a=await(0,re.oO)(r,i)
 const{targets:c,jobs:l,namespace:A}=i
 const u=[...c,...i.others,...A?[A]:[]]
-const d=await(0,J.k4)(r,u)
+const d=await(0,V.k4)(r,u)
 await(0,ie.H)(e)
 await(0,ae.XU)(e,(0,ce.xQ)(s,i,d,(0,oe.GH)(n)))
 await(0,oe.xq)(e,i)
@@ -8037,8 +8037,8 @@ const s=t.filter(e=>{if(e.is==="none")return false
 const t=e.is==="change"?e.live:void 0
 return n.some(n=>(0,k.wj)(e.object,n)&&(0,k.SM)(n,t,e.becomes))})
 if(s.length===0)return
-return{hash:hashOf((0,k.U)(e),s),because:s.map(({object:e})=>(0,R.Gg)(e)).sort()}}function hashOf(e,t){const n=t.map(e=>{const{uid:t,resourceVersion:n}=(e.is==="create"?void 0:e.live.metadata)??{}
-return[(0,R.Gg)(e.object),t??"",n??""]}).sort(([e=""],[t=""])=>e.localeCompare(t))
+return{hash:hashOf((0,k.U)(e),s),because:s.map(({object:e})=>(0,T.Gg)(e)).sort()}}function hashOf(e,t){const n=t.map(e=>{const{uid:t,resourceVersion:n}=(e.is==="create"?void 0:e.live.metadata)??{}
+return[(0,T.Gg)(e.object),t??"",n??""]}).sort(([e=""],[t=""])=>e.localeCompare(t))
 const s=JSON.stringify([e??"",n])
 return(0,M.createHash)("sha256").update(s).digest("hex").slice(0,16)}var Fe=n(607)
 var Ne=n(6005)
@@ -8060,8 +8060,8 @@ o.say(`${(0,De.LS)(w.length,"object")} stored in the snapshot`)
 for(const t of c)(0,m.FF)(e,t)
 const y=runningVersion(e,g)
 return{checked:g,snapshot:w,changes:E,...y&&{before:y}}}function runningVersion({settings:e},{live:t,targets:n}){const s=n.flatMap(e=>e.live??[])
-return(0,ne.It)(t.clusterState(),s,e.image)}function becomesOf({becomes:e}){return e}function planned(e,t){const n=new Map(t.flatMap(e=>(0,S.gv)(e)?[[(0,T.T)((0,S.hY)(e)),e]]:[]))
-return e.map(e=>{const t=n.get((0,T.T)(e.id))
+return(0,ne.It)(t.clusterState(),s,e.image)}function becomesOf({becomes:e}){return e}function planned(e,t){const n=new Map(t.flatMap(e=>(0,S.gv)(e)?[[(0,R.T)((0,S.hY)(e)),e]]:[]))
+return e.map(e=>{const t=n.get((0,R.T)(e.id))
 return t?{...e,becomes:t}:e})}function changesTemplates({others:e,targets:t}){return e.length>0||t.some(({manifest:e,back:t})=>e??t)}async function checkedNow(e,t){const{settings:n,cluster:s}=e
 const r=await asTheyAre(s,t.targets,n.image)
 const o=await(0,Fe.j)(e,r)
@@ -8073,14 +8073,14 @@ return t.some(({live:e})=>e?.metadata?.uid!==void 0&&n.has(e.metadata.uid))}asyn
 const o=r&&!s.manifest?(0,S.ys)(r,n):s.uses
 return{...s,uses:o,running:(0,le.o$)(r,o),...r&&{live:r}}}))
 return s.filter(({live:e,manifest:t,uses:n})=>(e??t)&&n.length>0)}var xe=n(2048)
-var Pe=n(8152)
-var Ge=n(6072)
+var Ge=n(8152)
+var Pe=n(6072)
 var He=n(6187)
 var je=n(8076)
 async function lockAndRecover(e,t,n){const{app:s,settings:r}=t
-const o=await(0,Ge.s)(t)
+const o=await(0,Pe.s)(t)
 e.resources.add(()=>o.release())
-const i=(0,Pe.O)(t.cluster,o)
+const i=(0,Ge.O)(t.cluster,o)
 const a=await(0,$.aE)(i,s,r.image)
 const c=a&&await(0,$.R1)(i,s,a,objectsOfRelease(n))
 const l=t.with({cluster:i,signal:o.lost})
@@ -8106,7 +8106,7 @@ try{const t=await migrateTo(e,w,E,{image:f})
 return{result:t?"done":"unchanged"}}catch(e){throw(0,ge.Ac)(e,m)}finally{await keepSchemaChange(e,w)}}async function keepSchemaChange({state:e,warn:t},{cluster:n,platform:s,app:r}){const o=(0,xe.Qu)(e.plan)
 if(!e.schema&&!o.held&&e.migrations.length===0)return
 const i={cluster:n,clock:s.clock,app:r}
-await(0,V.$)(i,e.schema,o,e.migrations).catch(e=>{t(`the history does not show which versions fit the schema now: ${(0,B.b)(e)}`)})}function shared(e){const t=/^(cd [\w./-]+ && )?[\w./ =-]+$/.test(e)&&!/(^| )\w+=/.test(e)
+await(0,J.$)(i,e.schema,o,e.migrations).catch(e=>{t(`the history does not show which versions fit the schema now: ${(0,B.b)(e)}`)})}function shared(e){const t=/^(cd [\w./-]+ && )?[\w./ =-]+$/.test(e)&&!/(^| )\w+=/.test(e)
 return t?e:void 0}async function migrateTo({reporter:e,state:t,warn:n,command:s},r,o,{image:i,keep:a}){const{settings:c}=r
 if(!o.web||c["migrate-command"]==="")return false
 const l={checked:o,web:o.web,image:i,backup:(0,oe.f_)(c),...s==="migrate"&&{now:true}}
@@ -8116,10 +8116,10 @@ t.needs=A.migration.needs()
 t.tasks=A.migration.tasks()
 t.migrate=shared(c["migrate-command"])
 t.databases=Object.fromEntries(s.databases.map(({database:e,identity:t})=>[e,t]))
-const i=(0,Re.UA)(s)
+const i=(0,Te.UA)(s)
 if(i!==void 0)n(i);(0,we.Tw)(s.judged).forEach(n)
 const{databases:l}=s
-const u=[(0,me.sD)(l),(0,we.kK)(l),(0,Ee.Dp)(l),(0,Ee.lf)(l),(0,Ee.fb)(l)]
+const u=[(0,me.sD)(l),(0,we.kK)(l),(0,Ee.Dp)(l),(0,Ee.lf)(l),(0,Ee.bJ)(l),(0,Ee.fb)(l)]
 u.flat().forEach(n)
 if(!s.runs)return false
 const{backup:d}=s
@@ -8133,7 +8133,7 @@ await A.migration.migrate(e)})
 f=false}finally{A.migration.surprises(f).forEach(n)
 const e=A.migration.broken()
 const t=A.migration.whole()
-if(h&&(e??t))await(a?.({...h,...e&&{misfits:e},...t&&{migrations:t}}))}(0,Re.aU)(s,c["migrate-command"],A.migration.applied()).forEach(n)
+if(h&&(e??t))await(a?.({...h,...e&&{misfits:e},...t&&{migrations:t}}))}(0,Te.aU)(s,c["migrate-command"],A.migration.applied()).forEach(n)
 return true}finally{const{migration:e}=A
 await e.close().catch(e=>{n((0,ge.$N)(e))})
 t.migrations=e.applied()
@@ -8144,10 +8144,10 @@ return r}function workOfUndo({settings:e},{web:t},n){const s=e["migrate-command"
 if(!t||s===""||n&&!n.judged)return
 const{workload:r,container:o}=t
 const i=n?.databases.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))
-return{is:"back",web:(0,T.T)(r),container:o,command:s,...i&&{migrations:i}}}async function endOfHolders(e,{live:t},n,s){const{cluster:r,app:o,settings:i}=e
-const a=(0,N.Ei)(await(0,V.Lu)(r,o,i.image))
-if(a.length>0)await endOfOthers(e,t,n,s)}var Je=n(6304)
-var Ve=n(9902)
+return{is:"back",web:(0,R.T)(r),container:o,command:s,...i&&{migrations:i}}}async function endOfHolders(e,{live:t},n,s){const{cluster:r,app:o,settings:i}=e
+const a=(0,N.Ei)(await(0,J.Lu)(r,o,i.image))
+if(a.length>0)await endOfOthers(e,t,n,s)}var Ve=n(6304)
+var Je=n(9902)
 n(9084)
 var Ye=n(7101)
 var $e=n(4083)
@@ -8175,18 +8175,18 @@ const A=a["migrate-command"]
 const u=(0,oe.f_)(a)
 const d=`rollout-${crypto.randomUUID()}`
 const f={command:A,accept:"",give:e=>`test-env: ${e}`}
-const g=new Re.k7(d,e=>(0,Re.U_)(e,f))
+const g=new Te.k7(d,e=>(0,Te.U_)(e,f))
 g.to(l)
-const p=(0,Je.B8)({marker:d,migrate:A,running:n,unsafe:a["unsafe-migrations"],plansOnly:true,leaves:s,...u!==void 0&&{backup:u},contract:{policy:a.contract,hasBridges:a.bridge==="on",programs:[]}})
+const p=(0,Ve.B8)({marker:d,migrate:A,running:n,unsafe:a["unsafe-migrations"],plansOnly:true,leaves:s,...u!==void 0&&{backup:u},contract:{policy:a.contract,hasBridges:a.bridge==="on",programs:[]}})
 const m=Object.fromEntries(p.map(({name:e,value:t})=>[e,t]))
 const E=new i.T9(d)
-await(0,h.wj)(r.clock,a["migrate-timeout"],c,n=>runInImage(e.with({signal:n}),{built:t,command:(0,Ve.V)(A,void 0,d),run:e.holder.id,timeout:a["migrate-timeout"],services:[...new Set(["postgres",...a["test-services"]])],env:{...a["test-env"],...m}},e=>{for(const t of E.push(e))g.line(t)
+await(0,h.wj)(r.clock,a["migrate-timeout"],c,n=>runInImage(e.with({signal:n}),{built:t,command:(0,Je.V)(A,void 0,d),run:e.holder.id,timeout:a["migrate-timeout"],services:[...new Set(["postgres",...a["test-services"]])],env:{...a["test-env"],...m}},e=>{for(const t of E.push(e))g.line(t)
 if(e.length<i.xS-1)g.line(E.end())}))
 const w=E.end()
 if(w!=="")g.line(w)
 const y=await Promise.race([g.plan,Promise.resolve(void 0)])
 if(!y)return(0,o.fJ)(noPlan(e,g.lines))
-const I={...y,databases:y.databases.map(withoutSizes)};(0,Re.uH)(l,I,a.sql)
+const I={...y,databases:y.databases.map(withoutSizes)};(0,Te.uH)(l,I,a.sql)
 return I}function noPlan(e,t){const n=(0,Ye.VS)(t)
 const s=n===void 0?(0,a.BP)(t):(0,Ye.ax)(n,(0,m.YT)(e))
 return{code:"plan-failed",sentence:`the new version does not start in a container without the cluster: ${s}`,hint:'Its settings must take the database from DATABASE_URL, or from the variables PG… or POSTGRES_…; set what else it needs with "test-env"',logs:[{lines:t.slice(-We.T)}]}}function withoutSizes(e){const t=e.pending.map(({locks:e,...t})=>({...t,...e&&{locks:e.map(e=>({...e,rows:-1,bytes:0}))}}))
@@ -8196,7 +8196,7 @@ const c=e.with({cluster:a})
 await(0,re.oO)(a,H.K2)
 const l=(0,ce.n6)(r)
 await(0,ae.XU)(c,l,l)
-const[A,u,d]=await Promise.all([(0,W.f)(a,s.clock),(0,J.k4)(a,[]),(0,ae.qp)(a)])
+const[A,u,d]=await Promise.all([(0,W.f)(a,s.clock),(0,V.k4)(a,[]),(0,ae.qp)(a)])
 const h=A.clusterState()
 const f=(0,le.q8)(h,H.K2,n.image,a.namespace)
 if(f.length===0)(0,le.Nn)(h,n.image,a.namespace)
@@ -8250,8 +8250,8 @@ a("planned without the cluster, on an empty database: what depends on rows is no
 return concluded(e,u,d)}function sayBackup(e,{backup:t,judged:n}){if(!t||n?.blocked===true)return
 for(const n of(0,Qe.s)(t))e.say(`a release makes a backup first, because ${n}`)}function concluded({state:e,warn:t},n,s){e.plan=s
 if(s.judged?.blocked===true)(0,o.fJ)((0,we.qF)(s.judged,(0,m.YT)(n)))
-const r=(0,Re.UA)(s)
-if(r!==void 0)t(r);(0,we.Tw)(s.judged).forEach(t);(0,me.sD)(s.databases).forEach(t);(0,we.kK)(s.databases).forEach(t);(0,Ee.Dp)(s.databases).forEach(t)
+const r=(0,Te.UA)(s)
+if(r!==void 0)t(r);(0,we.Tw)(s.judged).forEach(t);(0,me.sD)(s.databases).forEach(t);(0,we.kK)(s.databases).forEach(t);(0,Ee.Dp)(s.databases).forEach(t);(0,Ee.bJ)(s.databases).forEach(t)
 const i=s.databases.some(({pending:e,squashed:t})=>e.length+t.length>0)
 return{result:s.runs||i?"done":"unchanged"}}async function plan_planned(e,t){const{log:n,warn:s}=e
 const r=new Planning(e,t)
@@ -8259,10 +8259,10 @@ try{const e=await r.plan(n)
 return{plan:e,needs:r.migration.needs()}}finally{await r.migration.close().catch(e=>{s((0,ge.$N)(e))})}}async function saveNeeds(e,{checked:t,image:n},{plan:s,needs:r}){const{platform:o,settings:i,cluster:a,app:c,log:l}=e
 const A=i["save-needs"]
 if(A===void 0)return
-const u=await(0,V.bL)(a,c,i.image)
+const u=await(0,J.bL)(a,c,i.image)
 const d=(0,Ie.Lb)(e,t,n,u)
 await o.files.write(A,needsFileOf(d,r,s))
-l.say(`what ${(0,De.LS)(d.length,"version")} needs is in ${A}`)}var Ke=n(5950)
+l.say(`what ${(0,De.LS)(d.length,"version")} needs is in ${A}`)}var ze=n(5950)
 async function isDeployed(e,t,n){if(!await runsUndisturbed(e,t,n))return false
 const{app:s,cluster:r}=e
 const o=e.settings.image
@@ -8270,11 +8270,11 @@ const i=await Promise.all([(0,Ne.q)(e.with({log:fe.a}),t.others),(0,Ue.Ej)(r,t.t
 if(i.flat().some(({is:e})=>e!=="none"))return false
 const a=fingerprintsOf(t,o,n)
 if(a.length===0)return true
-const c=(await(0,V.Lu)(r,s,o)).filter(N.FM)
+const c=(await(0,J.Lu)(r,s,o)).filter(N.FM)
 return a.every(e=>c.some(({jobs:t=[]})=>t.includes(e)))}async function runsUndisturbed(e,t,n){const{platform:s,app:r,settings:o,cluster:i}=e
 if(!await runsAlready(e,t.live,t.targets,n))return false
 if(!(0,Ue.$M)(t,s.clock.now()))return false
-return await(0,$.aE)(i,r,o.image)===void 0}function fingerprintsOf({jobs:e},t,{digest:n}){return e.map(e=>(0,Ke.ax)(e,t,`${t}@${n}`))}var ze=n(2789)
+return await(0,$.aE)(i,r,o.image)===void 0}function fingerprintsOf({jobs:e},t,{digest:n}){return e.map(e=>(0,ze.ax)(e,t,`${t}@${n}`))}var Ke=n(2789)
 var Ze=n(4431)
 const Xe=/^=+ (.+?) =+$/
 const et=/^(?:=+ )?(no tests ran|\d+ [a-z][a-z ]*(?:, \d+ [a-z][a-z ]*)*) in [\d.]+s\b/
@@ -8404,13 +8404,13 @@ return c?i:o}function decided({added:e,removed:t,version:n}){const s=`this versi
 if(e.length===0){const e=`${s}: such messages that are still in the queue are lost`
 return{isWorkersFirst:false,...t.length>0&&{says:e}}}const r=`${n} does not know ${named(e)}`
 if(t.length===0){const e=`workers first: ${r}; the web follows when all workers are new`
-return{isWorkersFirst:true,says:e}}return{isWorkersFirst:false,warns:`messages to the workers may be lost during the rollout: ${r}, and ${s}; keep the old tasks for one more release`}}function atOnce(e){return{first:e,rest:[],isDue:()=>false}}function webFirst({targets:e,web:t}){const isWeb=({id:e})=>t!==void 0&&(0,T.T)(e)===(0,T.T)(t.workload)
-return split(e,isWeb,hasReadyPod)??atOnce(e)}function workersFirst({targets:e,web:t}){const isWorker=({id:e,live:n,uses:s})=>n!==void 0&&e.kind!=="CronJob"&&(t===void 0||(0,T.T)(e)!==(0,T.T)(t.workload))&&((0,S.kW)(n).spec?.containers??[]).some(e=>s.some(({name:t})=>t===e.name)&&(0,dt.HS)(e))
+return{isWorkersFirst:true,says:e}}return{isWorkersFirst:false,warns:`messages to the workers may be lost during the rollout: ${r}, and ${s}; keep the old tasks for one more release`}}function atOnce(e){return{first:e,rest:[],isDue:()=>false}}function webFirst({targets:e,web:t}){const isWeb=({id:e})=>t!==void 0&&(0,R.T)(e)===(0,R.T)(t.workload)
+return split(e,isWeb,hasReadyPod)??atOnce(e)}function workersFirst({targets:e,web:t}){const isWorker=({id:e,live:n,uses:s})=>n!==void 0&&e.kind!=="CronJob"&&(t===void 0||(0,R.T)(e)!==(0,R.T)(t.workload))&&((0,S.kW)(n).spec?.containers??[]).some(e=>s.some(({name:t})=>t===e.name)&&(0,dt.HS)(e))
 return split(e,isWorker,isComplete)}function split(e,t,n){const s=e.filter(t)
 if(!s.some(({live:e})=>e))return
-return{first:s,rest:e.filter(e=>!t(e)),isDue:n}}function hasReadyPod({progress:e}){return Object.values(e).every(({ready:e,wanted:t})=>e>0||t===0)}function isComplete({verdicts:e}){return Object.values(e).every(({is:e})=>e==="complete"||e==="done")}async function mismatchOf({platform:e,signal:t,cluster:n,app:s,settings:r},{live:o,reported:i},{image:{digest:a},tasks:c,workers:l}){const{tasks:A}=await(0,ve.jh)(e.clock,t,()=>(0,V.bL)(n,s,r.image))
+return{first:s,rest:e.filter(e=>!t(e)),isDue:n}}function hasReadyPod({progress:e}){return Object.values(e).every(({ready:e,wanted:t})=>e>0||t===0)}function isComplete({verdicts:e}){return Object.values(e).every(({is:e})=>e==="complete"||e==="done")}async function mismatchOf({platform:e,signal:t,cluster:n,app:s,settings:r},{live:o,reported:i},{image:{digest:a},tasks:c,workers:l}){const{tasks:A}=await(0,ve.jh)(e.clock,t,()=>(0,J.bL)(n,s,r.image))
 const u=unpacked(c??A.get(a))
-const d=l.map(({id:e})=>(0,T.T)(e))
+const d=l.map(({id:e})=>(0,R.T)(e))
 const h=(0,Ce.w)(o.clusterState(),r.image,(0,Ie.q2)(s)).filter(({names:e})=>e.some(e=>d.includes(e))).flatMap(({digest:e="",tag:t})=>{const n=e===a?void 0:unpacked(A.get(e)??i?.get(e)?.tasks)
 return n&&u?[{...(0,ht.J4)(n,u),tag:t}]:[]})
 const all=e=>[...new Set(h.flatMap(t=>t[e]))].sort()
@@ -8422,18 +8422,18 @@ const n=e.slice(0,ft).join(", ")
 return`the task${e.length>1?"s":""} ${n}${t>0?` and ${t} more`:""}`}async function runCommand(e,t,n,s){const{log:r}=e
 const{live:i}=t.checked
 const a=`rollout-${crypto.randomUUID()}`
-const c=new Re.k7(a,()=>({code:"internal",sentence:"no plan was requested"}))
+const c=new Te.k7(a,()=>({code:"internal",sentence:"no plan was requested"}))
 c.to(r)
 const l=await(0,Ie.Lu)(e,t,n,a)
 l.notes.forEach(e=>{r.say(e)})
 let A=""
 let u
 try{const a=await(0,Ie._S)(e,i,l.job,e=>{A=e??""})
-r.say(`${(0,R.Gg)(a)}: ${s}`)
+r.say(`${(0,T.Gg)(a)}: ${s}`)
 u=new We.S(e,i,{job:A,container:t.web.container},c)
 const{verdict:d,unread:h}=await u.end
-if(d.is==="failed"){const e=(0,Re.QD)(c,l)
-throw new o.HR((0,Re.el)(commandCause(d.cause,s,A),e,n))}if(h!==void 0)r.say(`its log could not be read completely (${h}), but it succeeded`)}finally{try{const t=u?.hasContainerEnded===true&&!l.isCounted
+if(d.is==="failed"){const e=(0,Te.QD)(c,l)
+throw new o.HR((0,Te.el)(commandCause(d.cause,s,A),e,n))}if(h!==void 0)r.say(`its log could not be read completely (${h}), but it succeeded`)}finally{try{const t=u?.hasContainerEnded===true&&!l.isCounted
 if(A!==""&&!(t&&(0,be.Rw)(i,A)))await(0,be.ee)(e,i,A)}finally{await(u?.close())}}}function commandCause(e,t,n){const s=["crash","migration-failed","timeout"].includes(e.code)
 const r=e.sentence.startsWith(`${n}: `)?e.sentence.slice(n.length+2):e.sentence
 return{...e,...s&&{code:"command-failed"},sentence:`${t} failed: ${r}`}}async function runCommands({reporter:e,state:t},n,{checked:s,image:r},o){const i=n.settings[o]
@@ -8448,7 +8448,7 @@ try{await runCommand(n.with({log:e}),{checked:s,web:a,image:r},A,`${o} (${i})`)}
 throw e}ended("done")}})}async function runCommandsAfter(e,t,n){try{await runCommands(e,t,n,"after-rollout")}catch(t){e.warn(`${(0,ge.$N)(t)}. The new version is live and stays`)}}var pt=n(1777)
 class NoLongerRunning extends o.HR{}async function recordRunningVersion(e,t,n,s){const{platform:r,app:o,settings:i,signal:a}=t
 const{image:c}=s
-try{const a=await(0,V.Lu)(t.cluster,o,i.image)
+try{const a=await(0,J.Lu)(t.cluster,o,i.image)
 if((0,N.BO)(a)?.digest===c.digest)return
 await e.reporter.stage("history",async i=>{const{cluster:a}=await lockAndRecover(e,t.with({log:i}),n)
 const l=await checkedNow(t.with({log:i,cluster:a}),n)
@@ -8457,7 +8457,7 @@ if(!await runsAlready(t,l.live,l.targets,c))throw new NoLongerRunning({code:"sta
 const A={...(0,xe.f8)(e,t,s),result:"found",seconds:0,migrations:[]}
 const u=(0,pt.bU)(l.targets.flatMap(({live:e})=>e??[]))
 const d=n.reported?.get(c.digest)
-await(0,V.DR)({cluster:a,clock:r.clock,app:o},A,{templates:u,...d})
+await(0,J.DR)({cluster:a,clock:r.clock,app:o},A,{templates:u,...d})
 i.say(`${(0,w.j)(c.tag)} is now in the history as the version that was already running`)})}catch(t){if(t instanceof NoLongerRunning||(0,ge.Uh)(t))throw t
 a.throwIfAborted()
 e.warn(`${(0,w.j)(c.tag)} is missing in the history, so a rollback cannot restore it: ${(0,ge.$N)(t)}`)}}async function applyHeld(e,t,n){const{reporter:s,state:r,warn:o}=e
@@ -8477,7 +8477,7 @@ if(t.judged?.blocked!==true&&t.runs)await n.migrate(e)
 const s=(0,xe.Qu)(t)
 const u=n.applied()
 const d={cluster:c,clock:a.clock,app:l}
-await(0,V.$)(d,n.schema(),s,u)
+await(0,J.$)(d,n.schema(),s,u)
 r.migrations=[...r.migrations,...u]
 if(s.held?.length!==0)o(`${A.join(", ")}: still held back; the next release applies it`)}catch(e){t.signal.throwIfAborted()
 o(`what was held back was not applied, and the next release does it: ${(0,ge.$N)(e)}`)}finally{await i.migration.close().catch(e=>{o((0,ge.$N)(e))})}})}var mt=n(8075)
@@ -8507,7 +8507,7 @@ const{live:A}=r.checked
 const u=await i.stage("undo",async t=>{const r=await fitSchema(e,t)
 const o={live:A,snapshot:c,timeouts:l,isUnfit:r}
 return(0,h.wj)(n.platform.clock,(0,wt.E)(o),s,e=>(0,wt.t)(n.with({log:t,signal:e}),o,e=>{a.keep({undo:e})}))})
-a.exceptions=[...a.exceptions.filter(({is:e})=>e!=="another version"),...(0,ze.Z)(A.clusterState(),u,e=>n.cluster.commandLine(e))]
+a.exceptions=[...a.exceptions.filter(({is:e})=>e!=="another version"),...(0,Ke.Z)(A.clusterState(),u,e=>n.cluster.commandLine(e))]
 return u}async function fitSchema({run:e,context:t,lost:n,prepared:s,record:r},o){const{live:i}=s.checked
 const{schema:a}=r
 if(!a||!(0,Et.SU)(a))return false
@@ -8578,7 +8578,7 @@ if(f.is==="found"&&await isDeployed(g,d,f.image)){const{image:n}=f
 if(t==="deploy")await checkAlone(g,d)
 a.haveImage(n)
 warningsWithoutDigest(d.targets).forEach(e.warn)
-a.exceptions=(0,ze.KG)(g,d,n)
+a.exceptions=(0,Ke.KG)(g,d,n)
 await recordRunningVersion(e,g,d,{command:t,image:n})
 await moveTags(e,g,n)
 return{result:"unchanged"}}if(f.is==="built"&&r["test-command"]!=="")await o.stage("test",e=>test(g.with({log:e}),f.built,a.keepTests))
@@ -8599,12 +8599,12 @@ await a.stage("rollout",async e=>{const s=t.with({log:e})
 const o=await wavesFor(s,n,r,c.tasks)
 const a={checked:n,image:r,beside:u,waves:o,starts:c.knownStarts}
 await(0,Ue.yT)(s,a,c.listener(i))})
-c.exceptions=(0,ze.KG)(t,n,r)}async function moveTags({reporter:e},{platform:t,settings:n,signal:s,warn:r},o){const i=n["extra-tags"]
+c.exceptions=(0,Ke.KG)(t,n,r)}async function moveTags({reporter:e},{platform:t,settings:n,signal:s,warn:r},o){const i=n["extra-tags"]
 if(i.length===0)return
 await e.stage("tags",async e=>{try{await(0,f.JE)(t,o,i,s)
 e.say(`${i.join(", ")} now point to this version`)}catch(e){const[t,n]=i.length===1?["tag"," was not set"]:["tags"," were not all set"]
 r(`the ${t} ${i.join(", ")}${n}: ${(0,ge.$N)(e)}`)}})}async function rollbackTargets(e,{targets:t,services:n},s){const{app:r,settings:o,cluster:i}=e
-const{history:a,templates:c}=await(0,V.bL)(i,r,o.image)
+const{history:a,templates:c}=await(0,J.bL)(i,r,o.image)
 const l=s.release?.number
 const A=(0,N.BO)(a)
 const u=l===void 0?void 0:c.get(l)
@@ -8618,11 +8618,11 @@ return(s?c.get(n.number):void 0)??d}
 const h=t.map(t=>withTemplateOf(e,t,s,{then:u,released:releasedOf(t)}))
 for(const t of h)logDifferences(e,t,l,releasedOf(t))
 await checkStarts(e,h,n,l)
-const f=h.filter(({id:e,live:t})=>t&&!u[(0,T.T)(e)])
-const g=f.map(({id:e})=>(0,T.T)(e)).join(", ")
+const f=h.filter(({id:e,live:t})=>t&&!u[(0,R.T)(e)])
+const g=f.map(({id:e})=>(0,R.T)(e)).join(", ")
 return{targets:h,warnings:f.length===0?[]:[`only the image of ${g} is rolled back: release ${l} did not have it; ${Ct}`]}}const Ct="command, environment and probes do not change"
 function withTemplateOf({settings:e},t,{image:n},{then:s,released:r}){const{id:o,live:i}=t
-const[a,c]=[s[(0,T.T)(o)],r[(0,T.T)(o)]]
+const[a,c]=[s[(0,R.T)(o)],r[(0,R.T)(o)]]
 if(!i||!a||!c)return t
 const isOwnImage=t=>(0,w.iI)(t,e.image)
 const l=(0,S.Mo)((0,S.kW)(i),isOwnImage,(0,E.d)(n))
@@ -8630,23 +8630,23 @@ const A=(0,S.Mo)((0,pt.PD)(a,c,i),isOwnImage,(0,E.d)(n))
 const u=(0,S.MZ)(A,isOwnImage)
 return u.length===0||(0,S.FB)(A,l)?t:{...t,uses:u,back:A}}function logDifferences({log:e},{id:t,live:n,back:s},r,o){if(!n||!s)return
 const i=(0,pt.tX)((0,S.kW)(n),s)
-e.say(`${(0,T.T)(t)} gets its template of release ${r}: ${i.join("; ")||"metadata"}`)
-const a=o[(0,T.T)(t)]
+e.say(`${(0,R.T)(t)} gets its template of release ${r}: ${i.join("; ")||"metadata"}`)
+const a=o[(0,R.T)(t)]
 const c=a?(0,pt.tX)(a,(0,S.kW)(n)):[]
-if(c.length>0)e.say(`${(0,T.T)(t)} was changed since the last release: ${c.join("; ")} (kept)`)}async function checkStarts(e,t,n,s){const r=[]
+if(c.length>0)e.say(`${(0,R.T)(t)} was changed since the last release: ${c.join("; ")} (kept)`)}async function checkStarts(e,t,n,s){const r=[]
 for(const{id:o,live:i,back:a}of t){if(!i||!a)continue
-const t=`${(0,T.T)(o)} of release ${s}`
+const t=`${(0,R.T)(o)} of release ${s}`
 const c={name:t,live:(0,S.kW)(i),back:a}
 checkPorts(e,c,n)
 await checkImages(e,c)
 r.push(...await missingFor(e,c))}if(r.length===0)return;(0,o.fJ)({code:"config-missing",sentence:r.join("; "),hint:`nothing was changed. Create what is missing, then roll back again. To list it: ${e.cluster.commandLine(["get","configmaps,secrets"])}`})}async function missingFor({cluster:e,log:t},{name:n,back:s}){const r=await Promise.all((0,pt.Xl)(s).map(async s=>{const r=`${s.kind.toLowerCase()}s`
 const o=`${s.kind.toLowerCase()}/${s.name}`
-try{const t=`${(0,J.rJ)("v1",e.namespace,r)}/${s.name}`
+try{const t=`${(0,V.rJ)("v1",e.namespace,r)}/${s.name}`
 const i=await e.find(t)
 if(!i)return[`${n} needs ${o}, which does not exist`]
 if((0,S.vx)(i))return[`${n} needs ${o}, which is being deleted`]
 const a={...i.data,...i.binaryData}
-return s.keys.filter(e=>!(e in a)).map(e=>`${n} needs the key "${e}" of ${o}, which does not have it`)}catch(e){if(!(e instanceof G.h&&e.status===403))throw e
+return s.keys.filter(e=>!(e in a)).map(e=>`${n} needs the key "${e}" of ${o}, which does not have it`)}catch(e){if(!(e instanceof P.h&&e.status===403))throw e
 t.say(`${o}, which ${n} needs, may not be read by this account`)
 return[]}}))
 return r.flat()}function checkPorts({settings:e},{name:t,live:n,back:s},r){const[i,a]=[portsOf(n),portsOf(s)]
@@ -8686,7 +8686,7 @@ return{fit:{misfits:n},breaks:n,needs:l.needs(),warnings:(0,we.Tw)(e)}}catch(t){
 return notProved((0,B.b)(t))}finally{await l.close().catch(e=>{o((0,B.b)(e))})}}function webNow(e,{command:t},{web:n,targets:s,services:r}){return n??foundWeb({...e,"migrate-command":t},s,r)}function webToProve(e,t,n){const s=webNow(e,t,n)
 if(!s)return
 const{targets:r}=n
-const{back:o}=r.find(({id:e})=>(0,T.T)(e)===(0,T.T)(s.workload))??{}
+const{back:o}=r.find(({id:e})=>(0,R.T)(e)===(0,R.T)(s.workload))??{}
 const i=o?.spec?.containers.some(({name:e})=>e===s.container)===true
 return i?{...s,template:o}:s}function foundWeb(...e){try{return(0,le.s3)(...e)}catch{return}}function prove_nameOf({release:e,image:t}){return e?`release ${e.number}`:`version ${(0,w.j)(t.tag)}`}function prove_titleOf(e){const{release:t,image:n}=e
 return t?`${prove_nameOf(e)} (${(0,w.j)(n.tag)})`:prove_nameOf(e)}function waysOut({settings:e},{history:t,version:n}){const s=[(0,N.BO)(t)?.digest,n.image.digest]
@@ -8706,7 +8706,7 @@ const a=(0,Bt.je)(s)
 return[`To let the running version reverse ${r} first${a===void 0?", which drops no stored value":`, which ${a}`}: ${i}`,...o?["The running version does not work without them: it fails from the reversal until the rollback has ended, which takes about as long as a rollout"]:[]]}function mayReverse({settings:e},{found:t}){return e["reverse-migrations"]&&t.does==="told"&&(e["accept-downtime"]||(0,Bt.Bt)(t))}function workOf({input:e,found:t}){if((0,Bt.Bt)(t))return
 const{web:n,image:s,command:r}=e
 const{tag:o,digest:i}=s
-return{is:"again",web:(0,T.T)(n.workload),container:n.container,command:r,tag:o,digest:i}}async function reverseFirst(e,{input:t,found:n},s){const r=!(0,Bt.Bt)(n)
+return{is:"again",web:(0,R.T)(n.workload),container:n.container,command:r,tag:o,digest:i}}async function reverseFirst(e,{input:t,found:n},s){const r=!(0,Bt.Bt)(n)
 const o={...t.task,how:"any",downtime:r}
 const i=await(0,Qt.B)(e,{...t,task:o},s)
 if(i.does==="reverse"||i.does==="fits")return
@@ -8714,7 +8714,7 @@ e.log.say((0,Bt.aW)(i))
 throw new Error("the migrations could not be reversed as it was planned")}async function inputOf({cluster:e,app:t,settings:n},s,r,{breaks:o,needs:i}){const{version:a,history:c,command:l}=r
 const A=webNow(n,r,s)
 if(!A)return{why:'set "migrate-from" to the workload that serves the web'}
-const{needs:u}=await(0,V.bL)(e,t,n.image)
+const{needs:u}=await(0,J.bL)(e,t,n.image)
 const d=i??u.get(a.image.digest)
 if(d===void 0)return{why:"what that version needs of the database was not kept"}
 const h=(0,Y.QA)(s.live.clusterState(),A.workload)?.object
@@ -8729,7 +8729,7 @@ const r=s?(0,N.MT)(e,s):[]
 return[...new Set([...r,...n.flatMap(({migration:e})=>e??[])])]}var bt=n(3672)
 async function readVersions(e,t){const{app:n,settings:s,cluster:r,log:o}=e
 const i=await(0,$.aE)(r,n,s.image)
-const{history:a,templates:c}=await(0,V.bL)(r,n,s.image)
+const{history:a,templates:c}=await(0,J.bL)(r,n,s.image)
 const l=(0,N.jo)(a,i?.begun)
 if(l.open)o.say("a release is in progress or unfinished, and ends before this one begins")
 const differ=(e,t)=>(0,pt.ig)(c.get(e.number),c.get(t.number))
@@ -8773,7 +8773,7 @@ if(h.length>0)e.warn(`the database is not changed; migrations applied since: ${h
 const{targets:p,warnings:E}=await n.stage("templates",e=>rollbackTargets(c.with({log:e}),a,A))
 E.forEach(e.warn)
 const w=p.some(({back:e})=>e!==void 0)
-if(!w&&await runsUndisturbed(c,a,u)){s.exceptions=(0,ze.KG)(c,a,u)
+if(!w&&await runsUndisturbed(c,a,u)){s.exceptions=(0,Ke.KG)(c,a,u)
 return{result:"unchanged"}}if(e.settings["dry-run"]){const t={version:A,history:l.history,command:f}
 const n=e.settings["reverse-migrations"]?wayTo(t):checkFits(c,t)
 return dryRun(e,{targets:p,image:u,way:n})}let y
@@ -8784,11 +8784,11 @@ await n.stage("rollout",async e=>{const n=t.with({log:e})
 const i=await wavesFor(n,r,u,void 0)
 const a={checked:r,image:u,beside:[],waves:i,starts:s.knownStarts}
 await(0,Ue.yT)(n,a,s.listener(o))})
-s.exceptions=(0,ze.KG)(t,r,u)}})}function rollback_commandFor({settings:e},{release:t},n){const s=e["migrate-command"]
+s.exceptions=(0,Ke.KG)(t,r,u)}})}function rollback_commandFor({settings:e},{release:t},n){const s=e["migrate-command"]
 if(s!==bt.tp["migrate-command"].default)return s
 const r=n.findLast(({migrate:e})=>e!==void 0)?.migrate
 return t?.migrate??r??s}async function proveFit({reporter:e,state:t},n,s,r){const{cluster:o,app:i,settings:a,warn:c}=n
-const l={...r,history:await(0,V.Lu)(o,i,a.image)}
+const l={...r,history:await(0,J.Lu)(o,i,a.image)}
 const A=wayTo(l)
 const u=a["unsafe-migrations"]
 const d=u!=="block"&&!a["reverse-migrations"]
@@ -8945,7 +8945,7 @@ platform
 constructor(e){this.base=e
 const{processes:t}=e
 const shown=()=>this.#Le
-this.platform={...e,get env(){return{...e.env,...shown()}},processes:{...t,run:(e,n,s)=>t.run(this.#xe(e),n,this.#Pe(e,s??{})),stream:(e,n,s)=>t.stream(this.#xe(e),n,this.#Pe(e,s))}}}async keep(e){const{files:t,env:n}=this.base
+this.platform={...e,get env(){return{...e.env,...shown()}},processes:{...t,run:(e,n,s)=>t.run(this.#xe(e),n,this.#Ge(e,s??{})),stream:(e,n,s)=>t.stream(this.#xe(e),n,this.#Ge(e,s))}}}async keep(e){const{files:t,env:n}=this.base
 const s=(0,f.Ox)(this.base)
 const r=await t.privateFolder()
 const o=await t.read((0,d.join)(s,"config.json")).catch(()=>{})
@@ -8953,8 +8953,8 @@ const{config:i,logins:a}=privateConfig(o,e)
 const c=t.isFolder(s)?await t.list(s).catch(()=>[]):[]
 for(const e of c.filter(e=>e!=="config.json"))await t.linkTo((0,d.join)(s,e),(0,d.join)(r,e))
 this.#Ue=`${r}/django-rollout-helpers`
-for(const e of a.keys())await t.writeProgram(this.#Ge(e),m)
-const l=await this.base.processes.find(this.#Ge(0))!==void 0
+for(const e of a.keys())await t.writeProgram(this.#Pe(e),m)
+const l=await this.base.processes.find(this.#Pe(0))!==void 0
 const A=l?i:configWithLogins(o,e)
 await t.writePrivate((0,d.join)(r,"config.json"),A)
 const u=n["DOCKER_AUTH_CONFIG"]
@@ -8967,7 +8967,7 @@ const i=await this.platform.processes.run("docker",["login","--username",s,"--pa
 if(i.code===0)return t
 await t()
 const[a="no reason given"]=i.stderr.split("\n").filter(e=>e.trim()!==""&&!e.startsWith("WARNING"))
-return(0,h.fJ)({code:"registry",sentence:`registry login failed: ${o} rejects ${s}: ${a}`,hint:'check "registry-username" and "registry-password"'})}#Ge(e){return`${this.#Ue}/docker-credential-${p}${e}`}#xe(e){return e.startsWith(`docker-credential-${p}`)?`${this.#Ue}/${e}`:e}#Pe(e,t){if(e!=="docker"&&!e.startsWith("docker-credential-"))return t
+return(0,h.fJ)({code:"registry",sentence:`registry login failed: ${o} rejects ${s}: ${a}`,hint:'check "registry-username" and "registry-password"'})}#Pe(e){return`${this.#Ue}/docker-credential-${p}${e}`}#xe(e){return e.startsWith(`docker-credential-${p}`)?`${this.#Ue}/${e}`:e}#Ge(e,t){if(e!=="docker"&&!e.startsWith("docker-credential-"))return t
 return{...t,env:{...t.env,...this.#Me}}}}function serverOf(e){return e==="docker.io"?[]:[e]}var w=n(3006)
 var y=n(6461)
 var I=n(6402)
@@ -8999,7 +8999,7 @@ if(o)yield*i.lines(o)
 else for await(const e of i.lines())yield n.read(e)}async function apiError(e){const t=await e.text()
 try{const n=JSON.parse(t)
 return new Q.h(e.status,n.reason??"",n.message??t)}catch{return new Q.h(e.status,"",t.trim())}}var S=n(7244)
-var T=n(811)
+var R=n(811)
 async function openCluster(e,t,n){const s=await findKubectl(e)
 const r=await(0,B.nL)(e,s,chosenBy(t))
 const o=new AbortController
@@ -9009,13 +9009,13 @@ const i=new y.F(t.image??"")
 const a={platform:e,socket:r.socket,life:o.signal,names:i}
 try{return{namespace:t.namespace,names:i,version:await versionOf(a,n),life:o.signal,...requestsOf(a),...commandsOf(s,t,a),close:close}}catch(e){await close()
 n.throwIfAborted()
-throw(0,B.HB)((0,T.b)(e))}}async function versionOf(e,t){const{clock:n}=e.platform
+throw(0,B.HB)((0,R.b)(e))}}async function versionOf(e,t){const{clock:n}=e.platform
 const s=AbortSignal.any([e.life,t])
 const r=n.now()
 const{gitVersion:o}=await(0,w.jh)(n,s,()=>answer(e,{method:"GET",path:"/version"},s),e=>(0,w.Uk)(e,n.now()-r))
 return o}function commandsOf(e,t,{platform:n,life:s,names:r}){const o=[...chosenBy(t),"--namespace",t.namespace]
 return{kubectl:(t,{input:i,signal:a=s,ensureHeld:c}={})=>(0,I.Yv)(n.clock,a,async()=>{const a=await(c?.())??s
-const l=await finish(n,e,[...o,...R,...t],{...i!==void 0&&{input:i},signal:AbortSignal.any([s,a])})
+const l=await finish(n,e,[...o,...T,...t],{...i!==void 0&&{input:i},signal:AbortSignal.any([s,a])})
 if(l.code!==0)a.throwIfAborted()
 return{...l,stdout:r.read(l.stdout)}}),kustomize:t=>n.processes.run(e,["kustomize",t],{env:B.yl}),printFiles:t=>{const s=["patch","--local","--type=merge","--patch={}","--output=json"]
 const r="--kubeconfig=/dev/null"
@@ -9023,7 +9023,7 @@ return n.processes.run(e,[...s,r,...t.map(e=>`--filename=${csv(e)}`)],{env:B.yl}
 const s=t.keeps?["--kubeconfig",t.kubeconfig??""]:[]
 return["kubectl",...s,...n,"-n",t.namespace,...e].map(S.Z).join(" ")}}}function csv(e){return/[",]/.test(e)?`"${e.replaceAll('"','""')}"`:e}function chosenBy({kubeconfig:e,context:t}){return[...e===void 0?[]:["--kubeconfig",e],...t===void 0?[]:["--context",t]]}async function findKubectl(e){const missing=e=>(0,h.fJ)({code:"tool-missing",sentence:`kubectl is not on PATH${e}`,hint:"install kubectl in a version close to the cluster’s"})
 try{return await e.processes.find("kubectl")??await e.tools.fetchKubectl()??missing("")}catch(e){if(e instanceof h.HR)throw e
-return missing(`, and downloading it failed: ${(0,T.b)(e)}`)}}const R=[`--request-timeout=${v/1e3}s`]
+return missing(`, and downloading it failed: ${(0,R.b)(e)}`)}}const T=[`--request-timeout=${v/1e3}s`]
 async function finish(e,t,n,s){const r={stdout:[],stderr:[]}
 const o=await e.processes.stream(t,n,{...s,env:B.yl,bound:true,onLine:(e,t)=>r[t].push(e)})
 return{code:o,stdout:r.stdout.join("\n"),stderr:r.stderr.join("\n")}}function whatIsWrong(e){const t=e.replace(/\s/g,"")
@@ -9182,7 +9182,7 @@ return n===""?void 0:n}function marked(e,t){const n=e.indexOf(t)
 const s=e.lastIndexOf(t)
 return t===""||s<=n?void 0:e.slice(n+t.length,s)}},7465:(e,t,n)=>{n.d(t,{L:()=>r,a:()=>s})
 const s={"table-gone":{severity:"breaks",undo:"unsafe",running:["the table {table} is gone","uses it","every query of {model} fails"],new:["no migration creates the table {table}","uses it","every query of {model} fails"],fix:"Remove or rename the model in Django's state only, and drop the table in the next release"},"column-gone":{severity:"breaks",undo:"unsafe",running:["the column {object} is gone","uses it","every query of {model} fails"],new:["no migration creates the column {object}","uses it","every query of {model} fails"],fix:"Remove the field from Django's state only, and drop the column in the next release"},"insert-refused":{severity:"breaks",undo:"unsafe",running:["the column {object} is NOT NULL without a database default","does not set it","every INSERT into {table} fails"],new:["the column {object} stays NOT NULL without a database default","does not set it","every INSERT into {table} fails"],fix:"Give the column a database default, or allow NULL"},"default-gone":{severity:"breaks",undo:"unsafe",running:["the database default of {object} is gone","relies on it","every INSERT into {table} fails"],new:["the column {object} has no database default","relies on it","every INSERT into {table} fails"],fix:"Remove the database default in the next release"},generated:{severity:"breaks",undo:"unsafe",running:["the database computes the column {object} now","sets it","every INSERT into {table} fails"],new:["the database computes the column {object}","sets it","every INSERT into {table} fails"],fix:"Add the generated column with another name, and remove the old one in the next release"},"delete-refused":{severity:"may",undo:"safe",running:["the foreign key {object} to {parent} is new","does not know it","it may fail to delete rows of {parent}"],new:["the foreign key {object} to {parent} stays in the database","does not know it","it fails to delete rows of {parent} that are referenced"],fix:"Remove the constraint before the field"},"null-refused":{severity:"may",undo:"unknown",running:["the column {object} becomes NOT NULL","allows NULL in it","each write of NULL fails"],new:["the column {object} is NOT NULL","allows NULL in it","each write of NULL fails"],fix:"Release the code that never writes NULL, and backfill, in an earlier release; set NOT NULL in the next one"},narrowed:{severity:"may",undo:"unknown",running:["the column {object} becomes smaller: {to} instead of {from}","may write larger values","such a write fails"],new:["the column {object} is smaller: {to} instead of {from}","may write larger values","such a write fails"],fix:"Release the code that writes shorter values first, and shorten the column in the next release"},retyped:{severity:"may",undo:"unsafe",running:["the column {object} changes its type: {to} instead of {from}","uses the old type","its queries may fail"],new:["the column {object} has another type: {to} instead of {from}","uses its own type","its queries may fail"],fix:"Add a second column, write both, and remove the old one in a later release"},unique:{severity:"may",undo:"safe",running:["{object} becomes unique","may write equal values","the second write fails"],new:["{object} is unique","may write equal values","the second write fails"],fix:"Release the code that never writes equal values first, and add the constraint in the next release"},"unique-gone":{severity:"may",undo:"unknown",running:["{object} is no longer unique","may write by it (ON CONFLICT, update_or_create)","such a write fails, or makes a second row"],new:["{object} is not unique","may write by it (ON CONFLICT, update_or_create)","such a write fails, or makes a second row"],fix:"Release the code that no longer writes by it first, and drop the constraint in the next release"},check:{severity:"may",undo:"safe",running:["{table} gets the check {column}","may write rows that violate it","such a write fails"],new:["{table} has the check {column}","may write rows that violate it","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},"fk-added":{severity:"may",undo:"safe",running:["{object} becomes a foreign key to {parent}","may write other values","such a write fails"],new:["{object} is a foreign key to {parent}","may write other values","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},view:{severity:"unknown",undo:"unknown",running:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],new:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],fix:"Check that the view has all columns and accepts writes"},"write-refused":{severity:"breaks",undo:"safe",running:["{table} refuses after the migration what it took before it ({detail})","sends it","its queries would fail, so the migration was rolled back"],new:["{table} refuses after the migration what it took before it ({detail})","sends it","its queries would fail, so the migration was rolled back"],fix:"Release the code that no longer sends it first, or let the migration keep what the running version needs"},"rows-refuse":{severity:"breaks",undo:"safe",running:["{detail}"],new:["{detail}"],fix:"Fix the rows first, in a release before this one or by hand. These are in the way"},"view-gone":{severity:"breaks",undo:"unsafe",running:["{detail}"],new:["{detail}"],fix:"Drop the view by RunSQL before, and create it again after, in the same migration"},schemas:{severity:"unknown",undo:"unknown",running:["{detail}"],new:["{detail}"],fix:"Check by hand that the running version works with what it changes"},unread:{severity:"unknown",undo:"unknown",running:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],new:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],fix:"Write the change as operations of Django, or as SQL statements of one ALTER TABLE each"},unjudged:{severity:"breaks",undo:"unknown",running:["the migrations cannot be compared with the running version: {detail}","may depend on what they change","whether it breaks is not known"],new:["the schema cannot be compared: {detail}","may depend on it","whether it breaks is not known"],fix:'Check the migrations, and set "unsafe-migrations: warn" for this release'}}
-const r=`0\n\n\n\n\n\n\n\ndef django_rollout_inspect():\n import base64\n import importlib.util\n import sys\n import zlib\n\n package = "rollout_inspector"\n texts = zlib.decompress(base64.b64decode("eNrUvXt33MaVL+q/+1OUcS8PAanVJpXJ3HP7uK0wEh1rRiYdkkriaXV6gd1FEiEItAG0KEbSd79rv6p24UFSTjKzbtaMxS7U+7Fr13789nKZFVmzXE42d6O90T3/+yrN8/K2Vvmym01ZNaay8ld9V8ufTXlti+zvdjS6qMobU5V5Xm6bZVbUG7tqymryt+360hrOffL2zeHpaLRJm8ZWhZmZyk5W5c0my21cRf/Xu/rJ+m9pcVk+43qm7+on2J135+/qJ/H83e2zxZME//zru3pKf09fQMLkSRIlo9FobS/Mqry5sUVTL8uL+Ca7rNImK4s6mY7M3shclNtiPTa3VVlcmpn5+Hls5gtIrozLa7LC/6inI2MustyaGf4T1JrAt7IyeVbYsWnshwbKug5kRQxFoGljbtJmdWVmhoc/wd8xlIFaTHbBObLaHJWFxTJmVRZNVmwt/Ki2uR2b8mJsbq/uzIyyTy6rcrupY6zjIt3mDfQT/oWOBkWkGfxK1eM0TNLNxhbr+GMEnY2mOMyxiWBQ0ZTHFt3Yuk4v8TOU/4y12bzmjuK8zl2DyQImN7q9uoum0PZ8+nxvbzE2w018HpnKNtuqCJaIl7Q78VOX/dI2adNUcX1XT27K9Ta39eTSNj7vZLmk9OUyGZtoucTaltEY5zkxZWWiSBrqn7npCCYO0kxR4hrjXoaimDibmWhb4GZfRzAh3Lfd5spWFpa0KClntFNHu2YHf2ClUF95ocpEWWOK9MZimfL8b3bVTM1Obb5t0vPcfjf5dlXm25viu6n59vbq7ruoXdnt1d2kbqpsEyetWi+z91RrZdO6LLDWnVrV45fPzS5MUftcqW29NzJNdQft3GbNlSk3lr6NTVSdR4lJa1OX22pFuwTJRW1mJs/qJhbiMZE/Yso6qWy6hi2RJCNjP6zspjHx8elhVZXV2JzeFU36gX+4Ks7gD0zUg4aTLX/GNl1dTeomrZo57ET+WWXFZYJnGBJgZbmT2QVlae42uL6uqZfHP/54eHS2GH2V1tdZcSmkcpM2mS1WQCee7+0h8dwW2S9bC4TIzEwURaeHbw5fnplqUtkclng6heM/Hpm0qtK7mD+nk7Rp/Gfz/cnxj2ZbFLZu4mySFetre5eYP78++8Ecn7x6fXTw5vXZz+baxMX25txWY5M2ifmP49dHZnO5hKORnW8ba9KRMcdHVHtl82xtZgarox8HR6+45e2NmZnrCdVm/vzD4cmhuZ6kjfl2ZlZlmtt6ZeO4KZd/q8viPM6SZ999t5sV6+La3qVNU+8m02lWNGOqvYCkJBmPoDeXtlnaD5uKxgF/1WPViWTczbSp7DrM05quV69Pz14fDc3b5nK5tkDezLpvTjozsp5U9qI8/1t3RuRLvT3P1iPDE7OerPK0rrHs7uZyib92p9PKXuKfWMt6QjXyhNsPfspVe7PWKO+d622e10XZrLO6yYpVA3N+Xpa5TYuxuUjz2iY8adnNjV1naWPld027ElvnlPdpnq3d902V3aTV3chNIHbZZG7+aGAVzF01KTvjGvHUxGF7xyfSgP2wyrc1UHHfCZn/plzK1MU7dRJF0Wh1ZVfXnUO0mqzKQh2iYOfgx/OsGFO2/o0ztF/09qCRBDvE19jeIQdHP1PLcEATP3+rsqibKs2Kxqy4RsxGpMXsrnaxJlVx7zwgEa7KW2RsYPB2Bdfb2PyytdXd2LxP862tZ0CxxybPbrJmJjRpbG7KusFPwgcBv0bs1mR9LhxaU6VFnWK1o5Cyqy+TtClvslW8rbPicuY7MknzLK2J2cEy6tNqW9VlFeOFQH8T25BdUE9NWqx1/ve2WJcV3qubsm4uK1v/kkdUhiuY2A92tW1sHJ0enpk3xy8P3pi6SRsLl9SyyW5suQVmaGcNVxu2gjyLsXnQqvAPekajm7v6l3yZ1cubtMrS9Xk0Nt/jqeIu4JTDfoS2T88Ozg7hTjA36Ydl2IfZztp8f3xidmq8YKnZb74x+3t7e7xyvb3qnwvsVtTqA/47qewmT1c4G7C7o7GRk/LNk6fmx4O/LA//cvjy7dnr46Pl2esfD+OddWKefOPmZmz2qSOt2Q02F+XgK5UzXthmdZXmeZwgD1vWjbCwyB4G2W7S4i6GLP5mP8R/srJQ97ZiOtKivrVVHawOMkJjQ3wQ7+dftmUDh0nNW7mpJ5i8hEM+GpnbqxQ2RLRTT3g58HOM9SVjqiPmanE09DeNI9qPRnrdcW53ajrlOzUf7H0zM3tYN7QmdVILycixI/ccYzq5xJoi49jQfHx1nq6utxv3MvPvsqHHl724sKumlsNdN3YDjdJDBf561KutvFgCoapHo1FRNldZcbmEnpiZiaMIXk9jEyfy9rosbY2f43JjPau+B7fZGtZHTpv7PDYRfBJufETTvrZ67HgirtK6U7Ky721V2yXWgGezKMvNQDPwyTcjK+FyTHRlndbj+/Nhs2Wlel5ukpGpf8kHOgPnWA8Zcn7JiKG8ZnW73eurMe7Pxm+aYHnLivoUJvuHAXAbcd/IqOLsPIc1Pau21m2OrPLfYuDJgPee9jy++RsMDzetvBhkB6u3nWu5hhtX3kBAjm7STey245gqSoh+32U2X/MryNc1NpHuYQT1IVUGolXZSW3TanUVV9G78/js5O3Ry4Ozw0+vDt8cnh2+q58CGUjewUVB7EhlJ6/pYQEtw6hoKJAiggI5hziwh/q2rspNDWQdaIc5vzOnf3zjZB55Wde2ju17C4w3H3x91XcOuRzvwtp1DdfyRVZc2mpTZUUDdz9QLDMzWCO8q20+Wd7YJp2sz5f0EV5I/muw15BgyubgTkVYCgYQ0ZanwtdZsca7bW1z29hoOqJl5DFMVmmT5uUlPumJjHZ2NW5fuKrXNuZi7pKIop5p5W73TC61MKJ1b3Wwsjfle4u3L98LMj380xW5wMaCW1B94Ox+t97T9wfH5y/BR49R3X9hJQPjTvPGVjhsvAfMzMzVXsEHMuxheC2P/bK5iy18XXO/ynw95nYKe5ssYDLqZWFv4S1xz3TAvh347Crm+WVyINdX/AT/SeZ7Cz2phb19zNwVaQXHrnf2Og0PzGNtmwibjqAnEcwG5Vgu19mqWS6hI/9wP1wfmOY+uG9W6bbGk+4O3LZmEVp3fwjrh2Xa5xBTabyw0tGqsmmDJz5drx2p6pK226u7MTJnMzqtwK6FfJqn9+lms8zTc5uP/ZUxgQLEffpbpE2Nosj1/mPk8kVTbG1svKhybCKSukVTE5lo8rcyK+K6qZChSyb1Js+aOElIovk5GFQdI+c0NupyE5mz3GG9l2AimZ7OzFwWH89TtC1AHBaNDVY92Ra1ta0zxbXABFCmDC6VZWOLtGhqrAhOGD/nXEOUNy/rxvWjy5XDzWBBruaKiriYu0nPTd/NCCSKsjHvNjbG0slkiVz4cjmm6hLNDc9xJDAkYJllWLbY3sDlbmNsNxGRnLArJHKeps1iMfrq3F5lxdqrLe6/9Cp7k2ZFVlw+knXOauT2xo6H/lLOGe/odHVdx8RFjA2QPdkeLfaHskwUFwQMIiXCJCoxuMp+ZfM1krIOzzHIMbk3OI+P+BBHHtfAPTH3R5/45cnLdltWaz8gTaaqbQGiZTjVZW3xtWOaKwuDNrj5y8LcpHfIfMBOwY2CLbh9krQmhijE2CzVkNM8l5Wa0Ab84sl6cCgwCeamrKxprlKgfIU5t3De1wYFM2YHO9btrpMDDHQY6vzndxdn/l20U7+LYMay1dW9E+86yf0PCH7Nd8rAAPKyrG1hsWNQn5lBM55RG5uP0Sqamo+fPyfzaBUtmOOBrLDFWrcbpumZaH3vnQ/3Rq8duwVUJM9j4ckKavACH2eSxGV4P5NksXOfRmMm/pI70c3hpYI5R4NHYoAHM6lRIsGy4JMytFbvszKHe9TskGZGrhNHxECEjMK4gLggj415kXWThZV2ZW1nlGd03xD6lssNBjp/fsf936mxy9ghSwKX9pBuq6yxNNG6NyIi8dsQ17usGruOa9vEagfKm2B1lRaXdp2Y/2UgB4yahQC3Y2gXOHQuRpdd9zExNj31+s+s36VFH5vbtGjsWnWssLdzzLnAHT7JGntTx/yUu0phXbMcZAB4xc0j3j3RAttgvspdbLincBMHLLMbDvLJrP29SmtcFqwf/lhnFxcgKaM+jn3rY/NkvkkrUYkTXyFNDzUkyuLbqzs6JLJbeggB8n1QdcguPnAuBjYV6iTlJCI7NsSEKinhPWPnkbs/ljg+UuhepcTnRmWVXWZFlJivZ1gsTNVq1M22gXkvQbGrCApscpS/mvIiwrqpK1RRwQ85qHoege4m8o+Qq7SWNN0Q2WGYo7dv3pis4DqxPL4eFqpCTvh6RnXRT6iLnh46FaijH+BtWkf8TCKu3ZNQ92yiccyjJlqMMRe8oPRdFNEppAseVRoyBTzj5lkw93qQuuhFWdnssjDX9o5q6C6z2sWdZ4zw9jFl4m1D42zS6tI28Gr6+DnRJ4/2P70AqBwuJpScRxfXdbTAGwvfIzNuTFj+Xu4oVKv4je04yZNt8dNdc4X6Fe5yl/lyJg2N3bTko7BGro4JiBm5O4MsAfRTvaqGeA39eKIHE1Lv23Kbr4HjgSvXgCgtGpn0orGVrws+4azSRMocR5iNhT34t176ndqQYraWGxBGvlPzyaeqsBQNAYjvnb/g4MXnSQHUluZ12S4/WJDnrP1h+uVjI/uPTnaqxm0uVw6yQzHWRXzEk/+M7ss1vDiPjs/w0EfutU/pcETqK7h1hO5AjovrZ+l67XOoQxR9xhbJpAM/ogArzSM/bzEY39gGru1VeWNNntZN5JaL98HUbLaYJSua0qRqn5QXJmtqU94CgSM+ePTVeZWtL23dsjTj7Q9qbPm7rOkVBZpQ+6HJM6eGPPyQNadNurqmDCR24m+n2c0mt0dgILNJV/ahl16T1tdeFFIWSuOiqAbkQo1sla6aOKIhRAmKbcoiGtDIoZBDqSdFb+hEHVSPCAWAeLZus+CgPnkCTwLoVVPma9wcUCSacslonTbpeVqDxRSxM6hwdZLVqROU8f6YOool4wQ5U9yg8M01PPtCOYvrKA/y2m6a5dqi5ZQM9SLT8g/gQylhTvsf76ooK2pbNW7v42EhoVxZxMyvKSliWZl2oizE1101sb48HO9C5Ttsi+sczeNi7LvLM7kAYYVI9PQ1qUR80AmQc/nkUAzMwxMpXVE3adF0uiralWDnRDy9z2CuI9W94Q53Hh9eU0CvNqmbpfN9OlU/0W7ufNJISa/DY9UzLyw6v2dqtHycDVCW1/auMz8P63mNXWdAAII8p6sre5Me4peXaFShNa+rMs/tqgFd2Aw1ViODQm94Fh68OTs8MWcHv39zSPZy0UMaFS9cGpnroryF2YuH3h8w9o/uWeAeyz3PBLxERjDdbFCjX4AuVZb1Cbbc4m7LqivyV6oY2ZRaPs5tSYpepqxeVjZPRXefZ42t0hzlnPgXPjZwxse63LjV2nxvwTyo1KBkt8hokhaVVqSjtOcFenn85u2PR7BCYJHx6vD7g7dvzkyg5uchj6UdVBg+cOBAZt+h2Z1HC+yb+pc8GQnHracJ9GUg3lInZHT/kGjSJmCBgjmW1PASWAWz47ZLNDWtgRGTT/fF52SImCDHgc8Lu/6SwTH96C4uLyuaiOD1RYJmvyFAes6DooOKWWOaHzDaWp8vN5XdLOv0vY3xo5sFNW3JY6xG9C/YVNEOalqkM8jS8A8eUXmxJN2jsM9E/uB/Ru4zMkkmvUDdkiqM0YocBBBJiyj+ky4xFtD0m2yh8rUejcwlDHhmPiKf7581XpQyKD8RqQV0nrMTYf48chV9gTDmE3YFX83nFhjSsWOqu1SQWYoBIQx+bclg/DuNalcPNUqgNSbr50eJLWiilNTCMcAdDZd78ON3RajdHda91AKlVL9pf0sG3JF8ssajLf0M6qArdRZesENKbJojzIQn2evx2xMR3NTdVsuCDw+6R8B5hhYau6Qf7jPkBcLDZgWydG7+5vTXIhCPoHUdPoageCqsiKund51wZB/pWExeHpy+PHh1ODUR/xWN+cRMTg/PllD31NVHDybX5YTvnjGcZjLknykBKnALQlP1DhpzR/E4cZ9pR5KqjOwIR07xgjWj1YMRAjNJ1+tYseXBBpWi9S954HqhM5mnJjIX1xG6YbTIf1k8Y1OLdr+HSL+MaJYyv0RHcEb/JCPX7e1mDeo61XOSejo2VQtBo0UofSTlItkZgkEZEwvmbGuRoQZlWllYjhq8MmiswSuD8rCSdyGHiwexCP1QnAMKn5TwjIDEB770905bzeTlKs3BEnhVWTkd3slA7ElExrQgU0owq8GtoxwZqCRYMcjhJDmwSw8OoBcpOyeOvv3b4gHSlTfcg1tQmO7O1dVmvcU8Mh4Z85Chtu/J2l7EKzAkT9he+2Jtc2BlWobZgR01kIToMRb9j7TXpgp7rLMv2Do7rdZZkeZZc6cKzcz+g7bbqlkSweEbAmRAYCTdmdN+U+l+q9x5yDjy5kHrRhAez7o2usih5LaIIQPKu/fRi6m8hb0zf06HJm2/ocdk70eFYLtBZWLpEa2KdYQ7fzmG/5N0zD0SPgTXfgmvFmprNDJXNl2Pzdpe2KqiHVjZGm5ryOwtmg3IxP508Ob1K7Iem2zSqslgsuIIWP3DkxN4noFcC/cLKvNgH5BxHgoFd2pVC1AmalsoWrsPSrTYegC+Ojn+ybw8Pjo9Ozl4fXSGksuDV6/CJHOPfTFzPMEP9ALkq4EPqk2rPLPVsiysMyvxNgN1k96NjS3WqHYFG1zxYnRuTCDSgpcpvQFZKkePwPmCFc9ECZ1cCRdfiZbwflG3fXDFzMy9xF10jsNc3wg1ZLDaJG8f1I1RPZ6SGTZanJk5/jGH6kgBR/wqJLKlALVNz3AR5bNOGEi9aPS86prltaHmWvdIzxzK5xYsJnymLRhxhdCcB3IuWNvUZVTmi9Yc+4zCRXIXUd+jlEprftAr/VGnY3CWg+ceNdpSOyXU47ATnQGG9bA0i/vGvwb07viHTDqx5TA7YkiE9klia4vdusjy3K6ZCYRKyTEQh4MWC47a8IdwoamJR19aImBon/S2YAFPPksW1OkOzrPm0fB0yiBR8kqqV8dV2WI9YwNpoTbqXIsMeZvl61gkqfTmo0fg0IvQDxXM/QKPngGrpcttWq2l+B/gx4hvp7KeXKzRq9PRk3mEXYIT73w8weUT33tEZWDW67KY5GW6rtEfFH0642SytqjqitJ6lWURDJy7X9tmu4HrSbWT2xT4ugh9iT+PzG2a4eXgc0BK1CJ83Acy01UCTDUt8zbdg0OYbjZ4e/ElTVm8oeBC3zoTVJtCTiAdLZVE7GTnM6wTss1Yn4WeUyJjdHJ+EHRSg9f2jmgYaEFRv4AnUAv/tSU1E9vk8wjJbWtewEc8K2KctrIye2PzW2drQDTEFkBFkCZALqiEZDe0+k4PQ9xIDX86mzGstvtAfpwLF1Y1sQVJt1D/owRkwuYsbys4PlWMezIQ2eLcJ3TQemsbdFhrrz3X8ViPtTYnRtXB0JDvutd+UqRDrQWgiqs0g8vf0LaYRxdpRkRwFpqhsj1laIfqlj+9i/Horbc3mzr+KKqsqVb9IHmZIUPX6kmSfFbEaG/0lVzaWpn3oOORUBLyjx6NRuQw+pLqolcFcFxmyagUcW3zi7Hp+HjVzmPRQI7JwHmWz+Q1PxNBICWipd6Mh4+Vosgd8QuoUpJbEY2hfl2ihAu6JFphzTvoUtoQQqcTS6LKOQkOd4luQflF2VFMlV9M0vracUi6bp+T+0lSlHZX9/7VzYJktq9R4fewlGbz2nJFo4WKA7MppnXdWcW139w5K5B2f8MloC5vtrrHYm02HaqfGqeiMC3dzdDej1pAFiisHuVp62qkLawrQ7rUam2QOIGFOW7ldoGsaKoSjyf8guc3DnGJJulUQ+K2hpyjj0gd8OmusBD0XUvtfR7YcFhPz4zgHePGNkio22NQ7sXBeq9tvaqyc7DG4/12DxFWvSGW7GbT3MXRtkDOMUrQG2F2H8FNeF/4Ztu7Q8/1Q2sx+rIVdm5Z1G1iBJxE0E26bOSZid7ze6THaxrFM0+GHFjbPQrZ5lgscIxxJrG8Y8A+jA1boil6ABLuS45mKvybNVWoZQi2FHeTZhdX77NecU/HSc4wi95n9jZyJsszMdYdBR0b2v+qGT4GvJBQ/NIW6H+w9jSNE9B1V2V3zSdukbRuYGY+kg2lP0+UYGSW/GUMCcvyGtAKMIObuKxe0t/0YJLvaiIlCT0xpqbOLou02VY2LOAGEU19h2Dm3QfJyXrjqZnTGF3uBeX4zOJntXg05JF8JL2NN/LFl23Rsxo+Ux2ug+imlKU2qwpaJt3OllOmnSUd3mZ7IZyry8rWUmBowBaahMTj1xBVS/KGm5cXCB1Db1RVdjHfW5DFrCsoJocLKrQQM8yw2P7C+/67XpHKXfn+uS/KMEK4RmmPoWZ8Z1lZV17QPPgJXiQ9bSLGRrtOAt7wVfo6EpnKuNvrshrosMwwG/qH1GVYCer7k1bnoLglbZEbDhxON1ZNCR/xFukjjIzq47F7xmb+GFrI83qBhmFr+2EMbziyOwbz41VZrDPibUlKmjbLEqE5snrJBZaKAHqRLU8CaYsIiwXlIlQe/8Y2HHfFDzFqLlTd9c0lVqmmEbqddDgxuvSuLfJdAxxn2dDMM1/qvrfu/y+58ALG7j5+Rm01tpdoEXQaAJH98oImsm8gIFrPiP+BDgQbRik1AginB6ByViCMXmmoHFIV0I0bYAJ1kV+Q1sIDMwPZoutBc57j5qOm6fPyJq0bh9kkCgysnZQYXgEBtQKJlpMxcGRoYTkT83Y8Qf/gwvYoNDJbz6mpxSPPnOpc62yzoBMuK72XCxANEP+g/Z36jl0i8AzyJlR3P79XezkAdSC+hAy1kUUejU3kNV19eicHHZUidFTaNG4gu+bb78zubjQaBH35Aronnpydu7l/chcKpM0zIT2sBE5jUzmkCfaKtR+aKo2cTzgohbYoKUomYFIOGzGOzB8Ojw5PDs4OX0XJwhsBMxcVmDpifWyp5AGBqP/3NDYy53dLESUppA9XNKuX6bYpURfrMISgkk7OzbX7DpqxtBabWiNK4Ykk9OEfVJYBJasIjBri6fTTu/9KojGOKCyfCDwggVT84ej45PDlwemhF/zo1suKmFM1UJqFg7dnx8vXRy9PEPqI3NlxFuGjn3mXzgvgudJgAegGmxnpK6IKkM+t9D6rN3l6t6yzv/vEDGR+RZqHqZvKrrJaTDshpV6lKCgQpZ6876KIHVVaoEUwa5BKJgr0vaBOiiEcPcHQI0a5n7RMtrVhJ5rrw5+grnMMIn8R/o2/MuvFv9xlzZnTwt7it89Oq6/lIdPQ3tt5/znginr2kV4hTiuhHWG8BrGllmNW/DNUdHFdz+YoPfDFWwWRd8anAo915h9vPX45+EDhaXioasftYvU0WTMClQxZ14QGfbPZNnatcshTgT5ECGGEeWFqO/lwvlUeXg41Hs1QQZ5k9BV1QUtOO0i6ABD2WChdJ1RFv7CxqDnIeDllbY8MaNwL6zJGt2VbPcp5/fyuYe4XAanwL3EKY6bWY0mNRqO8BE8uoFb7e6N6Q1Z3870JKPoZxItFrID/tWT7hH1EysQU8HHl8nteZgyT6OxQemTGHqfV+SzfgkHVmByiGFVLQPGwiZZQmWrAP6EavvK4LvzFFdLfUCsYMdzfrlTevtX36SZnLFe+wiPzlAoDLaISATHCJKnRTZMrwSlBEUqTMt4IMr+YiAgpkJKT2RUCLPI852kmkq3QRaCf2/HtjMNmdGFxzQ2bnEdCjMc4FR07KsaewzQu5RmERXuqYZNCY7FPlU5HAv34xOO2JWRhB91yLGVR3nr+MenMfNgCJT/chBq0akpPRbdJ2W3+h7eK4T2kQIv0Y4lXEQ58zcvYRQzi/MCRaXyr+MW3X7+7TXbq+AX8iwjDdmLrVboRWZLRkxtyEaFLcdfdADeXTd/bZemE8sIFXcEyIIOp2eir8hZ5ZhaFefnBLZlOmmAHPAV9GbC+O7V5fWqcP53ZCXX0zuKgp3YvVtLkAEUbnHuFnnKuJw4FOnTnU+LmkULLDklD5O3QaVuRqRTtJzJwQKt6Mm0KTaMCaiIUvYSDJFJdnwgyXarN+70NVqaqYFsmKgtcMO5bMryYzehNSZ6CeHxJMNy3T/kdjoMt7O2SbT1DaCK2Ogx8+IHp+cjG6LGnuYnCp2ihFympIWJAgWCJKBK/Y3mFh124/BZoI5GxdIN6q/ijaY8RTdfZKdAD82fYeC0XG/dKI7lNUd6KhTTsgStbqJ+wF+OInUapOFzTHgeu27EAm038cpRoWD9V7nHN0rUSx+t8iGamFyQs8APqYoWNTST23pl+rKlyiTQs7fBLZaj6xOGEcIm2e9EjJlfKihPn8MR23ft0V8U3VjvR8CRUdlVWa/tYX6m+0RDEY8uXK3A7pEVUzzuBqgin4KExt6aoKG/bJnstuq+PEfgwMjKs3rftRsR8q7tJOgZcIkj4SK1N0fzz4FSMMNmfqIXuqiUUmAP7CKII5Q2DHz4Po3EwEoDfgK2tR29bql78I9bnMvmCQYEnkXsZVbYu8/cWcaxtDY9Y1gSgExn5WDmQJKRYf4K06H5P0ge2HHdbqIL0Bf+NxLPLxdeAZeMs4ar5hye4W5zFsgyJXgd8MQcIjw8JyHD4SKBx22A97s7sx7z8b4CvhNzBlQKyHkCEuO250RwTcJUW65zfQoKsSH6A8GrD22dq0KXfCQWiKT+LRS4Ajt3w75gwBeEXmi/g7rmwFSB+R1Pj/gYFPbc7dudKOoIn19+ByfgxJ04fCK6otQ7CxtEWxxzaL8sx/8N8QMt5CY3heELcRLDt2pwYBLa3AXZ2aC08RQqueOrBfH/RUioq5wy2PMAUfBuFr6LQ0nvuNFLeoQWrBsQEaY4Ep5TaYoGXmmCCl+/aOrs77AHx9YoVYvUOdc9x1z18tQe7hLwOvpBAInuOUh9UK+1bDeCjDthNWqRsy4Pq2nj4DA6Cdvpk9HkNWSOw1HbJsU8LrjVGCg3YB4cPxRNQXpinJhbG33XGAVf/qxFPYT6REIg0hR5X4NsTyLygD5/vRzONwaUD60vMd+TSAROGKSQkralv+Lio+6YBXzR9k3AvlmmIYMqqYDDfIWUy7zTiSbswpUDjMHOnXS+uv/ccM2Lo3hfCmAID1QthGisM06/9TgeigB/8ToXPlAZ7T6hKCwb1a54qATVWn1iZ1qVpARVnlLVn7hP+Qo1eFKhWyXWEHSrufbFoKX8f5Hhg9E+XHk1N+GwKLC/UK8g98CBCiSNA7k0vEo3o2+I72HnydgWNDcRrSD0zBkCiWQOIi9DyuUWEGv2cFxxlHg/KCuPwBe7pqvCrLUYQPSVBTEBcKHZPhrDebvJsBeKd2An5sPDYlEV+NwP4exzmsinLmYsPgVnQLYda6kqxvejqlt1KyU7FVcbXWtQVYXSEY9Saqwo8TiIBpoReYsXwh/c36QYxgGnaFk38JAnkk1AHbDoSz1FLiZRHOYsXYJLMhbNiXxLCj7OVQuBVRf9wcvz2J/P7n0FI8cPBn14f/cF34juzP9B2zdjAPC0u+A90O+qZw2gWgXIpq1DQ6IQhE/TRcjG1lLfqGJsgLUjSN9PmaVDRt9f27jvQpLr4XJAQgeEpNvuYBXGSxe4kYmuHf3l9enZq4n4hsusLrwa3FdQFXUFN7dD5q6/Syq4ByLEGeOI0Jw9C6PgU4dkYCET7YMrBNAT0vA6XzFvEhefT07s2vqaSpUdRKMAX2b1HVgJ1SeDzHNrYdKT/6nHCHRGa2qoEEbhkwVSN7RlrAMHrvLLpNQnwVYPSS+brB1jj6cggU0Co531cwsj72pUKNx72T5s1CpgiSQg5IoXqwmwR+xPyLd1Hsfn2H2wOLzYq/s8gv5F+X9nbSQt9BrrRSoJcLaEUdUcR71bbyYieT0t8ydOfLGh0FycmlhdxmQcvIkl2+KqqtPTI1U3mbp5hmJGTIQspXEd5K3cnytfN+G2YAFuQyJXjmDWRKqvNVVrUw1tOM/9ByTTPrt0TwEECPL48gdMBspTs6oeKyyF5VLt7DsHQKzwnxBR04l6M1DNOdEVSxNv1DbSZOFt29V6VSB14i+zU4BX45gBdi5UnIKtGlFugh3Z1rv2i0nuIM3CsQUDHdTk5Oo476KkoGXUti3qvend3POZejlnV6Ym9zA9ahP+KOwYScYvLQiH313/vICI3u5uWtyZrojYNqiy8jjT56V4sMIzuZcVKCnfrRGQOn3Ssh5wouo34ieAiokQ/Oj5b/nRy/KfXrw5fjToRS0Xs7iWCgPKpivhQJ0E9JPl66KC3sXf0C9Y9MLzQnCjdA5kc3YNOMcYl2qIiGs7+gjySGYYHPjDOyz69Uuf8E4yo+c/n0wW+NOZUBXyhv+BDIDnLel+DUkzRFoxo0BYs+Jzqfp2QAcpSh2Vp3Xx9Y+leeg6GsyvRGJt5O8ldgh3pR+dM+yvRxfnxUh2PdAujcG+TkOdxZCR8SyBRgR/9vKVSHG6YNLjfwDvPFOucRPc86xD/fwcfmhhKCo48XWHTDupvL0PZGm3iR0T/duHd6Cdn95I5mKMeP+2QJ1QL2b2QewxLfFATkbUOH8i9oT1M24A7PHX2Uo4p5J/kFawF+NphMqik7yyEKD8De4eUu5QFOO7Kwy7IUB93z8ekGQCzPKCqMQJmjw3+UwNuytwJvb5MtEYGmKGETToCUjVn0DyoXhi1rIbFtHoUEhuROuPVRrwcgn6j0OY9mEqkFUlt0kq8R3B0XlqCo0c0bfwAwrpvKVEoFvEGBo2nqlhTDVekM7uBTfagquTrGVVBNggoF6ZDCo9vCTfg0J1XW3WLEm93hZcTxnOcORuw1rK65HB5SbEFVUF3sAr3x7f+QyziRJpY2N8852J8RhcAISx7NGS3Oq4oPfXl2r+HBUEL9Rz2fGUowHFNoiaK7rFTm6syXxNT11mNpEX22QZMk/qAyEfpORlifydRSJlUKYpPM5y0JE+8HxxIcFl3KEqHzt83Yh+/ZGcN2iKAOXZDJ+RfbMI9KVoiNZn5PqqIB2CZ2+KyuaLRhoPtHWiLfDZlucRVGYhg14W2Gz2sQeRzLbLwuGVY0QG3C9V+wzYRAVeCelixg/TajpDYwrZMBtqLQ+ajjxgOm0sw4igfSDNzdpnIkBPO6JjUMGIairCiXbXpuIVfRl5K9JKQgmjy0+Y4dXcWo3vphWJGBvcMdtiRSE2Hh4guDd1JGF0T3cOHdeMudJFqCfoCirgonIizI4ZlQ6fKBTwBHsZvKX7i7dSwjWonzEZRkXu2XABuBkCpK3Q/t4WSjjzFn724vEBfvihaJHgxQCHNlDi5E7Aw9zIiYcD74cMXvvYHjmEvzjVta369lZXp2A9pL4jhw9Z9AbQeYA4yyVekTCweNKhoFxi0rXC9IHVYy4SCQUWz99YJ3KiD2uxLahjaVI0PuAD8HiL+gxzCaUQklI7bZqGChN/KsKnCQJN6Q3G8No7cGz03384c8x9KBgbEzW9e//j6zDxP3IOgSdqKE4aiHtyA6jE/69hZ+I9BgFwVptu5E0d+TWuyz9fTDDJ2paDpb4qku/TGGncyYOFo3N841bzO6iYrVo0O0CEQnyLod3sg3My9teo+dYJAo1IdapyZtF7WtmhU4YnAKlJ5xHcMgF3bm5aZaS0368hO9XUWqr/U1DrLINxh/9Rlb5noOEWls3KjwXbEqfzGR9H+fDFu5w8kqkSHdYl7n0EIZ8KI3uIP7akGcB540l76AeHCM+T30LKhsPfhJQvs8FoCZFejHzZeeZ2htrK6a4P7RuBkLSOQAHlsZNblFrF0Zl1SqCG+o50omRBZgT9hdp57sLNfcm8mvLODwSMjvJuldoxrRbK1Px2enL4+PjLfmvg3YyA/5Kf1S+72HtpAPfT87rNXQAwGf3DbGpGQo5M32KDovMUA3i9AH+De+nqJQA/y/h3dzxnxv8jlazYJN+Jqi55291huoNXvIG/d8tFXsgZ8tITjF1au+3yhM4ad6cgYWM7RAYTCh86jgLokUO2vdBlnUwk5F9eCwMliYeAdZ/u8q4CXcREeOCSLULc2+CCY7GEoCiQXcu3wWwjX1N6JaQh7TQngELhUgQThO8OuVj0O2Of2MgU9FjiWTW7KomzKIluBn6rURghzDuWzvrbrWA0KPU+kpafdiswzasOdYV2ti3Pa2PyuFQoG3IDX2crWPQxoKywL+s0RY1cvJYCGg01jy0GO8lheOEMaQigiSx+6OD0iLZndhe1QwFCWplBpetDrivBvwNCYzWQkeJqkZwTKw5h5LjIjNVReLCFyfJ7enK/TKZhuQW3g+eZir6AeB4ZyUxaX7AGnP/pZI0TJTvCDPiR5F/OxHUCgG1Ctp084/Z5e4k9yb/l6JiZKzokCP/oVGQptEEjZOgFdej3kYmebknhsIn4w6WZBTzB+COOTSziYZPwlBgU+FhYFF7a3IKOOxmKrYqL/Q5dSmwwkHXDtvmVkS91w9z8am5RoC5PDLjHR4xo5gdbMxFF9k+Y5MVMR2P9dWrwVzgHRp4H7owWhq2paeMhbxLhGuLyHgHVVeY2vy6oiOAeQRLfMpWDbWA4siCW48/2AscGWEeNuli8Fc8B+pWqtosc8bnZqftfsrP3DZqWjwT43T4zyU03cfDPKpvo2NrHgaQMVNfuJ+eYbYFmyC+of7htAcc4AwGWGIVEbWyzxN/WbtNDUgEI+BjNdaDBdW5072Al+s436lchYyVMz1+dA+Wuh/ZIoSmAHoOGQt1FyHo5g9hKQgKeoZcIJjfjH8cmrwxPWJr86PH3pp1lPrm9rzIMWT0FaNbInmz6ozCarroBYcL938KHDzVF1fK/iGrR9glJChPSFx5AUf7jJigR8GmSLpJc26kPvGO6WKmm+BXEsuSpiX1M04udOYsdUX+XCbVOhkdv0eq76t49PhPOHxfTbVJz67vFi1eutLfWDfRDERg7UdS1nw37/xCHvRb2WiQa5V+N2JAe/8T3lT+OQl0y0g3bQ8FCSRmh+eGV8DbJBxwba48OaeDLzpG8n/p+HtiLdH91j3TrQzDuhyUHaWODO3MuMf49CkwSIpiBZats0ECcjzLFtMm+wADX8nRzDB0AC3tsKXgxSgKM6QwAiKIs3iqTFCWNLEdnHgbHqjnGSChnZQl1I6mbh8hDVYjis+FCFoSsHe2SEWPRDrpwEO4/jEQhy/JV4myDva+IuNhWnjXEjeLR9AOhM+mXZAJNlA3/EcJlQY/Pp/v8L90f0dG9vbw+fxz8/27l5trM+2/lhuvPjdOd05+8O/fEL4koZ83cKFtUpI+tPrum0XSZvTw+XZ//Fp5ozUNgudnyTxJjhmHlsLu9Neg0MTfbexkzV/k6SFA8CBHfFdzOzu1Pv4ll5kKMTrRJWOMnq8qKsbtImjkyUJD5cylxeJX13rD5OPTF7nUhDNvuP8umEP5B3zK8NS9mKjzA41k6zE5fScqi5lwHyF5hQKHc5Z2t9OaONV8tZQDE0ARejuN/KwiRJq4AY6EOAPvzcC8Gx6T4tK4gmvzy3yxvErI65Un6XtV1V2OeHnJmWiAGlH1pth+V7X2towQqRnXUNie+lf2SpGlHNCo59a9ukGeDFYTbw3aFGeIoimD82ko3CB6czig5cz8ZY9ZhDsajBq2BNAFxDsNZhVKT5s33g6CGG9ELCFE3U24YpJcCo9gcDRI+1zN7WPUsrcYwjFfyb4rdrax4SzWmGT7kK9/uWkT6PDIfA52XD5REMz8eX6lanrSyFBUl61yaSoNPQdxggMhzgWAc2hWTmmDZj/JR01xCSn0Gku24MxWCxhtbJGQ4F+0w/vx/9lrnn9UJ8mZLwIPIO7GSsw4fj6ZzsPfXAAfZIHt9QzPkGY4RFZdiJcF/UJmm52DKjvI0S9DKrSeqHbYOjGutt9WsqShsACKkbgpOgZF9o5ofBiCmYY+RFflsOYar6oZ43BUJR0CPDPNVcHC+JSlEOzaJ/I/Edz0aHcivhnr8ZKNHrqJ0taQ+l0uvPjz2KVjF9vriHilJNnhEfVJtAVb9ZQJrO6GjoQgn27njzkK/pk66xMjTpWddeOu2Js7pru0wlD0Pu2axm6Le6sRsFM7UsAdcGugAfkKvjDLG3XlDhFgshVWG33eXpelcvBCqEm46hYhLNFXfxTbqJCTprAmyErXH3+U5R7iRwyAOca35hYl9rPxc9fnu6EEyo9BvgYeTQO1+n9wPgo1TMrB36aGWxu6YC/NGK8UfXk/L8b9l61MIofQ953nOeamLfc/pjQqxB0McLrpWePOsJlsavu74nu9OpIFTiuxcLhjnxV28+bKAFc7nLWundZIQZaQDffqdLUHplc7xjXh+ZePf97tjs3uwSROa3RLa/i9zRHLrt9r6I35PXZ1vsvLbVElvQyuo6xbHNcUHv3caYI0PtGQYkdFFCJQ5OT0DvPul30A2RX7id14ff8xCfSiyjL7kLT5bdXXqroxFSpMPgAa/fDskny1Zvz7O1d3LpqbN910dNtUVZDIIEITeT+GErRYcamSw8KAiSsXm+R/brHA9LyS41Ota785363XkIioUsAhvwhIuUZgxYw0qyYTZLzGvby/rPI5yYiMZZdRM7ytlHDhMOpVcHWzIgusEwQ0JIcl8hnGGfiEgGUYYE+XCCcaYI3xBAkWw4D0GgKfbIEWRyFWJKxX+Ij08PIXbD2JzeFU36gX+8LTLo0CsMRYVptEKbtK4DZKzambPIWfn/GdhIl7t2IeoC13y3IcGArs/dn6MGDxXTKt8B2CsapkYhEuOkvvYYGOVfDcDAhhxomA0AYfj3/kJhI/SNU7lifqUcyxDo88tjI1Ecn143tpbRQgC+MHXhGEtlkxdq813nIsayfmiyyY6eqPO8vCC/mH90lgX1LhB9ZPUyL8sa+X1sEPVB8MfX6OsqSlbMxG6+zj9PPC3jTsZSgy954YWw477VtuzCDZYtEdUop6Mw9i4c6k1apTcWTKiVjULSmfU+E8f1+dLnGAdWDwPjnf4ap4aW3EmFr5IqsKkOx9qjYtlXAXjFO2/FfB6kOFD5EHB8hYDjkCGr1zBXN1kBtnKrXYyqC3zvbuQt4ghlmoMvAHs95Ogi2OQUiIQsjckK3i84BavVkJbLVfZpmWZJvERc7NZs3dx5zPgqendwdAxQlu/+y3mHhxCXoZ3jfb6kfRfE0I3QJpN9F8mjED5QY6sQpeMEsRNJ2tUNU434HQ5RWfFVDIC0wOOKNsVuDMNQQD1u255s0ocwwjZoIsWbYGGeuLaAuLLl+ZeR1vtBjknNIOoOukhGoxEY2rJBOurP35S3pDF/C0jv8MdZld3Av2/kjxP8w7lFhdbxAQERW4r7DSMUJP5idA96pHgadC0oHZo12b8wVj2jvZM9DR9WDxdPz1pEOH8Kex/2vBiiS3fmkitP2dd33B1M0sKeVDzBYsHU17tVwxC99W7bHtQhUiqjbWcVenuV5SRsjP1nZYGJbLdbTZgxlW8Mvmf+J6oxaOmUgXgde67rS5Ayh/sET8PvtQYAwzUH9vT6uDunVFUbm2r6RQkdR3oRNgNkzS7ztVBREdo0TGSQ1Fr71K9DoFwHZhT9Q8xgEr6B7meHOuei5V09dCzYKQav8Dr0ZlABvtASt8vyaNtVUJJsN7nFV859VrDSGMEBcMPOfPWrVVk3Dib+0VQuL1fXtUN0H42g24QqWK9SCNr1fI//hxZAABg1Nb/xSSyRUYmfR6PbsrpG+6GRiasIwprHL6YqsjkIZLFhTzBM8iJ+MX179PqPbw8//XTy+seDk5/Nfx7+/OnwLy/fvH11mMQvvjZvTwFG4PXRq8O/JJHrDwDlf1kzL384fPmfn74/Pjl8/YcjaAVqnzzxod0p5gVNgVSPYZyxAYzknLzoVB+Z08OzwOlaV4AVA9iD76HO8thGqgi+Q0OvDs4OTPLi7OefDk384uv4BYrxPrER7ydnuWvep9UdiJ7enSeRWrJg3r5W85boDkyevDuPX0xdJI5P8Yvp71//4dPpjwdv3iQvTg9PXh+8ebd+kbw7/3WVcyhsyPYuhtUpyttPGJ77xhakFK6b9GbzSUV49KnJu/hdkkyevIt/9dC6m47H0rO97q0LtxUVlVUVUgQnggQbPK4WS0dLDLo2twsogLhff/shqxs0jopfTI+P3vwc7A6G+XbVj1y01CkLs9KViAH5GqZIlK7InCJVgBwkMdMF3/eReRKxRNqxfjAYDmjSQNwUdNu5hprp4EMwAezUub3Mijp22VLn39e2MKVnMsfKqMrtJt4HGAnIMN9baFkEGmjMTBW9PDmE0+QW0CQvkDLwKr18e3JyeHT25udkYAp7jm/y4sXxkVHT69tTC0RJ9048ZvFiDvypxsU7S64pEaG5SuSSwi8Y2W2VlzUYdcENu7HF0oK9/0Vl6ytEfWPuwf1T2yZuORf4yvkhhwrcugFfAYpz9OwZG1RGLw+OgIr9/tD8+eT12dnhEdiqnf7xTSS8PKGP+75APDL1ixTo1Gfefa55vQFdl7wUxrvrid4qOBp+0d/dPjXJkxeDp2RodXDsHgkV53CSrtcx7wXkTeG7Wy8ymnYDorHy36zZQfU1MGdkDU4YOqT2Ff9Xqr68WLrOKGKQiKTY14yWdT4aU/z2J7g8Pr0+Oj08Ofv06vDN4dnhpx8PT/5w+OnPr89++PTq+NNLoMhIf1zN7Scnw78GK8cqJpbHAtCc6MPhOCc6wJk+5yE584eeuXt6QjJHh7PslYJ+X0s35ChYcK1yIuCaHT8wKwX1lUBbBHgwx8/aqGsvMd+Yi7xMmxhZGSRWi95BYAu+U3G9vWFIJMbXwAaJw7pJP9A3D8VE2u0JRDcvwVTNh+j5culdlRbIMH1EJtQgr3VzY9dZiqzVPgh8ABqkwnCrzz+HDpLOrQ52O8eoAVbAI0vOmC5AO7M9hXDHudFjaAahvMoNasQs/GpHgKJAuQ54D1sLUO9mrifYvH/nJdIP/C/3A/6ju6K86qg/HPLSd8n9lXh5m3dCCxwgg554nn/Y4Q5O71scWuBxZ1QIzJn4x/wKzz0TVqT99lrCVu+3OZyJUKvV21qtj8YjnHW8+Xqnu7ta5W0xC+K0it0LgOP1epyCksjJC2I6cNf2Tpxm4jjC5Yxa7rYA6hK5dYWv/kcCAifcMUFMvMf7zo5wowG3AOcL506q6a2OzhjrTLAqhV7Pv5/7x1v7+HUmmyOw+D0f5FEL8OQJzK/a1U25Tu+6jmsMe3+PKGjYWFBDtnaC02osFDnhROE4K9nXkQLQGxRpIWufcPUhJW8oeKVIy6OgL4xUr4YxtNXb+1vRwc7W9o5deqHwnobhKLtPF0zOL7OvWByfeYX3UF/J8XRx8mCziP+YK89kjdt0pYcC+UKHRt24vUGs3pFRIhi8jgiWE9U6frsU9tbBMpOCRH6qCeaTk9VLBslFKTgWhS6DVTN53bgEBNCBuuhnp6nedZT6iVck11csVN4W0WJMFeLfZJB5s8kzW8eY7InkYkwtqRQvcwMumPM7g+xvZ5jMhVwy83HkukU8C2YhmhWaTGGV/CHpmTgePDn9LzTqqE8EMCf4DUQhAmdMLMK/yop06zQFjhwuElg0/EITpb50uuF2sFoYXIhI8ESDSdOwG3pleNbbczzuVKCUT24t9e5rSL9IagPoAd0khEnh7oowgsraErXcrpo4mT9f6JAq4NH2NaI53TCwePQ+K1kfJkt4be/aUVekV4tQyQPuejwvCtUDVI8wM/jDf4Kx7+Fs4p/77uzJHgX6QFBP/abhAbjjH0eM8GD1IjBIWEcs6TcZmt47dK6WwRhSiwwj76wsdQiFjAkrOv0nQtyij+HxhFdhVujR9Nb7x6E6+QNY7hf2EoFtHLqZpBAShTQAG+SPZCI4WV1l+boC0Nol3yJlNWNrZv7Zhm9j8LDC6rjAPYvSGUbQXzyruo+q19IpnSS9we34l+OTaKqMwudB813bx7BaFXkEK0jcTlDNzGbmj5PjE/IoKe44Z9dmcHipcITtVSms60bvAOh5ThMYDkGVXITRANUgCtseAppsBWMYtUiYEJTuRqRj5TxlOOIMBjLBDEuKDgRWRyhax96TF2W0XNoP6aoBjRYKwKLlMkrALra9nXxzi5FSZ8LFeaEvDHArYmwKqArtkYdq6rkv2IgpAGLICuKTsZ+4tC7SDd0MhUWYVM0pZQVzbHP6ulA7AhbjxtomWMYloUbg31hbT7DMdscu0RP4EkSs/gws+78rIL44QlDaKB8sqL7rcIeGek0j0v1GQ2awBLddHD+qNmj+kquXUD+Il+BGPhJTr7O7DZlywZwHhlx6S1KfgtBVyMXCSrVWRC23u9twBamAzw/Eg9a7TU25nbqpEq3cld1j64b0NVR6ihv8l+WS1oF+Xzby23KCpYScM+SN/OYMOWT47EbvQSxrBrFsxfjCD3PItkh4bHB5OUPkC6N4cM+Pgjka89HazGJ3/tfdxZP5NE7eRV8v8Mdu5J/y2rjOBbSE8tvzuIqm07ij+vhESDDGRfT+5BQIaDwYl9smeYGeZuhT9und7dMkfhe/Wz99lyQv4nfzd4vkBcPoslq71e5uFEOhaHcM6u99yefNRL+eQflvvwNTPIYDFoECqaI58WsKzjlFHA7OpoN2ih7eq/Dd0DniKv1jkndxPH93O9ldPE3egeZH96u39DR+8e3sr8kn+OddTP8Cmaa/jk9MAnVivq/RSueTOT4xn0BWnMz/GieL5EnyLolfzP7vT++STz5HT+MgQrEfmvl0n9jSmPY9pj3bn1JiQolru2muBI1wvj99tk8Mr54WSg7sLl1YPVX6fjNYkks7P9fsspAXryejWB24j+wpYBBKBJkil6HGktFXotD18bu5dvD3sh+aPDt/SErYF4P7gSL9wbxJTinKXhAp1Ndj09xmRT1k5sKGQb5eDBA/pqj1Lrz2Iei+2bC9J7g2kUiWcbiA2UQm8aMkeWN1J2qjgNpiUdxKJ5snjmssZhBUwv9JcTGCMNUqlObcBX52IrbtBrxpYy2REXV8W85ReFCo87SmqAJO4nGK/jqH66wpq5cwT6ORofkSB8wYCuGMQCP2g11tG8uTpqwLZj68ZmNjnOwY7H0izDWrmwqwthLSIiDaAeJeL3F6uDr8u1sL5Yz4+4xyuYBybBtRGG1UkperNF/epMXdsinxXxdTjqwfwMq3sYyG3lxV5fbyisum26ZcMio3h5q7pzfD1fmhkiVyd6jBfvsfGQzbSD88GHyQ0nea+ntqkQXi0afrNRv4BENXAW7dQP7HF8xwoGxtqdMXRNfXDuZBwcB5ZDNvloTHeIYkzJ3qFnSmny0yP/8fnbBfvym+cO7Y1P6fOX1oo9k3e2XOuxCFcfIn8CmrZqYUuhQBaNmdXhEoLodmXgU48jX0T5uvpu+7rKPYffesmnSm55OEx3Sh2PnqoJkR41onZOqEqfS1Kk97Jk9iVx1HN89vlhVENqm58w7kDb6oFOkOJqF3A/2W2J6Dm9TbBTorN3wWomkg+b5ItzQ4fmeROeOiu8/Jnld2n0wI7TzC8QP/Zf65v1Bb3K9vd5u39smjaEjQEb9hZ+F4Zn5Mrf3uVrWz5YN1db+Cre4cd76eBZn6zisvcm9Hg6ZmQXOt7pKyYtmUlxZet91etzJQ51uJNAbioT6SBKVHdNWt7PNIbWaEhR8s3dPqZ/MMKu3OjdM4B3PT0jmjlxd9wdYTz8a43sCInn1Zn6YMjUcxoCT6Ure1TqeDeJtBx1FbFUU9WvO0Oofw2pIQ3vNK0R0sqlLTYmeZrx5UUCOHkRLGTq8WlE4lASHzXnYijV4N+WPmB3V7LQXp4tettB6yVlIzDakt4xkGjMrgQvRpyHsrD5mIx64G6ENoVe9bk/65RXKnHdZ8ZXGgnDfGt9FdADVCWlpn4MKFFLJX/1Lq0XbHOfqynd8z4QPHgP99cElU93A+a16SJ2l1WcNDoNyQO2ogWQRnFUSHwiCbWFFRgqD58lHF5UEJR9MZJdLe8D9xdeUnEWj85egLQZJCo1BVcOHUmxThj8LU5aq8QTM6X3BkLL4xzcw/LAN0xzLP7aoBW/QZCOQSKTARm6IlgUrPvfyEMggm8sCZ9uZBjIrV73uAXIVc1prVYcrZbuT+3fYIjdr3Y1SqYfWIHYEmZrUh1e+DNA+CWLATPFqGIlPmIicHYO+BJYsLSH+PfQ9UiG7srlNPZyIZvuiR+sYgLBb1nISpx2/oC8Ml227A84XIFF07KkqQS5tsSnboCZomXvCPzATojgaKuREzbJ2SXpdIS4DWlaIo0TqXPQpdHzRBKCX75Ooj4Rg4DR1m+vxsRKqPwpz+Tn3f1yEkQD1dwip04/e0PDBLww5BrO9xMDPD9yX72nbQek0PBO9FDkbWGE7Lud+zHejYpJuNAtDy0jRgiVxuqFeC/GG5ySoXMDaXi2x2lxdldZtW6zpONxsOiYf7qCiwuBwxVwxsq9ImBXHX0rfoXWnIZroINd4SV95XIsOB9kbGuQQHTJyfCKywPQcmBE6nr0BlsU5lQ7O2cRt1RtyAlTuXHmFl19uVhUgGSxLOEbFtGXkrdIRHLcmvn1M9K3MPzdOZa/Yhkg7it0Q7r/sgqw6goT01dIH09ZGmQlkGetuq+pd80aI9FLenqeRAU/97zrPPI6rdwNj9l1yMMtIN6K/XZHYdk4wV4BsQNwkQGezaAbBvgogSLqsL0411BHElsIzas1yHlJ0EJfUHFiksN1X5N7ycsXugi1pKjz2CoFzb2YXutrQH6BVeUYkpcnJHo995PcOE/7xJi/TSVjg78OShy3OZUpneQA33gBvSyDj7TzSaU0gbkV1Lb9yFfR/BQPl2ACslIn1d08R9YP0C/Kbu8uHGjzSHrCDMy9RXRuRMJ8rJn7RyEm6fQbJG3Ona5ukdSbGmQb1xJxOvkoMlcd3u6yYc0KxI85zyQvM93RwNTARQLJkEd6XwfKpq7y3MLTjcLYiINETzuiSxB9QKKuhgWvkSzt8dwr4sq20xQGYH95rsspNt8dNdc1UWo/v656y4fFrr9oKD6+pqffO6LVLgDWu3Alab1GVjc7lNq7XXdfk8gYrIfWYt20wqcJoqrAeIEvzr9VfptiYvzc+S1JTb1ZVdM4+bjLzqLP0FOdL5wqWRk0qYxvbdKgWBHQrbyscgimMuRS46Hz8DWq0qWVP3VDkmjGHnyKg40MIxAl23J66wG4RDngpzC0xeS1X4WNWifDi3za3FaO66cwzkOhvUCJLKEWO70G6ptoVICDx4o7ogg/jKAh/X6nJbBIqfccvf3AAc7TrEeXJTbjd+vlTrnYH39SzEsQvOaLC1BDvJ90BHOQshmlpnYcIaz+VtBZWQsHLij47mOx2r41hPDziVbjbLPD0H5jlYpvbkjrqhL0CtbsXgRw4XAI4uEQYqgthoghHaoiUiuxlTBYkseLAurZXHYe0hV7ck6GQ1CnI3cuur5unCps22soDTUSyBpThPV9fL9Tr3T4HOZmltIcF7wna5p7hBIB92K08Rlx9JCls2kByC7dD1qcDZggKiLKecMMNFeSuad0EVYeBWjEjM0Z4+Iu4gu78SAgBaFojfmDLNd7EgylttAIytw5Oasu2hcTRmhgF4ColmxgRA68yMHR6toqYt42LEMS24w59bREH2fNw+WTJhVKXbEnpL0Y4g30DM7kKvksdufT0B4wty9IF13m74kXm/yQdlHbltTERYekpfwcClLotOt8VtkfqVJKPeEx6WSsLbZHBKIgkXAVXzWzsBe8s90AJ5HQYfHWDpEcxezCCQmnPH3Om5CEm9fjQ6jKP2IRKAo841MY9u0qwgyJqeuK/0EEEji1aNgmyOAp55dHTw42G0cN7NwyhKA9SwPwIViGTxh1DLWACVtkUBAWJW2wpicC95QPEFR5dFNICIVXTtIbeCtALaLjVyYZvVFdg5CbIZA9XKYeE65vtTil/fpZm4Ul0EU5EUUnVsoK+r5D2AkmRaezymFN+6jX7cwpuV5R685NjluQWAJuvhuQyhZ8zRYprHq5IgbvRK7d1fpIXwLBW607b71lU9cXvn9q4s1o9oZSFiD6KtqgpKUOHf7quGNhivyYwrQ7EgxxdT4oRgN4RBWoUfUYeXj63rguiqSV++2eR3rC5w0zLrLLJbvVlruUEoT30lnEaRA90DjxiCSGlBNT2Hg0hXo7CjtA/l7YlJ7Q36LyDdsHWYbFOCQNHgja144+tlSjjW0lFjrtJinQdiI+pwVBZL8JX3B8Hbpz4DgfaSvEq5fDjy8ypbX8rZpB+1I8lrYmcAFx2tR54huqD5GFGc3WiKdOAz+2w+Q3hOTP5IcRP5++eW3IqbcasLsh5xK8sKbHXq7TA0kz9kONizBREJUW5jaoKAMxeinOJU+gHJT55A03Pdn4W7xoI1ae+UBww38UU0UoyzOGKg1Th9nnhQI9wLyTj42sUZ7ctFD60wx2goNpw7FvrZ9nSmATo6jzL3eb/9uHNfnoOQjuaMlFvg99+arz1GqPwn4d4Fr2VUBDAeloNiCVhX0IO5HIKoEvAb3TcDxjDAfBR3AMjO+6zOYEeZHSO1oZIB8wWOkqKUlC0f3V7dRY4VVZt9sM2pjgg+liagGrazkZHyiVDolpyb16QsWErZWZT/hgVRbJ4shnD7nVjGsj/VKqKBcsznuN05cgGRmRZZuTMQ7XaXzERXZbGqrNhU1b21xuqBvIHwCRQQlK13nNWUDyqEhilayd9Gg6Tak/tau3SIG06bnrRkS9AZvSGSUJY0jyVicbKQhfW7AGlJew901k3tht7W1fexrA/UHCWdzgRZ+/tElpT/EztzcGKFU3r0vJKBQGcMytqxDw233TNmWWMpltxPzcp8PUjMhEn/UprGdXbnxaGU937GHvepq+IBWSNtd7x1C3uLMwrKVmBYsa75QmqKtW1Jwi9y533V8+53dnu0g2beFC1cThgR17pAge22tu01x77wkndLh3uBd4OiFbQdAopBOo0LW1kKiaXphUsHiuEIDFN95+IewDxC8x8xBA7zXugDTTkgBSDPjPGsW8sGidK5LcqKUaXDjIIkKebA4QuEy3kATO5EG+e4i5CJJT/TDvZzQnBJ/EvAtzEhoL0O5/KJy8yHgT4T8e0Q1XD2ekq49wUlqpDQU3fjKnRckZb01ut5LL+iuhZiv3wlLehLkjhJcdpMvhJhK9tQ1FigLeHoZwg7NlBMzYBC9pHjcUiMHKfnXiv3kCL9bu8gdYpH7iwAC4UPhG4cgtUwp4uxaFkSSKY9eAbGbruPeTcHmw8DN3UOFUiAxFpeNtZVWifBW3STVuQd1d6QQdgGzhY8Z1vDC/HujXJJZmlKu3uKfHVZEVWn9DekmU4+A6obDpbQJiq8cecydwsPJ9ZzCSqyScQvJPoOp7mFgdzelP4s6PnXAK3zRSKHA0Uto5CK62ICkk5GBAJvm+g7Gmz6/hUbu3f3fnHcAwxr1gpg9sjp9ycXTAz/FUN8mJMhQ/mJ960HHwn65RlpNqQMN3CpqLkv1F5rGbzPHey/npyqLp2TSEqHAlwSmIxqnUzHHs9W8dAp2l2Xter2nxvB67KUGxumTpBMKGXKhJBAZ/BohhnkFuu72xHs5OvZwFdgMn316uwPZ39cDI72Ue+4oBCDe0/QjV79mcLGUvHjqfdI6xfG18BfAtpym4JhlbTnzxcKhp0Q5Sqt21uRt3eLSVDg9gCNGdz3DmbGCVbdJzftgX7eaV5oo8x9BxZymh/TE18xEBRtg6vogPgQc5lYN0ayBQCvdFyT/ioSjx5g//IexqtVhXK3cgycIgi0PThQxX0NBRPQ5tb4uXFtB2chnOQH5qTD0iGsUP8Slw/wenp3SWRz2oOKevNO9ADsWoimQs204sWIXFneQNDDeOAozboxylTFwwEtSM7oT5+PYbLgEC7uE8U1rZeAJoVftSg7COURbS6XHCw6Gpv9/w0o5In5lv8SuX1r0wSvLLd1POrC2BnDDj62YLHGw5/9VmQcB5hQ+lMeKLzKF7DEvUE1ggwiACeKp7YZwwZhfxFSB/7qfQT5QuDfQFYRbKcS3LHDszNwD7onuLLo5WswkNR1WEh+x1+lNbOD/k3XGr880P0zb28RPNTDD4YYDNdkk1aXtlFNttO7Y3AGA0pUx6XYNwWKsQBBD89/nV/bOxQDkIcE8EICIEtd90asLWaYxXgtYVG4QP8AsxasyjCXpXlTF5mjHOKydO4e6YfK05R9jChYeA0pAP5BVvQe/i3o9b+MgwtaUbvrCx6hcgK4VBisi84AkE7ecuFnTL2PcWnPwmOWN5RhlQW7T/4rdue997HuWD1WIB/kFOZacTjbA1513aAfzhmPqUISoB+pfN4pKEoIaJEWRHMzQTeHzpAP3R3k7jsuXmjz3z/ZjKw+PNP3UQgUpPcJ9ZH17B3Vo8nAfcxxd92IDjh034Bf7kyQjk/FPmwtPq2Xd2MRghr6gwtwLw/+iElHNpxHGWh9hGnUhfum2udoB1XqPRYjFke5Qpp4SqQncSx94PQ8uEyBeK0HKfhBVGy9g3sBgwXRvRc3OJC9qWtCt/yRVLpTBgsmmNKp2juf1a0Svh8cFWvPAgMEOFca39+evIgz60TmHu0LQnM6IXBWM8H+ct9kCtBw3fZ1BLc3N6PoVkpGxNwM8jqd/Pj4gRhGHtILqtbqz5ZlLwclG7RX4FpCBTdP84OY8S3N69g8xmOUcM3odLWpJ52v4AgjV+k0WnDgUBctVI01X8q+db6AKPN+CAQQ3nkKUWaoWIwK+GhiHHYqrSCiIWOfORp2Jpl2TT8wMIaSjLjOOULrR+bVULo/AMGpHrQgjvfqqrSwt0o7osvhnC1kitv0sWeKeQ5Jo+qndnAEmt9HMxVRFrqpAPztBj2y81ivEM3fbGYobIhLCYRXMY3Dn2NH1VC1z/W5WSL1PudNggAhWUPP7f7F1MPGgcv101qZ9pxzrt45V6A51D7cg8yEDq4wG/wN7wBukXeAG1zLEK87N+EtCYtw34aU+XC2WXVLVqKvR3/7yV3Vfe75FwPZoqjgrEJ9OXf7csQ6p20pmaP3IX/wgMLCcYmOP+yqLvCQIN5An71iYCKhbmud3rIfEGaLK9Ud1qY3qgIvjVU2PC1DEccJDXJXfvadE/eDbOC9fGD3me7bDaSmj+Km8HEeypX+Wdx4ILzpe4uT2nAMIWJkWkGc4eXKPO/X9s7fa6xrfPQrvsWlk8V/v0GQfhyz8a+PRTQUnpzD7oqzxLZWloChZks5v+vzAbuqpQNL1BR08kRR4qEde1SyMqvL2T70AGbUuWlI1DaWSrnLKiwLVLMjePLWF5TGXegz35qOejZp59AvPEwL19VLWVxcIO4/IvSDvBFoeCtQy6B8CzUIF3DNcb2MkcH3AAVS1hGiqRUKIgJ/AtYrYV3mA3IyQWztajT7psNp+MuLLxpEqDQvLz6P+sWZsqBMw/8RWa2T07YNQe6rqC+WMnea4ym7brPm+57qJLqQ05HHSc9kCEwHK8SfgzfLV+iQ1wWwhfDc8ndZu6BXabEub1QILAHTvXNZAGVZ/v57trnIckvws95VXcyhDz9k4Ly8uqYMlKq+b5ssb32a3KSrq6yAODfilJ42V9/DjVV9UTBUh49bZWk+hI+7qUpQgdTKAR5/j0bi6Q9vrl7HeckQjUZNdbfEILLPQV2RZ4Wln/u/hd8UEG7JsdEgeTQ639Z3GGD6t7/9ae83wE3+295Pe/sQRnoFKAk5+u1Gv/1/9vb/LRqNinJ5DoODtOe/3dvbj0ajFMFtEP8ZtkWW27iK3p3Hf3p9+GcXGxXD6316dXL8E/1J4eXCmHIjcJ9qbJGSbVp0epVW9i0aJR5+WOXbOntv35Sr62i0KouLPFsRYPnIRKc/HJwcRlMzj07K2zAvcKqu1jFX2pMr6iQcrFa2rsPkxXhkooOXLw9PTw0GlD19/SdqmHJj7VLBSXkb/PY/FuPRZz+IOfXfnBz/WVVKJDnMgjzvXFeka+n0awEW8t06mDpiUE2IqXnF1BydyfggTf4r23wPS4nfwZMMINWz9xTx23mosMkoHOEJoA3UMWebsFQbcsLXKMEoLGsbR2m9yrIIYfXqOwia2VzNp/0UR747VcfXM4gVCiRLPi3pwNhquUpXV+RzBOk+uvJdPQGD3CWkTrKitlUT743ND2V5DawCjANwItzhxhCRS0iOozpr7Gpbg0ft321EyBnwBdkUqLhcb3Nbz1sZYTT0ycyQtnDGJZx+qhr+g1JGmEaYOkuOeUvKGdM/iYMPgO4ydsDvgBPKVje2uSrXxOv4LhPnBWMVOVTIdbiL9WsPItIxxTOtWeMXFk2ZkSnDgYUta9SKaotv5f7xjQirgsCqW2Pmh9u2cJOACgnAiQQ/piAV7xROmfwoRPGQB0av3YEuMIqKdMiJgA6apsrOt40EcIAqKISD4xg3diUsF7bPL3v0BQJgrNuC/II89MoIlwS+1RNbvM+qsiD3uFf/cXD0h+PlyfGbN8dvz5Zvjl/+5ymJL0cUV6LuPRntan76+eyH46OfDs5+oMLsIFvSIantxseb1MHR8XRTVBJqDIUcru65rndBvef6iH+kQoFLmx+zeN4yZon3x+sBxGNXVndPk/dqDX/SMx3+mtgCDzpd77HckT2KfFShoc6s17vfJ+KmdYFZvSXCoN9v22LBSxxUYYQMESI5j3KbrrPikqJjhRCzfeN6CN3gD7jnOoP2HtVJ8phegTmms+38Fd14RYKE+j/tpnm4N2w18oUrgzLYKrMkQXFdxyQWoUQ7tfgptXuc5lnKrxY3JVjUybRC4ATYvvillQaNA/M2OYP/DglLseZkklbgkoYkQU3tKiWwhRgQfpqmCs5DhK1E2tlZe4c+4gCNRn1EB0SMbTJEs5je0Z293t5s6vhjBDwd7FBwo4Sb+875Ubr3bYf+EtNwZe9H91WrBlmjxWcXsQV+TxVs0zA2lAKlIPbYUXoa+NgoRJWhy2Dc+SIolyMIKuMqGQd03DW91HlsxSoEAdka+y7xPhJrGDA+inknOqQnuYm7H2DOZGKCGVmVGMUZfIwp/DXNxMvy5iYt1nhXkYtlmtU2SI4jZ1GAqwWLOBXUT3zoopqNR4InyffH6SKCeRhGNjU64qWA4wU74r7y2j13HwMYDh1qwYFUtEOSaB75mrsiaLCFWw+9atyNcFl4yQba9Xn9UKnSTmXBrXjl0e4DqDZBplgSUurgnFKfdNaezolHcoBi0+qspixf2BOmMr/2SGhiGxT1JfxcOcZXXzOPA88KUXIwVmwYUCUMITv6By4nMYJhIT/u+ejgzdnhCT1zwcttZ6c2L4/fvP3xCH5h7dg4Q9SMqYexMujB48JLWrZFly2iSre4OF64QqhGigfuwhFB7T8GUSxdr1ECoDx0lku4zNzMM1sQBJqBR3eB5m6Fi7XFqlQJMuOtWXn2OJyasnOltttmE1TPTGfZ4TkHRIIIZQyvDr8/ePvmTKFyBAPpPHe8G61H81FqFg4yBSLoqqkx0JfYapno4NUrjkUXSbuGHK2hp5QOka2O3r5549KVS430zDliCHSyhPEZnlcHebwmNQDiR01H7KQ4I0CpCSwYiMKXDuXOKaIhnbA1A0hKrYuSPJtLaMapouR4IjP6a87lo3YfQVl10a360Ni+/PSCxBnLCQM5QFG7WEVAvQjSro/NR74Upcjzhd/oPBgBGJaqhIHysHdFWlUMfqVw6kBBiwI8M5OYfe4DcbISsPcfOKQCNBeEAX3URlSGIW7E3DOChUWFlf1AhkK/iNcIHG2UlkI4urK4lNh9rkfujoVeCdomMED972IGr/G5JIaamLAIe7Hw5gzUPorDav4B46rKvM+kwVetfCiAoQbAoVmUNSRYAxYFpKyoPIJYh6ap0qJOabNnDTMLxZqGD6/dV8jomXVpHfQChbb7dwa4bk0FhHa5G5vbtGhwV1DXywswgRFjoyCNfvA2jeeQhT0L6iWYcQL3nFs0GKzuIP4o/KDqHbo3Z4QJgVw0AlvEalowcCmaj4NkuLWiJE2paPlQI0E7CmrEED4CMDeI5Uuj2GQWXPskDCAiudkCcdGpBy7UUpuRy4olHUUSZQeheCgzLHXM0dXdyRnY+CEKl1rjOPmHa1YT3rfVACDLoOcFm+yDDfFFVtWN36SmgUy3ZXVdm5JiwFMYXQlmUuN8QrSihzegHgkdVz5atEfGsDOF68WRMpfZGu+TytZB/M055Iv1fDSSK0DPx4oWc4jPyGAvQk8k0l3gmqyw13ELRWm9hGBSxaVEPJIB/ZJP3LcO4x+6MesyLNFO+rCnz+8aQF9nSOxKSN4jcCP9AqdqHVflNidHn3OLVE5WqCzsEjQ9saBH+j5GkcyT2pYOpzF8bst7UmVVQWJVKt9j8bbOisvZwCupTt/bTQlxNojqcj9407BCvrN1hnv1ilE73TMXtgVhHyqzAISXpAplA+AZITgcRCZUfFfrIDVXWa3mm6gyM59kU0cuNwBpJXPvssOsOzrcvZX4U6jLlS4tiAAD9H+P1LFFrUbagAqKONx6NKVRMJfuIhNcPxW51PhD4nw2NmlWxboSom28YYMFCDdtZzqBDFGskp063LcAaAWkpnHQQtxgexMr7kCt57+WFdATqikd0cdYNqqvj+ldHzZtzz3wZVU+PO1Zm+9HX65SX2ooCurnUci8BtYEDCz0+f6HmBI+5r/kwRmnGOBeBbXXYV3Z1/9ekN8hWMsWqqVuMtEz3wGmxCmkxLWtV1VGFNlHANG46sOsdp2KOEVFCoU/XABYh0zYxm8UMOJ+Mpo4VeuwuBba+exxT4s6W4vpGFz64XTDukSnB386/On49dEZU9klGyNESRfVA6qIB8E7fJ2gvfr9wcv/NGfH5t763ZbsTC3Vc/jm8OD08L46xPoSDxAPdOAYydgfeaXwm27sgprNF2PzUUSRwRNAPQE/E/X+ZZuhVQRsLKK8kug80gGuduglwShlULqvEWDZXCNo3ci9kuBHPbcNkR03qNazVf+kMEWabVK75YfjP2vqsMzqkh1tIciNXGWIA+/QqiP2YeiQnTp8BNHlGpadgjS6Sa+BN21qpkNAD8ptY1K8QYjHjYLDLXcCn1N/DhywpShkFK40Z6NYDVO+MStbl/l73lwEesoTKlpCMCuDpS7uYjacOr/DxIi2SYA0TYQo1io5yMozNLQ8sPX4l3MEqn9dt81TqYkMtaQRJHNFefuoy6afYbKmgDe/uofRNkgzTY/gUmXpRH9D4wGXiXqC7AGQ06wGdlPgpspszZjfwv2U2VrxPjRfYqsncTSzdQAXzJoBfA5hrDOXOi+z9QIcvymdFxl6FHGkKWzQ1cQCG/HE5/wQnQKZO5Ts0Lvskf3n4bYGEGI8ZoWJqk3kWpWN2eqF25oMdqVOOXZJMcRw6mJMTHwiqP184hfvFOAAHavBL80uHx2D0QJZFDS+vaSfL/RT+RkfKPS3n9KH51N2Ax1RnDG1ObD6z54BhRb62E+WOLQEHwrMOmC4+FCsbNWkQKMB3RgpnDo9FsLbQ2+y5l4GzBcBEjwkHqpsvc0bbyt+DWjUEASOWUy/vPjS1uosKMg3LWZQFtS1F95eIWyZgAa6CXcn5cGDmYQST6kL1uKhouo80Dlr17XOLgRC4Qur7RzhNhxveate0SD3Nr9sQRQ2MzHqfxhWvbI5s3kwH+b7k+MfzeZySQv75x8OTw7NJgNiv7lEvbot1stNto4Tc3D0CtcfXOnMzOxKTbv4RX6Z72Zm/99/87//zUSkdjp65RhK6At3A4YtbbvP1Pw6bQTMg9+IkgFYFagP9BYYTw660baa3FUNH/7l9enZqWt03zVJWoIVt7ialDhkNwYou4JQRRxtdvd0N0mg2kR5WzXuUotxpv3GEeE5nn7sp1th/KVpvV7j2GWZNFmT2zjx+NWGfa+fmghtLFElX94WXkCvRfEYuggnaGa61qeEfYKN9dqTOjU1DLXTdWRZPMMbHEPK5d9UloL1Zjd2clMWZVMW2SqGQcRiBpxdUMV48ZOlcGK+Mft7e3uTPRapuGPBMBN8OoSJQT+uGce2AnZzykja6F62YPFubi9QEbCzvkFydZN+iPf3xiaGPj7r9DExT7ATyk0mu8maGKoZY2VJ+EoAGzmnXt2pzWtUrP54/OqQ7pLjozc/m6hDIUTD6MgUdZqnWwbvqJebeewMP/D4WeleFi66CAfQLMB+No7xgbaEgcKjBRRsQrFdYuLeqK03EJ+gmhxgL7LLeKceG/j/BsKCASqdatIRJwhWeLNp1NsPQ9NBRyie2Be+htzQ7ZolGAw+M+v21UWOoDgW8a4e/i6AprYzdOZjN8H3xChwEPSSDLUt3LbiLUw3H1917sEqsvO+Gp7QSHyo+C8dkHv6zNQup+7olw+1xkA9rTtartj2ixuWahyy+bQIv1YoBNj3YONPL0jkzylMTpALnHHY3D+QVqGcY+yV5vh6F6D1a9uiSNW2CIU8v8J+CYcb6lVv06wRKamjuwhB52i7d9JyeXzcKfxJ7pJc+U1W0LyOTegUkSBs02WKCFO2GGN0oDHe/AjJ9qFZ3pZVH6UdY/AyeLftjcGxwjjZkJIKeb6QpmyG3C7zVfBgg5WekQEh/YAQh2Pq9yzo8cyNzMmdoFGK1gu7KAD9dy9hFWCJX8LtgaD8DdvG0NC35hnNiERqMgy6DzMOv2lYKLsmYUmUgW8tpjkfZkocQ32hDASr+syxASisMCzO/uS3Y7M32f+teWKemydPDE+H+eYb85z9DZv0rlfuS71DKgKdh37MfR8WwDZVIvYVYuNHBCvtMdWalKXkAEJYWTtucdVCdattoaXKYPrutd6SSR7sTgQsi+Eco7kVFqsj9pzsOKfRNIb2z7UtXKDIDmERyuaHI6Ilud/Izdz727QEU3eJpmQPjWDMLjjm7U+vDs4OlQuKk3v4nvBKfjejbc3kOb2Lwf18RgQQXh22qmewwebT37LreF0uL1J0hBLjxVuQBVNUsKjX0IJEFfDO8qFtzTqTRygOtY5atbsyWlqlCmU1enBZMqWMAjrD6451eSF8xx4Te54VBux0YOp31qYeeg3LLmE6MOba3dT6CXXbxU9q/0xqSsbFn5r9PXIpLykmxz5KnoA61DkEeCOPPEAXuSirmxhOJ5zR3wThSrpPxUfyG617sE/Q5R6stqr10em7FnW4EbK2kccsFO50EkYOCjAU+/rHwVj7PCIX6ZBQHn5KQgbh5L0TVsBkLlS0ScV+bC7RInO5ym1aLesi3dRXZRMnKPJEFb5iwmCc+B8T/fn12Q/m5PDl2xM4e+ZWD4SexYk58I+0J/RI4/BfO/V0WmZruMHgT1Ty8N9w19q0AGOmt0cQfJcOjHQ3m2TFVWVzaOx2Qs1h8DD3CMyKK1vBgcrMfxy/PjK35viIipGTM+xCfBnSKxFenbcT6XHYWD7ZQDv55H1WNds0DzRXObeeTrY1gtDROCABTUxXZHtK/HM6YbNXbsB+aKp01cR2U66uqOsrx/fVTXqziRPzzKSTDymZzFZNMp1e5GXKz5QYwHKyizid4Ct1bHa/zYp6e3GRrTIY5KbK3me5vbTfAU/8b4AtyU1jY7c0N05EkMMk5ZNhQUA+cc9omT9K5gc7rQWnXVYkDeYWKfGfLS7AxTGvT82r16dnr49enrmqQgEHd+LN4fdnbtC442Eh32fNnUlh8OmEBCRU7fHJq8MT8/ufgxXAmigGwJyiEjHoeGjRCa+yJ3jAE3DhNATSQryRC1SJGyvYT7SbtjU48aoN5GPBX9oxC38yMq5xcSUwhlUGyE3KvrDdQgJ2lZgJvxBVmHKzEbQbTbH5z1KtyMhUb2bdns18/2bpJQc1QK4Se7yfcK9nrFhZ8gOfhoKQSHS7CJgQzpVGD9FMnYNGB0RBKDDAY9Cl1MqBg/WyR1xDas1rTsR0H00UiHYHhgpCwe8hjfKwgyOjCQOZgWdrCN9VT4p6Q84Dnz6Z3cku/KMzuNLJGKnXmoleRnoK/BUcaSR9YAiRuW0u8rDjIycMC4pLPlTrbdKVNTXkrTmv6wJ948bofPouAVtfLit7ia3FO7WX5mGmrH6f5kwuAulbtqsPFM6uOi8i7LjY5vmYLj/YHnrrr4jPAS4KDbFfH706/It5eXz08u3JyeHRGUpmnmINeEPzjSyrJhc0CfQ+yoFgz+XPn3GbnW+zfO1sPuZ4gkIFrdTqIr317kd5AHB9fYDfHhAYpa3PAQeYGeNA5ut32EbRTyRp4tnPIbB4Q2j578HRz7hEEdcEqxLTOr4+RbNxc3xiZGF3alw2rGbJuY4MeDTv1CQ6peXS87Rh0TdSGRcuU8SpYzOnrH5NffRR8RXG9nqtpwJznwy4WtxcY7Ox1VW6qUkeeG6vMqXwoS3EuyXxohjqyKPaObfwAoACjUlz9FpDCgvzoNqgGkH+wq3UOvgZTIL0oq9RRn0y1DidGukEBJPNVlcmhSPQ2KrabuCGrWxu4dJUw4buXCBUPhnsa7Z+6qzytczVRQ4MxbIteazU11KT+Spd0FwwQaSPrdC5XEPfRQD1yC6v7KTensdVtBu/mM7/urv4tLubPIlfTHc/vfsvEEpGuy92IxWlFwu6tpKRf6ByRe/O362fIgpE9CLi+0j69BXS26y5I7SQLjiIDTBAHkDjAFGS85TAox2HUUBajofg1+6AOI7l2Zjm8lbZFk2W9wvbkRuMWxE8UX6FEiqQcYcSmtazR7vbFvW2Qvg/TtGGOO1eOS+Vdpe+m1F3WwZh6lm3N/mtbKPztLJxul4DuWL3zvaqffPN/K/fLJ78Dpbtm28itMt2RRIAhGoQsjGOXpBAl2qW9Qyj3IsLafq+5aAVBEQeGfY/Q3Tv9/waO/7p7PXx0SnNK7BwzJpCf3wuDKWMWbgOSl6fo+yf0R8J1qHf01uFeWAHfkIlIsKoHYLiaMq4y3YaJWz5y/7ygIaRwx9xyxnvY0RtwR3HTXmQT4KxiK7KGiKgguIigi0pfzN7GEWfR2Zbb9McWU4dItpEv/233zyHvDd3nPCb3+z9e/QZZ6EzYEYdqOlBBhMZTBr/ULMmHDTsDjLyryL6A2Ej4hfT2aed37xK4vlfzf9aPAUyUZOxLIwpWM4fjk/PehYKx95Nrm31PlshIIdM5MgYP5fdocFnnlbc5cTFQSpPL6Zit9qNwc2yZL4XIpH4fYPleUnCfffT8UnfcDAvJuOCUQW8jmEFb08PT3oqwLxB8xxeecos+mVVbjfxPkohaXlE6zUCOxQ8jGkNtnOdY9gvqBGiJycY+NX+wzyCitnCJdyG6BYZO7zKlpLFPyJpSEbFjO4oZPCDzmmr9wiQ6PRmd3Vjb4hhzy4yW3lNNPn0LCkH1cGVwCkmsHSupUcWsLlELIWbtAaQBCyCkoE44d4go+xOWv+Y+8baHsHvfkdJy+02Wz8mm87VGQmw3gdn8e9+B3ub2Pddszs2v/sdLK/q+ueRBz9DvF3wTbgeohTzhbiwu6uand4SB+qJ9JO6zW+DosmKrqHvl9v4sjMFvvhIHOEse8vCBhar7nZUrYOEnu1+qvIWFHltXA4ZlIu60FQxZfUkR/LIFVcvawjCiaA7iIsi50rD8zOJEiIvk1gW1s/f1zMq71I0h8Cuf6qMnBaaeF+ylV7YuaQsXBM+SbnjcBNBv/32ky3W23VuySfM7hvL/8fb23a3bSRpw/MZvwLBfbwGZJojZ2b3zM0Zrm5Ggh1tZMlDUckkFIeBRFDCmgIYArSiMfXfn1Nv3dUASMnJ7jNnNxaBRr93dXV11XWh17eH2jCgLZj2UFnN9vBzbD1+ZBrG3Tqpo7M0WyVR8ItFuLuibvtxl5ANOIq8P/z3egYM9wJmtxvLLvW84cVJfO73fQWV5fnTKcESTadQLEpCgexhfB3+MctWyPA6xQ1oOgXD0QqQpxhcy6Jrrav5678EkQc63X1GHpWfPRjBu2SxIKT1AI4rN9CVnfqbq+wG/qIXkqz+HLQZeDgr1nAuWa7S6wxJc+j1J9AAEvwMjCzNp4siv1Fv5LGkcJ+qhNjWjo//XvEzsE1jBclGDU8fPQy+mgLIpP/ZNq/nf63a3vP/bNvV8//y6EFJJYLhqbo61dB1h3cZVc7z5sldtiCYmnBbZ9vSEFf9Ll1l19iL6XV2Rx26tWO5garN0NYO/MRab+0e3EM69PeMIrwD2LXkX7RrOz9IJsNP/19FnjbfgSO2fR11PDk+YHieDjPad1TEu6RCDTEc/zO8HE/2ovCgdxmG48tZx5+8ii6jCM6BHPtYZv8iH3wA5W4G4a5SBB6DVbwKLmevgo6j/3wtKtLELHhXPYLwxWwZRt1FcZ+u8OgWjCeBv0dx/tfFOq/CYAxeOlgTbiEOM+o9YDBT52y4TwtDek0c4PQnXEfL1ADrKJjZ5NlDZGPp8RA/nyIxXKhpkvYNWg7IO46NBfIf0AwXSFiQp/dKzBHoGws7rCY3Ier4BNfFu1MZgeuhDBlRUJmfSDkFZtclHEEw/RR/+H1shOmhCXQRCU71CCtN6WWnoc9VRYNVCs0FXYWif6iumFhKMT5544lQOlBZjRee6V4R5Lw9SZeHbUsusuHL2EXwMfwyHdT3vyY95bZYyLZeTvEXaAXwEagPr/nPNxNJQ0/5b+IC5HaDTggXW3xj7WT5NyoIB1c+9f9mMiddnhlGBANApoeBb2udCVtKRycHXGq2yH1b5H5rkeA/qQYLfYxwq+l5WwuiQsyGrv98ukBZQiTRx7VV2FHLkioEt6rXq6IsDeKH8e1WOUEN1G+lBuqnb6wIUTNWchdHERa+tSIgy3opb7AUFNqy8PFWX5ojq9WsfZnAsqepJUSeMX/x98zLMaSGmffG6qlv9jFZy2SNftMC+doOkYIGK6cLgOKrya7fJ4B09WhzNrOGtenaPq2DyonWlAtCN9wnJ3tEcGZw74fmidaB6djHbms8p2T0TIZiMS/zx9+wBBn5u6ycZ1UZ5mkK1nfBc7cedVk5NZ1J/9PXluz5OZuFoAvWcIL6YCRSvmf43bgtZUTXcKClmkuehg8wYdCn5BUG1TWcIhGSoqEJzwDSK3Ii/MbhtrFXswJyjnc2yScNeo05YiwEdgHzWEQG1cF+iLVh3yjoi2CWLtIqfU2YWbNA8PncIvuWJ7t2NMSSNZEBZopNe31DGpHBJtRfltNPGTIUU0s4TAcOJPA8cNggKImBCbcFO9+tc7ws5XA66xfLOz7XjMPIpZmztEqyRV8RypWA8QY/6RqBbmBamzA3rRDBZlCQVA1CHhJMkzJ3SbAOmI+TaoVtbu8pPf4SGU/DOA6uazyIxLbHtWBjhKFnbuHXo8IpjR4tTWntVEY1utf2jipITcwDS7eqCJFVwfBgy8RTNabcFB+fyVWXZlAqMGebup4tbfl8+qhlAJJOP1o0H20rfhlEhicTM3dabriad/cHm023jgRJI7joAAOAKMBUjXFQgXeBIlc2FVov1GhTHu4ahxz78J+OXxV9lQWIxM8BmDqDnq/KebRXkGaALKdspKPszOrjS/OA8N1OwPGRbzc1IbTpbt0eRVcb2d6y+oXbmqro0w6EUWP9NlZbcqy0o1eCrryjqbVZv2V13pKToiw/vTAbkP9m/bZNifbJoyYK4XLvWDq6WtQZV2SaYfQVu0lYI7rLUtDTDi1W2liZAi7cEX1ZyamClqzVb/B7qoFenUbXbRk6mB9XDyiAzSK2VJ84X6RB7phhWY/1xrfumE+2zfHPqVHN2f6DUfqf3FiJqNssG9nPUWGiruQrliCyXCl2/ITwxA4MN8aqSnoQ5h9fI5be0xVrbqXQw8wtxy2nKvyi5g58xmkEXBRHQLGDyMW843KtlpBjxKC8BCbqCrHohJiF36nOpyeuJL16EJlga3yvuuuKQuV8oOZyrtuQqwtb1mw8NcqQhjiaBjwzpdcr28Fy+mObjv7AWOWEWaxpLgNTny3LIb3kHVzRLHYovcle3uG/OnNt6rFWeZpthljJTjSaXu5csvYW+wVdFBhO6DcTfcwg20ULmzSV0lOMfEY7lolYO6ww45Jb2te9ScTI3fj2q75+SYIVvyaqvfrXE8PC56ibjSrp2tueNNLCQeDk7JSiSr4qhggJ/Z3g0pI8+TrsN2+OMXhsuU/KKYxMGm5lZqpp3ZZzSdaf4kOvK31upu4HnmmgS1x0h879YivU4aKQzC0TnbtXejkxpa9t197H9GH8pge+VNQzJUDm8cUpaS13SBAPi9c965mkft/Hm4MxpJ+MA3keEGj/CnkM+tY0wSdNqRioQAFHbJsMg6tVmnyEqAedg6O61rIhFlCrBdk3vJVvLcKjsFNJDlh2gHTudh+KsPpDnJGrJ/O2L+wbfW7E9QBtBJiSmpbBJkJbZrFMQHBJrJYtUk5inuxp+tiDZlnzoGj5/C55CKybF7/w/rBIk09pSZdIXxgq1/ER35Nd13Z93eU0gqKe1rLztsOu0+VUA3P9BB+LzxBi5mmYVwZzttLUQTOrVgW6Z8Evkj7ozUpaZVusDOhNxhEdzHaIYKIgYSCeGtAPQVlloBR2B0Qsmbt1ieATEMD0QF4rKwvSrewcXG8DTgAV4h7o1xvv+j0wkGzoQH8jns9yKWKD+Ud4DBDyGu1QfMPIr7kOFrC/bLm7VsKIP7tZJcvbbg6QKTT3flkn5W0LGJ1CwVWfszUdESW02OO6WeBcTljq0Dkpq7cj2onR5y3MN+xngLcnzrWAbsHnAzC+VD3/Ll3dpKg0SxpEslytc1SZheyTel7qgA5nvrM0Qq4LB68jJxnK5YmC32oCGKJDJ0YjpH0Ogv2Urq6KMqse+vuR9wdGITVkZvYOeMUsZPN1fl0VhXUlROe4ZPGUuyLh1gldV8e/X2UVRtcW9+UUgpBAojS4nkwInssiJY8DDzmo2eIKLBYMj4ePoXFwgd7Xd+eR5yEID8xsU7atDlUv8jyh/wLP0AC9Q4PJJgiiV8Hm8v5V9NITdPUQPL8x9St/BSkvu+pJEB1EgZf+mpV4CYsJjt/64UEP3NajA0aYiA4CzyMcyRbOMYQB3xwO48GI2MY2o+EFOMDEG+gReDmM0Sd9M4zfDuPzbzdHZ5vDwclJKyGZd58mH+lOdxWE3w9OjjG88fDs9Hw0HByfjiRX/+x0cx6PfIjAOrsY+VIYPLsMN8OY/4BdgPHhQ8aEjw6cboFAnJF/PhqMIITm8LyeBbh4R94qJSdk6CdukH9A96kHvfDgK+1wHx58Bb34dnByHm/O3r7d7EdRNP5nNIn2LiP/ADvUMA3B7fWKXPfDg977wSgeHg9Ojn+Kj3zkc2uSukXo0M/j9koUdpocHcyNhgPyOxv6w/jDyeAw9uH2dxS//3B5v+dvbMxatAclYJYtOXHP/e9WDPrRjrAfHYyGx+/exUO/u3cAoRi2brQUODPittuW1CkXCqApSvMVPo38D2cnx4c/PvHpliqDjohfjs52FKpLM19sL4tXiN/obL82w6JtleXFER70vo+H35ydxzzbm2l5Pr/yAwL2eEYJQFFILn0kLr6J3x2fbs5Hg+Foc3j2/v3xaBOfHm0G35wNRxtBKNwYaMENgw1uPgzjD4NhjAstPOidnB0OTvzNeXx+DqGOMPyD0/PBIbgbg5DwvFUqCIHYq+fxiFZn1Po5rMrgQLnFXgYHm/PDb+P3A6hVvBlcjL49Gx7/NIASzIfuUxBQ4UH/8gf0tvc8gRskwWRqgO2OT0ebd8MBtvD7s+/iDeClWDmIUlEW0lfMy3j2fnB8GpF4MlPsq4vT479fxBTDs6H/6rmwgabdv/KjPRqz7t7l1eDcH4f+ZA/7BRwQNyASN1TM94OTi/h8E/8jPrwYAQUkCTNszDQRGgBq0zAG3+3N2Q+n8XATn1I1j8/x37dnw8N4c3q2OT79Nh4eQ0M/nBwfDqhtR/FocPitkvfQMTy43O8spjeXIbd5cHSE1YetBsX85U8beOaKAldQRwfcPxfnx6fvuJe0gIdv20X8QQ9r6lSNqSM2WvSPzoaDdzFUk3rKIyBv7qPLq5BqsPkwPH4/GP64Ofw2Pvxu8y4+jYeDEQ3QN8fvNufvYf4cnOPIXc4ORE5uUE84irGpalMTFgvokWH8Nh7Gp4fxeXR5Rc27vJIE4cFXlyHM8Ly437iYLugvtNHIkeZpdBleRlF37zIMjO8Qo+8vAWlglbMbUE/HH5D7kJOguV97Qoa4NSe3INZEZGGJ+5FxyEEkW4IV33euXlGjtmjR2+CGEYeRIsbNHayBTFOUWW1EA1C8ZGZR5lQoTXuspKm6+VZ6QKqP/bNyaGqcnTIIEUFJi2r2yhKn8h7bpAXI07Ye430wdpwqBozWkd+bsMNV4O/JNWGtqQyW7HpxdbiEyIBwsP5bc3Y3kKi9r9EgNTaM4G5+eG7xHzK4mzewUK8YTbU3ERRoKAOvEpi+yhCUuR1o92IWBNEBaWJtm5fq3YOeVnv96ODg7NR/Vp87NTdvbD+Qr39729UBYtLSJl4XAcsmEWewQOzejA+jHe3bOlNkpOmw3zJBaIilgVhi0OEzaxDoGmfz5gDQNnSAkzmwa36Hz6ASbL7b53Wp4lRM+pYqRgrgZHdBHwbD0THs4v7Z2y8pivEmqCTSeib6PUygLV1UG9RVEFrmZaMJhAc9VpQPtKr8PzWEbk+p+jembXeNfJLoXBTYijJWv+SHKKZuc8kWp6OP/MPB+eHgKL78KdjRw7aL8diztROBeYJ3EQPJZ9zsHGHg7jae73Reo0vc5lPmykXQTvEglNOpntSSnXH8MIDs1ATP85IFGOtRQd11JG7TFq0ySWA+m+PT83gISsFJDCeW08HJjz+xUilnaDlTi851dEaaMrkFE1NLbRtFpALg+QD0DHEtZfgs+L96oORdsvqIB37cZ2hiy7jjLptgv18T9EX5y2KcVH4PP6MoPTJpYTZEIwNObb8scE+g8pEse5aKI2sYANyHfkIALGz3gpwIFw+Mzp7vJ5WtH0BdyPaPVaDB3o/4Z0oGKSbH8KVmJhkuhb8GctNufGc1pI3Ae4HREPKDNmNLa82eCFwWmmmSSmzYzQJfkuU8uLxET0bI0Om/np9UkzqyzpZK9OgaKUEbpIkKblWSaPFpXB0HyotuOgBnM9j7I1YMXxcrZ+VfXoXDeHQxPD0+fbdxdic07FAZrixosEU4nDQTcxMIgpwlKa6rNmUNW8pwA/Vs5M+aJZYv1wichNcE1sLc08u9kZW4kDXzbJmQ3PAgi/yQBR8s3dHw+BDXMByF/eOj+HR0PPoROmV0fArnOX6CJ8qfNj6Gb1vdF6tHrrahU8jl4LLcI3BN+qC9Gxw1UKmr45qygm7yhNWW+yHKO9oZm9lyjWxU48Tquaw48n2f1Rczc6gAI56jSW7R58LBCE+OdICMfLtx2107EZu/FfDeU1saZRs8uRWAjrZ9nze3nxNPOVaI2uYfhHrSb94en+IhHcaW6vyszfoZ1eF9uJ7S3Tvphrukafqk1iVwO7XTXOPAsutADnq0mP++i38M1FCZbATkT8bbNStEfohqpNj7dBb1fuLBIP2vFmtr+swhvaUO0dv3FlWy1mjUh2pNVmcJx4AetM5PW+J1kZfVKqEQJG6CO28n21eH2IQdm8ZzarKt+5tWEjcPn2xr/tFgNIBR+fFD/HQD4bZ/e+MMCITiRLJ6idgE+v6Os10DymZbF4BhFcy07rHOdsfYVRy3y9JtBgW1s4R4i4MbqWkt2xTMEo3aQTIJCdM4yxBlCWnO81Va3tZMHztPXm0G97bDBOQLtKdcbXeUYMcgR+XnWCoaHWxL5AuSpw7rzzqc7yiGUaZ9oeCCFtIkLa0+qOwihCjYahexmVkOIh5i6qnQLSqynYZjCv0KL9mbCKCxjCOajK3sl835xpWuxTHwBoPfcqOxCHpseDJprzcOInLwJEu5a1ar18RuzMYELGrHS32fuBe87PjokGdkwLaKTg2VFaVUNcZdxOZhamx1SbSxbtuUTMwOk2i6bKD7KkSD1w+fapjKtZ3+h/1QcLkqRJHg9WshFj4cnIJp+pvY/2F4PBrFp4DjeP73E6sOY5yROXHKmeR5VkqtgBsKIElBxw5Xyde0d9qbkqSHYuQzIkQdXYK/XuZ8HMBc7Tg234hHGXPbkAXLUD65DnuWKE4wQR49B6VLIBGAwrBD6GsujtuSHs0QxmaWzuFHan804DIJIzPCW1+AJ0Sda/Sjn7Mim1QE6hXsAH/TOG3MTOw7uIgCIMeImQYors9ZYAG1Lxht8xY+ujXonOYTJzXVaQlJl1ynW4XMCVhjSw0Rt3zZUqTB/UlnU5JRM8iQenJH4c3vUvgudb7DagWer3SJz0AhaM5TMJx7ZtukOWKgzcZtDF40VyaT6NEDbIc0v4E4V0CbRVQvDPZk5hy093fsIpa1rHgZFMxqxqGcFnNfskdSIQi0Sn4N5Rl6jOHX+2wGYsojpJSIrKM+5mkjUXHzLDJYIKYDQqLDnJJTIW4IKUb0wV2DUKS9wSpZ2FrrDMuRGtAJVwuiWuJ9Oa1CzB/jSYGs4d+5XoZbE08oKIE4FwJbh64x2Yq7iPslHiYIeY+KtV/yg6e/FEdb86U0SRxojJVFhtQlrWFv3HoBZIJm19sr7n2Lea3rhacxmNvo/4ng0cZ5FY7KaMmNbAY8X8D10xRHidtz+8pUh7y7YJqKLOZhp5agkoDDH5Fqgkl7JvQMPYeGw8GPgvaaVJVFwzQ4N0CZm12tKwF+hd8u+iB8t76z2IWRG95mAawlzsFvwLSH4LGbY74Yv1nkH9MHiAPA53P9Yo5vcIREnhtgIM4CeZPn9k+N8fmi1BhAfAISQpoiF3Dd+UtwLONGeIp0bSzMQVPuZ+SZxa6dmCq96vsBdk0oVTK9w7jKEaA4mlo23mIXknN8tpgpL3Xgp0FQxg64wwFGdYuUk4BR+ndir9jU9BD3ZjMptq1i5sYKnZrILq6WmPBoAXsEJOXzL33FzjH0kQ6q85H6qu+HaP5qywH66pUfSmtNEi5V0nhyKUiEEdBPiPDJ7tnuR7ql6hxMmdk1a24ESMAYn2QMVkhXqfRaexeJ47Gg2lNncRorL9oFVdSurbCeYmBafzdyLe7eoMzCEgBkWf5W4ToLzJY/ghQvX/rxyXmsUnIh8ekR/Gkyb+SNb5bJTVr6/+nv4/yHJ3jxTY9GJhk/xJIEOxVAcRbZp3RKL0PsiwjK5aJsAb0egav4e032FqTEnUL49svIpMPv6yxVX4a+63JaucuZ9BWFTkeItkiYxUB0iE+KD0j49/zyFpY5PlJQ0OXY0SEmlADDL3oUC4cPcJfpaSY7UmTwpdAA9mTm8gN6C9Ik6IHTK6rYkXxTpfAYOq7D9IEG9Z5C1ghilaqNMomi5NskFHorSEPwUuLR+wOg8TZAlJIq/TWr5NfN9W5wpfKhfNKjFtg5FAoolIoO5wS03geYxjT/lK0Kjkc7+q/B6buzKTiNnV2MpnDXdc4YI8zLB4eyWqrzD/FhYPi8TI6GA2Fr9W7WyWqmgoHwN11xEZcsWkTKj4AiOQupGgEKlYAwYRlt9OmS7tMrJIlJr7r36dW0ShcLopecZ3lW3sKfqH0ECJr7pblfrbLZDWDlmPz4SRezw2Azyh4CIOYPzfzpeWuN1jl4jz98aZ1WEGyBnEXyZ5dzai0FSCnTlobjkRYME+u8S2mIYnGdd5M54AFCTAIdfFW2+HscoB7N0ZjBPMkWGKK4T91BaMT4ufJfgq/h5rG/D9O0fCi7ZTUr1lV3vlhjfT2YYVNYJ5jOQDBhPqAL31x3Z1kJcgVnDPUGRXl4NV6mfC7vBXfVTYGhCrI2l8vSew6vk/bB7/g3yGZGcSjbkCatE34jyZcEpZhGdI9Pz0eDk5P4aDr48OHck+zKtFovsQufhg1G01WeIKX0p3QFcLQdXEVbvu0amEzpL8Da7EjbOho7c2seGHcrGeAPtHksgUJhtvUrjIqRSINFkkMJcJlHUuiOQF0/o17MbHUt7HVKENYYMetwt3XpF8BR2hIY818G3BPFDDeekAo+Y6RFbwuaaDnG10wiin/jNYoh3TaWAOLWg60QRie0ZYCqY38FPVX8I9ttHZjmVUrgfsa5rVaowcBo1lIjBjMAqGBJ1OCmTbuQ1JhigVrCixD/yA0WYviVUjNWNKvocyouRsBa2jsXY7XKjqlIZD6XEzJP/u6XZBLVHR1tv/fBkgJ1LftgT8Fc+2Oa2ASCE01opy77+N8uv6Mf+N8QbjYQfXFGZHP14pLFffJQStQOEI+sl1gcrf8+iwEQSRxaRGHQlj4XRfwU6KjkXp6wtLg4iItmso1swew16VVXHkM3EdiOTE0Y7bsEHVNg6Bj81IlSMkHNJOf7LPLT1SrSY20IF3jAHUiG3bNNTX87OepQwO4Hcz+gEMXmhvjUvkvf0QmNwxzrkYJ2AimuPy6PNktu8udHClPHy44SosqZb05mZ7vkgE+g121rxywXJeNGj/Axmwro0z/RRI7SdCrC9UZVoY6QWlzfFkWZtjaQvxQSSF0tseM8s2qcE3XIkyWDhsE4uPgP3K5Yvsi6ELFlYsMEo7dN3rWD0/+GOVavHpW4TMrSQFaJygR53aQVGKOIygABM2HNggYUgHETTutvPKfGXTxcT+EKTKIyZaESuBMeNrqr9CaDKNLQWf4ducqpL3my0zGTRE0L/MwKX08+DuTroMeCJKBc8Gy1QBNAANM/6NmlgLgfwrcJmqtLdohCFIMzk1lqYScclwNIMmnf6VATDqIv0p9lSweJind0pE7z4xDrGNlRo/fJAsdNf2uTIHveRDZxhFGHvmSZOE1u8JzW8YM0/xT0tCoDoKRJ+RE+4GpUxXRWhLocUEi2TQSpAfYRVmEsiwkDT2k9ltGOvoZIU70hKxntfqBE9G/dWzFD4JwNCAEboI67bRHFIBecQpioCcN2hatpHGASYWg3TlY4yQxlDqfR6A+23+QlyFRn94ag/BJ2NbBtzTSPK6NKrYpPHOq/bVKaQnC7x0IQeoJZFiVrorHeriSYbEhXMPnggmBdHthi6TUdmnwQxXT5geaKz5IOtF+5KY3UzRPvxtR1TkQDIGRwbsHkUQVo4OkQHpfiBAIFNgdizp4y8JYveQE5iT4NJrArUdX9vmkOeLYs1nA6lYQdaVJk0gNaNqo91LfyY4qkNEypVBbr1TXsw82KTdQaV11Lf1rlSPEzGfE32TXfbKqJZ8aODQVQgM0YjC9IMrBLaMD7ptjwxNgG5wGTo6DfY5GYwW+TSo+24uwf8OSs4/slZyWgzQdo511QenOUsj1rS9nRsTaRynBiB1FXFe5s0lloisLjny3YAn+aNbrK0lJ/yjWT523Tx3Y1aur4NbusOP3AryOUFtqCEDJKF4u+ACHzA2WPQLCNpORZSH9uWWL80qwwOi/g+lK7FDxx9l+4VDGZmWtWLjSSzhdrID8f95JKZUwVxozbziRe+1GkqYpY00/txK08Ur7I4PM/bZN5jsmiuM/pmKutCGIjQPnv6Ko4VUAqz8LokYFg2OwD/oLfDM7j6fDsYhQPz42LT2162VvZIp/OMuQuaT2H1/Vk1Smo/91lSMTe91t2cJfKiAoexcJ1Y/Dm3h8Ph2dDApwjZCZ0MsC4AMq95bTPFEPccXJy4MbICa64F52aPrJ6eXGfe8q9DF7yVOKlDFtguSX00XpqQ4XGwMyoN0T8lCNoshVviKIJIc5XxbeADWZJynmM2wwlegVXsDwBUBFglycin5A1hmknrSBg7hbHexs3jMknxuyvy7ySgjnirG51TF2t8xxlJs2fuRHJ+L0r9rg81F/Ql+dvGHuCqgSIYXoPd9poLsC4PvMnxEYK7Hsx5xEHYGnonWJhXLI+46US7Gpc9TE/mKCqfGNfCLTejSCq82YPhxH849HeW0EJtg/RNM8uV9vtye3Co2F9fcr4WrO6eh7xEhRldz4rlmmuR0O0BDgQXgVIHoM0XHQ5b9QRRb0Br/k6xTBnJOV1liHvKZ981dRwBtTkqa0u5LioBQDtJ7jcSF3bfl43VuYuYIsBULTzknUyOvoHTGSoR18UC+yIDA5jFHRnQYrw7HuXog2YzwSyUUC/0d2xbiQ2XqNBo3fisliGwV1aobW3kd6Q30JsGqTCPRMzqOdkUwC82rYK8dK+Syuc7zjiyUOIAzlb3y3L8HMgbYbDc7GYoa1oh9HjGdnwGf3+9oFpuYg4cdz70/7+BPL/Ax2xHPAfBwIIWvEff267t7TMhf9aZFdPMhcC6LnneUA6kiIk+Z/9Pf/N/tfyj+cB59CUXVg+A0VOliDRm8s6Yp9bChLkKLEvDGWJ0ITdJuV0diXMZ+EcfOwNY1+pjDH4BojqnA8CYy91YNETOAQJcjOKMwL5N77BhCjnFAd31Zapul6sRkYmVy8fvV45BSpVCOeUJwvsqTCKwP+a7zEG66p4CwmDZlWb7UdPYlsdQ+j5sMTzIdfJ5VYTcUJxW1Sp2RVVRaUkyhKv1SQmDrJBM/zrsnwVWsSHwcXobHp8ejiMMbITnIaBQFYQIiA0JurucfwW9FEtSMtMJ9wmyNNEO28bnEjTWtcJl1qXlVNDTY7HWHgIgq1Kp/hDY3YrugoP/R0Wppf0J0hmvvDIDJDlZQUUvugnucCWRI28pN8JOBMP25AP/eZMyd1r0tbrzqcq2AKL7E7v0irBYSRvwDdQsfrUnF1NnZgbnp447fcBeYAKsJOfoWRD+5XLw4nhiPlDKAXZdAKVimvOEbfoTzdDL1sY9/TXpcBzEtMDwCyS86EMMmO/whBjY7kOloZTdQERb+I5i/sXfk/YfIFDnRsOw0VxncCdR369SmVcKXwKvxS42FdkfZGv6PG0Km5SpPfwGA/ZuPKBQZ47hL/paCev0mL4ZrRUdf92p+jtM53i7d0FlnWoHMTYpat9ZHxqvezD9mWX2hZ5rM5/tn3T8/XU+4KOetTsDwQewtCFYG3CQJ4aqgYH/RRzE7ePSvO8AU8Mlax9+ljnJb5LlngkYKO4mS1iv6RatotAJo74HIA1ZbuwfPTsZADMUbGZjgOyyLzxeOdo3Zg46UwlpazwA06tEi5VwvrGYw6NFtiTkUjp2xv1bX3VJ+uqmObF/TSZqT0JAzS2bUgEfZBU6Si7S2k3smUlUpZFJO63CWIXhth+j7x49oUirTInvhYbdONedxdL6KpYV3jSZyYTubAgz3lasCTaIdBouUSE/Sk+KcOMjJZT7DdiSZ+h/zzAMNKr8h5W2KxvY1S2CCOc37yIlqvi1wdNoZpclUjrqZ9xzg2CSo5A+xwAErtZlskV7DYB3NRA04Jfgl5TWj4qVib+kPxjqBTm917LqOoqJ8vlFAsxqi/3vv6yMF8+X3bo76+DydjZ/ZSXwNZFDNshjqpxPOeN739Eson3Pc2jbrJYFPcMgprSNAmbGJ1mb5KLFWVFkOLsBj2eRFJ1Co1j6rwuEL3T7RVNeeW2SY3iGyHmwVHmD/YQF6h8sW+IAu1+x8snW6Ee73DrICJpf5HcXc0SDjbw6ZVgDFOAiHpUkAdZZLffz6rXa3zxij/APMRpgDdk4rTvtHZKz8OxmjN2Yzf5U3OYDdvNe+JqIVhNYKqm1WK3MBuI2FZrc7y0TYcIwPFE7U/o94M1QXTX6z63qeP/0m/sXVx+RIcQqQ1qZNvyiZzxlJ6hCy8CGgB7Dv0GQf5GaaLkjAPmGhOB8flj+tAzL4hh1uEaxdMZca0GGodXPgE9AHZHFlFj3FznDEJtEvoOTHWOXIhUB7kbpIq8cQvHmIsllQsagsnCcKKaUqQK/KyMHmkLkhc27sTdv51sAyCobVQ+0t8mW7+9efJbvU+D4ux+6wB3ayIc+3T5ZBELuz3jkNNzw4mpbkcteIcyPfCOCRN1+jF9KHnnK9NlskqqYlX2w6ADg9IL1DmNLAzdq//4c4ruDyGYExALF5R7PLh1+Y1Qwnb8/xs1rF1G45c7VEvdycenLJ8vyPkVi4DvqZDi6r/R6wPOwsAKTulUgtBWkkvF3Ds+mzMkvI0/XOegPq/vMBQwW9SpDJX/mzLkQeF17tuotvwMwUk6K2WZqpssPvmF38MVLYOrjx6W8ie2mixA9ROmObbprOnSxec3LCwcbgOrxPF6ZA6Ujj+GUzk5CQnJtD3q6sQVMpNWK4k4MYk0jwOlsHUhGBn8r26K+pqjtUFS6shx857MilhuAxEMCuIpoziW8RbCZsDbw10wUdWHdCCgTXd11DZib84biSW2vLE1COnJrFG0Q5HSQYlvSEnqu7kU7Ly325N+b02O4UBi53j6fJc+8F/HYPyvz6+owVD9B/DVyPKbunmxjVVabvFu11W2+IKACNSvSuDluCXmIfLT5yCJLbd1eGUtOSApRUcIDKF+VXZzW6U5eU80mNA0Q5Il6jF3l8Uiu6bLBbl5ACMtogsk1yCFMQHGUs7ngUISKOZz/ZlkhOcpSGrv121m1FqTmUnrAeY6xAF9AG+ZGd+e4uqZTrM8q6bTsEwXc3Y/7SCVYx9cASC+ocK/1jk/ZNaKxbzLifFvopfEP02f4y/6TvwoaAkih2TEf2MR8oNSR1KCUQGDF8BBEJXdF8TAiFD5jchLUxNRVD+myyp0DU1kJK+SB3YBNx2LSsJdkq+JqRqSBJHBq6D8wLG1mIfcFHZAgVjXh9ql2+cgWUJMEt4tmLNPx0RI4XOOLCNz/P3tw6Pr5cYeO9ncP0f8BkzPWiVw32DbrPmOxlbqxsMF9VH36Ndpo+4OHbOad23ZAn01VsXvc51as+NTseZj4PdsqSpVe0wy1SimGcFEQFFmE3XIdwU6DLQJ1sucxUGvIRjoFhkUOBthLcWVm6CrnCF6UEkwsPRBb9E7xtwztcS30xXgJ6g9jl8uqQuh96piCfMZFDa+GspWdPZjwiG5f63Na8wHvl6CqzENBpzzSDRBlqYPvtICgr+0IqzkMKt6u0U/pBoaxwLOf/t8oE42nYoXFJTtap1zWZCmaRZvdE7NL6y90TyDON2O/sMA+nqfUPCwfItSAHXc+9sH7znjLXKUJr9SiNrFaG2RiVRLFgucmCJCRTjKe/MZyUBkONNZSTokR5GPu+JA2dXUKabIa9jEUwzx7vMuiY5fgpSinOnog7usLNWdKjANWTfL4uq/0+uq7mdJ9TBOgMZPqz5GwCn1aHqDtwcM/dD7hzAB/z/wGMiu79LqtphRb9cEh75HQkoWpB605C5K/tqHwmaD9FUyx9ToOViHcv1bh3d2W8yOKXypbfisNIGTJ/qb7lUxiYUYrsq6BexBwGJJtF9G73tiODgnZ8w9359wQ6kW2Exs3z5enmdlScrN1nbaudre2LYRVs1UffFVjcyKOMB0oyZb+w7aYeFpsU7OyFENMcJe2oSbjUwyE17fHNjtEGI7REyx+qLhgDqpsQD5qAbC99H/UjwGTa0j3Mk0YCye+CEtuT/Zltv9hwdaeomHnYlpc1Zlx42G81dPtlyzJNE3VBXaDEj37i6Sa55qVpBFLQPCR2D5Gv6Lm8hi3jW3ThyVyrAODy7sEgpv5s5uFfjcR7yZcU5a1IjdSH4W8ykxgvJSiTRArdS3tl1Jv8I1eqNLaK4C1JP4L0dEUUffYD9gmjuw4kqSp1osEwaZGlmSYRnU6ZKNzC9qHQwQNxOULXN9pDV6VQEmADN7JgX0Tzp2F2VowgkrVFwK0ilaOi/d26zd2QdkKZR6Na0jdQ3PDKwI/byobnEYSjy5YGhcYDRAU1Mj/K3ItXORtKXFvMtWj9QZBzUKzhiY6VwsZtN5sQp1p7smFeeno8Poejl1ItT7+9vs+lap07JKK3F7ZgY/aw6h6rfPAqJnRMc+UwERX+aBSDDPsFLT/mT4Tzmqz2kmEtqBtiI+hnfJA4GlAAXsixKYAABl8u3J8eEIqNL8Y3DlAUFPFgPYtiF6WJepDt96hObFanpTFLPW/saK0KUc88PrWhlGtjJ58MsCkrwoibktq/z7Yr0AqsusIsn4KV01qgVz0Jz0NYE2CY3Z9Ophina756yanT1IQYNQr6rAhoAXXXaT49J6UTK8S+lzwaam7sRDPx51AnB2nS02EXa8M3aV/GEKDHXeM5Sip5SF2u5OFJJaK9q27bTqTs4c+X1aEpnhuKWchY0oMSoYHZ14HtLVOh7KWwvHnchOFrBUNecJRxbIJKGfZoZEXmvJsgKk7IkVAFyrLQKA3Yjdxb+FKdUZS8DUeMaUVo9079naSc2b9dPwqLoUxZzbEFqCiNtYWXTLjGa8UBSQjjmBda+TKlkUN11kSqbbwImBVHMWTW3B1I+pVrWg8zWuaLKHyfEOL+CsStdR/aoJJ7fvJA7OVKvGJzuR6HqEDLpDE2soWaU6YvsNq540RTWMe0lraU5PifWOryodd9kOWQXUbqdxGQKMOg0s3M+DmGswSzMzVd1lXF2B+gIoU8vCv0s+wnfatwpZN3dtWT1/ua5wm82rwk/UDgxuR1UJvkUgcbFO5LjelLu1GurDpUwmw9aaVjQCZmpe3yb5TTqL/H/Dl2bsyDOguEfctNyxJehpHTIu1pYXZubdM21pmosEDHWMT17cjwEUiS9zM8a1N0Tqog3gX0QY7d5w36Y5ZRA5TA9EMO7eEVCnmTXQLsEa1kVtNenpxVC3MPa3aIPkwvQMNVGvjZph0tHan9VEbl5LHj3SvJEQjQQd2PRp/+r4VqwaO7U2pmhvkbZe6PBFvTS4fk+PBdvLeU72qE4DzzKtMKQWODa2jhEjs9kaFuwDaRZ6u5LO1bIWMAgtuE9Ws5Ki1CkfXTN6gLWqCzd2/YAbBhI5vdaJ88ijhsez9knp0LK3bGEtOxQ5HiHMhtmV0vk8vYZIimRdogecS/fOeMr4FZtUfVJT86qr1oR9ZZtTSxS1T+5tqqhRm+cZRAhm0Kc90EHZ3Pb0YSKqmW6V4tFCX948ri4gtkQ2GTmqYqM6fqOXakfRWjduPZa659LaV+4ZtW4PeLLjyrTCkwad59D47Isbu2L9NgEBEm7gv2g9mNEuSmc9Zx3Vx7n9XIfTXb6zS4FdV3At6NnWtXI/WVQUfkEg6PYvvuR+4lS4hnhb2w8vSt6crx78BBNipjClqG1CPE52L6hYfYefpSBXSr/IzUmOsrSl1CuBF+E8cxnSGnKW/pQL5O598sDrncSHt021+JKiniqDZI1S8IxWtaJYmXH7zae6MVSzAe8L60t94tzhagFEUeBQkFUW3YtdqSDf3KjK6Quixg0xhihGblaa3pE0btkWG+Z3VKFrwrvWSsKPBFfHfu3eFZ9Dwr69eMVnxTLlUN/+GB2WzQPlPo/7mDw3EWP2Uyo3aj0H85g0lBJzjWtaQ0c4uf6vHxFdSdT0WN4NZWf9mckz2futjssGQ8y4v+qgka1REG2RJSD4FSdEaAD6HVfbvvgSKTdzHTxDUpt7CXUTbEGXWaPYl7bsfhiejWIwO/FvYZMyD87j0RQksfOA6WAdna4lgAcik3G8GH8U6uLVtD4JMqJ70uYAbkEbdPAF2yBvBEtAX4Kxf/Fr/hDUAYT6rW6T3E8ITdu/DKi07vJBnLEvIQyL/P6/AJJAlwzCb7kqYJfBODg5NaW+1EWdnSi6/aHszhfJTdnNbvJilU41rh/oL+Z9XkzLrNJXyMGHh+qW1B0EtEhnZh/98OPo27PTD4PRt3ilz0/ZMAhGPMgqQBwd8pzva7AueRoQypD8FDwX0lJ0l0uKsXnLsQHLVXGzSu44ul7lQoiD5Ko5xsDx8nqVLaEivHXnNyF/zZsfJWhsrstiVppuvnqARt6V6eJTWvZYOaMPvRYXv0ZRTFnY/5OlDoIrZnLE6uIOZ2rl2/YZn4ICQGuq2y7YXRYpsADdYjp5DpoNCkB6I043NA8xbAtn1utkdpflwdbQNwqZhmhpyKclPNoGJUo89H/8+7//6T+sP9vZeSxxs04B3A5yNFWwkFfB//mKRgvbYcIsw6Bb3iIs/BKh3BsZLrKcosjgD5wT+AccjKEI18UTdSnCNIqIWwc/t2iV8LO7IG6dyIGt/D/oCM3ewDUCQZ4dG8AztugWQGYF+UVOrbBA3Qxor+ffFytChII/hNznMngZtHxN+OzFaiZPmCYoejScjyL0FW2UnYvwqXBnvvaZUU/yY2sS1oeMRcSdiO853dbhmagYoV8rApHafvcbSaQvuC4ynPPOTfcZAv2Q5CBOPu9JeIGOBCBthygRv48GSEnML57ymTT+etcFKH0I0oPIXNfocAJiseNXEE3d8ddlAgqdYBdsuTzgQ6zqmkWWzoi4u0POwzPUg+9Z4Zgi/aSNBwd6cr/v/2V/f18/gjAecp758z78D7wzVwTyg5YSApaH0T7/9uwH+PfDcPDu/QD+OorPD4fH3wDTWhD/48PJ4PgU3C0Vjztm8U387vgUcxh8H384Oz7F7IbxSQzY7+7Ds5OTbwaH32HqeKS47M7l0Xk8GB5+O4VtKIi0DpBOiUUgpNEDHRn4z8Az/g4CgJL8AYOUxGtdLMTVCmndrARgOkYtCaRHXvmqcbSgAXXPmYFhgOoALIdP6YqpDXpIHSZlWdd8rmu4o6qiwOZ5ulK6NPg+CQa4iWdNxepl8BGmVqeWIHvaHk3X4aEKoJ913k5wu3nRtamtg7XKockTVq+1tOYWaCVIDbcVFMCAbDZDE6w9kzlHBfvBzqKsXALpzSukpYpUXGS40OQ3tE9Vkx8Ll2gNSIccxGr+/MV9bmOin4hYCywSggpVq1k5DRDOjoyceDe749CXeI5XB4frJJfPW0E3CUhlakUjjIo52cBhEACishv0JCbgo+USd6gWvEE7IJ+T5ZLiI/U39aJ432UHfkQ0he/UmSqKTPwcflz+sghFduuARGVJBZtCUl3fSowqYIAzXrsjU1U+OCvUFh95/iKdgybUlKMtfrr2S9RIUQpbSjUD+UahYfMKmC5cSNXMWS7WJuwuHDxOtQgjcwG/Wud4TEAAVOMIQ41XrqS+BbCvuz/yKYQ7iNI+z3IN9GbTNOeYXPqSqoBapwrXZIE4vV8lKIYd0S7trH9EaDfTdJZVxUoqdl0sFljbXxYcJpVUxV123VcVxgdcHcR9wRy4FNMPPGGU8bpLrAC8+9JXnUaJ7BWlx5qSdjklTLZfFpQK50VgOO0UV2A79K3nebqOdhJBTjU0QAk7hL3H/0//DrkizNTt4LwTMz7Nz18W496WdAC5EFzmr1/74fW6QiYimriv+6YQQ7OqLmIwB9ssy404x7UDwtRKUXjMHqy8LEHywD2FulXRXrndHMhP1B0Lv5RFbVchnyKT5bJj7wlJAebEFLEHnBkr3Ica5UzvkuU4NDlEk66kth7wILquux/Th/E+GuRByIH4xWc7K0gRuHi85VyZDixN5iB8MQQb6WFZnMILic0vQGkkSUEFACnldbGyuxNMHKITJ+A4rgfgwKlKtEUctKc0Bke8YYOMxffPLjQ+gGF0rIdsL+jhTvWymvf0F8ltiqErGPEhER5wE0p9RQGn5nNAbKiIvMJyoVYZh7moYQJKenfsQSYI/wzGG0vH1KcaT5CtY2ZCb9kqzJTseIRBbMLl0pY8NSkeW+YiVwJ68yoF5yTxIr6/xfkl1ergA3LWAVgRvuvn5S4Xj9gevK5xpyJvu1xdDmVHZ+B7uv+mTMGuonowwsDKe7zloNKtoDEKIb74zz7fUzo3ltQgKx4kpgdLkEAejuHBcuAn/CvbPJ4lt8xsP81nbTDC+BgBm3bNO3w0vXoIg2wWRM+fhlQohcHsmJAWEijosog3QdJ7OJp2JqLmU3VxBKrkbhmC0LblUCg8fr11UYp6j4yhUC2jzygpwBWe6a3eNKI5xyWgBGvrOgvQ6qjrC7zqUdzL9BRVWK0VU4060Ix5odX1FqGi2OllQtFkt3MKfr+ZyCwShGYn3uG3hjt4Qu3ZwERBnZRgsUALVqy/7K7usl7RlIuMLU4pONfrVVmsQtRR6G/CIME/RWeq5aPOD5xunlbXtwJuXwfpVDv1VO/TRjOHhhiHspICGlnx6Ij6ITqr5gQuG9oIM6q23rphR4K3OOjyreqQAcwFaQaG83UOx3PyoLdEjJTRVjZgJipeKX5TFa6rmTI0hR8Oo6iHHHcMhZfGa24ckKpKMDqQHHnY3Lo5gB5m/2xD9uA82eEhYkpE7Hj4Bz16TNNsJ+lpSkoukhC0wZYJf4LxjTFMpHfElECEbx2heENzKrQYwiypqRbku7mw0BEEGeIIqbonvQCLfUxeM9TIJ3xmMNFjW3A1c9zdIhCSzh796oiLrgXodXf/AYoXdRztLWWVLukxmMjhLIMh+SUYtNMlLmNHZW/nkqat7XcQEW5jlSYW6d/EIE3kg1BOKW6VDVpk6nHT98JqCi2fTGhF4g/a7j7bDgeUSUCUg4Ff4d5NfUYPqdewY7F83e1A0YGTEK7D6AxuXgrOmgyFsQIwPLniRjGiS4l4xIO3bjacsjl3o54rjuhHC5t7VPeg2yVDvR3ikQw0jfPpo73EXhbFwmFI4flZ57pd3iCvRZrPpssMGAuItRfIOH1k/ARC7aKs7hJgMpmirXMKGkcYSdhDSch/lspANia8q/+CLWnbVlTkaRiBl6fHGmLf2fOKJfLu1XAicvDsMBXTkJj9vq4yub4RFS+J7vwmDf/Uhvja8+oOheDekywWWDC5uiEhiGHdY0eUWg169coaVQ8Mv0CZyxwhyapyscHRqGVMtpppahtUxGlRHd8tFziF0lm8BXKEJMCI4HbbAQos9oAKWhTHd1if6EYDVe7APdBH9v27zxhbTbZ8ieEpVh/Dts3GgdXlMKLghblPDdFVhKBTjJtIxw981YP8li++onHv630mSdL1tyjXSyJkoLorTAA9H01j7BLDMxP7FVmLBPlpku5N/HZYjaCLZELWov/k6b5hv6ip7p7n/b/6NU4YGdj+Ju/Tg0v3xNASyEoVBGKS3oo8TaZez5wANLC9XHfpSe5xtZv2QU9eddF3GdFMgScpr6a3WVkVqwc3HzAdL7LrqrQmlllagQHNvOFod/N7y40L7v+HnAimsOpuyjKd/dW/Wy+qbLlIybjE9qKcHBjMaQaNPD0/RLPWKz/4q0xA2DCyXGarJS0nPBs0TUfuYV7w/6nq5gDEGUfdy3xU+PPsV/QuQPPsyyU5XygvkuRjqhrz+jXiir0MCEcG94OyulmlZLbbxhmiBI0iH7SfBp4is3F1ct7qzVDbMzN6BjumMbTlYb+GEV+cI8S/q/5vK6kG0OG6mzHu6MQz8R/S1v+C3y4UJa0Oa8B3bMhmncgiiQzEyAjd6Tw/L6bs6jBmFCNF6ddW34lnt3dUssCBaR6iK8n530/AJwC1+h4hsjxxV2FwCSjIQK4roo5ULFJsUkywYhh8LOMH+RKiNJcGCFrQFjyGIC+MiyXEawW4+2aCG+Cvc3DDQZ0qT0sil6GMweIG3redbTYYvhAX3xz6grcOg9SFzTXoomKT2sbA5DNHEXlEhgrNIZ3R6df0gEFJ2gLXIh/I3KIPbTBRs3tNde0r+l0VU0VMXOsUcdFMk9UiS1fTAvxQuDq2FtLl6B9gKNM42c414zBPiXmFG4MSiXZL4PJepgZAqMu/qca43AxtkLqlk/Jarv+Q4cz3eYL4ffJp6NJPZ20i/mAJVwhUNG6/ePalciMnm2Zj+VWNMsfa1OYZeFKHPN2TbBVFDrMIN5UoFvQ8phqbJ06l+aOnuAJ2TFTN4iVp1jknEXlFip2ghkxaZ/C2lQuShtjOMqQvIhbEyJVLze60b2uzB9gnWycQMe7wod6yMPRY6sJDUUssi+4DPqetJ+g1tyP1+pTsdY4IRcs4hx2bEq1MVdnNsnK5SB6mfM6ulxNxQSjiLMtJTY0n4i/r55EsjmYLOYOqPOdpUq1XaYm36OCxAweu6Wy2oByE0K1H1ns0gvhsnmyzLNJ7tle6VkZ+p1w5ej75VuNKd92qm4bSulu1H9DBUtrUsBVxKuvZgeP7hKtH68U054Qsx3gDCL8f5Rajfjs4rR+Usb5i2eF5KFadgPC47Av63YHDXJBclcSZ2ZzzdbQyDjQnrZ+2e9b6qXTZukw54tzlMa3cQ2sx8ELBfhi6EryAIcJGop2bIY8I/kvzBk/4MjYiDsTkofQ986RuEcBsyl/WSXmLGW0NKzerTBIrxbmutLTcJERCvaQ0PRM+RYQ2yyXFkyN/FA+nXJ+oVS5B9/JKld1yP0yAjJCVkKe6GdGm4t8mn9KWHN0rpMbFBzWKJxjBQKj89TluzlYLFTro9FjbXWyzONOJbh8yZyzoSlQVqILUhE+6REWIyMS0K9YUbXCw5KtYStFvaHB981fk3LT/Pi3DYyZtMK8yIUbTy56p8tiRjIp+mmOWvoKlB91rrms/qxDTHvKV8HlfbgdssCe8foTd1amjO4MSfgldOi9WamTpeZdJ+mQjFseBjq1VJOh/tRWrWgr2RFKW9W5HdnI1l564WiLNBa8atBCgVVIjXoIpoahGDQeTTBOqEY3PNnhI4djWxlTIlwRkTjKTxran+hifExUsA1p3+EukEyN1EH+R+GICK15LQmWN74SEskWAcJciMLcrRbbaheVc1xgtA6XECkGGmwD+W9vgRQ9DkSSsqz17bIDnitfZHCKyudLAiDxYbTAoRvHk4NZE+FZ7/pjp4NDI2RFyOAOiRk4ItM0IFXDPnotBevwBgw3SUhFUtRBRVbfsAGseZHfpk3xUAA/rCbnDm33PA1hSPOkFgZip8SoEseR7NJuX3eVtUoJu272imT8jXV5+VkUFXtPLLpri7Gv+ia89uidZ3qCr2lTayGFXU2LWW/o77klghS+ymf/Dt/Ew9pfdWVJxcLXc08iOHkZBoNBguajtOIZ6FZNXithf9RsT1eZY6zrs90OvgegThIcMTjeGqNIwMuWCaXhlzbzoPyppR/hXSJxCfcxvtYazTpLeFTm5r5EHtM7wV9WQPYtzbarTRSbKNjS2q/QmEbeS7l2RF1WRZ9ehhWIzaB2YD6AFMUs4RS4Doq3BXoMfxNBuIgDxq6ycYgU0JgKZh/G6ybfAN7hkXsx8lGp0MVWvmf+aKk1n8lYeOJiRJAHc/ceMHtpUKpBv1mA45trAIZiAeh8fTbAmNc30mrSuacD7yjXgaRM8chCKWV4uVurZyO2K8jOlACC67Wi/3Glc79CKjhwktTGGkYR7q+KeDgir4h4toXUnhAmfjOWipX7Vsu3C2jaTXX+xPL6YZOlxxSEXcF6Wv1cIYw1P4C/oX5IdCNwVNr8QWgP+yeE1tVw8us3pwwC/mPkvXqB5+M3+vr+H2ft//CMQJDGVEqGPBdbZhEQR4mXBTYjchThtwYsj7w+wXsEJtyanV6nncRVWL8ODXhAe9Mb/DCabIIheBZuf8efPk83PP0evft5c3r+KXnoeS5YghKgE/PqVv4IvL7vqSRAdRIFn4Bec1EEUeLfJ6m6RIqZp6MH3JNQ3x6fn8XC0ufhwNBjFm6P4JB7Fmx+OR99u3sfDd/HmPB5thjH8F2JKNoPTwcmPP8X073m8+X5weHHxfvNuODiFdN+ffRdvDs/eI0fdydnhdxsMKNlALwbno8FwhG+PR5v49GgjESQbE1ey4UiTzTB+O4zPv90M4+PTo/gfm8OzDz9uRsOL00Oo5veDk4v4fEPRLZuzD6Pj98c/xZvDwckJFXU4jAejGBj0zoaX5ath/OFkcAi/o4Mw/scoPj0/PjvdvL04PRzBHx+GZ4fx0cUw3gzevRvG76CM8/jvF/HpYbw5P/w2fj/YjH78EG+Ozt4Pjk83h2cnJwP8cnh2Em8uzuMhlfvh7OT48MfNh4tvTo4PKcX5aDA6Ph8dH55vzj4Amd/ZcHM4OB9tRvE/Rpv4+/h0FNUr/fbi5AReX5avNucfBqPjwQnWnfoCEw9ORjE0TTXH1JiStbQO22CrzOG9TnVt02zFuX5Hw7MPUOL27IfH797FQ1sR7g4AOd3WJ7Y2tuupU6LLq8CLPA/0z9rMfc6UbJmFXzYBqZk8x7ADzETjic560fif4WTv8qcNjZ9vRs+XsfNl5HDQfPo7pOT0bAN9G/mqX0yP+9v7u2Wy6l62Xet0qPTnlCxmtl+/H5wcoxQ4PLk4H+E4jvzw5Ozdu/hoc3HKf6g6jgbfnMTnHwaHcbSxoxL5B5fhBpbc8eFgE5++Oz6FVr47Gx6Pvn1P4yGDg60cnv0wfXs2fD+ADE4H72NpMnBabgZHR7ZLpUc3KoHupO/iHzdvz4bx8btTZMRUa8UPD89OLt6f+tHB5fkrX9c3VG06H50NB+9QiH0Yxue4sC7DKIKeQzwqug7DsFI7dFzxTfyP+PBiFGNPeympMZ+Dl6BTvHy5eYk0jfBrFVxedjf86GXwsue/DIJN8LLjBz9D4p9/3vwcPHpX6U2WkxssUsBASPEqeP1688fLvc3l1TiNJy83LzeXwebnzV834cHfvhpf3l/++vWfJxH8F7eTyx8uZ5PL+73oAB6ZMDxwNgGPATDlfUSuiARwbcrrZGk4rcChC2BP4ALyrzrOPancl69fBz0NTfzLAu9a0CcQMgZr/EJ/8Mc9+4FEuvb91286hv3M+pWqlmOz9/4YRHSVA7cH2ICkIpWZc3oFWZl7yZtVsV6G+4SduvfHgFk68T01l568YRWVa9Pn0B4T/Qd5ga+C0xjkEZ+Ro4A0Ln6JjVtkHzEwJ5+VYxh1p8deMj60rsBHBKsr7iGgcbK9GyBfuCftHp2NBicnrX1hw0icLrAsVq3NMgP4+o2HVWodVJkt+gP69xWWCO9Rh6KH/9n396l9r9+oKAgOcDHJ/iaptNufdbwyc5V7DCK3q3SVLMo+WgSso7T5Br206UZVjnfJDGyvs5RpnmZpjW83QCeWDr5CMx8cWddXCzT8UAAqZ05MxPxj/PrNBP4fRxbd+jhv+Gf8pjdhe4XkRdf8s3TcM99Q2wk4g7woZuR/awqxVKQzBGikk1hSMes89KYeLhIdEgUvM4MhqCjIW8WRIWoioCLNZpB2nFQ+G1/lXIlmT5q+/EImFXxW0USvSRRKh5PLihZ2KXflCnuEB3UP4ogj7SOnK4S73VmGIUihDooWWgDQlsBHh1eay3iNCFHyFDPlNM+HeBPB9YYszXi+ZBBt/pKnHcfoyySMWocK0oCp1nRqD3rxyaaye2R7QcxLxz9beCWCl7+Cy4mkqNXFJnoxe4nnF5g8JneEG7B8KVke0q3gPAODOF/MiRNjgcFsNgFMZ6wdvYIxeclbmkNLZT9403v9ZiKxASF9tud/3aEcbHXtJyIf6QK3zT2GVpL9QoURzEJClKy1xOXoE49qMOFTZAsS5yVgSIK/yAqDqI8E9wXPCh1yAgGDZF0QuwAVa9j2euTKvUJvqjH1M1lruV510Q9yF47h5B1HuaEPNp3L1QMwh0HGOH0BOBxLIeFiU/E8p5QgnxSwYK0LBH+VPmZTb2DL2ach584oAwqFg8QUmEefyduJdah/qtmNT+10oFc8sPTDbhCUV19PCQxSlBXTN7y1Vp7QFWB9q1Hz6+4B8nGXoeMZ3JPrOqoOUS1PzWu1zE2csJoUishb4hhs8+XNRG9WL38NL2evopfGbk7CtmdqOM7yKtSC+k0UTTpt2Zrw4sBUsjaKevxNklp1LmevUL0F6dNpS07FkPBrXYw8nlfpQ5HPdo7lvvebB3A8aQydRjAHUxFhsLnjRdXe2lybetz7y76CMWvPDwMiu3fgKxbKaayjFZdV2j1+d3o2jA8H57GWnQSoKns85SDnGzyN+eFB7/itH//j+Hx07kcH4UHv7PTkRz86AHsQmTltXTyjDUAZ9jxI7rJWv1Ebud+bCPqNv+dQMpLTQa1Zcsjs8HWU2zIfkXOAEX7OCYkkldIGQeSKBM4rchEvTJmrIKSzIPbEJnw/GMXD48HJ8U/xkR8dfH8c/xDJIf3i9PjvFzEfxfnUiZ/B0W3HWNgYsqJEwMcFx9vtnq+/c7rWB5wbYWw1POqApmlGvn28rfpHUZAaJukoHsXD98eneBL2D/r+wcuD8O3g5DzenL19u9nfnJ490TtqrZB4b+xdNYkE21RdACDQOhpsRam17HWk1U4J5yVgoyUZKtFmeXSGRsAAfVQkQ/Il/X05ip2ULYliKDUWSbRPnpwNjtgoJJYAtya6MLSE09ueg36i5/OLEnrcf+Fz6tZFVPNkqU8rgnS3hLB4l6SGcG8P4nZUJTCsCJ6RHt+31/Lmq76aU4ykhlVeJlWVroDn043iMW3iBGzC7l/+sLn8CXC4OPLSaZjAt2zdR/+X5KBB4XfmKh/IGSsJuvr5QrJdO2CJxxcIidwm1jQFWk6s8tiLMr2HiKFwh9zzgyc3GIRWNVtceJBF/3w621B38gasw4w8uRGEyejyJ9gog5occiYt9iTUgNpsfV55M8HhMiQTEj0MkxOMZYQ9Sbo5+b9xBmbsCHeNc0VluL4MItW1W6QtTKGhzwKAptQofv/h8n7P3wzjw4vh+fH3sb9xu2kPuun54llPw3ozgQ1NN9Kdno/PasC7k7NvBic+GGHhH6g//fdsOBj+6Bsrr2+sqNGeXk+/swl0p/+7GqE3bqjU4dnp4cVwGJ+OcHW3VBPu2bimKHb86IB2zGcLBD6C0PKQ+pDVPwzH/4wme9FlpCd4TRbgxTnjB9Jc5xztRkg2HyrG4GIY6A/Ucxjxz0J5GZHKV4K40Jq+nvQdBMfliwde4nbTJ6eJsLu3qwENyYyEHHSA8PuYsWkK3p5CSeb+VPUf9QKYWLBl1FJ3DoBOGBwEE3QbWy/wxCZ6nqo3YNWe40Afgb5yejhyVZMnWhC1zE7L7tQ2O7+OOvaU25M24TM5SvVUr7htJB93JJhBlyr4t22y10X67mluV+IO4e5O5TaxqyS+/xzxXZ/dbG/G23EtsuHmOTzogauOWoABVtcIc+SJn6W/6s1OifZVsXyN7wOLD4G/zXxRw6VffB09NmWIVvSdOvmjM3+3HMB1F3QMJ4tz8q9X2yLDkyOoO8PZqlSfXo+/aQuyqIu8JdEdrN/dO/DhDvDiJMa/R2eR/5SkMy1pKonYxf2a9q4qjCjwU2tSr1fcrXbzLvOJgwUokia+opm9yl2y9rt7l1fDeHQxPD33uVOeLmO+pggTmCpwxXt5xXe2cHPud/d8uaBED4TNYDQaHn9DF36ckDwEIGk4ODrCK1QhOcBbQVLcuC3gcKNW/Nnl1QbGiOuxU2PbOlZyPaVGxD3qyS3mU9mzu70rdqVHQ7xSnkYHz+padS7cVl0uivpCnFV2ZPlbGvVUHerSt7vnszhEIfibcuaLrOwmxxOZnIv2Pbpn7Bg7+r4As+ApA9gHgOgO7xfXdymiPsrHxsaO/SoZCK8iftfv83PcfvBPuTCRfIOXl3DZrLOAV+a6RF+nfg7CoOe/6YArUc9//eYRzZaQvOPvK6Vc6s13utJ63GhU09F03CHQcnNF5zRcLoVB0tb7TjcSJDLMhNqlLRYgVx+Iu4Fl9ZJKDmaRXNlgDRLQoOz1ZItLPdrRX/ljlZnJaiJ3zRN7ZH3G4U5uJQHtk29V7Vl822Gc0pE4xv9qfKD6Pqc3NcbBBZlTSzY4bybbrcfX9zduZcu2tlunF2kK2xj7ZkBN2ItN7cv0pKV2xnjblqXsjMpbJDB52HZh/3ObXptLHfqjX9+6q6LvbtuReyh3T+ROLZRjiq3R5sPw+D2cveDvw2/jw+9qdaz3WUvG9Fnd5NHab86wOu1HVYtoTcl1uWW331YX27//E5UQfW9LJbZNJtsxPJWeU5XmLJfZcFd8SrdNg13VYGejbVN6FaDrkVEKyH3J/IJX7JbXeEBJhZMjaG2FZy6q3VlqgLLlsjWol4Qg4aqAIKp1SYm3nluWxd5e+BmPNwDbUaxmjF4YHAVoewmwBANTT8hDAfF01r44Dx5/b/8e9LBxg9HAjw5Qcwu7rw6ikA3mqBBHB6F/cX58+s7vgmvUT8EzJsXOHoAQzz4e+aYY7VmTEhD7k+U3fTzK6nd/hnfmIqHvvPsTnYaDaPx/e5Pf2SngR/cuPgUP1Jj0UvuLzppH8enoePRj9Lu7gsa13z4D0RveKTDYIkKfO9LGje+g97Qjn2kcbi/aMaHZq+FB7/3Z0fFbEMyD03dx9DzxgjmH3VdbO7IAClE2uDb6zuk0kpVUn4Aq4e4Oxq5EaZoVQKsqH7TZ+qLxo7cqxE5MBtcVv9d1M5la681Xfb8QWqJnbK/YFVXRd3PBvAnnw32xaxZiVnt7qDDNUuB8uQIsQWg/+uXDtQX6im2bbuBo6uyrRiqT0ZH2WWcb15t3/I/Dk4ujWG3tda/Vxs5euxCw7KyhKIzQTn18arsHUNM1PkVb/duz4WEc+cOzH/yT+Pv4xD8H+zQsta3qz+47ntbyqDDos8HJD4Mfz8XnF5eJ+IKDAcJp928styHxZLSc1diwTz9rRbaPBXwY7l6eO8ZHtzGZzXbtnHay1vaM1n4nYg2MSWgbzV0XG/qIC4+Vy/fZD6fk8M2e9TyRjo7P8V/xCN/t1T24GJ1Nj08PhzE6dysnb98q5q1q+Ub5gNPkBYOC8UnoYCPUkbvj+Y7k3n363r20ts4sZVhr1R2rrGq5J3SPJjxmkKfN0I4bG8kPAgDsAetzwz7P9x3hQe+7+Eefuoym++X9K/Bld24gpG11yxYBokF+Snr5Opfa1noZ+QfD+G08hKiCc9+5QAGbbtsXETSDBK3TDEJMbq+Z5y8SIuJss/GfjXycoWhdas8hkmld+y4+xXm061M9gSAUHNTXnfOgJlCiA0Nfuu1sIdnuVJ8kkRIr8LPPXOxktaF+bR5T5ukqza/VSYUSKgHDW5/zHMrgcFLn+Z8Q3KdKV338rxROc7O5ZfB9Cd+F9MnOQ4/tXt6xtyKAcWdtbY1Z/sRY7Sx7jKtxogsj7qq24kLayXnHjp4oV13OqDwwC1wH25edU2XnbI211ZXN8unVCkBAq5IlVP2axQoWdaXkDJaSdrh5MfiDeFeIwNtvWTJqAJgs0FaHI++/dEC49Elj/JE/k1zQjXcrxi/Uu7XNKQQdNFjw1gZky0JdBT4e79ByV/dqf+JmU48Kft+82N09xM62QPXG0ePOsURyPwcRCJWpZGH7zPwlo81ywXLpNEeLRplCBMBnEAO/b8HxduWEPITjf4bRZA/3joD7SNgWJXnfFzRxw09EgD+MVMUJDfVVa1Uc1jkaiaSaGJPvdKu910bk/M3fN4R0VJY6bUtRXKe2oA5mNCTeMHYjV/aQ69sE2CkBIyZZPUCkODDNw+xKkAq6pDDcz0GGWEXwT3pDRNBZXv25+egv8IigoPnJ1/CkvEsWC35mWAOqf8Er85PCu+Gn/68iTwOL0Qy1QNs7rQ1NOmbVSNXvQEJaCx+7vArNwYYsUGxesvaAmiJnFQHnwOOciti0stH2zuPh+WgzeDuKhyRi60sNkT8AHT0xgSo8AVu0CLp9amgkW1zHJFSlNkVg/UOhZv0T4S5UA5clF3/V9JMYnO8QSi7ACpvBmpdntt9VN0ZfIHQZtGShMKfqLpxk0AsPvoJyLq+izeVVuG1gqei2BpHdqUwB1RDNdnjtgNAqD0vkaJDfN2mOl1OmQlcPVE2YcGt+/kD4V3VhevVgJSmhtFCURc+vKTG+UYAceJVHCLS/S7Ic8SI51l6F2u/GPEnKj3hhSLH6HsfOg+RxUE+SblJVGvVkXqzukormFL6sHpbASyB/3xWALbS8mQLuYvrrchXOusnsKoM7rW4yQ6ySyICeJIIV7SeefxK/HRmkE3iD6xocKMyXcFkFBdGPwekRvsrXd/IiX995DIUiv4GmDJPC/MOHWSnecPBYZeiizr8oGTCF3dlpkxcgpTZO7oyJ25+HgiH+TfxJUiWL4qZLxDN0dYYT8fOj54KK896OJ3VIQHgk4EYe+X8jpiTMWkePEIHE3BDtUOAFtQggnEI8bzPtTFJ+tDCeNFG6nJQUKrp5M+6tSARjAdXcOq6K+/GbCTx3n/15oiE3hEwGxUZxP/7LxGHMRBR7XOhIHKrcyg3DAgfWQOspJRLaS6+SZWIW+f+G/QN5oDKVF/cdQGskiin8zB0O3G2wvR2/JV/72voM5MW9DAvmjH/fj+n+kIhA2GcHw5eKvMpyCGxgKGZmoaDe6tGnZiDH9NdkHBQr2FyJS2Tu9K7qCfdjCHCDp1Crlsd5ek/0CZNxcB1MIrFxtteAZhDXIiLuCppl97oWn/HgDM9pv0LgRGyoYRN5JBPSDUyfvv+Zshy/mYibmWpex6e3NhPGqka/O/qQblKIssoeX4o5Ex3JNOL1i3jkN3RWql3NGYWPUnK4tpoEzHTbvU4AtBl0NkrJTYdcTSOBPSBqI+F+umI02QXxV89STzkLjwGEKK+EuIOGK1I9b3z2MJ3F3pJWYFBHTpC1hLrS59WFDCVJicyt+LF4o0UTSyEq0LzmbEcVqBEi8OGlz0iptErwbyiEO85Uvt+XfKa4khqNoccWLRdMKgoazQrXp2HFGVl77Ag/phUBkDwsnLgrIE7Q7pdGROLhxXlihWY0qaG20VZezKeIJCTlGTQ+cmch3Esd3pr41pbnVwAld53k0IdXKW7lAel+KEVw2/bZt4JJW/WEcF5IYeP9yaPHxEyKc0mWn/Q3zm3FPURAcHZ6Cn40srLxjIZvI9nS/Frxfao3fiCFhQHoHEIGzBKWcibpgxKVoA04n9dgW2LvHcmYvhgjtOukC74sGQVb+foWOIjGX4MwpaaLlAN4EMkJlEK+K8Yof8+/TlCDDwDRJnxRgi/JizKif4LWAQ9elC+6+5wywB2XEJk4IBpzfOGHe241Os15XCzLLnouIaIu9xmHjDX2AibaiuxyrVZrxKKnwzWO4b7ye9MVR0suBBQXgO6Nw6RO6LJ7iKhyiT180Smo/rS4DKRekSzS8joNX5Qd8hEkxZDRmbAvRYFdYbi2sgYAaFfk0ogQcbFSRrDL4cl4fwL7QrEyBMWoO5CoIsVW3LRlHbyZGFizykqkf7Nt1ZGTW4SfAN9iZwegf6JS6b/w+XRPMKhYJ8fEANl4xgH8c8s+SEPa8adIrUfjqzdDfGJunWGF4NR9dFoOxFUd8UdTfUvQq0AOmP6yThZony3RTjFF4qPlKrtLSBBiX30tfaXesWxHNQTKifwN9h3kHbkdCaeSRh/iN3UNiRg22EDldK50rJqXWal61s2k1rSWyv6bb97U1wJ5wzml5+s7ygmqAQcOqAqmi6KWgW1qAXZ9mW26TgXVmARE2sGz1jVpAhjO5X30ogwP4F+EDky7BEIhooJLeLR6SGMrIs3DIWSpyyHvmQyANgqCmCoEdJC94bvO/mSi4G2uWV6tCjzDCgkR7ipTsvsg5l5IpVHVJ2TL5K2ydAmbmpmppE42nlHKx3VFlnVZbtiErG+yZ9JEbdE5yl8gRh23KEmPd/asMQifmUbSNKRs5Lz+y4KkJOU0JVosPvNWV4spI+bBdnR6hMmPz42LFUTVAtQqLroQNwRt4bfG6Je1y58QkPpeRXDvo8zUL2kS0baNGmsQRG1WZVSN7OA74S6JL2ZfBg6sm0pKrPLYgvVg3IUzU7ANE4vbk5XTu2SVJbMrv+/fpBXqrk6nYpDx1KYLJFbU833YilGpDmQXl8xoE0cjRZaTLQRg+QkYoktTUk+7it2sQvuQE3fU9JxaSrw6O9p1t5YMSPmYtWgB5w6aDC2VsdRGUplr/0VJ88TJldL7ffQZ+2ZwHocRTp0XJTdIZhRqLHYsd0xZasULP6SehDih9p6sYLrQjBSwEMxddnDZY9vIDMr1EkxZzGA7bbSX5L6ZeRO5ZdYoGLzZgKGY5I18rJVb2jC0ySSwu795wxvf9GP6wDgWTFTZ9Kc238ipmslmrCe1by4Y7PriuuIt0nPi2VpMm/5GQWchJBDzl9j9B+VdxzfXD1gNAhQV6ujS3uKUxIKC3Soe56GjXdBNHdYWusyJlhNNAxdeB+9q5L8St21QT2RbFEWvNlEomC50VLr2RkV13Y/gPiC3SUfawpti22GQzD0qat1dBvUN0nw3fkqFp4wnCKAKSP2pRVCV/7UgXhfll5l6O4gQDC3PEyC3b/9WDFySxyH93JaajBOc9i4r5xlGOEAzsuphWgDpO8KeTOerNMWJqy5Nzc1hMP/4OpnNkARBfKMiAI2tMrjm9/v+v+/v73vXxTqXMPU3+/DEcGoCmsYKW0kW8xL8MSuHz5hPOPA4NJzc7qHlI2D5WiEhyxZTs0BgUAe2pOAHTJjIj7h8XPwTZcKXfAxOHVZk3EJBjsnQsIVPhK8disKVhE+/6pPE4Hh5eCvrkKMMt0Z1mPw1QRFkMDF3atfZDByzkmvoyFuwlc6K+xyu5hTmHLQBUowDaAph9Yu9Ap/YPqdky6IkrhYnKcwefo4f3MLRGGyl6WKh4RcD5Jeo55mn92+xdCOYpab6U3kW6FoDiLN8CIWCgTbJH5wyF0VZKjBkXqByOXBd5NeLNXSVYK23d5ewLuGuIL1LqBZuamecTJ48HTkTgqtSvdZR7etwlTvcXR1b58hlgMLjI1dLH1X4mVcbSoOOhlRfd8lMmoaSYfbfSX5TdK8L9LQDakBCfCHBQIo2siGWnkfCVROwjU0dgZejmBG52Bjf00/cBzFCgrqIwm6znPIaB0SZHUwmZnpwNnwtcVXMHsyWARnQg5yTRZa18Xs4PxNnI1E2AOGFUM6R4a2AgwHQRjAvXM0SZ9n66nIEeo0OACiCu9e3YHolNivLfzBxNhF6KVwTNFlrz8jCrCjLoXHYY5SQCCwmyIrR0njEYgeWChYf3yTXH+8TACyvV0yoyaVWxJUx6cgolBn4ZE2iLoI/4b0ovuErg3zx8BpipaKI/df0vAgjSkUg9aBowXJU8yqoB3KLidShB5FF0WfV4v72oY+cJctVAdwqqPElTCKEhGR3KFPnflaVcPKD4ZMV0lcLvEJHa27obXEPza630KzCSLOPBLOCiLwgz45lJCuZHeRRYfWBIsFYebL8XpRdwlwnYld4K7g6AF+JugeRlZCGYm/qSnNdxq6etD9vS23PQepaH9nPIRCPOx+9GuG3OXyJwswIl+kDGNx4U3G2fjT0W80gpKSUG5MLClbg+A3NVqkS7gfU3MByTaOPA1admuQ63TQZwSER1gqLUjYzvItIZRTXSsm3Twu89GAODbNEtpNoWOJMWTN5eg9Rnvm1ItSwqWrsB4q7VlEyafMLfSGZE59DCkZlVZ6kwlJ9uiKmGhhGD1b3+qLphbWK4GmB6vqJ9Cr8ka0s05qpPIbBf37s4P8TzwZ/SzqdIJjio0WCF+94yw39R4Bx2HcgKaZ5ei+LOP31GrmhQjKq8U9uD/+K6FKXzTBkr0HpDMZw21MGk8iZyI2VpPuGb+Y7zfkW6cOinv4WUPI1WDotbCb9ZDgTOj8keXkPBJMNgpU9XAg90fCk2V0AVkUpgA8XVKqsOE7En+TFPfCdsI2NXJJDtd7GtNboytfVn4WQA7jbZJXc83lwPBHmJrx9ZeVYunnxkdVrvlaQ0TSLqjGBCIwXe1mKTeZgjeJ8/CfG03QNbwKN4aS89eV922hiQTyHUO6R4DSzxXhvQrcq8dHsfpiBNK5yq695KOtEJ4aXknWtnngT0DOj5/X4vIxPRe/t0bkZn5FC6yRjmY9MTFAsEz7RVNiDG34EVNVosHx1lBf3RC/oK0o5yIcf6gFUj/P0/r0tkx+CiV//BlGhfnKvQddQ2YiOCHNc10sWeod9DqzXhVZfqdth6hGqXlWG9kYBZ5U7xfCl/n6xQLJulC2NiYTfPDmPwBtHhNS2iQtlOFbYHYfYbfjVTLIHYhX6SPWVOeLJmNaXHFqaqK/G7lBOpH/EOY9185BLo1XCxnF7gXmXLK3nNfMG6jKA626C9EZUVH4DlupZkdJV2NUKqfuIPQ+0HaYnZ/nCVsP72+z6VlOnV4XP1ZM7NeJDbE6I1sHHLhVcNl4aHemzf2XLUGovy2jS0cuDJhW5VfTN3GCfEFFj4N+vDQcl+2BYGkRS6NGDw1K812gSDTvvWHE4YWca5TCsZaFYW+u54w1M5NmhUct7IhceoojqScU9zQFbeNNSVsWybJl/PFd3z78vm35YlK62tSYYmPpiWQrMbbGkU21j/r1wD2zUJOjCLXOZyqUDFqJyGZkgOtcWdYHmQ1WskRsdyRTLaksGLXKl8bm0RElYHK6mXIeCUK5bvdDs9C2SHiQdfCI3+vdJGUUTt8S3Uhx0XFtNVHKS9mYg8WeIzdHNwD1g53xrnUTwmS5MjDgcSuXmHsn5n86rYKolR7x9F2HXrbhG95XdRAcdmBmJyqrZXeTc4RKt6cZ1agTJjVWBg/ao+wByF2crGWNTrj47URXWi7qHKjjYpA+eESFGIYG0wMkCn+ADOZuhAz+dtTpfoLpY7lIrlFxfWYv2x27n+BY/Fiwz9eiumKULJuJk00BA14zic0gNEqUvFIyvFWq4OKvkthAvslApt4j2YLdiFHusGXyE5aB4VHOAy+FBQH3YsN/t47IG87rMdnNWo8cwUw1nLT3q8oOplbueuTOSU5M9othNIZcMZln5UX3tnEJcfVTK5gnFTzmbm1WyvO3mxSwtGe7e+kpo5LGxS6fbzqjN6UtB2XcWtSxeOoci/hfnTkYBedXNynK9hMUFCH2UxBi4H0oZ6oZF22nQlRzOp2Ct5ArM7WJnIlymH26Mm2kSfe5kjVTP2GHA7XG9SJN8ijEVxEYphyh73613YXF+sD3IngRYjWzu7/rEiAJfHdDolEL347IBt3YJVHl6lyxRvnQ5g0lDYbSgRbXDoAhAONvxEd1cZexvJUQWD1MxA88XAIOcpzPvGasGw5kbr4Ufla15BJFMZoYqXcoF7//GwNbI4M3AyYUv3Gy1al9Nvau2RrdKheaidD+0J2/TW7awuzU84g7C/3b85Sot09Wn1MTY6uwNlwvUpJQzt9mv3NVutzEq3+jWmMH1oshpVHybQRffAc8yGZdbO8toCYCsmWOW4sRhMlIm1KnaTiVIDgslym39DXcBFTARew0V0lC3OQM8hppZG2Jik1NL/SNDKgHZ2ZbXLB1+c+NvWGnGk8gAuUHIjcks6k7x1ng6FQNQaXIVZRy/QGFtEmuZw7MX/fWpqihBaofDmh797Fqnv1ZQa6Ouy9J8BQPibmkdfBUxTUC65FpNnCmNI0aOZIv0mm44+O9iFbbTErMi3b6Rdnw9LxxtPXKOOVhvs6vuHtLaKr1LHqbIEWvHjReq6LCOGc+0DTevUFVV1RRrKBWOXKus7ZN0xo88T5cmStLzdiXr4sZZkv1W3Ijp8FxTf5+/D8T00+PIF7gJlKsNsXXgc8GcFWsxnbY5r75k05wCWyzZtWMaNqjDqKNTYkuIlHXYmQrWhETdJJEUagjk7sLQV9jKdtWAyiMrWPv1A7qc2E0SNzPYKB7ovB8Zs6tulVGTTJiKarH5AnqUlGSoAQ+J2f9rSXjg6ShHA08LxijB6Vzwco0a23G0WdHB4Zl73MV6sZew+0ait3pEcE2eH42zcmg2ViiHXbro7KE5mMCnCbMgHLbHyMToGPO98c+S8CYeR2gdLliaqLdJaeOwWOhz2zGV855vZ1XAzqTeI3QMdw/8BHOFFge3wRwnqJUJSKbi8O6heA46g4szhNBvFVOwwjC17SWpFy8+ahV9LPwCvC99tkc+9unF87U5JK5zHpnHqFF2a7CCWxM7KqEO/YmM2pTOLYmR+6kbqmZjdWU4tzdEnV2dQrc2zqR4VCdGzp8XDSWmReMciA2HI64gg0ZbO2K7zmJIRp/ChmVCdQJkzBEneerTmkKDn0BSdhd+UTq+wf4LKl08xN0wGjLi0E8V7KbSIlgBRxPVVSlsPV/WgUjJ7jIYa86EKgawMuR46v/tP9HdtF6jDrjNYAmWuEtybmpvxnVwzZZ2R6i11EB6UzY4SeMMmpuy9yVDVnfuPTy7OB2Fe7WwlzcQHfQrPQOidf/k+P3xyH8xw8gibo32FTbettRXEq7KFbXecq/8NxrHtOa42Ngm2W+RJ1ixYldO8cbTphHIkWNsmjgtsmnYqdOyCAhrRvkQwenDeDDCSUQOX2AP4gM8SukpPinDjFw0psm6Kvh8OKNjm6humLA7vUurpDu7otsasALiH71W4TRHfBM486hvF8V1sgBP4+tVCkcZSFMaMYU/u2J1kwhGd0ravqCvQ/xv4/a/Ft9k3PLaP1bfkQdEtXroSUSbOkFx8mB2NeWs1KGpnpjDjAL8V6WTEKOmp3ayWGA8K/WDxHVg+yVzegVjJ8eGlkguN3tix7XfXU2Xq3Q5LZNPqdTR6bf012twlIzxn6zIe61d2a6f17zZZlddddXEU3K4zj88VLdF7nnPVHczwqMnh0n+UTsXcAXbjrqsguJXMgwi8kxdunlRLD2M+ejvzIX41U4l+gq6X6JRxuUvCw5WzfKySvLrlJi0ymrFiG3kSuomoRODTYOW9v2JS7nxy2LikH3BBQvHfCiaMo4piRwEAFHNw72b7FOK3bWl28mMJjgY6lMISKIHnqLmgt+SqXHnlGOlFodymOx5X3a+6aiRJ7ehQzlPhZzEhl82PIho4XC6bs25qKV6bScZ94BIeBJ4fsMTBPspfTKkW2zF+g03ic45aIcpgw8tXA0861ItnnPitT4m2oAAv/VZqi0nYVxpXXsa8ZUFp0+xbfVtnSyJ0MMJhlfi+5t1shIbtbIPGAuVsUa3G7wwj1V6zfbWxhm/Ic9gMqfgnqrtCXifOUUYyOBF2fPl+mWL5ahDOWAUGK8HOzVlMVTFdFaEJDgSoQ+0PqZbnHMxyNt10W1z83U8djWK0KK4/oiOkfIR6fD0mOBy+MueOLp5vutTOYaO4SB4lEZ0yHXvgcydVsdxb+lYZ5ToscZHTB0xVmWB0j3pWIfEdU4rS1BhSBzQbgLKEG0rZVqtkdvb3WskuZ1woPrgRCzK7nxWLFMgVjB9yYWBS0Kwugow7HKekT6DUg2CNssiR5N6GcIrPGmHUXeW4joIkvI6y5DNVOV7n2QVZKoeLdIEbsDwlhWzHvOAoB/YVndnTqr6iwJClY+jauyY7mjNwEz4SEOPtY9Cj2KPsPlTiJ1vuEvr1K5rtHUzrRdn3aONuw43QE1Vx1H6s74ZbWanfK/grFqvqetKLbNuggdJ6vvkIcQBnK3vlmX4OTDOCuw3bGlZd2XPXlNPqDfmmkSm4Xt5FfMLzzN+qH6/+Tp0tDBe0sqVvOEOCz6iY/EVFw9PUAzQxmIrHinvG3ed1ZuMLkNmm24PSeiCjsRNTO+yCrRJvnJJp4DBlyz+f+oluI4pILYc9mpzG9a4COPbIRvkmJVVmlfT26ysitWD2+0SeEhmKuiPLqGTBt2g47+p3YZjf008AeDZ6oeBuT7zzooCMG74LE4hFecPZZXexb9CPWB3QhcSvphO8ge8eXcdcG4Y94MR2MdsKYbKYfSTMuxLBQWESIKonroSZt/UWvJmg1TIlYmUgtImDCdaVtsbKo3Eu+2OMPakANNS5D5Gl9wX68VsuycS4rhTsERDRDe8yJ4Eu8GtAfQViD7iiQawg3RbOg6bfgHsRYSn6aZbirmjeeJ+FjaxabNr+W7V27YQw30TIdpwOUErQN/eV3awFX34T2SXIC/dNGQLhiThS7y+c10p0rTRQ0p0NnV/TC3i4B388Dy+PjS1EHllms6WkcbzsH632PH3ktVNCXjpxZJowGEQUStoiQpoqKhYobAlpSrDRaoo7p9VCyXnms3z+82mbdvUQJEA3aLnwwaXzB7Yo/nRbm8iJw2Gucm0T+M6Tz7KnbbB42O6C1gBUhe80MdFsFwBJHrg+xf0irxRu90urD59DwM80EHHny/W5a24AqDLfVv26+vrtCydAs6+q339h9U6p/BeMXFV6a9ZJb+yYkuoL/+1XCQVBPzL7/J2kf5qfqyvlqsC6mCePJg//5UtQQV8KmYYBmlbsG82g7jq6kEZNgCYdVvy+9TotORGN60Kz/PAyWz+MC1TQGyB3erN1xLHe5vks2nxSRxz0RJZ8jkvWxj+MO4zvJS8ge1wFZovSVYG8yQDtFDjRYhsB3K648+nq3U+hb/m6/yaApjajEf+MilLK+o+B5ihEH51/EAqGfRUfQOqMFwY4B/wZJle65MN+J4BzFUPhqmbrG4+AS/8oyvsVegcCC4VmiRl9TRKJBwfaY/D+kbGFoinOaz+XbL6mK50RcbyDJRW6ElUMbN8epfegYqh1ivl2k1z9wABjkNp/kkwTYqym+afshV0xNF/DU7fnU2HZycnZxej6fmH+LCvMsR64RUadEJZzYp11cUFE6qH6WqlHhakh31KQ3hNYohMyuP6g+D1OWymr6+BakP18gTW9idrLgzPzjHms6PiP1EsNnvUAD5z74DKb8WOwOUVwJF7l97NZ7wl0uUTLEEAJSy7+l3IcY6veREFRC9oME14aaZ3vIR5A5AH3VEKKZLVw1vAOsaTYCWPKODJFDtbL0PzrgvP8wJZAQk1GxoDX8C/MJpJlYyLkox0eITs4DMAYvEgu0WZph/5xX4HnpzH8XdTICbC92UKEuEW/ErZNrxgpAd7SKA2GQEAJojeroMvz9C2cy/n+NxjL2M91IeYjehmCfJ1Or4c0zKeRJ6s//v0SsSTOECNWUZMBAVDPiWZQKojPzPSA4+1bmZGbIaNxIa3lcCbytDWZqsIVLy1HP7arwsaE31LWiHoWYv7BOA8EOnBMKxhUHGOBgD+TenUA/oAGntfrAiJBRVNREtAUy050OHRAv4YB6Aak52B0wB23zopb/n0XRXTq3VGtgYGHmzmhgHO9JKfjQNGJQwm/it+8v8197XdbSNXmvnMX4HGxC1AomjZ7mR6mDAedVvpKKOWvJbc2YRkcyARkrCmAAYARSuW9rfvua91CwAldWZnz+actEWgUO9169ate58npTmEPQWqMUUBQio0SJGtx7GcQN/IU+iccpUrQzf3GUlm4Sz/RKHn2Cnwl1RdiDsoK/LZZo51tS8VfG+vYAPtVnIov83HXmFxpAE1lc4CnCfDUOkuUqzqRXabVhGllS0eLHSI9CnwPDJj4DvMHf6IpE7a4IhbjHBpmKOziKgtEKOCAXiY9U60xAPAN1jjml/JE1cz0D3hQLdaMv0rdemKz2pRY0pTUkaL5FmKI7IhWYIhfziF+Rm5ImiRjZc932bEbzk0HrfeTr2XEpB7e/UQG2amcQhfPPoxJRg20j/E1nQEcFbuG7SJosWY9xr3Nf+mWLwgXOKNEqCRs645oCczBkGIYk5oba4kLOg5jAQGFuiTdXqO+v1NMaegg3V6PpZfU6RKBGUR749Y+MEofGkqUQ+cH4uWIQslKVfW51DXBb/hoRryGOJTUFniXhA/oW4NSd9APTHaa69ennnsoMRdb8Wo+VyO+LPzu8hMInYhapbCAhc6gv4ch+dwWAKx5dXqDaXn+el5Q3RVnmvbXdnrlKTruL0MyU6ZLJfuB0mI6QYhrCTCmBXkTCZUAdmBvhm3zaYNC657RDEi+pM59aYKhO3VQB76ldB9QKLxMCfjKiVoslBH8LQgNEFCqIA6c19NCQkIRR3OWkkD7s2yIfSDVi969UShifKVVGexO/DUUKO7qg94Wpj2cZD62I262dZlllYkGiE3ewcXvv/r2Z9Ojj8ef/fxj8Aj8Q4U4lc42lk1SxZk/FukYEulRqCofKVbRISTAm0/y7qxl/G1GuUiH3Cd6KDHkCXNRnlxrOcpYKpo+YgKQeo5un/Z8mO2dFFKOp+VxW06w95zXc+fMyYBVlc6NrlKMpxW2g4UAaJb4HjuuW/xH3BQhsCU26xCqE4q3tay0WjekW8ggCJqvPNWO2aP3kzzNPgDRKZhBV69/jbYxYfucrpriqE1TJE+cGftRJ6zG68XDUPfgzaPemTnx5yoCRmF2bn7O1kc+KnCvc/Hw1dT0LvGEHm5uyuLYcR3lNoSNGWQ2xT5rvuRRlQ9uQGortPFYoYsmTIaBjNlHL48z/KX1bWe/TgNrtuiGiyT+nqQfs6quoo0LTswUD3IbC5ZC+CKN09p9Ic9JSPtqlRPT6vLNMJXOLvxL54+vtWRV4hjr1oA7gUtd/wDlzpDYYDrQOe5m2Q95+UZisFDtrmeIUfZE8C7iGyazzAWoCF642VtoMt9KFV5aJYihytspxNsI5Ju1FZsG/4JwIF5lVwCCbxXJD3Fq8wAQBGzW1i6WTH47q5Oq8MTtBuI/QePlmwPG/wtW+Kpmb+CRrkzZSXR1+DZS44VdRmFVVanF6uqLm6yfwBYn6GQaifGmoImFvatQub1AvkQw6wEJ8GXYMV7+WL+8nL+8gVeCMDIXqX1MpvDDHC2B640vENfqIhBLB5Zy2PYHrDPaF94v3/2pzD2ESghCY9Lw3wDhJenI6hoP3Dfj3hJVemSri3G8AsWPVUkNrY1NrSgbsKmNV61aX4rq3uTqCUp12UpYmG9J6j1BOuEMQxuq2hJdLGXDsB5Lepav1juiMS8upXOU2eZ1q2nKRX2nGDgVyxUYjBgKscvukl4Shib2DtHjyRIUoNLZzDUUSNipwomdhSFuwCGX2f5VTVCAbhLCjyMySjEyG7fF8KlbyZXzDhJ3Cgfl4fUd4evEFm6jW376HlSA9vbK1DZlmVxTh7JfNNF3yA9GuwVOBZ4XtfsgzHJ8nDLc6zYcEO7hfssHvNBNLuhLle5N9JYEzfOoG3B1BqZT94fvj/A52lZ2uenZ+9OPqKlawUDioXJzBRj06q+3P2WYPgIh41EM6WlGSXzsUPGBjvBVvcdSY13JFsaC7iqzb3D2XXqoWTATWNSpiT5EbnOQSCgHz18Du7XNI+CvAjIsZA+hTIrs97xjrI9cLjMqQbFqh7vvt7b2yO2wE7brj3A8P6KahrqZ0Y727zo2azZaanWz1vG6t7zjeGYA5yU0Wz5+Hb34G3F2AgwM91CRs81goufekMwcWZ0fzU1UxXk5+xyXo3GUENDneQOmjDacoP5SHdBMjIkAH5fu8tM0ygptoxejMOO9qGzkGe0eKKvxZ+Jehu8YB6R880eojo9o4OsEH9U7XZaN6rwYnlFKm9WJB7rT0nPx9aqu1dtt7ovpGv/7/Utnzxc124SjCDPXUWkP1knwC6Vbdv0Kj4D3EMQm/71Xp+iijsFKr/qlKn9HqMjLbIcg1yeKVtpi8WPIsLWDrOaZFKKh9NrPH2yIxdssZDWcMN09B/wwwzKJ5KwxzPkhu4kUIOpRQEbI+I0ohEy9DTWgIG27Qa+9YXGK0vn4RaGKquthoFKdl+RAYLyxonrzQb9fMj3D4h+M6Rawdfj4Zu9PbIXPnIB1rez41T/pMsxzw+120q5qRqgFpMDqquHd8adocCLGloURmOLc3sFdxIYYzeDOz0MgYqVfZq+oTVKZJvjcBfRPsTYaQ+CcBxFIG69Idybkrl4NgOexdkMdHx2gTdpYGikco2bR9i4qegdd+/4amgOy+30tJFCIuv+Hq2v7/iY3w/ECA6eGDfsE93V9yhQQFe4ZFw1zCTEXMKh5Obh1EjWD5p3TIfXxh698daJr0ApmwzgRNFsZa6M3DtzTUSJxIzeaCcsE/eVxTmpr9MMTzhoSjYuprgnYzaxZ1fmgCS0Vgn+MOVBlwb4N23oiJFQEja/9xzWKHgGs8nHfM90QOAOEbnKX7rSyLSAbR1j7aZ9/p65bq6BhI3uaPkMT4Wy+D89ODs7PP7hdPbjybuPRweh0gHwLHGGdrJ5O2AeN2kIGgEGbkRF0xOyw488m3xfIPDoGDGm6vWpt/W0MOV06CdLGeCf/H38C8dUESCbVzhojWXf8tgMMBOD0WebhsGPH5DbJnoWdqws6iDxwGekWb0lS+prSwGQ4z0LHdxhni/AixPh4GvvUCaipkyTBfwRUdJ4UDIV9ksiwn4ZKhod5WX956kzbsHunSp1BFxh/AqTtEgDWv971LUIfIV6PSiHY0Xq67JYXV3LJVtPgbm/PKgsSObRo+5x4ruAt1y9XnC1KM6TRcBZ9wJ7v25u7c0iWBbLqFMHQvnk6vjEJ2d/+nDy8Yc/uUA2ewTugMjX3LqO2M3Mjw8O3p3OwhjPw9RN44wDhK3mEM6QbC5GHDV0RF/lS+C7mTdbzBhUDhia+lnOBzoZnOBjbUcC+6YOob4Ggm8+gePkXmdVqrHHDjA5ctnKV/6ia2Qh1avq5K6K/Ly0WBCadzpX+YPkTsm6u3T8DqefHmlWI6qkdz5GdWonaD0PJ3nY0rnFzwVyG7J6iapFnjo/l1d9fIBOLri0qibNMnT5b79Rpz2a7U8sL/It73DMW2TnsPA+ZUukFDw4Ovjw19npfxy+nyHd0mnY6y2K/IpcoYEHA3gvDDXGmz3FpT4riqMiv4q+S6pUndiEsQGDeqA1kZiOwfnhIl2k5V2oYBt31YA2gco41ECQh0rnxg4FFWczNz0dwxOEWnwVurMSiAcqSwNdViWAS4FjcE9OJLMsn8FJIjIv2RV+QJ9J5OiMa4m3PCbxZZYni+wfaQThwIreJO2gqKBlUiY3aZ2WFcWzV5/g8GMpMuEZWg9NzjQTGrDhWTUDj1nCOXDatHZ+3ziF92V84kbXYp0Xd0NvP7MXZBD53OzgnsH+6eh8yoWH3e9b6E+oAi3eYhltzwwBgswhdPFNykVGwE44fQfsmM2/Tg9/2D/68CNhZEJ6SZWCwLuBEDl6cHh2+OPBh9mHg/0jF0fex6h0nh9QJzLpaFc8K7O92KTsrpw0Aiy++mr27o9HsaP41jH0pBgFUBi5TxN4EKpnsjeRwI9UFhw3yyVAQwHKCaonUFm5LwYuoaKSuNl0drdMu90TlWMgCYfBqweH9f8lLAlgOQgL/OPBj81y5Q1dmNUAbsLRJoy/ftr/MHt/cnp4dnhyDH2tD//j4K9/OfnwLh4q0fI4TNAo8crOSn5Thpq/QYkgUrebZX3H2L5FOLUENhJbKi1EqDsKDVdIJ44UbxARaAz5g44SbrGEWjvsCcGWOS8JxTPIFwhtGBEXVZVCN9VFWY2isA869zA0h0zqazj1g4Mi8mb9IWBR3aIW4h+0cwzOf/sN70wg/gdgZUIPd7QFyJ5F5o24H/xb3HJe7P1KSESc2ndDXl+/6dXFVYoRK0iT1IPYULZjIbcdMF0wUk9C+PdAkMF0IkCFwVkDkgTgLUMi4mKjPJT9huhLPIQlzMQqF+DpiA/92D/0DKUXEf2D96Lb2+DdhMXPIHoVrAX09hX5CekvRfERj3zxvPXI/lwps7qYLVfni+yCLjU6q+ISaRisR3Dn2sQMcI+VGHqosLAS3XaIJ8HKkhUIOeCMz824GWOqJsceD5T/mJ3p6Avr/hFpj3HGsReRTW87cRP8yttJ1AuQyA3vvBlCmMoV0YWwYKMFnBjZFi07Md42WFJNzAmDLTHLMUzi4bRJHI8vp87BwUVIQYbj4ZspHJ8i8mt8MdeQsgiWJiQBbOM3MV2Ky5M/BG9Y9pBieNdYHI2F8aJqrQS7QpKaw8RM8CnjmM91+XMjh9DKKbLTUJUua6kJhs9R7xLZnu131p87J0Aj7rEFo9KIiswv5a0c53s9xlgZNSBWIkkxODs43j8+AxvEwZFS+JA9jpP0g5ATvftutn90uI/+93IqQVKfZiyXt0p6G/FaWEHdyObqKCvZnGDyFGr0sbbkx49HZ4ezs7++P5gJ++Xsj4cHR++mG1r1p/3TmfmIGnmq5KFsHQSgNCa+pkYQslQ1WAHifdRsejzAuH+4p2E6J2xAKNBkM7R5eq+AFwRaAx7aKKkM4oep7vuP3x0dfj87/f5PBz/uz473f0STkQhAZ4bkG1vME5uOKgA1Rph67WrcFhWB+Lb5ZvirEVdm6njCLjBck80r7X3B0Ru9ZE8gLylIeOCI5a2IIJqZsBRrh6nlgAxn6aaYpKhAvlefd5KVda6B5xkyVM968MI+Ht0KgHwaNrWqe8iemGGgTf4XBly9X1B74kFEPqDG4obCT0FcfqGPH4Q3m6pOUyNkD7cuHWCsg9bHghixi7RBnRjtiM5xqB84A8lzhrYzcMu5l7TraGJPoFLOjrF5t5W7iOdxXuNfEoyptPeUFR5Bh6iDItLX8orpQ4TKGX4wLuYWTVUTM7tFY8l4bl8a3NR0YoWyL9P64hpuRjE2i/FwW2Yu2drEFZaoizB3OF+Sa6hU/8WLajjMIJSNEO22435wM/9NBBbM/GqWXF1FyXIZ3N8HW4Mt+IfqtBVsBScf3h18CL77K4wcxenHseCcDVptDFklSlDglwABCaHAsHEDNTe4BpB+G3N8XgkqRbHOwTFlGKB3iiSZ8o0mwa8FH48PT46D/aMjUR+giS+CzdysDhrVaCNQIuG2+gPNwGkotKnaUGdMzY5ZCozSD/LVzbnCCRsUxNYAMrjMHSKSQWZjzGHayIJnMZz6Qbt4ZBLz3L9JPkePz3lW45Kb83mCE4RhLl7RhadK5MpesTCtfXnl00SSX/hIPL7Ru37aYkecUsJ+wKFAcjmOX8O1HAGOcGyQkiKCx3qbFBFPFDACjVdxu1znDK6pGmAmbvEoZkDb1R1fmTgmFJK8lqONDvQdmLfSfD5cctX+vqDQqDDEkybMLUpHEDd+Clob9n1AlLG9VrQV363yA9Xi2UrOIf/gZCmUoqsc7xXhRjer87RCAzTZUysCE6OeAPSArj4T5AXBzI2tiyrjvmBW1AioLmZlZVhSG0auNF/dIMgnUkdVHRzxcmgTNhAdrgZsBHxO3kzushYqAAfuz3Lcbll3S46CRoNOUSxU9V6Uq9lFcnENC2MJQOIlrYJeQOBYwEpW3CzBA5Vfm25HWxk8w/7vBUEUrsN+UDKDMgMQTqrt0aTaHk/G0TQa/zyZxtPtmLCSJP3JcfD9yfEfjw6/P5tU25MoGv8MiSaarMJkRCj+nGwp/WyWvY3eDsHYn2R5de9MZfcAcgF/xJNz/CbuTXs9dUs1rS7DlxH40+6ClSa5Sqv7eVbV7hdRF5Ct997tEffgXVu95X+i2WS9E7+dDJZ38Uu1zuGAoRK6JBxv/16N5e0XUaZAH8yuQGkCz0e8YGVnUnjuIU8CgBc9rqL4IRZmUvKLZZh4JrDKmd6d2i6c7VwLuvEj6QnXD8CvwDeDhF0JWY2H087Nm7HrGZncyz58+aJ6CUo1OtJrhIwH/KK4lWjllPGKQvB1cFHmG/IVW2lgQdPYsxrjdeXCEzdZ6hf8hqHHqpHz2QHdCb5R1kLZ6+jhgK+d6AddOSohoudRTN+i0ucuzipGtGFh4Sw4iHY3Andve1jkSVGmyKgE+28ZTtY7YV8iQZnBHt1oJexjAMwxeGYfCqg5z3KXyXgSbk0nP7+NYKa2s3PR3p1fT9Y7k7/pV6RxjWED33PPkrKOQG//di8Ohv7TafPEJ7BAM7iRhHj4LmCgXu/fVXxFr2J3sPMWFe3tF2rNIvRU5CESR6fmOuyUbyId9ZCiwp3fEMcVoD3w5SEOOJZNt1J8w84X7NkijRWwXRfjhimhOfm2M0zkwJSqOO5TstjuDRepTjiF4WWEGmVLD87vZqwIfGmY4h3Eth0Dp9ovkwzlFateaua2qSHNA8VSUTm2GbSALAwjEcRDBtREahy3jbdpO8zWS+M6qysPxTwFOxiSSeRaulwXU7RLFMciaFhVZMx1Rux2dsRinZurZl/51uGzHCq0gjkojDJjht9x+Hc5pEKVpe0R1Re1SkctBdsk8g1vb38J+3w24AzjIXXHA+vwSrmK8dRe2XyAouIvNhaP78bum6nMKtYEQbODjygQDzOBn6TSiiYkT17BJXWZJQvrAOKwBGGtwA1zx+V0mcpfcL/2FDJMslgQRisgxMCV9MWn2Y14eQG0Gv5yN9Wv9vb68J+9fvC610N2y9lNhVfYdFUxU7aA13ijzQv5216vTj6hL1QUvn7zm73fwF78+s37PQha7NGZZyZJQvod4G+4mEAHHzo5eFoG5PT6/jdwf37/+l/v3+/df/M6evvVv+59E9/v7d/v/dv96z/ev/n2/s2/3X/zzb2Xa9zrnd+xJaeZ7Tev/3Xvzf03r9/vvbr/5vW3377hIvb2+TOFafdr8/oeKvQG/vvqG0gKbszVjAIJol5QhpO7+fkiyz/dT+6i67peVm8n6+37i1W5gH+XV4gsCvtHPocHyboCJWgymKx37hfFLP0MowbpQBLCK/h7UVxlgGGNiFs3aVUlV4AvUIbwMqrLu1n8NpnfZlVRAkDyxafJejtGlRGqURf3MEfiSbWDmEzJzeQu7MW93iIpddS3t3/bA7Q+CNVCMs6+ml+J3rYfhI6osx+IeQSeHx6fHnzAvz6+f7d/hiasdwdHB2cH7sp1keRAxoMx0XpOfByjS/jcFY3oDrB/Osx4mOmgjaP2lY+j1gEfIAFojDKwKNaYijJUfGB3pe/Zn4LkAjQZkEszsL7jSoPZAssKpbA0s2cgWL94YdHelkLFMnFdpdxiYyL90+Mn0x5MkfZG6kCEpHTgFEbAqSVgf/A2M0tBupFbhuwG/gU0n3DlajiBaLoLIQMHFg3xxEAgHwYfIFDlRLnBVZtQtFlJiFITGd9H3B044dh2Mt4jR1GCzBc2jJRbLxMk4tSkDnvXEDwK6DsaotvQrnjbcp2VqEI6ljYDjGNUYBEbp/2iEtxeqi+bRVltHrMZtaJ+74jwxYzVjiHTYsQw92ZYGZsCXuluNLXMVVCGcEpxcV8aFI0+P+M4vME4AwtqgdlS7EGl1NEPU5ctjAG7/oGIGvG0R3FVXEY8x5jHEdAT0/WIB18oV7DJOyPMzlF6wUwQdyYqZ+xqMR16NbBvZI8mKGNwf7klu6Gz5ZmZJOf07jU3tOC1tOrEiAJHGBBsSMsSm3GRIXNPLNuv064IxGw+j54LleCa2PdrRPB1WCFujcfNxRs7T2jXSCEWok+NjcsIg2dy4clp54vOZ2banrnisLu9vibQFMfo45EFjMmjXngj1NbNvM1QYIdhM7KR7abpFIpON7assUxtRKSIQqvWOulF6Pg4j9qXDuSzd5Sgt8geS74G0ntdJnkluIeAGIElIOq394ook4vyE/i1N7/RrMGVX7PeTtWNCGYq/ED91fid6dFes48sKLnnZogo++BBNjefmKoMtHiEJaekQMCFf8i/g9kMHEdTUG6E4g7fNFhcOjPmFjl3SFCLN/dtEzuY481dD7e4w5hilipAcnxDJpKFUMQ8xg5D4Pmoh0hNE9TrhGkL4uJ8qgAoYy44nek8Q2TlTqhQ57dJvOcQjRCNGaN9phxmWOkpQUNgdrwhG1BPZ+M3hI9MJfBERXiDparQ9PBKCUa4DCLvYT+gBcqcSygLIvbLjy3BOxIEuvmBfcP9SB9RN5owgEcAokVJ/J5CkdC01DPkOXrupaW9xi26WAthvOtMRy1oOp7rQNwbMft21km2wAPC5apKFpFkqZA7eboOp45oCZIP3ZWq7FqgP5AKonpEYzOgT+PYMsoLHbQjhG5qM/x2Ezv0c/mhLUO0Xy9+y3g+Q+CzkoyzkvKBp+Uqz+G6Ql7a4CW3OOVLbGo45DbT4wfbcGVERAMI1ggO1rF/5UF1VG3HqjNAIQ2QZdyfG4C6Sop/40IfYosWw1qlQfTHMwQSlIfrpMyJtI3ccu18FJKHQXAI3kpOFILwhuNPSlHeOAmM4Ap/J9eeZPiKldARJ2drmez5wgmsBIObIi/qIgcPuWBHjvs9y5ixyueIp+zvIHBZiFwXqzwKT/908hdb71lWFQsazJjppL5CALyEsH6yGuKu0IOX+C74rCzUfb6rJRD2AYFXZS6vwReDLPbRFpouOF51qx+8AKMGeKf1vVTOrtGRNHRbHDSIigP80bqM2DISExe5NY/EBNAU2J44ADaw49OzD/uHx2eneDV9+OOPB+8O9/HQaxo3NtyxxaoGKJoqUilEIEbNEfq9Gz+YbEwUqGAwnkhviLXNEo1qNe1iJ2GjrEe4FHAEFVWYWWe02jLPPHCW9jxS+es1X0jJKSuSpoSvPsKLPofeCCaIfhChYSKOeYLBL88fhjyrHCk55xa5rdyXqfFG0GB/QrbKIElOVbWaozhg6a2lw85CzxhbcbmiUdvU4Cap8W7JJhc7uXkKFia1zVAYoa+ZeiPmeNv8QfNY3CoZma5O6ovu7R0/Rfv33TmBAMJlpNmjpDLO7WwyYskP9wM3y1odbV5U4lzCFHp7yug4l9M5GhLKQuwIDx6KF2fvdbcIHziCghcG2w7saLM1Rzw8inU+I04l/PBTeqf0iXFP6JbWQjn6KeU4Kf6sp8dxSAgX3vkd+pI4T0jqebojKIWboLNGJagT3DgoaCqVKot1i9ORjkd9V7WyWIcxeYPoMIxDDrTEvErQgBp0BPBsNGrkgvyiRNjp5YQ+R11ZUeVdEDHkIsmI69TkzoCMlIOeYhp94cgwgXOS5x1oTyOhnjQzGZ13Wl0Mgf3oxlwW6zG8mDaTTFFRX6So/EdsxNRZKSycxNJk6CVjBMnBbTf3/aTlvKm3HBi3Asn8ZcX2kqlQ+lVSzTYLEnyMzhZ5laILFdtfg8PjsxOoZvSiioOf9o8+Hpzi37a6m5csZAuzxaUA6LdwGmzjxQa9jt30hgd8272hHu8O/rj/8eiMqwK1wEpQFuLQ4XoAB4S5X8O4Y32YwnZgHnw4OPv44fjw+IcghCv5jS2Dr2M3bdlarWtJxBBlLQSa/YDtSVbAyKficYe3GQYn0a0IG0nziwrsEwDBiGahX3wje9D4a7xOeXS+WQclkEmyAXXMP+39KZG21bO68OT8pvXWvvLjyinXMf0kpYB0eMiY7gtgsoBGtWGJUT1kqZltUa4bWj1LBfQ3rSCuDISbJsRrJxnyrUUrw20ajsbu070D605jaFNVX2Ivc6tJ4t5XpgvUIEbB/vFfo60vZX/Zv33YitXZlEwj1D1Fhnp9MSvTK3yOq7wvJjRTLxhnLJLlN/xNmrqwHKtOruyFe4aqFgEKpI4H//Pw9OzU8N5K3QBhJFgGfz45PIafiyS/WiVXabAITo6DxYCquxwsywJecSOW+PwPo+DVb998+02AqnkIoh0TlmkN9iYgFt5C+sFZXWZXV2m5NRyW6RW+g8QRpq7Ki+B/b8P8OfmA/MiLwSLJl4u6XFVg74eU+AhnAOR5sRWbIuGTja0jhS+Yc73nA+xybNMWN54qRUME+c0hgIBbDa2kZ/N0ifUeBVvpVoyHkbhhH4Mpwe6oYx2aaewNmdVum9PLH7e/HJ79Kfhw8P3HD6eHPx0EdVSVF0hKHEkrtffUp5l6ObjS0eTBPTnmtoyCq0F9dQl/UodA58EjYBcFh49kYXo2gjdlusAPSxge9+DwWHs7y6/pmdSD2Qdkxmf5NYTS4OZaxjJ05BbMWQC/b1JHy6sZuHqln5dltCwWf18li35QgpOE/wIOLMjO1ccMdSoXi+ziTqZosXBV7yjSZpnMzwH+rHRZgXcajBfllcyfkxUwhdVlkuVwvxQV2dwIAH3FOV4UucsS+hrcBnh+XWw9UgjcYLSzb8kXytQJpq3brc6O9+dQvXHi6FLHeVHV5bKookWxBs+gAcxMcEOAX5ih87ePwWt2j0s++bB5obbnLjXqAupwYSYvdRu1VSezrFVfKjQmNjx+pOYX4MfUrHms8/VROSrDyrJsS2LYOdBjS+UFVba1gzS2g+GwyOZmT2AR4gijsnlL9dc8y3RQrc7Bge28nJyHZBKB6cIs47EvkfiI9LRAkqXqd1M/SGCj7Yiw4Ovhx8YzI6hKGlLqZkkNCzA7XwH9AXyBhciKwc/oB4wpVWB1w/svvkUHZ8qRhRA8zaplmd0k5R1+Z7Jpb8gi3xtbvsj31mbtNmc+DhkHfdgPiKIcLwDkzCchXTISfC7sIGyX0+EiqWodnW4qUzWeP2XcsTsXakDR5iKNxcUBybYNTpfmAuXx+rsbQTwreToqTaOGjopXgr7f/yX9Li7RbGwLQg0Yo/xa+u+7g9Pvn8yaj5u/6NC6MZcq+wdlsqNZXBTJIq0u0qi4qNN6tkjzq/o6kpbHgLDwZO5ipNFj8Rg6F10Ups1qTHFOwnsNmST7GJ9WwWEC8VyaYskYdTScSA08DJMMY6jDzZTK7Fk3Hg53X9FxZ5PqbEqQ0wP29osq+L2UwJPFntn72K0wodAJKuYAIGpPLOcWKNSb7OiBCAZWnS28bOO41zWh5QRBU5rXPhXCNHgov4QSD89+/JyOGhiB/cwFy2HaAGIUqQV5t2VfjoNtdPFTv8XLOvh9IL5+1vhi7I3PuCxoDc3zDfNshL/h0HDfPzGO2Yumk9+7O5iPhg/7U1zMG2Ff2/iSfVK6Q8J4MnB21WxOoXWcuCzWGFKH6gkfsGjQ7IQh4zWGJZDxZ64m/Ch8vweyJauDeZFWCnTpMYjD2DbYw+dZcpUXVWYjUvH1YDa7SADnbwbR21ly5YCzqAHsIDlidxvY9H07Spbzlg2vJG8trw/3faKGSmAzFgAmQ8zTNt1z+qTGcwWYfWOOLkN0/Q89qNMNQRX1Xd+1GE7r/+78Ywf8J10El8LPiZPTO9Caqbn/08H7k8PjM/U4RDdcL9gWAxkQhlJhbUwOgB/23f73/xGcnQSP5WY/OTg62D89eCQ579+Acr1BUjgK0WeugCfntKB+NUMXEWGXHs7T6qLMls6TQOHAxIwJBqQG/k5BAdfOlicmJ/d0wU8jZN5yz5dhrMZm93TuaN/kul1u6dGNoMO9kKJF+DFxfDnAQfqT8lajGlWIPCT0r1aarKLAbuMNytJuGMB5FXcpAJYAMmTmAPPukHAUxf0A6HtxlzV4bZCKXA3sbY+3Ifutjzn0bp2gJ/vIXDSBOCKPgCgv1ujVjx2+qZV4MxD71LJ8a007Nd7HQVavTHCKiSA1BcLy7guuo4HBwwqIvzdffiFjCrSZk9MoiRu2TSRMMnO1aUae27LDpLXCZdgLUDBCLKUvKB3Gh8STwfM+Uq7hHqQSDlBPGmmWV1CMClkqebPsYoZCwjHqEq7s2j3jI4Yt2qHvOhAGRzdNx7WtYRAOtrdgvvQZn5jihSZ0QR8LlUE8Hr7e24MIhHWWN2HySMmqo2ZPgqMJOsXlsj1rmEyPNZFqcLFIkzIyAGEMBI3/bsjlcRQbuk0iZ0K4k+lWgdDRg7w7ut9rCGJf0rqOpErCvBqH/4Jqdjvknq5CuZlxk1MHqwf2ZMyKO+6xNg+JTuAWXZfcpRfoPrPz9DrL5zP4qsIm00WB8VQOyRytT4zqaXKItqks4g8jT9B2AXjwp2D2bhcDqeeAYGba3vCGzA+Q1QGNx68wucZiHmRLAmf7+dxG8CHXuPhUY9LYz5LU7V2Uql35Qfj8bdrMEnZY+jIybeCxGGDE7C8sJ1nUgNhuTu0pAX12VRrPG5vzolHsqjPRrv4TWVJtbJYgThv5tcU234hE1CMNTCKfqQP9zDS86Ed58Rd83OsxARLs3egj0EgwqFJQeADpUXufRQd7dtGXrpaQH9cSD7JzBSHlBFtwTbkFt4suZbFMmZqddqxt8G1cYVyG+TI0zXpR6VUpfeId+pn2qk2xJblKqF3sAMgoIJtz43mHj2bk1qV9rZkQtwWkJN16KC22yEruPVzW+ulc9jH6uaVIg+EP7oM2/7FOwgvV0LAmI6JUo+LSjf8SHBLmFqZCRpKRaAxMLeNVwbAxo+SJELfVEoGZgTklNL/0Hbsr7ufzU/wIBigQ8LSZNqYajUMWxNCIKQIAxn2F1s3yWZ5+rmdlCgfelIWkTo3q7ws0J5kafFjlp//jKHpRGk94eTrIi2IZ9zsnh8vYAMi7zoJaBFyLIWLfVn9fOPzfqgY0PRGJ2ud77bWJ25ksyOOTs9n7Dyc/Hb47eEeHCoRudPoG5mTAvfreJyRtDOCjfWkjrkMC48fcCBByRvHNQCsI1nB2gsL354sk/+QMRwrxhQeNZLFA6cSForZjK8D0Z5QTQShwVpxKRrZjDxmKeOH+gtixjMgyzRYwuFigNcN2V2sEWlsGj8BPBx9O4TbkD6Mg+g3Y3bDd/BVxGUAR8/OZy5z/QoO8BJBTsny1gPkHRp+ehGfYmpLvuXSgCplwfz7/Iy73fuBtdHbF9rsXsiMuWCSfRdiYVb45QI/ZcxlOuYKQxQXGBKSXaQlYsbPiEjCgAccJjA6NztZk5EWtn0SmkxGw0/WMQYunwtzC4GL8HkTaVykFvZvk15isivzR/Nzer43oiNeTMCov51FXfaLNpcSN+V5p2IkdPtAqZADtALALMNUgtjPdqDbNEdN1yecI8EvrQDa9KW6RLNvtA+EH1KK8iuB2MnpqI7KJXMXBJjovC0DI3to/Ojv4EJztf3d0AEfKMHj34eR98P3J0ccfjwPZwqMuDEHpCmqt68/OCRvsuG2Fm8jPPKkPtXImBavBDZsaL9cGgKlnF2WK5Bgg5TFFwS2FeUFP8nQ9kHAvr8N9wVPYlaAigm91vET4qMe19IarFwThB3zMI9YLOsas3RQ7cnDNwTqD/4G0DJPk6bojiTSVkGIYrsy90uYBPMDjjZNj4qYl0aG8F7o4RLpxD6HmMm0c7naCsQo/v/Lo8NmxskQaVF0CcZNIY0kBE69moJ9NskWUsF8qA0S/XOcc10b1801wY5psl7JvImCWmQGLAsLJbyBiti7wXyc0vMozU0PHGmj2mD1iDB0mqRm5XqDQAeMni1IAUa8NrVZPVcC09LpoCyWMkzhbXUoaV2knGHeJHiEn2iQIJApPZqRVWDBejt/Iko0HM1xHsxme1t7hAfBHCslt+58Xa4Uk8lZN5zpAcfNPiHQs5CmRLsJc51fXOuHqarXi6QZhDCNm1hCSeT01V8G9p0xlslRuuqLFkaJQPC6vzt1hqsUC7eWTi/3pySdChjN1zTUjYEfZ71ZuJk8JcBThzhHGjcbRfag64eOTq9cLlgWSp83oZrc17dubAngGUd9GWX6xWM3T2XU2n6c53UBqxL8VGgSmJPsf70XUUOdm+vhOKslcfYe0JYENYe2mvTRyUOgBuvlGNqmeH3tjRgJFLNbvjCPEvJWwmA/Ijwf8oLHfW1tizCfjfiNn2/R+a0ctcH9qbqIQEW+ym3YZZqw5r7kPyabZOdO9E+d3dPUBp06REajSI042BYEKajY6EmcLPpFSERnbMo1V8FcrMFQ3CVbKJ+FoIDYsLTckgmhLBJfgtMW6whNEr7oG8ysilfx2zyHm7/VohoJvxO+zvFpdXmYXGZhUl2V2my3Sq/QPYsMAE0LVwoQH07V1UTLuuBkEHqmbRZX+fVZdAMTlHgyZPs/mn/V5HLwMEkA3ifJZvVpCu4KdgP5eLef6N4gOSoruRaF4O8FIzFYV3pgSFpW4iKWfiZYnXRYX1+TtcKHhcFWd3CwRQuwK1xRAT0O28jFkCzKySp1jFRYlAaDi2JrULFzE9UwS4Hp4Xp7nV2QfhDuk4eWiSOpvweE0uUrjoMrgfMTukFfI30nuGTK8qEUKc0SRzYdwrkoAVoB4udlbJ8MjpnkuXlBNQFTyVSMSI2GVIAxMLxlDFyDYQeXuDp/Ek2mglXfNo2d7uoln23N81y7UT5Ed07AUNAGDS+1WudUPtpZbcSBOjPg+q5TRirxFpWrVkhCc1OGQ6B1i9Gl2CbA8z1cO3B6kCHyYVbB5LdnhusOpuuVSbRrR9KvGX5sdqy82OlY7P6NXfa1s2CNeO4cbhJye1sPsObNoKGEkFgKGczFIbXpSlWurJngcTjkBweHvEceGAeMschtl0lEgXtLF1m6O4C1xT+E5xlPTTnON5QD0HBYHX2IRAA9+DyqSgQbxOkswNqXjKH6CSTFx8eAbez3Gb4kBiSOA8JHl6sFFCHvijK+86QHcXNHyNJg+sBzbKNSuATIaErpn6IGEy8GdYQgO1xt4nsz2lvMZUkG8F/jrJk0CexJQKFxrroncyAd5tewQE+nnOs0rdMZQUeGWaA6iImfH2HSQfq7dO1pk/IiXGEpsZ6XeCp3NTerZqL6iqW2G3pYvyZM13rC/DsrCk4uQBbqnEDO0uvQN2tUMKm16WcDZrYRml9xs4GxIS18+VoP5Ob4UOVSYSINfsguSR7zUHQJJJBEU6kSkl6RKKxgxSqKySdoJ3qTsDQkIdLgdYiejwDKtHj0inIivx6XddEdrVgDwirko98rNdsteuCkNW4WJfimrZqqGfXnoi30DFi+MT59vBKm53rWICCB0iABoRMiFYgpNnmTJReqfOsvxb3ahkPMbI1/jvaAh9wX52IEIS575GAr9KcXbCoL5Y7DcMozeDifnNFPu+4CaBw8Aoy9+O9kOpT1lOjj84fjkw8H3+6cHsS/KnVw0UsCTtVRH9IAiZhr8wBOplKQoXT3Z7ZoikH153Me+Jj8/hY4xcfTgOv0lxDEIh8FePwhx5gAwWPq5JneQBxtbx3CVRB3P3kb4OXOsjjkzOCXgX7E4XPHAycEOs2vNROHxhnhbKIKC1AlqZBQOQkEgLmsvELS5CWWXhOpPzR9JHyBEalf/9JsOHR4FWdwzhzCoYWuXaE03WglMb++AOlrnbTr3DNzcx/BtnEjMRMPn61hzc0EYv46it8Pxz5O/TOZTQHZ8G09+Pdh+O/n15NXk13C9ufV2K+zjdwPGZ47Crc9b8iruB5eL5Koaleng3cnZ/tGRNaJzKdHb3381nqx/PQmn8WQ+nswHU5js4VvOOe79igEZm5S1ilq6vFOIdTwZF2UHceYvAS2l82A/wECtijV18HK8zPKrtESCeII27Tv2M/Rp2nTCvEjqZFHoEfN7+rkptSJAKiHTIkvntBdt+gaxi+SLDx+PDk7h2rgiJ7UyBS2BIREFm4fOuHyoBea3HgnfyzJNF7jUGTkehgO7Av2cPu0m83nKwP4MBtfL0zWdk6PfIssizVxBv7FstA0kTMHp8Tlfs2qG7Zk3iGLRh8/lKuUoAiMEylykDeYKUPhAIrjvGKiR3Q/nAMvjw0JKPooN9meozfOwwRiIkdxfwRHvapWUc6XJGAHf2Sqv0jQfIe/CRvgwYThCh3rNDX9ilg04se5yNXsuvi+O9FAB2KzkMT3R5IKvq7yBDYqmbf5wPMSrRkHaoVk+Eksy1Z1n80hZ1alCVAGM6KAHNUVn228VlHREbFmMjcHHG/ftskxBRKR8ynJ9ekOoVV7JjqfUJD0vs/mVI9kjH2pAFGp8zLEOJtRCSYcUf62yjGJGZgy8pIM2SZE31sJkK8xFM8yZCz1Pr7Lc+Zo/T5Ac0M9ee7xYIEXdMxH6IW4PJ2e34SPO3M7YZh4DoGqXgySoF4r0rtulGRrL2EkgAmB7YFxKPqPuEvm7BMFcJZk4tjOCLJpD+wFnqX76BRNg/lkR4H75euxvXmixFDFgsyf9gH6Vv938c4vB70lOTqoR11/z5WmpU1RfEKadbb25T8Ek3FlrcHZWXC892WoXuROaiGbVtRoyHcDEVsvQ8+bW/EABXmc5Cq/l3QD+49A/Y37rrOu48v/SXTWG2/TpeRQz1GVhwk8h8w6wP6971D7hNWpZgp9n7GIy8EEk8LKUf1OUmR8QTWP38agxj3BrE+DmuCXpCJeNxceMtzJWX6EOXie4na4pIB00dGMl0oSKvPVmmH2CuljBEEib5DN+3DPa/5i1jojtm94UFpWev1MttAnl6hqvLcDxmrG+4Ca05uTQxkzyPF1HmoLHirQ60FgLRcsw3eLh2hrsaTlLCaxTcTnjzTHyF4tuHpi/UkSRezz8/4sDHDQy4qFvkINd+8EGbmY8G8ZaFRW8RoO+6w2UA9+FsNNRQCqQZRiT8ZrFPkWSqUobQtca+fD7KfdScdnRFQ7NuN0T9MdDPyguH2uwuz/3Vidv6aGxlwawFYAGAynPi3mWEvZTC1aMyCGWtXVEHxrkPc6bKcOuk+o6nMIZFTcv5LRXhQlpIXpumkjvF8vk76tUuUrYgY2HiEhzHHJds0uHBsnPX0diYlQAGDMnN4nx7jiFslj5sKgojuwOpsKekg7wrMQGUJ4kvEF2YDlLFRdANeevOLO9GGlpAbk8ifqoDFV4nI0yz4aOy+AsCjDBcg1JqlMVsff9UD5Su9riWRZPCCwFKHWdz4nzJ2lY3Imz0mg1fvTZqjOCraDs5UrhWcKWr/W0ewxoacsyH1DUiG9RGgmYm2dI5tiOyAYH9P1QBg5uw/P0IMmrNcz0lnrlW1ckBHrl8PO9g6lxxlRbsS9oOprQN/alfoAWYgYupNXnRW2K5ZnW6SN7E15V85QWOWG2TQbOIVucX0QLIJh8CyhAzo2LN54X17A/OLMRgSQkqjNaPVF5cRQJK6lMoKFdXz4wcCQ8voa+xvvWAmzu4NTHD7rvZyA2kCdEFXbc0GCOJsW0G9uqpfjQAuVfntrGz3ixwGq0aigq//hYgBeDkf8JbQyEuNi5fxA+m+MO2ISQ2rGrOLQTpU6CJLaC8HvskgAlAh5pegHvGjzW/kkSpeFAzoeusSSTKJ5QOCvQtis1c7XmYkQKkuTsFtXPO2wW+YKsMjMw40G1ksViRspHZDZ450e0UfWi+3dJ95iaXxezKkUt1CVn5BLve66K0OF5VXU+VBThCgHHaKoAxYwKwLhz1dPc/gj2foABFDsk6Il9rlTfmT0In7ShJEjgLBYmMm6TDtehXeBidL3X0A43tP7RljcONWbvax1v2upoR4FDCwVPU1Y9WI1XE+U4uyzKdVLOq25uCIpA1q5AKrWu0vviaGQ+EFWCkeCViq11vDS5+JHPzze5XC4AiSNHiHnmYHQxMSZ/hUU3EUUGRaGq0yUqE9HGOnE0NvM8WlU2cN9rdSLmnZQ8OpU2GlT4li7Q0mXVnn2AHWD6bBuSxfaMrWe2xlm7eXIbWszeh17wCw8n3ux6TC26SuvWAVSpzj2tyJjNIw7451soZvqxaNPWUwJtWPSJaBzTOAY6Pp80pst6CUETYoB2BrFo1lertDo+iCbw4B96z9N6naYM224Pxi63Gxx0m2HnxdQTCqFR1DaF30aeOqjZsLYmel1x07hhc23kk5i5hfXKhHAYLZFG4wavCeEFkT2rHNXonRlCsBgbgn+7p7s08NhjPlFbQ+ViKEOH3Am/q+YdoF4niAVBL2BYVaXh0Fts4gW7Se6cO+uNAkdwibFt7CKp0wXhNLN1g57wkutSiGO/Wk+qz/6MEdgsbG0HbJZLKUqDaC9jt2Qduxb76Fimw2nnjYzRD2Gv9QA8AtbTFbtDNXc9bPlySdYJ1d9fLVJt4I1mRRCGx5N8CMdQCcmKKtxWnUtqxoE1HEAJY1l1HehJY8flTNczac1ns/YOK8c6qkbL4sOtI7GoVnb6CIf8vCw+peIl9k9JW3DdzdvSlgRs89DpCVgrWSGTpmB1UErwgfAsiWZkF9Cn9A7xRSAXlrWNdcT8IwLHRM1uS2uTwSZhjTWQnqR84tZ+yMMx4nGRrt2wBjdLYq6nJ4r/W8UtFcjdZOVtsMpr5JxRi1frcz5SeC/lCMkBWnigoNZifiPKFWqNf7lgfxJ6EFFQXEaNd5zlk+IK8Wu4V60ZbPNwQf2dJc3bKJqKi9f4X3YquknuMO8+qVMUqeoBkw9f441W1LEp4fvXxHZykVR16Md9e1pZepPMfVnEDk0E/jHq6IUWtH+nBgipGqer/8KZTYkspGMi1B897DvxxGoilwRataoZlOF9z55h/k8GvrJromMf09H9hb3WBbLSiLLiX82gRBfX1cD+oE1DcdcI1UV4kBQKyGxvcPfBTbI3IEqhIgZK2GM4RWxYmtvmLkLdw8+87aRps16rqcGwZsKkzdO1gR99TlYphVx5ZJp8jZPcZJXDDHqy3mqq7SiHu8I6yrnLDCxHKvkccyuDZ2H4Ela0dSZZd55IeMPE71oODF+ULfMLJhyaznxGY9YPD36W45AYdaeOTXuMpkyEnzU7NTc/B6sbHzRjc1BTO2XNb4Nd+sReg+DldMukz1fWX8zFv2OyoZ2fccWauEMPvg1bXf2ePKrI8U6KJzHhzmnjEEPoS6vRE7QYPow2G6q/6tiQYddvgyg15LrqNvYc6HR72TjtWZLsPSN3ReMbgp67RdJeTKCfgGGH60rEorkbffo4YDZYBhEtLkcuY0URBCBGDK5DGeGxtvwS+ermdsPeqiLXM7ia3clMQfdUg4WNiwL7YosS4vQH3Ko6SQ6rYlWiyxQLQG6sU/X1zANdBjzujLgMdkQ57xPTH32EajlzElPmTpyai0Z3DeOrfvZWJhbjYp6u6UAt/a3OVqRR4wh0n06hJn3OQxe3fOXUbHs9IxCI8LPLR88rF8+7vRbVoBANYlV6DW5B+ZNeNJkFHZ2gIxOkQxjcTwsW6sZIE3dZgSmZCAqz89mNex4hIa8QfGhZj+lYeoM335yNx1gIvI3NeePTGPrkyM20KL2lc7l4Q3oofIcN2RnJDTzACiLVgYDZ4RQqyM2zpgRrAqNUlU1sEsojJYMnbtyIrQvHOiRLxMFdpI6zXMibn7O8MPB6wXfoXApRKk4RDwEJftiFmeAFfQBBFAeNLhNoPDLcAIZVp6yxn4hB1jZfzC+xXzkxyvQ1FMU31lBwAVZ4jCnYggvP/JwQ7RGNO3CT0nCNlFMq/3amGW7PY1otKu8Er5cHjZskjMwmkCeNzLYh1A4huolUoBgKwibuPBueH2lvwZQdCgtkSX/JcV78y0wQcicgdnE5gyMW+2hWn5xmz8EkoiB28FaKTY3oK/tyIBHYXjwiUYSSdiM5/aA3ClSCecTFm/biGgL3O/wM8bPYozBMKqZRdkygoO41a/kHaIjPb6mJlbPRNFP/VB6pxo7s50LLgL6wy9JCFT/ZOtszamQVR2J3Je/Mro/NXeFKbqIStwiTZfWFPvGFxW0/PA2OPx4dcUDUK9wNCL5e6P/ol9g7GvQKPLc8AmIiSWXaCn9GKs2CdwFL+LTFujL+PKp4/r/siJOz//bOkA7QSdAObxw1g55hhnm0Hs12+GQ1z41pVjqbDj4OfIsHIuog4nEN8bFE/l5ucVgzAM7P0wU+x3joBOKhS46HNgW1GDtM0aR2vqiwpNjQD7ALjcTitdaWsHv4A8WmdFDhqnr0Km74d9nZZkl9OTP+yPiyP7MW+CH8RzKvC/DcyC7vfCcYZ4KgU6RHJ9f0ZPS8WxpOU5RSTsHqGA6HMsZnDsnzEx1oRLXEQNDgC+8nIHbGIQxfODVeLH14rudq46pi62A+VVv6Y21oePL4UXqeFH6Q64XicgYtj5xTmkIWqEEgnT/LzaxhKngwLiOkcqPi3KFFiyvr0Hg98TOrGKOVgjq3NXIdtHhcC87gbonfcw/RQzF9jP1OeMwziz7UAzU05jErh3/8nsZS7tqxlIPVhB6Ls+kw+MIa+TDoqJnxTrLunuImJne3fHxAMzRkCTQtdCDBm2A5ghIIjlOUu0MlfKt2M2LCff9ARwEXc+ur4QZk1R2POv0w3EO+uuKAKXbZ3xwyhTbKbm8LnN3uPpsVB5OS9hm1LY8ey0xLZ8upVkDv6hpA7H7mnE5c+cRJQ51TNOanH6TzjDz5W64ifpaDdi6PfG/0TDGnYWvdxYJ15TPvnbuOfaqOLpv7s6MG3cTdvnsQ5Y83ZHwi8bONFQmF40ckYI3g6o2TGc4Y9FA2vjLVXQVoToAdzhe8mAKCTEPGQg3R3JQiuYrRdCkh3qv8fsQphCHZrq7Y+ZXXyR0sG3u74pyIq7pAXxq1eFjdGL3AxNTh/PlNzKKYd9jeQcdvyM7wHRDMFsLuK7hW3wHvO1B+g6z/Zm/PgH6CIBfTSShdjmYEz36CTYFoZr60oZrJnonJjVVFtwJnT3GPxCYS0mdqD+HfYgrhn57pw1o5rJEDRfWGTqRMjYED7Y2YtR9S0O+poIMjJpxj5+Ia4026ILmA6Q1WrnVZoAWK7RQXxY0GT7t5QOdZ6jdrhebU8DlnSNeiepzHYZn23fmee3MqujHn4BsBGN6Y7QCYAODWkDdy1IyHWOVVcpmST0R4DphNYU95xcYyc/s0CftuxKc9cWYC+++n9G5EejwugyHTpuBWgsVInSBIBXMnVjyOsdCJNkV8cuVMG2sGzW04crOtz9O3r5Otb2dN3w5+Xwc99hnEsC1TB8DjAOnAr0NB6dTBgVwt+KagGif11DAYV+NhUoOHsgiANrydnpWbHdBpIe3ox6m/gGl4wyGPM05vHE3UaGTwRzLERF+C1wJQRVojYicKh+wCT+ACvChLWLI3yedor4+GaO6BXdThY17JNPsR0r1AJejBBXhnlxkd7SraO5pQZy4wTNKMRUvExiJupISfmo97PaOuMy8InSXg41lerJ23DVubMDfP8Z2c4w3tjrzo0O+jpoLvVGXoVsiKzfKxB5NEiBK+ozuW5d8SQTLIB256KfIdQ+fhjHKtrPT4iHZyOSIkc/XJNwfuwDuteH2LCvRUW9tXgh9pb5jkFO6KX5szIdGk9wLPHbFeLRdpa6G68pyKPX1oI12xQ5FqwG6puRwkFGuoA9a4ZXXj51QTdSsiOqPGFzpHOj7Y4IWEidcJH602eHQCAxHdwWFB8Pf41VQ8hl43PYbk8At0DOld4yJFrs7IuuwYpB69xPxnLkcevchp3Zy4caFT4LRxgfLL7kv+f7kukd5uXYuI1vDgOlfu+nn56B0Gnlxjn24+6r40ib37gSaKLZfT6wWr3K61MQYwyGTZdgFL8caIrYaHnMsNRA1foHfEUCHgDF3F2nW4Dqe6HA2I3FMigD9kDeKhB6uxSudNlwezKPE3OzrYPthpdgLlpGtubVecc5Vo9w5sGPQt7GXM0BUYr4JNnaIYVMgOiuuR/UYabgpcEKZ6PF8cC0RkGVOi6SbNYGqJLtQMwItX0YkuM/AHivh+HZDWYp6VlHCbYPQIOVgYehEEM/IjGiV0rI6eLXD/KYmLeDE21q09VnmxhoFS+UthQm6KsXmEIVtc19B0MI6IfvgZvn89RRlCzjxQFZHS6Fjh5tpjwt16OBSXMNDI3ws8C9rCDTpzSxX8yg04uvquE3Uv6nQS1aElgZMnZYnKImjIKezh4urcQgFjHQJqeEUUomPMZweOksjq+8iU6pxRPGQwc3YDGbjYzNsvIaEDDalPRNkMQvRDGGI9wOBotdyndp/QiIhwaAWG1WVX+U0qN/zzyMmUXeNEHXvKb2fyr21yTNdl7rPLaYOxzzVFMpham99D71fr9NxiWgmhCf6zyM5bDwarOlvI0/9VFbnCXlUGCVmgr64X6Wf9kV3liX5arc6XZXGRVpXFyXoCGwsOmJuwp7J5mtfgxSGAVXCX0A/kMQFNXVxni/msSi+KHAMBAFHZJy6Eg0aSzw1fIYU8qd1DErC3I6OMwvfEK41vg50gGodXqzy7KMocr2UGyztS5/UxMs628hWqoFggUpdJzTBqbGgpw/GkGv3u6/tJuDUFVD8oXC/Bw0GoOzF8iTy3L/1nnCtQJBP0aEgkslBHUf2N77WSHCMDa7FMAZ2uvoa1fx7GhEkmF+xonmRnCDS2R7/9zW/e/NbS+p6cHjg+Xy2Hq38eTva0spiXxvynzIVZnof/8tVge3lXX+O5G1JJLACMl0YRw4vBPMWownBVX+5+S/IKo1rBaAetiH26NSEwBDjeqxzRknFcCPqwMoCo82KxSEqMdikjbOEyyeB3GY73d/82m8J/93b/bTbdHgGKYjj+eRJOtyfh/db4563p9tb9+OdJNQm3fvf1fX8yjafbcdgLqrSEZQy2OJkn96tb+neeLK/z9P76bpmW+OCqTPIsye9X6+oqu18nWQ1HiXuw+2E29+NkPa2uMg2pTbLSgfc1QPoMWCTj4e1OY5DQ8BVDRyrAbB+iWTHIHFzXwIagCMtROCIKYHlN/0JYNPwBYF2ob2yxN3FRDWgyfl4m+fw2KSsiIpdDK/czTwnKDCf1f4beQ5oBSF/MVcTHA6DmWkbhJNxSTKbickYdpOxrhK4AWLyEPkgzDQ3MgIkJ8A6Taid+C3/nt/Rn9HYo3RPsBGUIT7fj6O1ochpHg20g9obsES6ToAd7dJ9KgKUgo5AvyaFvTs6jEInkaQ7sBCFkgmkHV2WxWkavOQiDmomikAbVJnoVayxh5/BOqujtcDe9391N89sYhMl0ewzC5G1kGrSx7HbhBN7YC5LFOrlD/Lcl7tGI6LZCwwvEw8D/BYw1QfkLPVyG0c/3X399/7v7yTnEv0zO7yfn82JyHk+q7ZASRJPBPbkfEibpV5PT7eSizm6TOoWEp/dVWsOb3cl6O7nfLSbVTrJYUD3iWBCwS8YvFZGKS5pj9umZc+rH3yM2ajI/y7CBxdoCUBACDiSgVTjKyWSC9sEgZFs5MgpEKrKdZAupxpOK5w53uPSnqGjU65jAASSYXCKco9uj+zS/zcoiB9NZ7Gep2Akur8YSHr+ecuZV2vjGXz+8wuL4MZHyc5msZ1ytaPzzZDrFBaJ4sj9+PDo7PDo8PjC2D1c9lDDSn1vhFnemA/zk7o09IAsWPNY5G4JccJJau4pJjbYwI050/oK+X6U1KP3kOoacEkkewHRZQ5Tki4B3RbHvQRw9EohbkVLi3lVdT84FjrdjNx5U1yELCpdJQ1gQCcCm/vPqTavtNikz8nXAlSsGOHRfDF5gFXpBdZ0CVDHgblbX0KnnCf0753/5n0/0zz+oooq5TuPEzMsvw37wKh7vvvLt4byhTrkwdFb+XEdRRsa6vto1nJ2OTgM2fpHqGZO9mA8LYOa9xngVBrGi/HcAC99LhrwwXqEYekYf+ysJ5MnF5G/MllKNs2kca0Q8TCYvpqBDE6RbSjq+2xXqBPAofhs1FYYY1gjIYt78YHuZbsdYEdT2xKDLgSU8qccAli97AJhk3e/XsY1a7RbTPQQUrhh/l3XNr7++H/9ukk/RCOapquOkhs4NhgH+8RqPoXVRQlPhXhMyG1wUq7yOQJeKgxfBaw/RmEpDz8XsCg+LsEv/J90YQQ69IDCZhBGZqu2jOOT1U9Zm/UwmfBr1SqJNAILpOCAb6trz0gFuRlWXJNH69JlEDXAkhN2vx/df//4P0DMOrzgabE/i+7ayx2BjiNhMTshUD/rX+KtjMXqH4gl13ht2Juud0f3FfFLxrrcb25xpAvtiAl82BENWV3pceVpCCHMB1pfieUmOelsSliPI1JbbgDe20B1vem7bMvqP10ZpFYywdoRTt/4W2oax25qX3Xonejsaae/wUtiLN3cEi/h+sCyqKjtf3AWrHC4sE9j257g5grBkZ0bdGv2+cNujDMpTC4/OHOxaIPDYAiEMKWDv/kSIyGO0BvnHzsbZcBJu9X8XxZPxZIoHRD1kIni804NmqgTFAl0EOdqdCE6EeoZkZHYeDzNsfM6YQHJ7HsXUI/xnPNx9MxVlfPDS7t4vkW8adzzqArQfgSFjxh9b1WQoW6N/KMRDV7L7jxnAhEeTgf0Zb+NkoczjphaXSc/bCSu+HQOomx7k8Zr6lv+Ou3LywPQn+/fjwWwac/eMfx5M2zWB4ZUjKz+XtYG9gIlo9FvJBEoOZvIOJ3Lw1YhMFrmy+BzPH/kmHVTVZmBMkQ98J8C2900zlpXsKOn5rIatOeokbA4UL13uWCtioarYiUpdCMYh2mrAHE310TghHnln2iLbRYju7eChA5rMeAhRe8EYtXhrRTGXhkl9TRYZfCcxcJzBVCej6gqtm3ZTBVq5oQTEUM/jscipC26idUXkUsuTuwiMaoP56mZZRV/CdXrOF0QPJNx10OivGWXoZoQA443RdkluBviXV1+xdnKNNYUZF/UQgwhUpiz4ggmH1qhmrssrKpNvijRPrNFDKw/nBcEuWAKqCZfTDZ9B2PU7K88lPsA9fVEhDkRRDfjUQ3b6d3/eP/7hZHZ6cHZ2ePzD6ezHk3cfjw7oSq8H81WY5+kWkwcIXFacTQzwy9K6Zg8GKsrAJcFDqDY08pFRXKfnOIhe76B7EXxMKOxiamv36iDFrWLm3pBfHXI1UBJy0fYYvnRMNjrQWWqRpyuvPkx1kuVpOTMHTFnxVXKLNy1mIJbFUgfiw8nR0cnHs9nB8U+h1aTxs6HpAqUyASMyb2+YyGAdU1wq7hB86BjhocPbHCkjX69n9QJ3KtM3P8HJz1knl0lVqdh0xs/wJZiuX4Jr4UtuYthlDEWdSI9FVMFzW0N12VFjaazJJnt0gwsfCDWWveMoqsFlxcZNckIJ7CM+zXYchrFWD70Oa6ztUzd6MuiyAGHRswDIlObAinmwdougl2UDnjSsYrX8xGCCxT3xOaMgUTXDCMtVw+AfWnmdlFe3cMxsMK2IsUmM+C0bfy9YXxco4FtWeHcUwiTi4gh+KcVVmdxUtLmUdcdp17M4to8hUzLykgcFkk+QskjeZvxjtlys0DcOuAG992jrhf4i8aS7U4svhhoguninqd/tTed3M82P/2iGMAs4CPl5UwM851TumVh2bPSiaaq0veC6ICrvXyCnZXGjjni1QroygnGi2TX4y+kPh7P99++PDr/fPzs8Oe4bT2pK0g/C/Uai0F3hSIV3mjaMAY3qnm/CkCrI9oT68cAuU3LvUwFP9gi2Q0AHEN/teA/nrC1dr0MhFTr7QTrM1ZcZUYgTAU0yMCGmvSDNb4mPo0s4P2qd3XTbgauSUrUWl9gMqFRiMtKct7fpQX4Lf1PJuPctkiu8Itndjd4OL67nWXlPFzmgdN0ny+XuPCvj8SiYRpPTHbDcXhYLchlN81uaKu//8o6O/QX6rF2s51Hc22R6hBLNCYiO9ND5jRuP4c/3QXwxD8A4Wf3u6+kOHBtx8cvRSC4qsmqelZH8ortrrCNzAYgFk6u9OSFoLdlCQoFEjx26xShOyyuKZ+G/8Clqr8NgLBmaroAZ4/TgV1PPgxodkVR64x0wjyBHy9A+0bFvQPc3caKTG+/Q1Nzjw5hyHzdfnL4/+B59Bj1N4yYpP+EdtzkF8LMp0v/AgWBInfZADHF4XzOG1hICN6M+7V7A3YXZGoitWTsWXaRFY/Qmwu6uSAw3B9vTBww4wCqFjszukxGY7FrHBCoIRmJqLplaleYhD0I0W0Khu7fw3z3kGaPidqC4jrZdZbdEBbxBivL44YbqqksHepjiveBiPUfWNJy0rclOz2Mbdau+Ftgg9ONPSkADSvPbcBjgyg8v1jhg6zkcoqGO4H0B/8pNkHAnASj3rC7UI5PVioVl42E9TNaM8yAYvEe1jIMz+ZRA1SLPQbCyGleI/JafX6zn5jlUlp5X9TzLR6aAdwc/QTiqvCxWtX37/vD9gbxKy9K+Oj17d/LxjF8mZQ1+gjNmRcTg9T7dCfrKGGiRaUMrI6Hroi60P4pVjZfQGQao39yArQKxjLKbFCrq+TzAVqalmXqeUeKDz8usBM+9CnYJ+BMPCVQEPxkUq3q5wuiV8xDsgjxIaEdjtW+esXc5OC1n9XWWBy/mAbpLedXpudhto/kX1eBTtlgsryJq1RJYj8l9ZHB6+MN/HCKJW5c7ASnsJDN8a4LIEUcdXqzqR5wDvIu6nne5V4IbFRAp41ty/iZSxsYtGpWJPrll++ne1FFAekL0C/tg0NkUJSSwMPHF/Rj1ZaG4gDRe8JU3WzzTJl3S5AX7VPKJt3WWSs/7tETNyqClO41Fo5aj2Ri7xPaNR5ouF4M+u3ufJgygzGA+eEHElkd2bw8zpDHPwRcKjNBIztb7VYmBV+h09MUiywy/GJdjcWt76HtYNJvSNKCRNiUTaqdH87pKc7yveiwbD0PKTwZhMA/9BppsZwrxvut8K/54nS+ZTO+Rd11N5ATEv9f5Shn5Ot/eZhDE6r2RYJ+HfohE5k+OAMR7c6KNaaCcx4dIo4c3VYbpYR55z2Fs3SU8/B9BpCLK")).decode("utf-8").split("\\0")\n files = dict(text.split("\\n", 1) for text in texts)\n\n class Finder:\n  0\n\n  @staticmethod\n  def find_spec(name, path=None, target=None):\n   file = "__init__" if name == package else name[len(package) + 1 :]\n   if name.partition(".")[0] != package or file + ".py" not in files:\n    return None\n   return importlib.util.spec_from_loader(name, Finder, is_package=name == package)\n\n  @staticmethod\n  def create_module(spec):\n   return None\n\n  @staticmethod\n  def exec_module(module):\n   name = module.__name__\n   file = ("__init__" if name == package else name[len(package) + 1 :]) + ".py"\n   module.__file__ = package + "/" + file\n   exec(compile(files[file], module.__file__, "exec"), module.__dict__)\n\n  @staticmethod\n  def get_source(name):\n   0\n   return files.get(name[len(package) + 1 :] + ".py")\n\n  @staticmethod\n  def get_data(path):\n   return files[path.rpartition("/")[2]].encode("utf-8")\n\n sys.meta_path.insert(0, Finder)\n from rollout_inspector import main\n\n main.main()\n\n\ndjango_rollout_inspect()\n`},5407:(e,t,n)=>{n.d(t,{dZ:()=>jobName,wx:()=>lastingFolders,mp:()=>migrationJob,GW:()=>migrationLabels,ng:()=>runOf,ye:()=>shaOf})
+const r=`0\n\n\n\n\n\n\n\ndef django_rollout_inspect():\n import base64\n import importlib.util\n import sys\n import zlib\n\n package = "rollout_inspector"\n texts = zlib.decompress(base64.b64decode("eNrUvXt328iVL9p/81NU414dATbNlpzJ3HN5mu0otjrtGbfUkeQkPTTDBZFFCREJsAHQsmL7u9+1X1W78JDkTjKzbq/EIoB6P3bt2o/fns+zPKvn89H2bnAwuOe/r9L1uritVLpssy3K2pRWflV3lfysixubZ3+3g8GqLDamLNbrYlfPs7za2kVdlKO/7ZZX1nDqs7dvjs8Hg21a17bMzcSUdrQoNttsbeMy+r/eVU+Wf0vzq+IZlzN+Vz3B5ry7fFc9iafvbp/NniT486/vqjH9Hr+AF6MnSZQMBoOlXZlFsdnYvK7mxSreZFdlWmdFXiXjgTkYmFWxy5dDc1sW+ZWZmI+fh2Y6g9elcWlNlvuHajwwZpWtrZngn6DUBL4VpVlnuR2a2n6oIa9rQJbHkAWqNmaT1otrMzHc/RE+x5AHSjHZilNklTkpcot5zKLI6yzfWXgod2s7NMVqaG6v78yEko+uymK3rWIsY5Xu1jW0E/5CQ4MsUg1+peJxGEbpdmvzZfwxgsZGY+zm0ETQqWjMfYs2tqrSK/wM+T9jaXZdcUNxXKeuwmQGgxvdXt9FY6h7On5+cDAbmv4qPg9MaetdmQdTxFPaHvixS35l67Suy7i6q0abYrlb22p0ZWufdjSf0/v5PBmaaD7H0ubREMc5MUVpokgq6h658QAGDt6ZvMA5xrUMWfHlZGKiXY6LfRnBgHDb9utrW1qY0ryglNFeFe2bPXzAQqG8YqXyRFlt8nRjMU9x+Te7qMdmrzLf1unl2n43+nZRrHeb/Lux+fb2+u67qFnY7fXdqKrLbBsnjVKvsvdUamnTqsix1L1KleOnz40uDFFzX6llfTAwdXkH9dxm9bUptpa+DU1UXkaJSStTFbtyQasEyUVlJmadVXUsxGMkP2JKOiptuoQlkSQDYz8s7LY28en5cVkW5dCc3+V1+oEfXBEX8ANf6k7DzpafsU0X16OqTst6CiuRH8ssv0pwD8MLmFluZLaiJPXdFufXVfXy9Mcfj08uZoOv0uomy6+EVG7TOrP5AujE84MDJJ67PPtlZ4EQmYmJouj8+M3xywtTjkq7hikej2H7DwcmLcv0LubP6Sita//ZfH92+qPZ5bmt6jgbZfnyxt4l5s+vL34wp2evXp8cvXl98bO5MXG+21zacmjSOjH/cfr6xGyv5rA1sstdbU06MOb0hEov7TpbmonB4ujh6OQV17zbmIm5GVFp5s8/HJ8dm5tRWptvJ2ZRpGtbLWwc18X8b1WRX8ZZ8uy77/azfJnf2Lu0rqv9ZDzO8npIpefwKkmGA2jNla3n9sO2pH7Ar2qoGpEM24m2pV2GaRrD9er1+cXrk75x217NlxbIm1l2jUlrRJaj0q6Ky7+1R0S+VLvLbDkwPDDL0WKdVhXm3d9ezfFpfzwu7RX+xFKWIyqRB9x+8EOu6ps0ennvWO/W6yov6mVW1Vm+qGHML4tibdN8aFbpurIJD1q22dhlltZWnitalVg7v3mfrrOl+74ts01a3g3cAGKTTebGjzpWwtiVo6LVrwEPTRzWd3omFdgPi/WuAiruGyHjXxdzGbp4r0qiKBosru3iprWJFqNFkatNFKwc/HiZ5UNK1r1w+taLXh7Uk2CF+BKbK+To5GeqGTZo4sdvUeRVXaZZXpsFl4jJiLSY/cU+lqQK7hwHJMJlcYuMDXTeLuB4G5pfdra8G5r36XpnqwlQ7KFZZ5usnghNGppNUdX4Sfgg4NeI3RotL4VDq8s0r1IsdhBSdvVllNbFJlvEuyrLrya+IaN0naUVMTuYR31a7MqqKGM8EOg3sQ3Zilpq0nyp07+3+bIo8VzdFlV9Vdrql3VEebiAkf1gF7vaxtH58YV5c/ry6I2p6rS2cEjN62xjix0wQ3tLONqwFuRZjF0HtQr/oEc02txVv6znWTXfpGWWLi+jofkedxU3AYcc1iPUfX5xdHEMZ4LZpB/mYRsme0vz/emZ2avwgKVqv/nGHB4cHPDMdbaqeyywWVGjDfh3VNrtOl3gaMDqjoZGdso3T56aH4/+Mj/+y/HLtxevT0/mF69/PI73lol58o0bm6E5pIY0RjdYXJSCj1ROuLL14jpdr+MEediiqoWFRfYwSLZJ87sYkviT/Rj/ZEWuzm3FdKR5dWvLKpgdZISGhvggXs+/7IoaNpMat2JbjfD1HDb5YGBur1NYENFeNeLpwM8xlpcMqYyYi8Xe0G/qR3QYDfS849juVbTL9yre2IdmYg6wbKhNyqQakoFjR+7ZxrRziTVFxrGm8fjqMl3c7LbuZubvZX2XL7ta2UVdyeauaruFSumiAr8edWsrVnMgVNVgMMiL+jrLr+bQEjMxcRTB7Wlo4kTuXleFrfBzXGytZ9UP4DRbwvzIbnOfhyaCT8KND2jYl1b3HXfEdVq1cpb2vS0rO8cScG/mRbHtqQY++WpkJlyKkS6sVXt8fzqstihVy4ttMjDVL+uexsA+1l2GlF/SY8ivWd1287pKjLuT8Z0mmN6ipDaFr/3FALiNuKtnVHB2uYY5vSh31i2OrPTfYuDJgPced1y++Rt0Dxet3BhkBau7nau5ghNX7kBAjjbpNnbLcUgFJUS/7zK7XvItyJc1NJFuYQTlIVUGolXaUWXTcnEdl9G7y/ji7O3Jy6OL40+vjt8cXxy/q54CGUjewUFB7EhpR6/pYgE1Q6+oK/BGBAWyD7FjD7VtWRbbCsg60A5zeWfO//jGyTzWRVXZKrbvLTDevPH1Ud/a5LK9c2uXFRzLqyy/suW2zPIazn6gWGZisES4V9v1aL6xdTpaXs7pI9yQ/NdgrSHBlMXBjYowF3QgoiVPmW+yfIln29KubW2j8YCmkfswWqR1ui6u8EpPZLS1qnH5wlG9tDFnc4dEFHUMKze7Y3CphgHNe6OBpd0U7y2evnwuyPDwo8uywsqCU1B94OR+td7T9gf75w/BR/dRnX9hIT39Tte1LbHbeA6YiZmqtYIXZFjDcFse+mlzB1t4u+Z2FevlkOvJ7W0yg8Go5rm9hbvEPcMB67bnsyuYx5fJgRxf8RP8k0wPZnpQc3v7mLHL0xK2XefotSruGcfK1hFWHUFLIhgNSjGfL7NFPZ9DQ/7hdrg2MM19cN0s0l2FO91tuF3FIrT2+hDWD/M09yG+pf7CTEeL0qY17vh0uXSkqk3abq/vhsicTWi3ArsW8mme3qfb7XydXtr10B8ZI8hA3Kc/RZrUKIpc6z9GLl00xtqGxosqhyYiqVs0NpGJRn8rsjyu6hIZumRUbddZHScJSTQ/B52qYuSchkYdbiJzljOs8xBMJNHTiZnK5ON+inY5iMOiocGiR7u8sraxp7gUGABKlMGhMq9tnuZ1hQXBDuPrnKuI0q6LqnbtaHPlcDJYkKu5rCIu5mbSddM3MwKJoizMu62NMXcymiMXPp8PqbhEc8NT7Al0CVhm6ZbNdxs43G2M9SYikhN2hUTO47SezQZfXdrrLF96tcX9h15pN2mWZ/nVI1nnrEJub+h46C/lnPGMThc3VUxcxNAA2ZPl0WB/KMlIcUHAINJLGEQlBlfJr+16iaSsxXP0ckzuDs79Iz7EkcclcE/M/dEnvnnytN0W5dJ3SJOpcpeDaBl2dVFZvO2Y+tpCpw0u/iI3m/QOmQ9YKbhQsAa3TpLGwBCFGJq56nK6XstMjWgBfvFgPdgVGASzKUpr6usUKF9uLi3s96VBwYzZw4a1m+vkAD0NhjL/+c3FkX8X7VXvIhixbHF978C7RnL7A4Jf8ZnS04F1UVQ2t9gwKM9MoBrPqA3Nx2gRjc3Hz5+TabSIZszxQFJYYo3TDd/pkWh87xwPd0evHLsFVGS9joUny6nCFV7O5BXn4fVMksXWeRoNmfhL6kRXh4cKphz0bokeHsykRokEi5x3St9cvc+KNZyjZo80M3KcOCIGImQUxgXEBXlsTIusm0ys1CtzO6E0g/u60DVdrjPQ+Ms7bv9ehU3GBlkSuDS7dFtmtaWB1q0REYlfhjjfRVnbZVzZOlYrUO4Ei+s0v7LLxPwvAymg1ywEuB1CvcChczY67NqXiaHpKNd/Zv0uTfrQ3KZ5bZeqYbm9nWLKGa7wUVbbTRXzVe46hXnN1iADwCNuGvHqiWZYB/NV7mDDNYWLOGCZXXeQT2bt73Va4bRg+fBjma1WICmjNg597UPzZLpNS1GJE18hVfdVJMri2+s72iSyWjoIAfJ9UHTILj6wL3oWFeokZSciO9bHhCop4T195567H3PsHyl0r1Pic6OizK6yPErM1xPMFr7VatTtroZxL0CxqwgKLHKUv5piFWHZ1BQqKOeLHBQ9jUB3E/lLyHVayTtdEdlhmJO3b96YLOcyMT/eHmaqQH7x9YTKokcoi64e+i1QR9/B27SK+JpEXLsnoe7aRP2YRnU0G2IquEHpsyiiXUgHPKo0ZAh4xM2zYOx1J3XWVVHa7Co3N/aOSmhPs1rFrWuM8PYxJeJlQ/2s0/LK1nBr+vg50TuP1j/dACgfTibknEarmyqa4YmF95EJVyYsfyd3FKpV/MJ2nOTZLv/prr5G/Qo3uc18OZOG2m4b8lGYI1fGCMSM3JxelgDaqW5VfbyGvjzRhQmp922xWy+B44Ej14AoLRqYdFXb0pcFn3BUaSBljCNMxsIe/K2nfq8ypJit5ASEnu9VvPOpKMxFXQDie+cPOLjxeVIApaXrqmjm783IY9b8MP7yvpH9Rys5FeMWl8sHySEb6yI+4s5/RuflEm6cJ6cXuOkjd9un97BFqms4dYTuQIrVzbN0ufQp1CaKPmONZNKBH1GAla4jP24xGN/YGo7tRbGxZp1WdeSmi9fB2Gx3mCTL68Kkap0UK5PVlSlugcARHzz46rLMlle2alia8fIHNbb8Liq6RYEm1H6o15lTQx5/yOrzOl3cUAISO/G382yzXdsTMJDZpgv70E2vTqsbLwopcqVxUVQDUqFGtkwXdRxRF6IExTZFHvVo5FDIodSTojd0og4qR4QCQDwbp1mwUZ88gSsBtKou1ktcHJAlGnPOaJnW6WVagcUUsTOocHWS1bETlPH6GDuKJf0EOVNco/DNVTz5QjmLayh38sZu6/nSouWUdHWVafkH8KH0YkrrH8+qKMsrW9Zu7eNmIaFckcfMrykpYlGa5kuZiK/bamJ9eDjehfK32BbXOBrH2dA3l0dyBsIKkejpY1KJ+KARIOfyr0MxMHdPpHR5Vad53WqqaFeClRPx8D6DsY5U8/ob3Lp8eE0B3dqkbJbOd+lU/UC7sfOvBkp6HW6rjnFh0fk9Q6Pl42yAMr+xd63xeVjPa+wyAwIQpDlfXNtNeoxfXqJRhda8Lor12i5q0IVNUGM1MCj0hmvh0ZuL4zNzcfT7N8dkLxc9pFHxwqWBucmLWxi9uO/+AX3/6K4F7rLccU3AQ2QAw80GNfoG6N7KtD7BmhvcbVG2Rf5KFSOLUsvHuS55o6cpq+alXaeiu19ntS3TNco58RdeNnDEhzrfsFHb9GDGPKiUoGS3yGiSFpVmpKW05wl6efrm7Y8nMENgkfHq+Pujt28uTKDm5y4PpR5UGD6w4UBm36LZrUsLrJvql3UyEI5bDxPoy0C8pXbI4P4u0aCNwAIFU8yp4jmwCmbPLZdobBodIyafzovPSR8xQY4Drxd2+SWdY/rRnlyeVjQRweOLBM1+QYD0nDtFGxWTxjQ+YLS1vJxvS7udV+l7G+NHNwpq2JLHWI3oJ1hU0R5qWqQxyNLwA/eoWM1J9yjsM5E/+M/IeUYmyaQXqBpShSFakYMAImkQxX/SIcYCmm6TLVS+VoOBuYIOT8xH5PP9tcaLUnrlJyK1gMZzciLMnweuoC8QxnzCpuCt+dICQzp0THWbCjJL0SOEwa8NGYy/p1Hp6qJGL2iOyfr5UWILGigltXAMcEvD5S78+F0RaneGtQ+1QCnVbdrfkAG3JJ+s8WhKP4My6EidhAdsnxKbxggT4U72evzmQAQndbvWIufNg+4RsJ+hhtrO6cF9hrRAeNisQKbOjd+Ufs0C8Qha1+FlCLKnwoq4cjrnCXv2kbbF6OXR+cujV8djE/GvaMg7ZnR+fDGHsseuPLowuSYnfPYMYTeTIf9ECVCBWxCaqlfQkBuK24nbTCuSVGVkRzhwihcsGa0ejBCYUbpcxootDxaoZK1+WQeuFzqReWois7qJ0A2jQf6L/BmbWjTb3Uf6pUeTlPkl2oIT+pMMXLN32yWo61TLSerp2FQtBI1mofSRlItkZwgGZUwsmLOtRIYa5GkkYTlqcMugvga3DErDSt6ZbC7uxCz0Q3EOKLxTwj0CEh/40t06bTWzLhbpGiyBF6WV3eGdDMSeRGRMMzKlBLMaXDrKkYFyghWDbE6SA7v3wQb0ImXnxNG1fhs8QLrwhntwCgrT3Tq6mqy3mEfGA2MeMtT2LVnaVbwAQ/KE7bVXS7sGVqZhmB3YUQNJiB5j0f9Ie20qsMM6e8XW2Wm5zPJ0ndV3KtPEHD5ou62qJREc3iFABgRG0q0x7TaV7rbKnYaMIy8etG4E4fGkbaOLHMra5jEkQHn3IXoxFbewdqbPadOkzTv0kOz9KBMsNyhMLD2iRb6McOXPh/A/eY+pB8KH4NzP4dZCdQ0G5tqmy6FZ2pUtS1qBpa3gtIbE3qLZgEzsT0dvXr8i67HRNi3rDAYrjoDVPz47g+sZyLVwvaAyD9YBGeehUHCvUqUAZaK6haI126BEi40L4Kuz05/My9OT84uzo9cnFyi5PHr1Knxl7rEvZo4neEAvQD4aeKPatFxntpwXuXVmJd5moKrTu6Gx+RLVrmCDK16Mzo0JRFpwM6U7IEvl6BI4nbHimSihkyvh5CvREp4v6rQPjpiJuZe4i86xn+sboIYMZpvk7b26MSrHUzLDRosTM8UfUyiOFHDEr8JLthSguukaLqJ81gkDqReNnldds7w21FzrFumRQ/ncjMWEz7QFI84QmvNAyhlrm9qMynTWGGOfULhIbiLqe5RSackXeqU/ajUM9nJw3aNKG2qnhFocNqLVwbAclmZx2/ipR++OP2TQiS2H0RFDIrRPEltbbNYqW6/tkplAKJQcA7E7aLHgqA1/CCeaqnj0oSUChuZObwoWcOezZEHt7mA/ax4Nd6d0EiWvpHp1XJXNlxM2kBZqo/a1yJB32XoZiySV7nx0Cey7Efqugrlf4NHTY7V0tUvLpWT/AzwM+HQqqtFqiV6djp5MI2wS7Hjn4wkun3jfIyoDo14V+WhdpMsK/UHRpzNORkuLqq4orRZZFkHHufmVrXdbOJ5UPWubAl8XoS/x54G5TTM8HHwKeBM1CB+3gcx0lQBTDcu0SfdgE6bbLZ5efEhTEm8oONOnzgjVppASSEdDJRE72fkEy4RkE9ZnoeeUyBidnB8EnVThjb0jGgZaUNQv4A7Uwn9tSc3ENvk8QHLbGBfwEc/yGIetKM3B0PzW2RoQDbE5UBGkCZAKCiHZDc2+08MQN1LBT2czhsW2L8iPc+HCokY2J+kW6n+UgEzYnPltCdunjHFNBiJbHPuENlpnab0Oa8255zIe67HW5MSoOOga8l332k+KdKgxAVRwmWZw+BtaFtNolWZEBCehGSrbU4Z2qG7607sYt95yt9lW8UdRZY216gfJywQZukZLkuSzIkYHg6/k0NbKvAcdj4SSkH/0YDAgh9GXVBbdKoDjMnNGpYgru14NTcvHq3IeiwZSjHr2s3wmr/mJCALpJVrqTbj7WCiK3BG/gAoluRXRGGrXFUq4oEmiFda8g86lDSH0e2JJVD4nweEm0SkoT5QcxVTr1SitbhyHpMv2KbmdJEVpNvXgX10tSGa7KhV+D3NpNq8pVzRaqNgzmmJa1x5VnPvtnbMCabY3nAJq8nanWyzWZuO+8qlyygrD0l4MzfWoBWSBwupRnrauRFrCujCkS43aeokTWJjjUm5myPK6LHB7whNcv7GLczRJpxIStzRkH31E6oBXd4WFoM9aqu9zz4LDcjpGBM8Y17deQt3sg3IvDuZ7aatFmV2CNR6vt3uIsGoNsWSbbX0XR7scOccoQW+EyX0EN+F14attrg491g/NxeDLZti5ZVGziRFwEkE36LKQJyZ6z/eRDq9pFM886XNgbbYoZJtjscAxxpnE8ooB+zA2bInG6AFIuC9rNFPhZ9ZUoZYhWFLcTBpdnL3PesY9HSc5wyR6n9nbyJksT8RYdxA0rG/9q2p4G/BEQvYrm6P/wdLTNH6Brrsquas+cZOkdQMT85FsKP1+ohdGRskfxvBiXtwAWgEmcAOXVXP6TRcm+a4GUl6hJ8bYVNlVnta70oYZXCeisW8QjLz7IClZbzw2U+qjSz2jFJ9Z/Kwmj7o8kI+kt/FGvnizzTtmwyeqwnkQ3ZSy1GZVQcOk29lyyrCzpMPbbM+Ec3VJ2VoKDA3YQpOQePwcompJ7nDTYoXQMXRHVXln04MZWcy6jGJyOKNMMzHDDLMdzrzvv2sVqdyV75/7ogwjhGuU+hhqxjeWlXXFisbBD/As6agTMTaaZRLwhi/Sl5HIUMbtVhdlT4NlhNnQP6Qu/UpQ3560vATFLWmLXHdgc7q+akr4iLtIF2FkVB+P3TM008fQQh7XFRqGLe2HIdzhyO4YzI8XRb7MiLclKWlazwuE5siqOWeYKwLoRbY8CKQtIiwWlItQfvyNdTjuii9iVF2ouusaSyxSDSM0O2lxYnTo3Vjku3o4zqKmkWe+1H1vnP9fcuAFjN19/Ixaamwv0SDo1AEi+8WKBrKrIyBaz4j/gQYEC0YpNQIIpwegchYgjF5oqBxSFdCJG2ACtZFfkNbCBTMD2aJrQX25xsVHVdPn+SataofZJAoMLJ2UGF4BAaUCiZad0bNlaGI5EfN2PED/4MR2KDQyW02pqtkj95xqXGNvs6ATDiu9lnMQDRD/oP2durZdIvAMcidUZz/fVzs5ALUhvoQMNZFFHo1N5DVdXXonBx2VInRUWteuI/vm2+/M/n406AV9+QK6J56crbO5e3BnCqTNMyEdrAQOY106pAn2irUf6jKNnE84KIV2KClKRmBSDgsxjswfjk+Oz44ujl9FycwbATMXFZg6YnlsqeQBgaj991Q2MJd3cxElKaQPlzWr5umuLlAX6zCEoJBWyu2N+w6asbQSm1ojSuGRvOjCPygtA0qWERg1xOPxp3f/lURD7FGYPxF4QAKp+MPJ6dnxy6PzYy/40bUXJTGnqqM0CkdvL07nr09eniH0Ebmz4yjCRz/y7j1PgOdKgwmgE2xipK2IKkA+t9L6rNqu07t5lf3dv8xA5pen6/DttrSLrBLTTnhTLVIUFIhST+53UcSOKg3QIhg1eEsmCvQ9p0aKIRxdwdAjRrmfNEy2tWEnmuvDT1DXOQaRvwj/xl+Z9eInd1hz4jS3t/jts9Pqa3nIOLT3dt5/DriimnykW4jTSmhHGK9BbKjlmBX/DAWtbqrJFKUHPnsjI/LOeFXgvk785a3DLwcvKDwMDxXtuF0sngZrQqCSIeuaUKc3211tlyqFXBXoQ4QQRpgWhraVDsdbpeHpUP3RDBWkSQZfURO05LSFpAsAYY+F0nVCVfQLG4qag4yXU9b2SIeGnbAuQ3RbtuWjnNcv72rmfhGQCn+JUxgztR5LajAYrAvw5AJqdXgwqLZkdTc9GIGin0G8WMQK+F9ztk84RKRMfAM+rpz/wMuMYRCdHUqHzNjjtDqf5VswqBqSQxSjagkoHlbRECpTCfgTiuEjj8vCJy6QfkOpYMRwf71SePNUP6STnLFc+QiPzFPKDLSIcgTECF9JiW6YXA5+E2Shd5LHG0GuVyMRIQVScjK7QoBFHud1molkK3QR6OZ2fD3DsBqdWVxzwyqnkRDjIQ5Fy46KsefwHefyDMKsOdSwSKGy2L+VRkcC/fjE47YlZGEHzXIsZV7cev4xaY18WAO9frgK1WlVlR6KdpWy2vyDt4rhNaRAi/RliWcRNnzF09hGDOL0wJFpfKv4xbdfv7tN9qr4BfxFhGE7stUi3YosyejBDbmI0KW47W6Ai8um7+28cEJ54YKuYRqQwdRs9HVxizwzi8K8/OCWTCdNsAKegr4MWN+9yrw+N86fzuyFOnpncdBRuhcraXKAog1OvUBPOdcShwIduvMpcfNAoWWHpCHydui0rMhUitYTGTigVT2ZNoWmUQE1EYpewEYSqa5/CTJdKs37vfUWpopgWybKC1wwrlsyvJhM6E5JnoK4fUkw3LVO+R6Onc3t7ZxtPUNoIrY6DHz4gen5yMbosae5icKnaKAXKakhYkCBYIkoEt9jeYb7Xbj8EmgikbF0g1qr+KNxhxFN29kp0APzZ1h4DRcbd0sjuU1e3IqFNKyBa5urR1iLccROo5QdjmmPA9duWIDNJn45SjSsryr3uGbpUonjdT5EE9MJEhb4AbWxwoYmEnvvTF/WVL5EKpZ6+KbSV3zicEI4R9O96BGDK3nFibN/YNvufbqp4hurnWh4EEq7KMqlfayvVFdvCOKx4csVuB3SJKrrnUBVhEPwUJ8bQ5QXt02TvQbd19sIfBgZGVav22YlYr7VXiQtAy4RJHyk2sZo/nl0LkaY7E/UQHfVEgpMgW0EUYTyhsEPn/vROBgJwC/AxtKjuy0VL/4Ry0sZfMGgwJ3IrYxKWxXr9xZxrG0Fl1jWBKATGflYOZAkpFh/gnfR/Z6kDyw5brZQBWkL/o3Es8vF14Bp4yThrPmLJ7hbXMQyDYmeB7wxBwiPDwnIsPtIoHHZYDnuzOzGvPxvgK+E1MGRArIeQIS47TjRHBNwnebLNd+FBFmR/ADh1oanz9igS78TCkRjvhaLXAAcu+HvkDAF4QnNF3D1rGwJiN/R2LjfoKDneoduX0lDcOf6MzAZPmbH6Q3BBTXmQdg4WuKYQvtlOea/nw9oOC+hMRwPiBsItl2bEoPA9jbAzvbNhadIwRFPLZgezhpKReWcwZYH+AbvRuGtKLT0njqNlHdowaIBMUGqI8EpvW2wwHNNMMHLd2md3R22gPh6xQqxeoea57jrDr7ag11CWgdfSCCRHVupC6qV1q0G8FEbbJPmKdvyoLo27t+DvaCd/jX6vIasEVhqu9exfxcca4wUGrAPDh+KB6BYmacmFsbfNcYBV/+rEU9hPJEQiDSFLlfg2xPIvKANn+9HM43BpQPLS8x35NIBA4ZvSEhaUdvwclF1DQPeaLoG4V4s0xDBlFXBYL5DymReacSTtmFKgcZh4la9Xlx/7z5mxNCDL4QxBQaqE8I0VhimX/uVDkQBP/iVCp/pHaw9oSoNGNSveagE1Fh9YmVam6YFVJxR1p65T/iEGr0oUK2S6wg7VNx7Y9FS/i7I8cDonw49Gprw2hRYXqhbkLvgQYQSR4DcnV4kGtG3+Xew8uTuChobiNeQemYMgESzGhAXoeZLiwg1+jovOMrcH5QVxuEN3NNV4VcbjCB6SoKYgLhQbJ50YbnbrrMFiHdiJ+TDzENT5Ou7CcDfYzfndVFMXHwITIJuOVRTW4rtRVe37FZKdiquMD7WorYIoyUco9pcUeBxEgkwJbQSC4Yf3t+kHcQAhmmX1/GTJJBPQhmw6Eg8RzUlkh/lLF6ASTIXToptSQg/zpYKgVdl/cPZ6dufzO9/BiHFD0d/en3yB9+I78xhT90VYwPzsLjgP9DsqGMMo0kEyqWsREGjE4aM0EfLxdRS3qpDrIK0IEnXSJunQUHf3ti770CT6uJzwYsIDE+x2sdMiJMstgcRazv+y+vzi3MTdwuRXVt4NriuoCxoCmpq+/ZfdZ2WdglAjhXAE6dr8iCEho8Rno2BQLQPpmxMQ0DPy3DKvEVcuD89vWviaypZehSFAnyR3XtkJVCXBD7PoY1NS/qvLifcEKGpjUIQgUsmTJXYHLEaELwuS5vekABfVSitZL6+hzUeDwwyBYR63sUlDLyvXaFw42H9NFmjgCmSFyFHpFBdmC1if0I+pbsoNp/+vdXhwUbZ/xnkN9L3K3s7aqDPQDMaryBVQyhFzVHEu1F3MqDr0xxv8vSTBY3u4MSXxSou1sGNSF47fFWVW1rkyiZzN88wTMjJkIUUrqG8lNsD5ctm/DZ8AUuQyJXjmDWRKsrtdZpX/UtOM/9BznSd3bgrgIMEeHx+AqcDZClZ1Q9ll03yqHoPHIKhV3iOiCloxb0YqGuc6Ioki7fr66kzcbbs6r4qkTrwFNmrwCvwzRG6FitPQFaNKLdAD+3qXPtFpfcQZ+BYg4CO63yydRx30FFQMmhbFnUe9e7seMy5HLOq0xN7GR+0CP8VZwy8xCUuE4XcX/e5g4jc7G5a3Jqsjpo0qLRwO9Lkp32wQDfahxUrKdypE5E5fNKyHnKi6CbiJ4KLiBL95PRi/tPZ6Z9evzp+NWhFLBWxu5cIAsqnyuJDnQTlkOTroY3exN7RN1h3wfBCc6J0DyRydA8axRiXaIuKaDiHM/JIZhge+MA4L4d0S53yIxhR88/n4xneNKZUBHyhX/AhkJxlnbdByaZoC0Y0aAoWfEp1vo7IAGWuw7I0Tr6uvrQPPQfD2ZZoDM20+codgi3pR2tP+yPRxfnxUh2PdAu9cHeTkOdxZCS8SyBRgYdu3lIpDrdMGtwz8M4TxTon0T3XOsT/38OLJoaSgi1PR9i4hfrbyVA2epv4HtHfNrwbPXJyL5mDMerw0w55QjWR7QO5w7DEBzURWWv/hjzoW8O0DLjBY2cv5ZhCfiSvYC3A1w6TQSFdeyFE+elZO6TcpSTAcZcedkG6+rhzPibNAJjlAVWNETB7aPBPBbgpUyf0+jLRGhlghhI2aQhI1ZxBc696YdCwGhbT6kFIbETqjEcb8XII+o1Cm/dgKpGWJLVJS/Eewd55aQn2HtG08QMI676ll0KxiDcwaDxVxppquCyt0Q1ssntVJV9PqAiyQUC5MG1SuHxLuAGH7rzYqVOUeLtrPJwwnuPE2YA1ptW9DqeXFFtQFDQHi3A/vvUfYhEn0sDC+uYxF+MzOgAIYdmjIbvZcVnpqi/H/j0sCFqor2HNl4YCHFckaqLoHnuVuS7WS2LqWrORNMg+24BpUh8Q+Si9JEPs7yQKKZMqRfFphJOG5InXgwMJLqoWRWnR+ft67OOX7C1BWwQwx67rhPyLVbgrRUOkJiPfRRVxA8zXNr+qr6m3YWc7O9ogn3VRzHFWeiLYtaHtBg9rEHlfiyw8bhhWtMDtQrVfv01EwJWgHlbsIL22IyS2sCyTnvrikPnoIob95hKMOMob0kycXSYy5IQzOiQ1jJiGIqxoW206bOCXkZcS3SQkI5r8NDlO3ZzZ4F56oZiR3jWDDXYkUtPhPqJLXXcSRldFe/Nh2bgKXaRagr6ALC4KJ+LsiGFZ365yAU+Ah/FLiq94exUso8oJs1FU5K4tK8DNACh1he7nllDSkqf4vRcXK/Tli6JZggcDZNJMiZM7AQtzLyMSBrzv33zhbb9nG3biXNOy5ttbUZqW/ZD2gujfbO0bQOMC5iCTfEHKxOJBg4pmhl7bCtcKUoc1TCgYVDR7b53AjRqozb6khL5FVfuAC8DvIeI/yCGcRkRC6bhlFipI+K4MiyoMNKkXFMdr48i90XPz7cQx/6FkoEfc/Ob1j68vzPPEXQjqpKk4YSjq3gWoLvOTlp2F/xgEyFVhup07ceTntCL7fD3MIGNXCpruqki6S3esYSsBZo6G3ZVTycusqrN8UesAHQLxKYJ+twbCxdxZqm5TKwg0KtWhxIlJq3ll81plHgmsIuVHfMcA2LW5aJmZ1nKzluxUH2eh+ksNrbMMwhX2T532homOU1Q6KzfqbEucynd8FO1PZ8Nm+kCiSnRY57j3GoRwJozoLf7QnmoA54E77aXvEE48Q373TRsKex+essAOryFAdiX6buOR1+pqI6k7NrhtBE7WMAIJkMcGZlnsEEtn0iaFGuI72ouSEZEV+Amj89yDnf2y9mbCe3sYPDLCs1lKx7hWJFv70/HZ+evTE/OtiX8zBPJDflq/rN3aQxuoh67fXfYKiMHgN25TIxJydHIH6xWdNxjA+wXoPdxbVysR6EHuv4P7OSP+i1y+ZpNwIS526Gl3j+UGWv328tYNH30la8BLS9h/YeXa1xfaY9iYloyB5RwtQCi86DwKqEsC1f5Kl3E2lZB9cSMInCwWBt5xcsirCngZF+GBQ7IIdWuCD4LJHoaiQHIhxw7fhXBO7Z2YhrDXlAAOgUsVSBC+M+xq1eGAfWmvUtBjgWPZaFPkRV3k2QL8VKU0QphzKJ/VjV3GqlPoeSI1PW0XZJ5RHW4P62JdnNParu8aoWDADXiZLWzVwYA2wrKg3xwxdtVcAmg42DS2HOQoj8XKGdIQQhFZ+tDB6RFpyewurIcChrI0hXLThV4XhL8BQ2MykZ7gbpKWESgPY+a5yIxUUbGaQ+T4dbq5XKZjMN2C0sDzzcVeQT0OdGVT5FfsAac/+lEjRMlW8IMuJHkX87EZQKAdUK2jTTj8nl7iI7m3fD0REyXnRIEf/Yz0hTYIpGytgC6dHnKxs01JPDYRX5h0taAnGD6E8ck5HEwyPolBgY+FRcGF7S3IqKOh2KqY6P/QodQkA0kLXLtrGtlSN1z9j8YmJdrC5LBNTHS/Bk6gNTFxVG3S9ZqYqQjs/64sngqXgOhTw/nRgNBVJc085C1iXCNc3kPAuiq/xtdlVRHsA3hFp8yVYNtYDiyIObjx3YCxwZIR426WLwVjwH6laq6ix1xu9iq+1+wt/cVmoaPBPjdPjPJTTdx4M8qm+jY0seBpAxU1h4n55htgWbIVtQ/XDaA4ZwDgMsGQqLXN5/hM7SYtNFWgkI/BTBcqTJdWpw5Wgl9sg24lMhby1Ez1PlD+Wmi/JIoSWAFoOORtlJyHI5i9BCTgKWqZcEAjfjg9e3V8xtrkV8fnL/0w68H1dQ250+IpSLNG9mTjB5XZZNUVEAtu9x5edLg6Ko7PVZyDpk9QSoiQPvMQXsUfNlmegE+DLJH0ykZd6B39zVI5zbcgjiVXRWxrikb83EhsmGqrHLhNKjRwi16PVffy8S9h/2E2fTcVp757vFj1fGtL/WAdBLGRA3Vdw9mw2z+xz3tRz2WiQe5Vvx3JwW98Tvnd2OclE+2hHTRclKQSGh+eGV+CLNChgfp4syaezDzpWon/56GlSOdHe1s3NjTzTmhykNYWuDN3M+PnQWiSANEUJEll6xriZIQpdnXmDRaghL+TY3gPSMB7W8KNQTJwVGcIQAR58USRd3HC2FJE9rFjrLpjnKRcejZTB5I6WTg/RLXoDyveV2DoysEeGSEWfZ8rJ8HOY38EghyfEm8T5H1N3MGm4rQxbgT3tgsAnUm/TBtgsmzhRwyHCVU2HR/+v3B+RE8PDg4O8Hr887O9zbO95cXeD+O9H8d753t/d+iPXxBXypi/U7CoVh6Zf3JNp+Uyent+PL/4L97VnIDCdrHjm7yMGY6Z++bSbtIbYGiy9zZmqvZ3kqR4ECA4K76bmP29ah/3yoMcnWiVsMBRVhWrotykdRyZKEl8uJSp3Eq6zli9nTpi9jqRhiz2H+XTGX8g75hfG5ayER+ht6+takfuTcOh5l4GyB9gQqHc4Zwt9eGMNl4NZwHF0ARcjOJ+SwuDJLUCYqAPAfrwdS8Ex6bztCghmvz80s43iFkdc6F8L2u6qrDPDzkzzREDSl+0mg7L997W0IIVIjvrEhLfSn/JUiWimhUc+5a2TjPAi8Nk4LtDlfAQRTB+bCQbhRdOZxQduJ4Nseghh2JRnVfBmgC4hmCtw6hI02eHwNFDDOmZhCkaqbsNU0qAUe0OBogea5m9rTqmVuIYRyr4N8Vv19Y8JJrTDJ9yFe72LSN9HhkOgc/LlvMjGJ6PL9UuTltZCguSdM5NJEGnoe3QQWQ4wLEObArJzDGth/gpac8hvH4Gke7aMRSDyeqbJ2c4FKwzff1+9F3mntsL8WVKwoPIO7CSsQwfjqe1sw/UBQfYI7l8QzbnG4wRFpVhJ8J9UZ2k5WLLjOI2StDLrCKpH9YNjmqst9W3qSitASCkqglOgl77TBPfDUZMwRQDL/LbcQhT1Q51vckRioIuGeap5uJ4StQb5dAs+jcS3/FotCi3Eu75k4Feeh21syXtoFR6/vmyR9Eqxs9n91BRKskz4r1qEyjqNzN4pxM6GjpTgr07Xjzka/qkbawMVXrWtZNOe+Kszto2U8ndkHM2qxj6rartVsFMzQvAtYEmwAfk6jhB7K0XVLjFXEhV2Gx3eLrWVTOBCuGqYyiYRHP5XbxJtzFBZ42AjbAVrj7fKEqdBA55gHPNN0xsa+XHosNvT2eCAZV2AzyMbHrn6/S+B3yUspmlQx8tLTbXlIA/WjL+6HJUXP4tWw4aGKXvIc17TlOO7Ht+/5gQaxD0ccWl0pVnOcLc+HXft2R/PBaESrz3YsYwJT51psMKGjCX+6yV3k8GmJA68O13Oge9L+0az5jXJybef78/NPubfYLI/JbI9neR25p9p93BF/F7cvtsip2XtpxjDVpZXaXYtylO6L3LGFNkqD3DgIQuSqjEwekI6N0l/Q6aIfILt/K68Hse4lOJZfQ59+HKsr9Pd3U0Qop0GDzg9Zsh+WTaqt1ltvROLh1lNs/6qC53KItBkCDkZhLfbaXoUD2TiQcFQTI0zw/Ifp3jYSnZpUbHene5V727DEGxkEVgA55wktKMAWtYSdbPZol5bXNa/3mEE1+icVZVx45ydpHDhEPpVcGSDIhu0M2QEJLcVwhn2CYikkGUIUE+HGGcKcI3BFAkG45DEGiKPXIEmVyFmFLxH+LT82OI3TA053d5nX7gh7d5Bg16haGo8B3N0DatqgAZq3LmLLJX/n8GNtLmrl2IusA13y1IMKDrcvfnqMF92bTKtwf2irqpUYjEOKmrPgZG+VcDMLAhBxpmA0AY/j6cKWyErn4qV8yvlGMZAn1+eWwkiuPT6cbWMFoIwBfGLhxjoWzyQm2+a1zEWNYPDTbZ0RN1nhYr8ov5R0dZUO8C0UdWzddFUSG/jxWiPgh+fI2+rqJkxUTs5uv888TTMm4lLDT4khdeCDvua23KLlxn2RJR9XI8CGPvwqbepmW6sWBCrWwUktaod5k4Li/nPsUwsHro6e/41zg1NOROKnyVFIFVtTjWDhXLoQrAK955C+bz4I0DlQ8BxxcIOA4JsmoJY7XJcrCVW+xjVF3ge/cjbxFHKNMcfAHY6z5HF8Emp0AkZGlMVvB+wilYrYa0nC+yT/M0S+I54mI3Rmtz5zHjy+jd0ckpQFm++y/nHR5CXIZ2jvf5knYdEH0nQpNMdh0kj0L4QI2tQpSOE8ROJGlXO0w14nc4RGXFVzEA0gy3K9oUuz70QwF1uG17skkfwgjboIkUb4KZeeLqAuLKludfRlrvBzkmNYOoO+ggGQwGYGjLBumoP39T3JLG/C0gvcOPizLbwN838uMMfzi3qNA6PiAgYktxv2GEgsSfDe5BjxRPg7YFpUOzJvsXxqpntHeyp+HN6uHi6VqLCOdPYe3DmhdDdGnOVFKtU/b1HbY7kzSwJxVPMJsx9fVu1dBFb73btAd1iJTKaNtZhd5eZ2sSNsb+s7LARLbbzSaMmEo3BN8z/4hqDJo6ZSBexZ7r+hKkzP42wdXwe60BwHDNgT293u7OKVWVxqaaflJCx5FOhM0AWbPNfM1UVIQmDRMZJNXW3PXLECjXgRlF/xAzmIR3oPvZoda+aHhX920LdorBI7wKvRlUgC+0xG2zPNp2FZQku+3a4i3nPitYqYzgALhiZ7761aKoagcT/2gqty4WN5VDdB8MoNmEKlgtUgja9fyA/0MLIACMGpvf+FcskVEvPw8Gt0V5g/ZDAxOXEYQ1j1+MVWRzEMhixZ5gmORF/GL89uT1H98ef/rp7PWPR2c/m/88/vnT8V9evnn76jiJX3xt3p4DjMDrk1fHf0ki1x4Ayv+yal7+cPzyPz99f3p2/PoPJ1ALlD564kO7U8wLGgIpHsM4YwUYyTl50So+MufHF4HTtS4ACwawB99CneSxlZQRfIeKXh1dHJnkxcXPPx2b+MXX8QsU431iI95PznLXvE/LOxA9vbtMIjVlwbh9rcYt0Q0YPXl3Gb8Yu0gcn+IX49+//sOn8x+P3rxJXpwfn70+evNu+SJ5d/nrCudQ2JDsXQyzkxe3nzA898bmpBSu6nSz/aQiPPq3ybv4XZKMnryLf3XX2ouO+9KxvO4tC5cVZZVZFVIEO4IEG9yvBktHUwy6NrcKKIC4n3/7IatqNI6KX4xPT978HKwOhvl2xQ9ctNQxC7PShYgB+RimSJQuy5QiVYAcJDHjGZ/3kXkSsUTasX7QGQ5oUkPcFHTbuYGSaeNDMAFs1KW9yvIqdslS59/XtDClazLHyiiL3TY+BBgJSDA9mGlZBBpoTEwZvTw7ht3kJtAkL5Ay8Cy9fHt2dnxy8ebnpGcIO7Zv8uLF6YlRw+vrUxNEr+4deEzixRz4qPrFK0uOKRGhuULkkMIvGNltsS4qMOqCE3Zr87kFe/9VaatrRH1j7sH9qWwdN5wLfOF8kUMFblWDrwDFOXr2jA0qo5dHJ0DFfn9s/nz2+uLi+ARs1c7/+CYSXp7Qx31bIB6ZeiIFOrWZV5+rXi9A1yQvhfHueqK3CraGn/R3t09N8uRF7y7pmx3su0dCxTEcpctlzGsBeVP47uaLjKZdh6iv/Js1O6i+BuaMrMEJQ4fUvuL/SsUXq7lrjCIGiUiKfcloWeejMcVvf4LD49Prk/Pjs4tPr47fHF8cf/rx+OwPx5/+/Prih0+vTj+9BIqM9MeV3LxyMvxrMHOsYmJ5LADNiT4ctnOiA5zpfR6SM7/pmbunKyRzdDjKXino17U0Q7aCBdcqJwKu2PEDk1JQXwm0RYAHU/ysjboOEvONWa2LtI6RlUFiNevsBNbgGxVXuw1DIjG+BlZIHNYm/UDfPBQTabdHB9z0X3Z2x1HdGtuYL80Y8FMC1uAGHYrarn+fqizuJyf+tXv3129IN8W4GSPgQfxxeG6O3rwxr3/88fjV66OLY70IedWpvnC/OXSGLjR+cIHfX7IsZolLiu+VW8VotwVbORW7j7Ypr42HtyqhUaZ8UXECdnBljJToiHwlvloUYMXoozd9uWC3THPkpT/i/cQgG77Z2GWWItd9CLJAQI0pMRLv88+h76zzuARCyOGLgEv0oKMTPjKgnsmBAj/k1OhMNoHFWmxRWWrhqRkcjGIoO0xGrC0ARJy4lmD1XgSQSDvwX24H/KObohwuqT0cDdU3yf1KvCjW+ycGvrFBS/x1sN8XEwj7W+xa4IxpVHTUibhO/QqnThMWpF06G3J479Lbn4gAzZXYRc2PhqqctBw9O4e7PVvFbT4JQviKSRTgJnY6I4P+0ImSYqLFN/ZO/KniOMLpjBqe2ID3E7l5xU3mHhKQReKKCcIlPt6teoALDRhJ2F84dlJMZ3G0x3i3Y1EqsAE/P/fbv7n9WoPNwXn8mg/SqAl48gTGV63qulimd22fRo6IcI+UsN+OVKP5tuIWa5gc2eF0+HFSMr0k3bC3NdPy9y65+0P6/1AmT0G4B0FbOIiB6kbfUm+ub0UHW0vb+/zpicJzAbqjTIJdnEE/zb5g8YnnGT5AVTaHWsbBg8UiroUuP5M1rtPl7ovxDA0atEM6B2GcB0ZJ5/A4IsRW1Pj55ZLbW4fYTbozeVQDzDsnq+aMn4wKEswKTQaDd3LIci8QWwnKosdWVZ3zKOXTNYK8ojFTcZtHsyEViL/JVnezXWe2ivG1J5KzIdWk3nhxLPBfnN7Z6n9LbBlncq+ZxSevPmJnMQnRrNCaDovkD0nHwHHnCQ9ipgFp/UvA+YJnIAoR+OliFn4qSjK7oCFw5HCWwKThFxoo9aXVDLeC1cTgREQCNRsMmkZk0TPDo94c42GrAKWXdHOpV19NqmfSKEEL6CQhuBJ3VoTBdZaWqOVuUcfJ9PlMR9sBZ8evEehrw5jz0fusYFWpTOGNvWsG5JFWzUL9H3hy8rgowBfQSsPI4IP/BH0/wNHEn4du78kaBfpAKGDdXgMB7ucfBwz+YfUkMH5cS2LtFxl6ZTjgtoYtIVKLDIMyLSw1COXPCevA/ScCY6OP4faES0eW6950lvvHvjL5Azh15PYKMY8c8J28IZASqQAWyB/JenS0uM7WyxLwjOd8ihTlhA3d+bGJ7Me4crnVIaM7JqXVjaC9uFd1G1WrpVH6lbQGl+NfTs+isfIXmAbVt81iw2JVUBosIHErQVUzmZg/jk7PyNkov+OUbXPS/qnCHjZnJbeuGZ0doIsiDWDYBZVzFgaKVJ3IbbMLaM0X9GHQIGFCUNoLkbaVc6LiYEQY4wYTzClwFBikodYFW08OttF8bj+kixqUnSgbjebzKAGT6eZy8tXNBkrTDQfnSh8Y4HHGsCVQFJqq95XUcV6wfVuA0ZHlxCdjO3FqXRAkOhlyiwi6mlPKcubYpvR1plYETMbG2jqYxjkBiuBvLK0jjmqzYVfoJH4F0ne/B+bd3xVGYxwhXnG07s2ovutImIZaTT3S7UYbd3ASsG2IRyo2qP6Ki5coUAil4Xo+ECvAi7stWfnBmAc2fnpJUpuCqGbIxcJMNWZETbc723AGKYNPD8SD5rtJTbmeqi4TrfeX1WOrmlR5lHuMC/yX+ZzmgZ6vanm2/MLSizUnWNfyzAnWkOCz673HN60Y37QR/g0/TCHZLOG+weHlbNRXRvHgnh8FS0Xmo7UFzv70r/uzJ9NxnLyLvp7hw37kr/La7tLFOoX8u8u4jMbjuKUV+0QgQcYFe//kdEtoVxoXuzp5gU6I6G746d3t0yR+F79bPn2XJC/id9N3s+QFIyyzxUOj3v0ohkzR/hAsIw4lnbcg/noC+b/9Dqw0GSlaBApkpcAvv6a4rWOEaOFkOp6rmGh46w7XdQ7GS39M8i6Op+9uR/uzp8k7kKjpdnXmHscvvp38NfkEf97F9BfINP06PTMJlInpvkYDrk/m9Mx8AlFkMv1rnMySJ8m7JH4x+b8/vUs++RQdlYMIxX6op+NDYktjWvf47tnhmF4m9HJpt/W1AFVOD8fPDonh1cNCrwOTXBdxUeW+30KaJKTOBTq7yuXG68koFgeeRQcKM4ZegmCX81BlyeAr0fX70O5cOrgC2g/1Ort8SErYFZ79gSzdcd5JTil2ACBSqG6Gpr7N8qrPAoptxny52zu0FLebbX3nIq8fg1kEi8E74q4TiWQZh4ulTmQSP8or78fgRG0Ua12MzRvvyRyOQ16LhQzl8D8pZEoQwVxFWZ26mOBOxMbCYy2REUuNppwj93hhl2lFASecxOMcXbmOl1ldlC9hnAYDQ+MlvrkxZMIRgUrsB7vY1ZYHTRmeTHzk1drGONgxmIJFmGpS1SXAsCWkYEIgDIREn+PwcHH4u10KpYz4+4RSuViDbDaTG21vtC4W6Xq+SfO7eV3gXxdukAxjwAC8tgyUX1+Xxe7qmvOmu7qYM2A7RyG8pzX9xfmukpF6u6vBevsf6Qybzz/cGbyQ0nca+ntKkQni3qfLJdt+BV1XsY9dR/7HJ0z0NdqIqyu+si8dLMeCjnPPJt5iDbfxBEmY29UNVFU/WuSZ8D86YL9+UXzh2LEXxj9z+NB8t2v0ijWvQhTGyU/gUxb1JFQtuqTB8IpAcd438ir2lS+he9h8MV3fZR7FJaBj1qQxHZ8kcqrYqRg+OmhkxO7aCZlaEUx9qQqEgcmTmNzH0eb5Zl5C0JuKG+/w/+CLeiPNwVfo+ELPEva1d5F6k1FnAInXQrQaJbcoaZaOm9CaZE44a69zMvWW1ScDQiuPIB7BtZ0fD2dqifv5bS/zxjp5FA0JGuIX7CTsz8T3qbHe3ay2lnwwr+4pWOrOp+vrSZCoa7/yJHc2NKhqElTXaC4pK+Z1cWXhdttudSMBNb7xkvpAPNRHkqB0iK7ahX0eqMWMEQN6c3fU+tk8g0LbY+M0zsHYNHTO6ABIX7D2xLMxrjXQo2df1qYxoyZSeDAJzNWurdXoIBRr0HDUVkVRh9Y8LS8h8rq8CM95pegOJlWpabGxzFf3KqiRw0gJfqlTC0q7kjCyeS07kUanhvwx44O6vYaCdPbrZlp3WSupmYZUlqEuA0aldyK6NOSdhYdMxGNnA/QhNKv3zUn32CK5076MvrA4UM4b4+toT4DqIU2ts33iTAr0rXsqdW/b/Rx82crvGPCebcB/H5wS1Twcz4qn5ElaXlVwESi25KkcSBbBjwmBwzD+KhaUFyBovnpUdrlQwtZ09qq0Nvwjzq48EoHGJ0dfCK0WKoWiggOn2qaIjBW+nS+KDRp0+YwDY/GOaSb+YhkAfxbrtV3U4KYwAYFcIhlGYlM0J7zxqZefUAKBy+7Z0948iAHTut1SkKuQw1qzOkw5m5Xcv9oeoVH7fohKNSweYUXQ+lAs8h6keRDfhPER0GgYmTIXVDuIAxBYssB+JyFvv30PFIgIB65RTyciGV51SH1jEBaLeo5l11P8hm5SnLPpIT6diUzR1aMCSLl3o23Bvl5B1cQL/pGZAN3QQDE3YIatldPrEmkK0PBWFCVa53IwS1pVEIDNIXmBSaQOfoe+VF0uWCLVR2FOd6O+72oQEqCOJoldoWKNe2vuGaV+XzHW9zgEov7zkt2wW0DOpgOdebUG+3uMtOaQGdiGcmjS7VZhq3lpGrBELjWUK/EfMd9osRacPpeKrEfnq6K8TctlFafbLUdLxHWU55hdtpjLBrZVaZ2CuGvua/ReVmROn4cab7arV4VId6C+gXHe4gET5wcCC2yOgQkx9ekrUFksU9nQLG3cBCQSD3Hl6ad7WNrlbmEhyMWchHNEbBv2/wo441FT8uvHVI/K1KM2tcaa3cukgfgt0bgGPv6uw+5oDg0dIF1tpKFQloHetqr6ZT1r0B4K6VSXsqGp/R372acR1W5gX/3LWowy0i3or5dk5huTjBWQPRBSC8A67NJh82+DYCMuqYvgjmUEIUcwj1qzXIbkHQU59QcWKcy3ZfE3PJyxeaCLmkuLPbikHNvZSjdb6gNgE6+oxDeycweD33k9w4h/btI8vbIljg5ceejwnKeUpzOGxz24l9QzTv4T9eYc3g3IrqUzJMehD26h3H6AlRKRvi5p5D6wfgGeqbm8ufEjjSErCNdF6gsjcqZfys4fNVISpKNBskbc6dKu0zuSYo2DcuNWIp4lh1jjmt3VTNigWZ6u15QWqu9o5qBnIIBiySC4I4XHUxV7b2auwUGyQbCsPprXJokdeGdQQAvuzOdwUAhgRj8vd3kPme1da7LKznb5T3f1dZEP7mufs+Ly7xqnF2xcV1bjm9dtkQKvX7sVsNqkLhuaq11aLr2uy6cJVETuM2vZJlKA01RhOUCU4K/XX6W7ihx4P8urutgtru1SvE4GXnWW/oIc6XTm3pH/UviO7bvVG8T8yG0jHeNrDjkXeW99/AxAxipnRc1T+Zgwho0jo+JAC8fghO2WuMyuEw6ULEwtCIoNVeFjVYvy4dLWt9bmjcYxxu+kVyNIKkcM+0OrpdzlIiHwuJ7qgAxCbwuyYKPJTREofsYlv9kAUvEyhABzQ263frxU7a2Od7UshDgM9miwtARWy7dAB8AL0bsae2HEGs/5bQmFkLBy5LeO5jsdq+NYT49Flm6383V6CcxzME3NwR20o6KAWt2KwY9sLsCinSNCWARh8wQ+tkFLRHYzpAISmfBgXhozj906QK5uTqjaqhfkiebmV43Tyqb1rrQA4ZLPgaW4TBc38+Vy7a8CrcXSWEICBYb1cktxgUA6bNY6xZANSFLYsoHkEGyHrncFjhZkCDytUAqaF7eieRfAGcb0xWDVHAjsI0JSsmc0gUOgZYG4FCrTfBcmpLjVBsBYO1ypKdkBGkdjYuiAp5BoZkzYxM7M2EEVK2raMC5GiNucG/y5QRRkzcfNnSUDRkW6JaGXFK0I5Y/movKSM3d1MwLjC3L0gXnebfmSeb/JByUduGVMRFhaSl/BwKUq8lazxaOV2pUkg84dHuZKwtOkd0giiSQCRfNdOwF7ywPQAnkdBm8dYOkxzoGYQSA154a53bMKSb2+NDr4q+YmEuyr1jExjTZplhOaUUdIYLqIoJFFo0QBvUcBzzQ6OfrxOJo5x/d+gK0eatgdnAxEsvgg1DIWrK1dnkPsoMWuhPDsc+5QvOLAwwgUEbGKrtnlRvxeAGKmSla2XlyDnZOA3jGGsWwWLmN6OJ6NB500E2eqDW4rkkIqjg30dZG8BlCSTHOP25RCnzeBsRtQxDLdvYcce8M3sPFkPjyXIfSMOVp856HMJL4f3VI71xdpITxLhZ7Wzba1VU9c36W9K/LlI2qZidiDaKsqgl6oyID3FUMLjOdkwoWhWJBDzylxQrAawvi9wo+ozcvb1jVBdNWkL99u13esLnDDMmlNspu9SWO6QShPbSUIT5ED3YOcGeKLaUE1XYeDIGiDsKG0DuXuia+aC/RfQLph6TDZpheCUoQntuKNb+YpQZxLQ8FXOl+uA7ERNTgq8jnAKPiN4O1Tn4FAe05epZw/7PllmS2vZG/SQ+VI8pLYGYDMR+uRZwg8aT5GFII5GiMd+Mw+m88QuRVff6SQmvz9c0NuxdW42QVZj7iVZTnWOvZ2GJrJ7zMc7FiCCJIppzFVQS7fM1FO8Vt6gNdPnkDVU92emTvGgjlprpQHDDfxRjRQjLM4YqDVOH0eebwrXAvJMPjahqDtSkUXrTDFoC9soNsW+tr2dKKxW1qXMvf5sHm5c1+eg5COxoyUWwCs0BivAwYv/SdBIga3ZVQEMFSaQ+kJWFfQg7kUArYT8BvtOwOGt8B0FJICyM77rMpgRZk9I6WhkgHTBY6SopSUJR/dXt9FjhVVi723zrEOFj+UKqAYtrORnvKOUMCnnJrnpMhZStmalP+GCVFsnkyGcPutMNeyPtUsooGyQDc0G0cuIDLSIit3BqLt5pKZ6KLIF6UVm6qqs9RYXZC3EFmDYsWy9Y6zmvLxptAwRSv5m0ChVHpyX21XDozFadOThmwJGqMXRBLKkqaxBLNOZjKxfhUgLWmugda8qdXQWbv6PpT5gZKjpNWYIGl3m8iS8n9iZfYOrHBKjx5XMhBo9UFZO3YBJTdbxixrLNmS+6lZsV72EjNh0r+UpnGZ7XFxAPadn7HFXeqquEfWSMsdT93c3uKIgrIVGFYsazqTkmJtW5Lwjdx5X3Xc+53dHq2giTdFC6cTesSlzlBgu6tsc86xLTzl7dzhWuDVoGgFLYeAYpBOY2VLS9HSNL1w74FiOALDVN+5uAcIoFD9R4yOxLwX+kBTCngDaHjGeNatYYNE77kuSooBx8OEAjIq5sDhDYTzeWxUbkQTArsNnoo5P9MK9mNCSFr8JLjs+CKgvQ4C9YlLzJuBPhPxbRHVcPQ6crj7Bb1U0cLH7sRVwMkiLeks1/NYfkZ1KcR++UIaqKgkcZLstJh8IcJWNlHKMUNTwtHNELZsoJiaAYXsIsfDkBg5Ts/dVu4hRfre3gJxFY/cSYAjOyCsqBZYDXO6GKaYJYFk2oN7YOiW+5BXc7D4MKZXa1OBBEis5WVhXadVEtxFt2lJ3lHNBRlE9OBkwXW20b0wFIJRLsksTWk2T5GvNiuiypT2hjTTyWdAdcNxNJpEhRfuVMZu5sG5Og5BRTaJ+IVE30F4N+Cxm4vS7wU9/hq7dzpLZHOgqGUQUnGdTfDzyYhAkI8TfUaDTd+/YmF3rt4vDomBEe8ase0eOfx+54KJ4b+iiw9zMmQoP/K+9eAjQU+ekWZDynABF4qa+0zNuZbO+9TB+utIqcrSKYmktCjAFYHJqNrJdOzxbBV3nQIhtlmrdvu5EjwuCzmxYegEyYTejJkQEugMbs0wgZxiXWc7gp18Pen5CkymL17t/f7kjwvP0tzqLRcUYnDvicfSqT9T2FgOQV9aj7R+ZnwJ/CWgLbcpGFZJfX5/oWDYCVGu06q5FHl5N5gEFfcAQBqD897BzDjBqvvkhj3QzzvNCy2UqW/ATHbzY1riCwaCom1wFR0QH2LOE+vKSLYAuKaOa9JfReLREfOhuIfxahSh3K0cA6cIAi0PjmFyX0XBADS5Nb5u3NjeUQgH+YExabF0CCvUPcXFA7yeXl0S9J7WoKLevBI9Nr8WoqkoRI1QQiJXljsQtDDu2UqTdvg6VXB/rBOSM/rd58PbzDi6j/tEIW+rOaBJ4Vctyg6ivETbqznHEY+G5vB/A0B9Yr7lXyK3byya4Jbllo5HXRg6Y9jeyxZM1rD/s1+KjOMAA0o/5YLCs7yCKe6MtxIkEAE4UTy1zBg2CNuLkDrwq/MS5DOBfwNZRbCdSnDG9o9OzznoruDKopePwUBS12Ih+R5/nVbMDvo7XaP/ckH317yDWXBRDz8YYjBclXVaXtlaVdl83+6DMxhQojrOxb4pkI0FCLp7/uv0xt6hGIA8JIAXEmxharo3Ym0wwyzGawiLwgn6B5i1YFb6uSzNm7qgLUUfl6VTd0g/VJq66GJEwcKrTwHwD7Ki9/BvQav/ZRxcUItaXV9wCZUdwLnCOG4OJVmWXPgZ397HuDRH4THTG8qwipzdJ/8Vq/Pe81g3rBoqkA9yCnO1OAj2Hq+6djwY54zHVCEJ0I9UOu8UFCUEtEgTormZoJl9e8hHdQ9Sd20XL7T57x9sBt3vH+n7KAQK0ruE+sh6dvbq0WTgPua4PW9EBxy6b8AvtwZIhy5jH7YGn9bJu7EIQXX9wQm4lwd/xKAjG869DLQ+wjTqzF1D7VM04211bosBi6NcJk08JQiYOJY+sHsenKZAvNaBFPwgKrZewZ2AwYLo3okbHMje1DGha/5IKt0xgwUTTOlYrZ3P6lQJ7w+OijVHgQECnCuNb29HWsSZdSJzj/YFUVudEDirmGB/uW8yxe64afo6gtubG1F0KyUjYq4GeZ1Werz8QHgrD+kFRWv1Z8Oyl+PV9dorcCmhgpuH+UHM+IbmdWge4zFKuGa0u5rUk/ZXsIWRq3QaLdhwqIsWqsaaL2XfOp0l5qnqAgGEt65ClBgKFqMC3prgqsG5FUQ0JOwyR8PGJOO26QfGTFGSEdc4R2h9z7waSrcHIDjVhRbE8V5dleb2VmlHdD4cs5kMcZM+dgwxjyFpVP3Q9vZA8/topiLKQjcUgL9do0f2OtYzROM3mRiKKOPeBMKrmPrh97Gjaqja5/LcKJF6n9MmQeyYrKbrdvdk6m5jx+X4acxMc8w5VeeYK9Acqh/OQWZCe2eYDf76VwDXyCvAda5hiNcem/CUhEm4b0HKeDjbrKohK9HHoz/95KxqX/f8jYFsUVTcXqG+nLp5OGKZ46aUzNH7kD94QGHhuETHH7ZVF7hJEG+gy14xMJFQp7V+37AfEGaLC9UN1qY3qgAvjVU2PA1DEccJ9XJXfvSdE/eDbOC9fGD7mu7rDaSmj+Km8HIeypX+Wdx4ILzpuouT2nAIIWJkWEGc4eXKPO439s6fa6xrfPQtvsGlk8V/t0GQvhyz8a8PU9UXuZ4jMouzxK5SloChZks5v+v9AauqoQNL1BC00kRR4qEdO1SyMqrzySG0AEbUuWlIQD+WSrnDKswLVLMlePLWF/SOm9BlvjUedCzS1qafeZgWLquTsri4QNx+ROgHeSPQ8Eagll75FmoQVnDMcbmMkcHnAMXY1sHDqRYKIgI/AeuVsC7XPXIyQWxtazS7hsNp+IvVF3UiVJoXq8+DbnGmTCjT8H9EVuvktE1DkPsK6gqzzY3mUNuu2az5vqc4iS7kdORx0jEYAtPBCvHn4M3yFTrktQFsIXK7/C4qF/QqzZfFRoXAEjDdO5cEUJbl99+z7SpbW4Kf9a7qYg59/CED5+XFDSWgt+r7rs7WjU+jTbq4znKIcyNO6Wl9/T2cWOUXxcl1+Lhllq778HG3ZQEqkEo5wOPzYCCe/nDn6nSclwTRYFCXd3OML/wc1BXrLLf0ePhbeKZYgXMOmwevB4PLXXWHscd/+9ufDn4D3OS/Hfx0cAgRxheAkrBGv93ot//PweG/RYNBXswvoXPw7vlvDw4Oo8EgRXAbxH+GZZGtbVxG7y7jP70+/rMLm4uRFz+9Ojv9iX5S5MEw3OAA3Kdqm6dkmxadX6elfYtGiccfFutdlb23b4rFTTRYFPlqnS0IsHxgovMfjs6Oo7GZRmfFbZgWOFVX6pAL7UgVtV4cLRa2qsLXs+HAREcvXx6fnxuMNXz++k9UMaXG0qWAs+I2ePYPs+Hgs+/ElNpvzk7/rAolkhwmQZ53qgvSpbTaNQML+XYZTB0x3iqEW71mao7OZLyRRv+Vbb+HqcTv4EkGkOrZewoG7zxU2GQUtvAI0AaqmJONWKoNKeFrlGAUlqWNo7RaZFmEsHrVHcRTra+n426KI9+dquPrCYSRBZIln+a0YWw5X6SLa/I5gvc+8PZdNQKD3Dm8HWV5Zcs6PhiaH4riBlgF6AfgRLjNjbEF5/A6jqqstotdBR61f7cRIWfAF2RToOBiuVvbatpICL2hT2aCtIUTzmH3U9HwD0oZYRhh6Cw55s0pZUx/EgcfAM1l7IDfASeULTa2vi6WxOv4JhPnBX0VOVTIdbiD9WsPItIyxTONUeMbFg2ZkSHDjoU1a9SKcod35e7+DQirgsCqG33mi9sud4OACgnAiQQ/puAtnin8ZvSjEMVj7hjddnuawCgq0iAnAjqq6zK73NUSwAGKoBAOjmPc2oWwXFg/3+zRFwiAsW5z8gvy0CsDnBL4Vo1s/j4ri5zc4179x9HJH07nZ6dv3py+vZi/OX35n+ckvhxQXImqc2c0i/np54sfTk9+Orr4gTKzg2xBm6SyWx+KVI5oQI7E3U1RSagyFHK4sqe63Bm1nssj/pEyBS5tvs/iecuYJd4frwMQj11Z3TlN3qsV/KRrOvwa2Rw3Oh3vsZyRHYp8VKGhzqzTu9+/xEXrYvZ6S4Rev9+mxYKXOKjMCBkiRHIarW26zPIrio4VQsx29eshdIM/4Jprddp7VCfJY1oF5pjOtvNXNOMVCRKq/7Tb+uHWsNXIF84MymDLzJIExTUdX7EIJdqrxE+p2eJ0naV8a3FDglmdTCsEToDli18a76ByYN5GF/Bvn7AUS05GaQkuaUgS1NAuUgJbiAHhp67LYD9EWEuknZ21d+gjNtBg0EV0QMTYJEM0iukdndnL3WZbxR8j4OlghYIbJZzcd86P0t1vW/SXmIZrez+6r5o1SBrNPruILfA8VrBN/dhQCpSC2GNH6anjQ6MQVfoOg2Hri6BcDiCojCtkGNBxV/Vcp7ElqxAEZGvom8TrSKxhwPgo5pXokJ7kJG5/gDGTgQlGZFFggG/wMaZAzDQSL4vNJs2XeFaRi2WaVTZ4HUfOogBnCyZxLKifeNFFNRv3BHeSb4/TRQTj0I9sanTESwHHC1bEffm1e+4hBjDs29SCA6loh7yiceRj7pqgwWZuPvSscTPCaeEp66nXp/VdpUJbhQWn4rVHuw+g2gSZYk5Iqb1jSm3SSTsaJx7JAYpNo7GasnxhS5jK/NotoYltkNXn8GPlGF99zDwOPCtEycFYsWFAlTCE7OAfOJzECIaF/Ljmo6M3F8dndM0FL7e9vcq8PH3z9scTeMLSsXKGqBlSC2Nl0IPbhae0aIouG0SVTnFxvHCZUI0U95yFA4LafwyiWLpcogRAeejM53CYuZFntiAINAOX7hzN3XIXa4tVqRJkxluz8uhxODVl50p1N80mqJyJTrLHYw6IBBHKGF4df3/09s2FQuUIOtK67ng3Wo/mo9QsHGQKRNBlXWGgL7HVMtHRq1cciy6Seg05WkNL6T1Etjp5++aNe69caqRlzhFDoJMljE//uDrI4yWpARA/ajxgJ8UJAUqNYMJAFD53KHdOEQ3vCVszgKTUuihJs72CapwqSrYnMqO/Zl8+avURlFUb3aoLje3Ldy9InDGfMJA9FLWNVQTUiyDtuth85EtRijyd+YXOnRGAYSlKGCgPe5enZcngVwqnDhS0KMAzE4nZ5z4QJysBe/+BTSpAc0EY0EctRGUY4nrMLSNYWFRY2Q9kKPSLeI3A1kZpKYSjK/Irid3nWuTOWGiVoG0CA9R9L2bwGp9KYqiJCYuwFzNvzkD1ozis4gfoV1msu0wafNHKhwIYagAcmkRZTYI1YFFAyorKI4h1aOoyzauUFntWM7OQL6n7cNt9hYyeWRbWQS9QaLt/Z4DrxlBAaJe7oblN8xpXBTW9WIEJjBgbBe/ogZdpPIUk7FlQzcGME7jntUWDwfIO4o/CAxXv0L05IQwIpKIe2DxWw4KBS9F8HCTDjRklaUpJ04caCVpRUCKG8BGAuV4sX+rFNrPg2idhABHJzeaIi04tcKGWmoxcls9pK5IoOwjFQ4lhqmOOru52Ts/CD1G41BzHyT9cshrwrqUGAFkGPS/YZB9siFdZWdV+kZoaEt0W5U1lCooBT2F0JZhJheMJ0YoeXoC6J7RdeWvRGhnCyhSuF3vKXGajv09KWwXxN6eQLtbjUUuqAD0fC5pNIT4jg70IPZFId4FrssJexyUUpdUcgknlVxLxSDr0y3rkvrUY/9CNWedhiXbShT19eVcD+jpDYpdC8h6BG+knOFXzuCh2a3L0ubRI5WSGitzOQdMTC3qkb2MUyTipZelwGsPrttwnVVIVJFa95XMs3lVZfjXpuSVV6Xu7LSDOBlFdbgcvGlbIt5ZOf6teMWqnu+bCsiDsQ2UWgPCSVKAsANwjBIeDyISK72pspPo6q9R4E1Vm5pNs6sjlBiCtZOxdchh1R4fbpxJ/CnW50qQZEWCA/u+QOjao1UAbUEEWh1uPpjQK5tIdZILrpyKXGr9JnM/GNs3KWBdCtI0XbDAB4aJtDSeQIYpVsleF6xYArYDU1A5aiCtsLmLFHaj5/NeyAnpANaUj+hjLQvXlMb3rwqbtOAe+rMiHhz1r8v3oy1XoQw1FQd08CpnXwJyAgYXe3/8QU8Lb/Jd1sMcpBrhXQR20WFf29b8X5LcP1rKBaqmrTPTIt4ApcQjp5dJWizIjiuwjgGhc9X5Wu0pFnKIihcIPFwDWIRM28RsFjLibjCZO1dovroV6Pnvc07zKlmI6Bod+ONwwL9H50Z+Ofzp9fXLBVHbOxghR0kb1gCLiXvAOXyZor35/9PI/zcWpubd8tyRbQ0vlHL85Pjo/vq8Msb7EDcQd7dlG0vdHHil8pxu6oGbT2dB8FFFkcAVQV8DPRL1/2WVoFQELiyivvHQe6QBX23eTYJQyyN1VCbBsrhK0buRWSfCjjtOGyI7rVOPaqh8pTJFmm9Rq+eH0z5o6zLOqYEdbCHIjRxniwDu06oh9GFpkpwovQXS4hnnHII2u0xvgTeuK6RDQg2JXmxRPEOJxo2Bzy5nA+9TvAwdsKQoZhSvNyShWw5hPzNJWxfo9Ly4CPeUBFS0hmJXBVOd3MRtOXd7hy4iWSYA0TYQo1io5SMoj1Dc9sPT4yTkCVb+u2eaplESGWlIJkrm8uH3UYdPNMFmTw51fncNoG6SZpkdwqTJ1or+h/oDLRDVC9gDIaVYBuylwU0W2ZMxv4X6KbKl4HxovsdWTOJrZMoALZs0AXocw1pl7Oy2y5Qwcv+k9TzK0KOJIU1ihK4kFNuKJz+khOgUydyjZoXvZI9vP3W10IMR4zHITldvI1SoLs9EKtzQZ7ErtcmySYohh18X4MvEvQe3nX37xSgEO0LEafNNs89ExGC2QRUHt60u6+UI/lJ/xgkK//ZA+PJ6yGmiL4oipxYHFf/YMKNTQxX6yxKEh+FBg1gHDxZtiYcs6BRoN6MZI4dTusRDeHlqT1fcyYD4LkOA+8VBpq9269rbiN4BGDUHgmMX004s3ba3Ogox80mICZUFdeeHtNcKWCWigG3C3Ux7cmEko8ZSyYC4eyqr2A+2zZlnLbCUQCl9YbGsLN+F4i1t1iwa5t/llB6KwiYlR/8Ow6qVdM5sH42G+Pzv90Wyv5jSxf/7h+OzYbDMg9tsr1KvbfDnfZss4MUcnr3D+wZXOTMy+lLSPX+TJfDcxh//+m//9byYitdPJK8dQQlu4GdBtqdt9puqXaS1gHnxHlATAqkB5oLfAeHLQjKbV5L6q+Pgvr88vzl2lh65K0hIsuMbFqMAuuz5A3gWEKuJos/vn+0kCxSbK26p2h1qMI+0XjgjPcfdjO90M45Om9XqOY5dkVGf12saJx6827Hv91ERoY4kq+eI29wJ6LYrH0EU4QBPTtj4l7BOsrNOe1KmpoautpiPL4hneYBtSKn+nshSsN9vY0abIi7rIs0UMnYjFDDhbUcF48JOlcGK+MYcHBwejAxapuG3BMBO8O4SJQT+uCce2AnZzzEja6F42Y/Hu2q5QEbC33CC52qQf4sODoYmhjc9abUzME2yEcpPJNlkdQzFDLCwJbwlgI+fUq3uVeY2K1R9PXx3TWXJ68uZnE7UohGgYHZmiRvNwS+cd9XIjj43hCx5fK93NwkUX4QCaOdjPxjFe0ObQUbi0gIJNKLZ7mbg7auMOxDuoIgfYVXYV71VDA/+vISwYoNKpKh1xgmCFm22t7n4Ymg4aQvHEvvA25LpulyzBYPCZSbutLnIExbGI93X39wE0tZmgNR77Cd4nBoGDoJdkqGXhlhUvYTr5+KhzF1aRnXeV8IR64kPFf2mH3NVnolY5NUfffKg2BuppnNFyxDZv3DBVw5DNp0n4tUIhwL4HG3+6QSJ/TmFyglTgjMPm/oG0CuUcQ680x9u7AK3f2AZFKnd5KOT5FfZL2N1Qr3qbZrVISR3dRQg6R9u9k5ZL4+NO4SO5S3LhmyyncR2a0CkiQdimqxQRpmw+xOhAQzz5EZLtQz2/LcouSjvE4GVwbzsYgmOFcbIhJRXyfCEN2QS5Xear4MIGMz0hA0J6gBCHQ2r3JGjxxPXMyZ2gUorWC6soAP13N2EVYIlvws2OoPwN68bQ0LfmGY2IRGoyDLoPIw7P1C2UXZOwJMrAtxbfOR9mejmE8kIZCBb1mWMDUFhhmJzD0W+H5mB0+FvzxDw3T54YHg7zzTfmOfsb1uldp9yXWodUBBoP7Zj6NsyAbSpF7CvExvcIZtpjqtUpS8kBhLC0dtjgqoXqlrtcS5XB9N1rvSWRXNidCFgmwzlGcy0sVkfsOVlxTqNpDK2fG5u7QJEtwiKUzXdHREtyvpGbufe3aQim7hJNyR7qwZBdcMzbn14dXRwrFxQn9/At4Zn8bkLLmslzeheD+/mECCDcOmxZTWCBTce/ZdfxqpivUnSEEuPFW5AFU1SwqNPQgkQVcM/yoW3NMpNLKHa1ihqluzxaWqUyZRV6cFkypYwCOsPzjmV5IXzLHhNbnuUG7HRg6PeWpuq7DcsqYTow5NLd0PoBdcvFD2r3SGpKxtmfmsMDcikvKCbHIUqegDpUawjwRh55gC6yKspNDLsT9uhvgnAl7aviI/mNxjnYJehyF1ZbVnrrdB2LOtwIWdvIZRYytxoJPQcFGIp9/eVgqH0ekYt0SCgPXyUhgXDy3gkrYDJnKtqkYj+2V2iROV+sbVrOqzzdVtdFHSco8kQVvmLCoJ/4j4n+/PriB3N2/PLtGew9c6s7QtfixBz5S9oTuqRx+K+9ajwusiWcYPATlTz8G85am+ZgzPT2BILv0oaR5majLL8u7Roqux1RdRg8zF0Cs/zalrChMvMfp69PzK05PaFs5OQMqxBvhnRLhFvn7UhaHFa2Hm2hnvXofVbWu3QdaK7WXHs62lUIQkf9gBdoYrog21Pin9MRm71yBfZDXaaLOrbbYnFNTV84vq+q0802Tswzk44+pGQyW9bJeLxaFylfU2IAy8lWcTrCW+rQ7H+b5dVutcoWGXRyW2bvs7W9st8BT/xvgC3JVWNltzQ2TkSwhkFaj/oFAeuRu0bL+NFrvrDTXPC7q5KkwVwjvfxniwtwcszrc/Pq9fnF65OXF66oUMDBjXhz/P2F6zSueJjI91l9Z1LofDoiAQkVe3r26vjM/P7nYAawJIoBMKWoRAw6Hlp0wq3sCW7wBFw4DYG0EG/kAlXiwgrWE62mXQVOvGoB+VjwV3bIwp+MjGtcXAmMYZUBcpOyL2zWkIBdJSbCL0QVxlxtBPVGY6z+sxQrMjLVmkm7ZRPfvkl6xUENkKvEFh8m3OoJK1bmfMGnriAkEp0uAiaEY6XRQzRT56DRAVEQMvTwGHQoNVJgZ73sEeeQavOaEzHdRxMFot2BoYJQ8HtIo1zsYMtowkBm4NkSwndVo7zakvPAp09mf7QPf3QClzsZIvVaMtHLSE+BT8GWRtIHhhCZW+YiDzs9ccKwILukQ7XeNl1YU0HaitO6JtA3roz2p28SsPXFvLRXWFu8V3lpHibKqvfpmslFIH3L9vWGwtFV+0WEHavdej2kww+Wh176C+JzgItCQ+zXJ6+O/2Jenp68fHt2dnxygZKZp1gCntB8IsusyQFNAr2PsiHYc/nzZ1xml7tsvXQ2H1PcQaGCVkp1kd4616NcALi8LsBvDwiM0tbngAPMjHEg8/UrbKvoJ5I08eznEFi8ILT89+jkZ5yiiEuCWYlpHl+fo9m4OT0zMrF7FU4bFjPnVCcGPJr3KhKd0nTpcdqy6BupjAuXKeLUoZlSUj+nPvqo+ApjfZ3WU4G5TwZcLS6uodna8jrdViQPvLTXmVL40BLi1ZJ4UQw15FH1XFq4AUCG2qRr9FpDCgvjoOqgEkH+wrVUOvgZDIK0oqtSRn0yVDntGmkEBJPNFtcmhS1Q27LcbeGELe3awqGpug3NWSFUPhnsa7Z+7KzytczVRQ4MxbINeayU11CT+SJd0FwwQaSPjdC5XELXQQDlyCov7ajaXcZltB+/GE//uj/7tL+fPIlfjPc/vfsvEEpG+y/2IxWlFzO6upKBv6ByQe8u3y2fIgpE9CLi80ja9BXS26y+I7SQNjiIDTBAHkDjAFGS85TArR2HUUAajofg1+6AOE7l2piu5a6yy+ts3S1sR24wbkTwRPkVSqhAxh1KaBrXHu1um1e7EuH/+I02xGm2ynmpNJv03YSa2zAIU9e6g9FvZRldpqWN0+USyBW7dzZn7Ztvpn/9ZvbkdzBt33wToV22y5IAIFSNkI1x9IIEulSyzGcY5V5cSNP3DQetICDywLD/GaJ7v+fb2OlPF69PT85pXIGFY9YU2uNTYShlTMJl0OvlJcr+Gf2RYB26Pb1VmAd24CdUIiKM2iEojsaMu2zHUcKWv+wvD2gYa/gRN5zxPkZUF5xxXJUH+SQYi+i6qCACKiguIliS8pvZwyj6PDC7apeukeXUIaJN9Nt/+81zSLu54xe/+c3Bv0efcRRaHWbUgYouZDCQwaDxgxo14aBhdZCRfxnRD4SNiF+MJ5/2fvMqiad/Nf9r9hTIREXGstCnYDp/OD2/6Jgo7Hv7dWXL99kCATlkIAfG+LFsdw0+87DiKicuDt7y8OJbbFazMjhZ5sz3QiQSv24wP09JuO5+Oj3r6g6mxdc4YVQAz2NYwNvz47OOAjBtUD2HVx4zi35VFrttfIhSSJoe0XoNwA4FN2Nage1caxt2C2qE6MkOBn61ezMPoGC2cAmXIbpFxg6vsqFk8ZdI6pJRMaNbChn8oFPa8j0CJDq92V1V2w0x7Nkqs6XXRJNPz5xSUBlcCOxiAkvnUjpkAdsrxFLYpBWAJGAWlAzECbcGGWW307r73NXXZg9+9zt6Nd/tsuVjkulUrZ4A6310Ef/ud7C2iX3fN/tD87vfwfSqpn8eePAzxNsF34SbPkoxnYkLuzuq2ektcaCeSD+p2Xw3yOssbxv6frmN7//H27t2t21k6cL9Gb8CwVkeAzLNltM9s/qwm6PDSLCjiSy5KSrphGIzkAhKHFMAA4BW1Kb++7v2rWoXAFJyMvP2molFoFD3y659eR4OpsAbH6kjjGdvnqWOx6o5HVXpoKFnv58ivwdDXh2XQxplWBeqIqSkdsuRNHLEldMSSDgRdAdxUWRdaXh+3qJkk5dOzLPU9t9XffrePNESAof+qW9ktVDH2y9rz7N0LE8mpgj7SIXjcBFOve30kynWWnUuyT7o72oLen17KA0D2oJpD5XVbA8/x9bjR6Zh3K2TOjpLs1USBb9chrsr6rYfTwk5gKPI+8N/r2fAcC9gdrux7FLPG16cxOd+31dQWZ4/nRIs0XQKxeJOKJA9jK/DP2aLAhlep3gATaegOCoAeYrBtSy61rqav/5LEHkg090vyKPyswcjeJcsl4S0HsB15Qa6slN/c7W4gb/ohSSrPwdpBh7O8jXcS1ZFer1A0hx6/QkkgAQ/AyVL8+kyz27UG3ksKdynKiG2tePjv1f8DHTTWEHSUcPTRw+Dr6YAMul/ts3r+V+rtvf8P9t29fy/PHpQUolgeKquTjV03eHdgirnefPkbrEkmJpwW2fb0hBX/S4tFtfYi+n14o46dGvHcgNVm6GtHfiJtd7aPXiGdOjvGUV4B3Bqyb+o13Z+0J4MP/1/5VnafAeO2PZ11PHk+oDheTrMaN8REe+SCiXEcPzP8HI82YvCg95lGI4vZx1/8iq6jCK4B3LsY7n4F/ngAyh3Mwi3SBF4DFZxEVzOXgUdR/75WkSkiVnwrngE4YuLVRh1l/l9WuDVLRhPAn+P4vyv83VWhcEYvHSwJtxCHGaUe0Bhpu7ZYE8LQ3pNHOD0J5ijZWqAdhTUbPLsIbKx9HiJn0+RGC7UNEn7Bi0H9juOjQXyH5AMl0hYkKX3apsj0Dfe7LCa3ISo4xNcF59OZQSuhzJkREFlfiLlFKhdV3AFwfRT/OH3sRGmhybQRbRxqkdYaUovJw19rioaFCk0F2QViv6humJiKcX45I0nQulAZTVeeKZ7ZSPn40m6PGxbcpENX8Yugo/hl+mgvv81ySm3+VKO9XKKv0AqgI9AfHjNf76ZSBp6yn8TFyC3G2RCMGyxxdrJ8m9UEA6ufOr/zWROsjwzjAgGgEwPA9/WOhO2lI5ODrjUbJH7tsj91iLBf1INFvoY4VHT87YWRIWYA13/+XSBsoRoRx/XVmFHLUuqEFhVr4u8LA3ih/HtVjlBDdRvJQbqp2/sFqJmrOQujiK8+daKgCzrpbzBUnDTloWPVn1pjqxWs/ZlAsuZppYQecb8xd8zL8eQGmbeGyunvtnHZC2TNfpNC+RrO0QKGqycLgGKr7Z3/b4NSFePDmcza1iarp3TOqicaE25IHTDfXKyRwRnBnY/VE+0DkzHPnZb4zklo2cyFIt5mT/+hiXIyN8tyvmiKsMsTUH7Lnju1qNuUU5NZ9L/tNmSPT9nsxBkwRpOUB+URMr3DL8bt6WMyAwHUqox8jR8gAmDPiWvMKiu4RSJkBQNVXgGkF6RE+E3DreNNc0KyDnabJJPGvQac8RYCOwC5rGIDKqD/RBrw75R0BfBLF2mVfqaMLNmgeDzuUX2LU927WqIJWsiA8wUm/b6hiQig02ovyynnxbIUEwt4TAduJDA88Bhg6AkBibcFux8t87QWMrhdNYvlk98rhmHkUszZ2mVLJZ9RShXAsYb/CQzAllgWpswN62Qjc2gIKkahDwkmCZl7pJgHTAfJ9UK29zeU3r8JTKehnEcXNd4EIltj2vByghDz9zCr0eFUxo9WprS2qmManSv7R1VkJqYBZZuVREiq4LhwZaJp2pMuSk+PpOrLs2gVGDONnU9Wzry+fZRywB2Ov1o2Xy0rfhVEBmeTMzcabnhat7dH6w23ToStBuBoQMUACIAUzXGQQXeBYpc2VRovVSjTXm4axxy7MN/On6V91UWsCV+DkDVGfR8Vc6jNUGaAbKcspGOsjOrj43mAeG7nYDjI1s3NSG06W7dHkVXG9nesvKF25oq79MJhFFj/TZWW3KstKNXgqy8o6m1Wb9ldd6Sk6IsP70wG5D/Zv22TYn2yaMmCuFy71g6ulrUGVekmmH0FXtIWCW6y1LQ0w4tdrexewq4cEf0ZSW3ClqyVr7B76kGenUaWbdl6GB+XD3gBmwWsaX6xPkiDXLHDMt6rDe+9cR8sm2Of06Nas72H4zS/+TBSkTdZtnIeY4CE3Ulm1iCyHKl2PETwhM7MNwYKyrpQZh/fI1Yek9XrHmUQg8ztxy3nKrwi5o78BmnEXBRHAHFDiKGecflWi0hR4lBeQlM1BVi0QkxC79TnU9P3J306kH2BFvje9VdVxQq5wM1l2NuQ64ubFmz8dQoQxriSBrwzJRer2wHy+mPbTr6A2OVE2axprkMTH22LIf0kk9wRbPYofQme3mH/+rMtarHauVpthliJTvRaHq5c8nqW+wXZCgwnNBvJvqaQbqLFjZpKqWnGPmMdCwTsXZZYcYlt7Sve5OIkbvx7Vd9/ZI2VvyaqPbqX08MC58jbjaqpGtve9LsFg4CJ2enBFXyVTFESOjvBEZL8uTrsN+8ucbgteU+KacwMmm4lZmpJnVbziVZf4oPvS70uZm6H3imgS5x0R0694uuUIeLQjK3THTuLvRyYkpf2669j+nD+E0PfKmoZ0qAzGPDKUktd0gQD4vXveuZpH7fR8vBGNJPxoE8Dwi0v0Aeg75VTfBNUyoGIlDAEdsmw+CqSJOPEPWgc3BE11o2xAJqpSD7ho/yrUV4FHYqyQHLDpDO3e7DLaz+EGdk8WTe9oV9o++NuB6gjQBTUpMyWEVoy8xXCWxcEqtli5SbmCdnmr72oFrWPMhbPr9LHgLr5sUvvD8s0+RTWpIR6QtD5To+4nuy69qur7ucRlDU01p23nbYdTJONTDXT/Cx+AwhZp6GeWUwZ7ubOmhmVZGjexb8ot0HvVlJqmyLlQG5yTiig9oOEUwUJAzEUwP6IQirDJTC7oCIJXO3LhF8AgKYHshrpbAg3UrPwfU24ARQIe6Bfr3xrt8DA8mGDvQ34vmsVrJtMP8IjwFCXqMeii2M/JrrYAH7yxbbtdqM+LObIlnddjOATKG598s6KW9bwOgUCq76nLXpiCihtz2umwXO5YSlDp2Tsno7op0Yfd7CfMN5Bnh74lwL6BZ8PwDlS9Xz79LiJkWhWdIgkmWxzlBkFrJP6nmpAzqc+c7SCLkuHLyOnGS4L08U/FYTwBAdOjEaIe1zEOyntLjKy0X10N+PvD8wCqkhM7M24IJZyObr7LrKc+tKiM5xyfIpd0XCrRO6ro5/XywqjK7N78spBCHBjtLgejIheC6LlDwOPOSgZo0rsFgwPB4+hsaBAb2vbeeR5yEID8xsU7atDlUv8jyh/wLP0AC9Q4PJJgiiV8Hm8v5V9NITdPUQPL8x9Su/gJSXXfUkiA6iwEt/XZRohMUEx2/98KAHbuvRASNMRAeB5xGOZAvnGMKAbw6H8WBEbGOb0fACHGDiDfQIvBzG6JO+GcZvh/H5t5ujs83h4OSklZDMu0+Tj2TTLYLw+8HJMYY3Hp6dno+Gg+PTkeTqn51uzuORDxFYZxcjXwqDZ5fhZhjzH3AKMD58yJjw0YHTLRCIM/LPR4MRhNAcntezABfvyCtSckKGfuIG+QdkTz3ohQdfaYf78OAr6MW3g5PzeHP29u1mP4qi8T+jSbR3GfkH2KGGaQis1wW57ocHvfeDUTw8Hpwc/xQf+cjn1iR1i9Chn8ftlQjsNDk6mBsNB+R3NvSH8YeTwWHsg/V3FL//cHm/529szFq0ByVgli05cc/971YM+tGOsB8djIbH797FQ7+7dwChGLZutBQ4M+K225bUKRcKoClK8xU+jfwPZyfHhz8+8emWKoOMiF+OznYUqkszX2wvi1eI3+hsvzbDom2V5cURHvS+j4ffnJ3HPNubaXk+v/IDAvZ4RglAUUgufbRdfBO/Oz7dnI8Gw9Hm8Oz9++PRJj492gy+ORuONoJQuDHQghsGG9x8GMYfBsMYF1p40Ds5Oxyc+Jvz+PwcQh1h+Aen54NDcDeGTcLzilQQArFXz+MRrc6o9XNYlcGBcou9DA4254ffxu8HUKt4M7gYfXs2PP5pACWYD92nsEGFB/3LH9Db3vMEbpA2JlMDbHd8Otq8Gw6whd+ffRdvAC/F7oO4K8pC+op5Gc/eD45PI9qezBT76uL0+O8XMcXwbOi/ei5soGn3r/xoj8asu3d5NTj3x6E/2cN+AQfEDWyJGyrm+8HJRXy+if8RH16MgAKSNjNszDQRGgBq0zAG3+3N2Q+n8XATn1I1j8/x37dnw8N4c3q2OT79Nh4eQ0M/nBwfDqhtR/FocPit2u+hY3hwud95m95chtzmwdERVh+OGtzmL3/awDN3K3A36uiA++fi/Pj0HfeS3uDh2/Yt/qCHNXWqxtQRG731j86Gg3cxVJN6yiMgb+6jy6uQarD5MDx+Pxj+uDn8Nj78bvMuPo2HgxEN0DfH7zbn72H+HJzjyF3ODmSf3KCccBRjU9WhJiwW0CPD+G08jE8P4/Po8oqad3klCcKDry5DmOFZfr9xMV3QX2ijkSPN0+gyvIyi7t5lGBjfIUbfXwHSQJGxG1BPxx+Q+5CToHlee0KGuDUntyCWRGRhifuRcchBJFuCFd93TK8oUVu06G1ww4jDSBHjxgZrINMUZVYb0QAUL5lZlDkVStMeK2mqbr6VHpDqY/8UDk2Nc1IGISIo6a2avbLEqbzHOmkB8rStx3gfjB2nigGjdeT3JuxwFfh7YiasNZXBkl0vrg6XEBkQDpZ/a87uBhK19zUqpMaGEdzND+8t/sMCbPMGFuoVo6n2JoICDWWgKYHpqwxBmduB9izmjSA6IEms7fBSvXvQ02KvHx0cnJ36z+pzp+bmje0H8vVvb7u6QExa2sTrIuC9SbYzWCD2bMaH0Y72bZ0pMtJ02W+ZIDTE0kAsMejwnTUIdI0X8+YA0DF0gJM5sGt+h8+g2th8t8/ru4pTMelbqhgJgJPdBX0YDEfHcIr7Z2+/pCjGm6CSSOqZ6PcwgbZ0UW1QiyC0zMtGEggPeiwoH2hR+X9qCN2eUvVvTNvuGvkk0bkosBVlrH7JD1FM3eaSLk5HH/mHg/PDwVF8+VOwo4dtF+O1Z2snAvMEnyIGks+42TmbgXvaeL7TeY0ucZtPmSsXQTvFg1Bup3pSS3bG8cMAslMTPM9LlqCsRwF115W4TVq0wiSB+WyOT8/jIQgFJzHcWE4HJz/+xEKl3KHlTi0y19EZScrkFkxMLbVjFJEKgOcD0DPEtZThs+D/6oGSd0nxES/8eM7QxJZxx1M2wX6/JuiL8pflOKn8Hn5GUXqk0sJsiEYGnNp+WeKZQOUjWfYsFUfWMAC4D/2EAFhY7wU5ES4eKJ09308qWz+AupDjH6tAg70f8c+UFFJMjuFLzUwyXAp/DcTSbnxnNaSNwHuB0hDygzZjS2vNnghcFqppkkp02M0CX5LmPLi8RE9GyNDpv56fVJM6ss6WSvTIjJSgDtJEBbcKSbT4NK6OA+VFlg7A2Qz2/ogVw9d54az8y6twGI8uhqfHp+82zumEih0qw90LGmwRDifNxFgCYSPnnRTXVZuwhi1luIF6NvJnTRPLxjUCJ+E1gbUwdnqxG9kdF7Jmni0TkhseLCI/5I0Plu5oeHyIaxiuwv7xUXw6Oh79CJ0yOj6F+xw/wRvlTxsfw7et7IvVI1fb0CnkcnBZ7hG4Jn3Q3g2OGKjE1XFNWEE3ecJqy/wQ9zs6GZvZco1sVOPEyrksOLK9z8qLC3OpACWeI0lukefCwQhvjnSBjHx7cNtTOxGdv93gvaeONMo2ePIoABlt+zlvrJ8TTzlWiNjmH4R60m/eHp/iJR3Glur8rMP6GdXhc7ie0j07ycJd0jR9UuoSuJ3aba5xYdl1IQc5WtR/38U/BmqoTDYC8ifj7aoVIj9EMVL0fTqLej/xYJD8V4u1NX3mkN5Sh+jje4soWWs0ykO1Jqu7hKNAD1rnpy3xOs/KqkgoBImb4M7byfbVITphR6fxnJps6/6mlsTNwyfdmn80GA1gVH78ED/dQLD2b2+cAYFQnEhWLhGdQN/fcbdrQNls6wJQrIKa1r3W2e4Yu4Lj9r10m0JBnSwhWnHwIDWtZZ2CWaJRO0gmIWEaZxmiLCHJeV6k5W1N9bHz5tWmcG+7TEC+QHvK1XZHCU4MclR+jqai0cG2RDaQPHVZf9blfEcxjDLtCwUXtJAmaWnlQaUXIUTBVr2IzcxyEPEQU0+FblGR7TQcU+hXeMneRACNZRzRZGzlvGzON650LY6BDxj8lhuNRdBjw5NJZ71xEJGLJ2nKXbVavSb2YDYqYBE7Xmp74l7wsuOjQ57ZA7ZVdGqorCilqjGeIjYPU2MrS6KOdduhZGJ2mETTZQPdVyEavH74VsNUru30P+yHgstVIYoEr18LsfDh4BRU09/E/g/D49EoPgUcx/O/n1hxGOOMzI1T7iTP01JqAdxQAEkKuna4Qr6mvdPelLR7KEY+s4Woq0vw18uMrwOYqx3H5hvxKGNuG9JgGcon12HPEsUJJsij56B0CSQCUBh2CH3NxXFb0aMZwtjM0jn8SO2PBlwmYWRGaPUFeEKUuUY/+hkLsklFoF7BDvA3jdPGzMS+g4soAHKMmGmA4vqcBRZQ+4LRNm/ho1uDzmk+cVJTnVaQdMV1ulXInIA1ttIQcauXLUUa3J90NqU9agYZUk/uKLz5XQrfpc53WK3A85Us8RkoBM19CoZzzxybNEcMtNm4jcGL5spkEj16gO2QZjcQ5wpos4jqhcGezJyD+v6OXcSylhUvg4JZXXAop8Xcl+yRVAgCrZJfQ3mGHmP49T6rgZjyCCklIuuoj3naSFQ8PPMFLBDTASHRYU7JqRAPhBQj+sDWIBRpb7BKFrbWOsNypAZ0wtWSqJb4XE6rEPPHeFIga/h3rpfh1sQbCu5AnAuBrUPXmGzFXcT9Ei8ThLxHxdov+cHTX4qjrflSmiQONEbLIkPqktawN269AFJBs+vtFfe+xbzW9cLbGMxt9P9E8GjjvApXZdTkRjYDni/g+mmKo8TtuX1lqkPeXTBNZS/mYaeWoJCAwx+RaIJJeyb0DD2HhsPBj4L2mlSVRcM0ODdAmbu4WlcC/Aq/XfRB+G59Z7ELIze8zQJYS5yD34BpD8FjN8N8MX4zzz6mDxAHgM/n+sUc3+AIyX5ugIE4C+RNnts/Ncbni1JjAPENSAhp8kzAdecvwbGMG+Ep0rWxMAdNuZ+RZxa7dmKq9KrvB9g1oVTJ9A7jKkeA4mhq2XiLXUjO8YvlTHmpAz8NgjJ2wB0OMKpbdjkJGKV/J9bEpqaHuDebSbFtFTM3VujURE5xtcSERwvYIyAp33/pK3aOoY90UJ2P1Fd9P0T1V1sO0Fev/FBaa5JwqZLGE6MgEUZAPyHCJ7tnux/plqp7MGVm16yxCNAGY3ySMVghLVLptfYuEsdjQbWnzuI0dr9o36iidmmF5RQD0/q7kWvx9AZhFpYAIMvytwrXWWC2/BGkePnSj0/OY5WSC4lPj+BPk3kjb3yzSm7S0v9Pfx/nPzxBwzc9Gplk/BBLEuxUAMVZLj6lU3oZYl9EUC4XZQvo9Qhcxd9rsrcgJe4UwrdfRiYdfl9nqfoy9F2X08pdziSvKHQ6QrRFwiwGokN8UnxAm3/PL29hmeMjBQVdjh0ZYkIJMPyiR7Fw+ABPmZ5msiNBBl8KDWBPZi4/oLewmwQ9cHpFETuSb6oUHkPHdZg+0KDeU8gaQaxStXFPoij5th0KvRWkIWiUePT+AGi8DRClpEp/XVTy6+Z6N7hS+VA+6VEL7BwKBRRKRYdzAlrvA0xjmn1aFDnHox391+D03dkUnMbOLkZTsHWdM8YI8/LBpayW6vxDfBgYPi+To+FA2Fq9m3VSzFQwEP4mExdxyaJGpPwIKJKzkKoR4KYSECYso40+XdJ9eoUkMelV9z69mlbpckn0kvNFtihv4U+UPgIEzf3S3K+KxewGsHJMfvyki9lhsBllDwEQ84dm/vS8tUbrDLzHH760TgUEWyBnkfzZ5ZxaSwFSyrSl4XilBcXEOutSGqJYXGfdZA54gBCTQBdflS3+HgcoR3M0ZjBPFksMUdyn7iA0Yvxc+S/B12B57O/DNC0fym5ZzfJ11Z0v11hfD2bYFNYJpjMQTJgPyMI3193ZooR9BWcM9QZFeXg1XqZsLu8Fd9VNgaEKsjZXq9J7Dq+T9sHv+DfIZkZxKNuQJq0TfiPJlwSlmEZ0j0/PR4OTk/hoOvjw4dyT7Mq0Wq+wC5+GDUbVVZYgpfSntAA42g6uoi3fdg1MpvQXYG12pG0djZ25NQ+Mu5UM8AfqPFZAoTDb+hVGxUikwTLJoAQw5tEudEegrp9RLma2uhb2OrUR1hgx63C39d0vgKu0JTDmvwy4J24z3HhCKviMkRa9LWii5RhfM4ko/o1mFEO6bTQBxK0HRyGMTmjLAFHH/gp6qvhH1ts6MM1FSuB+xrmtVqjBwGjWUiMGMwCoYEnU4KZNu5DUmGKBWsKLEP/IDRZi+JVSM1Y0q+hzKi5GwFraOxdjtcqOqUhkPpcbMk/+7pdkEtUdHW2/90GTAnUt+6BPwVz7Y5rYBIITTeikLvv43y6/ox/43xAsG4i+OCOyuXpxyfI+eSglageIR9YrLI7Wf5+3AdiSOLSIwqAtfS5u8VOgoxK7PGFpcXEQF81kG4sls9ekV115DN1EYDsyNWG07xJ0TIGhY/BTJ0rJBDXTPt/nLT8tikiPtSFc4AF3IBl2zzY1/e3kqEMBux/M/YBCFJsH4lPnLn1HNzQOc6xHCtoJpLj+uDw6LLnJnx8pTB2NHSVElTPfnMzO9p0DPoFet60d874oGTd6hK/ZVECf/okmcpWmWxGuN6oKdYTU4vo2z8u0tYH8pZBA6mqJHueZVeOcqEOeLBkkDMbBxX/AumL5IuubiC0TGyYYvW37XTs4/W+YY/XqUYmrpCwNZJWITJDXTVqBMoqoDBAwE9YsSEABKDfhtv7Gc2rcxcv1FExgEpUpC5XAnfCy0S3SmwVEkYbO8u+IKae+5ElPx0wSNSnwMwt8Pfk4kK+DHm8kAeWCd6slqgACmP5Bzy4FxP0Qvk2QXF2yQ9xEMTgzmaUWdsJxOYAkk/aTDiXhIPoi+VmOdNhR0UZH4jQ/DrGOkR01ep8scdz0tzYJsudN5BBHGHXoS94Tp8kN3tM6fpBmn4KeFmUAlDQpP8IHXI0qn87yUJcDAsm2iSA1wD7CKoxlMWHgKa3HMtrR1xBpqg9ktUe7H6gt+reerZghcM4GhIANUMfdtohi2BecQpioCcN2hatpHGASYWg3TlY4yQxlDqfR6A+23+Ql7KnO6Q1B+SWcaqDbmmkeV0aVKvJPHOq/bVKaQvC4x0IQeoJZFiVrorHeLiSYbEhWMPnggmBZHthi6TVdmnzYisn4geqKz5IOpF+xlEbK8sSnMXWdE9EACBmcWzB5VAEaeDuEx6U4gUCBzYGYs6cMvGUjLyAn0afBBE4lqrrfN80Bz5blGm6nkrAjTYpMekDLRrGH+lZ+TJGUhimVynxdXMM53KzYRK1x1bX0pxWOFD+T2f4mu+abTTXxzNixogAKsBmD8gVJBnZtGvC+uW14omyD+4DJUdDvsUjM4LftSo+24uwf8OSsY/uSsxJQ5wO08y4ovblK2Z61pezoWJtIZTixg6irCjabdBaaovD6Zwu2wJ9mjRaLtNSfcs3kedv0sV2Nkjp+zS4rTj/w6wh3C61BCBmli7e+ACHzA6WPQLCNpORZSH9uWWL80qwwui/g+lKnFDxxzl8wqpjMjJmVC42k80UbyM/HvaRSGVOFMeO2O4nXfhVpiiJW9VO7cSuPlC9S+PxP62Seo7LI7zO65motgugIcP93ZFWcKrArz8LokYFgWO0D/oLfDM7j6fDsYhQPz42LT216Watsnk1nC+Quab2H1+Vk1Sko/90tkIi977ec4C6VERU8ioXrxuDNvT8eDs+GBDhHyEzoZIBxAZR7y22fKYa44+TmwI2RG1x+LzI1fWTl8vw+85R7GbzkqcRLGY7Ackvoo/XUhgqNgZlRH4j4KUfQLAo+EEUSQpyviq2ADWZJynmMxwwlegUmWJ4AKAiwyxORT8gaw7STVhAw94jjs40bxuQTY/bXZV5JwRxxVre6phbrLMM9k+bP3GzJ+L277XF5KL+gL8/fMPYERQnYhuk92LRRXYBxfeZPiI0U2Pd8ziMOwNLQO/nSuGR9RqMSnGpc9TE/mKCofGNfCLTejSCq82EPlxH849HaraAE24eommeXq+365PbNo6F9fUr5WtO6eh7xEuRldz7LV2mmR0OkBLgQXgVIHoM0XGScN+KIot6A12xOMcwZSXm9WCDvKd981dRwBtTkqbUu5LioNwA6T3C5kbi2/b5utMxdwBYDoGjnJctkdPUPmMhQj74IFtgRC7iMUdCdBSnCu+9dijpgvhPIQQH9RrZj3UhsvEaDRu/EVb4Kg7u0Qm1vI70hv4XYNEiFZyZmUM/JpgB4tW0V4qV9l1Y433HEk4cQB3K2vluV4edA2gyX53w5Q13RDqXHM7LhO/r97QPTchFx4rj3p/39CeT/B7piOeA/DgQQtOI//txmt7TMhf9aLq6eZC4E0HPP84B0JEVI8j/7e/6b/a/lH88DzqEpu7B8BoqcRYJEby7riH1uKUiQo8S+MJQlQhN2m5TT2ZUwn4Vz8LE3jH2lUsbgGyCqcz4IjL7UgUVP4BIkyM24nRHIv/ENJkQ5pziwVVum6nqxGhmZXL189HrlFChUIZxTliyxp8IoAv9rtmMM1lX+FhIGzao224+exLY6htDzYYX3Q66Ty60m2wnFbVGlZldUFZWSKEu8VpWYOMgGzfCvy/JVaBEfBhejs+nx6eEwxshOcBoGAllBiIDQmKi7x/Fb0Ee1IC0znfCYIE8T7bxtcCJNa10nXGrdopwaanK8xsJD2NiqdIo/NGa3oqvw0N9haXpJf4Jk5kuP1ACLrKyAwhf9JJfYkqiRl/Q7AWfiZRvyod+cKbl7Tdp63flUBVtgkd3pXVolOIzkDfgGKlafmrOrqRNzw9MTp/0+IA9QAXbyM5RsaL9yeTgxHDF7CKUgm06gUnHNOdst+tPN0MsWxj39dSXwnMT0ADCL5Hwog8zYrzDE2Fiug6XhVF1AxJt4z+L+hd8TVl/gUGeGw3CZXydg88iui1TGlcKn8EuBi31F2hf5ih5Pq/wmRXoPj/GQjSsfKOS5Q/ibjnbyKi2G74KWqu7f7hS9faZTtN5dYFmHykGMXbraR8an1ss5bF92qW2Rx+L8Z9s3PV9PvS/oqEfN/kDgIQxdCNomDOSpoWpw0E8+N3H7KDTPG/DEUMnap491XuK7ZIVXAlaKm9ki+kuqZfsWyMQRnwPQpmzfLB89OxkAc1R0puOANDJvPD45Wg8mTjpTSSkr/IBTq4QrlbB+8JhLowX2ZCRS+vZGfVtf9cm6yqdZfj9NZupMwgCNbQcSQR8kVTpa3KV0GtmyEinLIhL32zZiF4bYfo+8ePaFIq0yN74WHXTDrruLJbTI1xXe9JnJRAwW5DlPC5a2dgg0Wq0QYX+KT8pwQUrLKfYbsaTP0H8eYBjpVXkPK2zWtzEqWzYjnN+8iFZF/uuDplBNrkqk9dTPOOcGQSVHoH0OAIndLMvkCk6bACw10LTgl6DX3C0fFSsTf0j+MVQK83uvZVR1lZPVaoqFGNGXe19/mZsvn7936O+vg8nYOf2Ul8DWRQzHIY6qcTzng+9/ZGcT73uaR91kuczvGQQ1pWkSNjE6zdkkhhWlRZDi7AE9nkRSdQqNY+q8LhC9k/WKprxy26RGsUWIeXCU+oM9xAUqX/QbIkC73/HyWRQoxzvcOohI2l8md1ezhIMNfHolGMMUIKIe5eRBFtnj97Pq9RpfvOIPMA9xGqCFTJz2ndZO6Xk4VnPGHuwmf2oOs2G7eU9cKQSrCUzVtFrsEWYDEdtqba6XtukQATieqPMJ/X6wJojuet3nNnX8X/qNs4vLj+gSIrVBiWxbPpEzntIzZPAioAHQ59Bv2MjfKEmUnHFAXWMiMD5/TB965gUxzDpco3g7I67VQOPwyicgB8DpyFvUGA/XOYNQm4S+A1OdIRci1UFsg1SRN27hGHOxonJBQjBZGE5UU4pUgZ+V0SMdQfLCxp2457eTbQAEtY3KR/rbZOu3N09+q89pEJzdbx3gbk2EY5+unixiaY9nHHJ6bjgxlXXUgnco1QOfmDBRpx/Th5JPvjJdJUVS5UXZD4MODEovUPc00jB0r/7jzym6P4SgTkAsXBDu8eLW5TdCCdvx/2/U0HYZiV9sqJa6k69Pi2y+JOdXLAK+p0Lyq/9Grw+4CwMrOKVTCUJbSS4Vc+/4rM6Q8Db+cJ2B+Ly+w1DAxbJOZaj835QiDwqvc99GteVnCE7SWSnLVFmy+OYXfg8mWgZXHz2s5E9sNWmA6jdMc23TWZPRxec3vFk43AZWiOP1yBwoHX8Mt3JyEhKSaXvV1YkrZCatCok4MYk0jwOlsHUhGBn8r26K+pqjtWGn1JHj5j2pFbHcBiIYFMRTRnEsoxXCZsDHw10wUdWHdLBBm+7qqGPEWs4biSW2vHE0COnJrFG0Q5HSwR3fkJLUT3Mp2Hlvjyf93qocw4HEzvH0+S594L+OQflfn19Rg6H6D+Crschu6urFNlZpseLdrqvF8gsCIlC+KoGX45aYh8hPn4Mktljr0GQtOSApRUcIDKF+1eLmtkoz8p5oMKFphiRL1GNsl/lycU3GBbE8gJIW0QWSa9iFMQHGUs7ngUISyOdz/ZlkhPcpSGrt6zYzaq3JzKT1AHMd4oA+gLfMjK2nuHqm00W2qKbTsEyXc3Y/7SCVYx9cASC+ocK/1hk/ZNaK5bzLifFvopfEP02f4y/6TvwoaAkih2TEf2MR8oNSR1KCEQGDF8BBEJXdF8TAiFD5jchLUxMRVD+mqyp0FU2kJK+SB3YBNx2LQsJdkq2JqRqSBJHBq6D8wLE1n4fcFHZAgVjXh5rR7XOQrCAmCW0L5u7TMRFS+Jwjy0gdf3/78Oh6ubHHzmLunyN+A6ZnqRK4b7BtVn1HYyt14+GC+ig7+nXaqLtDx6zmXVu2QF+NVfH7XKfW7PhWrPkY+D1rqkrVHpNMNYppRjARUJTZRB3yXYEOA2mC5TJncdBrCAa6RQYFzkZYS3HlJugqZ4geVBIMLH3QR/SOMfdMLfHttAD8BHXG8csVdSH0XpWvYD6DwMamoUVBdz8mHBL7a21eYz7w9QpcjWkw4J5HWxNkafrgK71B8Jd2Cys5zKrebpEPqYbGsYDz3z4fqJNNp6KBgrIt1hmXBWmaavFG59T8wtobzTOI0+3oPwygr/cJBQ/Lt7gLoIx7f/vgPWe8ZR+lya8EovZttLbIZFdLlkucmLKFyuYo781ntAciw5nOStIhOYp83BUHyq6mTjFFXsMhnmKId59PSXT8EqQU5UxHH9wtylLZVIFpyLpZ5lf/nV5XdT9LqodxAjR+WvUxAk6pR9MbfDxg6Ic+P4QJ+P+Bx8Di+i6tbvMZ9XZt49B2JKRkQepBS+6i9l/7UNhskL5K5pgaPQfrUMy/dXhnt8XsmMJGbcNnpQmcPJHfdK+KSizEcFWWLeAMAhZLov0yct8Tw8E5OWPu+f6EG0q1wGZi+/bReL4oSxJutrbTztX2xraNsGqm6ouvamRWxAGmGzXZ2nfQDgtPi3VyRo5qiBH20iY8bGSSmfD65sBuhxDbscXkxRcNB9RJjQXsj2ogfB/9L8Vj0NQ6wpNMA8bijR/SkvuTbbk9f3igpZd42JmYNmNRdtxoOH/1ZMs1SxJ9Q1Whw4Bk7+4yueapZjeyqGVA+AosX8N/8RBZzrvG6sRRqQzr8ODCLuHmzdzZrRs+9xEfZpyT3mpEbyQ/8/mUGEF5qUQaoFbqWzuupF/BjN7oEpqrAPUk/ssRUdTRN9gPmOYOtLiS5KkWy4RBpkbeybAM6nTJRuYXtQ4GiJsJwpYxH2mJXlWACcDMmUkB/ZOOPUUZmnDCAhWXgnSKls5L9zZLd/YBaQqlXk3tSF3CMwMrm36WV7c4DCXeXDA0LjASoKmp2fztlmvnIklLy3mXtR6pMw5qFJwxMNM5X86m87wIdae7KhXnpyPD6Ho5dSLU+/vbxfWtEqdllVbi9swMflYdQtVvnwVEz4iOfaYCsn2ZB7KDeYaVms4nw3/KUX1OM5HQDqQV8TG8Sx4ILAUoYF+UwAQAKJNvT44PR0CV5h+DKw9s9KQxgGMbood1meryrUdonhfTmzyftfY3VoSMcswPr2tlGNnK5MEvc0jyoiTmtkXl3+frJVBdLiraGT+lRaNaMAfNTV8TaNOmMZtePUxRb/ecVbOzByloEOpV5dgQ8KJb3GS4tF6UDO9S+lywqak78dCPR90AnFNni06EHe+MXiV7mAJDnfcMoegpYaF2uhOFpJaKth07rbKTM0d+n5REajhuKWdhI0qMCEZXJ56HZFrHS3lr4XgS2ckCmqrmPOHIApkk9NPMkMhrLVlWgJQ9sRsA12rLBsBuxO7i38KU6owlYGo8Y0qrR7r3bO2k5s36aXhUXYpizm1sWoKI21hZZGVGNV4oAkjH3MC610mVLPObLjIlkzVwYiDVnEVTWzD1a6oVLeh+jSua9GFyvUMDnBXpOqpfNeHk9pPEwZlqlfjkJBJZj5BBd0hiDSGrVFdsv6HVk6aohnEvaSnN6SnR3rGp0nGX7ZBWQJ12GpchwKjTwML9PIi6BrM0M1PVXcbV3VBfAGVqmft3yUf4TvtWIevmriOr56/WFR6zWZX7iTqBwe2oKsG3CHZcrBM5rjf33VoN9eVSJpNha00rGgEzNa9vk+wmnUX+v+FLM3bkGZDfI25a5ugS9LQOGRdrywsz8+6ZtjTNZAcMdYxPlt+PARSJjbkLxrU3ROoiDeBfRBjtWrhv04wyiBymByIYd20E1GlmDbTvYA3totaa9PRiqGsY+1ukQXJheoaYqNdGTTHpSO3PaiI3ryWPHkneSIhGGx3o9On86vh2WzV6aq1M0d4ibb3QYUO9NLhup8eCrXGekz2q28CzVCsMqQWOja1jxMhstoY5+0Cahd4upHO1rAYMQgvuk2JWUpQ65aNrRg+wVvXNjV0/wMJAW06vdeI88qjh9ax9Ujq07C1HWMsJRY5HCLNhTqV0Pk+vIZIiWZfoAefSvTOeMn7FKlWfxNSs6qo1YV/Z5tQSRe2Te5soasTm+QIiBBfQpz2QQVnd9vRlIqqpbpXg0UJf3ryuLiG2RA4Zuapiozp+o5dqV9FaN269lrr30tpX7h21rg94suPKtMKbBt3nUPnsixu7Yv02AQESbuC/aL2Y0SlKdz1nHdXHuf1eh9NdvrNLgV1XcC3o2da1+36yrCj8gkDQ7V9s5H7iVriGeFvbDy9KPpyvHvwEE2KmMKWobUI8TnovqFj9hJ+lsK+Ufp6ZmxxlaUupVwIN4TxzGdIacpb+FANy9z554PVO24e3TbT4kqKeKoP2GiXgGamqoFiZcbvlU1kM1WxAe2F9qU8cG67egCgKHAqywqJr2JUKsuVGVU4biBoWYgxRjNysNL0jSdxyLDbU7yhC1zbvWisJPxJcHfs1uys+h4R9a3jFZ/kq5VDf/hgdls0D5T6P55g8NxFj9lMqN2q9B/OYNIQSY8Y1raErnJj/61dEdydqeizvhrKz/szkmez9VsdlgyFm3F910MjWKIi2yBLY+BUnRGgA+h1X2774Eik3cx08Q7s29xLKJtiCLrNGsS9t2f0wPBvFoHbi38ImZR6cx6Mp7MTOA6aDdWS6lgAeiEzG8WL8UaiLV5P6JMiI7KTNAdyCNujgC7ZB3giWgDaCsX/xa/4QxAGE+q1uk8xPCE3bvwyotO7qQZyxLyEMi/z+vwCSQJcMm9+qyOGUwTg4uTWlvtRF3Z0ouv2h7M6XyU3ZXdxkeZFONa4fyC/mfZZPy0WlTcjBh4fqlsQdBLRIZ+Yc/fDj6Nuz0w+D0bdo0uenrBgEJR5kFSCODnnO9zVYlzwNCGVIfgqeC0kpusslxdi85diAVZHfFMkdR9erXAhxkFw1xxg4Xl4XixVUhI/u7Cbkr/nwowSNw3WVz0rTzVcP0Mi7Ml1+SsseC2f0odfi4tcoiikL+3+y1EFgYiZHrC6ecKZWvm2f8SnIAbSmuu2C3mWZAgvQLaaT5yDZ4AZIb8TphuYhhm3hzHqdzO4WWbA19I1CpiFaGvJpCY+2QYkSD/0f//7vf/oP6892dh5L3KxTALeDHE0VLORV8H++otHCdpgwyzDolrcIC79CKPdGhstFRlFk8AfOCfwDLsZQhOviibIUYRpFxK2Dn1u0SvjZXRK3TuTAVv4fdIRmb+AagSDPjg3gGVt0CyCzgvwip1ZYoG4GtNfz7/OCEKHgDyH3uQxeBi1fEz57XszkCdMERY+G81E2fUUbZecifCrcma99ZtST/FibhPUhZRFxJ+J7Trd1eCYqRujXikCkttt+I4n0BddFhnPeeeg+Y0M/pH0QJ5/3JLxARwKQtkOUiN9HA6Qk5hdP+Uwaf73rHIQ+BOlBZK5rdDiBbbHjVxBN3fHXZQICnWAXbDEe8CVWdc1ykc6IuLtDzsMzlIPvWeCYIv2kjQcHenK/7/9lf39fP4IwHnKe+fM+/A+8MwsC+UFNCQHLw2iff3v2A/z7YTh4934Afx3F54fD42+AaS2I//HhZHB8Cu6Wiscds/gmfnd8ijkMvo8/nB2fYnbD+CQG7Hf34dnJyTeDw+8wdTxSXHbn8ug8HgwPv53CMRREWgZIp8QiENLogYwM/GfgGX8HAUBJ9oBBSuK1LhriqkBaN7sDMB2j3gmkR175qnG0oAF1z5mBYYDiACyHT2nB1AY9pA6TsqxrPtc13FFVEWCzLC2ULA2+T4IBbuJZU9F6GXyEqZWpJciejkfTdXipAuhnnbcT3G5edG1q62CtcmjyhNVrLa25BVoJEsNtBQUwYDGboQrW3smcq4L9YGdRdl+C3ZtXSEsVqbjIcKHJb2ifqiY/Fi7RGpAOOYjV/Pnz+8zGRD8RsRZYJAQVqlbTchognB0ZOfFu9sShL/Eery4O10kmn7eCbhKQytRujTAq5mYDl0EAiFrcoCcxAR+tVnhCteAN2gH5nKxWFB+pv6kXxecuO/Ajoil8p+5UUWTi5/Dj8pdlKHu3DkhUmlTQKSTV9a3EqAIGOOO1O3uqygdnhTriI89fpnOQhJr7aIufrv0SJVLchS2lmoF8o9CweQVMFy6k6sJZLlYn7C4cvE61bEbGAF+sM7wmIACqcYShxitXUt8C2NfdH/kWwh1EaZ+nuQZ6s2macUwufUlVQKlThWvyhji9LxLchp2tXdpZ/4jQbqbpbFHlhVTsOl8usba/LDlMKqnyu8V1X1UYH3B1EPcFc+BSTD/whFHK6y6xAvDpS191GiWyV5Qea0ra5ZQw2X5ZUiqcF4HhtFNcge3Qt57n6TraSQQ51dAAJewQzh7/P/075IowU7eD807U+DQ/f1mOe1vSAeRCcJm9fu2H1+sKmYho4r7um0IMzaoyxGAOtlmWG3GOawc2U7uLwmP2YOVlCTsP2CmUVUV75XYzID9RNhZ+KYvarkK+RSarVcfaCUkA5sQUsQecGQWeQ41ypnfJahyaHKJJV1JbD3jYuq67H9OH8T4q5GGTg+0Xn+2sIEXg4vWWc2U6sDSZw+aLIdhID8vbKbyQ2PwchEbaKagAIKW8zgt7OsHEITpxAo7jegAOnKpEW8RBe0qjcEQLG2Qsvn92ofEFDKNjPWR7QQ93qpeVvKe/SG5TDF3BiA+J8ABLKPUVBZyazwGxoSLyCsuFWi04zEUNE1DSu2MPe4Lwz2C8sXRMfarxBNk6Zib0lrXCTMmOVxjEJlytbMlTk+KxZS5yJaA3r1JwThIv4vtbnF9SrQ4+IGcdgBVhWz8vdzE8YnvQXONORT52ubocyo7OwPdk/6ZMQa+iejDCwMp7tHJQ6XajMQIhvvjPPtspHYslNchuDxLTgyVIIA/H8GA58BP+lWMe75JbZrafZrM2GGF8jIBNu+YdPppePYTBYhZEz5+GVCiFweyYkBYSKOjyFm+CpPdwNO1MRMmn6uIIVMndKoRN25ZDofD49dZFKeI9MoZCtYw8o3YBrvBMH/WmEc05LgElWFvXWYBWR11e4FWP271MTxGF1Vox1agDzZgXWlxv2VQUO71MKJrsdk7B7zcTmUWC0OzEO/zWcAdPqD0bmCgokxIsFkjBivWX3dVd1iuacpHRxSkB53pdlHkRooxCfxMGCf4pMlMtH3V/4HTztLq+FXD7OkinOqmn+pw2kjk0xDiUlRTQyIJHR8QPkVk1J3DZkEaYUbXV6oYdCd7iIMu3ikMGMBd2M1CcrzO4npMHvSVipIy2sgEzUXGh+E1VuK5mytAUfjiMIh5y3DEUXhqvuXFAoirB6EBy5GFz6+YAepjzsw3Zg/Nkh4eIKRGx4+Ef9OgxTbOdpKYpsg+04ZUJcYJxijEUpHdEkUBMbx3hdkM9KjQV4iupjRbdu7mi0AMEqeEIoronzYdVPiZ3GWrdE84ymOixLaqaye1uEQFJZ48OdURC14Lw+tyO48t8WaUAbQRX0FWawS0Gg/FLUGWnK1zAjrD+yzpdpyYN/aolIqhe9xYiEQvoe9jORE0H42+nMWQexPgfx+ejc19oXYXWsCoWNzdp4QvbadWtblw2ZmAshacQl0dQcOBIZ7kRW9iuid068r+M1Jr4EMXXkboQkN3yjEntzWQQflUYCXXC1+gElbdkGU0i6/VoxEXoKMKZoXWHxISqFKQ1pLJYVlRsjUGZAmoezPEC5ROaHfSQhh6nEBbSaYx8BGwkiDZ/h7a/msJB5gdjy8kkpC+ob4KeP6b9jlh9CbPI6aUOWcBp0NSZjRSOHKdsXhseY0awXaezCeLeO3z2ioHGHBDqIMWesc5MnLK5UUQ9d9OnH1yGs/HX/RR3nVTejkOI1GANLcCjdRVY5fnS4aFhCbPOKLy6QfaQNJtNVwvghSBuZKA89ZFXFWjL87K6S4AvZooa5SnIdWEkwSUl4Stawgg5/tEj4gsO/m0Hfp6lYQS+tB7L4X1HsshXyG5YQ+PIwH/GVEwDj/b7usrkYEiEx3RAZjdp+Kc2XN2eV3fbBCeqZLnEgsmhEGlXDLchu/vUatCrV9YI1KBeB2JiZmJJispFYEfVoVGMaz6vbYAcp3l1fLda4hRKZ/EWYBfa1EYEatwOA2ERHlRoqIQXwA6BzkpQ5Q5Y2z6yh+X9ghHsRLCSSKm8+Bi2newOeDEHawUvjNU6RIccAqgxzjgdP/BVD/JbNi9G497X+0xFpetvscRXRHtBdVfIC3o+msbYJYY3U/besnof8oalGw6xCGI1gi5SNlm7yZM6lIaWqHZB8jzv/9WNZWFkyBGa7FoPLqkWA3gg91cQiKywFd+bFOqeuWdp+gAxKupJ7nG1m1pYT1510UMcMWOBjSqrpreLssqLBzcfUNAvF9dVaRVZs7QCNaV5w5gC5vcWuxYKW4ecCKaw6m7KMp391b9bL6vFapmSCo+1chm5iZg7I6rSen6IysNXfvBXmYBwYCwyma2WGp6ObjQARK7KRFgWqOrmmskZR93LbJT788Wv6MOBSvCXK3JxUb46ycdUNeb1a0RvexkQWg+eByUIQ6Qc3cbMojYaRfFoPw08RRnk3nxYtDBDbTUT6H/tKCBRY4r9GkbsnoBECu4la1tJNRgU16mP0V0nnomykbb+F/x2AT9pdVgziaOpN+tEFklkgFxG6LTo+Vk+ZYeSMWNFKeLEtvpOPHu8o9wIbmLzEB12zv9+Ap4XeHfqEe7NExYhg/5AoRxiFIo6UrFIcXYxjY3hSbK8KuSxibu5NEAwmbagXgRZbhxZISouwNN3IegM/joDZyeUqbK0JAofyhgF1Sp56GzTdLHbgXhA0Rd8dBg8NGyuwXAVzd82niufmaDI7zRUmBnpjHQMpgcMFtUWUBz5QOYWfWhDtprda6prX9HvKp8q+udap4gjbJoUy0VaTHPw9uHq2FpIl6MXhiGm42Q714zD7yVKLG4M7kh0WgJj+io1ME1d/k01xuVmyJmULVTKazGyIo+c7/ME8fvkOdKln87aRJTHEgw1VDQev6hhoHIjJ5tmY/lVjZjIai7nC/BXD3m6J4siihz+Fm4qEVnoeUw1Nk+cSvNHTzEy7JiomitN0qwzTiL7FQl2gs0yaZ3B21Yu7DTEKbdAkijimozcfanZnfZtbfYAx2frBCJeI9agWK6LHu+68FDEEstV/IDP6egJes3jSL0+Ja2os4Wi/YGDu02Jdk9V2c0W5WqZPExZH1EvJ+KCcIuzXDI1MZ7o1aw3TbI8mi3l8qvynKdJtS7SEn0VwC8KLlzT2WxJOQhtXo9sJKhx8lkJ3Ka/pfesFXZ1ufxOOcz0fPJgx5XuOq831dF153U/oIvltgt9xKms/wyO7xMONa3mf84JuaTRzgq/H8VWVLfBTusXZayvqNF4HooKLSDUM/uCfnfgMhckVyUxkzbnfB0TjsP5Seqn456lfipdji5TjrjQeUze99BaDLxQ4CqGFAbNXESLSeR+M9SS4L80b/CGL2Mj24EoWZS8Z57UNQKYTfnLOilvSQOzLXjfrDJJrATnutDSYq+JhOBKSXomSI1og1YritpHli4eTjFSqVUu0AbySpXdYoUn2EvISihq3YzoUPFvk09pS46uoa5hXqJG8QQjsA2Vv77HzVlroQI0nR5rs3g3izOd6PYhM/OCrERVgSpITfimS4SPiP9Mp2JN0AY3VjZ4U4p+Q4Lrm78ix5/h90kZHvOVgy6baUeasQxMSMjuelT000y+9BUsPeheYxT/rAJ5e8gKw/d9scHYkFp4/Qinq1NHdwYl/BK6dJ4XamTpeZepEOUgFveMjq1VJBiLtRWrWgr6RBKW9WlHRgk1l54w4JHkggYdvQnQKqnRW8GUUISuhulKpgnViMZnGwinMJlrZSrkSxtkRnsmjW1P9TE+J8Jdhg3v8JdI2kbiIP6i7YtpwngtCWE4vhOqz5YNhLsU4c/dXWSrXljudY3RMoBVLBAs8BDAf2sHvMhhuCUJt23PXhtYHy7s2eYSsZgrCYwomtUBg9so3hzcmgirbQ/MB0i6h0rOjlDwGag6cvWgY0YIl3v2Xgy7xx8wpCMtFQ1YC91XdctuxubB4i59kvULQHg9odB4s+95AP6KN70gEDU1mowQsb9Hs3nVXd0mJci23Sua+TOS5eVnlVfgm77qoirOvuaf+NozpiNQs0+ljRzcNiX+wtUu0w+scDAwkcFp1Z0lFYewiz1LTvQwCgKFuctFbUeL1KuYfH9E/6rfmNhBR1vXYe8qeg10qrB5yOB0Y4jdDSNTLqiGC6vmRS9dSTvCv0JibupjfsUa7jpJepdn5CRIfuY6w19VQ/YsmripTpeshC2Yd1fpTSLOO927PMurPFtchxbwzmCiYD6AycRc7BQfDrjBBuEOfoSElCNxlvjVopxiBTTyBKmH0eDlW3ghXDIvZj7uamQaq9fMf02Vpjt5K9sezEjaAdzzx4we6lQq2N+swnDMtYFLMMEhPz6akFhqmuk1aV1TgfeVq8DTKnhkehS1vBhW6tmIdUV581KYFVk72o07DfMOrejIwasbY7BOuFfk93RBKPJ71ITWXT0mfDMWQ0vd1LLNO8A2kx2ssTw2J/LuccWBLXBflr8LBAuHJ2ha7Hk+7R0IjxY2vxDyCP7JQUy1XDyy5vRhgF/M/BcvUD38Zn/f38Ps/T/+EWiomLCKMN4C69JDWxGikoElRGwhTlvQcOT9AdYruDrX9uki9TyuQvEyPOgF4UFv/M9gsgmC6FWw+Rl//jzZ/Pxz9OrnzeX9q+il5/HOEoQQ+4Ffv/IL+PKyq54E0UEUeAbkwkkdRIF3mxR3yxSRY0MPvqdNfXN8eh4PR5uLD0eDUbw5ik/iUbz54Xj07eZ9PHwXb87j0WYYw38hcmczOB2c/PhTTP+ex5vvB4cXF+8374aDU0j3/dl38ebw7D0yAZ6cHX63wbCdDfRicD4aDEf49ni0iU+PNhKnszHROxuO59kM47fD+PzbzTA+Pj2K/7E5PPvw42Y0vDg9hGp+Pzi5iM83FEO0OfswOn5//FO8ORycnFBRh8N4MIqBp/BseFm+GsYfTgaH8Ds6CON/jOLT8+Oz083bi9PDEfzxYXh2GB9dDOPN4N27YfwOyjiP/34Rnx7Gm/PDb+P3g83oxw/x5ujs/eD4dHN4dnIywC+HZyfx5uI8HlK5H85Ojg9/3Hy4+Obk+JBSnI8Go+Pz0fHh+ebsA1Amng03h4Pz0WYU/2O0ib+PT0dRvdJvL05O4PVl+Wpz/mEwOh6cYN2pLzDx4GQUQ9NUc0yNKVlL67ANtsocRO1U1zbNVpzrdzQ8+wAlbs9+ePzuXTy0FeHuACjZbX1ia2O7njolurwKvMjzQP6szdznTMmWWfhlE5CayXMMO8BMNJ7oLBeN/xlO9i5/2tD4+Wb0fBk7X0YOB82nv0NKTs820LeRr/rF9Li/vb9bJqvuZdu1TodKf05JY2b79fvByTHuAocnF+cjHMeRH56cvXsXH20uTvkPVcfR4JuT+PzD4DCONnZUIv/gMtzAkjs+HGzi03fHp9DKd2fD49G372k8ZHCwlcOzH6Zvz4bvB5DB6eB9LE0G5tDN4OjIdqn06EYl0J30Xfzj5u3ZMD5+d4q8o2qt+OHh2cnF+1M/Org8f+Xr+oaqTeejs+HgHW5iH4bxOS6syzCKoOcQ9YvMYRi8a4eOK76J/xEfXoxi7GkvJTHmc/ASZIqXLzcvkQwTfhXB5WV3w49eBi97/ssg2AQvO37wMyT++efNz8Gjd5XeLDJyNkaiHQjcLoLXrzd/vNzbXF6N03jycvNycxlsft78dRMe/O2r8eX95a9f/3kSwX/xOLn84XI2ubzfiw7gkQl2BGcT8BgAVd5HZORIAD2ovE5WhjkMvOcAXAYMkH/VaAJJ5b58/TroaQDoX5Zoa0HPS8gYtPFL/cEf9+wHEk/c91+/6RiOOeu9q1qOzd77YxCRKQesB9iApCKRmXN6BVkZu+RNka9X4T4h1O79MWAuVHxPzaUnb1hE5dr0OYDKxFhCXuCr4DQG2dpn5CggjYtfYuOWi48Y/pTNyjGMutNjLxmFW1fgI0IC5vcQNjrZ3g2QL9hJu0dno8HJSWtf2GAdpwssV1hrs8wAvn7jYZVaB1Vmi/6A/n2FJcJ7lKHo4X/2/X1q3+s3KtaEw4hMsr9JKu1jaR2vzFzlHoP4+CotkmXZR42AdUc336AvPFlU5XqXzED3OkuZTGuW1liNA3Ri6eArVPPBlXV9tUTFD4X5cubE98w/xq/fTOD/cWTRk5Hzhn/Gb3oT8YzjvMjMP0vHPfMNtZ3gSciLYkZezqYQS/g6QxhMuokllf8305t6uGjrEKwBmRkM9EWh9CpaD7EpAXtqNoO046TyWfkq90pUe9L05RcyqeCziiZ6bUehdDi57NbCjvvuvsJ+90HdTztiPIPI6QpWU7rLMIRdqINbCy0AaEvgo3cxzWU0IwIWAUWmOc3zIapH0NMhSzOeLxmqnL/kacdICDIJo9ahgjSgqjWd2oNefLKp7B7ZXhCz//HPFvaO4OWv4HIiKWp1sYlezF7i/QUmj8kdQR0sK80iC8kqOF+AQpwNc+LEmGPIoE0A0xlrR69gTF7ykeaQf9kP3vRev5lIBEZIn+35X3coB1td+4nsj2TAbXOPoZVkv1DBGrOQcDtrLXGZEMV9HVT4FD+E9IQJKJLgL9LCILYmgarBs1wH9kBYJmkXRC9AxRpOwx75zRfoTTWmfiZtLdervvXDvgvXcPKOo9zQ4Z3u5eoBqMMgY5y+AM+OpdDmYlPxPKeUsD8p+MZaFwjKLX3Mqt7AlrNPQ86dUQYUcAiJKfyRPpO3Exu28FSzG5/a6UCveGDphz0gKK++nhIYCiorpm/Yge1+QibA+lGj5tfdA+TjLkPHM7gn5jqqDhFaT81rtcxNNLaaFIouXaJFbPPlzUQfVi9/DS9nr6KXRm9Om23P1HC8yKpQb9RvomjSacvWBHEHppK1UdTjb5LUqnM5e4XiLew+nbbkVAxtfq2LkcfzKn3Is9nOsdz3fvMAjieNodM48aAqIqQ7d7yo2luba1OPe3/ZV2Bx7flh2Gn3DnzFQrmNdbTgUqTd43enZ8P4cHAe672TYGvljKcc5H6DtzE/POgdv/U5OCM6CA96Z6cnP/rRAeiDSM1p6+IZaQDKsPdBcpe18o06yP3eRDCG/D2H+JKcDmrNkktmh81Rbst8xCcqqxCMxpiQqGgpbRBE7pbAeUUurogpswhCugtiT2zC94NRPDwenBz/FB/50cH3x/EPkVzSL06P/34R81Wcb534GVzddoyFjdTLS4TVXHJU4+75+juna33AuRFGV8OjDpilZuTbx9uKfxRrqsGojuJRPHx/fIo3Yf+g7x+8PAjfDk7O483Z27eb/c3p2RO9o9YKbe+Ns6u2I8ExVd8AEM4eFbYi1FqOQJJqp4SmE7DSkhSVqLM8OkMlYIA+KpIh+ZL+vhxFT8qaRFGUGo0k6idPzgZHrBQSTYBbE10YasLpbc/BmNHz+UUJPe6/8Dl16yKqebLUpxUB51vaXbQlqSHc24OAIVUJBPSEZyTH961Z3nzVV3OK8eqwyqukqtIC2FTdKB7TJk7AKuz+5Q+by58A7YzjW52GCUjO1nP0f2kfNFwHzlzlCzkjUkFXP3+TbJcOeMdjA0Ii1sSapEDLiUUeayjTZ4goCnfse37w5AGDALbmiAsPFtE/n8421J28Ae0w43tuBMczuvwJDsqgtg85kxZ7EmpAbbY+r3yY4HAZKg+J0YbJCcoyQvgk2Zz83zgDM3aEbse5ojBcXwaR6totuy1MoaHPGwBNqVH8/sPl/Z6/GcaHF8Pz4+9jf+N20x500/O3Zz0N680EzjndSHd6Pj6rAe9Ozr4ZnPighIV/oP7037PhYPijb7S8vtGiRnt6Pf3OJpBN/3c1Qh/cUKnDs9PDi+EwPh3h6m6pJtjZuKa47fjRAZ2Yz94Q+ApCy0PqQ1r/MBz/M5rsRZeRnuC1vQAN54zSSHOdc7QHIel8qBgTTmoAVlDOYVxFC5hmtlQ2CeJCa/p60ncQHJctH3iJ20OfnCbC7t6uBjR2ZqQ9oQuE38eMTVPQegolGfup6j/qBVCxYMuope4cAJkwOAgm6Da2XuKNTeQ8VW9ABD7HgT4CeeX0cOSKJk+0IGqZnZZDq212fh117C23J23CZ3KV6qlecdtIPu5I44MuVfBv22Svb+m7p7ldiTs2d3cqt227asf3n7N912c365vROq63bLA8hwc9cNVRCzDA6prNHDSj8KU+7NTWXuSr1/g+sCgc+NvMFzVc+sXX0WNzD9GCvlMnf3Tm794HcN0FHcN849z869W2+PvkCOrOcNYq1afX4286giy2JR9JZIP1u3sHPtgAL05i/Ht0FvlP7XSmJU0hEbu4X5PeVYURa39qVer1irvVbtoyn7hYgCBp4iua2avcJWu/u3d5NYxHF8PTc5875eky5muKMIGpAibeyyu22YLl3O/u+WKgRA+EzWA0Gh5/QwY/TkgeApA0HBwdoQlVqCTQKkiCG7cFHG7Uij+7vNrAGHE9dkpsW8dKzFNqRNyrnlgxn8qe3e3dbVd6NEST8jQ6eFbXqnvhtupyUdQX4qyyI8vf0qin6lDffbt7Pm+HuAn+ppzZkLW4yfBGJveifY/sjB2jR98X+Bu8ZQDHA9AJon1xfZcitqZ8bHTs2K+SgbBX4nf9Pj/H4wf/FIOJ5Bu8vARjs84CXhlziTanfg7CoOe/6YArUc9//eYR1ZaQvOPvK6Fc6s02XWk9HjSq6ag67hA0vDHROQ0XozDstPW+042EHRlmQs1oiwWI6QNRRLCsXlLJxSwSkw3WIAEJyponW1zqUY/+yh+rzExWE7E1T+yV9RmXO7FKAqYqW1XtXXzbZZzS0XZMAB3e9nNOH2qMNgx7Ti3Z4LyZbLccXz/fuJUtx9pumV52UzjG2DcDasJebOpcpicttTPK27Ys5WRU3iKBycO2C/uf2/TaGHXoj3796K7yvntsR+6l3L2RO7VQjim2RpsPw+P3cPeCvw+/jQ+/q9Wx3mctGdNndZVHa785w+q0H0UtIo8l1+WW035bXWz//k9UQuS9LZXYNplsx/BUek5VmrNcZsNd/indNg12VYOdjbZN6SJA1yMjFJD7kvkFr9gtr/GAkgrzSdDaCs8Yqt1ZauDIxdga1EtCKHZVQBDVuqREq+eWZbG3F37G6w3AduTFjDEig6MAdS8BlmDIAPBQ+hwQG2rti/Pg8ff270EPGzcYDfzoACW3sPvqIApZYY4CcXQQ+hfnx6fv/C64Rv0UPGNS7OwBCPHs45VvitGetV0CYn8W2U0fr7L63Z/hnTEk9J13f6LbcBCN/y9pEX5Hp4Af3bv4FDxQY5JL7S+6ax7Fp6Pj0Y/R7+4KGtd++wxEb3inwGDLFvrckTZufAe9px35TOPweNGOCc1eDQ9678+Ojt/Cxjw4fRdHz9teMOew+2prR+ZA1MoK10bfOZ1GeyXVJ6BKuKeD0StRmmYFUKvKF23WvmiU7q0CsROTwXXF73XdTKZWe/NV38+F/OkZxyt2RZX33Vwwb8L5cF/smoWY1d4eCkyzFJh1rgCZDNqPfvlgtkBfsW3TDRxNnXPV7MqkdKRz1jnG9eEd/+Pw5OIoVkd73Wu1cbLXDAKWAzcUgRHaqa9PbXYANV3jU9TVvz0bHsaRPzz7wT+Jv49P/HPQT8NS2yr+7LbxtJZHhUGfDU5+GPx4Lj6/uEzEFxwUEE67f2O5jR1PRstZjQ399LNWZPtYwIfh7uW5Y3x0G5PZbNfJaSdr7cxo7XeiL8GYhLbR3GXY0FdceKxcvs9+OCWHb/as54l0dHyO/4pH+G6v7sHF6Gx6fHo4jNG5Wzl5+1YwbxXLN8oHnCYvKBSMT0IHG6Gu3B3Pd3bu3bfv3Utr68xSirVW2bFaVC12QvdqwmMGedoM7bixkvwgAMAe0D439PNs7wgPet/FP/rUZTTdL+9fgS+7Y4GQttU1WwSIBvmp3cvXudSO1svIPxjGb+MhRBWc+44BBXS6bV9E0AzaaJ1mEC51e808f5kQ3Wmbjv9s5OMMRe1Sew6RTOvad/EpzqNdn+oJBKHgIL7unAe1DSU6MCSx2+4Wku1O8UkSqW0FfvaZ8Z60NtSvzWvKPC3S7FrdVCih2mD46HOeQxkcTuo8/xOC+1Rp0cf/SuE0N5tHBttL2BbSJz0PPbZnecdaRQDjzuraGrP8ibHaWfYYV+NEF0YMYW3FhXSS84kdPVGuMs6oPDALXAfbl51TZedujbXVlV1k06sCQECrkneoupnFbizKpOQMltrt8PBi8AfxrpANb79lyagBYEpGWx2OvP/SAeHSJ43xR5ZSckE33q0Yv1Dv1janEHTQ4I23NiBbFmoR+Hi9Q81d3av9CcumHhX8vmnY3T3EzrFA9cbR486xdH0/BxFsKlPJwvaZ+UtGm/cFy1jUHC0aZQoRAJ9BDPy+Bcfbwgl5CMf/DKPJHp4dAfeRcFpK8r4vmO2GBYoAfxipihMagrHWqjjcfjQSSTUxKt/pVn2vjcj5m79vaP+oLHXblqK4Tm1BHcwbSexs7Eau9CHXtwlwgAJGTFI8QKR4xw8+wexKkHC7pDDcz8ECsYrgn/SG6LYXWfXn5qO/wCOCzOYnX8OT8i5ZLvmZ4Wao/gWvzE8K74af/r/yLA0sUDTUAnXvtDY0tZsVI1W/A9VrLXzs8io0FxvSQLF6yeoDaoKcFQScC49zK2LVykbrO4+H56PN4O0oHtIWW19qiPwBGPSJCVThCdgiRZD1qSGRbHEdk1CV2hSB9Q+FmvVPtMZQDVyWXPxV009icL5jU3IBVlgN1jSe2X5X3Rh9wabLoCVLhTlVd+EkhV548BWUc3kVbS6vwm0DS0W3NYj0TmUKqIaotkOzA0KrPKyQCUN+36QZGqdMha4eqJow4db8/IHwr+qb6dWD3UkJpYWiLHp+TYjxjQDkwKs8QqD9XbLIEC+SY+1VqP1uzJOk/IgGQ4rV9zh2HnYeB/Uk6SZVpVFP5nlxl1Q0p/Bl9bAC9gf5+y4HbKHVzRRwF9NfV0U46yazqwXYtLrJDLFKIgN6kghWtJ94/kn8dmSQTuANrmtwoDBfgrEKCqIfgKUPr7L1nbzI1nceQ6HIbyCDw6Qw//DhohRvOHisMnSB9F+UDJjC7ux0yAuQUhvz+WLOeDbPQsEQ/yb+JKmSZX7TJXofgZ/PC8AzdUHF+WzHmzokIDwScCOP/L8RHxVmraNHiKZjbuiMKPCCWgQQTiHetxn6Pyk/WhhPmihdTkoCFVnejHsr0u1YQDW3jkV+P34zgefusz9PNOSGUPbgtpHfj/8ycXhJEcUeFzrSsyq3cgOxz4E10HpKCQiUpldJMzGL/H/D/oE8UJjK8vsOoDUSkRd+5g4HnjbY3o7fkq99bX0GsvxehgVzxr/vx2Q/JLoV9tnB8KU8qxYZBDYYsobP9Bx6q0efmoEc01+TcZAXcLgSY8vc6V3VE+7HEOAGT6FWLY+z9H6MFZuMg+tgEomOs70GNIO4FhERhdAsu9e1+IwXZ3hO5xUCJ2JDDWfLI6mQbmD69P3PlOX4zUTczFTzOj69tZkwVjX63dGHZEkhYjB7fcnnTCcl04jXL+KR39BdqWaaMwIfpeRwbTUJmE+4e50AaDPIbEx0QU2HXE0jgT0gaqM6f7piNNkF8VfPUk85C48BhCirhOCEhitSPW989jCdxd6SVmBQR0aQtYS60ufVhXQwSYn8uPixeKNFE0vUKtC85m5HFagRIvDlpc9IqbRK8G8ohDvOVL7fl3ymuJIajaHHFi0XVCoKGs1urk/DijOy9tjZ/Jj8BEDysHDiroA4QXtemi0SLy/OE7tpRpMaahsd5fl8ikhCUp5B4yN3FsK91OGtiW91eX4FUHLXSQZ9eJXiUR6Q7Ie7CB7bPvtWMDWunhDOCylsvD959Jj+SjFbyfKT/sa5rRieCAjOTk/Bj0buO57R8G0kR5pfK75P9cYPpLAwAJlDKJd5h6WcaffBHZWgDTif16BbYu8dyZi+GCO066QLviwLCrbytRU4iMZfw2ZKTZddDuBBJCcQCtlWjFH+nn+doAQfAKJN+KIEX5IXZUT/BK0DHrwoX3T3OWWAJy4hMnFANOb4wg/33Gp0mvM4X5Vd9FxCRF3uMw4Za5wFTGcW2eVaFWvEoqfLNY7hvvJ70xVHTS4EFOeA7o3DpG7ocnrIVuUSe/giU1D9aXEZSL08WabldRq+KDvkI0iCobAqQV+KAFtguLbSBgBoV+TSiBA9tBJGsMvhyXh/AudCXhgaaJQdaKsiwVbctGUdvJkYWLPK7kj/ZtuqIye3bH4CfIudHYD8iUKl/8Ln2z3BoGKdHBUDZOMZB/DPLecgDWnHnyKBIY2vPgzxibE6wwrBqfvotBxYwjrij6b6lqBXgYIx/WWdLFE/W6KegjiQVsXiLqGNEPvqa+kr9Y73dhRDoJzI32DfQd6R25FwK2n0IX5Tl5CIYYMVVE7nSseqebkoVc+6mdSa1lLZf/PNm/paIG84p/RsfUc5QTXgwgFVwXRR1DKwTSnAri9zTNepoBqTgEg7eNa6Kk0Aw7m8j16U4QH8i9CBaZdAKGSr4BIerRzSOIpI8nAIWer7kPdMnkUbBUFMFQI6yN7wXed8MlHwNtdFVhU53mGFhAhPlSnpfRBzL6TSqOoT0mXyUVm6hE3NzFRSJxvLoDauC7Isy3LDJqR9kzOTJmqLzFH+AjHqeERJerTZs8QgrGsaSdOQ15Hz+i9L2iUppynRYgnf3NVyyoh5cBydHmHy43PjYgVRtQC1iosuxANBa/itMvplzfgTAlLfqwjsPkpN/ZImER3bKLEGQdSmVUbRyA6+E+6S+KL2ZeDAuqqkxCqPLVgPxl04MwXbMLG4PYtyepcUi2R25ff9m7RC2dXpVAwyntp0gcSKer4PRzEK1YGc4pIZHeKopFhkpAsBWH4ChujSlNTTrmI3q9A+5MQdNT2nRPAHpuI6O9p1t5YMyAuZtWgJ9w6aDC2VsdRGUplr/0VJ88TJldL7ffQZ+2ZwHocRTp0XJTdIZhRKLHYsd0xZasULP6SehDih9p6sYLrQjBSwEMxdTnA5Y9vIDMr1ClRZzBM8bbSX9n0z8yZiZdYoGHzYgKKY9hv5WAu3dGBolUlgT3/zhg++6cf0gXEsmBW06U9tvpFbNZPNWE9q3xgY7PriuqIV6TnxbC2qTX+joLMQEoj5S+z5g/tdxzfmB6wGAYoKQXdprTglsaBgt4rHeehIF2Spw9pClznRciJp4MLroK1G/itx2wb1RI5FEfRqE4WC6UJHpGtvVFSX/QjuA3KbdKQtfCi2XQZJ3aOi1t1lUD8gzXfjp0R4yniCAKqA1J9aBFX5XwvidV5+maq3gwjB0PIsyapyy7ei4JI8DunnttSknOC0d4tyvsAIB2jGonqY5nOPkFxn03mRpjhxldHUWA6D+cfXyWyGJAjiGxUBaGy1ADO/3/f/fX9/37vO15mEqb/ZhyeGUxPQNApsJWnMS/DHrBzWaL7hwOPQMJ+7l5aPgOVrNwlZtpiaNwQGdWBNCn7AhIn8iMvHxT9RKnzJx+DUYUXGLUTvmAwVW/iEQ++wKFxJ+PSrPu0YHC8Pb2UdcpTh1qgOk78mKIIMJsamdr2YgWNWcg0deQu60ll+n4FpTmHOQRsgxTiAphBWv+gr8Intc0q2ykvianGSwuzh5/jBLVyNQVeaLpcafjFAfol6nll6/xZLNxuz1FR/Ks8CXWsAcZYPoVBQ0CbZg1PmMi9LBYbMC1SMA9d5dr1cQ1cJ1np7dwnrEp4K0ruEauGmdsbJ5MnTkTMhuCrVax3Vvg5XucPd1bF1jlwGKLw+crX0VYWfebWhNOhoSPV1l8ykabgzzP47yW7y7nWOnnZADUiIL7QxkKCNbIil59HmqgnYxqaOwMuRz4hcbIzv6SeegxghQV1EYbeLjPIaB0RMHkwmZnpwNmyWuMpnD+bIgAzoQcbJIsva+D3cn4mzkSgbgPBCKOdI8ZbDxQBoI5gXrqaJs2x99X0Eeo0uALgFd69vQfVKbFaW/2DiHCL0UrgmaLLWnpGGWRHDQ+OwxyghEVhMkBWjpfGIxQ4sFbx9fJNcf7xPALC8XjEhgJdaEVfGpCOjUC7AJ2sSdRH8Ce2i+IZNBtny4TXESkUR+6/peRFGlIpA6kHQguWo5lVQD+QWFalDDyKLos+ixf3tQx85S1ZFDtwqKPElTCKEhGR3uKfO/UVVws0Phk9WSF8t8Aodrbmht/k9NLveQrMKI80+EsxyIvKCPDuWkaxkdpBHhdUHggRj5cnye1F2CXOdiF3hreDqAHwlyh5EVkISirXUlcZcxq6edD5vS23vQcqsj1TzEIjHnY9ejfDbXL5EYGaEy/QBFG58qDhHPyr6rWQQUlLKjckFBStw/IZmq1QJzwNqbmC5ptHHAatOTXKdbsYNtnNIhLXCopTODG0RqYziWgn59mmORg/m0DBLZDuJhiXOlDWTpfcQ5ZldK0INm6rGfqC4axUlk1a/0BeSOfE5pKBUVuVJKizVJxMx1cAwerC41xdJL6xVBG8LVNdPJFfhj0VhmdZM5TEM/vNjB/+feDb4W5LpBMEUHy0TNLyjlRv6jwDjsO9gp5hm6b0s4vTXa+SGCkmpxj+5PfwrIqMuq2FIX4O7MyjDbU8ZTCJnIjdWku4btsx3mvMt0pdFPf0toORr0HRa2Ez6yXAmdH9IsvIeCCYbBCt7uBB6IuFJs7sArIq7AD5cUqmy4jgRf5Ll98B3wjo2ckkO1Xob01ojk68rPwshB3C3ySq55/vgeCLMTWh9ZeFYunn5kcVrNivIaJpF1ZhABMaLvSzFJnPQRnE+/hPjabqGD4HGcFLe2njfNppYEM8h3Pdo4zSzxXhvQreq7aPZ/TADaVzFqq95KOtEJ4aXkmWtnngT0DMj5/X4voxPRe7t0b0Zn5FA6yTjPR+ZmKBYJnyiqbAHFn4EVNVosGw6yvJ7ohf0FaUc5MMP9QCqx1l6/96WyQ9Bxa9/w1ahfnKvQddQ2YiOCHNc10sWeod9DqzXhRZfqdth6hGqXlWG1qKAs8qdYvhSf79cIlk37i2NiYTfPDmPwBtHNqltExfKcLSwOy6x2/CrmWQPtlXoI9VX5oonY1pfcqhpor4au0M5kf4R5zyWzUMujVYJK8etAfMuWVnPa+YN1GUA190E6Y2oqOwGNNWzPCVT2FWB1H3EngfSDtOT8/7CWsP728X1raZOr3Kfqyc2NeJDbE6I1sHHLhVcNl4aHemzfy1WodReltGko5cHTSpyq+ibucE+ISLGwL9fGw5K9sGwNIgk0KMHh6V4r9EkGnbeseJwws40wmFYy0KxttZzRwtM5NmhUct7IgYPEUT1pOKe5oAttLSUVb4qW+Yfz9Xd8+/Lph8WpatttQkGpj5flQJzm6/oVtuYfy/cCxs1Cbpwy1ymcumChahcZk8QmWuLuEDzocrXyI2OZIpltSWDln2l8bm0RO2wOFzNfR0Kwn3dyoXmpG/Z6WGng0/Eon+flFE0cUt8K8VBx7XVRCWn3d4MJP4MsTm6GXgG7JxvrZMIPtOFiRKHQ6nc3CO5/9N9FVS15Ii37yLsuhXX6L5ymuigAzMjUVg1p4vcO1yiNd24To0gubEqcNAedR9A7uJsJWNsytV3J6rCeln3UAUHm/TBM1uIEUggLXCywCf4QO5m6MBPd63OF4gulrvUbkqur6xF+2O3c3yLHwuWmXp0l8/SJRNxsmogIDOj+BxSg0ToCwXjq0AJF2eVWAvRkIVCuUW0B70Vo9hjzeAjLAe3RzUHuBweBJSHDfvdPi5rUK/LbDd3NXoMM9Vw1tKjLj+Y2n3XMzYjuTXZK4o9FDLJYLYoP6qvnVuIK49K2Tyh+Clnc1Mkq9tuls/SkuHura+ERh4bu3S67YzanL4UlH1nUcvipXso4n9x7qQUkFfdRVmuV7C4AKGPkhgF90MpQ93QaDsNupLL+RS0lVyBuV3sTITL9MONcTNNos+drJHqGTsMuD2ul2mSTTGmgtgo5RJl7d36FBbnB9uD7EmA1VjM/V2fmK3AVxc0uqWQfVwO4NYugSpP75IV7i9dzmDSEBgtaFHtMigbINzt+IpuTBn7WwmRxcNU1MDzJcAgZ+nMe8aqwXDmxmvhR2VtHkEkk5qhSldi4P3fGNgaGbwZODH4gmWrVfpqyl21Nbp1V2guSvdDe/M2vWULu1vDI+4g/G/HXxVpmRafUhNjq7M3XC5Qk1Lu3Oa8cle7PcaofCNbYwbXyzyjUfFtBl18BzzLpFxu7SwjJQCyZoZZihOHyUipUKfqOJUgOSyUKLf1N9wFVMBE9DVUSEPc5gzwGmpmbYiJTU4t9Y8MqQRkZ1te03T4zYO/oaUZTyID5AYhNyazqDtFq/F0Kgqg0uQqwjh+gZu1Saz3HJ696K9PVcUdpHY5rMnRz651+msFtTbiuizNVzAg7pHWwVcR0wSkK67VxJnSOGLkSLZMr8nCwX/nRdhOS8yCdPtB2vH1vHCk9ci55mC9zam6e0hrq/QueZgiR6wdN16oIsM6ajzTNjy8QlVVVVOsoVQ4crWytk/SGT/yPF2aCEnPO5WsixtnSfpbcSOmy3NN/H3+ORDTT48jX8ASKKYN0XXgc8GcFW0x3bY5r75k05wCWzTZtWsaNqjDqKNTYkuIlHbYmQpWhUTdJJEUagjEdmHoK2xlu2pA5ZHdWPv1C7rc2E0SNzM4KB7ovh8ZtatulRGTTJiKarH5AnqUhGSoAQ+JOf9rSXjg6SpHA08LxgjB6Vzwco0Y23GkWZHB4Zl73cV6sZew+0ait3pEcE2eH427cmgOViiHXbro7qE5mMCnCbMgHLbHyMToGPW98c+S8CYeR2gdLliaqLdJaeOweNPntmMq5z1bZ1XAzqTeI3QNdy/8BHOFGge3wRwnqIUJSKbi8O6heA46A8MZQui3blOwwjC17SWpFy8+ahV9LPwCfC59tlc+9unF+7W5JK4zHpnHqFF2a7CCWxM7KqEO/YmM2JTOLYmR+6kbqmZjdWU4tzdE3V2dQrc2zqR4VDdGzp8XDSWmReNciA2HI64gg0Zbu2K7zmJIRp/CgWVCdQJkzBEneerTmkCDn0BSdhd+UTq+wf4LKl08xN0wGlLi0E8V7KbSIlgBRxPVRSlsPRvrYEtZ3C1grDkTqhjAypDjqf+3/0R303qNOuA2gyVY4i7JuSm9GdfBNWvanU2tpQbSm3LASRpn0NyUvS8Zsrpz7+HZxeko3KuFvbyB6KBf6RkQrfsnx++PR/6LGUYWcWu0r7DxtqW+knBVrqj1lnvlv9E4pjXHxcYxyX6LPMHygl05xRtPq0YgR46xaeK0yKFhp07LIiCsGeVDBLcP48EINxG5fIE+iC/wuEtP8UkZLshFY5qsq5zvhzO6tonohgm707u0SrqzK7LWgBYQ/+i1bk5zxDeBO4/6dplfJ0vwNL4uUrjKQJrSbFP4sytaN4lgdKek7Qv6OsT/Nqz/tfgm45bX/rH6jjwgquKhJxFt6gbFyYPZ1ZSzUpememIOMwrwX5VOQoyantrJconxrNQPEteB7ZfM6RWMnVwbWiK53OyJHdd+dzVdFelqWiafUqmj02/pr9fgKBnjP4s867V2Zbt8XvNmm111lamJp+RwnX14qG7zzPOeKe4uCI+eHCb5R+1ewBVsu+qyCIpfyTDIlmfq0s3yfOVhzEd/Zy7Er3Yq0VfQ/RKNMi5/WXKw6iIrqyS7TolJq6wKRmwjV1I3Cd0YbBrUtO9PXMqNX5YTh+wLDCwc86FoyjimJHIQAEQ0D/duFp9S7K4t3U5qNMHBUJ9CQBI98BQ1F/yWTI07p1wr9XYol8me92X3m44aeXIbOpT7VMhJbPhlw4OIFg6n69aci1qq13aTcS+IhCeB9ze8QbCf0idDusVarN9gSXTuQTtUGXxp4WrgXZdq8Zwbr/Ux0QoE+K3vUm05CeNK69rTiK+8cfoU21Y/1kmTCD2cYHglvr9ZJ4XoqJV+wGiojDa6XeGFeRTpNetbG3f8xn4GkzkF91StT0B75hRhIIMXZc8X88sWzVGHcsAoMF4PdmrKYqjy6SwPaeNIhD7Q+phucc7FIG/XRbfNzdfx2NUoQsv8+iM6RspHJMPTY4LL4S974ujm+a5P5Rg6hoPgcTeiS65rBzI2rY7j3tKxzijRY42PmDpirMoCoXvSsQ6J64xWlqDC0HZApwkIQ3SslGm1Rm5v96yR5HbCgeiDEzEvu/NZvkqBWMH0JRcGLglBcRVg2OV8QfIM7moQtFnmGarUyxBe4U07jLqzFNdBkJTXiwWymap875NFBZmqR8s0AQsYWlkx6zEPCPqBbXV35qSqvyggVPk4qsaOyUZrBmbCVxp6rH0UehR7hM2fQux8w11ap3Zdo62bab046x5t3HW4AWqqOo7Sn7VltJmd8r2Cu2q9pq4rtcy6CV4kqe+ThxAHcLa+W5Xh58A4K7DfsKVl3ZU9e009Id4YM4lMw/fyKuYXnmf8UP1+83XoSGG8pJUrecMdFnxEx+IrLh6eIBigjsVWPFLeN+46qzcZXYbMMd0ektAFGYmbmN4tKpAm2eSSTgGDL1n+/9RLYI7JIbYczmpjDWsYwtg6ZIMcF2WVZtX0dlFWefHgdrsEHpKaCvqjS+ikQTfo+G9q1nDsr4knADxb/TAw12farCgA44bv4hRScf5QVuld/CvUA04ndCFhw3SSPaDl3XXAuWHcD0ZgH7OmGCqH0U9KsS8VFBAiCaJ6yiTMvqm15M0GqZArEykFpU0YTrSstjdUGom27Y4w9qQA05JnPkaX3Ofr5Wy7JxLiuFOwRGOLbniRPQl2g0cDyCsQfcQTDWAHyVo6Dpt+AexFhLfppluKsdE8YZ+FQ2za7Fq2rXrbFmK4byJEGy4nqAXoW3tlB1vRh/9Edgny0k1D1mBIEjbi9R1zpeymjR5SW2dT9sfUsh28gx+ex+ZDUwvZr0zTWTPSeB7WbYsdfy8pbkrAS89XRAMOg4hSQUtUQENExQqFLSlVGS5SRX7/rFqofa7ZPL/fbNq2Qw0ECZAtej4ccMnsgT2aH+3xJvukwTA3mfZpXOfJR7FpGzw+pruAFSB1QYM+LoJVAZDoge9f0CvyRu12u7D6tB0GeKCDjj9frstbcQVAl/u27NfX12lZOgWcfVf7+g/FOqPwXlFxVemvi0p+LfItob7812qZVBDwL7/L22X6q/mxvloVOdTBPHkwf/5rsQIR8KmYYRikbcG+ixnEVVcPSrEBwKzbkt+nRqYlN7pplXueB05m84dpmQJiC5xWb76WON7bJJtN80/imIuayJLveYul4Q/jPkOj5A0ch0VovqS9MpgnC0ALNV6EyHYgtzv+fFqssyn8NV9n1xTA1KY88ldJWdqt7nOAGQrhV8cPpJJBT9U3oAqDwQD/gCer9FrfbMD3DGCuejBM3aS4+QS88I/uZq9C52DjUqFJUlZPo0TC9ZHOOKxvZHSBeJvD6t8lxce00BUZyzMQWqEnUcRcZNO79A5EDLVeKddumrkXCHAcSrNPgmmSl900+7QooCOO/mtw+u5sOjw7OTm7GE3PP8SHfZUh1gtNaNAJZTXL11UXF0yoHqZFoR7mJId9SkN4TdsQqZTH9QfB63M4TF9fA9WG6uUJrO1PVl0Ynp1jzGdHxX/ittjsUQP4zL0DIr/ddgQuLweO3Lv0bj7jI5GMT7AEAZSw7Op3Icc5vuZFFBC9oME04aWZ3vES5gNAHnRHKaRIioe3gHWMN8FKHlHAkyl2tl6F5l0Xnmc5sgISajY0Br6Af2E0kyr5/5r79u62kSvP/M1PgcbELUCiaNnuZHqYMB51W+loopa8ltzZhGRzIBGSsKYABgBFK5b2s++5z7oFgJI6s7Nnc07aIlCod926z98dFxUp6VCE7OMzAGLpQXWLKk0/8Yu9Pjw5PTj48wwSE+H7KgWKcA1+pawbXjDSgxMSaExKAEAFMXxM8OUd2iX3co3PFXsZ66G5xKxE1yPI5nR8OaZjPI17cv7X6bmQJ3GAGjONmAoKhnxKNIFYR36m1APFWr8yJZtRq7DmbSXwpipyvdlIAk3eWg5/HTUJjUbfElcIfNZinQCcByI9aIY1DCrOUQHAv6mceUAfwGDXRUlILMhoIloCqmrJgQ5FC/hjHAJrTHoGLgPYfaukumbpuy5m56uMdA0MPNiuDQOc6SU/G4eMShhOgx1+ktIewpkC1piiAKEUKqRI1+OynMDcyFOYnHKVa4ZunjOizJKz/BOFnuOkwF/SdUncQVWRzzbnWFf9UsF2ewUbaI+SQ/ltPdaExZEGNFSSBbhOhqHSW6RY1YvsNq0iKitXPGjoEOlT4Hlkx8B3WDv8EUmfdMARjxjh0rBGpxFRXSBGBQPwMPOdqIkHgG/QxjW/kieuZ8B7gkC3WnL6V5rSFctqUWNLU1FGi+RdiiuyoViCIX+4hfkZuSJok42XPV9nxG85NB6v3k6+lwqQe3v1EJvMTOMQvnj0YyowbJR/iK3qCOCs3DeoE0WNMd817mv+TbF4QbhEixKgkTOvOaAnMwZBiGIuaHWuRCzoOawEBhbok3V6jvz9TTGnoIN1ej6WX1NMlQjMItqPmPjBKnxpMlEPXB+TliETJWlXzudQzwW/4aUa8hriU2BZ4l4QP8FuDYnfQD4x2mufXt557KDEU2/JqPlcRPzZ+V1kNhG7EDVbYYILE0F/jsNzEJaAbHm9ekPleX963hBdnefednf2OiXqOm4fQ9JTJsul+0EUYrqBCGsSYawKaiYVqoDswNyM22rThgbXPaIYEf3JOfWmCoTt9UAe+p3Qe0Ci8bAm4yolaLLQR/C0IDRBQqiAPvNcTQkJCEkd7lopA+7NciH0g9Ysev1Eoon0lVhn0Tvw1lClu7IPKC1M+7hIfZxGvWzrMksrIo1Qm7XBhe//evank+OPx999/CPkkXgHDPErXO2smiULUv4tUtCl0iCQVL7SKyLCTYG6n2XduMvYrEa1yAfcJxL0GLKkOSgvjvU8BUwVbR9RIYg9R/cv237Mmi4qSfJZWdymM5w9N/X8OWMSYHdlYpOrJMNtpeNAEiC8Ba7nnvsW/wEHZQhMuc0qhOqk5m0vG4PmG/kGAiiixjvvtGP16M00T4M/QGQaduDV62+DXXzojNNdWwy1YYr0gTdrJ/KcvXi9aBj6Hrh55CM7P+ZCTcgorM7Z7+Rw4KcK9z4fD19Nge8aQ+Tl7q4chhHbKHUkqMogtynyXfcjjah7YgGortPFYoZZMmU1DGbKOHx5nuUvq2uV/bgMntuiGiyT+nqQfs6quoq0LDswUD9IbS5VC+CKt09p9Yc9TUba1ameSqvLNMJXuLvxL94+vtaRT4jLXrUA3As67vgHHnWGwgDXgU65m2g91+UpisFDtnmeoUa5E8C7iHSaz1AWoCJ6o7E20OM+lK48NFsR4QrH6QjbiKgbjRXHhn8CcGBeJZeQBN5rkp6iKTMAUMTsFo5uVgy+u6vT6vAE9Qai/0HRkvVhg79lS5Sa+SsYlJMpK4m+Bs9ecqyoyyissjq9WFV1cZP9A8D6TAqpdmHsKXBiYd8yZN4skA8x7EpwEnwJWryXL+YvL+cvX6BBAFb2Kq2X2Rx2gNM9cKfhHfpCRQxi8chZHsP1gHNG98L7/bM/hbGPQAlFeF0a6htIeHk6go72A/f9iI9UlS7JbDGGX3DoqSOx0a2xogV5E1at8alN81s53ZtILVG5Lk0RE+s9Qa0nWCeMYXBXRYuii750AM5rUdf5xXZHRObVrXSeOs20Xj1NqrDnCAO/YqISgwJTc/yim4THhLGKvXP1iIIkNbh0BkNdNUrsVMHGjqJwF8Dw6yy/qkZIAHeJgYc1GYUY2e37QrjyzeKKGSeFG+3j8ZD+7rAJkanb2I6Pnic1ZHt7BSzbsizOySOZLV30DaZHg7sC1wLlda0+GBMtD7c8x4oNFtotvGdRzAfS7Ja6XOXeSmNP3DoDtwVba2Q+eX/4/gCfp2Vpn5+evTv5iJquFSwoNiY7U5RNq/py91uC4SMcNiLNVJZ2lOzHDhob7ARb3TaSGm0kWxoLuKqN3eHsOvVQMsDSmJQpUX5ErnMQCOhHD5+D+zXtoyAvAnIspE+hzcqcd7RRthcOjzn1oFjV493Xe3t7lC2wU7drBRi+X5FNQ/7McGebDz2rNTs11fp5S1nde74yHGsASRnVlo9fdw/eVYyDADXTLVT0XCW4+Kk3CBNXRvarqdmqQD9nl/NqNIYemtRJTtCE1RYL5iPTBcVIkQD4fe0pM0OjojgyejEOO8aHzkKe0uKJuRZ/Jppt8IJ5hM43Z4j69IwJskT8Ubbbcd3IwovmFVN5MyPx2HxKeRZbq+5ZtdPqvpCp/b83tyx5uKndRBiBnruOyHwyT4BTKte2mVV8BriHQDZ9816fooo7CSq/6qSp/R6jIy2yHINcnklb6YrFjyLC1g6zmmhSisLpNUqf7MgFVyyUNblhOuYP8sMMyieKsMcz1IbuJNCDqUUBGyPiNKIRMvQ09oCBtu0FvvWF1itL5+EWhiqrroaBSnZfkQKC6saN6+0G/XzI9gdEvxlSr+Dr8fDN3h7pCx8xgPXt7jjVP8k45vmhdmspN3UD2GJyQHX98GTcGRK8qMFFYTS2OLdXYJPAGLsZ2PQwBCrW7NP0DZ1RSrY5DncR7UOUnVYQBHEUgbjVQrg3JXXxbAZ5Fmcz4PHZBd6UgaWRzjUsj3BxU9M7zu74amiE5XZ5ukihkHV/j9bXdyzm9wNRgoMnxg37RHfNPRIU4BUuGVcNKwmxlnAotXk4NVL1g9Ydk/DauKM3Wp3YBErVZAAnimorYzJy74yZiAqJGr0xTjgm7iuLc1JfpxlKOKhKNi6meCdjNbGnV+aAJNRWCf4w1UFGA/ybLnTESCgJm997DmcUPINZ5WO+53RA4A4Ruc5futZItYBjHWPvpn3+nnPdXEMSNrLRsgxPjTL5Pz04Ozs8/uF09uPJu49HB6GmA+Bd4hTtpPN2wDxu0xA0AizciJqmJ6SHH3k6+b5A4JEYMabu9Wm2VVqYcjn0k6UK8E/+Pv6Fa6oIkE0TDmpj2bc8NgvMicHos03L4McPiLWJnoUdJ4smSDzwGWlWrWRJfW1TAORoZyHBHfb5Arw4EQ6+9oQyITVlmizgj4iKxoOSU2G/pETYL0NFo6O6rP88TcYt6L1TTR0BJoxfYZFW0oDW/x51LQJfoV4P2uFYkfq6LFZX12Jk6ykw95cHpQXJPHrUPU58F9DK1esFV4viPFkEXHUvsPZ1Y7U3h2BZLKNOHgjpk+vjE5+c/enDyccf/uQC2awI3AGRr7V1idjNyo8PDt6dzsIY5WGapnHGAcKWcwhnmGwuRhw1dERf5UvIdzNvjpgxqBwwNM2zyAe6GRzhY25HAvumDqG+hgTfLIHj5l5nVaqxxw4wOXLVylf+oWtUId2r6uSuivy6tFkgmne6V/mD5E6TdXfx+B1OPz3irEbUSU8+RnZqJ2g9Dyd52OK5xc8Fahsye4msRZ46P5dXfXyATi54tKpmmmWY8t9+o057tNufOF7kW97hmLfIzuHgfcqWmFLw4Ojgw19np38+fD/DdEunYa+3KPIrcoWGPBiQ98Kkxnizp7jUZ0VxVORX0XdJlaoTm2RswKAeGE0kqmNwfrhIF2l5FyrYxl01oEugMg41EOSh1LlxQ0HHWc1NT8fwBKEWX4VOVgLyQG1poMuqBHApcAzuiUQyy/IZSBKRecmu8AP6TCJHZ9xLtPKYwpdZniyyf6QRhAMrepOMg6KClkmZ3KR1WlYUz159AuHHpsiEZ6g9NDXTTmjAhmfVDDxmCefAcdM6+X3jFN6X9YkbU4t9XtwNvfvMGsgg8rk5wT2D/dMx+VQLL7s/tzCf0AU6vMUy2p6ZBAiyh9DFNykXGQE74fYdsGM2/zo9/GH/6MOPhJEJ5aVUCgTvBkLk6MHh2eGPBx9mHw72j1wceR+j0nl/QJ9IpaNT8azK9mJTsrtzMgjQ+Oqr2bs/HsUuxbeuoUfFKIDC0H3awINQPZO9jQR+pHLgeFiuACoKkE5QPyGVlfti4AoqKonbTWd3y7TbPVFzDCThMHj14LD+v4QlASwHYYF/PPixWa69oQuzGoAlHHXC+Oun/Q+z9yenh2eHJ8cw1/rwzwd//cvJh3fxUBMtj8MElRKv7K7kN2Wo9RuUCErqdrOs7xjbtwinNoGNxJbKCBHqjkLDFdKJI8UbiQg0hvxBVwmvWEKtHfYkwZaRlyTFM9AXCG0YUS6qKoVpqouyGkVhH3juYWiETJprkPrBQRHzZv0hYFLdSi3EP+jmGJz/9hu+mYD8D0DLhB7uqAuQO4vUG3E/+Le45bzY+5UkEXFs3w15ff2mVxdXKUasYJqkHsSGsh4Lc9tBpgtG6kkI/x4SZHA6EUiFwVUDkgTgLUMhysVGdWj2G0pf4iEsYSWWuQBPR3zox/6hZyi9iOgftItub4N3EzY/g+hV0BbQ21fkJ6S/FMVHPPLF89ZL9udamdXFbLk6X2QXZNTo7IorpGGwXoI7NybOAPdYi6GHCgsn0V2HKAlWNlmBJAecsdyMlzGWaubY44XyH7MzHX1h3T8inTGuOPYisultJ26C33m7iXoBJnJDmzdDCFO7QroQFmy0AImRddFyE6O1wSbVxJow2BKrHMMmHk6biePx5dQ5OLgIKahwPHwzBfEpIr/GF3MNKYvgaEIRwDZ+E5NRXJ78IXjDtIcYw7vG4WgcjBdV6yTYE5LUHCZmgk8Zx3yux58HOYRRTjE7DXXpspaeYPgczS4l27Pzzvxz5wZoxD22YFQaUZH5pbwVcb7XY4yVUQNiJZISg7OD4/3jM9BBHBxpCh/Sx3GRfhByoXffzfaPDvfR/16kEkzq04zl8k5JbyNeCzOoG7O5upSVrE4wdUpq9LGO5MePR2eHs7O/vj+YSfbL2R8PD47eTTeM6k/7pzPzEQ3yVJOHsnYQgNI48TUNgpClqsEKEO+j5tDjAcb9g52G0znhAEKBJpuhztN7BXlBYDTgoY2UyiB+mO6+//jd0eH3s9Pv/3Tw4/7seP9HVBkJAXRqSLbYYp04dGQBaDCSqdeexm1hESjfNluGvxpxZ6YuT9gFhmuyeqV9L7j0Ri/ZE8grChQecsTyVUQQzZywFHuHpUVABlm6SSYpKpDt6vPOZGWdZ+B5igzlsx68sI9HrwJIPg2XWtW9ZE/sMOAm/wsLrt4vyD3xImI+oMbhhsZPgVx+oY8fJG82dZ22Rsgebl08wFgXrY8NMWIXcYO6MdoRneNQP3AKkucsbWfglnMvaffRxJ5Ap5weY/NtK7aI5+W8xr8kGFPT3lNVKIIOkQdFpK/lFacPkVTO8INxMbdoq5qY2S1aS8Zz+9LITU0SK7R9mdYX12AZxdgsxsNtqbnkahNXWEpdhLWDfEmuodL9Fy+q4TCDUDZCtNuO+8HN/DcRaDDzq1lydRUly2Vwfx9sDbbgH+rTVrAVnHx4d/Ah+O6vsHIUpx/HgnM2aI0xZJYoQYJfAgQkhALDxQ2pucE1gPjbmOPzSmApinUOjinDAL1TpMiULZoEvxZ8PD48OQ72j46EfYAhvgg252Z10KiGG4EWCbfVX2gGTkOiTd2GPmNpdsxSYJR+kK9uzhVO2KAgthaQwWXuEJEMKhtjDdNGFbyLQeoH7uKRTcx7/yb5HD2+55mNS27O5wluEIa5eEUGT6XIlTWxcFr78spPE0l+4SPx+Ebv+mkrO+KUCvYDDgUS4zh+DWY5Ahzh2CBNigge6+2kiChRwAo0XsXtdp0zuJZqgJm4w6OYAW1Xd3xl4piQSPJZjjY60Hdg3srwWbjkrv19QaFRYYiSJuwtKkcQN34JOhv2fUApY3utaCu2rfID5eJZS84h/+BkKSlFVznaFcGim9V5WqECmvSpFYGJ0UwAekDXnAnygmDmxtZFlXFfsCoaBHQXq7I0LKlNRq40X90gyCemjqo6csSL0CbZQHS5GrAR8Dl5MzljLXQABO7PIm63tLslR0GjQqcoFsp6L8rV7CK5uIaDsQQg8ZJOQS8gcCzISlbcLMEDlV+baUddGTzD+e8FQRSuw35QcgZlBiCcVNujSbU9noyjaTT+eTKNp9sxYSVJ+ZPj4PuT4z8eHX5/Nqm2J1E0/hkKTbRYhcUoofhzqqXys1n2Nno7BGV/kuXVvVOV3QPIBfwRT87xm7g37fXULdWMugxfRuBPuwtamuQqre7nWVW7X5S6gHS99+6OuAfv2uot/xPNJuud+O1ksLyLX6p2DhcMmdAl4Xj7djWmt1+EmQJ+MLsCpgk8H9HAys6k8NxDngQAL3pcRfFDLJlJyS+WYeI5gVXO6d1p7JKznXtBFj+inmB+gPwKbBkk7Eqoajycdl7ejF3PyORe9eHLF9VLYKrRkV4jZDzgF8WtRC2nrFcUgq+DizLfUK/oSgMLmsae1RivKwZPvGRpXvAbhh6rRs5nB3gn+EazFspdRw8HbHaiH2Ry1ISInkcxfYtMnzOcVYxow8TCaXAQ7W4E7t5WWORNUaaYUQnu3zKcrHfCvkSCcgZ7dKOVsI8BZI5BmX0ooOa8y10l40m4NZ38/DaCndquzkV7d349We9M/qZfEcc1hgt8zz1LyjoCvv3bvTgY+k+nTYlPYIFmYJGEePguYKBe79+VfEWvYifYeYeK7vYL1WYReirmIRJHp+Y57KRvQh1VSFHizm8oxxWgPbDxEBcc2yarFFvY2cCeLdJYAdv1MG7YElqTrzvDQg5MqYrjPhWL7d1wkeqGUxheRqjRbOnB+d2MGYEvDVW8g9i2a+BY+2WSIb1i1kvV3LY0lHmgWCpqxw6DDpCFYaQE8VABDZEGx2Pja9ous/XSuM7qykMxT0EPhskkcm1dzMUU7RLFsRAaZhUZc50Ru50esVjnxtTsM9+6fDaHCp1gDgqjyjjD7zj8uwip0GUZe0T9Ra7SpZaCaxLzDW9vfwn7LBtwhfGQpuOBeXhNuYrx1F7bLEBR8xcbm8d3Y/fNVHYVc4LA2cFHFIiHlcBPYmmFE5Inr8BIXWbJwjqAOCxBOCtgYe4wTpep/AX2taeQYZLFgjBaASEGTNIXn2Y34uUF0Gr4y1mqX+3t9eE/e/3gda+H2S1nNxWasMlUMdNsAa/Ros0H+dter04+oS9UFL5+85u938Bd/PrN+z0IWuyRzDOTIiH9DvA3GCbQwYckB4/LgJpe3/8G7Of3r//1/v3e/Tevo7df/eveN/H93v793r/dv/7j/Ztv79/82/0339x7tca93vkda3Ka1X7z+l/33tx/8/r93qv7b15/++0bbmJvnz9TmHa/N6/voUNv4L+vvoGi4MZczSiQIOoFZTi5m58vsvzT/eQuuq7rZfV2st6+v1iVC/h3eYXIonB/5HN4kKwrYIImg8l6535RzNLPsGpQDighvIK/F8VVBhjWiLh1k1ZVcgX4AmUIL6O6vJvFb5P5bVYVJQAkX3yarLdjZBmhG3VxD3sknlQ7iMmU3Ezuwl7c6y2SUld9e/u3PUDrg1AtTMbZV/UrpbftB6FL1NkPRD0Czw+PTw8+4F8f37/bP0MV1ruDo4OzA2dyXSQ5JOPBmGiVEx/H6JJ87opGdAfYPx1qPKx00MZR+8rHUeuAD5AANEYZWBRrLEUVKj6wM+l7+qcguQBOBujSDLTveNJgt8CxQiosw+wZCNYvXli0d6VQs5y4rtLcYmNK+qfiJ6c9mGLaG+kDJSQlgVMyAk5tAvYH7zKzKUg35pYhvYFvgGYJV0zDCUTTXUgycMiiIZ4YCOTD4AMEqpxobnDlJhRtVgoi1cSM7yOeDtxwrDsZ75GjKEHmSzaMlEcvGyTi0sQOe2YIXgX0HQ3RbWhXvG25z5qoQiaWLgOMY1RgERun/aIS3F7qL6tFmW0esxq1onnviPDFilWPIdtixDD3ZlkZmwJe6W00tZmroA3JKcXNfWmkaPTzM47DG4wzsKAWWC3FHlSaOvph6qqFNWDXPyBRI972SK6Ky4j3GOdxBPTEdD3ixZeUKzjknRFW51J6wU4QdyZqZ+x6MR16PbBv5I4mKGNwf7klvaHT5ZmdJHJ695kbWvBaOnWiRAERBggbpmWJzbrIkrknNtuv464IxGw+j54LleCG2Pd7RPB12CEejZebiy923tBukJJYiD41Oi5DDJ6ZC0+knS+6nznT9sw1h9PtzTWBpriMPl6ygDF51EveCNV1c95maLBDsRnZyHYzdApFJ4stcyxTGxEppNCytY56ETo+7qO20YF89o4S9BbZY8rXQHqvyySvBPcQECOwBUT99l5RyuSi/AR+7c1vtGpw5deqt1N1I4KdCj+QfzV+Zyraa/WRBSX33AwRZR88yObmE9OVgTaPsORUFBJw4R/y72A2A8fRFJgbSXGHbxpZXDor5hE5d0hgizfPbRM7mOPN3Qy3codxilnqANHxDZVIFZIi5rHsMASej3yI9DRBvk4ybUFcnJ8qANqYC05nOs8QWbkTKtT5bVLec4hGiMaM0T7THGbY6SlBQ2B1fCEbUE+n4zcJHzmVwBMd4QuWukLbw2slGOExiLyH/YAOKOdcQloQsV9+bBO8Y4JAtz9wbnge6SOaRhMG8AhAtDCJ31MoEqqWeiZ5jsq9dLTXeEUXa0kY7ybTpRY0E899oNwbMft21km2QAHhclUli0iqVMidPF2HU5doCYoPnUlVbi3gH4gFUT6icRnQp3FsM8pLOmiXELrJzfDbTdmhn5sf2maI9vvFbxnPZwj5rKTirKR64Gm5ynMwV8hLG7zkDqd8iUMNhzxmevxgB64ZEVEBgj0CwTr2TR7UR+V2LDsDKaQBsozncwNQV0nxb9zoQ2zRYpirNIj+KENggvJwnZQ5JW0jt1y7HyXJwyA4BG8lRwqBeIP4k1KUN24CQ7jC34nZkxRfsSZ0xM3ZOiZ7PnECLcHgpsiLusjBQy7YEXG/ZzNmrPI54in7NwgYCzHXxSqPwtM/nfzF9nuWVcWCFjPmdFJfIQBeQlg/WQ1xV+jBS/kuWFaW1H2+qyUk7IMEXpUxXoMvBmnsoy1UXXC86lY/eAFKDfBO63ulnF6jo2jorjgYEDUH+KN1GbFmJKZc5FY9EhNAU2Bn4gCygR2fnn3YPzw+O0XT9OGPPx68O9xHodcMbmxyxxarGqBoqkipEIEYNVfo9279YLNxokAFg/FIeoOsbaZo1KtpV3YSVsp6CZcCjqCiDnPWGe227DMPnKW9j5T+esOXpORUFVFTwlcfoaHPoTeCCqIfRKiYiGPeYPDL84chzyqXlJxri9xV7tPUeCNosL8hW20QJaeuWs5RHLDUaumws9AzxnZcTDSqmxrcJDXalmxx0ZObp6BhUt0MhRH6nKm3Yi5vm79oXha3Slama5L6wnt74qdw/747JySAcBVp9UipjHM7q4yY8oN94GZZq6PNi0qcSziF3p5mdJyLdI6KhLIQPcKDh+LF1XvTLcQHRFDwwmDdgV1t1uaIh0exzmeUUwk//JTeafrEuCfpltaScvRTynFS/FlPxXEoCAbv/A59SZwnJM082QhKyU3Q2aMS2AkeHDQ0lU6VxbqV05HEo77rWlmsw5i8QXQZxiEHWmJdJXBAjXQE8Gw0atSC+UUpYadXE/ocdVVFnXdBxFCLFKNcp6Z2BmSkGlSKacyFS4YJOSd53wH3NJLUk2Yno/NOa4ohsB/dmMtiPYYX02aRKTLqixSZ/4iVmLorJQsnZWky6SVjBMnBazf3/aRF3lQrB8atQDH/WLG+ZCop/SrpZjsLEnyMzhZ5laILFetfg8PjsxPoZvSiioOf9o8+Hpzi37a7m48sVAu7xZUA6LdwGmyjYYNex257wwO2dm/ox7uDP+5/PDrjrkAvsBNUhTh0uBnABeHcr2HccT5MYzuwDz4cnH38cHx4/EMQgkl+48jg69htW9ZW61kSMkRVSwLNfsD6JEtg5FPxuENrhsFJdCfCRtL8ogb7BEAwol3oN9+oHjj+Gs0pj+4366AENEkuoI79p7M/paRt9awuPDq/6by1TX7cOc11TD+JKSAeHiomewFsFuCoNhwx6occNXMtirmhNbPUQH/TCeLOQLhpQnntpEK2WrQq3KblaNw+3Tew3jQmbaryS+xlbjlJvPvKdIEcxCjYP/5rtPWl7C/7tw9bsTqbkmqEpqfIkK8vZmV6hc/xlPdFhWb6BeuMTTL9hr+JU5csx8qTa/bCPZOqFgEKpI8H//Pw9OzU5L2VvgHCSLAM/uPk8Bh+LpL8apVcpcEiODkOFgPq7nKwLAt4xYNY4vM/jIJXv33z7TcBsuYhkHYsWKY16JsgsfAWph+c1WV2dZWWW8NhmV7hOygcYemqvAj+9zbsn5MPmB95MVgk+XJRl6sK9P1QEh/hDoA6L7Zi0yR8snF0xPAFc+73fIBTjmPa4sFTp2iJoL45BBDwqGGU9GyeLrHfo2Ar3YpRGIkb+jHYEuyOOtalmcbeklnutrm9/HX7y+HZn4IPB99//HB6+NNBUEdVeYFJiSMZpc6e+jTTLAdXupq8uCfHPJZRcDWory7hT5oQmDx4BNlFweEjWZiZjeBNmS7wwxKWxz04PNbZzvJreib94OwDsuOz/BpCafByLWNZOnIL5iogv29SR8urGbh6pZ+XZbQsFn9fJYt+UIKThP8CBBbMztXHCnUrF4vs4k62aLFwXe9o0laZzM8B/qx0VYF3GqwX1ZXMn1MVZAqryyTLwb4UFdncEAB9xTVeFLmrEuYa3AZ4f11sPdIIWDDa1bfoC1XqCNPW7VbnxPt7qN64cfSo476o6nJZVNGiWINn0AB2JrghwC+s0Pnbx+A1u8ctn3zYfFDbe5cGdQF9uDCbl6aNxqqbWc6qTxUaGxseP9LzC/BjavY81v36KB2VZWVatiUx7BzosaX0gjrbukEa18FwWGRzcycwCXEJo7J5i/XXOst0UK3OwYHtvJych6QSge3CWcZjnyKxiPQ0QZKj6k9TP0jgou2IsGDz8GPrmRFUJS0pTbOUhgOYna8g/QF8gY3IicHP6AesKXVgdcP3L75FB2eqkYkQPM2qZZndJOUdfmeqaV/IQt8bV77Q99Zl7S5nFoeMgz7cB5SiHA0AIvNJSJesBMuFHQnbRTpcJFWtq9OdylSV508pd+zNhRxQtLlJo3FxQLJthdOlMaA83n9nEURZyeNRaRs1eFQ0Cfp+/5f0u7hEtbFtCDlgjPJr8b/vDk6/f7JqFjd/kdC6sZYq+wdVsqNVXBTJIq0u0qi4qNN6tkjzq/o6kpHHgLDwZO2ipFGxeAyTiy4K02Y3prgn4b2GTJJ+jKVVcJhAPJcmWTJKHQ0nUgUPwyTDGupyc0pl9qwbD4e7r0jc2cQ6mxZEesDZflEFv5cWeLNYmb2P0wobCp2gYg4AovHEIrdAo95mRw9EULDqbuFjG8e9rg0tEgRtaT771AinwUP6JSnxUPbj5yRqYAT2Mw8sh2kDiFGkGuTdln45DrbRxU/9Fi/r4PeB+PpZ5YvRNz7DWNBamucr5lkJf8Oh4b5/YhyzF01nfu/uYD5aPpxPcTFvhH1t40v2SekOCePNwNVVszmF1nHhslhjSB2yJyxg0aLZDUPKawxLIOXPXFX4Ufh+D2hLVgfzIq0U6NLLIA5r28gePs+Sq7yoMhuRiq8Hs9lFAjh/M4jezpIrB5xFA2AHyRG728Cl7+tRspyvbHgldWt7fbD3CRsqgc3YAKgMsU47dM/pkwbPHeDsG3N0GSLzP8ygbjcEVdR3fTdikNb/3fnHDvhPMgSXkp8TN6cn0Jqtuf/TwfuTw+Mz9ThEN1wv2BYDGRCGUmFtTA2AH/bd/vd/Ds5Ogsdqs58cHB3snx48Upzvb0C53kApXArRZ56AJ/e0oH41QxcRYZceztPqosyWzpNA4cBEjQkKpAb+TkEB106XJyon93TBTyPMvOWeL8NYlc3u6dylfRNzu1jp0Y2gw72QokX4MeX4coCD9CfVrUo16hB5SOhfrTJZRYHdxhuUqd0wAHkVbykAloBkyJwDzLMh4SqK+wGk78Vb1uC1QSlyNbDWHu9C9kcfc+jdOkFP9pExNAE5Io+AKC/W6NWPE75plGgZiP3Usmy1ppsa7XFQ1SsTnGIiSE2DcLz7gutoYPCwA+LvzcYvzJgCY+bitErihm0LSSaZueo0I89t2WHSWuIy7AVIGCGW0ieUDuND4sngeR9TruEdpBQOUE8aZZZX0IwSWWp5M+3iDIWEY9RFXNm1e8Yihm3aoe86EAaXbprEta1hEA62t2C/9BmfmOKFJmSgjyWVQTwevt7bgwiEdZY3YfKIyaqj5kyCowk6xeVyPWuYTI85kWpwsUiTMjIAYQwEjf9uqOVxFBuyJpEzIdhkulkgdPQg747u9xqC2JeybiKpk7CvxuG/IJvdDrknUygPM27m1MHugT4Zq+KJe2zMQ0oncIuuS87oBbzP7Dy9zvL5DL6qcMhkKDCeyiGpo/WJYT1NDdE2tUX5w8gTtN0ACv4UzN7tYiD9HBDMTNsb3iTzA2R1QOPxO0yusVgH6ZLA2X4+txF8mGtcfKqxaOxXSez2LlLVrvogfP42bVYJNyx9GZkx8FoMMGL2F7aTLGpAbDdSe0pAn12dRnljc120il19prSr/0SV1BtbJZDTRn1tss0WkYhmpIFJ5GfqQD8zDS/6UV78BR/3epwACe5u9BFoFBhUKTA8gPSos8+kgz276EvXS6iPe4mC7FxBSLnAFpgpt8C66EoWy5RTs9ONtQ2+jSuMyzBfhmZYLyo1ldInntDPaa/aKbakVgm1ix0AGQVkc2287/DRjNy6dK61EsptASWJtx7KiC2yknsPxlq/nKs+Rj+3FNNg+Iv7oMN/bJLQoBqarMmIKNXouEzjvwSHhLmFpTAjyUg4Bk4t43XBZGNGyhMhbqtNBGYW5pTQ/NJ37K64n89P8SNYoEDA02Y6mGo0DpkQwyCmCAAY9xVaN8tnefq5npUpCLwpE0ndGtXfF6hOMj34sMpP/8dR9KI0nvDydJAXxTLud24OV7EBkHeTBb0IuBdDxL6t/r5w+L9VDWh6QhJ1zvfaZxOvMzmQxydns/cfTn46fHfwjoQKhG50/AbWZMC9+t4nRG0M4KN9aSOuQwLjx9oIEHJG8c2QVhC04ewEhe/PF0n+ySmOFOILBY1ksUDqxI0it2M7wOnPqCaCUOCquJSsbMcdMhTywvMFsWMZJcs0V8DgYoHaDDtdrRVoXRm8Aj8dfDgFa8gfRkH0G9C74bj5K8plAE3Mz2eucv4LFfISQE7F8tUC9h8ofXoSnmF7Sr7nMoFKZML9+fyPeNz7gXfR2RPb7z7ILnHBIvksxMac8s0Bepw9l+GUKwhZXGBMQHqZloAVOysuAQMacJxA6dCYbC1GXtT6SWQmGQE73cwYtHhqzB0MbsafQUz7Kq2gd5P8GpNWkT+an1v72ohEvJ6EUXk1j7r6E21uJW7s90rDTuzyAVchC2gXgF2AqQex3emGtWmumJ5LliPAL60D2fSmuMVk2e4eCD8gF+V1BK+T0VMXkS3kOg460XlZAEL21v7R2cGH4Gz/u6MDECnD4N2Hk/fB9ydHH388DuQKj7owBGUqaLRuPjs3bLDjrhUeIj/zqD70yqkULAc3bHK83BsApp5dlCkmxwAqjyUKHinsC3qSp+uBhHt5E+4TnsKeBCURbNXxCuGjHvfSW65eEIQf8DGvWC/oWLP2UOzKgZmDeQb/AxkZFsnTdUcRGSohxTBcmXulwwN4gMcHJ2LipiPRwbwXejiEuvEMIecybQh3O8FYiZ/feXT47DhZQg2qLoK4iaQxpYCNVzPQzybaIkzYL6UBwl+uc45ro/75KrgxbbZLuTcRMMvsgEUB4eQ3EDFbF/ivIxpe5zlTQ8cZaM6YFTGGDpPUrFwvUOiA8ZNNKYCoN4bWqKdKYFp8XbSFFMZRnK0uJo27tBOMu0iPJCfaRAgkCk92pGVYMF6O38iRjQczPEezGUpr71AA/JFCctv+58VaIYm8U9N5DpDc/BMkHRt5iqQLMdf91XVOuLvarXi6gRjDipkzhMm8ntqr4N5TprJZKrddUeNIUSheLq/O22GqzULayycP+9ObT4gMV+qGa1bArrI/rTxM3hLgKMKTIxk3GqL7UHnCxzdXrxcsC0yeNiPLbmvbty8F8AyiuY2y/GKxmqez62w+T3OyQGrEvyUaBKYk9x/fRTRQ52b6+E0qxVx/h3QlgQ5h7ba9DHJQqADdfCOXVM+PvTErgSQW+3fGEWLeSVjMB+THA37QOO+tKzFmybjfqNkOvd+6UQu8n5qXKETEm+qmXYoZq85r3kNyaXbudE/i/I5MHyB1Co1Alh5xsikIVFCz0ZE4W7BESk1krMs0WsFfrUBR3UywUj4JRwOxYWm5oRBEWyK4BJct1hVKEL3qGtSviFTy2z2HmL/Xox0KvhG/z/JqdXmZXWSgUl2W2W22SK/SP4gOA1QIVQsTHlTX1kXJuONmEHikbhZV+vdZdQEQl3uwZPo8m3/W53HwMkgA3STKZ/VqCeMKdgL6e7Wc699AOqgouheF4u0EKzFbVWgxJSwqcRFLP1NannRZXFyTt8OFhsNVdXKzRAixKzxTAD0N1crHUC3QyCp1jlXYlASAimNrUjNxEdczKYDn4Xl1nl+RfhBsSMPLRZHU34LDaXKVxkGVgXzE7pBXmL+T3DNkeZGLlMwRRTYfglyVAKwA5eVmb50MRUzzXLygmoCo5KtGSYwkqwRhYHrFGLoAwQ4qZzt8Ek+mgVbetY+e7ekmnm3P8V27UD9FdkzDVlAFDC61W+VWP9habsWBODHi+6zSjFbkLSpdq5aE4KQOh5TeIUafZlcA2/N85cDtQZrAh1kFl9eSHa47nKpbLtVmEE2/avy12bH6YqNjtfMzetXXzoY9ymvncIMwp6f1MHvOLhpKGImFgOFaDFKbSqpitmqCx+GWExAc/h5xbBgwziK3USUdDaKRLrZ6cwRviXsKzzGemnEaM5YD0HNYHGzEIgAe/B5YJAMN4k2WYGzKxFH8BCfFxMODb6x5jN9SBiSOAMJHNlcPHkK4E2ds8qYHYLmi42kwfeA4tlGo3QBkNSR0z6QHklwOToYhOFxv4XkzWyvnM6iCeC/w1800CexJQKFwrb0mdCMf5NWyg0ykn+s0r9AZQ0mFO6I5kIqcHWPTQfq5du/okPEjPmJIsZ2Weit0OjfpZ6P7iqa2GXpbviRP1njD/TooC48uQhXonkKZodWlb9DuZlDp0MsCZLcShl3ysCFnQ1r69LEazM/xpdChwkQa/JJbkDzipe8QSCKFoFFHIr0iVVrBilERpU0yTvAmZW9IQKDD6xAnGQmWGfXoEeJE+Xpc2U02WnMCIK+Yi3Kv3G632Qs3lWGtMKVfyqqZsmFfHvqi34DDC+vTZ4sgDdcziwgBQocIgEaEWiim0NRJmlxM/VNnOf7NLhQivzHyNdoFTXJfoI8diLDkmY+h0J9StFYQzB+D5ZZh9HY4Oaedct8H1Dx4ABh98dvJdijjKdPB4Q/HJx8Ovt8/PYh9Uu7ooqECHq2lPqIHFGWmwQ88kkpFitL1k92uKQLZp8d9nGvy81PoGBNHD67TX0Jcg3AY7PWDEHcOAIOln2tyB3mwsXUMV0mp49nbCD/nHKtjrgykBPwrFocrXjgR7LC61k6UPN4QbwtNUJA6QY2MwkEoCMRl7QWCNi+h7JJQ/Wn4I5kDhEjtmp9+06HDS0EW94wQBj1s3RKt7UYngdPbO6COlrxNcs/A7X0M38aNxJloWL6OtTYXhPHrKHo7HP88+ctkPgVkx7fx5NeD7beTX09eTX4N5s2tt1thH78bMD5zFG593pJXcT+4XCRX1ahMB+9OzvaPjqwSnVuJ3v7+q/Fk/etJOI0n8/FkPpjCZg/fcs1x71cMyNhMWauopcs7hVhHybgoOxJn/hLQUpIH+wEGalXMqYOX42WWX6UlJognaNO+y36GPk2bJMyLpE4WhYqY39PPTaUVAVITMi2ydE530aZvELtIvvjw8ejgFMzGFTmplSlwCQyJKNg8JOOyUAuZ33pEfC/LNF3gUWfkeFgOnAr0c/q0m8znKQP7MxhcL0/XJCdHv8Usi7RzBf3GZqNtIGEKTo+f8zWrZjieeSNRLPrwuVqlHUVghECZi7SRuQIYPqAI7jsGamT3wznA8viwkFKPYoP9B/TmedhgDMRI7q/giHe1Ssq5pskYQb6zVV6laT7CvAsb4cMkwxE61Gtt+BOrbMCJdber1XPzfXGkhw7AZSWP6YkWF3xdzRvYSNG0zR+Oh2hqFKQd2uUj0SRT33k3jzSrOnWIOoARHfSgpuhs+62Cko4oWxZjY7B4475dlimQiJSlLDenN4Ra5bXs8pSaoudlNr9ySfbIhxoQhRofc6yDCbXQpEOKv1bZjGKGZgy8ooN2kiJvrSWTrWQummHN3Oh5epXlztf8eYTkgH722uvFBCnq3okwD3F7Obm6DR9x5XbHNusYQKp2ESSBvVCkd70uzdLYjJ0EIgC6B8alZBl1l5K/SxDMVZKJYzsjyKI6tB9wleqnX3ACzP9QBLhffh77mw9aLE0MWO1JP2Be5W+3/9xh8GeSixNrxP3Xenlb6hbVF4RpZ0dv7ClYhCdrDc7Oiuulkq1OkZPQhDQrr9Wg6QAmtlqGnje31gcM8DrLkXgt7wbwH4f+GfNbp13Hk/+X7q4x3KafnkcxQ10VJvwUKu8A+/OmR/UT3qCWJfh5xi4mAx9EAi9L9TdJmfkB0TT2Ho8a+wivNgFujluUjnDZmHzM+Cpj9hX64E2Cu+maBNJBQzdOIm2oyDtvJrNPUBcrWAIZk3zGj3uG+x8z1xGxftPbwsLS83fKhTahXN3gdQS4XjPmF9yG1poc2pgpnqfrSEvwWhFXBxxroWgZZlo8XFuDPS2ylMA6FZczvhwj/7Do5YH1a4ooco+H/39xgIOGRjz0DXKwGz/owM2OZ8VYq6OC12jQd72FcuC7EHY6CogFshnGZL1msZ8iyXSlDaFrlXz4/ZRnqbjsmAqHZtyeCfrjoR8Ul48N2NnPvdPJV3po9KUBXAXAwUDJ82KepYT91IIVo+QQy9o6og8N8h7XzSnDrpPqOpyCjIqXF+a0V4YJ00L03DaR2S+Wyd9XqeYqYQc2XiJKmuOQ65pTOjRIfv45EhWjAsCYPbmJjHfHKZTFyodFRXJkbzAl9lR0gLISK0B5k/AF2YHlLF1cQKo5/8SZ68VQSwvI5VHUR2mowuNspHk2dFwWZ1GACpZ7SFSduoiz74fyEdvVJs9yeELIUoBU1/mcOH+ShsadclYarsaPPlt1RrAVVL2YFJ5FbNmsp9NjQEtbmvmAokZ8jdJIwNw8RTLHdkQ2OKDvhzJwcBvK04Mkr9aw01vsla9dkRDolcPP9wRT44ypumKf0HQMoW/0S/0ANcQMXEinz4vaFM0zndNH7iY0VfOWFjphrk0GziFdnN9ECyCYfAsoQM6ti7eeF9dwPzi1EYEkJMozWj5R8+IoElZSmUBDe758YOBI8via9DXetxZgcwe3Pn7QbZ+B2EDeEFXYYaHBGk2JaTe2VYvxoQPKvzy2jZ/xYYHTaNlQZP7xsQAvBiP/E7oYCHGx8/4gfDaXO2ATQmrHreLQTjR1EhSxHYTfY1cEUiKgSNML+NbgtfYlSaSGA5EP3WCJJlE8oeSsQN2u9Mz1mpsRKkiUs5tUP0/YLPIFaWVmoMaDbiWLxYyYj8hc8M6PaCPrRfZ3KfcYm18XsypFLtQVZ+QS73vuiqTD87rqfKgowhUCjlFVAYwZNYBx58qnufsR9P0AAyh6SOAT+9ypvlN7ED5pg0mQwFlsTGjcJh6ug7vAw+hmr8Edbhj9oyNvCDXm7muJN212tKPBoYWCpy2rHqzGq4lqnF0W5Top51V3bgiKQNapwFRqXa33xdHIfCCsBCPBayq2lnhpavEjn5+vcrlcABJHjhDznIPRxcSY+hUW3UQUGRSFqk6XyExEG/vE0dic59GysoH7XrsTcd5JqaOTaaNFhW/JgJYuq/buA+wAM2fbUCy2MrbKbA1Zuym5DS1m70Mv+IXCibe7HmOLrtK6JYBqqnOPKzJq84gD/tkKxZl+LNq09ZRAHRZ9IhzHNI4hHZ+fNKZLewlBE6KAdgqxaNZXrbQ6Pggn8OALvedpvU5Thm23grGr7QYX3VbYaZh6giE0jNqm8NvIYwe1GubWhK8rbhoWNjdGlsSMFdZrE8JhtEVajRs0E8ILSvasdFSjd2YIwWJ0CL51T29pyGOP9URtDpWboQodcif8rpo2QDUniAZBDTDMqtJyqBWb8oLdJHfOnfVGgSO4xdgOdpHU6YJwmlm7QU/4yHUxxLHfrSfZZ3/HCGwWjrYDNsuVFKZBuJexO7Iuuxb76NhMh9NOi4zhD+Gu9QA8AubTFbtDOXcVtny6JOeE+u+fFuk25I1mRhCWx6N8CMdQSZIVZbgtO5fUjANrcgAljGXVJdATx47Hmcwzac2yWfuGFbGOutHS+PDoiCyqlp0+wiU/L4tPqXiJ/VPUFlx38za1JQLbFDo9AmspK1TSJKwOSgk+kDxLwhnZA/QpvUN8EaiFaW3jHHH+EYFjomG3qbWpYBOxxh7ITFI9ces+5OUY8brI1G44g5spMffTI8X/reSWGuRpsvQ2WOU15pxRjVfrcxYpvJciQnKAFgoUNFqsb0S1Qq/xLxfsT0QPIgqKy6jxjqt8klwhfg3PqlWDbV4u6L/TpHkXRZNx8Qb/y6Sim+QO6+4TO0WRqh4w+fA1WrSijksJ37+mbCcXSVWHfty3x5WlN8ncp0Xs0ETgH6OOWWhB+3dygFCqIV39F2Q2TWQhExMh/+hh34knVhO5JNCuVc2gDO979gzzfzLwlT0THfeYru4vnLUukJVGlBX/agYluriuBvYHXRqKu0aoLpIHSaGAzPUGtg8ekrWAaAoVUVDCHcMlYpOlua3uItQ9/My7Tpo667WqGkzWTNi0ebo28KPPqSqlkCsvmSabcZKbrHKYQU/2W1W1He3wVFhHOWfMwHakk89RtzJ4FoYvYUdbMsm6UyLhCxO/azkwfNFsmV+w4NBM5jMGs3548Ksch5RRd+qyaY9RlYnws+am5uHnoHVjQTM2gprqKWt+G+zSJ9YMgsbplkqfTdZfjOHfZbKhm59xxZq4Qw++Dltd/Z4UVUS8k+aJTDg5bRxiCH1pOXqCFsOH0WZF9VcdFzLc+m0QpQZdV97GyoGOt5eL08qSpO8ZORONrwh67hVJdzGBfgKGHZ4rIYvGNvq0OGAuWAYRLS5HrmJFEQQgRgyuQxrhZW35JfTV7e2GvlVJrqdwNbeT2YLuqQYLGxcF9sUWJsTxD3hVdSY5rIpViS5TTAB5sI7VV5kHpgzyuDPiMugRRd6nTH/0EbLlnJOYKnfk1BganRnGZ/2sVSYW5WKerkmglvlWZyviqHEFuqVT6Emf69DDLV85NtuaZwQCEX52+eh57aK822ulGpREg9iVXiO3oPxJL5qZBV06QZdMkIQwsE8LFurGSBNnrMCSnAgKq/OzG/e8hIR8QvChzXpMYukNWr65Gi9jIeRtbO4bP42hnxy5WRapt0wuN2+SHkq+wwbtjMQCD7CCmOpAwOxwCxXk5llTgTWBUSrLJjoJzSMliydu3IitC2IdJkvExV2kLme5JG9+zvHCwOsF29C5FUqpOEU8BEzwwy7MBC/oAwgiOWhMmUDjkeIGMKw6aY39RBSydviifon9zolSpq+hKL6yhoILsMNjLMEaXHjm14Roj6jcAUtKwzVSpFT+7VQzPJ7HuFpk3gleLw8aliSMzCaQJ43MtiHUDiG6iVSgGAqSTdx5Njw/0t6CKTsUFqiS/hJxXvzLTBByJyB2cTkDEYt9NKtPjrPnYBJhEDvyVopOjdJX9kUgEdheFJEoQkmnkZx+0BsFOsF5xMWb9uIaAvc7/Azxs9hLYZhUnEbZZQIFdq/Zyz/AQPz8llpYczaaYeqfmkeqcSP7tdAxoC/ssbRQxU+Ozs6MKlnFkdiZ5J3a9bG9K7mSm6jErYTJcvpCP/GFxW0/PA2OPx4dcUDUK7wNCL5e0v/RL9F3NNIr8N7yEhBTklROW+HvSE2z4BlgCZ+2WFfGn0cZz/+XE3Fy9t8+GTIBugna4Y2jZtAz7DAvrUdzHH6ymufGNGs6m458HPgWBSKaIMrjGuJjify93OKwZgCcn6cLfI7x0AnEQ5ccD20aamXsME0T2/miwpZik36AXWgkFq91tiS7h79QrEoHFq6qR6/ihn+X3W02qS9Xxh8ZX/Zn9gI/hP9I5XUBnhvZ5Z3vBONUECRFeunkmp6MnndLw2mKSooUrI7hIJQxPnNInp/oQCOsJQaCBl/4PgGyMw5h+cKp8WLpw3OVq42riu2D+VR16Y+NoeHJ40fpeVT4QcwLxeUMRh45pzSFLFCFQDp/lptZQ1XwYFxGiOVGxrmDixZX1qHxeuJnljFGLQVNbmvlOtLicS+4grslfs8zRA9F9TH2J+Exzyz6UAVqGMxjWg5f/J7G0u7aZSkHrQk9FmfTYfCFOfJh0NEz451k3T3FTUxstyw+oBoaqoQ0LSSQoCVYRFACwXGMcneohK/VbkZMuO8fSBRwMbc+G25AVp141OmH4R6y6YoDpthlf3PIFOoou70tcHc7ezYzDqYk3TOqWx49Vpm2zppT7YDa6hpA7H7lXE5c+cRJQ51TNOanH6TzjDz5W64ifpWDdi2PfG/4TFGn4WidYcG68pn3zl3HPlVHl83z2dGD7sTdvnsQ1Y8WMpZI/GpjRULh+BEJWCO4euNkhjsGPZSNr0x1VwGaE2CHs4EXS0CQachYqCGqm1JMrmI4XSqIdpXfj7iEZEi2pyt2fuV1cgfHxlpXnBNxVRfoS6MaD8sboxeYqDqcP7+JWRT1Dus7SPyG6ky+A4LZQth9BdfqO+B9B8pvkPXf7O0Z0E8g5KI6CWXKUY3g6U9wKBDNzEYb6pncmVjcaFX0KnD6FPdIdCIhfab6EP4tqhD+6ak+rJbDKjmQVG+YRKrUKDhQ34hV+yEF/Z4SOhAxQY6di2uMt+mC5AK2N2i51mWBGijWU1wUNxo87fYBybM0b1YLzaXhc66QzKIqzuOyTPtOvufZnApvzDX4SgCGN2Y9ABYAuDXMGzlqxkOs8iq5TMknIjwHzKawp3nFxrJz+7QJ+27Fpz1xZgL976f0bkR8PB6DIadNwasEm5E+QZAK1k5Z8TjGQjfaFPHJNWfaWCtoXsOR22193r593Wx9u2v6dvH7uuixn0EMxzJ1ADwOkA78OhSUTh0cyNWCLQXVOKmnJoNxNR4mNXgoCwFow9uprNycgE4Nacc8Tv0DTMsbDnmdcXvjaiJHI4s/kiWm9CVoFoAu0hkRPVE4ZBd4AhfgQ1nCkb1JPkd7fVRE8wzsIg8f80mm3Y+Q7gUyQQ8uwDu7zEi0q+juaEKducAwKTMWLhEHi7iREn5qPu71DLvOeUFIloCPZ3mxdt42rG3C2jzHd3KON2l35EUHfx81GXzHKsO0QlWslo89mCRClPAd3bEt30oExaAesPRS5DuGzoOMcq1Z6fER3eQiIiRz9ck3AnfgSSve3CIDPdXR9jXBj4w3THIKd8WvjUxIadJ7geeOWK+Wi7R1UF17jsWePrSRrtihSDlgd9RcDRKKNdQFa1hZ3fo51kTdiiidUeML3SMdH2zwQsLC64RFqw0enZCBiGxw2BD8PX41FY+h102PIRF+IR1DetcwpIjpjLTLLoPUo0bMf8Y48qghp2U5cetCUuC0YUD5ZfaS/1/MJTLbLbOIcA0PbnLF1s/HR20YKLnGfrr5qNtoEnv2gSaKLbfT6wWr3J61MQYwyGbZdgFL8caIrYaHnKsNSA0b0DtiqBBwhkyx9hyuw6keRwMi9xQJ4A+Zg3jowWms0nnT5cEcSvzNjg52Dnaak0A16Zlb2xPnXCXaswMXBn0Ldxln6AqMV8GmSVEMKswOiueR/UYabgrcEJZ6vF5cC0RkGVOh6SbOYGoTXagagA+vohNdZuAPFLF9HZDWYt6VVHCbYPQIOVgy9CIIZuRHNEroWB09m+D+UxQX8WJsrFt7rfJiDQul9JfChNwWY/UIQ7a4qaHtYBwR/fAzfP96ijSEnHmgK0Kl0bHC7bXHiLv1cCguYaExfy/kWdARbuCZW6zgV27B0dV3nah7UaeTqC4tEZw8KUtkFoFDTuEOF1fnFgoY8xDQwytKITrGenZAlMSsvo9sqc4dxUsGO2c3kIWLzb79EhI60JDmRJjNIEQ/hCH2AxSOlst96vYJDYkIh5ZgWF52ld+kYuGfR46m7Bon6thjfjuLf22LY7kudZ89ThuUfW4oUsHU6vweer9ap+cW00oSmuA/i+y89WCwqrOFPP1fVZEr7FVlkJAF+up6kX7WH9lVnuin1ep8WRYXaVVZnKwnsLFAwNyEPZXN07wGLw4BrAJbQj+QxwQ0dXGdLeazKr0ocgwEAERlP3EhCBpJPjf5CinkSfUeUoC9HRllFL6nvNL4NtgJonF4tcqzi6LM0SwzWN4RO6+PMeNsq15JFRQLROoyqRlGjRUtZTieVKPffX0/CbemgOoHjasRPByEehPDl5jn9qX/jGuFFMkEPRpSElnoo7D+xvdakxxjBtZimQI6XX0NZ/88jAmTTAzsqJ5kZwhUtke//c1v3vzWpvU9OT1w+Xy1He7+eTjZ085iXRrzn3IuzPI8/JevBtvLu/oa5W4oJbEAsF4aRQwvBvMUowrDVX25+y3RK4xqBaUdjCL2061JAkOA473KES0Z14WgDysDiDovFoukxGiXMsIRLpMMfpfheH/3b7Mp/Hdv999m0+0RoCiG458n4XR7Et5vjX/emm5v3Y9/nlSTcOt3X9/3J9N4uh2HvaBKSzjGoIuTfXK/uqV/58nyOk/vr++WaYkPrsokz5L8frWurrL7dZLVIErcg94Pq7kfJ+tpdZVpSG2SlQ68rwHSZ8AiGQ9vdxoDhYavGDpSAWb7EM2KQebgugY6BEVYjsIRpQCW1/QvhEXDHwDWhfzGFnsTF9WANuPnZZLPb5OyokTkIrTyPPOWoMpwU/9n6D2kHYDpi7mL+HgAqbmWUTgJtxSTqbic0QRp9jVCVwAsXkIfpJ2GCmbAxAR4h0m1E7+Fv/Nb+jN6O5TpCXaCMoSn23H0djQ5jaPBNiT2huoRLpOgB3tkTyXAUqBRmC/JoW9OzqMQE8nTHtgJQqgEyw6uymK1jF5zEAYNE0khLaot9CrWWMLO5Z1U0dvhbnq/u5vmtzEQk+n2GIjJ28gMaGPb7cYJvLEXJIt1cof4b0u8oxHRbYWKF4iHgf8LGGuC9BdmuAyjn++//vr+d/eTc4h/mZzfT87nxeQ8nlTbIRWIJoN7cj8kTNKvJqfbyUWd3SZ1CgVP76u0hje7k/V2cr9bTKqdZLGgfsSxIGCXjF8qJBWPNMfs0zPn1I+/R6zU5PwswwYWawtAQRJwYAJahaOcTCaoHwxC1pVjRoFISbajbCH1eFLx3uEJl/kUFo1mHQs4gARTS4R7dHt0n+a3WVnkoDqL/SoVO8HV1TjC49dTrrxKG9/454dPWBw/RlJ+LpP1jLsVjX+eTKd4QBRP9sePR2eHR4fHB0b34bqHFEbmcyvc4sl0gJ88vbEHZMGExzpnQ5ALblKrVzGlURdmyInuX+D3q7QGpp9cxzCnRJIHsF3WECX5IuBbUfR7EEePCcQtSSnx7qquJ+cCx9txGw+q65AJhaukQSwoCcCm+fP6TaftNikz8nXAkysKOHRfDF5gF3pBdZ0CVDHgblbXMKnnCf0753/5n0/0zz+oo4q5TuvEmZdfhv3gVTzefeXrw/lCnXJj6Kz8uY6ijJR1fdVrOD0dSQM2fpH6GZO+mIUFUPNeY7wKg1hR/TuAhe8Vw7wwXqMYekYf+ycJ6MnF5G+cLaUaZ9M41oh42ExeTEEHJ0hWShLf7Ql1BHgUv42aDEMMZwRoMV9+cL1Mt2PsCHJ7otDlwBLe1GMAy5c7AFSy7vfr2EatdpPpHgIKV4y/y7zm11/fj383yaeoBPNY1XFSw+QGwwD/eI1iaF2UMFSwa0Jlg4tildcR8FJx8CJ47SEaU2vouZhdobAIt/R/ksUIaugFgakkjEhVbR/FIZ+fsjbnZzJhadRriS4BCKbjgGzoa88rB7gZVV0SRevTZxI1wJEQ9r4e33/9+z/AzDi84miwPYnv28weg40hYjM5IVM/6F/jr47NqA3FI+p8N+xM1juj+4v5pOJbbze2NdMG9skEvmwQhqyuVFx5mkJI5gLsL8XzEh31riRsR5CpbW4DvthCJ9703LVl+B9vjDIqWGGdCMdu/S20A2O3Na+69U70djTS2eGjsBdvnggm8f1gWVRVdr64C1Y5GCwTuPbneDkCsWRnRr0a/blw16MsylMHj2QOdi0QeGyBEIYScHd/IkTkMWqDfLGzIRtOwq3+76J4Mp5MUUBUIRPB4x0fNFMmKBboIqjR3kQgEaoMycjsvB5m2VjOmEBxK49i6RH+Mx7uvpkKMz54aW/vl5hvGm88mgLUH4EiY8YfW9ZkKFejLxSi0JXs/mMGMOHRZGB/xtu4WajyuMnFZTLzdsOKb8cA+qaCPJqpb/nvuKsmD0x/sn8/HsymMU/P+OfBtN0TWF4RWfm5nA2cBSxEq98qJlBysJN3uJCDr0Zkssi1xXI8f+SrdJBVm4EyRT7wnQDb3jfNWFbSo6Tnsxqu5qgzYXOgeOliY60oC1XFTlTqQjAOUVcD6mjqj8YJ8co71RbpLkJ0bwcPHeBkxkOI2gvGyMVbLYoxGib1NWlk8J3EwHEFU92Myiu0LO2mC3RyQwmIoZlHscixC26jdUXk0siTuwiUaoP56mZZRV/CdXrOBqIHIu66aPTXjCp0O0KA8caouyQ3A/zL669oO7nHWsKsi3qIQQQqpyz4ggWHVqlmzOUVtcmWIq0Te/TQqsN5QbALloBqgnG64TMIt35n57nFB7DTFxXiQBTVgKUe0tO/+4/94x9OZqcHZ2eHxz+czn48effx6IBMej3Yr5J5nqyYvEDgsuJ0YoBfltY1ezBQUwYuCR5Ct2GQj6ziOj3HRfRmB92L4GNCYRdVW3tWByleFTP3hvzqMFcDFSEXbS/Dl67JRgc6m1rk6c6rD1OdZHlazoyAKSe+Sm7R0mIWYlksdSE+nBwdnXw8mx0c/xRaTho/G5op0FQmoETm6w0LGaxjikvFG4KFjhEKHd7lSBX5fD2zF3hTmbn5CSQ/p51cJlWlZNMpP8OXoLp+Ca6FL3mIYZcyFHkiFYuog+e2h+qyo8rSWItN9siCCx9Iaixr4yiqwWXFyk1yQgnsI5ZmO4Rh7NVDr0Mba+fUrZ4suhxAOPRMADJNc2DJPGi7hdDLsQFPGmaxWn5isMHinvicUZCoqmEky1VD4R9aep2UV7cgZjYyrYiySZT4LR1/L1hfF0jgW1p4JwphEXFxBL+U4qpMbiq6XMq6Q9r1NI5tMWRKSl7yoMDkE8QskrcZ/5gtFyv0jYPcgN571PXCfBF50tuplS+GBiC8eKeq391N53czrY//aIYwCzgI+XnTADznVJ6ZWG5s9KJpsrS94LqgVN6/gE7L4UYe8WqF6coIxol21+Avpz8czvbfvz86/H7/7PDkuG88qalIPwj3G4VCZ8KRDu80dRgDWtU9X4UhXZDrCfnjgT2m5N6nBJ70EayHgAmgfLfjPdyztnU1h0IpdPaDclirTzOiEDcCqmRgQ0x7QZrfUj6OLuL8qHZ2k7UDTyWVah0u0RlQq5TJSGve3qYH+S38TS3j3bdIrtBEsrsbvR1eXM+z8p4MOcB03SfL5e48K+PxKJhGk9Md0NxeFgtyGU3zW9oq7//yjsT+An3WLtbzKO5tUj1Ci0YCIpEeJr9h8Rj+fB/EF/MAlJPV776e7oDYiIdfRCMxVGTVPCsj+UW2a+wj5wIQDSZ3e3NB4FqyhYQCCR87dIdRnJZXFM/Cf+FT5F6HwVgqNFMBO8bxwa+mngc1OiIp9UYbMK8gR8vQPdFxb8D0N3GikxtPaGre8WFMtY+bL07fH3yPPoMep3GTlJ/Qxm2kAH42xfQ/IBAMadIeKEMc2mvGMFpC4GbUp90LsF2Yq4GyNevEoou0cIzeRtjdFYrh9mB7+4ACB7JKoSOz+2QEKruWmEANwUpMjZGp1Wle8iBEtSU0unsL/93DPGPU3A401zG2q+yWUgFvoKK8fnihuu6SQA9bvBdcrOeYNQ03bWuz0/PYRt2qrwUOCP34kxLQgNL8NhwGePLDizUu2HoOQjT0Ebwv4F+xBEnuJADlntWFemQyW7Gw2XiYD5Mz4zwIBu+RLePgTJYSqFvkOQhaVuMKkd/y84v13DyHztLzqp5n+cg08O7gJwhHlZfFqrZv3x++P5BXaVnaV6dn704+nvHLpKzBT3DGWRExeL1PNkGfGQMuMm1wZUR0XdSFzkexqtEInWGA+s0N6CoQyyi7SaGjns8DXGXamunnGRU++LzMSvDcq+CWgD9RSKAm+MmgWNXLFUavnIegF+RFQj0as33zjL3LwWk5q6+zPHgxD9BdyutOz8VuG86/qAafssVieRXRqJaQ9ZjcRwanhz/8+RCTuHW5ExDDTjTD1yYIHXGpw4tV/YhzgGeo63nGvRLcqCCRMr4l529KytiwolGb6JNbtp/uTV0KSI+IfmEfDJJNkUJCFiY23I+RX5YUF1DGC77ydoun2iQjTV6wTyVLvC1ZKj3v0xE1J4OO7jQWjlpEszFOiZ0bL2m6GAb97O592jCAMoP1oIGINY/s3h5mmMY8B18oUEJjcrber0oMvEKnoy8WWWb4xbgci1vbQ9/DotlUpgGNtKmYpHZ6tK6rNEd71WPVeBhSfjEIg3noN9BkO0uI913nW/HH63zJyfQeedc1RC5A+fc6X2lGvs63txkEsXpvJNjnoR9iIvMnVwDivbnQxjLQzuNLpNHDmzrD6WEeec9hbN0tPPwfdVRHnQ==")).decode("utf-8").split("\\0")\n files = dict(text.split("\\n", 1) for text in texts)\n\n class Finder:\n  0\n\n  @staticmethod\n  def find_spec(name, path=None, target=None):\n   file = "__init__" if name == package else name[len(package) + 1 :]\n   if name.partition(".")[0] != package or file + ".py" not in files:\n    return None\n   return importlib.util.spec_from_loader(name, Finder, is_package=name == package)\n\n  @staticmethod\n  def create_module(spec):\n   return None\n\n  @staticmethod\n  def exec_module(module):\n   name = module.__name__\n   file = ("__init__" if name == package else name[len(package) + 1 :]) + ".py"\n   module.__file__ = package + "/" + file\n   exec(compile(files[file], module.__file__, "exec"), module.__dict__)\n\n  @staticmethod\n  def get_source(name):\n   0\n   return files.get(name[len(package) + 1 :] + ".py")\n\n  @staticmethod\n  def get_data(path):\n   return files[path.rpartition("/")[2]].encode("utf-8")\n\n sys.meta_path.insert(0, Finder)\n from rollout_inspector import main\n\n main.main()\n\n\ndjango_rollout_inspect()\n`},5407:(e,t,n)=>{n.d(t,{dZ:()=>jobName,wx:()=>lastingFolders,mp:()=>migrationJob,GW:()=>migrationLabels,ng:()=>runOf,ye:()=>shaOf})
 var s=n(5950)
 var r=n(7516)
 const o=/^(pod-template-hash|pod-template-generation|controller-revision-hash|controller-uid|job-name)$|^(batch|apps|statefulset)\.kubernetes\.io\//
@@ -9359,8 +9359,9 @@ const a=(0,o.c3)(e["locks"],lockOf)
 const c=heldOf(e["held"])
 return{...t,operations:i,atomic:n,reversible:s,...(0,o.KH)(r)?{sql:r}:{},...a&&{locks:a},...c&&{held:c}}}function heldOf(e){if(!(0,o.u4)(e))return
 const{seconds:t,more:n}=e
-if(typeof t!=="number"||typeof n!=="boolean")return
-return t>=1||n?{seconds:t,hasMore:n}:void 0}function lockOf(e){if(!(0,o.u4)(e))return
+const s=(0,o.c3)(e["queued"],o.b6)
+if(typeof t!=="number"||typeof n!=="boolean"||!s)return
+return t>=1||n||s.length>0?{seconds:t,hasMore:n,queued:s}:void 0}function lockOf(e){if(!(0,o.u4)(e))return
 const{table:t,mode:n,rows:s,bytes:r,reads:i,writes:a}=e
 if(!(0,o.KH)(t)||!(0,o.KH)(n))return
 if(typeof s!=="number"||typeof r!=="number")return
@@ -9698,13 +9699,13 @@ const m=6e4
 const E=3
 const w=5
 class RegistryClient{platform
-#Je
-#xe
 #Ve
+#xe
+#Je
 #Ye
 #$e=new Map
 constructor(e,t){this.platform=e
-this.#Je=(0,A.w4)(t)
+this.#Ve=(0,A.w4)(t)
 this.#xe=(0,A.XM)(t)}static of(e,t){const n=y.get(e)??new Map
 y.set(e,n)
 const s=n.get(t)??new RegistryClient(e,t)
@@ -9716,28 +9717,28 @@ const s=this.#$e.get(n)
 const r=await this.#qe(e,s,t)
 if(r.status!==401)return settled(r)
 this.#$e.delete(n)
-if(r.origin!==this.#Ve?.origin)return ofAnother(r,this.#Je)
+if(r.origin!==this.#Je?.origin)return ofAnother(r,this.#Ve)
 const o=await this.#_e(r,n,t)
 if(o===void 0)return settled(r)
 const i=await this.#qe(e,o,t)
 if(i.status<400)this.#$e.set(n,o)
 return settled(i)}catch(e){t.throwIfAborted()
 if(e instanceof Refusal)return e.reply
-if(e instanceof NoAnswer)return ofNoAnswer(e,this.#Je)
+if(e instanceof NoAnswer)return ofNoAnswer(e,this.#Ve)
 throw e}}async#_e(e,t,n){const s=challengeIn(e.headers.get("www-authenticate"))
-const r=await(0,l.Og)(this.platform,this.#Je,n)
+const r=await(0,l.Og)(this.platform,this.#Ve,n)
 if(r.is==="token")return`Bearer ${r.token}`
 if(s?.is==="basic")return r.is==="password"?basic(r):void 0
 if(s===void 0)return
-const{origin:o,tls:i}=this.#Ve??{origin:"",tls:{ca:[]}}
+const{origin:o,tls:i}=this.#Je??{origin:"",tls:{ca:[]}}
 const a=o.startsWith("http:")||i.unverified===true
 const c=r.is!=="none"
 const A=tokenServer(s.realm,{origin:o,isPlain:a},c)
-if(A===void 0)throw new Refusal(withoutTls(s.realm,this.#Je))
+if(A===void 0)throw new Refusal(withoutTls(s.realm,this.#Ve))
 const u=`repository:${this.#xe}:${t}`
 const{url:d,...h}=tokenRequest(s,A,r,u)
 const f=A.origin===o?i:forOthers(i)
-const g=await this.#Ke(d,{...h,tls:f},n)
+const g=await this.#ze(d,{...h,tls:f},n)
 const p=`the token server ${A.host}`
 if(isTransient(g.status))throw new Refusal(registry_client_transient(g,p))
 if([400,401,403].includes(g.status))throw new Refusal({is:"denied",said:said(g,p)})
@@ -9745,20 +9746,20 @@ const m=g.status<300?tokenIn(g.body.toString()):void 0
 if(m!==void 0)return`Bearer ${m}`
 const E=g.status<300?`${p} answers without a token`:said(g,p)
 throw new Refusal({is:"failed",said:E})}async#qe({path:e,...t},n,s){const r={...t.headers,...n!==void 0&&{authorization:n}}
-const over=n=>this.#Ke(`${n.origin}/v2/${this.#xe}/${e}`,{...t,headers:r,tls:n.tls},s)
-if(this.#Ve!==void 0)return over(this.#Ve)
-const o=await this.#ze()
+const over=n=>this.#ze(`${n.origin}/v2/${this.#xe}/${e}`,{...t,headers:r,tls:n.tls},s)
+if(this.#Je!==void 0)return over(this.#Je)
+const o=await this.#Ke()
 try{return await this.#Ze(o,over)}catch(e){s.throwIfAborted()
 if(e instanceof Refusal||o.origin.startsWith("http:"))throw e
-this.#Ye??=o.tls.unverified??await isInsecure(this.platform,this.#Je,s)
+this.#Ye??=o.tls.unverified??await isInsecure(this.platform,this.#Ve,s)
 if(!this.#Ye)throw e
 return this.#Xe(o,over,s)}}async#Xe(e,t,n){if(e.tls.unverified===void 0)try{return await this.#Ze({...e,tls:{...e.tls,unverified:true}},t)}catch(e){n.throwIfAborted()
 if(e instanceof Refusal)throw e}return this.#Ze({...e,origin:e.origin.replace("https:","http:")},t)}async#Ze(e,t){const n=await t(e)
-this.#Ve=e
-return n}async#ze(){const e=this.#Je
+this.#Je=e
+return n}async#Ke(){const e=this.#Ve
 const t=await trustFor(this.platform,e)
 const n=`https://${e==="docker.io"?"registry-1.docker.io":e}`
-return{origin:n,tls:(0,A.IX)(e)?{...t,unverified:true}:t}}async#Ke(e,t,n){let s=new URL(e)
+return{origin:n,tls:(0,A.IX)(e)?{...t,unverified:true}:t}}async#ze(e,t,n){let s=new URL(e)
 let r=t
 for(let e=0;;e++){const t=await this.#et(s.href,r,n)
 const o=redirectOf(t,r.method,s)
@@ -10256,13 +10257,13 @@ n.slice(0,k-1).forEach(({file:e,line:t,title:n,message:r})=>{s.z3(r.slice(0,S),{
 if(n.length===0)s.z3(t.sentence.slice(0,S))}function folded(e){if(e.length<=k)return e
 const t=e.slice(0,k-1)
 const n=e.slice(t.length)
-return[...t,[`${n.length} more warnings:`,...n].join("\n")]}function outputsOf(e,t){return{result:e.result,image:e.digest===void 0?"":`${e.image}:${e.tag}@${e.digest}`,digest:e.digest??"",tag:e.tag,"previous-tag":e.previousTag??"",migrations:JSON.stringify(e.migrations),workloads:JSON.stringify(e.workloads),cause:e.cause?.sentence??"",report:t,seconds:e.seconds.toFixed(1),...e.command==="plan"&&planOutputs(e)}}const T=4e5
+return[...t,[`${n.length} more warnings:`,...n].join("\n")]}function outputsOf(e,t){return{result:e.result,image:e.digest===void 0?"":`${e.image}:${e.tag}@${e.digest}`,digest:e.digest??"",tag:e.tag,"previous-tag":e.previousTag??"",migrations:JSON.stringify(e.migrations),workloads:JSON.stringify(e.workloads),cause:e.cause?.sentence??"",report:t,seconds:e.seconds.toFixed(1),...e.command==="plan"&&planOutputs(e)}}const R=4e5
 function planOutputs({plan:e}){const t=JSON.stringify(e??null)
-return{plan:t.length>T?"":t,verdict:verdictOf(e)}}const R=new Set(["safe","accepted","unsafe"])
+return{plan:t.length>R?"":t,verdict:verdictOf(e)}}const T=new Set(["safe","accepted","unsafe"])
 function verdictOf(e){if(!e)return"not known"
 const t=e.findings.some(({severity:e,allowed:t})=>e==="error"&&t===void 0)
 if(t)return"unsafe"
-const n=e.migrations.every(({verdict:e})=>R.has(e))
+const n=e.migrations.every(({verdict:e})=>T.has(e))
 return n?"safe":"not known"}},298:(e,t,n)=>{n.d(t,{F:()=>secretsOf})
 var s=n(8815)
 var r=n(8090)
@@ -10663,24 +10664,24 @@ const b=deadlineOf(E,A)
 const v=(0,i.tZ)(e,b)
 const k=(0,l.At)(n,e,g.startedAt,o)
 const S=drainOf(E,Q,B,t)
-const T=(0,u._3)(B,k,{place:c,nearby:t.nearby,...isRecreated(E)&&{drains:S?.until??h.since(`drained/${y}`)},timeouts:A,deadline:b,ready:v,first:e.first,observations:g,recorder:h,now:p})
-const{evaluated:R,unsteady:D}=T
-t.requeueTimes.push(...T.requeueTimes)
-t.logsWanted.push(...T.logsWanted)
-t.factsWanted.push(...T.factsWanted)
+const R=(0,u._3)(B,k,{place:c,nearby:t.nearby,...isRecreated(E)&&{drains:S?.until??h.since(`drained/${y}`)},timeouts:A,deadline:b,ready:v,first:e.first,observations:g,recorder:h,now:p})
+const{evaluated:T,unsteady:D}=R
+t.requeueTimes.push(...R.requeueTimes)
+t.logsWanted.push(...R.logsWanted)
+t.factsWanted.push(...R.factsWanted)
 const O=e.available===void 0?void 0:Math.min(e.available,Q.wanted??1/0)
 const F=O===void 0?0:(Q.wanted??1/0)-O
-const N=O===void 0?(0,u.iR)(R,p,m):(0,u.cL)(F,R,p,m)
-if(N)return{is:"failed",cause:lostCause(e,N,R,B),status:Q}
-for(const{due:e}of R)if(e.is==="at")t.requeueTimes.push(e.at)
+const N=O===void 0?(0,u.iR)(T,p,m):(0,u.cL)(F,T,p,m)
+if(N)return{is:"failed",cause:lostCause(e,N,T,B),status:Q}
+for(const{due:e}of T)if(e.is==="at")t.requeueTimes.push(e.at)
 const M=B.filter(e=>(0,r.i_)(e)&&!D.includes(e)).length
 const L=O!==void 0&&(0,r.XJ)(E,e)&&M>=O&&!(0,a.HA)(E,B,(0,r.vI)(n,E))
 if(L||Q.complete&&D.length===0&&B.every(r.i_))return Q.wanted===0?{is:"complete",status:Q}:{is:"complete",since:h.complete(y),status:Q}
-const U=waitingOn({status:Q,pods:B,evaluation:T,drain:S,enough:O},t)
+const U=waitingOn({status:Q,pods:B,evaluation:R,drain:S,enough:O},t)
 const x=S?Math.max(S.until,h.since(`draining/${y}`)+A.timeout):h.since(`incomplete/${y}`)+A.timeout
 if(x<=p&&!m){const e=`${I}: not done after ${(0,d.n)(A.timeout)}: ${U.on}`
 const t={code:"timeout",sentence:e,hint:f,workload:y}
-return{is:"failed",cause:withPod(t,I,podSymptomOf(R),B),status:Q}}t.requeueTimes.push(x)
+return{is:"failed",cause:withPod(t,I,podSymptomOf(T),B),status:Q}}t.requeueTimes.push(x)
 return{...U,status:Q}}function lostCause({workload:e},t,n,r){const o=(0,u.rl)(e.name,(0,s.T)(e),t)
 if(t.symptom.reason!=="ProgressDeadline")return o
 const i=podSymptomOf(n,t)
@@ -11648,9 +11649,9 @@ if(!p)return{when:"before",...v}
 if(!e&&u)return{when:"before",...v}
 const k=u?E:E.filter(({finds:e})=>e)
 const S=k.every(({safe:e})=>e.includes("first"))
-const T=k.every(({safe:e})=>e.includes("last"))
+const R=k.every(({safe:e})=>e.includes("last"))
 if(S)return{when:"first",...v}
-if(T||!A.cuts)return{when:"last",...v}
+if(R||!A.cuts)return{when:"last",...v}
 return{when:"never",...conflict(w,k,d)}}function warningOf({sentence:e,hint:t}){return`${e}; ${t}`}function placeOfRoute(e,t,{services:n={live:[],becomes:[]},makes:s=false}){const r=routed(kindOf(t),e,t,n)
 if(r.is==="well")return{when:"last"}
 const{sentence:o,hint:i}=r
@@ -11897,19 +11898,19 @@ if(!this.#St)yield this.#bt(pieceOf(this.#Qt))}while(this.#Qt.length>=o)yield th
 return this.#bt(this.#Qt)}#bt(e){this.#Qt=this.#Qt.slice(e.length)
 return e}}class Last{most
 lettersOf
-#Tt=[]
-#Rt=0
+#Rt=[]
+#Tt=0
 #Dt=0
 constructor(e,t){this.most=e
-this.lettersOf=t}get all(){return this.#Tt.slice(this.#Rt)}push(e){this.#Tt.push(e)
+this.lettersOf=t}get all(){return this.#Rt.slice(this.#Tt)}push(e){this.#Rt.push(e)
 this.#Dt+=this.lettersOf(e)
 while(this.#Ot())this.#Ft()
-if(this.#Rt<this.most.count)return
-this.#Tt=this.#Tt.slice(this.#Rt)
-this.#Rt=0}#Ot(){const e=this.#Tt.length-this.#Rt
-return e>this.most.count||e>1&&this.#Dt>this.most.letters}#Ft(){const[e]=this.#Tt.splice(this.#Rt,1,void 0)
+if(this.#Tt<this.most.count)return
+this.#Rt=this.#Rt.slice(this.#Tt)
+this.#Tt=0}#Ot(){const e=this.#Rt.length-this.#Tt
+return e>this.most.count||e>1&&this.#Dt>this.most.letters}#Ft(){const[e]=this.#Rt.splice(this.#Tt,1,void 0)
 if(e!==void 0)this.#Dt-=this.lettersOf(e)
-this.#Rt+=1}}function pieceOf(e){const t=/[\ud800-\udbff]/.test(e[r-1]??"")
+this.#Tt+=1}}function pieceOf(e){const t=/[\ud800-\udbff]/.test(e[r-1]??"")
 return e.slice(0,t?r-1:r)}},9367:(e,t,n)=>{n.d(t,{G1:()=>UnusableProxy,iJ:()=>proxyFor,n0:()=>bareHost})
 var s=n(7030)
 var r=n(3136)
@@ -12050,25 +12051,25 @@ const o=(0,u.spawn)(e.path,e.args,{detached:true,env:t.env,...t.cwd===void 0?{}:
 this.#Mt=o
 this.#Lt=o.pid===void 0?void 0:n?.guard(o.pid)
 t.signal.addEventListener("abort",this.#ke,{once:true})
-this.#Ut=["stdout","stderr"].map(e=>this.#Pt(e))
-o.on("error",this.#Gt)
+this.#Ut=["stdout","stderr"].map(e=>this.#Gt(e))
+o.on("error",this.#Pt)
 o.on("exit",this.#Ht)
 o.on("close",this.#jt)
 o.stdin?.on("error",()=>{})
-o.stdin?.end(t.input)}#Pt(e){const t=new l.g3(t=>this.options.onLine(t,e))
+o.stdin?.end(t.input)}#Gt(e){const t=new l.g3(t=>this.options.onLine(t,e))
 this.#Mt[e]?.on("data",e=>t.push(e))
-return t}#ke=()=>{this.#Jt("SIGTERM")
-this.#xt=setTimeout(()=>this.#Jt("SIGKILL"),m)}
-#Gt=e=>{if(this.#Mt.pid!==void 0)return
+return t}#ke=()=>{this.#Vt("SIGTERM")
+this.#xt=setTimeout(()=>this.#Vt("SIGKILL"),m)}
+#Pt=e=>{if(this.#Mt.pid!==void 0)return
 const t=`${this.program.tool} could not be started: ${(0,p.b)(e)}`
 this.options.onLine(t,"stderr")
-this.#Vt(127)}
+this.#Jt(127)}
 #Ht=()=>{setTimeout(()=>{this.#Mt.stdout?.destroy()
 this.#Mt.stderr?.destroy()},E).unref()}
-#jt=(e,t)=>{if(this.options.signal.aborted)this.#Jt("SIGKILL")
+#jt=(e,t)=>{if(this.options.signal.aborted)this.#Vt("SIGKILL")
 this.#Lt?.()
-if(this.#Mt.pid!==void 0)this.#Vt(e??128+(t?h.constants.signals[t]:0))}
-#Jt(e){try{if(this.#Mt.pid!==void 0)process.kill(-this.#Mt.pid,e)}catch{}}#Vt(e){this.options.signal.removeEventListener("abort",this.#ke)
+if(this.#Mt.pid!==void 0)this.#Jt(e??128+(t?h.constants.signals[t]:0))}
+#Vt(e){try{if(this.#Mt.pid!==void 0)process.kill(-this.#Mt.pid,e)}catch{}}#Jt(e){this.options.signal.removeEventListener("abort",this.#ke)
 clearTimeout(this.#xt)
 for(const e of this.#Ut)e.end()
 this.#Nt(e)}}function find(e,t){if(e.includes("/"))return isProgram(e)?(0,f.resolve)(e):void 0
@@ -12083,8 +12084,8 @@ s(5317)
 void 0&&(void 0).__awaiter
 var k=s(6928)
 var S=s(4942)
-const T=e(import.meta.url)("stream")
-var R=s(9023)
+const R=e(import.meta.url)("stream")
+var T=s(9023)
 var D=s(2613)
 var O=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
 class RetryHelper{constructor(e,t,n){if(e<1)throw new Error("max attempts should be greater than or equal to 1")
@@ -12118,7 +12119,7 @@ if(s===void 0)s={}
 s.authorization=n}const o=yield r.get(e,s)
 if(o.message.statusCode!==200){const t=new HTTPError(o.message.statusCode)
 y.Yz(`Failed to download from "${e}". Code(${o.message.statusCode}) Message(${o.message.statusMessage})`)
-throw t}const i=R.promisify(T.pipeline)
+throw t}const i=T.promisify(R.pipeline)
 const a=_getGlobal("TEST_DOWNLOAD_TOOL_RESPONSE_MESSAGE_FACTORY",()=>o.message)
 const c=a()
 let l=false
@@ -12180,22 +12181,22 @@ return n!==void 0?n:t}var M=s(7598)
 var L=s(1455)
 const U="1.34.4"
 const x={"linux/amd64":"d50c359d95e0841eaad08ddc27c7be37cba8fdccfba5c8e2ded65e121ff112db","linux/arm64":"5b982c0644ab1e27780246b9085a5886651b4a7ed86243acbb2bacc1bea01dda","darwin/amd64":"9861e775578651d903a779f840ff8e4c0013ae29a1ffc67f05d967262fcf734c","darwin/arm64":"d9b239414a5fdf624835bfb62eef28a0885f1645d579f98056a9ab3293f51f87"}
-const P="https://dl.k8s.io/release"
+const G="https://dl.k8s.io/release"
 function realTools(e,t=x){return{fetchKubectl:async()=>{if(!e["RUNNER_TOOL_CACHE"]||!e["RUNNER_TEMP"])return
 const n=`${process.platform}/${process.arch==="x64"?"amd64":process.arch}`
 const s=t[n]
 if(s===void 0)throw new Error(`there is no known kubectl for ${n}`)
 const r=tool_cache_find("kubectl",U)
 if(r!==""&&await digestOf(`${r}/kubectl`)===s)return`${r}/kubectl`
-const o=e["KUBECTL_DOWNLOAD_URL"]||P
+const o=e["KUBECTL_DOWNLOAD_URL"]||G
 const i=`${o}/v${U}/bin/${n}/kubectl`
 const a=await downloadTool(i)
 const c=await digestOf(a)
 if(c!==s)throw new Error(`${i} is not kubectl ${U}: its SHA-256 is ${c}`)
 await(0,L.chmod)(a,493)
 return`${await cacheFile(a,"kubectl","kubectl",U)}/kubectl`}}}async function digestOf(e){const t=await(0,L.readFile)(e).catch(()=>{})
-return t&&(0,M.createHash)("sha256").update(t).digest("hex")}var G=s(1149)
-function realPlatform(e){return{clock:r,processes:realProcesses(e),files:(0,o.a)(e),network:realNetwork(),web:(0,G.r)(e),tools:realTools(e),env:e}}},6090:(e,t,n)=>{n.d(t,{a:()=>s})
+return t&&(0,M.createHash)("sha256").update(t).digest("hex")}var P=s(1149)
+function realPlatform(e){return{clock:r,processes:realProcesses(e),files:(0,o.a)(e),network:realNetwork(),web:(0,P.r)(e),tools:realTools(e),env:e}}},6090:(e,t,n)=>{n.d(t,{a:()=>s})
 const s={say:()=>{},quote:()=>{},waiting:()=>{}}},3242:(e,t,n)=>{n.d(t,{L5:()=>retry,Ms:()=>TimeOver,Qh:()=>withShortTimeout,ZC:()=>abortable,ip:()=>withGracePeriod,jH:()=>allOrAbort,ux:()=>repeat,wj:()=>withTimeout})
 class TimeOver extends Error{name="TimeOver"}async function withTimeout(e,t,n,s){if(t===0)return s(n)
 const r=new AbortController
@@ -12307,9 +12308,9 @@ const B=r.Gu("folder")
 const Q=r.Gu("run")
 if(Q!==""&&r.Gu("ended")===""){const v=(0,c.qj)(process.env)
 const{config:k,...S}=(0,c.Vc)(v,process.env);(0,c.QU)(S)
-const T=(0,w.a)(process.env)
-const R=`${B}/${l.rk}`
-const D=await(0,d.s)(v,T.exists(R)?{...S,config:R}:S,"action",T)
+const R=(0,w.a)(process.env)
+const T=`${B}/${l.rk}`
+const D=await(0,d.s)(v,R.exists(T)?{...S,config:T}:S,"action",R)
 if(D.is==="read")await finish(D.settings)
 else r.$e(`what this run may have left open was not looked for (django-rollout recover does it): ${D.problems.join("; ")}`)}const b=r.Gu("tests")
 if(b!==""&&r.Gu("ended")==="")await(0,o.tA)((0,y.W)(process.env),b,{...I.a,say:e=>{r.pq(e)}})
@@ -12449,7 +12450,7 @@ if(n>=t)break
 s+=r}return`${s}…`}function widthOf(e){let t=0
 for(const n of e)t+=i.test(n)?0:a.test(n)?2:1
 return t}const i=/\p{Mn}|\p{Me}|\p{Cf}/u
-const a=/\p{Emoji_Presentation}|[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}]/u},1812:(e,t,n)=>{n.d(t,{Dp:()=>poolerWarnings,Vo:()=>lockCause,fb:()=>witnessWarnings,jU:()=>lockWords,lf:()=>heldWarnings,qy:()=>lockLine})
+const a=/\p{Emoji_Presentation}|[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}]/u},1812:(e,t,n)=>{n.d(t,{Dp:()=>poolerWarnings,Vo:()=>lockCause,bJ:()=>queuedWarnings,fb:()=>witnessWarnings,jU:()=>lockWords,lf:()=>heldWarnings,qy:()=>lockLine})
 var s=n(7020)
 function lockLine(e){const{migration:t}=e
 switch(e.is){case"note":return`${t}: ${e.text}`
@@ -12477,7 +12478,7 @@ if(a<r&&l<o)return[]
 const A=c?" and the time of its data steps":""
 const u=l<1?"":`: about ${thousands(l)} queries will wait`
 const d=n.map(({table:e})=>e).join(", ")
-return[`${e}.${t} locks ${d} for about ${(0,s.YA)(a)}${A}${u}`]}))}function waitingOn({mode:e,reads:t=0,writes:n=0}){return e==="ACCESS EXCLUSIVE"?t+n:n}function witnessWarnings(e){return e.flatMap(({database:e,witnesses:t=[]})=>t==="hidden"?[`whether other roles use what the migrations drop in the database "${e}" is not known: GRANT pg_read_all_stats to the role of the migration`]:t.map(({object:e,role:t,query:n,calls:s})=>`${e} is dropped, and the role ${t} has named it in ${thousands(s)} queries since the statistics were reset: ${n}`))}function sizeOf(e){const t=e/1024/1024
+return[`${e}.${t} locks ${d} for about ${(0,s.YA)(a)}${A}${u}`]}))}function queuedWarnings(e){return e.flatMap(({pending:e})=>e.flatMap(({app:e,name:t,held:n})=>!n||n.queued.length===0?[]:[`${e}.${t} changes ${n.queued.join(", ")} after a step that may add or remove rows there: PostgreSQL refuses that while their foreign keys are unchecked (pending trigger events). Put that step into a migration before it`]))}function waitingOn({mode:e,reads:t=0,writes:n=0}){return e==="ACCESS EXCLUSIVE"?t+n:n}function witnessWarnings(e){return e.flatMap(({database:e,witnesses:t=[]})=>t==="hidden"?[`whether other roles use what the migrations drop in the database "${e}" is not known: GRANT pg_read_all_stats to the role of the migration`]:t.map(({object:e,role:t,query:n,calls:s})=>`${e} is dropped, and the role ${t} has named it in ${thousands(s)} queries since the statistics were reset: ${n}`))}function sizeOf(e){const t=e/1024/1024
 if(t<1)return[]
 return[t<1024?`${t.toFixed(0)} MB`:`${(t/1024).toFixed(1)} GB`]}function thousands(e){const t=Number(e.toPrecision(2))
 return String(t).replaceAll(/(?<=\d)(?=(\d{3})+$)/g,",")}function poolerWarnings(e){return e.flatMap(({database:e,isPooled:t})=>t===true?[`the migration reaches the database "${e}" through a pooler that shares sessions (PgBouncer in transaction mode): connect it to the server itself if possible`]:[])}},4285:(e,t,n)=>{n.d(t,{$h:()=>closed,Mk:()=>escaped,OF:()=>fenced,ho:()=>open,tp:()=>table})
@@ -12666,20 +12667,20 @@ constructor(e,t,n){this.name=e
 this.clock=t
 this.output=n
 this.#$t=this.#Wt=this.#qt=t.now()
-this.#_t=t.every(o,this.#Kt)
-this.#zt(t=>{t.open(e)})}say=e=>{const t=this.output.seconds()
-this.#zt(n=>{n.say(e,t)})}
-quote=e=>{this.#zt(t=>{t.quote(e)})}
+this.#_t=t.every(o,this.#zt)
+this.#Kt(t=>{t.open(e)})}say=e=>{const t=this.output.seconds()
+this.#Kt(n=>{n.say(e,t)})}
+quote=e=>{this.#Kt(t=>{t.quote(e)})}
 waiting=e=>{this.#Yt=e
 this.#qt=this.clock.now()
 const t=e===void 0?void 0:this.#Zt
 this.output.write(e=>{e.draw?.(t)})}
-stop(){this.#_t()}#zt(e){this.#Wt=this.clock.now()
+stop(){this.#_t()}#Kt(e){this.#Wt=this.clock.now()
 this.output.write(e)}#Zt=()=>{const e=this.#Yt
 if(typeof e==="function")return e()
 const t=(this.clock.now()-this.#$t)/1e3
 return e===void 0?[]:[{is:"waiting",words:e,seconds:t}]}
-#Kt=()=>{const e=this.clock.now()
+#zt=()=>{const e=this.clock.now()
 if(this.#Yt!==void 0&&this.output.isDrawn)this.#Wt=this.#qt=e
 const t=typeof this.#Yt==="function"?this.#qt:this.#Wt
 if(e-t<r)return
@@ -13063,7 +13064,7 @@ return n.length<=3?n.join(", "):`${n.slice(0,2).join(", ")} and ${n.length-2} mo
 #Cn
 #yn=d
 #In=new AbortController
-#Jt
+#Vt
 #Bn
 constructor(e){this.options=e
 const{desiredWorkloads:t,next:n,startedAt:s,verify:r,live:o,signal:i}=e
@@ -13072,16 +13073,16 @@ this.#je=n
 this.#En=t
 this.#wn=(0,c._1)(s)
 this.#Cn=timesOf(t,s)
-this.#Jt=AbortSignal.any([i,this.#In.signal])
+this.#Vt=AbortSignal.any([i,this.#In.signal])
 this.#Bn=withWake(o)}async run(){const{stageLog:e}=this.options
 e.waiting(this.#Qn)
 try{for(;;){const e=await this.#bn()
 if(!("is"in e))await this.#vn(e)
 else return e.is==="failed"?await this.#kn(e):e}}finally{this.#In.abort()
-e.waiting(void 0)}}#bn(){return(0,l.r)({...this.options,live:this.#Bn,signal:this.#Jt},e=>this.#Sn(e),(e,t)=>{const n=(0,r.h)(t,this.options.toRepo)
-this.#wn=(0,c.X1)(this.#wn,e,n)},e=>{this.#wn=(0,a.Ts)(this.#wn,e)})}#Sn(e){const t=this.#Tn(e)
+e.waiting(void 0)}}#bn(){return(0,l.r)({...this.options,live:this.#Bn,signal:this.#Vt},e=>this.#Sn(e),(e,t)=>{const n=(0,r.h)(t,this.options.toRepo)
+this.#wn=(0,c.X1)(this.#wn,e,n)},e=>{this.#wn=(0,a.Ts)(this.#wn,e)})}#Sn(e){const t=this.#Rn(e)
 this.#wn=t.observations
-this.#Rn(t)
+this.#Tn(t)
 this.options.onProgress?.(writeProgressesOf(t,this.#Cn))
 const{requeueAt:n,logsWanted:s,factsWanted:r,completeAt:o}=t
 if(o!==void 0&&!this.#je)this.#Dn()
@@ -13089,20 +13090,20 @@ const i=this.#On(t,e)
 return{logsWanted:s,factsWanted:r,...n!==void 0&&{requeueAt:n},...i&&{ended:i}}}#On(e,t){const n=outcomeOf(e,t)
 if(n&&n.is!=="done")return n
 if(this.#je)return this.#je.isDue(e)?this.#je:void 0
-return this.#mn==="good"?n:void 0}#Tn(e){return(0,i.S)(this.#En,{clusterState:this.options.live.clusterState(),timeouts:this.options.timeouts,observations:this.#wn,now:e})}#Dn(){if(this.#mn!=="pending")return
+return this.#mn==="good"?n:void 0}#Rn(e){return(0,i.S)(this.#En,{clusterState:this.options.live.clusterState(),timeouts:this.options.timeouts,observations:this.#wn,now:e})}#Dn(){if(this.#mn!=="pending")return
 this.#mn="begun"
-this.options.verify?.(this.#Jt).then(()=>{this.#mn="good"
+this.options.verify?.(this.#Vt).then(()=>{this.#mn="good"
 this.#Bn.wake()},e=>{this.#In.abort(e)})}async#vn(e){const t=this.options.clock.now()
 const n=await e.begin()
 this.#En=[...this.#En,...n]
 this.#Cn={...this.#Cn,...timesOf(n,t)}
 this.#je=void 0}async#kn(e){const t=await(0,o.m)(e.cause,this.options).catch(()=>e.cause)
-return{...e,cause:t}}#Rn(e){const{stageLog:t}=this.options
+return{...e,cause:t}}#Tn(e){const{stageLog:t}=this.options
 const{lines:n,logged:s}=progressLines(e,this.#yn,this.#Fn())
 n.forEach(e=>t.say(e))
 if(s.allThere&&!this.#yn.allThere)t.waiting(this.#Qn)
 this.#yn=s}#Qn=()=>{const e=this.options.clock.now()
-try{return statusRowsOf(this.#Tn(e),e,this.#Fn())}catch{return[]}}
+try{return statusRowsOf(this.#Rn(e),e,this.#Fn())}catch{return[]}}
 #Fn(){return this.#je?void 0:this.options.timeouts.bake}}function timesOf(e,t){return Object.fromEntries(e.map(({workload:e})=>[(0,s.T)(e),t]))}function writeProgressesOf({progress:e,observations:t},n){return Object.fromEntries(Object.entries(e).map(([e,s])=>{const r=t.completeSince[e]
 const o=n[e]??t.startedAt
 return[e,{...s,startedAt:o,...r!==void 0&&{completeAt:r}}]}))}function withWake(e){const t=new Set
@@ -13346,8 +13347,8 @@ const y=servicesWith(l.others,E)
 const I=await inspectWeb(e,i,{targets:h,services:y})
 const B=(0,a.Z)(h,y)
 const v=kubectlOf(s)
-const{others:k,namespace:S,dryRun:T}=w
-return{targets:h,others:k,services:y,needs:p,missing:m,...I.web&&{web:I.web},findings:{...f,namespace:S,dryRun:T,web:I.findings,workloads:(0,c.Q)(B,v),probes:probeFindings(B,readyTimes(g,h),n,v)}}}async function inspectTargets(e,{manifests:t,live:n,until:s}){const{settings:r,cluster:o}=e
+const{others:k,namespace:S,dryRun:R}=w
+return{targets:h,others:k,services:y,needs:p,missing:m,...I.web&&{web:I.web},findings:{...f,namespace:S,dryRun:R,web:I.findings,workloads:(0,c.Q)(B,v),probes:probeFindings(B,readyTimes(g,h),n,v)}}}async function inspectTargets(e,{manifests:t,live:n,until:s}){const{settings:r,cluster:o}=e
 const i=await findingsOf(s,()=>{(0,b.B6)(o,n.clusterState(),t,r.image)
 return[]})
 const a=(0,b.q8)(n.clusterState(),t,r.image,o.namespace)
@@ -13721,10 +13722,10 @@ constructor(e,t,n,s){this.context=e
 this.live=t
 this.desired=n
 this.output=s
-this.end=this.#Ke()
+this.end=this.#ze()
 this.end.catch(()=>{})}get hasContainerEnded(){return this.#Nn}async close(){const{cluster:e,platform:t}=this.context
 await(0,f.wj)(t.clock,B,e.life,e=>(0,f.ZC)(e,()=>Promise.resolve(this.#Mn))).catch(()=>{})
-this.#Un.abort()}async#Ke(){const e=this.context.platform.clock.now()
+this.#Un.abort()}async#ze(){const e=this.context.platform.clock.now()
 const t=await this.#xn(e)
 const n=t.is==="failed"&&t.exitCode!==void 0
 if(n&&t.cause.pod!==void 0)this.#pn(t.cause.pod)
@@ -13753,7 +13754,7 @@ const c={...e.cause,logs:e.cause.logs??[a]}
 const l={cluster:n.cluster,clock:n.platform.clock,live:s,startedAt:t}
 const A=(0,g.m)(c,{...l,toRepo:(0,E.YT)(n)})
 return{...e,cause:await A.catch(()=>c)}}#pn(e){const{clock:t}=this.context.platform
-this.#Mn??=(0,f.ip)(t,I,this.#Ln.signal,t=>this.#Pn(e,t))}async#Pn(e,t){const{cluster:n,platform:s}=this.context
+this.#Mn??=(0,f.ip)(t,I,this.#Ln.signal,t=>this.#Gn(e,t))}async#Gn(e,t){const{cluster:n,platform:s}=this.context
 const r=`${(0,p.Q)(n,e,this.desired.container)}&follow=true`
 const o=AbortSignal.any([n.life,this.#Un.signal,t])
 const isOver=()=>o.aborted
@@ -13836,8 +13837,8 @@ var b=n(2468)
 var v=n(3242)
 var k=n(3975)
 var S=n(3905)
-const T=15
-const R=15e3
+const R=15
+const T=15e3
 async function makeJob(e,t,n){const{checked:s,image:a,reports:c,proves:l,reverses:A,again:u,plansOnly:d=false}=t
 const{platform:h,settings:g,app:p,signal:w,cluster:y}=e
 const I=c??l??A??u
@@ -13845,11 +13846,11 @@ const Q=I?.command??g["migrate-command"]
 const b=I?.timeoutMs??g["migrate-timeout"]
 const v=I?void 0:await(0,k.H)(e)
 const S=v?withLabelsOf(t.web,v):t.web
-const[{launch:R,claims:D,common:O,starts:F},N,M]=await Promise.all([commonOf(e,{checked:s,web:S,image:a}),v&&commonOf(e,t),(0,f.jh)(h.clock,w,()=>(0,B.bL)(y,p,g.image))])
+const[{launch:T,claims:D,common:O,starts:F},N,M]=await Promise.all([commonOf(e,{checked:s,web:S,image:a}),v&&commonOf(e,t),(0,f.jh)(h.clock,w,()=>(0,B.bL)(y,p,g.image))])
 const L=runningVersions(e,s,a,M)
-const U=(0,i.mp)({...O,...c&&{sha:a.digest.slice("sha256:".length)},command:(0,o.V)(Q,R.starter,n),env:(0,r.B8)({marker:n,migrate:Q,waitSeconds:T,volumes:(0,i.wx)(S.template,S.container,D),unsafe:u?"allow":g["unsafe-migrations"],plansOnly:d,...taskOf(e,t,{running:L,kept:M,starts:F,words:(N??{launch:R}).launch.words})}),timeoutSeconds:Math.ceil(b/1e3),plansOnly:d,...d&&{keepSeconds:300}})
+const U=(0,i.mp)({...O,...c&&{sha:a.digest.slice("sha256:".length)},command:(0,o.V)(Q,T.starter,n),env:(0,r.B8)({marker:n,migrate:Q,waitSeconds:R,volumes:(0,i.wx)(S.template,S.container,D),unsafe:u?"allow":g["unsafe-migrations"],plansOnly:d,...taskOf(e,t,{running:L,kept:M,starts:F,words:(N??{launch:T}).launch.words})}),timeoutSeconds:Math.ceil(b/1e3),plansOnly:d,...d&&{keepSeconds:300}})
 if(U.is==="impossible")return(0,E.fJ)({code:"plan-failed",sentence:`creating the migration Job failed: ${U.problem}`})
-return{job:U.job,container:S.container,isCounted:U.isCounted,from:v?g["migrate-manifest"]??"":(0,m.T)(S.workload),own:new Set(M.history.flatMap(({migrations:e})=>e)),notes:[...U.notes,...I?[]:notCompared(s,L)],...beginningOf(R)}}function taskOf({settings:e},{checked:t,image:n,reports:r,proves:o,reverses:i,again:a,backup:c,now:l},{running:A,kept:u,starts:d,words:h}){if(r)return{reports:true}
+return{job:U.job,container:S.container,isCounted:U.isCounted,from:v?g["migrate-manifest"]??"":(0,m.T)(S.workload),own:new Set(M.history.flatMap(({migrations:e})=>e)),notes:[...U.notes,...I?[]:notCompared(s,L)],...beginningOf(T)}}function taskOf({settings:e},{checked:t,image:n,reports:r,proves:o,reverses:i,again:a,backup:c,now:l},{running:A,kept:u,starts:d,words:h}){if(r)return{reports:true}
 if(o)return{proves:true,running:[{names:[o.name],tag:n.tag,isOwn:true}]}
 const f={web:h,kept:(0,s.G)(u.databases),lockWaitSeconds:e["lock-wait-migrate"]/1e3}
 if(i)return{...f,reverses:i.task}
@@ -13883,7 +13884,7 @@ return t.length>0||n.length===0?[]:["the migrations are not compared: no running
 if(!s)return{words:[],isUnknown:false}
 const r=s.command===void 0?await n:void 0
 return{...launchOf(s,r),isUnknown:s.command===void 0&&!r}}async function commandWhereNeeded({platform:e,signal:t,settings:n},s,r){if(!leavesToImage(s,n.image))return
-return(0,v.wj)(e.clock,R,t,t=>(0,A.Nl)(e,r,t)).catch(()=>{t.throwIfAborted()
+return(0,v.wj)(e.clock,T,t,t=>(0,A.Nl)(e,r,t)).catch(()=>{t.throwIfAborted()
 return})}function migratesBeside(e){const t=[...e["before-rollout"],...e["after-rollout"]]
 return t.some(e=>a.tB.test(e))}function leavesToImage(e,t){const n=e.flatMap(({spec:e})=>[...e?.initContainers??[],...e?.containers??[]])
 return n.some(({image:e="",command:n})=>n===void 0&&(0,w.iI)(e,t))}function podsToStart({targets:e,jobs:t=[]}){const n=e.flatMap(({id:e,becomes:t,manifest:n,live:s})=>[t,n,s].flatMap(t=>t?[{name:(0,m.T)(e),spec:(0,y.kW)(t).spec}]:[]))
@@ -13938,13 +13939,13 @@ const i=/^ (OK|FAKED)( \([\d.]+s\))?$/
 function migrationProgress(e){const[,t,n,s=""]=o.exec(e.trimEnd())??[]
 if(n===void 0)return
 const r=t==="Applying"?"forwards":"backwards"
-return{migration:n,direction:r,is:endOf(s)??"begun"}}class MigrationLog{#Gn=new Set
+return{migration:n,direction:r,is:endOf(s)??"begun"}}class MigrationLog{#Pn=new Set
 #lt
 get migrated(){const e=this.#lt
-return{applied:[...this.#Gn],...e!==void 0&&{open:e}}}read(e){const t=migrationProgress(e)
-if(this.#lt!==void 0&&(t??endOf(e.trimEnd()))){this.#Gn.add(this.#lt)
+return{applied:[...this.#Pn],...e!==void 0&&{open:e}}}read(e){const t=migrationProgress(e)
+if(this.#lt!==void 0&&(t??endOf(e.trimEnd()))){this.#Pn.add(this.#lt)
 this.#lt=void 0}if(t?.is==="begun")this.#lt=t.migration
-else if(t)this.#Gn.add(t.migration)}}function endOf(e){const t=i.exec(e)?.[1]
+else if(t)this.#Pn.add(t.migration)}}function endOf(e){const t=i.exec(e)?.[1]
 return t===void 0?void 0:t==="OK"?"applied":"faked"}var a=n(7101)
 var c=n(4592)
 var l=n(7853)
@@ -14107,8 +14108,8 @@ function startMigration(e,t){return new MigrationRun(e,t)}class MigrationRun{con
 input
 #Hn=`rollout-${crypto.randomUUID()}`
 #jn
-#Jn
 #Vn
+#Jn
 #Yn
 #$n
 #Wn
@@ -14117,12 +14118,12 @@ input
 #_n=new AbortController
 constructor(e,t){this.context=e
 this.input=t
-this.#jn=new B.k7(this.#Hn,e=>this.#Kn((0,B.U_)(e,this.#zn())))}async plan(e){this.#jn.to(e)
+this.#jn=new B.k7(this.#Hn,e=>this.#zn((0,B.U_)(e,this.#Kn())))}async plan(e){this.#jn.to(e)
 const t=await this.#Zn(e)
 const n=await Promise.race([this.#jn.plan,this.#Xn(t)])
 this.#jn.hold()
-const s=this.#es?n:(0,r.V)(withLeftOut(n,this.input.checked.targets),this.#Jn?.own??new Set)
-this.#Vn=s
+const s=this.#es?n:(0,r.V)(withLeftOut(n,this.input.checked.targets),this.#Vn?.own??new Set)
+this.#Jn=s
 const{settings:o}=this.context
 if(!this.#es&&!this.input.isAgain)(0,B.uH)(e,s,o.sql,o.contract)
 return s}async migrate(e){this.#jn.to(e)
@@ -14136,39 +14137,39 @@ const s=n?this.#os().filter(e=>!n.includes(e)):[]
 if(s.length>0)e.say(`applied by another client since the plan: ${s.join(", ")}; another cluster or namespace may use this database, too`)
 const r=this.input.reverses?"reversed":"applied"
 e.say(`${(0,f.LS)(this.applied().length,"migration")} ${r}`)}#ts(e){const{migrated:t,gaveUp:n,tried:s}=this.#jn
-const r=this.#Vn?.judged
+const r=this.#Jn?.judged
 return s.length>0&&r?.policy==="block"?(0,B.Gt)(e,{...r,findings:s},t,(0,w.YT)(this.context)):(0,B.Ob)(e,t,n)}get#es(){const{reports:e,proves:t,reverses:n,again:s}=this.input
-return e??t??n??s}#rs(){const{judged:e,databases:t=[]}=this.#Vn??{}
+return e??t??n??s}#rs(){const{judged:e,databases:t=[]}=this.#Jn??{}
 return e!==void 0&&this.context.settings["lock-wait-migrate"]>0&&t.some(({vendor:e,pending:t})=>e==="postgresql"&&t.length>0)&&!this.#jn.looks}applied(){return this.#Wn??this.#jn.progress().applied}whole(){const e=this.#jn.lines.some(e=>e.trim()==="Running migrations:")
 return this.#St&&e?this.#jn.progress().applied:void 0}#os(){if(this.#es)return[]
-return(this.#Vn?.databases??[]).flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}needs(){return this.#jn.needs}tasks(){return this.#jn.tasks}broken(){const{verified:e}=this.#jn
-const{judged:t}=this.#Vn??{}
-return!t||e===void 0||"why"in e||this.#is()?void 0:(0,i.RA)(t,e)}#is(){return(this.#Vn?.judged?.findings??[]).some(({rule:e})=>e==="schemas"||e==="unjudged")}misfits(){return this.#jn.reversed}surprises(e){const{tried:t}=this.#jn
-const{judged:n}=this.#Vn??{}
+return(this.#Jn?.databases??[]).flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}needs(){return this.#jn.needs}tasks(){return this.#jn.tasks}broken(){const{verified:e}=this.#jn
+const{judged:t}=this.#Jn??{}
+return!t||e===void 0||"why"in e||this.#is()?void 0:(0,i.RA)(t,e)}#is(){return(this.#Jn?.judged?.findings??[]).some(({rule:e})=>e==="schemas"||e==="unjudged")}misfits(){return this.#jn.reversed}surprises(e){const{tried:t}=this.#jn
+const{judged:n}=this.#Jn??{}
 if(!n)return[]
 const s=n.policy==="block"?[]:t.map(e=>(0,d.m3)(e,n.versions))
 return[...s,...this.#as(e)]}#as(e){const{verified:t}=this.#jn
-const{judged:n}=this.#Vn??{}
+const{judged:n}=this.#Jn??{}
 if(!n||t===void 0)return[]
 if("why"in t)return[`the schema was not compared with the plan after the migration: ${t.why}`]
 return(0,d.AB)(e?t.map(withoutNew):t,n)}schema(){const{verified:e}=this.#jn
 const t=this.applied()
-const{runs:n,judged:s,databases:r=[]}=this.#Vn??{runs:this.#qn}
-if(!n||s?.blocked===true||this.#Vn?.backup)return t.length>0?{is:"unknown"}:void 0
+const{runs:n,judged:s,databases:r=[]}=this.#Jn??{runs:this.#qn}
+if(!n||s?.blocked===true||this.#Jn?.backup)return t.length>0?{is:"unknown"}:void 0
 const o=r.filter(e=>e.pending.length>0||e.isBridged===true)
-if(this.#Vn&&o.length+t.length===0)return
+if(this.#Jn&&o.length+t.length===0)return
 const i=e===void 0||"why"in e?[]:e
 const a=!this.#is()&&o.length>0&&o.every(({database:e})=>i.some(t=>t.database===e))
 return a?{is:"compared",databases:i,applied:t}:{is:"unknown"}}async close(){const{context:e,input:t}=this
 this.#_n.abort(new Error("the migration is closed"))
 this.#jn.hold()
 try{const{live:n}=t.checked
-const s=t.plansOnly!==true&&this.#Jn?.isCounted!==true
+const s=t.plansOnly!==true&&this.#Vn?.isCounted!==true
 const r=s&&this.#$n?.hasContainerEnded===true
 if(this.#Yn!==void 0&&!(r&&endsByItself(n,this.#Yn)))await removeJob(e,n,this.#Yn)}finally{await(this.#$n?.close())}}async#Zn(e){const{context:t,input:n}=this
 const{live:s}=n.checked
 const r=await(0,I.qZ)(t,n,this.#Hn)
-this.#Jn=r
+this.#Vn=r
 r.notes.forEach(t=>{e.say(t)})
 const o=await(0,I._S)(t,s,r.job,e=>{this.#Yn=e})
 e.say(`${(0,m.Gg)(o)}, created from ${r.from}`)
@@ -14181,16 +14182,16 @@ if(n.verdict.is==="failed"){const{cause:e}=n.verdict
 await Promise.race([t.plan,Promise.resolve()])
 if(t.progress().applied.length>0)return t.plan
 if(e.code!=="crash")throw new u.HR(e)
-if(n.unread===void 0)throw new u.HR((0,B.hY)(this.#Kn(e),this.#cs(),t.lines))}const s=await Promise.race([t.plan,Promise.resolve(void 0)])
+if(n.unread===void 0)throw new u.HR((0,B.hY)(this.#zn(e),this.#cs(),t.lines))}const s=await Promise.race([t.plan,Promise.resolve(void 0)])
 if(!s&&n.unread!==void 0)(0,u.fJ)(this.#ns("plan-failed",n,n.unread))
-return s??(0,u.fJ)({code:"plan-failed",sentence:`${this.#cs()} started, but exited before it listed its migrations`,hint:'check that "migrate-command" calls Django’s manage.py',logs:[{lines:t.lines.slice(-y.T)}]})}#Kn(e){return(0,B.el)(e,(0,B.QD)(this.#jn,this.#Jn),this.#ls())}async#ss(){if(this.input.reverses||!(0,s.$i)(this.#ls()))return
+return s??(0,u.fJ)({code:"plan-failed",sentence:`${this.#cs()} started, but exited before it listed its migrations`,hint:'check that "migrate-command" calls Django’s manage.py',logs:[{lines:t.lines.slice(-y.T)}]})}#zn(e){return(0,B.el)(e,(0,B.QD)(this.#jn,this.#Vn),this.#ls())}async#ss(){if(this.input.reverses||!(0,s.$i)(this.#ls()))return
 const{databases:e}=await this.#jn.plan
 return e.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}#cs(){return this.#es?.name??"the new version"}#ls(){return this.#es?.command??this.context.settings["migrate-command"]}#ns(e,{verdict:t},n){this.#qn=true
 const s=this.#Yn??""
-const r=this.#Jn?.container??""
-return(0,B.d)(e,{job:s,verdict:t,words:n},{migrated:this.#jn.migrated,logs:this.context.cluster.commandLine(["logs",`job/${s}`,"-c",r])})}#zn(){const{cluster:e,app:t}=this.context
+const r=this.#Vn?.container??""
+return(0,B.d)(e,{job:s,verdict:t,words:n},{migrated:this.#jn.migrated,logs:this.context.cluster.commandLine(["logs",`job/${s}`,"-c",r])})}#Kn(){const{cluster:e,app:t}=this.context
 const{workload:n,container:s}=this.input.web
-const r=this.#Jn?.script
+const r=this.#Vn?.script
 return{command:this.#ls(),...r&&!r.isAll&&{starter:r.name},accept:e.commandLine((0,g.Mc)(t)),give:t=>e.commandLine(["set","env",(0,A.T)(n),"-c",s,t])}}}function withLeftOut({judged:e,...t},n){if(!e)return t
 const s=new Set(n.map(({id:e})=>(0,A.T)(e)))
 const r=e.versions.map(e=>{const t=e.names.filter(e=>!(0,h.y)(e)&&!s.has(e.split(" ")[0]??""))
@@ -14787,17 +14788,17 @@ this.#Bs=Promise.withResolvers()
 this.#Is.abort()
 this.#Is=new AbortController
 const t=AbortSignal.any([this.#Is.signal,this.#_n.signal])
-this.#Ts(e,t).catch(()=>{})}#Rs(){if(this.#Ot())return
+this.#Rs(e,t).catch(()=>{})}#Ts(){if(this.#Ot())return
 this.#I="uncertain"
 this.#ws.abort(new r.sr)}#Ds(e){if(this.#Ot())return
 this.#I="lost"
 this.#_n.abort()
 this.#ws.abort(e)
 this.#bs.abort(e)
-this.#Bs.resolve(void 0)}async#Ts(e,t){const{clock:n}=this.#vs
+this.#Bs.resolve(void 0)}async#Rs(e,t){const{clock:n}=this.#vs
 const until=e=>n.sleep(Math.max(0,e-n.now()),t)
 await until(this.#Cs)
-this.#Rs()
+this.#Ts()
 if(isDenied(this.#ys))this.#Ds(lostBy(this.#ys))
 await until(e+r.E_)
 this.#Ds(lostBy(this.#ys))}async#Ss(){const{clock:e,lastsMs:t}=this.#vs
@@ -15048,8 +15049,8 @@ const S=(0,s.Qq)(/^\w+\.\w+$/,"a migration")
 const schemaWork=(e,t)=>{const n={web:(0,s.Qq)(/^[a-z]+\/[a-z0-9][a-z0-9.-]*$/,"a workload"),container:l,command:(0,s.Qq)()}
 const r=e?.is==="back"
 return r?(0,s.OA)({...n,is:(0,s.yL)("back"),migrations:(0,s.no)((0,s.c3)(S)),misfits:(0,s.no)((0,s.c3)(s.D8))},"refused")(e,t):(0,s.OA)({...n,is:(0,s.yL)("again"),tag:o,digest:i},"refused")(e,t)}
-const T={begun:(0,s.OA)(d,"refused"),namespace:(0,s.OA)(k,"refused"),timeouts:(0,s.OA)({timeout:s.U9,grace:(0,s.A7)(s.U9)},"refused"),snapshot:(0,s.c3)((0,s.Q7)((0,s.OA)(v,"refused"),workloadsAreOurs)),schema:(0,s.no)(schemaWork),contract:(0,s.no)((0,s.OA)({held:(0,s.no)((0,s.c3)((0,s.Qq)())),bridges:s.D8},"refused"))}
-function wrongInRecord(e){return(0,s.OA)(T,"refused")(e,"record")}function wrongInEntry(e){return(0,s.OA)(h,"left")(e,"entry")}},6099:(e,t,n)=>{n.d(t,{yv:()=>closeRecord,C6:()=>openRecord,aE:()=>readRecord,vL:()=>updateRecord,R1:()=>withPaths})
+const R={begun:(0,s.OA)(d,"refused"),namespace:(0,s.OA)(k,"refused"),timeouts:(0,s.OA)({timeout:s.U9,grace:(0,s.A7)(s.U9)},"refused"),snapshot:(0,s.c3)((0,s.Q7)((0,s.OA)(v,"refused"),workloadsAreOurs)),schema:(0,s.no)(schemaWork),contract:(0,s.no)((0,s.OA)({held:(0,s.no)((0,s.c3)((0,s.Qq)())),bridges:s.D8},"refused"))}
+function wrongInRecord(e){return(0,s.OA)(R,"refused")(e,"record")}function wrongInEntry(e){return(0,s.OA)(h,"left")(e,"entry")}},6099:(e,t,n)=>{n.d(t,{yv:()=>closeRecord,C6:()=>openRecord,aE:()=>readRecord,vL:()=>updateRecord,R1:()=>withPaths})
 var s=n(7975)
 var r=n(8522)
 var o=n(1407)
@@ -18368,8 +18369,8 @@ const b=2
 const v=4
 const k=8
 const S=16
-const T=65280
-const R=Q|T
+const R=65280
+const T=Q|R
 const D=new Uint8Array(256)
 D[m]|=b
 D[p]|=b
@@ -18395,10 +18396,10 @@ while(o<s){const t=e.charCodeAt(o)
 const s=D[t]
 if((s&n)!==0){c|=s&k
 break}if((s&b)!==0){if(a===-1)a=o}else a=-1
-i|=t&T|s
+i|=t&R|s
 o++}const l=a===-1?o:a
 const A=e.slice(r,l)
-const u=(i&R)===0?A:A.toLowerCase()
+const u=(i&T)===0?A:A.toLowerCase()
 if(o===s||c!==0)return{type:u,index:o,parameters:new O}
 return parseParameters(e,u,o,s,n)}function parseParameters(e,t,n,s,r){const o=new O
 e:while(n<s){n++
@@ -18411,7 +18412,7 @@ const l=D[c]
 if((l&r)!==0){if((l&k)!==0)break e
 continue e}if(c===w){const c=a===-1?n:a
 const l=e.slice(t,c)
-const A=(i&R)===0?l:l.toLowerCase()
+const A=(i&T)===0?l:l.toLowerCase()
 n++
 while((D[e.charCodeAt(n)]&b)!==0)n++
 if(n<s&&e.charCodeAt(n)===y){const t=++n
@@ -18436,7 +18437,7 @@ break}if((s&b)!==0){if(h===-1)h=n}else h=-1
 n++}if(o[A]===void 0){const t=h===-1?n:h
 o[A]=e.slice(u,t)}if(d!==0)break e
 continue e}if((l&b)!==0){if(a===-1)a=n}else a=-1
-i|=c&T|l
+i|=c&R|l
 n++}}return{type:t,index:n,parameters:o}}function unescapeQuotedPairs(e,t,n){let s=""
 for(let r=t;r<n;r++)if(e.charCodeAt(r)===I){s+=e.slice(t,r)
 t=++r}return s+e.slice(t,n)}const F=/^-?\d+$/
@@ -18445,7 +18446,7 @@ const M=JSON.stringify
 const L=JSON.parse
 const U=/^-?\d+n$/
 const x=/([\[:])?"(-?\d+)n"($|\s*[,\}\]])/g
-const P=/([\[:])?("-?\d+n+)n("$|"\s*[,\}\]])/g
+const G=/([\[:])?("-?\d+n+)n("$|"\s*[,\}\]])/g
 const isUnstringifiable=e=>e===void 0||typeof e==="function"||typeof e==="symbol"
 const isRawJSON=e=>e!==null&&typeof e==="object"&&e.constructor&&e.constructor.name==="RawJSON"
 const stringifyIteratively=(e,t,n)=>{let s=""
@@ -18531,19 +18532,19 @@ const o=Array.isArray(t)&&t.includes(e)
 if(o)return n
 return n},n)
 const o=r.replace(x,"$1$2$3")
-const i=o.replace(P,"$1$2$3")
+const i=o.replace(G,"$1$2$3")
 return i}catch(s){if(s instanceof RangeError){const s=stringifyIteratively(e,t,n)
 if(s===void 0)return
 const r="rawJSON"in JSON
 if(r)return s
 const o=s.replace(x,"$1$2$3")
-return o.replace(P,"$1$2$3")}throw s}}
-const G=new Map
+return o.replace(G,"$1$2$3")}throw s}}
+const P=new Map
 const isContextSourceSupported=()=>{const e=JSON.parse.toString()
-if(G.has(e))return G.get(e)
+if(P.has(e))return P.get(e)
 try{const t=JSON.parse("1",(e,t,n)=>!!n?.source&&n.source==="1")
-G.set(e,t)
-return t}catch{G.set(e,false)
+P.set(e,t)
+return t}catch{P.set(e,false)
 return false}}
 const convertMarkedBigIntsReviver=(e,t,n,s)=>{const r=typeof t==="string"&&U.test(t)
 if(r)return BigInt(t.slice(0,-1))
@@ -18563,8 +18564,8 @@ if(!l)return n
 return t(e,n,s)})
 const H=Number.MAX_SAFE_INTEGER.toString()
 const j=H.length
-const J=/"(?:[^"\\]|\\.)*"|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/g
-const V=/^"-?\d+n+"$/
+const V=/"(?:[^"\\]|\\.)*"|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/g
+const J=/^"-?\d+n+"$/
 const applyReviverIteratively=(e,t)=>{const n={"":e}
 const s=[{parent:n,key:"",visited:false}]
 while(s.length>0){const e=s[s.length-1]
@@ -18583,8 +18584,8 @@ const a=o===void 0
 if(a)delete n[r]
 else n[r]=o
 s.pop()}}return n[""]}
-const serializeBigInts=e=>e.replace(J,(e,t,n,s)=>{const r=e[0]==='"'
-const o=r&&V.test(e)
+const serializeBigInts=e=>e.replace(V,(e,t,n,s)=>{const r=e[0]==='"'
+const o=r&&J.test(e)
 if(o)return e.substring(0,e.length-1)+'n"'
 const i=n||s
 const a=t&&(t.length<j||t.length===j&&t<=H)
@@ -18672,13 +18673,13 @@ response
 name="GraphqlResponseError"
 errors
 data}
-var K=["method","baseUrl","url","headers","request","query","mediaType","operationName"]
-var z=["query","method","url"]
+var z=["method","baseUrl","url","headers","request","query","mediaType","operationName"]
+var K=["query","method","url"]
 var Z=/\/api\/v3\/?$/
 function graphql(e,t,n){if(n){if(typeof t==="string"&&"query"in n)return Promise.reject(new Error(`[@octokit/graphql] "query" cannot be used as variable name`))
-for(const e in n){if(!z.includes(e))continue
+for(const e in n){if(!K.includes(e))continue
 return Promise.reject(new Error(`[@octokit/graphql] "${e}" cannot be used as variable name`))}}const s=typeof t==="string"?Object.assign({query:t},n):t
-const r=Object.keys(s).reduce((e,t)=>{if(K.includes(t)){e[t]=s[t]
+const r=Object.keys(s).reduce((e,t)=>{if(z.includes(t)){e[t]=s[t]
 return e}if(!e.variables)e.variables={}
 e.variables[t]=s[t]
 return e},{})

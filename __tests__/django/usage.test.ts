@@ -81,6 +81,28 @@ def answer(statements): return steps_of(statements)`,
   })
 })
 
+describe('PostgreSQL may refuse a change of a table, as foreign keys of its rows are unchecked:', () => {
+  const change = `ALTER TABLE ${order} ADD COLUMN "a" text NULL`
+  const rows: readonly (readonly [string, readonly string[], readonly string[]])[] = [
+    ['after code', [code, change], [order]],
+    ['an index after code', [code, `CREATE INDEX "i" ON ${order} ("a")`], [order]],
+    ['before code', [change, code], []],
+    ['after new rows', [`INSERT INTO ${order} (a) SELECT 'x'; ${change}`], [order]],
+    ['after rows that go', [`DELETE FROM ${order}`, change], [order]],
+    ['after other values', [`UPDATE ${order} SET a = 'x'`, change], []],
+    ['after they are checked', [code, 'SET CONSTRAINTS ALL IMMEDIATE', change], []],
+    ['a new table after code', [code, `CREATE TABLE "n" ("id" int)`], []],
+  ]
+  const read = answersTo(
+    `from rollout_inspector.cost import queued_of
+def answer(statements): return sorted(queued_of(statements))`,
+    rows.map(([, statements]) => statements),
+  )
+  test.each(rows)('%s', (_, statements, tables) => {
+    expect(read(statements)).toEqual(tables)
+  })
+})
+
 test('the time is that of the whole transaction, or of the longest statement', () => {
   const steps = [
     ['a', 'rewrite'],

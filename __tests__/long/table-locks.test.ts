@@ -423,6 +423,27 @@ describe.each(djangos)('with Django %s', (django) => {
     expect(seen.locking.at(-1)).toMatchObject({ over: true, closed: true })
   })
 
+  test.each([
+    ['', 1, ['shop_order']],
+    ["migrations.RunSQL('SET CONSTRAINTS ALL IMMEDIATE'), ", 0, []],
+  ] as const)(
+    'rows with unchecked foreign keys stop a change of their table, as the plan has said; %s',
+    async (between, code, queued) => {
+      const write =
+        "migrations.RunPython(lambda apps, editor: apps.get_model('shop', 'Order').objects.create(n=1, shop=apps.get_model('shop', 'Shop').objects.create()))"
+      const seen = await lab.lock({ operations: `${write}, ${between}${column}`, wait: 60 }, django)
+      expect(seen).toMatchObject({
+        code,
+        applied: 1 - code,
+        database: { pending: [{ held: { queued } }] },
+      })
+      if (code !== 0)
+        expect(seen.output).toContain(
+          'cannot ALTER TABLE "shop_order" because it has pending trigger events',
+        )
+    },
+  )
+
   test('an index that was left invalid is built again', async () => {
     const seen = await lab.lock(
       {

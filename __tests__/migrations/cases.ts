@@ -183,6 +183,12 @@ class Lite(models.Model):
         managed = False
         db_table = "shop_order"
 `
+/** The migrations name another table. */
+const ofEnvironment = (models: string) =>
+  `import os\n${models.replace(
+    'class Order(models.Model):\n',
+    'class Order(models.Model):\n    class Meta: db_table = os.environ.get("ORDERS_TABLE", "orders_live")\n',
+  )}`
 const noteText = 'models.CharField(max_length=50, default="n")'
 const needed = 'import datetime\nfrom django.contrib.postgres.fields import ArrayField\n'
 export const deletesRows = 'DELETE FROM shop_order_tags; DELETE FROM shop_order'
@@ -1025,6 +1031,29 @@ export const cases: readonly Case[] = [
     blocked: true,
     oldFails: [],
     newFails: allOfOrder,
+  },
+  {
+    name: 'a table whose name the environment gives',
+    since: 3,
+    seldom: true,
+    old: ofEnvironment(plain),
+    new: ofEnvironment(plain.replace(note, `${note}    colour = ${red}\n`)),
+    initial: plainInitial,
+    base: {
+      '0002_live': migration(
+        first,
+        'migrations.RunSQL("CREATE TABLE orders_live (LIKE shop_order INCLUDING ALL)")',
+      ),
+    },
+    migrations: {
+      '0003_next': migration('0002_live', `migrations.AddField("order", "colour", ${red})`),
+    },
+    running: [],
+    byState: ['insert-refused shop_order.colour'],
+    coming: ['column-gone orders_live.colour'],
+    blocked: true,
+    oldFails: [],
+    newFails: ['Order.insert', 'Order.read', 'Order.save'],
   },
   {
     name: 'a table made by SQL for a model of the state',

@@ -114,9 +114,22 @@ const incidents: readonly (readonly [
     { 'migrations/load-cases.ts': 'NULL to NOT NULL after a file that fills the rows' },
   ],
   [
+    'pending trigger events',
+    'django-scheduler#376, patchwork#104, djangoproject.com#498',
+    {
+      'long/table-locks.test.ts':
+        'rows with unchecked foreign keys stop a change of their table, as the plan has said; %s',
+    },
+  ],
+  [
     'the image migrates at its start',
     'gyrinx#1845, diplicity#995, IFRCGo#1926',
     { 'cluster/held.test.ts': 'nothing is held back where the pods migrate by themselves' },
+  ],
+  [
+    'a table whose name the environment gives',
+    'ethical-ad-server#801',
+    { 'migrations/cases.ts': 'a table whose name the environment gives' },
   ],
   [
     'a default of each row never gets its lock',

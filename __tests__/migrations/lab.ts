@@ -104,7 +104,11 @@ export interface SeenOfLocks {
         readonly reads?: number
         readonly writes?: number
       }[]
-      readonly held: { readonly seconds: number; readonly more: boolean }
+      readonly held: {
+        readonly seconds: number
+        readonly more: boolean
+        readonly queued: readonly string[]
+      }
     }[]
     readonly unused: readonly string[]
     readonly witnesses: readonly { readonly object: string; readonly role: string }[] | null

@@ -8,6 +8,7 @@ import {
   lockWords,
   heldWarnings,
   poolerWarnings,
+  queuedWarnings,
   witnessWarnings,
 } from '../../src/report/lock-sentences.js'
 
@@ -86,17 +87,17 @@ describe('a migration that keeps its tables is a warning', () => {
   const busy = { ...lock, reads: 120, writes: 8 }
   const rows: readonly (readonly [string, TableLock, HeldLocks | undefined, string[]])[] = [
     ['never for a moment', busy, undefined, []],
-    ['not for seconds on a quiet table', lock, { seconds: 3, hasMore: false }, []],
+    ['not for seconds on a quiet table', lock, { seconds: 3, hasMore: false, queued: [] }, []],
     [
       'where many queries wait',
       busy,
-      { seconds: 3, hasMore: false },
+      { seconds: 3, hasMore: false, queued: [] },
       ['shop.0002_next locks t for about 3.0 s: about 380 queries will wait'],
     ],
     [
       'for writers alone where others read on',
       { ...busy, mode: 'SHARE' },
-      { seconds: 20, hasMore: true },
+      { seconds: 20, hasMore: true, queued: [] },
       [
         'shop.0002_next locks t for about 20.0 s and the time of its data steps: about 160 queries will wait',
       ],
@@ -104,7 +105,7 @@ describe('a migration that keeps its tables is a warning', () => {
     [
       'for long',
       lock,
-      { seconds: 20, hasMore: false },
+      { seconds: 20, hasMore: false, queued: [] },
       ['shop.0002_next locks t for about 20.0 s'],
     ],
   ]
@@ -115,6 +116,14 @@ describe('a migration that keeps its tables is a warning', () => {
     >[0]
     expect(heldWarnings(databases)).toEqual(warnings)
   })
+})
+
+test('tables whose rows have unchecked foreign keys are named', () => {
+  const held = { seconds: 0, hasMore: false, queued: ['shop_order', 'shop_tag'] }
+  const databases = [{ pending: [{ app: 'shop', name: '0002_next', held }] }]
+  expect(queuedWarnings(databases as unknown as Parameters<typeof queuedWarnings>[0])).toEqual([
+    expect.stringMatching(/^shop\.0002_next changes shop_order, shop_tag after a step/),
+  ])
 })
 
 test('other roles that use what is dropped are named', () => {

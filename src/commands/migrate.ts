@@ -2,7 +2,12 @@
 import { findSource } from '../docker/source.js'
 import { fail } from '../failure/failure.js'
 import { unheldWarnings } from '../report/contract-sentences.js'
-import { heldWarnings, poolerWarnings, witnessWarnings } from '../report/lock-sentences.js'
+import {
+  heldWarnings,
+  poolerWarnings,
+  queuedWarnings,
+  witnessWarnings,
+} from '../report/lock-sentences.js'
 import { unsafeCause, untoldWarnings, verdictWarnings } from '../report/migration-sentences.js'
 import type { Report } from '../report/report.js'
 import { imageToDeploy } from '../stages/image.js'
@@ -134,6 +139,7 @@ export async function migrateTo(
       untoldWarnings(databases),
       poolerWarnings(databases),
       heldWarnings(databases),
+      queuedWarnings(databases),
       witnessWarnings(databases),
     ]
     warnings.flat().forEach(warn)

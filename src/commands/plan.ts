@@ -4,7 +4,7 @@ import { fail } from '../failure/failure.js'
 import type { Plan } from '../django/plan.js'
 import { backupReasons } from '../report/backup-sentences.js'
 import { unheldWarnings } from '../report/contract-sentences.js'
-import { poolerWarnings } from '../report/lock-sentences.js'
+import { poolerWarnings, queuedWarnings } from '../report/lock-sentences.js'
 import { unsafeCause, untoldWarnings, verdictWarnings } from '../report/migration-sentences.js'
 import type { Report } from '../report/report.js'
 import { plural } from '../report/sentences.js'
@@ -138,6 +138,7 @@ function concluded({ state, warn }: Run, context: ReleaseContext, plan: Plan): O
   unheldWarnings(plan.databases).forEach(warn)
   untoldWarnings(plan.databases).forEach(warn)
   poolerWarnings(plan.databases).forEach(warn)
+  queuedWarnings(plan.databases).forEach(warn)
   const hasWork = plan.databases.some(
     ({ pending, squashed }) => pending.length + squashed.length > 0,
   )

@@ -151,6 +151,8 @@ export interface HeldLocks {
   readonly seconds: number
   /** Code or a change of rows in the same transaction comes on top. */
   readonly hasMore: boolean
+  /** Tables that it changes after a step which may have added or removed rows: PostgreSQL refuses that while their foreign keys are unchecked. */
+  readonly queued: readonly string[]
 }
 
 export interface UnknownMigration extends MigrationName {
@@ -345,8 +347,9 @@ function pendingOf(json: unknown): PendingMigration | undefined {
 function heldOf(json: unknown): HeldLocks | undefined {
   if (!isRecord(json)) return undefined
   const { seconds, more } = json
-  if (typeof seconds !== 'number' || typeof more !== 'boolean') return undefined
-  return seconds >= 1 || more ? { seconds, hasMore: more } : undefined
+  const queued = listOf(json['queued'], textOf)
+  if (typeof seconds !== 'number' || typeof more !== 'boolean' || !queued) return undefined
+  return seconds >= 1 || more || queued.length > 0 ? { seconds, hasMore: more, queued } : undefined
 }
 
 function lockOf(json: unknown): TableLock | undefined {

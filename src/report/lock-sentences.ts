@@ -91,6 +91,19 @@ export function heldWarnings(databases: readonly DatabasePlan[]): readonly strin
   )
 }
 
+/** Returns the migrations that PostgreSQL may refuse because of rows that they write themselves, a sentence each. */
+export function queuedWarnings(databases: readonly DatabasePlan[]): readonly string[] {
+  return databases.flatMap(({ pending }) =>
+    pending.flatMap(({ app, name, held }) =>
+      !held || held.queued.length === 0
+        ? []
+        : [
+            `${app}.${name} changes ${held.queued.join(', ')} after a step that may add or remove rows there: PostgreSQL refuses that while their foreign keys are unchecked (pending trigger events). Put that step into a migration before it`,
+          ],
+    ),
+  )
+}
+
 /** Returns the queries a second that this lock keeps waiting: readers go on where only writing waits. */
 function waitingOn({ mode, reads = 0, writes = 0 }: TableLock): number {
   return mode === 'ACCESS EXCLUSIVE' ? reads + writes : writes

@@ -60,3 +60,19 @@ def seconds_of(steps, sizes, is_atomic):
     """sizes: bytes by the table as it is written. Without a transaction each statement has a lock of its own."""
     each = [sizes.get(table, 0) / float(rates[work]) for table, work in steps]
     return (sum(each) if is_atomic else max(each)) if each else 0.0
+
+
+def queued_of(statements):
+    """Tables, as they are written, that change in a transaction which may have added or removed rows before. PostgreSQL
+    refuses that while a deferred foreign key of these rows is unchecked. An UPDATE seldom changes a key."""
+    found, has_rows = set(), False
+    for each in statements:
+        has_rows = has_rows or each.startswith("--") and "CANNOT BE WRITTEN AS SQL" in each
+        for statement in reader.statements_of(each, False):
+            if locks.find("SET CONSTRAINTS ALL IMMEDIATE", statement):
+                has_rows = False
+            elif locks.find("(INSERT|DELETE|MERGE|WITH|DO|CALL)", statement):
+                has_rows = True
+            elif has_rows:
+                found.update(table for what, table, _ in locks.of_statement(statement) if what in ("table", "only"))
+    return found

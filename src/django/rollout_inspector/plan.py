@@ -172,7 +172,7 @@ def locks_of(connection, with_text, rates):
                     if oid in rates:
                         table["reads"], table["writes"] = rates[oid]
                 tables = sorted(tables.values(), key=lambda table: table["table"])
-                held = held_for(rows_of, statements, migration.atomic)
+                held = held_for(rows_of, statements, migration)
         except Exception:
             # It is reported only.
             pass
@@ -184,15 +184,24 @@ def locks_of(connection, with_text, rates):
     return found
 
 
-def held_for(rows_of, statements, is_atomic):
-    """Seconds from its first lock to the end of its transaction, and whether code or a change of rows comes on top."""
+def held_for(rows_of, statements, migration):
+    """Seconds from its first lock to the end of its transaction, whether code or a change of rows comes on top, and which
+    tables it changes after rows of which foreign keys may be unchecked."""
     steps, is_open_end = cost.steps_of(statements)
+    queued = cost.queued_of(statements) if migration.atomic else set()
     query = (
-        "SELECT n.name, c.relpages::bigint * current_setting('block_size')::bigint FROM unnest(%s::text[]) n(name) "
-        "JOIN pg_class c ON c.oid = to_regclass(n.name)"
+        "SELECT n.name, c.relpages::bigint * current_setting('block_size')::bigint, "
+        "EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tginitdeferred) "
+        "FROM unnest(%s::text[]) n(name) JOIN pg_class c ON c.oid = to_regclass(n.name)"
     )
-    sizes = dict(rows_of(query, [[table for table, _ in steps]])) if steps else {}
-    return {"seconds": round(cost.seconds_of(steps, sizes, is_atomic), 1), "more": bool(is_atomic and is_open_end)}
+    names = queued.union(table for table, _ in steps)
+    rows = rows_of(query, [sorted(names)]) if names else []
+    sizes = {table: size for table, size, _ in rows}
+    return {
+        "seconds": round(cost.seconds_of(steps, sizes, migration.atomic), 1),
+        "more": bool(migration.atomic and is_open_end),
+        "queued": [locks.plain(table) for table, _, is_deferred in sorted(rows) if is_deferred and table in queued],
+    }
 
 
 def leading_of(alias, with_text):
