@@ -1,6 +1,6 @@
 import type { Pod } from 'kubernetes-types/core/v1'
 import type { Cause } from '../failure/failure.js'
-import { eventsOf, isTakenAway, podsOf, podsOfWorkload } from './objects.js'
+import { allPodsOf, eventsOf, isTakenAway, podsOf } from './objects.js'
 import { judgeWith, type Judged, type JobEvaluation } from './job-frame.js'
 import { stageOf } from './deployment-stage.js'
 import type { ClusterState, JudgeInput } from './types.js'
@@ -47,7 +47,7 @@ function verdictOf(
     if (ended) return ended
   }
   const isDeleted = !job && uid !== undefined
-  if (isDeleted && podsOfWorkload(clusterState, { metadata: { uid } }).length === 0) {
+  if (isDeleted && allPodsOf(clusterState, uid).length === 0) {
     const sentence = `${desired.job}: it was deleted`
     return failure({ code: 'migration-failed', sentence, hint: 'Run it again' }, desired, pod)
   }
