@@ -68,3 +68,26 @@ const concluded = answersTo(
 test.each(rows)('%s', (_, databases, how, downtime, does) => {
   expect(concluded([factsOf(databases), how, downtime])).toBe(does)
 })
+
+/** The types of a column now and after the reversal, and the condition of the rows of which something is lost. */
+const cuts: readonly (readonly [string, string, string])[] = [
+  ['text', 'varchar(50)', 'char_length(<column>) > 50'],
+  ['varchar(80)', 'varchar(50)', 'char_length(<column>) > 50'],
+  ['varchar(50)', 'text', ''],
+  ['text', 'integer', '<column> IS NOT NULL'],
+  ['numeric(14, 6)', 'numeric(10, 2)', '<column> <> round(<column>, 2)'],
+  ['numeric(10, 2)', 'integer', '<column> <> round(<column>)'],
+  ['numeric(10, 2)', 'numeric(14, 6)', ''],
+  ['bigint', 'integer', ''],
+  ['integer', 'bigint', ''],
+  ['timestamp with time zone', 'date', '<column> IS NOT NULL'],
+]
+const cutOf = answersTo(
+  `from rollout_inspector.reverse import cut_of
+def answer(types): return cut_of(*types)`,
+  cuts.map(([was, then]) => [was, then]),
+)
+
+test.each(cuts)('of values that go back from %s to %s is lost: %s', (was, then, where) => {
+  expect(cutOf([was, then])).toBe(where)
+})

@@ -239,6 +239,51 @@ export const backCases: readonly BackCase[] = [
       new: both,
     },
   })),
+  ...(
+    [
+      ['longer texts would be cut', 'models.TextField(default="n")', '"x" * 80', 1],
+      ['texts that fit stay', 'models.TextField(default="n")', '"x" * 50', 0],
+    ] as const
+  ).map(([name, field, value, rows]): BackCase => ({
+    name,
+    new: withText.replace('models.CharField(max_length=50, default="n")', field),
+    migrations: [[renamed, `migrations.AlterField("order", "note", ${field}), ${rename}`]],
+    how: 'lossless',
+    downtime: true,
+    rows: `Order.objects.create(text=${value})`,
+    expected: {
+      does: rows > 0 ? 'loss' : 'reverse',
+      migrations: [`shop.${renamed}`],
+      drops: [`part of shop_order.text ${rows}`],
+      newFits: false,
+      applied: rows > 0 ? [first, renamed] : [first],
+      old: rows > 0 ? both : [],
+      new: rows > 0 ? [] : both,
+    },
+  })),
+  {
+    name: 'a row refuses one of two reversals, so neither is begun',
+    new: withX.replace('max_length=50', 'max_length=80').replace('name =', 'title ='),
+    migrations: [
+      [
+        '0002_longer',
+        'migrations.AlterField("order", "note", models.CharField(max_length=80, default="n")), migrations.RenameField("shop", "name", "title")',
+      ],
+      ['0003_x', addX],
+    ],
+    how: 'any',
+    downtime: true,
+    rows: 'Order.objects.create(note="x" * 80)',
+    expected: {
+      does: 'impossible',
+      migrations: ['shop.0003_x', 'shop.0002_longer'],
+      drops: ['shop_order.x 0', 'part of shop_order.note 1'],
+      newFits: false,
+      applied: [first, '0002_longer', '0003_x'],
+      old: ['insert'],
+      new: [],
+    },
+  },
   {
     name: 'which migrations came since is not known',
     new: withText,

@@ -3,6 +3,7 @@ import {
   addColour,
   base,
   but,
+  deletesRows,
   initialWith,
   migration,
   next,
@@ -235,6 +236,17 @@ export const placedCases: readonly PlacedCase[] = [
     },
     held: [],
     stays: 'the project has a migrate command of its own',
+  },
+  {
+    name: 'a unique column whose rows would all have the same default',
+    old: base,
+    new: withColour('models.CharField(max_length=9, unique=True, blank=True)'),
+    migrations: next(
+      `migrations.RunSQL("${deletesRows}"), migrations.AddField("order", "colour", models.CharField(max_length=9, unique=True, blank=True), preserve_default=True)`,
+    ),
+    held: [],
+    stays:
+      'shop.0002_next also makes shop_order.colour, which the new version needs: put the removal into a migration of its own',
   },
   {
     name: 'the release stops for another reason',

@@ -14,9 +14,9 @@ operations are walked backwards through the catalog of the database, as effects.
 import json
 import os
 
-from rollout_inspector import asking, reader, task, tenants
+from rollout_inspector import asking, checks, reader, task, tenants
 from rollout_inspector.catalog import Catalog
-from rollout_inspector.judge import misfits, severity_of
+from rollout_inspector.judge import bytes_of, misfits, of_types, parts_of, severity_of, texts
 
 # What both sides name in their own way, or do not tell.
 named_freely = ("unique", "check", "fk-added", "unread")
@@ -46,7 +46,7 @@ def decided(facts, how, downtime):
     """What is done about a database. Returns fits, reverse, or why nothing is reversed.
 
     facts: `fits`, the versions that come back fit as it is; `possible`: they fit after the reversal, and all of it can
-    be reversed; `newFits`: this version fits then, too; `loses`: it drops stored values, or may.
+    be reversed, with the rows of today; `newFits`: this version fits then, too; `loses`: it drops stored values or parts of them, or may.
     """
     if facts["fits"]:
         return "fits"
@@ -114,6 +114,8 @@ class Backwards:
 
     def __init__(self, executor, wanted, new, since):
         self.executor, self.connection = executor, executor.connection
+        # For checks.py.
+        self.alias, self.schemas = self.connection.alias, ()
         self.wanted, self.new = wanted, new
         self.since = set(since)
         self.catalog = Catalog(self.connection)
@@ -178,15 +180,19 @@ class Backwards:
         answer["migrations"] = [name_of(key) for key in reversed(found)]
         stops = [key for key in found if key in self.irreversible]
         answer["irreversible"] = self.without_reverse(stops)
-        answer["possible"] = not stops
+        answer["code"] = [name_of(key) for key in found if key in self.code]
+        # Code may mend them.
+        refuse = [] if answer["code"] else list(filter(None, (checks.refusing(self, each) for each in after.checks if each.query)))
+        answer["possible"] = not stops and not refuse
         if stops:
             answer["why"] = "%s cannot be reversed" % ", ".join(map(name_of, stops))
+        elif refuse:
+            answer["why"] = "rows are in the way of the reversal: " + "; ".join(refuse)
         was = breaks_of(self.new, self.catalog.before, after.touched)
         lost = breaks_of(self.new, after.catalog.get, after.touched)
         answer["newMisfits"] = [self.finding(key, lost[key], self.new[key[1]]) for key in sorted(set(lost) - set(was))]
         answer["newFits"] = not answer["newMisfits"]
-        answer["drops"] = self.drops(after)
-        answer["code"] = [name_of(key) for key in found if key in self.code]
+        answer["drops"] = self.drops(after) + self.cuts(after)
         answer["loses"] = bool(answer["code"]) or any(each["rows"] != 0 for each in answer["drops"])
         return answer
 
@@ -302,6 +308,21 @@ class Backwards:
                     dropped.append({"object": "%s.%s" % (name, column), "rows": self.count(name, column)})
         return dropped
 
+    def asked(self, query, most):
+        return asking.rows_of(self.connection, query, None, patience, most)
+
+    def cuts(self, after):
+        """The columns that hold less then, and how many rows have a value that changes by it."""
+        cut = []
+        for name in sorted(after.touched):
+            for has in ((after.catalog.get(name) or {}).get("columns") or {}).values():
+                where = cut_of(has.get("was"), has["type"])
+                if where and has.get("origin"):
+                    table, column = has["origin"]
+                    where = " WHERE " + where.replace("<column>", self.connection.ops.quote_name(column))
+                    cut.append({"object": "part of %s.%s" % (table, column), "rows": self.limited(table, where, None)})
+        return cut
+
     def count(self, table, column=None):
         """Rows with a value that is not the default's; more than `countable`: that many or more."""
         quote = self.connection.ops.quote_name
@@ -344,6 +365,20 @@ def default_of_field(field, connection):
         return None if value is None else field.get_db_prep_save(value, connection)
     except Exception:
         return None
+
+
+def cut_of(was, then):
+    """The condition of values that are not the same in another type; nothing where all are, or the server refuses them."""
+    if not of_types(was, then)[0]:
+        return ""
+    (kind, sizes), (other, others) = parts_of(was), parts_of(then)
+    if kind in texts and other in ("varchar", "char"):
+        return "char_length(<column>) > %d" % others[0] if others else ""
+    if kind in bytes_of and other in bytes_of:
+        return ""
+    if kind in ("numeric", "decimal") and (other == kind or other in bytes_of):
+        return "<column> <> round(<column>, %d)" % others[-1] if others else "<column> <> round(<column>)"
+    return "<column> IS NOT NULL"
 
 
 def may_lose(operation):

@@ -80,7 +80,7 @@ def constant_default(field):
 
     default = getattr(field, "default", NOT_PROVIDED)
     if default is NOT_PROVIDED:
-        return [""] if field.empty_strings_allowed and field.blank else []
+        default = "" if field.empty_strings_allowed and field.blank else None
     return [] if callable(default) or default is None or field.unique else [default]
 
 
