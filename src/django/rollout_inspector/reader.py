@@ -229,9 +229,12 @@ def of_statement(statement):
     if found and "," not in statement:
         yield {"kind": "rename", "old": found.group(1), "new": found.group(2)}
         return
-    found = match(r"CREATE (?:OR REPLACE )?(?:CONSTRAINT )?(?:TRIGGER .*? ON|RULE .*? TO) " + name, statement)
+    found = match(
+        r"(?:CREATE (?:OR REPLACE )?(?:CONSTRAINT )?(?:TRIGGER .*? ON|RULE .*? TO)|DROP (?:TRIGGER|RULE) .*? ON|\w+ POLICY .*? ON) " + name,
+        statement,
+    )
     if found:
-        # It may refuse rows.
+        # It may refuse rows, or have filled them.
         yield unread(statement, table=found.group(1))
         return
     makes_code = re.match(r"CREATE (OR REPLACE )?(FUNCTION|PROCEDURE)\b", statement, re.IGNORECASE)
@@ -336,8 +339,8 @@ def of_action(table, action, statement):
     if match(r"(?:ENABLE|FORCE) ROW LEVEL SECURITY", action):
         yield here("unread", statement=statement)
         return
-    if match(r"ENABLE (?:ALWAYS|REPLICA) (?:TRIGGER|RULE)", action):
-        # One that was disabled, or ran only elsewhere, may refuse rows.
+    if match(r"(?:ENABLE (?:ALWAYS|REPLICA)|DISABLE) (?:TRIGGER|RULE)", action):
+        # One that was disabled, or ran only elsewhere, may refuse rows; one that ran may have filled them.
         yield here("unread", statement=statement)
         return
     found = match(r"ADD (?:COLUMN )?(?:IF NOT EXISTS )?" + column + " (.+)", action)
@@ -366,6 +369,7 @@ def of_constraint(action, here):
     unique = re.search(r"\bUNIQUE (?:KEY |INDEX )?(?:\w+ )?\(([^)]*)\)", action, re.IGNORECASE)
     key = r"\bFOREIGN KEY ?(?:\w+ )?\(" + column + r"\) ?REFERENCES " + name + r"(?: ?\(" + column + r"\))?"
     parent = re.search(key, action, re.IGNORECASE)
+    primary = re.search(r"\bPRIMARY KEY ?(?:\(([^)]*)\))?", action, re.IGNORECASE)
     # Old rows are not looked at.
     later = bool(re.search(r"\bNOT VALID\b", action, re.IGNORECASE))
     if re.search(r"\bNOT ENFORCED\b", action, re.IGNORECASE):
@@ -375,6 +379,12 @@ def of_constraint(action, here):
         yield here("set", column=not_null.group(2), null=False)
     elif parent:
         yield here("reference", column=parent.group(1), parent=parent.group(2), target=parent.group(3), later=later)
+    elif primary and primary.group(1):
+        for each in split(primary.group(1)):
+            yield here("set", column=each, null=False)
+        yield here("unique", columns=split(primary.group(1)), condition="")
+    elif primary or re.search(r"\bFOREIGN KEY\b", action, re.IGNORECASE):
+        yield here("unread", statement=action)
     elif unique:
         yield here("unique", columns=split(unique.group(1)), condition="")
     elif re.search(r"\bUNIQUE\b", action, re.IGNORECASE):
