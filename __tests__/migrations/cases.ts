@@ -1705,6 +1705,29 @@ del BaseDatabaseWrapper.display_name, DatabaseWrapper.display_name
     oldFails: ['Order.insert'],
   },
   {
+    name: 'a trigger is dropped that fills a column',
+    seldom: true,
+    old: plain,
+    new: plain,
+    initial: plainInitial,
+    base: {
+      '0002_filled': migration(
+        first,
+        `migrations.RunSQL("ALTER TABLE shop_order ADD code int CHECK (code IS NOT NULL)"), ${triggerOf('NEW.code = 7; RETURN NEW;', 'BEFORE INSERT')}`,
+      ),
+    },
+    migrations: {
+      '0003_next': migration('0002_filled', 'migrations.RunSQL("DROP TRIGGER own ON shop_order")'),
+    },
+    running: ['unread shop.0003_next'],
+    blocked: false,
+    refused: [
+      'write-refused shop_order: INSERT: new row for relation "shop_order" violates check constraint "shop_order_code_check"',
+    ],
+    oldFails: ['Order.insert'],
+    newFails: ['Order.insert'],
+  },
+  {
     name: 'a trigger that drops each new row',
     old: plain,
     new: plain,
