@@ -126,7 +126,8 @@ def told(text):
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(body, list) and body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
-            body[0] = ast.Expr(ast.Constant(0, lineno=body[0].lineno, col_offset=0), lineno=body[0].lineno, col_offset=0)
+            nothing = ast.Expr(ast.Constant(0, lineno=body[0].lineno, col_offset=0), lineno=body[0].lineno, col_offset=0)
+            body[:1] = [] if body[1:] else [nothing]
     return [ast.dump(tree), [node.lineno for node in ast.walk(tree) if hasattr(node, "lineno")]]
 files, bare = json.load(sys.stdin)
 names = [name for name in files if name.endswith(".py")]

@@ -106,7 +106,10 @@ const incidents: readonly (readonly [
   [
     'half a migration on MariaDB',
     'specify7#2284, DefectDojo#5101',
-    { 'migrations/cases.ts': 'unique over rows that are equal' },
+    {
+      'migrations/cases.ts': 'unique over rows that are equal',
+      'long/half.test.ts': 'a column, and unique over rows that are equal',
+    },
   ],
   [
     'NULL is written between the step that fills the rows and NOT NULL',

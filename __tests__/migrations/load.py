@@ -79,16 +79,16 @@ class Database:
     def __init__(self, given):
         self.given = given
 
-    def ask(self, *queries):
+    def ask(self, *queries, within=None):
         words = {"host": self.given["HOST"], "port": int(self.given["PORT"]), "user": self.given["USER"], "password": self.given["PASSWORD"]}
         if self.is_postgres():
             import psycopg
 
-            connection = psycopg.connect(dbname="postgres", autocommit=True, **words)
+            connection = psycopg.connect(dbname=within or "postgres", autocommit=True, **words)
         else:
             import pymysql
 
-            connection = pymysql.connect(autocommit=True, **words)
+            connection = pymysql.connect(autocommit=True, database=within, **words)
         with contextlib.closing(connection):
             for query in queries:
                 connection.cursor().execute(query)
@@ -421,6 +421,35 @@ class Worker:
         seen["seconds"] = round(time.monotonic() - began, 1)
         return seen
 
+    def halve(self, index, case):
+        """Plays a migration that fails halfway, fails again, is taken back, ends, is forgotten, and is recorded."""
+        name = "h%d%d" % (self.number, index)
+        needs = self.prepare(case, name)
+        migrations = dict(case["initial"], **case["base"])
+        new = self.build(name + "-new", case["new"], dict(migrations, **case["migrations"]), name)
+        spec = {"migrate": "%s manage.py migrate -v0" % sys.executable, "locks": 60, "needs": needs, "unsafe": "allow"}
+        spec["running"] = [{"names": ["deployment/web"], "tag": "old", "needs": 0}]
+        seen = {"name": case["name"], "codes": [], "told": []}
+
+        def release():
+            told = self.inspected(new, **spec)
+            seen["codes"].append(told["code"])
+            seen["told"].append(told.get("verified"))
+            return [step for each in told.get("verified") or [] if each.get("half") for step in each["half"]["steps"]]
+
+        steps = release()
+        release()
+        seen["back"] = [sql for step in reversed(steps) if step["seen"] for sql in step["sql"] if not sql.startswith("--")]
+        self.database.ask(*(seen["back"] + [case["mends"]]), within=name)
+        release()
+        self.database.ask("DELETE FROM django_migrations WHERE app = 'shop' AND name = '0002_next'", within=name)
+        release()
+        words = [sys.executable, "manage.py", "migrate", "--fake", "shop", "0002_next"]
+        subprocess.run(words, cwd=str(new), check=True, stdout=subprocess.DEVNULL)
+        release()
+        self.database.drop(name)
+        return seen
+
     def roll(self, clients, new, all_the_same=False):
         clients.phase("after", all_the_same)
         clients.work()
@@ -455,7 +484,7 @@ class Worker:
             if index >= len(cases):
                 return
             try:
-                seen = self.play(index, cases[index])
+                seen = (self.halve if "mends" in cases[index] else self.play)(index, cases[index])
             except Exception as error:
                 seen = {"name": cases[index]["name"], "error": "%s: %s" % (type(error).__name__, str(error)[-1500:])}
             os.write(write, (json.dumps(seen) + "\n").encode())

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inspectorSource } from '../../src/django/inspector.generated.js'
 import { kubectl, must, root, stack } from '../e2e/stack.js'
+import { base } from './cases.js'
 import { played, type LoadCase } from './load-cases.js'
 
 export type Engine = 'postgres:17' | 'postgres:15' | 'mariadb'
@@ -137,7 +138,34 @@ export async function playUnderLoad(
   const log = await runInPod('load.py', { control, spec, cases: cases.map(played) }, place)
   await mkdir(join(root, 'build/load'), { recursive: true })
   await writeFile(join(root, `build/load/${place.django}-${place.engine}.log`), log)
-  return seen(log, cases)
+  return linesOf(log, cases) as readonly Line[]
+}
+
+/** A migration that fails halfway, and SQL after which it would not. */
+export interface HalfCase extends Pick<LoadCase, 'name' | 'migrations'> {
+  readonly mends: string
+}
+
+/** What was seen of it: when it failed, when it failed again, after it was taken back, when its row was lost, and when it was recorded. */
+interface SeenOfHalf {
+  readonly name: string
+  readonly codes: readonly number[]
+  readonly told: readonly unknown[]
+  /** The SQL by which it was taken back. */
+  readonly back: readonly string[]
+}
+
+/** Plays the migrations in a pod. */
+export async function playHalves(
+  cases: readonly HalfCase[],
+  place: Place,
+): Promise<readonly (SeenOfHalf | Unplayed)[]> {
+  const given = cases.map((one) => ({
+    ...played({ ...one, kind: 'unsafe', old: base, new: base }),
+    mends: one.mends,
+  }))
+  const log = await runInPod('load.py', { cases: given }, place)
+  return linesOf(log, cases) as readonly (SeenOfHalf | Unplayed)[]
 }
 
 /** Seconds of a processor, and what was planned. */
@@ -178,11 +206,15 @@ async function logs(namespace: string): Promise<string> {
   return kubectl('logs', 'load', '--container=player', '--follow', '-n', namespace)
 }
 
-function seen(log: string, cases: readonly LoadCase[]): readonly Line[] {
+/** The line of each case. */
+function linesOf(
+  log: string,
+  cases: readonly { readonly name: string }[],
+): readonly (Unplayed | object)[] {
   const lines = log
     .split('\n')
     .filter((line) => line.startsWith('{'))
-    .map((line) => JSON.parse(line) as Line)
+    .map((line) => JSON.parse(line) as { readonly name: string })
   return cases.map(({ name }) => {
     const line = lines.find((each) => each.name === name)
     return line ?? { name, error: `it was not played:\n${log.slice(-2000)}` }

@@ -1,4 +1,5 @@
 /** What the inspector reports about migrations that the running version does not survive. */
+import { halfOf, type Half } from './half.js'
 import { isRecord, listOf, textOf } from './json.js'
 import { rules } from './inspector.generated.js'
 
@@ -107,6 +108,8 @@ export interface Verified {
   readonly unmet: readonly string[]
   /** By the hash of the needs of each version that a rollback may restore. */
   readonly earlier: Readonly<Record<string, ChangeOfFit>>
+  /** The migration that has failed, where no transaction took it back. */
+  readonly half?: Half
 }
 
 /** Returns what breaks the running versions after a migration: predicted and so, or found only then. */
@@ -177,7 +180,8 @@ export function verifiedOf(json: unknown): readonly Verified[] | { readonly why:
         return read ? [[hash, read] as const] : []
       }),
     )
-    return { database, unpredicted, unmet, earlier }
+    const half = halfOf(one['half'])
+    return { database, unpredicted, unmet, earlier, ...(half && { half }) }
   })
   return all ?? { why: textOf(why) ?? 'the comparison cannot be read' }
 }

@@ -212,6 +212,47 @@ test('a run fails when its log is cut off after the plan and the Job fails', asy
   })
 })
 
+test('a run names what a failed migration has left behind, and what mends it', async () => {
+  const step = { name: 'Add field x', code: false, seen: true, sql: ['DROP x;'], late: [] }
+  const open = { ...step, name: 'Add field y', seen: false }
+  const half = { migration: ['a', '0001_x'], steps: [step, open], tables: ['a'] }
+  const verified = [{ database: 'default', unpredicted: [], unmet: [], half }]
+  const ended = await failing((marker) => [
+    '  Applying a.0001_x...',
+    `${marker}${JSON.stringify({ verified })}${marker}`,
+  ])
+  expect(ended).toMatchObject({
+    cause: {
+      code: 'migration-failed',
+      sentence: expect.stringMatching(
+        /^migration a\.0001_x failed: .*; done, .*: Add field x; not/,
+      ),
+      hint: expect.stringMatching(/:\nDROP x;$/),
+    },
+  })
+})
+
+/** How a migration ends that fails after these lines. */
+async function failing(lines: (marker: string) => readonly string[]): Promise<unknown> {
+  const it = play((play) => {
+    const marker = play.marker()
+    return saying([
+      `${marker}${JSON.stringify(plan)}${marker}`,
+      `${marker}migrate${marker}`,
+      ...lines(marker),
+    ])
+  })
+  const planned = it.migration.plan(notebook())
+  await it.clock.pass(10)
+  it.pod(running)
+  await it.clock.pass(10)
+  await planned
+  const migrated = it.migration.migrate(notebook()).catch((error: unknown) => error)
+  it.pod(broken)
+  await it.clock.pass(31_000)
+  return migrated
+}
+
 /** What a run has applied itself, of a plan of two migrations, and what it says of the others. */
 async function ownOf(lines: readonly string[], state: object) {
   const like = { app: 'a', operations: [], atomic: true, reversible: true }

@@ -308,6 +308,8 @@ def plan_of(alias, identity, own, schemas=(), unseen=""):
             findings = [verdict.unjudged(alias, error, pending)]
             placed = placing.all_of(judge, pending, "the comparison failed")
     with_text = [each for each in with_text if name_of(each[0]) not in placed.names]
+    if question:
+        question["planned"] = [[each.app_label, each.name] for each, _, _ in with_text]
     plan = {
         "database": alias,
         "identity": identity,

@@ -14,6 +14,7 @@ import { collection } from '../../kubernetes/paths.js'
 import { idOf } from '../../kubernetes/workload.js'
 import { Failure, fail, type Cause } from '../../failure/failure.js'
 import type { StageLog } from '../../platform/stage-log.js'
+import { withLeft } from '../../report/half-sentences.js'
 import { migrationSentence, verifiedWarnings } from '../../report/migration-sentences.js'
 import type { SchemaChange } from '../../state/fit.js'
 import { isEnding } from '../../judge/versions-in-use.js'
@@ -160,12 +161,12 @@ class MigrationRun implements Migration {
   }
 
   #cause(cause: Cause): Cause {
-    const { migrated, gaveUp, tried } = this.#output
+    const { migrated, gaveUp, tried, verified = [] } = this.#output
     const judged = this.#plan?.judged
     // One that is only reported has not ended it.
-    return tried.length > 0 && judged?.policy === 'block'
-      ? triedCause(cause, { ...judged, findings: tried }, migrated, toRepo(this.context))
-      : migrationCause(cause, migrated, gaveUp)
+    if (tried.length > 0 && judged?.policy === 'block')
+      return triedCause(cause, { ...judged, findings: tried }, migrated, toRepo(this.context))
+    return withLeft(migrationCause(cause, migrated, gaveUp), 'why' in verified ? [] : verified)
   }
 
   get #other(): OtherWork | undefined {
