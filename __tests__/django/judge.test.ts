@@ -298,6 +298,8 @@ describe('a change of type', () => {
     ['jsonb', 'text', 'retyped', false],
     ['varchar(50)', 'date', 'retyped', true],
     ['varchar(50)', 'uuid', 'retyped', true],
+    ['interval', 'bigint', 'retyped', true],
+    ['bytea', 'text', 'retyped', true],
     ['uuid', 'varchar(36)', 'retyped', true],
     ['integer', 'numeric(5, 2)', 'retyped', false],
   ]

@@ -33,6 +33,8 @@ families = (
     texts,
     ("json", "jsonb"),
     ("uuid",),
+    ("interval",),
+    ("bytea",),
     ("date", "time", "timestamp", "timestamp with time zone", "timestamp without time zone"),
 )
 
