@@ -448,24 +448,24 @@ const b=n(5082)
 const v=n(4974)
 const k=n(1236)
 const S=n(6717)
-const R=n(8646)
-const T=n(5385)
-const D=n(6114)
-const O=n(9379)
+const T=n(8646)
+const R=n(5385)
+const O=n(6114)
+const D=n(9379)
 const F=n(6782)
 const N=n(8011)
 const M=n(4750)
 const L=n(5574)
 const U=n(8595)
 const x=n(1866)
-const G=n(7118)
-const P=n(280)
+const P=n(7118)
+const G=n(280)
 const H=n(2276)
 const j=n(5213)
-const V=n(3465)
-const J=n(2028)
-const Y=n(1489)
-e.exports={parse:a,valid:c,clean:l,inc:A,diff:u,major:d,minor:h,patch:f,prerelease:g,compare:p,rcompare:m,compareLoose:E,compareBuild:w,sort:y,rsort:I,gt:B,lt:Q,eq:b,neq:v,gte:k,lte:S,cmp:R,coerce:T,truncate:D,Comparator:O,Range:F,satisfies:N,toComparators:M,maxSatisfying:L,minSatisfying:U,minVersion:x,validRange:G,outside:P,gtr:H,ltr:j,intersects:V,simplifyRange:J,subset:Y,SemVer:o,re:s.re,src:s.src,tokens:s.t,SEMVER_SPEC_VERSION:r.SEMVER_SPEC_VERSION,RELEASE_TYPES:r.RELEASE_TYPES,compareIdentifiers:i.compareIdentifiers,rcompareIdentifiers:i.rcompareIdentifiers}},5101:e=>{const t="2.0.0"
+const J=n(3465)
+const V=n(2028)
+const $=n(1489)
+e.exports={parse:a,valid:c,clean:l,inc:A,diff:u,major:d,minor:h,patch:f,prerelease:g,compare:p,rcompare:m,compareLoose:E,compareBuild:w,sort:y,rsort:I,gt:B,lt:Q,eq:b,neq:v,gte:k,lte:S,cmp:T,coerce:R,truncate:O,Comparator:D,Range:F,satisfies:N,toComparators:M,maxSatisfying:L,minSatisfying:U,minVersion:x,validRange:P,outside:G,gtr:H,ltr:j,intersects:J,simplifyRange:V,subset:$,SemVer:o,re:s.re,src:s.src,tokens:s.t,SEMVER_SPEC_VERSION:r.SEMVER_SPEC_VERSION,RELEASE_TYPES:r.RELEASE_TYPES,compareIdentifiers:i.compareIdentifiers,rcompareIdentifiers:i.rcompareIdentifiers}},5101:e=>{const t="2.0.0"
 const n=256
 const s=Number.MAX_SAFE_INTEGER||9007199254740991
 const r=16
@@ -951,13 +951,13 @@ n(9967).Request
 n(5910).FormData
 globalThis.File??n(4573).File
 n(8355).FileReader
-const{setGlobalOrigin:S,getGlobalOrigin:R}=n(1059)
+const{setGlobalOrigin:S,getGlobalOrigin:T}=n(1059)
 0
 0
-const{CacheStorage:T}=n(3245)
-const{kConstruct:D}=n(109)
-new T(D)
-const{deleteCookie:O,getCookies:F,getSetCookies:N,setCookie:M}=n(9061)
+const{CacheStorage:R}=n(3245)
+const{kConstruct:O}=n(109)
+new R(O)
+const{deleteCookie:D,getCookies:F,getSetCookies:N,setCookie:M}=n(9061)
 0
 0
 0
@@ -965,7 +965,7 @@ const{deleteCookie:O,getCookies:F,getSetCookies:N,setCookie:M}=n(9061)
 const{parseMIMEType:L,serializeAMimeType:U}=n(1900)
 0
 0
-const{CloseEvent:x,ErrorEvent:G,MessageEvent:P}=n(5188)
+const{CloseEvent:x,ErrorEvent:P,MessageEvent:G}=n(5188)
 n(3726).WebSocket
 0
 0
@@ -1560,7 +1560,7 @@ const{channels:E}=n(2414)
 const{headerNameLowerCasedRecord:w}=n(735)
 const y=/[^\u0021-\u00ff]/
 const I=Symbol("handler")
-class Request{constructor(e,{path:t,method:n,body:r,headers:o,query:w,idempotent:B,blocking:Q,upgrade:b,headersTimeout:v,bodyTimeout:k,reset:S,throwOnError:R,expectContinue:T,servername:D},O){if(typeof t!=="string")throw new s("path must be a string")
+class Request{constructor(e,{path:t,method:n,body:r,headers:o,query:w,idempotent:B,blocking:Q,upgrade:b,headersTimeout:v,bodyTimeout:k,reset:S,throwOnError:T,expectContinue:R,servername:O},D){if(typeof t!=="string")throw new s("path must be a string")
 else if(t[0]!=="/"&&!(t.startsWith("http://")||t.startsWith("https://"))&&n!=="CONNECT")throw new s("path must be an absolute URL or start with a slash")
 else if(y.test(t))throw new s("invalid request path")
 if(typeof n!=="string")throw new s("method must be a string")
@@ -1570,10 +1570,10 @@ if(b&&!a(b))throw new s("invalid upgrade header")
 if(v!=null&&(!Number.isFinite(v)||v<0))throw new s("invalid headersTimeout")
 if(k!=null&&(!Number.isFinite(k)||k<0))throw new s("invalid bodyTimeout")
 if(S!=null&&typeof S!=="boolean")throw new s("invalid reset")
-if(T!=null&&typeof T!=="boolean")throw new s("invalid expectContinue")
+if(R!=null&&typeof R!=="boolean")throw new s("invalid expectContinue")
 this.headersTimeout=v
 this.bodyTimeout=k
-this.throwOnError=R===true
+this.throwOnError=T===true
 this.method=n
 this.abort=null
 if(r==null)this.body=null
@@ -1600,14 +1600,14 @@ this.host=null
 this.contentLength=null
 this.contentType=null
 this.headers=[]
-this.expectContinue=T!=null?T:false
+this.expectContinue=R!=null?R:false
 if(Array.isArray(o)){if(o.length%2!==0)throw new s("headers array must be even")
 for(let e=0;e<o.length;e+=2)processHeader(this,o[e],o[e+1])}else if(o&&typeof o==="object")if(o[Symbol.iterator])for(const e of o){if(!Array.isArray(e)||e.length!==2)throw new s("headers must be in key-value pair format")
 processHeader(this,e[0],e[1])}else{const e=Object.keys(o)
 for(let t=0;t<e.length;++t)processHeader(this,e[t],o[e[t]])}else if(o!=null)throw new s("headers must be an object or an array")
-g(O,n,b)
-this.servername=D||p(this.host)
-this[I]=O
+g(D,n,b)
+this.servername=O||p(this.host)
+this[I]=D
 if(E.create.hasSubscribers)E.create.publish({request:this})}onBodySent(e){if(this[I].onBodySent)try{return this[I].onBodySent(e)}catch(e){this.abort(e)}}onRequestSent(){if(E.bodySent.hasSubscribers)E.bodySent.publish({request:this})
 if(this[I].onRequestSent)try{return this[I].onRequestSent()}catch(e){this.abort(e)}}onConnect(e){o(!this.aborted)
 o(!this.completed)
@@ -1917,7 +1917,7 @@ const r=n(3440)
 const{channels:o}=n(2414)
 const i=n(6603)
 const{RequestContentLengthMismatchError:a,ResponseContentLengthMismatchError:c,RequestAbortedError:l,InvalidArgumentError:A,HeadersTimeoutError:u,HeadersOverflowError:d,SocketError:h,InformationalError:f,BodyTimeoutError:g,HTTPParserError:p,ResponseExceededMaxSizeError:m}=n(8707)
-const{kUrl:E,kReset:w,kClient:y,kParser:I,kBlocking:B,kRunning:Q,kPending:b,kSize:v,kWriting:k,kQueue:S,kNoRef:R,kKeepAliveDefaultTimeout:T,kHostHeader:D,kPendingIdx:O,kRunningIdx:F,kError:N,kPipelining:M,kSocket:L,kKeepAliveTimeoutValue:U,kMaxHeadersSize:x,kKeepAliveMaxTimeout:G,kKeepAliveTimeoutThreshold:P,kHeadersTimeout:H,kBodyTimeout:j,kStrictContentLength:V,kMaxRequests:J,kCounter:Y,kMaxResponseSize:$,kOnError:W,kResume:q,kHTTPContext:_}=n(6443)
+const{kUrl:E,kReset:w,kClient:y,kParser:I,kBlocking:B,kRunning:Q,kPending:b,kSize:v,kWriting:k,kQueue:S,kNoRef:T,kKeepAliveDefaultTimeout:R,kHostHeader:O,kPendingIdx:D,kRunningIdx:F,kError:N,kPipelining:M,kSocket:L,kKeepAliveTimeoutValue:U,kMaxHeadersSize:x,kKeepAliveMaxTimeout:P,kKeepAliveTimeoutThreshold:G,kHeadersTimeout:H,kBodyTimeout:j,kStrictContentLength:J,kMaxRequests:V,kCounter:$,kMaxResponseSize:Y,kOnError:W,kResume:q,kHTTPContext:_}=n(6443)
 const z=n(2824)
 const K=Buffer.alloc(0)
 const Z=Buffer[Symbol.species]
@@ -1973,7 +1973,7 @@ this.bytesRead=0
 this.keepAlive=""
 this.contentLength=""
 this.connection=""
-this.maxResponseSize=e[$]}setTimeout(e,t){if(e!==this.timeoutValue||t&de^this.timeoutType&de){if(this.timeout){i.clearTimeout(this.timeout)
+this.maxResponseSize=e[Y]}setTimeout(e,t){if(e!==this.timeoutValue||t&de^this.timeoutType&de){if(this.timeout){i.clearTimeout(this.timeout)
 this.timeout=null}if(e)if(t&de)this.timeout=i.setFastTimeout(onParserTimeout,e,new WeakRef(this))
 else{this.timeout=setTimeout(onParserTimeout,e,new WeakRef(this))
 this.timeout.unref()}this.timeoutValue=e}else if(this.timeout)if(this.timeout.refresh)this.timeout.refresh()
@@ -2086,9 +2086,9 @@ return 2}s((this.headers.length&1)===0)
 this.headers=[]
 this.headersSize=0
 if(this.shouldKeepAlive&&o[M]){const e=this.keepAlive?r.parseKeepAliveTimeout(this.keepAlive):null
-if(e!=null){const t=Math.min(e-o[P],o[G])
+if(e!=null){const t=Math.min(e-o[G],o[P])
 if(t<=0)i[w]=true
-else o[U]=t}else o[U]=o[T]}else i[w]=true
+else o[U]=t}else o[U]=o[R]}else i[w]=true
 const A=l.onHeaders(e,a,this.resume,c)===false
 if(l.aborted)return-1
 if(l.method==="HEAD")return 1
@@ -2133,7 +2133,7 @@ if(n===he){if(!t[k]||t.writableNeedDrain||o[Q]>1){s(!i,"cannot be paused while w
 r.destroy(t,new u)}}else if(n===fe){if(!i)r.destroy(t,new g)}else if(n===ge){s(o[Q]===0&&o[U])
 r.destroy(t,new f("socket idle timeout"))}}async function connectH1(e,t){e[L]=t
 if(!oe){oe=await ie
-ie=null}t[R]=false
+ie=null}t[T]=false
 t[k]=false
 t[w]=false
 t[B]=false
@@ -2165,7 +2165,7 @@ const t=e[S].splice(e[F])
 for(let s=0;s<t.length;s++){const o=t[s]
 r.errorRequest(e,o,n)}}else if(e[Q]>0&&n.code!=="UND_ERR_INFO"){const t=e[S][e[F]]
 e[S][e[F]++]=null
-r.errorRequest(e,t,n)}e[O]=e[F]
+r.errorRequest(e,t,n)}e[D]=e[F]
 s(e[Q]===0)
 e.emit("disconnect",e[E],[e],n)
 e[q]()})
@@ -2180,9 +2180,9 @@ e[ne]=null}e[te]=0}function scheduleIdleSocketValidation(e,t){t[te]=1
 t[ne]=setImmediate(()=>{t[ne]=null
 t[te]=2
 if(e[L]===t&&!t.destroyed)e[q]()})}function resumeH1(e){const t=e[L]
-if(t&&!t.destroyed){if(e[v]===0){if(!t[R]&&t.unref){t.unref()
-t[R]=true}}else if(t[R]&&t.ref){t.ref()
-t[R]=false}if(e[Q]===0&&e[b]>0&&t[se]){if(t[te]===0){scheduleIdleSocketValidation(e,t)
+if(t&&!t.destroyed){if(e[v]===0){if(!t[T]&&t.unref){t.unref()
+t[T]=true}}else if(t[T]&&t.ref){t.ref()
+t[T]=false}if(e[Q]===0&&e[b]>0&&t[se]){if(t[te]===0){scheduleIdleSocketValidation(e,t)
 t[I].readMore()
 if(t.destroyed)return
 return}if(t[te]===1){t[I].readMore()
@@ -2205,7 +2205,7 @@ const I=r.bodyLength(p)
 E=I??E
 if(E===null)E=t.contentLength
 if(E===0&&!y)E=null
-if(shouldSendContentLength(i)&&E>0&&t.contentLength!==null&&t.contentLength!==E){if(e[V]){r.errorRequest(e,t,new a)
+if(shouldSendContentLength(i)&&E>0&&t.contentLength!==null&&t.contentLength!==E){if(e[J]){r.errorRequest(e,t,new a)
 return false}process.emitWarning(new a)}const Q=e[L]
 clearIdleSocketValidation(Q)
 const abort=n=>{if(t.aborted)return
@@ -2217,11 +2217,11 @@ try{t.onConnect(abort)}catch(n){r.errorRequest(e,t,n)}if(t.aborted)return false
 if(i==="HEAD")Q[w]=true
 if(d||i==="CONNECT")Q[w]=true
 if(g!=null)Q[w]=g
-if(e[J]&&Q[Y]++>=e[J])Q[w]=true
+if(e[V]&&Q[$]++>=e[V])Q[w]=true
 if(h)Q[B]=true
 let b=`${i} ${c} HTTP/1.1\r\n`
 if(typeof u==="string")b+=`host: ${u}\r\n`
-else b+=e[D]
+else b+=e[O]
 if(d)b+=`connection: upgrade\r\nupgrade: ${d}\r\n`
 else if(e[M]&&!Q[w])b+="connection: keep-alive\r\n"
 else b+="connection: close\r\n"
@@ -2301,7 +2301,7 @@ if(t[N])throw t[N]
 if(t.destroyed)return false
 const l=Buffer.byteLength(e)
 if(!l)return true
-if(s!==null&&o+l>s){if(r[V])throw new a
+if(s!==null&&o+l>s){if(r[J])throw new a
 process.emitWarning(new a)}t.cork()
 if(o===0){if(!i&&n.reset!==false)t[w]=true
 if(s===null)t.write(`${c}transfer-encoding: chunked\r\n`,"latin1")
@@ -2319,7 +2319,7 @@ if(e.destroyed)return
 if(s===0)if(r)e.write(`${o}content-length: 0\r\n\r\n`,"latin1")
 else e.write(`${o}\r\n`,"latin1")
 else if(t===null)e.write("\r\n0\r\n\r\n","latin1")
-if(t!==null&&s!==t)if(n[V])throw new a
+if(t!==null&&s!==t)if(n[J])throw new a
 else process.emitWarning(new a)
 if(e[I].timeout&&e[I].timeoutType===he)if(e[I].timeout.refresh)e[I].timeout.refresh()
 n[q]()}destroy(e){const{socket:t,client:n,abort:r}=this
@@ -2331,19 +2331,19 @@ const{pipeline:o}=n(7075)
 const i=n(3440)
 const{RequestContentLengthMismatchError:a,RequestAbortedError:c,SocketError:l,InformationalError:A}=n(8707)
 const{kUrl:u,kReset:d,kClient:h,kRunning:f,kPending:g,kQueue:p,kPendingIdx:m,kRunningIdx:E,kError:w,kSocket:y,kStrictContentLength:I,kOnError:B,kMaxConcurrentStreams:Q,kHTTP2Session:b,kResume:v,kSize:k,kHTTPContext:S}=n(6443)
-const R=Symbol("open streams")
-let T
-let D=false
-let O
-try{O=n(2467)}catch{O={constants:{}}}const{constants:{HTTP2_HEADER_AUTHORITY:F,HTTP2_HEADER_METHOD:N,HTTP2_HEADER_PATH:M,HTTP2_HEADER_SCHEME:L,HTTP2_HEADER_CONTENT_LENGTH:U,HTTP2_HEADER_EXPECT:x,HTTP2_HEADER_STATUS:G}}=O
+const T=Symbol("open streams")
+let R
+let O=false
+let D
+try{D=n(2467)}catch{D={constants:{}}}const{constants:{HTTP2_HEADER_AUTHORITY:F,HTTP2_HEADER_METHOD:N,HTTP2_HEADER_PATH:M,HTTP2_HEADER_SCHEME:L,HTTP2_HEADER_CONTENT_LENGTH:U,HTTP2_HEADER_EXPECT:x,HTTP2_HEADER_STATUS:P}}=D
 function parseH2Headers(e){const t=[]
 for(const[n,s]of Object.entries(e))if(Array.isArray(s))for(const e of s)t.push(Buffer.from(n),Buffer.from(e))
 else t.push(Buffer.from(n),Buffer.from(s))
-return t}function parseH2ResponseHeaders(e){const{[G]:t,...n}=e
+return t}function parseH2ResponseHeaders(e){const{[P]:t,...n}=e
 return parseH2Headers(n)}async function connectH2(e,t){e[y]=t
-if(!D){D=true
-process.emitWarning("H2 support is experimental, expect them to change at any time.",{code:"UNDICI-H2"})}const n=O.connect(e[u],{createConnection:()=>t,peerMaxConcurrentStreams:e[Q]})
-n[R]=0
+if(!O){O=true
+process.emitWarning("H2 support is experimental, expect them to change at any time.",{code:"UNDICI-H2"})}const n=D.connect(e[u],{createConnection:()=>t,peerMaxConcurrentStreams:e[Q]})
+n[T]=0
 n[h]=e
 n[y]=t
 i.addListener(n,"error",onHttp2SessionError)
@@ -2403,8 +2403,8 @@ const n=B[e+1]
 if(Array.isArray(n))for(let e=0;e<n.length;e++)if(k[t])k[t]+=`,${n[e]}`
 else k[t]=n[e]
 else k[t]=n}let S
-const{hostname:D,port:O}=e[u]
-k[F]=h||`${D}${O?`:${O}`:""}`
+const{hostname:O,port:D}=e[u]
+k[F]=h||`${O}${D?`:${D}`:""}`
 k[N]=l
 const abort=n=>{if(t.aborted)return
 if(t.completed){if(l==="CONNECT"&&S!=null)i.destroy(S,n||new c)
@@ -2420,7 +2420,7 @@ S=o.request(k,{endStream:false,signal:w})
 let n=false
 const onResponse=e=>{n=true
 S.off(r,onUpgradeError)
-t.onUpgradeResponse(Number(e[G]),e,parseH2ResponseHeaders)}
+t.onUpgradeResponse(Number(e[P]),e,parseH2ResponseHeaders)}
 const onUpgradeError=e=>{n=true
 S.off("response",onResponse)
 t.onUpgradeError(e)}
@@ -2431,23 +2431,23 @@ S.off("error",abort)
 S.once(r,onUpgradeError)
 e[p][e[E]++]=null}
 S.once("response",onResponse)
-S.once("error",abort);++o[R]
+S.once("error",abort);++o[T]
 onReady()
 S.once("close",()=>{if(!n&&t.completed){S.off("response",onResponse)
 S.off(r,onUpgradeError)
-t.onUpgradeError(new A(`HTTP/2: "stream error" received - code ${S.rstCode}`))}o[R]-=1
-if(o[R]===0)o.unref()})
+t.onUpgradeError(new A(`HTTP/2: "stream error" received - code ${S.rstCode}`))}o[T]-=1
+if(o[T]===0)o.unref()})
 return true}k[M]=d
 k[L]="https"
-const P=l==="PUT"||l==="POST"||l==="PATCH"
+const G=l==="PUT"||l==="POST"||l==="PATCH"
 if(Q&&typeof Q.read==="function")Q.read(0)
 let H=i.bodyLength(Q)
-if(i.isFormDataLike(Q)){T??=n(4492).extractBody
-const[e,t]=T(Q)
+if(i.isFormDataLike(Q)){R??=n(4492).extractBody
+const[e,t]=R(Q)
 k["content-type"]=t
 Q=e.stream
 H=e.length}if(H==null)H=t.contentLength
-if(H===0||!P)H=null
+if(H===0||!G)H=null
 if(shouldSendContentLength(l)&&H>0&&t.contentLength!=null&&t.contentLength!==H){if(e[I]){i.errorRequest(e,t,new a)
 return false}process.emitWarning(new a)}if(H!=null){s(Q,"no body must not have content length")
 k[U]=`${H}`}o.ref()
@@ -2455,8 +2455,8 @@ const j=l==="GET"||l==="HEAD"||Q===null
 if(g){k[x]="100-continue"
 S=o.request(k,{endStream:j,signal:w})
 S.once("continue",writeBodyH2)}else{S=o.request(k,{endStream:j,signal:w})
-writeBodyH2()}++o[R]
-S.once("response",n=>{const{[G]:s,...r}=n
+writeBodyH2()}++o[T]
+S.once("response",n=>{const{[P]:s,...r}=n
 t.onResponseStarted()
 if(t.aborted){const n=new c
 i.errorRequest(e,t,n)
@@ -2464,22 +2464,22 @@ i.destroy(S,n)
 return}if(t.onHeaders(Number(s),parseH2Headers(r),S.resume.bind(S),"")===false)S.pause()
 S.on("data",e=>{if(t.onData(e)===false)S.pause()})})
 S.once("end",()=>{if(S.state?.state==null||S.state.state<6)t.onComplete([])
-if(o[R]===0)o.unref()
+if(o[T]===0)o.unref()
 abort(new A("HTTP/2: stream half-closed (remote)"))
 e[p][e[E]++]=null
 e[m]=e[E]
 e[v]()})
-S.once("close",()=>{o[R]-=1
-if(o[R]===0)o.unref()})
+S.once("close",()=>{o[T]-=1
+if(o[T]===0)o.unref()})
 S.once("error",function(e){abort(e)})
 S.once("frameError",(e,t)=>{abort(new A(`HTTP/2: "frameError" received - type ${e}, code ${t}`))})
 return true
-function writeBodyH2(){if(!Q||H===0)writeBuffer(abort,S,null,e,t,e[y],H,P)
-else if(i.isBuffer(Q))writeBuffer(abort,S,Q,e,t,e[y],H,P)
-else if(i.isBlobLike(Q))if(typeof Q.stream==="function")writeIterable(abort,S,Q.stream(),e,t,e[y],H,P)
-else writeBlob(abort,S,Q,e,t,e[y],H,P)
-else if(i.isStream(Q))writeStream(abort,e[y],P,S,Q,e,t,H)
-else if(i.isIterable(Q))writeIterable(abort,S,Q,e,t,e[y],H,P)
+function writeBodyH2(){if(!Q||H===0)writeBuffer(abort,S,null,e,t,e[y],H,G)
+else if(i.isBuffer(Q))writeBuffer(abort,S,Q,e,t,e[y],H,G)
+else if(i.isBlobLike(Q))if(typeof Q.stream==="function")writeIterable(abort,S,Q.stream(),e,t,e[y],H,G)
+else writeBlob(abort,S,Q,e,t,e[y],H,G)
+else if(i.isStream(Q))writeStream(abort,e[y],G,S,Q,e,t,H)
+else if(i.isIterable(Q))writeIterable(abort,S,Q,e,t,e[y],H,G)
 else s(false)}}function writeBuffer(e,t,n,r,o,a,c,l){try{if(n!=null&&i.isBuffer(n)){s(c===n.byteLength,"buffer body must have content length")
 t.cork()
 t.write(n)
@@ -2527,13 +2527,13 @@ const c=n(4655)
 const l=n(1841)
 const{InvalidArgumentError:A,InformationalError:u,ClientDestroyedError:d}=n(8707)
 const h=n(9136)
-const{kUrl:f,kServerName:g,kClient:p,kBusy:m,kConnect:E,kResuming:w,kRunning:y,kPending:I,kSize:B,kQueue:Q,kConnected:b,kConnecting:v,kNeedDrain:k,kKeepAliveDefaultTimeout:S,kHostHeader:R,kPendingIdx:T,kRunningIdx:D,kError:O,kPipelining:F,kKeepAliveTimeoutValue:N,kMaxHeadersSize:M,kKeepAliveMaxTimeout:L,kKeepAliveTimeoutThreshold:U,kHeadersTimeout:x,kBodyTimeout:G,kStrictContentLength:P,kConnector:H,kMaxRedirections:j,kMaxRequests:V,kCounter:J,kClose:Y,kDestroy:$,kDispatch:W,kInterceptors:q,kLocalAddress:_,kMaxResponseSize:z,kOnError:K,kHTTPContext:Z,kMaxConcurrentStreams:X,kResume:ee}=n(6443)
+const{kUrl:f,kServerName:g,kClient:p,kBusy:m,kConnect:E,kResuming:w,kRunning:y,kPending:I,kSize:B,kQueue:Q,kConnected:b,kConnecting:v,kNeedDrain:k,kKeepAliveDefaultTimeout:S,kHostHeader:T,kPendingIdx:R,kRunningIdx:O,kError:D,kPipelining:F,kKeepAliveTimeoutValue:N,kMaxHeadersSize:M,kKeepAliveMaxTimeout:L,kKeepAliveTimeoutThreshold:U,kHeadersTimeout:x,kBodyTimeout:P,kStrictContentLength:G,kConnector:H,kMaxRedirections:j,kMaxRequests:J,kCounter:V,kClose:$,kDestroy:Y,kDispatch:W,kInterceptors:q,kLocalAddress:_,kMaxResponseSize:z,kOnError:K,kHTTPContext:Z,kMaxConcurrentStreams:X,kResume:ee}=n(6443)
 const te=n(637)
 const ne=n(8788)
 let se=false
 const re=Symbol("kClosedResolve")
 const noop=()=>{}
-function getPipelining(e){return e[F]??e[Z]?.defaultPipelining??1}class Client extends l{constructor(e,{interceptors:t,maxHeaderSize:n,headersTimeout:s,socketTimeout:a,requestTimeout:c,connectTimeout:l,bodyTimeout:u,idleTimeout:d,keepAlive:p,keepAliveTimeout:m,maxKeepAliveTimeout:E,keepAliveMaxTimeout:y,keepAliveTimeoutThreshold:I,socketPath:B,pipelining:b,tls:v,strictContentLength:O,maxCachedSessions:J,maxRedirections:Y,connect:$,maxRequestsPerClient:W,localAddress:te,maxResponseSize:ne,autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae,maxConcurrentStreams:ce,allowH2:le,webSocket:Ae,eventSource:ue}={}){super({webSocket:Ae,eventSource:ue})
+function getPipelining(e){return e[F]??e[Z]?.defaultPipelining??1}class Client extends l{constructor(e,{interceptors:t,maxHeaderSize:n,headersTimeout:s,socketTimeout:a,requestTimeout:c,connectTimeout:l,bodyTimeout:u,idleTimeout:d,keepAlive:p,keepAliveTimeout:m,maxKeepAliveTimeout:E,keepAliveMaxTimeout:y,keepAliveTimeoutThreshold:I,socketPath:B,pipelining:b,tls:v,strictContentLength:D,maxCachedSessions:V,maxRedirections:$,connect:Y,maxRequestsPerClient:W,localAddress:te,maxResponseSize:ne,autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae,maxConcurrentStreams:ce,allowH2:le,webSocket:Ae,eventSource:ue}={}){super({webSocket:Ae,eventSource:ue})
 if(p!==void 0)throw new A("unsupported keepAlive, use pipelining=0 instead")
 if(a!==void 0)throw new A("unsupported socketTimeout, use headersTimeout & bodyTimeout instead")
 if(c!==void 0)throw new A("unsupported requestTimeout, use headersTimeout & bodyTimeout instead")
@@ -2547,20 +2547,20 @@ if(y!=null&&(!Number.isFinite(y)||y<=0))throw new A("invalid keepAliveMaxTimeout
 if(I!=null&&!Number.isFinite(I))throw new A("invalid keepAliveTimeoutThreshold")
 if(s!=null&&(!Number.isInteger(s)||s<0))throw new A("headersTimeout must be a positive integer or zero")
 if(u!=null&&(!Number.isInteger(u)||u<0))throw new A("bodyTimeout must be a positive integer or zero")
-if($!=null&&typeof $!=="function"&&typeof $!=="object")throw new A("connect must be a function or an object")
-if(Y!=null&&(!Number.isInteger(Y)||Y<0))throw new A("maxRedirections must be a positive number")
+if(Y!=null&&typeof Y!=="function"&&typeof Y!=="object")throw new A("connect must be a function or an object")
+if($!=null&&(!Number.isInteger($)||$<0))throw new A("maxRedirections must be a positive number")
 if(W!=null&&(!Number.isInteger(W)||W<0))throw new A("maxRequestsPerClient must be a positive number")
 if(te!=null&&(typeof te!=="string"||r.isIP(te)===0))throw new A("localAddress must be valid string IP address")
 if(ne!=null&&(!Number.isInteger(ne)||ne<-1))throw new A("maxResponseSize must be a positive number")
 if(ae!=null&&(!Number.isInteger(ae)||ae<-1))throw new A("autoSelectFamilyAttemptTimeout must be a positive number")
 if(le!=null&&typeof le!=="boolean")throw new A("allowH2 must be a valid boolean value")
 if(ce!=null&&(typeof ce!=="number"||ce<1))throw new A("maxConcurrentStreams must be a positive integer, greater than 0")
-if(typeof $!=="function")$=h({...v,maxCachedSessions:J,allowH2:le,socketPath:B,timeout:l,...ie?{autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae}:void 0,...$})
+if(typeof Y!=="function")Y=h({...v,maxCachedSessions:V,allowH2:le,socketPath:B,timeout:l,...ie?{autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae}:void 0,...Y})
 if(t?.Client&&Array.isArray(t.Client)){this[q]=t.Client
 if(!se){se=true
-process.emitWarning("Client.Options#interceptor is deprecated. Use Dispatcher#compose instead.",{code:"UNDICI-CLIENT-INTERCEPTOR-DEPRECATED"})}}else this[q]=[oe({maxRedirections:Y})]
+process.emitWarning("Client.Options#interceptor is deprecated. Use Dispatcher#compose instead.",{code:"UNDICI-CLIENT-INTERCEPTOR-DEPRECATED"})}}else this[q]=[oe({maxRedirections:$})]
 this[f]=i.parseOrigin(e)
-this[H]=$
+this[H]=Y
 this[F]=b!=null?b:1
 this[M]=n||o.maxHeaderSize
 this[S]=m==null?4e3:m
@@ -2571,38 +2571,38 @@ this[g]=null
 this[_]=te!=null?te:null
 this[w]=0
 this[k]=0
-this[R]=`host: ${this[f].hostname}${this[f].port?`:${this[f].port}`:""}\r\n`
-this[G]=u!=null?u:3e5
+this[T]=`host: ${this[f].hostname}${this[f].port?`:${this[f].port}`:""}\r\n`
+this[P]=u!=null?u:3e5
 this[x]=s!=null?s:3e5
-this[P]=O==null?true:O
-this[j]=Y
-this[V]=W
+this[G]=D==null?true:D
+this[j]=$
+this[J]=W
 this[re]=null
 this[z]=ne>-1?ne:-1
 this[X]=ce!=null?ce:100
 this[Z]=null
 this[Q]=[]
-this[D]=0
-this[T]=0
+this[O]=0
+this[R]=0
 this[ee]=e=>resume(this,e)
 this[K]=e=>onError(this,e)}get pipelining(){return this[F]}set pipelining(e){this[F]=e
-this[ee](true)}get[I](){return this[Q].length-this[T]}get[y](){return this[T]-this[D]}get[B](){return this[Q].length-this[D]}get[b](){return!!this[Z]&&!this[v]&&!this[Z].destroyed}get[m](){return Boolean(this[Z]?.busy(null)||this[B]>=(getPipelining(this)||1)||this[I]>0)}[E](e){connect(this)
+this[ee](true)}get[I](){return this[Q].length-this[R]}get[y](){return this[R]-this[O]}get[B](){return this[Q].length-this[O]}get[b](){return!!this[Z]&&!this[v]&&!this[Z].destroyed}get[m](){return Boolean(this[Z]?.busy(null)||this[B]>=(getPipelining(this)||1)||this[I]>0)}[E](e){connect(this)
 this.once("connect",e)}[W](e,t){const n=e.origin||this[f].origin
 const s=new c(n,e,t)
 this[Q].push(s)
 if(this[w]);else if(i.bodyLength(s.body)==null&&i.isIterable(s.body)){this[w]=1
 queueMicrotask(()=>resume(this))}else this[ee](true)
 if(this[w]&&this[k]!==2&&this[m])this[k]=2
-return this[k]<2}async[Y](){return new Promise(e=>{if(this[B])this[re]=e
-else e(null)})}async[$](e){return new Promise(t=>{const n=this[Q].splice(this[T])
+return this[k]<2}async[$](){return new Promise(e=>{if(this[B])this[re]=e
+else e(null)})}async[Y](e){return new Promise(t=>{const n=this[Q].splice(this[R])
 for(let t=0;t<n.length;t++){const s=n[t]
 i.errorRequest(this,s,e)}const callback=()=>{if(this[re]){this[re]()
 this[re]=null}t(null)}
 if(this[Z]){this[Z].destroy(e,callback)
 this[Z]=null}else queueMicrotask(callback)
 this[ee]()})}}const oe=n(5092)
-function onError(e,t){if(e[y]===0&&t.code!=="UND_ERR_INFO"&&t.code!=="UND_ERR_SOCKET"){s(e[T]===e[D])
-const n=e[Q].splice(e[D])
+function onError(e,t){if(e[y]===0&&t.code!=="UND_ERR_INFO"&&t.code!=="UND_ERR_SOCKET"){s(e[R]===e[O])
+const n=e[Q].splice(e[O])
 for(let s=0;s<n.length;s++){const r=n[s]
 i.errorRequest(e,r,t)}s(e[B]===0)}}async function connect(e){s(!e[v])
 s(!e[Z])
@@ -2619,25 +2619,25 @@ if(e.destroyed){i.destroy(r.on("error",noop),new d)
 return}s(r)
 try{e[Z]=r.alpnProtocol==="h2"?await ne(e,r):await te(e,r)}catch(e){r.destroy().on("error",noop)
 throw e}e[v]=false
-r[J]=0
-r[V]=e[V]
+r[V]=0
+r[J]=e[J]
 r[p]=e
-r[O]=null
+r[D]=null
 if(a.connected.hasSubscribers)a.connected.publish({connectParams:{host:t,hostname:n,protocol:o,port:c,version:e[Z]?.version,servername:e[g],localAddress:e[_]},connector:e[H],socket:r})
 e.emit("connect",e[f],[e])}catch(r){if(e.destroyed)return
 e[v]=false
 if(a.connectError.hasSubscribers)a.connectError.publish({connectParams:{host:t,hostname:n,protocol:o,port:c,version:e[Z]?.version,servername:e[g],localAddress:e[_]},connector:e[H],error:r})
 if(r.code==="ERR_TLS_CERT_ALTNAME_INVALID"){s(e[y]===0)
-while(e[I]>0&&e[Q][e[T]].servername===e[g]){const t=e[Q][e[T]++]
+while(e[I]>0&&e[Q][e[R]].servername===e[g]){const t=e[Q][e[R]++]
 i.errorRequest(e,t,r)}}else onError(e,r)
 e.emit("connectionError",e[f],[e],r)}e[ee]()}function emitDrain(e){e[k]=0
 e.emit("drain",e[f],[e])}function resume(e,t){if(e[w]===2)return
 e[w]=2
 _resume(e,t)
 e[w]=0
-if(e[D]>256){e[Q].splice(0,e[D])
-e[T]-=e[D]
-e[D]=0}}function _resume(e,t){while(true){if(e.destroyed){s(e[I]===0)
+if(e[O]>256){e[Q].splice(0,e[O])
+e[R]-=e[O]
+e[O]=0}}function _resume(e,t){while(true){if(e.destroyed){s(e[I]===0)
 return}if(e[re]&&!e[B]){e[re]()
 e[re]=null
 return}if(e[Z])e[Z].resume()
@@ -2646,7 +2646,7 @@ else if(e[k]===2){if(t){e[k]=1
 queueMicrotask(()=>emitDrain(e))}else emitDrain(e)
 continue}if(e[I]===0)return
 if(e[y]>=(getPipelining(e)||1))return
-const n=e[Q][e[T]]
+const n=e[Q][e[R]]
 if(e[f].protocol==="https:"&&e[g]!==n.servername){if(e[y]>0)return
 e[g]=n.servername
 e[Z]?.destroy(new u("servername changed"),()=>{e[Z]=null
@@ -2654,8 +2654,8 @@ resume(e)})}if(e[v])return
 if(!e[Z]){connect(e)
 return}if(e[Z].destroyed)return
 if(e[Z].busy(n))return
-if(!n.aborted&&e[Z].write(n))e[T]++
-else e[Q].splice(e[T],1)}}e.exports=Client},1841:(e,t,n)=>{const s=n(4573)
+if(!n.aborted&&e[Z].write(n))e[R]++
+else e[Q].splice(e[R],1)}}e.exports=Client},1841:(e,t,n)=>{const s=n(4573)
 const r=n(883)
 const{ClientDestroyedError:o,ClientClosedError:i,InvalidArgumentError:a}=n(8707)
 const{kDestroy:c,kClose:l,kClosed:A,kDestroyed:u,kDispatch:d,kInterceptors:h}=n(6443)
@@ -2786,7 +2786,7 @@ const b=Symbol("onConnectionError")
 const v=Symbol("get dispatcher")
 const k=Symbol("add client")
 const S=Symbol("remove client")
-const R=Symbol("stats")
+const T=Symbol("stats")
 class PoolBase extends s{constructor(e){super(e)
 this[w]=new r
 this[m]=[]
@@ -2803,13 +2803,13 @@ t.emit("drain",e,[t,...n])}if(t[y]&&s.isEmpty())Promise.all(t[m].map(e=>e.close(
 this[B]=(e,n)=>{t.emit("connect",e,[t,...n])}
 this[Q]=(e,n,s)=>{t.emit("disconnect",e,[t,...n],s)}
 this[b]=(e,n,s)=>{t.emit("connectionError",e,[t,...n],s)}
-this[R]=new p(this)}get[A](){return this[E]}get[o](){return this[m].filter(e=>e[o]).length}get[u](){return this[m].filter(e=>e[o]&&!e[E]).length}get[c](){let e=this[l]
+this[T]=new p(this)}get[A](){return this[E]}get[o](){return this[m].filter(e=>e[o]).length}get[u](){return this[m].filter(e=>e[o]&&!e[E]).length}get[c](){let e=this[l]
 for(const{[c]:t}of this[m])e+=t
 return e}get[a](){let e=0
 for(const{[a]:t}of this[m])e+=t
 return e}get[i](){let e=this[l]
 for(const{[i]:t}of this[m])e+=t
-return e}get stats(){return this[R]}async[h](){if(this[w].isEmpty())await Promise.all(this[m].map(e=>e.close()))
+return e}get stats(){return this[T]}async[h](){if(this[w].isEmpty())await Promise.all(this[m].map(e=>e.close()))
 else await new Promise(e=>{this[y]=e})}async[f](e){while(true){const t=this[w].shift()
 if(!t)break
 t.handler.onError(e)}await Promise.all(this[m].map(t=>t.destroy(e)))}[g](e,t){const n=this[v]()
@@ -3166,22 +3166,22 @@ class DumpHandler extends i{#Q=1024*1024
 #v=false
 #k=false
 #S=0
-#R=null
+#T=null
 #p=null
 constructor({maxSize:e},t){super(t)
 if(e!=null&&(!Number.isFinite(e)||e<1))throw new r("maxSize must be a number greater than 0")
 this.#Q=e??this.#Q
 this.#p=t}onConnect(e){this.#b=e
-this.#p.onConnect(this.#T.bind(this))}#T(e){this.#k=true
-this.#R=e}onHeaders(e,t,n,r){const i=s.parseHeaders(t)
+this.#p.onConnect(this.#R.bind(this))}#R(e){this.#k=true
+this.#T=e}onHeaders(e,t,n,r){const i=s.parseHeaders(t)
 const a=i["content-length"]
 if(a!=null&&a>this.#Q)throw new o(`Response size (${a}) larger than maxSize (${this.#Q})`)
 if(this.#k)return true
 return this.#p.onHeaders(e,t,n,r)}onError(e){if(this.#v)return
-e=this.#R??e
+e=this.#T??e
 this.#p.onError(e)}onData(e){this.#S=this.#S+e.length
 if(this.#S>=this.#Q){this.#v=true
-if(this.#k)this.#p.onError(this.#R)
+if(this.#k)this.#p.onError(this.#T)
 else this.#p.onComplete([])}return true}onComplete(e){if(this.#v)return
 if(this.#k){this.#p.onError(this.reason)
 return}this.#p.onComplete(e)}}function createDumpInterceptor({maxSize:e}={maxSize:1024*1024}){return t=>function(n,s){const{dumpMaxSize:r=e}=n
@@ -3595,21 +3595,21 @@ const{kState:f}=n(3627)
 const{fetching:g}=n(4398)
 const{urlIsHttpHttpsScheme:p,createDeferredPromise:m,readAllBytes:E}=n(3168)
 const w=n(4589)
-class Cache{#D
+class Cache{#O
 constructor(){if(arguments[0]!==s)c.illegalConstructor()
 c.util.markAsUncloneable(this)
-this.#D=arguments[1]}async match(e,t={}){c.brandCheck(this,Cache)
+this.#O=arguments[1]}async match(e,t={}){c.brandCheck(this,Cache)
 const n="Cache.match"
 c.argumentLengthCheck(arguments,1,n)
 e=c.converters.RequestInfo(e,n,"request")
 t=c.converters.CacheQueryOptions(t,n,"options")
-const s=this.#O(e,t,1)
+const s=this.#D(e,t,1)
 if(s.length===0)return
 return s[0]}async matchAll(e=void 0,t={}){c.brandCheck(this,Cache)
 const n="Cache.matchAll"
 if(e!==void 0)e=c.converters.RequestInfo(e,n,"request")
 t=c.converters.CacheQueryOptions(t,n,"options")
-return this.#O(e,t)}async add(e){c.brandCheck(this,Cache)
+return this.#D(e,t)}async add(e){c.brandCheck(this,Cache)
 const t="Cache.add"
 c.argumentLengthCheck(arguments,1,t)
 e=c.converters.RequestInfo(e,t,"request")
@@ -3699,12 +3699,12 @@ if(e!==void 0)if(e instanceof d){s=e[f]
 if(s.method!=="GET"&&!t.ignoreMethod)return[]}else if(typeof e==="string")s=new d(e)[f]
 const r=m()
 const o=[]
-if(e===void 0)for(const e of this.#D)o.push(e[0])
+if(e===void 0)for(const e of this.#O)o.push(e[0])
 else{const e=this.#N(s,t)
 for(const t of e)o.push(t[0])}queueMicrotask(()=>{const e=[]
 for(const t of o){const n=h(t,(new AbortController).signal,"immutable")
 e.push(n)}r.resolve(Object.freeze(e))})
-return r.promise}#F(e){const t=this.#D
+return r.promise}#F(e){const t=this.#O
 const n=[...t]
 const s=[]
 const r=[]
@@ -3725,10 +3725,10 @@ e=this.#N(n.request)
 for(const n of e){const e=t.indexOf(n)
 w(e!==-1)
 t.splice(e,1)}t.push([n.request,n.response])
-s.push([n.request,n.response])}r.push([n.request,n.response])}return r}catch(e){this.#D.length=0
-this.#D=n
+s.push([n.request,n.response])}r.push([n.request,n.response])}return r}catch(e){this.#O.length=0
+this.#O=n
 throw e}}#N(e,t,n){const s=[]
-const r=n??this.#D
+const r=n??this.#O
 for(const n of r){const[r,o]=n
 if(this.#M(e,r,o,t))s.push(n)}return s}#M(e,t,n=null,s){const i=new URL(e.url)
 const a=new URL(t.url)
@@ -3739,11 +3739,11 @@ const c=o(n.headersList.get("vary"))
 for(const n of c){if(n==="*")return false
 const s=t.headersList.get(n)
 const r=e.headersList.get(n)
-if(s!==r)return false}return true}#O(e,t,n=1/0){let s=null
+if(s!==r)return false}return true}#D(e,t,n=1/0){let s=null
 if(e!==void 0)if(e instanceof d){s=e[f]
 if(s.method!=="GET"&&!t.ignoreMethod)return[]}else if(typeof e==="string")s=new d(e)[f]
 const r=[]
-if(e===void 0)for(const e of this.#D)r.push(e[1])
+if(e===void 0)for(const e of this.#O)r.push(e[1])
 else{const e=this.#N(s,t)
 for(const t of e)r.push(t[1])}const o=[]
 for(const e of r){const t=u(e,"immutable")
@@ -4074,8 +4074,8 @@ const y="anonymous"
 const I="use-credentials"
 class EventSource extends EventTarget{#U={open:null,error:null,message:null}
 #x=null
-#G=false
-#P=m
+#P=false
+#G=m
 #H=null
 #j=null
 #n
@@ -4095,42 +4095,42 @@ try{r=new URL(e,s.settingsObject.baseUrl)
 this.#I.origin=r.origin}catch(e){throw new DOMException(e,"SyntaxError")}this.#x=r.href
 let a=y
 if(t.withCredentials){a=I
-this.#G=true}const c={redirect:"follow",keepalive:true,mode:"cors",credentials:a==="anonymous"?"same-origin":"omit",referrer:"no-referrer"}
+this.#P=true}const c={redirect:"follow",keepalive:true,mode:"cors",credentials:a==="anonymous"?"same-origin":"omit",referrer:"no-referrer"}
 c.client=h.settingsObject
 c.headersList=[["accept",{name:"accept",value:"text/event-stream"}]]
 c.cache="no-store"
 c.initiator="other"
 c.urlList=[new URL(this.#x)]
 this.#H=o(c)
-this.#V()}get readyState(){return this.#P}get url(){return this.#x}get withCredentials(){return this.#G}#V(){if(this.#P===w)return
-this.#P=m
+this.#J()}get readyState(){return this.#G}get url(){return this.#x}get withCredentials(){return this.#P}#J(){if(this.#G===w)return
+this.#G=m
 const e={request:this.#H,dispatcher:this.#n}
 const processEventSourceEndOfBody=e=>{if(A(e)){this.dispatchEvent(new Event("error"))
-this.close()}this.#J()}
+this.close()}this.#V()}
 e.processResponseEndOfBody=processEventSourceEndOfBody
 e.processResponse=e=>{if(A(e))if(e.aborted){this.close()
 this.dispatchEvent(new Event("error"))
-return}else{this.#J()
+return}else{this.#V()
 return}const t=e.headersList.get("content-type",true)
 const n=t!==null?c(t):"failure"
 const r=n!=="failure"&&n.essence==="text/event-stream"
 if(e.status!==200||r===false){this.close()
 this.dispatchEvent(new Event("error"))
-return}this.#P=E
+return}this.#G=E
 this.dispatchEvent(new Event("open"))
 this.#I.origin=e.urlList[e.urlList.length-1].origin
 const o=new a({eventSourceSettings:this.#I,maxEventSize:this.#n.eventSourceOptions?.maxEventSize,push:e=>{this.dispatchEvent(l(e.type,e.options))}})
 s(e.body.stream,o,e=>{if(e?.aborted===false){this.close()
 this.dispatchEvent(new Event("error"))}})}
-this.#j=r(e)}async#J(){if(this.#P===w)return
-this.#P=m
+this.#j=r(e)}async#V(){if(this.#G===w)return
+this.#G=m
 this.dispatchEvent(new Event("error"))
 await u(this.#I.reconnectionTime)
-if(this.#P!==m)return
+if(this.#G!==m)return
 if(this.#I.lastEventId.length)this.#H.headersList.set("last-event-id",this.#I.lastEventId,true)
-this.#V()}close(){i.brandCheck(this,EventSource)
-if(this.#P===w)return
-this.#P=w
+this.#J()}close(){i.brandCheck(this,EventSource)
+if(this.#G===w)return
+this.#G=w
 this.#j.abort()
 this.#H=null}get onopen(){return this.#U.open}set onopen(e){if(this.#U.open)this.removeEventListener("open",this.#U.open)
 if(typeof e==="function"){this.#U.open=e
@@ -4592,12 +4592,12 @@ while(i>c)t[i]=t[--i]
 t[c]=s}}if(!n.next().done)throw new TypeError("Unreachable")
 return t}else{let e=0
 for(const{0:n,1:{value:s}}of this[u]){t[e++]=[n,s]
-l(s!==null)}return t.sort(compareHeaderName)}}}class Headers{#Y
-#$
+l(s!==null)}return t.sort(compareHeaderName)}}}class Headers{#$
+#Y
 constructor(e=void 0){c.util.markAsUncloneable(this)
 if(e===s)return
-this.#$=new HeadersList
-this.#Y="none"
+this.#Y=new HeadersList
+this.#$="none"
 if(e!==void 0){e=c.converters.HeadersInit(e,"Headers contructor","init")
 fill(this,e)}}append(e,t){c.brandCheck(this,Headers)
 c.argumentLengthCheck(arguments,2,"Headers.append")
@@ -4609,19 +4609,19 @@ c.argumentLengthCheck(arguments,1,"Headers.delete")
 const t="Headers.delete"
 e=c.converters.ByteString(e,t,"name")
 if(!i(e))throw c.errors.invalidArgument({prefix:"Headers.delete",value:e,type:"header name"})
-if(this.#Y==="immutable")throw new TypeError("immutable")
-if(!this.#$.contains(e,false))return
-this.#$.delete(e,false)}get(e){c.brandCheck(this,Headers)
+if(this.#$==="immutable")throw new TypeError("immutable")
+if(!this.#Y.contains(e,false))return
+this.#Y.delete(e,false)}get(e){c.brandCheck(this,Headers)
 c.argumentLengthCheck(arguments,1,"Headers.get")
 const t="Headers.get"
 e=c.converters.ByteString(e,t,"name")
 if(!i(e))throw c.errors.invalidArgument({prefix:t,value:e,type:"header name"})
-return this.#$.get(e,false)}has(e){c.brandCheck(this,Headers)
+return this.#Y.get(e,false)}has(e){c.brandCheck(this,Headers)
 c.argumentLengthCheck(arguments,1,"Headers.has")
 const t="Headers.has"
 e=c.converters.ByteString(e,t,"name")
 if(!i(e))throw c.errors.invalidArgument({prefix:t,value:e,type:"header name"})
-return this.#$.contains(e,false)}set(e,t){c.brandCheck(this,Headers)
+return this.#Y.contains(e,false)}set(e,t){c.brandCheck(this,Headers)
 c.argumentLengthCheck(arguments,2,"Headers.set")
 const n="Headers.set"
 e=c.converters.ByteString(e,n,"name")
@@ -4629,19 +4629,19 @@ t=c.converters.ByteString(t,n,"value")
 t=headerValueNormalize(t)
 if(!i(e))throw c.errors.invalidArgument({prefix:n,value:e,type:"header name"})
 else if(!a(t))throw c.errors.invalidArgument({prefix:n,value:t,type:"header value"})
-if(this.#Y==="immutable")throw new TypeError("immutable")
-this.#$.set(e,t,false)}getSetCookie(){c.brandCheck(this,Headers)
-const e=this.#$.cookies
+if(this.#$==="immutable")throw new TypeError("immutable")
+this.#Y.set(e,t,false)}getSetCookie(){c.brandCheck(this,Headers)
+const e=this.#Y.cookies
 if(e)return[...e]
-return[]}get[d](){if(this.#$[d])return this.#$[d]
+return[]}get[d](){if(this.#Y[d])return this.#Y[d]
 const e=[]
-const t=this.#$.toSortedArray()
-const n=this.#$.cookies
-if(n===null||n.length===1)return this.#$[d]=t
+const t=this.#Y.toSortedArray()
+const n=this.#Y.cookies
+if(n===null||n.length===1)return this.#Y[d]=t
 for(let s=0;s<t.length;++s){const{0:r,1:o}=t[s]
 if(r==="set-cookie")for(let t=0;t<n.length;++t)e.push([r,n[t]])
-else e.push([r,o])}return this.#$[d]=e}[A.inspect.custom](e,t){t.depth??=e
-return`Headers ${A.formatWithOptions(t,this.#$.entries)}`}static getHeadersGuard(e){return e.#Y}static setHeadersGuard(e,t){e.#Y=t}static getHeadersList(e){return e.#$}static setHeadersList(e,t){e.#$=t}}const{getHeadersGuard:h,setHeadersGuard:f,getHeadersList:g,setHeadersList:p}=Headers
+else e.push([r,o])}return this.#Y[d]=e}[A.inspect.custom](e,t){t.depth??=e
+return`Headers ${A.formatWithOptions(t,this.#Y.entries)}`}static getHeadersGuard(e){return e.#$}static setHeadersGuard(e,t){e.#$=t}static getHeadersList(e){return e.#Y}static setHeadersList(e,t){e.#Y=t}}const{getHeadersGuard:h,setHeadersGuard:f,getHeadersList:g,setHeadersList:p}=Headers
 Reflect.deleteProperty(Headers,"getHeadersGuard")
 Reflect.deleteProperty(Headers,"setHeadersGuard")
 Reflect.deleteProperty(Headers,"getHeadersList")
@@ -4655,8 +4655,8 @@ e.exports={fill:fill,compareHeaderName:compareHeaderName,Headers:Headers,Headers
 const{HeadersList:c}=n(660)
 const{Request:l,cloneRequest:A}=n(9967)
 const u=n(8522)
-const{bytesMatch:d,makePolicyContainer:h,clonePolicyContainer:f,requestBadPort:g,TAOCheck:p,appendRequestOriginHeader:m,responseLocationURL:E,requestCurrentURL:w,setRequestReferrerPolicyOnRedirect:y,tryUpgradeRequestToAPotentiallyTrustworthyURL:I,createOpaqueTimingInfo:B,appendFetchMetadata:Q,corsCheck:b,crossOriginResourcePolicyCheck:v,determineRequestsReferrer:k,coarsenedSharedCurrentTime:S,createDeferredPromise:R,isBlobLike:T,sameOrigin:D,isCancelled:O,isAborted:F,isErrorLike:N,fullyReadBody:M,readableStreamClose:L,isomorphicEncode:U,urlIsLocal:x,urlIsHttpHttpsScheme:G,urlHasHttpsScheme:P,clampAndCoarsenConnectionTimingInfo:H,simpleRangeHeaderValue:j,buildContentRange:V,createInflate:J,extractMimeType:Y}=n(3168)
-const{kState:$,kDispatcher:W}=n(3627)
+const{bytesMatch:d,makePolicyContainer:h,clonePolicyContainer:f,requestBadPort:g,TAOCheck:p,appendRequestOriginHeader:m,responseLocationURL:E,requestCurrentURL:w,setRequestReferrerPolicyOnRedirect:y,tryUpgradeRequestToAPotentiallyTrustworthyURL:I,createOpaqueTimingInfo:B,appendFetchMetadata:Q,corsCheck:b,crossOriginResourcePolicyCheck:v,determineRequestsReferrer:k,coarsenedSharedCurrentTime:S,createDeferredPromise:T,isBlobLike:R,sameOrigin:O,isCancelled:D,isAborted:F,isErrorLike:N,fullyReadBody:M,readableStreamClose:L,isomorphicEncode:U,urlIsLocal:x,urlIsHttpHttpsScheme:P,urlHasHttpsScheme:G,clampAndCoarsenConnectionTimingInfo:H,simpleRangeHeaderValue:j,buildContentRange:J,createInflate:V,extractMimeType:$}=n(3168)
+const{kState:Y,kDispatcher:W}=n(3627)
 const q=n(4589)
 const{safelyExtractBody:_,extractBody:z}=n(4492)
 const{redirectStatusSet:K,nullBodyStatus:Z,safeMethodsSet:X,requestBodyHeader:ee,subresourceSet:te}=n(4495)
@@ -4683,10 +4683,10 @@ if(!e)e=new DOMException("The operation was aborted.","AbortError")
 this.serializedAbortReason=e
 this.connection?.destroy(e)
 this.emit("terminated",e)}}function handleFetchDone(e){finalizeAndReportTiming(e,"fetch")}function fetch(e,t=void 0){fe.argumentLengthCheck(arguments,1,"globalThis.fetch")
-let n=R()
+let n=T()
 let s
 try{s=new l(e,t)}catch(e){n.reject(e)
-return n.promise}const r=s[$]
+return n.promise}const r=s[Y]
 if(s.signal.aborted){abortFetch(n,r,null,s.signal.reason)
 return n.promise}const o=r.client.globalObject
 if(o?.constructor?.name==="ServiceWorkerGlobalScope")r.serviceWorkers="none"
@@ -4710,7 +4710,7 @@ if(!e.urlList?.length)return
 const n=e.urlList[0]
 let s=e.timingInfo
 let r=e.cacheState
-if(!G(n))return
+if(!P(n))return
 if(s===null)return
 if(!e.timingAllowPassed){s=B({startTime:s.startTime})
 r=""}s.endTime=S()
@@ -4720,7 +4720,7 @@ function abortFetch(e,t,n,s){if(e)e.reject(s)
 if(t.body!=null&&ce(t.body?.stream))t.body.stream.cancel(s).catch(e=>{if(e.code==="ERR_INVALID_STATE")return
 throw e})
 if(n==null)return
-const r=n[$]
+const r=n[Y]
 if(r.body!=null&&ce(r.body?.stream))r.body.stream.cancel(s).catch(e=>{if(e.code==="ERR_INVALID_STATE")return
 throw e})}function fetching({request:e,processRequestBodyChunkLength:t,processRequestEndOfBody:n,processResponse:s,processResponseEndOfBody:r,processResponseConsumeBody:o,useParallelQueue:i=false,dispatcher:a=he()}){q(a)
 let c=null
@@ -4745,11 +4745,11 @@ if(g(n)==="blocked")r=s("bad port")
 if(n.referrerPolicy==="")n.referrerPolicy=n.policyContainer.referrerPolicy
 if(n.referrer!=="no-referrer")n.referrer=k(n)
 if(r===null)r=await(async()=>{const t=w(n)
-if(D(t,n.url)&&n.responseTainting==="basic"||t.protocol==="data:"||n.mode==="navigate"||n.mode==="websocket"){n.responseTainting="basic"
+if(O(t,n.url)&&n.responseTainting==="basic"||t.protocol==="data:"||n.mode==="navigate"||n.mode==="websocket"){n.responseTainting="basic"
 return await schemeFetch(e)}if(n.mode==="same-origin")return s('request mode cannot be "same-origin"')
 if(n.mode==="no-cors"){if(n.redirect!=="follow")return s('redirect mode cannot be "follow" for "no-cors" request')
 n.responseTainting="opaque"
-return await schemeFetch(e)}if(!G(w(n)))return s("URL scheme must be a HTTP(S) scheme")
+return await schemeFetch(e)}if(!P(w(n)))return s("URL scheme must be a HTTP(S) scheme")
 n.responseTainting="cors"
 return await httpFetch(e)})()
 if(t)return r
@@ -4766,7 +4766,7 @@ if(n.responseTainting==="opaque"||r.body==null){processBodyError(r.error)
 return}const processBody=t=>{if(!d(t,n.integrity)){processBodyError("integrity mismatch")
 return}r.body=_(t)[0]
 fetchFinale(e,r)}
-await M(r.body,processBody,processBodyError)}else fetchFinale(e,r)}function schemeFetch(e){if(O(e)&&e.request.redirectCount===0)return Promise.resolve(r(e))
+await M(r.body,processBody,processBodyError)}else fetchFinale(e,r)}function schemeFetch(e){if(D(e)&&e.request.redirectCount===0)return Promise.resolve(r(e))
 const{request:t}=e
 const{protocol:o}=w(t)
 switch(o){case"about:":return Promise.resolve(s("about scheme is not supported"))
@@ -4774,7 +4774,7 @@ case"blob:":{if(!Ee)Ee=n(4573).resolveObjectURL
 const e=w(t)
 if(e.search.length!==0)return Promise.resolve(s("NetworkError when attempting to fetch resource."))
 const r=Ee(e.toString())
-if(t.method!=="GET"||!T(r))return Promise.resolve(s("invalid method"))
+if(t.method!=="GET"||!R(r))return Promise.resolve(s("invalid method"))
 const o=i()
 const a=r.size
 const c=U(`${a}`)
@@ -4794,7 +4794,7 @@ if(c===null||c>=a)c=a-1}const A=r.slice(i,c,l)
 const u=z(A)
 o.body=u[0]
 const d=U(`${A.size}`)
-const h=V(i,c,a)
+const h=J(i,c,a)
 o.status=206
 o.statusText="Partial Content"
 o.headersList.set("content-length",d,true)
@@ -4816,7 +4816,7 @@ const o=t.bodyInfo
 if(!t.timingAllowPassed){n=B(n)
 r=""}let i=0
 if(e.request.mode!=="navigator"||!t.hasCrossOriginRedirects){i=t.status
-const e=Y(t.headersList)
+const e=$(t.headersList)
 if(e!=="failure")o.contentType=de(e)}if(e.request.initiatorType!=null)we(n,e.request.url.href,e.request.initiatorType,globalThis,r,o,i)}
 const processResponseEndOfBodyTask=()=>{e.request.done=true
 if(e.processResponseEndOfBody!=null)queueMicrotask(()=>e.processResponseEndOfBody(t))
@@ -4843,15 +4843,15 @@ return n}function httpRedirectFetch(e,t){const n=e.request
 const r=t.internalResponse?t.internalResponse:t
 let o
 try{o=E(r,w(n).hash)
-if(o==null)return t}catch(e){return Promise.resolve(s(e))}if(!G(o))return Promise.resolve(s("URL scheme must be a HTTP(S) scheme"))
+if(o==null)return t}catch(e){return Promise.resolve(s(e))}if(!P(o))return Promise.resolve(s("URL scheme must be a HTTP(S) scheme"))
 if(n.redirectCount===20)return Promise.resolve(s("redirect count exceeded"))
 n.redirectCount+=1
-if(n.mode==="cors"&&(o.username||o.password)&&!D(n,o))return Promise.resolve(s('cross origin not allowed for request mode "cors"'))
+if(n.mode==="cors"&&(o.username||o.password)&&!O(n,o))return Promise.resolve(s('cross origin not allowed for request mode "cors"'))
 if(n.responseTainting==="cors"&&(o.username||o.password))return Promise.resolve(s('URL cannot contain credentials for request mode "cors"'))
 if(r.status!==303&&n.body!=null&&n.body.source==null)return Promise.resolve(s())
 if([301,302].includes(r.status)&&n.method==="POST"||r.status===303&&!pe.includes(n.method)){n.method="GET"
 n.body=null
-for(const e of ee)n.headersList.delete(e)}if(!D(w(n),o)){n.headersList.delete("authorization",true)
+for(const e of ee)n.headersList.delete(e)}if(!O(w(n),o)){n.headersList.delete("authorization",true)
 n.headersList.delete("proxy-authorization",true)
 n.headersList.delete("cookie",true)
 n.headersList.delete("host",true)}if(n.body!=null){q(n.body.source!=null)
@@ -4883,7 +4883,7 @@ if(a.cache==="default"&&(a.headersList.contains("if-modified-since",true)||a.hea
 if(a.cache==="no-cache"&&!a.preventNoCacheCacheControlHeaderModification&&!a.headersList.contains("cache-control",true))a.headersList.append("cache-control","max-age=0",true)
 if(a.cache==="no-store"||a.cache==="reload"){if(!a.headersList.contains("pragma",true))a.headersList.append("pragma","no-cache",true)
 if(!a.headersList.contains("cache-control",true))a.headersList.append("cache-control","no-cache",true)}if(a.headersList.contains("range",true))a.headersList.append("accept-encoding","identity",true)
-if(!a.headersList.contains("accept-encoding",true))if(P(w(a)))a.headersList.append("accept-encoding","br, gzip, deflate",true)
+if(!a.headersList.contains("accept-encoding",true))if(G(w(a)))a.headersList.append("accept-encoding","br, gzip, deflate",true)
 else a.headersList.append("accept-encoding","gzip, deflate",true)
 a.headersList.delete("host",true)
 if(d);if(l==null)a.cache="no-store"
@@ -4893,8 +4893,8 @@ if(!X.has(a.method)&&e.status>=200&&e.status<=399);if(u&&e.status===304);if(c==n
 if(a.headersList.contains("range",true))c.rangeRequested=true
 c.requestIncludesCredentials=d
 if(c.status===407){if(o.window==="no-window")return s()
-if(O(e))return r(e)
-return s("proxy authentication required")}if(c.status===421&&!n&&(o.body==null||o.body.source!=null)){if(O(e))return r(e)
+if(D(e))return r(e)
+return s("proxy authentication required")}if(c.status===421&&!n&&(o.body==null||o.body.source!=null)){if(D(e))return r(e)
 e.controller.connection.destroy()
 c=await httpNetworkOrCacheFetch(e,t,true)}if(t);return c}async function httpNetworkFetch(e,t=false,n=false){q(!e.controller.connection||e.controller.connection.destroyed)
 e.controller.connection={abort:null,destroyed:false,destroy(e,t=true){if(!this.destroyed){this.destroyed=true
@@ -4906,12 +4906,12 @@ const A=null
 if(A==null)o.cache="no-store"
 if(o.mode==="websocket");let d=null
 if(o.body==null&&e.processRequestEndOfBody)queueMicrotask(()=>e.processRequestEndOfBody())
-else if(o.body!=null){const processBodyChunk=async function*(t){if(O(e))return
+else if(o.body!=null){const processBodyChunk=async function*(t){if(D(e))return
 yield t
 e.processRequestBodyChunkLength?.(t.byteLength)}
-const processEndOfBody=()=>{if(O(e))return
+const processEndOfBody=()=>{if(D(e))return
 if(e.processRequestEndOfBody)e.processRequestEndOfBody()}
-const processBodyError=t=>{if(O(e))return
+const processBodyError=t=>{if(D(e))return
 if(t.name==="AbortError")e.controller.abort()
 else e.controller.terminate(t)}
 d=async function*(){try{for await(const e of o.body.stream)yield*processBodyChunk(e)
@@ -4921,7 +4921,7 @@ else{const o=t[Symbol.asyncIterator]()
 e.controller.next=()=>o.next()
 a=i({status:n,statusText:s,headersList:r})}}catch(t){if(t.name==="AbortError"){e.controller.connection.destroy()
 return r(e,t)}return s(t)}const pullAlgorithm=async()=>{await e.controller.resume()}
-const cancelAlgorithm=t=>{if(!O(e))e.controller.abort(t)}
+const cancelAlgorithm=t=>{if(!D(e))e.controller.abort(t)}
 const h=new ReadableStream({async start(t){e.controller.controller=t},async pull(e){await pullAlgorithm(e)},async cancel(e){await cancelAlgorithm(e)},type:"bytes"})
 a.body={stream:h,source:null,length:null}
 if(!e.controller.resume)e.controller.on("terminated",onAborted)
@@ -4961,7 +4961,7 @@ const n=5
 if(t.length>n){this.abort(new Error(`too many content-encodings in response: ${t.length}, maximum allowed is ${n}`))
 return true}for(let e=t.length-1;e>=0;--e){const n=t[e].trim()
 if(n==="x-gzip"||n==="gzip")l.push(u.createGunzip({flush:u.constants.Z_SYNC_FLUSH,finishFlush:u.constants.Z_SYNC_FLUSH}))
-else if(n==="deflate")l.push(J({flush:u.constants.Z_SYNC_FLUSH,finishFlush:u.constants.Z_SYNC_FLUSH}))
+else if(n==="deflate")l.push(V({flush:u.constants.Z_SYNC_FLUSH,finishFlush:u.constants.Z_SYNC_FLUSH}))
 else if(n==="br")l.push(u.createBrotliDecompress({flush:u.constants.BROTLI_OPERATION_FLUSH,finishFlush:u.constants.BROTLI_OPERATION_FLUSH}))
 else{l.length=0
 break}}}this.body=new se({read:n})
@@ -4986,24 +4986,24 @@ const g=n(3440)
 const p=n(7975)
 const{isValidHTTPToken:m,sameOrigin:E,environmentSettingsObject:w}=n(3168)
 const{forbiddenMethodsSet:y,corsSafeListedMethodsSet:I,referrerPolicy:B,requestRedirect:Q,requestMode:b,requestCredentials:v,requestCache:k,requestDuplex:S}=n(4495)
-const{kEnumerableProperty:R,normalizedMethodRecordsBase:T,normalizedMethodRecords:D}=g
-const{kHeaders:O,kSignal:F,kState:N,kDispatcher:M}=n(3627)
+const{kEnumerableProperty:T,normalizedMethodRecordsBase:R,normalizedMethodRecords:O}=g
+const{kHeaders:D,kSignal:F,kState:N,kDispatcher:M}=n(3627)
 const{webidl:L}=n(5893)
 const{URLSerializer:U}=n(1900)
 const{kConstruct:x}=n(6443)
-const G=n(4589)
-const{getMaxListeners:P,setMaxListeners:H,getEventListeners:j,defaultMaxListeners:V}=n(8474)
-const J=Symbol("abortController")
-const Y=new f(({signal:e,abort:t})=>{e.removeEventListener("abort",t)})
-const $=new WeakMap
+const P=n(4589)
+const{getMaxListeners:G,setMaxListeners:H,getEventListeners:j,defaultMaxListeners:J}=n(8474)
+const V=Symbol("abortController")
+const $=new f(({signal:e,abort:t})=>{e.removeEventListener("abort",t)})
+const Y=new WeakMap
 function buildAbort(e){return abort
 function abort(){const t=e.deref()
-if(t!==void 0){Y.unregister(abort)
+if(t!==void 0){$.unregister(abort)
 this.removeEventListener("abort",abort)
 t.abort(this.reason)
-const e=$.get(t.signal)
+const e=Y.get(t.signal)
 if(e!==void 0){if(e.size!==0){for(const t of e){const e=t.deref()
-if(e!==void 0)e.abort(this.reason)}e.clear()}$.delete(t.signal)}}}}let W=false
+if(e!==void 0)e.abort(this.reason)}e.clear()}Y.delete(t.signal)}}}}let W=false
 class Request{constructor(e,t={}){L.util.markAsUncloneable(this)
 if(e===x)return
 const n="Request constructor"
@@ -5019,7 +5019,7 @@ let n
 try{n=new URL(e,u)}catch(t){throw new TypeError("Failed to parse URL from "+e,{cause:t})}if(n.username||n.password)throw new TypeError("Request cannot be constructed from a URL that includes credentials: "+e)
 r=makeRequest({urlList:[n]})
 o="cors"}else{this[M]=t.dispatcher||e[M]
-G(e instanceof Request)
+P(e instanceof Request)
 r=e[N]
 f=e[F]}const p=w.settingsObject.origin
 let B="client"
@@ -5052,12 +5052,12 @@ if(t.redirect!==void 0)r.redirect=t.redirect
 if(t.integrity!=null)r.integrity=String(t.integrity)
 if(t.keepalive!==void 0)r.keepalive=Boolean(t.keepalive)
 if(t.method!==void 0){let e=t.method
-const n=D[e]
+const n=O[e]
 if(n!==void 0)r.method=n
 else{if(!m(e))throw new TypeError(`'${e}' is not a valid HTTP method.`)
 const t=e.toUpperCase()
 if(y.has(t))throw new TypeError(`'${e}' HTTP method is unsupported.`)
-e=T[t]??e
+e=R[t]??e
 r.method=e}if(!W&&r.method==="patch"){process.emitWarning("Using `patch` is highly likely to result in a `405 Method Not Allowed`. `PATCH` is much more likely to succeed.",{code:"UNDICI-FETCH-patch"})
 W=true}}if(t.signal!==void 0)f=t.signal
 this[N]=r
@@ -5065,35 +5065,35 @@ const v=new AbortController
 this[F]=v.signal
 if(f!=null){if(!f||typeof f.aborted!=="boolean"||typeof f.addEventListener!=="function")throw new TypeError("Failed to construct 'Request': member signal is not of type AbortSignal.")
 if(f.aborted)v.abort(f.reason)
-else{this[J]=v
+else{this[V]=v
 const e=new WeakRef(v)
 const t=buildAbort(e)
-try{if(typeof P==="function"&&P(f)===V)H(1500,f)
-else if(j(f,"abort").length>=V)H(1500,f)}catch{}g.addAbortListener(f,t)
-Y.register(v,{signal:f,abort:t},t)}}this[O]=new a(x)
-d(this[O],r.headersList)
-A(this[O],"request")
+try{if(typeof G==="function"&&G(f)===J)H(1500,f)
+else if(j(f,"abort").length>=J)H(1500,f)}catch{}g.addAbortListener(f,t)
+$.register(v,{signal:f,abort:t},t)}}this[D]=new a(x)
+d(this[D],r.headersList)
+A(this[D],"request")
 if(b==="no-cors"){if(!I.has(r.method))throw new TypeError(`'${r.method} is unsupported in no-cors mode.`)
-A(this[O],"request-no-cors")}if(Q){const e=h(this[O])
+A(this[D],"request-no-cors")}if(Q){const e=h(this[D])
 const n=t.headers!==void 0?t.headers:new l(e)
 e.clear()
 if(n instanceof l){for(const{name:t,value:s}of n.rawValues())e.append(t,s,false)
-e.cookies=n.cookies}else c(this[O],n)}const k=e instanceof Request?e[N].body:null
+e.cookies=n.cookies}else c(this[D],n)}const k=e instanceof Request?e[N].body:null
 if((t.body!=null||k!=null)&&(r.method==="GET"||r.method==="HEAD"))throw new TypeError("Request with GET/HEAD method cannot have body.")
 let S=null
 if(t.body!=null){const[e,n]=s(t.body,r.keepalive)
 S=e
-if(n&&!h(this[O]).contains("content-type",true))this[O].append("content-type",n)}const R=S??k
-if(R!=null&&R.source==null){if(S!=null&&t.duplex==null)throw new TypeError("RequestInit: duplex option is required when sending a body.")
+if(n&&!h(this[D]).contains("content-type",true))this[D].append("content-type",n)}const T=S??k
+if(T!=null&&T.source==null){if(S!=null&&t.duplex==null)throw new TypeError("RequestInit: duplex option is required when sending a body.")
 if(r.mode!=="same-origin"&&r.mode!=="cors")throw new TypeError('If request is made from ReadableStream, mode should be "same-origin" or "cors"')
-r.useCORSPreflightFlag=true}let U=R
+r.useCORSPreflightFlag=true}let U=T
 if(S==null&&k!=null){if(i(e))throw new TypeError("Cannot construct a Request with a Request object that has already been used.")
 const t=new TransformStream
 k.stream.pipeThrough(t)
 U={source:k.source,length:k.length,stream:t.readable}}this[N].body=U}get method(){L.brandCheck(this,Request)
 return this[N].method}get url(){L.brandCheck(this,Request)
 return U(this[N].url)}get headers(){L.brandCheck(this,Request)
-return this[O]}get destination(){L.brandCheck(this,Request)
+return this[D]}get destination(){L.brandCheck(this,Request)
 return this[N].destination}get referrer(){L.brandCheck(this,Request)
 if(this[N].referrer==="no-referrer")return""
 if(this[N].referrer==="client")return"about:client"
@@ -5114,11 +5114,11 @@ if(i(this))throw new TypeError("unusable")
 const e=cloneRequest(this[N])
 const t=new AbortController
 if(this.signal.aborted)t.abort(this.signal.reason)
-else{let e=$.get(this.signal)
+else{let e=Y.get(this.signal)
 if(e===void 0){e=new Set
-$.set(this.signal,e)}const n=new WeakRef(t)
+Y.set(this.signal,e)}const n=new WeakRef(t)
 e.add(n)
-g.addAbortListener(t.signal,buildAbort(n))}return fromInnerRequest(e,t.signal,u(this[O]))}[p.inspect.custom](e,t){if(t.depth===null)t.depth=2
+g.addAbortListener(t.signal,buildAbort(n))}return fromInnerRequest(e,t.signal,u(this[D]))}[p.inspect.custom](e,t){if(t.depth===null)t.depth=2
 t.colors??=true
 const n={method:this.method,url:this.url,headers:this.headers,destination:this.destination,referrer:this.referrer,referrerPolicy:this.referrerPolicy,mode:this.mode,credentials:this.credentials,cache:this.cache,redirect:this.redirect,integrity:this.integrity,keepalive:this.keepalive,isReloadNavigation:this.isReloadNavigation,isHistoryNavigation:this.isHistoryNavigation,signal:this.signal}
 return`Request ${p.formatWithOptions(t,n)}`}}r(Request)
@@ -5127,10 +5127,10 @@ if(e.body!=null)t.body=o(t,e.body)
 return t}function fromInnerRequest(e,t,n){const s=new Request(x)
 s[N]=e
 s[F]=t
-s[O]=new a(x)
-d(s[O],e.headersList)
-A(s[O],n)
-return s}Object.defineProperties(Request.prototype,{method:R,url:R,headers:R,redirect:R,clone:R,signal:R,duplex:R,destination:R,body:R,bodyUsed:R,isHistoryNavigation:R,isReloadNavigation:R,keepalive:R,integrity:R,cache:R,credentials:R,attribute:R,referrerPolicy:R,referrer:R,mode:R,[Symbol.toStringTag]:{value:"Request",configurable:true}})
+s[D]=new a(x)
+d(s[D],e.headersList)
+A(s[D],n)
+return s}Object.defineProperties(Request.prototype,{method:T,url:T,headers:T,redirect:T,clone:T,signal:T,duplex:T,destination:T,body:T,bodyUsed:T,isHistoryNavigation:T,isReloadNavigation:T,keepalive:T,integrity:T,cache:T,credentials:T,attribute:T,referrerPolicy:T,referrer:T,mode:T,[Symbol.toStringTag]:{value:"Request",configurable:true}})
 L.converters.Request=L.interfaceConverter(Request)
 L.converters.RequestInfo=function(e,t,n){if(typeof e==="string")return L.converters.USVString(e,t,n)
 if(e instanceof Request)return L.converters.Request(e,t,n)
@@ -5144,57 +5144,57 @@ const p=n(7975)
 const{kEnumerableProperty:m}=g
 const{isValidReasonPhrase:E,isCancelled:w,isAborted:y,isBlobLike:I,serializeJavascriptValueToJSONString:B,isErrorLike:Q,isomorphicEncode:b,environmentSettingsObject:v}=n(3168)
 const{redirectStatusSet:k,nullBodyStatus:S}=n(4495)
-const{kState:R,kHeaders:T}=n(3627)
-const{webidl:D}=n(5893)
-const{FormData:O}=n(5910)
+const{kState:T,kHeaders:R}=n(3627)
+const{webidl:O}=n(5893)
+const{FormData:D}=n(5910)
 const{URLSerializer:F}=n(1900)
 const{kConstruct:N}=n(6443)
 const M=n(4589)
 const{types:L}=n(7975)
 const U=new TextEncoder("utf-8")
 class Response{static error(){const e=fromInnerResponse(makeNetworkError(),"immutable")
-return e}static json(e,t={}){D.argumentLengthCheck(arguments,1,"Response.json")
-if(t!==null)t=D.converters.ResponseInit(t)
+return e}static json(e,t={}){O.argumentLengthCheck(arguments,1,"Response.json")
+if(t!==null)t=O.converters.ResponseInit(t)
 const n=U.encode(B(e))
 const s=l(n)
 const r=fromInnerResponse(makeResponse({}),"response")
 initializeResponse(r,t,{body:s[0],type:"application/json"})
-return r}static redirect(e,t=302){D.argumentLengthCheck(arguments,1,"Response.redirect")
-e=D.converters.USVString(e)
-t=D.converters["unsigned short"](t)
+return r}static redirect(e,t=302){O.argumentLengthCheck(arguments,1,"Response.redirect")
+e=O.converters.USVString(e)
+t=O.converters["unsigned short"](t)
 let n
 try{n=new URL(e,v.settingsObject.baseUrl)}catch(t){throw new TypeError(`Failed to parse URL from ${e}`,{cause:t})}if(!k.has(t))throw new RangeError(`Invalid status code ${t}`)
 const s=fromInnerResponse(makeResponse({}),"immutable")
-s[R].status=t
+s[T].status=t
 const r=b(F(n))
-s[R].headersList.append("location",r,true)
-return s}constructor(e=null,t={}){D.util.markAsUncloneable(this)
+s[T].headersList.append("location",r,true)
+return s}constructor(e=null,t={}){O.util.markAsUncloneable(this)
 if(e===N)return
-if(e!==null)e=D.converters.BodyInit(e)
-t=D.converters.ResponseInit(t)
-this[R]=makeResponse({})
-this[T]=new s(N)
-a(this[T],"response")
-c(this[T],this[R].headersList)
+if(e!==null)e=O.converters.BodyInit(e)
+t=O.converters.ResponseInit(t)
+this[T]=makeResponse({})
+this[R]=new s(N)
+a(this[R],"response")
+c(this[R],this[T].headersList)
 let n=null
 if(e!=null){const[t,s]=l(e)
-n={body:t,type:s}}initializeResponse(this,t,n)}get type(){D.brandCheck(this,Response)
-return this[R].type}get url(){D.brandCheck(this,Response)
-const e=this[R].urlList
+n={body:t,type:s}}initializeResponse(this,t,n)}get type(){O.brandCheck(this,Response)
+return this[T].type}get url(){O.brandCheck(this,Response)
+const e=this[T].urlList
 const t=e[e.length-1]??null
 if(t===null)return""
-return F(t,true)}get redirected(){D.brandCheck(this,Response)
-return this[R].urlList.length>1}get status(){D.brandCheck(this,Response)
-return this[R].status}get ok(){D.brandCheck(this,Response)
-return this[R].status>=200&&this[R].status<=299}get statusText(){D.brandCheck(this,Response)
-return this[R].statusText}get headers(){D.brandCheck(this,Response)
-return this[T]}get body(){D.brandCheck(this,Response)
-return this[R].body?this[R].body.stream:null}get bodyUsed(){D.brandCheck(this,Response)
-return!!this[R].body&&g.isDisturbed(this[R].body.stream)}clone(){D.brandCheck(this,Response)
-if(f(this))throw D.errors.exception({header:"Response.clone",message:"Body has already been consumed."})
-const e=cloneResponse(this[R])
-if(d&&this[R].body?.stream)h.register(this,new WeakRef(this[R].body.stream))
-return fromInnerResponse(e,i(this[T]))}[p.inspect.custom](e,t){if(t.depth===null)t.depth=2
+return F(t,true)}get redirected(){O.brandCheck(this,Response)
+return this[T].urlList.length>1}get status(){O.brandCheck(this,Response)
+return this[T].status}get ok(){O.brandCheck(this,Response)
+return this[T].status>=200&&this[T].status<=299}get statusText(){O.brandCheck(this,Response)
+return this[T].statusText}get headers(){O.brandCheck(this,Response)
+return this[R]}get body(){O.brandCheck(this,Response)
+return this[T].body?this[T].body.stream:null}get bodyUsed(){O.brandCheck(this,Response)
+return!!this[T].body&&g.isDisturbed(this[T].body.stream)}clone(){O.brandCheck(this,Response)
+if(f(this))throw O.errors.exception({header:"Response.clone",message:"Body has already been consumed."})
+const e=cloneResponse(this[T])
+if(d&&this[T].body?.stream)h.register(this,new WeakRef(this[T].body.stream))
+return fromInnerResponse(e,i(this[R]))}[p.inspect.custom](e,t){if(t.depth===null)t.depth=2
 t.colors??=true
 const n={status:this.status,statusText:this.statusText,headers:this.headers,body:this.body,bodyUsed:this.bodyUsed,ok:this.ok,redirected:this.redirected,type:this.type,url:this.url}
 return`Response ${p.formatWithOptions(t,n)}`}}u(Response)
@@ -5214,30 +5214,30 @@ else if(t==="opaqueredirect")return makeFilteredResponse(e,{type:"opaqueredirect
 else M(false)}function makeAppropriateNetworkError(e,t=null){M(w(e))
 return y(e)?makeNetworkError(Object.assign(new DOMException("The operation was aborted.","AbortError"),{cause:t})):makeNetworkError(Object.assign(new DOMException("Request was cancelled."),{cause:t}))}function initializeResponse(e,t,n){if(t.status!==null&&(t.status<200||t.status>599))throw new RangeError('init["status"] must be in the range of 200 to 599, inclusive.')
 if("statusText"in t&&t.statusText!=null)if(!E(String(t.statusText)))throw new TypeError("Invalid statusText")
-if("status"in t&&t.status!=null)e[R].status=t.status
-if("statusText"in t&&t.statusText!=null)e[R].statusText=t.statusText
-if("headers"in t&&t.headers!=null)o(e[T],t.headers)
-if(n){if(S.includes(e.status))throw D.errors.exception({header:"Response constructor",message:`Invalid response status code ${e.status}`})
-e[R].body=n.body
-if(n.type!=null&&!e[R].headersList.contains("content-type",true))e[R].headersList.append("content-type",n.type,true)}}function fromInnerResponse(e,t){const n=new Response(N)
-n[R]=e
-n[T]=new s(N)
-c(n[T],e.headersList)
-a(n[T],t)
+if("status"in t&&t.status!=null)e[T].status=t.status
+if("statusText"in t&&t.statusText!=null)e[T].statusText=t.statusText
+if("headers"in t&&t.headers!=null)o(e[R],t.headers)
+if(n){if(S.includes(e.status))throw O.errors.exception({header:"Response constructor",message:`Invalid response status code ${e.status}`})
+e[T].body=n.body
+if(n.type!=null&&!e[T].headersList.contains("content-type",true))e[T].headersList.append("content-type",n.type,true)}}function fromInnerResponse(e,t){const n=new Response(N)
+n[T]=e
+n[R]=new s(N)
+c(n[R],e.headersList)
+a(n[R],t)
 if(d&&e.body?.stream)h.register(n,new WeakRef(e.body.stream))
-return n}D.converters.ReadableStream=D.interfaceConverter(ReadableStream)
-D.converters.FormData=D.interfaceConverter(O)
-D.converters.URLSearchParams=D.interfaceConverter(URLSearchParams)
-D.converters.XMLHttpRequestBodyInit=function(e,t,n){if(typeof e==="string")return D.converters.USVString(e,t,n)
-if(I(e))return D.converters.Blob(e,t,n,{strict:false})
-if(ArrayBuffer.isView(e)||L.isArrayBuffer(e))return D.converters.BufferSource(e,t,n)
-if(g.isFormDataLike(e))return D.converters.FormData(e,t,n,{strict:false})
-if(e instanceof URLSearchParams)return D.converters.URLSearchParams(e,t,n)
-return D.converters.DOMString(e,t,n)}
-D.converters.BodyInit=function(e,t,n){if(e instanceof ReadableStream)return D.converters.ReadableStream(e,t,n)
+return n}O.converters.ReadableStream=O.interfaceConverter(ReadableStream)
+O.converters.FormData=O.interfaceConverter(D)
+O.converters.URLSearchParams=O.interfaceConverter(URLSearchParams)
+O.converters.XMLHttpRequestBodyInit=function(e,t,n){if(typeof e==="string")return O.converters.USVString(e,t,n)
+if(I(e))return O.converters.Blob(e,t,n,{strict:false})
+if(ArrayBuffer.isView(e)||L.isArrayBuffer(e))return O.converters.BufferSource(e,t,n)
+if(g.isFormDataLike(e))return O.converters.FormData(e,t,n,{strict:false})
+if(e instanceof URLSearchParams)return O.converters.URLSearchParams(e,t,n)
+return O.converters.DOMString(e,t,n)}
+O.converters.BodyInit=function(e,t,n){if(e instanceof ReadableStream)return O.converters.ReadableStream(e,t,n)
 if(e?.[Symbol.asyncIterator])return e
-return D.converters.XMLHttpRequestBodyInit(e,t,n)}
-D.converters.ResponseInit=D.dictionaryConverter([{key:"status",converter:D.converters["unsigned short"],defaultValue:()=>200},{key:"statusText",converter:D.converters.ByteString,defaultValue:()=>""},{key:"headers",converter:D.converters.HeadersInit}])
+return O.converters.XMLHttpRequestBodyInit(e,t,n)}
+O.converters.ResponseInit=O.dictionaryConverter([{key:"status",converter:O.converters["unsigned short"],defaultValue:()=>200},{key:"statusText",converter:O.converters.ByteString,defaultValue:()=>""},{key:"headers",converter:O.converters.HeadersInit}])
 e.exports={isNetworkError:isNetworkError,makeNetworkError:makeNetworkError,makeResponse:makeResponse,makeAppropriateNetworkError:makeAppropriateNetworkError,filterResponse:filterResponse,Response:Response,cloneResponse:cloneResponse,fromInnerResponse:fromInnerResponse}},3627:e=>{e.exports={kUrl:Symbol("url"),kHeaders:Symbol("headers"),kSignal:Symbol("signal"),kState:Symbol("state"),kDispatcher:Symbol("dispatcher")}},3168:(e,t,n)=>{const{Transform:s}=n(7075)
 const r=n(8522)
 const{redirectStatusSet:o,referrerPolicySet:i,badPortsSet:a}=n(4495)
@@ -5459,8 +5459,8 @@ return gettingDecodingSplitting(n)}const S=new TextDecoder
 function utf8DecodeBytes(e){if(e.length===0)return""
 if(e[0]===239&&e[1]===187&&e[2]===191)e=e.subarray(3)
 const t=S.decode(e)
-return t}class EnvironmentSettingsObjectBase{get baseUrl(){return c()}get origin(){return this.baseUrl?.origin}policyContainer=makePolicyContainer()}class EnvironmentSettingsObject{settingsObject=new EnvironmentSettingsObjectBase}const R=new EnvironmentSettingsObject
-e.exports={isAborted:isAborted,isCancelled:isCancelled,isValidEncodedURL:isValidEncodedURL,createDeferredPromise:createDeferredPromise,ReadableStreamFrom:g,tryUpgradeRequestToAPotentiallyTrustworthyURL:tryUpgradeRequestToAPotentiallyTrustworthyURL,clampAndCoarsenConnectionTimingInfo:clampAndCoarsenConnectionTimingInfo,coarsenedSharedCurrentTime:coarsenedSharedCurrentTime,determineRequestsReferrer:determineRequestsReferrer,makePolicyContainer:makePolicyContainer,clonePolicyContainer:clonePolicyContainer,appendFetchMetadata:appendFetchMetadata,appendRequestOriginHeader:appendRequestOriginHeader,TAOCheck:TAOCheck,corsCheck:corsCheck,crossOriginResourcePolicyCheck:crossOriginResourcePolicyCheck,createOpaqueTimingInfo:createOpaqueTimingInfo,setRequestReferrerPolicyOnRedirect:setRequestReferrerPolicyOnRedirect,isValidHTTPToken:p,requestBadPort:requestBadPort,requestCurrentURL:requestCurrentURL,responseURL:responseURL,responseLocationURL:responseLocationURL,isBlobLike:f,isURLPotentiallyTrustworthy:isURLPotentiallyTrustworthy,isValidReasonPhrase:isValidReasonPhrase,sameOrigin:sameOrigin,normalizeMethod:normalizeMethod,serializeJavascriptValueToJSONString:serializeJavascriptValueToJSONString,iteratorMixin:iteratorMixin,createIterator:createIterator,isValidHeaderName:Q,isValidHeaderValue:isValidHeaderValue,isErrorLike:isErrorLike,fullyReadBody:fullyReadBody,bytesMatch:bytesMatch,isReadableStreamLike:isReadableStreamLike,readableStreamClose:readableStreamClose,isomorphicEncode:isomorphicEncode,urlIsLocal:urlIsLocal,urlHasHttpsScheme:urlHasHttpsScheme,urlIsHttpHttpsScheme:urlIsHttpHttpsScheme,readAllBytes:readAllBytes,simpleRangeHeaderValue:simpleRangeHeaderValue,buildContentRange:buildContentRange,parseMetadata:parseMetadata,createInflate:createInflate,extractMimeType:extractMimeType,getDecodeSplit:getDecodeSplit,utf8DecodeBytes:utf8DecodeBytes,environmentSettingsObject:R}},5893:(e,t,n)=>{const{types:s,inspect:r}=n(7975)
+return t}class EnvironmentSettingsObjectBase{get baseUrl(){return c()}get origin(){return this.baseUrl?.origin}policyContainer=makePolicyContainer()}class EnvironmentSettingsObject{settingsObject=new EnvironmentSettingsObjectBase}const T=new EnvironmentSettingsObject
+e.exports={isAborted:isAborted,isCancelled:isCancelled,isValidEncodedURL:isValidEncodedURL,createDeferredPromise:createDeferredPromise,ReadableStreamFrom:g,tryUpgradeRequestToAPotentiallyTrustworthyURL:tryUpgradeRequestToAPotentiallyTrustworthyURL,clampAndCoarsenConnectionTimingInfo:clampAndCoarsenConnectionTimingInfo,coarsenedSharedCurrentTime:coarsenedSharedCurrentTime,determineRequestsReferrer:determineRequestsReferrer,makePolicyContainer:makePolicyContainer,clonePolicyContainer:clonePolicyContainer,appendFetchMetadata:appendFetchMetadata,appendRequestOriginHeader:appendRequestOriginHeader,TAOCheck:TAOCheck,corsCheck:corsCheck,crossOriginResourcePolicyCheck:crossOriginResourcePolicyCheck,createOpaqueTimingInfo:createOpaqueTimingInfo,setRequestReferrerPolicyOnRedirect:setRequestReferrerPolicyOnRedirect,isValidHTTPToken:p,requestBadPort:requestBadPort,requestCurrentURL:requestCurrentURL,responseURL:responseURL,responseLocationURL:responseLocationURL,isBlobLike:f,isURLPotentiallyTrustworthy:isURLPotentiallyTrustworthy,isValidReasonPhrase:isValidReasonPhrase,sameOrigin:sameOrigin,normalizeMethod:normalizeMethod,serializeJavascriptValueToJSONString:serializeJavascriptValueToJSONString,iteratorMixin:iteratorMixin,createIterator:createIterator,isValidHeaderName:Q,isValidHeaderValue:isValidHeaderValue,isErrorLike:isErrorLike,fullyReadBody:fullyReadBody,bytesMatch:bytesMatch,isReadableStreamLike:isReadableStreamLike,readableStreamClose:readableStreamClose,isomorphicEncode:isomorphicEncode,urlIsLocal:urlIsLocal,urlHasHttpsScheme:urlHasHttpsScheme,urlIsHttpHttpsScheme:urlIsHttpHttpsScheme,readAllBytes:readAllBytes,simpleRangeHeaderValue:simpleRangeHeaderValue,buildContentRange:buildContentRange,parseMetadata:parseMetadata,createInflate:createInflate,extractMimeType:extractMimeType,getDecodeSplit:getDecodeSplit,utf8DecodeBytes:utf8DecodeBytes,environmentSettingsObject:T}},5893:(e,t,n)=>{const{types:s,inspect:r}=n(7975)
 const{markAsUncloneable:o}=n(5919)
 const{toUSVString:i}=n(3440)
 const a={}
@@ -6141,9 +6141,9 @@ const{establishWebSocketConnection:B,closeWebSocketConnection:Q}=n(6897)
 const{ByteParser:b}=n(1652)
 const{kEnumerableProperty:v,isBlobLike:k}=n(3440)
 const{getGlobalDispatcher:S}=n(2581)
-const{types:R}=n(7975)
-const{ErrorEvent:T,CloseEvent:D}=n(5188)
-const{SendQueue:O}=n(3900)
+const{types:T}=n(7975)
+const{ErrorEvent:R,CloseEvent:O}=n(5188)
+const{SendQueue:D}=n(3900)
 class WebSocket extends EventTarget{#U={open:null,error:null,close:null,message:null}
 #he=0
 #fe=""
@@ -6185,7 +6185,7 @@ if(m(this))throw new DOMException("Sent before connected.","InvalidStateError")
 if(!E(this)||w(this))return
 if(typeof e==="string"){const t=Buffer.byteLength(e)
 this.#he+=t
-this.#ge.add(e,()=>{this.#he-=t},l.string)}else if(R.isArrayBuffer(e)){this.#he+=e.byteLength
+this.#ge.add(e,()=>{this.#he-=t},l.string)}else if(T.isArrayBuffer(e)){this.#he+=e.byteLength
 this.#ge.add(e,()=>{this.#he-=e.byteLength},l.arrayBuffer)}else if(ArrayBuffer.isView(e)){this.#he+=e.byteLength
 this.#ge.add(e,()=>{this.#he-=e.byteLength},l.typedArray)}else if(k(e)){this.#he+=e.size
 this.#ge.add(e,()=>{this.#he-=e.size},l.blob)}}get readyState(){s.brandCheck(this,WebSocket)
@@ -6221,7 +6221,7 @@ o.on("drain",onParserDrain)
 o.on("error",onParserError.bind(this))
 e.socket.ws=this
 this[p]=o
-this.#ge=new O(e.socket)
+this.#ge=new D(e.socket)
 this[u]=a.OPEN
 const i=e.headersList.get("sec-websocket-extensions")
 if(i!==null)this.#ie=i
@@ -6240,12 +6240,12 @@ s.converters.WebSocketInit=s.dictionaryConverter([{key:"protocols",converter:s.c
 s.converters["DOMString or sequence<DOMString> or WebSocketInit"]=function(e){if(s.util.Type(e)==="Object"&&!(Symbol.iterator in e))return s.converters.WebSocketInit(e)
 return{protocols:s.converters["DOMString or sequence<DOMString>"](e)}}
 s.converters.WebSocketSendData=function(e){if(s.util.Type(e)==="Object"){if(k(e))return s.converters.Blob(e,{strict:false})
-if(ArrayBuffer.isView(e)||R.isArrayBuffer(e))return s.converters.BufferSource(e)}return s.converters.USVString(e)}
+if(ArrayBuffer.isView(e)||T.isArrayBuffer(e))return s.converters.BufferSource(e)}return s.converters.USVString(e)}
 function onParserDrain(){this.ws[f].socket.resume()}function onParserError(e){let t
 let n
-if(e instanceof D){t=e.reason
+if(e instanceof O){t=e.reason
 n=e.code}else t=e.message
-I("error",this,()=>new T("error",{error:e,message:t}))
+I("error",this,()=>new R("error",{error:e,message:t}))
 Q(this,n)}e.exports={WebSocket:WebSocket}},2929:(e,t,n)=>{n.a(e,async(e,s)=>{try{n.r(t)
 var r=n(6058)
 var o=n(6645)
@@ -6285,18 +6285,18 @@ const E=new p.a((0,c.oD)(),s.clock)
 const B=await(0,w.K)(s)
 if(A.ST.includes(e))r.LZ("run",B.id)
 if([...A.Vt,"plan"].includes(e))r.LZ("tests",B.id)
-const{settings:R}=S
-const T=(0,a.l)(s,R,B,{onKept:e=>{r.LZ("deployment",e)}})
-const D=await(0,d.d)(e,{platform:s,settings:R,reporter:E,signal:h,holder:B,...T&&{onBegin:T.begin}})
-process.exitCode=g.h[D.result]||process.exitCode
-const O=R.report??`${t}/report.json`
-const write=e=>s.files.write(O,`${JSON.stringify(e,null,2)}\n`).catch(e=>{r.$e(`the report could not be written: ${String(e)}`)})
-await write(D)
-await(0,c.Qz)(D,O)
-const F=await(0,I.ip)(s.clock,b,h,t=>Promise.all([T?.end((0,i.Cy)(D),t)??[],(0,m.h)(s,R,{report:D,holder:B},t),e==="plan"?(0,o.B)(s,R,{report:D,url:B.url,secrets:(0,l.F)(v)},t):[]]))
-if(D.result!=="stuck")r.LZ("ended",D.result)
+const{settings:T}=S
+const R=(0,a.l)(s,T,B,{onKept:e=>{r.LZ("deployment",e)}})
+const O=await(0,d.d)(e,{platform:s,settings:T,reporter:E,signal:h,holder:B,...R&&{onBegin:R.begin}})
+process.exitCode=g.h[O.result]||process.exitCode
+const D=T.report??`${t}/report.json`
+const write=e=>s.files.write(D,`${JSON.stringify(e,null,2)}\n`).catch(e=>{r.$e(`the report could not be written: ${String(e)}`)})
+await write(O)
+await(0,c.Qz)(O,D)
+const F=await(0,I.ip)(s.clock,b,h,t=>Promise.all([R?.end((0,i.Cy)(O),t)??[],(0,m.h)(s,T,{report:O,holder:B},t),e==="plan"?(0,o.B)(s,T,{report:O,url:B.url,secrets:(0,l.F)(v)},t):[]]))
+if(O.result!=="stuck")r.LZ("ended",O.result)
 if(F.flat().length>0){F.flat().forEach(e=>{r.$e((0,c.Is)(e))})
-await write((0,f.k)(D,F.flat()))}}s()}catch(e){s(e)}},1)},9150:(e,t,n)=>{n.d(t,{BW:()=>fixOf,Bc:()=>inContainer,mo:()=>inTemplate})
+await write((0,f.k)(O,F.flat()))}}s()}catch(e){s(e)}},1)},9150:(e,t,n)=>{n.d(t,{BW:()=>fixOf,Bc:()=>inContainer,mo:()=>inTemplate})
 var s=n(8815)
 var r=n(4339)
 function fixOf({id:e,manifest:t},n,o){return t?`# in the manifest of ${(0,r.T)(e)}\n${(0,s.As)(n).trim()}`:o(["patch",(0,r.T)(e),"--patch",JSON.stringify(n)])}function inTemplate({id:e},t){const n={spec:{template:{spec:t}}}
@@ -6436,12 +6436,12 @@ const k=(0,w.B)(t=>{const n=(0,m.Ao)(e)
 write(n===void 0?`· ${t}`:`· ${t}: ${n}`)})
 const S=(0,g.c)(write,Q,v)
 const raw=e=>void o.write(e)
-const R=l?(0,c.V)(S,raw,n.clock):S
-const T=new h.a(R,n.clock)
-const D=await(0,E.K)(n)
-const O=await(0,i.d)(e,{platform:n,settings:r,reporter:T,signal:k,holder:D})
-process.exitCode=u.h[O.result]||process.exitCode
-const F=(0,A.k)(O,await(0,p.h)(n,r,{report:O,holder:D}))
+const T=l?(0,c.V)(S,raw,n.clock):S
+const R=new h.a(T,n.clock)
+const O=await(0,E.K)(n)
+const D=await(0,i.d)(e,{platform:n,settings:r,reporter:R,signal:k,holder:O})
+process.exitCode=u.h[D.result]||process.exitCode
+const F=(0,A.k)(D,await(0,p.h)(n,r,{report:D,holder:O}))
 if(F.history&&!r.json)(0,d.f)(F.history).forEach(write)
 else if(!F.history)(0,g.b)(F,write,Q)
 if(r.json){const t=e==="history"?F.history:F
@@ -7391,13 +7391,13 @@ if(t==="")return false
 keep(this.#Ee,t)
 const[,n,s]=/^#(\d+) (.*)$/.exec(t)??[]
 return n===void 0||s===void 0?this.#ke(t):this.#Se(n,s)}failure(){const e=this.#we?.step
-const t=this.#Re(e?.name)
+const t=this.#Te(e?.name)
 const n=this.#we?.message??this.#Ce??""
 const s=e?.output??[]
 const r=/(?:did not complete successfully|^executor failed running .*): (.+)$/.exec(n)
 const o=r?(0,a.BP)(s)||(r[1]??""):reworded(n)
 const i=this.#Be??numberIn(/parse error(?: on)? line (\d+):/.exec(n))
-return{...t===void 0?{}:{instruction:t},...i===void 0?{}:{line:i},message:(0,a.vI)(o||(0,a.BP)(this.#Ee)||"no reason was given",300),log:s.length>0?s:n===""?this.#Ee:this.#be}}#Re(e){if(e!==void 0&&!l.test(e))return withoutStage(e)
+return{...t===void 0?{}:{instruction:t},...i===void 0?{}:{line:i},message:(0,a.vI)(o||(0,a.BP)(this.#Ee)||"no reason was given",300),log:s.length>0?s:n===""?this.#Ee:this.#be}}#Te(e){if(e!==void 0&&!l.test(e))return withoutStage(e)
 const t=/^\[internal\] load metadata for (?:docker\.io\/(?:library\/)?)?(\S+)$/.exec(e??"")
 return this.#Qe??(t?`FROM ${t[1]??""}`:void 0)}#Se(e,t){const n=this.#me.get(e)
 if(n===void 0){this.#me.set(e,{name:t,output:[]})
@@ -7574,17 +7574,17 @@ n.say(`pushed ${c}: ${l.layers.progress}`)
 const{digest:A}=l.layers
 if(A!==void 0)return{repository:r,tag:i,digest:A}
 return await(0,f.F1)(e,r,i,s)??(0,o.fJ)({code:"push-failed",sentence:`push: ${(0,g.w4)(r)} accepted ${c}, but does not have it`})}class PushLog{last=[]
-#Te=new Map
-#De
-get digest(){return this.#De}get progress(){const e=[...this.#Te.values()]
+#Re=new Map
+#Oe
+get digest(){return this.#Oe}get progress(){const e=[...this.#Re.values()]
 const t=e.filter(e=>e==="Pushed").length
 const n=e.filter(e=>/^(Layer already exists|Mounted from)/.test(e)).length
 const s=e.length===1?"layer":"layers"
 const r=n===0?"":`, ${n} already there`
 return`${t} of ${e.length} ${s} sent${r}`}read(e){const t=(0,a.pj)(e)
 const[,n,s]=/^([0-9a-f]{12}): (.+)$/.exec(t)??[]
-if(n!==void 0&&s!==void 0){this.#Te.set(n,s)
-return}this.#De??=/: digest: (sha256:[0-9a-f]{64}) size: /.exec(t)?.[1]
+if(n!==void 0&&s!==void 0){this.#Re.set(n,s)
+return}this.#Oe??=/: digest: (sha256:[0-9a-f]{64}) size: /.exec(t)?.[1]
 if(this.last.push(t)>20)this.last.shift()}}function check(e,{repository:t,tag:n}){if(e.code===0)return
 const s=(0,u.Ic)("push",e)
 if(s!==void 0)(0,o.fJ)(s)
@@ -7647,33 +7647,33 @@ const t=Math.round(Math.abs(e)/1e3)
 const n=`this machine’s clock is ${t} s ${e>0?"ahead of":"behind"} the cluster’s: times in the history are wrong, and missing pods of a StatefulSet or DaemonSet may be explained late or wrongly`
 return[(0,b.$e)("cluster",n,"sudo timedatectl set-ntp true")]}var k=n(5998)
 var S=n(9340)
-var R=n(4339)
-var T=n(2468)
-const D=5e3
+var T=n(4339)
+var R=n(2468)
+const O=5e3
 function staleConfigurationFindings({id:e,live:t},n,s,r){if(!t||e.kind==="CronJob")return[]
 const o=(0,k.JP)((0,S.kW)(t))
 return s.flatMap(t=>{const s=o.filter(e=>(0,k.wj)(t,e))
 const i=n.filter(e=>s.some(n=>{const[s,r]=[changedAt(t,n.keys),startedAt(e,n.container)]
-return s!==void 0&&r!==void 0&&s>r+D}))
+return s!==void 0&&r!==void 0&&s>r+O}))
 if(i.length===0)return[]
 const a=i.length===n.length?"its pods":`${i.length} of its pods`
-const c=`${(0,R.T)(e)}: ${(0,T.Gg)(t)} changed after the start of ${a}, which may still use the old values`
-return[(0,b.$e)("workloads",c,r(["rollout","restart",(0,R.T)(e)]))]})}function changedAt(e,t){const n=(e.metadata?.managedFields??[]).flatMap(({time:e,fieldsV1:n})=>{const s=n??{}
+const c=`${(0,T.T)(e)}: ${(0,R.Gg)(t)} changed after the start of ${a}, which may still use the old values`
+return[(0,b.$e)("workloads",c,r(["rollout","restart",(0,T.T)(e)]))]})}function changedAt(e,t){const n=(e.metadata?.managedFields??[]).flatMap(({time:e,fieldsV1:n})=>{const s=n??{}
 const r=["f:data","f:binaryData","f:stringData"].flatMap(e=>Object.keys(s[e]??{}))
 const o=t==="all"?r.length>0:t.some(e=>r.includes(`f:${e}`))
 return o&&e!==void 0?[Date.parse(e)]:[]})
 return n.length===0?void 0:Math.max(...n)}function startedAt({status:e},t){const n=[...e?.initContainerStatuses??[],...e?.containerStatuses??[]]
 const{running:s,terminated:r}=n.find(({name:e})=>e===t)?.state??{}
 const o=s?.startedAt??r?.startedAt
-return o===void 0?void 0:Date.parse(o)}var O=n(8911)
+return o===void 0?void 0:Date.parse(o)}var D=n(8911)
 var F=n(8850)
 var N=n(9025)
 function releaseFindings(e,t,n,s){const r=(0,N.BO)(s)
-return[r?(0,b.ok)("release",`release ${r.number} of ${(0,w.j)(r.tag)} by ${(0,O.Gg)(r)} is live`):(0,b.ok)("release","no release of this application is live yet"),...t?[held(t)]:[],...n?[left(e,n)]:[],...unusedOf(s)]}function unusedOf(e){const{number:t=0,unused:n=[]}=e.findLast(e=>e.unused!==void 0)??{}
+return[r?(0,b.ok)("release",`release ${r.number} of ${(0,w.j)(r.tag)} by ${(0,D.Gg)(r)} is live`):(0,b.ok)("release","no release of this application is live yet"),...t?[held(t)]:[],...n?[left(e,n)]:[],...unusedOf(s)]}function unusedOf(e){const{number:t=0,unused:n=[]}=e.findLast(e=>e.unused!==void 0)??{}
 if(n.length===0)return[]
 const s=n.join(", ")
 return[(0,b.ok)("release",`no version of the history uses ${s} (as of release ${t})`)]}function held({by:e,renewed:t}){const n=t===void 0?"":`, last renewed at ${t} by its clock`
-return(0,b.$e)("release",`the lock is held by ${e}${n}: a release waits until it is free, at most 30 s after that run ends`)}function left(e,t){return(0,b.$e)("release",`the release of ${(0,w.j)(t.tag)} by ${(0,O.Gg)(t)}, started at ${t.at}, has not ended; if its run is gone, the next release restores it first`,(0,F.a)("recover",e))}var M=n(7598)
+return(0,b.$e)("release",`the lock is held by ${e}${n}: a release waits until it is free, at most 30 s after that run ends`)}function left(e,t){return(0,b.$e)("release",`the release of ${(0,w.j)(t.tag)} by ${(0,D.Gg)(t)}, started at ${t.at}, has not ended; if its run is gone, the next release restores it first`,(0,F.a)("recover",e))}var M=n(7598)
 var L=n(8815)
 var U=n(7340)
 function rightsFindings({all:e,missing:t,account:n,namespace:s},r){const o=n===void 0?"the account":`the account ${n}`
@@ -7695,25 +7695,25 @@ const a=t.find(e=>e.group===n&&e.limits===i)
 if(a)a.resources.push(s)
 else t.push({group:n,limits:i,resources:[s]})}return t}function subjectOf(e,t){const[,n,s]=/^system:serviceaccount:([^:]+):(.+)$/.exec(e)??[]
 return n===void 0?{apiGroup:t,kind:"User",name:e}:{kind:"ServiceAccount",name:s,namespace:n}}var x=n(157)
-var G=n(5374)
-var P=n(1407)
+var P=n(5374)
+var G=n(1407)
 var H=n(6874)
 var j=n(8661)
-var V=n(1856)
-var J=n(3825)
-var Y=n(2459)
-var $=n(6099)
+var J=n(1856)
+var V=n(3825)
+var $=n(2459)
+var Y=n(6099)
 var W=n(3892)
 async function checkAlone(e,t){const{app:n,settings:s,cluster:r}=e
-await Promise.all([checkHistory(e,t),(0,$.aE)(r,n,s.image),(0,O.Cz)(r,(0,j.Fe)(n))])}async function checkHistory({app:e,settings:t,command:n,cluster:s},{live:r,targets:o}){const{history:i,configMap:a}=await(0,J.tl)(s,e)
+await Promise.all([checkHistory(e,t),(0,Y.aE)(r,n,s.image),(0,D.Cz)(r,(0,j.Fe)(n))])}async function checkHistory({app:e,settings:t,command:n,cluster:s},{live:r,targets:o}){const{history:i,configMap:a}=await(0,V.tl)(s,e)
 const c=i.filter(({image:e})=>!(0,w.iI)(e,t.image))
 const l={history:i.filter(e=>!c.includes(e)),configMap:a}
 if(c.length===0||n==="rollback"&&l.history.length>0)return l
-const A=o.map(({id:e})=>(0,R.T)(e))
-const u=workloadsIn(r.clusterState()).filter(e=>!A.includes((0,R.T)((0,S.hY)(e))))
+const A=o.map(({id:e})=>(0,T.T)(e))
+const u=workloadsIn(r.clusterState()).filter(e=>!A.includes((0,T.T)((0,S.hY)(e))))
 for(const n of new Set(c.map(e=>e.image))){const r=u.find(e=>(0,S.ys)(e,n).length>0)
 if(!r)continue
-const o=(0,R.T)((0,S.hY)(r))
+const o=(0,T.T)((0,S.hY)(r))
 const i=`the history in configmap/${(0,j.Fe)(e)}`
 const a=`if it is the same application and its registry has moved: ${o} still runs the old image. Change it to the new one first, with its manifest (option manifests) or kubectl set image`;(0,j.ht)(s,e,{image:n,what:i,so:a},t.image)}return l}function workloadsIn(e){const t=[e.deployments,e.statefulsets,e.daemonsets,e.cronjobs]
 return t.flatMap(e=>[...e.values()]).filter(S.gv)}var q=n(2109)
@@ -7732,9 +7732,9 @@ const A=await Promise.all(l.logsWanted.map(async e=>{const t=await(0,Z.$)(n,s,e)
 return{wanted:e,diagnosis:(0,_.h)(t,r)}}))
 const u=A.reduce((e,{wanted:t,diagnosis:n})=>(0,K.X1)(e,t,n),l.observations)
 const{verdicts:d}=(0,z.S)(o,{...c,observations:u})
-return Object.fromEntries(e.flatMap(({id:e})=>{const t=d[(0,R.T)(e)]
+return Object.fromEntries(e.flatMap(({id:e})=>{const t=d[(0,T.T)(e)]
 const n=t&&wordsOf(t)
-return n===void 0?[]:[[(0,R.T)(e),n]]}))}function exitsOf(e,t){return Object.fromEntries([...e.pods.values()].flatMap(({metadata:e,status:n})=>(n?.containerStatuses??[]).flatMap(({name:n,lastState:s})=>{const{exitCode:r=0,finishedAt:o}=s?.terminated??{}
+return n===void 0?[]:[[(0,T.T)(e),n]]}))}function exitsOf(e,t){return Object.fromEntries([...e.pods.values()].flatMap(({metadata:e,status:n})=>(n?.containerStatuses??[]).flatMap(({name:n,lastState:s})=>{const{exitCode:r=0,finishedAt:o}=s?.terminated??{}
 const i=o!==void 0&&Date.parse(o)>t-X
 return r!==0&&i?[[`${e?.uid}/${n}`,{before:0}]]:[]})))}function wordsOf(e){switch(e.is){case"complete":case"done":return
 case"failed":return e.cause.sentence
@@ -7761,7 +7761,7 @@ const{sha:c}=n
 switch(await lineageOf({platform:e,folder:t.context,signal:s},c,a.sha)){case"not-older":return
 case"unknown":r.say(`this checkout does not show whether ${(0,w.j)(a.tag)}, which is live, is newer than ${(0,w.j)(c)}`)
 return
-case"older":(0,o.fJ)({code:"stale-commit",sentence:`${(0,w.j)(c)} is older than ${(0,w.j)(a.tag)}, live since release ${a.number} by ${(0,O.Gg)(a)}`,hint:`nothing was changed. To roll back to it anyway: ${(0,F.a)("rollback",t,{to:n.tag})}`})}}var ne=n(4e3)
+case"older":(0,o.fJ)({code:"stale-commit",sentence:`${(0,w.j)(c)} is older than ${(0,w.j)(a.tag)}, live since release ${a.number} by ${(0,D.Gg)(a)}`,hint:`nothing was changed. To roll back to it anyway: ${(0,F.a)("rollback",t,{to:n.tag})}`})}}var ne=n(4e3)
 const se=15e3
 async function pinsOf(e,t,n){const s=n.flatMap(e=>e.live?[e.live]:[])
 const r=(0,ne.oo)(t.clusterState(),s,e.settings.image)
@@ -7788,11 +7788,11 @@ const c=await i(n.image)
 return c?.is==="there"&&c.image.digest===r}))
 return(await Promise.all(a)).every(Boolean)}function warningsWithoutDigest(e){const t=new Map
 for(const{id:n,running:s}of e)for(const e of new Set(s)){if((0,w.zZ)(e).digest!==void 0)continue
-t.set(e,[...t.get(e)??[],(0,R.T)(n)])}return[...t].map(([e,t])=>`${t.join(", ")} names ${e} without a digest: new pods run what that tag names then. The next release of another image adds the digest`)}async function lostImages(e,t,n=new Map){const s=new Map
-for(const{id:r,live:o}of t){const t=n.get((0,R.T)(r))
+t.set(e,[...t.get(e)??[],(0,T.T)(n)])}return[...t].map(([e,t])=>`${t.join(", ")} names ${e} without a digest: new pods run what that tag names then. The next release of another image adds the digest`)}async function lostImages(e,t,n=new Map){const s=new Map
+for(const{id:r,live:o}of t){const t=n.get((0,T.T)(r))
 const i=o?(0,S.ys)(o,e.settings.image):[]
 const a=new Set(i.map(({name:e,image:n})=>t?.[e]??n))
-for(const e of a)s.set(e,[...s.get(e)??[],(0,R.T)(r)])}const r=await Promise.all([...s].map(async([t,n])=>{const s=await lookUpSoon(e,t)
+for(const e of a)s.set(e,[...s.get(e)??[],(0,T.T)(r)])}const r=await Promise.all([...s].map(async([t,n])=>{const s=await lookUpSoon(e,t)
 return s?.is==="absent"?[`the registry no longer has ${t}, which ${n.join(", ")} runs: nodes without a cached copy cannot start it, so an undo may fail`]:[]}))
 return r.flat()}async function fateOf(e,{digest:t,of:n},s){const r=await s(e)
 if(r?.is==="there"&&r.image.digest===t)return"comes back"
@@ -7828,15 +7828,15 @@ try{const{metadata:r,status:o}=await t.review(`/apis/${n}/selfsubjectreviews`,{a
 const i=o?.userInfo?.username
 const a=r?.creationTimestamp
 const c=a?aheadBy(a,{from:s,to:e.now()}):0
-return i===void 0?void 0:{name:i,aheadMs:c}}catch(e){if(e instanceof P.h)return
+return i===void 0?void 0:{name:i,aheadMs:c}}catch(e){if(e instanceof G.h)return
 throw e}}async function kubeContextOf(e,t){if(e!==void 0)return e
 const{code:n,stdout:s}=await t.kubectl(["config","current-context"])
 return n===0?s.trim():void 0}async function manifestsOf({platform:e,settings:t,cluster:n}){try{const s=await(0,H.PX)(e,n,t.manifests,t.image)
 const{targets:r,others:o,namespace:i}=s
 const a=[...r,...o,...i?[i]:[]]
-const c=await(0,V.k4)(n,a)
+const c=await(0,J.k4)(n,a)
 a.forEach(e=>c.of(e))
-return{known:s,resources:c,findings:[]}}catch(e){return{known:H.K2,resources:await(0,V.k4)(n,[]),findings:[(0,b.gz)("workloads",e)]}}}async function unseenWorkloads(e,t=[]){const n=(0,ce.hg)()
+return{known:s,resources:c,findings:[]}}catch(e){return{known:H.K2,resources:await(0,J.k4)(n,[]),findings:[(0,b.gz)("workloads",e)]}}}async function unseenWorkloads(e,t=[]){const n=(0,ce.hg)()
 return{findings:t,needs:n,missing:await(0,U.o7)(e,n)}}async function examineWorkloads(e,{known:t,findings:n},s){const{platform:r,cluster:o}=e
 const i=await(0,W.f)(o,r.clock)
 const a=await(0,ae.Nn)(e,{manifests:t,live:i,missing:s,until:"the end"})
@@ -7845,17 +7845,17 @@ if(c.length===0){const e=[...A.images,...A.workloads]
 return unseenWorkloads(o,n.length>0?[]:e)}const u=i.clusterState()
 const[d,h,f,g]=await Promise.all([ailing(c,u,{cluster:o,clock:r.clock,toRepo:(0,m.YT)(e)}),staleConfiguration(o,u,c),checkAlone(e,{live:i,targets:c}).then(()=>[],e=>isOfTwo(e)?[(0,b.gz)("release",e)]:[]),lostImages(e,c)])
 const p=(0,ae.IZ)(o)
-return{findings:[...c.map(e=>(0,b.ok)("workloads",(0,le.q0)(e))),...A.web,...A.workloads,...(0,G.c)((0,x.Z)(c,l),p),...Object.entries(d).map(([e,t])=>{const n=`${e} is unhealthy before the release: ${t}`
+return{findings:[...c.map(e=>(0,b.ok)("workloads",(0,le.q0)(e))),...A.web,...A.workloads,...(0,P.c)((0,x.Z)(c,l),p),...Object.entries(d).map(([e,t])=>{const n=`${e} is unhealthy before the release: ${t}`
 return(0,b.$e)("workloads",n,p(["describe",e]))}),...A.images,...g.map(e=>(0,b.$e)("registry",e,"push the image again, or release before its pods are rescheduled")),...h,...f,...A.namespace,...A.dryRun,...A.probes],needs:a.needs,missing:a.missing}}async function staleConfiguration(e,t,n){const s=n.flatMap(({live:e})=>e?(0,k.JP)((0,S.kW)(e)):[])
 const r=s.map(({kind:t,name:n})=>{const s=t==="Secret"?"secrets":"configmaps"
-return`${(0,V.rJ)("v1",e.namespace,s)}/${n}`})
-const o=await Promise.all([...new Set(r)].map(t=>e.find(t).catch(e=>{if(e instanceof P.h&&e.status===403)return
+return`${(0,J.rJ)("v1",e.namespace,s)}/${n}`})
+const o=await Promise.all([...new Set(r)].map(t=>e.find(t).catch(e=>{if(e instanceof G.h&&e.status===403)return
 throw e})))
 const i=o.flatMap(e=>e?[e]:[])
 return n.flatMap(n=>{const s={workload:n.id,images:{},generation:0,first:false}
-const r=(0,Y.NO)(t,s)
+const r=(0,$.NO)(t,s)
 return staleConfigurationFindings(n,r,i,(0,ae.IZ)(e))})}function isOfTwo(e){return e instanceof o.HR&&e.cause.code==="usage"}async function examineReleases(e){const{platform:t,settings:n,app:s,cluster:r}=e
-const[o,i,a]=await Promise.allSettled([(0,O.Cz)(r,(0,j.Fe)(s)),(0,$.aE)(r,s,n.image),(0,J.Lu)(r,s,n.image)])
+const[o,i,a]=await Promise.allSettled([(0,D.Cz)(r,(0,j.Fe)(s)),(0,Y.aE)(r,s,n.image),(0,V.Lu)(r,s,n.image)])
 const c=[o,i,a].flatMap(e=>e.status==="rejected"?[(0,b.gz)("release",e.reason)]:[])
 if(o.status!=="fulfilled"||i.status!=="fulfilled")return c
 if(a.status!=="fulfilled")return c
@@ -7951,35 +7951,35 @@ const l=Math.min(c,...r.map(({goneAt:t=e})=>t+Be))
 if(r.length===0||e>=l)return{logsWanted:[],ended:true}
 a.waiting(`waiting for ${r.flatMap(({names:e})=>e).join(", ")}`)
 return{logsWanted:[],requeueAt:l}},()=>{})}finally{a.waiting(void 0)}}var Qe=n(5313)
-var be=n(765)
+var be=n(2580)
 class Planning{context
 wait
 start
-#Oe
+#De
 #Fe
 constructor(e,t,n=()=>Promise.resolve(),s=be.Be){this.context=e
 this.wait=n
 this.start=s
-this.#Oe=t
+this.#De=t
 this.#Fe=s(e,t)}get migration(){return this.#Fe}async plan(e){await this.wait(e)
 const t=await this.#Fe.plan(e)
 if(t.judged?.blocked!==true)return t
-const{live:n}=this.#Oe.checked
+const{live:n}=this.#De.checked
 if(!await endOfBroken(this.context,n,t.judged,e))return t
 await this.#Ne()
-return this.#Fe.plan(e)}async backup(e,t){const{checked:n,image:s}=this.#Oe
-this.#Oe={...this.#Oe,backup:void 0,isAgain:true}
+return this.#Fe.plan(e)}async backup(e,t){const{checked:n,image:s}=this.#De
+this.#De={...this.#De,backup:void 0,isAgain:true}
 await this.#Ne()
 return(0,oe.B2)(this.context.with({log:e}),n,{image:s,reasons:(0,Qe.s)(t),work:"migrated"})}async#Ne(){await this.#Fe.close()
-this.#Fe=this.start(this.context,this.#Oe)}}var ve=n(3006)
+this.#Fe=this.start(this.context,this.#De)}}var ve=n(3006)
 var ke=n(6633)
 const Se=3
-const Re=3e4
+const Te=3e4
 async function withReported(e,t){const{settings:n,platform:s,signal:r,app:o}=e
 const{cluster:i,checked:a}=t
 const c=n["migrate-command"]===""?[]:unreleasedIn(e,a)
 if(c.length===0)return t
-const{needs:l}=await(0,ve.jh)(s.clock,r,()=>(0,J.bL)(i,o,n.image))
+const{needs:l}=await(0,ve.jh)(s.clock,r,()=>(0,V.bL)(i,o,n.image))
 const A=c.filter(({image:e})=>!l.has(e.digest))
 const u=A.slice(0,Se)
 for(const{image:t,names:n}of A.slice(Se))e.log.say(`what ${titleOf(t,n)} needs is not known: only ${Se} images report it`)
@@ -7988,10 +7988,10 @@ return n?[[t.image.digest,n]]:[]}))
 return{...t,checked:{...a,reported:new Map(d.flat())}}}function unreleasedIn({settings:e,app:t},{live:n,web:s}){const{image:r}=e
 const o=n.clusterState()
 const i=(0,le.ow)(o)
-return(0,Ce.w)(o,r,(0,Ie.q2)(t)).flatMap(({digest:e,tag:t,names:n,isIdle:o,goneAt:a})=>{const c=i.filter(e=>n.includes((0,R.T)((0,S.hY)(e))))
+return(0,Ce.w)(o,r,(0,Ie.q2)(t)).flatMap(({digest:e,tag:t,names:n,isIdle:o,goneAt:a})=>{const c=i.filter(e=>n.includes((0,T.T)((0,S.hY)(e))))
 const l=c.every(e=>isOfRelease(e,r))
 if(e===void 0||o===true||a!==void 0||l)return[]
-const A=c.find(e=>s&&(0,R.T)((0,S.hY)(e))===(0,R.T)(s.workload))??c[0]
+const A=c.find(e=>s&&(0,T.T)((0,S.hY)(e))===(0,T.T)(s.workload))??c[0]
 const u=A&&(0,S.kW)(A)
 const d=A?(0,S.ys)(A,r).map(({name:e})=>e):[]
 const h=u?.spec?.containers.find(({name:e})=>d.includes(e))
@@ -8002,12 +8002,12 @@ const s=n.every(({image:e})=>(0,w.zZ)(e).digest!==void 0)
 return s&&(e.kind==="CronJob"||(0,ke.O)(e))}async function ask(e,t,{image:n,names:s,web:r}){const{settings:o,log:i,signal:a,warn:c}=e
 const l=titleOf(n,s)
 i.say(`${l} was deployed by others: a Job of its image reports what it needs`)
-const A=(0,be.Be)(e,{checked:t,web:r,image:n,plansOnly:true,reports:{name:l,command:o["migrate-command"],timeoutMs:Math.min(o.timeout,Re)}})
+const A=(0,be.Be)(e,{checked:t,web:r,image:n,plansOnly:true,reports:{name:l,command:o["migrate-command"],timeoutMs:Math.min(o.timeout,Te)}})
 try{await A.plan(i)
 const[e,t]=[A.needs(),A.tasks()]
 return e===void 0?void 0:{needs:e,...t!==void 0&&{tasks:t}}}catch(e){a.throwIfAborted()
 i.say(`what ${l} needs is not known: ${(0,B.b)(e)}`)
-return}finally{await A.close().catch(e=>{c((0,B.b)(e))})}}function titleOf(e,t){return`version ${(0,w.j)(e.tag)} (${t.join(", ")})`}var Te=n(7823)
+return}finally{await A.close().catch(e=>{c((0,B.b)(e))})}}function titleOf(e,t){return`version ${(0,w.j)(e.tag)} (${t.join(", ")})`}var Re=n(7823)
 function preflight(e,t){return(0,h.ZC)(e.signal,async()=>{const n=await t()
 const s=e.with({cluster:n})
 const r=await preflight_check(s)
@@ -8017,7 +8017,7 @@ const i=await(0,H.PX)(t,r,n.manifests,n.image)
 const a=await(0,re.oO)(r,i)
 const{targets:c,jobs:l,namespace:A}=i
 const u=[...c,...i.others,...A?[A]:[]]
-const d=await(0,V.k4)(r,u)
+const d=await(0,J.k4)(r,u)
 await(0,ie.H)(e)
 await(0,ae.XU)(e,(0,ce.xQ)(s,i,d,(0,oe.GH)(n)))
 await(0,oe.xq)(e,i)
@@ -8028,8 +8028,8 @@ const{findings:g,targets:p,others:E,services:w,web:y}=await(0,ae.Nn)(e,f)
 const I=warningsOf([...g.namespace,...g.workloads,...g.probes,...g.dryRun])
 for(const t of I)(0,m.FF)(e,t)
 const B=a.is==="there"?a.uid:void 0
-return{live:h,targets:p,others:E,jobs:l,resources:d,services:w,...B!==void 0&&{namespaceUid:B},...y&&{web:y}}}function warningsOf(e){return e.filter(({severity:e})=>e==="warning").map(({message:e,fix:t})=>t?.startsWith("kubectl ")?`${e}: ${t}`:e)}var De=n(7020)
-var Oe=n(2297)
+return{live:h,targets:p,others:E,jobs:l,resources:d,services:w,...B!==void 0&&{namespaceUid:B},...y&&{web:y}}}function warningsOf(e){return e.filter(({severity:e})=>e==="warning").map(({message:e,fix:t})=>t?.startsWith("kubectl ")?`${e}: ${t}`:e)}var Oe=n(7020)
+var De=n(2297)
 function withRestarts(e,t){return e.map(e=>{const n=e.live&&restartOf(e.live,t)
 return n?{...e,restart:n}:e})}function restartOf(e,t){if(e.kind==="CronJob")return
 const n=(0,k.JP)((0,S.kW)(e))
@@ -8037,8 +8037,8 @@ const s=t.filter(e=>{if(e.is==="none")return false
 const t=e.is==="change"?e.live:void 0
 return n.some(n=>(0,k.wj)(e.object,n)&&(0,k.SM)(n,t,e.becomes))})
 if(s.length===0)return
-return{hash:hashOf((0,k.U)(e),s),because:s.map(({object:e})=>(0,T.Gg)(e)).sort()}}function hashOf(e,t){const n=t.map(e=>{const{uid:t,resourceVersion:n}=(e.is==="create"?void 0:e.live.metadata)??{}
-return[(0,T.Gg)(e.object),t??"",n??""]}).sort(([e=""],[t=""])=>e.localeCompare(t))
+return{hash:hashOf((0,k.U)(e),s),because:s.map(({object:e})=>(0,R.Gg)(e)).sort()}}function hashOf(e,t){const n=t.map(e=>{const{uid:t,resourceVersion:n}=(e.is==="create"?void 0:e.live.metadata)??{}
+return[(0,R.Gg)(e.object),t??"",n??""]}).sort(([e=""],[t=""])=>e.localeCompare(t))
 const s=JSON.stringify([e??"",n])
 return(0,M.createHash)("sha256").update(s).digest("hex").slice(0,16)}var Fe=n(607)
 var Ne=n(6005)
@@ -8050,18 +8050,18 @@ const[[i,a,c],l]=await Promise.all([checkedNow(e,t).then(async n=>{const r={...n
 const o=await pinsOf(e,t.live,r.targets)
 return[r,o,await lostImages(e,r.targets,o)]}),(0,Ne.q)(e,t.others)])
 const A=withRestarts(i.targets,l)
-const u=(0,Oe._z)(e,n)
+const u=(0,De._z)(e,n)
 const[d,h,f]=await Promise.all([(0,Ue.iS)(r,A,u),(0,Le.r_)(e,A,u),changesTemplates({...i,targets:A})?(0,ae.qp)(r):[]])
 const g={...i,targets:planned(A,[...d.map(becomesOf),...h])}
 const p=t.live.clusterState()
 const{changes:E}=(0,Me.X)({others:l,own:d,targets:A,services:f,clusterState:p})
 const w=[...(0,Ne.ND)(E,g),...(0,Ue.GC)(g.targets,a)]
-o.say(`${(0,De.LS)(w.length,"object")} stored in the snapshot`)
+o.say(`${(0,Oe.LS)(w.length,"object")} stored in the snapshot`)
 for(const t of c)(0,m.FF)(e,t)
 const y=runningVersion(e,g)
 return{checked:g,snapshot:w,changes:E,...y&&{before:y}}}function runningVersion({settings:e},{live:t,targets:n}){const s=n.flatMap(e=>e.live??[])
-return(0,ne.It)(t.clusterState(),s,e.image)}function becomesOf({becomes:e}){return e}function planned(e,t){const n=new Map(t.flatMap(e=>(0,S.gv)(e)?[[(0,R.T)((0,S.hY)(e)),e]]:[]))
-return e.map(e=>{const t=n.get((0,R.T)(e.id))
+return(0,ne.It)(t.clusterState(),s,e.image)}function becomesOf({becomes:e}){return e}function planned(e,t){const n=new Map(t.flatMap(e=>(0,S.gv)(e)?[[(0,T.T)((0,S.hY)(e)),e]]:[]))
+return e.map(e=>{const t=n.get((0,T.T)(e.id))
 return t?{...e,becomes:t}:e})}function changesTemplates({others:e,targets:t}){return e.length>0||t.some(({manifest:e,back:t})=>e??t)}async function checkedNow(e,t){const{settings:n,cluster:s}=e
 const r=await asTheyAre(s,t.targets,n.image)
 const o=await(0,Fe.j)(e,r)
@@ -8073,16 +8073,16 @@ return t.some(({live:e})=>e?.metadata?.uid!==void 0&&n.has(e.metadata.uid))}asyn
 const o=r&&!s.manifest?(0,S.ys)(r,n):s.uses
 return{...s,uses:o,running:(0,le.o$)(r,o),...r&&{live:r}}}))
 return s.filter(({live:e,manifest:t,uses:n})=>(e??t)&&n.length>0)}var xe=n(2048)
-var Ge=n(8152)
-var Pe=n(6072)
+var Pe=n(8152)
+var Ge=n(6072)
 var He=n(6187)
 var je=n(8076)
 async function lockAndRecover(e,t,n){const{app:s,settings:r}=t
-const o=await(0,Pe.s)(t)
+const o=await(0,Ge.s)(t)
 e.resources.add(()=>o.release())
-const i=(0,Ge.O)(t.cluster,o)
-const a=await(0,$.aE)(i,s,r.image)
-const c=a&&await(0,$.R1)(i,s,a,objectsOfRelease(n))
+const i=(0,Pe.O)(t.cluster,o)
+const a=await(0,Y.aE)(i,s,r.image)
+const c=a&&await(0,Y.R1)(i,s,a,objectsOfRelease(n))
 const l=t.with({cluster:i,signal:o.lost})
 if(c)await(0,je.U)(e,l,n.live,c)
 else await(0,He.d9)(l,n.live)
@@ -8106,7 +8106,7 @@ try{const t=await migrateTo(e,w,E,{image:f})
 return{result:t?"done":"unchanged"}}catch(e){throw(0,ge.Ac)(e,m)}finally{await keepSchemaChange(e,w)}}async function keepSchemaChange({state:e,warn:t},{cluster:n,platform:s,app:r}){const o=(0,xe.Qu)(e.plan)
 if(!e.schema&&!o.held&&e.migrations.length===0)return
 const i={cluster:n,clock:s.clock,app:r}
-await(0,J.$)(i,e.schema,o,e.migrations).catch(e=>{t(`the history does not show which versions fit the schema now: ${(0,B.b)(e)}`)})}function shared(e){const t=/^(cd [\w./-]+ && )?[\w./ =-]+$/.test(e)&&!/(^| )\w+=/.test(e)
+await(0,V.$)(i,e.schema,o,e.migrations).catch(e=>{t(`the history does not show which versions fit the schema now: ${(0,B.b)(e)}`)})}function shared(e){const t=/^(cd [\w./-]+ && )?[\w./ =-]+$/.test(e)&&!/(^| )\w+=/.test(e)
 return t?e:void 0}async function migrateTo({reporter:e,state:t,warn:n,command:s},r,o,{image:i,keep:a}){const{settings:c}=r
 if(!o.web||c["migrate-command"]==="")return false
 const l={checked:o,web:o.web,image:i,backup:(0,oe.f_)(c),...s==="migrate"&&{now:true}}
@@ -8116,7 +8116,7 @@ t.needs=A.migration.needs()
 t.tasks=A.migration.tasks()
 t.migrate=shared(c["migrate-command"])
 t.databases=Object.fromEntries(s.databases.map(({database:e,identity:t})=>[e,t]))
-const i=(0,Te.UA)(s)
+const i=(0,Re.UA)(s)
 if(i!==void 0)n(i);(0,we.Tw)(s.judged).forEach(n)
 const{databases:l}=s
 const u=[(0,me.sD)(l),(0,we.kK)(l),(0,Ee.Dp)(l),(0,Ee.lf)(l),(0,Ee.bJ)(l),(0,Ee.fb)(l)]
@@ -8133,7 +8133,7 @@ await A.migration.migrate(e)})
 f=false}finally{A.migration.surprises(f).forEach(n)
 const e=A.migration.broken()
 const t=A.migration.whole()
-if(h&&(e??t))await(a?.({...h,...e&&{misfits:e},...t&&{migrations:t}}))}(0,Te.aU)(s,c["migrate-command"],A.migration.applied()).forEach(n)
+if(h&&(e??t))await(a?.({...h,...e&&{misfits:e},...t&&{migrations:t}}))}(0,Re.aU)(s,c["migrate-command"],A.migration.applied()).forEach(n)
 return true}finally{const{migration:e}=A
 await e.close().catch(e=>{n((0,ge.$N)(e))})
 t.migrations=e.applied()
@@ -8144,28 +8144,28 @@ return r}function workOfUndo({settings:e},{web:t},n){const s=e["migrate-command"
 if(!t||s===""||n&&!n.judged)return
 const{workload:r,container:o}=t
 const i=n?.databases.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))
-return{is:"back",web:(0,R.T)(r),container:o,command:s,...i&&{migrations:i}}}async function endOfHolders(e,{live:t},n,s){const{cluster:r,app:o,settings:i}=e
-const a=(0,N.Ei)(await(0,J.Lu)(r,o,i.image))
-if(a.length>0)await endOfOthers(e,t,n,s)}var Ve=n(6304)
-var Je=n(9902)
+return{is:"back",web:(0,T.T)(r),container:o,command:s,...i&&{migrations:i}}}async function endOfHolders(e,{live:t},n,s){const{cluster:r,app:o,settings:i}=e
+const a=(0,N.Ei)(await(0,V.Lu)(r,o,i.image))
+if(a.length>0)await endOfOthers(e,t,n,s)}var Je=n(6304)
+var Ve=n(9902)
 n(9084)
-var Ye=n(7101)
-var $e=n(4083)
+var $e=n(7101)
+var Ye=n(4083)
 async function runInImage(e,t,n){const{platform:s,log:o,signal:i}=e
 const{command:c}=t
 const[l="",...A]=typeof c==="string"?["/bin/sh","-c",c]:c
-const d=(0,$e.EI)(s,`django-rollout-test-${(0,M.randomBytes)(6).toString("hex")}`,t)
+const d=(0,Ye.EI)(s,`django-rollout-test-${(0,M.randomBytes)(6).toString("hex")}`,t)
 const h=await s.files.privateFolder()
-try{await(0,$e.Rf)(s,o)
+try{await(0,Ye.Rf)(s,o)
 const f=(0,M.randomBytes)(12).toString("hex")
-const g=t.services.length===0?{}:await(0,$e.Fp)(e,d,t.services,f)
+const g=t.services.length===0?{}:await(0,Ye.Fp)(e,d,t.services,f)
 const p=(0,r.join)(h,"env")
 const m={PYTHONUNBUFFERED:"1",...g,...t.env}
 await s.files.writePrivate(p,Object.entries(m).map(([e,t])=>`${e}=${t}\n`).join(""))
 const E=["run","--rm","--init","--name",d.name,...d.labels,...t.services.length===0?[]:["--network",d.name],"--env-file",p,"--entrypoint",l,t.built.id,...A]
 o.waiting(`running ${(0,a.vI)(typeof c==="string"?c:l,100)}`)
 return(await(0,u.T3)(s,E,{signal:i,onLine:n})).code}finally{o.waiting(void 0)
-await(0,$e.q1)(s,d,o)
+await(0,Ye.q1)(s,d,o)
 await s.files.remove(h)}}async function entrypointOf(e,t,n){const s=["image","inspect","--format","{{json .Config.Entrypoint}}",t.id]
 const{code:r,stdout:o}=await(0,u.T3)(e,s,{signal:n})
 const i=r===0?JSON.parse(o):null
@@ -8175,20 +8175,20 @@ const A=a["migrate-command"]
 const u=(0,oe.f_)(a)
 const d=`rollout-${crypto.randomUUID()}`
 const f={command:A,accept:"",give:e=>`test-env: ${e}`}
-const g=new Te.k7(d,e=>(0,Te.U_)(e,f))
+const g=new Re.k7(d,e=>(0,Re.U_)(e,f))
 g.to(l)
-const p=(0,Ve.B8)({marker:d,migrate:A,running:n,unsafe:a["unsafe-migrations"],plansOnly:true,leaves:s,...u!==void 0&&{backup:u},contract:{policy:a.contract,hasBridges:a.bridge==="on",programs:[]}})
+const p=(0,Je.B8)({marker:d,migrate:A,running:n,unsafe:a["unsafe-migrations"],plansOnly:true,leaves:s,...u!==void 0&&{backup:u},contract:{policy:a.contract,hasBridges:a.bridge==="on",programs:[]}})
 const m=Object.fromEntries(p.map(({name:e,value:t})=>[e,t]))
 const E=new i.T9(d)
-await(0,h.wj)(r.clock,a["migrate-timeout"],c,n=>runInImage(e.with({signal:n}),{built:t,command:(0,Je.V)(A,void 0,d),run:e.holder.id,timeout:a["migrate-timeout"],services:[...new Set(["postgres",...a["test-services"]])],env:{...a["test-env"],...m}},e=>{for(const t of E.push(e))g.line(t)
+await(0,h.wj)(r.clock,a["migrate-timeout"],c,n=>runInImage(e.with({signal:n}),{built:t,command:(0,Ve.V)(A,void 0,d),run:e.holder.id,timeout:a["migrate-timeout"],services:[...new Set(["postgres",...a["test-services"]])],env:{...a["test-env"],...m}},e=>{for(const t of E.push(e))g.line(t)
 if(e.length<i.xS-1)g.line(E.end())}))
 const w=E.end()
 if(w!=="")g.line(w)
 const y=await Promise.race([g.plan,Promise.resolve(void 0)])
 if(!y)return(0,o.fJ)(noPlan(e,g.lines))
-const I={...y,databases:y.databases.map(withoutSizes)};(0,Te.uH)(l,I,a.sql)
-return I}function noPlan(e,t){const n=(0,Ye.VS)(t)
-const s=n===void 0?(0,a.BP)(t):(0,Ye.ax)(n,(0,m.YT)(e))
+const I={...y,databases:y.databases.map(withoutSizes)};(0,Re.uH)(l,I,a.sql)
+return I}function noPlan(e,t){const n=(0,$e.VS)(t)
+const s=n===void 0?(0,a.BP)(t):(0,$e.ax)(n,(0,m.YT)(e))
 return{code:"plan-failed",sentence:`the new version does not start in a container without the cluster: ${s}`,hint:'Its settings must take the database from DATABASE_URL, or from the variables PG… or POSTGRES_…; set what else it needs with "test-env"',logs:[{lines:t.slice(-We.T)}]}}function withoutSizes(e){const t=e.pending.map(({locks:e,...t})=>({...t,...e&&{locks:e.map(e=>({...e,rows:-1,bytes:0}))}}))
 return{...e,pending:t}}function survey(e,t){return(0,h.ZC)(e.signal,async()=>{const{settings:n,platform:s,app:r,log:i}=e
 const a=await t()
@@ -8196,7 +8196,7 @@ const c=e.with({cluster:a})
 await(0,re.oO)(a,H.K2)
 const l=(0,ce.n6)(r)
 await(0,ae.XU)(c,l,l)
-const[A,u,d]=await Promise.all([(0,W.f)(a,s.clock),(0,V.k4)(a,[]),(0,ae.qp)(a)])
+const[A,u,d]=await Promise.all([(0,W.f)(a,s.clock),(0,J.k4)(a,[]),(0,ae.qp)(a)])
 const h=A.clusterState()
 const f=(0,le.q8)(h,H.K2,n.image,a.namespace)
 if(f.length===0)(0,le.Nn)(h,n.image,a.namespace)
@@ -8250,7 +8250,7 @@ a("planned without the cluster, on an empty database: what depends on rows is no
 return concluded(e,u,d)}function sayBackup(e,{backup:t,judged:n}){if(!t||n?.blocked===true)return
 for(const n of(0,Qe.s)(t))e.say(`a release makes a backup first, because ${n}`)}function concluded({state:e,warn:t},n,s){e.plan=s
 if(s.judged?.blocked===true)(0,o.fJ)((0,we.qF)(s.judged,(0,m.YT)(n)))
-const r=(0,Te.UA)(s)
+const r=(0,Re.UA)(s)
 if(r!==void 0)t(r);(0,we.Tw)(s.judged).forEach(t);(0,me.sD)(s.databases).forEach(t);(0,we.kK)(s.databases).forEach(t);(0,Ee.Dp)(s.databases).forEach(t);(0,Ee.bJ)(s.databases).forEach(t)
 const i=s.databases.some(({pending:e,squashed:t})=>e.length+t.length>0)
 return{result:s.runs||i?"done":"unchanged"}}async function plan_planned(e,t){const{log:n,warn:s}=e
@@ -8259,10 +8259,10 @@ try{const e=await r.plan(n)
 return{plan:e,needs:r.migration.needs()}}finally{await r.migration.close().catch(e=>{s((0,ge.$N)(e))})}}async function saveNeeds(e,{checked:t,image:n},{plan:s,needs:r}){const{platform:o,settings:i,cluster:a,app:c,log:l}=e
 const A=i["save-needs"]
 if(A===void 0)return
-const u=await(0,J.bL)(a,c,i.image)
+const u=await(0,V.bL)(a,c,i.image)
 const d=(0,Ie.Lb)(e,t,n,u)
 await o.files.write(A,needsFileOf(d,r,s))
-l.say(`what ${(0,De.LS)(d.length,"version")} needs is in ${A}`)}var ze=n(5950)
+l.say(`what ${(0,Oe.LS)(d.length,"version")} needs is in ${A}`)}var ze=n(5950)
 async function isDeployed(e,t,n){if(!await runsUndisturbed(e,t,n))return false
 const{app:s,cluster:r}=e
 const o=e.settings.image
@@ -8270,11 +8270,11 @@ const i=await Promise.all([(0,Ne.q)(e.with({log:fe.a}),t.others),(0,Ue.Ej)(r,t.t
 if(i.flat().some(({is:e})=>e!=="none"))return false
 const a=fingerprintsOf(t,o,n)
 if(a.length===0)return true
-const c=(await(0,J.Lu)(r,s,o)).filter(N.FM)
+const c=(await(0,V.Lu)(r,s,o)).filter(N.FM)
 return a.every(e=>c.some(({jobs:t=[]})=>t.includes(e)))}async function runsUndisturbed(e,t,n){const{platform:s,app:r,settings:o,cluster:i}=e
 if(!await runsAlready(e,t.live,t.targets,n))return false
 if(!(0,Ue.$M)(t,s.clock.now()))return false
-return await(0,$.aE)(i,r,o.image)===void 0}function fingerprintsOf({jobs:e},t,{digest:n}){return e.map(e=>(0,ze.ax)(e,t,`${t}@${n}`))}var Ke=n(2789)
+return await(0,Y.aE)(i,r,o.image)===void 0}function fingerprintsOf({jobs:e},t,{digest:n}){return e.map(e=>(0,ze.ax)(e,t,`${t}@${n}`))}var Ke=n(2789)
 var Ze=n(4431)
 const Xe=/^=+ (.+?) =+$/
 const et=/^(?:=+ )?(no tests ran|\d+ [a-z][a-z ]*(?:, \d+ [a-z][a-z ]*)*) in [\d.]+s\b/
@@ -8309,19 +8309,19 @@ else s?.lines.push(r)}return t.filter(e=>placeOf(e.lines).file!==void 0)}functio
 return(t<0?[]:e.slice(t)).flatMap(e=>{const[,t,n,s=""]=st.exec(e)??[]
 if(n===void 0)return[]
 return[{node:n,is:t==="ERROR"?"error":"failure",message:s}]})}function messageOf(e){const t=e.findLastIndex(e=>/^E\s/.test(e))
-if(t<0){const t=(0,Ye.T1)(e)
-return t&&(0,Ye.em)(t)}let n=t
+if(t<0){const t=(0,$e.T1)(e)
+return t&&(0,$e.em)(t)}let n=t
 while(/^E\s/.test(e[n-1]??""))n--
-return e[n]?.slice(1).trim()}function placeOf(e){const t=e.findLast(e=>(0,Ye.NP)(nt.exec(e)?.[1]??"<none>"))
+return e[n]?.slice(1).trim()}function placeOf(e){const t=e.findLast(e=>(0,$e.NP)(nt.exec(e)?.[1]??"<none>"))
 const[,n,s]=nt.exec(t??"")??[]
 if(n!==void 0)return{file:n,line:Number(s)}
-const r=(0,Ye.T1)(e)
-const o=r&&(0,Ye.QR)(r)
+const r=(0,$e.T1)(e)
+const o=r&&(0,$e.QR)(r)
 return o?{file:o.file,line:o.line}:{}}const rt=/^={70}$/
 const ot=/^(FAIL|ERROR|UNEXPECTED SUCCESS): (.+)$/
 const it=/^Ran (\d+) tests? in [\d.]+s$/
 const ct=/^(?:OK|FAILED|NO TESTS RAN)(?: \((.*)\))?$/
-function readTests(e){const t=e.map(Ye.pj)
+function readTests(e){const t=e.map($e.pj)
 return readUnittest(t)??readPytest(t)}function testAnnotations(e,t,n=10){return e.failing.flatMap(({name:e,is:n,message:s,file:r,line:o=1})=>{const i=r===void 0?void 0:t(r)
 const a=n==="failure"?`Test failed: ${e}`:`Test could not run: ${e}`
 return i===void 0?[]:[{file:i,line:o,title:a,message:s}]}).slice(0,n)}function inRepository(e,t){const n=e.failing.map(({file:e,line:n,...s})=>{const r=e===void 0?void 0:t(e)
@@ -8336,9 +8336,9 @@ const o=t.map(t=>test_output_failingOf(e.slice(t,Math.min(...r.filter(e=>e>t))))
 const seen=e=>o.filter(t=>t.is===e).length
 return{runner:"unittest",run:n.reduce((t,n)=>t+Number(it.exec(e[n]??"")?.[1]),0),failures:(s["failures"]??0)+(s["unexpected successes"]??0)||seen("failure"),errors:s["errors"]??seen("error"),skipped:s["skipped"]??0,failing:o}}function test_output_failingOf(e){const[,t,n=""]=ot.exec(e[0]??"")??[]
 const s=e.findIndex(e=>e==="Stdout:"||e==="Stderr:")
-const r=(0,Ye.T1)(s<0?e:e.slice(0,s))
-const o=r&&(0,Ye.QR)(r)
-return{name:nameOf(n),is:t==="ERROR"?"error":"failure",message:r?(0,Ye.em)(r):t==="UNEXPECTED SUCCESS"?"it passed":n,...o?{file:o.file,line:o.line}:{}}}function nameOf(e){const[,t="",n="",s=""]=/^(\S+) \(([^()\s]+)\)(.*)$/.exec(e)??[]
+const r=(0,$e.T1)(s<0?e:e.slice(0,s))
+const o=r&&(0,$e.QR)(r)
+return{name:nameOf(n),is:t==="ERROR"?"error":"failure",message:r?(0,$e.em)(r):t==="UNEXPECTED SUCCESS"?"it passed":n,...o?{file:o.file,line:o.line}:{}}}function nameOf(e){const[,t="",n="",s=""]=/^(\S+) \(([^()\s]+)\)(.*)$/.exec(e)??[]
 if(t==="")return e
 if(n.includes("unittest.loader._FailedTest"))return t
 const r=n.endsWith(`.${t}`)?n:`${n}.${t}`
@@ -8379,10 +8379,10 @@ return cause(`${e} of ${s.run} failed${a}: ${l.name}${o}: ${oneLine(l.message)}`
 if(e!==void 0)return e}if(n.some(e=>/exec:? "?\/bin\/sh"?(:| failed)/.test(e)))return cause("the image has no /bin/sh to run them with",{hint:'Set "target" to a stage that has one, or set "test-command" to none and test before the release'})
 if(t===125)return cause(`starting their container failed: ${(0,a.BP)(n)}`)
 if(s?.run===0)return cause(`"${(0,a.vI)(o,100)}" found no tests (exit code ${t})`)
-const A=(0,Ye.VS)(n)
-if(A!==void 0){const e=(0,Ye.QR)(A)
+const A=(0,$e.VS)(n)
+if(A!==void 0){const e=(0,$e.QR)(A)
 const t=e===void 0?void 0:i(e.file)
-const s=(0,Ye.ax)(A,i)
+const s=(0,$e.ax)(A,i)
 const o=e===void 0||t===void 0?[]:[{file:t,line:e.line,title:"The tests could not run",message:s}]
 return cause(s,{annotations:o,...hintFor(n,r["test-services"])})}const d=(0,a.BP)(n.slice(-ut))
 const h=t===137?{hint:"Exit code 137 is a kill, usually for lack of memory"}:{}
@@ -8404,13 +8404,13 @@ return c?i:o}function decided({added:e,removed:t,version:n}){const s=`this versi
 if(e.length===0){const e=`${s}: such messages that are still in the queue are lost`
 return{isWorkersFirst:false,...t.length>0&&{says:e}}}const r=`${n} does not know ${named(e)}`
 if(t.length===0){const e=`workers first: ${r}; the web follows when all workers are new`
-return{isWorkersFirst:true,says:e}}return{isWorkersFirst:false,warns:`messages to the workers may be lost during the rollout: ${r}, and ${s}; keep the old tasks for one more release`}}function atOnce(e){return{first:e,rest:[],isDue:()=>false}}function webFirst({targets:e,web:t}){const isWeb=({id:e})=>t!==void 0&&(0,R.T)(e)===(0,R.T)(t.workload)
-return split(e,isWeb,hasReadyPod)??atOnce(e)}function workersFirst({targets:e,web:t}){const isWorker=({id:e,live:n,uses:s})=>n!==void 0&&e.kind!=="CronJob"&&(t===void 0||(0,R.T)(e)!==(0,R.T)(t.workload))&&((0,S.kW)(n).spec?.containers??[]).some(e=>s.some(({name:t})=>t===e.name)&&(0,dt.HS)(e))
+return{isWorkersFirst:true,says:e}}return{isWorkersFirst:false,warns:`messages to the workers may be lost during the rollout: ${r}, and ${s}; keep the old tasks for one more release`}}function atOnce(e){return{first:e,rest:[],isDue:()=>false}}function webFirst({targets:e,web:t}){const isWeb=({id:e})=>t!==void 0&&(0,T.T)(e)===(0,T.T)(t.workload)
+return split(e,isWeb,hasReadyPod)??atOnce(e)}function workersFirst({targets:e,web:t}){const isWorker=({id:e,live:n,uses:s})=>n!==void 0&&e.kind!=="CronJob"&&(t===void 0||(0,T.T)(e)!==(0,T.T)(t.workload))&&((0,S.kW)(n).spec?.containers??[]).some(e=>s.some(({name:t})=>t===e.name)&&(0,dt.HS)(e))
 return split(e,isWorker,isComplete)}function split(e,t,n){const s=e.filter(t)
 if(!s.some(({live:e})=>e))return
-return{first:s,rest:e.filter(e=>!t(e)),isDue:n}}function hasReadyPod({progress:e}){return Object.values(e).every(({ready:e,wanted:t})=>e>0||t===0)}function isComplete({verdicts:e}){return Object.values(e).every(({is:e})=>e==="complete"||e==="done")}async function mismatchOf({platform:e,signal:t,cluster:n,app:s,settings:r},{live:o,reported:i},{image:{digest:a},tasks:c,workers:l}){const{tasks:A}=await(0,ve.jh)(e.clock,t,()=>(0,J.bL)(n,s,r.image))
+return{first:s,rest:e.filter(e=>!t(e)),isDue:n}}function hasReadyPod({progress:e}){return Object.values(e).every(({ready:e,wanted:t})=>e>0||t===0)}function isComplete({verdicts:e}){return Object.values(e).every(({is:e})=>e==="complete"||e==="done")}async function mismatchOf({platform:e,signal:t,cluster:n,app:s,settings:r},{live:o,reported:i},{image:{digest:a},tasks:c,workers:l}){const{tasks:A}=await(0,ve.jh)(e.clock,t,()=>(0,V.bL)(n,s,r.image))
 const u=unpacked(c??A.get(a))
-const d=l.map(({id:e})=>(0,R.T)(e))
+const d=l.map(({id:e})=>(0,T.T)(e))
 const h=(0,Ce.w)(o.clusterState(),r.image,(0,Ie.q2)(s)).filter(({names:e})=>e.some(e=>d.includes(e))).flatMap(({digest:e="",tag:t})=>{const n=e===a?void 0:unpacked(A.get(e)??i?.get(e)?.tasks)
 return n&&u?[{...(0,ht.J4)(n,u),tag:t}]:[]})
 const all=e=>[...new Set(h.flatMap(t=>t[e]))].sort()
@@ -8422,18 +8422,18 @@ const n=e.slice(0,ft).join(", ")
 return`the task${e.length>1?"s":""} ${n}${t>0?` and ${t} more`:""}`}async function runCommand(e,t,n,s){const{log:r}=e
 const{live:i}=t.checked
 const a=`rollout-${crypto.randomUUID()}`
-const c=new Te.k7(a,()=>({code:"internal",sentence:"no plan was requested"}))
+const c=new Re.k7(a,()=>({code:"internal",sentence:"no plan was requested"}))
 c.to(r)
 const l=await(0,Ie.Lu)(e,t,n,a)
 l.notes.forEach(e=>{r.say(e)})
 let A=""
 let u
 try{const a=await(0,Ie._S)(e,i,l.job,e=>{A=e??""})
-r.say(`${(0,T.Gg)(a)}: ${s}`)
+r.say(`${(0,R.Gg)(a)}: ${s}`)
 u=new We.S(e,i,{job:A,container:t.web.container},c)
 const{verdict:d,unread:h}=await u.end
-if(d.is==="failed"){const e=(0,Te.QD)(c,l)
-throw new o.HR((0,Te.el)(commandCause(d.cause,s,A),e,n))}if(h!==void 0)r.say(`its log could not be read completely (${h}), but it succeeded`)}finally{try{const t=u?.hasContainerEnded===true&&!l.isCounted
+if(d.is==="failed"){const e=(0,Re.QD)(c,l)
+throw new o.HR((0,Re.el)(commandCause(d.cause,s,A),e,n))}if(h!==void 0)r.say(`its log could not be read completely (${h}), but it succeeded`)}finally{try{const t=u?.hasContainerEnded===true&&!l.isCounted
 if(A!==""&&!(t&&(0,be.Rw)(i,A)))await(0,be.ee)(e,i,A)}finally{await(u?.close())}}}function commandCause(e,t,n){const s=["crash","migration-failed","timeout"].includes(e.code)
 const r=e.sentence.startsWith(`${n}: `)?e.sentence.slice(n.length+2):e.sentence
 return{...e,...s&&{code:"command-failed"},sentence:`${t} failed: ${r}`}}async function runCommands({reporter:e,state:t},n,{checked:s,image:r},o){const i=n.settings[o]
@@ -8448,7 +8448,7 @@ try{await runCommand(n.with({log:e}),{checked:s,web:a,image:r},A,`${o} (${i})`)}
 throw e}ended("done")}})}async function runCommandsAfter(e,t,n){try{await runCommands(e,t,n,"after-rollout")}catch(t){e.warn(`${(0,ge.$N)(t)}. The new version is live and stays`)}}var pt=n(1777)
 class NoLongerRunning extends o.HR{}async function recordRunningVersion(e,t,n,s){const{platform:r,app:o,settings:i,signal:a}=t
 const{image:c}=s
-try{const a=await(0,J.Lu)(t.cluster,o,i.image)
+try{const a=await(0,V.Lu)(t.cluster,o,i.image)
 if((0,N.BO)(a)?.digest===c.digest)return
 await e.reporter.stage("history",async i=>{const{cluster:a}=await lockAndRecover(e,t.with({log:i}),n)
 const l=await checkedNow(t.with({log:i,cluster:a}),n)
@@ -8457,7 +8457,7 @@ if(!await runsAlready(t,l.live,l.targets,c))throw new NoLongerRunning({code:"sta
 const A={...(0,xe.f8)(e,t,s),result:"found",seconds:0,migrations:[]}
 const u=(0,pt.bU)(l.targets.flatMap(({live:e})=>e??[]))
 const d=n.reported?.get(c.digest)
-await(0,J.DR)({cluster:a,clock:r.clock,app:o},A,{templates:u,...d})
+await(0,V.DR)({cluster:a,clock:r.clock,app:o},A,{templates:u,...d})
 i.say(`${(0,w.j)(c.tag)} is now in the history as the version that was already running`)})}catch(t){if(t instanceof NoLongerRunning||(0,ge.Uh)(t))throw t
 a.throwIfAborted()
 e.warn(`${(0,w.j)(c.tag)} is missing in the history, so a rollback cannot restore it: ${(0,ge.$N)(t)}`)}}async function applyHeld(e,t,n){const{reporter:s,state:r,warn:o}=e
@@ -8477,7 +8477,7 @@ if(t.judged?.blocked!==true&&t.runs)await n.migrate(e)
 const s=(0,xe.Qu)(t)
 const u=n.applied()
 const d={cluster:c,clock:a.clock,app:l}
-await(0,J.$)(d,n.schema(),s,u)
+await(0,V.$)(d,n.schema(),s,u)
 r.migrations=[...r.migrations,...u]
 if(s.held?.length!==0)o(`${A.join(", ")}: still held back; the next release applies it`)}catch(e){t.signal.throwIfAborted()
 o(`what was held back was not applied, and the next release does it: ${(0,ge.$N)(e)}`)}finally{await i.migration.close().catch(e=>{o((0,ge.$N)(e))})}})}var mt=n(8075)
@@ -8488,7 +8488,7 @@ let o
 try{e.lost.throwIfAborted()
 o=await(t.code==="superseded"?undoSuperseded(e,t):undoFailed(e,t))}catch(n){return stuck(e,n,{cause:t})}await(0,xe.T$)(e,o)
 if(o.result==="kept")return o
-try{await(0,$.yv)(r,n.clock,s,e.record)
+try{await(0,Y.yv)(r,n.clock,s,e.record)
 return o}catch(t){return stuck(e,t,o)}}async function undoFailed(e,t){const n=t.code==="cancelled"
 if(!await(0,mt.$A)(e.context.cluster,e.record.snapshot)){const{schema:s}=e.record
 if(!wantsKeep(e)&&s&&!(0,Et.MT)(s)&&(0,Et.SU)(s))await e.run.reporter.stage("undo",t=>fitSchema(e,t))
@@ -8545,7 +8545,7 @@ const{namespaceUid:r}=t.checked
 const o={timeout:l.timeout,grace:l.grace}
 const i=s.schema?.()
 const u={begun:g,timeouts:o,snapshot:t.snapshot,...r!==void 0&&{namespaceUid:r},...i&&{schema:i}}
-return{prepared:t,record:await(0,$.C6)(A,a.clock,c,u)}})
+return{prepared:t,record:await(0,Y.C6)(A,a.clock,c,u)}})
 i.begin(s.image,p.checked)
 const E={run:e,context:h,lost:u,start:g,prepared:p,record:m,read:d}
 i.keepPlan=()=>(0,xe.vk)(E)
@@ -8557,7 +8557,7 @@ if(w.result==="deployed")await(s.whenLive?.(f))
 return w}async function transaction_close(e){const{run:t,context:n,lost:s,record:r}=e
 const{platform:o,app:i,settings:a,cluster:c}=n
 const l=await(0,xe.T$)(e,{result:"deployed"})
-try{await(0,$.yv)(c,o.clock,i,r)
+try{await(0,Y.yv)(c,o.clock,i,r)
 return{result:"deployed"}}catch(e){if(l){t.warn(`removing its record failed (${(0,ge.$N)(e)}); the next release or recover removes it, and restores nothing`)
 return{result:"deployed"}}const n=(0,ge.qT)(s)??{code:"write-failed",sentence:`the new version runs, but closing its record failed, so the next run would undo it: ${(0,B.b)(e)}`,hint:`kubectl -n ${a.namespace} delete secret django-rollout-${i}`}
 return{result:"stuck",cause:n}}}function release(e,t){return(0,Q.Y)(e,t,t=>fromCommit(t,e))}async function fromCommit(e,t){const{platform:n,settings:r,reporter:o,signal:i,state:a,resources:c}=e
@@ -8604,7 +8604,7 @@ if(i.length===0)return
 await e.stage("tags",async e=>{try{await(0,f.JE)(t,o,i,s)
 e.say(`${i.join(", ")} now point to this version`)}catch(e){const[t,n]=i.length===1?["tag"," was not set"]:["tags"," were not all set"]
 r(`the ${t} ${i.join(", ")}${n}: ${(0,ge.$N)(e)}`)}})}async function rollbackTargets(e,{targets:t,services:n},s){const{app:r,settings:o,cluster:i}=e
-const{history:a,templates:c}=await(0,J.bL)(i,r,o.image)
+const{history:a,templates:c}=await(0,V.bL)(i,r,o.image)
 const l=s.release?.number
 const A=(0,N.BO)(a)
 const u=l===void 0?void 0:c.get(l)
@@ -8618,11 +8618,11 @@ return(s?c.get(n.number):void 0)??d}
 const h=t.map(t=>withTemplateOf(e,t,s,{then:u,released:releasedOf(t)}))
 for(const t of h)logDifferences(e,t,l,releasedOf(t))
 await checkStarts(e,h,n,l)
-const f=h.filter(({id:e,live:t})=>t&&!u[(0,R.T)(e)])
-const g=f.map(({id:e})=>(0,R.T)(e)).join(", ")
+const f=h.filter(({id:e,live:t})=>t&&!u[(0,T.T)(e)])
+const g=f.map(({id:e})=>(0,T.T)(e)).join(", ")
 return{targets:h,warnings:f.length===0?[]:[`only the image of ${g} is rolled back: release ${l} did not have it; ${Ct}`]}}const Ct="command, environment and probes do not change"
 function withTemplateOf({settings:e},t,{image:n},{then:s,released:r}){const{id:o,live:i}=t
-const[a,c]=[s[(0,R.T)(o)],r[(0,R.T)(o)]]
+const[a,c]=[s[(0,T.T)(o)],r[(0,T.T)(o)]]
 if(!i||!a||!c)return t
 const isOwnImage=t=>(0,w.iI)(t,e.image)
 const l=(0,S.Mo)((0,S.kW)(i),isOwnImage,(0,E.d)(n))
@@ -8630,23 +8630,23 @@ const A=(0,S.Mo)((0,pt.PD)(a,c,i),isOwnImage,(0,E.d)(n))
 const u=(0,S.MZ)(A,isOwnImage)
 return u.length===0||(0,S.FB)(A,l)?t:{...t,uses:u,back:A}}function logDifferences({log:e},{id:t,live:n,back:s},r,o){if(!n||!s)return
 const i=(0,pt.tX)((0,S.kW)(n),s)
-e.say(`${(0,R.T)(t)} gets its template of release ${r}: ${i.join("; ")||"metadata"}`)
-const a=o[(0,R.T)(t)]
+e.say(`${(0,T.T)(t)} gets its template of release ${r}: ${i.join("; ")||"metadata"}`)
+const a=o[(0,T.T)(t)]
 const c=a?(0,pt.tX)(a,(0,S.kW)(n)):[]
-if(c.length>0)e.say(`${(0,R.T)(t)} was changed since the last release: ${c.join("; ")} (kept)`)}async function checkStarts(e,t,n,s){const r=[]
+if(c.length>0)e.say(`${(0,T.T)(t)} was changed since the last release: ${c.join("; ")} (kept)`)}async function checkStarts(e,t,n,s){const r=[]
 for(const{id:o,live:i,back:a}of t){if(!i||!a)continue
-const t=`${(0,R.T)(o)} of release ${s}`
+const t=`${(0,T.T)(o)} of release ${s}`
 const c={name:t,live:(0,S.kW)(i),back:a}
 checkPorts(e,c,n)
 await checkImages(e,c)
 r.push(...await missingFor(e,c))}if(r.length===0)return;(0,o.fJ)({code:"config-missing",sentence:r.join("; "),hint:`nothing was changed. Create what is missing, then roll back again. To list it: ${e.cluster.commandLine(["get","configmaps,secrets"])}`})}async function missingFor({cluster:e,log:t},{name:n,back:s}){const r=await Promise.all((0,pt.Xl)(s).map(async s=>{const r=`${s.kind.toLowerCase()}s`
 const o=`${s.kind.toLowerCase()}/${s.name}`
-try{const t=`${(0,V.rJ)("v1",e.namespace,r)}/${s.name}`
+try{const t=`${(0,J.rJ)("v1",e.namespace,r)}/${s.name}`
 const i=await e.find(t)
 if(!i)return[`${n} needs ${o}, which does not exist`]
 if((0,S.vx)(i))return[`${n} needs ${o}, which is being deleted`]
 const a={...i.data,...i.binaryData}
-return s.keys.filter(e=>!(e in a)).map(e=>`${n} needs the key "${e}" of ${o}, which does not have it`)}catch(e){if(!(e instanceof P.h&&e.status===403))throw e
+return s.keys.filter(e=>!(e in a)).map(e=>`${n} needs the key "${e}" of ${o}, which does not have it`)}catch(e){if(!(e instanceof G.h&&e.status===403))throw e
 t.say(`${o}, which ${n} needs, may not be read by this account`)
 return[]}}))
 return r.flat()}function checkPorts({settings:e},{name:t,live:n,back:s},r){const[i,a]=[portsOf(n),portsOf(s)]
@@ -8686,7 +8686,7 @@ return{fit:{misfits:n},breaks:n,needs:l.needs(),warnings:(0,we.Tw)(e)}}catch(t){
 return notProved((0,B.b)(t))}finally{await l.close().catch(e=>{o((0,B.b)(e))})}}function webNow(e,{command:t},{web:n,targets:s,services:r}){return n??foundWeb({...e,"migrate-command":t},s,r)}function webToProve(e,t,n){const s=webNow(e,t,n)
 if(!s)return
 const{targets:r}=n
-const{back:o}=r.find(({id:e})=>(0,R.T)(e)===(0,R.T)(s.workload))??{}
+const{back:o}=r.find(({id:e})=>(0,T.T)(e)===(0,T.T)(s.workload))??{}
 const i=o?.spec?.containers.some(({name:e})=>e===s.container)===true
 return i?{...s,template:o}:s}function foundWeb(...e){try{return(0,le.s3)(...e)}catch{return}}function prove_nameOf({release:e,image:t}){return e?`release ${e.number}`:`version ${(0,w.j)(t.tag)}`}function prove_titleOf(e){const{release:t,image:n}=e
 return t?`${prove_nameOf(e)} (${(0,w.j)(n.tag)})`:prove_nameOf(e)}function waysOut({settings:e},{history:t,version:n}){const s=[(0,N.BO)(t)?.digest,n.image.digest]
@@ -8706,7 +8706,7 @@ const a=(0,Bt.je)(s)
 return[`To let the running version reverse ${r} first${a===void 0?", which drops no stored value":`, which ${a}`}: ${i}`,...o?["The running version does not work without them: it fails from the reversal until the rollback has ended, which takes about as long as a rollout"]:[]]}function mayReverse({settings:e},{found:t}){return e["reverse-migrations"]&&t.does==="told"&&(e["accept-downtime"]||(0,Bt.Bt)(t))}function workOf({input:e,found:t}){if((0,Bt.Bt)(t))return
 const{web:n,image:s,command:r}=e
 const{tag:o,digest:i}=s
-return{is:"again",web:(0,R.T)(n.workload),container:n.container,command:r,tag:o,digest:i}}async function reverseFirst(e,{input:t,found:n},s){const r=!(0,Bt.Bt)(n)
+return{is:"again",web:(0,T.T)(n.workload),container:n.container,command:r,tag:o,digest:i}}async function reverseFirst(e,{input:t,found:n},s){const r=!(0,Bt.Bt)(n)
 const o={...t.task,how:"any",downtime:r}
 const i=await(0,Qt.B)(e,{...t,task:o},s)
 if(i.does==="reverse"||i.does==="fits")return
@@ -8714,10 +8714,10 @@ e.log.say((0,Bt.aW)(i))
 throw new Error("the migrations could not be reversed as it was planned")}async function inputOf({cluster:e,app:t,settings:n},s,r,{breaks:o,needs:i}){const{version:a,history:c,command:l}=r
 const A=webNow(n,r,s)
 if(!A)return{why:'set "migrate-from" to the workload that serves the web'}
-const{needs:u}=await(0,J.bL)(e,t,n.image)
+const{needs:u}=await(0,V.bL)(e,t,n.image)
 const d=i??u.get(a.image.digest)
 if(d===void 0)return{why:"what that version needs of the database was not kept"}
-const h=(0,Y.QA)(s.live.clusterState(),A.workload)?.object
+const h=(0,$.QA)(s.live.clusterState(),A.workload)?.object
 const f=h?(0,S.kW)(h):A.template
 const g=f.spec?.containers.find(({name:e})=>e===A.container)?.image
 const{digest:p,tag:m=""}=(0,w.zZ)(g??"")
@@ -8728,8 +8728,8 @@ return{checked:s,web:{...A,template:f},image:{repository:n.image,tag:m,digest:y}
 const r=s?(0,N.MT)(e,s):[]
 return[...new Set([...r,...n.flatMap(({migration:e})=>e??[])])]}var bt=n(3672)
 async function readVersions(e,t){const{app:n,settings:s,cluster:r,log:o}=e
-const i=await(0,$.aE)(r,n,s.image)
-const{history:a,templates:c}=await(0,J.bL)(r,n,s.image)
+const i=await(0,Y.aE)(r,n,s.image)
+const{history:a,templates:c}=await(0,V.bL)(r,n,s.image)
 const l=(0,N.jo)(a,i?.begun)
 if(l.open)o.say("a release is in progress or unfinished, and ends before this one begins")
 const differ=(e,t)=>(0,pt.ig)(c.get(e.number),c.get(t.number))
@@ -8747,9 +8747,9 @@ return(0,o.fJ)({code:n?"no-release":"usage",sentence:`there is no version to rol
 const{tag:A,digest:u,number:d,at:h}=l
 const f={repository:i.image,tag:A,digest:u}
 await checkInRegistry(e,f,d)
-a.say(`${i["dry-run"]?"would roll":"rolling"} back to release ${d}: ${(0,w.j)(A)}, ${h.slice(0,10)} by ${(0,O.Gg)(l)}`)
+a.say(`${i["dry-run"]?"would roll":"rolling"} back to release ${d}: ${(0,w.j)(A)}, ${h.slice(0,10)} by ${(0,D.Gg)(l)}`)
 return{image:f,release:l,appliedSince:(0,N.MT)(t,l),...l.sha!==void 0&&{sha:l.sha}}}function checkStillPrevious({settings:e},t,n){const s=e.to==="previous"?(0,N.dR)(t,n):void 0
-if(!s)return;(0,o.fJ)({code:"stale-commit",sentence:`release ${s.number} (${(0,w.j)(s.tag)}) by ${(0,O.Gg)(s)} went live while this rollback waited, so the previous version is now a different one`,hint:`nothing was changed. See what is live: ${(0,F.a)("history",e)}, then roll back again`})}async function inRegistry({platform:e,settings:t,signal:n}){const{to:s}=t
+if(!s)return;(0,o.fJ)({code:"stale-commit",sentence:`release ${s.number} (${(0,w.j)(s.tag)}) by ${(0,D.Gg)(s)} went live while this rollback waited, so the previous version is now a different one`,hint:`nothing was changed. See what is live: ${(0,F.a)("history",e)}, then roll back again`})}async function inRegistry({platform:e,settings:t,signal:n}){const{to:s}=t
 if((0,y.I_)(s)instanceof y.AF)return
 const r=await(0,f.F1)(e,t.image,s,n)
 if(!r)return
@@ -8788,7 +8788,7 @@ s.exceptions=(0,Ke.KG)(t,r,u)}})}function rollback_commandFor({settings:e},{rele
 if(s!==bt.tp["migrate-command"].default)return s
 const r=n.findLast(({migrate:e})=>e!==void 0)?.migrate
 return t?.migrate??r??s}async function proveFit({reporter:e,state:t},n,s,r){const{cluster:o,app:i,settings:a,warn:c}=n
-const l={...r,history:await(0,J.Lu)(o,i,a.image)}
+const l={...r,history:await(0,V.Lu)(o,i,a.image)}
 const A=wayTo(l)
 const u=a["unsafe-migrations"]
 const d=u!=="block"&&!a["reverse-migrations"]
@@ -8945,7 +8945,7 @@ platform
 constructor(e){this.base=e
 const{processes:t}=e
 const shown=()=>this.#Le
-this.platform={...e,get env(){return{...e.env,...shown()}},processes:{...t,run:(e,n,s)=>t.run(this.#xe(e),n,this.#Ge(e,s??{})),stream:(e,n,s)=>t.stream(this.#xe(e),n,this.#Ge(e,s))}}}async keep(e){const{files:t,env:n}=this.base
+this.platform={...e,get env(){return{...e.env,...shown()}},processes:{...t,run:(e,n,s)=>t.run(this.#xe(e),n,this.#Pe(e,s??{})),stream:(e,n,s)=>t.stream(this.#xe(e),n,this.#Pe(e,s))}}}async keep(e){const{files:t,env:n}=this.base
 const s=(0,f.Ox)(this.base)
 const r=await t.privateFolder()
 const o=await t.read((0,d.join)(s,"config.json")).catch(()=>{})
@@ -8953,8 +8953,8 @@ const{config:i,logins:a}=privateConfig(o,e)
 const c=t.isFolder(s)?await t.list(s).catch(()=>[]):[]
 for(const e of c.filter(e=>e!=="config.json"))await t.linkTo((0,d.join)(s,e),(0,d.join)(r,e))
 this.#Ue=`${r}/django-rollout-helpers`
-for(const e of a.keys())await t.writeProgram(this.#Pe(e),m)
-const l=await this.base.processes.find(this.#Pe(0))!==void 0
+for(const e of a.keys())await t.writeProgram(this.#Ge(e),m)
+const l=await this.base.processes.find(this.#Ge(0))!==void 0
 const A=l?i:configWithLogins(o,e)
 await t.writePrivate((0,d.join)(r,"config.json"),A)
 const u=n["DOCKER_AUTH_CONFIG"]
@@ -8967,7 +8967,7 @@ const i=await this.platform.processes.run("docker",["login","--username",s,"--pa
 if(i.code===0)return t
 await t()
 const[a="no reason given"]=i.stderr.split("\n").filter(e=>e.trim()!==""&&!e.startsWith("WARNING"))
-return(0,h.fJ)({code:"registry",sentence:`registry login failed: ${o} rejects ${s}: ${a}`,hint:'check "registry-username" and "registry-password"'})}#Pe(e){return`${this.#Ue}/docker-credential-${p}${e}`}#xe(e){return e.startsWith(`docker-credential-${p}`)?`${this.#Ue}/${e}`:e}#Ge(e,t){if(e!=="docker"&&!e.startsWith("docker-credential-"))return t
+return(0,h.fJ)({code:"registry",sentence:`registry login failed: ${o} rejects ${s}: ${a}`,hint:'check "registry-username" and "registry-password"'})}#Ge(e){return`${this.#Ue}/docker-credential-${p}${e}`}#xe(e){return e.startsWith(`docker-credential-${p}`)?`${this.#Ue}/${e}`:e}#Pe(e,t){if(e!=="docker"&&!e.startsWith("docker-credential-"))return t
 return{...t,env:{...t.env,...this.#Me}}}}function serverOf(e){return e==="docker.io"?[]:[e]}var w=n(3006)
 var y=n(6461)
 var I=n(6402)
@@ -8999,7 +8999,7 @@ if(o)yield*i.lines(o)
 else for await(const e of i.lines())yield n.read(e)}async function apiError(e){const t=await e.text()
 try{const n=JSON.parse(t)
 return new Q.h(e.status,n.reason??"",n.message??t)}catch{return new Q.h(e.status,"",t.trim())}}var S=n(7244)
-var R=n(811)
+var T=n(811)
 async function openCluster(e,t,n){const s=await findKubectl(e)
 const r=await(0,B.nL)(e,s,chosenBy(t))
 const o=new AbortController
@@ -9009,13 +9009,13 @@ const i=new y.F(t.image??"")
 const a={platform:e,socket:r.socket,life:o.signal,names:i}
 try{return{namespace:t.namespace,names:i,version:await versionOf(a,n),life:o.signal,...requestsOf(a),...commandsOf(s,t,a),close:close}}catch(e){await close()
 n.throwIfAborted()
-throw(0,B.HB)((0,R.b)(e))}}async function versionOf(e,t){const{clock:n}=e.platform
+throw(0,B.HB)((0,T.b)(e))}}async function versionOf(e,t){const{clock:n}=e.platform
 const s=AbortSignal.any([e.life,t])
 const r=n.now()
 const{gitVersion:o}=await(0,w.jh)(n,s,()=>answer(e,{method:"GET",path:"/version"},s),e=>(0,w.Uk)(e,n.now()-r))
 return o}function commandsOf(e,t,{platform:n,life:s,names:r}){const o=[...chosenBy(t),"--namespace",t.namespace]
 return{kubectl:(t,{input:i,signal:a=s,ensureHeld:c}={})=>(0,I.Yv)(n.clock,a,async()=>{const a=await(c?.())??s
-const l=await finish(n,e,[...o,...T,...t],{...i!==void 0&&{input:i},signal:AbortSignal.any([s,a])})
+const l=await finish(n,e,[...o,...R,...t],{...i!==void 0&&{input:i},signal:AbortSignal.any([s,a])})
 if(l.code!==0)a.throwIfAborted()
 return{...l,stdout:r.read(l.stdout)}}),kustomize:t=>n.processes.run(e,["kustomize",t],{env:B.yl}),printFiles:t=>{const s=["patch","--local","--type=merge","--patch={}","--output=json"]
 const r="--kubeconfig=/dev/null"
@@ -9023,7 +9023,7 @@ return n.processes.run(e,[...s,r,...t.map(e=>`--filename=${csv(e)}`)],{env:B.yl}
 const s=t.keeps?["--kubeconfig",t.kubeconfig??""]:[]
 return["kubectl",...s,...n,"-n",t.namespace,...e].map(S.Z).join(" ")}}}function csv(e){return/[",]/.test(e)?`"${e.replaceAll('"','""')}"`:e}function chosenBy({kubeconfig:e,context:t}){return[...e===void 0?[]:["--kubeconfig",e],...t===void 0?[]:["--context",t]]}async function findKubectl(e){const missing=e=>(0,h.fJ)({code:"tool-missing",sentence:`kubectl is not on PATH${e}`,hint:"install kubectl in a version close to the cluster’s"})
 try{return await e.processes.find("kubectl")??await e.tools.fetchKubectl()??missing("")}catch(e){if(e instanceof h.HR)throw e
-return missing(`, and downloading it failed: ${(0,R.b)(e)}`)}}const T=[`--request-timeout=${v/1e3}s`]
+return missing(`, and downloading it failed: ${(0,T.b)(e)}`)}}const R=[`--request-timeout=${v/1e3}s`]
 async function finish(e,t,n,s){const r={stdout:[],stderr:[]}
 const o=await e.processes.stream(t,n,{...s,env:B.yl,bound:true,onLine:(e,t)=>r[t].push(e)})
 return{code:o,stdout:r.stdout.join("\n"),stderr:r.stderr.join("\n")}}function whatIsWrong(e){const t=e.replace(/\s/g,"")
@@ -9092,7 +9092,21 @@ try{t=JSON.parse(e)}catch{return}const n=(0,s.u4)(t)?t["bridge"]:void 0
 if(!(0,s.u4)(n))return
 const{migration:r,...o}=bridgeOf({migration:"",...n})??{}
 const{ended:i,failed:a}=n
-return"kind"in o?{...o,isEnded:i===true,...(0,s.KH)(a)&&{failed:a}}:void 0}function bridgesOf(e){return Array.isArray(e)?e.flatMap(e=>bridgeOf(e)??[]):[]}function isListOf(e,t){return Array.isArray(e)&&e.every(t)}function isCount(e){return typeof e==="number"}},4989:(e,t,n)=>{n.d(t,{G:()=>databasesOfJson,c:()=>identityOf})
+return"kind"in o?{...o,isEnded:i===true,...(0,s.KH)(a)&&{failed:a}}:void 0}function bridgesOf(e){return Array.isArray(e)?e.flatMap(e=>bridgeOf(e)??[]):[]}function isListOf(e,t){return Array.isArray(e)&&e.every(t)}function isCount(e){return typeof e==="number"}},7746:(e,t,n)=>{n.d(t,{G:()=>placed,b:()=>halfOf})
+var s=n(3529)
+function halfOf(e){if(!(0,s.u4)(e))return
+const[t,n]=(0,s.c3)(e["migration"],s.b6)??[]
+const r=(0,s.c3)(e["steps"],stepOf)
+const o=(0,s.c3)(e["tables"],s.b6)
+return t===void 0||n===void 0||!r||!o?void 0:{app:t,name:n,steps:r,tables:o}}function placed({steps:e}){const t=e.findLastIndex(({seen:e})=>e===true)+1
+const n=e.findIndex(({seen:e})=>e===false)
+const s=n===-1?e.length:n
+return t>s?{there:[],unknown:e,absent:[]}:{there:e.slice(0,t),unknown:e.slice(t,s),absent:e.slice(s)}}function stepOf(e){if(!(0,s.u4)(e))return
+const{seen:t,sql:n=[],late:r=[]}=e
+const o=(0,s.b6)(e["name"])
+const[i,a]=[n,r].map(e=>(0,s.c3)(e,s.b6))
+if(o===void 0||!i||!a)return
+return{name:o,sql:i.filter(e=>!e.startsWith("--")),late:a,seen:typeof t==="boolean"?t:void 0,isCode:e["code"]===true,loses:e["loses"]===true,earlier:e["earlier"]===true}}},4989:(e,t,n)=>{n.d(t,{G:()=>databasesOfJson,c:()=>identityOf})
 var s=n(3529)
 function databasesOfJson(e){return Object.fromEntries(Object.entries((0,s.u4)(e)?e:{}).flatMap(([e,t])=>{const n=identityOf(t)
 return n?[[e,n]]:[]}))}function identityOf(e){if(!(0,s.u4)(e)||!(0,s.VP)(e))return
@@ -9182,7 +9196,7 @@ return n===""?void 0:n}function marked(e,t){const n=e.indexOf(t)
 const s=e.lastIndexOf(t)
 return t===""||s<=n?void 0:e.slice(n+t.length,s)}},7465:(e,t,n)=>{n.d(t,{L:()=>r,a:()=>s})
 const s={"table-gone":{severity:"breaks",undo:"unsafe",running:["the table {table} is gone","uses it","every query of {model} fails"],new:["no migration creates the table {table}","uses it","every query of {model} fails"],fix:"Remove or rename the model in Django's state only, and drop the table in the next release"},"column-gone":{severity:"breaks",undo:"unsafe",running:["the column {object} is gone","uses it","every query of {model} fails"],new:["no migration creates the column {object}","uses it","every query of {model} fails"],fix:"Remove the field from Django's state only, and drop the column in the next release"},"insert-refused":{severity:"breaks",undo:"unsafe",running:["the column {object} is NOT NULL without a database default","does not set it","every INSERT into {table} fails"],new:["the column {object} stays NOT NULL without a database default","does not set it","every INSERT into {table} fails"],fix:"Give the column a database default, or allow NULL"},"default-gone":{severity:"breaks",undo:"unsafe",running:["the database default of {object} is gone","relies on it","every INSERT into {table} fails"],new:["the column {object} has no database default","relies on it","every INSERT into {table} fails"],fix:"Remove the database default in the next release"},generated:{severity:"breaks",undo:"unsafe",running:["the database computes the column {object} now","sets it","every INSERT into {table} fails"],new:["the database computes the column {object}","sets it","every INSERT into {table} fails"],fix:"Add the generated column with another name, and remove the old one in the next release"},"delete-refused":{severity:"may",undo:"safe",running:["the foreign key {object} to {parent} is new","does not know it","it may fail to delete rows of {parent}"],new:["the foreign key {object} to {parent} stays in the database","does not know it","it fails to delete rows of {parent} that are referenced"],fix:"Remove the constraint before the field"},"null-refused":{severity:"may",undo:"unknown",running:["the column {object} becomes NOT NULL","allows NULL in it","each write of NULL fails"],new:["the column {object} is NOT NULL","allows NULL in it","each write of NULL fails"],fix:"Release the code that never writes NULL, and backfill, in an earlier release; set NOT NULL in the next one"},narrowed:{severity:"may",undo:"unknown",running:["the column {object} becomes smaller: {to} instead of {from}","may write larger values","such a write fails"],new:["the column {object} is smaller: {to} instead of {from}","may write larger values","such a write fails"],fix:"Release the code that writes shorter values first, and shorten the column in the next release"},retyped:{severity:"may",undo:"unsafe",running:["the column {object} changes its type: {to} instead of {from}","uses the old type","its queries may fail"],new:["the column {object} has another type: {to} instead of {from}","uses its own type","its queries may fail"],fix:"Add a second column, write both, and remove the old one in a later release"},unique:{severity:"may",undo:"safe",running:["{object} becomes unique","may write equal values","the second write fails"],new:["{object} is unique","may write equal values","the second write fails"],fix:"Release the code that never writes equal values first, and add the constraint in the next release"},"unique-gone":{severity:"may",undo:"unknown",running:["{object} is no longer unique","may write by it (ON CONFLICT, update_or_create)","such a write fails, or makes a second row"],new:["{object} is not unique","may write by it (ON CONFLICT, update_or_create)","such a write fails, or makes a second row"],fix:"Release the code that no longer writes by it first, and drop the constraint in the next release"},check:{severity:"may",undo:"safe",running:["{table} gets the check {column}","may write rows that violate it","such a write fails"],new:["{table} has the check {column}","may write rows that violate it","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},"fk-added":{severity:"may",undo:"safe",running:["{object} becomes a foreign key to {parent}","may write other values","such a write fails"],new:["{object} is a foreign key to {parent}","may write other values","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},view:{severity:"unknown",undo:"unknown",running:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],new:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],fix:"Check that the view has all columns and accepts writes"},"write-refused":{severity:"breaks",undo:"safe",running:["{table} refuses after the migration what it took before it ({detail})","sends it","its queries would fail, so the migration was rolled back"],new:["{table} refuses after the migration what it took before it ({detail})","sends it","its queries would fail, so the migration was rolled back"],fix:"Release the code that no longer sends it first, or let the migration keep what the running version needs"},"rows-refuse":{severity:"breaks",undo:"safe",running:["{detail}"],new:["{detail}"],fix:"Fix the rows first, in a release before this one or by hand. These are in the way"},"view-gone":{severity:"breaks",undo:"unsafe",running:["{detail}"],new:["{detail}"],fix:"Drop the view by RunSQL before, and create it again after, in the same migration"},schemas:{severity:"unknown",undo:"unknown",running:["{detail}"],new:["{detail}"],fix:"Check by hand that the running version works with what it changes"},unread:{severity:"unknown",undo:"unknown",running:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],new:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],fix:"Write the change as operations of Django, or as SQL statements of one ALTER TABLE each"},unjudged:{severity:"breaks",undo:"unknown",running:["the migrations cannot be compared with the running version: {detail}","may depend on what they change","whether it breaks is not known"],new:["the schema cannot be compared: {detail}","may depend on it","whether it breaks is not known"],fix:'Check the migrations, and set "unsafe-migrations: warn" for this release'}}
-const r=`0\n\n\n\n\n\n\n\ndef django_rollout_inspect():\n import base64\n import importlib.util\n import sys\n import zlib\n\n package = "rollout_inspector"\n texts = zlib.decompress(base64.b64decode("eNrUvXt328iVL9p/81NU414dATbNlpzJ3HN5mu0otjrtGbfUkeQkPTTDBZFFCREJsAHQsmL7u9+1X1W78JDkTjKzbq/EIoB6P3bt2o/fns+zPKvn89H2bnAwuOe/r9L1uritVLpssy3K2pRWflV3lfysixubZ3+3g8GqLDamLNbrYlfPs7za2kVdlKO/7ZZX1nDqs7dvjs8Hg21a17bMzcSUdrQoNttsbeMy+r/eVU+Wf0vzq+IZlzN+Vz3B5ry7fFc9iafvbp/NniT486/vqjH9Hr+AF6MnSZQMBoOlXZlFsdnYvK7mxSreZFdlWmdFXiXjgTkYmFWxy5dDc1sW+ZWZmI+fh2Y6g9elcWlNlvuHajwwZpWtrZngn6DUBL4VpVlnuR2a2n6oIa9rQJbHkAWqNmaT1otrMzHc/RE+x5AHSjHZilNklTkpcot5zKLI6yzfWXgod2s7NMVqaG6v78yEko+uymK3rWIsY5Xu1jW0E/5CQ4MsUg1+peJxGEbpdmvzZfwxgsZGY+zm0ETQqWjMfYs2tqrSK/wM+T9jaXZdcUNxXKeuwmQGgxvdXt9FY6h7On5+cDAbmv4qPg9MaetdmQdTxFPaHvixS35l67Suy7i6q0abYrlb22p0ZWufdjSf0/v5PBmaaD7H0ubREMc5MUVpokgq6h658QAGDt6ZvMA5xrUMWfHlZGKiXY6LfRnBgHDb9utrW1qY0ryglNFeFe2bPXzAQqG8YqXyRFlt8nRjMU9x+Te7qMdmrzLf1unl2n43+nZRrHeb/Lux+fb2+u67qFnY7fXdqKrLbBsnjVKvsvdUamnTqsix1L1KleOnz40uDFFzX6llfTAwdXkH9dxm9bUptpa+DU1UXkaJSStTFbtyQasEyUVlJmadVXUsxGMkP2JKOiptuoQlkSQDYz8s7LY28en5cVkW5dCc3+V1+oEfXBEX8ANf6k7DzpafsU0X16OqTst6CiuRH8ssv0pwD8MLmFluZLaiJPXdFufXVfXy9Mcfj08uZoOv0uomy6+EVG7TOrP5AujE84MDJJ67PPtlZ4EQmYmJouj8+M3xywtTjkq7hikej2H7DwcmLcv0LubP6Sita//ZfH92+qPZ5bmt6jgbZfnyxt4l5s+vL34wp2evXp8cvXl98bO5MXG+21zacmjSOjH/cfr6xGyv5rA1sstdbU06MOb0hEov7TpbmonB4ujh6OQV17zbmIm5GVFp5s8/HJ8dm5tRWptvJ2ZRpGtbLWwc18X8b1WRX8ZZ8uy77/azfJnf2Lu0rqv9ZDzO8npIpefwKkmGA2jNla3n9sO2pH7Ar2qoGpEM24m2pV2GaRrD9er1+cXrk75x217NlxbIm1l2jUlrRJaj0q6Ky7+1R0S+VLvLbDkwPDDL0WKdVhXm3d9ezfFpfzwu7RX+xFKWIyqRB9x+8EOu6ps0ennvWO/W6yov6mVW1Vm+qGHML4tibdN8aFbpurIJD1q22dhlltZWnitalVg7v3mfrrOl+74ts01a3g3cAGKTTebGjzpWwtiVo6LVrwEPTRzWd3omFdgPi/WuAiruGyHjXxdzGbp4r0qiKBosru3iprWJFqNFkatNFKwc/HiZ5UNK1r1w+taLXh7Uk2CF+BKbK+To5GeqGTZo4sdvUeRVXaZZXpsFl4jJiLSY/cU+lqQK7hwHJMJlcYuMDXTeLuB4G5pfdra8G5r36XpnqwlQ7KFZZ5usnghNGppNUdX4Sfgg4NeI3RotL4VDq8s0r1IsdhBSdvVllNbFJlvEuyrLrya+IaN0naUVMTuYR31a7MqqKGM8EOg3sQ3Zilpq0nyp07+3+bIo8VzdFlV9Vdrql3VEebiAkf1gF7vaxtH58YV5c/ry6I2p6rS2cEjN62xjix0wQ3tLONqwFuRZjF0HtQr/oEc02txVv6znWTXfpGWWLi+jofkedxU3AYcc1iPUfX5xdHEMZ4LZpB/mYRsme0vz/emZ2avwgKVqv/nGHB4cHPDMdbaqeyywWVGjDfh3VNrtOl3gaMDqjoZGdso3T56aH4/+Mj/+y/HLtxevT0/mF69/PI73lol58o0bm6E5pIY0RjdYXJSCj1ROuLL14jpdr+MEediiqoWFRfYwSLZJ87sYkviT/Rj/ZEWuzm3FdKR5dWvLKpgdZISGhvggXs+/7IoaNpMat2JbjfD1HDb5YGBur1NYENFeNeLpwM8xlpcMqYyYi8Xe0G/qR3QYDfS849juVbTL9yre2IdmYg6wbKhNyqQakoFjR+7ZxrRziTVFxrGm8fjqMl3c7LbuZubvZX2XL7ta2UVdyeauaruFSumiAr8edWsrVnMgVNVgMMiL+jrLr+bQEjMxcRTB7Wlo4kTuXleFrfBzXGytZ9UP4DRbwvzIbnOfhyaCT8KND2jYl1b3HXfEdVq1cpb2vS0rO8cScG/mRbHtqQY++WpkJlyKkS6sVXt8fzqstihVy4ttMjDVL+uexsA+1l2GlF/SY8ivWd1287pKjLuT8Z0mmN6ipDaFr/3FALiNuKtnVHB2uYY5vSh31i2OrPTfYuDJgPced1y++Rt0Dxet3BhkBau7nau5ghNX7kBAjjbpNnbLcUgFJUS/7zK7XvItyJc1NJFuYQTlIVUGolXaUWXTcnEdl9G7y/ji7O3Jy6OL40+vjt8cXxy/q54CGUjewUFB7EhpR6/pYgE1Q6+oK/BGBAWyD7FjD7VtWRbbCsg60A5zeWfO//jGyTzWRVXZKrbvLTDevPH1Ud/a5LK9c2uXFRzLqyy/suW2zPIazn6gWGZisES4V9v1aL6xdTpaXs7pI9yQ/NdgrSHBlMXBjYowF3QgoiVPmW+yfIln29KubW2j8YCmkfswWqR1ui6u8EpPZLS1qnH5wlG9tDFnc4dEFHUMKze7Y3CphgHNe6OBpd0U7y2evnwuyPDwo8uywsqCU1B94OR+td7T9gf75w/BR/dRnX9hIT39Tte1LbHbeA6YiZmqtYIXZFjDcFse+mlzB1t4u+Z2FevlkOvJ7W0yg8Go5rm9hbvEPcMB67bnsyuYx5fJgRxf8RP8k0wPZnpQc3v7mLHL0xK2XefotSruGcfK1hFWHUFLIhgNSjGfL7NFPZ9DQ/7hdrg2MM19cN0s0l2FO91tuF3FIrT2+hDWD/M09yG+pf7CTEeL0qY17vh0uXSkqk3abq/vhsicTWi3ArsW8mme3qfb7XydXtr10B8ZI8hA3Kc/RZrUKIpc6z9GLl00xtqGxosqhyYiqVs0NpGJRn8rsjyu6hIZumRUbddZHScJSTQ/B52qYuSchkYdbiJzljOs8xBMJNHTiZnK5ON+inY5iMOiocGiR7u8sraxp7gUGABKlMGhMq9tnuZ1hQXBDuPrnKuI0q6LqnbtaHPlcDJYkKu5rCIu5mbSddM3MwKJoizMu62NMXcymiMXPp8PqbhEc8NT7Al0CVhm6ZbNdxs43G2M9SYikhN2hUTO47SezQZfXdrrLF96tcX9h15pN2mWZ/nVI1nnrEJub+h46C/lnPGMThc3VUxcxNAA2ZPl0WB/KMlIcUHAINJLGEQlBlfJr+16iaSsxXP0ckzuDs79Iz7EkcclcE/M/dEnvnnytN0W5dJ3SJOpcpeDaBl2dVFZvO2Y+tpCpw0u/iI3m/QOmQ9YKbhQsAa3TpLGwBCFGJq56nK6XstMjWgBfvFgPdgVGASzKUpr6usUKF9uLi3s96VBwYzZw4a1m+vkAD0NhjL/+c3FkX8X7VXvIhixbHF978C7RnL7A4Jf8ZnS04F1UVQ2t9gwKM9MoBrPqA3Nx2gRjc3Hz5+TabSIZszxQFJYYo3TDd/pkWh87xwPd0evHLsFVGS9joUny6nCFV7O5BXn4fVMksXWeRoNmfhL6kRXh4cKphz0bokeHsykRokEi5x3St9cvc+KNZyjZo80M3KcOCIGImQUxgXEBXlsTIusm0ys1CtzO6E0g/u60DVdrjPQ+Ms7bv9ehU3GBlkSuDS7dFtmtaWB1q0REYlfhjjfRVnbZVzZOlYrUO4Ei+s0v7LLxPwvAymg1ywEuB1CvcChczY67NqXiaHpKNd/Zv0uTfrQ3KZ5bZeqYbm9nWLKGa7wUVbbTRXzVe46hXnN1iADwCNuGvHqiWZYB/NV7mDDNYWLOGCZXXeQT2bt73Va4bRg+fBjma1WICmjNg597UPzZLpNS1GJE18hVfdVJMri2+s72iSyWjoIAfJ9UHTILj6wL3oWFeokZSciO9bHhCop4T195567H3PsHyl0r1Pic6OizK6yPErM1xPMFr7VatTtroZxL0CxqwgKLHKUv5piFWHZ1BQqKOeLHBQ9jUB3E/lLyHVayTtdEdlhmJO3b96YLOcyMT/eHmaqQH7x9YTKokcoi64e+i1QR9/B27SK+JpEXLsnoe7aRP2YRnU0G2IquEHpsyiiXUgHPKo0ZAh4xM2zYOx1J3XWVVHa7Co3N/aOSmhPs1rFrWuM8PYxJeJlQ/2s0/LK1nBr+vg50TuP1j/dACgfTibknEarmyqa4YmF95EJVyYsfyd3FKpV/MJ2nOTZLv/prr5G/Qo3uc18OZOG2m4b8lGYI1fGCMSM3JxelgDaqW5VfbyGvjzRhQmp922xWy+B44Ej14AoLRqYdFXb0pcFn3BUaSBljCNMxsIe/K2nfq8ypJit5ASEnu9VvPOpKMxFXQDie+cPOLjxeVIApaXrqmjm783IY9b8MP7yvpH9Rys5FeMWl8sHySEb6yI+4s5/RuflEm6cJ6cXuOkjd9un97BFqms4dYTuQIrVzbN0ufQp1CaKPmONZNKBH1GAla4jP24xGN/YGo7tRbGxZp1WdeSmi9fB2Gx3mCTL68Kkap0UK5PVlSlugcARHzz46rLMlle2alia8fIHNbb8Liq6RYEm1H6o15lTQx5/yOrzOl3cUAISO/G382yzXdsTMJDZpgv70E2vTqsbLwopcqVxUVQDUqFGtkwXdRxRF6IExTZFHvVo5FDIodSTojd0og4qR4QCQDwbp1mwUZ88gSsBtKou1ktcHJAlGnPOaJnW6WVagcUUsTOocHWS1bETlPH6GDuKJf0EOVNco/DNVTz5QjmLayh38sZu6/nSouWUdHWVafkH8KH0YkrrH8+qKMsrW9Zu7eNmIaFckcfMrykpYlGa5kuZiK/bamJ9eDjehfK32BbXOBrH2dA3l0dyBsIKkejpY1KJ+KARIOfyr0MxMHdPpHR5Vad53WqqaFeClRPx8D6DsY5U8/ob3Lp8eE0B3dqkbJbOd+lU/UC7sfOvBkp6HW6rjnFh0fk9Q6Pl42yAMr+xd63xeVjPa+wyAwIQpDlfXNtNeoxfXqJRhda8Lor12i5q0IVNUGM1MCj0hmvh0ZuL4zNzcfT7N8dkLxc9pFHxwqWBucmLWxi9uO/+AX3/6K4F7rLccU3AQ2QAw80GNfoG6N7KtD7BmhvcbVG2Rf5KFSOLUsvHuS55o6cpq+alXaeiu19ntS3TNco58RdeNnDEhzrfsFHb9GDGPKiUoGS3yGiSFpVmpKW05wl6efrm7Y8nMENgkfHq+Pujt28uTKDm5y4PpR5UGD6w4UBm36LZrUsLrJvql3UyEI5bDxPoy0C8pXbI4P4u0aCNwAIFU8yp4jmwCmbPLZdobBodIyafzovPSR8xQY4Drxd2+SWdY/rRnlyeVjQRweOLBM1+QYD0nDtFGxWTxjQ+YLS1vJxvS7udV+l7G+NHNwpq2JLHWI3oJ1hU0R5qWqQxyNLwA/eoWM1J9yjsM5E/+M/IeUYmyaQXqBpShSFakYMAImkQxX/SIcYCmm6TLVS+VoOBuYIOT8xH5PP9tcaLUnrlJyK1gMZzciLMnweuoC8QxnzCpuCt+dICQzp0THWbCjJL0SOEwa8NGYy/p1Hp6qJGL2iOyfr5UWILGigltXAMcEvD5S78+F0RaneGtQ+1QCnVbdrfkAG3JJ+s8WhKP4My6EidhAdsnxKbxggT4U72evzmQAQndbvWIufNg+4RsJ+hhtrO6cF9hrRAeNisQKbOjd+Ufs0C8Qha1+FlCLKnwoq4cjrnCXv2kbbF6OXR+cujV8djE/GvaMg7ZnR+fDGHsseuPLowuSYnfPYMYTeTIf9ECVCBWxCaqlfQkBuK24nbTCuSVGVkRzhwihcsGa0ejBCYUbpcxootDxaoZK1+WQeuFzqReWois7qJ0A2jQf6L/BmbWjTb3Uf6pUeTlPkl2oIT+pMMXLN32yWo61TLSerp2FQtBI1mofSRlItkZwgGZUwsmLOtRIYa5GkkYTlqcMugvga3DErDSt6ZbC7uxCz0Q3EOKLxTwj0CEh/40t06bTWzLhbpGiyBF6WV3eGdDMSeRGRMMzKlBLMaXDrKkYFyghWDbE6SA7v3wQb0ImXnxNG1fhs8QLrwhntwCgrT3Tq6mqy3mEfGA2MeMtT2LVnaVbwAQ/KE7bVXS7sGVqZhmB3YUQNJiB5j0f9Ie20qsMM6e8XW2Wm5zPJ0ndV3KtPEHD5ou62qJREc3iFABgRG0q0x7TaV7rbKnYaMIy8etG4E4fGkbaOLHMra5jEkQHn3IXoxFbewdqbPadOkzTv0kOz9KBMsNyhMLD2iRb6McOXPh/A/eY+pB8KH4NzP4dZCdQ0G5tqmy6FZ2pUtS1qBpa3gtIbE3qLZgEzsT0dvXr8i67HRNi3rDAYrjoDVPz47g+sZyLVwvaAyD9YBGeehUHCvUqUAZaK6haI126BEi40L4Kuz05/My9OT84uzo9cnFyi5PHr1Knxl7rEvZo4neEAvQD4aeKPatFxntpwXuXVmJd5moKrTu6Gx+RLVrmCDK16Mzo0JRFpwM6U7IEvl6BI4nbHimSihkyvh5CvREp4v6rQPjpiJuZe4i86xn+sboIYMZpvk7b26MSrHUzLDRosTM8UfUyiOFHDEr8JLthSguukaLqJ81gkDqReNnldds7w21FzrFumRQ/ncjMWEz7QFI84QmvNAyhlrm9qMynTWGGOfULhIbiLqe5RSackXeqU/ajUM9nJw3aNKG2qnhFocNqLVwbAclmZx2/ipR++OP2TQiS2H0RFDIrRPEltbbNYqW6/tkplAKJQcA7E7aLHgqA1/CCeaqnj0oSUChuZObwoWcOezZEHt7mA/ax4Nd6d0EiWvpHp1XJXNlxM2kBZqo/a1yJB32XoZiySV7nx0Cey7Efqugrlf4NHTY7V0tUvLpWT/AzwM+HQqqtFqiV6djp5MI2wS7Hjn4wkun3jfIyoDo14V+WhdpMsK/UHRpzNORkuLqq4orRZZFkHHufmVrXdbOJ5UPWubAl8XoS/x54G5TTM8HHwKeBM1CB+3gcx0lQBTDcu0SfdgE6bbLZ5efEhTEm8oONOnzgjVppASSEdDJRE72fkEy4RkE9ZnoeeUyBidnB8EnVThjb0jGgZaUNQv4A7Uwn9tSc3ENvk8QHLbGBfwEc/yGIetKM3B0PzW2RoQDbE5UBGkCZAKCiHZDc2+08MQN1LBT2czhsW2L8iPc+HCokY2J+kW6n+UgEzYnPltCdunjHFNBiJbHPuENlpnab0Oa8255zIe67HW5MSoOOga8l332k+KdKgxAVRwmWZw+BtaFtNolWZEBCehGSrbU4Z2qG7607sYt95yt9lW8UdRZY216gfJywQZukZLkuSzIkYHg6/k0NbKvAcdj4SSkH/0YDAgh9GXVBbdKoDjMnNGpYgru14NTcvHq3IeiwZSjHr2s3wmr/mJCALpJVrqTbj7WCiK3BG/gAoluRXRGGrXFUq4oEmiFda8g86lDSH0e2JJVD4nweEm0SkoT5QcxVTr1SitbhyHpMv2KbmdJEVpNvXgX10tSGa7KhV+D3NpNq8pVzRaqNgzmmJa1x5VnPvtnbMCabY3nAJq8nanWyzWZuO+8qlyygrD0l4MzfWoBWSBwupRnrauRFrCujCkS43aeokTWJjjUm5myPK6LHB7whNcv7GLczRJpxIStzRkH31E6oBXd4WFoM9aqu9zz4LDcjpGBM8Y17deQt3sg3IvDuZ7aatFmV2CNR6vt3uIsGoNsWSbbX0XR7scOccoQW+EyX0EN+F14attrg491g/NxeDLZti5ZVGziRFwEkE36LKQJyZ6z/eRDq9pFM886XNgbbYoZJtjscAxxpnE8ooB+zA2bInG6AFIuC9rNFPhZ9ZUoZYhWFLcTBpdnL3PesY9HSc5wyR6n9nbyJksT8RYdxA0rG/9q2p4G/BEQvYrm6P/wdLTNH6Brrsquas+cZOkdQMT85FsKP1+ohdGRskfxvBiXtwAWgEmcAOXVXP6TRcm+a4GUl6hJ8bYVNlVnta70oYZXCeisW8QjLz7IClZbzw2U+qjSz2jFJ9Z/Kwmj7o8kI+kt/FGvnizzTtmwyeqwnkQ3ZSy1GZVQcOk29lyyrCzpMPbbM+Ec3VJ2VoKDA3YQpOQePwcompJ7nDTYoXQMXRHVXln04MZWcy6jGJyOKNMMzHDDLMdzrzvv2sVqdyV75/7ogwjhGuU+hhqxjeWlXXFisbBD/As6agTMTaaZRLwhi/Sl5HIUMbtVhdlT4NlhNnQP6Qu/UpQ3560vATFLWmLXHdgc7q+akr4iLtIF2FkVB+P3TM008fQQh7XFRqGLe2HIdzhyO4YzI8XRb7MiLclKWlazwuE5siqOWeYKwLoRbY8CKQtIiwWlItQfvyNdTjuii9iVF2ouusaSyxSDSM0O2lxYnTo3Vjku3o4zqKmkWe+1H1vnP9fcuAFjN19/Ixaamwv0SDo1AEi+8WKBrKrIyBaz4j/gQYEC0YpNQIIpwegchYgjF5oqBxSFdCJG2ACtZFfkNbCBTMD2aJrQX25xsVHVdPn+SataofZJAoMLJ2UGF4BAaUCiZad0bNlaGI5EfN2PED/4MR2KDQyW02pqtkj95xqXGNvs6ATDiu9lnMQDRD/oP2durZdIvAMcidUZz/fVzs5ALUhvoQMNZFFHo1N5DVdXXonBx2VInRUWteuI/vm2+/M/n406AV9+QK6J56crbO5e3BnCqTNMyEdrAQOY106pAn2irUf6jKNnE84KIV2KClKRmBSDgsxjswfjk+Oz44ujl9FycwbATMXFZg6YnlsqeQBgaj991Q2MJd3cxElKaQPlzWr5umuLlAX6zCEoJBWyu2N+w6asbQSm1ojSuGRvOjCPygtA0qWERg1xOPxp3f/lURD7FGYPxF4QAKp+MPJ6dnxy6PzYy/40bUXJTGnqqM0CkdvL07nr09eniH0Ebmz4yjCRz/y7j1PgOdKgwmgE2xipK2IKkA+t9L6rNqu07t5lf3dv8xA5pen6/DttrSLrBLTTnhTLVIUFIhST+53UcSOKg3QIhg1eEsmCvQ9p0aKIRxdwdAjRrmfNEy2tWEnmuvDT1DXOQaRvwj/xl+Z9eInd1hz4jS3t/jts9Pqa3nIOLT3dt5/DriimnykW4jTSmhHGK9BbKjlmBX/DAWtbqrJFKUHPnsjI/LOeFXgvk785a3DLwcvKDwMDxXtuF0sngZrQqCSIeuaUKc3211tlyqFXBXoQ4QQRpgWhraVDsdbpeHpUP3RDBWkSQZfURO05LSFpAsAYY+F0nVCVfQLG4qag4yXU9b2SIeGnbAuQ3RbtuWjnNcv72rmfhGQCn+JUxgztR5LajAYrAvw5AJqdXgwqLZkdTc9GIGin0G8WMQK+F9ztk84RKRMfAM+rpz/wMuMYRCdHUqHzNjjtDqf5VswqBqSQxSjagkoHlbRECpTCfgTiuEjj8vCJy6QfkOpYMRwf71SePNUP6STnLFc+QiPzFPKDLSIcgTECF9JiW6YXA5+E2Shd5LHG0GuVyMRIQVScjK7QoBFHud1molkK3QR6OZ2fD3DsBqdWVxzwyqnkRDjIQ5Fy46KsefwHefyDMKsOdSwSKGy2L+VRkcC/fjE47YlZGEHzXIsZV7cev4xaY18WAO9frgK1WlVlR6KdpWy2vyDt4rhNaRAi/RliWcRNnzF09hGDOL0wJFpfKv4xbdfv7tN9qr4BfxFhGE7stUi3YosyejBDbmI0KW47W6Ai8um7+28cEJ54YKuYRqQwdRs9HVxizwzi8K8/OCWTCdNsAKegr4MWN+9yrw+N86fzuyFOnpncdBRuhcraXKAog1OvUBPOdcShwIduvMpcfNAoWWHpCHydui0rMhUitYTGTigVT2ZNoWmUQE1EYpewEYSqa5/CTJdKs37vfUWpopgWybKC1wwrlsyvJhM6E5JnoK4fUkw3LVO+R6Onc3t7ZxtPUNoIrY6DHz4gen5yMbosae5icKnaKAXKakhYkCBYIkoEt9jeYb7Xbj8EmgikbF0g1qr+KNxhxFN29kp0APzZ1h4DRcbd0sjuU1e3IqFNKyBa5urR1iLccROo5QdjmmPA9duWIDNJn45SjSsryr3uGbpUonjdT5EE9MJEhb4AbWxwoYmEnvvTF/WVL5EKpZ6+KbSV3zicEI4R9O96BGDK3nFibN/YNvufbqp4hurnWh4EEq7KMqlfayvVFdvCOKx4csVuB3SJKrrnUBVhEPwUJ8bQ5QXt02TvQbd19sIfBgZGVav22YlYr7VXiQtAy4RJHyk2sZo/nl0LkaY7E/UQHfVEgpMgW0EUYTyhsEPn/vROBgJwC/AxtKjuy0VL/4Ry0sZfMGgwJ3IrYxKWxXr9xZxrG0Fl1jWBKATGflYOZAkpFh/gnfR/Z6kDyw5brZQBWkL/o3Es8vF14Bp4yThrPmLJ7hbXMQyDYmeB7wxBwiPDwnIsPtIoHHZYDnuzOzGvPxvgK+E1MGRArIeQIS47TjRHBNwnebLNd+FBFmR/ADh1oanz9igS78TCkRjvhaLXAAcu+HvkDAF4QnNF3D1rGwJiN/R2LjfoKDneoduX0lDcOf6MzAZPmbH6Q3BBTXmQdg4WuKYQvtlOea/nw9oOC+hMRwPiBsItl2bEoPA9jbAzvbNhadIwRFPLZgezhpKReWcwZYH+AbvRuGtKLT0njqNlHdowaIBMUGqI8EpvW2wwHNNMMHLd2md3R22gPh6xQqxeoea57jrDr7ag11CWgdfSCCRHVupC6qV1q0G8FEbbJPmKdvyoLo27t+DvaCd/jX6vIasEVhqu9exfxcca4wUGrAPDh+KB6BYmacmFsbfNcYBV/+rEU9hPJEQiDSFLlfg2xPIvKANn+9HM43BpQPLS8x35NIBA4ZvSEhaUdvwclF1DQPeaLoG4V4s0xDBlFXBYL5DymReacSTtmFKgcZh4la9Xlx/7z5mxNCDL4QxBQaqE8I0VhimX/uVDkQBP/iVCp/pHaw9oSoNGNSveagE1Fh9YmVam6YFVJxR1p65T/iEGr0oUK2S6wg7VNx7Y9FS/i7I8cDonw49Gprw2hRYXqhbkLvgQYQSR4DcnV4kGtG3+Xew8uTuChobiNeQemYMgESzGhAXoeZLiwg1+jovOMrcH5QVxuEN3NNV4VcbjCB6SoKYgLhQbJ50YbnbrrMFiHdiJ+TDzENT5Ou7CcDfYzfndVFMXHwITIJuOVRTW4rtRVe37FZKdiquMD7WorYIoyUco9pcUeBxEgkwJbQSC4Yf3t+kHcQAhmmX1/GTJJBPQhmw6Eg8RzUlkh/lLF6ASTIXToptSQg/zpYKgVdl/cPZ6dufzO9/BiHFD0d/en3yB9+I78xhT90VYwPzsLjgP9DsqGMMo0kEyqWsREGjE4aM0EfLxdRS3qpDrIK0IEnXSJunQUHf3ti770CT6uJzwYsIDE+x2sdMiJMstgcRazv+y+vzi3MTdwuRXVt4NriuoCxoCmpq+/ZfdZ2WdglAjhXAE6dr8iCEho8Rno2BQLQPpmxMQ0DPy3DKvEVcuD89vWviaypZehSFAnyR3XtkJVCXBD7PoY1NS/qvLifcEKGpjUIQgUsmTJXYHLEaELwuS5vekABfVSitZL6+hzUeDwwyBYR63sUlDLyvXaFw42H9NFmjgCmSFyFHpFBdmC1if0I+pbsoNp/+vdXhwUbZ/xnkN9L3K3s7aqDPQDMaryBVQyhFzVHEu1F3MqDr0xxv8vSTBY3u4MSXxSou1sGNSF47fFWVW1rkyiZzN88wTMjJkIUUrqG8lNsD5ctm/DZ8AUuQyJXjmDWRKsrtdZpX/UtOM/9BznSd3bgrgIMEeHx+AqcDZClZ1Q9ll03yqHoPHIKhV3iOiCloxb0YqGuc6Ioki7fr66kzcbbs6r4qkTrwFNmrwCvwzRG6FitPQFaNKLdAD+3qXPtFpfcQZ+BYg4CO63yydRx30FFQMmhbFnUe9e7seMy5HLOq0xN7GR+0CP8VZwy8xCUuE4XcX/e5g4jc7G5a3Jqsjpo0qLRwO9Lkp32wQDfahxUrKdypE5E5fNKyHnKi6CbiJ4KLiBL95PRi/tPZ6Z9evzp+NWhFLBWxu5cIAsqnyuJDnQTlkOTroY3exN7RN1h3wfBCc6J0DyRydA8axRiXaIuKaDiHM/JIZhge+MA4L4d0S53yIxhR88/n4xneNKZUBHyhX/AhkJxlnbdByaZoC0Y0aAoWfEp1vo7IAGWuw7I0Tr6uvrQPPQfD2ZZoDM20+codgi3pR2tP+yPRxfnxUh2PdAu9cHeTkOdxZCS8SyBRgYdu3lIpDrdMGtwz8M4TxTon0T3XOsT/38OLJoaSgi1PR9i4hfrbyVA2epv4HtHfNrwbPXJyL5mDMerw0w55QjWR7QO5w7DEBzURWWv/hjzoW8O0DLjBY2cv5ZhCfiSvYC3A1w6TQSFdeyFE+elZO6TcpSTAcZcedkG6+rhzPibNAJjlAVWNETB7aPBPBbgpUyf0+jLRGhlghhI2aQhI1ZxBc696YdCwGhbT6kFIbETqjEcb8XII+o1Cm/dgKpGWJLVJS/Eewd55aQn2HtG08QMI676ll0KxiDcwaDxVxppquCyt0Q1ssntVJV9PqAiyQUC5MG1SuHxLuAGH7rzYqVOUeLtrPJwwnuPE2YA1ptW9DqeXFFtQFDQHi3A/vvUfYhEn0sDC+uYxF+MzOgAIYdmjIbvZcVnpqi/H/j0sCFqor2HNl4YCHFckaqLoHnuVuS7WS2LqWrORNMg+24BpUh8Q+Si9JEPs7yQKKZMqRfFphJOG5InXgwMJLqoWRWnR+ft67OOX7C1BWwQwx67rhPyLVbgrRUOkJiPfRRVxA8zXNr+qr6m3YWc7O9ogn3VRzHFWeiLYtaHtBg9rEHlfiyw8bhhWtMDtQrVfv01EwJWgHlbsIL22IyS2sCyTnvrikPnoIob95hKMOMob0kycXSYy5IQzOiQ1jJiGIqxoW206bOCXkZcS3SQkI5r8NDlO3ZzZ4F56oZiR3jWDDXYkUtPhPqJLXXcSRldFe/Nh2bgKXaRagr6ALC4KJ+LsiGFZ365yAU+Ah/FLiq94exUso8oJs1FU5K4tK8DNACh1he7nllDSkqf4vRcXK/Tli6JZggcDZNJMiZM7AQtzLyMSBrzv33zhbb9nG3biXNOy5ttbUZqW/ZD2gujfbO0bQOMC5iCTfEHKxOJBg4pmhl7bCtcKUoc1TCgYVDR7b53AjRqozb6khL5FVfuAC8DvIeI/yCGcRkRC6bhlFipI+K4MiyoMNKkXFMdr48i90XPz7cQx/6FkoEfc/Ob1j68vzPPEXQjqpKk4YSjq3gWoLvOTlp2F/xgEyFVhup07ceTntCL7fD3MIGNXCpruqki6S3esYSsBZo6G3ZVTycusqrN8UesAHQLxKYJ+twbCxdxZqm5TKwg0KtWhxIlJq3ll81plHgmsIuVHfMcA2LW5aJmZ1nKzluxUH2eh+ksNrbMMwhX2T532homOU1Q6KzfqbEucynd8FO1PZ8Nm+kCiSnRY57j3GoRwJozoLf7QnmoA54E77aXvEE48Q373TRsKex+essAOryFAdiX6buOR1+pqI6k7NrhtBE7WMAIJkMcGZlnsEEtn0iaFGuI72ouSEZEV+Amj89yDnf2y9mbCe3sYPDLCs1lKx7hWJFv70/HZ+evTE/OtiX8zBPJDflq/rN3aQxuoh67fXfYKiMHgN25TIxJydHIH6xWdNxjA+wXoPdxbVysR6EHuv4P7OSP+i1y+ZpNwIS526Gl3j+UGWv328tYNH30la8BLS9h/YeXa1xfaY9iYloyB5RwtQCi86DwKqEsC1f5Kl3E2lZB9cSMInCwWBt5xcsirCngZF+GBQ7IIdWuCD4LJHoaiQHIhxw7fhXBO7Z2YhrDXlAAOgUsVSBC+M+xq1eGAfWmvUtBjgWPZaFPkRV3k2QL8VKU0QphzKJ/VjV3GqlPoeSI1PW0XZJ5RHW4P62JdnNParu8aoWDADXiZLWzVwYA2wrKg3xwxdtVcAmg42DS2HOQoj8XKGdIQQhFZ+tDB6RFpyewurIcChrI0hXLThV4XhL8BQ2MykZ7gbpKWESgPY+a5yIxUUbGaQ+T4dbq5XKZjMN2C0sDzzcVeQT0OdGVT5FfsAac/+lEjRMlW8IMuJHkX87EZQKAdUK2jTTj8nl7iI7m3fD0REyXnRIEf/Yz0hTYIpGytgC6dHnKxs01JPDYRX5h0taAnGD6E8ck5HEwyPolBgY+FRcGF7S3IqKOh2KqY6P/QodQkA0kLXLtrGtlSN1z9j8YmJdrC5LBNTHS/Bk6gNTFxVG3S9ZqYqQjs/64sngqXgOhTw/nRgNBVJc085C1iXCNc3kPAuiq/xtdlVRHsA3hFp8yVYNtYDiyIObjx3YCxwZIR426WLwVjwH6laq6ix1xu9iq+1+wt/cVmoaPBPjdPjPJTTdx4M8qm+jY0seBpAxU1h4n55htgWbIVtQ/XDaA4ZwDgMsGQqLXN5/hM7SYtNFWgkI/BTBcqTJdWpw5Wgl9sg24lMhby1Ez1PlD+Wmi/JIoSWAFoOORtlJyHI5i9BCTgKWqZcEAjfjg9e3V8xtrkV8fnL/0w68H1dQ250+IpSLNG9mTjB5XZZNUVEAtu9x5edLg6Ko7PVZyDpk9QSoiQPvMQXsUfNlmegE+DLJH0ykZd6B39zVI5zbcgjiVXRWxrikb83EhsmGqrHLhNKjRwi16PVffy8S9h/2E2fTcVp757vFj1fGtL/WAdBLGRA3Vdw9mw2z+xz3tRz2WiQe5Vvx3JwW98Tvnd2OclE+2hHTRclKQSGh+eGV+CLNChgfp4syaezDzpWon/56GlSOdHe1s3NjTzTmhykNYWuDN3M+PnQWiSANEUJEll6xriZIQpdnXmDRaghL+TY3gPSMB7W8KNQTJwVGcIQAR58USRd3HC2FJE9rFjrLpjnKRcejZTB5I6WTg/RLXoDyveV2DoysEeGSEWfZ8rJ8HOY38EghyfEm8T5H1N3MGm4rQxbgT3tgsAnUm/TBtgsmzhRwyHCVU2HR/+v3B+RE8PDg4O8Hr887O9zbO95cXeD+O9H8d753t/d+iPXxBXypi/U7CoVh6Zf3JNp+Uyent+PL/4L97VnIDCdrHjm7yMGY6Z++bSbtIbYGiy9zZmqvZ3kqR4ECA4K76bmP29ah/3yoMcnWiVsMBRVhWrotykdRyZKEl8uJSp3Eq6zli9nTpi9jqRhiz2H+XTGX8g75hfG5ayER+ht6+takfuTcOh5l4GyB9gQqHc4Zwt9eGMNl4NZwHF0ARcjOJ+SwuDJLUCYqAPAfrwdS8Ex6bztCghmvz80s43iFkdc6F8L2u6qrDPDzkzzREDSl+0mg7L997W0IIVIjvrEhLfSn/JUiWimhUc+5a2TjPAi8Nk4LtDlfAQRTB+bCQbhRdOZxQduJ4Nseghh2JRnVfBmgC4hmCtw6hI02eHwNFDDOmZhCkaqbsNU0qAUe0OBogea5m9rTqmVuIYRyr4N8Vv19Y8JJrTDJ9yFe72LSN9HhkOgc/LlvMjGJ6PL9UuTltZCguSdM5NJEGnoe3QQWQ4wLEObArJzDGth/gpac8hvH4Gke7aMRSDyeqbJ2c4FKwzff1+9F3mntsL8WVKwoPIO7CSsQwfjqe1sw/UBQfYI7l8QzbnG4wRFpVhJ8J9UZ2k5WLLjOI2StDLrCKpH9YNjmqst9W3qSitASCkqglOgl77TBPfDUZMwRQDL/LbcQhT1Q51vckRioIuGeap5uJ4StQb5dAs+jcS3/FotCi3Eu75k4Feeh21syXtoFR6/vmyR9Eqxs9n91BRKskz4r1qEyjqNzN4pxM6GjpTgr07Xjzka/qkbawMVXrWtZNOe+Kszto2U8ndkHM2qxj6rartVsFMzQvAtYEmwAfk6jhB7K0XVLjFXEhV2Gx3eLrWVTOBCuGqYyiYRHP5XbxJtzFBZ42AjbAVrj7fKEqdBA55gHPNN0xsa+XHosNvT2eCAZV2AzyMbHrn6/S+B3yUspmlQx8tLTbXlIA/WjL+6HJUXP4tWw4aGKXvIc17TlOO7Ht+/5gQaxD0ccWl0pVnOcLc+HXft2R/PBaESrz3YsYwJT51psMKGjCX+6yV3k8GmJA68O13Oge9L+0az5jXJybef78/NPubfYLI/JbI9neR25p9p93BF/F7cvtsip2XtpxjDVpZXaXYtylO6L3LGFNkqD3DgIQuSqjEwekI6N0l/Q6aIfILt/K68Hse4lOJZfQ59+HKsr9Pd3U0Qop0GDzg9Zsh+WTaqt1ltvROLh1lNs/6qC53KItBkCDkZhLfbaXoUD2TiQcFQTI0zw/Ifp3jYSnZpUbHene5V727DEGxkEVgA55wktKMAWtYSdbPZol5bXNa/3mEE1+icVZVx45ydpHDhEPpVcGSDIhu0M2QEJLcVwhn2CYikkGUIUE+HGGcKcI3BFAkG45DEGiKPXIEmVyFmFLxH+LT82OI3TA053d5nX7gh7d5Bg16haGo8B3N0DatqgAZq3LmLLJX/n8GNtLmrl2IusA13y1IMKDrcvfnqMF92bTKtwf2irqpUYjEOKmrPgZG+VcDMLAhBxpmA0AY/j6cKWyErn4qV8yvlGMZAn1+eWwkiuPT6cbWMFoIwBfGLhxjoWzyQm2+a1zEWNYPDTbZ0RN1nhYr8ov5R0dZUO8C0UdWzddFUSG/jxWiPgh+fI2+rqJkxUTs5uv888TTMm4lLDT4khdeCDvua23KLlxn2RJR9XI8CGPvwqbepmW6sWBCrWwUktaod5k4Li/nPsUwsHro6e/41zg1NOROKnyVFIFVtTjWDhXLoQrAK955C+bz4I0DlQ8BxxcIOA4JsmoJY7XJcrCVW+xjVF3ge/cjbxFHKNMcfAHY6z5HF8Emp0AkZGlMVvB+wilYrYa0nC+yT/M0S+I54mI3Rmtz5zHjy+jd0ckpQFm++y/nHR5CXIZ2jvf5knYdEH0nQpNMdh0kj0L4QI2tQpSOE8ROJGlXO0w14nc4RGXFVzEA0gy3K9oUuz70QwF1uG17skkfwgjboIkUb4KZeeLqAuLKludfRlrvBzkmNYOoO+ggGQwGYGjLBumoP39T3JLG/C0gvcOPizLbwN838uMMfzi3qNA6PiAgYktxv2GEgsSfDe5BjxRPg7YFpUOzJvsXxqpntHeyp+HN6uHi6VqLCOdPYe3DmhdDdGnOVFKtU/b1HbY7kzSwJxVPMJsx9fVu1dBFb73btAd1iJTKaNtZhd5eZ2sSNsb+s7LARLbbzSaMmEo3BN8z/4hqDJo6ZSBexZ7r+hKkzP42wdXwe60BwHDNgT293u7OKVWVxqaaflJCx5FOhM0AWbPNfM1UVIQmDRMZJNXW3PXLECjXgRlF/xAzmIR3oPvZoda+aHhX920LdorBI7wKvRlUgC+0xG2zPNp2FZQku+3a4i3nPitYqYzgALhiZ7761aKoagcT/2gqty4WN5VDdB8MoNmEKlgtUgja9fyA/0MLIACMGpvf+FcskVEvPw8Gt0V5g/ZDAxOXEYQ1j1+MVWRzEMhixZ5gmORF/GL89uT1H98ef/rp7PWPR2c/m/88/vnT8V9evnn76jiJX3xt3p4DjMDrk1fHf0ki1x4Ayv+yal7+cPzyPz99f3p2/PoPJ1ALlD564kO7U8wLGgIpHsM4YwUYyTl50So+MufHF4HTtS4ACwawB99CneSxlZQRfIeKXh1dHJnkxcXPPx2b+MXX8QsU431iI95PznLXvE/LOxA9vbtMIjVlwbh9rcYt0Q0YPXl3Gb8Yu0gcn+IX49+//sOn8x+P3rxJXpwfn70+evNu+SJ5d/nrCudQ2JDsXQyzkxe3nzA898bmpBSu6nSz/aQiPPq3ybv4XZKMnryLf3XX2ouO+9KxvO4tC5cVZZVZFVIEO4IEG9yvBktHUwy6NrcKKIC4n3/7IatqNI6KX4xPT978HKwOhvl2xQ9ctNQxC7PShYgB+RimSJQuy5QiVYAcJDHjGZ/3kXkSsUTasX7QGQ5oUkPcFHTbuYGSaeNDMAFs1KW9yvIqdslS59/XtDClazLHyiiL3TY+BBgJSDA9mGlZBBpoTEwZvTw7ht3kJtAkL5Ay8Cy9fHt2dnxy8ebnpGcIO7Zv8uLF6YlRw+vrUxNEr+4deEzixRz4qPrFK0uOKRGhuULkkMIvGNltsS4qMOqCE3Zr87kFe/9VaatrRH1j7sH9qWwdN5wLfOF8kUMFblWDrwDFOXr2jA0qo5dHJ0DFfn9s/nz2+uLi+ARs1c7/+CYSXp7Qx31bIB6ZeiIFOrWZV5+rXi9A1yQvhfHueqK3CraGn/R3t09N8uRF7y7pmx3su0dCxTEcpctlzGsBeVP47uaLjKZdh6iv/Js1O6i+BuaMrMEJQ4fUvuL/SsUXq7lrjCIGiUiKfcloWeejMcVvf4LD49Prk/Pjs4tPr47fHF8cf/rx+OwPx5/+/Prih0+vTj+9BIqM9MeV3LxyMvxrMHOsYmJ5LADNiT4ctnOiA5zpfR6SM7/pmbunKyRzdDjKXino17U0Q7aCBdcqJwKu2PEDk1JQXwm0RYAHU/ysjboOEvONWa2LtI6RlUFiNevsBNbgGxVXuw1DIjG+BlZIHNYm/UDfPBQTabdHB9z0X3Z2x1HdGtuYL80Y8FMC1uAGHYrarn+fqizuJyf+tXv3129IN8W4GSPgQfxxeG6O3rwxr3/88fjV66OLY70IedWpvnC/OXSGLjR+cIHfX7IsZolLiu+VW8VotwVbORW7j7Ypr42HtyqhUaZ8UXECdnBljJToiHwlvloUYMXoozd9uWC3THPkpT/i/cQgG77Z2GWWItd9CLJAQI0pMRLv88+h76zzuARCyOGLgEv0oKMTPjKgnsmBAj/k1OhMNoHFWmxRWWrhqRkcjGIoO0xGrC0ARJy4lmD1XgSQSDvwX24H/KObohwuqT0cDdU3yf1KvCjW+ycGvrFBS/x1sN8XEwj7W+xa4IxpVHTUibhO/QqnThMWpF06G3J479Lbn4gAzZXYRc2PhqqctBw9O4e7PVvFbT4JQviKSRTgJnY6I4P+0ImSYqLFN/ZO/KniOMLpjBqe2ID3E7l5xU3mHhKQReKKCcIlPt6teoALDRhJ2F84dlJMZ3G0x3i3Y1EqsAE/P/fbv7n9WoPNwXn8mg/SqAl48gTGV63qulimd22fRo6IcI+UsN+OVKP5tuIWa5gc2eF0+HFSMr0k3bC3NdPy9y65+0P6/1AmT0G4B0FbOIiB6kbfUm+ub0UHW0vb+/zpicJzAbqjTIJdnEE/zb5g8YnnGT5AVTaHWsbBg8UiroUuP5M1rtPl7ovxDA0atEM6B2GcB0ZJ5/A4IsRW1Pj55ZLbW4fYTbozeVQDzDsnq+aMn4wKEswKTQaDd3LIci8QWwnKosdWVZ3zKOXTNYK8ojFTcZtHsyEViL/JVnezXWe2ivG1J5KzIdWk3nhxLPBfnN7Z6n9LbBlncq+ZxSevPmJnMQnRrNCaDovkD0nHwHHnCQ9ipgFp/UvA+YJnIAoR+OliFn4qSjK7oCFw5HCWwKThFxoo9aXVDLeC1cTgREQCNRsMmkZk0TPDo94c42GrAKWXdHOpV19NqmfSKEEL6CQhuBJ3VoTBdZaWqOVuUcfJ9PlMR9sBZ8evEehrw5jz0fusYFWpTOGNvWsG5JFWzUL9H3hy8rgowBfQSsPI4IP/BH0/wNHEn4du78kaBfpAKGDdXgMB7ucfBwz+YfUkMH5cS2LtFxl6ZTjgtoYtIVKLDIMyLSw1COXPCevA/ScCY6OP4faES0eW6950lvvHvjL5Azh15PYKMY8c8J28IZASqQAWyB/JenS0uM7WyxLwjOd8ihTlhA3d+bGJ7Me4crnVIaM7JqXVjaC9uFd1G1WrpVH6lbQGl+NfTs+isfIXmAbVt81iw2JVUBosIHErQVUzmZg/jk7PyNkov+OUbXPS/qnCHjZnJbeuGZ0doIsiDWDYBZVzFgaKVJ3IbbMLaM0X9GHQIGFCUNoLkbaVc6LiYEQY4wYTzClwFBikodYFW08OttF8bj+kixqUnSgbjebzKAGT6eZy8tXNBkrTDQfnSh8Y4HHGsCVQFJqq95XUcV6wfVuA0ZHlxCdjO3FqXRAkOhlyiwi6mlPKcubYpvR1plYETMbG2jqYxjkBiuBvLK0jjmqzYVfoJH4F0ne/B+bd3xVGYxwhXnG07s2ovutImIZaTT3S7UYbd3ASsG2IRyo2qP6Ki5coUAil4Xo+ECvAi7stWfnBmAc2fnpJUpuCqGbIxcJMNWZETbc723AGKYNPD8SD5rtJTbmeqi4TrfeX1WOrmlR5lHuMC/yX+ZzmgZ6vanm2/MLSizUnWNfyzAnWkOCz673HN60Y37QR/g0/TCHZLOG+weHlbNRXRvHgnh8FS0Xmo7UFzv70r/uzJ9NxnLyLvp7hw37kr/La7tLFOoX8u8u4jMbjuKUV+0QgQcYFe//kdEtoVxoXuzp5gU6I6G746d3t0yR+F79bPn2XJC/id9N3s+QFIyyzxUOj3v0ohkzR/hAsIw4lnbcg/noC+b/9Dqw0GSlaBApkpcAvv6a4rWOEaOFkOp6rmGh46w7XdQ7GS39M8i6Op+9uR/uzp8k7kKjpdnXmHscvvp38NfkEf97F9BfINP06PTMJlInpvkYDrk/m9Mx8AlFkMv1rnMySJ8m7JH4x+b8/vUs++RQdlYMIxX6op+NDYktjWvf47tnhmF4m9HJpt/W1AFVOD8fPDonh1cNCrwOTXBdxUeW+30KaJKTOBTq7yuXG68koFgeeRQcKM4ZegmCX81BlyeAr0fX70O5cOrgC2g/1Ort8SErYFZ79gSzdcd5JTil2ACBSqG6Gpr7N8qrPAoptxny52zu0FLebbX3nIq8fg1kEi8E74q4TiWQZh4ulTmQSP8or78fgRG0Ua12MzRvvyRyOQ16LhQzl8D8pZEoQwVxFWZ26mOBOxMbCYy2REUuNppwj93hhl2lFASecxOMcXbmOl1ldlC9hnAYDQ+MlvrkxZMIRgUrsB7vY1ZYHTRmeTHzk1drGONgxmIJFmGpS1SXAsCWkYEIgDIREn+PwcHH4u10KpYz4+4RSuViDbDaTG21vtC4W6Xq+SfO7eV3gXxdukAxjwAC8tgyUX1+Xxe7qmvOmu7qYM2A7RyG8pzX9xfmukpF6u6vBevsf6Qybzz/cGbyQ0nca+ntKkQni3qfLJdt+BV1XsY9dR/7HJ0z0NdqIqyu+si8dLMeCjnPPJt5iDbfxBEmY29UNVFU/WuSZ8D86YL9+UXzh2LEXxj9z+NB8t2v0ijWvQhTGyU/gUxb1JFQtuqTB8IpAcd438ir2lS+he9h8MV3fZR7FJaBj1qQxHZ8kcqrYqRg+OmhkxO7aCZlaEUx9qQqEgcmTmNzH0eb5Zl5C0JuKG+/w/+CLeiPNwVfo+ELPEva1d5F6k1FnAInXQrQaJbcoaZaOm9CaZE44a69zMvWW1ScDQiuPIB7BtZ0fD2dqifv5bS/zxjp5FA0JGuIX7CTsz8T3qbHe3ay2lnwwr+4pWOrOp+vrSZCoa7/yJHc2NKhqElTXaC4pK+Z1cWXhdttudSMBNb7xkvpAPNRHkqB0iK7ahX0eqMWMEQN6c3fU+tk8g0LbY+M0zsHYNHTO6ABIX7D2xLMxrjXQo2df1qYxoyZSeDAJzNWurdXoIBRr0HDUVkVRh9Y8LS8h8rq8CM95pegOJlWpabGxzFf3KqiRw0gJfqlTC0q7kjCyeS07kUanhvwx44O6vYaCdPbrZlp3WSupmYZUlqEuA0aldyK6NOSdhYdMxGNnA/QhNKv3zUn32CK5076MvrA4UM4b4+toT4DqIU2ts33iTAr0rXsqdW/b/Rx82crvGPCebcB/H5wS1Twcz4qn5ElaXlVwESi25KkcSBbBjwmBwzD+KhaUFyBovnpUdrlQwtZ09qq0Nvwjzq48EoHGJ0dfCK0WKoWiggOn2qaIjBW+nS+KDRp0+YwDY/GOaSb+YhkAfxbrtV3U4KYwAYFcIhlGYlM0J7zxqZefUAKBy+7Z0948iAHTut1SkKuQw1qzOkw5m5Xcv9oeoVH7fohKNSweYUXQ+lAs8h6keRDfhPER0GgYmTIXVDuIAxBYssB+JyFvv30PFIgIB65RTyciGV51SH1jEBaLeo5l11P8hm5SnLPpIT6diUzR1aMCSLl3o23Bvl5B1cQL/pGZAN3QQDE3YIatldPrEmkK0PBWFCVa53IwS1pVEIDNIXmBSaQOfoe+VF0uWCLVR2FOd6O+72oQEqCOJoldoWKNe2vuGaV+XzHW9zgEov7zkt2wW0DOpgOdebUG+3uMtOaQGdiGcmjS7VZhq3lpGrBELjWUK/EfMd9osRacPpeKrEfnq6K8TctlFafbLUdLxHWU55hdtpjLBrZVaZ2CuGvua/ReVmROn4cab7arV4VId6C+gXHe4gET5wcCC2yOgQkx9ekrUFksU9nQLG3cBCQSD3Hl6ad7WNrlbmEhyMWchHNEbBv2/wo441FT8uvHVI/K1KM2tcaa3cukgfgt0bgGPv6uw+5oDg0dIF1tpKFQloHetqr6ZT1r0B4K6VSXsqGp/R372acR1W5gX/3LWowy0i3or5dk5huTjBWQPRBSC8A67NJh82+DYCMuqYvgjmUEIUcwj1qzXIbkHQU59QcWKcy3ZfE3PJyxeaCLmkuLPbikHNvZSjdb6gNgE6+oxDeycweD33k9w4h/btI8vbIljg5ceejwnKeUpzOGxz24l9QzTv4T9eYc3g3IrqUzJMehD26h3H6AlRKRvi5p5D6wfgGeqbm8ufEjjSErCNdF6gsjcqZfys4fNVISpKNBskbc6dKu0zuSYo2DcuNWIp4lh1jjmt3VTNigWZ6u15QWqu9o5qBnIIBiySC4I4XHUxV7b2auwUGyQbCsPprXJokdeGdQQAvuzOdwUAhgRj8vd3kPme1da7LKznb5T3f1dZEP7mufs+Ly7xqnF2xcV1bjm9dtkQKvX7sVsNqkLhuaq11aLr2uy6cJVETuM2vZJlKA01RhOUCU4K/XX6W7ihx4P8urutgtru1SvE4GXnWW/oIc6XTm3pH/UviO7bvVG8T8yG0jHeNrDjkXeW99/AxAxipnRc1T+Zgwho0jo+JAC8fghO2WuMyuEw6ULEwtCIoNVeFjVYvy4dLWt9bmjcYxxu+kVyNIKkcM+0OrpdzlIiHwuJ7qgAxCbwuyYKPJTREofsYlv9kAUvEyhABzQ263frxU7a2Od7UshDgM9miwtARWy7dAB8AL0bsae2HEGs/5bQmFkLBy5LeO5jsdq+NYT49Flm6383V6CcxzME3NwR20o6KAWt2KwY9sLsCinSNCWARh8wQ+tkFLRHYzpAISmfBgXhozj906QK5uTqjaqhfkiebmV43Tyqb1rrQA4ZLPgaW4TBc38+Vy7a8CrcXSWEICBYb1cktxgUA6bNY6xZANSFLYsoHkEGyHrncFjhZkCDytUAqaF7eieRfAGcb0xWDVHAjsI0JSsmc0gUOgZYG4FCrTfBcmpLjVBsBYO1ypKdkBGkdjYuiAp5BoZkzYxM7M2EEVK2raMC5GiNucG/y5QRRkzcfNnSUDRkW6JaGXFK0I5Y/movKSM3d1MwLjC3L0gXnebfmSeb/JByUduGVMRFhaSl/BwKUq8lazxaOV2pUkg84dHuZKwtOkd0giiSQCRfNdOwF7ywPQAnkdBm8dYOkxzoGYQSA154a53bMKSb2+NDr4q+YmEuyr1jExjTZplhOaUUdIYLqIoJFFo0QBvUcBzzQ6OfrxOJo5x/d+gK0eatgdnAxEsvgg1DIWrK1dnkPsoMWuhPDsc+5QvOLAwwgUEbGKrtnlRvxeAGKmSla2XlyDnZOA3jGGsWwWLmN6OJ6NB500E2eqDW4rkkIqjg30dZG8BlCSTHOP25RCnzeBsRtQxDLdvYcce8M3sPFkPjyXIfSMOVp856HMJL4f3VI71xdpITxLhZ7Wzba1VU9c36W9K/LlI2qZidiDaKsqgl6oyID3FUMLjOdkwoWhWJBDzylxQrAawvi9wo+ozcvb1jVBdNWkL99u13esLnDDMmlNspu9SWO6QShPbSUIT5ED3YOcGeKLaUE1XYeDIGiDsKG0DuXuia+aC/RfQLph6TDZpheCUoQntuKNb+YpQZxLQ8FXOl+uA7ERNTgq8jnAKPiN4O1Tn4FAe05epZw/7PllmS2vZG/SQ+VI8pLYGYDMR+uRZwg8aT5GFII5GiMd+Mw+m88QuRVff6SQmvz9c0NuxdW42QVZj7iVZTnWOvZ2GJrJ7zMc7FiCCJIppzFVQS7fM1FO8Vt6gNdPnkDVU92emTvGgjlprpQHDDfxRjRQjLM4YqDVOH0eebwrXAvJMPjahqDtSkUXrTDFoC9soNsW+tr2dKKxW1qXMvf5sHm5c1+eg5COxoyUWwCs0BivAwYv/SdBIga3ZVQEMFSaQ+kJWFfQg7kUArYT8BvtOwOGt8B0FJICyM77rMpgRZk9I6WhkgHTBY6SopSUJR/dXt9FjhVVi723zrEOFj+UKqAYtrORnvKOUMCnnJrnpMhZStmalP+GCVFsnkyGcPutMNeyPtUsooGyQDc0G0cuIDLSIit3BqLt5pKZ6KLIF6UVm6qqs9RYXZC3EFmDYsWy9Y6zmvLxptAwRSv5m0ChVHpyX21XDozFadOThmwJGqMXRBLKkqaxBLNOZjKxfhUgLWmugda8qdXQWbv6PpT5gZKjpNWYIGl3m8iS8n9iZfYOrHBKjx5XMhBo9UFZO3YBJTdbxixrLNmS+6lZsV72EjNh0r+UpnGZ7XFxAPadn7HFXeqquEfWSMsdT93c3uKIgrIVGFYsazqTkmJtW5Lwjdx5X3Xc+53dHq2giTdFC6cTesSlzlBgu6tsc86xLTzl7dzhWuDVoGgFLYeAYpBOY2VLS9HSNL1w74FiOALDVN+5uAcIoFD9R4yOxLwX+kBTCngDaHjGeNatYYNE77kuSooBx8OEAjIq5sDhDYTzeWxUbkQTArsNnoo5P9MK9mNCSFr8JLjs+CKgvQ4C9YlLzJuBPhPxbRHVcPQ6crj7Bb1U0cLH7sRVwMkiLeks1/NYfkZ1KcR++UIaqKgkcZLstJh8IcJWNlHKMUNTwtHNELZsoJiaAYXsIsfDkBg5Ts/dVu4hRfre3gJxFY/cSYAjOyCsqBZYDXO6GKaYJYFk2oN7YOiW+5BXc7D4MKZXa1OBBEis5WVhXadVEtxFt2lJ3lHNBRlE9OBkwXW20b0wFIJRLsksTWk2T5GvNiuiypT2hjTTyWdAdcNxNJpEhRfuVMZu5sG5Og5BRTaJ+IVE30F4N+Cxm4vS7wU9/hq7dzpLZHOgqGUQUnGdTfDzyYhAkI8TfUaDTd+/YmF3rt4vDomBEe8ase0eOfx+54KJ4b+iiw9zMmQoP/K+9eAjQU+ekWZDynABF4qa+0zNuZbO+9TB+utIqcrSKYmktCjAFYHJqNrJdOzxbBV3nQIhtlmrdvu5EjwuCzmxYegEyYTejJkQEugMbs0wgZxiXWc7gp18Pen5CkymL17t/f7kjwvP0tzqLRcUYnDvicfSqT9T2FgOQV9aj7R+ZnwJ/CWgLbcpGFZJfX5/oWDYCVGu06q5FHl5N5gEFfcAQBqD897BzDjBqvvkhj3QzzvNCy2UqW/ATHbzY1riCwaCom1wFR0QH2LOE+vKSLYAuKaOa9JfReLREfOhuIfxahSh3K0cA6cIAi0PjmFyX0XBADS5Nb5u3NjeUQgH+YExabF0CCvUPcXFA7yeXl0S9J7WoKLevBI9Nr8WoqkoRI1QQiJXljsQtDDu2UqTdvg6VXB/rBOSM/rd58PbzDi6j/tEIW+rOaBJ4Vctyg6ivETbqznHEY+G5vB/A0B9Yr7lXyK3byya4Jbllo5HXRg6Y9jeyxZM1rD/s1+KjOMAA0o/5YLCs7yCKe6MtxIkEAE4UTy1zBg2CNuLkDrwq/MS5DOBfwNZRbCdSnDG9o9OzznoruDKopePwUBS12Ih+R5/nVbMDvo7XaP/ckH317yDWXBRDz8YYjBclXVaXtlaVdl83+6DMxhQojrOxb4pkI0FCLp7/uv0xt6hGIA8JIAXEmxharo3Ym0wwyzGawiLwgn6B5i1YFb6uSzNm7qgLUUfl6VTd0g/VJq66GJEwcKrTwHwD7Ki9/BvQav/ZRxcUItaXV9wCZUdwLnCOG4OJVmWXPgZ397HuDRH4THTG8qwipzdJ/8Vq/Pe81g3rBoqkA9yCnO1OAj2Hq+6djwY54zHVCEJ0I9UOu8UFCUEtEgTormZoJl9e8hHdQ9Sd20XL7T57x9sBt3vH+n7KAQK0ruE+sh6dvbq0WTgPua4PW9EBxy6b8AvtwZIhy5jH7YGn9bJu7EIQXX9wQm4lwd/xKAjG869DLQ+wjTqzF1D7VM04211bosBi6NcJk08JQiYOJY+sHsenKZAvNaBFPwgKrZewZ2AwYLo3okbHMje1DGha/5IKt0xgwUTTOlYrZ3P6lQJ7w+OijVHgQECnCuNb29HWsSZdSJzj/YFUVudEDirmGB/uW8yxe64afo6gtubG1F0KyUjYq4GeZ1Werz8QHgrD+kFRWv1Z8Oyl+PV9dorcCmhgpuH+UHM+IbmdWge4zFKuGa0u5rUk/ZXsIWRq3QaLdhwqIsWqsaaL2XfOp0l5qnqAgGEt65ClBgKFqMC3prgqsG5FUQ0JOwyR8PGJOO26QfGTFGSEdc4R2h9z7waSrcHIDjVhRbE8V5dleb2VmlHdD4cs5kMcZM+dgwxjyFpVP3Q9vZA8/topiLKQjcUgL9do0f2OtYzROM3mRiKKOPeBMKrmPrh97Gjaqja5/LcKJF6n9MmQeyYrKbrdvdk6m5jx+X4acxMc8w5VeeYK9Acqh/OQWZCe2eYDf76VwDXyCvAda5hiNcem/CUhEm4b0HKeDjbrKohK9HHoz/95KxqX/f8jYFsUVTcXqG+nLp5OGKZ46aUzNH7kD94QGHhuETHH7ZVF7hJEG+gy14xMJFQp7V+37AfEGaLC9UN1qY3qgAvjVU2PA1DEccJ9XJXfvSdE/eDbOC9fGD7mu7rDaSmj+Km8HIeypX+Wdx4ILzpuouT2nAIIWJkWEGc4eXKPO439s6fa6xrfPQtvsGlk8V/t0GQvhyz8a8PU9UXuZ4jMouzxK5SloChZks5v+v9AauqoQNL1BC00kRR4qEdO1SyMqrzySG0AEbUuWlIQD+WSrnDKswLVLMlePLWF/SOm9BlvjUedCzS1qafeZgWLquTsri4QNx+ROgHeSPQ8Eagll75FmoQVnDMcbmMkcHnAMXY1sHDqRYKIgI/AeuVsC7XPXIyQWxtazS7hsNp+IvVF3UiVJoXq8+DbnGmTCjT8H9EVuvktE1DkPsK6gqzzY3mUNuu2az5vqc4iS7kdORx0jEYAtPBCvHn4M3yFTrktQFsIXK7/C4qF/QqzZfFRoXAEjDdO5cEUJbl99+z7SpbW4Kf9a7qYg59/CED5+XFDSWgt+r7rs7WjU+jTbq4znKIcyNO6Wl9/T2cWOUXxcl1+Lhllq778HG3ZQEqkEo5wOPzYCCe/nDn6nSclwTRYFCXd3OML/wc1BXrLLf0ePhbeKZYgXMOmwevB4PLXXWHscd/+9ufDn4D3OS/Hfx0cAgRxheAkrBGv93ot//PweG/RYNBXswvoXPw7vlvDw4Oo8EgRXAbxH+GZZGtbVxG7y7jP70+/rMLm4uRFz+9Ojv9iX5S5MEw3OAA3Kdqm6dkmxadX6elfYtGiccfFutdlb23b4rFTTRYFPlqnS0IsHxgovMfjs6Oo7GZRmfFbZgWOFVX6pAL7UgVtV4cLRa2qsLXs+HAREcvXx6fnxuMNXz++k9UMaXG0qWAs+I2ePYPs+Hgs+/ElNpvzk7/rAolkhwmQZ53qgvSpbTaNQML+XYZTB0x3iqEW71mao7OZLyRRv+Vbb+HqcTv4EkGkOrZewoG7zxU2GQUtvAI0AaqmJONWKoNKeFrlGAUlqWNo7RaZFmEsHrVHcRTra+n426KI9+dquPrCYSRBZIln+a0YWw5X6SLa/I5gvc+8PZdNQKD3Dm8HWV5Zcs6PhiaH4riBlgF6AfgRLjNjbEF5/A6jqqstotdBR61f7cRIWfAF2RToOBiuVvbatpICL2hT2aCtIUTzmH3U9HwD0oZYRhh6Cw55s0pZUx/EgcfAM1l7IDfASeULTa2vi6WxOv4JhPnBX0VOVTIdbiD9WsPItIyxTONUeMbFg2ZkSHDjoU1a9SKcod35e7+DQirgsCqG33mi9sud4OACgnAiQQ/puAtnin8ZvSjEMVj7hjddnuawCgq0iAnAjqq6zK73NUSwAGKoBAOjmPc2oWwXFg/3+zRFwiAsW5z8gvy0CsDnBL4Vo1s/j4ri5zc4179x9HJH07nZ6dv3py+vZi/OX35n+ckvhxQXImqc2c0i/np54sfTk9+Orr4gTKzg2xBm6SyWx+KVI5oQI7E3U1RSagyFHK4sqe63Bm1nssj/pEyBS5tvs/iecuYJd4frwMQj11Z3TlN3qsV/KRrOvwa2Rw3Oh3vsZyRHYp8VKGhzqzTu9+/xEXrYvZ6S4Rev9+mxYKXOKjMCBkiRHIarW26zPIrio4VQsx29eshdIM/4Jprddp7VCfJY1oF5pjOtvNXNOMVCRKq/7Tb+uHWsNXIF84MymDLzJIExTUdX7EIJdqrxE+p2eJ0naV8a3FDglmdTCsEToDli18a76ByYN5GF/Bvn7AUS05GaQkuaUgS1NAuUgJbiAHhp67LYD9EWEuknZ21d+gjNtBg0EV0QMTYJEM0iukdndnL3WZbxR8j4OlghYIbJZzcd86P0t1vW/SXmIZrez+6r5o1SBrNPruILfA8VrBN/dhQCpSC2GNH6anjQ6MQVfoOg2Hri6BcDiCojCtkGNBxV/Vcp7ElqxAEZGvom8TrSKxhwPgo5pXokJ7kJG5/gDGTgQlGZFFggG/wMaZAzDQSL4vNJs2XeFaRi2WaVTZ4HUfOogBnCyZxLKifeNFFNRv3BHeSb4/TRQTj0I9sanTESwHHC1bEffm1e+4hBjDs29SCA6loh7yiceRj7pqgwWZuPvSscTPCaeEp66nXp/VdpUJbhQWn4rVHuw+g2gSZYk5Iqb1jSm3SSTsaJx7JAYpNo7GasnxhS5jK/NotoYltkNXn8GPlGF99zDwOPCtEycFYsWFAlTCE7OAfOJzECIaF/Ljmo6M3F8dndM0FL7e9vcq8PH3z9scTeMLSsXKGqBlSC2Nl0IPbhae0aIouG0SVTnFxvHCZUI0U95yFA4LafwyiWLpcogRAeejM53CYuZFntiAINAOX7hzN3XIXa4tVqRJkxluz8uhxODVl50p1N80mqJyJTrLHYw6IBBHKGF4df3/09s2FQuUIOtK67ng3Wo/mo9QsHGQKRNBlXWGgL7HVMtHRq1cciy6Seg05WkNL6T1Etjp5++aNe69caqRlzhFDoJMljE//uDrI4yWpARA/ajxgJ8UJAUqNYMJAFD53KHdOEQ3vCVszgKTUuihJs72CapwqSrYnMqO/Zl8+avURlFUb3aoLje3Ldy9InDGfMJA9FLWNVQTUiyDtuth85EtRijyd+YXOnRGAYSlKGCgPe5enZcngVwqnDhS0KMAzE4nZ5z4QJysBe/+BTSpAc0EY0EctRGUY4nrMLSNYWFRY2Q9kKPSLeI3A1kZpKYSjK/Irid3nWuTOWGiVoG0CA9R9L2bwGp9KYqiJCYuwFzNvzkD1ozis4gfoV1msu0wafNHKhwIYagAcmkRZTYI1YFFAyorKI4h1aOoyzauUFntWM7OQL6n7cNt9hYyeWRbWQS9QaLt/Z4DrxlBAaJe7oblN8xpXBTW9WIEJjBgbBe/ogZdpPIUk7FlQzcGME7jntUWDwfIO4o/CAxXv0L05IQwIpKIe2DxWw4KBS9F8HCTDjRklaUpJ04caCVpRUCKG8BGAuV4sX+rFNrPg2idhABHJzeaIi04tcKGWmoxcls9pK5IoOwjFQ4lhqmOOru52Ts/CD1G41BzHyT9cshrwrqUGAFkGPS/YZB9siFdZWdV+kZoaEt0W5U1lCooBT2F0JZhJheMJ0YoeXoC6J7RdeWvRGhnCyhSuF3vKXGajv09KWwXxN6eQLtbjUUuqAD0fC5pNIT4jg70IPZFId4FrssJexyUUpdUcgknlVxLxSDr0y3rkvrUY/9CNWedhiXbShT19eVcD+jpDYpdC8h6BG+knOFXzuCh2a3L0ubRI5WSGitzOQdMTC3qkb2MUyTipZelwGsPrttwnVVIVJFa95XMs3lVZfjXpuSVV6Xu7LSDOBlFdbgcvGlbIt5ZOf6teMWqnu+bCsiDsQ2UWgPCSVKAsANwjBIeDyISK72pspPo6q9R4E1Vm5pNs6sjlBiCtZOxdchh1R4fbpxJ/CnW50qQZEWCA/u+QOjao1UAbUEEWh1uPpjQK5tIdZILrpyKXGr9JnM/GNs3KWBdCtI0XbDAB4aJtDSeQIYpVsleF6xYArYDU1A5aiCtsLmLFHaj5/NeyAnpANaUj+hjLQvXlMb3rwqbtOAe+rMiHhz1r8v3oy1XoQw1FQd08CpnXwJyAgYXe3/8QU8Lb/Jd1sMcpBrhXQR20WFf29b8X5LcP1rKBaqmrTPTIt4ApcQjp5dJWizIjiuwjgGhc9X5Wu0pFnKIihcIPFwDWIRM28RsFjLibjCZO1dovroV6Pnvc07zKlmI6Bod+ONwwL9H50Z+Ofzp9fXLBVHbOxghR0kb1gCLiXvAOXyZor35/9PI/zcWpubd8tyRbQ0vlHL85Pjo/vq8Msb7EDcQd7dlG0vdHHil8pxu6oGbT2dB8FFFkcAVQV8DPRL1/2WVoFQELiyivvHQe6QBX23eTYJQyyN1VCbBsrhK0buRWSfCjjtOGyI7rVOPaqh8pTJFmm9Rq+eH0z5o6zLOqYEdbCHIjRxniwDu06oh9GFpkpwovQXS4hnnHII2u0xvgTeuK6RDQg2JXmxRPEOJxo2Bzy5nA+9TvAwdsKQoZhSvNyShWw5hPzNJWxfo9Ly4CPeUBFS0hmJXBVOd3MRtOXd7hy4iWSYA0TYQo1io5SMoj1Dc9sPT4yTkCVb+u2eaplESGWlIJkrm8uH3UYdPNMFmTw51fncNoG6SZpkdwqTJ1or+h/oDLRDVC9gDIaVYBuylwU0W2ZMxv4X6KbKl4HxovsdWTOJrZMoALZs0AXocw1pl7Oy2y5Qwcv+k9TzK0KOJIU1ihK4kFNuKJz+khOgUydyjZoXvZI9vP3W10IMR4zHITldvI1SoLs9EKtzQZ7ErtcmySYohh18X4MvEvQe3nX37xSgEO0LEafNNs89ExGC2QRUHt60u6+UI/lJ/xgkK//ZA+PJ6yGmiL4oipxYHFf/YMKNTQxX6yxKEh+FBg1gHDxZtiYcs6BRoN6MZI4dTusRDeHlqT1fcyYD4LkOA+8VBpq9269rbiN4BGDUHgmMX004s3ba3Ogox80mICZUFdeeHtNcKWCWigG3C3Ux7cmEko8ZSyYC4eyqr2A+2zZlnLbCUQCl9YbGsLN+F4i1t1iwa5t/llB6KwiYlR/8Ow6qVdM5sH42G+Pzv90Wyv5jSxf/7h+OzYbDMg9tsr1KvbfDnfZss4MUcnr3D+wZXOTMy+lLSPX+TJfDcxh//+m//9byYitdPJK8dQQlu4GdBtqdt9puqXaS1gHnxHlATAqkB5oLfAeHLQjKbV5L6q+Pgvr88vzl2lh65K0hIsuMbFqMAuuz5A3gWEKuJos/vn+0kCxSbK26p2h1qMI+0XjgjPcfdjO90M45Om9XqOY5dkVGf12saJx6827Hv91ERoY4kq+eI29wJ6LYrH0EU4QBPTtj4l7BOsrNOe1KmpoautpiPL4hneYBtSKn+nshSsN9vY0abIi7rIs0UMnYjFDDhbUcF48JOlcGK+MYcHBwejAxapuG3BMBO8O4SJQT+uCce2AnZzzEja6F42Y/Hu2q5QEbC33CC52qQf4sODoYmhjc9abUzME2yEcpPJNlkdQzFDLCwJbwlgI+fUq3uVeY2K1R9PXx3TWXJ68uZnE7UohGgYHZmiRvNwS+cd9XIjj43hCx5fK93NwkUX4QCaOdjPxjFe0ObQUbi0gIJNKLZ7mbg7auMOxDuoIgfYVXYV71VDA/+vISwYoNKpKh1xgmCFm22t7n4Ymg4aQvHEvvA25LpulyzBYPCZSbutLnIExbGI93X39wE0tZmgNR77Cd4nBoGDoJdkqGXhlhUvYTr5+KhzF1aRnXeV8IR64kPFf2mH3NVnolY5NUfffKg2BuppnNFyxDZv3DBVw5DNp0n4tUIhwL4HG3+6QSJ/TmFyglTgjMPm/oG0CuUcQ680x9u7AK3f2AZFKnd5KOT5FfZL2N1Qr3qbZrVISR3dRQg6R9u9k5ZL4+NO4SO5S3LhmyyncR2a0CkiQdimqxQRpmw+xOhAQzz5EZLtQz2/LcouSjvE4GVwbzsYgmOFcbIhJRXyfCEN2QS5Xear4MIGMz0hA0J6gBCHQ2r3JGjxxPXMyZ2gUorWC6soAP13N2EVYIlvws2OoPwN68bQ0LfmGY2IRGoyDLoPIw7P1C2UXZOwJMrAtxbfOR9mejmE8kIZCBb1mWMDUFhhmJzD0W+H5mB0+FvzxDw3T54YHg7zzTfmOfsb1uldp9yXWodUBBoP7Zj6NsyAbSpF7CvExvcIZtpjqtUpS8kBhLC0dtjgqoXqlrtcS5XB9N1rvSWRXNidCFgmwzlGcy0sVkfsOVlxTqNpDK2fG5u7QJEtwiKUzXdHREtyvpGbufe3aQim7hJNyR7qwZBdcMzbn14dXRwrFxQn9/At4Zn8bkLLmslzeheD+/mECCDcOmxZTWCBTce/ZdfxqpivUnSEEuPFW5AFU1SwqNPQgkQVcM/yoW3NMpNLKHa1ihqluzxaWqUyZRV6cFkypYwCOsPzjmV5IXzLHhNbnuUG7HRg6PeWpuq7DcsqYTow5NLd0PoBdcvFD2r3SGpKxtmfmsMDcikvKCbHIUqegDpUawjwRh55gC6yKspNDLsT9uhvgnAl7aviI/mNxjnYJehyF1ZbVnrrdB2LOtwIWdvIZRYytxoJPQcFGIp9/eVgqH0ekYt0SCgPXyUhgXDy3gkrYDJnKtqkYj+2V2iROV+sbVrOqzzdVtdFHSco8kQVvmLCoJ/4j4n+/PriB3N2/PLtGew9c6s7QtfixBz5S9oTuqRx+K+9ajwusiWcYPATlTz8G85am+ZgzPT2BILv0oaR5majLL8u7Roqux1RdRg8zF0Cs/zalrChMvMfp69PzK05PaFs5OQMqxBvhnRLhFvn7UhaHFa2Hm2hnvXofVbWu3QdaK7WXHs62lUIQkf9gBdoYrog21Pin9MRm71yBfZDXaaLOrbbYnFNTV84vq+q0802Tswzk44+pGQyW9bJeLxaFylfU2IAy8lWcTrCW+rQ7H+b5dVutcoWGXRyW2bvs7W9st8BT/xvgC3JVWNltzQ2TkSwhkFaj/oFAeuRu0bL+NFrvrDTXPC7q5KkwVwjvfxniwtwcszrc/Pq9fnF65OXF66oUMDBjXhz/P2F6zSueJjI91l9Z1LofDoiAQkVe3r26vjM/P7nYAawJIoBMKWoRAw6Hlp0wq3sCW7wBFw4DYG0EG/kAlXiwgrWE62mXQVOvGoB+VjwV3bIwp+MjGtcXAmMYZUBcpOyL2zWkIBdJSbCL0QVxlxtBPVGY6z+sxQrMjLVmkm7ZRPfvkl6xUENkKvEFh8m3OoJK1bmfMGnriAkEp0uAiaEY6XRQzRT56DRAVEQMvTwGHQoNVJgZ73sEeeQavOaEzHdRxMFot2BoYJQ8HtIo1zsYMtowkBm4NkSwndVo7zakvPAp09mf7QPf3QClzsZIvVaMtHLSE+BT8GWRtIHhhCZW+YiDzs9ccKwILukQ7XeNl1YU0HaitO6JtA3roz2p28SsPXFvLRXWFu8V3lpHibKqvfpmslFIH3L9vWGwtFV+0WEHavdej2kww+Wh176C+JzgItCQ+zXJ6+O/2Jenp68fHt2dnxygZKZp1gCntB8IsusyQFNAr2PsiHYc/nzZ1xml7tsvXQ2H1PcQaGCVkp1kd4616NcALi8LsBvDwiM0tbngAPMjHEg8/UrbKvoJ5I08eznEFi8ILT89+jkZ5yiiEuCWYlpHl+fo9m4OT0zMrF7FU4bFjPnVCcGPJr3KhKd0nTpcdqy6BupjAuXKeLUoZlSUj+nPvqo+ApjfZ3WU4G5TwZcLS6uodna8jrdViQPvLTXmVL40BLi1ZJ4UQw15FH1XFq4AUCG2qRr9FpDCgvjoOqgEkH+wrVUOvgZDIK0oqtSRn0yVDntGmkEBJPNFtcmhS1Q27LcbeGELe3awqGpug3NWSFUPhnsa7Z+7KzytczVRQ4MxbINeayU11CT+SJd0FwwQaSPjdC5XELXQQDlyCov7ajaXcZltB+/GE//uj/7tL+fPIlfjPc/vfsvEEpG+y/2IxWlFzO6upKBv6ByQe8u3y2fIgpE9CLi80ja9BXS26y+I7SQNjiIDTBAHkDjAFGS85TArR2HUUAajofg1+6AOE7l2piu5a6yy+ts3S1sR24wbkTwRPkVSqhAxh1KaBrXHu1um1e7EuH/+I02xGm2ynmpNJv03YSa2zAIU9e6g9FvZRldpqWN0+USyBW7dzZn7Ztvpn/9ZvbkdzBt33wToV22y5IAIFSNkI1x9IIEulSyzGcY5V5cSNP3DQetICDywLD/GaJ7v+fb2OlPF69PT85pXIGFY9YU2uNTYShlTMJl0OvlJcr+Gf2RYB26Pb1VmAd24CdUIiKM2iEojsaMu2zHUcKWv+wvD2gYa/gRN5zxPkZUF5xxXJUH+SQYi+i6qCACKiguIliS8pvZwyj6PDC7apeukeXUIaJN9Nt/+81zSLu54xe/+c3Bv0efcRRaHWbUgYouZDCQwaDxgxo14aBhdZCRfxnRD4SNiF+MJ5/2fvMqiad/Nf9r9hTIREXGstCnYDp/OD2/6Jgo7Hv7dWXL99kCATlkIAfG+LFsdw0+87DiKicuDt7y8OJbbFazMjhZ5sz3QiQSv24wP09JuO5+Oj3r6g6mxdc4YVQAz2NYwNvz47OOAjBtUD2HVx4zi35VFrttfIhSSJoe0XoNwA4FN2Nage1caxt2C2qE6MkOBn61ezMPoGC2cAmXIbpFxg6vsqFk8ZdI6pJRMaNbChn8oFPa8j0CJDq92V1V2w0x7Nkqs6XXRJNPz5xSUBlcCOxiAkvnUjpkAdsrxFLYpBWAJGAWlAzECbcGGWW307r73NXXZg9+9zt6Nd/tsuVjkulUrZ4A6310Ef/ud7C2iX3fN/tD87vfwfSqpn8eePAzxNsF34SbPkoxnYkLuzuq2ektcaCeSD+p2Xw3yOssbxv6frmN7//H27t2t21k6cL9Gb8CwVkeAzLNltM9s/qwm6PDSLCjiSy5KSrphGIzkAhKHFMAA4BW1Kb++7v2rWoXAFJyMvP2molFoFD3y659eR4OpsAbH6kjjGdvnqWOx6o5HVXpoKFnv58ivwdDXh2XQxplWBeqIqSkdsuRNHLEldMSSDgRdAdxUWRdaXh+3qJkk5dOzLPU9t9XffrePNESAof+qW9ktVDH2y9rz7N0LE8mpgj7SIXjcBFOve30kynWWnUuyT7o72oLen17KA0D2oJpD5XVbA8/x9bjR6Zh3K2TOjpLs1USBb9chrsr6rYfTwk5gKPI+8N/r2fAcC9gdrux7FLPG16cxOd+31dQWZ4/nRIs0XQKxeJOKJA9jK/DP2aLAhlep3gATaegOCoAeYrBtSy61rqav/5LEHkg090vyKPyswcjeJcsl4S0HsB15Qa6slN/c7W4gb/ohSSrPwdpBh7O8jXcS1ZFer1A0hx6/QkkgAQ/AyVL8+kyz27UG3ksKdynKiG2tePjv1f8DHTTWEHSUcPTRw+Dr6YAMul/ts3r+V+rtvf8P9t29fy/PHpQUolgeKquTjV03eHdgirnefPkbrEkmJpwW2fb0hBX/S4tFtfYi+n14o46dGvHcgNVm6GtHfiJtd7aPXiGdOjvGUV4B3Bqyb+o13Z+0J4MP/1/5VnafAeO2PZ11PHk+oDheTrMaN8REe+SCiXEcPzP8HI82YvCg95lGI4vZx1/8iq6jCK4B3LsY7n4F/ngAyh3Mwi3SBF4DFZxEVzOXgUdR/75WkSkiVnwrngE4YuLVRh1l/l9WuDVLRhPAn+P4vyv83VWhcEYvHSwJtxCHGaUe0Bhpu7ZYE8LQ3pNHOD0J5ijZWqAdhTUbPLsIbKx9HiJn0+RGC7UNEn7Bi0H9juOjQXyH5AMl0hYkKX3apsj0Dfe7LCa3ISo4xNcF59OZQSuhzJkREFlfiLlFKhdV3AFwfRT/OH3sRGmhybQRbRxqkdYaUovJw19rioaFCk0F2QViv6humJiKcX45I0nQulAZTVeeKZ7ZSPn40m6PGxbcpENX8Yugo/hl+mgvv81ySm3+VKO9XKKv0AqgI9AfHjNf76ZSBp6yn8TFyC3G2RCMGyxxdrJ8m9UEA6ufOr/zWROsjwzjAgGgEwPA9/WOhO2lI5ODrjUbJH7tsj91iLBf1INFvoY4VHT87YWRIWYA13/+XSBsoRoRx/XVmFHLUuqEFhVr4u8LA3ih/HtVjlBDdRvJQbqp2/sFqJmrOQujiK8+daKgCzrpbzBUnDTloWPVn1pjqxWs/ZlAsuZppYQecb8xd8zL8eQGmbeGyunvtnHZC2TNfpNC+RrO0QKGqycLgGKr7Z3/b4NSFePDmcza1iarp3TOqicaE25IHTDfXKyRwRnBnY/VE+0DkzHPnZb4zklo2cyFIt5mT/+hiXIyN8tyvmiKsMsTUH7Lnju1qNuUU5NZ9L/tNmSPT9nsxBkwRpOUB+URMr3DL8bt6WMyAwHUqox8jR8gAmDPiWvMKiu4RSJkBQNVXgGkF6RE+E3DreNNc0KyDnabJJPGvQac8RYCOwC5rGIDKqD/RBrw75R0BfBLF2mVfqaMLNmgeDzuUX2LU927WqIJWsiA8wUm/b6hiQig02ovyynnxbIUEwt4TAduJDA88Bhg6AkBibcFux8t87QWMrhdNYvlk98rhmHkUszZ2mVLJZ9RShXAsYb/CQzAllgWpswN62Qjc2gIKkahDwkmCZl7pJgHTAfJ9UK29zeU3r8JTKehnEcXNd4EIltj2vByghDz9zCr0eFUxo9WprS2qmManSv7R1VkJqYBZZuVREiq4LhwZaJp2pMuSk+PpOrLs2gVGDONnU9Wzry+fZRywB2Ov1o2Xy0rfhVEBmeTMzcabnhat7dH6w23ToStBuBoQMUACIAUzXGQQXeBYpc2VRovVSjTXm4axxy7MN/On6V91UWsCV+DkDVGfR8Vc6jNUGaAbKcspGOsjOrj43mAeG7nYDjI1s3NSG06W7dHkVXG9nesvKF25oq79MJhFFj/TZWW3KstKNXgqy8o6m1Wb9ldd6Sk6IsP70wG5D/Zv22TYn2yaMmCuFy71g6ulrUGVekmmH0FXtIWCW6y1LQ0w4tdrexewq4cEf0ZSW3ClqyVr7B76kGenUaWbdl6GB+XD3gBmwWsaX6xPkiDXLHDMt6rDe+9cR8sm2Of06Nas72H4zS/+TBSkTdZtnIeY4CE3Ulm1iCyHKl2PETwhM7MNwYKyrpQZh/fI1Yek9XrHmUQg8ztxy3nKrwi5o78BmnEXBRHAHFDiKGecflWi0hR4lBeQlM1BVi0QkxC79TnU9P3J306kH2BFvje9VdVxQq5wM1l2NuQ64ubFmz8dQoQxriSBrwzJRer2wHy+mPbTr6A2OVE2axprkMTH22LIf0kk9wRbPYofQme3mH/+rMtarHauVpthliJTvRaHq5c8nqW+wXZCgwnNBvJvqaQbqLFjZpKqWnGPmMdCwTsXZZYcYlt7Sve5OIkbvx7Vd9/ZI2VvyaqPbqX08MC58jbjaqpGtve9LsFg4CJ2enBFXyVTFESOjvBEZL8uTrsN+8ucbgteU+KacwMmm4lZmpJnVbziVZf4oPvS70uZm6H3imgS5x0R0694uuUIeLQjK3THTuLvRyYkpf2669j+nD+E0PfKmoZ0qAzGPDKUktd0gQD4vXveuZpH7fR8vBGNJPxoE8Dwi0v0Aeg75VTfBNUyoGIlDAEdsmw+CqSJOPEPWgc3BE11o2xAJqpSD7ho/yrUV4FHYqyQHLDpDO3e7DLaz+EGdk8WTe9oV9o++NuB6gjQBTUpMyWEVoy8xXCWxcEqtli5SbmCdnmr72oFrWPMhbPr9LHgLr5sUvvD8s0+RTWpIR6QtD5To+4nuy69qur7ucRlDU01p23nbYdTJONTDXT/Cx+AwhZp6GeWUwZ7ubOmhmVZGjexb8ot0HvVlJqmyLlQG5yTiig9oOEUwUJAzEUwP6IQirDJTC7oCIJXO3LhF8AgKYHshrpbAg3UrPwfU24ARQIe6Bfr3xrt8DA8mGDvQ34vmsVrJtMP8IjwFCXqMeii2M/JrrYAH7yxbbtdqM+LObIlnddjOATKG598s6KW9bwOgUCq76nLXpiCihtz2umwXO5YSlDp2Tsno7op0Yfd7CfMN5Bnh74lwL6BZ8PwDlS9Xz79LiJkWhWdIgkmWxzlBkFrJP6nmpAzqc+c7SCLkuHLyOnGS4L08U/FYTwBAdOjEaIe1zEOyntLjKy0X10N+PvD8wCqkhM7M24IJZyObr7LrKc+tKiM5xyfIpd0XCrRO6ro5/XywqjK7N78spBCHBjtLgejIheC6LlDwOPOSgZo0rsFgwPB4+hsaBAb2vbeeR5yEID8xsU7atDlUv8jyh/wLP0AC9Q4PJJgiiV8Hm8v5V9NITdPUQPL8x9Su/gJSXXfUkiA6iwEt/XZRohMUEx2/98KAHbuvRASNMRAeB5xGOZAvnGMKAbw6H8WBEbGOb0fACHGDiDfQIvBzG6JO+GcZvh/H5t5ujs83h4OSklZDMu0+Tj2TTLYLw+8HJMYY3Hp6dno+Gg+PTkeTqn51uzuORDxFYZxcjXwqDZ5fhZhjzH3AKMD58yJjw0YHTLRCIM/LPR4MRhNAcntezABfvyCtSckKGfuIG+QdkTz3ohQdfaYf78OAr6MW3g5PzeHP29u1mP4qi8T+jSbR3GfkH2KGGaQis1wW57ocHvfeDUTw8Hpwc/xQf+cjn1iR1i9Chn8ftlQjsNDk6mBsNB+R3NvSH8YeTwWHsg/V3FL//cHm/529szFq0ByVgli05cc/971YM+tGOsB8djIbH797FQ7+7dwChGLZutBQ4M+K225bUKRcKoClK8xU+jfwPZyfHhz8+8emWKoOMiF+OznYUqkszX2wvi1eI3+hsvzbDom2V5cURHvS+j4ffnJ3HPNubaXk+v/IDAvZ4RglAUUgufbRdfBO/Oz7dnI8Gw9Hm8Oz9++PRJj492gy+ORuONoJQuDHQghsGG9x8GMYfBsMYF1p40Ds5Oxyc+Jvz+PwcQh1h+Aen54NDcDeGTcLzilQQArFXz+MRrc6o9XNYlcGBcou9DA4254ffxu8HUKt4M7gYfXs2PP5pACWYD92nsEGFB/3LH9Db3vMEbpA2JlMDbHd8Otq8Gw6whd+ffRdvAC/F7oO4K8pC+op5Gc/eD45PI9qezBT76uL0+O8XMcXwbOi/ei5soGn3r/xoj8asu3d5NTj3x6E/2cN+AQfEDWyJGyrm+8HJRXy+if8RH16MgAKSNjNszDQRGgBq0zAG3+3N2Q+n8XATn1I1j8/x37dnw8N4c3q2OT79Nh4eQ0M/nBwfDqhtR/FocPit2u+hY3hwud95m95chtzmwdERVh+OGtzmL3/awDN3K3A36uiA++fi/Pj0HfeS3uDh2/Yt/qCHNXWqxtQRG731j86Gg3cxVJN6yiMgb+6jy6uQarD5MDx+Pxj+uDn8Nj78bvMuPo2HgxEN0DfH7zbn72H+HJzjyF3ODmSf3KCccBRjU9WhJiwW0CPD+G08jE8P4/Po8oqad3klCcKDry5DmOFZfr9xMV3QX2ijkSPN0+gyvIyi7t5lGBjfIUbfXwHSQJGxG1BPxx+Q+5CToHlee0KGuDUntyCWRGRhifuRcchBJFuCFd93TK8oUVu06G1ww4jDSBHjxgZrINMUZVYb0QAUL5lZlDkVStMeK2mqbr6VHpDqY/8UDk2Nc1IGISIo6a2avbLEqbzHOmkB8rStx3gfjB2nigGjdeT3JuxwFfh7YiasNZXBkl0vrg6XEBkQDpZ/a87uBhK19zUqpMaGEdzND+8t/sMCbPMGFuoVo6n2JoICDWWgKYHpqwxBmduB9izmjSA6IEms7fBSvXvQ02KvHx0cnJ36z+pzp+bmje0H8vVvb7u6QExa2sTrIuC9SbYzWCD2bMaH0Y72bZ0pMtJ02W+ZIDTE0kAsMejwnTUIdI0X8+YA0DF0gJM5sGt+h8+g2th8t8/ru4pTMelbqhgJgJPdBX0YDEfHcIr7Z2+/pCjGm6CSSOqZ6PcwgbZ0UW1QiyC0zMtGEggPeiwoH2hR+X9qCN2eUvVvTNvuGvkk0bkosBVlrH7JD1FM3eaSLk5HH/mHg/PDwVF8+VOwo4dtF+O1Z2snAvMEnyIGks+42TmbgXvaeL7TeY0ucZtPmSsXQTvFg1Bup3pSS3bG8cMAslMTPM9LlqCsRwF115W4TVq0wiSB+WyOT8/jIQgFJzHcWE4HJz/+xEKl3KHlTi0y19EZScrkFkxMLbVjFJEKgOcD0DPEtZThs+D/6oGSd0nxES/8eM7QxJZxx1M2wX6/JuiL8pflOKn8Hn5GUXqk0sJsiEYGnNp+WeKZQOUjWfYsFUfWMAC4D/2EAFhY7wU5ES4eKJ09308qWz+AupDjH6tAg70f8c+UFFJMjuFLzUwyXAp/DcTSbnxnNaSNwHuB0hDygzZjS2vNnghcFqppkkp02M0CX5LmPLi8RE9GyNDpv56fVJM6ss6WSvTIjJSgDtJEBbcKSbT4NK6OA+VFlg7A2Qz2/ogVw9d54az8y6twGI8uhqfHp+82zumEih0qw90LGmwRDifNxFgCYSPnnRTXVZuwhi1luIF6NvJnTRPLxjUCJ+E1gbUwdnqxG9kdF7Jmni0TkhseLCI/5I0Plu5oeHyIaxiuwv7xUXw6Oh79CJ0yOj6F+xw/wRvlTxsfw7et7IvVI1fb0CnkcnBZ7hG4Jn3Q3g2OGKjE1XFNWEE3ecJqy/wQ9zs6GZvZco1sVOPEyrksOLK9z8qLC3OpACWeI0lukefCwQhvjnSBjHx7cNtTOxGdv93gvaeONMo2ePIoABlt+zlvrJ8TTzlWiNjmH4R60m/eHp/iJR3Glur8rMP6GdXhc7ie0j07ycJd0jR9UuoSuJ3aba5xYdl1IQc5WtR/38U/BmqoTDYC8ifj7aoVIj9EMVL0fTqLej/xYJD8V4u1NX3mkN5Sh+jje4soWWs0ykO1Jqu7hKNAD1rnpy3xOs/KqkgoBImb4M7byfbVITphR6fxnJps6/6mlsTNwyfdmn80GA1gVH78ED/dQLD2b2+cAYFQnEhWLhGdQN/fcbdrQNls6wJQrIKa1r3W2e4Yu4Lj9r10m0JBnSwhWnHwIDWtZZ2CWaJRO0gmIWEaZxmiLCHJeV6k5W1N9bHz5tWmcG+7TEC+QHvK1XZHCU4MclR+jqai0cG2RDaQPHVZf9blfEcxjDLtCwUXtJAmaWnlQaUXIUTBVr2IzcxyEPEQU0+FblGR7TQcU+hXeMneRACNZRzRZGzlvGzON650LY6BDxj8lhuNRdBjw5NJZ71xEJGLJ2nKXbVavSb2YDYqYBE7Xmp74l7wsuOjQ57ZA7ZVdGqorCilqjGeIjYPU2MrS6KOdduhZGJ2mETTZQPdVyEavH74VsNUru30P+yHgstVIYoEr18LsfDh4BRU09/E/g/D49EoPgUcx/O/n1hxGOOMzI1T7iTP01JqAdxQAEkKuna4Qr6mvdPelLR7KEY+s4Woq0vw18uMrwOYqx3H5hvxKGNuG9JgGcon12HPEsUJJsij56B0CSQCUBh2CH3NxXFb0aMZwtjM0jn8SO2PBlwmYWRGaPUFeEKUuUY/+hkLsklFoF7BDvA3jdPGzMS+g4soAHKMmGmA4vqcBRZQ+4LRNm/ho1uDzmk+cVJTnVaQdMV1ulXInIA1ttIQcauXLUUa3J90NqU9agYZUk/uKLz5XQrfpc53WK3A85Us8RkoBM19CoZzzxybNEcMtNm4jcGL5spkEj16gO2QZjcQ5wpos4jqhcGezJyD+v6OXcSylhUvg4JZXXAop8Xcl+yRVAgCrZJfQ3mGHmP49T6rgZjyCCklIuuoj3naSFQ8PPMFLBDTASHRYU7JqRAPhBQj+sDWIBRpb7BKFrbWOsNypAZ0wtWSqJb4XE6rEPPHeFIga/h3rpfh1sQbCu5AnAuBrUPXmGzFXcT9Ei8ThLxHxdov+cHTX4qjrflSmiQONEbLIkPqktawN269AFJBs+vtFfe+xbzW9cLbGMxt9P9E8GjjvApXZdTkRjYDni/g+mmKo8TtuX1lqkPeXTBNZS/mYaeWoJCAwx+RaIJJeyb0DD2HhsPBj4L2mlSVRcM0ODdAmbu4WlcC/Aq/XfRB+G59Z7ELIze8zQJYS5yD34BpD8FjN8N8MX4zzz6mDxAHgM/n+sUc3+AIyX5ugIE4C+RNnts/Ncbni1JjAPENSAhp8kzAdecvwbGMG+Ep0rWxMAdNuZ+RZxa7dmKq9KrvB9g1oVTJ9A7jKkeA4mhq2XiLXUjO8YvlTHmpAz8NgjJ2wB0OMKpbdjkJGKV/J9bEpqaHuDebSbFtFTM3VujURE5xtcSERwvYIyAp33/pK3aOoY90UJ2P1Fd9P0T1V1sO0Fev/FBaa5JwqZLGE6MgEUZAPyHCJ7tnux/plqp7MGVm16yxCNAGY3ySMVghLVLptfYuEsdjQbWnzuI0dr9o36iidmmF5RQD0/q7kWvx9AZhFpYAIMvytwrXWWC2/BGkePnSj0/OY5WSC4lPj+BPk3kjb3yzSm7S0v9Pfx/nPzxBwzc9Gplk/BBLEuxUAMVZLj6lU3oZYl9EUC4XZQvo9Qhcxd9rsrcgJe4UwrdfRiYdfl9nqfoy9F2X08pdziSvKHQ6QrRFwiwGokN8UnxAm3/PL29hmeMjBQVdjh0ZYkIJMPyiR7Fw+ABPmZ5msiNBBl8KDWBPZi4/oLewmwQ9cHpFETuSb6oUHkPHdZg+0KDeU8gaQaxStXFPoij5th0KvRWkIWiUePT+AGi8DRClpEp/XVTy6+Z6N7hS+VA+6VEL7BwKBRRKRYdzAlrvA0xjmn1aFDnHox391+D03dkUnMbOLkZTsHWdM8YI8/LBpayW6vxDfBgYPi+To+FA2Fq9m3VSzFQwEP4mExdxyaJGpPwIKJKzkKoR4KYSECYso40+XdJ9eoUkMelV9z69mlbpckn0kvNFtihv4U+UPgIEzf3S3K+KxewGsHJMfvyki9lhsBllDwEQ84dm/vS8tUbrDLzHH760TgUEWyBnkfzZ5ZxaSwFSyrSl4XilBcXEOutSGqJYXGfdZA54gBCTQBdflS3+HgcoR3M0ZjBPFksMUdyn7iA0Yvxc+S/B12B57O/DNC0fym5ZzfJ11Z0v11hfD2bYFNYJpjMQTJgPyMI3193ZooR9BWcM9QZFeXg1XqZsLu8Fd9VNgaEKsjZXq9J7Dq+T9sHv+DfIZkZxKNuQJq0TfiPJlwSlmEZ0j0/PR4OTk/hoOvjw4dyT7Mq0Wq+wC5+GDUbVVZYgpfSntAA42g6uoi3fdg1MpvQXYG12pG0djZ25NQ+Mu5UM8AfqPFZAoTDb+hVGxUikwTLJoAQw5tEudEegrp9RLma2uhb2OrUR1hgx63C39d0vgKu0JTDmvwy4J24z3HhCKviMkRa9LWii5RhfM4ko/o1mFEO6bTQBxK0HRyGMTmjLAFHH/gp6qvhH1ts6MM1FSuB+xrmtVqjBwGjWUiMGMwCoYEnU4KZNu5DUmGKBWsKLEP/IDRZi+JVSM1Y0q+hzKi5GwFraOxdjtcqOqUhkPpcbMk/+7pdkEtUdHW2/90GTAnUt+6BPwVz7Y5rYBIITTeikLvv43y6/ox/43xAsG4i+OCOyuXpxyfI+eSglageIR9YrLI7Wf5+3AdiSOLSIwqAtfS5u8VOgoxK7PGFpcXEQF81kG4sls9ekV115DN1EYDsyNWG07xJ0TIGhY/BTJ0rJBDXTPt/nLT8tikiPtSFc4AF3IBl2zzY1/e3kqEMBux/M/YBCFJsH4lPnLn1HNzQOc6xHCtoJpLj+uDw6LLnJnx8pTB2NHSVElTPfnMzO9p0DPoFet60d874oGTd6hK/ZVECf/okmcpWmWxGuN6oKdYTU4vo2z8u0tYH8pZBA6mqJHueZVeOcqEOeLBkkDMbBxX/AumL5IuubiC0TGyYYvW37XTs4/W+YY/XqUYmrpCwNZJWITJDXTVqBMoqoDBAwE9YsSEABKDfhtv7Gc2rcxcv1FExgEpUpC5XAnfCy0S3SmwVEkYbO8u+IKae+5ElPx0wSNSnwMwt8Pfk4kK+DHm8kAeWCd6slqgACmP5Bzy4FxP0Qvk2QXF2yQ9xEMTgzmaUWdsJxOYAkk/aTDiXhIPoi+VmOdNhR0UZH4jQ/DrGOkR01ep8scdz0tzYJsudN5BBHGHXoS94Tp8kN3tM6fpBmn4KeFmUAlDQpP8IHXI0qn87yUJcDAsm2iSA1wD7CKoxlMWHgKa3HMtrR1xBpqg9ktUe7H6gt+reerZghcM4GhIANUMfdtohi2BecQpioCcN2hatpHGASYWg3TlY4yQxlDqfR6A+23+Ql7KnO6Q1B+SWcaqDbmmkeV0aVKvJPHOq/bVKaQvC4x0IQeoJZFiVrorHeLiSYbEhWMPnggmBZHthi6TVdmnzYisn4geqKz5IOpF+xlEbK8sSnMXWdE9EACBmcWzB5VAEaeDuEx6U4gUCBzYGYs6cMvGUjLyAn0afBBE4lqrrfN80Bz5blGm6nkrAjTYpMekDLRrGH+lZ+TJGUhimVynxdXMM53KzYRK1x1bX0pxWOFD+T2f4mu+abTTXxzNixogAKsBmD8gVJBnZtGvC+uW14omyD+4DJUdDvsUjM4LftSo+24uwf8OSsY/uSsxJQ5wO08y4ovblK2Z61pezoWJtIZTixg6irCjabdBaaovD6Zwu2wJ9mjRaLtNSfcs3kedv0sV2Nkjp+zS4rTj/w6wh3C61BCBmli7e+ACHzA6WPQLCNpORZSH9uWWL80qwwui/g+lKnFDxxzl8wqpjMjJmVC42k80UbyM/HvaRSGVOFMeO2O4nXfhVpiiJW9VO7cSuPlC9S+PxP62Seo7LI7zO65motgugIcP93ZFWcKrArz8LokYFgWO0D/oLfDM7j6fDsYhQPz42LT216Watsnk1nC+Quab2H1+Vk1Sko/90tkIi977ec4C6VERU8ioXrxuDNvT8eDs+GBDhHyEzoZIBxAZR7y22fKYa44+TmwI2RG1x+LzI1fWTl8vw+85R7GbzkqcRLGY7Ackvoo/XUhgqNgZlRH4j4KUfQLAo+EEUSQpyviq2ADWZJynmMxwwlegUmWJ4AKAiwyxORT8gaw7STVhAw94jjs40bxuQTY/bXZV5JwRxxVre6phbrLMM9k+bP3GzJ+L277XF5KL+gL8/fMPYERQnYhuk92LRRXYBxfeZPiI0U2Pd8ziMOwNLQO/nSuGR9RqMSnGpc9TE/mKCofGNfCLTejSCq82EPlxH849HaraAE24eommeXq+365PbNo6F9fUr5WtO6eh7xEuRldz7LV2mmR0OkBLgQXgVIHoM0XGScN+KIot6A12xOMcwZSXm9WCDvKd981dRwBtTkqbUu5LioNwA6T3C5kbi2/b5utMxdwBYDoGjnJctkdPUPmMhQj74IFtgRC7iMUdCdBSnCu+9dijpgvhPIQQH9RrZj3UhsvEaDRu/EVb4Kg7u0Qm1vI70hv4XYNEiFZyZmUM/JpgB4tW0V4qV9l1Y433HEk4cQB3K2vluV4edA2gyX53w5Q13RDqXHM7LhO/r97QPTchFx4rj3p/39CeT/B7piOeA/DgQQtOI//txmt7TMhf9aLq6eZC4E0HPP84B0JEVI8j/7e/6b/a/lH88DzqEpu7B8BoqcRYJEby7riH1uKUiQo8S+MJQlQhN2m5TT2ZUwn4Vz8LE3jH2lUsbgGyCqcz4IjL7UgUVP4BIkyM24nRHIv/ENJkQ5pziwVVum6nqxGhmZXL189HrlFChUIZxTliyxp8IoAv9rtmMM1lX+FhIGzao224+exLY6htDzYYX3Q66Ty60m2wnFbVGlZldUFZWSKEu8VpWYOMgGzfCvy/JVaBEfBhejs+nx6eEwxshOcBoGAllBiIDQmKi7x/Fb0Ee1IC0znfCYIE8T7bxtcCJNa10nXGrdopwaanK8xsJD2NiqdIo/NGa3oqvw0N9haXpJf4Jk5kuP1ACLrKyAwhf9JJfYkqiRl/Q7AWfiZRvyod+cKbl7Tdp63flUBVtgkd3pXVolOIzkDfgGKlafmrOrqRNzw9MTp/0+IA9QAXbyM5RsaL9yeTgxHDF7CKUgm06gUnHNOdst+tPN0MsWxj39dSXwnMT0ADCL5Hwog8zYrzDE2Fiug6XhVF1AxJt4z+L+hd8TVl/gUGeGw3CZXydg88iui1TGlcKn8EuBi31F2hf5ih5Pq/wmRXoPj/GQjSsfKOS5Q/ibjnbyKi2G74KWqu7f7hS9faZTtN5dYFmHykGMXbraR8an1ss5bF92qW2Rx+L8Z9s3PV9PvS/oqEfN/kDgIQxdCNomDOSpoWpw0E8+N3H7KDTPG/DEUMnap491XuK7ZIVXAlaKm9ki+kuqZfsWyMQRnwPQpmzfLB89OxkAc1R0puOANDJvPD45Wg8mTjpTSSkr/IBTq4QrlbB+8JhLowX2ZCRS+vZGfVtf9cm6yqdZfj9NZupMwgCNbQcSQR8kVTpa3KV0GtmyEinLIhL32zZiF4bYfo+8ePaFIq0yN74WHXTDrruLJbTI1xXe9JnJRAwW5DlPC5a2dgg0Wq0QYX+KT8pwQUrLKfYbsaTP0H8eYBjpVXkPK2zWtzEqWzYjnN+8iFZF/uuDplBNrkqk9dTPOOcGQSVHoH0OAIndLMvkCk6bACw10LTgl6DX3C0fFSsTf0j+MVQK83uvZVR1lZPVaoqFGNGXe19/mZsvn7936O+vg8nYOf2Ul8DWRQzHIY6qcTzng+9/ZGcT73uaR91kuczvGQQ1pWkSNjE6zdkkhhWlRZDi7AE9nkRSdQqNY+q8LhC9k/WKprxy26RGsUWIeXCU+oM9xAUqX/QbIkC73/HyWRQoxzvcOohI2l8md1ezhIMNfHolGMMUIKIe5eRBFtnj97Pq9RpfvOIPMA9xGqCFTJz2ndZO6Xk4VnPGHuwmf2oOs2G7eU9cKQSrCUzVtFrsEWYDEdtqba6XtukQATieqPMJ/X6wJojuet3nNnX8X/qNs4vLj+gSIrVBiWxbPpEzntIzZPAioAHQ59Bv2MjfKEmUnHFAXWMiMD5/TB965gUxzDpco3g7I67VQOPwyicgB8DpyFvUGA/XOYNQm4S+A1OdIRci1UFsg1SRN27hGHOxonJBQjBZGE5UU4pUgZ+V0SMdQfLCxp2457eTbQAEtY3KR/rbZOu3N09+q89pEJzdbx3gbk2EY5+unixiaY9nHHJ6bjgxlXXUgnco1QOfmDBRpx/Th5JPvjJdJUVS5UXZD4MODEovUPc00jB0r/7jzym6P4SgTkAsXBDu8eLW5TdCCdvx/2/U0HYZiV9sqJa6k69Pi2y+JOdXLAK+p0Lyq/9Grw+4CwMrOKVTCUJbSS4Vc+/4rM6Q8Db+cJ2B+Ly+w1DAxbJOZaj835QiDwqvc99GteVnCE7SWSnLVFmy+OYXfg8mWgZXHz2s5E9sNWmA6jdMc23TWZPRxec3vFk43AZWiOP1yBwoHX8Mt3JyEhKSaXvV1YkrZCatCok4MYk0jwOlsHUhGBn8r26K+pqjtWGn1JHj5j2pFbHcBiIYFMRTRnEsoxXCZsDHw10wUdWHdLBBm+7qqGPEWs4biSW2vHE0COnJrFG0Q5HSwR3fkJLUT3Mp2Hlvjyf93qocw4HEzvH0+S594L+OQflfn19Rg6H6D+Crschu6urFNlZpseLdrqvF8gsCIlC+KoGX45aYh8hPn4Mktljr0GQtOSApRUcIDKF+1eLmtkoz8p5oMKFphiRL1GNsl/lycU3GBbE8gJIW0QWSa9iFMQHGUs7ngUISyOdz/ZlkhPcpSGrt6zYzaq3JzKT1AHMd4oA+gLfMjK2nuHqm00W2qKbTsEyXc3Y/7SCVYx9cASC+ocK/1hk/ZNaK5bzLifFvopfEP02f4y/6TvwoaAkih2TEf2MR8oNSR1KCEQGDF8BBEJXdF8TAiFD5jchLUxMRVD+mqyp0FU2kJK+SB3YBNx2LQsJdkq2JqRqSBJHBq6D8wLE1n4fcFHZAgVjXh5rR7XOQrCAmCW0L5u7TMRFS+Jwjy0gdf3/78Oh6ubHHzmLunyN+A6ZnqRK4b7BtVn1HYyt14+GC+ig7+nXaqLtDx6zmXVu2QF+NVfH7XKfW7PhWrPkY+D1rqkrVHpNMNYppRjARUJTZRB3yXYEOA2mC5TJncdBrCAa6RQYFzkZYS3HlJugqZ4geVBIMLH3QR/SOMfdMLfHttAD8BHXG8csVdSH0XpWvYD6DwMamoUVBdz8mHBL7a21eYz7w9QpcjWkw4J5HWxNkafrgK71B8Jd2Cys5zKrebpEPqYbGsYDz3z4fqJNNp6KBgrIt1hmXBWmaavFG59T8wtobzTOI0+3oPwygr/cJBQ/Lt7gLoIx7f/vgPWe8ZR+lya8EovZttLbIZFdLlkucmLKFyuYo781ntAciw5nOStIhOYp83BUHyq6mTjFFXsMhnmKId59PSXT8EqQU5UxHH9wtylLZVIFpyLpZ5lf/nV5XdT9LqodxAjR+WvUxAk6pR9MbfDxg6Ic+P4QJ+P+Bx8Di+i6tbvMZ9XZt49B2JKRkQepBS+6i9l/7UNhskL5K5pgaPQfrUMy/dXhnt8XsmMJGbcNnpQmcPJHfdK+KSizEcFWWLeAMAhZLov0yct8Tw8E5OWPu+f6EG0q1wGZi+/bReL4oSxJutrbTztX2xraNsGqm6ouvamRWxAGmGzXZ2nfQDgtPi3VyRo5qiBH20iY8bGSSmfD65sBuhxDbscXkxRcNB9RJjQXsj2ogfB/9L8Vj0NQ6wpNMA8bijR/SkvuTbbk9f3igpZd42JmYNmNRdtxoOH/1ZMs1SxJ9Q1Whw4Bk7+4yueapZjeyqGVA+AosX8N/8RBZzrvG6sRRqQzr8ODCLuHmzdzZrRs+9xEfZpyT3mpEbyQ/8/mUGEF5qUQaoFbqWzuupF/BjN7oEpqrAPUk/ssRUdTRN9gPmOYOtLiS5KkWy4RBpkbeybAM6nTJRuYXtQ4GiJsJwpYxH2mJXlWACcDMmUkB/ZOOPUUZmnDCAhWXgnSKls5L9zZLd/YBaQqlXk3tSF3CMwMrm36WV7c4DCXeXDA0LjASoKmp2fztlmvnIklLy3mXtR6pMw5qFJwxMNM5X86m87wIdae7KhXnpyPD6Ho5dSLU+/vbxfWtEqdllVbi9swMflYdQtVvnwVEz4iOfaYCsn2ZB7KDeYaVms4nw3/KUX1OM5HQDqQV8TG8Sx4ILAUoYF+UwAQAKJNvT44PR0CV5h+DKw9s9KQxgGMbood1meryrUdonhfTmzyftfY3VoSMcswPr2tlGNnK5MEvc0jyoiTmtkXl3+frJVBdLiraGT+lRaNaMAfNTV8TaNOmMZtePUxRb/ecVbOzByloEOpV5dgQ8KJb3GS4tF6UDO9S+lywqak78dCPR90AnFNni06EHe+MXiV7mAJDnfcMoegpYaF2uhOFpJaKth07rbKTM0d+n5REajhuKWdhI0qMCEZXJ56HZFrHS3lr4XgS2ckCmqrmPOHIApkk9NPMkMhrLVlWgJQ9sRsA12rLBsBuxO7i38KU6owlYGo8Y0qrR7r3bO2k5s36aXhUXYpizm1sWoKI21hZZGVGNV4oAkjH3MC610mVLPObLjIlkzVwYiDVnEVTWzD1a6oVLeh+jSua9GFyvUMDnBXpOqpfNeHk9pPEwZlqlfjkJBJZj5BBd0hiDSGrVFdsv6HVk6aohnEvaSnN6SnR3rGp0nGX7ZBWQJ12GpchwKjTwML9PIi6BrM0M1PVXcbV3VBfAGVqmft3yUf4TvtWIevmriOr56/WFR6zWZX7iTqBwe2oKsG3CHZcrBM5rjf33VoN9eVSJpNha00rGgEzNa9vk+wmnUX+v+FLM3bkGZDfI25a5ugS9LQOGRdrywsz8+6ZtjTNZAcMdYxPlt+PARSJjbkLxrU3ROoiDeBfRBjtWrhv04wyiBymByIYd20E1GlmDbTvYA3totaa9PRiqGsY+1ukQXJheoaYqNdGTTHpSO3PaiI3ryWPHkneSIhGGx3o9On86vh2WzV6aq1M0d4ibb3QYUO9NLhup8eCrXGekz2q28CzVCsMqQWOja1jxMhstoY5+0Cahd4upHO1rAYMQgvuk2JWUpQ65aNrRg+wVvXNjV0/wMJAW06vdeI88qjh9ax9Ujq07C1HWMsJRY5HCLNhTqV0Pk+vIZIiWZfoAefSvTOeMn7FKlWfxNSs6qo1YV/Z5tQSRe2Te5soasTm+QIiBBfQpz2QQVnd9vRlIqqpbpXg0UJf3ryuLiG2RA4Zuapiozp+o5dqV9FaN269lrr30tpX7h21rg94suPKtMKbBt3nUPnsixu7Yv02AQESbuC/aL2Y0SlKdz1nHdXHuf1eh9NdvrNLgV1XcC3o2da1+36yrCj8gkDQ7V9s5H7iVriGeFvbDy9KPpyvHvwEE2KmMKWobUI8TnovqFj9hJ+lsK+Ufp6ZmxxlaUupVwIN4TxzGdIacpb+FANy9z554PVO24e3TbT4kqKeKoP2GiXgGamqoFiZcbvlU1kM1WxAe2F9qU8cG67egCgKHAqywqJr2JUKsuVGVU4biBoWYgxRjNysNL0jSdxyLDbU7yhC1zbvWisJPxJcHfs1uys+h4R9a3jFZ/kq5VDf/hgdls0D5T6P55g8NxFj9lMqN2q9B/OYNIQSY8Y1raErnJj/61dEdydqeizvhrKz/szkmez9VsdlgyFm3F910MjWKIi2yBLY+BUnRGgA+h1X2774Eik3cx08Q7s29xLKJtiCLrNGsS9t2f0wPBvFoHbi38ImZR6cx6Mp7MTOA6aDdWS6lgAeiEzG8WL8UaiLV5P6JMiI7KTNAdyCNujgC7ZB3giWgDaCsX/xa/4QxAGE+q1uk8xPCE3bvwyotO7qQZyxLyEMi/z+vwCSQJcMm9+qyOGUwTg4uTWlvtRF3Z0ouv2h7M6XyU3ZXdxkeZFONa4fyC/mfZZPy0WlTcjBh4fqlsQdBLRIZ+Yc/fDj6Nuz0w+D0bdo0uenrBgEJR5kFSCODnnO9zVYlzwNCGVIfgqeC0kpusslxdi85diAVZHfFMkdR9erXAhxkFw1xxg4Xl4XixVUhI/u7Cbkr/nwowSNw3WVz0rTzVcP0Mi7Ml1+SsseC2f0odfi4tcoiikL+3+y1EFgYiZHrC6ecKZWvm2f8SnIAbSmuu2C3mWZAgvQLaaT5yDZ4AZIb8TphuYhhm3hzHqdzO4WWbA19I1CpiFaGvJpCY+2QYkSD/0f//7vf/oP6892dh5L3KxTALeDHE0VLORV8H++otHCdpgwyzDolrcIC79CKPdGhstFRlFk8AfOCfwDLsZQhOviibIUYRpFxK2Dn1u0SvjZXRK3TuTAVv4fdIRmb+AagSDPjg3gGVt0CyCzgvwip1ZYoG4GtNfz7/OCEKHgDyH3uQxeBi1fEz57XszkCdMERY+G81E2fUUbZecifCrcma99ZtST/FibhPUhZRFxJ+J7Trd1eCYqRujXikCkttt+I4n0BddFhnPeeeg+Y0M/pH0QJ5/3JLxARwKQtkOUiN9HA6Qk5hdP+Uwaf73rHIQ+BOlBZK5rdDiBbbHjVxBN3fHXZQICnWAXbDEe8CVWdc1ykc6IuLtDzsMzlIPvWeCYIv2kjQcHenK/7/9lf39fP4IwHnKe+fM+/A+8MwsC+UFNCQHLw2iff3v2A/z7YTh4934Afx3F54fD42+AaS2I//HhZHB8Cu6Wiscds/gmfnd8ijkMvo8/nB2fYnbD+CQG7Hf34dnJyTeDw+8wdTxSXHbn8ug8HgwPv53CMRREWgZIp8QiENLogYwM/GfgGX8HAUBJ9oBBSuK1LhriqkBaN7sDMB2j3gmkR175qnG0oAF1z5mBYYDiACyHT2nB1AY9pA6TsqxrPtc13FFVEWCzLC2ULA2+T4IBbuJZU9F6GXyEqZWpJciejkfTdXipAuhnnbcT3G5edG1q62CtcmjyhNVrLa25BVoJEsNtBQUwYDGboQrW3smcq4L9YGdRdl+C3ZtXSEsVqbjIcKHJb2ifqiY/Fi7RGpAOOYjV/Pnz+8zGRD8RsRZYJAQVqlbTchognB0ZOfFu9sShL/Eery4O10kmn7eCbhKQytRujTAq5mYDl0EAiFrcoCcxAR+tVnhCteAN2gH5nKxWFB+pv6kXxecuO/Ajoil8p+5UUWTi5/Dj8pdlKHu3DkhUmlTQKSTV9a3EqAIGOOO1O3uqygdnhTriI89fpnOQhJr7aIufrv0SJVLchS2lmoF8o9CweQVMFy6k6sJZLlYn7C4cvE61bEbGAF+sM7wmIACqcYShxitXUt8C2NfdH/kWwh1EaZ+nuQZ6s2macUwufUlVQKlThWvyhji9LxLchp2tXdpZ/4jQbqbpbFHlhVTsOl8usba/LDlMKqnyu8V1X1UYH3B1EPcFc+BSTD/whFHK6y6xAvDpS191GiWyV5Qea0ra5ZQw2X5ZUiqcF4HhtFNcge3Qt57n6TraSQQ51dAAJewQzh7/P/075IowU7eD807U+DQ/f1mOe1vSAeRCcJm9fu2H1+sKmYho4r7um0IMzaoyxGAOtlmWG3GOawc2U7uLwmP2YOVlCTsP2CmUVUV75XYzID9RNhZ+KYvarkK+RSarVcfaCUkA5sQUsQecGQWeQ41ypnfJahyaHKJJV1JbD3jYuq67H9OH8T4q5GGTg+0Xn+2sIEXg4vWWc2U6sDSZw+aLIdhID8vbKbyQ2PwchEbaKagAIKW8zgt7OsHEITpxAo7jegAOnKpEW8RBe0qjcEQLG2Qsvn92ofEFDKNjPWR7QQ93qpeVvKe/SG5TDF3BiA+J8ABLKPUVBZyazwGxoSLyCsuFWi04zEUNE1DSu2MPe4Lwz2C8sXRMfarxBNk6Zib0lrXCTMmOVxjEJlytbMlTk+KxZS5yJaA3r1JwThIv4vtbnF9SrQ4+IGcdgBVhWz8vdzE8YnvQXONORT52ubocyo7OwPdk/6ZMQa+iejDCwMp7tHJQ6XajMQIhvvjPPtspHYslNchuDxLTgyVIIA/H8GA58BP+lWMe75JbZrafZrM2GGF8jIBNu+YdPppePYTBYhZEz5+GVCiFweyYkBYSKOjyFm+CpPdwNO1MRMmn6uIIVMndKoRN25ZDofD49dZFKeI9MoZCtYw8o3YBrvBMH/WmEc05LgElWFvXWYBWR11e4FWP271MTxGF1Vox1agDzZgXWlxv2VQUO71MKJrsdk7B7zcTmUWC0OzEO/zWcAdPqD0bmCgokxIsFkjBivWX3dVd1iuacpHRxSkB53pdlHkRooxCfxMGCf4pMlMtH3V/4HTztLq+FXD7OkinOqmn+pw2kjk0xDiUlRTQyIJHR8QPkVk1J3DZkEaYUbXV6oYdCd7iIMu3ikMGMBd2M1CcrzO4npMHvSVipIy2sgEzUXGh+E1VuK5mytAUfjiMIh5y3DEUXhqvuXFAoirB6EBy5GFz6+YAepjzsw3Zg/Nkh4eIKRGx4+Ef9OgxTbOdpKYpsg+04ZUJcYJxijEUpHdEkUBMbx3hdkM9KjQV4iupjRbdu7mi0AMEqeEIoronzYdVPiZ3GWrdE84ymOixLaqaye1uEQFJZ48OdURC14Lw+tyO48t8WaUAbQRX0FWawS0Gg/FLUGWnK1zAjrD+yzpdpyYN/aolIqhe9xYiEQvoe9jORE0H42+nMWQexPgfx+ejc19oXYXWsCoWNzdp4QvbadWtblw2ZmAshacQl0dQcOBIZ7kRW9iuid068r+M1Jr4EMXXkboQkN3yjEntzWQQflUYCXXC1+gElbdkGU0i6/VoxEXoKMKZoXWHxISqFKQ1pLJYVlRsjUGZAmoezPEC5ROaHfSQhh6nEBbSaYx8BGwkiDZ/h7a/msJB5gdjy8kkpC+ob4KeP6b9jlh9CbPI6aUOWcBp0NSZjRSOHKdsXhseY0awXaezCeLeO3z2ioHGHBDqIMWesc5MnLK5UUQ9d9OnH1yGs/HX/RR3nVTejkOI1GANLcCjdRVY5fnS4aFhCbPOKLy6QfaQNJtNVwvghSBuZKA89ZFXFWjL87K6S4AvZooa5SnIdWEkwSUl4Stawgg5/tEj4gsO/m0Hfp6lYQS+tB7L4X1HsshXyG5YQ+PIwH/GVEwDj/b7usrkYEiEx3RAZjdp+Kc2XN2eV3fbBCeqZLnEgsmhEGlXDLchu/vUatCrV9YI1KBeB2JiZmJJispFYEfVoVGMaz6vbYAcp3l1fLda4hRKZ/EWYBfa1EYEatwOA2ERHlRoqIQXwA6BzkpQ5Q5Y2z6yh+X9ghHsRLCSSKm8+Bi2newOeDEHawUvjNU6RIccAqgxzjgdP/BVD/JbNi9G497X+0xFpetvscRXRHtBdVfIC3o+msbYJYY3U/besnof8oalGw6xCGI1gi5SNlm7yZM6lIaWqHZB8jzv/9WNZWFkyBGa7FoPLqkWA3gg91cQiKywFd+bFOqeuWdp+gAxKupJ7nG1m1pYT1510UMcMWOBjSqrpreLssqLBzcfUNAvF9dVaRVZs7QCNaV5w5gC5vcWuxYKW4ecCKaw6m7KMp391b9bL6vFapmSCo+1chm5iZg7I6rSen6IysNXfvBXmYBwYCwyma2WGp6ObjQARK7KRFgWqOrmmskZR93LbJT788Wv6MOBSvCXK3JxUb46ycdUNeb1a0RvexkQWg+eByUIQ6Qc3cbMojYaRfFoPw08RRnk3nxYtDBDbTUT6H/tKCBRY4r9GkbsnoBECu4la1tJNRgU16mP0V0nnomykbb+F/x2AT9pdVgziaOpN+tEFklkgFxG6LTo+Vk+ZYeSMWNFKeLEtvpOPHu8o9wIbmLzEB12zv9+Ap4XeHfqEe7NExYhg/5AoRxiFIo6UrFIcXYxjY3hSbK8KuSxibu5NEAwmbagXgRZbhxZISouwNN3IegM/joDZyeUqbK0JAofyhgF1Sp56GzTdLHbgXhA0Rd8dBg8NGyuwXAVzd82niufmaDI7zRUmBnpjHQMpgcMFtUWUBz5QOYWfWhDtprda6prX9HvKp8q+udap4gjbJoUy0VaTHPw9uHq2FpIl6MXhiGm42Q714zD7yVKLG4M7kh0WgJj+io1ME1d/k01xuVmyJmULVTKazGyIo+c7/ME8fvkOdKln87aRJTHEgw1VDQev6hhoHIjJ5tmY/lVjZjIai7nC/BXD3m6J4siihz+Fm4qEVnoeUw1Nk+cSvNHTzEy7JiomitN0qwzTiL7FQl2gs0yaZ3B21Yu7DTEKbdAkijimozcfanZnfZtbfYAx2frBCJeI9agWK6LHu+68FDEEstV/IDP6egJes3jSL0+Ja2os4Wi/YGDu02Jdk9V2c0W5WqZPExZH1EvJ+KCcIuzXDI1MZ7o1aw3TbI8mi3l8qvynKdJtS7SEn0VwC8KLlzT2WxJOQhtXo9sJKhx8lkJ3Ka/pfesFXZ1ufxOOcz0fPJgx5XuOq831dF153U/oIvltgt9xKms/wyO7xMONa3mf84JuaTRzgq/H8VWVLfBTusXZayvqNF4HooKLSDUM/uCfnfgMhckVyUxkzbnfB0TjsP5Seqn456lfipdji5TjrjQeUze99BaDLxQ4CqGFAbNXESLSeR+M9SS4L80b/CGL2Mj24EoWZS8Z57UNQKYTfnLOilvSQOzLXjfrDJJrATnutDSYq+JhOBKSXomSI1og1YritpHli4eTjFSqVUu0AbySpXdYoUn2EvISihq3YzoUPFvk09pS46uoa5hXqJG8QQjsA2Vv77HzVlroQI0nR5rs3g3izOd6PYhM/OCrERVgSpITfimS4SPiP9Mp2JN0AY3VjZ4U4p+Q4Lrm78ix5/h90kZHvOVgy6baUeasQxMSMjuelT000y+9BUsPeheYxT/rAJ5e8gKw/d9scHYkFp4/Qinq1NHdwYl/BK6dJ4XamTpeZepEOUgFveMjq1VJBiLtRWrWgr6RBKW9WlHRgk1l54w4JHkggYdvQnQKqnRW8GUUISuhulKpgnViMZnGwinMJlrZSrkSxtkRnsmjW1P9TE+J8Jdhg3v8JdI2kbiIP6i7YtpwngtCWE4vhOqz5YNhLsU4c/dXWSrXljudY3RMoBVLBAs8BDAf2sHvMhhuCUJt23PXhtYHy7s2eYSsZgrCYwomtUBg9so3hzcmgirbQ/MB0i6h0rOjlDwGag6cvWgY0YIl3v2Xgy7xx8wpCMtFQ1YC91XdctuxubB4i59kvULQHg9odB4s+95AP6KN70gEDU1mowQsb9Hs3nVXd0mJci23Sua+TOS5eVnlVfgm77qoirOvuaf+NozpiNQs0+ljRzcNiX+wtUu0w+scDAwkcFp1Z0lFYewiz1LTvQwCgKFuctFbUeL1KuYfH9E/6rfmNhBR1vXYe8qeg10qrB5yOB0Y4jdDSNTLqiGC6vmRS9dSTvCv0JibupjfsUa7jpJepdn5CRIfuY6w19VQ/YsmripTpeshC2Yd1fpTSLOO927PMurPFtchxbwzmCiYD6AycRc7BQfDrjBBuEOfoSElCNxlvjVopxiBTTyBKmH0eDlW3ghXDIvZj7uamQaq9fMf02Vpjt5K9sezEjaAdzzx4we6lQq2N+swnDMtYFLMMEhPz6akFhqmuk1aV1TgfeVq8DTKnhkehS1vBhW6tmIdUV581KYFVk72o07DfMOrejIwasbY7BOuFfk93RBKPJ71ITWXT0mfDMWQ0vd1LLNO8A2kx2ssTw2J/LuccWBLXBflr8LBAuHJ2ha7Hk+7R0IjxY2vxDyCP7JQUy1XDyy5vRhgF/M/BcvUD38Zn/f38Ps/T/+EWiomLCKMN4C69JDWxGikoElRGwhTlvQcOT9AdYruDrX9uki9TyuQvEyPOgF4UFv/M9gsgmC6FWw+Rl//jzZ/Pxz9OrnzeX9q+il5/HOEoQQ+4Ffv/IL+PKyq54E0UEUeAbkwkkdRIF3mxR3yxSRY0MPvqdNfXN8eh4PR5uLD0eDUbw5ik/iUbz54Xj07eZ9PHwXb87j0WYYw38hcmczOB2c/PhTTP+ex5vvB4cXF+8374aDU0j3/dl38ebw7D0yAZ6cHX63wbCdDfRicD4aDEf49ni0iU+PNhKnszHROxuO59kM47fD+PzbzTA+Pj2K/7E5PPvw42Y0vDg9hGp+Pzi5iM83FEO0OfswOn5//FO8ORycnFBRh8N4MIqBp/BseFm+GsYfTgaH8Ds6CON/jOLT8+Oz083bi9PDEfzxYXh2GB9dDOPN4N27YfwOyjiP/34Rnx7Gm/PDb+P3g83oxw/x5ujs/eD4dHN4dnIywC+HZyfx5uI8HlK5H85Ojg9/3Hy4+Obk+JBSnI8Go+Pz0fHh+ebsA1Amng03h4Pz0WYU/2O0ib+PT0dRvdJvL05O4PVl+Wpz/mEwOh6cYN2pLzDx4GQUQ9NUc0yNKVlL67ANtsocRO1U1zbNVpzrdzQ8+wAlbs9+ePzuXTy0FeHuACjZbX1ia2O7njolurwKvMjzQP6szdznTMmWWfhlE5CayXMMO8BMNJ7oLBeN/xlO9i5/2tD4+Wb0fBk7X0YOB82nv0NKTs820LeRr/rF9Li/vb9bJqvuZdu1TodKf05JY2b79fvByTHuAocnF+cjHMeRH56cvXsXH20uTvkPVcfR4JuT+PzD4DCONnZUIv/gMtzAkjs+HGzi03fHp9DKd2fD49G372k8ZHCwlcOzH6Zvz4bvB5DB6eB9LE0G5tDN4OjIdqn06EYl0J30Xfzj5u3ZMD5+d4q8o2qt+OHh2cnF+1M/Org8f+Xr+oaqTeejs+HgHW5iH4bxOS6syzCKoOcQ9YvMYRi8a4eOK76J/xEfXoxi7GkvJTHmc/ASZIqXLzcvkQwTfhXB5WV3w49eBi97/ssg2AQvO37wMyT++efNz8Gjd5XeLDJyNkaiHQjcLoLXrzd/vNzbXF6N03jycvNycxlsft78dRMe/O2r8eX95a9f/3kSwX/xOLn84XI2ubzfiw7gkQl2BGcT8BgAVd5HZORIAD2ovE5WhjkMvOcAXAYMkH/VaAJJ5b58/TroaQDoX5Zoa0HPS8gYtPFL/cEf9+wHEk/c91+/6RiOOeu9q1qOzd77YxCRKQesB9iApCKRmXN6BVkZu+RNka9X4T4h1O79MWAuVHxPzaUnb1hE5dr0OYDKxFhCXuCr4DQG2dpn5CggjYtfYuOWi48Y/pTNyjGMutNjLxmFW1fgI0IC5vcQNjrZ3g2QL9hJu0dno8HJSWtf2GAdpwssV1hrs8wAvn7jYZVaB1Vmi/6A/n2FJcJ7lKHo4X/2/X1q3+s3KtaEw4hMsr9JKu1jaR2vzFzlHoP4+CotkmXZR42AdUc336AvPFlU5XqXzED3OkuZTGuW1liNA3Ri6eArVPPBlXV9tUTFD4X5cubE98w/xq/fTOD/cWTRk5Hzhn/Gb3oT8YzjvMjMP0vHPfMNtZ3gSciLYkZezqYQS/g6QxhMuokllf8305t6uGjrEKwBmRkM9EWh9CpaD7EpAXtqNoO046TyWfkq90pUe9L05RcyqeCziiZ6bUehdDi57NbCjvvuvsJ+90HdTztiPIPI6QpWU7rLMIRdqINbCy0AaEvgo3cxzWU0IwIWAUWmOc3zIapH0NMhSzOeLxmqnL/kacdICDIJo9ahgjSgqjWd2oNefLKp7B7ZXhCz//HPFvaO4OWv4HIiKWp1sYlezF7i/QUmj8kdQR0sK80iC8kqOF+AQpwNc+LEmGPIoE0A0xlrR69gTF7ykeaQf9kP3vRev5lIBEZIn+35X3coB1td+4nsj2TAbXOPoZVkv1DBGrOQcDtrLXGZEMV9HVT4FD+E9IQJKJLgL9LCILYmgarBs1wH9kBYJmkXRC9AxRpOwx75zRfoTTWmfiZtLdervvXDvgvXcPKOo9zQ4Z3u5eoBqMMgY5y+AM+OpdDmYlPxPKeUsD8p+MZaFwjKLX3Mqt7AlrNPQ86dUQYUcAiJKfyRPpO3Exu28FSzG5/a6UCveGDphz0gKK++nhIYCiorpm/Yge1+QibA+lGj5tfdA+TjLkPHM7gn5jqqDhFaT81rtcxNNLaaFIouXaJFbPPlzUQfVi9/DS9nr6KXRm9Om23P1HC8yKpQb9RvomjSacvWBHEHppK1UdTjb5LUqnM5e4XiLew+nbbkVAxtfq2LkcfzKn3Is9nOsdz3fvMAjieNodM48aAqIqQ7d7yo2luba1OPe3/ZV2Bx7flh2Gn3DnzFQrmNdbTgUqTd43enZ8P4cHAe672TYGvljKcc5H6DtzE/POgdv/U5OCM6CA96Z6cnP/rRAeiDSM1p6+IZaQDKsPdBcpe18o06yP3eRDCG/D2H+JKcDmrNkktmh81Rbst8xCcqqxCMxpiQqGgpbRBE7pbAeUUurogpswhCugtiT2zC94NRPDwenBz/FB/50cH3x/EPkVzSL06P/34R81Wcb534GVzddoyFjdTLS4TVXHJU4+75+juna33AuRFGV8OjDpilZuTbx9uKfxRrqsGojuJRPHx/fIo3Yf+g7x+8PAjfDk7O483Z27eb/c3p2RO9o9YKbe+Ns6u2I8ExVd8AEM4eFbYi1FqOQJJqp4SmE7DSkhSVqLM8OkMlYIA+KpIh+ZL+vhxFT8qaRFGUGo0k6idPzgZHrBQSTYBbE10YasLpbc/BmNHz+UUJPe6/8Dl16yKqebLUpxUB51vaXbQlqSHc24OAIVUJBPSEZyTH961Z3nzVV3OK8eqwyqukqtIC2FTdKB7TJk7AKuz+5Q+by58A7YzjW52GCUjO1nP0f2kfNFwHzlzlCzkjUkFXP3+TbJcOeMdjA0Ii1sSapEDLiUUeayjTZ4goCnfse37w5AGDALbmiAsPFtE/n8421J28Ae0w43tuBMczuvwJDsqgtg85kxZ7EmpAbbY+r3yY4HAZKg+J0YbJCcoyQvgk2Zz83zgDM3aEbse5ojBcXwaR6totuy1MoaHPGwBNqVH8/sPl/Z6/GcaHF8Pz4+9jf+N20x500/O3Zz0N680EzjndSHd6Pj6rAe9Ozr4ZnPighIV/oP7037PhYPijb7S8vtGiRnt6Pf3OJpBN/3c1Qh/cUKnDs9PDi+EwPh3h6m6pJtjZuKa47fjRAZ2Yz94Q+ApCy0PqQ1r/MBz/M5rsRZeRnuC1vQAN54zSSHOdc7QHIel8qBgTTmoAVlDOYVxFC5hmtlQ2CeJCa/p60ncQHJctH3iJ20OfnCbC7t6uBjR2ZqQ9oQuE38eMTVPQegolGfup6j/qBVCxYMuope4cAJkwOAgm6Da2XuKNTeQ8VW9ABD7HgT4CeeX0cOSKJk+0IGqZnZZDq212fh117C23J23CZ3KV6qlecdtIPu5I44MuVfBv22Svb+m7p7ldiTs2d3cqt227asf3n7N912c365vROq63bLA8hwc9cNVRCzDA6prNHDSj8KU+7NTWXuSr1/g+sCgc+NvMFzVc+sXX0WNzD9GCvlMnf3Tm794HcN0FHcN849z869W2+PvkCOrOcNYq1afX4286giy2JR9JZIP1u3sHPtgAL05i/Ht0FvlP7XSmJU0hEbu4X5PeVYURa39qVer1irvVbtoyn7hYgCBp4iua2avcJWu/u3d5NYxHF8PTc5875eky5muKMIGpAibeyyu22YLl3O/u+WKgRA+EzWA0Gh5/QwY/TkgeApA0HBwdoQlVqCTQKkiCG7cFHG7Uij+7vNrAGHE9dkpsW8dKzFNqRNyrnlgxn8qe3e3dbVd6NEST8jQ6eFbXqnvhtupyUdQX4qyyI8vf0qin6lDffbt7Pm+HuAn+ppzZkLW4yfBGJveifY/sjB2jR98X+Bu8ZQDHA9AJon1xfZcitqZ8bHTs2K+SgbBX4nf9Pj/H4wf/FIOJ5Bu8vARjs84CXhlziTanfg7CoOe/6YArUc9//eYR1ZaQvOPvK6Fc6s02XWk9HjSq6ag67hA0vDHROQ0XozDstPW+042EHRlmQs1oiwWI6QNRRLCsXlLJxSwSkw3WIAEJyponW1zqUY/+yh+rzExWE7E1T+yV9RmXO7FKAqYqW1XtXXzbZZzS0XZMAB3e9nNOH2qMNgx7Ti3Z4LyZbLccXz/fuJUtx9pumV52UzjG2DcDasJebOpcpicttTPK27Ys5WRU3iKBycO2C/uf2/TaGHXoj3796K7yvntsR+6l3L2RO7VQjim2RpsPw+P3cPeCvw+/jQ+/q9Wx3mctGdNndZVHa785w+q0H0UtIo8l1+WW035bXWz//k9UQuS9LZXYNplsx/BUek5VmrNcZsNd/indNg12VYOdjbZN6SJA1yMjFJD7kvkFr9gtr/GAkgrzSdDaCs8Yqt1ZauDIxdga1EtCKHZVQBDVuqREq+eWZbG3F37G6w3AduTFjDEig6MAdS8BlmDIAPBQ+hwQG2rti/Pg8ff270EPGzcYDfzoACW3sPvqIApZYY4CcXQQ+hfnx6fv/C64Rv0UPGNS7OwBCPHs45VvitGetV0CYn8W2U0fr7L63Z/hnTEk9J13f6LbcBCN/y9pEX5Hp4Af3bv4FDxQY5JL7S+6ax7Fp6Pj0Y/R7+4KGtd++wxEb3inwGDLFvrckTZufAe9px35TOPweNGOCc1eDQ9678+Ojt/Cxjw4fRdHz9teMOew+2prR+ZA1MoK10bfOZ1GeyXVJ6BKuKeD0StRmmYFUKvKF23WvmiU7q0CsROTwXXF73XdTKZWe/NV38+F/OkZxyt2RZX33Vwwb8L5cF/smoWY1d4eCkyzFJh1rgCZDNqPfvlgtkBfsW3TDRxNnXPV7MqkdKRz1jnG9eEd/+Pw5OIoVkd73Wu1cbLXDAKWAzcUgRHaqa9PbXYANV3jU9TVvz0bHsaRPzz7wT+Jv49P/HPQT8NS2yr+7LbxtJZHhUGfDU5+GPx4Lj6/uEzEFxwUEE67f2O5jR1PRstZjQ399LNWZPtYwIfh7uW5Y3x0G5PZbNfJaSdr7cxo7XeiL8GYhLbR3GXY0FdceKxcvs9+OCWHb/as54l0dHyO/4pH+G6v7sHF6Gx6fHo4jNG5Wzl5+1YwbxXLN8oHnCYvKBSMT0IHG6Gu3B3Pd3bu3bfv3Utr68xSirVW2bFaVC12QvdqwmMGedoM7bixkvwgAMAe0D439PNs7wgPet/FP/rUZTTdL+9fgS+7Y4GQttU1WwSIBvmp3cvXudSO1svIPxjGb+MhRBWc+44BBXS6bV9E0AzaaJ1mEC51e808f5kQ3Wmbjv9s5OMMRe1Sew6RTOvad/EpzqNdn+oJBKHgIL7unAe1DSU6MCSx2+4Wku1O8UkSqW0FfvaZ8Z60NtSvzWvKPC3S7FrdVCih2mD46HOeQxkcTuo8/xOC+1Rp0cf/SuE0N5tHBttL2BbSJz0PPbZnecdaRQDjzuraGrP8ibHaWfYYV+NEF0YMYW3FhXSS84kdPVGuMs6oPDALXAfbl51TZedujbXVlV1k06sCQECrkneoupnFbizKpOQMltrt8PBi8AfxrpANb79lyagBYEpGWx2OvP/SAeHSJ43xR5ZSckE33q0Yv1Dv1janEHTQ4I23NiBbFmoR+Hi9Q81d3av9CcumHhX8vmnY3T3EzrFA9cbR486xdH0/BxFsKlPJwvaZ+UtGm/cFy1jUHC0aZQoRAJ9BDPy+Bcfbwgl5CMf/DKPJHp4dAfeRcFpK8r4vmO2GBYoAfxipihMagrHWqjjcfjQSSTUxKt/pVn2vjcj5m79vaP+oLHXblqK4Tm1BHcwbSexs7Eau9CHXtwlwgAJGTFI8QKR4xw8+wexKkHC7pDDcz8ECsYrgn/SG6LYXWfXn5qO/wCOCzOYnX8OT8i5ZLvmZ4Wao/gWvzE8K74af/r/yLA0sUDTUAnXvtDY0tZsVI1W/A9VrLXzs8io0FxvSQLF6yeoDaoKcFQScC49zK2LVykbrO4+H56PN4O0oHtIWW19qiPwBGPSJCVThCdgiRZD1qSGRbHEdk1CV2hSB9Q+FmvVPtMZQDVyWXPxV009icL5jU3IBVlgN1jSe2X5X3Rh9wabLoCVLhTlVd+EkhV548BWUc3kVbS6vwm0DS0W3NYj0TmUKqIaotkOzA0KrPKyQCUN+36QZGqdMha4eqJow4db8/IHwr+qb6dWD3UkJpYWiLHp+TYjxjQDkwKs8QqD9XbLIEC+SY+1VqP1uzJOk/IgGQ4rV9zh2HnYeB/Uk6SZVpVFP5nlxl1Q0p/Bl9bAC9gf5+y4HbKHVzRRwF9NfV0U46yazqwXYtLrJDLFKIgN6kghWtJ94/kn8dmSQTuANrmtwoDBfgrEKCqIfgKUPr7L1nbzI1nceQ6HIbyCDw6Qw//DhohRvOHisMnSB9F+UDJjC7ux0yAuQUhvz+WLOeDbPQsEQ/yb+JKmSZX7TJXofgZ/PC8AzdUHF+WzHmzokIDwScCOP/L8RHxVmraNHiKZjbuiMKPCCWgQQTiHetxn6Pyk/WhhPmihdTkoCFVnejHsr0u1YQDW3jkV+P34zgefusz9PNOSGUPbgtpHfj/8ycXhJEcUeFzrSsyq3cgOxz4E10HpKCQiUpldJMzGL/H/D/oE8UJjK8vsOoDUSkRd+5g4HnjbY3o7fkq99bX0GsvxehgVzxr/vx2Q/JLoV9tnB8KU8qxYZBDYYsobP9Bx6q0efmoEc01+TcZAXcLgSY8vc6V3VE+7HEOAGT6FWLY+z9H6MFZuMg+tgEomOs70GNIO4FhERhdAsu9e1+IwXZ3hO5xUCJ2JDDWfLI6mQbmD69P3PlOX4zUTczFTzOj69tZkwVjX63dGHZEkhYjB7fcnnTCcl04jXL+KR39BdqWaaMwIfpeRwbTUJmE+4e50AaDPIbEx0QU2HXE0jgT0gaqM6f7piNNkF8VfPUk85C48BhCirhOCEhitSPW989jCdxd6SVmBQR0aQtYS60ufVhXQwSYn8uPixeKNFE0vUKtC85m5HFagRIvDlpc9IqbRK8G8ohDvOVL7fl3ymuJIajaHHFi0XVCoKGs1urk/DijOy9tjZ/Jj8BEDysHDiroA4QXtemi0SLy/OE7tpRpMaahsd5fl8ikhCUp5B4yN3FsK91OGtiW91eX4FUHLXSQZ9eJXiUR6Q7Ie7CB7bPvtWMDWunhDOCylsvD959Jj+SjFbyfKT/sa5rRieCAjOTk/Bj0buO57R8G0kR5pfK75P9cYPpLAwAJlDKJd5h6WcaffBHZWgDTif16BbYu8dyZi+GCO066QLviwLCrbytRU4iMZfw2ZKTZddDuBBJCcQCtlWjFH+nn+doAQfAKJN+KIEX5IXZUT/BK0DHrwoX3T3OWWAJy4hMnFANOb4wg/33Gp0mvM4X5Vd9FxCRF3uMw4Za5wFTGcW2eVaFWvEoqfLNY7hvvJ70xVHTS4EFOeA7o3DpG7ocnrIVuUSe/giU1D9aXEZSL08WabldRq+KDvkI0iCobAqQV+KAFtguLbSBgBoV+TSiBA9tBJGsMvhyXh/AudCXhgaaJQdaKsiwVbctGUdvJkYWLPK7kj/ZtuqIye3bH4CfIudHYD8iUKl/8Ln2z3BoGKdHBUDZOMZB/DPLecgDWnHnyKBIY2vPgzxibE6wwrBqfvotBxYwjrij6b6lqBXgYIx/WWdLFE/W6KegjiQVsXiLqGNEPvqa+kr9Y73dhRDoJzI32DfQd6R25FwK2n0IX5Tl5CIYYMVVE7nSseqebkoVc+6mdSa1lLZf/PNm/paIG84p/RsfUc5QTXgwgFVwXRR1DKwTSnAri9zTNepoBqTgEg7eNa6Kk0Aw7m8j16U4QH8i9CBaZdAKGSr4BIerRzSOIpI8nAIWer7kPdMnkUbBUFMFQI6yN7wXed8MlHwNtdFVhU53mGFhAhPlSnpfRBzL6TSqOoT0mXyUVm6hE3NzFRSJxvLoDauC7Isy3LDJqR9kzOTJmqLzFH+AjHqeERJerTZs8QgrGsaSdOQ15Hz+i9L2iUppynRYgnf3NVyyoh5cBydHmHy43PjYgVRtQC1iosuxANBa/itMvplzfgTAlLfqwjsPkpN/ZImER3bKLEGQdSmVUbRyA6+E+6S+KL2ZeDAuqqkxCqPLVgPxl04MwXbMLG4PYtyepcUi2R25ff9m7RC2dXpVAwyntp0gcSKer4PRzEK1YGc4pIZHeKopFhkpAsBWH4ChujSlNTTrmI3q9A+5MQdNT2nRPAHpuI6O9p1t5YMyAuZtWgJ9w6aDC2VsdRGUplr/0VJ88TJldL7ffQZ+2ZwHocRTp0XJTdIZhRKLHYsd0xZasULP6SehDih9p6sYLrQjBSwEMxdTnA5Y9vIDMr1ClRZzBM8bbSX9n0z8yZiZdYoGHzYgKKY9hv5WAu3dGBolUlgT3/zhg++6cf0gXEsmBW06U9tvpFbNZPNWE9q3xgY7PriuqIV6TnxbC2qTX+joLMQEoj5S+z5g/tdxzfmB6wGAYoKQXdprTglsaBgt4rHeehIF2Spw9pClznRciJp4MLroK1G/itx2wb1RI5FEfRqE4WC6UJHpGtvVFSX/QjuA3KbdKQtfCi2XQZJ3aOi1t1lUD8gzXfjp0R4yniCAKqA1J9aBFX5XwvidV5+maq3gwjB0PIsyapyy7ei4JI8DunnttSknOC0d4tyvsAIB2jGonqY5nOPkFxn03mRpjhxldHUWA6D+cfXyWyGJAjiGxUBaGy1ADO/3/f/fX9/37vO15mEqb/ZhyeGUxPQNApsJWnMS/DHrBzWaL7hwOPQMJ+7l5aPgOVrNwlZtpiaNwQGdWBNCn7AhIn8iMvHxT9RKnzJx+DUYUXGLUTvmAwVW/iEQ++wKFxJ+PSrPu0YHC8Pb2UdcpTh1qgOk78mKIIMJsamdr2YgWNWcg0deQu60ll+n4FpTmHOQRsgxTiAphBWv+gr8Intc0q2ykvianGSwuzh5/jBLVyNQVeaLpcafjFAfol6nll6/xZLNxuz1FR/Ks8CXWsAcZYPoVBQ0CbZg1PmMi9LBYbMC1SMA9d5dr1cQ1cJ1np7dwnrEp4K0ruEauGmdsbJ5MnTkTMhuCrVax3Vvg5XucPd1bF1jlwGKLw+crX0VYWfebWhNOhoSPV1l8ykabgzzP47yW7y7nWOnnZADUiIL7QxkKCNbIil59HmqgnYxqaOwMuRz4hcbIzv6SeegxghQV1EYbeLjPIaB0RMHkwmZnpwNmyWuMpnD+bIgAzoQcbJIsva+D3cn4mzkSgbgPBCKOdI8ZbDxQBoI5gXrqaJs2x99X0Eeo0uALgFd69vQfVKbFaW/2DiHCL0UrgmaLLWnpGGWRHDQ+OwxyghEVhMkBWjpfGIxQ4sFbx9fJNcf7xPALC8XjEhgJdaEVfGpCOjUC7AJ2sSdRH8Ce2i+IZNBtny4TXESkUR+6/peRFGlIpA6kHQguWo5lVQD+QWFalDDyKLos+ixf3tQx85S1ZFDtwqKPElTCKEhGR3uKfO/UVVws0Phk9WSF8t8Aodrbmht/k9NLveQrMKI80+EsxyIvKCPDuWkaxkdpBHhdUHggRj5cnye1F2CXOdiF3hreDqAHwlyh5EVkISirXUlcZcxq6edD5vS23vQcqsj1TzEIjHnY9ejfDbXL5EYGaEy/QBFG58qDhHPyr6rWQQUlLKjckFBStw/IZmq1QJzwNqbmC5ptHHAatOTXKdbsYNtnNIhLXCopTODG0RqYziWgn59mmORg/m0DBLZDuJhiXOlDWTpfcQ5ZldK0INm6rGfqC4axUlk1a/0BeSOfE5pKBUVuVJKizVJxMx1cAwerC41xdJL6xVBG8LVNdPJFfhj0VhmdZM5TEM/vNjB/+feDb4W5LpBMEUHy0TNLyjlRv6jwDjsO9gp5hm6b0s4vTXa+SGCkmpxj+5PfwrIqMuq2FIX4O7MyjDbU8ZTCJnIjdWku4btsx3mvMt0pdFPf0toORr0HRa2Ez6yXAmdH9IsvIeCCYbBCt7uBB6IuFJs7sArIq7AD5cUqmy4jgRf5Ll98B3wjo2ckkO1Xob01ojk68rPwshB3C3ySq55/vgeCLMTWh9ZeFYunn5kcVrNivIaJpF1ZhABMaLvSzFJnPQRnE+/hPjabqGD4HGcFLe2njfNppYEM8h3Pdo4zSzxXhvQreq7aPZ/TADaVzFqq95KOtEJ4aXkmWtnngT0DMj5/X4voxPRe7t0b0Zn5FA6yTjPR+ZmKBYJnyiqbAHFn4EVNVosGw6yvJ7ohf0FaUc5MMP9QCqx1l6/96WyQ9Bxa9/w1ahfnKvQddQ2YiOCHNc10sWeod9DqzXhRZfqdth6hGqXlWG1qKAs8qdYvhSf79cIlk37i2NiYTfPDmPwBtHNqltExfKcLSwOy6x2/CrmWQPtlXoI9VX5oonY1pfcqhpor4au0M5kf4R5zyWzUMujVYJK8etAfMuWVnPa+YN1GUA190E6Y2oqOwGNNWzPCVT2FWB1H3EngfSDtOT8/7CWsP728X1raZOr3Kfqyc2NeJDbE6I1sHHLhVcNl4aHemzfy1WodReltGko5cHTSpyq+ibucE+ISLGwL9fGw5K9sGwNIgk0KMHh6V4r9EkGnbeseJwws40wmFYy0KxttZzRwtM5NmhUct7IgYPEUT1pOKe5oAttLSUVb4qW+Yfz9Xd8+/Lph8WpatttQkGpj5flQJzm6/oVtuYfy/cCxs1Cbpwy1ymcumChahcZk8QmWuLuEDzocrXyI2OZIpltSWDln2l8bm0RO2wOFzNfR0Kwn3dyoXmpG/Z6WGng0/Eon+flFE0cUt8K8VBx7XVRCWn3d4MJP4MsTm6GXgG7JxvrZMIPtOFiRKHQ6nc3CO5/9N9FVS15Ii37yLsuhXX6L5ymuigAzMjUVg1p4vcO1yiNd24To0gubEqcNAedR9A7uJsJWNsytV3J6rCeln3UAUHm/TBM1uIEUggLXCywCf4QO5m6MBPd63OF4gulrvUbkqur6xF+2O3c3yLHwuWmXp0l8/SJRNxsmogIDOj+BxSg0ToCwXjq0AJF2eVWAvRkIVCuUW0B70Vo9hjzeAjLAe3RzUHuBweBJSHDfvdPi5rUK/LbDd3NXoMM9Vw1tKjLj+Y2n3XMzYjuTXZK4o9FDLJYLYoP6qvnVuIK49K2Tyh+Clnc1Mkq9tuls/SkuHura+ERh4bu3S67YzanL4UlH1nUcvipXso4n9x7qQUkFfdRVmuV7C4AKGPkhgF90MpQ93QaDsNupLL+RS0lVyBuV3sTITL9MONcTNNos+drJHqGTsMuD2ul2mSTTGmgtgo5RJl7d36FBbnB9uD7EmA1VjM/V2fmK3AVxc0uqWQfVwO4NYugSpP75IV7i9dzmDSEBgtaFHtMigbINzt+IpuTBn7WwmRxcNU1MDzJcAgZ+nMe8aqwXDmxmvhR2VtHkEkk5qhSldi4P3fGNgaGbwZODH4gmWrVfpqyl21Nbp1V2guSvdDe/M2vWULu1vDI+4g/G/HXxVpmRafUhNjq7M3XC5Qk1Lu3Oa8cle7PcaofCNbYwbXyzyjUfFtBl18BzzLpFxu7SwjJQCyZoZZihOHyUipUKfqOJUgOSyUKLf1N9wFVMBE9DVUSEPc5gzwGmpmbYiJTU4t9Y8MqQRkZ1te03T4zYO/oaUZTyID5AYhNyazqDtFq/F0Kgqg0uQqwjh+gZu1Saz3HJ696K9PVcUdpHY5rMnRz651+msFtTbiuizNVzAg7pHWwVcR0wSkK67VxJnSOGLkSLZMr8nCwX/nRdhOS8yCdPtB2vH1vHCk9ci55mC9zam6e0hrq/QueZgiR6wdN16oIsM6ajzTNjy8QlVVVVOsoVQ4crWytk/SGT/yPF2aCEnPO5WsixtnSfpbcSOmy3NN/H3+ORDTT48jX8ASKKYN0XXgc8GcFW0x3bY5r75k05wCWzTZtWsaNqjDqKNTYkuIlHbYmQpWhUTdJJEUagjEdmHoK2xlu2pA5ZHdWPv1C7rc2E0SNzM4KB7ovh8ZtatulRGTTJiKarH5AnqUhGSoAQ+JOf9rSXjg6SpHA08LxgjB6Vzwco0Y23GkWZHB4Zl73cV6sZew+0ait3pEcE2eH427cmgOViiHXbro7qE5mMCnCbMgHLbHyMToGPW98c+S8CYeR2gdLliaqLdJaeOweNPntmMq5z1bZ1XAzqTeI3QNdy/8BHOFGge3wRwnqIUJSKbi8O6heA46A8MZQui3blOwwjC17SWpFy8+ahV9LPwCfC59tlc+9unF+7W5JK4zHpnHqFF2a7CCWxM7KqEO/YmM2JTOLYmR+6kbqmZjdWU4tzdE3V2dQrc2zqR4VDdGzp8XDSWmReNciA2HI64gg0Zbu2K7zmJIRp/CgWVCdQJkzBEneerTmkCDn0BSdhd+UTq+wf4LKl08xN0wGlLi0E8V7KbSIlgBRxPVRSlsPRvrYEtZ3C1grDkTqhjAypDjqf+3/0R303qNOuA2gyVY4i7JuSm9GdfBNWvanU2tpQbSm3LASRpn0NyUvS8Zsrpz7+HZxeko3KuFvbyB6KBf6RkQrfsnx++PR/6LGUYWcWu0r7DxtqW+knBVrqj1lnvlv9E4pjXHxcYxyX6LPMHygl05xRtPq0YgR46xaeK0yKFhp07LIiCsGeVDBLcP48EINxG5fIE+iC/wuEtP8UkZLshFY5qsq5zvhzO6tonohgm707u0SrqzK7LWgBYQ/+i1bk5zxDeBO4/6dplfJ0vwNL4uUrjKQJrSbFP4sytaN4lgdKek7Qv6OsT/Nqz/tfgm45bX/rH6jjwgquKhJxFt6gbFyYPZ1ZSzUpememIOMwrwX5VOQoyantrJconxrNQPEteB7ZfM6RWMnVwbWiK53OyJHdd+dzVdFelqWiafUqmj02/pr9fgKBnjP4s867V2Zbt8XvNmm111lamJp+RwnX14qG7zzPOeKe4uCI+eHCb5R+1ewBVsu+qyCIpfyTDIlmfq0s3yfOVhzEd/Zy7Er3Yq0VfQ/RKNMi5/WXKw6iIrqyS7TolJq6wKRmwjV1I3Cd0YbBrUtO9PXMqNX5YTh+wLDCwc86FoyjimJHIQAEQ0D/duFp9S7K4t3U5qNMHBUJ9CQBI98BQ1F/yWTI07p1wr9XYol8me92X3m44aeXIbOpT7VMhJbPhlw4OIFg6n69aci1qq13aTcS+IhCeB9ze8QbCf0idDusVarN9gSXTuQTtUGXxp4WrgXZdq8Zwbr/Ux0QoE+K3vUm05CeNK69rTiK+8cfoU21Y/1kmTCD2cYHglvr9ZJ4XoqJV+wGiojDa6XeGFeRTpNetbG3f8xn4GkzkF91StT0B75hRhIIMXZc8X88sWzVGHcsAoMF4PdmrKYqjy6SwPaeNIhD7Q+phucc7FIG/XRbfNzdfx2NUoQsv8+iM6RspHJMPTY4LL4S974ujm+a5P5Rg6hoPgcTeiS65rBzI2rY7j3tKxzijRY42PmDpirMoCoXvSsQ6J64xWlqDC0HZApwkIQ3SslGm1Rm5v96yR5HbCgeiDEzEvu/NZvkqBWMH0JRcGLglBcRVg2OV8QfIM7moQtFnmGarUyxBe4U07jLqzFNdBkJTXiwWymap875NFBZmqR8s0AQsYWlkx6zEPCPqBbXV35qSqvyggVPk4qsaOyUZrBmbCVxp6rH0UehR7hM2fQux8w11ap3Zdo62bab046x5t3HW4AWqqOo7Sn7VltJmd8r2Cu2q9pq4rtcy6CV4kqe+ThxAHcLa+W5Xh58A4K7DfsKVl3ZU9e009Id4YM4lMw/fyKuYXnmf8UP1+83XoSGG8pJUrecMdFnxEx+IrLh6eIBigjsVWPFLeN+46qzcZXYbMMd0ektAFGYmbmN4tKpAm2eSSTgGDL1n+/9RLYI7JIbYczmpjDWsYwtg6ZIMcF2WVZtX0dlFWefHgdrsEHpKaCvqjS+ikQTfo+G9q1nDsr4knADxb/TAw12farCgA44bv4hRScf5QVuld/CvUA04ndCFhw3SSPaDl3XXAuWHcD0ZgH7OmGCqH0U9KsS8VFBAiCaJ6yiTMvqm15M0GqZArEykFpU0YTrSstjdUGom27Y4w9qQA05JnPkaX3Ofr5Wy7JxLiuFOwRGOLbniRPQl2g0cDyCsQfcQTDWAHyVo6Dpt+AexFhLfppluKsdE8YZ+FQ2za7Fq2rXrbFmK4byJEGy4nqAXoW3tlB1vRh/9Edgny0k1D1mBIEjbi9R1zpeymjR5SW2dT9sfUsh28gx+ex+ZDUwvZr0zTWTPSeB7WbYsdfy8pbkrAS89XRAMOg4hSQUtUQENExQqFLSlVGS5SRX7/rFqofa7ZPL/fbNq2Qw0ECZAtej4ccMnsgT2aH+3xJvukwTA3mfZpXOfJR7FpGzw+pruAFSB1QYM+LoJVAZDoge9f0CvyRu12u7D6tB0GeKCDjj9frstbcQVAl/u27NfX12lZOgWcfVf7+g/FOqPwXlFxVemvi0p+LfItob7812qZVBDwL7/L22X6q/mxvloVOdTBPHkwf/5rsQIR8KmYYRikbcG+ixnEVVcPSrEBwKzbkt+nRqYlN7pplXueB05m84dpmQJiC5xWb76WON7bJJtN80/imIuayJLveYul4Q/jPkOj5A0ch0VovqS9MpgnC0ALNV6EyHYgtzv+fFqssyn8NV9n1xTA1KY88ldJWdqt7nOAGQrhV8cPpJJBT9U3oAqDwQD/gCer9FrfbMD3DGCuejBM3aS4+QS88I/uZq9C52DjUqFJUlZPo0TC9ZHOOKxvZHSBeJvD6t8lxce00BUZyzMQWqEnUcRcZNO79A5EDLVeKddumrkXCHAcSrNPgmmSl900+7QooCOO/mtw+u5sOjw7OTm7GE3PP8SHfZUh1gtNaNAJZTXL11UXF0yoHqZFoR7mJId9SkN4TdsQqZTH9QfB63M4TF9fA9WG6uUJrO1PVl0Ynp1jzGdHxX/ittjsUQP4zL0DIr/ddgQuLweO3Lv0bj7jI5GMT7AEAZSw7Op3Icc5vuZFFBC9oME04aWZ3vES5gNAHnRHKaRIioe3gHWMN8FKHlHAkyl2tl6F5l0Xnmc5sgISajY0Br6Af2E0kyr5/5r79u62kSvP/M1PgcbELUCiaNnuZHqYMB51W+loopa8ltzZhGRzIBGSsKYABgBFK5b2s++5z7oFgJI6s7Nnc07aIlCod926z98dFxUp6VCE7OMzAGLpQXWLKk0/8Yu9Pjw5PTj48wwSE+H7KgWKcA1+pawbXjDSgxMSaExKAEAFMXxM8OUd2iX3co3PFXsZ66G5xKxE1yPI5nR8OaZjPI17cv7X6bmQJ3GAGjONmAoKhnxKNIFYR36m1APFWr8yJZtRq7DmbSXwpipyvdlIAk3eWg5/HTUJjUbfElcIfNZinQCcByI9aIY1DCrOUQHAv6mceUAfwGDXRUlILMhoIloCqmrJgQ5FC/hjHAJrTHoGLgPYfaukumbpuy5m56uMdA0MPNiuDQOc6SU/G4eMShhOgx1+ktIewpkC1piiAKEUKqRI1+OynMDcyFOYnHKVa4ZunjOizJKz/BOFnuOkwF/SdUncQVWRzzbnWFf9UsF2ewUbaI+SQ/ltPdaExZEGNFSSBbhOhqHSW6RY1YvsNq0iKitXPGjoEOlT4Hlkx8B3WDv8EUmfdMARjxjh0rBGpxFRXSBGBQPwMPOdqIkHgG/QxjW/kieuZ8B7gkC3WnL6V5rSFctqUWNLU1FGi+RdiiuyoViCIX+4hfkZuSJok42XPV9nxG85NB6v3k6+lwqQe3v1EJvMTOMQvnj0YyowbJR/iK3qCOCs3DeoE0WNMd817mv+TbF4QbhEixKgkTOvOaAnMwZBiGIuaHWuRCzoOawEBhbok3V6jvz9TTGnoIN1ej6WX1NMlQjMItqPmPjBKnxpMlEPXB+TliETJWlXzudQzwW/4aUa8hriU2BZ4l4QP8FuDYnfQD4x2mufXt557KDEU2/JqPlcRPzZ+V1kNhG7EDVbYYILE0F/jsNzEJaAbHm9ekPleX963hBdnefednf2OiXqOm4fQ9JTJsul+0EUYrqBCGsSYawKaiYVqoDswNyM22rThgbXPaIYEf3JOfWmCoTt9UAe+p3Qe0Ci8bAm4yolaLLQR/C0IDRBQqiAPvNcTQkJCEkd7lopA+7NciH0g9Ysev1Eoon0lVhn0Tvw1lClu7IPKC1M+7hIfZxGvWzrMksrIo1Qm7XBhe//evank+OPx999/CPkkXgHDPErXO2smiULUv4tUtCl0iCQVL7SKyLCTYG6n2XduMvYrEa1yAfcJxL0GLKkOSgvjvU8BUwVbR9RIYg9R/cv237Mmi4qSfJZWdymM5w9N/X8OWMSYHdlYpOrJMNtpeNAEiC8Ba7nnvsW/wEHZQhMuc0qhOqk5m0vG4PmG/kGAiiixjvvtGP16M00T4M/QGQaduDV62+DXXzojNNdWwy1YYr0gTdrJ/KcvXi9aBj6Hrh55CM7P+ZCTcgorM7Z7+Rw4KcK9z4fD19Nge8aQ+Tl7q4chhHbKHUkqMogtynyXfcjjah7YgGortPFYoZZMmU1DGbKOHx5nuUvq2uV/bgMntuiGiyT+nqQfs6quoq0LDswUD9IbS5VC+CKt09p9Yc9TUba1ameSqvLNMJXuLvxL94+vtaRT4jLXrUA3As67vgHHnWGwgDXgU65m2g91+UpisFDtnmeoUa5E8C7iHSaz1AWoCJ6o7E20OM+lK48NFsR4QrH6QjbiKgbjRXHhn8CcGBeJZeQBN5rkp6iKTMAUMTsFo5uVgy+u6vT6vAE9Qai/0HRkvVhg79lS5Sa+SsYlJMpK4m+Bs9ecqyoyyissjq9WFV1cZP9A8D6TAqpdmHsKXBiYd8yZN4skA8x7EpwEnwJWryXL+YvL+cvX6BBAFb2Kq2X2Rx2gNM9cKfhHfpCRQxi8chZHsP1gHNG98L7/bM/hbGPQAlFeF0a6htIeHk6go72A/f9iI9UlS7JbDGGX3DoqSOx0a2xogV5E1at8alN81s53ZtILVG5Lk0RE+s9Qa0nWCeMYXBXRYuii750AM5rUdf5xXZHRObVrXSeOs20Xj1NqrDnCAO/YqISgwJTc/yim4THhLGKvXP1iIIkNbh0BkNdNUrsVMHGjqJwF8Dw6yy/qkZIAHeJgYc1GYUY2e37QrjyzeKKGSeFG+3j8ZD+7rAJkanb2I6Pnic1ZHt7BSzbsizOySOZLV30DaZHg7sC1wLlda0+GBMtD7c8x4oNFtotvGdRzAfS7Ja6XOXeSmNP3DoDtwVba2Q+eX/4/gCfp2Vpn5+evTv5iJquFSwoNiY7U5RNq/py91uC4SMcNiLNVJZ2lOzHDhob7ARb3TaSGm0kWxoLuKqN3eHsOvVQMsDSmJQpUX5ErnMQCOhHD5+D+zXtoyAvAnIspE+hzcqcd7RRthcOjzn1oFjV493Xe3t7lC2wU7drBRi+X5FNQ/7McGebDz2rNTs11fp5S1nde74yHGsASRnVlo9fdw/eVYyDADXTLVT0XCW4+Kk3CBNXRvarqdmqQD9nl/NqNIYemtRJTtCE1RYL5iPTBcVIkQD4fe0pM0OjojgyejEOO8aHzkKe0uKJuRZ/Jppt8IJ5hM43Z4j69IwJskT8Ubbbcd3IwovmFVN5MyPx2HxKeRZbq+5ZtdPqvpCp/b83tyx5uKndRBiBnruOyHwyT4BTKte2mVV8BriHQDZ9816fooo7CSq/6qSp/R6jIy2yHINcnklb6YrFjyLC1g6zmmhSisLpNUqf7MgFVyyUNblhOuYP8sMMyieKsMcz1IbuJNCDqUUBGyPiNKIRMvQ09oCBtu0FvvWF1itL5+EWhiqrroaBSnZfkQKC6saN6+0G/XzI9gdEvxlSr+Dr8fDN3h7pCx8xgPXt7jjVP8k45vmhdmspN3UD2GJyQHX98GTcGRK8qMFFYTS2OLdXYJPAGLsZ2PQwBCrW7NP0DZ1RSrY5DncR7UOUnVYQBHEUgbjVQrg3JXXxbAZ5Fmcz4PHZBd6UgaWRzjUsj3BxU9M7zu74amiE5XZ5ukihkHV/j9bXdyzm9wNRgoMnxg37RHfNPRIU4BUuGVcNKwmxlnAotXk4NVL1g9Ydk/DauKM3Wp3YBErVZAAnimorYzJy74yZiAqJGr0xTjgm7iuLc1JfpxlKOKhKNi6meCdjNbGnV+aAJNRWCf4w1UFGA/ybLnTESCgJm997DmcUPINZ5WO+53RA4A4Ruc5futZItYBjHWPvpn3+nnPdXEMSNrLRsgxPjTL5Pz04Ozs8/uF09uPJu49HB6GmA+Bd4hTtpPN2wDxu0xA0AizciJqmJ6SHH3k6+b5A4JEYMabu9Wm2VVqYcjn0k6UK8E/+Pv6Fa6oIkE0TDmpj2bc8NgvMicHos03L4McPiLWJnoUdJ4smSDzwGWlWrWRJfW1TAORoZyHBHfb5Arw4EQ6+9oQyITVlmizgj4iKxoOSU2G/pETYL0NFo6O6rP88TcYt6L1TTR0BJoxfYZFW0oDW/x51LQJfoV4P2uFYkfq6LFZX12Jk6ykw95cHpQXJPHrUPU58F9DK1esFV4viPFkEXHUvsPZ1Y7U3h2BZLKNOHgjpk+vjE5+c/enDyccf/uQC2awI3AGRr7V1idjNyo8PDt6dzsIY5WGapnHGAcKWcwhnmGwuRhw1dERf5UvIdzNvjpgxqBwwNM2zyAe6GRzhY25HAvumDqG+hgTfLIHj5l5nVaqxxw4wOXLVylf+oWtUId2r6uSuivy6tFkgmne6V/mD5E6TdXfx+B1OPz3irEbUSU8+RnZqJ2g9Dyd52OK5xc8Fahsye4msRZ46P5dXfXyATi54tKpmmmWY8t9+o057tNufOF7kW97hmLfIzuHgfcqWmFLw4Ojgw19np38+fD/DdEunYa+3KPIrcoWGPBiQ98Kkxnizp7jUZ0VxVORX0XdJlaoTm2RswKAeGE0kqmNwfrhIF2l5FyrYxl01oEugMg41EOSh1LlxQ0HHWc1NT8fwBKEWX4VOVgLyQG1poMuqBHApcAzuiUQyy/IZSBKRecmu8AP6TCJHZ9xLtPKYwpdZniyyf6QRhAMrepOMg6KClkmZ3KR1WlYUz159AuHHpsiEZ6g9NDXTTmjAhmfVDDxmCefAcdM6+X3jFN6X9YkbU4t9XtwNvfvMGsgg8rk5wT2D/dMx+VQLL7s/tzCf0AU6vMUy2p6ZBAiyh9DFNykXGQE74fYdsGM2/zo9/GH/6MOPhJEJ5aVUCgTvBkLk6MHh2eGPBx9mHw72j1wceR+j0nl/QJ9IpaNT8azK9mJTsrtzMgjQ+Oqr2bs/HsUuxbeuoUfFKIDC0H3awINQPZO9jQR+pHLgeFiuACoKkE5QPyGVlfti4AoqKonbTWd3y7TbPVFzDCThMHj14LD+v4QlASwHYYF/PPixWa69oQuzGoAlHHXC+Oun/Q+z9yenh2eHJ8cw1/rwzwd//cvJh3fxUBMtj8MElRKv7K7kN2Wo9RuUCErqdrOs7xjbtwinNoGNxJbKCBHqjkLDFdKJI8UbiQg0hvxBVwmvWEKtHfYkwZaRlyTFM9AXCG0YUS6qKoVpqouyGkVhH3juYWiETJprkPrBQRHzZv0hYFLdSi3EP+jmGJz/9hu+mYD8D0DLhB7uqAuQO4vUG3E/+Le45bzY+5UkEXFs3w15ff2mVxdXKUasYJqkHsSGsh4Lc9tBpgtG6kkI/x4SZHA6EUiFwVUDkgTgLUMhysVGdWj2G0pf4iEsYSWWuQBPR3zox/6hZyi9iOgftItub4N3EzY/g+hV0BbQ21fkJ6S/FMVHPPLF89ZL9udamdXFbLk6X2QXZNTo7IorpGGwXoI7NybOAPdYi6GHCgsn0V2HKAlWNlmBJAecsdyMlzGWaubY44XyH7MzHX1h3T8inTGuOPYisultJ26C33m7iXoBJnJDmzdDCFO7QroQFmy0AImRddFyE6O1wSbVxJow2BKrHMMmHk6biePx5dQ5OLgIKahwPHwzBfEpIr/GF3MNKYvgaEIRwDZ+E5NRXJ78IXjDtIcYw7vG4WgcjBdV6yTYE5LUHCZmgk8Zx3yux58HOYRRTjE7DXXpspaeYPgczS4l27Pzzvxz5wZoxD22YFQaUZH5pbwVcb7XY4yVUQNiJZISg7OD4/3jM9BBHBxpCh/Sx3GRfhByoXffzfaPDvfR/16kEkzq04zl8k5JbyNeCzOoG7O5upSVrE4wdUpq9LGO5MePR2eHs7O/vj+YSfbL2R8PD47eTTeM6k/7pzPzEQ3yVJOHsnYQgNI48TUNgpClqsEKEO+j5tDjAcb9g52G0znhAEKBJpuhztN7BXlBYDTgoY2UyiB+mO6+//jd0eH3s9Pv/3Tw4/7seP9HVBkJAXRqSLbYYp04dGQBaDCSqdeexm1hESjfNluGvxpxZ6YuT9gFhmuyeqV9L7j0Ri/ZE8grChQecsTyVUQQzZywFHuHpUVABlm6SSYpKpDt6vPOZGWdZ+B5igzlsx68sI9HrwJIPg2XWtW9ZE/sMOAm/wsLrt4vyD3xImI+oMbhhsZPgVx+oY8fJG82dZ22Rsgebl08wFgXrY8NMWIXcYO6MdoRneNQP3AKkucsbWfglnMvaffRxJ5Ap5weY/NtK7aI5+W8xr8kGFPT3lNVKIIOkQdFpK/lFacPkVTO8INxMbdoq5qY2S1aS8Zz+9LITU0SK7R9mdYX12AZxdgsxsNtqbnkahNXWEpdhLWDfEmuodL9Fy+q4TCDUDZCtNuO+8HN/DcRaDDzq1lydRUly2Vwfx9sDbbgH+rTVrAVnHx4d/Ah+O6vsHIUpx/HgnM2aI0xZJYoQYJfAgQkhALDxQ2pucE1gPjbmOPzSmApinUOjinDAL1TpMiULZoEvxZ8PD48OQ72j46EfYAhvgg252Z10KiGG4EWCbfVX2gGTkOiTd2GPmNpdsxSYJR+kK9uzhVO2KAgthaQwWXuEJEMKhtjDdNGFbyLQeoH7uKRTcx7/yb5HD2+55mNS27O5wluEIa5eEUGT6XIlTWxcFr78spPE0l+4SPx+Ebv+mkrO+KUCvYDDgUS4zh+DWY5Ahzh2CBNigge6+2kiChRwAo0XsXtdp0zuJZqgJm4w6OYAW1Xd3xl4piQSPJZjjY60Hdg3srwWbjkrv19QaFRYYiSJuwtKkcQN34JOhv2fUApY3utaCu2rfID5eJZS84h/+BkKSlFVznaFcGim9V5WqECmvSpFYGJ0UwAekDXnAnygmDmxtZFlXFfsCoaBHQXq7I0LKlNRq40X90gyCemjqo6csSL0CbZQHS5GrAR8Dl5MzljLXQABO7PIm63tLslR0GjQqcoFsp6L8rV7CK5uIaDsQQg8ZJOQS8gcCzISlbcLMEDlV+baUddGTzD+e8FQRSuw35QcgZlBiCcVNujSbU9noyjaTT+eTKNp9sxYSVJ+ZPj4PuT4z8eHX5/Nqm2J1E0/hkKTbRYhcUoofhzqqXys1n2Nno7BGV/kuXVvVOV3QPIBfwRT87xm7g37fXULdWMugxfRuBPuwtamuQqre7nWVW7X5S6gHS99+6OuAfv2uot/xPNJuud+O1ksLyLX6p2DhcMmdAl4Xj7djWmt1+EmQJ+MLsCpgk8H9HAys6k8NxDngQAL3pcRfFDLJlJyS+WYeI5gVXO6d1p7JKznXtBFj+inmB+gPwKbBkk7Eqoajycdl7ejF3PyORe9eHLF9VLYKrRkV4jZDzgF8WtRC2nrFcUgq+DizLfUK/oSgMLmsae1RivKwZPvGRpXvAbhh6rRs5nB3gn+EazFspdRw8HbHaiH2Ry1ISInkcxfYtMnzOcVYxow8TCaXAQ7W4E7t5WWORNUaaYUQnu3zKcrHfCvkSCcgZ7dKOVsI8BZI5BmX0ooOa8y10l40m4NZ38/DaCndquzkV7d349We9M/qZfEcc1hgt8zz1LyjoCvv3bvTgY+k+nTYlPYIFmYJGEePguYKBe79+VfEWvYifYeYeK7vYL1WYReirmIRJHp+Y57KRvQh1VSFHizm8oxxWgPbDxEBcc2yarFFvY2cCeLdJYAdv1MG7YElqTrzvDQg5MqYrjPhWL7d1wkeqGUxheRqjRbOnB+d2MGYEvDVW8g9i2a+BY+2WSIb1i1kvV3LY0lHmgWCpqxw6DDpCFYaQE8VABDZEGx2Pja9ous/XSuM7qykMxT0EPhskkcm1dzMUU7RLFsRAaZhUZc50Ru50esVjnxtTsM9+6fDaHCp1gDgqjyjjD7zj8uwip0GUZe0T9Ra7SpZaCaxLzDW9vfwn7LBtwhfGQpuOBeXhNuYrx1F7bLEBR8xcbm8d3Y/fNVHYVc4LA2cFHFIiHlcBPYmmFE5Inr8BIXWbJwjqAOCxBOCtgYe4wTpep/AX2taeQYZLFgjBaASEGTNIXn2Y34uUF0Gr4y1mqX+3t9eE/e/3gda+H2S1nNxWasMlUMdNsAa/Ros0H+dter04+oS9UFL5+85u938Bd/PrN+z0IWuyRzDOTIiH9DvA3GCbQwYckB4/LgJpe3/8G7Of3r//1/v3e/Tevo7df/eveN/H93v793r/dv/7j/Ztv79/82/0339x7tca93vkda3Ka1X7z+l/33tx/8/r93qv7b15/++0bbmJvnz9TmHa/N6/voUNv4L+vvoGi4MZczSiQIOoFZTi5m58vsvzT/eQuuq7rZfV2st6+v1iVC/h3eYXIonB/5HN4kKwrYIImg8l6535RzNLPsGpQDighvIK/F8VVBhjWiLh1k1ZVcgX4AmUIL6O6vJvFb5P5bVYVJQAkX3yarLdjZBmhG3VxD3sknlQ7iMmU3Ezuwl7c6y2SUld9e/u3PUDrg1AtTMbZV/UrpbftB6FL1NkPRD0Czw+PTw8+4F8f37/bP0MV1ruDo4OzA2dyXSQ5JOPBmGiVEx/H6JJ87opGdAfYPx1qPKx00MZR+8rHUeuAD5AANEYZWBRrLEUVKj6wM+l7+qcguQBOBujSDLTveNJgt8CxQiosw+wZCNYvXli0d6VQs5y4rtLcYmNK+qfiJ6c9mGLaG+kDJSQlgVMyAk5tAvYH7zKzKUg35pYhvYFvgGYJV0zDCUTTXUgycMiiIZ4YCOTD4AMEqpxobnDlJhRtVgoi1cSM7yOeDtxwrDsZ75GjKEHmSzaMlEcvGyTi0sQOe2YIXgX0HQ3RbWhXvG25z5qoQiaWLgOMY1RgERun/aIS3F7qL6tFmW0esxq1onnviPDFilWPIdtixDD3ZlkZmwJe6W00tZmroA3JKcXNfWmkaPTzM47DG4wzsKAWWC3FHlSaOvph6qqFNWDXPyBRI972SK6Ky4j3GOdxBPTEdD3ixZeUKzjknRFW51J6wU4QdyZqZ+x6MR16PbBv5I4mKGNwf7klvaHT5ZmdJHJ695kbWvBaOnWiRAERBggbpmWJzbrIkrknNtuv464IxGw+j54LleCG2Pd7RPB12CEejZebiy923tBukJJYiD41Oi5DDJ6ZC0+knS+6nznT9sw1h9PtzTWBpriMPl6ygDF51EveCNV1c95maLBDsRnZyHYzdApFJ4stcyxTGxEppNCytY56ETo+7qO20YF89o4S9BbZY8rXQHqvyySvBPcQECOwBUT99l5RyuSi/AR+7c1vtGpw5deqt1N1I4KdCj+QfzV+Zyraa/WRBSX33AwRZR88yObmE9OVgTaPsORUFBJw4R/y72A2A8fRFJgbSXGHbxpZXDor5hE5d0hgizfPbRM7mOPN3Qy3codxilnqANHxDZVIFZIi5rHsMASej3yI9DRBvk4ybUFcnJ8qANqYC05nOs8QWbkTKtT5bVLec4hGiMaM0T7THGbY6SlBQ2B1fCEbUE+n4zcJHzmVwBMd4QuWukLbw2slGOExiLyH/YAOKOdcQloQsV9+bBO8Y4JAtz9wbnge6SOaRhMG8AhAtDCJ31MoEqqWeiZ5jsq9dLTXeEUXa0kY7ybTpRY0E899oNwbMft21km2QAHhclUli0iqVMidPF2HU5doCYoPnUlVbi3gH4gFUT6icRnQp3FsM8pLOmiXELrJzfDbTdmhn5sf2maI9vvFbxnPZwj5rKTirKR64Gm5ynMwV8hLG7zkDqd8iUMNhzxmevxgB64ZEVEBgj0CwTr2TR7UR+V2LDsDKaQBsozncwNQV0nxb9zoQ2zRYpirNIj+KENggvJwnZQ5JW0jt1y7HyXJwyA4BG8lRwqBeIP4k1KUN24CQ7jC34nZkxRfsSZ0xM3ZOiZ7PnECLcHgpsiLusjBQy7YEXG/ZzNmrPI54in7NwgYCzHXxSqPwtM/nfzF9nuWVcWCFjPmdFJfIQBeQlg/WQ1xV+jBS/kuWFaW1H2+qyUk7IMEXpUxXoMvBmnsoy1UXXC86lY/eAFKDfBO63ulnF6jo2jorjgYEDUH+KN1GbFmJKZc5FY9EhNAU2Bn4gCygR2fnn3YPzw+O0XT9OGPPx68O9xHodcMbmxyxxarGqBoqkipEIEYNVfo9279YLNxokAFg/FIeoOsbaZo1KtpV3YSVsp6CZcCjqCiDnPWGe227DMPnKW9j5T+esOXpORUFVFTwlcfoaHPoTeCCqIfRKiYiGPeYPDL84chzyqXlJxri9xV7tPUeCNosL8hW20QJaeuWs5RHLDUaumws9AzxnZcTDSqmxrcJDXalmxx0ZObp6BhUt0MhRH6nKm3Yi5vm79oXha3Slama5L6wnt74qdw/747JySAcBVp9UipjHM7q4yY8oN94GZZq6PNi0qcSziF3p5mdJyLdI6KhLIQPcKDh+LF1XvTLcQHRFDwwmDdgV1t1uaIh0exzmeUUwk//JTeafrEuCfpltaScvRTynFS/FlPxXEoCAbv/A59SZwnJM082QhKyU3Q2aMS2AkeHDQ0lU6VxbqV05HEo77rWlmsw5i8QXQZxiEHWmJdJXBAjXQE8Gw0atSC+UUpYadXE/ocdVVFnXdBxFCLFKNcp6Z2BmSkGlSKacyFS4YJOSd53wH3NJLUk2Yno/NOa4ohsB/dmMtiPYYX02aRKTLqixSZ/4iVmLorJQsnZWky6SVjBMnBazf3/aRF3lQrB8atQDH/WLG+ZCop/SrpZjsLEnyMzhZ5laILFetfg8PjsxPoZvSiioOf9o8+Hpzi37a7m48sVAu7xZUA6LdwGmyjYYNex257wwO2dm/ox7uDP+5/PDrjrkAvsBNUhTh0uBnABeHcr2HccT5MYzuwDz4cnH38cHx4/EMQgkl+48jg69htW9ZW61kSMkRVSwLNfsD6JEtg5FPxuENrhsFJdCfCRtL8ogb7BEAwol3oN9+oHjj+Gs0pj+4366AENEkuoI79p7M/paRt9awuPDq/6by1TX7cOc11TD+JKSAeHiomewFsFuCoNhwx6occNXMtirmhNbPUQH/TCeLOQLhpQnntpEK2WrQq3KblaNw+3Tew3jQmbaryS+xlbjlJvPvKdIEcxCjYP/5rtPWl7C/7tw9bsTqbkmqEpqfIkK8vZmV6hc/xlPdFhWb6BeuMTTL9hr+JU5csx8qTa/bCPZOqFgEKpI8H//Pw9OzU5L2VvgHCSLAM/uPk8Bh+LpL8apVcpcEiODkOFgPq7nKwLAt4xYNY4vM/jIJXv33z7TcBsuYhkHYsWKY16JsgsfAWph+c1WV2dZWWW8NhmV7hOygcYemqvAj+9zbsn5MPmB95MVgk+XJRl6sK9P1QEh/hDoA6L7Zi0yR8snF0xPAFc+73fIBTjmPa4sFTp2iJoL45BBDwqGGU9GyeLrHfo2Ar3YpRGIkb+jHYEuyOOtalmcbeklnutrm9/HX7y+HZn4IPB99//HB6+NNBUEdVeYFJiSMZpc6e+jTTLAdXupq8uCfHPJZRcDWory7hT5oQmDx4BNlFweEjWZiZjeBNmS7wwxKWxz04PNbZzvJreib94OwDsuOz/BpCafByLWNZOnIL5iogv29SR8urGbh6pZ+XZbQsFn9fJYt+UIKThP8CBBbMztXHCnUrF4vs4k62aLFwXe9o0laZzM8B/qx0VYF3GqwX1ZXMn1MVZAqryyTLwb4UFdncEAB9xTVeFLmrEuYa3AZ4f11sPdIIWDDa1bfoC1XqCNPW7VbnxPt7qN64cfSo476o6nJZVNGiWINn0AB2JrghwC+s0Pnbx+A1u8ctn3zYfFDbe5cGdQF9uDCbl6aNxqqbWc6qTxUaGxseP9LzC/BjavY81v36KB2VZWVatiUx7BzosaX0gjrbukEa18FwWGRzcycwCXEJo7J5i/XXOst0UK3OwYHtvJych6QSge3CWcZjnyKxiPQ0QZKj6k9TP0jgou2IsGDz8GPrmRFUJS0pTbOUhgOYna8g/QF8gY3IicHP6AesKXVgdcP3L75FB2eqkYkQPM2qZZndJOUdfmeqaV/IQt8bV77Q99Zl7S5nFoeMgz7cB5SiHA0AIvNJSJesBMuFHQnbRTpcJFWtq9OdylSV508pd+zNhRxQtLlJo3FxQLJthdOlMaA83n9nEURZyeNRaRs1eFQ0Cfp+/5f0u7hEtbFtCDlgjPJr8b/vDk6/f7JqFjd/kdC6sZYq+wdVsqNVXBTJIq0u0qi4qNN6tkjzq/o6kpHHgLDwZO2ipFGxeAyTiy4K02Y3prgn4b2GTJJ+jKVVcJhAPJcmWTJKHQ0nUgUPwyTDGupyc0pl9qwbD4e7r0jc2cQ6mxZEesDZflEFv5cWeLNYmb2P0wobCp2gYg4AovHEIrdAo95mRw9EULDqbuFjG8e9rg0tEgRtaT771AinwUP6JSnxUPbj5yRqYAT2Mw8sh2kDiFGkGuTdln45DrbRxU/9Fi/r4PeB+PpZ5YvRNz7DWNBamucr5lkJf8Oh4b5/YhyzF01nfu/uYD5aPpxPcTFvhH1t40v2SekOCePNwNVVszmF1nHhslhjSB2yJyxg0aLZDUPKawxLIOXPXFX4Ufh+D2hLVgfzIq0U6NLLIA5r28gePs+Sq7yoMhuRiq8Hs9lFAjh/M4jezpIrB5xFA2AHyRG728Cl7+tRspyvbHgldWt7fbD3CRsqgc3YAKgMsU47dM/pkwbPHeDsG3N0GSLzP8ygbjcEVdR3fTdikNb/3fnHDvhPMgSXkp8TN6cn0Jqtuf/TwfuTw+Mz9ThEN1wv2BYDGRCGUmFtTA2AH/bd/vd/Ds5Ogsdqs58cHB3snx48Upzvb0C53kApXArRZ56AJ/e0oH41QxcRYZceztPqosyWzpNA4cBEjQkKpAb+TkEB106XJyon93TBTyPMvOWeL8NYlc3u6dylfRNzu1jp0Y2gw72QokX4MeX4coCD9CfVrUo16hB5SOhfrTJZRYHdxhuUqd0wAHkVbykAloBkyJwDzLMh4SqK+wGk78Vb1uC1QSlyNbDWHu9C9kcfc+jdOkFP9pExNAE5Io+AKC/W6NWPE75plGgZiP3Usmy1ppsa7XFQ1SsTnGIiSE2DcLz7gutoYPCwA+LvzcYvzJgCY+bitErihm0LSSaZueo0I89t2WHSWuIy7AVIGCGW0ieUDuND4sngeR9TruEdpBQOUE8aZZZX0IwSWWp5M+3iDIWEY9RFXNm1e8Yihm3aoe86EAaXbprEta1hEA62t2C/9BmfmOKFJmSgjyWVQTwevt7bgwiEdZY3YfKIyaqj5kyCowk6xeVyPWuYTI85kWpwsUiTMjIAYQwEjf9uqOVxFBuyJpEzIdhkulkgdPQg747u9xqC2JeybiKpk7CvxuG/IJvdDrknUygPM27m1MHugT4Zq+KJe2zMQ0oncIuuS87oBbzP7Dy9zvL5DL6qcMhkKDCeyiGpo/WJYT1NDdE2tUX5w8gTtN0ACv4UzN7tYiD9HBDMTNsb3iTzA2R1QOPxO0yusVgH6ZLA2X4+txF8mGtcfKqxaOxXSez2LlLVrvogfP42bVYJNyx9GZkx8FoMMGL2F7aTLGpAbDdSe0pAn12dRnljc120il19prSr/0SV1BtbJZDTRn1tss0WkYhmpIFJ5GfqQD8zDS/6UV78BR/3epwACe5u9BFoFBhUKTA8gPSos8+kgz276EvXS6iPe4mC7FxBSLnAFpgpt8C66EoWy5RTs9ONtQ2+jSuMyzBfhmZYLyo1ldInntDPaa/aKbakVgm1ix0AGQVkc2287/DRjNy6dK61EsptASWJtx7KiC2yknsPxlq/nKs+Rj+3FNNg+Iv7oMN/bJLQoBqarMmIKNXouEzjvwSHhLmFpTAjyUg4Bk4t43XBZGNGyhMhbqtNBGYW5pTQ/NJ37K64n89P8SNYoEDA02Y6mGo0DpkQwyCmCAAY9xVaN8tnefq5npUpCLwpE0ndGtXfF6hOMj34sMpP/8dR9KI0nvDydJAXxTLud24OV7EBkHeTBb0IuBdDxL6t/r5w+L9VDWh6QhJ1zvfaZxOvMzmQxydns/cfTn46fHfwjoQKhG50/AbWZMC9+t4nRG0M4KN9aSOuQwLjx9oIEHJG8c2QVhC04ewEhe/PF0n+ySmOFOILBY1ksUDqxI0it2M7wOnPqCaCUOCquJSsbMcdMhTywvMFsWMZJcs0V8DgYoHaDDtdrRVoXRm8Aj8dfDgFa8gfRkH0G9C74bj5K8plAE3Mz2eucv4LFfISQE7F8tUC9h8ofXoSnmF7Sr7nMoFKZML9+fyPeNz7gXfR2RPb7z7ILnHBIvksxMac8s0Bepw9l+GUKwhZXGBMQHqZloAVOysuAQMacJxA6dCYbC1GXtT6SWQmGQE73cwYtHhqzB0MbsafQUz7Kq2gd5P8GpNWkT+an1v72ohEvJ6EUXk1j7r6E21uJW7s90rDTuzyAVchC2gXgF2AqQex3emGtWmumJ5LliPAL60D2fSmuMVk2e4eCD8gF+V1BK+T0VMXkS3kOg460XlZAEL21v7R2cGH4Gz/u6MDECnD4N2Hk/fB9ydHH388DuQKj7owBGUqaLRuPjs3bLDjrhUeIj/zqD70yqkULAc3bHK83BsApp5dlCkmxwAqjyUKHinsC3qSp+uBhHt5E+4TnsKeBCURbNXxCuGjHvfSW65eEIQf8DGvWC/oWLP2UOzKgZmDeQb/AxkZFsnTdUcRGSohxTBcmXulwwN4gMcHJ2LipiPRwbwXejiEuvEMIecybQh3O8FYiZ/feXT47DhZQg2qLoK4iaQxpYCNVzPQzybaIkzYL6UBwl+uc45ro/75KrgxbbZLuTcRMMvsgEUB4eQ3EDFbF/ivIxpe5zlTQ8cZaM6YFTGGDpPUrFwvUOiA8ZNNKYCoN4bWqKdKYFp8XbSFFMZRnK0uJo27tBOMu0iPJCfaRAgkCk92pGVYMF6O38iRjQczPEezGUpr71AA/JFCctv+58VaIYm8U9N5DpDc/BMkHRt5iqQLMdf91XVOuLvarXi6gRjDipkzhMm8ntqr4N5TprJZKrddUeNIUSheLq/O22GqzULayycP+9ObT4gMV+qGa1bArrI/rTxM3hLgKMKTIxk3GqL7UHnCxzdXrxcsC0yeNiPLbmvbty8F8AyiuY2y/GKxmqez62w+T3OyQGrEvyUaBKYk9x/fRTRQ52b6+E0qxVx/h3QlgQ5h7ba9DHJQqADdfCOXVM+PvTErgSQW+3fGEWLeSVjMB+THA37QOO+tKzFmybjfqNkOvd+6UQu8n5qXKETEm+qmXYoZq85r3kNyaXbudE/i/I5MHyB1Co1Alh5xsikIVFCz0ZE4W7BESk1krMs0WsFfrUBR3UywUj4JRwOxYWm5oRBEWyK4BJct1hVKEL3qGtSviFTy2z2HmL/Xox0KvhG/z/JqdXmZXWSgUl2W2W22SK/SP4gOA1QIVQsTHlTX1kXJuONmEHikbhZV+vdZdQEQl3uwZPo8m3/W53HwMkgA3STKZ/VqCeMKdgL6e7Wc699AOqgouheF4u0EKzFbVWgxJSwqcRFLP1NannRZXFyTt8OFhsNVdXKzRAixKzxTAD0N1crHUC3QyCp1jlXYlASAimNrUjNxEdczKYDn4Xl1nl+RfhBsSMPLRZHU34LDaXKVxkGVgXzE7pBXmL+T3DNkeZGLlMwRRTYfglyVAKwA5eVmb50MRUzzXLygmoCo5KtGSYwkqwRhYHrFGLoAwQ4qZzt8Ek+mgVbetY+e7ekmnm3P8V27UD9FdkzDVlAFDC61W+VWP9habsWBODHi+6zSjFbkLSpdq5aE4KQOh5TeIUafZlcA2/N85cDtQZrAh1kFl9eSHa47nKpbLtVmEE2/avy12bH6YqNjtfMzetXXzoY9ymvncIMwp6f1MHvOLhpKGImFgOFaDFKbSqpitmqCx+GWExAc/h5xbBgwziK3USUdDaKRLrZ6cwRviXsKzzGemnEaM5YD0HNYHGzEIgAe/B5YJAMN4k2WYGzKxFH8BCfFxMODb6x5jN9SBiSOAMJHNlcPHkK4E2ds8qYHYLmi42kwfeA4tlGo3QBkNSR0z6QHklwOToYhOFxv4XkzWyvnM6iCeC/w1800CexJQKFwrb0mdCMf5NWyg0ykn+s0r9AZQ0mFO6I5kIqcHWPTQfq5du/okPEjPmJIsZ2Weit0OjfpZ6P7iqa2GXpbviRP1njD/TooC48uQhXonkKZodWlb9DuZlDp0MsCZLcShl3ysCFnQ1r69LEazM/xpdChwkQa/JJbkDzipe8QSCKFoFFHIr0iVVrBilERpU0yTvAmZW9IQKDD6xAnGQmWGfXoEeJE+Xpc2U02WnMCIK+Yi3Kv3G632Qs3lWGtMKVfyqqZsmFfHvqi34DDC+vTZ4sgDdcziwgBQocIgEaEWiim0NRJmlxM/VNnOf7NLhQivzHyNdoFTXJfoI8diLDkmY+h0J9StFYQzB+D5ZZh9HY4Oaedct8H1Dx4ABh98dvJdijjKdPB4Q/HJx8Ovt8/PYh9Uu7ooqECHq2lPqIHFGWmwQ88kkpFitL1k92uKQLZp8d9nGvy81PoGBNHD67TX0Jcg3AY7PWDEHcOAIOln2tyB3mwsXUMV0mp49nbCD/nHKtjrgykBPwrFocrXjgR7LC61k6UPN4QbwtNUJA6QY2MwkEoCMRl7QWCNi+h7JJQ/Wn4I5kDhEjtmp9+06HDS0EW94wQBj1s3RKt7UYngdPbO6COlrxNcs/A7X0M38aNxJloWL6OtTYXhPHrKHo7HP88+ctkPgVkx7fx5NeD7beTX09eTX4N5s2tt1thH78bMD5zFG593pJXcT+4XCRX1ahMB+9OzvaPjqwSnVuJ3v7+q/Fk/etJOI0n8/FkPpjCZg/fcs1x71cMyNhMWauopcs7hVhHybgoOxJn/hLQUpIH+wEGalXMqYOX42WWX6UlJognaNO+y36GPk2bJMyLpE4WhYqY39PPTaUVAVITMi2ydE530aZvELtIvvjw8ejgFMzGFTmplSlwCQyJKNg8JOOyUAuZ33pEfC/LNF3gUWfkeFgOnAr0c/q0m8znKQP7MxhcL0/XJCdHv8Usi7RzBf3GZqNtIGEKTo+f8zWrZjieeSNRLPrwuVqlHUVghECZi7SRuQIYPqAI7jsGamT3wznA8viwkFKPYoP9B/TmedhgDMRI7q/giHe1Ssq5pskYQb6zVV6laT7CvAsb4cMkwxE61Gtt+BOrbMCJdber1XPzfXGkhw7AZSWP6YkWF3xdzRvYSNG0zR+Oh2hqFKQd2uUj0SRT33k3jzSrOnWIOoARHfSgpuhs+62Cko4oWxZjY7B4475dlimQiJSlLDenN4Ra5bXs8pSaoudlNr9ySfbIhxoQhRofc6yDCbXQpEOKv1bZjGKGZgy8ooN2kiJvrSWTrWQummHN3Oh5epXlztf8eYTkgH722uvFBCnq3okwD3F7Obm6DR9x5XbHNusYQKp2ESSBvVCkd70uzdLYjJ0EIgC6B8alZBl1l5K/SxDMVZKJYzsjyKI6tB9wleqnX3ACzP9QBLhffh77mw9aLE0MWO1JP2Be5W+3/9xh8GeSixNrxP3Xenlb6hbVF4RpZ0dv7ClYhCdrDc7Oiuulkq1OkZPQhDQrr9Wg6QAmtlqGnje31gcM8DrLkXgt7wbwH4f+GfNbp13Hk/+X7q4x3KafnkcxQ10VJvwUKu8A+/OmR/UT3qCWJfh5xi4mAx9EAi9L9TdJmfkB0TT2Ho8a+wivNgFujluUjnDZmHzM+Cpj9hX64E2Cu+maBNJBQzdOIm2oyDtvJrNPUBcrWAIZk3zGj3uG+x8z1xGxftPbwsLS83fKhTahXN3gdQS4XjPmF9yG1poc2pgpnqfrSEvwWhFXBxxroWgZZlo8XFuDPS2ylMA6FZczvhwj/7Do5YH1a4ooco+H/39xgIOGRjz0DXKwGz/owM2OZ8VYq6OC12jQd72FcuC7EHY6CogFshnGZL1msZ8iyXSlDaFrlXz4/ZRnqbjsmAqHZtyeCfrjoR8Ul48N2NnPvdPJV3po9KUBXAXAwUDJ82KepYT91IIVo+QQy9o6og8N8h7XzSnDrpPqOpyCjIqXF+a0V4YJ00L03DaR2S+Wyd9XqeYqYQc2XiJKmuOQ65pTOjRIfv45EhWjAsCYPbmJjHfHKZTFyodFRXJkbzAl9lR0gLISK0B5k/AF2YHlLF1cQKo5/8SZ68VQSwvI5VHUR2mowuNspHk2dFwWZ1GACpZ7SFSduoiz74fyEdvVJs9yeELIUoBU1/mcOH+ShsadclYarsaPPlt1RrAVVL2YFJ5FbNmsp9NjQEtbmvmAokZ8jdJIwNw8RTLHdkQ2OKDvhzJwcBvK04Mkr9aw01vsla9dkRDolcPP9wRT44ypumKf0HQMoW/0S/0ANcQMXEinz4vaFM0zndNH7iY0VfOWFjphrk0GziFdnN9ECyCYfAsoQM6ti7eeF9dwPzi1EYEkJMozWj5R8+IoElZSmUBDe758YOBI8via9DXetxZgcwe3Pn7QbZ+B2EDeEFXYYaHBGk2JaTe2VYvxoQPKvzy2jZ/xYYHTaNlQZP7xsQAvBiP/E7oYCHGx8/4gfDaXO2ATQmrHreLQTjR1EhSxHYTfY1cEUiKgSNML+NbgtfYlSaSGA5EP3WCJJlE8oeSsQN2u9Mz1mpsRKkiUs5tUP0/YLPIFaWVmoMaDbiWLxYyYj8hc8M6PaCPrRfZ3KfcYm18XsypFLtQVZ+QS73vuiqTD87rqfKgowhUCjlFVAYwZNYBx58qnufsR9P0AAyh6SOAT+9ypvlN7ED5pg0mQwFlsTGjcJh6ug7vAw+hmr8Edbhj9oyNvCDXm7muJN212tKPBoYWCpy2rHqzGq4lqnF0W5Top51V3bgiKQNapwFRqXa33xdHIfCCsBCPBayq2lnhpavEjn5+vcrlcABJHjhDznIPRxcSY+hUW3UQUGRSFqk6XyExEG/vE0dic59GysoH7XrsTcd5JqaOTaaNFhW/JgJYuq/buA+wAM2fbUCy2MrbKbA1Zuym5DS1m70Mv+IXCibe7HmOLrtK6JYBqqnOPKzJq84gD/tkKxZl+LNq09ZRAHRZ9IhzHNI4hHZ+fNKZLewlBE6KAdgqxaNZXrbQ6Pggn8OALvedpvU5Thm23grGr7QYX3VbYaZh6giE0jNqm8NvIYwe1GubWhK8rbhoWNjdGlsSMFdZrE8JhtEVajRs0E8ILSvasdFSjd2YIwWJ0CL51T29pyGOP9URtDpWboQodcif8rpo2QDUniAZBDTDMqtJyqBWb8oLdJHfOnfVGgSO4xdgOdpHU6YJwmlm7QU/4yHUxxLHfrSfZZ3/HCGwWjrYDNsuVFKZBuJexO7Iuuxb76NhMh9NOi4zhD+Gu9QA8AubTFbtDOXcVtny6JOeE+u+fFuk25I1mRhCWx6N8CMdQSZIVZbgtO5fUjANrcgAljGXVJdATx47Hmcwzac2yWfuGFbGOutHS+PDoiCyqlp0+wiU/L4tPqXiJ/VPUFlx38za1JQLbFDo9AmspK1TSJKwOSgk+kDxLwhnZA/QpvUN8EaiFaW3jHHH+EYFjomG3qbWpYBOxxh7ITFI9ces+5OUY8brI1G44g5spMffTI8X/reSWGuRpsvQ2WOU15pxRjVfrcxYpvJciQnKAFgoUNFqsb0S1Qq/xLxfsT0QPIgqKy6jxjqt8klwhfg3PqlWDbV4u6L/TpHkXRZNx8Qb/y6Sim+QO6+4TO0WRqh4w+fA1WrSijksJ37+mbCcXSVWHfty3x5WlN8ncp0Xs0ETgH6OOWWhB+3dygFCqIV39F2Q2TWQhExMh/+hh34knVhO5JNCuVc2gDO979gzzfzLwlT0THfeYru4vnLUukJVGlBX/agYluriuBvYHXRqKu0aoLpIHSaGAzPUGtg8ekrWAaAoVUVDCHcMlYpOlua3uItQ9/My7Tpo667WqGkzWTNi0ebo28KPPqSqlkCsvmSabcZKbrHKYQU/2W1W1He3wVFhHOWfMwHakk89RtzJ4FoYvYUdbMsm6UyLhCxO/azkwfNFsmV+w4NBM5jMGs3548Ksch5RRd+qyaY9RlYnws+am5uHnoHVjQTM2gprqKWt+G+zSJ9YMgsbplkqfTdZfjOHfZbKhm59xxZq4Qw++Dltd/Z4UVUS8k+aJTDg5bRxiCH1pOXqCFsOH0WZF9VcdFzLc+m0QpQZdV97GyoGOt5eL08qSpO8ZORONrwh67hVJdzGBfgKGHZ4rIYvGNvq0OGAuWAYRLS5HrmJFEQQgRgyuQxrhZW35JfTV7e2GvlVJrqdwNbeT2YLuqQYLGxcF9sUWJsTxD3hVdSY5rIpViS5TTAB5sI7VV5kHpgzyuDPiMugRRd6nTH/0EbLlnJOYKnfk1BganRnGZ/2sVSYW5WKerkmglvlWZyviqHEFuqVT6Emf69DDLV85NtuaZwQCEX52+eh57aK822ulGpREg9iVXiO3oPxJL5qZBV06QZdMkIQwsE8LFurGSBNnrMCSnAgKq/OzG/e8hIR8QvChzXpMYukNWr65Gi9jIeRtbO4bP42hnxy5WRapt0wuN2+SHkq+wwbtjMQCD7CCmOpAwOxwCxXk5llTgTWBUSrLJjoJzSMliydu3IitC2IdJkvExV2kLme5JG9+zvHCwOsF29C5FUqpOEU8BEzwwy7MBC/oAwgiOWhMmUDjkeIGMKw6aY39RBSydviifon9zolSpq+hKL6yhoILsMNjLMEaXHjm14Roj6jcAUtKwzVSpFT+7VQzPJ7HuFpk3gleLw8aliSMzCaQJ43MtiHUDiG6iVSgGAqSTdx5Njw/0t6CKTsUFqiS/hJxXvzLTBByJyB2cTkDEYt9NKtPjrPnYBJhEDvyVopOjdJX9kUgEdheFJEoQkmnkZx+0BsFOsF5xMWb9uIaAvc7/Azxs9hLYZhUnEbZZQIFdq/Zyz/AQPz8llpYczaaYeqfmkeqcSP7tdAxoC/ssbRQxU+Ozs6MKlnFkdiZ5J3a9bG9K7mSm6jErYTJcvpCP/GFxW0/PA2OPx4dcUDUK7wNCL5e0v/RL9F3NNIr8N7yEhBTklROW+HvSE2z4BlgCZ+2WFfGn0cZz/+XE3Fy9t8+GTIBugna4Y2jZtAz7DAvrUdzHH6ymufGNGs6m458HPgWBSKaIMrjGuJjify93OKwZgCcn6cLfI7x0AnEQ5ccD20aamXsME0T2/miwpZik36AXWgkFq91tiS7h79QrEoHFq6qR6/ihn+X3W02qS9Xxh8ZX/Zn9gI/hP9I5XUBnhvZ5Z3vBONUECRFeunkmp6MnndLw2mKSooUrI7hIJQxPnNInp/oQCOsJQaCBl/4PgGyMw5h+cKp8WLpw3OVq42riu2D+VR16Y+NoeHJ40fpeVT4QcwLxeUMRh45pzSFLFCFQDp/lptZQ1XwYFxGiOVGxrmDixZX1qHxeuJnljFGLQVNbmvlOtLicS+4grslfs8zRA9F9TH2J+Exzyz6UAVqGMxjWg5f/J7G0u7aZSkHrQk9FmfTYfCFOfJh0NEz451k3T3FTUxstyw+oBoaqoQ0LSSQoCVYRFACwXGMcneohK/VbkZMuO8fSBRwMbc+G25AVp141OmH4R6y6YoDpthlf3PIFOoou70tcHc7ezYzDqYk3TOqWx49Vpm2zppT7YDa6hpA7H7lXE5c+cRJQ51TNOanH6TzjDz5W64ifpWDdi2PfG/4TFGn4WidYcG68pn3zl3HPlVHl83z2dGD7sTdvnsQ1Y8WMpZI/GpjRULh+BEJWCO4euNkhjsGPZSNr0x1VwGaE2CHs4EXS0CQachYqCGqm1JMrmI4XSqIdpXfj7iEZEi2pyt2fuV1cgfHxlpXnBNxVRfoS6MaD8sboxeYqDqcP7+JWRT1Dus7SPyG6ky+A4LZQth9BdfqO+B9B8pvkPXf7O0Z0E8g5KI6CWXKUY3g6U9wKBDNzEYb6pncmVjcaFX0KnD6FPdIdCIhfab6EP4tqhD+6ak+rJbDKjmQVG+YRKrUKDhQ34hV+yEF/Z4SOhAxQY6di2uMt+mC5AK2N2i51mWBGijWU1wUNxo87fYBybM0b1YLzaXhc66QzKIqzuOyTPtOvufZnApvzDX4SgCGN2Y9ABYAuDXMGzlqxkOs8iq5TMknIjwHzKawp3nFxrJz+7QJ+27Fpz1xZgL976f0bkR8PB6DIadNwasEm5E+QZAK1k5Z8TjGQjfaFPHJNWfaWCtoXsOR22193r593Wx9u2v6dvH7uuixn0EMxzJ1ADwOkA78OhSUTh0cyNWCLQXVOKmnJoNxNR4mNXgoCwFow9uprNycgE4Nacc8Tv0DTMsbDnmdcXvjaiJHI4s/kiWm9CVoFoAu0hkRPVE4ZBd4AhfgQ1nCkb1JPkd7fVRE8wzsIg8f80mm3Y+Q7gUyQQ8uwDu7zEi0q+juaEKducAwKTMWLhEHi7iREn5qPu71DLvOeUFIloCPZ3mxdt42rG3C2jzHd3KON2l35EUHfx81GXzHKsO0QlWslo89mCRClPAd3bEt30oExaAesPRS5DuGzoOMcq1Z6fER3eQiIiRz9ck3AnfgSSve3CIDPdXR9jXBj4w3THIKd8WvjUxIadJ7geeOWK+Wi7R1UF17jsWePrSRrtihSDlgd9RcDRKKNdQFa1hZ3fo51kTdiiidUeML3SMdH2zwQsLC64RFqw0enZCBiGxw2BD8PX41FY+h102PIRF+IR1DetcwpIjpjLTLLoPUo0bMf8Y48qghp2U5cetCUuC0YUD5ZfaS/1/MJTLbLbOIcA0PbnLF1s/HR20YKLnGfrr5qNtoEnv2gSaKLbfT6wWr3J61MQYwyGbZdgFL8caIrYaHnKsNSA0b0DtiqBBwhkyx9hyuw6keRwMi9xQJ4A+Zg3jowWms0nnT5cEcSvzNjg52Dnaak0A16Zlb2xPnXCXaswMXBn0Ldxln6AqMV8GmSVEMKswOiueR/UYabgrcEJZ6vF5cC0RkGVOh6SbOYGoTXagagA+vohNdZuAPFLF9HZDWYt6VVHCbYPQIOVgy9CIIZuRHNEroWB09m+D+UxQX8WJsrFt7rfJiDQul9JfChNwWY/UIQ7a4qaHtYBwR/fAzfP96ijSEnHmgK0Kl0bHC7bXHiLv1cCguYaExfy/kWdARbuCZW6zgV27B0dV3nah7UaeTqC4tEZw8KUtkFoFDTuEOF1fnFgoY8xDQwytKITrGenZAlMSsvo9sqc4dxUsGO2c3kIWLzb79EhI60JDmRJjNIEQ/hCH2AxSOlst96vYJDYkIh5ZgWF52ld+kYuGfR46m7Bon6thjfjuLf22LY7kudZ89ThuUfW4oUsHU6vweer9ap+cW00oSmuA/i+y89WCwqrOFPP1fVZEr7FVlkJAF+up6kX7WH9lVnuin1ep8WRYXaVVZnKwnsLFAwNyEPZXN07wGLw4BrAJbQj+QxwQ0dXGdLeazKr0ocgwEAERlP3EhCBpJPjf5CinkSfUeUoC9HRllFL6nvNL4NtgJonF4tcqzi6LM0SwzWN4RO6+PMeNsq15JFRQLROoyqRlGjRUtZTieVKPffX0/CbemgOoHjasRPByEehPDl5jn9qX/jGuFFMkEPRpSElnoo7D+xvdakxxjBtZimQI6XX0NZ/88jAmTTAzsqJ5kZwhUtke//c1v3vzWpvU9OT1w+Xy1He7+eTjZ085iXRrzn3IuzPI8/JevBtvLu/oa5W4oJbEAsF4aRQwvBvMUowrDVX25+y3RK4xqBaUdjCL2061JAkOA473KES0Z14WgDysDiDovFoukxGiXMsIRLpMMfpfheH/3b7Mp/Hdv999m0+0RoCiG458n4XR7Et5vjX/emm5v3Y9/nlSTcOt3X9/3J9N4uh2HvaBKSzjGoIuTfXK/uqV/58nyOk/vr++WaYkPrsokz5L8frWurrL7dZLVIErcg94Pq7kfJ+tpdZVpSG2SlQ68rwHSZ8AiGQ9vdxoDhYavGDpSAWb7EM2KQebgugY6BEVYjsIRpQCW1/QvhEXDHwDWhfzGFnsTF9WANuPnZZLPb5OyokTkIrTyPPOWoMpwU/9n6D2kHYDpi7mL+HgAqbmWUTgJtxSTqbic0QRp9jVCVwAsXkIfpJ2GCmbAxAR4h0m1E7+Fv/Nb+jN6O5TpCXaCMoSn23H0djQ5jaPBNiT2huoRLpOgB3tkTyXAUqBRmC/JoW9OzqMQE8nTHtgJQqgEyw6uymK1jF5zEAYNE0khLaot9CrWWMLO5Z1U0dvhbnq/u5vmtzEQk+n2GIjJ28gMaGPb7cYJvLEXJIt1cof4b0u8oxHRbYWKF4iHgf8LGGuC9BdmuAyjn++//vr+d/eTc4h/mZzfT87nxeQ8nlTbIRWIJoN7cj8kTNKvJqfbyUWd3SZ1CgVP76u0hje7k/V2cr9bTKqdZLGgfsSxIGCXjF8qJBWPNMfs0zPn1I+/R6zU5PwswwYWawtAQRJwYAJahaOcTCaoHwxC1pVjRoFISbajbCH1eFLx3uEJl/kUFo1mHQs4gARTS4R7dHt0n+a3WVnkoDqL/SoVO8HV1TjC49dTrrxKG9/454dPWBw/RlJ+LpP1jLsVjX+eTKd4QBRP9sePR2eHR4fHB0b34bqHFEbmcyvc4sl0gJ88vbEHZMGExzpnQ5ALblKrVzGlURdmyInuX+D3q7QGpp9cxzCnRJIHsF3WECX5IuBbUfR7EEePCcQtSSnx7qquJ+cCx9txGw+q65AJhaukQSwoCcCm+fP6TaftNikz8nXAkysKOHRfDF5gF3pBdZ0CVDHgblbXMKnnCf0753/5n0/0zz+oo4q5TuvEmZdfhv3gVTzefeXrw/lCnXJj6Kz8uY6ijJR1fdVrOD0dSQM2fpH6GZO+mIUFUPNeY7wKg1hR/TuAhe8Vw7wwXqMYekYf+ycJ6MnF5G+cLaUaZ9M41oh42ExeTEEHJ0hWShLf7Ql1BHgUv42aDEMMZwRoMV9+cL1Mt2PsCHJ7otDlwBLe1GMAy5c7AFSy7vfr2EatdpPpHgIKV4y/y7zm11/fj383yaeoBPNY1XFSw+QGwwD/eI1iaF2UMFSwa0Jlg4tildcR8FJx8CJ47SEaU2vouZhdobAIt/R/ksUIaugFgakkjEhVbR/FIZ+fsjbnZzJhadRriS4BCKbjgGzoa88rB7gZVV0SRevTZxI1wJEQ9r4e33/9+z/AzDi84miwPYnv28weg40hYjM5IVM/6F/jr47NqA3FI+p8N+xM1juj+4v5pOJbbze2NdMG9skEvmwQhqyuVFx5mkJI5gLsL8XzEh31riRsR5CpbW4DvthCJ9703LVl+B9vjDIqWGGdCMdu/S20A2O3Na+69U70djTS2eGjsBdvnggm8f1gWVRVdr64C1Y5GCwTuPbneDkCsWRnRr0a/blw16MsylMHj2QOdi0QeGyBEIYScHd/IkTkMWqDfLGzIRtOwq3+76J4Mp5MUUBUIRPB4x0fNFMmKBboIqjR3kQgEaoMycjsvB5m2VjOmEBxK49i6RH+Mx7uvpkKMz54aW/vl5hvGm88mgLUH4EiY8YfW9ZkKFejLxSi0JXs/mMGMOHRZGB/xtu4WajyuMnFZTLzdsOKb8cA+qaCPJqpb/nvuKsmD0x/sn8/HsymMU/P+OfBtN0TWF4RWfm5nA2cBSxEq98qJlBysJN3uJCDr0Zkssi1xXI8f+SrdJBVm4EyRT7wnQDb3jfNWFbSo6Tnsxqu5qgzYXOgeOliY60oC1XFTlTqQjAOUVcD6mjqj8YJ8co71RbpLkJ0bwcPHeBkxkOI2gvGyMVbLYoxGib1NWlk8J3EwHEFU92Myiu0LO2mC3RyQwmIoZlHscixC26jdUXk0siTuwiUaoP56mZZRV/CdXrOBqIHIu66aPTXjCp0O0KA8caouyQ3A/zL669oO7nHWsKsi3qIQQQqpyz4ggWHVqlmzOUVtcmWIq0Te/TQqsN5QbALloBqgnG64TMIt35n57nFB7DTFxXiQBTVgKUe0tO/+4/94x9OZqcHZ2eHxz+czn48effx6IBMej3Yr5J5nqyYvEDgsuJ0YoBfltY1ezBQUwYuCR5Ct2GQj6ziOj3HRfRmB92L4GNCYRdVW3tWByleFTP3hvzqMFcDFSEXbS/Dl67JRgc6m1rk6c6rD1OdZHlazoyAKSe+Sm7R0mIWYlksdSE+nBwdnXw8mx0c/xRaTho/G5op0FQmoETm6w0LGaxjikvFG4KFjhEKHd7lSBX5fD2zF3hTmbn5CSQ/p51cJlWlZNMpP8OXoLp+Ca6FL3mIYZcyFHkiFYuog+e2h+qyo8rSWItN9siCCx9Iaixr4yiqwWXFyk1yQgnsI5ZmO4Rh7NVDr0Mba+fUrZ4suhxAOPRMADJNc2DJPGi7hdDLsQFPGmaxWn5isMHinvicUZCoqmEky1VD4R9aep2UV7cgZjYyrYiySZT4LR1/L1hfF0jgW1p4JwphEXFxBL+U4qpMbiq6XMq6Q9r1NI5tMWRKSl7yoMDkE8QskrcZ/5gtFyv0jYPcgN571PXCfBF50tuplS+GBiC8eKeq391N53czrY//aIYwCzgI+XnTADznVJ6ZWG5s9KJpsrS94LqgVN6/gE7L4UYe8WqF6coIxol21+Avpz8czvbfvz86/H7/7PDkuG88qalIPwj3G4VCZ8KRDu80dRgDWtU9X4UhXZDrCfnjgT2m5N6nBJ70EayHgAmgfLfjPdyztnU1h0IpdPaDclirTzOiEDcCqmRgQ0x7QZrfUj6OLuL8qHZ2k7UDTyWVah0u0RlQq5TJSGve3qYH+S38TS3j3bdIrtBEsrsbvR1eXM+z8p4MOcB03SfL5e48K+PxKJhGk9Md0NxeFgtyGU3zW9oq7//yjsT+An3WLtbzKO5tUj1Ci0YCIpEeJr9h8Rj+fB/EF/MAlJPV776e7oDYiIdfRCMxVGTVPCsj+UW2a+wj5wIQDSZ3e3NB4FqyhYQCCR87dIdRnJZXFM/Cf+FT5F6HwVgqNFMBO8bxwa+mngc1OiIp9UYbMK8gR8vQPdFxb8D0N3GikxtPaGre8WFMtY+bL07fH3yPPoMep3GTlJ/Qxm2kAH42xfQ/IBAMadIeKEMc2mvGMFpC4GbUp90LsF2Yq4GyNevEoou0cIzeRtjdFYrh9mB7+4ACB7JKoSOz+2QEKruWmEANwUpMjZGp1Wle8iBEtSU0unsL/93DPGPU3A401zG2q+yWUgFvoKK8fnihuu6SQA9bvBdcrOeYNQ03bWuz0/PYRt2qrwUOCP34kxLQgNL8NhwGePLDizUu2HoOQjT0Ebwv4F+xBEnuJADlntWFemQyW7Gw2XiYD5Mz4zwIBu+RLePgTJYSqFvkOQhaVuMKkd/y84v13DyHztLzqp5n+cg08O7gJwhHlZfFqrZv3x++P5BXaVnaV6dn704+nvHLpKzBT3DGWRExeL1PNkGfGQMuMm1wZUR0XdSFzkexqtEInWGA+s0N6CoQyyi7SaGjns8DXGXamunnGRU++LzMSvDcq+CWgD9RSKAm+MmgWNXLFUavnIegF+RFQj0as33zjL3LwWk5q6+zPHgxD9BdyutOz8VuG86/qAafssVieRXRqJaQ9ZjcRwanhz/8+RCTuHW5ExDDTjTD1yYIHXGpw4tV/YhzgGeo63nGvRLcqCCRMr4l529KytiwolGb6JNbtp/uTV0KSI+IfmEfDJJNkUJCFiY23I+RX5YUF1DGC77ydoun2iQjTV6wTyVLvC1ZKj3v0xE1J4OO7jQWjlpEszFOiZ0bL2m6GAb97O592jCAMoP1oIGINY/s3h5mmMY8B18oUEJjcrber0oMvEKnoy8WWWb4xbgci1vbQ9/DotlUpgGNtKmYpHZ6tK6rNEd71WPVeBhSfjEIg3noN9BkO0uI913nW/HH63zJyfQeedc1RC5A+fc6X2lGvs63txkEsXpvJNjnoR9iIvMnVwDivbnQxjLQzuNLpNHDmzrD6WEeec9hbN0tPPwfdVRHnQ==")).decode("utf-8").split("\\0")\n files = dict(text.split("\\n", 1) for text in texts)\n\n class Finder:\n  0\n\n  @staticmethod\n  def find_spec(name, path=None, target=None):\n   file = "__init__" if name == package else name[len(package) + 1 :]\n   if name.partition(".")[0] != package or file + ".py" not in files:\n    return None\n   return importlib.util.spec_from_loader(name, Finder, is_package=name == package)\n\n  @staticmethod\n  def create_module(spec):\n   return None\n\n  @staticmethod\n  def exec_module(module):\n   name = module.__name__\n   file = ("__init__" if name == package else name[len(package) + 1 :]) + ".py"\n   module.__file__ = package + "/" + file\n   exec(compile(files[file], module.__file__, "exec"), module.__dict__)\n\n  @staticmethod\n  def get_source(name):\n   0\n   return files.get(name[len(package) + 1 :] + ".py")\n\n  @staticmethod\n  def get_data(path):\n   return files[path.rpartition("/")[2]].encode("utf-8")\n\n sys.meta_path.insert(0, Finder)\n from rollout_inspector import main\n\n main.main()\n\n\ndjango_rollout_inspect()\n`},5407:(e,t,n)=>{n.d(t,{dZ:()=>jobName,wx:()=>lastingFolders,mp:()=>migrationJob,GW:()=>migrationLabels,ng:()=>runOf,ye:()=>shaOf})
+const r=`\n\n\n\n\n\n\n\ndef django_rollout_inspect():\n import base64\n import importlib.util\n import sys\n import zlib\n\n package = "rollout_inspector"\n texts = zlib.decompress(base64.b64decode("eNrUvWt328a1MJzP/BVjrFePAJlmZSd9Tg8bRouRaUdPZcmV6KQpxTIQOZRQUQANgJZVU//9Xfs2FwCk5LTnvbRZFgHMZc+emT179jUubpL0qrO8b7VarWVcJjqdatVTr/b39+HVKk0+rnQxyeaqp4IgOB8cDw6HKu/kepHGt7rbLfXnst1ScZ7H9yF/jjtxWdrP6s3Z6Tu1SlNdlGHSSdLZjb6P1C9Hw5/U6dnro5P+8dHwV3WjwnR1e6nztorLSP2f06MTtbyaxGWZJ5erUqu4pdTpCbWe60UyUz2FzdFD/+Q197y6VT1106HW1C8/Dc4G6qYTl+r7nppm8UIXUx2GZTb5Z5Gll2ESvfjhh90knaU3+j4uy2I36naTtGxT6ym8iqJ2C6C50uVEf17mNA74VbQdIKJ2vdAy1zO/TAVdr4/Oh0cnm/C2vJrM9FKnMzVrwkkNI7NOrufZ5T/rGJEvxeoymbUUI2bWmS7iosC6u8urCT7tdru5vsKf2MqsQy0ywvVni3Knv15llFtxvVosijQrZ0lRJum0BJxfZtlCx2lbzeNFoSNGWnJ7q2dJXGp5LmhVYu/85lO8SGbm+zJPbuP8vmUQiCCrxOCPBpYD7vJOVhtXi1ET+v2dnkkH+vN0sSqSLI0sEIL/MpsI6sKdIgqCoDW91tOb2iaadqZZ6mwib+Xgx8skbVOx5oWzab24y4NG4q0Q22J1hfRPfqWeYYNGFn/TLC3KPE7SUk25RSxW3i+BWuxOd7Elp+FGPLRmeq7y7A5QEcLg9bRMsrStPq50ft9Wn+LFShe9kyzVbbVIbpOyJzSprW6zosRPUbfVUvM8u1Wzf8bpVdaZXarkdpnlpSrzOC1ibLTVUmV+320pdZeU1+6XTlxmt8k0XBVJetWzYHTiRRIXEVShOs6n6SovsjyMVFwo+o3FVDInOFWcztzyn3Q6y3LV66lgmRXlVa6Lj4uA6nADHf1ZT1elDoPzwVAdnx72j1VRxqW+1Wk5KZNbna1K1VM7s0DtUC8R1tcLr9crXcLcevgMbu+Lj4tJUkxu4zyJZ5dBW73BPcUgIMJhNULf58P+cPBucDJUt/HniQ9Db2em3pyeqZ0CoAip2z/8Qb3c39/neWuEqhkXCFZQgQH/dnK9XMRTxAas7aCtZJ/8Ye+5etf/22Twt8Hhh+HR6clkePRuEO7MIrX3B4ObtnpJgFSw6y0tKpHrcpWnUnCuy+l1vFiEEcwmrDKVFAoWmtKLQnvFbuP0PoQiUUvpz1O9LNUA/yRZCqPilqFyi1Z7nBZ3Oi+82Snjy4Vuq2m2WN2muJo/rrISNpKDtWxZdPD1BDZ4q6XurmNYDsFO0eHJwM8htha1qY2QG8Wx0G8aRfAyaLmzjpjdKWiH7xS8qV+qntrHtqE3aZN6iFotGd+WLUy7FrcpoDHNSsLGN7m+jZPUMhst3rK5brVwM+fZYpGtykmSFks9LbNcNnWMPEpb5Tqe6bzVomHVyGmFGLbVPMtv43ICNCrEj+X9Eg4J+X2bVY/rWSeeIc2FH0Rym2hqSx0P3gy9wximegbHiampei7RpYMynhGZFYrbcqkzfPpB7WPRk1MeT1LM8my51A6l3kZfccklxYQOrPCfq9mVblpvyVzht059mz6rk6ybNLtLVU+qxGW8yK46l3qe5bI4VJarLw8tuwVgo/D6S1KVzaEALIZCl2E2j4ATg5/Y9CjgKQ3GEcwaFE9S6rZzpcswYDY0aKswgnMJFiDgsbjRMxklLZOO5Vh54JG3bM3ezvIKjHl2N3o5hvf+u+/GCFOe3fGbAtAHY4GvfxpHjPZcz/FECQsd59Prtkr1HR1VWU6QQP0iy0s9C2HsVK4TLxYGp9PrOL3Ss0j9L8QOtIAUO83u2qq81jALXM2fDMCSEIKGdu3nlhLo0+xOJgVbxt93o+AmSWfBGNcBViFyDYd9kq40ABPfasD+F3oPuOpSVTONI/o1HgVZnlwlaTCGsnMPtw4m/MqReoGjB6gaXqf6boSAjUfBNBhHSNNxTE0Q0PphKKDoQ4sAgSVtofgCg8L38KOtJvANB9qhkyOMHujsvILF01NfqMnRy3FXxmSH11b01TaSlPq2oBOGK+6P4UTM7tIHQs0qhU2dzSc4NrOIeO9md2kbu5bRYoWue5xxSfzgLQI9n+tpWXSm8arQQLa5JA8dWjWDjEb7Y7thnHPsccBgqeOirKzRlhIS1lOjUH/SadkhJPNkRQ7e+VVbYTnAH61zGcMiywqd6hlOOExZr8d7C5iO67hAVggrt1UAJYJo3GopposMSVgm5cIBoOvTLfwKLWMPvEfwN3TCaDPA93rSzgT3UW0w9DpJBQ9wkCbFRIisJayPsY8tVWYLRKNH+Pjkze5SwiSd8kmqQntSGvJoriINBDMaA1pd0JB1yOaTrLzWufQHHeERgnQ0SREqB4VBrJz7QglsyzROAYeXGg/xoKWAyCANwQNbhfDchlmKV4vSXRDeB+lstD9+aDFLB408tLzNJ/jGlc07D+C7zBNvedJzgSRCNgXUjeQ4U5XuewQ3VpDOwgC4jaCN2IiYvlLLRHuQnuIyCbidF4UuiarahqnGKIB5HneWcV4msBLCQAGH/nrwpv/heKiCaPQKSCkNXWic6qlQWspyFZx8OD4OCHVRS03jAvnGw/75MNwpVP9c7RQR/QkaJzzYKXY6+1wywNMWGmiroPPPLElDbHFHhXs+GO36OvaZWMucNp4EzKJHdruW+QoqpTPEBVAYe3y5UMO2hBtLkqV6hmupgN0n9fjgYCqlfDZdCTNBwNPOMld0EWDsFG0FaGV+MDQMdGT41hz5ZtNrG9rF9eD0BsB7XAjiG96M9sdwJGQ53dOEbSA6Rfws72azCV6Ou4SOwizHQjgHHCvihXG1gfJhEcF0AGwn8pJqB/s0LDzC5KIOm2kpFOLADmw4Amk+22oSAcQ0ue45iG86q+VSw70atgeu2wdv5Df6vmgr2A7ujLbVqgCZ2nVcTPTHVbyYICBtNcH/YGmQBMjg6pXgyvnGhB05EOgnUmvEHbQd+YiEy0gNh1inyhzhtYvB9JEriHXWZVI4mPUbqQytAdj/pcyX6l5AfPm9p6tbagnAgHsGgILloqhhYusMgN1f5ozGJdI1heuLANBvVi1wyB2ivGEehAffP7u4i3aK8AD+AjS57uhiGi8NneAeHiwLUjuHgOmw9KbhKG09UZQjYCKPEk+vmUUJgrbCR+9ogjc0NtNqkpZ5hhdXeIIbJR4ok5kupnmCAoKQeiPAx9innJKFf/evN+YU9ZppGW58VOVgmYnlgY1biEw5LmmZNrAbxcdFUhLPL+VnybQMmVlouvkLsaR+i48LopHU0uQ2LkojhC8vFxNi20DmAFdaKH50jhdePrZG2V06xi0X4llgeONcd+YgfS11Hua74UH38PTkfHjWPzoZqiAc/SMYP48CFR1cXB7+NDj8izq4CHdpCdGJjaxqEEQgSegcvT05PRsc9s8HQKKJK7KTf5Vnq2X4EqEAdgY+ByKB6CTp5DKPpze6LEJsHkEeYU2dzsJIdceRv1JwDOMW0nukREYyp3pfKcFrKQWnMPLTgRzg0hid3yiZSFISgCRZOimm1/o27tCSdJddqT6cH528xXOLX3LhtrM8cc4iFbRUTYSEIl+3GAqsAV8gZF8VmhZDAzBcyAFmqnYKR7jsw6N66nV/2P+xfz4ISeq+U/CAZEUhs2LncsuSpVHsqJAw2VbBtBmTJSwXWpFM3Kl1Ob/lhHU201zH5SrXRadYLUF+VTAlqI2XqL5ZeeOWYlacn5xj8DoumN5IZZevpePClZQE9uw3X/jYm9zo+4BIPpwj0BcuUne1mjpyncaNMMLrAZTB2zxqHHrO/mJYA7xmqyxd3NOmNTT/4pLVKp29KBCuxtuLag3Pr0+H/eNj3Pt40Kuec/ogvWsLezInMHCyiK3AQeEzlsQ2CK2deAlqtDD0eAtSNiC0gDL4Yba/8Bm48dpqmK/Mv7QX7VXZHIrC5lUWCkI0Cj2GrnlQUZXzw5nH1sZtGYtIlxvugSTnscdyZRtUD0hTb/QY904Nj6PWN5f6OklnIsh9RHxrBL8bysndXsonxWSazeAkKfUSQN5Uj4QNXAvkE/dLg5hFPL0pGiVxt8lVjnQIbx50EYRlkaRXhp3GlzhmUzpyil9ruu9iewAlfmNobZVOttT0i9lEpjAwuhCK2006y3QxSbPyGuWH8Il1JDyHd1k+s8MxPbRVkK/SQsHt5O4646sE3GFhyOqTzkFHqW7je5VqjXoklIZjD50JTutkElUQ01Yk/J84Q3blSKsUzsGvRtajQwEkqNss1yAzSEFmIAIDcykBwOrgGo3VBoChzf88uIj5i2CnuAgAY8n0eiviDZCRIxFuEng1DECkXigK1kgQU31npbpt9SWYBl315eEhQqEoX5OhKCwxErrZlY9iLAcTle+N+DD6JF+Evlg4InTssJH95/VMKhurwWLog7ZIFrh05HaHpBNLtjZuicoIYDXl2bJQnigqS3mnbJqrT0m2iEsNoGVznCfhPEV31Sjkb3kCWTOx0q/MbY/KtLYNoWm6zGAA+Mt7hn+nQJARIE3KweqQ7vKk1IWIJQw0os77/5xiwpUe3MVpCWJeA1hF7C/8Dy2s6xjmNVkshJ1xNAGOtC4SBobWFC5il+8JzXDwfqburoGFAeYLpgXbhx+zZD4HnS7B2La9t9XeaBnnOi3xJIBmjdptY0ci0b+7vqdNIqvlCSJ8bvuRfbFhUe3AipKdeHd9X1UUNuoBtoydR25+oNwb5sflT0UTA/olqOa/daXIyxXKMPDK7xAUWORoKaCyeYBtEyjUUMqcLzQ9CkDgEYxdVljeeeLqxQJOTbh+qiTlNrE+HJZc33vxrEdt0WOX5cTKewvU0Q7wLi4CvkFgUYeECufCKB0FZTBm4e1of+yeRQHtQjrg0fRGUMAYVy883LuDdKuC3ja5SoEBphbq0+ys4qr22Ih7QirEy4bGWcb5lS5BUfvlIXJ3nivTp3o4mVBzFMxvimDsqnSokgh+Grkj3wDILmzDR56t0vf35TVaAjHIdeZLrt7wBm6B2UyLKB/myLTRSbNsyeBsZAkATgCN76ObeI25w4PSLROp9122WsyA44EjV13G05ugpeI5CE967mmMWCVECo4DLBbQQYS/3anfKRQZEBZyAsLIdwre+dQU1qIhAPG9twccXP0tKYDW4kWRVetvrMg4q37ofv3Y8tVCNxSnZsziMvWgOFRju5kvuPNf0Hk5C7oqcGROQRrneXZH72GLFNdw6gjdgRLzmxfxbGZLOJsoeMAeocM2fcz1bfYpXgQWb2HQVQtdwrE9zW61WsRFGZjp4nXQVcsVFknSMlOxs07AIqIsQOQXRMwHt75Z6PiTLvAa5u6GaZbrzm2cxlfMFNN+OMxub+N0NshzEB5O48ViMqVX22p3uEzBO0xXmmtt3IedRQbSMin/Tj4cZ2TGg+viMoc97d5G4+VykeiZmKlslIpa0Q9LQfI4KbQ3yhDnYhaX8WWMekwVw9GRokgYjOtiBWacgH8447FFWN1w5bjvqqRUt6sCtZb6dlneB8wyxcslLWKHO2GoPa6Ex9+rDt0ZLhwJQIV7KjStRqzkipdLUt6k3JLMwGwSL5co94eq9jPDMLFT0KBXgCp+q1d5vLzupNlMU/ni4yourkld70mG2v7dmauz3R6sFU+9w7DZ2zAXLMbGXqM0fbEhQ8MMIocCpJhHR8SrvE4Kw+bivZHO909aJWVX3er8SuNRJ2VQCw03NiBZYNzK8i+gJwzDaB8MBbyNETIsYYTSotH+mP6+HLfNsqoZkLZh9+ocbE0/6R6Ljj7p/DIrkvK+tx+1viFpjpGfuLZwYsia3Nrf2Y1Ok389bieHfEybVcmoL1ssaCHA79vlCjk2uKQVoPyYJ+mVzpc5XgrYuO4popbL+5Ltq9DYD38JE8O6OrK+Aslgq9VaZMB5AA1+ud8qlsTcjvY7gG82jyStRAssKyesjn2JHgj4Bu5kXB+cEsh4+xBw2EXsobp4MknSpJxMwkIv5m1FxBjAMDfsu2ud6zYd3yz1ElNj7ECMi5WCJjrUAv6EZvCHaQufuEH6Da3CVXF7v9J4VYz+ksTk3yMN+oG1JYF6TpVhu7BVhytOxFfSokGSqcFvvCr0TurYm8ZiTgRV9ZgL5BLGxgKsCxVJ1pIZ45jNbJhB9G16ui2vk7bfh1tTbpF+f6OARQJw9qrnqiajZmsBfMe1PG2Xj2fHfEneCsSBKPP3rDlsRJwNgEWqD7Ivs3LlqIZ2vwd6/XgXzqCdrlxU1LuUpWYfrPE0L6DA2j4KAwKleQphrxc8hzXu3oiNF4vwyQpbmJSorVzk+jo2//ZbvWfyygJ2ZpKtSgZNRAHXMA0oh6ZVBddJsEjpqWCeLBYgXiOBlmxJOsbs9D/vqYA1Rp6uUe34RtMttmJvat2xVnEIARzCUnqKHJ2BhLjVnqqwnS17n8Puihq0tNd8ozvSF7CCNVvlU6RTjgbGrgCPjgglz2AXiam3fQliSWrN8KmbG3OaYM6f6rZZC0lPxmyOOFrcu3QTaFqkzO/gYFN9N2EzRBZ3WF1Gq+VJmr48tI3RV2hpbeRIUT2JSVVbls3hCk/EiA0reH5hlaKgBG/pYAMbz2aBbxRsm24whHYETw3cF7U9T+CGx3S567BD8hmWnZFa0MsrnWpk/ohVAmNXa/2FlrL2EVZiKFZgVB0O57ZAHtUBk3uwA2BbBaZTo3y2CMIyHUepWB0umc6h4DEm6aflNxAeFJG5/RnEWv64zVZBxniHkOPWMyY40g+bamxqPjLSbK7huCk8FblSV+wTNyOWIJDyVVDFAhEsJfJ4gSAzEnI9zfIZ3Mn9QXjtkbXuptHgEgr9GrLe3UkEWyNGmghUfRQ8NuYKitLsrip0rZB8dxvdgBcNedq467baibjI1BdJ1VVGSNnoixinB2L2iGSL7dIq/jKu8BlLIIxg0lG1WXvYLDNmeZVdgJWlB+SfGoftALifXQrqRU6K+5BhDHJdZItPGt1TdAFXGRZwoh4PS1lFHtKrn+FdUHVGkocnLTgGWmiCwIJ/A8aOkezgpHERf86sqLBie+rOAso5caPU57XZChqHj+QZFw22Y85LMf12Ee4xnZ3bbKYXncmtLmNAPus/5u5Xbw9hJx55bItjBNs6MPH2jpOkmMQgs7yrn2X2+L+O09mCbz9BvAAxV1fhXzRJgZOnq1Do1FZi2NFlCwAQVqJVUpdsA9oqQKtixZoaXDtznYPvZNBV5vfswfTbNntKAMFda8+/qP2U3eYbjmBDlVkQ7o0WOJYQi42uMWYmneYGDsBOEEnPQZ7GCDGIiNjGgpgDVoECF7tpLiw18o53Nmp+Oa5oMpEWeOpMfIP3If8m5PvljVhElM2tl4Xj5UTvSAtEbyuc78QllqCJnGljTYAQEDvvsEFsO0DgGaa6gZ2GcvfIjEBZ48cEXTRspFZlFmBf0qp1FUzO9iIpInIsqPgNN+9AOdiyxaxjuXHTH7wGPrrCFIES3LwO7TvvQGMDWY9xMPpLHn42V89VKAy/AUbsN/CMA/EGXEwb2RgUjzXwL/5RYQbTtgNATaNxhxDpCd2owCLcbQBheBAeltVGe/gHyyIaFjolE3gw830pBIkcF1AyVRBsZLrYhAa8yTQhAW9HlRUAVMeZ/8kEzEUnE7ZGA105qfV4nRE36k65rEsuXOvXejVu3cW9ICBrYDQ67FUvAK6Ph9VvAuOE5WtcE752bgG0zoEg4Ae7TuEzvYOVJxQFr4x+E+T0wdya/cTC2Do98yg42wC8MJ/wCSMWBJ79NnkPoDy7t/2mYk5nNC6sjB8VmewJ2DOegIQa/7pkCSTWse56cq1Do3OZZLnGKxFiBN+nP8C6kxurFc0bJmynQFm88SFC/Yl7iafGzXhQMhj6925LU623iscAqucqQOEAcZ8IngxhtloukilIdKztO1Ymu8EeGInjMCdllvWMnz0WQTE69YRbumI/LtIqEtr12MbSNMZHWlAXXNTkYdSbaeo5iNDEbAqgxIbRzJHaHDe5gwOaVmkZ7kWePBLasO4/1FMk9VG6YgWWJGnhoghLRNYNABUJBQKv6tuz0w/v1Y+/gmjip/7PYI1sgPhBvdzQd0E61oDRYkKoANhBAw6DXtBSyzjJUbZoRCAdNIKQcYoxBJHzAsUt9VljTKvnXkPf3+j7H9T3P5i28EUAOgXs9ikTYoSJdSRib4O/HZ0Pz433UUVobGDh2eC+vLYAFDQ52bT/ius41zMwMyr0J7gikEkhAN5FjQrHQnEjghjnvmmuUVrgTZmwTNX9aeld1frLkZ0HgS+wF1l9ZPSHoBwJK86jjqNQTdrvXEsYEKGplUY8byinxSrGULV0mev4hgT2TocCJfP0G9jibkshSwCmWz3VxCO0hMr2lD148PSqMUYeSyQvfH7I8QpjpojsY+WMbqLYfPZv7A4PNqr+nyC/gXu30nfso2p6BTAqr6BURRhF4DjEu9I3+EaiTT7e4OknCxjNwYkvs3mYLbzbkLw21n9ObeMSIG2TXbllGHpkvcnCCQMoL+U6omzbbF2AL2AJErky/LJLpLJ8eR2nxeYl5zL+Xs14kdwY9l+g+Yr6ZDoBVu2yqh+rLpvkKf0a6xqr3OwQS1Ada+Q6BYtySKpYp+cNPUbGHMm5qSLHTHFH8Ew+PD0+7g8HyovHwroQeiDRtzE7NKZNosB7jC8wjIFHxd16snEMb9DQUNTkuNN00JuT4ymncsiKTUvqBT/o9vo7Thh4iQtcJgp5v+ZTx2j9Ue2tkjKoUqBcw83IJT71YwWGUT+qWDFhzpyA4uJE9irChNMIoKtWMHDFNZZoJ6fDyfuz05+PXg9eW2M0kSmJsN1KAsECzaliA+l47ZDE67FtTix/2xhbubdXc72wonKic48UMlQPPVKpZaBx+Gv0kp33qGf8QD9BpAJPI34Eawr++ao7xnvGiJqAL/QLPngys6TxJijVHMqyyIoyrAoVbEnndO2Q0eKEBLKN517TWOpHnjERq0sz2mpUfWWOwJrko7an7YHI3i1ZYeU51goTRmFuJj7HY8iIf5MwwYaaOUtHWbhk0mCegXPuOYxzFGy51KFvCtnxgJtAhiEF8ADr1ixSG9nJymgjOyL6a6iv0QTSIxe3MjnAUS1YVpUjdCayfhw3mJE4IYBYyrpxQ25awbQIGFxyIwBQDUPIj2T05YrtXds5r5GmnWAOOadgbeWQOpeKALedW2t5GejTzniO6lEk/9JAU0M05W4r/AOBU9TIiLu+TqgGXrlBRbYmgIA8TRQHm5UKOA1Nbs8+qRFpM7lCIx+H5ugosPkElhFxThKbOGfFDI3OSkpw9GjnjR9ATPc9vRR6RZyBQjOpPHRphqlSwy6JkR5TkDzrURNkdYDyYNqizzGcBzmSGLvj6co5Q4mvu8ajCWPi9Yy1V2VazWt/ekmdBU1hdA5owvz43n4IRZBIiIX1zTgXMzMi/2T7a+10zeyYqnTNl0N/CwOCAQEWsOZzRSFiCxIzkd/ZTqGus8WMWLrabEQVos/2Xi6h90h8EF9yyAWJ5MiEyqH3hOGoInXi9SDNQpHqMqhR+W0jtp51OzPQEoGFohk6AkZdmOtERZwmmG+iibgBJgudXpXXHGDCG2zjQCvEs8yyCc5Kkw6PTCZ6rtq69bjWkHe1CZ5RMaVAty3XFsNX9m22gvA4EtS9ir2j1XL4pBYWZbShv9BnPJpI4WYDiailnO2oesb+EplxEJR9XLRJ/SImoB0ILFBXlbZr5r42hIRURBOfKrfpgjNubaUWDiOyccUgwIZAulR4E8mloRvZoumivvWwbVyDJtYnVsMquKAgHgX6+4gh2aY9ZRzxgH+xS4qvdzsFLKPCiLFRSGSuLPOkJBN/x4XCLKGoJkmxOy+kQIqjIBhHeCxAJZchMRInYF+2MCGeVmnzxqvc8jdsQn9N82ajRc33tixXNXshePn4Vqvz/pWrl4l/YBtyjCoeNaGoVthoTWGgICVYxWiCPfSST9oI2ghA18xLWti0pErrBgS8HvqhgATCaELEwdMsMl8xwrdkWFIuSWl5y4ksnuE+MQLC/QoicYaNMoENYubjo3dHQ/XKBr4qo6rChMOPbryUOtf4Xs22wn4UT6yWa6HmerIGdk45NqiLZpCtO4qZ5q5IqhtwYJhqAawctJs7p5YlfrnrNiaBWkTAb9aAv5gbW3VhqoXRRVU6BdaIi0mh09Kp3JlwpCCqPyk+LlyNe7u2aJmRdiVmNZmpe5j5ai8HtcYWCFfYf3TaK2Y5RkFprNposDUxqhtncjRuV8t7klSiwm6NrVcgjDpyj2GqBGSHagDfgTvt0A6IjOE/LrZNGwp5H58yz+6uIjg2Ldph44FXG2qlqDk0GDas5Bt+kCCLBFxgrp2t0FeqVyeEZBqEJCsMdoKoQ0QFfgJuXhm+svi4sCbBOzuwBaFMMjeto681ydR+HpydH52eqO9V+G0biA/OR/FxYVYeWj1tv3Y3WSigO7Afic3Vgvi8nNy9NorLK6zfdqH5Br6tCUp0KZZ7b2s7T8R/kbt3GSRchNMVhvTaYquBFr4buepn1YikRsaAlxV//MLE1a8ttL8QmJpsgeUbtYDpeMF5Uiw3E5JnS0A1hxGZELwmrhqbR5gIO5X4OpiH4CWuKXbd48iR5PwldK0eZyegQFZIKOTAkQD6vmcee0VJzBJwmQK5wQ+KXakaglhe6qsYNFfgONa5zdKszNJkGgKV4NZGN/p+XIlz6QwJ3Uukp+f1htQL6sPGFXKaNVF3Sr24F3xhsDYI3A5/p7qoMZ5+aF9yiiOGrphIzHE09gLBBVsJcsyRbG4MZ/ArW/bQgQl9UCRIMrHz+6HwNSxBodp0iXcbwt8Qp7zXk3FIPEWEDGeA80vYCHXUUTafQBThRXx7OYu7YKgFrYFfm2CGNDcwlNssvWL/NvejxRna6NVTDVCmA2tp3hwSmuONNEZzrsKE6Ddet/BALizPemKQZFwl8KOdj23Ri51wgt563eD/5sZVNUkJ+JLkdgt6gSeEm8UaYodJT2I+YP2ycTUCV51nd4GEhnuugj/TYVQlAJGlWEIiGiaRbXLdlS/Gto9ALVSFyWCdjLijahkBVk+FQXEbLxbEQAVg6Xel8TS4hNgaJZwb5PoJsSLhx8hpiYOqXFF0UY5/TCEboCgLAggY2ppmlZgIMlhybBRDsAfgFZ0uVxKSTnOIC6zBwEs/ppWotmDEiJvlSR4ObDYAQX/wlAvNTsF3GcgkIpeZqRuX6JXaU44HamTwDRHpkjR0vrVV6ITxfa5eRpAl5VVkIv7iqtlvqSKhDFsQnKfU6QSfCW7SOVMHdpEpMMeFDuOZdkt7K8EutVazyhgbea5G7i5wPLLQVknUIpj8B4yErD2ScWAEExePADxHnRIiNOCH07PXgzPWHb8enB9aNLvItX21edDiCEizRrZj3UdV12TB5ZEKhnsHLzfcHTXHJyrOQdXvB2yVQXBlKrfhVfj5NkkxXLYskfhKA+PzFWA5NdX3IH4lZ0SENUZjfQnJn2CqIwOrDeHn06CWWfQurpqXj30J+8+NPk3XEnbb2+Kk6s63a5HvrQMvSpennKu4EzZ7IG7yT3TnkqJp18fdchJymEjJdjdu8oUJdtDiGS5H0gnhh2fGtiALtK2gP96skSUze00r8c+PLUWOq1zb1pUNbbNdxaUGrszcxvi5kg1rmqVzKVLoskzSq8IvsSoTa5wALfyLXL43OP9/0jncE6QCh1QowLMm4djD8i6MRmiTzGk3cFisqOMUbKmMa+wcR865wvVH++Mt4e02NdgYVn5L1hovuwjc6nE8aMqwWIT4FFn7H+tRYo41uenYYDU82vppZgi/TFunKPMl/AjhKKHORt2X/w2nR/B8f39/H6/Ev77YuX2xMxvu/NTdedfdOd/5VyAejF+Rwkepf1HeklodmX8OJI/LpfPhfDAZ/p33NBfAa5O4tsnLkGKPydhM2dv4BtiZ5JMOmab9S5KXiHcenBQ/9NTuTrGLO+WJyQOYSHaSIqOQwmGggggUD9Kw3EaaTth66jg3Yo0IMWoxa874w1enTmrkYR4baa3bjnlTcZvZyvzYw0uokzmYk5l7MKM1V0OuJGZmPA7G4XtzDUiSXjmG6hMvedblGS5adJJCUM/4fnKpJ7c6BfUFN8m3sao7Cvv1kLvSBCQD3vWq6o689Y5mwjq6LTi5kuzVymkRFargujfTZZwsgi4VA/8c6oQRFAD22BQ28K+ZxvTZcy5rY9MSmtgZvBNrLNV3vS8PkemLL6nF6MVL4OUhjtlYIvh0nDsNU8lPCZhseP4wjvM8fC3qE6tMDjonAB3FEHStdkgU57J6bvTFRv8xSTsCnAlnWcD6gPF6uFCnOdeaUpiPqHFuAgl8hmGBEn2HrAa4zoHtoE15B5+i+hzC6xeQDCKooc2brE3zVMkRVrt0P/kOs+XWQvyYI9PBWDqwjrENiE6zYVfvOxcbYIvkyg3VjOcvVAkc883ABKZmqxK2wMjuggj9yCi9DPUNrmisoXVvUUFcQtyPoqRAEfTaVurZYXAgFCzhRN1ecXhLBw7nWpNikAm6XKjnLvfGE+K8cdyVRdfGkecJGzWq7Yjz7KlAL6022liMNtApO/t8xaPQpd1X4y0UlNqx7PdGBQk09e0Y3rkFDf0ct7xUfSTwQU/SvbpBMnRpGdZGGm0Jc3czK/lYqO+2MbHmU6QWXdvaKHjByBgMH+iGQNzjyOaBcUJBcjLA23gZco4Hip2LK88CRaX9hCkQDp5vlQhrYTHR4JfnVgJ0CtxuIkvjy/TJz7K9OR10rhFcP6Exp2xuVZIef4Iyn7hM3tGf+P3XpZZubUgezZDU00fnev6kNNNOLmk3weUua593oxYWpAF8/0M12zWiDE+XoxMV7n7abavd213KF/E9EewfbKbMDefcV3F5ct+sCplnOp9g+65KuohxZCOczq2LWAL/s62OjR/KB7jvcW4vPVvBEImFWXdNMXmelgbA1tyFa8ruLt3OKcC3ScWqiL/fmojcurA0tFlLYwvZjAKOFR0iFxPZYTtKDWdkMu2gDoja6tU+J5chKbojrfRzVewUF5d+lCtkDST1hDdJccJhaFgdtpm9EgPa6rT+p4gmvkTzq6IMt+ckiGxKILsgPYLrDdIngiTnFaLpw0QEUrQjlH6bYxhC/2lIkQoh0JH2sRBRXMIFRzig3CKctgNe4wkV4kpjnUh4es4RTc/v0zL+zA8f0gQAeq3hX3xH87OMi8KLdVUYkxXZKf+/CiFS56hneqFZ4+K43JvFCAZyTW78GLF2czVXsbshkBUN040rJOZHTf1xuJP/6cAKbKqBZtcQ8gt/U+K8LeN0nCy/YX5AYnU6WatBYw9nKKSiCsKDLmSgWgdB9DxY/4aPv43Xv/0WPf9tfXH3PNpttZgiBiHwulj7uYLAet2LjvMmiA6ioGUcPr3SQRS0ruP8dqELVPm0oD6xDeujk/PB2XD94f3r/nCwfj04HgwH61+Ohj+t3w3O3g7W54Ph+mwA/57/dPrLun/SP/717wP6ez5Y/9w//PDh3frtWf8Eyv18+pfB+vD0HaSFXx+fHv5l/ePg7dHJGqKFB+fD/tkQvx4N14OT1+uz0+PjH/uHf1mf938evD89wiaOB/3zwfps8OZscP7T+mxwdPJ68Lf14en7X9fDsw8nhwDmz/3jD4Pz9fuz/tt3/fXp++HRu6O/D9aH/eNj6urwbNAfDi6K5+Hp2UXx/Gzw/rh/CM/RQTj423BwAmYh6zcfTg4hM/z6/dnp4eD1h7PBuv/27dngLfRxPvjrh8HJ4WB9fvjT4F1/Pfz1/WD9+vRd/+hkTR58UPPs9Hiw/nA+OKN+358eHx3+un7/4cfjo0MqcT7sD4E1Ozxfn74fnPWHp2drCGy0Hg7+NlwPfh6cDKMq0G8+HB/D54vi+fr8fX941D9G2AkXWLh/PBzA0JzhGIipWMPocAwWZM4P6oFrh2YBZ/hen52+hx43N3929Pbt4MwCwug4+3A82IQTC41FPSElurgMWlGrBcLQysp9ypJsWIVftwBpmLzGEAFmofFCZ8579I9wvHfx9zXNnzKzp2TulMwcTpqi3yEVp3drwG2kHLwYjKvN+G5YrC6WLWo9hAo+J/GUIt8LXn/uHx8hFTg8/nA+xHkcqvD49O3bwev1hxP+4cA47P94PDh/3z8cRGs7KxGk0FvDljs67K8HJ2+PTmCUb0/PjoY/vaP5kMnBUZ6d/jJ5c3r2rg8NnPTfDWTIfxn8Gq37r19blApG104BF0l/Gfy6fnN6Njh6e6Lwo90rKjw8Pf7w7gRS/Z0/Vy68oTOm8+HpWf8tErH3Z4Nz3FgXYRQB5lBGRfcuYPVCO3UM+Hrwt8Hhh+EAMd3SHJ0n2AVB0u7uGvlTDU95cHHRWfOr3WC3q3aDYB3stlXwGxT+7bf1b8FD61JfJThBObDWt8tkocM8ePFi/YeLvfXF5UgPxrvr3fVFsP5t/ec1xFodXdxdfH713TiCf/E4ufjlYja+uNuLDuCVcQbU6Qy5MjDaI5MyEGMRy1qIQYc5d//siqXj0v/44gV+FVEpWOiBXDEMLsAaFVMv4VluKvxhz1aANMnLEjyZXrxsq5fMo8sR7Y0bB733hyCyCR0R/Lhkppxaeg5NmTBXlJRtn1LF7v2BhYb7+J0GS29eMlfP0PTUvmcTY7M0uoOBEFuYICG3gxvs4uDAvg9Yv3RWjGDOPYztcuwjFwD42Flkd5DXdrwZDdBu20l314QLGglEdPJQgDh4uXFYZgJfvLQZJ2uTKmvFrUB/nyuJIRUZuyKQxe3T+KBV7hXKFR8XTrHvpRTZHvFtR3JfFWalMsbAfQwjERbixEQRvU0NgBDj4rTVPpsHxDPIQTsjRhh+cJrB1SXc24rnGDEa3ZRmpPAvJmRROmN7MpsvDC88/ICS8xcvKd4R5rrktuHP6GVXkqNLWxQVeKZHXVOHw1hmM5MJmGO1mU7kMkOwga1GArnrwSVOcOlOFpENuZXKumhZcy8viiwGIQGDv9kMyo7iUrFOolOUcV6GlGyIc9XQB1lSUK2kZV6hJlROUxR8IStOKhtLVZijlsjdNuMZqDqTJekKLfIpy6W/CUOgQW0kLLT8YSyg4DPBkvFKmeW8lEfe8FRXxaXkF4AmzXzushaUa/KiC+HRLsGocaqgTNRykNodG0P5LUNli8jmjigpkjzWfURUsPt5N2iZEhVYbKGdGSlPYfGY1tUL9VIAWC7iJA2TGaSanCdgwkBiLM8kzX6GxdyicPPwCWZklw8z1ybLqfCy++Ll2EhbqNqeemWNpWtVhDZu8WDFfWRrSCix+BbST6N+yRvH3ObCCO3FOlvMMLWLBrO+gJydA7x5g7sz2kmb7C5lRllgyDLXxJ8IRFxMnRr7OJYl5CQ8IRzTVZWhqhJ9oLhgOQB12twaWs5SojHnhZiC49Kl1E5iJe2U4jVOJYE2oc9vIwpYMMWV2Qg5sP3s04QbUwjS6kBhpK9czRhKwL4jw4rHhl2r6mRLxU+e7b49GqitnrsgYAxmt9jsuH7ix/oh46wuTKcc+FuQhPZcyyT0JHAwhs58Yj47W9xE33QWheO2I+E37fDly9g9qHY/hxez5xGwjaSFZiWzgXCUpGXoEumXUTRuNzUbCUCBAbIyi+78myIVcC5mz0ns+hn+NBSPHAFn41aUmFz6Pktn2+ay9bunbzSuTZwbzwpyt5TZYladLQJ642Bt6VH3T/tjJ+JkY3uUyv42LqfXodzB2i7L4uc+cOgmKYvkdKcW5FaDdzAVHnSP3kg4juggPOienhz/qqIDCaTf9jKJumbf9hZYLBeJs2JHzhGuumM+ogK1xxZ1XsIHf1hytRSz9EpWhywnQTOYU1BQ0aAMpCwY7PmuMtSWJQOXWeb0mQch3QARE+vwXX84ODvqHx/9ffBaRQc/Hw1+ieRq/uHk6K8fBnwB57smVoML25a5sM71WQGZ0CUg1NbV+m8u1up08xCMfIbn3AnDsmm2LduHppyeuuL1YDg4e3d0grdfddBTB7sH4Zv+8flgffrmzXp/fXL6CG6cnUKkvXZuVagRHFHVzQ/euaQ2ZWbWTjbysqQAzwMWU5JoEqWUr09R7Beg01rk2HDpf6s9kYuy5FAEo0YCifLI49P+axYCyc3fh8PtjIMXMK/uKNHdlbxTRKQ+4tKN28cLm1ZfUpJjXDQUqPxwpm9vD0xPHCDATDMkcxTgfnsB1XEnveesJ9HnA8jLuCx1nrJ2yzZpxsQFWGTdu/hlffH3DVncI+tlsuH8/B+igKKm8dcpX8GJ+iCqn04em7kCpnWsM4inlTTUniqQWR1PZeMslEcpngoePVrQRN8cbuFBEv3j8WZDF8lrkAYf9s8P+69BJno+PDs6HEYXf+fIUx4N8hYtYhIgoDGz7ZaZ2dSGULXE5QsFFu4aXZXRhnWlATN3DyjJ4VaRCa5ug8hB7QZKC0voTDEBoCU1HLx7f3G3p9Zng8MPZ+dHPw/U2kfTHqDp6aTZXYbVYYJW0R2kvzwfnjSAt8enP/aPFQhd4Q/AT/+envXPflVGqquM1DTac/fTvzkECsX1bw3CPbIBqMPTk8MPZ2eDkyHu7gYwQa/GkCLZUdEBnZZPJggS/LHnbjmS8ofh6B/ReC+6iNwFXqEFbhxDWuvcoj0Ea5nKUagh7ovI4VBsBGNX7pBUVgHiRqtbXXFMBePy7x/4ZIATdva2DaBGmZUNZQvRZNPFvRmKH484CDz8ERZArIIjo5H6awDdkw8w4jF5T8v4fbgh7pwftNlnSx4ZQdSwOm0o4abV+Spq29tt1wkCaa9QXQcr/hg5XAYFgujSuJoWe5Wkb1/mdiduIe7+Um4iuw7FV08h39XVzRJmdKRwSTZomsODLth/ORswQHANMQdpKNR0DzuHtNv49CJY6VJ5s16c6XI/vIoe6jTEZfE9mNTwVG2nA7jvgnYgDsPejb8Kdq5FBgSikyqVY2lSdXltJn7wATC5+SA6PD05H571j06GfDCR5lV19g4UaP4+HA/w9/BU9GOmDH6MpOTF3XNFWlp+E1m8tByxZrulvJVlkFDnL3F2ehWm3xkrOHmQ4Y+/AWS0/ljras9H7iPAg6JUcdbYvNO6NK06exeXZ4Phh7OTc8VYerwPsMvHIyIgbfDFJat3QcmuOntKdJlorLDuD4dnRz+SbpALkjEBFA37r1+jtlUibKICkXg+HkuWe8Ti9OJyDRPFcGxl9jbOleiynBnxb4ii8HyseXGk8yi2YDRE7fMkOngSap3r5CZwuSvChdi1bGny9wzqMRiqhLuzp5iSIv38XS2z1iu5Sm0kti5qr5bltU27tN9mxyC8nkCOVIiBiqrI1S3GwZKqyojku+R5Sg2ciN8W1Ouxc7QTWlq0K9JusHsBWmm3CfjkJqI0mtcvAaQsf9kGm6OuevGScpxD8bbad7h5gZvVvzJ2PKHMwFHSjMjMrTbPG7Zoj4FAV/Cm3CECIce4ML52FzsQLQnUG2Ff3biU+1wk2h2EIAbGy+oxR7V0GiR2f06WkdyYaWosSumxvek+fidk9SW6HJBqzV7gN93gqRwRYolLsvFwdE/C2IZKrRTrn9eLbWf+q4eimBLWz8LtFwGho3DqsQEHupOTqZtzmJtgzVXojKy3qUk5SB2TksC0YceF+OcxvTAaIE4iVD3vy6znn/WRf5P3r/EeFI71ioVo/f7s6B1c2OD34U+Dw79UYKzirKFhqlaVkzTizQ8L4o7fyyYEqGg45zfBYvH7nwBCmMQNQGxaTBYxvJSeAkp9lctqQOvXDctgGxhskbRpSecB2icZdoB4OPMEn9h2r/aCivKDs0oqzBtrtP1V2lktl6BitVbw1Z5gN7sdBFEFJQWqSDdsi7298AuFzuoiAGBeC8T5dYACG8rhKVdYOpC+SHY1v8Z58PDv4vegi4PrD/sqOkCeLew8P4hCk56hs3cQHYTqwzlkMeiA/dTfgycsiq0YAEviHt4TJxRH0qcSbYV+fj28/7rfvosovQ3pHXret28lwtfov0n08G8gBYzt3g5OwEx1QBypfaIL6uvByfBo+Gv0b6OC5rXXvALRXcbrMNhAQp8608bW76D7uLWfGRweL4FnO1/FanjQfXf6+ugNEOb+ydtB9DTygi2HnecbEYlm6SylreHOQxrRSoInICD808EIo6hMHYCcghthOyyycQyENrPCblJygZWcKR3YTKNW5PMMMxK5jW89XhEVZdbzW8G2Mwwt63/Ytgqxqb09ZJhmupjmyaWekShasgSQSdmm5QbWqN65aqgySSrpnPWOcffwHvzt8PjD64FztFdNW2sne0WLYKMwhsIumpA3W5QHznIdnKCA/83p2eEgUmenv6jjwc+DY3UOQm3YahvZn+2Koe39Adr6x7/0fz0X2+Bo/froHLWvNfGEC8LvhKFG/WTmvJ1ZE3A/aXc2zwuGA9y+VbfMlTtGyOG75RS1C7dyfjTOAR7i5MTQNLPbNCPuRZeEUsZG/PSXE7IQZ1N8XlQ8o8aEfLsZeP/D8HRydHJ4NkBrcMcqXFkmvZFFXztG47SQQaxgzBnaOAjn4g3yK5eKb7+Db99mG1eWI5Nr5CPLpGxQNPrXFJ4zaNM2aOeNpewHQUuSG1UF/KwwCQ+6fxn8qghltNxB1hcd+CoMGVtVvkXR5KA9h5Ipt5XKMXsRqYOzwZvBGbghnCtPAwNC4aYa0QFmV8zJrNMO40bfb4aMQ3DWxu1QWYLTjhMl0Bvao3Bl+Qalw+lQ4YpHmVVzC5Fsk0q9wQmuy21VvXwAWTnBHHnb1lWFQEUHJiPPpnuLNLuVNZNCDpmCx54EpEZpEM1T/Qpkc81ya1TQIVh8rHrvoQ+yqPTffxtRrsa8h/+aznnSYYfwb9NBs5qjWiqqXSM9FJChhTfqyqnDuiLWA/U29OJkkeyhj6YHPglxnYXibK5H1skjR6CZc+yPoO0+bQz0+rEhNBGZrwK50vcIieHY7YzjZDd0FxJTxcxT9Ei/jnLNaQObQDK0mbZ4IHtiDoTWBTZJJ5d5PL3RZcEHRFVNZum6oxL01rZz2CDv4CV0MOdNA31x0M+Zjy0wKP78+ungvse12YetxU4DxiYZ/U2qSG0y6UHzGj71KtOxgarlgcJ7NgpQq34Ij+il3TnB+nW1/PYJ9s5kgpvixxByxMYHxOGYbm0iTVicObHiaa6ZnLBhWuNsdY1LB1h6As4oU1buuaiEo3+E0XgPj+0gsFk/krkt3sO3bgQReOYclCC3p4Jiqpo2AML1Uv0ZUp/jLMTl2EjdJxtF7tZ76nu1H7X96NxW5CHieYaoyQUHPonQXMz+HaGUiVOuPsX5PWV/N/HMbZLnLwEG0feC2iZp+V391Z/gFce7pTev4I0bGBcD7ZXx7bL8F3wyjxynAOIrQqi64MEGqo9vycib9gXNFmcGN/y7wTplXvfc3S4uQ3O3JCEgS/isSKbCP1v+y7tzehdTlm6tXZHz0dn5cN1/MxycEWmtbrJ5kuPV/jo2TkW8+BqYN1L91RjBDSZ/4lZUWSCw86FTs/MpYUwumXe4+8s6G9g/30KOzOR8aSklksi65tLi3UFj9BXkFq4fVnDZwFiKTDU8eAb9XFxG64vLcNPEUtdNAyLRX6HzJF6g5BQ1P9A7xv7v2mebI4cBurwnMCVNE7wnBqtGRi/vLQ3FOuwV01UVXk8ZPtE581rqofXNNCtKiYbgBENojl0iMUsW2fSmaCuKpdBqtQB+8qgtpjGY37za5//hrgWFQFd9a19xWCHn5UOrdZflN+zzvJHHxo47xtCKrk+8jRqkOVF48IzlxHjdigIDD+Dr67qpyY+g9c6esncRNKAlFEjzjUJQr/lAuQqFagNyrffvnKbIUzvZIFc/eBYeYCyqNVPpdY2ERxeXOCqZMg9vz9yrtQsAGG6AlaPZN+FB98ejt+vzd+Aae3COhpkXswPaQL+jcWefXoQwO2l2tzZc98QcA+syj9OC+ED7NroIL6Kos4f06PcNrb7oeCwNy2trW7isqKrMqmFKsvyGIvQ4WmdjFU0TjL6/vsW1nX39OSlQ7R34Vpb0tdHGClvv1mysOWxK1dQaS281tSaOfwRDwSaNYTq+IZXSDVoiElBkmW/t12OTiK6aFIE4RoKgItZDJzgrLGODONf+loUxHP+B58gY9kUbUNiweaODihGr7c+ZIHq1FfHG+I7GVbOto3VlPLA5EpR1M8C1ge/bGFNqkRUQiTwpJhCjaaLR9zfXxTUbbCD7a/4UugwrmXBs02yzgT7peO4X6DgBvr1kwxMc9k+Agv04UL+cHQ2HgxMwSzj/KykNoR5ZJlpY4FLgPFHsV4KZ157noCPLz3OqINGAzSsnYRe9jWGnHOVjewcb98imuWElDrt+Ew474D7MKwF9a+C7valHPFoaEI2Vf3NoQoy8Cro0FhngkCliqaRppOY3OF1EEuzMtszGVEa+zy407C/DfjJ1h5qneBFVZo5jJHJQsec9NRI7GdjMHEvNvpBd7pMyu+UJgxyHnq06Ecs2pqVd1wKGbAQN9zoTx6zgLEVYNC6z22SK+4Jz8o7woxuJfD9Sf1DzRRaXITIxSKjGjUPA9i1IYbG6DcnIm1NAY3fEX93Gn+lbJBuHw1t09hnwjyu90rP6Fm5J9I3rmPyk4HIIm7MtMSc371GnivnJhX/vvv39m9FML4UcAd7DHoPnqn98rI7evRu8PuqTc1bF28YZC4+bjd/cRsNHF/f2lmUhY8Py3skB1FktZ2i2h0eu3aK8Mh7fpqhiha1e8eNOF/eBk6ecgmt8cxlPb1bLJ3Pj1UiCDQEEN1TE8IpSLZvj9Q4i56VZeZ2kVxMABFPQcFrJ0HitXWW6wM+hHyCWrYYlKp75iGb5M+3lAMSybkA9WIqS8dOtmWtIRKDRAJZ0/WmWLTd0A59sN4JZU6LjNlbrPdxeDrvFZATyLltSLt4NwJDDqB0ylPyaEYuT/OZhNLUYNhdjkupNLuxpaMF/XXHlbRoZNZzQQob9Y5ZGkttvoRNlfFNcVBSnfVV4SxPcc7HAMJVmMXqBKo13eFxkaejE7g5cCDkECQe9rIgZjDcpEZaL4jnE6q3e9qOvirD5CGxgO1fgbQRI0+U9UmHr3lwUtTzNW2KMytamjBwYg9PEYvx/JvzlpiiWzElKAEjO4mEO5Ki2pjkSAPBXlcCZ2FkdqbWQ7Qa1khLhkXiZJlTjvxUkU9bqFtgfHR8Hxv+aMW6Mrh/9vxu3s5hASrbeVnTQJaDxczWOJxMDObrCPfwDObRdpKb67im4o4TczdirdbwBj6CzJJYK5XvIPnlJOe3N7t+Aw8BgIlo8sm6m8arQTlpXfCYGuL4+JJgL1qnuQ3zbsXGdrAcp2MTYhAhVwnZ3fd9GFqhHu1WCptoRWmofL5eTRXwJiXLtS8xoi1cwe4ZUqRE4N4oAOTDlQIRM6X/vru/BThVACbLLf+opqh+UifaU430sYvFGFI26r/b3xw/eoIrmzCgk38Dzq/EAjKQQXJNk6imehtEWU7TrVVpoXdlREkLcxC+HG9B8Uuo0TsuCrhjjlsRmNh1R2UVWlAaOVi3rJJwLGkIpm6ricMFgsq+kATOABOWyLEEhgLVtruQ2NRfh5bTmiYFRDHlY1iEG+7WXJLn9oRAH1FtjkFADUpsi9m4//OLiJkmvUDqdomD5CxpOKpRJ397qWRKjCBp8YmZgLZGjrP3Vg5/13PiXojaScAIney8IOGV2j2Uo0E9vv6o4b5PvSQ9ucNkSw99reKrGeZAID6z/xd5o+Yoq2ECC3fOtmbQcBAf+y3DAPxvUnwQP+/BYkMyvZmMrN6u5B4lowjfn0AY5xwccmJdE29cRc+Lb35GMW/kNuam4vYzIbir2zYVQcewG0nFmx1NM1xJ0NyK7PlfZXerUjVomuc2Nvu82JpGHKx2lwsVA9xIfTfLhhmGAk4lBTD8vc11g8jbIRxwGZlbx3mkeIvDsEa/uxsT1lA1+lhRlkk5LN3u95L6IU7gk4u5C3Ekzjc3RDmMuEZsyiWjM8yt7CFU3Xw3ZxIY7K94r40wAO2XZNV1ms/i+no+aPLRMxtyvyAYGEQIkFQMRnQ6BD7Tai6vIu5sOLS5KKbQo2r/NGoTJHLK7opo6m7MBjR7L5zCG0Gi3CdtMw7oZjf3gsLSW3WFsWujV1e3QwNrCthmb3WlCQQkMx0nr1lK1SbYNk+OEmV+MChuXkwzS0iHyXknokolDjZikcZ+mNldEmSBK0R2ATPYYktCjGRu6CjKD31JO+DA8ifQsTCEbRLYwiyXVdyPyrhuzBb08OujlXZMUEzaDwCs2VgWAIWUhJdQ1L2CasC16rHXVOIvSPjHTlM0eK2V3aTBuU4P4mxju2+Ui0UWIr50YdG3qyY9Kx1caEEdyeZNt8XuSUnIl85ql3e7ZjkWIXvl5kbBJ/hA1II4HT6EbLJ+P1eRlltMzEIQAMqxjFX4y0c0QBYYUjtHtAb8QopwvNTDM+nUmBieCuP8qGs09kabDzAxjvYrjdq2ByA1ex3Np115JXhbEZEH/dIYgWbWnBD2yQLcz00QnV9MyjEavxp2k1LcFhe8E42Kgc+gfSteZT0nGsTNlAm/0/YN/7TMwjX35EVz5GCu0uPFkhzsh4AUf7CcYOTmR4c+XZt/JCgXakJXXOm/M+ghiCiMJ/SvtS3SnthOAlRuCs9oFhjk1e1SwFuYP6USSFmUM+SeJVK2WILOgTPL2E1SXj/7WBPl7krpjaWz3r5va5A+QkjPVV2A1Qs/wVd6gj5LpAJbHXykHWGd6nSxmuU7basLnR5b3OFUhP1Yu9NwtEPWxM5D6lNSG4cGL+9SF0YFagHJfCTS4GP92euaFMR953dfD7PjNjm2aV75ryEpwuun11F87p2cU0ie955L1tGCbpwpHWJ2VVBswGgdA90BCoD8Ep+bYD+noDCLV1SFgXiZvDK0K+RJiUl+IsKlMAlxkhdoqBM4TP08ofDikFoJlHSLslBo9mEz053haBnJ/DiaTAK7Q4+pisp2NW04mKDgy5+5RAdmCKU0iNoXJBje11HBS8G3YC0OdpMQdI5w4sZznmil/lurRSzINNhxSkjKnNqKvY2c9oAha69KbxAm59+NvbM0FmvqLqoBdoRXjFZif2B0waf4u0ezxwwI/LDZWdL5TlG2GnKCmEblwY55CSPOovZD4TrNe91fcfBCZPJDOyI20YXi/pHxNgHMvW5O7IAkmxJCEKUfulaOzujPiTLc513AGqYItD6SD5rtKS7mfoqRFX109uijJlo1qd3GBf5xMaB7o+aqUZ80vNL1YcIFFKc9cYAEFrBGqIJJ6AwDl1sTQ4YcRFBtHPDY4ukymQQkF7t7AMecUc8+uRmN39I/d8d6oG0YXwbMxPuwGNjSkb5FcNf/tdsOaUdiaguarZa6nCVw2177dbZityujAWt9ixqTwAiIkg9NPeDG6GKPvj2MuXel3NwihEgQrz4OLl1LOGhs/60H9738AhQNlATdCBDLZ5pfPrOm1KcZ9uebMLWuL7QTi+v7ZxV1Ef1QEjksXd53d8XNy0XLhaqzdDQ++7/0jgvwfvYuQ/gKJpl+nZyqCNrHcM8ypt4YoSOi4GqFNeQROUuFB7/9aX0RrW6KhcxCboHkuB8gPadXjuxcQUBxeRk6sFbEOp4DvRBIdtNBrL7WasZF2am/Lc0dmAkY5zSbploMGEkpm6ZiLgi9zm83Yo9Y31/FibgSBv0f11SIhK+q2Z5eS/hwW0uxyYsKbzS5tKGHzbAROJjRuPC2NTi7N7trqLmYxYUEBBSbZ3GTAYHNqqzZo+ecAaYwDkFV4mt8RLOmxkZtvVtlZtR7kmEOpuU88OeyL2zZx6RnnyENtjWVn7Htm7T14rfyfdXtRrWHW6PV6KrRSB6rGzZkkeW5dpMMVYYVVU4nFBCAfROGodWtUPBm5zl1cED7srFQGQ269ogT0RhLWlXtIt6Fp76rrDRN1IuOWI5JyxGyiM3XWlLUVKCZwhmpfjkk5iVNaW6HRiDitO3pICfJooWRpVOBIX0w/z3qU4Ma1DwJlIoDvrHOLakRyBb3ucge7BrBe8i+myNZZdKG80MWp5ZUgAAUZQCqjo0oxUWeIPcFidJbPdVw0LR4i9W0Vz8lbx1VqGtdIIC3QXHvzZ+gZSBzggGzTVWi1gYC9VN91hG1Ge4i2lEGvUS4Bv9Gmi2QVJDSQD7YKuw5zJXpqq3BkOxk3zWskrdEbao+GDsi3JyG+E6zAp5ELPr4e7Y/dPuY30D42KMpgvLNz9kXBEc04mbWA/AU0RigMwyHzY5azpBfBS++tgQluXJx8EiA+s7sFl5r7zWWqWWfWNu3aC88I5gwLg+SOkti3cSJRw4QTyvaT9HFsjS2srYVDxtU27bmck6IvN3TTRZSlskpS/nZkDagfHF0zvDADcfpEYmWjLJswR274J2MzouelJzqWLbFcxGmqZ+ZkqkpSRH1adBaZe4K/kw/H+Hrjuc9GHVLtkB6fmg53QHifL8AAPGULZkpGm+tplkNaV8/EbVO7MExllIUQjHFC0efBs5wG1quOycEXpAhaLtty7pLXXT2sHOES2S+8F5M4giVl1A1oVReJnk0sZlEzQ9YyoP8xiu0e9Im7iKte6dJWCw1AVhZr67pWVh22RaWcVkZTMNdxuco1mAGkE8AY2E5NZrOFs4KJg04zMNbgqXOxAhBx4Ds6jGwOW3S4c3qbrvIig5BBcaHot+cSAOJip3SSlnmGcwdPMG57uhUh1RcTHjHKritpenUljeLOO/qznq5KjJ2F2SGbk7GTHsDPsT6FyLlTzrGOBSiDOoVsBnYdXG+LT/EimQWRNR9VL3rqi7dm2pjHheCZ63J6DUywE2RP0qwhgoVs4HnoMiVNFjpYqK3cBUytFGCRehfft9Ue2qWS3Vhtthg7k7s8xkhP3paJbOZnpwqlHproWVJmsHUWCz0tweKwB+cg6F1gEbKfLVobYEmalAbbwrv4PqI1TgUtxFgDvHZFXEMFOqK2n2BqB5s8j74yRPSZvH5l6WaQ8Ij1faYa5+1B5rpN88y6rr04vypEldglimzCUyLF4giQWLfHLdgF3MPG0C5CLB5BHYejQ4cFykmcZ/9EDMLr0NntqMLS6cy4LFNNAKAg+0oHi8Kf4SknVLTRpJJNo9tAdBAPNC5J5IaGjSAH4WjP1rhU3GTDSMx7u0KlHbNgMIPVGqxwAIkP1iQOGh5RPavGMcaSrl0xSq2I6OPN2tB/72DzpiNyK4Gbhqj8zDs6NSfipUNrwbhtybMTy9Bvkq5RprrtCngBej0psyvNwnduju51GBjLojEu48u40JN5lt/F+aygKZcW7VRGLt38YvgaY01D04bxAFz2hkWTeDWlwx/oau2G+sDUFGbBca+aZmmZpNbRY0SzOTZhcpbZkrRGkKyOxdKQx9J6mEpmJ1u5a1tDNgubA06QmS4EWABrGGRk6+s4XyQ6Ny2gHmOjfRquMxcrLkL26T80H9zaJ5wpmDENdnxg5g+OUZzAgG9GwPiRD5r4JOFNqEOqZc+Bw29JVkLgTL5InlHeB02NwGANL1TQ3lhyFO7+FuxG7GOXVz0OcA9H/vAAtLEzIYAvGN0IouU7DjDwSLxOgnaw8CzKXIcHEJphCCOaPbfULJnPSQ9VOQrvYrykcvo5nhDWRka0Iu+YoXrWg9LjDVZ+I0Mqx0B0AIagKz5DhAN4QYA8tL5htyOWI/lGZchNzlfptMwyq1AEjCbx4jGhkzhEi/MdnZ5tRZYclPUh6B8eDs7PFbooQ6YSmJ7zn/pnA4z4Vn8dtGTmGYpQctjD6+YsV60WnEF4YzV9W3AIvGhrynvKcf81Ke7Zka5HBY7egM8dijIPbBy3Vqso84wSNVdCKlDOZs69jambbU4nE7NMEoRRDnrPg60aPupOxze1DNrKjbtLrSpM0D5U4DZ0+mGo3BzbmC6bfzQmrPbQQqFh3SCWfhOUqzrX1h+VByRhsVAQ7Pqhglw4POg6ab+iKILgWdEehPVChKLOxfrNSxxdL/sN5L5Z4z/ivk7J1dAN0jhAsp0PLQ7yX25OdNCccIdT7ATNLRkn9f9JwGoZGPz0Cw5szNe2Lc42FvX6NckfvPTwXqKGTVU3gOykhNjSqdubqbG5L94hqobsRk/nJmB5c4QH3Z8HZz+eng+8BD1uWS3OzYEkKHq0h6jVAvYizxZELn4cvD06gQT2ZxRr8AjCFr5e9388hUxvp8fHP/YP/7I+7/88eH96hPFUjgf9c/C+H7zvnw1wo4UHXU6mdE7xYnH6+yfnfcwlQZnfiXkzRMoPP1urDrsyOCA12mQZl9cXwcGaAjYCVAOIBvLT6dnR3zHvn6novwUCZROstVofV8nUEiYbp1FiLL496+MIIXUFBWO03khAFWUjPaNsYJSrIiLyZJbYMy+hIv3rroW18YemOYNABP1zNQrVeA/xgqnz0JOSusFcGeeSTA+CQiAxw8FwrHwzJooPyYEoK+EnMfTe+uR0fXTy0+DsaGjiUOLYXg+G/cOfHHoPiOHJZbwzmYZgwEySX79G8J0wHOvmqB5uPA/GjxMbxCPwlVgaXhQNhNQDTeL/NMQvBqqPmHLDm+B55weQ4CBAjwbMEDpp4tX68SglFBFnTpFgP5DaJKB+/2OBM1p+LsUnZxzcmmIQ3Xo3teR31Ji50E1V+HFhUkyau9ND64nuzE7CRusewd7AoSPqazRA2uSybwQNIMKgJskqxPrXenVl/AL+hlgfToiKWiY11g9XM09tCOzREJutOX2iM1ROlFENp+tGuUa/feJ+KxFWjWoIjE96PTUyNxa/vbET8WNE7tNgrIJVQbtNgnyb7Yxd16shh2sxIZ4QBqQWAKQa+uMpOPcgN18sHsiEpnnszvVh3DAm3hUBUyYhZpiCyJzMFP1oy/g2rhSZab7pNQTvc1zsRoHo0CVl8NgPWrw1KIdrkrIh3/pXxTDzABPc8tUT2b/x9o7e98+GR5iH6vTN13SFkyw9Ec8zdr/DAtqAosqkSgplOoOFD4CovcQmH7iM8n9qCn1MOfDXlq1JCtCTpAA0j11vt6I22R9uPZSol6RpI4YtivHSsxGJTpihW3TZZ6vQwjXDbDhrmpObNBMlCMoDjTtWgXaJB6ETgMIsamnOeNSRyc7/3h/TEFqtVrxAG2Q42rZdiJt4RctKNkZ+6Z/0j3/9O7OUcoOWG7VwXK9PiU8mA7NET3XhH6Kc9KmN7nyctInyP9F/1XiZt3GOTkJ0ytCyllnHMzYuKVgoSsmKj4tRXKouVpMQgxR+J78hIgnCRoAI0G6SW0F1sRgNg0i98N5EgRM7AFrCub3MdXwDcclLC59OZ+bwRxBoqiFoJj7ihhG+QLI7OMVwI/w5kPgnCF/XycZAgnXf2RLGTGms/GGPKwmuJFxBvcNdNtW/uEC/Y2jQw19XxeXYswEFMJqBwGCsgA2YVuMh+2jEF58BwqbJRAMks8HeH0w8mXqk5ZDS0R2dvF17ZxMKdR5Nsw2QRRVfLCdKBNNR3FVNrBqOlJ1Pq8005hJrczLRJFX/SpYh7wmEwmQaFUMCS2+bwqo2Z/nEH/2zoUmvAkgZHp3AXU4yvADT+/e18sPNUowjcDgDmZ/byUX/othDJoUrNKPBYwIj147CZ1W8sMMhUjsnLbQvPyeIbMDlR/KrsbkvTxoI8Dw+cgM3F/aHeGuky2Ok7LG9NS9a67EDjZoNHj0IgEPbfMqb+AZj2cCwNoVpUwehu+jXb45O8IJuMwA86ah+Ajh8CtcS6XonJ4UI5YC3j/Jcm4J1V68r2y7jwEU7ITXdrB6mGfwLq47n2xcpRCqkzAcswHObqOJJLNaQ+6uEATc4q6QNlOBajzCSlUEjN1QZsnOT8ITn2zM2jXw7QR6Cv27Hm3dHLa/aUyHZhP66hMRvoyHQ6OMD5LRCGwZHRGOapdNVDvPBZzSnoiRpwNbwjl7S5m0IUI0JyS0yRj7TuJmSbhImOOdKSAb8qBh0Yvw7z6+aztVqrsqkmKAUjsNZY+A8T+jxeCDEiqC96Rphgh4S0JWEepE1Pn5cRtGQ7116ZMXIY9f0J13Lt3TDUU7RE1OibtICLSwv6EhEtkQ5tY3ZZPE8wYSp0O8qcjPNc5hD+OgaTEtieZlZOSvrq42BroTt4sMF6/KgsQt6zYJ3/mDNveXKqcU8wBGnVSGxh7IR/Tp+G1aPuAfuG8FHd/9vAnQip4mT6VROSThBnEw7ArHlI1G2ujkPjBhExhAJpRpv0Qm56IZH/Z8OiEoGCeamKbeR3x9s0cuDXr1j+KnhbGgqohxO8E8hH8q5tAR/vkj5IlBxKqx/kYg5Rbb4BPnbKIQB6PrTUs9cRyV64/DcIJyVMApgZy12emDN2Cbzu7ZKOkk6Q+u7tlrSqxmaVcz0HB60fSCTvlWa6qIMdwqy8xuNI9T0qtOz18hrDX9VKTOwcRkpyHAVbLH+K7NJrq/wQyixiY4Hb4bGYpBoWAJ1EFaxFexxE9hBpca1zpOyUNdQ6bqTpNd+Fa80wbSEokuGCatwdHfwEVp2cr1gf5Pd5W5Dl2hIAHtFzzje2wwaJExu6bxeT0M97dVDsAI0xTZy97jsKi8S0J45MDnIhQS2GJFM17dUobUyHoOtUlHmOr2CvNtFMgNCdXedAdNweT8BHhel/G27hWUnk+EfWH6EuGpu0aQYPGGhOlosRhSRkJofZclsjDmfPofyDr0WsPY+C38KmuIQfkuEQmmTbCbhFx6cWTKjZM+EgNAE+8XwJH5UJBpvW1EOJeyRWSOaZhC9oOcSIOFykaBBBZ/JugyxfbRcjNSe+iPDhXFI0UAWbibsCYatIKSIGtOsmIj4NfESgTW5W1uTXzxeU9JVmZoyJDGaMdIVmVKjd0FEUPGo2gEJnsnpTTyKqH2Jc2bgwlsYrG0ovDE6q22A1wvYzpvuqHBza88MOGTuBstUKDFPO42EIkfD9HOyMizqxSAM+mdn/V9DJoVxWTaYLIMdbXK5KjUbJMMz78WdAikC1Fvdqp7qn/wa7hSgkZQ+gOOBQRMV5353VM3SPcT4SdhuQL5LN/qeQgxNs3TufpjjF5whoedCy6UJNI6d2592VG2AWUbmODjR0IB5uV8Cn7k734VAZDwIcL9EMy80X0tm4k2IeJ6QL+GMBP4E0vOeChA1oYBksNPtZskMzonTMwtl7SuikHJNJouZ3Zicjyq7A5nytU7yoonKEbC8q4uxVaw5ywPDQgnkXTm4G3YxjBdmyINEznBniyleqL0eAc33XqrFBjFUybX9VOyOFqLYq6kFwNVzFcpoTRE34choTBHLMdQOOplS8qkeDRNMmL1K7kid+y81Zves0QOwzxp6QTDeAG7BWjOK2DF8kpQusriMpRfNhCpq5laYT5nKGSyrmiI0JTPUCXfSYkm8w3qtdju78MctgLXZ9BtPb2BkYQucKFMXTmi+DpMhfhipIZTY3VWD4/OBU5I7GYD/8FqZxmtt45dlfKUL9YPax/UPb1DdTa+Gphi/xJ6WV6i0noDXxiL5pCf0MURcRNAvd2U76HYprZPas6PQZQn8+e4lYHsCodp3I1MO6xu6wIyZ8CV4ZVnGU60K4EcKZozMSOkbkxD+6G/nwHUd+0KHbhd/KLF/n4MLH74g4t+FpF13Kb26JSt45AlGHg8xpgIYs8mm/eFTposrk41piZHBj3zy8fcklaOQvmKU0K6CqHzwM5I6JZq5AuLgzQMTKFyP5J6AQ2CwkSZRuPwmCsURmWkgqIx4aH1zmSezK+2bzort7D+LLJXfWUGGskBH9OdykVwa967PSXlextMbKkBBZ/nbOcRF0ScyX48Z25ZxcWPvp1nquilZoxEo1cE7bzwtw4BGEJCEF4IaVVyk2I8IiYtjUAue2fdsWUtGL9iOhAQl7HoBVZ0QpiYGXddEbPrirQdlDMCDLsfujBdJbIyXg64RI7OorMu9PPgxJEs0Gjcd974yymo1WN6NXpbiIy9DxSyDHP2UtZ1JejUK8tVCk8dnkKSFzssX5EE0C4Am83UzS6kZL4Jwlqvqy8dj7pF7ARroK4l36gW5JZ8oBo6wOG5bcBmPeCqJX6cbK8pxunzG/tz2tR8CmocnztcYZaSsgSpyD2/dBIzcF4DpwAFvM8Di4G6mzsYIzwp09eG2xYG1EhK45ax2gzn7quUIB/wt1YAV9j/dghjXeZ5zrU4gRFkVO3j4kc97c1jDFjt1+WXO8eAb4JdDvJO7fkFVjzRw6VyQO7gnn9wpIKrtY7HUc30bJylGlGUdYE/Jaq6HMc9y9cW4u3fVl4eHqOr+LnTiywP5/Ttpo7mnjnkrk7qHPVOk0iyHk5F4nlowZ8dbWZakGxmb+5I37jQlxSTXFPsCpmkBKUXjBTre4S+UP7F/nlOvXelttD/mK5q04ERtpnsRZk+gGdlRIc41o68tE8Q6hp0Ck6SJ7SKTNKrBQ25LP1HkKLo3bDfKMFyh17WA3LBuyLHQC95BaIKwGxyn1noMbx0SeyUWHxcT8hWjjim59I5ZLkFXVQbmpgx8iDaREmjmRbyArJyzrxkcU4/65PK0ooUiHl0UVssuCHRDokHRRsWiHNYBeMHZ5WSZ6+WkiD+ZqEvGN9OgLWqITV0lEC33CRZVsBNQ5CcChkxD6MHqmMlTvghJSmykvXKSkdCX4oFTmh0o1uHPIEViIbBHEv9DBxg5+lac74XWUDTDVktdkTXQF2TjnaiqlKMhFZDjxcIQIY5m4IZ15OKFOGJKQ473FYx0c2ORWiMokY2iZENr1GkgMxMN7Zmvcnnm5Sm3vpRb57gTZA2AwStwhkO61cqx73RQO/vd0NniL04Q1yLbm6AuFP/CkmlzgtWPNC8YvSFp3sUZ5DkEIMblrR7bwvVzmWu9aHC8pAO15x+vm5JXEI6wkI02YXyRXUR453S91yzlrYO6ONjN0EOpKQJMx3yGskB2WPUnU2fwN+KQJSbmCapGMN0lpLqE6kZ/ZNppnCcc2RfaFh22meni1RV+Bex4XXTOB8MJtN017T2Q0FZAjvjkaTdH2kGrcSYA7gqyyicAj2CmFUkO4lZmSQJgbJlknEJgUAjsMOTeApWqxceFo74ZeYVQuTm/AS/OXpX4Z+kLExbEh3sT4ZcR9URpRluwx6KRlgGbha8O5BTLx7CobmifYNygsXaM3JlYMFdb1JxCoU6lCOvZvBsGjdW7YVAZTu4wls3FgxhXMm2JswHvFH+PgME9fGmGzg29tcim8QKElNNcy+4wAEuIIJCVSeSeOVW3umIT0AFqgvuxbE6KCWjeexvQcbA2lhEN67fCARidLZ6BwnDXDq4q290s46qIbJdXEz9ix0zPWfrTptLzmV4AG1MRXTsC3qmve7NC7RhEOnHHkWpji/SA0u2OJ9/Grzf6npV5IvXxRMdYbxrnsySNF0l571QCD3b82nEkw67ab6eInG5JEof3h6hFITJqOG2OhFIJSyKCF59p5KWDwS0oOHwtekhLfPBRFgT74yVaWWZ3sHJGr2jLxNXbc5vTX2MlMTkQ//lgmnJOSgrJJ++xdKsS270nfUG6dB3PUDvFwf5BGV+YWIsmeKNNmkxRcDpGsxgGwOYPzs7QktzGhQx2ULRHxsxqp4D/O60AXaK+hZ5VYXC01pXLX9VWa6doK9+tiq+IdZ6enpjf8R44Jr4b5ZQjFkyyVJtkMuDgT4lbIUKLTmeYLhS0l6OKKRoKsuBOSrc/FsUFHNvfsUgYWWkSTr0jUJJcGXLSe8dLT20l7KJi2czxUQZKmOtKcDznuls1mOEwERStsQfhyPSsGKEr/yiYcoR4fMl6HOqbjXDnho3FIgAjqU4VhUMT0Npwu7LXcB8iF3NOZH17pNI5DjOESXzQ+EpRwsg6k0IW3g6ObUHhIBlE1BfiT5rRGV/l3SBxVcAwOLt70aNOORCeVOOAvz4QtQH67bAUi2HjJyAJlj0GHJv5MEiPuoId0XGinVLLZtUcBfNksdAzZgCh0SJb5VOMSBeg8YmhNfzBn2jq4slHlogWqvu8KlLAfc8yBWdve7vZ5c9wd8ogUd5KdjiGo4IQPZwS0SauNftaJMerZDELSX5Ktz26/m26C9qBgr7QOmVuDrx6tYrzmVR/Cw8tPpmyojOfQQbd0FCTUYAAwX4P8ssgopCppD9nGgM4L7IUw8EVIXzE2K5hhLkEZjoM4mKaJBjLjMEvdLmCoLrK6YftrzDECNj63MWkCLQl4E1QIXsMA2cLsoJLBy2jKtWDLYghQSYmfhsVsUFDxu6J00FFPpQEwlFRQ4RGXt4zYUZ6YjCEAa5Ytmhk+5iDATu80fdjycNAOgXcf67A382dyKQ2esBgxFW8gDFKkoaItiwHb5s/msRZREF0OpNw3FAKGiGZDc2+0b0QJ1LAT6tXhmbrV+MnBVijpjo6JakW6nzCLbHFcE16olrEPefNbmzNWfgc3C5cFUl61avOPbfxxGB0NS6MmsM4P0jCtuVME7lQZQLY4SdOMF0ILYtRMI8TIoE9P/Ec51DzM8+Z6Y/vQ9x6s9Xtsgi/iPqq66p7kLj0kJmrQBJFDw4p2m99U+ZJvHC0d5bEsJquSZmXa/kFbuCPZl2DAwUtG1A7h6rc28LJwoxPiyy9Ir7w5f5+G/7Zb6tXrdZCxwWUUD31x30IYlOUE2PY8Wp/v9VCBlL11J9arTK+4VDOr7794/4fYQe9+vb9/ktQ0qWr20udT6RIQM8Kn8G/Da+OST0QDbT0av3HP+7v769f/df6/f76u1fhwbP/2v8uWu/31/v/vX71Zv3tn9bf/vf6u+/WXqtRq3V5z7r4arPfvfqv/W/X3716v/9y/d2rP/3pW+5iv8/VTDYCH5pXawDoW/j35XdQdBpDVq5sVZpIAvczMLy6WV/ch9dluSwOLu721tNVvoC/S8rrCzbH6QxexHfF5OLu+UXn4u75epFN9GeYNSgHdB0+we9FdpXA1VbfJuXkVhdFfKUxfgB8DMv8fhIdxLNPSZHl9xOY4ou7veii2LsIAYwyW8MaiS6K58s8u8rj24t7DBewiHMz63t7/7s1T8BrdZXiIU+XDDRHgvcYtCorSdUSgJkRXT7hPTk2wi/ydIRfdDEw+lkOzNmYs7H51Pykc9hUZh2n95N8lRaV6AEmEeOjsl6FAbQ8nn2VFvFclM+4UQIrPDZxUGv5aVhUHE+BCOkZXblon8FaMVbBJtVjy3LBXzye/hE5S+gKWtoVkUpEBucEgxPTuYCcl0l5z1wlGjIXkOng8n7Ch++XivDIVUHjM7Jc3brRmZP+kuoh5X9gY04QqDnycIiElRfEJ0G6pFTf9dwIDmyBj7k4uCCSauRmey6/OcKCY5C7WJWeEHzNo5cFEnLpyNoeGoMOy+iHARpYGZGVhDKVooJYOjzKPEFiQOKzQpeihA/sRdSzE2CedTTmE5TwXpdeUcPmNiDLosd3NmdakbeXMNV6hremsWs9Dn3I8c/dfamZK6C4C/KwYhO3yGVSy13bLCQC5AmBYG7jh7FtFuaAJZBAoHq87JFYZfOQ1xhdGCHqBEw6Tz6bbtGQn/ewORkArQSRwFM/IwvFuOtB4H4R/p+8OVpog4ACshw0JSHIYdybS8WFwN9z3qWdxZvIJdqUq58SfRc4cTLMlNk3DlPLlkKpTA3skFqhdvM93w6x7UNEiQsRoKiSzd051h2llG+NQVW7zGB/fepfrlgoN5buJomAF+4AyjzU9F98Tcd3ILHyXTxIG8YuMDf6vsdBYaFAV3mJ7Jyh4403GnUdfmXsSieEFLpKLEu9OLk2rKOoJqgmU7fjuACTaaJ7k0mSJuVkEhZ6MffuhG0FnjBkx64X8473Cd/Ad7h0VeuYpvVnp+k94k5lncIDCqkdxZHcMGzzIV2WiXP+MS60xz0jXzxzqricvekeVetUFOKf4A/525lMwJhLY/DqSeRw2+bE3Nwwj8ggdggc8SbMVm8obSImFr9uAXxBpbh7ouEbGpEmnmD5QgU18iD7cvYhR8dwQoDxe5TsKwocnSeanX6cWMoSwzhbktMY+R1JShzsIy5u9CwcfaH8fmQ3bcZC2bFYf08nsY1N7knzjGoYAXsUED5ZCRRaGV4vqofrP/Retjlcc5cgRCLAMUQ9CxAExcnyhLhhJFIlwiFXJWdHK4eZZhi/Ko2v2COLg9pnt7dxOsPMVi03tZsbUkYSwmR3Ei7AItOG43cQzzBQll+an5ku4wSj5AHjEC9CaVKINJx0dFeliBNQvMEDDBgH4j0MA1E5BagqX5/5hAKaSychHQZdVWVj+KthAruGA5RPjmljZc8w88LlTF52Hy7+amxjAttwklM78DZfpWAxZT664WHtzpSaOFS4ReMPev3gDty4nGACTSPLiXxhjhHcEJvj8jFtuMWAhwjhs/k2j2sRLIup04fIDUDD7KQRAvHlgWTAd3FOqdCI8nnrMeQ87R11VBYupQe6DfcePVNAO3EROFQr+LPyfPkicZqixVnZJj5ZAslA5zZLszJLk2kI/gB8xZdQ81h4lc6yVPMBaE4ONJRYzDv5Kg2D859Of3GBniSFJCCFkMpw/JDpYQziqdvbpCxZfE2rS+7HYcWJUUgTJZYrHJ+UgjSX8+Qq3EVxBQwmW5W7bdQElZjTxSvlh8urFA3s0QYDou7aCoM2szQkwuRzoSsSicQ/wsHEYOiooM5V//hYHb17N3h91MeLrhtWhtlVqJutyml2a4Jp38UF6VyqM/S9nT/SRDQoMwzS6lGbm8kZQTV2GADHpKtVnQ5aXgZgWmEWbKzhSTDri8hJJ+GM3frIQjtER4EMFhwr3LrKkf11iJKIKOLVBU+001ntiZIJ4sKxH24ttCe4T02jJtmhm06UEVvrg6MGIagus+hkq7LEgWxEMEWgC7hx6BZhFMdf9IuzjshtBERKRhgTBFFzVgoXx/UZU77ZQSEz04SktrDb3o3TFcVbx7TbeOlg2zSPNMoKaERGxDQfwjTcLkuT8UM8y3YKdXz07mio9o0ljpjvRyg7yDMRHTw4FHkkzXvoFsoDt07QKTgZUSoCHMWZCLK7FIygBTU3+h5z3ImUgT7dxQUJjdCZDh2kqJoNZQUFOWsqBj/ge4lg3o0ED5YNTRDlwEjw4KCjsQCVZ3cGKCfD+v/N3Lv3t22d6aL9m58CwRlXgEwzcjrpmc2G8bix2nrGsbNtp50pxXJDJCShpgAGAE2rts5nP7/3ut61AFByOp3ZfyQWgYV1v7zrvTwPHodatbraxwBZAbWSYZjHzHONedUg+wRGBXg2mwW5OPtj4+WEjlR9WVHlRUcyx1wkGdpYbe7UZ5yDXl2CvtizNxjFBfK8A7lpFj0gkcnMZOjYtNPFAic2r6s9gfOHSQi2jH3rEtZa6qwkXxWWzwSsBqqVClBaQ56Pc88h1I46+Z8hrYC3rFhFAuWrrhmric99l9C8bJE2GeM4oEdI4Ro9f/n2FVQTXWAIERj/ttUdXrINhu3aFPP4AaiYjgnUDV8bpLZGsAwG6yH+4FQVqAUzIQrymN8DOCA0Ky7jtGd9mMIwPlSRyRBxZLhl8HXqpi2rp3UtyTZEWbNHdcMMM6m3wcineMsuybBg9nqzIhyX0mcWCI7dddPOnD+kKz7IHmT9Fu0nB+cbPnLk8C6qoDv/tPeJdyJvl23l7fND642iJW0FuHJy8+GfJBSQ9A4Zk4FAAggGlhjVQ5aaORbFvtDpWSpgPLSCuDIAUZu1JNhxhmym6GR4TMMRnD79J7CeNKz/4fPGuYhZGVKorjiEARzkjj7W4+34/e1RGvkBldQ3VZ/HWyxBywtTKQRhgSJ58xaXM/QEQ8dElcahSlRH61CoMjgzREic+2Ot2LauVtFWAz03WXm5yy7zaAPOYBsO5dwCdRK84hYQMMa3s+jxr3/1L/+MboBRTMgY27qq8xYdAb/5NjpC79hlWxeXl3l9NJ3W+SW+w8hwTN3Uq+j/O4aZ8+o1+pttJpus3G7aeteAch9S4iMce8hzdZSaIuGTwdaRqBcJk9h6gv1dEHAHNZ4qReMD+a0n1flfHc4GPwOkSXZuzI8oNj0N1GEwH8THUMdlkXrjZeVab2L5g4YAKo74oU2aepUCwE0iTdSuk5ZyF0eXDkuERtbgmFxO2suLyuNVg0fA3A1wW9nGdGsCb8Q7s4axcQ+ev9SuViwVR+/GYCtUhgNOmUV1KuP240tAD3SQBausTdjFNf+wrZNttflpl23GUZ2q76u8gHsKEjGOMUOdx9WmWN3I/Kw2ruo9Rdoss/U5kLzUqQf3AIPFYA/r+2Tle+ZiVPYhjAWXJXrCOs/Z1dGBQsBW0c2+s7NQpgai5v1Rb8f7c6gdnDi6znFeNG29rZoEvNrqpJ3AzAR3A/iFGTq35TTFkHYq+dXr4VXanbs9wEBu+lFbdTLLQvW3hGBiw+MDNddAdlvzVOfrwU1UhpU3sqMg3P5INwuqbOfsCA4CDJg3pwHvH7rXYLx6IPFrnopLenZeI74rqEHISxx3mNTfjvhmdMdupE7pXh+NnX92L8NjcZDj0SI3UR/fxy/dgVP1+aXjW/VLF8d0fFo0HByL35lsuuew7OzBSe8Bi9gz2p3JfAVqnGoHTgLy7mTvS+frCQllGPguaIYhvBFusoao4Ad8GFVPfpc2xx5YKPIkw+UZFQt5ZI161UsXxlByqPJR5Kx+eDnyhFKaQ4FQ2kf9QL+rC4IbMQWhyCtUhr7A++z0zXd3Zs33y8+6pQ7mgqgPM7rWcBarKtvkzSpPqlULOB4I/KC4aSlgXt2Zu2hl9B48h85lj+mgGguckPDeOE5DGr6eglMEADp2NiSjxXn1+tnp6+i3/+k0Og/WKNjDGOpwM5sieo6BlXb66DHdb4bEZVOCXBewtx800TdSgqAkmks6gWnAhEI3JwxJbloKfG00xAsK9SY7uvKBOlVnC6/ZNB31TWi5MtCU5oVPhTBdqaUupcseP6e7BWOd3b1agUIaGW/bJFFl8aOOKhlAxsCDT+K94atvInHls6oWo128h12gMy7318Gzvh38ZaE6vvthytjqpgL38RTF0Ky6Eayg0HP0GF+mvV6l3iBxkqJZrim6lxPX1R4B61EqcZgZdbW3s4VU1aCeZVXPWrX1SfzDCWwsRRutqxzP4CuwiVl7PI6t78UarYvssqyaAtaC0PLi68lySfG0S/BYLrLLmInWBcmJ/R+ZFJnCOz2tSVHyYQ2vJG8tb2yxndDYLQWAghDztE33fDqp8VwBArKq1sSyjhZ+6EGdbvuqXjf6buxaDHfzf3XurxP+kwy+Na03npzuBmvmpTCSqT8hethij8s0RpDjEVoWs82GnrkchNwM2N8O5WY/IfKzA8n52N6Vg3uEI+y+5/S/c0LzGHWi05Cnmx4SbfDWuQvMDYYxaixBV4R9bBQM8Mwp7US35J5u+GmCHtDu+RbQeXkZuafgFa0gpWRR9+LZu66DI55q8BALYpcJ9yflrLozjqZDFwj9q5OmaCg2zPh58jY3jeB+imdTVucYdx+PuqYiHEHxL5hF80ToFT7epmraIl8Ca9TxQf28tqOEgqEAGIo6M/YkBAVBk39SVvs5EJZgdw+1Eg0AaerZHNgsTeczmt0gq8eLdOQfcjIjpMCVIHU26CXqQwiLHzfbuCAttpmT0yiJe7VNlHKAw1pVl4nnjpxqbK3dVaajCHdEiCjxd0itluxy+BzoaH/aUIiTbG1V3UmzvUQ2bNldqeThTQsmJYdF9u2p7LC95DuFLdhFHLhoSEfywQjO0yieHB85cgkOTojPyATfCVb4RZuXGTBwa2AB+MGBC//IEGE/PjkZlRUc4NegckHzHkwvdu/PCLSvvcojslo2IERzziBgFYCZXNNoSR7CVLO6AvAjL6KEMpHNjtA18ZEfSQTOtYKfR//g5D4+BvcMLHzJ6Cv89vHi1uUFOLUETYC+GxLwRmNrKhO7UpZttdzuzjfFiiJFeqviEiWOGM7HN1NUkjvKi31aExK9+GzCedmwZztBT+M3GDhF5PTi59iEpOs8SP7jVIMB27yxfsuJ9hdnTM7Kik+Nb3txYPzK2wk0ihBKHSV4BjGhcgVugB04c0QEB8+cXEK1WLB1Vg3MCRpLWc5hAk8XBnFlqS8Xox7zNGQ4n/6KgDAJVO7BGpEocbsD+xYkAWaiXylnOj35NvoV07/BQb+/ugkWRrAoHjSdVWBXR9YS05XzosUNF2vstihqJLqrLsZYpsjtXBP4zb0rAaau32lC9k+AqR/GmG23Cu8Hf48C57ryQt6yOgriLQgjAb0H0Yi7xAeJpJi8PX359OXb5fevnp2+oOh32QUlyTiKOdGz3y6fvnj+9E3s0J9ijJEP3dC6HEIW6QHQnqxnv/m6ADh9DCKBX5iK8CiTkFBI4lvm2pLvf3zx9vkSKDKWQJfx26dvTpe/e3764tlioFV/ePpmaT6iRkLjSFpxYpXcbakRiuUBR2USNj2d4A15eX6TxLz/EF08r6QlXmO9V4BEhj4xo4j2KXMUmer+8ONvXzz/bknUrUtghYVxkO3PUWHMaZEdkxuKOLtQY9g5Lbar8djiEagJ8osZV2bhgoBWeHhzlER4JjjB5EuWS7yEsLtXdcTnQEM3Lo7vwrphaiF7AjNnuEnCDBaHdpZs7zH/DwfYYUHdqKR7HQNXWbMkyM3Zz5hdo+jvGmy9EVlRlnCn/IUNhb+BrfIjfXzL7eOq07SIJUij5+yf65BRUNnC2nR1UnQcUSFT+WARUdxLM7nPwI6G3N22WQP+LJ06pr2ANAdPWpw99wtrDS5rqj7BjHo04nzSkK4Lf3CoxhFNVOfm3RzRSLISMsQlK3ougCBaEFpiNxxJDjUJgmGvB8gdtaWoHlGtHOgiCwRgRl6/Y8DgX38NFp+ivFxml5cQqm0QlalOR9GR0xNqBLeY5h40k04bBdmbQKYprudkjEc2XAzGkUi1JO1siaEP4saQuxC1lpJkQcgFjIIekYELPDlZcIAmPhh2/g/8HlgOQeej4Vs5btcuHAlTc2y1RsGNWZti5TwSojoD6FFvQmYc8BZkIaBKFUAVNe3gFOZ5T7wKh+Z7T/wNc0OkbM2Q6RPiIV3n9WW+Tq6zNe3zEAyqaE7zGH4GsZCQdEEJNVg0mpFqFr+Ge88Y91r4OefDEAPkhLPCPSN7C82Y4FXaLdeFgGmqAAPBLRyS7YqSm+SZHuDVPObKx4uFCbniWmTbrYvuwnNcMDqtC480v6ptAyAiHk/DGERWnFeUTsBabApaF/Y9QzBI92ktEVe0aSUzCxXmudrvSgh2hwNlV3IAZbwv2jJvGgDBIWDKpiX8f+wJxV4I+gzQ4OEJ6UjAHGfMlQuBLG2I5Ieqi1nZ/Qsw+pUD0dF24GcDlF0Ip8IuaTpcfv3w8/k0axeGJgwqMPoFQnq4+3U/5LbE62flurruRu83N40XyM9//63YQqTCPQG76al5v2uLTfBqcp2trooS9jxO9EPWXv0Odo36LvgA8JBvxsx6RCgCGDCVbQY+nGCIed7oNeMH/j0a0baImMGxGjkcFF4zkQTxaAQx7dcKMrApypx+Pv4afhPi/7LJVxWJ8I9Ho/Ndgzbo+Ouvfzj5FczHfz5h8IFVVq7yDV0Rv/5/Tx7/czwaldUSce3h2Vdfn5w8jkejjI8OL+b/7Dz54/PTP30SVkTifnbsykSMGnAuAmAwyjwrOjGvsjr/EX3UTj+sNrumeJ+/qFbv4hGInJuC8E4/jqL4zR+evj6FqNv4dbX30wLnreY65kx7UsWdB09Xq7xp/McQyRM//e670zdvotP/AL7h53+kgik15i4ZvK723m/3YzEe3bpGzKn+0etXfzKZLiiczkuCdPFzm5HNpVOvBbEKh3kIhA/wkgEL4JUTyngZTf5cbH8HA4lvQSwDdM/ifT61kC4SXmRgdTgZIevEmBLexl2QHcAZvmkmUMB8uuiXq/i9HC14Ncraq4X7dEnLBSBWstVVPtlWW6yzWnggIdx9l/B0Qq6kIAb9oaregYkB2hHNzNLGsOYlPE7ipmjz1a6BSL2/IU0OnNbbfIVaJ8i4Wu82eTMPEi7oxrpDlDHYWTjhEtY+ZQ3/Qws2dCN0XU7yz5JSJvSPC/CE6mJk5L+CtFGsrvP2qlqza4BWmIQraCmbSluw4bbOVmLumLJr9MRz+H1GsKwJdVgkHYbN8ku2l6N6B6LyQOtGFMpyEfW0mG3Ku1K7AMlbqs0aIUC8p3ic8JPJ97IhnnLDyGF1oArRzBbuLj5PxS/GOGPw7UecOrb5ihcQlc/IXhgkSgL0BP92ojjSewIjX9VM8vJ9UVclTtT42b89ffn7V0uwnr368e0SOM3fxBy0QpwwvesizOaH/3z7h1cvf3j69g8MQ0ia7YqWSJNvFWBJjQRwRcS1TUoiRyvv8p7bfBdUe86PhX78SMPr/DazzY6DZi2JRF8A72Fgpz4kJTkfk04E82cG5rNHQ7N0oCfiTHEnbpRDyjUfBwGPDi8sRI7vbVdYcD/oVKfRDpA5Te9TK2RqWPz8ajwjJWTz7/m2vbs2PxsyQSFETNXxEWMfGiCR/qhcviVzl+Cn1Gi6y3vV2Nzgm+AZwgwA3hTG2HfbaiPqJxzPjoY317Xgp4yb1xoYCdraWw8xlhJ7wd4Ub37fBTQa9W06Erdut6H++F2Q52CGTqOPGJAK4c9gYbi9VSNzZ/+dIkgqAcUhTVKPG5UZM0gaL26dtYdhwpXt2fPgscKtQSgnwVj3eWo2yJAr8UcbOgrGnTev+SO5LFMmY28X16KXNk1eT+iPJaQtwG7xfTCL2HEBDb+ii3UqGz6Huy+I7Yvx039G9P5AEPXkAYbE4mjBEE7Fowbd+xAtj1tCumOnW+KG+P0gmBp927iN46V7so9Lcuh7XqLCmwkG/4ElzTq2EH4JHlE/8iF3RR4r6v/pjZrDnDDDwkM2UK5La/xSMdNOZt6ZCPXgFNu6+ityudCqZlvEQWwLqZNN2lM5CsNxPaIR8aaydl/5zJrwHvNzl4Tdar1P3Reur1TotYfMfcBN3LEzHUX3IeP5+QcTTxEJDp6TV3zAxvOgMTCtg7DLFpsVtTI0oFXo6BtsqXSC86pJ9CP0OUsGzsERBbUH89vrI3mdrQnD2XhsgpPIZqM9zyLBmHgItlmdASTidVbejEUBQ5HU5OKBUAE/bVLFSZDeY1vtyCEoUNmh+z3lM7NJHnCfowOwh4Pr/NO8hvSGrrvutfWSgHVyHXHs2MotCnzewpOtMZzoK4g1pecQJIEsEfLc+IRKzShHt0xFD36gX/9HvXpocaIg+vmr8l5zT/ByzGLER5LACjmfv3YpMt2IjgO7qeEm43IZjtGXR1XAF1Us+oS4yUyNcSZteizC060+KbOaQsGZrkfj8UltF80Yhd29IBmWsdn/niUqfpaeo9u9pqEub3K2sDXDFhO2Rv6hxdALZKESGRB1pJOmravyckL0MYnWSM9XqJX4+CBEZO+NuJdenuJn2KWARYuFi6qm8lEJ1vAPJFisWJ7whVmXder2FhCly6rNZ+CsTDkhkC3DKYDXoY9c07KgUK6p+XDPfYZCHvo6i2MhUrxPf03cY2FXIMLa2GFjUtWrCyTN4CAH7xn94GmazCEJOeUXzXKTEcQVmkgQuo3NIsx0r1zglJCIg9gRGsPdXbdE30aPyYcS9MHBiIqFEYcPrV40o5DpNitvnKd4gcRrK553TVuzOwi1Ylvkq7yhXHmDFuMg1cDH4vEcXJaM9oUKbB9Wh8ICstUV5WRWzsDE9/3uzRiHgD0/I2fT4X1TDWmDEbuEvXPBrwq99t0kjVpIBDB2TVSVGt1clQxCWDTYn4DqefcEtC2h5cpLS/jd610pEi+2lCXMoL3HSF9hrwmQLrH90UoqD9UAM1rMHz0WSV73E7oh/7QhOYNVj8aLBKdQnDVLMq7HQXjWT5uJvusI/Z6Xg/cNa7I5csGfr8heyzNWJJ47AbiDAc7MOK6q3YZxcHLc5WSEqjJfgn2Hz35bxziWfjLTkv3+h4JlfER+hzI3AFc+cEMChrxtVZStBP5TPXjScPBaZ+oM1+oZg64ZgDrhFjewlUsHUisTQEm3GfHTSF3BQmqvisb0N+3KLHoSGCc5l19lpfa9Jk8tU0f3VOJXxi3kC1elBW3AQGPQo28Mdit3avIn08ANQlFL9SCTAFk+CFOB5L2ZGpStOt9mRZ3YTGhv4wnrDUAQbxN2J2xDFEDzoPHn7aaqcKtp1XFeIISCSWykAzOe/1hRwHao3elof0xkorr8eL/riwLtOQc+L8u7u70IpX6YU2KVnXoooj0yyioreUwgLtHHT/07hBJe5j9tvDXuB+p05FZQMfb24j2i2AKPIVuehyj3uXE8PfFNvXI2dCrrsZQTG/2kxSTqyKv9q8Q4EiDJ/j00HeRMcFpaKOdWtXNF2RRrgf9k3FzpaxgRE93FLmLsfOA5M3J/KfBtL+qby7M/3qsnf52MnX6lfDpBYJ08qJW8dLiVAwvoQDBo5yThq9xYUZnBL/+jaB89yd/c/G5p0/5pV6ALBEwp2nDloXDpwBVu8AIx4kvIZpP0FcKBP1SIAmQ/RqdCqm33kEnVzQcbFdxW7U+i5LLSkpkqPwu1cjrqO12LLmongut430KQGMJDNRgtRtsP7ARADZHhwUGirQ8UKUcBr1C3AibwxTJrl2KBKflG7ZIJ3i6NW5031eY9z6wJinDcoWIWXNfVlvEWmRDs/AYfsu+dnrxltbd+X3K4QFLuoaHhganHv9DmJUwhP6Pa0UPJKcW9Tgrh8If9vc6Yfjkpj0q46pvjFx2BrKx0D+FUhk5MNtQe8O9vJhIqe100jYHtrYr1VCHRyNesWBuRh/pLmIK55wEBQ6lpWd+CmdVUdKJP51WxXgCQKD3nQYYaMSAxFag5sZ5GQjg5fVVublCmQ4UOXcfuWX9ubtAAzpeZzoDMsN7GlvwcJ2ZQC52aI0ICNqvcBH2TrJK9AzICDfam/qg2a/fws2cKCH4qYfAFsys+Jy7gqHXlpf3ioOvKW7yX0N+uS+/uT5kNtESxx8zkwOxvndwJJfRJnaxoCPQdzKnXkbN4Uazyus1gj0ZHc9jhzOrJIXYUo1Lbg3KX+wS24CGtUJ03u00rmwYOLjRFJUs3vMwi6SxY8CEfs5jAgIwYkHhYKoon7TpcV8qdCzP1FZ2SF4zFXZ+a9UDrLMxrXVxc5HVervLlZ2bbWcJO4tCTRIPmh0B76nzD0h10hgYk0KgyWBZhKBGRUV6ul9tinRADKyQTZCrJ6UjQpUjN3QMCJ3Ik1IWrURmEMH3NmGyZcLzKvVASgJwicE5IIQzVCP0jj0zBgwBTgkAkVLWMkyVtIDZaA5j1xkC8kYhNYTQsjTCUUqgwx6WP9dThxV92o7cDnGiSSVu0mzxJDX8r+UuB9Qi9KdEEX+3L21Gf+h1EAOqgWdT1M6XofSys13NUzdJC8OFVnUK1VdT11iClck58g1jliTj8ctgfnfrkE5xGXyK6yeSE1Si6JjhggpdGEHXaCVsQh3va+TgCNX6wvsa9CsIhHp+Mo+RuiBW+EgOuOIObYCCpfz8Ajzg1qD5oABPvQRNByCQdJK9evvjPKO5sD2JT1D2KKs3dLY3XrUt7HivD9zq+TU5F7UR+PvhUgMOT2AKtw1zqwLnEqd5Lg6tPFwwGcF887BdTpG5LPmwO3NcQVAAqciciTucSpI3O10kfkYataAC4FoDMA8dzmKCLbZPiNcJwDnLNjVhCY6ATiicvHXh8wjl2FtaU9+VwbJDcMaD9cxukN56Zmd9UHXvhodKosHlwNMvJGt6yYZzGvnRPg/BzVUDAzQN+/HRxRLFcYCFMKqBwZ5d+TzeFio2xM5Az5SNqkEGO8Peielcalc7PcFPCtvYzpkZ2u0VgDN3SU4tQTmlUf0c/sU2SOUImwd/jyI96gC4+zy8zpLqBmHqA7hrjaQ9eEmBZAMSKng0W4qbGeFcDqkdZPiD2GR2QkwWpv2Yo4bIsNUZ60nw9Iy9B+jGOHiPE1nXRzrwaz7RlqmUaIXJasclxCjnsZFmv0AopzN1+w4agtg3LhujQah89oh7B/stQwKZcIXQqQ+4L7CvHw1es48UUn6HN2z1EMJSe0KFbRrWDZzQ4jydfj6OTyeOvo+Poq+j4OOLuiL78MvqKJH+kqu5T8ZpoJKg81GPu6rAAaakWDa/sNK5FMNJ6b4IypoIDdVHnxLJuJGnZb+tdaRXI4N/uDNySyOPywXOcByNVxjYqxWFxuRmnxssoovnzLi+VlLezq8i25poj6iQ51mC924CaQBklSOH3a8GYY2wiRqJ2MSaq63A14ZH8dkbTmvfm7Cap3uf1jHY/uGnkdTNDZL3p18L4Vy0vMox0Eh9F4OlYXUEU6Dru9akg9QRSGGxz9hqN1oUCHEFTmzjIXb+xGirzUUgxY/cZHnfMy+nbO26XwjACDjnQ9Q/WUTN0A5ZZwvvAmHPXrnUdqtPFdWp/T9qdjD9/GD0+wTWOA/UQwr9A2wS7Q7PJ821CIXeTXVlcVPV1AqsT1uivUnsn6l4P7ylsBIdgn3JLL6l53dil03cmekCZ84W5wMLHQSVB4ZsVFE7hLgScgDzJUXKUJX73bZYYBFl6dyFWnmC5WASaeMUZBtFoudrkWb1symzbXFVtksYhIip8BI3E/3Xwqve2IXQPJvRqLuaYLma7ssybFhEwq2INx5eAYcrfcNDmWQlOSxTYTatFqgs4rgQ/PY72EyruAnqpi0bNaLR7gJTFzxSVej/xEbH3E6mxX9hmsoVyNpP3Rd3uso1nodpw6dlk1+QBRi64ka7Iv5RZzSfs2soF5B+Abq9N8m21uqKqr1Tia9rsepsAWEM2+ZCRW2zdptPpxabK+GqSlLvNprhIsgkHqB99U5TN7uKiWBXQyG1dvC82+WX+LUjD/3xyom3DwvYO/R3VAgz9Pnz530z06iz9R4/5kk5jwc8ua1L/con08L9aRYCDEz1/Ez17/ubt85ffvdWsfKUGV+LF6e/eaqNxxsNAvi/aGwEdJqUIZevADcwIYE4pMpvNMcCanWUDv024jB3jAk+Rai21bDoCCoUTy5tPNJt2DYTomgmkQRcZcC6TwodBWqbi2Y40PQWwnhk/wrAEYAnZYiJ8Q7vClIuNodx4isXfSraiFDO1mXVrNnP1mwGLANHRgEiJNX4sONQztqQwbhxpVDi2HU8JcnDoIei1Eh36wgl7E/IK9wsYdCIFKbCxTtmIY0ilOVOJuOejKwJt3J5DQocTItgXh5CzydO7WAMkYzMpmy1FBzhkDZtAvwbqJEWuHvdgaPN6/hkQ3JIOjXhbIIBvIG3DabUK9I4LM/jaA2Daqr5jEO73mUB3e+q24siuJkLYdotFFBwXu81mTCcfzA0771ck4YD8hL7Wz18+O/0P4Hb77sfXr09fvkVVzEPMAc9mPotl1ORoJg3eR1kNHJR8e4tz7HxXbNYW5ALmoCe6Sq4KN9E7GUX05/wUvt3Y27eXS+Y5RPXqVycnJycsEntKXjfDtmbzxP1MgvaXqzrPYCrhhLAKX0BMhyGKOScE92d+hzfoGQ6kDzKwDNCM2SwdC8QJnNMpU/KReOf6acuKbtxiRAmq+tNxNKekbkyJPcmGAmN5vS5Snk9PAfIsTi4AF6mvsm1DCsDz/Kow5h2aQjxbUqeBoYrcq5zzHGR/+KCNsg0GpeH2GglNE5VBOQrGNArmNvufNonUoq9QsJRt83VEhdOqkUooGB0sgTav6x3yxdc54EHnttlQHaiN+ORbgd6hfFolq89jH8qXZl8kxETfKDbtIl46NMwQ0pIROHtOAchHZrnSGRwlT6bzvxwtPh0dpcfJk+nRp7M/gyIyPnpyBP9IgfihluVAoAwvwtn6IQI8xE9iIUUQmM33eQ2ANA4GxGKBrKrtjWKB4H2uqoeQP+7A4CCO9THwfhbl5ThCOhPU8eRrtLVdFOVlXm/rgmi/EaJDgDrbfVE2Q1gdq6zNNtWlKrjo51BqZhA3+IEQ8ESBV0PfIKWvfPH6xxenbyCQoSFo1zrHTQcuuqDEIsraZXXhEEsBpHSEYImobdgQwseuLH7aIdErdgWSu757hFEohEjD5OijMt+TnTX5NeDl8zQSUtjEzEEHBUEsdUxfi8o6C4uM7UEds4976/KUUrLyZlnvygZcBItV7oEtgQEGlDbuK8ZwYsDeNTDVOq9IWFSSi4at/BvU5D5hKxJsqCGkGO2vuE4zUAjuStA9zRAqaJBM24aUuNzwJ2YZkGv3l+suklT8WBDnWTGnj+nJyESsIJaKYtsGWILH/OF8+tgZVWV+a9AU1Z3nscaEcYWoAnMNLCMkLv9bpgYmPyv9VMRP9+22zmFvyIPQmFV1Tf4gXsl5Vm8KdCIxSc/rYn3p0GDZyzVbhx+z5cqEtylCngZzekGtZreYeEknXUQ9b6wFfUJg9paYMxdKGCy+c/adW8gp/Rx1x4u3oqR/JkI/pN3h5OwGPuLM7YwN85hALKJcXSC6ijGvxr4PHQ+NNc6SBMc+LmBo4QvII4xuVJvXZVZI3DAjbME2vh9HnCUtv4ohmv9N+dA/fzGOh1dZKkWIYoF+QKfK327yuZXgdyMnR0Q2qbzmy3NS56e+IIZ323TjwIFJuKf2gAyufpI28s7zIJft2LgPefs4XOd329iLxDIwAng64ra1vZnA/xIvVA7eTowydhbN/9Rfr75AKxev57IwxEyQeQ/vvdc3HGEfNGpbV+/z2Fhp8EHCnalQBP4mZn6AGc6e3UkwifBA43o4twXd48hdhTcOuXmwuyjUwesEd8KFW6OWEK5Bmk2Jt9KsO2Jb7WAIpE3yGT8eGdPvnCUNZCFogvkrUPv8ndpE8AZJ6Ze64rHx2gIcryXLCG42a07OYmuSl/k+0RQ8ViTJgRtHpfSRpltQM+tgIxQK0PN3LXAY+FhM/BhVFxwB+SueIUHJw38f43XeZsVGGJppg7gdRw6u0rUf1PoW74PiVTsVHUeUp9E4ewNF4hlWr7qAUSIZx8SAyHgtUx/Pz1RFPSWEQTjyPFjhe7kcVhc9XcEyYm9P0B+3FLk+3OAOOgitTj7MRXTEsuEQEEPxebUu8saYGw3PNmqmIK2HsONqz3mzSuEqa67ASjjDbzBHJyqBkTc1oejS+9U2+0ktrjzTdYgICMlRuYddauNl/HUkdNnKiGrmZO8e3m9rqatdi2eAJ1zbs0t3eko6wcsRQ8PwDOGjsSeI2pl/mnC5ycFi9knLTe3tpQd3T8VmHtztvIBKHpZNBcCZXD3az6l+2O9GKic5q7sry5qJq31JdL7qfT13/qWMwwBpdVBDJ0JHzrLrJXipKHtRS99rj2XTq/aNwRJlhQJmx+f0bpOHkBEzITWPhLMF7vs7mpsJ6SEeITULkhjBN/ST2V/w6jzJymYvRjVPpPIKU2awnQOY9+6gxncZq9LdX3qaILzuAF46jtDDhkabF53jMxJTIK3NA+dR9JD00HZv6KijWTlk8peRU4Y3tjNhDK4bEW8k2XKtLrAU6ZSphGilQpwmCnxFBDaGg8cuK1bYM+1EItjyRtfmfWu+AbPvnD/ot6UAbQ5PBcAFRmcjfMdDijmaFIt+dueOpEPrkn95cho/42UC69DKnSjn42Pkcoczb+Z/QicBITv0HhjEUI5GfNILGGQRB7rce4w4zTHdpJH0b+t5iMPvuUsC3CR4ewF4GZyKPNb+pRE3wYlcBV1jaTciUA7yD8kJTkBq5mrNxcjmRxtmz/Z8v0sl2L9R87IEtzH4DpAkSNRIzHGuUnk6KGiR8VzSHRLq22rZ5ChzuuRM4ul9z1XhrdavauJqxC5krJIAMYwKQN83lcrcgQguM9fZNhFNI0iFY67U2Kk30nTUFQmEUAoLU3eiAYmtR5bAleh6L5AFB1p/sOXBFcYceZ3LTFf47CkQa06bz4zymKw2SHCIQqh8QDkuL6p6n9Xrph+FhZi5tCtAAd87qZzt1X0g4sNFq/dc/L5zmTS5+Ixg91etXABAXw6BWLjblNh2QcQx+cdiG1+6CW1oBZs237KzyVCdJPwYywihIeV7rU6C6VwevVIakx+1+ZZ8vPJt0519CK1q0AQhWWpv1HpDC27W4T1t2mdkv/9VxJtdh6Shy7ztXDeVf8MThoxiPGEaPHbMJTVxmtrT05i7UVdFn4igsUjT+eOFHLF0gvRqKd/lN1NRMzvFV7Icq+5ZXRZFDLj1r7jnebvP85JkOXsNdrld46DbDK3854sXw3Kgkc9A10ZgyI+YoI4DGDwpULNhIU3EueraJzROXRv53gVwJkWJAd5emeBDoyXSaEDb5viCeAh0HwVfyQKc8JYYpGU0Bl7Z7ogGchXMJ+kKplwMZYjlsGK6k9z1s+oL1MTCEioNB7gDs/YDmnad3bj4vGslVOQSU9tYwHbBOIWZ6DLoCS+5Pjk49at1p9TszxghkcbW9pBIu5Q4fiK3zN165SUEPvHkOjCPV/GCibcXvUYXIxnCQetxWkYsniudpQrsesHyNyVZJFR5f6lgncFNi+U/GBhvz0Mos0ZctlXOtlJc1jLDg9jFibjZ+fgGF3eBeRTPaAhdostY92yVexxVo6PZ4abRhqh6dOPGfV5X78j9+jaA/bjvPgs27rK7z9LWGt4yva3V7qmQSbilOk9m+EAjblkmskvnXX6DdCKQC++ywQo6r/PsXROLFzQ1u7tPmwyGtmnyTeeepHzSzknIwzHjcZGuHVh9w3sw19PbhP+hGy0VyN1kd9poV7bFxmq2Op/zTcJ7KTdHjsLDewS1FvObUa5Qa/zLwO/hdpddo0UxeJem97veI4Yv96pVdw0PF9Tfacy8IyIUWbzGf8Zl6Dq7wYzHJEWhcV2B41CNOP0KDVZJz1mE778iqIRV1rRxF05ChbGc2X384CBCeSvbUFlPcI6AZxOebx3BD1IFl6q/46qWiu5cOiZBsdELI+KKo1kPK29UzFS1hl64jLthSKPgp/gGmgXRc3zR0H5ml4X17CFCECREqvVmPRE1CX86Id+6WRRnmzavYzoulHz8PcJT8UJ3AJrmVAPrBrfH2jiwOQYGohUTiPrq9Wq2pg49wjtFQpX0XhULuA2QDhpxhPI9n+7pPbNCNbjYFETpR1aaDOLwDZzlHfVWlWxPOcIhetFnq8ByHO7O3WpVZpHG0BqsaOcSsu+9gvA5KSE5vmfCR1ZDTaOPmHBqOvMejdnf3vpZzmOsJkmqdM6QBzRyPZkDmptfgo6Nb5bW/Vm1ki2/BR93+MRaOdDw3NHbszn6o7Hoe9FXdKCz2X6Tt7mecLe+rpovBve4m8h9ToqnDcJdzOZxnV/kdW1FeOLYxofJsEL6i55zGA778GHndmFBRPTi54R5OS/t5ZEUPDNnhPE1P/c9GekIJiIXoHLHdaXO0s70ebf8b85VJoapLmYuY0cP08COhJyRe6uT+MzN1c3tQLuq+62nXjXnkpmCFuOXNlvrgcCRCiJ7OLEBDyn91JbfVLsafaF4A+TGOglf7znQZfOTxYL5+UBxKBd8mDJpKmzZfFXCZQaZu+3U2BGducWX+Kz1JRVtYpnv6QYt/a1eVCRI4wj0X0ehJmPOQxe3fOWka2uGgfbLzx7Hu8grFy+4hOS1Nug8MdQhntIsxAfyDVrH6U96ITozMZuTxRFfEbVvPOW7F5ifqZMTg+/cnWW8hRDOAaGqY3bkYMsQMfSIT+GprBB8iLzCUKpeRa8JEoIrXNRk6gI/9TLfx+G8UY9HSi9uG0AItgjT4u4tncvFy0Tlho8ZtsfjDGQDO8SSYDQV+m3WFVa0rchzs6UEiDMTO2FNlBBwZrDqiwZPuADBdRhVEvAbj40CuZHIdxa0I/deXggxtGETOZcCyg8KA0Fuvggj0sFAA961EwlPp0mM20HQZSxBsaYm36z79xr7iWhgbfNF35L6lRMtzFg9oX3tDMU8YIXnmIJVtvDMz2kl0S4rinbxfB7lcsq/nS6G2zMoz0qE4ca59avRyBGKw4JdbXbrfJnt2oojEdaCBSEToYcDfDajQp3XAlYJ7wAm/aZaZRuAqFjVOaj5IU3jbv34W+TimYDZyxVefMcgvzGlHflCNhtzL5Zws2LPy4YxDBEhqWiWIhr2QJ6I+qwqLxHtKACVxGsRUV1rHzLbKriZIFcmK0jYQZY5jrveg/iZYWCGVdIwDgV2hASYd2r5LTTER4XWxAK6YJupf8LWzNKWdxb7udACoC/sgrSIi3e2zvaM6lPFN9gZ3Z2GdXDWCu1GGG7T4d5QOmEfSOiBICYB3AuHyLx4/v3zt9Hj+1Bo2DgxnlVedHHWAI6kwxYycxEPa2Rit1ZWlOLgsfHSUXnzv60XmEbiH9kT0vq+WKl++jOSVPxgqbgLC1WVTVtDaFa00hC4THj2JBQUHnAU1ApKph8QDYXvyt01R1PhW7wEUQdxmBw+lkDaiyMOf4PA7HW+wecQSXWUHY2jo/oode8PBdVR0SRqPiAQAfIVpa5l9xj41esMLhFY/kCxyhzEtqadPU4Dry071WiIaJJxZvyRcUy/Zy3wQ/ifZN5W4JtRXNwYHxenc6BrY0CM7nsmes4rfZBqBmmJXbwJ/5putuTJif4xIkti9Gb0kc8Q2G3mMYwdh0rJ3eaKkBU4a/VEsXUwn6rO/FAbAkcdi8EYbL63YkaoLpbIciquZm5fdhqAfH0v/7FAN3BrPEJIxkZJuUdsFtfUqfFoUuJxJwmjWoI6tzNybPaQDjK14Axutvg99xA9FF3H3O+EQ15X9KHeoKExh9Qa/n17kUq5e+kFUpPQY3EenUYfWQSfRj01M85H1n1TXMDEOsv3BVQ3IymeRnijrVfunBivbSTj/qAHX3sdxj64729J9qcgqO611oT9fSbfjQQ+sQv+UOgT6iP7vSkcBiQnCiGt6YhRJfLsUGZaOmtJtQKGhM2jKvIz9/nV1AlDnU8MEZtwmXVdQfwsJ91cDnzfA52MrXUWBOunZ947dxz7VB1ZhvuzpwZddO6u+w/lj3YwvoD42UrA3a7kaBAJPINIUs+DbMQOx8YTxpAfswUXUwDaXfzH09dvnr96GaNuibBGjXBLCdF88s2MU2BoBcT2mZWVOh9xAPBJ/PgI5xbctBV6yqh6w4rD6OMleg3nm2+iDkWXw8oNumsTO5TGM8MOKAG2S5TblsvxHeG3vzpBLDiziYueJJYOR52BpyzBpgBoM9tmqGZyXmJyo0LRY8ApT9wjUYDE9JkqP/i36D34p6fnsCoNq9HAbXqgEylTo81A5SJm7YcHjEe6ycGVEu6ta3F8sU6L2QqmNii09sAd4lQSENAtrA5uFtDtlXrNKpw5NXzOGZLhU2/uOCiLsbvKc18uRCTmHPz7PtaFddCcYBRtq02xurHAduwOXjbZRU4uDzHSNMQjhb+ey7wd0xQcu/FejMRRCVS9HTTOBKVFPESwGKkTAikjJyNawzlaQqfZIkVvxnf5DTp4zDWD8ABO3Fwb8+Qd61Qb2zkztkM/1iFPF13QNmmTB+sGnhuSyrkwkDMFGwWaedYuRBWPv6dZC67HsvwPgMSFHdCrDO3px4W/fGl4AcsF/8DJfU4Y1/qQst4oHCxZAKCKtEJEJRRP2at9CgL5gpdkjeAw2QfAe9iIPxjYa1Bq53VMsz+e0rowywll+YJudA2dG4bCCNaUBnhJirlIh9jUbGMCSC370ciI6WTME3DI802+LKu986ZhzRLm5vmzk8871cB70SPXJ6Fg70RkQpdrRP+eijxFYVEbAjuz/utYlm8OgmQIAr5hlS+FvcPd5Cpr7CPmGuGrQbZWV3tL2endUry+RcF5oa1Fk4CpDzBTlRSzil+biyCBxY8iz9GQaJbDZerKc6I1XHmsZ6ZxGFLJ1y00l4OEVE11wAJzqhs/J5So2xCBTQZf6Bzp+WDAywgT7zO+Ug34apbVno1tWBD8PX+8EI+gr0KPILnxbtb0vWcxERsZqZGZugol0QPWyp9jBTlosemYSNy40O1vEVhKPs8w8n+LXUR6u2P/EInh1nWuws3T8lFjBd5YGaNP7qxJv3Uk9QwBSgbvYvqhnNEo2pV2rc0xNEEmy7GLQEoHQ7ACDziXG2w1bCnvCYoaASEv2VztOtzHC12OI3WNuHML4A9ZfrgdIRVCvg59G8yixN/s0WD74GHYCZSTrrm9XXHOJ6LbO3Bg0LdwkpFLooTaHOwUuQdj+bQZsINI4I/ABWGqw/niWCCaypwSLYbkAuO6OjcAb7R44wlL/hcFeP0kbEgH4K6UZyUlPGayRYR3F4TKpgCyQBOfKOFgbXLv3fZnbbdCN6zxa92BQvDeR27zpegfN79YJ8J4K65faC4YL0M/pAzff7XADYRcdqAqskWj+4SbaId2duvHUF3AKIP32sX8MYnrlG2/uNyRAr9wo53yMOh+0+cBquNKuw3BVxJyTp3DAS5OzB3SbhYgoIZg7IcuxXwewh0S/n9oPvVOJx4ymDmPIhm41EzajzHB+kypT0TOjGL0NphiPW5HvoB719ETm/0BcAvdLyvG7srrXOz468RtKI+Mh3Tqyb29yX9pk2O6Ph2fXUsDGj7XFMlgYRV9t6Nf7PNzg0XFDqD0z6Y47zyY7NpiI0+BoU3hqhSdqs4Vsupqk3/QH8Vlmemnze58W1fAE2Hxre7AtIKr5RBmFOIYgquGAE2B8WAcyWMCiFpdFRvFQo9m0a9PBCSsqik6URDTYG8CHEUKY1Jth7xmb8YFSZcINIxAuAQR+DBK5vHlrixWVY1UqheT7Q0J8voYKdE7+QoVH4cXAQtsy7yOrF6p4/lZM/vNLz+dxUeLhzGSIKzV1B1PYj2D4UukYf/Sf8a5ToCpGTndY0KthzqK0G+8qpUzEykKgSwygc9h4Z/HKSGJiRkdVZLs74Dq9eTXX3/9q19TYC5p7V69OXUkmlqO4BXGZydaWcxLA/cBW79dXSX1efz/fDE53t60V3jfhlTi5Q/jpWHB8ELIauNde/HoX2izwjBVUNVBKwx8G34tMFwNzNZ8LeNCnI54Yo1QI1htNgilvbqqE2wfoHfCzS+eP3305+UC/n/y6H8tF8ez5Mn0LJ7/5SxeHJ/Fn44AYe746NP8L2fNWXz0m19+Gp8t0sUxwBs2ef2eECN1lnzavad/19n2qsw/Xd1s8xofAORtkZWfdvvmsvgEGNdwhfgEuj7M5tM82y+ay0IjZAEf1nGh+pyh6K0BUSp1nDz55ov52f7RIoXNGb6ixlMfkyi6FCaQGWkOgKK4QNrPeEZUdfKaCUMu6A+A2UI544h9hatmQlPxwzYr1++zukkwoVxWuZ95QlBmOKX/T+w9pPG/QQcOQxsCfM3FNonP4iNFUwJWcOwgpIthjAQA2yUoQJpkqE+OkydTQGg4ax6mT+Dv8j39mTyZSt9ED6M6hqfHafJkdvYmTSbHgBkIeQNU3eTZq7dPX7xgnFFQmWNRCFmbC0k4IAYmkKNMgIdRDJlg2sllXe22yVccWUFtxD2QRtQmepxqaGDv2J41yZPpo/zTo0d5+T6FfWRxPId95EliGjRYdrdwAscdRdlmn90gbNsWz2YEYtuhtgWCXOA/sh/CntCwtbyOk798+uUvP/3m09k5BLWcnX86O19XZ+fpWXMcU4LkbPKJnAvTs+Zh8uSLszfHCKOctTkkfPOpyVt48+hsf5x9elSdNQ+zzYbqgZihrB4lTFzZTXE1c/w9PXPO+vh7xnrM9qqudpdXDACrm2IHDAHGWzJ2BEtnZ2clIUeychySib4GHA50U4upxmcNzx3ucOlPEc2o1zGBAzswuSQ4R49nn/LyfVFXJbI0+1kqDoLLK1i/868WAZ6ofuMvHl5eaXpoP/lLne2XXK1k/pezxQIXCI1HnU++//HF2+cvnr88NQoPVz3cXqQ/j+Ij7kztYQbmTNN+miLneo2EozBJrTLFpEYFmNlLdP6CnN/kbYPQrCU5PbdXWQnIpNEegh4B+hoPRFHqQVg8cuvaLaXGY6u5QlxQ3FB7DuJJcxWnSuzCmQSbBayg4f7z6k2r7X1WF+TYgCtXtG7onBg9wCqMouYq32xwZcbNFXTqeUb/rvlf/ucd/fM3qqiyx9I4kYQSfxkDCjcw1nvTgs/SBRcWEZ1DkhSkoRurMsMp5+gWYIMSqZ4pqYj5kjBiLFrobjTQUP4Po8dBMmBF9wvFeDL62F9JsJ+szv4c801kXizSVAPcYTJ5EQM9QiAZJenObleo24Bn6ZMklBZSWCOwF/PJB8fL4jjFiqCgJ1pcDhvhST2v9qWeAaCHdb+/Sm0cav82DeJLjaKuETN/+ctP89+clQvUfHlS6jxroXOjaYR/fIXXz7aqS2aJg8wmq2oHwOPFZZlGD6KvWJitWQyF0tA7sbjESyIc0f+HjESQAxJWaCZxQvpp+yiNef3UrVk/Z2d8C/VKokOAiTTRPacCQ7FNBzAYTVvTjjamzyQmgOMc7Hk9//TLb76FnnGYv8nk+Cz91JX0GCkMcqRdiutB/xpvdCxGzSbeps5nw8Oz/cPZp9X6rOFT71Fqc6YJ7G8T+DLYGICqQm4qd+8QIz5lHIEq76PekYTl0GlatxMUHnhIqPKxu9mM3LFl5B+vjdIqGGHtCCdu/Tm2DWMHNS+7/cPkyWymvcNLgYj3+juCt/hxtK2apjjf3ES7EmyUGRz7azwcYbNkt0U9Gv2+cMejDMpdC4+uG+xLgO7dcs+I4D2c3O8IwHi+IOpqu9UEl8Kz+Gj8myQ9m58t8Gaot0vI1EhBSxWBUgEhghztOQRXQb08FiWVSKNhBo2vGGeQ3F5EhXinqtfz6aNfLUQOn3xpz+4vkQYIzzvqANQagfpiyR9bwWQqB6N/G8T7Vvbob8vF2f44OZvYn+kxThXKPA1luEL63U5XceWYQN30Bo926ff8d9qXk+2X5Ozpp/lkuUi5e+Z/mSy6NYHhlbsqP5eVgb3AfG4w+p1kggUH8/ghJ3Jo04gulriy+ALPH/maHBTUlqBDkQ98f7+uq00YoUrqk/x82cLBTBjX/TB9zqgKWASimfKp8FBBA/pnqo1GAPG4O3UWqSxidF8HdxyQYuZTiMeL5ijBW+WJsRJm7RUpYvCdRLdxBgudiiondAzrpgq0amMJdaF+xyuRExXcNOsLtKWWZzcJaNIm6931tkk+xvv8nC1Ct7Sx65DRX0vK0M0Hgbabo76SvArwL6++ouHkGmsKMy7qDAaxpS1ZlD9iwqnVpBn7eENlsmlI88Qa3XbycE4P7G0laJiVz1qLz7+Y9VeeS7wFw3zVILBD1Uz4xkO6+Wf/9vTl718t35y+ffv85e/fLL9/9ezHF6dkwxvBbMWQVeo/oqTZkb+uUYUBDhlxY5L/JxRlkI/gIVQbGnlgFPf5OQ6i1zvoSwQfs9sxa9i6vTrJ8ZhYujfkQgffchJyxEZVVWdMBn3lzOZ1j8qrwxKweef10lwuab032Xu0rZhh2FZbHYbXr168ePXj2+Xpyz/GVobGz6amA1ALC9Yg0Bvz0YaJLK8oGkzwdODrxgyvG97BSBn5Ej0LFnhKmZ75I9z5nEpymzWNbplO4xl/CdrqL8GH8EtuYtynAVWaNbwQUQXPbQ3VP0c1pKkmOzshgy18gPcgJnEUM0XVTC4a1miSz0lkH/E9tucajLW6HfWoYG2futGTIZflB0uel3/BIDk+82l5IZu8LBlwm1HCnMAlDCYXzQBJYtQvfAAvAw1/bPfqrL58D9fLqR/BIkom0dt3lPqjaH9V4ebeUby7KxAmEV9GcEKpLuvsmshmQLjt3nI9NWP3+rEgzS65SyBLBAmJ5FjGP5bbzQ7d4Nq8ab33qOCF/qKtSU8mLKN7qxIZvFe7786l85ul5sd/hIHJAvZBztzUAM8LlXsmldO6IcIrX5QdRVcVCuifs0fL0kbp8HKXNwR9MpfZNfnTm98/Xz794YcXz797+vb5q5dj4zBNSYCHPEgUO6uNVPhhqLuY0Kie+KoLqYIcTSgZT+wiJU8+3dxJD8H6B+gAMI0/BADXqcoYVLqaPyEV+vVBOszV3zGSGCcCqmJgQixGUV6+J/qMvo35oFZ2yMCBq5JSdRaX6AqoVNwyXM7Hx/SgfA9/U8l47m2yS7SLPHqUPJmurtZF/YlsNyBwfcq220frok7ns2iRnL15CBrbC6S4AttC+Z6myg9/ekbX/Qod1Fb7dcJHao/KEUo0dx+6ykPnB2aO6V8+RelqHYFSsvnNLxcP4bqIi18uRWKdKJp1USfyi2zVWEcG8BfNJVd7OCFILMVG4n1Ehp26xSjeyTsKWuG/8ClKrtNoLhmaroAZ42TgxwvPVRq9jnTvRpsvjyCHxNAp0XNqQPeHKM/ZtXddCk/4OKXc5+GLNz+cfocOgp6UcZ3V79CmbW4A/GyBPD1wGZhSp92itzvZaebQWgLPZginRyuwWZijYYEzWTsWvaFFWvQmwqNHsmO4OdidPqC42WTE4GI+mYGqrnNFoIJgJBbGuNSpNA95FKO6Egp99B7+fxLDgFJxD6G4nrZdFu+xKUO7KI8fHqiuunSVhyk+ilb7NVIf4qTtTHZ6ntqIWvWtIGrKKTVsHMV5+T6eRrjy49UeB2wPfI9YR/C2gH/FAiQ0RwCpvWwrdb9EoWJjqXNYBpMV4xwGJj+gSMbBl3w/oEqRkyDoVo3jQ/men6/2a/McqkrPm3ZdlDNTwLPTP0K4qbysdq19+8PzH07lVV7X9tWbt89e/fiWX2Z1Cy6By4ZcO4n5mSyBviDm8dt7W64LrtD+qHYt2p0LjDu/vgYdBeITFdc5VNRzcYCDTEsz9XxLiU8/bIsanPQaOCPgT2KSwSL4yaTatdsdBqmcx6AN5EFC7RkLfUAdjW7k4J9cAHM18j2DwsyrzshFZRupv2om74rNZnuZUKuQyo+8RSZvnv/+35+/eGHkdes/QMI67Ri+HkF2kRGavmDZVrv2gDeAZ54beSa9GpymmnyNJi9SCqM+bRYFtjMqE91v6+7TE4ZPQAuh3UI/stMF3UpxfwTKJLbVz1FaFlYKSONFWHmzxVNokmmmrNh9ku+6nXtUfj6mBWpWBi3cRSrytFzL5tgltm+ocwEkxpgDXeQAVWvD9DF4aWvQLMQaR/ZkjwukD0YGXyY+j9PRLyR2UL2TnB4Juga8k+7wF+rjurvjkxXYXVoil1tV19sdSjcroG5H7rkMD1+my/sMljzgCVoCNQjwzN9oWOLpe4yu6Q9KhKhhkKauBW+Y4knJ0gX/yCMLFmR5x2xQon1OsBozgyyikfLuT3LL9VjDMJY9w4AiR1q2XMJMWi4Vgwzhe2mfr/MVBuP4OqMxAlhTUAbxM5tY+zcYv3uK0YffQR/BTRL76jVnlsBH2B9QBJ2oAofd/LRBnX92DRR1bCCAIEPs6CSGuH1MNYOttflpQ/FAmBOzmGLnCLo2/N3NhVLG/H5GqdT14gCOyDWE47UV/qtAmYQhUufXlQCMiNsBf2uRTdjP6kBthrNzTSXAsm5Tvdn2P9IYqtk9GjOGCBZ6T11/IBcZIG59tl5TXn7TKS/xFqDC/scHLFLzmwGaCfHSvdyz9dpvOLeMysGwKFzEM4Ehop9LcYrgLtXegoq9z/9HO+znT4rP7Dtq639p9yE0Zl/vVRuehRhQIH/CGbpqTRQOx2wtu91LxmP5tKfnK84bpB/Nob/bXDZ972UcoeMSUNV3R00q0/Mq9cB/XGA49YwAMlFshstcno9NrvLMwTS7+Jfrr66XLKpR5TFUGaMzv7q2T6Q6BOXE4S6RMNAfmKSAOUXjqBCnRF8HqtiEw+F8T6ikb5A54aI7zwlGVWafdAjNvAbRoyFCi38+Xpgp7sa3O82DeXKvPcSriJuwM789M9emYL7rqHamvDeu+sub6orRRZis+rtvvfIg91bUK2rmFRdUl7iBl211mYPlqlvrIAFVPnhowzA5VqnL79iTmYfQgvahwa97Sr2NHkGm3b5RvmOvbzg0dMb/IswGvZEInk5toEWPPq9O4t2NZUQCi9YtrVNp4J16JPzMXsXhgxl40gQtGEdZfV60eS0P/HPewS/5g+qe07CxVI1gB+adIh6Ip0ljYCBcOoi6w1UZjyPeCSAUS+CRf8Tu+U6Tx/ftH4Rpc8Ugpsni5420bfLMtNC4enYyHh6IoE7DmftCxH1Ho2iWPKqHxqS/bwk3ztAVu8xsLui9o2V0B8C0kIZWsBblIws21zuUtrXddo4+b+b3dPjAMuB/7xwSUz3sT0GPOc5qsJ4cH1doMOYwPRcP6AAaOCO+st/rc7lOwtIUNjOeG+4njq78pA0af+n+Qm58UCjydNkDp9kS47f/dOmQMOTDESPcRDN3sbRXVFAE5Kt2CXdFju+kDyZrhr+DV3wTFqR0TKD28v417bCMOI7N3qycjIFShRzWVtThnTMs5PBs63rlkBJAVXi/G0f/e8QOvYhXVC7zci2hmXfueKlzThNzpNs+YudCB+riD1sJdidZTGJFzBRXnQKYf9CXbhSZSj00gSVFU6AEvmID+DhKwAI3jvC8EoCbOb5baCRKlwQPqr+/AvxXLQcqh6fczD1DxwZ10daiSRL83ywC2IqiVImKzTovxcOr8yVVVv0ZG4RbwKDNk4UYQ5fLOEUwyrAIYnZ9vFgw9JvKphiVGsOcohiKpdf3rt0DlfpdX4UmZAPqVAmzsIUfKHmgl/qTJ2nownbotLzTbc1YIRy9mON6cAxs2y2tmpAhwqWdjoYJ4gb54RBcS6Gsfj7HmiVPUyGeAnQG6OSs36rnihKyrHk94OJ+IP2oQ0gnXocBI9/UhdfCOutrX52vd6u8gTsrqeVom6UclcXDNf4+w/Hz+9P2iGMOWXT6mRHTpXr4zoZmYS9RG9Ck7rWBvKXw2OirIXUD1oig1rUP581Pm0Ww56Cus2nFSkcYQH3r2KXhHcVnZPlpsxCznEdR7NiJEfMV3KFz8lhjoim9BmvCWPTgxOBpnb0sgefUkZXKtxPvS/uC1QjLbV39FQ9krBzYTpZSX9V/N3JUFxe20lIeYkePLHOprtjR6F+dXWHCf5KFtiZQwnzPiNPLjL5Btb1YwPBY7Z6xWjFhh6bkP1Bb3iAZ5Qiryx8xfFz0TZT8CjxRoOo3HnD0CIUnUeHbnCb6QgBU12uuLC9pfEk9yGCDYGrSzGgTsw9lvU+ClAwugJsZyaPrfJPdkN5q6uWbdBIJXIYYALXafdUMoJyh+J5qjgY6AvYp6QQ9Rrg/TbYHP+YSyFNfCIB6d7ruNigBLRBfQsYj4txbAl7tuG+HUH/LQbLTPllO55nMsNe78gd0szlYO7gq4fXKPQvOK1iymlfwzlmxyFI3ZMfyxGoyi42jy13G4QIBZK9nDhr5vPHIVoZ/qU0K84HNCP51liphy/qoxDLMIWRQvMRIhny0KMjLM+Ku9Z9xGJB5sgE08TIP0jF1tuCEZmsXBWu+FI829x1viH7lCODds7cRaVZPTQzZEDcCLG/vi3wflCRI54FR8L5GRMewi8R9QeVWgu03ZPtTBlxlc9mVn0lmK9CjHnVKl7MaJ/z1ddHiLcuCyWqX51vXX4cgXXuxXCVOs7M+I29qafiGR+6m2nB1fgZn4xB5nK2by30NmTAcrFs6Vs7s4rj2AuR6w3QPcFXPOUUWV1lWLeELd5BCzU7i0ELJh8VAyLtxCUae1AVFuSSoGNOEtrouVr3w7Bd51u7qHFCGS/QbPs9W75br9cZJ/Z2ZEsyfSkAGlo6VAWcHg4OD20vTWqrfpaPEcljPlssSPuiyWRJuUR/4tsUfZ9c8h/rH7gNCVtaD511We+uth6U77L0TDKDExNAAtz0ipjOx7TgEZ+IpKu1WavNmiCkD2O3vCArBES4rnwlU54OdTzQd9leZUI4ZeqaL0JEcxnm3FWKTg34dlHTk2L1wB5aa0lvwx2+qslPtmI6DmOqVpqPe5e1/lfpHyWCXqKMhZG0QdL86QbJQNVbwugEpHmluxN8Bt3Ku2NTytMsmb6+HwmMwQHCgneMOCPCkKkoKGDIsCM1Pm6LNGcRj3ghOtclRXA5RkTOPXz79/jRepOLHNESoEA3tg6td3VR1gsEW9Lfwf+IP2ScT4V/YlWXetMlqVwMq3pIblFwQfth0CoJXzIa4sMmeP+cYHTqpkIu8XV2B16iwl/dzq8wfTxfTUe9uicPUZbsUfSBlZynXOMsu7zuuUZz4ATvYOGSZlOEePN4MOZljdNTxcPKFbGYsx+KzpfOXIsLHCd1Ke+dX6uC/UZgC1VVnQXQNTFzeeX5Tlet7lLIQBQdtrCYLeoAC993ZMIQ5jcmMM6O4JnpolAfebHCxLJbL26xcXrNaBbFIk1V8u93csFHAwb11BllHbxYMN6jeqa4U5SQaHx1i5lQK7cPgvuneszqaLsBr62s48itK81Dum/gonKD/gH0bpg7v2fQgMVxZqZGK3y2zFu9aUlEArC3XG09JRBWOq3KJ7ty6EFyo8iNQXC8JZoS/91t+XhfrS1mb9IMtH2sSZD7G7CACzthIq8DM6FPcBG7HTA4v+MuQAh7I+9tARcVl6NAivh/TjAB2lo/Bb2X7Ic/AnvkHAZBCCTmjIghCVcEO+SmjqC4wDqQq87mtz0IPMG9Awmlyh18mXoRGHrkVYfBgvA0TYcnC5okAMCHmrbsQHUpF9ys/xT1JB/i29nDG+NYni767mL5+HN7p9M1Xi9HIg5lWojTpL0cCSfOV5cDOIncqy+7qFutYcENGVb9g2QiktSexgp1LU1iiGJ9B1bsntFcMxYtAOrT7vC8AaiEXYAU1I/isOTPDmqM4d/urm1glUDPTB8vUW4qRm+eYDfvRSEt98mOTWgDEStZIdmbwf8OAGAHPsPPSy45LD09OM4rofJzwIg4r5/MtiE5cHUC71e3lxuvNNTGX4u2uXdJ+IcDN6hXlcFMbipF1RnzycTBHN/l0HirtMitKHxu6SQN9ElTGTojU1x/N+R0At8rAulmAG0k4BzrjZmZDb+nm/VjGB3KO005lvKT9dSJPyf+JmTnYsSIj3btfyQGg0wbjzaiM5CJElfk+rJmA2cpn6eHdrKIZ2LuZiXj+uXsa59ntF0Wh7n2NNe4zSyUD+kWa7njklvl+oaiM1Zbymi8kJx/Any/iGrTac91XvzyaQTPnauYPJ7SIc0VWEHgejjnWhYe8+7U/FwS00u0VHteg8zxGLsK8RJ8Pu1/oc9gxdIMJqRXm1iVyoWj2LHghEBOlgCeM/q5yW+BjRM+5LEceFiSER1qlzt2Dv7vMS8Q/W0slRFLlr0wCxcQW8HgEPZA+IYgn/jWngHl64O29E6FkONbE6ch4btPm29lU/d7r+UJvFvRwWxfXWX2zBJ2Tnrhzdl8DXG1WkvTm6wQsN6I2F5K9XCY2D1U0yec0mVwmIlMqMD58uz5f4gehbqNfGox6iV3LJeyQfdvx2N+MVMzTe8qBrcje2Pl8NmmUqoES0M8RUXWoyk9ttyTmdulvcA2MdbqPeTZ7ky+9tQOgpCMGYdFwm6TeLZToCuRiaSakfGGTeRfZoHl2nLkETsF6lLB6ZvvqiiImT6mvv2c6Wr98y9XvbCo8cefSd7CxsKan5xA02yZtflGImohBaBPyjPFuuhOP4kaqYvs/ls9jPAZkcXA0ulcf+xlXjd0FUpm79owGn71/xMTunb0D091KK8E8gFMyIAa5Z/e7lYtw9P+AJt4tyZAjvDSe3OAnhluaL41oXvEncGV2c/dRONbSeJfam389KU1eNiVtKZ0dAO8kXunkHHZ/sYqbjiQvPaJVt/5cCB6XlZzY0HX4BCqDT6Yj4SzCDQ7a4ieQU6zvbAeBDrLsfwtCpsverP3h5HD0AE8SqJ37pAT23wmWeifEhARcCTCGDME+88WM/368OMRq/IXT57vaK6GT5MBvvL1ln4EDlZTn1heqhFWDcgVAX53JUHWFBEjDjwAZ1Dvvseclof9Ku92zyavBhSbK3FVgIav5PjVxGcOGYn1szT4g8cH8TWILI93CBmjHRWqyb0XjYdoulagOCF5BFiacSgU4syHQ9GD0xEMFeR0QSmt83XiXD/aC38l39ElHpIM6DgxxdYesZ2cXS3o8B83uzTPR0pTztdjZMCbn+aq67qqT5QIE1Uvuxw4ekS5DMg71F07QIQ2jW3r6Ea4/BhylV3V+AXvyEhAf8a3HEmudLOLt5ZLZQADQ6F9OTk5O0ugb/kvU9cGM8a5YOm+gZp6XwKGbFozUePi1m4fMxod4t/in3E54iC9gfHuZDb0Eovqm7c7MMSqF6otgVvBX7w3IfQTBC+QGwY4p3gE73DsDh6Dev43LLp+BnpquIz/yJf4qa1gWdBe6oP0OSF7ueCcL75buv4hIutAi26y+zFtTZPi82wZ1EjB6Ov6KA08MFbltnnuL/EaGZD3fK64WVd35qgaSMOvwAk2RP0B/h6TmjcqwiGUFU/nVVkMilk3do/owadqqTwoFl65e1f/fKYQekNy8Kv/DZDevlIA97Z7XT5n+/BXlKLEjU6Wn5Pnmv8anh0SWsBfuM7a+9qoqOTDyHzE1D57EtmLN2IB3ULiXlpKONHi/N14u0BLELg8xftOR3ZPOBfzEKZ6N7N5h5RivmkMLKB6zh4yfum+tOHXNf39nM0njcE8f2h5Qhd6nzkehs6dV923WIZm4O2i0CfDIBmJyp3dw4F31raqFxbNekY01B6bdd/b+QdH7Hj2O0je30jP2iKxoP+70s3ttQx4GF4TwZutHdtsk/HUXLHrHurlzjDyVmvruUNydBxCFYE+QYKZReRhWaueuFj4j3Cao7Iyl+O0mYxx54NfeU5LU07eZA8KW/JHMuFPBqMKA/amZOLfmPPHvDLp/hb3AQf8aKOPq25N2t9k0saWOZPQuBDMTxW/R8Fb9+fHG8DnsD0EEIwSzaY9iqCg5C3MxKOJ00uOFp/lpI3MFwVnf5dbkGXjwEq96POigwLn4Rm3uZj9o1MZ2mgg7r+j7xIHiJOGlFe6btLi89Uv0qmTFgjAdJnu1pi7jxzpfAJKnq39brbOb7vWHEkOu4kXA6xJiMfhr9EJ+D+FBCSTs8zwjvtZp19EDPugSCRkFa+Ka5exOtj7As2VusKB/d/apDJls1Rxiv8MOW0j/hjtjT/9yHxoG2cMtsDI+OqWIdVC7omiWRYsh1pvEjhD132yGn5knnrYqoXa4RaxbGtryOT/tJbLnc9rUyStUB7xi9w+mbTY2XA6eYGTCPudUvX1uUHCofCY3dkdfzwizb9/wDOASeQZo4wKfu27f+OcjDMKhCSn9oZ5YTaAcsQcjn3tySnXvd+6WQJ4nVd3Zdzl1eCxintNQJ6Y7vS8W3GGeUMlQZcKuoQJXCKIH9Pkleg4R5py2zwNvAZGxOFNbYetoYzJwulfjsRO4hagANChUud43RIx3SH8Hxb/uvdyV6+lI7yVE4W3cVyT9V0ngnram7/JNRsIx0H1Jt4L+wmmRud/f5TfuRGPL4r2v7YFkTm79/e4/9kLMTr4QN3eNlQzXCfliyW1KIyJ2jXH68+1YJpjdrg+YVYHFKzVd0EkTx6mDaewxwEqvLmePoQbQoxKLMfKUUHpO+V/ChtnRMzlPC3rGFehz1ZqOeqZoZ8kvHOQK59W7r6Cwq7XPQIEacKmPge77kDILbQUXcL5xrox3wQfAHNeNpaqjUvAEwz8BEJpQKzcDSjFuQY/tsq8z1JZfXXxWI3zzeHVxO+rXXcpw8v799yhmVSkbunwcysgl6lSaQfe12mzjPpAdOZ4ba3iS9nSGQG6w6fsriFj5xa4h+gSLQQvUXYcdlinkYAgdNmveAZ2CpK32DRFUN1egFMVIM+CmBp7waBZ9fTK6KtZrQvz+piib3cVFsSogSmtbF++LTX6ZfxvLYs7avEk8zwDUSP20y+sbpl6VMJk63wDYcrKqsk3e4M7907JZZSVGjIGgzc+L9Qd9nkZfRghcnpTLdgenK+CU09+77Vr/Rv9MTBrB/ST+3etX30fbS4zrXu4awP/meLCEq5N/aOsMWAS21eoqwvSrTbV6twRw66bNrrdJGj2KLtH9tmkTzFY+hmwh5L/J28grSgIjoz/94fT1KRBGi92Ho4MkQQICxP3yPL/c17C0UggmuthUWfsv0dM30NaUaNm5MGj8t7PowRoUnzK4yEeopC7FehoJXR9mymTuFYyM9xwjWWiqeBG1OLKEFba45VmwK3eNRwrEpPAAx3yebyg4gRQVPfbgIChLQCgW/bNoBbH4GLE4pTt4Nsna1j3QrqNo8VX0b6+ev4TfcBAW57s2j7Lo1Uv6DKckDM6kKtY0GtSVWArqOJ6/jJKj+mgcHW2P0ujpy2fRy1dci6JR5G18oVUTXCg/IixJp9M6v3QJsDz4kJqwu46+jU60CHxYNCxL6+PT/3j+5u0bncXS2nUOx2LkNWI9wT7AFh5JjxxhJahzIM/1pDr/q+kEerbOt6CZgA/zozR69frZ6evot/8JUo9UVuiOKTACQlWR9M+eJPeZQ1NhOLYyt9h43ZVCVeNyZ5cCHTJgTiBKphbwTHZwz0yEmfQUiCHtqbjzwufzeIX3eSWfXZh2on8WGZawCS4CiV9iOQ7XiDhY0FRBMczesWs80pVOeI5Jeg4lzJnfKqgSKBzYK8thvuMShPvfkvmC6AHctGlxEjCDYGAKJZJDeYgtMBONhlwlTNxCM5/CASJixb5oS6Sx8QbeXZTpmLjPniCxbfxtsEUIFR5gAPTMNNk1yknZbHs2ifxDm5dguI5y3SjcAi1hoyhxWcyifJJ/aN07WmL8iBcY7tYqfjdHTDzFd3isZ1B9F/HnuqHaNpOfdgAMi67p8uX8ZEGOL71nK0Da2F0RssjrG/hjlQHZMrb4QTPpVjNqtOl1BSHhNTS75mY3Ezg9/d2xmazP8aXsQpBUd6LPOAFxt9G6R998q4mgULdBekmY4oKS6M4k7Xx2+ua76MXz75+/jb4+OTnBoxA7Gbcr0+rZga2JGONcWnNdt363dv4DxGDiPnFznRfEwTQENrUDBP6iWar4BUAexHxJlvlqo5pnaizsP5rd1HE+wMWBchElmubJvqEeKx+pbWG3AMERMeuYEWJkePLyNvHIbM72D4VdnNSJ73KAK9oE/LjJk+nZOc2TT+P0rHkID/YPzybpk7NjS87+/PcvX70+/e7pm9PU38bdnmj2AG+fpTqiwwwsNv7A204pCWbK9WR1HVypZlF4IYW+JiUcO49wtByK9nj5+RjjGMTT6GQcxThvgFwo/9BSQP1t6ujsxSqMlhHxb8HPZ+yQwpmBog7/UlgpHjh1bheSeW8eMvMlgEsTMxa68lXngDM0U9KvDolbeAAxnVtKzZ9JH2AwR1//OE5NewpqOMcocmiVSCIZnhCd6TZFJj8EnIl/I2AFnTsWB1i7mS8EcGJ4kQthqrk56ux/SpIn0/lfzv50tkba3ifp2T9Njp+c/dPZ47N/AhXx0ZMjBP5d5y4k9+jDkbwCjyNgS5rV+eTZq7dPkS+GG6mlJE+++WJ+tv+ns3iRnq3nZ+vJAqZ6/IRzTke/YPhwRzji844ANYv8XTV33f/ohjfmwNUOdUheZmV7X/KQ7xjzaCD1X3frS4UWO79p0c0MMFWaiwK2NLCTgJMm85rjywbaSmyuDEM1Go1oQ7yoc6KcNsjCDsvz4t2jbL0mlwzGxUhHo23WFhyFA1v8CFnaWd/3mFzOSDmTZ2BKIOwZ0hM14C9GnNcqgVDMSNtQyrSzuBgrSSQ/BdeG1LznwoZIBaBsBh/wOuNHXDpR7fE641euVPKNaJtkzpTocDHDvyQZqoXwiYiBUBTsDfT0C4rGWujWRjB0xgtfZI/OotL88YHJXhVF+apYwxrPVtCNV9V+HK2rfQnXZSvQ4XtwSW5ZfcxF0hPX45SMGdBzPylML36OH1wBkM0M+Co33iUxhm2lk2eZ73+HpeuuKfW0n8qz2NYa9HnyIRQKsmhW3nhlAghArD0Z80KOHXPtarODjlJSvJ7Oit7nNezUeKWQnqVd20/rjZElTIbnnAk5MZk+G5vWjbnCY+6ssauxXFdMNlIt63fFz0bBQFJzt5usLNkQ1sPVipS4AOuAgMi8a5C1GpmjIMgeGYV9Ri2p4WIUnVfrgm5e+J5+4imMNhHqIMJvBjUo5DWP91mJKrqFTg3OhhHyzqv1jcZ1QAb0oORktAdkRZMbxt4kBkAVIJuO2Nk1auEB+vAiQARTQJFGPjrPI96w9HgOdhDoM2L4wv15srqq0O6BcAYCSRkvPGMzvWSkFp6owTN2j6c+gGKhcWoincfEQrYAjLi0p/Fwm0SKbN44fput3hHEV1ixMZchtcLmw2MeBdRNxYt0AtklGPmAb0g9CpCDj0qMPU5J2rHzIkkpFV1D8zg1d1OcV/E0iF1qxQ8Vb/t8hZclQViRAF10M0O3QQb4RF/DjBG7cuUzA8V220Qcmi7rY2YWd4uOqtzQq2oPzQ5bqGsQG6guKusqnkqevRzf7sIAgg3Yah2Mt9MeEEUCWnLpg/M6z9415PmMyjcxewkWlrtmINgZHthDaUWUcvVGWNMb4AkFXlZjtwfpWPQVIvuNIoPdxYeJd+CTnVLFgoSSUm6sPRRRG4GlP96mKt3BSUCNjYFhlBEs9yWreKlJFiqT9CR9miEqKCQezWUEd3FqwhR05gIfrsBR6vIYAqR0gLWyWjAEGReHM+O5VF2ESvdOcWoNaKULyUCW+wBgKowf4FQOiFAqZWjYTD0VxbEgeQsdhAsO2Q3AMllw7EawahvfkwRGKEU1bfKFdawz8JXjEF/SgWSKkTgrWPPI4CWVsh4hnCnwsPCyzz+sQEMtLG38k9vDvxxgnsLu0X4uQZjULYpo7U3+ztrzbMFy4+vM0dTTSvpwd4yc8eiyKo3rCv2kWUlS/4T4TZuuY9IxLp6pSIPSbMRREA8QUhzCHVisXZRIibH2Vk2KbU7MGp3T+qQoG1/Slsm3hV2R19aefWzmtKI5JkoEaenmzTsWxRmBREbTD9ixEwi/1os6LQcIrpB8ojvGU7uGj43OcFLe1qmibzSZZ2OvxlLabHW20M8ufmK3+2EG0rgqToCcE0CG27uoGTCghYMEN6xqT89ULpzSDkpPRUomzCd6RuKvl4zPCWCDZgbHcg0EHNig47Lao27Di+eWWItqny4kE6dMjub80A6geVzm++9dmfwQFD/2N2wV5if3GnQNlY1OZGGcuSx0g17A/WTFXep24RvBM/JdfkMyoUPgd1MMX9rvN5uEo77b7kTCb+6cR9E3M92khiYulIErRLGphq+7HGdK08+4Hl0XTQOmYd87wbsOypiGSw6DNKmv5v5QatyJaHhYmk+4tNTSG8HORmoeQK1mmWfMl+LUloHoSfAFF1VeAhDKusrJg+e8Rhs3gbgJyFOj+wsDDu2vitVVZBCs20o4d8UViBCJuhOid/DJ7KPoRbg0xtJnfyu2idReltFibJdH6hzAhORgou44IvrAv18tPPfrAdf4Xohi2uC4bnO3FKkznTEqyMLC+IavxGXONU6XN3pFWNHVTiplN6ZuI8Lyatv0zD+eq4fn3+dNPyzKVhs3kYMV7q0FfIb41hQhiTIJuft62eKEw33oosDgfnIcd8hvF7vGMRl1vVd5NhDKG+tlyKhDB40U5zQoRDjEXSpnJVWSY2DhzbR3UT3w7600TjAvBhYodaaGFFMp/VmDmSXKSE6Cq9c+u4ELFvxJBWWbaQRgiE7lS9nRLRZmh9tGRUwdkLCo0xiWCb7fkFNLXwY9W3Hnc2mMOZRwwnSPQigIj0InSqtw1HM4wuEAn4CLCfy9zyDKyC/xd1IcDEtfTUxyOiAX1pm9SSjANHrIfbVr5ZH5UDReDE3gT2KlFKALPoxkjD5WJ/5U9SuRjrqHqdX464Ik4mk5XOWy9tHsUVPvGgy4mY5OZdrdFHAAbm13Q+4LLl/GS8u1102qwm6TBx6QwH6d34x0B1V5DNLGU/oEH8h1Np7q9XT8GZIbWWvg40EHAecFgJsLvSXwp4yEKPMIoyigA/Xees2BPiz+cIMUvIyDytoaBXxyMUzTgPmU5ArUzdfVNWkVyZsePnL4gGYOcDmCsgWzjIHOcX1ma3eo6v2WHsM0JdYVEG/w0aRLw0KKicYwErjrmTsQS8lgXTTvzNfeDcyXxaVsnk38lLO5rLPt1aSs1oyLag2qERuO1vZs6e7w7kDl9M3CAKDpeaTwzHgHxwhtzl2dvfHVpGia3RZWFhhqKYmzcTYyzh3Nv9egc1FnLEGzyxW4cCudugQ6Gd53xk2bRJ97WW/y7GKJHZYAGtwmz8ol+qkoR4uwOcyJ/MtKIEIGlhqwbITCx2oActKBT3QfiMzllG5oaAiZiPDR2yVQ5eV1tsXNhV25m0VHWL51M96XwWX3g3stqyfY5DMIRDvJieRENObKmnWfJSOkRv7rfmYj1K8AvZRoVv4BowodZcCkddTIE4us771iZ1fgDBbo4JbQXZH+h07loL3lCrveIfEMdRCTBAFBXF6/Zz1y6mc/kmyY8inqEoe53H0KsWFOtwOsbr2dpQf738NLJlFb82SA1o3wzj2eMv+ewRmQ3DvA9dZT/9QLeHItD1Q8UffI76injNPgEEeIaL4azVVuIfgF7tQuENNsODx7oY1cVebx9m7Fgax971qjM9ra3VNkaSJ0vX+ejfEVbYbwF9dq4U1pIeJjdlE8jvjvqgfGxQrU/afoOEoGqXK8+x3W28F5HhzSYJUC6RVGVQQcN+7u5ekvtW14ciX9pD5YQ6lw6qujXZ/ka37kCJGgNBGP7nck8QxxWZLiWkHrLxzMGwu+9z4EmPjKYAmpCaixuEGW0gF05KRj4Lxmkk13/Af098FNC1sz5gvfkn3IjU7cmwdOcUZ95HG9UGc7h6q5U1RTFT2mBn5kseTvIqPwM/MoBKKo2yoVkPgDr8UuNC0r1hx+M5O8gxgpl8REzgoGvRBLwUGeXwjxjEqvY0+IFbkbnvnXVaxU9KnnDTP8GDwco1oKULxl3BBxRfzBTGiOc7LDC8fH23TC7lrOYgFAbWQWq4vLooxlEKF1uFRpliKmFCdhoDLhIMJU3ns2YYvvO8smXo/QNdq/sBO1FWoM/AbTyk+sGLF3IDMgU++heIMBj6jYvRsULK89Y2dxL0m9LAgo7/0SLssn0kd3zeOwUrxT68Vwx4gT6W3aKdt3D+cO8GviRiUAEhWBKb9oVTPkfyrRcjSWIe7NoYaY+2qA+DzQOE1xa26JnL/sk2BF5xXDjszgO2j1BGz9Eifezq7Fn5HWTVzGOBuJfNy1PctytWs/b8bZFZQMrDSYI7B8ODJMotD5qb+o9uzQvtohSIguMIBATMcWM1GlJvoEvZYGlmOo1PDWGyWRcmN23QadHD5zjpDf0Pffxl0mm8Bt3WAtIXNS2zdz0BG1uoiGNB7BFNoU1wWMASfCurHwaqfSatcq2spOgQq8nF14ZoR17rGU++0ZRVIcjRViehAPuVHLhOJw2KMPmuj5GwzjefnjixfQYCwhMcCpLBWqIo9+Kh2bBZjFOH1O3hHEsels4x7oOlC5ogf+gwb86h/QEHg1GoN3Gpbg5prk3JX9FfFjxwYq71TsHTzqTUUK4DTeiPkpp58zZBIqIWES37368eXb5DilYAWJXngM0XQfJELiQcPhAw/WKbzg1sQmO/r3QZRQX1E0jFbUuaM+jB6nxkB3zx2LJ5hCzcjeZVVqzPiCrgJi2MMj2uCBm6kzFNltnfXg7qr+xHCPlas7UTag7ge3FmYmTgryhVpmu7Zi7cKaLv0i+PeROig14LT3gFMGkDu5P/Sos2DMLmLan5KuL+jrIUj8Xur2oY/9sFeB98HhM7dvgdFfny85I3PhDhPj73EU478+nAUlFZFFDnEIFoDeZAh6LoFGQDKnVzBycuUM2tnNHueS+e58ua3z7bLJ3udSR6/X+iDqux3JB9oePJDaq7yUuFC8ILLfuHk7P/GcguNRhKhS4Dv1t7xJ4TYKXs9jcn5u0mimPudoT3Eu6AnmR9TgBblgoBu6cZ1G7fZ7iFnJavJBz+rYyhv4ZLnJy8v2KpFzMI2+5XhbqgMvSPrBNufYK1dc5v2i5WnQXvMdoBRe53WxQu/efFVcZxv2A6JugKmPia3XuOTrNUQqD5t+DVuHNmcMm55pzaPH3eYMf50ar2hNZc87w2vdueJ/Js30/a7MzJc7Gg2T53KF+3RlfI3FrxQBjE89R1NdVtV2BMT2Axo3yQViGQ2MGKxBmoNgTvxps6AqFmXTZghrgmyBbZ0y7yWppr0kDNitaQQDwWqyIeeRs8Z55OB0ebfs4Bakw13vk+PL4j2u1qFuJyW8YBGYT4FCky3QJkoGfkum6jYveqkeAu8DJffrSMZm5MlN8ztRyCScBEMWoq7DJm2dnGhyH3LxrirEVy8RFfcwZaHowH+GA4anSDmgCFWgIuIPzBTi8T76MoNM+fmk1QdYqw3HoyDj/Uxe6j5iajVk3YuZuqMhvIOa+u/npubF4OalrIS2Wq6rRDwjcGd0rvwDMRB4jfQjIfqiKbzACOPXHQPuBfqf+9SZ9BgNxvLlVLyDR5Hvug6xh0IlTexQqCPzrcdqCR97PoFj58GX3gahftQNc1MWXLnA78+hT9C6ImmC9gE6RkAQpvOkydsdsq/7h4wSPupkA7EXJ2HVTC7W1TYHqCDtSS4KvLji+jxGhuCLgmRZ3M6iGUbuoTGuAcefHDV1STpZ57gG4qxZFQXyrZl891nRxouxfbTJM7CaE/I6ZD3n4UDX2cGYEk5qemtKsKLOndw0lqkzdVgWfJ2lx9atC2c9N3+JkEhhTIpN7cefOG/+sDgXg6IejtwAM1G9aJSP1puim51xVwVdV1hTP15F5twCtQfU99lNggO43l1vm+RjrK5QHJyhJ+TB7NnR9KBUo+ZVmYTfy6tTfjEaqcN/NOu+TjwJnJezidbpxB2AU/1cwnHEJR7kAdTQumqnxl3RX2Nhg9HHUk/n/qivCcKRUhPz66KFmwSbavNlU1yW2ea/qZfAjFsBqgSc0mpF7xjQ2apM+KiAd1k0LUASXBVNW9U3frez58mclNzQH8yrHk+ACyHwn8H+WoyiS+LpHfQ7xFzvaeumGLdLgSfAqLU3N02bX59+gHrAuYQOZOzNkpU36KvjO/ddEiJcVBMe1JyNTEizANJ/gJkOFeQnete4y4+EnfmD5N0GmZuRhqFCadRQqOBwQ6WR6BAzxpwIGaeJqhKJ66N9tdush70cIX+OR+ts0B232zuJOfBgAEkFwjt5oqUj8bKYJ11nIvYhRD1K15FNbbt3+HXAEbbsdi37ZIyGFmJywkFWVtSVmCHQ/8ycn8MYWzGD/6VuCfLSzdnbVZOw8X/muTnIXtrpoenwDQ/Tymbwe/gxGrHTgdZBdittOGvEOs+T0CMBWDnqywaopSsU+0jhiBJBT/BVRzTFCiU9KU0ZqQX5harfpxZml+s2L5p1mzZ0oIEQAXIFcH6DaHKjpN86HLJLJllYdQbrvsjeiScMa3AyFi6QPZlqgk5AuAAQ6T+Jo+hHekWu+5PJBFaeNd8CYngM+Aq75krchwjYqCf73WqVN41XwKt/D77+hVKd3oQAC3eD6pG6VgP92Dw+FOZnh5oMgGJjiHpC+kz8Hr+WgAhW4MoFBWPeENOD7cRkMXIk4GjstWFwl7mFZpYYb2dJdl91yTXoOduu+z0KoEqWsyRz1nCKi2jeqZ3V5u1SCos92WS9qv6jy0T23bBEDyrWmsZDTpPIs8j396NHXOz1J4769kYtOWFl/c5XStouzLaZUkH+ljkc+qQ7DcKZ2EOzwujt/Relts7KJtPAU8mRY21MZr0X+dWubqo6wWsT/U2XafAWc6Yq80FRtnWFyxJ+gSaa4pTRvYxycGoQWUEf1TOHbghIcOe7d2J5twOzDfPp6RFUUmjbTE9Msra6LlYJxnPMel28PY2HWPaaVV2c547T+oDKYRSwKzB3t/Knc2S7CDHgxE2qBpZGU0X7dcWGs8P29V1jMfq8Ee6lhBcTput0mcjgfxEzswPlIgdtIpa8YzHXsWX1cTSLCOzrsFlandMt5vhH1pzCmch0zBgTafiX+TeTLMOM8BUVXE3qXRy92w4lhpAQIDMGOpgoaPDM8tK4ig3Nf1MMLwMeSCTvE98Nt6fxAwQ7M8k9qvoOLq9EOkRmPdEDn7SaXu82m2X1jjilLXG146BEt0p5bzpSHiFaxjRCSbTd1bn/gaWp1gqhwkBeSEp2apjS9co46lGwaHTr/NF8sq+RvCRPG8c6wc4d3dFwiRp/HPy4bkByjtjBJnDjUXcNzydkbhAfFx1HKzg3i8sSyBLZAkSGo4DQTqGyqwuEViCmUPMtmI8XqfehA8/GjxbiKOJ/RgydJJpprRi+yQEm6BtD7ui7o/TQcbOXTXVB/eA6eJH2lElAUUGeIWGjYVdR76hurcmHp6fC0sN30ZoGt75eMjrTHMdJV114O+E97pR9GyM7FzjqxzFHqd2xFy5SXQ6oOya/VDadGp4e8m0dR1m7rPBuDcQR9MHSbIAXebu6ghBoGRSmmEC1NIIW0Pf4N5bhmbS1OE+Y6O1LzNJ0YxiHbYUhBuPvkzUFTsC6CPYc/p9z2nlS3SFhxswzof3zd3MGtvBZIMJWgNsIQSR9lHB/nSpDsMmK1sn2AkUAFdTkVy8ZD3gWFZOiXBNSMp21+CD/IODJbbUUROHkQZNy0Juw/GoN2vMNTjsqml4vr7MGwh8oX0EcxtyP0DOJHZ0fUCgdbM6yJgYWiyBaYSKW6riD/s5RDdYbZzqnohb3XG2mciGFK5pwKejOVLTMPwiLgsWv6VtwqbiLyD3QnPp8R+09+6ej0WfvPqFjVT8Et4XcZohyh7kdTBsc7rZagrLiPMnSR99+e5S1rbbiCPwNjo7igaG4+aztTkJNO0dyf88uTHSqkz16JAgK/DBUhmihjxFqntkJkUELIKZBXZROQDWJMM1x9PvTl6evn749fUbwQjCGTngyTMKYG0YMuYKk9geKGkXnNw6cdxZ1PgUqxl1bodePcphZth1NuX2n70cjODaXzmuREk16/BJNSPrkOmsRHBbcQpLp9NPZn9OYYk/979NJ09bFNkm7CLE8ILZ0xDKrNolpKPXC0x/fvlo+f/nd69PvT1++jQkMBHoRXrp+1+fc/U4UNd1Ph9YskpoifTrY9sba9qLZbrKbJbgp6cOibPO6zDb+022dr4qG/AnoSbPKLLS2XuniWOBZfSct6DMEbfWQXbGSos+jWxdcOwyQmFLlkUuVyp9TNBOhBIn4KpHKhPxGRDZ+y9IW/9LzmRMj0dXUUAX4KhBXHbwgiTJm7BihZmxSVlhbZ1AZhxwejlGEpe9byOjiXTObo8KgG4FrxWW8HXBbZ+6+RhKh9AEaLPFOwt1wV9Yq4GL21Fkz/CSQVlNqNFGGmBR9XCKYFrq2kw7726Th4TDtsTIUpElHvwD9PGpID7qD3gPY8TuCz0O4xNGdlnYAEd61eZjyM41/h3W453WxvsxRjm1aAGlAeFxwZkegFsbHrYtsM46QemWscJf3czgSGwur8NnVBbHT2E92mW3IA3JTlZd50y7JVQy40e0jkO8IPPufTxjDdlSTDwCi49JBCzv7mz+8+hP8+8Prp7///in8BZjnr5//9hT+Pv2PH148ff4ScHKNigqz+O3p75+/xBye/vH0h1fPX2J2r09fnD59cxr5D1+9ePHbp9/9O6Y+Bcfpl2/evn76/OXb/7+1r+1u2zrWzWf+ChRdPgZsmpaTtquXt2zi2krrU8fytZSe1UOxXJAISTimAAYAraiO/vtd88zM3rMBkJJ7mg+xCGzs95fZ8/I8x/ro+PDlh1d/Wb5/efKXeNhtTM7ncQRftk1WZ9cNseGVYPQuBfHZSeFELf/TOp2sZct3Z6QhM9AeeWr1bwau087AJM7Y0FaSoU9oTRhpRMvy+6zKEnuqqmcyxbJ2XBf3OBHuCbjlm77rOg2LDP2kJGuca0NBlAIFR4jsPof+dtSttbbmqljlXfcsFgkdYrzHCg5Cmn3yvQWF3ofqCtavIBeXujNcfyOmxVdSHhvQR9qcEjFRsjk1dTaaolmSfQ0LUVXgvOlMsvW6unHmT6RIYu+g7T/R6jMQP50Rjm9iZ0ZSHc7EC4+ti9Kx3u3nWamfJ9Y3B5mAfRPWXGMgn0Vz54xPPm3nVXlRXCbZRiKCs83GWNgl7xV6yjh+ZZvNhLlAzDfdooRVhLxEuDNhB7ZhAGma3hlId9rLjO/JoAWUSIZIAFQmEB+xbHdTkwtmhP+c1i1C2QgVpLuDjkLAgSD6HndA3n8DJgi5Dhbs1kM0PNPALbEIFspQML+qO4a2oUKdDuptCVxZOBQ7ZRQ3PtR39Mz8MpahlV90Iw9CT4DmhiysQigRAT7O+VzusWmH/q1Swe5HjDi6JANbVWvFxKmXBmfGCnS2lMxMhfFAqgODB3JwgfPSDzJdfEtTieeVc5e/GvdKTH1AvI41J524CG2lQJZ5EZ+WzoiiXw06hPLMNXX0kwgeT53oKMytEqdO9MfouiAYDTd1x5h3GujO8/On9Xy6Ix3oXE/LZ8+i5HzbprgTY+I+m7lCRlF0i1ga67TLPuXaLA+Tf4G1Qxup20HxWMBQPQhPF6at779i0NL2uSzJljPuhVcKwAy8Fq+K9arGGTQMyJK4HNLFRFN7vR74lyeCqDrD7sJKxsl9FWSNAC72kiuPDfUJbb0A5UKImWym9EJxmysSF3mn4ALo7nruMF8wbTzzdJsM4xKlA/vYDgQjGz3KzFYSyd4HGEpROhDZZq5WBt/lJ82NTaxxttlY+mTpKQZ8cp/TFRx3i0SDFYgusRBrrBmkaZS14cjTjqAsYXejSOyZAxNNcT13jVgXRxX5LDB1UQsae1fy0qW4G5iJUgnqTQcpO5dozjJA/6UHuOtRWw30tVkD3B5E6YQTUY5cDzWFXWbBcabUA5wpSFR9DwKkOGdYWC69o18hQRAv/jiLBlgkvIM7bw6fMcJT7gAeZheZjnIAIHZD6EY8uxFqODivyX0nxPHnKyke02m3d9bh0fLsNomLVZw+fBJyodTyvdPRQ4E7Nhznc/kEY+nnIWSedmJpIP9oyvG467uX5ML78nO1Atc2XoNc3ZU95F0T+vM7SUc7YM1kZXQlBVnx2OgdI8901EVCctXQyeM97+XFfsQy3hfDyaRY7jqfGAaxi2vvj/IhdPuHIUIpCe/5xx6RF2RR4ZbKWHCRnsdtS2Jwg5Bb7+r3L1kDfD7m1tDTJY/6nIkWHGsc0I6VvhlTVY4RnUgO3392xrPeKUagdMRlYYy298ofwIEjXNLqAhL8oBiUdph2lZNn4bntGxzWDHDaVOtP+SqRvlY/dG9vBOmo4/ASLJDAcA6H4QLxjxjEjjUQhKUcN4HfLKLCcwHJ51Wx6tRNVosUpicnjJ6zdXZ9tsokOtlbxIGtyrWWjqd/CI7LN82SuvmJPRqUGiNCoWsMbGHieLkB2hgr6sE4ihG/yZwt1NRxpG10ceXz/npynhsmrgfNpzU+Z9w7bh1oyXb4neuQ3IV8l5yV4G5TR4TZ0xMx1dlYddU2PLDjpnwpzDccyUdhOHR3gXmhIYbzfMMh9FZE/2mbb3OXhn91EiEovXP3EDU6o+4McSvyZjNmE+omu8yb6fSMXEza6ImneM3blrBFH5+BQ5iU/I9TTSdEvzuoW9u6uLzM66hVM+iEbG3rDicrPSWH0xXRp9f5KjU8x9uyJIbiRw3b3+aLNCrF3rjHrmsNcLKhMqerOtJxF5JLQVX2TZBLZh/MIbjo2R5uq3OFukaYyCJVd7vGi4kI5ab5KquOfttS2FqyNDKijVtrcnIYoBnOkcg8O/ghDz2mEAoZ90Y+pQANBLIhHmLaUTPo/MgAmu4mIX/BfUOmDd7tNmvHKp8GvYQJrINmzmtqTSreEe61Z2Jls/U2X9lIN4kJo5aJhskdD9ayQ/V71GgwoqTsbxPpNNzy+YeUEWz7AyCOO8+p0Z4jiFVfvbv/nbd2EjpswCQNybJrbd5cIrwzL1fLTbEiXmWYnX/5JXocPaZ/NpdLMlmzdwF7ooPWO0ljEQCURFSBWb2XP9l3v+DQ33XYI8BhfkCip4TnB1JFtblFBDif2kZDaipmeoFuDeYNh+RgUHhpkB9w8k06iMQw6qgwCZA3W69RMDKicAyiY5VhEHarTg2m3co6QXrYAmkaCwQJVYNL7ompa/JS/QSgMCORpn1zvVljAuWsRUv7iBK8pZ2A9mnQKd87ShueA3Wtdk4RVOEx0YN+FCCJm6JhFyAVqaRYSpLc46eLW+ItA6qH4cDijutDgfc56zKDaGoCr1F/HwS5QWyF1B1Q61Mq+M7ORtcYv7xwGxUMLq/p4fjznRFsbmO5V2vS0wt1rkWj0ei7rmEsSR2PnNnXilVetkV7C3aMsTD4NjOS1LZlk+flLI5ZStgZ2srq8y8JodwZEviFMYGkjl8LuZ92RN6SWtK9SVIlv+bfOyxYELJeSSKawKazOct89X+j6+26LTbrnFV2ooVjrH1/U4TqbBolUBZarH06KopS56oPhONDG+r+NFSSNLK+ueqG7hUZp5PT8qSKLoqfqQbXUHo/3gArI2KT8WRzG11nH3PTmGfPrvP6Mod7Tzrik0BdjqKZ2mQnRbME/+gqSR8WfzeKaMHI0g9uPCJUfDHGccphiICADS9Xu0qCP4a8Ux4Hd6f1wK1MrOrb+p/0O7jSytrwZpFAM+9WiS4RTzxIeyTNuLJaCtfzXFyT/BUyHarvYuQPdkiM69WkukjAoHf8/97G44jvTFMG/L3H/iOZjrmpEzUBpWOtGF2OORBctemCHd8AHKuRbBy0+sLB+7FBn2xxtIkgf1NeXFaOs7Helrg9teozCbUjxT2PPWm9u1zPOeTydrxLuyUOBuq2zV/IwaFN4ebiF7Y40fV55k07r3GG8Bf4f+JaweRAuD5qD2i7GZ2v22z/gc4t/pAzHnlWGNO9rrr+Ff9uKzq6i4tb1nCGnSK9MMmzel3k9bIq80ar42uhXQ5/i4kyh0qyvWsmxNAX1ZU0hmOqGTvP4YVyneU31xjLrdHVaSyfBtu+a1Jt2PdPJgiFWZKPyIR/BmuTQQ7IMMNFM2QSnVdcbhpk02+svOrw73ptZcAhs8mKOlVxq6gNMzrwEoJ5zDV2T4JKO4r6/SLNnomqs4TapGm2pSTR/YqFOhlO7tDeDN61cmmnIeenrC6aqowusmLN2mS7L/W707/tzB5Clh2cQNjVdRUwyCD/DcJUmqnM/DLfiQO9GMCBdvVYuKDvz6OQEsRRgMQq9FDUjMo/9JyPtnjaP+7M63esaw22aFg0hGrHQK/onm2yU5dF9QzulJNKQdhCmb104IqARMYvJ1u/XrkoIZPnRQ6nygaeD+RhRZe55Wq15hxk8B2mDDRvoloe0grze9E1hxpieReQxuzFeN+F1S+hQzFfWXepCiRYKQ547e51zRl0J5Cc2Imf7LZBcFLXprvsXsFRX1XPyTxX1Vy8LcMX/HtMF8U4O2uI32U6sKb45GuzW0OV6u4UPO3lTsGl69HoylFnPBREGQ0WQy88Bo0Hd4HhDDI9cmez0pSPIJ430B3o2Oh2o+obI0+6J11dA7JpftpmzRXrdpROeBT1uYaxyjRxFKAZBULRgA0oBQ6LaOtFktQAY242zfaFyIZuONXwZVY5EC2KRi30tuwBqz7T6FJWUMr2MhKcv6vsUz6QY2j66xmtuFEywTgs1eRvb4kKAiK7SK/Hhizo/eJcJ4Z9OIpUuShVAeu51ETu0VCp0Xd66nYEefKHFRM6p5j1JMSZ+ysN/CP+d1LMCNhs2w3pyAXcyeKQiMiJJMoBy0VPd7IIOE9YfAXygKpdOjN7SLYVx06boLadsWWmiu/o9A7qGM6gTF5Sl15UtRlZfk4h+Q2ZM+WgV3ePsa9VqmCNnRVrWkqaShbG7WnHxg4zl+4xC7JkBEOR3QRSpaYNRnGdkSAgJ9OixzPONeLxeQRHvGbyiFXwuFfz9ki+46GalvLlDbLkPZPHdmr6GM+ZWp3JvFhYYBb3qYib+MXbl9DAy1qSn7wuFVNsYAORLr0o6qYNd5GdGmeHiNkdLQdELAJBwdzm9G/ngFc5D1uSiJLx1F9LRNPeyPR0l5Tiwkh4JAUHBwy2UdxMwpo01bY+58gF/pMVqMTIiV9FKb3JziN8zCjb/dTfu2n3+Ir8x8T/hlznvxxVhDEwzqtr8pQmfEZHcqGgKoz6CExXUms0OcOpsIzGN3tOslyS4L1cukhirlmcqnUYUbOd7DK6UCBDUNlLpN3cgRzzlHVkGEYXbReGoFYiC/6zzG9Ixld2nSDgrmiW66pqoGRDgQgJoj9+NUOL5GhGItFTaqe48KGkl5BLl3R+hbFDz4Up1UBks//wfkRnR2AHaOWzJfzCc4qdsBtGr9dtzJRBf/YpXKCe6mWH2jsd+VjH/ii4cMedAYUd4BfNAkVZtTa5SY4GsNJfOAOlq3h0LiZKeuJCM8PIvXNE7lGCoiEVZX1dlEXTFuePKbTzgiwQj2Njk2DWyRAZvd9cB47OEBFjRopnhJ00dJKviVyJcJyTOk6W58Uvy6xIkyVCzDq9dX3rIy/r+PTluyOKLTv971id08KYs9SB4WmMtS5cjYyzC9hhXmBViFVPV6GAqttALvOiA5mOEDs7C0JWEzE6EjCQCc5K0jvvadIXSxDV74KTLIVBiTQLLNZsJR5KQ1uHIR4u8xuJPHer1O0L8iL0B4ieRnNlHFlET1xZo6/qbWk31KzNfy5a/VVU+hdNNv27avSvzTprL6r6Wn83V+v8Z/dje7apKwKNck9u3Z//LDaE1nnf7k2i2K7IIL2zG/DphnxEdyS/yV1QFLOkLttqNBqxkm0pRuxoFr34+kC9J7Jytaw+Ke201Yk2xZrhhEfSY+CduiQrRZ2471i0ikWJ4giOGQVJjF3y+bLelkv662JbnjfJsCuL82RRF+jP7mIhNRw6vcdRzNUF2McaCyimXrEAtKT6yX9GkttmktWXnwiM/G5IHq7K9e0zCFL+jPCKHGNdJYxf1u6jvt78CshdVP86qz/C6dFg/8kzcmijnmRUk3J5nV+T5ceAq3Guk7wMkV7p1p6XnxTHq2omefmpqKkjXv/ny3d/PlpStNXRjyfL4/eHr2YmQ9QLhhXqhKZdVdt2AnyzxDzM69o8rDhq7lOe0GuWWdgVYd59ED9DMNczgpS3vbwgxe4nY589OhbD7N/IX8rbY/s9qiFS2jt0fVdx5iprODqqIUen/PpiJdiFDOBByy+aUf3tuyTmwMBnsoDicXSQeulCl2V+LctX0ZnkweQkpxRZfft9AYfQrME7PBINpha72m4S925Cz8sKZq2bK0pDTaEv6F8ay6zN5lXDIOpA+h3jWRpNFyPKbt3k+Ud5cTCmJ8eHh39dHh+epHjf5LQbXBFlsBA4UEoJWnCSxzo3i1/UrrvxiWV+DsETS44PRSfmQnsDzAebLj+5/ODVnJfwIh3p2r/Jz3Rj0nibuewPznCjn/J+wNddeeZ2Dty2wszchpn0EqPzYBYTFbyvzc7tz0ORS6xU384jL2IB7yQ4zPVNdqvmETok2R0PVzo4JcpvTmce8AfUWPIogOocquELvsiUet+EJ17n4imXnXLu1VSk8m+r5dm2YEBovgQN5EZP5KW70aqOjgwX/IT1apAIoH2E1zhSIXSM4bi1tdw3+hRO3lvEpxn1qEQo4gk3mGzJ6BT6S6ueCrqrEMKDjLtkf3EHAV4JOZsCmo/6rdQgP5OP5ZgROnhuqujVOU/BK3EnSLVt18WnvEk4rdPNL+asalbVk84Y+g65w9df6+QanEiLAXuDHI1mU5WrlPGKAupEPgdPAkFpkda++5U+8TUj86moX9R+Sl2xFUjdZJceiUU6zFKMyB51k0xhecZ8c67IzstRCOwtb1mTsWB35iGA0kDVcSdQvPIxfbH3Y04w7aS/Sy2+9yiKzDfGxMAnjf9afqvun30YWFsDKXPCT7xLkyS0sPi8WYhZYAsDBP0jT27yMwCxXlcrZpO/yc/m+mtxBz1HfiYeqrz50Sh87gpQd5KfbC2iFVoF5oiMLAn6p7zpqJuckSGFH+heUWvKsgZkxOSgv3pl5gn8n3S93UbN54rETPEfZhIJT2S3FNlwqSP4z3l8xuornhku/Tec3mskvZJ3qPJS2+HKiuf3fN5fhkZjrz94h1js2IRDpSJsMbDbfiRhS2KN5n1s+w7Mvn8kLur6k69VnGW/Bl1TRuccEKME52T4MCUy+hnVMZZApXN2VcIJJn2Fc0O2OsxaTQOvb0k0jnq9GNQTmyb2VxabFR5apoZjRnDiA24KC46LGKMb3WHL2kdsjZSbJUmJ3//95C9H735896cfv//+8MPhaxKGX2C0C3FOizieUhuBrfKFV0RhUsDpbdN2zjLRO3Eu+oHUia948cLuqJ7uwQYCs37QlY+oGhbNGcXOlK8OUZyS72Z19Slfovd818vnJO7ROU3V1Y7NLrMC08q1A1uAyhYYzwP/Lf4h/untJq8/FewRwcXbWnYaLScyWfTzpPMuWO3IHnqJVU7RbAdcgRdf/z56hoeeOmhoikFdzWE/UOYMq0HsseucL8gXhL9ejNQmNvSxJOo6bSA7H2evS8N76yLBfPpiQVLXnPzvnj3TpTALwp9IQiYVBsNYseEo1L9y9TTerLnK1+vlTUX8D9ItxjF8Hj8/K8rnzZW79UkaJvlqJpusvZrkPxdN2yQurQTRcT3YM1SzDrTY+pTHfgrpFnvDUKVG7p66yRO8wtzGXzJ5Qmh4WR/MU8UrfcZxO5sWf2ChzxDjhljEgfs27/OSU+CXTuCP3bWskHE0RciQysDzD1ASgCtgJ5eOtcLIX3fdUvRihVb6TW3GOxu3lBF96E/2ic0u8lmnSH4KrpmIFKLFJ1q2RTX5E0UVvTmCvkD1PrhUihZs8t/FBvdl+Yoa5W+TEoWFP4VDrK2TuCna/HzbkCPEP8nFM+axSgcTo6YkhcVjK4wFvcAepTQnSSv9nHR3zx+tnl+snjPjHo3sZd4iAmBsdA5SaXqH+C6AH0fRvpU8p6MBfcZnAoPaLHRl41SkJDIuHbXN26NXfz2eUUXHkf9+JguqyTfswjWnX7Tkha7Q6NREwWKDwxSXpvyka3vXNktfDemHZJs+GAm+Hb5h111/SPT2ctWRTohZMhlauyh1xhu8Y3xd5Z48wB06nR3BbwnyQv3dSWlJAc30lrElA+FLOBCGHb2wd2Qtca1GUzdiFjMoiZ89k/CsZoat7xkL7jQesxgevSFNlU/fTR538fQ75WNpaH2fzhSCmFPZ9mnwe0ofkqi2qaszpgoWjz/+Zpq1fEpgJHBPd9lHc97F48cB69UODK3HOF/VY9MMdL0tg3FGTfwok5RFE2tmPnn/5v0hnud1bZ8fn7w++hH6LXBoozCdl6pi2rYXz37PIY1sw+ZtmdPyfNLZOLC/Rk+jx8MkFi1ILB7rKVxtW0MNcWJ94Zuoha9CnfOuTxeEiLnciBcGSBr0Odm2eB5FZRUx3SN/imhMs9ZBIdMfOCxxrkG1befPvj44OJgudupz7cVFTlaIZ5DLjFS2a8GLKnNQN+0+7qmnRw9XfyMH2OehPt570N0FhzCaQMqlT5TRQ9XeCqTb2ZQkMyYYWZiJSjvn8mLVzOZUw0UaQGvx9ZLGmull9nQWJWLlQbwY6jDTME6KdvGLeTzQOriOBoqKe3paiea4r8kdZc8O3+0frtMDusdu33tFbS9pQ2xXbaulPd7Xn96VliOFh3vVdqv/Qrv239e3ctvwXbtrUxSgW6mI9qfIAuhSPa5Nr+IZxRrSlhka88bsOD+4mcqrwf10DI0MaS+LEj7dD9xX+XjFRwnHJxAUFfajHBfSK9w4hWGPjldKO6GgMmBwJwP9l86/Xkzqe5IIBy3lxnQbJa5SorYHXRo57iBMFj7a7FGJ22b+c2sP78efebzIFfExfMedfoZzU45iyRsTN5gN7nNhG1AHN9SKvp5Pvzk4YB3hHoPX2M6OY/cnG8MCd/lhzeSuavjoP1+P4F67xHaXBPITXLvUxaQhKwRYD5ZkwYvhF5k6XEV8wyu0Zm63+Nk1SKRFvWkvf3QFBViysweSvzwpgJbL66wol0uS7MXD0qQBbo1UrmNnpCObi37qrYwvpuaC3E/PRyglsriSyc3VrYuC8hGCT55cC03tUM9jOyEp4WLLNI7IJEYuzvs+CrwgNes7l3fKF9bO6bzTzgSDJ2dSIDCrFToO0Xf4d8YsxIlUbd5pJZAV3VcWJKO9ygvcaqA6NryfOI2ZfCbQIyvBFGmnGnGj5DzYSIC/+Shv8vpTXrNDU/Cc1ieFYShLkv9enMLJ8SHxlb/wpQloMbVVQjTH8j1bPc6vqgb4R/7ezoXK1n98eHLy5t2fj5c/HL3+8e0hQ10bc4lXrLOO24VXREFQhVwHZ1w0P2G9+yzQwY+F7VeuD3Ou3ph7290SFpIO5KWcAf6U79MvHFMHO9U12UD7KnS/qRlgHgb5bNcwhITOal3iZ/HAuuIOUsQocZhzVrGsvTKqJYpcH+llneb5miJpEZ/UBpcx3WjqPFvTHwknTSc1o77Gz2O6EtE/4oIreVlKY+6MT6Tn9qF3CmXMAXGe781Tvnk/oTr3HkLbtlhbh6D7/DcJ7rOhvrwCcLZDGN7nGsTxd0pj/+Pbw2NCowDFKtWvLS6v2rxUqF/i0nmmGxZglOq6uuG/Lz4+g6OUg9zdVOviHOTHnvii+Uiuc22dnROZCRLAj/viIjZOh9XFhf1MM8JuT0kFjSLIjFvrMnNpXTj+e3ji7gjIF2O5Ud/RjaKVsG556KP2JTH+Zi0YM3Voj+MXf6chf2M+GulRKn+jCP3BqdMu6d7nnU7bYWiK1kQRK2g9JtZVtBsj4zoVeoXrrNxma+o9RL8YeDL2thiOgbu5umVBW4Q0hdnqBqJpCJQLSAuQAXYFJRzDVxLpJTABOEDULn9E86hqzWSoqD5uFu4IQL1R5x8z34YypQsOKhLNpEaDmQ1gIsp7x2/nW+ORTnyThEUQia4oKtpEUn3WmCTQYbIAFSwKfj1SiAfNJl8rAN3FtsnWSWqZZXySqqbvrOftnvEeuVri7ZJYaZOAMRAv2e+dXjRtBaBD2ojFdFjU7DurThPbknaYuDOjkQ99vSHUFx4M0gnwlkRZuj74ld0Y5Eu/dSmmQbfdehxxDfWX5r97PnAnu06FdpKzpbsZl0VpjL1sV+fgGClkyu9qtMwgSben/+DC0e0TGw0LWe6Wcchurm5HDxlv3T958k/3b5+9BSY0mICP91unbor63n3Ge19+Q4NrstJ0AD1wQdRdYEG8dUWe04WJIqOWNPlwNk7o4kLQP9RYDcNzH1AIFmBBeZbWW2u6lkijRWjjCgPSTWxgZ4SI++DO9YYcCxTfH5wbypX6HQmhxfl13l5VK+7tzrZhwW6+FJiQQYZ0hpnRs7nujC8MWxzY5BtSZsHdB20+q/PsYwOHevbHNr2qqtAEcHIiUdDpQ9yDz4jxmyVnyP37h8PyY+qYwwtAuFxRCwXdocoYxJ1djfQTdbilQ8Nr2mg64le+I5AAEtbctmixs+PYlUEd5VGnYNi4hiSTJtom5UrCDJMjPB0Y1aC1XMLOxrndhXzFvmAsqE5mIKDLl1GIImgO1BvPVTnFCUbqOjroFDQSaQWA2jXbnzsyxNpFMuB88eKqD5pn5Kt7m61+J1DB4xuBq8QhwLL2ZJ2dyyTzW1g6MBoSBqpf0/9xeDA7FBPwKSqEnCKK3i5IT7Rp87vhjV76SA4xycluMmop1J/VxXKVr3MKNcTwpJYcVOvbOaa0X+G22e0SnqgEsJnIJ6k4MeEbwTQk6CgCjNIk97VYJ4zEBGEPQxnc6ZoNJpe4knrwD5KwlIopsQK8KZ2hphJ3UDrXJfdEvZf0Tsul0Ko2qLW2qz0xtDxgVEutV5/0rSvWuVHVvV40oyRZOPtQ7MQ+V1PjiRXUy0k9+FU0S/JkzINBMEMQDICby5XgZPoe7zQjjKwLBBdbr6BOmBTxzVVxfmVkaF2ijquLY7c9g4ZUf2AK0A41ZnZTV7ruWu6BblzqE7gWI6swbyqFVBy0keEr8hsH23Od3TKDS3R2S3a55OgdkdJ8//bNq5NxlJXRm7LNL2l/Z40sHdXVRVimuWbb4bmo6uVlVa0GOxsV4WgtAdKwtVpVOfdZk91GTUVJHpFrOO30SvpAVjLeE0mX1q0WTUB3p7eqG94uyGbFgfAPWTJ7e3CdZ59yjHNboSHC6Yp19aiJNBJYCnY1DWcdUK2NzO8Pmx2qD0GF8aFOtxRa1IweIAXdJyB0TvTr7DYOxaBdp82gsBRMkP+dWMTx6tJSycKBHSyczOW4RzscyYOF4wDyM4UUUv1JstcfFBTgAyXr9NeyF37pS62Glr4GqATLnuU0q77yK00Hcr1uHjKZzSPbdb5qWu1u5TzbeLcUX+2kt11JSFR/TTFCC1R1iQodY3ffcrGYl3k7juZswDDciGa52KXSvY96WYIv0ljIrPLSmxzsGF6GG5tONbLTntPDhkEMi3h6+qhwB8ljn+jVk6oac5eOeoo7bYppmHSRFct8N6l2zqAIG/I/3P3N8aYKdESuIHAp1vUpGhWHPmyZnLXiOqLhJvqoibJ1UwGusIkywwrOjiD7jqlptNm2OFfLtooyc+RWF6ABomM2esR1IqTYob22U0N/iZRp5OhT8pb73s3I8ysChV2l0X/gpRs1tK+sbmB2KQOFgZ3NibAG7Xjh5twNq4kpK9n1ksAZtrqZkxu5wIwX7IGWuNBjzyCpbJEdGsWrvOQMZFLZqPUeNxcC5XT2D+xaPe2h1YtM7RroahBnOwQ/uHA/RCK0S6KjeAyk8we1T9o2kMfUwspjc/MALuMoNpA7ooO26hLrHT/UC+OIweO1wffAx0uyOyP4P0h5EoWcJb0xEuQBX0OGQ9YpSW8H5XGlknE6rslFVd9k9arhEEfOx9aMHzDzSmdPYyAC2A54s5kOTpw7GTVcwwZmpJw7EnzfP7MGjiRyWPkkQZV6DHloAFikhV9V85XNj7+yWFMMOeAXhH/l29JJlA7P7F1Sp5OQLwoCOCmoQ+FYJ9q0++8NaUcvaySNomzyunWyBodMdK+lALzQg0WvpILb0OulzpWz0407r5/h/bPzVXgX7V767+24Jm9xqeB7GzTL0bujk4iok+G1Tb6WmcP3i5TDMHo0eAfjw5PvdMEi6o7z8BUOc12/8+tA2GexEOxsm/gdn0Ej4J+kTD7811Im9v7ry5YiLXw/PGrkTD67jTIkRKY0pbhtQpjEdUHFugf7KqdNpYmq0l3aOEtfSrcSiEmUmSsevJSz9qdahSc32a0sdsfaNCxRfElR95XBG40R6hwGOv0aVM/ZrTU8+gKMMjfYi8A0azcgdlKigryAGNprtYJiljGVs9afnuG3BXZxmJXjbXEitp6JPe268krbnbvTSvHdyDabWcekiueUcOZtquw74oAaZwwn6flOQ0zJgDEVmXQxJdPBW6+MSU8icRZa1xq+sKlNv3shDHci+L3u43iOhkmbGa99JNZXhq4xeLlCBFqU5+vtKgeJvKA3rJiEceruPHQU04XKoNysq/NsTXi753Xe5ozHBCliCAqHtn3+A8osuSnheCD5RY9RpaEX8Yxe1fl1pdnzni19BLEELZi8enn86uXrQyFubSbvPxydHJJ+SX5/ODw++fDGPDg+PFnSPhw8eH34/csf354E4ly/DpOqlNGCnpzrMuoIfN7NjEyg3eHbwcJNQ6IhHqOhKF6J9Q7sWxJu8cyFiTQReb7RLaeMwKNclNFpbADc+YPTOEYRttAk7WAmQHdhKh3bkmnjE1pT4BxlLqRe62KuSwwQcdtMLtbZZTMpLsuqzpfiJ4ZOINnFvS+rJYUl2eLEjb8Q1/585c5Q784PW708Ff0f6eooqxjw/vCGsSARJJ3xUwGx0J+KkMASiu1yTTF3b8X1b1NXl3V2LSD7Jhd2o1J/J7jJnNcFYobl2C4vE/laDj5O0DtYN9Wqcd18dgug/iZff8odaQV/OOpQbkCS7RY1ppO0vZp9gwkq8VrsVzXB2ebqFPnWOVcBdQgjFcs6Z78yStfzSOU36kfDs9C7sT7LVtdFGfdoQtQ9nTFTCC6F47R6+CiRYEl7VJTf/fa33/zOOwW7GK0uph23I+l6Lp/Fv/4VjxWHVZYrDUeacAQm1V+wHoIM1csb3tiBIzWKeKi/t9QLLt2OUt3UL/51LFwGdGe3qGmnZxp++ktzVd0Ykk1ChiyUKyBw77bNoPZ6X+XP9MdEvPtO48fxwNd4Qun0iUaGAQIB00s3fANq5mcifSrTMHoWvUiD/ER9hPqwduh5rKFbkaTbOTzeB6rMf26TZL9dVzExR1+1N4UgQzr/w0b4Xr1/9wpXNbaiyI3EwezAg04+nJyv86w2fEE6RfDvjjz2UwHxVFMY2CTed/DD73D4vWH0lrQ+qoQrCc65+NdRHD0dcKjjoZFmpt1IasbhjJ5yVkqCtafN01Hvnovuyi/aJYvNS/qKtSOd2yNtJTiP3RMjtpsckidclrUs9QuAilGJvV2csTFPD0MBDu0uzk7UqbDB3/PIfKuVPVwBkqoaHSRNwyxZTGJfkKH8SGL5lHezJAsPf5mYNigAKMSbLyzHg5FKMXw1XA1WGgLg7rx4FIfqzEBb/0KWcmW1PmYk44f59Y9K0gST5p97ZNoVr22UJpTGzsnYERX9Fx6T8yfC3t21vZNg0uTEqVH8M09c78vWIY4I/KWvJXDiuZbAFlglHRa5x/GjJn4cPbIp3d0l+Qjf5ydPsvpyyyRxhsTVNOtRkzxqYIyVTzy/UPyoEbCDPrCC5uq4hdIuYCvnJvMOj4S7wPW1y4QjGynlUjxkpcX2guHfp96TVtL57OkdfpFTbTC4nphwXyeRZ/s4Nih5VGrSqbh246+jN2XkzM9Qms2iQCMQVsGg72HnSXBUW/gHMzDHOYHZtvlrURu9LFfH+IgGyLHaL+1FN5aNmBqxGFO6dBwvfKF0QC7rfJ1nTS6bpJsaTOMU1ODDtjz+f2+TR7VRAOvTSVlVm3Q87ITtMjYhRL6zqBaR1GKKeOHmp7U7ccumzUrvpaJ93l+ZOMx0Ob47Olm+/3D0tzevD1+zxoG+JmSaLsqv6N7GwSe81+hXRRO8BKSgyzCO/WU2v960t0sSnMpLQpJZUwyAudGerbPyoz1StDMYzjVbr7E9SeaQRG0dRNHLeQl4KzuzSSod2oFDZKr7i3QZ4mlzg0gt13EheDMN7A1B78yQQfjb4YfjN0fvKBw1+S2BPqLl8hWHswkqs89c/oItTREiORnZpNWvSe0Htqb0yHeg22Xil6vV91jv4yg46eySHQ+vZB+7ts5+1t3GL/PRLocJAUxzGLJsgwfZV17n5TnJjGCkExztTle7ZOw87T5JTBezPt71i/E6EYO/24ukmLD/gPSlpYjnO/+av1iYj4B57eylM6WfbLj7g5xnQ/VJdpeSdmY78uTZawaPhAodPtv9E2VApBqkdp4byaYzXn5dburiOqtvl2QK64prkJeAj+iPgfgDhKigIjhNZvedQzaRrzipk4m5ifC0X749OfwQnbz809tDUi3H0esPR++jV0dvf/zhXaQneDKkSRsHKjPfn4PTNXrqTxVpojwLNn2qlQ+OtALctCvwSm2srtBbpCppKc0LDzBNT3odHm47lV0JboNwxjWTCI9GUstguAj1/wMey4iNooEx6zfFjhyD6g98oC1DEqLC7CfRplISCju98TWnV6551U15T+OcImHHkhiQ3Su3OHRvkx6C4LLo3O2eRnO39YWVB2/nwMrS3aDpb4e7NjTZJwLd6Y6dRSWwL90BVLi8KXltSO1sYNecJ9o9WuxrcvpqK/zrN4yg6u1VXW0vrwbmf7e37O1iOhK9+8yO2sjz2s/vLcqp0IM29Nq8cJtLT6RLHmN38bvN4yH5TKr0NJoPbTsamb5rE5ha4yEwAbyowsRd/GbA3kIXtde4+/1AmcfTvutvdVPCWmcFAPACDa0BbDX/wnaOQu7bzrt2wfnQGpHqumqlix0bMY2YWUFec/hlFheeNkVDQ85WK6upGzwZFq5YQju6d6HfP/l0g5FMfXPNCNhRDrtVmilTIk1d5wiGVvfWPnXS4P7JRYrtCrgZy2zYlNo/EMgkwn3rTGNXxWqVl2wUc1BVdtNghayefXIOcUM7zAo7T1FN5uvrOV4Q8tVp5KRyd+fuGz2gOjZVMxLYYFG/E/irhKNBK4luLXVCrEro995xmMqleNzJ2TZ93DtNK5xN3QOU3NtMdoshnYzV5HVFPD0wB2d6cNn8E4fa04VT9wiI8/QA03WsDMyQTGFkiJ0mEzCE+MPf3r4icJ1tm6++jE6ILBV5PXrIXYJmOO4OIyyDdV5ewlSTxG9pjOhC/+Nmw3+c1AUwQt7qHx/wh56UwqTk6U8C2hw2fw0QMwvGttVDC8WZuYtZVajYZBzUiZQXa18pkw6dDjEZQNjMwegWsrBhI23JsIGuArxN9JT4Xv7bQBRqdeaaigyeCWvdBugwldXlduOWjWMz4Wjn0t9IQEK+qfOmYYLdoDUT1R34JI4fSMK0eGtyr82RV4gikseSesykG6egMtef2I944Jb+qY3aHa7XZV7SokRns1+zP4uH6kS23u+tqpTaH4rpg7ukyU39AN2g2KvKWCdyWE9L4xgqIWRcLPBByNtj5bwBfboA60LMdhGVcTjsO+awZfYJr1uyjn5am9oM0n/11oRU9L4lMWJmUFBWNR1thxtSJuvuU3x56LWf1qQC3m7WeXKdbVxaZWFkYNol/HG0sJSRD7hgDkT7aT36iuCDHC7HILvP5fl+dp8HoHPU21KQOMRYLdBJTAa4G1UmgPIUREL+hAZ/EHbMAQ26HO8nYQQsptn9GO31LL8sSlAINopTz7QczFdxfkWoewEAyv0l3eRnI6bNIKKhZZtT2AVca4mOC+hxIIUTTL8vzF38sEY+P/XMYsTC1GUvYGu9/A2XeLdGin33hXUSlD/uXfw5kZwGSxGqlF4hSmVEPFTKucJkFJMBAiHNNmQ34aklPCOkuzSMNfhc1798TZbg2QH05H2Uv1EIiW0QNwQU7PKc6Jsh1KZdvWzHX6i80PcKXfQlDmE7/I1I07x0UK+B99EOfzK/0zT7bGIMONCzib3FYzKPayMmb94dn7x8+/bw9fLl+/fHI82uydvtBl14P6sXIfjkZVa2zVjZzoHytFNP26X7AryVO4c8kBKJXA/S9eLHsrqgfZTYDHZ+xTj5jvGsZKEusl5Qs+gz1GURdmYTNcO/g23LBs7QnkYJA0eRzu4HbE/hRBculTJfLR30GGahw7WiqgBaamp7xPAnNgIDlnqMLOUlKPOVIbH7rBBpU/bq9GWQWc5gqk1N8YOMYXVOfRc7v8RuoYzDHIixWstJjz7QBVdRyqF2AQ0B7jSB5ZancYLDeqIJlrzqhDVF0CuGqxhJKimGGDVlAg1UAky7zdhVJHWfq4FYJv/kSzJJFTlBM/H9Pvt8xwQ1zWy+YMN1M5vzxIYxukkXfFI3gC0nby+84x/4P26NTPExE5kmLI4dGWeQSsfC84HieP3PZBugLclxtBhhX7f4gFOPwRmluC7BHsPsTfQxzCohel86iq4zOJXS0Im7jt0hEwl39rDKjsUttWM9ZlJrN+AWH+6e2Wamv58c2J52fnABWPpPedM/EO87d/k7rBj5m9y0y8vBCWQcJqU8g1OoBMlRdFlXW5pp27LJEaOms3N456BPqNd9a+eyLyYhqp3vEXSvFjDjf1LHmCKsydQXXBXuCK3F+RX4WocaKF8SbCZjCvpq0elKUUAPrJoyN6ejh5Q84O5lQEm7m4gvk10fhQNgaL/Ly2ZbU4yGvlHcjC+dY4P0kQJ2rxiYIjIt7CWZwVdjjwwej8nDr6qjF6OgxmQyaHIylOPIp0ntaSA9s6WjxQyW/zjaxakphPJTgTqxUuBeuktBeb2f6hLxcXVWQHYlyfU2UDAKFVyJqeQiH3ocPs1i+KRjprT0i+RnPdIBjD5z4rQ8TlDH1I+a45daGHGAvvVJmM5JD/G6ZRqsSQfilrQg5SeCsPOiDBGBEhD31FUD8OCJLYcEkl0ToUPLx+DDvJiu8/oy5/XYpHv6mgLi7YFs9ujwA7NF/6tnKzKcHyzmnnl8ochbgZBA+0JQiAT/sy+wZ6JiurW0q6uubz2OgqSxnoq+3/Ql7anB6T0CQ7BAgq/6jIkgghDs2B2TctThaRPaOtGguayhQ9gjJIy6zIqW/k5kebJq8Gu+NDkIRAFT/qzpoMUinQy58069eUtOY+66gIHnxhI03pnYJAcIJwY6LrA/EB04AB4U/ZR5vBzJpFaTrDdkUnCoJY2DhUtdegudwN/ixxLhUoKPJapcoeAKKrYwa9x0Lf/phSNHzGFpOPfNN59qMRr1SLFmJmOQ3ZFBft+mQe/72wY9FbR5Tz1MQL93rkjhu/pXdqU7X3HP3LV/1nk41R5XQshNF7lYTtOzvpQ9HRuQiGmGCz+Itqrkg5mvElcUrn++YONWFjKp+U+lZvp8aPqMuiSoCka2IyIJu8WXhRKRqjJrZBbynzuWmLx0K0x5KhejLnNlcP5m7dhnVm6voTlNpNCey7o8B/2Hz9hBrc+ioTvJaPgq0hdFvOqnc+PWgIEvU/f8uzUyD1FYkM0Xl1yrQ1ANAXb/QFK1BG18l3dKn9cvT17+6eXx4fLD0Y8nhx+OPbZon7RS+CrL5apoPu66hXelZNMpkP6uC5JFyR41ICdrtZZY9yj45PD4JETrjn948+HD0Qehv7wpNSKEiWSR+8BdnxejdpzeG6Qxen+rblSi5o+8VF7dlB7kmV/KRJKFTAcgWx2cquVuZHRGjiVrkxW1PQzxIQtO9IYPQ5WCFoJODyBzvrYbeAnOmXETORH5D+jwV+xxwAVf4KesL6T1hl3kK60Jjzc51wLkZAmwAwPT2EVaB+vaXFAdNiHPnQu3GeP7RSeQBaVBcqG30R9AHMnxxaRVxvuIQYSJZhj0yvInAGGotykc7kJG+4IRYajqenH8DL90Os+k6nN5sICQfOlf8GSjR4DHp0sHKkDXEPxxZyIBqrXpQSjlp6O9euThbaOndb3nvnGVUex6V+c62kdvrjLCQPieFUYeynGu914zPYJBdXlanQubcO0GIPyvIJRg0tWdt3XXXkIeya+rpg1eikTGF39hvw1mgIoVSiaCCRbYPtPgPk/fguIkpt7G+UN/TMgJYqBkZefR37JbxLsu8P4GTzrOvDW4vpa4Ftbc0EesEl86hS+CI8ym2iTxdd5CwdxLP1WYuHm8LSkVjukAFMqf7ZqCWFJ3VUh2lOu8XTyEtYXqYElihvQs/w7yl68YcaljKR22iJJ/CMBuw1k/ipZLPqqXS0ga1HhHvYDoG/2xKmpE1y7J9ZtcpmhtUQQbszOmaSfeNB2RFHJTrOBo9nkUJXFzna3XRQl8IXI5uiQMkHH3zVlxSX/xC03WfU6sEAjEq7bkqbip8/MCHhH8+hMFqGb4DJS/vafrqrw0b/SxpgifmoTCRIl/z+QZyamoYFWt8wxVuBudEXPmEmfBZ9+8afS1afs0+o1v1zT6/d2ISuKYQ1PXoBq27vSu4MqNRhfZdbFmM0qyq7N9aRS6RCdZcc7hjOfFNXfozo6VBpo2U1vH9BO13tk9222x4nQ8nPUnKkGyuW3zTH+QcgLtLK7dv02bXW+CH7zr08/onxSF13uHWHz3Oh2PnDRMhipAHnEAm5divOdPnMz/kZzOF0/S5NvpaZLMT1fjaPE0PU3Tb70TUFP8k69cRNjHSBt2E6oZhpLUSnV8unoai85wAhVx8rV6IXWkE3n9wnknqUscOarNF3H0hOO6z6stMRXO6bhGTdRGTDMANjPySjHxXByQzK9Zh8B/UlCyzhoC4xIEHn7rIpRdPB150zSJ+geq8wlkEWYtgE0wv0FQ/hpuMWV+03HEH6sLtgS9oQHpOGJIrbFSnpJ+UIeLXfjcT9A7jDiGW9IvOaB7hia4/llQBzEwl3k08oHiv5rZzy32Q51TY8kkz4EsXFcGGpNSJJgemYrsxGX1Xoxc586kQPFd9pBHA2uR1QAkG3IX0cf0y3XQLPqa+XivKoDr4vkSv+i2QB8Rv9oz+fPFQtPwU/n7xcI4PyeeQQbStM3yD1xQpIBr9Gn0B5e51wOkbojd9ED6rpe1TzZcOiCtsNB8kQe+yIPBIukYN4MFGAicQdaVsFMQFwL8ECb+9X/eX6AuIN7q5501ODaLkitEiqzzumoaXGffmQuLzQmxe/43lS2KGvv0hd9AzIzV3F1wFO/KnSIoy24pL1AKdvPUxdBfF602R1errHydvnrUmQX0dfTkSZT8PnriXgq2I2EuuEq/OECygama/kvL42vLWzZSCMRmuc6bzr71v9t8bOX4xHYzhuvbPbwt5gW0WloQoOPunejpSJBQ6R4APfTAoIz947A1o6Bkh3GIvNwff4gY8F+RWxjGFgp88ceGvwnL/WMG+75RZVKoD2CgrWy1EtyFAFlqRv6QnodP1F5DKYGGR+lGIemyIEFwTZwFRZ0aAtzRqww85lr9xOC84RvnK6nWXPUbJWtCiUVJWczjC9gcigvOkVGPqAMCbCnxZZQPURuBzqe+6EJGaGRoWOSM/0lHIQqvlmycOzlTg0bgYeyCL5slcXjgOkctoRkjmIj0PIZhlGrQuCTyW3HYe99tS8Z9d74vEhEqZ73UbFvSZdo1c5W3WbGeAVNICxSYdI414nD1wSZcuFboliY5BDVIZEiQJs9XwmwfKx4naoU2D/eUHf+bDMSnMozz+DxeBF4VhD6lyGE85UJgSHpvx4oLt9AW4fCnPdhl3+jp0DuuIDexlL2QOuEqa+aA1Y4XpuAOTVyvZK4x5+aduH2utrTL2PandfkOs+XDXi4knQyApWMerfuPdhW/ibXGknnQcg5KFrDd3f0hqsWdI8G7EXkzkFJUBV+uxjwGVTIypuex84uhr3whnEe4xinHGf2PKLpnJgvaEj8DOYfgInw5d6xOWdsBOq/WHHJlesiuPhY0AR/56ujt25cnhwoFYQr03W3b47MWnxT0lpcswta01YzPnxvStHJzeJI1y3XxMZdhsKPXkJS8p6mdWb9jdV6p0p2Xn12Y8MSz/vdu/Q5NieHJYyZKD/inO1VstbgzznCtYkW9PSRoG9UBdP73wmHo0JX8buP3lLG3CbSew7QIZBt8zzWwq9PQQfaGjuYH47lFbhFr38l80QaFY4ay7rqNHzwx722bNoXTBMex6T/QqP0bD1asJ79s9DyHuMRdKd4Hcaqfj834tVl9mbeEdaUDI43xgpIdBMfEcG/F+kcp9bAAbkjLuQo/mblDn0kamfM8All9RoA/5DfnXIGAu75eJ6qo0JPYKi84L8mbpsiMouRYFyjvTOfzk3AnPbvVPcHX+MZ019ltKswVTjAR426J05k9IjqN50YpGPwikDSEHkaYLDuVHaOc2dyn4z/A45GxPC9zmdwtfVmCNm+LUodMGUj65bLXd/jXZj5ggHKzzSFV+InG0yuYSx46cA/Ohbli9ME36D4xm0kZQH6XVelkY52GnYsK16ZT2tfThTop4O2vZvYlb6v4GqWk3a8XDrEtEDZ7VbK19/3o9gqHlQbEds7OiKkMi+4wJi5dGJvYzB3FsWOgvcmaJayGPTBcozkIJG5JF8fORmCYlbsC3zBCOH9g4AMIe16Q8seMrKrYgdb9PjEcV1ImEHdru5TSVE5gbdeTj/ktkaU7vAUlxvEoeZQFe2HbW55LGM2EM49SB1x5IUyaCg1yw9RqkfATC2+vy9Az7Nkc+uQwPht61xj5x7+RQ3xnEQIpoMnXWZuTzT/sPGxe3YeYjfW9efsXHapBc9igjb8ahqUPqldtMtqylIzWF6l3sJGeZvbCA1Wse1ANfM4ESI4ElV+MvoIuw0YVB/YjGGkvtuV5W1Ue8Wpdb5fn2fkVaVw2WdvmNTvYjDBFCRWEvKQ2gthKr1PhWcVreQaZiYJScVDUsldLUPxp82R22jyZn86TRTL/x+kiXTxJYVxw6Q3H12nzhPT2/6BEpy5Zg2QMXPqQbDn9cll8m3w7JTmUiFV+8bEuvygMaHrKdo50tBiNRH84s62u4+cJ4QE/I4/E7DJvflkVTet/lQTuybjBzS/eg+aXNm/a5lv5J1me3jxNvz2dbG7T5y64GuMFB3Fy85yOOizooin5rA7S5OZTXI6jmOx5LEqKDEfPA6BuQjbnx02S3rnwF0bELUqHjQFBnIGVuO2KDSu1YH52cVRoJjfZ+qPyuLO8TlnNp4tBoAS8DHXImn38/FHzXEHfvDe+6ohQNScdIUzJwbYyXKvbOnbkCw2ByEDOSG7BgQMbKfeLgHfATNvMPNoumX3pG4nFof9uEavLDxUGh39oPGfk7egGT9ib0UdKQ4sJgLWEQ8IpZ3Pegm6CAGuZEqGB6qZroHqRpgL4y09pO5LgBkO2FGQyP40fL07/8W1C87SfnY9qHPz69OYpYuzF+QdAdvPr7OfkwD/LanJ/ehb9/iCNpuFTC/I156A0gALHy2WcklfDoj876AT8zm1eyYvUs5PbJTWSR8bViczfbAl0+l+7Bgf3Nt0ZnVQvYMDuDfPWUbCBM06yhxZ8gXSy1fma/oWzCs8RbVfjGtabDpHLqbF+VZyIA7bxIcVQIVlqncDOnXmxrFqRjBr2QVfZ6exWERS0i0KEn2mHgeqzc8VQZzA4XrxwOrYgNaW5Y8IWLmfQOUz9XoSajjLgBnLTpGXiKmeH2KoPrgoY3517D0tB4sKmpauCmRTzuKt4tjCrDfZaVVlzeq0Uig7n6RLMSnchdqvXYAo0XqHxk15LqMra9oTri5DH3s2L7/B6N5IM0yl3x12a+puxlt0EZcMEZfQpO4rHu7n/ZqFzSi64ZLChj2CvecHK1KJFHMPBQvlY9cmLxegrDQXdKZZoZG5xfS8Eign378fFDaDuEjC9E3SOFHEmW2M7Ho2ibdkWBPlEZU+uq7Jqq7I4h73+Yl1lbdd5mQg+WTw7cJAdyqysh4zH/FckkeG4Kj0bOrVSLVivSn+ccXWFGw1BRHS2Ubpmneeb5GDyWxUszrI6T7LViu5MFvOCsN+3ZyTSPJ//4/niyXckRTx/jhDF2n2QAjmlYHSeb+OU/BPl3jsY14sSxFZj2h34yY6iaqNee15hcPT+5M3Ru2N1nXUQTVQbn+rdyx8OOYnkISrmM4D3qjPGQ9BoIiUt4EV70YuATuIpMNCB4pN6wUd274y3bzU/SK+S1xeVFU9dUR5ZWEgIrqqGXITIehYjJFn+3jbwI4rju1G0bbZAIPscb6qmpQsvBR1H8W9/883XlFaikKP4m28Ofhffieqq02DRMDZCG9bWSdBp8sP0mvGhcbwAImejsd9OZ788+uZ1msz/Ef3HAsJBwwqvK7Zm+oH6y5G6QQdlou39x01efyrOc4MjjwAQ15f9ptFr6VbMcIevqN2Lp6hWtzASyxQ/Fg5wrgfwvQxJOO/eH30Yag5HlNNjDBhnIOMYZvDj8eGHgQyQNiieHUE1utCJXU6CE0LnGEEtvBS7EZgD2Ma68+l253AMZrsW8oiyZW+/KJyEgANLYuXzOj58e/jqJDrf1qR1cvEJidy/6ALGTeqn5Rc2ZV5/Yt82SdncNm1+veQ6XhR5HX3/4eiHaHO5BEtKtV5yCs5DMmGKF5NL/jMIVZJ8U51fuRyoUdcZRYUu8cmSNtAkldqAqMmts+E2D7W124LvvuNHS/jOPSCZTdVryaujd69eniTffUczm8WPx9HjcfTddzS8pup35mJOeD50I2w+7ton5qxzLPy2jpQf89vUkShi9+Rqdy06euDhSmWyP9/WTUVOb1kT8d9iAcXfEw52zJPmp7XwJlWkRJa3F3l7fiVwoM791p2LoVG5FkbSurox/jXOZquNUqGEliYn9RuOpvFq3QYsk6X6Y4mXoeO9THR70g1eu7Aqc9976pfmnljJwDs66Te6VlLvhjL0vMzVY5w5opHQP5p2SUTDevvJpxNssOpSkn8w29cWKKpd1IVvD5fVb4885/jlShxZ0DDpVlb92p2n1yr5RRfP/RUN248TQg9fcr5mdxN1vvb/KfBR1uS/+82QU7aXWf+5Ls7ulVnpfjkajcjpl8n5fhM9iV4cfK3/CEgfqVvZ1xgED3TMh16//rl3AYaPsH/hXIb1kLjKmqXHTTcg+OwA0QW1D5N7fLHA/yhr5M5EeeBcshRmfWRx3C8dZ2W/0GHUuUZTQJ0Ft+MyW6OXkjQ12qCX27ZihNZ+RfttB9G1r45TxAnOXB9hbupjR5Q1SmCJURWTks/z0SD6gTr5xSPNxknip83T5M+H7w4/vDw5fP3Lyx9PjpZv3r36cPjD4buTX5T985f3H9788PLD36O/Hv49nTyB7o9ldmgbDIqbTiWsAgY1ZJ9nxzDXxYk35qk+KqyjDbBwwzspbBS4eAChWFCMYRQuQAxwnivqZtPWO9m8xELlYI/59zIA/NvBf+Q/NfQRwwDpL4TYLqR4sNDTfnJiyh8QwicX4Ce+WGwT/5W9e1EHE/+W0eZKKrVHMsCl1SmQCYrUSuK/b8Ac2ZWSLBowkzlKEDGw0vB6ZGt/9TLNHzlVnqIuMs9xiNu70XDQvUDCapF9yiH2+pVYAdrqMhfeZlFXK5534dEN5RvgGzpIYW8mL3iR2r4N8aB/RFmv/ICp0WZwVITt0+k+/EsGTmwcHvtn3zfTkHvy4R11Zx0sWWPnlUrQm4cxhtVFyvOA+BBL1Q+SD3/PA4Aq2fnUE9RIIQTnSOOiKkWdKwpSIaicg5uf+GZ+jul6tHubvDOsCWTcU7fOecxh9y9GcmIMHUeadGWSclb4QFKbhBuTsHvgOMOA16CJqMPfXppvuyse6MpldbMkMFC34D0Py8BRxFjkWZufFEoj4MvKtKyHUHW45/57yEP+hYkHcYG9A0AjPfCu3TfDutoy6ZQ4CismDUF6aQztl7PAkoWJXzU3tL5WjNvFwbXDWxFmtyyhTV39fGsvzdlZwzSc5pnk3LuUMHUs0UDFU78omeM9JjAealr8Uzzt75R3JuBBPmQIRC4FWc/jrY6prbIjEnahhtL39svKffnwncN+T4rZ4NwzQHA7l/CIOeTrW6fllSPv37KvqVaY59EEzEVLabuwRZiboYSz67nkcOmMPUCL80ezsQ3gSSrhahOYM9A0sWZ4NRI3SkB/xNHcRLkLb4H6oqkFQYXm8DssnqKG5B64ro/pbjFbZ9dnq4yznAqLvBryCQ9USlNTPiBCU3/0fjZ9znPX8yp49zz3EJMAEEhqnAjaqoQ2czNj/KHu8ufmKPp8kPdiwKZBmkleK/748jFzQ7UOzEfe422+MGcTrByoCeww5zNp0zj6adY7t6T8lC8eWhtIYrvySYPR1J5hRCPmqCFTBv92tgyzvzaIynecK5+JA8i9YJ1CcL/EfYzv13GqJqDC50UyAJ2MskHNcbCqkcoljAJfkBIhhlwHBX/iirwIC4e2aMPlknTgsnD3YFeKVkGeNemdwILLi6mLKAjP7iDbOIvTfuVT+22289vLe7+1ZzSJzOG3gXeM9TP3Tzf3FrH2R7PYa8Cko4GmBv5q6u5sJtBbzkuaqMQO1ci51zDXHrkPJDGI86axuZ2xTmFy9rvf5MC3S0iBAEcTEuuZV1jeaBD2OPo/aQ/QwMn6CpKlJme5NBXlxZqxjVEAfc1FVGf/A80a3X/B+4J0JkHiqyhlIm/iz4H6Qp285cNtSYLz9jpfLSk8ZICHRdHUTMw6Fd6NNU87i895D+erRhepASqS+17yN3KMPWTcwJPbjf6JVnO0ffde6S5rNuupehACiwwbReA66IU3WYviXjyO5nQPZwRIVSn6661N3CLYt61TuZa4RNZJklP4umD7FeP+dLAIvBvj1uW9g817Ro1AuXZjFlu1mzBGpwbVqc9AjobreGGqT+loc3bdNTZHiIdF6yWW2vaPBfUnXvWK7tjAabd3/r7dc1wLDt77o8m+9+AOycu2rYuzbauT56/5rfz1hvBdurMr7Wkkv4LYY1SJPT0hwdmrOrD6mJfFP3eauifAhFD5HK6azi+v65f269PmiXCiSz7T0+YJanN6dto8SeanN8/Ii47+/MdpM+W/p9/Sgwn5yjlj+jVoNiELew5wF2FP/KMVEPSCi4Gm9AKvQqiQgU0Y1oM8NeqAKFG8C44rvijZM4YxmCigH5Gc7GDDAf7K4gE/S6QI4rRsmBX7w1LU480VXWqQXByhZJIImyRbBZ0LrXyixTgeyoi7wYP0wI44FYeimBoVT6Vt8XXeNNklXtP3Ggkk8KJh3GR1kTI2HWOF3FzdzqdfH9B+sLuIu9AxXYbIoc13O96DCeill9CIxW0Ri8ylnSzFnZExQhQvJGRgcZAFgz039a7AciFi7BLCZlP/4G0pSINmQT1mgCiYcjilko/RDw9XYEOV46IVcbqsoursf/LzFgy6f8Cq/+PkD7xF/XEa/eHm6vaPcTezm6tbxWvo5HpZfOJcGeoNuT5qTD5++Ib4hwamtdtwvR+ijKyiHDFoE1/7aKtoFLZSN46J/iG4V3A4BP+v2dPE43AcHd+WbaZ7mMvihP7o7WZWTYqDgx0jcC7JT/Lr6+L7oJLKcMVWjJkv6tXRD6TJXoy+2tQVfPj34d20VzUDF365V5CqLl4cjEagpmhAsuusz+R7h7vSlLXim8nmKiMw8c3kDOCMyxXMfu5nW7UZ0apMcOPxr+UnXo+cXZkQvpbaRNGGLBkgbBP959GbdzBfr7Omic6jo3fR+aQqgKlP9SpW0X/95fDDYbSZrLJWfGAGbOtYdpzJeynKiS7LZVEW7XKZNDmhbVl1kPOFpVcT+wYPtLzOF5qecArJR0qHZnJI/DJJ6srNSSMmBbPjo097gr8kCmWG/EDcssry60ro0dQL1Gf4s2nIEy/HuepMAKUn6ettqUVH0Vl+mZUDHl205OCuhVh9lw85dAnIMXsobgscCEiBHwwwzYEB+hWZifNWo8Z5ybCHPmnrMe8EUQ5L5dEqQjxeTft00nPsesaVZjivQUwpmo8ETzcltZbu0uRsoqNHxuiKHJwM6fpcakNKebQkvSN1DfcZN831mrau7z31q7411m4XzglAkVW62ZxXGyZl8U7YvPUxqssOV4GurwCvZ3GqdjSKVb1qkid1dcM7ErkDkDBhHAmAC83O5UWZrddSAymcoKMDP4MQ7sw3U8g6UZ5opWTv4K1iTDLuUv+uqxt5Qn9R//LOAXyRpP+FXtrlpzihdnIZAcECoXw0nx49wvHz4uAgeoLso+fP6RgSI4F4C3lwEd6IqgscX48aiQ8N20IFpKOvBH35drctXDbgexicissyWw8IwGwzHzUfC2IejV8dvj388Pfl8V/fvF+++sshcTJZW/lvD+g/SMCFXMG+OXCb4ElVva3Ky+RPWZO70aMeP1C7LuNGY5MEwVK+zutbR+hkRCBzDpIfooRk9VikqNrpyDyd0xMS3uIXsTvdcV5xWQ4/UXbzbLOBSpbohpZFye5H5qUigPNnzmNNakmz1SbGtCZZgHTwvJuadrBqEPRcOUWSAjoLnFPbMtSHNh9l6biceRp0+GIo7PGmZLe7Oy9tuK4neYMcsw5/Ltqxjk7a6VqzFIsL7WgrxJO5odvBFpp/oPM1CA+DHvYt9ScWIUXLtdUmebLkGpEHrZtBtDHmWb0ueBfD5J3wP4n8On7z55dvP/wwRi6UXlPl5Cp7ndea8M3Jmx8OPyw/HL58ixiCguNDX3gYSqoT81a7rnhQZuR1fE/ltBHkQuFeLV9//zY1oas6htY63aUC4uk7iQ34mplGCCML/SN8AmiWsEdwLdttnfsvJj6huZHrXDJaHK/cCaZQTH6SLwK2IPK8JDKYuMIfnSAGX55SDpOk6sCJ8OtvLz8s3x8dvyF3ZOpp9/Cvh3//r6MPr1MJ/GCIa2fIcXNS+RFil7+sXJrZ+J1fb9pb2ZmreGHjHTokiKzh9XROcOdzbE69SFK8uQs1ly50pK+5lNviQzWX6hmCvqabe85cmWn0R9UJ9lw3/t3aTpxJA55aw45bexgFRzQpBeRIKLMVyn10Vq0KDRNSX5lMKAT23z+gfCJ2tnV1lq0jyXgUIW5AtPZG/WlOFMCgDjEOQiHma3jPJyd/+XD045//4v21rAmnH5bnc3OTdQ8H2LvDw9fHy5hBnrmTgJqIDaM2gQIUqvX1InVWyYlTT3eqL4TYPgIOvex8Fly0hQM9Z53/XGFf4oWPAWEXXwnAI7HupmhyppAym1viM9VvQrTuTgaOtLPNbll8MGEdXCR5UUrcsZMQSXAXVfwQvV/k+Z8M5R84t2dcxXl8ndUf8xr8wVi6T6Pe8/i0jFO3cHSNyPWGcsMJw7nSP3OK26yLNk9ejPEgjaaL0Vd6X6R1dbBvWX3lQWJHn234/PSzjx6faqj03TiImt+Vphs4vSNZAPSzK5F3INydTYAwEiajWOq7cRiuPpxC0VgG32rA/OBLga7Y826oiZKAgSkGXzlsksG3AMsK32jc+d04xpy4dwTo9iGJdqahcvYPkQJd76yMoI3tea/KwsES7v4/sOK74A==")).decode("utf-8").split("\\0")\n files = dict(text.split("\\n", 1) for text in texts)\n\n class Finder:\n\n\n  @staticmethod\n  def find_spec(name, path=None, target=None):\n   file = "__init__" if name == package else name[len(package) + 1 :]\n   if name.partition(".")[0] != package or file + ".py" not in files:\n    return None\n   return importlib.util.spec_from_loader(name, Finder, is_package=name == package)\n\n  @staticmethod\n  def create_module(spec):\n   return None\n\n  @staticmethod\n  def exec_module(module):\n   name = module.__name__\n   file = ("__init__" if name == package else name[len(package) + 1 :]) + ".py"\n   module.__file__ = package + "/" + file\n   exec(compile(files[file], module.__file__, "exec"), module.__dict__)\n\n  @staticmethod\n  def get_source(name):\n\n   return files.get(name[len(package) + 1 :] + ".py")\n\n  @staticmethod\n  def get_data(path):\n   return files[path.rpartition("/")[2]].encode("utf-8")\n\n sys.meta_path.insert(0, Finder)\n from rollout_inspector import main\n\n main.main()\n\n\ndjango_rollout_inspect()\n`},5407:(e,t,n)=>{n.d(t,{dZ:()=>jobName,wx:()=>lastingFolders,mp:()=>migrationJob,GW:()=>migrationLabels,ng:()=>runOf,ye:()=>shaOf})
 var s=n(5950)
 var r=n(7516)
 const o=/^(pod-template-hash|pod-template-generation|controller-revision-hash|controller-uid|job-name)$|^(batch|apps|statefulset)\.kubernetes\.io\//
@@ -9504,62 +9518,64 @@ return t.replace(/\+ Exception Group $/,"| ")}function frameOf(e){const[,t="",n=
 const r={file:t,line:Number(n)}
 return s===void 0?r:{...r,function:s}}function below(e,t){const n=e.endsWith("/")?e:`${e}/`
 return e!==""&&t.startsWith(n)?t.slice(n.length):t}function cut(e){return e.length>300?`${e.slice(0,299)}…`:e}},7398:(e,t,n)=>{n.d(t,{B8:()=>judgedOf,RA:()=>brokenBy,U8:()=>misfitOf,iW:()=>verifiedOf,oq:()=>isNeeds,yT:()=>triedOf})
-var s=n(3529)
-var r=n(7465)
+var s=n(7746)
+var r=n(3529)
+var o=n(7465)
 function brokenBy({findings:e},t){const n=t.flatMap(({database:e,unmet:t})=>t.map(t=>`${e} ${t}`))
 const isMet=({database:e,rule:t,object:s})=>!n.includes(`${e} ${t} ${s}`)
 const s=[...e.filter(isMet),...t.flatMap(e=>e.unpredicted)]
-return s.filter(({severity:e,direction:t})=>e==="breaks"&&t==="running").flatMap(e=>misfitOf(e)??[])}const o=1e5
-function isNeeds(e){return typeof e==="string"&&e.length>0&&e.length<=o&&e.length%4===0&&/^[A-Za-z0-9+/]+={0,2}$/.test(e)}function judgedOf(e){if(!(0,s.u4)(e))return
-const{policy:t,blocked:n,more:r}=e
-const o=(0,s.c3)(e["versions"],versionOf)
-const i=(0,s.c3)(e["findings"],findingOf)
-const a=(0,s.c3)(e["comments"],commentOf)
+return s.filter(({severity:e,direction:t})=>e==="breaks"&&t==="running").flatMap(e=>misfitOf(e)??[])}const i=1e5
+function isNeeds(e){return typeof e==="string"&&e.length>0&&e.length<=i&&e.length%4===0&&/^[A-Za-z0-9+/]+={0,2}$/.test(e)}function judgedOf(e){if(!(0,r.u4)(e))return
+const{policy:t,blocked:n,more:s}=e
+const o=(0,r.c3)(e["versions"],versionOf)
+const i=(0,r.c3)(e["findings"],findingOf)
+const a=(0,r.c3)(e["comments"],commentOf)
 if(!isOneOf(t,["block","warn","allow"])||typeof n!=="boolean")return
-if(!o||!i||!a||typeof r!=="number")return
-return{policy:t,blocked:n,versions:o,findings:i,more:r,comments:a}}function triedOf(e){try{const t=JSON.parse(e)
-return(0,s.u4)(t)?findingOf(t["tried"]):void 0}catch{return}}function verifiedOf(e){if(!(0,s.u4)(e))return{why:"the comparison cannot be read"}
+if(!o||!i||!a||typeof s!=="number")return
+return{policy:t,blocked:n,versions:o,findings:i,more:s,comments:a}}function triedOf(e){try{const t=JSON.parse(e)
+return(0,r.u4)(t)?findingOf(t["tried"]):void 0}catch{return}}function verifiedOf(e){if(!(0,r.u4)(e))return{why:"the comparison cannot be read"}
 const{verified:t,why:n}=e
-const r=(0,s.c3)(t,e=>{if(!(0,s.u4)(e))return
+const o=(0,r.c3)(t,e=>{if(!(0,r.u4)(e))return
 const{database:t}=e
-const n=(0,s.c3)(e["unpredicted"],findingOf)
-const r=(0,s.c3)(e["unmet"],s.b6)
-const{earlier:o={}}=e
-if(typeof t!=="string"||!n||!r||!(0,s.u4)(o))return
-const i=Object.fromEntries(Object.entries(o).flatMap(([e,t])=>{const n=changeOf(t)
+const n=(0,r.c3)(e["unpredicted"],findingOf)
+const o=(0,r.c3)(e["unmet"],r.b6)
+const{earlier:i={}}=e
+if(typeof t!=="string"||!n||!o||!(0,r.u4)(i))return
+const a=Object.fromEntries(Object.entries(i).flatMap(([e,t])=>{const n=changeOf(t)
 return n?[[e,n]]:[]}))
-return{database:t,unpredicted:n,unmet:r,earlier:i}})
-return r??{why:(0,s.b6)(n)??"the comparison cannot be read"}}function changeOf(e){if(!(0,s.u4)(e))return
-const t=(0,s.c3)(e["added"],misfitOf)
-const n=(0,s.c3)(e["gone"],s.b6)
-return t&&n?{added:t,gone:n}:void 0}function misfitOf(e){if(!(0,s.u4)(e))return
+const c=(0,s.b)(e["half"])
+return{database:t,unpredicted:n,unmet:o,earlier:a,...c&&{half:c}}})
+return o??{why:(0,r.b6)(n)??"the comparison cannot be read"}}function changeOf(e){if(!(0,r.u4)(e))return
+const t=(0,r.c3)(e["added"],misfitOf)
+const n=(0,r.c3)(e["gone"],r.b6)
+return t&&n?{added:t,gone:n}:void 0}function misfitOf(e){if(!(0,r.u4)(e))return
 const{rule:t,severity:n}=e
-const[r,o,i,a]=["database","object","table","model"].map(t=>(0,s.b6)(e[t]))
+const[s,o,i,a]=["database","object","table","model"].map(t=>(0,r.b6)(e[t]))
 if(!isRule(t)||!isOneOf(n,["breaks","may","unknown"]))return
-if(r===void 0||o===void 0)return
+if(s===void 0||o===void 0)return
 if(i===void 0||a===void 0)return
 const c=textsOf(e,["migration","detail","parent","from","to"])
-return{rule:t,severity:n,database:r,object:o,table:i,model:a,...c}}function findingOf(e){const t=misfitOf(e)
-if(!t||!(0,s.u4)(e))return
+return{rule:t,severity:n,database:s,object:o,table:i,model:a,...c}}function findingOf(e){const t=misfitOf(e)
+if(!t||!(0,r.u4)(e))return
 const{direction:n}=e
-const r=(0,s.c3)(e["versions"],e=>typeof e==="number"?e:void 0)
-if(!isOneOf(n,["running","new"])||!r)return
-const o=(0,s.c3)(e["code"],s.b6)
+const s=(0,r.c3)(e["versions"],e=>typeof e==="number"?e:void 0)
+if(!isOneOf(n,["running","new"])||!s)return
+const o=(0,r.c3)(e["code"],r.b6)
 const i=allowedOf(e["allowed"])
-return{...t,direction:n,versions:r,...textsOf(e,["file","until","lately","where","stays"]),...o&&{code:o},...i&&{allowed:i}}}function versionOf(e){if(!(0,s.u4)(e))return
-const t=(0,s.c3)(e["names"],s.b6)
-const n=(0,s.b6)(e["tag"])
-const{source:r}=e
-if(!t||n===void 0||!isOneOf(r,["kept","own","state"]))return
-return{names:t,tag:n,source:r}}function commentOf(e){if(!(0,s.u4)(e))return
-const[t,n]=[(0,s.b6)(e["file"]),(0,s.b6)(e["message"])]
-const{line:r}=e
-if(t===void 0||n===void 0||typeof r!=="number")return
-return{file:t,line:r,message:n}}function allowedOf(e){if(!(0,s.u4)(e))return
-const[t,n]=[(0,s.b6)(e["file"]),(0,s.b6)(e["why"])]
-const{line:r}=e
-return t===void 0||n===void 0||typeof r!=="number"?void 0:{file:t,why:n,line:r}}function textsOf(e,t){return Object.fromEntries(t.flatMap(t=>{const n=(0,s.b6)(e[t])
-return n===void 0?[]:[[t,n]]}))}function isRule(e){return typeof e==="string"&&Object.hasOwn(r.a,e)}function isOneOf(e,t){return t.includes(e)}},2568:(e,t,n)=>{n.d(t,{$3:()=>isOwnTag,QE:()=>severalBuildsTag,Vc:()=>inputsOf,ZX:()=>tagOfCommit,Zc:()=>ownTag,eT:()=>i})
+return{...t,direction:n,versions:s,...textsOf(e,["file","until","lately","where","stays"]),...o&&{code:o},...i&&{allowed:i}}}function versionOf(e){if(!(0,r.u4)(e))return
+const t=(0,r.c3)(e["names"],r.b6)
+const n=(0,r.b6)(e["tag"])
+const{source:s}=e
+if(!t||n===void 0||!isOneOf(s,["kept","own","state"]))return
+return{names:t,tag:n,source:s}}function commentOf(e){if(!(0,r.u4)(e))return
+const[t,n]=[(0,r.b6)(e["file"]),(0,r.b6)(e["message"])]
+const{line:s}=e
+if(t===void 0||n===void 0||typeof s!=="number")return
+return{file:t,line:s,message:n}}function allowedOf(e){if(!(0,r.u4)(e))return
+const[t,n]=[(0,r.b6)(e["file"]),(0,r.b6)(e["why"])]
+const{line:s}=e
+return t===void 0||n===void 0||typeof s!=="number"?void 0:{file:t,why:n,line:s}}function textsOf(e,t){return Object.fromEntries(t.flatMap(t=>{const n=(0,r.b6)(e[t])
+return n===void 0?[]:[[t,n]]}))}function isRule(e){return typeof e==="string"&&Object.hasOwn(o.a,e)}function isOneOf(e,t){return t.includes(e)}},2568:(e,t,n)=>{n.d(t,{$3:()=>isOwnTag,QE:()=>severalBuildsTag,Vc:()=>inputsOf,ZX:()=>tagOfCommit,Zc:()=>ownTag,eT:()=>i})
 var s=n(7598)
 var r=n(6760)
 var o=n(356)
@@ -9699,13 +9715,13 @@ const m=6e4
 const E=3
 const w=5
 class RegistryClient{platform
-#Ve
-#xe
 #Je
-#Ye
-#$e=new Map
+#xe
+#Ve
+#$e
+#Ye=new Map
 constructor(e,t){this.platform=e
-this.#Ve=(0,A.w4)(t)
+this.#Je=(0,A.w4)(t)
 this.#xe=(0,A.XM)(t)}static of(e,t){const n=y.get(e)??new Map
 y.set(e,n)
 const s=n.get(t)??new RegistryClient(e,t)
@@ -9713,28 +9729,28 @@ n.set(t,s)
 return s}async request(e,t){return(0,c.ux)({clock:this.platform.clock,signal:t,pauseAfter:(e,t)=>{if(e.is==="error"||e.result.is!=="transient")return
 const{pause:n=1e3*3**(t-1)}=e.result
 return t>=E||n>m?void 0:n}},()=>this.#We(e,t)).then(e=>e.is==="transient"?{...e,is:"unreachable"}:e)}async#We(e,t){try{const n=e.method==="PUT"?"pull,push":"pull"
-const s=this.#$e.get(n)
+const s=this.#Ye.get(n)
 const r=await this.#qe(e,s,t)
 if(r.status!==401)return settled(r)
-this.#$e.delete(n)
-if(r.origin!==this.#Je?.origin)return ofAnother(r,this.#Ve)
+this.#Ye.delete(n)
+if(r.origin!==this.#Ve?.origin)return ofAnother(r,this.#Je)
 const o=await this.#_e(r,n,t)
 if(o===void 0)return settled(r)
 const i=await this.#qe(e,o,t)
-if(i.status<400)this.#$e.set(n,o)
+if(i.status<400)this.#Ye.set(n,o)
 return settled(i)}catch(e){t.throwIfAborted()
 if(e instanceof Refusal)return e.reply
-if(e instanceof NoAnswer)return ofNoAnswer(e,this.#Ve)
+if(e instanceof NoAnswer)return ofNoAnswer(e,this.#Je)
 throw e}}async#_e(e,t,n){const s=challengeIn(e.headers.get("www-authenticate"))
-const r=await(0,l.Og)(this.platform,this.#Ve,n)
+const r=await(0,l.Og)(this.platform,this.#Je,n)
 if(r.is==="token")return`Bearer ${r.token}`
 if(s?.is==="basic")return r.is==="password"?basic(r):void 0
 if(s===void 0)return
-const{origin:o,tls:i}=this.#Je??{origin:"",tls:{ca:[]}}
+const{origin:o,tls:i}=this.#Ve??{origin:"",tls:{ca:[]}}
 const a=o.startsWith("http:")||i.unverified===true
 const c=r.is!=="none"
 const A=tokenServer(s.realm,{origin:o,isPlain:a},c)
-if(A===void 0)throw new Refusal(withoutTls(s.realm,this.#Ve))
+if(A===void 0)throw new Refusal(withoutTls(s.realm,this.#Je))
 const u=`repository:${this.#xe}:${t}`
 const{url:d,...h}=tokenRequest(s,A,r,u)
 const f=A.origin===o?i:forOthers(i)
@@ -9747,16 +9763,16 @@ if(m!==void 0)return`Bearer ${m}`
 const E=g.status<300?`${p} answers without a token`:said(g,p)
 throw new Refusal({is:"failed",said:E})}async#qe({path:e,...t},n,s){const r={...t.headers,...n!==void 0&&{authorization:n}}
 const over=n=>this.#ze(`${n.origin}/v2/${this.#xe}/${e}`,{...t,headers:r,tls:n.tls},s)
-if(this.#Je!==void 0)return over(this.#Je)
+if(this.#Ve!==void 0)return over(this.#Ve)
 const o=await this.#Ke()
 try{return await this.#Ze(o,over)}catch(e){s.throwIfAborted()
 if(e instanceof Refusal||o.origin.startsWith("http:"))throw e
-this.#Ye??=o.tls.unverified??await isInsecure(this.platform,this.#Ve,s)
-if(!this.#Ye)throw e
+this.#$e??=o.tls.unverified??await isInsecure(this.platform,this.#Je,s)
+if(!this.#$e)throw e
 return this.#Xe(o,over,s)}}async#Xe(e,t,n){if(e.tls.unverified===void 0)try{return await this.#Ze({...e,tls:{...e.tls,unverified:true}},t)}catch(e){n.throwIfAborted()
 if(e instanceof Refusal)throw e}return this.#Ze({...e,origin:e.origin.replace("https:","http:")},t)}async#Ze(e,t){const n=await t(e)
-this.#Je=e
-return n}async#Ke(){const e=this.#Ve
+this.#Ve=e
+return n}async#Ke(){const e=this.#Je
 const t=await trustFor(this.platform,e)
 const n=`https://${e==="docker.io"?"registry-1.docker.io":e}`
 return{origin:n,tls:(0,A.IX)(e)?{...t,unverified:true}:t}}async#ze(e,t,n){let s=new URL(e)
@@ -10257,13 +10273,13 @@ n.slice(0,k-1).forEach(({file:e,line:t,title:n,message:r})=>{s.z3(r.slice(0,S),{
 if(n.length===0)s.z3(t.sentence.slice(0,S))}function folded(e){if(e.length<=k)return e
 const t=e.slice(0,k-1)
 const n=e.slice(t.length)
-return[...t,[`${n.length} more warnings:`,...n].join("\n")]}function outputsOf(e,t){return{result:e.result,image:e.digest===void 0?"":`${e.image}:${e.tag}@${e.digest}`,digest:e.digest??"",tag:e.tag,"previous-tag":e.previousTag??"",migrations:JSON.stringify(e.migrations),workloads:JSON.stringify(e.workloads),cause:e.cause?.sentence??"",report:t,seconds:e.seconds.toFixed(1),...e.command==="plan"&&planOutputs(e)}}const R=4e5
+return[...t,[`${n.length} more warnings:`,...n].join("\n")]}function outputsOf(e,t){return{result:e.result,image:e.digest===void 0?"":`${e.image}:${e.tag}@${e.digest}`,digest:e.digest??"",tag:e.tag,"previous-tag":e.previousTag??"",migrations:JSON.stringify(e.migrations),workloads:JSON.stringify(e.workloads),cause:e.cause?.sentence??"",report:t,seconds:e.seconds.toFixed(1),...e.command==="plan"&&planOutputs(e)}}const T=4e5
 function planOutputs({plan:e}){const t=JSON.stringify(e??null)
-return{plan:t.length>R?"":t,verdict:verdictOf(e)}}const T=new Set(["safe","accepted","unsafe"])
+return{plan:t.length>T?"":t,verdict:verdictOf(e)}}const R=new Set(["safe","accepted","unsafe"])
 function verdictOf(e){if(!e)return"not known"
 const t=e.findings.some(({severity:e,allowed:t})=>e==="error"&&t===void 0)
 if(t)return"unsafe"
-const n=e.migrations.every(({verdict:e})=>T.has(e))
+const n=e.migrations.every(({verdict:e})=>R.has(e))
 return n?"safe":"not known"}},298:(e,t,n)=>{n.d(t,{F:()=>secretsOf})
 var s=n(8815)
 var r=n(8090)
@@ -10664,24 +10680,24 @@ const b=deadlineOf(E,A)
 const v=(0,i.tZ)(e,b)
 const k=(0,l.At)(n,e,g.startedAt,o)
 const S=drainOf(E,Q,B,t)
-const R=(0,u._3)(B,k,{place:c,nearby:t.nearby,...isRecreated(E)&&{drains:S?.until??h.since(`drained/${y}`)},timeouts:A,deadline:b,ready:v,first:e.first,observations:g,recorder:h,now:p})
-const{evaluated:T,unsteady:D}=R
-t.requeueTimes.push(...R.requeueTimes)
-t.logsWanted.push(...R.logsWanted)
-t.factsWanted.push(...R.factsWanted)
-const O=e.available===void 0?void 0:Math.min(e.available,Q.wanted??1/0)
-const F=O===void 0?0:(Q.wanted??1/0)-O
-const N=O===void 0?(0,u.iR)(T,p,m):(0,u.cL)(F,T,p,m)
-if(N)return{is:"failed",cause:lostCause(e,N,T,B),status:Q}
-for(const{due:e}of T)if(e.is==="at")t.requeueTimes.push(e.at)
-const M=B.filter(e=>(0,r.i_)(e)&&!D.includes(e)).length
-const L=O!==void 0&&(0,r.XJ)(E,e)&&M>=O&&!(0,a.HA)(E,B,(0,r.vI)(n,E))
-if(L||Q.complete&&D.length===0&&B.every(r.i_))return Q.wanted===0?{is:"complete",status:Q}:{is:"complete",since:h.complete(y),status:Q}
-const U=waitingOn({status:Q,pods:B,evaluation:R,drain:S,enough:O},t)
+const T=(0,u._3)(B,k,{place:c,nearby:t.nearby,...isRecreated(E)&&{drains:S?.until??h.since(`drained/${y}`)},timeouts:A,deadline:b,ready:v,first:e.first,observations:g,recorder:h,now:p})
+const{evaluated:R,unsteady:O}=T
+t.requeueTimes.push(...T.requeueTimes)
+t.logsWanted.push(...T.logsWanted)
+t.factsWanted.push(...T.factsWanted)
+const D=e.available===void 0?void 0:Math.min(e.available,Q.wanted??1/0)
+const F=D===void 0?0:(Q.wanted??1/0)-D
+const N=D===void 0?(0,u.iR)(R,p,m):(0,u.cL)(F,R,p,m)
+if(N)return{is:"failed",cause:lostCause(e,N,R,B),status:Q}
+for(const{due:e}of R)if(e.is==="at")t.requeueTimes.push(e.at)
+const M=B.filter(e=>(0,r.i_)(e)&&!O.includes(e)).length
+const L=D!==void 0&&(0,r.XJ)(E,e)&&M>=D&&!(0,a.HA)(E,B,(0,r.vI)(n,E))
+if(L||Q.complete&&O.length===0&&B.every(r.i_))return Q.wanted===0?{is:"complete",status:Q}:{is:"complete",since:h.complete(y),status:Q}
+const U=waitingOn({status:Q,pods:B,evaluation:T,drain:S,enough:D},t)
 const x=S?Math.max(S.until,h.since(`draining/${y}`)+A.timeout):h.since(`incomplete/${y}`)+A.timeout
 if(x<=p&&!m){const e=`${I}: not done after ${(0,d.n)(A.timeout)}: ${U.on}`
 const t={code:"timeout",sentence:e,hint:f,workload:y}
-return{is:"failed",cause:withPod(t,I,podSymptomOf(T),B),status:Q}}t.requeueTimes.push(x)
+return{is:"failed",cause:withPod(t,I,podSymptomOf(R),B),status:Q}}t.requeueTimes.push(x)
 return{...U,status:Q}}function lostCause({workload:e},t,n,r){const o=(0,u.rl)(e.name,(0,s.T)(e),t)
 if(t.symptom.reason!=="ProgressDeadline")return o
 const i=podSymptomOf(n,t)
@@ -11649,9 +11665,9 @@ if(!p)return{when:"before",...v}
 if(!e&&u)return{when:"before",...v}
 const k=u?E:E.filter(({finds:e})=>e)
 const S=k.every(({safe:e})=>e.includes("first"))
-const R=k.every(({safe:e})=>e.includes("last"))
+const T=k.every(({safe:e})=>e.includes("last"))
 if(S)return{when:"first",...v}
-if(R||!A.cuts)return{when:"last",...v}
+if(T||!A.cuts)return{when:"last",...v}
 return{when:"never",...conflict(w,k,d)}}function warningOf({sentence:e,hint:t}){return`${e}; ${t}`}function placeOfRoute(e,t,{services:n={live:[],becomes:[]},makes:s=false}){const r=routed(kindOf(t),e,t,n)
 if(r.is==="well")return{when:"last"}
 const{sentence:o,hint:i}=r
@@ -11898,19 +11914,19 @@ if(!this.#St)yield this.#bt(pieceOf(this.#Qt))}while(this.#Qt.length>=o)yield th
 return this.#bt(this.#Qt)}#bt(e){this.#Qt=this.#Qt.slice(e.length)
 return e}}class Last{most
 lettersOf
-#Rt=[]
-#Tt=0
-#Dt=0
+#Tt=[]
+#Rt=0
+#Ot=0
 constructor(e,t){this.most=e
-this.lettersOf=t}get all(){return this.#Rt.slice(this.#Tt)}push(e){this.#Rt.push(e)
-this.#Dt+=this.lettersOf(e)
-while(this.#Ot())this.#Ft()
-if(this.#Tt<this.most.count)return
-this.#Rt=this.#Rt.slice(this.#Tt)
-this.#Tt=0}#Ot(){const e=this.#Rt.length-this.#Tt
-return e>this.most.count||e>1&&this.#Dt>this.most.letters}#Ft(){const[e]=this.#Rt.splice(this.#Tt,1,void 0)
-if(e!==void 0)this.#Dt-=this.lettersOf(e)
-this.#Tt+=1}}function pieceOf(e){const t=/[\ud800-\udbff]/.test(e[r-1]??"")
+this.lettersOf=t}get all(){return this.#Tt.slice(this.#Rt)}push(e){this.#Tt.push(e)
+this.#Ot+=this.lettersOf(e)
+while(this.#Dt())this.#Ft()
+if(this.#Rt<this.most.count)return
+this.#Tt=this.#Tt.slice(this.#Rt)
+this.#Rt=0}#Dt(){const e=this.#Tt.length-this.#Rt
+return e>this.most.count||e>1&&this.#Ot>this.most.letters}#Ft(){const[e]=this.#Tt.splice(this.#Rt,1,void 0)
+if(e!==void 0)this.#Ot-=this.lettersOf(e)
+this.#Rt+=1}}function pieceOf(e){const t=/[\ud800-\udbff]/.test(e[r-1]??"")
 return e.slice(0,t?r-1:r)}},9367:(e,t,n)=>{n.d(t,{G1:()=>UnusableProxy,iJ:()=>proxyFor,n0:()=>bareHost})
 var s=n(7030)
 var r=n(3136)
@@ -12051,25 +12067,25 @@ const o=(0,u.spawn)(e.path,e.args,{detached:true,env:t.env,...t.cwd===void 0?{}:
 this.#Mt=o
 this.#Lt=o.pid===void 0?void 0:n?.guard(o.pid)
 t.signal.addEventListener("abort",this.#ke,{once:true})
-this.#Ut=["stdout","stderr"].map(e=>this.#Gt(e))
-o.on("error",this.#Pt)
+this.#Ut=["stdout","stderr"].map(e=>this.#Pt(e))
+o.on("error",this.#Gt)
 o.on("exit",this.#Ht)
 o.on("close",this.#jt)
 o.stdin?.on("error",()=>{})
-o.stdin?.end(t.input)}#Gt(e){const t=new l.g3(t=>this.options.onLine(t,e))
+o.stdin?.end(t.input)}#Pt(e){const t=new l.g3(t=>this.options.onLine(t,e))
 this.#Mt[e]?.on("data",e=>t.push(e))
-return t}#ke=()=>{this.#Vt("SIGTERM")
-this.#xt=setTimeout(()=>this.#Vt("SIGKILL"),m)}
-#Pt=e=>{if(this.#Mt.pid!==void 0)return
+return t}#ke=()=>{this.#Jt("SIGTERM")
+this.#xt=setTimeout(()=>this.#Jt("SIGKILL"),m)}
+#Gt=e=>{if(this.#Mt.pid!==void 0)return
 const t=`${this.program.tool} could not be started: ${(0,p.b)(e)}`
 this.options.onLine(t,"stderr")
-this.#Jt(127)}
+this.#Vt(127)}
 #Ht=()=>{setTimeout(()=>{this.#Mt.stdout?.destroy()
 this.#Mt.stderr?.destroy()},E).unref()}
-#jt=(e,t)=>{if(this.options.signal.aborted)this.#Vt("SIGKILL")
+#jt=(e,t)=>{if(this.options.signal.aborted)this.#Jt("SIGKILL")
 this.#Lt?.()
-if(this.#Mt.pid!==void 0)this.#Jt(e??128+(t?h.constants.signals[t]:0))}
-#Vt(e){try{if(this.#Mt.pid!==void 0)process.kill(-this.#Mt.pid,e)}catch{}}#Jt(e){this.options.signal.removeEventListener("abort",this.#ke)
+if(this.#Mt.pid!==void 0)this.#Vt(e??128+(t?h.constants.signals[t]:0))}
+#Jt(e){try{if(this.#Mt.pid!==void 0)process.kill(-this.#Mt.pid,e)}catch{}}#Vt(e){this.options.signal.removeEventListener("abort",this.#ke)
 clearTimeout(this.#xt)
 for(const e of this.#Ut)e.end()
 this.#Nt(e)}}function find(e,t){if(e.includes("/"))return isProgram(e)?(0,f.resolve)(e):void 0
@@ -12084,20 +12100,20 @@ s(5317)
 void 0&&(void 0).__awaiter
 var k=s(6928)
 var S=s(4942)
-const R=e(import.meta.url)("stream")
-var T=s(9023)
-var D=s(2613)
-var O=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
+const T=e(import.meta.url)("stream")
+var R=s(9023)
+var O=s(2613)
+var D=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
 class RetryHelper{constructor(e,t,n){if(e<1)throw new Error("max attempts should be greater than or equal to 1")
 this.maxAttempts=e
 this.minSeconds=Math.floor(t)
 this.maxSeconds=Math.floor(n)
-if(this.minSeconds>this.maxSeconds)throw new Error("min seconds should be less than or equal to max seconds")}execute(e,t){return O(this,void 0,void 0,function*(){let n=1
+if(this.minSeconds>this.maxSeconds)throw new Error("min seconds should be less than or equal to max seconds")}execute(e,t){return D(this,void 0,void 0,function*(){let n=1
 while(n<this.maxAttempts){try{return yield e()}catch(e){if(t&&!t(e))throw e
 y.pq(e.message)}const s=this.getSleepAmount()
 y.pq(`Waiting ${s} seconds before trying again`)
 yield this.sleep(s)
-n++}return yield e()})}getSleepAmount(){return Math.floor(Math.random()*(this.maxSeconds-this.minSeconds+1))+this.minSeconds}sleep(e){return O(this,void 0,void 0,function*(){return new Promise(t=>setTimeout(t,e*1e3))})}}var F=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
+n++}return yield e()})}getSleepAmount(){return Math.floor(Math.random()*(this.maxSeconds-this.minSeconds+1))+this.minSeconds}sleep(e){return D(this,void 0,void 0,function*(){return new Promise(t=>setTimeout(t,e*1e3))})}}var F=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
 class HTTPError extends Error{constructor(e){super(`Unexpected HTTP response: ${e}`)
 this.httpStatusCode=e
 Object.setPrototypeOf(this,new.target.prototype)}}process.platform
@@ -12119,7 +12135,7 @@ if(s===void 0)s={}
 s.authorization=n}const o=yield r.get(e,s)
 if(o.message.statusCode!==200){const t=new HTTPError(o.message.statusCode)
 y.Yz(`Failed to download from "${e}". Code(${o.message.statusCode}) Message(${o.message.statusMessage})`)
-throw t}const i=T.promisify(R.pipeline)
+throw t}const i=R.promisify(T.pipeline)
 const a=_getGlobal("TEST_DOWNLOAD_TOOL_RESPONSE_MESSAGE_FACTORY",()=>o.message)
 const c=a()
 let l=false
@@ -12174,29 +12190,29 @@ const o=b.satisfies(r,t)
 if(o){n=r
 break}}if(n)y.Yz(`matched: ${n}`)
 else y.Yz("match not found")
-return n}function _getCacheDirectory(){const e=process.env["RUNNER_TOOL_CACHE"]||"";(0,D.ok)(e,"Expected RUNNER_TOOL_CACHE to be defined")
-return e}function _getTempDirectory(){const e=process.env["RUNNER_TEMP"]||"";(0,D.ok)(e,"Expected RUNNER_TEMP to be defined")
+return n}function _getCacheDirectory(){const e=process.env["RUNNER_TOOL_CACHE"]||"";(0,O.ok)(e,"Expected RUNNER_TOOL_CACHE to be defined")
+return e}function _getTempDirectory(){const e=process.env["RUNNER_TEMP"]||"";(0,O.ok)(e,"Expected RUNNER_TEMP to be defined")
 return e}function _getGlobal(e,t){const n=global[e]
 return n!==void 0?n:t}var M=s(7598)
 var L=s(1455)
 const U="1.34.4"
 const x={"linux/amd64":"d50c359d95e0841eaad08ddc27c7be37cba8fdccfba5c8e2ded65e121ff112db","linux/arm64":"5b982c0644ab1e27780246b9085a5886651b4a7ed86243acbb2bacc1bea01dda","darwin/amd64":"9861e775578651d903a779f840ff8e4c0013ae29a1ffc67f05d967262fcf734c","darwin/arm64":"d9b239414a5fdf624835bfb62eef28a0885f1645d579f98056a9ab3293f51f87"}
-const G="https://dl.k8s.io/release"
+const P="https://dl.k8s.io/release"
 function realTools(e,t=x){return{fetchKubectl:async()=>{if(!e["RUNNER_TOOL_CACHE"]||!e["RUNNER_TEMP"])return
 const n=`${process.platform}/${process.arch==="x64"?"amd64":process.arch}`
 const s=t[n]
 if(s===void 0)throw new Error(`there is no known kubectl for ${n}`)
 const r=tool_cache_find("kubectl",U)
 if(r!==""&&await digestOf(`${r}/kubectl`)===s)return`${r}/kubectl`
-const o=e["KUBECTL_DOWNLOAD_URL"]||G
+const o=e["KUBECTL_DOWNLOAD_URL"]||P
 const i=`${o}/v${U}/bin/${n}/kubectl`
 const a=await downloadTool(i)
 const c=await digestOf(a)
 if(c!==s)throw new Error(`${i} is not kubectl ${U}: its SHA-256 is ${c}`)
 await(0,L.chmod)(a,493)
 return`${await cacheFile(a,"kubectl","kubectl",U)}/kubectl`}}}async function digestOf(e){const t=await(0,L.readFile)(e).catch(()=>{})
-return t&&(0,M.createHash)("sha256").update(t).digest("hex")}var P=s(1149)
-function realPlatform(e){return{clock:r,processes:realProcesses(e),files:(0,o.a)(e),network:realNetwork(),web:(0,P.r)(e),tools:realTools(e),env:e}}},6090:(e,t,n)=>{n.d(t,{a:()=>s})
+return t&&(0,M.createHash)("sha256").update(t).digest("hex")}var G=s(1149)
+function realPlatform(e){return{clock:r,processes:realProcesses(e),files:(0,o.a)(e),network:realNetwork(),web:(0,G.r)(e),tools:realTools(e),env:e}}},6090:(e,t,n)=>{n.d(t,{a:()=>s})
 const s={say:()=>{},quote:()=>{},waiting:()=>{}}},3242:(e,t,n)=>{n.d(t,{L5:()=>retry,Ms:()=>TimeOver,Qh:()=>withShortTimeout,ZC:()=>abortable,ip:()=>withGracePeriod,jH:()=>allOrAbort,ux:()=>repeat,wj:()=>withTimeout})
 class TimeOver extends Error{name="TimeOver"}async function withTimeout(e,t,n,s){if(t===0)return s(n)
 const r=new AbortController
@@ -12308,11 +12324,11 @@ const B=r.Gu("folder")
 const Q=r.Gu("run")
 if(Q!==""&&r.Gu("ended")===""){const v=(0,c.qj)(process.env)
 const{config:k,...S}=(0,c.Vc)(v,process.env);(0,c.QU)(S)
-const R=(0,w.a)(process.env)
-const T=`${B}/${l.rk}`
-const D=await(0,d.s)(v,R.exists(T)?{...S,config:T}:S,"action",R)
-if(D.is==="read")await finish(D.settings)
-else r.$e(`what this run may have left open was not looked for (django-rollout recover does it): ${D.problems.join("; ")}`)}const b=r.Gu("tests")
+const T=(0,w.a)(process.env)
+const R=`${B}/${l.rk}`
+const O=await(0,d.s)(v,T.exists(R)?{...S,config:R}:S,"action",T)
+if(O.is==="read")await finish(O.settings)
+else r.$e(`what this run may have left open was not looked for (django-rollout recover does it): ${O.problems.join("; ")}`)}const b=r.Gu("tests")
 if(b!==""&&r.Gu("ended")==="")await(0,o.tA)((0,y.W)(process.env),b,{...I.a,say:e=>{r.pq(e)}})
 if(B!=="")await(0,w.a)(process.env).remove(B)
 async function finish(e){(0,E.U)();(0,E.B)(e=>{r.pq(`${e}: the interrupted release is still restored`)})
@@ -12329,7 +12345,7 @@ const said=async()=>w?(0,i.Jl)((await(0,A.M)(o)).history,Q):(0,i.Cy)(E)
 const y=await Promise.all([d?d.end(await said()):[],w?[]:(0,p.h)(e,t,{report:E,holder:s})])
 const I=(0,h.k)(E,y.flat())
 if(w)(0,c.Vm)(I)
-else await(0,c.Qz)(I,"")}s()}catch(O){s(O)}},1)},5313:(e,t,n)=>{n.d(t,{s:()=>backupReasons})
+else await(0,c.Qz)(I,"")}s()}catch(D){s(D)}},1)},5313:(e,t,n)=>{n.d(t,{s:()=>backupReasons})
 function backupReasons(e){return e.length===0?['"backup: always"']:e.map(reasonWords)}function reasonWords({migration:e,why:t,object:n}){const s=e===""?"a migration":e
 switch(t){case"irreversible":return`${s} cannot be reversed`
 case"drops":return`${s} drops ${n}`
@@ -12658,31 +12674,31 @@ if(!e.over)return
 this.queue.shift()}}}class RunningStage{name
 clock
 output
-#Yt
 #$t
+#Yt
 #Wt
 #qt
 #_t
 constructor(e,t,n){this.name=e
 this.clock=t
 this.output=n
-this.#$t=this.#Wt=this.#qt=t.now()
+this.#Yt=this.#Wt=this.#qt=t.now()
 this.#_t=t.every(o,this.#zt)
 this.#Kt(t=>{t.open(e)})}say=e=>{const t=this.output.seconds()
 this.#Kt(n=>{n.say(e,t)})}
 quote=e=>{this.#Kt(t=>{t.quote(e)})}
-waiting=e=>{this.#Yt=e
+waiting=e=>{this.#$t=e
 this.#qt=this.clock.now()
 const t=e===void 0?void 0:this.#Zt
 this.output.write(e=>{e.draw?.(t)})}
 stop(){this.#_t()}#Kt(e){this.#Wt=this.clock.now()
-this.output.write(e)}#Zt=()=>{const e=this.#Yt
+this.output.write(e)}#Zt=()=>{const e=this.#$t
 if(typeof e==="function")return e()
-const t=(this.clock.now()-this.#$t)/1e3
+const t=(this.clock.now()-this.#Yt)/1e3
 return e===void 0?[]:[{is:"waiting",words:e,seconds:t}]}
 #zt=()=>{const e=this.clock.now()
-if(this.#Yt!==void 0&&this.output.isDrawn)this.#Wt=this.#qt=e
-const t=typeof this.#Yt==="function"?this.#qt:this.#Wt
+if(this.#$t!==void 0&&this.output.isDrawn)this.#Wt=this.#qt=e
+const t=typeof this.#$t==="function"?this.#qt:this.#Wt
 if(e-t<r)return
 this.#qt=e
 this.say((0,s.gT)(this.#Zt())||`${this.name} is still running`)}}},5057:(e,t,n)=>{n.d(t,{Bt:()=>isBetween,Dr:()=>impossibleWords,aW:()=>reversalWords,bR:()=>reversedNames,je:()=>lossOf})
@@ -13064,7 +13080,7 @@ return n.length<=3?n.join(", "):`${n.slice(0,2).join(", ")} and ${n.length-2} mo
 #Cn
 #yn=d
 #In=new AbortController
-#Vt
+#Jt
 #Bn
 constructor(e){this.options=e
 const{desiredWorkloads:t,next:n,startedAt:s,verify:r,live:o,signal:i}=e
@@ -13073,37 +13089,37 @@ this.#je=n
 this.#En=t
 this.#wn=(0,c._1)(s)
 this.#Cn=timesOf(t,s)
-this.#Vt=AbortSignal.any([i,this.#In.signal])
+this.#Jt=AbortSignal.any([i,this.#In.signal])
 this.#Bn=withWake(o)}async run(){const{stageLog:e}=this.options
 e.waiting(this.#Qn)
 try{for(;;){const e=await this.#bn()
 if(!("is"in e))await this.#vn(e)
 else return e.is==="failed"?await this.#kn(e):e}}finally{this.#In.abort()
-e.waiting(void 0)}}#bn(){return(0,l.r)({...this.options,live:this.#Bn,signal:this.#Vt},e=>this.#Sn(e),(e,t)=>{const n=(0,r.h)(t,this.options.toRepo)
-this.#wn=(0,c.X1)(this.#wn,e,n)},e=>{this.#wn=(0,a.Ts)(this.#wn,e)})}#Sn(e){const t=this.#Rn(e)
+e.waiting(void 0)}}#bn(){return(0,l.r)({...this.options,live:this.#Bn,signal:this.#Jt},e=>this.#Sn(e),(e,t)=>{const n=(0,r.h)(t,this.options.toRepo)
+this.#wn=(0,c.X1)(this.#wn,e,n)},e=>{this.#wn=(0,a.Ts)(this.#wn,e)})}#Sn(e){const t=this.#Tn(e)
 this.#wn=t.observations
-this.#Tn(t)
+this.#Rn(t)
 this.options.onProgress?.(writeProgressesOf(t,this.#Cn))
 const{requeueAt:n,logsWanted:s,factsWanted:r,completeAt:o}=t
-if(o!==void 0&&!this.#je)this.#Dn()
-const i=this.#On(t,e)
-return{logsWanted:s,factsWanted:r,...n!==void 0&&{requeueAt:n},...i&&{ended:i}}}#On(e,t){const n=outcomeOf(e,t)
+if(o!==void 0&&!this.#je)this.#On()
+const i=this.#Dn(t,e)
+return{logsWanted:s,factsWanted:r,...n!==void 0&&{requeueAt:n},...i&&{ended:i}}}#Dn(e,t){const n=outcomeOf(e,t)
 if(n&&n.is!=="done")return n
 if(this.#je)return this.#je.isDue(e)?this.#je:void 0
-return this.#mn==="good"?n:void 0}#Rn(e){return(0,i.S)(this.#En,{clusterState:this.options.live.clusterState(),timeouts:this.options.timeouts,observations:this.#wn,now:e})}#Dn(){if(this.#mn!=="pending")return
+return this.#mn==="good"?n:void 0}#Tn(e){return(0,i.S)(this.#En,{clusterState:this.options.live.clusterState(),timeouts:this.options.timeouts,observations:this.#wn,now:e})}#On(){if(this.#mn!=="pending")return
 this.#mn="begun"
-this.options.verify?.(this.#Vt).then(()=>{this.#mn="good"
+this.options.verify?.(this.#Jt).then(()=>{this.#mn="good"
 this.#Bn.wake()},e=>{this.#In.abort(e)})}async#vn(e){const t=this.options.clock.now()
 const n=await e.begin()
 this.#En=[...this.#En,...n]
 this.#Cn={...this.#Cn,...timesOf(n,t)}
 this.#je=void 0}async#kn(e){const t=await(0,o.m)(e.cause,this.options).catch(()=>e.cause)
-return{...e,cause:t}}#Tn(e){const{stageLog:t}=this.options
+return{...e,cause:t}}#Rn(e){const{stageLog:t}=this.options
 const{lines:n,logged:s}=progressLines(e,this.#yn,this.#Fn())
 n.forEach(e=>t.say(e))
 if(s.allThere&&!this.#yn.allThere)t.waiting(this.#Qn)
 this.#yn=s}#Qn=()=>{const e=this.options.clock.now()
-try{return statusRowsOf(this.#Rn(e),e,this.#Fn())}catch{return[]}}
+try{return statusRowsOf(this.#Tn(e),e,this.#Fn())}catch{return[]}}
 #Fn(){return this.#je?void 0:this.options.timeouts.bake}}function timesOf(e,t){return Object.fromEntries(e.map(({workload:e})=>[(0,s.T)(e),t]))}function writeProgressesOf({progress:e,observations:t},n){return Object.fromEntries(Object.entries(e).map(([e,s])=>{const r=t.completeSince[e]
 const o=n[e]??t.startedAt
 return[e,{...s,startedAt:o,...r!==void 0&&{completeAt:r}}]}))}function withWake(e){const t=new Set
@@ -13347,8 +13363,8 @@ const y=servicesWith(l.others,E)
 const I=await inspectWeb(e,i,{targets:h,services:y})
 const B=(0,a.Z)(h,y)
 const v=kubectlOf(s)
-const{others:k,namespace:S,dryRun:R}=w
-return{targets:h,others:k,services:y,needs:p,missing:m,...I.web&&{web:I.web},findings:{...f,namespace:S,dryRun:R,web:I.findings,workloads:(0,c.Q)(B,v),probes:probeFindings(B,readyTimes(g,h),n,v)}}}async function inspectTargets(e,{manifests:t,live:n,until:s}){const{settings:r,cluster:o}=e
+const{others:k,namespace:S,dryRun:T}=w
+return{targets:h,others:k,services:y,needs:p,missing:m,...I.web&&{web:I.web},findings:{...f,namespace:S,dryRun:T,web:I.findings,workloads:(0,c.Q)(B,v),probes:probeFindings(B,readyTimes(g,h),n,v)}}}async function inspectTargets(e,{manifests:t,live:n,until:s}){const{settings:r,cluster:o}=e
 const i=await findingsOf(s,()=>{(0,b.B6)(o,n.clusterState(),t,r.image)
 return[]})
 const a=(0,b.q8)(n.clusterState(),t,r.image,o.namespace)
@@ -13429,7 +13445,7 @@ return hasStarted(e)?"it runs":(0,g.g)(e,(0,u.XL)(t,e.metadata?.uid))}function e
 var w=n(6e3)
 var y=n(5408)
 var I=n(2468)
-var B=n(765)
+var B=n(2580)
 var Q=n(2088)
 var b=n(6187)
 var v=n(811)
@@ -13552,7 +13568,7 @@ var f=n(2088)
 var g=n(6514)
 var p=n(1120)
 var m=n(8118)
-var E=n(765)
+var E=n(2580)
 const w={auto:"lossless",stop:"tell",reverse:"any"}
 async function schemaBack(e,t,n){const{schema:s}=t
 if(!s||isKnownToFit(s))return{}
@@ -13673,7 +13689,7 @@ const h=d?.metadata?.uid??e.uid
 const f=(0,o.EB)(t,h).at(-1)
 if(f){const t=endOf(f,e)
 if(t)return t}const g=!d&&h!==void 0
-if(g&&(0,o.R8)(t,{metadata:{uid:h}}).length===0){const t=`${e.job}: it was deleted`
+if(g&&(0,o.J2)(t,h).length===0){const t=`${e.job}: it was deleted`
 return failure({code:"migration-failed",sentence:t,hint:"Run it again"},e,f)}const p=d?.status?.conditions?.find(({type:e,status:t})=>e==="Failed"&&t==="True")
 if(p?.reason==="DeadlineExceeded"){const t=`${e.job}: stopped: it ran longer than its activeDeadlineSeconds`
 return failure({code:"timeout",sentence:t},e,f)}const m=u(h,f?[f]:[])
@@ -13754,7 +13770,7 @@ const c={...e.cause,logs:e.cause.logs??[a]}
 const l={cluster:n.cluster,clock:n.platform.clock,live:s,startedAt:t}
 const A=(0,g.m)(c,{...l,toRepo:(0,E.YT)(n)})
 return{...e,cause:await A.catch(()=>c)}}#pn(e){const{clock:t}=this.context.platform
-this.#Mn??=(0,f.ip)(t,I,this.#Ln.signal,t=>this.#Gn(e,t))}async#Gn(e,t){const{cluster:n,platform:s}=this.context
+this.#Mn??=(0,f.ip)(t,I,this.#Ln.signal,t=>this.#Pn(e,t))}async#Pn(e,t){const{cluster:n,platform:s}=this.context
 const r=`${(0,p.Q)(n,e,this.desired.container)}&follow=true`
 const o=AbortSignal.any([n.life,this.#Un.signal,t])
 const isOver=()=>o.aborted
@@ -13837,8 +13853,8 @@ var b=n(2468)
 var v=n(3242)
 var k=n(3975)
 var S=n(3905)
-const R=15
-const T=15e3
+const T=15
+const R=15e3
 async function makeJob(e,t,n){const{checked:s,image:a,reports:c,proves:l,reverses:A,again:u,plansOnly:d=false}=t
 const{platform:h,settings:g,app:p,signal:w,cluster:y}=e
 const I=c??l??A??u
@@ -13846,11 +13862,11 @@ const Q=I?.command??g["migrate-command"]
 const b=I?.timeoutMs??g["migrate-timeout"]
 const v=I?void 0:await(0,k.H)(e)
 const S=v?withLabelsOf(t.web,v):t.web
-const[{launch:T,claims:D,common:O,starts:F},N,M]=await Promise.all([commonOf(e,{checked:s,web:S,image:a}),v&&commonOf(e,t),(0,f.jh)(h.clock,w,()=>(0,B.bL)(y,p,g.image))])
+const[{launch:R,claims:O,common:D,starts:F},N,M]=await Promise.all([commonOf(e,{checked:s,web:S,image:a}),v&&commonOf(e,t),(0,f.jh)(h.clock,w,()=>(0,B.bL)(y,p,g.image))])
 const L=runningVersions(e,s,a,M)
-const U=(0,i.mp)({...O,...c&&{sha:a.digest.slice("sha256:".length)},command:(0,o.V)(Q,T.starter,n),env:(0,r.B8)({marker:n,migrate:Q,waitSeconds:R,volumes:(0,i.wx)(S.template,S.container,D),unsafe:u?"allow":g["unsafe-migrations"],plansOnly:d,...taskOf(e,t,{running:L,kept:M,starts:F,words:(N??{launch:T}).launch.words})}),timeoutSeconds:Math.ceil(b/1e3),plansOnly:d,...d&&{keepSeconds:300}})
+const U=(0,i.mp)({...D,...c&&{sha:a.digest.slice("sha256:".length)},command:(0,o.V)(Q,R.starter,n),env:(0,r.B8)({marker:n,migrate:Q,waitSeconds:T,volumes:(0,i.wx)(S.template,S.container,O),unsafe:u?"allow":g["unsafe-migrations"],plansOnly:d,...taskOf(e,t,{running:L,kept:M,starts:F,words:(N??{launch:R}).launch.words})}),timeoutSeconds:Math.ceil(b/1e3),plansOnly:d,...d&&{keepSeconds:300}})
 if(U.is==="impossible")return(0,E.fJ)({code:"plan-failed",sentence:`creating the migration Job failed: ${U.problem}`})
-return{job:U.job,container:S.container,isCounted:U.isCounted,from:v?g["migrate-manifest"]??"":(0,m.T)(S.workload),own:new Set(M.history.flatMap(({migrations:e})=>e)),notes:[...U.notes,...I?[]:notCompared(s,L)],...beginningOf(T)}}function taskOf({settings:e},{checked:t,image:n,reports:r,proves:o,reverses:i,again:a,backup:c,now:l},{running:A,kept:u,starts:d,words:h}){if(r)return{reports:true}
+return{job:U.job,container:S.container,isCounted:U.isCounted,from:v?g["migrate-manifest"]??"":(0,m.T)(S.workload),own:new Set(M.history.flatMap(({migrations:e})=>e)),notes:[...U.notes,...I?[]:notCompared(s,L)],...beginningOf(R)}}function taskOf({settings:e},{checked:t,image:n,reports:r,proves:o,reverses:i,again:a,backup:c,now:l},{running:A,kept:u,starts:d,words:h}){if(r)return{reports:true}
 if(o)return{proves:true,running:[{names:[o.name],tag:n.tag,isOwn:true}]}
 const f={web:h,kept:(0,s.G)(u.databases),lockWaitSeconds:e["lock-wait-migrate"]/1e3}
 if(i)return{...f,reverses:i.task}
@@ -13884,7 +13900,7 @@ return t.length>0||n.length===0?[]:["the migrations are not compared: no running
 if(!s)return{words:[],isUnknown:false}
 const r=s.command===void 0?await n:void 0
 return{...launchOf(s,r),isUnknown:s.command===void 0&&!r}}async function commandWhereNeeded({platform:e,signal:t,settings:n},s,r){if(!leavesToImage(s,n.image))return
-return(0,v.wj)(e.clock,T,t,t=>(0,A.Nl)(e,r,t)).catch(()=>{t.throwIfAborted()
+return(0,v.wj)(e.clock,R,t,t=>(0,A.Nl)(e,r,t)).catch(()=>{t.throwIfAborted()
 return})}function migratesBeside(e){const t=[...e["before-rollout"],...e["after-rollout"]]
 return t.some(e=>a.tB.test(e))}function leavesToImage(e,t){const n=e.flatMap(({spec:e})=>[...e?.initContainers??[],...e?.containers??[]])
 return n.some(({image:e="",command:n})=>n===void 0&&(0,w.iI)(e,t))}function podsToStart({targets:e,jobs:t=[]}){const n=e.flatMap(({id:e,becomes:t,manifest:n,live:s})=>[t,n,s].flatMap(t=>t?[{name:(0,m.T)(e),spec:(0,y.kW)(t).spec}]:[]))
@@ -13939,13 +13955,13 @@ const i=/^ (OK|FAKED)( \([\d.]+s\))?$/
 function migrationProgress(e){const[,t,n,s=""]=o.exec(e.trimEnd())??[]
 if(n===void 0)return
 const r=t==="Applying"?"forwards":"backwards"
-return{migration:n,direction:r,is:endOf(s)??"begun"}}class MigrationLog{#Pn=new Set
+return{migration:n,direction:r,is:endOf(s)??"begun"}}class MigrationLog{#Gn=new Set
 #lt
 get migrated(){const e=this.#lt
-return{applied:[...this.#Pn],...e!==void 0&&{open:e}}}read(e){const t=migrationProgress(e)
-if(this.#lt!==void 0&&(t??endOf(e.trimEnd()))){this.#Pn.add(this.#lt)
+return{applied:[...this.#Gn],...e!==void 0&&{open:e}}}read(e){const t=migrationProgress(e)
+if(this.#lt!==void 0&&(t??endOf(e.trimEnd()))){this.#Gn.add(this.#lt)
 this.#lt=void 0}if(t?.is==="begun")this.#lt=t.migration
-else if(t)this.#Pn.add(t.migration)}}function endOf(e){const t=i.exec(e)?.[1]
+else if(t)this.#Gn.add(t.migration)}}function endOf(e){const t=i.exec(e)?.[1]
 return t===void 0?void 0:t==="OK"?"applied":"faked"}var a=n(7101)
 var c=n(4592)
 var l=n(7853)
@@ -14070,7 +14086,7 @@ return{template:{...r,spec:{...r.spec,containers:i.map(e=>e===l?f:e)}},container
 var s=n(4592)
 var r=n(4565)
 var o=n(5057)
-var i=n(765)
+var i=n(2580)
 async function reverse(e,t,n=()=>{}){const{log:a}=e
 const{name:c,back:l,command:A,timeoutMs:u,task:d,...h}=t
 const f=(0,i.Be)(e,{...h,reverses:{name:c,command:A,timeoutMs:u,task:d}})
@@ -14082,7 +14098,7 @@ await f.migrate(a)
 const[t]=f.misfits()??[]
 if(t)(0,s.fJ)({code:"migration-failed",sentence:`the migrations were reversed, but the schema is not as expected: ${(0,r.Sr)(l,t)}`})
 a.say(`the schema now fits ${l}`)
-return e}finally{try{await f.close()}finally{n(f.applied())}}}},765:(e,t,n)=>{n.d(t,{Be:()=>startMigration,Rw:()=>endsByItself,ee:()=>removeJob,jq:()=>runningIn})
+return e}finally{try{await f.close()}finally{n(f.applied())}}}},2580:(e,t,n)=>{n.d(t,{Rw:()=>endsByItself,ee:()=>removeJob,jq:()=>runningIn,Be:()=>startMigration})
 var s=n(8422)
 var r=n(9084)
 var o=n(7101)
@@ -14092,42 +14108,66 @@ var c=n(3006)
 var l=n(1856)
 var A=n(4339)
 var u=n(4592)
-var d=n(4565)
-var h=n(202)
-var f=n(7020)
-var g=n(3825)
-var p=n(5408)
-var m=n(2468)
-var E=n(3242)
-var w=n(2088)
-var y=n(8858)
-var I=n(1534)
-var B=n(7823)
-const Q=3e4
+var d=n(7746)
+function withLeft(e,t){const n=t.find(({half:e})=>e&&hasLeft(e))
+if(!n?.half)return e
+const{half:s,database:r}=n
+const o=(0,d.G)(s)
+const i=halfHint(s,o,r)
+return{...e,sentence:`${e.sentence}; ${halfSentence(o)}`,hint:e.hint===void 0?i:`${e.hint}\n${i}`}}function hasLeft(e){const{there:t,unknown:n}=(0,d.G)(e)
+const s=t.length>0||n.some(({seen:e})=>e===true)
+return s||e.tables.length>0&&n.some(({isCode:e})=>!e)}function halfSentence({there:e,unknown:t,absent:n}){const s=[["done, and kept by the database",e.map(({name:e})=>e)],["not done",[...n.map(({name:e})=>e),...lateOf({there:e,unknown:t,absent:n})]],["perhaps done",t.map(({name:e})=>e)]]
+return s.filter(([,e])=>e.length>0).map(([e,t])=>`${e}: ${t.join(", ")}`).join("; ")}function lateOf({there:e,unknown:t,absent:n}){return t.length+n.length>0?[]:e.flatMap(({late:e})=>e)}function halfHint(e,t,n){const{app:s,name:r,tables:o}=e
+const{there:i,unknown:a,absent:c}=t
+const l=n==="default"?"":` --database=${n}`
+const A=`python manage.py migrate${l} --fake ${s} ${r}`
+const u=`python manage.py sqlmigrate${l} ${s} ${r}`
+if(a.length+c.length+lateOf(t).length===0)return`All of ${s}.${r} is there, but it is not recorded, so the next release would fail at it. Record it:\n${A}`
+const d=[...i,...a]
+if(i.length>0&&d.every(isReversible))return`The next release fails at what is there. ${whenOf(d)}:\n${reversalOf(i).join("\n")}`
+if(a.length===0)return`The next release fails at what is there, and taking it back would lose data. Apply the rest by hand, as this shows it:\n${u}\nThen record it:\n${A}`
+const h=o.length===0?"none":o.join(", ")
+return`What is there is not certain. Tables that are not as before this release: ${h}. Compare them with what it does:\n${u}`}function isReversible({isCode:e,seen:t,loses:n,sql:s}){return e||t===true&&!n&&s.length>0}function whenOf(e){const t=e.filter(({isCode:e})=>e).map(({name:e})=>e)
+const n=t.length===0?[]:[`${t.join(", ")} may run again`]
+const s=e.some(e=>e.earlier)?["it comes from an earlier failure, since it was there before this release"]:[]
+const r=[...s,...n]
+const o="ake it back in the database, which loses nothing that was there before"
+return r.length===0?`T${o}`:`If ${r.join(", and ")}, t${o}`}function reversalOf(e){return e.toReversed().flatMap(({sql:e})=>e)}var h=n(4565)
+var f=n(202)
+var g=n(7020)
+var p=n(3825)
+var m=n(5408)
+var E=n(2468)
+var w=n(3242)
+var y=n(2088)
+var I=n(8858)
+var B=n(1534)
+var Q=n(7823)
+const b=3e4
 function startMigration(e,t){return new MigrationRun(e,t)}class MigrationRun{context
 input
 #Hn=`rollout-${crypto.randomUUID()}`
 #jn
-#Vn
 #Jn
-#Yn
+#Vn
 #$n
+#Yn
 #Wn
 #qn=false
 #St=false
 #_n=new AbortController
 constructor(e,t){this.context=e
 this.input=t
-this.#jn=new B.k7(this.#Hn,e=>this.#zn((0,B.U_)(e,this.#Kn())))}async plan(e){this.#jn.to(e)
+this.#jn=new Q.k7(this.#Hn,e=>this.#zn((0,Q.U_)(e,this.#Kn())))}async plan(e){this.#jn.to(e)
 const t=await this.#Zn(e)
 const n=await Promise.race([this.#jn.plan,this.#Xn(t)])
 this.#jn.hold()
-const s=this.#es?n:(0,r.V)(withLeftOut(n,this.input.checked.targets),this.#Vn?.own??new Set)
-this.#Jn=s
+const s=this.#es?n:(0,r.V)(withLeftOut(n,this.input.checked.targets),this.#Jn?.own??new Set)
+this.#Vn=s
 const{settings:o}=this.context
-if(!this.#es&&!this.input.isAgain)(0,B.uH)(e,s,o.sql,o.contract)
+if(!this.#es&&!this.input.isAgain)(0,Q.uH)(e,s,o.sql,o.contract)
 return s}async migrate(e){this.#jn.to(e)
-const t=await(this.#$n?.end)
+const t=await(this.#Yn?.end)
 if(t?.verdict.is==="failed"){if(t.unread===void 0){this.#St=(0,o.VS)(this.#jn.lines)!==void 0
 throw new u.HR(this.#ts(t.verdict.cause))}(0,u.fJ)(this.#ns("migration-failed",t,t.unread))}if(t?.unread!==void 0){e.say(`its log could not be read completely (${t.unread}), but it succeeded`)
 this.#Wn=await this.#ss()}this.#St=t?.unread===void 0
@@ -14136,69 +14176,70 @@ const n=this.whole()
 const s=n?this.#os().filter(e=>!n.includes(e)):[]
 if(s.length>0)e.say(`applied by another client since the plan: ${s.join(", ")}; another cluster or namespace may use this database, too`)
 const r=this.input.reverses?"reversed":"applied"
-e.say(`${(0,f.LS)(this.applied().length,"migration")} ${r}`)}#ts(e){const{migrated:t,gaveUp:n,tried:s}=this.#jn
-const r=this.#Jn?.judged
-return s.length>0&&r?.policy==="block"?(0,B.Gt)(e,{...r,findings:s},t,(0,w.YT)(this.context)):(0,B.Ob)(e,t,n)}get#es(){const{reports:e,proves:t,reverses:n,again:s}=this.input
-return e??t??n??s}#rs(){const{judged:e,databases:t=[]}=this.#Jn??{}
+e.say(`${(0,g.LS)(this.applied().length,"migration")} ${r}`)}#ts(e){const{migrated:t,gaveUp:n,tried:s,verified:r=[]}=this.#jn
+const o=this.#Vn?.judged
+if(s.length>0&&o?.policy==="block")return(0,Q.Gt)(e,{...o,findings:s},t,(0,y.YT)(this.context))
+return withLeft((0,Q.Ob)(e,t,n),"why"in r?[]:r)}get#es(){const{reports:e,proves:t,reverses:n,again:s}=this.input
+return e??t??n??s}#rs(){const{judged:e,databases:t=[]}=this.#Vn??{}
 return e!==void 0&&this.context.settings["lock-wait-migrate"]>0&&t.some(({vendor:e,pending:t})=>e==="postgresql"&&t.length>0)&&!this.#jn.looks}applied(){return this.#Wn??this.#jn.progress().applied}whole(){const e=this.#jn.lines.some(e=>e.trim()==="Running migrations:")
 return this.#St&&e?this.#jn.progress().applied:void 0}#os(){if(this.#es)return[]
-return(this.#Jn?.databases??[]).flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}needs(){return this.#jn.needs}tasks(){return this.#jn.tasks}broken(){const{verified:e}=this.#jn
-const{judged:t}=this.#Jn??{}
-return!t||e===void 0||"why"in e||this.#is()?void 0:(0,i.RA)(t,e)}#is(){return(this.#Jn?.judged?.findings??[]).some(({rule:e})=>e==="schemas"||e==="unjudged")}misfits(){return this.#jn.reversed}surprises(e){const{tried:t}=this.#jn
-const{judged:n}=this.#Jn??{}
+return(this.#Vn?.databases??[]).flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}needs(){return this.#jn.needs}tasks(){return this.#jn.tasks}broken(){const{verified:e}=this.#jn
+const{judged:t}=this.#Vn??{}
+return!t||e===void 0||"why"in e||this.#is()?void 0:(0,i.RA)(t,e)}#is(){return(this.#Vn?.judged?.findings??[]).some(({rule:e})=>e==="schemas"||e==="unjudged")}misfits(){return this.#jn.reversed}surprises(e){const{tried:t}=this.#jn
+const{judged:n}=this.#Vn??{}
 if(!n)return[]
-const s=n.policy==="block"?[]:t.map(e=>(0,d.m3)(e,n.versions))
+const s=n.policy==="block"?[]:t.map(e=>(0,h.m3)(e,n.versions))
 return[...s,...this.#as(e)]}#as(e){const{verified:t}=this.#jn
-const{judged:n}=this.#Jn??{}
+const{judged:n}=this.#Vn??{}
 if(!n||t===void 0)return[]
 if("why"in t)return[`the schema was not compared with the plan after the migration: ${t.why}`]
-return(0,d.AB)(e?t.map(withoutNew):t,n)}schema(){const{verified:e}=this.#jn
+return(0,h.AB)(e?t.map(withoutNew):t,n)}schema(){const{verified:e}=this.#jn
 const t=this.applied()
-const{runs:n,judged:s,databases:r=[]}=this.#Jn??{runs:this.#qn}
-if(!n||s?.blocked===true||this.#Jn?.backup)return t.length>0?{is:"unknown"}:void 0
+const{runs:n,judged:s,databases:r=[]}=this.#Vn??{runs:this.#qn}
+if(!n||s?.blocked===true||this.#Vn?.backup)return t.length>0?{is:"unknown"}:void 0
 const o=r.filter(e=>e.pending.length>0||e.isBridged===true)
-if(this.#Jn&&o.length+t.length===0)return
+if(this.#Vn&&o.length+t.length===0)return
 const i=e===void 0||"why"in e?[]:e
 const a=!this.#is()&&o.length>0&&o.every(({database:e})=>i.some(t=>t.database===e))
 return a?{is:"compared",databases:i,applied:t}:{is:"unknown"}}async close(){const{context:e,input:t}=this
 this.#_n.abort(new Error("the migration is closed"))
 this.#jn.hold()
 try{const{live:n}=t.checked
-const s=t.plansOnly!==true&&this.#Vn?.isCounted!==true
-const r=s&&this.#$n?.hasContainerEnded===true
-if(this.#Yn!==void 0&&!(r&&endsByItself(n,this.#Yn)))await removeJob(e,n,this.#Yn)}finally{await(this.#$n?.close())}}async#Zn(e){const{context:t,input:n}=this
+const s=t.plansOnly!==true&&this.#Jn?.isCounted!==true
+const r=s&&this.#Yn?.hasContainerEnded===true
+if(this.#$n!==void 0&&!(r&&endsByItself(n,this.#$n)))await removeJob(e,n,this.#$n)}finally{await(this.#Yn?.close())}}async#Zn(e){const{context:t,input:n}=this
 const{live:s}=n.checked
-const r=await(0,I.qZ)(t,n,this.#Hn)
-this.#Vn=r
+const r=await(0,B.qZ)(t,n,this.#Hn)
+this.#Jn=r
 r.notes.forEach(t=>{e.say(t)})
-const o=await(0,I._S)(t,s,r.job,e=>{this.#Yn=e})
-e.say(`${(0,m.Gg)(o)}, created from ${r.from}`)
+const o=await(0,B._S)(t,s,r.job,e=>{this.#$n=e})
+e.say(`${(0,E.Gg)(o)}, created from ${r.from}`)
 const i=AbortSignal.any([t.signal,this.#_n.signal])
 const c={job:(0,a.Vb)(o),container:r.container}
-this.#$n=new y.S(t.with({signal:i}),s,c,this.#jn)
-return this.#$n}async#Xn(e){const t=this.#jn
+this.#Yn=new I.S(t.with({signal:i}),s,c,this.#jn)
+return this.#Yn}async#Xn(e){const t=this.#jn
 const n=await e.end
 if(n.verdict.is==="failed"){const{cause:e}=n.verdict
 await Promise.race([t.plan,Promise.resolve()])
 if(t.progress().applied.length>0)return t.plan
 if(e.code!=="crash")throw new u.HR(e)
-if(n.unread===void 0)throw new u.HR((0,B.hY)(this.#zn(e),this.#cs(),t.lines))}const s=await Promise.race([t.plan,Promise.resolve(void 0)])
+if(n.unread===void 0)throw new u.HR((0,Q.hY)(this.#zn(e),this.#cs(),t.lines))}const s=await Promise.race([t.plan,Promise.resolve(void 0)])
 if(!s&&n.unread!==void 0)(0,u.fJ)(this.#ns("plan-failed",n,n.unread))
-return s??(0,u.fJ)({code:"plan-failed",sentence:`${this.#cs()} started, but exited before it listed its migrations`,hint:'check that "migrate-command" calls Django’s manage.py',logs:[{lines:t.lines.slice(-y.T)}]})}#zn(e){return(0,B.el)(e,(0,B.QD)(this.#jn,this.#Vn),this.#ls())}async#ss(){if(this.input.reverses||!(0,s.$i)(this.#ls()))return
+return s??(0,u.fJ)({code:"plan-failed",sentence:`${this.#cs()} started, but exited before it listed its migrations`,hint:'check that "migrate-command" calls Django’s manage.py',logs:[{lines:t.lines.slice(-I.T)}]})}#zn(e){return(0,Q.el)(e,(0,Q.QD)(this.#jn,this.#Jn),this.#ls())}async#ss(){if(this.input.reverses||!(0,s.$i)(this.#ls()))return
 const{databases:e}=await this.#jn.plan
 return e.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}#cs(){return this.#es?.name??"the new version"}#ls(){return this.#es?.command??this.context.settings["migrate-command"]}#ns(e,{verdict:t},n){this.#qn=true
-const s=this.#Yn??""
-const r=this.#Vn?.container??""
-return(0,B.d)(e,{job:s,verdict:t,words:n},{migrated:this.#jn.migrated,logs:this.context.cluster.commandLine(["logs",`job/${s}`,"-c",r])})}#Kn(){const{cluster:e,app:t}=this.context
+const s=this.#$n??""
+const r=this.#Jn?.container??""
+return(0,Q.d)(e,{job:s,verdict:t,words:n},{migrated:this.#jn.migrated,logs:this.context.cluster.commandLine(["logs",`job/${s}`,"-c",r])})}#Kn(){const{cluster:e,app:t}=this.context
 const{workload:n,container:s}=this.input.web
-const r=this.#Vn?.script
-return{command:this.#ls(),...r&&!r.isAll&&{starter:r.name},accept:e.commandLine((0,g.Mc)(t)),give:t=>e.commandLine(["set","env",(0,A.T)(n),"-c",s,t])}}}function withLeftOut({judged:e,...t},n){if(!e)return t
+const r=this.#Jn?.script
+return{command:this.#ls(),...r&&!r.isAll&&{starter:r.name},accept:e.commandLine((0,p.Mc)(t)),give:t=>e.commandLine(["set","env",(0,A.T)(n),"-c",s,t])}}}function withLeftOut({judged:e,...t},n){if(!e)return t
 const s=new Set(n.map(({id:e})=>(0,A.T)(e)))
-const r=e.versions.map(e=>{const t=e.names.filter(e=>!(0,h.y)(e)&&!s.has(e.split(" ")[0]??""))
+const r=e.versions.map(e=>{const t=e.names.filter(e=>!(0,f.y)(e)&&!s.has(e.split(" ")[0]??""))
 return t.length===0?e:{...e,leftOut:t}})
 return{...t,judged:{...e,versions:r}}}function withoutNew({unpredicted:e,...t}){return{...t,unpredicted:e.filter(({direction:e})=>e!=="new")}}async function removeJob({platform:e,cluster:t},n,s){const r=`${(0,l.rJ)("batch/v1",t.namespace,"jobs")}/${s}`
 await(0,c.jh)(e.clock,t.life,()=>t.remove(r))
-await(0,E.wj)(e.clock,Q,t.life,r=>(0,p.r)({cluster:t,clock:e.clock,live:n,signal:r},()=>{const e=podsOfJob(n.clusterState(),s).length===0
+await(0,w.wj)(e.clock,b,t.life,r=>(0,m.r)({cluster:t,clock:e.clock,live:n,signal:r},()=>{const e=podsOfJob(n.clusterState(),s).length===0
 return{logsWanted:[],...e&&{ended:true}}},()=>{})).catch(()=>{throw new Error(`the pod of job/${s} does not terminate: kubectl delete pod -l job-name=${s}`)})}function endsByItself(e,t){return runningIn(e,t).length===0}function runningIn(e,t){return podsOfJob(e.clusterState(),t).flatMap(({status:e})=>e?.containerStatuses??[]).filter(({state:e})=>e?.running).map(e=>e.name)}function podsOfJob(e,t){return[...e.pods.values()].filter(({metadata:e})=>e?.labels?.["job-name"]===t)}},9548:(e,t,n)=>{n.d(t,{Bw:()=>labelling,OS:()=>namespaceMissing,mh:()=>makeNamespace,oO:()=>checkNamespace})
 var s=n(7340)
 var r=n(1407)
@@ -14259,7 +14300,7 @@ var A=n(3825)
 var u=n(6099)
 var d=n(8075)
 var h=n(3242)
-var f=n(765)
+var f=n(2580)
 var g=n(2725)
 var p=n(2088)
 var m=n(7763)
@@ -14339,7 +14380,7 @@ throw new l.HR(a.cause)}if(a.is==="superseded")throw new l.HR((0,b.g)(a.by))}fun
 return 2*e.timeout+Math.max(e.bake,t)}class Rollout{context
 input
 listener
-#$t
+#Yt
 #Xt
 #As
 #us=new Map
@@ -14350,13 +14391,13 @@ this.input=t
 this.listener=n
 const s=t.checked.live.clusterState()
 this.#As={...s,pods:new Map(s.pods)}
-this.#$t=e.platform.clock.now()
+this.#Yt=e.platform.clock.now()
 this.#Xt=(0,E._z)(e,t.image)}async follow(){const{platform:e,settings:t,signal:n,cluster:s,log:r}=this.context
 const{checked:o}=this.input
 const{first:i,rest:a,isDue:c}=this.input.waves
 await this.#fs("first",this.context)
 const l=await this.#gs(i)
-return(0,h.T)({cluster:s,clock:e.clock,live:o.live,desiredWorkloads:l,...a.length>0&&{next:{isDue:c,begin:()=>this.#gs(a)}},verify:e=>this.#Dn(this.context.with({signal:e})),timeouts:{timeout:t.timeout,bake:t.bake,grace:t.grace},startedAt:this.#$t,onProgress:this.listener.progress,toRepo:(0,I.YT)(this.context),stageLog:r,signal:n}).finally(async()=>{await e.clock.handled()
+return(0,h.T)({cluster:s,clock:e.clock,live:o.live,desiredWorkloads:l,...a.length>0&&{next:{isDue:c,begin:()=>this.#gs(a)}},verify:e=>this.#On(this.context.with({signal:e})),timeouts:{timeout:t.timeout,bake:t.bake,grace:t.grace},startedAt:this.#Yt,onProgress:this.listener.progress,toRepo:(0,I.YT)(this.context),stageLog:r,signal:n}).finally(async()=>{await e.clock.handled()
 this.listener.started(this.#ps())
 return this.#hs.catch(()=>{})})}#ps(){const e=this.input.checked.live.clusterState()
 return Object.fromEntries(this.#ds.flatMap(t=>{const n=(0,d.jb)((0,p.NO)(e,t))
@@ -14382,7 +14423,7 @@ const l=(0,d.OO)({workload:n,images:i,now:o,before:r,known:a},this.#As)
 this.#ds.push(l)
 return l}#fs(e,t){const{checked:n,beside:s}=this.input
 const r=s.filter(t=>t.when===e)
-return(0,y.L5)(t,n,r,this.listener.wrote)}async#Dn(e){const{checked:t,image:n}=this.input
+return(0,y.L5)(t,n,r,this.listener.wrote)}async#On(e){const{checked:t,image:n}=this.input
 this.#hs=this.#fs("last",e)
 await this.#hs
 const s=t.web&&this.#us.get((0,c.T)(t.web.workload))?.[t.web.container]
@@ -14774,12 +14815,12 @@ this.#Es=t}get lost(){return this.#bs.signal}begin(e){this.#ks(e)
 this.#Qs=this.#Ss().catch(()=>{})}async ensureHeld(){for(;;){this.lost.throwIfAborted()
 const{signal:e}=this.#ws
 if(!e.aborted&&this.#vs.clock.now()<this.#Cs)return e
-await this.#Bs.promise}}async release(){if(this.#Ot())return
+await this.#Bs.promise}}async release(){if(this.#Dt())return
 this.#I="released"
 this.#_n.abort()
 await this.#Qs
 const{cluster:e,path:t}=this.#vs
-await e.put(t,{...this.#Es,spec:{...this.#Es.spec,holderIdentity:""}})}#Ot(){return this.#I==="lost"||this.#I==="released"}#ks(e){this.#I="held"
+await e.put(t,{...this.#Es,spec:{...this.#Es.spec,holderIdentity:""}})}#Dt(){return this.#I==="lost"||this.#I==="released"}#ks(e){this.#I="held"
 this.#ys=void 0
 this.#Cs=e+this.#vs.lastsMs*.9
 if(this.#ws.signal.aborted)this.#ws=new AbortController
@@ -14788,32 +14829,32 @@ this.#Bs=Promise.withResolvers()
 this.#Is.abort()
 this.#Is=new AbortController
 const t=AbortSignal.any([this.#Is.signal,this.#_n.signal])
-this.#Rs(e,t).catch(()=>{})}#Ts(){if(this.#Ot())return
+this.#Ts(e,t).catch(()=>{})}#Rs(){if(this.#Dt())return
 this.#I="uncertain"
-this.#ws.abort(new r.sr)}#Ds(e){if(this.#Ot())return
+this.#ws.abort(new r.sr)}#Os(e){if(this.#Dt())return
 this.#I="lost"
 this.#_n.abort()
 this.#ws.abort(e)
 this.#bs.abort(e)
-this.#Bs.resolve(void 0)}async#Rs(e,t){const{clock:n}=this.#vs
+this.#Bs.resolve(void 0)}async#Ts(e,t){const{clock:n}=this.#vs
 const until=e=>n.sleep(Math.max(0,e-n.now()),t)
 await until(this.#Cs)
-this.#Ts()
-if(isDenied(this.#ys))this.#Ds(lostBy(this.#ys))
+this.#Rs()
+if(isDenied(this.#ys))this.#Os(lostBy(this.#ys))
 await until(e+r.E_)
-this.#Ds(lostBy(this.#ys))}async#Ss(){const{clock:e,lastsMs:t}=this.#vs
+this.#Os(lostBy(this.#ys))}async#Ss(){const{clock:e,lastsMs:t}=this.#vs
 for(let n=t/3;;){await e.sleep(n,this.#_n.signal)
-n=await this.#Os()?t/3:i}}async#Os(){const{cluster:e,clock:t,path:n}=this.#vs
+n=await this.#Ds()?t/3:i}}async#Ds(){const{cluster:e,clock:t,path:n}=this.#vs
 const r=t.now()
 try{this.#Es=await e.put(n,{...this.#Es,spec:{...this.#Es.spec,renewTime:microTime(r)}})
-if(!this.#Ot())this.#ks(r)
+if(!this.#Dt())this.#ks(r)
 return true}catch(e){this.#ys=e
 if(e instanceof s.h&&[404,409].includes(e.status))await this.#Fs()
-else if(this.#I==="uncertain"&&isDenied(e))this.#Ds(lostBy(e))
+else if(this.#I==="uncertain"&&isDenied(e))this.#Os(lostBy(e))
 return false}}async#Fs(){const{cluster:e,path:t,holderId:n}=this.#vs
 try{const s=await e.find(t)
 if(s?.spec?.holderIdentity===n)this.#Es=s
-else this.#Ds(new LeaseLost("taken",s?.metadata?.annotations?.[o]??""))}catch(e){this.#ys=e}}}class LeaseLost extends Error{why
+else this.#Os(new LeaseLost("taken",s?.metadata?.annotations?.[o]??""))}catch(e){this.#ys=e}}}class LeaseLost extends Error{why
 words
 name="LeaseLost"
 constructor(e,t){super("the lock was lost: another run may have taken it")
@@ -15049,8 +15090,8 @@ const S=(0,s.Qq)(/^\w+\.\w+$/,"a migration")
 const schemaWork=(e,t)=>{const n={web:(0,s.Qq)(/^[a-z]+\/[a-z0-9][a-z0-9.-]*$/,"a workload"),container:l,command:(0,s.Qq)()}
 const r=e?.is==="back"
 return r?(0,s.OA)({...n,is:(0,s.yL)("back"),migrations:(0,s.no)((0,s.c3)(S)),misfits:(0,s.no)((0,s.c3)(s.D8))},"refused")(e,t):(0,s.OA)({...n,is:(0,s.yL)("again"),tag:o,digest:i},"refused")(e,t)}
-const R={begun:(0,s.OA)(d,"refused"),namespace:(0,s.OA)(k,"refused"),timeouts:(0,s.OA)({timeout:s.U9,grace:(0,s.A7)(s.U9)},"refused"),snapshot:(0,s.c3)((0,s.Q7)((0,s.OA)(v,"refused"),workloadsAreOurs)),schema:(0,s.no)(schemaWork),contract:(0,s.no)((0,s.OA)({held:(0,s.no)((0,s.c3)((0,s.Qq)())),bridges:s.D8},"refused"))}
-function wrongInRecord(e){return(0,s.OA)(R,"refused")(e,"record")}function wrongInEntry(e){return(0,s.OA)(h,"left")(e,"entry")}},6099:(e,t,n)=>{n.d(t,{yv:()=>closeRecord,C6:()=>openRecord,aE:()=>readRecord,vL:()=>updateRecord,R1:()=>withPaths})
+const T={begun:(0,s.OA)(d,"refused"),namespace:(0,s.OA)(k,"refused"),timeouts:(0,s.OA)({timeout:s.U9,grace:(0,s.A7)(s.U9)},"refused"),snapshot:(0,s.c3)((0,s.Q7)((0,s.OA)(v,"refused"),workloadsAreOurs)),schema:(0,s.no)(schemaWork),contract:(0,s.no)((0,s.OA)({held:(0,s.no)((0,s.c3)((0,s.Qq)())),bridges:s.D8},"refused"))}
+function wrongInRecord(e){return(0,s.OA)(T,"refused")(e,"record")}function wrongInEntry(e){return(0,s.OA)(h,"left")(e,"entry")}},6099:(e,t,n)=>{n.d(t,{yv:()=>closeRecord,C6:()=>openRecord,aE:()=>readRecord,vL:()=>updateRecord,R1:()=>withPaths})
 var s=n(7975)
 var r=n(8522)
 var o=n(1407)
@@ -18369,52 +18410,52 @@ const b=2
 const v=4
 const k=8
 const S=16
-const R=65280
-const T=Q|R
-const D=new Uint8Array(256)
-D[m]|=b
-D[p]|=b
-D[E]|=v
-D[B]|=k
-for(let e=128;e<=255;e++)D[e]|=Q
-for(const e of"!#$%&'*+-.^_`|~")D[e.charCodeAt(0)]|=S
-for(let e=48;e<=57;e++)D[e]|=S
-for(let e=65;e<=90;e++)D[e]|=Q|S
-for(let e=97;e<=122;e++)D[e]|=S
-const O=(()=>{const C=function(){}
+const T=65280
+const R=Q|T
+const O=new Uint8Array(256)
+O[m]|=b
+O[p]|=b
+O[E]|=v
+O[B]|=k
+for(let e=128;e<=255;e++)O[e]|=Q
+for(const e of"!#$%&'*+-.^_`|~")O[e.charCodeAt(0)]|=S
+for(let e=48;e<=57;e++)O[e]|=S
+for(let e=65;e<=90;e++)O[e]|=Q|S
+for(let e=97;e<=122;e++)O[e]|=S
+const D=(()=>{const C=function(){}
 C.prototype=Object.create(null)
 return C})()
 function dist_parse(e,t){const n=v|(t?.comma===true?k:0)
 const s=e.length
 let r=t?.start??0
-while((D[e.charCodeAt(r)]&b)!==0)r++
+while((O[e.charCodeAt(r)]&b)!==0)r++
 let o=r
 let i=0
 let a=-1
 let c=t?.parameters===false?k:0
 while(o<s){const t=e.charCodeAt(o)
-const s=D[t]
+const s=O[t]
 if((s&n)!==0){c|=s&k
 break}if((s&b)!==0){if(a===-1)a=o}else a=-1
-i|=t&R|s
+i|=t&T|s
 o++}const l=a===-1?o:a
 const A=e.slice(r,l)
-const u=(i&T)===0?A:A.toLowerCase()
-if(o===s||c!==0)return{type:u,index:o,parameters:new O}
-return parseParameters(e,u,o,s,n)}function parseParameters(e,t,n,s,r){const o=new O
+const u=(i&R)===0?A:A.toLowerCase()
+if(o===s||c!==0)return{type:u,index:o,parameters:new D}
+return parseParameters(e,u,o,s,n)}function parseParameters(e,t,n,s,r){const o=new D
 e:while(n<s){n++
-while((D[e.charCodeAt(n)]&b)!==0)n++
+while((O[e.charCodeAt(n)]&b)!==0)n++
 const t=n
 let i=0
 let a=-1
 while(n<s){const c=e.charCodeAt(n)
-const l=D[c]
+const l=O[c]
 if((l&r)!==0){if((l&k)!==0)break e
 continue e}if(c===w){const c=a===-1?n:a
 const l=e.slice(t,c)
-const A=(i&T)===0?l:l.toLowerCase()
+const A=(i&R)===0?l:l.toLowerCase()
 n++
-while((D[e.charCodeAt(n)]&b)!==0)n++
+while((O[e.charCodeAt(n)]&b)!==0)n++
 if(n<s&&e.charCodeAt(n)===y){const t=++n
 let i=false
 while(n<s){const a=e.charCodeAt(n)
@@ -18422,7 +18463,7 @@ if(a===y){if(o[A]===void 0)o[A]=i?unescapeQuotedPairs(e,t,n):e.slice(t,n)
 n++
 let a=0
 while(n<s){const t=e.charCodeAt(n)
-const s=D[t]
+const s=O[t]
 if((s&r)!==0){a=s&k
 break}n++}if(a!==0)break e
 continue e}if(a===I&&n+1<s){i=true
@@ -18431,13 +18472,13 @@ continue}n++}continue e}const u=n
 let d=0
 let h=-1
 while(n<s){const t=e.charCodeAt(n)
-const s=D[t]
+const s=O[t]
 if((s&r)!==0){d=s&k
 break}if((s&b)!==0){if(h===-1)h=n}else h=-1
 n++}if(o[A]===void 0){const t=h===-1?n:h
 o[A]=e.slice(u,t)}if(d!==0)break e
 continue e}if((l&b)!==0){if(a===-1)a=n}else a=-1
-i|=c&R|l
+i|=c&T|l
 n++}}return{type:t,index:n,parameters:o}}function unescapeQuotedPairs(e,t,n){let s=""
 for(let r=t;r<n;r++)if(e.charCodeAt(r)===I){s+=e.slice(t,r)
 t=++r}return s+e.slice(t,n)}const F=/^-?\d+$/
@@ -18446,7 +18487,7 @@ const M=JSON.stringify
 const L=JSON.parse
 const U=/^-?\d+n$/
 const x=/([\[:])?"(-?\d+)n"($|\s*[,\}\]])/g
-const G=/([\[:])?("-?\d+n+)n("$|"\s*[,\}\]])/g
+const P=/([\[:])?("-?\d+n+)n("$|"\s*[,\}\]])/g
 const isUnstringifiable=e=>e===void 0||typeof e==="function"||typeof e==="symbol"
 const isRawJSON=e=>e!==null&&typeof e==="object"&&e.constructor&&e.constructor.name==="RawJSON"
 const stringifyIteratively=(e,t,n)=>{let s=""
@@ -18532,19 +18573,19 @@ const o=Array.isArray(t)&&t.includes(e)
 if(o)return n
 return n},n)
 const o=r.replace(x,"$1$2$3")
-const i=o.replace(G,"$1$2$3")
+const i=o.replace(P,"$1$2$3")
 return i}catch(s){if(s instanceof RangeError){const s=stringifyIteratively(e,t,n)
 if(s===void 0)return
 const r="rawJSON"in JSON
 if(r)return s
 const o=s.replace(x,"$1$2$3")
-return o.replace(G,"$1$2$3")}throw s}}
-const P=new Map
+return o.replace(P,"$1$2$3")}throw s}}
+const G=new Map
 const isContextSourceSupported=()=>{const e=JSON.parse.toString()
-if(P.has(e))return P.get(e)
+if(G.has(e))return G.get(e)
 try{const t=JSON.parse("1",(e,t,n)=>!!n?.source&&n.source==="1")
-P.set(e,t)
-return t}catch{P.set(e,false)
+G.set(e,t)
+return t}catch{G.set(e,false)
 return false}}
 const convertMarkedBigIntsReviver=(e,t,n,s)=>{const r=typeof t==="string"&&U.test(t)
 if(r)return BigInt(t.slice(0,-1))
@@ -18564,8 +18605,8 @@ if(!l)return n
 return t(e,n,s)})
 const H=Number.MAX_SAFE_INTEGER.toString()
 const j=H.length
-const V=/"(?:[^"\\]|\\.)*"|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/g
-const J=/^"-?\d+n+"$/
+const J=/"(?:[^"\\]|\\.)*"|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/g
+const V=/^"-?\d+n+"$/
 const applyReviverIteratively=(e,t)=>{const n={"":e}
 const s=[{parent:n,key:"",visited:false}]
 while(s.length>0){const e=s[s.length-1]
@@ -18584,8 +18625,8 @@ const a=o===void 0
 if(a)delete n[r]
 else n[r]=o
 s.pop()}}return n[""]}
-const serializeBigInts=e=>e.replace(V,(e,t,n,s)=>{const r=e[0]==='"'
-const o=r&&J.test(e)
+const serializeBigInts=e=>e.replace(J,(e,t,n,s)=>{const r=e[0]==='"'
+const o=r&&V.test(e)
 if(o)return e.substring(0,e.length-1)+'n"'
 const i=n||s
 const a=t&&(t.length<j||t.length===j&&t<=H)
@@ -18610,8 +18651,8 @@ if("response"in n)this.response=n.response
 const s=Object.assign({},n.request)
 if(n.request.headers.authorization)s.headers=Object.assign({},n.request.headers,{authorization:n.request.headers.authorization.replace(/(?<! ) .*$/," [REDACTED]")})
 s.url=s.url.replace(/\bclient_secret=\w+/g,"client_secret=[REDACTED]").replace(/\baccess_token=\w+/g,"access_token=[REDACTED]")
-this.request=s}}var Y="10.0.16"
-var $={headers:{"user-agent":`octokit-request.js/${Y} ${getUserAgent()}`}}
+this.request=s}}var $="10.0.16"
+var Y={headers:{"user-agent":`octokit-request.js/${$} ${getUserAgent()}`}}
 function dist_bundle_isPlainObject(e){if(typeof e!=="object"||e===null)return false
 if(Object.prototype.toString.call(e)!=="[object Object]")return false
 const t=Object.getPrototypeOf(e)
@@ -18659,7 +18700,7 @@ if(!s.request||!s.request.hook)return fetchWrapper(n.parse(s))
 const request2=(e,t)=>fetchWrapper(n.parse(n.merge(e,t)))
 Object.assign(request2,{endpoint:n,defaults:dist_bundle_withDefaults.bind(null,n)})
 return s.request.hook(request2,s)}
-return Object.assign(newApi,{endpoint:n,defaults:dist_bundle_withDefaults.bind(null,n)})}var W=dist_bundle_withDefaults(g,$)
+return Object.assign(newApi,{endpoint:n,defaults:dist_bundle_withDefaults.bind(null,n)})}var W=dist_bundle_withDefaults(g,Y)
 var q="0.0.0-development"
 function _buildMessageForResponseErrors(e){return`Request failed due to following response errors:\n`+e.errors.map(e=>` - ${e.message}`).join("\n")}var _=class extends Error{constructor(e,t,n){super(_buildMessageForResponseErrors(n))
 this.request=e
