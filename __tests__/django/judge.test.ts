@@ -459,7 +459,7 @@ describe('the judge reads SQL:', () => {
     ['CREATE TRIGGER t BEFORE INSERT ON a EXECUTE FUNCTION f()', ['unread a']],
     ['CREATE RULE r AS ON INSERT TO a DO INSTEAD NOTHING', ['unread a']],
     ['DROP TRIGGER IF EXISTS t ON a CASCADE', ['unread a']],
-    ['DROP TRIGGER t', []],
+    ['DROP TRIGGER IF EXISTS t', ['unread']],
     ['DROP RULE r ON a', ['unread a']],
     ['CREATE POLICY p ON a AS RESTRICTIVE USING (b > 0)', ['unread a']],
     ['ALTER TABLE a DISABLE TRIGGER t', ['unread a']],

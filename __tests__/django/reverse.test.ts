@@ -80,6 +80,10 @@ const cuts: readonly (readonly [string, string, string])[] = [
   ['numeric(10, 2)', 'numeric(14, 6)', ''],
   ['bigint', 'integer', ''],
   ['integer', 'bigint', ''],
+  ['integer UNSIGNED', 'integer', ''],
+  ['integer', 'numeric(10, 2)', ''],
+  ['uuid', 'text', ''],
+  ['jsonb', 'json', ''],
   ['timestamp with time zone', 'date', '<column> IS NOT NULL'],
 ]
 const cutOf = answersTo(

@@ -91,7 +91,8 @@ describe('PostgreSQL may refuse a change of a table, as foreign keys of its rows
     ['after rows that go', [`DELETE FROM ${order}`, change], [order]],
     ['after other values', [`UPDATE ${order} SET a = 'x'`, change], []],
     ['after they are checked', [code, 'SET CONSTRAINTS ALL IMMEDIATE', change], []],
-    ['a new table after code', [code, `CREATE TABLE "n" ("id" int)`], []],
+    ['after they are checked from then on', ['SET CONSTRAINTS ALL IMMEDIATE', code, change], []],
+    ['a new table after code', [code, `CREATE TABLE "n" ("o" int REFERENCES ${order})`], []],
   ]
   const read = answersTo(
     `from rollout_inspector.cost import queued_of

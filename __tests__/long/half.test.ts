@@ -75,7 +75,7 @@ describe.each(engines)('on %s', (engine, played) => {
     expect([failed?.sentence, again?.sentence]).toEqual([`; ${sentence}`, `; ${sentence}`])
     const [, ...commands] = failed?.hint?.split('\n') ?? []
     expect(commands).toEqual(one.back)
-    expect(again?.hint).toMatch(/ earlier failure, .*:\n/)
+    expect(again?.hint).toMatch(/; if an earlier failure has left .*:\n/)
     expect(lost?.hint).toMatch(/\npython manage\.py migrate --fake shop 0002_next$/)
   })
 })

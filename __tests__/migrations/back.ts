@@ -43,7 +43,11 @@ export interface PlayedBack {
         readonly databases: readonly {
           readonly migrations: readonly string[]
           readonly newFits: boolean
-          readonly drops: readonly { readonly object: string; readonly rows: number | null }[]
+          readonly drops: readonly {
+            readonly object: string
+            readonly rows: number | null
+            readonly cut?: true
+          }[]
         }[]
       }
     }
@@ -59,7 +63,9 @@ export function seenBack({ seen, applied, old, new: coming }: PlayedBack): SeenB
   return {
     does,
     migrations: databases.flatMap(({ migrations }) => migrations),
-    drops: databases.flatMap(({ drops }) => drops.map(({ object, rows }) => `${object} ${rows}`)),
+    drops: databases.flatMap(({ drops }) =>
+      drops.map(({ object, rows, cut }) => `${cut ? 'part of ' : ''}${object} ${rows}`),
+    ),
     newFits: databases.every(({ newFits }) => newFits),
     applied,
     old,
@@ -261,6 +267,60 @@ export const backCases: readonly BackCase[] = [
       new: rows > 0 ? [] : both,
     },
   })),
+  ...(['lossless', 'any'] as const).map((how): BackCase => {
+    const isDone = how === 'any'
+    const field = 'models.TextField(default="n")'
+    return {
+      name: `longer texts are cut where that is accepted: ${how}`,
+      new: plainModels
+        .replace('models.CharField(max_length=50, default="n")', field)
+        .replace('name =', 'title ='),
+      migrations: [
+        [
+          '0002_text',
+          `migrations.AlterField("order", "note", ${field}), migrations.RenameField("shop", "name", "title")`,
+        ],
+      ],
+      how,
+      downtime: true,
+      rows: 'Order.objects.create(note="x" * 80)',
+      expected: {
+        does: isDone ? 'reverse' : 'loss',
+        migrations: ['shop.0002_text'],
+        drops: ['part of shop_order.note 1'],
+        newFits: false,
+        applied: isDone ? [first] : [first, '0002_text'],
+        old: [],
+        new: [],
+      },
+    }
+  }),
+  {
+    name: 'rows have no value for a column that would come back without a default',
+    new: plainModels.replace('name =', 'title ='),
+    migrations: [
+      [
+        '0002_x',
+        'migrations.AddField("order", "x", models.IntegerField(default=1), preserve_default=False)',
+      ],
+      [
+        '0003_no_x',
+        'migrations.RemoveField("order", "x"), migrations.RenameField("shop", "name", "title")',
+      ],
+    ],
+    how: 'any',
+    downtime: true,
+    rows: 'Order.objects.create()',
+    expected: {
+      does: 'impossible',
+      migrations: ['shop.0003_no_x', 'shop.0002_x'],
+      drops: [],
+      newFits: false,
+      applied: [first, '0002_x', '0003_no_x'],
+      old: [],
+      new: [],
+    },
+  },
   {
     name: 'a row refuses one of two reversals, so neither is begun',
     new: withX.replace('max_length=50', 'max_length=80').replace('name =', 'title ='),

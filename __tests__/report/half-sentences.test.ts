@@ -17,14 +17,14 @@ const cause = { code: 'migration-failed', sentence: 'it failed' } as const
 const fake = 'python manage.py migrate --fake shop 0002_next'
 const show = 'python manage.py sqlmigrate shop 0002_next'
 const kept = 'done, and kept by the database'
-const back = 'ake it back in the database, which loses nothing that was there before'
+const back = 'this takes it back in the database, without loss of data'
 
 test.each<[what: string, steps: readonly HalfStep[], words: string, hint: RegExp]>([
   [
     'the first one is there: it is taken back',
     [step, open],
     `${kept}: Add field a; not done: Create constraint d`,
-    new RegExp(`^The next release fails at what is there. T${back}:\nDROP a;$`),
+    new RegExp(`^The next release fails at what is there; ${back}:\nDROP a;$`),
   ],
   [
     'the last one is taken back first',
@@ -37,7 +37,7 @@ test.each<[what: string, steps: readonly HalfStep[], words: string, hint: RegExp
     [{ ...step, earlier: true }, open],
     `${kept}: Add field a; not done: Create constraint d`,
     new RegExp(
-      `If it comes from an earlier failure, since .* before this release, t${back}:\nDROP`,
+      `; if an earlier failure has left what was there before this release, ${back}:\nDROP`,
     ),
   ],
   [
@@ -56,13 +56,19 @@ test.each<[what: string, steps: readonly HalfStep[], words: string, hint: RegExp
     'code that has failed or not',
     [step, code, open],
     `${kept}: Add field a; not done: Create constraint d; perhaps done: Raw Python operation`,
-    new RegExp(`If Raw Python operation may run again, t${back}:\nDROP a;$`),
+    new RegExp(`; if Raw Python operation may run again, ${back}:\nDROP a;$`),
   ],
   [
     'what is gone cannot be taken back',
     [removed, open],
     `${kept}: Remove field e; not done: Create constraint d`,
     new RegExp(`by hand, as this shows it:\n${show}\nThen record it:\n${fake}$`),
+  ],
+  [
+    'code that is left to do is no SQL',
+    [removed, open, code],
+    `${kept}: Remove field e; not done: Create constraint d, Raw Python operation`,
+    new RegExp(`run by hand what it does not show \\(Raw Python operation\\):\n${show}\n`),
   ],
   [
     'SQL, which is done because what comes after it is',

@@ -41,6 +41,16 @@ test.each<[string, object, string | undefined]>([
     },
     'drops shop_note (more than 10000 rows have a value), shop_order.x (how many rows have a value is not known)',
   ],
+  [
+    'values that a shorter type cuts, and a column',
+    {
+      drops: [
+        { object: 'shop_order.x', rows: 2 },
+        { object: 'shop_order.note', rows: 1, cut: true },
+      ],
+    },
+    'drops shop_order.x (2 rows have a value), and shortens values of shop_order.note (1 row changes)',
+  ],
   ['code', { code: ['shop.0003_b'] }, 'runs code that may change rows: shop.0003_b'],
 ])('the loss of %s', (_, part, words) => {
   expect(lossOf(reversal(part))).toBe(words)

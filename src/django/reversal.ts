@@ -28,6 +28,14 @@ export interface Reversal {
   readonly databases: readonly DatabaseReversal[]
 }
 
+/** A column or a table that is dropped, or a column that gets a type which cuts values. */
+export interface Drop {
+  readonly object: string
+  /** How many rows have a value there, or one that is cut; missing: not known. */
+  readonly rows?: number
+  readonly is: 'dropped' | 'cut'
+}
+
 export interface DatabaseReversal {
   readonly database: string
   /** What the versions that come back do not fit. */
@@ -41,8 +49,7 @@ export interface DatabaseReversal {
   }[]
   /** Whether the newer version fits the schema after it. */
   readonly newFits: boolean
-  /** Columns and tables that are dropped, and how many rows have a value there; missing: not known. */
-  readonly drops: readonly { readonly object: string; readonly rows?: number }[]
+  readonly drops: readonly Drop[]
   /** Migrations whose reversal runs code, or SQL that writes rows. */
   readonly code: readonly string[]
   /** What does not fit and was not broken by these migrations: `column-gone shop_order.note`. */
@@ -89,9 +96,10 @@ function databaseOf(json: unknown): DatabaseReversal | undefined {
   })
   const drops = listOf(json['drops'], (one) => {
     if (!isRecord(one)) return undefined
-    const { object, rows } = one
+    const { object, rows, cut } = one
     if (typeof object !== 'string') return undefined
-    return { object, ...(typeof rows === 'number' && { rows }) }
+    const is = cut === true ? 'cut' : 'dropped'
+    return { object, is, ...(typeof rows === 'number' && { rows }) } as const
   })
   if (typeof database !== 'string' || typeof newFits !== 'boolean') return undefined
   if (!misfits || !migrations || !code || !irreversible || !drops) return undefined

@@ -51,11 +51,17 @@ function halfHint(half: Half, steps: Placed, database: string): string {
     return `All of ${app}.${name} is there, but it is not recorded, so the next release would fail at it. Record it:\n${fake}`
   const done = [...there, ...unknown]
   if (there.length > 0 && done.every(isReversible))
-    return `The next release fails at what is there. ${whenOf(done)}:\n${reversalOf(there).join('\n')}`
+    return `The next release fails at what is there; ${whenOf(done)}this takes it back in the database, without loss of data:\n${reversalOf(there).join('\n')}`
   if (unknown.length === 0)
-    return `The next release fails at what is there, and taking it back would lose data. Apply the rest by hand, as this shows it:\n${show}\nThen record it:\n${fake}`
+    return `The next release fails at what is there, and what takes it back is not known, or would lose data. Apply the rest by hand, as this shows it${codeAlso(absent)}:\n${show}\nThen record it:\n${fake}`
   const differ = tables.length === 0 ? 'none' : tables.join(', ')
   return `What is there is not certain. Tables that are not as before this release: ${differ}. Compare them with what it does:\n${show}`
+}
+
+/** Code is no SQL. */
+function codeAlso(steps: readonly HalfStep[]): string {
+  const names = steps.filter(({ isCode }) => isCode).map(({ name }) => name)
+  return names.length === 0 ? '' : `, and run by hand what it does not show (${names.join(', ')})`
 }
 
 function isReversible({ isCode, seen, loses, sql }: HalfStep): boolean {
@@ -67,11 +73,10 @@ function whenOf(done: readonly HalfStep[]): string {
   const code = done.filter(({ isCode }) => isCode).map(({ name }) => name)
   const again = code.length === 0 ? [] : [`${code.join(', ')} may run again`]
   const earlier = done.some((step) => step.earlier)
-    ? ['it comes from an earlier failure, since it was there before this release']
+    ? ['an earlier failure has left what was there before this release']
     : []
   const ifs = [...earlier, ...again]
-  const back = 'ake it back in the database, which loses nothing that was there before'
-  return ifs.length === 0 ? `T${back}` : `If ${ifs.join(', and ')}, t${back}`
+  return ifs.length === 0 ? '' : `if ${ifs.join(', and ')}, `
 }
 
 function reversalOf(there: readonly HalfStep[]): readonly string[] {

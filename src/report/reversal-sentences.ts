@@ -1,5 +1,5 @@
 /** The reversal of migrations in words: what it would drop, and what follows. Pure. */
-import type { DatabaseReversal, Reversal } from '../django/reversal.js'
+import type { DatabaseReversal, Drop, Reversal } from '../django/reversal.js'
 import { plural } from './sentences.js'
 
 /** As far as the pod counts. */
@@ -7,21 +7,39 @@ const counted = 10_000
 
 /** `drops shop_order.note (3 rows have a value)`; nothing where no stored value is lost. */
 export function lossOf({ databases }: Reversal): string | undefined {
-  const drops = databases.flatMap((one) => one.drops).filter(({ rows }) => rows !== 0)
+  const lost = databases.flatMap((one) => one.drops).filter(({ rows }) => rows !== 0)
   const code = databases.flatMap((one) => one.code)
   const parts = [
-    ...(drops.length > 0
-      ? [`drops ${drops.map(({ object, rows }) => `${object} (${rowsOf(rows)})`).join(', ')}`]
-      : []),
+    ...lossWords(
+      'drops',
+      lost.filter(({ is }) => is === 'dropped'),
+      'has a value',
+      'have a value',
+    ),
+    ...lossWords(
+      'shortens values of',
+      lost.filter(({ is }) => is === 'cut'),
+      'changes',
+      'change',
+    ),
     ...(code.length > 0 ? [`runs code that may change rows: ${code.join(', ')}`] : []),
   ]
   return parts.length === 0 ? undefined : parts.join(', and ')
 }
 
-function rowsOf(rows: number | undefined): string {
-  if (rows === undefined) return 'how many rows have a value is not known'
-  if (rows > counted) return `more than ${counted} rows have a value`
-  return `${plural(rows, 'row')} ${rows === 1 ? 'has' : 'have'} a value`
+/** `one`, `several`: what a row does, and what rows do. */
+function lossWords(
+  verb: string,
+  lost: readonly Drop[],
+  one: string,
+  several: string,
+): readonly string[] {
+  const words = ({ object, rows }: Drop) => {
+    if (rows === undefined) return `${object} (how many rows ${several} is not known)`
+    if (rows > counted) return `${object} (more than ${counted} rows ${several})`
+    return `${object} (${plural(rows, 'row')} ${rows === 1 ? one : several})`
+  }
+  return lost.length === 0 ? [] : [`${verb} ${lost.map(words).join(', ')}`]
 }
 
 /** `shop.0003_drop, shop.0002_note`: the last one first. */

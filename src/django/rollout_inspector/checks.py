@@ -33,6 +33,8 @@ class Check:
         self.query = "SELECT 1 FROM <table> WHERE " + where if query is None else query
         self.latest = where if latest is None else latest
         self.event = self.table = None
+        # The change cuts these values, and is not refused.
+        self.cuts = False
         # Values of new columns, as SQL for a list of columns: what the running versions give a row.
         self.values = ""
 
@@ -245,7 +247,7 @@ def shortened(old, new, effects, quote):
         each = longer(old.column, others[0], effects, quote)
         if vendor == "postgresql" and kind != other:
             # Django casts, by which the server cuts.
-            each.words += ", which would be cut"
+            each.words, each.cuts = each.words + ", which would be cut", True
         yield each
     held, most = limit_of(kind, sizes), limit_of(other, others)
     if held and most and most < held and (kind == other or kind in bytes_of):
@@ -276,17 +278,21 @@ def too_large(event, effects):
 
 
 def added(event, effects, quote):
-    """A unique column with one value for all rows."""
+    """A unique column with one value for all rows, and one that has none."""
     for each in too_large(event, effects):
         yield each
     field = event.field
-    if field is None or not field.unique or field.primary_key or getattr(field, "generated", False):
+    if field is None or field.primary_key or getattr(field, "generated", False):
         return
     if is_filled(field):
         # What the database computes may differ for each row.
         if hasattr(field.db_default, "resolve_expression") and type(field.db_default).__name__ != "Value":
             return
     elif effects.recorder.effective_default(field) is None:
+        if not field.null and effects.connection.vendor == "postgresql":
+            yield Check(None, "", [], "true", "<n> of <table> without a value in the new column " + field.column)
+        return
+    if not field.unique:
         return
     words = "<n> of <table> that would get the same value in the new column %s: it cannot be unique" % field.column
     yield Check(None, "", [], "2 <= (SELECT count(*) FROM (SELECT 1 FROM <table> LIMIT 2) rollout_t)", words)

@@ -65,14 +65,14 @@ def seconds_of(steps, sizes, is_atomic):
 def queued_of(statements):
     """Tables, as they are written, that change in a transaction which may have added or removed rows before. PostgreSQL
     refuses that while a deferred foreign key of these rows is unchecked. An UPDATE seldom changes a key."""
-    found, has_rows = set(), False
+    found, has_rows, is_late = set(), False, True
     for each in statements:
-        has_rows = has_rows or each.startswith("--") and "CANNOT BE WRITTEN AS SQL" in each
+        has_rows = has_rows or is_late and each.startswith("--") and "CANNOT BE WRITTEN AS SQL" in each
         for statement in reader.statements_of(each, False):
             if locks.find("SET CONSTRAINTS ALL IMMEDIATE", statement):
-                has_rows = False
-            elif locks.find("(INSERT|DELETE|MERGE|WITH|DO|CALL)", statement):
-                has_rows = True
-            elif has_rows:
-                found.update(table for what, table, _ in locks.of_statement(statement) if what in ("table", "only"))
+                is_late = has_rows = False
+            changed = locks.find("(?:ALTER TABLE|CREATE .*INDEX .*? ON) " + locks.exists + "(?:ONLY )?" + locks.name, statement)
+            if changed and has_rows:
+                found.add(changed.group(1))
+            has_rows = has_rows or is_late and bool(locks.find("(INSERT|DELETE|MERGE|WITH|DO|CALL)", statement))
     return found

@@ -12,19 +12,20 @@ def django_rollout_inspect():
     import sys
     import zlib
 
-    package = "rollout_inspector"
+    top = "rollout_inspector"
     texts = zlib.decompress(base64.b64decode("FILES")).decode("utf-8").split("\0")
     files = dict(text.split("\n", 1) for text in texts)
+
+    def file_of(name):
+        return ("__init__" if name == top else name[len(top) + 1 :]) + ".py"
 
     class Finder:
         """Imports the files from this text."""
 
         @staticmethod
         def find_spec(name, path=None, target=None):
-            file = "__init__" if name == package else name[len(package) + 1 :]
-            if name.partition(".")[0] != package or file + ".py" not in files:
-                return None
-            return importlib.util.spec_from_loader(name, Finder, is_package=name == package)
+            if name.partition(".")[0] == top and file_of(name) in files:
+                return importlib.util.spec_from_loader(name, Finder, is_package=name == top)
 
         @staticmethod
         def create_module(spec):
@@ -32,15 +33,14 @@ def django_rollout_inspect():
 
         @staticmethod
         def exec_module(module):
-            name = module.__name__
-            file = ("__init__" if name == package else name[len(package) + 1 :]) + ".py"
-            module.__file__ = package + "/" + file
+            file = file_of(module.__name__)
+            module.__file__ = top + "/" + file
             exec(compile(files[file], module.__file__, "exec"), module.__dict__)
 
         @staticmethod
         def get_source(name):
             """For a traceback."""
-            return files.get(name[len(package) + 1 :] + ".py")
+            return files.get(file_of(name))
 
         @staticmethod
         def get_data(path):

@@ -200,7 +200,7 @@ def held_for(rows_of, statements, migration):
     return {
         "seconds": round(cost.seconds_of(steps, sizes, migration.atomic), 1),
         "more": bool(migration.atomic and is_open_end),
-        "queued": [locks.plain(table) for table, _, is_deferred in sorted(rows) if is_deferred and table in queued],
+        "queued": sorted({locks.plain(table) for table, _, is_deferred in rows if is_deferred and table in queued}),
     }
 
 

@@ -239,7 +239,8 @@ def of_statement(statement):
         return
     makes_code = re.match(r"CREATE (OR REPLACE )?(FUNCTION|PROCEDURE)\b", statement, re.IGNORECASE)
     replaced = re.match(r"CREATE OR REPLACE FUNCTION .*\bRETURNS TRIGGER\b", statement, re.IGNORECASE)
-    refuses = r"REVOKE\b|ALTER TYPE .* RENAME (VALUE|ATTRIBUTE)\b|ALTER DOMAIN .* (ADD|SET NOT NULL)\b"
+    # The triggers of MySQL have names without a table.
+    refuses = r"REVOKE\b|DROP TRIGGER\b|ALTER TYPE .* RENAME (VALUE|ATTRIBUTE)\b|ALTER DOMAIN .* (ADD|SET NOT NULL)\b"
     if replaced or re.match(r"DO\b|" + refuses, statement, re.IGNORECASE):
         # A trigger that is there may call it.
         yield unread(statement)

@@ -13,10 +13,11 @@ operations are walked backwards through the catalog of the database, as effects.
 """
 import json
 import os
+import re
 
 from rollout_inspector import asking, checks, reader, task, tenants
 from rollout_inspector.catalog import Catalog
-from rollout_inspector.judge import bytes_of, misfits, of_types, parts_of, severity_of, texts
+from rollout_inspector.judge import bytes_of, families, misfits, of_types, parts_of, severity_of, texts
 
 # What both sides name in their own way, or do not tell.
 named_freely = ("unique", "check", "fk-added", "unread")
@@ -182,12 +183,12 @@ class Backwards:
         answer["irreversible"] = self.without_reverse(stops)
         answer["code"] = [name_of(key) for key in found if key in self.code]
         # Code may mend them.
-        refuse = [] if answer["code"] else list(filter(None, (checks.refusing(self, each) for each in after.checks if each.query)))
+        refuse = [] if answer["code"] else list(filter(None, (checks.refusing(self, each) for each in after.checks if each.query and not each.cuts)))
         answer["possible"] = not stops and not refuse
         if stops:
             answer["why"] = "%s cannot be reversed" % ", ".join(map(name_of, stops))
         elif refuse:
-            answer["why"] = "rows are in the way of the reversal: " + "; ".join(refuse)
+            answer["why"] = "rows refuse it: " + "; ".join(refuse)
         was = breaks_of(self.new, self.catalog.before, after.touched)
         lost = breaks_of(self.new, after.catalog.get, after.touched)
         answer["newMisfits"] = [self.finding(key, lost[key], self.new[key[1]]) for key in sorted(set(lost) - set(was))]
@@ -320,7 +321,7 @@ class Backwards:
                 if where and has.get("origin"):
                     table, column = has["origin"]
                     where = " WHERE " + where.replace("<column>", self.connection.ops.quote_name(column))
-                    cut.append({"object": "part of %s.%s" % (table, column), "rows": self.limited(table, where, None)})
+                    cut.append({"object": "%s.%s" % (table, column), "rows": self.limited(table, where, None), "cut": True})
         return cut
 
     def count(self, table, column=None):
@@ -374,7 +375,8 @@ def cut_of(was, then):
     (kind, sizes), (other, others) = parts_of(was), parts_of(then)
     if kind in texts and other in ("varchar", "char"):
         return "char_length(<column>) > %d" % others[0] if others else ""
-    if kind in bytes_of and other in bytes_of:
+    # They keep a whole number, or refuse it; and any text.
+    if kind.split()[0] in bytes_of and other in families[0][:5] or other in texts or other.startswith("json"):
         return ""
     if kind in ("numeric", "decimal") and (other == kind or other in bytes_of):
         return "<column> <> round(<column>, %d)" % others[-1] if others else "<column> <> round(<column>)"
@@ -391,7 +393,8 @@ def may_lose(operation):
         return getattr(operation, "reverse_code", None) is not RunPython.noop
     sql = getattr(operation, "reverse_sql", None) or ()
     texts = [sql] if isinstance(sql, str) else [each if isinstance(each, str) else each[0] for each in sql]
-    return any(map(reader.writes_rows, texts))
+    # Another type may be given by any expression.
+    return any(reader.writes_rows(each) or re.search(r"(?i)\b(TYPE|MODIFY|CHANGE)\b", each) for each in texts)
 
 
 def refuse_writes(*given):
