@@ -450,8 +450,8 @@ const k=n(1236)
 const S=n(6717)
 const T=n(8646)
 const R=n(5385)
-const O=n(6114)
-const D=n(9379)
+const D=n(6114)
+const O=n(9379)
 const F=n(6782)
 const N=n(8011)
 const M=n(4750)
@@ -461,11 +461,11 @@ const x=n(1866)
 const P=n(7118)
 const G=n(280)
 const H=n(2276)
-const j=n(5213)
-const J=n(3465)
-const V=n(2028)
-const $=n(1489)
-e.exports={parse:a,valid:c,clean:l,inc:A,diff:u,major:d,minor:h,patch:f,prerelease:g,compare:p,rcompare:m,compareLoose:E,compareBuild:w,sort:y,rsort:I,gt:B,lt:Q,eq:b,neq:v,gte:k,lte:S,cmp:T,coerce:R,truncate:O,Comparator:D,Range:F,satisfies:N,toComparators:M,maxSatisfying:L,minSatisfying:U,minVersion:x,validRange:P,outside:G,gtr:H,ltr:j,intersects:J,simplifyRange:V,subset:$,SemVer:o,re:s.re,src:s.src,tokens:s.t,SEMVER_SPEC_VERSION:r.SEMVER_SPEC_VERSION,RELEASE_TYPES:r.RELEASE_TYPES,compareIdentifiers:i.compareIdentifiers,rcompareIdentifiers:i.rcompareIdentifiers}},5101:e=>{const t="2.0.0"
+const J=n(5213)
+const j=n(3465)
+const $=n(2028)
+const V=n(1489)
+e.exports={parse:a,valid:c,clean:l,inc:A,diff:u,major:d,minor:h,patch:f,prerelease:g,compare:p,rcompare:m,compareLoose:E,compareBuild:w,sort:y,rsort:I,gt:B,lt:Q,eq:b,neq:v,gte:k,lte:S,cmp:T,coerce:R,truncate:D,Comparator:O,Range:F,satisfies:N,toComparators:M,maxSatisfying:L,minSatisfying:U,minVersion:x,validRange:P,outside:G,gtr:H,ltr:J,intersects:j,simplifyRange:$,subset:V,SemVer:o,re:s.re,src:s.src,tokens:s.t,SEMVER_SPEC_VERSION:r.SEMVER_SPEC_VERSION,RELEASE_TYPES:r.RELEASE_TYPES,compareIdentifiers:i.compareIdentifiers,rcompareIdentifiers:i.rcompareIdentifiers}},5101:e=>{const t="2.0.0"
 const n=256
 const s=Number.MAX_SAFE_INTEGER||9007199254740991
 const r=16
@@ -955,9 +955,9 @@ const{setGlobalOrigin:S,getGlobalOrigin:T}=n(1059)
 0
 0
 const{CacheStorage:R}=n(3245)
-const{kConstruct:O}=n(109)
-new R(O)
-const{deleteCookie:D,getCookies:F,getSetCookies:N,setCookie:M}=n(9061)
+const{kConstruct:D}=n(109)
+new R(D)
+const{deleteCookie:O,getCookies:F,getSetCookies:N,setCookie:M}=n(9061)
 0
 0
 0
@@ -1560,7 +1560,7 @@ const{channels:E}=n(2414)
 const{headerNameLowerCasedRecord:w}=n(735)
 const y=/[^\u0021-\u00ff]/
 const I=Symbol("handler")
-class Request{constructor(e,{path:t,method:n,body:r,headers:o,query:w,idempotent:B,blocking:Q,upgrade:b,headersTimeout:v,bodyTimeout:k,reset:S,throwOnError:T,expectContinue:R,servername:O},D){if(typeof t!=="string")throw new s("path must be a string")
+class Request{constructor(e,{path:t,method:n,body:r,headers:o,query:w,idempotent:B,blocking:Q,upgrade:b,headersTimeout:v,bodyTimeout:k,reset:S,throwOnError:T,expectContinue:R,servername:D},O){if(typeof t!=="string")throw new s("path must be a string")
 else if(t[0]!=="/"&&!(t.startsWith("http://")||t.startsWith("https://"))&&n!=="CONNECT")throw new s("path must be an absolute URL or start with a slash")
 else if(y.test(t))throw new s("invalid request path")
 if(typeof n!=="string")throw new s("method must be a string")
@@ -1605,9 +1605,9 @@ if(Array.isArray(o)){if(o.length%2!==0)throw new s("headers array must be even")
 for(let e=0;e<o.length;e+=2)processHeader(this,o[e],o[e+1])}else if(o&&typeof o==="object")if(o[Symbol.iterator])for(const e of o){if(!Array.isArray(e)||e.length!==2)throw new s("headers must be in key-value pair format")
 processHeader(this,e[0],e[1])}else{const e=Object.keys(o)
 for(let t=0;t<e.length;++t)processHeader(this,e[t],o[e[t]])}else if(o!=null)throw new s("headers must be an object or an array")
-g(D,n,b)
-this.servername=O||p(this.host)
-this[I]=D
+g(O,n,b)
+this.servername=D||p(this.host)
+this[I]=O
 if(E.create.hasSubscribers)E.create.publish({request:this})}onBodySent(e){if(this[I].onBodySent)try{return this[I].onBodySent(e)}catch(e){this.abort(e)}}onRequestSent(){if(E.bodySent.hasSubscribers)E.bodySent.publish({request:this})
 if(this[I].onRequestSent)try{return this[I].onRequestSent()}catch(e){this.abort(e)}}onConnect(e){o(!this.aborted)
 o(!this.completed)
@@ -1917,7 +1917,7 @@ const r=n(3440)
 const{channels:o}=n(2414)
 const i=n(6603)
 const{RequestContentLengthMismatchError:a,ResponseContentLengthMismatchError:c,RequestAbortedError:l,InvalidArgumentError:A,HeadersTimeoutError:u,HeadersOverflowError:d,SocketError:h,InformationalError:f,BodyTimeoutError:g,HTTPParserError:p,ResponseExceededMaxSizeError:m}=n(8707)
-const{kUrl:E,kReset:w,kClient:y,kParser:I,kBlocking:B,kRunning:Q,kPending:b,kSize:v,kWriting:k,kQueue:S,kNoRef:T,kKeepAliveDefaultTimeout:R,kHostHeader:O,kPendingIdx:D,kRunningIdx:F,kError:N,kPipelining:M,kSocket:L,kKeepAliveTimeoutValue:U,kMaxHeadersSize:x,kKeepAliveMaxTimeout:P,kKeepAliveTimeoutThreshold:G,kHeadersTimeout:H,kBodyTimeout:j,kStrictContentLength:J,kMaxRequests:V,kCounter:$,kMaxResponseSize:Y,kOnError:W,kResume:q,kHTTPContext:_}=n(6443)
+const{kUrl:E,kReset:w,kClient:y,kParser:I,kBlocking:B,kRunning:Q,kPending:b,kSize:v,kWriting:k,kQueue:S,kNoRef:T,kKeepAliveDefaultTimeout:R,kHostHeader:D,kPendingIdx:O,kRunningIdx:F,kError:N,kPipelining:M,kSocket:L,kKeepAliveTimeoutValue:U,kMaxHeadersSize:x,kKeepAliveMaxTimeout:P,kKeepAliveTimeoutThreshold:G,kHeadersTimeout:H,kBodyTimeout:J,kStrictContentLength:j,kMaxRequests:$,kCounter:V,kMaxResponseSize:Y,kOnError:W,kResume:q,kHTTPContext:_}=n(6443)
 const z=n(2824)
 const K=Buffer.alloc(0)
 const Z=Buffer[Symbol.species]
@@ -2076,7 +2076,7 @@ return-1}if(t&&!l.upgrade){r.destroy(i,new h("bad upgrade",r.getSocketInfo(i)))
 return-1}s(this.timeoutType===he)
 this.statusCode=e
 this.shouldKeepAlive=n||l.method==="HEAD"&&!i[w]&&this.connection.toLowerCase()==="keep-alive"
-if(this.statusCode>=200){const e=l.bodyTimeout!=null?l.bodyTimeout:o[j]
+if(this.statusCode>=200){const e=l.bodyTimeout!=null?l.bodyTimeout:o[J]
 this.setTimeout(e,fe)}else if(this.timeout)if(this.timeout.refresh)this.timeout.refresh()
 if(l.method==="CONNECT"){s(o[Q]===1)
 this.upgrade=true
@@ -2165,7 +2165,7 @@ const t=e[S].splice(e[F])
 for(let s=0;s<t.length;s++){const o=t[s]
 r.errorRequest(e,o,n)}}else if(e[Q]>0&&n.code!=="UND_ERR_INFO"){const t=e[S][e[F]]
 e[S][e[F]++]=null
-r.errorRequest(e,t,n)}e[D]=e[F]
+r.errorRequest(e,t,n)}e[O]=e[F]
 s(e[Q]===0)
 e.emit("disconnect",e[E],[e],n)
 e[q]()})
@@ -2205,7 +2205,7 @@ const I=r.bodyLength(p)
 E=I??E
 if(E===null)E=t.contentLength
 if(E===0&&!y)E=null
-if(shouldSendContentLength(i)&&E>0&&t.contentLength!==null&&t.contentLength!==E){if(e[J]){r.errorRequest(e,t,new a)
+if(shouldSendContentLength(i)&&E>0&&t.contentLength!==null&&t.contentLength!==E){if(e[j]){r.errorRequest(e,t,new a)
 return false}process.emitWarning(new a)}const Q=e[L]
 clearIdleSocketValidation(Q)
 const abort=n=>{if(t.aborted)return
@@ -2217,11 +2217,11 @@ try{t.onConnect(abort)}catch(n){r.errorRequest(e,t,n)}if(t.aborted)return false
 if(i==="HEAD")Q[w]=true
 if(d||i==="CONNECT")Q[w]=true
 if(g!=null)Q[w]=g
-if(e[V]&&Q[$]++>=e[V])Q[w]=true
+if(e[$]&&Q[V]++>=e[$])Q[w]=true
 if(h)Q[B]=true
 let b=`${i} ${c} HTTP/1.1\r\n`
 if(typeof u==="string")b+=`host: ${u}\r\n`
-else b+=e[O]
+else b+=e[D]
 if(d)b+=`connection: upgrade\r\nupgrade: ${d}\r\n`
 else if(e[M]&&!Q[w])b+="connection: keep-alive\r\n"
 else b+="connection: close\r\n"
@@ -2301,7 +2301,7 @@ if(t[N])throw t[N]
 if(t.destroyed)return false
 const l=Buffer.byteLength(e)
 if(!l)return true
-if(s!==null&&o+l>s){if(r[J])throw new a
+if(s!==null&&o+l>s){if(r[j])throw new a
 process.emitWarning(new a)}t.cork()
 if(o===0){if(!i&&n.reset!==false)t[w]=true
 if(s===null)t.write(`${c}transfer-encoding: chunked\r\n`,"latin1")
@@ -2319,7 +2319,7 @@ if(e.destroyed)return
 if(s===0)if(r)e.write(`${o}content-length: 0\r\n\r\n`,"latin1")
 else e.write(`${o}\r\n`,"latin1")
 else if(t===null)e.write("\r\n0\r\n\r\n","latin1")
-if(t!==null&&s!==t)if(n[J])throw new a
+if(t!==null&&s!==t)if(n[j])throw new a
 else process.emitWarning(new a)
 if(e[I].timeout&&e[I].timeoutType===he)if(e[I].timeout.refresh)e[I].timeout.refresh()
 n[q]()}destroy(e){const{socket:t,client:n,abort:r}=this
@@ -2333,16 +2333,16 @@ const{RequestContentLengthMismatchError:a,RequestAbortedError:c,SocketError:l,In
 const{kUrl:u,kReset:d,kClient:h,kRunning:f,kPending:g,kQueue:p,kPendingIdx:m,kRunningIdx:E,kError:w,kSocket:y,kStrictContentLength:I,kOnError:B,kMaxConcurrentStreams:Q,kHTTP2Session:b,kResume:v,kSize:k,kHTTPContext:S}=n(6443)
 const T=Symbol("open streams")
 let R
-let O=false
-let D
-try{D=n(2467)}catch{D={constants:{}}}const{constants:{HTTP2_HEADER_AUTHORITY:F,HTTP2_HEADER_METHOD:N,HTTP2_HEADER_PATH:M,HTTP2_HEADER_SCHEME:L,HTTP2_HEADER_CONTENT_LENGTH:U,HTTP2_HEADER_EXPECT:x,HTTP2_HEADER_STATUS:P}}=D
+let D=false
+let O
+try{O=n(2467)}catch{O={constants:{}}}const{constants:{HTTP2_HEADER_AUTHORITY:F,HTTP2_HEADER_METHOD:N,HTTP2_HEADER_PATH:M,HTTP2_HEADER_SCHEME:L,HTTP2_HEADER_CONTENT_LENGTH:U,HTTP2_HEADER_EXPECT:x,HTTP2_HEADER_STATUS:P}}=O
 function parseH2Headers(e){const t=[]
 for(const[n,s]of Object.entries(e))if(Array.isArray(s))for(const e of s)t.push(Buffer.from(n),Buffer.from(e))
 else t.push(Buffer.from(n),Buffer.from(s))
 return t}function parseH2ResponseHeaders(e){const{[P]:t,...n}=e
 return parseH2Headers(n)}async function connectH2(e,t){e[y]=t
-if(!O){O=true
-process.emitWarning("H2 support is experimental, expect them to change at any time.",{code:"UNDICI-H2"})}const n=D.connect(e[u],{createConnection:()=>t,peerMaxConcurrentStreams:e[Q]})
+if(!D){D=true
+process.emitWarning("H2 support is experimental, expect them to change at any time.",{code:"UNDICI-H2"})}const n=O.connect(e[u],{createConnection:()=>t,peerMaxConcurrentStreams:e[Q]})
 n[T]=0
 n[h]=e
 n[y]=t
@@ -2403,8 +2403,8 @@ const n=B[e+1]
 if(Array.isArray(n))for(let e=0;e<n.length;e++)if(k[t])k[t]+=`,${n[e]}`
 else k[t]=n[e]
 else k[t]=n}let S
-const{hostname:O,port:D}=e[u]
-k[F]=h||`${O}${D?`:${D}`:""}`
+const{hostname:D,port:O}=e[u]
+k[F]=h||`${D}${O?`:${O}`:""}`
 k[N]=l
 const abort=n=>{if(t.aborted)return
 if(t.completed){if(l==="CONNECT"&&S!=null)i.destroy(S,n||new c)
@@ -2451,10 +2451,10 @@ if(H===0||!G)H=null
 if(shouldSendContentLength(l)&&H>0&&t.contentLength!=null&&t.contentLength!==H){if(e[I]){i.errorRequest(e,t,new a)
 return false}process.emitWarning(new a)}if(H!=null){s(Q,"no body must not have content length")
 k[U]=`${H}`}o.ref()
-const j=l==="GET"||l==="HEAD"||Q===null
+const J=l==="GET"||l==="HEAD"||Q===null
 if(g){k[x]="100-continue"
-S=o.request(k,{endStream:j,signal:w})
-S.once("continue",writeBodyH2)}else{S=o.request(k,{endStream:j,signal:w})
+S=o.request(k,{endStream:J,signal:w})
+S.once("continue",writeBodyH2)}else{S=o.request(k,{endStream:J,signal:w})
 writeBodyH2()}++o[T]
 S.once("response",n=>{const{[P]:s,...r}=n
 t.onResponseStarted()
@@ -2527,13 +2527,13 @@ const c=n(4655)
 const l=n(1841)
 const{InvalidArgumentError:A,InformationalError:u,ClientDestroyedError:d}=n(8707)
 const h=n(9136)
-const{kUrl:f,kServerName:g,kClient:p,kBusy:m,kConnect:E,kResuming:w,kRunning:y,kPending:I,kSize:B,kQueue:Q,kConnected:b,kConnecting:v,kNeedDrain:k,kKeepAliveDefaultTimeout:S,kHostHeader:T,kPendingIdx:R,kRunningIdx:O,kError:D,kPipelining:F,kKeepAliveTimeoutValue:N,kMaxHeadersSize:M,kKeepAliveMaxTimeout:L,kKeepAliveTimeoutThreshold:U,kHeadersTimeout:x,kBodyTimeout:P,kStrictContentLength:G,kConnector:H,kMaxRedirections:j,kMaxRequests:J,kCounter:V,kClose:$,kDestroy:Y,kDispatch:W,kInterceptors:q,kLocalAddress:_,kMaxResponseSize:z,kOnError:K,kHTTPContext:Z,kMaxConcurrentStreams:X,kResume:ee}=n(6443)
+const{kUrl:f,kServerName:g,kClient:p,kBusy:m,kConnect:E,kResuming:w,kRunning:y,kPending:I,kSize:B,kQueue:Q,kConnected:b,kConnecting:v,kNeedDrain:k,kKeepAliveDefaultTimeout:S,kHostHeader:T,kPendingIdx:R,kRunningIdx:D,kError:O,kPipelining:F,kKeepAliveTimeoutValue:N,kMaxHeadersSize:M,kKeepAliveMaxTimeout:L,kKeepAliveTimeoutThreshold:U,kHeadersTimeout:x,kBodyTimeout:P,kStrictContentLength:G,kConnector:H,kMaxRedirections:J,kMaxRequests:j,kCounter:$,kClose:V,kDestroy:Y,kDispatch:W,kInterceptors:q,kLocalAddress:_,kMaxResponseSize:z,kOnError:K,kHTTPContext:Z,kMaxConcurrentStreams:X,kResume:ee}=n(6443)
 const te=n(637)
 const ne=n(8788)
 let se=false
 const re=Symbol("kClosedResolve")
 const noop=()=>{}
-function getPipelining(e){return e[F]??e[Z]?.defaultPipelining??1}class Client extends l{constructor(e,{interceptors:t,maxHeaderSize:n,headersTimeout:s,socketTimeout:a,requestTimeout:c,connectTimeout:l,bodyTimeout:u,idleTimeout:d,keepAlive:p,keepAliveTimeout:m,maxKeepAliveTimeout:E,keepAliveMaxTimeout:y,keepAliveTimeoutThreshold:I,socketPath:B,pipelining:b,tls:v,strictContentLength:D,maxCachedSessions:V,maxRedirections:$,connect:Y,maxRequestsPerClient:W,localAddress:te,maxResponseSize:ne,autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae,maxConcurrentStreams:ce,allowH2:le,webSocket:Ae,eventSource:ue}={}){super({webSocket:Ae,eventSource:ue})
+function getPipelining(e){return e[F]??e[Z]?.defaultPipelining??1}class Client extends l{constructor(e,{interceptors:t,maxHeaderSize:n,headersTimeout:s,socketTimeout:a,requestTimeout:c,connectTimeout:l,bodyTimeout:u,idleTimeout:d,keepAlive:p,keepAliveTimeout:m,maxKeepAliveTimeout:E,keepAliveMaxTimeout:y,keepAliveTimeoutThreshold:I,socketPath:B,pipelining:b,tls:v,strictContentLength:O,maxCachedSessions:$,maxRedirections:V,connect:Y,maxRequestsPerClient:W,localAddress:te,maxResponseSize:ne,autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae,maxConcurrentStreams:ce,allowH2:le,webSocket:Ae,eventSource:ue}={}){super({webSocket:Ae,eventSource:ue})
 if(p!==void 0)throw new A("unsupported keepAlive, use pipelining=0 instead")
 if(a!==void 0)throw new A("unsupported socketTimeout, use headersTimeout & bodyTimeout instead")
 if(c!==void 0)throw new A("unsupported requestTimeout, use headersTimeout & bodyTimeout instead")
@@ -2548,17 +2548,17 @@ if(I!=null&&!Number.isFinite(I))throw new A("invalid keepAliveTimeoutThreshold")
 if(s!=null&&(!Number.isInteger(s)||s<0))throw new A("headersTimeout must be a positive integer or zero")
 if(u!=null&&(!Number.isInteger(u)||u<0))throw new A("bodyTimeout must be a positive integer or zero")
 if(Y!=null&&typeof Y!=="function"&&typeof Y!=="object")throw new A("connect must be a function or an object")
-if($!=null&&(!Number.isInteger($)||$<0))throw new A("maxRedirections must be a positive number")
+if(V!=null&&(!Number.isInteger(V)||V<0))throw new A("maxRedirections must be a positive number")
 if(W!=null&&(!Number.isInteger(W)||W<0))throw new A("maxRequestsPerClient must be a positive number")
 if(te!=null&&(typeof te!=="string"||r.isIP(te)===0))throw new A("localAddress must be valid string IP address")
 if(ne!=null&&(!Number.isInteger(ne)||ne<-1))throw new A("maxResponseSize must be a positive number")
 if(ae!=null&&(!Number.isInteger(ae)||ae<-1))throw new A("autoSelectFamilyAttemptTimeout must be a positive number")
 if(le!=null&&typeof le!=="boolean")throw new A("allowH2 must be a valid boolean value")
 if(ce!=null&&(typeof ce!=="number"||ce<1))throw new A("maxConcurrentStreams must be a positive integer, greater than 0")
-if(typeof Y!=="function")Y=h({...v,maxCachedSessions:V,allowH2:le,socketPath:B,timeout:l,...ie?{autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae}:void 0,...Y})
+if(typeof Y!=="function")Y=h({...v,maxCachedSessions:$,allowH2:le,socketPath:B,timeout:l,...ie?{autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae}:void 0,...Y})
 if(t?.Client&&Array.isArray(t.Client)){this[q]=t.Client
 if(!se){se=true
-process.emitWarning("Client.Options#interceptor is deprecated. Use Dispatcher#compose instead.",{code:"UNDICI-CLIENT-INTERCEPTOR-DEPRECATED"})}}else this[q]=[oe({maxRedirections:$})]
+process.emitWarning("Client.Options#interceptor is deprecated. Use Dispatcher#compose instead.",{code:"UNDICI-CLIENT-INTERCEPTOR-DEPRECATED"})}}else this[q]=[oe({maxRedirections:V})]
 this[f]=i.parseOrigin(e)
 this[H]=Y
 this[F]=b!=null?b:1
@@ -2574,26 +2574,26 @@ this[k]=0
 this[T]=`host: ${this[f].hostname}${this[f].port?`:${this[f].port}`:""}\r\n`
 this[P]=u!=null?u:3e5
 this[x]=s!=null?s:3e5
-this[G]=D==null?true:D
-this[j]=$
-this[J]=W
+this[G]=O==null?true:O
+this[J]=V
+this[j]=W
 this[re]=null
 this[z]=ne>-1?ne:-1
 this[X]=ce!=null?ce:100
 this[Z]=null
 this[Q]=[]
-this[O]=0
+this[D]=0
 this[R]=0
 this[ee]=e=>resume(this,e)
 this[K]=e=>onError(this,e)}get pipelining(){return this[F]}set pipelining(e){this[F]=e
-this[ee](true)}get[I](){return this[Q].length-this[R]}get[y](){return this[R]-this[O]}get[B](){return this[Q].length-this[O]}get[b](){return!!this[Z]&&!this[v]&&!this[Z].destroyed}get[m](){return Boolean(this[Z]?.busy(null)||this[B]>=(getPipelining(this)||1)||this[I]>0)}[E](e){connect(this)
+this[ee](true)}get[I](){return this[Q].length-this[R]}get[y](){return this[R]-this[D]}get[B](){return this[Q].length-this[D]}get[b](){return!!this[Z]&&!this[v]&&!this[Z].destroyed}get[m](){return Boolean(this[Z]?.busy(null)||this[B]>=(getPipelining(this)||1)||this[I]>0)}[E](e){connect(this)
 this.once("connect",e)}[W](e,t){const n=e.origin||this[f].origin
 const s=new c(n,e,t)
 this[Q].push(s)
 if(this[w]);else if(i.bodyLength(s.body)==null&&i.isIterable(s.body)){this[w]=1
 queueMicrotask(()=>resume(this))}else this[ee](true)
 if(this[w]&&this[k]!==2&&this[m])this[k]=2
-return this[k]<2}async[$](){return new Promise(e=>{if(this[B])this[re]=e
+return this[k]<2}async[V](){return new Promise(e=>{if(this[B])this[re]=e
 else e(null)})}async[Y](e){return new Promise(t=>{const n=this[Q].splice(this[R])
 for(let t=0;t<n.length;t++){const s=n[t]
 i.errorRequest(this,s,e)}const callback=()=>{if(this[re]){this[re]()
@@ -2601,8 +2601,8 @@ this[re]=null}t(null)}
 if(this[Z]){this[Z].destroy(e,callback)
 this[Z]=null}else queueMicrotask(callback)
 this[ee]()})}}const oe=n(5092)
-function onError(e,t){if(e[y]===0&&t.code!=="UND_ERR_INFO"&&t.code!=="UND_ERR_SOCKET"){s(e[R]===e[O])
-const n=e[Q].splice(e[O])
+function onError(e,t){if(e[y]===0&&t.code!=="UND_ERR_INFO"&&t.code!=="UND_ERR_SOCKET"){s(e[R]===e[D])
+const n=e[Q].splice(e[D])
 for(let s=0;s<n.length;s++){const r=n[s]
 i.errorRequest(e,r,t)}s(e[B]===0)}}async function connect(e){s(!e[v])
 s(!e[Z])
@@ -2619,10 +2619,10 @@ if(e.destroyed){i.destroy(r.on("error",noop),new d)
 return}s(r)
 try{e[Z]=r.alpnProtocol==="h2"?await ne(e,r):await te(e,r)}catch(e){r.destroy().on("error",noop)
 throw e}e[v]=false
-r[V]=0
-r[J]=e[J]
+r[$]=0
+r[j]=e[j]
 r[p]=e
-r[D]=null
+r[O]=null
 if(a.connected.hasSubscribers)a.connected.publish({connectParams:{host:t,hostname:n,protocol:o,port:c,version:e[Z]?.version,servername:e[g],localAddress:e[_]},connector:e[H],socket:r})
 e.emit("connect",e[f],[e])}catch(r){if(e.destroyed)return
 e[v]=false
@@ -2635,9 +2635,9 @@ e.emit("drain",e[f],[e])}function resume(e,t){if(e[w]===2)return
 e[w]=2
 _resume(e,t)
 e[w]=0
-if(e[O]>256){e[Q].splice(0,e[O])
-e[R]-=e[O]
-e[O]=0}}function _resume(e,t){while(true){if(e.destroyed){s(e[I]===0)
+if(e[D]>256){e[Q].splice(0,e[D])
+e[R]-=e[D]
+e[D]=0}}function _resume(e,t){while(true){if(e.destroyed){s(e[I]===0)
 return}if(e[re]&&!e[B]){e[re]()
 e[re]=null
 return}if(e[Z])e[Z].resume()
@@ -3595,21 +3595,21 @@ const{kState:f}=n(3627)
 const{fetching:g}=n(4398)
 const{urlIsHttpHttpsScheme:p,createDeferredPromise:m,readAllBytes:E}=n(3168)
 const w=n(4589)
-class Cache{#O
+class Cache{#D
 constructor(){if(arguments[0]!==s)c.illegalConstructor()
 c.util.markAsUncloneable(this)
-this.#O=arguments[1]}async match(e,t={}){c.brandCheck(this,Cache)
+this.#D=arguments[1]}async match(e,t={}){c.brandCheck(this,Cache)
 const n="Cache.match"
 c.argumentLengthCheck(arguments,1,n)
 e=c.converters.RequestInfo(e,n,"request")
 t=c.converters.CacheQueryOptions(t,n,"options")
-const s=this.#D(e,t,1)
+const s=this.#O(e,t,1)
 if(s.length===0)return
 return s[0]}async matchAll(e=void 0,t={}){c.brandCheck(this,Cache)
 const n="Cache.matchAll"
 if(e!==void 0)e=c.converters.RequestInfo(e,n,"request")
 t=c.converters.CacheQueryOptions(t,n,"options")
-return this.#D(e,t)}async add(e){c.brandCheck(this,Cache)
+return this.#O(e,t)}async add(e){c.brandCheck(this,Cache)
 const t="Cache.add"
 c.argumentLengthCheck(arguments,1,t)
 e=c.converters.RequestInfo(e,t,"request")
@@ -3699,12 +3699,12 @@ if(e!==void 0)if(e instanceof d){s=e[f]
 if(s.method!=="GET"&&!t.ignoreMethod)return[]}else if(typeof e==="string")s=new d(e)[f]
 const r=m()
 const o=[]
-if(e===void 0)for(const e of this.#O)o.push(e[0])
+if(e===void 0)for(const e of this.#D)o.push(e[0])
 else{const e=this.#N(s,t)
 for(const t of e)o.push(t[0])}queueMicrotask(()=>{const e=[]
 for(const t of o){const n=h(t,(new AbortController).signal,"immutable")
 e.push(n)}r.resolve(Object.freeze(e))})
-return r.promise}#F(e){const t=this.#O
+return r.promise}#F(e){const t=this.#D
 const n=[...t]
 const s=[]
 const r=[]
@@ -3725,10 +3725,10 @@ e=this.#N(n.request)
 for(const n of e){const e=t.indexOf(n)
 w(e!==-1)
 t.splice(e,1)}t.push([n.request,n.response])
-s.push([n.request,n.response])}r.push([n.request,n.response])}return r}catch(e){this.#O.length=0
-this.#O=n
+s.push([n.request,n.response])}r.push([n.request,n.response])}return r}catch(e){this.#D.length=0
+this.#D=n
 throw e}}#N(e,t,n){const s=[]
-const r=n??this.#O
+const r=n??this.#D
 for(const n of r){const[r,o]=n
 if(this.#M(e,r,o,t))s.push(n)}return s}#M(e,t,n=null,s){const i=new URL(e.url)
 const a=new URL(t.url)
@@ -3739,11 +3739,11 @@ const c=o(n.headersList.get("vary"))
 for(const n of c){if(n==="*")return false
 const s=t.headersList.get(n)
 const r=e.headersList.get(n)
-if(s!==r)return false}return true}#D(e,t,n=1/0){let s=null
+if(s!==r)return false}return true}#O(e,t,n=1/0){let s=null
 if(e!==void 0)if(e instanceof d){s=e[f]
 if(s.method!=="GET"&&!t.ignoreMethod)return[]}else if(typeof e==="string")s=new d(e)[f]
 const r=[]
-if(e===void 0)for(const e of this.#O)r.push(e[1])
+if(e===void 0)for(const e of this.#D)r.push(e[1])
 else{const e=this.#N(s,t)
 for(const t of e)r.push(t[1])}const o=[]
 for(const e of r){const t=u(e,"immutable")
@@ -4077,7 +4077,7 @@ class EventSource extends EventTarget{#U={open:null,error:null,message:null}
 #P=false
 #G=m
 #H=null
-#j=null
+#J=null
 #n
 #I
 constructor(e,t={}){super()
@@ -4102,15 +4102,15 @@ c.cache="no-store"
 c.initiator="other"
 c.urlList=[new URL(this.#x)]
 this.#H=o(c)
-this.#J()}get readyState(){return this.#G}get url(){return this.#x}get withCredentials(){return this.#P}#J(){if(this.#G===w)return
+this.#j()}get readyState(){return this.#G}get url(){return this.#x}get withCredentials(){return this.#P}#j(){if(this.#G===w)return
 this.#G=m
 const e={request:this.#H,dispatcher:this.#n}
 const processEventSourceEndOfBody=e=>{if(A(e)){this.dispatchEvent(new Event("error"))
-this.close()}this.#V()}
+this.close()}this.#$()}
 e.processResponseEndOfBody=processEventSourceEndOfBody
 e.processResponse=e=>{if(A(e))if(e.aborted){this.close()
 this.dispatchEvent(new Event("error"))
-return}else{this.#V()
+return}else{this.#$()
 return}const t=e.headersList.get("content-type",true)
 const n=t!==null?c(t):"failure"
 const r=n!=="failure"&&n.essence==="text/event-stream"
@@ -4122,16 +4122,16 @@ this.#I.origin=e.urlList[e.urlList.length-1].origin
 const o=new a({eventSourceSettings:this.#I,maxEventSize:this.#n.eventSourceOptions?.maxEventSize,push:e=>{this.dispatchEvent(l(e.type,e.options))}})
 s(e.body.stream,o,e=>{if(e?.aborted===false){this.close()
 this.dispatchEvent(new Event("error"))}})}
-this.#j=r(e)}async#V(){if(this.#G===w)return
+this.#J=r(e)}async#$(){if(this.#G===w)return
 this.#G=m
 this.dispatchEvent(new Event("error"))
 await u(this.#I.reconnectionTime)
 if(this.#G!==m)return
 if(this.#I.lastEventId.length)this.#H.headersList.set("last-event-id",this.#I.lastEventId,true)
-this.#J()}close(){i.brandCheck(this,EventSource)
+this.#j()}close(){i.brandCheck(this,EventSource)
 if(this.#G===w)return
 this.#G=w
-this.#j.abort()
+this.#J.abort()
 this.#H=null}get onopen(){return this.#U.open}set onopen(e){if(this.#U.open)this.removeEventListener("open",this.#U.open)
 if(typeof e==="function"){this.#U.open=e
 this.addEventListener("open",e)}else this.#U.open=null}get onmessage(){return this.#U.message}set onmessage(e){if(this.#U.message)this.removeEventListener("message",this.#U.message)
@@ -4592,12 +4592,12 @@ while(i>c)t[i]=t[--i]
 t[c]=s}}if(!n.next().done)throw new TypeError("Unreachable")
 return t}else{let e=0
 for(const{0:n,1:{value:s}}of this[u]){t[e++]=[n,s]
-l(s!==null)}return t.sort(compareHeaderName)}}}class Headers{#$
+l(s!==null)}return t.sort(compareHeaderName)}}}class Headers{#V
 #Y
 constructor(e=void 0){c.util.markAsUncloneable(this)
 if(e===s)return
 this.#Y=new HeadersList
-this.#$="none"
+this.#V="none"
 if(e!==void 0){e=c.converters.HeadersInit(e,"Headers contructor","init")
 fill(this,e)}}append(e,t){c.brandCheck(this,Headers)
 c.argumentLengthCheck(arguments,2,"Headers.append")
@@ -4609,7 +4609,7 @@ c.argumentLengthCheck(arguments,1,"Headers.delete")
 const t="Headers.delete"
 e=c.converters.ByteString(e,t,"name")
 if(!i(e))throw c.errors.invalidArgument({prefix:"Headers.delete",value:e,type:"header name"})
-if(this.#$==="immutable")throw new TypeError("immutable")
+if(this.#V==="immutable")throw new TypeError("immutable")
 if(!this.#Y.contains(e,false))return
 this.#Y.delete(e,false)}get(e){c.brandCheck(this,Headers)
 c.argumentLengthCheck(arguments,1,"Headers.get")
@@ -4629,7 +4629,7 @@ t=c.converters.ByteString(t,n,"value")
 t=headerValueNormalize(t)
 if(!i(e))throw c.errors.invalidArgument({prefix:n,value:e,type:"header name"})
 else if(!a(t))throw c.errors.invalidArgument({prefix:n,value:t,type:"header value"})
-if(this.#$==="immutable")throw new TypeError("immutable")
+if(this.#V==="immutable")throw new TypeError("immutable")
 this.#Y.set(e,t,false)}getSetCookie(){c.brandCheck(this,Headers)
 const e=this.#Y.cookies
 if(e)return[...e]
@@ -4641,7 +4641,7 @@ if(n===null||n.length===1)return this.#Y[d]=t
 for(let s=0;s<t.length;++s){const{0:r,1:o}=t[s]
 if(r==="set-cookie")for(let t=0;t<n.length;++t)e.push([r,n[t]])
 else e.push([r,o])}return this.#Y[d]=e}[A.inspect.custom](e,t){t.depth??=e
-return`Headers ${A.formatWithOptions(t,this.#Y.entries)}`}static getHeadersGuard(e){return e.#$}static setHeadersGuard(e,t){e.#$=t}static getHeadersList(e){return e.#Y}static setHeadersList(e,t){e.#Y=t}}const{getHeadersGuard:h,setHeadersGuard:f,getHeadersList:g,setHeadersList:p}=Headers
+return`Headers ${A.formatWithOptions(t,this.#Y.entries)}`}static getHeadersGuard(e){return e.#V}static setHeadersGuard(e,t){e.#V=t}static getHeadersList(e){return e.#Y}static setHeadersList(e,t){e.#Y=t}}const{getHeadersGuard:h,setHeadersGuard:f,getHeadersList:g,setHeadersList:p}=Headers
 Reflect.deleteProperty(Headers,"getHeadersGuard")
 Reflect.deleteProperty(Headers,"setHeadersGuard")
 Reflect.deleteProperty(Headers,"getHeadersList")
@@ -4655,7 +4655,7 @@ e.exports={fill:fill,compareHeaderName:compareHeaderName,Headers:Headers,Headers
 const{HeadersList:c}=n(660)
 const{Request:l,cloneRequest:A}=n(9967)
 const u=n(8522)
-const{bytesMatch:d,makePolicyContainer:h,clonePolicyContainer:f,requestBadPort:g,TAOCheck:p,appendRequestOriginHeader:m,responseLocationURL:E,requestCurrentURL:w,setRequestReferrerPolicyOnRedirect:y,tryUpgradeRequestToAPotentiallyTrustworthyURL:I,createOpaqueTimingInfo:B,appendFetchMetadata:Q,corsCheck:b,crossOriginResourcePolicyCheck:v,determineRequestsReferrer:k,coarsenedSharedCurrentTime:S,createDeferredPromise:T,isBlobLike:R,sameOrigin:O,isCancelled:D,isAborted:F,isErrorLike:N,fullyReadBody:M,readableStreamClose:L,isomorphicEncode:U,urlIsLocal:x,urlIsHttpHttpsScheme:P,urlHasHttpsScheme:G,clampAndCoarsenConnectionTimingInfo:H,simpleRangeHeaderValue:j,buildContentRange:J,createInflate:V,extractMimeType:$}=n(3168)
+const{bytesMatch:d,makePolicyContainer:h,clonePolicyContainer:f,requestBadPort:g,TAOCheck:p,appendRequestOriginHeader:m,responseLocationURL:E,requestCurrentURL:w,setRequestReferrerPolicyOnRedirect:y,tryUpgradeRequestToAPotentiallyTrustworthyURL:I,createOpaqueTimingInfo:B,appendFetchMetadata:Q,corsCheck:b,crossOriginResourcePolicyCheck:v,determineRequestsReferrer:k,coarsenedSharedCurrentTime:S,createDeferredPromise:T,isBlobLike:R,sameOrigin:D,isCancelled:O,isAborted:F,isErrorLike:N,fullyReadBody:M,readableStreamClose:L,isomorphicEncode:U,urlIsLocal:x,urlIsHttpHttpsScheme:P,urlHasHttpsScheme:G,clampAndCoarsenConnectionTimingInfo:H,simpleRangeHeaderValue:J,buildContentRange:j,createInflate:$,extractMimeType:V}=n(3168)
 const{kState:Y,kDispatcher:W}=n(3627)
 const q=n(4589)
 const{safelyExtractBody:_,extractBody:z}=n(4492)
@@ -4745,7 +4745,7 @@ if(g(n)==="blocked")r=s("bad port")
 if(n.referrerPolicy==="")n.referrerPolicy=n.policyContainer.referrerPolicy
 if(n.referrer!=="no-referrer")n.referrer=k(n)
 if(r===null)r=await(async()=>{const t=w(n)
-if(O(t,n.url)&&n.responseTainting==="basic"||t.protocol==="data:"||n.mode==="navigate"||n.mode==="websocket"){n.responseTainting="basic"
+if(D(t,n.url)&&n.responseTainting==="basic"||t.protocol==="data:"||n.mode==="navigate"||n.mode==="websocket"){n.responseTainting="basic"
 return await schemeFetch(e)}if(n.mode==="same-origin")return s('request mode cannot be "same-origin"')
 if(n.mode==="no-cors"){if(n.redirect!=="follow")return s('redirect mode cannot be "follow" for "no-cors" request')
 n.responseTainting="opaque"
@@ -4766,7 +4766,7 @@ if(n.responseTainting==="opaque"||r.body==null){processBodyError(r.error)
 return}const processBody=t=>{if(!d(t,n.integrity)){processBodyError("integrity mismatch")
 return}r.body=_(t)[0]
 fetchFinale(e,r)}
-await M(r.body,processBody,processBodyError)}else fetchFinale(e,r)}function schemeFetch(e){if(D(e)&&e.request.redirectCount===0)return Promise.resolve(r(e))
+await M(r.body,processBody,processBodyError)}else fetchFinale(e,r)}function schemeFetch(e){if(O(e)&&e.request.redirectCount===0)return Promise.resolve(r(e))
 const{request:t}=e
 const{protocol:o}=w(t)
 switch(o){case"about:":return Promise.resolve(s("about scheme is not supported"))
@@ -4785,7 +4785,7 @@ o.body=e[0]
 o.headersList.set("content-length",c,true)
 o.headersList.set("content-type",l,true)}else{o.rangeRequested=true
 const e=t.headersList.get("range",true)
-const n=j(e,true)
+const n=J(e,true)
 if(n==="failure")return Promise.resolve(s("failed to fetch the data URL"))
 let{rangeStartValue:i,rangeEndValue:c}=n
 if(i===null){i=a-c
@@ -4794,7 +4794,7 @@ if(c===null||c>=a)c=a-1}const A=r.slice(i,c,l)
 const u=z(A)
 o.body=u[0]
 const d=U(`${A.size}`)
-const h=J(i,c,a)
+const h=j(i,c,a)
 o.status=206
 o.statusText="Partial Content"
 o.headersList.set("content-length",d,true)
@@ -4816,7 +4816,7 @@ const o=t.bodyInfo
 if(!t.timingAllowPassed){n=B(n)
 r=""}let i=0
 if(e.request.mode!=="navigator"||!t.hasCrossOriginRedirects){i=t.status
-const e=$(t.headersList)
+const e=V(t.headersList)
 if(e!=="failure")o.contentType=de(e)}if(e.request.initiatorType!=null)we(n,e.request.url.href,e.request.initiatorType,globalThis,r,o,i)}
 const processResponseEndOfBodyTask=()=>{e.request.done=true
 if(e.processResponseEndOfBody!=null)queueMicrotask(()=>e.processResponseEndOfBody(t))
@@ -4846,12 +4846,12 @@ try{o=E(r,w(n).hash)
 if(o==null)return t}catch(e){return Promise.resolve(s(e))}if(!P(o))return Promise.resolve(s("URL scheme must be a HTTP(S) scheme"))
 if(n.redirectCount===20)return Promise.resolve(s("redirect count exceeded"))
 n.redirectCount+=1
-if(n.mode==="cors"&&(o.username||o.password)&&!O(n,o))return Promise.resolve(s('cross origin not allowed for request mode "cors"'))
+if(n.mode==="cors"&&(o.username||o.password)&&!D(n,o))return Promise.resolve(s('cross origin not allowed for request mode "cors"'))
 if(n.responseTainting==="cors"&&(o.username||o.password))return Promise.resolve(s('URL cannot contain credentials for request mode "cors"'))
 if(r.status!==303&&n.body!=null&&n.body.source==null)return Promise.resolve(s())
 if([301,302].includes(r.status)&&n.method==="POST"||r.status===303&&!pe.includes(n.method)){n.method="GET"
 n.body=null
-for(const e of ee)n.headersList.delete(e)}if(!O(w(n),o)){n.headersList.delete("authorization",true)
+for(const e of ee)n.headersList.delete(e)}if(!D(w(n),o)){n.headersList.delete("authorization",true)
 n.headersList.delete("proxy-authorization",true)
 n.headersList.delete("cookie",true)
 n.headersList.delete("host",true)}if(n.body!=null){q(n.body.source!=null)
@@ -4893,8 +4893,8 @@ if(!X.has(a.method)&&e.status>=200&&e.status<=399);if(u&&e.status===304);if(c==n
 if(a.headersList.contains("range",true))c.rangeRequested=true
 c.requestIncludesCredentials=d
 if(c.status===407){if(o.window==="no-window")return s()
-if(D(e))return r(e)
-return s("proxy authentication required")}if(c.status===421&&!n&&(o.body==null||o.body.source!=null)){if(D(e))return r(e)
+if(O(e))return r(e)
+return s("proxy authentication required")}if(c.status===421&&!n&&(o.body==null||o.body.source!=null)){if(O(e))return r(e)
 e.controller.connection.destroy()
 c=await httpNetworkOrCacheFetch(e,t,true)}if(t);return c}async function httpNetworkFetch(e,t=false,n=false){q(!e.controller.connection||e.controller.connection.destroyed)
 e.controller.connection={abort:null,destroyed:false,destroy(e,t=true){if(!this.destroyed){this.destroyed=true
@@ -4906,12 +4906,12 @@ const A=null
 if(A==null)o.cache="no-store"
 if(o.mode==="websocket");let d=null
 if(o.body==null&&e.processRequestEndOfBody)queueMicrotask(()=>e.processRequestEndOfBody())
-else if(o.body!=null){const processBodyChunk=async function*(t){if(D(e))return
+else if(o.body!=null){const processBodyChunk=async function*(t){if(O(e))return
 yield t
 e.processRequestBodyChunkLength?.(t.byteLength)}
-const processEndOfBody=()=>{if(D(e))return
+const processEndOfBody=()=>{if(O(e))return
 if(e.processRequestEndOfBody)e.processRequestEndOfBody()}
-const processBodyError=t=>{if(D(e))return
+const processBodyError=t=>{if(O(e))return
 if(t.name==="AbortError")e.controller.abort()
 else e.controller.terminate(t)}
 d=async function*(){try{for await(const e of o.body.stream)yield*processBodyChunk(e)
@@ -4921,7 +4921,7 @@ else{const o=t[Symbol.asyncIterator]()
 e.controller.next=()=>o.next()
 a=i({status:n,statusText:s,headersList:r})}}catch(t){if(t.name==="AbortError"){e.controller.connection.destroy()
 return r(e,t)}return s(t)}const pullAlgorithm=async()=>{await e.controller.resume()}
-const cancelAlgorithm=t=>{if(!D(e))e.controller.abort(t)}
+const cancelAlgorithm=t=>{if(!O(e))e.controller.abort(t)}
 const h=new ReadableStream({async start(t){e.controller.controller=t},async pull(e){await pullAlgorithm(e)},async cancel(e){await cancelAlgorithm(e)},type:"bytes"})
 a.body={stream:h,source:null,length:null}
 if(!e.controller.resume)e.controller.on("terminated",onAborted)
@@ -4961,7 +4961,7 @@ const n=5
 if(t.length>n){this.abort(new Error(`too many content-encodings in response: ${t.length}, maximum allowed is ${n}`))
 return true}for(let e=t.length-1;e>=0;--e){const n=t[e].trim()
 if(n==="x-gzip"||n==="gzip")l.push(u.createGunzip({flush:u.constants.Z_SYNC_FLUSH,finishFlush:u.constants.Z_SYNC_FLUSH}))
-else if(n==="deflate")l.push(V({flush:u.constants.Z_SYNC_FLUSH,finishFlush:u.constants.Z_SYNC_FLUSH}))
+else if(n==="deflate")l.push($({flush:u.constants.Z_SYNC_FLUSH,finishFlush:u.constants.Z_SYNC_FLUSH}))
 else if(n==="br")l.push(u.createBrotliDecompress({flush:u.constants.BROTLI_OPERATION_FLUSH,finishFlush:u.constants.BROTLI_OPERATION_FLUSH}))
 else{l.length=0
 break}}}this.body=new se({read:n})
@@ -4986,19 +4986,19 @@ const g=n(3440)
 const p=n(7975)
 const{isValidHTTPToken:m,sameOrigin:E,environmentSettingsObject:w}=n(3168)
 const{forbiddenMethodsSet:y,corsSafeListedMethodsSet:I,referrerPolicy:B,requestRedirect:Q,requestMode:b,requestCredentials:v,requestCache:k,requestDuplex:S}=n(4495)
-const{kEnumerableProperty:T,normalizedMethodRecordsBase:R,normalizedMethodRecords:O}=g
-const{kHeaders:D,kSignal:F,kState:N,kDispatcher:M}=n(3627)
+const{kEnumerableProperty:T,normalizedMethodRecordsBase:R,normalizedMethodRecords:D}=g
+const{kHeaders:O,kSignal:F,kState:N,kDispatcher:M}=n(3627)
 const{webidl:L}=n(5893)
 const{URLSerializer:U}=n(1900)
 const{kConstruct:x}=n(6443)
 const P=n(4589)
-const{getMaxListeners:G,setMaxListeners:H,getEventListeners:j,defaultMaxListeners:J}=n(8474)
-const V=Symbol("abortController")
-const $=new f(({signal:e,abort:t})=>{e.removeEventListener("abort",t)})
+const{getMaxListeners:G,setMaxListeners:H,getEventListeners:J,defaultMaxListeners:j}=n(8474)
+const $=Symbol("abortController")
+const V=new f(({signal:e,abort:t})=>{e.removeEventListener("abort",t)})
 const Y=new WeakMap
 function buildAbort(e){return abort
 function abort(){const t=e.deref()
-if(t!==void 0){$.unregister(abort)
+if(t!==void 0){V.unregister(abort)
 this.removeEventListener("abort",abort)
 t.abort(this.reason)
 const e=Y.get(t.signal)
@@ -5052,7 +5052,7 @@ if(t.redirect!==void 0)r.redirect=t.redirect
 if(t.integrity!=null)r.integrity=String(t.integrity)
 if(t.keepalive!==void 0)r.keepalive=Boolean(t.keepalive)
 if(t.method!==void 0){let e=t.method
-const n=O[e]
+const n=D[e]
 if(n!==void 0)r.method=n
 else{if(!m(e))throw new TypeError(`'${e}' is not a valid HTTP method.`)
 const t=e.toUpperCase()
@@ -5065,25 +5065,25 @@ const v=new AbortController
 this[F]=v.signal
 if(f!=null){if(!f||typeof f.aborted!=="boolean"||typeof f.addEventListener!=="function")throw new TypeError("Failed to construct 'Request': member signal is not of type AbortSignal.")
 if(f.aborted)v.abort(f.reason)
-else{this[V]=v
+else{this[$]=v
 const e=new WeakRef(v)
 const t=buildAbort(e)
-try{if(typeof G==="function"&&G(f)===J)H(1500,f)
-else if(j(f,"abort").length>=J)H(1500,f)}catch{}g.addAbortListener(f,t)
-$.register(v,{signal:f,abort:t},t)}}this[D]=new a(x)
-d(this[D],r.headersList)
-A(this[D],"request")
+try{if(typeof G==="function"&&G(f)===j)H(1500,f)
+else if(J(f,"abort").length>=j)H(1500,f)}catch{}g.addAbortListener(f,t)
+V.register(v,{signal:f,abort:t},t)}}this[O]=new a(x)
+d(this[O],r.headersList)
+A(this[O],"request")
 if(b==="no-cors"){if(!I.has(r.method))throw new TypeError(`'${r.method} is unsupported in no-cors mode.`)
-A(this[D],"request-no-cors")}if(Q){const e=h(this[D])
+A(this[O],"request-no-cors")}if(Q){const e=h(this[O])
 const n=t.headers!==void 0?t.headers:new l(e)
 e.clear()
 if(n instanceof l){for(const{name:t,value:s}of n.rawValues())e.append(t,s,false)
-e.cookies=n.cookies}else c(this[D],n)}const k=e instanceof Request?e[N].body:null
+e.cookies=n.cookies}else c(this[O],n)}const k=e instanceof Request?e[N].body:null
 if((t.body!=null||k!=null)&&(r.method==="GET"||r.method==="HEAD"))throw new TypeError("Request with GET/HEAD method cannot have body.")
 let S=null
 if(t.body!=null){const[e,n]=s(t.body,r.keepalive)
 S=e
-if(n&&!h(this[D]).contains("content-type",true))this[D].append("content-type",n)}const T=S??k
+if(n&&!h(this[O]).contains("content-type",true))this[O].append("content-type",n)}const T=S??k
 if(T!=null&&T.source==null){if(S!=null&&t.duplex==null)throw new TypeError("RequestInit: duplex option is required when sending a body.")
 if(r.mode!=="same-origin"&&r.mode!=="cors")throw new TypeError('If request is made from ReadableStream, mode should be "same-origin" or "cors"')
 r.useCORSPreflightFlag=true}let U=T
@@ -5093,7 +5093,7 @@ k.stream.pipeThrough(t)
 U={source:k.source,length:k.length,stream:t.readable}}this[N].body=U}get method(){L.brandCheck(this,Request)
 return this[N].method}get url(){L.brandCheck(this,Request)
 return U(this[N].url)}get headers(){L.brandCheck(this,Request)
-return this[D]}get destination(){L.brandCheck(this,Request)
+return this[O]}get destination(){L.brandCheck(this,Request)
 return this[N].destination}get referrer(){L.brandCheck(this,Request)
 if(this[N].referrer==="no-referrer")return""
 if(this[N].referrer==="client")return"about:client"
@@ -5118,7 +5118,7 @@ else{let e=Y.get(this.signal)
 if(e===void 0){e=new Set
 Y.set(this.signal,e)}const n=new WeakRef(t)
 e.add(n)
-g.addAbortListener(t.signal,buildAbort(n))}return fromInnerRequest(e,t.signal,u(this[D]))}[p.inspect.custom](e,t){if(t.depth===null)t.depth=2
+g.addAbortListener(t.signal,buildAbort(n))}return fromInnerRequest(e,t.signal,u(this[O]))}[p.inspect.custom](e,t){if(t.depth===null)t.depth=2
 t.colors??=true
 const n={method:this.method,url:this.url,headers:this.headers,destination:this.destination,referrer:this.referrer,referrerPolicy:this.referrerPolicy,mode:this.mode,credentials:this.credentials,cache:this.cache,redirect:this.redirect,integrity:this.integrity,keepalive:this.keepalive,isReloadNavigation:this.isReloadNavigation,isHistoryNavigation:this.isHistoryNavigation,signal:this.signal}
 return`Request ${p.formatWithOptions(t,n)}`}}r(Request)
@@ -5127,9 +5127,9 @@ if(e.body!=null)t.body=o(t,e.body)
 return t}function fromInnerRequest(e,t,n){const s=new Request(x)
 s[N]=e
 s[F]=t
-s[D]=new a(x)
-d(s[D],e.headersList)
-A(s[D],n)
+s[O]=new a(x)
+d(s[O],e.headersList)
+A(s[O],n)
 return s}Object.defineProperties(Request.prototype,{method:T,url:T,headers:T,redirect:T,clone:T,signal:T,duplex:T,destination:T,body:T,bodyUsed:T,isHistoryNavigation:T,isReloadNavigation:T,keepalive:T,integrity:T,cache:T,credentials:T,attribute:T,referrerPolicy:T,referrer:T,mode:T,[Symbol.toStringTag]:{value:"Request",configurable:true}})
 L.converters.Request=L.interfaceConverter(Request)
 L.converters.RequestInfo=function(e,t,n){if(typeof e==="string")return L.converters.USVString(e,t,n)
@@ -5145,53 +5145,53 @@ const{kEnumerableProperty:m}=g
 const{isValidReasonPhrase:E,isCancelled:w,isAborted:y,isBlobLike:I,serializeJavascriptValueToJSONString:B,isErrorLike:Q,isomorphicEncode:b,environmentSettingsObject:v}=n(3168)
 const{redirectStatusSet:k,nullBodyStatus:S}=n(4495)
 const{kState:T,kHeaders:R}=n(3627)
-const{webidl:O}=n(5893)
-const{FormData:D}=n(5910)
+const{webidl:D}=n(5893)
+const{FormData:O}=n(5910)
 const{URLSerializer:F}=n(1900)
 const{kConstruct:N}=n(6443)
 const M=n(4589)
 const{types:L}=n(7975)
 const U=new TextEncoder("utf-8")
 class Response{static error(){const e=fromInnerResponse(makeNetworkError(),"immutable")
-return e}static json(e,t={}){O.argumentLengthCheck(arguments,1,"Response.json")
-if(t!==null)t=O.converters.ResponseInit(t)
+return e}static json(e,t={}){D.argumentLengthCheck(arguments,1,"Response.json")
+if(t!==null)t=D.converters.ResponseInit(t)
 const n=U.encode(B(e))
 const s=l(n)
 const r=fromInnerResponse(makeResponse({}),"response")
 initializeResponse(r,t,{body:s[0],type:"application/json"})
-return r}static redirect(e,t=302){O.argumentLengthCheck(arguments,1,"Response.redirect")
-e=O.converters.USVString(e)
-t=O.converters["unsigned short"](t)
+return r}static redirect(e,t=302){D.argumentLengthCheck(arguments,1,"Response.redirect")
+e=D.converters.USVString(e)
+t=D.converters["unsigned short"](t)
 let n
 try{n=new URL(e,v.settingsObject.baseUrl)}catch(t){throw new TypeError(`Failed to parse URL from ${e}`,{cause:t})}if(!k.has(t))throw new RangeError(`Invalid status code ${t}`)
 const s=fromInnerResponse(makeResponse({}),"immutable")
 s[T].status=t
 const r=b(F(n))
 s[T].headersList.append("location",r,true)
-return s}constructor(e=null,t={}){O.util.markAsUncloneable(this)
+return s}constructor(e=null,t={}){D.util.markAsUncloneable(this)
 if(e===N)return
-if(e!==null)e=O.converters.BodyInit(e)
-t=O.converters.ResponseInit(t)
+if(e!==null)e=D.converters.BodyInit(e)
+t=D.converters.ResponseInit(t)
 this[T]=makeResponse({})
 this[R]=new s(N)
 a(this[R],"response")
 c(this[R],this[T].headersList)
 let n=null
 if(e!=null){const[t,s]=l(e)
-n={body:t,type:s}}initializeResponse(this,t,n)}get type(){O.brandCheck(this,Response)
-return this[T].type}get url(){O.brandCheck(this,Response)
+n={body:t,type:s}}initializeResponse(this,t,n)}get type(){D.brandCheck(this,Response)
+return this[T].type}get url(){D.brandCheck(this,Response)
 const e=this[T].urlList
 const t=e[e.length-1]??null
 if(t===null)return""
-return F(t,true)}get redirected(){O.brandCheck(this,Response)
-return this[T].urlList.length>1}get status(){O.brandCheck(this,Response)
-return this[T].status}get ok(){O.brandCheck(this,Response)
-return this[T].status>=200&&this[T].status<=299}get statusText(){O.brandCheck(this,Response)
-return this[T].statusText}get headers(){O.brandCheck(this,Response)
-return this[R]}get body(){O.brandCheck(this,Response)
-return this[T].body?this[T].body.stream:null}get bodyUsed(){O.brandCheck(this,Response)
-return!!this[T].body&&g.isDisturbed(this[T].body.stream)}clone(){O.brandCheck(this,Response)
-if(f(this))throw O.errors.exception({header:"Response.clone",message:"Body has already been consumed."})
+return F(t,true)}get redirected(){D.brandCheck(this,Response)
+return this[T].urlList.length>1}get status(){D.brandCheck(this,Response)
+return this[T].status}get ok(){D.brandCheck(this,Response)
+return this[T].status>=200&&this[T].status<=299}get statusText(){D.brandCheck(this,Response)
+return this[T].statusText}get headers(){D.brandCheck(this,Response)
+return this[R]}get body(){D.brandCheck(this,Response)
+return this[T].body?this[T].body.stream:null}get bodyUsed(){D.brandCheck(this,Response)
+return!!this[T].body&&g.isDisturbed(this[T].body.stream)}clone(){D.brandCheck(this,Response)
+if(f(this))throw D.errors.exception({header:"Response.clone",message:"Body has already been consumed."})
 const e=cloneResponse(this[T])
 if(d&&this[T].body?.stream)h.register(this,new WeakRef(this[T].body.stream))
 return fromInnerResponse(e,i(this[R]))}[p.inspect.custom](e,t){if(t.depth===null)t.depth=2
@@ -5217,7 +5217,7 @@ if("statusText"in t&&t.statusText!=null)if(!E(String(t.statusText)))throw new Ty
 if("status"in t&&t.status!=null)e[T].status=t.status
 if("statusText"in t&&t.statusText!=null)e[T].statusText=t.statusText
 if("headers"in t&&t.headers!=null)o(e[R],t.headers)
-if(n){if(S.includes(e.status))throw O.errors.exception({header:"Response constructor",message:`Invalid response status code ${e.status}`})
+if(n){if(S.includes(e.status))throw D.errors.exception({header:"Response constructor",message:`Invalid response status code ${e.status}`})
 e[T].body=n.body
 if(n.type!=null&&!e[T].headersList.contains("content-type",true))e[T].headersList.append("content-type",n.type,true)}}function fromInnerResponse(e,t){const n=new Response(N)
 n[T]=e
@@ -5225,19 +5225,19 @@ n[R]=new s(N)
 c(n[R],e.headersList)
 a(n[R],t)
 if(d&&e.body?.stream)h.register(n,new WeakRef(e.body.stream))
-return n}O.converters.ReadableStream=O.interfaceConverter(ReadableStream)
-O.converters.FormData=O.interfaceConverter(D)
-O.converters.URLSearchParams=O.interfaceConverter(URLSearchParams)
-O.converters.XMLHttpRequestBodyInit=function(e,t,n){if(typeof e==="string")return O.converters.USVString(e,t,n)
-if(I(e))return O.converters.Blob(e,t,n,{strict:false})
-if(ArrayBuffer.isView(e)||L.isArrayBuffer(e))return O.converters.BufferSource(e,t,n)
-if(g.isFormDataLike(e))return O.converters.FormData(e,t,n,{strict:false})
-if(e instanceof URLSearchParams)return O.converters.URLSearchParams(e,t,n)
-return O.converters.DOMString(e,t,n)}
-O.converters.BodyInit=function(e,t,n){if(e instanceof ReadableStream)return O.converters.ReadableStream(e,t,n)
+return n}D.converters.ReadableStream=D.interfaceConverter(ReadableStream)
+D.converters.FormData=D.interfaceConverter(O)
+D.converters.URLSearchParams=D.interfaceConverter(URLSearchParams)
+D.converters.XMLHttpRequestBodyInit=function(e,t,n){if(typeof e==="string")return D.converters.USVString(e,t,n)
+if(I(e))return D.converters.Blob(e,t,n,{strict:false})
+if(ArrayBuffer.isView(e)||L.isArrayBuffer(e))return D.converters.BufferSource(e,t,n)
+if(g.isFormDataLike(e))return D.converters.FormData(e,t,n,{strict:false})
+if(e instanceof URLSearchParams)return D.converters.URLSearchParams(e,t,n)
+return D.converters.DOMString(e,t,n)}
+D.converters.BodyInit=function(e,t,n){if(e instanceof ReadableStream)return D.converters.ReadableStream(e,t,n)
 if(e?.[Symbol.asyncIterator])return e
-return O.converters.XMLHttpRequestBodyInit(e,t,n)}
-O.converters.ResponseInit=O.dictionaryConverter([{key:"status",converter:O.converters["unsigned short"],defaultValue:()=>200},{key:"statusText",converter:O.converters.ByteString,defaultValue:()=>""},{key:"headers",converter:O.converters.HeadersInit}])
+return D.converters.XMLHttpRequestBodyInit(e,t,n)}
+D.converters.ResponseInit=D.dictionaryConverter([{key:"status",converter:D.converters["unsigned short"],defaultValue:()=>200},{key:"statusText",converter:D.converters.ByteString,defaultValue:()=>""},{key:"headers",converter:D.converters.HeadersInit}])
 e.exports={isNetworkError:isNetworkError,makeNetworkError:makeNetworkError,makeResponse:makeResponse,makeAppropriateNetworkError:makeAppropriateNetworkError,filterResponse:filterResponse,Response:Response,cloneResponse:cloneResponse,fromInnerResponse:fromInnerResponse}},3627:e=>{e.exports={kUrl:Symbol("url"),kHeaders:Symbol("headers"),kSignal:Symbol("signal"),kState:Symbol("state"),kDispatcher:Symbol("dispatcher")}},3168:(e,t,n)=>{const{Transform:s}=n(7075)
 const r=n(8522)
 const{redirectStatusSet:o,referrerPolicySet:i,badPortsSet:a}=n(4495)
@@ -6142,8 +6142,8 @@ const{ByteParser:b}=n(1652)
 const{kEnumerableProperty:v,isBlobLike:k}=n(3440)
 const{getGlobalDispatcher:S}=n(2581)
 const{types:T}=n(7975)
-const{ErrorEvent:R,CloseEvent:O}=n(5188)
-const{SendQueue:D}=n(3900)
+const{ErrorEvent:R,CloseEvent:D}=n(5188)
+const{SendQueue:O}=n(3900)
 class WebSocket extends EventTarget{#U={open:null,error:null,close:null,message:null}
 #he=0
 #fe=""
@@ -6221,7 +6221,7 @@ o.on("drain",onParserDrain)
 o.on("error",onParserError.bind(this))
 e.socket.ws=this
 this[p]=o
-this.#ge=new D(e.socket)
+this.#ge=new O(e.socket)
 this[u]=a.OPEN
 const i=e.headersList.get("sec-websocket-extensions")
 if(i!==null)this.#ie=i
@@ -6243,7 +6243,7 @@ s.converters.WebSocketSendData=function(e){if(s.util.Type(e)==="Object"){if(k(e)
 if(ArrayBuffer.isView(e)||T.isArrayBuffer(e))return s.converters.BufferSource(e)}return s.converters.USVString(e)}
 function onParserDrain(){this.ws[f].socket.resume()}function onParserError(e){let t
 let n
-if(e instanceof O){t=e.reason
+if(e instanceof D){t=e.reason
 n=e.code}else t=e.message
 I("error",this,()=>new R("error",{error:e,message:t}))
 Q(this,n)}e.exports={WebSocket:WebSocket}},2929:(e,t,n)=>{n.a(e,async(e,s)=>{try{n.r(t)
@@ -6287,16 +6287,16 @@ if(A.ST.includes(e))r.LZ("run",B.id)
 if([...A.Vt,"plan"].includes(e))r.LZ("tests",B.id)
 const{settings:T}=S
 const R=(0,a.l)(s,T,B,{onKept:e=>{r.LZ("deployment",e)}})
-const O=await(0,d.d)(e,{platform:s,settings:T,reporter:E,signal:h,holder:B,...R&&{onBegin:R.begin}})
-process.exitCode=g.h[O.result]||process.exitCode
-const D=T.report??`${t}/report.json`
-const write=e=>s.files.write(D,`${JSON.stringify(e,null,2)}\n`).catch(e=>{r.$e(`the report could not be written: ${String(e)}`)})
-await write(O)
-await(0,c.Qz)(O,D)
-const F=await(0,I.ip)(s.clock,b,h,t=>Promise.all([R?.end((0,i.Cy)(O),t)??[],(0,m.h)(s,T,{report:O,holder:B},t),e==="plan"?(0,o.B)(s,T,{report:O,url:B.url,secrets:(0,l.F)(v)},t):[]]))
-if(O.result!=="stuck")r.LZ("ended",O.result)
+const D=await(0,d.d)(e,{platform:s,settings:T,reporter:E,signal:h,holder:B,...R&&{onBegin:R.begin}})
+process.exitCode=g.h[D.result]||process.exitCode
+const O=T.report??`${t}/report.json`
+const write=e=>s.files.write(O,`${JSON.stringify(e,null,2)}\n`).catch(e=>{r.$e(`the report could not be written: ${String(e)}`)})
+await write(D)
+await(0,c.Qz)(D,O)
+const F=await(0,I.ip)(s.clock,b,h,t=>Promise.all([R?.end((0,i.Cy)(D),t)??[],(0,m.h)(s,T,{report:D,holder:B},t),e==="plan"?(0,o.B)(s,T,{report:D,url:B.url,secrets:(0,l.F)(v)},t):[]]))
+if(D.result!=="stuck")r.LZ("ended",D.result)
 if(F.flat().length>0){F.flat().forEach(e=>{r.$e((0,c.Is)(e))})
-await write((0,f.k)(O,F.flat()))}}s()}catch(e){s(e)}},1)},9150:(e,t,n)=>{n.d(t,{BW:()=>fixOf,Bc:()=>inContainer,mo:()=>inTemplate})
+await write((0,f.k)(D,F.flat()))}}s()}catch(e){s(e)}},1)},9150:(e,t,n)=>{n.d(t,{BW:()=>fixOf,Bc:()=>inContainer,mo:()=>inTemplate})
 var s=n(8815)
 var r=n(4339)
 function fixOf({id:e,manifest:t},n,o){return t?`# in the manifest of ${(0,r.T)(e)}\n${(0,s.As)(n).trim()}`:o(["patch",(0,r.T)(e),"--patch",JSON.stringify(n)])}function inTemplate({id:e},t){const n={spec:{template:{spec:t}}}
@@ -6438,10 +6438,10 @@ const S=(0,g.c)(write,Q,v)
 const raw=e=>void o.write(e)
 const T=l?(0,c.V)(S,raw,n.clock):S
 const R=new h.a(T,n.clock)
-const O=await(0,E.K)(n)
-const D=await(0,i.d)(e,{platform:n,settings:r,reporter:R,signal:k,holder:O})
-process.exitCode=u.h[D.result]||process.exitCode
-const F=(0,A.k)(D,await(0,p.h)(n,r,{report:D,holder:O}))
+const D=await(0,E.K)(n)
+const O=await(0,i.d)(e,{platform:n,settings:r,reporter:R,signal:k,holder:D})
+process.exitCode=u.h[O.result]||process.exitCode
+const F=(0,A.k)(O,await(0,p.h)(n,r,{report:O,holder:D}))
 if(F.history&&!r.json)(0,d.f)(F.history).forEach(write)
 else if(!F.history)(0,g.b)(F,write,Q)
 if(r.json){const t=e==="history"?F.history:F
@@ -7575,8 +7575,8 @@ const{digest:A}=l.layers
 if(A!==void 0)return{repository:r,tag:i,digest:A}
 return await(0,f.F1)(e,r,i,s)??(0,o.fJ)({code:"push-failed",sentence:`push: ${(0,g.w4)(r)} accepted ${c}, but does not have it`})}class PushLog{last=[]
 #Re=new Map
-#Oe
-get digest(){return this.#Oe}get progress(){const e=[...this.#Re.values()]
+#De
+get digest(){return this.#De}get progress(){const e=[...this.#Re.values()]
 const t=e.filter(e=>e==="Pushed").length
 const n=e.filter(e=>/^(Layer already exists|Mounted from)/.test(e)).length
 const s=e.length===1?"layer":"layers"
@@ -7584,7 +7584,7 @@ const r=n===0?"":`, ${n} already there`
 return`${t} of ${e.length} ${s} sent${r}`}read(e){const t=(0,a.pj)(e)
 const[,n,s]=/^([0-9a-f]{12}): (.+)$/.exec(t)??[]
 if(n!==void 0&&s!==void 0){this.#Re.set(n,s)
-return}this.#Oe??=/: digest: (sha256:[0-9a-f]{64}) size: /.exec(t)?.[1]
+return}this.#De??=/: digest: (sha256:[0-9a-f]{64}) size: /.exec(t)?.[1]
 if(this.last.push(t)>20)this.last.shift()}}function check(e,{repository:t,tag:n}){if(e.code===0)return
 const s=(0,u.Ic)("push",e)
 if(s!==void 0)(0,o.fJ)(s)
@@ -7649,12 +7649,12 @@ return[(0,b.$e)("cluster",n,"sudo timedatectl set-ntp true")]}var k=n(5998)
 var S=n(9340)
 var T=n(4339)
 var R=n(2468)
-const O=5e3
+const D=5e3
 function staleConfigurationFindings({id:e,live:t},n,s,r){if(!t||e.kind==="CronJob")return[]
 const o=(0,k.JP)((0,S.kW)(t))
 return s.flatMap(t=>{const s=o.filter(e=>(0,k.wj)(t,e))
 const i=n.filter(e=>s.some(n=>{const[s,r]=[changedAt(t,n.keys),startedAt(e,n.container)]
-return s!==void 0&&r!==void 0&&s>r+O}))
+return s!==void 0&&r!==void 0&&s>r+D}))
 if(i.length===0)return[]
 const a=i.length===n.length?"its pods":`${i.length} of its pods`
 const c=`${(0,T.T)(e)}: ${(0,R.Gg)(t)} changed after the start of ${a}, which may still use the old values`
@@ -7665,15 +7665,15 @@ return o&&e!==void 0?[Date.parse(e)]:[]})
 return n.length===0?void 0:Math.max(...n)}function startedAt({status:e},t){const n=[...e?.initContainerStatuses??[],...e?.containerStatuses??[]]
 const{running:s,terminated:r}=n.find(({name:e})=>e===t)?.state??{}
 const o=s?.startedAt??r?.startedAt
-return o===void 0?void 0:Date.parse(o)}var D=n(8911)
+return o===void 0?void 0:Date.parse(o)}var O=n(8911)
 var F=n(8850)
 var N=n(9025)
 function releaseFindings(e,t,n,s){const r=(0,N.BO)(s)
-return[r?(0,b.ok)("release",`release ${r.number} of ${(0,w.j)(r.tag)} by ${(0,D.Gg)(r)} is live`):(0,b.ok)("release","no release of this application is live yet"),...t?[held(t)]:[],...n?[left(e,n)]:[],...unusedOf(s)]}function unusedOf(e){const{number:t=0,unused:n=[]}=e.findLast(e=>e.unused!==void 0)??{}
+return[r?(0,b.ok)("release",`release ${r.number} of ${(0,w.j)(r.tag)} by ${(0,O.Gg)(r)} is live`):(0,b.ok)("release","no release of this application is live yet"),...t?[held(t)]:[],...n?[left(e,n)]:[],...unusedOf(s)]}function unusedOf(e){const{number:t=0,unused:n=[]}=e.findLast(e=>e.unused!==void 0)??{}
 if(n.length===0)return[]
 const s=n.join(", ")
 return[(0,b.ok)("release",`no version of the history uses ${s} (as of release ${t})`)]}function held({by:e,renewed:t}){const n=t===void 0?"":`, last renewed at ${t} by its clock`
-return(0,b.$e)("release",`the lock is held by ${e}${n}: a release waits until it is free, at most 30 s after that run ends`)}function left(e,t){return(0,b.$e)("release",`the release of ${(0,w.j)(t.tag)} by ${(0,D.Gg)(t)}, started at ${t.at}, has not ended; if its run is gone, the next release restores it first`,(0,F.a)("recover",e))}var M=n(7598)
+return(0,b.$e)("release",`the lock is held by ${e}${n}: a release waits until it is free, at most 30 s after that run ends`)}function left(e,t){return(0,b.$e)("release",`the release of ${(0,w.j)(t.tag)} by ${(0,O.Gg)(t)}, started at ${t.at}, has not ended; if its run is gone, the next release restores it first`,(0,F.a)("recover",e))}var M=n(7598)
 var L=n(8815)
 var U=n(7340)
 function rightsFindings({all:e,missing:t,account:n,namespace:s},r){const o=n===void 0?"the account":`the account ${n}`
@@ -7698,14 +7698,14 @@ return n===void 0?{apiGroup:t,kind:"User",name:e}:{kind:"ServiceAccount",name:s,
 var P=n(5374)
 var G=n(1407)
 var H=n(6874)
-var j=n(8661)
-var J=n(1856)
-var V=n(3825)
-var $=n(2459)
+var J=n(8661)
+var j=n(1856)
+var $=n(3825)
+var V=n(2459)
 var Y=n(6099)
 var W=n(3892)
 async function checkAlone(e,t){const{app:n,settings:s,cluster:r}=e
-await Promise.all([checkHistory(e,t),(0,Y.aE)(r,n,s.image),(0,D.Cz)(r,(0,j.Fe)(n))])}async function checkHistory({app:e,settings:t,command:n,cluster:s},{live:r,targets:o}){const{history:i,configMap:a}=await(0,V.tl)(s,e)
+await Promise.all([checkHistory(e,t),(0,Y.aE)(r,n,s.image),(0,O.Cz)(r,(0,J.Fe)(n))])}async function checkHistory({app:e,settings:t,command:n,cluster:s},{live:r,targets:o}){const{history:i,configMap:a}=await(0,$.tl)(s,e)
 const c=i.filter(({image:e})=>!(0,w.iI)(e,t.image))
 const l={history:i.filter(e=>!c.includes(e)),configMap:a}
 if(c.length===0||n==="rollback"&&l.history.length>0)return l
@@ -7714,8 +7714,8 @@ const u=workloadsIn(r.clusterState()).filter(e=>!A.includes((0,T.T)((0,S.hY)(e))
 for(const n of new Set(c.map(e=>e.image))){const r=u.find(e=>(0,S.ys)(e,n).length>0)
 if(!r)continue
 const o=(0,T.T)((0,S.hY)(r))
-const i=`the history in configmap/${(0,j.Fe)(e)}`
-const a=`if it is the same application and its registry has moved: ${o} still runs the old image. Change it to the new one first, with its manifest (option manifests) or kubectl set image`;(0,j.ht)(s,e,{image:n,what:i,so:a},t.image)}return l}function workloadsIn(e){const t=[e.deployments,e.statefulsets,e.daemonsets,e.cronjobs]
+const i=`the history in configmap/${(0,J.Fe)(e)}`
+const a=`if it is the same application and its registry has moved: ${o} still runs the old image. Change it to the new one first, with its manifest (option manifests) or kubectl set image`;(0,J.ht)(s,e,{image:n,what:i,so:a},t.image)}return l}function workloadsIn(e){const t=[e.deployments,e.statefulsets,e.daemonsets,e.cronjobs]
 return t.flatMap(e=>[...e.values()]).filter(S.gv)}var q=n(2109)
 var _=n(8559)
 var z=n(3872)
@@ -7761,7 +7761,7 @@ const{sha:c}=n
 switch(await lineageOf({platform:e,folder:t.context,signal:s},c,a.sha)){case"not-older":return
 case"unknown":r.say(`this checkout does not show whether ${(0,w.j)(a.tag)}, which is live, is newer than ${(0,w.j)(c)}`)
 return
-case"older":(0,o.fJ)({code:"stale-commit",sentence:`${(0,w.j)(c)} is older than ${(0,w.j)(a.tag)}, live since release ${a.number} by ${(0,D.Gg)(a)}`,hint:`nothing was changed. To roll back to it anyway: ${(0,F.a)("rollback",t,{to:n.tag})}`})}}var ne=n(4e3)
+case"older":(0,o.fJ)({code:"stale-commit",sentence:`${(0,w.j)(c)} is older than ${(0,w.j)(a.tag)}, live since release ${a.number} by ${(0,O.Gg)(a)}`,hint:`nothing was changed. To roll back to it anyway: ${(0,F.a)("rollback",t,{to:n.tag})}`})}}var ne=n(4e3)
 const se=15e3
 async function pinsOf(e,t,n){const s=n.flatMap(e=>e.live?[e.live]:[])
 const r=(0,ne.oo)(t.clusterState(),s,e.settings.image)
@@ -7834,9 +7834,9 @@ const{code:n,stdout:s}=await t.kubectl(["config","current-context"])
 return n===0?s.trim():void 0}async function manifestsOf({platform:e,settings:t,cluster:n}){try{const s=await(0,H.PX)(e,n,t.manifests,t.image)
 const{targets:r,others:o,namespace:i}=s
 const a=[...r,...o,...i?[i]:[]]
-const c=await(0,J.k4)(n,a)
+const c=await(0,j.k4)(n,a)
 a.forEach(e=>c.of(e))
-return{known:s,resources:c,findings:[]}}catch(e){return{known:H.K2,resources:await(0,J.k4)(n,[]),findings:[(0,b.gz)("workloads",e)]}}}async function unseenWorkloads(e,t=[]){const n=(0,ce.hg)()
+return{known:s,resources:c,findings:[]}}catch(e){return{known:H.K2,resources:await(0,j.k4)(n,[]),findings:[(0,b.gz)("workloads",e)]}}}async function unseenWorkloads(e,t=[]){const n=(0,ce.hg)()
 return{findings:t,needs:n,missing:await(0,U.o7)(e,n)}}async function examineWorkloads(e,{known:t,findings:n},s){const{platform:r,cluster:o}=e
 const i=await(0,W.f)(o,r.clock)
 const a=await(0,ae.Nn)(e,{manifests:t,live:i,missing:s,until:"the end"})
@@ -7848,14 +7848,14 @@ const p=(0,ae.IZ)(o)
 return{findings:[...c.map(e=>(0,b.ok)("workloads",(0,le.q0)(e))),...A.web,...A.workloads,...(0,P.c)((0,x.Z)(c,l),p),...Object.entries(d).map(([e,t])=>{const n=`${e} is unhealthy before the release: ${t}`
 return(0,b.$e)("workloads",n,p(["describe",e]))}),...A.images,...g.map(e=>(0,b.$e)("registry",e,"push the image again, or release before its pods are rescheduled")),...h,...f,...A.namespace,...A.dryRun,...A.probes],needs:a.needs,missing:a.missing}}async function staleConfiguration(e,t,n){const s=n.flatMap(({live:e})=>e?(0,k.JP)((0,S.kW)(e)):[])
 const r=s.map(({kind:t,name:n})=>{const s=t==="Secret"?"secrets":"configmaps"
-return`${(0,J.rJ)("v1",e.namespace,s)}/${n}`})
+return`${(0,j.rJ)("v1",e.namespace,s)}/${n}`})
 const o=await Promise.all([...new Set(r)].map(t=>e.find(t).catch(e=>{if(e instanceof G.h&&e.status===403)return
 throw e})))
 const i=o.flatMap(e=>e?[e]:[])
 return n.flatMap(n=>{const s={workload:n.id,images:{},generation:0,first:false}
-const r=(0,$.NO)(t,s)
+const r=(0,V.NO)(t,s)
 return staleConfigurationFindings(n,r,i,(0,ae.IZ)(e))})}function isOfTwo(e){return e instanceof o.HR&&e.cause.code==="usage"}async function examineReleases(e){const{platform:t,settings:n,app:s,cluster:r}=e
-const[o,i,a]=await Promise.allSettled([(0,D.Cz)(r,(0,j.Fe)(s)),(0,Y.aE)(r,s,n.image),(0,V.Lu)(r,s,n.image)])
+const[o,i,a]=await Promise.allSettled([(0,O.Cz)(r,(0,J.Fe)(s)),(0,Y.aE)(r,s,n.image),(0,$.Lu)(r,s,n.image)])
 const c=[o,i,a].flatMap(e=>e.status==="rejected"?[(0,b.gz)("release",e.reason)]:[])
 if(o.status!=="fulfilled"||i.status!=="fulfilled")return c
 if(a.status!=="fulfilled")return c
@@ -7955,23 +7955,23 @@ var be=n(2580)
 class Planning{context
 wait
 start
-#De
+#Oe
 #Fe
 constructor(e,t,n=()=>Promise.resolve(),s=be.Be){this.context=e
 this.wait=n
 this.start=s
-this.#De=t
+this.#Oe=t
 this.#Fe=s(e,t)}get migration(){return this.#Fe}async plan(e){await this.wait(e)
 const t=await this.#Fe.plan(e)
 if(t.judged?.blocked!==true)return t
-const{live:n}=this.#De.checked
+const{live:n}=this.#Oe.checked
 if(!await endOfBroken(this.context,n,t.judged,e))return t
 await this.#Ne()
-return this.#Fe.plan(e)}async backup(e,t){const{checked:n,image:s}=this.#De
-this.#De={...this.#De,backup:void 0,isAgain:true}
+return this.#Fe.plan(e)}async backup(e,t){const{checked:n,image:s}=this.#Oe
+this.#Oe={...this.#Oe,backup:void 0,isAgain:true}
 await this.#Ne()
 return(0,oe.B2)(this.context.with({log:e}),n,{image:s,reasons:(0,Qe.s)(t),work:"migrated"})}async#Ne(){await this.#Fe.close()
-this.#Fe=this.start(this.context,this.#De)}}var ve=n(3006)
+this.#Fe=this.start(this.context,this.#Oe)}}var ve=n(3006)
 var ke=n(6633)
 const Se=3
 const Te=3e4
@@ -7979,7 +7979,7 @@ async function withReported(e,t){const{settings:n,platform:s,signal:r,app:o}=e
 const{cluster:i,checked:a}=t
 const c=n["migrate-command"]===""?[]:unreleasedIn(e,a)
 if(c.length===0)return t
-const{needs:l}=await(0,ve.jh)(s.clock,r,()=>(0,V.bL)(i,o,n.image))
+const{needs:l}=await(0,ve.jh)(s.clock,r,()=>(0,$.bL)(i,o,n.image))
 const A=c.filter(({image:e})=>!l.has(e.digest))
 const u=A.slice(0,Se)
 for(const{image:t,names:n}of A.slice(Se))e.log.say(`what ${titleOf(t,n)} needs is not known: only ${Se} images report it`)
@@ -8017,7 +8017,7 @@ const i=await(0,H.PX)(t,r,n.manifests,n.image)
 const a=await(0,re.oO)(r,i)
 const{targets:c,jobs:l,namespace:A}=i
 const u=[...c,...i.others,...A?[A]:[]]
-const d=await(0,J.k4)(r,u)
+const d=await(0,j.k4)(r,u)
 await(0,ie.H)(e)
 await(0,ae.XU)(e,(0,ce.xQ)(s,i,d,(0,oe.GH)(n)))
 await(0,oe.xq)(e,i)
@@ -8028,8 +8028,8 @@ const{findings:g,targets:p,others:E,services:w,web:y}=await(0,ae.Nn)(e,f)
 const I=warningsOf([...g.namespace,...g.workloads,...g.probes,...g.dryRun])
 for(const t of I)(0,m.FF)(e,t)
 const B=a.is==="there"?a.uid:void 0
-return{live:h,targets:p,others:E,jobs:l,resources:d,services:w,...B!==void 0&&{namespaceUid:B},...y&&{web:y}}}function warningsOf(e){return e.filter(({severity:e})=>e==="warning").map(({message:e,fix:t})=>t?.startsWith("kubectl ")?`${e}: ${t}`:e)}var Oe=n(7020)
-var De=n(2297)
+return{live:h,targets:p,others:E,jobs:l,resources:d,services:w,...B!==void 0&&{namespaceUid:B},...y&&{web:y}}}function warningsOf(e){return e.filter(({severity:e})=>e==="warning").map(({message:e,fix:t})=>t?.startsWith("kubectl ")?`${e}: ${t}`:e)}var De=n(7020)
+var Oe=n(2297)
 function withRestarts(e,t){return e.map(e=>{const n=e.live&&restartOf(e.live,t)
 return n?{...e,restart:n}:e})}function restartOf(e,t){if(e.kind==="CronJob")return
 const n=(0,k.JP)((0,S.kW)(e))
@@ -8050,13 +8050,13 @@ const[[i,a,c],l]=await Promise.all([checkedNow(e,t).then(async n=>{const r={...n
 const o=await pinsOf(e,t.live,r.targets)
 return[r,o,await lostImages(e,r.targets,o)]}),(0,Ne.q)(e,t.others)])
 const A=withRestarts(i.targets,l)
-const u=(0,De._z)(e,n)
+const u=(0,Oe._z)(e,n)
 const[d,h,f]=await Promise.all([(0,Ue.iS)(r,A,u),(0,Le.r_)(e,A,u),changesTemplates({...i,targets:A})?(0,ae.qp)(r):[]])
 const g={...i,targets:planned(A,[...d.map(becomesOf),...h])}
 const p=t.live.clusterState()
 const{changes:E}=(0,Me.X)({others:l,own:d,targets:A,services:f,clusterState:p})
 const w=[...(0,Ne.ND)(E,g),...(0,Ue.GC)(g.targets,a)]
-o.say(`${(0,Oe.LS)(w.length,"object")} stored in the snapshot`)
+o.say(`${(0,De.LS)(w.length,"object")} stored in the snapshot`)
 for(const t of c)(0,m.FF)(e,t)
 const y=runningVersion(e,g)
 return{checked:g,snapshot:w,changes:E,...y&&{before:y}}}function runningVersion({settings:e},{live:t,targets:n}){const s=n.flatMap(e=>e.live??[])
@@ -8076,7 +8076,7 @@ return s.filter(({live:e,manifest:t,uses:n})=>(e??t)&&n.length>0)}var xe=n(2048)
 var Pe=n(8152)
 var Ge=n(6072)
 var He=n(6187)
-var je=n(8076)
+var Je=n(8076)
 async function lockAndRecover(e,t,n){const{app:s,settings:r}=t
 const o=await(0,Ge.s)(t)
 e.resources.add(()=>o.release())
@@ -8084,7 +8084,7 @@ const i=(0,Pe.O)(t.cluster,o)
 const a=await(0,Y.aE)(i,s,r.image)
 const c=a&&await(0,Y.R1)(i,s,a,objectsOfRelease(n))
 const l=t.with({cluster:i,signal:o.lost})
-if(c)await(0,je.U)(e,l,n.live,c)
+if(c)await(0,Je.U)(e,l,n.live,c)
 else await(0,He.d9)(l,n.live)
 t.signal.throwIfAborted()
 return{cluster:i,lost:o.lost}}function objectsOfRelease({others:e,targets:t}){return[...e,...t.flatMap(({manifest:e})=>e??[])]}function migrateOnly(e){return(0,Q.Y)("migrate",e,toImage)}async function toImage(e){const{platform:t,settings:n,reporter:r,signal:i,state:a,resources:c}=e
@@ -8106,7 +8106,7 @@ try{const t=await migrateTo(e,w,E,{image:f})
 return{result:t?"done":"unchanged"}}catch(e){throw(0,ge.Ac)(e,m)}finally{await keepSchemaChange(e,w)}}async function keepSchemaChange({state:e,warn:t},{cluster:n,platform:s,app:r}){const o=(0,xe.Qu)(e.plan)
 if(!e.schema&&!o.held&&e.migrations.length===0)return
 const i={cluster:n,clock:s.clock,app:r}
-await(0,V.$)(i,e.schema,o,e.migrations).catch(e=>{t(`the history does not show which versions fit the schema now: ${(0,B.b)(e)}`)})}function shared(e){const t=/^(cd [\w./-]+ && )?[\w./ =-]+$/.test(e)&&!/(^| )\w+=/.test(e)
+await(0,$.$)(i,e.schema,o,e.migrations).catch(e=>{t(`the history does not show which versions fit the schema now: ${(0,B.b)(e)}`)})}function shared(e){const t=/^(cd [\w./-]+ && )?[\w./ =-]+$/.test(e)&&!/(^| )\w+=/.test(e)
 return t?e:void 0}async function migrateTo({reporter:e,state:t,warn:n,command:s},r,o,{image:i,keep:a}){const{settings:c}=r
 if(!o.web||c["migrate-command"]==="")return false
 const l={checked:o,web:o.web,image:i,backup:(0,oe.f_)(c),...s==="migrate"&&{now:true}}
@@ -8145,11 +8145,11 @@ if(!t||s===""||n&&!n.judged)return
 const{workload:r,container:o}=t
 const i=n?.databases.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))
 return{is:"back",web:(0,T.T)(r),container:o,command:s,...i&&{migrations:i}}}async function endOfHolders(e,{live:t},n,s){const{cluster:r,app:o,settings:i}=e
-const a=(0,N.Ei)(await(0,V.Lu)(r,o,i.image))
-if(a.length>0)await endOfOthers(e,t,n,s)}var Je=n(6304)
-var Ve=n(9902)
+const a=(0,N.Ei)(await(0,$.Lu)(r,o,i.image))
+if(a.length>0)await endOfOthers(e,t,n,s)}var je=n(6304)
+var $e=n(9902)
 n(9084)
-var $e=n(7101)
+var Ve=n(7101)
 var Ye=n(4083)
 async function runInImage(e,t,n){const{platform:s,log:o,signal:i}=e
 const{command:c}=t
@@ -8177,18 +8177,18 @@ const d=`rollout-${crypto.randomUUID()}`
 const f={command:A,accept:"",give:e=>`test-env: ${e}`}
 const g=new Re.k7(d,e=>(0,Re.U_)(e,f))
 g.to(l)
-const p=(0,Je.B8)({marker:d,migrate:A,running:n,unsafe:a["unsafe-migrations"],plansOnly:true,leaves:s,...u!==void 0&&{backup:u},contract:{policy:a.contract,hasBridges:a.bridge==="on",programs:[]}})
+const p=(0,je.B8)({marker:d,migrate:A,running:n,unsafe:a["unsafe-migrations"],plansOnly:true,leaves:s,...u!==void 0&&{backup:u},contract:{policy:a.contract,hasBridges:a.bridge==="on",programs:[]}})
 const m=Object.fromEntries(p.map(({name:e,value:t})=>[e,t]))
 const E=new i.T9(d)
-await(0,h.wj)(r.clock,a["migrate-timeout"],c,n=>runInImage(e.with({signal:n}),{built:t,command:(0,Ve.V)(A,void 0,d),run:e.holder.id,timeout:a["migrate-timeout"],services:[...new Set(["postgres",...a["test-services"]])],env:{...a["test-env"],...m}},e=>{for(const t of E.push(e))g.line(t)
+await(0,h.wj)(r.clock,a["migrate-timeout"],c,n=>runInImage(e.with({signal:n}),{built:t,command:(0,$e.V)(A,void 0,d),run:e.holder.id,timeout:a["migrate-timeout"],services:[...new Set(["postgres",...a["test-services"]])],env:{...a["test-env"],...m}},e=>{for(const t of E.push(e))g.line(t)
 if(e.length<i.xS-1)g.line(E.end())}))
 const w=E.end()
 if(w!=="")g.line(w)
 const y=await Promise.race([g.plan,Promise.resolve(void 0)])
 if(!y)return(0,o.fJ)(noPlan(e,g.lines))
 const I={...y,databases:y.databases.map(withoutSizes)};(0,Re.uH)(l,I,a.sql)
-return I}function noPlan(e,t){const n=(0,$e.VS)(t)
-const s=n===void 0?(0,a.BP)(t):(0,$e.ax)(n,(0,m.YT)(e))
+return I}function noPlan(e,t){const n=(0,Ve.VS)(t)
+const s=n===void 0?(0,a.BP)(t):(0,Ve.ax)(n,(0,m.YT)(e))
 return{code:"plan-failed",sentence:`the new version does not start in a container without the cluster: ${s}`,hint:'Its settings must take the database from DATABASE_URL, or from the variables PG… or POSTGRES_…; set what else it needs with "test-env"',logs:[{lines:t.slice(-We.T)}]}}function withoutSizes(e){const t=e.pending.map(({locks:e,...t})=>({...t,...e&&{locks:e.map(e=>({...e,rows:-1,bytes:0}))}}))
 return{...e,pending:t}}function survey(e,t){return(0,h.ZC)(e.signal,async()=>{const{settings:n,platform:s,app:r,log:i}=e
 const a=await t()
@@ -8196,7 +8196,7 @@ const c=e.with({cluster:a})
 await(0,re.oO)(a,H.K2)
 const l=(0,ce.n6)(r)
 await(0,ae.XU)(c,l,l)
-const[A,u,d]=await Promise.all([(0,W.f)(a,s.clock),(0,J.k4)(a,[]),(0,ae.qp)(a)])
+const[A,u,d]=await Promise.all([(0,W.f)(a,s.clock),(0,j.k4)(a,[]),(0,ae.qp)(a)])
 const h=A.clusterState()
 const f=(0,le.q8)(h,H.K2,n.image,a.namespace)
 if(f.length===0)(0,le.Nn)(h,n.image,a.namespace)
@@ -8259,10 +8259,10 @@ try{const e=await r.plan(n)
 return{plan:e,needs:r.migration.needs()}}finally{await r.migration.close().catch(e=>{s((0,ge.$N)(e))})}}async function saveNeeds(e,{checked:t,image:n},{plan:s,needs:r}){const{platform:o,settings:i,cluster:a,app:c,log:l}=e
 const A=i["save-needs"]
 if(A===void 0)return
-const u=await(0,V.bL)(a,c,i.image)
+const u=await(0,$.bL)(a,c,i.image)
 const d=(0,Ie.Lb)(e,t,n,u)
 await o.files.write(A,needsFileOf(d,r,s))
-l.say(`what ${(0,Oe.LS)(d.length,"version")} needs is in ${A}`)}var ze=n(5950)
+l.say(`what ${(0,De.LS)(d.length,"version")} needs is in ${A}`)}var ze=n(5950)
 async function isDeployed(e,t,n){if(!await runsUndisturbed(e,t,n))return false
 const{app:s,cluster:r}=e
 const o=e.settings.image
@@ -8270,7 +8270,7 @@ const i=await Promise.all([(0,Ne.q)(e.with({log:fe.a}),t.others),(0,Ue.Ej)(r,t.t
 if(i.flat().some(({is:e})=>e!=="none"))return false
 const a=fingerprintsOf(t,o,n)
 if(a.length===0)return true
-const c=(await(0,V.Lu)(r,s,o)).filter(N.FM)
+const c=(await(0,$.Lu)(r,s,o)).filter(N.FM)
 return a.every(e=>c.some(({jobs:t=[]})=>t.includes(e)))}async function runsUndisturbed(e,t,n){const{platform:s,app:r,settings:o,cluster:i}=e
 if(!await runsAlready(e,t.live,t.targets,n))return false
 if(!(0,Ue.$M)(t,s.clock.now()))return false
@@ -8309,19 +8309,19 @@ else s?.lines.push(r)}return t.filter(e=>placeOf(e.lines).file!==void 0)}functio
 return(t<0?[]:e.slice(t)).flatMap(e=>{const[,t,n,s=""]=st.exec(e)??[]
 if(n===void 0)return[]
 return[{node:n,is:t==="ERROR"?"error":"failure",message:s}]})}function messageOf(e){const t=e.findLastIndex(e=>/^E\s/.test(e))
-if(t<0){const t=(0,$e.T1)(e)
-return t&&(0,$e.em)(t)}let n=t
+if(t<0){const t=(0,Ve.T1)(e)
+return t&&(0,Ve.em)(t)}let n=t
 while(/^E\s/.test(e[n-1]??""))n--
-return e[n]?.slice(1).trim()}function placeOf(e){const t=e.findLast(e=>(0,$e.NP)(nt.exec(e)?.[1]??"<none>"))
+return e[n]?.slice(1).trim()}function placeOf(e){const t=e.findLast(e=>(0,Ve.NP)(nt.exec(e)?.[1]??"<none>"))
 const[,n,s]=nt.exec(t??"")??[]
 if(n!==void 0)return{file:n,line:Number(s)}
-const r=(0,$e.T1)(e)
-const o=r&&(0,$e.QR)(r)
+const r=(0,Ve.T1)(e)
+const o=r&&(0,Ve.QR)(r)
 return o?{file:o.file,line:o.line}:{}}const rt=/^={70}$/
 const ot=/^(FAIL|ERROR|UNEXPECTED SUCCESS): (.+)$/
 const it=/^Ran (\d+) tests? in [\d.]+s$/
 const ct=/^(?:OK|FAILED|NO TESTS RAN)(?: \((.*)\))?$/
-function readTests(e){const t=e.map($e.pj)
+function readTests(e){const t=e.map(Ve.pj)
 return readUnittest(t)??readPytest(t)}function testAnnotations(e,t,n=10){return e.failing.flatMap(({name:e,is:n,message:s,file:r,line:o=1})=>{const i=r===void 0?void 0:t(r)
 const a=n==="failure"?`Test failed: ${e}`:`Test could not run: ${e}`
 return i===void 0?[]:[{file:i,line:o,title:a,message:s}]}).slice(0,n)}function inRepository(e,t){const n=e.failing.map(({file:e,line:n,...s})=>{const r=e===void 0?void 0:t(e)
@@ -8336,9 +8336,9 @@ const o=t.map(t=>test_output_failingOf(e.slice(t,Math.min(...r.filter(e=>e>t))))
 const seen=e=>o.filter(t=>t.is===e).length
 return{runner:"unittest",run:n.reduce((t,n)=>t+Number(it.exec(e[n]??"")?.[1]),0),failures:(s["failures"]??0)+(s["unexpected successes"]??0)||seen("failure"),errors:s["errors"]??seen("error"),skipped:s["skipped"]??0,failing:o}}function test_output_failingOf(e){const[,t,n=""]=ot.exec(e[0]??"")??[]
 const s=e.findIndex(e=>e==="Stdout:"||e==="Stderr:")
-const r=(0,$e.T1)(s<0?e:e.slice(0,s))
-const o=r&&(0,$e.QR)(r)
-return{name:nameOf(n),is:t==="ERROR"?"error":"failure",message:r?(0,$e.em)(r):t==="UNEXPECTED SUCCESS"?"it passed":n,...o?{file:o.file,line:o.line}:{}}}function nameOf(e){const[,t="",n="",s=""]=/^(\S+) \(([^()\s]+)\)(.*)$/.exec(e)??[]
+const r=(0,Ve.T1)(s<0?e:e.slice(0,s))
+const o=r&&(0,Ve.QR)(r)
+return{name:nameOf(n),is:t==="ERROR"?"error":"failure",message:r?(0,Ve.em)(r):t==="UNEXPECTED SUCCESS"?"it passed":n,...o?{file:o.file,line:o.line}:{}}}function nameOf(e){const[,t="",n="",s=""]=/^(\S+) \(([^()\s]+)\)(.*)$/.exec(e)??[]
 if(t==="")return e
 if(n.includes("unittest.loader._FailedTest"))return t
 const r=n.endsWith(`.${t}`)?n:`${n}.${t}`
@@ -8379,10 +8379,10 @@ return cause(`${e} of ${s.run} failed${a}: ${l.name}${o}: ${oneLine(l.message)}`
 if(e!==void 0)return e}if(n.some(e=>/exec:? "?\/bin\/sh"?(:| failed)/.test(e)))return cause("the image has no /bin/sh to run them with",{hint:'Set "target" to a stage that has one, or set "test-command" to none and test before the release'})
 if(t===125)return cause(`starting their container failed: ${(0,a.BP)(n)}`)
 if(s?.run===0)return cause(`"${(0,a.vI)(o,100)}" found no tests (exit code ${t})`)
-const A=(0,$e.VS)(n)
-if(A!==void 0){const e=(0,$e.QR)(A)
+const A=(0,Ve.VS)(n)
+if(A!==void 0){const e=(0,Ve.QR)(A)
 const t=e===void 0?void 0:i(e.file)
-const s=(0,$e.ax)(A,i)
+const s=(0,Ve.ax)(A,i)
 const o=e===void 0||t===void 0?[]:[{file:t,line:e.line,title:"The tests could not run",message:s}]
 return cause(s,{annotations:o,...hintFor(n,r["test-services"])})}const d=(0,a.BP)(n.slice(-ut))
 const h=t===137?{hint:"Exit code 137 is a kill, usually for lack of memory"}:{}
@@ -8408,7 +8408,7 @@ return{isWorkersFirst:true,says:e}}return{isWorkersFirst:false,warns:`messages t
 return split(e,isWeb,hasReadyPod)??atOnce(e)}function workersFirst({targets:e,web:t}){const isWorker=({id:e,live:n,uses:s})=>n!==void 0&&e.kind!=="CronJob"&&(t===void 0||(0,T.T)(e)!==(0,T.T)(t.workload))&&((0,S.kW)(n).spec?.containers??[]).some(e=>s.some(({name:t})=>t===e.name)&&(0,dt.HS)(e))
 return split(e,isWorker,isComplete)}function split(e,t,n){const s=e.filter(t)
 if(!s.some(({live:e})=>e))return
-return{first:s,rest:e.filter(e=>!t(e)),isDue:n}}function hasReadyPod({progress:e}){return Object.values(e).every(({ready:e,wanted:t})=>e>0||t===0)}function isComplete({verdicts:e}){return Object.values(e).every(({is:e})=>e==="complete"||e==="done")}async function mismatchOf({platform:e,signal:t,cluster:n,app:s,settings:r},{live:o,reported:i},{image:{digest:a},tasks:c,workers:l}){const{tasks:A}=await(0,ve.jh)(e.clock,t,()=>(0,V.bL)(n,s,r.image))
+return{first:s,rest:e.filter(e=>!t(e)),isDue:n}}function hasReadyPod({progress:e}){return Object.values(e).every(({ready:e,wanted:t})=>e>0||t===0)}function isComplete({verdicts:e}){return Object.values(e).every(({is:e})=>e==="complete"||e==="done")}async function mismatchOf({platform:e,signal:t,cluster:n,app:s,settings:r},{live:o,reported:i},{image:{digest:a},tasks:c,workers:l}){const{tasks:A}=await(0,ve.jh)(e.clock,t,()=>(0,$.bL)(n,s,r.image))
 const u=unpacked(c??A.get(a))
 const d=l.map(({id:e})=>(0,T.T)(e))
 const h=(0,Ce.w)(o.clusterState(),r.image,(0,Ie.q2)(s)).filter(({names:e})=>e.some(e=>d.includes(e))).flatMap(({digest:e="",tag:t})=>{const n=e===a?void 0:unpacked(A.get(e)??i?.get(e)?.tasks)
@@ -8448,7 +8448,7 @@ try{await runCommand(n.with({log:e}),{checked:s,web:a,image:r},A,`${o} (${i})`)}
 throw e}ended("done")}})}async function runCommandsAfter(e,t,n){try{await runCommands(e,t,n,"after-rollout")}catch(t){e.warn(`${(0,ge.$N)(t)}. The new version is live and stays`)}}var pt=n(1777)
 class NoLongerRunning extends o.HR{}async function recordRunningVersion(e,t,n,s){const{platform:r,app:o,settings:i,signal:a}=t
 const{image:c}=s
-try{const a=await(0,V.Lu)(t.cluster,o,i.image)
+try{const a=await(0,$.Lu)(t.cluster,o,i.image)
 if((0,N.BO)(a)?.digest===c.digest)return
 await e.reporter.stage("history",async i=>{const{cluster:a}=await lockAndRecover(e,t.with({log:i}),n)
 const l=await checkedNow(t.with({log:i,cluster:a}),n)
@@ -8457,7 +8457,7 @@ if(!await runsAlready(t,l.live,l.targets,c))throw new NoLongerRunning({code:"sta
 const A={...(0,xe.f8)(e,t,s),result:"found",seconds:0,migrations:[]}
 const u=(0,pt.bU)(l.targets.flatMap(({live:e})=>e??[]))
 const d=n.reported?.get(c.digest)
-await(0,V.DR)({cluster:a,clock:r.clock,app:o},A,{templates:u,...d})
+await(0,$.DR)({cluster:a,clock:r.clock,app:o},A,{templates:u,...d})
 i.say(`${(0,w.j)(c.tag)} is now in the history as the version that was already running`)})}catch(t){if(t instanceof NoLongerRunning||(0,ge.Uh)(t))throw t
 a.throwIfAborted()
 e.warn(`${(0,w.j)(c.tag)} is missing in the history, so a rollback cannot restore it: ${(0,ge.$N)(t)}`)}}async function applyHeld(e,t,n){const{reporter:s,state:r,warn:o}=e
@@ -8477,7 +8477,7 @@ if(t.judged?.blocked!==true&&t.runs)await n.migrate(e)
 const s=(0,xe.Qu)(t)
 const u=n.applied()
 const d={cluster:c,clock:a.clock,app:l}
-await(0,V.$)(d,n.schema(),s,u)
+await(0,$.$)(d,n.schema(),s,u)
 r.migrations=[...r.migrations,...u]
 if(s.held?.length!==0)o(`${A.join(", ")}: still held back; the next release applies it`)}catch(e){t.signal.throwIfAborted()
 o(`what was held back was not applied, and the next release does it: ${(0,ge.$N)(e)}`)}finally{await i.migration.close().catch(e=>{o((0,ge.$N)(e))})}})}var mt=n(8075)
@@ -8604,7 +8604,7 @@ if(i.length===0)return
 await e.stage("tags",async e=>{try{await(0,f.JE)(t,o,i,s)
 e.say(`${i.join(", ")} now point to this version`)}catch(e){const[t,n]=i.length===1?["tag"," was not set"]:["tags"," were not all set"]
 r(`the ${t} ${i.join(", ")}${n}: ${(0,ge.$N)(e)}`)}})}async function rollbackTargets(e,{targets:t,services:n},s){const{app:r,settings:o,cluster:i}=e
-const{history:a,templates:c}=await(0,V.bL)(i,r,o.image)
+const{history:a,templates:c}=await(0,$.bL)(i,r,o.image)
 const l=s.release?.number
 const A=(0,N.BO)(a)
 const u=l===void 0?void 0:c.get(l)
@@ -8641,7 +8641,7 @@ checkPorts(e,c,n)
 await checkImages(e,c)
 r.push(...await missingFor(e,c))}if(r.length===0)return;(0,o.fJ)({code:"config-missing",sentence:r.join("; "),hint:`nothing was changed. Create what is missing, then roll back again. To list it: ${e.cluster.commandLine(["get","configmaps,secrets"])}`})}async function missingFor({cluster:e,log:t},{name:n,back:s}){const r=await Promise.all((0,pt.Xl)(s).map(async s=>{const r=`${s.kind.toLowerCase()}s`
 const o=`${s.kind.toLowerCase()}/${s.name}`
-try{const t=`${(0,J.rJ)("v1",e.namespace,r)}/${s.name}`
+try{const t=`${(0,j.rJ)("v1",e.namespace,r)}/${s.name}`
 const i=await e.find(t)
 if(!i)return[`${n} needs ${o}, which does not exist`]
 if((0,S.vx)(i))return[`${n} needs ${o}, which is being deleted`]
@@ -8714,10 +8714,10 @@ e.log.say((0,Bt.aW)(i))
 throw new Error("the migrations could not be reversed as it was planned")}async function inputOf({cluster:e,app:t,settings:n},s,r,{breaks:o,needs:i}){const{version:a,history:c,command:l}=r
 const A=webNow(n,r,s)
 if(!A)return{why:'set "migrate-from" to the workload that serves the web'}
-const{needs:u}=await(0,V.bL)(e,t,n.image)
+const{needs:u}=await(0,$.bL)(e,t,n.image)
 const d=i??u.get(a.image.digest)
 if(d===void 0)return{why:"what that version needs of the database was not kept"}
-const h=(0,$.QA)(s.live.clusterState(),A.workload)?.object
+const h=(0,V.QA)(s.live.clusterState(),A.workload)?.object
 const f=h?(0,S.kW)(h):A.template
 const g=f.spec?.containers.find(({name:e})=>e===A.container)?.image
 const{digest:p,tag:m=""}=(0,w.zZ)(g??"")
@@ -8729,7 +8729,7 @@ const r=s?(0,N.MT)(e,s):[]
 return[...new Set([...r,...n.flatMap(({migration:e})=>e??[])])]}var bt=n(3672)
 async function readVersions(e,t){const{app:n,settings:s,cluster:r,log:o}=e
 const i=await(0,Y.aE)(r,n,s.image)
-const{history:a,templates:c}=await(0,V.bL)(r,n,s.image)
+const{history:a,templates:c}=await(0,$.bL)(r,n,s.image)
 const l=(0,N.jo)(a,i?.begun)
 if(l.open)o.say("a release is in progress or unfinished, and ends before this one begins")
 const differ=(e,t)=>(0,pt.ig)(c.get(e.number),c.get(t.number))
@@ -8747,9 +8747,9 @@ return(0,o.fJ)({code:n?"no-release":"usage",sentence:`there is no version to rol
 const{tag:A,digest:u,number:d,at:h}=l
 const f={repository:i.image,tag:A,digest:u}
 await checkInRegistry(e,f,d)
-a.say(`${i["dry-run"]?"would roll":"rolling"} back to release ${d}: ${(0,w.j)(A)}, ${h.slice(0,10)} by ${(0,D.Gg)(l)}`)
+a.say(`${i["dry-run"]?"would roll":"rolling"} back to release ${d}: ${(0,w.j)(A)}, ${h.slice(0,10)} by ${(0,O.Gg)(l)}`)
 return{image:f,release:l,appliedSince:(0,N.MT)(t,l),...l.sha!==void 0&&{sha:l.sha}}}function checkStillPrevious({settings:e},t,n){const s=e.to==="previous"?(0,N.dR)(t,n):void 0
-if(!s)return;(0,o.fJ)({code:"stale-commit",sentence:`release ${s.number} (${(0,w.j)(s.tag)}) by ${(0,D.Gg)(s)} went live while this rollback waited, so the previous version is now a different one`,hint:`nothing was changed. See what is live: ${(0,F.a)("history",e)}, then roll back again`})}async function inRegistry({platform:e,settings:t,signal:n}){const{to:s}=t
+if(!s)return;(0,o.fJ)({code:"stale-commit",sentence:`release ${s.number} (${(0,w.j)(s.tag)}) by ${(0,O.Gg)(s)} went live while this rollback waited, so the previous version is now a different one`,hint:`nothing was changed. See what is live: ${(0,F.a)("history",e)}, then roll back again`})}async function inRegistry({platform:e,settings:t,signal:n}){const{to:s}=t
 if((0,y.I_)(s)instanceof y.AF)return
 const r=await(0,f.F1)(e,t.image,s,n)
 if(!r)return
@@ -8788,7 +8788,7 @@ s.exceptions=(0,Ke.KG)(t,r,u)}})}function rollback_commandFor({settings:e},{rele
 if(s!==bt.tp["migrate-command"].default)return s
 const r=n.findLast(({migrate:e})=>e!==void 0)?.migrate
 return t?.migrate??r??s}async function proveFit({reporter:e,state:t},n,s,r){const{cluster:o,app:i,settings:a,warn:c}=n
-const l={...r,history:await(0,V.Lu)(o,i,a.image)}
+const l={...r,history:await(0,$.Lu)(o,i,a.image)}
 const A=wayTo(l)
 const u=a["unsafe-migrations"]
 const d=u!=="block"&&!a["reverse-migrations"]
@@ -8835,7 +8835,7 @@ case"plan":return planOnly(t)
 case"migrate":return migrateOnly(t)
 case"rollback":return rollBack(t)
 case"history":return(0,pe.M)(t)
-case"recover":return(0,je.C)(t,"any")
+case"recover":return(0,Je.C)(t,"any")
 case"doctor":return runDoctor(t)}}},8903:(e,t,n)=>{n.d(t,{l:()=>RunState,r:()=>NotRecovered})
 var s=n(4592)
 class RunState{source
@@ -8985,10 +8985,10 @@ const retried=e=>(0,w.jh)(t.clock,n,()=>ask(e))
 return{get:e=>retried({method:"GET",path:e}),find:e=>unlessMissing(retried({method:"GET",path:e})),review:(e,t)=>retried({method:"POST",path:e,body:t}),dryRun:(e,t)=>retried({method:"PUT",path:`${e}?dryRun=All`,body:t}),post:(e,t,n)=>ask({method:"POST",path:e,body:t},n),put:(e,t,n)=>ask({method:"PUT",path:e,body:t},n),remove:async(e,{signal:t,...n}={})=>{await unlessMissing(ask({method:"DELETE",path:e,body:deleteOptions(n)},t))},lines:(t,n,s)=>linesOf(e,t,n,s)}}const k=10
 class Turns{clock
 #He=k
-#je
-constructor(e){this.clock=e}async take(){while(this.#He===0){this.#je??=this.clock.handled().then(()=>{this.#He=k
-this.#je=void 0})
-await this.#je}this.#He-=1}}async function answer(e,t,n){return parsed(e,await textOf(e,t,n))}async function textOf({platform:e,socket:t},{method:n,path:s,body:r},o){const i=await e.network.request({socket:t,method:n,path:s,signal:o,...r!==void 0&&{body:r}})
+#Je
+constructor(e){this.clock=e}async take(){while(this.#He===0){this.#Je??=this.clock.handled().then(()=>{this.#He=k
+this.#Je=void 0})
+await this.#Je}this.#He-=1}}async function answer(e,t,n){return parsed(e,await textOf(e,t,n))}async function textOf({platform:e,socket:t},{method:n,path:s,body:r},o){const i=await e.network.request({socket:t,method:n,path:s,signal:o,...r!==void 0&&{body:r}})
 if(i.status>=300)throw await apiError(i)
 return i.text()}function parsed({names:e},t){return JSON.parse(e.read(t))}async function unlessMissing(e){try{return await e}catch(e){if(e instanceof Q.h&&e.status===404)return
 throw e}}function deleteOptions({uid:e,version:t}){const n={...e!==void 0&&{uid:e},...t!==void 0&&{resourceVersion:t}}
@@ -9196,7 +9196,7 @@ return n===""?void 0:n}function marked(e,t){const n=e.indexOf(t)
 const s=e.lastIndexOf(t)
 return t===""||s<=n?void 0:e.slice(n+t.length,s)}},7465:(e,t,n)=>{n.d(t,{L:()=>r,a:()=>s})
 const s={"table-gone":{severity:"breaks",undo:"unsafe",running:["the table {table} is gone","uses it","every query of {model} fails"],new:["no migration creates the table {table}","uses it","every query of {model} fails"],fix:"Remove or rename the model in Django's state only, and drop the table in the next release"},"column-gone":{severity:"breaks",undo:"unsafe",running:["the column {object} is gone","uses it","every query of {model} fails"],new:["no migration creates the column {object}","uses it","every query of {model} fails"],fix:"Remove the field from Django's state only, and drop the column in the next release"},"insert-refused":{severity:"breaks",undo:"unsafe",running:["the column {object} is NOT NULL without a database default","does not set it","every INSERT into {table} fails"],new:["the column {object} stays NOT NULL without a database default","does not set it","every INSERT into {table} fails"],fix:"Give the column a database default, or allow NULL"},"default-gone":{severity:"breaks",undo:"unsafe",running:["the database default of {object} is gone","relies on it","every INSERT into {table} fails"],new:["the column {object} has no database default","relies on it","every INSERT into {table} fails"],fix:"Remove the database default in the next release"},generated:{severity:"breaks",undo:"unsafe",running:["the database computes the column {object} now","sets it","every INSERT into {table} fails"],new:["the database computes the column {object}","sets it","every INSERT into {table} fails"],fix:"Add the generated column with another name, and remove the old one in the next release"},"delete-refused":{severity:"may",undo:"safe",running:["the foreign key {object} to {parent} is new","does not know it","it may fail to delete rows of {parent}"],new:["the foreign key {object} to {parent} stays in the database","does not know it","it fails to delete rows of {parent} that are referenced"],fix:"Remove the constraint before the field"},"null-refused":{severity:"may",undo:"unknown",running:["the column {object} becomes NOT NULL","allows NULL in it","each write of NULL fails"],new:["the column {object} is NOT NULL","allows NULL in it","each write of NULL fails"],fix:"Release the code that never writes NULL, and backfill, in an earlier release; set NOT NULL in the next one"},narrowed:{severity:"may",undo:"unknown",running:["the column {object} becomes smaller: {to} instead of {from}","may write larger values","such a write fails"],new:["the column {object} is smaller: {to} instead of {from}","may write larger values","such a write fails"],fix:"Release the code that writes shorter values first, and shorten the column in the next release"},retyped:{severity:"may",undo:"unsafe",running:["the column {object} changes its type: {to} instead of {from}","uses the old type","its queries may fail"],new:["the column {object} has another type: {to} instead of {from}","uses its own type","its queries may fail"],fix:"Add a second column, write both, and remove the old one in a later release"},unique:{severity:"may",undo:"safe",running:["{object} becomes unique","may write equal values","the second write fails"],new:["{object} is unique","may write equal values","the second write fails"],fix:"Release the code that never writes equal values first, and add the constraint in the next release"},"unique-gone":{severity:"may",undo:"unknown",running:["{object} is no longer unique","may write by it (ON CONFLICT, update_or_create)","such a write fails, or makes a second row"],new:["{object} is not unique","may write by it (ON CONFLICT, update_or_create)","such a write fails, or makes a second row"],fix:"Release the code that no longer writes by it first, and drop the constraint in the next release"},check:{severity:"may",undo:"safe",running:["{table} gets the check {column}","may write rows that violate it","such a write fails"],new:["{table} has the check {column}","may write rows that violate it","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},"fk-added":{severity:"may",undo:"safe",running:["{object} becomes a foreign key to {parent}","may write other values","such a write fails"],new:["{object} is a foreign key to {parent}","may write other values","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},view:{severity:"unknown",undo:"unknown",running:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],new:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],fix:"Check that the view has all columns and accepts writes"},"write-refused":{severity:"breaks",undo:"safe",running:["{table} refuses after the migration what it took before it ({detail})","sends it","its queries would fail, so the migration was rolled back"],new:["{table} refuses after the migration what it took before it ({detail})","sends it","its queries would fail, so the migration was rolled back"],fix:"Release the code that no longer sends it first, or let the migration keep what the running version needs"},"rows-refuse":{severity:"breaks",undo:"safe",running:["{detail}"],new:["{detail}"],fix:"Fix the rows first, in a release before this one or by hand. These are in the way"},"view-gone":{severity:"breaks",undo:"unsafe",running:["{detail}"],new:["{detail}"],fix:"Drop the view by RunSQL before, and create it again after, in the same migration"},schemas:{severity:"unknown",undo:"unknown",running:["{detail}"],new:["{detail}"],fix:"Check by hand that the running version works with what it changes"},unread:{severity:"unknown",undo:"unknown",running:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],new:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],fix:"Write the change as operations of Django, or as SQL statements of one ALTER TABLE each"},unjudged:{severity:"breaks",undo:"unknown",running:["the migrations cannot be compared with the running version: {detail}","may depend on what they change","whether it breaks is not known"],new:["the schema cannot be compared: {detail}","may depend on it","whether it breaks is not known"],fix:'Check the migrations, and set "unsafe-migrations: warn" for this release'}}
-const r=`\n\n\n\n\n\n\n\ndef django_rollout_inspect():\n import base64\n import importlib.util\n import sys\n import zlib\n\n package = "rollout_inspector"\n texts = zlib.decompress(base64.b64decode("eNrUvWt328a1MJzP/BVjrFePAJlmZSd9Tg8bRouRaUdPZcmV6KQpxTIQOZRQUQANgJZVU//9Xfs2FwCk5LTnvbRZFgHMZc+emT179jUubpL0qrO8b7VarWVcJjqdatVTr/b39+HVKk0+rnQxyeaqp4IgOB8cDw6HKu/kepHGt7rbLfXnst1ScZ7H9yF/jjtxWdrP6s3Z6Tu1SlNdlGHSSdLZjb6P1C9Hw5/U6dnro5P+8dHwV3WjwnR1e6nztorLSP2f06MTtbyaxGWZJ5erUqu4pdTpCbWe60UyUz2FzdFD/+Q197y6VT1106HW1C8/Dc4G6qYTl+r7nppm8UIXUx2GZTb5Z5Gll2ESvfjhh90knaU3+j4uy2I36naTtGxT6ym8iqJ2C6C50uVEf17mNA74VbQdIKJ2vdAy1zO/TAVdr4/Oh0cnm/C2vJrM9FKnMzVrwkkNI7NOrufZ5T/rGJEvxeoymbUUI2bWmS7iosC6u8urCT7tdru5vsKf2MqsQy0ywvVni3Knv15llFtxvVosijQrZ0lRJum0BJxfZtlCx2lbzeNFoSNGWnJ7q2dJXGp5LmhVYu/85lO8SGbm+zJPbuP8vmUQiCCrxOCPBpYD7vJOVhtXi1ET+v2dnkkH+vN0sSqSLI0sEIL/MpsI6sKdIgqCoDW91tOb2iaadqZZ6mwib+Xgx8skbVOx5oWzab24y4NG4q0Q22J1hfRPfqWeYYNGFn/TLC3KPE7SUk25RSxW3i+BWuxOd7Elp+FGPLRmeq7y7A5QEcLg9bRMsrStPq50ft9Wn+LFShe9kyzVbbVIbpOyJzSprW6zosRPUbfVUvM8u1Wzf8bpVdaZXarkdpnlpSrzOC1ibLTVUmV+320pdZeU1+6XTlxmt8k0XBVJetWzYHTiRRIXEVShOs6n6SovsjyMVFwo+o3FVDInOFWcztzyn3Q6y3LV66lgmRXlVa6Lj4uA6nADHf1ZT1elDoPzwVAdnx72j1VRxqW+1Wk5KZNbna1K1VM7s0DtUC8R1tcLr9crXcLcevgMbu+Lj4tJUkxu4zyJZ5dBW73BPcUgIMJhNULf58P+cPBucDJUt/HniQ9Db2em3pyeqZ0CoAip2z/8Qb3c39/neWuEqhkXCFZQgQH/dnK9XMRTxAas7aCtZJ/8Ye+5etf/22Twt8Hhh+HR6clkePRuEO7MIrX3B4ObtnpJgFSw6y0tKpHrcpWnUnCuy+l1vFiEEcwmrDKVFAoWmtKLQnvFbuP0PoQiUUvpz1O9LNUA/yRZCqPilqFyi1Z7nBZ3Oi+82Snjy4Vuq2m2WN2muJo/rrISNpKDtWxZdPD1BDZ4q6XurmNYDsFO0eHJwM8htha1qY2QG8Wx0G8aRfAyaLmzjpjdKWiH7xS8qV+qntrHtqE3aZN6iFotGd+WLUy7FrcpoDHNSsLGN7m+jZPUMhst3rK5brVwM+fZYpGtykmSFks9LbNcNnWMPEpb5Tqe6bzVomHVyGmFGLbVPMtv43ICNCrEj+X9Eg4J+X2bVY/rWSeeIc2FH0Rym2hqSx0P3gy9wximegbHiampei7RpYMynhGZFYrbcqkzfPpB7WPRk1MeT1LM8my51A6l3kZfccklxYQOrPCfq9mVblpvyVzht059mz6rk6ybNLtLVU+qxGW8yK46l3qe5bI4VJarLw8tuwVgo/D6S1KVzaEALIZCl2E2j4ATg5/Y9CjgKQ3GEcwaFE9S6rZzpcswYDY0aKswgnMJFiDgsbjRMxklLZOO5Vh54JG3bM3ezvIKjHl2N3o5hvf+u+/GCFOe3fGbAtAHY4GvfxpHjPZcz/FECQsd59Prtkr1HR1VWU6QQP0iy0s9C2HsVK4TLxYGp9PrOL3Ss0j9L8QOtIAUO83u2qq81jALXM2fDMCSEIKGdu3nlhLo0+xOJgVbxt93o+AmSWfBGNcBViFyDYd9kq40ABPfasD+F3oPuOpSVTONI/o1HgVZnlwlaTCGsnMPtw4m/MqReoGjB6gaXqf6boSAjUfBNBhHSNNxTE0Q0PphKKDoQ4sAgSVtofgCg8L38KOtJvANB9qhkyOMHujsvILF01NfqMnRy3FXxmSH11b01TaSlPq2oBOGK+6P4UTM7tIHQs0qhU2dzSc4NrOIeO9md2kbu5bRYoWue5xxSfzgLQI9n+tpWXSm8arQQLa5JA8dWjWDjEb7Y7thnHPsccBgqeOirKzRlhIS1lOjUH/SadkhJPNkRQ7e+VVbYTnAH61zGcMiywqd6hlOOExZr8d7C5iO67hAVggrt1UAJYJo3GopposMSVgm5cIBoOvTLfwKLWMPvEfwN3TCaDPA93rSzgT3UW0w9DpJBQ9wkCbFRIisJayPsY8tVWYLRKNH+Pjkze5SwiSd8kmqQntSGvJoriINBDMaA1pd0JB1yOaTrLzWufQHHeERgnQ0SREqB4VBrJz7QglsyzROAYeXGg/xoKWAyCANwQNbhfDchlmKV4vSXRDeB+lstD9+aDFLB408tLzNJ/jGlc07D+C7zBNvedJzgSRCNgXUjeQ4U5XuewQ3VpDOwgC4jaCN2IiYvlLLRHuQnuIyCbidF4UuiarahqnGKIB5HneWcV4msBLCQAGH/nrwpv/heKiCaPQKSCkNXWic6qlQWspyFZx8OD4OCHVRS03jAvnGw/75MNwpVP9c7RQR/QkaJzzYKXY6+1wywNMWGmiroPPPLElDbHFHhXs+GO36OvaZWMucNp4EzKJHdruW+QoqpTPEBVAYe3y5UMO2hBtLkqV6hmupgN0n9fjgYCqlfDZdCTNBwNPOMld0EWDsFG0FaGV+MDQMdGT41hz5ZtNrG9rF9eD0BsB7XAjiG96M9sdwJGQ53dOEbSA6Rfws72azCV6Ou4SOwizHQjgHHCvihXG1gfJhEcF0AGwn8pJqB/s0LDzC5KIOm2kpFOLADmw4Amk+22oSAcQ0ue45iG86q+VSw70atgeu2wdv5Df6vmgr2A7ujLbVqgCZ2nVcTPTHVbyYICBtNcH/YGmQBMjg6pXgyvnGhB05EOgnUmvEHbQd+YiEy0gNh1inyhzhtYvB9JEriHXWZVI4mPUbqQytAdj/pcyX6l5AfPm9p6tbagnAgHsGgILloqhhYusMgN1f5ozGJdI1heuLANBvVi1wyB2ivGEehAffP7u4i3aK8AD+AjS57uhiGi8NneAeHiwLUjuHgOmw9KbhKG09UZQjYCKPEk+vmUUJgrbCR+9ogjc0NtNqkpZ5hhdXeIIbJR4ok5kupnmCAoKQeiPAx9innJKFf/evN+YU9ZppGW58VOVgmYnlgY1biEw5LmmZNrAbxcdFUhLPL+VnybQMmVlouvkLsaR+i48LopHU0uQ2LkojhC8vFxNi20DmAFdaKH50jhdePrZG2V06xi0X4llgeONcd+YgfS11Hua74UH38PTkfHjWPzoZqiAc/SMYP48CFR1cXB7+NDj8izq4CHdpCdGJjaxqEEQgSegcvT05PRsc9s8HQKKJK7KTf5Vnq2X4EqEAdgY+ByKB6CTp5DKPpze6LEJsHkEeYU2dzsJIdceRv1JwDOMW0nukREYyp3pfKcFrKQWnMPLTgRzg0hid3yiZSFISgCRZOimm1/o27tCSdJddqT6cH528xXOLX3LhtrM8cc4iFbRUTYSEIl+3GAqsAV8gZF8VmhZDAzBcyAFmqnYKR7jsw6N66nV/2P+xfz4ISeq+U/CAZEUhs2LncsuSpVHsqJAw2VbBtBmTJSwXWpFM3Kl1Ob/lhHU201zH5SrXRadYLUF+VTAlqI2XqL5ZeeOWYlacn5xj8DoumN5IZZevpePClZQE9uw3X/jYm9zo+4BIPpwj0BcuUne1mjpyncaNMMLrAZTB2zxqHHrO/mJYA7xmqyxd3NOmNTT/4pLVKp29KBCuxtuLag3Pr0+H/eNj3Pt40Kuec/ogvWsLezInMHCyiK3AQeEzlsQ2CK2deAlqtDD0eAtSNiC0gDL4Yba/8Bm48dpqmK/Mv7QX7VXZHIrC5lUWCkI0Cj2GrnlQUZXzw5nH1sZtGYtIlxvugSTnscdyZRtUD0hTb/QY904Nj6PWN5f6OklnIsh9RHxrBL8bysndXsonxWSazeAkKfUSQN5Uj4QNXAvkE/dLg5hFPL0pGiVxt8lVjnQIbx50EYRlkaRXhp3GlzhmUzpyil9ruu9iewAlfmNobZVOttT0i9lEpjAwuhCK2006y3QxSbPyGuWH8Il1JDyHd1k+s8MxPbRVkK/SQsHt5O4646sE3GFhyOqTzkFHqW7je5VqjXoklIZjD50JTutkElUQ01Yk/J84Q3blSKsUzsGvRtajQwEkqNss1yAzSEFmIAIDcykBwOrgGo3VBoChzf88uIj5i2CnuAgAY8n0eiviDZCRIxFuEng1DECkXigK1kgQU31npbpt9SWYBl315eEhQqEoX5OhKCwxErrZlY9iLAcTle+N+DD6JF+Evlg4InTssJH95/VMKhurwWLog7ZIFrh05HaHpBNLtjZuicoIYDXl2bJQnigqS3mnbJqrT0m2iEsNoGVznCfhPEV31Sjkb3kCWTOx0q/MbY/KtLYNoWm6zGAA+Mt7hn+nQJARIE3KweqQ7vKk1IWIJQw0os77/5xiwpUe3MVpCWJeA1hF7C/8Dy2s6xjmNVkshJ1xNAGOtC4SBobWFC5il+8JzXDwfqburoGFAeYLpgXbhx+zZD4HnS7B2La9t9XeaBnnOi3xJIBmjdptY0ci0b+7vqdNIqvlCSJ8bvuRfbFhUe3AipKdeHd9X1UUNuoBtoydR25+oNwb5sflT0UTA/olqOa/daXIyxXKMPDK7xAUWORoKaCyeYBtEyjUUMqcLzQ9CkDgEYxdVljeeeLqxQJOTbh+qiTlNrE+HJZc33vxrEdt0WOX5cTKewvU0Q7wLi4CvkFgUYeECufCKB0FZTBm4e1of+yeRQHtQjrg0fRGUMAYVy883LuDdKuC3ja5SoEBphbq0+ys4qr22Ih7QirEy4bGWcb5lS5BUfvlIXJ3nivTp3o4mVBzFMxvimDsqnSokgh+Grkj3wDILmzDR56t0vf35TVaAjHIdeZLrt7wBm6B2UyLKB/myLTRSbNsyeBsZAkATgCN76ObeI25w4PSLROp9122WsyA44EjV13G05ugpeI5CE967mmMWCVECo4DLBbQQYS/3anfKRQZEBZyAsLIdwre+dQU1qIhAPG9twccXP0tKYDW4kWRVetvrMg4q37ofv3Y8tVCNxSnZsziMvWgOFRju5kvuPNf0Hk5C7oqcGROQRrneXZH72GLFNdw6gjdgRLzmxfxbGZLOJsoeMAeocM2fcz1bfYpXgQWb2HQVQtdwrE9zW61WsRFGZjp4nXQVcsVFknSMlOxs07AIqIsQOQXRMwHt75Z6PiTLvAa5u6GaZbrzm2cxlfMFNN+OMxub+N0NshzEB5O48ViMqVX22p3uEzBO0xXmmtt3IedRQbSMin/Tj4cZ2TGg+viMoc97d5G4+VykeiZmKlslIpa0Q9LQfI4KbQ3yhDnYhaX8WWMekwVw9GRokgYjOtiBWacgH8447FFWN1w5bjvqqRUt6sCtZb6dlneB8wyxcslLWKHO2GoPa6Ex9+rDt0ZLhwJQIV7KjStRqzkipdLUt6k3JLMwGwSL5co94eq9jPDMLFT0KBXgCp+q1d5vLzupNlMU/ni4yourkld70mG2v7dmauz3R6sFU+9w7DZ2zAXLMbGXqM0fbEhQ8MMIocCpJhHR8SrvE4Kw+bivZHO909aJWVX3er8SuNRJ2VQCw03NiBZYNzK8i+gJwzDaB8MBbyNETIsYYTSotH+mP6+HLfNsqoZkLZh9+ocbE0/6R6Ljj7p/DIrkvK+tx+1viFpjpGfuLZwYsia3Nrf2Y1Ok389bieHfEybVcmoL1ssaCHA79vlCjk2uKQVoPyYJ+mVzpc5XgrYuO4popbL+5Ltq9DYD38JE8O6OrK+Aslgq9VaZMB5AA1+ud8qlsTcjvY7gG82jyStRAssKyesjn2JHgj4Bu5kXB+cEsh4+xBw2EXsobp4MknSpJxMwkIv5m1FxBjAMDfsu2ud6zYd3yz1ElNj7ECMi5WCJjrUAv6EZvCHaQufuEH6Da3CVXF7v9J4VYz+ksTk3yMN+oG1JYF6TpVhu7BVhytOxFfSokGSqcFvvCr0TurYm8ZiTgRV9ZgL5BLGxgKsCxVJ1pIZ45jNbJhB9G16ui2vk7bfh1tTbpF+f6OARQJw9qrnqiajZmsBfMe1PG2Xj2fHfEneCsSBKPP3rDlsRJwNgEWqD7Ivs3LlqIZ2vwd6/XgXzqCdrlxU1LuUpWYfrPE0L6DA2j4KAwKleQphrxc8hzXu3oiNF4vwyQpbmJSorVzk+jo2//ZbvWfyygJ2ZpKtSgZNRAHXMA0oh6ZVBddJsEjpqWCeLBYgXiOBlmxJOsbs9D/vqYA1Rp6uUe34RtMttmJvat2xVnEIARzCUnqKHJ2BhLjVnqqwnS17n8Puihq0tNd8ozvSF7CCNVvlU6RTjgbGrgCPjgglz2AXiam3fQliSWrN8KmbG3OaYM6f6rZZC0lPxmyOOFrcu3QTaFqkzO/gYFN9N2EzRBZ3WF1Gq+VJmr48tI3RV2hpbeRIUT2JSVVbls3hCk/EiA0reH5hlaKgBG/pYAMbz2aBbxRsm24whHYETw3cF7U9T+CGx3S567BD8hmWnZFa0MsrnWpk/ohVAmNXa/2FlrL2EVZiKFZgVB0O57ZAHtUBk3uwA2BbBaZTo3y2CMIyHUepWB0umc6h4DEm6aflNxAeFJG5/RnEWv64zVZBxniHkOPWMyY40g+bamxqPjLSbK7huCk8FblSV+wTNyOWIJDyVVDFAhEsJfJ4gSAzEnI9zfIZ3Mn9QXjtkbXuptHgEgr9GrLe3UkEWyNGmghUfRQ8NuYKitLsrip0rZB8dxvdgBcNedq467baibjI1BdJ1VVGSNnoixinB2L2iGSL7dIq/jKu8BlLIIxg0lG1WXvYLDNmeZVdgJWlB+SfGoftALifXQrqRU6K+5BhDHJdZItPGt1TdAFXGRZwoh4PS1lFHtKrn+FdUHVGkocnLTgGWmiCwIJ/A8aOkezgpHERf86sqLBie+rOAso5caPU57XZChqHj+QZFw22Y85LMf12Ee4xnZ3bbKYXncmtLmNAPus/5u5Xbw9hJx55bItjBNs6MPH2jpOkmMQgs7yrn2X2+L+O09mCbz9BvAAxV1fhXzRJgZOnq1Do1FZi2NFlCwAQVqJVUpdsA9oqQKtixZoaXDtznYPvZNBV5vfswfTbNntKAMFda8+/qP2U3eYbjmBDlVkQ7o0WOJYQi42uMWYmneYGDsBOEEnPQZ7GCDGIiNjGgpgDVoECF7tpLiw18o53Nmp+Oa5oMpEWeOpMfIP3If8m5PvljVhElM2tl4Xj5UTvSAtEbyuc78QllqCJnGljTYAQEDvvsEFsO0DgGaa6gZ2GcvfIjEBZ48cEXTRspFZlFmBf0qp1FUzO9iIpInIsqPgNN+9AOdiyxaxjuXHTH7wGPrrCFIES3LwO7TvvQGMDWY9xMPpLHn42V89VKAy/AUbsN/CMA/EGXEwb2RgUjzXwL/5RYQbTtgNATaNxhxDpCd2owCLcbQBheBAeltVGe/gHyyIaFjolE3gw830pBIkcF1AyVRBsZLrYhAa8yTQhAW9HlRUAVMeZ/8kEzEUnE7ZGA105qfV4nRE36k65rEsuXOvXejVu3cW9ICBrYDQ67FUvAK6Ph9VvAuOE5WtcE752bgG0zoEg4Ae7TuEzvYOVJxQFr4x+E+T0wdya/cTC2Do98yg42wC8MJ/wCSMWBJ79NnkPoDy7t/2mYk5nNC6sjB8VmewJ2DOegIQa/7pkCSTWse56cq1Do3OZZLnGKxFiBN+nP8C6kxurFc0bJmynQFm88SFC/Yl7iafGzXhQMhj6925LU623iscAqucqQOEAcZ8IngxhtloukilIdKztO1Ymu8EeGInjMCdllvWMnz0WQTE69YRbumI/LtIqEtr12MbSNMZHWlAXXNTkYdSbaeo5iNDEbAqgxIbRzJHaHDe5gwOaVmkZ7kWePBLasO4/1FMk9VG6YgWWJGnhoghLRNYNABUJBQKv6tuz0w/v1Y+/gmjip/7PYI1sgPhBvdzQd0E61oDRYkKoANhBAw6DXtBSyzjJUbZoRCAdNIKQcYoxBJHzAsUt9VljTKvnXkPf3+j7H9T3P5i28EUAOgXs9ikTYoSJdSRib4O/HZ0Pz433UUVobGDh2eC+vLYAFDQ52bT/ius41zMwMyr0J7gikEkhAN5FjQrHQnEjghjnvmmuUVrgTZmwTNX9aeld1frLkZ0HgS+wF1l9ZPSHoBwJK86jjqNQTdrvXEsYEKGplUY8byinxSrGULV0mev4hgT2TocCJfP0G9jibkshSwCmWz3VxCO0hMr2lD148PSqMUYeSyQvfH7I8QpjpojsY+WMbqLYfPZv7A4PNqr+nyC/gXu30nfso2p6BTAqr6BURRhF4DjEu9I3+EaiTT7e4OknCxjNwYkvs3mYLbzbkLw21n9ObeMSIG2TXbllGHpkvcnCCQMoL+U6omzbbF2AL2AJErky/LJLpLJ8eR2nxeYl5zL+Xs14kdwY9l+g+Yr6ZDoBVu2yqh+rLpvkKf0a6xqr3OwQS1Ada+Q6BYtySKpYp+cNPUbGHMm5qSLHTHFH8Ew+PD0+7g8HyovHwroQeiDRtzE7NKZNosB7jC8wjIFHxd16snEMb9DQUNTkuNN00JuT4ymncsiKTUvqBT/o9vo7Thh4iQtcJgp5v+ZTx2j9Ue2tkjKoUqBcw83IJT71YwWGUT+qWDFhzpyA4uJE9irChNMIoKtWMHDFNZZoJ6fDyfuz05+PXg9eW2M0kSmJsN1KAsECzaliA+l47ZDE67FtTix/2xhbubdXc72wonKic48UMlQPPVKpZaBx+Gv0kp33qGf8QD9BpAJPI34Eawr++ao7xnvGiJqAL/QLPngys6TxJijVHMqyyIoyrAoVbEnndO2Q0eKEBLKN517TWOpHnjERq0sz2mpUfWWOwJrko7an7YHI3i1ZYeU51goTRmFuJj7HY8iIf5MwwYaaOUtHWbhk0mCegXPuOYxzFGy51KFvCtnxgJtAhiEF8ADr1ixSG9nJymgjOyL6a6iv0QTSIxe3MjnAUS1YVpUjdCayfhw3mJE4IYBYyrpxQ25awbQIGFxyIwBQDUPIj2T05YrtXds5r5GmnWAOOadgbeWQOpeKALedW2t5GejTzniO6lEk/9JAU0M05W4r/AOBU9TIiLu+TqgGXrlBRbYmgIA8TRQHm5UKOA1Nbs8+qRFpM7lCIx+H5ugosPkElhFxThKbOGfFDI3OSkpw9GjnjR9ATPc9vRR6RZyBQjOpPHRphqlSwy6JkR5TkDzrURNkdYDyYNqizzGcBzmSGLvj6co5Q4mvu8ajCWPi9Yy1V2VazWt/ekmdBU1hdA5owvz43n4IRZBIiIX1zTgXMzMi/2T7a+10zeyYqnTNl0N/CwOCAQEWsOZzRSFiCxIzkd/ZTqGus8WMWLrabEQVos/2Xi6h90h8EF9yyAWJ5MiEyqH3hOGoInXi9SDNQpHqMqhR+W0jtp51OzPQEoGFohk6AkZdmOtERZwmmG+iibgBJgudXpXXHGDCG2zjQCvEs8yyCc5Kkw6PTCZ6rtq69bjWkHe1CZ5RMaVAty3XFsNX9m22gvA4EtS9ir2j1XL4pBYWZbShv9BnPJpI4WYDiailnO2oesb+EplxEJR9XLRJ/SImoB0ILFBXlbZr5r42hIRURBOfKrfpgjNubaUWDiOyccUgwIZAulR4E8mloRvZoumivvWwbVyDJtYnVsMquKAgHgX6+4gh2aY9ZRzxgH+xS4qvdzsFLKPCiLFRSGSuLPOkJBN/x4XCLKGoJkmxOy+kQIqjIBhHeCxAJZchMRInYF+2MCGeVmnzxqvc8jdsQn9N82ajRc33tixXNXshePn4Vqvz/pWrl4l/YBtyjCoeNaGoVthoTWGgICVYxWiCPfSST9oI2ghA18xLWti0pErrBgS8HvqhgATCaELEwdMsMl8xwrdkWFIuSWl5y4ksnuE+MQLC/QoicYaNMoENYubjo3dHQ/XKBr4qo6rChMOPbryUOtf4Xs22wn4UT6yWa6HmerIGdk45NqiLZpCtO4qZ5q5IqhtwYJhqAawctJs7p5YlfrnrNiaBWkTAb9aAv5gbW3VhqoXRRVU6BdaIi0mh09Kp3JlwpCCqPyk+LlyNe7u2aJmRdiVmNZmpe5j5ai8HtcYWCFfYf3TaK2Y5RkFprNposDUxqhtncjRuV8t7klSiwm6NrVcgjDpyj2GqBGSHagDfgTvt0A6IjOE/LrZNGwp5H58yz+6uIjg2Ldph44FXG2qlqDk0GDas5Bt+kCCLBFxgrp2t0FeqVyeEZBqEJCsMdoKoQ0QFfgJuXhm+svi4sCbBOzuwBaFMMjeto681ydR+HpydH52eqO9V+G0biA/OR/FxYVYeWj1tv3Y3WSigO7Afic3Vgvi8nNy9NorLK6zfdqH5Br6tCUp0KZZ7b2s7T8R/kbt3GSRchNMVhvTaYquBFr4buepn1YikRsaAlxV//MLE1a8ttL8QmJpsgeUbtYDpeMF5Uiw3E5JnS0A1hxGZELwmrhqbR5gIO5X4OpiH4CWuKXbd48iR5PwldK0eZyegQFZIKOTAkQD6vmcee0VJzBJwmQK5wQ+KXakaglhe6qsYNFfgONa5zdKszNJkGgKV4NZGN/p+XIlz6QwJ3Uukp+f1htQL6sPGFXKaNVF3Sr24F3xhsDYI3A5/p7qoMZ5+aF9yiiOGrphIzHE09gLBBVsJcsyRbG4MZ/ArW/bQgQl9UCRIMrHz+6HwNSxBodp0iXcbwt8Qp7zXk3FIPEWEDGeA80vYCHXUUTafQBThRXx7OYu7YKgFrYFfm2CGNDcwlNssvWL/NvejxRna6NVTDVCmA2tp3hwSmuONNEZzrsKE6Ddet/BALizPemKQZFwl8KOdj23Ri51wgt563eD/5sZVNUkJ+JLkdgt6gSeEm8UaYodJT2I+YP2ycTUCV51nd4GEhnuugj/TYVQlAJGlWEIiGiaRbXLdlS/Gto9ALVSFyWCdjLijahkBVk+FQXEbLxbEQAVg6Xel8TS4hNgaJZwb5PoJsSLhx8hpiYOqXFF0UY5/TCEboCgLAggY2ppmlZgIMlhybBRDsAfgFZ0uVxKSTnOIC6zBwEs/ppWotmDEiJvlSR4ObDYAQX/wlAvNTsF3GcgkIpeZqRuX6JXaU44HamTwDRHpkjR0vrVV6ITxfa5eRpAl5VVkIv7iqtlvqSKhDFsQnKfU6QSfCW7SOVMHdpEpMMeFDuOZdkt7K8EutVazyhgbea5G7i5wPLLQVknUIpj8B4yErD2ScWAEExePADxHnRIiNOCH07PXgzPWHb8enB9aNLvItX21edDiCEizRrZj3UdV12TB5ZEKhnsHLzfcHTXHJyrOQdXvB2yVQXBlKrfhVfj5NkkxXLYskfhKA+PzFWA5NdX3IH4lZ0SENUZjfQnJn2CqIwOrDeHn06CWWfQurpqXj30J+8+NPk3XEnbb2+Kk6s63a5HvrQMvSpennKu4EzZ7IG7yT3TnkqJp18fdchJymEjJdjdu8oUJdtDiGS5H0gnhh2fGtiALtK2gP96skSUze00r8c+PLUWOq1zb1pUNbbNdxaUGrszcxvi5kg1rmqVzKVLoskzSq8IvsSoTa5wALfyLXL43OP9/0jncE6QCh1QowLMm4djD8i6MRmiTzGk3cFisqOMUbKmMa+wcR865wvVH++Mt4e02NdgYVn5L1hovuwjc6nE8aMqwWIT4FFn7H+tRYo41uenYYDU82vppZgi/TFunKPMl/AjhKKHORt2X/w2nR/B8f39/H6/Ev77YuX2xMxvu/NTdedfdOd/5VyAejF+Rwkepf1HeklodmX8OJI/LpfPhfDAZ/p33NBfAa5O4tsnLkGKPydhM2dv4BtiZ5JMOmab9S5KXiHcenBQ/9NTuTrGLO+WJyQOYSHaSIqOQwmGggggUD9Kw3EaaTth66jg3Yo0IMWoxa874w1enTmrkYR4baa3bjnlTcZvZyvzYw0uokzmYk5l7MKM1V0OuJGZmPA7G4XtzDUiSXjmG6hMvedblGS5adJJCUM/4fnKpJ7c6BfUFN8m3sao7Cvv1kLvSBCQD3vWq6o689Y5mwjq6LTi5kuzVymkRFargujfTZZwsgi4VA/8c6oQRFAD22BQ28K+ZxvTZcy5rY9MSmtgZvBNrLNV3vS8PkemLL6nF6MVL4OUhjtlYIvh0nDsNU8lPCZhseP4wjvM8fC3qE6tMDjonAB3FEHStdkgU57J6bvTFRv8xSTsCnAlnWcD6gPF6uFCnOdeaUpiPqHFuAgl8hmGBEn2HrAa4zoHtoE15B5+i+hzC6xeQDCKooc2brE3zVMkRVrt0P/kOs+XWQvyYI9PBWDqwjrENiE6zYVfvOxcbYIvkyg3VjOcvVAkc883ABKZmqxK2wMjuggj9yCi9DPUNrmisoXVvUUFcQtyPoqRAEfTaVurZYXAgFCzhRN1ecXhLBw7nWpNikAm6XKjnLvfGE+K8cdyVRdfGkecJGzWq7Yjz7KlAL6022liMNtApO/t8xaPQpd1X4y0UlNqx7PdGBQk09e0Y3rkFDf0ct7xUfSTwQU/SvbpBMnRpGdZGGm0Jc3czK/lYqO+2MbHmU6QWXdvaKHjByBgMH+iGQNzjyOaBcUJBcjLA23gZco4Hip2LK88CRaX9hCkQDp5vlQhrYTHR4JfnVgJ0CtxuIkvjy/TJz7K9OR10rhFcP6Exp2xuVZIef4Iyn7hM3tGf+P3XpZZubUgezZDU00fnev6kNNNOLmk3weUua593oxYWpAF8/0M12zWiDE+XoxMV7n7abavd213KF/E9EewfbKbMDefcV3F5ct+sCplnOp9g+65KuohxZCOczq2LWAL/s62OjR/KB7jvcW4vPVvBEImFWXdNMXmelgbA1tyFa8ruLt3OKcC3ScWqiL/fmojcurA0tFlLYwvZjAKOFR0iFxPZYTtKDWdkMu2gDoja6tU+J5chKbojrfRzVewUF5d+lCtkDST1hDdJccJhaFgdtpm9EgPa6rT+p4gmvkTzq6IMt+ckiGxKILsgPYLrDdIngiTnFaLpw0QEUrQjlH6bYxhC/2lIkQoh0JH2sRBRXMIFRzig3CKctgNe4wkV4kpjnUh4es4RTc/v0zL+zA8f0gQAeq3hX3xH87OMi8KLdVUYkxXZKf+/CiFS56hneqFZ4+K43JvFCAZyTW78GLF2czVXsbshkBUN040rJOZHTf1xuJP/6cAKbKqBZtcQ8gt/U+K8LeN0nCy/YX5AYnU6WatBYw9nKKSiCsKDLmSgWgdB9DxY/4aPv43Xv/0WPf9tfXH3PNpttZgiBiHwulj7uYLAet2LjvMmiA6ioGUcPr3SQRS0ruP8dqELVPm0oD6xDeujk/PB2XD94f3r/nCwfj04HgwH61+Ohj+t3w3O3g7W54Ph+mwA/57/dPrLun/SP/717wP6ez5Y/9w//PDh3frtWf8Eyv18+pfB+vD0HaSFXx+fHv5l/ePg7dHJGqKFB+fD/tkQvx4N14OT1+uz0+PjH/uHf1mf938evD89wiaOB/3zwfps8OZscP7T+mxwdPJ68Lf14en7X9fDsw8nhwDmz/3jD4Pz9fuz/tt3/fXp++HRu6O/D9aH/eNj6urwbNAfDi6K5+Hp2UXx/Gzw/rh/CM/RQTj423BwAmYh6zcfTg4hM/z6/dnp4eD1h7PBuv/27dngLfRxPvjrh8HJ4WB9fvjT4F1/Pfz1/WD9+vRd/+hkTR58UPPs9Hiw/nA+OKN+358eHx3+un7/4cfjo0MqcT7sD4E1Ozxfn74fnPWHp2drCGy0Hg7+NlwPfh6cDKMq0G8+HB/D54vi+fr8fX941D9G2AkXWLh/PBzA0JzhGIipWMPocAwWZM4P6oFrh2YBZ/hen52+hx43N3929Pbt4MwCwug4+3A82IQTC41FPSElurgMWlGrBcLQysp9ypJsWIVftwBpmLzGEAFmofFCZ8579I9wvHfx9zXNnzKzp2TulMwcTpqi3yEVp3drwG2kHLwYjKvN+G5YrC6WLWo9hAo+J/GUIt8LXn/uHx8hFTg8/nA+xHkcqvD49O3bwev1hxP+4cA47P94PDh/3z8cRGs7KxGk0FvDljs67K8HJ2+PTmCUb0/PjoY/vaP5kMnBUZ6d/jJ5c3r2rg8NnPTfDWTIfxn8Gq37r19blApG104BF0l/Gfy6fnN6Njh6e6Lwo90rKjw8Pf7w7gRS/Z0/Vy68oTOm8+HpWf8tErH3Z4Nz3FgXYRQB5lBGRfcuYPVCO3UM+Hrwt8Hhh+EAMd3SHJ0n2AVB0u7uGvlTDU95cHHRWfOr3WC3q3aDYB3stlXwGxT+7bf1b8FD61JfJThBObDWt8tkocM8ePFi/YeLvfXF5UgPxrvr3fVFsP5t/ec1xFodXdxdfH713TiCf/E4ufjlYja+uNuLDuCVcQbU6Qy5MjDaI5MyEGMRy1qIQYc5d//siqXj0v/44gV+FVEpWOiBXDEMLsAaFVMv4VluKvxhz1aANMnLEjyZXrxsq5fMo8sR7Y0bB733hyCyCR0R/Lhkppxaeg5NmTBXlJRtn1LF7v2BhYb7+J0GS29eMlfP0PTUvmcTY7M0uoOBEFuYICG3gxvs4uDAvg9Yv3RWjGDOPYztcuwjFwD42Flkd5DXdrwZDdBu20l314QLGglEdPJQgDh4uXFYZgJfvLQZJ2uTKmvFrUB/nyuJIRUZuyKQxe3T+KBV7hXKFR8XTrHvpRTZHvFtR3JfFWalMsbAfQwjERbixEQRvU0NgBDj4rTVPpsHxDPIQTsjRhh+cJrB1SXc24rnGDEa3ZRmpPAvJmRROmN7MpsvDC88/ICS8xcvKd4R5rrktuHP6GVXkqNLWxQVeKZHXVOHw1hmM5MJmGO1mU7kMkOwga1GArnrwSVOcOlOFpENuZXKumhZcy8viiwGIQGDv9kMyo7iUrFOolOUcV6GlGyIc9XQB1lSUK2kZV6hJlROUxR8IStOKhtLVZijlsjdNuMZqDqTJekKLfIpy6W/CUOgQW0kLLT8YSyg4DPBkvFKmeW8lEfe8FRXxaXkF4AmzXzushaUa/KiC+HRLsGocaqgTNRykNodG0P5LUNli8jmjigpkjzWfURUsPt5N2iZEhVYbKGdGSlPYfGY1tUL9VIAWC7iJA2TGaSanCdgwkBiLM8kzX6GxdyicPPwCWZklw8z1ybLqfCy++Ll2EhbqNqeemWNpWtVhDZu8WDFfWRrSCix+BbST6N+yRvH3ObCCO3FOlvMMLWLBrO+gJydA7x5g7sz2kmb7C5lRllgyDLXxJ8IRFxMnRr7OJYl5CQ8IRzTVZWhqhJ9oLhgOQB12twaWs5SojHnhZiC49Kl1E5iJe2U4jVOJYE2oc9vIwpYMMWV2Qg5sP3s04QbUwjS6kBhpK9czRhKwL4jw4rHhl2r6mRLxU+e7b49GqitnrsgYAxmt9jsuH7ix/oh46wuTKcc+FuQhPZcyyT0JHAwhs58Yj47W9xE33QWheO2I+E37fDly9g9qHY/hxez5xGwjaSFZiWzgXCUpGXoEumXUTRuNzUbCUCBAbIyi+78myIVcC5mz0ns+hn+NBSPHAFn41aUmFz6Pktn2+ay9bunbzSuTZwbzwpyt5TZYladLQJ642Bt6VH3T/tjJ+JkY3uUyv42LqfXodzB2i7L4uc+cOgmKYvkdKcW5FaDdzAVHnSP3kg4juggPOienhz/qqIDCaTf9jKJumbf9hZYLBeJs2JHzhGuumM+ogK1xxZ1XsIHf1hytRSz9EpWhywnQTOYU1BQ0aAMpCwY7PmuMtSWJQOXWeb0mQch3QARE+vwXX84ODvqHx/9ffBaRQc/Hw1+ieRq/uHk6K8fBnwB57smVoML25a5sM71WQGZ0CUg1NbV+m8u1up08xCMfIbn3AnDsmm2LduHppyeuuL1YDg4e3d0grdfddBTB7sH4Zv+8flgffrmzXp/fXL6CG6cnUKkvXZuVagRHFHVzQ/euaQ2ZWbWTjbysqQAzwMWU5JoEqWUr09R7Beg01rk2HDpf6s9kYuy5FAEo0YCifLI49P+axYCyc3fh8PtjIMXMK/uKNHdlbxTRKQ+4tKN28cLm1ZfUpJjXDQUqPxwpm9vD0xPHCDATDMkcxTgfnsB1XEnveesJ9HnA8jLuCx1nrJ2yzZpxsQFWGTdu/hlffH3DVncI+tlsuH8/B+igKKm8dcpX8GJ+iCqn04em7kCpnWsM4inlTTUniqQWR1PZeMslEcpngoePVrQRN8cbuFBEv3j8WZDF8lrkAYf9s8P+69BJno+PDs6HEYXf+fIUx4N8hYtYhIgoDGz7ZaZ2dSGULXE5QsFFu4aXZXRhnWlATN3DyjJ4VaRCa5ug8hB7QZKC0voTDEBoCU1HLx7f3G3p9Zng8MPZ+dHPw/U2kfTHqDp6aTZXYbVYYJW0R2kvzwfnjSAt8enP/aPFQhd4Q/AT/+envXPflVGqquM1DTac/fTvzkECsX1bw3CPbIBqMPTk8MPZ2eDkyHu7gYwQa/GkCLZUdEBnZZPJggS/LHnbjmS8ofh6B/ReC+6iNwFXqEFbhxDWuvcoj0Ea5nKUagh7ovI4VBsBGNX7pBUVgHiRqtbXXFMBePy7x/4ZIATdva2DaBGmZUNZQvRZNPFvRmKH484CDz8ERZArIIjo5H6awDdkw8w4jF5T8v4fbgh7pwftNlnSx4ZQdSwOm0o4abV+Spq29tt1wkCaa9QXQcr/hg5XAYFgujSuJoWe5Wkb1/mdiduIe7+Um4iuw7FV08h39XVzRJmdKRwSTZomsODLth/ORswQHANMQdpKNR0DzuHtNv49CJY6VJ5s16c6XI/vIoe6jTEZfE9mNTwVG2nA7jvgnYgDsPejb8Kdq5FBgSikyqVY2lSdXltJn7wATC5+SA6PD05H571j06GfDCR5lV19g4UaP4+HA/w9/BU9GOmDH6MpOTF3XNFWlp+E1m8tByxZrulvJVlkFDnL3F2ehWm3xkrOHmQ4Y+/AWS0/ljras9H7iPAg6JUcdbYvNO6NK06exeXZ4Phh7OTc8VYerwPsMvHIyIgbfDFJat3QcmuOntKdJlorLDuD4dnRz+SbpALkjEBFA37r1+jtlUibKICkXg+HkuWe8Ti9OJyDRPFcGxl9jbOleiynBnxb4ii8HyseXGk8yi2YDRE7fMkOngSap3r5CZwuSvChdi1bGny9wzqMRiqhLuzp5iSIv38XS2z1iu5Sm0kti5qr5bltU27tN9mxyC8nkCOVIiBiqrI1S3GwZKqyojku+R5Sg2ciN8W1Ouxc7QTWlq0K9JusHsBWmm3CfjkJqI0mtcvAaQsf9kGm6OuevGScpxD8bbad7h5gZvVvzJ2PKHMwFHSjMjMrTbPG7Zoj4FAV/Cm3CECIce4ML52FzsQLQnUG2Ff3biU+1wk2h2EIAbGy+oxR7V0GiR2f06WkdyYaWosSumxvek+fidk9SW6HJBqzV7gN93gqRwRYolLsvFwdE/C2IZKrRTrn9eLbWf+q4eimBLWz8LtFwGho3DqsQEHupOTqZtzmJtgzVXojKy3qUk5SB2TksC0YceF+OcxvTAaIE4iVD3vy6znn/WRf5P3r/EeFI71ioVo/f7s6B1c2OD34U+Dw79UYKzirKFhqlaVkzTizQ8L4o7fyyYEqGg45zfBYvH7nwBCmMQNQGxaTBYxvJSeAkp9lctqQOvXDctgGxhskbRpSecB2icZdoB4OPMEn9h2r/aCivKDs0oqzBtrtP1V2lktl6BitVbw1Z5gN7sdBFEFJQWqSDdsi7298AuFzuoiAGBeC8T5dYACG8rhKVdYOpC+SHY1v8Z58PDv4vegi4PrD/sqOkCeLew8P4hCk56hs3cQHYTqwzlkMeiA/dTfgycsiq0YAEviHt4TJxRH0qcSbYV+fj28/7rfvosovQ3pHXret28lwtfov0n08G8gBYzt3g5OwEx1QBypfaIL6uvByfBo+Gv0b6OC5rXXvALRXcbrMNhAQp8608bW76D7uLWfGRweL4FnO1/FanjQfXf6+ugNEOb+ydtB9DTygi2HnecbEYlm6SylreHOQxrRSoInICD808EIo6hMHYCcghthOyyycQyENrPCblJygZWcKR3YTKNW5PMMMxK5jW89XhEVZdbzW8G2Mwwt63/Ytgqxqb09ZJhmupjmyaWekShasgSQSdmm5QbWqN65aqgySSrpnPWOcffwHvzt8PjD64FztFdNW2sne0WLYKMwhsIumpA3W5QHznIdnKCA/83p2eEgUmenv6jjwc+DY3UOQm3YahvZn+2Koe39Adr6x7/0fz0X2+Bo/froHLWvNfGEC8LvhKFG/WTmvJ1ZE3A/aXc2zwuGA9y+VbfMlTtGyOG75RS1C7dyfjTOAR7i5MTQNLPbNCPuRZeEUsZG/PSXE7IQZ1N8XlQ8o8aEfLsZeP/D8HRydHJ4NkBrcMcqXFkmvZFFXztG47SQQaxgzBnaOAjn4g3yK5eKb7+Db99mG1eWI5Nr5CPLpGxQNPrXFJ4zaNM2aOeNpewHQUuSG1UF/KwwCQ+6fxn8qghltNxB1hcd+CoMGVtVvkXR5KA9h5Ipt5XKMXsRqYOzwZvBGbghnCtPAwNC4aYa0QFmV8zJrNMO40bfb4aMQ3DWxu1QWYLTjhMl0Bvao3Bl+Qalw+lQ4YpHmVVzC5Fsk0q9wQmuy21VvXwAWTnBHHnb1lWFQEUHJiPPpnuLNLuVNZNCDpmCx54EpEZpEM1T/Qpkc81ya1TQIVh8rHrvoQ+yqPTffxtRrsa8h/+aznnSYYfwb9NBs5qjWiqqXSM9FJChhTfqyqnDuiLWA/U29OJkkeyhj6YHPglxnYXibK5H1skjR6CZc+yPoO0+bQz0+rEhNBGZrwK50vcIieHY7YzjZDd0FxJTxcxT9Ei/jnLNaQObQDK0mbZ4IHtiDoTWBTZJJ5d5PL3RZcEHRFVNZum6oxL01rZz2CDv4CV0MOdNA31x0M+Zjy0wKP78+ungvse12YetxU4DxiYZ/U2qSG0y6UHzGj71KtOxgarlgcJ7NgpQq34Ij+il3TnB+nW1/PYJ9s5kgpvixxByxMYHxOGYbm0iTVicObHiaa6ZnLBhWuNsdY1LB1h6As4oU1buuaiEo3+E0XgPj+0gsFk/krkt3sO3bgQReOYclCC3p4Jiqpo2AML1Uv0ZUp/jLMTl2EjdJxtF7tZ76nu1H7X96NxW5CHieYaoyQUHPonQXMz+HaGUiVOuPsX5PWV/N/HMbZLnLwEG0feC2iZp+V391Z/gFce7pTev4I0bGBcD7ZXx7bL8F3wyjxynAOIrQqi64MEGqo9vycib9gXNFmcGN/y7wTplXvfc3S4uQ3O3JCEgS/isSKbCP1v+y7tzehdTlm6tXZHz0dn5cN1/MxycEWmtbrJ5kuPV/jo2TkW8+BqYN1L91RjBDSZ/4lZUWSCw86FTs/MpYUwumXe4+8s6G9g/30KOzOR8aSklksi65tLi3UFj9BXkFq4fVnDZwFiKTDU8eAb9XFxG64vLcNPEUtdNAyLRX6HzJF6g5BQ1P9A7xv7v2mebI4cBurwnMCVNE7wnBqtGRi/vLQ3FOuwV01UVXk8ZPtE581rqofXNNCtKiYbgBENojl0iMUsW2fSmaCuKpdBqtQB+8qgtpjGY37za5//hrgWFQFd9a19xWCHn5UOrdZflN+zzvJHHxo47xtCKrk+8jRqkOVF48IzlxHjdigIDD+Dr67qpyY+g9c6esncRNKAlFEjzjUJQr/lAuQqFagNyrffvnKbIUzvZIFc/eBYeYCyqNVPpdY2ERxeXOCqZMg9vz9yrtQsAGG6AlaPZN+FB98ejt+vzd+Aae3COhpkXswPaQL+jcWefXoQwO2l2tzZc98QcA+syj9OC+ED7NroIL6Kos4f06PcNrb7oeCwNy2trW7isqKrMqmFKsvyGIvQ4WmdjFU0TjL6/vsW1nX39OSlQ7R34Vpb0tdHGClvv1mysOWxK1dQaS281tSaOfwRDwSaNYTq+IZXSDVoiElBkmW/t12OTiK6aFIE4RoKgItZDJzgrLGODONf+loUxHP+B58gY9kUbUNiweaODihGr7c+ZIHq1FfHG+I7GVbOto3VlPLA5EpR1M8C1ge/bGFNqkRUQiTwpJhCjaaLR9zfXxTUbbCD7a/4UugwrmXBs02yzgT7peO4X6DgBvr1kwxMc9k+Agv04UL+cHQ2HgxMwSzj/KykNoR5ZJlpY4FLgPFHsV4KZ157noCPLz3OqINGAzSsnYRe9jWGnHOVjewcb98imuWElDrt+Ew474D7MKwF9a+C7valHPFoaEI2Vf3NoQoy8Cro0FhngkCliqaRppOY3OF1EEuzMtszGVEa+zy407C/DfjJ1h5qneBFVZo5jJHJQsec9NRI7GdjMHEvNvpBd7pMyu+UJgxyHnq06Ecs2pqVd1wKGbAQN9zoTx6zgLEVYNC6z22SK+4Jz8o7woxuJfD9Sf1DzRRaXITIxSKjGjUPA9i1IYbG6DcnIm1NAY3fEX93Gn+lbJBuHw1t09hnwjyu90rP6Fm5J9I3rmPyk4HIIm7MtMSc371GnivnJhX/vvv39m9FML4UcAd7DHoPnqn98rI7evRu8PuqTc1bF28YZC4+bjd/cRsNHF/f2lmUhY8Py3skB1FktZ2i2h0eu3aK8Mh7fpqhiha1e8eNOF/eBk6ecgmt8cxlPb1bLJ3Pj1UiCDQEEN1TE8IpSLZvj9Q4i56VZeZ2kVxMABFPQcFrJ0HitXWW6wM+hHyCWrYYlKp75iGb5M+3lAMSybkA9WIqS8dOtmWtIRKDRAJZ0/WmWLTd0A59sN4JZU6LjNlbrPdxeDrvFZATyLltSLt4NwJDDqB0ylPyaEYuT/OZhNLUYNhdjkupNLuxpaMF/XXHlbRoZNZzQQob9Y5ZGkttvoRNlfFNcVBSnfVV4SxPcc7HAMJVmMXqBKo13eFxkaejE7g5cCDkECQe9rIgZjDcpEZaL4jnE6q3e9qOvirD5CGxgO1fgbQRI0+U9UmHr3lwUtTzNW2KMytamjBwYg9PEYvx/JvzlpiiWzElKAEjO4mEO5Ki2pjkSAPBXlcCZ2FkdqbWQ7Qa1khLhkXiZJlTjvxUkU9bqFtgfHR8Hxv+aMW6Mrh/9vxu3s5hASrbeVnTQJaDxczWOJxMDObrCPfwDObRdpKb67im4o4TczdirdbwBj6CzJJYK5XvIPnlJOe3N7t+Aw8BgIlo8sm6m8arQTlpXfCYGuL4+JJgL1qnuQ3zbsXGdrAcp2MTYhAhVwnZ3fd9GFqhHu1WCptoRWmofL5eTRXwJiXLtS8xoi1cwe4ZUqRE4N4oAOTDlQIRM6X/vru/BThVACbLLf+opqh+UifaU430sYvFGFI26r/b3xw/eoIrmzCgk38Dzq/EAjKQQXJNk6imehtEWU7TrVVpoXdlREkLcxC+HG9B8Uuo0TsuCrhjjlsRmNh1R2UVWlAaOVi3rJJwLGkIpm6ricMFgsq+kATOABOWyLEEhgLVtruQ2NRfh5bTmiYFRDHlY1iEG+7WXJLn9oRAH1FtjkFADUpsi9m4//OLiJkmvUDqdomD5CxpOKpRJ397qWRKjCBp8YmZgLZGjrP3Vg5/13PiXojaScAIney8IOGV2j2Uo0E9vv6o4b5PvSQ9ucNkSw99reKrGeZAID6z/xd5o+Yoq2ECC3fOtmbQcBAf+y3DAPxvUnwQP+/BYkMyvZmMrN6u5B4lowjfn0AY5xwccmJdE29cRc+Lb35GMW/kNuam4vYzIbir2zYVQcewG0nFmx1NM1xJ0NyK7PlfZXerUjVomuc2Nvu82JpGHKx2lwsVA9xIfTfLhhmGAk4lBTD8vc11g8jbIRxwGZlbx3mkeIvDsEa/uxsT1lA1+lhRlkk5LN3u95L6IU7gk4u5C3Ekzjc3RDmMuEZsyiWjM8yt7CFU3Xw3ZxIY7K94r40wAO2XZNV1ms/i+no+aPLRMxtyvyAYGEQIkFQMRnQ6BD7Tai6vIu5sOLS5KKbQo2r/NGoTJHLK7opo6m7MBjR7L5zCG0Gi3CdtMw7oZjf3gsLSW3WFsWujV1e3QwNrCthmb3WlCQQkMx0nr1lK1SbYNk+OEmV+MChuXkwzS0iHyXknokolDjZikcZ+mNldEmSBK0R2ATPYYktCjGRu6CjKD31JO+DA8ifQsTCEbRLYwiyXVdyPyrhuzBb08OujlXZMUEzaDwCs2VgWAIWUhJdQ1L2CasC16rHXVOIvSPjHTlM0eK2V3aTBuU4P4mxju2+Ui0UWIr50YdG3qyY9Kx1caEEdyeZNt8XuSUnIl85ql3e7ZjkWIXvl5kbBJ/hA1II4HT6EbLJ+P1eRlltMzEIQAMqxjFX4y0c0QBYYUjtHtAb8QopwvNTDM+nUmBieCuP8qGs09kabDzAxjvYrjdq2ByA1ex3Np115JXhbEZEH/dIYgWbWnBD2yQLcz00QnV9MyjEavxp2k1LcFhe8E42Kgc+gfSteZT0nGsTNlAm/0/YN/7TMwjX35EVz5GCu0uPFkhzsh4AUf7CcYOTmR4c+XZt/JCgXakJXXOm/M+ghiCiMJ/SvtS3SnthOAlRuCs9oFhjk1e1SwFuYP6USSFmUM+SeJVK2WILOgTPL2E1SXj/7WBPl7krpjaWz3r5va5A+QkjPVV2A1Qs/wVd6gj5LpAJbHXykHWGd6nSxmuU7basLnR5b3OFUhP1Yu9NwtEPWxM5D6lNSG4cGL+9SF0YFagHJfCTS4GP92euaFMR953dfD7PjNjm2aV75ryEpwuun11F87p2cU0ie955L1tGCbpwpHWJ2VVBswGgdA90BCoD8Ep+bYD+noDCLV1SFgXiZvDK0K+RJiUl+IsKlMAlxkhdoqBM4TP08ofDikFoJlHSLslBo9mEz053haBnJ/DiaTAK7Q4+pisp2NW04mKDgy5+5RAdmCKU0iNoXJBje11HBS8G3YC0OdpMQdI5w4sZznmil/lurRSzINNhxSkjKnNqKvY2c9oAha69KbxAm59+NvbM0FmvqLqoBdoRXjFZif2B0waf4u0ezxwwI/LDZWdL5TlG2GnKCmEblwY55CSPOovZD4TrNe91fcfBCZPJDOyI20YXi/pHxNgHMvW5O7IAkmxJCEKUfulaOzujPiTLc513AGqYItD6SD5rtKS7mfoqRFX109uijJlo1qd3GBf5xMaB7o+aqUZ80vNL1YcIFFKc9cYAEFrBGqIJJ6AwDl1sTQ4YcRFBtHPDY4ukymQQkF7t7AMecUc8+uRmN39I/d8d6oG0YXwbMxPuwGNjSkb5FcNf/tdsOaUdiaguarZa6nCVw2177dbZityujAWt9ixqTwAiIkg9NPeDG6GKPvj2MuXel3NwihEgQrz4OLl1LOGhs/60H9738AhQNlATdCBDLZ5pfPrOm1KcZ9uebMLWuL7QTi+v7ZxV1Ef1QEjksXd53d8XNy0XLhaqzdDQ++7/0jgvwfvYuQ/gKJpl+nZyqCNrHcM8ypt4YoSOi4GqFNeQROUuFB7/9aX0RrW6KhcxCboHkuB8gPadXjuxcQUBxeRk6sFbEOp4DvRBIdtNBrL7WasZF2am/Lc0dmAkY5zSbploMGEkpm6ZiLgi9zm83Yo9Y31/FibgSBv0f11SIhK+q2Z5eS/hwW0uxyYsKbzS5tKGHzbAROJjRuPC2NTi7N7trqLmYxYUEBBSbZ3GTAYHNqqzZo+ecAaYwDkFV4mt8RLOmxkZtvVtlZtR7kmEOpuU88OeyL2zZx6RnnyENtjWVn7Htm7T14rfyfdXtRrWHW6PV6KrRSB6rGzZkkeW5dpMMVYYVVU4nFBCAfROGodWtUPBm5zl1cED7srFQGQ269ogT0RhLWlXtIt6Fp76rrDRN1IuOWI5JyxGyiM3XWlLUVKCZwhmpfjkk5iVNaW6HRiDitO3pICfJooWRpVOBIX0w/z3qU4Ma1DwJlIoDvrHOLakRyBb3ucge7BrBe8i+myNZZdKG80MWp5ZUgAAUZQCqjo0oxUWeIPcFidJbPdVw0LR4i9W0Vz8lbx1VqGtdIIC3QXHvzZ+gZSBzggGzTVWi1gYC9VN91hG1Ge4i2lEGvUS4Bv9Gmi2QVJDSQD7YKuw5zJXpqq3BkOxk3zWskrdEbao+GDsi3JyG+E6zAp5ELPr4e7Y/dPuY30D42KMpgvLNz9kXBEc04mbWA/AU0RigMwyHzY5azpBfBS++tgQluXJx8EiA+s7sFl5r7zWWqWWfWNu3aC88I5gwLg+SOkti3cSJRw4QTyvaT9HFsjS2srYVDxtU27bmck6IvN3TTRZSlskpS/nZkDagfHF0zvDADcfpEYmWjLJswR274J2MzouelJzqWLbFcxGmqZ+ZkqkpSRH1adBaZe4K/kw/H+Hrjuc9GHVLtkB6fmg53QHifL8AAPGULZkpGm+tplkNaV8/EbVO7MExllIUQjHFC0efBs5wG1quOycEXpAhaLtty7pLXXT2sHOES2S+8F5M4giVl1A1oVReJnk0sZlEzQ9YyoP8xiu0e9Im7iKte6dJWCw1AVhZr67pWVh22RaWcVkZTMNdxuco1mAGkE8AY2E5NZrOFs4KJg04zMNbgqXOxAhBx4Ds6jGwOW3S4c3qbrvIig5BBcaHot+cSAOJip3SSlnmGcwdPMG57uhUh1RcTHjHKritpenUljeLOO/qznq5KjJ2F2SGbk7GTHsDPsT6FyLlTzrGOBSiDOoVsBnYdXG+LT/EimQWRNR9VL3rqi7dm2pjHheCZ63J6DUywE2RP0qwhgoVs4HnoMiVNFjpYqK3cBUytFGCRehfft9Ue2qWS3Vhtthg7k7s8xkhP3paJbOZnpwqlHproWVJmsHUWCz0tweKwB+cg6F1gEbKfLVobYEmalAbbwrv4PqI1TgUtxFgDvHZFXEMFOqK2n2BqB5s8j74yRPSZvH5l6WaQ8Ij1faYa5+1B5rpN88y6rr04vypEldglimzCUyLF4giQWLfHLdgF3MPG0C5CLB5BHYejQ4cFykmcZ/9EDMLr0NntqMLS6cy4LFNNAKAg+0oHi8Kf4SknVLTRpJJNo9tAdBAPNC5J5IaGjSAH4WjP1rhU3GTDSMx7u0KlHbNgMIPVGqxwAIkP1iQOGh5RPavGMcaSrl0xSq2I6OPN2tB/72DzpiNyK4Gbhqj8zDs6NSfipUNrwbhtybMTy9Bvkq5RprrtCngBej0psyvNwnduju51GBjLojEu48u40JN5lt/F+aygKZcW7VRGLt38YvgaY01D04bxAFz2hkWTeDWlwx/oau2G+sDUFGbBca+aZmmZpNbRY0SzOTZhcpbZkrRGkKyOxdKQx9J6mEpmJ1u5a1tDNgubA06QmS4EWABrGGRk6+s4XyQ6Ny2gHmOjfRquMxcrLkL26T80H9zaJ5wpmDENdnxg5g+OUZzAgG9GwPiRD5r4JOFNqEOqZc+Bw29JVkLgTL5InlHeB02NwGANL1TQ3lhyFO7+FuxG7GOXVz0OcA9H/vAAtLEzIYAvGN0IouU7DjDwSLxOgnaw8CzKXIcHEJphCCOaPbfULJnPSQ9VOQrvYrykcvo5nhDWRka0Iu+YoXrWg9LjDVZ+I0Mqx0B0AIagKz5DhAN4QYA8tL5htyOWI/lGZchNzlfptMwyq1AEjCbx4jGhkzhEi/MdnZ5tRZYclPUh6B8eDs7PFbooQ6YSmJ7zn/pnA4z4Vn8dtGTmGYpQctjD6+YsV60WnEF4YzV9W3AIvGhrynvKcf81Ke7Zka5HBY7egM8dijIPbBy3Vqso84wSNVdCKlDOZs69jambbU4nE7NMEoRRDnrPg60aPupOxze1DNrKjbtLrSpM0D5U4DZ0+mGo3BzbmC6bfzQmrPbQQqFh3SCWfhOUqzrX1h+VByRhsVAQ7Pqhglw4POg6ab+iKILgWdEehPVChKLOxfrNSxxdL/sN5L5Z4z/ivk7J1dAN0jhAsp0PLQ7yX25OdNCccIdT7ATNLRkn9f9JwGoZGPz0Cw5szNe2Lc42FvX6NckfvPTwXqKGTVU3gOykhNjSqdubqbG5L94hqobsRk/nJmB5c4QH3Z8HZz+eng+8BD1uWS3OzYEkKHq0h6jVAvYizxZELn4cvD06gQT2ZxRr8AjCFr5e9388hUxvp8fHP/YP/7I+7/88eH96hPFUjgf9c/C+H7zvnw1wo4UHXU6mdE7xYnH6+yfnfcwlQZnfiXkzRMoPP1urDrsyOCA12mQZl9cXwcGaAjYCVAOIBvLT6dnR3zHvn6novwUCZROstVofV8nUEiYbp1FiLL496+MIIXUFBWO03khAFWUjPaNsYJSrIiLyZJbYMy+hIv3rroW18YemOYNABP1zNQrVeA/xgqnz0JOSusFcGeeSTA+CQiAxw8FwrHwzJooPyYEoK+EnMfTe+uR0fXTy0+DsaGjiUOLYXg+G/cOfHHoPiOHJZbwzmYZgwEySX79G8J0wHOvmqB5uPA/GjxMbxCPwlVgaXhQNhNQDTeL/NMQvBqqPmHLDm+B55weQ4CBAjwbMEDpp4tX68SglFBFnTpFgP5DaJKB+/2OBM1p+LsUnZxzcmmIQ3Xo3teR31Ji50E1V+HFhUkyau9ND64nuzE7CRusewd7AoSPqazRA2uSybwQNIMKgJskqxPrXenVl/AL+hlgfToiKWiY11g9XM09tCOzREJutOX2iM1ROlFENp+tGuUa/feJ+KxFWjWoIjE96PTUyNxa/vbET8WNE7tNgrIJVQbtNgnyb7Yxd16shh2sxIZ4QBqQWAKQa+uMpOPcgN18sHsiEpnnszvVh3DAm3hUBUyYhZpiCyJzMFP1oy/g2rhSZab7pNQTvc1zsRoHo0CVl8NgPWrw1KIdrkrIh3/pXxTDzABPc8tUT2b/x9o7e98+GR5iH6vTN13SFkyw9Ec8zdr/DAtqAosqkSgplOoOFD4CovcQmH7iM8n9qCn1MOfDXlq1JCtCTpAA0j11vt6I22R9uPZSol6RpI4YtivHSsxGJTpihW3TZZ6vQwjXDbDhrmpObNBMlCMoDjTtWgXaJB6ETgMIsamnOeNSRyc7/3h/TEFqtVrxAG2Q42rZdiJt4RctKNkZ+6Z/0j3/9O7OUcoOWG7VwXK9PiU8mA7NET3XhH6Kc9KmN7nyctInyP9F/1XiZt3GOTkJ0ytCyllnHMzYuKVgoSsmKj4tRXKouVpMQgxR+J78hIgnCRoAI0G6SW0F1sRgNg0i98N5EgRM7AFrCub3MdXwDcclLC59OZ+bwRxBoqiFoJj7ihhG+QLI7OMVwI/w5kPgnCF/XycZAgnXf2RLGTGms/GGPKwmuJFxBvcNdNtW/uEC/Y2jQw19XxeXYswEFMJqBwGCsgA2YVuMh+2jEF58BwqbJRAMks8HeH0w8mXqk5ZDS0R2dvF17ZxMKdR5Nsw2QRRVfLCdKBNNR3FVNrBqOlJ1Pq8005hJrczLRJFX/SpYh7wmEwmQaFUMCS2+bwqo2Z/nEH/2zoUmvAkgZHp3AXU4yvADT+/e18sPNUowjcDgDmZ/byUX/othDJoUrNKPBYwIj147CZ1W8sMMhUjsnLbQvPyeIbMDlR/KrsbkvTxoI8Dw+cgM3F/aHeGuky2Ok7LG9NS9a67EDjZoNHj0IgEPbfMqb+AZj2cCwNoVpUwehu+jXb45O8IJuMwA86ah+Ajh8CtcS6XonJ4UI5YC3j/Jcm4J1V68r2y7jwEU7ITXdrB6mGfwLq47n2xcpRCqkzAcswHObqOJJLNaQ+6uEATc4q6QNlOBajzCSlUEjN1QZsnOT8ITn2zM2jXw7QR6Cv27Hm3dHLa/aUyHZhP66hMRvoyHQ6OMD5LRCGwZHRGOapdNVDvPBZzSnoiRpwNbwjl7S5m0IUI0JyS0yRj7TuJmSbhImOOdKSAb8qBh0Yvw7z6+aztVqrsqkmKAUjsNZY+A8T+jxeCDEiqC96Rphgh4S0JWEepE1Pn5cRtGQ7116ZMXIY9f0J13Lt3TDUU7RE1OibtICLSwv6EhEtkQ5tY3ZZPE8wYSp0O8qcjPNc5hD+OgaTEtieZlZOSvrq42BroTt4sMF6/KgsQt6zYJ3/mDNveXKqcU8wBGnVSGxh7IR/Tp+G1aPuAfuG8FHd/9vAnQip4mT6VROSThBnEw7ArHlI1G2ujkPjBhExhAJpRpv0Qm56IZH/Z8OiEoGCeamKbeR3x9s0cuDXr1j+KnhbGgqohxO8E8hH8q5tAR/vkj5IlBxKqx/kYg5Rbb4BPnbKIQB6PrTUs9cRyV64/DcIJyVMApgZy12emDN2Cbzu7ZKOkk6Q+u7tlrSqxmaVcz0HB60fSCTvlWa6qIMdwqy8xuNI9T0qtOz18hrDX9VKTOwcRkpyHAVbLH+K7NJrq/wQyixiY4Hb4bGYpBoWAJ1EFaxFexxE9hBpca1zpOyUNdQ6bqTpNd+Fa80wbSEokuGCatwdHfwEVp2cr1gf5Pd5W5Dl2hIAHtFzzje2wwaJExu6bxeT0M97dVDsAI0xTZy97jsKi8S0J45MDnIhQS2GJFM17dUobUyHoOtUlHmOr2CvNtFMgNCdXedAdNweT8BHhel/G27hWUnk+EfWH6EuGpu0aQYPGGhOlosRhSRkJofZclsjDmfPofyDr0WsPY+C38KmuIQfkuEQmmTbCbhFx6cWTKjZM+EgNAE+8XwJH5UJBpvW1EOJeyRWSOaZhC9oOcSIOFykaBBBZ/JugyxfbRcjNSe+iPDhXFI0UAWbibsCYatIKSIGtOsmIj4NfESgTW5W1uTXzxeU9JVmZoyJDGaMdIVmVKjd0FEUPGo2gEJnsnpTTyKqH2Jc2bgwlsYrG0ovDE6q22A1wvYzpvuqHBza88MOGTuBstUKDFPO42EIkfD9HOyMizqxSAM+mdn/V9DJoVxWTaYLIMdbXK5KjUbJMMz78WdAikC1Fvdqp7qn/wa7hSgkZQ+gOOBQRMV5353VM3SPcT4SdhuQL5LN/qeQgxNs3TufpjjF5whoedCy6UJNI6d2592VG2AWUbmODjR0IB5uV8Cn7k734VAZDwIcL9EMy80X0tm4k2IeJ6QL+GMBP4E0vOeChA1oYBksNPtZskMzonTMwtl7SuikHJNJouZ3Zicjyq7A5nytU7yoonKEbC8q4uxVaw5ywPDQgnkXTm4G3YxjBdmyINEznBniyleqL0eAc33XqrFBjFUybX9VOyOFqLYq6kFwNVzFcpoTRE34choTBHLMdQOOplS8qkeDRNMmL1K7kid+y81Zves0QOwzxp6QTDeAG7BWjOK2DF8kpQusriMpRfNhCpq5laYT5nKGSyrmiI0JTPUCXfSYkm8w3qtdju78MctgLXZ9BtPb2BkYQucKFMXTmi+DpMhfhipIZTY3VWD4/OBU5I7GYD/8FqZxmtt45dlfKUL9YPax/UPb1DdTa+Gphi/xJ6WV6i0noDXxiL5pCf0MURcRNAvd2U76HYprZPas6PQZQn8+e4lYHsCodp3I1MO6xu6wIyZ8CV4ZVnGU60K4EcKZozMSOkbkxD+6G/nwHUd+0KHbhd/KLF/n4MLH74g4t+FpF13Kb26JSt45AlGHg8xpgIYs8mm/eFTposrk41piZHBj3zy8fcklaOQvmKU0K6CqHzwM5I6JZq5AuLgzQMTKFyP5J6AQ2CwkSZRuPwmCsURmWkgqIx4aH1zmSezK+2bzort7D+LLJXfWUGGskBH9OdykVwa967PSXlextMbKkBBZ/nbOcRF0ScyX48Z25ZxcWPvp1nquilZoxEo1cE7bzwtw4BGEJCEF4IaVVyk2I8IiYtjUAue2fdsWUtGL9iOhAQl7HoBVZ0QpiYGXddEbPrirQdlDMCDLsfujBdJbIyXg64RI7OorMu9PPgxJEs0Gjcd974yymo1WN6NXpbiIy9DxSyDHP2UtZ1JejUK8tVCk8dnkKSFzssX5EE0C4Am83UzS6kZL4Jwlqvqy8dj7pF7ARroK4l36gW5JZ8oBo6wOG5bcBmPeCqJX6cbK8pxunzG/tz2tR8CmocnztcYZaSsgSpyD2/dBIzcF4DpwAFvM8Di4G6mzsYIzwp09eG2xYG1EhK45ax2gzn7quUIB/wt1YAV9j/dghjXeZ5zrU4gRFkVO3j4kc97c1jDFjt1+WXO8eAb4JdDvJO7fkFVjzRw6VyQO7gnn9wpIKrtY7HUc30bJylGlGUdYE/Jaq6HMc9y9cW4u3fVl4eHqOr+LnTiywP5/Ttpo7mnjnkrk7qHPVOk0iyHk5F4nlowZ8dbWZakGxmb+5I37jQlxSTXFPsCpmkBKUXjBTre4S+UP7F/nlOvXelttD/mK5q04ERtpnsRZk+gGdlRIc41o68tE8Q6hp0Ck6SJ7SKTNKrBQ25LP1HkKLo3bDfKMFyh17WA3LBuyLHQC95BaIKwGxyn1noMbx0SeyUWHxcT8hWjjim59I5ZLkFXVQbmpgx8iDaREmjmRbyArJyzrxkcU4/65PK0ooUiHl0UVssuCHRDokHRRsWiHNYBeMHZ5WSZ6+WkiD+ZqEvGN9OgLWqITV0lEC33CRZVsBNQ5CcChkxD6MHqmMlTvghJSmykvXKSkdCX4oFTmh0o1uHPIEViIbBHEv9DBxg5+lac74XWUDTDVktdkTXQF2TjnaiqlKMhFZDjxcIQIY5m4IZ15OKFOGJKQ473FYx0c2ORWiMokY2iZENr1GkgMxMN7Zmvcnnm5Sm3vpRb57gTZA2AwStwhkO61cqx73RQO/vd0NniL04Q1yLbm6AuFP/CkmlzgtWPNC8YvSFp3sUZ5DkEIMblrR7bwvVzmWu9aHC8pAO15x+vm5JXEI6wkI02YXyRXUR453S91yzlrYO6ONjN0EOpKQJMx3yGskB2WPUnU2fwN+KQJSbmCapGMN0lpLqE6kZ/ZNppnCcc2RfaFh22meni1RV+Bex4XXTOB8MJtN017T2Q0FZAjvjkaTdH2kGrcSYA7gqyyicAj2CmFUkO4lZmSQJgbJlknEJgUAjsMOTeApWqxceFo74ZeYVQuTm/AS/OXpX4Z+kLExbEh3sT4ZcR9URpRluwx6KRlgGbha8O5BTLx7CobmifYNygsXaM3JlYMFdb1JxCoU6lCOvZvBsGjdW7YVAZTu4wls3FgxhXMm2JswHvFH+PgME9fGmGzg29tcim8QKElNNcy+4wAEuIIJCVSeSeOVW3umIT0AFqgvuxbE6KCWjeexvQcbA2lhEN67fCARidLZ6BwnDXDq4q290s46qIbJdXEz9ix0zPWfrTptLzmV4AG1MRXTsC3qmve7NC7RhEOnHHkWpji/SA0u2OJ9/Grzf6npV5IvXxRMdYbxrnsySNF0l571QCD3b82nEkw67ab6eInG5JEof3h6hFITJqOG2OhFIJSyKCF59p5KWDwS0oOHwtekhLfPBRFgT74yVaWWZ3sHJGr2jLxNXbc5vTX2MlMTkQ//lgmnJOSgrJJ++xdKsS270nfUG6dB3PUDvFwf5BGV+YWIsmeKNNmkxRcDpGsxgGwOYPzs7QktzGhQx2ULRHxsxqp4D/O60AXaK+hZ5VYXC01pXLX9VWa6doK9+tiq+IdZ6enpjf8R44Jr4b5ZQjFkyyVJtkMuDgT4lbIUKLTmeYLhS0l6OKKRoKsuBOSrc/FsUFHNvfsUgYWWkSTr0jUJJcGXLSe8dLT20l7KJi2czxUQZKmOtKcDznuls1mOEwERStsQfhyPSsGKEr/yiYcoR4fMl6HOqbjXDnho3FIgAjqU4VhUMT0Npwu7LXcB8iF3NOZH17pNI5DjOESXzQ+EpRwsg6k0IW3g6ObUHhIBlE1BfiT5rRGV/l3SBxVcAwOLt70aNOORCeVOOAvz4QtQH67bAUi2HjJyAJlj0GHJv5MEiPuoId0XGinVLLZtUcBfNksdAzZgCh0SJb5VOMSBeg8YmhNfzBn2jq4slHlogWqvu8KlLAfc8yBWdve7vZ5c9wd8ogUd5KdjiGo4IQPZwS0SauNftaJMerZDELSX5Ktz26/m26C9qBgr7QOmVuDrx6tYrzmVR/Cw8tPpmyojOfQQbd0FCTUYAAwX4P8ssgopCppD9nGgM4L7IUw8EVIXzE2K5hhLkEZjoM4mKaJBjLjMEvdLmCoLrK6YftrzDECNj63MWkCLQl4E1QIXsMA2cLsoJLBy2jKtWDLYghQSYmfhsVsUFDxu6J00FFPpQEwlFRQ4RGXt4zYUZ6YjCEAa5Ytmhk+5iDATu80fdjycNAOgXcf67A382dyKQ2esBgxFW8gDFKkoaItiwHb5s/msRZREF0OpNw3FAKGiGZDc2+0b0QJ1LAT6tXhmbrV+MnBVijpjo6JakW6nzCLbHFcE16olrEPefNbmzNWfgc3C5cFUl61avOPbfxxGB0NS6MmsM4P0jCtuVME7lQZQLY4SdOMF0ILYtRMI8TIoE9P/Ec51DzM8+Z6Y/vQ9x6s9Xtsgi/iPqq66p7kLj0kJmrQBJFDw4p2m99U+ZJvHC0d5bEsJquSZmXa/kFbuCPZl2DAwUtG1A7h6rc28LJwoxPiyy9Ir7w5f5+G/7Zb6tXrdZCxwWUUD31x30IYlOUE2PY8Wp/v9VCBlL11J9arTK+4VDOr7794/4fYQe9+vb9/ktQ0qWr20udT6RIQM8Kn8G/Da+OST0QDbT0av3HP+7v769f/df6/f76u1fhwbP/2v8uWu/31/v/vX71Zv3tn9bf/vf6u+/WXqtRq3V5z7r4arPfvfqv/W/X3716v/9y/d2rP/3pW+5iv8/VTDYCH5pXawDoW/j35XdQdBpDVq5sVZpIAvczMLy6WV/ch9dluSwOLu721tNVvoC/S8rrCzbH6QxexHfF5OLu+UXn4u75epFN9GeYNSgHdB0+we9FdpXA1VbfJuXkVhdFfKUxfgB8DMv8fhIdxLNPSZHl9xOY4ou7veii2LsIAYwyW8MaiS6K58s8u8rj24t7DBewiHMz63t7/7s1T8BrdZXiIU+XDDRHgvcYtCorSdUSgJkRXT7hPTk2wi/ydIRfdDEw+lkOzNmYs7H51Pykc9hUZh2n95N8lRaV6AEmEeOjsl6FAbQ8nn2VFvFclM+4UQIrPDZxUGv5aVhUHE+BCOkZXblon8FaMVbBJtVjy3LBXzye/hE5S+gKWtoVkUpEBucEgxPTuYCcl0l5z1wlGjIXkOng8n7Ch++XivDIVUHjM7Jc3brRmZP+kuoh5X9gY04QqDnycIiElRfEJ0G6pFTf9dwIDmyBj7k4uCCSauRmey6/OcKCY5C7WJWeEHzNo5cFEnLpyNoeGoMOy+iHARpYGZGVhDKVooJYOjzKPEFiQOKzQpeihA/sRdSzE2CedTTmE5TwXpdeUcPmNiDLosd3NmdakbeXMNV6hremsWs9Dn3I8c/dfamZK6C4C/KwYhO3yGVSy13bLCQC5AmBYG7jh7FtFuaAJZBAoHq87JFYZfOQ1xhdGCHqBEw6Tz6bbtGQn/ewORkArQSRwFM/IwvFuOtB4H4R/p+8OVpog4ACshw0JSHIYdybS8WFwN9z3qWdxZvIJdqUq58SfRc4cTLMlNk3DlPLlkKpTA3skFqhdvM93w6x7UNEiQsRoKiSzd051h2llG+NQVW7zGB/fepfrlgoN5buJomAF+4AyjzU9F98Tcd3ILHyXTxIG8YuMDf6vsdBYaFAV3mJ7Jyh4403GnUdfmXsSieEFLpKLEu9OLk2rKOoJqgmU7fjuACTaaJ7k0mSJuVkEhZ6MffuhG0FnjBkx64X8473Cd/Ad7h0VeuYpvVnp+k94k5lncIDCqkdxZHcMGzzIV2WiXP+MS60xz0jXzxzqricvekeVetUFOKf4A/525lMwJhLY/DqSeRw2+bE3Nwwj8ggdggc8SbMVm8obSImFr9uAXxBpbh7ouEbGpEmnmD5QgU18iD7cvYhR8dwQoDxe5TsKwocnSeanX6cWMoSwzhbktMY+R1JShzsIy5u9CwcfaH8fmQ3bcZC2bFYf08nsY1N7knzjGoYAXsUED5ZCRRaGV4vqofrP/Retjlcc5cgRCLAMUQ9CxAExcnyhLhhJFIlwiFXJWdHK4eZZhi/Ko2v2COLg9pnt7dxOsPMVi03tZsbUkYSwmR3Ei7AItOG43cQzzBQll+an5ku4wSj5AHjEC9CaVKINJx0dFeliBNQvMEDDBgH4j0MA1E5BagqX5/5hAKaSychHQZdVWVj+KthAruGA5RPjmljZc8w88LlTF52Hy7+amxjAttwklM78DZfpWAxZT664WHtzpSaOFS4ReMPev3gDty4nGACTSPLiXxhjhHcEJvj8jFtuMWAhwjhs/k2j2sRLIup04fIDUDD7KQRAvHlgWTAd3FOqdCI8nnrMeQ87R11VBYupQe6DfcePVNAO3EROFQr+LPyfPkicZqixVnZJj5ZAslA5zZLszJLk2kI/gB8xZdQ81h4lc6yVPMBaE4ONJRYzDv5Kg2D859Of3GBniSFJCCFkMpw/JDpYQziqdvbpCxZfE2rS+7HYcWJUUgTJZYrHJ+UgjSX8+Qq3EVxBQwmW5W7bdQElZjTxSvlh8urFA3s0QYDou7aCoM2szQkwuRzoSsSicQ/wsHEYOiooM5V//hYHb17N3h91MeLrhtWhtlVqJutyml2a4Jp38UF6VyqM/S9nT/SRDQoMwzS6lGbm8kZQTV2GADHpKtVnQ5aXgZgWmEWbKzhSTDri8hJJ+GM3frIQjtER4EMFhwr3LrKkf11iJKIKOLVBU+001ntiZIJ4sKxH24ttCe4T02jJtmhm06UEVvrg6MGIagus+hkq7LEgWxEMEWgC7hx6BZhFMdf9IuzjshtBERKRhgTBFFzVgoXx/UZU77ZQSEz04SktrDb3o3TFcVbx7TbeOlg2zSPNMoKaERGxDQfwjTcLkuT8UM8y3YKdXz07mio9o0ljpjvRyg7yDMRHTw4FHkkzXvoFsoDt07QKTgZUSoCHMWZCLK7FIygBTU3+h5z3ImUgT7dxQUJjdCZDh2kqJoNZQUFOWsqBj/ge4lg3o0ED5YNTRDlwEjw4KCjsQCVZ3cGKCfD+v/N3Lv3t22d6aL9m58CwRlXgEwzcjrpmc2G8bix2nrGsbNtp50pxXJDJCShpgAGAE2rts5nP7/3ut61AFByOp3ZfyQWgYV1v7zrvTwPHodatbraxwBZAbWSYZjHzHONedUg+wRGBXg2mwW5OPtj4+WEjlR9WVHlRUcyx1wkGdpYbe7UZ5yDXl2CvtizNxjFBfK8A7lpFj0gkcnMZOjYtNPFAic2r6s9gfOHSQi2jH3rEtZa6qwkXxWWzwSsBqqVClBaQ56Pc88h1I46+Z8hrYC3rFhFAuWrrhmric99l9C8bJE2GeM4oEdI4Ro9f/n2FVQTXWAIERj/ttUdXrINhu3aFPP4AaiYjgnUDV8bpLZGsAwG6yH+4FQVqAUzIQrymN8DOCA0Ky7jtGd9mMIwPlSRyRBxZLhl8HXqpi2rp3UtyTZEWbNHdcMMM6m3wcineMsuybBg9nqzIhyX0mcWCI7dddPOnD+kKz7IHmT9Fu0nB+cbPnLk8C6qoDv/tPeJdyJvl23l7fND642iJW0FuHJy8+GfJBSQ9A4Zk4FAAggGlhjVQ5aaORbFvtDpWSpgPLSCuDIAUZu1JNhxhmym6GR4TMMRnD79J7CeNKz/4fPGuYhZGVKorjiEARzkjj7W4+34/e1RGvkBldQ3VZ/HWyxBywtTKQRhgSJ58xaXM/QEQ8dElcahSlRH61CoMjgzREic+2Ot2LauVtFWAz03WXm5yy7zaAPOYBsO5dwCdRK84hYQMMa3s+jxr3/1L/+MboBRTMgY27qq8xYdAb/5NjpC79hlWxeXl3l9NJ3W+SW+w8hwTN3Uq+j/O4aZ8+o1+pttJpus3G7aeteAch9S4iMce8hzdZSaIuGTwdaRqBcJk9h6gv1dEHAHNZ4qReMD+a0n1flfHc4GPwOkSXZuzI8oNj0N1GEwH8THUMdlkXrjZeVab2L5g4YAKo74oU2aepUCwE0iTdSuk5ZyF0eXDkuERtbgmFxO2suLyuNVg0fA3A1wW9nGdGsCb8Q7s4axcQ+ev9SuViwVR+/GYCtUhgNOmUV1KuP240tAD3SQBausTdjFNf+wrZNttflpl23GUZ2q76u8gHsKEjGOMUOdx9WmWN3I/Kw2ruo9Rdoss/U5kLzUqQf3AIPFYA/r+2Tle+ZiVPYhjAWXJXrCOs/Z1dGBQsBW0c2+s7NQpgai5v1Rb8f7c6gdnDi6znFeNG29rZoEvNrqpJ3AzAR3A/iFGTq35TTFkHYq+dXr4VXanbs9wEBu+lFbdTLLQvW3hGBiw+MDNddAdlvzVOfrwU1UhpU3sqMg3P5INwuqbOfsCA4CDJg3pwHvH7rXYLx6IPFrnopLenZeI74rqEHISxx3mNTfjvhmdMdupE7pXh+NnX92L8NjcZDj0SI3UR/fxy/dgVP1+aXjW/VLF8d0fFo0HByL35lsuuew7OzBSe8Bi9gz2p3JfAVqnGoHTgLy7mTvS+frCQllGPguaIYhvBFusoao4Ad8GFVPfpc2xx5YKPIkw+UZFQt5ZI161UsXxlByqPJR5Kx+eDnyhFKaQ4FQ2kf9QL+rC4IbMQWhyCtUhr7A++z0zXd3Zs33y8+6pQ7mgqgPM7rWcBarKtvkzSpPqlULOB4I/KC4aSlgXt2Zu2hl9B48h85lj+mgGguckPDeOE5DGr6eglMEADp2NiSjxXn1+tnp6+i3/+k0Og/WKNjDGOpwM5sieo6BlXb66DHdb4bEZVOCXBewtx800TdSgqAkmks6gWnAhEI3JwxJbloKfG00xAsK9SY7uvKBOlVnC6/ZNB31TWi5MtCU5oVPhTBdqaUupcseP6e7BWOd3b1agUIaGW/bJFFl8aOOKhlAxsCDT+K94atvInHls6oWo128h12gMy7318Gzvh38ZaE6vvthytjqpgL38RTF0Ky6Eayg0HP0GF+mvV6l3iBxkqJZrim6lxPX1R4B61EqcZgZdbW3s4VU1aCeZVXPWrX1SfzDCWwsRRutqxzP4CuwiVl7PI6t78UarYvssqyaAtaC0PLi68lySfG0S/BYLrLLmInWBcmJ/R+ZFJnCOz2tSVHyYQ2vJG8tb2yxndDYLQWAghDztE33fDqp8VwBArKq1sSyjhZ+6EGdbvuqXjf6buxaDHfzf3XurxP+kwy+Na03npzuBmvmpTCSqT8hethij8s0RpDjEVoWs82GnrkchNwM2N8O5WY/IfKzA8n52N6Vg3uEI+y+5/S/c0LzGHWi05Cnmx4SbfDWuQvMDYYxaixBV4R9bBQM8Mwp7US35J5u+GmCHtDu+RbQeXkZuafgFa0gpWRR9+LZu66DI55q8BALYpcJ9yflrLozjqZDFwj9q5OmaCg2zPh58jY3jeB+imdTVucYdx+PuqYiHEHxL5hF80ToFT7epmraIl8Ca9TxQf28tqOEgqEAGIo6M/YkBAVBk39SVvs5EJZgdw+1Eg0AaerZHNgsTeczmt0gq8eLdOQfcjIjpMCVIHU26CXqQwiLHzfbuCAttpmT0yiJe7VNlHKAw1pVl4nnjpxqbK3dVaajCHdEiCjxd0itluxy+BzoaH/aUIiTbG1V3UmzvUQ2bNldqeThTQsmJYdF9u2p7LC95DuFLdhFHLhoSEfywQjO0yieHB85cgkOTojPyATfCVb4RZuXGTBwa2AB+MGBC//IEGE/PjkZlRUc4NegckHzHkwvdu/PCLSvvcojslo2IERzziBgFYCZXNNoSR7CVLO6AvAjL6KEMpHNjtA18ZEfSQTOtYKfR//g5D4+BvcMLHzJ6Cv89vHi1uUFOLUETYC+GxLwRmNrKhO7UpZttdzuzjfFiiJFeqviEiWOGM7HN1NUkjvKi31aExK9+GzCedmwZztBT+M3GDhF5PTi59iEpOs8SP7jVIMB27yxfsuJ9hdnTM7Kik+Nb3txYPzK2wk0ihBKHSV4BjGhcgVugB04c0QEB8+cXEK1WLB1Vg3MCRpLWc5hAk8XBnFlqS8Xox7zNGQ4n/6KgDAJVO7BGpEocbsD+xYkAWaiXylnOj35NvoV07/BQb+/ugkWRrAoHjSdVWBXR9YS05XzosUNF2vstihqJLqrLsZYpsjtXBP4zb0rAaau32lC9k+AqR/GmG23Cu8Hf48C57ryQt6yOgriLQgjAb0H0Yi7xAeJpJi8PX359OXb5fevnp2+oOh32QUlyTiKOdGz3y6fvnj+9E3s0J9ijJEP3dC6HEIW6QHQnqxnv/m6ADh9DCKBX5iK8CiTkFBI4lvm2pLvf3zx9vkSKDKWQJfx26dvTpe/e3764tlioFV/ePpmaT6iRkLjSFpxYpXcbakRiuUBR2USNj2d4A15eX6TxLz/EF08r6QlXmO9V4BEhj4xo4j2KXMUmer+8ONvXzz/bknUrUtghYVxkO3PUWHMaZEdkxuKOLtQY9g5Lbar8djiEagJ8osZV2bhgoBWeHhzlER4JjjB5EuWS7yEsLtXdcTnQEM3Lo7vwrphaiF7AjNnuEnCDBaHdpZs7zH/DwfYYUHdqKR7HQNXWbMkyM3Zz5hdo+jvGmy9EVlRlnCn/IUNhb+BrfIjfXzL7eOq07SIJUij5+yf65BRUNnC2nR1UnQcUSFT+WARUdxLM7nPwI6G3N22WQP+LJ06pr2ANAdPWpw99wtrDS5rqj7BjHo04nzSkK4Lf3CoxhFNVOfm3RzRSLISMsQlK3ougCBaEFpiNxxJDjUJgmGvB8gdtaWoHlGtHOgiCwRgRl6/Y8DgX38NFp+ivFxml5cQqm0QlalOR9GR0xNqBLeY5h40k04bBdmbQKYprudkjEc2XAzGkUi1JO1siaEP4saQuxC1lpJkQcgFjIIekYELPDlZcIAmPhh2/g/8HlgOQeej4Vs5btcuHAlTc2y1RsGNWZti5TwSojoD6FFvQmYc8BZkIaBKFUAVNe3gFOZ5T7wKh+Z7T/wNc0OkbM2Q6RPiIV3n9WW+Tq6zNe3zEAyqaE7zGH4GsZCQdEEJNVg0mpFqFr+Ge88Y91r4OefDEAPkhLPCPSN7C82Y4FXaLdeFgGmqAAPBLRyS7YqSm+SZHuDVPObKx4uFCbniWmTbrYvuwnNcMDqtC480v6ptAyAiHk/DGERWnFeUTsBabApaF/Y9QzBI92ktEVe0aSUzCxXmudrvSgh2hwNlV3IAZbwv2jJvGgDBIWDKpiX8f+wJxV4I+gzQ4OEJ6UjAHGfMlQuBLG2I5Ieqi1nZ/Qsw+pUD0dF24GcDlF0Ip8IuaTpcfv3w8/k0axeGJgwqMPoFQnq4+3U/5LbE62flurruRu83N40XyM9//63YQqTCPQG76al5v2uLTfBqcp2trooS9jxO9EPWXv0Odo36LvgA8JBvxsx6RCgCGDCVbQY+nGCIed7oNeMH/j0a0baImMGxGjkcFF4zkQTxaAQx7dcKMrApypx+Pv4afhPi/7LJVxWJ8I9Ho/Ndgzbo+Ouvfzj5FczHfz5h8IFVVq7yDV0Rv/5/Tx7/czwaldUSce3h2Vdfn5w8jkejjI8OL+b/7Dz54/PTP30SVkTifnbsykSMGnAuAmAwyjwrOjGvsjr/EX3UTj+sNrumeJ+/qFbv4hGInJuC8E4/jqL4zR+evj6FqNv4dbX30wLnreY65kx7UsWdB09Xq7xp/McQyRM//e670zdvotP/AL7h53+kgik15i4ZvK723m/3YzEe3bpGzKn+0etXfzKZLiiczkuCdPFzm5HNpVOvBbEKh3kIhA/wkgEL4JUTyngZTf5cbH8HA4lvQSwDdM/ifT61kC4SXmRgdTgZIevEmBLexl2QHcAZvmkmUMB8uuiXq/i9HC14Ncraq4X7dEnLBSBWstVVPtlWW6yzWnggIdx9l/B0Qq6kIAb9oaregYkB2hHNzNLGsOYlPE7ipmjz1a6BSL2/IU0OnNbbfIVaJ8i4Wu82eTMPEi7oxrpDlDHYWTjhEtY+ZQ3/Qws2dCN0XU7yz5JSJvSPC/CE6mJk5L+CtFGsrvP2qlqza4BWmIQraCmbSluw4bbOVmLumLJr9MRz+H1GsKwJdVgkHYbN8ku2l6N6B6LyQOtGFMpyEfW0mG3Ku1K7AMlbqs0aIUC8p3ic8JPJ97IhnnLDyGF1oArRzBbuLj5PxS/GOGPw7UecOrb5ihcQlc/IXhgkSgL0BP92ojjSewIjX9VM8vJ9UVclTtT42b89ffn7V0uwnr368e0SOM3fxBy0QpwwvesizOaH/3z7h1cvf3j69g8MQ0ia7YqWSJNvFWBJjQRwRcS1TUoiRyvv8p7bfBdUe86PhX78SMPr/DazzY6DZi2JRF8A72Fgpz4kJTkfk04E82cG5rNHQ7N0oCfiTHEnbpRDyjUfBwGPDi8sRI7vbVdYcD/oVKfRDpA5Te9TK2RqWPz8ajwjJWTz7/m2vbs2PxsyQSFETNXxEWMfGiCR/qhcviVzl+Cn1Gi6y3vV2Nzgm+AZwgwA3hTG2HfbaiPqJxzPjoY317Xgp4yb1xoYCdraWw8xlhJ7wd4Ub37fBTQa9W06Erdut6H++F2Q52CGTqOPGJAK4c9gYbi9VSNzZ/+dIkgqAcUhTVKPG5UZM0gaL26dtYdhwpXt2fPgscKtQSgnwVj3eWo2yJAr8UcbOgrGnTev+SO5LFMmY28X16KXNk1eT+iPJaQtwG7xfTCL2HEBDb+ii3UqGz6Huy+I7Yvx039G9P5AEPXkAYbE4mjBEE7Fowbd+xAtj1tCumOnW+KG+P0gmBp927iN46V7so9Lcuh7XqLCmwkG/4ElzTq2EH4JHlE/8iF3RR4r6v/pjZrDnDDDwkM2UK5La/xSMdNOZt6ZCPXgFNu6+ityudCqZlvEQWwLqZNN2lM5CsNxPaIR8aaydl/5zJrwHvNzl4Tdar1P3Reur1TotYfMfcBN3LEzHUX3IeP5+QcTTxEJDp6TV3zAxvOgMTCtg7DLFpsVtTI0oFXo6BtsqXSC86pJ9CP0OUsGzsERBbUH89vrI3mdrQnD2XhsgpPIZqM9zyLBmHgItlmdASTidVbejEUBQ5HU5OKBUAE/bVLFSZDeY1vtyCEoUNmh+z3lM7NJHnCfowOwh4Pr/NO8hvSGrrvutfWSgHVyHXHs2MotCnzewpOtMZzoK4g1pecQJIEsEfLc+IRKzShHt0xFD36gX/9HvXpocaIg+vmr8l5zT/ByzGLER5LACjmfv3YpMt2IjgO7qeEm43IZjtGXR1XAF1Us+oS4yUyNcSZteizC060+KbOaQsGZrkfj8UltF80Yhd29IBmWsdn/niUqfpaeo9u9pqEub3K2sDXDFhO2Rv6hxdALZKESGRB1pJOmravyckL0MYnWSM9XqJX4+CBEZO+NuJdenuJn2KWARYuFi6qm8lEJ1vAPJFisWJ7whVmXder2FhCly6rNZ+CsTDkhkC3DKYDXoY9c07KgUK6p+XDPfYZCHvo6i2MhUrxPf03cY2FXIMLa2GFjUtWrCyTN4CAH7xn94GmazCEJOeUXzXKTEcQVmkgQuo3NIsx0r1zglJCIg9gRGsPdXbdE30aPyYcS9MHBiIqFEYcPrV40o5DpNitvnKd4gcRrK553TVuzOwi1Ylvkq7yhXHmDFuMg1cDH4vEcXJaM9oUKbB9Wh8ICstUV5WRWzsDE9/3uzRiHgD0/I2fT4X1TDWmDEbuEvXPBrwq99t0kjVpIBDB2TVSVGt1clQxCWDTYn4DqefcEtC2h5cpLS/jd610pEi+2lCXMoL3HSF9hrwmQLrH90UoqD9UAM1rMHz0WSV73E7oh/7QhOYNVj8aLBKdQnDVLMq7HQXjWT5uJvusI/Z6Xg/cNa7I5csGfr8heyzNWJJ47AbiDAc7MOK6q3YZxcHLc5WSEqjJfgn2Hz35bxziWfjLTkv3+h4JlfER+hzI3AFc+cEMChrxtVZStBP5TPXjScPBaZ+oM1+oZg64ZgDrhFjewlUsHUisTQEm3GfHTSF3BQmqvisb0N+3KLHoSGCc5l19lpfa9Jk8tU0f3VOJXxi3kC1elBW3AQGPQo28Mdit3avIn08ANQlFL9SCTAFk+CFOB5L2ZGpStOt9mRZ3YTGhv4wnrDUAQbxN2J2xDFEDzoPHn7aaqcKtp1XFeIISCSWykAzOe/1hRwHao3elof0xkorr8eL/riwLtOQc+L8u7u70IpX6YU2KVnXoooj0yyioreUwgLtHHT/07hBJe5j9tvDXuB+p05FZQMfb24j2i2AKPIVuehyj3uXE8PfFNvXI2dCrrsZQTG/2kxSTqyKv9q8Q4EiDJ/j00HeRMcFpaKOdWtXNF2RRrgf9k3FzpaxgRE93FLmLsfOA5M3J/KfBtL+qby7M/3qsnf52MnX6lfDpBYJ08qJW8dLiVAwvoQDBo5yThq9xYUZnBL/+jaB89yd/c/G5p0/5pV6ALBEwp2nDloXDpwBVu8AIx4kvIZpP0FcKBP1SIAmQ/RqdCqm33kEnVzQcbFdxW7U+i5LLSkpkqPwu1cjrqO12LLmongut430KQGMJDNRgtRtsP7ARADZHhwUGirQ8UKUcBr1C3AibwxTJrl2KBKflG7ZIJ3i6NW5031eY9z6wJinDcoWIWXNfVlvEWmRDs/AYfsu+dnrxltbd+X3K4QFLuoaHhganHv9DmJUwhP6Pa0UPJKcW9Tgrh8If9vc6Yfjkpj0q46pvjFx2BrKx0D+FUhk5MNtQe8O9vJhIqe100jYHtrYr1VCHRyNesWBuRh/pLmIK55wEBQ6lpWd+CmdVUdKJP51WxXgCQKD3nQYYaMSAxFag5sZ5GQjg5fVVublCmQ4UOXcfuWX9ubtAAzpeZzoDMsN7GlvwcJ2ZQC52aI0ICNqvcBH2TrJK9AzICDfam/qg2a/fws2cKCH4qYfAFsys+Jy7gqHXlpf3ioOvKW7yX0N+uS+/uT5kNtESxx8zkwOxvndwJJfRJnaxoCPQdzKnXkbN4Uazyus1gj0ZHc9jhzOrJIXYUo1Lbg3KX+wS24CGtUJ03u00rmwYOLjRFJUs3vMwi6SxY8CEfs5jAgIwYkHhYKoon7TpcV8qdCzP1FZ2SF4zFXZ+a9UDrLMxrXVxc5HVervLlZ2bbWcJO4tCTRIPmh0B76nzD0h10hgYk0KgyWBZhKBGRUV6ul9tinRADKyQTZCrJ6UjQpUjN3QMCJ3Ik1IWrURmEMH3NmGyZcLzKvVASgJwicE5IIQzVCP0jj0zBgwBTgkAkVLWMkyVtIDZaA5j1xkC8kYhNYTQsjTCUUqgwx6WP9dThxV92o7cDnGiSSVu0mzxJDX8r+UuB9Qi9KdEEX+3L21Gf+h1EAOqgWdT1M6XofSys13NUzdJC8OFVnUK1VdT11iClck58g1jliTj8ctgfnfrkE5xGXyK6yeSE1Si6JjhggpdGEHXaCVsQh3va+TgCNX6wvsa9CsIhHp+Mo+RuiBW+EgOuOIObYCCpfz8Ajzg1qD5oABPvQRNByCQdJK9evvjPKO5sD2JT1D2KKs3dLY3XrUt7HivD9zq+TU5F7UR+PvhUgMOT2AKtw1zqwLnEqd5Lg6tPFwwGcF887BdTpG5LPmwO3NcQVAAqciciTucSpI3O10kfkYataAC4FoDMA8dzmKCLbZPiNcJwDnLNjVhCY6ATiicvHXh8wjl2FtaU9+VwbJDcMaD9cxukN56Zmd9UHXvhodKosHlwNMvJGt6yYZzGvnRPg/BzVUDAzQN+/HRxRLFcYCFMKqBwZ5d+TzeFio2xM5Az5SNqkEGO8Peielcalc7PcFPCtvYzpkZ2u0VgDN3SU4tQTmlUf0c/sU2SOUImwd/jyI96gC4+zy8zpLqBmHqA7hrjaQ9eEmBZAMSKng0W4qbGeFcDqkdZPiD2GR2QkwWpv2Yo4bIsNUZ60nw9Iy9B+jGOHiPE1nXRzrwaz7RlqmUaIXJasclxCjnsZFmv0AopzN1+w4agtg3LhujQah89oh7B/stQwKZcIXQqQ+4L7CvHw1es48UUn6HN2z1EMJSe0KFbRrWDZzQ4jydfj6OTyeOvo+Poq+j4OOLuiL78MvqKJH+kqu5T8ZpoJKg81GPu6rAAaakWDa/sNK5FMNJ6b4IypoIDdVHnxLJuJGnZb+tdaRXI4N/uDNySyOPywXOcByNVxjYqxWFxuRmnxssoovnzLi+VlLezq8i25poj6iQ51mC924CaQBklSOH3a8GYY2wiRqJ2MSaq63A14ZH8dkbTmvfm7Cap3uf1jHY/uGnkdTNDZL3p18L4Vy0vMox0Eh9F4OlYXUEU6Dru9akg9QRSGGxz9hqN1oUCHEFTmzjIXb+xGirzUUgxY/cZHnfMy+nbO26XwjACDjnQ9Q/WUTN0A5ZZwvvAmHPXrnUdqtPFdWp/T9qdjD9/GD0+wTWOA/UQwr9A2wS7Q7PJ821CIXeTXVlcVPV1AqsT1uivUnsn6l4P7ylsBIdgn3JLL6l53dil03cmekCZ84W5wMLHQSVB4ZsVFE7hLgScgDzJUXKUJX73bZYYBFl6dyFWnmC5WASaeMUZBtFoudrkWb1symzbXFVtksYhIip8BI3E/3Xwqve2IXQPJvRqLuaYLma7ssybFhEwq2INx5eAYcrfcNDmWQlOSxTYTatFqgs4rgQ/PY72EyruAnqpi0bNaLR7gJTFzxSVej/xEbH3E6mxX9hmsoVyNpP3Rd3uso1nodpw6dlk1+QBRi64ka7Iv5RZzSfs2soF5B+Abq9N8m21uqKqr1Tia9rsepsAWEM2+ZCRW2zdptPpxabK+GqSlLvNprhIsgkHqB99U5TN7uKiWBXQyG1dvC82+WX+LUjD/3xyom3DwvYO/R3VAgz9Pnz530z06iz9R4/5kk5jwc8ua1L/con08L9aRYCDEz1/Ez17/ubt85ffvdWsfKUGV+LF6e/eaqNxxsNAvi/aGwEdJqUIZevADcwIYE4pMpvNMcCanWUDv024jB3jAk+Rai21bDoCCoUTy5tPNJt2DYTomgmkQRcZcC6TwodBWqbi2Y40PQWwnhk/wrAEYAnZYiJ8Q7vClIuNodx4isXfSraiFDO1mXVrNnP1mwGLANHRgEiJNX4sONQztqQwbhxpVDi2HU8JcnDoIei1Eh36wgl7E/IK9wsYdCIFKbCxTtmIY0ilOVOJuOejKwJt3J5DQocTItgXh5CzydO7WAMkYzMpmy1FBzhkDZtAvwbqJEWuHvdgaPN6/hkQ3JIOjXhbIIBvIG3DabUK9I4LM/jaA2Daqr5jEO73mUB3e+q24siuJkLYdotFFBwXu81mTCcfzA0771ck4YD8hL7Wz18+O/0P4Hb77sfXr09fvkVVzEPMAc9mPotl1ORoJg3eR1kNHJR8e4tz7HxXbNYW5ALmoCe6Sq4KN9E7GUX05/wUvt3Y27eXS+Y5RPXqVycnJycsEntKXjfDtmbzxP1MgvaXqzrPYCrhhLAKX0BMhyGKOScE92d+hzfoGQ6kDzKwDNCM2SwdC8QJnNMpU/KReOf6acuKbtxiRAmq+tNxNKekbkyJPcmGAmN5vS5Snk9PAfIsTi4AF6mvsm1DCsDz/Kow5h2aQjxbUqeBoYrcq5zzHGR/+KCNsg0GpeH2GglNE5VBOQrGNArmNvufNonUoq9QsJRt83VEhdOqkUooGB0sgTav6x3yxdc54EHnttlQHaiN+ORbgd6hfFolq89jH8qXZl8kxETfKDbtIl46NMwQ0pIROHtOAchHZrnSGRwlT6bzvxwtPh0dpcfJk+nRp7M/gyIyPnpyBP9IgfihluVAoAwvwtn6IQI8xE9iIUUQmM33eQ2ANA4GxGKBrKrtjWKB4H2uqoeQP+7A4CCO9THwfhbl5ThCOhPU8eRrtLVdFOVlXm/rgmi/EaJDgDrbfVE2Q1gdq6zNNtWlKrjo51BqZhA3+IEQ8ESBV0PfIKWvfPH6xxenbyCQoSFo1zrHTQcuuqDEIsraZXXhEEsBpHSEYImobdgQwseuLH7aIdErdgWSu757hFEohEjD5OijMt+TnTX5NeDl8zQSUtjEzEEHBUEsdUxfi8o6C4uM7UEds4976/KUUrLyZlnvygZcBItV7oEtgQEGlDbuK8ZwYsDeNTDVOq9IWFSSi4at/BvU5D5hKxJsqCGkGO2vuE4zUAjuStA9zRAqaJBM24aUuNzwJ2YZkGv3l+suklT8WBDnWTGnj+nJyESsIJaKYtsGWILH/OF8+tgZVWV+a9AU1Z3nscaEcYWoAnMNLCMkLv9bpgYmPyv9VMRP9+22zmFvyIPQmFV1Tf4gXsl5Vm8KdCIxSc/rYn3p0GDZyzVbhx+z5cqEtylCngZzekGtZreYeEknXUQ9b6wFfUJg9paYMxdKGCy+c/adW8gp/Rx1x4u3oqR/JkI/pN3h5OwGPuLM7YwN85hALKJcXSC6ijGvxr4PHQ+NNc6SBMc+LmBo4QvII4xuVJvXZVZI3DAjbME2vh9HnCUtv4ohmv9N+dA/fzGOh1dZKkWIYoF+QKfK327yuZXgdyMnR0Q2qbzmy3NS56e+IIZ323TjwIFJuKf2gAyufpI28s7zIJft2LgPefs4XOd329iLxDIwAng64ra1vZnA/xIvVA7eTowydhbN/9Rfr75AKxev57IwxEyQeQ/vvdc3HGEfNGpbV+/z2Fhp8EHCnalQBP4mZn6AGc6e3UkwifBA43o4twXd48hdhTcOuXmwuyjUwesEd8KFW6OWEK5Bmk2Jt9KsO2Jb7WAIpE3yGT8eGdPvnCUNZCFogvkrUPv8ndpE8AZJ6Ze64rHx2gIcryXLCG42a07OYmuSl/k+0RQ8ViTJgRtHpfSRpltQM+tgIxQK0PN3LXAY+FhM/BhVFxwB+SueIUHJw38f43XeZsVGGJppg7gdRw6u0rUf1PoW74PiVTsVHUeUp9E4ewNF4hlWr7qAUSIZx8SAyHgtUx/Pz1RFPSWEQTjyPFjhe7kcVhc9XcEyYm9P0B+3FLk+3OAOOgitTj7MRXTEsuEQEEPxebUu8saYGw3PNmqmIK2HsONqz3mzSuEqa67ASjjDbzBHJyqBkTc1oejS+9U2+0ktrjzTdYgICMlRuYddauNl/HUkdNnKiGrmZO8e3m9rqatdi2eAJ1zbs0t3eko6wcsRQ8PwDOGjsSeI2pl/mnC5ycFi9knLTe3tpQd3T8VmHtztvIBKHpZNBcCZXD3az6l+2O9GKic5q7sry5qJq31JdL7qfT13/qWMwwBpdVBDJ0JHzrLrJXipKHtRS99rj2XTq/aNwRJlhQJmx+f0bpOHkBEzITWPhLMF7vs7mpsJ6SEeITULkhjBN/ST2V/w6jzJymYvRjVPpPIKU2awnQOY9+6gxncZq9LdX3qaILzuAF46jtDDhkabF53jMxJTIK3NA+dR9JD00HZv6KijWTlk8peRU4Y3tjNhDK4bEW8k2XKtLrAU6ZSphGilQpwmCnxFBDaGg8cuK1bYM+1EItjyRtfmfWu+AbPvnD/ot6UAbQ5PBcAFRmcjfMdDijmaFIt+dueOpEPrkn95cho/42UC69DKnSjn42Pkcoczb+Z/QicBITv0HhjEUI5GfNILGGQRB7rce4w4zTHdpJH0b+t5iMPvuUsC3CR4ewF4GZyKPNb+pRE3wYlcBV1jaTciUA7yD8kJTkBq5mrNxcjmRxtmz/Z8v0sl2L9R87IEtzH4DpAkSNRIzHGuUnk6KGiR8VzSHRLq22rZ5ChzuuRM4ul9z1XhrdavauJqxC5krJIAMYwKQN83lcrcgQguM9fZNhFNI0iFY67U2Kk30nTUFQmEUAoLU3eiAYmtR5bAleh6L5AFB1p/sOXBFcYceZ3LTFf47CkQa06bz4zymKw2SHCIQqh8QDkuL6p6n9Xrph+FhZi5tCtAAd87qZzt1X0g4sNFq/dc/L5zmTS5+Ixg91etXABAXw6BWLjblNh2QcQx+cdiG1+6CW1oBZs237KzyVCdJPwYywihIeV7rU6C6VwevVIakx+1+ZZ8vPJt0519CK1q0AQhWWpv1HpDC27W4T1t2mdkv/9VxJtdh6Shy7ztXDeVf8MThoxiPGEaPHbMJTVxmtrT05i7UVdFn4igsUjT+eOFHLF0gvRqKd/lN1NRMzvFV7Icq+5ZXRZFDLj1r7jnebvP85JkOXsNdrld46DbDK3854sXw3Kgkc9A10ZgyI+YoI4DGDwpULNhIU3EueraJzROXRv53gVwJkWJAd5emeBDoyXSaEDb5viCeAh0HwVfyQKc8JYYpGU0Bl7Z7ogGchXMJ+kKplwMZYjlsGK6k9z1s+oL1MTCEioNB7gDs/YDmnad3bj4vGslVOQSU9tYwHbBOIWZ6DLoCS+5Pjk49at1p9TszxghkcbW9pBIu5Q4fiK3zN165SUEPvHkOjCPV/GCibcXvUYXIxnCQetxWkYsniudpQrsesHyNyVZJFR5f6lgncFNi+U/GBhvz0Mos0ZctlXOtlJc1jLDg9jFibjZ+fgGF3eBeRTPaAhdostY92yVexxVo6PZ4abRhqh6dOPGfV5X78j9+jaA/bjvPgs27rK7z9LWGt4yva3V7qmQSbilOk9m+EAjblkmskvnXX6DdCKQC++ywQo6r/PsXROLFzQ1u7tPmwyGtmnyTeeepHzSzknIwzHjcZGuHVh9w3sw19PbhP+hGy0VyN1kd9poV7bFxmq2Op/zTcJ7KTdHjsLDewS1FvObUa5Qa/zLwO/hdpddo0UxeJem97veI4Yv96pVdw0PF9Tfacy8IyIUWbzGf8Zl6Dq7wYzHJEWhcV2B41CNOP0KDVZJz1mE778iqIRV1rRxF05ChbGc2X384CBCeSvbUFlPcI6AZxOebx3BD1IFl6q/46qWiu5cOiZBsdELI+KKo1kPK29UzFS1hl64jLthSKPgp/gGmgXRc3zR0H5ml4X17CFCECREqvVmPRE1CX86Id+6WRRnmzavYzoulHz8PcJT8UJ3AJrmVAPrBrfH2jiwOQYGohUTiPrq9Wq2pg49wjtFQpX0XhULuA2QDhpxhPI9n+7pPbNCNbjYFETpR1aaDOLwDZzlHfVWlWxPOcIhetFnq8ByHO7O3WpVZpHG0BqsaOcSsu+9gvA5KSE5vmfCR1ZDTaOPmHBqOvMejdnf3vpZzmOsJkmqdM6QBzRyPZkDmptfgo6Nb5bW/Vm1ki2/BR93+MRaOdDw3NHbszn6o7Hoe9FXdKCz2X6Tt7mecLe+rpovBve4m8h9ToqnDcJdzOZxnV/kdW1FeOLYxofJsEL6i55zGA778GHndmFBRPTi54R5OS/t5ZEUPDNnhPE1P/c9GekIJiIXoHLHdaXO0s70ebf8b85VJoapLmYuY0cP08COhJyRe6uT+MzN1c3tQLuq+62nXjXnkpmCFuOXNlvrgcCRCiJ7OLEBDyn91JbfVLsafaF4A+TGOglf7znQZfOTxYL5+UBxKBd8mDJpKmzZfFXCZQaZu+3U2BGducWX+Kz1JRVtYpnv6QYt/a1eVCRI4wj0X0ehJmPOQxe3fOWka2uGgfbLzx7Hu8grFy+4hOS1Nug8MdQhntIsxAfyDVrH6U96ITozMZuTxRFfEbVvPOW7F5ifqZMTg+/cnWW8hRDOAaGqY3bkYMsQMfSIT+GprBB8iLzCUKpeRa8JEoIrXNRk6gI/9TLfx+G8UY9HSi9uG0AItgjT4u4tncvFy0Tlho8ZtsfjDGQDO8SSYDQV+m3WFVa0rchzs6UEiDMTO2FNlBBwZrDqiwZPuADBdRhVEvAbj40CuZHIdxa0I/deXggxtGETOZcCyg8KA0Fuvggj0sFAA961EwlPp0mM20HQZSxBsaYm36z79xr7iWhgbfNF35L6lRMtzFg9oX3tDMU8YIXnmIJVtvDMz2kl0S4rinbxfB7lcsq/nS6G2zMoz0qE4ca59avRyBGKw4JdbXbrfJnt2oojEdaCBSEToYcDfDajQp3XAlYJ7wAm/aZaZRuAqFjVOaj5IU3jbv34W+TimYDZyxVefMcgvzGlHflCNhtzL5Zws2LPy4YxDBEhqWiWIhr2QJ6I+qwqLxHtKACVxGsRUV1rHzLbKriZIFcmK0jYQZY5jrveg/iZYWCGVdIwDgV2hASYd2r5LTTER4XWxAK6YJupf8LWzNKWdxb7udACoC/sgrSIi3e2zvaM6lPFN9gZ3Z2GdXDWCu1GGG7T4d5QOmEfSOiBICYB3AuHyLx4/v3zt9Hj+1Bo2DgxnlVedHHWAI6kwxYycxEPa2Rit1ZWlOLgsfHSUXnzv60XmEbiH9kT0vq+WKl++jOSVPxgqbgLC1WVTVtDaFa00hC4THj2JBQUHnAU1ApKph8QDYXvyt01R1PhW7wEUQdxmBw+lkDaiyMOf4PA7HW+wecQSXWUHY2jo/oode8PBdVR0SRqPiAQAfIVpa5l9xj41esMLhFY/kCxyhzEtqadPU4Dry071WiIaJJxZvyRcUy/Zy3wQ/ifZN5W4JtRXNwYHxenc6BrY0CM7nsmes4rfZBqBmmJXbwJ/5putuTJif4xIkti9Gb0kc8Q2G3mMYwdh0rJ3eaKkBU4a/VEsXUwn6rO/FAbAkcdi8EYbL63YkaoLpbIciquZm5fdhqAfH0v/7FAN3BrPEJIxkZJuUdsFtfUqfFoUuJxJwmjWoI6tzNybPaQDjK14Axutvg99xA9FF3H3O+EQ15X9KHeoKExh9Qa/n17kUq5e+kFUpPQY3EenUYfWQSfRj01M85H1n1TXMDEOsv3BVQ3IymeRnijrVfunBivbSTj/qAHX3sdxj64729J9qcgqO611oT9fSbfjQQ+sQv+UOgT6iP7vSkcBiQnCiGt6YhRJfLsUGZaOmtJtQKGhM2jKvIz9/nV1AlDnU8MEZtwmXVdQfwsJ91cDnzfA52MrXUWBOunZ947dxz7VB1ZhvuzpwZddO6u+w/lj3YwvoD42UrA3a7kaBAJPINIUs+DbMQOx8YTxpAfswUXUwDaXfzH09dvnr96GaNuibBGjXBLCdF88s2MU2BoBcT2mZWVOh9xAPBJ/PgI5xbctBV6yqh6w4rD6OMleg3nm2+iDkWXw8oNumsTO5TGM8MOKAG2S5TblsvxHeG3vzpBLDiziYueJJYOR52BpyzBpgBoM9tmqGZyXmJyo0LRY8ApT9wjUYDE9JkqP/i36D34p6fnsCoNq9HAbXqgEylTo81A5SJm7YcHjEe6ycGVEu6ta3F8sU6L2QqmNii09sAd4lQSENAtrA5uFtDtlXrNKpw5NXzOGZLhU2/uOCiLsbvKc18uRCTmHPz7PtaFddCcYBRtq02xurHAduwOXjbZRU4uDzHSNMQjhb+ey7wd0xQcu/FejMRRCVS9HTTOBKVFPESwGKkTAikjJyNawzlaQqfZIkVvxnf5DTp4zDWD8ABO3Fwb8+Qd61Qb2zkztkM/1iFPF13QNmmTB+sGnhuSyrkwkDMFGwWaedYuRBWPv6dZC67HsvwPgMSFHdCrDO3px4W/fGl4AcsF/8DJfU4Y1/qQst4oHCxZAKCKtEJEJRRP2at9CgL5gpdkjeAw2QfAe9iIPxjYa1Bq53VMsz+e0rowywll+YJudA2dG4bCCNaUBnhJirlIh9jUbGMCSC370ciI6WTME3DI802+LKu986ZhzRLm5vmzk8871cB70SPXJ6Fg70RkQpdrRP+eijxFYVEbAjuz/utYlm8OgmQIAr5hlS+FvcPd5Cpr7CPmGuGrQbZWV3tL2endUry+RcF5oa1Fk4CpDzBTlRSzil+biyCBxY8iz9GQaJbDZerKc6I1XHmsZ6ZxGFLJ1y00l4OEVE11wAJzqhs/J5So2xCBTQZf6Bzp+WDAywgT7zO+Ug34apbVno1tWBD8PX+8EI+gr0KPILnxbtb0vWcxERsZqZGZugol0QPWyp9jBTlosemYSNy40O1vEVhKPs8w8n+LXUR6u2P/EInh1nWuws3T8lFjBd5YGaNP7qxJv3Uk9QwBSgbvYvqhnNEo2pV2rc0xNEEmy7GLQEoHQ7ACDziXG2w1bCnvCYoaASEv2VztOtzHC12OI3WNuHML4A9ZfrgdIRVCvg59G8yixN/s0WD74GHYCZSTrrm9XXHOJ6LbO3Bg0LdwkpFLooTaHOwUuQdj+bQZsINI4I/ABWGqw/niWCCaypwSLYbkAuO6OjcAb7R44wlL/hcFeP0kbEgH4K6UZyUlPGayRYR3F4TKpgCyQBOfKOFgbXLv3fZnbbdCN6zxa92BQvDeR27zpegfN79YJ8J4K65faC4YL0M/pAzff7XADYRcdqAqskWj+4SbaId2duvHUF3AKIP32sX8MYnrlG2/uNyRAr9wo53yMOh+0+cBquNKuw3BVxJyTp3DAS5OzB3SbhYgoIZg7IcuxXwewh0S/n9oPvVOJx4ymDmPIhm41EzajzHB+kypT0TOjGL0NphiPW5HvoB719ETm/0BcAvdLyvG7srrXOz468RtKI+Mh3Tqyb29yX9pk2O6Ph2fXUsDGj7XFMlgYRV9t6Nf7PNzg0XFDqD0z6Y47zyY7NpiI0+BoU3hqhSdqs4Vsupqk3/QH8Vlmemnze58W1fAE2Hxre7AtIKr5RBmFOIYgquGAE2B8WAcyWMCiFpdFRvFQo9m0a9PBCSsqik6URDTYG8CHEUKY1Jth7xmb8YFSZcINIxAuAQR+DBK5vHlrixWVY1UqheT7Q0J8voYKdE7+QoVH4cXAQtsy7yOrF6p4/lZM/vNLz+dxUeLhzGSIKzV1B1PYj2D4UukYf/Sf8a5ToCpGTndY0KthzqK0G+8qpUzEykKgSwygc9h4Z/HKSGJiRkdVZLs74Dq9eTXX3/9q19TYC5p7V69OXUkmlqO4BXGZydaWcxLA/cBW79dXSX1efz/fDE53t60V3jfhlTi5Q/jpWHB8ELIauNde/HoX2izwjBVUNVBKwx8G34tMFwNzNZ8LeNCnI54Yo1QI1htNgilvbqqE2wfoHfCzS+eP3305+UC/n/y6H8tF8ez5Mn0LJ7/5SxeHJ/Fn44AYe746NP8L2fNWXz0m19+Gp8t0sUxwBs2ef2eECN1lnzavad/19n2qsw/Xd1s8xofAORtkZWfdvvmsvgEGNdwhfgEuj7M5tM82y+ay0IjZAEf1nGh+pyh6K0BUSp1nDz55ov52f7RIoXNGb6ixlMfkyi6FCaQGWkOgKK4QNrPeEZUdfKaCUMu6A+A2UI544h9hatmQlPxwzYr1++zukkwoVxWuZ95QlBmOKX/T+w9pPG/QQcOQxsCfM3FNonP4iNFUwJWcOwgpIthjAQA2yUoQJpkqE+OkydTQGg4ax6mT+Dv8j39mTyZSt9ED6M6hqfHafJkdvYmTSbHgBkIeQNU3eTZq7dPX7xgnFFQmWNRCFmbC0k4IAYmkKNMgIdRDJlg2sllXe22yVccWUFtxD2QRtQmepxqaGDv2J41yZPpo/zTo0d5+T6FfWRxPId95EliGjRYdrdwAscdRdlmn90gbNsWz2YEYtuhtgWCXOA/sh/CntCwtbyOk798+uUvP/3m09k5BLWcnX86O19XZ+fpWXMcU4LkbPKJnAvTs+Zh8uSLszfHCKOctTkkfPOpyVt48+hsf5x9elSdNQ+zzYbqgZihrB4lTFzZTXE1c/w9PXPO+vh7xnrM9qqudpdXDACrm2IHDAHGWzJ2BEtnZ2clIUeychySib4GHA50U4upxmcNzx3ucOlPEc2o1zGBAzswuSQ4R49nn/LyfVFXJbI0+1kqDoLLK1i/868WAZ6ofuMvHl5eaXpoP/lLne2XXK1k/pezxQIXCI1HnU++//HF2+cvnr88NQoPVz3cXqQ/j+Ij7kztYQbmTNN+miLneo2EozBJrTLFpEYFmNlLdP6CnN/kbYPQrCU5PbdXWQnIpNEegh4B+hoPRFHqQVg8cuvaLaXGY6u5QlxQ3FB7DuJJcxWnSuzCmQSbBayg4f7z6k2r7X1WF+TYgCtXtG7onBg9wCqMouYq32xwZcbNFXTqeUb/rvlf/ucd/fM3qqiyx9I4kYQSfxkDCjcw1nvTgs/SBRcWEZ1DkhSkoRurMsMp5+gWYIMSqZ4pqYj5kjBiLFrobjTQUP4Po8dBMmBF9wvFeDL62F9JsJ+szv4c801kXizSVAPcYTJ5EQM9QiAZJenObleo24Bn6ZMklBZSWCOwF/PJB8fL4jjFiqCgJ1pcDhvhST2v9qWeAaCHdb+/Sm0cav82DeJLjaKuETN/+ctP89+clQvUfHlS6jxroXOjaYR/fIXXz7aqS2aJg8wmq2oHwOPFZZlGD6KvWJitWQyF0tA7sbjESyIc0f+HjESQAxJWaCZxQvpp+yiNef3UrVk/Z2d8C/VKokOAiTTRPacCQ7FNBzAYTVvTjjamzyQmgOMc7Hk9//TLb76FnnGYv8nk+Cz91JX0GCkMcqRdiutB/xpvdCxGzSbeps5nw8Oz/cPZp9X6rOFT71Fqc6YJ7G8T+DLYGICqQm4qd+8QIz5lHIEq76PekYTl0GlatxMUHnhIqPKxu9mM3LFl5B+vjdIqGGHtCCdu/Tm2DWMHNS+7/cPkyWymvcNLgYj3+juCt/hxtK2apjjf3ES7EmyUGRz7azwcYbNkt0U9Gv2+cMejDMpdC4+uG+xLgO7dcs+I4D2c3O8IwHi+IOpqu9UEl8Kz+Gj8myQ9m58t8Gaot0vI1EhBSxWBUgEhghztOQRXQb08FiWVSKNhBo2vGGeQ3F5EhXinqtfz6aNfLUQOn3xpz+4vkQYIzzvqANQagfpiyR9bwWQqB6N/G8T7Vvbob8vF2f44OZvYn+kxThXKPA1luEL63U5XceWYQN30Bo926ff8d9qXk+2X5Ozpp/lkuUi5e+Z/mSy6NYHhlbsqP5eVgb3AfG4w+p1kggUH8/ghJ3Jo04gulriy+ALPH/maHBTUlqBDkQ98f7+uq00YoUrqk/x82cLBTBjX/TB9zqgKWASimfKp8FBBA/pnqo1GAPG4O3UWqSxidF8HdxyQYuZTiMeL5ijBW+WJsRJm7RUpYvCdRLdxBgudiiondAzrpgq0amMJdaF+xyuRExXcNOsLtKWWZzcJaNIm6931tkk+xvv8nC1Ct7Sx65DRX0vK0M0Hgbabo76SvArwL6++ouHkGmsKMy7qDAaxpS1ZlD9iwqnVpBn7eENlsmlI88Qa3XbycE4P7G0laJiVz1qLz7+Y9VeeS7wFw3zVILBD1Uz4xkO6+Wf/9vTl718t35y+ffv85e/fLL9/9ezHF6dkwxvBbMWQVeo/oqTZkb+uUYUBDhlxY5L/JxRlkI/gIVQbGnlgFPf5OQ6i1zvoSwQfs9sxa9i6vTrJ8ZhYujfkQgffchJyxEZVVWdMBn3lzOZ1j8qrwxKweef10lwuab032Xu0rZhh2FZbHYbXr168ePXj2+Xpyz/GVobGz6amA1ALC9Yg0Bvz0YaJLK8oGkzwdODrxgyvG97BSBn5Ej0LFnhKmZ75I9z5nEpymzWNbplO4xl/CdrqL8GH8EtuYtynAVWaNbwQUQXPbQ3VP0c1pKkmOzshgy18gPcgJnEUM0XVTC4a1miSz0lkH/E9tucajLW6HfWoYG2futGTIZflB0uel3/BIDk+82l5IZu8LBlwm1HCnMAlDCYXzQBJYtQvfAAvAw1/bPfqrL58D9fLqR/BIkom0dt3lPqjaH9V4ebeUby7KxAmEV9GcEKpLuvsmshmQLjt3nI9NWP3+rEgzS65SyBLBAmJ5FjGP5bbzQ7d4Nq8ab33qOCF/qKtSU8mLKN7qxIZvFe7786l85ul5sd/hIHJAvZBztzUAM8LlXsmldO6IcIrX5QdRVcVCuifs0fL0kbp8HKXNwR9MpfZNfnTm98/Xz794YcXz797+vb5q5dj4zBNSYCHPEgUO6uNVPhhqLuY0Kie+KoLqYIcTSgZT+wiJU8+3dxJD8H6B+gAMI0/BADXqcoYVLqaPyEV+vVBOszV3zGSGCcCqmJgQixGUV6+J/qMvo35oFZ2yMCBq5JSdRaX6AqoVNwyXM7Hx/SgfA9/U8l47m2yS7SLPHqUPJmurtZF/YlsNyBwfcq220frok7ns2iRnL15CBrbC6S4AttC+Z6myg9/ekbX/Qod1Fb7dcJHao/KEUo0dx+6ykPnB2aO6V8+RelqHYFSsvnNLxcP4bqIi18uRWKdKJp1USfyi2zVWEcG8BfNJVd7OCFILMVG4n1Ehp26xSjeyTsKWuG/8ClKrtNoLhmaroAZ42TgxwvPVRq9jnTvRpsvjyCHxNAp0XNqQPeHKM/ZtXddCk/4OKXc5+GLNz+cfocOgp6UcZ3V79CmbW4A/GyBPD1wGZhSp92itzvZaebQWgLPZginRyuwWZijYYEzWTsWvaFFWvQmwqNHsmO4OdidPqC42WTE4GI+mYGqrnNFoIJgJBbGuNSpNA95FKO6Egp99B7+fxLDgFJxD6G4nrZdFu+xKUO7KI8fHqiuunSVhyk+ilb7NVIf4qTtTHZ6ntqIWvWtIGrKKTVsHMV5+T6eRrjy49UeB2wPfI9YR/C2gH/FAiQ0RwCpvWwrdb9EoWJjqXNYBpMV4xwGJj+gSMbBl3w/oEqRkyDoVo3jQ/men6/2a/McqkrPm3ZdlDNTwLPTP0K4qbysdq19+8PzH07lVV7X9tWbt89e/fiWX2Z1Cy6By4ZcO4n5mSyBviDm8dt7W64LrtD+qHYt2p0LjDu/vgYdBeITFdc5VNRzcYCDTEsz9XxLiU8/bIsanPQaOCPgT2KSwSL4yaTatdsdBqmcx6AN5EFC7RkLfUAdjW7k4J9cAHM18j2DwsyrzshFZRupv2om74rNZnuZUKuQyo+8RSZvnv/+35+/eGHkdes/QMI67Ri+HkF2kRGavmDZVrv2gDeAZ54beSa9GpymmnyNJi9SCqM+bRYFtjMqE91v6+7TE4ZPQAuh3UI/stMF3UpxfwTKJLbVz1FaFlYKSONFWHmzxVNokmmmrNh9ku+6nXtUfj6mBWpWBi3cRSrytFzL5tgltm+ocwEkxpgDXeQAVWvD9DF4aWvQLMQaR/ZkjwukD0YGXyY+j9PRLyR2UL2TnB4Juga8k+7wF+rjurvjkxXYXVoil1tV19sdSjcroG5H7rkMD1+my/sMljzgCVoCNQjwzN9oWOLpe4yu6Q9KhKhhkKauBW+Y4knJ0gX/yCMLFmR5x2xQon1OsBozgyyikfLuT3LL9VjDMJY9w4AiR1q2XMJMWi4Vgwzhe2mfr/MVBuP4OqMxAlhTUAbxM5tY+zcYv3uK0YffQR/BTRL76jVnlsBH2B9QBJ2oAofd/LRBnX92DRR1bCCAIEPs6CSGuH1MNYOttflpQ/FAmBOzmGLnCLo2/N3NhVLG/H5GqdT14gCOyDWE47UV/qtAmYQhUufXlQCMiNsBf2uRTdjP6kBthrNzTSXAsm5Tvdn2P9IYqtk9GjOGCBZ6T11/IBcZIG59tl5TXn7TKS/xFqDC/scHLFLzmwGaCfHSvdyz9dpvOLeMysGwKFzEM4Ehop9LcYrgLtXegoq9z/9HO+znT4rP7Dtq639p9yE0Zl/vVRuehRhQIH/CGbpqTRQOx2wtu91LxmP5tKfnK84bpB/Nob/bXDZ972UcoeMSUNV3R00q0/Mq9cB/XGA49YwAMlFshstcno9NrvLMwTS7+Jfrr66XLKpR5TFUGaMzv7q2T6Q6BOXE4S6RMNAfmKSAOUXjqBCnRF8HqtiEw+F8T6ikb5A54aI7zwlGVWafdAjNvAbRoyFCi38+Xpgp7sa3O82DeXKvPcSriJuwM789M9emYL7rqHamvDeu+sub6orRRZis+rtvvfIg91bUK2rmFRdUl7iBl211mYPlqlvrIAFVPnhowzA5VqnL79iTmYfQgvahwa97Sr2NHkGm3b5RvmOvbzg0dMb/IswGvZEInk5toEWPPq9O4t2NZUQCi9YtrVNp4J16JPzMXsXhgxl40gQtGEdZfV60eS0P/HPewS/5g+qe07CxVI1gB+adIh6Ip0ljYCBcOoi6w1UZjyPeCSAUS+CRf8Tu+U6Tx/ftH4Rpc8Ugpsni5420bfLMtNC4enYyHh6IoE7DmftCxH1Ho2iWPKqHxqS/bwk3ztAVu8xsLui9o2V0B8C0kIZWsBblIws21zuUtrXddo4+b+b3dPjAMuB/7xwSUz3sT0GPOc5qsJ4cH1doMOYwPRcP6AAaOCO+st/rc7lOwtIUNjOeG+4njq78pA0af+n+Qm58UCjydNkDp9kS47f/dOmQMOTDESPcRDN3sbRXVFAE5Kt2CXdFju+kDyZrhr+DV3wTFqR0TKD28v417bCMOI7N3qycjIFShRzWVtThnTMs5PBs63rlkBJAVXi/G0f/e8QOvYhXVC7zci2hmXfueKlzThNzpNs+YudCB+riD1sJdidZTGJFzBRXnQKYf9CXbhSZSj00gSVFU6AEvmID+DhKwAI3jvC8EoCbOb5baCRKlwQPqr+/AvxXLQcqh6fczD1DxwZ10daiSRL83ywC2IqiVImKzTovxcOr8yVVVv0ZG4RbwKDNk4UYQ5fLOEUwyrAIYnZ9vFgw9JvKphiVGsOcohiKpdf3rt0DlfpdX4UmZAPqVAmzsIUfKHmgl/qTJ2nownbotLzTbc1YIRy9mON6cAxs2y2tmpAhwqWdjoYJ4gb54RBcS6Gsfj7HmiVPUyGeAnQG6OSs36rnihKyrHk94OJ+IP2oQ0gnXocBI9/UhdfCOutrX52vd6u8gTsrqeVom6UclcXDNf4+w/Hz+9P2iGMOWXT6mRHTpXr4zoZmYS9RG9Ck7rWBvKXw2OirIXUD1oig1rUP581Pm0Ww56Cus2nFSkcYQH3r2KXhHcVnZPlpsxCznEdR7NiJEfMV3KFz8lhjoim9BmvCWPTgxOBpnb0sgefUkZXKtxPvS/uC1QjLbV39FQ9krBzYTpZSX9V/N3JUFxe20lIeYkePLHOprtjR6F+dXWHCf5KFtiZQwnzPiNPLjL5Btb1YwPBY7Z6xWjFhh6bkP1Bb3iAZ5Qiryx8xfFz0TZT8CjxRoOo3HnD0CIUnUeHbnCb6QgBU12uuLC9pfEk9yGCDYGrSzGgTsw9lvU+ClAwugJsZyaPrfJPdkN5q6uWbdBIJXIYYALXafdUMoJyh+J5qjgY6AvYp6QQ9Rrg/TbYHP+YSyFNfCIB6d7ruNigBLRBfQsYj4txbAl7tuG+HUH/LQbLTPllO55nMsNe78gd0szlYO7gq4fXKPQvOK1iymlfwzlmxyFI3ZMfyxGoyi42jy13G4QIBZK9nDhr5vPHIVoZ/qU0K84HNCP51liphy/qoxDLMIWRQvMRIhny0KMjLM+Ku9Z9xGJB5sgE08TIP0jF1tuCEZmsXBWu+FI829x1viH7lCODds7cRaVZPTQzZEDcCLG/vi3wflCRI54FR8L5GRMewi8R9QeVWgu03ZPtTBlxlc9mVn0lmK9CjHnVKl7MaJ/z1ddHiLcuCyWqX51vXX4cgXXuxXCVOs7M+I29qafiGR+6m2nB1fgZn4xB5nK2by30NmTAcrFs6Vs7s4rj2AuR6w3QPcFXPOUUWV1lWLeELd5BCzU7i0ELJh8VAyLtxCUae1AVFuSSoGNOEtrouVr3w7Bd51u7qHFCGS/QbPs9W75br9cZJ/Z2ZEsyfSkAGlo6VAWcHg4OD20vTWqrfpaPEcljPlssSPuiyWRJuUR/4tsUfZ9c8h/rH7gNCVtaD511We+uth6U77L0TDKDExNAAtz0ipjOx7TgEZ+IpKu1WavNmiCkD2O3vCArBES4rnwlU54OdTzQd9leZUI4ZeqaL0JEcxnm3FWKTg34dlHTk2L1wB5aa0lvwx2+qslPtmI6DmOqVpqPe5e1/lfpHyWCXqKMhZG0QdL86QbJQNVbwugEpHmluxN8Bt3Ku2NTytMsmb6+HwmMwQHCgneMOCPCkKkoKGDIsCM1Pm6LNGcRj3ghOtclRXA5RkTOPXz79/jRepOLHNESoEA3tg6td3VR1gsEW9Lfwf+IP2ScT4V/YlWXetMlqVwMq3pIblFwQfth0CoJXzIa4sMmeP+cYHTqpkIu8XV2B16iwl/dzq8wfTxfTUe9uicPUZbsUfSBlZynXOMsu7zuuUZz4ATvYOGSZlOEePN4MOZljdNTxcPKFbGYsx+KzpfOXIsLHCd1Ke+dX6uC/UZgC1VVnQXQNTFzeeX5Tlet7lLIQBQdtrCYLeoAC993ZMIQ5jcmMM6O4JnpolAfebHCxLJbL26xcXrNaBbFIk1V8u93csFHAwb11BllHbxYMN6jeqa4U5SQaHx1i5lQK7cPgvuneszqaLsBr62s48itK81Dum/gonKD/gH0bpg7v2fQgMVxZqZGK3y2zFu9aUlEArC3XG09JRBWOq3KJ7ty6EFyo8iNQXC8JZoS/91t+XhfrS1mb9IMtH2sSZD7G7CACzthIq8DM6FPcBG7HTA4v+MuQAh7I+9tARcVl6NAivh/TjAB2lo/Bb2X7Ic/AnvkHAZBCCTmjIghCVcEO+SmjqC4wDqQq87mtz0IPMG9Awmlyh18mXoRGHrkVYfBgvA0TYcnC5okAMCHmrbsQHUpF9ys/xT1JB/i29nDG+NYni767mL5+HN7p9M1Xi9HIg5lWojTpL0cCSfOV5cDOIncqy+7qFutYcENGVb9g2QiktSexgp1LU1iiGJ9B1bsntFcMxYtAOrT7vC8AaiEXYAU1I/isOTPDmqM4d/urm1glUDPTB8vUW4qRm+eYDfvRSEt98mOTWgDEStZIdmbwf8OAGAHPsPPSy45LD09OM4rofJzwIg4r5/MtiE5cHUC71e3lxuvNNTGX4u2uXdJ+IcDN6hXlcFMbipF1RnzycTBHN/l0HirtMitKHxu6SQN9ElTGTojU1x/N+R0At8rAulmAG0k4BzrjZmZDb+nm/VjGB3KO005lvKT9dSJPyf+JmTnYsSIj3btfyQGg0wbjzaiM5CJElfk+rJmA2cpn6eHdrKIZ2LuZiXj+uXsa59ntF0Wh7n2NNe4zSyUD+kWa7njklvl+oaiM1Zbymi8kJx/Any/iGrTac91XvzyaQTPnauYPJ7SIc0VWEHgejjnWhYe8+7U/FwS00u0VHteg8zxGLsK8RJ8Pu1/oc9gxdIMJqRXm1iVyoWj2LHghEBOlgCeM/q5yW+BjRM+5LEceFiSER1qlzt2Dv7vMS8Q/W0slRFLlr0wCxcQW8HgEPZA+IYgn/jWngHl64O29E6FkONbE6ch4btPm29lU/d7r+UJvFvRwWxfXWX2zBJ2Tnrhzdl8DXG1WkvTm6wQsN6I2F5K9XCY2D1U0yec0mVwmIlMqMD58uz5f4gehbqNfGox6iV3LJeyQfdvx2N+MVMzTe8qBrcje2Pl8NmmUqoES0M8RUXWoyk9ttyTmdulvcA2MdbqPeTZ7ky+9tQOgpCMGYdFwm6TeLZToCuRiaSakfGGTeRfZoHl2nLkETsF6lLB6ZvvqiiImT6mvv2c6Wr98y9XvbCo8cefSd7CxsKan5xA02yZtflGImohBaBPyjPFuuhOP4kaqYvs/ls9jPAZkcXA0ulcf+xlXjd0FUpm79owGn71/xMTunb0D091KK8E8gFMyIAa5Z/e7lYtw9P+AJt4tyZAjvDSe3OAnhluaL41oXvEncGV2c/dRONbSeJfam389KU1eNiVtKZ0dAO8kXunkHHZ/sYqbjiQvPaJVt/5cCB6XlZzY0HX4BCqDT6Yj4SzCDQ7a4ieQU6zvbAeBDrLsfwtCpsverP3h5HD0AE8SqJ37pAT23wmWeifEhARcCTCGDME+88WM/368OMRq/IXT57vaK6GT5MBvvL1ln4EDlZTn1heqhFWDcgVAX53JUHWFBEjDjwAZ1Dvvseclof9Ku92zyavBhSbK3FVgIav5PjVxGcOGYn1szT4g8cH8TWILI93CBmjHRWqyb0XjYdoulagOCF5BFiacSgU4syHQ9GD0xEMFeR0QSmt83XiXD/aC38l39ElHpIM6DgxxdYesZ2cXS3o8B83uzTPR0pTztdjZMCbn+aq67qqT5QIE1Uvuxw4ekS5DMg71F07QIQ2jW3r6Ea4/BhylV3V+AXvyEhAf8a3HEmudLOLt5ZLZQADQ6F9OTk5O0ugb/kvU9cGM8a5YOm+gZp6XwKGbFozUePi1m4fMxod4t/in3E54iC9gfHuZDb0Eovqm7c7MMSqF6otgVvBX7w3IfQTBC+QGwY4p3gE73DsDh6Dev43LLp+BnpquIz/yJf4qa1gWdBe6oP0OSF7ueCcL75buv4hIutAi26y+zFtTZPi82wZ1EjB6Ov6KA08MFbltnnuL/EaGZD3fK64WVd35qgaSMOvwAk2RP0B/h6TmjcqwiGUFU/nVVkMilk3do/owadqqTwoFl65e1f/fKYQekNy8Kv/DZDevlIA97Z7XT5n+/BXlKLEjU6Wn5Pnmv8anh0SWsBfuM7a+9qoqOTDyHzE1D57EtmLN2IB3ULiXlpKONHi/N14u0BLELg8xftOR3ZPOBfzEKZ6N7N5h5RivmkMLKB6zh4yfum+tOHXNf39nM0njcE8f2h5Qhd6nzkehs6dV923WIZm4O2i0CfDIBmJyp3dw4F31raqFxbNekY01B6bdd/b+QdH7Hj2O0je30jP2iKxoP+70s3ttQx4GF4TwZutHdtsk/HUXLHrHurlzjDyVmvruUNydBxCFYE+QYKZReRhWaueuFj4j3Cao7Iyl+O0mYxx54NfeU5LU07eZA8KW/JHMuFPBqMKA/amZOLfmPPHvDLp/hb3AQf8aKOPq25N2t9k0saWOZPQuBDMTxW/R8Fb9+fHG8DnsD0EEIwSzaY9iqCg5C3MxKOJ00uOFp/lpI3MFwVnf5dbkGXjwEq96POigwLn4Rm3uZj9o1MZ2mgg7r+j7xIHiJOGlFe6btLi89Uv0qmTFgjAdJnu1pi7jxzpfAJKnq39brbOb7vWHEkOu4kXA6xJiMfhr9EJ+D+FBCSTs8zwjvtZp19EDPugSCRkFa+Ka5exOtj7As2VusKB/d/apDJls1Rxiv8MOW0j/hjtjT/9yHxoG2cMtsDI+OqWIdVC7omiWRYsh1pvEjhD132yGn5knnrYqoXa4RaxbGtryOT/tJbLnc9rUyStUB7xi9w+mbTY2XA6eYGTCPudUvX1uUHCofCY3dkdfzwizb9/wDOASeQZo4wKfu27f+OcjDMKhCSn9oZ5YTaAcsQcjn3tySnXvd+6WQJ4nVd3Zdzl1eCxintNQJ6Y7vS8W3GGeUMlQZcKuoQJXCKIH9Pkleg4R5py2zwNvAZGxOFNbYetoYzJwulfjsRO4hagANChUud43RIx3SH8Hxb/uvdyV6+lI7yVE4W3cVyT9V0ngnram7/JNRsIx0H1Jt4L+wmmRud/f5TfuRGPL4r2v7YFkTm79/e4/9kLMTr4QN3eNlQzXCfliyW1KIyJ2jXH68+1YJpjdrg+YVYHFKzVd0EkTx6mDaewxwEqvLmePoQbQoxKLMfKUUHpO+V/ChtnRMzlPC3rGFehz1ZqOeqZoZ8kvHOQK59W7r6Cwq7XPQIEacKmPge77kDILbQUXcL5xrox3wQfAHNeNpaqjUvAEwz8BEJpQKzcDSjFuQY/tsq8z1JZfXXxWI3zzeHVxO+rXXcpw8v799yhmVSkbunwcysgl6lSaQfe12mzjPpAdOZ4ba3iS9nSGQG6w6fsriFj5xa4h+gSLQQvUXYcdlinkYAgdNmveAZ2CpK32DRFUN1egFMVIM+CmBp7waBZ9fTK6KtZrQvz+piib3cVFsSogSmtbF++LTX6ZfxvLYs7avEk8zwDUSP20y+sbpl6VMJk63wDYcrKqsk3e4M7907JZZSVGjIGgzc+L9Qd9nkZfRghcnpTLdgenK+CU09+77Vr/Rv9MTBrB/ST+3etX30fbS4zrXu4awP/meLCEq5N/aOsMWAS21eoqwvSrTbV6twRw66bNrrdJGj2KLtH9tmkTzFY+hmwh5L/J28grSgIjoz/94fT1KRBGi92Ho4MkQQICxP3yPL/c17C0UggmuthUWfsv0dM30NaUaNm5MGj8t7PowRoUnzK4yEeopC7FehoJXR9mymTuFYyM9xwjWWiqeBG1OLKEFba45VmwK3eNRwrEpPAAx3yebyg4gRQVPfbgIChLQCgW/bNoBbH4GLE4pTt4Nsna1j3QrqNo8VX0b6+ev4TfcBAW57s2j7Lo1Uv6DKckDM6kKtY0GtSVWArqOJ6/jJKj+mgcHW2P0ujpy2fRy1dci6JR5G18oVUTXCg/IixJp9M6v3QJsDz4kJqwu46+jU60CHxYNCxL6+PT/3j+5u0bncXS2nUOx2LkNWI9wT7AFh5JjxxhJahzIM/1pDr/q+kEerbOt6CZgA/zozR69frZ6evot/8JUo9UVuiOKTACQlWR9M+eJPeZQ1NhOLYyt9h43ZVCVeNyZ5cCHTJgTiBKphbwTHZwz0yEmfQUiCHtqbjzwufzeIX3eSWfXZh2on8WGZawCS4CiV9iOQ7XiDhY0FRBMczesWs80pVOeI5Jeg4lzJnfKqgSKBzYK8thvuMShPvfkvmC6AHctGlxEjCDYGAKJZJDeYgtMBONhlwlTNxCM5/CASJixb5oS6Sx8QbeXZTpmLjPniCxbfxtsEUIFR5gAPTMNNk1yknZbHs2ifxDm5dguI5y3SjcAi1hoyhxWcyifJJ/aN07WmL8iBcY7tYqfjdHTDzFd3isZ1B9F/HnuqHaNpOfdgAMi67p8uX8ZEGOL71nK0Da2F0RssjrG/hjlQHZMrb4QTPpVjNqtOl1BSHhNTS75mY3Ezg9/d2xmazP8aXsQpBUd6LPOAFxt9G6R998q4mgULdBekmY4oKS6M4k7Xx2+ua76MXz75+/jb4+OTnBoxA7Gbcr0+rZga2JGONcWnNdt363dv4DxGDiPnFznRfEwTQENrUDBP6iWar4BUAexHxJlvlqo5pnaizsP5rd1HE+wMWBchElmubJvqEeKx+pbWG3AMERMeuYEWJkePLyNvHIbM72D4VdnNSJ73KAK9oE/LjJk+nZOc2TT+P0rHkID/YPzybpk7NjS87+/PcvX70+/e7pm9PU38bdnmj2AG+fpTqiwwwsNv7A204pCWbK9WR1HVypZlF4IYW+JiUcO49wtByK9nj5+RjjGMTT6GQcxThvgFwo/9BSQP1t6ujsxSqMlhHxb8HPZ+yQwpmBog7/UlgpHjh1bheSeW8eMvMlgEsTMxa68lXngDM0U9KvDolbeAAxnVtKzZ9JH2AwR1//OE5NewpqOMcocmiVSCIZnhCd6TZFJj8EnIl/I2AFnTsWB1i7mS8EcGJ4kQthqrk56ux/SpIn0/lfzv50tkba3ifp2T9Njp+c/dPZ47N/AhXx0ZMjBP5d5y4k9+jDkbwCjyNgS5rV+eTZq7dPkS+GG6mlJE+++WJ+tv+ns3iRnq3nZ+vJAqZ6/IRzTke/YPhwRzji844ANYv8XTV33f/ohjfmwNUOdUheZmV7X/KQ7xjzaCD1X3frS4UWO79p0c0MMFWaiwK2NLCTgJMm85rjywbaSmyuDEM1Go1oQ7yoc6KcNsjCDsvz4t2jbL0mlwzGxUhHo23WFhyFA1v8CFnaWd/3mFzOSDmTZ2BKIOwZ0hM14C9GnNcqgVDMSNtQyrSzuBgrSSQ/BdeG1LznwoZIBaBsBh/wOuNHXDpR7fE641euVPKNaJtkzpTocDHDvyQZqoXwiYiBUBTsDfT0C4rGWujWRjB0xgtfZI/OotL88YHJXhVF+apYwxrPVtCNV9V+HK2rfQnXZSvQ4XtwSW5ZfcxF0hPX45SMGdBzPylML36OH1wBkM0M+Co33iUxhm2lk2eZ73+HpeuuKfW0n8qz2NYa9HnyIRQKsmhW3nhlAghArD0Z80KOHXPtarODjlJSvJ7Oit7nNezUeKWQnqVd20/rjZElTIbnnAk5MZk+G5vWjbnCY+6ssauxXFdMNlIt63fFz0bBQFJzt5usLNkQ1sPVipS4AOuAgMi8a5C1GpmjIMgeGYV9Ri2p4WIUnVfrgm5e+J5+4imMNhHqIMJvBjUo5DWP91mJKrqFTg3OhhHyzqv1jcZ1QAb0oORktAdkRZMbxt4kBkAVIJuO2Nk1auEB+vAiQARTQJFGPjrPI96w9HgOdhDoM2L4wv15srqq0O6BcAYCSRkvPGMzvWSkFp6owTN2j6c+gGKhcWoincfEQrYAjLi0p/Fwm0SKbN44fput3hHEV1ixMZchtcLmw2MeBdRNxYt0AtklGPmAb0g9CpCDj0qMPU5J2rHzIkkpFV1D8zg1d1OcV/E0iF1qxQ8Vb/t8hZclQViRAF10M0O3QQb4RF/DjBG7cuUzA8V220Qcmi7rY2YWd4uOqtzQq2oPzQ5bqGsQG6guKusqnkqevRzf7sIAgg3Yah2Mt9MeEEUCWnLpg/M6z9415PmMyjcxewkWlrtmINgZHthDaUWUcvVGWNMb4AkFXlZjtwfpWPQVIvuNIoPdxYeJd+CTnVLFgoSSUm6sPRRRG4GlP96mKt3BSUCNjYFhlBEs9yWreKlJFiqT9CR9miEqKCQezWUEd3FqwhR05gIfrsBR6vIYAqR0gLWyWjAEGReHM+O5VF2ESvdOcWoNaKULyUCW+wBgKowf4FQOiFAqZWjYTD0VxbEgeQsdhAsO2Q3AMllw7EawahvfkwRGKEU1bfKFdawz8JXjEF/SgWSKkTgrWPPI4CWVsh4hnCnwsPCyzz+sQEMtLG38k9vDvxxgnsLu0X4uQZjULYpo7U3+ztrzbMFy4+vM0dTTSvpwd4yc8eiyKo3rCv2kWUlS/4T4TZuuY9IxLp6pSIPSbMRREA8QUhzCHVisXZRIibH2Vk2KbU7MGp3T+qQoG1/Slsm3hV2R19aefWzmtKI5JkoEaenmzTsWxRmBREbTD9ixEwi/1os6LQcIrpB8ojvGU7uGj43OcFLe1qmibzSZZ2OvxlLabHW20M8ufmK3+2EG0rgqToCcE0CG27uoGTCghYMEN6xqT89ULpzSDkpPRUomzCd6RuKvl4zPCWCDZgbHcg0EHNig47Lao27Di+eWWItqny4kE6dMjub80A6geVzm++9dmfwQFD/2N2wV5if3GnQNlY1OZGGcuSx0g17A/WTFXep24RvBM/JdfkMyoUPgd1MMX9rvN5uEo77b7kTCb+6cR9E3M92khiYulIErRLGphq+7HGdK08+4Hl0XTQOmYd87wbsOypiGSw6DNKmv5v5QatyJaHhYmk+4tNTSG8HORmoeQK1mmWfMl+LUloHoSfAFF1VeAhDKusrJg+e8Rhs3gbgJyFOj+wsDDu2vitVVZBCs20o4d8UViBCJuhOid/DJ7KPoRbg0xtJnfyu2idReltFibJdH6hzAhORgou44IvrAv18tPPfrAdf4Xohi2uC4bnO3FKkznTEqyMLC+IavxGXONU6XN3pFWNHVTiplN6ZuI8Lyatv0zD+eq4fn3+dNPyzKVhs3kYMV7q0FfIb41hQhiTIJuft62eKEw33oosDgfnIcd8hvF7vGMRl1vVd5NhDKG+tlyKhDB40U5zQoRDjEXSpnJVWSY2DhzbR3UT3w7600TjAvBhYodaaGFFMp/VmDmSXKSE6Cq9c+u4ELFvxJBWWbaQRgiE7lS9nRLRZmh9tGRUwdkLCo0xiWCb7fkFNLXwY9W3Hnc2mMOZRwwnSPQigIj0InSqtw1HM4wuEAn4CLCfy9zyDKyC/xd1IcDEtfTUxyOiAX1pm9SSjANHrIfbVr5ZH5UDReDE3gT2KlFKALPoxkjD5WJ/5U9SuRjrqHqdX464Ik4mk5XOWy9tHsUVPvGgy4mY5OZdrdFHAAbm13Q+4LLl/GS8u1102qwm6TBx6QwH6d34x0B1V5DNLGU/oEH8h1Np7q9XT8GZIbWWvg40EHAecFgJsLvSXwp4yEKPMIoyigA/Xees2BPiz+cIMUvIyDytoaBXxyMUzTgPmU5ArUzdfVNWkVyZsePnL4gGYOcDmCsgWzjIHOcX1ma3eo6v2WHsM0JdYVEG/w0aRLw0KKicYwErjrmTsQS8lgXTTvzNfeDcyXxaVsnk38lLO5rLPt1aSs1oyLag2qERuO1vZs6e7w7kDl9M3CAKDpeaTwzHgHxwhtzl2dvfHVpGia3RZWFhhqKYmzcTYyzh3Nv9egc1FnLEGzyxW4cCudugQ6Gd53xk2bRJ97WW/y7GKJHZYAGtwmz8ol+qkoR4uwOcyJ/MtKIEIGlhqwbITCx2oActKBT3QfiMzllG5oaAiZiPDR2yVQ5eV1tsXNhV25m0VHWL51M96XwWX3g3stqyfY5DMIRDvJieRENObKmnWfJSOkRv7rfmYj1K8AvZRoVv4BowodZcCkddTIE4us771iZ1fgDBbo4JbQXZH+h07loL3lCrveIfEMdRCTBAFBXF6/Zz1y6mc/kmyY8inqEoe53H0KsWFOtwOsbr2dpQf738NLJlFb82SA1o3wzj2eMv+ewRmQ3DvA9dZT/9QLeHItD1Q8UffI76injNPgEEeIaL4azVVuIfgF7tQuENNsODx7oY1cVebx9m7Fgax971qjM9ra3VNkaSJ0vX+ejfEVbYbwF9dq4U1pIeJjdlE8jvjvqgfGxQrU/afoOEoGqXK8+x3W28F5HhzSYJUC6RVGVQQcN+7u5ekvtW14ciX9pD5YQ6lw6qujXZ/ka37kCJGgNBGP7nck8QxxWZLiWkHrLxzMGwu+9z4EmPjKYAmpCaixuEGW0gF05KRj4Lxmkk13/Af098FNC1sz5gvfkn3IjU7cmwdOcUZ95HG9UGc7h6q5U1RTFT2mBn5kseTvIqPwM/MoBKKo2yoVkPgDr8UuNC0r1hx+M5O8gxgpl8REzgoGvRBLwUGeXwjxjEqvY0+IFbkbnvnXVaxU9KnnDTP8GDwco1oKULxl3BBxRfzBTGiOc7LDC8fH23TC7lrOYgFAbWQWq4vLooxlEKF1uFRpliKmFCdhoDLhIMJU3ns2YYvvO8smXo/QNdq/sBO1FWoM/AbTyk+sGLF3IDMgU++heIMBj6jYvRsULK89Y2dxL0m9LAgo7/0SLssn0kd3zeOwUrxT68Vwx4gT6W3aKdt3D+cO8GviRiUAEhWBKb9oVTPkfyrRcjSWIe7NoYaY+2qA+DzQOE1xa26JnL/sk2BF5xXDjszgO2j1BGz9Eifezq7Fn5HWTVzGOBuJfNy1PctytWs/b8bZFZQMrDSYI7B8ODJMotD5qb+o9uzQvtohSIguMIBATMcWM1GlJvoEvZYGlmOo1PDWGyWRcmN23QadHD5zjpDf0Pffxl0mm8Bt3WAtIXNS2zdz0BG1uoiGNB7BFNoU1wWMASfCurHwaqfSatcq2spOgQq8nF14ZoR17rGU++0ZRVIcjRViehAPuVHLhOJw2KMPmuj5GwzjefnjixfQYCwhMcCpLBWqIo9+Kh2bBZjFOH1O3hHEsels4x7oOlC5ogf+gwb86h/QEHg1GoN3Gpbg5prk3JX9FfFjxwYq71TsHTzqTUUK4DTeiPkpp58zZBIqIWES37368eXb5DilYAWJXngM0XQfJELiQcPhAw/WKbzg1sQmO/r3QZRQX1E0jFbUuaM+jB6nxkB3zx2LJ5hCzcjeZVVqzPiCrgJi2MMj2uCBm6kzFNltnfXg7qr+xHCPlas7UTag7ge3FmYmTgryhVpmu7Zi7cKaLv0i+PeROig14LT3gFMGkDu5P/Sos2DMLmLan5KuL+jrIUj8Xur2oY/9sFeB98HhM7dvgdFfny85I3PhDhPj73EU478+nAUlFZFFDnEIFoDeZAh6LoFGQDKnVzBycuUM2tnNHueS+e58ua3z7bLJ3udSR6/X+iDqux3JB9oePJDaq7yUuFC8ILLfuHk7P/GcguNRhKhS4Dv1t7xJ4TYKXs9jcn5u0mimPudoT3Eu6AnmR9TgBblgoBu6cZ1G7fZ7iFnJavJBz+rYyhv4ZLnJy8v2KpFzMI2+5XhbqgMvSPrBNufYK1dc5v2i5WnQXvMdoBRe53WxQu/efFVcZxv2A6JugKmPia3XuOTrNUQqD5t+DVuHNmcMm55pzaPH3eYMf50ar2hNZc87w2vdueJ/Js30/a7MzJc7Gg2T53KF+3RlfI3FrxQBjE89R1NdVtV2BMT2Axo3yQViGQ2MGKxBmoNgTvxps6AqFmXTZghrgmyBbZ0y7yWppr0kDNitaQQDwWqyIeeRs8Z55OB0ebfs4Bakw13vk+PL4j2u1qFuJyW8YBGYT4FCky3QJkoGfkum6jYveqkeAu8DJffrSMZm5MlN8ztRyCScBEMWoq7DJm2dnGhyH3LxrirEVy8RFfcwZaHowH+GA4anSDmgCFWgIuIPzBTi8T76MoNM+fmk1QdYqw3HoyDj/Uxe6j5iajVk3YuZuqMhvIOa+u/npubF4OalrIS2Wq6rRDwjcGd0rvwDMRB4jfQjIfqiKbzACOPXHQPuBfqf+9SZ9BgNxvLlVLyDR5Hvug6xh0IlTexQqCPzrcdqCR97PoFj58GX3gahftQNc1MWXLnA78+hT9C6ImmC9gE6RkAQpvOkydsdsq/7h4wSPupkA7EXJ2HVTC7W1TYHqCDtSS4KvLji+jxGhuCLgmRZ3M6iGUbuoTGuAcefHDV1STpZ57gG4qxZFQXyrZl891nRxouxfbTJM7CaE/I6ZD3n4UDX2cGYEk5qemtKsKLOndw0lqkzdVgWfJ2lx9atC2c9N3+JkEhhTIpN7cefOG/+sDgXg6IejtwAM1G9aJSP1puim51xVwVdV1hTP15F5twCtQfU99lNggO43l1vm+RjrK5QHJyhJ+TB7NnR9KBUo+ZVmYTfy6tTfjEaqcN/NOu+TjwJnJezidbpxB2AU/1cwnHEJR7kAdTQumqnxl3RX2Nhg9HHUk/n/qivCcKRUhPz66KFmwSbavNlU1yW2ea/qZfAjFsBqgSc0mpF7xjQ2apM+KiAd1k0LUASXBVNW9U3frez58mclNzQH8yrHk+ACyHwn8H+WoyiS+LpHfQ7xFzvaeumGLdLgSfAqLU3N02bX59+gHrAuYQOZOzNkpU36KvjO/ddEiJcVBMe1JyNTEizANJ/gJkOFeQnete4y4+EnfmD5N0GmZuRhqFCadRQqOBwQ6WR6BAzxpwIGaeJqhKJ66N9tdush70cIX+OR+ts0B232zuJOfBgAEkFwjt5oqUj8bKYJ11nIvYhRD1K15FNbbt3+HXAEbbsdi37ZIyGFmJywkFWVtSVmCHQ/8ycn8MYWzGD/6VuCfLSzdnbVZOw8X/muTnIXtrpoenwDQ/Tymbwe/gxGrHTgdZBdittOGvEOs+T0CMBWDnqywaopSsU+0jhiBJBT/BVRzTFCiU9KU0ZqQX5harfpxZml+s2L5p1mzZ0oIEQAXIFcH6DaHKjpN86HLJLJllYdQbrvsjeiScMa3AyFi6QPZlqgk5AuAAQ6T+Jo+hHekWu+5PJBFaeNd8CYngM+Aq75krchwjYqCf73WqVN41XwKt/D77+hVKd3oQAC3eD6pG6VgP92Dw+FOZnh5oMgGJjiHpC+kz8Hr+WgAhW4MoFBWPeENOD7cRkMXIk4GjstWFwl7mFZpYYb2dJdl91yTXoOduu+z0KoEqWsyRz1nCKi2jeqZ3V5u1SCos92WS9qv6jy0T23bBEDyrWmsZDTpPIs8j396NHXOz1J4769kYtOWFl/c5XStouzLaZUkH+ljkc+qQ7DcKZ2EOzwujt/Relts7KJtPAU8mRY21MZr0X+dWubqo6wWsT/U2XafAWc6Yq80FRtnWFyxJ+gSaa4pTRvYxycGoQWUEf1TOHbghIcOe7d2J5twOzDfPp6RFUUmjbTE9Msra6LlYJxnPMel28PY2HWPaaVV2c547T+oDKYRSwKzB3t/Knc2S7CDHgxE2qBpZGU0X7dcWGs8P29V1jMfq8Ee6lhBcTput0mcjgfxEzswPlIgdtIpa8YzHXsWX1cTSLCOzrsFlandMt5vhH1pzCmch0zBgTafiX+TeTLMOM8BUVXE3qXRy92w4lhpAQIDMGOpgoaPDM8tK4ig3Nf1MMLwMeSCTvE98Nt6fxAwQ7M8k9qvoOLq9EOkRmPdEDn7SaXu82m2X1jjilLXG146BEt0p5bzpSHiFaxjRCSbTd1bn/gaWp1gqhwkBeSEp2apjS9co46lGwaHTr/NF8sq+RvCRPG8c6wc4d3dFwiRp/HPy4bkByjtjBJnDjUXcNzydkbhAfFx1HKzg3i8sSyBLZAkSGo4DQTqGyqwuEViCmUPMtmI8XqfehA8/GjxbiKOJ/RgydJJpprRi+yQEm6BtD7ui7o/TQcbOXTXVB/eA6eJH2lElAUUGeIWGjYVdR76hurcmHp6fC0sN30ZoGt75eMjrTHMdJV114O+E97pR9GyM7FzjqxzFHqd2xFy5SXQ6oOya/VDadGp4e8m0dR1m7rPBuDcQR9MHSbIAXebu6ghBoGRSmmEC1NIIW0Pf4N5bhmbS1OE+Y6O1LzNJ0YxiHbYUhBuPvkzUFTsC6CPYc/p9z2nlS3SFhxswzof3zd3MGtvBZIMJWgNsIQSR9lHB/nSpDsMmK1sn2AkUAFdTkVy8ZD3gWFZOiXBNSMp21+CD/IODJbbUUROHkQZNy0Juw/GoN2vMNTjsqml4vr7MGwh8oX0EcxtyP0DOJHZ0fUCgdbM6yJgYWiyBaYSKW6riD/s5RDdYbZzqnohb3XG2mciGFK5pwKejOVLTMPwiLgsWv6VtwqbiLyD3QnPp8R+09+6ej0WfvPqFjVT8Et4XcZohyh7kdTBsc7rZagrLiPMnSR99+e5S1rbbiCPwNjo7igaG4+aztTkJNO0dyf88uTHSqkz16JAgK/DBUhmihjxFqntkJkUELIKZBXZROQDWJMM1x9PvTl6evn749fUbwQjCGTngyTMKYG0YMuYKk9geKGkXnNw6cdxZ1PgUqxl1bodePcphZth1NuX2n70cjODaXzmuREk16/BJNSPrkOmsRHBbcQpLp9NPZn9OYYk/979NJ09bFNkm7CLE8ILZ0xDKrNolpKPXC0x/fvlo+f/nd69PvT1++jQkMBHoRXrp+1+fc/U4UNd1Ph9YskpoifTrY9sba9qLZbrKbJbgp6cOibPO6zDb+022dr4qG/AnoSbPKLLS2XuniWOBZfSct6DMEbfWQXbGSos+jWxdcOwyQmFLlkUuVyp9TNBOhBIn4KpHKhPxGRDZ+y9IW/9LzmRMj0dXUUAX4KhBXHbwgiTJm7BihZmxSVlhbZ1AZhxwejlGEpe9byOjiXTObo8KgG4FrxWW8HXBbZ+6+RhKh9AEaLPFOwt1wV9Yq4GL21Fkz/CSQVlNqNFGGmBR9XCKYFrq2kw7726Th4TDtsTIUpElHvwD9PGpID7qD3gPY8TuCz0O4xNGdlnYAEd61eZjyM41/h3W453WxvsxRjm1aAGlAeFxwZkegFsbHrYtsM46QemWscJf3czgSGwur8NnVBbHT2E92mW3IA3JTlZd50y7JVQy40e0jkO8IPPufTxjDdlSTDwCi49JBCzv7mz+8+hP8+8Prp7///in8BZjnr5//9hT+Pv2PH148ff4ScHKNigqz+O3p75+/xBye/vH0h1fPX2J2r09fnD59cxr5D1+9ePHbp9/9O6Y+Bcfpl2/evn76/OXb/7+1r+1u2zrWzWf+ChRdPgZsmpaTtquXt2zi2krrU8fytZSe1UOxXJAISTimAAYAraiO/vtd88zM3rMBkJJ7mg+xCGzs95fZ8/I8x/ro+PDlh1d/Wb5/efKXeNhtTM7ncQRftk1WZ9cNseGVYPQuBfHZSeFELf/TOp2sZct3Z6QhM9AeeWr1bwau087AJM7Y0FaSoU9oTRhpRMvy+6zKEnuqqmcyxbJ2XBf3OBHuCbjlm77rOg2LDP2kJGuca0NBlAIFR4jsPof+dtSttbbmqljlXfcsFgkdYrzHCg5Cmn3yvQWF3ofqCtavIBeXujNcfyOmxVdSHhvQR9qcEjFRsjk1dTaaolmSfQ0LUVXgvOlMsvW6unHmT6RIYu+g7T/R6jMQP50Rjm9iZ0ZSHc7EC4+ti9Kx3u3nWamfJ9Y3B5mAfRPWXGMgn0Vz54xPPm3nVXlRXCbZRiKCs83GWNgl7xV6yjh+ZZvNhLlAzDfdooRVhLxEuDNhB7ZhAGma3hlId9rLjO/JoAWUSIZIAFQmEB+xbHdTkwtmhP+c1i1C2QgVpLuDjkLAgSD6HndA3n8DJgi5Dhbs1kM0PNPALbEIFspQML+qO4a2oUKdDuptCVxZOBQ7ZRQ3PtR39Mz8MpahlV90Iw9CT4DmhiysQigRAT7O+VzusWmH/q1Swe5HjDi6JANbVWvFxKmXBmfGCnS2lMxMhfFAqgODB3JwgfPSDzJdfEtTieeVc5e/GvdKTH1AvI41J524CG2lQJZ5EZ+WzoiiXw06hPLMNXX0kwgeT53oKMytEqdO9MfouiAYDTd1x5h3GujO8/On9Xy6Ix3oXE/LZ8+i5HzbprgTY+I+m7lCRlF0i1ga67TLPuXaLA+Tf4G1Qxup20HxWMBQPQhPF6at779i0NL2uSzJljPuhVcKwAy8Fq+K9arGGTQMyJK4HNLFRFN7vR74lyeCqDrD7sJKxsl9FWSNAC72kiuPDfUJbb0A5UKImWym9EJxmysSF3mn4ALo7nruMF8wbTzzdJsM4xKlA/vYDgQjGz3KzFYSyd4HGEpROhDZZq5WBt/lJ82NTaxxttlY+mTpKQZ8cp/TFRx3i0SDFYgusRBrrBmkaZS14cjTjqAsYXejSOyZAxNNcT13jVgXRxX5LDB1UQsae1fy0qW4G5iJUgnqTQcpO5dozjJA/6UHuOtRWw30tVkD3B5E6YQTUY5cDzWFXWbBcabUA5wpSFR9DwKkOGdYWC69o18hQRAv/jiLBlgkvIM7bw6fMcJT7gAeZheZjnIAIHZD6EY8uxFqODivyX0nxPHnKyke02m3d9bh0fLsNomLVZw+fBJyodTyvdPRQ4E7Nhznc/kEY+nnIWSedmJpIP9oyvG467uX5ML78nO1Atc2XoNc3ZU95F0T+vM7SUc7YM1kZXQlBVnx2OgdI8901EVCctXQyeM97+XFfsQy3hfDyaRY7jqfGAaxi2vvj/IhdPuHIUIpCe/5xx6RF2RR4ZbKWHCRnsdtS2Jwg5Bb7+r3L1kDfD7m1tDTJY/6nIkWHGsc0I6VvhlTVY4RnUgO3392xrPeKUagdMRlYYy298ofwIEjXNLqAhL8oBiUdph2lZNn4bntGxzWDHDaVOtP+SqRvlY/dG9vBOmo4/ASLJDAcA6H4QLxjxjEjjUQhKUcN4HfLKLCcwHJ51Wx6tRNVosUpicnjJ6zdXZ9tsokOtlbxIGtyrWWjqd/CI7LN82SuvmJPRqUGiNCoWsMbGHieLkB2hgr6sE4ihG/yZwt1NRxpG10ceXz/npynhsmrgfNpzU+Z9w7bh1oyXb4neuQ3IV8l5yV4G5TR4TZ0xMx1dlYddU2PLDjpnwpzDccyUdhOHR3gXmhIYbzfMMh9FZE/2mbb3OXhn91EiEovXP3EDU6o+4McSvyZjNmE+omu8yb6fSMXEza6ImneM3blrBFH5+BQ5iU/I9TTSdEvzuoW9u6uLzM66hVM+iEbG3rDicrPSWH0xXRp9f5KjU8x9uyJIbiRw3b3+aLNCrF3rjHrmsNcLKhMqerOtJxF5JLQVX2TZBLZh/MIbjo2R5uq3OFukaYyCJVd7vGi4kI5ab5KquOfttS2FqyNDKijVtrcnIYoBnOkcg8O/ghDz2mEAoZ90Y+pQANBLIhHmLaUTPo/MgAmu4mIX/BfUOmDd7tNmvHKp8GvYQJrINmzmtqTSreEe61Z2Jls/U2X9lIN4kJo5aJhskdD9ayQ/V71GgwoqTsbxPpNNzy+YeUEWz7AyCOO8+p0Z4jiFVfvbv/nbd2EjpswCQNybJrbd5cIrwzL1fLTbEiXmWYnX/5JXocPaZ/NpdLMlmzdwF7ooPWO0ljEQCURFSBWb2XP9l3v+DQ33XYI8BhfkCip4TnB1JFtblFBDif2kZDaipmeoFuDeYNh+RgUHhpkB9w8k06iMQw6qgwCZA3W69RMDKicAyiY5VhEHarTg2m3co6QXrYAmkaCwQJVYNL7ompa/JS/QSgMCORpn1zvVljAuWsRUv7iBK8pZ2A9mnQKd87ShueA3Wtdk4RVOEx0YN+FCCJm6JhFyAVqaRYSpLc46eLW+ItA6qH4cDijutDgfc56zKDaGoCr1F/HwS5QWyF1B1Q61Mq+M7ORtcYv7xwGxUMLq/p4fjznRFsbmO5V2vS0wt1rkWj0ei7rmEsSR2PnNnXilVetkV7C3aMsTD4NjOS1LZlk+flLI5ZStgZ2srq8y8JodwZEviFMYGkjl8LuZ92RN6SWtK9SVIlv+bfOyxYELJeSSKawKazOct89X+j6+26LTbrnFV2ooVjrH1/U4TqbBolUBZarH06KopS56oPhONDG+r+NFSSNLK+ueqG7hUZp5PT8qSKLoqfqQbXUHo/3gArI2KT8WRzG11nH3PTmGfPrvP6Mod7Tzrik0BdjqKZ2mQnRbME/+gqSR8WfzeKaMHI0g9uPCJUfDHGccphiICADS9Xu0qCP4a8Ux4Hd6f1wK1MrOrb+p/0O7jSytrwZpFAM+9WiS4RTzxIeyTNuLJaCtfzXFyT/BUyHarvYuQPdkiM69WkukjAoHf8/97G44jvTFMG/L3H/iOZjrmpEzUBpWOtGF2OORBctemCHd8AHKuRbBy0+sLB+7FBn2xxtIkgf1NeXFaOs7Helrg9teozCbUjxT2PPWm9u1zPOeTydrxLuyUOBuq2zV/IwaFN4ebiF7Y40fV55k07r3GG8Bf4f+JaweRAuD5qD2i7GZ2v22z/gc4t/pAzHnlWGNO9rrr+Ff9uKzq6i4tb1nCGnSK9MMmzel3k9bIq80ar42uhXQ5/i4kyh0qyvWsmxNAX1ZU0hmOqGTvP4YVyneU31xjLrdHVaSyfBtu+a1Jt2PdPJgiFWZKPyIR/BmuTQQ7IMMNFM2QSnVdcbhpk02+svOrw73ptZcAhs8mKOlVxq6gNMzrwEoJ5zDV2T4JKO4r6/SLNnomqs4TapGm2pSTR/YqFOhlO7tDeDN61cmmnIeenrC6aqowusmLN2mS7L/W707/tzB5Clh2cQNjVdRUwyCD/DcJUmqnM/DLfiQO9GMCBdvVYuKDvz6OQEsRRgMQq9FDUjMo/9JyPtnjaP+7M63esaw22aFg0hGrHQK/onm2yU5dF9QzulJNKQdhCmb104IqARMYvJ1u/XrkoIZPnRQ6nygaeD+RhRZe55Wq15hxk8B2mDDRvoloe0grze9E1hxpieReQxuzFeN+F1S+hQzFfWXepCiRYKQ547e51zRl0J5Cc2Imf7LZBcFLXprvsXsFRX1XPyTxX1Vy8LcMX/HtMF8U4O2uI32U6sKb45GuzW0OV6u4UPO3lTsGl69HoylFnPBREGQ0WQy88Bo0Hd4HhDDI9cmez0pSPIJ430B3o2Oh2o+obI0+6J11dA7JpftpmzRXrdpROeBT1uYaxyjRxFKAZBULRgA0oBQ6LaOtFktQAY242zfaFyIZuONXwZVY5EC2KRi30tuwBqz7T6FJWUMr2MhKcv6vsUz6QY2j66xmtuFEywTgs1eRvb4kKAiK7SK/Hhizo/eJcJ4Z9OIpUuShVAeu51ETu0VCp0Xd66nYEefKHFRM6p5j1JMSZ+ysN/CP+d1LMCNhs2w3pyAXcyeKQiMiJJMoBy0VPd7IIOE9YfAXygKpdOjN7SLYVx06boLadsWWmiu/o9A7qGM6gTF5Sl15UtRlZfk4h+Q2ZM+WgV3ePsa9VqmCNnRVrWkqaShbG7WnHxg4zl+4xC7JkBEOR3QRSpaYNRnGdkSAgJ9OixzPONeLxeQRHvGbyiFXwuFfz9ki+46GalvLlDbLkPZPHdmr6GM+ZWp3JvFhYYBb3qYib+MXbl9DAy1qSn7wuFVNsYAORLr0o6qYNd5GdGmeHiNkdLQdELAJBwdzm9G/ngFc5D1uSiJLx1F9LRNPeyPR0l5Tiwkh4JAUHBwy2UdxMwpo01bY+58gF/pMVqMTIiV9FKb3JziN8zCjb/dTfu2n3+Ir8x8T/hlznvxxVhDEwzqtr8pQmfEZHcqGgKoz6CExXUms0OcOpsIzGN3tOslyS4L1cukhirlmcqnUYUbOd7DK6UCBDUNlLpN3cgRzzlHVkGEYXbReGoFYiC/6zzG9Ixld2nSDgrmiW66pqoGRDgQgJoj9+NUOL5GhGItFTaqe48KGkl5BLl3R+hbFDz4Up1UBks//wfkRnR2AHaOWzJfzCc4qdsBtGr9dtzJRBf/YpXKCe6mWH2jsd+VjH/ii4cMedAYUd4BfNAkVZtTa5SY4GsNJfOAOlq3h0LiZKeuJCM8PIvXNE7lGCoiEVZX1dlEXTFuePKbTzgiwQj2Njk2DWyRAZvd9cB47OEBFjRopnhJ00dJKviVyJcJyTOk6W58Uvy6xIkyVCzDq9dX3rIy/r+PTluyOKLTv971id08KYs9SB4WmMtS5cjYyzC9hhXmBViFVPV6GAqttALvOiA5mOEDs7C0JWEzE6EjCQCc5K0jvvadIXSxDV74KTLIVBiTQLLNZsJR5KQ1uHIR4u8xuJPHer1O0L8iL0B4ieRnNlHFlET1xZo6/qbWk31KzNfy5a/VVU+hdNNv27avSvzTprL6r6Wn83V+v8Z/dje7apKwKNck9u3Z//LDaE1nnf7k2i2K7IIL2zG/DphnxEdyS/yV1QFLOkLttqNBqxkm0pRuxoFr34+kC9J7Jytaw+Ke201Yk2xZrhhEfSY+CduiQrRZ2471i0ikWJ4giOGQVJjF3y+bLelkv662JbnjfJsCuL82RRF+jP7mIhNRw6vcdRzNUF2McaCyimXrEAtKT6yX9GkttmktWXnwiM/G5IHq7K9e0zCFL+jPCKHGNdJYxf1u6jvt78CshdVP86qz/C6dFg/8kzcmijnmRUk3J5nV+T5ceAq3Guk7wMkV7p1p6XnxTHq2omefmpqKkjXv/ny3d/PlpStNXRjyfL4/eHr2YmQ9QLhhXqhKZdVdt2AnyzxDzM69o8rDhq7lOe0GuWWdgVYd59ED9DMNczgpS3vbwgxe4nY589OhbD7N/IX8rbY/s9qiFS2jt0fVdx5iprODqqIUen/PpiJdiFDOBByy+aUf3tuyTmwMBnsoDicXSQeulCl2V+LctX0ZnkweQkpxRZfft9AYfQrME7PBINpha72m4S925Cz8sKZq2bK0pDTaEv6F8ay6zN5lXDIOpA+h3jWRpNFyPKbt3k+Ud5cTCmJ8eHh39dHh+epHjf5LQbXBFlsBA4UEoJWnCSxzo3i1/UrrvxiWV+DsETS44PRSfmQnsDzAebLj+5/ODVnJfwIh3p2r/Jz3Rj0nibuewPznCjn/J+wNddeeZ2Dty2wszchpn0EqPzYBYTFbyvzc7tz0ORS6xU384jL2IB7yQ4zPVNdqvmETok2R0PVzo4JcpvTmce8AfUWPIogOocquELvsiUet+EJ17n4imXnXLu1VSk8m+r5dm2YEBovgQN5EZP5KW70aqOjgwX/IT1apAIoH2E1zhSIXSM4bi1tdw3+hRO3lvEpxn1qEQo4gk3mGzJ6BT6S6ueCrqrEMKDjLtkf3EHAV4JOZsCmo/6rdQgP5OP5ZgROnhuqujVOU/BK3EnSLVt18WnvEk4rdPNL+asalbVk84Y+g65w9df6+QanEiLAXuDHI1mU5WrlPGKAupEPgdPAkFpkda++5U+8TUj86moX9R+Sl2xFUjdZJceiUU6zFKMyB51k0xhecZ8c67IzstRCOwtb1mTsWB35iGA0kDVcSdQvPIxfbH3Y04w7aS/Sy2+9yiKzDfGxMAnjf9afqvun30YWFsDKXPCT7xLkyS0sPi8WYhZYAsDBP0jT27yMwCxXlcrZpO/yc/m+mtxBz1HfiYeqrz50Sh87gpQd5KfbC2iFVoF5oiMLAn6p7zpqJuckSGFH+heUWvKsgZkxOSgv3pl5gn8n3S93UbN54rETPEfZhIJT2S3FNlwqSP4z3l8xuornhku/Tec3mskvZJ3qPJS2+HKiuf3fN5fhkZjrz94h1js2IRDpSJsMbDbfiRhS2KN5n1s+w7Mvn8kLur6k69VnGW/Bl1TRuccEKME52T4MCUy+hnVMZZApXN2VcIJJn2Fc0O2OsxaTQOvb0k0jnq9GNQTmyb2VxabFR5apoZjRnDiA24KC46LGKMb3WHL2kdsjZSbJUmJ3//95C9H735896cfv//+8MPhaxKGX2C0C3FOizieUhuBrfKFV0RhUsDpbdN2zjLRO3Eu+oHUia948cLuqJ7uwQYCs37QlY+oGhbNGcXOlK8OUZyS72Z19Slfovd818vnJO7ROU3V1Y7NLrMC08q1A1uAyhYYzwP/Lf4h/untJq8/FewRwcXbWnYaLScyWfTzpPMuWO3IHnqJVU7RbAdcgRdf/z56hoeeOmhoikFdzWE/UOYMq0HsseucL8gXhL9ejNQmNvSxJOo6bSA7H2evS8N76yLBfPpiQVLXnPzvnj3TpTALwp9IQiYVBsNYseEo1L9y9TTerLnK1+vlTUX8D9ItxjF8Hj8/K8rnzZW79UkaJvlqJpusvZrkPxdN2yQurQTRcT3YM1SzDrTY+pTHfgrpFnvDUKVG7p66yRO8wtzGXzJ5Qmh4WR/MU8UrfcZxO5sWf2ChzxDjhljEgfs27/OSU+CXTuCP3bWskHE0RciQysDzD1ASgCtgJ5eOtcLIX3fdUvRihVb6TW3GOxu3lBF96E/2ic0u8lmnSH4KrpmIFKLFJ1q2RTX5E0UVvTmCvkD1PrhUihZs8t/FBvdl+Yoa5W+TEoWFP4VDrK2TuCna/HzbkCPEP8nFM+axSgcTo6YkhcVjK4wFvcAepTQnSSv9nHR3zx+tnl+snjPjHo3sZd4iAmBsdA5SaXqH+C6AH0fRvpU8p6MBfcZnAoPaLHRl41SkJDIuHbXN26NXfz2eUUXHkf9+JguqyTfswjWnX7Tkha7Q6NREwWKDwxSXpvyka3vXNktfDemHZJs+GAm+Hb5h111/SPT2ctWRTohZMhlauyh1xhu8Y3xd5Z48wB06nR3BbwnyQv3dSWlJAc30lrElA+FLOBCGHb2wd2Qtca1GUzdiFjMoiZ89k/CsZoat7xkL7jQesxgevSFNlU/fTR538fQ75WNpaH2fzhSCmFPZ9mnwe0ofkqi2qaszpgoWjz/+Zpq1fEpgJHBPd9lHc97F48cB69UODK3HOF/VY9MMdL0tg3FGTfwok5RFE2tmPnn/5v0hnud1bZ8fn7w++hH6LXBoozCdl6pi2rYXz37PIY1sw+ZtmdPyfNLZOLC/Rk+jx8MkFi1ILB7rKVxtW0MNcWJ94Zuoha9CnfOuTxeEiLnciBcGSBr0Odm2eB5FZRUx3SN/imhMs9ZBIdMfOCxxrkG1befPvj44OJgudupz7cVFTlaIZ5DLjFS2a8GLKnNQN+0+7qmnRw9XfyMH2OehPt570N0FhzCaQMqlT5TRQ9XeCqTb2ZQkMyYYWZiJSjvn8mLVzOZUw0UaQGvx9ZLGmull9nQWJWLlQbwY6jDTME6KdvGLeTzQOriOBoqKe3paiea4r8kdZc8O3+0frtMDusdu33tFbS9pQ2xXbaulPd7Xn96VliOFh3vVdqv/Qrv239e3ctvwXbtrUxSgW6mI9qfIAuhSPa5Nr+IZxRrSlhka88bsOD+4mcqrwf10DI0MaS+LEj7dD9xX+XjFRwnHJxAUFfajHBfSK9w4hWGPjldKO6GgMmBwJwP9l86/Xkzqe5IIBy3lxnQbJa5SorYHXRo57iBMFj7a7FGJ22b+c2sP78efebzIFfExfMedfoZzU45iyRsTN5gN7nNhG1AHN9SKvp5Pvzk4YB3hHoPX2M6OY/cnG8MCd/lhzeSuavjoP1+P4F67xHaXBPITXLvUxaQhKwRYD5ZkwYvhF5k6XEV8wyu0Zm63+Nk1SKRFvWkvf3QFBViysweSvzwpgJbL66wol0uS7MXD0qQBbo1UrmNnpCObi37qrYwvpuaC3E/PRyglsriSyc3VrYuC8hGCT55cC03tUM9jOyEp4WLLNI7IJEYuzvs+CrwgNes7l3fKF9bO6bzTzgSDJ2dSIDCrFToO0Xf4d8YsxIlUbd5pJZAV3VcWJKO9ygvcaqA6NryfOI2ZfCbQIyvBFGmnGnGj5DzYSIC/+Shv8vpTXrNDU/Cc1ieFYShLkv9enMLJ8SHxlb/wpQloMbVVQjTH8j1bPc6vqgb4R/7ezoXK1n98eHLy5t2fj5c/HL3+8e0hQ10bc4lXrLOO24VXREFQhVwHZ1w0P2G9+yzQwY+F7VeuD3Ou3ph7290SFpIO5KWcAf6U79MvHFMHO9U12UD7KnS/qRlgHgb5bNcwhITOal3iZ/HAuuIOUsQocZhzVrGsvTKqJYpcH+llneb5miJpEZ/UBpcx3WjqPFvTHwknTSc1o77Gz2O6EtE/4oIreVlKY+6MT6Tn9qF3CmXMAXGe781Tvnk/oTr3HkLbtlhbh6D7/DcJ7rOhvrwCcLZDGN7nGsTxd0pj/+Pbw2NCowDFKtWvLS6v2rxUqF/i0nmmGxZglOq6uuG/Lz4+g6OUg9zdVOviHOTHnvii+Uiuc22dnROZCRLAj/viIjZOh9XFhf1MM8JuT0kFjSLIjFvrMnNpXTj+e3ji7gjIF2O5Ud/RjaKVsG556KP2JTH+Zi0YM3Voj+MXf6chf2M+GulRKn+jCP3BqdMu6d7nnU7bYWiK1kQRK2g9JtZVtBsj4zoVeoXrrNxma+o9RL8YeDL2thiOgbu5umVBW4Q0hdnqBqJpCJQLSAuQAXYFJRzDVxLpJTABOEDULn9E86hqzWSoqD5uFu4IQL1R5x8z34YypQsOKhLNpEaDmQ1gIsp7x2/nW+ORTnyThEUQia4oKtpEUn3WmCTQYbIAFSwKfj1SiAfNJl8rAN3FtsnWSWqZZXySqqbvrOftnvEeuVri7ZJYaZOAMRAv2e+dXjRtBaBD2ojFdFjU7DurThPbknaYuDOjkQ99vSHUFx4M0gnwlkRZuj74ld0Y5Eu/dSmmQbfdehxxDfWX5r97PnAnu06FdpKzpbsZl0VpjL1sV+fgGClkyu9qtMwgSben/+DC0e0TGw0LWe6Wcchurm5HDxlv3T958k/3b5+9BSY0mICP91unbor63n3Ge19+Q4NrstJ0AD1wQdRdYEG8dUWe04WJIqOWNPlwNk7o4kLQP9RYDcNzH1AIFmBBeZbWW2u6lkijRWjjCgPSTWxgZ4SI++DO9YYcCxTfH5wbypX6HQmhxfl13l5VK+7tzrZhwW6+FJiQQYZ0hpnRs7nujC8MWxzY5BtSZsHdB20+q/PsYwOHevbHNr2qqtAEcHIiUdDpQ9yDz4jxmyVnyP37h8PyY+qYwwtAuFxRCwXdocoYxJ1djfQTdbilQ8Nr2mg64le+I5AAEtbctmixs+PYlUEd5VGnYNi4hiSTJtom5UrCDJMjPB0Y1aC1XMLOxrndhXzFvmAsqE5mIKDLl1GIImgO1BvPVTnFCUbqOjroFDQSaQWA2jXbnzsyxNpFMuB88eKqD5pn5Kt7m61+J1DB4xuBq8QhwLL2ZJ2dyyTzW1g6MBoSBqpf0/9xeDA7FBPwKSqEnCKK3i5IT7Rp87vhjV76SA4xycluMmop1J/VxXKVr3MKNcTwpJYcVOvbOaa0X+G22e0SnqgEsJnIJ6k4MeEbwTQk6CgCjNIk97VYJ4zEBGEPQxnc6ZoNJpe4knrwD5KwlIopsQK8KZ2hphJ3UDrXJfdEvZf0Tsul0Ko2qLW2qz0xtDxgVEutV5/0rSvWuVHVvV40oyRZOPtQ7MQ+V1PjiRXUy0k9+FU0S/JkzINBMEMQDICby5XgZPoe7zQjjKwLBBdbr6BOmBTxzVVxfmVkaF2ijquLY7c9g4ZUf2AK0A41ZnZTV7ruWu6BblzqE7gWI6swbyqFVBy0keEr8hsH23Od3TKDS3R2S3a55OgdkdJ8//bNq5NxlJXRm7LNL2l/Z40sHdXVRVimuWbb4bmo6uVlVa0GOxsV4WgtAdKwtVpVOfdZk91GTUVJHpFrOO30SvpAVjLeE0mX1q0WTUB3p7eqG94uyGbFgfAPWTJ7e3CdZ59yjHNboSHC6Yp19aiJNBJYCnY1DWcdUK2NzO8Pmx2qD0GF8aFOtxRa1IweIAXdJyB0TvTr7DYOxaBdp82gsBRMkP+dWMTx6tJSycKBHSyczOW4RzscyYOF4wDyM4UUUv1JstcfFBTgAyXr9NeyF37pS62Glr4GqATLnuU0q77yK00Hcr1uHjKZzSPbdb5qWu1u5TzbeLcUX+2kt11JSFR/TTFCC1R1iQodY3ffcrGYl3k7juZswDDciGa52KXSvY96WYIv0ljIrPLSmxzsGF6GG5tONbLTntPDhkEMi3h6+qhwB8ljn+jVk6oac5eOeoo7bYppmHSRFct8N6l2zqAIG/I/3P3N8aYKdESuIHAp1vUpGhWHPmyZnLXiOqLhJvqoibJ1UwGusIkywwrOjiD7jqlptNm2OFfLtooyc+RWF6ABomM2esR1IqTYob22U0N/iZRp5OhT8pb73s3I8ysChV2l0X/gpRs1tK+sbmB2KQOFgZ3NibAG7Xjh5twNq4kpK9n1ksAZtrqZkxu5wIwX7IGWuNBjzyCpbJEdGsWrvOQMZFLZqPUeNxcC5XT2D+xaPe2h1YtM7RroahBnOwQ/uHA/RCK0S6KjeAyk8we1T9o2kMfUwspjc/MALuMoNpA7ooO26hLrHT/UC+OIweO1wffAx0uyOyP4P0h5EoWcJb0xEuQBX0OGQ9YpSW8H5XGlknE6rslFVd9k9arhEEfOx9aMHzDzSmdPYyAC2A54s5kOTpw7GTVcwwZmpJw7EnzfP7MGjiRyWPkkQZV6DHloAFikhV9V85XNj7+yWFMMOeAXhH/l29JJlA7P7F1Sp5OQLwoCOCmoQ+FYJ9q0++8NaUcvaySNomzyunWyBodMdK+lALzQg0WvpILb0OulzpWz0407r5/h/bPzVXgX7V767+24Jm9xqeB7GzTL0bujk4iok+G1Tb6WmcP3i5TDMHo0eAfjw5PvdMEi6o7z8BUOc12/8+tA2GexEOxsm/gdn0Ej4J+kTD7811Im9v7ry5YiLXw/PGrkTD67jTIkRKY0pbhtQpjEdUHFugf7KqdNpYmq0l3aOEtfSrcSiEmUmSsevJSz9qdahSc32a0sdsfaNCxRfElR95XBG40R6hwGOv0aVM/ZrTU8+gKMMjfYi8A0azcgdlKigryAGNprtYJiljGVs9afnuG3BXZxmJXjbXEitp6JPe268krbnbvTSvHdyDabWcekiueUcOZtquw74oAaZwwn6flOQ0zJgDEVmXQxJdPBW6+MSU8icRZa1xq+sKlNv3shDHci+L3u43iOhkmbGa99JNZXhq4xeLlCBFqU5+vtKgeJvKA3rJiEceruPHQU04XKoNysq/NsTXi753Xe5ozHBCliCAqHtn3+A8osuSnheCD5RY9RpaEX8Yxe1fl1pdnzni19BLEELZi8enn86uXrQyFubSbvPxydHJJ+SX5/ODw++fDGPDg+PFnSPhw8eH34/csf354E4ly/DpOqlNGCnpzrMuoIfN7NjEyg3eHbwcJNQ6IhHqOhKF6J9Q7sWxJu8cyFiTQReb7RLaeMwKNclNFpbADc+YPTOEYRttAk7WAmQHdhKh3bkmnjE1pT4BxlLqRe62KuSwwQcdtMLtbZZTMpLsuqzpfiJ4ZOINnFvS+rJYUl2eLEjb8Q1/585c5Q784PW708Ff0f6eooqxjw/vCGsSARJJ3xUwGx0J+KkMASiu1yTTF3b8X1b1NXl3V2LSD7Jhd2o1J/J7jJnNcFYobl2C4vE/laDj5O0DtYN9Wqcd18dgug/iZff8odaQV/OOpQbkCS7RY1ppO0vZp9gwkq8VrsVzXB2ebqFPnWOVcBdQgjFcs6Z78yStfzSOU36kfDs9C7sT7LVtdFGfdoQtQ9nTFTCC6F47R6+CiRYEl7VJTf/fa33/zOOwW7GK0uph23I+l6Lp/Fv/4VjxWHVZYrDUeacAQm1V+wHoIM1csb3tiBIzWKeKi/t9QLLt2OUt3UL/51LFwGdGe3qGmnZxp++ktzVd0Ykk1ChiyUKyBw77bNoPZ6X+XP9MdEvPtO48fxwNd4Qun0iUaGAQIB00s3fANq5mcifSrTMHoWvUiD/ER9hPqwduh5rKFbkaTbOTzeB6rMf26TZL9dVzExR1+1N4UgQzr/w0b4Xr1/9wpXNbaiyI3EwezAg04+nJyv86w2fEE6RfDvjjz2UwHxVFMY2CTed/DD73D4vWH0lrQ+qoQrCc65+NdRHD0dcKjjoZFmpt1IasbhjJ5yVkqCtafN01Hvnovuyi/aJYvNS/qKtSOd2yNtJTiP3RMjtpsckidclrUs9QuAilGJvV2csTFPD0MBDu0uzk7UqbDB3/PIfKuVPVwBkqoaHSRNwyxZTGJfkKH8SGL5lHezJAsPf5mYNigAKMSbLyzHg5FKMXw1XA1WGgLg7rx4FIfqzEBb/0KWcmW1PmYk44f59Y9K0gST5p97ZNoVr22UJpTGzsnYERX9Fx6T8yfC3t21vZNg0uTEqVH8M09c78vWIY4I/KWvJXDiuZbAFlglHRa5x/GjJn4cPbIp3d0l+Qjf5ydPsvpyyyRxhsTVNOtRkzxqYIyVTzy/UPyoEbCDPrCC5uq4hdIuYCvnJvMOj4S7wPW1y4QjGynlUjxkpcX2guHfp96TVtL57OkdfpFTbTC4nphwXyeRZ/s4Nih5VGrSqbh246+jN2XkzM9Qms2iQCMQVsGg72HnSXBUW/gHMzDHOYHZtvlrURu9LFfH+IgGyLHaL+1FN5aNmBqxGFO6dBwvfKF0QC7rfJ1nTS6bpJsaTOMU1ODDtjz+f2+TR7VRAOvTSVlVm3Q87ITtMjYhRL6zqBaR1GKKeOHmp7U7ccumzUrvpaJ93l+ZOMx0Ob47Olm+/3D0tzevD1+zxoG+JmSaLsqv6N7GwSe81+hXRRO8BKSgyzCO/WU2v960t0sSnMpLQpJZUwyAudGerbPyoz1StDMYzjVbr7E9SeaQRG0dRNHLeQl4KzuzSSod2oFDZKr7i3QZ4mlzg0gt13EheDMN7A1B78yQQfjb4YfjN0fvKBw1+S2BPqLl8hWHswkqs89c/oItTREiORnZpNWvSe0Htqb0yHeg22Xil6vV91jv4yg46eySHQ+vZB+7ts5+1t3GL/PRLocJAUxzGLJsgwfZV17n5TnJjGCkExztTle7ZOw87T5JTBezPt71i/E6EYO/24ukmLD/gPSlpYjnO/+av1iYj4B57eylM6WfbLj7g5xnQ/VJdpeSdmY78uTZawaPhAodPtv9E2VApBqkdp4byaYzXn5dburiOqtvl2QK64prkJeAj+iPgfgDhKigIjhNZvedQzaRrzipk4m5ifC0X749OfwQnbz809tDUi3H0esPR++jV0dvf/zhXaQneDKkSRsHKjPfn4PTNXrqTxVpojwLNn2qlQ+OtALctCvwSm2srtBbpCppKc0LDzBNT3odHm47lV0JboNwxjWTCI9GUstguAj1/wMey4iNooEx6zfFjhyD6g98oC1DEqLC7CfRplISCju98TWnV6551U15T+OcImHHkhiQ3Su3OHRvkx6C4LLo3O2eRnO39YWVB2/nwMrS3aDpb4e7NjTZJwLd6Y6dRSWwL90BVLi8KXltSO1sYNecJ9o9WuxrcvpqK/zrN4yg6u1VXW0vrwbmf7e37O1iOhK9+8yO2sjz2s/vLcqp0IM29Nq8cJtLT6RLHmN38bvN4yH5TKr0NJoPbTsamb5rE5ha4yEwAbyowsRd/GbA3kIXtde4+/1AmcfTvutvdVPCWmcFAPACDa0BbDX/wnaOQu7bzrt2wfnQGpHqumqlix0bMY2YWUFec/hlFheeNkVDQ85WK6upGzwZFq5YQju6d6HfP/l0g5FMfXPNCNhRDrtVmilTIk1d5wiGVvfWPnXS4P7JRYrtCrgZy2zYlNo/EMgkwn3rTGNXxWqVl2wUc1BVdtNghayefXIOcUM7zAo7T1FN5uvrOV4Q8tVp5KRyd+fuGz2gOjZVMxLYYFG/E/irhKNBK4luLXVCrEro995xmMqleNzJ2TZ93DtNK5xN3QOU3NtMdoshnYzV5HVFPD0wB2d6cNn8E4fa04VT9wiI8/QA03WsDMyQTGFkiJ0mEzCE+MPf3r4icJ1tm6++jE6ILBV5PXrIXYJmOO4OIyyDdV5ewlSTxG9pjOhC/+Nmw3+c1AUwQt7qHx/wh56UwqTk6U8C2hw2fw0QMwvGttVDC8WZuYtZVajYZBzUiZQXa18pkw6dDjEZQNjMwegWsrBhI23JsIGuArxN9JT4Xv7bQBRqdeaaigyeCWvdBugwldXlduOWjWMz4Wjn0t9IQEK+qfOmYYLdoDUT1R34JI4fSMK0eGtyr82RV4gikseSesykG6egMtef2I944Jb+qY3aHa7XZV7SokRns1+zP4uH6kS23u+tqpTaH4rpg7ukyU39AN2g2KvKWCdyWE9L4xgqIWRcLPBByNtj5bwBfboA60LMdhGVcTjsO+awZfYJr1uyjn5am9oM0n/11oRU9L4lMWJmUFBWNR1thxtSJuvuU3x56LWf1qQC3m7WeXKdbVxaZWFkYNol/HG0sJSRD7hgDkT7aT36iuCDHC7HILvP5fl+dp8HoHPU21KQOMRYLdBJTAa4G1UmgPIUREL+hAZ/EHbMAQ26HO8nYQQsptn9GO31LL8sSlAINopTz7QczFdxfkWoewEAyv0l3eRnI6bNIKKhZZtT2AVca4mOC+hxIIUTTL8vzF38sEY+P/XMYsTC1GUvYGu9/A2XeLdGin33hXUSlD/uXfw5kZwGSxGqlF4hSmVEPFTKucJkFJMBAiHNNmQ34aklPCOkuzSMNfhc1798TZbg2QH05H2Uv1EIiW0QNwQU7PKc6Jsh1KZdvWzHX6i80PcKXfQlDmE7/I1I07x0UK+B99EOfzK/0zT7bGIMONCzib3FYzKPayMmb94dn7x8+/bw9fLl+/fHI82uydvtBl14P6sXIfjkZVa2zVjZzoHytFNP26X7AryVO4c8kBKJXA/S9eLHsrqgfZTYDHZ+xTj5jvGsZKEusl5Qs+gz1GURdmYTNcO/g23LBs7QnkYJA0eRzu4HbE/hRBculTJfLR30GGahw7WiqgBaamp7xPAnNgIDlnqMLOUlKPOVIbH7rBBpU/bq9GWQWc5gqk1N8YOMYXVOfRc7v8RuoYzDHIixWstJjz7QBVdRyqF2AQ0B7jSB5ZancYLDeqIJlrzqhDVF0CuGqxhJKimGGDVlAg1UAky7zdhVJHWfq4FYJv/kSzJJFTlBM/H9Pvt8xwQ1zWy+YMN1M5vzxIYxukkXfFI3gC0nby+84x/4P26NTPExE5kmLI4dGWeQSsfC84HieP3PZBugLclxtBhhX7f4gFOPwRmluC7BHsPsTfQxzCohel86iq4zOJXS0Im7jt0hEwl39rDKjsUttWM9ZlJrN+AWH+6e2Wamv58c2J52fnABWPpPedM/EO87d/k7rBj5m9y0y8vBCWQcJqU8g1OoBMlRdFlXW5pp27LJEaOms3N456BPqNd9a+eyLyYhqp3vEXSvFjDjf1LHmCKsydQXXBXuCK3F+RX4WocaKF8SbCZjCvpq0elKUUAPrJoyN6ejh5Q84O5lQEm7m4gvk10fhQNgaL/Ly2ZbU4yGvlHcjC+dY4P0kQJ2rxiYIjIt7CWZwVdjjwwej8nDr6qjF6OgxmQyaHIylOPIp0ntaSA9s6WjxQyW/zjaxakphPJTgTqxUuBeuktBeb2f6hLxcXVWQHYlyfU2UDAKFVyJqeQiH3ocPs1i+KRjprT0i+RnPdIBjD5z4rQ8TlDH1I+a45daGHGAvvVJmM5JD/G6ZRqsSQfilrQg5SeCsPOiDBGBEhD31FUD8OCJLYcEkl0ToUPLx+DDvJiu8/oy5/XYpHv6mgLi7YFs9ujwA7NF/6tnKzKcHyzmnnl8ochbgZBA+0JQiAT/sy+wZ6JiurW0q6uubz2OgqSxnoq+3/Ql7anB6T0CQ7BAgq/6jIkgghDs2B2TctThaRPaOtGguayhQ9gjJIy6zIqW/k5kebJq8Gu+NDkIRAFT/qzpoMUinQy58069eUtOY+66gIHnxhI03pnYJAcIJwY6LrA/EB04AB4U/ZR5vBzJpFaTrDdkUnCoJY2DhUtdegudwN/ixxLhUoKPJapcoeAKKrYwa9x0Lf/phSNHzGFpOPfNN59qMRr1SLFmJmOQ3ZFBft+mQe/72wY9FbR5Tz1MQL93rkjhu/pXdqU7X3HP3LV/1nk41R5XQshNF7lYTtOzvpQ9HRuQiGmGCz+Itqrkg5mvElcUrn++YONWFjKp+U+lZvp8aPqMuiSoCka2IyIJu8WXhRKRqjJrZBbynzuWmLx0K0x5KhejLnNlcP5m7dhnVm6voTlNpNCey7o8B/2Hz9hBrc+ioTvJaPgq0hdFvOqnc+PWgIEvU/f8uzUyD1FYkM0Xl1yrQ1ANAXb/QFK1BG18l3dKn9cvT17+6eXx4fLD0Y8nhx+OPbZon7RS+CrL5apoPu66hXelZNMpkP6uC5JFyR41ICdrtZZY9yj45PD4JETrjn948+HD0Qehv7wpNSKEiWSR+8BdnxejdpzeG6Qxen+rblSi5o+8VF7dlB7kmV/KRJKFTAcgWx2cquVuZHRGjiVrkxW1PQzxIQtO9IYPQ5WCFoJODyBzvrYbeAnOmXETORH5D+jwV+xxwAVf4KesL6T1hl3kK60Jjzc51wLkZAmwAwPT2EVaB+vaXFAdNiHPnQu3GeP7RSeQBaVBcqG30R9AHMnxxaRVxvuIQYSJZhj0yvInAGGotykc7kJG+4IRYajqenH8DL90Os+k6nN5sICQfOlf8GSjR4DHp0sHKkDXEPxxZyIBqrXpQSjlp6O9euThbaOndb3nvnGVUex6V+c62kdvrjLCQPieFUYeynGu914zPYJBdXlanQubcO0GIPyvIJRg0tWdt3XXXkIeya+rpg1eikTGF39hvw1mgIoVSiaCCRbYPtPgPk/fguIkpt7G+UN/TMgJYqBkZefR37JbxLsu8P4GTzrOvDW4vpa4Ftbc0EesEl86hS+CI8ym2iTxdd5CwdxLP1WYuHm8LSkVjukAFMqf7ZqCWFJ3VUh2lOu8XTyEtYXqYElihvQs/w7yl68YcaljKR22iJJ/CMBuw1k/ipZLPqqXS0ga1HhHvYDoG/2xKmpE1y7J9ZtcpmhtUQQbszOmaSfeNB2RFHJTrOBo9nkUJXFzna3XRQl8IXI5uiQMkHH3zVlxSX/xC03WfU6sEAjEq7bkqbip8/MCHhH8+hMFqGb4DJS/vafrqrw0b/SxpgifmoTCRIl/z+QZyamoYFWt8wxVuBudEXPmEmfBZ9+8afS1afs0+o1v1zT6/d2ISuKYQ1PXoBq27vSu4MqNRhfZdbFmM0qyq7N9aRS6RCdZcc7hjOfFNXfozo6VBpo2U1vH9BO13tk9222x4nQ8nPUnKkGyuW3zTH+QcgLtLK7dv02bXW+CH7zr08/onxSF13uHWHz3Oh2PnDRMhipAHnEAm5divOdPnMz/kZzOF0/S5NvpaZLMT1fjaPE0PU3Tb70TUFP8k69cRNjHSBt2E6oZhpLUSnV8unoai85wAhVx8rV6IXWkE3n9wnknqUscOarNF3H0hOO6z6stMRXO6bhGTdRGTDMANjPySjHxXByQzK9Zh8B/UlCyzhoC4xIEHn7rIpRdPB150zSJ+geq8wlkEWYtgE0wv0FQ/hpuMWV+03HEH6sLtgS9oQHpOGJIrbFSnpJ+UIeLXfjcT9A7jDiGW9IvOaB7hia4/llQBzEwl3k08oHiv5rZzy32Q51TY8kkz4EsXFcGGpNSJJgemYrsxGX1Xoxc586kQPFd9pBHA2uR1QAkG3IX0cf0y3XQLPqa+XivKoDr4vkSv+i2QB8Rv9oz+fPFQtPwU/n7xcI4PyeeQQbStM3yD1xQpIBr9Gn0B5e51wOkbojd9ED6rpe1TzZcOiCtsNB8kQe+yIPBIukYN4MFGAicQdaVsFMQFwL8ECb+9X/eX6AuIN7q5501ODaLkitEiqzzumoaXGffmQuLzQmxe/43lS2KGvv0hd9AzIzV3F1wFO/KnSIoy24pL1AKdvPUxdBfF602R1errHydvnrUmQX0dfTkSZT8PnriXgq2I2EuuEq/OECygama/kvL42vLWzZSCMRmuc6bzr71v9t8bOX4xHYzhuvbPbwt5gW0WloQoOPunejpSJBQ6R4APfTAoIz947A1o6Bkh3GIvNwff4gY8F+RWxjGFgp88ceGvwnL/WMG+75RZVKoD2CgrWy1EtyFAFlqRv6QnodP1F5DKYGGR+lGIemyIEFwTZwFRZ0aAtzRqww85lr9xOC84RvnK6nWXPUbJWtCiUVJWczjC9gcigvOkVGPqAMCbCnxZZQPURuBzqe+6EJGaGRoWOSM/0lHIQqvlmycOzlTg0bgYeyCL5slcXjgOkctoRkjmIj0PIZhlGrQuCTyW3HYe99tS8Z9d74vEhEqZ73UbFvSZdo1c5W3WbGeAVNICxSYdI414nD1wSZcuFboliY5BDVIZEiQJs9XwmwfKx4naoU2D/eUHf+bDMSnMozz+DxeBF4VhD6lyGE85UJgSHpvx4oLt9AW4fCnPdhl3+jp0DuuIDexlL2QOuEqa+aA1Y4XpuAOTVyvZK4x5+aduH2utrTL2PandfkOs+XDXi4knQyApWMerfuPdhW/ibXGknnQcg5KFrDd3f0hqsWdI8G7EXkzkFJUBV+uxjwGVTIypuex84uhr3whnEe4xinHGf2PKLpnJgvaEj8DOYfgInw5d6xOWdsBOq/WHHJlesiuPhY0AR/56ujt25cnhwoFYQr03W3b47MWnxT0lpcswta01YzPnxvStHJzeJI1y3XxMZdhsKPXkJS8p6mdWb9jdV6p0p2Xn12Y8MSz/vdu/Q5NieHJYyZKD/inO1VstbgzznCtYkW9PSRoG9UBdP73wmHo0JX8buP3lLG3CbSew7QIZBt8zzWwq9PQQfaGjuYH47lFbhFr38l80QaFY4ay7rqNHzwx722bNoXTBMex6T/QqP0bD1asJ79s9DyHuMRdKd4Hcaqfj834tVl9mbeEdaUDI43xgpIdBMfEcG/F+kcp9bAAbkjLuQo/mblDn0kamfM8All9RoA/5DfnXIGAu75eJ6qo0JPYKi84L8mbpsiMouRYFyjvTOfzk3AnPbvVPcHX+MZ019ltKswVTjAR426J05k9IjqN50YpGPwikDSEHkaYLDuVHaOc2dyn4z/A45GxPC9zmdwtfVmCNm+LUodMGUj65bLXd/jXZj5ggHKzzSFV+InG0yuYSx46cA/Ohbli9ME36D4xm0kZQH6XVelkY52GnYsK16ZT2tfThTop4O2vZvYlb6v4GqWk3a8XDrEtEDZ7VbK19/3o9gqHlQbEds7OiKkMi+4wJi5dGJvYzB3FsWOgvcmaJayGPTBcozkIJG5JF8fORmCYlbsC3zBCOH9g4AMIe16Q8seMrKrYgdb9PjEcV1ImEHdru5TSVE5gbdeTj/ktkaU7vAUlxvEoeZQFe2HbW55LGM2EM49SB1x5IUyaCg1yw9RqkfATC2+vy9Az7Nkc+uQwPht61xj5x7+RQ3xnEQIpoMnXWZuTzT/sPGxe3YeYjfW9efsXHapBc9igjb8ahqUPqldtMtqylIzWF6l3sJGeZvbCA1Wse1ANfM4ESI4ElV+MvoIuw0YVB/YjGGkvtuV5W1Ue8Wpdb5fn2fkVaVw2WdvmNTvYjDBFCRWEvKQ2gthKr1PhWcVreQaZiYJScVDUsldLUPxp82R22jyZn86TRTL/x+kiXTxJYVxw6Q3H12nzhPT2/6BEpy5Zg2QMXPqQbDn9cll8m3w7JTmUiFV+8bEuvygMaHrKdo50tBiNRH84s62u4+cJ4QE/I4/E7DJvflkVTet/lQTuybjBzS/eg+aXNm/a5lv5J1me3jxNvz2dbG7T5y64GuMFB3Fy85yOOizooin5rA7S5OZTXI6jmOx5LEqKDEfPA6BuQjbnx02S3rnwF0bELUqHjQFBnIGVuO2KDSu1YH52cVRoJjfZ+qPyuLO8TlnNp4tBoAS8DHXImn38/FHzXEHfvDe+6ohQNScdIUzJwbYyXKvbOnbkCw2ByEDOSG7BgQMbKfeLgHfATNvMPNoumX3pG4nFof9uEavLDxUGh39oPGfk7egGT9ib0UdKQ4sJgLWEQ8IpZ3Pegm6CAGuZEqGB6qZroHqRpgL4y09pO5LgBkO2FGQyP40fL07/8W1C87SfnY9qHPz69OYpYuzF+QdAdvPr7OfkwD/LanJ/ehb9/iCNpuFTC/I156A0gALHy2WcklfDoj876AT8zm1eyYvUs5PbJTWSR8bViczfbAl0+l+7Bgf3Nt0ZnVQvYMDuDfPWUbCBM06yhxZ8gXSy1fma/oWzCs8RbVfjGtabDpHLqbF+VZyIA7bxIcVQIVlqncDOnXmxrFqRjBr2QVfZ6exWERS0i0KEn2mHgeqzc8VQZzA4XrxwOrYgNaW5Y8IWLmfQOUz9XoSajjLgBnLTpGXiKmeH2KoPrgoY3517D0tB4sKmpauCmRTzuKt4tjCrDfZaVVlzeq0Uig7n6RLMSnchdqvXYAo0XqHxk15LqMra9oTri5DH3s2L7/B6N5IM0yl3x12a+puxlt0EZcMEZfQpO4rHu7n/ZqFzSi64ZLChj2CvecHK1KJFHMPBQvlY9cmLxegrDQXdKZZoZG5xfS8Eign378fFDaDuEjC9E3SOFHEmW2M7Ho2ibdkWBPlEZU+uq7Jqq7I4h73+Yl1lbdd5mQg+WTw7cJAdyqysh4zH/FckkeG4Kj0bOrVSLVivSn+ccXWFGw1BRHS2Ubpmneeb5GDyWxUszrI6T7LViu5MFvOCsN+3ZyTSPJ//4/niyXckRTx/jhDF2n2QAjmlYHSeb+OU/BPl3jsY14sSxFZj2h34yY6iaqNee15hcPT+5M3Ru2N1nXUQTVQbn+rdyx8OOYnkISrmM4D3qjPGQ9BoIiUt4EV70YuATuIpMNCB4pN6wUd274y3bzU/SK+S1xeVFU9dUR5ZWEgIrqqGXITIehYjJFn+3jbwI4rju1G0bbZAIPscb6qmpQsvBR1H8W9/883XlFaikKP4m28Ofhffieqq02DRMDZCG9bWSdBp8sP0mvGhcbwAImejsd9OZ788+uZ1msz/Ef3HAsJBwwqvK7Zm+oH6y5G6QQdlou39x01efyrOc4MjjwAQ15f9ptFr6VbMcIevqN2Lp6hWtzASyxQ/Fg5wrgfwvQxJOO/eH30Yag5HlNNjDBhnIOMYZvDj8eGHgQyQNiieHUE1utCJXU6CE0LnGEEtvBS7EZgD2Ma68+l253AMZrsW8oiyZW+/KJyEgANLYuXzOj58e/jqJDrf1qR1cvEJidy/6ALGTeqn5Rc2ZV5/Yt82SdncNm1+veQ6XhR5HX3/4eiHaHO5BEtKtV5yCs5DMmGKF5NL/jMIVZJ8U51fuRyoUdcZRYUu8cmSNtAkldqAqMmts+E2D7W124LvvuNHS/jOPSCZTdVryaujd69eniTffUczm8WPx9HjcfTddzS8pup35mJOeD50I2w+7ton5qxzLPy2jpQf89vUkShi9+Rqdy06euDhSmWyP9/WTUVOb1kT8d9iAcXfEw52zJPmp7XwJlWkRJa3F3l7fiVwoM791p2LoVG5FkbSurox/jXOZquNUqGEliYn9RuOpvFq3QYsk6X6Y4mXoeO9THR70g1eu7Aqc9976pfmnljJwDs66Te6VlLvhjL0vMzVY5w5opHQP5p2SUTDevvJpxNssOpSkn8w29cWKKpd1IVvD5fVb4885/jlShxZ0DDpVlb92p2n1yr5RRfP/RUN248TQg9fcr5mdxN1vvb/KfBR1uS/+82QU7aXWf+5Ls7ulVnpfjkajcjpl8n5fhM9iV4cfK3/CEgfqVvZ1xgED3TMh16//rl3AYaPsH/hXIb1kLjKmqXHTTcg+OwA0QW1D5N7fLHA/yhr5M5EeeBcshRmfWRx3C8dZ2W/0GHUuUZTQJ0Ft+MyW6OXkjQ12qCX27ZihNZ+RfttB9G1r45TxAnOXB9hbupjR5Q1SmCJURWTks/z0SD6gTr5xSPNxknip83T5M+H7w4/vDw5fP3Lyx9PjpZv3r36cPjD4buTX5T985f3H9788PLD36O/Hv49nTyB7o9ldmgbDIqbTiWsAgY1ZJ9nxzDXxYk35qk+KqyjDbBwwzspbBS4eAChWFCMYRQuQAxwnivqZtPWO9m8xELlYI/59zIA/NvBf+Q/NfQRwwDpL4TYLqR4sNDTfnJiyh8QwicX4Ce+WGwT/5W9e1EHE/+W0eZKKrVHMsCl1SmQCYrUSuK/b8Ac2ZWSLBowkzlKEDGw0vB6ZGt/9TLNHzlVnqIuMs9xiNu70XDQvUDCapF9yiH2+pVYAdrqMhfeZlFXK5534dEN5RvgGzpIYW8mL3iR2r4N8aB/RFmv/ICp0WZwVITt0+k+/EsGTmwcHvtn3zfTkHvy4R11Zx0sWWPnlUrQm4cxhtVFyvOA+BBL1Q+SD3/PA4Aq2fnUE9RIIQTnSOOiKkWdKwpSIaicg5uf+GZ+jul6tHubvDOsCWTcU7fOecxh9y9GcmIMHUeadGWSclb4QFKbhBuTsHvgOMOA16CJqMPfXppvuyse6MpldbMkMFC34D0Py8BRxFjkWZufFEoj4MvKtKyHUHW45/57yEP+hYkHcYG9A0AjPfCu3TfDutoy6ZQ4CismDUF6aQztl7PAkoWJXzU3tL5WjNvFwbXDWxFmtyyhTV39fGsvzdlZwzSc5pnk3LuUMHUs0UDFU78omeM9JjAealr8Uzzt75R3JuBBPmQIRC4FWc/jrY6prbIjEnahhtL39svKffnwncN+T4rZ4NwzQHA7l/CIOeTrW6fllSPv37KvqVaY59EEzEVLabuwRZiboYSz67nkcOmMPUCL80ezsQ3gSSrhahOYM9A0sWZ4NRI3SkB/xNHcRLkLb4H6oqkFQYXm8DssnqKG5B64ro/pbjFbZ9dnq4yznAqLvBryCQ9USlNTPiBCU3/0fjZ9znPX8yp49zz3EJMAEEhqnAjaqoQ2czNj/KHu8ufmKPp8kPdiwKZBmkleK/748jFzQ7UOzEfe422+MGcTrByoCeww5zNp0zj6adY7t6T8lC8eWhtIYrvySYPR1J5hRCPmqCFTBv92tgyzvzaIynecK5+JA8i9YJ1CcL/EfYzv13GqJqDC50UyAJ2MskHNcbCqkcoljAJfkBIhhlwHBX/iirwIC4e2aMPlknTgsnD3YFeKVkGeNemdwILLi6mLKAjP7iDbOIvTfuVT+22289vLe7+1ZzSJzOG3gXeM9TP3Tzf3FrH2R7PYa8Cko4GmBv5q6u5sJtBbzkuaqMQO1ci51zDXHrkPJDGI86axuZ2xTmFy9rvf5MC3S0iBAEcTEuuZV1jeaBD2OPo/aQ/QwMn6CpKlJme5NBXlxZqxjVEAfc1FVGf/A80a3X/B+4J0JkHiqyhlIm/iz4H6Qp285cNtSYLz9jpfLSk8ZICHRdHUTMw6Fd6NNU87i895D+erRhepASqS+17yN3KMPWTcwJPbjf6JVnO0ffde6S5rNuupehACiwwbReA66IU3WYviXjyO5nQPZwRIVSn6661N3CLYt61TuZa4RNZJklP4umD7FeP+dLAIvBvj1uW9g817Ro1AuXZjFlu1mzBGpwbVqc9AjobreGGqT+loc3bdNTZHiIdF6yWW2vaPBfUnXvWK7tjAabd3/r7dc1wLDt77o8m+9+AOycu2rYuzbauT56/5rfz1hvBdurMr7Wkkv4LYY1SJPT0hwdmrOrD6mJfFP3eauifAhFD5HK6azi+v65f269PmiXCiSz7T0+YJanN6dto8SeanN8/Ii47+/MdpM+W/p9/Sgwn5yjlj+jVoNiELew5wF2FP/KMVEPSCi4Gm9AKvQqiQgU0Y1oM8NeqAKFG8C44rvijZM4YxmCigH5Gc7GDDAf7K4gE/S6QI4rRsmBX7w1LU480VXWqQXByhZJIImyRbBZ0LrXyixTgeyoi7wYP0wI44FYeimBoVT6Vt8XXeNNklXtP3Ggkk8KJh3GR1kTI2HWOF3FzdzqdfH9B+sLuIu9AxXYbIoc13O96DCeill9CIxW0Ri8ylnSzFnZExQhQvJGRgcZAFgz039a7AciFi7BLCZlP/4G0pSINmQT1mgCiYcjilko/RDw9XYEOV46IVcbqsoursf/LzFgy6f8Cq/+PkD7xF/XEa/eHm6vaPcTezm6tbxWvo5HpZfOJcGeoNuT5qTD5++Ib4hwamtdtwvR+ijKyiHDFoE1/7aKtoFLZSN46J/iG4V3A4BP+v2dPE43AcHd+WbaZ7mMvihP7o7WZWTYqDgx0jcC7JT/Lr6+L7oJLKcMVWjJkv6tXRD6TJXoy+2tQVfPj34d20VzUDF365V5CqLl4cjEagpmhAsuusz+R7h7vSlLXim8nmKiMw8c3kDOCMyxXMfu5nW7UZ0apMcOPxr+UnXo+cXZkQvpbaRNGGLBkgbBP959GbdzBfr7Omic6jo3fR+aQqgKlP9SpW0X/95fDDYbSZrLJWfGAGbOtYdpzJeynKiS7LZVEW7XKZNDmhbVl1kPOFpVcT+wYPtLzOF5qecArJR0qHZnJI/DJJ6srNSSMmBbPjo097gr8kCmWG/EDcssry60ro0dQL1Gf4s2nIEy/HuepMAKUn6ettqUVH0Vl+mZUDHl205OCuhVh9lw85dAnIMXsobgscCEiBHwwwzYEB+hWZifNWo8Z5ybCHPmnrMe8EUQ5L5dEqQjxeTft00nPsesaVZjivQUwpmo8ETzcltZbu0uRsoqNHxuiKHJwM6fpcakNKebQkvSN1DfcZN831mrau7z31q7411m4XzglAkVW62ZxXGyZl8U7YvPUxqssOV4GurwCvZ3GqdjSKVb1qkid1dcM7ErkDkDBhHAmAC83O5UWZrddSAymcoKMDP4MQ7sw3U8g6UZ5opWTv4K1iTDLuUv+uqxt5Qn9R//LOAXyRpP+FXtrlpzihdnIZAcECoXw0nx49wvHz4uAgeoLso+fP6RgSI4F4C3lwEd6IqgscX48aiQ8N20IFpKOvBH35drctXDbgexicissyWw8IwGwzHzUfC2IejV8dvj388Pfl8V/fvF+++sshcTJZW/lvD+g/SMCFXMG+OXCb4ElVva3Ky+RPWZO70aMeP1C7LuNGY5MEwVK+zutbR+hkRCBzDpIfooRk9VikqNrpyDyd0xMS3uIXsTvdcV5xWQ4/UXbzbLOBSpbohpZFye5H5qUigPNnzmNNakmz1SbGtCZZgHTwvJuadrBqEPRcOUWSAjoLnFPbMtSHNh9l6biceRp0+GIo7PGmZLe7Oy9tuK4neYMcsw5/Ltqxjk7a6VqzFIsL7WgrxJO5odvBFpp/oPM1CA+DHvYt9ScWIUXLtdUmebLkGpEHrZtBtDHmWb0ueBfD5J3wP4n8On7z55dvP/wwRi6UXlPl5Cp7ndea8M3Jmx8OPyw/HL58ixiCguNDX3gYSqoT81a7rnhQZuR1fE/ltBHkQuFeLV9//zY1oas6htY63aUC4uk7iQ34mplGCCML/SN8AmiWsEdwLdttnfsvJj6huZHrXDJaHK/cCaZQTH6SLwK2IPK8JDKYuMIfnSAGX55SDpOk6sCJ8OtvLz8s3x8dvyF3ZOpp9/Cvh3//r6MPr1MJ/GCIa2fIcXNS+RFil7+sXJrZ+J1fb9pb2ZmreGHjHTokiKzh9XROcOdzbE69SFK8uQs1ly50pK+5lNviQzWX6hmCvqabe85cmWn0R9UJ9lw3/t3aTpxJA55aw45bexgFRzQpBeRIKLMVyn10Vq0KDRNSX5lMKAT23z+gfCJ2tnV1lq0jyXgUIW5AtPZG/WlOFMCgDjEOQiHma3jPJyd/+XD045//4v21rAmnH5bnc3OTdQ8H2LvDw9fHy5hBnrmTgJqIDaM2gQIUqvX1InVWyYlTT3eqL4TYPgIOvex8Fly0hQM9Z53/XGFf4oWPAWEXXwnAI7HupmhyppAym1viM9VvQrTuTgaOtLPNbll8MGEdXCR5UUrcsZMQSXAXVfwQvV/k+Z8M5R84t2dcxXl8ndUf8xr8wVi6T6Pe8/i0jFO3cHSNyPWGcsMJw7nSP3OK26yLNk9ejPEgjaaL0Vd6X6R1dbBvWX3lQWJHn234/PSzjx6faqj03TiImt+Vphs4vSNZAPSzK5F3INydTYAwEiajWOq7cRiuPpxC0VgG32rA/OBLga7Y826oiZKAgSkGXzlsksG3AMsK32jc+d04xpy4dwTo9iGJdqahcvYPkQJd76yMoI3tea/KwsES7v4/sOK74A==")).decode("utf-8").split("\\0")\n files = dict(text.split("\\n", 1) for text in texts)\n\n class Finder:\n\n\n  @staticmethod\n  def find_spec(name, path=None, target=None):\n   file = "__init__" if name == package else name[len(package) + 1 :]\n   if name.partition(".")[0] != package or file + ".py" not in files:\n    return None\n   return importlib.util.spec_from_loader(name, Finder, is_package=name == package)\n\n  @staticmethod\n  def create_module(spec):\n   return None\n\n  @staticmethod\n  def exec_module(module):\n   name = module.__name__\n   file = ("__init__" if name == package else name[len(package) + 1 :]) + ".py"\n   module.__file__ = package + "/" + file\n   exec(compile(files[file], module.__file__, "exec"), module.__dict__)\n\n  @staticmethod\n  def get_source(name):\n\n   return files.get(name[len(package) + 1 :] + ".py")\n\n  @staticmethod\n  def get_data(path):\n   return files[path.rpartition("/")[2]].encode("utf-8")\n\n sys.meta_path.insert(0, Finder)\n from rollout_inspector import main\n\n main.main()\n\n\ndjango_rollout_inspect()\n`},5407:(e,t,n)=>{n.d(t,{dZ:()=>jobName,wx:()=>lastingFolders,mp:()=>migrationJob,GW:()=>migrationLabels,ng:()=>runOf,ye:()=>shaOf})
+const r=`\n\n\n\n\n\n\n\ndef django_rollout_inspect():\n import base64\n import importlib.util\n import sys\n import zlib\n\n top = "rollout_inspector"\n texts = zlib.decompress(base64.b64decode("eNrUvWt328a1MNzP/BVjrFePAJlmZSd9Tg8bRouRaUdPZcmV6KQJxTIQOZRQUQANgJZVU//9Xfs2FwCk5LTnvbRZFgHMZc+emT179jUubpL0qrO8b7VarWVcJjqdatVTr/b39+HVKk0+rnQxyeaqp4IgOB8cDw6HKu/kepHGt7rbLfXnst1ScZ7H9yF/jjtxWdrP6s3Z6Tu1SlNdlGHSSdLZjb6P1M9Hwx/V6dnro5P+8dHwF3WjwnR1e6nztorLSP2f06MTtbyaxGWZJ5erUqu4pdTpCbWe60UyUz2FzdFD/+Q197y6VT1106HW1M8/Ds4G6qYTl+q7nppm8UIXUx2GZTb5Z5Gll2ESvfj++90knaU3+j4uy2I36naTtGxT6ym8iqJ2C6C50uVEf17mNA74VbQdIKJ2vdAy1zO/TAVdr4/Oh0cnm/C2vJrM9FKnMzVrwkkNI7NOrufZ5T/rGJEvxeoymbUUI2bWmS7iosC6u8urCT7tdru5vsKf2MqsQy0ywvVni3Knv15llFtxvVosijQrZ0lRJum0BJxfZtlCx2lbzeNFoSNGWnJ7q2dJXGp5LmhVYu/85lO8SGbm+zJPbuP8vmUQiCCrxOCPBpYD7vJOVhtXi1ET+v2dnkkH+vN0sSqSLI0sEIL/MpsI6sKdIgqCoDW91tOb2iaadqZZ6mwib+Xgx8skbVOx5oWzab24y4NG4q0Q22J1hfRPfqGeYYNGFn/TLC3KPE7SUk25RSxW3i+BWuxOd7Elp+FGPLRmeq7y7A5QEcLg9bRMsrStPq50ft9Wn+LFShe9kyzVbbVIbpOyJzSprW6zosRPUbfVUvM8u1Wzf8bpVdaZXarkdpnlpSrzOC1ibLTVUmV+320pdZeU1+6XTlxmt8k0XBVJetWzYHTiRRIXEVShOs6n6SovsjyMVFwo+o3FVDInOFWcztzyn3Q6y3LV66lgmRXlVa6Lj4uA6nADHf1ZT1elDoPzwVAdnx72j1VRxqW+1Wk5KZNbna1K1VM7s0DtUC8R1tcLr9crXcLcevgMbu+Lj4tJUkxu4zyJZ5dBW73BPcUgIMJhNULf58P+cPBucDJUt/HniQ9Db2em3pyeqZ0CoAip2z/+Ub3c39/neWuEqhkXCFZQgQH/dnK9XMRTxAas7aCtZJ/8ce+5etf/+2Tw98Hhh+HR6clkePRuEO7MIrX3R4ObtnpJgFSw6y0tKpHrcpWnUnCuy+l1vFiEEcwmrDKVFAoWmtKLQnvFbuP0PoQiUUvpz1O9LNUA/yRZCqPilqFyi1Z7nBZ3Oi+82Snjy4Vuq2m2WN2muJo/rrISNpKDtWxZdPD1BDZ4q6XurmNYDsFO0eHJwM8htha1qY2QG8Wx0G8aRfAyaLmzjpjdKWiH7xS8qV+qntrHtqE3aZN6iFotGd+WLUy7FrcpoDHNSsLGH3J9GyepZTZavGVz3WrhZs6zxSJblZMkLZZ6Wma5bOoYeZS2ynU803mrRcOqkdMKMWyreZbfxuUEaFSIH8v7JRwS8vs2qx7Xs048Q5oLP4jkNtHUljoevBl6hzFM9QyOE1NT9VyiSwdlPCMyKxS35VJn+PS92seiJ6c8nqSY5dlyqR1KvY2+4pJLigkdWOE/V7Mr3bTekrnCb536Nn1WJ1k3aXaXqp5Uict4kV11LvU8y2VxqCxXXx5adgvARuH1l6Qqm0MBWAyFLsNsHgEnBj+x6VHAUxqMI5g1KJ6k1G3nSpdhwGxo0FZhBOcSLEDAY3GjZzJKWiYdy7HywCNv2Zq9neUVGPPsbvRyDO/9d9+OEaY8u+M3BaAPxgJf/zyOGO25nuOJEhY6zqfXbZXqOzqqspwggfpFlpd6FsLYqVwnXiwMTqfXcXqlZ5H6X4gdaAEpdprdtVV5rWEWuJo/GYAlIQQN7drPLSXQp9mdTAq2jL/vRsFNks6CMa4DrELkGg77JF1pACa+1YD9L/QecNWlqmYaR/RrPAqyPLlK0mAMZecebh1M+JUj9QJHD1A1vE713QgBG4+CaTCOkKbjmJogoPXDUEDRhxYBAkvaQvEFBoXv4UdbTeAbDrRDJ0cYPdDZeQWLp6e+UJOjl+OujMkOr63oq20kKfVtQScMV9wfw4mY3aUPhJpVCps6m09wbGYR8d7N7tI2di2jxQpd9zjjkvjBWwR6PtfTsuhM41WhgWxzSR46tGoGGY32x3bDOOfY44DBUsdFWVmjLSUkrKdGof6k07JDSObJihy886u2wnKAP1rnMoZFlhU61TOccJiyXo/3FjAd13GBrBBWbqsASgTRuNVSTBcZkrBMyoUDQNenW/gVWsYeeI/gb+iE0WaA7/WknQnuo9pg6HWSCh7gIE2KiRBZS1gfYx9bqswWiEaP8PHJm92lhEk65ZNUhfakNOTRXEUaCGY0BrS6oCHrkM0nWXmtc+kPOsIjBOlokiJUDgqDWDn3hRLYlmmcAg4vNR7iQUsBkUEagge2CuG5DbMUrxaluyC8D9LZaH/80GKWDhp5aHmbT/CNK5t3HsB3mSfe8qTnAkmEbAqoG8lxpird9whurCCdhQFwG0EbsRExfaWWifYgPcVlEnA7LwpdElW1DVONUQDzPO4s47xMYCWEgQIO/fXgTf/D8VAF0egVkFIautA41VOhtJTlKjj5cHwcEOqilprGBfKNh/3zYbhTqP652iki+hM0TniwU+x09rlkgKctNNBWQeefWZKG2OKOCvd8MNr1dewzsZY5bTwJmEWP7HYt8xVUSmeIC6Aw9vhyoYZtCTeWJEv1DNdSAbtP6vHBwVRK+Wy6EmaCgKedZa7oIsDYKdoK0Mr8YGgY6MjwrTnyzabXNrSL68HpDYD3uBDEN7wZ7Y/hSMhyuqcJ20B0ivhZ3s1mE7wcdwkdhVmOhXAOOFbEC+NqA+XDIoLpANhO5CXVDvZpWHiEyUUdNtNSKMSBHdhwBNJ8ttUkAohpct1zEN90Vsulhns1bA9ctw/eyG/0fdFWsB3cGW2rVQEyteu4mOiPq3gxQUDaaoL/wdIgCZDB1SvBlfONCTtyINBPpNaIO2g78hEJl5EaDrFOlTnCaxeD6SNXEOusy6RwMOs3UhlaA7D/S5kv1b2A+PJ7T1e31BKAAfcMAAXLRVHDxNYZALu/zBmNS6RrCtcXAaDfrFrgkDtEecM8CA++e3ZxF+0U4QH8BWhy3dHFNF4aOsE9PFgWpHYOAdNh6U3DUdp6oihHwEQeJZ5eM4sSBG2Fj97RBG9obKbVJC3zDC+u8AQ3SjxQJjNdTPMEBQQh9UaAj7FPOSUL/+5fb8wp6jXTMtz4qMrBMhPLAxu3EJlyXNIybWA3io+LpCSeX8rPkmkZMrPQdPMXYkn9Fh8XRCOppcltXJRGCF9eLibEtoHMAa60UPzoHC+8fGyNsrt0jFsuxLPA8Ma57sxB+lrqPMx3w4Pu4enJ+fCsf3QyVEE4+kcwfh4FKjq4uDz8cXD4V3VwEe7SEqITG1nVIIhAktA5entyejY47J8PgEQTV2Qn/yrPVsvwJUIB7Ax8DkQC0UnSyWUeT290WYTYPII8wpo6nYWR6o4jf6XgGMYtpPdIiYxkTvW+UoLXUgpOYeSnAznApTE6v1EykaQkAEmydFJMr/Vt3KEl6S67Un04Pzp5i+cWv+TCbWd54pxFKmipmggJRb5uMRRYA75AyL4qNC2GBmC4kAPMVO0UjnDZh0f11Ov+sP9D/3wQktR9p+AByYpCZsXO5ZYlS6PYUSFhsq2CaTMmS1gutCKZuFPrcn7LCetsprmOy1Wui06xWoL8qmBKUBsvUX2z8sYtxaw4PznH4HVcML2Ryi5fS8eFKykJ7NlvvvCxN7nR9wGRfDhHoC9cpO5qNXXkOo0bYYTXAyiDt3nUOPSc/cWwBnjNVlm6uKdNa2j+xSWrVTp7USBcjbcX1RqeX58O+8fHuPfxoFc95/RBetcW9mROYOBkEVuBg8JnLIltEFo78RLUaGHo8RakbEBoAWXww2x/4TNw47XVMF+Zf2kv2quyORSFzassFIRoFHoMXfOgoirnhzOPrY3bMhaRLjfcA0nOY4/lyjaoHpCm3ugx7p0aHketP1zq6ySdiSD3EfGtEfxuKCd3eymfFJNpNoOTpNRLAHlTPRI2cC2QT9wvDWIW8fSmaJTE3SZXOdIhvHnQRRCWRZJeGXYaX+KYTenIKX6t6b6L7QGU+I2htVU62VLTL2YTmcLA6EIobjfpLNPFJM3Ka5QfwifWkfAc3mX5zA7H9NBWQb5KCwW3k7vrjK8ScIeFIatPOgcdpbqN71WqNeqRUBqOPXQmOK2TSVRBTFuR8H/iDNmVI61SOAe/GlmPDgWQoG6zXIPMIAWZgQgMzKUEAKuDazRWGwCGNv/z4CLmL4Kd4iIAjCXT662IN0BGjkS4SeDVMACReqEoWCNBTPWdleq21ZdgGnTVl4eHCIWifE2GorDESOhmVz6KsRxMVL434sPok3wR+mLhiNCxw0b2n9czqWysBouhD9oiWeDSkdsdkk4s2dq4JSojgNWUZ8tCeaKoLOWdsmmuPiXZIi41gJbNcZ6E8xTdVaOQv+UJZM3ESr8ytz0q09o2hKbpMoMB4C/vGf6dAkFGgDQpB6tDusuTUhciljDQiDrv/3OKCVd6cBenJYh5DWAVsb/wP7SwrmOY12SxEHbG0QQ40rpIGBhaU7iIXb4nNMPB+5m6uwYWBpgvmBZsH37MkvkcdLoEY9v23lZ7o2Wc67TEkwCaNWq3jR2JRP/u+p42iayWJ4jwue1H9sWGRbUDK0p24t31fVVR2KgH2DJ2Hrn5gXJvmB+XPxVNDOiXoJr/1pUiL1cow8Arv0NQYJGjpYDK5gG2TaBQQylzvtD0KACBRzB2WWF554mrFws4NeH6qZKU28T6cFhyfe/Fsx61RY9dlhMr7y1QRzvAu7gI+AaBRR0SKpwLo3QUlMGYhbej/bF7FgW0C+mAR9MbQQFjXL3wcO8O0q0KetvkKgUGmFqoT7OziqvaYyPuCakQLxsaZxnnV7oERe2Xh8jdea5Mn+rhZELNUTC/KYKxq9KhSiL4aeSOfAMgu7ANH3m2St/fl9doCcQg15kvuXrDG7gFZjMtonyYI9NGJ82yJYOzkSUAOAE0vo9u4jXmDg9Kt0yk3nfZajEDjgeOXHUZT2+ClornIDzpuacxYpUQKTgOsFhABxH+dqd+p1BkQFjICQgj3yl451NTWIuGAMT33h5wcPW3pABaixdFVq2/sSLjrPqh+/Vjy1cL3VCcmjGLy9SD4lCN7Wa+4M5/QeflLOiqwJE5BWmc59kdvYctUlzDqSN0B0rMb17Es5kt4Wyi4AF7hA7b9DHXt9mneBFYvIVBVy10Ccf2NLvVahEXZWCmi9dBVy1XWCRJy0zFzjoBi4iyAJFfEDEf3PrDQsefdIHXMHc3TLNcd27jNL5ippj2w2F2exuns0Geg/BwGi8Wkym92la7w2UK3mG60lxr4z7sLDKQlkn5d/LhOCMzHlwXlznsafc2Gi+Xi0TPxExlo1TUin5YCpLHSaG9UYY4F7O4jC9j1GOqGI6OFEXCYFwXKzDjBPzDGY8twuqGK8d9VyWlul0VqLXUt8vyPmCWKV4uaRE73AlD7XElPP5edejOcOFIACrcU6FpNWIlV7xckvIm5ZZkBmaTeLlEuT9UtZ8Zhomdgga9AlTxW73K4+V1J81mmsoXH1dxcU3qek8y1Pbvzlyd7fZgrXjqHYbN3oa5YDE29hql6YsNGRpmEDkUIMU8OiJe5XVSGDYX7410vn/SKim76lbnVxqPOimDWmi4sQHJAuNWln8BPWEYRvtgKOBtjJBhCSOUFo32x/T35bhtllXNgLQNu1fnYGv6SfdYdPRJ55dZkZT3vf2o9QeS5hj5iWsLJ4asya39nd3oNPnX43ZyyMe0WZWM+rLFghYC/L5drpBjg0taAcqPeZJe6XyZ46WAjeueImq5vC/ZvgqN/fCXMDGsqyPrK5AMtlqtRQacB9Dgl/utYknM7Wi/A/hm80jSSrTAsnLC6tiX6IGAb+BOxvXBKYGMtw8Bh13EHqqLJ5MkTcrJJCz0Yt5WRIwBDHPDvrvWuW7T8c1SLzE1xg7EuFgpaKJDLeBPaAZ/mLbwiRuk39AqXBW39yuNV8XoL0lM/h3SoO9ZWxKo51QZtgtbdbjiRHwlLRokmRr8xqtC76SOvWks5kRQVY+5QC4xXaEKSHTS9NIYXoDJoSJxWzJjxLPtDXONvqFPt+X13PY7dmvK1dLvbxSwnAAOZPVc1QTXbEKA77iWpwLzke/YNMlbgTgQDf+etZGNiN0BsEgfQkZnVtgc1ebC74FeP96FM2inKxcV9S5l/dkHa1HNqyqwBpHClUBpnkIgAAXPYY3lN7LkxSJ8shYXJiVqKxe5vuLNvxJXL5+8soDHmWSrkkET+cA1TAMKp2lVwR0TzFR6KpgniwXI3EjKJfuUzjY7/c97KmA1kqeAVDu+JXWLTdubWndMWBzqACezlJ4im2cgIRa2pyq8aMte8rC7ogYt7TXfEo+UCKx1zVb5FImXo5axK8AjLkLeM9hFYv9tX4KsklozzOvmxpwm+DpAddusmqQnY0tHbC7uXboeNC1SZoJwsKm+m7BtIstArIKj1fLET18e2sYSLLQEOHJEq54YpapCy+ZwrydixNYWPL+wSlF6gld3MIyNZ7PAtxS2TTdYRzvSqAaWjNqeJ3DtY2LddXgk+QzLzogy6OWVTjVyhMQ/gQWsNQlD81n7CCsxFNMwqg4ndlsgj+qAyeXYAbCtAtOp0UhbBGGZjqNprA6X7OlQGhmTSNQyIQgPys3c/gxiLdPcZlMhY9FDyHHrGbsc6YftNzY1HxkRN9dwfBeeilypK0aLmxFLEEj5KqhilgjmE3m8QJAZCbmeZvkMLur+ILz2yIR302hwCYV+DVnv7iSCARIjTaSsPgoeG3MFRWl2V5XEVki+u41uwLWG3G/cdVvtRPxm6ouk6j8jpGz0RSzWA7GFRLLFxmoVJxpXIo0lEEaw86gasj1sFiSzEMsuwMrSA/JPjcN2ANzPLgX1IjzFfcgwBrkussUnjT4ruoD7DUs9UbmHpax2D+nVT/AuqHooycOTFhwDLTRBYMG/AWPHiHtw0riIP2dWflgxSHVnAYWfuFHq89psGo3DR/KMiwbbMeel2IO7CPeYzs5tNtOLzuRWlzEgn5Uic/ert4ewE488tsVbgg0gmHh7x0lSTGIQZN7VzzJ7/F/H6WzBV6IgXoDsq6vwL9qpwMnTVSiJaiux9uiyWQBIMNFUqUsGA20VoKmxYvUNrp25zsGhMugq83v2YPptmz0lgOCutedf1H7KbvOtSbChyiwI90YLHEuIGUfXWDiTonMDB2AniETqIGRjhBhERGx4QcwB60WBi900F5Yaecc7Wzq/HFfUm0gLPB0nvsH7kH8T8p31Riw3yubW9cJxfaJ3pBqitxXOd+ISS1BPzrQxMUAIiJ132CA2KCDwDFPdwE5DuXtkRqCscW6CLho2UqsyC7AvadW6Widne5FoETkW1AaHm3egHGzZYtax3LjpD14DH11hikAzbl6H9p13oLHVrMc4GKUmDz+bq+cqFIbfACNGHXjGgcwDLqaNbAzKzBr4F/+oMINp2wGg+tH4SIhIhW5UYCbuNoAwPAgPy7qkPfyDZRENC52SXTzY/r4UgkTeDCiuKgg2smdsQgPeZJqQgLejygoAquPM/2QCNqSTCZuogQKddH28zogbdadc1iUXrvVrXR237uJeEJCJMFoi9qoXANfxwyo9gXHC8jWuCV87twBa50AQ8INdp/CZ3sHKE4qCV0a/CfIEYW7NfmIJbZ2eeRScDQNemE/4hGEMAs+om8Q3KOTubb+pmNMZLQ4r40ftJrsH9ox7IKHGvy5ZAol1rA+fXOvQEl0mWa7xSoQYwXfp97Du5MZq5fWGCdspUEBvHItQqeJe4qlxMx4UF4b+vdvSVOvC4jGA6rkKUDhA3CeCJ0OYrZaLZAoSHWsQj5XJmLAHluM4zEmZZT3jfI9FULZOPeGWrhiVi7SKJHk9Nrw0jfGRFtQFFzV5GPVmmnoOIjSxpQIosWG0faQ2x00+4oCmVVqGe5EnpIQ2rE8Q9RRJfZSuWCkmSVq4KMISkckDQEVCgcCr+vbs9MN79cMvIJr4sf8TmCgbIL5XLzf0XZDiNWC0mLgqAHbQgMOgF7TUMk5ylC0aEUgHLSNknGIhQeS8QHFLfdYY0+q519B3N/r+e/Xd96YtfBGAogG7fcqEGGFiHYnY2+DvR+fDc+OSVJEkG1h4Nrgvry0ABe1QNu2/4jrO9Qxsjwr9Ca4IZGcIgHdRzcIBUtwwIcbjb5prlBZ4UyYsU3V/WnpXNQlzBOpB4EvxRYAfGaUiaEzCikep4z1UUwE41xIGRGhqpRHPRcppsYox1Ddd5jq+ISm+06FAyTz9Bra421LIEoA9V0818QgtobI9ZQ8ePL1qjJHHEskLnx9yXMWYKSKjWTmjmyg2n/0bu8ODjar/J8hv4N6t9B07rppeAYzKKyhVEUYROA7xrvQNDpNoqI83ePrJAkZzcOLLbB5mC+82JK+NSaBT2/gJSNtkbG4Zhh6ZdLJwwgDKS7mOKNs2mxzgC1iCRK4Mv+wSqSxfXsdpsXnJuYy/VzNeJDeG/RdovqI+2VOAqbus6seqyyZ5Sr/G5MZqPDvEElTHGrmewqIckirWE3pDj5GxUXJuqsgxUzASPJMPT4+P+8OB8oK0sC6EHkj0bWwRjb2TaPUe4wsMY+BRcbeebBzDGzQ0FDV58zQd9ObkeMqpHLK205J6wQ/6wv6OEwZe4gKXiULer/nUMaYAqAtXSRlUKVCu4WbkEp/6sQLDqB9VrJgwZ05AwXIiexVhwmkE0FXTGLjiGvO0k9Ph5P3Z6U9HrwevrYWayJRE2G4lgWCW5lSx0XW8dkji9dg2J5a/bSyw3NuruV5YUTnRuUcKGaqHbqrUMtA4/DV6yR591DN+oJ8gUoGnET+CiQX/fNUd4z1jRE3AF/oFHzyZWdJ4E5RqDmVZZEUZVoUKtqRzunbIknFCAtnGc69pLPUjz9iN1aUZbTWqvjJHYE3yUdvT9kBkl5essPIca5oJozA3E5/jMWTEv0mYCETNnKWjLFwyaTDPwDn3HMY5CrZc6tBhhYx7wHcgwzgDeIB1a2aqjexkZbSRHRH9NdTXaALpkYtbmRzgqBZBq8oROhNZP44bbEucuEAsZd24ITetYFoEDC75FgCohiHkR7IEc8X2rkGd10jTTjCHnFOwtnJInUtFgNvOrQm9DPRpZzyH+iiSf2mgqSHad7cV/oFoKmpkxF1fJ1QDV92gIlsTQECeJoqDzUoFnIYmX2if1Ii0mfyjkY9DG3UU2HwCy4g4J4lNnLNihkZnJSU4ejT+xg8gpvuOXgq9Is5Aoe1UHro0w1SpYZfESI8pSJ71qAmyOkB5MC9bEmaTxY99D4RHnGaMjfJ0BQcSuEJWmL5rPLcwil7P2IdV5ty89ueedF3QFMbzgCbMj+/sh1CkjIR1WPw8IWKYRmcDWQtby14zdaYqyQCEI9jCnWAIgQVsiFxRUNmCZFDkqbZTqOtsMSN+rzZVUeVEYAsx9xTw6H8QX3KQBon9yFTMOQwIw1FFJMWLRZqFItU1UjsCto3Y+uLtzECFBDaNZugIGHVh7hoVWZtgvolg4u6YLHR6VV5zSApvsI0DrVDWMssmOCtNCj6yp+i5Ou3W4ypF3vIm3EbFzgIdvVxDDV8TuNlEwmNXUDErFpJWBeLTYViU0Yb+Qp8raaKTm60nopZytqPqGYtN5NRBivZx0SbdjBiNdiAUQV2P2q4ZCNugE1IR7X+qrKgLzri1lVo4XMrGFYMAG+rpkuhN9JiGbgSPpov61sO2cQ2a6KBYDavggoIIFughJFZmm/aUcd0D5sYuKb777RSwjAoj40YJkrnPzJOSnAIcpwuzhKKamMXuvJBCL46CYBzhmQGVXG7FiKOAt9nCoXgqp80bryIC2LAJ/TWd5apmOAQvH99W9UtA5Q5moiPYhhzrikdtKaoVNppVGChIG1axnmD/veSTNhI3AtC19+KrE3Vp5GlPtoBwNHa0Csi0Ge4II6C3EAYoaD9FtSJupLwwQX7p0pvIx7mFma7j7pRs2gml9XcC/hUdbkCqsgmEqrKHb/6wE1zIWtvG/wpCjoaNco4NovPjo3dHQ/XKRvgqo6oSiOOsbrxoO6KJXs1exH4Ul7OWa3XnuuwGdnlyEFQXzaAvcJRNzV2RpDrgCDjVAlg5aDd3Ti1LoHbXP04i0ojSwixnf400turCVIsXjOYBFEEkLiaFTkuncmfCIZGo/qT4uHCtCNq1/ceXA1cKWJMDu2ewr8pzUGvsm3CF/UenvWJqZJSuxlKPBlsTDbsBNUfjdrW8Jx2mw8OtsfVah+FV7jEel4DsEECgP7jTDu2AyMD/42LbtKHg+vEp82wJK8Jw06IdNp7TtaFWipqzjmHDSr4xCwnnSGgHJujZCp3CenWaTuZOSLLCYCeIOkRU4Cfg5pVhh4uPC2vmvLMDWxDKJHPTOjqVk5zwp8HZ+dHpifpOhd+0gfjgfBQfF2bloSXXdlFCk9UF+j37IedczY7Pgsp9cqMKoMKxblcEbGA3m6BE32m5y7e2s3L8Fy8lLl+Hi1CusZvtT9BqeePp+qwaetXITfCO5Y9feM/6bYv2FwJTk5ewzKYWGR7vZU8KWmdiD22JHOfwVBOC1wSQY5MPE0qoEkgIEy68xDXFPoocIpO83ISu1QMKBRSxCwmFHDiSKcB3QWT3LwnOAr5hIAv5XrHPWEO0zkt9FYM2DjzkOrdZmpVZmkxDoBLc2uhG348rAT2dIaHLjPT0vN6QekF92ABKTrMmvFCpF/eCL4xKBxHq4e9UFzV+2Y9hTN5/xJsWEwmujgZsIHRhy0cOrpLNjTEQfmVrJTowoQ8KeUlmg34/FKeHpUJUm2QPbkP4GwKy93oyDgkciZDhDHAiDRuKjzrK5hMIl7yIby9ncReMz6A1cOATzJA2CoZym6VX7MjnfrQ4Q7vDek4FSulgreebY19zYJXGsNVVmBD9xr0YHsgt51lPjKyM+wd+tPOxLUyzEzfRW68bHP3cALIm+wLf7dxuQdfxhLi6WENsS+lJTCKsAzquRuCq8+wukBh4z1XwFzqMqgQgshRLSETDJLKdsbvyxYD4EaiFqjAZrJMRd1QtI3frqTAobuPFghioAKwXrzSeBpcQRKSEc4N8XCEoJvwYOS1x9JgrCqPKgZ4pNgUUZfkFAUNb06wSEyoHS47N7Qf2ALyi0+VKYu9pjuWBNRh46ce0EtUWjBimsxjMw4FNeyDoD55yodkp+C4DKVPkMjN1AzC9UnvKcbWNDL4h9F6Shs63tgqdeMXP1csI0sG8ikxoY1w1+y1VJJRKDKIQlTqd4DPBTXp06sAuMgUmxtBhPNNuaW8l2KXWalaDYyPP1cjdBY6XGdpfiaoHsxyB4ZO1sTJOmXDt9QjAc9STIUIDfjg9ez04Y33468H5oUWzi1zbV5sHLc6NNGtkD9d9VB1PVmkeqWC4d/Byw91Rc3yi4hxUfZnA/hrkbaZyG16Fn2+TFOOCyxKJrzQwPl8BllNTfQdSY3KwRFhjdECQ3AMJ5nQysNpYhT4NaplF7+KqefnYl7D/3DDbdC1hV8QtjrfufLteBt468MKReQrHiotks1flJp9Ldy4pbHh93C0n84gJCW134yb/nmAHrbjhciSdEH54ZmwLskDbCvrjzRpZMrPXtBL/8thS5ADStW1d2dA2rVdcauDKzG2Mnytpv6ZZOpcihS7LJL0q/BKrMrEGF9DCv8i3fUOUg086h3uCVODYEQV4CyUcZFnehdEI7aw5vwgOi5WPnGsulXGNnePIOVe4/mh/vCWO36YGG+Pnb0nP46VRgVs9jgfNMxaLEJ8ia9NkvWTMsSY3HRuVh0dbP80M4Zdp6xRlvoQfIRwl1Nmo+/K/4fQInu/v7+/jlfiXFzu3L3Zmw50fuzvvujvnO/8KxCvzK3IVKfUvStBSqyPzzxHzcbl0PpwPJsNfeU9zAbw2ibuevAwpyJqMzZS9jW+AnUk+6ZBp2r8kS4t4HMJJ8X1P7e4Uu7hTnpglgYlkJykyip0cBiqIQF8iDcttpOmErefIc0PziBCjFpznjD98dY6oRh7msZHWuu2YNxVXoK3Mjz28hDqZgzmZuQczWqg1JIViZsbjYBy+N9eAJOmVg8U+8ZJn3bjhokUnKUQvje8nl3pyq1PQunCTfBurutiwrxK5YE1AMuBdr6ou1lvvaCZ+pduCkxTKXq2cFlEPDO6IM13GySLoUjHwOaJOGEEBYI/NewP/mmnMuT2HuTY2LTGYncE7QdVSfdf78hCZvviSWoxevAReHgK2jSVUUce50zCV/JSAGYrn4+MEBICvRX1ilUm250Tao2CJriUSieJcVs8NM9noEyf5VYAz4XQSWB8wXo+L6jTnWogK8xE1zk0gEd4w/lGi75DVAHdAsIe0uf3gU1SfQ3j9ArJeBDW0eZO1aZ4qydBql+4n32G23FqIH3NkOhg0CNYxtgFheDbs6n3nYgNskVy5oZrxZoYqgWOSGpgI3GwRw4Yj2V0QoW8c5dGhvsG9jhXL7i0qiEuIZVKUFPyCXttKPTsMDu6CJZzw4iuO4+nA4VxrUgycQZcL9dzl3nhCnDeOC7bo2jjEPmGjRrUdcZ49FeilVaIbK9gGOmVnn694FKO1+2q8hYJSO5b93qgggaa+GcM7t6Chn+OWl5OQBD7oHbtXN7KGLi3D2kijLWHubmYlH4tp3jZm43yK1MKIW9MKL+oag+ED3RBxfBzZhDdOzEvOengbL0NOZkFBgnHlWaCotJ8Zho29gHtCWAuLiQZfQ7cSoFPgdjN2Gv+sT3468c15r3ON4PqZmzk3dauS3fkTlPnEZfKO/sTvvy6HdmtDlmyGpJ4nO9fzJ+XTdpJmu5k8d1n7vBu1sCAN4Lvvq2m9EWV4uhydqHD3025b7d7uUmKM74hgf29Tgm44576Ky5P7ZlXIPNP5BNt3VdJFjCMb4XRuXcSS4YBNjGygVD7AfS96e+nZCoZILMy6a4oz9LR8B7bmLlxTdnfpdk6RzE3OWUX8/daM69Ytp6HNWr5etNfgoNghcjGRHbaj1HBGJtMO6oCorV7tcxYdkqI70ko/KcdOcXHpR+5C1kBybHiTFCccWofVYZvZKzEKrk7rf4po4ku0GivKcHvyhcjmPrIL0iO43iB9IkhyXiGaPkxEIEU7QnnGOVgj9J+GFJIRgjdpHwsRBWBccNQGSqLC+UngNZ5QIa401omEp+ccuvX8Pi3jz/zwIU0AoNca/sV3ND/LuCi8+F2FMVmRnfL/q7AodY56pheaNS5OGAGzGMGuryk0AYbm3VzNVexuCM5Fw3RjJYn5UVN/HMLlfzpYBJtqoCk5hDHD35QhcMs4HcfRP0yzovzq3NyLbHpT2NTcLTDPo9A1xTROg656tc//Q1UNRCboqm/sKz5GnZcPrdZdlmNKpLClwjzov36tKsm+1HPqGPNkqucqh7Rf4UH3w8nR3z4M1u/Pjt71z35Rfx38sh78/fD4w+tBFB4841RXRyevB3+PAgNP1P7abjC92PrN6dng6O0J9AKtd/bQZ+an/vHR64tfsX1EgTR/PBycUQfHH96dqOig1jyl+nT9e9wGsGHwK7QQukWe2kkewHfMKdof9lV0MPzl/UCFB8/CA+S91mxlsTamFepTnN8Dv3BxGQXOlHl4e+bgLXIB6OxdXIYH3beDk8FZfzh4vQ4Puj8cvV2fv4MUTwfng7Oj/vHF7CC6uPx9jUtqVIhAGcLspNnd2iRbQfldUca3y3WZx2kR46ayb6OL8CKKOnsX4e8eWn3R8VgaltfWtnBZUVWZ1ciGnL+hE0mSyLjEmiYYBCNmDQz7PxwPnBWsPydFiTqs8KB7enL8i7c2OIakk6EGyAm03mUOhPCGCdDp2lAsF0lp4aHUHCb7HYh8k2UYqL2ALxEilRrBULDJZVyWOidv/BtombY9BK5FoC71VZIWoSkWG3vxqhEA0TfOQmBSd2EBCOrsHCIoSe+pPDg8G8BeMtOnogOkCzxHhx/OzgYnw+Nfog0obNi80cHB6Yly0Gv7cyaIXm1FPBax5xM+OuPidSX8lXA+phE6yPE9pkKdLjJMYpYUE+BJJhqMsea5Lq4xtIjJbsZ/IL1LxfLLNs13SpS1FSUYcuE1P3jxgrXewWH/BCjYDwP189nRcDg4AYXi+d+OA4mWRaEtLSyq5z2RrJNgbkmGLSe9kyw/A5I9PK1JuIgZvI1hp/zi7rmK9g427pFNc4Njt6G2EIedeDYLeSUsYtY/m9ni5PQyIBor/+arOEoa4apF5jrkqs0JuNgagZrP5hMDjEMIImHubcuo/gTVRElBej+8h4NjfXRyPjgbrl8PjgfDwfrd4OztYP3z0fDH9evT9SFQY6Q9puVqtF6OL+bNHMsEmImGaCYiuoTNHLmJrtxd7pMyu+UJg6x3ZbMnxLKV4dh1LWDIRtBg82r49oKt8rBoXGa3yRT3BfvVjfCjq3nbj9Qf1XyRxWWITAwSqnHjELB9C1JYrG7Z757dOLE7YhNv48/0rZJ7aL+zz4B/XOmVntW3MKefoizHJJ5JCjTCwDDPJQSldxITbtuy0gJlqJmI9liaEyna793Sv3+fmpnHPRoAW2JPyHPVPz5WR+/eDV4f9YcDd23axcj4cEbIAigl8nmfDgDxdo7INVOFzh6R/87egTo9if6Nk5OzhFLXHDULQXMs6JBocBlLKziR1WMzdZlli9Ab0aMb20OdVX2R1dwfeKokG4HD++PZ1lOYbBeGDzl210EQPQ/Wv+Hjb+P1b79Fz39bX9w9j3ZbLRaFBCFgyHCcQHI7zpsgOoiClole45UOoqB1Hee3C13wFSAXew0hYEzOeLg4UBrz+WC4PhvAv+c/nv687p/0j3/5dUB/zwfrn/qHHz68W789659AuZ9O/zpYH56+ezc4Ga6PTw//uv5h8PboZA35kILzYf9siF+PhuvByev12enx8Q/9w7+uz/s/Dd6fHmETx4P++WB9NnhzNjj/cX02wDW0Pjx9/8t6ePbh5BDA/Kl//GFwvn5/1n/7rr8+fT88enf06wDnhbqiFXhRPA9Pzy6K52eD98f9Q3iODsLB34eDE7AHX7/5cHI4hB/vz04PB68/nA3W/bdvzwZvoY/zwd8+DE4OB+vzwx8H7/pr4OnXr0/f9Y9O1hSOBGqenR4P1h/OB2fU7/vT46PDX9bvP/xwfHRIJc6H/SHIZA/P16fvgV8/PVtDlNb1cPD34Xrw0+BkGFWBfvPh+Bg+XxTP1+fv+0Ng5wF2wgUWxv0GZe1wDMRUrGF0OAYLMrP5Hrh2aBZwhu/12el76HFz82dHb98OziwgjI6zD8eDTTix0FjUE1Lg6ARmHawgKiv3KUuyYRV+3QKkYfIaQwSYhcYLnUXuo3+E472LX4XsmdlTMnfCCK+JSNLvkIrTuzXgNlIOXgzG1WZ8NyxWF8sWtR5CBZ8TYv4tXuU2vD48/nA+xHkcqvD49O3bwev1hxP+4cCI1P78ff9wEK3trESQJHwNW+7osL8enLw9OoFRvj09Oxr++I7mQyYHR3l2+vPkzenZuz40cNJ/N5Ahw7VvjZc8QalgdO0UcJEE0glXhuDsFRWai+HF+XPlwhs6Yzofnp713yIRe382OMeNdRFGEWAOTxdSuICMN7RTx4CvB38fHH4YDhDTLc2hRoNd0CDv7q5RMK3hKQ8uLjprfrUb7HbVbhCsg922Cn6Dwr/9tv4teGjRdY0yPoP7b7LQYR68eLH+48Xe+uJypAfj3fXu+iJY/7b+yxoSR4wu7i4+v/p2HMG/eJxc/HwxG1/c7UUH8MpENtEpsUfgrUO+JMAdk6y6EEtuI3D7i2uPEpf+xxcvgq5jIwGuOXSIXoAbGiaXRSGeqfDHPVuhDfqEEtjHFy/b6iWzPcJyeePGQe/9MYhsynoEPy5ZGk8tPYemzI2KOIF9tMUP9v7I1gL7+J0GS29eMpfB0PTUvmcMb/PQu4MBXg1TwOV2cINdHBw49oDMN50VI5hzD2O7HMjVBQA+dhbZnc5DvI9vQAO023YSejfhgplAzZYhggLEwcuNwzIT+OJly+TLqE2qrBW3Av19riQgbmRkCaCE36fxQavcK5QrPi6cYt9JKWKf5Bru8rnkV0YYg3AXGFa9kKALlLPIuWehqQncxPfZLhjZw2xGTDL84ETqq0tQ2BTPMf0NhlWYkaVvMSFXshk7klhW3OXL0WTmxUsK3qoC2zb8Gb3sjvn+Im1RipOZHnVNHY7Jn820ZBjg27DpRLQYBBsYaScLDUP8zuDSnSwiG6KOknXRsiIeLyUGRlQET5/ZDMqO4lKxMRLdXUJKp8rZOOmDLCmoVtIyr1ATKqcpz5eQFSdZp6UqLJKRNESWqWaBV+ShAmdV8sdYP7YXL2D+/rjHMXphLGDZZzK/oC4py3kpj7zhqa6KSxGBQZNmPnfZ/JFr8qIL4dEuwahxqqBM1HKQ2h0bD9ktQ2VXqOaOKO2rPLqTKLYnu593g5YpUYHFFtqZkdUkLB7TunqhXgoAJDRIZjotk3kCtsukv/Z8UexnWMwtSqgFn2BGdvkwc50xnAovuy9ejo2alartqVfWS7JWRWjjlnA8uI9sDYmLHN9quRl645jbbH+h1ahlixkmr9TgzxNQ5KYAVW4QuwkdJE3+yjKjPJfkkmeC6QViJ0KdGscYViLmpDUlHNP1naGqEn2guGAyDHXa3Bq6zJHE1nkhPqC4dCl5rbhHOqV4jVNJoE0YwKgRBSwN4MrsfRjYfvZpwo0NNJlzQWGkr1zNWEjDviOL6seGXatqFwN98px27dFAbfXcBQFjMLuF6EZNptJwyDir6/Ye2vG3IFnrcK2uZBMgcDAgaLNM0aQScBaF468vuQTs8OXL2D2odj+HF7PnEbCNZH7KMnsD4ShJy9Al0i+jaNxuajYSgAIDZGUW3fk3RSrgXMyek73FZ/jTUDxy1AmNW1ECDOv7LJ1tm8vW756+0bg2cW5wXshOWWaLWXW2COiNg7WlR90/74+d8PmN7YHNpAiQ5Q72iGjYsxKT011E0K5SKjzoHr2R2IKoT3Wkao0KEaPqsbfAqvrJOcKr6qda9jp/WHK1FH/USoq6LCcLE7CjpgwJQRlIWfDU8X3kqS1LBlBY58ri6QZIssfwXX+I+s+jXwevVXTw09Hg50iu5qyXorsi3zWx2iNiehsMLCv0xEa33bpa/83FWp1uHoKRz/CcOzElN822ZftYieHYKb0eDAdn745O8ParDnrqYPcgfNM/Ph+sT9+8We+vT06fosKgnUKkvXZuVagRHFHVzQ8Rhkgyy8ysnWzkZcnyNQ9YTFkXxwYYrSJynDf0v9WeyEVZciiCUSOBRHnk8Wn/NQuB5Obvw+F2xsHWmFd3rGfdlbxTRGQ35kQP3JrhsWFJcXA0Y5qEVk/O9O3tgc25AwT4Z4Vkhw7cb0+0Zs6k95z1JIa8ALJRJKNZm23SjIkLsMi6d/Hzmuw4KM+iPzDrXr7h/PwfooCi8vfXaU1J/xXksZkrYFrHiq+YPbKrHAJtJWZ1PFstZ6E8SvFU8OjRgr655nALD5LoH483G7pIXoM0+LB/fth/DTLR8+HZ0eEwuviVw+h6NMhbtIhJgIDGzE4bZmZTmw/CEpcvlCWla4zUjBlcVxowc/eAkhxuFZng6jZwA25toLSwhM4UEwBaUsPBu/cXd3tqfTY4/HB2fvTTQK19NO0Bmp5Omt1lWB0mmBO6g/SX58OTBvD2+PSH/rECoSv8Afjp39MzsKsxUl1lpKbRnruf/s0hUFzhf2sQ7pHNtmTGkIQmpQomW5Kg2ozty3wbkkeHIZHse+6WIyl/GI7+EY33ogtP/1ehBW5Qdlrr3KI9BK1pcmGzkiiJW4IcDgVFMw6lDkllFSButLq7BQdTM7G+/AOfLO/Dzt62AdQos7J5OSA1Rrq4N0Pxk6sEgYc/wgKIVXBkNFJ/DWBcogNM30Jhk2T8PtxgvudnoPHZkkdGEDWsTpsXpWl1vora9nbbdSLa2ytU18GKP0aOk0cR4Lo0rqbFXiXp25e53YlbiLu/lJvIrkPx1VPId3V1s4SZ7bAsyWZ9Pjh+OBswQHANMXdtsRpIu022JYKVbt1YS6bL/fAqeqjTEJfF92BSw1O1nQ6QmUY7EJMZ78ZfBTvXIgMC0UmVyrE0qbq8NhM/+ACY3HwQuSaPeDCR5pVNLVDhir+Hp6IfM2XwYyQlwWyLtLSemQbipeWINdst5a0sg4Q6f4mz06sw/c5YwbubLP79DSCj9cdaV3s+ch8BHhSlirPG5p3WpWkFhqJng+GHs5NzxVh6pI8WOWOiWTYsM1AHX1wSqk0LrO5FY+DOnhLdJhovrPvD4dnRD6Qr5IJkXABFw/7r12vXcBkVisQD8tiy3CMepxeXa5g4Bmsr87dx7kS35cyQf2MUBehjzUtEDY+CC4ZD1EZPooMnodq5Xm4Cl7siXIidy5Ymf8+gHoOhSsg7e4opK9LT39Uya8GSq9RGku6iNmtZXtucsvttjhCA15WyjTVINbm6xdi+UlUZEX2XQtBQAycSwAHq9ThKkpM3R7Qt0m6wewFaarcJ+GR0La4m9ksQBl31sg02SF314uUDyj2hOFgH2rkVuFkdLGPHE8sMHCXPiMzcave8YYs2GQh2BW/KHSIQdgwQ6Wt7sQPRmkC9EfbVjUu530Wi7UEIYmDErF5zVMsVSGL45+QixY2ZpsaipB7bm+/jd0RWZ6LvMana7IV+042eyhFhlgCFGw9L92SMbR6ISrH+eb3Y9stA9ZAUn6L62bj9YiB0tOKRwaZvzuFuMtFUoTOy36Ym5WB1TEwC04YdF+Kfx/TCaIQ4Q2r1/C+znn/2V+I9+9d6DwrHmsVC5HnjoItDBcYqzhoapmpVuUkj3nzXAHf8XqpUQEXDub8JFovf/wQQwjRuAGLTYrKI4aX0FFDqq1xWA7rBbVgG28BodjIySxocjFx2gBgN84SeR+yyU31BRfnBWSUVZo413P4q7ayWS1C5WnfYak+wm90OgqiCkgJVphu2xd5e+IVi6HYRAPCzA+L8OkABTkBp1vhKSwfSF0kd7dc4Dx7+Xfw2OHB1nh9Eock919k7iA5CdnjrgD3Vr8ETFsVWDIBLYQ/vjROKje9TibbCgB89vA+7376NKHcn6SF63rdvJNTv6L9JFPFvIAWM76ybGSDIPtGF9fXgZHg0/CX6t1FB89prXoHozOF1GGwgoU+daWP7d9B93PrPDA6Pl8Bzoq1iNTzovjt9ffQGCHP/5O0gehp5wZbDzvONiET/VJba1nDnIa2lLEICAsI/HYxwisrUAcgpyim2wyIcx2BoMyvs5GwwEmaKquLAZhq1IqBnmG7VbXzr8YqoKLOe3wq2nWFqDP/DtlWITe3tIcM008U0Ty71jETTkgKNTMw2Lbeqh+vaUGX2Yaw5tja50jpHe9XUtXayV7QKNhx7KOyiiX25RZngLNfBCQr835yeHQ4idXb6szoe/DQ4Vucg5IattpH92a4o2t6fQqeRn/u/nIutcLR+fXSO2tiauMIF4XfCUKN+MnPezqwJvJ+0O5vnBeOCb9+qW+bKHWM8m207Re3CrZwfjXOAhzg5NTTN7DZNiXvRJSGVsRk//fmELMbZNJ8XFc+oMSnfbhbe/zA8nRydHJ4N0DrcsRJXlklvZNHXjhE5LWQQKxjzhjYOwrl4gzzLpeLb7+Dbt9nGleXI6Br5yDIpGxSP/jWF5wza9JzU5WZGUndwjOXMrVWBPytQwoPuXwe/KEIZLXd02TzwVRoytqpMjcJKQ3sOJVNuK5Vj9iJSB2eDN4MzcEs4V55GBoTETTXQv5eIrjeMG32/GTKOxV8bt0NlCU47TpRIb2iP4hbnG5QQJhjB5cYWItkmlXqDE1yX26p6+cyycoIJi7atqwqBig5MutFN9xZpditrJoUcMgWPPclMg9Igmqf6FYgTc9rWqKBDsPhY9d5DH2Rh6b//JqJE9HkP/zWd86TDDuHfpoNmtUe1VFS7RnooIMMLb9SVU4d1R6wX6m3opW1VRD0M1uKBT0JcZ6E4m+uRdfLIEWjmHPuzWaSeMAZ6/dgQmojMV4Fc6XuExHDsdsYJcxq6C4mpkjgkj/TrKNucNrAJJEObaYsHsifmQGhdYJN0cpnH0xtdFnxAVNVmlq47KkJvbTuHDfIOXkI6c9400BcH/Zx7zAKD4s+vnw7ue1ybfdha7ERgbJTR/6SK1CYTHzS34VOvMh0bqFoeKLxnowC16pfwiJ7anROsX1fTb59g70wmuCmQJCFHbH5AHI65pCfShMWZkzSK5prJCRuqNc5W17h4gOUn4IzSAOeey0o4+kcYjffw2A4Cm7UwmdviPXzrhhKE55aSLJlcUExX0wZAuF6qP5chYRHE4UbqPtkocrfeVN+p/ajtp+mxIg8RzzNETS458EmE5uIG4AilalF1Aow6SomNIPcmOVB/CTCblpfdIknLb+uv/gyvOPEFvXkFb9wMGSbYTfkv+GQeOWAZBFqHmNXBgw2yEN+S0TftC5otwobl3w3Wr+Oa29/FZWjuliQEZAmfFclU+GfLf3l3Tu9iytKttStyPjo7H677b4aDMyKt1U02T3K82l/HxsmIF18D80aqvxojuMEEUNyMKgsEdj50anY+JbzMJXMod39ZZwP751vIkZmcLy2lRBJZ11xavNcCEj2N3ML1wwouGxhLJ+AS9HNxGa0vLsNNE0tdNw2IRH+FzpN4gZJT1PxA75gErGufbd5PBujynsCUNLPwnhisGhm9vLc0FOuwl0xXVXg9ZfhE58xrqYfWHy7j6c1q+eTQaNUwhg3RCzdUxNiOUi2b45KCsH1pVl4n6dUEAMH8N5zTMjSWs1eZLvBz6EenZcsFCclnPqJp0Ex7CQixrBvNj4NX1GrmGrIgaFS6k3wxzbLlhm7gk+1G1rAp0XEbq/Uebi+H3WImBHmXLSl/8QZgyGjdDhlKfs2IxVFn8zCaWgybi7Gxjje5YIUPLfivK+4ETSOjhhNyioKT2CyNJLffQifE+aagrHiEf1VsTRNZdLHAGJlmMXpRMo2HSlxkaegEDg9cCNkNkiNuVkibsWgnC/eL4jkECq5SmOirwns+Ahvo6woMDQeRWC7vMe6NdbEoilpu6y0BTmVrUzoQDABqAkH+PxN7c1MITQ7rJdEnOYWIiY4U1dY0eyNBsKtK1E7srI7UWrx4g1rJx/BIsE4TLubfitApa3UL7I+Oj6Pyf80YN4b2j/7fDRpaTCAfXG8rOij8UOPnahBRJgZydIV7+AfyjrtITfXdU3BHScybsVfreAMeQU5C1pHIU6ClkZcR1F4u/w04DAzGq+6RdTONV4V2csriM0Ujq68PcSjFOtV9iG871rfcWrGDHN5mY6gStrvr+zZGmevRbpXATXaEltrHy+VkEV9Cll77EtPpoqDeniFVagQG1sK0BqYcsK2Ue/ju+h504wBKkF3+U0/xyqOMx3mOwfEijjUZRaPuq/398YM3qKI5LQtJUfD8ajwAIykEMetk6smnz0ioKNT2Ki20ruwoiV9ugqdDOLr5pNRpnJYFxXsbtyQwtOmIyi6yojRwtGopL+Fc0BDH2VQVIy8Gk+21DZgBZEeXZQmXEKxtEzW3qbkoiloN1l8YSYWHZY3wsF8bsU5C8WFETbhSjyFcMCC1KWrY9sMvLm6S9ApDBacY5fcLKmsVBgi+vdWzJMZ4wGCHNwMJbY78/asHP+W6sXFHCQjhBE72XhBwvu4eB8eDfnr7VWFdm+zdehDyIVti7H0NT1VfM/EyY5kT9kbLV8RPBhLsnkMY0s2K4MB/GQ74Z4PIheBhu0ELkvnVrOBxU6p7kIj0bXMCb7BT+IAD8zJ4+3Ipzrr7OzKBK78hNw+4l47ZzQO/uRAKq1xnXmd2PGFYLTt4I7Lrc5XdpU7dqGUy69zo+25jBnu40lEeXoyyLzEaJBlvGAY4mRhI6fMy1wVmjoNkyGFgZhVtDM1DBNaE4lnS1Ce5aUxmSVEm6dRkkDdpvVu4zECyALsLcSfNNDZHO4y5RGzKZMExz6/sIVTdfDVkExvurHivjDMBbAhq13SZzeL7ejJssgo16Xq/IhUZeClJHggiOh0CH2i1F9uFdzcdWlyU8ndRqgGbsggzSWR3RTVvN6ciGj2WTGIM4RluE7bTgHUzGvsBqmgtu8PYtNCrq9uhgbWFbdNFu9OEwWVhOE5OuZaqTbJtmIy1zPxiZKq4nGSQEw+R90rcJycONWKSxn2a2lwRo5qiRaQDkEldQ547qDpD82Rm8FvKCWGAJ5GehSmkosgWZrGk+m5EFr1jttqRRwe9vGuSYsKiV7xiY1UAGPIlUjZf8wKmCduix1pXjbMo7RMzHUNkLOoku0uDcZsaxN/EcN8uF4kuQnztxMFoU09+ZAy+0kBIWC5vUj1+R5FiuZJ5zaGH3bMdixC98pMyYZP8IWpAHA+e3Mcsn4/V5GWW0zMQhADSu2MVfjIRFhAFhhSO0dQKvxCinC81MMz6dSYGJ4K4/yoazT2RpsPMDGO9iuN2rYHIDaDBc2nXXkmWXcRkQf90hiBZtacEPXII3c5ME51cTcswGr0ad5JS3xYUQggMGoDOoU06XWc+JRnH75EJvNH3D/61z8A09uVHcOVjrNDixpMd7oSAF3ywn2DkZLiKP1+afScrFGhDVl7rvDHlJIgpjCT0b7Qv0YXDTgBWbggQZRcYJvTsUcFaqBGkE0lalDEkvyRStVqCzILS2NtPUF0++lsTJONJ6o6lsd2/bWqTP0A+0FRfgaSanuGrvEG7SNMBLI+/UQKyzvQ6WcxynbbVhM+PLO9xnkR+rFzouVsg6mNnIPUpqQ3Dgxf3qQujA7UA5b4SaHAx/v30zAulOPK6r7v6+s2ObY5ZvmvISnC66fXU3zqnZ+RWnN5zyXpOss1ThSOszkqqDRiNA6B7ICHQH4JTc+yHlXEGkerqEDAplDeGVoV8CTGpL0TYVCb7LrJCbRUC54mfJxTCEPIawbIOEXbKyx5MJvpzPC0DuT8Hk0kAV+hxdTHZzsYtJw0VHJlz96iAVMWUoxGbwkyHm1pqOCn4NuyFwktS4o4RTpxYTrLNlD9L9eglmSMYDilJmVMb0dexsx5QBK116U3ihFyK8De25gJN/UVVwK5Qc3oFuUDsDpg0f5eImvhhgR8WGys63ynSH0NOUNOIXLgxSSLkmNReWE6nWa/7K24+iEwSSmfkRtowvF9SsijAuZcqyl2QBBNiSEIlIvfKEaLcGXGm25xrOINUwZYH0kHzXaWl3E9R0qKvrh5dlBShlmp3cYF/nExoHuj5qpRnzS80vVhwgUUpz1xgAQWs4lsQSb0BgHJrYujwwwiKjSMeGxxdJs2hhCN0b+CY8Iq5Z1ejsTv6x+54b9QNo4vg2RgfdgMbnsa3gqiaHHS7Yc2WYE2BO9Uy19MELptrX9cfZqsyOrAaf4zaHl5AlDYwNAwvRhdjtDd0TDQq/e4GIVSCgIl5cPFSylkDh2c9qP/d96BwoBTkRohAZiL88pk19zDFuC/XhKJl7T+cYADfPbu4i+iPisBY8uKuszt+TmahLlyNtbvhwXe9f0QQg7h3EdJfINH06/RMRdAmlnuGCf3W4ImNxvIR2rFEYJgZHvT+r/VFtLYlGjoHsQmaBHCQzpBWPb57AUEN4WXk+HeKRQoFnSSS6KCFXnt53YxdhlN7W5I9ivZvlNNsBmM5aCChZAqD8XD5MrfZdCZq/eE6XsyNIPD3qL5aJGRF3fbsUnKvw0KaXU5MiIXZpQ1nZp6NwMmE54qnpdHJpdldW93FLCYsyIlpks1NFF424bBqg5Z/DpDGOABZhaf5HcGSHhu5+WaVnVXrQYI7lJr7xJNdTd22iUvPOEEfamssO2PfM2vvwWvl/6zbi2oNs0av11OhlTpQNW7OZOhz6yIdrggrrJpKMkoA8kEUjlq3RsWTkevcxQXhw85KZTDkSiBKQG8kYV25h3Qbmvauut4wUScybjkiKUfMJjpTZ01ZW4FiAmeo9uWYlBA5pbUVGo2I07qjh5RAMxZKlkYFjvTF9POsR0G23YwsoEwE8J11blGNSK6g113uYNcAqWT8iymydRZdKC90cWp5JXB6o2xUyuioUswSGmJPsBid5XMdF02Lh0h9W8VzshB0lZrGHBtICzTX3vwZegYSBzignAAqtNpAwF6q7zrCNqM9RFvKoKU6l4DfmGCHZBUkNJAPtgq7K3AlemqrcGQ7GTfNaySt0Rtqj4aOiVzMSYjvBCvwaeSCj69H+2O3j/kNtI8NijIY7+yc+lFwRDNOZi0gfwGNEQrDcMj8mOUs6UXw0ntrYIIbFyefBIjP7G7BpeZ+c5lq1pm1Tbv2wjOCOcPCILmjFDhtnEjUMOGEcjIr+ji2xhbW1sIh42qb9lzOSdGXG7rpIspSWSX5hjuyBtT3jq4ZXpiBOH0isbKR3oxrtetybmxG9Lz0RMeyJZaLOE31zJxMVUmKqE+LziJzT/B38uEYX28899moQ6od0uNTc/EOCO/zBcRITDmdHGXCzfU0yyGnrGfitqldGKYyykIIADOhCJjgzUID61XH5OALwpQvl205d8nStx7KgnCJ7Bfei0kcwZIy6ga0qotEzyYWs6iZIWsZ0P8YxXYP+sRdxFWvdGmrhQYgK4u1dV0rqw4nBqO4+kZTMNdxuco1mAGkE8AY2E5NZrOFs4KJg04zMNbgqXOxAhBxsA06jGwCXTTydXqbrvIiAzfluFD028vPCOJip3SSlnmGcwdPMG57uhUh1RcTHpP8qqak6dWVNIo77+jPeroq0V8fM9Q0Z4InPYCf4H0K0bumnOAdC1D6dgobB+w6mPsXn+JFMgsim31LveipL96aaWMsaYJnrsvpNTDBTmAPSfWACBaygeehy5Q0WehgobZyFzC1UkDE0Lv4vq320BOG7MZqs8XYmdzlMXqXe1smsmmnnSoU/nyiZ0mZwdZZLPS0BIvDHpyDoHeBRci2/WhtgCVpUhpsC+/i+4jWOBW0EGMNTsCGl30q0BG1/QTDy9oEHvSVIaLP5GkgSzeDoOus7zPVOHY4MtdtmmfWde3F+VUhqsQuUWQTEgcpFkedwbo9bsEu4B42hnYRYvEI6jgcHWaNo7xoefZPxCC8Dp3djiosnc6MmwTVBAAKsq90sCj8GZ5yQkUbTSrZNaoNRAfxQOOSZBJo2AhyEI44Z41LxTQ/jMS8tytU2jELBjNYrcEKB5D4YE3ioOER1bNqHGMs6doVo9SKiD7erA399w42bzoitxKkvxOVn3lHp+ZEQvXRWjA5dOXZiZ/iN0nXKFPddgW8AL2elNmVZuE7N0f3OnTGt2iMy/gyLvRknuV3cT4raMqlRTuVkUs3vxi+xljT0LShD5LL3rBoEq+mdPgDXa3dUB+YmsIsOLlup1laJqnNujmi2Rwb19xltiStESTMYLE05NKxVu0SXd5W7trWkM3C5oATZKYLARbAGgYZ2fo6zheJzk0LqMfYaJ+G68zFiouQffoPzQe39glnCmZtgB0fmPmDYxQnMOCbETB+lBBYEsTiTahDqmXPD9NvSVZC4Ey+SJ5R3gdNjcBgDS9U0N5Y8qTs/hbsRpzwOC8r2StwD0f+8AC0sTMhgC8Y3QgidjrZSOGReJ0E7WDhWZS5Dg8gNMMQRjR7bqlZMp+THqpyFN7FeEnlFBg8IayNjGhF3jFD9awHpccbrPxGhlSOgegADEFXErgSDuAFAfLQ+gPngGU5km9UhtzkfJVOyyyzCkXAaBIvHhM6SXZ6yYRMp2dbkSUHRZ4N+oeHg/NzhX6aEC0Zpuf8x/7ZAKNM1F8HLZl5hiKUPJrwujnSfqsFZxDeWE3fFhwCL9qadpPybH5Nmk3OX9qjAkdvwC0bRZkHNnZEq1WUeUbJ4ipuXJQ3jvP/Yfo4G1fexEmQJAWUB9NLJ1x1Wb/T8U0ti59yY31RqwqTRA4VBLo//TBUbp4/TNnHPxqT5nlooXBUbuAcvwnKl5drmxycBySu+CgIdoPcglw4POg6qQeiKAKH/WgPQgkgQlHnwrIJJ3aXF4Eb4m+v8R/xpaYED+h4ZvLOsp0PLQ5KJt8cbLU56DeH+Q6aWzIhiP4nAatFgfVDwDqwMV/btjjbWNTr1wSg9VJUesFiN1XdALITlnZLp25vpsbmvniHqBqyG9PONwHLmyM86P40OPvh9HzgBQl3y2rJNB9IkPRHe4haLWAv8mxB5GJDJtL+D6eQbWJzPtL3Z4P3/bMB5eQ86HJA93OKUYXT3z8572M8W8o+ScybIVJ+yKtaddiVwQGp0SbLuLy+CA4k8y3mEe1/GP54enb0Kydw5Yr+WyBQNslDq/VxlUxvGtK2SlwXL2swBoCx3khAFWUjPaOMBBQf10uWCx+9pC70r7sW1iY5Pc0ZBPvtn6tRqMZ7iBdM34G5P6gbTi5sU3kSMcPBcHxOMyZO+0nBbyohbzDcx/rkdH108uPg7GhoYt/g2F4Phv3DHx16j/lsaXIZ70ymIQAZk+TXrxF8G4bk13VzUBBLqKMDxg/FratmEK5FSnNI/EGXU5s6oInPcUPMNKD6iKkW5HQ3aWUvLkN2OGbnWXY8ts6t4UH3h6O36/N3sH4OznHmLmYHQidNjCw/Bo64P3P0ZnEwhnDKAfXrONVehLDC0+xubUJkTIwed13mcVrQzNq30UV4EUWdvYsQx+Tkc3ly1pOtaU4wm+amlvyOGrOnuOlSPi5Mmhtzd3poPTGBvJM0xrpHrJYzvJk7or5GA6TmXC1WNI0iDGqSrEKsf61XV8ZvUooCdvwML945GYS1bA6sH65Gv7cJXGT0Jqjwk1K4OEPl4LzVEF5uZD0QDjD3W4nqZFRDYHzS66mRubH47Y2dKHijANoKwFgFq9p0ojbjAnxoCHPGCLQnMZMBTkXdeHQ52KUcGsL0qugAc2g8Bece5OaLxQOZ0DSP3bk+jBvGxLsiYMokxAzDnpuTGV9GW8a3caXITPNNryFgiONiNwpEhy5py8Z+oLTaBNAhdICL2TVJ2ZDz8aviJniACW756ons33h7R+/7Z8MjjIV/+uZrusJJlp6I5xm732EBbUBRZVIljRudwcIHQKQwYpMPXEb5PzWFPqYc+GvL1gQi7UkgUprHrrdbUZvsD7cevsgLDL8RwxbFeOnZiEQQgfAZcosu+2wVWrhmmA1nTXNA5WaiBEG7oHHHKtAu8SCUu6m7qKU541FHJjv/e39MQ2i1WvECbZDhaNt2IW7iFS0ryQncOFsbZ2nrn/SPf/mVWUq5QcuNWjiu16fEJ5OBWaKnuvAPUQ40T4nRJUk5xpyn/6oxem7jHJ2E6JTZmIOZw0eYTMtQzWQixiCN+Q0RSUntDGg3AfWhuliMhgEk7XXfRIETOwBa8jM8lxY+N2MzgiApnfmRMzeb4GcMmZ9PnRM4S6AfL7U4CtZ9Z0sYM4XO94c9rgTVl3AF9Q45cXpwcYF+x9Cghz/M5OzZgFLS1yYgupRZlqw3jIdsI4tEW48T63mEBpsmEw2QzGKGeXY/qEd3CykFxtHJ27V3NqFQ59FUfwBZVPHFcqJEMB3FXdXEquFI2fm02kxj/oI2JzRKUvWvZBnynkAoTLajsZNjudgYyqk50xD+6J8NTUhnQMrw6ATuchJVGpjeX9fKD3HVQvDA4Qxkfm4nF/2LYg+ZFK7QjAaPCYxcOwqfVfFCnYVI7ZzUdL78nCCyQd4eyenA5r48aSDA8/jIDdxc2B/irZEuj5Gyx/bWXAytxw40ajZ49CAADm3zKW/iG5j87LA2hWlTB6G76Ndvjk7wgm6jjj7pqH4COHwK15J5eScnhSXiIFuP8lybAgRWryvbLuPARTvxHd1IwqYZ/AurjufbFylEKqRoqyzAc5uo4kks1pD7q4QeNDirpCoBhLiH9wZGsjJo5IYqQ3ZuEp7wfHuU+JFvJ8hD8NftePPuqOVyeCokm9Bfl5D4bTQkDXh8gBzKfMPgOLd5lk5XOcwHn9Gc/oakAT215V7nJY7bhgDVmBTRImPkM42bKekmYYJzrjhJ3924os7zq6ZztZofJykmKIXjEHrzXBfXntBj652rSdDedI2AVkGbzkBXknhE1vj4cRlFQ85J6ZEVI49d0590Ld/SzZyhBcWdpN2zGb/rEhEs3SwRsY3ZhJU8wYSp0O8qcrNdpoRX+OgaTEtyS5lZOSvrq605CzgfLliXB41d0GsWvPMHa+4tV04t5gGOOK0KiT2UjejX8duwesQ9cN8IPrr7fxOgEzlNnOxKckrCCeJE9xaILR+JstXNsafFIDKGSChWIldYE0hi42g26D4D5mlRa0NaaXYvw63qGk6/eMGWBsFh/wQE0j8M1M9nR8Ph4ARyQ0FIL8MIo0GCuWnKbeRp0kmX9ZbLhpeLsXrH8NNR2NBURDmcRGxCPpRzaQn+cpHyRaDiVFj/IhFzimzxCXJGUAgD0PWnpZ65jkr0xuG5QTgrYRTAzlrs9MCasU3md22VdJJ0htZ3bbWkVzM0q5jpOTxo+0Amfas01UUZ7hRk5zcaR6jpVadnr5HXGv6iUmZg4zJSEFU/2GL9V2aTXF/hh1BiEx0P3gyNxSDRsATqIKxiK9jjJrCDSo1rnSdloa6h0nUnSa/9Kl5pgmkJRZcME1bhiJLgI7Ts5HrB/ia7y92GLtGQAPaKnnG8txk0SJjc0nm9noZ62quHYAVoim3k7nHZVV4koD1zYHKQCwlsMSKZrm+pQmtlPAZbpaLMdXoFuf6KZAaE6u46A6bh8n4CPC5K+dt2C8tOJsM/sPwIcdXcokkxeMJCdbRYjCgiITU/ypLZGOPMfw7lHXotYO19Fv4UNMUh/JYIhdIm2UzCLzw4s2RGCeYIARhxCt2dMDyJHxWJxttWFLcde2TWiKYZRC/ouQRIuFwkaFDBZ7IuQ2wfLRcjtaf+xHBBh2QgCzcT9gTDVhBSRI1pVkxE/Jp4icCa3K2tyS8erykh8k1NGZIYzRjpikyp0bsgIqh4VO2ABM/k9CYeRdS+xDkzcOEtDNY2FMYGfFsplN9GtgFeL2A7b7qjws2tPTPgkLkbLFOhxDztNBJkEHD6OUECFvViEAb9s7P+LyGTwrgsG0yWwY42uVyVmg2S4Zn34k6BFAHqrW5VT/VPfgl3CtBIugmpYdBExbnfHVWzdA8xfhK2G5Dv0o2+pxBD0yydux/m+AVnSOi50HJpAo1j5/anHVUbYJaROQ5ONDRgXu6XwGfuznchEBkPAtwv0cwLzdeSmXgTIp4n5Es4I4E/gfS8pwJETSggGex0u1kyg3Pi9MxCWfuKKKT8NsliZjcmx8DP7kCmfK2TvGiicgQs7+pibBVrzvLAsFACeVcO7oZdDOOFGfIgkTPc2WKKF2qvR0DzvZdqsUEMVXJtPxW7o4Uo9mpqAXD1XIUyWlPEDXI8GqOHLaoCE3QypYD3PRommDB7ldyROvdfaszuWaMHYJ819IJgvAHcgrVmFLFj+CQpXWRxGUsvmglV1MytMJ8ylTNYVjVFaEpmqBPupMWSeIf1Wu12duGPWwBrs+k3nt7AyMIWOFGmLpzQfB0mQ/wwUkMosburBsfnA6ckdzIA/+G1Mo3X2sYvy/hKF+p7tY/rH96gupteDU0xfok9La9QaT0Br41F8klP6GOIuIigX+7KdtDtUih5tWdHocsS+PPdS8D2pEj+pXcjUw7rG7rAjJnwJXhlWcZTrQrgRwpmjMxI6RuTEP7ob+fAdR37QoduF3+YjOtzcOHDF5JqvbiGbY6vbskKHnmCkcdDjKkAJ3yVUON8ynRxZbIxLTEy+JFPPv6epHIU0leMEgqZ3ktksCOpU6KZKyAO3jwwgcL1SO4JOAQGG2lSG0s3USiOyEwDQWUEBCjPk9mV9k1nxXb2n0WWyu+sIENZoCP6c7lILo171+ekPC/j6Q0VoKCz/O0c4qLoE5mvx4xty7i4sffTLHXdlKzRCJTq4J03npZhQCMISMILQY0qLlLsR4TExTGoBc/se7asJaMXbEdCgjqphNsmw5ATBNUmI+aITV+89aCMAXjQ5did8SKJjfGykxeYRWVd7uXBjyFZotG46bj3lVFWq8HybvSyFB95GSpmNuHop6ztTNKrUZCvFpo8PoMkLXReviAPolkANJmvm1lKzXgRhLNcVV8+HnOP3AvQQF9JvFMvyC35RDFwhMVx24LLeMRTSfw63VhRjtPlM/bntq/9ENA8PHG+xigjZQ1UkXt46yZg5L4ATAcOeJsBFgd3M3U2RnhWoKsPty0OrJWQwC1ntRvM2VctRzjgb6kGrLD/6RbEuM7znN9pAiHKqtiRlOkbwxq22KnLL3OOB98Avxzindz1C6p6pIFL54LcwT355E4BUW0fi6We69s4STGiLOsAe0pWcz2MeZarL8bdvau+PDxEVfd3oRNfHsjv30lVxz11zFuZ1D3smSKVZjmcjMTz1II5O97KsiTdyNjcl7xxpykpJrmm2BcwTQtIYxQv0PEOf6H8if3znHrtSm+j/TFf0aQFJ2oz3YswewLNyI4Kca4ZfW2ZINYx7BTKTbLMJI1q8JDb0k8UOYruDduNsppV6HUtIDesG3Is9IJ3EJog7AbHqbUew1uHxF6JxcfFhHzFqGNKaLdjlkvQVZWBuWlKHqJNpASaeREvIBPQ7GsGx9SjPrk8rWihiEcXhdWyCwLdkGhQtFGxKId1AF5wdjlZ5no5KeJPJuqS8c00aIsaYlNXCUTLfcI02DsBRX4iYMg0hB6sjpk85YuQpMRG2isnGQl9KR54gV5dUKzDn0GKxEJgjyT+hw4wcvStON8LraFohq2WuiJroC/IxjtRVSlHQyogx4uFIUIczcAN68jFC3HElIYc7ysY6ebGIrVGUCIbRcmG1qjTQGYmGtozX+XyzMtTbn0pt85xJ8gaAINX4AyHdKuVY9/poHb2u6GzxV+cIK5FtjdBXSj+hSXT5gSrH2leMHqbBNq9OIM8hwDEuLzVY1u4fi5zrRcNjpd0oPb843VT8grCERay0SaML7KLCO+crveapbx1UBcHuxl6KDVFgOmYz1AWyA6r/mTqDP5GHLLExDxB1QhQckxiD9WN/si00zhPlOaetkWHbWa6eHWFXwE7Xhed88FwAm13TXsPJLQVkCM+edrNkXbQapwJgLuCrPIJwCOYaUWSg7iVWZIAGFsmGacQGBQCOwy5t0ClavFx4ahvRl4hVG7Ob8CLs1cl/ln6woQF8eHeRPhlRD1RmnkJSKOWAZuFrw7kFMvHsKhuaJ9g3KCxdozcmVgwV1vUnEKhTqUI69m8GwaN1bthUBlO7jCWzcWDsFp3jq/Azga8U/w9Agb38KUZOjf01iKbxgsQUk5zLbvDACwhgkBWJpF75lTd6opNQAeoCe7HsjkpJqB5721Ax8HaWEY0rN8KB2BThcMZKAx37eCqst3NMq6KyHZ5NfEjdsz0nKU/bSo9n+kFsDEV0bUj4J36ujcr1I5BpBN3HKk2tkgPKN3uePJt/Hqj71mZJ1IfT3SM9aZxPkvSeJGU904l8GDHrx1HMuyq/XaKyOmWJHF4f4haFCKjhtPmSCiVsCQiePGZRl46GNyCgsPXooe0xAcfZUGwP16ilWV2Bytn9Iq2TFy9Pbc55R5WEpMD8Z8PpukscELyyXss3arEdu9JX5CiUccz1E5xsH9Qxhcm1qIJ3qiMtxZFwekYzWIYAJs/ODtDS3IbFzLYQdEeGTOrnQL+77QCdIn6FnpWhcHRWlcuf1VbrZ2irXy3Kr4i1nl6emJ+x3vgmPhulFOOWDDJUm2SyYCDf5cCety3lU5nesYGCKOKKRoKsuBOSrc/FsUFHNvfsUgYWWkSTr0jUJJcGXLSe8dLT20l7KJi2czxtRRn6KwGx3Ouu1WDGQ4TQdEaexCOTM8KzLM7HgVTjhCPL1mPQ32zEe7csLFYBGAk1amicGgCWhtuV/Ya7kPkYs6JrG+PVDrHYYYwiQ8aX0EVGGyNSSELbwfHtqBwkAwi6gvxJ83ojK/ybpC4KmAYnN296HHqXQqEJ9U44K8PRG2AfjssxWLY+AlIgmWPAcdmPgzSo65gR3ScaKckmlEEi7N8jg2dKbJVPsWIdAEanxhawx/8iaYunnxkiWihus+rIgXc9yxTcPa2t5td/gx3pwwS5a1kh2M4KgjRwykRTYJbu69FcrxKFrOQ5Kd026Pr36a7oB0o6AutU+bmwKtXqzifSfW38NDikykrOvNZttRgd83UZBQgQLDfg/wyiChkKunPmcYAzossxXBwRQgfMbZrGGEugZkOg7iYJgnGMmPwC12uIKiucvph+ysMMQK2PncxKQJtCXgTVMgew8DZgqzg0kHLqEr1YAtiSJCJid9GRWzQkLF74nRQkQ8lgXBU1BChkZf3TJiRnhgMYYArli0a2T7mYMAOb/T9WPIwkE4B958r8HdzJzKpjR4wGHEVL2CMkqQhoi3LwdvmTyZxFlEQnc4kHDeUgkZIZkOzb3QvxIkU8NPqlaHZ+tX4SQHWqKmOTkmqhTqfcEtsMVyTnqgWcU8mA82tOQufg9uFqyJJr3rVuec2nhiMrsaFUXMY5wdJ2LacaSIXqkwAO/zECaYLoWUxCuZxQiSw5yee4xxqfuY5M/3xfYhbb7a6XRbhF1FfdV11DxKXHjJzFUii6MEhRfutP5SQAtnR3lkSw2q6JmVeruUXuIE/mnUNDhS0bEDtHKpybyXUGLqYw9MiS6+IL3y5v9+Gf/bb6lWrtdBxASVUT/1pH4LYFOXEGHa82t9vtZCBVD3151arjG84lPOrb/60/yfYQa++eb//EpR06er2UucTKRLQs8Jn8G/Dq2NSD0QDLb1a/+lP+/v761f/tX6/v/72VXjw7L/2v43W+/31/n+vX71Zf/Pn9Tf/vf7227XXatRqXd6zLr7a7Lev/mv/m/W3r97vv1x/++rPf/6Gu9jvczWTjcCH5tUaAPoG/n35LRSdxpCVK1uVJpLA/QwMr27WF/fhdVkui4OLu731dJUv4O+S8vqCzXE6gxfxXTG5uHt+0bm4e75eZBP9GWYNygFdh0/we5FdJXC11bdJObnVRRFfaYwfAB/DMr+fRAfx7FNSZPn9BKb44m4vuij2LkIAo8zWsEaii+L5Ms+u8vj24h7DBSzi3Mz63t7/bs0T8FpdpXjI0yUDzZHgPQatykpStQRgZkSXT3hPjo3wizwd4RddDIx+lgNzNuZsbD41P+kcNpVZx+n9JF+lRSV6gEnE+KisV2EALY9nX6VFPBflM26UwAqPTRzUWn4aFhXHUyBCekZXLtpnsFaMVbBJ9diyXPAXj6d/RM4SuoKWdkWkEpHBOcHgxHQuIOdlUt4zV4mGzAVkOri8n/Dh+6UiPHJV0PiMLFe3bnTmpL+kekj5H9iYEwRqjjwcImHlBfFJkC4p1Xc9N4IDW+BjLg4uiKQaudmey2+OsOAY5C5WpScEX/PoZYGEXDqytofGoMMy+mGABlZGZCWhTKWoIJYOjzJPkBiQ+KzQpSjhA3sR9ewEmGcdjfkEJbzXpVfUsLkNyLLo8Z3NmVbk7SVMtZ7hrWnsWo9DH3L8c3dfauYKKO6CPKzYxC1ymdRy1zYLiQB5QiCY2/hhbJuFOWAJJBCoHi97JFbZPOQ1RhdGiDoBk86Tz6ZbNOTnPWxOBkArQSTw1M/IQjHuehC4X4T/J2+OFtogoIAsB01JCHIY9+ZScSHw95x3aWfxJnKJNuXqp0TfBU6cDDNl9o3D1LKlUCpTAzukVqjdfM+3Q2z7EFHiQgQoqmRzd451RynlW2NQ1S4z2F+f+pcrFsqNpbtJIuCFO4AyDzX9F1/T8R1IrHwXD9KGsQvMjb7vcVBYKNBVXiI7Z+h4441GXYdfGbvSCSGFrhLLUi9Org3rKKoJqsnU7TguwGSa6N5kkqRJOZmEhV7MvTthW4EnDNmx68W8433CN/AdLl3VOqZp/dlpeo+4U1mn8IBCakdxJDcM23xIl2XinH+IC+1xz8gXz5wqLmdvukfVOhWF+Cf4Q/52JhMw5tIYvHoSOdy2OTE3N8wjMogdAke8CbPVG0qbiInFr1sAX1Ap7p5o+IZGpIknWL5QQY08yL6cfcjRMZwQYPweJfuKAkfniWanHyeWssQwzpbkNEZ+R5ISB/uIixs9C0dfKL8f2U2bsVB2LNbf00lsY5N70jyjGkbAHgWET1YChVaG14vq4foPvZdtDtfcJQiRCHAMUc8CBEFxsjwhbhiJVIlwyFXJ2dHKYaYZxq9K4yv2yOKg9tntbZzOMLNVy03t5oaUkYQw2Z2EC7DItOH4HcQzDJTll+Znpss4wSh5wDjEi1CaFCINJx3dVSniBBRv8AADxoF4D8NAVE4BqsrXZz6hgObSSUiHQVdV2Rj+apjAruEA5ZNj2ljZM8y8cDmTl92Hi78a25jANpzk1A68zVcpWEyZj254WLszpSYOFW7R+INeP7gDNy4nmEDTyHIiX5hjBDfE5rh8TBtuMeAhQvhsvs3jWgTLYur0IXID0DA7aYRAfHkgGfBdnFMqNKJ83noMOU97Rx2VhUvpgW7DvUfPFNBOXAQO1Qr+ojxfvkicpmhxVraJT5ZAMtC5zdKszNJkGoI/AF/xJdQ8Fl6lsyzVfACakwMNJRbzTr5Kw+D8x9OfXaAnSSEJSCGkMhw/ZHoYg3jq9jYpSxZf0+qS+3FYcWIU0kSJ5QrHJ6UgzeU8uQp3UVwBg8lW5W4bNUEl5nTxSvnh8ipFA3u0wYCou7bCoM0sDYkw+VzoikQi8Y9wMDEYOiqoc9U/PlZH794NXh/18aLrhpVhdhXqZqtymt2aYNp3cUE6l+oMfWfnjzQRDcoMg7R61OZmckZQjR0GwDHpalWng5aXAZhWmAUba3gSzPoictJJOGO3PrLQDtFRIIMFxwq3rnJkfx2iJCKKeHXBE+10VnuiZIK4cOyHWwvtCe5T06hJduimE2XE1vrgqEEIqsssOtmqLHEgGxFMEegCbhy6RRjF8Rf94qwjchsBkZIRxgRB1JyVwsVxfcaUb3ZQyMw0Iakt7LZ343RF8dYx7TZeOtg2zSONsgIakRExzYcwDbfL0mT8EM+ynUIdH707Gqp9Y4kj5vsRyg7yTEQHDw5FHknzHrqF8sCtE3QKTkaUigBHcSaC7C4FI2hBzf/N3Lu2t21d66L9zF+B4NQVINOMnK70rM2G8XJjtXWXY2fbTrtaiuWGSEhCTQEMAIpWbZ3ffp5xnWNOgBSdrKzuD4lFYGLeL2OOy/u+y2+R4060DPRqmzWkNMJgOgyQos8clBUkZNZUBD/ge4n0vEWCB8+GvhrVIEhw46CgmVSqrrZaKcOwjsehVq2utjFAVkCtZBimMfNcY141yD6BUQGeTSZBLs7+2Hg5oSNVX1ZUedGRTDEXSYY2Vps79RnnoFeXoC+27A1GcYE870BumkQPSGQyMxk6Nu10scCJTetqS+D8YRKCLWPfuoS1ljoryVeF5TMBq4FqpQKU1pDn49RzCLWjTv5nSCvgLStWkUD5qmvGauJz3yU0L1ukTcY4DugRUrhGz1++fQXVRBcYQgTGv211dy/ZBsN2bYpp/ABUTMcE6oavDVJbI1gGO+sh/uBUFagFMyEK8pjfAzggNCsu47RnfZjCMD5UkckQcWR3y+Dr1E1bVk/rWpJtiLJmj+qGGWZSb4ORT/GWXZJhwez1ZkU4LqVPLBAcu+umnTh/SFd8kD3I+i3aT/bON3zkyOFdVEF3/mnvE+9E3s7bytvnd603ipa0FeDKyc2Hf5JQQNI7ZEwGAgkg2LHEqB6y1MyxKPaFTs9SAcNdK4grAxC1WUuCHWfIZopOhsc0HMHp038C60nD+h8+b5yLmJUhheqKQxjAQe7oQz1cD2/ujtLID6ikvqn6PN5iCVqemUohCAsUyZu3uJyhJxg6Jqo0DlWiOlqHQpXBmSFC4twfa8XWdbWI1hroucrKy012mUcrcAZbcSjnGqiT4BW3gIAxvp5Ej3/z63//N3QDjGJCxljXVZ236Aj41dfREXrHztu6uLzM66PxuM4v8R1GhmPqpl5E/98xzJxXr9HfbDVaZeV61dabBpT7kBIf4dhDnouj1BQJn+xsHYl6kTCJLUfY3wUBd1DjqVI0PpDfclSd/8PhbPAzQJpk58b8iGLT00AdBvNBfAx1XGapN15WrvUmlj9oCKDiiB/apKkXKQDcJNJE7TppKXdxdOmwRGhkDY7J5ai9vKg8XjV4BMzdALeVrUy3JvBGvDNrGBv34PlL7WrFUnH0bgy2QmU44JRJVKcybt+/BPRAB1mwyNqEXVzz9+s6WVerHzbZahjVqfq+ygu4pyAR4xAz1HlcrYrFrczPauWq3lOkzTJbngPJS516cA8wWAz2sDwkK98zF6Oy92EsuCzRE9Z5zi6O9hQCtopu9p2dhTI1EDU3R70d78+hdufE0XWO86Jp63XVJODVViftCGYmuBvAL8zQuS2nKYa0U8mvXu9epd252wMM5KYftVUnsyxUf0sIJjY83lNzDWS3NU91vu7dRGVYeSM7CsLtj3SzoMp2zo7gIMCAeXMa8P6hew3GqwcSv+apuKRn5zXiu4IahLzEcYdJ/e2Ib0b37EbqlO710dD5Z/cyPBZ7OR4tchP18SF+6Q6cqs8vHd+qX7o4puPTouHgWPzOZNM9h2VnD056D1jEntHuTOYrUONUO3ASkHcne186X09IKMPAd0EzDOGNcJU1RAW/w4dR9eT3aXPsgYUiT7K7PKNiIY+sQa966cIYSvZVPoqc1Q8vR55QSnMoEEr7qB/od3VBcCOmIBR5hcrQF3ifnb755t6s+X75SbfUnbkg6sOErjWcxaLKVnmzyJNq0QKOBwI/KG5aCphX9+YuWhm9B0+hc9ljOqjGDCckvDeO05CGr6fgFAGAjp0NyWhxXr1+dvo6+t1fnUbnwRIFexhDHW5mU0TPMbDSjh89pvvNLnHZlCDXBeztB030lZQgKInmkk5gGjCh0M0JQ5KblgJfGw3xgkK9yY6ufKBO1dnCazZNB30TWq4MNKV54VMhTFdqqUvpssfP6W7BWGf3r1agkEbG2zZJVFn8qKNKBpAx8OCTeG/46qtIXPmsqsVoFw+wC3TG5XAdPOvbwV8WquO7H6aMrW4qcIinKIZm1Y1gBYWeo8f4Mu31KvUGiZMUzXxJ0b2cuK62CFiPUonDzKirrZ0tpKoG9SyrepaqrU/i705gYynaaFnleAZfgU3M2uNxbH0v1mhZZJdl1RSwFoSWF1+P5nOKp52Dx3KRXcZMtC5ITuz/yKTIFN7paU2Kkg9reCV5a3lDi+2Exm4pABSEmKdtuufTSY3nChCQVbUklnW08EMP6nTbVvWy0XdD12K4m/+Hc38d8Z9k8K1pvfHkdDdYMy+FkUz9CdHDFntcpjGCHA/QspitVvTM5SDkZsD+ti83+wmRn+1Jzsf2pty5RzjC7gOn/70TmseoE52GPN30kGiD185dYGowjFFjCboi7GOjYIBnTmknuiX3dMVPE/SAds/XgM7Ly8g9Ba9oBSkli7oXz951HRzwVIOHWBC7TLg/KWfVnXE0HbpA6F+dNEVDsWHGz5O3uXEE91M8m7I6x7j7eNA1FeEIin/BJJomQq/w4S5V0xb5Elijjg/q57UdJRQMBcBQ1ImxJyEoCJr8k7LaToGwBLt7VyvRAJCmns2BzdJ0PqPZDbJ6PEsH/iEnM0IKXAhSZ4Neoj6EsPhxs40L0mKbOTmNkrhX20QpBzgsVXWZeO7IqcbW2l1lPIhwR4SIEn+H1GrJLofPgY72hxWFOMnWVtWdNOtLZMOW3ZVK3r1pwaTksMi+PZUdtud8p7AFu4gDFw3pSD4YwXkcxaPjI0cuwcEJ8RmZ4DvBCr9o8zIDBm4NLAA/OHDhHxgi7McnJ4OyggP8GlQuaN6D6cXu/RmB9rVXeURWywaEaM4ZBKwCMJNrGi3JQ5hqFlcAfuRFlFAmstkRuiY+8iOJwLlW8PPoH5zcx8fgnoGFzxl9hd8+nt25vACnlqAJ0HdDAt5obE1lYlfKvK3m6835qlhQpEhvVVyixBHD+fhmikpyT3mxT2tCohefTTgvG/ZsJ+hp/AYDp4icXvwcm5B0nQfJf5xqMGCbN9ZvOdH+4ozJWVnxqfFtLw6MX3k7gQYRQqmjBM8gJlSuwA2wA2eOiODgmZNLqBYLts6qgTlBYynLKUzg8cwgrsz15WzQY56GDKfjXxMQJoHKPVgiEiVud2DfgiTATPRr5UynJ19Hv2b6Nzjot1e3wcIIFsWDprMK7OrIWmK6cl60uOFijd0WRY1Ed9XZEMsUuZ1rAr+5dyXA1PU7Tcj+CTD2wxiz9Vrh/eDvQeBcV17IW1ZHQbwFYSSg9yAacef4IJEUo7enL5++fDv/9tWz0xcU/S67oCQZRjEneva7+dMXz5++iR36U4wx8qEbWpdDyCI9ANqT9ew3XxcAp49BJPALUxEeZRISCkl8y1Rb8u33L94+nwNFxhzoMn739M3p/PfPT188m+1o1R+fvpmbj6iR0DiSVpxYJXdbaoRiecBRmYRNT0d4Q56f3yYx7z9EF88raY7XWO8VIJGhT8wgon3KHEWmut99/7sXz7+ZE3XrHFhhYRxk+3NUGFNaZMfkhiLOLtQYdk6L7Wo8tngEaoL8bMKVmbkgoAUe3hwlEZ4JTjD5nOUSLyHs7lUd8TnQ0I2L47uwbphayJ7AzBlukjCDxaGdJdsD5v/+ADssqBuVdNAxcJU1c4LcnPyI2TWIftJg643IirKEO+UvbCj8DWyVH+jjO24fV52mRSxBGj1n/1SHjILKZtamq5Oi44gKmcoHs4jiXprRIQM72OXuts4a8Gfp1DHtBaTZe9Li7DksrDW4rKn6BDPq0YjzSUO6LvzBoRpHNFGdm3dzRCPJSsgQl6zouQCCaEFoid1wJDnUJAiGvR4gd9SWonpEtXKgiywQgBl5/Y4Bg3/5JVh8ivJynl1eQqi2QVSmOh1FR05PqBHcYpp70Iw6bRRkbwKZpriekyEe2XAxGEYi1ZK0syaGPogbQ+5C1FpKkhkhFzAKekQGLvDkZMEBmvhgt/N/4PfAcgg6H+2+leN27cKRMDXHVmsU3JC1KVbOIyGqM4Ae9SZkxgFvQRYCqlQBVFHT7pzCPO+JV2HffO+Jv2FuiJStGTJ9Qjyk67y+zJfJdbakfR6CQRXNaRrDzyAWEpLOKKEGi0YTUs3i13DvGeJeCz+nfBhigJxwVrhnZG+hGRO8SrvluhAwTRVgILiFQ7JdUXKTPNMDvJrGXPl4NjMhV1yLbL120V14jgtGp3XhkeZXtW0ARMTjaRiDyIrzitIJWItNQevCvmcIBuk+rSXiijatZGahwjxX+00Jwe5woGxKDqCMt0Vb5k0DIDgETNm0hP+PPaHYC0GfARo8PCEdCZjjjLlyJpClDZH8UHUxK7t/AUa/ciA62g78bAdlF8KpsEuaDpdfP/x8Os7amaEJgwoMfoGQHu5+3Q+5LfH6WbmsrrvR+81t4wXy89//LNYQqXAgYDc9Ne83bbEKXo2us8VVUcKex4m+y9qr38OuUd8HHwAe8s2QWY8IRQADprLVjg9HGGKeN3rN+I5/Dwa0LSJmcKxGDgeF14wkQTwYQEz7tYIMrIoyp5+Pv4TfhPg/b/JFRSL848HgfNOgDTr+8svvTn4N8/HfThh8YJGVi3xFV8Qv/9+Tx/8WDwZlNUdce3j2xZcnJ4/jwSDjo8OL+T87T/78/PQvH4UVkbifHbsyEaMGnIsAGIwyz4JOzKuszr9HH7XT94vVpilu8hfV4l08AJFzVRDe6YdBFL/549PXpxB1G7+utn5a4LzVXIecaU+quPPg6WKRN43/GCJ54qfffHP65k10+l/AN/z8z1QwpcbcJYPX1db77X7MhoM714gp1T96/eovJtMZhdN5SZAufmozsrl06jUjVuEwD4HwAV4yYAG8ckIZL6PR34r172Eg8S2IZYDuWdzkYwvpIuFFBlaHkxGyTowp4W3cBdkBnOHbZgQFTMezfrmK38vRglejrL2auU/ntFwAYiVbXOWjdbXGOquFBxLC3XcOT0fkSgpi0B+r6h2YGKAd0cQsbQxrnsPjJG6KNl9sGojU+yfS5MBpvc4XqHWCjKvlZpU30yDhjG6sG0QZg52FE85h7VPW8D+0YEM3QtflJP/MKWVC/7gAT6guRkb+B0gbxeI6b6+qJbsGaIVJuIKWsqm0BRtu62wl5o4pu0ZPPIffZwTLmlCHRdJh2Cy/ZHs5qjcgKu9o3YBCWS6inhazTXlTahcgeUu1WiIEiPcUjxN+MvpWNsRTbhg5rO6oQjSxhbuLz1PxizHOGHz7EaeOdb7gBUTlM7IXBomSAD3Cv50ojvSewMhXNaO8vCnqqsSJGj/709OXf3g1B+vZq+/fzoHT/E3MQSvECdO7LsJsvvvr2z++evnd07d/ZBhC0mxXtESafK0AS2okgCsirm1SEjlaeZf31OY7o9pzfiz040caXue3mW12HDRrSST6Anj3Azv1ISnJ+Zh0Ipg/MTCfPRqauQM9EWeKe3GjHFKu+TgIeHR4YSFyfG+7woL7Qac6jXaAzGl6SK2QqWH246vxjJSQzX/m6/b+2vxoyASFEDFVx0eMfWiARPqjcvmWzF2Cn1Kj6S7vVWN1i2+CZwgzAHhTGGPfbauNqB9xPDsa3lzXgp8ybl5LYCRoa289xFhK7AV7U7z5oQtoMOjbdCRu3W5D/fG7IM/BDB1HHzAgFcKfwcJwd6dG5s7+O0aQVAKKQ5qkHjcqM2aQNJ7dOWsPw4Qr27PnwWOFW4NQToKx7vPUbJAhF+KPtusoGHbevOaP5LJMmQy9XVyLnts0eT2iP+aQtgC7xbfBLGLHBTT8ii7WqWz4HO6+ILYvxk//EdH7O4KoRw8wJBZHC4ZwLB416N6HaHncEtIdO90SN8TvB8HU6NvGbRwv3ZN9XJJ93/MSFd5MMPjvWNKsYwvhl+AR9SMfclfksaL+n96oOcwJMyw8ZDvKdWmNXypm2snMOxOhHpxiXVf/QC4XWtVsi9iLbSF1skl7KkdhOK5HNCLeVNbuK59YE95jfuySsFut96n7wvWVCr32kDkE3MQdO+NBdAgZz48/mHiKSHDwlLziAzaeB42Bad0Ju2yxWVErQwNahY6+wZZKJzivmkQ/Qp+zZMc5OKCg9mB+e30kr7MlYTgbj01wElmttOdZJBgSD8E6qzOARLzOytuhKGAokppcPBAq4IdVqjgJ0ntsqx04BAUqO3S/p3wmNskD7nN0APZwcJ1/mteQ3tB11722XhKwTq4jjh1buUWBz1t4sjWGE30Fsab0HIIkkCVCnhufUKkZ5eiWqejB9/Trv9SrhxYnCqKfvioPmnuCl2MWIz6SBFbI+fS1S5HpRnTcsZsabjIul+EYfXlUBXxRxaJPiJvM1Bhn0qbHIjzd6ZMyqykUnOl6NB6f1HbRhFHY3QuSYRmb/acsUfGz9BzdDpqGurzJ2cLWDFtM2Br5+xZDL5CFSmRA1JGOmrauyssR0cckWiM9X6FW4uODEJG9N+JeenmKn2GXAhYtZi6qmspHJVjDP5BgsWJ5whdmXdap21tAlC6rNp+AszLlhEC2DKcAXoc+ck3LgkK5pObDPfcZCnno6yyOhUjxPv4NcY+FXYEIa0OHjUlVry6QNIODHLxn9IOnaTKFJOSUXzTzVUYQV2giQeg2Nosw071ygVNCIg5iR2gMd3fdEn0dPSYfStAHByMqFkYcPrR60YxCptusvHWe4gUSry143jVtze4g1Ip1kS/yhnLlDVqMg1QDH4vHc3CZM9oXKrB9WB0KC8gWV5STWTk7Jr7vd2/GOATs+RE5mw7vm2pIG4zYJeydC35V6LXvJmnUQiKAsWuiqtTo5qpkEMKiwf4EVM/7J6BtCS1XXlrC715vSpF4saUsYQbtPUb6CntNgHSJ7Y9WUnmoBpjRbProsUjyup/QDfmHFckZrHo0XiQ4heKsmZNxPQ7Cs35YjfRdR+j3vBy8b1iTzZEL/nxF9lqesSLx3AvAHQxwZsZxUW1WjIOT4y4nI1SV+RzsO3z22zrGsfSTmZbs978rWMZH5HcoczvgynfckIAhb10VZSuB/1QPnjQcvNaZOrtr9YxB1wxAnXCLG9jKuQOplQmgpNuM+GmkrmAhtVdFY/qbdmUWPQmMk5zLr7JS+16Tp5apo3sq8SvjFvKZq9KMNmCgMejRNwa7lTs1+ZNx4AahqKV6kEmALB+EqUDy3o4Nyladr7OiTmwmtLfxhPUGIIi3CbsTtiEKoHnQ+PN2VVW41bTqOC8QQsEkNtKBGc+fVxSwHWp3OtofE5moLj/e7/qiQHvOgU/L8v5uL0KpH+aUWGXHHopoj4yyyEoeE4hL9PFTf4JQwsv8h5W3xv1AnY7cCirG3l48IIot8Biy5XmIcp8ax9MT39QrZ0Onsh5LObHRT1pMoo682r9KDCMBkuzfQ9OdnAlOSwvl3Kl2riibYinwn4ybK30NI2Kiu9hFjJ0PPGdG7i8Fvu1FfXN59sd79eSvk7HTr5RPJwiskwe1kpcOt3LHAtoTDNo5SfgqN1RUZvDL/yDaR0/yNze/O9q0f9gU6AIBU4o2XHkoXDpwhdt5gRjwJWS1SvoK4cAfKkQBsh+jUyHVtnvIpOrmg40Kbqv2J1FyWWnJTJUfhVo5HvSdrkUXtRPBdbxvIUgM4aEajBaj7Qd2AqCGyPDgINHWB4qUo4BXqFsBI/hinrVzscCUfKN2yQRvl8atzptqdcMza4QiHHeomAWXdbVmvEUmBDu/xYfse6cnb1ltrd+XHC6QlHto1/DA1ONfaPMSppAfUe3ooeSU4l4nhXD4w/agM6ZfTsqjEq765vhFRyArKx0gnMrQicmG2gP+/c1IQmWvi6YxsL1VsRwrJBr5mhVLI/JQfwlTMPc8IGAoNS3rWzCzmopO9Om0KpYzABKl5zzIUCMGJKYCNSfW00gIJ6evytUtynSo0KHr2IH15+YGDeB8mekMyAzrdWzJz3FiBrXQqTkgJGCzyk3QN8kq2TsgI9Bgb+qParV0Dz95poDgpxIGXzC74nPiAo5aV17aLw66rrzDewn97br0/v6U2UBLFHvMTA7M/s7JnVBCn9TJioZA38Gceh05ixfFIq/bDPZodDSHHc6snhxiRzEqtd0rd7lPYAvepRWq82azamXTwMGFpqhk6YaXWSSdBQs+5GMWExiQEQMSD0tF8aRdh+tKuXdhpr6iU/KCsbjvU7MeaJ2FeS2Li4u8zstFPv/EbDtL2EkcepJo0Pwu0J46X7F0B52hAQk0qgyWRRhKRGSUl8v5ulgmxMAKyQSZSnI6EnQpUnP3gMCJHAl14WpUBiFMXzMmWyYcr3IvlAQgpwicE1IIQzVC/8gjU/BOgClBIBKqWsbJkjYQG60BzHpjIN5IxKYwGpZGGEopVJjj0sd66vDiL7vR2wFONMmoLdpVnqSGv5X8pcB6hN6UaIKvtuXdoE/9DiIAddAk6vqZUvQ+FtbrOapmaSH48KpOodoq6nprkFI5J76dWOWJOPxy2B+d+uQTnEafI7rJ6ITVKLomOGCCl0YQddoJWxCHe9r5OAI1frC8xr0KwiEenwyj5H6IFb4SA644g5tgIKl/PwCPODWoPmgAE+9BE0HIJB0kr16++GsUd7YHsSnqHkWV5u6WxuvWpT2PleF7Hd8mx6J2Ij8ffCrA4UlsgdZhLnXgXOJU76XB1acLBgO4Lx72iylStyUfNgfuawgqABW5FxGncwnSRufLpI9Iw1Y0AFwLQOaB4zlM0MW2SfEaYTgHueZGLKEx0AnFk5cOPD7hHDsLa8r7cjg2SO4Y0P6pDdIbz8TMb6qOvfBQaVTYNDia5WQNb9kwTkNfuqdB+LEqIODmAT9+ujiiWC6wECYVULizS7+nm0LFxtAZyJnyETXIIEf4e1G9KY1K50e4KWFb+xlTI7vdIjCGbumpRSinNKq/o5/YJskcIZPg72HkRz1AF5/nlxlS3UBMPUB3DfG0By8JsCwAYkXPBgtxU0O8qwHVoywfEPuMDsjJgtRfE5RwWZYaIj1pvpyQlyD9GEaPEWLrumgnXo0n2jLVMg0QOa1Y5TiFHHayrFdohRTmbr9hQ1DbhmVDdGi1jR5Rj2D/ZShgU64QOpUh9wX2lePhK5bxbIzP0ObtHiIYSk/o0B2j2sEzGpzHoy+H0cno8ZfRcfRFdHwccXdEn38efUGSP1JV96l4TTQSVB7qMXV1mIG0VIuGV3Ya1yIYab03QRljwYG6qHNiWTeStOy39aa0CmTwb3cGbknkcfngOc6DkSpjG5XisLjcjFPjZRTR/HmXl0rK29lVZFtzzRF1khxrsN5tQE2gjBKk8MNaMOQYm4iRqF2Mieo6XE14JL+e0LTmvTm7TaqbvJ7Q7gc3jbxuJoisN/5SGP+q+UWGkU7iowg8HYsriAJdxr0+FaSeQAqDdc5eo9GyUIAjaGoTB7nrN1ZDZT4KKWbsPsPjjnk5fXvH7VIYRsAhB7r+wTJqdt2AZZbwPjDk3LVrXYfqdHGd2t+Tdifjzx9Gj09wjeNAPYTwL9A2we7QrPJ8nVDI3WhTFhdVfZ3A6oQ1+uvU3om618MDhY3gEOxTbuklNa8bu3T6zkQPKHM6MxdY+DioJCh8s4LCKdyFgBOQJzlKjrLE77/NEoMgS+8uxMoTLGezQBOvOMMgGs0Xqzyr502ZrZurqk3SOEREhY+gkfi/Dl711jaE7sGEXs3FHNPFbFOWedMiAmZVLOH4EjBM+RsO2jwrwWmJArtptUh1AceV4KeH0XZExV1AL3XRqBmNdguQsviZolJvRz4i9nYkNfYLW43WUM5qdFPU7SZbeRaqFZeejTZNHmDkghvpgvxLmdV8xK6tXED+Huj22iRfV4srqvpCJb6mza7XCYA1ZKP3GbnF1m06Hl+sqoyvJkm5Wa2KiyQbcYD60VdF2WwuLopFAY1c18VNscov869BGv63kxNtGxa2dejvqBZg6Pfdl//VSK/O0n/0mC/pNBb87LIm9S+XSA//u1UEODjR8zfRs+dv3j5/+c1bzcpXanAlXpz+/q02Gmc8DORN0d4K6DApRShbB25gRgBzSpHZbIoB1uwsG/htwmXsGBd4ilRrqWXTEVAonFjefKLZtGkgRNdMIA26yIBzmRQ+DNIyFs92pOkpgPXM+BGGJQBLyBoT4RvaFcZcbAzlxmMs/k6yFaWYqc2kW7OJq98EWASIjgZESqzxY8GhnrAlhXHjSKPCse14SpCDQw9Br5Xo0BdO2JuQV7hfwKATKUiBjXXKRhxDKs2ZSsQ9H10RaOP2HBI6nBDBvrgLOZs8vYslQDI2o7JZU3SAQ9awCfRroE5S5OphD4Y2r+cfAcEt6dCItwYC+AbSNpxWq0DvuDCDr70DTFvVdwzCfZMJdLenbiuO7GoihG23WETBcbFZrYZ08sHcsPN+QRIOyE/oa/385bPT/wJut2++f/369OVbVMU8xBzwbOazWEZNjmbS4H2Q1cBByXd3OMfON8VqaUEuYA56oqvkqnATvZNRRH/OT+Hbjb19fTlnnkNUr35xcnJywiKxp+R1M2xtNk/czyRof76o8wymEk4Iq/AFxHQYophzQnB/5nd4g57hQPogA8sAzZjN3LFAnMA5nTIlH4l3rp/WrOjGLUaUoKo/HUZTSurGlNiTbCgwltfrIuX59BQgz+LkAnCR+ipbN6QAPM+vCmPeoSnEsyV1GhiqyEHlnOcg+8MHbZStMCgNt9dIaJqoDMpRMKZRMLfZ/7BKpBZ9hYKlbJ0vIyqcVo1UQsHoYAm0eV1vkC++zgEPOrfNhupAbcQn3wr0DuXTKll9HvtQvjT7IiEm+kaxcRfx0qFhhpCWjMDZcwpAPjLLlc7gKHkynv79aPbx6Cg9Tp6Mjz6e/Q0UkfHRkyP4RwrED7UsBwJleBHOlg8R4CF+EgspgsBs3uQ1ANI4GBCLBbKo1reKBYL3uarehfxxDwYHcawPgfezKC+HEdKZoI4nX6Kt7aIoL/N6XRdE+40QHQLU2W6LstmF1bHI2mxVXaqCi37uSs0M4gY/EAKeKPBq1zdI6StfvP7+xekbCGRoCNq1znHTgYsuKLGIsnZeXTjEUgApHSBYImobVoTwsSmLHzZI9IpdgeSu7x5hFAoh0jA5+qDMt2RnTX4DePk8jYQUNjFz0EFBEEsd09eiss7CImN7UMfs4966PKWUrLyd15uyARfBYpF7YEtggAGljfuKMZwYsHcJTLXOKxIWleSiYSt/gpocErYiwYYaQorR/orrNAGF4KYE3dMEoYJ2kmnbkBKXG/7ELANy7f5y3UWSih8K4jwr5vQxPRmYiBXEUlFs2wBL8Jg/nI4fO6OqzG8NmqK68zzWmDCuEFVgqoFlhMTlf8vUwORnpZ+K+Om+Xdc57A15EBqzqK7JH8QrOc/qVYFOJCbpeV0sLx0aLHu5ZsvwY7ZcmfA2RcjTYE4vqNXsFiMv6aiLqOeNtaBPCMzeHHPmQgmDxXfOvncLOaWfg+548VaU9M9E6Ie0O5yc3Y6POHM7Y8M8RhCLKFcXiK5izKuh70PHQ2ONsyTBsY8LGFr4AvIIoxvV5nWZFRI3zAhbsI1vhxFnScuvYojmPykf+qcvxuHuVZZKEaJYoB/QqfK3m3xuJfjdyMkRkU0qr/nynNT5qS+I4d023ThwYBLuqS0gg6ufpI288zzIZTs27kPePg7X+c069iKxDIwAno64ba1vR/C/xAuVg7cjo4ydRNO/9NerL9DKxeu5LAwxE2Tew3vv9Q1H2AeNWtfVTR4bKw0+SLgzFYrA38TMDzDD2bM7CSYRHmhcD+e2oHscuavwxiE3D3YXhTp4neBOuHBr1BLCNUizKfFWmnVHbKsNDIG0ST7jxwNj+p2ypIEsBE0wfwVqn79TmwjeICn9XFc8Nl5bgOM1ZxnBzWbNyVlsTfIy3yaagseKJDlw46iUPtJ0C2pmHWyEQgF6/q4FDgMfi4kfo+qCIyB/xTMkKHn470O8zNusWAlDM20Qd8PIwVW69oNa3+J9ULxqp6LDiPI0GmdvoEg8w+pVFzBKJOOYGBAZr3nq4/mZqqinhDAIR54HK3wvl8PqoqcrWEbs7Qn6444i13c3uIMOQquTD3MRHbFsOATEUHxeLYu8MeZGw7ONmilI6yHsuNpz3qxSuMqaK7ASTvAbzNGJSmDkTU0ouvR+tc5+UIsrz3QdIgJCclTuYZfaeBl/HQldtjKimjnZu4f321rqatPiGeAJ1/bs0p2eko7wcsTQMDxD+GjsCaJ25p8mXG5ysJh90nJTe3vp3t1TsZl37nZeQCUPy6oC4EyuHu3nVD/sdyOVk5zV3ZVlzcTVtiQ6X/W+njr/UsZhgLQ6qKEToSNn2fQSvFSUvailD9pj2fSqfWOwRFmhgNnxOb1Z5SFkxERIzSPhbIH7/obmZkJ6iEdIzYIkRvAN/WT2F7w6j7Ky2YpRzROpvMKUGWzjAOa9O6jxXcaqdPeXniYIrzuAlw4j9LCh0eZF5/iMxBRIa3PPeRQ9JD203Rs66mhWDpn8ZeSU4Y3tTBiD60bEG0m2XKsLLEU6ZSohWqkQp4kCXxGBjeHgscuKFfZMO5EItrzRtXnfmm/A7DvlD/ptKUCbw1MBcIHR2Qjf8ZBijibFrJ/duSPp0LrkX56cxs94mcA6tHInyvn4GLnc4cyb+J/QSUDIDr0HBjGUoxGf9AIGWcSBLvceI05zTDdpJP1bex7i8HvqkgA3Cd5eAF4GpyKPtX9pxE1wJFdB11jajQiUg/xDcoITkJq5WnMxsvnRhtmzPR92qQT7N2pe5uA2Bt8BkgSJGok5zlUqT3cKWmQ8l3T7hPq2mjc5ypwuOZN4et9zVXir9auauBqxCxmrJEAMowLQ902lMncggsvMdbZORNMIUuGQKzV06o00HXRFAiGUwsLUnWiHxNYjS+BKdL0XyII7Wr+35cEVxhx5nctMV/jsKRBrTpvPhPIYLVZIcIhCqHxAOc4vqnqb1cumH4WFmLm0K0AB3zupnO3VfSDiw0Wr91z8vnOZNLn4jGCHq1YuAKAvh0As3G1KbLsg4pj8Y7GNz92ENrSCTZuv2dlkV50k/BjLCKEh5XutToLpXB69UhqTH7X5mny88nXTnX0IrWrQBCFZam/UekMLbtbhPW3cZ2Q//Criza590tBl3naum8q/4QlDRjGeMA0eO+aSmjhN7elpzN2oq6JPRNCYpen08UyOWDpBerWU7/LbsaiZneIrmQ9V96wuiyIG3PlX3PO83eZ5SbKcvQa73K5x0G2GVv7zxYvdcqCRz0DXRmDIj5igjgMYPClQs2EhTcS56tonNE5dG/neBXAmRYkB3l6Z4EOjJdJoQNum+IJ4CHQfBV/JApzw5hikZTQGXtnuiAZyFcwn6QqmXAxliOWwYrqT3PWz6gvUxMISKg0HuAOz9gOadp3duvi8ayVU5BJT21jAdsE4hYnoMugJL7k+OTj1q3Wv1OzPGCGRxtb2kEi7lDh+IrdM3XrlJQQ+8eQ6MI0X8YyJt2e9RhcjGcJB63FaRiyeK52lCux6wfI3JVkkVHl/qWCdwU2L5T8YGG/PQyizRly2Vc62UlzWMsOD2MWJuNn5+AYXd4F5FM9oCF2iy1j3bJV7HFWjo9nhptGGqHp048Z9XlfvyP36LoD9OHSfBRt32d1naWsNb5ne1mr3VMgk3FKdJzN8oBG3LBPZpfMuv0U6EciFd9lgBZ3XefauicULmprd3adNBru2afJN556kfNLOScjDMeFxka7dsfp278FcT28T/lk3WiqQu8nutNGmbIuV1Wx1PuebhPdSbo4chYf3CGot5jehXKHW+JeB38PtLrtGi2LwLk0Pu94jhi/3qlV37R4uqL/TmHlHRCiyeI3/hMvQdXaLGQ9JikLjugLHoRpx/AUarJKeswjff0FQCYusaeMunIQKYzmz+/jBQYTyVrahsp7gHAHPJjzfOoIfpAouVT/hqpaK7lw6JkGx0Qsj4oqjWQ8rb1TMVLWGXriMu2FIg+Cn+AaaBdFzfNHQfmKXhfXsIUIQJESq9Wo5EjUJfzoi37pJFGerNq9jOi6UfPwG4al4oTsATXOqgXWD22NtHNgcAwPRiglEffV6NVtjhx7hnSKhSnqrigXcBkgHjThC+ZZP9/TArFANLjYFUfqRlSaDOHwDZ3lPvVUl21OOcIhe9NkqsByHu3O/WpVZpDG0BivauYRse68gfE5KSI7vmfCB1VDj6AMmHJvOPKAx27s7P8tpjNUkSZXOGfKARq4nc0Bz80vQsfHN0ro/q1ay5bfg4w6fWCsHGp47ens2R38wFn0v+ooOdDbbr/I21xPuztdV88XggLuJ3OekeNog3MVsGtf5RV7XVoQnjm18mOxWSH/Wcw7DYR8+7NwuLIiIXvycMC/npb08koJn4owwvubn0JORjmAicgEqd1xX6iztTJ/3y//mXGVimOpi4jJ29DAN7EjIGbm1OolP3Fzd3A60q7rfeupVcy6ZKWgxfmmztR4IHKkgsocTG/CQ0k9t+U21qdEXijdAbqyT8PWeA102PZnNmJ8PFIdywYcpk6bCls1XJVxmkLnbTo0d0ZlbfInPWl9S0SaW+ZZu0NLf6kVFgjSOQP91FGoy5Dx0cctXTrq2Zhhov/zscbyLvHLxgktIXkuDzhNDHeIxzUJ8IN+gdZz+pBeiMxOzOVkc8RVR+8ZjvnuB+Zk6OTH4zt1ZxlsI4RwQqjpmRw62DBFDj/gUHssKwYfIKwyl6lX0miAhuMJFTaYu8FMv820czhv1eKT04rYBhGCzMC3u3tK5XLxMVG74kGF7PM5ANrBDLAlGU6HfZl1hRduKPDdbSoA4M7ET1kQJAWcGq75o8IQLEFyHUSUBv/HYKJAbiXxnQTty8PJCiKEVm8i5FFB+UBgIcvNFGJEOBhrwrh1JeDpNYtwOgi5jCYo1Nflq2b/X2E9EA2ubL/qW1K+caGGG6gnta2co5gErPMUUrLKFZ35OC4l2WVC0i+fzKJdT/u10MdyenfKsRBiunFu/Go0coTgs2MVqs8zn2aatOBJhKVgQMhF6OMAnEyrUeS1glfAOYNKvqkW2AoiKRZ2Dmh/SNO7Wj79FLp4ImL1c4cV3DPIbUtqBL2SzMfdiDjcr9rxsGMMQEZKKZi6iYQ/kiajPqvIS0Y4CUEm8FhHVtfYhs62CmwlyZbKChB1kmeO46z2InxkGZlglDeNQYEdIgHmnll9DQ3xUaE0soAu2mfonbM0sbXlnsZ8LLQD6wi5Ii7h4b+tsz6g+VXyDndHdaVh3zlqh3QjDbTrcG0on7AMJPRDEJIB74RCZF8+/ff42enwIhYaNE+NZ5UUXZw3gSDpsITMX8bBGJnZrZUUpDh4bLx2VN//HeoFpJH7OnpDW98VK9dOfkaTiB0vFXVioqmzaGkKzooWGwGXCsyehoPCAo6AWUDL9gGgofFdurjmaCt/iJYg6iMPk8LEE0l4ccfgbBGYv8xU+h0iqo+xoGB3VR6l7vy+ojoomUfMBgQiQryh1LbvHwK9eZ3CJwPIHilXmILY17eRxGnht2alGQ0STjDPjj4xj+oG1wA/hf5J5W4FvRnFxa3xcnM6Bro0BMbrvmeg5r/RBqhmkJXbxJvxrutmSJyf6x4gsidGb0Qc+Q2C3mcYwdhwqJXebK0JW4KzVE8XWwXyqOvN9bQgcdSwGY7D53okZobqYI8upuJq5fdlpAPLlQf5jgW7gzniEkIyNknKP2CyuqWPj0aTE404SRrUEdW5n5NjsIR1kasEZ3K7xe+4heii6jqnfCfu8ruhDvUFDY/apNfz79iyVcrfSC6QmocfiPDqOPrAIPo56amacj6z7priAiXWW7wuobkZSPI3wRluv3DkxXttIxv1BD772Oox9cN/fkexPQVDda60J+/tEvhsJfGIX/F2hT6iP7PemcBiQnCiEtKYjRpXIk32ZaemsJdUKGBI2j6rIz9znV1MnDHU+MURswmXWdQXxsxx1c9nzfQ90MrbWWRCsn55579xx7FN1ZNndnz016KJzd91/KH+0g/EFxM9WAu42JUeDSOAZRJJ6HmQDdjg2njCG/JgtuJgC0O7iP5++fvP81csYdUuENWqEW0qI5pOvJpwCQysgts+srNT5iAOAT+LHRzi34Kat0FNG1RtWHEYfL9FrON98E3UouhxWbtBdm9ihNJ4ZdkAJsJ2j3DafD+8Jv/31CWLBmU1c9CSxdDjqDDxlCTYFQJvZNkM1k/MSkxsVih4DTnniHokCJKbPVPnBv0XvwT89PYdVaViNBm7TOzqRMjXaDFQuYtZ+eMBwoJscXCnh3roUxxfrtJgtYGqDQmsL3CFOJQEB3cLq4GYB3V6p16zCmVPD55whGT715o6DMhu6qzz35UxEYs7Bv+9jXVgHzQkG0bpaFYtbC2zH7uBlk13k5PIQI01DPFD466nM2yFNwaEb79lAHJVA1dtB40xQWsRDBIuROiGQMnIyojWcoyV0ms1S9GZ8l9+ig8dUMwgP4MTNtSFP3qFOtaGdM0M79EMd8nTWBW2TNnmwbuC5IamcCwM5U7BRoJlm7UxU8fh7nLXgeizLfw9IXNgBvcrQnn6c+cuXhhewXPAPnNznhHGtDynrlcLBkgUAqkgrRFRC8Zi92scgkM94SdYIDpO9B7yHlfiDgb0GpXZexzT74zGtC7OcUJYv6EbX0LlhKIxgTWmAl6SYinSITc1WJoDUsh8NjJhOxjwBhzxf5fOy2jpvGtYsYW6ePzv5vFMNvBc9cn0SCvZORCZ0uUb076nIUxQWtSKwM+u/jmX55iBIhiDgK1b5Utg73E2ussY+Yq4RvhpkS3W1t5Sd3i3F61sUnGfaWjQJmPoAM1VJMav4tbkIElj8IPIcDYlmOVymrjwnWsOVx3pmGochlXzdQnM5SEjVWAcsMKe68XNCiboNEdhk8IXOkZ4PdngZYeJtxleqHb6aZbVlYxsWBH9PH8/EI+iL0CNIbryrJX3vWUzERkZqZKauQkl0j7Xyx1hB9lpsOiYSNy50+5sFlpJPM4z832IXkd7u2D9EYrhznatw87R81FiBN1bG6JM7a9JvHUk9Q4CSwbuYfihnMIg2pV1rUwxNkMly7CKQ0p0hWIEHnMsNthq2lPcERQ2AkJdsrnYdbuOZLseBukbcuwXwhyw/3A2QCiFfhr4NZlHib/ZosH3wMOwEyknX3NauOOcT0e0dODDoWzjJyCVRQm32dorcg7F82gzYQSTwR+CCMNX+fHEsEE1lSolmu+QC47o6NQBvtHjjEUv+FwV4/SRsSAfgrpRnJSU8ZrJFhHcXhMqmALJAE58o4WBtcvBu+6O2W6Eb1vi17kAheO8jt/lS9I+bX6wTYbwV1y80F4yXoR9Shu+/mOEGQi47UBXZotF9wk20fTu79WOoLmCUwXvtYvqYxHXKtl9c7kiBn7nRTnkYdL/p8wDVcaXdhuArCTmnzuEAFyfmDmk3CxBQQzD2Q5diPg/hDgn/3zefeqcTDxnMnEeRDFxqJu2HmGB9xtQnImdGMXobjLEedwNfwL3v6InN/gC4he6XFWM35XUudvxl4jaUR8ZDOvXk3t7kv7LJMV2fjs+upR0aPtcUyWBmFX13g19s83ODRcUOoPTPqjjvPBht2mIlT4GhTeGqFJ2qzhWy6mqVv9cfxWWZ6afN5nxdV8ATYfGt7sG0gqvlLswoxDEEVw0BmgLjwTCSxwQQtbgqVoqFHk2i35wISFhVU3SiIKbB3gQ4ihTGpNoOec3ejDOSLhFoGIFwCSLwYZRM48tNWSyqGqlUL0brWxLk9TFSonfyFSo+Di8CFtiWeR1ZvVLH07Nm8ttffTyLj2YPYyRBWKqpOx7FegbDl0jD/rn/jHMdAVMzcrrHhFoPdRSh33hVK2cmUhQCWWQCn8PCP49TQhITMzqqJNnfAdXryW++/PLXv6HAXNLavXpz6kg0tRzBK4zPTrSymJcG7gO2fru4Surz+P/5bHS8vm2v8L4NqcTLH8ZLw4LhhZDVxpv24tG/02aFYaqgqoNWGPg2/FpguBqYrflSxoU4HfHEGqBGsFqtEEp7cVUn2D5A74SbXzx9+uhv8xn8/+TR/5rPjifJk/FZPP37WTw7Pos/HgHC3PHRx+nfz5qz+Oi3v/o4PJuls2OAN2zy+oYQI3WWfNzc0L/LbH1V5h+vbtd5jQ8A8rbIyo+bbXNZfASMa7hCfARdH2bzcZptZ81loRGygA/ruFB9zlD01oAolTpOnnz12fRs+2iWwuYMX1HjqY9JFJ0LE8iENAdAUVwg7Wc8Iao6ec2EIRf0B8BsoZxxxL7CVTOiqfh+nZXLm6xuEkwol1XuZ54QlBlO6f8Tew9p/G/RgcPQhgBfc7FO4rP4SNGUgBUcOwjpYhgjAcB2CQqQJhnqk+PkyRgQGs6ah+kT+Lu8oT+TJ2Ppm+hhVMfw9DhNnkzO3qTJ6BgwAyFvgKobPXv19umLF4wzCipzLAoha3MhCQfEwARylAnwMIohE0w7uqyrzTr5giMrqI24B9KI2kSPUw0N7B3bsyZ5Mn6Uf3z0KC9vUthHZsdT2EeeJKZBO8vuFk7guIMoW22zW4RtW+PZjEBsG9S2QJAL/Ef2Q9gTGraW13Hy94+/+tXH3348O4eglrPzj2fny+rsPD1rjmNKkJyNPpJzYXrWPEyefHb25hhhlLM2h4RvPjZ5C28enW2Ps4+PqrPmYbZaUT0QM5TVo4SJK7sprmaOv6dnzlkff09Yj9le1dXm8ooBYHVT7IAhwHhLxo5g6ezsrCTkSFaOQzLR14DDgW5qMdX4rOG5wx0u/SmiGfU6JnBgByaXBOfo8eRjXt4UdVUiS7OfpeIguLyC9Tv9Yhbgieo3/uLh5ZWm+/aTv9fZds7VSqZ/P5vNcIHQeNT56NvvX7x9/uL5y1Oj8HDVw+1F+vMoPuLO1B5mYM407acpcq7XSDgKk9QqU0xqVICZvUTnL8j5Td42CM1aktNze5WVgEwabSHoEaCv8UAUpR6ExSO3rt1Sajy2mivEBcUNtecgHjVXcarELpxJsFnACtrdf169abXdZHVBjg24ckXrhs6J0QOswiBqrvLVCldm3FxBp55n9O+S/+V/3tE//6SKKnssjRNJKPHnMaBwA2O9Ny34LJ1xYRHROSRJQRq6oSoznHKObgE2KJHqmZKKmC8JA8aihe5GAw3l/zB6HCQDVnS/UIwno4/9lQT7yeLsbzHfRKbFLE01wB0mkxcx0CMEklGS7ux2hboNeJI+SUJpIYU1Ansxn3xwvMyOU6wICnqixeWwEZ7U02pb6hkAelj3+4vUxqH2b9MgvtQo6hox81e/+jj97Vk5Q82XJ6VOsxY6NxpH+McXeP1sq7pkljjIbLSoNgA8XlyWafQg+oKF2ZrFUCgNvROLS7wkwhH9f8hIBDkgYYVmEiekn7aP0pjXT92a9XN2xrdQryQ6BJhIE91zKjAU23QAg9G0Ne1oQ/pMYgI4zsGe19OPv/rqa+gZh/mbjI7P0o9dSY+RwiBH2qW4HvSv8UbHYtRs4m3qfDY8PNs+nHxcLM8aPvUepTZnmsD+NoEvg40BqCrkpnL/DjHgU8YRqPI+6h1JWA6dpnU7QuGBh4QqH7ubzcAdW0b+8doorYIR1o5w4tbfYtswdlDzsts+TJ5MJto7vBSIeK+/I3iLH0brqmmK89VttCnBRpnBsb/EwxE2S3Zb1KPR7wt3PMqg3Lfw6LrBvgTo3i33jAjew8n9jgCMpzOirrZbTXApPIuPhr9N0rPp2Qxvhnq7hEyNFDRXESgVECLI0Z5DcBXUy2NRUok0GmbQ+IpxBsntRVSId6p6OR0/+vVM5PDR5/bs/hxpgPC8ow5ArRGoL+b8sRVMxnIw+rdBvG9lj/45n51tj5Ozkf2ZHuNUoczTUIYrpN/tdBVXjhHUTW/waJe+4b/TvpxsvyRnTz9OR/NZyt0z/fto1q0JDK/cVfm5rAzsBeZzg9HvJBMsOJjHDzmRQ5tGdLHElcUXeP7I1+SgoDYHHYp84Pv7dV1twghVUp/k5/MWDmbCuO6H6XNGVcAiEM2UT4WHChrQP1NtNAKIx92ps0hlEaP7OrjjgBQzHUM8XjRFCd4qT4yVMGuvSBGD7yS6jTOY6VRUOaFjWDdVoFUbS6gL9TteiZyo4KZZX6AttTy7TUCTNlpurtdN8iHe5udsEbqjjV2HjP6aU4ZuPgi03RT1leRVgH959RUNJ9dYU5hxUWcwiC1tyaL8AROOrSbN2McbKpNNQ5on1uiuk4dzemBvK0HDrHzWWnz+2aS/8lziHRjmqwaBHapmxDce0s0/+9PTl394NX9z+vbt85d/eDP/9tWz71+ckg1vALMVQ1ap/4iSZkP+ukYVBjhkxI1J/p9QlEE+godQbWjknlHc5uc4iF7voC8RfMxux6xh6/bqKMdjYu7ekAsdfMtJyBEbVVWdMdnpK2c2rwMqrw5LwOad13NzuaT13mQ3aFsxw7Cu1joMr1+9ePHq+7fz05d/jq0MjZ+NTQegFhasQaA35qMNE1leUTSY4OnA140JXje8g5Ey8iV6FizwlDI982e48zmV5DprGt0yncYz/hy01Z+DD+Hn3MS4TwOqNGt4IaIKntsaqn+OakhTTXZ2QgZb+ADvQUziKGaKqhldNKzRJJ+TyD7ie2zPNRhrdTfoUcHaPnWjJ0Muyw+WPC//gkFyfObT8kI2eVky4DajhDmBSxhMLpoBksSoX/gAngca/tju1Vl9eQPXy7EfwSJKJtHbd5T6g2h7VeHm3lG8uysQJhFfRnBCqS7r7JrIZkC47d5yPTVj9/oxI80uuUsgSwQJieRYxj/m69UG3eDavGm996jghf6irUlPJiyje6sSGbxXu+/OpfPbuebHf4SByQL2Qc7c1ADPC5V7JpXTuiHCK1+UHURXFQron7JHy9JG6fBykzcEfTKV2TX6y5s/PJ8//e67F8+/efr2+auXQ+MwTUmAhzxIFDurjVT4Yai7GNGonviqC6mCHE0oGY/sIiVPPt3cSQ/B+gfoADCNPwQA17HKGFS6mj8hFfr1QTrM1d8xkhgnAqpiYELMBlFe3hB9Rt/GvFcru8vAgauSUnUWl+gKqFTcMlzOx8f0oLyBv6lkPPdW2SXaRR49Sp6MF1fLov5IthsQuD5m6/WjZVGn00k0S87ePASN7QVSXIFtobyhqfLdX57Rdb9CB7XFdpnwkdqjcoQSzd2HrvLQ+YGZY/z3j1G6WEaglGx++6vZQ7gu4uKXS5FYJ4pmWdSJ/CJbNdaRAfxFc8nV3p0QJJZiJfE+IsOO3WIU7+QNBa3wX/gUJddxNJUMTVfAjHEy8OOZ5yqNXke6d6PNl0eQQ2LolOg5NaD7Q5Tn7Nq7LoUnfJxS7tPwxZvvTr9BB0FPyrjO6ndo0zY3AH42Q54euAyMqdPu0Nud7DRTaC2BZzOE06MF2CzM0TDDmawdi97QIi16E+HRI9kx3BzsTh9Q3KwyYnAxn0xAVde5IlBBMBIzY1zqVJqHPIpRXQmFPrqB/5/EMKBU3EMorqdtl8UNNmXXLsrjhweqqy5d5WGKD6LFdonUhzhpO5Odnqc2olZ9K4iackwNG0ZxXt7E4whXfrzY4oBtge8R6wjeFvCvWICE5gggtedtpe6XKFSsLHUOy2CyYpzDwOg7FMk4+JLvB1QpchIE3apxfChv+PliuzTPoar0vGmXRTkxBTw7/TOEm8rLatPat989/+5UXuV1bV+9efvs1fdv+WVWt+ASOG/ItZOYn8kS6AtiHr+9t+W64Artj2rTot25wLjz62vQUSA+UXGdQ0U9Fwc4yLQ0U8+3lPj0/bqowUmvgTMC/iQmGSyCn4yqTbveYJDKeQzaQB4k1J6x0AfU0ehGDv7JBTBXI98zKMy86gxcVLaR+qtm9K5YrdaXCbUKqfzIW2T05vkf/vP5ixdGXrf+AySs047h6xFkFxmg6QuWbbVp93gDeOa5gWfSq8FpqsmXaPIipTDq0yZRYDujMtH9tu4+PWH4BLQQ2i30Aztd0K0U90egTGJb/RSlZWGlgDRehJU3WzyFJplmyordJ/mu27lH5edDWqBmZdDCnaUiT8u1bIpdYvuGOhdAYow50EUOULVWTB+Dl7YGzUKscWRP9rhA+mBk8GXi8zgd/EJiB9U7yemRoGvAO+kef6E+rrt7PlmA3aUlcrlFdb3eoHSzAOp25J7L8PBlurxPYMkDnqA5UIMAz/ythiWe3mB0TX9QIkQNgzR1LXjDFE9Kli74Rx5ZsCDLO2aDEu1zgtWYGGQRjZR3f5JbrscahrHsGQYUOdKy+Rxm0nyuGGQI30v7fJ0vMBjH1xkNEcCagjKIn9nE2r/B+N1TjD78BvoIbpLYV685swQ+wv6AIuhEFTjs5ocV6vyza6CoYwMBBBliRycxxO1jqglsrc0PK4oHwpyYxRQ7R9C14e9uLpQy5vcTSqWuF3twRK4hHK+t8F8FyiQMkTq/rgRgRNwO+FuLbMJ+Vntqszs711QCLOs21Ztt/5LGUM0OaMwQIljoPXX9nlxkgLj12XJJeflNp7zEW4AK+5cPWKTmNwM0E+Kle7lny6XfcG4ZlYNhUbiIJwJDRD/n4hTBXaq9BRW7yf+lHfbjJ8Un9h219b+1+xAas6/3qhXPQgwokD/hDF20JgqHY7bm3e4l47F82tPzFecN0o/m0N9tLpu+9zKO0HEJqOq7oyaV6XmVeuA/LjCcekYAmSg2w2Uuz4cmV3nmYJpd/Mv1F9dzFtWo8hiqjNGZX1zbJ1IdgnLicJdIGOj3TFLAnKJxVIhToq8DVWzC4XC+J1TSN8iccNad5wSjKrNPOoRmXoPo0RChxT8fz8wUd+PbnebBPDloD/Eq4ibsxG/PxLUpmO86qp0p742r/vKmumJ0ESar/u5brzzIvRX1ipp4xQXVJW7geVtd5mC56tY6SECVDx7aMEyOVeryO/Zk5iG0oH1o59c9pd5FjyDTbt8o37HXNxwaOuF/EWaD3kgET6c20KJHn1Yn8e7GMiKBReuW1qk08E49En5mr+LwwQQ8aYIWDKOsPi/avJYH/jnv4Jf8QXXPadhYqkawA/NOEQ/E06QxMBAuHUTd4aqMhxHvBBCKJfDI32P3fKPJ40P7B2HaXDGIaTL7cSNtmzwxLTSunp2Mdw9EUKfdmftCxKGjUTRzHtV9Y9Lft4QbZ+iKXWY2F/Te0TK6A2BaSEMrWIvykQWb6x1K29puOwefNvN7OnzHMuB/7x0SUz3sT0GPOc5qsJ4cH1doMOYwPRcP6AAaOCO+sh/0uVwnYWkKmxnPDfcTR1d+0gaNv3R/ITc+KBR5uuyB06yJ8dt/OndIGPLhgBFuoom7WNorKigC8kU7h7six3fSB6Mlw9/BK74JC1I6JlB7ef+adlhGHMdmb1ZOxkCpQg5rK+rwzhkWsn+2db1ySAmgKrzfD6P/PWCHXsQrKud5uZTQzHt3vNQ5p4k50m0fsXOhA3Xx+7UEu5MsJrEiZoqrTgHMP+hLN4hMpR6awJKiKVACX7ABfBglYIEbRnheCcDNFN/NNBKlS4IH1d9eAf6rlgOVw1Nu4p6hY4O6aGvRJAn+bxYBbEVRqkTFZp2X4uHV+ZIqq/6MDcItYNDmyUyMofN5nCIYZVgEMbs+ns0Y+k1lU4xKjWFOUQzF3Ot71+4dlfp9X4VGZAPqVAmzsIXvKXlHL/UnT9LQhW3faXmv25qxQjh6Mcf14BjY1mtaNSFDhEs7HuwmiNvJD4fgWgpl9eM51ix5mgrxFKCzg07O+q16righy5rXAy7uB9IPOoR04nUYMPKNXXgtrLO+9tX5crPIG7izklqOtlnKUVk8XOMPGY4f35+2RxxzyKzTz4yYLtXDdzY0C3uJ2oAmda8N5C2Fx0ZfDakbsEYEta59OG1+WM2CPQd1nU0rVjrCAOpbxy4N7yg+I8sPq5mY5TyKYsdOjJiv4A6dk8caE03pNVgTxqIHJwZP6+xlCTzHjqxUvh15X9oXrEaYr+vqH3ggY+XAdjKX+qr+u5GjuriwlZbyEDt6YJlLdcUOBv/h7Aoj/pMstDWBEuZbRpyeZ/QNqu3FAobHaveM1YoJOzQl/47a8gbJKAdYXf6I4eOir6Lk1+CJAlW/9YCjByg8iQrf5jTSFwKgulxyZXlJ40vqQQYbBFOTZkabmH0o630UpGRwAdzMSB5d5qvslvRWYy/fpJNI4DLEAKjV7qtmAOUMxfdUc7CjI2Cfkk7QY4T702S792MugTz1hQCod6frboMS0ALxJWQ8Is69OeDVDvt2CPW33El22ifL6TyTGfZ6U36HbjZ7awdXJbxeuWfBeQVLVvMK3jkrFlnqdtmxPLGazGLD6HKTcbhAANnrmYMGPm88spXhX2qTwnxgM4J/naVK2LI+KLEMcwgZFC8xkiEfLQry8oy4a/1nHAZknqwATbzMg3RMnS04odnSRcGaL8WjzX3HG6JfOQJ49+xtRJrVUxNDNsSNAMvbTZFvg5IE6TwwCh5qRHQMu0jcF1RuIdh+u2x/yoCrbC6b8hPJbAV61KNO6XJW44S/vi5avGVZMFnt8nzt+msfpGsvlqvEaXbWZ+RNLQ3f8MjdVBuuzs/gbBwij7N1c76tIROGg3VLx8qZXRzXXoBcb5gOAFf1nFNkcZVl1RK+cAcp1OwkDi2UfFgMhLwbl2DkSV1QlHOCijFNaKvrYtELz36RZ+2mzgFluES/4fNs8W6+XK6c1N+ZKcH8qQRkYO5YGXB2MDg4uL00raX6nTtKLIf1bLks4YMumyXhFvWBb1v8cXbNc6h/7D4gZGU9eN5ltbXeeli6w947wQBKTAwNcNsjYjoT245DcCaeotJupTZvhpgygN3+jqAQHOGy8plAdT7Y+UTTYXuVCeWYoWe6CB3JYZw3ayE22evXQUkHjt0Ld2CpKb0Ff/ymKjvVjuk4iKleaTroXd7+V6l/lOzsEnU0hKwNgu4XJ0gWqsYKXjcgxSPNjfg74FbOFRtbnnbZ5O31UHgMdhAcaOe4AwI8qYqSAoYMC0Lzw6pocwbxmDaCU21yFJdDVORM45dPvz2NZ6n4Me0iVIh27YOLTd1UdYLBFvS38H/iD9knE+Ff2JRl3rTJYlMDKt6cG5RcEH7YeAyCV8yGuLDJnj/nEB06qZCLvF1cgdeosJf3c6tMH49n40HvbonD1GW7FH0gZWcp1zjLLu87rlGc+AE72DBkmZTh3nm8GXIyx+io4+HkC9nMWI7FZ3PnL0WEjyO6lfbOr9TBf6MwBaqrzoLoGpi4vPP8tiqXB5QyEwUHbawmC3qAAvf92TCEOY3JhDOjuCZ6aJQH3mxwsSyWy9usXF6zWgWxSJNVfL1e3bJRwMG9dQZZR28SDDeo3qmuFOUkGh8dYuZUCu3D4L7p3rM6mi7AS+trOPArSvNQ7pv4KJygP8O+DVOH92x6kBiurNRIxe/mWYt3LakoANaWy5WnJKIKx1U5R3duXQguVPkRKK7nBDPC3/stP6+L5aWsTfrBlo8lCTIfYnYQAWdspFVgZvQxbgJ3QyaHF/xlSAEP5P1doKLiMnRoEd+PaUYAO8vH4Ley/S7PwJ75BwGQQgk5oSIIQlXBDvkpo6jOMA6kKvOprc9MDzBvQMJpco9fJl6EBh65FWHwYLwNE2HJwuaJADAh5q27EO1LRfcrP8WBpAN8W3s4YXzrk1nfXUxfPw7vdPrmi9lg4MFMK1Ga9JcjgaT5ynJgZ5E7lWV3dYt1LLgho6pfsGwE0tqTWMHOpSksUYzPoOrdE9orhuJFIB3afW4KgFrIBVhBzQg+a87EsOYozt326jZWCdTM9J1l6i3FyM1TzIb9aKSlPvmxSS0AYiVrJDsz+H9gQIyAZ9h56WXHpYcnpxlFdD5OeBGHlfP5FkQnrg6g3er2cuP15pqYS/F6085pvxDgZvWKcripDcXIOiM++TiYo5t8OveVdpkVpY8N3aSBPgkqYydE6uuPpvwOgFtlYN0swI0knAOdcTOzobd0834o4wM5x2mnMl7S/jqRp+S/Ymbu7FiRkQ7uV3IA6LTBeDMqI7kIUWW+DWsmYLbyWbp/N6toBvZuZiKef+qexnl2+0VRqHtfY437zFLJDv0iTXc8cst8O1NUxmpNeU1nkpMP4M8XcQ1a7bnuq18ezaCJczXzhxNaxLkiKwg8D8cc68JD3v3anwsCWun2Co9r0HkeIxdhXqLPh90v9DnsGLrBhNQKU+sSOVM0exa8EIiJUsATRn9XuS3wMaLnXJYjDwsSwiOtUufuwd9d5iXiny2lEiKp8lcmgWJiC3g8gh5InxDEE/+aUsA8PfD23pFQMhxr4nRgPLdp8+1sqn7v9XyhNwt6uK6L66y+nYPOSU/cKbuvAa42K0l683UClhtRmwvJXi4Tm4cqmuRzmkwuE5EpFRgfvl2ez/GDULfRLw1GvcSu5Rx2yL7teOhvRirm6T1lz1Zkb+x8Pps0StVACejngKg6VOWntlsSc7v0N7gGhjrdhzybvcmX3tkBUNIRg7BouE1S7xZKdAVysTQTUr6wybyLbNA8O85cAqdgPUpYPbN9dUURk6fU198zHa1fvubqdzYVnrhT6TvYWFjT03MImm2TNr8oRE3EILQRecZ4N92RR3EjVbH9H8vnMR4Dsjg4Gt2rj/2Mq8buAqnMXXtGg8/ezzGxe2fvjulupZVgHsApGRCDHNj9buUiHP3P0MT7JRlyhJfGkxv8yHBL86URzSv+BK7Mbu4+CsdaGu9Se/OvJ6XJy6akLaWzA+CdxCudnMMOF6u46Ujy0iNadevPheBxWcmJDV2HT6Ay+GQ8EM4i3OCgLX4COcX6znYQ6CDL/rcgZLrszdrfnRyOHuBJArVzn5TA/jvBUu+EmJCAKwHGkCHYZz6b8N+PZ/tYjT9z+nxXeyV0khz4jbe3bDNwoJLy3PpClbBqUK4A6KszGaqukABp+BEgg3rnPfa8JPRfabd7Nnk1uNBEmboKzGQ1H1ITlzFsKNbH1uwDEh/M3yS2MNItrIB2XKQm+1Y0HqbtUolqj+AVZGHCqVSAMxsCTQ9GT9xXkNcBobTG1413+c5e8Dv5nj7piHRQxx1DXN0j69nZxZIez0Gze/NMtDTlfC12NozReb6orrvqZLkAQfWSw9jBI9JlSMah/sIJOqRhdEtPP8L1x4Cj9KrOL2BPngPiI771WGKtk0W8vpwzGwgAGv37ycnJSRp9xX+Juj6YMd4VS+cN1MzzEth304KRGu5+7eYhs/Eh3i3+KbcTHuILGN9eZkMvgai+abszc4xKofoimBX81XsDch9B8AK5QbBjinfA7u6dHYeg3r+Nyy6fgZ6ariM/8iX+KmtYFnQXuqD9Dkhe7ngnM++W7r+ISLrQItusvsxbU2T4vNsGdRIwejr+igNPDBW5bZ57i/xGhmQ93yquFlXd+aoGkjDr8AJNkT9AP0FS80Zlt4hlBVP51Va7RCybukf1YdK0VZ8UCi5dvar/nyiE7pHcvCr/bLKbV0rAnnbg9VOmP39FOUrsyFjpKXm++a/x6T6RJeyFQ8bW115VJQdG/hxTc+9JbCvWDA14B4V7aSnpQIP3e+PlAi1B7PIQ4zcd2T3pXMBPnOLZyO4dVo7xqrlrAcVD9pDxU/etFaeu+Z/vbCZp3N3T+7YHVKH3qfNR6Oxp1aHN2icTdweNNgEe2UBM7vQODryrvlW1sHjWK7Kx5sC0+97e3yt6H9DjKH1zKz1jj8iK9uNOP7vXNuRh54IQ3mz9yG6bhL/ugkXvWTf3jpGnUlPfHYq78wCiEOwJEkw0Kg/DSu3c1cInhNsElZ2wFL9eZYwjD/zaW0qSevo2c0DYkj+QGXcsGFUYsD82E+fOnCf+nUH3r7AXOOhfA2VcfXvSblarJrbUkYzehWBmovgtGt6qPz3eGD6H/SGIYIRgNu1RDBUlZ2EuBkWcTnq88DQ/rGSuIDjru9yaPAMPXuJVj3c6KHAuvlGbu9kPGrWxnSbCziv6kDhQnCS8tMJ9kxaXt36JXpWsWBCmw2Sv1tRl/FinM0DydPVvq2V2273+UGLIVbwIeF1CLAZ/jV7INxAelEDCPs8z4msddx094IMukZBRsCauWc7uZOsDPFvmBgv6d2efypDJVs0h9jvssJn0b7gz9vQv96FhkN3fAivjo1OKWAe1K4pmXrQYYr1K7AhR/00m+Jl54mmrEmqHW8S6paEtn/PTXiJ7PqdNnbxCdcArdv9g2mZjw+XgCUYm7HNO1dvnBgWHymdyY3f09Yww+/btngFcIs8AbVzgc9ftG/98hEHYNyGlP9QTqwmUI/Zg5HNPTqnu/c7dEsjzpKo7+y6nDo9FzHMc6sR0p/fFgnvMEyoZqkzYNVTgCkH0gD6/RM8hwpzT9nngLSAyFmdqK2wdbUwGTvdqPHYCtxAVgHYKVa73DRHjPdLfXvGvey935Xo60oOEKLyN+4qk/y4J3NPW9F2+yUg4BLov6VbQXzgtMvf7u/zWnWhsWTz42h5I5uTW3+/+Yy/E7OQLcXPXWMlwnZAvltymNCJi0xinP9+OZYLZ7fqAWRVYvFLTBZ00cZw6mMYeA6z06nzyGGoAPSqxGANPCaXnlP8lbJgdPZPztKBnXIE+V63xoGeKdpb8zEGucF69+woKu1r7DBSoAZf6EOi+9ymz0FZwAecb58p4F3wATHHdWKo6KgVPMPwTAKEJtXK1QynGLeixXfZ1htryq4tPaoRvHq8u7gb9uksZTt6/f4piVpWyocvHvoxcok6lGXRfq8027j3ZkeO5sYYnaU9nCOQGm76/gIiVX2waok+wGLRA3bXfYZlCDnahw2bNO6BTkLTVtiGC6uYKlKIYaQbc1MATHk2iL08GV8VySYjfXxVls7m4KBYFRGmt6+KmWOWX+dexLOaszZvE8wxAjdQPm7y+ZepVCZOp8xWALSeLKlvlDe7cP8ybRVZixBgI2vy8WL7X52n0eYTA5Uk5bzdwugJOOf29WS/1b/TPxKQR3E/i379+9W20vsS47vmmAfxvjgdLuDr5+7bOgEVgXS2uIky/WFWLd3MAt27a7HqdpNGj6BLdb5s2wWzlY8gWQv6bvI28oiQwMvrLH09fnwJhtNh9ODpIEiQgQByW5/nltoallUIw0cWqytp/j56+gbamRMvOhUHjv55ED5ag+JTBRT5CJXUpluNI6PowUyZzr2BkvOcYyUJTxYuoxZElrLDZHc+CTblpPFIgJoUHOObzfEXBCaSo6LEHB0FZAkIx659FC4jFx4jFMd3Bs1HWtu6Bdh1Fiy+iP716/hJ+w0FYnG/aPMqiVy/pM5ySMDijqljSaFBXYimo43j+MkqO6qNhdLQ+SqOnL59FL19xLYpGkbfxhVZNcKH8iLAkHY/r/NIlwPLgQ2rC5jr6OjrRIvBh0bAsrY9P/+v5m7dvdBZLa5c5HIuR14jlCPsAW3gkPXKElaDOgTyXo+r8H6YT6NkyX4NmAj7Mj9Lo1etnp6+j3/0VpB6prNAdU2AEhKoi6Z89SQ6ZQ2NhOLYyt9h43ZVCVeNyZ5cCHTJgTiBKphbwTHZwz0yEmfQUiCHtqbjzwufTeIH3eSWfnZl2on8WGZawCS4CiV9iOQ7XiDhY0FRBMczesWs80pVOeIpJeg4lzJnfKqgSKBzYK8thvuMShPvfnPmC6AHctGlxEjCDYGAKJZJDeYgtMBONhlwlTNxCMx3DASJixbZoS6Sx8QbeXZTpmDhkT5DYNv422CKECg8wAHpmmuwa5ahs1j2bRP6+zUswXEe5bhRugZawUZS4LCZRPsrft+4dLTF+xAsMd2sVv5sjJp7iOzzWM6i+i/hz3VCtm9EPGwCGRdd0+XJ6MiPHl96zFSBt7K4IWeT1LfyxyIBsGVv8oBl1qxk12vS6gpDwGppdc7ObEZye/u7YjJbn+FJ2IUiqO9EnnIC422jdo6++1kRQqNsgvSRMcUFJdGeSdj47ffNN9OL5t8/fRl+enJzgUYidjNuVafVkz9ZEjHEurbmuW79bO/8BYjBxn7i5zgtibxoCm9oAAn/RzFX8AiAPYr4ky3y1Us0zNRb2H81u7Dgf4OJAuYgSTfNk31CPlY/UtrBbgOCImHXMCDEwPHl5m3hkNmfbh8IuTurEdznAFa0CftzkyfjsnObJx2F61jyEB9uHZ6P0ydmxJWd//oeXr16ffvP0zWnqb+NuTzR7gLfPUh3RYQYWG3/gbaeUBDPlerK6Dq5Ukyi8kEJfkxKOnUc4Wg5Fe7z8fIhxDOJxdDKMYpw3QC6Uv28poP4udXT2YhVGy4j4t+DnE3ZI4cxAUYd/KawUD5w6twvJvDcPmfkSwKWJGQtd+apzwBmaKOlXh8QtPICYzi2l5k+kDzCYo69/HKemPQU1nGMQObRKJJEMT4jOdBsjkx8CzsS/FbCCzh2LA6zdzBcCODG8yIUw1dwcdfYvk+TJePr3s7+cLZG290l69svR8ZOzX549PvslqIiPnhwh8O8ydyG5R++P5BV4HAFb0qTOR89evX2KfDHcSC0lefLVZ9Oz7S/P4ll6tpyeLUczmOrxE845HfyC4cMd4YjPOwLULPJ31Rx+E6S73pBDWDskInmZle2hNCLfMPrRjtT/2CwvFWTs/LZFh7NhdJFdFytg/4qui+aigG0ObCfguMlc55isgfYTwytDUw0GA9okL+qcaKgN2rDD97x49yhbLslNg7Ey0sFgnbUFR+bAtj9A5nbWAT4mNzRS2OQZmBcIj4Z0Rw34kBEPtkolFEfSNpQy7Sw4xk8SaVABtyE178OwSVIBKK/BB7z2+BGXTvR7vPb4lSuV/CXaJpkyTTpc1vAvSYaqInwioiEUBfsFPf2MIrRmut0RNJ3xzBd5pLPQNH98YLJX5VG+KJaw7rMFdONVtR1Gy2pbwhXaCnn4HtyUW1Ypc5H0xPU4JWNW9NxPChONn+MHVwBuMwEOy5V3cYxhq+nkWebb32PpupNKPe2n8iy2tQYdn3wIhYJ8mpW3XpkADBBrT8a8uGPHZrtYbaCjlCivp7Oim7yG3RuvGdKztJP7ab0xsiTK8JwzIccm02dD07ohV3jInTV0NZYrjMlGqmV9sfjZIBhIau56lZUlG8d6+FuRJhegHhAkmfcPsmAjmxQE3iPLsM+yJTWcDaLzalnQbQzf0088mdFOQh1EmM6gGoW8pvE2K1FtN9Opwdkwat55tbzVWA/IgB6UnIz2gKxocsPim8QAsgIE1BE7wEYtPEC/XgSNYFoo0tJH53nEG5Ye2cEOAn1GrF+4U48WVxXaQhDiQGAq45lngKaXjN7CEzV4xi7z1AdQLDROzabTmJjJZoAbl/Y0Hm6YSJvNG8fvssU7gv0KKzbkMqRW2Hx4zKOA+qp4lo4guwSjIfANqUwBhvBRifHIKUlAdl4kKaWiq2kep+a+ivMqHgfxTK34pqIGgK/1siQIPxLgjG4n6ErIoJ/of5gxileuHGeg7G6biMPVZX1MzOJu0XmVG3pVbaHZYQt1DWID1W1lWcVjybOX99tdIkDYAfutg/Z2GgWiTUDrLn1wXufZu4a8oVEhJ6YwwcdyVw8EQMMDe1daEa9cvRHq9Ba4Q4Gr1djyQWIWHYbIg4PI4HnxYeId+GS7VLEgoaSUG2sURfxGsOkPd6lKfHASUGNjYB1lVMttyWpfapKFzyTdSZ+2iAoKyUhzGcFNnJrQBZ25wJErEJW6PHaBVDoQW1ktGJaMi8OZ9lyqLmqle6fYtQbI0oVpIPN9ADoVxhRwKgdOKJUy1GymnorsWJC8hU7DBYfxBgCaLEJ2o1q1jTckgRFyUU2bfGGd7Qyk5TDEnHTAmWI4zgrWRjKgSaVMSAhxCtwsvOzz9wvQWgtzG//k9vAvB6KnUHy0n0tgJnWLolx7k7+z9jz7sNwCO3M09TSVPgQeo2k8uqxK485CP2lWkvw/Is7TpuusdIyLZyzSoDQbsRXEK4SUiXAvFgsYJVKyrK1VnWKbE7NGp7Q+KfLGl7Rl8q1hV+S1tWW/mymtaI6TEkFaunn1jkVxRiWR0fSDeOwEwq/18k7LAQIuJJ/onvHUruFjozOclLd1tOgbTebe2KoBlTZbnS30s4up2O1+mIE0roodIOcEEOT2LmoGEWjhIMENq9rSM5ULx7SD0lORkgkHip6R+Osl43MCGKKZ1bFcAikHNui4rLao7/BivCX+otqmM8nEKZijKT+0A2gel/n2W1cmPwRlkP0NW4X5yb0GXUNlo2NZGHsuC90gGnA/WXGXul04SPCMfJffkkzoUPndFMOX9vvVKuFI8LY7kfCbe+dR9NVEN6ldExfKwBWieFW7r7sce0rTz7gjXRdNA+Zi32PBuw7KmIZLDgM3qa+m/lBqLIpofViaT7i01FIewc5Gqh9AsmaZZ8iX4tSWgYhK8AUXVV4COMqyysmr57xGuzcBuwnwU6P7C4MQba+KxVVkUK3bSnh4xT2IUIq6E6J38MkUpIhGuDSG0mf/LNaJ1F6W0Wxol0fqnMKE+GCkLjoi+sC/X8w8l+wd7vK9sMW0wXHdpm4pUmc6A1WQhYX2DV+JG51rnC5v9JSwoqudVMp4TN1GJObVuumZfzxX98+/T5t+WJStNm4ieyvcWwv4DDGvKWoSZRJyAfayxQmH+9BFgQH/5Ezu0OAuNo1jN+p6tPJsIOQ31suQocfhKiIFzKblo0cq4HQqREvEnSxfUbU5UhbejHuX2QP/JksjBzNlx5Kl7tXAYyqlP2swxkjvFe04AnREpwOmF3SFhanh9lCRUXeIV9RjjNME36/Iy6Uvg559uPO51NucSDhbuucgFITnoJOjVTLqORnhZIBPwOcE/t5mEHbkl/h7KQ5GoK8mJjmdjjPr3d4kFHEaPeS+2rTyyHwo6i7GKvBnsHIM0O0eBi1Gp6sTf576lUgH3ZPUmgB0NRITtZysclP7YDaosXcHBiBNx68y7u4IOAB3trsh9xmXL+Ol5dq7JlVhs8oDl0igw85vB7p9qjAGaeMxfYIP5C4bj/VuOvwEsY3MN/DxTo8B5xaAOwu9JTSojCQo8wjDKqAD9dJ6zZE/LPtwgxTNjKPM2hqle/I5TNOACpWEClTM19U1qRTJvR4+coCBZg5wOQK7BbOMkc9xfWZLd6Lq5ZYewzQlGhaQbfDRqMvLQlqJxlAUuLuZOw1LyWBZNO/M1971yxfEpWyeTfyUs7mss/XVqKyWDJRqLawRW5KW9mDpbu/uNOX0zcwgoulhpHjNeAHHkG3OXb2/8dWoaJrNGlYWWG4piTN6NjLOHbW/16Bz0WXMQa3LFbhwK526BDoZ3nfGTZtEn3tZr/LsYo4dlgA83CrPyjk6rihpi9A7TIkNzIofwg6WGvRsxMbHagCU0p5PdB+IzM2UrmdoBRmJ5NHbJVDl+XW2xs2FfbubWUdSvnMz3hfAZfeDSy3rJtjesxOZdpQT64moy5VG65AlIyxH/ut+qiNUrgDflKhVfoZRhY4y6NI6auSaReb4XpmzK20GC3TnltBdkf6HTt+gveUKu94gEw11ELMGAWNcXt+wEjn1sx9INswBFXWZxFzuPqfYbpK3PTRvvZ2lB/tPISqTMK5psoPnjQDQPeIy/5LBGZDQu4P8raf+qRcB5Voe6Hei7pHf0U0ZL8JdpCGi9mo0V7mC4Be4U7vITLPh8OyFNnJVmdjbuxIHYvXBtUbvtKW7pMjSRCx7/zwb4ivaDOEvrtXMm9LCzMd0o3gc8d9VD66LFaj7T9FhlOzkzvEud1hvh++5d0iDVQosWBhmEZDeuIuXp7zUtuHJlfSz/GANpcKpr4t2fZIv+ZFjSILSRDw67EjiGeKyJK21othfONw3FnwPPgSYCcuAC6n9p7FAQpbjARTkpGDgvCaSTXf8dyjvg5sWtmbIV7c5O5Ubhbg3D5zWjPrII3+hznYeVlOnpaYqetQN/MiCy9/HTuFn5nEKRFG3VSog8Qdei12sWlYsOR5nInkHQVMuiQmlFVB6YZqCgzy/ECYalV6HnhArcjc886+rWKnoY88bpvwxADlGrxTAesu4IQSLOIiZWB3ndYcXjg936Yj9t5y5ApDbyCZWF5dFGcsgQutwqdIsRZApTsLIZUJKhKm892y/Fmd4lk28HqFrtH9hJ64r1Bj4DaaVn1gxYutQZ0Cm3kLxBhQeYbJ7NyhYXlsG0+JeknpZVFDe+yV+lk+kD+6ax3GmeKfWi+GGISjSu7RTtu8vzh3g18SNSoAsKgJTftGqEsj/VMLnaCxDIJx9DTH31QACekfjNMWduSVy/rJPggmdVwx7NoMzodUTsOlLvHo7uxZ/Rio38RfjbCQUctP2LMvFpv20GWdXULJjpcEcgeXDoWISls5P/UW1ZQ/3xQZRQ3SBASZiOrQgiio10SfosrRjOYZKDW+9URIpN2ZfbtDJ4TPnGfkVff913KW2CfzYDfgSUim1+2eOr+kIps6quC6g7zkR1kmRZOLFphUmEzOfFptWMVg2Cl/gFeOCNiOseI+t3G/UIJKyacAQ6YPYyY1uJpSJw2590ETP32Bwz8vvX7yA1mMJiYFTZdFQtXn0U0naLOwsRu9z8o40jk1nK/eOfgS9K/rlP2jA2/4BjYdXoyH4p2EJbsJJzt0LgOKAbNhE5R2NvSNJvan4AZzGGzE/5fhThkwCKCR44ptX3798mxynFMIgMQ2PIcbuvcRNPGg4qODBMoUX3JrYZEf/PogS6iuKkdGKOofUh9Hj1JjoDty2eIIpAI1sYFavxjww6Cwgpj08pw1KuJk6u+K9rbseXGDVtxgus3J/JyIHVADh/sJ8xUlB3lDzbNNWrGJY0s1fpP8+qgclDBz3nnLKC3IvI4iedxai2cVR+1PS9QV9vQsov5fQfdfHfjCsgP7g8JkruIDrL8/nnJG5dYeJ8fcwivFfH+SCkorcIic5hBBAbzIwPZdAIyCZ0ysYObl3Bu3sZo9zyXx3Pl/X+XreZDe51NHrtT7g+m5H8qm2BR+k9iovJVoUb4nsOW7eTk88t+B4ECHWFHhP/TNvUriSgt/zkNyfmzSaqNc5GlWcE3qC+RFheEFOGOiIbpynUcV9A5EsWU1e6FkdW6EDn8xXeXnZXiVyGKbR1xyFS3XgBUk/2OocD7RgYWJkJx9xpferIW71sL7HX6KIqe+o1vLEBv/FEEfgVzj2Ggzgh9d5XSzQQThfFNfZil2JqB9h7WBiW6BU0ctYWg+nRg17j/bHEHZN0x2PHnf7Y/fXqXGs1lT2wDR02R1FwSeyVx928WYa3sFgNycvV7hP48aXYfxKgcX42HTs12VVrQcRQHlN9uYCIZIGnQwWMU0HMEr+sJpRFYuyaTNES0ESwrZOmU6TFNxeEsYB1zQCrWD14ZCz86UEgyAH5dD9n1nw0MCB9gkbDlakZ+fJ279+d/rx21fPnv/+rx+/+ePTl384Tc/O4z6bN7bGgIc4LUNyfFnc4H6xa9zIFiCxM+ZToPZkm7eJ3oHfkqm67ot6rIdYfE/J/aqaoZk65Cr6jeiFEk6CYRNR12mUNm9ONDqE9LyrkfG1XEQRvptKUVTxP8IJxNPn7NHHKoAS8RpmCj15iNrOIGZ+Opn2HjZtwz0piH0/ki+7jzBb7WkHMWZ3FJX3UGb/dM5sXgxuXspKaKv5skpo28lWuLW6cIIdcRh4m/WjMfoiOrzgDONbHgMeB/rA+5Se9Bjt1vLlWDyUB5HvPg8xkUJxTaxVqKrzjdhqkB96folD50WY3gUhiNQNU1MWXPrA99ChYtC6InmG9gE6h0AUpwOpydsNssL7p5QSUepkA8EbJ2HVjC6W1ToHCCPtSS4KPMni+jxG5uKLgqRp3M6iCUYUok2wAeejHBWGSTpa5rgG4qxZFAXywJl8t1nRxrOhfbTKMzDeEyI8ZD3l4UD33Z1xLZzU9NaY4E6dS7tpLFN66rDM+EJNj61rGc56bv4coZrCuBib2o+BcREFYXEuDka9LLkBZqJ6ETEfrFNHNzvjMgsqt7CmfsyMzLkZ6sOo77PbBAdwubleN8mHWJ2vOEBE4bX2Zs/OrnvFIrXyyiT8Vl6d8ovBQIMOokn3deLdAXg5m4ihTuwDOPZPJSRI3PLBjwwVxa7aqXGZ9NdY2GD089TTuT/ybIQwqdTE/Lpo4S7DFuN83hSXZbb6H+olsCZXgHYBp7Qa8zt2fDZuE24r4HAWTQtQCVdF01b1rd/t7AAzJV079AffMuIRcDQEbjzYX7NBdEn8wTt9HzHXA03uFGd3KbAJGDn35rZp8+vT91APOJfQj42darLyFl2GfHfCS0Kqi2rCqZqyrQvpH+D6EGC5QwX5iV5W7nNn4YCCIHm3QeY+pqGwUBo1FCq4u6HSSPTLGWJOhNjTRFUZYRDhttqslrv9KiF/jonrbNAd1997CUPwYABJBUJMeaKlA3H2mCZdnyZ2ZURNTtefTk3M97iXwBE273Ytu4YMdi3E5IQDvayoK3FLoIGaOHeLIbZiAv9L3RLkpZuzx60mYR+EiedtIXtpp4fGu6+ImFY2gz/Aj8GAfR+0DrJbacNZJ9d5noSOEcAWUl82QHldodhHKk+UCHoCwDqiKVYo6Ulpykgt+DBU/ZBamF2u27xo0m3argMNhAiQK4CLHESTWyUj1+GQXTLJwqoziPhF9k4ccliHlLFwgazOVBPUjuACQAaCJI6i7+kVhQ+MRiNYedaKDEjmMeA+bJor8WIiwKWe7DeLRd40XgGv/jP4+hdKwXobAj8cCvGgwYZspd8VamiHmuyQYuWIesIKTQwhv5agDFYhywUF4+4Qa4TN1WS4cuTkaHO2oXiXuYWMljhzZ9B2X3VJP+g5m9D7HRugSpZLJXNGeYrNaN6pudfm7VJyPdk07FX15y4TWYHDEj0IW2uhD7lWIs8xoL8fPUJlrz9x1Ne3aksKK+t3vlLlduG/zZQK8reM5tAn3WkQzsQe+hdGle+/KLV1VjaZBr9KjhzvYzLrvcgvNnVT1Qlem+hvukyD05ozlpkPirKtK1yW8At04RQrjV5ulINTg8gK+qAOQnRDQOI938sUy7vbMdswn54eQSWFts30xChrq+tikWBMyaTX09zTeIhtsVnUxXnuuLb3qBwGAesDc4orrztH14sQA77kpGoQnbeiELtiw9lh+/q+sRh82gj3UtWLEdV1ukxkcAOJmXGCcpGDNhFb4rEYDNm2+ziaRARCtt86rj7yFgv9A6te4UxkmmiMyzS80PybyZ9hRviKCq4m9S6O3l2HqkPIEZCxA/1cFMx4YvlyXMV2zX9TDC8DHkgkFRQXEren8QMEYTPJHS5zH2WZBFxEZj3RA59Mm15vVqt59Y64ri2htuPGRJWzvDcdKY8QsWMcoSTaburc/8DSZ2uFUGEgLyQl+1aM6Xpl/AUpYDW6c25xPgnZQF6Sw49jw2Afk+5ouESNPw5+bDkgTEfs5xN4E6nXiOeaMjVIlLOOvxecm8VlCSSObEKqLjxGggDCu7pAeAdiMDXfggF7lnofOlBv/Ggm/ir+Z8QcSqKZ1oohpBxog74xpJO+V0wPTTg7+1QX1A+ug2dpT5kEVhXkGRJJGtYXddLq1ppciXoqLD18H91qcOvrJckzzXFcedWFtxMecKfs2xjZvcFRUg45WO6evXCW6nJA3TG5x7Lx1vAHkYvtMMraeYV3ayC0oA/mZgO8yNvFFYRhy6Aw9QWqpRE4gb7Hv7EMz6iuxXnCRG9fYpamG8NYcCsMMUlAn6wpkAbWU7Hn8P+U086T6vYJM2aeCR2hv5szuIbPThG2AhxXCKbpg0AO6FTZBeesKKJsL1BkUkFzfvWScYonUTEqyiUhONNZiw/y9wLq3FZzQTpOHjQpx94J+7DWoD1f4bSjoun1/DprIAqD8hUkZMz9CH2j2N/6AUX0weYsa2LHYhFULUzEUh130E8c1WC9caZTKmp24GozlQupZdEGTLF/pqJl/l7YHSyGTt+CS8VhRe6B5tTnO2rv2T8eDD559wldu/qhwS0UOEOnOyzwYNrgcLfVHJQV50mWPvr666OsbbUVR+CwcHQU7xiK20/a7iTitXMk9/fszATJOtmjR4Kg+BNDsYgm/hgh8Jk1EZm9APoa1EXpCFST5EES/eH05enrp29PnxHEEYyhE54MwzHmhoFLriCp/Z6iBtH5rQMNnkSdT4EictNW6Hek3GqWBUhTrt/p+8EAjs2585ukRKMez0gTBD+6zlr0UgC/kmQ8/nj2tzSmEFj/+3TUtHWxTtIuci0PiC0d8dSqVWIaSr3w9Pu3r+bPX37z+vTb05dvYwIkgV6El67f9Tl3vxNFTffToTWJpKZI6w62vaG2vWjWq+x2Do5S+rAo27wus5X/dF3ni6IhfwJ60iwyC/mtV7o4FthY300M+gzBZD3EWayk6PPo1gXXDgNmphR+5NSl8ucYzUQoQSLGS6QyIb8RkY3fsrTFv/R85sRIwDU2FAa+CsRVBy9IoowZOqaqCZuUFW7XGVSGIbeIYzph6fsOMrp410ymqDDo8Xkx4jLeDritE3dfI4lQ+gANlngn4W64L2sVcDF76qwJfhJIqyk1mqhMTIo+jhNMC13bSYf9bdLwcJj2WBkK0qSDX4B+HjWkex1SDwCX/IYg/BCycXCvpR3AjTdtHqb8ROPffh3ueV0sL3OUY5sWsCIQrBd86hEshtF66yJbDSOkhBkq5OZhDkdiY2EVPru6IH4be+rOsxX5YK6q8jL//1v72u62rWPdfOavQNDlY8CmaSlpu3p5yyaKrTQ+dSwfSWlvD8VyQSIk4ZgCGIC0ojr673fNMzN7zwZASu5pPsQisLHfX2bPy/M06zn7mhFnu31E8h2Dev92T3B0BzX7AAChlw9a2tlPfjj6G/37/vjgzz8e0F+ExX785rtD+vvw/71/e/DmHWH1GhUVsvju8M9v3iGHg78evj968w7ZHR++PTw4OYzCh0dv33538OovSH1IrtvvTk6PD968Oz3RRyeHB8evfpi/Pzj9Ie53G5PzeRjBGW6V1dkNoRVnJZjGS0GidlI4Ud7/vExHS9ny3Rlp/Cy1R55b/ZuBDLUzMIkzNrSVZOgTuhUGPNGy/D6rssSOquqZTCG1Ld/HHV6IO+J++abvuk6jM0M/Kcka51pfLKfA0RFSvM+hux21a62tuS4Weds9i0VCh2Tv8YqDyGqffGdBs8B7UV3BuhXk4lJ3hutvhNb4SspjAzxJm1MiJko2p6bORlM0c7KvYSGqCpw3nVG2XFa3zvyJFEnsXcT9J1p9JgigM8LxYGzNSKrDmXjhce2Chax//UVW6ueJ9c1BJmAFhTXXGMgn0dSFA5BP20VVXhZXSbaSwORstTIWdsl7gZ4yjl/ZajVijhLzTbsoYTshLxHuTNiBbSBCmqb3Bmqe9jLje9JrASXyIxIAlaHEB07b3dTkghnhP6d1i4g6Aidp76CDEPcgAAHAHZD334ChQq6DBbv1ED3QOHBLLIKF0ocpoOqOvm2oUKeDelMC2xYeyU4ZxY0P9R0dM7+MZWjlF93Io0AcoLkhC6sQXUSAsHM+lzts2qF/q1Sw/RGjns7JwFbVWjFx6qXBmbACnS0lE1NhPJDqwOCBHFz8vvSDTBff0lTCiuXc5a+GnRJTH5evY81JRy5QXKmZZV7EZ6UzouhXvQ6hPHNNHf0kgsdTKz4Lc6vEqRP9KbopCM3DTd0h5p3G2/P8/Hk5HW9JB5rZs/LFiyi52KxT3IkxcV9MXCGDKLpDNI912mWndG2Wh+q/xNqhjdTtoHgsgKweC6gNFdf1XzGIbbtclmTLGXaiPAXnBl6L18VyUeMM6seFSVwO6Wykqb1eD7zQI0F1nWB3YSXj6KEKskYAF3vJlceG+oS2XmCDIchNNlN6odjRFYmLvFNwAXR3vXDQM5g2nhF7nfTDI6U9+9gWICUbxMqMWxJQ38U5SlE6MOAmrlYGZuZnzY1NrHG2WllaZ+kpxp1yn9MVHHeLRKMdiMaxEGusGaRxlK3DkacdQdnL7geR2DN7Jppii24bsTaWK/KZYeqiFjT2ruS5S3HfMxOlEtSbDtZ2KvGkZYBATA9w16O2Gvhtswa4PQjzCSeiHLke8Qq7zIwjXakHOFOQu/oeBFByztC0XHpLv0KCIF78aRL1MFl4B3feHD5hhMfcATzMLkAe5QDH7JZAlnh2I9ixd16T+07IJcBXUjym027nrMOj+fldEheLOH38JORCqeU7p6OHI3csPc7n8hnG0s9DyDzrkaWn/JMpx2O/b1+SM+/Lz9UKXNt4DXJ1F/aQd03ozu8kHWxBV5OV0ZYUZMVjo3dMQeNBG5DJVUMnj/e8lxe7gdN4Xwwnk+LJ63xiNMY2tr4/yvsQ9h8HTKXkwBcfOgRjkEWF8ypjwUV6HrctiQIOgn69q9+/ZA3w+ZhbQ0eXPOhyOVqMrmFAh1b6ZoxVOUaUJjl8/9kZz3qnGIHSEaqFUeLeK78Hjo6wUatLSPC9YlDaYgBWXiA2Bzs8Fc6ozptq+TFfJNLX6ofu7Y0gQ3XcYgJJEhjO4TBcIIASg9iyBoJIleMm8JtFVHguIPm0KhatuslqkcL05ITRc7LMbs4XmcRHe4s40Fy51tLx9A+hgvmmWbI5P7EHvVJjRGB4jUFPTBxfOLAjYwVhGEYxAkCZN4aaOoy0jS6yfdpdT85zw8T1oPm0xqcMv8etA13aFr9zHZL7kIeTsxLsb+qIMHt6IqY6Gy2v2oZHdtyYL4X5iiP5KAyH7i4wLzTEvJ6vOIjfiug/b/JN7tLwr1YihMW37h6iRmfwnz7OR95shmxCXWVXeTMen5OLyTp65qln8/WaIE6fnoPbmJT8T1NNJwTEWyhl13VxdZXX0VrNoCOytS1bXLH0lBxOF0TrXueL1PAvb8qSmJOfNGx/m87SqBR74w67rjXAyYbKXLPqSMddSC4FVdk1Qc6ZFTGH4KJne7itThVuG2Eis1Td7RovJiKYnOarrDr6bUtha8ncyIg2bq3JyWGAZjiHMvPs4Ic89JhCKGTYGfmUAjQQyIZ4iHFLzaDzIwNwu5uE/AX3jQe9/8Sb3mrpSO/ToLMwj3XsrKRhH3uCWLZab/LFfWoi3SQmjFomGiZ3PFjLDtXvSaPBiJKyu02k43DL5x9SRrDt92BJbj2nBjuOIFZ9de7+997aSSC1AcM1JMu2tXl1hfDOvFzMV8WC+J5hdv711+hp9JT+WV3NyWTN3gXsiQ668SSNRQBQclPFh/Ve/ozr/ehDf9thjwCH6R6JnhLfH0gV1eoOIeR8ahsNqamY6QW6NZg3HJKDQeGlQX7AyddpLxbEoKXCJFzgbLlEwQxkcIFwfhWnhGGrVYNxu7JOkO63QJrGAsNC1eCSe2LqmhyonwAUZiTSrN/crJaYQDlr0dIupgVvaaegnup1yveO0oZrQV2rnVMEVXhItKUfBMritmjYBUhFKimWkiQP+OnilnjHEO5hOLC44/pQ4F3OusxsmprAa9TfB0GuEFshdQe4+5gKvrez0TXGLy/cRgUKzGt6OP58awSb21ge1Jp09EKta9FgMPi2bRhLUsdlZ/a1YpGX62J9B4aOoTALNxOS1DZlk+flJI5ZStga2srq888JodwaEviZMYGkjl8KwaB2RL4mtaR7k6RKys2/t1iwIGS9kkQ0gU1nc5b54v9GN5vlulgtc1bZiRYO1gZzU4TqbBwlUBZayH86KopS56oPhONDG+r+NFSSNLK+ueqGhhYZp6Oz8rSKLotfqAY3UHo/XQFsI2KT8Wh1F91kH3LTmBcvbvL6Kod7Tzrgk0BdjqKJ2mRHRTMHG+oiSR8XfzeIaMHI0g9uPCJUfDbUcsphiECiDS9X20qCP4a8Uy4Jd6f1+LFM8+rb+p/0O7jSytrwZpFAM+9WiS4RT35IeyTNuLKaCwf1VFyT/BUy7avvbOAPdkiMy8WoukzA4nfyX2/jYcR3pjHjDj9g/5FMh9zUkZqA0qFWjC7HHAiu2nSBsG8Az9VINg7hfeZQBtmgT7Y42kSQvykvLivHG1lvStye1uozCbUjxT1DmirzpnFxWIww16yzu+E27ZY4GKjbNn8hB4c2hZuLX9jiRNfn2T/tvMYZwl/g/4lrBRMU4fqoPaDtZpDAdrP9Bzq3+EPOeOCZaUz3uur6V/x7XdHRXVzesYYz7BTphVGe1csir+dVmTdaHV8L7XL4W4yUvVSS7VwzIZS/qK6kMRxTzeh9DraU6yy/ucZYbo2uTmP5NBD7bZNqw75/MkEozJJ8REb8M1ibDHJAhhkumjGX6LzictMgm25j5VWLA9hrKwMem1VW1KmKW0VtGNuBlxDMY66xexJUWj7qkRoDkWbHRNVZQm3SNJtSkuh+xUKdDCd3aGcGb1u5tNOQ81NWF01F6FzFkrXJdl/qdqd/25o9BHDbO4Gwq+sqYJhD/hukrTRTmYBmuhWOetYDR+3qMXNB358GITOJYyKJVeihqBmVf+g5H23xuHvcmdfvWNcabNGwaFSXkAQM9Iru2SY7dVlUz+BWOakUhC2UGVR7rghIZPxysuXrhYsSMnle5nCqbOD5QB5WdJmbLxZLzkEG32HKQPMmquU+rTC/F11zqCGWdwF3zU6o+W2UARI6FPOVdZuqQIKV4oBb70HXnF53AsmJnfjJbhsEJ7VtuvP2FRz1VfWczHNVzcWbMnzBv4d0UYyz84ZoZsY9a4pPvnV2Z+ha3Z2Cp73cKbh0PRpdOeqMh4Ioo95i6IXHoPHgLjCcQaZH7mxWGvMRxPMGugMdG91uVH1j5En3pK1rQDbNz5usuUZGU6U0HkRdvmOsMk0cBWhGgVDUYwNKgcMi2nqRJDXAmJtNs30msqEbTjV8mVUORIuiUQu9LbvHqs9UvpQVlLKdjAQo8Dr7mPfkGJr+OkYrbpRMMA5LNfnbW6KCgMgu0umxPgt6tzjXiWEfDiJVLkpVwLwuNZF7NFRq9J2eui1BnvxhxYTOKSYdCXHi/koD/4j/nRQzADbbZkU6cgF3sjgkInIiifLQctHjrWQGzhMWX4HDoFrPnZk95PyKY6dNUNvO0BJkxfd0egd1DGdQJi+pSy+r2owsP6eQ/IbMmXLQq7vH0NcqVbTH1oo1LSVNJQvj9rRjY4eZSw+YBVkygqHIbgKp0uMGo7jMSBCQk2nW4TrnGvH4PIEjXjN6wip43Kt5eyTf8VBNS/nyBlnynsljOzZ9jOdM786cYiwsMJP8WMRN/OLtS6joZS3JT16XiinWs4FIl14WdbMOd5GtGmcHqdkeLQeFLAJBwfzq9G/rgFc5D1uSiJLx2F9LRNPeyPR0l5Ti0kh4JAUHBwy2UdxMwpo01aa+4MgF/pMVqMQKil9FKb3JziN8zMi+QyeNXmpp9/iC/MfE/4Zc5z8fVYQxMC6qG/KUJnxGx7WhoCqM+ghQWFJrNDnDqbCMxjd7TjKfk+A9n7tIYq5ZnKp1GFGzrewyulAgw4oQkiXSbupglnnKOk4Oo4u2C0NQK5EF/1nmtyTjK8lPEHBXNPNlVTVQsqFAhATRH19O0CI5mpFI9JTaKS58KOkk5NIlnV9h7NBzaUo1IN3sP7wbU9rx6AHc+XwOv/CcYifshtHpdRszZfCnfQoXqKd62b72jgc+1rE7Ci7ccWtAYQv4RbNAUVatTW6Sgx609n1noHQVjy7ERElPXGhmGLl3gcg9SlA0pKKsb4qyaNbFxVMK7bwkC8TT2NgkmPwyxGbvNtfBszNExJCx6hlhJw2d5AMQ3PlF8es8K9JkjhCzVm/d3PnIyzo+O3h3RLFlZ/8dq3NaGHOWOjA8jbHWhauRcXYBO8wLrAox6+kqFFh3G8hlXrRA2xFiZ2dBSK4i1kYCBjLBWUl67z1NumIJovpdcJIlUSiRZobFmi3EQ6lv6zDkx2V+K5Hnnh9X9wV5EfoDRM+jqRKfzKJnrqzBF/WmtBtqts5/Kdb6q6j0L5ps+nfV6F+rZba+rOob/d1cL/Nf3I/N+aquCDTKPblzf/6zWBFa50O7N4li2yKD9M5u0Ksb8hHdkvw2d0FRTNY6X1eDwYCVbHMxYkeTaP+rPfWeyMrFvPqo1NdWJ9oUS4YTHkiPgf7qiqwUdeK+Y9EqFiWKI1lmFCQxdsnn83pTzumvy0150ST9rizOk0VdoD+5i4XUsO/0HkYxVxdgH0ssoJh6xQLQkuon/wVJ7ppRVl99JDTz+z55uCqXdy8gSPkzwityjHWVMH5Zu4/6evMrIHdR/Zus/gCnR4P9J8/IoY16klFNyvlNfkOWHwOuxrmO8jJEeqVbe15+VByvqhnl5ceipo54/Z8H7/58NKdoq6OfTucn7w9fTUyGqBcMK9QJzXpRbdYj4Jsl5mFe1+ZhxVFzH/OEXrPMwj4I0/aD+AWCuV4QJr3t5Rkpdj8a++zRiRhm/0r+Ut4e2+1RDZHS3qHru4oz11nD0VENOTrlN5cLwS5kAA9aftGE6m/fJTEHBr6QBRQPo73USxe6LPMbWb6KziQPRqc5pcjqu+8LOIRmDd7hkWgwtdjFZpW4dyN6XlYwa91eUxpqCn1B/9JYZutsWjUMxA6k3yGepdF4NqDslk2ef5AXe0N6cnJ4+Jf5yeFpivdNTrvBNTEXC4UEpZSgBSd5LHOz+EXtuh2fWOZnHzyx5PhYdGIutDPAfLDp8pPLD15NeQnP0oGu/dv8XDcmjbeZyv7gDDf6Ke8HfN2VZ27nwG0rzMxtmEknMToPZjFRwfvabN3+PBS5xEp17TzyIhbwToLDXN5md2oeoUOS3fFwpYNTovzmdOYBf0CNJY8CqM6hGr7ki0yp9024B7UunnLZKadeTUUq/3U1P98UDAjNl6Ce3OiJvHQ3WtXRkeGCn7BeDRIBtI/wGkcqhI4xHLe2lvtGn8LJe4P4NKMelQhFPOEGky0ZnUJ/adVTQXflrJgTvGR/cQcBXglHnAKaD7qt1CA/k49luRFWem6q6NU5T8ErcSdItVkvi495k3Bap5ufTVnVrKonnTH0HXKHr7/WyTU4kRYD9gY5Gs2mKlcp4wUF1Il8Dp4EgtIirX37K33ia0bmU1G/qP2UumIjkLrJNj0Si3SYpRiRHeommcLyjGnvXJGtl4MQ2FvesiZjxu7MfQClgarjXqB45WP6YufHnGDcSn+fWnzvQRSZb4yJgU8a/7X8Vt0/+zCwtgZS5oifeJcmSWhh8XmzELPABgYI+kee3ObnAGK9qRZMan+bn0/11+weeo78XDxUefOjUfjUFqDuJT/ZWkQrtAjMERlZEvRPedNSNzkjQwo/0J2i1phlDciIyV539crME/g/6Xq7jZrPFYmZ4j/MJBK6ynYpsuFSR/Cf0/ic1Vc8M1z6rzm910h6JW9f5aW2/ZUVz+/ptLsMjcZef/AOMduyCYdKRdhiYLf9QMKWxBpNu9j2LZh9/0hc1PUnX6s4y24N2qaM1jkgRgnOydBySmT0C6pjLIFKF+yqhBNM+grnhmx1mLWaBl7fkmgYdXoxqCc2TeyvLDYrPLRMDceM4MQH3BRmHBcxRDe6w5a1j9gaKTdLkhK///vpD0fvfnr33U/ff394fPiahOF9jHYhzmkRx1NqI7BV7ntFFCYFnN5W69ZZJnonzkU/kDrxFS+e2R3V0z3YQGDWD7ryEVXDojmj2Jny1SGKU/LdrK4+5nP0nu96+ZzEPTqnqbrasdlVVmBauXZgC1DZAuO557/FP0SDvVnl9ceCPSK4eFvLVqPlRCaLfp603gWrHdlDL7HIKZptjyuw/9Ufohd46KmD+qYY1NUc9gNlTr8axB67zvmCfEH469lAbWJ9H0uittMGsvNx9ro0vLcuEkzH+zOSuqbkf/fihS6FSRD+RBIyqTAYxooNR6H+laun8WbNdb5czm8r4n+QbjGO4dP45XlRvmyu3a1P0jBLWDNaZevrUf5L0aybxKWVIDquB3uGataBFluf8tiPId1ib+ir1MDdU1d5gleY2/hLJk8IDS/rYxix7YZm/oTjdlZr/IGFPkGMG2IRe+7bvM9LToFfOoE/tteyQsbRFCFDKgPPP0JJAK6ArVw61gojf923S9GLFVrpN7UJ72zcUkb0oT/ZJza7zCetIvkpuGYiUogWH2nZFtXoO4oqenMEfYHqfXCpFC3Y6L+LFe7L8hU1yt8mJQoLfwoP2bpO4qZY5xebhhwh/kkunjGPVdqbGDUFZ97QCmNBL7BHKc1J0kq/JN3dyyeLl5eLl8z5RyN7la8RATA0OgepNL1DfBfAj6No10qe0tGAPuMzgUFtZrqycSpSEhmXltrm7dGrv5xMqKLDyH8/kQXV5Ct24ZrSL1ryQphodGqiYLHBYYpLU37Utb1tm6Wv+vRDsk3vDQTfDt+w664/JDp7uepIR8RtmfStXZQ64Q3ecc4uck8e4A6d1o7gtwR5of7upLSkgGZ6y9iSgfAlHAj9jl7YO7I1sb1GYzdiFjMoiV+8kPCsZoKt7wUL7jQekxgevSFNlU/fTh638fRb5WNpaH2fTxSCmFPZ9mnwe0ofkqi2qqtzJisWjz/+Zpyt+ZTASOCe7rKPpryLx08D1qstGFpPcb6qx6YZ6HpTBuOMmvhRJimLJtbEfPL+zftDPM/r2j4/OX199BP0W6DyRmE6L1XFtFlfvvgDhzSyDZu3ZU7L80lnY8/+Gj2PnvaTWKxBYvFUT+FqszbUEKfWF76J1vBVqHPe9emCEDGXG/HCAEmDPifbFs+jqKwi5ovkTxGNadY6KGS6A4clzjWoNuvpi6/29vbGs636XHtxkZMV4hnkMiOVbVvwosrs1U27jzvq6cHj1d/IAfZ5qI93HnT3wSGMJpBy6SNl9Fi1twLptjYlyYwJRmZmotLOOb9cNJMp1XCWBtBafL2ksWZ6mR2dRYlYeRDP+jrMNIyTol38Yhr3tA6uo4Gi4oGeVqI57mtyR9mxw7f7h+v0iO6x2/dOUdtL2hDbVdtqiZd39ad3peVI4f5etd3qv9Cu/ff1rdw2fNdu2xQF6FYqov0psgC6VI9r06t4RrGGtGWGxrwhO873bqbyqnc/HUIjQ9rLooRP9yP3VT5e8VHC8QkERYX9KMeF9Bo3TmHYo+OV0o4oqAwY3ElP/6XTr2aj+oEkQmJLuTHdRomrlKjtQZdGjjuIj4WPNntU4raZ/7K2h/fTTzxe5Ir4FL7jTj/DuSnJseSNiRvMBve5sA2ogxtqRV9Px1/v7bGOcIfBa2hnx4n7k41hgbt8v2ZyWzV89J+vR3CvnWO7SwL5Ca5d6mLSkBUCrAdzsuDF8ItMHa4ivuEVWjO3W/ziBizUot60lz+6ggIs2dkDyV+eFEDz+U1WlPM5SfbiYWnSALdGKteyM9KRzUU/91bG/bG5IHfT8xFKiSyuZHJ7feeioHyE4LNnN0JT29fz2E5ISrjcMI0jMomRi/O+jwIvSM363uWd8oW1dTpvtTPB4MmZFAjMWgsdh+g7/DtjFuJEqjZvtRLIiu4rC5Kxvs4L3GqgOja8nziNmXwm0CMrwRRppxpxo+Q82EiAv/kob/L6Y16zQ1PwnNYnhWEoS5L/XpzCyfEh8ZW/9KUJaDG1VUI0h/I9Wz0urqsG+Ef+3s6FytZ/cnh6+ubdn0/mPx69/untIUNdG3OJV6yzjtuFV0RBUIVcBydcND9hvfsk0MEPhe1Xrg9Trt6Qe9vdEmaSDuSlnAH+lO/TzxxTBzvVNtlA+yp0v6kZYB4G+WzbMISEzmpd4mdxz7riDlLEKHGYc1axbH1tVEsUuT7QyzrN8yVF0iI+aR1cxnSjqfNsSX8knDQd1Yz6Gr+M6UpE/4gLruRlKY25Mz6SntuH3imUMQfEeb43T/nm/YTq3HsIbdbF0joEPeS/SXCfDfXlNYCzHcLwLtcgjr+THI5/ent4QmgUoFil+q2Lq+t1XirUL3HpvNANCzBKdV3d8t+XH17AUcpB7q6qZXEB8mNPfNF8INe5dZ1dEJkJEsCP+/IyNk6H1eWl/Uwzwm5PSQWOIsiMW+syc2ldOP57eOJuCcgXY7lR39GNYi1h3fLQR+1LYvzNWjBm6tAexy/+TkP+hnw00qNU/kYR+oNTp23SvU9bnbbD0BStiSJW0HpMrKtoO0bGdSr0CjdZucmW1HuIfjHwZOxt0R8Dd3t9x4K2CGkKs9UORNMQKBeQFiADbAtKOIGvJNJLYAJwgKhd/ojmUdWayVBRfdws3BKAeqvOP2a+9WVKFxxUJJpIjXoz68FElPeO3863xiOd+CYJiyASXVNUtImk+qQxSaDDZAEqWBT8eqAQD5pNvlQAustNky2T1DLL+CRVTd9Zz9sd4z1wtcTbObHSJgFjIF6y3zu9aNYVgA5pIxbTYVGz76w6TWxK2mHi1oxGPvT1ilBfeDBIJ8BbEmXp+uBLuzHIl37rUkyDdrv1OOIa6i/Nf/t84E52nQrtJGdLdzMui9IYe9m2zsExUsiU39ZomUGSbkf/wYWj3Sc2Ghay3B3jkN1e3w0eM966f/LkH+/ePjsLTGgwAR/vt07dFPW9+4z3vvyWBtdkpekAeuCCqNvAgnjrirygCxNFRs1p8uFsHNHFhaB/qLEahuc+oBAswILyLK031nQtkUaz0MYVBqSb2MDWCBH3wb3rDTkWKL4/ODeUK/VbEkKLi5t8fV0tuLdb24YFu/lcYEIGGdIZZkbP5ro1vjBscWCTb0iZBXcftPm8zrMPDRzq2R/b9KqqQhPAyYlEQacPcQ++IMZvlpwh9+8eDsuPqWMOLwDhckUtFHSHKmMQd7Y10k/U/pb2Da9po+mIL31HIAEkrKlt0Wxrx7ErgzrKo07BsHENSSZNtE3KlYQZJkd42jOqQWu5hK2Nc7sL+Yp9xlhQncxAQJcvoxBF0ByoN56rcooTjNR1dNApaCTSCgC1a7Y/d2SItYtkwPnixVXvNc/IVw82W/1OoILHNwJXiUOAZe3RMruQSea3sLRnNCQMVL+m/+PwYHYoJuBTVAg5RRS9XZCeaNPmd/0bvfSRHGKSk91k1FKoP6vL+SJf5hRqiOFJLTmo1rd1TGm/wm2z3SU8UQlgM5FPUnFiwjeCaUjQUQQYpUkearFOGIkJwh6GMrjTNRtMLnEl9eAfJGEpFVNiBXhTOkNNJe6gdK5L7ol6L+mdlkuhVW1Qa21Xe2JoecCollqvLulbW6xzo6p7vWhGSbJw9qHYiX2upsYTK6iXk3rwq2jm5MmYB4NghiAYADeXK8HJ9D3eakYYWRcILrZeQZ0wKeLb6+Li2sjQukQdVxfHbnsGDal+zxSgHWrI7KaudN213APduNQncClGVmHeVAqpOGgjw1fktw625ya7YwaX6PyO7HLJ0Tsipfn+7ZtXp8MoK6M35Tq/ov2dNbJ0VFeXYZnmmm2H57Kq51dVtejtbFSEo7UESMPWalHl3GdNdhc1FSV5Qq7htNMr6QNZyXhPJF1au1o0Ad2d3qpueLsgmxUHwj9myezswWWefcwxzusKDRFOV6yrJ02kkcBSsKtpOOuAam1kfn/YbFF9CCqMD3W6o9CiZvAIKeghAaF1ot9kd3EoBm07bXqFpWCC/O/EIo5Xl5ZKFg7sYOZkLsc92uJI7i0cB5CfKaSQ6k6Snf6goADvKVmnv5Y980tfatW39DVAJVj2LKdZ9ZVfaTqQy2XzmMlsHtmu81XTarcr59nG26X4aied7UpCorprihFaoKpLVOgYuvuWi8W8ytfDaMoGDMONaJaLXSrt+6iXJfgijYXMKi+9ycGO4WW4oelUIzvtOD1sGES/iKenjwp3kDx2iV4dqaoxd+moo7jTppiGSRdZscx3k2rnDIqwIf/D3d8cb6pAR+QKApdiXZ+iUXHow5bJWSuuIxpuok+aKFs2FeAKmygzrODsCLLrmBpHq80a52q5rqLMHLnVJWiA6JiNnnCdCCm2b69t1dBfImUaOfqUfM1972bkxTWBwi7S6D/w0o0a2ldWtzC7lIHCwM7mRFiDtrxwc+6W1cSUlex6SeAMW91OyY1cYMYL9kBLXOixZ5BUtsgWjeJ1XnIGMqls1HqHmwuBcjr7e3atjvbQ6kXGdg20NYiTLYIfXLgfIxHaJdFSPAbS+aPaJ23ryWNsYeWxuXkAl2EUG8gd0UFbdYn1ju/rhWHE4PHa4Afg4yXZvRH8H6U8iULOks4YCfKAryHDIeuUpLe98rhSyTgd1+iyqm+zetFwiCPnY2vGD5h5pbWnMRABbAe82Yx7J869jBquYT0zUs4dCb7vnlk9RxI5rHyUoEo9hjw0ACzSwq+q+crmx19ZrCmGHPALwr/ybWklSvtn9jap00nIlwUBnBTUoXCsE23aw/eGtKWXNZJGUTZ5vXayBodMtK+lALzQg0WvpILb0Oml1pWz1Y1br5/h/bP1VXgXbV/6H+y4Jl/jUsH3NmiWo3dHpxFRJ8Nrm3wtM4fvFymHYfSk9w7Ghyff6YJF1B7n/isc5rp+59eBsM9iIdjZNvI7PoNGwD9JmXz4r7lM7N3Xlw1FWvh+eNLImXx+F2VIiExpSnHbhDCJ64KKtQ/2RU6bShNVpbu0cZa+lHYlEJMoM1c8eCln7U+1Co9usztZ7I61qV+i+JyiHiqDNxoj1DkMdPrVq56zW2t49AUYZW6wZ4Fp1m5A7KREBXkBMbTXagXFLGMqZ60/HcPvGtjFYVaOt8WJ2HomdrTryittd+5WK8V3I1utJi2TKp5Twom3qbLviANqnDCcpOc7DTElA8ZUZNLGlEx7b70yJh2JxFloXWv4wqY2/faFMNyJ4Pe6i+M56idtZrz2gVhfGbrG4OUKEWhRXiw3ixwk8oLesGASxrG789BRTBcqg3KzrC6yJeHtXtT5Omc8JkgRfVA4tO3zH1BmyU0JxwPJL3qMKg29iGf0qs5vKs2e92zpI4glaMHo1cHJq4PXh0Lc2ozeHx+dHpJ+SX4fH56cHr8xD04OT+e0DwcPXh9+f/DT29NAnOvWYVSVMlrQk3NdBi2Bz7uZkQm0PXxbWLhpSDTEY9AXxSux3oF9S8ItXrgwkSYizze65ZQReJSLMjqLDYA7f3AWxyjCFpqkLcwE6C5MpWNbMm18QmsKnKPMhdRrXcx1iQEi7prR5TK7akbFVVnV+Vz8xNAJJLu492U1p7AkW5y48Rfi2p8v3Bnq3flhq5enov8jXR1lFQPeH94wFiSCpDN+KiAW+lMRElhCsV2uKaburbj+rerqqs5uBGTf5MJuVOrvBDeZi7pAzLAc2+VVIl/LwccJOgfrqlo0rpvP7wDU3+TLj7kjreAPBy3KDUiy7aKGdJKurydfY4JKvBb7VY1wtrk6Rb51zlVAHcJIxbLM2a+M0nU8UvmN+tHwLPRurC+yxU1Rxh2aEHVPZ8wUgkvhOK0OPkokWNIeFeX3v/vd17/3TsEuRquNacftSNqey+fxb77kseKwynKh4UgjjsCk+gvWQ5ChennDGztwpEYRj/X3lnrBpdtRqpv6xb+JhcuA7uwWNe3sXMNPf22uq1tDsknIkIVyBQTu3bYZ1F7vq/yJ/hiJd99Z/DTu+RpPKJ0+0cgwQCBgeumGb0DN/EykT2UaRi+i/TTIT9RHqA9rh17GGroVSbqtw+N9oMr8l3WS7LbrKibm4Iv1bSHIkM7/sBG+V+/fvcBVja0ociNxMDvwoJMPRxfLPKsNX5BOEfy7JY/dVEA81RQGNol3HfzwO+x/bxi9Ja2PKuFKgnMu/k0UR897HOp4aKSZaTuSmnE4o+eclZJg7WjzeNC556K78sv1nMXmOX3F2pHW7ZG2EpzH7okR200OyTMuy1qWugVAxajE3i7O2Jin+6EA+3YXZydqVdjg73lkvsXCHq4ASVWNDpKmYZYsJrEvSF9+JLF8zNtZkoWHv0xMGxQAFOLNZ5bjwUilGL4aLnorDQFwe148in11ZqCtfyFLubJaHzOS8cP8ukclaYJJ8889Mm6L1zZKE0pj52TsiIr+hsfk/Imwd3dtbyUYNTlxahT/zBPX+7J1iCMCf+lrCZx4riWwBRZJi0XuafykiZ9GT2xKd3dJPsD3+dmzrL7aMEmcIXE1zXrSJE8aGGPlE88vFD9pBOygC6yguTpuobQN2Mq5ybzDI+EucH3tMuHIRko5Fw9ZabG9YPj3qfeklXQ+e3qHX+RUGwyuJybc1Unk2T6MDUoelZq0Kq7d+JvoTRk58zOUZpMo0AiEVTDoe9h5EhzVFv7BDMxJTmC26/y1qI0OysUJPqIBcqz2c3vRjWUjpkbMhpQuHcYzXygdkPM6X+ZZk8sm6aYG0zgFNTjelCf/9TZ5UhsFsD4dlVW1Sof9TtguYxNC5DuLahFJLcaIF25+XroTt2zWWem9VLTPuysTh5kux3dHp/P3x0d/ffP68DVrHOhrQqZpo/yK7m0YfMJ7jX5VNMFLQAq6DOPYX2bzm9X6bk6CU3lFSDJLigEwN9rzZVZ+sEeKdgbDuWbLJbYnyRySqK2DKHo5LwFvZWc2SaVD23OIjHV/kS5DPG1uEKnlOi4Eb6aBnSHonBkyCH89PD55c/SOwlGT3xHoI1ouX3E4m6Ay+8zlL9jSFCGSk5FNWv2a1H5ga0qPfAe6XSY+WCy+x3ofRsFJZ5fssH8l+9i1ZfaL7jZ+mQ+2OUwIYJrDkGUbPMi+8jovL0hmBCOd4Gi3utolY+dp90liupj18a5fjNeJGPzdXiTFhP0HpC8tRTzf+dd0f2Y+Aua1s5dOlH6y4e4Pcp701SfZXkramu3Ik2evGTwSKnT4bPePlAGRapDaeW4km9Z4+XW5qoubrL6bkymsLa5BXgI+oj8G4mMIUUFFcJpMHjqHbCJfcVInE3MT4WkfvD09PI5OD757e0iq5Th6fXz0Pnp19PanH99FeoInfZq0YaAy8/3ZO12j5/5UkSbKs2DTp1r54EgrwI3bAq/UxuoKvUWqkpbSvPAA0/Sk0+HhtlPZleA2CGdcM4nwaCC1DIaLUP+P8VhGbBD1jFm3KXbkGFS/5wNtGZIQFWY3iTaVklDY6a2vOb1yzatuywca5xQJW5ZEj+xeucWhe5v0EASXWetu9zyauq0vrDx4O3tWlu4GTXc73LahyT4R6E637CwqgX3uDqDC5W3Ja0NqZwO7pjzRHtBi35DT17rCv37DCKq+vq6rzdV1z/xv95a9XYwHonef2FEbeF776YNFORV60IZOm2duc+mIdMlT7C5+t3naJ59JlZ5H075tRyPTt20CY2s8BCaAF1WYuIvf9Nhb6KL2Gne/HynzeNx1/a1uS1jrrAAAXqC+NYCt5l/YzlHIQ9t52y447VsjUl1XrXS2ZSOmETMryGsOP8/iwtOmaGjI2WplNXW9J8PMFUtoRw8u9Icnn24wkqlvrhkBO8pht0ozZUqkqescwdBq39rHThrcPblIsV0BN2Oe9ZtSuwcCmUS4b51p7LpYLPKSjWIOqspuGqyQ1bNPziFuaItZYespqsl8fT3HC0K+Wo0cVe7u3H6jB1TLpmpGAhss6ncKf5VwNGgl0a2lTohVCf3eOQ5TuRQPWznbpg87p2mFs6l9gJJ7m8lu1qeTsZq8toinB2bvTA8um99xqD1dOHWPgDhPDzBdh8rADMkURobYaTIBQ4g//O3tC4LXcHHrvewXVxe72S8eEb1eb0qJVBdjjkCLMFnWdtSFAOpOELv4E5puvbA8DojL5fgwSRlg44yWmtEQz/OrogTFVqM4zgxbz3juF9eEShUABDxc0m1+PmBYeSLimK9zckuG6xnR1QBdCaRJgnn1mbmLn8LA56eeC4zolbrsBYyok7/h2m3XSLGhPrNOgoLFvYs/R5JTbylCJdApRKk+iKdFOQkYrH3UQ7Ch2Ybo/zy1BIef7vaG0QGfq0QmX5OlZLIHPVIXBWsQQsaaiHQBzbm6ANfC+rrOGzhP7u/Rf8Pod3vDaH9vL20rM1pG9vJS3yvex+d4UWwx0pN6Zu7wEQOT/RYnDMNtv0uRLCT2bUXyW2GyH7hGjN68Ozk9ePv28PX84P37k4Fm1+TrzQr9+jAVDsFe5GVWrpuhUgQDGmWrcqPNkQNMGMe75dFHSMfxKAWJsmoTuhlBgG/9isGlHU1QCS0KENuc68Ak+oQ7ZgT3IuNqzr+Dvcx6m9NGRwkD62prSwQgnhAJCwFBmS/mDq8Hm5kDg6GqAI9lbHvEkI41gp2TemAZBfMu84VhfvqkuEJjdoXyZZAu2wARjU3xvTQ7dU59FztnnnahDF7Krg+tWo46nFsuIoFS9rULIcSwQQfmDp7GoMFOR5pgzqvO8a0j5Lu/ipGkkmKIhk5p2buVAD1lM3QVSd3nalWRyT/6nExSDTfWTHy/Tz7dM6tDMyEqeeQ6mfLETphHfcbHdwOsX3KRwDv+gf9D1GJcfKZHaxfH3j8TXJmHAo6P4nj9T2QboC3JERuYi4ru+wERFSOaSXFtVirGphrpY+giQ8irdBDdZPDEoqETG7fdIROJEfRYpI76KLVjPWQmWDfgFlTpgdlmpr+fHNietn5wCSznj3nTPSUfOoz5O6wY+Zt8G8ur3glkvIykPAPupayiUXRVVxuaaZuyyRHYobOzf+egT6jXfWunsi8mIRSU7xF0rxYw4X9SRzMgVKPUF1wV7gitxcU1SA77GihfEtYcA3H5atHpSq7zj6ya0p2mg8eUvJv4vr2J+DLZX0iAs/v2u7xsNjU5NusbDTb/3DnWy7kmCNEKHCdy1MzYo3JGLIw9nG48JLeYqo72B0GNSc/W5GRdwpFPk9pzp3k6OMclFyz/YbSNiE5YmMeCD2BFw50ccQKN+DA/HIJK6qyAQEvi7F1wKxf+pBJTybkLd4gvmln/Scf0QulnCdV6pANNeOJkbHmcoI6pHzVHyjIz4gB965MwB4oe4vWauWNGLVzIYQSM1LEVZYg9j9Brx64awNRNbDkkkGybCC0uK0bs5MV0k9dXOa/HJt3R1xRFag9ks0eHH5gt+l89W5HhdG829XS9M4WrCYQE2heCQiRilh3oPH0LcxSlbQVPbYjpJY117/H9pi9pTw1O7wFoNQVHd9GlGQN6ugAubpmUgxa5kXA9CciWyxqahR1CwqBNR2Y5o0SWJ1Ugv+ablMMNEwTST5ouYDYfe52wnMbcdQFtxa1lNbs3Dv0ORUm02lxgdyBaMbQ8KI5DGoCkjplNq0kqT9LDuVD/xmEppS69jTfmb/FjjhgDAZVRJulZt2Izs8ZN1/KfXjhyaPaWu27XfPOpZoNBh0lmYjIGQxT4rndsGuC27mwb4OtmiGbP19mA8DoKSWL+lV3p3lfc093snnUeg7ADMB4SOkUuAMr0rC9lR8cGzDua4cwPoq0qOS7li8QVheufL9j4YoT0Q/5TqZk+75s+gzZzoCL4bHHjV77pz/C/J11m1sgs5D+3LDF56VaYkrvNBm26t+D8zdZDn1m5uSG1LlksUGjHz1OeAzPfZ+zwiSdR351k0H8V6YoiXh/UunGrl+3nqXv+3RqZxygsyFCCS67VIaiGALt/IKlaViO+yzulz+uD04PvDk4O58dHP50eHp94QL4u05uQvJXzRdF82HYLb0vJplMg/d0UJIuSw22PnKzVAn89F3x6eHIaQtzGP745Pj46Fs6421LdqJl9Ebn33PV5MWrH6b1BGqP3t+pWJWr+yEvl1W3pkVH5pUwkWch0ADK7lFO13A+MzshRy6yyoraHIT5kwYne8GGoUtBMIJ2B/svXdhOTzTkz2BgnIqObDn/FZjou+BI/ZX0h7Sxk4JbWhMebnGsB3KhEpYC2ZOjCE4N1bS6oDtCL586l24zx/azl/Y3SILnQ2+iPYFvjoDxSNeN9xMibxM0JTlL5EygK1NsUQ3Ipo33JMApUdb04foIzJ51nUvWpPJhBSL7yL3iy0SNgStOlAxWgawj+uDfus9XS9CA09ePBTj1y/7bR0bo+cN+4zijgs61zHeziBFYZoSfmxQojjyUG9pzZbnoEg+rytDoXmjGT4KIspIlAYWemwq23dddeCtfPb6pmHbwUiYwv/kIZGcwAFSsUgR8TbGhqI5/ofZ6+BS9ATL2N84f+GJHlsKdkpbTQ37JbxNsu8P4GTzrOfG3AMC3bIxwEQseKShxQFPMD1uNVtUrim3wNBXMn/VixlabxpqRUOKYDJBV/tmsKohbcViHZUW7y9ewxVAdUB8us0Kdn+XcwJnxB957NOl/AgupRvh8yh+Y4gx9jaCD/ALYZwIlgmZdXCHRL4rdk4aY946fViv84rQswLLzVP47xh4oisu8lErpiJqKAJfsnVnMuDMU2imc6M3514lbhA0kkos0RRUh5sfZVLCpb2kZjCh/jIDHmBhC3CBiv1hQWhq4COUj0PKrjs/82BG9anammonDRhGMWOo1J1dGAulT/Zp+12UyusaX35yRf3l9Wdd40vIsErRmp57VPEjtFNINcsmOHe20chgoJ4+CxpB4z6YYpuUq4n5A9eeDm/qnFPO6v11Ve4oykzmZUKO/J1FcnktS/t4EmOH8DJ8deHxOTm6KouEGxjp5DnchhPc0cHIYu3DIuFjbeT1wXVa5sdd1oJKElhZOiw6ONw2HfMod5AnRr49bRz0tTG4FA0TW0ZU2oY8EDSwIRC2RTrLObpuUr7oZ03vy8TBzyiu9BT1z185ICaDarZZ7cZCuXts4vqprWCfxW5lB+aGEp48ZzwQzj+fNy8AXDMLXcQ/rdQGjbAwJueKoPovmcryLzOeYNbe6OjwEhOfpjUdQIuZ2TPzj5UZHsQGFtTNmYpq0g1HRAQ3JbLOB99mkQJXFzky2XRQnQIfJDuiJgkGH7zXlxRX/xC03Wfk5UEYjOqzbkvriq84sCC51ff6So1QyfgQe483RZlVfmjT7WFOFTk1DoKfHvuTyjezgqWFXLPEMV7gfnRKc5h6z7yTdvHH1l2j6OfuvbNY7+cD+gkjgQ0dQ1qIatO70ruHKDwWV2UyzZTJxs62xfGsUzkaReXHCM40Vxwx26tWOlgabN1NYh/UStt3bPZlMsOB0PZ/2RSpBs7tZ5pj9I+Yp2Fjfu32ad3ayCHyzV0s/onxSa13mHAH33Oh0O3G2fDPHAQeKoNn9L8wdanEz/kZxNZ8/S5JvxWZJMzxbDaPY8PUvTb/zZ1hT/ZJUSsfgx/IYVsmrGpiS1eR2fLZ7HYhMZwQSWfKWHa+v2Ja/33aGrfnLkvTadxdEzDva+qDZEXzil6whqoo4xNAPgE0CbrQny4ihlfs06Uv6TIpV11hBCl8Dy8FsXtuyC7OiQaBJ1GtQ9FXctpjKAz0N+i0j9JXb7Mr9teecP1S9bIuHQgHQYMc7WUHlQyf6hw8V+fe4nOB8GHNgt6ecc5T1BE1z/zKiDGK3LPBr46PEvJ/ZzCwhR59RY2vk5uoXryuhjUopE2CNTuRtyWZ0XA9e5EylQHJo9DlLPWmQ1J919uYvoY/rlOmgSfcUkvdcVEHfxfI5fpA2hj4h07YX8uT/TNPxU/t6fGY/oxNPKQFtgs/wjFxQpCht9Gv3RZe71nKkbYjc9kL7teu2T9ZcOnCssNF/kni9yr7dIuqaYwQI2BM4gKyG3CuJCACrCbMD+z4cL1AXEW/20tQaHZlFyhUhRf1FXTQN13TujkLE5IaDP/6ayRRFtn+77DcTMWM3dRUzxrtwqgrJsl7KPUrCbpy6w/qZYa3N0tcrK1+mrR51ZQF9Fz55FyR+iZ+6lAD4SEIOr9P4ekvVM1fRfWh5fWTKzgeIiNvNl3rT2rf/d5mMrxye2mzFc3/bhbYEwoLXXgoAn9+BETwcCj0p6DtjZegZl6B+HrRkEJTvgQ+Tl/vhjxCwACufC2La47IqTNvzpWK8xZATwW1WWh/pORt/KFgsBYwjgpiYk5ntyPlHr96UERB6lG4RMzAIPwTVxFmJ12grASK8zkJtr9RMD/oZv3BVAvVX0OkTW0hKLkrKYxpewqRaXnCNDIVEHBIBTIqLLh6iN4OlTX7RxJDRcNCxywv+kgxCaV0s2dxbO1EAUeGy74MtmTsQeUFdRS2jGCFAiPY/h+EE1aFwS+a3g7J3vNiWDwTvfPgkTlbNearYp6drvmrnI11mxnABoSAsU7HQOQOIY9t4mXLpW6JYmOQQ1SGRIkCbPF0J3HytIJ2qFNvf3lB3/2wxsqDKM0/gingVeYwRJpXBiPOVCtEh6b8eKC7d4F+Hwpx0sZt/ocd87riA3sZS9kDrhOmumwNqOZ6bgFndcp2SuMefmdRM+V1vaVWz702oywmz5sJcLSSsDAOyYR8vuo23Fr2KtsWQetJwjlQWBd3t/iOlk60jwbkTeWmT0UcGXqzGNwZ+MjOl57Pz+6CtfCOcRrnHKcUL/I97uicmCtsRPgNMhDAlfzj2ri5d2gC6qJcdhmR6yq48FTWBKvjp6+/bg9FDxIUyBvrtte3zW4nOH3vKSRdiadTXh8+eWLEncHJ5kzXxZfMhlGOzoNSQl72hqa9ZvWZ3XalTk5WcXJvSkVq3k1m/flOifPGaidNCA2lPFVos74xzXKjZE2kOCtlEdQKdWEmJDB7nkdxu/pwy9zXPtiU2LQLbB91wDuzoNR2Rn6Gh+MMhb5Bax9p3MF21QOGYo677d+N4T88G2aVM4TXAcm/4Dt9q/8WDFevLLRs9ziEvcleJdFaf6+dCM3zqrr/I1AWDpwEhjvKBkB8HRMzxYse5RSj0sKBzScq7Cz2bu0GeSRuY8j0BWnxMKEPkFO1dHgLEvl4kqKvQktsoLzkvypikyodA51gXKO9P5/CTcSc/vdE/wNb413XV+lwqdhRNMxHmlxOnMHl+txnOjFCF+Fkgawhkj9Jatyg5RzmTq0/EfIPfIWJ6XuUzu5L4sgaC3RanDuQwk/XLZ6zv8azPvMbC72ebgK/xE4+kVzCWPJ7gD/MJcMbqIHHSfmEykDMDBy6p0srFOw9ZFhWvTKu2r8UydsPD2y4l9ydsqvkYpafvrmYNxC4TNTpVs7X0/ur3CAagBxp2zM2IqY6U74IkrZ50RnyDHe+xoaW+zZg6viA5CrtEcBBK3pItjZwM1dMttga8fNpw/MJgCBEgv8PlDhltVQEEbXpQY4ispEzC8tV1KaSonsLbr2Yf8jhjUHQiDsuV46DzKgqNM7C3PJYwmQqRHqQMCvRA7TYUGuWFqtUj4iYXM12XoafdsDl3GGJ8NvWuM/OPfyCG+tQjBGdDky2ydk09T2HnYvNoPMRvrB/P2L1r8g+awQRu/7MeqD6pXrTLaspSh1hepd7CBnmb2wgNVrHtQ9XzOrEiOGZVfDL6ALsMaywP7EQzil5vyYl1VHgZrWW/mF9nFNWlcVtl6ndfsQDjAFCWoEPICXQmMK71OhXwVr+UZZCayteKgqGWvlkj5s+bZ5Kx5Nj2bJrNk+o+zWTp7lsK44NIb4q+z5hnp7f9Bic5csgbJGM30Mdly+vm8+Cb5ZkxyKLGt/Opj+X5VbND0jO0c6WA2GIj+cGJbXccvEwIJfkEe19lV3vy6KJq1/1US4ieDCTe/eg/BX9d5s26+kX+S+dnt8/Sbs9HqLn3pfAYwXgiAITf28aBFjS6akk9q1yQ3xuJqGMVkz2NRUmQ4eh6gdxPcOT9ukvTehfcxTG5ROsAMCOKMtsRtV8BYqQWTtosjVjO6zZYflNyd5XXKajqe9aIn4GWoQ9bs45dPmpeKBOejjVRHhKo56QhhmA7LlTFc3daxJV9oCEQGck5AFjE4sJFyvwiiB9xQmomH4CW3FvpGYg3pvzuYoPmhYuPwDw1ij7yfkAEZ9m5CA+WmxQTAWsIh4ZSzOW9Bt4HfgEyJ0EB12zZQ7aepoADzU9qOJHjLMDAFmUzP4qezs398k9A87WbnQ7l7vz67fQ7XEXFuBLrd9Cb7Jdnzz7Ka3DtfRH/YS6Nx+NQif0056BZIwfF8HqfktTXrzg46Ab91m1eyn3rKcrukBvLIuHKS+ZstgU7/a9dg796mO6OT6gUh2L1hMjsKpnLGSfZAha+jTrY6X9K/cMbjOaLtalzDOtMhcjk11m+UE7EfAj6kGFEkS62T64UzL5bVWiSjhmNsVHY6v1PHIO2iEPZn3KKl+uRczdTZFY5l+07HFqSmNPfM4sLl9Dq/ql+f8NVRBtxAbpq0TFyB7RBb9cF1AeO7c19kKUhcdLV0VTCTYh53FU8hZrXBXqsqa06vlcLb4Tz5glnpLsRu9RpXmcYrNH7WawlVWduecH0R0t25efEdXu9GkmE65u64T1N/M9aym6BsmKCMPmVL8Xg39d/MdE7JBZcMNvQR7DX7rEwt1ojT2pspSas+2Z8NvtBQ961iibriFTcPevYZjJNu3G8PFC+h1TtB50hhaLIltuPBINqU64JwoKjs0U1VVuuqLC5gr79cVtm6HZxBrJ8snu05TzSlW9ZDxhMBqINcf9yong2tWqkWrFOlP024ukKYhiBJOtsoXbPM81WyN/qdChbnWZ0n2WJBdybrykWA8JtzEmleTv/xcvbsW5IiXr5ECHbtPkjhEFgwZM83cUr+13Lv7cUtQAliqzHtDuIABlG1Uq9krzA4en/65ujdiYYGONwmqo1P9e7gx0NOInmIivkciL7qjPEYJ8tImQx40V52EB6SeAxgdED7pF7wkd074+1bzQ/Sq+TVSmXFY1eUhxsWZoLrqiEXIbKexYBckL83DfyI4vh+EG2aDWDJPsWrqlnThZdAFaL4d7/9+itKKygLUfz113u/j+9FddVqsGgYG+ESW9dJ0Gnyw/Sa8aFxZAEiZ6Ox34wnvz75+nWaTP8R/ccMwkHDCq9rtmb6gfrhSMM8gjLR9u7jJq8/Fhe5AZdHgJvry27T6LV0K2a4A13U7sVTVKtdGIllCioLBzjXA/hehiScd++Pjvuaw4gZ9BgDxhnIOIYZ/HRyeNyTAdIGxbOju0ZPO7HLSXDC8hwjaI+XYjvCvAfwWHc+3e4cTstk20IeULbs7ReFkxAYYUmsJF8nh28PX51GF5uatE4u/iqR+xddwLhJ3bT8wqbM64/s2yYpm7tmnd/MuY6XRV5H3x8f/RitruagTqmWc07BeUgmzPticsl/ActKkq+qi2uXAzXqJqOo9zk+mdMGmqRSG7A3uXXW3+a+trZb8O23/GgO37lHJLOpOi15dfTu1cFp8u23NLNZ/HgaPR1G335Lw2uqfm8u5uSmSjfC5sO2fWLKOsfCb+tI+SG/Sx2zInZPrnbboqMHHq5UJvuLTd1U5PSWNRH/LRZQ/D3iYO48aX5eCplSRUpkeXuZry+uBSPUhRe4czE0KtdCU1pXt8a/xtlstVEqlNDS5KR+w9E0Xq3bgHqyVH8s8TJ0ZJiJbk+6wWsXVmXue0/90twTKxl4Ryf9RtdK6t1Q+p6XuUbEMHE0EvpH4zazaFhvP/l0gvVWXUryDya72gJFtYsq8+3hsrrtkeeMz1CJIwsaJt3Kql+783RaJb/o4rm7omH7cULo4UvBJexuos7X/j9Fe8ua/Pe/7XPK9jLrP5fF+YMyK90vB4MBOf0yY99vo2fR/t5X+o/EnpC6lX2NwfpAx3zo9eufexdg+Aj7F85lWA+J66yZezB1g4zPDhBtpPswuXebD/yPskbuTJQHziXLa9aFG8f90hFZdgvtD6ZoNAXUWXA7LrMleilJU6MNOtisK4Zt7Va023awX/vqOEWchE90AyfGPjZOqaQEqxhVMSn5PB/0oruok1880GycJH7WPE/+fPju8Pjg9PD1rwc/nR7N37x7dXz44+G701+VEvTX98dvfjw4/nv0l8O/p6Nn0P2xzA5tgwlO0KmEVcCxOuzz7Gjn2uDxxjzVhYp1XAIWg3grr42iGffAFgu0MYzCBdgCLnKF4mzW9VaKL7FQOSxk/j0P4li2kCL5Tw2nRD9q+r6w3YW8DxaP2k9OTPk9gv3kAvzEF4tt4r+ydy/qYCLlMtpcSaX2SI7bsjoFMkGRWkn8902MErtSkkUDZjLHEyIGVhpeD3ftr16m+QOnytNgIiY/DsF8VxruvhNdWC2yzxlCRL8SK8C6usqFzFnU1QryXfigHfkGYTsOZ9ibyQtepLZvQ5Don1DWKz9garTpHRWhAHW6D/+S44EaB9L+yffNOCSkfHxH3VsHS9bYeaUS9OZhDHV1mfI8IJLEUvWD5MPf8QCgSrY+9aw1UghFKdG4qEpR54qC8EiwWe/mJ76Zn2K6Hm3fJu8NlQIZ99StcxozrMj+QE6MvuNIky5MUs4KH0hqk3BlErYPHGcY8Bo0EXX42yvzbXvFA3K5rG7nFOPmFrwnZ+k5ihigPFvnp4VyC/iyMi3rMfwd7rn/HvKQf2HiQRxwQQ+QUgeccPvNsK42zEQljsKKuUWQhYoR8PnUsGRh4lfNLa2vBeMSMnhA/1aE2S1LaFVXv9zZS3N23jA3p3kmOXcuJcwnS9xQ8dgvSiZ+jwlsjJoW/xyPuzvlvQl4kA8Z4pVLQdbTeKNjaqvs2IVdKLX0vf2ycl8+fuew35NiNjj3DNDl1iU8YGL5+s5peeXI+7fsa6oV5nk0Ap3RXNouFBLmZihwHXouOdxNYw/Q4vzRbGwDeJJKuNoI5gw0TawZXo3EjRJQM3E0NygeQmagvmhqQVChOfwOi6eoIbkHrutDultMltnN+SLjLMdCLa+GfAJBltLUlA9c5NQfvZ9Mn/Pc9WQL3j3PPcQkAMSbGieCtirLzdTMGH+ou/y5OQpJH+Q967FpkGaS14o/vnzMXF+tA/OR93ibzszZBCsHagI7zMVE2jSMfp50zi0pP+WLh9YGkti2fNJgNLVnGLGNiWvIlMG/nS3D7K8NUEccEcsnIgZyL1inENwvcR/j+3Wcqgmo8HmRDEAno2xQUxysaqRyCaPAF6REiCHXQcHtuCL7YeHQFq24XJIOXBbuHuxK0SrIsya9l2h3eTF2EQXh2R1kG2dx2q18ar/Ntn579eC39owmkTn8NvCOsX7m/unqwSKW/mgWew3odTTQ1MD7jd2dzQBZyHlJE5Uooxo59xom4CP3gSQGm944Nrcz1imMzn//2xz4nQkpEOBoQmI9kw3LGw3CHkb/J+0AtjhZX0EA1eQsl6aivFwyoDsKoK+5iOr8f6BZo/svyGCQziRIfBWlTORNpDpQX6iTt3y4KUlw3tzkizmFh/SQsyhapIlZp8LbseZpa/E57+F80egiNUBsct9L/kqOsYeMi3p6t9I/0WpGE2nfK91lzWY9Vg9CYC1iowhcB73wJmtR3IuH0ZTu4YxwqypFf721idcI9l3XqVxLXCLrJMkpfF2w/Ypxf9xbBN4Ncevy3sHmPaPioFy7MYut2k0Yo1OD6tRnIEfDTTwz1ad0tDm77hqaI8TDPnYSS227x4L6Ey86Rbds4LTbO3/f9jmuBQfv/dFk33vwmuRgva6L881aJ89f8jv56w3hV7VnV9rRSH4BsceoEjt6QuLwUHVg9SEvi39uNXWPgAmh8jlcNZ1fXtsv7TdnzTMhSpd8xmfNM9Tm7PyseZZMz25fkBcd/fmPs2bMf4+/oQcj8pVzxvQbcG9CFvbE4C7CnkhJKyCEBhcDTekFXoWIIgOb0K4HeWrUAfGkeBccV3xRsmcMY8xRQD8iOdnBhgP8FZwGfpZIEcRp2TAr9oelqMfba7rUILk4QskkEYpJtgo6F1r5RItx5JQRd4MHIYMdcSwORTE1Kh5L2+KbvGmyK7ym7zUSSOCTw7jJ6jJl7E3GQrq9vpuOv9qj/WB7EfehY7oMkaPYaHe8BxPQSy+hrYvbIhaZSzuaizsjY4QoXkgILOQgC3p7buxdgeVCxNglhD2p/sGbUpBUzYJ6ygB4MOVwSmUkox8ersCGKsfFWsTpsoqq8//JL9ag1f0jVv2fRn/kLepP4+iPt9d3f4rbmd1e3yleQyvXq+Ij58pQlsj1SWPy8cPXR0rUM63dhuv9EGVkFcWN0Yj42kdbRaOwvLpxjPQPwfWDwyFIgc2eJh6Hw+jkrlxnuoe5LE7pj85uZtWkODjYMQLnkvwkv742fhkqqbRXbMWY+KJeHf1ImuzZ4ItVXcGHfxfeDdG5AJj1872CVHWxvzcYgI+nAfOusz6T7x3uSmPWiq9Gq+uMyBJWo3OAz84XMPu5n+tqnRFa0Ag3Hv9afuL1wNmVCcFwrk0UbcicARBX0X8evXkH8/Uya5roIjp6F12MqgKcIVSvYhH97YfD48NoNVpka/GB6bGtY9lxJu+lKCe6zOdFWazn86TJCU3QqoOcLyy9Gtk3eKDltb7Q9ITDSj5SOjSjQ4JNSlJXbk4aMSmYHR992lP8JVEoE+QHtqpFlt9UwpmmXqA+w19MQ555Oc5VZwSoUElfb0otOorO86us7PHooiUHdy3E6rt8yKFLQNzZQ3FT4EBACvxgAH0ODNCvyEycrzVqnJcMe+iTth7zThAzsVSeLCLE49W0Tycdx64XXGmGK+zFzKP5SPCbY1Jr6S5NziY6emSMrsjByTCxT6U2pJRHS9J7Utdwn3HTXK9p67reU192rbF2u3BOAIqs0s7moloxE5V3wuatj1FdtrgKtH0FeD2LU7XjVqzqRZM8q6tb3pHIHYCECeNIANx7di4vymy5lBpI4QSNH/gZhHCOvpnC4InyRCslewdvFUOScef6d13dyhP6i/qXdw7giyTdL/TSLj/FCbWVywAIFgjlo/n05AmOn/29vegZso9evqRjSIwE4i3kwUV4I6oucXw9aSQ+NGwLFZAOvhB0+bvttnDZgB+grSuuymzZIwCzzXzQfCiIjjR+dfj28Pjv85O/vHk/f/XDIRHRWVv578DqBQm4kCvY13tuEzytqrdVeZV8lzW5Gz3q8T216zIuPjZJsMrly7y+cyx2RgQy5yD5IUpIVoc6j6qdDszTKT0h4S3ej93pjvOKy3L4sLKbZ6sVVLLEsTYvSnY/Mi+V4YA/cx5rUkuarTYxpjXJAqSD593UtINVg0CdyymSFNBZINrblKE+tPkgS8flzNOgxYdFYY+3Jbvd3Xtpw3U9yRvkmHX4S7Ee6uikra41S7G41I62QjyZG9odbKlHejpfg/Aw6GHfUn9iEVK03LpaJc/mXCPyoHUziDbGPKuXBe9imLwj/ieRXydv/nzw9vjHIXKh9JoqJ1fZm7zWhG9O3/x4eDw/Pjx4ixiCguND9z3MLtWJyaxdVzwqM/I6fqBy2ghyoXCv5q+/f5ua0FUdQ2udblOd8fQdxQZ8zUwjhJGF/hE+ATRL2CO4lutNnfsvRj6huZHrXDJaHK/cCaZQTH6S+wEbGnleEtlVXOGPVhCDL095iElSdeBE+PXXg+P5+6OTN+SOTD3tHv7l8O9/Ozp+nUrgB0P4O0OOm5PK/xK7/GXl0szG7/xmtb6TnbmKZzbeoYXtyRpeT1cHdz7HVteJJMWb+1Bz6UJHuppLuS0+VnOpniHoa7q55wwBm0Z/Up1gx3Xj363txJnU46nV77i1g0Z1QJNSQI6ER1upKgbn1aLQMCH1lcmEImX3/QPKJ6KkXFbn2TKSjAcR4gZEa2/Un+ZEAcxzH80qFGK+hg98cvrD8dFPf/7B+2tZE043LM/n5ibrDo7Dd4eHr0/mMYPYcycBNREbRm0CBShU66tZ6qySI6eeblVfWLJ9BBx62fksuGgLR+rAOv+pwr7EMx8Dwi6+EoBHYt1t0eRMkWc2t8Rnqt+EbAStDBwW7Tq7Y/HBhHVwkeRFKXHHTkIkwV1U8X2cppHntzM8pyDinnAVp/FNVn/Ia5AKY+k+jzrP47MyTt3C0TUi1xvKDScM50r/TClusy7WebI/xIM0Gs8GX+h9kdbV3q5l9YUHiR18suHz408+enysodL3wyBqfluaduD0lmQB0M+2RN6BcHs2AcJImIxiqe+HYbh6fwpFY+l9qwHzvS8FumLHu74mSgIGpuh95bBJet8CLCt8o3Hn98MYc+LBEaDbhyTamobK2T1ECuS/tTKCNrbjvSoLe0u4//9sQGQG")).decode("utf-8").split("\\0")\n files = dict(text.split("\\n", 1) for text in texts)\n\n def file_of(name):\n  return ("__init__" if name == top else name[len(top) + 1 :]) + ".py"\n\n class Finder:\n\n\n  @staticmethod\n  def find_spec(name, path=None, target=None):\n   if name.partition(".")[0] == top and file_of(name) in files:\n    return importlib.util.spec_from_loader(name, Finder, is_package=name == top)\n\n  @staticmethod\n  def create_module(spec):\n   return None\n\n  @staticmethod\n  def exec_module(module):\n   file = file_of(module.__name__)\n   module.__file__ = top + "/" + file\n   exec(compile(files[file], module.__file__, "exec"), module.__dict__)\n\n  @staticmethod\n  def get_source(name):\n\n   return files.get(file_of(name))\n\n  @staticmethod\n  def get_data(path):\n   return files[path.rpartition("/")[2]].encode("utf-8")\n\n sys.meta_path.insert(0, Finder)\n from rollout_inspector import main\n\n main.main()\n\n\ndjango_rollout_inspect()\n`},5407:(e,t,n)=>{n.d(t,{dZ:()=>jobName,wx:()=>lastingFolders,mp:()=>migrationJob,GW:()=>migrationLabels,ng:()=>runOf,ye:()=>shaOf})
 var s=n(5950)
 var r=n(7516)
 const o=/^(pod-template-hash|pod-template-generation|controller-revision-hash|controller-uid|job-name)$|^(batch|apps|statefulset)\.kubernetes\.io\//
@@ -9401,9 +9401,10 @@ const A=(0,s.c3)(e["irreversible"],e=>{if(!(0,s.u4)(e))return
 const[t,n]=[(0,s.b6)(e["migration"]),(0,s.c3)(e["operations"],s.b6)]
 return t===void 0||!n?void 0:{migration:t,operations:n}})
 const u=(0,s.c3)(e["drops"],e=>{if(!(0,s.u4)(e))return
-const{object:t,rows:n}=e
+const{object:t,rows:n,cut:r}=e
 if(typeof t!=="string")return
-return{object:t,...typeof n==="number"&&{rows:n}}})
+const o=r===true?"cut":"dropped"
+return{object:t,is:o,...typeof n==="number"&&{rows:n}}})
 if(typeof t!=="string"||typeof n!=="boolean")return
 if(!i||!c||!l||!A||!u)return
 return{database:t,misfits:i,migrations:c,irreversible:A,newFits:n,drops:u,code:l,excused:a,...typeof o==="string"&&{why:o}}}function keyOf(e){const[t,...n]=(0,s.c3)(e,s.b6)??[]
@@ -9715,13 +9716,13 @@ const m=6e4
 const E=3
 const w=5
 class RegistryClient{platform
-#Je
+#je
 #xe
-#Ve
 #$e
+#Ve
 #Ye=new Map
 constructor(e,t){this.platform=e
-this.#Je=(0,A.w4)(t)
+this.#je=(0,A.w4)(t)
 this.#xe=(0,A.XM)(t)}static of(e,t){const n=y.get(e)??new Map
 y.set(e,n)
 const s=n.get(t)??new RegistryClient(e,t)
@@ -9733,24 +9734,24 @@ const s=this.#Ye.get(n)
 const r=await this.#qe(e,s,t)
 if(r.status!==401)return settled(r)
 this.#Ye.delete(n)
-if(r.origin!==this.#Ve?.origin)return ofAnother(r,this.#Je)
+if(r.origin!==this.#$e?.origin)return ofAnother(r,this.#je)
 const o=await this.#_e(r,n,t)
 if(o===void 0)return settled(r)
 const i=await this.#qe(e,o,t)
 if(i.status<400)this.#Ye.set(n,o)
 return settled(i)}catch(e){t.throwIfAborted()
 if(e instanceof Refusal)return e.reply
-if(e instanceof NoAnswer)return ofNoAnswer(e,this.#Je)
+if(e instanceof NoAnswer)return ofNoAnswer(e,this.#je)
 throw e}}async#_e(e,t,n){const s=challengeIn(e.headers.get("www-authenticate"))
-const r=await(0,l.Og)(this.platform,this.#Je,n)
+const r=await(0,l.Og)(this.platform,this.#je,n)
 if(r.is==="token")return`Bearer ${r.token}`
 if(s?.is==="basic")return r.is==="password"?basic(r):void 0
 if(s===void 0)return
-const{origin:o,tls:i}=this.#Ve??{origin:"",tls:{ca:[]}}
+const{origin:o,tls:i}=this.#$e??{origin:"",tls:{ca:[]}}
 const a=o.startsWith("http:")||i.unverified===true
 const c=r.is!=="none"
 const A=tokenServer(s.realm,{origin:o,isPlain:a},c)
-if(A===void 0)throw new Refusal(withoutTls(s.realm,this.#Je))
+if(A===void 0)throw new Refusal(withoutTls(s.realm,this.#je))
 const u=`repository:${this.#xe}:${t}`
 const{url:d,...h}=tokenRequest(s,A,r,u)
 const f=A.origin===o?i:forOthers(i)
@@ -9763,16 +9764,16 @@ if(m!==void 0)return`Bearer ${m}`
 const E=g.status<300?`${p} answers without a token`:said(g,p)
 throw new Refusal({is:"failed",said:E})}async#qe({path:e,...t},n,s){const r={...t.headers,...n!==void 0&&{authorization:n}}
 const over=n=>this.#ze(`${n.origin}/v2/${this.#xe}/${e}`,{...t,headers:r,tls:n.tls},s)
-if(this.#Ve!==void 0)return over(this.#Ve)
+if(this.#$e!==void 0)return over(this.#$e)
 const o=await this.#Ke()
 try{return await this.#Ze(o,over)}catch(e){s.throwIfAborted()
 if(e instanceof Refusal||o.origin.startsWith("http:"))throw e
-this.#$e??=o.tls.unverified??await isInsecure(this.platform,this.#Je,s)
-if(!this.#$e)throw e
+this.#Ve??=o.tls.unverified??await isInsecure(this.platform,this.#je,s)
+if(!this.#Ve)throw e
 return this.#Xe(o,over,s)}}async#Xe(e,t,n){if(e.tls.unverified===void 0)try{return await this.#Ze({...e,tls:{...e.tls,unverified:true}},t)}catch(e){n.throwIfAborted()
 if(e instanceof Refusal)throw e}return this.#Ze({...e,origin:e.origin.replace("https:","http:")},t)}async#Ze(e,t){const n=await t(e)
-this.#Ve=e
-return n}async#Ke(){const e=this.#Je
+this.#$e=e
+return n}async#Ke(){const e=this.#je
 const t=await trustFor(this.platform,e)
 const n=`https://${e==="docker.io"?"registry-1.docker.io":e}`
 return{origin:n,tls:(0,A.IX)(e)?{...t,unverified:true}:t}}async#ze(e,t,n){let s=new URL(e)
@@ -10681,19 +10682,19 @@ const v=(0,i.tZ)(e,b)
 const k=(0,l.At)(n,e,g.startedAt,o)
 const S=drainOf(E,Q,B,t)
 const T=(0,u._3)(B,k,{place:c,nearby:t.nearby,...isRecreated(E)&&{drains:S?.until??h.since(`drained/${y}`)},timeouts:A,deadline:b,ready:v,first:e.first,observations:g,recorder:h,now:p})
-const{evaluated:R,unsteady:O}=T
+const{evaluated:R,unsteady:D}=T
 t.requeueTimes.push(...T.requeueTimes)
 t.logsWanted.push(...T.logsWanted)
 t.factsWanted.push(...T.factsWanted)
-const D=e.available===void 0?void 0:Math.min(e.available,Q.wanted??1/0)
-const F=D===void 0?0:(Q.wanted??1/0)-D
-const N=D===void 0?(0,u.iR)(R,p,m):(0,u.cL)(F,R,p,m)
+const O=e.available===void 0?void 0:Math.min(e.available,Q.wanted??1/0)
+const F=O===void 0?0:(Q.wanted??1/0)-O
+const N=O===void 0?(0,u.iR)(R,p,m):(0,u.cL)(F,R,p,m)
 if(N)return{is:"failed",cause:lostCause(e,N,R,B),status:Q}
 for(const{due:e}of R)if(e.is==="at")t.requeueTimes.push(e.at)
-const M=B.filter(e=>(0,r.i_)(e)&&!O.includes(e)).length
-const L=D!==void 0&&(0,r.XJ)(E,e)&&M>=D&&!(0,a.HA)(E,B,(0,r.vI)(n,E))
-if(L||Q.complete&&O.length===0&&B.every(r.i_))return Q.wanted===0?{is:"complete",status:Q}:{is:"complete",since:h.complete(y),status:Q}
-const U=waitingOn({status:Q,pods:B,evaluation:T,drain:S,enough:D},t)
+const M=B.filter(e=>(0,r.i_)(e)&&!D.includes(e)).length
+const L=O!==void 0&&(0,r.XJ)(E,e)&&M>=O&&!(0,a.HA)(E,B,(0,r.vI)(n,E))
+if(L||Q.complete&&D.length===0&&B.every(r.i_))return Q.wanted===0?{is:"complete",status:Q}:{is:"complete",since:h.complete(y),status:Q}
+const U=waitingOn({status:Q,pods:B,evaluation:T,drain:S,enough:O},t)
 const x=S?Math.max(S.until,h.since(`draining/${y}`)+A.timeout):h.since(`incomplete/${y}`)+A.timeout
 if(x<=p&&!m){const e=`${I}: not done after ${(0,d.n)(A.timeout)}: ${U.on}`
 const t={code:"timeout",sentence:e,hint:f,workload:y}
@@ -11916,16 +11917,16 @@ return e}}class Last{most
 lettersOf
 #Tt=[]
 #Rt=0
-#Ot=0
+#Dt=0
 constructor(e,t){this.most=e
 this.lettersOf=t}get all(){return this.#Tt.slice(this.#Rt)}push(e){this.#Tt.push(e)
-this.#Ot+=this.lettersOf(e)
-while(this.#Dt())this.#Ft()
+this.#Dt+=this.lettersOf(e)
+while(this.#Ot())this.#Ft()
 if(this.#Rt<this.most.count)return
 this.#Tt=this.#Tt.slice(this.#Rt)
-this.#Rt=0}#Dt(){const e=this.#Tt.length-this.#Rt
-return e>this.most.count||e>1&&this.#Ot>this.most.letters}#Ft(){const[e]=this.#Tt.splice(this.#Rt,1,void 0)
-if(e!==void 0)this.#Ot-=this.lettersOf(e)
+this.#Rt=0}#Ot(){const e=this.#Tt.length-this.#Rt
+return e>this.most.count||e>1&&this.#Dt>this.most.letters}#Ft(){const[e]=this.#Tt.splice(this.#Rt,1,void 0)
+if(e!==void 0)this.#Dt-=this.lettersOf(e)
 this.#Rt+=1}}function pieceOf(e){const t=/[\ud800-\udbff]/.test(e[r-1]??"")
 return e.slice(0,t?r-1:r)}},9367:(e,t,n)=>{n.d(t,{G1:()=>UnusableProxy,iJ:()=>proxyFor,n0:()=>bareHost})
 var s=n(7030)
@@ -12070,22 +12071,22 @@ t.signal.addEventListener("abort",this.#ke,{once:true})
 this.#Ut=["stdout","stderr"].map(e=>this.#Pt(e))
 o.on("error",this.#Gt)
 o.on("exit",this.#Ht)
-o.on("close",this.#jt)
+o.on("close",this.#Jt)
 o.stdin?.on("error",()=>{})
 o.stdin?.end(t.input)}#Pt(e){const t=new l.g3(t=>this.options.onLine(t,e))
 this.#Mt[e]?.on("data",e=>t.push(e))
-return t}#ke=()=>{this.#Jt("SIGTERM")
-this.#xt=setTimeout(()=>this.#Jt("SIGKILL"),m)}
+return t}#ke=()=>{this.#jt("SIGTERM")
+this.#xt=setTimeout(()=>this.#jt("SIGKILL"),m)}
 #Gt=e=>{if(this.#Mt.pid!==void 0)return
 const t=`${this.program.tool} could not be started: ${(0,p.b)(e)}`
 this.options.onLine(t,"stderr")
-this.#Vt(127)}
+this.#$t(127)}
 #Ht=()=>{setTimeout(()=>{this.#Mt.stdout?.destroy()
 this.#Mt.stderr?.destroy()},E).unref()}
-#jt=(e,t)=>{if(this.options.signal.aborted)this.#Jt("SIGKILL")
+#Jt=(e,t)=>{if(this.options.signal.aborted)this.#jt("SIGKILL")
 this.#Lt?.()
-if(this.#Mt.pid!==void 0)this.#Vt(e??128+(t?h.constants.signals[t]:0))}
-#Jt(e){try{if(this.#Mt.pid!==void 0)process.kill(-this.#Mt.pid,e)}catch{}}#Vt(e){this.options.signal.removeEventListener("abort",this.#ke)
+if(this.#Mt.pid!==void 0)this.#$t(e??128+(t?h.constants.signals[t]:0))}
+#jt(e){try{if(this.#Mt.pid!==void 0)process.kill(-this.#Mt.pid,e)}catch{}}#$t(e){this.options.signal.removeEventListener("abort",this.#ke)
 clearTimeout(this.#xt)
 for(const e of this.#Ut)e.end()
 this.#Nt(e)}}function find(e,t){if(e.includes("/"))return isProgram(e)?(0,f.resolve)(e):void 0
@@ -12102,18 +12103,18 @@ var k=s(6928)
 var S=s(4942)
 const T=e(import.meta.url)("stream")
 var R=s(9023)
-var O=s(2613)
-var D=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
+var D=s(2613)
+var O=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
 class RetryHelper{constructor(e,t,n){if(e<1)throw new Error("max attempts should be greater than or equal to 1")
 this.maxAttempts=e
 this.minSeconds=Math.floor(t)
 this.maxSeconds=Math.floor(n)
-if(this.minSeconds>this.maxSeconds)throw new Error("min seconds should be less than or equal to max seconds")}execute(e,t){return D(this,void 0,void 0,function*(){let n=1
+if(this.minSeconds>this.maxSeconds)throw new Error("min seconds should be less than or equal to max seconds")}execute(e,t){return O(this,void 0,void 0,function*(){let n=1
 while(n<this.maxAttempts){try{return yield e()}catch(e){if(t&&!t(e))throw e
 y.pq(e.message)}const s=this.getSleepAmount()
 y.pq(`Waiting ${s} seconds before trying again`)
 yield this.sleep(s)
-n++}return yield e()})}getSleepAmount(){return Math.floor(Math.random()*(this.maxSeconds-this.minSeconds+1))+this.minSeconds}sleep(e){return D(this,void 0,void 0,function*(){return new Promise(t=>setTimeout(t,e*1e3))})}}var F=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
+n++}return yield e()})}getSleepAmount(){return Math.floor(Math.random()*(this.maxSeconds-this.minSeconds+1))+this.minSeconds}sleep(e){return O(this,void 0,void 0,function*(){return new Promise(t=>setTimeout(t,e*1e3))})}}var F=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
 class HTTPError extends Error{constructor(e){super(`Unexpected HTTP response: ${e}`)
 this.httpStatusCode=e
 Object.setPrototypeOf(this,new.target.prototype)}}process.platform
@@ -12190,8 +12191,8 @@ const o=b.satisfies(r,t)
 if(o){n=r
 break}}if(n)y.Yz(`matched: ${n}`)
 else y.Yz("match not found")
-return n}function _getCacheDirectory(){const e=process.env["RUNNER_TOOL_CACHE"]||"";(0,O.ok)(e,"Expected RUNNER_TOOL_CACHE to be defined")
-return e}function _getTempDirectory(){const e=process.env["RUNNER_TEMP"]||"";(0,O.ok)(e,"Expected RUNNER_TEMP to be defined")
+return n}function _getCacheDirectory(){const e=process.env["RUNNER_TOOL_CACHE"]||"";(0,D.ok)(e,"Expected RUNNER_TOOL_CACHE to be defined")
+return e}function _getTempDirectory(){const e=process.env["RUNNER_TEMP"]||"";(0,D.ok)(e,"Expected RUNNER_TEMP to be defined")
 return e}function _getGlobal(e,t){const n=global[e]
 return n!==void 0?n:t}var M=s(7598)
 var L=s(1455)
@@ -12326,9 +12327,9 @@ if(Q!==""&&r.Gu("ended")===""){const v=(0,c.qj)(process.env)
 const{config:k,...S}=(0,c.Vc)(v,process.env);(0,c.QU)(S)
 const T=(0,w.a)(process.env)
 const R=`${B}/${l.rk}`
-const O=await(0,d.s)(v,T.exists(R)?{...S,config:R}:S,"action",T)
-if(O.is==="read")await finish(O.settings)
-else r.$e(`what this run may have left open was not looked for (django-rollout recover does it): ${O.problems.join("; ")}`)}const b=r.Gu("tests")
+const D=await(0,d.s)(v,T.exists(R)?{...S,config:R}:S,"action",T)
+if(D.is==="read")await finish(D.settings)
+else r.$e(`what this run may have left open was not looked for (django-rollout recover does it): ${D.problems.join("; ")}`)}const b=r.Gu("tests")
 if(b!==""&&r.Gu("ended")==="")await(0,o.tA)((0,y.W)(process.env),b,{...I.a,say:e=>{r.pq(e)}})
 if(B!=="")await(0,w.a)(process.env).remove(B)
 async function finish(e){(0,E.U)();(0,E.B)(e=>{r.pq(`${e}: the interrupted release is still restored`)})
@@ -12345,7 +12346,7 @@ const said=async()=>w?(0,i.Jl)((await(0,A.M)(o)).history,Q):(0,i.Cy)(E)
 const y=await Promise.all([d?d.end(await said()):[],w?[]:(0,p.h)(e,t,{report:E,holder:s})])
 const I=(0,h.k)(E,y.flat())
 if(w)(0,c.Vm)(I)
-else await(0,c.Qz)(I,"")}s()}catch(D){s(D)}},1)},5313:(e,t,n)=>{n.d(t,{s:()=>backupReasons})
+else await(0,c.Qz)(I,"")}s()}catch(O){s(O)}},1)},5313:(e,t,n)=>{n.d(t,{s:()=>backupReasons})
 function backupReasons(e){return e.length===0?['"backup: always"']:e.map(reasonWords)}function reasonWords({migration:e,why:t,object:n}){const s=e===""?"a migration":e
 switch(t){case"irreversible":return`${s} cannot be reversed`
 case"drops":return`${s} drops ${n}`
@@ -12674,7 +12675,7 @@ if(!e.over)return
 this.queue.shift()}}}class RunningStage{name
 clock
 output
-#$t
+#Vt
 #Yt
 #Wt
 #qt
@@ -12687,18 +12688,18 @@ this.#_t=t.every(o,this.#zt)
 this.#Kt(t=>{t.open(e)})}say=e=>{const t=this.output.seconds()
 this.#Kt(n=>{n.say(e,t)})}
 quote=e=>{this.#Kt(t=>{t.quote(e)})}
-waiting=e=>{this.#$t=e
+waiting=e=>{this.#Vt=e
 this.#qt=this.clock.now()
 const t=e===void 0?void 0:this.#Zt
 this.output.write(e=>{e.draw?.(t)})}
 stop(){this.#_t()}#Kt(e){this.#Wt=this.clock.now()
-this.output.write(e)}#Zt=()=>{const e=this.#$t
+this.output.write(e)}#Zt=()=>{const e=this.#Vt
 if(typeof e==="function")return e()
 const t=(this.clock.now()-this.#Yt)/1e3
 return e===void 0?[]:[{is:"waiting",words:e,seconds:t}]}
 #zt=()=>{const e=this.clock.now()
-if(this.#$t!==void 0&&this.output.isDrawn)this.#Wt=this.#qt=e
-const t=typeof this.#$t==="function"?this.#qt:this.#Wt
+if(this.#Vt!==void 0&&this.output.isDrawn)this.#Wt=this.#qt=e
+const t=typeof this.#Vt==="function"?this.#qt:this.#Wt
 if(e-t<r)return
 this.#qt=e
 this.say((0,s.gT)(this.#Zt())||`${this.name} is still running`)}}},5057:(e,t,n)=>{n.d(t,{Bt:()=>isBetween,Dr:()=>impossibleWords,aW:()=>reversalWords,bR:()=>reversedNames,je:()=>lossOf})
@@ -12706,10 +12707,11 @@ var s=n(7020)
 const r=1e4
 function lossOf({databases:e}){const t=e.flatMap(e=>e.drops).filter(({rows:e})=>e!==0)
 const n=e.flatMap(e=>e.code)
-const s=[...t.length>0?[`drops ${t.map(({object:e,rows:t})=>`${e} (${rowsOf(t)})`).join(", ")}`]:[],...n.length>0?[`runs code that may change rows: ${n.join(", ")}`]:[]]
-return s.length===0?void 0:s.join(", and ")}function rowsOf(e){if(e===void 0)return"how many rows have a value is not known"
-if(e>r)return`more than ${r} rows have a value`
-return`${(0,s.LS)(e,"row")} ${e===1?"has":"have"} a value`}function reversedNames({databases:e}){return e.flatMap(({migrations:e})=>e)}function reversalWords(e){return`reversing ${reversedNames(e).join(", ")} ${lossOf(e)??"drops no stored value"}`}function isBetween({databases:e}){return e.every(({newFits:e})=>e)}function impossibleWords({databases:e}){return e.flatMap(impossible).join("; ")}function impossible({irreversible:e,why:t}){const n=e.map(({migration:e,operations:t})=>`${e} cannot be reversed (${[...new Set(t)].join(", ")} without a reverse)`)
+const s=[...lossWords("drops",t.filter(({is:e})=>e==="dropped"),"has a value","have a value"),...lossWords("shortens values of",t.filter(({is:e})=>e==="cut"),"changes","change"),...n.length>0?[`runs code that may change rows: ${n.join(", ")}`]:[]]
+return s.length===0?void 0:s.join(", and ")}function lossWords(e,t,n,o){const words=({object:e,rows:t})=>{if(t===void 0)return`${e} (how many rows ${o} is not known)`
+if(t>r)return`${e} (more than ${r} rows ${o})`
+return`${e} (${(0,s.LS)(t,"row")} ${t===1?n:o})`}
+return t.length===0?[]:[`${e} ${t.map(words).join(", ")}`]}function reversedNames({databases:e}){return e.flatMap(({migrations:e})=>e)}function reversalWords(e){return`reversing ${reversedNames(e).join(", ")} ${lossOf(e)??"drops no stored value"}`}function isBetween({databases:e}){return e.every(({newFits:e})=>e)}function impossibleWords({databases:e}){return e.flatMap(impossible).join("; ")}function impossible({irreversible:e,why:t}){const n=e.map(({migration:e,operations:t})=>`${e} cannot be reversed (${[...new Set(t)].join(", ")} without a reverse)`)
 return n.length>0?n:t===void 0?[]:[t]}},9576:(e,t,n)=>{n.d(t,{n:()=>screen})
 var s=n(7975)
 var r=n(1668)
@@ -13074,53 +13076,53 @@ case"failed":case"superseded":return{is:"failed",words:endWords(e,n)}}}function 
 if(n.length>1&&n.length===t)return`all ${t} workloads`
 return n.length<=3?n.join(", "):`${n.slice(0,2).join(", ")} and ${n.length-2} more`}function nameOf(e){return e.slice(e.indexOf("/")+1)}function trackRollout(e){return new RolloutTracker(e).run()}class RolloutTracker{options
 #mn
-#je
+#Je
 #En
 #wn
 #Cn
 #yn=d
 #In=new AbortController
-#Jt
+#jt
 #Bn
 constructor(e){this.options=e
 const{desiredWorkloads:t,next:n,startedAt:s,verify:r,live:o,signal:i}=e
 this.#mn=r?"pending":"good"
-this.#je=n
+this.#Je=n
 this.#En=t
 this.#wn=(0,c._1)(s)
 this.#Cn=timesOf(t,s)
-this.#Jt=AbortSignal.any([i,this.#In.signal])
+this.#jt=AbortSignal.any([i,this.#In.signal])
 this.#Bn=withWake(o)}async run(){const{stageLog:e}=this.options
 e.waiting(this.#Qn)
 try{for(;;){const e=await this.#bn()
 if(!("is"in e))await this.#vn(e)
 else return e.is==="failed"?await this.#kn(e):e}}finally{this.#In.abort()
-e.waiting(void 0)}}#bn(){return(0,l.r)({...this.options,live:this.#Bn,signal:this.#Jt},e=>this.#Sn(e),(e,t)=>{const n=(0,r.h)(t,this.options.toRepo)
+e.waiting(void 0)}}#bn(){return(0,l.r)({...this.options,live:this.#Bn,signal:this.#jt},e=>this.#Sn(e),(e,t)=>{const n=(0,r.h)(t,this.options.toRepo)
 this.#wn=(0,c.X1)(this.#wn,e,n)},e=>{this.#wn=(0,a.Ts)(this.#wn,e)})}#Sn(e){const t=this.#Tn(e)
 this.#wn=t.observations
 this.#Rn(t)
 this.options.onProgress?.(writeProgressesOf(t,this.#Cn))
 const{requeueAt:n,logsWanted:s,factsWanted:r,completeAt:o}=t
-if(o!==void 0&&!this.#je)this.#On()
-const i=this.#Dn(t,e)
-return{logsWanted:s,factsWanted:r,...n!==void 0&&{requeueAt:n},...i&&{ended:i}}}#Dn(e,t){const n=outcomeOf(e,t)
+if(o!==void 0&&!this.#Je)this.#Dn()
+const i=this.#On(t,e)
+return{logsWanted:s,factsWanted:r,...n!==void 0&&{requeueAt:n},...i&&{ended:i}}}#On(e,t){const n=outcomeOf(e,t)
 if(n&&n.is!=="done")return n
-if(this.#je)return this.#je.isDue(e)?this.#je:void 0
-return this.#mn==="good"?n:void 0}#Tn(e){return(0,i.S)(this.#En,{clusterState:this.options.live.clusterState(),timeouts:this.options.timeouts,observations:this.#wn,now:e})}#On(){if(this.#mn!=="pending")return
+if(this.#Je)return this.#Je.isDue(e)?this.#Je:void 0
+return this.#mn==="good"?n:void 0}#Tn(e){return(0,i.S)(this.#En,{clusterState:this.options.live.clusterState(),timeouts:this.options.timeouts,observations:this.#wn,now:e})}#Dn(){if(this.#mn!=="pending")return
 this.#mn="begun"
-this.options.verify?.(this.#Jt).then(()=>{this.#mn="good"
+this.options.verify?.(this.#jt).then(()=>{this.#mn="good"
 this.#Bn.wake()},e=>{this.#In.abort(e)})}async#vn(e){const t=this.options.clock.now()
 const n=await e.begin()
 this.#En=[...this.#En,...n]
 this.#Cn={...this.#Cn,...timesOf(n,t)}
-this.#je=void 0}async#kn(e){const t=await(0,o.m)(e.cause,this.options).catch(()=>e.cause)
+this.#Je=void 0}async#kn(e){const t=await(0,o.m)(e.cause,this.options).catch(()=>e.cause)
 return{...e,cause:t}}#Rn(e){const{stageLog:t}=this.options
 const{lines:n,logged:s}=progressLines(e,this.#yn,this.#Fn())
 n.forEach(e=>t.say(e))
 if(s.allThere&&!this.#yn.allThere)t.waiting(this.#Qn)
 this.#yn=s}#Qn=()=>{const e=this.options.clock.now()
 try{return statusRowsOf(this.#Tn(e),e,this.#Fn())}catch{return[]}}
-#Fn(){return this.#je?void 0:this.options.timeouts.bake}}function timesOf(e,t){return Object.fromEntries(e.map(({workload:e})=>[(0,s.T)(e),t]))}function writeProgressesOf({progress:e,observations:t},n){return Object.fromEntries(Object.entries(e).map(([e,s])=>{const r=t.completeSince[e]
+#Fn(){return this.#Je?void 0:this.options.timeouts.bake}}function timesOf(e,t){return Object.fromEntries(e.map(({workload:e})=>[(0,s.T)(e),t]))}function writeProgressesOf({progress:e,observations:t},n){return Object.fromEntries(Object.entries(e).map(([e,s])=>{const r=t.completeSince[e]
 const o=n[e]??t.startedAt
 return[e,{...s,startedAt:o,...r!==void 0&&{completeAt:r}}]}))}function withWake(e){const t=new Set
 return{clusterState:()=>e.clusterState(),onChange:n=>{t.add(n)
@@ -13862,9 +13864,9 @@ const Q=I?.command??g["migrate-command"]
 const b=I?.timeoutMs??g["migrate-timeout"]
 const v=I?void 0:await(0,k.H)(e)
 const S=v?withLabelsOf(t.web,v):t.web
-const[{launch:R,claims:O,common:D,starts:F},N,M]=await Promise.all([commonOf(e,{checked:s,web:S,image:a}),v&&commonOf(e,t),(0,f.jh)(h.clock,w,()=>(0,B.bL)(y,p,g.image))])
+const[{launch:R,claims:D,common:O,starts:F},N,M]=await Promise.all([commonOf(e,{checked:s,web:S,image:a}),v&&commonOf(e,t),(0,f.jh)(h.clock,w,()=>(0,B.bL)(y,p,g.image))])
 const L=runningVersions(e,s,a,M)
-const U=(0,i.mp)({...D,...c&&{sha:a.digest.slice("sha256:".length)},command:(0,o.V)(Q,R.starter,n),env:(0,r.B8)({marker:n,migrate:Q,waitSeconds:T,volumes:(0,i.wx)(S.template,S.container,O),unsafe:u?"allow":g["unsafe-migrations"],plansOnly:d,...taskOf(e,t,{running:L,kept:M,starts:F,words:(N??{launch:R}).launch.words})}),timeoutSeconds:Math.ceil(b/1e3),plansOnly:d,...d&&{keepSeconds:300}})
+const U=(0,i.mp)({...O,...c&&{sha:a.digest.slice("sha256:".length)},command:(0,o.V)(Q,R.starter,n),env:(0,r.B8)({marker:n,migrate:Q,waitSeconds:T,volumes:(0,i.wx)(S.template,S.container,D),unsafe:u?"allow":g["unsafe-migrations"],plansOnly:d,...taskOf(e,t,{running:L,kept:M,starts:F,words:(N??{launch:R}).launch.words})}),timeoutSeconds:Math.ceil(b/1e3),plansOnly:d,...d&&{keepSeconds:300}})
 if(U.is==="impossible")return(0,E.fJ)({code:"plan-failed",sentence:`creating the migration Job failed: ${U.problem}`})
 return{job:U.job,container:S.container,isCounted:U.isCounted,from:v?g["migrate-manifest"]??"":(0,m.T)(S.workload),own:new Set(M.history.flatMap(({migrations:e})=>e)),notes:[...U.notes,...I?[]:notCompared(s,L)],...beginningOf(R)}}function taskOf({settings:e},{checked:t,image:n,reports:r,proves:o,reverses:i,again:a,backup:c,now:l},{running:A,kept:u,starts:d,words:h}){if(r)return{reports:true}
 if(o)return{proves:true,running:[{names:[o.name],tag:n.tag,isOwn:true}]}
@@ -14124,15 +14126,15 @@ const A=`python manage.py migrate${l} --fake ${s} ${r}`
 const u=`python manage.py sqlmigrate${l} ${s} ${r}`
 if(a.length+c.length+lateOf(t).length===0)return`All of ${s}.${r} is there, but it is not recorded, so the next release would fail at it. Record it:\n${A}`
 const d=[...i,...a]
-if(i.length>0&&d.every(isReversible))return`The next release fails at what is there. ${whenOf(d)}:\n${reversalOf(i).join("\n")}`
-if(a.length===0)return`The next release fails at what is there, and taking it back would lose data. Apply the rest by hand, as this shows it:\n${u}\nThen record it:\n${A}`
+if(i.length>0&&d.every(isReversible))return`The next release fails at what is there; ${whenOf(d)}this takes it back in the database, without loss of data:\n${reversalOf(i).join("\n")}`
+if(a.length===0)return`The next release fails at what is there, and what takes it back is not known, or would lose data. Apply the rest by hand, as this shows it${codeAlso(c)}:\n${u}\nThen record it:\n${A}`
 const h=o.length===0?"none":o.join(", ")
-return`What is there is not certain. Tables that are not as before this release: ${h}. Compare them with what it does:\n${u}`}function isReversible({isCode:e,seen:t,loses:n,sql:s}){return e||t===true&&!n&&s.length>0}function whenOf(e){const t=e.filter(({isCode:e})=>e).map(({name:e})=>e)
+return`What is there is not certain. Tables that are not as before this release: ${h}. Compare them with what it does:\n${u}`}function codeAlso(e){const t=e.filter(({isCode:e})=>e).map(({name:e})=>e)
+return t.length===0?"":`, and run by hand what it does not show (${t.join(", ")})`}function isReversible({isCode:e,seen:t,loses:n,sql:s}){return e||t===true&&!n&&s.length>0}function whenOf(e){const t=e.filter(({isCode:e})=>e).map(({name:e})=>e)
 const n=t.length===0?[]:[`${t.join(", ")} may run again`]
-const s=e.some(e=>e.earlier)?["it comes from an earlier failure, since it was there before this release"]:[]
+const s=e.some(e=>e.earlier)?["an earlier failure has left what was there before this release"]:[]
 const r=[...s,...n]
-const o="ake it back in the database, which loses nothing that was there before"
-return r.length===0?`T${o}`:`If ${r.join(", and ")}, t${o}`}function reversalOf(e){return e.toReversed().flatMap(({sql:e})=>e)}var h=n(4565)
+return r.length===0?"":`if ${r.join(", and ")}, `}function reversalOf(e){return e.toReversed().flatMap(({sql:e})=>e)}var h=n(4565)
 var f=n(202)
 var g=n(7020)
 var p=n(3825)
@@ -14147,10 +14149,10 @@ const b=3e4
 function startMigration(e,t){return new MigrationRun(e,t)}class MigrationRun{context
 input
 #Hn=`rollout-${crypto.randomUUID()}`
-#jn
 #Jn
-#Vn
+#jn
 #$n
+#Vn
 #Yn
 #Wn
 #qn=false
@@ -14158,17 +14160,17 @@ input
 #_n=new AbortController
 constructor(e,t){this.context=e
 this.input=t
-this.#jn=new Q.k7(this.#Hn,e=>this.#zn((0,Q.U_)(e,this.#Kn())))}async plan(e){this.#jn.to(e)
+this.#Jn=new Q.k7(this.#Hn,e=>this.#zn((0,Q.U_)(e,this.#Kn())))}async plan(e){this.#Jn.to(e)
 const t=await this.#Zn(e)
-const n=await Promise.race([this.#jn.plan,this.#Xn(t)])
-this.#jn.hold()
-const s=this.#es?n:(0,r.V)(withLeftOut(n,this.input.checked.targets),this.#Jn?.own??new Set)
-this.#Vn=s
+const n=await Promise.race([this.#Jn.plan,this.#Xn(t)])
+this.#Jn.hold()
+const s=this.#es?n:(0,r.V)(withLeftOut(n,this.input.checked.targets),this.#jn?.own??new Set)
+this.#$n=s
 const{settings:o}=this.context
 if(!this.#es&&!this.input.isAgain)(0,Q.uH)(e,s,o.sql,o.contract)
-return s}async migrate(e){this.#jn.to(e)
+return s}async migrate(e){this.#Jn.to(e)
 const t=await(this.#Yn?.end)
-if(t?.verdict.is==="failed"){if(t.unread===void 0){this.#St=(0,o.VS)(this.#jn.lines)!==void 0
+if(t?.verdict.is==="failed"){if(t.unread===void 0){this.#St=(0,o.VS)(this.#Jn.lines)!==void 0
 throw new u.HR(this.#ts(t.verdict.cause))}(0,u.fJ)(this.#ns("migration-failed",t,t.unread))}if(t?.unread!==void 0){e.say(`its log could not be read completely (${t.unread}), but it succeeded`)
 this.#Wn=await this.#ss()}this.#St=t?.unread===void 0
 if(this.#rs())e.say("tables were locked as Django does, without looking who uses them: the command starts no Python that reads PYTHONPATH")
@@ -14176,48 +14178,48 @@ const n=this.whole()
 const s=n?this.#os().filter(e=>!n.includes(e)):[]
 if(s.length>0)e.say(`applied by another client since the plan: ${s.join(", ")}; another cluster or namespace may use this database, too`)
 const r=this.input.reverses?"reversed":"applied"
-e.say(`${(0,g.LS)(this.applied().length,"migration")} ${r}`)}#ts(e){const{migrated:t,gaveUp:n,tried:s,verified:r=[]}=this.#jn
-const o=this.#Vn?.judged
+e.say(`${(0,g.LS)(this.applied().length,"migration")} ${r}`)}#ts(e){const{migrated:t,gaveUp:n,tried:s,verified:r=[]}=this.#Jn
+const o=this.#$n?.judged
 if(s.length>0&&o?.policy==="block")return(0,Q.Gt)(e,{...o,findings:s},t,(0,y.YT)(this.context))
 return withLeft((0,Q.Ob)(e,t,n),"why"in r?[]:r)}get#es(){const{reports:e,proves:t,reverses:n,again:s}=this.input
-return e??t??n??s}#rs(){const{judged:e,databases:t=[]}=this.#Vn??{}
-return e!==void 0&&this.context.settings["lock-wait-migrate"]>0&&t.some(({vendor:e,pending:t})=>e==="postgresql"&&t.length>0)&&!this.#jn.looks}applied(){return this.#Wn??this.#jn.progress().applied}whole(){const e=this.#jn.lines.some(e=>e.trim()==="Running migrations:")
-return this.#St&&e?this.#jn.progress().applied:void 0}#os(){if(this.#es)return[]
-return(this.#Vn?.databases??[]).flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}needs(){return this.#jn.needs}tasks(){return this.#jn.tasks}broken(){const{verified:e}=this.#jn
-const{judged:t}=this.#Vn??{}
-return!t||e===void 0||"why"in e||this.#is()?void 0:(0,i.RA)(t,e)}#is(){return(this.#Vn?.judged?.findings??[]).some(({rule:e})=>e==="schemas"||e==="unjudged")}misfits(){return this.#jn.reversed}surprises(e){const{tried:t}=this.#jn
-const{judged:n}=this.#Vn??{}
+return e??t??n??s}#rs(){const{judged:e,databases:t=[]}=this.#$n??{}
+return e!==void 0&&this.context.settings["lock-wait-migrate"]>0&&t.some(({vendor:e,pending:t})=>e==="postgresql"&&t.length>0)&&!this.#Jn.looks}applied(){return this.#Wn??this.#Jn.progress().applied}whole(){const e=this.#Jn.lines.some(e=>e.trim()==="Running migrations:")
+return this.#St&&e?this.#Jn.progress().applied:void 0}#os(){if(this.#es)return[]
+return(this.#$n?.databases??[]).flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}needs(){return this.#Jn.needs}tasks(){return this.#Jn.tasks}broken(){const{verified:e}=this.#Jn
+const{judged:t}=this.#$n??{}
+return!t||e===void 0||"why"in e||this.#is()?void 0:(0,i.RA)(t,e)}#is(){return(this.#$n?.judged?.findings??[]).some(({rule:e})=>e==="schemas"||e==="unjudged")}misfits(){return this.#Jn.reversed}surprises(e){const{tried:t}=this.#Jn
+const{judged:n}=this.#$n??{}
 if(!n)return[]
 const s=n.policy==="block"?[]:t.map(e=>(0,h.m3)(e,n.versions))
-return[...s,...this.#as(e)]}#as(e){const{verified:t}=this.#jn
-const{judged:n}=this.#Vn??{}
+return[...s,...this.#as(e)]}#as(e){const{verified:t}=this.#Jn
+const{judged:n}=this.#$n??{}
 if(!n||t===void 0)return[]
 if("why"in t)return[`the schema was not compared with the plan after the migration: ${t.why}`]
-return(0,h.AB)(e?t.map(withoutNew):t,n)}schema(){const{verified:e}=this.#jn
+return(0,h.AB)(e?t.map(withoutNew):t,n)}schema(){const{verified:e}=this.#Jn
 const t=this.applied()
-const{runs:n,judged:s,databases:r=[]}=this.#Vn??{runs:this.#qn}
-if(!n||s?.blocked===true||this.#Vn?.backup)return t.length>0?{is:"unknown"}:void 0
+const{runs:n,judged:s,databases:r=[]}=this.#$n??{runs:this.#qn}
+if(!n||s?.blocked===true||this.#$n?.backup)return t.length>0?{is:"unknown"}:void 0
 const o=r.filter(e=>e.pending.length>0||e.isBridged===true)
-if(this.#Vn&&o.length+t.length===0)return
+if(this.#$n&&o.length+t.length===0)return
 const i=e===void 0||"why"in e?[]:e
 const a=!this.#is()&&o.length>0&&o.every(({database:e})=>i.some(t=>t.database===e))
 return a?{is:"compared",databases:i,applied:t}:{is:"unknown"}}async close(){const{context:e,input:t}=this
 this.#_n.abort(new Error("the migration is closed"))
-this.#jn.hold()
+this.#Jn.hold()
 try{const{live:n}=t.checked
-const s=t.plansOnly!==true&&this.#Jn?.isCounted!==true
+const s=t.plansOnly!==true&&this.#jn?.isCounted!==true
 const r=s&&this.#Yn?.hasContainerEnded===true
-if(this.#$n!==void 0&&!(r&&endsByItself(n,this.#$n)))await removeJob(e,n,this.#$n)}finally{await(this.#Yn?.close())}}async#Zn(e){const{context:t,input:n}=this
+if(this.#Vn!==void 0&&!(r&&endsByItself(n,this.#Vn)))await removeJob(e,n,this.#Vn)}finally{await(this.#Yn?.close())}}async#Zn(e){const{context:t,input:n}=this
 const{live:s}=n.checked
 const r=await(0,B.qZ)(t,n,this.#Hn)
-this.#Jn=r
+this.#jn=r
 r.notes.forEach(t=>{e.say(t)})
-const o=await(0,B._S)(t,s,r.job,e=>{this.#$n=e})
+const o=await(0,B._S)(t,s,r.job,e=>{this.#Vn=e})
 e.say(`${(0,E.Gg)(o)}, created from ${r.from}`)
 const i=AbortSignal.any([t.signal,this.#_n.signal])
 const c={job:(0,a.Vb)(o),container:r.container}
-this.#Yn=new I.S(t.with({signal:i}),s,c,this.#jn)
-return this.#Yn}async#Xn(e){const t=this.#jn
+this.#Yn=new I.S(t.with({signal:i}),s,c,this.#Jn)
+return this.#Yn}async#Xn(e){const t=this.#Jn
 const n=await e.end
 if(n.verdict.is==="failed"){const{cause:e}=n.verdict
 await Promise.race([t.plan,Promise.resolve()])
@@ -14225,14 +14227,14 @@ if(t.progress().applied.length>0)return t.plan
 if(e.code!=="crash")throw new u.HR(e)
 if(n.unread===void 0)throw new u.HR((0,Q.hY)(this.#zn(e),this.#cs(),t.lines))}const s=await Promise.race([t.plan,Promise.resolve(void 0)])
 if(!s&&n.unread!==void 0)(0,u.fJ)(this.#ns("plan-failed",n,n.unread))
-return s??(0,u.fJ)({code:"plan-failed",sentence:`${this.#cs()} started, but exited before it listed its migrations`,hint:'check that "migrate-command" calls Django’s manage.py',logs:[{lines:t.lines.slice(-I.T)}]})}#zn(e){return(0,Q.el)(e,(0,Q.QD)(this.#jn,this.#Jn),this.#ls())}async#ss(){if(this.input.reverses||!(0,s.$i)(this.#ls()))return
-const{databases:e}=await this.#jn.plan
+return s??(0,u.fJ)({code:"plan-failed",sentence:`${this.#cs()} started, but exited before it listed its migrations`,hint:'check that "migrate-command" calls Django’s manage.py',logs:[{lines:t.lines.slice(-I.T)}]})}#zn(e){return(0,Q.el)(e,(0,Q.QD)(this.#Jn,this.#jn),this.#ls())}async#ss(){if(this.input.reverses||!(0,s.$i)(this.#ls()))return
+const{databases:e}=await this.#Jn.plan
 return e.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}#cs(){return this.#es?.name??"the new version"}#ls(){return this.#es?.command??this.context.settings["migrate-command"]}#ns(e,{verdict:t},n){this.#qn=true
-const s=this.#$n??""
-const r=this.#Jn?.container??""
-return(0,Q.d)(e,{job:s,verdict:t,words:n},{migrated:this.#jn.migrated,logs:this.context.cluster.commandLine(["logs",`job/${s}`,"-c",r])})}#Kn(){const{cluster:e,app:t}=this.context
+const s=this.#Vn??""
+const r=this.#jn?.container??""
+return(0,Q.d)(e,{job:s,verdict:t,words:n},{migrated:this.#Jn.migrated,logs:this.context.cluster.commandLine(["logs",`job/${s}`,"-c",r])})}#Kn(){const{cluster:e,app:t}=this.context
 const{workload:n,container:s}=this.input.web
-const r=this.#Jn?.script
+const r=this.#jn?.script
 return{command:this.#ls(),...r&&!r.isAll&&{starter:r.name},accept:e.commandLine((0,p.Mc)(t)),give:t=>e.commandLine(["set","env",(0,A.T)(n),"-c",s,t])}}}function withLeftOut({judged:e,...t},n){if(!e)return t
 const s=new Set(n.map(({id:e})=>(0,A.T)(e)))
 const r=e.versions.map(e=>{const t=e.names.filter(e=>!(0,f.y)(e)&&!s.has(e.split(" ")[0]??""))
@@ -14397,7 +14399,7 @@ const{checked:o}=this.input
 const{first:i,rest:a,isDue:c}=this.input.waves
 await this.#fs("first",this.context)
 const l=await this.#gs(i)
-return(0,h.T)({cluster:s,clock:e.clock,live:o.live,desiredWorkloads:l,...a.length>0&&{next:{isDue:c,begin:()=>this.#gs(a)}},verify:e=>this.#On(this.context.with({signal:e})),timeouts:{timeout:t.timeout,bake:t.bake,grace:t.grace},startedAt:this.#Yt,onProgress:this.listener.progress,toRepo:(0,I.YT)(this.context),stageLog:r,signal:n}).finally(async()=>{await e.clock.handled()
+return(0,h.T)({cluster:s,clock:e.clock,live:o.live,desiredWorkloads:l,...a.length>0&&{next:{isDue:c,begin:()=>this.#gs(a)}},verify:e=>this.#Dn(this.context.with({signal:e})),timeouts:{timeout:t.timeout,bake:t.bake,grace:t.grace},startedAt:this.#Yt,onProgress:this.listener.progress,toRepo:(0,I.YT)(this.context),stageLog:r,signal:n}).finally(async()=>{await e.clock.handled()
 this.listener.started(this.#ps())
 return this.#hs.catch(()=>{})})}#ps(){const e=this.input.checked.live.clusterState()
 return Object.fromEntries(this.#ds.flatMap(t=>{const n=(0,d.jb)((0,p.NO)(e,t))
@@ -14423,7 +14425,7 @@ const l=(0,d.OO)({workload:n,images:i,now:o,before:r,known:a},this.#As)
 this.#ds.push(l)
 return l}#fs(e,t){const{checked:n,beside:s}=this.input
 const r=s.filter(t=>t.when===e)
-return(0,y.L5)(t,n,r,this.listener.wrote)}async#On(e){const{checked:t,image:n}=this.input
+return(0,y.L5)(t,n,r,this.listener.wrote)}async#Dn(e){const{checked:t,image:n}=this.input
 this.#hs=this.#fs("last",e)
 await this.#hs
 const s=t.web&&this.#us.get((0,c.T)(t.web.workload))?.[t.web.container]
@@ -14815,12 +14817,12 @@ this.#Es=t}get lost(){return this.#bs.signal}begin(e){this.#ks(e)
 this.#Qs=this.#Ss().catch(()=>{})}async ensureHeld(){for(;;){this.lost.throwIfAborted()
 const{signal:e}=this.#ws
 if(!e.aborted&&this.#vs.clock.now()<this.#Cs)return e
-await this.#Bs.promise}}async release(){if(this.#Dt())return
+await this.#Bs.promise}}async release(){if(this.#Ot())return
 this.#I="released"
 this.#_n.abort()
 await this.#Qs
 const{cluster:e,path:t}=this.#vs
-await e.put(t,{...this.#Es,spec:{...this.#Es.spec,holderIdentity:""}})}#Dt(){return this.#I==="lost"||this.#I==="released"}#ks(e){this.#I="held"
+await e.put(t,{...this.#Es,spec:{...this.#Es.spec,holderIdentity:""}})}#Ot(){return this.#I==="lost"||this.#I==="released"}#ks(e){this.#I="held"
 this.#ys=void 0
 this.#Cs=e+this.#vs.lastsMs*.9
 if(this.#ws.signal.aborted)this.#ws=new AbortController
@@ -14829,9 +14831,9 @@ this.#Bs=Promise.withResolvers()
 this.#Is.abort()
 this.#Is=new AbortController
 const t=AbortSignal.any([this.#Is.signal,this.#_n.signal])
-this.#Ts(e,t).catch(()=>{})}#Rs(){if(this.#Dt())return
+this.#Ts(e,t).catch(()=>{})}#Rs(){if(this.#Ot())return
 this.#I="uncertain"
-this.#ws.abort(new r.sr)}#Os(e){if(this.#Dt())return
+this.#ws.abort(new r.sr)}#Ds(e){if(this.#Ot())return
 this.#I="lost"
 this.#_n.abort()
 this.#ws.abort(e)
@@ -14840,21 +14842,21 @@ this.#Bs.resolve(void 0)}async#Ts(e,t){const{clock:n}=this.#vs
 const until=e=>n.sleep(Math.max(0,e-n.now()),t)
 await until(this.#Cs)
 this.#Rs()
-if(isDenied(this.#ys))this.#Os(lostBy(this.#ys))
+if(isDenied(this.#ys))this.#Ds(lostBy(this.#ys))
 await until(e+r.E_)
-this.#Os(lostBy(this.#ys))}async#Ss(){const{clock:e,lastsMs:t}=this.#vs
+this.#Ds(lostBy(this.#ys))}async#Ss(){const{clock:e,lastsMs:t}=this.#vs
 for(let n=t/3;;){await e.sleep(n,this.#_n.signal)
-n=await this.#Ds()?t/3:i}}async#Ds(){const{cluster:e,clock:t,path:n}=this.#vs
+n=await this.#Os()?t/3:i}}async#Os(){const{cluster:e,clock:t,path:n}=this.#vs
 const r=t.now()
 try{this.#Es=await e.put(n,{...this.#Es,spec:{...this.#Es.spec,renewTime:microTime(r)}})
-if(!this.#Dt())this.#ks(r)
+if(!this.#Ot())this.#ks(r)
 return true}catch(e){this.#ys=e
 if(e instanceof s.h&&[404,409].includes(e.status))await this.#Fs()
-else if(this.#I==="uncertain"&&isDenied(e))this.#Os(lostBy(e))
+else if(this.#I==="uncertain"&&isDenied(e))this.#Ds(lostBy(e))
 return false}}async#Fs(){const{cluster:e,path:t,holderId:n}=this.#vs
 try{const s=await e.find(t)
 if(s?.spec?.holderIdentity===n)this.#Es=s
-else this.#Os(new LeaseLost("taken",s?.metadata?.annotations?.[o]??""))}catch(e){this.#ys=e}}}class LeaseLost extends Error{why
+else this.#Ds(new LeaseLost("taken",s?.metadata?.annotations?.[o]??""))}catch(e){this.#ys=e}}}class LeaseLost extends Error{why
 words
 name="LeaseLost"
 constructor(e,t){super("the lock was lost: another run may have taken it")
@@ -18412,50 +18414,50 @@ const k=8
 const S=16
 const T=65280
 const R=Q|T
-const O=new Uint8Array(256)
-O[m]|=b
-O[p]|=b
-O[E]|=v
-O[B]|=k
-for(let e=128;e<=255;e++)O[e]|=Q
-for(const e of"!#$%&'*+-.^_`|~")O[e.charCodeAt(0)]|=S
-for(let e=48;e<=57;e++)O[e]|=S
-for(let e=65;e<=90;e++)O[e]|=Q|S
-for(let e=97;e<=122;e++)O[e]|=S
-const D=(()=>{const C=function(){}
+const D=new Uint8Array(256)
+D[m]|=b
+D[p]|=b
+D[E]|=v
+D[B]|=k
+for(let e=128;e<=255;e++)D[e]|=Q
+for(const e of"!#$%&'*+-.^_`|~")D[e.charCodeAt(0)]|=S
+for(let e=48;e<=57;e++)D[e]|=S
+for(let e=65;e<=90;e++)D[e]|=Q|S
+for(let e=97;e<=122;e++)D[e]|=S
+const O=(()=>{const C=function(){}
 C.prototype=Object.create(null)
 return C})()
 function dist_parse(e,t){const n=v|(t?.comma===true?k:0)
 const s=e.length
 let r=t?.start??0
-while((O[e.charCodeAt(r)]&b)!==0)r++
+while((D[e.charCodeAt(r)]&b)!==0)r++
 let o=r
 let i=0
 let a=-1
 let c=t?.parameters===false?k:0
 while(o<s){const t=e.charCodeAt(o)
-const s=O[t]
+const s=D[t]
 if((s&n)!==0){c|=s&k
 break}if((s&b)!==0){if(a===-1)a=o}else a=-1
 i|=t&T|s
 o++}const l=a===-1?o:a
 const A=e.slice(r,l)
 const u=(i&R)===0?A:A.toLowerCase()
-if(o===s||c!==0)return{type:u,index:o,parameters:new D}
-return parseParameters(e,u,o,s,n)}function parseParameters(e,t,n,s,r){const o=new D
+if(o===s||c!==0)return{type:u,index:o,parameters:new O}
+return parseParameters(e,u,o,s,n)}function parseParameters(e,t,n,s,r){const o=new O
 e:while(n<s){n++
-while((O[e.charCodeAt(n)]&b)!==0)n++
+while((D[e.charCodeAt(n)]&b)!==0)n++
 const t=n
 let i=0
 let a=-1
 while(n<s){const c=e.charCodeAt(n)
-const l=O[c]
+const l=D[c]
 if((l&r)!==0){if((l&k)!==0)break e
 continue e}if(c===w){const c=a===-1?n:a
 const l=e.slice(t,c)
 const A=(i&R)===0?l:l.toLowerCase()
 n++
-while((O[e.charCodeAt(n)]&b)!==0)n++
+while((D[e.charCodeAt(n)]&b)!==0)n++
 if(n<s&&e.charCodeAt(n)===y){const t=++n
 let i=false
 while(n<s){const a=e.charCodeAt(n)
@@ -18463,7 +18465,7 @@ if(a===y){if(o[A]===void 0)o[A]=i?unescapeQuotedPairs(e,t,n):e.slice(t,n)
 n++
 let a=0
 while(n<s){const t=e.charCodeAt(n)
-const s=O[t]
+const s=D[t]
 if((s&r)!==0){a=s&k
 break}n++}if(a!==0)break e
 continue e}if(a===I&&n+1<s){i=true
@@ -18472,7 +18474,7 @@ continue}n++}continue e}const u=n
 let d=0
 let h=-1
 while(n<s){const t=e.charCodeAt(n)
-const s=O[t]
+const s=D[t]
 if((s&r)!==0){d=s&k
 break}if((s&b)!==0){if(h===-1)h=n}else h=-1
 n++}if(o[A]===void 0){const t=h===-1?n:h
@@ -18604,9 +18606,9 @@ const l=typeof t==="function"
 if(!l)return n
 return t(e,n,s)})
 const H=Number.MAX_SAFE_INTEGER.toString()
-const j=H.length
-const J=/"(?:[^"\\]|\\.)*"|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/g
-const V=/^"-?\d+n+"$/
+const J=H.length
+const j=/"(?:[^"\\]|\\.)*"|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/g
+const $=/^"-?\d+n+"$/
 const applyReviverIteratively=(e,t)=>{const n={"":e}
 const s=[{parent:n,key:"",visited:false}]
 while(s.length>0){const e=s[s.length-1]
@@ -18625,11 +18627,11 @@ const a=o===void 0
 if(a)delete n[r]
 else n[r]=o
 s.pop()}}return n[""]}
-const serializeBigInts=e=>e.replace(J,(e,t,n,s)=>{const r=e[0]==='"'
-const o=r&&V.test(e)
+const serializeBigInts=e=>e.replace(j,(e,t,n,s)=>{const r=e[0]==='"'
+const o=r&&$.test(e)
 if(o)return e.substring(0,e.length-1)+'n"'
 const i=n||s
-const a=t&&(t.length<j||t.length===j&&t<=H)
+const a=t&&(t.length<J||t.length===J&&t<=H)
 const c=r||i||a
 if(c)return e
 return'"'+e+'n"'})
@@ -18651,8 +18653,8 @@ if("response"in n)this.response=n.response
 const s=Object.assign({},n.request)
 if(n.request.headers.authorization)s.headers=Object.assign({},n.request.headers,{authorization:n.request.headers.authorization.replace(/(?<! ) .*$/," [REDACTED]")})
 s.url=s.url.replace(/\bclient_secret=\w+/g,"client_secret=[REDACTED]").replace(/\baccess_token=\w+/g,"access_token=[REDACTED]")
-this.request=s}}var $="10.0.16"
-var Y={headers:{"user-agent":`octokit-request.js/${$} ${getUserAgent()}`}}
+this.request=s}}var V="10.0.16"
+var Y={headers:{"user-agent":`octokit-request.js/${V} ${getUserAgent()}`}}
 function dist_bundle_isPlainObject(e){if(typeof e!=="object"||e===null)return false
 if(Object.prototype.toString.call(e)!=="[object Object]")return false
 const t=Object.getPrototypeOf(e)
