@@ -79,9 +79,9 @@ const d=new Map
 const w=l.map(e=>new a(e,this.options))
 for(const e of w){if(isNullSet(e))return[e]
 d.set(e.value,e)}if(d.size>1&&d.has(""))d.delete("")
-const I=[...d.values()]
-o.set(n,I)
-return I}intersects(e,t){if(!(e instanceof Range))throw new TypeError("a Range is required")
+const y=[...d.values()]
+o.set(n,y)
+return y}intersects(e,t){if(!(e instanceof Range))throw new TypeError("a Range is required")
 return this.set.some(n=>isSatisfiable(n,t)&&e.set.some(e=>isSatisfiable(e,t)&&n.every(n=>e.every(e=>n.intersects(e,t)))))}test(e){if(!e)return false
 if(typeof e==="string")try{e=new l(e,this.options)}catch(e){return false}for(let t=0;t<this.set.length;t++)if(testSet(this.set[t],e,this.options))return true
 return false}}e.exports=Range
@@ -440,8 +440,8 @@ const p=n(8469)
 const m=n(2173)
 const E=n(4493)
 const w=n(7648)
-const I=n(9872)
-const y=n(7192)
+const y=n(9872)
+const I=n(7192)
 const B=n(6599)
 const Q=n(1491)
 const b=n(5082)
@@ -458,14 +458,14 @@ const M=n(4750)
 const L=n(5574)
 const U=n(8595)
 const x=n(1866)
-const G=n(7118)
-const P=n(280)
+const P=n(7118)
+const G=n(280)
 const H=n(2276)
 const J=n(5213)
 const j=n(3465)
-const Y=n(2028)
+const V=n(2028)
 const $=n(1489)
-e.exports={parse:a,valid:c,clean:l,inc:A,diff:u,major:d,minor:h,patch:f,prerelease:g,compare:p,rcompare:m,compareLoose:E,compareBuild:w,sort:I,rsort:y,gt:B,lt:Q,eq:b,neq:v,gte:k,lte:S,cmp:T,coerce:R,truncate:O,Comparator:D,Range:F,satisfies:N,toComparators:M,maxSatisfying:L,minSatisfying:U,minVersion:x,validRange:G,outside:P,gtr:H,ltr:J,intersects:j,simplifyRange:Y,subset:$,SemVer:o,re:s.re,src:s.src,tokens:s.t,SEMVER_SPEC_VERSION:r.SEMVER_SPEC_VERSION,RELEASE_TYPES:r.RELEASE_TYPES,compareIdentifiers:i.compareIdentifiers,rcompareIdentifiers:i.rcompareIdentifiers}},5101:e=>{const t="2.0.0"
+e.exports={parse:a,valid:c,clean:l,inc:A,diff:u,major:d,minor:h,patch:f,prerelease:g,compare:p,rcompare:m,compareLoose:E,compareBuild:w,sort:y,rsort:I,gt:B,lt:Q,eq:b,neq:v,gte:k,lte:S,cmp:T,coerce:R,truncate:O,Comparator:D,Range:F,satisfies:N,toComparators:M,maxSatisfying:L,minSatisfying:U,minVersion:x,validRange:P,outside:G,gtr:H,ltr:J,intersects:j,simplifyRange:V,subset:$,SemVer:o,re:s.re,src:s.src,tokens:s.t,SEMVER_SPEC_VERSION:r.SEMVER_SPEC_VERSION,RELEASE_TYPES:r.RELEASE_TYPES,compareIdentifiers:i.compareIdentifiers,rcompareIdentifiers:i.rcompareIdentifiers}},5101:e=>{const t="2.0.0"
 const n=256
 const s=Number.MAX_SAFE_INTEGER||9007199254740991
 const r=16
@@ -911,8 +911,8 @@ const p=n(7365)
 const m=n(7501)
 const E=n(4004)
 const w=n(2429)
-const I=n(7816)
-const{getGlobalDispatcher:y,setGlobalDispatcher:B}=n(2581)
+const y=n(7816)
+const{getGlobalDispatcher:I,setGlobalDispatcher:B}=n(2581)
 const Q=n(8155)
 const b=n(8754)
 const v=n(5092)
@@ -938,7 +938,7 @@ if(n&&n.path!=null){if(typeof n.path!=="string")throw new h("invalid opts.path")
 let e=n.path
 if(!n.path.startsWith("/"))e=`/${e}`
 t=new URL(d.parseOrigin(t).origin+e)}else{if(!n)n=typeof t==="object"?t:{}
-t=d.parseURL(t)}const{agent:r,dispatcher:o=y()}=n
+t=d.parseURL(t)}const{agent:r,dispatcher:o=I()}=n
 if(r)throw new h("unsupported opts.agent. Did you mean opts.client?")
 return e.call(o,{...n,origin:t.origin,path:t.search?`${t.pathname}${t.search}`:t.pathname,method:n.method||(n.body?"PUT":"GET")},s)}}0
 0
@@ -965,7 +965,7 @@ const{deleteCookie:D,getCookies:F,getSetCookies:N,setCookie:M}=n(9061)
 const{parseMIMEType:L,serializeAMimeType:U}=n(1900)
 0
 0
-const{CloseEvent:x,ErrorEvent:G,MessageEvent:P}=n(5188)
+const{CloseEvent:x,ErrorEvent:P,MessageEvent:G}=n(5188)
 n(3726).WebSocket
 0
 0
@@ -1381,11 +1381,11 @@ w=l.connect({highWaterMark:16384,...f,servername:h,session:a,localAddress:p,ALPN
 w.on("session",function(e){g.set(s,e)})}else{r(!m,"httpSocket can only be sent on TLS update")
 A=A||80
 w=s.connect({highWaterMark:64*1024,...f,localAddress:p,port:A,host:t})}if(f.keepAlive==null||f.keepAlive){const e=f.keepAliveInitialDelay===void 0?6e4:f.keepAliveInitialDelay
-w.setKeepAlive(true,e)}const I=u(new WeakRef(w),{timeout:c,hostname:t,port:A})
-w.setNoDelay(true).once(a==="https:"?"secureConnect":"connect",function(){queueMicrotask(I)
+w.setKeepAlive(true,e)}const y=u(new WeakRef(w),{timeout:c,hostname:t,port:A})
+w.setNoDelay(true).once(a==="https:"?"secureConnect":"connect",function(){queueMicrotask(y)
 if(E){const e=E
 E=null
-e(null,this)}}).on("error",function(e){queueMicrotask(I)
+e(null,this)}}).on("error",function(e){queueMicrotask(y)
 if(E){const t=E
 E=null
 t(e)}})
@@ -1526,18 +1526,18 @@ this.code="UND_ERR_BPL_MISSING_UPSTREAM"}static[Symbol.hasInstance](e){return e&
 class HTTPParserError extends Error{constructor(e,t,n){super(e)
 this.name="HTTPParserError"
 this.code=t?`HPE_${t}`:void 0
-this.data=n?n.toString():void 0}static[Symbol.hasInstance](e){return e&&e[w]===true}[w]=true}const I=Symbol.for("undici.error.UND_ERR_RES_EXCEEDED_MAX_SIZE")
+this.data=n?n.toString():void 0}static[Symbol.hasInstance](e){return e&&e[w]===true}[w]=true}const y=Symbol.for("undici.error.UND_ERR_RES_EXCEEDED_MAX_SIZE")
 class ResponseExceededMaxSizeError extends UndiciError{constructor(e){super(e)
 this.name="ResponseExceededMaxSizeError"
 this.message=e||"Response content exceeded max size"
-this.code="UND_ERR_RES_EXCEEDED_MAX_SIZE"}static[Symbol.hasInstance](e){return e&&e[I]===true}[I]=true}const y=Symbol.for("undici.error.UND_ERR_REQ_RETRY")
+this.code="UND_ERR_RES_EXCEEDED_MAX_SIZE"}static[Symbol.hasInstance](e){return e&&e[y]===true}[y]=true}const I=Symbol.for("undici.error.UND_ERR_REQ_RETRY")
 class RequestRetryError extends UndiciError{constructor(e,t,{headers:n,data:s}){super(e)
 this.name="RequestRetryError"
 this.message=e||"Request retry error"
 this.code="UND_ERR_REQ_RETRY"
 this.statusCode=t
 this.data=s
-this.headers=n}static[Symbol.hasInstance](e){return e&&e[y]===true}[y]=true}const B=Symbol.for("undici.error.UND_ERR_RESPONSE")
+this.headers=n}static[Symbol.hasInstance](e){return e&&e[I]===true}[I]=true}const B=Symbol.for("undici.error.UND_ERR_RESPONSE")
 class ResponseError extends UndiciError{constructor(e,t,{headers:n,data:s}){super(e)
 this.name="ResponseError"
 this.message=e||"Response error"
@@ -1558,11 +1558,11 @@ const o=n(4589)
 const{isValidHTTPToken:i,isValidHeaderValue:a,isStream:c,destroy:l,isBuffer:A,isFormDataLike:u,isIterable:d,isBlobLike:h,buildURL:f,validateHandler:g,getServerName:p,normalizedMethodRecords:m}=n(3440)
 const{channels:E}=n(2414)
 const{headerNameLowerCasedRecord:w}=n(735)
-const I=/[^\u0021-\u00ff]/
-const y=Symbol("handler")
+const y=/[^\u0021-\u00ff]/
+const I=Symbol("handler")
 class Request{constructor(e,{path:t,method:n,body:r,headers:o,query:w,idempotent:B,blocking:Q,upgrade:b,headersTimeout:v,bodyTimeout:k,reset:S,throwOnError:T,expectContinue:R,servername:O},D){if(typeof t!=="string")throw new s("path must be a string")
 else if(t[0]!=="/"&&!(t.startsWith("http://")||t.startsWith("https://"))&&n!=="CONNECT")throw new s("path must be an absolute URL or start with a slash")
-else if(I.test(t))throw new s("invalid request path")
+else if(y.test(t))throw new s("invalid request path")
 if(typeof n!=="string")throw new s("method must be a string")
 else if(m[n]===void 0&&!i(n))throw new s("invalid request method")
 if(b&&typeof b!=="string")throw new s("upgrade must be a string")
@@ -1607,23 +1607,23 @@ processHeader(this,e[0],e[1])}else{const e=Object.keys(o)
 for(let t=0;t<e.length;++t)processHeader(this,e[t],o[e[t]])}else if(o!=null)throw new s("headers must be an object or an array")
 g(D,n,b)
 this.servername=O||p(this.host)
-this[y]=D
-if(E.create.hasSubscribers)E.create.publish({request:this})}onBodySent(e){if(this[y].onBodySent)try{return this[y].onBodySent(e)}catch(e){this.abort(e)}}onRequestSent(){if(E.bodySent.hasSubscribers)E.bodySent.publish({request:this})
-if(this[y].onRequestSent)try{return this[y].onRequestSent()}catch(e){this.abort(e)}}onConnect(e){o(!this.aborted)
+this[I]=D
+if(E.create.hasSubscribers)E.create.publish({request:this})}onBodySent(e){if(this[I].onBodySent)try{return this[I].onBodySent(e)}catch(e){this.abort(e)}}onRequestSent(){if(E.bodySent.hasSubscribers)E.bodySent.publish({request:this})
+if(this[I].onRequestSent)try{return this[I].onRequestSent()}catch(e){this.abort(e)}}onConnect(e){o(!this.aborted)
 o(!this.completed)
 if(this.error)e(this.error)
 else{this.abort=e
-return this[y].onConnect(e)}}onResponseStarted(){return this[y].onResponseStarted?.()}onHeaders(e,t,n,s){o(!this.aborted)
+return this[I].onConnect(e)}}onResponseStarted(){return this[I].onResponseStarted?.()}onHeaders(e,t,n,s){o(!this.aborted)
 o(!this.completed)
 if(E.headers.hasSubscribers)E.headers.publish({request:this,response:{statusCode:e,headers:t,statusText:s}})
-try{return this[y].onHeaders(e,t,n,s)}catch(e){this.abort(e)}}onData(e){o(!this.aborted)
+try{return this[I].onHeaders(e,t,n,s)}catch(e){this.abort(e)}}onData(e){o(!this.aborted)
 o(!this.completed)
-try{return this[y].onData(e)}catch(e){this.abort(e)
+try{return this[I].onData(e)}catch(e){this.abort(e)
 return false}}onUpgrade(e,t,n,s=""){this.onFinally()
 o(!this.aborted)
 o(!this.completed)
 if(e!==null)this.#e(e,t,s)
-const r=this[y].onUpgrade(e,t,n)
+const r=this[I].onUpgrade(e,t,n)
 if(!this.aborted){this.completed=true
 if(e!==null)this.#t()}return r}onUpgradeResponse(e,t,n,s=""){o(!this.aborted)
 o(this.completed)
@@ -1634,11 +1634,11 @@ if(E.error.hasSubscribers)E.error.publish({request:this,error:e})}#e(e,t,n){if(E
 o(!this.aborted)
 this.completed=true
 if(E.trailers.hasSubscribers)E.trailers.publish({request:this,trailers:e})
-try{return this[y].onComplete(e)}catch(e){this.onError(e)}}onError(e){this.onFinally()
+try{return this[I].onComplete(e)}catch(e){this.onError(e)}}onError(e){this.onFinally()
 if(E.error.hasSubscribers)E.error.publish({request:this,error:e})
 if(this.aborted)return
 this.aborted=true
-return this[y].onError(e)}onFinally(){if(this.errorHandler){this.body.off("error",this.errorHandler)
+return this[I].onError(e)}onFinally(){if(this.errorHandler){this.body.off("error",this.errorHandler)
 this.errorHandler=null}if(this.endHandler){this.body.off("end",this.endHandler)
 this.endHandler=null}}addHeader(e,t){processHeader(this,e,t)
 return this}}function processHeader(e,t,n){if(n&&typeof n==="object"&&!Array.isArray(n))throw new s(`invalid ${t} header`)
@@ -1756,8 +1756,8 @@ else if(isBuffer(e))return e.byteLength
 return null}function isDestroyed(e){return e&&!!(e.destroyed||e[r]||l.isDestroyed?.(e))}function destroy(e,t){if(e==null||!isStream(e)||isDestroyed(e))return
 if(typeof e.destroy==="function"){if(Object.getPrototypeOf(e).constructor===c)e.socket=null
 e.destroy(t)}else if(t)queueMicrotask(()=>{e.emit("error",t)})
-if(e.destroyed!==true)e[r]=true}const I=/timeout=(\d+)/
-function parseKeepAliveTimeout(e){const t=e.toString().match(I)
+if(e.destroyed!==true)e[r]=true}const y=/timeout=(\d+)/
+function parseKeepAliveTimeout(e){const t=e.toString().match(y)
 return t?parseInt(t[1],10)*1e3:null}function headerNameToString(e){return typeof e==="string"?p[e]??e.toLowerCase():m.lookup(e)??e.toString("latin1").toLowerCase()}function bufferToLowerCasedHeaderName(e){return m.lookup(e)??e.toString("latin1").toLowerCase()}function parseHeaders(e,t){if(t===void 0)t={}
 for(let n=0;n<e.length;n+=2){const s=headerNameToString(e[n])
 let r=t[s]
@@ -1794,9 +1794,9 @@ e.byobRequest?.respond(0)})
 else{const t=Buffer.isBuffer(s)?s:Buffer.from(s)
 if(t.byteLength)e.enqueue(new Uint8Array(t))}return e.desiredSize>0},async cancel(e){await t.return()},type:"bytes"})}function isFormDataLike(e){return e&&typeof e==="object"&&typeof e.append==="function"&&typeof e.delete==="function"&&typeof e.get==="function"&&typeof e.getAll==="function"&&typeof e.has==="function"&&typeof e.set==="function"&&e[Symbol.toStringTag]==="FormData"}function addAbortListener(e,t){if("addEventListener"in e){e.addEventListener("abort",t,{once:true})
 return()=>e.removeEventListener("abort",t)}e.addListener("abort",t)
-return()=>e.removeListener("abort",t)}const y=typeof String.prototype.toWellFormed==="function"
+return()=>e.removeListener("abort",t)}const I=typeof String.prototype.toWellFormed==="function"
 const B=typeof String.prototype.isWellFormed==="function"
-function toUSVString(e){return y?`${e}`.toWellFormed():d.toUSVString(e)}function isUSVString(e){return B?`${e}`.isWellFormed():toUSVString(e)===`${e}`}function isTokenCharCode(e){switch(e){case 34:case 40:case 41:case 44:case 47:case 58:case 59:case 60:case 61:case 62:case 63:case 64:case 91:case 92:case 93:case 123:case 125:return false
+function toUSVString(e){return I?`${e}`.toWellFormed():d.toUSVString(e)}function isUSVString(e){return B?`${e}`.isWellFormed():toUSVString(e)===`${e}`}function isTokenCharCode(e){switch(e){case 34:case 40:case 41:case 44:case 47:case 58:case 59:case 60:case 61:case 62:case 63:case 64:case 91:case 92:case 93:case 123:case 125:return false
 default:return e>=33&&e<=126}}function isValidHTTPToken(e){if(e.length===0)return false
 for(let t=0;t<e.length;++t)if(!isTokenCharCode(e.charCodeAt(t)))return false
 return true}const Q=/[^\t\x20-\x7e\x80-\xff]/
@@ -1825,8 +1825,8 @@ const p=Symbol("onDisconnect")
 const m=Symbol("onConnectionError")
 const E=Symbol("maxRedirections")
 const w=Symbol("onDrain")
-const I=Symbol("factory")
-const y=Symbol("options")
+const y=Symbol("factory")
+const I=Symbol("options")
 function defaultFactory(e,t){return t&&t.connections===1?new d(e,t):new u(e,t)}class Agent extends A{constructor({factory:e=defaultFactory,maxRedirections:t=0,connect:n,tls:o,...i}={}){if(typeof e!=="function")throw new s("factory must be a function.")
 if(n!=null&&typeof n!=="function"&&typeof n!=="object")throw new s("connect must be a function or an object")
 if(!Number.isInteger(t)||t<0)throw new s("maxRedirections must be a positive number")
@@ -1834,10 +1834,10 @@ super(i)
 if(n&&typeof n!=="function")n={...n}
 if(o&&typeof o!=="function")o={...o}
 this[l]=i.interceptors?.Agent&&Array.isArray(i.interceptors.Agent)?i.interceptors.Agent:[f({maxRedirections:t})]
-this[y]={...h.deepClone(i),connect:n,tls:o}
-this[y].interceptors=i.interceptors?{...i.interceptors}:void 0
+this[I]={...h.deepClone(i),connect:n,tls:o}
+this[I].interceptors=i.interceptors?{...i.interceptors}:void 0
 this[E]=t
-this[I]=e
+this[y]=e
 this[r]=new Map
 this[w]=(e,t)=>{this.emit("drain",e,[this,...t])}
 this[g]=(e,t)=>{this.emit("connect",e,[this,...t])}
@@ -1848,7 +1848,7 @@ return e}[c](e,t){let n
 if(e.origin&&(typeof e.origin==="string"||e.origin instanceof URL))n=String(e.origin)
 else throw new s("opts.origin must be a non-empty string or URL.")
 let o=this[r].get(n)
-if(!o){o=this[I](e.origin,this[y]).on("drain",this[w]).on("connect",this[g]).on("disconnect",this[p]).on("connectionError",this[m])
+if(!o){o=this[y](e.origin,this[I]).on("drain",this[w]).on("connect",this[g]).on("disconnect",this[p]).on("connectionError",this[m])
 this[r].set(n,o)}return o.dispatch(e,t)}async[i](){const e=[]
 for(const t of this[r].values())e.push(t.close())
 this[r].clear()
@@ -1865,8 +1865,8 @@ const p=Symbol("options")
 const m=Symbol("kGreatestCommonDivisor")
 const E=Symbol("kCurrentWeight")
 const w=Symbol("kIndex")
-const I=Symbol("kWeight")
-const y=Symbol("kMaxWeightPerServer")
+const y=Symbol("kWeight")
+const I=Symbol("kMaxWeightPerServer")
 const B=Symbol("kErrorPenalty")
 function getGreatestCommonDivisor(e,t){if(e===0)return t
 while(t!==0){const n=t
@@ -1875,7 +1875,7 @@ e=n}return e}function defaultFactory(e,t){return new u(e,t)}class BalancedPool e
 this[p]=n
 this[w]=-1
 this[E]=0
-this[y]=this[p].maxWeightPerServer||100
+this[I]=this[p].maxWeightPerServer||100
 this[B]=this[p].errorPenalty||15
 if(!Array.isArray(e))e=[e]
 if(typeof t!=="function")throw new r("factory must be a function.")
@@ -1886,16 +1886,16 @@ this._updateBalancedPoolStats()}addUpstream(e){const t=f(e).origin
 if(this[i].find(e=>e[d].origin===t&&e.closed!==true&&e.destroyed!==true))return this
 const n=this[g](t,Object.assign({},this[p]))
 this[c](n)
-n.on("connect",()=>{n[I]=Math.min(this[y],n[I]+this[B])})
-n.on("connectionError",()=>{n[I]=Math.max(1,n[I]-this[B])
+n.on("connect",()=>{n[y]=Math.min(this[I],n[y]+this[B])})
+n.on("connectionError",()=>{n[y]=Math.max(1,n[y]-this[B])
 this._updateBalancedPoolStats()})
 n.on("disconnect",(...e)=>{const t=e[2]
-if(t&&t.code==="UND_ERR_SOCKET"){n[I]=Math.max(1,n[I]-this[B])
+if(t&&t.code==="UND_ERR_SOCKET"){n[y]=Math.max(1,n[y]-this[B])
 this._updateBalancedPoolStats()}})
-for(const e of this[i])e[I]=this[y]
+for(const e of this[i])e[y]=this[I]
 this._updateBalancedPoolStats()
 return this}_updateBalancedPoolStats(){let e=0
-for(let t=0;t<this[i].length;t++)e=getGreatestCommonDivisor(this[i][t][I],e)
+for(let t=0;t<this[i].length;t++)e=getGreatestCommonDivisor(this[i][t][y],e)
 this[m]=e}removeUpstream(e){const t=f(e).origin
 const n=this[i].find(e=>e[d].origin===t&&e.closed!==true&&e.destroyed!==true)
 if(n)this[l](n)
@@ -1908,16 +1908,16 @@ let n=0
 let r=this[i].findIndex(e=>!e[a])
 while(n++<this[i].length){this[w]=(this[w]+1)%this[i].length
 const e=this[i][this[w]]
-if(e[I]>this[i][r][I]&&!e[a])r=this[w]
+if(e[y]>this[i][r][y]&&!e[a])r=this[w]
 if(this[w]===0){this[E]=this[E]-this[m]
-if(this[E]<=0)this[E]=this[y]}if(e[I]>=this[E]&&!e[a])return e}this[E]=this[i][r][I]
+if(this[E]<=0)this[E]=this[I]}if(e[y]>=this[E]&&!e[a])return e}this[E]=this[i][r][y]
 this[w]=r
 return this[i][r]}}e.exports=BalancedPool},637:(e,t,n)=>{const s=n(4589)
 const r=n(3440)
 const{channels:o}=n(2414)
 const i=n(6603)
 const{RequestContentLengthMismatchError:a,ResponseContentLengthMismatchError:c,RequestAbortedError:l,InvalidArgumentError:A,HeadersTimeoutError:u,HeadersOverflowError:d,SocketError:h,InformationalError:f,BodyTimeoutError:g,HTTPParserError:p,ResponseExceededMaxSizeError:m}=n(8707)
-const{kUrl:E,kReset:w,kClient:I,kParser:y,kBlocking:B,kRunning:Q,kPending:b,kSize:v,kWriting:k,kQueue:S,kNoRef:T,kKeepAliveDefaultTimeout:R,kHostHeader:O,kPendingIdx:D,kRunningIdx:F,kError:N,kPipelining:M,kSocket:L,kKeepAliveTimeoutValue:U,kMaxHeadersSize:x,kKeepAliveMaxTimeout:G,kKeepAliveTimeoutThreshold:P,kHeadersTimeout:H,kBodyTimeout:J,kStrictContentLength:j,kMaxRequests:Y,kCounter:$,kMaxResponseSize:V,kOnError:W,kResume:q,kHTTPContext:_}=n(6443)
+const{kUrl:E,kReset:w,kClient:y,kParser:I,kBlocking:B,kRunning:Q,kPending:b,kSize:v,kWriting:k,kQueue:S,kNoRef:T,kKeepAliveDefaultTimeout:R,kHostHeader:O,kPendingIdx:D,kRunningIdx:F,kError:N,kPipelining:M,kSocket:L,kKeepAliveTimeoutValue:U,kMaxHeadersSize:x,kKeepAliveMaxTimeout:P,kKeepAliveTimeoutThreshold:G,kHeadersTimeout:H,kBodyTimeout:J,kStrictContentLength:j,kMaxRequests:V,kCounter:$,kMaxResponseSize:Y,kOnError:W,kResume:q,kHTTPContext:_}=n(6443)
 const z=n(2824)
 const K=Buffer.alloc(0)
 const Z=Buffer[Symbol.species]
@@ -1973,7 +1973,7 @@ this.bytesRead=0
 this.keepAlive=""
 this.contentLength=""
 this.connection=""
-this.maxResponseSize=e[V]}setTimeout(e,t){if(e!==this.timeoutValue||t&de^this.timeoutType&de){if(this.timeout){i.clearTimeout(this.timeout)
+this.maxResponseSize=e[Y]}setTimeout(e,t){if(e!==this.timeoutValue||t&de^this.timeoutType&de){if(this.timeout){i.clearTimeout(this.timeout)
 this.timeout=null}if(e)if(t&de)this.timeout=i.setFastTimeout(onParserTimeout,e,new WeakRef(this))
 else{this.timeout=setTimeout(onParserTimeout,e,new WeakRef(this))
 this.timeout.unref()}this.timeoutValue=e}else if(this.timeout)if(this.timeout.refresh)this.timeout.refresh()
@@ -2054,9 +2054,9 @@ this.shouldKeepAlive=null
 this.headers=[]
 this.headersSize=0
 o.unshift(e)
-o[y].destroy()
-o[y]=null
+o[I].destroy()
 o[I]=null
+o[y]=null
 o[N]=null
 ee(o)
 n[L]=null
@@ -2086,7 +2086,7 @@ return 2}s((this.headers.length&1)===0)
 this.headers=[]
 this.headersSize=0
 if(this.shouldKeepAlive&&o[M]){const e=this.keepAlive?r.parseKeepAliveTimeout(this.keepAlive):null
-if(e!=null){const t=Math.min(e-o[P],o[G])
+if(e!=null){const t=Math.min(e-o[G],o[P])
 if(t<=0)i[w]=true
 else o[U]=t}else o[U]=o[R]}else i[w]=true
 const A=l.onHeaders(e,a,this.resume,c)===false
@@ -2140,24 +2140,24 @@ t[B]=false
 t[te]=0
 t[ne]=null
 t[se]=false
-t[y]=new Parser(e,t,oe)
-X(t,"error",function(e){const t=this[y]
+t[I]=new Parser(e,t,oe)
+X(t,"error",function(e){const t=this[I]
 if(e.code==="ECONNRESET"&&t.statusCode&&!t.shouldKeepAlive){const e=t.finish()
 if(e){this[N]=e
-this[I][W](e)}return}this[N]=e
-this[I][W](e)})
-X(t,"readable",function(){const e=this[y]
+this[y][W](e)}return}this[N]=e
+this[y][W](e)})
+X(t,"readable",function(){const e=this[I]
 if(e)e.readMore()})
-X(t,"end",function(){const e=this[y]
+X(t,"end",function(){const e=this[I]
 if(e.statusCode&&!e.shouldKeepAlive){const t=e.finish()
 if(t)r.destroy(this,t)
 return}r.destroy(this,new h("other side closed",r.getSocketInfo(this)))})
-X(t,"close",function(){const e=this[I]
-const t=this[y]
+X(t,"close",function(){const e=this[y]
+const t=this[I]
 clearIdleSocketValidation(this)
 if(t){if(!this[N]&&t.statusCode&&!t.shouldKeepAlive)this[N]=t.finish()||this[N]
-this[y].destroy()
-this[y]=null}const n=this[N]||new h("closed",r.getSocketInfo(this))
+this[I].destroy()
+this[I]=null}const n=this[N]||new h("closed",r.getSocketInfo(this))
 e[L]=null
 e[_]=null
 if(e.destroyed){s(e[b]===0)
@@ -2183,16 +2183,16 @@ if(e[L]===t&&!t.destroyed)e[q]()})}function resumeH1(e){const t=e[L]
 if(t&&!t.destroyed){if(e[v]===0){if(!t[T]&&t.unref){t.unref()
 t[T]=true}}else if(t[T]&&t.ref){t.ref()
 t[T]=false}if(e[Q]===0&&e[b]>0&&t[se]){if(t[te]===0){scheduleIdleSocketValidation(e,t)
-t[y].readMore()
+t[I].readMore()
 if(t.destroyed)return
-return}if(t[te]===1){t[y].readMore()
+return}if(t[te]===1){t[I].readMore()
 if(t.destroyed)return
-return}}if(e[Q]===0){t[y].readMore()
-if(t.destroyed)return}if(e[v]===0){if(t[y].timeoutType!==ge)t[y].setTimeout(e[U],ge)}else if(e[Q]>0&&t[y].statusCode<200)if(t[y].timeoutType!==he){const n=e[S][e[F]]
+return}}if(e[Q]===0){t[I].readMore()
+if(t.destroyed)return}if(e[v]===0){if(t[I].timeoutType!==ge)t[I].setTimeout(e[U],ge)}else if(e[Q]>0&&t[I].statusCode<200)if(t[I].timeoutType!==he){const n=e[S][e[F]]
 const s=n.headersTimeout!=null?n.headersTimeout:e[H]
-t[y].setTimeout(s,he)}}}function shouldSendContentLength(e){return e!=="GET"&&e!=="HEAD"&&e!=="OPTIONS"&&e!=="TRACE"&&e!=="CONNECT"}function writeH1(e,t){const{method:i,path:c,host:u,upgrade:d,blocking:h,reset:g}=t
+t[I].setTimeout(s,he)}}}function shouldSendContentLength(e){return e!=="GET"&&e!=="HEAD"&&e!=="OPTIONS"&&e!=="TRACE"&&e!=="CONNECT"}function writeH1(e,t){const{method:i,path:c,host:u,upgrade:d,blocking:h,reset:g}=t
 let{body:p,headers:m,contentLength:E}=t
-const I=i==="PUT"||i==="POST"||i==="PATCH"||i==="QUERY"||i==="PROPFIND"||i==="PROPPATCH"
+const y=i==="PUT"||i==="POST"||i==="PATCH"||i==="QUERY"||i==="PROPFIND"||i==="PROPPATCH"
 if(r.isFormDataLike(p)){if(!re)re=n(4492).extractBody
 const[e,s]=re(p)
 if(t.contentType==null)m.push("content-type",s)
@@ -2201,10 +2201,10 @@ E=e.length}else if(r.isBlobLike(p)&&t.contentType==null){const n=p.type
 if(n){const s=`${n}`
 if(!r.isValidHeaderValue(s)){r.errorRequest(e,t,new A("invalid content-type header"))
 return false}m.push("content-type",s)}}if(p&&typeof p.read==="function")p.read(0)
-const y=r.bodyLength(p)
-E=y??E
+const I=r.bodyLength(p)
+E=I??E
 if(E===null)E=t.contentLength
-if(E===0&&!I)E=null
+if(E===0&&!y)E=null
 if(shouldSendContentLength(i)&&E>0&&t.contentLength!==null&&t.contentLength!==E){if(e[j]){r.errorRequest(e,t,new a)
 return false}process.emitWarning(new a)}const Q=e[L]
 clearIdleSocketValidation(Q)
@@ -2217,7 +2217,7 @@ try{t.onConnect(abort)}catch(n){r.errorRequest(e,t,n)}if(t.aborted)return false
 if(i==="HEAD")Q[w]=true
 if(d||i==="CONNECT")Q[w]=true
 if(g!=null)Q[w]=g
-if(e[Y]&&Q[$]++>=e[Y])Q[w]=true
+if(e[V]&&Q[$]++>=e[V])Q[w]=true
 if(h)Q[B]=true
 let b=`${i} ${c} HTTP/1.1\r\n`
 if(typeof u==="string")b+=`host: ${u}\r\n`
@@ -2229,12 +2229,12 @@ if(Array.isArray(m))for(let e=0;e<m.length;e+=2){const t=m[e+0]
 const n=m[e+1]
 if(Array.isArray(n))for(let e=0;e<n.length;e++)b+=`${t}: ${n[e]}\r\n`
 else b+=`${t}: ${n}\r\n`}if(o.sendHeaders.hasSubscribers)o.sendHeaders.publish({request:t,headers:b,socket:Q})
-if(!p||y===0)writeBuffer(abort,null,e,t,Q,E,b,I)
-else if(r.isBuffer(p))writeBuffer(abort,p,e,t,Q,E,b,I)
-else if(r.isBlobLike(p))if(typeof p.stream==="function")writeIterable(abort,p.stream(),e,t,Q,E,b,I)
-else writeBlob(abort,p,e,t,Q,E,b,I)
-else if(r.isStream(p))writeStream(abort,p,e,t,Q,E,b,I)
-else if(r.isIterable(p))writeIterable(abort,p,e,t,Q,E,b,I)
+if(!p||I===0)writeBuffer(abort,null,e,t,Q,E,b,y)
+else if(r.isBuffer(p))writeBuffer(abort,p,e,t,Q,E,b,y)
+else if(r.isBlobLike(p))if(typeof p.stream==="function")writeIterable(abort,p.stream(),e,t,Q,E,b,y)
+else writeBlob(abort,p,e,t,Q,E,b,y)
+else if(r.isStream(p))writeStream(abort,p,e,t,Q,E,b,y)
+else if(r.isIterable(p))writeIterable(abort,p,e,t,Q,E,b,y)
 else s(false)
 return true}function writeStream(e,t,n,o,i,a,c,A){s(a!==0||n[Q]===0,"stream body cannot be pipelined")
 let u=false
@@ -2310,7 +2310,7 @@ this.bytesWritten+=l
 const A=t.write(e)
 t.uncork()
 n.onBodySent(e)
-if(!A)if(t[y].timeout&&t[y].timeoutType===he)if(t[y].timeout.refresh)t[y].timeout.refresh()
+if(!A)if(t[I].timeout&&t[I].timeoutType===he)if(t[I].timeout.refresh)t[I].timeout.refresh()
 return A}end(){const{socket:e,contentLength:t,client:n,bytesWritten:s,expectsPayload:r,header:o,request:i}=this
 i.onRequestSent()
 e[k]=false
@@ -2321,7 +2321,7 @@ else e.write(`${o}\r\n`,"latin1")
 else if(t===null)e.write("\r\n0\r\n\r\n","latin1")
 if(t!==null&&s!==t)if(n[j])throw new a
 else process.emitWarning(new a)
-if(e[y].timeout&&e[y].timeoutType===he)if(e[y].timeout.refresh)e[y].timeout.refresh()
+if(e[I].timeout&&e[I].timeoutType===he)if(e[I].timeout.refresh)e[I].timeout.refresh()
 n[q]()}destroy(e){const{socket:t,client:n,abort:r}=this
 t[k]=false
 if(e){s(n[Q]<=1,"pipeline should only contain this request")
@@ -2330,29 +2330,29 @@ const{errorMonitor:r}=n(8474)
 const{pipeline:o}=n(7075)
 const i=n(3440)
 const{RequestContentLengthMismatchError:a,RequestAbortedError:c,SocketError:l,InformationalError:A}=n(8707)
-const{kUrl:u,kReset:d,kClient:h,kRunning:f,kPending:g,kQueue:p,kPendingIdx:m,kRunningIdx:E,kError:w,kSocket:I,kStrictContentLength:y,kOnError:B,kMaxConcurrentStreams:Q,kHTTP2Session:b,kResume:v,kSize:k,kHTTPContext:S}=n(6443)
+const{kUrl:u,kReset:d,kClient:h,kRunning:f,kPending:g,kQueue:p,kPendingIdx:m,kRunningIdx:E,kError:w,kSocket:y,kStrictContentLength:I,kOnError:B,kMaxConcurrentStreams:Q,kHTTP2Session:b,kResume:v,kSize:k,kHTTPContext:S}=n(6443)
 const T=Symbol("open streams")
 let R
 let O=false
 let D
-try{D=n(2467)}catch{D={constants:{}}}const{constants:{HTTP2_HEADER_AUTHORITY:F,HTTP2_HEADER_METHOD:N,HTTP2_HEADER_PATH:M,HTTP2_HEADER_SCHEME:L,HTTP2_HEADER_CONTENT_LENGTH:U,HTTP2_HEADER_EXPECT:x,HTTP2_HEADER_STATUS:G}}=D
+try{D=n(2467)}catch{D={constants:{}}}const{constants:{HTTP2_HEADER_AUTHORITY:F,HTTP2_HEADER_METHOD:N,HTTP2_HEADER_PATH:M,HTTP2_HEADER_SCHEME:L,HTTP2_HEADER_CONTENT_LENGTH:U,HTTP2_HEADER_EXPECT:x,HTTP2_HEADER_STATUS:P}}=D
 function parseH2Headers(e){const t=[]
 for(const[n,s]of Object.entries(e))if(Array.isArray(s))for(const e of s)t.push(Buffer.from(n),Buffer.from(e))
 else t.push(Buffer.from(n),Buffer.from(s))
-return t}function parseH2ResponseHeaders(e){const{[G]:t,...n}=e
-return parseH2Headers(n)}async function connectH2(e,t){e[I]=t
+return t}function parseH2ResponseHeaders(e){const{[P]:t,...n}=e
+return parseH2Headers(n)}async function connectH2(e,t){e[y]=t
 if(!O){O=true
 process.emitWarning("H2 support is experimental, expect them to change at any time.",{code:"UNDICI-H2"})}const n=D.connect(e[u],{createConnection:()=>t,peerMaxConcurrentStreams:e[Q]})
 n[T]=0
 n[h]=e
-n[I]=t
+n[y]=t
 i.addListener(n,"error",onHttp2SessionError)
 i.addListener(n,"frameError",onHttp2FrameError)
 i.addListener(n,"end",onHttp2SessionEnd)
 i.addListener(n,"goaway",onHTTP2GoAway)
 i.addListener(n,"close",function(){const{[h]:e}=this
-const{[I]:t}=e
-const n=this[I][w]||this[w]||new l("closed",i.getSocketInfo(t))
+const{[y]:t}=e
+const n=this[y][w]||this[w]||new l("closed",i.getSocketInfo(t))
 e[b]=null
 if(e.destroyed){s(e[g]===0)
 const t=e[p].splice(e[E])
@@ -2365,7 +2365,7 @@ i.addListener(t,"error",function(e){this[w]=e
 this[h][B](e)})
 i.addListener(t,"end",function(){i.destroy(this,new l("other side closed",i.getSocketInfo(this)))})
 i.addListener(t,"close",function(){const t=this[w]||new l("closed",i.getSocketInfo(this))
-e[I]=null
+e[y]=null
 if(this[b]!=null)this[b].destroy(t)
 e[m]=e[E]
 s(e[f]===0)
@@ -2374,20 +2374,20 @@ e[v]()})
 let r=false
 t.on("close",()=>{r=true})
 return{version:"h2",defaultPipelining:1/0,write(...t){return writeH2(e,...t)},resume(){resumeH2(e)},destroy(e,n){if(r)queueMicrotask(n)
-else t.destroy(e).on("close",n)},get destroyed(){return t.destroyed},busy(){return false}}}function resumeH2(e){const t=e[I]
+else t.destroy(e).on("close",n)},get destroyed(){return t.destroyed},busy(){return false}}}function resumeH2(e){const t=e[y]
 if(t?.destroyed===false)if(e[k]===0&&e[Q]===0){t.unref()
 e[b].unref()}else{t.ref()
-e[b].ref()}}function onHttp2SessionError(e){this[I][w]=e
+e[b].ref()}}function onHttp2SessionError(e){this[y][w]=e
 this[h][B](e)}function onHttp2FrameError(e,t,n){if(n===0){const n=new A(`HTTP/2: "frameError" received - type ${e}, code ${t}`)
-this[I][w]=n
-this[h][B](n)}}function onHttp2SessionEnd(){const e=new l("other side closed",i.getSocketInfo(this[I]))
+this[y][w]=n
+this[h][B](n)}}function onHttp2SessionEnd(){const e=new l("other side closed",i.getSocketInfo(this[y]))
 this.destroy(e)
-i.destroy(this[I],e)}function onHTTP2GoAway(e){const t=this[w]||new l(`HTTP/2: "GOAWAY" frame received with code ${e}`,i.getSocketInfo(this))
+i.destroy(this[y],e)}function onHTTP2GoAway(e){const t=this[w]||new l(`HTTP/2: "GOAWAY" frame received with code ${e}`,i.getSocketInfo(this))
 const n=this[h]
-n[I]=null
+n[y]=null
 n[S]=null
 if(this[b]!=null){this[b].destroy(t)
-this[b]=null}i.destroy(this[I],t)
+this[b]=null}i.destroy(this[y],t)
 if(n[E]<n[p].length){const e=n[p][n[E]]
 n[p][n[E]++]=null
 i.errorRequest(n,e,t)
@@ -2420,7 +2420,7 @@ S=o.request(k,{endStream:false,signal:w})
 let n=false
 const onResponse=e=>{n=true
 S.off(r,onUpgradeError)
-t.onUpgradeResponse(Number(e[G]),e,parseH2ResponseHeaders)}
+t.onUpgradeResponse(Number(e[P]),e,parseH2ResponseHeaders)}
 const onUpgradeError=e=>{n=true
 S.off("response",onResponse)
 t.onUpgradeError(e)}
@@ -2439,7 +2439,7 @@ t.onUpgradeError(new A(`HTTP/2: "stream error" received - code ${S.rstCode}`))}o
 if(o[T]===0)o.unref()})
 return true}k[M]=d
 k[L]="https"
-const P=l==="PUT"||l==="POST"||l==="PATCH"
+const G=l==="PUT"||l==="POST"||l==="PATCH"
 if(Q&&typeof Q.read==="function")Q.read(0)
 let H=i.bodyLength(Q)
 if(i.isFormDataLike(Q)){R??=n(4492).extractBody
@@ -2447,8 +2447,8 @@ const[e,t]=R(Q)
 k["content-type"]=t
 Q=e.stream
 H=e.length}if(H==null)H=t.contentLength
-if(H===0||!P)H=null
-if(shouldSendContentLength(l)&&H>0&&t.contentLength!=null&&t.contentLength!==H){if(e[y]){i.errorRequest(e,t,new a)
+if(H===0||!G)H=null
+if(shouldSendContentLength(l)&&H>0&&t.contentLength!=null&&t.contentLength!==H){if(e[I]){i.errorRequest(e,t,new a)
 return false}process.emitWarning(new a)}if(H!=null){s(Q,"no body must not have content length")
 k[U]=`${H}`}o.ref()
 const J=l==="GET"||l==="HEAD"||Q===null
@@ -2456,7 +2456,7 @@ if(g){k[x]="100-continue"
 S=o.request(k,{endStream:J,signal:w})
 S.once("continue",writeBodyH2)}else{S=o.request(k,{endStream:J,signal:w})
 writeBodyH2()}++o[T]
-S.once("response",n=>{const{[G]:s,...r}=n
+S.once("response",n=>{const{[P]:s,...r}=n
 t.onResponseStarted()
 if(t.aborted){const n=new c
 i.errorRequest(e,t,n)
@@ -2474,12 +2474,12 @@ if(o[T]===0)o.unref()})
 S.once("error",function(e){abort(e)})
 S.once("frameError",(e,t)=>{abort(new A(`HTTP/2: "frameError" received - type ${e}, code ${t}`))})
 return true
-function writeBodyH2(){if(!Q||H===0)writeBuffer(abort,S,null,e,t,e[I],H,P)
-else if(i.isBuffer(Q))writeBuffer(abort,S,Q,e,t,e[I],H,P)
-else if(i.isBlobLike(Q))if(typeof Q.stream==="function")writeIterable(abort,S,Q.stream(),e,t,e[I],H,P)
-else writeBlob(abort,S,Q,e,t,e[I],H,P)
-else if(i.isStream(Q))writeStream(abort,e[I],P,S,Q,e,t,H)
-else if(i.isIterable(Q))writeIterable(abort,S,Q,e,t,e[I],H,P)
+function writeBodyH2(){if(!Q||H===0)writeBuffer(abort,S,null,e,t,e[y],H,G)
+else if(i.isBuffer(Q))writeBuffer(abort,S,Q,e,t,e[y],H,G)
+else if(i.isBlobLike(Q))if(typeof Q.stream==="function")writeIterable(abort,S,Q.stream(),e,t,e[y],H,G)
+else writeBlob(abort,S,Q,e,t,e[y],H,G)
+else if(i.isStream(Q))writeStream(abort,e[y],G,S,Q,e,t,H)
+else if(i.isIterable(Q))writeIterable(abort,S,Q,e,t,e[y],H,G)
 else s(false)}}function writeBuffer(e,t,n,r,o,a,c,l){try{if(n!=null&&i.isBuffer(n)){s(c===n.byteLength,"buffer body must have content length")
 t.cork()
 t.write(n)
@@ -2527,13 +2527,13 @@ const c=n(4655)
 const l=n(1841)
 const{InvalidArgumentError:A,InformationalError:u,ClientDestroyedError:d}=n(8707)
 const h=n(9136)
-const{kUrl:f,kServerName:g,kClient:p,kBusy:m,kConnect:E,kResuming:w,kRunning:I,kPending:y,kSize:B,kQueue:Q,kConnected:b,kConnecting:v,kNeedDrain:k,kKeepAliveDefaultTimeout:S,kHostHeader:T,kPendingIdx:R,kRunningIdx:O,kError:D,kPipelining:F,kKeepAliveTimeoutValue:N,kMaxHeadersSize:M,kKeepAliveMaxTimeout:L,kKeepAliveTimeoutThreshold:U,kHeadersTimeout:x,kBodyTimeout:G,kStrictContentLength:P,kConnector:H,kMaxRedirections:J,kMaxRequests:j,kCounter:Y,kClose:$,kDestroy:V,kDispatch:W,kInterceptors:q,kLocalAddress:_,kMaxResponseSize:z,kOnError:K,kHTTPContext:Z,kMaxConcurrentStreams:X,kResume:ee}=n(6443)
+const{kUrl:f,kServerName:g,kClient:p,kBusy:m,kConnect:E,kResuming:w,kRunning:y,kPending:I,kSize:B,kQueue:Q,kConnected:b,kConnecting:v,kNeedDrain:k,kKeepAliveDefaultTimeout:S,kHostHeader:T,kPendingIdx:R,kRunningIdx:O,kError:D,kPipelining:F,kKeepAliveTimeoutValue:N,kMaxHeadersSize:M,kKeepAliveMaxTimeout:L,kKeepAliveTimeoutThreshold:U,kHeadersTimeout:x,kBodyTimeout:P,kStrictContentLength:G,kConnector:H,kMaxRedirections:J,kMaxRequests:j,kCounter:V,kClose:$,kDestroy:Y,kDispatch:W,kInterceptors:q,kLocalAddress:_,kMaxResponseSize:z,kOnError:K,kHTTPContext:Z,kMaxConcurrentStreams:X,kResume:ee}=n(6443)
 const te=n(637)
 const ne=n(8788)
 let se=false
 const re=Symbol("kClosedResolve")
 const noop=()=>{}
-function getPipelining(e){return e[F]??e[Z]?.defaultPipelining??1}class Client extends l{constructor(e,{interceptors:t,maxHeaderSize:n,headersTimeout:s,socketTimeout:a,requestTimeout:c,connectTimeout:l,bodyTimeout:u,idleTimeout:d,keepAlive:p,keepAliveTimeout:m,maxKeepAliveTimeout:E,keepAliveMaxTimeout:I,keepAliveTimeoutThreshold:y,socketPath:B,pipelining:b,tls:v,strictContentLength:D,maxCachedSessions:Y,maxRedirections:$,connect:V,maxRequestsPerClient:W,localAddress:te,maxResponseSize:ne,autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae,maxConcurrentStreams:ce,allowH2:le,webSocket:Ae,eventSource:ue}={}){super({webSocket:Ae,eventSource:ue})
+function getPipelining(e){return e[F]??e[Z]?.defaultPipelining??1}class Client extends l{constructor(e,{interceptors:t,maxHeaderSize:n,headersTimeout:s,socketTimeout:a,requestTimeout:c,connectTimeout:l,bodyTimeout:u,idleTimeout:d,keepAlive:p,keepAliveTimeout:m,maxKeepAliveTimeout:E,keepAliveMaxTimeout:y,keepAliveTimeoutThreshold:I,socketPath:B,pipelining:b,tls:v,strictContentLength:D,maxCachedSessions:V,maxRedirections:$,connect:Y,maxRequestsPerClient:W,localAddress:te,maxResponseSize:ne,autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae,maxConcurrentStreams:ce,allowH2:le,webSocket:Ae,eventSource:ue}={}){super({webSocket:Ae,eventSource:ue})
 if(p!==void 0)throw new A("unsupported keepAlive, use pipelining=0 instead")
 if(a!==void 0)throw new A("unsupported socketTimeout, use headersTimeout & bodyTimeout instead")
 if(c!==void 0)throw new A("unsupported requestTimeout, use headersTimeout & bodyTimeout instead")
@@ -2543,11 +2543,11 @@ if(n!=null&&!Number.isFinite(n))throw new A("invalid maxHeaderSize")
 if(B!=null&&typeof B!=="string")throw new A("invalid socketPath")
 if(l!=null&&(!Number.isFinite(l)||l<0))throw new A("invalid connectTimeout")
 if(m!=null&&(!Number.isFinite(m)||m<=0))throw new A("invalid keepAliveTimeout")
-if(I!=null&&(!Number.isFinite(I)||I<=0))throw new A("invalid keepAliveMaxTimeout")
-if(y!=null&&!Number.isFinite(y))throw new A("invalid keepAliveTimeoutThreshold")
+if(y!=null&&(!Number.isFinite(y)||y<=0))throw new A("invalid keepAliveMaxTimeout")
+if(I!=null&&!Number.isFinite(I))throw new A("invalid keepAliveTimeoutThreshold")
 if(s!=null&&(!Number.isInteger(s)||s<0))throw new A("headersTimeout must be a positive integer or zero")
 if(u!=null&&(!Number.isInteger(u)||u<0))throw new A("bodyTimeout must be a positive integer or zero")
-if(V!=null&&typeof V!=="function"&&typeof V!=="object")throw new A("connect must be a function or an object")
+if(Y!=null&&typeof Y!=="function"&&typeof Y!=="object")throw new A("connect must be a function or an object")
 if($!=null&&(!Number.isInteger($)||$<0))throw new A("maxRedirections must be a positive number")
 if(W!=null&&(!Number.isInteger(W)||W<0))throw new A("maxRequestsPerClient must be a positive number")
 if(te!=null&&(typeof te!=="string"||r.isIP(te)===0))throw new A("localAddress must be valid string IP address")
@@ -2555,26 +2555,26 @@ if(ne!=null&&(!Number.isInteger(ne)||ne<-1))throw new A("maxResponseSize must be
 if(ae!=null&&(!Number.isInteger(ae)||ae<-1))throw new A("autoSelectFamilyAttemptTimeout must be a positive number")
 if(le!=null&&typeof le!=="boolean")throw new A("allowH2 must be a valid boolean value")
 if(ce!=null&&(typeof ce!=="number"||ce<1))throw new A("maxConcurrentStreams must be a positive integer, greater than 0")
-if(typeof V!=="function")V=h({...v,maxCachedSessions:Y,allowH2:le,socketPath:B,timeout:l,...ie?{autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae}:void 0,...V})
+if(typeof Y!=="function")Y=h({...v,maxCachedSessions:V,allowH2:le,socketPath:B,timeout:l,...ie?{autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae}:void 0,...Y})
 if(t?.Client&&Array.isArray(t.Client)){this[q]=t.Client
 if(!se){se=true
 process.emitWarning("Client.Options#interceptor is deprecated. Use Dispatcher#compose instead.",{code:"UNDICI-CLIENT-INTERCEPTOR-DEPRECATED"})}}else this[q]=[oe({maxRedirections:$})]
 this[f]=i.parseOrigin(e)
-this[H]=V
+this[H]=Y
 this[F]=b!=null?b:1
 this[M]=n||o.maxHeaderSize
 this[S]=m==null?4e3:m
-this[L]=I==null?6e5:I
-this[U]=y==null?2e3:y
+this[L]=y==null?6e5:y
+this[U]=I==null?2e3:I
 this[N]=this[S]
 this[g]=null
 this[_]=te!=null?te:null
 this[w]=0
 this[k]=0
 this[T]=`host: ${this[f].hostname}${this[f].port?`:${this[f].port}`:""}\r\n`
-this[G]=u!=null?u:3e5
+this[P]=u!=null?u:3e5
 this[x]=s!=null?s:3e5
-this[P]=D==null?true:D
+this[G]=D==null?true:D
 this[J]=$
 this[j]=W
 this[re]=null
@@ -2586,7 +2586,7 @@ this[O]=0
 this[R]=0
 this[ee]=e=>resume(this,e)
 this[K]=e=>onError(this,e)}get pipelining(){return this[F]}set pipelining(e){this[F]=e
-this[ee](true)}get[y](){return this[Q].length-this[R]}get[I](){return this[R]-this[O]}get[B](){return this[Q].length-this[O]}get[b](){return!!this[Z]&&!this[v]&&!this[Z].destroyed}get[m](){return Boolean(this[Z]?.busy(null)||this[B]>=(getPipelining(this)||1)||this[y]>0)}[E](e){connect(this)
+this[ee](true)}get[I](){return this[Q].length-this[R]}get[y](){return this[R]-this[O]}get[B](){return this[Q].length-this[O]}get[b](){return!!this[Z]&&!this[v]&&!this[Z].destroyed}get[m](){return Boolean(this[Z]?.busy(null)||this[B]>=(getPipelining(this)||1)||this[I]>0)}[E](e){connect(this)
 this.once("connect",e)}[W](e,t){const n=e.origin||this[f].origin
 const s=new c(n,e,t)
 this[Q].push(s)
@@ -2594,14 +2594,14 @@ if(this[w]);else if(i.bodyLength(s.body)==null&&i.isIterable(s.body)){this[w]=1
 queueMicrotask(()=>resume(this))}else this[ee](true)
 if(this[w]&&this[k]!==2&&this[m])this[k]=2
 return this[k]<2}async[$](){return new Promise(e=>{if(this[B])this[re]=e
-else e(null)})}async[V](e){return new Promise(t=>{const n=this[Q].splice(this[R])
+else e(null)})}async[Y](e){return new Promise(t=>{const n=this[Q].splice(this[R])
 for(let t=0;t<n.length;t++){const s=n[t]
 i.errorRequest(this,s,e)}const callback=()=>{if(this[re]){this[re]()
 this[re]=null}t(null)}
 if(this[Z]){this[Z].destroy(e,callback)
 this[Z]=null}else queueMicrotask(callback)
 this[ee]()})}}const oe=n(5092)
-function onError(e,t){if(e[I]===0&&t.code!=="UND_ERR_INFO"&&t.code!=="UND_ERR_SOCKET"){s(e[R]===e[O])
+function onError(e,t){if(e[y]===0&&t.code!=="UND_ERR_INFO"&&t.code!=="UND_ERR_SOCKET"){s(e[R]===e[O])
 const n=e[Q].splice(e[O])
 for(let s=0;s<n.length;s++){const r=n[s]
 i.errorRequest(e,r,t)}s(e[B]===0)}}async function connect(e){s(!e[v])
@@ -2619,7 +2619,7 @@ if(e.destroyed){i.destroy(r.on("error",noop),new d)
 return}s(r)
 try{e[Z]=r.alpnProtocol==="h2"?await ne(e,r):await te(e,r)}catch(e){r.destroy().on("error",noop)
 throw e}e[v]=false
-r[Y]=0
+r[V]=0
 r[j]=e[j]
 r[p]=e
 r[D]=null
@@ -2627,8 +2627,8 @@ if(a.connected.hasSubscribers)a.connected.publish({connectParams:{host:t,hostnam
 e.emit("connect",e[f],[e])}catch(r){if(e.destroyed)return
 e[v]=false
 if(a.connectError.hasSubscribers)a.connectError.publish({connectParams:{host:t,hostname:n,protocol:o,port:c,version:e[Z]?.version,servername:e[g],localAddress:e[_]},connector:e[H],error:r})
-if(r.code==="ERR_TLS_CERT_ALTNAME_INVALID"){s(e[I]===0)
-while(e[y]>0&&e[Q][e[R]].servername===e[g]){const t=e[Q][e[R]++]
+if(r.code==="ERR_TLS_CERT_ALTNAME_INVALID"){s(e[y]===0)
+while(e[I]>0&&e[Q][e[R]].servername===e[g]){const t=e[Q][e[R]++]
 i.errorRequest(e,t,r)}}else onError(e,r)
 e.emit("connectionError",e[f],[e],r)}e[ee]()}function emitDrain(e){e[k]=0
 e.emit("drain",e[f],[e])}function resume(e,t){if(e[w]===2)return
@@ -2637,17 +2637,17 @@ _resume(e,t)
 e[w]=0
 if(e[O]>256){e[Q].splice(0,e[O])
 e[R]-=e[O]
-e[O]=0}}function _resume(e,t){while(true){if(e.destroyed){s(e[y]===0)
+e[O]=0}}function _resume(e,t){while(true){if(e.destroyed){s(e[I]===0)
 return}if(e[re]&&!e[B]){e[re]()
 e[re]=null
 return}if(e[Z])e[Z].resume()
 if(e[m])e[k]=2
 else if(e[k]===2){if(t){e[k]=1
 queueMicrotask(()=>emitDrain(e))}else emitDrain(e)
-continue}if(e[y]===0)return
-if(e[I]>=(getPipelining(e)||1))return
+continue}if(e[I]===0)return
+if(e[y]>=(getPipelining(e)||1))return
 const n=e[Q][e[R]]
-if(e[f].protocol==="https:"&&e[g]!==n.servername){if(e[I]>0)return
+if(e[f].protocol==="https:"&&e[g]!==n.servername){if(e[y]>0)return
 e[g]=n.servername
 e[Z]?.destroy(new u("servername changed"),()=>{e[Z]=null
 resume(e)})}if(e[v])return
@@ -2778,8 +2778,8 @@ const p=n(3246)
 const m=Symbol("clients")
 const E=Symbol("needDrain")
 const w=Symbol("queue")
-const I=Symbol("closed resolve")
-const y=Symbol("onDrain")
+const y=Symbol("closed resolve")
+const I=Symbol("onDrain")
 const B=Symbol("onConnect")
 const Q=Symbol("onDisconnect")
 const b=Symbol("onConnectionError")
@@ -2792,14 +2792,14 @@ this[w]=new r
 this[m]=[]
 this[l]=0
 const t=this
-this[y]=function(e,n){const s=t[w]
+this[I]=function(e,n){const s=t[w]
 let r=false
 while(!r){const e=s.shift()
 if(!e)break
 t[l]--
 r=!this.dispatch(e.opts,e.handler)}this[E]=r
 if(!this[E]&&t[E]){t[E]=false
-t.emit("drain",e,[t,...n])}if(t[I]&&s.isEmpty())Promise.all(t[m].map(e=>e.close())).then(t[I])}
+t.emit("drain",e,[t,...n])}if(t[y]&&s.isEmpty())Promise.all(t[m].map(e=>e.close())).then(t[y])}
 this[B]=(e,n)=>{t.emit("connect",e,[t,...n])}
 this[Q]=(e,n,s)=>{t.emit("disconnect",e,[t,...n],s)}
 this[b]=(e,n,s)=>{t.emit("connectionError",e,[t,...n],s)}
@@ -2810,15 +2810,15 @@ for(const{[a]:t}of this[m])e+=t
 return e}get[i](){let e=this[l]
 for(const{[i]:t}of this[m])e+=t
 return e}get stats(){return this[T]}async[h](){if(this[w].isEmpty())await Promise.all(this[m].map(e=>e.close()))
-else await new Promise(e=>{this[I]=e})}async[f](e){while(true){const t=this[w].shift()
+else await new Promise(e=>{this[y]=e})}async[f](e){while(true){const t=this[w].shift()
 if(!t)break
 t.handler.onError(e)}await Promise.all(this[m].map(t=>t.destroy(e)))}[g](e,t){const n=this[v]()
 if(!n){this[E]=true
 this[w].push({opts:e,handler:t})
 this[l]++}else if(!n.dispatch(e,t)){n[E]=true
-this[E]=!this[v]()}return!this[E]}[k](e){e.on("drain",this[y]).on("connect",this[B]).on("disconnect",this[Q]).on("connectionError",this[b])
+this[E]=!this[v]()}return!this[E]}[k](e){e.on("drain",this[I]).on("connect",this[B]).on("disconnect",this[Q]).on("connectionError",this[b])
 this[m].push(e)
-if(this[E])queueMicrotask(()=>{if(this[E])this[y](e[d],[this,e])})
+if(this[E])queueMicrotask(()=>{if(this[E])this[I](e[d],[this,e])})
 return this}[S](e){e.close(()=>{const t=this[m].indexOf(e)
 if(t!==-1)this[m].splice(t,1)})
 this[E]=this[m].some(e=>!e[E]&&e.closed!==true&&e.destroyed!==true)}}e.exports={PoolBase:PoolBase,kClients:m,kNeedDrain:E,kAddClient:k,kRemoveClient:S,kGetDispatcher:v}},3246:(e,t,n)=>{const{kFree:s,kConnected:r,kPending:o,kQueued:i,kRunning:a,kSize:c}=n(6443)
@@ -2832,16 +2832,16 @@ const h=n(9136)
 const f=Symbol("options")
 const g=Symbol("connections")
 const p=Symbol("factory")
-function defaultFactory(e,t){return new c(e,t)}class Pool extends s{constructor(e,{connections:t,factory:n=defaultFactory,connect:s,connectTimeout:o,tls:i,maxCachedSessions:a,socketPath:c,autoSelectFamily:m,autoSelectFamilyAttemptTimeout:E,allowH2:w,...I}={}){if(t!=null&&(!Number.isFinite(t)||t<0))throw new l("invalid connections")
+function defaultFactory(e,t){return new c(e,t)}class Pool extends s{constructor(e,{connections:t,factory:n=defaultFactory,connect:s,connectTimeout:o,tls:i,maxCachedSessions:a,socketPath:c,autoSelectFamily:m,autoSelectFamilyAttemptTimeout:E,allowH2:w,...y}={}){if(t!=null&&(!Number.isFinite(t)||t<0))throw new l("invalid connections")
 if(typeof n!=="function")throw new l("factory must be a function.")
 if(s!=null&&typeof s!=="function"&&typeof s!=="object")throw new l("connect must be a function or an object")
 if(typeof s!=="function")s=h({...i,maxCachedSessions:a,allowH2:w,socketPath:c,timeout:o,...m?{autoSelectFamily:m,autoSelectFamilyAttemptTimeout:E}:void 0,...s})
-super(I)
-this[d]=I.interceptors?.Pool&&Array.isArray(I.interceptors.Pool)?I.interceptors.Pool:[]
+super(y)
+this[d]=y.interceptors?.Pool&&Array.isArray(y.interceptors.Pool)?y.interceptors.Pool:[]
 this[g]=t||null
 this[u]=A.parseOrigin(e)
-this[f]={...A.deepClone(I),connect:s,allowH2:w}
-this[f].interceptors=I.interceptors?{...I.interceptors}:void 0
+this[f]={...A.deepClone(y),connect:s,allowH2:w}
+this[f].interceptors=y.interceptors?{...y.interceptors}:void 0
 this[p]=n
 this.on("connectionError",(e,t,n)=>{for(const e of t){const t=this[r].indexOf(e)
 if(t!==-1)this[r].splice(t,1)}})}[a](){for(const e of this[r])if(!e[o])return e
@@ -2858,8 +2858,8 @@ const p=n(3701)
 const m=Symbol("proxy agent")
 const E=Symbol("proxy client")
 const w=Symbol("proxy headers")
-const I=Symbol("request tls settings")
-const y=Symbol("proxy tls settings")
+const y=Symbol("request tls settings")
+const I=Symbol("proxy tls settings")
 const B=Symbol("connect endpoint function")
 const Q=Symbol("tunnel proxy")
 function defaultProtocolPort(e){return e==="https:"?443:80}function defaultFactory(e,t){return new A(e,t)}const noop=()=>{}
@@ -2885,8 +2885,8 @@ const r=this.#h(e)
 const{href:o,origin:i,port:A,protocol:u,username:p,password:b,hostname:v}=r
 this[s]={uri:o,protocol:u}
 this[a]=e.interceptors?.ProxyAgent&&Array.isArray(e.interceptors.ProxyAgent)?e.interceptors.ProxyAgent:[]
-this[I]=e.requestTls
-this[y]=e.proxyTls
+this[y]=e.requestTls
+this[I]=e.proxyTls
 this[w]=e.headers||{}
 this[Q]=n
 if(e.auth&&e.token)throw new d("opts.auth cannot be used in combination with opts.token")
@@ -2902,11 +2902,11 @@ return S(e,t)}
 this[E]=t(r,{connect:k})
 this[m]=new l({...e,factory:factory,connect:async(e,t)=>{let n=e.host
 if(!e.port)n+=`:${defaultProtocolPort(e.protocol)}`
-try{const{socket:s,statusCode:r}=await this[E].connect({origin:i,port:A,path:n,signal:e.signal,headers:{...this[w],host:e.host},servername:this[y]?.servername||v})
+try{const{socket:s,statusCode:r}=await this[E].connect({origin:i,port:A,path:n,signal:e.signal,headers:{...this[w],host:e.host},servername:this[I]?.servername||v})
 if(r!==200){s.on("error",noop).destroy()
 t(new h(`Proxy response (${r}) !== 200 when HTTP Tunneling`))}if(e.protocol!=="https:"){t(null,s)
 return}let o
-if(this[I])o=this[I].servername
+if(this[y])o=this[y].servername
 else o=e.servername
 this[B]({...e,servername:o,httpSocket:s},t)}catch(e){if(e.code==="ERR_TLS_CERT_ALTNAME_INVALID")t(new f(e))
 else t(e)}}})}dispatch(e,t){const n=buildHeaders(e.headers)
@@ -3080,7 +3080,7 @@ this.#E=e.maxItems
 this.dualStack=e.dualStack
 this.affinity=e.affinity
 this.lookup=e.lookup??this.#C
-this.pick=e.pick??this.#I}get full(){return this.#w.size===this.#E}runLookup(e,t,n){const s=this.#w.get(e.hostname)
+this.pick=e.pick??this.#y}get full(){return this.#w.size===this.#E}runLookup(e,t,n){const s=this.#w.get(e.hostname)
 if(s==null&&this.full){n(null,e.origin)
 return}const r={affinity:this.affinity,dualStack:this.dualStack,lookup:this.lookup,pick:this.pick,...t.dns,maxTTL:this.#m,maxItems:this.#E}
 if(s==null)this.lookup(e,r,(t,s)=>{if(t||s==null||s.length===0){n(t??new a("No DNS entries found"))
@@ -3102,7 +3102,7 @@ else i=""
 n(null,`${e.protocol}//${o.family===6?`[${o.address}]`:o.address}${i}`)}}#C(e,t,n){r(e.hostname,{all:true,family:this.dualStack===false?this.affinity:0,order:"ipv4first"},(e,t)=>{if(e)return n(e)
 const s=new Map
 for(const e of t)s.set(`${e.address}:${e.family}`,e)
-n(null,s.values())})}#I(e,t,n){let s=null
+n(null,s.values())})}#y(e,t,n){let s=null
 const{records:r,offset:o}=t
 let i
 if(this.dualStack){if(n==null)if(o==null||o===c){t.offset=0
@@ -3123,7 +3123,7 @@ if(typeof e.ttl==="number")e.ttl=Math.min(e.ttl,this.#m)
 else e.ttl=this.#m
 const t=s.records[e.family]??{ips:[]}
 t.ips.push(e)
-s.records[e.family]=t}this.#w.set(e.hostname,s)}getHandler(e,t){return new DNSDispatchHandler(this,e,t)}}class DNSDispatchHandler extends o{#y=null
+s.records[e.family]=t}this.#w.set(e.hostname,s)}getHandler(e,t){return new DNSDispatchHandler(this,e,t)}}class DNSDispatchHandler extends o{#I=null
 #i=null
 #s=null
 #p=null
@@ -3132,13 +3132,13 @@ constructor(e,{origin:t,handler:n,dispatch:s},r){super(n)
 this.#B=t
 this.#p=n
 this.#i={...r}
-this.#y=e
-this.#s=s}onError(e){switch(e.code){case"ETIMEDOUT":case"ECONNREFUSED":if(this.#y.dualStack){this.#y.runLookup(this.#B,this.#i,(e,t)=>{if(e)return this.#p.onError(e)
+this.#I=e
+this.#s=s}onError(e){switch(e.code){case"ETIMEDOUT":case"ECONNREFUSED":if(this.#I.dualStack){this.#I.runLookup(this.#B,this.#i,(e,t)=>{if(e)return this.#p.onError(e)
 const n={...this.#i,origin:t}
 this.#s(n,this)})
 return}this.#p.onError(e)
 return
-case"ENOTFOUND":this.#y.deleteRecord(this.#B)
+case"ENOTFOUND":this.#I.deleteRecord(this.#B)
 default:this.#p.onError(e)
 break}}}e.exports=e=>{if(e?.maxTTL!=null&&(typeof e?.maxTTL!=="number"||e?.maxTTL<0))throw new i("Invalid maxTTL. Must be a positive number")
 if(e?.maxItems!=null&&(typeof e?.maxItems!=="number"||e?.maxItems<1))throw new i("Invalid maxItems. Must be a positive number and greater than zero")
@@ -3332,10 +3332,10 @@ const f=n(7365)
 const g=n(4004)
 const{matchValue:p,buildMockOptions:m}=n(3397)
 const{InvalidArgumentError:E,UndiciError:w}=n(8707)
-const I=n(883)
-const y=n(1529)
+const y=n(883)
+const I=n(1529)
 const B=n(6142)
-class MockAgent extends I{constructor(e){super(e)
+class MockAgent extends y{constructor(e){super(e)
 this[A]=true
 this[l]=true
 if(e?.agent&&typeof e.agent.dispatch!=="function")throw new E("Argument opts.agent must implement Agent")
@@ -3360,7 +3360,7 @@ t[c]=n[c]
 return t}}[u](){return this[A]}pendingInterceptors(){const e=this[s]
 return Array.from(e.entries()).flatMap(([e,t])=>t[c].map(t=>({...t,origin:e}))).filter(({pending:e})=>e)}assertNoPendingInterceptors({pendingInterceptorsFormatter:e=new B}={}){const t=this.pendingInterceptors()
 if(t.length===0)return
-const n=new y("interceptor","interceptors").pluralize(t.length)
+const n=new I("interceptor","interceptors").pluralize(t.length)
 throw new w(`\n${n.count} ${n.noun} ${n.is} pending:\n\n${e.format(t)}\n`.trim())}}e.exports=MockAgent},7365:(e,t,n)=>{const{promisify:s}=n(7975)
 const r=n(3701)
 const{buildMockDispatch:o}=n(3397)
@@ -3671,9 +3671,9 @@ u.push(h)
 const g=await l.promise
 if(i.body!=null)i.body.source=g
 const w=m()
-let I=null
-try{this.#F(u)}catch(e){I=e}queueMicrotask(()=>{if(I===null)w.resolve()
-else w.reject(I)})
+let y=null
+try{this.#F(u)}catch(e){y=e}queueMicrotask(()=>{if(y===null)w.resolve()
+else w.reject(y)})
 return w.promise}async delete(e,t={}){c.brandCheck(this,Cache)
 const n="Cache.delete"
 c.argumentLengthCheck(arguments,1,n)
@@ -3749,9 +3749,9 @@ for(const t of e)r.push(t[1])}const o=[]
 for(const e of r){const t=u(e,"immutable")
 o.push(t.clone())
 if(o.length>=n)break}return Object.freeze(o)}}Object.defineProperties(Cache.prototype,{[Symbol.toStringTag]:{value:"Cache",configurable:true},match:i,matchAll:i,add:i,addAll:i,put:i,delete:i,keys:i})
-const I=[{key:"ignoreSearch",converter:c.converters.boolean,defaultValue:()=>false},{key:"ignoreMethod",converter:c.converters.boolean,defaultValue:()=>false},{key:"ignoreVary",converter:c.converters.boolean,defaultValue:()=>false}]
-c.converters.CacheQueryOptions=c.dictionaryConverter(I)
-c.converters.MultiCacheQueryOptions=c.dictionaryConverter([...I,{key:"cacheName",converter:c.converters.DOMString}])
+const y=[{key:"ignoreSearch",converter:c.converters.boolean,defaultValue:()=>false},{key:"ignoreMethod",converter:c.converters.boolean,defaultValue:()=>false},{key:"ignoreVary",converter:c.converters.boolean,defaultValue:()=>false}]
+c.converters.CacheQueryOptions=c.dictionaryConverter(y)
+c.converters.MultiCacheQueryOptions=c.dictionaryConverter([...y,{key:"cacheName",converter:c.converters.DOMString}])
 c.converters.Response=c.interfaceConverter(l)
 c.converters["sequence<RequestInfo>"]=c.sequenceConverter(c.converters.RequestInfo)
 e.exports={Cache:Cache}},3245:(e,t,n)=>{const{kConstruct:s}=n(109)
@@ -4070,16 +4070,16 @@ const p=3e3
 const m=0
 const E=1
 const w=2
-const I="anonymous"
-const y="use-credentials"
+const y="anonymous"
+const I="use-credentials"
 class EventSource extends EventTarget{#U={open:null,error:null,message:null}
 #x=null
-#G=false
-#P=m
+#P=false
+#G=m
 #H=null
 #J=null
 #n
-#y
+#I
 constructor(e,t={}){super()
 i.util.markAsUncloneable(this)
 const n="EventSource constructor"
@@ -4088,49 +4088,49 @@ if(!g){g=true
 process.emitWarning("EventSource is experimental, expect them to change at any time.",{code:"UNDICI-ES"})}e=i.converters.USVString(e,n,"url")
 t=i.converters.EventSourceInitDict(t,n,"eventSourceInitDict")
 this.#n=t.dispatcher
-this.#y={lastEventId:"",reconnectionTime:p}
+this.#I={lastEventId:"",reconnectionTime:p}
 const s=h
 let r
 try{r=new URL(e,s.settingsObject.baseUrl)
-this.#y.origin=r.origin}catch(e){throw new DOMException(e,"SyntaxError")}this.#x=r.href
-let a=I
-if(t.withCredentials){a=y
-this.#G=true}const c={redirect:"follow",keepalive:true,mode:"cors",credentials:a==="anonymous"?"same-origin":"omit",referrer:"no-referrer"}
+this.#I.origin=r.origin}catch(e){throw new DOMException(e,"SyntaxError")}this.#x=r.href
+let a=y
+if(t.withCredentials){a=I
+this.#P=true}const c={redirect:"follow",keepalive:true,mode:"cors",credentials:a==="anonymous"?"same-origin":"omit",referrer:"no-referrer"}
 c.client=h.settingsObject
 c.headersList=[["accept",{name:"accept",value:"text/event-stream"}]]
 c.cache="no-store"
 c.initiator="other"
 c.urlList=[new URL(this.#x)]
 this.#H=o(c)
-this.#j()}get readyState(){return this.#P}get url(){return this.#x}get withCredentials(){return this.#G}#j(){if(this.#P===w)return
-this.#P=m
+this.#j()}get readyState(){return this.#G}get url(){return this.#x}get withCredentials(){return this.#P}#j(){if(this.#G===w)return
+this.#G=m
 const e={request:this.#H,dispatcher:this.#n}
 const processEventSourceEndOfBody=e=>{if(A(e)){this.dispatchEvent(new Event("error"))
-this.close()}this.#Y()}
+this.close()}this.#V()}
 e.processResponseEndOfBody=processEventSourceEndOfBody
 e.processResponse=e=>{if(A(e))if(e.aborted){this.close()
 this.dispatchEvent(new Event("error"))
-return}else{this.#Y()
+return}else{this.#V()
 return}const t=e.headersList.get("content-type",true)
 const n=t!==null?c(t):"failure"
 const r=n!=="failure"&&n.essence==="text/event-stream"
 if(e.status!==200||r===false){this.close()
 this.dispatchEvent(new Event("error"))
-return}this.#P=E
+return}this.#G=E
 this.dispatchEvent(new Event("open"))
-this.#y.origin=e.urlList[e.urlList.length-1].origin
-const o=new a({eventSourceSettings:this.#y,maxEventSize:this.#n.eventSourceOptions?.maxEventSize,push:e=>{this.dispatchEvent(l(e.type,e.options))}})
+this.#I.origin=e.urlList[e.urlList.length-1].origin
+const o=new a({eventSourceSettings:this.#I,maxEventSize:this.#n.eventSourceOptions?.maxEventSize,push:e=>{this.dispatchEvent(l(e.type,e.options))}})
 s(e.body.stream,o,e=>{if(e?.aborted===false){this.close()
 this.dispatchEvent(new Event("error"))}})}
-this.#J=r(e)}async#Y(){if(this.#P===w)return
-this.#P=m
+this.#J=r(e)}async#V(){if(this.#G===w)return
+this.#G=m
 this.dispatchEvent(new Event("error"))
-await u(this.#y.reconnectionTime)
-if(this.#P!==m)return
-if(this.#y.lastEventId.length)this.#H.headersList.set("last-event-id",this.#y.lastEventId,true)
+await u(this.#I.reconnectionTime)
+if(this.#G!==m)return
+if(this.#I.lastEventId.length)this.#H.headersList.set("last-event-id",this.#I.lastEventId,true)
 this.#j()}close(){i.brandCheck(this,EventSource)
-if(this.#P===w)return
-this.#P=w
+if(this.#G===w)return
+this.#G=w
 this.#J.abort()
 this.#H=null}get onopen(){return this.#U.open}set onopen(e){if(this.#U.open)this.removeEventListener("open",this.#U.open)
 if(typeof e==="function"){this.#U.open=e
@@ -4154,8 +4154,8 @@ const{Blob:g}=n(4573)
 const p=n(4589)
 const{isErrored:m,isDisturbed:E}=n(7075)
 const{isArrayBuffer:w}=n(3429)
-const{serializeAMimeType:I}=n(1900)
-const{multipartFormDataParser:y}=n(116)
+const{serializeAMimeType:y}=n(1900)
+const{multipartFormDataParser:I}=n(116)
 let B
 try{const e=n(7598)
 B=t=>e.randomInt(0,t)}catch{B=e=>Math.floor(Math.random(e))}const Q=new TextEncoder
@@ -4214,9 +4214,9 @@ p(!e.locked,"The stream is locked.")}return extractBody(e,t)}function cloneBody(
 t.stream=n
 return{stream:s,length:t.length,source:t.source}}function throwIfAborted(e){if(e.aborted)throw new DOMException("The operation was aborted.","AbortError")}function bodyMixinMethods(e){const t={blob(){return consumeBody(this,e=>{let t=bodyMimeType(this)
 if(t===null)t=""
-else if(t)t=I(t)
+else if(t)t=y(t)
 return new g([e],{type:t})},e)},arrayBuffer(){return consumeBody(this,e=>new Uint8Array(e).buffer,e)},text(){return consumeBody(this,u,e)},json(){return consumeBody(this,parseJSONFromBytes,e)},formData(){return consumeBody(this,e=>{const t=bodyMimeType(this)
-if(t!==null)switch(t.essence){case"multipart/form-data":{const n=y(e,t)
+if(t!==null)switch(t.essence){case"multipart/form-data":{const n=I(e,t)
 if(n==="failure")throw new TypeError("Failed to parse body as FormData.")
 const s=new d
 s[h]=n
@@ -4255,9 +4255,9 @@ const p=["content-encoding","content-language","content-location","content-type"
 const m=["half"]
 const E=["CONNECT","TRACE","TRACK"]
 const w=new Set(E)
-const I=["audio","audioworklet","font","image","manifest","paintworklet","script","style","track","video","xslt",""]
-const y=new Set(I)
-e.exports={subresource:I,forbiddenMethods:E,requestBodyHeader:p,referrerPolicy:c,requestRedirect:A,requestMode:h,requestCredentials:f,requestCache:g,redirectStatus:r,corsSafeListedMethods:t,nullBodyStatus:s,safeMethods:u,badPorts:i,requestDuplex:m,subresourceSet:y,badPortsSet:a,redirectStatusSet:o,corsSafeListedMethodsSet:n,safeMethodsSet:d,forbiddenMethodsSet:w,referrerPolicySet:l}},1900:(e,t,n)=>{const s=n(4589)
+const y=["audio","audioworklet","font","image","manifest","paintworklet","script","style","track","video","xslt",""]
+const I=new Set(y)
+e.exports={subresource:y,forbiddenMethods:E,requestBodyHeader:p,referrerPolicy:c,requestRedirect:A,requestMode:h,requestCredentials:f,requestCache:g,redirectStatus:r,corsSafeListedMethods:t,nullBodyStatus:s,safeMethods:u,badPorts:i,requestDuplex:m,subresourceSet:I,badPortsSet:a,redirectStatusSet:o,corsSafeListedMethodsSet:n,safeMethodsSet:d,forbiddenMethodsSet:w,referrerPolicySet:l}},1900:(e,t,n)=>{const s=n(4589)
 const r=new TextEncoder
 const o=/^[!#$%&'*+\-.^_|~A-Za-z0-9]+$/
 const i=/[\u000A\u000D\u0009\u0020]/
@@ -4593,10 +4593,10 @@ t[c]=s}}if(!n.next().done)throw new TypeError("Unreachable")
 return t}else{let e=0
 for(const{0:n,1:{value:s}}of this[u]){t[e++]=[n,s]
 l(s!==null)}return t.sort(compareHeaderName)}}}class Headers{#$
-#V
+#Y
 constructor(e=void 0){c.util.markAsUncloneable(this)
 if(e===s)return
-this.#V=new HeadersList
+this.#Y=new HeadersList
 this.#$="none"
 if(e!==void 0){e=c.converters.HeadersInit(e,"Headers contructor","init")
 fill(this,e)}}append(e,t){c.brandCheck(this,Headers)
@@ -4610,18 +4610,18 @@ const t="Headers.delete"
 e=c.converters.ByteString(e,t,"name")
 if(!i(e))throw c.errors.invalidArgument({prefix:"Headers.delete",value:e,type:"header name"})
 if(this.#$==="immutable")throw new TypeError("immutable")
-if(!this.#V.contains(e,false))return
-this.#V.delete(e,false)}get(e){c.brandCheck(this,Headers)
+if(!this.#Y.contains(e,false))return
+this.#Y.delete(e,false)}get(e){c.brandCheck(this,Headers)
 c.argumentLengthCheck(arguments,1,"Headers.get")
 const t="Headers.get"
 e=c.converters.ByteString(e,t,"name")
 if(!i(e))throw c.errors.invalidArgument({prefix:t,value:e,type:"header name"})
-return this.#V.get(e,false)}has(e){c.brandCheck(this,Headers)
+return this.#Y.get(e,false)}has(e){c.brandCheck(this,Headers)
 c.argumentLengthCheck(arguments,1,"Headers.has")
 const t="Headers.has"
 e=c.converters.ByteString(e,t,"name")
 if(!i(e))throw c.errors.invalidArgument({prefix:t,value:e,type:"header name"})
-return this.#V.contains(e,false)}set(e,t){c.brandCheck(this,Headers)
+return this.#Y.contains(e,false)}set(e,t){c.brandCheck(this,Headers)
 c.argumentLengthCheck(arguments,2,"Headers.set")
 const n="Headers.set"
 e=c.converters.ByteString(e,n,"name")
@@ -4630,18 +4630,18 @@ t=headerValueNormalize(t)
 if(!i(e))throw c.errors.invalidArgument({prefix:n,value:e,type:"header name"})
 else if(!a(t))throw c.errors.invalidArgument({prefix:n,value:t,type:"header value"})
 if(this.#$==="immutable")throw new TypeError("immutable")
-this.#V.set(e,t,false)}getSetCookie(){c.brandCheck(this,Headers)
-const e=this.#V.cookies
+this.#Y.set(e,t,false)}getSetCookie(){c.brandCheck(this,Headers)
+const e=this.#Y.cookies
 if(e)return[...e]
-return[]}get[d](){if(this.#V[d])return this.#V[d]
+return[]}get[d](){if(this.#Y[d])return this.#Y[d]
 const e=[]
-const t=this.#V.toSortedArray()
-const n=this.#V.cookies
-if(n===null||n.length===1)return this.#V[d]=t
+const t=this.#Y.toSortedArray()
+const n=this.#Y.cookies
+if(n===null||n.length===1)return this.#Y[d]=t
 for(let s=0;s<t.length;++s){const{0:r,1:o}=t[s]
 if(r==="set-cookie")for(let t=0;t<n.length;++t)e.push([r,n[t]])
-else e.push([r,o])}return this.#V[d]=e}[A.inspect.custom](e,t){t.depth??=e
-return`Headers ${A.formatWithOptions(t,this.#V.entries)}`}static getHeadersGuard(e){return e.#$}static setHeadersGuard(e,t){e.#$=t}static getHeadersList(e){return e.#V}static setHeadersList(e,t){e.#V=t}}const{getHeadersGuard:h,setHeadersGuard:f,getHeadersList:g,setHeadersList:p}=Headers
+else e.push([r,o])}return this.#Y[d]=e}[A.inspect.custom](e,t){t.depth??=e
+return`Headers ${A.formatWithOptions(t,this.#Y.entries)}`}static getHeadersGuard(e){return e.#$}static setHeadersGuard(e,t){e.#$=t}static getHeadersList(e){return e.#Y}static setHeadersList(e,t){e.#Y=t}}const{getHeadersGuard:h,setHeadersGuard:f,getHeadersList:g,setHeadersList:p}=Headers
 Reflect.deleteProperty(Headers,"getHeadersGuard")
 Reflect.deleteProperty(Headers,"setHeadersGuard")
 Reflect.deleteProperty(Headers,"getHeadersList")
@@ -4655,8 +4655,8 @@ e.exports={fill:fill,compareHeaderName:compareHeaderName,Headers:Headers,Headers
 const{HeadersList:c}=n(660)
 const{Request:l,cloneRequest:A}=n(9967)
 const u=n(8522)
-const{bytesMatch:d,makePolicyContainer:h,clonePolicyContainer:f,requestBadPort:g,TAOCheck:p,appendRequestOriginHeader:m,responseLocationURL:E,requestCurrentURL:w,setRequestReferrerPolicyOnRedirect:I,tryUpgradeRequestToAPotentiallyTrustworthyURL:y,createOpaqueTimingInfo:B,appendFetchMetadata:Q,corsCheck:b,crossOriginResourcePolicyCheck:v,determineRequestsReferrer:k,coarsenedSharedCurrentTime:S,createDeferredPromise:T,isBlobLike:R,sameOrigin:O,isCancelled:D,isAborted:F,isErrorLike:N,fullyReadBody:M,readableStreamClose:L,isomorphicEncode:U,urlIsLocal:x,urlIsHttpHttpsScheme:G,urlHasHttpsScheme:P,clampAndCoarsenConnectionTimingInfo:H,simpleRangeHeaderValue:J,buildContentRange:j,createInflate:Y,extractMimeType:$}=n(3168)
-const{kState:V,kDispatcher:W}=n(3627)
+const{bytesMatch:d,makePolicyContainer:h,clonePolicyContainer:f,requestBadPort:g,TAOCheck:p,appendRequestOriginHeader:m,responseLocationURL:E,requestCurrentURL:w,setRequestReferrerPolicyOnRedirect:y,tryUpgradeRequestToAPotentiallyTrustworthyURL:I,createOpaqueTimingInfo:B,appendFetchMetadata:Q,corsCheck:b,crossOriginResourcePolicyCheck:v,determineRequestsReferrer:k,coarsenedSharedCurrentTime:S,createDeferredPromise:T,isBlobLike:R,sameOrigin:O,isCancelled:D,isAborted:F,isErrorLike:N,fullyReadBody:M,readableStreamClose:L,isomorphicEncode:U,urlIsLocal:x,urlIsHttpHttpsScheme:P,urlHasHttpsScheme:G,clampAndCoarsenConnectionTimingInfo:H,simpleRangeHeaderValue:J,buildContentRange:j,createInflate:V,extractMimeType:$}=n(3168)
+const{kState:Y,kDispatcher:W}=n(3627)
 const q=n(4589)
 const{safelyExtractBody:_,extractBody:z}=n(4492)
 const{redirectStatusSet:K,nullBodyStatus:Z,safeMethodsSet:X,requestBodyHeader:ee,subresourceSet:te}=n(4495)
@@ -4686,7 +4686,7 @@ this.emit("terminated",e)}}function handleFetchDone(e){finalizeAndReportTiming(e
 let n=T()
 let s
 try{s=new l(e,t)}catch(e){n.reject(e)
-return n.promise}const r=s[V]
+return n.promise}const r=s[Y]
 if(s.signal.aborted){abortFetch(n,r,null,s.signal.reason)
 return n.promise}const o=r.client.globalObject
 if(o?.constructor?.name==="ServiceWorkerGlobalScope")r.serviceWorkers="none"
@@ -4710,7 +4710,7 @@ if(!e.urlList?.length)return
 const n=e.urlList[0]
 let s=e.timingInfo
 let r=e.cacheState
-if(!G(n))return
+if(!P(n))return
 if(s===null)return
 if(!e.timingAllowPassed){s=B({startTime:s.startTime})
 r=""}s.endTime=S()
@@ -4720,7 +4720,7 @@ function abortFetch(e,t,n,s){if(e)e.reject(s)
 if(t.body!=null&&ce(t.body?.stream))t.body.stream.cancel(s).catch(e=>{if(e.code==="ERR_INVALID_STATE")return
 throw e})
 if(n==null)return
-const r=n[V]
+const r=n[Y]
 if(r.body!=null&&ce(r.body?.stream))r.body.stream.cancel(s).catch(e=>{if(e.code==="ERR_INVALID_STATE")return
 throw e})}function fetching({request:e,processRequestBodyChunkLength:t,processRequestEndOfBody:n,processResponse:s,processResponseEndOfBody:r,processResponseConsumeBody:o,useParallelQueue:i=false,dispatcher:a=he()}){q(a)
 let c=null
@@ -4740,7 +4740,7 @@ if(e.priority===null);if(te.has(e.destination));mainFetch(d).catch(e=>{d.control
 return d.controller}async function mainFetch(e,t=false){const n=e.request
 let r=null
 if(n.localURLsOnly&&!x(w(n)))r=s("local URLs only")
-y(n)
+I(n)
 if(g(n)==="blocked")r=s("bad port")
 if(n.referrerPolicy==="")n.referrerPolicy=n.policyContainer.referrerPolicy
 if(n.referrer!=="no-referrer")n.referrer=k(n)
@@ -4749,7 +4749,7 @@ if(O(t,n.url)&&n.responseTainting==="basic"||t.protocol==="data:"||n.mode==="nav
 return await schemeFetch(e)}if(n.mode==="same-origin")return s('request mode cannot be "same-origin"')
 if(n.mode==="no-cors"){if(n.redirect!=="follow")return s('redirect mode cannot be "follow" for "no-cors" request')
 n.responseTainting="opaque"
-return await schemeFetch(e)}if(!G(w(n)))return s("URL scheme must be a HTTP(S) scheme")
+return await schemeFetch(e)}if(!P(w(n)))return s("URL scheme must be a HTTP(S) scheme")
 n.responseTainting="cors"
 return await httpFetch(e)})()
 if(t)return r
@@ -4843,7 +4843,7 @@ return n}function httpRedirectFetch(e,t){const n=e.request
 const r=t.internalResponse?t.internalResponse:t
 let o
 try{o=E(r,w(n).hash)
-if(o==null)return t}catch(e){return Promise.resolve(s(e))}if(!G(o))return Promise.resolve(s("URL scheme must be a HTTP(S) scheme"))
+if(o==null)return t}catch(e){return Promise.resolve(s(e))}if(!P(o))return Promise.resolve(s("URL scheme must be a HTTP(S) scheme"))
 if(n.redirectCount===20)return Promise.resolve(s("redirect count exceeded"))
 n.redirectCount+=1
 if(n.mode==="cors"&&(o.username||o.password)&&!O(n,o))return Promise.resolve(s('cross origin not allowed for request mode "cors"'))
@@ -4859,7 +4859,7 @@ n.body=_(n.body.source)[0]}const i=e.timingInfo
 i.redirectEndTime=i.postRedirectStartTime=S(e.crossOriginIsolatedCapability)
 if(i.redirectStartTime===0)i.redirectStartTime=i.startTime
 n.urlList.push(o)
-I(n,r)
+y(n,r)
 return mainFetch(e,true)}async function httpNetworkOrCacheFetch(e,t=false,n=false){const o=e.request
 let i=null
 let a=null
@@ -4883,7 +4883,7 @@ if(a.cache==="default"&&(a.headersList.contains("if-modified-since",true)||a.hea
 if(a.cache==="no-cache"&&!a.preventNoCacheCacheControlHeaderModification&&!a.headersList.contains("cache-control",true))a.headersList.append("cache-control","max-age=0",true)
 if(a.cache==="no-store"||a.cache==="reload"){if(!a.headersList.contains("pragma",true))a.headersList.append("pragma","no-cache",true)
 if(!a.headersList.contains("cache-control",true))a.headersList.append("cache-control","no-cache",true)}if(a.headersList.contains("range",true))a.headersList.append("accept-encoding","identity",true)
-if(!a.headersList.contains("accept-encoding",true))if(P(w(a)))a.headersList.append("accept-encoding","br, gzip, deflate",true)
+if(!a.headersList.contains("accept-encoding",true))if(G(w(a)))a.headersList.append("accept-encoding","br, gzip, deflate",true)
 else a.headersList.append("accept-encoding","gzip, deflate",true)
 a.headersList.delete("host",true)
 if(d);if(l==null)a.cache="no-store"
@@ -4961,7 +4961,7 @@ const n=5
 if(t.length>n){this.abort(new Error(`too many content-encodings in response: ${t.length}, maximum allowed is ${n}`))
 return true}for(let e=t.length-1;e>=0;--e){const n=t[e].trim()
 if(n==="x-gzip"||n==="gzip")l.push(u.createGunzip({flush:u.constants.Z_SYNC_FLUSH,finishFlush:u.constants.Z_SYNC_FLUSH}))
-else if(n==="deflate")l.push(Y({flush:u.constants.Z_SYNC_FLUSH,finishFlush:u.constants.Z_SYNC_FLUSH}))
+else if(n==="deflate")l.push(V({flush:u.constants.Z_SYNC_FLUSH,finishFlush:u.constants.Z_SYNC_FLUSH}))
 else if(n==="br")l.push(u.createBrotliDecompress({flush:u.constants.BROTLI_OPERATION_FLUSH,finishFlush:u.constants.BROTLI_OPERATION_FLUSH}))
 else{l.length=0
 break}}}this.body=new se({read:n})
@@ -4985,25 +4985,25 @@ const{FinalizationRegistry:f}=n(6653)()
 const g=n(3440)
 const p=n(7975)
 const{isValidHTTPToken:m,sameOrigin:E,environmentSettingsObject:w}=n(3168)
-const{forbiddenMethodsSet:I,corsSafeListedMethodsSet:y,referrerPolicy:B,requestRedirect:Q,requestMode:b,requestCredentials:v,requestCache:k,requestDuplex:S}=n(4495)
+const{forbiddenMethodsSet:y,corsSafeListedMethodsSet:I,referrerPolicy:B,requestRedirect:Q,requestMode:b,requestCredentials:v,requestCache:k,requestDuplex:S}=n(4495)
 const{kEnumerableProperty:T,normalizedMethodRecordsBase:R,normalizedMethodRecords:O}=g
 const{kHeaders:D,kSignal:F,kState:N,kDispatcher:M}=n(3627)
 const{webidl:L}=n(5893)
 const{URLSerializer:U}=n(1900)
 const{kConstruct:x}=n(6443)
-const G=n(4589)
-const{getMaxListeners:P,setMaxListeners:H,getEventListeners:J,defaultMaxListeners:j}=n(8474)
-const Y=Symbol("abortController")
+const P=n(4589)
+const{getMaxListeners:G,setMaxListeners:H,getEventListeners:J,defaultMaxListeners:j}=n(8474)
+const V=Symbol("abortController")
 const $=new f(({signal:e,abort:t})=>{e.removeEventListener("abort",t)})
-const V=new WeakMap
+const Y=new WeakMap
 function buildAbort(e){return abort
 function abort(){const t=e.deref()
 if(t!==void 0){$.unregister(abort)
 this.removeEventListener("abort",abort)
 t.abort(this.reason)
-const e=V.get(t.signal)
+const e=Y.get(t.signal)
 if(e!==void 0){if(e.size!==0){for(const t of e){const e=t.deref()
-if(e!==void 0)e.abort(this.reason)}e.clear()}V.delete(t.signal)}}}}let W=false
+if(e!==void 0)e.abort(this.reason)}e.clear()}Y.delete(t.signal)}}}}let W=false
 class Request{constructor(e,t={}){L.util.markAsUncloneable(this)
 if(e===x)return
 const n="Request constructor"
@@ -5019,7 +5019,7 @@ let n
 try{n=new URL(e,u)}catch(t){throw new TypeError("Failed to parse URL from "+e,{cause:t})}if(n.username||n.password)throw new TypeError("Request cannot be constructed from a URL that includes credentials: "+e)
 r=makeRequest({urlList:[n]})
 o="cors"}else{this[M]=t.dispatcher||e[M]
-G(e instanceof Request)
+P(e instanceof Request)
 r=e[N]
 f=e[F]}const p=w.settingsObject.origin
 let B="client"
@@ -5056,7 +5056,7 @@ const n=O[e]
 if(n!==void 0)r.method=n
 else{if(!m(e))throw new TypeError(`'${e}' is not a valid HTTP method.`)
 const t=e.toUpperCase()
-if(I.has(t))throw new TypeError(`'${e}' HTTP method is unsupported.`)
+if(y.has(t))throw new TypeError(`'${e}' HTTP method is unsupported.`)
 e=R[t]??e
 r.method=e}if(!W&&r.method==="patch"){process.emitWarning("Using `patch` is highly likely to result in a `405 Method Not Allowed`. `PATCH` is much more likely to succeed.",{code:"UNDICI-FETCH-patch"})
 W=true}}if(t.signal!==void 0)f=t.signal
@@ -5065,15 +5065,15 @@ const v=new AbortController
 this[F]=v.signal
 if(f!=null){if(!f||typeof f.aborted!=="boolean"||typeof f.addEventListener!=="function")throw new TypeError("Failed to construct 'Request': member signal is not of type AbortSignal.")
 if(f.aborted)v.abort(f.reason)
-else{this[Y]=v
+else{this[V]=v
 const e=new WeakRef(v)
 const t=buildAbort(e)
-try{if(typeof P==="function"&&P(f)===j)H(1500,f)
+try{if(typeof G==="function"&&G(f)===j)H(1500,f)
 else if(J(f,"abort").length>=j)H(1500,f)}catch{}g.addAbortListener(f,t)
 $.register(v,{signal:f,abort:t},t)}}this[D]=new a(x)
 d(this[D],r.headersList)
 A(this[D],"request")
-if(b==="no-cors"){if(!y.has(r.method))throw new TypeError(`'${r.method} is unsupported in no-cors mode.`)
+if(b==="no-cors"){if(!I.has(r.method))throw new TypeError(`'${r.method} is unsupported in no-cors mode.`)
 A(this[D],"request-no-cors")}if(Q){const e=h(this[D])
 const n=t.headers!==void 0?t.headers:new l(e)
 e.clear()
@@ -5114,9 +5114,9 @@ if(i(this))throw new TypeError("unusable")
 const e=cloneRequest(this[N])
 const t=new AbortController
 if(this.signal.aborted)t.abort(this.signal.reason)
-else{let e=V.get(this.signal)
+else{let e=Y.get(this.signal)
 if(e===void 0){e=new Set
-V.set(this.signal,e)}const n=new WeakRef(t)
+Y.set(this.signal,e)}const n=new WeakRef(t)
 e.add(n)
 g.addAbortListener(t.signal,buildAbort(n))}return fromInnerRequest(e,t.signal,u(this[D]))}[p.inspect.custom](e,t){if(t.depth===null)t.depth=2
 t.colors??=true
@@ -5142,7 +5142,7 @@ const{extractBody:l,cloneBody:A,mixinBody:u,hasFinalizationRegistry:d,streamRegi
 const g=n(3440)
 const p=n(7975)
 const{kEnumerableProperty:m}=g
-const{isValidReasonPhrase:E,isCancelled:w,isAborted:I,isBlobLike:y,serializeJavascriptValueToJSONString:B,isErrorLike:Q,isomorphicEncode:b,environmentSettingsObject:v}=n(3168)
+const{isValidReasonPhrase:E,isCancelled:w,isAborted:y,isBlobLike:I,serializeJavascriptValueToJSONString:B,isErrorLike:Q,isomorphicEncode:b,environmentSettingsObject:v}=n(3168)
 const{redirectStatusSet:k,nullBodyStatus:S}=n(4495)
 const{kState:T,kHeaders:R}=n(3627)
 const{webidl:O}=n(5893)
@@ -5212,7 +5212,7 @@ else if(t==="cors")return makeFilteredResponse(e,{type:"cors",headersList:e.head
 else if(t==="opaque")return makeFilteredResponse(e,{type:"opaque",urlList:Object.freeze([]),status:0,statusText:"",body:null})
 else if(t==="opaqueredirect")return makeFilteredResponse(e,{type:"opaqueredirect",status:0,statusText:"",headersList:[],body:null})
 else M(false)}function makeAppropriateNetworkError(e,t=null){M(w(e))
-return I(e)?makeNetworkError(Object.assign(new DOMException("The operation was aborted.","AbortError"),{cause:t})):makeNetworkError(Object.assign(new DOMException("Request was cancelled."),{cause:t}))}function initializeResponse(e,t,n){if(t.status!==null&&(t.status<200||t.status>599))throw new RangeError('init["status"] must be in the range of 200 to 599, inclusive.')
+return y(e)?makeNetworkError(Object.assign(new DOMException("The operation was aborted.","AbortError"),{cause:t})):makeNetworkError(Object.assign(new DOMException("Request was cancelled."),{cause:t}))}function initializeResponse(e,t,n){if(t.status!==null&&(t.status<200||t.status>599))throw new RangeError('init["status"] must be in the range of 200 to 599, inclusive.')
 if("statusText"in t&&t.statusText!=null)if(!E(String(t.statusText)))throw new TypeError("Invalid statusText")
 if("status"in t&&t.status!=null)e[T].status=t.status
 if("statusText"in t&&t.statusText!=null)e[T].statusText=t.statusText
@@ -5229,7 +5229,7 @@ return n}O.converters.ReadableStream=O.interfaceConverter(ReadableStream)
 O.converters.FormData=O.interfaceConverter(D)
 O.converters.URLSearchParams=O.interfaceConverter(URLSearchParams)
 O.converters.XMLHttpRequestBodyInit=function(e,t,n){if(typeof e==="string")return O.converters.USVString(e,t,n)
-if(y(e))return O.converters.Blob(e,t,n,{strict:false})
+if(I(e))return O.converters.Blob(e,t,n,{strict:false})
 if(ArrayBuffer.isView(e)||L.isArrayBuffer(e))return O.converters.BufferSource(e,t,n)
 if(g.isFormDataLike(e))return O.converters.FormData(e,t,n,{strict:false})
 if(e instanceof URLSearchParams)return O.converters.URLSearchParams(e,t,n)
@@ -5247,12 +5247,12 @@ const{performance:h}=n(643)
 const{isBlobLike:f,ReadableStreamFrom:g,isValidHTTPToken:p,normalizedMethodRecordsBase:m}=n(3440)
 const E=n(4589)
 const{isUint8Array:w}=n(3429)
-const{webidl:I}=n(5893)
-let y=[]
+const{webidl:y}=n(5893)
+let I=[]
 let B
 try{B=n(7598)
 const e=["sha256","sha384","sha512"]
-y=B.getHashes().filter(t=>e.includes(t))}catch{}function responseURL(e){const t=e.urlList
+I=B.getHashes().filter(t=>e.includes(t))}catch{}function responseURL(e){const t=e.urlList
 const n=t.length
 return n===0?null:t[n-1].toString()}function responseLocationURL(e,t){if(!o.has(e.status))return null
 let n=e.headersList.get("location",true)
@@ -5332,7 +5332,7 @@ for(const s of e.split(" ")){n=false
 const e=b.exec(s)
 if(e===null||e.groups===void 0||e.groups.algo===void 0)continue
 const r=e.groups.algo.toLowerCase()
-if(y.includes(r))t.push(e.groups)}if(n===true)return"no metadata"
+if(I.includes(r))t.push(e.groups)}if(n===true)return"no metadata"
 return t}function getStrongestMetadata(e){let t=e[0].algo
 if(t[3]==="5")return t
 for(let n=1;n<e.length;++n){const s=e[n]
@@ -5376,11 +5376,11 @@ break}return{value:l,done:false}}}delete FastIterableIterator.prototype.construc
 Object.setPrototypeOf(FastIterableIterator.prototype,v)
 Object.defineProperties(FastIterableIterator.prototype,{[Symbol.toStringTag]:{writable:false,enumerable:false,configurable:true,value:`${e} Iterator`},next:{writable:true,enumerable:true,configurable:true}})
 return function(e,t){return new FastIterableIterator(e,t)}}function iteratorMixin(e,t,n,s=0,r=1){const o=createIterator(e,n,s,r)
-const i={keys:{writable:true,enumerable:true,configurable:true,value:function(){I.brandCheck(this,t)
-return o(this,"key")}},values:{writable:true,enumerable:true,configurable:true,value:function(){I.brandCheck(this,t)
-return o(this,"value")}},entries:{writable:true,enumerable:true,configurable:true,value:function(){I.brandCheck(this,t)
-return o(this,"key+value")}},forEach:{writable:true,enumerable:true,configurable:true,value:function(n,s=globalThis){I.brandCheck(this,t)
-I.argumentLengthCheck(arguments,1,`${e}.forEach`)
+const i={keys:{writable:true,enumerable:true,configurable:true,value:function(){y.brandCheck(this,t)
+return o(this,"key")}},values:{writable:true,enumerable:true,configurable:true,value:function(){y.brandCheck(this,t)
+return o(this,"value")}},entries:{writable:true,enumerable:true,configurable:true,value:function(){y.brandCheck(this,t)
+return o(this,"key+value")}},forEach:{writable:true,enumerable:true,configurable:true,value:function(n,s=globalThis){y.brandCheck(this,t)
+y.argumentLengthCheck(arguments,1,`${e}.forEach`)
 if(typeof n!=="function")throw new TypeError(`Failed to execute 'forEach' on '${e}': parameter 1 is not of type 'Function'.`)
 for(const{0:e,1:t}of o(this,"key+value"))n.call(s,t,e,this)}}}
 return Object.defineProperties(t.prototype,{...i,[Symbol.iterator]:{writable:true,enumerable:false,configurable:true,value:i.entries.value}})}async function fullyReadBody(e,t,n){const s=t
@@ -5761,8 +5761,8 @@ return e},new Uint8Array(t))}e.exports={staticPropertyDescriptors:g,readOperatio
 const{kReadyState:c,kSentClose:l,kByteParser:A,kReceivedClose:u,kResponse:d}=n(1216)
 const{fireEvent:h,failWebsocketConnection:f,isClosing:g,isClosed:p,isEstablished:m,parseExtensions:E}=n(8625)
 const{channels:w}=n(2414)
-const{CloseEvent:I}=n(5188)
-const{makeRequest:y}=n(9967)
+const{CloseEvent:y}=n(5188)
+const{makeRequest:I}=n(9967)
 const{fetching:B}=n(4398)
 const{Headers:Q,getHeadersList:b}=n(660)
 const{getDecodeSplit:v}=n(3168)
@@ -5770,7 +5770,7 @@ const{WebsocketFrameSend:k}=n(3264)
 let S
 try{S=n(7598)}catch{}function establishWebSocketConnection(e,t,n,r,o,i){const a=e
 a.protocol=e.protocol==="ws:"?"http:":"https:"
-const c=y({urlList:[a],client:n,serviceWorkers:"none",referrer:"no-referrer",mode:"websocket",credentials:"include",cache:"no-store",redirect:"error"})
+const c=I({urlList:[a],client:n,serviceWorkers:"none",referrer:"no-referrer",mode:"websocket",credentials:"include",cache:"no-store",redirect:"error"})
 if(i.headers){const e=b(new Q(i.headers))
 c.headersList=e}const l=S.randomBytes(16).toString("base64")
 c.headersList.append("sec-websocket-key",l)
@@ -5819,7 +5819,7 @@ const a=e[A].closingInfo
 if(a&&!a.error){s=a.code??1005
 i=a.reason}else if(!e[u])s=1006
 e[c]=r.CLOSED
-h("close",e,(e,t)=>new I(e,t),{wasClean:n,code:s,reason:i})
+h("close",e,(e,t)=>new y(e,t),{wasClean:n,code:s,reason:i})
 if(w.close.hasSubscribers)w.close.publish({websocket:e,code:s,reason:i})}function onSocketError(e){const{ws:t}=this
 t[c]=r.CLOSING
 if(w.socketError.hasSubscribers)w.socketError.publish(e)
@@ -5954,7 +5954,7 @@ const r=n(4589)
 const{parserStates:o,opcodes:i,states:a,emptyBuffer:c,sentCloseFrameState:l}=n(736)
 const{kReadyState:A,kSentClose:u,kResponse:d,kReceivedClose:h}=n(1216)
 const{channels:f}=n(2414)
-const{isValidStatusCode:g,isValidOpcode:p,failWebsocketConnection:m,websocketMessageReceived:E,utf8Decode:w,isControlFrame:I,isTextBinaryFrame:y,isContinuationFrame:B}=n(8625)
+const{isValidStatusCode:g,isValidOpcode:p,failWebsocketConnection:m,websocketMessageReceived:E,utf8Decode:w,isControlFrame:y,isTextBinaryFrame:I,isContinuationFrame:B}=n(8625)
 const{WebsocketFrameSend:Q}=n(3264)
 const{closeWebSocketConnection:b}=n(6897)
 const{PerMessageDeflate:v}=n(9469)
@@ -5964,7 +5964,7 @@ m(e,n)}class ByteParser extends s{#ee=[]
 #te=0
 #ne=0
 #se=false
-#y=o.INFO
+#I=o.INFO
 #re={}
 #oe=[]
 #ie
@@ -5978,8 +5978,8 @@ this.#X=n.maxPayloadSize??0
 if(this.#ie.has("permessage-deflate"))this.#ie.set("permessage-deflate",new v(t,n))}_write(e,t,n){this.#ee.push(e)
 this.#ne+=e.length
 this.#se=true
-this.run(n)}#ce(){if(this.#X>0&&!I(this.#re.opcode)&&this.#re.payloadLength+this.#te>this.#X){failWebsocketConnectionWithCode(this.ws,1009,"Payload size exceeds maximum allowed size")
-return false}return true}run(e){while(this.#se)if(this.#y===o.INFO){if(this.#ne<2)return e()
+this.run(n)}#ce(){if(this.#X>0&&!y(this.#re.opcode)&&this.#re.payloadLength+this.#te>this.#X){failWebsocketConnectionWithCode(this.ws,1009,"Payload size exceeds maximum allowed size")
+return false}return true}run(e){while(this.#se)if(this.#I===o.INFO){if(this.#ne<2)return e()
 const t=this.consume(2)
 const n=(t[0]&128)!==0
 const s=t[0]&15
@@ -5993,34 +5993,34 @@ if(!p(s)){m(this.ws,"Invalid opcode received")
 return e()}if(r){m(this.ws,"Frame cannot be masked")
 return e()}if(l!==0&&!this.#ie.has("permessage-deflate")){m(this.ws,"Expected RSV1 to be clear.")
 return}if(A!==0||u!==0){m(this.ws,"RSV1, RSV2, RSV3 must be clear")
-return}if(a&&!y(s)){m(this.ws,"Invalid frame type was fragmented.")
-return}if(y(s)&&this.#oe.length>0){m(this.ws,"Expected continuation frame")
+return}if(a&&!I(s)){m(this.ws,"Invalid frame type was fragmented.")
+return}if(I(s)&&this.#oe.length>0){m(this.ws,"Expected continuation frame")
 return}if(this.#re.fragmented&&a){m(this.ws,"Fragmented frame exceeded 125 bytes.")
-return}if((c>125||a)&&I(s)){m(this.ws,"Control frame either too large or fragmented")
+return}if((c>125||a)&&y(s)){m(this.ws,"Control frame either too large or fragmented")
 return}if(B(s)&&this.#oe.length===0&&!this.#re.compressed){m(this.ws,"Unexpected continuation frame")
 return}if(c<=125){this.#re.payloadLength=c
-this.#y=o.READ_DATA
-if(!this.#ce())return}else if(c===126)this.#y=o.PAYLOADLENGTH_16
-else if(c===127)this.#y=o.PAYLOADLENGTH_64
-if(y(s)){this.#re.binaryType=s
+this.#I=o.READ_DATA
+if(!this.#ce())return}else if(c===126)this.#I=o.PAYLOADLENGTH_16
+else if(c===127)this.#I=o.PAYLOADLENGTH_64
+if(I(s)){this.#re.binaryType=s
 this.#re.compressed=l!==0}this.#re.opcode=s
 this.#re.masked=r
 this.#re.fin=n
-this.#re.fragmented=a}else if(this.#y===o.PAYLOADLENGTH_16){if(this.#ne<2)return e()
+this.#re.fragmented=a}else if(this.#I===o.PAYLOADLENGTH_16){if(this.#ne<2)return e()
 const t=this.consume(2)
 this.#re.payloadLength=t.readUInt16BE(0)
-this.#y=o.READ_DATA
-if(!this.#ce())return}else if(this.#y===o.PAYLOADLENGTH_64){if(this.#ne<8)return e()
+this.#I=o.READ_DATA
+if(!this.#ce())return}else if(this.#I===o.PAYLOADLENGTH_64){if(this.#ne<8)return e()
 const t=this.consume(8)
 const n=t.readUInt32BE(0)
 const s=t.readUInt32BE(4)
 if(n!==0||s>2**31-1){m(this.ws,"Received payload length > 2^31 bytes.")
 return}this.#re.payloadLength=s
-this.#y=o.READ_DATA
-if(!this.#ce())return}else if(this.#y===o.READ_DATA){if(this.#ne<this.#re.payloadLength)return e()
+this.#I=o.READ_DATA
+if(!this.#ce())return}else if(this.#I===o.READ_DATA){if(this.#ne<this.#re.payloadLength)return e()
 const t=this.consume(this.#re.payloadLength)
-if(I(this.#re.opcode)){this.#se=this.parseControlFrame(t)
-this.#y=o.INFO
+if(y(this.#re.opcode)){this.#se=this.parseControlFrame(t)
+this.#I=o.INFO
 const n=this.ws[d].socket
 if(this.#se&&n.writableNeedDrain){this.#se=false
 n.once("drain",()=>{if(this.destroyed)return
@@ -6029,16 +6029,16 @@ this.run(e)})
 return}}else if(!this.#re.compressed){if(!this.writeFragments(t))return
 if(this.#X>0&&this.#te>this.#X){failWebsocketConnectionWithCode(this.ws,1009,(new k).message)
 return}if(!this.#re.fragmented&&this.#re.fin)E(this.ws,this.#re.binaryType,this.consumeFragments())
-this.#y=o.INFO}else{this.#ie.get("permessage-deflate").decompress(t,this.#re.fin,(t,n)=>{if(t){const e=t instanceof k?1009:1007
+this.#I=o.INFO}else{this.#ie.get("permessage-deflate").decompress(t,this.#re.fin,(t,n)=>{if(t){const e=t instanceof k?1009:1007
 failWebsocketConnectionWithCode(this.ws,e,t.message)
 return}if(!this.writeFragments(n))return
 if(this.#X>0&&this.#te>this.#X){failWebsocketConnectionWithCode(this.ws,1009,(new k).message)
-return}if(!this.#re.fin){this.#y=o.INFO
+return}if(!this.#re.fin){this.#I=o.INFO
 this.#se=true
 this.run(e)
 return}E(this.ws,this.#re.binaryType,this.consumeFragments())
 this.#se=true
-this.#y=o.INFO
+this.#I=o.INFO
 this.run(e)})
 this.#se=false
 break}}}consume(e){if(e>this.#ne)throw new Error("Called consume() before buffers satiated.")
@@ -6136,7 +6136,7 @@ const{URLSerializer:r}=n(1900)
 const{environmentSettingsObject:o}=n(3168)
 const{staticPropertyDescriptors:i,states:a,sentCloseFrameState:c,sendHints:l}=n(736)
 const{kWebSocketURL:A,kReadyState:u,kController:d,kBinaryType:h,kResponse:f,kSentClose:g,kByteParser:p}=n(1216)
-const{isConnecting:m,isEstablished:E,isClosing:w,isValidSubprotocol:I,fireEvent:y}=n(8625)
+const{isConnecting:m,isEstablished:E,isClosing:w,isValidSubprotocol:y,fireEvent:I}=n(8625)
 const{establishWebSocketConnection:B,closeWebSocketConnection:Q}=n(6897)
 const{ByteParser:b}=n(1652)
 const{kEnumerableProperty:v,isBlobLike:k}=n(3440)
@@ -6164,7 +6164,7 @@ if(a.protocol!=="ws:"&&a.protocol!=="wss:")throw new DOMException(`Expected a ws
 if(a.hash||a.href.endsWith("#"))throw new DOMException("Got fragment","SyntaxError")
 if(typeof t==="string")t=[t]
 if(t.length!==new Set(t.map(e=>e.toLowerCase())).size)throw new DOMException("Invalid Sec-WebSocket-Protocol value","SyntaxError")
-if(t.length>0&&!t.every(e=>I(e)))throw new DOMException("Invalid Sec-WebSocket-Protocol value","SyntaxError")
+if(t.length>0&&!t.every(e=>y(e)))throw new DOMException("Invalid Sec-WebSocket-Protocol value","SyntaxError")
 this[A]=new URL(a.href)
 const l=o.settingsObject
 this[d]=B(a,t,l,this,(e,t)=>this.#pe(e,t),r)
@@ -6227,7 +6227,7 @@ const i=e.headersList.get("sec-websocket-extensions")
 if(i!==null)this.#ie=i
 const c=e.headersList.get("sec-websocket-protocol")
 if(c!==null)this.#fe=c
-y("open",this)}}WebSocket.CONNECTING=WebSocket.prototype.CONNECTING=a.CONNECTING
+I("open",this)}}WebSocket.CONNECTING=WebSocket.prototype.CONNECTING=a.CONNECTING
 WebSocket.OPEN=WebSocket.prototype.OPEN=a.OPEN
 WebSocket.CLOSING=WebSocket.prototype.CLOSING=a.CLOSING
 WebSocket.CLOSED=WebSocket.prototype.CLOSED=a.CLOSED
@@ -6245,7 +6245,7 @@ function onParserDrain(){this.ws[f].socket.resume()}function onParserError(e){le
 let n
 if(e instanceof O){t=e.reason
 n=e.code}else t=e.message
-y("error",this,()=>new R("error",{error:e,message:t}))
+I("error",this,()=>new R("error",{error:e,message:t}))
 Q(this,n)}e.exports={WebSocket:WebSocket}},2929:(e,t,n)=>{n.a(e,async(e,s)=>{try{n.r(t)
 var r=n(6058)
 var o=n(6645)
@@ -6263,8 +6263,8 @@ var p=n(4969)
 var m=n(9642)
 var E=n(7020)
 var w=n(6072)
-var I=n(4737)
-var y=n(3242)
+var y=n(4737)
+var I=n(3242)
 var B=n(4924)
 var Q=n(5802)
 const e=(0,c.qj)(process.env)
@@ -6279,8 +6279,8 @@ process.exitCode=g.h.usage}else{const t=await k.privateFolder()
 r.LZ("folder",t)
 const n=await k.read(v["config"]??u.rk)
 if(n!==void 0)await k.write(`${t}/${u.rk}`,n)
-const s=(0,Q.W)({...process.env,RUNNER_TEMP:t});(0,I.U)()
-const h=(0,I.B)(e=>{r.pq(e)})
+const s=(0,Q.W)({...process.env,RUNNER_TEMP:t});(0,y.U)()
+const h=(0,y.B)(e=>{r.pq(e)})
 const E=new p.a((0,c.oD)(),s.clock)
 const B=await(0,w.K)(s)
 if(A.ST.includes(e))r.LZ("run",B.id)
@@ -6293,7 +6293,7 @@ const D=T.report??`${t}/report.json`
 const write=e=>s.files.write(D,`${JSON.stringify(e,null,2)}\n`).catch(e=>{r.$e(`the report could not be written: ${String(e)}`)})
 await write(O)
 await(0,c.Qz)(O,D)
-const F=await(0,y.ip)(s.clock,b,h,t=>Promise.all([R?.end((0,i.Cy)(O),t)??[],(0,m.h)(s,T,{report:O,holder:B},t),e==="plan"?(0,o.B)(s,T,{report:O,url:B.url,secrets:(0,l.F)(v)},t):[]]))
+const F=await(0,I.ip)(s.clock,b,h,t=>Promise.all([R?.end((0,i.Cy)(O),t)??[],(0,m.h)(s,T,{report:O,holder:B},t),e==="plan"?(0,o.B)(s,T,{report:O,url:B.url,secrets:(0,l.F)(v)},t):[]]))
 if(O.result!=="stuck")r.LZ("ended",O.result)
 if(F.flat().length>0){F.flat().forEach(e=>{r.$e((0,c.Is)(e))})
 await write((0,f.k)(O,F.flat()))}}s()}catch(e){s(e)}},1)},9150:(e,t,n)=>{n.d(t,{BW:()=>fixOf,Bc:()=>inContainer,mo:()=>inTemplate})
@@ -6407,11 +6407,11 @@ var p=n(9642)
 var m=n(7020)
 var E=n(6072)
 var w=n(4737)
-var I=n(5802)
-var y=n(8295)
+var y=n(5802)
+var I=n(8295)
 const json=e=>`${JSON.stringify(e,null,2)}\n`
 const B={report:json,junit:l.b}
-const Q=(0,o.y)(process.argv.slice(2),r.rE,{columns:process.stdout.isTTY&&process.stdout.columns||80,color:(0,y.H)(process.stdout,process.env)});(0,w.U)()
+const Q=(0,o.y)(process.argv.slice(2),r.rE,{columns:process.stdout.isTTY&&process.stdout.columns||80,color:(0,I.H)(process.stdout,process.env)});(0,w.U)()
 switch(Q.is){case"run":await run(Q.command,Q.given)
 break
 case"answer":process.stdout.write(Q.text)
@@ -6420,15 +6420,15 @@ case"lost":process.stderr.write(Q.text)
 process.exitCode=u.h.usage
 break
 case"wrong":console.error((0,m.TN)(Q.problem))
-process.exitCode=u.h.usage}async function run(e,t){const n=(0,I.W)(process.env)
+process.exitCode=u.h.usage}async function run(e,t){const n=(0,y.W)(process.env)
 const s=await(0,a.s)(e,t,"command",n.files)
 if(s.is==="wrong"){for(const t of s.problems)console.error((0,m.TN)(`django-rollout ${e}: ${t}`))
 process.exitCode=u.h.usage
 return}const{settings:r}=s
 const o=r.json?process.stderr:process.stdout
 const l=process.env["GITLAB_CI"]==="true"
-const Q=(0,y.H)(o,process.env)
-const b=(0,y.O)(o,process.env)
+const Q=(0,I.H)(o,process.env)
+const b=(0,I.O)(o,process.env)
 const v=b&&(0,f.n)(b,n.clock)
 const write=e=>{if(v)v.print(e)
 else o.write(`${e}\n`)}
@@ -7165,12 +7165,12 @@ var p=s(3672)
 const m={whole:"A whole release:",part:"Single phases, for pipelines with other steps between them:",after:"Afterwards:",look:"Read-only:"}
 const E=["--image","ghcr.io/acme/shop","--namespace","shop"]
 const w={release:{kind:"whole",steps:["Checks the cluster while docker builds the image of the current commit.","Runs the tests in a container of that image, and pushes it when they pass.","Takes the lock, so that no other release runs at the same time, and stores a snapshot of all objects.","Applies the manifests, and the migrations in a Job of the new image.","Sets the new image in all workloads that run the old one: the web first, then the others.","Watches their pods until all are Ready and stay Ready.","If a step fails, restores everything and reports the cause. Applied migrations stay in the database."],examples:[{what:"The current commit",args:["release",...E]},{what:"With manifests, tests that need a database, and a page that must answer at the end",args:["release",...E,"--manifests","k8s","--test-services","postgres","--smoke-path","/healthz"]},{what:"Without tests and migrations, and with a longer timeout",args:["release",...E,"--test-command","none","--migrate-command","none","--timeout","20m"]}]},deploy:{kind:"whole",steps:["Checks the cluster, and looks the image up in the registry.","Continues like a release: lock, manifests, migrations, rollout, watch, undo."],examples:[{what:"An image that another pipeline pushed",args:["deploy",...E,"--tag","v42"]}]},build:{kind:"part",steps:["Looks up the image of this commit in the registry. If it exists, nothing is built.","Builds it with docker. With uncommitted changes the tag ends in -dirty-<hash>. Only --push pushes it.","The pushed image is untested: a later release of that commit uses it without running the tests."],examples:[{what:"Local image only",args:["build","--image","ghcr.io/acme/shop"]},{what:"Push to the registry",args:["build","--image","ghcr.io/acme/shop","--tag","v42","--push"]}]},test:{kind:"part",steps:["Uses the image that docker or the registry has.","Runs the tests in a container of it, and reports what failed and where.","With --push, pushes the image when the tests pass."],examples:[{what:"With pytest and a separate database",args:["test","--image","ghcr.io/acme/shop","--test-command","'pytest -q'","--test-services","postgres"]}]},plan:{kind:"look",steps:["Starts a Job of the new image with the environment of the workload that serves the web, and removes it at the end.","Lists the migrations that are not applied yet, and the tables that they lock.","Compares them with what each running version needs of the database, as a release does.","Exits with 0 if a release would apply them. Takes no lock, applies nothing, and changes no workload."],examples:[{what:"An image of the registry",args:["plan",...E,"--tag","v42"]},{what:"As JSON, with the SQL",args:["plan",...E,"--tag","v42","--sql","--json"]}]},migrate:{kind:"part",steps:["Starts a Job of the new image with the environment of the workload that serves the web.","Runs Django's system checks in it, and lists the migrations that are not applied yet.","Applies them. Applied migrations are never reverted."],examples:[{what:"An image of the registry",args:["migrate",...E,"--tag","v42"]}]},rollback:{kind:"after",steps:["Finds the version in the history, or in the registry.","Sets it in all workloads at once, watches them like a release, and undoes the rollback if it fails.","Restores command, environment and probes of that release, except what others changed since.","Does not change migrations, ConfigMaps and Secrets."],examples:[{what:"Dry run",args:["rollback",...E,"--dry-run"]},{what:"Back to the previous version",args:["rollback",...E]},{what:"Back to a release of the history",args:["rollback",...E,"--to","12"]}]},recover:{kind:"after",steps:["Looks for the record of an interrupted release, and waits until its lock is free.","Restores everything from it, and watches until the previous version runs again."],examples:[{what:"After a machine failed during a release",args:["recover",...E]}]},history:{kind:"look",steps:["Reads the releases from the cluster and shows them as a table, the newest first."],examples:[{what:"As a table",args:["history",...E]},{what:"As JSON",args:["history",...E,"--json"]}]},doctor:{kind:"look",steps:["Checks tools, rights, registry, workloads and their probes, as a release does before it changes anything.","Reports what would go wrong, each with a command or lines that fix it."],examples:[{what:"Before the first release",args:["doctor",...E]}]}}
-const I=[["image","The project with everything it needs to run, built by docker and named like ghcr.io/acme/shop"],["registry","The server that stores images; its host name is the first part of the image's name"],["cluster","The machines that run the image; kubectl, and so this program, finds them through a kubeconfig"],["namespace","The part of the cluster that you may use"],["workload","What runs there in one or more copies (pods): the web, a worker, a scheduled task"]]
-const y={0:{results:["deployed","done","unchanged"],means:"Success, or nothing to do"},1:{results:["undone","failed"],means:"The release failed, and the previous version runs as before"},2:{results:["usage"],means:"An option is wrong or missing. Nothing was changed"},3:{results:["stuck","kept"],means:"The release failed and is not undone. Manual action is required"},4:{results:["locked"],means:"Another release is in progress. Nothing was changed"},5:{results:["superseded"],means:"A newer version is already live, or another client changed the image"},130:{results:["cancelled"],means:"Stopped by Ctrl-C or a signal. All changes were undone"}}
+const y=[["image","The project with everything it needs to run, built by docker and named like ghcr.io/acme/shop"],["registry","The server that stores images; its host name is the first part of the image's name"],["cluster","The machines that run the image; kubectl, and so this program, finds them through a kubeconfig"],["namespace","The part of the cluster that you may use"],["workload","What runs there in one or more copies (pods): the web, a worker, a scheduled task"]]
+const I={0:{results:["deployed","done","unchanged"],means:"Success, or nothing to do"},1:{results:["undone","failed"],means:"The release failed, and the previous version runs as before"},2:{results:["usage"],means:"An option is wrong or missing. Nothing was changed"},3:{results:["stuck","kept"],means:"The release failed and is not undone. Manual action is required"},4:{results:["locked"],means:"Another release is in progress. Nothing was changed"},5:{results:["superseded"],means:"A newer version is already live, or another client changed the image"},130:{results:["cancelled"],means:"Stopped by Ctrl-C or a signal. All changes were undone"}}
 function title(e){return`[1m${e}[22m`}function introduction(e,t){const{steps:n}=w[e]
 const s=n.map((e,n)=>item(`${n+1}.`,e,2,t))
-return[wrapped(u[e],t),"",title("Steps:"),...s].join("\n")}function examples(e,t){return[title("Examples:"),...w[e].examples.map(e=>shown(e,t))].join("\n")}function aboutAll(e){return wrapped("Takes a commit of a Django project to a running Kubernetes cluster as one transaction: either all workloads run the new version, or everything is restored and the log names the cause.",e)}function moreOfAll(e){const t=Object.entries(y).map(([e,{means:t,results:n}])=>[e,`${t} (${n.join(", ")})`])
-return[title("Example:"),shown({what:"In a checkout, with docker and kubectl logged in",args:w.release.examples[0]?.args??[]},e),title("Where to set options:"),wrapped('On the command line, or in django-rollout.yml in the current folder, one "name: value" per line. A flag overrides the file, and the file overrides the default. Passwords do not belong in the file.',e,2),"",title("Words:"),...list(I,e),"",title("Exit codes:"),...list(t,e),"",wrapped("django-rollout help release describes a command; --version shows the version.",e)].join("\n")}function list(e,t){const n=Math.max(...e.map(([e])=>e.length))
+return[wrapped(u[e],t),"",title("Steps:"),...s].join("\n")}function examples(e,t){return[title("Examples:"),...w[e].examples.map(e=>shown(e,t))].join("\n")}function aboutAll(e){return wrapped("Takes a commit of a Django project to a running Kubernetes cluster as one transaction: either all workloads run the new version, or everything is restored and the log names the cause.",e)}function moreOfAll(e){const t=Object.entries(I).map(([e,{means:t,results:n}])=>[e,`${t} (${n.join(", ")})`])
+return[title("Example:"),shown({what:"In a checkout, with docker and kubectl logged in",args:w.release.examples[0]?.args??[]},e),title("Where to set options:"),wrapped('On the command line, or in django-rollout.yml in the current folder, one "name: value" per line. A flag overrides the file, and the file overrides the default. Passwords do not belong in the file.',e,2),"",title("Words:"),...list(y,e),"",title("Exit codes:"),...list(t,e),"",wrapped("django-rollout help release describes a command; --version shows the version.",e)].join("\n")}function list(e,t){const n=Math.max(...e.map(([e])=>e.length))
 return e.map(([e,s])=>item(e,s,n,t))}function shown({what:e,args:t},n){const s=["django-rollout"]
 for(const e of t){const t=!e.startsWith("--")
 const n=s.pop()??""
@@ -7287,9 +7287,9 @@ const{platform:f,app:g,cluster:p}=t
 const{result:m}=c
 const E="cause"in c?c.cause.sentence.split("\n")[0]:void 0
 const w=d.plan?.databases.flatMap(e=>e.unused??[])??[]
-const I={...n,result:m,...E!==void 0&&{cause:E},seconds:Math.round(h.seconds()*10)/10,migrations:d.migrations,...d.reversed.length>0&&{reversed:d.reversed},...d.migrate!==void 0&&{migrate:d.migrate},...d.fit&&{fit:d.fit},...d.backup&&{backup:d.backup.job},...d.plan&&{unused:w},...m==="deployed"&&Object.keys(d.starts).length>0&&{starts:d.starts},...contractOf(d.plan)}
-const y={needs:d.needs,tasks:d.tasks,schema:d.schema,...m==="deployed"&&{templates:(0,l.r3)(o.snapshot),databases:d.databases,before:s.before&&{...s.before,...s.checked.reported?.get(s.before.digest),templates:(0,l.Z5)(o.snapshot)}}}
-const save=()=>(0,i.DR)({cluster:p,clock:f.clock,app:g},I,y,a)
+const y={...n,result:m,...E!==void 0&&{cause:E},seconds:Math.round(h.seconds()*10)/10,migrations:d.migrations,...d.reversed.length>0&&{reversed:d.reversed},...d.migrate!==void 0&&{migrate:d.migrate},...d.fit&&{fit:d.fit},...d.backup&&{backup:d.backup.job},...d.plan&&{unused:w},...m==="deployed"&&Object.keys(d.starts).length>0&&{starts:d.starts},...contractOf(d.plan)}
+const I={needs:d.needs,tasks:d.tasks,schema:d.schema,...m==="deployed"&&{templates:(0,l.r3)(o.snapshot),databases:d.databases,before:s.before&&{...s.before,...s.checked.reported?.get(s.before.digest),templates:(0,l.Z5)(o.snapshot)}}}
+const save=()=>(0,i.DR)({cluster:p,clock:f.clock,app:g},y,I,a)
 try{await(m==="stuck"?(0,u.Qh)(f.clock,save):save())
 return true}catch(t){e.warn(`${(0,r.j)(n.tag)} is missing in the history: ${(0,A.b)(t)}`)
 return false}}},8076:(e,t,n)=>{n.d(t,{C:()=>recoverLeft,U:()=>recoverRecord})
@@ -7322,8 +7322,8 @@ await t.clock.sleep(w,s).catch(()=>{})}return})}}function placesOf(e,t){const n=
 const s=n.flatMap(({name:e,env:t=[]})=>{const n=(0,h.rI)(t)?.marker
 return n===void 0?[]:[{container:e,marker:n}]})
 const r=[...e.clusterState().pods.entries()].filter(([,{metadata:e}])=>e?.labels?.["job-name"]===(0,g.Vb)(t))
-return r.flatMap(([e])=>s.map(t=>({pod:e,...t})))}var I=n(2088)
-var y=n(6187)
+return r.flatMap(([e])=>s.map(t=>({pod:e,...t})))}var y=n(2088)
+var I=n(6187)
 var B=n(6488)
 var Q=n(2048)
 var b=n(813)
@@ -7333,10 +7333,10 @@ const f=await h.openCluster(o,i,a)
 const isWanted=e=>t==="any"||e===c.id
 const findLeft=async()=>{const e=await(0,A.aE)(f,l,i.image)
 if(e&&isWanted(e.begun.run))return{record:e}
-const t=await(0,y.h2)(f,l)
+const t=await(0,I.h2)(f,l)
 return t.some(e=>isWanted((0,s.ng)(e)))?{}:void 0}
 if(!await findLeft())return{result:"unchanged"}
-const g=new I.v5({...e,source:{tag:""}}).with({log:n,cluster:f})
+const g=new y.v5({...e,source:{tag:""}}).with({log:n,cluster:f})
 const p=await(0,d.s)(g)
 h.add(()=>p.release())
 const m=await findLeft()
@@ -7345,24 +7345,24 @@ const E=await(0,u.f)(f,o.clock)
 a.throwIfAborted()
 const w=g.with({cluster:(0,r.O)(f,p),signal:p.lost})
 const{record:B}=m
-if(!B)return{result:"undone",ended:await(0,y.d9)(w,E)}
+if(!B)return{result:"undone",ended:await(0,I.d9)(w,E)}
 const Q=await(0,A.R1)(f,l,B,await objectsOfManifests(g))
 const b=await recoverRecord(e,w,E,Q)
 return b.is==="well"?{result:"unchanged"}:{result:"undone",restored:b.restored}}))}async function objectsOfManifests({platform:e,settings:t,cluster:n}){try{const{targets:s,others:r}=await(0,o.PX)(e,n,t.manifests,t.image)
 return[...s,...r]}catch{return[]}}async function recoverRecord({state:e},t,n,s){const{platform:r,app:o,settings:u,signal:d,cluster:h,log:f}=t
 const{begun:g,snapshot:p}=s
-const m=(0,y.Dw)(t,n,s)
+const m=(0,I.Dw)(t,n,s)
 const E=new AbortController
 const w=s.contract!==void 0||!m?void 0:leftPlan(t,n,g.run,E.signal)
-try{await(0,y.d9)(t,n).finally(()=>{E.abort()})
+try{await(0,I.d9)(t,n).finally(()=>{E.abort()})
 const d=await w
 const p=await(0,a.Lu)(h,o,u.image)
 if((0,c.u7)(p,g)){f.say(`the release of ${(0,i.j)(g.tag)} is live; removing its leftover record`)
 await(0,A.yv)(h,r.clock,o,s)
-return{is:"well"}}const{restored:I,reversed:B,backup:b}=await(0,y.lj)(t,n,d?{...s,contract:(0,Q.Qu)(d)}:s,m)
+return{is:"well"}}const{restored:y,reversed:B,backup:b}=await(0,I.lj)(t,n,d?{...s,contract:(0,Q.Qu)(d)}:s,m)
 if(t.command==="recover"){e.reversed=B
-if(b)e.backup=b}e.exceptions=(0,l.Z)(n.clusterState(),I,e=>h.commandLine(e))
-return{is:"restored",restored:I}}catch(e){const t=await(0,B.ax)(h,r.clock,u,p)
+if(b)e.backup=b}e.exceptions=(0,l.Z)(n.clusterState(),y,e=>h.commandLine(e))
+return{is:"restored",restored:y}}catch(e){const t=await(0,B.ax)(h,r.clock,u,p)
 const n=(0,B.qT)(d)
 if(n)throw new v.r(n,t)
 const s=(0,B.rl)(e,d)
@@ -7380,8 +7380,8 @@ class BuildLog{#me=new Map
 #Ee=[]
 #we
 #Ce
-#Ie=0
-#ye
+#ye=0
+#Ie
 #Be
 #Qe
 #be=[]
@@ -7410,12 +7410,12 @@ this.#ve=withoutStage(n.name)
 return!A.test(s)}if(t.startsWith("ERROR: ")){this.#we??={step:n,message:t.slice("ERROR: ".length)}
 return true}const r=/^DONE (\d+\.\d)s$/.exec(t)?.[1]
 if(l.test(n.name))return false
-return t==="CACHED"||t.startsWith("WARN")||Number(r)>=1}#ke(e){if(/^-{6}$/.test(e))this.#Ie++
-else if(/^-{7,}$/.test(e))this.#Be??=Number(/:(\d+)$/.exec(this.#ye??"")?.[1])||void 0
+return t==="CACHED"||t.startsWith("WARN")||Number(r)>=1}#ke(e){if(/^-{6}$/.test(e))this.#ye++
+else if(/^-{7,}$/.test(e))this.#Be??=Number(/:(\d+)$/.exec(this.#Ie??"")?.[1])||void 0
 else if(e.startsWith("ERROR: "))this.#Ce??=e.slice("ERROR: ".length)
 else if(/^ *\d+ \|/.test(e)){this.#be.push(e)
-this.#Qe??=/\| >>> (.*?)\s*\\?$/.exec(e)?.[1]}this.#ye=e
-return this.#Ie%2===0&&!/^-{6}$/.test(e)}}function withoutStage(e){return e.replace(/^\[[^\]]*\] /,"")}function lineOf(e,t){const n=words(e)
+this.#Qe??=/\| >>> (.*?)\s*\\?$/.exec(e)?.[1]}this.#Ie=e
+return this.#ye%2===0&&!/^-{6}$/.test(e)}}function withoutStage(e){return e.replace(/^\[[^\]]*\] /,"")}function lineOf(e,t){const n=words(e)
 const s=[]
 let r
 for(const[e,o]of t.split(/\r?\n/).entries()){if(/^\s*(#|$)/.test(o))continue
@@ -7484,7 +7484,7 @@ return h}function secretsOf({env:e},t){return Object.fromEntries(Object.entries(
 return r===void 0?(0,o.fJ)({code:"usage",sentence:`build-secrets: entry ${s+1} is a name without a value, and the environment has no variable of this name`,hint:"write NAME=value; for a value of several lines, set a variable and write its name"}):[t,r]}))}function withHint({cause:e},t){const n=`if it needs ${t.join(" or ")}: set "submodules: recursive" for actions/checkout, or run git submodule update --init --recursive`
 return new o.HR({...e,hint:e.hint===void 0?n:`${e.hint}\n${n}`})}var E=n(3905)
 var w=n(3165)
-var I=n(8090)
+var y=n(8090)
 async function lookForBuild(e){const{platform:t,settings:n,source:s}=e
 const r=await(0,d.Vc)(t,n)
 const o=await ofBuild(e,s.tag,r)
@@ -7504,15 +7504,15 @@ return(0,f.Nm)(r.image,n.sha,await(0,f.DT)(e,r.image,s))}async function findBuil
 const r=(0,s.mk)(e.platform,e.source)
 if(r!==void 0)n.say(r)
 const{lookup:o,source:i,inputs:a,beside:c}=await lookForBuild(e)
-if(c!==void 0)n.say(`the registry has ${t.image}:${c} of another build (${y}): this one gets the tag ${(0,w.j)(i.tag)}`)
+if(c!==void 0)n.say(`the registry has ${t.image}:${c} of another build (${I}): this one gets the tag ${(0,w.j)(i.tag)}`)
 const l=imageIn(e.with({source:i}),o)
-return{source:i,inputs:a,...l&&{image:l}}}const y="other build-args, target, Dockerfile or context, or an unknown build"
+return{source:i,inputs:a,...l&&{image:l}}}const I="other build-args, target, Dockerfile or context, or an unknown build"
 function imageIn({settings:e,source:t,log:n},s){const r=`${e.image}:${t.tag}`
 switch(s.is){case"there":n.say(`the registry has ${(0,E.d)(s.image)}`)
 return s.image
 case"another":n.say(`the registry has ${r} of another commit (${s.of})`)
 return
-case"another build":return(0,o.fJ)({code:"registry",sentence:`the registry has ${r} of another build of this commit (${y})`,hint:'give this build another "tag"'})
+case"another build":return(0,o.fJ)({code:"registry",sentence:`the registry has ${r} of another build of this commit (${I})`,hint:'give this build another "tag"'})
 case"unlabelled":return(0,o.fJ)({code:"registry",sentence:`the registry has ${r} already, without a label that names its commit`,hint:'roll that image out with "deploy", or set another "tag"'})
 case"absent":case"denied":return
 case"unreachable":case"failed":return(0,o.fJ)({code:"registry",sentence:`registry: ${e.image}: ${s.said}`,..."hint"in s&&{hint:s.hint}})}}async function imageToDeploy(e){const{platform:t,settings:n,source:s,signal:r,log:i}=e
@@ -7533,7 +7533,7 @@ const u=t.tag??(isTag(A)?A:void 0)
 if(u===void 0)return(0,o.fJ)({code:"usage",sentence:`"digest" needs "tag" here: ${i}@${r} has no version label`,hint:"set the tag that the image was pushed with; it names the version in log and history"})
 const d={...c,tag:u}
 s.say(`the registry has ${(0,E.d)(d)}`)
-return{image:d,source:sourceOf(u,l??commitIn(t.tag))}}function isTag(e){return e!==void 0&&!((0,I.I_)(e)instanceof I.AF)}function sourceOf(e,t){return{tag:e,...t!==void 0&&{sha:t}}}async function commitOf({platform:e,settings:t,source:n,signal:s},r){if(t.tag===void 0)return n.sha
+return{image:d,source:sourceOf(u,l??commitIn(t.tag))}}function isTag(e){return e!==void 0&&!((0,y.I_)(e)instanceof y.AF)}function sourceOf(e,t){return{tag:e,...t!==void 0&&{sha:t}}}async function commitOf({platform:e,settings:t,source:n,signal:s},r){if(t.tag===void 0)return n.sha
 return commitIn(t.tag)??(0,f.DT)(e,r,s).catch(()=>{})}function commitIn(e=""){return/^[0-9a-f]{40}(?![0-9a-f])/.exec(e)?.[0]}async function imageToTest(e){const{platform:t,settings:n,source:s,signal:r,log:i}=e
 if(n.digest!==void 0){const s=await imageToDeploy(e)
 if(n.push)i.say("not pushed: the registry already has it")
@@ -7554,7 +7554,7 @@ const c=i.filter(e=>(0,d.$3)(e,n.tag))
 if(c.length===0&&a.is!=="there")return
 const l=c.length===0?`${n.tag}-…`:void 0
 const A=l===void 0?`this machine has also built ${c.join(", ")}`:`the registry has another one as ${l}`
-const u=[n.tag,...l===void 0?c:[l]].map(e=>`--tag ${e}`).join(" or ");(0,o.fJ)({code:"usage",sentence:`${r}:${n.tag} is one of several builds of this commit (${y}): ${A}`,hint:`choose one: ${u} (the build's output or report has it as "tag")`})}function checkCommit({settings:e,source:t,log:n},s,{revision:r}){const{sha:i}=t
+const u=[n.tag,...l===void 0?c:[l]].map(e=>`--tag ${e}`).join(" or ");(0,o.fJ)({code:"usage",sentence:`${r}:${n.tag} is one of several builds of this commit (${I}): ${A}`,hint:`choose one: ${u} (the build's output or report has it as "tag")`})}function checkCommit({settings:e,source:t,log:n},s,{revision:r}){const{sha:i}=t
 if(i===void 0||r===i)return
 if(r!==void 0)(0,o.fJ)({code:"image-missing",sentence:`${s} on this machine is of the commit ${(0,w.j)(r)}, not of ${(0,w.j)(i)}`,hint:'build it again with "build"'})
 if(e.tag===void 0)return
@@ -7695,17 +7695,17 @@ const a=t.find(e=>e.group===n&&e.limits===i)
 if(a)a.resources.push(s)
 else t.push({group:n,limits:i,resources:[s]})}return t}function subjectOf(e,t){const[,n,s]=/^system:serviceaccount:([^:]+):(.+)$/.exec(e)??[]
 return n===void 0?{apiGroup:t,kind:"User",name:e}:{kind:"ServiceAccount",name:s,namespace:n}}var x=n(157)
-var G=n(5374)
-var P=n(1407)
+var P=n(5374)
+var G=n(1407)
 var H=n(6874)
 var J=n(8661)
 var j=n(1856)
-var Y=n(3825)
+var V=n(3825)
 var $=n(2459)
-var V=n(6099)
+var Y=n(6099)
 var W=n(3892)
 async function checkAlone(e,t){const{app:n,settings:s,cluster:r}=e
-await Promise.all([checkHistory(e,t),(0,V.aE)(r,n,s.image),(0,D.Cz)(r,(0,J.Fe)(n))])}async function checkHistory({app:e,settings:t,command:n,cluster:s},{live:r,targets:o}){const{history:i,configMap:a}=await(0,Y.tl)(s,e)
+await Promise.all([checkHistory(e,t),(0,Y.aE)(r,n,s.image),(0,D.Cz)(r,(0,J.Fe)(n))])}async function checkHistory({app:e,settings:t,command:n,cluster:s},{live:r,targets:o}){const{history:i,configMap:a}=await(0,V.tl)(s,e)
 const c=i.filter(({image:e})=>!(0,w.iI)(e,t.image))
 const l={history:i.filter(e=>!c.includes(e)),configMap:a}
 if(c.length===0||n==="rollback"&&l.history.length>0)return l
@@ -7828,7 +7828,7 @@ try{const{metadata:r,status:o}=await t.review(`/apis/${n}/selfsubjectreviews`,{a
 const i=o?.userInfo?.username
 const a=r?.creationTimestamp
 const c=a?aheadBy(a,{from:s,to:e.now()}):0
-return i===void 0?void 0:{name:i,aheadMs:c}}catch(e){if(e instanceof P.h)return
+return i===void 0?void 0:{name:i,aheadMs:c}}catch(e){if(e instanceof G.h)return
 throw e}}async function kubeContextOf(e,t){if(e!==void 0)return e
 const{code:n,stdout:s}=await t.kubectl(["config","current-context"])
 return n===0?s.trim():void 0}async function manifestsOf({platform:e,settings:t,cluster:n}){try{const s=await(0,H.PX)(e,n,t.manifests,t.image)
@@ -7845,17 +7845,17 @@ if(c.length===0){const e=[...A.images,...A.workloads]
 return unseenWorkloads(o,n.length>0?[]:e)}const u=i.clusterState()
 const[d,h,f,g]=await Promise.all([ailing(c,u,{cluster:o,clock:r.clock,toRepo:(0,m.YT)(e)}),staleConfiguration(o,u,c),checkAlone(e,{live:i,targets:c}).then(()=>[],e=>isOfTwo(e)?[(0,b.gz)("release",e)]:[]),lostImages(e,c)])
 const p=(0,ae.IZ)(o)
-return{findings:[...c.map(e=>(0,b.ok)("workloads",(0,le.q0)(e))),...A.web,...A.workloads,...(0,G.c)((0,x.Z)(c,l),p),...Object.entries(d).map(([e,t])=>{const n=`${e} is unhealthy before the release: ${t}`
+return{findings:[...c.map(e=>(0,b.ok)("workloads",(0,le.q0)(e))),...A.web,...A.workloads,...(0,P.c)((0,x.Z)(c,l),p),...Object.entries(d).map(([e,t])=>{const n=`${e} is unhealthy before the release: ${t}`
 return(0,b.$e)("workloads",n,p(["describe",e]))}),...A.images,...g.map(e=>(0,b.$e)("registry",e,"push the image again, or release before its pods are rescheduled")),...h,...f,...A.namespace,...A.dryRun,...A.probes],needs:a.needs,missing:a.missing}}async function staleConfiguration(e,t,n){const s=n.flatMap(({live:e})=>e?(0,k.JP)((0,S.kW)(e)):[])
 const r=s.map(({kind:t,name:n})=>{const s=t==="Secret"?"secrets":"configmaps"
 return`${(0,j.rJ)("v1",e.namespace,s)}/${n}`})
-const o=await Promise.all([...new Set(r)].map(t=>e.find(t).catch(e=>{if(e instanceof P.h&&e.status===403)return
+const o=await Promise.all([...new Set(r)].map(t=>e.find(t).catch(e=>{if(e instanceof G.h&&e.status===403)return
 throw e})))
 const i=o.flatMap(e=>e?[e]:[])
 return n.flatMap(n=>{const s={workload:n.id,images:{},generation:0,first:false}
 const r=(0,$.NO)(t,s)
 return staleConfigurationFindings(n,r,i,(0,ae.IZ)(e))})}function isOfTwo(e){return e instanceof o.HR&&e.cause.code==="usage"}async function examineReleases(e){const{platform:t,settings:n,app:s,cluster:r}=e
-const[o,i,a]=await Promise.allSettled([(0,D.Cz)(r,(0,J.Fe)(s)),(0,V.aE)(r,s,n.image),(0,Y.Lu)(r,s,n.image)])
+const[o,i,a]=await Promise.allSettled([(0,D.Cz)(r,(0,J.Fe)(s)),(0,Y.aE)(r,s,n.image),(0,V.Lu)(r,s,n.image)])
 const c=[o,i,a].flatMap(e=>e.status==="rejected"?[(0,b.gz)("release",e.reason)]:[])
 if(o.status!=="fulfilled"||i.status!=="fulfilled")return c
 if(a.status!=="fulfilled")return c
@@ -7930,14 +7930,14 @@ var me=n(7853)
 var Ee=n(1812)
 var we=n(4565)
 var Ce=n(202)
-var Ie=n(5408)
-var ye=n(1534)
+var ye=n(5408)
+var Ie=n(1534)
 const Be=1e4
 async function endOfBroken({platform:e,cluster:t,settings:n,app:s,signal:r},o,i,a){const c=(0,we.ub)(i)
 if(c.some(({direction:e})=>e==="new"))return false
 const l=new Set(c.flatMap(({versions:e})=>e.map(e=>i.versions[e]?.tag)))
 const A=e.clock.now()+n.timeout
-try{return await(0,Ie.r)({cluster:t,clock:e.clock,live:o,signal:r},e=>{const t=(0,Ce.w)(o.clusterState(),n.image,(0,ye.q2)(s))
+try{return await(0,ye.r)({cluster:t,clock:e.clock,live:o,signal:r},e=>{const t=(0,Ce.w)(o.clusterState(),n.image,(0,Ie.q2)(s))
 const r=t.filter(({tag:e,isIdle:t})=>l.has(e)&&!t)
 const i=Math.min(A,...r.map(({goneAt:t})=>t===void 0?e:t+Be))
 if(r.length===0)return{logsWanted:[],ended:true}
@@ -7945,7 +7945,7 @@ if(e>=i)return{logsWanted:[],ended:false}
 const c=r.flatMap(e=>e.names).join(", ")
 a.waiting(`the migrations break what ends now: waiting for ${c}`)
 return{logsWanted:[],requeueAt:i}},()=>{})}finally{a.waiting(void 0)}}async function endOfOthers({platform:e,cluster:t,settings:n,app:s,signal:r},o,{digest:i},a){const c=e.clock.now()+n.timeout
-try{await(0,Ie.r)({cluster:t,clock:e.clock,live:o,signal:r},e=>{const t=(0,Ce.w)(o.clusterState(),n.image,(0,ye.q2)(s))
+try{await(0,ye.r)({cluster:t,clock:e.clock,live:o,signal:r},e=>{const t=(0,Ce.w)(o.clusterState(),n.image,(0,Ie.q2)(s))
 const r=t.filter(({digest:e,goneAt:t})=>e!==i&&t!==void 0)
 const l=Math.min(c,...r.map(({goneAt:t=e})=>t+Be))
 if(r.length===0||e>=l)return{logsWanted:[],ended:true}
@@ -7979,7 +7979,7 @@ async function withReported(e,t){const{settings:n,platform:s,signal:r,app:o}=e
 const{cluster:i,checked:a}=t
 const c=n["migrate-command"]===""?[]:unreleasedIn(e,a)
 if(c.length===0)return t
-const{needs:l}=await(0,ve.jh)(s.clock,r,()=>(0,Y.bL)(i,o,n.image))
+const{needs:l}=await(0,ve.jh)(s.clock,r,()=>(0,V.bL)(i,o,n.image))
 const A=c.filter(({image:e})=>!l.has(e.digest))
 const u=A.slice(0,Se)
 for(const{image:t,names:n}of A.slice(Se))e.log.say(`what ${titleOf(t,n)} needs is not known: only ${Se} images report it`)
@@ -7988,7 +7988,7 @@ return n?[[t.image.digest,n]]:[]}))
 return{...t,checked:{...a,reported:new Map(d.flat())}}}function unreleasedIn({settings:e,app:t},{live:n,web:s}){const{image:r}=e
 const o=n.clusterState()
 const i=(0,le.ow)(o)
-return(0,Ce.w)(o,r,(0,ye.q2)(t)).flatMap(({digest:e,tag:t,names:n,isIdle:o,goneAt:a})=>{const c=i.filter(e=>n.includes((0,T.T)((0,S.hY)(e))))
+return(0,Ce.w)(o,r,(0,Ie.q2)(t)).flatMap(({digest:e,tag:t,names:n,isIdle:o,goneAt:a})=>{const c=i.filter(e=>n.includes((0,T.T)((0,S.hY)(e))))
 const l=c.every(e=>isOfRelease(e,r))
 if(e===void 0||o===true||a!==void 0||l)return[]
 const A=c.find(e=>s&&(0,T.T)((0,S.hY)(e))===(0,T.T)(s.workload))??c[0]
@@ -8024,11 +8024,11 @@ await(0,oe.xq)(e,i)
 if(A)await(0,re.mh)(o,r,A,a)
 const h=await(0,W.f)(r,t.clock)
 const f={manifests:i,live:h,missing:[],until:"the first error"}
-const{findings:g,targets:p,others:E,services:w,web:I}=await(0,ae.Nn)(e,f)
-const y=warningsOf([...g.namespace,...g.workloads,...g.probes,...g.dryRun])
-for(const t of y)(0,m.FF)(e,t)
+const{findings:g,targets:p,others:E,services:w,web:y}=await(0,ae.Nn)(e,f)
+const I=warningsOf([...g.namespace,...g.workloads,...g.probes,...g.dryRun])
+for(const t of I)(0,m.FF)(e,t)
 const B=a.is==="there"?a.uid:void 0
-return{live:h,targets:p,others:E,jobs:l,resources:d,services:w,...B!==void 0&&{namespaceUid:B},...I&&{web:I}}}function warningsOf(e){return e.filter(({severity:e})=>e==="warning").map(({message:e,fix:t})=>t?.startsWith("kubectl ")?`${e}: ${t}`:e)}var Oe=n(7020)
+return{live:h,targets:p,others:E,jobs:l,resources:d,services:w,...B!==void 0&&{namespaceUid:B},...y&&{web:y}}}function warningsOf(e){return e.filter(({severity:e})=>e==="warning").map(({message:e,fix:t})=>t?.startsWith("kubectl ")?`${e}: ${t}`:e)}var Oe=n(7020)
 var De=n(2297)
 function withRestarts(e,t){return e.map(e=>{const n=e.live&&restartOf(e.live,t)
 return n?{...e,restart:n}:e})}function restartOf(e,t){if(e.kind==="CronJob")return
@@ -8058,8 +8058,8 @@ const{changes:E}=(0,Me.X)({others:l,own:d,targets:A,services:f,clusterState:p})
 const w=[...(0,Ne.ND)(E,g),...(0,Ue.GC)(g.targets,a)]
 o.say(`${(0,Oe.LS)(w.length,"object")} stored in the snapshot`)
 for(const t of c)(0,m.FF)(e,t)
-const I=runningVersion(e,g)
-return{checked:g,snapshot:w,changes:E,...I&&{before:I}}}function runningVersion({settings:e},{live:t,targets:n}){const s=n.flatMap(e=>e.live??[])
+const y=runningVersion(e,g)
+return{checked:g,snapshot:w,changes:E,...y&&{before:y}}}function runningVersion({settings:e},{live:t,targets:n}){const s=n.flatMap(e=>e.live??[])
 return(0,ne.It)(t.clusterState(),s,e.image)}function becomesOf({becomes:e}){return e}function planned(e,t){const n=new Map(t.flatMap(e=>(0,S.gv)(e)?[[(0,T.T)((0,S.hY)(e)),e]]:[]))
 return e.map(e=>{const t=n.get((0,T.T)(e.id))
 return t?{...e,becomes:t}:e})}function changesTemplates({others:e,targets:t}){return e.length>0||t.some(({manifest:e,back:t})=>e??t)}async function checkedNow(e,t){const{settings:n,cluster:s}=e
@@ -8073,16 +8073,16 @@ return t.some(({live:e})=>e?.metadata?.uid!==void 0&&n.has(e.metadata.uid))}asyn
 const o=r&&!s.manifest?(0,S.ys)(r,n):s.uses
 return{...s,uses:o,running:(0,le.o$)(r,o),...r&&{live:r}}}))
 return s.filter(({live:e,manifest:t,uses:n})=>(e??t)&&n.length>0)}var xe=n(2048)
-var Ge=n(8152)
-var Pe=n(6072)
+var Pe=n(8152)
+var Ge=n(6072)
 var He=n(6187)
 var Je=n(8076)
 async function lockAndRecover(e,t,n){const{app:s,settings:r}=t
-const o=await(0,Pe.s)(t)
+const o=await(0,Ge.s)(t)
 e.resources.add(()=>o.release())
-const i=(0,Ge.O)(t.cluster,o)
-const a=await(0,V.aE)(i,s,r.image)
-const c=a&&await(0,V.R1)(i,s,a,objectsOfRelease(n))
+const i=(0,Pe.O)(t.cluster,o)
+const a=await(0,Y.aE)(i,s,r.image)
+const c=a&&await(0,Y.R1)(i,s,a,objectsOfRelease(n))
 const l=t.with({cluster:i,signal:o.lost})
 if(c)await(0,Je.U)(e,l,n.live,c)
 else await(0,He.d9)(l,n.live)
@@ -8106,7 +8106,7 @@ try{const t=await migrateTo(e,w,E,{image:f})
 return{result:t?"done":"unchanged"}}catch(e){throw(0,ge.Ac)(e,m)}finally{await keepSchemaChange(e,w)}}async function keepSchemaChange({state:e,warn:t},{cluster:n,platform:s,app:r}){const o=(0,xe.Qu)(e.plan)
 if(!e.schema&&!o.held&&e.migrations.length===0)return
 const i={cluster:n,clock:s.clock,app:r}
-await(0,Y.$)(i,e.schema,o,e.migrations).catch(e=>{t(`the history does not show which versions fit the schema now: ${(0,B.b)(e)}`)})}function shared(e){const t=/^(cd [\w./-]+ && )?[\w./ =-]+$/.test(e)&&!/(^| )\w+=/.test(e)
+await(0,V.$)(i,e.schema,o,e.migrations).catch(e=>{t(`the history does not show which versions fit the schema now: ${(0,B.b)(e)}`)})}function shared(e){const t=/^(cd [\w./-]+ && )?[\w./ =-]+$/.test(e)&&!/(^| )\w+=/.test(e)
 return t?e:void 0}async function migrateTo({reporter:e,state:t,warn:n,command:s},r,o,{image:i,keep:a}){const{settings:c}=r
 if(!o.web||c["migrate-command"]==="")return false
 const l={checked:o,web:o.web,image:i,backup:(0,oe.f_)(c),...s==="migrate"&&{now:true}}
@@ -8145,27 +8145,27 @@ if(!t||s===""||n&&!n.judged)return
 const{workload:r,container:o}=t
 const i=n?.databases.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))
 return{is:"back",web:(0,T.T)(r),container:o,command:s,...i&&{migrations:i}}}async function endOfHolders(e,{live:t},n,s){const{cluster:r,app:o,settings:i}=e
-const a=(0,N.Ei)(await(0,Y.Lu)(r,o,i.image))
+const a=(0,N.Ei)(await(0,V.Lu)(r,o,i.image))
 if(a.length>0)await endOfOthers(e,t,n,s)}var je=n(6304)
-var Ye=n(9902)
+var Ve=n(9902)
 n(9084)
 var $e=n(7101)
-var Ve=n(4083)
+var Ye=n(4083)
 async function runInImage(e,t,n){const{platform:s,log:o,signal:i}=e
 const{command:c}=t
 const[l="",...A]=typeof c==="string"?["/bin/sh","-c",c]:c
-const d=(0,Ve.EI)(s,`django-rollout-test-${(0,M.randomBytes)(6).toString("hex")}`,t)
+const d=(0,Ye.EI)(s,`django-rollout-test-${(0,M.randomBytes)(6).toString("hex")}`,t)
 const h=await s.files.privateFolder()
-try{await(0,Ve.Rf)(s,o)
+try{await(0,Ye.Rf)(s,o)
 const f=(0,M.randomBytes)(12).toString("hex")
-const g=t.services.length===0?{}:await(0,Ve.Fp)(e,d,t.services,f)
+const g=t.services.length===0?{}:await(0,Ye.Fp)(e,d,t.services,f)
 const p=(0,r.join)(h,"env")
 const m={PYTHONUNBUFFERED:"1",...g,...t.env}
 await s.files.writePrivate(p,Object.entries(m).map(([e,t])=>`${e}=${t}\n`).join(""))
 const E=["run","--rm","--init","--name",d.name,...d.labels,...t.services.length===0?[]:["--network",d.name],"--env-file",p,"--entrypoint",l,t.built.id,...A]
 o.waiting(`running ${(0,a.vI)(typeof c==="string"?c:l,100)}`)
 return(await(0,u.T3)(s,E,{signal:i,onLine:n})).code}finally{o.waiting(void 0)
-await(0,Ve.q1)(s,d,o)
+await(0,Ye.q1)(s,d,o)
 await s.files.remove(h)}}async function entrypointOf(e,t,n){const s=["image","inspect","--format","{{json .Config.Entrypoint}}",t.id]
 const{code:r,stdout:o}=await(0,u.T3)(e,s,{signal:n})
 const i=r===0?JSON.parse(o):null
@@ -8180,14 +8180,14 @@ g.to(l)
 const p=(0,je.B8)({marker:d,migrate:A,running:n,unsafe:a["unsafe-migrations"],plansOnly:true,leaves:s,...u!==void 0&&{backup:u},contract:{policy:a.contract,hasBridges:a.bridge==="on",programs:[]}})
 const m=Object.fromEntries(p.map(({name:e,value:t})=>[e,t]))
 const E=new i.T9(d)
-await(0,h.wj)(r.clock,a["migrate-timeout"],c,n=>runInImage(e.with({signal:n}),{built:t,command:(0,Ye.V)(A,void 0,d),run:e.holder.id,timeout:a["migrate-timeout"],services:[...new Set(["postgres",...a["test-services"]])],env:{...a["test-env"],...m}},e=>{for(const t of E.push(e))g.line(t)
+await(0,h.wj)(r.clock,a["migrate-timeout"],c,n=>runInImage(e.with({signal:n}),{built:t,command:(0,Ve.V)(A,void 0,d),run:e.holder.id,timeout:a["migrate-timeout"],services:[...new Set(["postgres",...a["test-services"]])],env:{...a["test-env"],...m}},e=>{for(const t of E.push(e))g.line(t)
 if(e.length<i.xS-1)g.line(E.end())}))
 const w=E.end()
 if(w!=="")g.line(w)
-const I=await Promise.race([g.plan,Promise.resolve(void 0)])
-if(!I)return(0,o.fJ)(noPlan(e,g.lines))
-const y={...I,databases:I.databases.map(withoutSizes)};(0,Re.uH)(l,y,a.sql)
-return y}function noPlan(e,t){const n=(0,$e.VS)(t)
+const y=await Promise.race([g.plan,Promise.resolve(void 0)])
+if(!y)return(0,o.fJ)(noPlan(e,g.lines))
+const I={...y,databases:y.databases.map(withoutSizes)};(0,Re.uH)(l,I,a.sql)
+return I}function noPlan(e,t){const n=(0,$e.VS)(t)
 const s=n===void 0?(0,a.BP)(t):(0,$e.ax)(n,(0,m.YT)(e))
 return{code:"plan-failed",sentence:`the new version does not start in a container without the cluster: ${s}`,hint:'Its settings must take the database from DATABASE_URL, or from the variables PG… or POSTGRES_…; set what else it needs with "test-env"',logs:[{lines:t.slice(-We.T)}]}}function withoutSizes(e){const t=e.pending.map(({locks:e,...t})=>({...t,...e&&{locks:e.map(e=>({...e,rows:-1,bytes:0}))}}))
 return{...e,pending:t}}function survey(e,t){return(0,h.ZC)(e.signal,async()=>{const{settings:n,platform:s,app:r,log:i}=e
@@ -8259,8 +8259,8 @@ try{const e=await r.plan(n)
 return{plan:e,needs:r.migration.needs()}}finally{await r.migration.close().catch(e=>{s((0,ge.$N)(e))})}}async function saveNeeds(e,{checked:t,image:n},{plan:s,needs:r}){const{platform:o,settings:i,cluster:a,app:c,log:l}=e
 const A=i["save-needs"]
 if(A===void 0)return
-const u=await(0,Y.bL)(a,c,i.image)
-const d=(0,ye.Lb)(e,t,n,u)
+const u=await(0,V.bL)(a,c,i.image)
+const d=(0,Ie.Lb)(e,t,n,u)
 await o.files.write(A,needsFileOf(d,r,s))
 l.say(`what ${(0,Oe.LS)(d.length,"version")} needs is in ${A}`)}var ze=n(5950)
 async function isDeployed(e,t,n){if(!await runsUndisturbed(e,t,n))return false
@@ -8270,11 +8270,11 @@ const i=await Promise.all([(0,Ne.q)(e.with({log:fe.a}),t.others),(0,Ue.Ej)(r,t.t
 if(i.flat().some(({is:e})=>e!=="none"))return false
 const a=fingerprintsOf(t,o,n)
 if(a.length===0)return true
-const c=(await(0,Y.Lu)(r,s,o)).filter(N.FM)
+const c=(await(0,V.Lu)(r,s,o)).filter(N.FM)
 return a.every(e=>c.some(({jobs:t=[]})=>t.includes(e)))}async function runsUndisturbed(e,t,n){const{platform:s,app:r,settings:o,cluster:i}=e
 if(!await runsAlready(e,t.live,t.targets,n))return false
 if(!(0,Ue.$M)(t,s.clock.now()))return false
-return await(0,V.aE)(i,r,o.image)===void 0}function fingerprintsOf({jobs:e},t,{digest:n}){return e.map(e=>(0,ze.ax)(e,t,`${t}@${n}`))}var Ke=n(2789)
+return await(0,Y.aE)(i,r,o.image)===void 0}function fingerprintsOf({jobs:e},t,{digest:n}){return e.map(e=>(0,ze.ax)(e,t,`${t}@${n}`))}var Ke=n(2789)
 var Ze=n(4431)
 const Xe=/^=+ (.+?) =+$/
 const et=/^(?:=+ )?(no tests ran|\d+ [a-z][a-z ]*(?:, \d+ [a-z][a-z ]*)*) in [\d.]+s\b/
@@ -8408,10 +8408,10 @@ return{isWorkersFirst:true,says:e}}return{isWorkersFirst:false,warns:`messages t
 return split(e,isWeb,hasReadyPod)??atOnce(e)}function workersFirst({targets:e,web:t}){const isWorker=({id:e,live:n,uses:s})=>n!==void 0&&e.kind!=="CronJob"&&(t===void 0||(0,T.T)(e)!==(0,T.T)(t.workload))&&((0,S.kW)(n).spec?.containers??[]).some(e=>s.some(({name:t})=>t===e.name)&&(0,dt.HS)(e))
 return split(e,isWorker,isComplete)}function split(e,t,n){const s=e.filter(t)
 if(!s.some(({live:e})=>e))return
-return{first:s,rest:e.filter(e=>!t(e)),isDue:n}}function hasReadyPod({progress:e}){return Object.values(e).every(({ready:e,wanted:t})=>e>0||t===0)}function isComplete({verdicts:e}){return Object.values(e).every(({is:e})=>e==="complete"||e==="done")}async function mismatchOf({platform:e,signal:t,cluster:n,app:s,settings:r},{live:o,reported:i},{image:{digest:a},tasks:c,workers:l}){const{tasks:A}=await(0,ve.jh)(e.clock,t,()=>(0,Y.bL)(n,s,r.image))
+return{first:s,rest:e.filter(e=>!t(e)),isDue:n}}function hasReadyPod({progress:e}){return Object.values(e).every(({ready:e,wanted:t})=>e>0||t===0)}function isComplete({verdicts:e}){return Object.values(e).every(({is:e})=>e==="complete"||e==="done")}async function mismatchOf({platform:e,signal:t,cluster:n,app:s,settings:r},{live:o,reported:i},{image:{digest:a},tasks:c,workers:l}){const{tasks:A}=await(0,ve.jh)(e.clock,t,()=>(0,V.bL)(n,s,r.image))
 const u=unpacked(c??A.get(a))
 const d=l.map(({id:e})=>(0,T.T)(e))
-const h=(0,Ce.w)(o.clusterState(),r.image,(0,ye.q2)(s)).filter(({names:e})=>e.some(e=>d.includes(e))).flatMap(({digest:e="",tag:t})=>{const n=e===a?void 0:unpacked(A.get(e)??i?.get(e)?.tasks)
+const h=(0,Ce.w)(o.clusterState(),r.image,(0,Ie.q2)(s)).filter(({names:e})=>e.some(e=>d.includes(e))).flatMap(({digest:e="",tag:t})=>{const n=e===a?void 0:unpacked(A.get(e)??i?.get(e)?.tasks)
 return n&&u?[{...(0,ht.J4)(n,u),tag:t}]:[]})
 const all=e=>[...new Set(h.flatMap(t=>t[e]))].sort()
 const[f]=h.filter(({added:e,removed:t})=>e.length+t.length>0)
@@ -8424,11 +8424,11 @@ const{live:i}=t.checked
 const a=`rollout-${crypto.randomUUID()}`
 const c=new Re.k7(a,()=>({code:"internal",sentence:"no plan was requested"}))
 c.to(r)
-const l=await(0,ye.Lu)(e,t,n,a)
+const l=await(0,Ie.Lu)(e,t,n,a)
 l.notes.forEach(e=>{r.say(e)})
 let A=""
 let u
-try{const a=await(0,ye._S)(e,i,l.job,e=>{A=e??""})
+try{const a=await(0,Ie._S)(e,i,l.job,e=>{A=e??""})
 r.say(`${(0,R.Gg)(a)}: ${s}`)
 u=new We.S(e,i,{job:A,container:t.web.container},c)
 const{verdict:d,unread:h}=await u.end
@@ -8448,7 +8448,7 @@ try{await runCommand(n.with({log:e}),{checked:s,web:a,image:r},A,`${o} (${i})`)}
 throw e}ended("done")}})}async function runCommandsAfter(e,t,n){try{await runCommands(e,t,n,"after-rollout")}catch(t){e.warn(`${(0,ge.$N)(t)}. The new version is live and stays`)}}var pt=n(1777)
 class NoLongerRunning extends o.HR{}async function recordRunningVersion(e,t,n,s){const{platform:r,app:o,settings:i,signal:a}=t
 const{image:c}=s
-try{const a=await(0,Y.Lu)(t.cluster,o,i.image)
+try{const a=await(0,V.Lu)(t.cluster,o,i.image)
 if((0,N.BO)(a)?.digest===c.digest)return
 await e.reporter.stage("history",async i=>{const{cluster:a}=await lockAndRecover(e,t.with({log:i}),n)
 const l=await checkedNow(t.with({log:i,cluster:a}),n)
@@ -8457,7 +8457,7 @@ if(!await runsAlready(t,l.live,l.targets,c))throw new NoLongerRunning({code:"sta
 const A={...(0,xe.f8)(e,t,s),result:"found",seconds:0,migrations:[]}
 const u=(0,pt.bU)(l.targets.flatMap(({live:e})=>e??[]))
 const d=n.reported?.get(c.digest)
-await(0,Y.DR)({cluster:a,clock:r.clock,app:o},A,{templates:u,...d})
+await(0,V.DR)({cluster:a,clock:r.clock,app:o},A,{templates:u,...d})
 i.say(`${(0,w.j)(c.tag)} is now in the history as the version that was already running`)})}catch(t){if(t instanceof NoLongerRunning||(0,ge.Uh)(t))throw t
 a.throwIfAborted()
 e.warn(`${(0,w.j)(c.tag)} is missing in the history, so a rollback cannot restore it: ${(0,ge.$N)(t)}`)}}async function applyHeld(e,t,n){const{reporter:s,state:r,warn:o}=e
@@ -8477,7 +8477,7 @@ if(t.judged?.blocked!==true&&t.runs)await n.migrate(e)
 const s=(0,xe.Qu)(t)
 const u=n.applied()
 const d={cluster:c,clock:a.clock,app:l}
-await(0,Y.$)(d,n.schema(),s,u)
+await(0,V.$)(d,n.schema(),s,u)
 r.migrations=[...r.migrations,...u]
 if(s.held?.length!==0)o(`${A.join(", ")}: still held back; the next release applies it`)}catch(e){t.signal.throwIfAborted()
 o(`what was held back was not applied, and the next release does it: ${(0,ge.$N)(e)}`)}finally{await i.migration.close().catch(e=>{o((0,ge.$N)(e))})}})}var mt=n(8075)
@@ -8488,7 +8488,7 @@ let o
 try{e.lost.throwIfAborted()
 o=await(t.code==="superseded"?undoSuperseded(e,t):undoFailed(e,t))}catch(n){return stuck(e,n,{cause:t})}await(0,xe.T$)(e,o)
 if(o.result==="kept")return o
-try{await(0,V.yv)(r,n.clock,s,e.record)
+try{await(0,Y.yv)(r,n.clock,s,e.record)
 return o}catch(t){return stuck(e,t,o)}}async function undoFailed(e,t){const n=t.code==="cancelled"
 if(!await(0,mt.$A)(e.context.cluster,e.record.snapshot)){const{schema:s}=e.record
 if(!wantsKeep(e)&&s&&!(0,Et.MT)(s)&&(0,Et.SU)(s))await e.run.reporter.stage("undo",t=>fitSchema(e,t))
@@ -8545,7 +8545,7 @@ const{namespaceUid:r}=t.checked
 const o={timeout:l.timeout,grace:l.grace}
 const i=s.schema?.()
 const u={begun:g,timeouts:o,snapshot:t.snapshot,...r!==void 0&&{namespaceUid:r},...i&&{schema:i}}
-return{prepared:t,record:await(0,V.C6)(A,a.clock,c,u)}})
+return{prepared:t,record:await(0,Y.C6)(A,a.clock,c,u)}})
 i.begin(s.image,p.checked)
 const E={run:e,context:h,lost:u,start:g,prepared:p,record:m,read:d}
 i.keepPlan=()=>(0,xe.vk)(E)
@@ -8557,7 +8557,7 @@ if(w.result==="deployed")await(s.whenLive?.(f))
 return w}async function transaction_close(e){const{run:t,context:n,lost:s,record:r}=e
 const{platform:o,app:i,settings:a,cluster:c}=n
 const l=await(0,xe.T$)(e,{result:"deployed"})
-try{await(0,V.yv)(c,o.clock,i,r)
+try{await(0,Y.yv)(c,o.clock,i,r)
 return{result:"deployed"}}catch(e){if(l){t.warn(`removing its record failed (${(0,ge.$N)(e)}); the next release or recover removes it, and restores nothing`)
 return{result:"deployed"}}const n=(0,ge.qT)(s)??{code:"write-failed",sentence:`the new version runs, but closing its record failed, so the next run would undo it: ${(0,B.b)(e)}`,hint:`kubectl -n ${a.namespace} delete secret django-rollout-${i}`}
 return{result:"stuck",cause:n}}}function release(e,t){return(0,Q.Y)(e,t,t=>fromCommit(t,e))}async function fromCommit(e,t){const{platform:n,settings:r,reporter:o,signal:i,state:a,resources:c}=e
@@ -8604,7 +8604,7 @@ if(i.length===0)return
 await e.stage("tags",async e=>{try{await(0,f.JE)(t,o,i,s)
 e.say(`${i.join(", ")} now point to this version`)}catch(e){const[t,n]=i.length===1?["tag"," was not set"]:["tags"," were not all set"]
 r(`the ${t} ${i.join(", ")}${n}: ${(0,ge.$N)(e)}`)}})}async function rollbackTargets(e,{targets:t,services:n},s){const{app:r,settings:o,cluster:i}=e
-const{history:a,templates:c}=await(0,Y.bL)(i,r,o.image)
+const{history:a,templates:c}=await(0,V.bL)(i,r,o.image)
 const l=s.release?.number
 const A=(0,N.BO)(a)
 const u=l===void 0?void 0:c.get(l)
@@ -8646,7 +8646,7 @@ const i=await e.find(t)
 if(!i)return[`${n} needs ${o}, which does not exist`]
 if((0,S.vx)(i))return[`${n} needs ${o}, which is being deleted`]
 const a={...i.data,...i.binaryData}
-return s.keys.filter(e=>!(e in a)).map(e=>`${n} needs the key "${e}" of ${o}, which does not have it`)}catch(e){if(!(e instanceof P.h&&e.status===403))throw e
+return s.keys.filter(e=>!(e in a)).map(e=>`${n} needs the key "${e}" of ${o}, which does not have it`)}catch(e){if(!(e instanceof G.h&&e.status===403))throw e
 t.say(`${o}, which ${n} needs, may not be read by this account`)
 return[]}}))
 return r.flat()}function checkPorts({settings:e},{name:t,live:n,back:s},r){const[i,a]=[portsOf(n),portsOf(s)]
@@ -8661,25 +8661,25 @@ const l=of(a).filter(e=>!c.includes(e)&&!(0,w.iI)(e,t.image))
 for(const t of new Set(l)){const{repository:i,tag:a="latest",digest:c}=(0,w.zZ)(t)
 const l=await(c===void 0?(0,f.TE)(e,i,a,n):(0,f.OK)(e,{repository:i,tag:a,digest:c},n))
 if(l.is==="absent")(0,o.fJ)({code:"image-missing",sentence:`the registry no longer has ${t}, which ${r} needs`,hint:"nothing was changed. Push that image again, then roll back again"})
-if(l.is!=="there")s.say(`${t} could not be looked up (${l.said})`)}}var It=n(702)
+if(l.is!=="there")s.say(`${t} could not be looked up (${l.said})`)}}var yt=n(702)
 function checkFits(e,t){const n=wayTo(t)
 if(n.is==="unfit"&&e.settings["unsafe-migrations"]==="block")refuse(e,t,n.breaks)
 return n}function wayTo({version:e,history:t,command:n}){const s=t.some(({needs:e,migrations:t})=>e!==void 0||t.length>0)
 if(n===""||!s)return{is:"unchanged"}
 const r=t.find(({number:t})=>t===e.release?.number)
-return(0,It.lZ)(r,r?(0,N.MT)(t,r):[])}function refuse(e,t,n,s=[]){(0,o.fJ)((0,we.gv)(prove_titleOf(t.version),n,[...s,...waysOut(e,t)]))}const yt=6e4
+return(0,yt.lZ)(r,r?(0,N.MT)(t,r):[])}function refuse(e,t,n,s=[]){(0,o.fJ)((0,we.gv)(prove_titleOf(t.version),n,[...s,...waysOut(e,t)]))}const It=6e4
 async function prove(e,t,n){const{version:s}=t
 const{log:r,warn:o,settings:i}=e
 const a=prove_titleOf(s)
 const c=webToProve(i,t,n)
 if(!c){o(`whether ${a} fits the schema is not known: set "migrate-from" to the workload that serves the web`)
-return}const l=(0,be.Be)(e,{checked:n,web:c,image:s.image,proves:{name:prove_nameOf(s),command:t.command,timeoutMs:Math.min(i.timeout,yt)}})
+return}const l=(0,be.Be)(e,{checked:n,web:c,image:s.image,proves:{name:prove_nameOf(s),command:t.command,timeoutMs:Math.min(i.timeout,It)}})
 const notProved=t=>{(0,m.FF)(e,`whether ${a} fits the schema was not proved: ${t}`)
 return}
 try{const{judged:e}=await l.plan(r)
 const t=e?.findings.find(({rule:e})=>e==="unjudged")
 if(t)return notProved(t.detail??"the comparison failed")
-const n=(0,It.q4)(e?.findings??[])
+const n=(0,yt.q4)(e?.findings??[])
 const s=n.length===0?"fits the schema":"does not fit the schema"
 r.say(`${a} starts with the current configuration, and ${s}`)
 return{fit:{misfits:n},breaks:n,needs:l.needs(),warnings:(0,we.Tw)(e)}}catch(t){e.signal.throwIfAborted()
@@ -8690,7 +8690,7 @@ const{back:o}=r.find(({id:e})=>(0,T.T)(e)===(0,T.T)(s.workload))??{}
 const i=o?.spec?.containers.some(({name:e})=>e===s.container)===true
 return i?{...s,template:o}:s}function foundWeb(...e){try{return(0,le.s3)(...e)}catch{return}}function prove_nameOf({release:e,image:t}){return e?`release ${e.number}`:`version ${(0,w.j)(t.tag)}`}function prove_titleOf(e){const{release:t,image:n}=e
 return t?`${prove_nameOf(e)} (${(0,w.j)(n.tag)})`:prove_nameOf(e)}function waysOut({settings:e},{history:t,version:n}){const s=[(0,N.BO)(t)?.digest,n.image.digest]
-const r=t.findLast(e=>(0,N.FM)(e)&&!s.includes(e.digest)&&e.fit!==void 0&&(0,It.q4)(e.fit.misfits).length===0)
+const r=t.findLast(e=>(0,N.FM)(e)&&!s.includes(e.digest)&&e.fit!==void 0&&(0,yt.q4)(e.fit.misfits).length===0)
 const back=t=>(0,F.a)("rollback",e,{to:String(t)})
 return[...r?[`Release ${r.number} fits: ${back(r.number)}`]:[],'To roll back anyway, set "unsafe-migrations: allow"']}var Bt=n(5057)
 var Qt=n(8118)
@@ -8714,7 +8714,7 @@ e.log.say((0,Bt.aW)(i))
 throw new Error("the migrations could not be reversed as it was planned")}async function inputOf({cluster:e,app:t,settings:n},s,r,{breaks:o,needs:i}){const{version:a,history:c,command:l}=r
 const A=webNow(n,r,s)
 if(!A)return{why:'set "migrate-from" to the workload that serves the web'}
-const{needs:u}=await(0,Y.bL)(e,t,n.image)
+const{needs:u}=await(0,V.bL)(e,t,n.image)
 const d=i??u.get(a.image.digest)
 if(d===void 0)return{why:"what that version needs of the database was not kept"}
 const h=(0,$.QA)(s.live.clusterState(),A.workload)?.object
@@ -8722,14 +8722,14 @@ const f=h?(0,S.kW)(h):A.template
 const g=f.spec?.containers.find(({name:e})=>e===A.container)?.image
 const{digest:p,tag:m=""}=(0,w.zZ)(g??"")
 const E=(0,N.BO)(c)
-const I=p??(E?.tag===m?E.digest:void 0)
-if(I===void 0)return{why:`the digest of ${g??"its image"} is not known`}
-return{checked:s,web:{...A,template:f},image:{repository:n.image,tag:m,digest:I},name:E?.digest===I?`release ${E.number}`:`version ${(0,w.j)(m)}`,back:prove_titleOf(a),command:l,timeoutMs:n["migrate-timeout"],task:{wanted:[d],since:sinceOf(c,r,o),how:"tell",downtime:true}}}function sinceOf(e,{version:t},n){const s=e.find(({number:e})=>e===t.release?.number)
+const y=p??(E?.tag===m?E.digest:void 0)
+if(y===void 0)return{why:`the digest of ${g??"its image"} is not known`}
+return{checked:s,web:{...A,template:f},image:{repository:n.image,tag:m,digest:y},name:E?.digest===y?`release ${E.number}`:`version ${(0,w.j)(m)}`,back:prove_titleOf(a),command:l,timeoutMs:n["migrate-timeout"],task:{wanted:[d],since:sinceOf(c,r,o),how:"tell",downtime:true}}}function sinceOf(e,{version:t},n){const s=e.find(({number:e})=>e===t.release?.number)
 const r=s?(0,N.MT)(e,s):[]
 return[...new Set([...r,...n.flatMap(({migration:e})=>e??[])])]}var bt=n(3672)
 async function readVersions(e,t){const{app:n,settings:s,cluster:r,log:o}=e
-const i=await(0,V.aE)(r,n,s.image)
-const{history:a,templates:c}=await(0,Y.bL)(r,n,s.image)
+const i=await(0,Y.aE)(r,n,s.image)
+const{history:a,templates:c}=await(0,V.bL)(r,n,s.image)
 const l=(0,N.jo)(a,i?.begun)
 if(l.open)o.say("a release is in progress or unfinished, and ends before this one begins")
 const differ=(e,t)=>(0,pt.ig)(c.get(e.number),c.get(t.number))
@@ -8750,7 +8750,7 @@ await checkInRegistry(e,f,d)
 a.say(`${i["dry-run"]?"would roll":"rolling"} back to release ${d}: ${(0,w.j)(A)}, ${h.slice(0,10)} by ${(0,D.Gg)(l)}`)
 return{image:f,release:l,appliedSince:(0,N.MT)(t,l),...l.sha!==void 0&&{sha:l.sha}}}function checkStillPrevious({settings:e},t,n){const s=e.to==="previous"?(0,N.dR)(t,n):void 0
 if(!s)return;(0,o.fJ)({code:"stale-commit",sentence:`release ${s.number} (${(0,w.j)(s.tag)}) by ${(0,D.Gg)(s)} went live while this rollback waited, so the previous version is now a different one`,hint:`nothing was changed. See what is live: ${(0,F.a)("history",e)}, then roll back again`})}async function inRegistry({platform:e,settings:t,signal:n}){const{to:s}=t
-if((0,I.I_)(s)instanceof I.AF)return
+if((0,y.I_)(s)instanceof y.AF)return
 const r=await(0,f.F1)(e,t.image,s,n)
 if(!r)return
 const o=await(0,f.DT)(e,r,n)
@@ -8776,10 +8776,10 @@ const w=p.some(({back:e})=>e!==void 0)
 if(!w&&await runsUndisturbed(c,a,u)){s.exceptions=(0,Ke.KG)(c,a,u)
 return{result:"unchanged"}}if(e.settings["dry-run"]){const t={version:A,history:l.history,command:f}
 const n=e.settings["reverse-migrations"]?wayTo(t):checkFits(c,t)
-return dryRun(e,{targets:p,image:u,way:n})}let I
-return transaction(e,c.with({source:g}),a,{command:"rollback",image:u,...backOf(A),check:(e,t)=>{checkStillPrevious(c,l,t)},prove:async t=>{I=await proveFit(e,t,{...a,targets:p},{version:A,command:f})
-if(I)await backupBefore(e,t,a,I)},schema:()=>I&&workOf(I),targets:async(e,t)=>{const n={...e.log,say:()=>{}}
-return(await rollbackTargets(e.with({log:n}),t,A)).targets},write:async(t,{checked:r},o)=>{if(I)await reverseBefore(e,t,I)
+return dryRun(e,{targets:p,image:u,way:n})}let y
+return transaction(e,c.with({source:g}),a,{command:"rollback",image:u,...backOf(A),check:(e,t)=>{checkStillPrevious(c,l,t)},prove:async t=>{y=await proveFit(e,t,{...a,targets:p},{version:A,command:f})
+if(y)await backupBefore(e,t,a,y)},schema:()=>y&&workOf(y),targets:async(e,t)=>{const n={...e.log,say:()=>{}}
+return(await rollbackTargets(e.with({log:n}),t,A)).targets},write:async(t,{checked:r},o)=>{if(y)await reverseBefore(e,t,y)
 await n.stage("rollout",async e=>{const n=t.with({log:e})
 const i=await wavesFor(n,r,u,void 0)
 const a={checked:r,image:u,beside:[],waves:i,starts:s.knownStarts}
@@ -8788,7 +8788,7 @@ s.exceptions=(0,Ke.KG)(t,r,u)}})}function rollback_commandFor({settings:e},{rele
 if(s!==bt.tp["migrate-command"].default)return s
 const r=n.findLast(({migrate:e})=>e!==void 0)?.migrate
 return t?.migrate??r??s}async function proveFit({reporter:e,state:t},n,s,r){const{cluster:o,app:i,settings:a,warn:c}=n
-const l={...r,history:await(0,Y.Lu)(o,i,a.image)}
+const l={...r,history:await(0,V.Lu)(o,i,a.image)}
 const A=wayTo(l)
 const u=a["unsafe-migrations"]
 const d=u!=="block"&&!a["reverse-migrations"]
@@ -8945,7 +8945,7 @@ platform
 constructor(e){this.base=e
 const{processes:t}=e
 const shown=()=>this.#Le
-this.platform={...e,get env(){return{...e.env,...shown()}},processes:{...t,run:(e,n,s)=>t.run(this.#xe(e),n,this.#Ge(e,s??{})),stream:(e,n,s)=>t.stream(this.#xe(e),n,this.#Ge(e,s))}}}async keep(e){const{files:t,env:n}=this.base
+this.platform={...e,get env(){return{...e.env,...shown()}},processes:{...t,run:(e,n,s)=>t.run(this.#xe(e),n,this.#Pe(e,s??{})),stream:(e,n,s)=>t.stream(this.#xe(e),n,this.#Pe(e,s))}}}async keep(e){const{files:t,env:n}=this.base
 const s=(0,f.Ox)(this.base)
 const r=await t.privateFolder()
 const o=await t.read((0,d.join)(s,"config.json")).catch(()=>{})
@@ -8953,8 +8953,8 @@ const{config:i,logins:a}=privateConfig(o,e)
 const c=t.isFolder(s)?await t.list(s).catch(()=>[]):[]
 for(const e of c.filter(e=>e!=="config.json"))await t.linkTo((0,d.join)(s,e),(0,d.join)(r,e))
 this.#Ue=`${r}/django-rollout-helpers`
-for(const e of a.keys())await t.writeProgram(this.#Pe(e),m)
-const l=await this.base.processes.find(this.#Pe(0))!==void 0
+for(const e of a.keys())await t.writeProgram(this.#Ge(e),m)
+const l=await this.base.processes.find(this.#Ge(0))!==void 0
 const A=l?i:configWithLogins(o,e)
 await t.writePrivate((0,d.join)(r,"config.json"),A)
 const u=n["DOCKER_AUTH_CONFIG"]
@@ -8967,10 +8967,10 @@ const i=await this.platform.processes.run("docker",["login","--username",s,"--pa
 if(i.code===0)return t
 await t()
 const[a="no reason given"]=i.stderr.split("\n").filter(e=>e.trim()!==""&&!e.startsWith("WARNING"))
-return(0,h.fJ)({code:"registry",sentence:`registry login failed: ${o} rejects ${s}: ${a}`,hint:'check "registry-username" and "registry-password"'})}#Pe(e){return`${this.#Ue}/docker-credential-${p}${e}`}#xe(e){return e.startsWith(`docker-credential-${p}`)?`${this.#Ue}/${e}`:e}#Ge(e,t){if(e!=="docker"&&!e.startsWith("docker-credential-"))return t
+return(0,h.fJ)({code:"registry",sentence:`registry login failed: ${o} rejects ${s}: ${a}`,hint:'check "registry-username" and "registry-password"'})}#Ge(e){return`${this.#Ue}/docker-credential-${p}${e}`}#xe(e){return e.startsWith(`docker-credential-${p}`)?`${this.#Ue}/${e}`:e}#Pe(e,t){if(e!=="docker"&&!e.startsWith("docker-credential-"))return t
 return{...t,env:{...t.env,...this.#Me}}}}function serverOf(e){return e==="docker.io"?[]:[e]}var w=n(3006)
-var I=n(6461)
-var y=n(6402)
+var y=n(6461)
+var I=n(6402)
 var B=n(2744)
 var Q=n(1407)
 var b=n(3242)
@@ -9005,7 +9005,7 @@ const r=await(0,B.nL)(e,s,chosenBy(t))
 const o=new AbortController
 const close=async()=>{o.abort()
 await r.stop()}
-const i=new I.F(t.image??"")
+const i=new y.F(t.image??"")
 const a={platform:e,socket:r.socket,life:o.signal,names:i}
 try{return{namespace:t.namespace,names:i,version:await versionOf(a,n),life:o.signal,...requestsOf(a),...commandsOf(s,t,a),close:close}}catch(e){await close()
 n.throwIfAborted()
@@ -9014,7 +9014,7 @@ const s=AbortSignal.any([e.life,t])
 const r=n.now()
 const{gitVersion:o}=await(0,w.jh)(n,s,()=>answer(e,{method:"GET",path:"/version"},s),e=>(0,w.Uk)(e,n.now()-r))
 return o}function commandsOf(e,t,{platform:n,life:s,names:r}){const o=[...chosenBy(t),"--namespace",t.namespace]
-return{kubectl:(t,{input:i,signal:a=s,ensureHeld:c}={})=>(0,y.Yv)(n.clock,a,async()=>{const a=await(c?.())??s
+return{kubectl:(t,{input:i,signal:a=s,ensureHeld:c}={})=>(0,I.Yv)(n.clock,a,async()=>{const a=await(c?.())??s
 const l=await finish(n,e,[...o,...R,...t],{...i!==void 0&&{input:i},signal:AbortSignal.any([s,a])})
 if(l.code!==0)a.throwIfAborted()
 return{...l,stdout:r.read(l.stdout)}}),kustomize:t=>n.processes.run(e,["kustomize",t],{env:B.yl}),printFiles:t=>{const s=["patch","--local","--type=merge","--patch={}","--output=json"]
@@ -9196,7 +9196,7 @@ return n===""?void 0:n}function marked(e,t){const n=e.indexOf(t)
 const s=e.lastIndexOf(t)
 return t===""||s<=n?void 0:e.slice(n+t.length,s)}},7465:(e,t,n)=>{n.d(t,{L:()=>r,a:()=>s})
 const s={"table-gone":{severity:"breaks",undo:"unsafe",running:["the table {table} is gone","uses it","every query of {model} fails"],new:["no migration creates the table {table}","uses it","every query of {model} fails"],fix:"Remove or rename the model in Django's state only, and drop the table in the next release"},"column-gone":{severity:"breaks",undo:"unsafe",running:["the column {object} is gone","uses it","every query of {model} fails"],new:["no migration creates the column {object}","uses it","every query of {model} fails"],fix:"Remove the field from Django's state only, and drop the column in the next release"},"insert-refused":{severity:"breaks",undo:"unsafe",running:["the column {object} is NOT NULL without a database default","does not set it","every INSERT into {table} fails"],new:["the column {object} stays NOT NULL without a database default","does not set it","every INSERT into {table} fails"],fix:"Give the column a database default, or allow NULL"},"default-gone":{severity:"breaks",undo:"unsafe",running:["the database default of {object} is gone","relies on it","every INSERT into {table} fails"],new:["the column {object} has no database default","relies on it","every INSERT into {table} fails"],fix:"Remove the database default in the next release"},generated:{severity:"breaks",undo:"unsafe",running:["the database computes the column {object} now","sets it","every INSERT into {table} fails"],new:["the database computes the column {object}","sets it","every INSERT into {table} fails"],fix:"Add the generated column with another name, and remove the old one in the next release"},"delete-refused":{severity:"may",undo:"safe",running:["the foreign key {object} to {parent} is new","does not know it","it may fail to delete rows of {parent}"],new:["the foreign key {object} to {parent} stays in the database","does not know it","it fails to delete rows of {parent} that are referenced"],fix:"Remove the constraint before the field"},"null-refused":{severity:"may",undo:"unknown",running:["the column {object} becomes NOT NULL","allows NULL in it","each write of NULL fails"],new:["the column {object} is NOT NULL","allows NULL in it","each write of NULL fails"],fix:"Release the code that never writes NULL, and backfill, in an earlier release; set NOT NULL in the next one"},narrowed:{severity:"may",undo:"unknown",running:["the column {object} becomes smaller: {to} instead of {from}","may write larger values","such a write fails"],new:["the column {object} is smaller: {to} instead of {from}","may write larger values","such a write fails"],fix:"Release the code that writes shorter values first, and shorten the column in the next release"},retyped:{severity:"may",undo:"unsafe",running:["the column {object} changes its type: {to} instead of {from}","uses the old type","its queries may fail"],new:["the column {object} has another type: {to} instead of {from}","uses its own type","its queries may fail"],fix:"Add a second column, write both, and remove the old one in a later release"},unique:{severity:"may",undo:"safe",running:["{object} becomes unique","may write equal values","the second write fails"],new:["{object} is unique","may write equal values","the second write fails"],fix:"Release the code that never writes equal values first, and add the constraint in the next release"},"unique-gone":{severity:"may",undo:"unknown",running:["{object} is no longer unique","may write by it (ON CONFLICT, update_or_create)","such a write fails, or makes a second row"],new:["{object} is not unique","may write by it (ON CONFLICT, update_or_create)","such a write fails, or makes a second row"],fix:"Release the code that no longer writes by it first, and drop the constraint in the next release"},check:{severity:"may",undo:"safe",running:["{table} gets the check {column}","may write rows that violate it","such a write fails"],new:["{table} has the check {column}","may write rows that violate it","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},"fk-added":{severity:"may",undo:"safe",running:["{object} becomes a foreign key to {parent}","may write other values","such a write fails"],new:["{object} is a foreign key to {parent}","may write other values","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},view:{severity:"unknown",undo:"unknown",running:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],new:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],fix:"Check that the view has all columns and accepts writes"},"write-refused":{severity:"breaks",undo:"safe",running:["{table} refuses after the migration what it took before it ({detail})","sends it","its queries would fail, so the migration was rolled back"],new:["{table} refuses after the migration what it took before it ({detail})","sends it","its queries would fail, so the migration was rolled back"],fix:"Release the code that no longer sends it first, or let the migration keep what the running version needs"},"rows-refuse":{severity:"breaks",undo:"safe",running:["{detail}"],new:["{detail}"],fix:"Fix the rows first, in a release before this one or by hand. These are in the way"},"view-gone":{severity:"breaks",undo:"unsafe",running:["{detail}"],new:["{detail}"],fix:"Drop the view by RunSQL before, and create it again after, in the same migration"},schemas:{severity:"unknown",undo:"unknown",running:["{detail}"],new:["{detail}"],fix:"Check by hand that the running version works with what it changes"},unread:{severity:"unknown",undo:"unknown",running:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],new:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],fix:"Write the change as operations of Django, or as SQL statements of one ALTER TABLE each"},unjudged:{severity:"breaks",undo:"unknown",running:["the migrations cannot be compared with the running version: {detail}","may depend on what they change","whether it breaks is not known"],new:["the schema cannot be compared: {detail}","may depend on it","whether it breaks is not known"],fix:'Check the migrations, and set "unsafe-migrations: warn" for this release'}}
-const r=`\n\n\n\n\n\n\n\ndef django_rollout_inspect():\n import base64\n import importlib.util\n import sys\n import zlib\n\n top = "rollout_inspector"\n texts = zlib.decompress(base64.b64decode("eNrUvWt328a1MNzP/BVjrFePAJlmZSd9Tg8bRouRaUdPZcmV6KQJxTIQOZRQUQANgJZVU//9Xfs2FwCk5LTnvbRZFgHMZc+emT179jUubpL0qrO8b7VarWVcJjqdatVTr/b39+HVKk0+rnQxyeaqp4IgOB8cDw6HKu/kepHGt7rbLfXnst1ScZ7H9yF/jjtxWdrP6s3Z6Tu1SlNdlGHSSdLZjb6P1M9Hwx/V6dnro5P+8dHwF3WjwnR1e6nztorLSP2f06MTtbyaxGWZJ5erUqu4pdTpCbWe60UyUz2FzdFD/+Q197y6VT1106HW1M8/Ds4G6qYTl+q7nppm8UIXUx2GZTb5Z5Gll2ESvfj++90knaU3+j4uy2I36naTtGxT6ym8iqJ2C6C50uVEf17mNA74VbQdIKJ2vdAy1zO/TAVdr4/Oh0cnm/C2vJrM9FKnMzVrwkkNI7NOrufZ5T/rGJEvxeoymbUUI2bWmS7iosC6u8urCT7tdru5vsKf2MqsQy0ywvVni3Knv15llFtxvVosijQrZ0lRJum0BJxfZtlCx2lbzeNFoSNGWnJ7q2dJXGp5LmhVYu/85lO8SGbm+zJPbuP8vmUQiCCrxOCPBpYD7vJOVhtXi1ET+v2dnkkH+vN0sSqSLI0sEIL/MpsI6sKdIgqCoDW91tOb2iaadqZZ6mwib+Xgx8skbVOx5oWzab24y4NG4q0Q22J1hfRPfqGeYYNGFn/TLC3KPE7SUk25RSxW3i+BWuxOd7Elp+FGPLRmeq7y7A5QEcLg9bRMsrStPq50ft9Wn+LFShe9kyzVbbVIbpOyJzSprW6zosRPUbfVUvM8u1Wzf8bpVdaZXarkdpnlpSrzOC1ibLTVUmV+320pdZeU1+6XTlxmt8k0XBVJetWzYHTiRRIXEVShOs6n6SovsjyMVFwo+o3FVDInOFWcztzyn3Q6y3LV66lgmRXlVa6Lj4uA6nADHf1ZT1elDoPzwVAdnx72j1VRxqW+1Wk5KZNbna1K1VM7s0DtUC8R1tcLr9crXcLcevgMbu+Lj4tJUkxu4zyJZ5dBW73BPcUgIMJhNULf58P+cPBucDJUt/HniQ9Db2em3pyeqZ0CoAip2z/+Ub3c39/neWuEqhkXCFZQgQH/dnK9XMRTxAas7aCtZJ/8ce+5etf/+2Tw98Hhh+HR6clkePRuEO7MIrX3R4ObtnpJgFSw6y0tKpHrcpWnUnCuy+l1vFiEEcwmrDKVFAoWmtKLQnvFbuP0PoQiUUvpz1O9LNUA/yRZCqPilqFyi1Z7nBZ3Oi+82Snjy4Vuq2m2WN2muJo/rrISNpKDtWxZdPD1BDZ4q6XurmNYDsFO0eHJwM8htha1qY2QG8Wx0G8aRfAyaLmzjpjdKWiH7xS8qV+qntrHtqE3aZN6iFotGd+WLUy7FrcpoDHNSsLGH3J9GyepZTZavGVz3WrhZs6zxSJblZMkLZZ6Wma5bOoYeZS2ynU803mrRcOqkdMKMWyreZbfxuUEaFSIH8v7JRwS8vs2qx7Xs048Q5oLP4jkNtHUljoevBl6hzFM9QyOE1NT9VyiSwdlPCMyKxS35VJn+PS92seiJ6c8nqSY5dlyqR1KvY2+4pJLigkdWOE/V7Mr3bTekrnCb536Nn1WJ1k3aXaXqp5Uict4kV11LvU8y2VxqCxXXx5adgvARuH1l6Qqm0MBWAyFLsNsHgEnBj+x6VHAUxqMI5g1KJ6k1G3nSpdhwGxo0FZhBOcSLEDAY3GjZzJKWiYdy7HywCNv2Zq9neUVGPPsbvRyDO/9d9+OEaY8u+M3BaAPxgJf/zyOGO25nuOJEhY6zqfXbZXqOzqqspwggfpFlpd6FsLYqVwnXiwMTqfXcXqlZ5H6X4gdaAEpdprdtVV5rWEWuJo/GYAlIQQN7drPLSXQp9mdTAq2jL/vRsFNks6CMa4DrELkGg77JF1pACa+1YD9L/QecNWlqmYaR/RrPAqyPLlK0mAMZecebh1M+JUj9QJHD1A1vE713QgBG4+CaTCOkKbjmJogoPXDUEDRhxYBAkvaQvEFBoXv4UdbTeAbDrRDJ0cYPdDZeQWLp6e+UJOjl+OujMkOr63oq20kKfVtQScMV9wfw4mY3aUPhJpVCps6m09wbGYR8d7N7tI2di2jxQpd9zjjkvjBWwR6PtfTsuhM41WhgWxzSR46tGoGGY32x3bDOOfY44DBUsdFWVmjLSUkrKdGof6k07JDSObJihy886u2wnKAP1rnMoZFlhU61TOccJiyXo/3FjAd13GBrBBWbqsASgTRuNVSTBcZkrBMyoUDQNenW/gVWsYeeI/gb+iE0WaA7/WknQnuo9pg6HWSCh7gIE2KiRBZS1gfYx9bqswWiEaP8PHJm92lhEk65ZNUhfakNOTRXEUaCGY0BrS6oCHrkM0nWXmtc+kPOsIjBOlokiJUDgqDWDn3hRLYlmmcAg4vNR7iQUsBkUEagge2CuG5DbMUrxaluyC8D9LZaH/80GKWDhp5aHmbT/CNK5t3HsB3mSfe8qTnAkmEbAqoG8lxpird9whurCCdhQFwG0EbsRExfaWWifYgPcVlEnA7LwpdElW1DVONUQDzPO4s47xMYCWEgQIO/fXgTf/D8VAF0egVkFIautA41VOhtJTlKjj5cHwcEOqilprGBfKNh/3zYbhTqP652iki+hM0TniwU+x09rlkgKctNNBWQeefWZKG2OKOCvd8MNr1dewzsZY5bTwJmEWP7HYt8xVUSmeIC6Aw9vhyoYZtCTeWJEv1DNdSAbtP6vHBwVRK+Wy6EmaCgKedZa7oIsDYKdoK0Mr8YGgY6MjwrTnyzabXNrSL68HpDYD3uBDEN7wZ7Y/hSMhyuqcJ20B0ivhZ3s1mE7wcdwkdhVmOhXAOOFbEC+NqA+XDIoLpANhO5CXVDvZpWHiEyUUdNtNSKMSBHdhwBNJ8ttUkAohpct1zEN90Vsulhns1bA9ctw/eyG/0fdFWsB3cGW2rVQEyteu4mOiPq3gxQUDaaoL/wdIgCZDB1SvBlfONCTtyINBPpNaIO2g78hEJl5EaDrFOlTnCaxeD6SNXEOusy6RwMOs3UhlaA7D/S5kv1b2A+PJ7T1e31BKAAfcMAAXLRVHDxNYZALu/zBmNS6RrCtcXAaDfrFrgkDtEecM8CA++e3ZxF+0U4QH8BWhy3dHFNF4aOsE9PFgWpHYOAdNh6U3DUdp6oihHwEQeJZ5eM4sSBG2Fj97RBG9obKbVJC3zDC+u8AQ3SjxQJjNdTPMEBQQh9UaAj7FPOSUL/+5fb8wp6jXTMtz4qMrBMhPLAxu3EJlyXNIybWA3io+LpCSeX8rPkmkZMrPQdPMXYkn9Fh8XRCOppcltXJRGCF9eLibEtoHMAa60UPzoHC+8fGyNsrt0jFsuxLPA8Ma57sxB+lrqPMx3w4Pu4enJ+fCsf3QyVEE4+kcwfh4FKjq4uDz8cXD4V3VwEe7SEqITG1nVIIhAktA5entyejY47J8PgEQTV2Qn/yrPVsvwJUIB7Ax8DkQC0UnSyWUeT290WYTYPII8wpo6nYWR6o4jf6XgGMYtpPdIiYxkTvW+UoLXUgpOYeSnAznApTE6v1EykaQkAEmydFJMr/Vt3KEl6S67Un04Pzp5i+cWv+TCbWd54pxFKmipmggJRb5uMRRYA75AyL4qNC2GBmC4kAPMVO0UjnDZh0f11Ov+sP9D/3wQktR9p+AByYpCZsXO5ZYlS6PYUSFhsq2CaTMmS1gutCKZuFPrcn7LCetsprmOy1Wui06xWoL8qmBKUBsvUX2z8sYtxaw4PznH4HVcML2Ryi5fS8eFKykJ7NlvvvCxN7nR9wGRfDhHoC9cpO5qNXXkOo0bYYTXAyiDt3nUOPSc/cWwBnjNVlm6uKdNa2j+xSWrVTp7USBcjbcX1RqeX58O+8fHuPfxoFc95/RBetcW9mROYOBkEVuBg8JnLIltEFo78RLUaGHo8RakbEBoAWXww2x/4TNw47XVMF+Zf2kv2quyORSFzassFIRoFHoMXfOgoirnhzOPrY3bMhaRLjfcA0nOY4/lyjaoHpCm3ugx7p0aHketP1zq6ySdiSD3EfGtEfxuKCd3eymfFJNpNoOTpNRLAHlTPRI2cC2QT9wvDWIW8fSmaJTE3SZXOdIhvHnQRRCWRZJeGXYaX+KYTenIKX6t6b6L7QGU+I2htVU62VLTL2YTmcLA6EIobjfpLNPFJM3Ka5QfwifWkfAc3mX5zA7H9NBWQb5KCwW3k7vrjK8ScIeFIatPOgcdpbqN71WqNeqRUBqOPXQmOK2TSVRBTFuR8H/iDNmVI61SOAe/GlmPDgWQoG6zXIPMIAWZgQgMzKUEAKuDazRWGwCGNv/z4CLmL4Kd4iIAjCXT662IN0BGjkS4SeDVMACReqEoWCNBTPWdleq21ZdgGnTVl4eHCIWifE2GorDESOhmVz6KsRxMVL434sPok3wR+mLhiNCxw0b2n9czqWysBouhD9oiWeDSkdsdkk4s2dq4JSojgNWUZ8tCeaKoLOWdsmmuPiXZIi41gJbNcZ6E8xTdVaOQv+UJZM3ESr8ytz0q09o2hKbpMoMB4C/vGf6dAkFGgDQpB6tDusuTUhciljDQiDrv/3OKCVd6cBenJYh5DWAVsb/wP7SwrmOY12SxEHbG0QQ40rpIGBhaU7iIXb4nNMPB+5m6uwYWBpgvmBZsH37MkvkcdLoEY9v23lZ7o2Wc67TEkwCaNWq3jR2JRP/u+p42iayWJ4jwue1H9sWGRbUDK0p24t31fVVR2KgH2DJ2Hrn5gXJvmB+XPxVNDOiXoJr/1pUiL1cow8Arv0NQYJGjpYDK5gG2TaBQQylzvtD0KACBRzB2WWF554mrFws4NeH6qZKU28T6cFhyfe/Fsx61RY9dlhMr7y1QRzvAu7gI+AaBRR0SKpwLo3QUlMGYhbej/bF7FgW0C+mAR9MbQQFjXL3wcO8O0q0KetvkKgUGmFqoT7OziqvaYyPuCakQLxsaZxnnV7oERe2Xh8jdea5Mn+rhZELNUTC/KYKxq9KhSiL4aeSOfAMgu7ANH3m2St/fl9doCcQg15kvuXrDG7gFZjMtonyYI9NGJ82yJYOzkSUAOAE0vo9u4jXmDg9Kt0yk3nfZajEDjgeOXHUZT2+ClornIDzpuacxYpUQKTgOsFhABxH+dqd+p1BkQFjICQgj3yl451NTWIuGAMT33h5wcPW3pABaixdFVq2/sSLjrPqh+/Vjy1cL3VCcmjGLy9SD4lCN7Wa+4M5/QeflLOiqwJE5BWmc59kdvYctUlzDqSN0B0rMb17Es5kt4Wyi4AF7hA7b9DHXt9mneBFYvIVBVy10Ccf2NLvVahEXZWCmi9dBVy1XWCRJy0zFzjoBi4iyAJFfEDEf3PrDQsefdIHXMHc3TLNcd27jNL5ippj2w2F2exuns0Geg/BwGi8Wkym92la7w2UK3mG60lxr4z7sLDKQlkn5d/LhOCMzHlwXlznsafc2Gi+Xi0TPxExlo1TUin5YCpLHSaG9UYY4F7O4jC9j1GOqGI6OFEXCYFwXKzDjBPzDGY8twuqGK8d9VyWlul0VqLXUt8vyPmCWKV4uaRE73AlD7XElPP5edejOcOFIACrcU6FpNWIlV7xckvIm5ZZkBmaTeLlEuT9UtZ8Zhomdgga9AlTxW73K4+V1J81mmsoXH1dxcU3qek8y1Pbvzlyd7fZgrXjqHYbN3oa5YDE29hql6YsNGRpmEDkUIMU8OiJe5XVSGDYX7410vn/SKim76lbnVxqPOimDWmi4sQHJAuNWln8BPWEYRvtgKOBtjJBhCSOUFo32x/T35bhtllXNgLQNu1fnYGv6SfdYdPRJ55dZkZT3vf2o9QeS5hj5iWsLJ4asya39nd3oNPnX43ZyyMe0WZWM+rLFghYC/L5drpBjg0taAcqPeZJe6XyZ46WAjeueImq5vC/ZvgqN/fCXMDGsqyPrK5AMtlqtRQacB9Dgl/utYknM7Wi/A/hm80jSSrTAsnLC6tiX6IGAb+BOxvXBKYGMtw8Bh13EHqqLJ5MkTcrJJCz0Yt5WRIwBDHPDvrvWuW7T8c1SLzE1xg7EuFgpaKJDLeBPaAZ/mLbwiRuk39AqXBW39yuNV8XoL0lM/h3SoO9ZWxKo51QZtgtbdbjiRHwlLRokmRr8xqtC76SOvWks5kRQVY+5QC4xXaEKSHTS9NIYXoDJoSJxWzJjxLPtDXONvqFPt+X13PY7dmvK1dLvbxSwnAAOZPVc1QTXbEKA77iWpwLzke/YNMlbgTgQDf+etZGNiN0BsEgfQkZnVtgc1ebC74FeP96FM2inKxcV9S5l/dkHa1HNqyqwBpHClUBpnkIgAAXPYY3lN7LkxSJ8shYXJiVqKxe5vuLNvxJXL5+8soDHmWSrkkET+cA1TAMKp2lVwR0TzFR6KpgniwXI3EjKJfuUzjY7/c97KmA1kqeAVDu+JXWLTdubWndMWBzqACezlJ4im2cgIRa2pyq8aMte8rC7ogYt7TXfEo+UCKx1zVb5FImXo5axK8AjLkLeM9hFYv9tX4KsklozzOvmxpwm+DpAddusmqQnY0tHbC7uXboeNC1SZoJwsKm+m7BtIstArIKj1fLET18e2sYSLLQEOHJEq54YpapCy+ZwrydixNYWPL+wSlF6gld3MIyNZ7PAtxS2TTdYRzvSqAaWjNqeJ3DtY2LddXgk+QzLzogy6OWVTjVyhMQ/gQWsNQlD81n7CCsxFNMwqg4ndlsgj+qAyeXYAbCtAtOp0UhbBGGZjqNprA6X7OlQGhmTSNQyIQgPys3c/gxiLdPcZlMhY9FDyHHrGbsc6YftNzY1HxkRN9dwfBeeilypK0aLmxFLEEj5KqhilgjmE3m8QJAZCbmeZvkMLur+ILz2yIR302hwCYV+DVnv7iSCARIjTaSsPgoeG3MFRWl2V5XEVki+u41uwLWG3G/cdVvtRPxm6ouk6j8jpGz0RSzWA7GFRLLFxmoVJxpXIo0lEEaw86gasj1sFiSzEMsuwMrSA/JPjcN2ANzPLgX1IjzFfcgwBrkussUnjT4ruoD7DUs9UbmHpax2D+nVT/AuqHooycOTFhwDLTRBYMG/AWPHiHtw0riIP2dWflgxSHVnAYWfuFHq89psGo3DR/KMiwbbMeel2IO7CPeYzs5tNtOLzuRWlzEgn5Uic/ert4ewE488tsVbgg0gmHh7x0lSTGIQZN7VzzJ7/F/H6WzBV6IgXoDsq6vwL9qpwMnTVSiJaiux9uiyWQBIMNFUqUsGA20VoKmxYvUNrp25zsGhMugq83v2YPptmz0lgOCutedf1H7KbvOtSbChyiwI90YLHEuIGUfXWDiTonMDB2AniETqIGRjhBhERGx4QcwB60WBi900F5Yaecc7Wzq/HFfUm0gLPB0nvsH7kH8T8p31Riw3yubW9cJxfaJ3pBqitxXOd+ISS1BPzrQxMUAIiJ132CA2KCDwDFPdwE5DuXtkRqCscW6CLho2UqsyC7AvadW6Widne5FoETkW1AaHm3egHGzZYtax3LjpD14DH11hikAzbl6H9p13oLHVrMc4GKUmDz+bq+cqFIbfACNGHXjGgcwDLqaNbAzKzBr4F/+oMINp2wGg+tH4SIhIhW5UYCbuNoAwPAgPy7qkPfyDZRENC52SXTzY/r4UgkTeDCiuKgg2smdsQgPeZJqQgLejygoAquPM/2QCNqSTCZuogQKddH28zogbdadc1iUXrvVrXR237uJeEJCJMFoi9qoXANfxwyo9gXHC8jWuCV87twBa50AQ8INdp/CZ3sHKE4qCV0a/CfIEYW7NfmIJbZ2eeRScDQNemE/4hGEMAs+om8Q3KOTubb+pmNMZLQ4r40ftJrsH9ox7IKHGvy5ZAol1rA+fXOvQEl0mWa7xSoQYwXfp97Du5MZq5fWGCdspUEBvHItQqeJe4qlxMx4UF4b+vdvSVOvC4jGA6rkKUDhA3CeCJ0OYrZaLZAoSHWsQj5XJmLAHluM4zEmZZT3jfI9FULZOPeGWrhiVi7SKJHk9Nrw0jfGRFtQFFzV5GPVmmnoOIjSxpQIosWG0faQ2x00+4oCmVVqGe5EnpIQ2rE8Q9RRJfZSuWCkmSVq4KMISkckDQEVCgcCr+vbs9MN79cMvIJr4sf8TmCgbIL5XLzf0XZDiNWC0mLgqAHbQgMOgF7TUMk5ylC0aEUgHLSNknGIhQeS8QHFLfdYY0+q519B3N/r+e/Xd96YtfBGAogG7fcqEGGFiHYnY2+DvR+fDc+OSVJEkG1h4Nrgvry0ABe1QNu2/4jrO9Qxsjwr9Ca4IZGcIgHdRzcIBUtwwIcbjb5prlBZ4UyYsU3V/WnpXNQlzBOpB4EvxRYAfGaUiaEzCikep4z1UUwE41xIGRGhqpRHPRcppsYox1Ddd5jq+ISm+06FAyTz9Bra421LIEoA9V0818QgtobI9ZQ8ePL1qjJHHEskLnx9yXMWYKSKjWTmjmyg2n/0bu8ODjar/J8hv4N6t9B07rppeAYzKKyhVEUYROA7xrvQNDpNoqI83ePrJAkZzcOLLbB5mC+82JK+NSaBT2/gJSNtkbG4Zhh6ZdLJwwgDKS7mOKNs2mxzgC1iCRK4Mv+wSqSxfXsdpsXnJuYy/VzNeJDeG/RdovqI+2VOAqbus6seqyyZ5Sr/G5MZqPDvEElTHGrmewqIckirWE3pDj5GxUXJuqsgxUzASPJMPT4+P+8OB8oK0sC6EHkj0bWwRjb2TaPUe4wsMY+BRcbeebBzDGzQ0FDV58zQd9ObkeMqpHLK205J6wQ/6wv6OEwZe4gKXiULer/nUMaYAqAtXSRlUKVCu4WbkEp/6sQLDqB9VrJgwZ05AwXIiexVhwmkE0FXTGLjiGvO0k9Ph5P3Z6U9HrwevrYWayJRE2G4lgWCW5lSx0XW8dkji9dg2J5a/bSyw3NuruV5YUTnRuUcKGaqHbqrUMtA4/DV6yR591DN+oJ8gUoGnET+CiQX/fNUd4z1jRE3AF/oFHzyZWdJ4E5RqDmVZZEUZVoUKtqRzunbIknFCAtnGc69pLPUjz9iN1aUZbTWqvjJHYE3yUdvT9kBkl5essPIca5oJozA3E5/jMWTEv0mYCETNnKWjLFwyaTDPwDn3HMY5CrZc6tBhhYx7wHcgwzgDeIB1a2aqjexkZbSRHRH9NdTXaALpkYtbmRzgqBZBq8oROhNZP44bbEucuEAsZd24ITetYFoEDC75FgCohiHkR7IEc8X2rkGd10jTTjCHnFOwtnJInUtFgNvOrQm9DPRpZzyH+iiSf2mgqSHad7cV/oFoKmpkxF1fJ1QDV92gIlsTQECeJoqDzUoFnIYmX2if1Ii0mfyjkY9DG3UU2HwCy4g4J4lNnLNihkZnJSU4ejT+xg8gpvuOXgq9Is5Aoe1UHro0w1SpYZfESI8pSJ71qAmyOkB5MC9bEmaTxY99D4RHnGaMjfJ0BQcSuEJWmL5rPLcwil7P2IdV5ty89ueedF3QFMbzgCbMj+/sh1CkjIR1WPw8IWKYRmcDWQtby14zdaYqyQCEI9jCnWAIgQVsiFxRUNmCZFDkqbZTqOtsMSN+rzZVUeVEYAsx9xTw6H8QX3KQBon9yFTMOQwIw1FFJMWLRZqFItU1UjsCto3Y+uLtzECFBDaNZugIGHVh7hoVWZtgvolg4u6YLHR6VV5zSApvsI0DrVDWMssmOCtNCj6yp+i5Ou3W4ypF3vIm3EbFzgIdvVxDDV8TuNlEwmNXUDErFpJWBeLTYViU0Yb+Qp8raaKTm60nopZytqPqGYtN5NRBivZx0SbdjBiNdiAUQV2P2q4ZCNugE1IR7X+qrKgLzri1lVo4XMrGFYMAG+rpkuhN9JiGbgSPpov61sO2cQ2a6KBYDavggoIIFughJFZmm/aUcd0D5sYuKb777RSwjAoj40YJkrnPzJOSnAIcpwuzhKKamMXuvJBCL46CYBzhmQGVXG7FiKOAt9nCoXgqp80bryIC2LAJ/TWd5apmOAQvH99W9UtA5Q5moiPYhhzrikdtKaoVNppVGChIG1axnmD/veSTNhI3AtC19+KrE3Vp5GlPtoBwNHa0Csi0Ge4II6C3EAYoaD9FtSJupLwwQX7p0pvIx7mFma7j7pRs2gml9XcC/hUdbkCqsgmEqrKHb/6wE1zIWtvG/wpCjoaNco4NovPjo3dHQ/XKRvgqo6oSiOOsbrxoO6KJXs1exH4Ul7OWa3XnuuwGdnlyEFQXzaAvcJRNzV2RpDrgCDjVAlg5aDd3Ti1LoHbXP04i0ojSwixnf400turCVIsXjOYBFEEkLiaFTkuncmfCIZGo/qT4uHCtCNq1/ceXA1cKWJMDu2ewr8pzUGvsm3CF/UenvWJqZJSuxlKPBlsTDbsBNUfjdrW8Jx2mw8OtsfVah+FV7jEel4DsEECgP7jTDu2AyMD/42LbtKHg+vEp82wJK8Jw06IdNp7TtaFWipqzjmHDSr4xCwnnSGgHJujZCp3CenWaTuZOSLLCYCeIOkRU4Cfg5pVhh4uPC2vmvLMDWxDKJHPTOjqVk5zwp8HZ+dHpifpOhd+0gfjgfBQfF2bloSXXdlFCk9UF+j37IedczY7Pgsp9cqMKoMKxblcEbGA3m6BE32m5y7e2s3L8Fy8lLl+Hi1CusZvtT9BqeePp+qwaetXITfCO5Y9feM/6bYv2FwJTk5ewzKYWGR7vZU8KWmdiD22JHOfwVBOC1wSQY5MPE0qoEkgIEy68xDXFPoocIpO83ISu1QMKBRSxCwmFHDiSKcB3QWT3LwnOAr5hIAv5XrHPWEO0zkt9FYM2DjzkOrdZmpVZmkxDoBLc2uhG348rAT2dIaHLjPT0vN6QekF92ABKTrMmvFCpF/eCL4xKBxHq4e9UFzV+2Y9hTN5/xJsWEwmujgZsIHRhy0cOrpLNjTEQfmVrJTowoQ8KeUlmg34/FKeHpUJUm2QPbkP4GwKy93oyDgkciZDhDHAiDRuKjzrK5hMIl7yIby9ncReMz6A1cOATzJA2CoZym6VX7MjnfrQ4Q7vDek4FSulgreebY19zYJXGsNVVmBD9xr0YHsgt51lPjKyM+wd+tPOxLUyzEzfRW68bHP3cALIm+wLf7dxuQdfxhLi6WENsS+lJTCKsAzquRuCq8+wukBh4z1XwFzqMqgQgshRLSETDJLKdsbvyxYD4EaiFqjAZrJMRd1QtI3frqTAobuPFghioAKwXrzSeBpcQRKSEc4N8XCEoJvwYOS1x9JgrCqPKgZ4pNgUUZfkFAUNb06wSEyoHS47N7Qf2ALyi0+VKYu9pjuWBNRh46ce0EtUWjBimsxjMw4FNeyDoD55yodkp+C4DKVPkMjN1AzC9UnvKcbWNDL4h9F6Shs63tgqdeMXP1csI0sG8ikxoY1w1+y1VJJRKDKIQlTqd4DPBTXp06sAuMgUmxtBhPNNuaW8l2KXWalaDYyPP1cjdBY6XGdpfiaoHsxyB4ZO1sTJOmXDt9QjAc9STIUIDfjg9ez04Y33468H5oUWzi1zbV5sHLc6NNGtkD9d9VB1PVmkeqWC4d/Byw91Rc3yi4hxUfZnA/hrkbaZyG16Fn2+TFOOCyxKJrzQwPl8BllNTfQdSY3KwRFhjdECQ3AMJ5nQysNpYhT4NaplF7+KqefnYl7D/3DDbdC1hV8QtjrfufLteBt468MKReQrHiotks1flJp9Ldy4pbHh93C0n84gJCW134yb/nmAHrbjhciSdEH54ZmwLskDbCvrjzRpZMrPXtBL/8thS5ADStW1d2dA2rVdcauDKzG2Mnytpv6ZZOpcihS7LJL0q/BKrMrEGF9DCv8i3fUOUg086h3uCVODYEQV4CyUcZFnehdEI7aw5vwgOi5WPnGsulXGNnePIOVe4/mh/vCWO36YGG+Pnb0nP46VRgVs9jgfNMxaLEJ8ia9NkvWTMsSY3HRuVh0dbP80M4Zdp6xRlvoQfIRwl1Nmo+/K/4fQInu/v7+/jlfiXFzu3L3Zmw50fuzvvujvnO/8KxCvzK3IVKfUvStBSqyPzzxHzcbl0PpwPJsNfeU9zAbw2ibuevAwpyJqMzZS9jW+AnUk+6ZBp2r8kS4t4HMJJ8X1P7e4Uu7hTnpglgYlkJykyip0cBiqIQF8iDcttpOmErefIc0PziBCjFpznjD98dY6oRh7msZHWuu2YNxVXoK3Mjz28hDqZgzmZuQczWqg1JIViZsbjYBy+N9eAJOmVg8U+8ZJn3bjhokUnKUQvje8nl3pyq1PQunCTfBurutiwrxK5YE1AMuBdr6ou1lvvaCZ+pduCkxTKXq2cFlEPDO6IM13GySLoUjHwOaJOGEEBYI/NewP/mmnMuT2HuTY2LTGYncE7QdVSfdf78hCZvviSWoxevAReHgK2jSVUUce50zCV/JSAGYrn4+MEBICvRX1ilUm250Tao2CJriUSieJcVs8NM9noEyf5VYAz4XQSWB8wXo+L6jTnWogK8xE1zk0gEd4w/lGi75DVAHdAsIe0uf3gU1SfQ3j9ArJeBDW0eZO1aZ4qydBql+4n32G23FqIH3NkOhg0CNYxtgFheDbs6n3nYgNskVy5oZrxZoYqgWOSGpgI3GwRw4Yj2V0QoW8c5dGhvsG9jhXL7i0qiEuIZVKUFPyCXttKPTsMDu6CJZzw4iuO4+nA4VxrUgycQZcL9dzl3nhCnDeOC7bo2jjEPmGjRrUdcZ49FeilVaIbK9gGOmVnn694FKO1+2q8hYJSO5b93qgggaa+GcM7t6Chn+OWl5OQBD7oHbtXN7KGLi3D2kijLWHubmYlH4tp3jZm43yK1MKIW9MKL+oag+ED3RBxfBzZhDdOzEvOengbL0NOZkFBgnHlWaCotJ8Zho29gHtCWAuLiQZfQ7cSoFPgdjN2Gv+sT3468c15r3ON4PqZmzk3dauS3fkTlPnEZfKO/sTvvy6HdmtDlmyGpJ4nO9fzJ+XTdpJmu5k8d1n7vBu1sCAN4Lvvq2m9EWV4uhydqHD3025b7d7uUmKM74hgf29Tgm44576Ky5P7ZlXIPNP5BNt3VdJFjCMb4XRuXcSS4YBNjGygVD7AfS96e+nZCoZILMy6a4oz9LR8B7bmLlxTdnfpdk6RzE3OWUX8/daM69Ytp6HNWr5etNfgoNghcjGRHbaj1HBGJtMO6oCorV7tcxYdkqI70ko/KcdOcXHpR+5C1kBybHiTFCccWofVYZvZKzEKrk7rf4po4ku0GivKcHvyhcjmPrIL0iO43iB9IkhyXiGaPkxEIEU7QnnGOVgj9J+GFJIRgjdpHwsRBWBccNQGSqLC+UngNZ5QIa401omEp+ccuvX8Pi3jz/zwIU0AoNca/sV3ND/LuCi8+F2FMVmRnfL/q7AodY56pheaNS5OGAGzGMGuryk0AYbm3VzNVexuCM5Fw3RjJYn5UVN/HMLlfzpYBJtqoCk5hDHD35QhcMs4HcfRP0yzovzq3NyLbHpT2NTcLTDPo9A1xTROg656tc//Q1UNRCboqm/sKz5GnZcPrdZdlmNKpLClwjzov36tKsm+1HPqGPNkqucqh7Rf4UH3w8nR3z4M1u/Pjt71z35Rfx38sh78/fD4w+tBFB4841RXRyevB3+PAgNP1P7abjC92PrN6dng6O0J9AKtd/bQZ+an/vHR64tfsX1EgTR/PBycUQfHH96dqOig1jyl+nT9e9wGsGHwK7QQukWe2kkewHfMKdof9lV0MPzl/UCFB8/CA+S91mxlsTamFepTnN8Dv3BxGQXOlHl4e+bgLXIB6OxdXIYH3beDk8FZfzh4vQ4Puj8cvV2fv4MUTwfng7Oj/vHF7CC6uPx9jUtqVIhAGcLspNnd2iRbQfldUca3y3WZx2kR46ayb6OL8CKKOnsX4e8eWn3R8VgaltfWtnBZUVWZ1ciGnL+hE0mSyLjEmiYYBCNmDQz7PxwPnBWsPydFiTqs8KB7enL8i7c2OIakk6EGyAm03mUOhPCGCdDp2lAsF0lp4aHUHCb7HYh8k2UYqL2ALxEilRrBULDJZVyWOidv/BtombY9BK5FoC71VZIWoSkWG3vxqhEA0TfOQmBSd2EBCOrsHCIoSe+pPDg8G8BeMtOnogOkCzxHhx/OzgYnw+Nfog0obNi80cHB6Yly0Gv7cyaIXm1FPBax5xM+OuPidSX8lXA+phE6yPE9pkKdLjJMYpYUE+BJJhqMsea5Lq4xtIjJbsZ/IL1LxfLLNs13SpS1FSUYcuE1P3jxgrXewWH/BCjYDwP189nRcDg4AYXi+d+OA4mWRaEtLSyq5z2RrJNgbkmGLSe9kyw/A5I9PK1JuIgZvI1hp/zi7rmK9g427pFNc4Njt6G2EIedeDYLeSUsYtY/m9ni5PQyIBor/+arOEoa4apF5jrkqs0JuNgagZrP5hMDjEMIImHubcuo/gTVRElBej+8h4NjfXRyPjgbrl8PjgfDwfrd4OztYP3z0fDH9evT9SFQY6Q9puVqtF6OL+bNHMsEmImGaCYiuoTNHLmJrtxd7pMyu+UJg6x3ZbMnxLKV4dh1LWDIRtBg82r49oKt8rBoXGa3yRT3BfvVjfCjq3nbj9Qf1XyRxWWITAwSqnHjELB9C1JYrG7Z757dOLE7YhNv48/0rZJ7aL+zz4B/XOmVntW3MKefoizHJJ5JCjTCwDDPJQSldxITbtuy0gJlqJmI9liaEyna793Sv3+fmpnHPRoAW2JPyHPVPz5WR+/eDV4f9YcDd23axcj4cEbIAigl8nmfDgDxdo7INVOFzh6R/87egTo9if6Nk5OzhFLXHDULQXMs6JBocBlLKziR1WMzdZlli9Ab0aMb20OdVX2R1dwfeKokG4HD++PZ1lOYbBeGDzl210EQPQ/Wv+Hjb+P1b79Fz39bX9w9j3ZbLRaFBCFgyHCcQHI7zpsgOoiClole45UOoqB1Hee3C13wFSAXew0hYEzOeLg4UBrz+WC4PhvAv+c/nv687p/0j3/5dUB/zwfrn/qHHz68W789659AuZ9O/zpYH56+ezc4Ga6PTw//uv5h8PboZA35kILzYf9siF+PhuvByev12enx8Q/9w7+uz/s/Dd6fHmETx4P++WB9NnhzNjj/cX02wDW0Pjx9/8t6ePbh5BDA/Kl//GFwvn5/1n/7rr8+fT88enf06wDnhbqiFXhRPA9Pzy6K52eD98f9Q3iODsLB34eDE7AHX7/5cHI4hB/vz04PB68/nA3W/bdvzwZvoY/zwd8+DE4OB+vzwx8H7/pr4OnXr0/f9Y9O1hSOBGqenR4P1h/OB2fU7/vT46PDX9bvP/xwfHRIJc6H/SHIZA/P16fvgV8/PVtDlNb1cPD34Xrw0+BkGFWBfvPh+Bg+XxTP1+fv+0Ng5wF2wgUWxv0GZe1wDMRUrGF0OAYLMrP5Hrh2aBZwhu/12el76HFz82dHb98OziwgjI6zD8eDTTix0FjUE1Lg6ARmHawgKiv3KUuyYRV+3QKkYfIaQwSYhcYLnUXuo3+E472LX4XsmdlTMnfCCK+JSNLvkIrTuzXgNlIOXgzG1WZ8NyxWF8sWtR5CBZ8TYv4tXuU2vD48/nA+xHkcqvD49O3bwev1hxP+4cCI1P78ff9wEK3trESQJHwNW+7osL8enLw9OoFRvj09Oxr++I7mQyYHR3l2+vPkzenZuz40cNJ/N5Ahw7VvjZc8QalgdO0UcJEE0glXhuDsFRWai+HF+XPlwhs6Yzofnp713yIRe382OMeNdRFGEWAOTxdSuICMN7RTx4CvB38fHH4YDhDTLc2hRoNd0CDv7q5RMK3hKQ8uLjprfrUb7HbVbhCsg922Cn6Dwr/9tv4teGjRdY0yPoP7b7LQYR68eLH+48Xe+uJypAfj3fXu+iJY/7b+yxoSR4wu7i4+v/p2HMG/eJxc/HwxG1/c7UUH8MpENtEpsUfgrUO+JMAdk6y6EEtuI3D7i2uPEpf+xxcvgq5jIwGuOXSIXoAbGiaXRSGeqfDHPVuhDfqEEtjHFy/b6iWzPcJyeePGQe/9MYhsynoEPy5ZGk8tPYemzI2KOIF9tMUP9v7I1gL7+J0GS29eMpfB0PTUvmcMb/PQu4MBXg1TwOV2cINdHBw49oDMN50VI5hzD2O7HMjVBQA+dhbZnc5DvI9vQAO023YSejfhgplAzZYhggLEwcuNwzIT+OJly+TLqE2qrBW3Av19riQgbmRkCaCE36fxQavcK5QrPi6cYt9JKWKf5Bru8rnkV0YYg3AXGFa9kKALlLPIuWehqQncxPfZLhjZw2xGTDL84ETqq0tQ2BTPMf0NhlWYkaVvMSFXshk7klhW3OXL0WTmxUsK3qoC2zb8Gb3sjvn+Im1RipOZHnVNHY7Jn820ZBjg27DpRLQYBBsYaScLDUP8zuDSnSwiG6KOknXRsiIeLyUGRlQET5/ZDMqO4lKxMRLdXUJKp8rZOOmDLCmoVtIyr1ATKqcpz5eQFSdZp6UqLJKRNESWqWaBV+ShAmdV8sdYP7YXL2D+/rjHMXphLGDZZzK/oC4py3kpj7zhqa6KSxGBQZNmPnfZ/JFr8qIL4dEuwahxqqBM1HKQ2h0bD9ktQ2VXqOaOKO2rPLqTKLYnu593g5YpUYHFFtqZkdUkLB7TunqhXgoAJDRIZjotk3kCtsukv/Z8UexnWMwtSqgFn2BGdvkwc50xnAovuy9ejo2alartqVfWS7JWRWjjlnA8uI9sDYmLHN9quRl645jbbH+h1ahlixkmr9TgzxNQ5KYAVW4QuwkdJE3+yjKjPJfkkmeC6QViJ0KdGscYViLmpDUlHNP1naGqEn2guGAyDHXa3Bq6zJHE1nkhPqC4dCl5rbhHOqV4jVNJoE0YwKgRBSwN4MrsfRjYfvZpwo0NNJlzQWGkr1zNWEjDviOL6seGXatqFwN98px27dFAbfXcBQFjMLuF6EZNptJwyDir6/Ye2vG3IFnrcK2uZBMgcDAgaLNM0aQScBaF468vuQTs8OXL2D2odj+HF7PnEbCNZH7KMnsD4ShJy9Al0i+jaNxuajYSgAIDZGUW3fk3RSrgXMyek73FZ/jTUDxy1AmNW1ECDOv7LJ1tm8vW756+0bg2cW5wXshOWWaLWXW2COiNg7WlR90/74+d8PmN7YHNpAiQ5Q72iGjYsxKT011E0K5SKjzoHr2R2IKoT3Wkao0KEaPqsbfAqvrJOcKr6qda9jp/WHK1FH/USoq6LCcLE7CjpgwJQRlIWfDU8X3kqS1LBlBY58ri6QZIssfwXX+I+s+jXwevVXTw09Hg50iu5qyXorsi3zWx2iNiehsMLCv0xEa33bpa/83FWp1uHoKRz/CcOzElN822ZftYieHYKb0eDAdn745O8ParDnrqYPcgfNM/Ph+sT9+8We+vT06fosKgnUKkvXZuVagRHFHVzQ8Rhkgyy8ysnWzkZcnyNQ9YTFkXxwYYrSJynDf0v9WeyEVZciiCUSOBRHnk8Wn/NQuB5Obvw+F2xsHWmFd3rGfdlbxTRGQ35kQP3JrhsWFJcXA0Y5qEVk/O9O3tgc25AwT4Z4Vkhw7cb0+0Zs6k95z1JIa8ALJRJKNZm23SjIkLsMi6d/Hzmuw4KM+iPzDrXr7h/PwfooCi8vfXaU1J/xXksZkrYFrHiq+YPbKrHAJtJWZ1PFstZ6E8SvFU8OjRgr655nALD5LoH483G7pIXoM0+LB/fth/DTLR8+HZ0eEwuviVw+h6NMhbtIhJgIDGzE4bZmZTmw/CEpcvlCWla4zUjBlcVxowc/eAkhxuFZng6jZwA25toLSwhM4UEwBaUsPBu/cXd3tqfTY4/HB2fvTTQK19NO0Bmp5Omt1lWB0mmBO6g/SX58OTBvD2+PSH/rECoSv8Afjp39MzsKsxUl1lpKbRnruf/s0hUFzhf2sQ7pHNtmTGkIQmpQomW5Kg2ozty3wbkkeHIZHse+6WIyl/GI7+EY33ogtP/1ehBW5Qdlrr3KI9BK1pcmGzkiiJW4IcDgVFMw6lDkllFSButLq7BQdTM7G+/AOfLO/Dzt62AdQos7J5OSA1Rrq4N0Pxk6sEgYc/wgKIVXBkNFJ/DWBcogNM30Jhk2T8PtxgvudnoPHZkkdGEDWsTpsXpWl1vora9nbbdSLa2ytU18GKP0aOk0cR4Lo0rqbFXiXp25e53YlbiLu/lJvIrkPx1VPId3V1s4SZ7bAsyWZ9Pjh+OBswQHANMXdtsRpIu022JYKVbt1YS6bL/fAqeqjTEJfF92BSw1O1nQ6QmUY7EJMZ78ZfBTvXIgMC0UmVyrE0qbq8NhM/+ACY3HwQuSaPeDCR5pVNLVDhir+Hp6IfM2XwYyQlwWyLtLSemQbipeWINdst5a0sg4Q6f4mz06sw/c5YwbubLP79DSCj9cdaV3s+ch8BHhSlirPG5p3WpWkFhqJng+GHs5NzxVh6pI8WOWOiWTYsM1AHX1wSqk0LrO5FY+DOnhLdJhovrPvD4dnRD6Qr5IJkXABFw/7r12vXcBkVisQD8tiy3CMepxeXa5g4Bmsr87dx7kS35cyQf2MUBehjzUtEDY+CC4ZD1EZPooMnodq5Xm4Cl7siXIidy5Ymf8+gHoOhSsg7e4opK9LT39Uya8GSq9RGku6iNmtZXtucsvttjhCA15WyjTVINbm6xdi+UlUZEX2XQtBQAycSwAHq9ThKkpM3R7Qt0m6wewFaarcJ+GR0La4m9ksQBl31sg02SF314uUDyj2hOFgH2rkVuFkdLGPHE8sMHCXPiMzcave8YYs2GQh2BW/KHSIQdgwQ6Wt7sQPRmkC9EfbVjUu530Wi7UEIYmDErF5zVMsVSGL45+QixY2ZpsaipB7bm+/jd0RWZ6LvMana7IV+042eyhFhlgCFGw9L92SMbR6ISrH+eb3Y9stA9ZAUn6L62bj9YiB0tOKRwaZvzuFuMtFUoTOy36Ym5WB1TEwC04YdF+Kfx/TCaIQ4Q2r1/C+znn/2V+I9+9d6DwrHmsVC5HnjoItDBcYqzhoapmpVuUkj3nzXAHf8XqpUQEXDub8JFovf/wQQwjRuAGLTYrKI4aX0FFDqq1xWA7rBbVgG28BodjIySxocjFx2gBgN84SeR+yyU31BRfnBWSUVZo413P4q7ayWS1C5WnfYak+wm90OgqiCkgJVphu2xd5e+IVi6HYRAPCzA+L8OkABTkBp1vhKSwfSF0kd7dc4Dx7+Xfw2OHB1nh9Eock919k7iA5CdnjrgD3Vr8ETFsVWDIBLYQ/vjROKje9TibbCgB89vA+7376NKHcn6SF63rdvJNTv6L9JFPFvIAWM76ybGSDIPtGF9fXgZHg0/CX6t1FB89prXoHozOF1GGwgoU+daWP7d9B93PrPDA6Pl8Bzoq1iNTzovjt9ffQGCHP/5O0gehp5wZbDzvONiET/VJba1nDnIa2lLEICAsI/HYxwisrUAcgpyim2wyIcx2BoMyvs5GwwEmaKquLAZhq1IqBnmG7VbXzr8YqoKLOe3wq2nWFqDP/DtlWITe3tIcM008U0Ty71jETTkgKNTMw2Lbeqh+vaUGX2Yaw5tja50jpHe9XUtXayV7QKNhx7KOyiiX25RZngLNfBCQr835yeHQ4idXb6szoe/DQ4Vucg5IattpH92a4o2t6fQqeRn/u/nIutcLR+fXSO2tiauMIF4XfCUKN+MnPezqwJvJ+0O5vnBeOCb9+qW+bKHWM8m207Re3CrZwfjXOAhzg5NTTN7DZNiXvRJSGVsRk//fmELMbZNJ8XFc+oMSnfbhbe/zA8nRydHJ4N0DrcsRJXlklvZNHXjhE5LWQQKxjzhjYOwrl4gzzLpeLb7+Dbt9nGleXI6Br5yDIpGxSP/jWF5wza9JzU5WZGUndwjOXMrVWBPytQwoPuXwe/KEIZLXd02TzwVRoytqpMjcJKQ3sOJVNuK5Vj9iJSB2eDN4MzcEs4V55GBoTETTXQv5eIrjeMG32/GTKOxV8bt0NlCU47TpRIb2iP4hbnG5QQJhjB5cYWItkmlXqDE1yX26p6+cyycoIJi7atqwqBig5MutFN9xZpditrJoUcMgWPPclMg9Igmqf6FYgTc9rWqKBDsPhY9d5DH2Rh6b//JqJE9HkP/zWd86TDDuHfpoNmtUe1VFS7RnooIMMLb9SVU4d1R6wX6m3opW1VRD0M1uKBT0JcZ6E4m+uRdfLIEWjmHPuzWaSeMAZ6/dgQmojMV4Fc6XuExHDsdsYJcxq6C4mpkjgkj/TrKNucNrAJJEObaYsHsifmQGhdYJN0cpnH0xtdFnxAVNVmlq47KkJvbTuHDfIOXkI6c9400BcH/Zx7zAKD4s+vnw7ue1ybfdha7ERgbJTR/6SK1CYTHzS34VOvMh0bqFoeKLxnowC16pfwiJ7anROsX1fTb59g70wmuCmQJCFHbH5AHI65pCfShMWZkzSK5prJCRuqNc5W17h4gOUn4IzSAOeey0o4+kcYjffw2A4Cm7UwmdviPXzrhhKE55aSLJlcUExX0wZAuF6qP5chYRHE4UbqPtkocrfeVN+p/ajtp+mxIg8RzzNETS458EmE5uIG4AilalF1Aow6SomNIPcmOVB/CTCblpfdIknLb+uv/gyvOPEFvXkFb9wMGSbYTfkv+GQeOWAZBFqHmNXBgw2yEN+S0TftC5otwobl3w3Wr+Oa29/FZWjuliQEZAmfFclU+GfLf3l3Tu9iytKttStyPjo7H677b4aDMyKt1U02T3K82l/HxsmIF18D80aqvxojuMEEUNyMKgsEdj50anY+JbzMJXMod39ZZwP751vIkZmcLy2lRBJZ11xavNcCEj2N3ML1wwouGxhLJ+AS9HNxGa0vLsNNE0tdNw2IRH+FzpN4gZJT1PxA75gErGufbd5PBujynsCUNLPwnhisGhm9vLc0FOuwl0xXVXg9ZfhE58xrqYfWHy7j6c1q+eTQaNUwhg3RCzdUxNiOUi2b45KCsH1pVl4n6dUEAMH8N5zTMjSWs1eZLvBz6EenZcsFCclnPqJp0Ex7CQixrBvNj4NX1GrmGrIgaFS6k3wxzbLlhm7gk+1G1rAp0XEbq/Uebi+H3WImBHmXLSl/8QZgyGjdDhlKfs2IxVFn8zCaWgybi7Gxjje5YIUPLfivK+4ETSOjhhNyioKT2CyNJLffQifE+aagrHiEf1VsTRNZdLHAGJlmMXpRMo2HSlxkaegEDg9cCNkNkiNuVkibsWgnC/eL4jkECq5SmOirwns+Ahvo6woMDQeRWC7vMe6NdbEoilpu6y0BTmVrUzoQDABqAkH+PxN7c1MITQ7rJdEnOYWIiY4U1dY0eyNBsKtK1E7srI7UWrx4g1rJx/BIsE4TLubfitApa3UL7I+Oj6Pyf80YN4b2j/7fDRpaTCAfXG8rOij8UOPnahBRJgZydIV7+AfyjrtITfXdU3BHScybsVfreAMeQU5C1pHIU6ClkZcR1F4u/w04DAzGq+6RdTONV4V2csriM0Ujq68PcSjFOtV9iG871rfcWrGDHN5mY6gStrvr+zZGmevRbpXATXaEltrHy+VkEV9Cll77EtPpoqDeniFVagQG1sK0BqYcsK2Ue/ju+h504wBKkF3+U0/xyqOMx3mOwfEijjUZRaPuq/398YM3qKI5LQtJUfD8ajwAIykEMetk6smnz0ioKNT2Ki20ruwoiV9ugqdDOLr5pNRpnJYFxXsbtyQwtOmIyi6yojRwtGopL+Fc0BDH2VQVIy8Gk+21DZgBZEeXZQmXEKxtEzW3qbkoiloN1l8YSYWHZY3wsF8bsU5C8WFETbhSjyFcMCC1KWrY9sMvLm6S9ApDBacY5fcLKmsVBgi+vdWzJMZ4wGCHNwMJbY78/asHP+W6sXFHCQjhBE72XhBwvu4eB8eDfnr7VWFdm+zdehDyIVti7H0NT1VfM/EyY5kT9kbLV8RPBhLsnkMY0s2K4MB/GQ74Z4PIheBhu0ELkvnVrOBxU6p7kIj0bXMCb7BT+IAD8zJ4+3Ipzrr7OzKBK78hNw+4l47ZzQO/uRAKq1xnXmd2PGFYLTt4I7Lrc5XdpU7dqGUy69zo+25jBnu40lEeXoyyLzEaJBlvGAY4mRhI6fMy1wVmjoNkyGFgZhVtDM1DBNaE4lnS1Ce5aUxmSVEm6dRkkDdpvVu4zECyALsLcSfNNDZHO4y5RGzKZMExz6/sIVTdfDVkExvurHivjDMBbAhq13SZzeL7ejJssgo16Xq/IhUZeClJHggiOh0CH2i1F9uFdzcdWlyU8ndRqgGbsggzSWR3RTVvN6ciGj2WTGIM4RluE7bTgHUzGvsBqmgtu8PYtNCrq9uhgbWFbdNFu9OEwWVhOE5OuZaqTbJtmIy1zPxiZKq4nGSQEw+R90rcJycONWKSxn2a2lwRo5qiRaQDkEldQ547qDpD82Rm8FvKCWGAJ5GehSmkosgWZrGk+m5EFr1jttqRRwe9vGuSYsKiV7xiY1UAGPIlUjZf8wKmCduix1pXjbMo7RMzHUNkLOoku0uDcZsaxN/EcN8uF4kuQnztxMFoU09+ZAy+0kBIWC5vUj1+R5FiuZJ5zaGH3bMdixC98pMyYZP8IWpAHA+e3Mcsn4/V5GWW0zMQhADSu2MVfjIRFhAFhhSO0dQKvxCinC81MMz6dSYGJ4K4/yoazT2RpsPMDGO9iuN2rYHIDaDBc2nXXkmWXcRkQf90hiBZtacEPXII3c5ME51cTcswGr0ad5JS3xYUQggMGoDOoU06XWc+JRnH75EJvNH3D/61z8A09uVHcOVjrNDixpMd7oSAF3ywn2DkZLiKP1+afScrFGhDVl7rvDHlJIgpjCT0b7Qv0YXDTgBWbggQZRcYJvTsUcFaqBGkE0lalDEkvyRStVqCzILS2NtPUF0++lsTJONJ6o6lsd2/bWqTP0A+0FRfgaSanuGrvEG7SNMBLI+/UQKyzvQ6WcxynbbVhM+PLO9xnkR+rFzouVsg6mNnIPUpqQ3Dgxf3qQujA7UA5b4SaHAx/v30zAulOPK6r7v6+s2ObY5ZvmvISnC66fXU3zqnZ+RWnN5zyXpOss1ThSOszkqqDRiNA6B7ICHQH4JTc+yHlXEGkerqEDAplDeGVoV8CTGpL0TYVCb7LrJCbRUC54mfJxTCEPIawbIOEXbKyx5MJvpzPC0DuT8Hk0kAV+hxdTHZzsYtJw0VHJlz96iAVMWUoxGbwkyHm1pqOCn4NuyFwktS4o4RTpxYTrLNlD9L9eglmSMYDilJmVMb0dexsx5QBK116U3ihFyK8De25gJN/UVVwK5Qc3oFuUDsDpg0f5eImvhhgR8WGys63ynSH0NOUNOIXLgxSSLkmNReWE6nWa/7K24+iEwSSmfkRtowvF9SsijAuZcqyl2QBBNiSEIlIvfKEaLcGXGm25xrOINUwZYH0kHzXaWl3E9R0qKvrh5dlBShlmp3cYF/nExoHuj5qpRnzS80vVhwgUUpz1xgAQWs4lsQSb0BgHJrYujwwwiKjSMeGxxdJs2hhCN0b+CY8Iq5Z1ejsTv6x+54b9QNo4vg2RgfdgMbnsa3gqiaHHS7Yc2WYE2BO9Uy19MELptrX9cfZqsyOrAaf4zaHl5AlDYwNAwvRhdjtDd0TDQq/e4GIVSCgIl5cPFSylkDh2c9qP/d96BwoBTkRohAZiL88pk19zDFuC/XhKJl7T+cYADfPbu4i+iPisBY8uKuszt+TmahLlyNtbvhwXe9f0QQg7h3EdJfINH06/RMRdAmlnuGCf3W4ImNxvIR2rFEYJgZHvT+r/VFtLYlGjoHsQmaBHCQzpBWPb57AUEN4WXk+HeKRQoFnSSS6KCFXnt53YxdhlN7W5I9ivZvlNNsBmM5aCChZAqD8XD5MrfZdCZq/eE6XsyNIPD3qL5aJGRF3fbsUnKvw0KaXU5MiIXZpQ1nZp6NwMmE54qnpdHJpdldW93FLCYsyIlpks1NFF424bBqg5Z/DpDGOABZhaf5HcGSHhu5+WaVnVXrQYI7lJr7xJNdTd22iUvPOEEfamssO2PfM2vvwWvl/6zbi2oNs0av11OhlTpQNW7OZOhz6yIdrggrrJpKMkoA8kEUjlq3RsWTkevcxQXhw85KZTDkSiBKQG8kYV25h3Qbmvauut4wUScybjkiKUfMJjpTZ01ZW4FiAmeo9uWYlBA5pbUVGo2I07qjh5RAMxZKlkYFjvTF9POsR0G23YwsoEwE8J11blGNSK6g113uYNcAqWT8iymydRZdKC90cWp5JXB6o2xUyuioUswSGmJPsBid5XMdF02Lh0h9W8VzshB0lZrGHBtICzTX3vwZegYSBzignAAqtNpAwF6q7zrCNqM9RFvKoKU6l4DfmGCHZBUkNJAPtgq7K3AlemqrcGQ7GTfNaySt0Rtqj4aOiVzMSYjvBCvwaeSCj69H+2O3j/kNtI8NijIY7+yc+lFwRDNOZi0gfwGNEQrDcMj8mOUs6UXw0ntrYIIbFyefBIjP7G7BpeZ+c5lq1pm1Tbv2wjOCOcPCILmjFDhtnEjUMOGEcjIr+ji2xhbW1sIh42qb9lzOSdGXG7rpIspSWSX5hjuyBtT3jq4ZXpiBOH0isbKR3oxrtetybmxG9Lz0RMeyJZaLOE31zJxMVUmKqE+LziJzT/B38uEYX28899moQ6od0uNTc/EOCO/zBcRITDmdHGXCzfU0yyGnrGfitqldGKYyykIIADOhCJjgzUID61XH5OALwpQvl205d8nStx7KgnCJ7Bfei0kcwZIy6ga0qotEzyYWs6iZIWsZ0P8YxXYP+sRdxFWvdGmrhQYgK4u1dV0rqw4nBqO4+kZTMNdxuco1mAGkE8AY2E5NZrOFs4KJg04zMNbgqXOxAhBxsA06jGwCXTTydXqbrvIiAzfluFD028vPCOJip3SSlnmGcwdPMG57uhUh1RcTHpP8qqak6dWVNIo77+jPeroq0V8fM9Q0Z4InPYCf4H0K0bumnOAdC1D6dgobB+w6mPsXn+JFMgsim31LveipL96aaWMsaYJnrsvpNTDBTmAPSfWACBaygeehy5Q0WehgobZyFzC1UkDE0Lv4vq320BOG7MZqs8XYmdzlMXqXe1smsmmnnSoU/nyiZ0mZwdZZLPS0BIvDHpyDoHeBRci2/WhtgCVpUhpsC+/i+4jWOBW0EGMNTsCGl30q0BG1/QTDy9oEHvSVIaLP5GkgSzeDoOus7zPVOHY4MtdtmmfWde3F+VUhqsQuUWQTEgcpFkedwbo9bsEu4B42hnYRYvEI6jgcHWaNo7xoefZPxCC8Dp3djiosnc6MmwTVBAAKsq90sCj8GZ5yQkUbTSrZNaoNRAfxQOOSZBJo2AhyEI44Z41LxTQ/jMS8tytU2jELBjNYrcEKB5D4YE3ioOER1bNqHGMs6doVo9SKiD7erA399w42bzoitxKkvxOVn3lHp+ZEQvXRWjA5dOXZiZ/iN0nXKFPddgW8AL2elNmVZuE7N0f3OnTGt2iMy/gyLvRknuV3cT4raMqlRTuVkUs3vxi+xljT0LShD5LL3rBoEq+mdPgDXa3dUB+YmsIsOLlup1laJqnNujmi2Rwb19xltiStESTMYLE05NKxVu0SXd5W7trWkM3C5oATZKYLARbAGgYZ2fo6zheJzk0LqMfYaJ+G68zFiouQffoPzQe39glnCmZtgB0fmPmDYxQnMOCbETB+lBBYEsTiTahDqmXPD9NvSVZC4Ey+SJ5R3gdNjcBgDS9U0N5Y8qTs/hbsRpzwOC8r2StwD0f+8AC0sTMhgC8Y3QgidjrZSOGReJ0E7WDhWZS5Dg8gNMMQRjR7bqlZMp+THqpyFN7FeEnlFBg8IayNjGhF3jFD9awHpccbrPxGhlSOgegADEFXErgSDuAFAfLQ+gPngGU5km9UhtzkfJVOyyyzCkXAaBIvHhM6SXZ6yYRMp2dbkSUHRZ4N+oeHg/NzhX6aEC0Zpuf8x/7ZAKNM1F8HLZl5hiKUPJrwujnSfqsFZxDeWE3fFhwCL9qadpPybH5Nmk3OX9qjAkdvwC0bRZkHNnZEq1WUeUbJ4ipuXJQ3jvP/Yfo4G1fexEmQJAWUB9NLJ1x1Wb/T8U0ti59yY31RqwqTRA4VBLo//TBUbp4/TNnHPxqT5nlooXBUbuAcvwnKl5drmxycBySu+CgIdoPcglw4POg6qQeiKAKH/WgPQgkgQlHnwrIJJ3aXF4Eb4m+v8R/xpaYED+h4ZvLOsp0PLQ5KJt8cbLU56DeH+Q6aWzIhiP4nAatFgfVDwDqwMV/btjjbWNTr1wSg9VJUesFiN1XdALITlnZLp25vpsbmvniHqBqyG9PONwHLmyM86P40OPvh9HzgBQl3y2rJNB9IkPRHe4haLWAv8mxB5GJDJtL+D6eQbWJzPtL3Z4P3/bMB5eQ86HJA93OKUYXT3z8572M8W8o+ScybIVJ+yKtaddiVwQGp0SbLuLy+CA4k8y3mEe1/GP54enb0Kydw5Yr+WyBQNslDq/VxlUxvGtK2SlwXL2swBoCx3khAFWUjPaOMBBQf10uWCx+9pC70r7sW1iY5Pc0ZBPvtn6tRqMZ7iBdM34G5P6gbTi5sU3kSMcPBcHxOMyZO+0nBbyohbzDcx/rkdH108uPg7GhoYt/g2F4Phv3DHx16j/lsaXIZ70ymIQAZk+TXrxF8G4bk13VzUBBLqKMDxg/FratmEK5FSnNI/EGXU5s6oInPcUPMNKD6iKkW5HQ3aWUvLkN2OGbnWXY8ts6t4UH3h6O36/N3sH4OznHmLmYHQidNjCw/Bo64P3P0ZnEwhnDKAfXrONVehLDC0+xubUJkTIwed13mcVrQzNq30UV4EUWdvYsQx+Tkc3ly1pOtaU4wm+amlvyOGrOnuOlSPi5Mmhtzd3poPTGBvJM0xrpHrJYzvJk7or5GA6TmXC1WNI0iDGqSrEKsf61XV8ZvUooCdvwML945GYS1bA6sH65Gv7cJXGT0Jqjwk1K4OEPl4LzVEF5uZD0QDjD3W4nqZFRDYHzS66mRubH47Y2dKHijANoKwFgFq9p0ojbjAnxoCHPGCLQnMZMBTkXdeHQ52KUcGsL0qugAc2g8Bece5OaLxQOZ0DSP3bk+jBvGxLsiYMokxAzDnpuTGV9GW8a3caXITPNNryFgiONiNwpEhy5py8Z+oLTaBNAhdICL2TVJ2ZDz8aviJniACW756ons33h7R+/7Z8MjjIV/+uZrusJJlp6I5xm732EBbUBRZVIljRudwcIHQKQwYpMPXEb5PzWFPqYc+GvL1gQi7UkgUprHrrdbUZvsD7cevsgLDL8RwxbFeOnZiEQQgfAZcosu+2wVWrhmmA1nTXNA5WaiBEG7oHHHKtAu8SCUu6m7qKU541FHJjv/e39MQ2i1WvECbZDhaNt2IW7iFS0ryQncOFsbZ2nrn/SPf/mVWUq5QcuNWjiu16fEJ5OBWaKnuvAPUQ40T4nRJUk5xpyn/6oxem7jHJ2E6JTZmIOZw0eYTMtQzWQixiCN+Q0RSUntDGg3AfWhuliMhgEk7XXfRIETOwBa8jM8lxY+N2MzgiApnfmRMzeb4GcMmZ9PnRM4S6AfL7U4CtZ9Z0sYM4XO94c9rgTVl3AF9Q45cXpwcYF+x9Cghz/M5OzZgFLS1yYgupRZlqw3jIdsI4tEW48T63mEBpsmEw2QzGKGeXY/qEd3CykFxtHJ27V3NqFQ59FUfwBZVPHFcqJEMB3FXdXEquFI2fm02kxj/oI2JzRKUvWvZBnynkAoTLajsZNjudgYyqk50xD+6J8NTUhnQMrw6ATuchJVGpjeX9fKD3HVQvDA4Qxkfm4nF/2LYg+ZFK7QjAaPCYxcOwqfVfFCnYVI7ZzUdL78nCCyQd4eyenA5r48aSDA8/jIDdxc2B/irZEuj5Gyx/bWXAytxw40ajZ49CAADm3zKW/iG5j87LA2hWlTB6G76Ndvjk7wgm6jjj7pqH4COHwK15J5eScnhSXiIFuP8lybAgRWryvbLuPARTvxHd1IwqYZ/AurjufbFylEKqRoqyzAc5uo4kks1pD7q4QeNDirpCoBhLiH9wZGsjJo5IYqQ3ZuEp7wfHuU+JFvJ8hD8NftePPuqOVyeCokm9Bfl5D4bTQkDXh8gBzKfMPgOLd5lk5XOcwHn9Gc/oakAT215V7nJY7bhgDVmBTRImPkM42bKekmYYJzrjhJ3924os7zq6ZztZofJykmKIXjEHrzXBfXntBj652rSdDedI2AVkGbzkBXknhE1vj4cRlFQ85J6ZEVI49d0590Ld/SzZyhBcWdpN2zGb/rEhEs3SwRsY3ZhJU8wYSp0O8qcrNdpoRX+OgaTEtyS5lZOSvrq605CzgfLliXB41d0GsWvPMHa+4tV04t5gGOOK0KiT2UjejX8duwesQ9cN8IPrr7fxOgEzlNnOxKckrCCeJE9xaILR+JstXNsafFIDKGSChWIldYE0hi42g26D4D5mlRa0NaaXYvw63qGk6/eMGWBsFh/wQE0j8M1M9nR8Ph4ARyQ0FIL8MIo0GCuWnKbeRp0kmX9ZbLhpeLsXrH8NNR2NBURDmcRGxCPpRzaQn+cpHyRaDiVFj/IhFzimzxCXJGUAgD0PWnpZ65jkr0xuG5QTgrYRTAzlrs9MCasU3md22VdJJ0htZ3bbWkVzM0q5jpOTxo+0Amfas01UUZ7hRk5zcaR6jpVadnr5HXGv6iUmZg4zJSEFU/2GL9V2aTXF/hh1BiEx0P3gyNxSDRsATqIKxiK9jjJrCDSo1rnSdloa6h0nUnSa/9Kl5pgmkJRZcME1bhiJLgI7Ts5HrB/ia7y92GLtGQAPaKnnG8txk0SJjc0nm9noZ62quHYAVoim3k7nHZVV4koD1zYHKQCwlsMSKZrm+pQmtlPAZbpaLMdXoFuf6KZAaE6u46A6bh8n4CPC5K+dt2C8tOJsM/sPwIcdXcokkxeMJCdbRYjCgiITU/ypLZGOPMfw7lHXotYO19Fv4UNMUh/JYIhdIm2UzCLzw4s2RGCeYIARhxCt2dMDyJHxWJxttWFLcde2TWiKYZRC/ouQRIuFwkaFDBZ7IuQ2wfLRcjtaf+xHBBh2QgCzcT9gTDVhBSRI1pVkxE/Jp4icCa3K2tyS8erykh8k1NGZIYzRjpikyp0bsgIqh4VO2ABM/k9CYeRdS+xDkzcOEtDNY2FMYGfFsplN9GtgFeL2A7b7qjws2tPTPgkLkbLFOhxDztNBJkEHD6OUECFvViEAb9s7P+LyGTwrgsG0yWwY42uVyVmg2S4Zn34k6BFAHqrW5VT/VPfgl3CtBIugmpYdBExbnfHVWzdA8xfhK2G5Dv0o2+pxBD0yydux/m+AVnSOi50HJpAo1j5/anHVUbYJaROQ5ONDRgXu6XwGfuznchEBkPAtwv0cwLzdeSmXgTIp4n5Es4I4E/gfS8pwJETSggGex0u1kyg3Pi9MxCWfuKKKT8NsliZjcmx8DP7kCmfK2TvGiicgQs7+pibBVrzvLAsFACeVcO7oZdDOOFGfIgkTPc2WKKF2qvR0DzvZdqsUEMVXJtPxW7o4Uo9mpqAXD1XIUyWlPEDXI8GqOHLaoCE3QypYD3PRommDB7ldyROvdfaszuWaMHYJ819IJgvAHcgrVmFLFj+CQpXWRxGUsvmglV1MytMJ8ylTNYVjVFaEpmqBPupMWSeIf1Wu12duGPWwBrs+k3nt7AyMIWOFGmLpzQfB0mQ/wwUkMosburBsfnA6ckdzIA/+G1Mo3X2sYvy/hKF+p7tY/rH96gupteDU0xfok9La9QaT0Br41F8klP6GOIuIigX+7KdtDtUih5tWdHocsS+PPdS8D2pEj+pXcjUw7rG7rAjJnwJXhlWcZTrQrgRwpmjMxI6RuTEP7ob+fAdR37QoduF3+YjOtzcOHDF5JqvbiGbY6vbskKHnmCkcdDjKkAJ3yVUON8ynRxZbIxLTEy+JFPPv6epHIU0leMEgqZ3ktksCOpU6KZKyAO3jwwgcL1SO4JOAQGG2lSG0s3USiOyEwDQWUEBCjPk9mV9k1nxXb2n0WWyu+sIENZoCP6c7lILo171+ekPC/j6Q0VoKCz/O0c4qLoE5mvx4xty7i4sffTLHXdlKzRCJTq4J03npZhQCMISMILQY0qLlLsR4TExTGoBc/se7asJaMXbEdCgjqphNsmw5ATBNUmI+aITV+89aCMAXjQ5did8SKJjfGykxeYRWVd7uXBjyFZotG46bj3lVFWq8HybvSyFB95GSpmNuHop6ztTNKrUZCvFpo8PoMkLXReviAPolkANJmvm1lKzXgRhLNcVV8+HnOP3AvQQF9JvFMvyC35RDFwhMVx24LLeMRTSfw63VhRjtPlM/bntq/9ENA8PHG+xigjZQ1UkXt46yZg5L4ATAcOeJsBFgd3M3U2RnhWoKsPty0OrJWQwC1ntRvM2VctRzjgb6kGrLD/6RbEuM7znN9pAiHKqtiRlOkbwxq22KnLL3OOB98Avxzindz1C6p6pIFL54LcwT355E4BUW0fi6We69s4STGiLOsAe0pWcz2MeZarL8bdvau+PDxEVfd3oRNfHsjv30lVxz11zFuZ1D3smSKVZjmcjMTz1II5O97KsiTdyNjcl7xxpykpJrmm2BcwTQtIYxQv0PEOf6H8if3znHrtSm+j/TFf0aQFJ2oz3YswewLNyI4Kca4ZfW2ZINYx7BTKTbLMJI1q8JDb0k8UOYruDduNsppV6HUtIDesG3Is9IJ3EJog7AbHqbUew1uHxF6JxcfFhHzFqGNKaLdjlkvQVZWBuWlKHqJNpASaeREvIBPQ7GsGx9SjPrk8rWihiEcXhdWyCwLdkGhQtFGxKId1AF5wdjlZ5no5KeJPJuqS8c00aIsaYlNXCUTLfcI02DsBRX4iYMg0hB6sjpk85YuQpMRG2isnGQl9KR54gV5dUKzDn0GKxEJgjyT+hw4wcvStON8LraFohq2WuiJroC/IxjtRVSlHQyogx4uFIUIczcAN68jFC3HElIYc7ysY6ebGIrVGUCIbRcmG1qjTQGYmGtozX+XyzMtTbn0pt85xJ8gaAINX4AyHdKuVY9/poHb2u6GzxV+cIK5FtjdBXSj+hSXT5gSrH2leMHqbBNq9OIM8hwDEuLzVY1u4fi5zrRcNjpd0oPb843VT8grCERay0SaML7KLCO+crveapbx1UBcHuxl6KDVFgOmYz1AWyA6r/mTqDP5GHLLExDxB1QhQckxiD9WN/si00zhPlOaetkWHbWa6eHWFXwE7Xhed88FwAm13TXsPJLQVkCM+edrNkXbQapwJgLuCrPIJwCOYaUWSg7iVWZIAGFsmGacQGBQCOwy5t0ClavFx4ahvRl4hVG7Ob8CLs1cl/ln6woQF8eHeRPhlRD1RmnkJSKOWAZuFrw7kFMvHsKhuaJ9g3KCxdozcmVgwV1vUnEKhTqUI69m8GwaN1bthUBlO7jCWzcWDsFp3jq/Azga8U/w9Agb38KUZOjf01iKbxgsQUk5zLbvDACwhgkBWJpF75lTd6opNQAeoCe7HsjkpJqB5721Ax8HaWEY0rN8KB2BThcMZKAx37eCqst3NMq6KyHZ5NfEjdsz0nKU/bSo9n+kFsDEV0bUj4J36ujcr1I5BpBN3HKk2tkgPKN3uePJt/Hqj71mZJ1IfT3SM9aZxPkvSeJGU904l8GDHrx1HMuyq/XaKyOmWJHF4f4haFCKjhtPmSCiVsCQiePGZRl46GNyCgsPXooe0xAcfZUGwP16ilWV2Bytn9Iq2TFy9Pbc55R5WEpMD8Z8PpukscELyyXss3arEdu9JX5CiUccz1E5xsH9Qxhcm1qIJ3qiMtxZFwekYzWIYAJs/ODtDS3IbFzLYQdEeGTOrnQL+77QCdIn6FnpWhcHRWlcuf1VbrZ2irXy3Kr4i1nl6emJ+x3vgmPhulFOOWDDJUm2SyYCDf5cCety3lU5nesYGCKOKKRoKsuBOSrc/FsUFHNvfsUgYWWkSTr0jUJJcGXLSe8dLT20l7KJi2czxtRRn6KwGx3Ouu1WDGQ4TQdEaexCOTM8KzLM7HgVTjhCPL1mPQ32zEe7csLFYBGAk1amicGgCWhtuV/Ya7kPkYs6JrG+PVDrHYYYwiQ8aX0EVGGyNSSELbwfHtqBwkAwi6gvxJ83ojK/ybpC4KmAYnN296HHqXQqEJ9U44K8PRG2AfjssxWLY+AlIgmWPAcdmPgzSo65gR3ScaKckmlEEi7N8jg2dKbJVPsWIdAEanxhawx/8iaYunnxkiWihus+rIgXc9yxTcPa2t5td/gx3pwwS5a1kh2M4KgjRwykRTYJbu69FcrxKFrOQ5Kd026Pr36a7oB0o6AutU+bmwKtXqzifSfW38NDikykrOvNZttRgd83UZBQgQLDfg/wyiChkKunPmcYAzossxXBwRQgfMbZrGGEugZkOg7iYJgnGMmPwC12uIKiucvph+ysMMQK2PncxKQJtCXgTVMgew8DZgqzg0kHLqEr1YAtiSJCJid9GRWzQkLF74nRQkQ8lgXBU1BChkZf3TJiRnhgMYYArli0a2T7mYMAOb/T9WPIwkE4B958r8HdzJzKpjR4wGHEVL2CMkqQhoi3LwdvmTyZxFlEQnc4kHDeUgkZIZkOzb3QvxIkU8NPqlaHZ+tX4SQHWqKmOTkmqhTqfcEtsMVyTnqgWcU8mA82tOQufg9uFqyJJr3rVuec2nhiMrsaFUXMY5wdJ2LacaSIXqkwAO/zECaYLoWUxCuZxQiSw5yee4xxqfuY5M/3xfYhbb7a6XRbhF1FfdV11DxKXHjJzFUii6MEhRfutP5SQAtnR3lkSw2q6JmVeruUXuIE/mnUNDhS0bEDtHKpybyXUGLqYw9MiS6+IL3y5v9+Gf/bb6lWrtdBxASVUT/1pH4LYFOXEGHa82t9vtZCBVD3151arjG84lPOrb/60/yfYQa++eb//EpR06er2UucTKRLQs8Jn8G/Dq2NSD0QDLb1a/+lP+/v761f/tX6/v/72VXjw7L/2v43W+/31/n+vX71Zf/Pn9Tf/vf7227XXatRqXd6zLr7a7Lev/mv/m/W3r97vv1x/++rPf/6Gu9jvczWTjcCH5tUaAPoG/n35LRSdxpCVK1uVJpLA/QwMr27WF/fhdVkui4OLu731dJUv4O+S8vqCzXE6gxfxXTG5uHt+0bm4e75eZBP9GWYNygFdh0/we5FdJXC11bdJObnVRRFfaYwfAB/DMr+fRAfx7FNSZPn9BKb44m4vuij2LkIAo8zWsEaii+L5Ms+u8vj24h7DBSzi3Mz63t7/bs0T8FpdpXjI0yUDzZHgPQatykpStQRgZkSXT3hPjo3wizwd4RddDIx+lgNzNuZsbD41P+kcNpVZx+n9JF+lRSV6gEnE+KisV2EALY9nX6VFPBflM26UwAqPTRzUWn4aFhXHUyBCekZXLtpnsFaMVbBJ9diyXPAXj6d/RM4SuoKWdkWkEpHBOcHgxHQuIOdlUt4zV4mGzAVkOri8n/Dh+6UiPHJV0PiMLFe3bnTmpL+kekj5H9iYEwRqjjwcImHlBfFJkC4p1Xc9N4IDW+BjLg4uiKQaudmey2+OsOAY5C5WpScEX/PoZYGEXDqytofGoMMy+mGABlZGZCWhTKWoIJYOjzJPkBiQ+KzQpSjhA3sR9ewEmGcdjfkEJbzXpVfUsLkNyLLo8Z3NmVbk7SVMtZ7hrWnsWo9DH3L8c3dfauYKKO6CPKzYxC1ymdRy1zYLiQB5QiCY2/hhbJuFOWAJJBCoHi97JFbZPOQ1RhdGiDoBk86Tz6ZbNOTnPWxOBkArQSTw1M/IQjHuehC4X4T/J2+OFtogoIAsB01JCHIY9+ZScSHw95x3aWfxJnKJNuXqp0TfBU6cDDNl9o3D1LKlUCpTAzukVqjdfM+3Q2z7EFHiQgQoqmRzd451RynlW2NQ1S4z2F+f+pcrFsqNpbtJIuCFO4AyDzX9F1/T8R1IrHwXD9KGsQvMjb7vcVBYKNBVXiI7Z+h4441GXYdfGbvSCSGFrhLLUi9Org3rKKoJqsnU7TguwGSa6N5kkqRJOZmEhV7MvTthW4EnDNmx68W8433CN/AdLl3VOqZp/dlpeo+4U1mn8IBCakdxJDcM23xIl2XinH+IC+1xz8gXz5wqLmdvukfVOhWF+Cf4Q/52JhMw5tIYvHoSOdy2OTE3N8wjMogdAke8CbPVG0qbiInFr1sAX1Ap7p5o+IZGpIknWL5QQY08yL6cfcjRMZwQYPweJfuKAkfniWanHyeWssQwzpbkNEZ+R5ISB/uIixs9C0dfKL8f2U2bsVB2LNbf00lsY5N70jyjGkbAHgWET1YChVaG14vq4foPvZdtDtfcJQiRCHAMUc8CBEFxsjwhbhiJVIlwyFXJ2dHKYaYZxq9K4yv2yOKg9tntbZzOMLNVy03t5oaUkYQw2Z2EC7DItOH4HcQzDJTll+Znpss4wSh5wDjEi1CaFCINJx3dVSniBBRv8AADxoF4D8NAVE4BqsrXZz6hgObSSUiHQVdV2Rj+apjAruEA5ZNj2ljZM8y8cDmTl92Hi78a25jANpzk1A68zVcpWEyZj254WLszpSYOFW7R+INeP7gDNy4nmEDTyHIiX5hjBDfE5rh8TBtuMeAhQvhsvs3jWgTLYur0IXID0DA7aYRAfHkgGfBdnFMqNKJ83noMOU97Rx2VhUvpgW7DvUfPFNBOXAQO1Qr+ojxfvkicpmhxVraJT5ZAMtC5zdKszNJkGoI/AF/xJdQ8Fl6lsyzVfACakwMNJRbzTr5Kw+D8x9OfXaAnSSEJSCGkMhw/ZHoYg3jq9jYpSxZf0+qS+3FYcWIU0kSJ5QrHJ6UgzeU8uQp3UVwBg8lW5W4bNUEl5nTxSvnh8ipFA3u0wYCou7bCoM0sDYkw+VzoikQi8Y9wMDEYOiqoc9U/PlZH794NXh/18aLrhpVhdhXqZqtymt2aYNp3cUE6l+oMfWfnjzQRDcoMg7R61OZmckZQjR0GwDHpalWng5aXAZhWmAUba3gSzPoictJJOGO3PrLQDtFRIIMFxwq3rnJkfx2iJCKKeHXBE+10VnuiZIK4cOyHWwvtCe5T06hJduimE2XE1vrgqEEIqsssOtmqLHEgGxFMEegCbhy6RRjF8Rf94qwjchsBkZIRxgRB1JyVwsVxfcaUb3ZQyMw0Iakt7LZ343RF8dYx7TZeOtg2zSONsgIakRExzYcwDbfL0mT8EM+ynUIdH707Gqp9Y4kj5vsRyg7yTEQHDw5FHknzHrqF8sCtE3QKTkaUigBHcSaC7C4FI2hBzf/N3Lu2t21d66L9zF+B4NQVINOMnK70rM2G8XJjtXWXY2fbTrtaiuWGSEhCTQEMAIpWbZ3ffp5xnWNOgBSdrKzuD4lFYGLeL2OOy/u+y2+R4060DPRqmzWkNMJgOgyQos8clBUkZNZUBD/ge4n0vEWCB8+GvhrVIEhw46CgmVSqrrZaKcOwjsehVq2utjFAVkCtZBimMfNcY141yD6BUQGeTSZBLs7+2Hg5oSNVX1ZUedGRTDEXSYY2Vps79RnnoFeXoC+27A1GcYE870BumkQPSGQyMxk6Nu10scCJTetqS+D8YRKCLWPfuoS1ljoryVeF5TMBq4FqpQKU1pDn49RzCLWjTv5nSCvgLStWkUD5qmvGauJz3yU0L1ukTcY4DugRUrhGz1++fQXVRBcYQgTGv211dy/ZBsN2bYpp/ABUTMcE6oavDVJbI1gGO+sh/uBUFagFMyEK8pjfAzggNCsu47RnfZjCMD5UkckQcWR3y+Dr1E1bVk/rWpJtiLJmj+qGGWZSb4ORT/GWXZJhwez1ZkU4LqVPLBAcu+umnTh/SFd8kD3I+i3aT/bON3zkyOFdVEF3/mnvE+9E3s7bytvnd603ipa0FeDKyc2Hf5JQQNI7ZEwGAgkg2LHEqB6y1MyxKPaFTs9SAcNdK4grAxC1WUuCHWfIZopOhsc0HMHp038C60nD+h8+b5yLmJUhheqKQxjAQe7oQz1cD2/ujtLID6ikvqn6PN5iCVqemUohCAsUyZu3uJyhJxg6Jqo0DlWiOlqHQpXBmSFC4twfa8XWdbWI1hroucrKy012mUcrcAZbcSjnGqiT4BW3gIAxvp5Ej3/z63//N3QDjGJCxljXVZ236Aj41dfREXrHztu6uLzM66PxuM4v8R1GhmPqpl5E/98xzJxXr9HfbDVaZeV61dabBpT7kBIf4dhDnouj1BQJn+xsHYl6kTCJLUfY3wUBd1DjqVI0PpDfclSd/8PhbPAzQJpk58b8iGLT00AdBvNBfAx1XGapN15WrvUmlj9oCKDiiB/apKkXKQDcJNJE7TppKXdxdOmwRGhkDY7J5ai9vKg8XjV4BMzdALeVrUy3JvBGvDNrGBv34PlL7WrFUnH0bgy2QmU44JRJVKcybt+/BPRAB1mwyNqEXVzz9+s6WVerHzbZahjVqfq+ygu4pyAR4xAz1HlcrYrFrczPauWq3lOkzTJbngPJS516cA8wWAz2sDwkK98zF6Oy92EsuCzRE9Z5zi6O9hQCtopu9p2dhTI1EDU3R70d78+hdufE0XWO86Jp63XVJODVViftCGYmuBvAL8zQuS2nKYa0U8mvXu9epd252wMM5KYftVUnsyxUf0sIJjY83lNzDWS3NU91vu7dRGVYeSM7CsLtj3SzoMp2zo7gIMCAeXMa8P6hew3GqwcSv+apuKRn5zXiu4IahLzEcYdJ/e2Ib0b37EbqlO710dD5Z/cyPBZ7OR4tchP18SF+6Q6cqs8vHd+qX7o4puPTouHgWPzOZNM9h2VnD056D1jEntHuTOYrUONUO3ASkHcne186X09IKMPAd0EzDOGNcJU1RAW/w4dR9eT3aXPsgYUiT7K7PKNiIY+sQa966cIYSvZVPoqc1Q8vR55QSnMoEEr7qB/od3VBcCOmIBR5hcrQF3ifnb755t6s+X75SbfUnbkg6sOErjWcxaLKVnmzyJNq0QKOBwI/KG5aCphX9+YuWhm9B0+hc9ljOqjGDCckvDeO05CGr6fgFAGAjp0NyWhxXr1+dvo6+t1fnUbnwRIFexhDHW5mU0TPMbDSjh89pvvNLnHZlCDXBeztB030lZQgKInmkk5gGjCh0M0JQ5KblgJfGw3xgkK9yY6ufKBO1dnCazZNB30TWq4MNKV54VMhTFdqqUvpssfP6W7BWGf3r1agkEbG2zZJVFn8qKNKBpAx8OCTeG/46qtIXPmsqsVoFw+wC3TG5XAdPOvbwV8WquO7H6aMrW4qcIinKIZm1Y1gBYWeo8f4Mu31KvUGiZMUzXxJ0b2cuK62CFiPUonDzKirrZ0tpKoG9SyrepaqrU/i705gYynaaFnleAZfgU3M2uNxbH0v1mhZZJdl1RSwFoSWF1+P5nOKp52Dx3KRXcZMtC5ITuz/yKTIFN7paU2Kkg9reCV5a3lDi+2Exm4pABSEmKdtuufTSY3nChCQVbUklnW08EMP6nTbVvWy0XdD12K4m/+Hc38d8Z9k8K1pvfHkdDdYMy+FkUz9CdHDFntcpjGCHA/QspitVvTM5SDkZsD+ti83+wmRn+1Jzsf2pty5RzjC7gOn/70TmseoE52GPN30kGiD185dYGowjFFjCboi7GOjYIBnTmknuiX3dMVPE/SAds/XgM7Ly8g9Ba9oBSkli7oXz951HRzwVIOHWBC7TLg/KWfVnXE0HbpA6F+dNEVDsWHGz5O3uXEE91M8m7I6x7j7eNA1FeEIin/BJJomQq/w4S5V0xb5Elijjg/q57UdJRQMBcBQ1ImxJyEoCJr8k7LaToGwBLt7VyvRAJCmns2BzdJ0PqPZDbJ6PEsH/iEnM0IKXAhSZ4Neoj6EsPhxs40L0mKbOTmNkrhX20QpBzgsVXWZeO7IqcbW2l1lPIhwR4SIEn+H1GrJLofPgY72hxWFOMnWVtWdNOtLZMOW3ZVK3r1pwaTksMi+PZUdtud8p7AFu4gDFw3pSD4YwXkcxaPjI0cuwcEJ8RmZ4DvBCr9o8zIDBm4NLAA/OHDhHxgi7McnJ4OyggP8GlQuaN6D6cXu/RmB9rVXeURWywaEaM4ZBKwCMJNrGi3JQ5hqFlcAfuRFlFAmstkRuiY+8iOJwLlW8PPoH5zcx8fgnoGFzxl9hd8+nt25vACnlqAJ0HdDAt5obE1lYlfKvK3m6835qlhQpEhvVVyixBHD+fhmikpyT3mxT2tCohefTTgvG/ZsJ+hp/AYDp4icXvwcm5B0nQfJf5xqMGCbN9ZvOdH+4ozJWVnxqfFtLw6MX3k7gQYRQqmjBM8gJlSuwA2wA2eOiODgmZNLqBYLts6qgTlBYynLKUzg8cwgrsz15WzQY56GDKfjXxMQJoHKPVgiEiVud2DfgiTATPRr5UynJ19Hv2b6Nzjot1e3wcIIFsWDprMK7OrIWmK6cl60uOFijd0WRY1Ed9XZEMsUuZ1rAr+5dyXA1PU7Tcj+CTD2wxiz9Vrh/eDvQeBcV17IW1ZHQbwFYSSg9yAacef4IJEUo7enL5++fDv/9tWz0xcU/S67oCQZRjEneva7+dMXz5++iR36U4wx8qEbWpdDyCI9ANqT9ew3XxcAp49BJPALUxEeZRISCkl8y1Rb8u33L94+nwNFxhzoMn739M3p/PfPT188m+1o1R+fvpmbj6iR0DiSVpxYJXdbaoRiecBRmYRNT0d4Q56f3yYx7z9EF88raY7XWO8VIJGhT8wgon3KHEWmut99/7sXz7+ZE3XrHFhhYRxk+3NUGFNaZMfkhiLOLtQYdk6L7Wo8tngEaoL8bMKVmbkgoAUe3hwlEZ4JTjD5nOUSLyHs7lUd8TnQ0I2L47uwbphayJ7AzBlukjCDxaGdJdsD5v/+ADssqBuVdNAxcJU1c4LcnPyI2TWIftJg643IirKEO+UvbCj8DWyVH+jjO24fV52mRSxBGj1n/1SHjILKZtamq5Oi44gKmcoHs4jiXprRIQM72OXuts4a8Gfp1DHtBaTZe9Li7DksrDW4rKn6BDPq0YjzSUO6LvzBoRpHNFGdm3dzRCPJSsgQl6zouQCCaEFoid1wJDnUJAiGvR4gd9SWonpEtXKgiywQgBl5/Y4Bg3/5JVh8ivJynl1eQqi2QVSmOh1FR05PqBHcYpp70Iw6bRRkbwKZpriekyEe2XAxGEYi1ZK0syaGPogbQ+5C1FpKkhkhFzAKekQGLvDkZMEBmvhgt/N/4PfAcgg6H+2+leN27cKRMDXHVmsU3JC1KVbOIyGqM4Ae9SZkxgFvQRYCqlQBVFHT7pzCPO+JV2HffO+Jv2FuiJStGTJ9Qjyk67y+zJfJdbakfR6CQRXNaRrDzyAWEpLOKKEGi0YTUs3i13DvGeJeCz+nfBhigJxwVrhnZG+hGRO8SrvluhAwTRVgILiFQ7JdUXKTPNMDvJrGXPl4NjMhV1yLbL120V14jgtGp3XhkeZXtW0ARMTjaRiDyIrzitIJWItNQevCvmcIBuk+rSXiijatZGahwjxX+00Jwe5woGxKDqCMt0Vb5k0DIDgETNm0hP+PPaHYC0GfARo8PCEdCZjjjLlyJpClDZH8UHUxK7t/AUa/ciA62g78bAdlF8KpsEuaDpdfP/x8Os7amaEJgwoMfoGQHu5+3Q+5LfH6WbmsrrvR+81t4wXy89//LNYQqXAgYDc9Ne83bbEKXo2us8VVUcKex4m+y9qr38OuUd8HHwAe8s2QWY8IRQADprLVjg9HGGKeN3rN+I5/Dwa0LSJmcKxGDgeF14wkQTwYQEz7tYIMrIoyp5+Pv4TfhPg/b/JFRSL848HgfNOgDTr+8svvTn4N8/HfThh8YJGVi3xFV8Qv/9+Tx/8WDwZlNUdce3j2xZcnJ4/jwSDjo8OL+T87T/78/PQvH4UVkbifHbsyEaMGnIsAGIwyz4JOzKuszr9HH7XT94vVpilu8hfV4l08AJFzVRDe6YdBFL/549PXpxB1G7+utn5a4LzVXIecaU+quPPg6WKRN43/GCJ54qfffHP65k10+l/AN/z8z1QwpcbcJYPX1db77X7MhoM714gp1T96/eovJtMZhdN5SZAufmozsrl06jUjVuEwD4HwAV4yYAG8ckIZL6PR34r172Eg8S2IZYDuWdzkYwvpIuFFBlaHkxGyTowp4W3cBdkBnOHbZgQFTMezfrmK38vRglejrL2auU/ntFwAYiVbXOWjdbXGOquFBxLC3XcOT0fkSgpi0B+r6h2YGKAd0cQsbQxrnsPjJG6KNl9sGojU+yfS5MBpvc4XqHWCjKvlZpU30yDhjG6sG0QZg52FE85h7VPW8D+0YEM3QtflJP/MKWVC/7gAT6guRkb+B0gbxeI6b6+qJbsGaIVJuIKWsqm0BRtu62wl5o4pu0ZPPIffZwTLmlCHRdJh2Cy/ZHs5qjcgKu9o3YBCWS6inhazTXlTahcgeUu1WiIEiPcUjxN+MvpWNsRTbhg5rO6oQjSxhbuLz1PxizHOGHz7EaeOdb7gBUTlM7IXBomSAD3Cv50ojvSewMhXNaO8vCnqqsSJGj/709OXf3g1B+vZq+/fzoHT/E3MQSvECdO7LsJsvvvr2z++evnd07d/ZBhC0mxXtESafK0AS2okgCsirm1SEjlaeZf31OY7o9pzfiz040caXue3mW12HDRrSST6Anj3Azv1ISnJ+Zh0Ipg/MTCfPRqauQM9EWeKe3GjHFKu+TgIeHR4YSFyfG+7woL7Qac6jXaAzGl6SK2QqWH246vxjJSQzX/m6/b+2vxoyASFEDFVx0eMfWiARPqjcvmWzF2Cn1Kj6S7vVWN1i2+CZwgzAHhTGGPfbauNqB9xPDsa3lzXgp8ybl5LYCRoa289xFhK7AV7U7z5oQtoMOjbdCRu3W5D/fG7IM/BDB1HHzAgFcKfwcJwd6dG5s7+O0aQVAKKQ5qkHjcqM2aQNJ7dOWsPw4Qr27PnwWOFW4NQToKx7vPUbJAhF+KPtusoGHbevOaP5LJMmQy9XVyLnts0eT2iP+aQtgC7xbfBLGLHBTT8ii7WqWz4HO6+ILYvxk//EdH7O4KoRw8wJBZHC4ZwLB416N6HaHncEtIdO90SN8TvB8HU6NvGbRwv3ZN9XJJ93/MSFd5MMPjvWNKsYwvhl+AR9SMfclfksaL+n96oOcwJMyw8ZDvKdWmNXypm2snMOxOhHpxiXVf/QC4XWtVsi9iLbSF1skl7KkdhOK5HNCLeVNbuK59YE95jfuySsFut96n7wvWVCr32kDkE3MQdO+NBdAgZz48/mHiKSHDwlLziAzaeB42Bad0Ju2yxWVErQwNahY6+wZZKJzivmkQ/Qp+zZMc5OKCg9mB+e30kr7MlYTgbj01wElmttOdZJBgSD8E6qzOARLzOytuhKGAokppcPBAq4IdVqjgJ0ntsqx04BAUqO3S/p3wmNskD7nN0APZwcJ1/mteQ3tB11722XhKwTq4jjh1buUWBz1t4sjWGE30Fsab0HIIkkCVCnhufUKkZ5eiWqejB9/Trv9SrhxYnCqKfvioPmnuCl2MWIz6SBFbI+fS1S5HpRnTcsZsabjIul+EYfXlUBXxRxaJPiJvM1Bhn0qbHIjzd6ZMyqykUnOl6NB6f1HbRhFHY3QuSYRmb/acsUfGz9BzdDpqGurzJ2cLWDFtM2Br5+xZDL5CFSmRA1JGOmrauyssR0cckWiM9X6FW4uODEJG9N+JeenmKn2GXAhYtZi6qmspHJVjDP5BgsWJ5whdmXdap21tAlC6rNp+AszLlhEC2DKcAXoc+ck3LgkK5pObDPfcZCnno6yyOhUjxPv4NcY+FXYEIa0OHjUlVry6QNIODHLxn9IOnaTKFJOSUXzTzVUYQV2giQeg2Nosw071ygVNCIg5iR2gMd3fdEn0dPSYfStAHByMqFkYcPrR60YxCptusvHWe4gUSry143jVtze4g1Ip1kS/yhnLlDVqMg1QDH4vHc3CZM9oXKrB9WB0KC8gWV5STWTk7Jr7vd2/GOATs+RE5mw7vm2pIG4zYJeydC35V6LXvJmnUQiKAsWuiqtTo5qpkEMKiwf4EVM/7J6BtCS1XXlrC715vSpF4saUsYQbtPUb6CntNgHSJ7Y9WUnmoBpjRbProsUjyup/QDfmHFckZrHo0XiQ4heKsmZNxPQ7Cs35YjfRdR+j3vBy8b1iTzZEL/nxF9lqesSLx3AvAHQxwZsZxUW1WjIOT4y4nI1SV+RzsO3z22zrGsfSTmZbs978rWMZH5HcoczvgynfckIAhb10VZSuB/1QPnjQcvNaZOrtr9YxB1wxAnXCLG9jKuQOplQmgpNuM+GmkrmAhtVdFY/qbdmUWPQmMk5zLr7JS+16Tp5apo3sq8SvjFvKZq9KMNmCgMejRNwa7lTs1+ZNx4AahqKV6kEmALB+EqUDy3o4Nyladr7OiTmwmtLfxhPUGIIi3CbsTtiEKoHnQ+PN2VVW41bTqOC8QQsEkNtKBGc+fVxSwHWp3OtofE5moLj/e7/qiQHvOgU/L8v5uL0KpH+aUWGXHHopoj4yyyEoeE4hL9PFTf4JQwsv8h5W3xv1AnY7cCirG3l48IIot8Biy5XmIcp8ax9MT39QrZ0Onsh5LObHRT1pMoo682r9KDCMBkuzfQ9OdnAlOSwvl3Kl2riibYinwn4ybK30NI2Kiu9hFjJ0PPGdG7i8Fvu1FfXN59sd79eSvk7HTr5RPJwiskwe1kpcOt3LHAtoTDNo5SfgqN1RUZvDL/yDaR0/yNze/O9q0f9gU6AIBU4o2XHkoXDpwhdt5gRjwJWS1SvoK4cAfKkQBsh+jUyHVtnvIpOrmg40Kbqv2J1FyWWnJTJUfhVo5HvSdrkUXtRPBdbxvIUgM4aEajBaj7Qd2AqCGyPDgINHWB4qUo4BXqFsBI/hinrVzscCUfKN2yQRvl8atzptqdcMza4QiHHeomAWXdbVmvEUmBDu/xYfse6cnb1ltrd+XHC6QlHto1/DA1ONfaPMSppAfUe3ooeSU4l4nhXD4w/agM6ZfTsqjEq765vhFRyArKx0gnMrQicmG2gP+/c1IQmWvi6YxsL1VsRwrJBr5mhVLI/JQfwlTMPc8IGAoNS3rWzCzmopO9Om0KpYzABKl5zzIUCMGJKYCNSfW00gIJ6evytUtynSo0KHr2IH15+YGDeB8mekMyAzrdWzJz3FiBrXQqTkgJGCzyk3QN8kq2TsgI9Bgb+qParV0Dz95poDgpxIGXzC74nPiAo5aV17aLw66rrzDewn97br0/v6U2UBLFHvMTA7M/s7JnVBCn9TJioZA38Gceh05ixfFIq/bDPZodDSHHc6snhxiRzEqtd0rd7lPYAvepRWq82azamXTwMGFpqhk6YaXWSSdBQs+5GMWExiQEQMSD0tF8aRdh+tKuXdhpr6iU/KCsbjvU7MeaJ2FeS2Li4u8zstFPv/EbDtL2EkcepJo0Pwu0J46X7F0B52hAQk0qgyWRRhKRGSUl8v5ulgmxMAKyQSZSnI6EnQpUnP3gMCJHAl14WpUBiFMXzMmWyYcr3IvlAQgpwicE1IIQzVC/8gjU/BOgClBIBKqWsbJkjYQG60BzHpjIN5IxKYwGpZGGEopVJjj0sd66vDiL7vR2wFONMmoLdpVnqSGv5X8pcB6hN6UaIKvtuXdoE/9DiIAddAk6vqZUvQ+FtbrOapmaSH48KpOodoq6nprkFI5J76dWOWJOPxy2B+d+uQTnEafI7rJ6ITVKLomOGCCl0YQddoJWxCHe9r5OAI1frC8xr0KwiEenwyj5H6IFb4SA644g5tgIKl/PwCPODWoPmgAE+9BE0HIJB0kr16++GsUd7YHsSnqHkWV5u6WxuvWpT2PleF7Hd8mx6J2Ij8ffCrA4UlsgdZhLnXgXOJU76XB1acLBgO4Lx72iylStyUfNgfuawgqABW5FxGncwnSRufLpI9Iw1Y0AFwLQOaB4zlM0MW2SfEaYTgHueZGLKEx0AnFk5cOPD7hHDsLa8r7cjg2SO4Y0P6pDdIbz8TMb6qOvfBQaVTYNDia5WQNb9kwTkNfuqdB+LEqIODmAT9+ujiiWC6wECYVULizS7+nm0LFxtAZyJnyETXIIEf4e1G9KY1K50e4KWFb+xlTI7vdIjCGbumpRSinNKq/o5/YJskcIZPg72HkRz1AF5/nlxlS3UBMPUB3DfG0By8JsCwAYkXPBgtxU0O8qwHVoywfEPuMDsjJgtRfE5RwWZYaIj1pvpyQlyD9GEaPEWLrumgnXo0n2jLVMg0QOa1Y5TiFHHayrFdohRTmbr9hQ1DbhmVDdGi1jR5Rj2D/ZShgU64QOpUh9wX2lePhK5bxbIzP0ObtHiIYSk/o0B2j2sEzGpzHoy+H0cno8ZfRcfRFdHwccXdEn38efUGSP1JV96l4TTQSVB7qMXV1mIG0VIuGV3Ya1yIYab03QRljwYG6qHNiWTeStOy39aa0CmTwb3cGbknkcfngOc6DkSpjG5XisLjcjFPjZRTR/HmXl0rK29lVZFtzzRF1khxrsN5tQE2gjBKk8MNaMOQYm4iRqF2Mieo6XE14JL+e0LTmvTm7TaqbvJ7Q7gc3jbxuJoisN/5SGP+q+UWGkU7iowg8HYsriAJdxr0+FaSeQAqDdc5eo9GyUIAjaGoTB7nrN1ZDZT4KKWbsPsPjjnk5fXvH7VIYRsAhB7r+wTJqdt2AZZbwPjDk3LVrXYfqdHGd2t+Tdifjzx9Gj09wjeNAPYTwL9A2we7QrPJ8nVDI3WhTFhdVfZ3A6oQ1+uvU3om618MDhY3gEOxTbuklNa8bu3T6zkQPKHM6MxdY+DioJCh8s4LCKdyFgBOQJzlKjrLE77/NEoMgS+8uxMoTLGezQBOvOMMgGs0Xqzyr502ZrZurqk3SOEREhY+gkfi/Dl711jaE7sGEXs3FHNPFbFOWedMiAmZVLOH4EjBM+RsO2jwrwWmJArtptUh1AceV4KeH0XZExV1AL3XRqBmNdguQsviZolJvRz4i9nYkNfYLW43WUM5qdFPU7SZbeRaqFZeejTZNHmDkghvpgvxLmdV8xK6tXED+Huj22iRfV4srqvpCJb6mza7XCYA1ZKP3GbnF1m06Hl+sqoyvJkm5Wa2KiyQbcYD60VdF2WwuLopFAY1c18VNscov869BGv63kxNtGxa2dejvqBZg6Pfdl//VSK/O0n/0mC/pNBb87LIm9S+XSA//u1UEODjR8zfRs+dv3j5/+c1bzcpXanAlXpz+/q02Gmc8DORN0d4K6DApRShbB25gRgBzSpHZbIoB1uwsG/htwmXsGBd4ilRrqWXTEVAonFjefKLZtGkgRNdMIA26yIBzmRQ+DNIyFs92pOkpgPXM+BGGJQBLyBoT4RvaFcZcbAzlxmMs/k6yFaWYqc2kW7OJq98EWASIjgZESqzxY8GhnrAlhXHjSKPCse14SpCDQw9Br5Xo0BdO2JuQV7hfwKATKUiBjXXKRhxDKs2ZSsQ9H10RaOP2HBI6nBDBvrgLOZs8vYslQDI2o7JZU3SAQ9awCfRroE5S5OphD4Y2r+cfAcEt6dCItwYC+AbSNpxWq0DvuDCDr70DTFvVdwzCfZMJdLenbiuO7GoihG23WETBcbFZrYZ08sHcsPN+QRIOyE/oa/385bPT/wJut2++f/369OVbVMU8xBzwbOazWEZNjmbS4H2Q1cBByXd3OMfON8VqaUEuYA56oqvkqnATvZNRRH/OT+Hbjb19fTlnnkNUr35xcnJywiKxp+R1M2xtNk/czyRof76o8wymEk4Iq/AFxHQYophzQnB/5nd4g57hQPogA8sAzZjN3LFAnMA5nTIlH4l3rp/WrOjGLUaUoKo/HUZTSurGlNiTbCgwltfrIuX59BQgz+LkAnCR+ipbN6QAPM+vCmPeoSnEsyV1GhiqyEHlnOcg+8MHbZStMCgNt9dIaJqoDMpRMKZRMLfZ/7BKpBZ9hYKlbJ0vIyqcVo1UQsHoYAm0eV1vkC++zgEPOrfNhupAbcQn3wr0DuXTKll9HvtQvjT7IiEm+kaxcRfx0qFhhpCWjMDZcwpAPjLLlc7gKHkynv79aPbx6Cg9Tp6Mjz6e/Q0UkfHRkyP4RwrED7UsBwJleBHOlg8R4CF+EgspgsBs3uQ1ANI4GBCLBbKo1reKBYL3uarehfxxDwYHcawPgfezKC+HEdKZoI4nX6Kt7aIoL/N6XRdE+40QHQLU2W6LstmF1bHI2mxVXaqCi37uSs0M4gY/EAKeKPBq1zdI6StfvP7+xekbCGRoCNq1znHTgYsuKLGIsnZeXTjEUgApHSBYImobVoTwsSmLHzZI9IpdgeSu7x5hFAoh0jA5+qDMt2RnTX4DePk8jYQUNjFz0EFBEEsd09eiss7CImN7UMfs4966PKWUrLyd15uyARfBYpF7YEtggAGljfuKMZwYsHcJTLXOKxIWleSiYSt/gpocErYiwYYaQorR/orrNAGF4KYE3dMEoYJ2kmnbkBKXG/7ELANy7f5y3UWSih8K4jwr5vQxPRmYiBXEUlFs2wBL8Jg/nI4fO6OqzG8NmqK68zzWmDCuEFVgqoFlhMTlf8vUwORnpZ+K+Om+Xdc57A15EBqzqK7JH8QrOc/qVYFOJCbpeV0sLx0aLHu5ZsvwY7ZcmfA2RcjTYE4vqNXsFiMv6aiLqOeNtaBPCMzeHHPmQgmDxXfOvncLOaWfg+548VaU9M9E6Ie0O5yc3Y6POHM7Y8M8RhCLKFcXiK5izKuh70PHQ2ONsyTBsY8LGFr4AvIIoxvV5nWZFRI3zAhbsI1vhxFnScuvYojmPykf+qcvxuHuVZZKEaJYoB/QqfK3m3xuJfjdyMkRkU0qr/nynNT5qS+I4d023ThwYBLuqS0gg6ufpI288zzIZTs27kPePg7X+c069iKxDIwAno64ba1vR/C/xAuVg7cjo4ydRNO/9NerL9DKxeu5LAwxE2Tew3vv9Q1H2AeNWtfVTR4bKw0+SLgzFYrA38TMDzDD2bM7CSYRHmhcD+e2oHscuavwxiE3D3YXhTp4neBOuHBr1BLCNUizKfFWmnVHbKsNDIG0ST7jxwNj+p2ypIEsBE0wfwVqn79TmwjeICn9XFc8Nl5bgOM1ZxnBzWbNyVlsTfIy3yaagseKJDlw46iUPtJ0C2pmHWyEQgF6/q4FDgMfi4kfo+qCIyB/xTMkKHn470O8zNusWAlDM20Qd8PIwVW69oNa3+J9ULxqp6LDiPI0GmdvoEg8w+pVFzBKJOOYGBAZr3nq4/mZqqinhDAIR54HK3wvl8PqoqcrWEbs7Qn6444i13c3uIMOQquTD3MRHbFsOATEUHxeLYu8MeZGw7ONmilI6yHsuNpz3qxSuMqaK7ASTvAbzNGJSmDkTU0ouvR+tc5+UIsrz3QdIgJCclTuYZfaeBl/HQldtjKimjnZu4f321rqatPiGeAJ1/bs0p2eko7wcsTQMDxD+GjsCaJ25p8mXG5ysJh90nJTe3vp3t1TsZl37nZeQCUPy6oC4EyuHu3nVD/sdyOVk5zV3ZVlzcTVtiQ6X/W+njr/UsZhgLQ6qKEToSNn2fQSvFSUvailD9pj2fSqfWOwRFmhgNnxOb1Z5SFkxERIzSPhbIH7/obmZkJ6iEdIzYIkRvAN/WT2F7w6j7Ky2YpRzROpvMKUGWzjAOa9O6jxXcaqdPeXniYIrzuAlw4j9LCh0eZF5/iMxBRIa3PPeRQ9JD203Rs66mhWDpn8ZeSU4Y3tTBiD60bEG0m2XKsLLEU6ZSohWqkQp4kCXxGBjeHgscuKFfZMO5EItrzRtXnfmm/A7DvlD/ptKUCbw1MBcIHR2Qjf8ZBijibFrJ/duSPp0LrkX56cxs94mcA6tHInyvn4GLnc4cyb+J/QSUDIDr0HBjGUoxGf9AIGWcSBLvceI05zTDdpJP1bex7i8HvqkgA3Cd5eAF4GpyKPtX9pxE1wJFdB11jajQiUg/xDcoITkJq5WnMxsvnRhtmzPR92qQT7N2pe5uA2Bt8BkgSJGok5zlUqT3cKWmQ8l3T7hPq2mjc5ypwuOZN4et9zVXir9auauBqxCxmrJEAMowLQ902lMncggsvMdbZORNMIUuGQKzV06o00HXRFAiGUwsLUnWiHxNYjS+BKdL0XyII7Wr+35cEVxhx5nctMV/jsKRBrTpvPhPIYLVZIcIhCqHxAOc4vqnqb1cumH4WFmLm0K0AB3zupnO3VfSDiw0Wr91z8vnOZNLn4jGCHq1YuAKAvh0As3G1KbLsg4pj8Y7GNz92ENrSCTZuv2dlkV50k/BjLCKEh5XutToLpXB69UhqTH7X5mny88nXTnX0IrWrQBCFZam/UekMLbtbhPW3cZ2Q//Criza590tBl3naum8q/4QlDRjGeMA0eO+aSmjhN7elpzN2oq6JPRNCYpen08UyOWDpBerWU7/LbsaiZneIrmQ9V96wuiyIG3PlX3PO83eZ5SbKcvQa73K5x0G2GVv7zxYvdcqCRz0DXRmDIj5igjgMYPClQs2EhTcS56tonNE5dG/neBXAmRYkB3l6Z4EOjJdJoQNum+IJ4CHQfBV/JApzw5hikZTQGXtnuiAZyFcwn6QqmXAxliOWwYrqT3PWz6gvUxMISKg0HuAOz9gOadp3duvi8ayVU5BJT21jAdsE4hYnoMugJL7k+OTj1q3Wv1OzPGCGRxtb2kEi7lDh+IrdM3XrlJQQ+8eQ6MI0X8YyJt2e9RhcjGcJB63FaRiyeK52lCux6wfI3JVkkVHl/qWCdwU2L5T8YGG/PQyizRly2Vc62UlzWMsOD2MWJuNn5+AYXd4F5FM9oCF2iy1j3bJV7HFWjo9nhptGGqHp048Z9XlfvyP36LoD9OHSfBRt32d1naWsNb5ne1mr3VMgk3FKdJzN8oBG3LBPZpfMuv0U6EciFd9lgBZ3XefauicULmprd3adNBru2afJN556kfNLOScjDMeFxka7dsfp278FcT28T/lk3WiqQu8nutNGmbIuV1Wx1PuebhPdSbo4chYf3CGot5jehXKHW+JeB38PtLrtGi2LwLk0Pu94jhi/3qlV37R4uqL/TmHlHRCiyeI3/hMvQdXaLGQ9JikLjugLHoRpx/AUarJKeswjff0FQCYusaeMunIQKYzmz+/jBQYTyVrahsp7gHAHPJjzfOoIfpAouVT/hqpaK7lw6JkGx0Qsj4oqjWQ8rb1TMVLWGXriMu2FIg+Cn+AaaBdFzfNHQfmKXhfXsIUIQJESq9Wo5EjUJfzoi37pJFGerNq9jOi6UfPwG4al4oTsATXOqgXWD22NtHNgcAwPRiglEffV6NVtjhx7hnSKhSnqrigXcBkgHjThC+ZZP9/TArFANLjYFUfqRlSaDOHwDZ3lPvVUl21OOcIhe9NkqsByHu3O/WpVZpDG0BivauYRse68gfE5KSI7vmfCB1VDj6AMmHJvOPKAx27s7P8tpjNUkSZXOGfKARq4nc0Bz80vQsfHN0ro/q1ay5bfg4w6fWCsHGp47ens2R38wFn0v+ooOdDbbr/I21xPuztdV88XggLuJ3OekeNog3MVsGtf5RV7XVoQnjm18mOxWSH/Wcw7DYR8+7NwuLIiIXvycMC/npb08koJn4owwvubn0JORjmAicgEqd1xX6iztTJ/3y//mXGVimOpi4jJ29DAN7EjIGbm1OolP3Fzd3A60q7rfeupVcy6ZKWgxfmmztR4IHKkgsocTG/CQ0k9t+U21qdEXijdAbqyT8PWeA102PZnNmJ8PFIdywYcpk6bCls1XJVxmkLnbTo0d0ZlbfInPWl9S0SaW+ZZu0NLf6kVFgjSOQP91FGoy5Dx0cctXTrq2Zhhov/zscbyLvHLxgktIXkuDzhNDHeIxzUJ8IN+gdZz+pBeiMxOzOVkc8RVR+8ZjvnuB+Zk6OTH4zt1ZxlsI4RwQqjpmRw62DBFDj/gUHssKwYfIKwyl6lX0miAhuMJFTaYu8FMv820czhv1eKT04rYBhGCzMC3u3tK5XLxMVG74kGF7PM5ANrBDLAlGU6HfZl1hRduKPDdbSoA4M7ET1kQJAWcGq75o8IQLEFyHUSUBv/HYKJAbiXxnQTty8PJCiKEVm8i5FFB+UBgIcvNFGJEOBhrwrh1JeDpNYtwOgi5jCYo1Nflq2b/X2E9EA2ubL/qW1K+caGGG6gnta2co5gErPMUUrLKFZ35OC4l2WVC0i+fzKJdT/u10MdyenfKsRBiunFu/Go0coTgs2MVqs8zn2aatOBJhKVgQMhF6OMAnEyrUeS1glfAOYNKvqkW2AoiKRZ2Dmh/SNO7Wj79FLp4ImL1c4cV3DPIbUtqBL2SzMfdiDjcr9rxsGMMQEZKKZi6iYQ/kiajPqvIS0Y4CUEm8FhHVtfYhs62CmwlyZbKChB1kmeO46z2InxkGZlglDeNQYEdIgHmnll9DQ3xUaE0soAu2mfonbM0sbXlnsZ8LLQD6wi5Ii7h4b+tsz6g+VXyDndHdaVh3zlqh3QjDbTrcG0on7AMJPRDEJIB74RCZF8+/ff42enwIhYaNE+NZ5UUXZw3gSDpsITMX8bBGJnZrZUUpDh4bLx2VN//HeoFpJH7OnpDW98VK9dOfkaTiB0vFXVioqmzaGkKzooWGwGXCsyehoPCAo6AWUDL9gGgofFdurjmaCt/iJYg6iMPk8LEE0l4ccfgbBGYv8xU+h0iqo+xoGB3VR6l7vy+ojoomUfMBgQiQryh1LbvHwK9eZ3CJwPIHilXmILY17eRxGnht2alGQ0STjDPjj4xj+oG1wA/hf5J5W4FvRnFxa3xcnM6Bro0BMbrvmeg5r/RBqhmkJXbxJvxrutmSJyf6x4gsidGb0Qc+Q2C3mcYwdhwqJXebK0JW4KzVE8XWwXyqOvN9bQgcdSwGY7D53okZobqYI8upuJq5fdlpAPLlQf5jgW7gzniEkIyNknKP2CyuqWPj0aTE404SRrUEdW5n5NjsIR1kasEZ3K7xe+4heii6jqnfCfu8ruhDvUFDY/apNfz79iyVcrfSC6QmocfiPDqOPrAIPo56amacj6z7priAiXWW7wuobkZSPI3wRluv3DkxXttIxv1BD772Oox9cN/fkexPQVDda60J+/tEvhsJfGIX/F2hT6iP7PemcBiQnCiEtKYjRpXIk32ZaemsJdUKGBI2j6rIz9znV1MnDHU+MURswmXWdQXxsxx1c9nzfQ90MrbWWRCsn55579xx7FN1ZNndnz016KJzd91/KH+0g/EFxM9WAu42JUeDSOAZRJJ6HmQDdjg2njCG/JgtuJgC0O7iP5++fvP81csYdUuENWqEW0qI5pOvJpwCQysgts+srNT5iAOAT+LHRzi34Kat0FNG1RtWHEYfL9FrON98E3UouhxWbtBdm9ihNJ4ZdkAJsJ2j3DafD+8Jv/31CWLBmU1c9CSxdDjqDDxlCTYFQJvZNkM1k/MSkxsVih4DTnniHokCJKbPVPnBv0XvwT89PYdVaViNBm7TOzqRMjXaDFQuYtZ+eMBwoJscXCnh3roUxxfrtJgtYGqDQmsL3CFOJQEB3cLq4GYB3V6p16zCmVPD55whGT715o6DMhu6qzz35UxEYs7Bv+9jXVgHzQkG0bpaFYtbC2zH7uBlk13k5PIQI01DPFD466nM2yFNwaEb79lAHJVA1dtB40xQWsRDBIuROiGQMnIyojWcoyV0ms1S9GZ8l9+ig8dUMwgP4MTNtSFP3qFOtaGdM0M79EMd8nTWBW2TNnmwbuC5IamcCwM5U7BRoJlm7UxU8fh7nLXgeizLfw9IXNgBvcrQnn6c+cuXhhewXPAPnNznhHGtDynrlcLBkgUAqkgrRFRC8Zi92scgkM94SdYIDpO9B7yHlfiDgb0GpXZexzT74zGtC7OcUJYv6EbX0LlhKIxgTWmAl6SYinSITc1WJoDUsh8NjJhOxjwBhzxf5fOy2jpvGtYsYW6ePzv5vFMNvBc9cn0SCvZORCZ0uUb076nIUxQWtSKwM+u/jmX55iBIhiDgK1b5Utg73E2ussY+Yq4RvhpkS3W1t5Sd3i3F61sUnGfaWjQJmPoAM1VJMav4tbkIElj8IPIcDYlmOVymrjwnWsOVx3pmGochlXzdQnM5SEjVWAcsMKe68XNCiboNEdhk8IXOkZ4PdngZYeJtxleqHb6aZbVlYxsWBH9PH8/EI+iL0CNIbryrJX3vWUzERkZqZKauQkl0j7Xyx1hB9lpsOiYSNy50+5sFlpJPM4z832IXkd7u2D9EYrhznatw87R81FiBN1bG6JM7a9JvHUk9Q4CSwbuYfihnMIg2pV1rUwxNkMly7CKQ0p0hWIEHnMsNthq2lPcERQ2AkJdsrnYdbuOZLseBukbcuwXwhyw/3A2QCiFfhr4NZlHib/ZosH3wMOwEyknX3NauOOcT0e0dODDoWzjJyCVRQm32dorcg7F82gzYQSTwR+CCMNX+fHEsEE1lSolmu+QC47o6NQBvtHjjEUv+FwV4/SRsSAfgrpRnJSU8ZrJFhHcXhMqmALJAE58o4WBtcvBu+6O2W6Eb1vi17kAheO8jt/lS9I+bX6wTYbwV1y80F4yXoR9Shu+/mOEGQi47UBXZotF9wk20fTu79WOoLmCUwXvtYvqYxHXKtl9c7kiBn7nRTnkYdL/p8wDVcaXdhuArCTmnzuEAFyfmDmk3CxBQQzD2Q5diPg/hDgn/3zefeqcTDxnMnEeRDFxqJu2HmGB9xtQnImdGMXobjLEedwNfwL3v6InN/gC4he6XFWM35XUudvxl4jaUR8ZDOvXk3t7kv7LJMV2fjs+upR0aPtcUyWBmFX13g19s83ODRcUOoPTPqjjvPBht2mIlT4GhTeGqFJ2qzhWy6mqVv9cfxWWZ6afN5nxdV8ATYfGt7sG0gqvlLswoxDEEVw0BmgLjwTCSxwQQtbgqVoqFHk2i35wISFhVU3SiIKbB3gQ4ihTGpNoOec3ejDOSLhFoGIFwCSLwYZRM48tNWSyqGqlUL0brWxLk9TFSonfyFSo+Di8CFtiWeR1ZvVLH07Nm8ttffTyLj2YPYyRBWKqpOx7FegbDl0jD/rn/jHMdAVMzcrrHhFoPdRSh33hVK2cmUhQCWWQCn8PCP49TQhITMzqqJNnfAdXryW++/PLXv6HAXNLavXpz6kg0tRzBK4zPTrSymJcG7gO2fru4Surz+P/5bHS8vm2v8L4NqcTLH8ZLw4LhhZDVxpv24tG/02aFYaqgqoNWGPg2/FpguBqYrflSxoU4HfHEGqBGsFqtEEp7cVUn2D5A74SbXzx9+uhv8xn8/+TR/5rPjifJk/FZPP37WTw7Pos/HgHC3PHRx+nfz5qz+Oi3v/o4PJuls2OAN2zy+oYQI3WWfNzc0L/LbH1V5h+vbtd5jQ8A8rbIyo+bbXNZfASMa7hCfARdH2bzcZptZ81loRGygA/ruFB9zlD01oAolTpOnnz12fRs+2iWwuYMX1HjqY9JFJ0LE8iENAdAUVwg7Wc8Iao6ec2EIRf0B8BsoZxxxL7CVTOiqfh+nZXLm6xuEkwol1XuZ54QlBlO6f8Tew9p/G/RgcPQhgBfc7FO4rP4SNGUgBUcOwjpYhgjAcB2CQqQJhnqk+PkyRgQGs6ah+kT+Lu8oT+TJ2Ppm+hhVMfw9DhNnkzO3qTJ6BgwAyFvgKobPXv19umLF4wzCipzLAoha3MhCQfEwARylAnwMIohE0w7uqyrzTr5giMrqI24B9KI2kSPUw0N7B3bsyZ5Mn6Uf3z0KC9vUthHZsdT2EeeJKZBO8vuFk7guIMoW22zW4RtW+PZjEBsG9S2QJAL/Ef2Q9gTGraW13Hy94+/+tXH3348O4eglrPzj2fny+rsPD1rjmNKkJyNPpJzYXrWPEyefHb25hhhlLM2h4RvPjZ5C28enW2Ps4+PqrPmYbZaUT0QM5TVo4SJK7sprmaOv6dnzlkff09Yj9le1dXm8ooBYHVT7IAhwHhLxo5g6ezsrCTkSFaOQzLR14DDgW5qMdX4rOG5wx0u/SmiGfU6JnBgByaXBOfo8eRjXt4UdVUiS7OfpeIguLyC9Tv9Yhbgieo3/uLh5ZWm+/aTv9fZds7VSqZ/P5vNcIHQeNT56NvvX7x9/uL5y1Oj8HDVw+1F+vMoPuLO1B5mYM407acpcq7XSDgKk9QqU0xqVICZvUTnL8j5Td42CM1aktNze5WVgEwabSHoEaCv8UAUpR6ExSO3rt1Sajy2mivEBcUNtecgHjVXcarELpxJsFnACtrdf169abXdZHVBjg24ckXrhs6J0QOswiBqrvLVCldm3FxBp55n9O+S/+V/3tE//6SKKnssjRNJKPHnMaBwA2O9Ny34LJ1xYRHROSRJQRq6oSoznHKObgE2KJHqmZKKmC8JA8aihe5GAw3l/zB6HCQDVnS/UIwno4/9lQT7yeLsbzHfRKbFLE01wB0mkxcx0CMEklGS7ux2hboNeJI+SUJpIYU1Ansxn3xwvMyOU6wICnqixeWwEZ7U02pb6hkAelj3+4vUxqH2b9MgvtQo6hox81e/+jj97Vk5Q82XJ6VOsxY6NxpH+McXeP1sq7pkljjIbLSoNgA8XlyWafQg+oKF2ZrFUCgNvROLS7wkwhH9f8hIBDkgYYVmEiekn7aP0pjXT92a9XN2xrdQryQ6BJhIE91zKjAU23QAg9G0Ne1oQ/pMYgI4zsGe19OPv/rqa+gZh/mbjI7P0o9dSY+RwiBH2qW4HvSv8UbHYtRs4m3qfDY8PNs+nHxcLM8aPvUepTZnmsD+NoEvg40BqCrkpnL/DjHgU8YRqPI+6h1JWA6dpnU7QuGBh4QqH7ubzcAdW0b+8doorYIR1o5w4tbfYtswdlDzsts+TJ5MJto7vBSIeK+/I3iLH0brqmmK89VttCnBRpnBsb/EwxE2S3Zb1KPR7wt3PMqg3Lfw6LrBvgTo3i33jAjew8n9jgCMpzOirrZbTXApPIuPhr9N0rPp2Qxvhnq7hEyNFDRXESgVECLI0Z5DcBXUy2NRUok0GmbQ+IpxBsntRVSId6p6OR0/+vVM5PDR5/bs/hxpgPC8ow5ArRGoL+b8sRVMxnIw+rdBvG9lj/45n51tj5Ozkf2ZHuNUoczTUIYrpN/tdBVXjhHUTW/waJe+4b/TvpxsvyRnTz9OR/NZyt0z/fto1q0JDK/cVfm5rAzsBeZzg9HvJBMsOJjHDzmRQ5tGdLHElcUXeP7I1+SgoDYHHYp84Pv7dV1twghVUp/k5/MWDmbCuO6H6XNGVcAiEM2UT4WHChrQP1NtNAKIx92ps0hlEaP7OrjjgBQzHUM8XjRFCd4qT4yVMGuvSBGD7yS6jTOY6VRUOaFjWDdVoFUbS6gL9TteiZyo4KZZX6AttTy7TUCTNlpurtdN8iHe5udsEbqjjV2HjP6aU4ZuPgi03RT1leRVgH959RUNJ9dYU5hxUWcwiC1tyaL8AROOrSbN2McbKpNNQ5on1uiuk4dzemBvK0HDrHzWWnz+2aS/8lziHRjmqwaBHapmxDce0s0/+9PTl394NX9z+vbt85d/eDP/9tWz71+ckg1vALMVQ1ap/4iSZkP+ukYVBjhkxI1J/p9QlEE+godQbWjknlHc5uc4iF7voC8RfMxux6xh6/bqKMdjYu7ekAsdfMtJyBEbVVWdMdnpK2c2rwMqrw5LwOad13NzuaT13mQ3aFsxw7Cu1joMr1+9ePHq+7fz05d/jq0MjZ+NTQegFhasQaA35qMNE1leUTSY4OnA140JXje8g5Ey8iV6FizwlDI982e48zmV5DprGt0yncYz/hy01Z+DD+Hn3MS4TwOqNGt4IaIKntsaqn+OakhTTXZ2QgZb+ADvQUziKGaKqhldNKzRJJ+TyD7ie2zPNRhrdTfoUcHaPnWjJ0Muyw+WPC//gkFyfObT8kI2eVky4DajhDmBSxhMLpoBksSoX/gAngca/tju1Vl9eQPXy7EfwSJKJtHbd5T6g2h7VeHm3lG8uysQJhFfRnBCqS7r7JrIZkC47d5yPTVj9/oxI80uuUsgSwQJieRYxj/m69UG3eDavGm996jghf6irUlPJiyje6sSGbxXu+/OpfPbuebHf4SByQL2Qc7c1ADPC5V7JpXTuiHCK1+UHURXFQron7JHy9JG6fBykzcEfTKV2TX6y5s/PJ8//e67F8+/efr2+auXQ+MwTUmAhzxIFDurjVT4Yai7GNGonviqC6mCHE0oGY/sIiVPPt3cSQ/B+gfoADCNPwQA17HKGFS6mj8hFfr1QTrM1d8xkhgnAqpiYELMBlFe3hB9Rt/GvFcru8vAgauSUnUWl+gKqFTcMlzOx8f0oLyBv6lkPPdW2SXaRR49Sp6MF1fLov5IthsQuD5m6/WjZVGn00k0S87ePASN7QVSXIFtobyhqfLdX57Rdb9CB7XFdpnwkdqjcoQSzd2HrvLQ+YGZY/z3j1G6WEaglGx++6vZQ7gu4uKXS5FYJ4pmWdSJ/CJbNdaRAfxFc8nV3p0QJJZiJfE+IsOO3WIU7+QNBa3wX/gUJddxNJUMTVfAjHEy8OOZ5yqNXke6d6PNl0eQQ2LolOg5NaD7Q5Tn7Nq7LoUnfJxS7tPwxZvvTr9BB0FPyrjO6ndo0zY3AH42Q54euAyMqdPu0Nud7DRTaC2BZzOE06MF2CzM0TDDmawdi97QIi16E+HRI9kx3BzsTh9Q3KwyYnAxn0xAVde5IlBBMBIzY1zqVJqHPIpRXQmFPrqB/5/EMKBU3EMorqdtl8UNNmXXLsrjhweqqy5d5WGKD6LFdonUhzhpO5Odnqc2olZ9K4iackwNG0ZxXt7E4whXfrzY4oBtge8R6wjeFvCvWICE5gggtedtpe6XKFSsLHUOy2CyYpzDwOg7FMk4+JLvB1QpchIE3apxfChv+PliuzTPoar0vGmXRTkxBTw7/TOEm8rLatPat989/+5UXuV1bV+9efvs1fdv+WVWt+ASOG/ItZOYn8kS6AtiHr+9t+W64Artj2rTot25wLjz62vQUSA+UXGdQ0U9Fwc4yLQ0U8+3lPj0/bqowUmvgTMC/iQmGSyCn4yqTbveYJDKeQzaQB4k1J6x0AfU0ehGDv7JBTBXI98zKMy86gxcVLaR+qtm9K5YrdaXCbUKqfzIW2T05vkf/vP5ixdGXrf+AySs047h6xFkFxmg6QuWbbVp93gDeOa5gWfSq8FpqsmXaPIipTDq0yZRYDujMtH9tu4+PWH4BLQQ2i30Aztd0K0U90egTGJb/RSlZWGlgDRehJU3WzyFJplmyordJ/mu27lH5edDWqBmZdDCnaUiT8u1bIpdYvuGOhdAYow50EUOULVWTB+Dl7YGzUKscWRP9rhA+mBk8GXi8zgd/EJiB9U7yemRoGvAO+kef6E+rrt7PlmA3aUlcrlFdb3eoHSzAOp25J7L8PBlurxPYMkDnqA5UIMAz/ythiWe3mB0TX9QIkQNgzR1LXjDFE9Kli74Rx5ZsCDLO2aDEu1zgtWYGGQRjZR3f5JbrscahrHsGQYUOdKy+Rxm0nyuGGQI30v7fJ0vMBjH1xkNEcCagjKIn9nE2r/B+N1TjD78BvoIbpLYV685swQ+wv6AIuhEFTjs5ocV6vyza6CoYwMBBBliRycxxO1jqglsrc0PK4oHwpyYxRQ7R9C14e9uLpQy5vcTSqWuF3twRK4hHK+t8F8FyiQMkTq/rgRgRNwO+FuLbMJ+Vntqszs711QCLOs21Ztt/5LGUM0OaMwQIljoPXX9nlxkgLj12XJJeflNp7zEW4AK+5cPWKTmNwM0E+Kle7lny6XfcG4ZlYNhUbiIJwJDRD/n4hTBXaq9BRW7yf+lHfbjJ8Un9h219b+1+xAas6/3qhXPQgwokD/hDF20JgqHY7bm3e4l47F82tPzFecN0o/m0N9tLpu+9zKO0HEJqOq7oyaV6XmVeuA/LjCcekYAmSg2w2Uuz4cmV3nmYJpd/Mv1F9dzFtWo8hiqjNGZX1zbJ1IdgnLicJdIGOj3TFLAnKJxVIhToq8DVWzC4XC+J1TSN8iccNad5wSjKrNPOoRmXoPo0RChxT8fz8wUd+PbnebBPDloD/Eq4ibsxG/PxLUpmO86qp0p742r/vKmumJ0ESar/u5brzzIvRX1ipp4xQXVJW7geVtd5mC56tY6SECVDx7aMEyOVeryO/Zk5iG0oH1o59c9pd5FjyDTbt8o37HXNxwaOuF/EWaD3kgET6c20KJHn1Yn8e7GMiKBReuW1qk08E49En5mr+LwwQQ8aYIWDKOsPi/avJYH/jnv4Jf8QXXPadhYqkawA/NOEQ/E06QxMBAuHUTd4aqMhxHvBBCKJfDI32P3fKPJ40P7B2HaXDGIaTL7cSNtmzwxLTSunp2Mdw9EUKfdmftCxKGjUTRzHtV9Y9Lft4QbZ+iKXWY2F/Te0TK6A2BaSEMrWIvykQWb6x1K29puOwefNvN7OnzHMuB/7x0SUz3sT0GPOc5qsJ4cH1doMOYwPRcP6AAaOCO+sh/0uVwnYWkKmxnPDfcTR1d+0gaNv3R/ITc+KBR5uuyB06yJ8dt/OndIGPLhgBFuoom7WNorKigC8kU7h7six3fSB6Mlw9/BK74JC1I6JlB7ef+adlhGHMdmb1ZOxkCpQg5rK+rwzhkWsn+2db1ySAmgKrzfD6P/PWCHXsQrKud5uZTQzHt3vNQ5p4k50m0fsXOhA3Xx+7UEu5MsJrEiZoqrTgHMP+hLN4hMpR6awJKiKVACX7ABfBglYIEbRnheCcDNFN/NNBKlS4IH1d9eAf6rlgOVw1Nu4p6hY4O6aGvRJAn+bxYBbEVRqkTFZp2X4uHV+ZIqq/6MDcItYNDmyUyMofN5nCIYZVgEMbs+ns0Y+k1lU4xKjWFOUQzF3Ot71+4dlfp9X4VGZAPqVAmzsIXvKXlHL/UnT9LQhW3faXmv25qxQjh6Mcf14BjY1mtaNSFDhEs7HuwmiNvJD4fgWgpl9eM51ix5mgrxFKCzg07O+q16righy5rXAy7uB9IPOoR04nUYMPKNXXgtrLO+9tX5crPIG7izklqOtlnKUVk8XOMPGY4f35+2RxxzyKzTz4yYLtXDdzY0C3uJ2oAmda8N5C2Fx0ZfDakbsEYEta59OG1+WM2CPQd1nU0rVjrCAOpbxy4N7yg+I8sPq5mY5TyKYsdOjJiv4A6dk8caE03pNVgTxqIHJwZP6+xlCTzHjqxUvh15X9oXrEaYr+vqH3ggY+XAdjKX+qr+u5GjuriwlZbyEDt6YJlLdcUOBv/h7Aoj/pMstDWBEuZbRpyeZ/QNqu3FAobHaveM1YoJOzQl/47a8gbJKAdYXf6I4eOir6Lk1+CJAlW/9YCjByg8iQrf5jTSFwKgulxyZXlJ40vqQQYbBFOTZkabmH0o630UpGRwAdzMSB5d5qvslvRWYy/fpJNI4DLEAKjV7qtmAOUMxfdUc7CjI2Cfkk7QY4T702S792MugTz1hQCod6frboMS0ALxJWQ8Is69OeDVDvt2CPW33El22ifL6TyTGfZ6U36HbjZ7awdXJbxeuWfBeQVLVvMK3jkrFlnqdtmxPLGazGLD6HKTcbhAANnrmYMGPm88spXhX2qTwnxgM4J/naVK2LI+KLEMcwgZFC8xkiEfLQry8oy4a/1nHAZknqwATbzMg3RMnS04odnSRcGaL8WjzX3HG6JfOQJ49+xtRJrVUxNDNsSNAMvbTZFvg5IE6TwwCh5qRHQMu0jcF1RuIdh+u2x/yoCrbC6b8hPJbAV61KNO6XJW44S/vi5avGVZMFnt8nzt+msfpGsvlqvEaXbWZ+RNLQ3f8MjdVBuuzs/gbBwij7N1c76tIROGg3VLx8qZXRzXXoBcb5gOAFf1nFNkcZVl1RK+cAcp1OwkDi2UfFgMhLwbl2DkSV1QlHOCijFNaKvrYtELz36RZ+2mzgFluES/4fNs8W6+XK6c1N+ZKcH8qQRkYO5YGXB2MDg4uL00raX6nTtKLIf1bLks4YMumyXhFvWBb1v8cXbNc6h/7D4gZGU9eN5ltbXeeli6w947wQBKTAwNcNsjYjoT245DcCaeotJupTZvhpgygN3+jqAQHOGy8plAdT7Y+UTTYXuVCeWYoWe6CB3JYZw3ayE22evXQUkHjt0Ld2CpKb0Ff/ymKjvVjuk4iKleaTroXd7+V6l/lOzsEnU0hKwNgu4XJ0gWqsYKXjcgxSPNjfg74FbOFRtbnnbZ5O31UHgMdhAcaOe4AwI8qYqSAoYMC0Lzw6pocwbxmDaCU21yFJdDVORM45dPvz2NZ6n4Me0iVIh27YOLTd1UdYLBFvS38H/iD9knE+Ff2JRl3rTJYlMDKt6cG5RcEH7YeAyCV8yGuLDJnj/nEB06qZCLvF1cgdeosJf3c6tMH49n40HvbonD1GW7FH0gZWcp1zjLLu87rlGc+AE72DBkmZTh3nm8GXIyx+io4+HkC9nMWI7FZ3PnL0WEjyO6lfbOr9TBf6MwBaqrzoLoGpi4vPP8tiqXB5QyEwUHbawmC3qAAvf92TCEOY3JhDOjuCZ6aJQH3mxwsSyWy9usXF6zWgWxSJNVfL1e3bJRwMG9dQZZR28SDDeo3qmuFOUkGh8dYuZUCu3D4L7p3rM6mi7AS+trOPArSvNQ7pv4KJygP8O+DVOH92x6kBiurNRIxe/mWYt3LakoANaWy5WnJKIKx1U5R3duXQguVPkRKK7nBDPC3/stP6+L5aWsTfrBlo8lCTIfYnYQAWdspFVgZvQxbgJ3QyaHF/xlSAEP5P1doKLiMnRoEd+PaUYAO8vH4Ley/S7PwJ75BwGQQgk5oSIIQlXBDvkpo6jOMA6kKvOprc9MDzBvQMJpco9fJl6EBh65FWHwYLwNE2HJwuaJADAh5q27EO1LRfcrP8WBpAN8W3s4YXzrk1nfXUxfPw7vdPrmi9lg4MFMK1Ga9JcjgaT5ynJgZ5E7lWV3dYt1LLgho6pfsGwE0tqTWMHOpSksUYzPoOrdE9orhuJFIB3afW4KgFrIBVhBzQg+a87EsOYozt326jZWCdTM9J1l6i3FyM1TzIb9aKSlPvmxSS0AYiVrJDsz+H9gQIyAZ9h56WXHpYcnpxlFdD5OeBGHlfP5FkQnrg6g3er2cuP15pqYS/F6085pvxDgZvWKcripDcXIOiM++TiYo5t8OveVdpkVpY8N3aSBPgkqYydE6uuPpvwOgFtlYN0swI0knAOdcTOzobd0834o4wM5x2mnMl7S/jqRp+S/Ymbu7FiRkQ7uV3IA6LTBeDMqI7kIUWW+DWsmYLbyWbp/N6toBvZuZiKef+qexnl2+0VRqHtfY437zFLJDv0iTXc8cst8O1NUxmpNeU1nkpMP4M8XcQ1a7bnuq18ezaCJczXzhxNaxLkiKwg8D8cc68JD3v3anwsCWun2Co9r0HkeIxdhXqLPh90v9DnsGLrBhNQKU+sSOVM0exa8EIiJUsATRn9XuS3wMaLnXJYjDwsSwiOtUufuwd9d5iXiny2lEiKp8lcmgWJiC3g8gh5InxDEE/+aUsA8PfD23pFQMhxr4nRgPLdp8+1sqn7v9XyhNwt6uK6L66y+nYPOSU/cKbuvAa42K0l683UClhtRmwvJXi4Tm4cqmuRzmkwuE5EpFRgfvl2ez/GDULfRLw1GvcSu5Rx2yL7teOhvRirm6T1lz1Zkb+x8Pps0StVACejngKg6VOWntlsSc7v0N7gGhjrdhzybvcmX3tkBUNIRg7BouE1S7xZKdAVysTQTUr6wybyLbNA8O85cAqdgPUpYPbN9dUURk6fU198zHa1fvubqdzYVnrhT6TvYWFjT03MImm2TNr8oRE3EILQRecZ4N92RR3EjVbH9H8vnMR4Dsjg4Gt2rj/2Mq8buAqnMXXtGg8/ezzGxe2fvjulupZVgHsApGRCDHNj9buUiHP3P0MT7JRlyhJfGkxv8yHBL86URzSv+BK7Mbu4+CsdaGu9Se/OvJ6XJy6akLaWzA+CdxCudnMMOF6u46Ujy0iNadevPheBxWcmJDV2HT6Ay+GQ8EM4i3OCgLX4COcX6znYQ6CDL/rcgZLrszdrfnRyOHuBJArVzn5TA/jvBUu+EmJCAKwHGkCHYZz6b8N+PZ/tYjT9z+nxXeyV0khz4jbe3bDNwoJLy3PpClbBqUK4A6KszGaqukABp+BEgg3rnPfa8JPRfabd7Nnk1uNBEmboKzGQ1H1ITlzFsKNbH1uwDEh/M3yS2MNItrIB2XKQm+1Y0HqbtUolqj+AVZGHCqVSAMxsCTQ9GT9xXkNcBobTG1413+c5e8Dv5nj7piHRQxx1DXN0j69nZxZIez0Gze/NMtDTlfC12NozReb6orrvqZLkAQfWSw9jBI9JlSMah/sIJOqRhdEtPP8L1x4Cj9KrOL2BPngPiI771WGKtk0W8vpwzGwgAGv37ycnJSRp9xX+Juj6YMd4VS+cN1MzzEth304KRGu5+7eYhs/Eh3i3+KbcTHuILGN9eZkMvgai+abszc4xKofoimBX81XsDch9B8AK5QbBjinfA7u6dHYeg3r+Nyy6fgZ6ariM/8iX+KmtYFnQXuqD9Dkhe7ngnM++W7r+ISLrQItusvsxbU2T4vNsGdRIwejr+igNPDBW5bZ57i/xGhmQ93yquFlXd+aoGkjDr8AJNkT9AP0FS80Zlt4hlBVP51Va7RCybukf1YdK0VZ8UCi5dvar/nyiE7pHcvCr/bLKbV0rAnnbg9VOmP39FOUrsyFjpKXm++a/x6T6RJeyFQ8bW115VJQdG/hxTc+9JbCvWDA14B4V7aSnpQIP3e+PlAi1B7PIQ4zcd2T3pXMBPnOLZyO4dVo7xqrlrAcVD9pDxU/etFaeu+Z/vbCZp3N3T+7YHVKH3qfNR6Oxp1aHN2icTdweNNgEe2UBM7vQODryrvlW1sHjWK7Kx5sC0+97e3yt6H9DjKH1zKz1jj8iK9uNOP7vXNuRh54IQ3mz9yG6bhL/ugkXvWTf3jpGnUlPfHYq78wCiEOwJEkw0Kg/DSu3c1cInhNsElZ2wFL9eZYwjD/zaW0qSevo2c0DYkj+QGXcsGFUYsD82E+fOnCf+nUH3r7AXOOhfA2VcfXvSblarJrbUkYzehWBmovgtGt6qPz3eGD6H/SGIYIRgNu1RDBUlZ2EuBkWcTnq88DQ/rGSuIDjru9yaPAMPXuJVj3c6KHAuvlGbu9kPGrWxnSbCziv6kDhQnCS8tMJ9kxaXt36JXpWsWBCmw2Sv1tRl/FinM0DydPVvq2V2273+UGLIVbwIeF1CLAZ/jV7INxAelEDCPs8z4msddx094IMukZBRsCauWc7uZOsDPFvmBgv6d2efypDJVs0h9jvssJn0b7gz9vQv96FhkN3fAivjo1OKWAe1K4pmXrQYYr1K7AhR/00m+Jl54mmrEmqHW8S6paEtn/PTXiJ7PqdNnbxCdcArdv9g2mZjw+XgCUYm7HNO1dvnBgWHymdyY3f09Yww+/btngFcIs8AbVzgc9ftG/98hEHYNyGlP9QTqwmUI/Zg5HNPTqnu/c7dEsjzpKo7+y6nDo9FzHMc6sR0p/fFgnvMEyoZqkzYNVTgCkH0gD6/RM8hwpzT9nngLSAyFmdqK2wdbUwGTvdqPHYCtxAVgHYKVa73DRHjPdLfXvGvey935Xo60oOEKLyN+4qk/y4J3NPW9F2+yUg4BLov6VbQXzgtMvf7u/zWnWhsWTz42h5I5uTW3+/+Yy/E7OQLcXPXWMlwnZAvltymNCJi0xinP9+OZYLZ7fqAWRVYvFLTBZ00cZw6mMYeA6z06nzyGGoAPSqxGANPCaXnlP8lbJgdPZPztKBnXIE+V63xoGeKdpb8zEGucF69+woKu1r7DBSoAZf6EOi+9ymz0FZwAecb58p4F3wATHHdWKo6KgVPMPwTAKEJtXK1QynGLeixXfZ1htryq4tPaoRvHq8u7gb9uksZTt6/f4piVpWyocvHvoxcok6lGXRfq8027j3ZkeO5sYYnaU9nCOQGm76/gIiVX2waok+wGLRA3bXfYZlCDnahw2bNO6BTkLTVtiGC6uYKlKIYaQbc1MATHk2iL08GV8VySYjfXxVls7m4KBYFRGmt6+KmWOWX+dexLOaszZvE8wxAjdQPm7y+ZepVCZOp8xWALSeLKlvlDe7cP8ybRVZixBgI2vy8WL7X52n0eYTA5Uk5bzdwugJOOf29WS/1b/TPxKQR3E/i379+9W20vsS47vmmAfxvjgdLuDr5+7bOgEVgXS2uIky/WFWLd3MAt27a7HqdpNGj6BLdb5s2wWzlY8gWQv6bvI28oiQwMvrLH09fnwJhtNh9ODpIEiQgQByW5/nltoallUIw0cWqytp/j56+gbamRMvOhUHjv55ED5ag+JTBRT5CJXUpluNI6PowUyZzr2BkvOcYyUJTxYuoxZElrLDZHc+CTblpPFIgJoUHOObzfEXBCaSo6LEHB0FZAkIx659FC4jFx4jFMd3Bs1HWtu6Bdh1Fiy+iP716/hJ+w0FYnG/aPMqiVy/pM5ySMDijqljSaFBXYimo43j+MkqO6qNhdLQ+SqOnL59FL19xLYpGkbfxhVZNcKH8iLAkHY/r/NIlwPLgQ2rC5jr6OjrRIvBh0bAsrY9P/+v5m7dvdBZLa5c5HIuR14jlCPsAW3gkPXKElaDOgTyXo+r8H6YT6NkyX4NmAj7Mj9Lo1etnp6+j3/0VpB6prNAdU2AEhKoi6Z89SQ6ZQ2NhOLYyt9h43ZVCVeNyZ5cCHTJgTiBKphbwTHZwz0yEmfQUiCHtqbjzwufTeIH3eSWfnZl2on8WGZawCS4CiV9iOQ7XiDhY0FRBMczesWs80pVOeIpJeg4lzJnfKqgSKBzYK8thvuMShPvfnPmC6AHctGlxEjCDYGAKJZJDeYgtMBONhlwlTNxCMx3DASJixbZoS6Sx8QbeXZTpmDhkT5DYNv422CKECg8wAHpmmuwa5ahs1j2bRP6+zUswXEe5bhRugZawUZS4LCZRPsrft+4dLTF+xAsMd2sVv5sjJp7iOzzWM6i+i/hz3VCtm9EPGwCGRdd0+XJ6MiPHl96zFSBt7K4IWeT1LfyxyIBsGVv8oBl1qxk12vS6gpDwGppdc7ObEZye/u7YjJbn+FJ2IUiqO9EnnIC422jdo6++1kRQqNsgvSRMcUFJdGeSdj47ffNN9OL5t8/fRl+enJzgUYidjNuVafVkz9ZEjHEurbmuW79bO/8BYjBxn7i5zgtibxoCm9oAAn/RzFX8AiAPYr4ky3y1Us0zNRb2H81u7Dgf4OJAuYgSTfNk31CPlY/UtrBbgOCImHXMCDEwPHl5m3hkNmfbh8IuTurEdznAFa0CftzkyfjsnObJx2F61jyEB9uHZ6P0ydmxJWd//oeXr16ffvP0zWnqb+NuTzR7gLfPUh3RYQYWG3/gbaeUBDPlerK6Dq5Ukyi8kEJfkxKOnUc4Wg5Fe7z8fIhxDOJxdDKMYpw3QC6Uv28poP4udXT2YhVGy4j4t+DnE3ZI4cxAUYd/KawUD5w6twvJvDcPmfkSwKWJGQtd+apzwBmaKOlXh8QtPICYzi2l5k+kDzCYo69/HKemPQU1nGMQObRKJJEMT4jOdBsjkx8CzsS/FbCCzh2LA6zdzBcCODG8yIUw1dwcdfYvk+TJePr3s7+cLZG290l69svR8ZOzX549PvslqIiPnhwh8O8ydyG5R++P5BV4HAFb0qTOR89evX2KfDHcSC0lefLVZ9Oz7S/P4ll6tpyeLUczmOrxE845HfyC4cMd4YjPOwLULPJ31Rx+E6S73pBDWDskInmZle2hNCLfMPrRjtT/2CwvFWTs/LZFh7NhdJFdFytg/4qui+aigG0ObCfguMlc55isgfYTwytDUw0GA9okL+qcaKgN2rDD97x49yhbLslNg7Ey0sFgnbUFR+bAtj9A5nbWAT4mNzRS2OQZmBcIj4Z0Rw34kBEPtkolFEfSNpQy7Sw4xk8SaVABtyE178OwSVIBKK/BB7z2+BGXTvR7vPb4lSuV/CXaJpkyTTpc1vAvSYaqInwioiEUBfsFPf2MIrRmut0RNJ3xzBd5pLPQNH98YLJX5VG+KJaw7rMFdONVtR1Gy2pbwhXaCnn4HtyUW1Ypc5H0xPU4JWNW9NxPChONn+MHVwBuMwEOy5V3cYxhq+nkWebb32PpupNKPe2n8iy2tQYdn3wIhYJ8mpW3XpkADBBrT8a8uGPHZrtYbaCjlCivp7Oim7yG3RuvGdKztJP7ab0xsiTK8JwzIccm02dD07ohV3jInTV0NZYrjMlGqmV9sfjZIBhIau56lZUlG8d6+FuRJhegHhAkmfcPsmAjmxQE3iPLsM+yJTWcDaLzalnQbQzf0088mdFOQh1EmM6gGoW8pvE2K1FtN9Opwdkwat55tbzVWA/IgB6UnIz2gKxocsPim8QAsgIE1BE7wEYtPEC/XgSNYFoo0tJH53nEG5Ye2cEOAn1GrF+4U48WVxXaQhDiQGAq45lngKaXjN7CEzV4xi7z1AdQLDROzabTmJjJZoAbl/Y0Hm6YSJvNG8fvssU7gv0KKzbkMqRW2Hx4zKOA+qp4lo4guwSjIfANqUwBhvBRifHIKUlAdl4kKaWiq2kep+a+ivMqHgfxTK34pqIGgK/1siQIPxLgjG4n6ErIoJ/of5gxileuHGeg7G6biMPVZX1MzOJu0XmVG3pVbaHZYQt1DWID1W1lWcVjybOX99tdIkDYAfutg/Z2GgWiTUDrLn1wXufZu4a8oVEhJ6YwwcdyVw8EQMMDe1daEa9cvRHq9Ba4Q4Gr1djyQWIWHYbIg4PI4HnxYeId+GS7VLEgoaSUG2sURfxGsOkPd6lKfHASUGNjYB1lVMttyWpfapKFzyTdSZ+2iAoKyUhzGcFNnJrQBZ25wJErEJW6PHaBVDoQW1ktGJaMi8OZ9lyqLmqle6fYtQbI0oVpIPN9ADoVxhRwKgdOKJUy1GymnorsWJC8hU7DBYfxBgCaLEJ2o1q1jTckgRFyUU2bfGGd7Qyk5TDEnHTAmWI4zgrWRjKgSaVMSAhxCtwsvOzz9wvQWgtzG//k9vAvB6KnUHy0n0tgJnWLolx7k7+z9jz7sNwCO3M09TSVPgQeo2k8uqxK485CP2lWkvw/Is7TpuusdIyLZyzSoDQbsRXEK4SUiXAvFgsYJVKyrK1VnWKbE7NGp7Q+KfLGl7Rl8q1hV+S1tWW/mymtaI6TEkFaunn1jkVxRiWR0fSDeOwEwq/18k7LAQIuJJ/onvHUruFjozOclLd1tOgbTebe2KoBlTZbnS30s4up2O1+mIE0roodIOcEEOT2LmoGEWjhIMENq9rSM5ULx7SD0lORkgkHip6R+Osl43MCGKKZ1bFcAikHNui4rLao7/BivCX+otqmM8nEKZijKT+0A2gel/n2W1cmPwRlkP0NW4X5yb0GXUNlo2NZGHsuC90gGnA/WXGXul04SPCMfJffkkzoUPndFMOX9vvVKuFI8LY7kfCbe+dR9NVEN6ldExfKwBWieFW7r7sce0rTz7gjXRdNA+Zi32PBuw7KmIZLDgM3qa+m/lBqLIpofViaT7i01FIewc5Gqh9AsmaZZ8iX4tSWgYhK8AUXVV4COMqyysmr57xGuzcBuwnwU6P7C4MQba+KxVVkUK3bSnh4xT2IUIq6E6J38MkUpIhGuDSG0mf/LNaJ1F6W0Wxol0fqnMKE+GCkLjoi+sC/X8w8l+wd7vK9sMW0wXHdpm4pUmc6A1WQhYX2DV+JG51rnC5v9JSwoqudVMp4TN1GJObVuumZfzxX98+/T5t+WJStNm4ieyvcWwv4DDGvKWoSZRJyAfayxQmH+9BFgQH/5Ezu0OAuNo1jN+p6tPJsIOQ31suQocfhKiIFzKblo0cq4HQqREvEnSxfUbU5UhbejHuX2QP/JksjBzNlx5Kl7tXAYyqlP2swxkjvFe04AnREpwOmF3SFhanh9lCRUXeIV9RjjNME36/Iy6Uvg559uPO51NucSDhbuucgFITnoJOjVTLqORnhZIBPwOcE/t5mEHbkl/h7KQ5GoK8mJjmdjjPr3d4kFHEaPeS+2rTyyHwo6i7GKvBnsHIM0O0eBi1Gp6sTf576lUgH3ZPUmgB0NRITtZysclP7YDaosXcHBiBNx68y7u4IOAB3trsh9xmXL+Ol5dq7JlVhs8oDl0igw85vB7p9qjAGaeMxfYIP5C4bj/VuOvwEsY3MN/DxTo8B5xaAOwu9JTSojCQo8wjDKqAD9dJ6zZE/LPtwgxTNjKPM2hqle/I5TNOACpWEClTM19U1qRTJvR4+coCBZg5wOQK7BbOMkc9xfWZLd6Lq5ZYewzQlGhaQbfDRqMvLQlqJxlAUuLuZOw1LyWBZNO/M1971yxfEpWyeTfyUs7mss/XVqKyWDJRqLawRW5KW9mDpbu/uNOX0zcwgoulhpHjNeAHHkG3OXb2/8dWoaJrNGlYWWG4piTN6NjLOHbW/16Bz0WXMQa3LFbhwK526BDoZ3nfGTZtEn3tZr/LsYo4dlgA83CrPyjk6rihpi9A7TIkNzIofwg6WGvRsxMbHagCU0p5PdB+IzM2UrmdoBRmJ5NHbJVDl+XW2xs2FfbubWUdSvnMz3hfAZfeDSy3rJtjesxOZdpQT64moy5VG65AlIyxH/ut+qiNUrgDflKhVfoZRhY4y6NI6auSaReb4XpmzK20GC3TnltBdkf6HTt+gveUKu94gEw11ELMGAWNcXt+wEjn1sx9INswBFXWZxFzuPqfYbpK3PTRvvZ2lB/tPISqTMK5psoPnjQDQPeIy/5LBGZDQu4P8raf+qRcB5Voe6Hei7pHf0U0ZL8JdpCGi9mo0V7mC4Be4U7vITLPh8OyFNnJVmdjbuxIHYvXBtUbvtKW7pMjSRCx7/zwb4ivaDOEvrtXMm9LCzMd0o3gc8d9VD66LFaj7T9FhlOzkzvEud1hvh++5d0iDVQosWBhmEZDeuIuXp7zUtuHJlfSz/GANpcKpr4t2fZIv+ZFjSILSRDw67EjiGeKyJK21othfONw3FnwPPgSYCcuAC6n9p7FAQpbjARTkpGDgvCaSTXf8dyjvg5sWtmbIV7c5O5Ubhbg3D5zWjPrII3+hznYeVlOnpaYqetQN/MiCy9/HTuFn5nEKRFG3VSog8Qdei12sWlYsOR5nInkHQVMuiQmlFVB6YZqCgzy/ECYalV6HnhArcjc886+rWKnoY88bpvwxADlGrxTAesu4IQSLOIiZWB3ndYcXjg936Yj9t5y5ApDbyCZWF5dFGcsgQutwqdIsRZApTsLIZUJKhKm892y/Fmd4lk28HqFrtH9hJ64r1Bj4DaaVn1gxYutQZ0Cm3kLxBhQeYbJ7NyhYXlsG0+JeknpZVFDe+yV+lk+kD+6ax3GmeKfWi+GGISjSu7RTtu8vzh3g18SNSoAsKgJTftGqEsj/VMLnaCxDIJx9DTH31QACekfjNMWduSVy/rJPggmdVwx7NoMzodUTsOlLvHo7uxZ/Rio38RfjbCQUctP2LMvFpv20GWdXULJjpcEcgeXDoWISls5P/UW1ZQ/3xQZRQ3SBASZiOrQgiio10SfosrRjOYZKDW+9URIpN2ZfbtDJ4TPnGfkVff913KW2CfzYDfgSUim1+2eOr+kIps6quC6g7zkR1kmRZOLFphUmEzOfFptWMVg2Cl/gFeOCNiOseI+t3G/UIJKyacAQ6YPYyY1uJpSJw2590ETP32Bwz8vvX7yA1mMJiYFTZdFQtXn0U0naLOwsRu9z8o40jk1nK/eOfgS9K/rlP2jA2/4BjYdXoyH4p2EJbsJJzt0LgOKAbNhE5R2NvSNJvan4AZzGGzE/5fhThkwCKCR44ptX3798mxynFMIgMQ2PIcbuvcRNPGg4qODBMoUX3JrYZEf/PogS6iuKkdGKOofUh9Hj1JjoDty2eIIpAI1sYFavxjww6Cwgpj08pw1KuJk6u+K9rbseXGDVtxgus3J/JyIHVADh/sJ8xUlB3lDzbNNWrGJY0s1fpP8+qgclDBz3nnLKC3IvI4iedxai2cVR+1PS9QV9vQsov5fQfdfHfjCsgP7g8JkruIDrL8/nnJG5dYeJ8fcwivFfH+SCkorcIic5hBBAbzIwPZdAIyCZ0ysYObl3Bu3sZo9zyXx3Pl/X+XreZDe51NHrtT7g+m5H8qm2BR+k9iovJVoUb4nsOW7eTk88t+B4ECHWFHhP/TNvUriSgt/zkNyfmzSaqNc5GlWcE3qC+RFheEFOGOiIbpynUcV9A5EsWU1e6FkdW6EDn8xXeXnZXiVyGKbR1xyFS3XgBUk/2OocD7RgYWJkJx9xpferIW71sL7HX6KIqe+o1vLEBv/FEEfgVzj2Ggzgh9d5XSzQQThfFNfZil2JqB9h7WBiW6BU0ctYWg+nRg17j/bHEHZN0x2PHnf7Y/fXqXGs1lT2wDR02R1FwSeyVx928WYa3sFgNycvV7hP48aXYfxKgcX42HTs12VVrQcRQHlN9uYCIZIGnQwWMU0HMEr+sJpRFYuyaTNES0ESwrZOmU6TFNxeEsYB1zQCrWD14ZCz86UEgyAH5dD9n1nw0MCB9gkbDlakZ+fJ279+d/rx21fPnv/+rx+/+ePTl384Tc/O4z6bN7bGgIc4LUNyfFnc4H6xa9zIFiCxM+ZToPZkm7eJ3oHfkqm67ot6rIdYfE/J/aqaoZk65Cr6jeiFEk6CYRNR12mUNm9ONDqE9LyrkfG1XEQRvptKUVTxP8IJxNPn7NHHKoAS8RpmCj15iNrOIGZ+Opn2HjZtwz0piH0/ki+7jzBb7WkHMWZ3FJX3UGb/dM5sXgxuXspKaKv5skpo28lWuLW6cIIdcRh4m/WjMfoiOrzgDONbHgMeB/rA+5Se9Bjt1vLlWDyUB5HvPg8xkUJxTaxVqKrzjdhqkB96folD50WY3gUhiNQNU1MWXPrA99ChYtC6InmG9gE6h0AUpwOpydsNssL7p5QSUepkA8EbJ2HVjC6W1ToHCCPtSS4KPMni+jxG5uKLgqRp3M6iCUYUok2wAeejHBWGSTpa5rgG4qxZFAXywJl8t1nRxrOhfbTKMzDeEyI8ZD3l4UD33Z1xLZzU9NaY4E6dS7tpLFN66rDM+EJNj61rGc56bv4coZrCuBib2o+BcREFYXEuDka9LLkBZqJ6ETEfrFNHNzvjMgsqt7CmfsyMzLkZ6sOo77PbBAdwubleN8mHWJ2vOEBE4bX2Zs/OrnvFIrXyyiT8Vl6d8ovBQIMOokn3deLdAXg5m4ihTuwDOPZPJSRI3PLBjwwVxa7aqXGZ9NdY2GD089TTuT/ybIQwqdTE/Lpo4S7DFuN83hSXZbb6H+olsCZXgHYBp7Qa8zt2fDZuE24r4HAWTQtQCVdF01b1rd/t7AAzJV079AffMuIRcDQEbjzYX7NBdEn8wTt9HzHXA03uFGd3KbAJGDn35rZp8+vT91APOJfQj42darLyFl2GfHfCS0Kqi2rCqZqyrQvpH+D6EGC5QwX5iV5W7nNn4YCCIHm3QeY+pqGwUBo1FCq4u6HSSPTLGWJOhNjTRFUZYRDhttqslrv9KiF/jonrbNAd1997CUPwYABJBUJMeaKlA3H2mCZdnyZ2ZURNTtefTk3M97iXwBE273Ytu4YMdi3E5IQDvayoK3FLoIGaOHeLIbZiAv9L3RLkpZuzx60mYR+EiedtIXtpp4fGu6+ImFY2gz/Aj8GAfR+0DrJbacNZJ9d5noSOEcAWUl82QHldodhHKk+UCHoCwDqiKVYo6Ulpykgt+DBU/ZBamF2u27xo0m3argMNhAiQK4CLHESTWyUj1+GQXTLJwqoziPhF9k4ccliHlLFwgazOVBPUjuACQAaCJI6i7+kVhQ+MRiNYedaKDEjmMeA+bJor8WIiwKWe7DeLRd40XgGv/jP4+hdKwXobAj8cCvGgwYZspd8VamiHmuyQYuWIesIKTQwhv5agDFYhywUF4+4Qa4TN1WS4cuTkaHO2oXiXuYWMljhzZ9B2X3VJP+g5m9D7HRugSpZLJXNGeYrNaN6pudfm7VJyPdk07FX15y4TWYHDEj0IW2uhD7lWIs8xoL8fPUJlrz9x1Ne3aksKK+t3vlLlduG/zZQK8reM5tAn3WkQzsQe+hdGle+/KLV1VjaZBr9KjhzvYzLrvcgvNnVT1Qlem+hvukyD05ozlpkPirKtK1yW8At04RQrjV5ulINTg8gK+qAOQnRDQOI938sUy7vbMdswn54eQSWFts30xChrq+tikWBMyaTX09zTeIhtsVnUxXnuuLb3qBwGAesDc4orrztH14sQA77kpGoQnbeiELtiw9lh+/q+sRh82gj3UtWLEdV1ukxkcAOJmXGCcpGDNhFb4rEYDNm2+ziaRARCtt86rj7yFgv9A6te4UxkmmiMyzS80PybyZ9hRviKCq4m9S6O3l2HqkPIEZCxA/1cFMx4YvlyXMV2zX9TDC8DHkgkFRQXEren8QMEYTPJHS5zH2WZBFxEZj3RA59Mm15vVqt59Y64ri2htuPGRJWzvDcdKY8QsWMcoSTaburc/8DSZ2uFUGEgLyQl+1aM6Xpl/AUpYDW6c25xPgnZQF6Sw49jw2Afk+5ouESNPw5+bDkgTEfs5xN4E6nXiOeaMjVIlLOOvxecm8VlCSSObEKqLjxGggDCu7pAeAdiMDXfggF7lnofOlBv/Ggm/ir+Z8QcSqKZ1oohpBxog74xpJO+V0wPTTg7+1QX1A+ug2dpT5kEVhXkGRJJGtYXddLq1ppciXoqLD18H91qcOvrJckzzXFcedWFtxMecKfs2xjZvcFRUg45WO6evXCW6nJA3TG5x7Lx1vAHkYvtMMraeYV3ayC0oA/mZgO8yNvFFYRhy6Aw9QWqpRE4gb7Hv7EMz6iuxXnCRG9fYpamG8NYcCsMMUlAn6wpkAbWU7Hn8P+U086T6vYJM2aeCR2hv5szuIbPThG2AhxXCKbpg0AO6FTZBeesKKJsL1BkUkFzfvWScYonUTEqyiUhONNZiw/y9wLq3FZzQTpOHjQpx94J+7DWoD1f4bSjoun1/DprIAqD8hUkZMz9CH2j2N/6AUX0weYsa2LHYhFULUzEUh130E8c1WC9caZTKmp24GozlQupZdEGTLF/pqJl/l7YHSyGTt+CS8VhRe6B5tTnO2rv2T8eDD559wldu/qhwS0UOEOnOyzwYNrgcLfVHJQV50mWPvr666OsbbUVR+CwcHQU7xiK20/a7iTitXMk9/fszATJOtmjR4Kg+BNDsYgm/hgh8Jk1EZm9APoa1EXpCFST5EES/eH05enrp29PnxHEEYyhE54MwzHmhoFLriCp/Z6iBtH5rQMNnkSdT4EictNW6Hek3GqWBUhTrt/p+8EAjs2585ukRKMez0gTBD+6zlr0UgC/kmQ8/nj2tzSmEFj/+3TUtHWxTtIuci0PiC0d8dSqVWIaSr3w9Pu3r+bPX37z+vTb05dvYwIkgV6El67f9Tl3vxNFTffToTWJpKZI6w62vaG2vWjWq+x2Do5S+rAo27wus5X/dF3ni6IhfwJ60iwyC/mtV7o4FthY300M+gzBZD3EWayk6PPo1gXXDgNmphR+5NSl8ucYzUQoQSLGS6QyIb8RkY3fsrTFv/R85sRIwDU2FAa+CsRVBy9IoowZOqaqCZuUFW7XGVSGIbeIYzph6fsOMrp410ymqDDo8Xkx4jLeDritE3dfI4lQ+gANlngn4W64L2sVcDF76qwJfhJIqyk1mqhMTIo+jhNMC13bSYf9bdLwcJj2WBkK0qSDX4B+HjWkex1SDwCX/IYg/BCycXCvpR3AjTdtHqb8ROPffh3ueV0sL3OUY5sWsCIQrBd86hEshtF66yJbDSOkhBkq5OZhDkdiY2EVPru6IH4be+rOsxX5YK6q8jL//1v72u62rWPdfOavQNDlY8CmaTlpu3p5yyaKrTQ+dSwfSWlvD81yQSIk4ZgCGAC0ojr673fNMzN7zwZASe5pPsQisLHfX2bPy/M07ZJ9zYiz3T4i+Y5BvX+7Jzi6o5p9AIDQywct7ezHPxz+jf59d7T/5x/36S/CYj96/d0B/X3w/9692X/9lrB6jYoKWXx38OfXb5HD/l8P3h2+fovsjg7eHOwfH0Thw8M3b77bf/kXpD4g1+23xydH+6/fnhzro+OD/aOXPyzf7Z/8EA+7jcn5PI7gDLfJ6uyK0IqzEkzjpSBROymcKO9/XqeTtWz57ow0fpbaI0+t/s1AhtoZmMQZG9pKMvQJ3QoDnmhZfp9VWeKOquqZTCG1Hd/HO7wQ74j75Zu+6zqNzgz9pCRrnGtDsZwCR0dI8T6H/nbUrbW25rJY5V33LBYJHZK9xysOIqt98jsLWgTei+oK1q8gF5e6M1x/I7TGV1IeG+BJ2pwSMVGyOTV1NpqiWZJ9DQtRVeC86Uyy9bq6duZPpEhi7yLuP9HqM0EAnRGOB2NnRlIdzsQLj60LFrL+9WdZqZ8n1jcHmYAVFNZcYyCfRXMXDkA+bWdVeV5cJNlGApOzzcZY2CXvFXrKOH5lm82EOUrMN92ihO2EvES4M2EHtoEIaZreGqh52suM78mgBZTIj0gAVIYSHzhtd1OTC2aE/5zWLSLqCJyku4OOQtyDAAQAd0DefwOGCrkOFuzWQ/RA08AtsQgWyhCmgKo7hrahQp0O6m0JbFt4JDtlFDc+1Hf0zPwylqGVX3QjDwJxgOaGLKxCdBEBws75XN5h0w79W6WC3Y8Y9XRJBraq1oqJUy8NzowV6GwpmZkK44FUBwYP5ODi96UfZLr4lqYSViznLn817pWY+rh8HWtOOnGB4krNLPMifl86I4p+NegQyjPX1NFPIng8deKzMLdKnDrRn6KrgtA83NQdY95pvD3Pz5/X8+mOdKCZfV8+exYlZ9s2xZ0YE/fZzBUyiqIbRPNYp112Stdmeaj+c6wd2kjdDorHAsjqsYC6UHF9/xWD2HaXy5JsOeNelKfg3MBr8bJYr2qcQcO4MInLIV1MNLXX64EXeiKorjPsLqxknNxXQdYI4GIvufLYUJ/Q1gtsMAS5yWZKLxQ7uiJxkXcKLoDurmcOegbTxjNit8kwPFI6sI/tAFKyQazMuCUB9X2coxSlAwNu5mplYGZ+1tzYxBpnm42ldZaeYtwp9zldwXG3SDTagWgcC7HGmkGaRlkbjjztCMpedjuKxJ45MNEUW3TXiHWxXJHPAlMXtaCxdyUvXYrbgZkolaDedLC2c4knLQMEYnqAux611cBvmzXA7UGYTzgR5cj1iFfYZRYc6Uo9wJmC3NX3IICSc4am5dI7+hUSBPHiT7NogMnCO7jz5vAJIzzlDuBhdgHyKAc4ZtcEssSzG8GOg/Oa3HdCLgG+kuIxnXZ3zjo8Wp7eJHGxitOHT0IulFp+53T0cOSOpcf5XD7BWPp5CJmnnVh6yj+Zcjz2++4lufC+/FytwLWN1yBXd2UPedeE/vxO0tEOdDVZGV1JQVY8NnrHFDQddQGZXDV08njPe3lxN3Aa74vhZFI8eZ1PjMbYxdb3R/kQwv7DgKmUHPjsQ49gDLKocF5lLLhIz+O2JVHAQdCvd/X7l6wBPh9za+jpkkd9LkeL0TUO6NBK34ypKseI0iSH7z8741nvFCNQOkK1MErce+UPwNERNmp1Dgl+UAxKOwzAygvE5mCHp8IZ1XlTrT/mq0T6Wv3Qvb0RZKiOW0wgSQLDORyGCwRQYhA71kAQqXLcBH6ziArPBSSfV8WqUzdZLVKYnpwwes7W2dXpKpP4aG8RB5or11o6nv4hVDDfNEs25yf2aFBqjAgMrzHoiYnjCwd2ZKwgDOMoRgAo88ZQU8eRttFFts/768l5bpi4HjSf1vic4fe4daBL2+F3rkNyG/JwclaC/U0dEWZPT8RUZ6PlVdvwwI6b8qUw33AkH4Xh0N0F5oWGmNfzDQfxWxH9522+zV0a/tVJhLD4zt1D1OgM/jPE+cibzZhNqJvsIm+m01NyMWmjJ556Nm9bgjh9fApuY1LyP041nRAQ76CUbevi4iKvo1bNoBOyta07XLH0lBxOV0TrXuer1PAvb8uSmJMfNWx/my/SqBR74x12XWuAkw2VuWbVkY67kFwKqrJvglwyK2IOwUXP9nBbnSvcNsJEFqm62zVeTEQwOc1XWXX025bC1pKlkRFt3FqTk8MAzXAOZebZwQ956DGFUMi4N/IpBWggkA3xENOOmkHnRwbgdjcJ+QvuGw96/4k3vc3akd6nQWdhHuvYWUnDPvYEsWy13uar29REuklMGLVMNEzueLCWHarfo0aDESVlf5tIp+GWzz+kjGDbH8CS3HlOje44glj11bv733prJ4HUBgzXkCy71ubNBcI783K13BQr4nuG2fnXX6PH0WP6Z3OxJJM1exewJzroxpM0FgFAyU0VH9Z7+TOu94MP/V2HPQIc5nskekp8fyBVVJsbhJDzqW00pKZiphfo1mDecEgOBoWXBvkBJ1+ng1gQo44Kk3CBs/UaBTOQwRnC+VWcEoatTg2m3co6QXrYAmkaCwwLVYNL7ompa7KvfgJQmJFI076+2qwxgXLWoqV9TAve0k5APTXolO8dpQ3XgrpWO6cIqvCYaEs/CJTFddGwC5CKVFIsJUnu8dPFLfGGIdzDcGBxx/WhwHc56zKzaWoCr1F/HwS5QWyF1B3g7lMq+NbORtcYv7xwGxUoMK/p4fjznRFsbmO5V2vS0wt1rkWj0ejbrmEsSR2XndnXilVetkV7A4aOsTALNzOS1LZlk+flLI5ZStgZ2srq888JodwZEviZMYGkjl8LwaB2RN6SWtK9SVIl5ebfOyxYELJeSiKawKazOct89X+jq+26LTbrnFV2ooWDtcHcFKE6m0YJlIUW8p+OiqLUueoD4fjQhro/DZUkjaxvrrqhoUXG6eR9eVJF58UvVIMrKL0fbwC2EbHJeLK5ia6yD7lpzLNnV3l9kcO9Jx3xSaAuR9FMbbKTolmCDXWVpA+LvxtFtGBk6Qc3HhEqPhtqOeUwRCDRhperXSXBH0PeKZeEu9N6/FimefVt/U/6HVxpZW14s0igmXerRJeIJz+kPZJmXFkthYN6Lq5J/gqZDtV3MfIHOyTG9WpSnSdg8Tv+rzfxOOI705Rxh++x/0imY27qRE1A6VgrRpdjDgRXbbpA2DeA52okG4fwvnAog2zQJ1scbSLI35QXl5Xjjay3JW5PrfpMQu1Icc+Qpsq8aVwcFiPMNW12M96l3RIHA3Xb5i/k4NCmcHPxC1uc6Po8+6ed1zhD+Av8P3GtYIIiXB+1B7TdDBLYbbb/QOcWf8gZjzwzjeleV13/in+3FR3dxfkNazjDTpFemORZvS7yelmVeaPV8bXQLoe/xUTZSyXZnWsmhPIX1ZU0hmOqGb3PwZZyneU31xjLrdHVaSyfBmK/a1Jt2PdPJgiFWZKPyIR/BmuTQQ7IMMNFM+YSnVdcbhpk02+svOpwAHttZcBjs8mKOlVxq6gNYzvwEoJ5zDV2T4JKy0cDUmMg0twxUXWWUJs0zbaUJLpfsVAnw8kd2pvBu1Yu7TTk/JTVRVMROlexZm2y3Zf63enfdmYPAdwOTiDs6roKGOaQ/wZpK81UJqCZ74SjXgzAUbt6LFzQ96dRyEzimEhiFXooakblH3rOR1s87R935vVb1rUGWzQsGtU5JAEDvaJ7tslOXRbVM7hTTioFYQtlBtWBKwISGb+cbP1q5aKETJ7nOZwqG3g+kIcVXeaWq9Wac5DBd5gy0LyJanlIK8zvRdccaojlXcBdcyfU/C7KAAkdivnKuktVIMFKccCtd69rzqA7geTETvxktw2Ck7o23WX3Co76qnpO5rmq5uJtGb7g32O6KMbZaUM0M9OBNcUnX5vdGLpWd6fgaS93Ci5dj0ZXjjrjoSDKaLAYeuExaDy4CwxnkOmRO5uVpnwE8byB7kDHRrcbVd8YedI96eoakE3z8zZrLpHRXCmNR1Gf7xirTBNHAZpRIBQN2IBS4LCItl4kSQ0w5mbTbF+IbOiGUw1fZpUD0aJo1EJvyx6w6jOVL2UFpWwvIwEKvMw+5gM5hqa/ntGKGyUTjMNSTf72lqggILKL9HpsyILeL851YtiHo0iVi1IVMK9LTeQeDZUafaenbkeQJ39YMaFzillPQpy5v9LAP+J/J8WMgM223ZCOXMCdLA6JiJxIojy0XPR0J5mB84TFV+AwqNqlM7OHnF9x7LQJatsZW4Ks+JZO76CO4QzK5CV16XlVm5Hl5xSS35A5Uw56dfcY+1qlivbYWbGmpaSpZGHcnnZs7DBz6R6zIEtGMBTZTSBVetxgFNcZCQJyMi16XOdcIx6fR3DEayaPWAWPezVvj+Q7HqppKV/eIEveM3lsp6aP8Zzp3ZlTjIUFZpKfiriJX7x9CRW9rCX5yetSMcUGNhDp0vOibtpwF9mpcXaQmt3RclDIIhAUzK9O/3YOeJXzsCWJKBlP/bVENO2NTE93SSnOjYRHUnBwwGAbxc0krElTbeszjlzgP1mBSqyg+FWU0pvsPMLHjOw7dNLopZZ2jy/If0z8b8h1/vNRRRgD46y6Ik9pwmd0XBsKqsKojwCFJbVGkzOcCstofLPnJMslCd7LpYsk5prFqVqHETXbyS6jCwUyrAghWSLt5g5mmaes4+Qwumi7MAS1Elnwn2V+TTK+kvwEAXdFs1xXVQMlGwpESBD98eUMLZKjGYlET6md4sKHkl5CLl3S+RXGDj3nplQD0s3+w3djSjsePYA7ny7hF55T7ITdMHq9bmOmDP60T+EC9VQvO9Te6cjHOvZHwYU77gwo7AC/aBYoyqq1yU1yNIDW/sIZKF3FozMxUdITF5oZRu6dIXKPEhQNqSjrq6IsmrY4e0yhnedkgXgcG5sEk1+G2Oz95jp4doaIGDNWPSPspKGTfACCuzwrfl1mRZosEWLW6a2rGx95Wcfv998eUmzZ+/+O1TktjDlLHRiexljrwtXIOLuAHeYFVoWY9XQVCqy7DeQyLzqg7Qixs7MgJFcRayMBA5ngrCS99Z4mfbEEUf0uOMmSKJRIs8BizVbioTS0dRjy4zK/lshzz4+r+4K8CP0BoqfRXIlPFtETV9boi3pb2g01a/NfilZ/FZX+RZNN/64a/Wuzztrzqr7S383lOv/F/diebuqKQKPckxv35z+LDaF13rd7kyi2KzJI7+wGvbohH9Edya9zFxTFZK3LthqNRqxkW4oRO5pFL77aU++JrFwtq49KfW11ok2xZjjhkfQY6K8uyEpRJ+47Fq1iUaI4kmVGQRJjl3y+rLflkv4635ZnTTLsyuI8WdQF+pO7WEgNh07vcRRzdQH2scYCiqlXLAAtqX7yX5Dkpplk9cVHQjO/HZKHq3J98wyClD8jvCLHWFcJ45e1+6ivN78CchfVv8rqD3B6NNh/8owc2qgnGdWkXF7lV2T5MeBqnOskL0OkV7q15+VHxfGqmklefixq6ohX/7n/9s+HS4q2OvzpZHn87uDlzGSIesGwQp3QtKtq206Ab5aYh3ldm4cVR819zBN6zTIL+yDMuw/iZwjmekaY9LaXF6TY/Wjss4fHYpj9K/lLeXtsv0c1REp7h67vKs5cZg1HRzXk6JRfna8Eu5ABPGj5RTOqv32XxBwY+EwWUDyO9lIvXeiyzK9k+So6kzyYnOSUIqtvvi/gEJo1eIdHosHUYlfbTeLeTeh5WcGsdX1Jaagp9AX9S2OZtdm8ahiIHUi/YzxLo+liRNmtmzz/IC/2xvTk+ODgL8vjg5MU75ucdoNLYi4WCglKKUELTvJY52bxi9p1Nz6xzM8heGLJ8aHoxFxob4D5YNPlJ5cfvJrzEl6kI1371/mpbkwabzOX/cEZbvRT3g/4uivP3M6B21aYmdswk15idB7MYqKC97XZuf15KHKJlerbeeRFLOCdBIe5vs5u1DxChyS74+FKB6dE+c3pzAP+gBpLHgVQnUM1fM4XmVLvm3AP6lw85bJTzr2ailT+bbU83RYMCM2XoIHc6Im8dDda1dGR4YKfsF4NEgG0j/AaRyqEjjEct7aW+0afwsl7i/g0ox6VCEU84QaTLRmdQn9p1VNBd+WsmBO8ZH9xBwFeCUecApqP+q3UID+Tj2W5EVZ6bqro1TlPwStxJ0i1bdfFx7xJOK3TzS/mrGpW1ZPOGPoOucPXX+vkGpxIiwF7gxyNZlOVq5TxigLqRD4HTwJBaZHWvvuVPvE1I/OpqF/UfkpdsRVI3WSXHolFOsxSjMgd6iaZwvKMae9ckZ2XoxDYW96yJmPB7sxDAKWBquNWoHjlY/rizo85wbST/ja1+N6jKDLfGBMDnzT+a/mtun/2YWBtDaTMCT/xLk2S0MLi82YhZoEtDBD0jzy5zk8BxHpVrZjU/jo/neuvxS30HPmpeKjy5kej8KkrQN1KfrK1iFZoFZgjMrIk6J/ypqNuckaGFH6gd4paU5Y1ICMme/3VKzNP4P+k6+02aj5XJGaK/zCTSOgqu6XIhksdwX/O41NWX/HMcOm/5vReI+mVvEOVl9oOV1Y8v+fz/jI0Gnv9wTvEYscmHCoVYYuB3fYDCVsSazTvY9t3YPb9I3FR1598reIs+zXomjI654AYJTgnQ8spkdHPqI6xBCqdsasSTjDpK5wbstVh1moaeH1LonHU68Wgntg0sb+y2Kzw0DI1HDOCEx9wU1hwXMQY3egOW9Y+Ymuk3CxJSvzu7yc/HL796e13P33//cHRwSsShl9gtAtxTos4nlIbga3yhVdEYVLA6W3Tds4y0TtxLvqB1ImvePHC7qie7sEGArN+0JWPqBoWzRnFzpSvDlGcku9mdfUxX6L3fNfL5yTu0TlN1dWOzS6yAtPKtQNbgMoWGM89/y3+IRrs7SavPxbsEcHF21p2Gi0nMln086TzLljtyB56iVVO0Wx7XIEXX/0heoaHnjpoaIpBXc1hP1DmDKtB7LHrnC/IF4S/XozUJjb0sSTqOm0gOx9nr0vDe+siwXz6YkFS15z8754906UwC8KfSEImFQbDWLHhKNS/cvU03qy5zNfr5XVF/A/SLcYxfB4/Py3K582lu/VJGmYJayabrL2c5L8UTdskLq0E0XE92DNUsw602PqUx34K6RZ7w1ClRu6euskTvMLcxl8yeUJoeFkf44htNzTzZxy3s2nxBxb6DDFuiEUcuG/zPi85BX7pBP7YXcsKGUdThAypDDz/ACUBuAJ2culYK4z8ddstRS9WaKXf1Ga8s3FLGdGH/mSf2Ow8n3WK5KfgmolIIVp8pGVbVJPvKKro9SH0Bar3waVStGCT/y42uC/LV9Qof5uUKCz8KTxkbZ3ETdHmZ9uGHCH+SS6eMY9VOpgYNQVn3tgKY0EvsEcpzUnSSj8n3d3zR6vn56vnzPlHI3uRt4gAGBudg1Sa3iG+C+DHUXTXSp7T0YA+4zOBQW0WurJxKlISGZeO2ubN4cu/HM+oouPIfz+TBdXkG3bhmtMvWvJCmGh0aqJgscFhiktTftS1vWubpa+G9EOyTe+NBN8O37Drrj8kenu56kgnxG2ZDK1dlDrjDd5xzq5yTx7gDp3OjuC3BHmh/u6ktKSAZnrL2JKB8CUcCMOOXtg7spbYXqOpGzGLGZTEz55JeFYzw9b3jAV3Go9ZDI/ekKbKp+8mj7t4+p3ysTS0vk9nCkHMqWz7NPg9pQ9JVNvU1SmTFYvHH38zzVo+JTASuKe77KM57+Lx44D1ageG1mOcr+qxaQa63pbBOKMmfpRJyqKJNTOfvHv97gDP87q2z49PXh3+BP0WqLxRmM5LVTFt2/Nnf+CQRrZh87bMaXk+6Wwc2F+jp9HjYRKLFiQWj/UUrratoYY4sb7wTdTCV6HOedenC0LEXG7ECwMkDfqcbFs8j6Kyipgvkj9FNKZZ66CQ6Q8cljjXoNq282df7e3tTRc79bn24iInK8QzyGVGKtu14EWVOaibdh/31NOjh6u/kQPs81Af33nQ3QaHMJpAyqWPlNFD1d4KpNvZlCQzJhhZmIlKO+fyfNXM5lTDRRpAa/H1ksaa6WXu6CxKxMqDeDHUYaZhnBTt4hfzeKB1cB0NFBX39LQSzXFfkzvKHTt8t3+4Tg/oHrt93ylqe0kbYrtqWy3x8l396V1pOVJ4uFdtt/ovtGv/fX0rtw3ftbs2RQG6lYpof4osgC7V49r0Kp5RrCFtmaExb8yO84Obqbwa3E/H0MiQ9rIo4dP9wH2Vj1d8lHB8AkFRYT/KcSG9xI1TGPboeKW0EwoqAwZ3MtB/6fyrxaS+J4mQ2FJuTLdR4iolanvQpZHjDuJj4aPNHpW4bea/tPbwfvyJx4tcER/Dd9zpZzg3JTmWvDFxg9ngPhe2AXVwQ63o6/n067091hHeYfAa29lx7P5kY1jgLj+smdxVDR/95+sR3GuX2O6SQH6Ca5e6mDRkhQDrwZIseDH8IlOHq4hveIXWzO0WP7sCC7WoN+3lj66gAEt29kDylycF0HJ5lRXlckmSvXhYmjTArZHKdeyMdGRz0U+9lfHF1FyQ++n5CKVEFlcyub68cVFQPkLwyZMroakd6nlsJyQlnG+ZxhGZxMjFed9HgRekZn3r8k75wto5nXfamWDw5EwKBGa1Qsch+g7/zpiFOJGqzTutBLKi+8qCZLSXeYFbDVTHhvcTpzGTzwR6ZCWYIu1UI26UnAcbCfA3H+VNXn/Ma3ZoCp7T+qQwDGVJ8t+LUzg5PiS+8ue+NAEtprZKiOZYvmerx9ll1QD/yN/buVDZ+o8PTk5ev/3z8fLHw1c/vTlgqGtjLvGKddZxu/CKKAiqkOvgjIvmJ6x3nwU6+LGw/cr1Yc7VG3Nvu1vCQtKBvJQzwJ/yffqZY+pgp7omG2hfhe43NQPMwyCf7RqGkNBZrUv8LB5YV9xBihglDnPOKpa1l0a1RJHrI72s0zxfUyQt4pPa4DKmG02dZ2v6I+Gk6aRm1Nf4eUxXIvpHXHAlL0tpzJ3xkfTcPvROoYw5IM7zvXnKN+8nVOfeQ2jbFmvrEHSf/ybBfTbUl5cAznYIw3e5BnH8neRw9NObg2NCowDFKtWvLS4u27xUqF/i0nmmGxZglOq6uua/zz88g6OUg9zdVOviDOTHnvii+UCuc22dnRGZCRLAj/v8PDZOh9X5uf1MM8JuT0kFjiLIjFvrMnNpXTj+O3ji7gjIF2O5Ud/RjaKVsG556KP2JTH+Zi0YM3Voj+MXf6chf2M+GulRKn+jCP3BqdMu6d6nnU7bYWiK1kQRK2g9JtZVtBsj4zoVeoWrrNxma+o9RL8YeDL2thiOgbu+vGFBW4Q0hdnqBqJpCJQLSAuQAXYFJRzDVxLpJTABOEDULn9E86hqzWSoqD5uFu4IQL1W5x8z34YypQsOKhLNpEaDmQ1gIsp7x2/nW+ORTnyThEUQiS4pKtpEUn3SmCTQYbIAFSwKfj1SiAfNJl8rAN35tsnWSWqZZXySqqbvrOftHeM9crXE2yWx0iYBYyBest87vWjaCkCHtBGL6bCo2XdWnSa2Je0wcWdGIx/6ekOoLzwYpBPgLYmydH3wpd0Y5Eu/dSmmQbfdehxxDfWX5r97PnAnu06FdpKzpbsZl0VpjL1sV+fgGClkyu9qtMwgSXdH/8GFo9snNhoWstwN45BdX96MHjLeun/y5J/evX32FpjQYAI+3m+duinqe/cZ7335NQ2uyUrTAfTABVF3gQXx1hV5Rhcmioxa0uTD2TihiwtB/1BjNQzPfUAhWIAF5Vlab63pWiKNFqGNKwxIN7GBnREi7oNb1xtyLFB8f3BuKFfqtySEFmdXeXtZrbi3O9uGBbv5XGBCBhnSGWZGz+a6M74wbHFgk29ImQV3H7T5tM6zDw0c6tkf2/SqqkITwMmJREGnD3EPPiPGb5acIfffPRyWH1PHHF4AwuWKWijoDlXGIO7saqSfqMMtHRpe00bTEV/6jkACSFhz26LFzo5jVwZ1lEedgmHjGpJMmmiblCsJM0yO8HRgVIPWcgk7G+d2F/IV+4yxoDqZgYAuX0YhiqA5UG88V+UUJxip6+igU9BIpBUAatdsf+7IEGsXyYDzxYurPmieka/ubbb6nUAFj28ErhKHAMvak3V2JpPMb2HpwGhIGKh+Tf/H4cHsUEzAp6gQcoooersgPdGmze+GN3rpIznEJCe7yailUH9W58tVvs4p1BDDk1pyUK1v55jSfoXbZrdLeKISwGYin6TixIRvBNOQoKMIMEqT3NdinTASE4Q9DGVwp2s2mFziSurBP0jCUiqmxArwpnSGmkrcQelcl9wT9V7SOy2XQqvaoNbarvbE0PKAUS21Xn3St65Y50ZV93rRjJJk4exDsRP7XE2NJ1ZQLyf14FfRLMmTMQ8GwQxBMABuLleCk+l7vNOMMLIuEFxsvYI6YVLE15fF2aWRoXWJOq4ujt32DBpS/YEpQDvUmNlNXem6a7kHunGpT+BajKzCvKkUUnHQRoavyK8dbM9VdsMMLtHpDdnlksO3RErz/ZvXL0/GUVZGr8s2v6D9nTWydFRX52GZ5ppth+e8qpcXVbUa7GxUhKO1BEjD1mpV5dxnTXYTNRUleUSu4bTTK+kDWcl4TyRdWrdaNAHdnd6qbni7IJsVB8I/ZMnc2YPrPPuYY5zbCg0RTlesq0dNpJHAUrCraTjrgGptZH5/2OxQfQgqjA91uqHQomb0ACnoPgGhc6JfZTdxKAbtOm0GhaVggvzvxCKOV5eWShYO7GDhZC7HPdrhSB4sHAeQnymkkOpPkjv9QUEBPlCyTn8te+GXvtRqaOlrgEqw7FlOs+orv9J0INfr5iGT2TyyXeerptXuVs6zjXdL8dVOetuVhET11xQjtEBVl6jQMXb3LReLeZG342jOBgzDjWiWi10q3fuolyX4Io2FzCovvcnBjuFluLHpVCM73XF62DCIYRFPTx8V7iB53CV69aSqxtylo57iTptiGiZdZMUy302qnTMowob8D3d/c7ypAh2RKwhcinV9ikbFoQ9bJmetuI5ouIk+aqJs3VSAK2yizLCCsyPIXcfUNNpsW5yrZVtFmTlyq3PQANExGz3iOhFS7NBe26mhv0TKNHL0KXnLfe9m5NklgcKu0ug/8NKNGtpXVtcwu5SBwsDO5kRYg3a8cHPumtXElJXsekngDFtdz8mNXGDGC/ZAS1zosWeQVLbIDo3iZV5yBjKpbNR6j5sLgXI6+wd2rZ720OpFpnYNdDWIsx2CH1y4HyIR2iXRUTwG0vmD2idtG8hjamHlsbl5AJdxFBvIHdFBW3WJ9Y4f6oVxxODx2uB74OMl2a0R/B+kPIlCzpLeGAnygK8hwyHrlKS3g/K4Usk4HdfkvKqvs3rVcIgj52Nrxg+YeaWzpzEQAWwHvNlMByfOrYwarmEDM1LOHQm+759ZA0cSOax8lKBKPYY8NAAs0sKvqvnK5sdfWawphhzwC8K/8m3pJEqHZ/YuqdNJyOcFAZwU1KFwrBNt2v33hrSjlzWSRlE2ed06WYNDJrrXUgBe6MGiV1LBbej1UufK2enGndfP8P7Z+Sq8i3Yv/fd2XJO3uFTwvQ2a5ejt4UlE1Mnw2iZfy8zh+0XKYRg9GryD8eHJd7pgEXXHefgKh7mu3/l1IOyzWAh2tk38js+gEfBPUiYf/mspE/vu68uWIi18Pzxq5Ew+vYkyJESmNKW4bUKYxHVBxboH+yqnTaWJqtJd2jhLX0q3EohJlJkrHryUs/anWoUn19mNLHbH2jQsUXxOUfeVwRuNEeocBjr9GlTP2a01PPoCjDI32IvANGs3IHZSooK8gBjaa7WCYpYxlbPWn57htwV2cZiV421xIraeiT3tuvJK252700rx3cg2m1nHpIrnlHDmbarsO+KAGmcMJ+n5TkNMyYAxFZl0MSXTwVuvjElPInEWWtcavrCpTb97IQx3Ivi93sXxHA2TNjNe+0isrwxdY/ByhQi0KM/W21UOEnlBb1gxCePU3XnoKKYLlUG5WVdn2Zrwds/qvM0ZjwlSxBAUDm37/AeUWXJTwvFA8oseo0pDL+IZvarzq0qz5z1b+ghiCVowebl//HL/1YEQtzaTd0eHJwekX5LfRwfHJ0evzYPjg5Ml7cPBg1cH3+//9OYkEOf6dZhUpYwW9ORcl1FH4PNuZmQC7Q7fDhZuGhIN8RgNRfFKrHdg35Jwi2cuTKSJyPONbjllBB7loozexwbAnT94H8cowhaapB3MBOguTKVjWzJtfEJrCpyjzIXUa13MdYkBIm6ayfk6u2gmxUVZ1flS/MTQCSS7uPdltaSwJFucuPEX4tqfr9wZ6t35YauXp6L/I10dZRUD3h/eMBYkgqQzfiogFvpTERJYQrFdrinm7q24/m3q6qLOrgRk3+TCblTq7wQ3mbO6QMywHNvlRSJfy8HHCXoH66ZaNa6bT28A1N/k64+5I63gD0cdyg1Ist2ixnSStpezrzFBJV6L/aomONtcnSLfOucqoA5hpGJZ5+xXRul6Hqn8Rv1oeBZ6N9Zn2eqqKOMeTYi6pzNmCsGlcJxWDx8lEixpj4ry+9/97uvfe6dgF6PVxbTjdiRdz+XT+Ddf8lhxWGW50nCkCUdgUv0F6yHIUL284Y0dOFKjiIf6e0u94NLtKNVN/eLfxMJlQHd2i5r2/lTDT39tLqtrQ7JJyJCFcgUE7t22GdRe76v8if6YiHff+/hxPPA1nlA6faKRYYBAwPTSDd+AmvmZSJ/KNIyeRS/SID9RH6E+rB16HmvoViTpdg6P94Eq81/aJLnbrquYmKMv2utCkCGd/2EjfK/ev3uFqxpbUeRG4mB24EEnH07O1nlWG74gnSL4d0ced1MB8VRTGNgkvuvgh9/h8HvD6C1pfVQJVxKcc/Fvojh6OuBQx0MjzUy7kdSMwxk95ayUBOuONk9HvXsuuis/b5csNi/pK9aOdG6PtJXgPHZPjNhuckiecFnWstQvACpGJfZ2ccbGPD0MBTi0uzg7UafCBn/PI/OtVvZwBUiqanSQNA2zZDGJfUGG8iOJ5WPezZIsPPxlYtqgAKAQbz6zHA9GKsXw1XA1WGkIgLvz4lEcqjMDbf0LWcqV1fqYkYwf5tc/KkkTTJp/7pFpV7y2UZpQGjsnY0dU9Dc8JudPhL27a3snwaTJiVOj+GeeuN6XrUMcEfhLX0vgxHMtgS2wSjosco/jR038OHpkU7q7S/IBvs9PnmT1xZZJ4gyJq2nWoyZ51MAYK594fqH4USNgB31gBc3VcQulXcBWzk3mHR4Jd4Hra5cJRzZSyqV4yEqL7QXDv0+9J62k89nTO/wip9pgcD0x4V2dRJ7t49ig5FGpSafi2o2/iV6XkTM/Q2k2iwKNQFgFg76HnSfBUW3hH8zAHOcEZtvmr0RttF+ujvERDZBjtV/ai24sGzE1YjGmdOk4XvhC6YBc1vk6z5pcNkk3NZjGKajB0bY8/q83yaPaKID16aSsqk06HnbCdhmbECLfWVSLSGoxRbxw8/Panbhl02al91LRPu+vTBxmuhzfHp4s3x0d/vX1q4NXrHGgrwmZpovyK7q3cfAJ7zX6VdEELwEp6DKMY3+Zza827c2SBKfygpBk1hQDYG60p+us/GCPFO0MhnPN1mtsT5I5JFFbB1H0cl4C3srObJJKh3bgEJnq/iJdhnja3CBSy3VcCN5MA3tD0DszZBD+enB0/PrwLYWjJr8j0Ee0XL7icDZBZfaZy1+wpSlCJCcjm7T6Nan9wNaUHvkOdLtMvL9afY/1Po6Ck84u2fHwSvaxa+vsF91t/DIf7XKYEMA0hyHLNniQfeV1Xp6RzAhGOsHR7nS1S8bO0+6TxHQx6+NdvxivEzH4u71Iign7D0hfWop4vvOv+YuF+QiY185eOlP6yYa7P8h5NlSfZHcpaWe2I0+evWbwSKjQ4bPdP1EGRKpBaue5kWw64+XX5aYurrL6ZkmmsK64BnkJ+Ij+GIiPIEQFFcFpMrvvHLKJfMVJnUzMTYSnvf/m5OAoOtn/7s0BqZbj6NXR4bvo5eGbn358G+kJngxp0saBysz35+B0jZ76U0WaKM+CTZ9q5YMjrQA37Qq8UhurK/QWqUpaSvPCA0zTk16Hh9tOZVeC2yCccc0kwqOR1DIYLkL9P8JjGbFRNDBm/abYkWNQ/YEPtGVIQlSY/STaVEpCYafXvub0yjWvui7vaZxTJOxYEgOye+UWh+5t0kMQXBadu93TaO62vrDy4O0cWFm6GzT97XDXhib7RKA73bGzqAT2uTuACpfXJa8NqZ0N7JrzRLtHi31FTl9thX/9hhFUvb2sq+3F5cD87/aWvV1MR6J3n9lRG3le+/m9RTkVetCGXpsXbnPpiXTJY+wufrd5PCSfSZWeRvOhbUcj03dtAlNrPAQmgBdVmLiL3wzYW+ii9gp3vx8p83jad/2trktY66wAAF6goTWAreZf2M5RyH3bedcuOB9aI1JdV610sWMjphEzK8hrDj/P4sLTpmhoyNlqZTV1gyfDwhVLaEf3LvT7J59uMJKpb64ZATvKYbdKM2VKpKnrHMHQ6t7ap04avHtykWK7Am7GMhs2pfYPBDKJcN8609hlsVrlJRvFHFSV3TRYIatnn5xD3NAOs8LOU1ST+fp6jheEfHUaOanc3bn7Rg+ojk3VjAQ2WNTvBP4q4WjQSqJbS50QqxL6vXccpnIpHndytk0f907TCmdT9wAl9zaT3WJIJ2M1eV0RTw/MwZkeXDa/41B7unDqHgFxnh5guo6VgRmSKYwMsdNkAoYQf/jb2xcErrNt89Xn0QmRpSKvRw+5S9AMx91hhGWwzssLmGqS+A2NEV3of9ps+I+TugBGyBv94wh/6EkpTEqe/iSgzWHz1wAxs2BsWz20UJyZu5hVhYpNxkGdSHmx9pUy6dDpEJMBhM0cjG4hCxs20pYMG+gqwNtET4nv5b8NRKFWZ66pyOCZsNZtgA5TWV1uNm7ZODYTjnYu/Y0EJOSbOm8aJtgNWjNR3YFP4viBJEyLtyb32hx5hSgieSypx0y6cQoqc/2J/YgHbumf2qjd4Xpd5CUtSnQ2+zX7s3ioTmTr/d6qSqn9oZg+uEua3NQP0A2KvaqMdSKH9bQ0jqESQsbFAh+EvD1WzhvQpwuwLsRsF1EZh8O+Yw5bZp/wuiXr6Oe1qc0g/VdvTUhF71sSI2YGBWVV09F2uCFlsu4+xZeHXvt5TSrg7WadJ1fZxqVVFkYGpl3CH0cLSxn5gAvmQLSf16MvCD7I4XIMsvtcnN3N7vMAdI56WwoShxirBTqJyQB3o8oEUJ6CSMif0OAPwo45oEGX4/0kjIDFNLsfo72e5hdFCQrBRnHqmZaD+SrOLgl1LwBAub+k6/x0xLQZRDS0bHMKu4BrLdFxAT0OpHCC6feZuYsf1sjnp55ZjFiYuuwFbK2Xv+ES79ZIse8+s06C8se9iz8nktNgKUKV0itEqYyIh0o5V5iMYjJAIKTZhuwmPLWEZ4R0l4axBp/r+pevyRI824OevI/yNwohsQ3ihoCCXZwRfTOE2rSrl+34C5Xn+l6hiz7HIWyHvxFpmpcO6jXwPtrhT+Z3muYumxgDDvRsYm/wmMzj2ojJ67fHJ/tv3hy8Wu6/e3c80uyavN1u0IX3s3oRgk9eZmXbjJXtHChPO/W0XbovwFu5c8gDKZHI9SBdL34sq3PaR4nNYOdXjJPvGM9KFuoi6wU1iz5BXRZhZzZRM/w72LZs4AztaZQwcBTp7H7A9hROdOFSKfPV0kGPYRY6XCuqCqClprZHDH9iIzBgqcfIUl6CMl8ZErtPCpE2Za9OXwaZ5Qym2tQUP8gYVufUd7HzS+wWyjjMgRirtZz06ANdcBWlHGoX0BDgThNYbnkaJzisJ5pgyatOWFMEvWK4ipGkkmKIUVMm0EAlwLTbjF1FUve5Gohl8k8+J5NUkRM0E9/vs0+3TFDTzOYLNlw3szlPbBijm3TBJ3UD2HLy9sI7/oH/49bIFB8zkWnC4tiRcQapdCw8HyiO1/9MtgHakhxHixH2dYsPOPUYnFGK6xLsMczeRB/DrBKi96Wj6CqDUykNnbjr2B0ykXBnD6vsWNxSO9ZjJrV2A27x4e6ZbWb6+8mB7WnnB+eApf+YN/0D8b5zl7/DipG/yU27vBicQMZhUsozOIVKkBxFF3W1pZm2LZscMWo6O4d3DvqEet23di77YhKi2vkeQfdqATP+J3WMKcKaTH3BVeGO0FqcXYKvdaiB8iXBZjKmoK8Wna4UBfTAqilzczp6SMkD7l4GlLS7ifgy2fVROACG9ru8bLY1xWjoG8XN+Nw5NkgfKWD3ioEpItPCXpIZfDX2yODxmDz8qjp6MQpqTCaDJidDOY58mtSeBtIzWzpazGD5j6NdnJpCKD8VqBMrBd5Jdykor/dTXSI+rs4KyK4kud4ECkahgisxlVzkQ4/Dp1kMn3TMlJZ+lvysRzqA0WdOnJbHCeqY+lFz/FILIw7Qtz4J0znpIV63TIM16UDckhak/EgQdl6UISJQAuKeumoAHjyx5ZBAsmsidGj5GHyYF9NVXl/kvB6b9I6+poB4eyCbPTr8wGzR/+rZigzne4u5Zx5fKPJWICTQvhAUIsH/7AvsmaiYbi3t6qrrG4+jIGmsp6LvN31Je2pweo/AECyQ4Ks+YyKIIAQ7dsekHHV42oS2TjRoLmvoEO4QEkZdZkVLfyeyPFk1+DVfmhwEooApf9J00GKRTobceafevCWnMXddwMBzbQkab01skgOEEwMdF9gfiA4cAA+Kfso8Xo5kUqtJ1hsyKTjUksbBwqUuvYVO4G/xY4lwKcHHElWuUHAFFVuYNW66lv/0wpEj5rA0nHfNN59qMRr1SLFmJmOQ3ZFB/q5Ng973tw16KmjznnqYgH5vXZHCd/Wv7Eq3vuKeuevuWefhVHtcCSE3XeRiOU3P+lLu6NiAREwzXPhBtFUlH8x8lbiicP3zBRu3spBJzX8qNdPnQ9Nn1CVBVTCyHRFJ2C0+L5SIVJVZI7OQ/9yxxOSlW2HKU7kYdZkrg/M3a8c+s3J7Bc1pIoX2XNblOeg/fMYOan0WDd1JRsNXkb4o4lU/nRu3Bgx8nrrn362ReYjCgmy+uORaHYJqCLD7B5KqJWjju7xT+rzaP9n/bv/4YHl0+NPJwdGxxxbtk1YKX2W5XBXNh1238K6UbDoF0t9VQbIo2aMG5GSt1hLrHgWfHByfhGjd8Y+vj44Oj4T+8rrUiBAmkkXuA3d9XozacXpvkMbo/a26VomaP/JSeXVdepBnfikTSRYyHYBsdXCqltuR0Rk5lqxNVtT2MMSHLDjRGz4MVQpaCDo9gMz52m7gJThnxk3kROQ/oMNfsccBF3yOn7K+kNYbdpGvtCY83uRcC5CTJcAODExjF2kdrGtzQXXYhDx3zt1mjO8XnUAWlAbJhd5GfwRxJMcXk1YZ7yMGESaaYdAry58AhKHepnC4cxntc0aEoarrxfET/NLpPJOqz+XBAkLyhX/Bk40eAR6fLh2oAF1D8MetiQSo1qYHoZSfju7UIw9vGz2t6z33jcuMYte7OtfRXfTmKiMMhO9ZYeShHOd67zXTIxhUl6fVubAJ124Awv8KQgkmXd15W3ftJeSR/Kpq2uClSGR88Rf222AGqFihZCKYYIHtMw3u8/QtKE5i6m2cP/THhJwgBkpWdh79LbtFvOsC72/wpOPMW4Pra4lrYc0NfcQq8aVT+CI4wmyqTRJf5S0UzL30U4WJm8fbklLhmA5AofzZrimIJXVXhWRHucrbxUNYW6gOliRmSM/y7yB/+YIRlzqW0mGLKPmHAOw2nPWjaLnko3q5hKRBjXfUC4i+0R+rokZ07ZJcv8llitYWRbAxO2OaduJN0xFJIdfFCo5mn0ZREjdX2XpdlMAXIpejC8IAGXffnBYX9Be/0GTd58QKgUC8akueips6PyvgEcGvP1KAaobPQPnbe7quygvzRh9rivCpSShMlPj3VJ6RnIoKVtU6z1CF29EpMWcucRZ88s2bRl+Ztk+j3/p2TaM/3I6oJI45NHUNqmHrTu8KrtxodJ5dFWs2oyS7OtuXRqFLdJIVZxzOeFZccYfu7FhpoGkztXVMP1Hrnd2z3RYrTsfDWX+kEiSbmzbP9AcpJ9DO4sr927TZ1Sb4wbs+/Yz+SVF4vXeIxXev0/HIScNkqALkEQeweSnGe/7Eyfwfyfv54kmafDN9nyTz96txtHiavk/Tb7wTUFP8k69cRNjHSBt2E6oZhpLUSnX8fvU0Fp3hBCri5Cv1QupIJ/L6hfNOUpc4clSbL+LoCcd1n1VbYiqc03GNmqiNmGYAbGbklWLiuTggmV+zDoH/pKBknTUExiUIPPzWRSi7eDrypmkS9Q9U5xPIIsxaAJtgfo2g/DXcYsr8uuOIP1YXbAl6QwPSccSQWmOlPCX9oA4Xu/C5n6B3GHEMt6RfckD3DE1w/bOgDmJgLvNo5APFv5zZzy32Q51TY8kkz4EsXFcGGpNSJJgemYrsxGX1Xoxc586kQPFd9pBHA2uR1QAkG3IX0cf0y3XQLPqK+XgvK4Dr4vkSv+i2QB8Rv9oz+fPFQtPwU/n7xcI4PyeeQQbStM3yj1xQpIBr9Gn0R5e51wOkbojd9ED6rpe1TzZcOiCtsNB8kXu+yL3BIukYN4MFGAicQdaVsFMQFwL8ECb+9X/eX6AuIN7q5501ODaLkitEiqyzumoaXGffmguLzQmxe/43lS2KGvv0hd9AzIzV3F1wFO/KnSIoy24pL1AKdvPUxdBfFa02R1errHydvnrUmQX0VfTkSZT8IXriXgq2I2EuuEq/2EOygama/kvL4yvLWzZSCMRmuc6bzr71v9t8bOX4xHYzhuvbPbwt5gW0WloQoOPunejpSJBQ6R4APfTAoIz947A1o6Bkh3GIvNwff4wY8F+RWxjGFgp88ceGvwnL/WMG+75WZVKoD2CgrWy1EtyFAFlqRv6QnodP1F5DKYGGR+lGIemyIEFwTZwFRZ0aAtzRyww85lr9xOC84RvnK6nWXPUbJWtCiUVJWczjc9gcinPOkVGPqAMCbCnxZZQPURuBzqe+6EJGaGRoWOSM/0lHIQqvlmycOzlTg0bgYeyCL5slcXjgOkctoRkjmIj0PIZhlGrQuCTyW3HYe99tS8Z9d74vEhEqZ73UbFvSZdo1c5W3WbGeAVNICxSYdI414nD1wSacu1boliY5BDVIZEiQJs9XwmwfKx4naoU2D/eUHf/rDMSnMozz+CxeBF4VhD6lyGE85UJgSHpvx4oLt9AW4fCnPdhl3+jp0DuuIDexlL2QOuEya+aA1Y4XpuAOTVyvZK4x5+aduH2utrSL2PandfkOs+XDXi4knQyApWMerfuPdhW/ibXGknnQcg5KFrDd3f0hqsWdI8G7EXkzkFJUBV+uxjwGVTIypuex84uhr3whnEe4xinHGf2PKLpnJgvaEj8BOYfgInw5t6xOWdsBOqvWHHJlesiuPhY0AR/58vDNm/2TA4WCMAX67rbt8VmLTwp6y0sWYWvaasbnzzVpWrk5PMma5br4kMsw2NFrSEq+o6mdWb9jdV6q0p2Xn12Y8MSz/vdu/Q5NieHJYyZKD/inO1VstbgzTnGtYkW9PSRoG9UBdP73wmHo0JX8buP3lLG3CbSew7QIZBt8zzWwq9PQQfaGjuYH47lFbhFr38l80QaFY4aybruNHzwx722bNoXTBMex6T/QqP0bD1asJ79s9DyHuMRdKd4Hcaqfj834tVl9kbeEdaUDI43xgpIdBMfEcG/F+kcp9bAAbkjLuQo/m7lDn0kamfM8All9SoA/5DfnXIGAu75eJ6qo0JPYKi84L8mbpsiMouRYFyjvTOfzk3AnPb3RPcHX+Np01+lNKswVTjAR426J05k9IjqN50YpGPwikDSEHkaYLDuVHaOc2dyn4z/A45GxPC9zmdwtfVmCNm+LUodMGUj65bLXd/jXZj5ggHKzzSFV+InG0yuYSx468A6cC3PF6INv0H1iNpMygPwuq9LJxjoNOxcVrk2ntK+mC3VSwNsvZ/Ylb6v4GqWk3a8XDrEtEDZ7VbK19/3o9gqHlQbEds7OiKkMi+4wJi5cGJvYzB3FsWOgvc6aJayGPTBcozkIJG5JF8fORmCYlbsC3zBCOH9g4AMIe16Q8seMrKrYgdb9PjEcV1ImEHdru5TSVE5gbdeTD/kNkaU7vAUlxvEoeZQFe2HbW55LGM2EM49SB1x5IUyaCg1yw9RqkfATC2+vy9Az7Nkc+uQwPht61xj5x7+RQ3xnEQIpoMnXWZuTzT/sPGxe3YeYjfW9efsXHapBc9igjV8Ow9IH1as2GW1ZSkbri9Q72EhPM3vhgSrWPagGPmcCJEeCyi9GX0CXYaOKA/sRjLTn2/KsrSqPeLWut8uz7OySNC6brG3zmh1sRpiihApCXlIbQWyl16nwrOK1PIPMREGpOChq2aslKP5982T2vnkyfz9PFsn8H+8X6eJJCuOCS284vt43T0hv/w9K9N4la5CMgUsfki2nXy6Lb5JvpiSHErHKrz7W5VeFAU3fs50jHS1GI9Efzmyr6/h5QnjAz8gjMbvIm19XRdP6XyWBezJucPOr96D5tc2btvlG/kmW76+fpt+8n2xu0ucuuBrjBQdxcvOcjjos6KIp+aQO0uTmU1yMo5jseSxKigxHzwOgbkI258dNkt668BdGxC1Kh40BQZyBlbjtig0rtWB+dnFUaCbX2fqD8rizvE5ZzaeLQaAEvAx1yJp9/PxR81xB37w3vuqIUDUnHSFMycG2Mlyr2zp25AsNgchAzkhuwYEDGyn3i4B3wEzbzDzaLpl96RuJxaH/bhCryw8VBod/aDxn5O3oBk/Ym9FHSkOLCYC1hEPCKWdz3oKugwBrmRKhgeq6a6B6kaYC+MtPaTuS4AZDthRkMn8fP168/8c3Cc3TfnY+qnHw6/fXTxFjL84/ALKbX2W/JHv+WVaT+9Oz6A97aTQNn1qQrzkHpQEUOF4u45S8Ghb92UEn4Ldu80pepJ6d3C6pkTwyrk5k/mZLoNP/2jU4uLfpzuikegEDdm+Yt46CDZxxkj204Aukk63O1/QvnFV4jmi7Gtew3nSIXE6N9aviRBywjQ8phgrJUusEdubMi2XVimTUsA+6yk6nN4qgoF0UIvxMOwxUn5wrhjqDwfHihdOxBakpzS0TtnA5g85h6vci1HSUATeQmyYtE1c5O8RWfXBZwPju3HtYChIXNi1dFcykmMddxbOFWW2w16rKmtNrpVB0OE+XYFa6C7FbvQZToPEKjZ/1WkJV1rYnXF+EPPZuXnyH17uRZJhOuTtu09TfjLXsJigbJiijT9lRPN7N/TcLnVNywSWDDX0Ee80LVqYWLeIY9hbKx6pPXixGX2go6E6xRCNzi6t7IVBMuH8/Lm4AdZeA6Z2gc6iIM9ka2/FoFG3LtiDIJyp7clWVVVuVxRns9efrKmu7zstE8Mni2Z6D7FBmZT1kPOa/IokMx1Xp2dCplWrBelX604yrK9xoCCKis43SNes83yR7k9+pYHGa1XmSrVZ0Z7KYF4T9vj0lkeb5/B/PF0++JSni+XOEKNbugxTIKQWj83wTp+SfKPfewbhelCC2GtPuwE92FFUb9drzCoPDdyevD98eq+usg2ii2vhUb/d/POAkkoeomE8B3qvOGA9Bo4mUtIAX7XkvAjqJp8BAB4pP6gUf2b0z3r7V/CC9Sl5fVFY8dUV5ZGEhIbisGnIRIutZjJBk+XvbwI8ojm9H0bbZAoHsU7ypmpYuvBR0HMW/++3XX1FaiUKO4q+/3vt9fCuqq06DRcPYCG1YWydBp8kP02vGh8bxAoicjcZ+M539+ujrV2ky/0f0HwsIBw0rvC7ZmukH6odDdYMOykTb+4+bvP5YnOUGRx4BIK4v+02j19KtmOEOX1G7F09RrW5hJJYpfiwc4FwP4HsZknDevTs8GmoOR5TTYwwYZyDjGGbw0/HB0UAGSBsUz46gGl3oxC4nwQmhc4ygFl6K3QjMAWxj3fl0u3M4BrNdC3lE2bK3XxROQsCBJbHyeR0fvDl4eRKdbWvSOrn4hETuX3QB4yb10/ILmzKvP7Jvm6Rsbpo2v1pyHc+LvI6+Pzr8MdpcLMGSUq2XnILzkEyY4sXkkv8CQpUk31Rnly4HatRVRlGhS3yypA00SaU2IGpy62y4zUNt7bbg22/50RK+cw9IZlP1WvLy8O3L/ZPk229pZrP48Th6PI6+/ZaG11T91lzMCc+HboTNh137xJx1joXf1pHyQ36TOhJF7J5c7a5FRw88XKlM9mfbuqnI6S1rIv5bLKD4e8LBjnnS/LwW3qSKlMjy9jxvzy4FDtS537pzMTQq18JIWlfXxr/G2Wy1USqU0NLkpH7D0TRerduAZbJUfyzxMnS8l4luT7rBaxdWZe57T/3S3BMrGXhHJ/1G10rq3VCGnpe5eowzRzQS+kfTLoloWG8/+XSCDVZdSvIPZne1BYpqF3Xh28Nl9dsjzzl+uRJHFjRMupVVv3bn6bVKftHF8+6Khu3HCaGHLzlfs7uJOl/7/xT4KGvy3/92yCnby6z/XBen98qsdL8cjUbk9MvkfL+NnkQv9r7SfwSkj9St7GsMggc65kOvX//cuwDDR9i/cC7DekhcZs3S46YbEHx2gOiC2ofJPb5Y4H+UNXJnojxwLlkKsz6yOO6XjrOyX+gw6lyjKaDOgttxma3RS0maGm3Q/ratGKG1X9F+20F07avjFHGCM9dHmJv62BFljRJYYlTFpOTzfDSIfqBOfvFIs3GS+PvmafLng7cHR/snB69+3f/p5HD5+u3Lo4MfD96e/Krsn7++O3r94/7R36O/HPw9nTyB7o9ldmgbDIqbTiWsAgY1ZJ9nxzDXxYk35qk+KqyjDbBwwzspbBS4eAChWFCMYRQuQAxwlivqZtPWO9m8xELlYI/59zIA/NvBf+Q/NfQRwwDpL4TYLqR4sNDTfnJiyu8RwicX4Ce+WGwT/5W9e1EHE/+W0eZKKrVHMsCl1SmQCYrUSuK/b8Ac2ZWSLBowkzlKEDGw0vB6ZGt/9TLNHzlVnqIuMs9xiNu70XDQO4GE1SL7lEPs9SuxArTVRS68zaKuVjzvwqMbyjfAN3SQwt5MXvAitX0b4kH/hLJe+gFTo83gqAjbp9N9+JcMnNg4PPZPvm+mIffkwzvq1jpYssbOK5WgNw9jDKvzlOcB8SGWqh8kH/6eBwBVsvOpJ6iRQgjOkcZFVYo6VxSkQlA5Bzc/8c38FNP1aPc2eWtYE8i4p26d85jD7l+M5MQYOo406cok5azwgaQ2CTcmYffAcYYBr0ETUYe/vTDfdlc80JXL6npJYKBuwXseloGjiLHIszY/KZRGwJeVaVkPoepwz/33kIf8CxMP4gJ7B4BGeuBdu2+GdbVl0ilxFFZMGoL00hjaz2eBJQsTv2quaX2tGLeLg2uHtyLMbllCm7r65cZemrPThmk4zTPJuXcpYepYooGKp35RMsd7TGA81LT453ja3ylvTcCDfMgQiFwKsp7HWx1TW2VHJOxCDaXv7ZeV+/LhO4f9nhSzwblngOB2LuERc8jXN07LK0fev2VfU60wz6MJmIuW0nZhizA3Qwln13PJ4dIZe4AW549mYxvAk1TC1SYwZ6BpYs3waiRulID+iKO5iXIX3gL1RVMLggrN4XdYPEUNyT1wXR/T3WK2zq5OVxlnORUWeTXkEx6olKamfECEpv7o/WT6nOeu51Xw7nnuISYBIJDUOBG0VQlt5mbG+EPd5c/NUfT5IO/FgE2DNJO8Vvzx5WPmhmodmI+8x9t8Yc4mWDlQE9hhzmbSpnH086x3bkn5KV88tDaQxHblkwajqT3DiEbMUUOmDP7tbBlmf20Qle84Vz4RB5B7wTqF4H6J+xjfr+NUTUCFz4tkADoZZYOa42BVI5VLGAW+ICVCDLkOCv7EFXkRFg5t0YbLJenAZeHuwa4UrYI8a9JbgQWXF1MXURCe3UG2cRan/cqn9tts57cX935rz2gSmcNvA+8Y62fun27uLWLtj2ax14BJRwNNDfzV1N3ZTKC3nJc0UYkdqpFzr2GuPXIfSGIQ501jcztjncLk9Pe/zYFvl5ACAY4mJNYzr7C80SDscfR/0h6ggZP1FSRLTc5yaSrK8zVjG6MA+pqLqE7/B5o1uv+C9wXpTILEV1HKRN7EnwP1hTp5y4fbkgTn7VW+WlJ4yAAPi6KpmZh1Krwba552Fp/zHs5XjS5SA1Qk973kr+QYe8C4gSc3G/0TreZo++690l3WbNZT9SAEFhk2isB10AtvshbFvXgczekezgiQqlL011ubuEWwb1unci1xiayTJKfwdcH2K8b96WAReDfGrct7B5v3jBqBcu3GLLZqN2GMTg2qU5+BHA1X8cJUn9LR5uy6a2yOEA+L1ksste0fC+pPvOoV3bGB027v/H2757gWHLz3R5N978Edkv22rYvTbauT5y/5jfz1mvBdurMr7Wkkv4DYY1SJPT0hwdmrOrD6kJfFP3eauifAhFD5HK6azi+v65f2m/fNE+FEl3ym75snqM370/fNk2T+/voZedHRn/9430z57+k39GBCvnLOmH4Fmk3Iwp4D3EXYE/9oBQS94GKgKb3AqxAqZGAThvUgT406IEoU74Ljii9K9oxhDCYK6EckJzvYcIC/snjAzxIpgjgtG2bF/rAU9Xh9SZcaJBdHKJkkwibJVkHnQiufaDGOhzLibvAgPbAjTsWhKKZGxVNpW3yVN012gdf0vUYCCbxoGDdZnaeMTcdYIdeXN/PpV3u0H+wu4jZ0TJchcmjz3Y73YAJ66SU0YnFbxCJzaSdLcWdkjBDFCwkZWBxkwWDPTb0rsFyIGLuEsNnUP3hbCtKgWVCPGSAKphxOqeRj9MPDFdhQ5bhoRZwuq6g6/Z/8rAWD7h+x6v80+SNvUX+aRn+8vrz5U9zN7PryRvEaOrleFB85V4Z6Q66PGpOPH74h/qGBae02XO+HKCOrKEcM2sTXPtoqGoWt1I1jon8I7hUcDsH/a/Y08TgcR8c3ZZvpHuayOKE/eruZVZPi4GDHCJxL8pP8+rr4PqikMlyxFWPmi3p5+CNpshejLzZ1BR/+u/Bu2suagQs/3ytIVRcv9kYjUFM0INl11mfyvcNdacpa8c1kc5kRmPhmcgpwxuUKZj/3s63ajGhVJrjx+NfyE69Hzq5MCF9LbaJoQ5YMELaJ/vPw9VuYr9dZ00Rn0eHb6GxSFcDUp3oVq+hvPxwcHUSbySprxQdmwLaOZceZvJOinOiyXBZl0S6XSZMT2pZVBzlfWHo1sW/wQMvrfKHpCaeQfKR0aCYHxC+TpK7cnDRiUjA7Pvq0J/hLolBmyA/ELassv6qEHk29QH2Gv5iGPPFynKvOBFB6kr7ellp0FJ3mF1k54NFFSw7uWojVd/mQQ5eAHLOH4rbAgYAU+MEA0xwYoF+RmThvNWqclwx76JO2HvNOEOWwVB6tIsTj1bRPJz3HrmdcaYbzGsSUovlI8HRTUmvpLk3OJjp6ZIyuyMHJkK7PpTaklEdL0ltS13CfcdNcr2nr+t5TX/atsXa7cE4AiqzSzeas2jApi3fC5q2PUV12uAp0fQV4PYtTtaNRrOpVkzypq2vekcgdgIQJ40gAXGh2Li/KbL2WGkjhBB0d+BmEcGe+mULWifJEKyV7B28VY5Jxl/p3XV3LE/qL+pd3DuCLJP0v9NIuP8UJtZPLCAgWCOWj+fToEY6fF3t70RNkHz1/TseQGAnEW8iDi/BGVJ3j+HrUSHxo2BYqIB19IejLN7tt4bIB38PgVFyU2XpAAGab+aj5UBDzaPzy4M3B0d+Xx395/W758ocD4mSytvLf7dF/kIALuYJ9vec2wZOqelOVF8l3WZO70aMe31O7LuNGY5MEwVK+zusbR+hkRCBzDpIfooRk9VikqNrpyDyd0xMS3uIXsTvdcV5xWQ4/UXbzbLOBSpbohpZFye5H5qUigPNnzmNNakmz1SbGtCZZgHTwvJuadrBqEPRcOUWSAjoLnFPbMtSHNh9k6biceRp0+GIo7PG6ZLe7Wy9tuK4neYMcsw5+Kdqxjk7a6VqzFItz7WgrxJO5odvBFpp/oPM1CA+DHvYt9ScWIUXLtdUmebLkGpEHrZtBtDHmWb0ueBfD5J3wP4n8On795/03Rz+OkQul11Q5ucpe5bUmfH3y+seDo+XRwf4bxBAUHB/6wsNQUp2Yt9p1xYMyI6/jeyqnjSAXCvdq+er7N6kJXdUxtNbpLhUQT99JbMDXzDRCGFnoH+ETQLOEPYJr2W7r3H8x8QnNjVznktHieOVOMIVi8pN8EbAFkeclkcHEFf7oBDH48pRymCRVB06EX3/dP1q+Ozx+Te7I1NPu4V8O/v63w6NXqQR+MMS1M+S4Oan8CLHLX1YuzWz8zq827Y3szFW8sPEOHRJE1vB6Oie48zk2p14kKd7chppLFzrS11zKbfGhmkv1DEFf0809Z67MNPqT6gR7rhv/bm0nzqQBT61hx607GAVHNCkF5EgosxXKfXRarQoNE1JfmUwoBO6+f0D5ROxs6+o0W0eS8ShC3IBo7Y3605wogEEdYhyEQszX8J5PTn44Ovzpzz94fy1rwumH5fnc3GS9gwPs7cHBq+NlzCDP3ElATcSGUZtAAQrV+mqROqvkxKmnO9UXQmwfAYdedj4LLtrCgZ6zzn+usC/xwseAsIuvBOCRWHddNDlTSJnNLfGZ6jchWncnA0fa2WY3LD6YsA4ukrwoJe7YSYgkuIsqfojeL/L8T4byD5zbM67iPL7K6g95Df5gLN2nUe95/L6MU7dwdI3I9YZywwnDudI/c4rbrIs2T16M8SCNpovRF3pfpHW1d9ey+sKDxI4+2fD56ScfPT7VUOnbcRA1vytNN3B6R7IA6GdXIu9AuDubAGEkTEax1LfjMFx9OIWisQy+1YD5wZcCXXHHu6EmSgIGphh85bBJBt8CLCt8o3Hnt+MYc+LeEaDbhyTamYbKuXuIFOh6Z2UEbeyO96osHCzh9v8DBSpesw==")).decode("utf-8").split("\\0")\n files = dict(text.split("\\n", 1) for text in texts)\n\n def file_of(name):\n  return ("__init__" if name == top else name[len(top) + 1 :]) + ".py"\n\n class Finder:\n\n\n  @staticmethod\n  def find_spec(name, path=None, target=None):\n   if name.partition(".")[0] == top and file_of(name) in files:\n    return importlib.util.spec_from_loader(name, Finder, is_package=name == top)\n\n  @staticmethod\n  def create_module(spec):\n   return None\n\n  @staticmethod\n  def exec_module(module):\n   file = file_of(module.__name__)\n   module.__file__ = top + "/" + file\n   exec(compile(files[file], module.__file__, "exec"), module.__dict__)\n\n  @staticmethod\n  def get_source(name):\n\n   return files.get(file_of(name))\n\n  @staticmethod\n  def get_data(path):\n   return files[path.rpartition("/")[2]].encode("utf-8")\n\n sys.meta_path.insert(0, Finder)\n from rollout_inspector import main\n\n main.main()\n\n\ndjango_rollout_inspect()\n`},5407:(e,t,n)=>{n.d(t,{dZ:()=>jobName,wx:()=>lastingFolders,mp:()=>migrationJob,GW:()=>migrationLabels,ng:()=>runOf,ye:()=>shaOf})
+const r=`\n\n\n\n\n\n\n\ndef django_rollout_inspect():\n import base64\n import importlib.util\n import sys\n import zlib\n\n top = "rollout_inspector"\n texts = zlib.decompress(base64.b64decode("eNrUvWt328a1MNzP/BVjrFePAIlmJCd9Tg8bRkuRaUdPZcmV6KQJxTIQOZRQUQADgJZVU//9Xfs2FwCk5KTnvbRZFgHMZc+emT179jUubpP0urN4aLVarUVcJjqdaNVTr/b29uDVMk1+W+pinM1UTwVBcNE/6R8NVN7J9TyN73S3W+pPZbul4jyPH0L+HHfisrSf1Zvzs3dqmaa6KMOkk6TTW/0QqZ+OBz+os/PXx6eHJ8eDn9WtCtPl3ZXO2youI/V/zo5P1eJ6HJdlnlwtS63illJnp9R6rufJVPUUNkcPh6evueflneqp2w61pn76oX/eV7eduFTf9tQki+e6mOgwLLPxv4osvQqT6OV3320n6TS91Q9xWRbbUbebpGWbWk/hVRS1WwDNtS7H+tMip3HAr6LtABG164UWuZ76ZSroen18MTg+XYe3xfV4qhc6nappE05qGJl2cj3Lrv5Vx4h8KZZXybSlGDHTzmQeFwXW3V5cj/Fpu9vN9TX+xFamHWqREa4/WZQ7/fUqo9yI6+V8XqRZOU2KMkknJeD8KsvmOk7bahbPCx0x0pK7Oz1N4lLLc0GrEnvnNx/jeTI13xd5chfnDy2DQARZJQZ/NLAccJd3stq4Woya0O/v7Fw60J8m82WRZGlkgRD8l9lYUBduFVEQBK3JjZ7c1jbRpDPJUmcTeSsHP14laZuKNS+cdevFXR40Em+F2BarK+Tw9GfqGTZoZPE3ydKizOMkLdWEW8Ri5cMCqMX2ZBtbchpuxENrqmcqz+4BFSEMXk/KJEvb6relzh/a6mM8X+qid5qluq3myV1S9oQmtdVdVpT4Keq2WmqWZ3dq+q84vc460yuV3C2yvFRlHqdFjI22WqrMH7otpe6T8sb90onL7C6ZhMsiSa97FoxOPE/iIoIqVMf5NFnmRZaHkYoLRb+xmEpmBKeK06lb/qNOp1muej0VLLKivM518ds8oDrcQEd/0pNlqcPgoj9QJ2dHhyeqKONS3+m0HJfJnc6WpeqprWmgtqiXCOvrudfrtS5hbj18BncPxW/zcVKM7+I8iadXQVu9wT3FICDCYTVC3xeDw0H/Xf90oO7iT2Mfht7WVL05O1dbBUARUrdffaX29/b2eN4aoWrGBYIVVGDAv51cL+bxBLEBaztoK9knX+3sqneH/xj3/9E/+jA4PjsdD47f9cOtaaR2vjK4aat9AqSCXW9pUYlcl8s8lYIzXU5u4vk8jGA2YZWppFCw0JSeF9ordhenDyEUiVpKf5roRan6+CfJUhgVtwyVW7Ta47S413nhzU4ZX811W02y+fIuxdX82zIrYSM5WMsWRQdfj2GDt1rq/iaG5RBsFR2eDPwcYmtRm9oIuVEcC/2mUQT7QcuddcTsVkE7fKvgTb2vemoP24bepE3qIWq1ZHwbtjDtWtymgMY0Kwkbf8r1XZykltlo8ZbNdauFmznP5vNsWY6TtFjoSZnlsqlj5FHaKtfxVOetFg2rRk4rxLCtZll+F5djoFEhfiwfFnBIyO+7rHpcTzvxFGku/CCS20RTW+qk/2bgHcYw1VM4TkxN1XOJLh2U8ZTIrFDclkud4dN3ag+Lnp7xeJJimmeLhXYo9Sb6iksuKcZ0YIX/Wk6vddN6S2YKv3Xq2/RFnWTdptl9qnpSJS7jeXbdudKzLJfFobJcfX5s2S0AG4XXX5KqbAYFYDEUugyzWQScGPzEpocBT2kwimDWoHiSUreda12GAbOhQVuFEZxLsAABj8WtnsooaZl0LMfKA4+8ZWv2dpZXYMyz++H+CN77774ZIUx5ds9vCkAfjAW+/mUUMdpzPcMTJSx0nE9u2irV93RUZTlBAvWLLC/1NISxU7lOPJ8bnE5u4vRaTyP1vxA70AJS7DS7b6vyRsMscDV/MgBLQgga2rWfW0qgT7N7mRRsGX/fD4PbJJ0GI1wHWIXINRz2SbrUAEx8pwH7n+k94KpLVc00DunXaBhkeXKdpMEIys483DqY8CtH6iWOHqBqeJ3q+yECNhoGk2AUIU3HMTVBQOuHoYCijy0CBJa0heIzDArfw4+2GsM3HGiHTo4weqSz8xoWT099piaH+6OujMkOr63oq20kKfVdQScMV9wbwYmY3aePhJplCps6m41xbGYR8d7N7tM2di2jxQpd9zjjkvjBWwR6NtOTsuhM4mWhgWxzSR46tGoGGQ33RnbDOOfY04DBUsdFWVmjLSUkrKeGof6o07JDSObJihy886u2wnKAP1rnMoZ5lhU61VOccJiyXo/3FjAdN3GBrBBWbqsASgTRqNVSTBcZkrBMyrkDQNenW/gVWsYeeI/gb+iE0WaA7/WknTHuo9pg6HWSCh7gIE2KsRBZS1ifYh9bqszmiEaP8PHJm92nhEk65ZNUhfakNOTRXEUaCGY0ArS6oCHrkM3GWXmjc+kPOsIjBOlokiJUDgqDWDn3hRLYlkmcAg6vNB7iQUsBkUEagge2CuG5DbMUL+eluyC8D9LZcG/02GKWDhp5bHmbT/CNK5t3HsB3lSfe8qTnAkmEbAqoG8lxpird9whurCCdhQFwG0EbsRExfaWWifYgPcVlEnA7LwtdElW1DVONYQDzPOos4rxMYCWEgQIO/XX/zeGHk4EKouErIKU0dKFxqqdCaSnLVXD64eQkINRFLTWJC+Qbjw4vBuFWoQ4v1FYR0Z+gccKDrWKrs8clAzxtoYG2Cjr/ypI0xBa3VLjjg9Gur2OfibXMaeNJwCx6ZLdrmS+hUjpFXACFsceXCzVsS7ixJFmqp7iWCth9Uo8PDqZSymfTlTATBDztLHNFFwHGVtFWgFbmB0PDQEeGb82Rbza9tqFdXA9ObwC8x4UgvuHNcG8ER0KW0z1N2AaiU8TP8m42m2B/1CV0FGY5FsI54FgRL4yrNZQPiwimA2A7kZdUW9inYeERJhd12ExLoRAHdmDDEUjz2VbjCCCmyXXPQXzTWS4WGu7VsD1w3T56I7/VD0VbwXZwZ7StlgXI1G7iYqx/W8bzMQLSVmP8D5YGSYAMrl4JrpxvTNiRA4F+IrVC3EHbkY9IuIzUcIh1qswRXrsYTB+5glhnXSaFg1m/kcrQGoD9X8p8qe4FxJffe7q8o5YADLhnAChYLooaJrbOANj9Zc5oXCJdU7i+CAD9ZtUCh9whyhvmQXjw7YvL+2irCA/gL0CT644uJvHC0Anu4dGyILVzCJgOS28ajtLWM0U5AibyKPHkhlmUIGgrfPSOJnhDYzOtJmmZZ3hxhSe4UeKBMp7qYpInKCAIqTcCfIR9yilZ+Hf/emNOUa+ZluHGh1UOlplYHtiohciU45KWaQO7Ufw2T0ri+aX8NJmUITMLTTd/IZbUb/HbnGgktTS+i4vSCOHLq/mY2DaQOcCVFoofX+CFl4+tYXafjnDLhXgWGN44150ZSF9LnYf5dnjQPTo7vRicHx6fDlQQDv8ZjHajQEUHl1dHP/SP/qYOLsNtWkJ0YiOrGgQRSBI6x29Pz877R4cXfSDRxBXZyb/Os+Ui3EcogJ2Bz4FIIDpJOr7K48mtLosQm0eQh1hTp9MwUt1R5K8UHMOohfQeKZGRzKneF0rwWkrBKYz8dCAHuDRG5zdKJpKUBCBJlo6LyY2+izu0JN1lV6oPF8enb/Hc4pdcuO0sT5yzSAUtVRMhocjXLYYCa8AXCNmXhabF0AAMF3KAmaitwhEu+/Connp9ODj8/vCiH5LUfavgAcmKQmbFzuWGJUuj2FIhYbKtgkkzJktYLrQimbhT63J+ywnrbKaZjstlrotOsVyA/KpgSlAbL1F9s/JGLcWsOD85x+BNXDC9kcouX0vHhSspCezZb77wsTe+1Q8BkXw4R6AvXKTuajV15DqNG2GI1wMog7d51Dj0nP3FsAZ4zVZZOn+gTWto/uUVq1U6O1EgXI23F9UKnl+fDQ5PTnDv40Gves7pg/SuLezJjMDAySK2AgeFz1gS2yC0duIFqNHC0OMtSNmA0ALK4IfZ/sJn4MZrq0G+NP/SXrRXZXMoCptXWSgI0TD0GLrmQUVVzg9nHlsbtWUsIl1uuAeSnMcey5VtUD0gTb3hU9w7NTyKWn+60jdJOhVB7hPiWyP4XVNO7vZSPinGk2wKJ0mpFwDyunokbOBaIJ94WBjEzOPJbdEoibtLrnOkQ3jzoIsgLIskvTbsNL7EMZvSkVP8RtN9F9sDKPEbQ2urdLKFpl/MJjKFgdGFUNxu0mmmi3GalTcoP4RPrCPhObzP8qkdjumhrYJ8mRYKbif3NxlfJeAOC0NWH3UOOkp1Fz+oVGvUI6E0HHvojHFax+Oogpi2IuH/2BmyK0dapnAOfjGynhwKIEHdZbkGmUEKMgMRGJhLCQBWB9dorNYADG3+58FFzF8GW8VlABhLJjcbEW+AjByJcJPAq2EAIvVCUbBGgpjqeyvVbavPwSToqs+PjxEKRfmaDEVhiZHQza58FGM5mKh8b8SH0Sf5IvT53BGhY4eN7D+vZ1LZWA0WQx+0RbLApSO3OySdWLK1dktURgCrKc8WhfJEUVnKO2XdXH1MsnlcagAtm+E8CecpuqtGIX/LE8iaiZV+ZW57VKa1aQhN02UGA8BfPTD8WwWCjABpUg5Wh3SfJ6UuRCxhoBF13v/nFBOu9OA+TksQ8xrAKmJ/4X9oYd3EMK/JfC7sjKMJcKR1kTAwtKZwEbt8T2iGg/czdX8DLAwwXzAt2D78mCazGeh0Cca27b2tdoaLONdpiScBNGvUbms7Eon+/c0DbRJZLc8Q4XPbT+yLNYtqC1aU7MT7m4eqorBRD7Bh7Dxy8wPl3jA/Ln8qmhjQL0E1/60rRV4sUYaBV36HoMAiR0sBlc0CbJtAoYZS5nyh6WEAAo9g5LLC8s4TV8/ncGrC9VMlKbeJ9eGw5Preixc9aoseuywnVt5boI52gPdxEfANAos6JFQ4F0bpMCiDEQtvh3sj9ywKaBfSAY+mN4ICxrh66eHeHaRbFfS2yXUKDDC1UJ9mZxVXtcdG3BNSIV42NM4yzq91CYraz4+Ru/NcmT7Vw8mEmsNgdlsEI1elQ5VE8NPIHfkGQHZhGz7yfJm+fyhv0BKIQa4zX3L1hjdwC8ymWkT5MEemjU6aZQsGZy1LAHACaHwfXcdrzBwelG6ZSL3vs+V8ChwPHLnqKp7cBi0Vz0B40nNPY8QqIVJwHGCxgA4i/O1O/VahyICwkBMQRr5V8M6nprAWDQGI74M94ODqb0kBtBbPi6xaf21Fxln1Q/fLx5Yv57qhODVjFpepB8WhGtvNfMad/5LOy2nQVYEjcwrSOM+ze3oPW6S4gVNH6A6UmN2+jKdTW8LZRMEj9ggdtuljru+yj/E8sHgLg66a6xKO7Ul2p9U8LsrATBevg65aLLFIkpaZip11AhYRZQEivyBiPrj1p7mOP+oCr2Hubphkue7cxWl8zUwx7Yej7O4uTqf9PAfh4SSez8cTerWpdofLFLzDdKW51tp92JlnIC2T8u/kw0lGZjy4Lq5y2NPubTReLOaJnoqZylqpqBX9sBQkj5NCe6MMcS6mcRlfxajHVDEcHSmKhMG4LlZgxgn4hzMeW4TVDVeOh65KSnW3LFBrqe8W5UPALFO8WNAidrgThtrjSnj8verQneHCkQBUuKdC02rESq54sSDlTcotyQxMx/FigXJ/qGo/MwxjOwUNegWo4rd6nceLm06aTTWVL35bxsUNqes9yVDbvztzdbbbg7XiqXcYNnsb5oLFyNhrlKYvNmRomEHkUIAU8+iIeJU3SWHYXLw30vn+Uauk7Ko7nV9rPOqkDGqh4cYGJAuMW1n+BfSEYRjugaGAtzFChiWMUFo03BvR3/1R2yyrmgFpG3avzsHW9KPusejoo86vsiIpH3p7UetPJM0x8hPXFk4MWZM7+zu71Wny76ft5JCPabMqGfVl8zktBPh9t1gixwaXtAKUH7Mkvdb5IsdLARvXPUfUcvVQsn0VGvvhL2FiWFdH1lcgGWy1WvMMOA+gwft7rWJBzO1wrwP4ZvNI0kq0wLJyzOrYffRAwDdwJ+P64JRAxttHgMMuYg/VxeNxkibleBwWej5rKyLGAIa5Yd/f6Fy36fhmqZeYGmMHYlysFDTRoRbwJzSDP0xb+MQN0m9oFa6Km/uVxqti9H0Sk3+LNOg71pYEapcqw3Zhqw5XnIivpEWDJFOD33hV6J3UsTeN+YwIquoxF8glJktUAYlOml4awwswOVQkbkumjHi2vWGu0Tf06ba8ntt+x25NuVr6/Q0DlhPAgax2VU1wzSYE+I5reSowH/mOTZO8FYgD0fDvWBvZiNgdAIv0IWR0ZoXNUW0u/B7o9dNdOIN2unJRUe9S1p99sBbVvKoCaxApXAmU5ikEAlDwHNZYfiNLns/DZ2txYVKitnKR6yve/Ctx9fLJKwt4nHG2LBk0kQ/cwDSgcJpWFdwxwUylp4JZMp+DzI2kXLJP6Wyz07/bUwGrkTwFpNryLalbbNre1LpjwuJQBziZpfQE2TwDCbGwPVXhRVv2kofdFTVoaa/5lnikRGCta7bMJ0i8HLWMXQEecRHynsEuEvtv+xJkldSaYV7XN+Y0wdcBqttm1SQ9GVs6YnNx79L1oGmRMhOEg031/ZhtE1kGYhUcrZYnfvr82DaWYKElwJEjWvXEKFUVWjaDez0RI7a24PmFVYrSE7y6g2FsPJ0GvqWwbbrBOtqRRjWwZNT2LIFrHxPrrsMjyWdYdkaUQS+vdaqRIyT+CSxgrUkYms/aR1iJoZiGUXU4sdsCeVQHTC7HDoBtFZhOjUbaIgjLdBxNY3W4ZE+H0siYRKKWCUF4UG7m9mcQa5nmNpsKGYseQo5bz9jlSD9sv7Gu+ciIuLmG47vwXORKXTFaXI9YgkDKV0EVs0Qwn8jjOYLMSMj1JMuncFH3B+G1Rya860aDSyj0a8h6dycRDJAYaSJl9VHw1JgrKEqz+6oktkLy3W10C6415H7jrttqJ+I3U18kVf8ZIWXDz2KxHogtJJItNlarONG4EmksgTCCnUfVkO1xvSCZhVh2AVaWHpB/ahy2A+B+eiWoF+Ep7kOGMch1kc0/avRZ0QXcb1jqico9LGW1e0ivfoR3QdVDSR6eteAYaKEJAgv+DRg7RtyDk8ZF/Dmz8sOKQao7Cyj8xI1Sn9dm02gcPpJnXDTYjjkvxR7cRbjHdHbusqmed8Z3uowB+awUmblfvT2EnXjksS3eEmwAwcTbO06SYhyDIPO+fpbZ4/8mTqdzvhIF8RxkX12Ff9FOBU6erkJJVFuJtUeXzQJAgommSl0yGGirAE2NFatvcO3MdA4OlUFXmd/TR9Nv2+wpAQR3rT3/ovZzdptvTYINVWZBuDda4FhCzDi6xsKZFJ1rOAA7QSRSByEbI8QgImLDC2IOWC8KXOy6ubDUyDve2dJ5f1RRbyIt8HSc+AbvQ/5NyHfWG7LcKJtZ1wvH9YnekWqI3lY437FLLEE9OdXGxAAhIHbeYYPYoIDAM0x1AzsN5R6QGYGyxrkJumjYSK3KLMC+pFXrap2c7UWiReRYUBscrt+BcrBl82nHcuOmP3gNfHSFKQLNuHkd2nfegcZWsx7jYJSaPPxspnZVKAy/AUaMOvCMA5kHXEwb2RiUmTXwL/5RYQbTtgNA9aPxkRCRCt2owEzcbQBheBQelnVJO/gHyyIa5jolu3iw/d0XgkTeDCiuKgg2smdsQgPeZJqQgLejygoAquPM/3gMNqTjMZuogQKddH28zogbdadc1iUXrvVrXR037uJeEJCJMFoi9qoXANfxwyo9gXHC8jWuCV87twBa50AQ8INdp/CZ3sHKE4qCV0a/CfIEYW7NfmIJbZ2eeRScDQNemk/4hGEMAs+om8Q3KOTubb6pmNMZLQ4r40ftJrsH9ox7IKHGvy5ZAol1rA+fXOvQEl0mWa7xSoQYwbfpd7Du5MZq5fWGCdsqUEBvHItQqeJe4qlxMx4UF4b+vdvSVOvC4jGAalcFKBwg7hPBkyFMl4t5MgGJjjWIx8pkTNgDy3Ec5rjMsp5xvsciKFunnnBLV4zKRVpFkrweG16axvhIC+qCi5o8jHozTe2CCE1sqQBKbBhtH6nNUZOPOKBpmZbhTuQJKaEN6xNEPUVSH6UrVopJkhYuirBEZPIAUJFQIPCqvj0/+/Beff8ziCZ+OPwRTJQNEN+p/TV9F6R4DRgtJq4KgB004DDoBS21iJMcZYtGBNJBywgZp1hIEDkvUNxSnzXGtNr1Gvr2Vj98p779zrSFLwJQNGC3z5kQI0ysIxF76//j+GJwYVySKpJkAwvPBvfltQWgoB3Kuv1X3MS5noLtUaE/whWB7AwB8C6qWThAihsmxHj8TXKN0gJvyoRlqu5PS++qJmGOQD0IfCm+CPAjo1QEjUlY8Sh1vIdqKgDnWsKACE2tNOK5SDktVjGG+qarXMe3JMV3OhQomadfwxZ3WwpZArDn6qkmHqElVLan7MGDp1eNMfJYInnh80OOqxgzRWQ0K2d0E8Xms39td3iwUfX/BPkN3LuVvmfHVdMrgFF5BaUqwigCxyHelb7BYRIN9fEGTz9ZwGgOTnyZzcJs7t2G5LUxCXRqGz8BaZuMzS3D0COTThZOGEB5KdcRZdtmkwN8AUuQyJXhl10ileWLmzgt1i85l/H3asbz5Naw/wLNF9QnewowdZdV/VR12STP6deY3FiNZ4dYgupYI9dTWJRDUsV6Qq/pMTI2Ss5NFTlmCkaCZ/LR2cnJ4aCvvCAtrAuhBxJ9G1tEY+8kWr2n+ALDGHhU3K0nG8fwBg0NRU3ePE0HvTk5nnMqh6zttKRe8IO+sL/jhIGXuMBlopD3az51jCkA6sJVUgZVCpRruBm5xKd+rMAw6kcVKybMmRNQsJzIXkWYcBoBdNU0Bq64xjzt9Gwwfn9+9uPx6/5ra6EmMiURtltJIJilOVVsdB2vHZJ4PbXNieVvGwss9/ZqrhdWVE507olChuqhmyq1DDQOfw332aOPesYP9BNEKvA05EcwseCfr7ojvGcMqQn4Qr/ggyczSxpvglLNoSzzrCjDqlDBlnRO1w5ZMo5JINt47jWNpX7kGbuxujSjrYbVV+YIrEk+anvaHojs8pIVVp5jTTNhFOZm4nM8hoz4NwkTgaiZs3SUhQsmDeYZOOeewzhHwYZLHTqskHEP+A5kGGcAD7BuzUy1kZ2sjDayI6K/hvoaTSA9cnErkwMc1SJoVTlCZyLrx3GDbYkTF4ilrGs35LoVTIuAwSXfAgDVMIT8SJZgrtjeNajzGmnaCeaQcwrWVg6pc6kIcNu5NaGXgT7vjOdQH0Xybw00NUT77rbCPxBNRQ2NuOvLhGrgqhtUZGsCCMjTRHGwXqmA09DkC+2TGpE2k3808nFoo44Cm49gGRHnJLGJc1bM0OispARHj8bf+AHEdN/SS6FXxBkotJ3KQ5dmmCo17JIY6SkFyYseNUFWBygP5mVLwmyy+LHvgfCI04yxUZ4s4UACV8gK03eD5xZG0esZ+7DKnJvX/tyTrguawnge0IT58a39EIqUkbAOi58nRAzT6Gwga2Fr2WumzlQlGYBwBBu4EwwhMIcNkSsKKluQDIo81bYKdZPNp8Tv1aYqqpwIbCHmngIe/Q/iKw7SILEfmYo5hwFhOKqIpHixSLNQpLpGakfAphFbX7ytKaiQwKbRDB0Boy7MXaMiaxPMNxFM3B3juU6vyxsOSeENtnGgFcpaZtkYZ6VJwUf2FD1Xp916WqXIW96E26jYWaCjl2uo4WsC15tIeOwKKmbFQtKqQHw6DIsyWtNf6HMlTXRyvfVE1FLOdlQ9Y7GJnDpI0X6bt0k3I0ajHQhFUNejtmsGwjbohFRE+58qK+qCM2ptpBYOl7J2xSDAhnq6JHodPaahG8Gj6aK+9bBtXIMmOihWwyq4oCCCBXoIiZXZuj1lXPeAubFLiu9+WwUso8LIuFGCZO4zs6QkpwDH6cIsoagmZrE7L6TQi8MgGEV4ZkAll1sx4ijgbTZwKJ7Kaf3Gq4gA1mxCf01nuaoZDsHLp7dV/RJQuYOZ6Ai2Ice64klbimqFtWYVBgrShlWsJ9h/L/mojcSNAHTtvfjqRF0aedqzLSAcjR2tAjJthjvCEOgthAEK2s9RrYgbKS9MkF+69CbycW5hpuu4OyXrdkJp/Z2Af0WHG5CqrAOhquzhmz/sBBey1qbxv4KQo2GjnGON6Pzk+N3xQL2yEb7KqKoE4jiray/ajmiiV7MXsR/F5azlWt25LruBXZ4cBNVFM+gLHGVTc1ckqQ44Ak61AFYO2s2dU8sSqN31j5OINKK0MMvZXyONrbow1eIFo3kARRCJi3Gh09Kp3BlzSCSqPy5+m7tWBO3a/uPLgSsFrMmB3TPYV+U5qDX2TbjC/qPTXjE1MkpXY6lHg62Jht2AmsNRu1rekw7T4eHW2Hitw/AqDxiPS0B2CCDQH9xpR3ZAZOD/23zTtKHg+ukp82wJK8Jw06IdNp7TtaFWipqzjmHDSr4xCwnnSGgHJujZEp3CenWaTuZOSLLCYCuIOkRU4Cfg5pVhh4vf5tbMeWsLtiCUSWamdXQqJznhj/3zi+OzU/WtCr9uA/HB+Sh+m5uVh5Zcm0UJTVYX6Pfsh5xzNTs+Cyr3ybUqgArHulkRsIbdbIISfaflLt/azMrxX7yUuHwdLkK5xq63P0Gr5bWn64tq6FUjN8E7lj9+4T3rty3aXwhMTV7CMptaZHi8lz0raJ2JPbQhcpzDU40JXhNAjk0+TCihSiAhTLiwj2uKfRQ5RCZ5uQldqwcUCihiFxIKOXAkU4DvgsjuXxKcBXzDQBbynWKfsYZonVf6OgZtHHjIde6yNCuzNJmEQCW4teGtfhhVAno6Q0KXGelpt96Qekl92ABKTrMmvFCp5w+CL4xKBxHq4e9EFzV+2Y9hTN5/xJsWYwmujgZsIHRhy0cOrpLNjDEQfmVrJTowoQ8KeUlmg34/FKeHpUJUm2QPbkP4GwKy93oyDgkciZDhDHAiDRuKjzrKZmMIlzyP766mcReMz6A1cOATzJA2CoZyl6XX7MjnfrQ4Q7vDek4FSulgreebY19zYJXGsNVVmBD9xr0YHsgt50VPjKyM+wd+tPOxKUyzEzfRW69rHP3cALIm+wLf7dxuQdfxjLi6WENsS+lJTCKsAzquRuCq8+w+kBh4uyr4Kx1GVQIQWYolJKJhEtnO2F35YkD8BNRCVZgM1smIO6qWkbv1VBgUd/F8TgxUANaL1xpPgysIIlLCuUE+rhAUE34MnZY4esw1hVHlQM8UmwKKsvyCgKGtaVaJCZWDJUfm9gN7AF7R6XItsfc0x/LAGgy89GNaiWoLRgzTWQzm4cCmPRD0B8+50GwVfJeBlClymZm4AZheqR3luNpGBt8Qei9JQ+dbW4VOvOJdtR9BOphXkQltjKtmr6WKhFKJQRSiUqdjfCa4SY9OHdhFpsDEGDqMp9ot7a0Eu9RazWpwbGRXDd1d4HiZof2VqHowyxEYPlkbK+OUCddejwDsop4MERrww9n56/4568Nf9y+OLJpd5Nq+2jxocW6kWSN7uO6T6niySvNIBcO9hZcb7o6a4xMV56DqywT21yBvM5Xb8Cr8dJekGBdclkh8rYHx+QKwnJrqW5Aak4MlwhqjA4LkHkgwp5OB1cYq9GlQyyx6F1fNy8e+hP3nhtmmawm7Im5wvHXn2/Uy8NaBF47MUzhWXCSbvSrX+Vy6c0lhw+vjbjmZR0xIaLsb1/n3BFtoxQ2XI+mE8MMzY1uQBdpW0B9v1siSmZ2mlfjXp5YiB5CubevKhrZpveJSA1dmbmP8XEn7NcnSmRQpdFkm6XXhl1iWiTW4gBb+Tb7ta6IcfNQ53BOkAseOKMBbKOEgy/IujIZoZ835RXBYrHzkXHOpjGvkHEfOucL1h3ujDXH81jXYGD9/Q3oeL40K3OpxPGieMZ+H+BRZmybrJWOONbnp2Kg8PNr6aWYIv0xbpyjzBfwI4Sihzobd/f+G0yPY3dvb28Mr8c8vt+5ebk0HWz90t951ty62/h2IV+YX5CpS6t+UoKVWR+afI+bjcul8uOiPB7/wnuYCeG0Sdz15GVKQNRmbKXsX3wI7k3zUIdO0f0uWFvE4hJPiu57a3iq2cac8M0sCE8lOUmQUOzkMVBCBvkQalttI0wlbz5HnhuYRIUYtOM85f/jiHFGNPMxTI6112zFvKq5AG5kfe3gJdTIHczJ1D2a0UGtICsXMjMfBOHxvrgFJ0isHi33mJc+6ccNFi05SiF4aP4yv9PhOp6B14Sb5NlZ1sWFfJXLBGoNkwLteVV2sN97RTPxKtwUnKZS9Wjktoh4Y3BGnuoyTedClYuBzRJ0wggLAHpv3Bv4105hzew5zbWxaYjA7g3eCqqX6vvf5MTJ98SW1GL7cB14eAraNJFRRx7nTMJX8mIAZiufj4wQEgK9FfWKVSbbnRNqjYImuJRKJ4lxWzw0z2egTJ/lVgDPhdBJYHzBej4vqNOdaiArzETXOTSAR3jD+UaLvkdUAd0Cwh7S5/eBTVJ9DeP0Ssl4ENbR5k7VunirJ0GqX7mffYTbcWogfc2Q6GDQI1jG2AWF41uzqPediA2yRXLmhmvFmhiqBY5IamAjcbBHDhiPZfRChbxzl0aG+wb2OFcvuLSqIS4hlUpQU/IJe20o9OwwO7oIlnPDiS47j6cDhXGtSDJxBlwu163JvPCHOG8cFW3RtHGKfsFGj2o44z54K9NIq0Y0VbAOdsrPPVzyK0dp9NdpAQakdy36vVZBAU1+P4J1b0NDPUcvLSUgCH/SO3akbWUOXlmFtpNGWMHfXs5JPxTRvG7NxPkVqYcStaYUXdY3B8IFuiDg+imzCGyfmJWc9vIsXISezoCDBuPIsUFTazwzDxl7APSGshcVEg6+hWwnQKXC7GTuNf9ZHP534+rzXuUZw/czNnJu6Vcnu/BHKfOQyeUd/5PdflkO7tSZLNkNSz5Od69mz8mk7SbPdTJ7brH3ejlpYkAbw7XfVtN6IMjxdjk9VuP1xu62277YpMca3RLC/sylB15xzX8TlyX2zKmSe6nyM7bsq6SLGkQ1xOjcuYslwwCZGNlAqH+C+F7299GwEQyQWZt01xRl6Xr4DW3Mbrinb23Q7p0jmJuesIv5+Y8Z165bT0GYtXy/aa3BQ7BC5mMgO21FqOCOTaQd1QNRWr/Y4iw5J0R1ppZ+UY6u4vPIjdyFrIDk2vEmKEw6tw+qw9eyVGAVXp/U/RTTxJVqNFWW4OflCZHMf2QXpEVxvkD4RJDmvEE0fJiKQoh2hPOMcrBH6T0MKyQjBm7SPhYgCMM45agMlUeH8JPAaT6gQVxrrRMKzCw7devGQlvEnfviQJgDQaw3/4juan0VcFF78rsKYrMhO+f9VWJQ6Rz3Vc80aFyeMgFmMYNfXFJoAQ/Our+YqdtcE56JhurGSxPyoqT8O4fI/HSyCTTXQlBzCmOFvyhC4YZyO4+ifJllRfnFu7nk2uS1sau4WmOdR6JpiEqdBV73a4/+hqgYiE3TV1/YVH6POy8dW6z7LMSVS2FJhHhy+fq0qyb7ULnWMeTLVrsoh7Vd40P1wevz3D/3V+/Pjd4fnP6u/9X9e9f9xdPLhdT8KD15wqqvj09f9f0SBgSdqf2k3mF5s9ebsvH/89hR6gdY7O+gz8+PhyfHry1+wfUSBNH8y6J9TBycf3p2q6KDWPKX6dP173AawYfArtBC6RZ7bSR7Ad8wpejg4VNHB4Of3fRUevAgPkPdasZXFyphWqI9x/gD8wuVVFDhT5uHthYO3yAWgs3N5FR503/ZP++eHg/7rVXjQ/f747eriHaR4Orjonx8fnlxOD6LLq9/XuKRGhQiUIcxOmt2vTLIVlN8VZXy3WJV5nBYxbir7NroML6Oos3MZ/u6h1Rcdj6VheW1sC5cVVZVZjWzI+Vs6kSSJjEusaYJBMGLWwODw+5O+s4L1p6QoUYcVHnTPTk9+9tYGx5B0MtQAOYHWu8yBEN4wATpdG4rFPCktPJSaw2S/A5FvsggDtRPwJUKkUkMYCja5iMtS5+SNfwst07aHwLUI1JW+TtIiNMViYy9eNQIg+sZZCEzqLiwAQZ2dQwQl6T2VB0fnfdhLZvpUdIB0gefo6MP5ef90cPJztAaFDZs3Ojg4O1UOem1/zgTRq42IxyL2fMJHZ1y8roS/Es7HNEIHOb7HVKiTeYZJzJJiDDzJWIMx1izXxQ2GFjHZzfgPpHepWH7ZpvlOibK2ogRDLrzmBy9fstY7ODo8BQr2fV/9dH48GPRPQaF48feTQKJlUWhLC4vqeU8k6ySYW5Jhy0nvJMvPgGQPT2sSLmIGb2PYKb+831XRzsHaPbJubnDsNtQW4rATT6chr4R5zPpnM1ucnF4GRGPl33wVR0kjXLXIXIdctTkBF1sjUPPZbGyAcQhBJMy9bRnVn6CaKClI74f3cHCsjk8v+ueD1ev+SX/QX73rn7/tr346Hvywen22OgJqjLTHtFyN1svxxbyZY5kAM9EQzUREl7CZIzfRlbvLfVJmtzxhkPWubPaEWLYyHLuuBQzZCBpsXg3fXrBVHhaNy+wumeC+YL+6IX50NW97kfpKzeZZXIbIxCChGjUOAdu3IIXF8o797tmNE7sjNvEu/kTfKrmH9jp7DPhvS73U0/oW5vRTlOWYxDNJgUYYGOa5hKD0TmLCTVtWWqAMNWPRHktzIkX7vVv69+9TM/O4RwNgS+wJeaEOT07U8bt3/dfHh4O+uzbtYmR8OCNkAZQS+bxPB4B4O0fkiqlCZ4fIf2fnQJ2dRn/g5OQsodQ1R81C0BwLOiQaXMbSCk5k9dRMXWXZPPRG9OTG9lBnVV9kNfcnnirJRuDw/ni29RQm24XhQ47dVRBEu8HqV3z8dbT69ddo99fV5f1utN1qsSgkCAFDhuMEkttx3gTRQRS0TPQar3QQBa2bOL+b64KvALnYawgBY3LGw8WB0pgv+oPVeR/+vfjh7KfV4enhyc+/9OnvRX/14+HRhw/vVm/PD0+h3I9nf+uvjs7eveufDlYnZ0d/W33ff3t8uoJ8SMHF4PB8gF+PB6v+6evV+dnJyfeHR39bXRz+2H9/doxNnPQPL/qr8/6b8/7FD6vzPq6h1dHZ+59Xg/MPp0cA5o+HJx/6F6v354dv3x2uzt4Pjt8d/9LHeaGuaAVeFrvh2fllsXvef39yeATP0UHY/8egfwr24Ks3H06PBvDj/fnZUf/1h/P+6vDt2/P+W+jjov/3D/3To/7q4uiH/rvDFfD0q9dn7w6PT1cUjgRqnp+d9FcfLvrn1O/7s5Pjo59X7z98f3J8RCUuBocDkMkeXazO3gO/fna+giitq0H/H4NV/8f+6SCqAv3mw8kJfL4sdlcX7w8HwM4D7IQLLIz7Dcra4RiIqVjD6HAMFmRm8z1w7dAs4Azf6/Oz99Dj+ubPj9++7Z9bQBgd5x9O+utwYqGxqCekwNEJzDpYQVRW7nOWZMMq/LIFSMPkNYYIMAuNFzqL3If/DEc7l78I2TOzp2TuhBFeEZGk3yEVp3crwG2kHLwYjKv1+G5YrC6WLWo9hAo+x8T8W7zKbXh1dPLhYoDzOFDhydnbt/3Xqw+n/MOBEan9xfvDo360srMSQZLwFWy546PDVf/07fEpjPLt2fnx4Id3NB8yOTjK87Ofxm/Ozt8dQgOnh+/6MmS49q3wkicoFYyunAIukkA64coQnL2iQnMxvLzYVS68oTOmi8HZ+eFbJGLvz/sXuLEuwygCzOHpQgoXkPGGduoY8FX/H/2jD4M+YrqlOdRosA0a5O3tFQqmNTzlweVlZ8WvtoPtrtoOglWw3VbBr1D4119XvwaPLbquUcZncP9N5jrMg5cvV19d7qwur4a6P9peba8ug9Wvq7+uIHHE8PL+8tOrb0YR/IvHyeVPl9PR5f1OdACvTGQTnRJ7BN465EsC3DHJqgux5DYCt7+69ihx6X98+TLoOjYS4JpDh+gluKFhclkU4pkKX+3YCm3QJ5TAPr7cb6t9ZnuE5fLGjYPe+SqIbMp6BD8uWRpPLe1CU+ZGRZzAHtriBztfsbXAHn6nwdKbfeYyGJqe2vOM4W0eencwwKthCrjcDq6/jYMDxx6Q+abTYghz7mFsmwO5ugDAx848u9d5iPfxNWiAdttOQu8mXDATqNkyRFCAONhfOywzgS/3WyZfRm1SZa24FejvrpKAuJGRJYASfo/GB61yr1Cu+G3uFPtWShH7JNdwl88lvzLCGIS7wLDqhQRdoJxFzj0LTU3gJr7HdsHIHmZTYpLhBydSX16BwqbYxfQ3GFZhSpa+xZhcyabsSGJZcZcvR5OZl/sUvFUFtm34M9zvjvj+Im1RipOpHnZNHY7Jn021ZBjg27DpRLQYBBsYaSdzDUP81uDSnSwiG6KOknXRsiIeLyUGRlQET5/pFMoO41KxMRLdXUJKp8rZOOmDLCmoVtIyr1ATKqcpz5eQFSdZp6UqLJKRNESWqWaBV+ShAmdV8sdYP7aXL2H+vtrhGL0wFrDsM5lfUJeU5byUh97wVFfFpYjAoEkzn9ts/sg1edGF8GiXYNQ4VVAmajlI7Y6Mh+yGobIrVHNHlPZVHt1JFNuT7U/bQcuUqMBiC21NyWoSFo9pXb1U+wIACQ2SqU7LZJaA7TLprz1fFPsZFnOLEmrBJ5iRbT7MXGcMp8J+9+X+yKhZqdqOemW9JGtVhDZuCMeD+8jWkLjI8Z2Wm6E3jpnN9hdajVo2n2LySg3+PAFFbgpQ5Qaxm9BB0uSvLDPKc0kueSaYXiB2ItSpcYxhJWJOWlPCMV3fGaoq0QeKCybDUKfNraHLHElsnRfiA4pLl5LXinukU4rXOJUE2oQBjBpRwNIArszeh4HtZ48m3NhAkzkXFEb6ytWMhTTsO7KofmrYtap2MdAnz2nXHg3UVs9dEDAGs1uIbtRkKg2HjLO67h6gHX8LkrUO1+pKNgECBwOCNssUTSoBZ1E4/vqSS8AOX76M3INq+1N4Od2NgG0k81OW2RsIh0lahi6R3o+iUbup2UgACgyQlVl0598UqYBzOd0le4tP8KeheOSoExq3ogQY1g9ZOt00l63fPX3DUW3i3OC8kJ2yzObT6mwR0GsHa0sPu3/ZGznh8xvbA5tJESDLHewJ0bBnJSanu4igXaVUeNA9fiOxBVGf6kjVGhUiRtVjb4FV9ZNzhFfVT7Xsdf6w5Gop/qiVFHVZThYmYEdNGRKCMpCy4Knj+8hTW5YMoLDOlcXTDZBkj+G7wwHqP49/6b9W0cGPx/2fIrmas16K7op818RqT4jpbTCwrNBjG91242r9g4u1Ot08BCOf4Tl3Ykqum23L9rESw7FTet0f9M/fHZ/i7Vcd9NTB9kH45vDkor86e/Nmtbc6PXuOCoN2CpH22rlVoUZwRFU3P0QYIsksM7N2spGXJcvXPGAxZV0cG2C0ishx3tB/qD2Ri7LkUASjRgKJ8siTs8PXLASSm78Ph9sZB1tjXt2xnnVX8lYRkd2YEz1wY4bHhiXFwdGMaRJaPTnTt7MDNucOEOCfFZIdOnC/PdGaOZPec9aTGPICyEaRjGZttkkzJi7AIuve5U8rsuOgPIv+wKx7+Zrz83+IAorK31+nNSX9F5DHZq6AaR0rvmL2yK5yCLSVmNXxbLWchfIkxVPBk0cL+uaawy08SKJ/Pt1s6CJ5BdLgo8OLo8PXIBO9GJwfHw2iy184jK5Hg7xFi5gECGjM7LRhZja1+SAscflMWVK6xkjNmMF1pQEzd48oyeFWkQmubgM34NYaSgtL6FwxAaAlNei/e395v6NW5/2jD+cXxz/21cpH0w6g6fmk2V2G1WGCOaE7SH95Pj5rAG9Pzr4/PFEgdIU/AD/9e3YOdjVGqquM1DTacffTHxwCxRX+Q4Nwj2y2JTOGJDQpVTDZkgTVZmxf5tuQPDkMiWTfc7ccSfnDcPjPaLQTXXr6vwotcIOy01rnFu0haE2TC5uVREncEuRwKCiacSh1SCqrAHGj1d0tOJiaifXlH/hkeR92djYNoEaZlc3LAakx0vmDGYqfXCUIPPwRFkCsgiOjkfprAOMSHWD6FgqbJOP34QbzPT8Djc+WPDGCqGF12rwoTavzVdS2t9uuE9HeXqG6Dlb8MXKcPIoA16VxNS32KknfvMztTtxA3P2l3ER2HYqvnkO+q6ubJcxsh2VJNuvzwfHD2YABgmuIuWuL1UDabbItEax068ZaMl3uh1fRY52GuCy+B5ManKnNdIDMNNqBmMx4N/4q2LkWGRCITqpUjqVJ1eW1nvjBB8Dk+oPINXnEg4k0r2xqgQpX/D04E/2YKYMfIykJZlukpfXMNBAvLUes2W4pb2UZJNT5S5ydXoXpd8YK3t1k8e9vABmtP9a62vOJ+wjwoChVnDY277QuTSswFD3vDz6cn14oxtITfbTIGRPNsmGZgTr48opQbVpgdS8aA3d2lOg20XhhdTgYnB9/T7pCLkjGBVA0PHz9euUaLqNCkXhAHluWe8Tj7PJqBRPHYG1k/tbOnei2nBnyb4yiAH2qeYmo4VFwwXCI2uhxdPAsVDvXy3XgcleEC7Fz2dDk7xnUUzBUCXlnRzFlRXr6u1pmLVhyndpI0l3UZi3KG5tTdq/NEQLwulK2sQapJpd3GNtXqiojou9SCBpq4FQCOEC9HkdJcvLmiLZF2g22L0FL7TYBn4yuxdXEfg7CoKv222CD1FUv9x9R7gnFwTrQzq3AzepgGTueWGbgKHlGZOZWu+cNW7TJQLAreFPuEIGwY4BIX9uLHYjWBOoNsa9uXMr9LhJtD0IQAyNm9ZrDWq5AEsPvkosUN2aaGomSemRvvk/fEVmdib7HpGqzF/p1N3oqR4RZAhSuPSzdkzG2eSAqxQ4v6sU2Xwaqh6T4FNXPxs0XA6GjFY8MNn1zDneTiaYKnZH9NjUpB6tjYhKYNuy4EP88ppdGI8QZUqvnf5n1/LO/Eu/Zv9Z7UDjWLBYizxsHXRwqMFZx1tAwVavKTRrx5rsGuOP3UqUCKhrO/XWwWPz+J4AQpnENEOsWk0UML6XngFJf5bIa0A1uzTLYBEazk5FZ0uBg5LIDxGiYJ/Q8Yped6gsqyg/OKqkwc6zh9ldpZ7lYgMrVusNWe4Ld7HYQRBWUFKgyXbMtdnbCzxRDt4sAgJ8dEOfXAQpwAkqzxldaOpA+S+pov8ZF8PhH8dvgwNXZPYhCk3uus3MQHYTs8NYBe6pfgmcsio0YAJfCHt4bxxQb36cSbYUBP3p4H3a/fRNR7k7SQ/S8b19LqN/hf5Mo4g8gBYzvrJsZIMg+0YX1df90cDz4OfrDqKB57TWvQHTm8DoM1pDQ5860sf076D5t/WcGh8dL4DnRVrEaHnTfnb0+fgOE+fD0bT96HnnBlsPO7lpEon8qS21ruPOQ1lIWIQEB4Z8ORjhFZeoA5BTlFNthEY5jMLSeFXZyNhgJM0VVcWAzjVoR0AtMt+o2vvF4RVSUWc9vBdvOMDWG/2HTKsSmdnaQYZrqYpInV3pKomlJgUYmZuuWW9XDdWWoMvsw1hxbm1xpnaO9aupaO9krWgUbjj0UdtHEvtygTHCWa/8UBf5vzs6P+pE6P/tJnfR/7J+oCxByw1Zby/5sVhRt7k+h08hPhz9fiK1wtHp9fIHa2Jq4wgXhd8JQo34yc97OrAm8n7U7m+cF44Jv3qob5sodYzydbjpF7cKtnB+Nc4CHODk1NM3sJk2Je9ElIZWxGT/76ZQsxtk0nxcVz6gxKd9sFn74YXA2Pj49Ou+jdbhjJa4sk97Ioq8cI3JayCBWMOYNbRyEc/EGeZZLxTffwTdvs7Ury5HRNfKRZVI2KB79awrPGbTpOanLzYyk7uAYy5lbqwJ/VqCEB92/9X9WhDJa7uiyeeCrNGRsVZkahZWG9hxKptxWKsfsZaQOzvtv+ufglnChPI0MCImbaqB/LxFdbxi3+mE9ZByLvzZuh8oSnHacKJFe0x7FLc7XKCFMMIKrtS1Esk0q9fqnuC43VfXymWXlGBMWbVpXFQIVHZh0o+vuLdLsRtZMCjlkCh57kpkGpUE0T/UrECfmtK1RQYdg8bHqvYc+yMLSf/91RIno8x7+azrnSYcdwr9NB81qj2qpqHaN9FBAhhfeqCunDuuOWC/UW9NL26qIehisxQOfhLjOQnE21xPr5Ikj0Mw59mezSD1jDPT6qSE0EZkvArnS9xCJ4cjtjBPmNHQXElMlcUie6NdRtjltYBNIhtbTFg9kT8yB0LrAJun4Ko8nt7os+ICoqs0sXXdUhN7adg4b5B28hHTmvGmgLw76OfeYBQbFn18+Hdz3qDb7sLXYicDYKKP/SRWpTSY+aG7Dp15lOtZQtTxQeM9GAWrVL+EJPbU7J1i/rqbfPMHemUxwUyBJQo7Y/IA4HHNJj6UJizMnaRTNNZMTNlRrnK2ucfEAy0/AGaUBzj2XlXD4zzAa7eCxHQQ2a2Eys8V7+NYNJQjPLSVZMrmgmK6mDYBwvVR/KkPCIojDjdR9vFbkbr2pvlV7UdtP02NFHiKeZ4iaXHLgkwjNxQ3AEUrVouoEGHWUEhtB7k1yoP4cYDYtL7tFkpbf1F/9BV5x4gt68wreuBkyTLCb8t/wyTxywDIItA4xq4NHG2QhviOjb9oXNFuEDcu/G6zfxDW3v8ur0NwtSQjIEj4rkqnwz5b/8u6c3sWUpVsrV+R8fH4xWB2+GfTPibRWN9ksyfFqfxMbJyNefA3MG6n+aozgGhNAcTOqLBDY+dCp2fmU8DKXzKHc/VWdDTy82ECOzOR8biklksi65tLivRaQ6HnkFq4fVnDZwFg6AZegn8uraHV5Fa6bWOq6aUAk+it0nsRzlJyi5gd6xyRgXfts834yQFcPBKakmYX3xGDVyOjVg6WhWIe9ZLqqwuspwyc6Z15LPbb+dBVPbpeLZ4dGq4YxbIheuKYixnaUatkMlxSE7Uuz8iZJr8cACOa/4ZyWobGcvc50gZ9DPzotWy5ISD7zEU2DptpLQIhl3Wh+HLyiVjPXkAVBo9Kd5Itpli3WdAOfbDeyhk2JjttYrfdwcznsFjMhyLtsQfmL1wBDRut2yFDyS0Ysjjrrh9HUYthcjI11vMkFK3xowX9dcSdoGhk1nJBTFJzEZmkkuf0WOiHO1wVlxSP8i2Jrmsii8znGyDSL0YuSaTxU4iJLQydweOBCyG6QHHGzQtqMRTtZuF8WuxAouEphoi8K7/kEbKCvKzA0HERiuXrAuDfWxaIoarmtNwQ4la1N6UAwAKgJBPn/TOzNdSE0OayXRJ/kFCImOlJUW9PsjQTBripRO7GzOlJr8eINaiUfwxPBOk24mD8UoVPW6gbYnxwfR+X/kjGuDe0f/b8bNLQYQz643kZ0UPihxs/VIKJMDOToCnfwD+Qdd5Ga6vvn4I6SmDdjr9bxGjyCnISsI5GnQEsjLyOovVz+ATgMDMar7ol1M4mXhXZyyuIzRSOrrw9xKMU61X2IbzvWt9xasYMc3mZjqBK2+5uHNkaZ69FulcBNdoSW2seLxXgeX0GWXvsS0+mioN6eIVVqBAbWwrQGphywrZR7+P7mAXTjAEqQXf1LT/DKo4zHeY7B8SKONRlFw+6rvb3RozeoojktC0lR8PxqPAAjKQQx62TqyafPSKgo1PYyLbSu7CiJX26Cp0M4utm41GmclgXFexu1JDC06YjKzrOiNHC0aikv4VzQEMfZVBUjLwaT7bUNmAFkR5dlCZcQrG0TNbepuSiKWg3WXxhJhYdljfCwXxuxTkLxYURNuFKPWn+6ieczEzPs95x3LcIsMrTTK0m4BAOaXo2NXfX0yvowmmeTb9r45MWT0hzEaXbfVveQohYQUJDlwjibmdAbfG+ztKKSaJjYxACM0jx2bwioH5nNsv6ctmc5RLWmzNNeNAm2L3PbRtYOg2AbEm2PIvs+m085JHnTpucDPao1zMd4r6dCAwRXi0Z+WG63LgqARj7s9mySMHKAfFj/eNQ2njY2I1xcED7srFQGQ/pDOfm9kYT1Ex0ZOmjay3DmDRMJ4ej3JGUvxiWn96vkEUcGHdZWaMig07rDfIh3iYWSpJdF4KTxMv286FFkHTcMI3AQAL6zzi2qEckV9LrLHS4zED9yKilXbMIUiy48dlycWloHli4UglaZgynF1AAh9gSL0Vk+N3HRtHgoE11bxTMSC7qcjNHBADsDzbXXf4aegbgDDigQmAotCwDYS/W9ycmNl6C2lEH1FJeA3xhVc0hiFDTLkg+2CusouRI9tVU4tJ2MmuY1ktboDbVHQ8fojYgMaBXfCVbg09AFH18P90ZuH7NbaB8bFA4QUCbx3gVHNON0l50OAzwmMCg8Dpkfs5yWOYGXPthbJW5cnHxKMv3C7hZcau4391Dkg7Jt2rW8yxDmjHIZFmOOe9nGicRjBSeUI9jSx5G9YdkLlkPG1SaWWaTHwiQbuukiylJZJUlGOrIG1HcOgwkvzECcPpFYWfdOY0/p2pmai6KelV6ed9kSi3mcpnpqTqb1GfvmWdyUr+8EX/+xVH/r0nHwNVAqHtHjc7N39GnSZnPwqk45ADXlzhCQfKHYunYBR8pI3cBlZEw+85y+BkLhgtihXC7mDkqjTlIUyyv4WhuyMxcRcFfzRE/HFmdhVE/LzPjvVVHvNtVS8WLRFvaAtBB1M3uCD7U0ADFHDmYWi7ppgAlobkA3+ajlMN096BM3O1eF5JXmc2gAsrk3bF1XAtThoMUU88ukxJnpuFzmGq4o6RjmBuQ64+l0XkNQmsFFkheJh+BrXbIjAJ2ZNrkHKiCc3ibLvMjAhDIuFP32YscX2t1FnSQt8wxXCTzBuO0hXIRUX8QLJjBvY/L2Wg5RqtzRn/RkWaItMUbPbM5SRd6FfvKpCXgWTjj5FBag1FLk0goyelBFFh/jeTKlNKc8ypc99dlbM22Mc0PwzHQ5uQExm+N0IGHoEMFC3fDYdhdxk/QAC7WVu4CplQKiGdzHD221g1p6kmnVZouxM77PY7R89TZnZFPi1DPJ6WlSZrB15nM9KUEa2oPjGkK/wSJkvSPehLAkTUqD3PM+fohojVNBCzHW4ODQeA2kAp0pcBS5no4x9IUNLkhfGSL6TFpQWboZBITCiIEOWjmuEd4B2jTPPbqf7cT5dSH+Ll06OIy7DtJG9ojBuj1uwS7gHjaGdzaRxoLbNY4OI1pTzOY8+xdiEF6Hzm4HVEJwdKPCpZoAQEGyXweLwkbiYSz0ulHcy2YbbSA6iAcalwS6Q6EraC/ZG9YKvkVtGEaieuiazHRWZQEieq1BQgBIfLTiOmjYJPuUS5ER5Lo6D9Qe84nXc08a7/z1piNyK0FobtrR9pzq0OE+FjdiWgsmv4c8O74dfpN02zPVbVfAstDrcZlda7gF2Obp+omGwhaNcRlfxYUez7L8Ps6nBU25tGinMnLp5mfDfpmbPk0b2ke4XBjLQPAGTTwK0NXaRfrRySfm5OFwUsbyjOFsjozZ4CJbUFA8CObHMgaI8+lmcZcEg1K5a1tDbhCbw5S2xBsiwAJYwyAjW1/H+TzRuWkBI4qulZ3hOnOx4iJkj/5D0ebGPuFMwYhysOMDM39wjOIEBnyBA/6UkpV4OTI75JXn2Yj5LclKCJzJH+6PsCUMcgRNDUGYhvc+aG8kMRy3fw22I07GkpeVyHq4h6NRLT3myJkQwBdm34VoAk6mBHgkXidBGT08i77L4QGEZhjCiCqZlpomsxluhWHlKLyPCyfhOU9IUuo74NloRd4zQ/WiB6VHaySQQ0MqR0B0AIagK8klCAfwggB5hORYIEJsipG/WfQVF7dJeo2JsVLMafUZXRMUpsO6u9PTJMbsV/sovKGjCbJmPZqQSHCJDE1EB7T3oRMGyF8vCMjyr+hxKgjop7dXNU1rk3dnD8hvtkAWRcNTNbKSxFRiCyvsjYS1YmxlIMHuOWEH2REQHPgvwwH/rDEwInjYS9aCZH41mzPbn23lQSKXQhSA2lJWCopeOR9wYEdW1tOtWGFZErS+IWAYj+B6V2nHa8gRGImqoRpFsb2hEN0eo4qXLM2OZ/pVEUytQXZ9rrL71KkLNwrOI32rH7qG03LRDXc1uvRjTkmJSAofSD4U4GRi2PBPi1wXBTAMAd5bzKyiR615iOAgkTgqTX1SUJLxNCnKJJ0Y0RxoGiTNbJyCSQTuLsSdNNPYHO0wJnAkppCcz+b5lRVbVDdfDdmkdHZWvFfGmQB2e7Zrusym8YPHkjDlZA6z1XxZeVG/rIiIZdQyWU+J6LAACjgkT37Lu5vOXC5K2eopsaZN0I15U7P7oso9ceLt4VOpU0cQjPQuYa8kWDfDiiyZ1rI7jHULvbq6HRpYW9hWNuVOE6ZSguE4oteWqk2ybZhcE838Yhz2uBxn6YT1W68kWNjYoUZM0rhPU5srohSE2UsDkEnUTBwiGorjsc/q7JZyAnbiSaSnoeEaeLGk+n5I/usj9lGTRwe9vGuSYsyGhqR1gKoAMEgvkbu2L2CasC16rHXVOIvSPgn8YogDT51k92kwalOD+JvUy3cg7ShCfO1EfW1TT34cWLkR6FLKG7H/tyQi4ErmNSfacjVZWITolc/gYJP8IWpAHA+egiXZqwhWk5dwuYJnIAjBSH1HVfjJxBNFFBhSOEKGBb8QopwvNTDM+nUmBieCdN1VNBqrCJoOMzOM9SqO27UGIjdcLM+lXXsl+TFa/QKdIUhW7SlBj5wwqjPVRCeXkzKMhq9GwsMhcdAPSOeQ/yTl/cckYw2gTOCtfnj0jRwMTCPfWgrutYwVWtx4sqPgNynowX6CkZObNv7cN/tOVijQhgzuadbMx5G6wiXeCED/TvsSA5bYCcDKDeHQ7QKDgrDpoGAtsC7SiSQtyjidaAIHpYgEv/sJqstHf2uCUCZJ3bE0tvv3dW3yhyzVnVRfg10mPcNXeYNewKYDWB5/D3dw6ic3yXya67Stxnx+ZHmPvshjxXyFuwWiPnIGUp+S2jA8eHGfujA6UAtQ7iuBBhfjP87OvcQhQ6/7emA7v1lO0AuSO771ykpwuun11N87Z+cURC994JKuPfzaJeCOsDorqTZgNA6ALlaEQH8ITs2RH0TZGUSqq0PAFOjeGFoV8iXEpL4QYVOFogJDVqitQuA88fOYEnZAFm+UnNONdm+E7gxj/SmelIFYiwTjcQAGI6PqYrKdjVpO0nU4MmfuUTHcG3Um2TLlptR3an9tSw0nBdt+eKrtJCXuGOHEiUWqaCwts1QP98n5xnBIScqc2pC+jpz1gAaXWpfeJI5JrIi/sTUXaOovqgJ2jWYX12AMYHfAuPm75I/BD2SvMV9b0flOeS0YcoKaRuTCDROmdlUYaC8JjdOs1/01Nx+IbylcN8zIjW3N4GFBqdEB515idHdBEkyIIUkMgtwrx0N3Z8SZbnOu4QxSBVseSAfNd5WWcj9FSYu+unp0UVI+JqrdxQX+23hM80DP16U8a36h6cWcC8xLeeYCcyhg3TwEkdQbACi3JoYOPwyh2CjiscHRhXTITb7h3sBFMlt1GNwe/nN7tDPshtFl8GKED9uBDcbs+/xUHWy63bDmObOiNDVqketJApfNle/ZEmbLMjqw/i2YozC8hJwE4FYbXg4vR+hd6zgkVfrdDkKoBOlB8uByX8pZd54XPaj/7Xcgp2XNvggRyCnKqvvFuckU475ch6GW9XZyQl9+++LyPqI/KgLX4Mv7zvZol5ygXbgaa3fDg297/4wg41bvMqS/QKLp19m5iqBNLPdCwYcVxB3E0BARem1F4IYcHvT+r9VltLIlGjoHsQk6wHBKmpBWPb57CSk84GXkRDMT/ytKsUIk0UELvW55S0O8kJzaGyyuO5Tb0rhisNOX5aCBhJLjF2Z/4svcekexqPUnTlXLkkBfGohQzJbppMwyywnCfSKJ50/JCgnWVksSNpMira3oCk4BcoPDo6P+xYVCd1II6gzr7+KHw/M+BsOovw5aIgRmKEJJ9wmvmxMCtFrAyaKNjenbgkPgRRuzg1I60C/JBsppVntU4PgNeI/jGjywIS5araLMM8ppV/E2o/R2nKYQs9zZ8PcmnIPkUqB0nV7W46pn/b2Ob2vJBpUbkoxaVZjLcqAgHv/Zh4Fy0xFiZkH+0Zjbz0MLRc1y4/v4TVBav1zbHOY8IIkYgDvYjcULGzo86DoZEqIogrgC0Q5EPECE4mHJ1lROiDEvUDiECV/hP+LyTXko0D/OpMdlAQ0tDsp53xwTtjk2OUcjD5pbMpGS/icBqwWr9SPVOrCxirttcba2qNeviZPrZdL0Ytquq7oGZCd67oZO3d5MjfV98Q5RNWSrygqL1gHLmyM86P7YP//+7KLvxTJ3y/J63lWBxHJ/soeo1QJNY57NiVysSZh6+P0ZJMVYnzb1/Xn//eF5n1KHHnQ57vwFhdLC6T88vTjEsLuUJJP0uIZI+ZG5atVhVwYHxP+MF3F5cxkcSIJeTHd6+GHww9n58S+cZ5Yr+m+BQNlcFK3Wb8tkctuQXVbCz3jJjTFOjXWaAqooG+kFJU6gML5eTl/46OWeoX/dtbCSUCocfx9iEh9eqGGoRjuIF8wygilKqBvOgWwzjhIxw8FwGFEzJs5OSjF6KpF5MCrJ6vRsdXz6Q//8eGBC9ODYXvcHh0c/OPQe0+7S5DLemUxDnDQmya9fI/g2Wsovq+bYJZZQRweMHwqvV010XAvo5pD4gy5nYHVAE9fohtBuQPURUy1IPW+y315ehewXzT6+7B9tfXDDg+73x29XF+9g/Rxc4MxdTg+ETppQXn6oHvHS5iDT4gcNUZ8D6tfx/b0MYYWn2f3KRPIYGwZ8VeZxWtDM2rfRZXgZRZ2dyxDH5KSdeXZylo3ZWDDp57qW/I4ak7y4WV1+m5tsPMaM4rH1zDz3Tm4b68WxXEzRSMex+muUHDWnlLFCFLxoUpN0nbduwF5dGb/JfArY8RPReOdkENaSTjBjXw3Sb/PMyOhN7ONnZZpxhsoxhKuRxtwAgCApYu63EnzKGLOD1KDXU0NjvOC3N3KC9Q0DaCsAKQNWtVlPbWII+NAQjY0RaE9iJgOcMbvx6HKwS6k+hOlV0QGm+ngOzj3IzReLB5J9NI/duT6MGsbEuyJgyiTEDKOzm5MZX0Ybxrd2pchMs9FHQ1wTxxNwGIjXj2RXG/nx3GoTQIfQAS5mV5awJjXlF4V38AAT3LIVCrJ/o80dvT88HxxjyP6zN1/SFU6y9EQ8z8j9DgtoDYoqkyrZ5ugMFj4AApoRm3zgMsr/qSn0MeXAX1u2Jl5qT+Kl0jx2vd2K/i/+cOtRlrz49WsxbFGMl561SARrKD5D7jCyAIvzC1d+3nDWNMd9biZKEFsMGnfEuXaJB6HcTd1FLc0Zxz+StfzvvRENodVqxXNUHsHRtulC3MQrWlaS88xxUjlOJnd4enjy8y/MUsoNWm7UwnG9PiM+mSSDiZ7owj9EOR4+5W+XXOoYGp/+q4YSuotztO6gU2ZtqmiOcmESQkM1kzAZY0nmt0QkJQM1oN3E/YfqIuoPA8gt7L6JAifEAbTkJ6IuLXxuYmkEQTJP8yMnmDYx2hgyP+0755mWeEReBnS0sfV9QmHMFOHfH/aoEvtfoirUO+T87sHlJbpHQ4Me/jDhtCe8p9y0TUB0KQEu+ZsZR95GFom2Huf/8wgNNk26GdDFBDtfBaI3rgehCylTx/Hp25V3NqFQ58mMhABZVDGicYJZMB3FXdXEquFI2Ue22kxjmoU2511KUvXvZBHynkAoTFKmkZMKulgbcao5IRL+ODwfmMjTgJTB8Snc5ST4NTC9v6yUH4mrheCBpRDI/NxOLg8vix1kUrhCMxo8JjByPb98VsWLyBYitXMy6PmmtASRjUX3ROoJ1tPwpIEAz+Mj13Bz4eEAb410eYyUPbY3poxoPXWgUbPBkwcBcGjrT3kThsGkkYe1KUybOgjdRb96c3yKF3QbHPVZR/UzwOFTuJZzzDs5KXoSxwJ7kudaF8ewel3ZdBkHLtoJQ+kGPDbN4F9YdTzfvkghUiEFhWUBnttEFU/iY4vcXyVCosFZJaMKIMQ9vNcwkpVBIzdUGbJzk/CE55uD2Q99z2Yegr9uR+t3Ry3lxHMhWYf+uoTEb6Mht8HTA+SI62sGxynYs3SyzGE++IzmLD0kDeipDfc6L7/dJgSoxtyNFhlDn2lcT0nXCROcc8XJTe+GP3WeXzWdq9U0PkkxRikcR/qb5bq48YQeG+9cTYL2pmsEtAqONQx0JddIZMMlPC2jaEiNKT2yYuSpa/qzruUbupkxtKC4k+yANjF5XSKCpZslIrYxm1eTJ5gwFfpdRW5SzpTwCh/dEA+Sg1NmVs7K+mprTlbOhwvW5UFjF/SaBe/8wZodyZVTi6eQI06rQmIPZSP6dRTuVo+4A3r34Dd3/68DdCyniZMESk5JOEGcIOQCseUjUba6PkS2uHDHELDFSuQK67RNbBzNBt1nwAw1aq3Jfs12QbhV3VAPL1+yFU1wdHgKAunv++qn8+PBoH8KKawg8phhhNE3ydw05TbyPOmky3rLZcNLGVm9Y/hZM2wELaIcTr44IR/KubQEf71M+SJQsQarf5HAPkU2/wipLcj2HNx+0lJPXQsTeuPw3CCcFft3iAwhLrvg2NwmT9y2SjpJOkVH3LZa0KspelhN9QwetH0g795lmuqiDLcKcvkdjiLU9Kqz89fIaw1+VikzsHEZKQj+H2xwBC6zca6v8UMoIZRO+m8GxnmYaFgCdRBWcRvucRPYQaXGjc6TslA3UOmmk6Q3fhWvNMG0gKILhgmrcOBLMO5YdHI95wg524vthi7RkAD2ip5yWLopNEiY3NB5vZ6Getqrh2AFGDzCyN3jsqu8gEU75sBk7wTxSBiSTNe36aa1MhqBt0lR5jq9hpSERTIFQnV/kwHTcPUwBh4Xpfxtu4VlJ5MPMFh+hLhq7jCOAZgwQnV0Xo4ocCI1P8yS6QjD4X8K5R26p2DtPRb+FDTFIfyWQIrSJrlPwy88OLNkSnnwCAEYGAvtVNCvxA/eRONtKwovjz0ya0TTDKIXjLUESLiaJ2hQwWeyLkNsH70gIrWj/sxwQYfkKw83EzbhwVYQUkSNaVZMRPyaeInAmtytrckvnq4pkfxNTRmSGM0Y6YpMqdG7ICKoeFTtgATPZK0kMZCofQnHZuDCWxisbSiMDfhukyi/jWwDvF4g2ofpjgo3t/bCgEOer7BMhRLztNNIkEHA6ec8DljUC5UYHJ6fH/4cMimMy7IhegHY+yVXy1JzbAJ45r24VSBFgHrLO9VTh6c/h1sFaCTdvNkwaKLi3O+WqgW9CNHxDdsNKNrSrX4g37BJls7cDzP8gjMk9FxouTSBfkAz+9OOqg0wy8ickEw0NGBeHhbAZ27PtiFeGg8C7ObQ4xM9WZOpmIEhnsdkBDYlgT+BtNtTAaImFJAMdrrdLJnCOXF2bqGsfUUUUhqeZD61G5ND9Wf3IFO+0UleNFE5ApZ3dTGyijVneaA/n0DelYO7YRfDeGGGPEjkDHe2mOKF2usR0HzvpVpsEEOVXDdwxQG0QhR7NbUAuNpVoYzWFHFjMQ9HaBqJqsAErQMpLn+Phgl26F4ld6TO/Zcas3vW6AE4yhYGRGG8AdyCtWYUsUXvOCldZHEZSy+aCVXUzK0wnzKRM1hWNbnWJVPUCXfSYkG8w2qltjvb8MctgLU5CgSe3sDIwhY4VaYunNB8HaaYHGGkBlBie1v1Ty76TknupA+GnytlGq+1jV8W8bUu1HdqD9c/vEF1N70amGL8EntaXKPSegwBXObJRz2mjyHiIoJ+uSvbQbdLEe/Vjh2FLkvgz7evANvjIvm33o5MOaxv6AIzZsKX4JVlEU+0KoAfKZgxMiOlb0xC+KO/nQM32NVnOnS7+MMkhp9B0DF8IRnhixvY5vjqjgJiIE8w9HiIERXgvLQSEZ1PmS6uTPaIIkYGP/LJx9+TVI5C+orBTCEhfYkMdiR1SvR4B8TBm0cmULgeyRoeh8BgI01qY+kmCsWBo2kgqIyAOOp5Mr3Wvums2M7+q8hS+Z0VZCgLdER/KufJlYkp9SkpL8p4cksFKDYuf7sAhxZ9KvP1lLFtGRe39n6apW7EIms0AqU6eOeNJ2UY0AgCkvCCN1olWhJ76SJxcQxqIZbkA1vWktELtiORS52Mx22TCMmJ1WpzJrOr3WdvPSgTCyLocojReJ7EJo6Bk76YRWVd7uXRd/4vMX6E6bj3hcFgq17Ot3pRSlRPGSomYOEgraztTNLrYZAv55r8VoMkLXRevqRgQtMAaDJfN7OUmvECHWe5qr582lmaLPQxVoeSsKxeLF4Kj8TAERZHbQsu4xFPJYlE5zr5OWHiXnAESvvaj1TNw5NwkegeUtZAFbmHt24CRu5LwHTggLceYAnJaabOhjLPCoz6w21LyL1K5OKWs9oN5uyrliMc8LdUA1Y4Yt4GxLjhPjkN1Rh8S6vYkczua/3RWxzfyS9zgQdfH78c4Z3cdXKvBqeC6G5zCmDpySe3Cgi++1TI91zfxUmKoUBYB9hTsprr0dazXH02Hsxd9fnxMaoG7BQ68fmRIpU6GfW4p455K5O6gz1TiIksh5OReJ5azGknvqIsSTeAN/clb9xpSopxrslXF6ZpDtmW4jk6uOEvlD9xqC6nXrvS23BvxFc0acEJLk33IkzyQDOypUKca0ZfWyaIdQxbhXJzQTNJoxo85Lb0E0WOonvNdqPkaxV6XYsbDuuGYox54YYJTRAomAOM2OCBG4fEAcqK3+ZjChtFHVPevS2zXIKuqgzMzabyGK0jJdDMy3gOCYumXzI4ph71yeVpRQtFPLrIH9IuCIxIRIOijYpFORAt8ILTq/Ei14txEX807nImTJtBW9QQQrtKIFruE2br3grIZY+AIdMQerA6ZortWYQkJTbSXjnJSOhLYcsLDPAExTr8GaRILAT2SOJ/6ACjmH8V/3OhNeSG3mqpa7IG+oxsvBMOg1JJpAJyPJ8bIsTxV11/fC5eSEw2acgJxAQjXd9YpFYISmTd32ww4DoNZGaioT3zVS7PvDzl1pdy6xwpl6wB0NsOZzikW60c+04HtbPfjXkkoSMJ4loAfhOGmiL2WjJtTrD6kebFzLe5qt2LMwY2RQAxoEr12Baun8vc6HlDDDY6UHv+8bouxwbhCAvZ+LgmLKGLCO+crveapbx1UBcHuxl6KDXFrO6Yz1AWyA6r/mTqDP6GHGTZRGlG1QhQckg7BTc6qz8y7TTOE47sM22LDtvMdPHqCr8CjsFYdC76gzG03TXtPZLQVkCO+ORpN8cGR6txJgDuCrLKJwCPYKYVScFmrMySBMDYMsk4hcCgENhhyL0FKlWL3+aO+mboFULl5uwWArr1qsQ/S1+aQMY+3OsIv4yoJ0ozL09q1DJgs/DVgZyijxsW1Q1GHowaNNaOkTsTC+Zqi1p8OKhTKcJ6Nu+GQWP1bhhUhnNQjGRz8SCs1p1DrbKzAe8Uf4+AwT18aYbOTRYwzybxHISUk1zL7jAAS1BzkJVJrPEZVbe6YhPbFWpCHATZnOTMbd57G9CJtWgsIxrWb4UDsBnN4QwUhrt2cFXZ7mYZV0Vku7ge+8F7p3rG0p82lZ5N9RzYmIro2hHwTnzdmxVqxyDSiTuOVBtbpAeUbnc8+TZ+vdUPrMwTqY8nOsZ6kzifJmk8T8oHpxIEs8SvHUcy7Kr9torI6ZYkcXh/iFoULbeG0+agyJUIxSJ48ZlGXjoYR46ietUCCbckHCfKgmB/7KOVZXYPK2f4irZMXL09tzkzIFYSkwOJJxBM0mng+FLLeyzdqgTl6klfkElSx1PUTnGUNlDGF8ZJ3njdK+OtRQGxO0azGAbA5vfPz9GS3Dr0B1so2iNjZrVVwP+dVoAuUd9Cz6owOFrryuWvaqu1VbSV71bFV8Q6T09PzO94DxzMzA1PwcFLx1mqTc4biGLUpdi+D22l06mesgHCsGKKhoIsuJPS7Y9FcQEHZXMsEoZWmoRT7wiUJMihnPTe8dJTGwm7qFjWc3wtxYlEq+k8nOtu1WCGwzVSfpkeJFDQ0wLTAY+GwYRDe+FL1uNQ32yEOzNsLBYBGEl1qiiBg4DWhtuVvYb7ELmYc0Ki2SOVznGYIcw1hMZXUAUGW2NSyMLbwbEtKBwkg4j6QvxJMzrlq7yb1qIKGEbVci96nCGYUndINY7U4gNRG6DfDkuxGDZ+ApJg2WPAsZkPg/SoK9gRHSfaKYlmFMHiZKQjQ2eKbJlPMKhGgMYnhtbwB3+iqYtnH1kiWqju86pIAfc9yxScve3tZpc/w90pg0R5K9nhGI4KonVz5kaTh9fua5EcL5P5NCT5Kd326Pq37i5oBwr6QuuUuT5ixvUyzqdS/S08tPhkyorObJotNNhdMzUZBggQ7PcgvwoiSvJE+nOmMYDzIksxgUURwkcMyhFGGARuqsMgLiZJgtFOGfxCl0uIhqKcftj+CqMNg63PfUyKQFsC3gQVsscwcJhXK7h00DKsUj3YghgdeGxSOVARGz945J44HVTkQ0kgHBU1RGjk5T0TcbgnBkMY655li0a2j8HzsMNb/TCSAHqkU8D95wr83RSPTGqjR4wiU8ULGKMkaYhoy3Lwtvmzye9FFESnU4mjBKWgEZLZ0Owb3QtxIgX8tHplaLZ+NX5WrgVqqqNTkmqhzifckGYA16QnqkXck8lAc2vOwuc8F+GySNLrXnXuuY1n5qWocWHUHIb8RhK2KbWbyIUqE8AOP3GCcR5pWQyDWZwQCez5+fE41ZufIM9Mf/wQ4tabLu8WRfhZ1FddV92DxKWHzFwFkih6dEjRXutPJWRqdrR3lsSwmq5JmZdr+QVu4E+Gy4YDBS0bUDuHqtw7yTqALubwNM/Sa+IL9/f22vDPXlu9arXmOi6ghOqpP+9BEJuiHBvDjld7e60WMpCqp/7SapXxLSefe/X1n/f+DDvo1dfv9/ZBSZcu7650PpYiAT0rfAb/Nrw6JvVANNDSq9Wf/7y3t7d69V+r93urb16FBy/+a++baLV3uNr779WrN6uv/7L6+r9X33yz8lqNWq2rB9bFV5v95tV/7X29+ubV+7391Tev/vKXr7mLvUOuZsLI+dC8WgFAX8O/+99A0UkM4ZSzZWkiCTxMwfDqdnX5EN6U5aI4uLzfWU2W+Rz+Lij9MNgcp1N4Ed8X48v73cvO5f3uap6N9SeYNSgHdB0+we95dp3A1VbfJeX4ThdFfK0xfgB8DMv8YRwdxNOPSZHlD2OY4sv7neiy2LkMAYwyW8EaiS6L3UWeXefx3eUDhguYx7mZ9Z2d/92aJeC1ukzxkKdLBpojwXuMX5+VpGoJwMyILp/wnhwb4Rd5OsIvuhgY/Szn6GlMLdl8an7UOWwqs47Th3G+TItK9ACTL/JJWa/CWPoez75Mi3gmymfcKIEVHpvkS7XAoiwqjidAhPSUrly0z2CtGKtgk5GyZbngzx5P/4ScJXQFLe2KSCUig3OCwclCV0BqzqR8YK4SDZkLCFF39TDmw/dzRXjkqqDxGVmubt3ozMnSSfWQ8j+yMScI1Bx5OETCygvikyDObarve24EB7bAxyCKXBBJNXKzPZffHGLBEchdrEpPCL7m0csCCbl0ZG0PjUGHZfTDAA2sjMhKshpJUUEsHR5lniAxIPFZoUtRwgf2IurZCTDPOhzxCUp4r0uvqGFzG5Bl0eM7mzOtyNtLYj09xVvTyLUehz7k+OfuPtfMFVDcBelisYk75DKp5a5tFiK484RAXofR48g2C3PAEkggUD1e9kisslnIa4wujBB1AiadJ59Nt2jIuz1sTgZAK0Ek8NTP0EIx6noQuF+E/ydvjhbaIKCALAdNSQhyGPfmUnEh8Pecd2ln8SZyiTYz7MdE3wdOnAwzZfaNw9SypVAqUwM7pFao3XzPt0Ns+xBRxHkEKKoknXeOdUcp5VtjUNUuM9hfnqGYKxbKTau1TiLghTuAMo81/Rdf0/EdSKx8Fw/ShrELzK1+6HF+KCjQVV4EcmfoeOONhl2HXxm50gkhha4Sy1IvzgEO6yiqCarJ1O0kLsBkmujeeJykSTkeh4Wez7w7YVuBJwzZsev5rON9wjfwHS5d1Tqmaf3JaXqHuFNZp/CAQmpHcSQ3DNt8SJdl4py/jwvtcc/IF0+dKi5nb7pH1ToVhfgn+EP+dsZjMObSmMduHDnctjkx1zfMIzKIHQBHvA6z1RtKm4iJxa9bAF9QKe6eaPiaRqSJZ1i+UEGNPMienH3I0TGckGvwASX7inLI5Ylmpx8nrZqkM8sW5DRGfkcSyxT7iItbPQ2HnykwO9lNm7FQWGPW39NJbNMUetI8oxpGwJ4EhE9WAoVWhteL6uH6D72Xbc7c1iUIkQhwOiHPAgRBccLzIm4YiVSJcMhVydnRymEmGcavSuNr9sjiTJrZ3V2cTjEkccuNye2GlJEU1tm9hAuwyLQJRB3EMwyUnoXmZ6rLOMEoecA4xPNQmhQiDScd3VUp4gQUb/AAA8aBeA/DQFROAarK12c+oYDm0klIh0FXVdkY/mqYwK7hAOWTY9pY2TPMvHA5kz7eh4u/GtuYwDac5NQOvM2XKVhMmY9upii7M6UmDhVu0fiDXj+6AzcuJ5j5wMhyIl+YYwQ3xOa4fEwbbjHgIUL4bL7N41oEy2Lq9DFyA9AwO2mEQHx5IBnwfZxTDGuifN56DDmdfEcdl4VL6YFuw71HTxXQTlwEDtUK/qo8X75InKZocVa2iU+WQDLQucvSrMzSZBKCPwBf8SXrJBZeptMs1XwAmpMDDSXms06+TMPg4oezn1ygx0khmSMguxocP2R6GIN46u4uKUsWX9PqkvtxWHFiFNJEEcELxyelIM3lLLkOt1FcAYPJluV2GzVBJWah9kr54fIqRQN7tMGAqLu2wvxtLA2JMGp46IpEIvGPcDDRHzgqqAt1eHKijt+9678+PsSLrhtWhtlVqJsty0l2Z9IC3McF6VyqM/StnT/SRDQoMwzS6gncmskZQTVyGADHpKtVnQ5aXgZgWmEWbKzhSTDri8jJLOuM3frIQjtER4EMFpw20LrKkf11iJKIKOLVBU+001ntiZIJ4sKxH24ttCe4T02jJtmhmweCEVvrg6MGIagus+jE+rfEgWxEMLa7C7hx6BZhFMdf9IuzjshtBERKRhgTBFFzgloXx/UZU77ZQSEz04SktrDb3o3TFcVbxzRID20b+r+Ze9f2tq1rXbSf+SsQnLoCZJqR05WetdkwXm6stu5y7GzbaVdLsdwQCUmoKYABQDOqrfPbzzOuc8wJgJLT1dX9IbEITMz7ZcxxeV/NHvcop6ARHRHv+QDTcL1tlfxXIsseNNGL598+fxudqCeOuO+nqDuoK1Ed3JodeS7Ze90tOw/cOsGmYMiRAwVOxKxR1b4EJ2jpmnf5DYKTi5aBXu0zYkOLMZgOA6ToMwdlBQmZ7gLBD/heIj1vSSHBs6GvRjUIEtw4KGghlaqrvVbKUGPhcahVq6t9DJAVUCsZhnnMBEWYVw2yT2BUgGezWZCLsz82Xk7oSNWXFVVedCRzzEWSoY3V5k59xjno1SXoiz17g1FcIM87kJtm0QMSmcxMho5NO10scGLzutoTT2eYhGDL2LcuYa2lzkryVWH5TMBqoFqpAKU15Pk49xxC7aiT/xkyjHrLilUkUL7qmrGa+Nx3Cc3LFvluMI4DeoQUrtHzl29fQTXRBYYQgfFvW93hJdtg2K5NMY8fgIrpmEDd8LVBamsEy2CwHuIPTlWBWmAlmKpHWGC0B3BAaFZcxmnP+jCFYXyoIpMh4shwy+Dr1E1bVk/rWpJtiLJmj+qGyaZTb4ORT/GWXZJhwez1ZkU4WvVPLBAcu+umnTl/SFd8kD3I+i3aTw7ON3zkWL1cVEF3/mnvEwVt3i7bytvnh9YbRUvaCnDl5ObDP0koIOkdMiYDgQQQDCwxqocsNXMsin2h07NUwHhoBXFlAKI2a0mw4wzZTNHJ8JiGIzh9+k9gPWlY/8PnjXMRszKksN5zCAM4yB19qMfb8fvbozTyAyqpb6o+j7dYgpYXplIIwgJF8uYtLmfoCYaOiSqNQ5WojtahUGVwZoiQOPfHWrFtXa2irQZ6brLycpdd5tEGnME2HMq5BRZ1eMUtIGCMr2fR41/98t//Dd0Ao5iQMbZ1VectOgJ+9XV0hN6xy7YuLi/z+mg6rfNLfIeR4Zi6qVfR/3cMM+fVa/Q320w2WbndtPWuAeU+pMRHOPaQ5+ooNUXCJ4OtI1EvWnO91xPs74KAO6jxVCkaH8hvPanO/+ZwNvgZIE2yc2N+RLHpaaAOg/mgtJ8yLovUGy8r13oTyx80BFBxxA9t0tSrFABuEmmidp20lLs4unRYIjSyBsfkctJeXsCf1BvQc/AIKJcAbivbmG5N4I14Z9YwNu7B85fa1YqlIvVQsBUqwwGnzKI6lXH7/iWgBzrIglXWJuziCsS4ybba/LDLNuOoTtX3VV7APQXZNMeYoc7jalOsbmR+VhtX9Z4ibZbZ+hxIXurUg3uAwWKwh/V9svI9czEq+xDGgssSPWGd5+zq6EAhYKvoZt/ZWShTA1Hz/qi34/051A5OHF3nOC+att5WTQJebXXSTmBmgrsB/MIMndtymmJIO5X86vXwKu3O3R5gIDf9qK06mWWh+ltCMLHh8YGaayC7rXmq8/XgJirDyhvZURBuf6SbBVW2c3YEBwEGzJvTgPcP3WswXj2Q+DVPxSU9O68R3xXUIOQljjtM6m9HfDO6YzdSp3Svj8bOPzvwOReEpgOD6SE3UR/fxy/dgVP1+aXjW/VLF8d0fFo0HByL35lsuuew7OzBSe8Bi9gz2p3JfAVqnGoHCaDRu9OjQHYsyzQMfBc0wxDeCDdZQxxeAz6Mqie/S5tjDywUeZLh8oyKhTyyRr3qpQtjKDlUeTYz4kO8HHlCKc2hQCjto36g38yobgtCkbeq1xR/7Am8z07ffHNn1ny//KRb6mAuiPowo2sNZ7Gqsk3eAB/pqgUcDwR+UNy0FDCv7sxdtDJ6D55D57LHdFCNBU5IeG8cpyENX0/BKQIAHTsbktHivHr97PR19Js/O43OgzUK9jCGOtzY6Qi3tMrBSguUdKQAGBCXTQlyXcDeftBEX0kJgpJoLukEpgETCt2cMCS5aRNm7JSLChTqTXZ05QN1qs4WXrNpOuqb0HJloCnNC58KYU513Lz4b7rs8XO6WzDW2d2rdZNfwCgCzkiiyuJHHVUygIyBB5/Ee8NXX0XiymdVLUa7eA+7QGdc7q+DZ307+MtCdXz3w5Sx1U0F7uMpiqFZdSNYQaHn6DG+THu9Sr1B4iRFs1xTdC8nrqs9AtajVOIwM+pqb2cLqapBPcuqnrVq65P4uxPYWIo2Wlc5nsFXYBOz9ngcW9+LNVoX2WVZNQWsBaEPxdeT5ZLiaZfgsVxkl/EYJ2IqSE7s/ziLHO29rzUpSj6sLTWplje22E5o7JYCQEGIedqmez6d1HiuAAFZVWv0CSILP/SgTrd9Va8bfTd2LYa7+X8499cJ/0kG35rWG09Od4M181IYydSfED1sscdlGiPI8Qgti9lmQ89cDkJuBuxvh3KznxD52YHkfGzvysE9Alfap0z/Oyc0j1EnOg0JmunhOm9WdbF17gJzg2GMGkvQFWEfGwUDPHNKO9EtuacbfpowV7w83wI6Ly8j9xS8ohWklCzqXjx713WQ6brxIRbELhPuT8pZdWccTYcuEPpXJ03RUGyY8fPkbW4awf0Uz6aszjHuPh51TUU4guJfMIvmidArfLhN1bRFvgTWqOOD+nltT5nkfJ9hKOrM2JMQFARN/klZ7edAWILdPdRKNACkqWdzYLM0nc9odoOsHi/SkX/IyYyQAleC1Nmgl6gPISx+3GzjgrTYZk5OoyTu1TZRygEOa1VdJp47cqqxtXZXmY4i3BEhosTfIbVassvh83EEsQQU4iRbW1V30mwvoRjdXank4U0LJiWHRfbtqeywveQ7hS3YRRy4aEhH8sEIztMonhwfOXIJ4WM/IxN8J1jhZ21eZmVrYMHADw5c+EdtdZnDjCdH/1FZwQF+DSoXNO/B9GL3/oxA+9qrPCKrZQNCNOcMAlYBmMk1jZbkIUw1qysAP/IiSigT2ewIXRMf+ZFE4Fwr+Hn0D07u42Nwz8DCl4y+wm8fL25dXoBTS9AE6LshAW80tqYysStl2VbL7e58U6woUqS3Ki5R4ojhfHwzRSW5o7zYpzUh0YvPJpyXDXu2E/Q0foOBU/hS/RxxInb7N3icajBgmzfWbznR/uKMyVlZ8anxbS8OjF95O4FGEUKpowTPICZUrsANsANnjojg4JmTS6gWC7bOqoE5QWMpyzlM4OnCIK4s9eVi1GOehgzn018SECaByj1YIxIlbndg34IkwEz0y1TitenJ19Evmf4NDvr91U2wMIJF8aDprAK7OrKWmK6cFy1uuFhjt0VRI9FddTHGMkVu55rAb+5dCTB1/U4Tsn8CTP0wxmy7VXg/+HsUONeVF0rsTeooiLcgjAT0HkQj7hIfJJJi8vb05dOXb5ffvnp2+oKi32UXlCTjKOZEz36zfPri+dM3sUN/ijFGPnRD63IIWaQHQHuynv3m6wLg9DGIBH5hKsKjTEJCIYlvmWtLvv3+xdvnS6DIWAJdxm+evjld/vb56Ytni4FW/f7pm6X5iBoJjSNpxYlVcrelRiiWBxyVSdj0dII35OX5TRLz/oOyeMoraYnXWO8VIJGhT8woon3KHEWmut99/5sXz79ZEnXrElhhYRxk+3NUGHNaZMfkhiLOLtQYdk6L7Wo8tngEaoL8bMaVWbggoBUe3hwlEZ4JTjD5nOUSLyHs7lUd8TnQ0I2L47uwbphayJ7AzBlukjCDxaGdJdt7zP/DAXZYUDcq6V7HwFXWLAlyc/YTZtco+ocGW29EVpQl3Cl/YUPhb2Cr/EAf33L7uOo0LWIJ0ug5++c6ZBRUtrA2XZ0UHUdUyFQ+WEQU99JM7jOwoyF3t23WgD9Lp45pLyDNwZMWZ8/9wlqDy5qqTzCjHo04nzSk68IfHKpxRBPVuXk3RzSSrIQMccmKngsgiBaEltgNR5JDTYJg2OsBckdtKapHVCsHusgCAZiR1+8YMPjXX4LFpygvl9nlJYRqG0RlqtNRdOT0hBrBLaa5B82k00ZB9iaQaYrrORnjkQ0Xg3EkUi1JO1ti6IO4MeQuRK2lJFkQcgGjoEdk4AJPThYcoIkPhp3/A78HlkPQ+Wj4Vo7btQtHwtQcW61RcGPWplg5j4SozgB61JuQGQe8BVkIqFIFUEVNOziFed4Tr8Kh+d4Tf8PcEClbM2T6hHhI13l9ma+T62xN+zwEgyqa0zyGn0EsJCRdUEINFo1mpJrFr+HeM8a9Fn7O+TDEADnhrHDPyN5CMyZ4lXbLdSFgmirAQHALh2S7ouQmeaYHeDWPufLxYmFCrrgW2XbrorvwHBeMTuvCI82vatsAiIjH0zAGkRXnFaUTsBabgtaFfc8QDNJ9WkvEFW1aycxChXmu9rsSgt3hQNmVHEAZ74u2zJsGQHAImLJpCf8fe0KxF4I+AzR4eEI6EjDHGXPlQiBLGyL5oepiVnb/Aox+5UB0tB342QBlF8KpsEuaDpdfP/x8Ps3ahaEJgwqMfoaQHu5+3Q+5LfH6WbmurrvR+81N4wXy899/L7YQqXBPwG56at7v2mITvJpcZ6urooQ9jxN9l7VXv4Vdo74LPgA85Jsxsx4RigAGTGWbgQ8nGGKeN3rN+I5/j0a0LSJmcKxGDgeF10wkQTwaQUz7tYIMbIoyp5+Pv4TfhPi/bPJVRSL849HofNegDTr+8svvTn4J8/HfThh8YJWVq3xDV8Qv/9+Tx/8Wj0ZltURce3j2xZcnJ4/j0Sjjo8OL+T87T/74/PRPH4UVkbifHbsyEaMGnIsAGIwyz4pOzKuszr9HH7XTH1ebXVO8z19Uq3fxCETOTUF4px9GUfzm909fn0LUbfy62vtpgfNWcx1zpj2p4s6Dp6tV3jT+Y4jkiZ9+883pmzfR6X8B3/DzP1LBlBpzlwxeV3vvt/uxGI9uXSPmVP/o9as/mUwXFE7nJUG6+LnNyObSqdeCWIXDPATCB3jJgAXwygllvIwmfym2v4WBxLcglgG6Z/E+n1pIFwkvMrA6nIyQdWJMCW/jLsgO4AzfNBMoYD5d9MtV/F6OFrwaZe3Vwn26pOUCECvZ6iqfbKst1lktPJAQ7r5LeDohV1IQg35fVe/AxADtiGZmaWNY8xIeJ3FTtPlq10Ck3t+RJgdO622+Qq0TZFytd5u8mQcJF3Rj3SHKGOwsnHAJa5+yhv+hBRu6EbouJ/lnSSkT+scFeEJ1MTLyP0DaKFbXeXtVrdk1QCtMwhW0lE2lLdhwW2crMXdM2TV64jn8PiNY1oQ6LJIOw2b5JdvLUb0DUXmgdSMKZbmIelrMNuVdqV2A5C3VZo0QIN5TPE74yeRb2RBPuWHksDpQhWhmC3cXn6fiF2OcMfj2I04d23zFC4jKZ2QvDBIlAXqCfztRHOk9gZGvaiZ5+b6oqxInavzsD09f/u7VEqxnr75/uwRO8zcxB60QJ0zvugiz+e7Pb3//6uV3T9/+nmEISbNd0RJp8q0CLKmRAK6IuLZJSeRo5V3ec5vvgmrP+bHQjx9peJ3fZrbZcdCsJZHoC+A9DOzUh6Qk52PSiWD+xMB89mholg70RJwp7sSNcki55uMg4NHhhYXI8b3tCgvuB53qNNoBMqfpfWqFTA2Ln16NZ6SEbP4z37Z31+YnQyYohIipOj5i7EMDJNIflcu3ZO4S/JQaTXd5rxqbG3wTPEOYAcCbwhj7blttRP2E49nR8Oa6FvyUcfNaAyNBW3vrIcZSYi/Ym+LN77uARqO+TUfi1u021B+/C/IczNBp9AEDUiH8GSwMt7dqZO7sv1MESSWgOKRJ6nGjMmMGSePFrbP2MEy4sj17HjxWuDUI5SQY6z5PzQYZciX+aENHwbjz5jV/JJdlymTs7eJa9NKmyesJ/bGEtAXYLb4NZhE7LqDhV3SxTmXD53D3BbF9MX76T4jeHwiinjzAkFgcLRjCqXjUoHsfouVxS0h37HRL3BC/HwRTo28bt3G8dE/2cUkOfc9LVHgzweA/sKRZxxbCL8Ej6kc+5K7IY0X9P71Rc5gTZlh4yAbKdWmNXypm2snMOxOhHpxiW1d/Qy4XWtVsiziIbSF1skl7KkdhOK5HNCLeVNbuK59YE95jfuqSsFut96n7wvWVCr32kLkPuIk7dqaj6D5kPD/9YOIpIsHBc/KKD9h4HjQGpnUQdtlis6JWhga0Ch19gy2VTnBeNYl+hD5nycA5OKKg9mB+e30kr7M1YTgbj01wEtlstOdZJBgTD8E2qzOARLzOypuxKGAokppcPBAq4IdNqjgJ0ntsqx05BAUqO3S/p3xmNskD7nN0APZwcJ1/mteQ3tB11722XhKwTq4jjh1buUWBz1t4sjWGE30Fsab0HIIkkCVCnhufUKkZ5eiWqejBD/Trv9SrhxYnCqKfvirvNfcEL8csRnwkCayQ8+lrlyLTjeg4sJsabjIul+EYfXlUBXxRxaJPiJvM1Bhn0qbHIjzd6pMyqykUnOl6NB6f1HbRjFHY3QuSYRmb/R9ZouJn6Tm63Wsa6vImZwtbM2wxYWvkP7YYeoEsVCIDoo500rR1VV5OiD4m0Rrp+Qq1Eh8fhIjsvRH30stT/Ay7FLBosXBR1VQ+KsEa/oEEixXLE74w67JO3d4ConRZtfkMnJUpJwSyZTgF8Dr0kWtaFhTKNTUf7rnPUMhDX2dxLESK9+mviHss7ApEWBs7bEyqenWBpBkc5OA9ox88TZM5JCGn/KJZbjKCuEITCUK3sVmEme6VC5wSEnEQO0JjuLvrlujr6DH5UII+OBhRsTDi8KHVi2YUMt1m5Y3zFC+QeG3F865pa3YHoVZsi3yVN5Qrb9BiHKQa+Fg8noPLktG+UIHtw+pQWEC2uqKczMoZmPi+370Z4xCw5yfkbDq8b6ohbTBil7B3LvhVode+m6RRC4kAxq6JqlKjm6uSQQiLBvsTUD3vnoC2JbRceWkJv3u9K0XixZayhBm09xjpK+w1AdIltj9aSeWhGmBGi/mjxyLJ635CN+QfNiRnsOrReJHgFIqzZknG9TgIz/phM9F3HaHf83LwvmFNNkcu+PMV2Wt5xorEcycAdzDAmRnHVbXbMA5OjrucjFBV5kuw7/DZb+sYx9JPZlqy3/9QsIyPyO9Q5gbgygduSMCQt62KspXAf6oHTxoOXutMneFaPWPQNQNQJ9ziBrZy6UBqZQIo6TYjfhqpK1hI7VXRmP6mXZlFTwLjJOfyq6zUvtfkqWXq6J5K/Mq4hXzmqrSgDRhoDHr0jcFu5U5N/mQauEEoaqkeZBIgywdhKpC8N1ODslXn26yoE5sJ7W08Yb0BCOJtwu6EbYgCaB40/rzdVBVuNa06zguEUDCJjXRgxvOfKwrYDrU7He2PiUxUlx/vd31RoD3nwKdleXe3F6HUD3NKrLJTD0W0R0ZZZSWPCcQl+vip/4BQwsv8h423xv1AnY7cCirG3l68RxRb4DFky/MQ5T41jqcnvqlXzoZOZT2WcmKjn7SYRB15tX+VGEcCJNm/h6aDnAlOSwvl3Kp2riibYi3wn4ybK30NI2Kiu9hFjJ0PPGdG7i8Fvu1FfXN59sd79eSvk7HTr5RPJwiskwe1kpcOt3JgAR0IBu2cJHyVGysqM/jlfxDtoyf5m5vfLW3aP+wKdIGAKUUbrjwULh24wg1eIEZ8Cdlskr5COPCHClGA7MfoVEi17R4yqbr5YKOC26r9SZRcVloyU+UnoVZOR32na9FF7URwHe9bCBJDeKgGo8Vo+4GdAKghMjw4SLT1gSLlKOAV6lbABL5YZu1SLDAl36hdMsHbpXGr86bavOeZNUERjjtUzILrutoy3iITgp3f4EP2vdOTt6z21u9LDhdIyj00NDww9fgX2ryEKeQnVDt6KDmluNdJIRz+sL/XGdMvJ+VRCVd9c/yiI5CVle4hnMrQicmG2gP+/c1EQmWvi6YxsL1VsZ4qJBr5mhVrI/JQfwlTMPc8IGAoNS3rWzCzmopO9Om8KtYLABKl5zzIUCMGJKYCNSfW00gIJ6evys0NynSo0KHr2D3rz80NGsD5MtMZkBnW29iSn+PEDGqhU3NESMBmlZugb5JVsndARqDB3tQf1WbtHn7yTAHBTyUMvmB2xefEBRy1rry0Xxx0XXmL9xL623Xp3f0ps4GWKPaYmRyY/a2TO6GEPqmTFQ2BvoM59TpyFi+KVV63GezR6GgOO5xZPTnEjmJUantQ7nKfwBY8pBWq82a3aWXTwMGFpqhk6YaXWSSdBQs+5GMWExiQEQMSD0tF8aRdh+tKuXNhpr6iU/KCsbjrU7MeaJ2Fea2Li4u8zstVvvzEbDtL2EkcepJo0PwQaE+db1i6g87QgAQaVQbLIgwlIjLKy/VyW6wTYmCFZIJMJTkdCboUqbl7QOBEjoS6cDUqgxCmrxmTLROOV7kXSgKQUwTOCSmEoRqhf+SRKXgQYEoQiISqlnGypA3ERmsAs94YiDcSsSmMhqURhlIKFea49LGeOrz4y270doATTTJpi3aTJ6nhbyV/KbAeoTclmuCrfXk76lO/gwhAHTSLun6mFL2PhfV6jqpZWgg+vKpTqLaKut4apFTOiW8QqzwRh18O+6NTn3yC0+hzRDeZnLAaRdcEB0zw0giiTjthC+JwTzsfR6DGD9bXuFdBOMTjk3GU3A2xwldiwBVncBMMJPXvB+ARpwbVBw1g4j1oIgiZpIPk1csXf47izvYgNkXdo6jS3N3SeN26tOexMnyv49vkVNRO5OeDTwU4PIkt0DrMpQ6cS5zqvTS4+nTBYAD3xcN+MUXqtuTD5sB9DUEFoCJ3IuJ0LkHa6Hyd9BFp2IoGgGsByDxwPIcJutg2KV4jDOcg19yIJTQGOqF48tKBxyecY2dhTXlfDscGyR0D2j+1QXrjmZn5TdWxFx4qjQqbB0eznKzhLRvGaexL9zQIP1UFBNw84MdPF0cUywUWwqQCCnd26fd0U6jYGDsDOVM+ogYZ5Ah/L6p3pVHp/AQ3JWxrP2NqZLdbBMbQLT21COWURvV39BPbJJkjZBL8PY78qAfo4vP8MkOqG4ipB+iuMZ724CUBlgVArOjZYCFuaox3NaB6lOUDYp/RATlZkPprhhIuy1JjpCfN1zPyEqQf4+gxQmxdF+3Mq/FMW6ZaphEipxWbHKeQw06W9QqtkMLc7TdsCGrbsGyIDq320SPqEey/DAVsyhVCpzLkvsC+cjx8xTpeTPEZ2rzdQwRD6QkdumVUO3hGg/N48uU4Opk8/jI6jr6Ijo8j7o7o88+jL0jyR6rqPhWviUaCykM95q4OC5CWatHwyk7jWgQjrfcmKGMqOFAXdU4s60aSlv223pVWgQz+7c7ALYk8Lh88x3kwUmVso1IcFpebcWq8jCKaP+/yUkl5O7uKbGuuOaJOkmMN1rsNqAmUUYIUfr8WjDnGJmIkahdjoroOVxMeya9nNK15b85ukup9Xs9o94ObRl43M0TWm34pjH/V8iLDSCfxUQSejtUVRIGu416fClJPIIXBNmev0WhdKMARNLWJg9z1G6uhMh+FFDN2n+Fxx7ycvr3jdikMI+CQA13/YB01QzdgmSW8D4w5d+1a16E6XVyn9vek3cn484fR4xNc4zhQDyH8C7RNsDs0mzzfJhRyN9mVxUVVXyewOmGN/jK1d6Lu9fCewkZwCPYpt/SSmteNXTp9Z6IHlDlfmAssfBxUEhS+WUHhFO5CwAnIkxwlR1nid99miUGQpXcXYuUJlotFoIlXnGEQjZarTZ7Vy6bMts1V1SZpHCKiwkfQSPxfB696bxtC92BCr+ZijulitivLvGkRAbMq1nB8CRim/A0HbZ6V4LREgd20WqS6gONK8NPjaD+h4i6gl7po1IxGuwdIWfxMUan3Ex8Rez+RGvuFbSZbKGczeV/U7S7beBaqDZeeTXZNHmDkghvpivxLmdV8wq6tXED+I9DttUm+rVZXVPWVSnxNm11vEwBryCY/ZuQWW7fpdHqxqTK+miTlbrMpLpJswgHqR18VZbO7uChWBTRyWxfvi01+mX8N0vC/nZxo27CwvUN/R7UAQ78PX/43E706S//RY76k01jws8ua1L9cIj3871YR4OBEz99Ez56/efv85TdvNStfqcGVeHH627faaJzxMJDvi/ZGQIdJKULZOnADMwKYU4rMZnMMsGZn2cBvEy5jx7jAU6RaSy2bjoBC4cTy5hPNpl0DIbpmAmnQRQacy6TwYZCWqXi2I01PAaxnxo8wLAFYQraYCN/QrjDlYmMoN55i8beSrSjFTG1m3ZrNXP1mwCJAdDQgUmKNHwsO9YwtKYwbRxoVjm3HU4IcHHoIeq1Eh75wwt6EvML9AgadSEEKbKxTNuIYUmnOVCLu+eiKQBu355DQ4YQI9sUh5Gzy9C7WAMnYTMpmS9EBDlnDJtCvgTpJkavHPRjavJ5/AgS3pEMj3hYI4BtI23BarQK948IMvvYAmLaq7xiE+30m0N2euq04squJELbdYhEFx8VusxnTyQdzw877FUk4ID+hr/Xzl89O/wu43b75/vXr05dvURXzEHPAs5nPYhk1OZpJg/dBVgMHJd/e4hw73xWbtQW5gDnoia6Sq8JN9E5GEf05P4VvN/b27eWSeQ5RvfrFycnJCYvEnpLXzbCt2TxxP5Og/eWqzjOYSjghrMIXENNhiGLOCcH9md/hDXqGA+mDDCwDNGM2S8cCcQLndMqUfCTeuX7asqIbtxhRgqr+dBzNKakbU2JPsqHAWF6vi5Tn01OAPIuTC8BF6qts25AC8Dy/Kox5h6YQz5bUaWCoIvcq5zwH2R8+aKNsg0FpuL1GQtNEZVCOgjGNgrnN/odNIrXoKxQsZdt8HVHhtGqkEgpGB0ugzet6h3zxdQ540LltNlQHaiM++VagdyifVsnq89iH8qXZFwkx0TeKTbuIlw4NM4S0ZATOnlMA8pFZrnQGR8mT6fyvR4uPR0fpcfJkevTx7C+giIyPnhzBP1IgfqhlORAow4twtn6IAA/xk1hIEQRm831eAyCNgwGxWCCranujWCB4n6vqIeSPOzA4iGN9DLyfRXk5jpDOBHU8+RptbRdFeZnX27og2m+E6BCgznZflM0QVscqa7NNdakKLvo5lJoZxA1+IAQ8UeDV0DdI6StfvP7+xekbCGRoCNq1znHTgYsuKLGIsnZZXTjEUgApHSFYImobNoTwsSuLH3ZI9IpdgeSu7x5hFAoh0jA5+qjM92RnTX4FePk8jYQUNjFz0EFBEEsd09eiss7CImN7UMfs4966PKWUrLxZ1ruyARfBYpV7YEtggAGljfuKMZwYsHcNTLXOKxIWleSiYSt/gJrcJ2xFgg01hBSj/RXXaQYKwV0JuqcZQgUNkmnbkBKXG/7ELANy7f5y3UWSih8L4jwr5vQxPRmZiBXEUlFs2wBL8Jg/nE8fO6OqzG8NmqK68zzWmDCuEFVgroFlhMTlf8vUwORnpZ+K+Om+3dY57A15EBqzqq7JH8QrOc/qTYFOJCbpeV2sLx0aLHu5ZuvwY7ZcmfA2RcjTYE4vqNXsFhMv6aSLqOeNtaBPCMzeEnPmQgmDxXfOvnMLOaWfo+548VaU9M9E6Ie0O5yc3cBHnLmdsWEeE4hFlKsLRFcx5tXY96HjobHGWZLg2McFDC18AXmE0Y1q87rMCokbZoQt2Mb344izpOVXMUTzH5QP/dMX43h4laVShCgW6Ad0qvztJp9bCX43cnJEZJPKa748J3V+6gtieLdNNw4cmIR7ag/I4OonaSPvPA9y2Y6N+5C3j8N1freNvUgsAyOApyNuW9ubCfwv8ULl4O3EKGNn0fxP/fXqC7Ry8XouC0PMBJn38N57fcMR9kGjtnX1Po+NlQYfJNyZCkXgb2LmB5jh7NmdBJMIDzSuh3Nb0D2O3FV445CbB7uLQh28TnAnXLg1agnhGqTZlHgrzbojttUOhkDaJJ/x45Ex/c5Z0kAWgiaYvwK1z9+pTQRvkJR+qSseG68twPFasozgZrPm5Cy2JnmZ7xNNwWNFkhy4cVRKH2m6BTWzDjZCoQA9f9cCh4GPxcSPUXXBEZC/4hkSlDz89yFe521WbIShmTaI23Hk4Cpd+0Gtb/E+KF61U9FxRHkajbM3UCSeYfWqCxglknFMDIiM1zL18fxMVdRTQhiEI8+DFb6Xy2F10dMVLCP29gT9cUuR68MN7qCD0Orkw1xERywbDgExFJ9X6yJvjLnR8GyjZgrSegg7rvacN6sUrrLmCqyEM/wGc3SiEhh5UxOKLr1fbbMf1OLKM12HiICQHJV72KU2XsZfR0KXrYyoZk727uH9tpa62rV4BnjCtT27dKenpBO8HDE0DM8QPhp7gqid+acJl5scLGaftNzU3l56cPdUbObB3c4LqORh2VQAnMnVo/2c6of9bqRykrO6u7Ksmbjal0Tnq97Xc+dfyjgMkFYHNXQidOQsu16Cl4qyF7X0vfZYNr1q3xgsUVYoYHZ8Tu82eQgZMRNS80g4W+C+v6O5mZAe4hFSsyCJEXxDP5n9Ba/Ok6xs9mJU80QqrzBlBts5gHnvDmp8l7Eq3f2lpwnC6w7gpeMIPWxotHnROT4jMQXS2jxwHkUPSQ9t94aOOpqVQyZ/GTlleGM7E8bguhHxRpIt1+oCS5FOmUqIVirEaaLAV0RgYzh47LJihT3TTiSCLW90bd635hsw+875g35bCtDm8FQAXGB0NsJ3PKSYo0mx6Gd37kg6tC75lyen8TNeJrAOrdyJcj4+Ri53OPNm/id0EhCyQ++BQQzlaMQnvYBBFnGgy73HiNMc000aSf+2noc4/J67JMBNgrcXgJfBqchj7V8acROcyFXQNZZ2IwLlIP+QnOAEpGau1lyMbH60YfZsz/e7VIL9GzUvS3Abg+8ASYJEjcQc5yqVp4OCFhnPJd0hob6tlk2OMqdLziSe3vdcFd5q/aomrkbsQsYqCRDDqAD0fVOpzB2I4DJznW0T0TSCVDjmSo2deiNNR12RQAilsDB1JxqQ2HpkCVyJrvcCWXCg9QdbHlxhzJHXucx0hc+eArHmtPnMKI/JaoMEhyiEygeU4/KiqvdZvW76UViImUu7AhTwvZPK2V7dByI+XLR6z8XvO5dJk4vPCHZ/1coFAPTlEIiFu02JbRdEHJN/LLbxpZvQhlawafMtO5sM1UnCj7GMEBpSvtfqJJjO5dErpTH5UZtvyccr3zbd2YfQqgZNEJKl9katN7TgZh3e06Z9Rvb7X0W82XVIGrrM2851U/k3PGHIKMYTpsFjx1xSE6epPT2NuRt1VfSJCBqLNJ0/XsgRSydIr5byXX4zFTWzU3wly7HqntVlUcSAW/+Ke563+zwvSZaz12CX2zUOus3Qyn++eDEsBxr5DHRtBIb8iAnqOIDBkwI1GxbSRJyrrn1C49S1ke9dAGdSlBjg7ZUJPjRaIo0GtG2OL4iHQPdR8JUswAlviUFaRmPgle2OaCBXwXySrmDKxVCGWA4rpjvJXT+rvkBNLCyh0nCAOzBrP6Bp19mNi8+7VkJFLjG1jQVsF4xTmIkug57wkuuTg1O/WndKzf6MERJpbG0PibRLieMncsvcrVdeQuATT64D83gVL5h4e9FrdDGSIRy0HqdlxOK50lmqwK4XLH9TkkVClfeXCtYZ3LRY/oOB8fY8hDJrxGVb5WwrxWUtMzyIXZyIm52Pb3BxF5hH8YyG0CW6jHXPVrnHUTU6mh1uGm2Iqkc3btzndfWO3K9vA9iP++6zYOMuu/ssba3hLdPbWu2eCpmEW6rzZIYPNOKWZSK7dN7lN0gnArnwLhusoPM6z941sXhBU7O7+7TJYGibJt907knKJ+2chDwcMx4X6dqB1Te8B3M9vU34n7rRUoHcTXanjXZlW2ysZqvzOd8kvJdyc+QoPLxHUGsxvxnlCrXGvwz8Hm532TVaFIN3aXq/6z1i+HKvWnXX8HBB/Z3GzDsiQpHFa/wnXIausxvMeExSFBrXFTgO1YjTL9BglfScRfj+C4JKWGVNG3fhJFQYy5ndxw8OIpS3sg2V9QTnCHg24fnWEfwgVXCp+geuaqnozqVjEhQbvTAirjia9bDyRsVMVWvohcu4G4Y0Cn6Kb6BZED3HFw3tJ3ZZWM8eIgRBQqRab9YTUZPwpxPyrZtFcbZp8zqm40LJx98jPBUvdAegaU41sG5we6yNA5tjYCBaMYGor16vZmvq0CO8UyRUSe9VsYDbAOmgEUco3/Ppnt4zK1SDi01BlH5kpckgDt/AWd5Rb1XJ9pQjHKIXfbYKLMfh7tytVmUWaQytwYp2LiH73isIn5MSkuN7JnxgNdQ0+oAJp6Yz79GY/e2tn+U8xmqSpErnDHlAI9eTOaC5+SXo2Phmad2fVSvZ8lvwcYdPrJUDDc8dvT2boz8Yi74XfUUHOpvtN3mb6wl36+uq+WJwj7uJ3OekeNog3MVsHtf5RV7XVoQnjm18mAwrpD/rOYfhsA8fdm4XFkREL35OmJfz0l4eScEzc0YYX/Nz35ORjmAicgEqd1xX6iztTJ93y//mXGVimOpi5jJ29DAN7EjIGbm3OolP3Fzd3A60q7rfeupVcy6ZKWgxfmmztR4IHKkgsocTG/CQ0k9t+U21q9EXijdAbqyT8PWeA102P1ksmJ8PFIdywYcpk6bCls1XJVxmkLnbTo0d0ZlbfInPWl9S0SaW+Z5u0NLf6kVFgjSOQP91FGoy5jx0cctXTrq2Zhhov/zscbyLvHLxgktIXmuDzhNDHeIpzUJ8IN+gdZz+pBeiMxOzOVkc8RVR+8ZTvnuB+Zk6OTH4zt1ZxlsI4RwQqjpmRw62DBFDj/gUnsoKwYfIKwyl6lX0miAhuMJFTaYu8FMv830czhv1eKT04rYBhGCLMC3u3tK5XLxMVG74mGF7PM5ANrBDLAlGU6HfZl1hRduKPDdbSoA4M7ET1kQJAWcGq75o8IQLEFyHUSUBv/HYKJAbiXxnQTty7+WFEEMbNpFzKaD8oDAQ5OaLMCIdDDTgXTuR8HSaxLgdBF3GEhRravLNun+vsZ+IBtY2X/QtqV850cKM1RPa185QzANWeI4pWGULz/ycVhLtsqJoF8/nUS6n/NvpYrg9g/KsRBhunFu/Go0coTgs2NVmt86X2a6tOBJhLVgQMhF6OMBnMyrUeS1glfAOYNJvqlW2AYiKVZ2Dmh/SNO7Wj79FLp4JmL1c4cV3DPIbU9qRL2SzMfdiCTcr9rxsGMMQEZKKZimiYQ/kiajPqvIS0Y4CUEm8FhHVtfYhs62CmwlyZbKChB1kmeO46z2InxkGZlglDeNQYEdIgHmnll9DQ3xUaE0soAu2mfonbM0sbXlnsZ8LLQD6wi5Ii7h4Z+tsz6g+VXyDndHdaVgHZ63QboThNh3uDaUT9oGEHghiEsC9cIjMi+ffPn8bPb4PhYaNE+NZ5UUXZw3gSDpsITMX8bBGJnZrZUUpDh4bLx2VN//HeoFpJP6ZPSGt74uV6qc/I0nFD5aKu7BQVdm0NYRmRSsNgcuEZ09CQeEBR0GtoGT6AdFQ+K7cXXM0Fb7FSxB1EIfJ4WMJpL044vA3CMxe5xt8DpFUR9nRODqqj1L3/lBQHRVNouYDAhEgX1HqWnaPgV+9zuASgeUPFKvMQWxr2tnjNPDaslONhogmGWfGHxnH9HvWAj+E/0nmbQW+GcXFjfFxcToHujYGxOi+Z6LnvNIHqWaQltjFm/Cv6WZLnpzoHyOyJEZvRh/4DIHdZh7D2HGolNxtrghZgbNWTxRbB/Op6swPtSFw1LEYjMHmeytmhOpiiSyn4mrm9mWnAcjX9/IfC3QDt8YjhGRslJR7xGZxTZ0ajyYlHneSMKolqHM7I8dmD+kgUwvO4GaL33MP0UPRdcz9TjjkdUUf6g0aGnNIreHftxeplLuXXiA1CT0W59Fp9IFF8GnUUzPjfGTdN8UFTKyzfF9AdTOS4mmEN9p65c6J8dpGMu4PevC112Hsg/v+lmR/CoLqXmtN2N8n8t1I4BO74A+FPqE+st+bwmFAcqIQ0pqOGFUizw5lpqWzllQrYEjYPKoiP3OfX02dMNT5xBCxCZdZ1xXEz3LSzeXA9z3QydhaZ0GwfnrmvXPHsU/VkWW4P3tq0EXn7rr/UP5oB+MLiJ+tBNztSo4GkcAziCT1PMhG7HBsPGEM+TFbcDEFoN3Ffzx9/eb5q5cx6pYIa9QIt5QQzSdfzTgFhlZAbJ9ZWanzEQcAn8SPj3BuwU1boaeMqjesOIw+XqLXcL75JupQdDms3KC7NrFDaTwz7IASYLtEuW25HN8RfvvLE8SCM5u46Eli6XDUGXjKEmwKgDazbYZqJuclJjcqFD0GnPLEPRIFSEyfqfKDf4veg396eg6r0rAaDdymBzqRMjXaDFQuYtZ+eMB4pJscXCnh3roWxxfrtJitYGqDQmsP3CFOJQEB3cLq4GYB3V6p16zCmVPD55whGT715o6Dshi7qzz35UJEYs7Bv+9jXVgHzQlG0bbaFKsbC2zH7uBlk13k5PIQI01DPFL467nM2zFNwbEb78VIHJVA1dtB40xQWsRDBIuROiGQMnIyojWcoyV0mi1S9GZ8l9+gg8dcMwgP4MTNtTFP3rFOtbGdM2M79GMd8nTRBW2TNnmwbuC5IamcCwM5U7BRoJln7UJU8fh7mrXgeizL/wBIXNgBvcrQnn5c+MuXhhewXPAPnNznhHGtDynrjcLBkgUAqkgrRFRC8ZS92qcgkC94SdYIDpP9CHgPG/EHA3sNSu28jmn2x1NaF2Y5oSxf0I2uoXPDUBjBmtIAL0kxF+kQm5ptTACpZT8aGTGdjHkCDnm+yZdltXfeNKxZwtw8f3byeacaeC965PokFOydiEzoco3o31ORpygsakNgZ9Z/HcvyzUGQDEHAN6zypbB3uJtcZY19xFwjfDXI1upqbyk7vVuK17coOC+0tWgSMPUBZqqSYlbxa3MRJLD4UeQ5GhLNcrhMXXlOtIYrj/XMNA5DKvm6heZykJCqqQ5YYE514+eEEnUbIrDJ4AudIz0fDHgZYeJ9xleqAV/NstqzsQ0Lgr/njxfiEfRF6BEkN97Nmr73LCZiIyM1MlNXoSR6wFr5U6wgBy02HROJGxe6/S0CS8mnGUb+b7GLSG937B8iMdy6zlW4eVo+aqzAGytj9MmdNem3jqSeIUDJ4F1MP5QzGkW70q61OYYmyGQ5dhFI6WAIVuAB53KDrYYt5T1BUSMg5CWbq12H+3ihy3GkrhF3bgH8IcsPtyOkQsjXoW+DWZT4mz0abB88DDuBctI1t7crzvlEdHsHDgz6Fk4yckmUUJuDnSL3YCyfNgN2EAn8EbggTHU4XxwLRFOZU6LFkFxgXFfnBuCNFm88Ycn/ogCvn4QN6QDclfKspITHTLaI8O6CUNkUQBZo4hMlHKxN7r3b/qTtVuiGNX6tO1AI3vvIbb4U/ePmF+tEGG/F9QvNBeNl6IeU4fsvFriBkMsOVEW2aHSfcBPt0M5u/RiqCxhl8F67mD8mcZ2y7ReXO1LgZ260Ux4G3W/6PEB1XGm3IfhKQs6pczjAxYm5Q9rNAgTUEIz90KWYz0O4Q8L/D82n3unEQwYz51EkA5eaSfshJlifKfWJyJlRjN4GU6zH7cgXcO86emKzPwBuoftlxdhdeZ2LHX+duA3lkfGQTj25tzf5L2xyTNen47NraUDD55oiGSysou929LN9fm6wqNgBlP7ZFOedB5NdW2zkKTC0KVyVolPVuUJWXW3yH/VHcVlm+mmzO9/WFfBEWHyrOzCt4Go5hBmFOIbgqiFAU2A8GEfymACiVlfFRrHQo1n0qxMBCatqik4UxDTYmwBHkcKYVNshr9mbcUHSJQINIxAuQQQ+jJJ5fLkri1VVI5XqxWR7Q4K8PkZK9E6+QsXH4UXAAtsyryOrV+p4ftbMfv2Lj2fx0eJhjCQIazV1x5NYz2D4EmnYP/efca4TYGpGTveYUOuhjiL0G69q5cxEikIgi0zgc1j453FKSGJiRkeVJPs7oHo9+dWXX/7yVxSYS1q7V29OHYmmliN4hfHZiVYW89LAfcDWb1dXSX0e/z+fTY63N+0V3rchlXj5w3hpWDC8ELLaeNdePPp32qwwTBVUddAKA9+GXwsMVwOzNV/LuBCnI55YI9QIVpsNQmmvruoE2wfonXDzi+dPH/1luYD/nzz6X8vF8Sx5Mj2L5389ixfHZ/HHI0CYOz76OP/rWXMWH/36Fx/HZ4t0cQzwhk1evyfESJ0lH3fv6d91tr0q849XN9u8xgcAeVtk5cfdvrksPgLGNVwhPoKuD7P5OM/2i+ay0AhZwId1XKg+Zyh6a0CUSh0nT776bH62f7RIYXOGr6jx1Mckii6FCWRGmgOgKC6Q9jOeEVWdvGbCkAv6A2C2UM44Yl/hqpnQVPxxm5Xr91ndJJhQLqvczzwhKDOc0v8n9h7S+N+gA4ehDQG+5mKbxGfxkaIpASs4dhDSxTBGAoDtEhQgTTLUJ8fJkykgNJw1D9Mn8Hf5nv5Mnkylb6KHUR3D0+M0eTI7e5Mmk2PADIS8Aapu8uzV26cvXjDOKKjMsSiErM2FJBwQAxPIUSbAwyiGTDDt5LKudtvkC46soDbiHkgjahM9TjU0sHdsz5rkyfRR/vHRo7x8n8I+sjiewz7yJDENGiy7WziB446ibLPPbhC2bYtnMwKx7VDbAkEu8B/ZD2FPaNhaXsfJXz/+4hcff/3x7ByCWs7OP56dr6uz8/SsOY4pQXI2+UjOhelZ8zB58tnZm2OEUc7aHBK++djkLbx5dLY/zj4+qs6ah9lmQ/VAzFBWjxImruymuJo5/p6eOWd9/D1jPWZ7VVe7yysGgNVNsQOGAOMtGTuCpbOzs5KQI1k5DslEXwMOB7qpxVTjs4bnDne49KeIZtTrmMCBHZhcEpyjx7OPefm+qKsSWZr9LBUHweUVrN/5F4sAT1S/8RcPL680PbSf/LXO9kuuVjL/69ligQuExqPOJ99+/+Lt8xfPX54ahYerHm4v0p9H8RF3pvYwA3OmaT9NkXO9RsJRmKRWmWJSowLM7CU6f0HOb/K2QWjWkpye26usBGTSaA9BjwB9jQeiKPUgLB65de2WUuOx1VwhLihuqD0H8aS5ilMlduFMgs0CVtBw/3n1ptX2PqsLcmzAlStaN3ROjB5gFUZRc5VvNrgy4+YKOvU8o3/X/C//847++TtVVNljaZxIQok/jwGFGxjrvWnBZ+mCC4uIziFJCtLQjVWZ4ZRzdAuwQYlUz5RUxHxJGDEWLXQ3Gmgo/4fR4yAZsKL7hWI8GX3sryTYT1Znf4n5JjIvFmmqAe4wmbyIgR4hkIySdGe3K9RtwLP0SRJKCymsEdiL+eSD42VxnGJFUNATLS6HjfCknlf7Us8A0MO631+kNg61f5sG8aVGUdeImb/4xcf5r8/KBWq+PCl1nrXQudE0wj++wOtnW9Uls8RBZpNVtQPg8eKyTKMH0RcszNYshkJp6J1YXOIlEY7o/0NGIsgBCSs0kzgh/bR9lMa8furWrJ+zM76FeiXRIcBEmuieU4Gh2KYDGIymrWlHG9NnEhPAcQ72vJ5//MVXX0PPOMzfZHJ8ln7sSnqMFAY50i7F9aB/jTc6FqNmE29T57Ph4dn+4ezjan3W8Kn3KLU50wT2twl8GWwMQFUhN5W7d4gRnzKOQJX3Ue9IwnLoNK3bCQoPPCRU+djdbEbu2DLyj9dGaRWMsHaEE7f+EtuGsYOal93+YfJkNtPe4aVAxHv9HcFb/DjaVk1TnG9uol0JNsoMjv01Ho6wWbLboh6Nfl+441EG5a6FR9cN9iVA9265Z0TwHk7udwRgPF8QdbXdaoJL4Vl8NP51kp7NzxZ4M9TbJWRqpKClikCpgBBBjvYcgqugXh6Lkkqk0TCDxleMM0huL6JCvFPV6/n00S8XIodPPrdn9+dIA4TnHXUAao1AfbHkj61gMpWD0b8N4n0re/T35eJsf5ycTezP9BinCmWehjJcIf1up6u4ckygbnqDR7v0e/477cvJ9kty9vTjfLJcpNw9879OFt2awPDKXZWfy8rAXmA+Nxj9TjLBgoN5/JATObRpRBdLXFl8geePfE0OCmpL0KHIB76/X9fVJoxQJfVJfr5s4WAmjOt+mD5nVAUsAtFM+VR4qKAB/TPVRiOAeNydOotUFjG6r4M7Dkgx8ynE40VzlOCt8sRYCbP2ihQx+E6i2ziDhU5FlRM6hnVTBVq1sYS6UL/jlciJCm6a9QXaUsuzmwQ0aZP17nrbJB/ifX7OFqFb2th1yOivJWXo5oNA281RX0leBfiXV1/RcHKNNYUZF3UGg9jSlizKHzDh1GrSjH28oTLZNKR5Yo1uO3k4pwf2thI0zMpnrcXnn836K88l3oJhvmoQ2KFqJnzjId38sz88ffm7V8s3p2/fPn/5uzfLb189+/7FKdnwRjBbMWSV+o8oaXbkr2tUYYBDRtyY5P8JRRnkI3gI1YZGHhjFfX6Og+j1DvoSwcfsdswatm6vTnI8JpbuDbnQwbechByxUVXVGZNBXzmzed2j8uqwBGzeeb00l0ta7032Hm0rZhi21VaH4fWrFy9eff92efryj7GVofGzqekA1MKCNQj0xny0YSLLK4oGEzwd+Loxw+uGdzBSRr5Ez4IFnlKmZ/4Idz6nktxmTaNbptN4xp+Dtvpz8CH8nJsY92lAlWYNL0RUwXNbQ/XPUQ1pqsnOTshgCx/gPYhJHMVMUTWTi4Y1muRzEtlHfI/tuQZjrW5HPSpY26du9GTIZfnBkuflXzBIjs98Wl7IJi9LBtxmlDAncAmDyUUzQJIY9QsfwMtAwx/bvTqrL9/D9XLqR7CIkkn09h2l/ijaX1W4uXcU7+4KhEnElxGcUKrLOrsmshkQbru3XE/N2L1+LEizS+4SyBJBQiI5lvGP5XazQze4Nm9a7z0qeKG/aGvSkwnL6N6qRAbv1e67c+n8Zqn58R9hYLKAfZAzNzXA80LlnknltG6I8MoXZUfRVYUC+qfs0bK0UTq83OUNQZ/MZXZN/vTmd8+XT7/77sXzb56+ff7q5dg4TFMS4CEPEsXOaiMVfhjqLiY0qie+6kKqIEcTSsYTu0jJk083d9JDsP4BOgBM4w8BwHWqMgaVruZPSIV+fZAOc/V3jCTGiYCqGJgQi1GUl++JPqNvYz6olR0ycOCqpFSdxSW6AioVtwyX8/ExPSjfw99UMp57m+wS7SKPHiVPpqurdVF/JNsNCFwfs+320bqo0/ksWiRnbx6CxvYCKa7AtlC+p6ny3Z+e0XW/Qge11X6d8JHao3KEEs3dh67y0PmBmWP6149RulpHoJRsfv2LxUO4LuLil0uRWCeKZl3UifwiWzXWkQH8RXPJ1R5OCBJLsZF4H5Fhp24xinfyjoJW+C98ipLrNJpLhqYrYMY4GfjxwnOVRq8j3bvR5ssjyCExdEr0nBrQ/SHKc3btXZfCEz5OKfd5+OLNd6ffoIOgJ2VcZ/U7tGmbGwA/WyBPD1wGptRpt+jtTnaaObSWwLMZwunRCmwW5mhY4EzWjkVvaJEWvYnw6JHsGG4OdqcPKG42GTG4mE9moKrrXBGoIBiJhTEudSrNQx7FqK6EQh+9h/+fxDCgVNxDKK6nbZfFe2zK0C7K44cHqqsuXeVhio+i1X6N1Ic4aTuTnZ6nNqJWfSuImnJKDRtHcV6+j6cRrvx4tccB2wPfI9YRvC3gX7EACc0RQGov20rdL1Go2FjqHJbBZMU4h4HJdyiScfAl3w+oUuQkCLpV4/hQvufnq/3aPIeq0vOmXRflzBTw7PSPEG4qL6tda99+9/y7U3mV17V99ebts1ffv+WXWd2CS+CyIddOYn4mS6AviHn89t6W64IrtD+qXYt25wLjzq+vQUeB+ETFdQ4V9Vwc4CDT0kw931Li0x+3RQ1Oeg2cEfAnMclgEfxkUu3a7Q6DVM5j0AbyIKH2jIU+oI5GN3LwTy6AuRr5nkFh5lVn5KKyjdRfNZN3xWazvUyoVUjlR94ikzfPf/efz1+8MPK69R8gYZ12DF+PILvICE1fsGyrXXvAG8Azz408k14NTlNNvkaTFymFUZ82iwLbGZWJ7rd19+kJwyeghdBuoR/Y6YJupbg/AmUS2+rnKC0LKwWk8SKsvNniKTTJNFNW7D7Jd93OPSo/H9MCNSuDFu4iFXlarmVz7BLbN9S5ABJjzIEucoCqtWH6GLy0NWgWYo0je7LHBdIHI4MvE5/H6ehnEjuo3klOjwRdA95Jd/gL9XHd3fHJCuwuLZHLrarr7Q6lmxVQtyP3XIaHL9PlfQJLHvAELYEaBHjmbzQs8fQ9Rtf0ByVC1DBIU9eCN0zxpGTpgn/kkQULsrxjNijRPidYjZlBFtFIefcnueV6rGEYy55hQJEjLVsuYSYtl4pBhvC9tM/X+QqDcXyd0RgBrCkog/iZTaz9G4zfPcXow2+gj+AmiX31mjNL4CPsDyiCTlSBw25+2KDOP7sGijo2EECQIXZ0EkPcPqaawdba/LCheCDMiVlMsXMEXRv+7uZCKWN+P6NU6npxAEfkGsLx2gr/VaBMwhCp8+tKAEbE7YC/tcgm7Gd1oDbD2bmmEmBZt6nebPuXNIZqdo/GjCGChd5T1x/IRQaIW5+t15SX33TKS7wFqLB/+YBFan4zQDMhXrqXe7Ze+w3nllE5GBaFi3gmMET0cylOEdyl2ltQsff5v7TDfvqk+MS+o7b+t3YfQmP29V614VmIAQXyJ5yhq9ZE4XDM1rLbvWQ8lk97er7ivEH60Rz6u81l0/dexhE6LgFVfXfUpDI9r1IP/McFhlPPCCATxWa4zOX52OQqzxxMs4t/uf7iesmiGlUeQ5UxOvOLa/tEqkNQThzuEgkD/YFJCphTNI4KcUr0daCKTTgczveESvoGmRMuuvOcYFRl9kmH0MxrED0aIrT45+OFmeJufLvTPJgn99pDvIq4CTvz2zNzbQrmu45qZ8p746q/vKmuGF2Eyaq/+9YrD3JvRb2iZl5xQXWJG3jZVpc5WK66tQ4SUOWDhzYMk2OVuvyOPZl5CC1oHxr8uqfU2+gRZNrtG+U79vqGQ0Nn/C/CbNAbieDp1AZa9OjT6iTe3VhGJLBo3dI6lQbeqUfCz+xVHD6YgSdN0IJxlNXnRZvX8sA/5x38kj+o7jkNG0vVCHZg3inigXiaNAYGwqWDqDtclfE44p0AQrEEHvl77J5vNHl83/5BmDZXDGKaLH7aSNsmz0wLjatnJ+PhgQjqNJy5L0TcdzSKZsmjemhM+vuWcOMMXbHLzOaC3jtaRncATAtpaAVrUT6yYHO9Q2lb223n6NNmfk+HDywD/vfOITHVw/4U9JjjrAbryfFxhQZjDtNz8YAOoIEz4iv7vT6X6yQsTWEz47nhfuLoyk/aoPGX7i/kxgeFIk+XPXCaLTF++0+XDglDPhwxwk00cxdLe0UFRUC+apdwV+T4Tvpgsmb4O3jFN2FBSscEai/vX9MOy4jj2OzNyskYKFXIYW1FHd45w0IOz7auVw4pAVSF99tx9L9H7NCLeEXlMi/XEpp5546XOuc0MUe67SN2LnSgLv5xK8HuJItJrIiZ4qpTAPMP+tKNIlOphyawpGgKlMBXbAAfRwlY4MYRnlcCcDPHdwuNROmS4EH191eA/6rlQOXwlJu5Z+jYoC7aWjRJgv+bRQBbUZQqUbFZ56V4eHW+pMqqP2ODcAsYtHmyEGPochmnCEYZFkHMro8XC4Z+U9kUo1JjmFMUQ7H0+t61e6BSv+2r0IRsQJ0qYRa28AMlD/RSf/IkDV3YDp2Wd7qtGSuEoxdzXA+OgW27pVUTMkS4tNPRMEHcID8cgmsplNVP51iz5GkqxFOAzgCdnPVb9VxRQpY1rwdc3A+kH3UI6cTrMGDkm7rwWlhnfe2r8/VulTdwZyW1HG2zlKOyeLjG32c4fnp/2h5xzCGLTj8zYrpUD9/Z0CzsJWoDmtS9NiDyPCohyW8KD5CeuoKiGCtGiOvalfPmh80i2HpQ5dm0YqwjKKC+5ezS8MbiE7P8sFmIdc5jKnYkxQj9Cl7ROTmuMd+U3oY1YSzqcCLytD5flsdz6jhL5duJ96V9wdqE5bau/obnMlYOTChLqa+qwRs5sYsLW2kpDyGkR5bAVBfuaPQfzrww4T/JUFsTNmG+Z+DpZUbfoPZeDGF4unaPWq2YkERT8u+oLW+Qk3KE1eWPGEUu+ipKfgkOKVD1Gw8/eoQylGjybU4TfSE4qus1V5ZXNr6kHmTMQbA4aWa0l9mHsuwnQUrGGMA9jcTSdb7Jbkh9NfXyTTqJBDVD7IBa7b5qBojOUHxPNUcDHQHblXSCnibcnybbgx9zCeSwLzxAvRtedzeUuBYIMyEbElHvLQG2dtyzUaTqdjnIedon0uk8kxn2eld+h942B2sHNya8ZblnwbEFS1bzCt45YxYZ7IbMWZ50TdaxcXS5yzhqIEDu9axCI58+HknL8C81TWE+sBnBv85gJaRZH5RfhqmEDJiX2MqQlhbleXlGFLb+M44GMk82ACpe5kE6ZtAWuNBs7YJhzZfi2Oa+4w3RrxzhvHtmN+LO6qmJ4RziRoAB7n2R74OSBPA8sA3e15boiHaRvy+o3Eog/oZMgEqEq6Quu/ITOW0FgdRjUOlSV+OEv74uWrxsWUxZ7fJ86/rrELJrL6SrhGt21mfkTS2N4vA43lQprj7Q4HMcApCzkXO5ryETRoV1S8eKm104116cXG+Y7oGx6vmoyOIqy6olmOEOYKjZSRxoKLmyGCR5Ny7ByJPWoCiXhBhjmtBW18WqF6X9Is/aXZ0D2HCJ7sPn2erdcr3eOOG/M1OC+VMJ1sDSkTPg7GCMcPB+aVrL+Lt0zFgO8tlSWsIHXVJLgi/qw+C2MOTsoefA/9iLQDjLemC9y2pvnfawdAfBd4JxlJgYGuC2R4R2JtIdB+RMdEWl3Upt3ow0ZXC7/R1BkTjCZeUTgup8sPOJpsP+KhPmMcPSdBH6k8M477bCb3LQvYOSjhzJF+7AUlN6C275TVV2qh3TcRBTvdJ01Lu8/a9S/ygZ7BL1N4SsDZDuFyfIGao2C143IMUj2424PeBWzhWbWrp22eTtLVHoDAZ4DrRz3AEBDlVFSXFDhgyh+WFTtDljecwbgas2OYrnIepz5vHLp9+exotU3JmGeBWioX1wtaubqk4w5oL+FhpQ/CH7ZCI0DLuyzJs2We1qAMdbcoOSC4IRm05B8IrZHhc22XPrHKNfJxVykberK3AeFRLzfoqV+ePpYjrq3S1xmLqkl6IWpOws8xpn2aV/xzWKEz8gCRuHZJMy3IPHm+Eoc8SOOh5OvpDNjOVYfLZ0blPE+zihW2nv/EodCjgKU6DB6iyIrp2JyzvPb6pyfY9SFqLnoI3VZEEPUOC+OxtGMqcxmXFmFN5ED40OwZsNLqTFUnqblctrVqsghmkyjm+3mxu2DTjUt84g6+jNguEGDTzVlYKdRPGjQ8zUSqGZGLw43XvWStMFeG1dDkd+RWkeyn0TH4UT9J+wb8PU4T2bHiSGMis1UvG7ZdbiXUsqCri15Xrj6YqownFVLtGrWxeCi1h+BPrrJaGN8Pd+y8/rYn0pa5N+sAFkTYLMh5j9RMAnG9kVmCB9ipvA7Zg54gWGGVLAA3l/G2iquAwdWoT5Y7YRgNDyofitbD/kINgz/yAOUpghZ1QEIakq5iE/ZTDVBYaDVGU+t/VZ6AHmDUg4Te5wz8SL0MjjuCIoHgy7YT4sWdg8EQAtxLx1F6JDqeh+5ae4J/cA39Yezhjm+mTRdxfT14/DO52++WIxGnlo08qXJv3luCBpvrIc2FnkTnPZXd1iJAtuyKjxF0gbQbb2JFYwd2kKyxfjE6l694T2ihF5EU+Hdp/3BSAu5IKvoNYEnzxnZshzFO5uf3UTqwRqZvpgmXpLMXLzHLNhdxppqc+BbFILjljJGsnODP4fGBAj4BmSXnrZ8ezhyWlGEX2QE17EYeV82gVRjasfaLe6vRR5vbkm5lK83bVL2i8Ev1mdoxx8akOhss6WT64O5ugm185DpV1mRelDRDdpoE+CytgJkfr6ozm/A/xWGVg3C3AjCedAZ9zMbOgt3bwfy/hAznHaqYyXtL9O5DD5r5iZgx0rMtK9+5X8ADptME6NSkwuQlSZ78OaCaatfJYe3s0qmoG9m5mI55+6p3Ge3X5RMOre11jjPutUMqBfpOmOR26Z7xcKzlhtKa/5QnLycfz5Iq6xqz3XfXXPoxk0cx5n/nBCizhXJAeB5+GYY114yLtf+3NBsCvdXuFRDjoHZKQkzEt0/bD7hT6HHUM3mJBhYW49IxcKas+CF+IxUQp4wiDwKrcFrkb0nMtyHGJBQnikVercPfi7y7xEGLS1VEIkVf7KJFBobMGQR+wD6RNCeuJfc4qbpwfe3jsRZoZjTZyOjAM3bb6dTdXvvZ4v9GZBD7d1cZ3VN0vQOemJO2cvNoDXZiVJb75OwHIjanMh2ctlYvNQRZN8TpPJZSIypeLjw7fr8yV+EOo2+qXBqJfftVzCDtm3HY/9zUjFPL2nHNiK7I2dz2eTRhkbKAH9HBFjh6r81HZLYm6XBQfXwFin+5hnszf50ls7AMo9YoAWDcVJ6t1CibVALpZmQsoXNpl3kQ2aZ8eZS+AUrEcJq2e2r64oYvKU+vp7pmP3y7dc/c6mwhN3Ln0HGwtrenoOQbNt0uYXheCJGIs2IQcZ76Y78ZhupCq2/2P5PMZjQBYHB6V79bGfcdXYXSCVuWvPaHDd+2dM7N7ZOzDdrbQSzAM4JQN+kHt2v1u5iEr/T2ji3ZIM+cNL48kbfmIopvnSiOYVfwJXZjd3H4VjLY13qb3515PS5GVT0pbS2QHwTuKVTj5i9xeruOnI9dIjWnXrz4XgcVnJiQ1dh0+gMvhkOhLqItzgoC1+AjnF+s52EOggy/63IGS67M3aH04ORw/QJYHauU9KYP+dYKl3Ik1IwJU4Y8gQ7DOfzfjvx4tD5MafOX2+q73yOkkO/MbbW/YZ+FFJeW59oUpYNShXgPfVmQxVV0iANPwIAEK98x57XhL6r7TbPZu8GlxoosxdBRaymu9TE5cxbCjW1dbsAxImzN8ktjDSLWyAfVykJvtWNB6m7VKJ6oDgFWRhoqpUgDMbAk0PBlE8VJDXAaG0xteNd/lgL/idfEefdEQ6qOPAEFd3yHp2drGkx3PQ7N48Ey1bOV+LnQ1jcp6vquuuOlkuQFC95H4k4RHpMiTjUH/hBB3SMLqlpx/h+mPcUXpV5xewJy8B+BHfemSx1ski3l4umRQEcI3+/eTk5CSNvuK/RF0fzBjviqXzBmrmeQkcumnBSI2HX7t5yKR8CHuLf8rthIf4Asa3l+DQSyCqb9ruzByjUqi+iGkFf/XegNxHEMNAbhDsmOIdsMO9M3AI6v3beO7yGeip6TryI1/ir7KGZUF3oQva7/Dk5Y53svBu6f6LiKQLLbLN6su8NUWGz7ttUCcBo6fjrzj+xDCS2+a5t0hzZLjW873Ca1HVna9qIAmzDi/QFPkD9A9Iat6oDItYVjCVX201JGLZ1D2qD5OmrfqkUHDp6lX9/4NC6AHJzavyP01280oJSNTuef2U6c9fUY4SQjJVlkqeb/5rfHpIZAl74T5j62uvqpLjI/8ZU/PgSWwr1owNhgdFfWkp6Uhj+HvD5gItQezyEOM3Hdk96VzcT5zi2cjuHVaO8ao5tIDiMXvI+Kn71opT1/zPdzZzNQ739KHtAVXofep8FDp7WnXfZh2SibuDRpsAj2wgJnd6BwfeVd+qWlg86xXZWHNg2n1n7x8Uve/R4yh9cys9Y4/IivbjTj+71zbkYXBBCH22fmS3TYJhdzGjd6ybO8fIU6mp7w6F33k4UYj5BAlmGpyH0aV27mrhM4JvgsrOWIrfbjKGkwea7T0lST19mzkgbMkfyIw7FagqjNufmolza84T/86g+1fYCxz7r4Eyrr49aXebTRNbBkkG8UJMM1H8Fg1v1Z8edgyfw/4QBDJCTJv2KEaMkrMwF4MiTic9XniaHzYyVxCj9V1uTZ6BBy/Rq8eDDgqci2/U5m72Y0dtiKcJtPOKvk84KE4SXlrhvkmLy1u/xLJKViwI02HOV2vqMn6s8wUAerr6t9U6u+lefygx5CpeBLwuIRaDv0Yv5PcQHpRAwj7PM6JtnXYdPeCDLp+QUbAmrlnO7mTrA3Rb5gYL+ndnn8qQ0FbNIfY77LCF9G+4M/b0L/ehIZI93AIr46NTilgHtSuKZlm0GGm9SewIUf/NZviZeeJpqxJqh1vEuqWhLZ/z014iez6nTZ28QnXAK3b/YNpmY8Pl4AlGJuxzTtXb5wYMh8pnjmN39PWMMPv2Dc8ALpFngDYu8Lnr9o1/PsIgHJqQ0h/qidUEyhF7MPK5J6dU937nbgnkeVLVnX2XU4fHIuY5DXViutP7YsEd5gmVDFUm7BoqcIUgiECfX6LnEGHOafs88BYQGYsztRW2jjYmA6d7NR47gVuICkCDQpXrfcPHeIf0d1D8697LXbmejvReQhTexn1F0n+XBO5pa/ou32QkHAPrl3Qr6C+cFpn7/V1+4040tize+9oeSObk1t/v/mMvxOzkC3Fz11jJcJ2QL5bcpjQiYtcYpz/fjmVi2u36gFkVWLxS0wWdNHGcOrTGHgOs9Opy9hhqAD0qsRgjTwml55T/JWyYHT2T87SgZ1yBPlet6ahninaW/MIhr3BevfsKCrta+wwUqAGlOsReH1Rmoa3gAs43zpVhL/gAmOO6sYx1VAqeYPgn4EITeOVmQCnGLeixXfZ1htryq4tPaoRvHq8ubkf9uksZTt6//xHFrCplQ5ePQxm5RJ1KM/a+Vptt3AeyI8dzYw1P0p7OEOQNNn1/ARErP9s1xKJgoWiBweuwwzKFHAyBxGbNO2BVkLTVviGe6uYKlKIYaQYU1UAXHs2iL09GV8V6TcDfXxVls7u4KFYFRGlt6+J9sckv869jWcxZmzeJ5xmAGqkfdnl9wwysEiZT5xvAXE5WVbbJG9y5f1g2q6zEiDEQtPl5sf5Rn6fR5xHilyflst3B6Qpw5fT3brvWv9E/E5NGcD+Jf/v61bfR9hLjupe7BmDAOR4s4erkP7Z1BmQC22p1FWH61aZavVsCxnXTZtfbJI0eRZfoftu0CWYrH0O2EPLf5G3kFSWBkdGffn/6+hR4o8Xuw9FBkiABAeJ+eZ5f7mtYWikEE11sqqz99+jpG2hrSuzsXBg0/utZ9GANik8ZXKQlVG6XYj2NhLUPM2VO9wpGxnuOkSw0VbyIWhxZggxb3PIs2JW7xuMGYm54QGU+zzcUnECKih57cBCUJSAUi/5ZtIJYfIxYnNIdPJtkbeseaNdRtPgq+sOr5y/hNxyExfmuzaMsevWSPsMpCYMzqYo1jQZ1JZaCOo7nL6PkqD4aR0fbozR6+vJZ9PIV16JoFIAbX2jVBB7KjwhL0um0zi9dAiwPPqQm7K6jr6MTLQIfFg3L0vr49L+ev3n7RmextHadw7EYeY1YT7APsIVH0iNHWAnqHMhzPanO/2Y6gZ6t8y1oJuDD/CiNXr1+dvo6+s2fQeqRygrrMQVGQKgqcv/Zk+Q+c2gqRMdW5hYbr7tSqGpc7uxSoAMIzAlLydQCnskO7pmJMJOeAjGkPRV3Xvh8Hq/wPq8ctAvTTvTPIsMSNsFFIPFLLMfBGxEVC5oqKIbZO3aNR7qyCs8xSc+hhDnzW8VWAoUDe2U56HdcgnD/WzJtED2AmzYtTgJmEChMYUZyKA+xxWei0ZCrhIlbaOZTOEBErNgXbYlsNt7Au4syHRP32RMkto2/DbYIYcQDDICemSa7Rjkpm23PJpH/2OYlGK6jXDcKt0BL2ChKXBazKJ/kP7buHS0xfsQLDHdrFb+bI+af4js81jOovov4c91QbZvJDzvAh0XXdPlyfrIgx5fesxUgbeyuCFnk9Q38scqAcxlb/KCZdKsZNdr0uoKQ8BqaXXOzmwmcnv7u2EzW5/hSdiFIqjvRJ5yAuNto3aOvvtZEUKjbIL0kzHRBSXRnknY+O33zTfTi+bfP30Zfnpyc4FGInYzblWn17MDWRMRxLq25rlu/Wzv/AWkwcZ+4uc4L4mAawpzaARB/0SxV/AIgDyLAJMt8tVHNMzUW9h/NbuqoH+DiQLmIEk3zZN9Qj5yP1LawW4DgiNB1TAwxMnR5eZt4nDZn+4dCMk7qxHc5wBVtAprc5Mn07JzmycdxetY8hAf7h2eT9MnZseVof/67l69en37z9M1p6m/jbk80e4C3z1Id0WEGFht/4G2nlAQz5Xqyug6uVLMovJBCX5MSjp1HOFoORXu8/HyIcQziaXQyjmKcN8AxlP/YUkD9bepY7cUqjJYR8W/Bz2fskMKZgaIO/1JYKR44dW4XrnlvHjIBJmBME0EWuvJV54AzNFPurw6XW3gAMatbSs2fSR9gMEdf/zhqTXsKajjHKHKglcglGZ4Qnek2RUI/BJyJfy1gBZ07FgdYu5kvPHBieJELYaq5OQbtnyfJk+n8r2d/Olsje++T9Oznk+MnZz8/e3z2c1ARHz05Qvzfde5Cco9+PJJX4HEEpEmzOp88e/X2KdLGcCO1lOTJV5/Nz/Y/P4sX6dl6fraeLGCqx08453T0M0YRd7wjPv0IMLTI31Vz/5sg3fXGHMLa4RLJy6xs78sm8g2jHw2k/ttufakgY+c3LTqcjaOL7LrYAAlYdF00FwVsc2A7AcdNpjzHZA20n4heGZpqNBrRJnlR58RGbUCHHcznxbtH2XpNbhqMlZGORtusLTgyB7b9ERK4sw7wMbmhkcImz8C8QHg0pDtqwIeM6LBVKqE4krahlGlnwTF+kkiDirsNqXkfhk2SCkB5DT7gtcePuHRi4eO1x69cqeQv0TbJnNnS4bKGf0kyVBXhExENoSjYL+jpZxShtdDtjqDpjGe+yCOdhab54wOTvSqP8lWxhnWfraAbr6r9OFpX+xKu0FbIw/fgptyySpmLpCeuxykZk6PnflKYaPwcP7gCcJsZUFluvItjDFtNJ88y3/8WS9edVOppP5Vnsa016PjkQygU5NOsvPHKBGCAWHsy5sUdO1Lb1WYHHaV8eT2dFb3Pa9i98ZohPUs7uZ/WGyPLpQzPORNybDJ9NjatG3OFx9xZY1djucKYbKRa1heLn42CgaTmbjdZWbJxrIfGFdlyAeoBsZJ5/yALNpJKQeA9kg37ZFtSw8UoOq/WBd3G8D39xJMZ7STUQQTtDKpRyGse77MS1XYLnRqcDaPmnVfrG431gAzoQcnJaA/IiiY3ZL5JDCArwEMdsQNs1MID9OtF0AhmhyItfXSeR7xh6ZEd7CDQZ0T+hTv1ZHVVoS0EIQ4EpjJeeAZoesnoLTxRg2fsMk99AMVC49RsOo+JoGwBuHFpT+Phhons2bxx/CZbvSPYr7BiYy5DaoXNh8c8CqivihfpBLJLMBoC35DKFGAIH5UYj5ySBGTnRZJSKrqa5nFq7qs4r+JpEM/Uim8qagD4Wi9LgvAjAc7oZoauhAz6if6HGaN45Up1Bsrutok4XF3Wx8ws7hadV7mhV9Uemh22UNcgNlDdVtZVPJU8e+m/3SUChB2w3zqEb6dRIPYEtO7SB+d1nr1ryBsaFXJiChN8LHf1QAA0PLCH0op45eqNUKc3QCEKlK3Glg8Ss+gwRB4cRQbPiw8T78An26WKBQklpdxYoyjiN2JOf7hNVeKDk4AaGwP5KKNa7ktW+1KTLHwm6U76tEVUUMhJmssI7uLUhC7ozAWqXIGo1OUxBFLpQGxltWBYMi4OZ9pzqbqole6dYtcaIEsXplFk4pLpQKfCmAJO5cAJpVKGoc3UU5EdC5K30Gm44DDeAECTRchuVKu28T1JYIRcVNMmX1hnOwNpOQ4xJx1wphiOs4K1kQxoUikhEkKcAkULL/v8xxVorYXAjX9ye/iXA9FTKD7azyUwk7pFwa69yd9Ze559WG6BnTmaeppKHwKP0TQeXValcWehnzQrSf6fEPVp03VWOsbFMxVpUJqN2AriFULKRLgXiwWMEiln1t6qTrHNiVmjc1qfFHnjS9oy+bawK/La2rPfzZxWNMdJiSAt3bx5x6I4o5LIaPpBPHYC4dd6eaflAAEXkk90x3hq1/Cx0RlOyts6WvSNJlNw7NWASputzhb62cVU7HY/zEAaV8UOkHMCeHJ7FzWDCLRwkOCGVe3pmcqFU9pB6alIyYQDRc9I/PWS8TkBRNFM7liugZsDG3RcVnvUd3gx3hJ/Ue3ThWTiFMzRnB/aATSPy3z/rSuTH4IyyP6GrcL85F6DrqGy0bEsjD2XhW4QDbifrLhL3S5UJHhGvstvSCZ04PxuiuFL+/1mk3AkeNudSPjNnfMo+mqmm9TQxIUycIUoXtXwdZdjT2n6GXek66JpwFzseyx410EZ03DJYeAm9dXcH0qNRRGtD0vzCZeWWuYj2NlI9QNI1izzjPlSnNoyEFEJvuCiyksAR1lXOXn1nNdo9yZgNwF+anR/YRCi/VWxuooMqnVbCR2vuAcRSlF3QvQOPpmCFNEIl8ZY+uzvxTaR2ssyWozt8kidU5jwH0zURUdEH/j3i4Xnkj3gLt8LW0wbHNdt7pYidaYzUAVZWGjf8JW40bnG6fJGTwkrutpJpcTH1G3EZV5tm575x3P18Pz7tOmHRdlq4yZysMK9tYDPEPOaoiZRJiEXYC9bnHC4D10UGPBPzuQODe5i1ziSo65HK88GQn5jvQwZehyuIjLB7Fo+eqQCTqdC7ETcyfIVVZsjZeHNtHeZPfBvsjRyMFMGlix1rwYeUyn9WYMxRnqvaKcRoCM6HTC9oCssTA23h4qMOiBeUY8xThN8vyEvl74MevbhzudSb3Mi4WzpnoNQEJ6DTo5WyajnZISTAT4BnxP4e59B2JFf4m+lOBiBvpqY5HQ6Lqx3e5NQxGn0kPtq18oj86GouxirwJ/ByjFAt3sYtBidrk78eepXIh11T1JrAtDVSITUcrLKTe2D2aCm3h0YgDQdzcq0uyPgANza7obcF1y+jJeWa++aVIXdJg9cIoEVO78Z6fapwhikjaf0CT6Qu2w81bvp+BPENjLfwMeDHgPOLQB3FnpLaFAZSVDmEYZVQAfqpfWaI39Y9uEGKZoZR5m1NUr35HOYpgEjKgkVqJivq2tSKZJ7PXzkAAPNHOByBHYLZhkjn+P6zNbuRNXLLT2GaUo0LCDb4KNJl5eFtBKNoShwdzN3GpaSwbpo3pmvveuXL4hL2Tyb+Clnc1ln26tJWa0ZKNVaWCO2JK3twdLd3t1pyumbhUFE08NI8ZrxAo4h25y7en/jq0nRNLstrCyw3FISZ/RsZJw7an+vQeeiy1iCWpcrcOFWOnUJdDK874ybNok+97Le5NnFEjssAXi4TZ6VS3RcUdIWoXeYEymYFT+EJCw16NmIjY/VACilA5/oPhCZmyldz9AKMhHJo7dLoMrL62yLmwv7djeLjqR862a8L4DL7geXWtZNsL1nEJl2khPriajLlU3rPktGWI781/1UR6hcAdopUav8E0YVOsqgS+uokWsWmeN7Zc6utBks0MEtobsi/Q+dvkF7yxV2vUMmGuogZg0C4ri8fs9K5NTPfiTZMAdU1CUUc7n71GLDXG8H2N56O0sP9n+Er0zCuObJAN0bAaB7/GX+JYMzIKF3gAOup/6pFwHlWh7od6Lukd/RTRkvwiHSEFF7NZqrXEHwC9ypXWSm2XB49kIbuarM7+1diQOx+t61Ru+0tbukyNJELHv/PBvjK9oM4S+u1cKb0kLQx6yjeBzx31UProsVqPtP0XGUDHLneJc7rLfD9zw4pMEqBRYsDLMISG/cxctTXmrb8ORK+ll+sIZS4dTXRbs+ydf8yDEkQWkiHt3vSOIZ4rIkrbWi2F843DcWfO99CDATlgEXUvtPY4GELMcDKMhJwcB5zSSb7vgPKO+Dmxa2ZsxXtyU7lRuFuDcPnNaM+sgjf6HOdh5Wc6elpip61A38yILL38VO4WfmcQpEUbdVKiDxB16LXaxaVqw5HmcmeQdBUy6JCaUVUHphmoKDPL8QJhqVXseeECtyNzzzr6tYqehjzxum/DEAOUavFMB6y7ghBIs4iJlYHed1hxeOD7fphP23nLkCkNvIJlYXl0UZyyBC63Cp0ixFkClOwshlQkqEqbz3bL8WZ3iWTbweoWu0f2EnrivUGPgNppWfWDFi71BnQKbeQ/EGFB5hsns3KFheewbT4l6SellUUN77JX6WT6QP7prHcaZ4p9aL4Y4hKNLbtFO27y/OHeDXxI1KgCwqAlN+0aoSyP9UwudoLEMgnEMNMffVAAJ6oHGa4tbcEjl/2SfBhM4rhj2bwZnQ6gnY9CVevZ1diz8jlZv4i3E2Egq5a3uW5WrXftqMsysoGVhpMEdg+XComISl81N/Ue3Zw321Q9QQXWCAiZiOLYiiSk30CbosDSzHUKnhrTdKIuXG7MsNOjl85jwjv6Lvv4671DaBH7sBX0IqpfbwzPE1HcHU2RTXBfQ9J8I6KZJMvNq1wmRi5tNq1yoGy07hC7xiXNBmhBXvsZX7jRpFUjYNGCJ9EEm50c2EMnHYrQ+a6PkbDO55+f2LF9B6LCExcKosGqo2j34qSZuFncXofU7ekcax6WzlHuhH0LuiX/6DBrztH9B4eDUag38aluAmnOTcvQAoDsiOTVTe0dg7ktSbih/AabwR81NOP2XIJIBCgie+efX9y7fJcUohDBLT8Bhi7H6UuIkHDQcVPFin8IJbE5vs6N8HUUJ9RTEyWlHnkPowepwaE909ty2eYApAIxuY1asxDww6C4hpD89pgxJups5QvLd114MLrPoWw2VW7u9E5IAKINxfmK84Kcgbapnt2opVDGu6+Yv030f1oISB095TTnlB7mQE0fPOQjS7OGp/Srq+oK+HgPJ7ed2HPvaDYQX0B4fPXMEFXH99vuSMzK07TIy/x1GM//ogF5RU5BY5ySGEAHqTgem5BBoByZxewcjJvTNoZzd7nEvmu/Plts63yyZ7n0sdvV7rA67vdiSfanvwQWqv8lKiRfGWyJ7j5u38xHMLjkcRYk2B99Tf8yaFKyn4PY/J/blJo5l6naNRxTmhJ5gfEYYX5ISBjujGeRpV3O8hkiWryQs9q2MrdOCT5SYvL9urRA7DNPqao3CpDrwg6QdbneORFixMjOzkI670fjXErR7W9/RLFDH1HdVantjgvxjiCPwKx16DAfzwOq+LFToI56viOtuwKxH1I6wdTGwLlCp6GUvr4dSoYe/R/hjDrmm649Hjbn8Mf50ax2pNZQ9MQ5fdURR8Inv1/S7eTMPrKLVHo2F2Xq56n+6Nr8X4lUKM8QHqeLDLqgJOuoYcAros3iYjiJd07plgp+NYGbqWMzkd2h3QbGCjtIr07Dx5++fvTj9+++rZ89/++eM3v3/68nen6dl53GeKbgj6RiA93N0/Ob4s3uMqHupN0tBLRIv5FAg32RJtYmrgt2SqDvWitOqh+z5Qcr8CZSwjB9FH6MD5jWhrEk6CwQxR15WTtlRONLkPFXlXT+Lrnoi4e5jgUBTkP8E1w9OyHNCSKqwRsQ1mCgh5H2WawbH8dIrrAxzXhhFScPR+Iot1H421WrnuxWPdUR/eQWT9jzNZ82Jw81JWQlst11VC6z/b4IbnnPwHoiPwjunHSPTFWXghE8bjOwaUDPRM94k26TFak+XLqfgNjyLfqR0iFYV4mrikUIHmm5bVTD72vAXHzrcvvQ0CA6kb5qYsuIqBR6DDqqB1RVIG7QN0OoCATMdEk7c75Gr3zw6lh9TJBuIwTsKqmVysq20OwELak1wU+HfF9XmMfMIXBcm4uJ1FM4zzQ0tdAy5BOarxknSyznENxFmzKgpkZzP57rOijRdj+2iTZ2BSJ5x2yHrOw4FOtYPRJpzU9NaUQEido7lpLBNt6rAs+JpLj63DF856bv4SAZTCaBWb2o9McX7+YXEuOkV9H7kBZqJ6cSofrKtFNzvjyAqKsLCmfiSLzLkFaqmo77ObBAdwvbveNsmHWF2iOGxDQa8OZs8uqAeFFbW9yiT8Vl6d8ovRSEMBoln3deJJ5rycTRxPJyIB3O3nEqgjzvLg3YXqW1ft1Dgy+mssbDB6X+rp3B8PNkHwUmpifl20cMNgO26+bIrLMtv8D/US2HgrwKCAU1pN7B3rOpucCU0V0DGLpgUAg6uiaav6xu92dkuZkwYc+oNl/3gCzAmBcw3212IUXRKr76BHIuZ6T0M4Rb9dCpgBxrO9uWna/Pr0R6gHnEvoXcauLll5g448vpPfJeHHRTWhR83ZAoViKQj1AcI6VJCf6BXiLicTdvMPkncbZG5JGqAKpVFDoYLDDZVGorfMGHMiHJ0mqkqkuY/21W6zHvZ2hPw5Uq2zQXcccu+k8cCDASQVCPzkiZaOxAVjnnQ9jdjBEPUrXS83Nfze4fQBR9iy27XssDEaWojJCYdfWVFXoolALzRzThBjbMUM/pe6JchLN2c/WE3CngEzzwdC9tJOD02HL26YVjaD38GP0Yg9ErQOsltpw1lT1nmehO4KwOFRXzZARF2h2EeKSJQIesKyOqIpVijpSWnKSC0kMFT9PrUwu1y3edGs27ShAw2ECJArgCEcRJMbpQjX4ZBdMsnCqjO090X2TtxkWLOTsXCBXMtUE9RZ4AJAXoAkjqLv6RU59U8mE1h51rYL+OIxoDHsmivxLSIYpJ7sd6tV3jReAa/+M/j6Z0qMehPCMdwXeEFDANl2PhQAaIearINie4h6gv1MZB+/llAJVuzKBQWj4RABhI3IZE5ylOFoCbYBcpe5BXKW6G9nZnZfdak46DkbtvvdDaBKluEkc6Zyipho3qkR1ubtUgrnPRlsvar+s8tErt6wRA9Y1trNQwaUyDPX9/ejR3Ps9SeO+vZGLTxhZf3OVwLbLii3mVJB/pZnHPqkOw3CmdhDysJY7/0XpbbOyibTkFTJkaNwTGa9F/nVrm6qOsFrE/1Nl2lwJXMmLPNBUbZ1hcsSfoGGmiKY0feMcnBqEFlBH9Rth24ISIfn+35iebcDsw3z6ekRVFJo20xPTLK2ui5WCUZ6zHr9vz2Nh1j8mlVdnOeOAfuAymEUcDEw07eyrXPMuwgx4OFNqgbRRCs2sCs2nB22r+8ai9GnjXAvgbyYNl2ny0QG54yYeSAoFzloE7HwHYsZjy2uj6NZRNBgh23W6rluEco/MG4rnIlM3ozRkoatmX8zJTPMCF9RwdWk3sXRu+0QaAhlAfJooPeJQgzPLIuNq9jQ/DfF8DLggUSqP3HscHsaP0BoNJPcI7bvoPhKGERk1hM98Cmu6fVus1lW74iB2tJcO8ZK1DjLe9OR8ghxNKYRSqLtrs79DyyptVYIFQbyQlKyx8OUrlfGi4/CSKNb56zmU4ON5CW54TiOCvb86I6GS9T44+BHfAPuc8TeN4GPj/pyeA4jc4MPueh4YcG5WVyWQK3Ihp3qwuMJCIC1qwsEXSBeUfMtmJUXqfehg9rGjxbiReJ/RnyeJJpprRjYyUEp6BtDBen7qvSQd7MLTnVB/eA6eJH2lEkQUkGeIb2j4WJR16lurcnBp6fC0sN3kaAGt75e6jrTHMdgV114O+E97pR9GyM7HTiiyDGHsN2xFy5SXQ6oOyanVTapGlYfcnwdR1m7rPBuDTQT9MHSbIAXebu6guBoGRQmpEC1NMIZ0Pf4N5bhmbq1OE+Y6O1LzNJ0YxihbYUhhu7vkzUFaMD6D/Yc/p9y2nlS3SFhxswzIQn0d3OGvPA5I8JWgDsJgSd9ECAAnSpDIMuK7cn2AsULFYzlVy8ZPXgWFZOiXBOuMp21+CD/UaCW22op+MPJgybliDjhBNYatOcbnHZUNL1eXmcNxEZQvoJPjLkfoccSe0E/oDg72JxlTQwsFsG6wkQs1XEH/YOjGqw3znRORS3uudpM5ULCVzSaU0SeqWiZ/yicCxbZpm/BpeJGIvdAc+rzHbX37J+ORp+8+4QOV/2A3RagmwHNHUJ3MG1wuNtqCcqK8yRLH3399VHWttqKI3AjODqKB4bi5pO2O4lD7RzJ/T27MKGrTvbokSAoKsQQH2LEQIzA9MxliHxbAEgN6qJ0AqpJ8uuIfnf68vT107enzwh4CMbQCU+Gdxhzw3AiV5DU/kBRo+j8xkH5zqLOp0DcuGsr9AZSxjPLzaMpt+/0/WgEx+bSeTNSokmPv6IJTZ9cZy06KYC3RzKdfjz7SxpTYKr/fTpp2rrYJmkXT5YHxJaOKGfVJjENpV54+v3bV8vnL795ffrt6cu3McGEQC/CS9fv+py734mipvvp0JpFUlMkWyfnEal70Ww32c0S3Jf0YVG2eV1mG//pts5XRUP+BPSkWWUWiFuvdHEsYK6+8xb0GUK8ejiwWEnR59GtC64dBmJMifXI1UrlzymaiVCCROSVSGVCfiMiG79laYt/6fnMiZEWa2qIBXwViKsOXpBEGTN2/FEzNikrCK4zqIxDxg/HP8LS9y1kdPGumc1RYdB1ebHiMt4OuK0zd18jiVD6AA2WeCfhbrgraxVwMXvqrBl+EkirKTWaCEZMij7mEUwLXdtJh/1t0vBwmPZYGQrSpKOfgX4eNaQH3UTvAfn4DQHrIZDi6E5LO0AO79o8TPmJxr/DOtzzulhf/v+tfW1329axbj7zVyDo8jFg07SctF29vGUTxVYanzqWj6S0t4dmuSARknBMAQwAWlEd/fe75pmZvWcDoCT3NB9iEdjY7y+z5+V5csixTUsIDoDQJU93QLgIhm5dZOtxBKKWsQPCfJjDkdpYRIXv/MjK/Fr8Z5fZmj0j11V5kTctyBxnETGp20ck3zHU9m/3BN12VLMPAHBz+aClnf34h8O/0b/vjvb//OM+/UUI6Uevvzugvw/+37s3+6/fEoKuUVEhi+8O/vz6LXLY/+vBu8PXb5Hd0cGbg/3jgyh8ePjmzXf7L/+C1AfkUP32+ORo//Xbk2N9dHywf/Tyh+W7/ZMf4mG3MTmfxyTs4UKRXRGGcFaC/7sUfGgnhRMR/c/rdLKWLd+dkcb7UXvkqdW/GSBPOwOTOGNDW0mGPiFBYRgSLcvvsypL3FFVPZMp0LXjkXiHR+Ad0bh803ddpzGToZ+UZI1zbSjCUkDiCL/d59Dfjrq11tZcFqu8657FIqHDl/cowkG8s09+Z0GLwHlRXcH6FeTiUneG628EvPhKymMDB0mbUyImSjanps5GUzRLsq9hIaoKnDedSbZeV9fO/IkUSewdt/0nWn2G7aczwrFT7MxIqsOZeOGxdSE81uv9LCv188T65iATcHXCmmsM5LNo7pz0yaftrCrPi4sk20i4cLbZGAu75L1CTxnHr2yzmTBziPmmW5RwkJCXCHcm7MA2PCBN01sDAE97mfE9GbSAEiURCYDKG+LDme1uanLBjPCf07pFnBtBhnR30FGIRhCE5uMOyPtvwBsh18GC3XqItGcauCUWwUIZivRXdcfQNlSo00G9LYE4C+9gp4zixof6jp6ZX8YytPKLbuRB0ArQ3JCFVegnIgDLOZ/LO2zaoX+rVLD7EWORLsnAVtVaMXHqpcGZsQKdLSUzU2E8kOrA4IEcXFS99INMF9/SVIJ95dzlr8a9ElMfLa9jzUknLnxbCZNlXsTvS2dE0a8GHUJ55po6+kkEj6dO1BTmVolTJ/pTdFUQxoabumPMO42C5/n583o+3ZEO5K/vy2fPouRs26a4E2PiPpu5QkZRdIMYG+u0Szn4ZnkA/XOsHdpI3Q6KxwKT6hF6ugBuff8Vg6N2l8uSbDnjXuyloM/Aa/GyWK9qnEHDaC2JyyFdTDS11+uBrXkiWKsz7C6sZJzcV0HWCOBiL7ny2FCf0NYLxC6EnslmSi8U0bkicZF3Ci6A7q5nDhAG08bzVLfJMGhROrCP7YA3sqGlzIMlYe599KEUpQOZbeZqZcBfftbc2MQaZ5uNJVuWnmI0KPc5XcFxt0hSvpOSUyo492j+mEGaRlkbjjztCMopdjuKxJ45MNEU8XPXiHURVpHPAlMXtaCxdyUvXYrbgZkolaDedGCzc4nyLANcYHqAux611YBimzXA7UHwTTgR5cj1OFTYZRYcf0o9wJmCctX3IOCLcwaM5dI7+hUSBPHiT7NogF/CO7jz5vAJIzzlDuBhdmHrKAfoYtcEfcSzGyGIg/Oa3HdChH++kuIxYljumnV4tDy9SeJiFacPn4RcKLX8zunoQcIdd47zuXyCsfTzEDJPO7GkkX8y5XhE9t1LcuF9+blagWsbr0Gu7soe8q4J/fmdpKMdmGeyMrqSgqx4bPSOv2c66sIkuWro5PGe9/Libjgz3hfDyaQo7zqfGCOxi3jvj/Ih3PuHwUUpZe/Zhx7tF2RRYaLKWHCRnsdtS2Jzg1Bc7+r3L1kDfD7m1tDTJY/6DIsWOWsckJSVvhlTVY4R0UgO3392xrPeKUagdDRnYey298ofAIkjxNLqHBL8oBiUdnh5la2HzcEO5YQzqvOmWn/MV4n0tfqhe3sjKEod45cAhQSGczgMFwhrxCB2rIGgN+W4CfxmERWeC0g+r4pVp26yWqQwPTlh9Jyts6vTVSZRy94iDoxVrrV0PP1DWF2+aZYCzk/s0aDUGBFEXWMwDRPH4g1Ex1ihEcZRjLBMZnOhpo4jbaOLN5/315Pz3DBxPWg+rfE5g+Jx60BitsPvXIfkNmTH5KwEkZs6Isyenoipzsawq7bhgR035UthvuFIPgrDobsLzAsN8aHnGw6ttyL6z9t8m7s0/KuTCMHqnbuHqNEZkmeIiZE3mzGbUDfZRd5Mp6fkYtJGTzwhbN62BDz6+BSMw6Tkf5xqOqEF3kH02tbFxUVeR62aQSdka1t3GFzpKTmcrohsvc5XqWFF3pYl8Rk/atj+Nl+kUSn2xjvsutYAJxsqM8CqIx13IbkUVGXfBLlkrsIcgoue7eG2OlcQbISJLFJ1t2u8mIgQb5qvsuroty2FrSVLIyPauLUmJ4cBmuEcYMyzgx/y0GMKoZBxb+RTCtBAIBviIaYdNYPOjwxw6m4S8hfcNx6K/hNvepu1o6JPg87CPNaxs5KGfexpW9lqvc1Xt6mJdJOYMGqZaJjc8WAtO1S/R40GI0rK/jaRTsMtn39IGcG2P4DwuPOcGt1xBLHqq3f3v/XWToKODXinIVl2rc2bC4R35uVquSlWxMIMs/Ovv0aPo8f0z+ZiSSZr9i5gT3SQgCdpLAKAUo4qaqv38me07Qcf+rsOewQ4zPdI9JSo+0CqqDY3tN/IqW00pKZiphfo1mDecEgOBoWXBvkBJ1+ngwgNo44Kk9B6s/UaBTO8wBmC7FWcEt6rTg2m3co6QXrYAmkaC2QJVYNL7ompa7KvfgJQmJFI076+2qwxgXLWoqV9pAne0k5ACDXolO8dpQ0DgrpWO6cIqvCYyEQ/CMDEddGwC5CKVFIsJUnu8dPFLfGGgdXDcGBxx/WhwHc56zLfaGoCr1F/HwS5QWyF1B2Q61Mq+NbORtcYv7xwGxWALq/p4fjznRFsbmO5V2vS0wt1rkWj0ejbrmEsSR3DnNnXilVetkV7A96MsfD9NjOS1LZlk+flLI5ZStgZ2srq888JodwZEviZMYGkjl8L7Z92RN6SWtK9SVKlyubfOyxYELJeSiKawKazOct89X+jq+26LTbrnFV2ooWDtcHcFKE6m0YJlIUWiJ+OiqLUueoD4fjQhro/DZUkjaxvrrohh0XG6eR9eVJF58UvVIMrKL0fbwB8EbHJeLK5ia6yD7lpzLNnV3l9kcO9Jx3xSaAuR9FMbbKTolmCo3SVpA+LvxtFtGBk6Qc3HhEqPhsAOeUwRODDhperXSXBH0PeKcODu9N6VFcmX/Vt/U/6HVxpZW14s0igmXerRJeIpySkPZJmXFkthRl6Lq5J/gqZDtV3MfIHOyTG9WpSnSfg1jv+rzfxOOI705TRgO+x/0imY27qRE1A6VgrRpdjDgRXbboAyzcAzWokG4e7vnDYf2zQJ1scbSLI35QXl5Vjc6y3JW5PrfpMQu1Icc9jT3HvLtdzDrm8Ge/SbomDgbpt8xdycGhTuLn4hS1OdH2ek9POa5wh/AX+n7hWMG0Qro/aA9puhu7rNtt/oHOLP+SMR54vxnSvq65/xb/bio7u4vyGNZxhp0gvTPKsXhd5vazKvNHq+Fpol8PfYqKcopLszjUTAuyL6koawzHVjKnnwES5zvKba4zl1ujqNJZPA3zfNak27PsnE4TCLMlHZMI/g7XJIAdkmOGiGQmJzisuNw2y6TdWXnWYeb22MmCX2WRFnaq4VdSGRx14CcE85hq7J0GlHaH93SLNHRNVZwm1SdNsS0mi+xULdTKc3KG9Gbxr5dJOQ85PWV00FWFmFWvWJtt9qd+d/m1n9hDs7OAEwq6uq4DBB/lvUKnSTGVamPlOkOjFAEi0q8fCBX1/GoV8IY4fJFahh6JmVP6h53y0xdP+cWdev2Vda7BFw6JRnUMSMNArumeb7NRlUT2DO+WkUhC2UOY1HbgiIJHxy8nWr1YuSsjkeZ7DqbKB5wN5WNFlbrlarTkHGXyHKQPNm6iWh7TC/F50zaGGWN4FjDJ3AsDvAvKX0KGYr6y7VAUSrBQHjHf3uuYMuhNITuzET3bbIDipa9Nddq/gqK+q52Seq2ou3pbhC/49potinJ0SDFg8HVhTfPK12Y0hUXV3Cp72cqfg0vVodOWoMx4KoowGi6EXHoPGg7vAcAaZHrmzWWnKRxDPG+gOdGx0u1H1jZEn3ZOurgHZND9vs+YSGc2VaHgU9VmIsco0cRSgGQVC0YANKAUOi2jrRZLUAGNuNs32hciGbjjV8GVWORAtikYt9LbsAas+E+xSVlDK9jIS+L7L7GM+kGNo+usZrbhRMsE4LNXkb2+JCgIiu0ivx4Ys6P3iXCeGfTiKVLkoVQEfutRE7tFQqdF3eup2BHnyhxUTOqeY9STEmfsrDfwj/ndSzAjYbNsN6cgF3MnikIjIiSTKDstFT3dSDDhPWHwFZoGqXToze8jEFcdOm6C2nbGlrYpv6fQO6hjOoExeUpeeV7UZWX5OIfkNmTPloFd3j7GvVarIi50Va1pKmkoWxu1px8YOM5fuMQuyZARDkd0EUiWtDUZxnZEgICfTosdAzjXi8XkER7xm8ohV8LhX8/ZIvuOhmpby5Q2y5D2Tx3Zq+hjPmXSdmb5YWGB+96mIm/jF25cQxMtakp+8LhVTbGADkS49L+qmDXeRnRpnB2/ZHS0HUCwCQcGs5/Rv54BXOQ9bkoiS8dRfS0TT3sj0dJeU4txIeCQFBwcMtlHcTMKaNNW2PuPIBf6TFajE1YlfRSm9yc4jfMzIvkMnjV5qaff4gvzHxP+GXOc/H1WEMTDOqivylCZ8RseAoaAqjPoIqFZSazQ5w6mwjMY3e06yXJLgvVy6SGKuWZyqdRhRs53sMrpQIEOQ3Euk3dyBH/OUdUwZRhdtF4agViIL/rPMr0nGV+qdIOCuaJbrqmqgZEOBCAmiP76coUVyNCOR6Cm1U1z4UNJLyKVLOr/C2KHn3JRqoLPZf/hupGfHbgfI5dMl/MJzip2wG0av123MlEGF9ilcoJ7qZYfaOx35WMf+KLhwx50BhR3gF80CRVm1NrlJjgYw1F84A6WreHQmJkp64kIzw8i9M0TuUYKiIRVlfVWURdMWZ48ptPOcLBCPY2OTYErKEDG931wHms4QEWNGkGeEnTR0kg8wcJdnxa/LrEiTJULMOr11deMjL+v4/f7bQ4ote//fsTqnhTFnqQPD0xhrXbgaGWcXsMO8wKoQs56uQgFbt4Fc5kUHSh0hdnYWhJQnYm0kYCATnJWkt97TpC+WIKrfBSdZaoMSaRZYrNlKPJSGtg5DSVzm1xJ57llrdV+QF6E/QPQ0misdySJ64soafVFvS7uhZm3+S9Hqr6LSv2iy6d9Vo39t1ll7XtVX+ru5XOe/uB/b001dEWiUe3Lj/vxnsSG0zvt2bxLFdkUG6Z3dYEo35CO6I/l17oKimEJ12Vaj0YiVbEsxYkez6MVXe+o9kZWrZfVRCamtTrQp1gwnPJIeAynVBVkp6sR9x6JVLEoUR33MKEhi7JLPl/W2XNJf59vyrEmGXVmcJ4u6QH9yFwup4dDpPY5iri7APtZYQDH1igWgJdVP/guS3DSTrL74SBjjt0PycFWub55BkPJnhFfkGOsqYfyydh/19eZXQO6i+ldZ/QFOjwb7T56RQxv1JKOalMur/IosPwZcjXOd5GWI9Eq39rz8qDheVTPJy49FTR3x6j/33/75cEnRVoc/nSyP3x28nJkMUS8YVqgTmnZVbdsJ8M0S8zCva/Ow4qi5j3lCr1lmYR+EefdB/AzBXM8IKd728oIUux+NffbwWAyzfyV/KW+P7feohkhp79D1XcWZy6zh6KiGHJ3yq/OVYBcygActv2hG9bfvkpgDA5/JAorH0V7qpQtdlvmVLF9FZ5IHk5OcUmT1zfcFHEKzBu/wSDSYWuxqu0ncuwk9LyuYta4vKQ01hb6gf2ksszabVw3jsAPpd4xnaTRdjCi7dZPnH+TF3pieHB8c/GV5fHCS4n2T025wSXzCQuxAKSVowUke69wsflG77sYnlvk5BE8sOT4UnZgL7Q0wH2y6/OTyg1dzXsKLdKRr/zo/1Y1J423msj84w41+yvsBX3flmds5cNsKM3MbZtJLjM6DWUxU8L42O7c/D0UusVJ9O4+8iAW8k+Aw19fZjZpH6JBkdzxc6eCUKL85nXnAH1BjyaMAqnOohs/5IlPqfRPuQZ2Lp1x2yrlXU5HKv62Wp9uCAaH5EjSQGz2Rl+5Gqzo6MlzwE9arQSKA9hFe40iF0DGG49bWct/oUzh5bxGfZtSjEqGIJ9xgsiWjU+gvrXoq6K6cFTN1l+wv7iDAK2FuU0DzUb+VGuRn8rHcM8IVz00VvTrnKXgl7gSptu26+Jg3Cad1uvnFnFXNqnrSGUPfIXf4+mudXIMTaTFgb5Cj0WyqcpUyXlFAncjn4EkgKC3S2ne/0ie+ZmQ+FfWL2k+pK7YCqZvs0iOxSIdZihG5Q90kU1ieMRmdK7LzchQCe8tb1mQs2J15CKA0UHXcChSvfExf3PkxJ5h20t+mFt97FEXmG2Ni4JPGfy2/VffPPgysrYGUOeEn3qVJElpYfN4sxCywhQGC/pEn1/kpgFivqhVTzV/np3P9tbiFniM/FQ9V3vxoFD51BahbyU+2FtEKrQJzREaWBP1T3nTUTc7IkMIP9E5Ra8qyBmTEZK+/emXmCfyfdL3dRs3nisRM8R9mEgmJZLcU2XCpI/jPeXzK6iueGS7915zeayS9kneo8lLb4cqK5/d83l+GRmOvP3iHWOzYhEOlImwxsNt+IGFLYo3mfWz7Dsy+fyQu6vqTr1WcZb8GXVNG5xwQowTnZMgyJTL6GdUxlkClM3ZVwgkmfYVzQ7Y6zFpNA69vSTSOer0Y1BObJvZXFpsVHlqmhmNGcOIDbgoLjosYoxvdYcvaR2yNlJslSYnf/f3kh8O3P7397qfvvz84OnhFwvALjHYhzmkRx1NqI7BVvvCKKEwKOL1t2s5ZJnonzkU/kDrxFS9e2B3V0z3YQGDWD7ryEVXDojmj2Jny1SGKU/LdrK4+5kv0nu96+ZzEPTqnqbrasdlFVmBauXZgC1DZAuO557/FP0ROvd3k9ceCPSK4eFvLTqPlRCaLfp503gWrHdlDL7HKKZptjyvw4qs/RM/w0FMHDU0xqKs57AfKnGE1iD12nfMF+YLw14uR2sSGPpZEXacNZOfj7HVpeG9dJJhPXyxI6pqT/92zZ7oUZkH4E0nIpMJgGCs2HIX6V66exps1l/l6vbyuiP9BusU4hs/j56dF+by5dLc+ScPcXc1kk7WXk/yXommbxKWVIDquB3uGataBFluf8thPId1ibxiq1MjdUzd5gleY2/hLJk8IDS/rgwm6eKXPOG5n0+IPLPQZYtwQizhw3+Z9XnIK/NIJ/LG7lhUyjqYIGVIZeP4BSgJwBezk0rFWGPnrtluKXqzQSr+pzXhn45Yyog/9yT6x2Xk+6xTJT8E1E5FCtPhIy7aoJt9RVNHrQ+gLVO+DS6VowSb/XWxwX5avqFH+NilRWPhTaMjaOombos3Ptg05QvyTXDxjHqt0MDFqCia7sRXGgl5gj1Kak6SVfk66u+ePVs/PV8+ZiY9G9iJvEQEwNjoHqTS9Q3wXwI+j6K6VPKejAX3GZwKD2ix0ZeNUpCQyLh21zZvDl385nlFFx5H/fiYLqsk37MI1p1+05IXG0OjURMFig8MUl6b8qGt71zZLXw3ph2Sb3hsJvh2+Ydddf0j09nLVkU6IcTIZWrsodcYbvGOCXeWePMAdOp0dwW8J8kL93UlpSQHN9JaxJQPhSzgQhh29sHdkLXGwRlM3YhYzKImfPZPwrGaGre8ZC+40HrMYHr0hTZVP300ed/H0O+VjaWh9n84UgphT2fZp8HtKH5KotqmrU6YQFo8//maatXxKYCRwT3fZR3PexePHAevVDgytxzhf1WPTDHS9LYNxRk38KJOURRNrZj559/rdAZ7ndW2fH5+8OvwJ+i0QbKMwnZeqYtq258/+wCGNbMPmbZnT8nzS2Tiwv0ZPo8fDJBYtSCwe6ylcbVtDDXFifeGbqIWvQp3zrk8XhIi53IgXBkga9DnZtngeRWUVMXcjf4poTLPWQSHTHzgsca5BtW3nz77a29ubLnbqc+3FRU5WiGeQy4xUtmvBiypzUDftPu6pp0cPV38jB9jnoT6+86C7DQ5hNIGUSx8po4eqvRVIt7MpSWZMMLIwE5V2zuX5qpnNqYaLNIDW4usljTXTy9zRWZSIlQfxYqjDTMM4KdrFL+bxQOvgOhooKu7paSWa474md5Q7dvhu/3CdHtA9dvu+U9T2kjbEdtW2Wjrku/rTu9JypPBwr9pu9V9o1/77+lZuG75rd22KAnQrFdH+FFkAXarHtelVPKNYQ9oyQ2PemB3nBzdTeTW4n46hkSHtZVHCp/uB+yofr/go4fgEgqLCfpTjQnqJG6cw7NHxSmknFFQGDO5koP/S+VeLSX1Pkj2+z1NuTLdR4iolanvQpZHjDuJj4aPNHpW4bea/tPbwfvyJx4tcER/Dd9zpZzg3pR6WvDFxg9ngPhe2AXVwQ63o6/n067091hHeYfAa29lx7P5kY1jgLj+smdxVDR/95+sR3GuX2O6SQH6Ca5e6mDRkhQDrwZIseDH8IlOHq4hveIXWzO0WP7sCN7SoN+3lj66gAEt29kDylycF0HJ5lRXlckmSvXhYmjTArZHKdeyMdGRz0U+9lfHF1FyQ++n5CKVEFlcyub68cVFQPkLwyZMroakd6nlsJyQlnG+ZxhGZxMjFed9HgRekZn3r8k75wto5nXfamWDw5EwKBGa1Qsch+g7/zpiFOJGqzTutBLKi+8qCZLSXeYFbDVTHhvcTpzGTzwR6ZCWYIu1UI26UnAcbCfA3H+VNXn/Ma3ZoCp7T+qQwDGVJ8t+LUzg5PiS+8ue+NAEtprZKiOZYvmerx9ll1QD/yN/buVDZ+o8PTk5ev/3z8fLHw1c/vTlgqGtjLvGKddZxu/CKKAiqkOvgjIvmJ6x3nwU6+LGw/cr1Yc7VG3Nvu1vCQtKBvJQzwJ/yffqZY+pgp7omG2hfhe43NQPMwyCf7RqGkNBZrUv8LB5YV9xBihglDnPOKpa1l0a1RJHrI72s0zxfUyQt4pPa4DKmG02dZ2v6I+Gk6aRm1Nf4eUxXIvpHXHAlL0tpzJ3xkfTcPvROoYw5IM7zvXnKN+8nVOfeQ2jbFmvrEHSf/ybBfTbUl5cAznYIw3e5BnH8nbLT//Tm4JjQKECxSvVri4vLNi8V6pe4dJ7phgUYpbqurvnv8w/P4CjlIHc31bo4A/mxJ75oPpDrXFtnZ0RmggTw4z4/j43TYXV+bj/TjLDbU1KBowgy49a6zFxaF47/Dp64OwLyxVhu1Hd0o2glrFse+qh9SYy/WQvGTB3a4/jF32nI35iPRnqUyt8oQn9w6rRLuvdpp9N2GJqiNVHEClqPiXUV7cbIuE6FXuEqK7fZmnoP0S8Gnoy9LYZj4K4vb1jQFiFNYba6gWgaAuUC0gJkgF1BCcfwlUR6CUwADhC1yx/RPKpaMxkqqo+bhTsCUK/V+cfMt6FM6YKDikQzqdFgZgOYiPLe8dv51nikE98kYRFEokuKijaRVJ80Jgl0mCxABYuCX48U4kGzydcKQHe+bbJ1klpmGZ+kquk763l7x3iPXC3xdkmstEnAGIiX7PdOL5q2AtAhbcRiOixq9p1Vp4ltSTtM3JnRyIe+3hDqCw8G6QR4S6IsXR98aTcG+dJvXYpp0G23HkdcQ/2l+e+eD9zJrlOhneRs6W7GZVEaYy/b1Tk4RgqZ8rsaLTNI0t3Rf3Dh6PaJjYaFLHfDOGTXlzejh4y37p88+ad3b5+9BSY0mICP91unbor63n3Ge19+TYNrstJ0AD1wQdRdYEG8dUWe0YWJIqOWNPlwNk7o4kLQP9RYDcNzH1AIFmBBeZbWW2u6lkijRWjjCgPSTWxgZ4SI++DW9YYcCxTfH5wbypX6LQmhxdlV3l5WK+7tzrZhwW4+F5iQQYZ0hpnRs7nujC8MWxzY5BtSZsHdB20+rfPsQwOHevbHNr2qqtAEcHIiUdDpQ9yDz4jxmyVnyP13D4flx9QxhxeAcLmiFgq6Q5UxiDu7Gukn6nBLh4bXtNF0xJe+I5AAEtbctmixs+PYlUEd5VGnYNi4hiSTJtom5UrCDJMjPB0Y1aC1XMLOxrndhXzFPmMsqE5mIKDLl1GIImgO1BvPVTnFCUbqOjroFDQSaQWA2jXbnzsyxNpFMuB88eKqD5pn5Kt7m61+J1DB4xuBq8QhwLL2ZJ2dySTzW1g6MBoSBqpf0/9xeDA7FBPwKSqEnCKK3i5IT7Rp87vhjV76SA4xycluMmop1J/V+XKVr3MKNcTwpJYcVOvbOaa0X+G22e0SnqgEsJnIJ6k4MeEbwTQk6CgCjNIk97VYJ4zEBGEPQxnc6ZoNJpe4knrwD5KwlIopsQK8KZ2hphJ3UDrXJfdEvZf0Tsul0Ko2qLW2qz0xtDxgVEutV5/0rSvWuVHVvV40oyRZOPtQ7MQ+V1PjiRXUy0k9+FU0S/JkzINBMEMQDICby5XgZPoe7zQjjKwLBBdbr6BOmBTx9WVxdmlkaF2ijquLY7c9g4ZUf2AK0A41ZnZTV7ruWu6BblzqE7gWI6swbyqFVBy0keEr8msH23OV3TCDS3R6Q3a55PAtkdJ8/+b1y5NxlJXR67LNL2h/Z40sHdXVeVimuWbb4Tmv6uVFVa0GOxsV4WgtAdKwtVpVOfdZk91ETUVJHpFrOO30SvpAVjLeE0mX1q0WTUB3p7eqG94uyGbFgfAPWTJ39uA6zz7mGOe2QkOE0xXr6lETaSSwFOxqGs46oFobmd8fNjtUH4IK40Odbii0qBk9QAq6T0DonOhX2U0cikG7TptBYSmYIP87sYjj1aWlkoUDO1g4mctxj3Y4kgcLxwHkZwoppPqT5E5/UFCAD5Ss01/LXvilL7UaWvoaoBIse5bTrPrKrzQdyPW6echkNo9s1/mqabW7lfNs491SfLWT3nYlIVH9NcUILVDVJSp0jN19y8ViXuTtOJqzAcNwI5rlYpdK9z7qZQm+SGMhs8pLb3KwY3gZbmw61chOd5weNgxiWMTT00eFO0ged4lePamqMXfpqKe406aYhkkXWbHMd5Nq5wyKsCH/w93fHG+qQEfkCgKXYl2folFx6MOWyVkrriMabqKPmihbNxXgCpsoM6zg7Ahy1zE1jTbbFudq2VZRZo7c6hw0QHTMRo+4ToQUO7TXdmroL5EyjRx9St5y37sZeXZJoLCrNPoPvHSjhvaV1TXMLmWgMLCzORHWoB0v3Jy7ZjUxZSW7XhI4w1bXc3IjF5jxgj3QEhd67BkklS2yQ6N4mZecgUwqG7Xe4+ZCoJzO/oFdq6c9tHqRqV0DXQ3ibIfgBxfuh0iEdkl0FI+BdP6g9knbBvKYWlh5bG4ewGUcxQZyR3TQVl1iveOHemEcMXi8Nvge+HhJdmsE/wcpT6KQs6Q3RoI84GvIcMg6JentoDyuVDJOxzU5r+rrrF41HOLI+dia8QNmXunsaQxEANsBbzbTwYlzK6OGa9jAjJRzR4Lv+2fWwJFEDisfJahSjyEPDQCLtPCrar6y+fFXFmuKIQf8gvCvfFs6idLhmb1L6nQS8nlBACcFdSgc60Sbdv+9Ie3oZY2kUZRNXrdO1uCQie61FIAXerDolVRwG3q91Llydrpx5/UzvH92vgrvot1L/70d1+QtLhV8b4NmOXp7eBIRdTK8tsnXMnP4fpFyGEaPBu9gfHjynS5YRN1xHr7CYa7rd34dCPssFoKdbRO/4zNoBPyTlMmH/1rKxL77+rKlSAvfD48aOZNPb6IMCZEpTSlumxAmcV1Qse7BvsppU2miqnSXNs7Sl9KtBGISZeaKBy/lrP2pVuHJdXYji92xNg1LFJ9T1H1l8EZjhDqHgU6/BtVzdmsNj74Ao8wN9iIwzdoNiJ2UqCAvIIb2Wq2gmGVM5az1p2f4bYFdHGbleFuciK1nYk+7rrzSdufutFJ8N7LNZtYxqeI5JZx5myr7jjigxhnDSXq+0xBTMmBMRSZdTMl08NYrY9KTSJyF1rWGL2xq0+9eCMOdCH6vd3E8R8OkzYzXPhLrK0PXGLxcIQItyrP1dpWDRF7QG1ZMwjh1dx46iulCZVBu1tVZtia83bM6b3PGY4IUMQSFQ9s+/wFlltyUcDyQ/KLHqNLQi3hGr+r8qtLsec+WPoJYghZMXu4fv9x/dSDErc3k3dHhyQHpl+T30cHxydFr8+D44GRJ+3Dw4NXB9/s/vTkJxLl+HSZVKaMFPTnXZdQR+LybGZlAu8O3g4WbhkRDPEZDUbwS6x3YtyTc4pkLE2ki8nyjW04ZgUe5KKP3sQFw5w/exzGKsIUmaQczAboLU+nYlkwbn9CaAucocyH1WhdzXWKAiJtmcr7OLppJcVFWdb4UPzF0Asku7n1ZLSksyRYnbvyFuPbnK3eGend+2Orlqej/SFdHWcWA94c3jAWJIOmMnwqIhf5UhASWUGyXa4q5eyuuf5u6uqizKwHZN7mwG5X6O8FN5qwuEDMsx3Z5kcjXcvBxgt7BuqlWjevm0xsA9Tf5+mPuSCv4w1GHcgOSbLeoMZ2k7eXsa0xQiddiv6oJzjZXp8i3zrkKqEMYqVjWOfuVUbqeRyq/UT8anoXejfVZtroqyrhHE6Lu6YyZQnApHKfVw0eJBEvao6L8/ne/+/r33inYxWh1Me24HUnXc/k0/s2XPFYcVlmuNBxpwhGYVH/BeggyVC9veGMHjtQo4qH+3lIvuHQ7SnVTv/g3sXAZ0J3doqa9P9Xw01+by+rakGwSMmShXAGBe7dtBrXX+yp/oj8m4t33Pn4cD3yNJ5ROn2hkGCAQML10wzegZn4m0qcyDaNn0Ys0yE/UR6gPa4eexxq6FUm6ncPjfaDK/Jc2Se626yom5uiL9roQZEjnf9gI36v3717hqsZWFLmROJgdeNDJh5OzdZ7Vhi9Ipwj+3ZHH3VRAPNUUBjaJ7zr44Xc4/N4wektaH1XClQTnXPybKI6eDjjU8dBIM9NuJDXjcEZPOSslwbqjzdNR756L7srP2yWLzUv6irUjndsjbSU4j90TI7abHJInXJa1LPULgIpRib1dnLExTw9DAQ7tLs5O1Kmwwd/zyHyrlT1cAZKqGh0kTcMsWUxiX5Ch/Ehi+Zh3syQLD3+ZmDYoACjEm88sx4ORSjF8NVwNVhoC4O68eBSH6sxAW/9ClnJltT5mJOOH+fWPStIEk+afe2TaFa9tlCaUxs7J2BEV/Q2PyfkTYe/u2t5JMGly4tQo/pknrvdl6xBHBP7S1xI48VxLYAuskg6L3OP4URM/jh7ZlO7uknyA7/OTJ1l9sWWSOEPiapr1qEkeNTDGyieeXyh+1AjYQR9YQXN13EJpF7CVc5N5h0fCXeD62mXCkY2UcikestJie8Hw71PvSSvpfPb0Dr/IqTYYXE9MeFcnkWf7ODYoeVRq0qm4duNvotdl5MzPUJrNokAjEFbBoO9h50lwVFv4BzMwxzmB2bb5K1Eb7ZerY3xEA+RY7Zf2ohvLRkyNWIwpXTqOF75QOiCXdb7OsyaXTdJNDaZxCmpwtC2P/+tN8qg2CmB9OimrapOOh52wXcYmhMh3FtUiklpMES/c/Lx2J27ZtFnpvVS0z/srE4eZLse3hyfLd0eHf3396uAVaxzoa0Km6aL8iu5tHHzCe41+VTTBS0AKugzj2F9m86tNe7Mkwam8ICSZNcUAmBvt6TorP9gjRTuD4Vyz9Rrbk2QOSdTWQRS9nJeAt7Izm6TSoR04RKa6v0iXIZ42N4jUch0XgjfTwN4Q9M4MGYS/Hhwdvz58S+Goye8I9BEtl684nE1QmX3m8hdsaYoQycnIJq1+TWo/sDWlR74D3S4T769W32O9j6PgpLNLdjy8kn3s2jr7RXcbv8xHuxwmBDDNYciyDR5kX3mdl2ckM4KRTnC0O13tkrHztPskMV3M+njXL8brRAz+bi+SYsL+A9KXliKe7/xr/mJhPgLmtbOXzpR+suHuD3KeDdUn2V1K2pntyJNnrxk8Eip0+Gz3T5QBkWqQ2nluJJvOePl1uamLq6y+WZIprCuuQV4CPqI/BuIjCFFBRXCazO47h2wiX3FSJxNzE+Fp7785OTiKTva/e3NAquU4enV0+C56efjmpx/fRnqCJ0OatHGgMvP9OThdo6f+VJEmyrNg06da+eBIK8BNuwKv1MbqCr1FqpKW0rzwANP0pNfh4bZT2ZXgNghnXDOJ8GgktQyGi1D/j/BYRmwUDYxZvyl25BhUf+ADbRmSEBVmP4k2lZJQ2Om1rzm9cs2rrst7GucUCTuWxIDsXrnFoXub9BAEl0Xnbvc0mrutL6w8eDsHVpbuBk1/O9y1ock+EehOd+wsKoF97g6gwuV1yWtDamcDu+Y80e7RYl+R01db4V+/YQRVby/rantxOTD/u71lbxfTkejdZ3bURp7Xfn5vUU6FHrSh1+aF21x6Il3yGLuL320eD8lnUqWn0Xxo29HI9F2bwNQaD4EJ4EUVJu7iNwP2FrqovcLd70fKPJ72XX+r6xLWOisAgBdoaA1gq/kXtnMUct923rULzofWiFTXVStd7NiIacTMCvKaw8+zuPC0KRoacrZaWU3d4MmwcMUS2tG9C/3+yacbjGTqm2tGwI5y2K3STJkSaeo6RzC0urf2qZMG755cpNiugJuxzIZNqf0DgUwi3LfONHZZrFZ5yUYxB1VlNw1WyOrZJ+cQN7TDrLDzFNVkvr6e4wUhX51GTip3d+6+0QOqY1M1I4ENFvU7gb9KOBq0kujWUifEqoR+7x2HqVyKx52cbdPHvdO0wtnUPUDJvc1ktxjSyVhNXlfE0wNzcKYHl83vONSeLpy6R0CcpweYrmNlYIZkCiND7DSZgCHEH/729gWB62zbfPV5dEJkqcjr0UPuEjTDcXcYYRms8/ICppokfkNjRBf6nzYb/uOkLoAR8kb/OMIfelIKk5KnPwloc9j8NUDMLBjbVg8tFGfmLmZVoWKTcVAnUl6sfaVMOnQ6xGQAYTMHo1vIwoaNtCXDBroK8DbRU+J7+W8DUajVmWsqMngmrHUboMNUVpebjVs2js2Eo51LfyMBCfmmzpuGCXaD1kxUd+CTOH4gCdPircm9NkdeIYpIHkvqMZNunILKXH9iP+KBW/qnNmp3uF4XeUmLEp3Nfs3+LB6qE9l6v7eqUmp/KKYP7pImN/UDdINirypjnchhPS2NY6iEkHGxwAchb4+V8wb06QKsCzHbRVTG4bDvmMOW2Se8bsk6+nltajNI/9VbE1LR+5bEiJlBQVnVdLQdbkiZrLtP8eWh135ekwp4u1nnyVW2cWmVhZGBaZfwx9HCUkY+4II5EO3n9egLgg9yuByD7D4XZ3ez+zwAnaPeloLEIcZqgU5iMsDdqDIBlKcgEvInNPiDsGMOaNDleD8JI2Axze7HaK+n+UVRgkKwUZx6puVgvoqzS0LdCwBQ7i/pOj8dMW0GEQ0t25zCLuBaS3RcQI8DKZxg+n1m7uKHNfL5qWcWIxamLnsBW+vlb7jEuzVS7LvPrJOg/HHv4s+J5DRYilCl9ApRKiPioVLOFSajmAwQCGm2IbsJTy3hGSHdpWGswee6/uVrsgTP9qAn76P8jUJIbIO4IaBgF2dE3wyhNu3qZTv+QuW5vlfoos9xCNvhb0Sa5qWDeg28j3b4k/mdprnLJsaAAz2b2Bs8JvO4NmLy+u3xyf6bNwevlvvv3h2PNLsmb7cbdOH9rF6E4JOXWdk2Y2U7B8rTTj1tl+4L8FbuHPJASiRyPUjXix/L6pz2UWIz2PkV4+Q7xrOShbrIekHNok9Ql0XYmU3UDP8Oti0bOEN7GiUMHEU6ux+wPYUTXbhUyny1dNBjmIUO14qqAmipqe0Rw5/YCAxY6jGylJegzFeGxO6TQqRN2avTl0FmOYOpNjXFDzKG1Tn1Xez8EruFMg5zIMZqLSc9+kAXXEUph9oFNAS40wSWW57GCQ7riSZY8qoT1hRBrxiuYiSppBhi1JQJNFAJMO02Y1eR1H2uBmKZ/JPPySRV5ATNxPf77NMtE9Q0s/mCDdfNbM4TG8boJl3wSd0Atpy8vfCOf+D/uDUyxcdMZJqwOHZknEEqHQvPB4rj9T+TbYC2JMfRYoR93eIDTj0GZ5TiugR7DLM30ccwq4TofekousrgVEpDJ+46dodMJNzZwyo7FrfUjvWYSa3dgFt8uHtmm5n+fnJge9r5wTlg6T/mTf9AvO/c5e+wYuRvctMuLwYnkHGYlPIMTqESJEfRRV1taaZtyyZHjJrOzuGdgz6hXvetncu+mISodr5H0L1awIz/SR1jirAmU19wVbgjtBZnl+BrHWqgfEmwmYwp6KtFpytFAT2wasrcnI4eUvKAu5cBJe1uIr5Mdn0UDoCh/S4vm21NMRr6RnEzPneODdJHCti9YmCKyLSwl2QGX409Mng8Jg+/qo5ejIIak8mgyclQjiOfJrWngfTMlo4WM1j+42gXp6YQyk8F6sRKgXfSXQrK6/1Ul4iPq7MCsitJrjeBglGo4EpMJRf50OPwaRbDJx0zpaWfJT/rkQ5g9JkTp+VxgjqmftQcv9TCiAP0rU/CdE56iNct02BNOhC3pAUpPxKEnRdliAiUgLinrhqAB09sOSSQ7JoIHVo+Bh/mxXSV1xc5r8cmvaOvKSDeHshmjw4/MFv0v3q2IsP53mLumccXirwVCAm0LwSFSPA/+wJ7JiqmW0u7uur6xuMoSBrrqej7TV/Snhqc3iMwBAsk+KrPmAgiCMGO3TEpRx2eNqGtEw2ayxo6hDuEhFGXWdHS34ksT1YNfs2XJgeBKGDKnzQdtFikkyF33qk3b8lpzF0XMPBcW4LGWxOb5ADhxEDHBfYHogMHwIOinzKPlyOZ1GqS9YZMCg61pHGwcKlLb6ET+Fv8WCJcSvCxRJUrFFxBxRZmjZuu5T+9cOSIOSwN513zzadajEY9UqyZyRhkd2SQv2vToPf9bYOeCtq8px4moN9bV6TwXf0ru9Ktr7hn7rp71nk41R5XQshNF7lYTtOzvpQ7OjYgEdMMF34QbVXJBzNfJa4oXP98wcatLGRS859KzfT50PQZdUlQFYxsR0QSdovPCyUiVWXWyCzkP3csMXnpVpjyVC5GXebK4PzN2rHPrNxeQXOaSKE9l3V5DvoPn7GDWp9FQ3eS0fBVpC+KeNVP58atAQOfp+75d2tkHqKwIJsvLrlWh6AaAuz+gaRqCdr4Lu+UPq/2T/a/2z8+WB4d/nRycHTssUX7pJXCV1kuV0XzYdctvCslm06B9HdVkCxK9qgBOVmrtcS6R8EnB8cnIVp3/OPro6PDI6G/vC41IoSJZJH7wF2fF6N2nN4bpDF6f6uuVaLmj7xUXl2XHuSZX8pEkoVMByBbHZyq5XZkdEaOJWuTFbU9DPEhC070hg9DlYIWgk4PIHO+tht4Cc6ZcRM5EfkP6PBX7HHABZ/jp6wvpPWGXeQrrQmPNznXAuRkCbADA9PYRVoH69pcUB02Ic+dc7cZ4/tFJ5AFpUFyobfRH0EcyfHFpFXG+4hBhIlmGPTK8icAYai3KRzuXEb7nBFhqOp6cfwEv3Q6z6Tqc3mwgJB84V/wZKNHgMenSwcqQNcQ/HFrIgGqtelBKOWnozv1yMPbRk/res994zKj2PWuznV0F725yggD4XtWGHkox7nee830CAbV5Wl1LmzCtRuA8L+CUIJJV3fe1l17CXkkv6qaNngpEhlf/IX9NpgBKlYomQgmWGD7TIP7PH0LipOYehvnD/0xISeIgZKVnUd/y24R77rA+xs86Tjz1uD6WuJaWHNDH7FKfOkUvgiOMJtqk8RXeQsFcy/9VGHi5vG2pFQ4pgNQKH+2awpiSd1VIdlRrvJ28RDWFqqDJYkZ0rP8O8hfvmDEpY6ldNgiSv4hALsNZ/0oWi75qF4uIWlQ4x31AqJv9MeqqBFduyTXb3KZorVFEWzMzpimnXjTdERSyHWxgqPZp1GUxM1Vtl4XJfCFyOXogjBAxt03p8UF/cUvNFn3ObFCIBCv2pKn4qbOzwp4RPDrjxSgmuEzUP72nq6r8sK80ceaInxqEgoTJf49lWckp6KCVbXOM1ThdnRKzJlLnAWffPOm0Vem7dPot75d0+gPtyMqiWMOTV2Dati607uCKzcanWdXxZrNKMmuzvalUegSnWTFGYcznhVX3KE7O1YaaNpMbR3TT9R6Z/dst8WK0/Fw1h+pBMnmps0z/UHKCbSzuHL/Nm12tQl+8K5PP6N/UhRe7x1i8d3rdDxy0jAZqgB5xAFsXorxnj9xMv9H8n6+eJIm30zfJ8n8/WocLZ6m79P0G+8E1BT/5CsXEfYx0obdhGqGoSS1Uh2/Xz2NRWc4gYo4+Uq9kDrSibx+4byT1CWOHNXmizh6wnHdZ9WWmArndFyjJmojphkAmxl5pZh4Lg5I5tesQ+A/KShZZw2BcQkCD791Ecouno68aZpE/QPV+QSyCLMWwCaYXyMofw23mDK/7jjij9UFW4Le0IB0HDGk1lgpT0k/qMPFLnzuJ+gdRhzDLemXHNA9QxNc/yyogxiYyzwa+UDxL2f2c4v9UOfUWDLJcyAL15WBxqQUCaZHpiI7cVm9FyPXuTMpUHyXPeTRwFpkNQDJhtxF9DH9ch00i75iPt7LCuC6eL7EL7ot0EfEr/ZM/nyx0DT8VP5+sTDOz4lnkIE0bbP8IxcUKeAafRr90WXu9QCpG2I3PZC+62Xtkw2XDkgrLDRf5J4vcm+wSDrGzWABBgJnkHUl7BTEhQA/hIl//Z/3F6gLiLf6eWcNjs2i5AqRIuusrpoG19m35sJic0Lsnv9NZYuixj594TcQM2M1dxccxbtypwjKslvKC5SC3Tx1MfRXRavN0dUqK1+nrx51ZgF9FT15EiV/iJ64l4LtSJgLrtIv9pBsYKqm/9Ly+Mrylo0UArFZrvOms2/97zYfWzk+sd2M4fp2D2+LeQGtlhYE6Lh7J3o6EiRUugdADz0wKGP/OGzNKCjZYRwiL/fHHyMG/FfkFoaxhQJf/LHhb8Jy/5jBvq9VmRTqAxhoK1utBHchQJaakT+k5+ETtddQSqDhUbpRSLosSBBcE2dBUaeGAHf0MgOPuVY/MThv+Mb5Sqo1V/1GyZpQYlFSFvP4HDaH4pxzZNQj6oAAW0p8GeVD1Eag86kvupARGhkaFjnjf9JRiMKrJRvnTs7UoBF4GLvgy2ZJHB64zlFLaMYIJiI9j2EYpRo0Lon8Vhz23nfbknHfne+LRITKWS8125Z0mXbNXOVtVqxnwBTSAgUmnWONOFx9sAnnrhW6pUkOQQ0SGRKkyfOVMNvHiseJWqHNwz1lx/86A/GpDOM8PosXgVcFoU8pchhPuRAYkt7bseLCLbRFOPxpD3bZN3o69I4ryE0sZS+kTrjMmjlgteOFKbhDE9crmWvMuXknbp+rLe0itv1pXb7DbPmwlwtJJwNg6ZhH6/6jXcVvYq2xZB60nIOSBWx3d3+IanHnSPBuRN4MpBRVwZerMY9BlYyM6Xns/GLoK18I5xGuccpxRv8jiu6ZyYK2xE9AziG4CF/OLatT1naAzqo1h1yZHrKrjwVNwEe+PHzzZv/kQKEgTIG+u217fNbik4Le8pJF2Jq2mvH5c02aVm4OT7JmuS4+5DIMdvQakpLvaGpn1u9YnZeqdOflZxcmPPGs/71bv0NTYnjymInSA/7pThVbLe6MU1yrWFFvDwnaRnUAnf+9cBg6dCW/2/g9ZextAq3nMC0C2Qbfcw3s6jR0kL2ho/nBeG6RW8TadzJftEHhmKGs227jB0/Me9umTeE0wXFs+g80av/GgxXryS8bPc8hLnFXivdBnOrnYzN+bVZf5C1hXenASGO8oGQHwTEx3Fux/lFKPSyAG9JyrsLPZu7QZ5JG5jyPQFafEuAP+c05VyDgrq/XiSoq9CS2ygvOS/KmKTKjKDnWBco70/n8JNxJT290T/A1vjbddXqTCnOFE0zEuFvidGaPiE7juVEKBr8IJA2hhxEmy05lxyhnNvfp+A/weGQsz8tcJndLX5agzdui1CFTBpJ+uez1Hf61mQ8YoNxsc0gVfqLx9ArmkocOvAPnwlwx+uAbdJ+YzaQMIL/LqnSysU7DzkWFa9Mp7avpQp0U8PbLmX3J2yq+Rilp9+uFQ2wLhM1elWztfT+6vcJhpQGxnbMzYirDojuMiQsXxiY2c0dx7Bhor7NmCathDwzXaA4CiVvSxbGzERhm5a7AN4wQzh8Y+ADCnhek/DEjqyp2oHW/TwzHlZQJxN3aLqU0lRNY2/XkQ35DZOkOb0GJcTxKHmXBXtj2lucSRjPhzKPUAVdeCJOmQoPcMLVaJPzEwtvrMvQMezaHPjmMz4beNUb+8W/kEN9ZhEAKaPJ11uZk8w87D5tX9yFmY31v3v5Fh2rQHDZo45fDsPRB9apNRluWktH6IvUONtLTzF54oIp1D6qBz5kAyZGg8ovRF9Bl2KjiwH4EI+35tjxrq8ojXq3r7fIsO7skjcsma9u8ZgebEaYooYKQl9RGEFvpdSo8q3gtzyAzUVAqDopa9moJin/fPJm9b57M38+TRTL/x/tFuniSwrjg0huOr/fNE9Lb/4MSvXfJGiRj4NKHZMvpl8vim+SbKcmhRKzyq491+VVhQNP3bOdIR4vRSPSHM9vqOn6eEB7wM/JIzC7y5tdV0bT+V0ngnowb3PzqPWh+bfOmbb6Rf5Ll++un6TfvJ5ub9LkLrsZ4wUGc3Dynow4LumhKPqmDNLn5FBfjKCZ7HouSIsPR8wCom5DN+XGTpLcu/IURcYvSYWNAEGdgJW67YsNKLZifXRwVmsl1tv6gPO4sr1NW8+liECgBL0MdsmYfP3/UPFfQN++NrzoiVM1JRwhTcrCtDNfqto4d+UJDIDKQM5JbcODARsr9IuAdMNM2M4+2S2Zf+kZicei/G8Tq8kOFweEfGs8ZeTu6wRP2ZvSR0tBiAmAt4ZBwytmct6DrIMBapkRooLruGqhepKkA/vJT2o4kuMGQLQWZzN/Hjxfv//FNQvO0n52Pahz8+v31U8TYi/MPgOzmV9kvyZ5/ltXk/vQs+sNeGk3Dpxbka85BaQAFjpfLOCWvhkV/dtAJ+K3bvJIXqWcnt0tqJI+MqxOZv9kS6PS/dg0O7m26MzqpXsCA3RvmraNgA2ecZA8t+ALpZKvzNf0LZxWeI9quxjWsNx0il1Nj/ao4EQds40OKoUKy1DqBnTnzYlm1Ihk17IOustPpjSIoaBeFCD/TDgPVJ+eKoc5gcLx44XRsQWpKc8uELVzOoHOY+r0INR1lwA3kpknLxFXODrFVH1wWML479x6WgsSFTUtXBTMp5nFX8WxhVhvstaqy5vRaKRQdztMlmJXuQuxWr8EUaLxC42e9llCVte0J1xchj72bF9/h9W4kGaZT7o7bNPU3Yy27CcqGCcroU3YUj3dz/81C55RccMlgQx/BXvOClalFiziGvYXyseqTF4vRFxoKulMs0cjc4upeCBQT7t+PixtA3SVgeifoHCriTLbGdjwaRduyLQjyicqeXFVl1VZlcQZ7/fm6ytqu8zIRfLJ4tucgO5RZWQ8Zj/mvSCLDcVV6NnRqpVqwXpX+NOPqCjcagojobKN0zTrPN8ne5HcqWJxmdZ5kqxXdmSzmBWG/b09JpHk+/8fzxZNvSYp4/hwhirX7IAVySsHoPN/EKfknyr13MK4XJYitxrQ78JMdRdVGvfa8wuDw3cnrw7fH6jrrIJqoNj7V2/0fDziJ5CEq5lOA96ozxkPQaCIlLeBFe96LgE7iKTDQgeKTesFHdu+Mt281P0ivktcXlRVPXVEeWVhICC6rhlyEyHoWIyRZ/t428COK49tRtG22QCD7FG+qpqULLwUdR/Hvfvv1V5RWopCj+Ouv934f34rqqtNg0TA2QhvW1knQafLD9JrxoXG8ACJno7HfTGe/Pvr6VZrM/xH9xwLCQcMKr0u2ZvqB+uFQ3aCDMtH2/uMmrz8WZ7nBkUcAiOvLftPotXQrZrjDV9TuxVNUq1sYiWWKHwsHONcD+F6GJJx37w6PhprDEeX0GAPGGcg4hhn8dHxwNJAB0gbFsyOoRhc6sctJcELoHCOohZdiNwJzANtYdz7d7hyOwWzXQh5RtuztF4WTEHBgSax8XscHbw5enkRn25q0Ti4+IZH7F13AuEn9tPzCpszrj+zbJimbm6bNr5Zcx/Mir6Pvjw5/jDYXS7CkVOslp+A8JBOmeDG55L+AUCXJN9XZpcuBGnWVUVToEp8saQNNUqkNiJrcOhtu81Bbuy349lt+tITv3AOS2VS9lrw8fPty/yT59lua2Sx+PI4ej6Nvv6XhNVW/NRdzwvOhG2HzYdc+MWedY+G3daT8kN+kjkQRuydXu2vR0QMPVyqT/dm2bipyesuaiP8WCyj+nnCwY540P6+FN6kiJbK8Pc/bs0uBA3Xut+5cDI3KtTCS1tW18a9xNlttlAoltDQ5qd9wNI1X6zZgmSzVH0u8DB3vZaLbk27w2oVVmfveU78098RKBt7RSb/RtZJ6N5Sh52WuHuPMEY2E/tG0SyIa1ttPPp1gg1WXkvyD2V1tgaLaRV349nBZ/fbIc45frsSRBQ2TbmXVr915eq2SX3TxvLuiYftxQujhS87X7G6iztf+PwU+ypr8978dcsr2Mus/18XpvTIr3S9HoxE5/TI532+jJ9GLva/0HwHpI3Ur+xqD4IGO+dDr1z/3LsDwEfYvnMuwHhKXWbP0uOkGBJ8dILqg9mFyjy8W+B9ljdyZKA+cS5bCrI8sjvul46zsFzqMOtdoCqiz4HZcZmv0UpKmRhu0v20rRmjtV7TfdhBd++o4RZzgzPUR5qY+dkRZowSWGFUxKfk8Hw2iH6iTXzzSbJwk/r55mvz54O3B0f7Jwatf9386OVy+fvvy6ODHg7cnvyr756/vjl7/uH/09+gvB39PJ0+g+2OZHdoGg+KmUwmrgEEN2efZMcx1ceKNeaqPCutoAyzc8E4KGwUuHkAoFhRjGIULEAOc5Yq62bT1TjYvsVA52GP+vQwA/3bwH/lPDX3EMED6CyG2CykeLPS0n5yY8nuE8MkF+IkvFtvEf2XvXtTBxL9ltLmSSu2RDHBpdQpkgiK1kvjvGzBHdqUkiwbMZI4SRAysNLwe2dpfvUzzR06Vp6iLzHMc4vZuNBz0TiBhtcg+5RB7/UqsAG11kQtvs6irFc+78OiG8g3wDR2ksDeTF7xIbd+GeNA/oayXfsDUaDM4KsL26XQf/iUDJzYOj/2T75tpyD358I66tQ6WrLHzSiXozcMYw+o85XlAfIil6gfJh7/nAUCV7HzqCWqkEIJzpHFRlaLOFQWpEFTOwc1PfDM/xXQ92r1N3hrWBDLuqVvnPOaw+xcjOTGGjiNNujJJOSt8IKlNwo1J2D1wnGHAa9BE1OFvL8y33RUPdOWyul4SGKhb8J6HZeAoYizyrM1PCqUR8GVlWtZDqDrcc/895CH/wsSDuMDeAaCRHnjX7pthXW2ZdEochRWThiC9NIb281lgycLEr5prWl8rxu3i4NrhrQizW5bQpq5+ubGX5uy0YRpO80xy7l1KmDqWaKDiqV+UzPEeExgPNS3+OZ72d8pbE/AgHzIEIpeCrOfxVsfUVtkRCbtQQ+l7+2Xlvnz4zmG/J8VscO4ZILidS3jEHPL1jdPyypH3b9nXVCvM82gC5qKltF3YIszNUMLZ9VxyuHTGHqDF+aPZ2AbwJJVwtQnMGWiaWDO8GokbJaA/4mhuotyFt0B90dSCoEJz+B0WT1FDcg9c18d0t5its6vTVcZZToVFXg35hAcqpakpHxChqT96P5k+57nreRW8e557iEkACCQ1TgRtVUKbuZkx/lB3+XNzFH0+yHsxYNMgzSSvFX98+Zi5oVoH5iPv8TZfmLMJVg7UBHaYs5m0aRz9POudW1J+yhcPrQ0ksV35pMFoas8wohFz1JApg387W4bZXxtE5TvOlU/EAeResE4huF/iPsb36zhVE1Dh8yIZgE5G2aDmOFjVSOUSRoEvSIkQQ66Dgj9xRV6EhUNbtOFySTpwWbh7sCtFqyDPmvRWYMHlxdRFFIRnd5BtnMVpv/Kp/Tbb+e3Fvd/aM5pE5vDbwDvG+pn7p5t7i1j7o1nsNWDS0UBTA381dXc2E+gt5yVNVGKHauTca5hrj9wHkhjEedPY3M5YpzA5/f1vc+DbJaRAgKMJifXMKyxvNAh7HP2ftAdo4GR9BclSk7NcmoryfM3YxiiAvuYiqtP/gWaN7r/gfUE6kyDxVZQykTfx50B9oU7e8uG2JMF5e5WvlhQeMsDDomhqJmadCu/Gmqedxee8h/NVo4vUABXJfS/5KznGHjBu4MnNRv9EqznavnuvdJc1m/VUPQiBRYaNInAd9MKbrEVxLx5Hc7qHMwKkqhT99dYmbhHs29apXEtcIuskySl8XbD9inF/OlgE3o1x6/LeweY9o0agXLsxi63aTRijU4Pq1GcgR8NVvDDVp3S0ObvuGpsjxMOi9RJLbfvHgvoTr3pFd2zgtNs7f9/uOa4FB+/90WTfe3CHZL9t6+J02+rk+Ut+I3+9JnyX7uxKexrJLyD2GFViT09IcPaqDqw+5GXxz52m7gkwIVQ+h6um88vr+qX95n3zRDjRJZ/p++YJavP+9H3zJJm/v35GXnT05z/eN1P+e/oNPZiQr5wzpl+BZhOysOcAdxH2xD9aAUEvuBhoSi/wKoQKGdiEYT3IU6MOiBLFu+C44ouSPWMYg4kC+hHJyQ42HOCvLB7ws0SKIE7LhlmxPyxFPV5f0qUGycURSiaJsEmyVdC50MonWozjoYy4GzxID+yIU3EoiqlR8VTaFl/lTZNd4DV9r5FAAi8axk1W5ylj0zFWyPXlzXz61R7tB7uLuA0d02WIHNp8t+M9mIBeegmNWNwWschc2slS3BkZI0TxQkIGFgdZMNhzU+8KLBcixi4hbDb1D96WgjRoFtRjBoiCKYdTKvkY/fBwBTZUOS5aEafLKqpO/yc/a8Gg+0es+j9N/shb1J+m0R+vL2/+FHczu768UbyGTq4XxUfOlaHekOujxuTjh2+If2hgWrsN1/shysgqyhGDNvG1j7aKRmErdeOY6B+CewWHQ/D/mj1NPA7H0fFN2Wa6h7ksTuiP3m5m1aQ4ONgxAueS/CS/vi6+DyqpDFdsxZj5ol4e/kia7MXoi01dwYf/Lryb9rJm4MLP9wpS1cWLvdEI1BQNSHad9Zl873BXmrJWfDPZXGYEJr6ZnAKccbmC2c/9bKs2I1qVCW48/rX8xOuRsysTwtdSmyjakCUDhG2i/zx8/Rbm63XWNNFZdPg2OptUBTD1qV7FKvrbDwdHB9Fmsspa8YEZsK1j2XEm76QoJ7osl0VZtMtl0uSEtmXVQc4Xll5N7Bs80PI6X2h6wikkHykdmskB8cskqSs3J42YFMyOjz7tCf6SKJQZ8gNxyyrLryqhR1MvUJ/hL6YhT7wc56ozAZSepK+3pRYdRaf5RVYOeHTRkoO7FmL1XT7k0CUgx+yhuC1wICAFfjDANAcG6FdkJs5bjRrnJcMe+qStx7wTRDkslUerCPF4Ne3TSc+x6xlXmuG8BjGlaD4SPN2U1Fq6S5OziY4eGaMrcnAypOtzqQ0p5dGS9JbUNdxn3DTXa9q6vvfUl31rrN0unBOAIqt0szmrNkzK4p2weetjVJcdrgJdXwFez+JU7WgUq3rVJE/q6pp3JHIHIGHCOBIAF5qdy4syW6+lBlI4QUcHfgYh3JlvppB1ojzRSsnewVvFmGTcpf5dV9fyhP6i/uWdA/giSf8LvbTLT3FC7eQyAoIFQvloPj16hOPnxd5e9ATZR8+f0zEkRgLxFvLgIrwRVec4vh41Eh8atoUKSEdfCPryzW5buGzA9zA4FRdlth4QgNlmPmo+FMQ8Gr88eHNw9Pfl8V9ev1u+/OGAOJmsrfx3e/QfJOBCrmBf77lN8KSq3lTlRfJd1uRu9KjH99Suy7jR2CRBsJSv8/rGEToZEcicg+SHKCFZPRYpqnY6Mk/n9ISEt/hF7E53nFdclsNPlN0822ygkiW6oWVRsvuReakI4PyZ81iTWtJstYkxrUkWIB0876amHawaBD1XTpGkgM4C59S2DPWhzQdZOi5nngYdvhgKe7wu2e3u1ksbrutJ3iDHrINfinaso5N2utYsxeJcO9oK8WRu6HawheYf6HwNwsOgh31L/YlFSNFybbVJniy5RuRB62YQbYx5Vq8L3sUweSf8TyK/jl//ef/N0Y9j5ELpNVVOrrJXea0JX5+8/vHgaHl0sP8GMQQFx4e+8DCUVCfmrXZd8aDMyOv4nsppI8iFwr1avvr+TWpCV3UMrXW6SwXE03cSG/A1M40QRhb6R/gE0Cxhj+Batts6919MfEJzI9e5ZLQ4XrkTTKGY/CRfBGxB5HlJZDBxhT86QQy+PKUcJknVgRPh11/3j5bvDo9fkzsy9bR7+JeDv//t8OhVKoEfDHHtDDluTio/Quzyl5VLMxu/86tNeyM7cxUvbLxDhwSRNbyezgnufI7NqRdJije3oebShY70NZdyW3yo5lI9Q9DXdHPPmSszjf6kOsGe68a/W9uJM2nAU2vYcesORsERTUoBORLKbIVyH51Wq0LDhNRXJhMKgbvvH1A+ETvbujrN1pFkPIoQNyBae6P+NCcKYFCHGAehEPM1vOeTkx+ODn/68w/eX8uacPpheT43N1nv4AB7e3Dw6ngZM8gzdxJQE7Fh1CZQgEK1vlqkzio5cerpTvWFENtHwKGXnc+Ci7ZwoOes858r7Eu88DEg7OIrAXgk1l0XTc4UUmZzS3ym+k2I1t3JwJF2ttkNiw8mrIOLJC9KiTt2EiIJ7qKKH6L3izz/k6H8A+f2jKs4j6+y+kNegz8YS/dp1Hsevy/j1C0cXSNyvaHccMJwrvTPnOI266LNkxdjPEij6WL0hd4XaV3t3bWsvvAgsaNPNnx++slHj081VPp2HETN70rTDZzekSwA+tmVyDsQ7s4mQBgJk1Es9e04DFcfTqFoLINvNWB+8KVAV9zxbqiJkoCBKQZfOWySwbcAywrfaNz57TjGnLh3BOj2IYl2pqFy7h4iBbreWRlBG7vjvSoLB0u4/f9zjno8")).decode("utf-8").split("\\0")\n files = dict(text.split("\\n", 1) for text in texts)\n\n def file_of(name):\n  return ("__init__" if name == top else name[len(top) + 1 :]) + ".py"\n\n class Finder:\n\n\n  @staticmethod\n  def find_spec(name, path=None, target=None):\n   if name.partition(".")[0] == top and file_of(name) in files:\n    return importlib.util.spec_from_loader(name, Finder, is_package=name == top)\n\n  @staticmethod\n  def create_module(spec):\n   return None\n\n  @staticmethod\n  def exec_module(module):\n   file = file_of(module.__name__)\n   module.__file__ = top + "/" + file\n   exec(compile(files[file], module.__file__, "exec"), module.__dict__)\n\n  @staticmethod\n  def get_source(name):\n\n   return files.get(file_of(name))\n\n  @staticmethod\n  def get_data(path):\n   return files[path.rpartition("/")[2]].encode("utf-8")\n\n sys.meta_path.insert(0, Finder)\n from rollout_inspector import main\n\n main.main()\n\n\ndjango_rollout_inspect()\n`},5407:(e,t,n)=>{n.d(t,{dZ:()=>jobName,wx:()=>lastingFolders,mp:()=>migrationJob,GW:()=>migrationLabels,ng:()=>runOf,ye:()=>shaOf})
 var s=n(5950)
 var r=n(7516)
 const o=/^(pod-template-hash|pod-template-generation|controller-revision-hash|controller-uid|job-name)$|^(batch|apps|statefulset)\.kubernetes\.io\//
@@ -9251,11 +9251,11 @@ const{podAntiAffinity:g,...p}=A??{}
 const m=[...d.flatMap(e=>initOf(e,t,s)),...u.flatMap(e=>e===n?[]:sidecarOf(e,t,s))]
 const E=mainOf(n,t)
 const w=t.claims??{}
-const I=h.map(e=>withinReach(e,w,s))
-const y=[...I,...claimed([...m,E],h,s)]
-const B=nodeOf(I,w,s)
+const y=h.map(e=>withinReach(e,w,s))
+const I=[...y,...claimed([...m,E],h,s)]
+const B=nodeOf(y,w,s)
 const Q=B===void 0?p:onNode(p,B)
-return{...f,readinessGates:[{conditionType:"django-rollout/serves"}],...Object.keys(Q).length>0?{affinity:Q}:{},...B!==void 0&&{tolerations:[...f.tolerations??[],{key:"node.kubernetes.io/unschedulable",operator:"Exists",effect:"NoSchedule"}]},...y.length>0?{volumes:y}:{},...m.length>0?{initContainers:m}:{},containers:[E],restartPolicy:"Never",terminationGracePeriodSeconds:5}}function mainOf(e,t){const{args:n,livenessProbe:s,readinessProbe:r,startupProbe:o,lifecycle:i,ports:a,command:c,env:l=[],...A}=e
+return{...f,readinessGates:[{conditionType:"django-rollout/serves"}],...Object.keys(Q).length>0?{affinity:Q}:{},...B!==void 0&&{tolerations:[...f.tolerations??[],{key:"node.kubernetes.io/unschedulable",operator:"Exists",effect:"NoSchedule"}]},...I.length>0?{volumes:I}:{},...m.length>0?{initContainers:m}:{},containers:[E],restartPolicy:"Never",terminationGracePeriodSeconds:5}}function mainOf(e,t){const{args:n,livenessProbe:s,readinessProbe:r,startupProbe:o,lifecycle:i,ports:a,command:c,env:l=[],...A}=e
 const u=t.env??[]
 const d=[...l.filter(({name:e})=>u.every(t=>t.name!==e)),...u]
 return{...A,...resourcesOf(e,t.resources??{}),image:t.image,command:t.command.map(e=>e.replaceAll("$","$$$$")),...d.length>0?{env:d}:{}}}function resourcesOf({resources:e={}},t){const n=Object.entries(t)
@@ -9304,7 +9304,7 @@ function lastingFolders({spec:e},t,n){const s=(e?.volumes??[]).filter(e=>Object.
 const r=e?.containers.find(({name:e})=>e===t)?.volumeMounts??[]
 return r.filter(e=>s.some(({name:t})=>t===e.name)).map(({mountPath:e})=>e)}const A={"cluster-autoscaler.kubernetes.io/safe-to-evict":"false","karpenter.sh/do-not-disrupt":"true","descheduler.alpha.kubernetes.io/prefer-no-eviction":"true"}
 function annotationsOf({labels:e={},annotations:t={}},n){const s=Object.entries(t).filter(([e])=>!/^(kubectl\.)?kubernetes\.io\//.test(e))
-return{..."sidecar.istio.io/inject"in e?{}:{"sidecar.istio.io/inject":"false"},"linkerd.io/inject":"disabled",...Object.fromEntries(s),...A,"django-rollout/sha":n}}function dns(e){return e.toLowerCase().replace(/[^a-z0-9]+/g,"-").replace(/^-+|-+$/g,"")}function listed(e){return Object.entries(e).map(([e,t])=>`${e}=${t}`).join(", ")}},3529:(e,t,n)=>{n.d(t,{KH:()=>isText,VP:()=>isTexts,b6:()=>textOf,c3:()=>listOf,u4:()=>isRecord})
+return{..."sidecar.istio.io/inject"in e?{}:{"sidecar.istio.io/inject":"false"},"linkerd.io/inject":"disabled",...Object.fromEntries(s),...A,[a]:n}}function dns(e){return e.toLowerCase().replace(/[^a-z0-9]+/g,"-").replace(/^-+|-+$/g,"")}function listed(e){return Object.entries(e).map(([e,t])=>`${e}=${t}`).join(", ")}},3529:(e,t,n)=>{n.d(t,{KH:()=>isText,VP:()=>isTexts,b6:()=>textOf,c3:()=>listOf,u4:()=>isRecord})
 function listOf(e,t){if(!Array.isArray(e))return
 const n=e.map(t).filter(e=>e!==void 0)
 return n.length===e.length?n:void 0}function isRecord(e){return typeof e==="object"&&e!==null&&!Array.isArray(e)}function isTexts(e){return Object.values(e).every(isText)}function isText(e){return typeof e==="string"}function textOf(e){return isText(e)?e:void 0}},8422:(e,t,n)=>{n.d(t,{$i:()=>isPlain,XD:()=>optionOf,aL:()=>words,oD:()=>databasesOf})
@@ -9718,27 +9718,27 @@ const w=5
 class RegistryClient{platform
 #je
 #xe
-#Ye
+#Ve
 #$e
-#Ve=new Map
+#Ye=new Map
 constructor(e,t){this.platform=e
 this.#je=(0,A.w4)(t)
-this.#xe=(0,A.XM)(t)}static of(e,t){const n=I.get(e)??new Map
-I.set(e,n)
+this.#xe=(0,A.XM)(t)}static of(e,t){const n=y.get(e)??new Map
+y.set(e,n)
 const s=n.get(t)??new RegistryClient(e,t)
 n.set(t,s)
 return s}async request(e,t){return(0,c.ux)({clock:this.platform.clock,signal:t,pauseAfter:(e,t)=>{if(e.is==="error"||e.result.is!=="transient")return
 const{pause:n=1e3*3**(t-1)}=e.result
 return t>=E||n>m?void 0:n}},()=>this.#We(e,t)).then(e=>e.is==="transient"?{...e,is:"unreachable"}:e)}async#We(e,t){try{const n=e.method==="PUT"?"pull,push":"pull"
-const s=this.#Ve.get(n)
+const s=this.#Ye.get(n)
 const r=await this.#qe(e,s,t)
 if(r.status!==401)return settled(r)
-this.#Ve.delete(n)
-if(r.origin!==this.#Ye?.origin)return ofAnother(r,this.#je)
+this.#Ye.delete(n)
+if(r.origin!==this.#Ve?.origin)return ofAnother(r,this.#je)
 const o=await this.#_e(r,n,t)
 if(o===void 0)return settled(r)
 const i=await this.#qe(e,o,t)
-if(i.status<400)this.#Ve.set(n,o)
+if(i.status<400)this.#Ye.set(n,o)
 return settled(i)}catch(e){t.throwIfAborted()
 if(e instanceof Refusal)return e.reply
 if(e instanceof NoAnswer)return ofNoAnswer(e,this.#je)
@@ -9747,7 +9747,7 @@ const r=await(0,l.Og)(this.platform,this.#je,n)
 if(r.is==="token")return`Bearer ${r.token}`
 if(s?.is==="basic")return r.is==="password"?basic(r):void 0
 if(s===void 0)return
-const{origin:o,tls:i}=this.#Ye??{origin:"",tls:{ca:[]}}
+const{origin:o,tls:i}=this.#Ve??{origin:"",tls:{ca:[]}}
 const a=o.startsWith("http:")||i.unverified===true
 const c=r.is!=="none"
 const A=tokenServer(s.realm,{origin:o,isPlain:a},c)
@@ -9764,7 +9764,7 @@ if(m!==void 0)return`Bearer ${m}`
 const E=g.status<300?`${p} answers without a token`:said(g,p)
 throw new Refusal({is:"failed",said:E})}async#qe({path:e,...t},n,s){const r={...t.headers,...n!==void 0&&{authorization:n}}
 const over=n=>this.#ze(`${n.origin}/v2/${this.#xe}/${e}`,{...t,headers:r,tls:n.tls},s)
-if(this.#Ye!==void 0)return over(this.#Ye)
+if(this.#Ve!==void 0)return over(this.#Ve)
 const o=await this.#Ke()
 try{return await this.#Ze(o,over)}catch(e){s.throwIfAborted()
 if(e instanceof Refusal||o.origin.startsWith("http:"))throw e
@@ -9772,7 +9772,7 @@ this.#$e??=o.tls.unverified??await isInsecure(this.platform,this.#je,s)
 if(!this.#$e)throw e
 return this.#Xe(o,over,s)}}async#Xe(e,t,n){if(e.tls.unverified===void 0)try{return await this.#Ze({...e,tls:{...e.tls,unverified:true}},t)}catch(e){n.throwIfAborted()
 if(e instanceof Refusal)throw e}return this.#Ze({...e,origin:e.origin.replace("https:","http:")},t)}async#Ze(e,t){const n=await t(e)
-this.#Ye=e
+this.#Ve=e
 return n}async#Ke(){const e=this.#je
 const t=await trustFor(this.platform,e)
 const n=`https://${e==="docker.io"?"registry-1.docker.io":e}`
@@ -9788,7 +9788,7 @@ try{return await(0,c.wj)(s,p,n,async n=>{const s=await r.fetch(e,{...t,signal:n}
 const{status:o,headers:i}=s
 const a=Buffer.from(await s.arrayBuffer())
 return{is:"answer",status:o,headers:i,body:a,origin:new URL(e).origin}})}catch(t){n.throwIfAborted()
-throw new NoAnswer(new URL(e).host,t)}}}const I=new WeakMap
+throw new NoAnswer(new URL(e).host,t)}}}const y=new WeakMap
 class Refusal extends Error{reply
 constructor(e){super("refused")
 this.reply=e}}class NoAnswer extends Error{host
@@ -9815,14 +9815,14 @@ return t===void 0?e:n}function said({status:e,body:t},n="it"){const s=wordsIn(t.
 return`${n} answers ${e}${s===""?"":`: ${(0,g.vI)((0,g.pj)(s),200)}`}`}function wordsIn(e){try{const{errors:t,details:n}=JSON.parse(e)
 const[s]=t??[]
 const r=[s?.code,s?.message,n].filter(e=>typeof e==="string"&&e!=="")
-return r.map((e,t)=>t===0&&s?.code?e.toLowerCase():e).join(": ")}catch{return""}}const y=/^(SELF_SIGNED_CERT_IN_CHAIN|DEPTH_ZERO_SELF_SIGNED_CERT|UNABLE_TO_(VERIFY|GET)_\w+|CERT_UNTRUSTED)$/
+return r.map((e,t)=>t===0&&s?.code?e.toLowerCase():e).join(": ")}catch{return""}}const I=/^(SELF_SIGNED_CERT_IN_CHAIN|DEPTH_ZERO_SELF_SIGNED_CERT|UNABLE_TO_(VERIFY|GET)_\w+|CERT_UNTRUSTED)$/
 const B={ECONNREFUSED:"connection refused",ECONNRESET:"connection reset",ENOTFOUND:"no such host",EAI_AGAIN:"its name cannot be resolved now",ETIMEDOUT:"connection timed out",EHOSTUNREACH:"no route to host",ENETUNREACH:"network is unreachable"}
 function ofNoAnswer({host:e,reason:t},n){const s=e===n||e==="registry-1.docker.io"
 const transientBy=t=>({is:"transient",said:s?t:`${e}, where it leads to: ${t}`})
 if(t instanceof a.G1)return{is:"failed",said:t.message}
 if(t instanceof c.Ms)return transientBy(`no answer within ${p/1e3} s`)
 const{code:r=""}=t
-if(y.test(r))return{is:"failed",said:`this machine does not trust the certificate of ${e} (${r})`,hint:`Put the certificate of its authority into /etc/docker/certs.d/${e}/ca.crt, where the Docker engine reads it too`}
+if(I.test(r))return{is:"failed",said:`this machine does not trust the certificate of ${e} (${r})`,hint:`Put the certificate of its authority into /etc/docker/certs.d/${e}/ca.crt, where the Docker engine reads it too`}
 if(r.startsWith("CERT_")||r==="ERR_TLS_CERT_ALTNAME_INVALID")return{is:"failed",said:`the certificate of ${e} is not valid: ${(0,i.b)(t)}`,hint:"Give the registry a valid certificate"}
 if(r==="EPROTO"||r.startsWith("ERR_SSL_"))return{is:"failed",said:`${e} does not answer with TLS (${r})`,hint:`For a registry without TLS add "${e}" to "insecure-registries" of the Docker engine (/etc/docker/daemon.json)`}
 return transientBy(B[r]??(r||(0,i.b)(t)))}function ofCommit(e,t,n){if(n===void 0)return{is:"unlabelled",image:e}
@@ -10184,12 +10184,12 @@ const p={gantt:{useWidth:960},themeCSS:".grid line { stroke: #8c959f; stroke-opa
 const m={plain:"",failed:"crit, ",moment:"crit, milestone, "}
 const E=40
 const w=32
-const I=[...[1,2,5,10,15,30].map(e=>[e,`${e}second`]),...[1,2,5,10,15,30].map(e=>[e*60,`${e}minute`])]
-const y=8
+const y=[...[1,2,5,10,15,30].map(e=>[e,`${e}second`]),...[1,2,5,10,15,30].map(e=>[e*60,`${e}minute`])]
+const I=8
 const B=1/400
 function timeline(e){if(e.stages.length<2)return
 const t=e.seconds*1e3
-const n=I.find(([t])=>e.seconds/t<=y)?.[1]??"1hour"
+const n=y.find(([t])=>e.seconds/t<=I)?.[1]??"1hour"
 const s=mostRelevant(e)
 const section=(e,n)=>n.length===0?[]:[`section ${e}`,...n.map(e=>rowOf(e,t))]
 return[`%%{init: ${JSON.stringify(p)}}%%`,"gantt","dateFormat YYYY-MM-DD HH:mm:ss.SSS",`axisFormat ${e.seconds<3600?"%M:%S":"%H:%M:%S"}`,`tickInterval ${n}`,...section("Stages",stagesOf(e)),...section("Rollout",coursesOf(e,s,"rollout")),...section("Undo",coursesOf(e,s,"undo"))].join("\n")}function rowOf({label:e,from:t,to:n,look:s},r){const o=s==="moment"?n:Math.max(n,t+r*B)
@@ -10672,8 +10672,8 @@ return{is:"waiting",on:t,...n&&{reason:n}}}case"complete":return{is:t?"done":"co
 const E=(0,r.QA)(n,e.workload)
 const w=(0,a.GH)(E,e)
 if(E===void 0||w!==void 0)return{is:"superseded",by:w??a.jo}
-const I=(0,s.T)(e.workload)
-const{name:y}=e.workload
+const y=(0,s.T)(e.workload)
+const{name:I}=e.workload
 if(!(0,r.XJ)(E,e))h.keepAll()
 const B=(0,r.NO)(n,e)
 const Q=(0,a.Bs)(E,e,B)
@@ -10681,7 +10681,7 @@ const b=deadlineOf(E,A)
 const v=(0,i.tZ)(e,b)
 const k=(0,l.At)(n,e,g.startedAt,o)
 const S=drainOf(E,Q,B,t)
-const T=(0,u._3)(B,k,{place:c,nearby:t.nearby,...isRecreated(E)&&{drains:S?.until??h.since(`drained/${I}`)},timeouts:A,deadline:b,ready:v,first:e.first,observations:g,recorder:h,now:p})
+const T=(0,u._3)(B,k,{place:c,nearby:t.nearby,...isRecreated(E)&&{drains:S?.until??h.since(`drained/${y}`)},timeouts:A,deadline:b,ready:v,first:e.first,observations:g,recorder:h,now:p})
 const{evaluated:R,unsteady:O}=T
 t.requeueTimes.push(...T.requeueTimes)
 t.logsWanted.push(...T.logsWanted)
@@ -10693,12 +10693,12 @@ if(N)return{is:"failed",cause:lostCause(e,N,R,B),status:Q}
 for(const{due:e}of R)if(e.is==="at")t.requeueTimes.push(e.at)
 const M=B.filter(e=>(0,r.i_)(e)&&!O.includes(e)).length
 const L=D!==void 0&&(0,r.XJ)(E,e)&&M>=D&&!(0,a.HA)(E,B,(0,r.vI)(n,E))
-if(L||Q.complete&&O.length===0&&B.every(r.i_))return Q.wanted===0?{is:"complete",status:Q}:{is:"complete",since:h.complete(I),status:Q}
+if(L||Q.complete&&O.length===0&&B.every(r.i_))return Q.wanted===0?{is:"complete",status:Q}:{is:"complete",since:h.complete(y),status:Q}
 const U=waitingOn({status:Q,pods:B,evaluation:T,drain:S,enough:D},t)
-const x=S?Math.max(S.until,h.since(`draining/${I}`)+A.timeout):h.since(`incomplete/${I}`)+A.timeout
-if(x<=p&&!m){const e=`${y}: not done after ${(0,d.n)(A.timeout)}: ${U.on}`
-const t={code:"timeout",sentence:e,hint:f,workload:I}
-return{is:"failed",cause:withPod(t,y,podSymptomOf(R),B),status:Q}}t.requeueTimes.push(x)
+const x=S?Math.max(S.until,h.since(`draining/${y}`)+A.timeout):h.since(`incomplete/${y}`)+A.timeout
+if(x<=p&&!m){const e=`${I}: not done after ${(0,d.n)(A.timeout)}: ${U.on}`
+const t={code:"timeout",sentence:e,hint:f,workload:y}
+return{is:"failed",cause:withPod(t,I,podSymptomOf(R),B),status:Q}}t.requeueTimes.push(x)
 return{...U,status:Q}}function lostCause({workload:e},t,n,r){const o=(0,u.rl)(e.name,(0,s.T)(e),t)
 if(t.symptom.reason!=="ProgressDeadline")return o
 const i=podSymptomOf(n,t)
@@ -11462,10 +11462,10 @@ class OwnNames{repository
 constructor(e){this.repository=e}read(e){if(this.#Ct===void 0)return e
 return e.replace(this.#Ct,(e,t)=>t+this.repository)}learn(e,t){if(!(0,o.gv)(e)||!(0,o.gv)(t))return false
 const n=(0,o.MZ)((0,o.kW)(e),e=>(0,r.iI)(e,this.repository))
-const s=(0,o.MZ)((0,o.kW)(t),e=>this.#It(e)).filter(({name:e})=>n.some(t=>t.name===e)).map(({image:e})=>(0,r.zZ)(e).repository).filter(e=>!this.#wt.has(e))
+const s=(0,o.MZ)((0,o.kW)(t),e=>this.#yt(e)).filter(({name:e})=>n.some(t=>t.name===e)).map(({image:e})=>(0,r.zZ)(e).repository).filter(e=>!this.#wt.has(e))
 s.forEach(e=>this.#wt.add(e))
 if(s.length>0)this.#Ct=patternOf([...this.#wt])
-return s.length>0}likely(e){return(0,o.MZ)((0,o.kW)(e),e=>this.#It(e))}#It(e){const{repository:t}=(0,r.zZ)(e)
+return s.length>0}likely(e){return(0,o.MZ)((0,o.kW)(e),e=>this.#yt(e))}#yt(e){const{repository:t}=(0,r.zZ)(e)
 return!(0,r.iI)(e,this.repository)&&(0,r.EU)(t)===(0,r.EU)(this.repository)}}function patternOf(e){const t=e.map(e=>e.replace(/[.*+?^${}()|[\]\\]/g,"\\$&")).join("|")
 return new RegExp(`("image": *")(?:${t})(?=[:@"])`,"g")}async function learnNames(e,t){const{names:n,namespace:a}=e
 const c=new Map
@@ -11655,13 +11655,13 @@ const isolated=e=>(0,r.ed)(c.beside??[],t,e,m)
 const wasOf=t=>A.comparedWith?A.comparedWith(e,t,isolated):h.get(t)
 const E=[...f].map(([e,t])=>({aspect:t,...safely(wasOf(e),t,d)}))
 const w=`${(t.kind??"").toLowerCase()}/${(0,s.Vb)(t)}`
-const I=E.find(({finds:e,aspect:t})=>!e&&t.none!==void 0)
-const y=I&&{sentence:`${w} ${I.aspect.none} after this release: ${whyNone(I.aspect,d)}`,hint:lostHint(I.aspect,w,d)}
-if(y&&u&&I.loses&&isSure(I.aspect,d))return{when:"never",...y}
-const B=y&&(!u||!e||p)
-const Q=y&&!u&&e&&I.loses?[warningOf(y)]:[]
-const b=[...Q,...y?[]:leaving(w,h,f,d)]
-const v={...B&&{warning:warningOf(y)},...b.length>0&&{losses:b}}
+const y=E.find(({finds:e,aspect:t})=>!e&&t.none!==void 0)
+const I=y&&{sentence:`${w} ${y.aspect.none} after this release: ${whyNone(y.aspect,d)}`,hint:lostHint(y.aspect,w,d)}
+if(I&&u&&y.loses&&isSure(y.aspect,d))return{when:"never",...I}
+const B=I&&(!u||!e||p)
+const Q=I&&!u&&e&&y.loses?[warningOf(I)]:[]
+const b=[...Q,...I?[]:leaving(w,h,f,d)]
+const v={...B&&{warning:warningOf(I)},...b.length>0&&{losses:b}}
 if(!p)return{when:"before",...v}
 if(!e&&u)return{when:"before",...v}
 const k=u?E:E.filter(({finds:e})=>e)
@@ -11798,7 +11798,7 @@ for(const{text:e,where:n}of o){if(e===void 0||e===""&&!t)continue
 return{text:t&&e.trim()==="none"?"":e,where:n}}return{where:""}}function example(e,t,n){const{example:s,cliExample:r=(0,i.Z)(s),flag:o}=n
 if(e==="action")return`for example ${t}: ${s}`
 return`for example --${t}${o?"":` ${r}`}`}function unknown(e,t,n){const s=(0,r.J)(t,n)
-return`"${t}" is not an option of ${e}${s}`}},8090:(e,t,n)=>{n.d(t,{AF:()=>Problem,Ae:()=>anyText,Dy:()=>B,GC:()=>wordFor,GX:()=>w,Hd:()=>a,I_:()=>o,Lx:()=>I,Mn:()=>f,OI:()=>E,Sm:()=>Q,TT:()=>g,Wf:()=>i,an:()=>r,c5:()=>u,p0:()=>A,qe:()=>graces,rK:()=>h,xG:()=>p,yL:()=>oneOf,yU:()=>someOf})
+return`"${t}" is not an option of ${e}${s}`}},8090:(e,t,n)=>{n.d(t,{AF:()=>Problem,Ae:()=>anyText,Dy:()=>B,GC:()=>wordFor,GX:()=>w,Hd:()=>a,I_:()=>o,Lx:()=>y,Mn:()=>f,OI:()=>E,Sm:()=>Q,TT:()=>g,Wf:()=>i,an:()=>r,c5:()=>u,p0:()=>A,qe:()=>graces,rK:()=>h,xG:()=>p,yL:()=>oneOf,yU:()=>someOf})
 class Problem{text
 constructor(e){this.text=e}}function reader(e,t){return Object.assign(e=>t(e),{takes:e})}function matching(e,t,n){return reader({is:"text",word:e,pattern:t},e=>t.test(e)?e:new Problem(n))}function anyText(e){return reader({is:"text",word:e},e=>e)}const s=/^[a-z0-9._-]+((:\d+)?(\/[a-z0-9._-]+)+)?$/
 const r=reader({is:"text",word:"image",pattern:s},e=>{if(e.includes("@sha256:")||/:[^/]+$/.test(e))return new Problem('must have no tag and no digest; set the tag with "tag"')
@@ -11843,9 +11843,9 @@ if(i===void 0)return new Problem(`has "${t}"; it takes ${e.join(", ")}`)
 const a=A(r)
 if(o.length>0||a instanceof Problem)return new Problem(`has "${s}", which is not of the form symptom=duration`)
 n[i]=a}return n})}const w=reader({is:"yes or no"},e=>e==="true"||e==="false"?e==="true":new Problem("is not true or false"))
-const I=matching("path",/^\/(?!.*#)[!-~]*$/,"is not a path; it must begin with /, without spaces and #, in ASCII")
-const y=/^https?:\/\/[^\s/]+(\/\S*)?$/
-const B=reader({is:"text",word:"address",pattern:y},e=>y.test(e.trim())?e.trim():new Problem("is not a URL; it must begin with https://"))
+const y=matching("path",/^\/(?!.*#)[!-~]*$/,"is not a path; it must begin with /, without spaces and #, in ASCII")
+const I=/^https?:\/\/[^\s/]+(\/\S*)?$/
+const B=reader({is:"text",word:"address",pattern:I},e=>I.test(e.trim())?e.trim():new Problem("is not a URL; it must begin with https://"))
 const Q=matching("host",/^([\w.-]+|\[[\da-fA-F:.]+\])(:\d{1,5})?$/,"is not a host; write it without https:// and path, with a port if needed")
 function wordFor(e){switch(e.is){case"text":return e.word
 case"duration":return"duration"
@@ -11891,10 +11891,10 @@ return t==="ENOENT"||t==="ENOTDIR"}},9120:(e,t,n)=>{n.d(t,{T9:()=>LongLine,YF:()
 var s=n(6193)
 const r=64*1024
 const o=32*1024*1024
-function withoutSecrets(e,t){return e.toSorted((e,t)=>t.length-e.length).reduce((e,t)=>e.replaceAll(t,"***"),t)}function shownOfSecrets(e){return e.flatMap(e=>[e,...e.split("\n").map(e=>e.trim())]).filter(e=>e.length>=4)}class LineSplitter{#yt=new s.StringDecoder("utf8")
+function withoutSecrets(e,t){return e.toSorted((e,t)=>t.length-e.length).reduce((e,t)=>e.replaceAll(t,"***"),t)}function shownOfSecrets(e){return e.flatMap(e=>[e,...e.split("\n").map(e=>e.trim())]).filter(e=>e.length>=4)}class LineSplitter{#It=new s.StringDecoder("utf8")
 #Bt
 #Qt=""
-constructor(e){this.#Bt=e}push(e){this.#bt(this.#yt.write(e))}end(){this.#bt(this.#yt.end())
+constructor(e){this.#Bt=e}push(e){this.#bt(this.#It.write(e))}end(){this.#bt(this.#It.end())
 if(this.#Qt!=="")this.#vt(this.#Qt)
 this.#Qt=""}#bt(e){const t=e.split("\n")
 t[0]=this.#Qt+(t[0]??"")
@@ -12068,31 +12068,31 @@ const o=(0,u.spawn)(e.path,e.args,{detached:true,env:t.env,...t.cwd===void 0?{}:
 this.#Mt=o
 this.#Lt=o.pid===void 0?void 0:n?.guard(o.pid)
 t.signal.addEventListener("abort",this.#ke,{once:true})
-this.#Ut=["stdout","stderr"].map(e=>this.#Gt(e))
-o.on("error",this.#Pt)
+this.#Ut=["stdout","stderr"].map(e=>this.#Pt(e))
+o.on("error",this.#Gt)
 o.on("exit",this.#Ht)
 o.on("close",this.#Jt)
 o.stdin?.on("error",()=>{})
-o.stdin?.end(t.input)}#Gt(e){const t=new l.g3(t=>this.options.onLine(t,e))
+o.stdin?.end(t.input)}#Pt(e){const t=new l.g3(t=>this.options.onLine(t,e))
 this.#Mt[e]?.on("data",e=>t.push(e))
 return t}#ke=()=>{this.#jt("SIGTERM")
 this.#xt=setTimeout(()=>this.#jt("SIGKILL"),m)}
-#Pt=e=>{if(this.#Mt.pid!==void 0)return
+#Gt=e=>{if(this.#Mt.pid!==void 0)return
 const t=`${this.program.tool} could not be started: ${(0,p.b)(e)}`
 this.options.onLine(t,"stderr")
-this.#Yt(127)}
+this.#Vt(127)}
 #Ht=()=>{setTimeout(()=>{this.#Mt.stdout?.destroy()
 this.#Mt.stderr?.destroy()},E).unref()}
 #Jt=(e,t)=>{if(this.options.signal.aborted)this.#jt("SIGKILL")
 this.#Lt?.()
-if(this.#Mt.pid!==void 0)this.#Yt(e??128+(t?h.constants.signals[t]:0))}
-#jt(e){try{if(this.#Mt.pid!==void 0)process.kill(-this.#Mt.pid,e)}catch{}}#Yt(e){this.options.signal.removeEventListener("abort",this.#ke)
+if(this.#Mt.pid!==void 0)this.#Vt(e??128+(t?h.constants.signals[t]:0))}
+#jt(e){try{if(this.#Mt.pid!==void 0)process.kill(-this.#Mt.pid,e)}catch{}}#Vt(e){this.options.signal.removeEventListener("abort",this.#ke)
 clearTimeout(this.#xt)
 for(const e of this.#Ut)e.end()
 this.#Nt(e)}}function find(e,t){if(e.includes("/"))return isProgram(e)?(0,f.resolve)(e):void 0
 return(t["PATH"]??"").split(f.delimiter).filter(e=>e!=="").map(t=>(0,f.resolve)((0,f.join)(t,e))).find(isProgram)}function isProgram(e){try{(0,d.accessSync)(e,d.constants.X_OK)
-return(0,d.statSync)(e).isFile()}catch{return false}}function quoted(e){return`"${e.replaceAll('"','\\"')}"`}function account(){try{return(0,h.userInfo)().username}catch{return`uid ${process.getuid?.()}`}}function missing(e){return{code:127,stdout:"",stderr:`${e} was not found on PATH`}}function unstarted(e,t){return{code:127,stdout:"",stderr:`${e} could not be started: ${(0,p.b)(t)}`}}var I=s(6058)
-var y=s(8701)
+return(0,d.statSync)(e).isFile()}catch{return false}}function quoted(e){return`"${e.replaceAll('"','\\"')}"`}function account(){try{return(0,h.userInfo)().username}catch{return`uid ${process.getuid?.()}`}}function missing(e){return{code:127,stdout:"",stderr:`${e} was not found on PATH`}}function unstarted(e,t){return{code:127,stdout:"",stderr:`${e} could not be started: ${(0,p.b)(t)}`}}var y=s(6058)
+var I=s(8701)
 var B=s(6982)
 var Q=s(9896)
 var b=s(9707)
@@ -12111,8 +12111,8 @@ this.minSeconds=Math.floor(t)
 this.maxSeconds=Math.floor(n)
 if(this.minSeconds>this.maxSeconds)throw new Error("min seconds should be less than or equal to max seconds")}execute(e,t){return D(this,void 0,void 0,function*(){let n=1
 while(n<this.maxAttempts){try{return yield e()}catch(e){if(t&&!t(e))throw e
-I.pq(e.message)}const s=this.getSleepAmount()
-I.pq(`Waiting ${s} seconds before trying again`)
+y.pq(e.message)}const s=this.getSleepAmount()
+y.pq(`Waiting ${s} seconds before trying again`)
 yield this.sleep(s)
 n++}return yield e()})}getSleepAmount(){return Math.floor(Math.random()*(this.maxSeconds-this.minSeconds+1))+this.minSeconds}sleep(e){return D(this,void 0,void 0,function*(){return new Promise(t=>setTimeout(t,e*1e3))})}}var F=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
 class HTTPError extends Error{constructor(e){super(`Unexpected HTTP response: ${e}`)
@@ -12121,9 +12121,9 @@ Object.setPrototypeOf(this,new.target.prototype)}}process.platform
 process.platform
 const N="actions/tool-cache"
 function downloadTool(e,t,n,s){return F(this,void 0,void 0,function*(){t=t||k.join(_getTempDirectory(),B.randomUUID())
-yield y.U$(k.dirname(t))
-I.Yz(`Downloading ${e}`)
-I.Yz(`Destination ${t}`)
+yield I.U$(k.dirname(t))
+y.Yz(`Downloading ${e}`)
+y.Yz(`Destination ${t}`)
 const r=3
 const o=_getGlobal("TEST_DOWNLOAD_TOOL_RETRY_MIN_SECONDS",10)
 const i=_getGlobal("TEST_DOWNLOAD_TOOL_RETRY_MAX_SECONDS",20)
@@ -12131,28 +12131,28 @@ const a=new RetryHelper(r,o,i)
 return yield a.execute(()=>F(this,void 0,void 0,function*(){return yield downloadToolAttempt(e,t||"",n,s)}),e=>{if(e instanceof HTTPError&&e.httpStatusCode)if(e.httpStatusCode<500&&e.httpStatusCode!==408&&e.httpStatusCode!==429)return false
 return true})})}function downloadToolAttempt(e,t,n,s){return F(this,void 0,void 0,function*(){if(Q.existsSync(t))throw new Error(`Destination file path ${t} already exists`)
 const r=new S.Qq(N,[],{allowRetries:false})
-if(n){I.Yz("set auth")
+if(n){y.Yz("set auth")
 if(s===void 0)s={}
 s.authorization=n}const o=yield r.get(e,s)
 if(o.message.statusCode!==200){const t=new HTTPError(o.message.statusCode)
-I.Yz(`Failed to download from "${e}". Code(${o.message.statusCode}) Message(${o.message.statusMessage})`)
+y.Yz(`Failed to download from "${e}". Code(${o.message.statusCode}) Message(${o.message.statusMessage})`)
 throw t}const i=R.promisify(T.pipeline)
 const a=_getGlobal("TEST_DOWNLOAD_TOOL_RESPONSE_MESSAGE_FACTORY",()=>o.message)
 const c=a()
 let l=false
 try{yield i(c,Q.createWriteStream(t))
-I.Yz("download complete")
+y.Yz("download complete")
 l=true
-return t}finally{if(!l){I.Yz("download failed")
-try{yield y.Yz(t)}catch(e){I.Yz(`Failed to delete '${t}'. ${e.message}`)}}}})}function cacheFile(e,t,n,s,r){return F(this,void 0,void 0,function*(){s=b.clean(s)||s
+return t}finally{if(!l){y.Yz("download failed")
+try{yield I.Yz(t)}catch(e){y.Yz(`Failed to delete '${t}'. ${e.message}`)}}}})}function cacheFile(e,t,n,s,r){return F(this,void 0,void 0,function*(){s=b.clean(s)||s
 r=r||v.arch()
-I.Yz(`Caching tool ${n} ${s} ${r}`)
-I.Yz(`source file: ${e}`)
+y.Yz(`Caching tool ${n} ${s} ${r}`)
+y.Yz(`source file: ${e}`)
 if(!Q.statSync(e).isFile())throw new Error("sourceFile is not a file")
 const o=yield _createToolPath(n,s,r)
 const i=k.join(o,t)
-I.Yz(`destination file ${i}`)
-yield y.cp(e,i)
+y.Yz(`destination file ${i}`)
+yield I.cp(e,i)
 _completeToolPath(n,s,r)
 return o})}function tool_cache_find(e,t,n){if(!e)throw new Error("toolName parameter is required")
 if(!t)throw new Error("versionSpec parameter is required")
@@ -12162,35 +12162,35 @@ const r=evaluateVersions(s,t)
 t=r}let s=""
 if(t){t=b.clean(t)||""
 const r=k.join(_getCacheDirectory(),e,t,n)
-I.Yz(`checking cache: ${r}`)
-if(Q.existsSync(r)&&Q.existsSync(`${r}.complete`)){I.Yz(`Found tool in cache ${e} ${t} ${n}`)
-s=r}else I.Yz("not found")}return s}function findAllVersions(e,t){const n=[]
+y.Yz(`checking cache: ${r}`)
+if(Q.existsSync(r)&&Q.existsSync(`${r}.complete`)){y.Yz(`Found tool in cache ${e} ${t} ${n}`)
+s=r}else y.Yz("not found")}return s}function findAllVersions(e,t){const n=[]
 t=t||v.arch()
 const s=k.join(_getCacheDirectory(),e)
 if(Q.existsSync(s)){const e=Q.readdirSync(s)
 for(const r of e)if(isExplicitVersion(r)){const e=k.join(s,r,t||"")
 if(Q.existsSync(e)&&Q.existsSync(`${e}.complete`))n.push(r)}}return n}function _createToolPath(e,t,n){return F(this,void 0,void 0,function*(){const s=k.join(_getCacheDirectory(),e,b.clean(t)||t,n||"")
-I.Yz(`destination ${s}`)
+y.Yz(`destination ${s}`)
 const r=`${s}.complete`
-yield y.Yz(s)
-yield y.Yz(r)
-yield y.U$(s)
+yield I.Yz(s)
+yield I.Yz(r)
+yield I.U$(s)
 return s})}function _completeToolPath(e,t,n){const s=k.join(_getCacheDirectory(),e,b.clean(t)||t,n||"")
 const r=`${s}.complete`
 Q.writeFileSync(r,"")
-I.Yz("finished caching tool")}function isExplicitVersion(e){const t=b.clean(e)||""
-I.Yz(`isExplicit: ${t}`)
+y.Yz("finished caching tool")}function isExplicitVersion(e){const t=b.clean(e)||""
+y.Yz(`isExplicit: ${t}`)
 const n=b.valid(t)!=null
-I.Yz(`explicit? ${n}`)
+y.Yz(`explicit? ${n}`)
 return n}function evaluateVersions(e,t){let n=""
-I.Yz(`evaluating ${e.length} versions`)
+y.Yz(`evaluating ${e.length} versions`)
 e=e.sort((e,t)=>{if(b.gt(e,t))return 1
 return-1})
 for(let s=e.length-1;s>=0;s--){const r=e[s]
 const o=b.satisfies(r,t)
 if(o){n=r
-break}}if(n)I.Yz(`matched: ${n}`)
-else I.Yz("match not found")
+break}}if(n)y.Yz(`matched: ${n}`)
+else y.Yz("match not found")
 return n}function _getCacheDirectory(){const e=process.env["RUNNER_TOOL_CACHE"]||"";(0,O.ok)(e,"Expected RUNNER_TOOL_CACHE to be defined")
 return e}function _getTempDirectory(){const e=process.env["RUNNER_TEMP"]||"";(0,O.ok)(e,"Expected RUNNER_TEMP to be defined")
 return e}function _getGlobal(e,t){const n=global[e]
@@ -12198,22 +12198,22 @@ return n!==void 0?n:t}var M=s(7598)
 var L=s(1455)
 const U="1.34.4"
 const x={"linux/amd64":"d50c359d95e0841eaad08ddc27c7be37cba8fdccfba5c8e2ded65e121ff112db","linux/arm64":"5b982c0644ab1e27780246b9085a5886651b4a7ed86243acbb2bacc1bea01dda","darwin/amd64":"9861e775578651d903a779f840ff8e4c0013ae29a1ffc67f05d967262fcf734c","darwin/arm64":"d9b239414a5fdf624835bfb62eef28a0885f1645d579f98056a9ab3293f51f87"}
-const G="https://dl.k8s.io/release"
+const P="https://dl.k8s.io/release"
 function realTools(e,t=x){return{fetchKubectl:async()=>{if(!e["RUNNER_TOOL_CACHE"]||!e["RUNNER_TEMP"])return
 const n=`${process.platform}/${process.arch==="x64"?"amd64":process.arch}`
 const s=t[n]
 if(s===void 0)throw new Error(`there is no known kubectl for ${n}`)
 const r=tool_cache_find("kubectl",U)
 if(r!==""&&await digestOf(`${r}/kubectl`)===s)return`${r}/kubectl`
-const o=e["KUBECTL_DOWNLOAD_URL"]||G
+const o=e["KUBECTL_DOWNLOAD_URL"]||P
 const i=`${o}/v${U}/bin/${n}/kubectl`
 const a=await downloadTool(i)
 const c=await digestOf(a)
 if(c!==s)throw new Error(`${i} is not kubectl ${U}: its SHA-256 is ${c}`)
 await(0,L.chmod)(a,493)
 return`${await cacheFile(a,"kubectl","kubectl",U)}/kubectl`}}}async function digestOf(e){const t=await(0,L.readFile)(e).catch(()=>{})
-return t&&(0,M.createHash)("sha256").update(t).digest("hex")}var P=s(1149)
-function realPlatform(e){return{clock:r,processes:realProcesses(e),files:(0,o.a)(e),network:realNetwork(),web:(0,P.r)(e),tools:realTools(e),env:e}}},6090:(e,t,n)=>{n.d(t,{a:()=>s})
+return t&&(0,M.createHash)("sha256").update(t).digest("hex")}var G=s(1149)
+function realPlatform(e){return{clock:r,processes:realProcesses(e),files:(0,o.a)(e),network:realNetwork(),web:(0,G.r)(e),tools:realTools(e),env:e}}},6090:(e,t,n)=>{n.d(t,{a:()=>s})
 const s={say:()=>{},quote:()=>{},waiting:()=>{}}},3242:(e,t,n)=>{n.d(t,{L5:()=>retry,Ms:()=>TimeOver,Qh:()=>withShortTimeout,ZC:()=>abortable,ip:()=>withGracePeriod,jH:()=>allOrAbort,ux:()=>repeat,wj:()=>withTimeout})
 class TimeOver extends Error{name="TimeOver"}async function withTimeout(e,t,n,s){if(t===0)return s(n)
 const r=new AbortController
@@ -12319,8 +12319,8 @@ var p=n(9642)
 var m=n(6072)
 var E=n(4737)
 var w=n(4924)
-var I=n(5802)
-var y=n(6090)
+var y=n(5802)
+var I=n(6090)
 const B=r.Gu("folder")
 const Q=r.Gu("run")
 if(Q!==""&&r.Gu("ended")===""){const v=(0,c.qj)(process.env)
@@ -12330,10 +12330,10 @@ const R=`${B}/${l.rk}`
 const O=await(0,d.s)(v,T.exists(R)?{...S,config:R}:S,"action",T)
 if(O.is==="read")await finish(O.settings)
 else r.$e(`what this run may have left open was not looked for (django-rollout recover does it): ${O.problems.join("; ")}`)}const b=r.Gu("tests")
-if(b!==""&&r.Gu("ended")==="")await(0,o.tA)((0,I.W)(process.env),b,{...y.a,say:e=>{r.pq(e)}})
+if(b!==""&&r.Gu("ended")==="")await(0,o.tA)((0,y.W)(process.env),b,{...I.a,say:e=>{r.pq(e)}})
 if(B!=="")await(0,w.a)(process.env).remove(B)
 async function finish(e){(0,E.U)();(0,E.B)(e=>{r.pq(`${e}: the interrupted release is still restored`)})
-const t=(0,I.W)({...process.env,RUNNER_TEMP:B})
+const t=(0,y.W)({...process.env,RUNNER_TEMP:B})
 await recoverOwn(t,e)}async function recoverOwn(e,t){const n=new g.a((0,c.oD)(),e.clock)
 const s=await(0,m.K)(e,Q)
 const o={platform:e,reporter:n,settings:t,holder:s,signal:(new AbortController).signal}
@@ -12343,10 +12343,10 @@ const E=await(0,u.C)(o,"own")
 process.exitCode=f.h[E.result]||process.exitCode
 const w=E.result==="unchanged"
 const said=async()=>w?(0,i.Jl)((await(0,A.M)(o)).history,Q):(0,i.Cy)(E)
-const I=await Promise.all([d?d.end(await said()):[],w?[]:(0,p.h)(e,t,{report:E,holder:s})])
-const y=(0,h.k)(E,I.flat())
-if(w)(0,c.Vm)(y)
-else await(0,c.Qz)(y,"")}s()}catch(D){s(D)}},1)},5313:(e,t,n)=>{n.d(t,{s:()=>backupReasons})
+const y=await Promise.all([d?d.end(await said()):[],w?[]:(0,p.h)(e,t,{report:E,holder:s})])
+const I=(0,h.k)(E,y.flat())
+if(w)(0,c.Vm)(I)
+else await(0,c.Qz)(I,"")}s()}catch(D){s(D)}},1)},5313:(e,t,n)=>{n.d(t,{s:()=>backupReasons})
 function backupReasons(e){return e.length===0?['"backup: always"']:e.map(reasonWords)}function reasonWords({migration:e,why:t,object:n}){const s=e===""?"a migration":e
 switch(t){case"irreversible":return`${s} cannot be reversed`
 case"drops":return`${s} drops ${n}`
@@ -12676,14 +12676,14 @@ this.queue.shift()}}}class RunningStage{name
 clock
 output
 #$t
-#Vt
+#Yt
 #Wt
 #qt
 #_t
 constructor(e,t,n){this.name=e
 this.clock=t
 this.output=n
-this.#Vt=this.#Wt=this.#qt=t.now()
+this.#Yt=this.#Wt=this.#qt=t.now()
 this.#_t=t.every(o,this.#zt)
 this.#Kt(t=>{t.open(e)})}say=e=>{const t=this.output.seconds()
 this.#Kt(n=>{n.say(e,t)})}
@@ -12695,7 +12695,7 @@ this.output.write(e=>{e.draw?.(t)})}
 stop(){this.#_t()}#Kt(e){this.#Wt=this.clock.now()
 this.output.write(e)}#Zt=()=>{const e=this.#$t
 if(typeof e==="function")return e()
-const t=(this.clock.now()-this.#Vt)/1e3
+const t=(this.clock.now()-this.#Yt)/1e3
 return e===void 0?[]:[{is:"waiting",words:e,seconds:t}]}
 #zt=()=>{const e=this.clock.now()
 if(this.#$t!==void 0&&this.output.isDrawn)this.#Wt=this.#qt=e
@@ -12976,7 +12976,7 @@ const p=500
 function reconcileUntil(e,t,n,s=()=>{}){return new Reconciler(e,t,{onLog:n,onFact:s}).run()}class Reconciler{context
 evaluate
 on
-#y="idle"
+#I="idle"
 #on=Promise.withResolvers()
 #in=new Map
 #an=new Set
@@ -12990,14 +12990,14 @@ this.#An=e.onChange(this.#un)
 t.addEventListener("abort",this.#dn)
 if(t.aborted)this.#dn()
 else this.#un()
-return this.#on.promise}#un=()=>{if(this.#y!=="idle")return
-this.#y="scheduled"
+return this.#on.promise}#un=()=>{if(this.#I!=="idle")return
+this.#I="scheduled"
 this.#hn().then(()=>{this.#fn()}).catch(this.#gn)}
 async#hn(){const{clock:e,signal:t}=this.context
 const n=Math.min(this.#ln-e.now(),p)
 if(n>0)await e.sleep(n,t)
-await e.handled()}#fn(){if(this.#y==="over")return
-this.#y="idle"
+await e.handled()}#fn(){if(this.#I==="over")return
+this.#I="idle"
 const{clock:e}=this.context
 const t=e.now()
 const{ended:n,requeueAt:s,logsWanted:r,factsWanted:o=[]}=this.evaluate(t)
@@ -13025,8 +13025,8 @@ const{cluster:n,clock:r}=this.context
 this.on.onFact(await fetchFact(n,r,e))
 this.#un()}#dn=()=>{if(this.#ke())this.#on.reject(this.context.signal.reason)}
 #gn=e=>{if(this.#ke())this.#on.reject(e instanceof Error?e:new Error(String(e)))}
-#ke(){if(this.#y==="over")return false
-this.#y="over"
+#ke(){if(this.#I==="over")return false
+this.#I="over"
 this.#cn.abort()
 this.#An()
 this.context.signal.removeEventListener("abort",this.#dn)
@@ -13080,8 +13080,8 @@ return n.length<=3?n.join(", "):`${n.slice(0,2).join(", ")} and ${n.length-2} mo
 #En
 #wn
 #Cn
-#In=d
-#yn=new AbortController
+#yn=d
+#In=new AbortController
 #jt
 #Bn
 constructor(e){this.options=e
@@ -13091,12 +13091,12 @@ this.#Je=n
 this.#En=t
 this.#wn=(0,c._1)(s)
 this.#Cn=timesOf(t,s)
-this.#jt=AbortSignal.any([i,this.#yn.signal])
+this.#jt=AbortSignal.any([i,this.#In.signal])
 this.#Bn=withWake(o)}async run(){const{stageLog:e}=this.options
 e.waiting(this.#Qn)
 try{for(;;){const e=await this.#bn()
 if(!("is"in e))await this.#vn(e)
-else return e.is==="failed"?await this.#kn(e):e}}finally{this.#yn.abort()
+else return e.is==="failed"?await this.#kn(e):e}}finally{this.#In.abort()
 e.waiting(void 0)}}#bn(){return(0,l.r)({...this.options,live:this.#Bn,signal:this.#jt},e=>this.#Sn(e),(e,t)=>{const n=(0,r.h)(t,this.options.toRepo)
 this.#wn=(0,c.X1)(this.#wn,e,n)},e=>{this.#wn=(0,a.Ts)(this.#wn,e)})}#Sn(e){const t=this.#Tn(e)
 this.#wn=t.observations
@@ -13111,16 +13111,16 @@ if(this.#Je)return this.#Je.isDue(e)?this.#Je:void 0
 return this.#mn==="good"?n:void 0}#Tn(e){return(0,i.S)(this.#En,{clusterState:this.options.live.clusterState(),timeouts:this.options.timeouts,observations:this.#wn,now:e})}#On(){if(this.#mn!=="pending")return
 this.#mn="begun"
 this.options.verify?.(this.#jt).then(()=>{this.#mn="good"
-this.#Bn.wake()},e=>{this.#yn.abort(e)})}async#vn(e){const t=this.options.clock.now()
+this.#Bn.wake()},e=>{this.#In.abort(e)})}async#vn(e){const t=this.options.clock.now()
 const n=await e.begin()
 this.#En=[...this.#En,...n]
 this.#Cn={...this.#Cn,...timesOf(n,t)}
 this.#Je=void 0}async#kn(e){const t=await(0,o.m)(e.cause,this.options).catch(()=>e.cause)
 return{...e,cause:t}}#Rn(e){const{stageLog:t}=this.options
-const{lines:n,logged:s}=progressLines(e,this.#In,this.#Fn())
+const{lines:n,logged:s}=progressLines(e,this.#yn,this.#Fn())
 n.forEach(e=>t.say(e))
-if(s.allThere&&!this.#In.allThere)t.waiting(this.#Qn)
-this.#In=s}#Qn=()=>{const e=this.options.clock.now()
+if(s.allThere&&!this.#yn.allThere)t.waiting(this.#Qn)
+this.#yn=s}#Qn=()=>{const e=this.options.clock.now()
 try{return statusRowsOf(this.#Tn(e),e,this.#Fn())}catch{return[]}}
 #Fn(){return this.#Je?void 0:this.options.timeouts.bake}}function timesOf(e,t){return Object.fromEntries(e.map(({workload:e})=>[(0,s.T)(e),t]))}function writeProgressesOf({progress:e,observations:t},n){return Object.fromEntries(Object.entries(e).map(([e,s])=>{const r=t.completeSince[e]
 const o=n[e]??t.startedAt
@@ -13188,14 +13188,14 @@ for(const{id:t}of o)e.log.say(`${(0,a.T)(t)} gets the pod template of that relea
 return r.map(t=>writeEdit(e,t,n,s))}function imageLine(e,{image:t}){const n=e.map(({id:e,uses:t})=>`${(0,a.T)(e)} (${t.map(({name:e})=>e).join(", ")})`)
 return`image ${t} for ${n.join(", ")}, each by one write over the version in the snapshot`}async function writeEdit({platform:e,signal:t,cluster:n},s,{image:o,cause:h},f){const{id:g,path:p,live:m,becomes:E}=s
 let w=m
-let I=false
+let y=false
 await(0,r.jh)(e.clock,t,async()=>{t.throwIfAborted()
-if(I)w=await n.find(p)
+if(y)w=await n.find(p)
 if(!w)return(0,c.fJ)((0,d.g)({[(0,a.T)(g)]:A.jo}))
 const e=(0,u.wD)(edited({...s,live:w},o),h)
-if(I&&(0,i.FB)((0,i.rc)(w),(0,i.rc)(e)))return
+if(y&&(0,i.FB)((0,i.rc)(w),(0,i.rc)(e)))return
 const r=(0,d.J)(g,m,w)
-if(r!==void 0){if(E&&(0,l.p)(w,E))return;(0,c.fJ)((0,d.g)({[(0,a.T)(g)]:r}))}try{f([await n.put(p,e)])}catch(e){I=isConflict(e)
+if(r!==void 0){if(E&&(0,l.p)(w,E))return;(0,c.fJ)((0,d.g)({[(0,a.T)(g)]:r}))}try{f([await n.put(p,e)])}catch(e){y=isConflict(e)
 throw e}},e=>(0,r.dg)(e)||isConflict(e))}function isConflict(e){return e instanceof s.h&&[404,409].includes(e.status)}},2789:(e,t,n)=>{n.d(t,{KG:()=>otherVersions,Z:()=>notAsBefore,nS:()=>availabilityOf})
 var s=n(3165)
 var r=n(9340)
@@ -13339,8 +13339,8 @@ var p=n(4431)
 var m=n(6005)
 var E=n(9548)
 var w=n(2564)
-var I=n(7594)
-var y=n(5473)
+var y=n(7594)
+var I=n(5473)
 var B=n(981)
 var Q=n(6633)
 var b=n(9501)
@@ -13361,12 +13361,12 @@ const E=await servicesIn(s)
 const w=u.missing.length+m.length>0?{others:l.others,namespace:[],dryRun:[]}:await inspectWrites(e,u,{targets:h,services:E,clusterState:g})
 r.say(`Kubernetes ${s.version}, namespace ${s.namespace}`)
 h.forEach(e=>{r.say((0,b.q0)(e))})
-const I=servicesWith(l.others,E)
-const y=await inspectWeb(e,i,{targets:h,services:I})
-const B=(0,a.Z)(h,I)
+const y=servicesWith(l.others,E)
+const I=await inspectWeb(e,i,{targets:h,services:y})
+const B=(0,a.Z)(h,y)
 const v=kubectlOf(s)
 const{others:k,namespace:S,dryRun:T}=w
-return{targets:h,others:k,services:I,needs:p,missing:m,...y.web&&{web:y.web},findings:{...f,namespace:S,dryRun:T,web:y.findings,workloads:(0,c.Q)(B,v),probes:probeFindings(B,readyTimes(g,h),n,v)}}}async function inspectTargets(e,{manifests:t,live:n,until:s}){const{settings:r,cluster:o}=e
+return{targets:h,others:k,services:y,needs:p,missing:m,...I.web&&{web:I.web},findings:{...f,namespace:S,dryRun:T,web:I.findings,workloads:(0,c.Q)(B,v),probes:probeFindings(B,readyTimes(g,h),n,v)}}}async function inspectTargets(e,{manifests:t,live:n,until:s}){const{settings:r,cluster:o}=e
 const i=await findingsOf(s,()=>{(0,b.B6)(o,n.clusterState(),t,r.image)
 return[]})
 const a=(0,b.q8)(n.clusterState(),t,r.image,o.namespace)
@@ -13396,10 +13396,10 @@ if(s.every(({group:e,resource:t,verbs:n})=>n.every(n=>r.some(s=>s.group===e&&s.r
 const{image:u,digest:d}=i
 const f=d===void 0?`${u}:${a.tag}`:`${u}@${d}`
 const g=(0,p.a)(e,s,f)
-const[E,w]=await Promise.all([(0,I.iS)(A,t,{repository:u,image:f}),(0,m.q)(e,n),(0,h.oG)(A,g)])
+const[E,w]=await Promise.all([(0,y.iS)(A,t,{repository:u,image:f}),(0,m.q)(e,n),(0,h.oG)(A,g)])
 const B={kind:"Job",metadata:{name:"migrate"},spec:{template:{metadata:{labels:(0,l.GW)(c)}}}}
 const Q=[...g,B]
-return(0,y.X)({others:w,own:E,targets:t,services:r,clusterState:o,jobs:Q}).warnings}},4431:(e,t,n)=>{n.d(t,{a:()=>jobsOf,A:()=>runJobs})
+return(0,I.X)({others:w,own:E,targets:t,services:r,clusterState:o,jobs:Q}).warnings}},4431:(e,t,n)=>{n.d(t,{a:()=>jobsOf,A:()=>runJobs})
 var s=n(1407)
 var r=n(3006)
 var o=n(5950)
@@ -13431,12 +13431,12 @@ if(l){const n=(0,m.T)(l.message??l.reason??"failed")
 return failedVerdict(e,t,h,{words:n,lastCrash:E})}const w=(0,p.iR)(f,r,o)
 if(w)return{is:"failed",cause:(0,p.rl)(e,`job/${e}`,w)}
 for(const{due:e}of f)if(e.is==="at")i(e.at)
-const[I]=[...f,...h]
-const y=I?(0,p.l0)(I,r):podStatusOf(A.at(-1),s)
+const[y]=[...f,...h]
+const I=y?(0,p.l0)(y,r):podStatusOf(A.at(-1),s)
 if(!A.some(hasStarted)&&!hasEnded(a)){const{timeout:n}=t.timeouts
 const s=t.recorder.since(`incomplete/job/${e}`)+n
-if(s<=r&&!o)return late(e,`not started after ${(0,m.n)(n)}: ${y}`)
-i(s)}return{is:"waiting",on:y,...E&&{crash:E}}}function failedVerdict(e,{now:t,stale:n,recorder:s,requeue:r},o,{words:i,lastCrash:a}){const c=(0,p.iR)(o,t,n)
+if(s<=r&&!o)return late(e,`not started after ${(0,m.n)(n)}: ${I}`)
+i(s)}return{is:"waiting",on:I,...E&&{crash:E}}}function failedVerdict(e,{now:t,stale:n,recorder:s,requeue:r},o,{words:i,lastCrash:a}){const c=(0,p.iR)(o,t,n)
 if(c)return{is:"failed",cause:ended((0,p.rl)(e,`job/${e}`,c))}
 const l=s.since(`failed/job/${e}`)+h.Gn
 r(l)
@@ -13445,8 +13445,8 @@ return{is:"failed",cause:a?ended(a):{code:"job-failed",sentence:`${e}: ${i}`,wor
 return{is:"failed",cause:{code:"timeout",sentence:n,workload:`job/${e}`}}}function podStatusOf(e,t){if(!e)return"the creation of its pod"
 return hasStarted(e)?"it runs":(0,g.g)(e,(0,u.XL)(t,e.metadata?.uid))}function ended(e){return["crash","crash-after-ready","init-crash"].includes(e.code)?{...e,code:"job-failed"}:e}function conditionOf(e,t){return e?.status?.conditions?.find(({type:e,status:n})=>e===t&&n==="True")}function hasEnded(e){return(e?.status?.succeeded??0)+(e?.status?.failed??0)>0}function hasStarted(e){return(0,f.CI)(e).some(({init:e,status:t})=>!e&&(t.state?.running!==void 0||t.state?.terminated!==void 0))}var E=n(3876)
 var w=n(6e3)
-var I=n(5408)
-var y=n(2468)
+var y=n(5408)
+var I=n(2468)
 var B=n(2580)
 var Q=n(2088)
 var b=n(6187)
@@ -13459,14 +13459,14 @@ const a=new AbortController
 const l=e.with({signal:AbortSignal.any([e.signal,a.signal])})
 const A=new Map
 const u=n.map(async e=>{await create(l,e)
-s.say(`${(0,y.Gg)(e)} created`)
+s.say(`${(0,I.Gg)(e)} created`)
 const n=o.now()
 const seconds=()=>(o.now()-n)/1e3
-const r=await followJob(l,t,e,t=>{A.set((0,i.Vb)(e),{of:(0,y.Gg)(e),is:"waiting",words:t,seconds:seconds()})
+const r=await followJob(l,t,e,t=>{A.set((0,i.Vb)(e),{of:(0,I.Gg)(e),is:"waiting",words:t,seconds:seconds()})
 s.waiting(()=>[...A.values()])})
 A.delete((0,i.Vb)(e))
 if(r.is==="failed")throw new c.HR(r.cause)
-s.say(`${(0,y.Gg)(e)} succeeded after ${seconds().toFixed(1)} s`)})
+s.say(`${(0,I.Gg)(e)} succeeded after ${seconds().toFixed(1)} s`)})
 try{await Promise.all(u)}finally{a.abort(new Error("another Job has failed"))
 await Promise.allSettled(u)
 s.waiting(void 0)
@@ -13480,7 +13480,7 @@ const u=c.now()
 const d={timeout:r.timeout,bake:0,grace:r.grace}
 let h=(0,w._1)(u)
 let f
-const g=await(0,I.r)({cluster:a,clock:c,live:t,signal:o},e=>{const r={clusterState:t.clusterState(),timeouts:d,observations:h,now:e}
+const g=await(0,y.r)({cluster:a,clock:c,live:t,signal:o},e=>{const r={clusterState:t.clusterState(),timeouts:d,observations:h,now:e}
 const o=judgeRun((0,i.Vb)(n),r,f)
 h=o.observations
 const{verdict:a,requeueAt:c,logsWanted:l,factsWanted:A}=o
@@ -13600,8 +13600,8 @@ await backupBefore(e,t,{reversal:E,image:g},s.onBackup)
 E=await reverseBy("any")}if(!E||E.does==="reverse")return{}
 if(E.does==="fits"){const e=new Set(E.databases.flatMap(e=>e.excused))
 const t=unfitWords(a.filter(({rule:t,object:n})=>e.has(`${t} ${n}`)))
-return{...t!==void 0&&{unfit:t}}}const I=E.does!=="impossible"
-return stop(e,i,misfitsOf(E),{why:whyNot(E),isPossible:I})}async function backupBefore(e,{live:t,snapshot:n},{reversal:s,image:r},o){try{const n=[(0,d.aW)(s)]
+return{...t!==void 0&&{unfit:t}}}const y=E.does!=="impossible"
+return stop(e,i,misfitsOf(E),{why:whyNot(E),isPossible:y})}async function backupBefore(e,{live:t,snapshot:n},{reversal:s,image:r},o){try{const n=[(0,d.aW)(s)]
 o(await(0,p.B2)(e,{live:t},{image:r,reasons:n,work:"reversed"}))}catch(t){e.signal.throwIfAborted()
 stop(e,n,misfitsOf(s),{why:[(0,l.b)(t)],isPossible:true})}}function misfitsOf({databases:e}){return e.flatMap(({misfits:e})=>e)}function whyNot(e){switch(e.does){case"impossible":return[(0,d.Dr)(e)]
 case"loss":return[(0,d.aW)(e)]
@@ -13703,12 +13703,12 @@ return{is:"failed",cause:{...n,...s!==void 0&&{hint:s}},...t!==void 0&&{exitCode
 if(!p&&f&&statusOf(f,e)?.state?.running)return{is:"started",pod:f.metadata?.name??""}
 const w=m[0]
 if(p&&!w){const t=`${e.job}: ${(0,A.T)(p.message??p.reason??"failed")}`
-return failure({code:"migration-failed",sentence:t},e,f)}const I=g?"the end of its pod":podStatusOf(f,t)
-const y=w?(0,c.l0)(w,s):I
+return failure({code:"migration-failed",sentence:t},e,f)}const y=g?"the end of its pod":podStatusOf(f,t)
+const I=w?(0,c.l0)(w,s):y
 const B=i.since(`incomplete/job/${e.job}`)+n.timeout
-if(B<=s&&!r){const t=`${e.job}: not started after ${(0,A.n)(n.timeout)}: ${y}`
+if(B<=s&&!r){const t=`${e.job}: not started after ${(0,A.n)(n.timeout)}: ${I}`
 return failure({code:"timeout",sentence:t},e,f)}a(B)
-return{is:"waiting",on:y}}function endOf(e,t){const n=statusOf(e,t)?.state?.terminated?.exitCode
+return{is:"waiting",on:I}}function endOf(e,t){const n=statusOf(e,t)?.state?.terminated?.exitCode
 if(n===0)return{is:"finished",pod:e.metadata?.name??""}
 if(!(0,o.cw)(e))return
 const s=(0,A.T)(e.status?.message??e.status?.reason??"its node was drained")
@@ -13723,8 +13723,8 @@ var p=n(6738)
 var m=n(5408)
 var E=n(2088)
 var w=n(811)
-const I=500
-const y=3e4
+const y=500
+const I=3e4
 const B=1e3
 const Q=50
 class FollowedJob{context
@@ -13772,20 +13772,20 @@ const c={...e.cause,logs:e.cause.logs??[a]}
 const l={cluster:n.cluster,clock:n.platform.clock,live:s,startedAt:t}
 const A=(0,g.m)(c,{...l,toRepo:(0,E.YT)(n)})
 return{...e,cause:await A.catch(()=>c)}}#pn(e){const{clock:t}=this.context.platform
-this.#Mn??=(0,f.ip)(t,y,this.#Ln.signal,t=>this.#Gn(e,t))}async#Gn(e,t){const{cluster:n,platform:s}=this.context
+this.#Mn??=(0,f.ip)(t,I,this.#Ln.signal,t=>this.#Pn(e,t))}async#Pn(e,t){const{cluster:n,platform:s}=this.context
 const r=`${(0,p.Q)(n,e,this.desired.container)}&follow=true`
 const o=AbortSignal.any([n.life,this.#Un.signal,t])
 const isOver=()=>o.aborted
 const i={whole:this.output.marker}
 let a=0
-let c=`it did not end within ${y/1e3} s of its container's end`
+let c=`it did not end within ${I/1e3} s of its container's end`
 while(!isOver())try{let e=0
 for await(const t of n.lines(r,o,i)){if(e++<a)continue
 a+=1
 this.output.line(t)}return}catch(e){if(isOver())break
 c=(0,w.b)(e)
 if(!(0,h.dg)(e))break
-await s.clock.sleep(I,o).catch(()=>{})}return c}}},1534:(e,t,n)=>{n.d(t,{_S:()=>createJob,q2:()=>isOfMigration,Lu:()=>makeCommandJob,qZ:()=>makeJob,Lb:()=>runningVersions})
+await s.clock.sleep(y,o).catch(()=>{})}return c}}},1534:(e,t,n)=>{n.d(t,{_S:()=>createJob,q2:()=>isOfMigration,Lu:()=>makeCommandJob,qZ:()=>makeJob,Lb:()=>runningVersions})
 var s=n(4989)
 var r=n(6304)
 var o=n(9902)
@@ -13847,8 +13847,8 @@ var p=n(7516)
 var m=n(4339)
 var E=n(4592)
 var w=n(3165)
-var I=n(9340)
-var y=n(9025)
+var y=n(9340)
+var I=n(9025)
 var B=n(3825)
 var Q=n(2628)
 var b=n(2468)
@@ -13858,25 +13858,25 @@ var S=n(3905)
 const T=15
 const R=15e3
 async function makeJob(e,t,n){const{checked:s,image:a,reports:c,proves:l,reverses:A,again:u,plansOnly:d=false}=t
-const{platform:h,settings:g,app:p,signal:w,cluster:I}=e
-const y=c??l??A??u
-const Q=y?.command??g["migrate-command"]
-const b=y?.timeoutMs??g["migrate-timeout"]
-const v=y?void 0:await(0,k.H)(e)
+const{platform:h,settings:g,app:p,signal:w,cluster:y}=e
+const I=c??l??A??u
+const Q=I?.command??g["migrate-command"]
+const b=I?.timeoutMs??g["migrate-timeout"]
+const v=I?void 0:await(0,k.H)(e)
 const S=v?withLabelsOf(t.web,v):t.web
-const[{launch:R,claims:O,common:D,starts:F},N,M]=await Promise.all([commonOf(e,{checked:s,web:S,image:a}),v&&commonOf(e,t),(0,f.jh)(h.clock,w,()=>(0,B.bL)(I,p,g.image))])
+const[{launch:R,claims:O,common:D,starts:F},N,M]=await Promise.all([commonOf(e,{checked:s,web:S,image:a}),v&&commonOf(e,t),(0,f.jh)(h.clock,w,()=>(0,B.bL)(y,p,g.image))])
 const L=runningVersions(e,s,a,M)
 const U=(0,i.mp)({...D,...c&&{sha:a.digest.slice("sha256:".length)},command:(0,o.V)(Q,R.starter,n),env:(0,r.B8)({marker:n,migrate:Q,waitSeconds:T,volumes:(0,i.wx)(S.template,S.container,O),unsafe:u?"allow":g["unsafe-migrations"],plansOnly:d,...taskOf(e,t,{running:L,kept:M,starts:F,words:(N??{launch:R}).launch.words})}),timeoutSeconds:Math.ceil(b/1e3),plansOnly:d,...d&&{keepSeconds:300}})
 if(U.is==="impossible")return(0,E.fJ)({code:"plan-failed",sentence:`creating the migration Job failed: ${U.problem}`})
-return{job:U.job,container:S.container,isCounted:U.isCounted,from:v?g["migrate-manifest"]??"":(0,m.T)(S.workload),own:new Set(M.history.flatMap(({migrations:e})=>e)),notes:[...U.notes,...y?[]:notCompared(s,L)],...beginningOf(R)}}function taskOf({settings:e},{checked:t,image:n,reports:r,proves:o,reverses:i,again:a,backup:c,now:l},{running:A,kept:u,starts:d,words:h}){if(r)return{reports:true}
+return{job:U.job,container:S.container,isCounted:U.isCounted,from:v?g["migrate-manifest"]??"":(0,m.T)(S.workload),own:new Set(M.history.flatMap(({migrations:e})=>e)),notes:[...U.notes,...I?[]:notCompared(s,L)],...beginningOf(R)}}function taskOf({settings:e},{checked:t,image:n,reports:r,proves:o,reverses:i,again:a,backup:c,now:l},{running:A,kept:u,starts:d,words:h}){if(r)return{reports:true}
 if(o)return{proves:true,running:[{names:[o.name],tag:n.tag,isOwn:true}]}
 const f={web:h,kept:(0,s.G)(u.databases),lockWaitSeconds:e["lock-wait-migrate"]/1e3}
 if(i)return{...f,reverses:i.task}
 const g=[...t.reported?.values()??[]].map(({needs:e})=>({hash:(0,Q.qQ)(e),needs:e}))
 const p={...f,running:A,earlier:[...u.earlier,...g]}
-const m={...d,policy:"stay",hasBridges:false,stay:(0,y.Ei)(u.history)}
+const m={...d,policy:"stay",hasBridges:false,stay:(0,I.Ei)(u.history)}
 if(a)return{...p,contract:m}
-return{...p,...c!==void 0&&{backup:c},...endedOf(u.history),bridges:(0,y.n3)(u.history),contract:{...d,policy:l===true&&e.contract==="manual"?"next":e.contract,hasBridges:e.bridge==="on",...e.contract==="manual"&&{stay:(0,y.Ei)(u.history)}}}}function endedOf(e){const t=(0,y.hH)(e)
+return{...p,...c!==void 0&&{backup:c},...endedOf(u.history),bridges:(0,I.n3)(u.history),contract:{...d,policy:l===true&&e.contract==="manual"?"next":e.contract,hasBridges:e.bridge==="on",...e.contract==="manual"&&{stay:(0,I.Ei)(u.history)}}}}function endedOf(e){const t=(0,I.hH)(e)
 return t===void 0?{}:{ended:t}}function beginningOf({words:e,starter:t,skipped:n,isUnknown:s}){if(t)return t.isScript?{script:{name:t.words.join(" "),isAll:e.length===1}}:{}
 if(n!==void 0)return{passed:{script:n,why:"it needs a word that says what to start"}}
 return s?{passed:{why:"the registry does not say what the image starts"}}:{}}function withLabelsOf(e,{template:t,...n}){const s={...e.template.metadata?.labels,...t.metadata?.labels}
@@ -13887,15 +13887,15 @@ return(0,E.fJ)({code:"command-failed",sentence:`creating its Job failed: ${c.pro
 const d=podsToStart(t)
 const h=[...d,{name:"",spec:n.template.spec}]
 const g=commandWhereNeeded(e,h,s)
-const[p,m,E,I,y]=await Promise.all([launchOfWeb(n,g),g,(0,f.jh)(r.clock,A,()=>claimsOf(u,t,n)),listed(u,"networking.k8s.io/v1","networkpolicies"),listed(u,"policy/v1","poddisruptionbudgets")])
+const[p,m,E,y,I]=await Promise.all([launchOfWeb(n,g),g,(0,f.jh)(r.clock,A,()=>claimsOf(u,t,n)),listed(u,"networking.k8s.io/v1","networkpolicies"),listed(u,"policy/v1","poddisruptionbudgets")])
 const B=podsOfWeb(t,n)
 const Q=marksOfPods(B.web)
-const b={name:"",app:c,sha:i.sha??i.tag,run:l.id,template:n.template,container:n.container,webContainers:n.containers,image:(0,S.d)(s),resources:o["migrate-resources"],near:{selectors:[...selectorsOf(t),...selectorsOfBudgets(y??[])],...I&&{policies:I},others:B.others},claims:E,live:Q}
+const b={name:"",app:c,sha:i.sha??i.tag,run:l.id,template:n.template,container:n.container,webContainers:n.containers,image:(0,S.d)(s),resources:o["migrate-resources"],near:{selectors:[...selectorsOf(t),...selectorsOfBudgets(I??[])],...y&&{policies:y},others:B.others},claims:E,live:Q}
 const v=m===void 0&&leavesToImage(d,o.image)
 const k={...(0,a.jb)(d,e=>(0,w.iI)(e,o.image),m),...v&&{refused:"the registry does not say what the image starts"},...migratesBeside(o)&&{refused:'"before-rollout" or "after-rollout" migrates'}}
 return{launch:p,claims:E,common:b,starts:k}}function runningVersions({app:e,settings:t},{live:n,reported:s},{digest:r},{needs:o,history:i}){return(0,d.w)(n.clusterState(),t.image,isOfMigration(e)).map(({digest:e="",tag:t,names:n,isIdle:a})=>{if(e===r)return{names:n,tag:t,isOwn:true}
 const c=o.get(e)??s?.get(e)?.needs
-const l=(0,y.qZ)(i,e)
+const l=(0,I.qZ)(i,e)
 return{names:n,tag:t,...a&&{isIdle:a},...c!==void 0&&{needs:c},...l!==void 0&&{since:l}}})}function isOfMigration(e){const t=Object.entries((0,i.GW)(e))
 return({metadata:e})=>t.every(([t,n])=>e?.labels?.[t]===n)}function notCompared({targets:e},t){const n=e.filter(({live:e})=>e!==void 0)
 return t.length>0||n.length===0?[]:["the migrations are not compared: no running version of this image was found"]}async function launchOfWeb({template:e,container:t},n){const s=e.spec?.containers.find(({name:e})=>e===t)
@@ -13905,7 +13905,7 @@ return{...launchOf(s,r),isUnknown:s.command===void 0&&!r}}async function command
 return(0,v.wj)(e.clock,R,t,t=>(0,A.Nl)(e,r,t)).catch(()=>{t.throwIfAborted()
 return})}function migratesBeside(e){const t=[...e["before-rollout"],...e["after-rollout"]]
 return t.some(e=>a.tB.test(e))}function leavesToImage(e,t){const n=e.flatMap(({spec:e})=>[...e?.initContainers??[],...e?.containers??[]])
-return n.some(({image:e="",command:n})=>n===void 0&&(0,w.iI)(e,t))}function podsToStart({targets:e,jobs:t=[]}){const n=e.flatMap(({id:e,becomes:t,manifest:n,live:s})=>[t,n,s].flatMap(t=>t?[{name:(0,m.T)(e),spec:(0,I.kW)(t).spec}]:[]))
+return n.some(({image:e="",command:n})=>n===void 0&&(0,w.iI)(e,t))}function podsToStart({targets:e,jobs:t=[]}){const n=e.flatMap(({id:e,becomes:t,manifest:n,live:s})=>[t,n,s].flatMap(t=>t?[{name:(0,m.T)(e),spec:(0,y.kW)(t).spec}]:[]))
 const s=t.map(e=>({name:(0,b.Gg)(e),spec:e.spec?.template.spec}))
 return[...n,...s]}async function claimsOf(e,{live:t},{template:n}){const s=(n.spec?.volumes??[]).flatMap(({persistentVolumeClaim:e})=>e?[e.claimName]:[])
 const r=[...t.clusterState().pods.values()]
@@ -13957,13 +13957,13 @@ const i=/^ (OK|FAKED)( \([\d.]+s\))?$/
 function migrationProgress(e){const[,t,n,s=""]=o.exec(e.trimEnd())??[]
 if(n===void 0)return
 const r=t==="Applying"?"forwards":"backwards"
-return{migration:n,direction:r,is:endOf(s)??"begun"}}class MigrationLog{#Pn=new Set
+return{migration:n,direction:r,is:endOf(s)??"begun"}}class MigrationLog{#Gn=new Set
 #lt
 get migrated(){const e=this.#lt
-return{applied:[...this.#Pn],...e!==void 0&&{open:e}}}read(e){const t=migrationProgress(e)
-if(this.#lt!==void 0&&(t??endOf(e.trimEnd()))){this.#Pn.add(this.#lt)
+return{applied:[...this.#Gn],...e!==void 0&&{open:e}}}read(e){const t=migrationProgress(e)
+if(this.#lt!==void 0&&(t??endOf(e.trimEnd()))){this.#Gn.add(this.#lt)
 this.#lt=void 0}if(t?.is==="begun")this.#lt=t.migration
-else if(t)this.#Pn.add(t.migration)}}function endOf(e){const t=i.exec(e)?.[1]
+else if(t)this.#Gn.add(t.migration)}}function endOf(e){const t=i.exec(e)?.[1]
 return t===void 0?void 0:t==="OK"?"applied":"faked"}var a=n(7101)
 var c=n(4592)
 var l=n(7853)
@@ -14111,15 +14111,14 @@ var l=n(1856)
 var A=n(4339)
 var u=n(4592)
 var d=n(7746)
-function withLeft(e,t){const n=t.find(({half:e})=>e&&hasLeft(e))
-if(!n?.half)return e
-const{half:s,database:r}=n
-const o=(0,d.G)(s)
-const i=halfHint(s,o,r)
-return{...e,sentence:`${e.sentence}; ${halfSentence(o)}`,hint:e.hint===void 0?i:`${e.hint}\n${i}`}}function hasLeft(e){const{there:t,unknown:n}=(0,d.G)(e)
-const s=t.length>0||n.some(({seen:e})=>e===true)
-return s||e.tables.length>0&&n.some(({isCode:e})=>!e)}function halfSentence({there:e,unknown:t,absent:n}){const s=[["done, and kept by the database",e.map(({name:e})=>e)],["not done",[...n.map(({name:e})=>e),...lateOf({there:e,unknown:t,absent:n})]],["perhaps done",t.map(({name:e})=>e)]]
-return s.filter(([,e])=>e.length>0).map(([e,t])=>`${e}: ${t.join(", ")}`).join("; ")}function lateOf({there:e,unknown:t,absent:n}){return t.length+n.length>0?[]:e.flatMap(({late:e})=>e)}function halfHint(e,t,n){const{app:s,name:r,tables:o}=e
+function withLeft(e,t){for(const{half:n,database:s}of t){const t=n&&(0,d.G)(n)
+if(!t||!hasLeft(n,t))continue
+const r=halfHint(n,t,s)
+return{...e,sentence:`${e.sentence}; ${halfSentence(t)}`,hint:e.hint===void 0?r:`${e.hint}\n${r}`}}return e}function hasLeft({tables:e},{there:t,unknown:n}){const s=t.length>0||n.some(({seen:e})=>e===true)
+return s||e.length>0&&n.some(({isCode:e})=>!e)}function halfSentence(e){const t=[["done, and kept by the database",namesOf(e.there)],["not done",[...namesOf(e.absent),...lateOf(e)]],["perhaps done",namesOf(e.unknown)]]
+return t.filter(([,e])=>e.length>0).map(([e,t])=>`${e}: ${t.join(", ")}`).join("; ")}const namesOf=e=>e.map(({name:e})=>e)
+const codeIn=e=>namesOf(e.filter(({isCode:e})=>e))
+function lateOf({there:e,unknown:t,absent:n}){return t.length+n.length>0?[]:e.flatMap(({late:e})=>e)}function halfHint(e,t,n){const{app:s,name:r,tables:o}=e
 const{there:i,unknown:a,absent:c}=t
 const l=n==="default"?"":` --database=${n}`
 const A=`python manage.py migrate${l} --fake ${s} ${r}`
@@ -14129,8 +14128,8 @@ const d=[...i,...a]
 if(i.length>0&&d.every(isReversible))return`The next release fails at what is there; ${whenOf(d)}this takes it back in the database, without loss of data:\n${reversalOf(i).join("\n")}`
 if(a.length===0)return`The next release fails at what is there, and what takes it back is not known, or would lose data. Apply the rest by hand, as this shows it${codeAlso(c)}:\n${u}\nThen record it:\n${A}`
 const h=o.length===0?"none":o.join(", ")
-return`What is there is not certain. Tables that are not as before this release: ${h}. Compare them with what it does:\n${u}`}function codeAlso(e){const t=e.filter(({isCode:e})=>e).map(({name:e})=>e)
-return t.length===0?"":`, and run by hand what it does not show (${t.join(", ")})`}function isReversible({isCode:e,seen:t,loses:n,sql:s}){return e||t===true&&!n&&s.length>0}function whenOf(e){const t=e.filter(({isCode:e})=>e).map(({name:e})=>e)
+return`What is there is not certain. Tables that are not as before this release: ${h}. Compare them with what it does:\n${u}`}function codeAlso(e){const t=codeIn(e)
+return t.length===0?"":`, and run by hand what it does not show (${t.join(", ")})`}function isReversible({isCode:e,seen:t,loses:n,sql:s}){return e||t===true&&!n&&s.length>0}function whenOf(e){const t=codeIn(e)
 const n=t.length===0?[]:[`${t.join(", ")} may run again`]
 const s=e.some(e=>e.earlier)?["an earlier failure has left what was there before this release"]:[]
 const r=[...s,...n]
@@ -14141,8 +14140,8 @@ var p=n(3825)
 var m=n(5408)
 var E=n(2468)
 var w=n(3242)
-var I=n(2088)
-var y=n(8858)
+var y=n(2088)
+var I=n(8858)
 var B=n(1534)
 var Q=n(7823)
 const b=3e4
@@ -14151,9 +14150,9 @@ input
 #Hn=`rollout-${crypto.randomUUID()}`
 #Jn
 #jn
-#Yn
-#$n
 #Vn
+#$n
+#Yn
 #Wn
 #qn=false
 #St=false
@@ -14165,11 +14164,11 @@ const t=await this.#Zn(e)
 const n=await Promise.race([this.#Jn.plan,this.#Xn(t)])
 this.#Jn.hold()
 const s=this.#es?n:(0,r.V)(withLeftOut(n,this.input.checked.targets),this.#jn?.own??new Set)
-this.#Yn=s
+this.#Vn=s
 const{settings:o}=this.context
 if(!this.#es&&!this.input.isAgain)(0,Q.uH)(e,s,o.sql,o.contract)
 return s}async migrate(e){this.#Jn.to(e)
-const t=await(this.#Vn?.end)
+const t=await(this.#Yn?.end)
 if(t?.verdict.is==="failed"){if(t.unread===void 0){this.#St=(0,o.VS)(this.#Jn.lines)!==void 0
 throw new u.HR(this.#ts(t.verdict.cause))}(0,u.fJ)(this.#ns("migration-failed",t,t.unread))}if(t?.unread!==void 0){e.say(`its log could not be read completely (${t.unread}), but it succeeded`)
 this.#Wn=await this.#ss()}this.#St=t?.unread===void 0
@@ -14178,38 +14177,38 @@ const n=this.whole()
 const s=n?this.#os().filter(e=>!n.includes(e)):[]
 if(s.length>0)e.say(`applied by another client since the plan: ${s.join(", ")}; another cluster or namespace may use this database, too`)
 const r=this.input.reverses?"reversed":"applied"
-e.say(`${(0,g.LS)(this.applied().length,"migration")} ${r}`)}#ts(e){const{migrated:t,gaveUp:n,tried:s,verified:r=[]}=this.#Jn
-const o=this.#Yn?.judged
-if(s.length>0&&o?.policy==="block")return(0,Q.Gt)(e,{...o,findings:s},t,(0,I.YT)(this.context))
-return withLeft((0,Q.Ob)(e,t,n),"why"in r?[]:r)}get#es(){const{reports:e,proves:t,reverses:n,again:s}=this.input
-return e??t??n??s}#rs(){const{judged:e,databases:t=[]}=this.#Yn??{}
+e.say(`${(0,g.LS)(this.applied().length,"migration")} ${r}`)}#ts(e){const{migrated:t,gaveUp:n,tried:s}=this.#Jn
+const r=this.#Vn?.judged
+if(s.length>0&&r?.policy==="block")return(0,Q.Gt)(e,{...r,findings:s},t,(0,y.YT)(this.context))
+return withLeft((0,Q.Ob)(e,t,n),this.#is??[])}get#is(){const{verified:e}=this.#Jn
+return e===void 0||"why"in e?void 0:e}get#es(){const{reports:e,proves:t,reverses:n,again:s}=this.input
+return e??t??n??s}#rs(){const{judged:e,databases:t=[]}=this.#Vn??{}
 return e!==void 0&&this.context.settings["lock-wait-migrate"]>0&&t.some(({vendor:e,pending:t})=>e==="postgresql"&&t.length>0)&&!this.#Jn.looks}applied(){return this.#Wn??this.#Jn.progress().applied}whole(){const e=this.#Jn.lines.some(e=>e.trim()==="Running migrations:")
 return this.#St&&e?this.#Jn.progress().applied:void 0}#os(){if(this.#es)return[]
-return(this.#Yn?.databases??[]).flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}needs(){return this.#Jn.needs}tasks(){return this.#Jn.tasks}broken(){const{verified:e}=this.#Jn
-const{judged:t}=this.#Yn??{}
-return!t||e===void 0||"why"in e||this.#is()?void 0:(0,i.RA)(t,e)}#is(){return(this.#Yn?.judged?.findings??[]).some(({rule:e})=>e==="schemas"||e==="unjudged")}misfits(){return this.#Jn.reversed}surprises(e){const{tried:t}=this.#Jn
-const{judged:n}=this.#Yn??{}
+return(this.#Vn?.databases??[]).flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}needs(){return this.#Jn.needs}tasks(){return this.#Jn.tasks}broken(){const e=this.#is
+const{judged:t}=this.#Vn??{}
+return!t||!e||this.#as()?void 0:(0,i.RA)(t,e)}#as(){return(this.#Vn?.judged?.findings??[]).some(({rule:e})=>e==="schemas"||e==="unjudged")}misfits(){return this.#Jn.reversed}surprises(e){const{tried:t}=this.#Jn
+const{judged:n}=this.#Vn??{}
 if(!n)return[]
 const s=n.policy==="block"?[]:t.map(e=>(0,h.m3)(e,n.versions))
-return[...s,...this.#as(e)]}#as(e){const{verified:t}=this.#Jn
-const{judged:n}=this.#Yn??{}
+return[...s,...this.#cs(e)]}#cs(e){const{verified:t}=this.#Jn
+const{judged:n}=this.#Vn??{}
 if(!n||t===void 0)return[]
 if("why"in t)return[`the schema was not compared with the plan after the migration: ${t.why}`]
-return(0,h.AB)(e?t.map(withoutNew):t,n)}schema(){const{verified:e}=this.#Jn
-const t=this.applied()
-const{runs:n,judged:s,databases:r=[]}=this.#Yn??{runs:this.#qn}
-if(!n||s?.blocked===true||this.#Yn?.backup)return t.length>0?{is:"unknown"}:void 0
-const o=r.filter(e=>e.pending.length>0||e.isBridged===true)
-if(this.#Yn&&o.length+t.length===0)return
-const i=e===void 0||"why"in e?[]:e
-const a=!this.#is()&&o.length>0&&o.every(({database:e})=>i.some(t=>t.database===e))
-return a?{is:"compared",databases:i,applied:t}:{is:"unknown"}}async close(){const{context:e,input:t}=this
+return(0,h.AB)(e?t.map(withoutNew):t,n)}schema(){const e=this.applied()
+const{runs:t,judged:n,databases:s=[]}=this.#Vn??{runs:this.#qn}
+if(!t||n?.blocked===true||this.#Vn?.backup)return e.length>0?{is:"unknown"}:void 0
+const r=s.filter(e=>e.pending.length>0||e.isBridged===true)
+if(this.#Vn&&r.length+e.length===0)return
+const o=this.#is??[]
+const i=!this.#as()&&r.length>0&&r.every(({database:e})=>o.some(t=>t.database===e))
+return i?{is:"compared",databases:o,applied:e}:{is:"unknown"}}async close(){const{context:e,input:t}=this
 this.#_n.abort(new Error("the migration is closed"))
 this.#Jn.hold()
 try{const{live:n}=t.checked
 const s=t.plansOnly!==true&&this.#jn?.isCounted!==true
-const r=s&&this.#Vn?.hasContainerEnded===true
-if(this.#$n!==void 0&&!(r&&endsByItself(n,this.#$n)))await removeJob(e,n,this.#$n)}finally{await(this.#Vn?.close())}}async#Zn(e){const{context:t,input:n}=this
+const r=s&&this.#Yn?.hasContainerEnded===true
+if(this.#$n!==void 0&&!(r&&endsByItself(n,this.#$n)))await removeJob(e,n,this.#$n)}finally{await(this.#Yn?.close())}}async#Zn(e){const{context:t,input:n}=this
 const{live:s}=n.checked
 const r=await(0,B.qZ)(t,n,this.#Hn)
 this.#jn=r
@@ -14218,24 +14217,24 @@ const o=await(0,B._S)(t,s,r.job,e=>{this.#$n=e})
 e.say(`${(0,E.Gg)(o)}, created from ${r.from}`)
 const i=AbortSignal.any([t.signal,this.#_n.signal])
 const c={job:(0,a.Vb)(o),container:r.container}
-this.#Vn=new y.S(t.with({signal:i}),s,c,this.#Jn)
-return this.#Vn}async#Xn(e){const t=this.#Jn
+this.#Yn=new I.S(t.with({signal:i}),s,c,this.#Jn)
+return this.#Yn}async#Xn(e){const t=this.#Jn
 const n=await e.end
 if(n.verdict.is==="failed"){const{cause:e}=n.verdict
 await Promise.race([t.plan,Promise.resolve()])
 if(t.progress().applied.length>0)return t.plan
 if(e.code!=="crash")throw new u.HR(e)
-if(n.unread===void 0)throw new u.HR((0,Q.hY)(this.#zn(e),this.#cs(),t.lines))}const s=await Promise.race([t.plan,Promise.resolve(void 0)])
+if(n.unread===void 0)throw new u.HR((0,Q.hY)(this.#zn(e),this.#ls(),t.lines))}const s=await Promise.race([t.plan,Promise.resolve(void 0)])
 if(!s&&n.unread!==void 0)(0,u.fJ)(this.#ns("plan-failed",n,n.unread))
-return s??(0,u.fJ)({code:"plan-failed",sentence:`${this.#cs()} started, but exited before it listed its migrations`,hint:'check that "migrate-command" calls Django’s manage.py',logs:[{lines:t.lines.slice(-y.T)}]})}#zn(e){return(0,Q.el)(e,(0,Q.QD)(this.#Jn,this.#jn),this.#ls())}async#ss(){if(this.input.reverses||!(0,s.$i)(this.#ls()))return
+return s??(0,u.fJ)({code:"plan-failed",sentence:`${this.#ls()} started, but exited before it listed its migrations`,hint:'check that "migrate-command" calls Django’s manage.py',logs:[{lines:t.lines.slice(-I.T)}]})}#zn(e){return(0,Q.el)(e,(0,Q.QD)(this.#Jn,this.#jn),this.#As())}async#ss(){if(this.input.reverses||!(0,s.$i)(this.#As()))return
 const{databases:e}=await this.#Jn.plan
-return e.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}#cs(){return this.#es?.name??"the new version"}#ls(){return this.#es?.command??this.context.settings["migrate-command"]}#ns(e,{verdict:t},n){this.#qn=true
+return e.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}#ls(){return this.#es?.name??"the new version"}#As(){return this.#es?.command??this.context.settings["migrate-command"]}#ns(e,{verdict:t},n){this.#qn=true
 const s=this.#$n??""
 const r=this.#jn?.container??""
 return(0,Q.d)(e,{job:s,verdict:t,words:n},{migrated:this.#Jn.migrated,logs:this.context.cluster.commandLine(["logs",`job/${s}`,"-c",r])})}#Kn(){const{cluster:e,app:t}=this.context
 const{workload:n,container:s}=this.input.web
 const r=this.#jn?.script
-return{command:this.#ls(),...r&&!r.isAll&&{starter:r.name},accept:e.commandLine((0,p.Mc)(t)),give:t=>e.commandLine(["set","env",(0,A.T)(n),"-c",s,t])}}}function withLeftOut({judged:e,...t},n){if(!e)return t
+return{command:this.#As(),...r&&!r.isAll&&{starter:r.name},accept:e.commandLine((0,p.Mc)(t)),give:t=>e.commandLine(["set","env",(0,A.T)(n),"-c",s,t])}}}function withLeftOut({judged:e,...t},n){if(!e)return t
 const s=new Set(n.map(({id:e})=>(0,A.T)(e)))
 const r=e.versions.map(e=>{const t=e.names.filter(e=>!(0,f.y)(e)&&!s.has(e.split(" ")[0]??""))
 return t.length===0?e:{...e,leftOut:t}})
@@ -14308,18 +14307,18 @@ var p=n(2088)
 var m=n(7763)
 var E=n(811)
 async function recover(e,t,n,s){const{begun:r,snapshot:o,timeouts:a}=n
-const{platform:c,app:l,holder:f,signal:E,cluster:w,log:I}=e
-I.say(`found an unfinished release: ${r.tag} by ${(0,i.Gg)(r)}`)
-let y=[]
+const{platform:c,app:l,holder:f,signal:E,cluster:w,log:y}=e
+y.say(`found an unfinished release: ${r.tag} by ${(0,i.Gg)(r)}`)
+let I=[]
 let B
-const{unfit:Q}=n.schema&&(s||(0,g.SU)(n.schema))?await(0,g.b1)(e,{...n,live:t},{onReversed:e=>{y=e},onBackup:e=>{B=e}}):{}
+const{unfit:Q}=n.schema&&(s||(0,g.SU)(n.schema))?await(0,g.b1)(e,{...n,live:t},{onReversed:e=>{I=e},onBackup:e=>{B=e}}):{}
 if(Q!==void 0)(0,p.FF)(e,`the previous version is back, but ${Q}`)
 const b={live:t,snapshot:o,timeouts:a,isUnfit:Q!==void 0}
 const v=await(0,h.wj)(c.clock,(0,m.E)(b),E,t=>(0,m.t)(e.with({signal:t}),b))
 const k=(0,d.Jd)(v)
-await(0,A.DR)({cluster:w,clock:c.clock,app:l},{...r,result:"undone",cause:`its run was interrupted; restored by ${(0,i.Gg)(f)}${k?`, except for what another client set: ${k}`:""}`,seconds:Math.max(0,(c.clock.now()-Date.parse(r.at))/1e3),migrations:[],...n.contract,...(y.length>0||n.schema?.is==="again")&&{reversed:y},...B&&{backup:B.job}},{...(s||y.length>0)&&{schema:{is:"unknown"}}}).catch(e=>{I.say(`the history could not be written: ${String(e)}`)})
+await(0,A.DR)({cluster:w,clock:c.clock,app:l},{...r,result:"undone",cause:`its run was interrupted; restored by ${(0,i.Gg)(f)}${k?`, except for what another client set: ${k}`:""}`,seconds:Math.max(0,(c.clock.now()-Date.parse(r.at))/1e3),migrations:[],...n.contract,...(I.length>0||n.schema?.is==="again")&&{reversed:I},...B&&{backup:B.job}},{...(s||I.length>0)&&{schema:{is:"unknown"}}}).catch(e=>{y.say(`the history could not be written: ${String(e)}`)})
 await(0,u.yv)(w,c.clock,l,n)
-return{restored:v,reversed:y,...B&&{backup:B}}}const w=36e5
+return{restored:v,reversed:I,...B&&{backup:B}}}const w=36e5
 function mayHaveMigrated({platform:e},t,{begun:n}){if(n.command==="rollback")return false
 const r=e.clock.now()-Date.parse(n.at)>w
 return r||[...t.clusterState().jobs.values()].some(e=>(0,s.ng)(e)===n.run)}async function endMigrations(e,t){const{app:n,cluster:s,log:r}=e
@@ -14364,8 +14363,8 @@ var p=n(2459)
 var m=n(2468)
 var E=n(2297)
 var w=n(8306)
-var I=n(6005)
-var y=n(2088)
+var y=n(6005)
+var I=n(2088)
 var B=n(3905)
 var Q=n(981)
 var b=n(1635)
@@ -14382,28 +14381,28 @@ throw new l.HR(a.cause)}if(a.is==="superseded")throw new l.HR((0,b.g)(a.by))}fun
 return 2*e.timeout+Math.max(e.bake,t)}class Rollout{context
 input
 listener
-#Vt
+#Yt
 #Xt
-#As
-#us=new Map
-#ds=[]
-#hs=Promise.resolve()
+#us
+#ds=new Map
+#hs=[]
+#fs=Promise.resolve()
 constructor(e,t,n){this.context=e
 this.input=t
 this.listener=n
 const s=t.checked.live.clusterState()
-this.#As={...s,pods:new Map(s.pods)}
-this.#Vt=e.platform.clock.now()
+this.#us={...s,pods:new Map(s.pods)}
+this.#Yt=e.platform.clock.now()
 this.#Xt=(0,E._z)(e,t.image)}async follow(){const{platform:e,settings:t,signal:n,cluster:s,log:r}=this.context
 const{checked:o}=this.input
 const{first:i,rest:a,isDue:c}=this.input.waves
-await this.#fs("first",this.context)
-const l=await this.#gs(i)
-return(0,h.T)({cluster:s,clock:e.clock,live:o.live,desiredWorkloads:l,...a.length>0&&{next:{isDue:c,begin:()=>this.#gs(a)}},verify:e=>this.#On(this.context.with({signal:e})),timeouts:{timeout:t.timeout,bake:t.bake,grace:t.grace},startedAt:this.#Vt,onProgress:this.listener.progress,toRepo:(0,y.YT)(this.context),stageLog:r,signal:n}).finally(async()=>{await e.clock.handled()
-this.listener.started(this.#ps())
-return this.#hs.catch(()=>{})})}#ps(){const e=this.input.checked.live.clusterState()
-return Object.fromEntries(this.#ds.flatMap(t=>{const n=(0,d.jb)((0,p.NO)(e,t))
-return n?[[(0,c.T)(t.workload),n]]:[]}))}async#gs(e){const{context:t}=this
+await this.#gs("first",this.context)
+const l=await this.#ps(i)
+return(0,h.T)({cluster:s,clock:e.clock,live:o.live,desiredWorkloads:l,...a.length>0&&{next:{isDue:c,begin:()=>this.#ps(a)}},verify:e=>this.#On(this.context.with({signal:e})),timeouts:{timeout:t.timeout,bake:t.bake,grace:t.grace},startedAt:this.#Yt,onProgress:this.listener.progress,toRepo:(0,I.YT)(this.context),stageLog:r,signal:n}).finally(async()=>{await e.clock.handled()
+this.listener.started(this.#ms())
+return this.#fs.catch(()=>{})})}#ms(){const e=this.input.checked.live.clusterState()
+return Object.fromEntries(this.#hs.flatMap(t=>{const n=(0,d.jb)((0,p.NO)(e,t))
+return n?[[(0,c.T)(t.workload),n]]:[]}))}async#ps(e){const{context:t}=this
 const{signal:n}=t
 n.throwIfAborted()
 const s=await takenSince(t,this.input.checked,e)
@@ -14416,19 +14415,19 @@ await this.listener.wrote(r)
 for(const e of o)if(e.status==="rejected")throw e.reason
 n.throwIfAborted()
 const i=new Map(r.filter(a.gv).map(e=>[(0,c.T)((0,a.hY)(e)),e]))
-return Promise.all(e.map(e=>this.#ms(e,i.get((0,c.T)(e.id)))))}async#ms(e,t){const{id:n,path:s,live:r}=e
+return Promise.all(e.map(e=>this.#Es(e,i.get((0,c.T)(e.id)))))}async#Es(e,t){const{id:n,path:s,live:r}=e
 const o=t??await this.context.cluster.get(s)
 const i=imagesOf(e,t,this.input.image)
-this.#us.set((0,c.T)(n),i)
+this.#ds.set((0,c.T)(n),i)
 const a=this.input.starts[(0,c.T)(n)]
-const l=(0,d.OO)({workload:n,images:i,now:o,before:r,known:a},this.#As)
-this.#ds.push(l)
-return l}#fs(e,t){const{checked:n,beside:s}=this.input
+const l=(0,d.OO)({workload:n,images:i,now:o,before:r,known:a},this.#us)
+this.#hs.push(l)
+return l}#gs(e,t){const{checked:n,beside:s}=this.input
 const r=s.filter(t=>t.when===e)
-return(0,I.L5)(t,n,r,this.listener.wrote)}async#On(e){const{checked:t,image:n}=this.input
-this.#hs=this.#fs("last",e)
-await this.#hs
-const s=t.web&&this.#us.get((0,c.T)(t.web.workload))?.[t.web.container]
+return(0,y.L5)(t,n,r,this.listener.wrote)}async#On(e){const{checked:t,image:n}=this.input
+this.#fs=this.#gs("last",e)
+await this.#fs
+const s=t.web&&this.#ds.get((0,c.T)(t.web.workload))?.[t.web.container]
 await smokeBy(e,t,s??(0,B.d)(n))}}function sayRestarts({log:e},t){for(const{id:n,restart:s}of t){if(!s)continue
 const{because:t}=s
 const r=t.length===1?"has":"have"
@@ -14438,7 +14437,7 @@ return Object.fromEntries(e.map(({name:e})=>[e,o.find(t=>t.name===e)?.image??(0,
 if(s["smoke-path"]===void 0||!t.web)return
 const r=(0,Q.LW)(t.web,t.services,s["smoke-host"])
 const o=await(0,Q.Qe)(e,t,r,n)
-if(o===void 0)return;(0,y.FF)(e,o)}async function takenSince({platform:e,signal:t,cluster:n},{live:s},o){const i=await Promise.all(o.map(async({path:s,manifest:o,live:i})=>i&&!o?i:await(0,r.jh)(e.clock,t,()=>n.find(s))))
+if(o===void 0)return;(0,I.FF)(e,o)}async function takenSince({platform:e,signal:t,cluster:n},{live:s},o){const i=await Promise.all(o.map(async({path:s,manifest:o,live:i})=>i&&!o?i:await(0,r.jh)(e.clock,t,()=>n.find(s))))
 const a=s.clusterState()
 return Object.fromEntries(o.flatMap(({id:e,live:t},n)=>{const s=t&&shownSince(t,(0,p.QA)(a,e))
 const r=(0,b.J)(e,t,i[n])??(s&&(0,b.J)(e,t,s))
@@ -14550,21 +14549,21 @@ const{clock:d}=r
 const h=a["smoke-path"]??"/"
 const m=`GET ${h} through service/${n.service}`
 const{workload:E,container:w}=n.web
-let I={words:`gave no answer within ${a["smoke-timeout"]/1e3} s`}
-let y=a["smoke-timeout"]
+let y={words:`gave no answer within ${a["smoke-timeout"]/1e3} s`}
+let I=a["smoke-timeout"]
 let B=0
 for(;;){if(hasNoNewPods(t.clusterState(),E)){u.say(`${m}: skipped, because ${(0,o.T)(E)} gets no new pod now`)
 return}const r=d.now()
 const a=await(0,A.ZC)(c,()=>slicesOf(l,n.service))
-if(d.now()-r<p)y-=B
-if(y<=0)throw new i.HR(await smokeCause(e,n,m,I))
+if(d.now()-r<p)I-=B
+if(I<=0)throw new i.HR(await smokeCause(e,n,m,y))
 const Q=d.now()
 const b=endpointsOf(a,n.port).find(({pod:e})=>runs(t.clusterState().pods.get(e),w,s))
 const v={host:n.host,path:h}
-const k=await requestPage(e,b,v,Math.min(y,g))
+const k=await requestPage(e,b,v,Math.min(I,g))
 if(k.is==="good"){const{words:e,pod:t,how:n,but:s}=k
 u.say(`${m}: ${e} from ${t}, of the new version${n}`)
-return s===void 0?void 0:`${m} ${s}`}if(d.now()-Q<y)I=k.answer
+return s===void 0?void 0:`${m} ${s}`}if(d.now()-Q<I)y=k.answer
 await d.sleep(f,c)
 B=d.now()-Q}}async function smokeCause({platform:e,cluster:t},{web:{workload:n,container:s}},r,{words:i,hint:a,pod:l,body:A=[]}){const u=l===void 0?void 0:{pod:l,container:s,previous:false}
 const d=u?await(0,c.$)(t,e.clock,u):[]
@@ -14728,9 +14727,9 @@ const E=n.clusterState()
 const w=p.map(({before:e,current:t})=>{const n=(0,i.Sh)((0,s.hY)(t),t,t,E)
 const{available:r,wanted:o}=(0,c.nS)(e)
 return r<o?{...n,available:r}:n})
-const I=p.flatMap(({before:e,did:t})=>t==="put"?[(0,r.T)((0,s.hY)(e))]:[])
-const y=keepUnblocked(h,n,m,f)
-return(0,l.T)({cluster:h,clock:u.clock,live:n,desiredWorkloads:w,timeouts:o,startedAt:a,onProgress:e=>{A(asWritten(e,I))},toRepo:(0,g.YT)(e),stageLog:f,signal:d}).finally(y)}function asWritten(e,t){return Object.fromEntries(Object.entries(e).map(([e,n])=>{const{startedAt:s,...r}=n
+const y=p.flatMap(({before:e,did:t})=>t==="put"?[(0,r.T)((0,s.hY)(e))]:[])
+const I=keepUnblocked(h,n,m,f)
+return(0,l.T)({cluster:h,clock:u.clock,live:n,desiredWorkloads:w,timeouts:o,startedAt:a,onProgress:e=>{A(asWritten(e,y))},toRepo:(0,g.YT)(e),stageLog:f,signal:d}).finally(I)}function asWritten(e,t){return Object.fromEntries(Object.entries(e).map(([e,n])=>{const{startedAt:s,...r}=n
 return[e,t.includes(e)?n:r]}))}},607:(e,t,n)=>{n.d(t,{V:()=>liveAfterDeletion,j:()=>targetsAfterDeletion})
 var s=n(240)
 var r=n(9340)
@@ -14801,62 +14800,62 @@ const o="django-rollout/holder"
 const i=1e3
 function keepRenewed(e,t,n){const s=new RenewedLease(e,t)
 s.begin(n)
-return s}class RenewedLease{#y="held"
-#Es
-#ws=new AbortController
-#Cs=0
+return s}class RenewedLease{#I="held"
+#ws
+#Cs=new AbortController
+#ys=0
 #Is
-#ys=new AbortController
-#Bs=Promise.withResolvers()
-#Qs
-#bs=new AbortController
+#Bs=new AbortController
+#Qs=Promise.withResolvers()
+#bs
+#vs=new AbortController
 #_n=new AbortController
-#vs
-constructor(e,t){this.#vs=e
-this.#Es=t}get lost(){return this.#bs.signal}begin(e){this.#ks(e)
-this.#Qs=this.#Ss().catch(()=>{})}async ensureHeld(){for(;;){this.lost.throwIfAborted()
-const{signal:e}=this.#ws
-if(!e.aborted&&this.#vs.clock.now()<this.#Cs)return e
-await this.#Bs.promise}}async release(){if(this.#Dt())return
-this.#y="released"
+#ks
+constructor(e,t){this.#ks=e
+this.#ws=t}get lost(){return this.#vs.signal}begin(e){this.#Ss(e)
+this.#bs=this.#Ts().catch(()=>{})}async ensureHeld(){for(;;){this.lost.throwIfAborted()
+const{signal:e}=this.#Cs
+if(!e.aborted&&this.#ks.clock.now()<this.#ys)return e
+await this.#Qs.promise}}async release(){if(this.#Dt())return
+this.#I="released"
 this.#_n.abort()
-await this.#Qs
-const{cluster:e,path:t}=this.#vs
-await e.put(t,{...this.#Es,spec:{...this.#Es.spec,holderIdentity:""}})}#Dt(){return this.#y==="lost"||this.#y==="released"}#ks(e){this.#y="held"
+await this.#bs
+const{cluster:e,path:t}=this.#ks
+await e.put(t,{...this.#ws,spec:{...this.#ws.spec,holderIdentity:""}})}#Dt(){return this.#I==="lost"||this.#I==="released"}#Ss(e){this.#I="held"
 this.#Is=void 0
-this.#Cs=e+this.#vs.lastsMs*.9
-if(this.#ws.signal.aborted)this.#ws=new AbortController
-this.#Bs.resolve(void 0)
-this.#Bs=Promise.withResolvers()
-this.#ys.abort()
-this.#ys=new AbortController
-const t=AbortSignal.any([this.#ys.signal,this.#_n.signal])
-this.#Ts(e,t).catch(()=>{})}#Rs(){if(this.#Dt())return
-this.#y="uncertain"
-this.#ws.abort(new r.sr)}#Os(e){if(this.#Dt())return
-this.#y="lost"
+this.#ys=e+this.#ks.lastsMs*.9
+if(this.#Cs.signal.aborted)this.#Cs=new AbortController
+this.#Qs.resolve(void 0)
+this.#Qs=Promise.withResolvers()
+this.#Bs.abort()
+this.#Bs=new AbortController
+const t=AbortSignal.any([this.#Bs.signal,this.#_n.signal])
+this.#Rs(e,t).catch(()=>{})}#Os(){if(this.#Dt())return
+this.#I="uncertain"
+this.#Cs.abort(new r.sr)}#Ds(e){if(this.#Dt())return
+this.#I="lost"
 this.#_n.abort()
-this.#ws.abort(e)
-this.#bs.abort(e)
-this.#Bs.resolve(void 0)}async#Ts(e,t){const{clock:n}=this.#vs
+this.#Cs.abort(e)
+this.#vs.abort(e)
+this.#Qs.resolve(void 0)}async#Rs(e,t){const{clock:n}=this.#ks
 const until=e=>n.sleep(Math.max(0,e-n.now()),t)
-await until(this.#Cs)
-this.#Rs()
-if(isDenied(this.#Is))this.#Os(lostBy(this.#Is))
+await until(this.#ys)
+this.#Os()
+if(isDenied(this.#Is))this.#Ds(lostBy(this.#Is))
 await until(e+r.E_)
-this.#Os(lostBy(this.#Is))}async#Ss(){const{clock:e,lastsMs:t}=this.#vs
+this.#Ds(lostBy(this.#Is))}async#Ts(){const{clock:e,lastsMs:t}=this.#ks
 for(let n=t/3;;){await e.sleep(n,this.#_n.signal)
-n=await this.#Ds()?t/3:i}}async#Ds(){const{cluster:e,clock:t,path:n}=this.#vs
+n=await this.#Fs()?t/3:i}}async#Fs(){const{cluster:e,clock:t,path:n}=this.#ks
 const r=t.now()
-try{this.#Es=await e.put(n,{...this.#Es,spec:{...this.#Es.spec,renewTime:microTime(r)}})
-if(!this.#Dt())this.#ks(r)
+try{this.#ws=await e.put(n,{...this.#ws,spec:{...this.#ws.spec,renewTime:microTime(r)}})
+if(!this.#Dt())this.#Ss(r)
 return true}catch(e){this.#Is=e
-if(e instanceof s.h&&[404,409].includes(e.status))await this.#Fs()
-else if(this.#y==="uncertain"&&isDenied(e))this.#Os(lostBy(e))
-return false}}async#Fs(){const{cluster:e,path:t,holderId:n}=this.#vs
+if(e instanceof s.h&&[404,409].includes(e.status))await this.#Ns()
+else if(this.#I==="uncertain"&&isDenied(e))this.#Ds(lostBy(e))
+return false}}async#Ns(){const{cluster:e,path:t,holderId:n}=this.#ks
 try{const s=await e.find(t)
-if(s?.spec?.holderIdentity===n)this.#Es=s
-else this.#Os(new LeaseLost("taken",s?.metadata?.annotations?.[o]??""))}catch(e){this.#Is=e}}}class LeaseLost extends Error{why
+if(s?.spec?.holderIdentity===n)this.#ws=s
+else this.#Ds(new LeaseLost("taken",s?.metadata?.annotations?.[o]??""))}catch(e){this.#Is=e}}}class LeaseLost extends Error{why
 words
 name="LeaseLost"
 constructor(e,t){super("the lock was lost: another run may have taken it")
@@ -14899,8 +14898,8 @@ const o=withRelease(historyOf(t),f,s)
 const d=A?(0,h.UW)(o,A,f.run):o
 const g=dataOf(d)
 const w=t?.binaryData??{}
-const I={...withTemplates(d,w,{[f.run]:r,...s&&{[s.run]:c.templates}}),...withBodies(d,w,[...bodiesOf(u),...bodiesOf(c??{})])}
-await(t?e.put(E,{...t,metadata:{...t.metadata,annotations:{...t.metadata?.annotations,...p}},data:g,binaryData:I}):e.post(m,{apiVersion:"v1",kind:"ConfigMap",metadata:{name:(0,a.Fe)(n),labels:a.Yq,...i!==void 0&&{annotations:p}},data:g,binaryData:I}))}
+const y={...withTemplates(d,w,{[f.run]:r,...s&&{[s.run]:c.templates}}),...withBodies(d,w,[...bodiesOf(u),...bodiesOf(c??{})])}
+await(t?e.put(E,{...t,metadata:{...t.metadata,annotations:{...t.metadata?.annotations,...p}},data:g,binaryData:y}):e.post(m,{apiVersion:"v1",kind:"ConfigMap",metadata:{name:(0,a.Fe)(n),labels:a.Yq,...i!==void 0&&{annotations:p}},data:g,binaryData:y}))}
 if(d&&await isWritten(()=>write(d.configMap)))return
 await(0,o.jh)(t,e.life,async()=>write(await readLive(e,n)),isConflict)}function hashesOf({needs:e,tasks:t}){return{...e!==void 0&&{needs:(0,u.qQ)(e)},...t!==void 0&&{tasks:(0,u.qQ)(t)}}}function bodiesOf({needs:e,tasks:t}){return[e??[],t??[]].flat()}async function isWritten(e){try{await e()
 return true}catch(e){if(isConflict(e)||e instanceof r.h&&e.status===404)return false
@@ -15075,11 +15074,11 @@ const p=(0,s.OA)({apiVersion:(0,s.Qq)(/^([a-z0-9][a-z0-9.-]*\/)?v\d\w*$/,"a vers
 const m=(0,s.OA)({name:(0,s.no)((0,s.Qq)())},"left")
 const E=(0,s.no)(m)
 const w=(0,s.OA)({name:(0,s.Qq)(),image:(0,s.no)(s.Ae),env:(0,s.no)((0,s.c3)((0,s.OA)({name:(0,s.Qq)(),value:(0,s.no)(s.Ae),valueFrom:(0,s.no)((0,s.OA)({configMapKeyRef:E,secretKeyRef:E},"left"))},"left"))),envFrom:(0,s.no)((0,s.c3)((0,s.OA)({configMapRef:E,secretRef:E},"left"))),ports:(0,s.no)((0,s.c3)((0,s.OA)({},"left"))),volumeMounts:(0,s.no)((0,s.c3)((0,s.OA)({},"left")))},"left")
-const I=(0,s.OA)({configMap:E,secret:(0,s.no)((0,s.OA)({},"left"))},"left")
-const y=(0,s.OA)({metadata:(0,s.no)((0,s.OA)({labels:(0,s.no)(f),annotations:(0,s.no)(f)},"left")),spec:(0,s.OA)({containers:(0,s.c3)(w),initContainers:(0,s.no)((0,s.c3)(w)),volumes:(0,s.no)((0,s.c3)((0,s.Q7)(I,(0,s.OA)({projected:(0,s.no)((0,s.OA)({sources:(0,s.no)((0,s.c3)(I))},"left"))},"left")))),imagePullSecrets:(0,s.no)((0,s.c3)(m)),serviceAccountName:(0,s.no)((0,s.Qq)())},"left")},"left")
+const y=(0,s.OA)({configMap:E,secret:(0,s.no)((0,s.OA)({},"left"))},"left")
+const I=(0,s.OA)({metadata:(0,s.no)((0,s.OA)({labels:(0,s.no)(f),annotations:(0,s.no)(f)},"left")),spec:(0,s.OA)({containers:(0,s.c3)(w),initContainers:(0,s.no)((0,s.c3)(w)),volumes:(0,s.no)((0,s.c3)((0,s.Q7)(y,(0,s.OA)({projected:(0,s.no)((0,s.OA)({sources:(0,s.no)((0,s.c3)(y))},"left"))},"left")))),imagePullSecrets:(0,s.no)((0,s.c3)(m)),serviceAccountName:(0,s.no)((0,s.Qq)())},"left")},"left")
 const B=(0,s.no)(s.U9)
-const Q=(0,s.OA)({jobTemplate:(0,s.OA)({spec:(0,s.OA)({template:y},"left")},"left")},"left")
-const b={Deployment:(0,s.OA)({replicas:B,template:y},"left"),StatefulSet:(0,s.OA)({replicas:B,template:y,serviceName:(0,s.no)((0,s.Qq)())},"left"),DaemonSet:(0,s.OA)({template:y},"left"),CronJob:Q}
+const Q=(0,s.OA)({jobTemplate:(0,s.OA)({spec:(0,s.OA)({template:I},"left")},"left")},"left")
+const b={Deployment:(0,s.OA)({replicas:B,template:I},"left"),StatefulSet:(0,s.OA)({replicas:B,template:I,serviceName:(0,s.no)((0,s.Qq)())},"left"),DaemonSet:(0,s.OA)({template:I},"left"),CronJob:Q}
 const workload=(e,t)=>{const{apiVersion:n,kind:r=""}=e
 const o=/^(apps|batch)\//.test(n??"")?b[r]:void 0
 return o&&(0,s.OA)({spec:o},"left")(e,t)}
@@ -15132,8 +15131,8 @@ if(s&&!s.namespaced)return refused(`${(0,f.Gg)(t)} is outside of any namespace`)
 if(s&&!E.every(e=>s.verbs.includes(e)))return refused(`${(0,f.Gg)(t)} has a kind that cannot be restored`)
 const o=`${(0,l.rJ)(versionOf(t),e.namespace,r)}/${(0,h.Vb)(t)}`
 a.push({...n,path:o})}return{is:"found",snapshot:a}}function refused(e){return{is:"refused",why:e}}function versionOf(e){return e.apiVersion??""}function kindOf(e){return`${e.apiVersion} ${e.kind}`}var w=n(9554)
-var I=n(6858)
-const y=900*1024
+var y=n(6858)
+const I=900*1024
 const B=16*1024*1024
 const Q=200
 async function openRecord(e,t,n,{namespaceUid:s,...r}){const a={...r,namespace:await namespaceOf(e,s)}
@@ -15161,7 +15160,7 @@ if(o.is==="refused")return unusable(e,t,o.why,o.wayOut)
 return{...s,snapshot:o.snapshot}}function unpacked(e){const wrong=e=>({is:"wrong",why:e})
 if(e==="")return wrong('it has no key "record"')
 let t
-try{t=(0,r.gunzipSync)(Buffer.from(e,"base64"),{maxOutputLength:B}).toString()}catch(e){return e.code==="ERR_BUFFER_TOO_LARGE"?wrong(`it is larger than ${B/1024/1024} MiB unpacked`):wrong('its key "record" is not gzip')}if((0,I.d1)(t)>Q)return wrong("it is nested too deeply")
+try{t=(0,r.gunzipSync)(Buffer.from(e,"base64"),{maxOutputLength:B}).toString()}catch(e){return e.code==="ERR_BUFFER_TOO_LARGE"?wrong(`it is larger than ${B/1024/1024} MiB unpacked`):wrong('its key "record" is not gzip')}if((0,y.d1)(t)>Q)return wrong("it is nested too deeply")
 let n
 try{n=JSON.parse(t)}catch{return wrong('its key "record" is not JSON')}const s=(0,w.Kw)(n)
 if(s!==void 0)return wrong(`${s}: another version of django-rollout, or another client, wrote it`)
@@ -15186,7 +15185,7 @@ const v=(0,s.promisify)(r.gzip)
 async function packed(e){return e.length<b?(0,r.gzipSync)(e):v(e)}async function secretOf(e,{snapshot:t,...n}){const s=t.map(({path:e,...t})=>t)
 const r=JSON.stringify({...n,snapshot:s})
 const o=(await packed(r)).toString("base64")
-if(o.length>y||r.length>B)(0,A.fJ)({code:"write-failed",sentence:`the objects of this release are too large for the record in the cluster (${Math.ceil(o.length/1024)} kB)`,hint:"split the manifests over several releases"})
+if(o.length>I||r.length>B)(0,A.fJ)({code:"write-failed",sentence:`the objects of this release are too large for the record in the cluster (${Math.ceil(o.length/1024)} kB)`,hint:"split the manifests over several releases"})
 return{apiVersion:"v1",kind:"Secret",metadata:{name:(0,c.Fe)(e),labels:c.Yq},data:{record:o}}}async function closeRecord(e,t,n,{uid:s}){const r=`${secretsOf(e)}/${(0,c.Fe)(n)}`
 await(0,i.jh)(t,e.life,()=>e.remove(r,{uid:s}))}function secretsOf(e){return(0,l.rJ)("v1",e.namespace,"secrets")}},6858:(e,t,n)=>{n.d(t,{$i:()=>isPlain,A7:()=>mapOf,Ae:()=>anyText,D8:()=>anything,OA:()=>fields,Q7:()=>all,Qq:()=>text,U9:()=>count,c3:()=>listOf,d1:()=>depthOf,no:()=>maybe,yL:()=>oneOf})
 const s=4e3
@@ -15754,28 +15753,28 @@ let g=A.offset
 let p=null
 for(const r of A.items){const{start:d,key:h,sep:m,value:E}=r
 const w=o.resolveProps(d,{indicator:"explicit-key-ind",next:h??m?.[0],offset:g,onError:u,parentIndent:A.indent,startOnNewline:true})
-const I=!w.found
-if(I){if(h)if(h.type==="block-seq")u(g,"BLOCK_AS_IMPLICIT_KEY","A block sequence may not be used as an implicit map key")
+const y=!w.found
+if(y){if(h)if(h.type==="block-seq")u(g,"BLOCK_AS_IMPLICIT_KEY","A block sequence may not be used as an implicit map key")
 else if("indent"in h&&h.indent!==A.indent)u(g,"BAD_INDENT",l)
 if(!w.anchor&&!w.tag&&!m){p=w.end
 if(w.comment)if(f.comment)f.comment+="\n"+w.comment
 else f.comment=w.comment
 continue}if(w.newlineAfterProp||i.containsNewline(h))u(h??d[d.length-1],"MULTILINE_IMPLICIT_KEY","Implicit keys need to be on a single line")}else if(w.found?.indent!==A.indent)u(g,"BAD_INDENT",l)
 n.atKey=true
-const y=w.end
-const B=h?e(n,h,w,u):t(n,y,d,null,w,u)
+const I=w.end
+const B=h?e(n,h,w,u):t(n,I,d,null,w,u)
 if(n.schema.compat)a.flowIndentCheck(A.indent,h,u)
 n.atKey=false
-if(c.mapIncludes(n,f.items,B))u(y,"DUPLICATE_KEY","Map keys must be unique")
+if(c.mapIncludes(n,f.items,B))u(I,"DUPLICATE_KEY","Map keys must be unique")
 const Q=o.resolveProps(m??[],{indicator:"map-value-ind",next:E,offset:B.range[2],onError:u,parentIndent:A.indent,startOnNewline:!h||h.type==="block-scalar"})
 g=Q.end
-if(Q.found){if(I){if(E?.type==="block-map"&&!Q.hasNewline)u(g,"BLOCK_AS_IMPLICIT_KEY","Nested mappings are not allowed in compact mappings")
+if(Q.found){if(y){if(E?.type==="block-map"&&!Q.hasNewline)u(g,"BLOCK_AS_IMPLICIT_KEY","Nested mappings are not allowed in compact mappings")
 if(n.options.strict&&w.start<Q.found.offset-1024)u(B.range,"KEY_OVER_1024_CHARS","The : indicator must be at most 1024 chars after the start of an implicit block mapping key")}const o=E?e(n,E,Q,u):t(n,g,m,null,Q,u)
 if(n.schema.compat)a.flowIndentCheck(A.indent,E,u)
 g=o.range[2]
 const i=new s.Pair(B,o)
 if(n.options.keepSourceTokens)i.srcToken=r
-f.items.push(i)}else{if(I)u(B.range,"MISSING_CHAR","Implicit map keys need to be followed by map values")
+f.items.push(i)}else{if(y)u(B.range,"MISSING_CHAR","Implicit map keys need to be followed by map values")
 if(Q.comment)if(B.comment)B.comment+="\n"+Q.comment
 else B.comment=Q.comment
 const e=new s.Pair(B)
@@ -15912,15 +15911,15 @@ E.flow=true
 const w=n.atRoot
 if(w)n.atRoot=false
 if(n.atKey)n.atKey=false
-let I=d.offset+d.start.source.length
+let y=d.offset+d.start.source.length
 for(let i=0;i<d.items.length;++i){const a=d.items[i]
-const{start:f,key:m,sep:w,value:y}=a
-const B=c.resolveProps(f,{flow:p,indicator:"explicit-key-ind",next:m??w?.[0],offset:I,onError:h,parentIndent:d.indent,startOnNewline:false})
-if(!B.found){if(!B.anchor&&!B.tag&&!w&&!y){if(i===0&&B.comma)h(B.comma,"UNEXPECTED_TOKEN",`Unexpected , in ${p}`)
+const{start:f,key:m,sep:w,value:I}=a
+const B=c.resolveProps(f,{flow:p,indicator:"explicit-key-ind",next:m??w?.[0],offset:y,onError:h,parentIndent:d.indent,startOnNewline:false})
+if(!B.found){if(!B.anchor&&!B.tag&&!w&&!I){if(i===0&&B.comma)h(B.comma,"UNEXPECTED_TOKEN",`Unexpected , in ${p}`)
 else if(i<d.items.length-1)h(B.start,"UNEXPECTED_TOKEN",`Unexpected empty item in ${p}`)
 if(B.comment)if(E.comment)E.comment+="\n"+B.comment
 else E.comment=B.comment
-I=B.end
+y=B.end
 continue}if(!g&&n.options.strict&&l.containsNewline(m))h(m,"MULTILINE_IMPLICIT_KEY","Implicit keys of flow sequence pairs need to be on a single line")}if(i===0){if(B.comma)h(B.comma,"UNEXPECTED_TOKEN",`Unexpected , in ${p}`)}else{if(!B.comma)h(B.start,"MISSING_CHAR",`Missing , between ${p} items`)
 if(B.comment){let e=""
 e:for(const t of f)switch(t.type){case"comma":case"space":break
@@ -15930,21 +15929,21 @@ default:break e}if(e){let t=E.items[E.items.length-1]
 if(s.isPair(t))t=t.value??t.key
 if(t.comment)t.comment+="\n"+e
 else t.comment=e
-B.comment=B.comment.substring(e.length+1)}}}if(!g&&!w&&!B.found){const s=y?e(n,y,B,h):t(n,B.end,w,null,B,h)
+B.comment=B.comment.substring(e.length+1)}}}if(!g&&!w&&!B.found){const s=I?e(n,I,B,h):t(n,B.end,w,null,B,h)
 E.items.push(s)
-I=s.range[2]
-if(isBlock(y))h(s.range,"BLOCK_IN_FLOW",u)}else{n.atKey=true
+y=s.range[2]
+if(isBlock(I))h(s.range,"BLOCK_IN_FLOW",u)}else{n.atKey=true
 const s=B.end
 const i=m?e(n,m,B,h):t(n,s,f,null,B,h)
 if(isBlock(m))h(i.range,"BLOCK_IN_FLOW",u)
 n.atKey=false
-const l=c.resolveProps(w??[],{flow:p,indicator:"map-value-ind",next:y,offset:i.range[2],onError:h,parentIndent:d.indent,startOnNewline:false})
+const l=c.resolveProps(w??[],{flow:p,indicator:"map-value-ind",next:I,offset:i.range[2],onError:h,parentIndent:d.indent,startOnNewline:false})
 if(l.found){if(!g&&!B.found&&n.options.strict){if(w)for(const e of w){if(e===l.found)break
 if(e.type==="newline"){h(e,"MULTILINE_IMPLICIT_KEY","Implicit keys of flow sequence pairs need to be on a single line")
-break}}if(B.start<l.found.offset-1024)h(l.found,"KEY_OVER_1024_CHARS","The : indicator must be at most 1024 chars after the start of an implicit flow sequence key")}}else if(y)if("source"in y&&y.source?.[0]===":")h(y,"MISSING_CHAR",`Missing space after : in ${p}`)
+break}}if(B.start<l.found.offset-1024)h(l.found,"KEY_OVER_1024_CHARS","The : indicator must be at most 1024 chars after the start of an implicit flow sequence key")}}else if(I)if("source"in I&&I.source?.[0]===":")h(I,"MISSING_CHAR",`Missing space after : in ${p}`)
 else h(l.start,"MISSING_CHAR",`Missing , or : between ${p} items`)
-const Q=y?e(n,y,l,h):l.found?t(n,l.end,w,null,l,h):null
-if(Q){if(isBlock(y))h(Q.range,"BLOCK_IN_FLOW",u)}else if(l.comment)if(i.comment)i.comment+="\n"+l.comment
+const Q=I?e(n,I,l,h):l.found?t(n,l.end,w,null,l,h):null
+if(Q){if(isBlock(I))h(Q.range,"BLOCK_IN_FLOW",u)}else if(l.comment)if(i.comment)i.comment+="\n"+l.comment
 else i.comment=l.comment
 const b=new r.Pair(i,Q)
 if(n.options.keepSourceTokens)b.srcToken=a
@@ -15955,13 +15954,13 @@ e.flow=true
 e.items.push(b)
 const t=(Q??i).range
 e.range=[i.range[0],t[1],t[2]]
-E.items.push(e)}I=Q?Q.range[2]:l.end}}const y=g?"}":"]"
+E.items.push(e)}y=Q?Q.range[2]:l.end}}const I=g?"}":"]"
 const[B,...Q]=d.end
-let b=I
-if(B?.source===y)b=B.offset+B.source.length
+let b=y
+if(B?.source===I)b=B.offset+B.source.length
 else{const e=p[0].toUpperCase()+p.substring(1)
-const t=w?`${e} must end with a ${y}`:`${e} in block collection must be sufficiently indented and end with a ${y}`
-h(I,w?"MISSING_CHAR":"BAD_INDENT",t)
+const t=w?`${e} must end with a ${I}`:`${e} in block collection must be sufficiently indented and end with a ${I}`
+h(y,w?"MISSING_CHAR":"BAD_INDENT",t)
 if(B&&B.source.length!==1)Q.unshift(B)}if(Q.length>0){const e=a.resolveEnd(Q,b,n.options.strict,h)
 if(e.comment)if(E.comment)E.comment+="\n"+e.comment
 else E.comment=e.comment
@@ -16054,8 +16053,8 @@ let p=null
 let m=null
 let E=null
 let w=null
-let I=null
 let y=null
+let I=null
 for(const r of e){if(f){if(r.type!=="space"&&r.type!=="newline"&&r.type!=="comma")o(r.offset,"MISSING_CHAR","Tags and anchors must be separated from the next token by white space")
 f=false}if(g){if(l&&r.type!=="comment"&&r.type!=="newline")o(g,"TAB_AS_INDENT","Tabs are not allowed as indentation")
 g=null}switch(r.type){case"space":if(!t&&(n!=="doc-start"||s?.type!=="flow-collection")&&r.source.includes("\t"))g=r
@@ -16068,7 +16067,7 @@ else u+=d+e
 d=""
 l=false
 break}case"newline":if(l){if(u)u+=r.source
-else if(!I||n!=="seq-item-ind")c=true}else d+=r.source
+else if(!y||n!=="seq-item-ind")c=true}else d+=r.source
 l=true
 h=true
 if(p||m)E=r
@@ -16077,21 +16076,21 @@ break
 case"anchor":if(p)o(r,"MULTIPLE_ANCHORS","A node can have at most one anchor")
 if(r.source.endsWith(":"))o(r.offset+r.source.length-1,"BAD_ALIAS","Anchor ending in : is ambiguous",true)
 p=r
-y??(y=r.offset)
+I??(I=r.offset)
 l=false
 A=false
 f=true
 break
 case"tag":if(m)o(r,"MULTIPLE_TAGS","A node can have at most one tag")
 m=r
-y??(y=r.offset)
+I??(I=r.offset)
 l=false
 A=false
 f=true
 break
 case n:if(p||m)o(r,"BAD_PROP_ORDER",`Anchors and tags must be after the ${r.source} indicator`)
-if(I)o(r,"UNEXPECTED_TOKEN",`Unexpected ${r.source} in ${t??"collection"}`)
-I=r
+if(y)o(r,"UNEXPECTED_TOKEN",`Unexpected ${r.source} in ${t??"collection"}`)
+y=r
 l=n==="seq-item-ind"||n==="explicit-key-ind"
 A=false
 break
@@ -16105,7 +16104,7 @@ A=false}}const B=e[e.length-1]
 const Q=B?B.offset+B.source.length:r
 if(f&&s&&s.type!=="space"&&s.type!=="newline"&&s.type!=="comma"&&(s.type!=="scalar"||s.source!==""))o(s.offset,"MISSING_CHAR","Tags and anchors must be separated from the next token by white space")
 if(g&&(l&&g.indent<=i||s?.type==="block-map"||s?.type==="block-seq"))o(g,"TAB_AS_INDENT","Tabs are not allowed as indentation")
-return{comma:w,found:I,spaceBefore:c,comment:u,hasNewline:h,anchor:p,tag:m,newlineAfterProp:E,end:Q,start:y??Q}}t.resolveProps=resolveProps},9499:(e,t)=>{function containsNewline(e){if(!e)return null
+return{comma:w,found:y,spaceBefore:c,comment:u,hasNewline:h,anchor:p,tag:m,newlineAfterProp:E,end:Q,start:I??Q}}t.resolveProps=resolveProps},9499:(e,t)=>{function containsNewline(e){if(!e)return null
 switch(e.type){case"alias":case"scalar":case"double-quoted-scalar":case"single-quoted-scalar":if(e.source.includes("\n"))return true
 if(e.end)for(const t of e.end)if(t.type==="newline")return true
 return false
@@ -17398,8 +17397,8 @@ var p=n(5913)
 var m=n(1528)
 var E=n(4371)
 const w=new Map([["core",A.schema],["failsafe",[s.map,o.seq,i.string]],["json",u.schema],["yaml11",p.schema],["yaml-1.1",p.schema]])
-const I={binary:d.binary,bool:a.boolTag,float:c.float,floatExp:c.floatExp,floatNaN:c.floatNaN,floatTime:E.floatTime,int:l.int,intHex:l.intHex,intOct:l.intOct,intTime:E.intTime,map:s.map,merge:h.merge,null:r.nullTag,omap:f.omap,pairs:g.pairs,seq:o.seq,set:m.set,timestamp:E.timestamp}
-const y={"tag:yaml.org,2002:binary":d.binary,"tag:yaml.org,2002:merge":h.merge,"tag:yaml.org,2002:omap":f.omap,"tag:yaml.org,2002:pairs":g.pairs,"tag:yaml.org,2002:set":m.set,"tag:yaml.org,2002:timestamp":E.timestamp}
+const y={binary:d.binary,bool:a.boolTag,float:c.float,floatExp:c.floatExp,floatNaN:c.floatNaN,floatTime:E.floatTime,int:l.int,intHex:l.intHex,intOct:l.intOct,intTime:E.intTime,map:s.map,merge:h.merge,null:r.nullTag,omap:f.omap,pairs:g.pairs,seq:o.seq,set:m.set,timestamp:E.timestamp}
+const I={"tag:yaml.org,2002:binary":d.binary,"tag:yaml.org,2002:merge":h.merge,"tag:yaml.org,2002:omap":f.omap,"tag:yaml.org,2002:pairs":g.pairs,"tag:yaml.org,2002:set":m.set,"tag:yaml.org,2002:timestamp":E.timestamp}
 function getTags(e,t,n){const s=w.get(t)
 if(s&&!e)return n&&!s.includes(h.merge)?s.concat(h.merge):s.slice()
 let r=s
@@ -17408,11 +17407,11 @@ else{const e=Array.from(w.keys()).filter(e=>e!=="yaml11").map(e=>JSON.stringify(
 throw new Error(`Unknown schema "${t}"; use one of ${e} or define customTags array`)}if(Array.isArray(e))for(const t of e)r=r.concat(t)
 else if(typeof e==="function")r=e(r.slice())
 if(n)r=r.concat(h.merge)
-return r.reduce((e,t)=>{const n=typeof t==="string"?I[t]:t
+return r.reduce((e,t)=>{const n=typeof t==="string"?y[t]:t
 if(!n){const e=JSON.stringify(t)
-const n=Object.keys(I).map(e=>JSON.stringify(e)).join(", ")
+const n=Object.keys(y).map(e=>JSON.stringify(e)).join(", ")
 throw new Error(`Unknown custom tag ${e}; use one of ${n}`)}if(!e.includes(n))e.push(n)
-return e},[])}t.coreKnownTags=y
+return e},[])}t.coreKnownTags=I
 t.getTags=getTags},6083:(e,t,n)=>{var s=n(181)
 var r=n(3301)
 var o=n(3069)
@@ -17649,12 +17648,12 @@ h=t+A
 f=void 0}else p=true}g=o}if(p&&l)l()
 if(u.length===0)return e
 if(c)c()
-let I=e.slice(0,u[0])
+let y=e.slice(0,u[0])
 for(let s=0;s<u.length;++s){const o=u[s]
 const i=u[s+1]||e.length
-if(o===0)I=`\n${t}${e.slice(0,i)}`
-else{if(n===r&&d[o])I+=`${e[o]}\\`
-I+=`\n${t}${e.slice(o+1,i)}`}}return I}function consumeMoreIndentedLines(e,t,n){let s=t
+if(o===0)y=`\n${t}${e.slice(0,i)}`
+else{if(n===r&&d[o])y+=`${e[o]}\\`
+y+=`\n${t}${e.slice(o+1,i)}`}}return y}function consumeMoreIndentedLines(e,t,n){let s=t
 let r=t+1
 let o=e[r]
 while(o===" "||o==="\t")if(t<r+n)o=e[++t]
@@ -17807,29 +17806,29 @@ throw new Error(e)}}let m=!g&&(!e||p&&t==null&&!n.inFlow||s.isCollection(e)||(s.
 n=Object.assign({},n,{allNullValues:false,implicitKey:!m&&(g||!l),indent:u+d})
 let E=false
 let w=false
-let I=o.stringify(e,n,()=>E=true,()=>w=true)
-if(!m&&!n.inFlow&&I.length>1024){if(g)throw new Error("With simple keys, single line scalar must not span more than 1024 characters")
+let y=o.stringify(e,n,()=>E=true,()=>w=true)
+if(!m&&!n.inFlow&&y.length>1024){if(g)throw new Error("With simple keys, single line scalar must not span more than 1024 characters")
 m=true}if(n.inFlow){if(l||t==null){if(E&&a)a()
-return I===""?"?":m?`? ${I}`:I}}else if(l&&!g||t==null&&m){I=`? ${I}`
-if(p&&!E)I+=i.lineComment(I,n.indent,h(p))
+return y===""?"?":m?`? ${y}`:y}}else if(l&&!g||t==null&&m){y=`? ${y}`
+if(p&&!E)y+=i.lineComment(y,n.indent,h(p))
 else if(w&&c)c()
-return I}if(E)p=null
-if(m){if(p)I+=i.lineComment(I,n.indent,h(p))
-I=`? ${I}\n${u}:`}else{I=`${I}:`
-if(p)I+=i.lineComment(I,n.indent,h(p))}let y,B,Q
-if(s.isNode(t)){y=!!t.spaceBefore
+return y}if(E)p=null
+if(m){if(p)y+=i.lineComment(y,n.indent,h(p))
+y=`? ${y}\n${u}:`}else{y=`${y}:`
+if(p)y+=i.lineComment(y,n.indent,h(p))}let I,B,Q
+if(s.isNode(t)){I=!!t.spaceBefore
 B=t.commentBefore
-Q=t.comment}else{y=false
+Q=t.comment}else{I=false
 B=null
 Q=null
 if(t&&typeof t==="object")t=A.createNode(t)}n.implicitKey=false
-if(!m&&!p&&s.isScalar(t))n.indentAtStart=I.length+1
+if(!m&&!p&&s.isScalar(t))n.indentAtStart=y.length+1
 w=false
 if(!f&&d.length>=2&&!n.inFlow&&!m&&s.isSeq(t)&&!t.flow&&!t.tag&&!t.anchor)n.indent=n.indent.substring(2)
 let b=false
 const v=o.stringify(t,n,()=>b=true,()=>w=true)
 let k=" "
-if(p||y||B){k=y?"\n":""
+if(p||I||B){k=I?"\n":""
 if(B){const e=h(B)
 k+=`\n${i.indentComment(e,n.indent)}`}if(v===""&&!n.inFlow){if(k==="\n"&&Q)k="\n\n"}else k+=`\n${n.indent}`}else if(!m&&s.isCollection(t)){const e=v[0]
 const s=v.indexOf("\n")
@@ -17839,10 +17838,10 @@ if(r||!o){let t=false
 if(r&&(e==="&"||e==="!")){let n=v.indexOf(" ")
 if(e==="&"&&n!==-1&&n<s&&v[n+1]==="!")n=v.indexOf(" ",n+1)
 if(n===-1||s<n)t=true}if(!t)k=`\n${n.indent}`}}else if(v===""||v[0]==="\n")k=""
-I+=k+v
-if(n.inFlow){if(b&&a)a()}else if(Q&&!b)I+=i.lineComment(I,n.indent,h(Q))
+y+=k+v
+if(n.inFlow){if(b&&a)a()}else if(Q&&!b)y+=i.lineComment(y,n.indent,h(Q))
 else if(w&&c)c()
-return I}t.stringifyPair=stringifyPair},3069:(e,t,n)=>{var s=n(3301)
+return y}t.stringifyPair=stringifyPair},3069:(e,t,n)=>{var s=n(3301)
 var r=n(4475)
 const getFoldOptions=(e,t)=>({indentAtStart:t?e.indent.length:e.indentAtStart,lineWidth:e.options.lineWidth,minContentWidth:e.options.minContentWidth})
 const containsDocumentMarker=e=>/^(%|---|\.\.\.)/m.test(e)
@@ -17919,22 +17918,22 @@ if(p){n=n.slice(0,-p.length)
 if(p[p.length-1]==="\n")p=p.slice(0,-1)
 p=p.replace(o,`$&${d}`)}let E=false
 let w
-let I=-1
+let y=-1
 for(w=0;w<n.length;++w){const e=n[w]
 if(e===" ")E=true
-else if(e==="\n")I=w
-else break}let y=n.substring(0,I<w?I+1:w)
-if(y){n=n.substring(y.length)
-y=y.replace(/\n+/g,`$&${d}`)}const B=d?"2":"1"
+else if(e==="\n")y=w
+else break}let I=n.substring(0,y<w?y+1:w)
+if(I){n=n.substring(I.length)
+I=I.replace(/\n+/g,`$&${d}`)}const B=d?"2":"1"
 let Q=(E?B:"")+f
 if(e){Q+=" "+A(e.replace(/ ?[\r\n]+/g," "))
 if(a)a()}if(!h){const e=n.replace(/\n+/g,"\n$&").replace(/(?:^|\n)([\t ].*)(?:([\n\t ]*)\n(?![\n\t ]))?/g,"$1$2").replace(/\n+/g,`$&${d}`)
 let o=false
 const a=getFoldOptions(i,true)
 if(l!=="folded"&&t!==s.Scalar.BLOCK_FOLDED)a.onOverflow=()=>{o=true}
-const c=r.foldFlowLines(`${y}${e}${p}`,d,r.FOLD_BLOCK,a)
+const c=r.foldFlowLines(`${I}${e}${p}`,d,r.FOLD_BLOCK,a)
 if(!o)return`>${Q}\n${d}${c}`}n=n.replace(/\n+/g,`$&${d}`)
-return`|${Q}\n${d}${y}${n}${p}`}function plainString(e,t,n,o){const{type:i,value:a}=e
+return`|${Q}\n${d}${I}${n}${p}`}function plainString(e,t,n,o){const{type:i,value:a}=e
 const{actualString:c,implicitKey:l,indent:A,indentStep:u,inFlow:d}=t
 if(l&&a.includes("\n")||d&&/[[\]{},]/.test(a))return quotedString(a,t)
 if(/^[\n\t ,[\]{}#&*!|>'"%@`]|^[?-]$|^[?-][ \t]|[\n:][ \t]|[ \t]\n|[\n\t ]#|[\n\t :]$/.test(a))return l||d||!a.includes("\n")?quotedString(a,t):blockString(e,t,n,o)
@@ -18404,8 +18403,8 @@ const p=32
 const m=9
 const E=59
 const w=61
-const I=34
-const y=92
+const y=34
+const I=92
 const B=44
 const Q=1
 const b=2
@@ -18458,17 +18457,17 @@ const l=e.slice(t,c)
 const A=(i&R)===0?l:l.toLowerCase()
 n++
 while((O[e.charCodeAt(n)]&b)!==0)n++
-if(n<s&&e.charCodeAt(n)===I){const t=++n
+if(n<s&&e.charCodeAt(n)===y){const t=++n
 let i=false
 while(n<s){const a=e.charCodeAt(n)
-if(a===I){if(o[A]===void 0)o[A]=i?unescapeQuotedPairs(e,t,n):e.slice(t,n)
+if(a===y){if(o[A]===void 0)o[A]=i?unescapeQuotedPairs(e,t,n):e.slice(t,n)
 n++
 let a=0
 while(n<s){const t=e.charCodeAt(n)
 const s=O[t]
 if((s&r)!==0){a=s&k
 break}n++}if(a!==0)break e
-continue e}if(a===y&&n+1<s){i=true
+continue e}if(a===I&&n+1<s){i=true
 n+=2
 continue}n++}continue e}const u=n
 let d=0
@@ -18482,14 +18481,14 @@ o[A]=e.slice(u,t)}if(d!==0)break e
 continue e}if((l&b)!==0){if(a===-1)a=n}else a=-1
 i|=c&T|l
 n++}}return{type:t,index:n,parameters:o}}function unescapeQuotedPairs(e,t,n){let s=""
-for(let r=t;r<n;r++)if(e.charCodeAt(r)===y){s+=e.slice(t,r)
+for(let r=t;r<n;r++)if(e.charCodeAt(r)===I){s+=e.slice(t,r)
 t=++r}return s+e.slice(t,n)}const F=/^-?\d+$/
 const N=/^-?\d+n+$/
 const M=JSON.stringify
 const L=JSON.parse
 const U=/^-?\d+n$/
 const x=/([\[:])?"(-?\d+)n"($|\s*[,\}\]])/g
-const G=/([\[:])?("-?\d+n+)n("$|"\s*[,\}\]])/g
+const P=/([\[:])?("-?\d+n+)n("$|"\s*[,\}\]])/g
 const isUnstringifiable=e=>e===void 0||typeof e==="function"||typeof e==="symbol"
 const isRawJSON=e=>e!==null&&typeof e==="object"&&e.constructor&&e.constructor.name==="RawJSON"
 const stringifyIteratively=(e,t,n)=>{let s=""
@@ -18575,19 +18574,19 @@ const o=Array.isArray(t)&&t.includes(e)
 if(o)return n
 return n},n)
 const o=r.replace(x,"$1$2$3")
-const i=o.replace(G,"$1$2$3")
+const i=o.replace(P,"$1$2$3")
 return i}catch(s){if(s instanceof RangeError){const s=stringifyIteratively(e,t,n)
 if(s===void 0)return
 const r="rawJSON"in JSON
 if(r)return s
 const o=s.replace(x,"$1$2$3")
-return o.replace(G,"$1$2$3")}throw s}}
-const P=new Map
+return o.replace(P,"$1$2$3")}throw s}}
+const G=new Map
 const isContextSourceSupported=()=>{const e=JSON.parse.toString()
-if(P.has(e))return P.get(e)
+if(G.has(e))return G.get(e)
 try{const t=JSON.parse("1",(e,t,n)=>!!n?.source&&n.source==="1")
-P.set(e,t)
-return t}catch{P.set(e,false)
+G.set(e,t)
+return t}catch{G.set(e,false)
 return false}}
 const convertMarkedBigIntsReviver=(e,t,n,s)=>{const r=typeof t==="string"&&U.test(t)
 if(r)return BigInt(t.slice(0,-1))
@@ -18608,7 +18607,7 @@ return t(e,n,s)})
 const H=Number.MAX_SAFE_INTEGER.toString()
 const J=H.length
 const j=/"(?:[^"\\]|\\.)*"|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/g
-const Y=/^"-?\d+n+"$/
+const V=/^"-?\d+n+"$/
 const applyReviverIteratively=(e,t)=>{const n={"":e}
 const s=[{parent:n,key:"",visited:false}]
 while(s.length>0){const e=s[s.length-1]
@@ -18628,7 +18627,7 @@ if(a)delete n[r]
 else n[r]=o
 s.pop()}}return n[""]}
 const serializeBigInts=e=>e.replace(j,(e,t,n,s)=>{const r=e[0]==='"'
-const o=r&&Y.test(e)
+const o=r&&V.test(e)
 if(o)return e.substring(0,e.length-1)+'n"'
 const i=n||s
 const a=t&&(t.length<J||t.length===J&&t<=H)
@@ -18654,7 +18653,7 @@ const s=Object.assign({},n.request)
 if(n.request.headers.authorization)s.headers=Object.assign({},n.request.headers,{authorization:n.request.headers.authorization.replace(/(?<! ) .*$/," [REDACTED]")})
 s.url=s.url.replace(/\bclient_secret=\w+/g,"client_secret=[REDACTED]").replace(/\baccess_token=\w+/g,"access_token=[REDACTED]")
 this.request=s}}var $="10.0.16"
-var V={headers:{"user-agent":`octokit-request.js/${$} ${getUserAgent()}`}}
+var Y={headers:{"user-agent":`octokit-request.js/${$} ${getUserAgent()}`}}
 function dist_bundle_isPlainObject(e){if(typeof e!=="object"||e===null)return false
 if(Object.prototype.toString.call(e)!=="[object Object]")return false
 const t=Object.getPrototypeOf(e)
@@ -18702,7 +18701,7 @@ if(!s.request||!s.request.hook)return fetchWrapper(n.parse(s))
 const request2=(e,t)=>fetchWrapper(n.parse(n.merge(e,t)))
 Object.assign(request2,{endpoint:n,defaults:dist_bundle_withDefaults.bind(null,n)})
 return s.request.hook(request2,s)}
-return Object.assign(newApi,{endpoint:n,defaults:dist_bundle_withDefaults.bind(null,n)})}var W=dist_bundle_withDefaults(g,V)
+return Object.assign(newApi,{endpoint:n,defaults:dist_bundle_withDefaults.bind(null,n)})}var W=dist_bundle_withDefaults(g,Y)
 var q="0.0.0-development"
 function _buildMessageForResponseErrors(e){return`Request failed due to following response errors:\n`+e.errors.map(e=>` - ${e.message}`).join("\n")}var _=class extends Error{constructor(e,t,n){super(_buildMessageForResponseErrors(n))
 this.request=e

@@ -557,7 +557,7 @@ function annotationsOf(
     'linkerd.io/inject': 'disabled',
     ...Object.fromEntries(kept),
     ...staying,
-    'django-rollout/sha': sha,
+    [shaAnnotation]: sha,
   }
 }
 

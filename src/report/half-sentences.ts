@@ -5,36 +5,39 @@ import type { Cause } from '../failure/failure.js'
 
 /** Adds to the cause of a failed migration what it has left behind, where it has. */
 export function withLeft(cause: Cause, verified: readonly Verified[]): Cause {
-  const left = verified.find(({ half }) => half && hasLeft(half))
-  if (!left?.half) return cause
-  const { half, database } = left
-  const steps = placed(half)
-  const hint = halfHint(half, steps, database)
-  return {
-    ...cause,
-    sentence: `${cause.sentence}; ${halfSentence(steps)}`,
-    hint: cause.hint === undefined ? hint : `${cause.hint}\n${hint}`,
+  for (const { half, database } of verified) {
+    const steps = half && placed(half)
+    if (!steps || !hasLeft(half, steps)) continue
+    const hint = halfHint(half, steps, database)
+    return {
+      ...cause,
+      sentence: `${cause.sentence}; ${halfSentence(steps)}`,
+      hint: cause.hint === undefined ? hint : `${cause.hint}\n${hint}`,
+    }
   }
+  return cause
 }
 
 /** Code that fails is taken back, and where no table has changed, SQL has changed none. */
-function hasLeft(half: Half): boolean {
-  const { there, unknown } = placed(half)
+function hasLeft({ tables }: Half, { there, unknown }: Placed): boolean {
   const isSeen = there.length > 0 || unknown.some(({ seen }) => seen === true)
-  return isSeen || (half.tables.length > 0 && unknown.some(({ isCode }) => !isCode))
+  return isSeen || (tables.length > 0 && unknown.some(({ isCode }) => !isCode))
 }
 
-function halfSentence({ there, unknown, absent }: Placed): string {
+function halfSentence(steps: Placed): string {
   const lists = [
-    ['done, and kept by the database', there.map(({ name }) => name)],
-    ['not done', [...absent.map(({ name }) => name), ...lateOf({ there, unknown, absent })]],
-    ['perhaps done', unknown.map(({ name }) => name)],
+    ['done, and kept by the database', namesOf(steps.there)],
+    ['not done', [...namesOf(steps.absent), ...lateOf(steps)]],
+    ['perhaps done', namesOf(steps.unknown)],
   ] as const
   return lists
     .filter(([, names]) => names.length > 0)
     .map(([what, names]) => `${what}: ${names.join(', ')}`)
     .join('; ')
 }
+
+const namesOf = (steps: readonly HalfStep[]) => steps.map(({ name }) => name)
+const codeIn = (steps: readonly HalfStep[]) => namesOf(steps.filter(({ isCode }) => isCode))
 
 /** Of a migration whose operations are all there. */
 function lateOf({ there, unknown, absent }: Placed): readonly string[] {
@@ -60,7 +63,7 @@ function halfHint(half: Half, steps: Placed, database: string): string {
 
 /** Code is no SQL. */
 function codeAlso(steps: readonly HalfStep[]): string {
-  const names = steps.filter(({ isCode }) => isCode).map(({ name }) => name)
+  const names = codeIn(steps)
   return names.length === 0 ? '' : `, and run by hand what it does not show (${names.join(', ')})`
 }
 
@@ -70,7 +73,7 @@ function isReversible({ isCode, seen, loses, sql }: HalfStep): boolean {
 
 /** Under which condition it is taken back. */
 function whenOf(done: readonly HalfStep[]): string {
-  const code = done.filter(({ isCode }) => isCode).map(({ name }) => name)
+  const code = codeIn(done)
   const again = code.length === 0 ? [] : [`${code.join(', ')} may run again`]
   const earlier = done.some((step) => step.earlier)
     ? ['an earlier failure has left what was there before this release']

@@ -173,9 +173,9 @@ def steps_of(operations):
             yield each
 
 
-def texts_of(operation):
-    """The statements of RunSQL."""
-    sql = getattr(operation, "sql", None) or ()
+def texts_of(operation, of="sql"):
+    """The statements of RunSQL, or of its `reverse_sql`."""
+    sql = getattr(operation, of, None) or ()
     return [sql] if isinstance(sql, str) else [each if isinstance(each, str) else each[0] for each in sql]
 
 

@@ -66,10 +66,14 @@ def left(connection, before, planned):
     planned  [app, name] in their order
     """
     from django.db.migrations.loader import MigrationLoader
+    from django.db.migrations.recorder import MigrationRecorder
     from rollout_inspector.catalog import Catalog
     from rollout_inspector.effects import Event, flattened, is_code, recorder_of, texts_of
     from rollout_inspector.plan import refuse_writes
 
+    # As after each release that succeeds: all files of migrations are read only for one that has failed.
+    if set(map(tuple, planned)).issubset(MigrationRecorder(connection).applied_migrations()):
+        return None
     loader = MigrationLoader(connection)
     app, name = next((each for each in planned if tuple(each) not in loader.applied_migrations), ("", ""))
     migration = app and loader.get_migration(app, name)

@@ -387,14 +387,13 @@ def may_lose(operation):
     """Whether the reversal runs code, or SQL that writes rows."""
     from django.db.migrations import RunPython
 
-    from rollout_inspector.effects import is_code
+    from rollout_inspector.effects import is_code, texts_of
 
     if is_code(operation):
         return getattr(operation, "reverse_code", None) is not RunPython.noop
-    sql = getattr(operation, "reverse_sql", None) or ()
-    texts = [sql] if isinstance(sql, str) else [each if isinstance(each, str) else each[0] for each in sql]
     # Another type may be given by any expression.
-    return any(reader.writes_rows(each) or re.search(r"(?i)\b(TYPE|MODIFY|CHANGE)\b", each) for each in texts)
+    sent = texts_of(operation, "reverse_sql")
+    return any(reader.writes_rows(each) or re.search(r"(?i)\b(TYPE|MODIFY|CHANGE)\b", each) for each in sent)
 
 
 def refuse_writes(*given):

@@ -161,12 +161,18 @@ class MigrationRun implements Migration {
   }
 
   #cause(cause: Cause): Cause {
-    const { migrated, gaveUp, tried, verified = [] } = this.#output
+    const { migrated, gaveUp, tried } = this.#output
     const judged = this.#plan?.judged
     // One that is only reported has not ended it.
     if (tried.length > 0 && judged?.policy === 'block')
       return triedCause(cause, { ...judged, findings: tried }, migrated, toRepo(this.context))
-    return withLeft(migrationCause(cause, migrated, gaveUp), 'why' in verified ? [] : verified)
+    return withLeft(migrationCause(cause, migrated, gaveUp), this.#compared ?? [])
+  }
+
+  /** What the migration really made of the databases, where that is known. */
+  get #compared(): readonly Verified[] | undefined {
+    const { verified } = this.#output
+    return verified === undefined || 'why' in verified ? undefined : verified
   }
 
   get #other(): OtherWork | undefined {
@@ -211,11 +217,9 @@ class MigrationRun implements Migration {
   }
 
   broken(): readonly Misfit[] | undefined {
-    const { verified } = this.#output
+    const compared = this.#compared
     const { judged } = this.#plan ?? {}
-    return !judged || verified === undefined || 'why' in verified || this.#isPartly()
-      ? undefined
-      : brokenBy(judged, verified)
+    return !judged || !compared || this.#isPartly() ? undefined : brokenBy(judged, compared)
   }
 
   /** Whether what the plan has not compared is not compared after it either. */
@@ -249,14 +253,13 @@ class MigrationRun implements Migration {
   }
 
   schema(): SchemaChange | undefined {
-    const { verified } = this.#output
     const applied = this.applied()
     const { runs, judged, databases = [] } = this.#plan ?? { runs: this.#isUnread }
     if (!runs || judged?.blocked === true || this.#plan?.backup)
       return applied.length > 0 ? { is: 'unknown' } : undefined
     const pending = databases.filter((one) => one.pending.length > 0 || one.isBridged === true)
     if (this.#plan && pending.length + applied.length === 0) return undefined
-    const compared = verified === undefined || 'why' in verified ? [] : verified
+    const compared = this.#compared ?? []
     const isWhole =
       !this.#isPartly() &&
       pending.length > 0 &&
