@@ -1,12 +1,13 @@
 /**
  * Writes src/django/inspector.generated.ts: the text that runs in the migration's pod, which is the loader with the
  * packed files of src/django/rollout_inspector, and their table of rules. With --check it writes nothing and exits
- * with 1 when the file is stale. Files are compared as they are unpacked: zlib does not give the same bytes on every
- * machine.
+ * with 1 when the file is stale. Files are compared as they are unpacked: another version of the packer may give other
+ * bytes.
  */
 import { Buffer } from 'node:buffer'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { deflateSync, inflateSync } from 'node:zlib'
+import { inflateSync } from 'node:zlib'
+import zopfli from '@gfx/zopfli'
 
 const folder = new URL('../src/django/rollout_inspector/', import.meta.url)
 const target = new URL('../src/django/inspector.generated.ts', import.meta.url)
@@ -40,9 +41,10 @@ const files = readdirSync(folder)
   .sort((one, other) => perLine(other) - perLine(one))
   .concat([['rules.json', JSON.stringify(severities)]])
 
-// One argument of a program has 128 KiB, so they are packed: each name, its text, and a NUL between them.
+// One argument of a program has 128 KiB, so they are packed: each name, its text, and a NUL between them. Zopfli takes longer
+// than zlib, for 5 of 100 bytes less of the same format.
 const texts = files.map(([name, text]) => `${name}\n${text}`).join('\0')
-const packed = deflateSync(texts, { level: 9 }).toString('base64')
+const packed = Buffer.from(await zopfli.zlibAsync(Buffer.from(texts), {})).toString('base64')
 const template = (text) => `\`${text.replace(/[\\`]|\$(?=\{)/g, '\\$&')}\``
 
 const text = `// Generated from src/django/rollout_inspector by scripts/embed-inspector.mjs: change those files, not this one.
@@ -67,7 +69,7 @@ function isFresh() {
 }
 
 if (isFresh()) {
-  // Its bytes stay as another machine has packed them.
+  // Its bytes stay as they were packed.
 } else if (process.argv.includes('--check')) {
   console.error('src/django/inspector.generated.ts is stale: run node scripts/embed-inspector.mjs')
   process.exitCode = 1
