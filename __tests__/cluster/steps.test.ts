@@ -1,5 +1,7 @@
 /** The parts of a release as commands of their own: what one tells the next takes. */
-import { createHash } from 'node:crypto'
+import { createHash, generateKeyPairSync } from 'node:crypto'
+import { writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { setTimeout as pause } from 'node:timers/promises'
 import { failingMigration, Site } from '../e2e/site.js'
@@ -239,6 +241,45 @@ RUN --mount=type=secret,id=TOKEN,required=true ${command}
       code: 'build-failed',
       sentence: expect.stringMatching(/failed: secret TOKEN not found/),
       hint: 'Give its value in "build-secrets"',
+    })
+  })
+})
+
+describe('a build with an SSH key', () => {
+  const dockerfile = `ARG PYTHON_IMAGE=python:3.13-slim
+FROM \${PYTHON_IMAGE}
+RUN --mount=type=ssh,required=true test -S "$SSH_AUTH_SOCK" && date +%s%N >/built
+`
+  const options = { file: 'ssh.Dockerfile', 'image-labels': 'team=shop' }
+
+  test('has it where a RUN takes it, and runs its steps again without the cache', async () => {
+    const key = generateKeyPairSync('rsa', {
+      modulusLength: 2048,
+      publicKeyEncoding: { type: 'spki', format: 'pem' },
+      privateKeyEncoding: { type: 'pkcs1', format: 'pem' },
+    })
+    const path = join(dirname(shop.folder), 'key')
+    await writeFile(path, key.privateKey, { mode: 0o600 })
+    await shop.commit('A key', { 'ssh.Dockerfile': dockerfile })
+    const seen: string[] = []
+    for (const more of [{}, {}, { 'no-cache': 'true' }]) {
+      const built = await build({ ...options, 'build-ssh': `default=${path}`, ...more })
+      expect(built).toMatchObject({ code: 0, report: { result: 'done' } })
+      const name = `${shop.image}:${built.report.tag}`
+      const asked = (...args: string[]) => must('docker', args, { env: stack.env })
+      seen.push(await asked('run', '--rm', name, 'cat', '/built'))
+      const label = '{{ index .Config.Labels "team" }}'
+      expect(await asked('image', 'inspect', '--format', label, name)).toBe('shop\n')
+    }
+    expect(seen[1]).toBe(seen[0])
+    expect(seen[2]).not.toBe(seen[0])
+  })
+
+  test('that is not given is named, with the option', async () => {
+    const built = await build(options)
+    expect(built.report.cause).toMatchObject({
+      code: 'build-failed',
+      hint: 'Set "build-ssh": default, or id=path',
     })
   })
 })

@@ -22,6 +22,7 @@ describe('the description of a build', () => {
     ['argument', { given: { 'build-args': 'A=1' } }, { given: { 'build-args': 'A=2' } }],
     ['argument that is new', {}, { given: { 'build-args': 'A=1' } }],
     ['target', {}, { given: { target: 'web' } }],
+    ['label', { given: { 'image-labels': 'a=1' } }, { given: { 'image-labels': 'a=2' } }],
     [
       'Dockerfile of the same content',
       {},

@@ -36,8 +36,8 @@ describe('a build', () => {
         `--tag ghcr.io/acme/shop:${sha} --file Dockerfile`,
         '--label org.opencontainers.image.created=1970-01-01T00:00:00.000Z',
         `--label org.opencontainers.image.version=${sha}`,
-        `--label org.opencontainers.image.revision=${sha}`,
         '--label org.opencontainers.image.source=https://github.com/acme/shop',
+        `--label org.opencontainers.image.revision=${sha}`,
         `--label io.github.django-rollout.inputs=${inputs}`,
         '-- .',
       ].join(' '),
@@ -65,6 +65,21 @@ describe('a build', () => {
     )
     expect(ran[1]).toMatch(/ -- backend$/)
   })
+})
+
+test('SSH keys, labels and no cache are arguments; the label of the commit is ours', async () => {
+  const { platform, ran } = scripted([{ ...origin, code: 2 }, { when: buildx }, inspect], {
+    files,
+  })
+  const given = {
+    'build-ssh': 'default\ndeploy=keys/deploy',
+    'image-labels': 'a=b c\norg.opencontainers.image.revision=mine',
+    'no-cache': 'true',
+  }
+  await build(contextOf(platform, given).with({ log: notebook() }), inputs)
+  expect(ran[1]).toContain('--ssh default --ssh deploy=keys/deploy --no-cache --label')
+  expect(ran[1]).toContain('--label a=b c --label')
+  expect(ran[1]).not.toContain('mine')
 })
 
 describe('the secrets of a build', () => {

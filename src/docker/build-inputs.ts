@@ -9,15 +9,16 @@ import { gitIn } from './source.js'
 export const inputsLabel = 'io.github.django-rollout.inputs'
 
 /**
- * A hash of all inputs of the build: Dockerfile, target, build arguments, platform, and the folder
- * of the repository that is its context. The Dockerfile counts with its content too, since it may be made
+ * A hash of all inputs of the build: Dockerfile, target, build arguments, labels, platform, and the
+ * folder of the repository that is its context. The Dockerfile counts with its content too, since it may be made
  * by an earlier step, and be in no commit.
  */
 export async function inputsOf(
   platform: Platform,
-  settings: Pick<Settings, 'context' | 'file' | 'target' | 'build-args'>,
+  settings: Pick<Settings, 'context' | 'file' | 'target' | 'build-args' | 'image-labels'>,
 ): Promise<string> {
   const { context, target, 'build-args': args } = settings
+  const labels = sorted(settings['image-labels'])
   const file = settings.file ?? join(context, 'Dockerfile')
   const [contextPlace, filePlace, content] = await Promise.all([
     placeOf(platform, context),
@@ -29,11 +30,17 @@ export async function inputsOf(
     file: `${filePlace}${basename(file)}`,
     content: content ?? '',
     target: target ?? '',
-    args: Object.entries(args).sort(([one], [other]) => (one < other ? -1 : 1)),
+    args: sorted(args),
     // What buildx builds for where it is set.
     platform: platform.env['DOCKER_DEFAULT_PLATFORM'] ?? '',
+    // Without any, the hash is as it was before there was this option.
+    ...(labels.length > 0 && { labels }),
   }
   return createHash('sha256').update(JSON.stringify(inputs)).digest('hex')
+}
+
+function sorted(given: Readonly<Record<string, string>>): readonly (readonly string[])[] {
+  return Object.entries(given).sort(([one], [other]) => (one < other ? -1 : 1))
 }
 
 /** `backend/`: where a folder is in its repository, wherever that was checked out; empty at its top. */

@@ -20,7 +20,11 @@ export interface BuildPlan {
   readonly args: Readonly<Record<string, string>>
   /** By their id. In no argument and no layer: BuildKit takes them from the environment, and mounts them where a RUN asks for them. */
   readonly secrets: Readonly<Record<string, string>>
+  /** What RUN --mount=type=ssh gets: `default`, or `id=path`. */
+  readonly ssh: readonly string[]
   readonly labels: Readonly<Record<string, string>>
+  /** Each step runs, whatever the cache has. */
+  readonly isFresh: boolean
   /** See `inputsOf`. */
   readonly inputs: string
 }
@@ -102,6 +106,8 @@ function buildArguments(plan: BuildPlan, dockerfile: string): readonly string[] 
       '--secret',
       `id=${id},env=${secretVariable(at)}`,
     ]),
+    ...plan.ssh.flatMap((one) => ['--ssh', one]),
+    ...(plan.isFresh ? ['--no-cache'] : []),
     ...pairs('--label', { ...plan.labels, [inputsLabel]: plan.inputs }),
     '--',
     plan.context,
@@ -171,6 +177,7 @@ const hints: readonly (readonly [RegExp, string])[] = [
     'Move it into the context, and check that .dockerignore does not exclude it',
   ],
   [/^secret \S+( not found)?: not found$/, 'Give its value in "build-secrets"'],
+  [/^unset ssh forward key /, 'Set "build-ssh": default, or id=path'],
   [/no space left on device/i, 'Free disk space: docker system prune'],
   [/target stage .* could not be found/i, 'Set "target" to a stage of the Dockerfile'],
 ]

@@ -34,13 +34,17 @@ export async function build(context: StageContext, inputs: string): Promise<Buil
       ...(settings.target === undefined ? {} : { target: settings.target }),
       args: settings['build-args'],
       secrets: secretsOf(platform, settings['build-secrets']),
+      ssh: settings['build-ssh'],
+      isFresh: settings['no-cache'],
       inputs,
       // https://github.com/opencontainers/image-spec/blob/main/annotations.md
       labels: {
         'org.opencontainers.image.created': new Date(startedAt).toISOString(),
         'org.opencontainers.image.version': source.tag,
-        ...(source.sha === undefined ? {} : { 'org.opencontainers.image.revision': source.sha }),
         ...(origin === undefined ? {} : { 'org.opencontainers.image.source': origin }),
+        ...settings['image-labels'],
+        // By it the image is found again.
+        ...(source.sha === undefined ? {} : { 'org.opencontainers.image.revision': source.sha }),
       },
     },
     log,
