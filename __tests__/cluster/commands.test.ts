@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import type { Pod } from 'kubernetes-types/core/v1'
 import { catalogMigration, Site } from '../e2e/site.js'
 import { kubectl, must, stack } from '../e2e/stack.js'
 import { startWebhook } from '../e2e/webhook.js'
@@ -223,20 +224,32 @@ test('a container that a webhook adds to every pod keeps no Job from ending', as
   const program = 'import signal; signal.sigwait([signal.SIGTERM])'
   const proxy = { name: 'proxy', image: `${shop.image}:${tag}`, command: ['python', '-c', program] }
   const edit = { op: 'add', path: '/spec/containers/-', value: proxy } as const
+  const entered: unknown[] = []
+  const edits = (object: unknown) => {
+    const { annotations, labels } = (object as Pod).metadata ?? {}
+    // As Istio and Linkerd do.
+    const isLeftOut = annotations?.['sidecar.istio.io/inject'] === 'false' || annotations?.['linkerd.io/inject'] === 'disabled'
+    entered.push(isLeftOut ? 'left out' : labels?.['django-rollout/job'])
+    return isLeftOut ? [] : [edit]
+  }
   const pods = { group: '', resources: ['pods'], operations: ['CREATE'] } as const
-  const stop = await startWebhook(shop.namespace, dirname(shop.folder), () => [edit], [pods])
+  const stop = await startWebhook(shop.namespace, dirname(shop.folder), edits, [pods])
   try {
     const own = (...args: readonly string[]) => kubectl('-n', shop.namespace, ...args)
     const tried = ['run', 'tried', '--image=tried', '--dry-run=server', '-o', 'yaml']
     while (!(await own(...tried)).includes('name: proxy'));
     const operations = 'migrations.RunSQL("SELECT 1", "SELECT 1")'
-    await shop.commit('Another', catalogMigration('0004_one', '0003_own', operations))
+    const seed = `apiVersion: batch/v1\nkind: Job\nmetadata: {name: seed}\nspec: {template: {spec: {restartPolicy: Never, containers: [{name: seed, image: '${shop.image}', command: ['true']}]}}}\n`
+    await shop.commit('Another', { ...catalogMigration('0004_one', '0003_own', operations), 'k8s/seed.yaml': seed })
     const released = await shop.release({ bake: '0', 'before-rollout': prints('before') })
     expect(released).toMatchObject({
       code: 0,
       report: { result: 'deployed', migrations: ['catalog.0004_one'], warnings: [] },
     })
+    expect(released.output).toMatch(/job\/seed\S* succeeded after .*; it is removed, since proxy runs on/)
     expect(await own('get', 'pods', '-l', 'app=web', '-o', 'jsonpath={..name}')).toContain('proxy')
+    expect(entered).toContain('migrate')
+    expect(entered).not.toContain('left out')
     expect(await own('get', 'jobs', '-l', 'django-rollout/job', '-o', 'jsonpath={.items[?(@.status.active)].metadata.name}')).toBe('')
 
     await shop.commit('Next', { 'README.md': 'Next\n' })

@@ -21,6 +21,7 @@ function clusterState(status: string, ...pods: readonly string[]): ClusterState 
   })
   const job: Job = {
     metadata: { name: 'seed', uid: 'uid-seed' },
+    spec: { template: { spec: { containers: [{ name: 'web' }] } } },
     status: parse(status) as NonNullable<Job['status']>,
   }
   return {
@@ -60,7 +61,7 @@ class TrackOptions {
     return verdict.is === 'waiting'
       ? `waiting: ${verdict.on}`
       : verdict.is === 'done'
-        ? 'done'
+        ? ['done', ...verdict.runsOn].join(' ')
         : `failed ${verdict.cause.code}: ${verdict.cause.sentence}`
   }
 }
@@ -68,6 +69,10 @@ class TrackOptions {
 const ended = (code: number) =>
   `{status: {phase: Failed}, container: {state: {terminated: {exitCode: ${code}, reason: Error}}}}`
 const runs = '{container: {}}'
+/** A pod to which admission has added a container, with what became of both. */
+const beside = (own: string, added = 'running: {}') =>
+  `{status: {containerStatuses: [{name: web, state: {${own}}}, {name: proxy, state: {${added}}}]}}`
+const exited = (code: number) => `terminated: {exitCode: ${code}}`
 const failed = (reason: string) =>
   `{failed: 1, conditions: [{type: Failed, status: "True", reason: ${reason}, message: m}]}`
 const log = 'Traceback (most recent call last):\nValueError: no such shop'
@@ -80,6 +85,16 @@ describe('a Job of the manifests', () => {
       'is complete',
       clusterState('{conditions: [{type: Complete, status: "True"}]}', ended(0)),
       'done',
+    ],
+    [
+      'has ended beside a container that runs on',
+      clusterState('{}', beside(exited(0))),
+      'done proxy',
+    ],
+    [
+      'runs beside another container',
+      clusterState('{}', beside('running: {}')),
+      'waiting: it runs',
     ],
     [
       'is over its deadline',

@@ -541,20 +541,17 @@ const staying = {
 }
 
 /**
- * The template's annotations are kept, since injectors of secrets read them; those that
- * only ever mark a rollout are not. A mesh's proxy would not end with the migration: it must stay
- * away where the template does not decide that itself.
+ * The template's annotations are kept, since injectors of secrets read them; those that only ever mark a rollout are
+ * not. A mesh adds its proxy as it does to the web: where it is strict, nothing else reaches the database.
  */
 function annotationsOf(
-  { labels = {}, annotations = {} }: NonNullable<PodTemplateSpec['metadata']>,
+  { annotations = {} }: NonNullable<PodTemplateSpec['metadata']>,
   sha: string,
 ): Record<string, string> {
   const kept = Object.entries(annotations).filter(
     ([key]) => !/^(kubectl\.)?kubernetes\.io\//.test(key),
   )
   return {
-    ...('sidecar.istio.io/inject' in labels ? {} : { 'sidecar.istio.io/inject': 'false' }),
-    'linkerd.io/inject': 'disabled',
     ...Object.fromEntries(kept),
     ...staying,
     [shaAnnotation]: sha,

@@ -14,7 +14,8 @@ export type RunVerdict =
   /** `crash`: the last exit of one of its containers; its controller may recover by another pod. */
   | { readonly is: 'waiting'; readonly on: string; readonly crash?: Cause }
   | { readonly is: 'failed'; readonly cause: Cause }
-  | { readonly is: 'done' }
+  /** `runsOn`: containers that admission has added, which keep the Job from ending. */
+  | { readonly is: 'done'; readonly runsOn: readonly string[] }
 
 export type RunJudgement = Judged<RunVerdict>
 
@@ -32,12 +33,14 @@ export function judgeRun(name: string, input: JudgeInput, crash: Cause | undefin
 function verdictOf(name: string, evaluation: JobEvaluation, crash: Cause | undefined): RunVerdict {
   const { clusterState, now, stale, requeue } = evaluation
   const job = clusterState.jobs.get(name)
-  if (conditionOf(job, 'Complete')) return { is: 'done' }
+  if (conditionOf(job, 'Complete')) return { is: 'done', runsOn: [] }
   const uid = job?.metadata?.uid
   const failed = conditionOf(job, 'Failed')
   if (failed?.reason === 'DeadlineExceeded')
     return late(name, 'it ran longer than its activeDeadlineSeconds')
   const pods = podsOf(clusterState, uid)
+  const runsOn = job && !failed ? runningOn(job, pods) : []
+  if (runsOn.length > 0) return { is: 'done', runsOn }
   const evaluated = evaluation.evaluate(uid, pods)
   // The Job decides about a container's exit: it may start another one.
   const ends = evaluated.filter(({ symptom }) => symptom.exit)
@@ -106,6 +109,29 @@ function conditionOf(job: Job | undefined, wanted: 'Complete' | 'Failed') {
 
 function hasEnded(job: Job | undefined): boolean {
   return (job?.status?.succeeded ?? 0) + (job?.status?.failed ?? 0) > 0
+}
+
+/** Returns the containers that run on although all that the Job wants of its pods has ended well; empty where not. */
+function runningOn({ spec, status }: Job, pods: readonly Pod[]): readonly string[] {
+  const own = new Set((spec?.template.spec?.containers ?? []).map(({ name }) => name))
+  const ended = pods.filter(({ status }) => {
+    const all = status?.containerStatuses ?? []
+    const ofJob = all.filter(({ name }) => own.has(name))
+    return (
+      ofJob.length === own.size &&
+      ofJob.length < all.length &&
+      status?.phase === 'Running' &&
+      ofJob.every(({ state }) => state?.terminated?.exitCode === 0)
+    )
+  })
+  const wanted = spec?.completions ?? 1
+  return ended.length > 0 && ended.length + (status?.succeeded ?? 0) >= wanted
+    ? ended.flatMap(({ status }) =>
+        (status?.containerStatuses ?? [])
+          .filter(({ name, state }) => !own.has(name) && state?.running)
+          .map(({ name }) => name),
+      )
+    : []
 }
 
 /** Returns whether a main container was started, even if it has exited since. */

@@ -60,7 +60,9 @@ export async function runJobs(
     })
     rows.delete(nameOf(job))
     if (verdict.is === 'failed') throw new Failure(verdict.cause)
-    log.say(`${titleOf(job)} succeeded after ${seconds().toFixed(1)} s`)
+    const { runsOn } = verdict
+    const end = runsOn.length === 0 ? '' : `; it is removed, since ${runsOn.join(', ')} runs on`
+    log.say(`${titleOf(job)} succeeded after ${seconds().toFixed(1)} s${end}`)
   })
   try {
     await Promise.all(works)
