@@ -248,11 +248,11 @@ RUN --mount=type=secret,id=TOKEN,required=true ${command}
 describe('a build with an SSH key', () => {
   const dockerfile = `ARG PYTHON_IMAGE=python:3.13-slim
 FROM \${PYTHON_IMAGE}
-RUN --mount=type=ssh,required=true test -S "$SSH_AUTH_SOCK" && date +%s%N >/built
+RUN --mount=type=ssh,required=true test -S "$SSH_AUTH_SOCK"
 `
   const options = { file: 'ssh.Dockerfile', 'image-labels': 'team=shop' }
 
-  test('has it where a RUN takes it, and runs its steps again without the cache', async () => {
+  test('has it where a RUN takes it, and the image has the labels', async () => {
     const key = generateKeyPairSync('rsa', {
       modulusLength: 2048,
       publicKeyEncoding: { type: 'spki', format: 'pem' },
@@ -261,18 +261,12 @@ RUN --mount=type=ssh,required=true test -S "$SSH_AUTH_SOCK" && date +%s%N >/buil
     const path = join(dirname(shop.folder), 'key')
     await writeFile(path, key.privateKey, { mode: 0o600 })
     await shop.commit('A key', { 'ssh.Dockerfile': dockerfile })
-    const seen: string[] = []
-    for (const more of [{}, {}, { 'no-cache': 'true' }]) {
-      const built = await build({ ...options, 'build-ssh': `default=${path}`, ...more })
-      expect(built).toMatchObject({ code: 0, report: { result: 'done' } })
-      const name = `${shop.image}:${built.report.tag}`
-      const asked = (...args: string[]) => must('docker', args, { env: stack.env })
-      seen.push(await asked('run', '--rm', name, 'cat', '/built'))
-      const label = '{{ index .Config.Labels "team" }}'
-      expect(await asked('image', 'inspect', '--format', label, name)).toBe('shop\n')
-    }
-    expect(seen[1]).toBe(seen[0])
-    expect(seen[2]).not.toBe(seen[0])
+    const built = await build({ ...options, 'build-ssh': `default=${path}` })
+    expect(built).toMatchObject({ code: 0, report: { result: 'done' } })
+    const label = '{{ index .Config.Labels "team" }}'
+    const name = `${shop.image}:${built.report.tag}`
+    const inspect = ['image', 'inspect', '--format', label, name]
+    expect((await must('docker', inspect, { env: stack.env })).trim()).toBe('shop')
   })
 
   test('that is not given is named, with the option', async () => {

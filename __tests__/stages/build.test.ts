@@ -67,17 +67,16 @@ describe('a build', () => {
   })
 })
 
-test('SSH keys, labels and no cache are arguments; the label of the commit is ours', async () => {
+test('SSH keys and labels are arguments; the label of the commit is ours', async () => {
   const { platform, ran } = scripted([{ ...origin, code: 2 }, { when: buildx }, inspect], {
     files,
   })
   const given = {
     'build-ssh': 'default\ndeploy=keys/deploy',
     'image-labels': 'a=b c\norg.opencontainers.image.revision=mine',
-    'no-cache': 'true',
   }
   await build(contextOf(platform, given).with({ log: notebook() }), inputs)
-  expect(ran[1]).toContain('--ssh default --ssh deploy=keys/deploy --no-cache --label')
+  expect(ran[1]).toContain('--ssh default --ssh deploy=keys/deploy --label')
   expect(ran[1]).toContain('--label a=b c --label')
   expect(ran[1]).not.toContain('mine')
 })

@@ -23,8 +23,6 @@ export interface BuildPlan {
   /** What RUN --mount=type=ssh gets: `default`, or `id=path`. */
   readonly ssh: readonly string[]
   readonly labels: Readonly<Record<string, string>>
-  /** Each step runs, whatever the cache has. */
-  readonly isFresh: boolean
   /** See `inputsOf`. */
   readonly inputs: string
 }
@@ -107,7 +105,6 @@ function buildArguments(plan: BuildPlan, dockerfile: string): readonly string[] 
       `id=${id},env=${secretVariable(at)}`,
     ]),
     ...plan.ssh.flatMap((one) => ['--ssh', one]),
-    ...(plan.isFresh ? ['--no-cache'] : []),
     ...pairs('--label', { ...plan.labels, [inputsLabel]: plan.inputs }),
     '--',
     plan.context,

@@ -180,15 +180,6 @@ export const table = {
     group: 'image',
     on: building,
   }),
-  'no-cache': option({
-    read: yesOrNo,
-    help: 'Builds without the cache. An image that the registry already has is taken, and not built again',
-    example: 'true',
-    default: 'false',
-    flag: true,
-    group: 'image',
-    on: building,
-  }),
   push: option({
     read: yesOrNo,
     help: 'Pushes the image with its tag: "build" after the build, "test" after the tests pass',

@@ -35,7 +35,6 @@ export async function build(context: StageContext, inputs: string): Promise<Buil
       args: settings['build-args'],
       secrets: secretsOf(platform, settings['build-secrets']),
       ssh: settings['build-ssh'],
-      isFresh: settings['no-cache'],
       inputs,
       // https://github.com/opencontainers/image-spec/blob/main/annotations.md
       labels: {
