@@ -221,7 +221,8 @@ test('in a restricted namespace with a small quota and a LimitRange, a migration
 })
 
 test('a container that a webhook adds to every pod keeps no Job from ending', async () => {
-  const program = 'import signal; signal.sigwait([signal.SIGTERM])'
+  // The first process of a container gets no signal that it neither handles nor blocks.
+  const program = 'import signal as s; s.pthread_sigmask(s.SIG_BLOCK, [s.SIGTERM]); s.sigwait([s.SIGTERM])'
   const proxy = { name: 'proxy', image: `${shop.image}:${tag}`, command: ['python', '-c', program] }
   const edit = { op: 'add', path: '/spec/containers/-', value: proxy } as const
   const entered: unknown[] = []
@@ -239,7 +240,8 @@ test('a container that a webhook adds to every pod keeps no Job from ending', as
     const tried = ['run', 'tried', '--image=tried', '--dry-run=server', '-o', 'yaml']
     while (!(await own(...tried)).includes('name: proxy'));
     const operations = 'migrations.RunSQL("SELECT 1", "SELECT 1")'
-    const seed = `apiVersion: batch/v1\nkind: Job\nmetadata: {name: seed}\nspec: {template: {spec: {restartPolicy: Never, containers: [{name: seed, image: '${shop.image}', command: ['true']}]}}}\n`
+    // Long enough for the proxy to listen to its end.
+    const seed = `apiVersion: batch/v1\nkind: Job\nmetadata: {name: seed}\nspec: {template: {spec: {restartPolicy: Never, containers: [{name: seed, image: '${shop.image}', command: ['sleep', '3']}]}}}\n`
     await shop.commit('Another', { ...catalogMigration('0004_one', '0003_own', operations), 'k8s/seed.yaml': seed })
     const released = await shop.release({ bake: '0', 'before-rollout': prints('before') })
     expect(released).toMatchObject({

@@ -270,6 +270,8 @@ RUN --mount=type=ssh,required=true test -S "$SSH_AUTH_SOCK"
   })
 
   test('that is not given is named, with the option', async () => {
+    // What is in the cache would need no key.
+    await shop.commit('Another', { 'ssh.Dockerfile': `${dockerfile}RUN --mount=type=ssh,required=true true\n` })
     const built = await build(options)
     expect(built.report.cause).toMatchObject({
       code: 'build-failed',
