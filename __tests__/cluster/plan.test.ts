@@ -122,6 +122,28 @@ test('what a release would hold back is no reason to stop', async () => {
   expect(planned.output).toContain('but 1 would be held back')
 })
 
+test('the plan of a migration with a Job manifest runs in the pod of that Job', async () => {
+  const env = [{ name: 'DJANGO_SETTINGS_MODULE', value: 'of_the_job' }]
+  await writeFile(
+    join(shop.folder, 'migrate.json'),
+    JSON.stringify({
+      apiVersion: 'batch/v1',
+      kind: 'Job',
+      metadata: { name: 'migrate' },
+      spec: { template: { spec: { containers: [{ name: 'migrate', env }] } } },
+    }),
+  )
+  const planned = await plan({ 'migrate-manifest': 'migrate.json' })
+  expect(planned.output).toContain('created from migrate.json')
+  expect(planned.report.cause?.sentence).toContain("No module named 'of_the_job'")
+
+  const missing = await plan({ 'migrate-manifest': 'none.yaml' })
+  expect(missing.report.cause).toMatchObject({
+    code: 'manifest-invalid',
+    sentence: 'none.yaml: there is no such file',
+  })
+})
+
 test('a run that recovers leaves a plan alone, and a cancelled plan leaves nothing', async () => {
   // The plan waits for the table of applied migrations.
   const holds = `BEGIN; LOCK TABLE django_migrations IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(600)`

@@ -309,7 +309,7 @@ export const table = {
     help: 'File with a Job whose pod template the migration gets; default: the template of the web workload',
     example: 'deploy/migrate.yaml',
     group: 'migrations',
-    on: [...migrating, 'doctor'],
+    on: [...planning, 'doctor'],
   }),
   'migrate-resources': option({
     read: quantities,

@@ -7,6 +7,7 @@ import type { Web } from '../kubernetes/target.js'
 import { abortable } from '../platform/time.js'
 import { watchNamespace } from '../rollout/namespace-watch.js'
 import { requireRights, servicesIn } from './inspect.js'
+import { ownTemplate } from './migration/manifest.js'
 import { checkHistory } from './name-conflicts.js'
 import { checkNamespace } from './namespace.js'
 import { forPlan } from './rights.js'
@@ -27,6 +28,7 @@ export function survey(context: StageContext, open: () => Promise<Cluster>): Pro
     const cluster = await open()
     const withCluster = context.with({ cluster })
     await checkNamespace(cluster, noManifests)
+    await ownTemplate(withCluster)
     const rights = forPlan(app)
     await requireRights(withCluster, rights, rights)
     const [live, resources, services] = await Promise.all([
