@@ -26,6 +26,12 @@ test.each(rows)(
   },
 )
 
+test.each(djangos)('on Django %s a plan renders each field as Django does', async (django) => {
+  const { byDjango, byPlan } = await lab.render(django)
+  expect(byPlan).toEqual(byDjango)
+  expect(byDjango.statements.length).toBeGreaterThan(10)
+})
+
 const placed = djangos.flatMap((django) =>
   placedCases
     .filter(({ since = 0 }) => since <= Number(django))

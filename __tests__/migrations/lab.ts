@@ -162,6 +162,12 @@ export interface Seen {
   readonly back: { readonly inHistory: boolean; readonly proved: boolean }
 }
 
+/** What `rendering.py` has seen. */
+interface Rendered {
+  readonly statements: readonly string[]
+  readonly fields: Readonly<Record<string, readonly unknown[]>>
+}
+
 interface PlacedPlan {
   readonly code: number
   readonly output: string
@@ -311,6 +317,7 @@ export class Lab {
         'locking.py',
         'reversing.py',
         'tenants.py',
+        'rendering.py',
       ])
         await copyFile(join(root, '__tests__/migrations', file), join(lab.folder, file))
       await writeFile(join(lab.folder, 'inspector.txt'), inspectorSource)
@@ -392,6 +399,12 @@ export class Lab {
       database: databaseAt('postgres', database),
     }
     return seenOfTenants(await this.run<PlayedTenants>('tenants', withTenants, database, input))
+  }
+
+  /** Renders models as Django does, and as a plan does. */
+  async render(django: string): Promise<Readonly<Record<'byDjango' | 'byPlan', Rendered>>> {
+    const database = await this.makeDatabase()
+    return this.run('rendering', django, database, { database: databaseAt('postgres', database) })
   }
 
   /** Starts a pooler beside the database, under the host name `pooler`. */

@@ -4,8 +4,6 @@ All operations that reach the database call a schema editor. Here they call one 
 that Django itself would give them: so operations of Django, their subclasses and those of others are followed alike, in
 the way of the installed version. Of SeparateDatabaseAndState only the operations for the database count.
 """
-import contextlib
-
 from rollout_inspector import needs as fingerprint
 from rollout_inspector import collations, computed, covers, reader, task, twins
 from rollout_inspector.catalog import copy_of, empty
@@ -187,34 +185,6 @@ def applied_state(executor, is_rendered):
     if is_rendered:
         kept.apps
     return kept.clone()
-
-
-@contextlib.contextmanager
-def new_models_alone():
-    """Meanwhile a new model is rendered with those that it refers to. Django renders all again that are related to these,
-    in turn, for code that compares their classes: RunPython, which does not run for a plan."""
-    import django
-    from django.db.migrations.state import ProjectState
-
-    # Before 3.1, of models that were not rendered together Django does not find who refers to them.
-    if django.VERSION < (3, 1):
-        yield
-        return
-    add_model = ProjectState.add_model
-
-    def add_alone(state, model_state):
-        reload_model = state.reload_model
-        state.reload_model = lambda app, name, delay=False: reload_model(app, name, delay=True)
-        try:
-            add_model(state, model_state)
-        finally:
-            del state.reload_model
-
-    ProjectState.add_model = add_alone
-    try:
-        yield
-    finally:
-        ProjectState.add_model = add_model
 
 
 def may_fill(operation):

@@ -4,8 +4,8 @@ from django.core.management import CommandError
 from django.db import connections, router
 from django.db.migrations.executor import MigrationExecutor
 
-from rollout_inspector import bridges, cost, locks, placing, task, trial, usage, verdict
-from rollout_inspector.effects import applied_state, is_code, new_models_alone
+from rollout_inspector import bridges, cost, locks, placing, rendering, task, trial, usage, verdict
+from rollout_inspector.effects import applied_state, is_code
 
 # In characters: a plan is one line of a container's log, which holds 10 MiB before it is rotated.
 longest_sql = 8000
@@ -259,7 +259,7 @@ def is_known(name, loader):
     return key in loader.applied_migrations or key in loader.disk_migrations
 
 
-@new_models_alone()
+@rendering.sparingly()
 def plan_of(alias, identity, own, schemas=(), unseen=""):
     """Returns the plan of one database, its needs and its judge; of the apps in `own` alone where that is not None; of the
     first of these schemas (tenants.py)."""

@@ -5,7 +5,7 @@ import { answersTo } from '../support/inspector.js'
 // Each answer: whether what is related in turn waits (`delay`) for a new model, for a changed one, and afterwards.
 const program = `
 import sys, types
-from rollout_inspector import effects
+from rollout_inspector import rendering
 
 class ProjectState:
     def add_model(self, model):
@@ -26,7 +26,7 @@ def delays():
 
 def answer(version):
     sys.modules["django"].VERSION = tuple(version)
-    with effects.new_models_alone():
+    with rendering.new_models_alone():
         meanwhile = delays()
     return meanwhile + delays()
 `
