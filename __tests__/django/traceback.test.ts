@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import {
-  isOfInspector,
+  faultOfInspector,
   lastError,
   lastTraceback,
   ownFrame,
@@ -277,18 +277,253 @@ describe("the deepest frame in the user's code", () => {
   })
 })
 
-test.each([
-  ['TypeError', ['/app/manage.py', 'rollout_inspector/plan.py'], true],
-  ['TypeError', ['rollout_inspector/plan.py', '/app/shop/models.py'], false],
-  ['django.core.management.base.CommandError', ['rollout_inspector/plan.py'], false],
-  ['django.core.management.base.SystemCheckError', [], false],
-])(
-  'an error is the inspector’s own when its own code has raised it: %s in %j',
-  (exception, files, is) => {
-    const frames = files.map((file) => ({ file, line: 1 }))
-    expect(isOfInspector({ exception, message: '', frames })).toBe(is)
-  },
-)
+// Frames of real runs, the deepest last: each begins in Django's `shell`, which runs the inspector.
+const ours = (at: string) => `rollout_inspector/${at}`
+const django = (at: string) => `/venv/lib/python3.12/site-packages/django/${at}`
+const python = (at: string) => `/usr/local/lib/python3.12/${at}`
+const db = 'django.db.utils'
+const asked = [
+  django('db/backends/utils.py _execute_with_wrappers'),
+  django('db/backends/sqlite3/base.py execute'),
+]
+
+test.each<[string, string, readonly string[], boolean]>([
+  ['its own code', 'TypeError: x', [ours('plan.py at')], true],
+  [
+    'a text that it cannot read',
+    'json.JSONDecodeError: x',
+    [ours('run.py handed'), python('json/decoder.py decode')],
+    true,
+  ],
+  ['a name that Django does not have', 'ImportError: x', [ours('plan.py <module>')], true],
+  [
+    'its wrapper of a query',
+    'TypeError: x',
+    [
+      ours('main.py plan'),
+      '/app/shop/checks.py stock',
+      django('db/backends/utils.py execute'),
+      ours('plan.py refuse_writes'),
+    ],
+    true,
+  ],
+  [
+    'what Django does with its arguments',
+    'AttributeError: x',
+    [ours('plan.py plan_of'), django('db/backends/sqlite3/introspection.py get_table_list')],
+    true,
+  ],
+  [
+    'a field of Django that it calls',
+    'TypeError: x',
+    [ours('needs.py needs_of_field'), django('db/models/fields/__init__.py db_type')],
+    true,
+  ],
+  [
+    'a field of a package that it calls',
+    'TypeError: x',
+    [ours('needs.py needs_of_field'), '/venv/lib/python3.12/site-packages/money/fields.py db_type'],
+    true,
+  ],
+  [
+    'an app that it names',
+    'LookupError: x',
+    [ours('plan.py plan_of'), django('apps/registry.py get_model')],
+    true,
+  ],
+  [
+    'a query of its own',
+    `${db}.ProgrammingError: syntax error at or near "x"`,
+    [ours('catalog.py read'), ...asked],
+    true,
+  ],
+  [
+    'a query of its own on SQLite',
+    `${db}.OperationalError: no such column: x`,
+    [ours('catalog.py read'), ...asked],
+    true,
+  ],
+  [
+    'a query of its own on MySQL',
+    `${db}.OperationalError: (1054, "Unknown column 'x' in 'field list'")`,
+    [ours('catalog.py read'), ...asked],
+    true,
+  ],
+  [
+    'a query of its own through its wrapper',
+    `${db}.ProgrammingError: x`,
+    [ours('catalog.py read'), ...asked.slice(0, 1), ours('plan.py refuse_writes'), ...asked],
+    true,
+  ],
+  [
+    'a model that it gives to a router',
+    'AttributeError: x',
+    [ours('needs.py needs_of'), django('db/utils.py allow_migrate_model')],
+    true,
+  ],
+  [
+    'settings that are missing',
+    "ModuleNotFoundError: No module named 'nope'",
+    [
+      ours('main.py plan'),
+      django('conf/__init__.py __getattr__'),
+      python('importlib/__init__.py import_module'),
+    ],
+    false,
+  ],
+  [
+    'an app that is missing',
+    "ModuleNotFoundError: No module named 'nope'",
+    [ours('main.py plan'), django('__init__.py setup'), django('apps/config.py create')],
+    false,
+  ],
+  [
+    'a package that is too old',
+    'AttributeError: x',
+    [
+      ours('main.py plan'),
+      django('__init__.py setup'),
+      '/venv/lib/python3.12/site-packages/money/models.py <module>',
+    ],
+    false,
+  ],
+  [
+    'the models',
+    'TypeError: x',
+    [
+      ours('main.py plan'),
+      django('__init__.py setup'),
+      '/app/shop/models.py <module>',
+      django('db/models/fields/__init__.py __init__'),
+    ],
+    false,
+  ],
+  [
+    'a system check',
+    'KeyError: x',
+    [
+      ours('main.py plan'),
+      django('core/management/__init__.py call_command'),
+      django('core/checks/registry.py run_checks'),
+    ],
+    false,
+  ],
+  [
+    'a query of a system check',
+    `${db}.OperationalError: no such table: x`,
+    [
+      ours('main.py plan'),
+      django('core/management/__init__.py call_command'),
+      '/app/shop/checks.py stock',
+      ...asked,
+    ],
+    false,
+  ],
+  [
+    'a field of the project',
+    'TypeError: x',
+    [
+      ours('needs.py needs_of_field'),
+      '/app/shop/fields.py db_type',
+      django('db/models/fields/__init__.py db_type'),
+    ],
+    false,
+  ],
+  [
+    'a migration that is no file of one',
+    'django.db.migrations.exceptions.BadMigrationError: x',
+    [
+      ours('main.py plan'),
+      python('contextlib.py inner'),
+      ours('plan.py plan_of'),
+      django('db/migrations/executor.py __init__'),
+      django('db/migrations/loader.py load_disk'),
+    ],
+    false,
+  ],
+  [
+    'a router without hints',
+    'TypeError: x',
+    [
+      ours('needs.py needs_of'),
+      django('db/utils.py allow_migrate_model'),
+      django('db/utils.py allow_migrate'),
+    ],
+    false,
+  ],
+  [
+    'a database that is not in the settings',
+    'django.utils.connection.ConnectionDoesNotExist: x',
+    [ours('main.py plan'), django('utils/connection.py __getitem__')],
+    false,
+  ],
+  [
+    'a database without an engine',
+    'django.core.exceptions.ImproperlyConfigured: x',
+    [ours('identity.py connect'), django('db/backends/dummy/base.py complain')],
+    false,
+  ],
+  [
+    'a database that does not answer',
+    `${db}.OperationalError: connection refused`,
+    [
+      ours('identity.py connect'),
+      django('utils/asyncio.py inner'),
+      django('db/backends/base/base.py ensure_connection'),
+    ],
+    false,
+  ],
+  [
+    'a database that goes away',
+    `${db}.OperationalError: server closed the connection`,
+    [ours('catalog.py read'), ...asked],
+    false,
+  ],
+  [
+    'a right that is missing',
+    `${db}.ProgrammingError: permission denied for table x`,
+    [ours('catalog.py read'), ...asked],
+    false,
+  ],
+  [
+    'a migration that the inspector looks into',
+    'TypeError: x',
+    [
+      ours('main.py plan'),
+      ours('effects.py run'),
+      django('db/migrations/operations/models.py state_forwards'),
+      ours('effects.py add_alone'),
+      django('db/migrations/state.py add_model'),
+      '/app/shop/fields.py clone',
+    ],
+    false,
+  ],
+  [
+    'a refusal on purpose',
+    'django.core.management.base.CommandError: x',
+    [ours('plan.py plan_of')],
+    false,
+  ],
+  ['the project before the inspector begins', 'TypeError: x', [django('__init__.py setup')], false],
+])('who has failed: %s (%s)', (_, error, places, is) => {
+  const [exception = '', message = ''] = error.split(/: (.*)/)
+  const begins = ['/app/manage.py main', django('core/management/commands/shell.py handle')]
+  const frames = [...begins, '<string> django_rollout_inspect', ...places].map((place) => {
+    const [file = '', name = ''] = place.split(' ')
+    return { file, line: 1, function: name }
+  })
+  const fault = faultOfInspector({ exception, message, frames })
+  expect(fault?.file.startsWith('rollout_inspector/') ?? false).toBe(is)
+})
+
+test('the place of a fault is that of the inspector, not what it has called', () => {
+  const frames = [
+    { file: 'rollout_inspector/main.py', line: 44 },
+    { file: 'rollout_inspector/needs.py', line: 89 },
+    { file: '/venv/lib/python3.12/site-packages/django/db/models/fields/__init__.py', line: 7 },
+  ]
+  expect(faultOfInspector({ exception: 'TypeError', message: '', frames })).toBe(frames[1])
+})
 
 describe('the file of the repository', () => {
   const files = [

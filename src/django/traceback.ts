@@ -79,10 +79,71 @@ export function ownFrame(traceback: Traceback): Frame | undefined {
 /** How the inspector names its files. */
 const inspector = 'rollout_inspector/'
 
-/** Whether the inspector itself has failed: it raises nothing else than an error of Django's commands on purpose. */
-export function isOfInspector({ exception, frames }: Traceback): boolean {
-  const isOnPurpose = /(^|\.)CommandError$/.test(exception)
-  return !isOnPurpose && frames.at(-1)?.file.startsWith(inspector) === true
+/** Python's own library: /usr/lib/python3, /usr/local/lib/python3.13, /opt/conda/lib/python3.12. */
+const library = /\/lib(64)?\/python\d+(\.\d+)?t?\//
+const installed = /\/(site|dist)-packages\//
+
+/** What each command of Django calls at its start: functions, by file. */
+const calledByAllCommands: Readonly<Record<string, readonly string[]>> = {
+  __init__: ['setup'],
+  'conf/__init__': ['__getattr__'],
+  'core/management/__init__': ['call_command', 'get_commands'],
+  'utils/connection': ['__getitem__'],
+  'db/utils': ['__getitem__', 'allow_migrate'],
+  // Around what connects.
+  'utils/asyncio': ['inner'],
+  'db/backends/base/base': ['ensure_connection', 'connect', 'cursor'],
+  'db/migrations/executor': ['__init__', 'migration_plan'],
+  'db/migrations/loader': ['__init__', 'check_consistent_history', 'detect_conflicts'],
+}
+
+/** What Django says of the settings, the packages and the database of a project, no matter who calls it. */
+const ofTheProject =
+  /(^|\.)(ImproperlyConfigured|ImportError|ModuleNotFoundError|OperationalError|InterfaceError)$/
+const noRight = /permission denied/i
+/** What MySQL and SQLite say of a query that they cannot run: to Django that is an OperationalError too. */
+const wrongQuery =
+  /syntax error|no such (table|column|function)|unknown column|function \S+ does not exist/i
+
+/**
+ * Returns the place in the inspector that has failed, if it was the inspector. Its last frame that nothing but the
+ * inspector has called decides: what Django or the project calls of it (a wrapper of each query) only passes on what
+ * others raise. Below that frame there is
+ * - nothing: the inspector itself has raised it, on purpose if it is an error of Django's commands;
+ * - a file of the project: the project has raised it, and would for others;
+ * - a call that each command of Django makes (settings, apps, checks, the connection, the files of the migrations): the
+ *   project's too, although Django alone is seen in the traceback;
+ * - another call into Django or a package: that failed by what the inspector passed, or by a version that it does not
+ *   know. What Django says of settings, packages and a database that does not answer or gives no right is none of that.
+ * In doubt it is the inspector: who looks for an error in code that has none loses more than who reads of a fault of
+ * ours, which the same line names.
+ */
+export function faultOfInspector({ exception, message, frames }: Traceback): Frame | undefined {
+  if (/(^|\.)CommandError$/.test(exception)) return undefined
+  const known = frames.filter(({ file }) => !isOfPython(file))
+  const isOurs = (each: Frame | undefined) => each?.file.startsWith(inspector) === true
+  const last = known.at(-1)
+  if (isOurs(last)) return last
+  const first = known.findIndex(isOurs)
+  const at = known.findLastIndex(
+    (each, index) => isOurs(each) && (index === first || isOurs(known[index - 1])),
+  )
+  const below = known.slice(at + 1).filter((each) => !isOurs(each))
+  const isOfProject =
+    below.some((each) => isOwn(each.file) || isOfAllCommands(each)) ||
+    noRight.test(message) ||
+    (ofTheProject.test(exception) && !wrongQuery.test(message))
+  return isOfProject ? undefined : known[at]
+}
+
+function isOfAllCommands(frame: Frame): boolean {
+  const [, file = ''] = /\/django\/(.+)\.py$/.exec(frame.file) ?? []
+  return calledByAllCommands[file]?.includes(frame.function ?? '') === true
+}
+
+/** Whether it is a file of Python's own library, or none: the import system, the inspector's loader. */
+function isOfPython(file: string): boolean {
+  return file.startsWith('<') || (library.test(file) && !installed.test(file))
 }
 
 /** Whether a path inside an image may be the user's own code. */
@@ -90,9 +151,8 @@ export function isOwn(file: string): boolean {
   return !(
     file.startsWith('<') ||
     file.startsWith(inspector) ||
-    /\/(site|dist)-packages\//.test(file) ||
-    // Python's own library: /usr/lib/python3, /usr/local/lib/python3.13, /opt/conda/lib/python3.12
-    /\/lib(64)?\/python\d+(\.\d+)?t?\//.test(file) ||
+    installed.test(file) ||
+    library.test(file) ||
     // /usr/local/bin/gunicorn, /venv/bin/celery
     /\/bin\/[^/.]+$/.test(file)
   )

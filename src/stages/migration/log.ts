@@ -21,7 +21,7 @@ import type { ContractPolicy } from '../../django/contract.js'
 import type { Locking, LockWait } from '../../django/locking.js'
 import type { Judged, Misfit, MigrationFinding, Verified } from '../../django/verdict.js'
 import { MigrationLog, type Migrated } from '../../django/progress.js'
-import { isOfInspector, lastError, sentence as errorLine } from '../../django/traceback.js'
+import { faultOfInspector, lastError, sentence as errorLine } from '../../django/traceback.js'
 import { Failure, type Cause } from '../../failure/failure.js'
 import {
   bridgeSentence,
@@ -178,11 +178,11 @@ export class Output {
  */
 export function planCause(cause: Cause, who: string, lines: readonly string[]): Cause {
   const traceback = lastError(lines)
-  if (traceback && isOfInspector(traceback)) {
-    const { file, line } = traceback.frames.at(-1) ?? {}
+  const fault = traceback && faultOfInspector(traceback)
+  if (fault) {
     return {
       code: 'plan-failed',
-      sentence: `django-rollout does not understand the migrations of ${who}: ${errorLine(traceback)} (${file}:${line})`,
+      sentence: `django-rollout does not understand the migrations of ${who}: ${errorLine(traceback)} (${fault.file}:${fault.line})`,
       hint: `this is a fault of django-rollout, not of ${who}: please report it with this log. With "migrate-command: none", and the migrations applied by hand, the release works`,
       ...(cause.logs && { logs: cause.logs }),
     }
