@@ -824,3 +824,41 @@ def answer(need): return is_sent(need)`,
   )
   expect(needs.map(read)).toEqual([true, true, true, false, false, false])
 })
+
+describe('after a step in Python, by the columns of a table', () => {
+  const needs = { id: { g: 1 }, note: { t: 'text' }, at: { d: 1 } }
+  const own = { id: false, note: true, at: false }
+  const fits = ['fits', '']
+  const rows: [string, object | null, Record<'SELECT' | 'INSERT', string[]>][] = [
+    ['all are there', own, { SELECT: fits, INSERT: fits }],
+    ['a nullable one is new', { ...own, extra: false }, { SELECT: fits, INSERT: fits }],
+    [
+      'one that each row has to give is new',
+      { ...own, extra: true },
+      { SELECT: fits, INSERT: ['23502', 'column "extra" is NOT NULL without a default'] },
+    ],
+    [
+      'the default is gone that it relies on',
+      { ...own, at: true },
+      { SELECT: fits, INSERT: ['23502', 'column "at" is NOT NULL without a default'] },
+    ],
+    [
+      'one that it uses is gone',
+      { id: false, at: false },
+      { SELECT: ['42703', 'column "note" does not exist'], INSERT: fits },
+    ],
+    ['the table is gone', null, { SELECT: ['42P01', 'the table does not exist'], INSERT: fits }],
+  ]
+  const given = rows.map(([, columns]) => [needs, columns])
+  const read = answersTo(
+    `from rollout_inspector.trial import by_columns
+def answer(given): return by_columns(*given)`,
+    given,
+  )
+  test.each(rows.map(([name, , expected], index) => ({ name, expected, index })))(
+    '$name',
+    ({ expected, index }) => {
+      expect(read(given[index])).toEqual(expected)
+    },
+  )
+})

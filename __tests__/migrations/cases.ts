@@ -950,6 +950,38 @@ export const cases: readonly Case[] = [
     unpredicted: ['column-gone shop_order.note'],
   },
   {
+    name: 'a column dropped by a step in Python alone',
+    // Before, a deletion reads all columns of what it takes along.
+    since: 3.2,
+    old: base,
+    new: base,
+    migrations: next(
+      'migrations.RunPython(drop, migrations.RunPython.noop)',
+      'def drop(apps, editor):\n    editor.execute("ALTER TABLE shop_order DROP COLUMN note")\n',
+    ),
+    running: [],
+    blocked: false,
+    refused: ['write-refused shop_order: SELECT: column "note" does not exist'],
+    oldFails: allOfOrder,
+    newFails: allOfOrder,
+    unpredicted: ['column-gone shop_order.note'],
+  },
+  {
+    name: 'a NOT NULL column added by a step in Python alone',
+    old: base,
+    new: base,
+    migrations: next(
+      'migrations.RunPython(add, migrations.RunPython.noop)',
+      'def add(apps, editor):\n    editor.execute("ALTER TABLE shop_order ADD COLUMN code int NOT NULL DEFAULT 1")\n    editor.execute("ALTER TABLE shop_order ALTER COLUMN code DROP DEFAULT")\n',
+    ),
+    running: [],
+    blocked: false,
+    refused: ['write-refused shop_order: INSERT: column "code" is NOT NULL without a default'],
+    oldFails: ['Order.insert'],
+    newFails: ['Order.insert'],
+    unpredicted: ['insert-refused shop_order.code'],
+  },
+  {
     name: 'SQL that cannot be read, of another operation',
     old: base,
     new: base,

@@ -47,6 +47,9 @@ export interface LoadCase extends Pick<
 }
 
 const notHere = new Set([
+  // They end in the trial, without a commit: what they would break is played by `long/judged`.
+  'a column dropped by a step in Python alone',
+  'a NOT NULL column added by a step in Python alone',
   // Requests fail by the code of the new version itself.
   'a model of a table whose server does not answer',
   'a table whose name the environment gives',

@@ -3,7 +3,7 @@
 A trigger, a view or SQL that cannot be read decides by itself whether a row is taken. So its table is asked: a query of each kind,
 with a row of today, before the operations and after them. What fitted before and is refused after makes the migration fail, and
 its transaction is rolled back. All of it is in a savepoint that is always rolled back, and waits for nobody: what is not
-answered at once is not known.
+answered at once is not known. A step in Python may change any table: the catalog is asked for the columns of all.
 """
 import contextlib
 import json
@@ -42,18 +42,20 @@ fits, unknown, kinds = "fits", "not known", ("SELECT", "INSERT", "UPDATE", "DELE
 
 
 def planned(judge, pending):
-    """By migration, the tables to try: [{"table", "model", "needs", "versions", "file", "anew"}]; anew: SQL makes it again."""
+    """By migration, the tables to try: [{"table", "model", "needs", "versions", "file", "how"}]; how: by a "row" of today, as "anew"
+    where SQL makes the table again, or by the "catalog" alone."""
+    from rollout_inspector.effects import is_code, steps_of
     from rollout_inspector.verdict import any_runs
 
     found = {}
-    if judge.connection.vendor != "postgresql" or task.spec.get("unsafe") == "allow" or judge.effects is None:
+    if judge.connection.vendor != "postgresql" or task.spec.get("unsafe") == "allow":
         return found
     accepted, _ = allows.comments_of(pending)
     # Its refusal is known, and somebody wants it.
     wanted = {each["table"] for each in judge.findings if (each["rule"], each["object"]) in accepted and each["severity"] == "breaks"}
     by_name = {"%s.%s" % (each.app_label, each.name): each for each in pending if each.atomic}
 
-    def add(name, table, versions, is_anew=False):
+    def add(name, table, versions, how="row"):
         for index in versions:
             need = judge.known[index][0].get(table)
             if need and any_runs([index]) and table not in wanted and ("write-refused", table) not in accepted:
@@ -61,7 +63,7 @@ def planned(judge, pending):
                 same = [each for each in tries if each["table"] == table and each["needs"] == need["c"]]
                 if not same:
                     same = [{"table": table, "model": need["m"], "needs": need["c"], "versions": []}]
-                    same[0].update(file=allows.file_of(by_name[name]), anew=is_anew)
+                    same[0].update(file=allows.file_of(by_name[name]), how=how)
                     tries += same
                 if index not in same[0]["versions"]:
                     same[0]["versions"].append(index)
@@ -69,13 +71,19 @@ def planned(judge, pending):
     every = range(len(judge.known))
     for each in judge.findings:
         if each["rule"] in ("unread", "view") and each["table"] and each["migration"] in by_name:
-            add(each["migration"], each["table"], each["versions"], each["rule"] == "unread")
-    for migration, statement, table in judge.effects.unread:
+            add(each["migration"], each["table"], each["versions"], "anew" if each["rule"] == "unread" else "row")
+    needed = sorted({each for needs, _ in judge.known for each in needs})
+    for migration, statement, table in judge.effects.unread if judge.effects else ():
         name = "%s.%s" % (migration.app_label, migration.name)
-        names = {each for needs, _ in judge.known for each in needs} if table is None else [table]
+        names = needed if table is None else [table]
         # What it names first.
-        for each in sorted(names, key=lambda each: (each not in statement, each))[:most_tables] if name in by_name else ():
+        for each in sorted(names, key=lambda each: each not in statement)[:most_tables] if name in by_name else ():
             add(name, each, every)
+    predicted = {(each["migration"], each["table"]) for each in judge.findings if each["severity"] == "breaks"}
+    for name, migration in by_name.items():
+        for each in needed if any(map(is_code, steps_of(migration.operations))) else ():
+            if (name, each) not in predicted:
+                add(name, each, every, "catalog")
     return found
 
 
@@ -119,8 +127,8 @@ class Trial:
         from django.core.management import CommandError
 
         found = []
-        for each, was, now in zip(self.tries, before, self.asked(before) or ()):
-            detail = refusal(was, now, each["anew"])
+        for each, was, now in zip(self.tries, before, self.asked(before)):
+            detail = refusal(was, now, each["how"] == "anew")
             if detail:
                 found.append("%s refuses %s" % (each["table"], detail))
                 finding = {
@@ -139,23 +147,41 @@ class Trial:
             raise CommandError("%s: %s. Its transaction is rolled back" % (self.name, "; ".join(found)))
 
     def asked(self, before):
-        """What becomes of each kind of query, by table; None where nothing can be tried."""
+        """What becomes of each kind of query, by table; None where it is not tried."""
+        found = [None] * len(self.tries)
+        for ask, ways in ((self.by_catalog, ["catalog"]), (self.by_row, ["row", "anew"])):
+            chosen = [at for at, each in enumerate(self.tries) if each["how"] in ways]
+            with self.undone():
+                try:
+                    for at, outcome in zip(chosen, ask([self.tries[at] for at in chosen], [before[at] for at in chosen])):
+                        found[at] = outcome
+                except Exception:
+                    # A migration is never stopped by what the trial cannot do.
+                    pass
+        return found
+
+    def by_row(self, tries, before):
+        if not tries or self.run("SHOW transaction_isolation")[0][0] != "read committed" or self.calls_out():
+            return []
         self.end = time.monotonic() + longest
-        with self.undone():
-            try:
-                if self.run("SHOW transaction_isolation")[0][0] != "read committed" or self.calls_out():
-                    return None
-                limits = "SELECT set_config('lock_timeout', %s, true), set_config('statement_timeout', %s, true)"
-                self.run(limits, [str(lock_ms), str(statement_ms)])
-                # What is left for the commit is asked at once.
-                self.run("SET CONSTRAINTS ALL IMMEDIATE")
-                return [
-                    self.outcomes(each, was) if time.monotonic() < self.end and was is not None else None
-                    for each, was in zip(self.tries, before)
-                ]
-            except Exception:
-                # A migration is never stopped by what the trial cannot do.
-                return None
+        limits = "SELECT set_config('lock_timeout', %s, true), set_config('statement_timeout', %s, true)"
+        self.run(limits, [str(lock_ms), str(statement_ms)])
+        # What is left for the commit is asked at once.
+        self.run("SET CONSTRAINTS ALL IMMEDIATE")
+        return [
+            self.outcomes(each, was) if time.monotonic() < self.end and was is not None else None
+            for each, was in zip(tries, before)
+        ]
+
+    def by_catalog(self, tries, before):
+        query = (
+            "SELECT n.name, a.attname::text, a.attnotnull AND NOT a.atthasdef AND a.attidentity = '' FROM unnest(%s::text[]) n(name) "
+            "JOIN pg_attribute a ON a.attrelid = to_regclass(n.name) AND a.attnum > 0 AND NOT a.attisdropped"
+        )
+        columns = {}
+        for name, column, is_wanted in self.run(query, [[self.quote(each["table"]) for each in tries]]) if tries else ():
+            columns.setdefault(name, {})[column] = is_wanted
+        return [by_columns(each["needs"], columns.get(self.quote(each["table"]))) for each in tries]
 
     def outcomes(self, each, was):
         """{kind: (fits, unknown or a code, words)}, and the row that it was asked with."""
@@ -317,6 +343,17 @@ class Trial:
 def is_sent(need):
     """Whether Django's INSERT has a value for it."""
     return not need.get("g") and not need.get("l") and (bool(need.get("p")) or not need.get("d"))
+
+
+def by_columns(needs, columns):
+    """What becomes of a query by the columns alone: {name: whether each row has to give it}. Pure."""
+    gone = sorted(set(needs) - set(columns or ()))
+    wanted = sorted(name for name, is_wanted in (columns or {}).items() if is_wanted and not is_sent(needs.get(name, {"g": 1})))
+    select = ("42703", 'column "%s" does not exist' % gone[0]) if gone else (fits, "")
+    return {
+        "SELECT": select if columns else ("42P01", "the table does not exist"),
+        "INSERT": ("23502", 'column "%s" is NOT NULL without a default' % wanted[0]) if wanted else (fits, ""),
+    }
 
 
 def refusal(before, after, is_anew=False):
