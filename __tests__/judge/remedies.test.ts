@@ -53,6 +53,8 @@ describe('a ConfigMap or Secret that is missing', () => {
     ],
   } as const satisfies MissingConfiguration
   const absent = writers('Secret', 'keys', { exists: false, managers: [] })
+  const refused = (name: string) =>
+    ({ is: 'writers', kind: 'Secret', name, found: unreadable }) as const
   const db = (found: Partial<Writers> = {}) => writers('Secret', 'db', found)
 
   test.each<[string, readonly Fact[], string, RegExp]>([
@@ -118,13 +120,25 @@ describe('a ConfigMap or Secret that is missing', () => {
       'the API groups cannot be read',
       [{ is: 'groups', names: unreadable }],
       'unseen',
-      /^the API groups cannot be read \(Forbidden\)/,
+      /^\/apis cannot be read \(Forbidden\)/,
     ],
     [
       'its like cannot be read',
-      [groups(), absent, { is: 'writers', kind: 'Secret', name: 'db', found: unreadable }],
+      [groups(), absent, refused('db')],
       'unseen',
-      /^secret\/db cannot be read/,
+      /^secret\/db cannot be read \(Forbidden\), so something .*; the right to get it would show that$/,
+    ],
+    [
+      'neither it nor its like can be read: the kubelet may find what nobody else sees coming',
+      [groups(), ...['keys', 'db'].map((name) => refused(name))],
+      'unseen',
+      /^secret\/keys and secret\/db cannot be read \(Forbidden\), so .*; the right to get them would show that$/,
+    ],
+    [
+      'the server does not answer: no right would help',
+      [groups(), { ...refused('keys'), found: { is: 'unreadable', why: 'timed out' } }, db()],
+      'unseen',
+      /^secret\/keys cannot be read \(timed out\), so something may still create it$/,
     ],
   ])('%s', (name, facts, is, because) => {
     const lacks = { ...missing, is: name.includes('without the key') ? 'key' : 'object' } as const

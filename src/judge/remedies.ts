@@ -91,7 +91,8 @@ export function makerOf(missing: MissingConfiguration, facts: readonly Fact[]): 
   if (name !== undefined && ofCluster.includes(name)) return some('Kubernetes itself creates it')
   const groups = known(facts, { is: 'groups' })
   if (!groups) return { is: 'wanted', wanted: [{ is: 'groups' }] }
-  if (groups.names.is === 'unreadable') return unseen(unreadable('the API groups', groups.names))
+  if (groups.names.is === 'unreadable')
+    return unseen(unreadable([{ what: '/apis', ...groups.names }]))
   const operator = groups.names.value.find((group) => !createsNone(group))
   if (operator !== undefined) {
     const named = makers.find(([group]) => group.test(operator))
@@ -113,9 +114,11 @@ export function makerOf(missing: MissingConfiguration, facts: readonly Fact[]): 
       return some(`${idOf(one)} was written by ${writer}, which may create this one too`)
     }
   }
-  for (const one of found) {
-    if (one?.found.is === 'unreadable') return unseen(unreadable(idOf(one), one.found))
-  }
+  // The missing one too: only the kubelet would see it come, which looks again when the 3 s are long over.
+  const closed = found.flatMap((one) =>
+    one?.found.is === 'unreadable' ? [{ what: idOf(one), why: one.found.why }] : [],
+  )
+  if (closed.length > 0) return unseen(unreadable(closed))
   if (all.length > likes.length) return unseen('the pod reads more than was checked')
   return none(`no controller in this cluster creates ${what}`)
 }
@@ -137,7 +140,7 @@ export function comeMeanwhile(
     const meanwhile = { is: 'come', object, because: `${object} is read once more` } as const
     return { is: 'wanted', wanted: [wanted], meanwhile }
   }
-  if (now.found.is === 'unreadable') return unseen(unreadable(object, now.found))
+  if (now.found.is === 'unreadable') return unseen(unreadable([{ what: object, ...now.found }]))
   return now.found.value.exists
     ? { is: 'come', object, because: `${object} exists by now: the kubelet looks again` }
     : undefined
@@ -155,8 +158,11 @@ function idOf({ kind, name }: ConfigurationId): string {
   return `${kind.toLowerCase()}/${name}`
 }
 
-function unreadable(what: string, { why }: { readonly why: string }): string {
-  return `${what} cannot be read (${why}), so something may still create it`
+function unreadable(closed: readonly { readonly what: string; readonly why: string }[]): string {
+  const whats = closed.map(({ what }) => what).join(' and ')
+  const whys = [...new Set(closed.map(({ why }) => why))]
+  const right = `; the right to get ${closed.length > 1 ? 'them' : 'it'} would show that`
+  return `${whats} cannot be read (${whys.join(', ')}), so something may still create it${whys.includes('Forbidden') ? right : ''}`
 }
 
 // Nodes
