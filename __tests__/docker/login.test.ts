@@ -19,3 +19,13 @@ test.each<[string, Partial<Files>]>([
     credHelpers: { 'ghcr.io': `${helperName}0` },
   })
 })
+
+test('a login is in the text where no program may be started in the folder for temporary files (noexec)', async () => {
+  const { platform, written } = scripted([], { env: { HOME: '/home/ada' } })
+  const processes = { ...platform.processes, find: () => Promise.resolve(undefined) }
+  await new RunDocker({ ...platform, processes }).keep(login)
+  expect(JSON.parse(written['/private/config.json'] ?? '')).toEqual({
+    auths: { 'ghcr.io': { auth: Buffer.from('ada:secret').toString('base64') } },
+    credHelpers: {},
+  })
+})

@@ -94,6 +94,23 @@ describe('the rules that the server lists', () => {
     expect(asked.sort()).toEqual([...left].sort())
   })
 
+  test('decide nothing where they are not all: each right is reviewed, also what they grant or do not name', async () => {
+    const { cluster: server, asked } = allowing(all.slice(1))
+    const cluster = clusterOf({
+      review: <T>(path: string, body: unknown) =>
+        path.endsWith('/selfsubjectrulesreviews')
+          ? Promise.resolve({
+              status: {
+                incomplete: true,
+                resourceRules: all.slice(0, 2).map((one) => ruleOf(one)),
+              },
+            } as T)
+          : server.review<T>(path, body),
+    })
+    expect(await missingRights(cluster, wanted)).toEqual([right('apps', 'deployments', 'get')])
+    expect(asked.sort()).toEqual([...all].sort())
+  })
+
   test('may name objects', async () => {
     const right = {
       group: 'apps',
