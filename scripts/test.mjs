@@ -88,17 +88,19 @@ async function jest(script, output = 1) {
   const unrun = told.numPendingTests + told.numTodoTests
   const failed = told.numFailedTests + told.numRuntimeErrorTestSuites + unrun
   failedTests.push(...told.testResults.flatMap(failedOf))
-  if (unrun > 0) console.log(`${unrun} skipped or todo: counted as failed`)
   if (passed + failed === 0) console.log(`no test of "${script}" ran: counted as failed`)
   // Jest may be dissatisfied with something that is no test, such as a broken set-up.
   const dissatisfied = failed === 0 && (code !== 0 || passed === 0)
   return { passed, failed: failed + (dissatisfied ? 1 : 0) }
 }
 
-/** The names of the tests that failed in a file, or its own where it could not run. */
+/** The names of the tests of a file that failed or were skipped, or its own where it could not run. */
 function failedOf({ name, status, assertionResults }) {
-  const failed = assertionResults.filter((test) => test.status === 'failed')
-  if (failed.length > 0) return failed.map(({ fullName }) => fullName)
+  const failed = assertionResults.filter((test) => test.status !== 'passed')
+  if (failed.length > 0)
+    return failed.map(({ fullName, status: ended }) =>
+      ended === 'failed' ? fullName : `${fullName} (${ended}: counted as failed)`,
+    )
   return status === 'failed' ? [name] : []
 }
 

@@ -7,7 +7,8 @@ import { faults } from '../faults/catalogue.js'
 import { makeImages } from '../faults/images.js'
 import { play } from '../faults/play.js'
 
-const leftToTestLong = new Set([
+/** Played in `make test-long` only. */
+const seldom = new Set([
   'private-image',
   'crash-loop',
   'crash-without-a-probe',
@@ -28,7 +29,7 @@ const leftToTestLong = new Set([
   'scaled-and-evicted',
 ])
 
-const played = faults.filter(({ name }) => !leftToTestLong.has(name))
+const played = faults.filter(({ name }) => !seldom.has(name))
 const images = await makeImages()
 
 for (const fault of played) {
@@ -38,7 +39,7 @@ for (const fault of played) {
 test('each fault has its own name, and each way to end is played here', () => {
   const names = faults.map(({ name }) => name)
   expect(new Set(names).size).toBe(names.length)
-  expect(names).toEqual(expect.arrayContaining([...leftToTestLong]))
+  expect(names).toEqual(expect.arrayContaining([...seldom]))
   const ends = (of: typeof faults) =>
     new Set(of.map(({ ends }) => (ends.is === 'deployed' ? ends.is : `${ends.is}: ${ends.code}`)))
   expect(ends(played)).toEqual(ends(faults))

@@ -1,21 +1,14 @@
 /** Applies the migrations of an image in the registry, by the same Job as in a release. Rolls out nothing. */
 import { findSource } from '../docker/source.js'
 import { fail } from '../failure/failure.js'
-import { unheldWarnings } from '../report/contract-sentences.js'
-import {
-  heldWarnings,
-  poolerWarnings,
-  queuedWarnings,
-  witnessWarnings,
-} from '../report/lock-sentences.js'
-import { unsafeCause, untoldWarnings, verdictWarnings } from '../report/migration-sentences.js'
+import { unsafeCause } from '../report/migration-sentences.js'
 import type { Report } from '../report/report.js'
 import { imageToDeploy } from '../stages/image.js'
 import { endOfOthers } from '../stages/migration/ending.js'
 import { backupWhen } from '../stages/migration/backup.js'
 import { Planning } from '../stages/migration/planning.js'
 import { withReported } from '../stages/migration/unreleased.js'
-import { comparisonLacks, leftBehind } from '../stages/migration/log.js'
+import { leftBehind, planWarnings } from '../stages/migration/log.js'
 import { checkHistory } from '../stages/name-conflicts.js'
 import { preflight, type PreflightResult } from '../stages/preflight.js'
 import { toRepo, type OpenContext, type ReleaseContext } from '../stages/context.js'
@@ -130,19 +123,7 @@ export async function migrateTo(
     state.databases = Object.fromEntries(
       plan.databases.map(({ database, identity }) => [database, identity]),
     )
-    const notCompared = comparisonLacks(plan)
-    if (notCompared !== undefined) warn(notCompared)
-    verdictWarnings(plan.judged).forEach(warn)
-    const { databases } = plan
-    const warnings = [
-      unheldWarnings(databases),
-      untoldWarnings(databases),
-      poolerWarnings(databases),
-      heldWarnings(databases),
-      queuedWarnings(databases),
-      witnessWarnings(databases),
-    ]
-    warnings.flat().forEach(warn)
+    planWarnings(plan).forEach(warn)
     if (!plan.runs) return false
     const { backup: reasons } = plan
     if (reasons)

@@ -3,9 +3,7 @@ import { findSource } from '../docker/source.js'
 import { fail } from '../failure/failure.js'
 import type { Plan } from '../django/plan.js'
 import { backupReasons } from '../report/backup-sentences.js'
-import { unheldWarnings } from '../report/contract-sentences.js'
-import { poolerWarnings, queuedWarnings } from '../report/lock-sentences.js'
-import { unsafeCause, untoldWarnings, verdictWarnings } from '../report/migration-sentences.js'
+import { unsafeCause } from '../report/migration-sentences.js'
 import type { Report } from '../report/report.js'
 import { plural } from '../report/sentences.js'
 import { toRepo, type ClusterContext, type ReleaseContext } from '../stages/context.js'
@@ -13,7 +11,7 @@ import { imageToDeploy, imageToTest } from '../stages/image.js'
 import { runningVersions, type MigrationInput } from '../stages/migration/job.js'
 import { planAlone } from '../stages/plan-alone.js'
 import { backupWhen } from '../stages/migration/backup.js'
-import { comparisonLacks } from '../stages/migration/log.js'
+import { planWarnings } from '../stages/migration/log.js'
 import { withReported } from '../stages/migration/unreleased.js'
 import { Planning } from '../stages/migration/planning.js'
 import { survey } from '../stages/survey.js'
@@ -132,13 +130,7 @@ function sayBackup(log: StageLog, { backup, judged }: Plan): void {
 function concluded({ state, warn }: Run, context: ReleaseContext, plan: Plan): Outcome {
   state.plan = plan
   if (plan.judged?.blocked === true) fail(unsafeCause(plan.judged, toRepo(context)))
-  const notCompared = comparisonLacks(plan)
-  if (notCompared !== undefined) warn(notCompared)
-  verdictWarnings(plan.judged).forEach(warn)
-  unheldWarnings(plan.databases).forEach(warn)
-  untoldWarnings(plan.databases).forEach(warn)
-  poolerWarnings(plan.databases).forEach(warn)
-  queuedWarnings(plan.databases).forEach(warn)
+  planWarnings(plan).forEach(warn)
   const hasWork = plan.databases.some(
     ({ pending, squashed }) => pending.length + squashed.length > 0,
   )

@@ -130,43 +130,34 @@ export const lines = reader<readonly string[]>({ is: 'list' }, (value) =>
     .filter((line) => line !== ''),
 )
 
-/** Reads `NAME=value`, one a line. Reports a wrong line by its number: it may hold a key. */
-export const assignments = reader<Readonly<Record<string, string>>>(
-  { is: 'mapping', to: 'text' },
-  (value) => {
-    const pairs: Record<string, string> = {}
+/** Reads pairs of a form (name, value), one a line. Reports a wrong line by its number: it may hold a key. */
+function pairs<T extends string | undefined>(
+  form: RegExp,
+  problem: (line: string) => string,
+): Reader<Readonly<Record<string, T>>> {
+  return reader<Readonly<Record<string, T>>>({ is: 'mapping', to: 'text' }, (value) => {
+    const read: Record<string, T> = {}
     for (const [i, line] of value.split('\n').entries()) {
       if (line.trim() === '') continue
-      const [, name, text] = /^\s*([^\s=]+)=(.*)$/.exec(line.trimEnd()) ?? []
-      if (name === undefined || text === undefined) {
-        return new Problem(`is not of the form NAME=value in line ${i + 1}, without spaces in NAME`)
-      }
-      pairs[name] = text
+      const [, name, text] = form.exec(line.trimEnd()) ?? []
+      if (name === undefined) return new Problem(problem(`line ${i + 1}`))
+      read[name] = text as T
     }
-    return pairs
-  },
+    return read
+  })
+}
+
+/** `NAME=value` */
+export const assignments = pairs<string>(
+  /^\s*([^\s=]+)=(.*)$/,
+  (line) => `is not of the form NAME=value in ${line}, without spaces in NAME`,
 )
 
-/**
- * Reads `NAME=value`, or `NAME` alone: its value is that of the variable of this name in the environment, which may
- * have several lines. One a line.
- */
-export const secretAssignments = reader<Readonly<Record<string, string | undefined>>>(
-  { is: 'mapping', to: 'text' },
-  (value) => {
-    const pairs: Record<string, string | undefined> = {}
-    for (const [i, line] of value.split('\n').entries()) {
-      if (line.trim() === '') continue
-      const [, name, , text] = /^\s*([\w.-]+)(=(.*))?$/.exec(line.trimEnd()) ?? []
-      if (name === undefined) {
-        return new Problem(
-          `is not of the form NAME=value or NAME in line ${i + 1}, with letters, digits, and . _ - in NAME`,
-        )
-      }
-      pairs[name] = text
-    }
-    return pairs
-  },
+/** The same, or `NAME` alone: its value is that of the variable of this name in the environment, which may have several lines. */
+export const secretAssignments = pairs<string | undefined>(
+  /^\s*([\w.-]+)(?:=(.*))?$/,
+  (line) =>
+    `is not of the form NAME=value or NAME in ${line}, with letters, digits, and . _ - in NAME`,
 )
 
 /** `cpu=100m` is a request, `limits.cpu=1` a limit: as a ResourceQuota names them. */

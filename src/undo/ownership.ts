@@ -5,6 +5,7 @@
 import type { PodTemplateSpec } from 'kubernetes-types/core/v1'
 import { parseImage, shortName, versionOf } from '../kubernetes/image.js'
 import {
+  alike,
   changeCause,
   isWorkload,
   lastApplied,
@@ -30,9 +31,9 @@ export function templateOwnership(prior: ObjectSnapshot, live: KubeObject): Owne
   const { object, written, change } = prior
   if (!isWorkload(live) || !isWorkload(written)) return 'untouched'
   const now = decidedTemplate(live)
-  const isReleased = same(now, decidedTemplate(written))
+  const isReleased = alike(now, decidedTemplate(written))
   if (change === 'create' || !isWorkload(object)) return isReleased ? 'release' : 'external'
-  if (same(decidedTemplate(object), decidedTemplate(written))) return 'untouched'
+  if (alike(decidedTemplate(object), decidedTemplate(written))) return 'untouched'
   if (hasTemplateBack(prior, live)) return 'previous'
   if (isReleased) return 'release'
   return hasPreviousImages({ ...prior, written }, live) ? 'previous' : 'external'
@@ -55,7 +56,7 @@ function hasPreviousImages(
     changed.every(
       (name) => now[name] === before[name] || now[name] === (ran[name] ?? before[name]),
     ) &&
-    !same(
+    !alike(
       decidedTemplate(withTemplate(live, withImages(templateOf(live), imagesOfRelease))),
       decidedTemplate(written),
     )
@@ -70,7 +71,7 @@ export function hasTemplateBack(
   if (!isWorkload(object)) return false
   const now = decidedTemplate(live)
   const pinned = withTemplate(object, withImages(templateOf(object), ran))
-  return same(now, decidedTemplate(object)) || same(now, decidedTemplate(pinned))
+  return alike(now, decidedTemplate(object)) || alike(now, decidedTemplate(pinned))
 }
 
 /**
@@ -94,7 +95,7 @@ export function isAsCreated({ written }: ObjectSnapshot, live: KubeObject): bool
   const { uid } = written.metadata ?? {}
   if (uid !== undefined && uid !== live.metadata?.uid) return false
   if (isWorkload(live) && isWorkload(written)) {
-    if (!same(decidedTemplate(live), decidedTemplate(written))) return false
+    if (!alike(decidedTemplate(live), decidedTemplate(written))) return false
   }
   const isPlanned = uid === undefined
   return holds(fieldsOf(live, isPlanned), fieldsOf(written, isPlanned))
@@ -277,16 +278,17 @@ const restartVariable = 'STAKATER_'
 export function isSameVersion(one: WorkloadObject, other: WorkloadObject): boolean {
   // The watch keeps the template while no client writes it.
   const isKept = templateOf(one) === templateOf(other)
-  return isKept || same(decidedTemplate(one), decidedTemplate(other))
+  return isKept || alike(decidedTemplate(one), decidedTemplate(other))
 }
 
+/** Compared by `alike`: the server leaves empty fields out, or does not, with the same meaning. */
 function decidedTemplate(object: WorkloadObject): unknown {
   const template = templateOf(object)
   let decided = decidedTemplates.get(template)
   if (decided === undefined) {
     const annotations = without(template.metadata?.annotations, restartMarks)
     const plain = { ...template, metadata: { ...template.metadata, annotations } }
-    decided = { template: pruned(withoutRestartVariables(plain)) }
+    decided = { template: withoutRestartVariables(plain) }
     decidedTemplates.set(template, decided)
   }
   return decided.template
@@ -435,16 +437,6 @@ function holds(whole: unknown, part: unknown): boolean {
 
 function without<T>(fields: Readonly<Record<string, T>> = {}, names: readonly string[]) {
   return Object.fromEntries(Object.entries(fields).filter(([name]) => !names.includes(name)))
-}
-
-/** Returns a value without empty fields: the server leaves them out, or does not, with the same meaning. */
-function pruned(value: unknown): unknown {
-  if (Array.isArray(value)) return value.length === 0 ? undefined : value.map(pruned)
-  if (!isRecord(value)) return value ?? undefined
-  const entries = Object.entries(value)
-    .map(([key, item]) => [key, pruned(item)] as const)
-    .filter(([, item]) => item !== undefined)
-  return entries.length === 0 ? undefined : Object.fromEntries(entries)
 }
 
 function isRecord(value: unknown): value is Fields {

@@ -5,7 +5,6 @@ import type { Refused } from '../../../src/django/inspector-log.js'
 import type { Judged } from '../../../src/django/verdict.js'
 import {
   alsoPassed,
-  comparisonLacks,
   leftBehind,
   passedBy,
   migrationCause,
@@ -14,6 +13,7 @@ import {
   planCause,
   refusalCause,
   logPlan,
+  planWarnings,
 } from '../../../src/stages/migration/log.js'
 import { notebook } from '../../support/journal.js'
 
@@ -243,10 +243,36 @@ test.each([
   expect(hint.split('\n')).toEqual(lines)
 })
 
-test('a comparison that could not be made is a warning', () => {
-  expect(comparisonLacks(plan)).toBeUndefined()
-  expect(comparisonLacks({ ...plan, web: { module: 'shop.wsgi' } })).toBeUndefined()
-  expect(comparisonLacks({ ...plan, web: { silent: 'no module' } })).toContain('no module')
+test.each<[string, Partial<Plan>, readonly string[]]>([
+  ['nothing', {}, []],
+  ['nothing, where the database was compared', { web: { module: 'shop.wsgi' } }, []],
+  [
+    'a comparison that could not be made',
+    { web: { silent: 'no module' } },
+    ["the database was not compared with the web's: no module"],
+  ],
+  [
+    'what a release says of a database too: a pooler, tables that stay locked, roles that are hidden',
+    {
+      databases: [database('default', ['0003_note'])].map((one) => ({
+        ...one,
+        isPooled: true,
+        witnesses: 'hidden',
+        pending: one.pending.map((each) => ({
+          ...each,
+          locks: [{ table: 'shop_order', mode: 'ACCESS EXCLUSIVE', rows: 9, bytes: 9 }],
+          held: { seconds: 30, hasMore: false, queued: [] },
+        })),
+      })),
+    },
+    [
+      expect.stringContaining('through a pooler') as unknown as string,
+      expect.stringContaining('locks shop_order for about 30 s') as unknown as string,
+      expect.stringContaining('GRANT pg_read_all_stats') as unknown as string,
+    ],
+  ],
+])('a plan warns of %s', (_, more, warnings) => {
+  expect(planWarnings({ ...plan, ...more })).toEqual(warnings)
 })
 
 test.each<[string, readonly string[], number]>([

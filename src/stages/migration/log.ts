@@ -27,13 +27,24 @@ import {
   bridgeSentence,
   heldSentence,
   madeBridgeSentence,
+  unheldWarnings,
 } from '../../report/contract-sentences.js'
-import { lockCause, lockLine, lockWords } from '../../report/lock-sentences.js'
+import {
+  heldWarnings,
+  lockCause,
+  lockLine,
+  lockWords,
+  poolerWarnings,
+  queuedWarnings,
+  witnessWarnings,
+} from '../../report/lock-sentences.js'
 import {
   migrationSentence,
   sqlUnknown,
   unsafeCause,
+  untoldWarnings,
   verdictLines,
+  verdictWarnings,
 } from '../../report/migration-sentences.js'
 import { Last } from '../../platform/lines.js'
 import type { MadeJob } from './job.js'
@@ -395,8 +406,24 @@ export function logPlan(
   }
 }
 
+/** Returns all that a plan warns of, with and without a release. */
+export function planWarnings(plan: Plan): readonly string[] {
+  const { databases, judged } = plan
+  const notCompared = comparisonLacks(plan)
+  return [
+    ...(notCompared === undefined ? [] : [notCompared]),
+    ...verdictWarnings(judged),
+    ...unheldWarnings(databases),
+    ...untoldWarnings(databases),
+    ...poolerWarnings(databases),
+    ...heldWarnings(databases),
+    ...queuedWarnings(databases),
+    ...witnessWarnings(databases),
+  ]
+}
+
 /** Returns why it is unknown whether the web has the database that is migrated. */
-export function comparisonLacks({ web }: Plan): string | undefined {
+function comparisonLacks({ web }: Plan): string | undefined {
   return web && 'silent' in web
     ? `the database was not compared with the web's: ${web.silent}`
     : undefined
