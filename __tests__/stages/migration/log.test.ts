@@ -267,7 +267,7 @@ test.each<[string, Partial<Plan>, readonly string[]]>([
     },
     [
       expect.stringContaining('through a pooler') as unknown as string,
-      expect.stringContaining('locks shop_order for about 30 s') as unknown as string,
+      expect.stringContaining('locks shop_order for about 30.0 s') as unknown as string,
       expect.stringContaining('GRANT pg_read_all_stats') as unknown as string,
     ],
   ],
