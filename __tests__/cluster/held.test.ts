@@ -1,6 +1,6 @@
 /** A NOT NULL field is removed and another one added in one commit, under clients that read and write all the while. */
-import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { whileBuying } from '../e2e/client.js'
 import { Site, type Changes } from '../e2e/site.js'
 
 let shop: Site
@@ -43,34 +43,6 @@ const columns = () =>
      FROM information_schema.columns WHERE table_name = 'catalog_product' AND column_name IN ('brand', 'colour', 'size')`,
   )
 
-/** What of reading and writing has failed while `work` was done, and how often each was tried. */
-async function underClients<T>(work: () => Promise<T>) {
-  const failures: string[] = []
-  let count = 0
-  const over = new AbortController()
-  const clients = ['GET', 'POST'].map(async (method) => {
-    while (!over.signal.aborted) {
-      count += 1
-      const product = { name: 'Cup', sku: `${method}-${count}-${Date.now()}`, price: '1.00' }
-      const body = method === 'POST' ? JSON.stringify(product) : null
-      const headers = { 'content-type': 'application/json', connection: 'close' }
-      await fetch(`${url}/api/products/`, { method, body, headers })
-        .then(async (answer) => {
-          const text = await answer.text()
-          if (!answer.ok) failures.push(`${method} ${answer.status} ${text.slice(0, 300)}`)
-        })
-        .catch((error: unknown) => failures.push(`${method} ${String(error)}`))
-      await sleep(50)
-    }
-  })
-  try {
-    return { result: await work(), failures, count: () => count }
-  } finally {
-    over.abort()
-    await Promise.all(clients)
-  }
-}
-
 test('a removal is held back and an addition keeps its default, and the next release ends both', async () => {
   await shop.commit('A size, no colour', {
     'catalog/models.py': (old) =>
@@ -79,7 +51,7 @@ test('a removal is held back and an addition keeps its default, and the next rel
     ...migration('0004_size', '0003_colour', adds(size)),
     ...migration('0005_no_colour', '0004_size', 'migrations.RemoveField("product", "colour")'),
   })
-  const one = await underClients(() => shop.release({ bake: '0' }))
+  const one = await whileBuying(url, () => shop.release({ bake: '0' }))
   expect(one.result).toMatchObject({
     code: 0,
     report: {
@@ -106,7 +78,7 @@ test('a removal is held back and an addition keeps its default, and the next rel
   expect(stdout).toContain('migrations: 1; 1 migration held back')
 
   await shop.commit('Nothing', { 'README.md': (old) => `${old}\n` })
-  const two = await underClients(() => shop.release({ bake: '0' }))
+  const two = await whileBuying(url, () => shop.release({ bake: '0' }))
   expect(two.result).toMatchObject({
     code: 0,
     report: { result: 'deployed', migrations: ['catalog.0005_no_colour'], warnings: [] },
@@ -140,7 +112,7 @@ test('with "manual" no release applies it, also when it would be safe, but the c
   expect(await columns()).toBe(`brand size='m'`)
 
   const { image, namespace } = shop
-  const migrated = await underClients(() =>
+  const migrated = await whileBuying(url, () =>
     shop.cli('migrate', { image, namespace, tag, contract: 'manual' }),
   )
   expect(migrated.result).toMatchObject({
@@ -157,7 +129,7 @@ test('with "after" it is applied when no pod of the old version is left', async 
     'catalog/views.py': (old) => old.replace('"brand", ', ''),
     ...migration('0007_no_brand', '0006_no_size', 'migrations.RemoveField("product", "brand")'),
   })
-  const after = await underClients(() => shop.release({ bake: '0', contract: 'after' }))
+  const after = await whileBuying(url, () => shop.release({ bake: '0', contract: 'after' }))
   expect(after.result).toMatchObject({
     code: 0,
     report: { result: 'deployed', migrations: ['catalog.0007_no_brand'], warnings: [] },

@@ -61,6 +61,37 @@ export async function whileAsking<T>(
   }
 }
 
+/** Reads the products of the shop and adds some for as long as `work` lasts; what of it has failed. */
+export async function whileBuying<T>(
+  url: string,
+  work: () => Promise<T>,
+): Promise<{ readonly result: T; readonly failures: readonly string[] }> {
+  const failures: string[] = []
+  let count = 0
+  const over = new AbortController()
+  const clients = ['GET', 'POST'].map(async (method) => {
+    while (!over.signal.aborted) {
+      count += 1
+      const product = { name: 'Cup', sku: `${method}-${count}-${Date.now()}`, price: '1.00' }
+      const body = method === 'POST' ? JSON.stringify(product) : null
+      const headers = { 'content-type': 'application/json', connection: 'close' }
+      await fetch(`${url}/api/products/`, { method, body, headers })
+        .then(async (answer) => {
+          const text = await answer.text()
+          if (!answer.ok) failures.push(`${method} ${answer.status} ${text.slice(0, 300)}`)
+        })
+        .catch((error: unknown) => failures.push(`${method} ${String(error)}`))
+      await sleep(pauseMs)
+    }
+  })
+  try {
+    return { result: await work(), failures }
+  } finally {
+    over.abort()
+    await Promise.all(clients)
+  }
+}
+
 /** Ready comes before kube-proxy has written its rules for a new Service, which refuses until then. */
 export async function firstAnswer(url: string): Promise<void> {
   const latest = Date.now() + firstAnswerMs

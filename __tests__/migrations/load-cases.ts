@@ -928,6 +928,21 @@ export const removals: readonly LoadCase[] = [
   },
 ]
 
+/** New columns whose default Django takes away again. */
+export const additions: readonly LoadCase[] = [
+  ['a text', 'models.TextField(default="t")'],
+  ['a number', 'models.DecimalField(max_digits=6, decimal_places=2, default=1)'],
+  ['a day', 'models.DateField(default=datetime.date(2020, 2, 29))'],
+  ['a flag', 'models.BooleanField(default=True)'],
+  ['a name with quotes', 'models.CharField(max_length=20, default="it\'s")'],
+].map(([name, field = '']) => ({
+  name: `${name} added, with a Python default`,
+  kind: 'unsafe',
+  old: base,
+  new: `import datetime\n${more(`added = ${field}`)}`,
+  migrations: next(`migrations.AddField("order", "added", ${field})`, 'import datetime\n'),
+}))
+
 export const loadCases: readonly LoadCase[] = [...ofJudge, ...others, ...byLatestRows, ...removals]
 
 /** Those that mean something to a version of Django, and to a database. */

@@ -27,11 +27,15 @@ def bridge(judge, kind, table, column, migration, **more):
 
 def kept_default(judge, finding):
     """For versions that do not set a new column."""
-    if finding["rule"] != "insert-refused" or not is_on(judge.connection) or judge.connection.vendor != "postgresql":
+    connection = judge.connection
+    if finding["rule"] != "insert-refused" or not is_on(connection):
         return None
     event = judge.effects.cause_of(finding["table"], finding["column"])
     # One constant in all rows would not be unique, and what a function returns is no constant.
     if event is None or event.kind != "add" or event.field is None or not event.constant:
+        return None
+    # A text on MySQL has none that could stay.
+    if connection.SchemaEditorClass(connection).skip_default(event.field):
         return None
     return bridge(judge, "default-kept", finding["table"], finding["column"], event.migration)
 

@@ -93,7 +93,7 @@ def guard(own):
             is_postgresql = self.connection.vendor == "postgresql"
             if is_postgresql and task.spec["leading"] is not None:
                 stack.enter_context(self.connection.execute_wrapper(Guard(self.connection, migration)))
-            if is_postgresql and task.spec["kept"]:
+            if task.spec["kept"]:
                 stack.enter_context(self.connection.execute_wrapper(DefaultsKept(self.connection, migration)))
             name = "%s.%s" % (migration.app_label, migration.name)
             tries = task.spec["tries"].get("%s %s" % (self.connection.alias, name))
