@@ -54,6 +54,15 @@ test.each(played)('the judge predicts what the code really does: $name', async (
   expect(await lab.play(one, django)).toEqual(expected(one))
 })
 
+// All of them, on all versions: __tests__/long/safe-ways.test.ts.
+const ways = ['RemoveField', 'NULL to NOT NULL while the old code writes NULL']
+test.each(cases.filter(({ name }) => ways.includes(name)))(
+  'no release of the safe way breaks: $name',
+  async (one) => {
+    expect(await lab.way(one, django)).toMatchObject({ wrong: [] })
+  },
+)
+
 test.each(backCases)('the newer version goes back: $name', async (one) => {
   expect(await lab.reverse(one, django)).toEqual(one.expected)
 })

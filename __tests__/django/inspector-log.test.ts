@@ -171,6 +171,7 @@ describe('the verdict in a plan', () => {
     versions: [0],
     migration: 'shop.0002_next',
     code: ['x,'],
+    query: 'SELECT 1;',
     file: '/app/shop/migrations/0002_next.py',
     to: 'varchar(5)',
     allowed: { why: 'so', file: '/app/shop/migrations/0002_next.py', line: 3 },

@@ -35,8 +35,8 @@ export interface Case {
   readonly byCode?: true
   /** It is played in `make test-long` only. */
   readonly seldom?: true
-  /** A safe way is offered as code: it breaks nothing. */
-  readonly twin?: true
+  /** A safe way is offered as code: it breaks nothing, and ends in the same schema, or in another one. It is played in long/safe-ways. */
+  readonly way?: 'same' | 'another' | 'none'
   /** What was found after the migration, and not before it. */
   readonly unpredicted?: readonly string[]
 }
@@ -232,6 +232,7 @@ const checkedBySql = (condition: string) => ({
 const retypings: readonly Case[] = [
   retyped('models.IntegerField(default=1)', 'models.BooleanField(default=True)', {
     name: 'a truth in place of a number',
+    way: 'another',
   }),
   retyped(noteText, 'ArrayField(models.CharField(max_length=50), default=list)', {
     name: 'many texts in place of one',
@@ -690,7 +691,7 @@ export const cases: readonly Case[] = [
     new: withColour(red),
     migrations: addColour(red),
     running: ['insert-refused shop_order.colour'],
-    twin: true,
+    way: 'another',
     blocked: true,
     oldFails: ['Order.insert'],
   },
@@ -718,7 +719,7 @@ export const cases: readonly Case[] = [
     old: base,
     new: but(note, ''),
     migrations: next('migrations.RemoveField("order", "note")'),
-    twin: true,
+    way: 'same',
     running: ['column-gone shop_order.note'],
     blocked: true,
     oldFails: allOfOrder,
@@ -763,7 +764,7 @@ export const cases: readonly Case[] = [
     blocked: true,
     oldFails: [],
     newFails: ['Order.insert'],
-    twin: true,
+    way: 'another',
   },
   {
     name: 'from the state only, a foreign key left behind',
@@ -775,7 +776,7 @@ export const cases: readonly Case[] = [
     blocked: true,
     oldFails: [],
     newFails: ['Shop.delete'],
-    twin: true,
+    way: 'another',
   },
   {
     name: 'RenameModel, the table kept, with a many-to-many field',
@@ -797,7 +798,7 @@ export const cases: readonly Case[] = [
     new: but('    note =', '    text ='),
     migrations: next('migrations.RenameField("order", "note", "text")'),
     running: ['column-gone shop_order.note'],
-    twin: true,
+    way: 'another',
     blocked: true,
     oldFails: allOfOrder,
   },
@@ -819,6 +820,7 @@ export const cases: readonly Case[] = [
     migrations: next(
       'migrations.AlterField("order", "ref", models.CharField(max_length=50, default=""))',
     ),
+    way: 'same',
     running: ['null-refused shop_order.ref'],
     blocked: true,
     oldFails: ['Order.insert'],
@@ -842,6 +844,7 @@ export const cases: readonly Case[] = [
     migrations: next(
       'migrations.AlterField("order", "note", models.CharField(max_length=5, default="n"))',
     ),
+    way: 'same',
     running: ['narrowed shop_order.note'],
     blocked: false,
     oldFails: [],
@@ -866,7 +869,7 @@ export const cases: readonly Case[] = [
     new: base.split('class Order')[0] ?? '',
     migrations: next('migrations.DeleteModel("Order")'),
     running: ['table-gone shop_order', 'table-gone shop_order_tags'],
-    twin: true,
+    way: 'same',
     blocked: true,
     oldFails: allOfOrder,
   },
@@ -901,6 +904,7 @@ export const cases: readonly Case[] = [
     migrations: next(
       'migrations.AlterField("order", "note", models.CharField(max_length=50, default="n"))',
     ),
+    way: 'same',
     running: ['default-gone shop_order.note'],
     blocked: true,
     oldFails: ['Order.insert'],
@@ -1012,7 +1016,7 @@ export const cases: readonly Case[] = [
       'class Quiet(migrations.AddField):\n    def database_forwards(self, *args):\n        super().database_forwards(*args)\n',
     ),
     running: ['insert-refused shop_order.colour'],
-    twin: true,
+    way: 'another',
     blocked: true,
     oldFails: ['Order.insert'],
   },
@@ -1034,6 +1038,7 @@ export const cases: readonly Case[] = [
     migrations: next(
       'migrations.AlterField("order", "ref", models.CharField(max_length=50, default="r"))',
     ),
+    way: 'same',
     running: ['null-refused shop_order.ref'],
     blocked: false,
     oldFails: [],
@@ -1141,7 +1146,7 @@ export const cases: readonly Case[] = [
     new: but(tags, ''),
     migrations: next('migrations.RemoveField("order", "tags")'),
     running: ['table-gone shop_order_tags'],
-    twin: true,
+    way: 'same',
     blocked: true,
     oldFails: ['Order.tags'],
   },
@@ -1152,7 +1157,7 @@ export const cases: readonly Case[] = [
     initial: plainInitial,
     migrations: next('migrations.RenameModel("Order", "Sale")'),
     running: ['table-gone shop_order'],
-    twin: true,
+    way: 'another',
     blocked: true,
     oldFails: ['Order.insert', 'Order.read', 'Order.save'],
   },
@@ -1287,6 +1292,7 @@ ${withColour('Odd(null=True)')}`,
     migrations: next(
       'migrations.RemoveField("order", "note"), migrations.AddField("order", "note", models.GeneratedField(expression=models.F("ref"), output_field=models.CharField(max_length=50), db_persist=True))',
     ),
+    way: 'another',
     running: ['generated shop_order.note'],
     blocked: true,
     oldFails: ['Order.insert', 'Order.save'],
@@ -1466,6 +1472,7 @@ ${withColour('Odd(null=True)')}`,
         'migrations.AlterField("order", "ref", models.TextField(null=True))',
       ),
     },
+    way: 'another',
     running: [],
     coming: ['view-gone shop_order.ref'],
     blocked: true,

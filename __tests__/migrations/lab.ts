@@ -16,6 +16,7 @@ import {
 } from './back.js'
 import { initial, type Case } from './cases.js'
 import type { PlacedCase } from './placed-cases.js'
+import type { WayCase } from './ways-cases.js'
 import {
   seenOfTenants,
   tenantInitial,
@@ -135,12 +136,19 @@ interface Played {
   readonly applied: Plan
   /** What a rollback asks the old image after it. */
   readonly proof: Plan
-  /** Whether the safe way that was offered breaks a running version. */
-  readonly twin: readonly MigrationFinding[] | null
   /** What it was rolled back for before its commit. */
   readonly refused: readonly MigrationFinding[]
   readonly old: Readonly<Record<string, string>>
   readonly new: Readonly<Record<string, string>>
+}
+
+/** What `ways.py` has seen of the safe way that is offered for a case. */
+export interface SeenOfWay {
+  readonly code: readonly string[]
+  /** A sentence for all that breaks, in one of its releases. */
+  readonly wrong: readonly string[]
+  /** What is in the database at its end, and not after the migration, or the other way round. */
+  readonly differs: Readonly<Record<string, unknown>>
 }
 
 /** The same in the words of a case. */
@@ -154,8 +162,6 @@ export interface Seen {
   readonly newFails: readonly string[]
   readonly unpredicted: readonly string[]
   readonly unmet: readonly string[]
-  /** What the safe way that is offered breaks. */
-  readonly twin: readonly string[] | 'none offered'
   /** Parts of the plan that could not be told. */
   readonly untold: readonly string[]
   /** Whether the old version breaks: by the comparison after the migration, and by the old image itself. */
@@ -313,6 +319,7 @@ export class Lab {
       for (const file of [
         'project.py',
         'play.py',
+        'ways.py',
         'placed.py',
         'locking.py',
         'reversing.py',
@@ -346,6 +353,18 @@ export class Lab {
       database: databaseOf(engine, database),
     }
     return seen(await this.run<Played>('play', django, database, input))
+  }
+
+  /** Plays the releases of the safe way that is offered for a case. */
+  async way(one: WayCase, django: string): Promise<SeenOfWay> {
+    const [database, other] = [await this.makeDatabase(), await this.makeDatabase()]
+    return this.run<SeenOfWay>('ways', django, database, {
+      base: {},
+      ...one,
+      initial: { '0001_initial': one.initial ?? initial },
+      database: databaseAt('postgres', database),
+      other: databaseAt('postgres', other),
+    })
   }
 
   /** Plays two releases. */
@@ -489,7 +508,7 @@ export class Lab {
   }
 }
 
-function seen({ plan, by_state: byState, applied, proof, twin, refused, ...code }: Played): Seen {
+function seen({ plan, by_state: byState, applied, proof, refused, ...code }: Played): Seen {
   const { blocked } = plan.plan.judged
   const verified = applied.verified ?? []
   const lost = verified.flatMap(({ earlier }) => earlier['old']?.added ?? [])
@@ -503,7 +522,6 @@ function seen({ plan, by_state: byState, applied, proof, twin, refused, ...code 
     newFails: Object.keys(code.new).sort(),
     unpredicted: verified.flatMap((one) => one.unpredicted.map(named)),
     unmet: applied.verified ? verified.flatMap(({ unmet }) => unmet) : ['it was not compared'],
-    twin: twin ? breaks(twin) : 'none offered',
     untold: plan.plan.databases.flatMap(({ untold }) => untold.map(({ part }) => part)),
     back: {
       inHistory: lost.some(({ severity }) => severity === 'breaks'),
@@ -541,7 +559,6 @@ export function expected(one: Case, thorough = false): Seen {
     newFails: one.newFails ?? [],
     unpredicted: one.unpredicted ?? [],
     unmet: Object.keys(one.migrations).length > 0 ? [] : ['it was not compared'],
-    twin: one.twin ? [] : 'none offered',
     untold: one.untold ?? [],
     back: { inHistory: isBroken || one.sureType === true, proved: isBroken },
   }

@@ -96,17 +96,32 @@ test('the findings are written as lines of the log', () => {
   expect(verdictWarnings({ ...more, findings: [], comments: [] })).toEqual([])
 })
 
-test.each<[Partial<MigrationFinding>, boolean]>([
-  [{ rule: 'null-refused' }, true],
-  [{ rule: 'fk-added', stays: 'the new version leaves it to the foreign key' }, false],
-  [{ rule: 'unique' }, false],
-])('the fix names the rows that show what is written, for %j', (more, waits) => {
-  const of = { ...finding, ...more, lately: '2 of the latest 9 rows', code: ['SELECT 1;'] }
-  const way =
+describe('the fix', () => {
+  const lately = { lately: '2 of the latest 9 rows', query: 'SELECT 1;' }
+  const code = ['migrations.X(),', '# In the next release:', 'migrations.Y(),']
+  const own =
     'Or put it into a separate migration, which waits for the next release (contract: next)'
-  expect(fixOf(of)).toBe(
-    `${rules[of.rule].fix}. ${waits ? `${way}. ` : ''}These rows show that it is written:\nSELECT 1;`,
-  )
+  const shown = 'These rows show that it is written:\nSELECT 1;'
+
+  test.each<[string, Partial<MigrationFinding>, string]>([
+    ['is the advice alone', { rule: 'unique-gone' }, ''],
+    ['has the operations', { rule: 'narrowed', code }, `:\n${code.join('\n')}`],
+    ['has the rows in the way', { rule: 'rows-refuse', query: 'SELECT 1;' }, ':\nSELECT 1;'],
+    ['has the rows that are written', { rule: 'unique', ...lately }, `\n${shown}`],
+    [
+      'has all, and the other way where it is one',
+      { rule: 'null-refused', code, ...lately },
+      `:\n${code.join('\n')}\n${own}\n${shown}`,
+    ],
+    [
+      'leaves the other way out where the migration could not wait',
+      { rule: 'fk-added', stays: 'the new version leaves it to the foreign key', ...lately },
+      `\n${shown}`,
+    ],
+  ])('%s', (_, more, rest) => {
+    const one = { ...finding, ...more }
+    expect(fixOf(one)).toBe(`${rules[one.rule].fix}${rest}`)
+  })
 })
 
 test('the cause of a stopped release names the findings', () => {

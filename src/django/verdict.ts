@@ -49,7 +49,9 @@ export interface MigrationFinding {
   readonly until?: string
   /** Operations of a migration that does the same safely. */
   readonly code?: readonly string[]
-  /** What a running version has written lately, and could not write then: `12 of the latest 100 rows`; `code` shows them. */
+  /** Shows the rows that are in the way, or that a running version has written lately. */
+  readonly query?: string
+  /** What a running version has written lately, and could not write then: `12 of the latest 100 rows`. */
   readonly lately?: string
   /** The place in a running version's code that shows it: `shop/imports.py`. */
   readonly where?: string
@@ -88,7 +90,16 @@ export interface Judged {
 /** What a version needs that a database does not have, or not in this way. */
 export type Misfit = Omit<
   MigrationFinding,
-  'direction' | 'versions' | 'file' | 'code' | 'lately' | 'where' | 'stays' | 'allowed' | 'until'
+  | 'direction'
+  | 'versions'
+  | 'file'
+  | 'code'
+  | 'query'
+  | 'lately'
+  | 'where'
+  | 'stays'
+  | 'allowed'
+  | 'until'
 >
 
 /** What a migration has changed for a version that a rollback may restore. */
@@ -219,7 +230,7 @@ function findingOf(json: unknown): MigrationFinding | undefined {
     ...misfit,
     direction,
     versions,
-    ...textsOf(json, ['file', 'until', 'lately', 'where', 'stays']),
+    ...textsOf(json, ['file', 'until', 'query', 'lately', 'where', 'stays']),
     ...(code && { code }),
     ...(allowed && { allowed }),
   }

@@ -208,14 +208,17 @@ export function unsafeCause(judged: Judged, repoFile: (file: string) => string |
   }
 }
 
-/** Returns how to do the same safely: the rule's advice, and the operations for this model. */
-export function fixOf({ rule, code = [], lately, stays }: MigrationFinding): string {
+/** Returns how to do the same safely: the rule's advice, the operations for this model, the query that shows the rows. */
+export function fixOf({ rule, code = [], query, lately, stays }: MigrationFinding): string {
   const { fix } = rules[rule]
-  if (lately !== undefined) {
-    const waits = stays === undefined && isHeldAlone(rule) ? `. ${ownMigration}` : ''
-    return [`${fix}${waits}. These rows show that it is written:`, ...code].join('\n')
-  }
-  return code.length === 0 ? fix : [`${fix}:`, ...code].join('\n')
+  // Rows that are in the way are what the advice is about.
+  const shown = lately === undefined && query !== undefined ? [query] : code
+  return [
+    shown.length === 0 ? fix : `${fix}:`,
+    ...shown,
+    ...(lately !== undefined && stays === undefined && isHeldAlone(rule) ? [ownMigration] : []),
+    ...(lately === undefined ? [] : ['These rows show that it is written:', query ?? '']),
+  ].join('\n')
 }
 
 /** Other constraints may be what the new code writes by. */

@@ -11,7 +11,7 @@ Runs in the user's image as `python manage.py shell -v 0 -c <text>`; nothing is 
     effects   what pending migrations make of it, without a write
     reader    the same for SQL as text
     judge     what does not fit, by the rules of rules.json
-    twins     the safe way, as code of a migration
+    ways      the safe way, as code of a migration
     allows    comments that accept a finding
     checks    whether the rows of today are in the way
     backup    what a backup is for

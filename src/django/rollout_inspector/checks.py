@@ -9,7 +9,7 @@ import re
 import time
 import tokenize
 
-from rollout_inspector import allows, bridges, collations, computed, needs as fingerprint, reader
+from rollout_inspector import allows, bridges, collations, computed, needs as fingerprint, reader, ways
 from rollout_inspector.judge import bytes_of, limit_of, of_types, parts_of, texts
 
 # In all, in seconds; each query has its own limit (asking.py).
@@ -461,13 +461,15 @@ def report(judge, pending):
             continue
         more = {"detail": found}
         judge.report("rows-refuse", each.table, ",".join(each.columns), more, None, each.event.migration, new={})
-        judge.findings[-1]["code"] = [each.query + ";"]
-    for view, table, column, event in views(judge, pending):
+        judge.findings[-1]["query"] = each.query + ";"
+    for view, own, definition, table, column, event in views(judge, pending):
         what = "the type of %s.%s cannot be changed" % (table, column) if event.kind == "alter" else "%s is dropped" % (
             "%s.%s" % (table, column) if column else table
         )
         more = {"detail": "%s, and the view %s reads it" % (what, view)}
         judge.report("view-gone", table, column, more, None, event.migration, new={})
+        if definition and event.kind == "alter":
+            judge.findings[-1]["code"] = ways.same_view(own, definition)
 
 
 def refusing(judge, check):
@@ -501,7 +503,10 @@ def may_be_mended(pending, operation):
     return True
 
 
-depending = """SELECT DISTINCT v.relname::text FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid
+# With what it takes to make the view again, where it has no rights, options, triggers and views upon it that would be lost.
+depending = """SELECT DISTINCT v.relname::text, v.oid::regclass::text, CASE WHEN v.relkind = 'v' AND NOT v.relhastriggers
+ AND coalesce(v.relacl::text, v.reloptions::text) IS NULL
+ AND NOT EXISTS (SELECT FROM pg_depend WHERE refobjid = v.oid AND deptype = 'n' AND objid <> r.oid) THEN pg_get_viewdef(v.oid) END FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid
  JOIN pg_class v ON v.oid = r.ev_class JOIN pg_attribute a ON a.attrelid = d.refobjid
  WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = to_regclass('<table>')
  AND v.oid <> d.refobjid AND v.relkind IN ('v', 'm') AND <column>"""
@@ -516,10 +521,10 @@ def views(judge, pending):
     for event, table, column in judge.effects.under_views:
         query = depending.replace("<table>", judge.connection.ops.quote_name(table).replace("'", "''"))
         of = "a.attname = '%s' AND a.attnum = d.refobjsubid" % column.replace("'", "''") if column else "true"
-        for (view,) in judge.asked(query.replace("<column>", of), 20) or ():
+        for view, own, definition in judge.asked(query.replace("<column>", of), 20) or ():
             # A migration that knows the view drops it first, or makes it again.
             if not any(re.search(r"\b%s\b" % re.escape(view), text) for text in said):
-                yield view, table, column, event
+                yield view, own, definition, table, column, event
 
 
 def sql_of(migration):

@@ -5,7 +5,7 @@ that Django itself would give them: so operations of Django, their subclasses an
 the way of the installed version. Of SeparateDatabaseAndState only the operations for the database count.
 """
 from rollout_inspector import needs as fingerprint
-from rollout_inspector import collations, computed, covers, reader, task, twins
+from rollout_inspector import collations, computed, covers, reader, task, ways
 from rollout_inspector.catalog import copy_of, empty
 
 
@@ -47,14 +47,14 @@ def recorder_of(connection, note):
                 if field.remote_field.through._meta.auto_created:
                     note(Event("create", model=field.remote_field.through))
             elif field.column is not None:
-                note(Event("add", model=model, field=field, constant=twins.constant_default(field)))
+                note(Event("add", model=model, field=field, constant=ways.constant_default(field)))
 
         def remove_field(self, model, field):
             if field.many_to_many:
                 if field.remote_field.through._meta.auto_created:
                     note(Event("delete", model=field.remote_field.through, old=field))
             elif field.column is not None:
-                note(Event("remove", model=model, field=field, constant=twins.constant_default(field)))
+                note(Event("remove", model=model, field=field, constant=ways.constant_default(field)))
 
         def alter_field(self, model, old_field, new_field, strict=False):
             if old_field.many_to_many and new_field.many_to_many:
@@ -76,10 +76,10 @@ def recorder_of(connection, note):
                 note(Event("rename", model=model, old=old_db_table, new=new_db_table))
 
         def alter_unique_together(self, model, old_unique_together, new_unique_together):
-            old = {tuple(each) for each in old_unique_together}
-            for names in {tuple(each) for each in new_unique_together} - old:
-                note(Event("unique", model=model, columns=columns_of(model, names)))
-            for names in old - {tuple(each) for each in new_unique_together}:
+            old, new = [{tuple(each) for each in of} for of in (old_unique_together, new_unique_together)]
+            for names in new - old:
+                note(Event("unique", model=model, columns=columns_of(model, names), old=old, new=new))
+            for names in old - new:
                 columns = columns_of(model, names)
                 note(Event("drop-check", model=model, name="", columns=columns, arbiter=columns))
 

@@ -14,7 +14,7 @@ import operator
 import sys
 import time
 
-from rollout_inspector import allows, asking, checks, needs as fingerprint, task, tenants, twins
+from rollout_inspector import allows, asking, checks, needs as fingerprint, task, tenants, ways
 from rollout_inspector.catalog import Catalog
 from rollout_inspector.effects import applied_state
 from rollout_inspector.judge import RULES, misfits, regressions, severity_of
@@ -60,8 +60,8 @@ class Judge:
         # Of each version, in their order: needs, and where they come from.
         self.known = []
         self.predicted = {}
-        # What the new version needs of the tables in question, and what was found of it.
-        self.coming = None
+        # What the new version needs; of the tables in question with what was found of it.
+        self.new, self.coming = {}, None
         # Of each version that a rollback may restore, by its hash.
         self.earlier = {}
         # By (table, column): bridges.py.
@@ -97,6 +97,7 @@ class Judge:
         return twin
 
     def judge(self, pending, new):
+        self.new = new
         if task.spec.get("prove"):
             self.prove(new)
             return
@@ -335,10 +336,9 @@ class Judge:
         file = allows.file_of(migration) if migration else None
         if file:
             finding["file"] = file
-        code = twins.code_of(rule, None if is_new else event, self.field_of(table, column) if is_new else None)
         if more.get("lately"):
-            finding["lately"], query = more["lately"]
-            code = [query]
+            finding["lately"], finding["query"] = more["lately"]
+        code = ways.code_of(self, rule, event, table, column, is_new)
         if code:
             finding["code"] = code
         self.findings.append(finding)
