@@ -3,6 +3,11 @@
 `WAYS` has the way of each rule, by what made the finding. Of the rules that are not in it only a person knows what is meant: who
 still writes by a constraint, what a step in SQL is for. There is the advice of rules.json alone.
 """
+import copy
+import re
+
+from rollout_inspector.judge import of_types
+from rollout_inspector.needs import is_filled, reference_of, type_of
 
 # What the fields of the code need, besides `migrations` and `models`.
 imports = set()
@@ -40,9 +45,12 @@ def operation(kind, **arguments):
     return "migrations.%s(%s)" % (kind, ", ".join("%s=%s" % each for each in arguments.items()))
 
 
-def of_field(kind, model, field_name, field):
-    arguments = {"model_name": quoted(model._meta.model_name), "name": quoted(field_name), "field": written(field)}
-    return operation(kind, **arguments) + ","
+def of_field(kind, model, name, field):
+    return in_model_of(kind, model, name=quoted(name), field=written(field)) + ","
+
+
+def in_model_of(kind, model, **arguments):
+    return operation(kind, model_name=quoted(model._meta.model_name), **arguments)
 
 
 def in_model(name, field):
@@ -71,7 +79,6 @@ def constant_default(field):
 def filled(field):
     """The same, so that an INSERT works which does not name it."""
     import django
-    from rollout_inspector.needs import is_filled
 
     looser, default = field.clone(), constant_default(field)
     if field.null or is_filled(field):
@@ -94,8 +101,6 @@ def added(event, field):
 
 def relaxed(model, field):
     """The column may stay: no INSERT has to name it, and it holds no row of others."""
-    from rollout_inspector.needs import is_filled, reference_of
-
     looser = field.clone()
     reference = reference_of(field)
     if not field.null and not is_filled(field):
@@ -113,7 +118,7 @@ def without_column(judge, event):
 def without_field(judge, model, field):
     if field.primary_key:
         return None
-    removal = operation("RemoveField", model_name=quoted(model._meta.model_name), name=quoted(field.name))
+    removal = in_model_of("RemoveField", model, name=quoted(field.name))
     quote = judge.connection.ops.quote_name
     drop = "ALTER TABLE %s DROP COLUMN %s" % (quote(model._meta.db_table), quote(field.column))
     return relaxed(model, field) + in_state(removal) + in_next_release(drop)
@@ -132,12 +137,8 @@ def renamed(judge, event):
         return None
     field = event.old.clone()
     field.db_column = event.old.column
-    rename = operation(
-        "RenameField",
-        model_name=quoted(event.model._meta.model_name),
-        old_name=quoted(event.old.name),
-        new_name=quoted(event.new.name),
-    )
+    names = {"old_name": quoted(event.old.name), "new_name": quoted(event.new.name)}
+    rename = in_model_of("RenameField", event.model, **names)
     own = event.new.clone()
     own.db_column = event.old.column
     lines = [of_field("AlterField", event.model, event.old.name, field), rename + ","]
@@ -164,9 +165,6 @@ def later(judge, event):
 
 def takes_all(judge, old, new):
     """Whether a column, as it is, takes all that the new code writes."""
-    from rollout_inspector.judge import of_types
-    from rollout_inspector.needs import is_filled, reference_of, type_of
-
     types = [type_of(each, judge.connection) for each in (new, old)]
     references = [reference_of(each) for each in (old, new)]
     looser = new.null and not old.null or old.unique and not new.unique or is_filled(new) and not is_filled(old)
@@ -184,9 +182,6 @@ def unique(judge, event):
 
 def sent(judge, event):
     """The SQL that Django sends for it; without the cast, by which PostgreSQL would cut what is too long."""
-    import copy
-    import re
-
     with judge.connection.execute_wrapper(judge.guard):
         with judge.connection.schema_editor(collect_sql=True, atomic=False) as editor:
             if event.kind == "alter":
@@ -203,8 +198,6 @@ def sent(judge, event):
 
 
 def retyped(judge, event):
-    from rollout_inspector.needs import type_of
-
     old, new, quote = event.old, event.new, judge.connection.ops.quote_name
     types = [type_of(each, judge.connection) for each in (old, new)]
     if types[0] == types[1]:
@@ -249,8 +242,8 @@ def without_table(judge, event):
     if model._meta.auto_created:
         if event.old is None or type(event.operation).__name__ == "DeleteModel":
             return None
-        owner, name = event.old.model, event.old.name
-        removal = operation("RemoveField", model_name=quoted(owner._meta.model_name), name=quoted(name))
+        owner = event.old.model
+        removal = in_model_of("RemoveField", owner, name=quoted(event.old.name))
         return [without_constraints(owner, event.old)] + in_state(removal) + drop
     looser = [line for field in model._meta.local_concrete_fields if field.is_relation for line in relaxed(model, field)]
     looser += [without_constraints(model, field) for field in own_tables(model)]
