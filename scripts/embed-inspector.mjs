@@ -2,11 +2,11 @@
  * Writes src/django/inspector.generated.ts: the text that runs in the migration's pod, which is the loader with the
  * packed files of src/django/rollout_inspector, and their table of rules. With --check it writes nothing and exits
  * with 1 when the file is stale. Files are compared as they are unpacked: another version of the packer may give other
- * bytes.
+ * bytes, and another order.
  */
 import { Buffer } from 'node:buffer'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { inflateSync } from 'node:zlib'
+import { deflateSync, inflateSync } from 'node:zlib'
 import zopfli from '@gfx/zopfli'
 
 const folder = new URL('../src/django/rollout_inspector/', import.meta.url)
@@ -33,21 +33,34 @@ const rules = JSON.parse(read('rules.json'))
 const severities = Object.fromEntries(
   Object.entries(rules).map(([rule, { severity }]) => [rule, { severity }]),
 )
-const perLine = ([, text]) => text.length / text.split('\n').length
 const files = readdirSync(folder)
   .filter((name) => name.endsWith('.py') && name !== loader)
-  .map((name) => [name, bare(read(name))])
-  // zlib looks back 32 KiB only: files that are written alike are neighbours when they are sorted by the length of their lines.
-  .sort((one, other) => perLine(other) - perLine(one))
-  .concat([['rules.json', JSON.stringify(severities)]])
+  .map((name) => `${name}\n${bare(read(name))}`)
+  .concat(`rules.json\n${JSON.stringify(severities)}`)
+  .sort()
 
-// One argument of a program has 128 KiB, so they are packed: each name, its text, and a NUL between them. Zopfli takes longer
-// than zlib, for 5 of 100 bytes less of the same format.
-const texts = files.map(([name, text]) => `${name}\n${text}`).join('\0')
-const packed = Buffer.from(await zopfli.zlibAsync(Buffer.from(texts), {})).toString('base64')
+const sizeOf = (text) => deflateSync(text).length
+/** zlib looks back 32 KiB only: files that are written alike become neighbours. */
+function asNeighbours([first, ...left]) {
+  const ordered = [first]
+  while (left.length > 0) {
+    const before = ordered.join('\0').slice(-32_768)
+    const size = sizeOf(before)
+    const saved = left.map((text) => {
+      const own = sizeOf(text)
+      // The most for its length: by the sum alone, long files would come first.
+      return (own - sizeOf(before + text) + size) / Math.sqrt(own)
+    })
+    ordered.push(...left.splice(saved.indexOf(Math.max(...saved)), 1))
+  }
+  return ordered
+}
+
 const template = (text) => `\`${text.replace(/[\\`]|\$(?=\{)/g, '\\$&')}\``
 
-const text = `// Generated from src/django/rollout_inspector by scripts/embed-inspector.mjs: change those files, not this one.
+const generated = (
+  packed,
+) => `// Generated from src/django/rollout_inspector by scripts/embed-inspector.mjs: change those files, not this one.
 /** The rules by which migrations are judged, as rules.json has them. */
 export const rules = ${JSON.stringify(rules, undefined, 2)} as const
 
@@ -55,14 +68,19 @@ export const rules = ${JSON.stringify(rules, undefined, 2)} as const
 export const inspectorSource = ${template(bare(read(loader)).replace('FILES', packed))}
 `
 
-const unpacked = (generated) =>
-  generated.replace(/(?<=b64decode\(")[^"]*/, (body) =>
-    inflateSync(Buffer.from(body, 'base64')).toString(),
-  )
+/** One argument of a program has 128 KiB. Zopfli takes longer than zlib, for 5 of 100 bytes less of the same format. */
+async function pack() {
+  const texts = Buffer.from(asNeighbours(files).join('\0'))
+  return Buffer.from(await zopfli.zlibAsync(texts, {})).toString('base64')
+}
 
+/** Whether it has the same files, however they are packed. */
 function isFresh() {
   try {
-    return unpacked(readFileSync(target, 'utf8')) === unpacked(text)
+    const text = readFileSync(target, 'utf8')
+    const [packed = ''] = /(?<=b64decode\(")[^"]*/.exec(text) ?? []
+    const unpacked = inflateSync(Buffer.from(packed, 'base64')).toString().split('\0').sort()
+    return text === generated(packed) && unpacked.join('\0') === files.join('\0')
   } catch {
     return false
   }
@@ -74,5 +92,5 @@ if (isFresh()) {
   console.error('src/django/inspector.generated.ts is stale: run node scripts/embed-inspector.mjs')
   process.exitCode = 1
 } else {
-  writeFileSync(target, text)
+  writeFileSync(target, generated(await pack()))
 }
