@@ -1,16 +1,24 @@
 /** Migrations whose tables are in use: how long clients wait, on a real PostgreSQL, directly and through PgBouncer. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { Lab, type LockCase, type SeenOfLocks } from '../migrations/lab.js'
+import type { PostgresVersion } from '../migrations/servers.js'
 
-const djangos = ['4.2', '6.0']
-let lab: Lab
+const places = [
+  ['4.2', 'postgres:17'],
+  ['6.0', 'postgres:17'],
+  ['6.0', 'postgres:15'],
+] as const
+let labs: Readonly<Record<PostgresVersion, Lab>>
 
 beforeAll(async () => {
-  lab = await Lab.make(djangos)
-  await lab.startPooler()
+  labs = {
+    'postgres:17': await Lab.make(['4.2', '6.0']),
+    'postgres:15': await Lab.make(['6.0'], 'postgres:15'),
+  }
+  await labs['postgres:17'].startPooler()
 })
 
-afterAll(() => lab.remove())
+afterAll(() => Promise.all(Object.values(labs).map((lab) => lab.remove())))
 
 const column = "migrations.AddField('order', 'x', models.IntegerField(null=True))"
 const reader = 'SELECT count(*) FROM shop_order'
@@ -342,11 +350,11 @@ const words = ({ locking }: SeenOfLocks) =>
     taken === true ? 'taken' : over === true ? 'over' : holders ? 'waits' : 'ready',
   )
 
-describe.each(djangos)('with Django %s', (django) => {
+describe.each(places)('with Django %s and %s', (django, server) => {
   test.each(cases)(
     'the migration "%s" is applied, and no client waits',
     async (_, one, ...tables) => {
-      const seen = await lab.lock(one, django)
+      const seen = await labs[server].lock(one, django)
       expect(seen).toMatchObject({
         code: 0,
         applied: 1,
@@ -361,7 +369,7 @@ describe.each(djangos)('with Django %s', (django) => {
   )
 
   test.each(partitions)('no client waits when %s', async (_, one, waits) => {
-    const seen = await lab.lock(one, django)
+    const seen = await labs[server].lock(one, django)
     expect(seen).toMatchObject({ code: 0, applied: 1 })
     expect(words(seen)).toEqual(waits ? ['ready', 'waits', 'taken'] : ['ready'])
     expect(seen.longest).toBeLessThan(0.25)
@@ -371,7 +379,7 @@ describe.each(djangos)('with Django %s', (django) => {
     ['in one transaction', `${column}, ${notes}`, undefined],
     ['without a transaction', `${column}, ${notes}`, true as const],
   ])("the user's own time limits count after a lock, %s", async (_, operations, concurrent) => {
-    const seen = await lab.lock(
+    const seen = await labs[server].lock(
       { ...limited, operations, ...(concurrent && { concurrent }) },
       django,
     )
@@ -390,7 +398,7 @@ describe.each(djangos)('with Django %s', (django) => {
     async (name, operations) => {
       const reads = name === 'an index of the same table'
       const one = { wait: 60, before: slow, operations: operations.join(', '), reads }
-      const seen = await lab.lock(one, django)
+      const seen = await labs[server].lock(one, django)
       expect(seen).toMatchObject({ code: 0, applied: 1 })
       expect(seen.longest).toBeLessThan(0.25)
     },
@@ -400,14 +408,14 @@ describe.each(djangos)('with Django %s', (django) => {
     'REINDEX (CONCURRENTLY) %s is in no transaction',
     async (what) => {
       const operations = `migrations.RunSQL('REINDEX (CONCURRENTLY) ${what}')`
-      const seen = await lab.lock({ wait: 60, operations, concurrent: true }, django)
+      const seen = await labs[server].lock({ wait: 60, operations, concurrent: true }, django)
       expect(seen).toMatchObject({ code: 0, applied: 1 })
     },
   )
 
   test('a table that is not free in time is not changed', async () => {
     const { frees: _, ...stays } = { ...usual, operations: column, wait: 2 }
-    const seen = await lab.lock(stays, django)
+    const seen = await labs[server].lock(stays, django)
     expect(seen).toMatchObject({ code: 1, applied: 0 })
     expect(words(seen)).toEqual(['ready', 'waits', 'over'])
     expect(seen.output).toContain('CommandError: shop_order was in use for 2 s')
@@ -418,7 +426,7 @@ describe.each(djangos)('with Django %s', (django) => {
     const write =
       "migrations.RunPython(lambda apps, editor: apps.get_model('shop', 'Order').objects.filter(id=7).update(n=2))"
     const { frees: _, ...stays } = { ...usual, operations: `${write}, ${column}` }
-    const seen = await lab.lock(stays, django)
+    const seen = await labs[server].lock(stays, django)
     expect(seen).toMatchObject({ code: 1, applied: 0 })
     expect(seen.locking.at(-1)).toMatchObject({ over: true, closed: true })
   })
@@ -431,7 +439,10 @@ describe.each(djangos)('with Django %s', (django) => {
     async (between, code, queued) => {
       const write =
         "migrations.RunPython(lambda apps, editor: apps.get_model('shop', 'Order').objects.create(n=1, shop=apps.get_model('shop', 'Shop').objects.create()))"
-      const seen = await lab.lock({ operations: `${write}, ${between}${column}`, wait: 60 }, django)
+      const seen = await labs[server].lock(
+        { operations: `${write}, ${between}${column}`, wait: 60 },
+        django,
+      )
       expect(seen).toMatchObject({
         code,
         applied: 1 - code,
@@ -445,7 +456,7 @@ describe.each(djangos)('with Django %s', (django) => {
   )
 
   test('an index that was left invalid is built again', async () => {
-    const seen = await lab.lock(
+    const seen = await labs[server].lock(
       {
         wait: 60,
         concurrent: true,
@@ -479,7 +490,11 @@ describe.each(djangos)('with Django %s', (django) => {
 test.each(['postgres', 'pooler'])(
   'a migration waits for a transaction of 20 s, by %s',
   async (host) => {
-    const seen = await lab.lock({ ...usual, operations: column, frees: 20 }, '6.0', host)
+    const seen = await labs['postgres:17'].lock(
+      { ...usual, operations: column, frees: 20 },
+      '6.0',
+      host,
+    )
     expect(seen).toMatchObject({
       code: 0,
       applied: 1,
@@ -494,7 +509,10 @@ test.each(['postgres', 'pooler'])(
 )
 
 test('without the guard, clients wait as long as the migration does', async () => {
-  const seen = await lab.lock({ ...usual, operations: column, wait: null, frees: 5 }, '6.0')
+  const seen = await labs['postgres:17'].lock(
+    { ...usual, operations: column, wait: null, frees: 5 },
+    '6.0',
+  )
   expect(seen).toMatchObject({ code: 0, applied: 1, locking: [] })
   expect(seen.longest).toBeGreaterThan(0.5)
 })

@@ -16,6 +16,7 @@ import {
 } from './back.js'
 import { initial, type Case } from './cases.js'
 import type { PlacedCase } from './placed-cases.js'
+import { postgresFiles, type PostgresVersion } from './servers.js'
 import type { WayCase } from './ways-cases.js'
 import {
   seenOfTenants,
@@ -304,18 +305,30 @@ const databaseOf = (engine: Engine, name: string) =>
 
 const docker = (...args: readonly string[]) => must('docker', args, { env: stack.env })
 
+async function imageOf(version: PostgresVersion): Promise<string> {
+  const input = postgresFiles[version]
+  if (input === undefined) return version
+  const tag = `django-rollout-lab:${version.replace(':', '-')}`
+  return (
+    await must('docker', ['build', '--quiet', '--tag', tag, '-'], { env: stack.env, input })
+  ).trim()
+}
+
 export class Lab {
   private constructor(
     private readonly name: string,
     private readonly folder: string,
   ) {}
 
-  static async make(djangos: readonly string[]): Promise<Lab> {
+  static async make(
+    djangos: readonly string[],
+    postgres: PostgresVersion = 'postgres:17',
+  ): Promise<Lab> {
     const name = `lab-${Math.random().toString(36).slice(2, 8)}`
     const lab = new Lab(name, await mkdtemp(join(tmpdir(), `${name}-`)))
     try {
       await docker('network', 'create', name)
-      await lab.startPostgres()
+      await lab.startPostgres(postgres)
       for (const file of [
         'project.py',
         'play.py',
@@ -468,7 +481,7 @@ export class Lab {
     return `${this.name}-${part.replace(' ', '-')}`
   }
 
-  private async startPostgres(): Promise<void> {
+  private async startPostgres(version: PostgresVersion): Promise<void> {
     const place = ['--network', this.name, '--network-alias', 'postgres']
     const name = ['--name', this.nameOf('postgres')]
     const env = ['--env', 'POSTGRES_PASSWORD=lab']
@@ -479,7 +492,8 @@ export class Lab {
       '-c',
       'shared_preload_libraries=pg_stat_statements',
     ]
-    await docker('run', '--detach', ...place, ...name, ...env, 'postgres:17', ...command)
+    const image = await imageOf(version)
+    await docker('run', '--detach', ...place, ...name, ...env, image, ...command)
   }
 
   private async startDjango(django: string): Promise<void> {

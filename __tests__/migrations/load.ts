@@ -7,8 +7,9 @@ import { inspectorSource } from '../../src/django/inspector.generated.js'
 import { kubectl, must, root, stack } from '../e2e/stack.js'
 import { base } from './cases.js'
 import { played, type LoadCase } from './load-cases.js'
+import { postgresFiles, type PostgresVersion } from './servers.js'
 
-export type Engine = 'postgres:17' | 'postgres:15' | 'mariadb'
+export type Engine = PostgresVersion | 'mariadb'
 
 interface Failure {
   readonly phase: string
@@ -52,16 +53,10 @@ const postgres = {
   container: { env: trust, args: ['postgres', ...quick] },
 }
 const engines = {
-  'postgres:17': { ...postgres, lines: undefined },
-  // Debian's release before the one of the images has it.
+  'postgres:17': { ...postgres, lines: postgresFiles['postgres:17'] },
   'postgres:15': {
     ...postgres,
-    lines: `FROM postgres:17
-USER root
-RUN sed 's/trixie/bookworm/g' /etc/apt/sources.list.d/* /etc/apt/sources.list 2>/dev/null | grep -E '^(deb |Types|URIs|Suites|Components|Signed-By|$)' >/tmp/older; if grep -q ^Types /tmp/older; then mv /tmp/older /etc/apt/sources.list.d/older.sources; else mv /tmp/older /etc/apt/sources.list.d/older.list; fi; apt-get update && apt-get install --yes --no-install-recommends postgresql-15 && rm -rf /var/lib/apt/lists/*
-RUN sed -i "s/^#\\?listen_addresses.*/listen_addresses = '*'/" /usr/share/postgresql/15/postgresql.conf.sample
-ENV PATH=/usr/lib/postgresql/15/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin PG_MAJOR=15
-`,
+    lines: postgresFiles['postgres:15'],
   },
   mariadb: {
     settings: { ENGINE: 'django.db.backends.mysql', PORT: '3306', USER: 'lab' },
