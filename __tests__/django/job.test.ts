@@ -143,6 +143,7 @@ test('the Job has labels, limits and a container like the web', () => {
               'cluster-autoscaler.kubernetes.io/safe-to-evict': 'false',
               'karpenter.sh/do-not-disrupt': 'true',
               'descheduler.alpha.kubernetes.io/prefer-no-eviction': 'true',
+              'proxy.istio.io/config': '{"holdApplicationUntilProxyStarts": true}',
               'django-rollout/sha': '0123456789abcdef',
             },
           },

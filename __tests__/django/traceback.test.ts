@@ -388,6 +388,16 @@ test.each<[string, string, readonly string[], boolean]>([
     false,
   ],
   [
+    'a package that is too old, in a folder named django',
+    'AttributeError: x',
+    [
+      ours('main.py plan'),
+      '/django/.venv/lib/python3.12/site-packages/django/__init__.py setup',
+      '/django/.venv/lib/python3.12/site-packages/money/models.py <module>',
+    ],
+    false,
+  ],
+  [
     'the models',
     'TypeError: x',
     [
@@ -492,7 +502,7 @@ test.each<[string, string, readonly string[], boolean]>([
       ours('main.py plan'),
       ours('effects.py run'),
       django('db/migrations/operations/models.py state_forwards'),
-      ours('effects.py add_alone'),
+      ours('rendering.py add_alone'),
       django('db/migrations/state.py add_model'),
       '/app/shop/fields.py clone',
     ],

@@ -92,6 +92,19 @@ describe('a Job of the manifests', () => {
       'done proxy',
     ],
     [
+      'has ended beside a container that crashes',
+      clusterState('{}', beside(exited(0), 'waiting: {reason: CrashLoopBackOff}')),
+      'done proxy',
+    ],
+    [
+      'is evicted and ends beside a container that runs on',
+      clusterState(
+        '{}',
+        beside(exited(0)).replace('{', '{metadata: {deletionTimestamp: "2026-01-01T00:00:00Z"}, '),
+      ),
+      'waiting: the creation of its pod',
+    ],
+    [
       'runs beside another container',
       clusterState('{}', beside('running: {}')),
       'waiting: it runs',

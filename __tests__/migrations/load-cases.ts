@@ -928,20 +928,42 @@ export const removals: readonly LoadCase[] = [
   },
 ]
 
-/** New columns whose default Django takes away again. */
+/** New columns whose default Django takes away again, at once or by a later change of the column. */
 export const additions: readonly LoadCase[] = [
-  ['a text', 'models.TextField(default="t")'],
-  ['a number', 'models.DecimalField(max_digits=6, decimal_places=2, default=1)'],
-  ['a day', 'models.DateField(default=datetime.date(2020, 2, 29))'],
-  ['a flag', 'models.BooleanField(default=True)'],
-  ['a name with quotes', 'models.CharField(max_length=20, default="it\'s")'],
-].map(([name, field = '']) => ({
-  name: `${name} added, with a Python default`,
-  kind: 'unsafe',
-  old: base,
-  new: `import datetime\n${more(`added = ${field}`)}`,
-  migrations: next(`migrations.AddField("order", "added", ${field})`, 'import datetime\n'),
-}))
+  {
+    name: 'a column that keeps its default becomes longer',
+    kind: 'unsafe',
+    old: base,
+    new: more('added = models.CharField(max_length=20, default="red")'),
+    base: next(
+      `migrations.AddField("order", "added", ${red}), ${sql(`ALTER TABLE shop_order ALTER COLUMN added SET DEFAULT 'red'`)}`,
+    ),
+    migrations: {
+      '0003_longer': migration(
+        '0002_next',
+        'migrations.AlterField("order", "added", models.CharField(max_length=20, default="red"))',
+      ),
+    },
+  },
+  ...addedColumns(),
+]
+
+function addedColumns(): readonly LoadCase[] {
+  const fields: readonly (readonly [name: string, field: string])[] = [
+    ['a text', 'models.TextField(default="t")'],
+    ['a number', 'models.DecimalField(max_digits=6, decimal_places=2, default=1)'],
+    ['a day', 'models.DateField(default=datetime.date(2020, 2, 29))'],
+    ['a flag', 'models.BooleanField(default=True)'],
+    ['a name with quotes', 'models.CharField(max_length=20, default="it\'s")'],
+  ]
+  return fields.map(([name, field]) => ({
+    name: `${name} added, with a Python default`,
+    kind: 'unsafe',
+    old: base,
+    new: `import datetime\n${more(`added = ${field}`)}`,
+    migrations: next(`migrations.AddField("order", "added", ${field})`, 'import datetime\n'),
+  }))
+}
 
 export const loadCases: readonly LoadCase[] = [...ofJudge, ...others, ...byLatestRows, ...removals]
 

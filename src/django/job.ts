@@ -552,6 +552,8 @@ function annotationsOf(
     ([key]) => !/^(kubectl\.)?kubernetes\.io\//.test(key),
   )
   return {
+    // Istio starts both at once: a command that connects to the database first would be refused.
+    'proxy.istio.io/config': '{"holdApplicationUntilProxyStarts": true}',
     ...Object.fromEntries(kept),
     ...staying,
     [shaAnnotation]: sha,

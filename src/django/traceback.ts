@@ -137,7 +137,7 @@ export function faultOfInspector({ exception, message, frames }: Traceback): Fra
 }
 
 function isOfAllCommands(frame: Frame): boolean {
-  const [, file = ''] = /\/django\/(.+)\.py$/.exec(frame.file) ?? []
+  const [, file = ''] = /^.*\/django\/(.+)\.py$/.exec(frame.file) ?? []
   return calledByAllCommands[file]?.includes(frame.function ?? '') === true
 }
 

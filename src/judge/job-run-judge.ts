@@ -112,8 +112,8 @@ function hasEnded(job: Job | undefined): boolean {
 }
 
 /** Returns the containers that run on although all that the Job wants of its pods has ended well; empty where not. */
-function runningOn({ spec, status }: Job, pods: readonly Pod[]): readonly string[] {
-  const own = new Set((spec?.template.spec?.containers ?? []).map(({ name }) => name))
+function runningOn(job: Job, pods: readonly Pod[]): readonly string[] {
+  const own = new Set((job.spec?.template.spec?.containers ?? []).map(({ name }) => name))
   const ended = pods.filter(({ status }) => {
     const all = status?.containerStatuses ?? []
     const ofJob = all.filter(({ name }) => own.has(name))
@@ -124,11 +124,12 @@ function runningOn({ spec, status }: Job, pods: readonly Pod[]): readonly string
       ofJob.every(({ state }) => state?.terminated?.exitCode === 0)
     )
   })
-  const wanted = spec?.completions ?? 1
-  return ended.length > 0 && ended.length + (status?.succeeded ?? 0) >= wanted
+  // Without completions, the pods share a queue of work, which is done when all of them have ended.
+  const wanted = job.spec?.completions ?? job.spec?.parallelism ?? 1
+  return ended.length > 0 && ended.length + (job.status?.succeeded ?? 0) >= wanted
     ? ended.flatMap(({ status }) =>
         (status?.containerStatuses ?? [])
-          .filter(({ name, state }) => !own.has(name) && state?.running)
+          .filter(({ name, state }) => !own.has(name) && !state?.terminated)
           .map(({ name }) => name),
       )
     : []

@@ -39,10 +39,10 @@ export async function build(context: StageContext, inputs: string): Promise<Buil
       // https://github.com/opencontainers/image-spec/blob/main/annotations.md
       labels: {
         'org.opencontainers.image.created': new Date(startedAt).toISOString(),
-        'org.opencontainers.image.version': source.tag,
         ...(origin === undefined ? {} : { 'org.opencontainers.image.source': origin }),
         ...settings['image-labels'],
-        // By it the image is found again.
+        // By these the image is found again.
+        'org.opencontainers.image.version': source.tag,
         ...(source.sha === undefined ? {} : { 'org.opencontainers.image.revision': source.sha }),
       },
     },

@@ -61,7 +61,10 @@ export async function runJobs(
     rows.delete(nameOf(job))
     if (verdict.is === 'failed') throw new Failure(verdict.cause)
     const { runsOn } = verdict
-    const end = runsOn.length === 0 ? '' : `; it is removed, since ${runsOn.join(', ')} runs on`
+    const end =
+      runsOn.length === 0
+        ? ''
+        : `; it is removed, since these containers do not end: ${runsOn.join(', ')}`
     log.say(`${titleOf(job)} succeeded after ${seconds().toFixed(1)} s${end}`)
   })
   try {

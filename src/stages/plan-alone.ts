@@ -9,14 +9,14 @@ import { lastError, describeTraceback } from '../django/traceback.js'
 import type { Built } from '../docker/build.js'
 import { runInImage } from '../docker/run-tests.js'
 import { errorLine } from '../docker/text.js'
-import { fail } from '../failure/failure.js'
+import { fail, type Cause } from '../failure/failure.js'
 import { longest, LongLine } from '../platform/lines.js'
 import { withTimeout } from '../platform/time.js'
 import type { NeedsFile } from '../state/needs-file.js'
 import { toRepo, type StageContext } from './context.js'
 import { backupWhen } from './migration/backup.js'
 import { shownLines } from './migration/followed-job.js'
-import { logPlan, Output, refusalCause } from './migration/log.js'
+import { faultCause, logPlan, Output, refusalCause } from './migration/log.js'
 
 /** Throws a Failure `plan-failed`, and what `runInImage` throws. */
 export async function planAlone(
@@ -75,15 +75,18 @@ export async function planAlone(
   return sizeless
 }
 
-function noPlan(context: StageContext, lines: readonly string[]) {
+function noPlan(context: StageContext, lines: readonly string[]): Cause {
+  const logs = [{ lines: lines.slice(-shownLines) }]
+  const fault = faultCause('the new version', lines)
+  if (fault) return { ...fault, logs }
   const error = lastError(lines)
   const why = error === undefined ? errorLine(lines) : describeTraceback(error, toRepo(context))
   return {
     code: 'plan-failed',
     sentence: `the new version does not start in a container without the cluster: ${why}`,
     hint: 'Its settings must take the database from DATABASE_URL, or from the variables PG… or POSTGRES_…; set what else it needs with "test-env"',
-    logs: [{ lines: lines.slice(-shownLines) }],
-  } as const
+    logs,
+  }
 }
 
 /** The tables are empty here. */

@@ -34,8 +34,9 @@ def kept_default(judge, finding):
     # One constant in all rows would not be unique, and what a function returns is no constant.
     if event is None or event.kind != "add" or event.field is None or not event.constant:
         return None
-    # A text on MySQL has none that could stay.
-    if connection.SchemaEditorClass(connection).skip_default(event.field):
+    # MySQL gives none to a text, or cannot take it away later.
+    editor = connection.SchemaEditorClass(connection)
+    if editor.skip_default(event.field) or getattr(editor, "skip_default_on_alter", editor.skip_default)(event.field):
         return None
     return bridge(judge, "default-kept", finding["table"], finding["column"], event.migration)
 
@@ -189,6 +190,9 @@ def build():
                     stack.enter_context(connection.execute_wrapper(Guard(connection, named)))
                 stack.enter_context(transaction.atomic(using=each["database"]))
                 with connection.cursor() as cursor:
+                    if each.get("end") and connection.vendor == "mysql":
+                        # In seconds; all others wait behind it.
+                        cursor.execute("SET SESSION lock_wait_timeout = 1")
                     cursor.execute(each["sql"])
         except Exception as error:
             if not each.get("end"):

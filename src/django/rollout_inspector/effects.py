@@ -458,6 +458,9 @@ class Effects:
         if fingerprint.is_filled(old) != fingerprint.is_filled(new):
             has["filled"] = fingerprint.is_filled(new)
         types = [fingerprint.type_of(each, self.connection) for each in (old, new)]
+        if self.connection.vendor == "mysql" and (types[0] != types[1] or old.column != new.column or bool(old.null) != bool(new.null)):
+            # MODIFY and CHANGE take a default away that they do not name.
+            has["filled"] = fingerprint.is_filled(new)
         if types[0] != types[1] and self.connection.vendor != "sqlite":
             has["type"] = types[1]
             has.setdefault("was", types[0])

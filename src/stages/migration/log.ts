@@ -188,17 +188,22 @@ export class Output {
  * understand it. `who`: `the new version`.
  */
 export function planCause(cause: Cause, who: string, lines: readonly string[]): Cause {
+  const fault = faultCause(who, lines)
+  if (fault) return { ...fault, ...(cause.logs && { logs: cause.logs }) }
+  return { ...cause, code: 'plan-failed', sentence: `${who} does not start: ${withoutName(cause)}` }
+}
+
+/** Returns the cause of an inspector that does not understand a version; undefined: it is not to blame. */
+export function faultCause(who: string, lines: readonly string[]): Cause | undefined {
   const traceback = lastError(lines)
   const fault = traceback && faultOfInspector(traceback)
-  if (fault) {
-    return {
+  return (
+    fault && {
       code: 'plan-failed',
       sentence: `django-rollout does not understand the migrations of ${who}: ${errorLine(traceback)} (${fault.file}:${fault.line})`,
       hint: `this is a fault of django-rollout, not of ${who}: please report it with this log. With "migrate-command: none", and the migrations applied by hand, the release works`,
-      ...(cause.logs && { logs: cause.logs }),
     }
-  }
-  return { ...cause, code: 'plan-failed', sentence: `${who} does not start: ${withoutName(cause)}` }
+  )
 }
 
 /** Returns the cause of a failed migration: which one, and what was applied before it. */
