@@ -222,7 +222,11 @@ a: digest: ${digest} size: 1575`
 
   test('retries after a transient error', async () => {
     const gateway = 'received unexpected HTTP status: 502 Bad Gateway'
-    const { platform, slept } = scripted([tag, push(gateway), push(gateway), push('', 0, taken)])
+    const { platform, slept } = scripted([
+      ...[tag, push(gateway), tag, push(gateway)],
+      // Another build has moved it meanwhile.
+      ...[tag, push('', 0, taken)],
+    ])
     const stageLog = notebook()
     expect(await pushImage(platform, built, stageLog, never)).toEqual(image)
     expect(slept).toEqual([2_000, 6_000])
@@ -260,7 +264,10 @@ a: digest: ${digest} size: 1575`
     const refused = push(
       'Get "http://ghcr.io/v2/": dial tcp 1.2.3.4:443: connect: connection refused',
     )
-    const { platform } = scripted([tag, { ...refused, always: true }])
+    const { platform } = scripted([
+      { ...tag, always: true },
+      { ...refused, always: true },
+    ])
     await expect(pushImage(platform, built, notebook(), never)).rejects.toMatchObject({
       cause: { sentence: expect.stringContaining('in three attempts: Get') },
     })

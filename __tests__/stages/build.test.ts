@@ -141,6 +141,19 @@ describe('a failed build', () => {
       'build: "RUN make" (backend/prod.Dockerfile:2) failed: main.c:3: error: x',
     ],
     [
+      'a step that asks for an engine itself',
+      {},
+      [
+        {
+          when: buildx,
+          code: 1,
+          stderr: `#5 [2/2] RUN docker ps\n#5 0.1 Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?\n#5 ERROR: process "/bin/sh -c docker ps" did not complete successfully: exit code: 1`,
+        },
+      ],
+      'build-failed',
+      'build: "RUN docker ps" (Dockerfile) failed: Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?',
+    ],
+    [
       'no engine',
       {},
       [

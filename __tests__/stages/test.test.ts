@@ -131,10 +131,12 @@ describe('the tests', () => {
     const stderr = 'Found 0 test(s).\n\n---\nRan 0 tests in 0.000s\n\nNO TESTS RAN'
     const { platform } = scripted([entrypoint, run({ stderr }), ...tidy])
     const stageLog = notebook()
-    await test(contextOf(platform), stageLog, built)
-    expect(stageLog.lines.at(-1)).toBe(
-      'warning: no tests ran; check that "test-command" finds them',
-    )
+    const warnings: string[] = []
+    const context = contextOf(platform).with({ warn: (sentence) => warnings.push(sentence) })
+    await test(context, stageLog, built)
+    const warning = 'no tests ran; check that "test-command" finds them'
+    expect(stageLog.lines.at(-1)).toBe(`warning: ${warning}`)
+    expect(warnings).toEqual([warning])
   })
 })
 

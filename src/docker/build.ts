@@ -68,9 +68,13 @@ export async function buildImage(
   })
   stageLog.waiting(undefined)
   if (code !== 0) {
-    const ended = { code, stdout: '', stderr: last.join('\n') }
-    const problem = engineCause('build', ended)
-    fail(problem ?? buildCause(dockerfile, log.failure(), await platform.files.read(dockerfile)))
+    const failure = log.failure()
+    // What a RUN prints may be about another engine.
+    const problem =
+      failure.instruction === undefined
+        ? engineCause('build', { code, stdout: '', stderr: last.join('\n') })
+        : undefined
+    fail(problem ?? buildCause(dockerfile, failure, await platform.files.read(dockerfile)))
   }
   const id = await idInEngine(platform, name, signal)
   const { repository, tag, inputs } = plan

@@ -23,9 +23,6 @@ export async function pushImage(
 ): Promise<Image> {
   const { repository, tag, id } = built
   const name = `${repository}:${tag}`
-  // The tag in the engine may have been moved since by another build: what was tested is the id.
-  check(await docker(platform, ['image', 'tag', id, name], { signal }), built)
-
   const pushed = await retry<{ finished: Finished; layers: PushLog }>(
     {
       clock: platform.clock,
@@ -41,6 +38,9 @@ export async function pushImage(
     },
     async () => {
       const layers = new PushLog()
+      // Another build may move the tag in the engine, also during a pause: what was tested is the id.
+      const tagged = await docker(platform, ['image', 'tag', id, name], { signal })
+      if (tagged.code !== 0) return { finished: tagged, layers }
       stageLog.waiting(`pushing ${name}`)
       const finished = await docker(platform, ['push', name], {
         signal,

@@ -234,7 +234,7 @@ export const table = {
     on: [...testing, 'plan'],
   }),
   'test-timeout': option({
-    read: duration,
+    read: someTime,
     help: 'Time limit of the tests; the release fails when it is reached',
     example: '30m',
     default: '20m',

@@ -7,7 +7,7 @@ import { fail, type Annotation, type Cause } from '../failure/failure.js'
 import { Last } from '../platform/lines.js'
 import { TimeOver, withTimeout } from '../platform/time.js'
 import type { Built } from './build.js'
-import { toRepo, type StageContext } from './context.js'
+import { logWarning, toRepo, type StageContext } from './context.js'
 
 /** As much as is kept to be read: both test runners print their failures last. */
 const most = { count: 20_000, letters: 32 * 1024 * 1024 }
@@ -63,12 +63,15 @@ export async function test(
   const report = readTests(lines)
   if (report) onReport(inRepository(report, toRepo(context)))
   if (code !== 0) return fail(testCause(context, code, lines, report))
+  if (report?.run === 0) {
+    logWarning(context, 'no tests ran; check that "test-command" finds them')
+    return
+  }
   log.say(passed(report, platform.clock.now() - startedAt))
 }
 
 function passed(report: TestReport | undefined, ms: number): string {
   if (report === undefined) return `tests passed in ${duration(ms)}`
-  if (report.run === 0) return 'warning: no tests ran; check that "test-command" finds them'
   const skipped = report.skipped === 0 ? '' : `, ${report.skipped} of them skipped`
   return `${report.run} ${report.run === 1 ? 'test' : 'tests'} passed in ${duration(ms)}${skipped}`
 }
