@@ -448,8 +448,8 @@ const b=n(5082)
 const v=n(4974)
 const k=n(1236)
 const S=n(6717)
-const T=n(8646)
-const R=n(5385)
+const R=n(8646)
+const T=n(5385)
 const O=n(6114)
 const D=n(9379)
 const F=n(6782)
@@ -462,10 +462,10 @@ const P=n(7118)
 const G=n(280)
 const H=n(2276)
 const J=n(5213)
-const j=n(3465)
-const V=n(2028)
-const $=n(1489)
-e.exports={parse:a,valid:c,clean:l,inc:A,diff:u,major:d,minor:h,patch:f,prerelease:g,compare:p,rcompare:m,compareLoose:E,compareBuild:w,sort:y,rsort:I,gt:B,lt:Q,eq:b,neq:v,gte:k,lte:S,cmp:T,coerce:R,truncate:O,Comparator:D,Range:F,satisfies:N,toComparators:M,maxSatisfying:L,minSatisfying:U,minVersion:x,validRange:P,outside:G,gtr:H,ltr:J,intersects:j,simplifyRange:V,subset:$,SemVer:o,re:s.re,src:s.src,tokens:s.t,SEMVER_SPEC_VERSION:r.SEMVER_SPEC_VERSION,RELEASE_TYPES:r.RELEASE_TYPES,compareIdentifiers:i.compareIdentifiers,rcompareIdentifiers:i.rcompareIdentifiers}},5101:e=>{const t="2.0.0"
+const $=n(3465)
+const j=n(2028)
+const V=n(1489)
+e.exports={parse:a,valid:c,clean:l,inc:A,diff:u,major:d,minor:h,patch:f,prerelease:g,compare:p,rcompare:m,compareLoose:E,compareBuild:w,sort:y,rsort:I,gt:B,lt:Q,eq:b,neq:v,gte:k,lte:S,cmp:R,coerce:T,truncate:O,Comparator:D,Range:F,satisfies:N,toComparators:M,maxSatisfying:L,minSatisfying:U,minVersion:x,validRange:P,outside:G,gtr:H,ltr:J,intersects:$,simplifyRange:j,subset:V,SemVer:o,re:s.re,src:s.src,tokens:s.t,SEMVER_SPEC_VERSION:r.SEMVER_SPEC_VERSION,RELEASE_TYPES:r.RELEASE_TYPES,compareIdentifiers:i.compareIdentifiers,rcompareIdentifiers:i.rcompareIdentifiers}},5101:e=>{const t="2.0.0"
 const n=256
 const s=Number.MAX_SAFE_INTEGER||9007199254740991
 const r=16
@@ -951,12 +951,12 @@ n(9967).Request
 n(5910).FormData
 globalThis.File??n(4573).File
 n(8355).FileReader
-const{setGlobalOrigin:S,getGlobalOrigin:T}=n(1059)
+const{setGlobalOrigin:S,getGlobalOrigin:R}=n(1059)
 0
 0
-const{CacheStorage:R}=n(3245)
+const{CacheStorage:T}=n(3245)
 const{kConstruct:O}=n(109)
-new R(O)
+new T(O)
 const{deleteCookie:D,getCookies:F,getSetCookies:N,setCookie:M}=n(9061)
 0
 0
@@ -1560,7 +1560,7 @@ const{channels:E}=n(2414)
 const{headerNameLowerCasedRecord:w}=n(735)
 const y=/[^\u0021-\u00ff]/
 const I=Symbol("handler")
-class Request{constructor(e,{path:t,method:n,body:r,headers:o,query:w,idempotent:B,blocking:Q,upgrade:b,headersTimeout:v,bodyTimeout:k,reset:S,throwOnError:T,expectContinue:R,servername:O},D){if(typeof t!=="string")throw new s("path must be a string")
+class Request{constructor(e,{path:t,method:n,body:r,headers:o,query:w,idempotent:B,blocking:Q,upgrade:b,headersTimeout:v,bodyTimeout:k,reset:S,throwOnError:R,expectContinue:T,servername:O},D){if(typeof t!=="string")throw new s("path must be a string")
 else if(t[0]!=="/"&&!(t.startsWith("http://")||t.startsWith("https://"))&&n!=="CONNECT")throw new s("path must be an absolute URL or start with a slash")
 else if(y.test(t))throw new s("invalid request path")
 if(typeof n!=="string")throw new s("method must be a string")
@@ -1570,10 +1570,10 @@ if(b&&!a(b))throw new s("invalid upgrade header")
 if(v!=null&&(!Number.isFinite(v)||v<0))throw new s("invalid headersTimeout")
 if(k!=null&&(!Number.isFinite(k)||k<0))throw new s("invalid bodyTimeout")
 if(S!=null&&typeof S!=="boolean")throw new s("invalid reset")
-if(R!=null&&typeof R!=="boolean")throw new s("invalid expectContinue")
+if(T!=null&&typeof T!=="boolean")throw new s("invalid expectContinue")
 this.headersTimeout=v
 this.bodyTimeout=k
-this.throwOnError=T===true
+this.throwOnError=R===true
 this.method=n
 this.abort=null
 if(r==null)this.body=null
@@ -1600,7 +1600,7 @@ this.host=null
 this.contentLength=null
 this.contentType=null
 this.headers=[]
-this.expectContinue=R!=null?R:false
+this.expectContinue=T!=null?T:false
 if(Array.isArray(o)){if(o.length%2!==0)throw new s("headers array must be even")
 for(let e=0;e<o.length;e+=2)processHeader(this,o[e],o[e+1])}else if(o&&typeof o==="object")if(o[Symbol.iterator])for(const e of o){if(!Array.isArray(e)||e.length!==2)throw new s("headers must be in key-value pair format")
 processHeader(this,e[0],e[1])}else{const e=Object.keys(o)
@@ -1917,7 +1917,7 @@ const r=n(3440)
 const{channels:o}=n(2414)
 const i=n(6603)
 const{RequestContentLengthMismatchError:a,ResponseContentLengthMismatchError:c,RequestAbortedError:l,InvalidArgumentError:A,HeadersTimeoutError:u,HeadersOverflowError:d,SocketError:h,InformationalError:f,BodyTimeoutError:g,HTTPParserError:p,ResponseExceededMaxSizeError:m}=n(8707)
-const{kUrl:E,kReset:w,kClient:y,kParser:I,kBlocking:B,kRunning:Q,kPending:b,kSize:v,kWriting:k,kQueue:S,kNoRef:T,kKeepAliveDefaultTimeout:R,kHostHeader:O,kPendingIdx:D,kRunningIdx:F,kError:N,kPipelining:M,kSocket:L,kKeepAliveTimeoutValue:U,kMaxHeadersSize:x,kKeepAliveMaxTimeout:P,kKeepAliveTimeoutThreshold:G,kHeadersTimeout:H,kBodyTimeout:J,kStrictContentLength:j,kMaxRequests:V,kCounter:$,kMaxResponseSize:Y,kOnError:W,kResume:q,kHTTPContext:_}=n(6443)
+const{kUrl:E,kReset:w,kClient:y,kParser:I,kBlocking:B,kRunning:Q,kPending:b,kSize:v,kWriting:k,kQueue:S,kNoRef:R,kKeepAliveDefaultTimeout:T,kHostHeader:O,kPendingIdx:D,kRunningIdx:F,kError:N,kPipelining:M,kSocket:L,kKeepAliveTimeoutValue:U,kMaxHeadersSize:x,kKeepAliveMaxTimeout:P,kKeepAliveTimeoutThreshold:G,kHeadersTimeout:H,kBodyTimeout:J,kStrictContentLength:$,kMaxRequests:j,kCounter:V,kMaxResponseSize:Y,kOnError:W,kResume:q,kHTTPContext:_}=n(6443)
 const z=n(2824)
 const K=Buffer.alloc(0)
 const Z=Buffer[Symbol.species]
@@ -2088,7 +2088,7 @@ this.headersSize=0
 if(this.shouldKeepAlive&&o[M]){const e=this.keepAlive?r.parseKeepAliveTimeout(this.keepAlive):null
 if(e!=null){const t=Math.min(e-o[G],o[P])
 if(t<=0)i[w]=true
-else o[U]=t}else o[U]=o[R]}else i[w]=true
+else o[U]=t}else o[U]=o[T]}else i[w]=true
 const A=l.onHeaders(e,a,this.resume,c)===false
 if(l.aborted)return-1
 if(l.method==="HEAD")return 1
@@ -2133,7 +2133,7 @@ if(n===he){if(!t[k]||t.writableNeedDrain||o[Q]>1){s(!i,"cannot be paused while w
 r.destroy(t,new u)}}else if(n===fe){if(!i)r.destroy(t,new g)}else if(n===ge){s(o[Q]===0&&o[U])
 r.destroy(t,new f("socket idle timeout"))}}async function connectH1(e,t){e[L]=t
 if(!oe){oe=await ie
-ie=null}t[T]=false
+ie=null}t[R]=false
 t[k]=false
 t[w]=false
 t[B]=false
@@ -2180,9 +2180,9 @@ e[ne]=null}e[te]=0}function scheduleIdleSocketValidation(e,t){t[te]=1
 t[ne]=setImmediate(()=>{t[ne]=null
 t[te]=2
 if(e[L]===t&&!t.destroyed)e[q]()})}function resumeH1(e){const t=e[L]
-if(t&&!t.destroyed){if(e[v]===0){if(!t[T]&&t.unref){t.unref()
-t[T]=true}}else if(t[T]&&t.ref){t.ref()
-t[T]=false}if(e[Q]===0&&e[b]>0&&t[se]){if(t[te]===0){scheduleIdleSocketValidation(e,t)
+if(t&&!t.destroyed){if(e[v]===0){if(!t[R]&&t.unref){t.unref()
+t[R]=true}}else if(t[R]&&t.ref){t.ref()
+t[R]=false}if(e[Q]===0&&e[b]>0&&t[se]){if(t[te]===0){scheduleIdleSocketValidation(e,t)
 t[I].readMore()
 if(t.destroyed)return
 return}if(t[te]===1){t[I].readMore()
@@ -2205,7 +2205,7 @@ const I=r.bodyLength(p)
 E=I??E
 if(E===null)E=t.contentLength
 if(E===0&&!y)E=null
-if(shouldSendContentLength(i)&&E>0&&t.contentLength!==null&&t.contentLength!==E){if(e[j]){r.errorRequest(e,t,new a)
+if(shouldSendContentLength(i)&&E>0&&t.contentLength!==null&&t.contentLength!==E){if(e[$]){r.errorRequest(e,t,new a)
 return false}process.emitWarning(new a)}const Q=e[L]
 clearIdleSocketValidation(Q)
 const abort=n=>{if(t.aborted)return
@@ -2217,7 +2217,7 @@ try{t.onConnect(abort)}catch(n){r.errorRequest(e,t,n)}if(t.aborted)return false
 if(i==="HEAD")Q[w]=true
 if(d||i==="CONNECT")Q[w]=true
 if(g!=null)Q[w]=g
-if(e[V]&&Q[$]++>=e[V])Q[w]=true
+if(e[j]&&Q[V]++>=e[j])Q[w]=true
 if(h)Q[B]=true
 let b=`${i} ${c} HTTP/1.1\r\n`
 if(typeof u==="string")b+=`host: ${u}\r\n`
@@ -2301,7 +2301,7 @@ if(t[N])throw t[N]
 if(t.destroyed)return false
 const l=Buffer.byteLength(e)
 if(!l)return true
-if(s!==null&&o+l>s){if(r[j])throw new a
+if(s!==null&&o+l>s){if(r[$])throw new a
 process.emitWarning(new a)}t.cork()
 if(o===0){if(!i&&n.reset!==false)t[w]=true
 if(s===null)t.write(`${c}transfer-encoding: chunked\r\n`,"latin1")
@@ -2319,7 +2319,7 @@ if(e.destroyed)return
 if(s===0)if(r)e.write(`${o}content-length: 0\r\n\r\n`,"latin1")
 else e.write(`${o}\r\n`,"latin1")
 else if(t===null)e.write("\r\n0\r\n\r\n","latin1")
-if(t!==null&&s!==t)if(n[j])throw new a
+if(t!==null&&s!==t)if(n[$])throw new a
 else process.emitWarning(new a)
 if(e[I].timeout&&e[I].timeoutType===he)if(e[I].timeout.refresh)e[I].timeout.refresh()
 n[q]()}destroy(e){const{socket:t,client:n,abort:r}=this
@@ -2331,8 +2331,8 @@ const{pipeline:o}=n(7075)
 const i=n(3440)
 const{RequestContentLengthMismatchError:a,RequestAbortedError:c,SocketError:l,InformationalError:A}=n(8707)
 const{kUrl:u,kReset:d,kClient:h,kRunning:f,kPending:g,kQueue:p,kPendingIdx:m,kRunningIdx:E,kError:w,kSocket:y,kStrictContentLength:I,kOnError:B,kMaxConcurrentStreams:Q,kHTTP2Session:b,kResume:v,kSize:k,kHTTPContext:S}=n(6443)
-const T=Symbol("open streams")
-let R
+const R=Symbol("open streams")
+let T
 let O=false
 let D
 try{D=n(2467)}catch{D={constants:{}}}const{constants:{HTTP2_HEADER_AUTHORITY:F,HTTP2_HEADER_METHOD:N,HTTP2_HEADER_PATH:M,HTTP2_HEADER_SCHEME:L,HTTP2_HEADER_CONTENT_LENGTH:U,HTTP2_HEADER_EXPECT:x,HTTP2_HEADER_STATUS:P}}=D
@@ -2343,7 +2343,7 @@ return t}function parseH2ResponseHeaders(e){const{[P]:t,...n}=e
 return parseH2Headers(n)}async function connectH2(e,t){e[y]=t
 if(!O){O=true
 process.emitWarning("H2 support is experimental, expect them to change at any time.",{code:"UNDICI-H2"})}const n=D.connect(e[u],{createConnection:()=>t,peerMaxConcurrentStreams:e[Q]})
-n[T]=0
+n[R]=0
 n[h]=e
 n[y]=t
 i.addListener(n,"error",onHttp2SessionError)
@@ -2431,19 +2431,19 @@ S.off("error",abort)
 S.once(r,onUpgradeError)
 e[p][e[E]++]=null}
 S.once("response",onResponse)
-S.once("error",abort);++o[T]
+S.once("error",abort);++o[R]
 onReady()
 S.once("close",()=>{if(!n&&t.completed){S.off("response",onResponse)
 S.off(r,onUpgradeError)
-t.onUpgradeError(new A(`HTTP/2: "stream error" received - code ${S.rstCode}`))}o[T]-=1
-if(o[T]===0)o.unref()})
+t.onUpgradeError(new A(`HTTP/2: "stream error" received - code ${S.rstCode}`))}o[R]-=1
+if(o[R]===0)o.unref()})
 return true}k[M]=d
 k[L]="https"
 const G=l==="PUT"||l==="POST"||l==="PATCH"
 if(Q&&typeof Q.read==="function")Q.read(0)
 let H=i.bodyLength(Q)
-if(i.isFormDataLike(Q)){R??=n(4492).extractBody
-const[e,t]=R(Q)
+if(i.isFormDataLike(Q)){T??=n(4492).extractBody
+const[e,t]=T(Q)
 k["content-type"]=t
 Q=e.stream
 H=e.length}if(H==null)H=t.contentLength
@@ -2455,7 +2455,7 @@ const J=l==="GET"||l==="HEAD"||Q===null
 if(g){k[x]="100-continue"
 S=o.request(k,{endStream:J,signal:w})
 S.once("continue",writeBodyH2)}else{S=o.request(k,{endStream:J,signal:w})
-writeBodyH2()}++o[T]
+writeBodyH2()}++o[R]
 S.once("response",n=>{const{[P]:s,...r}=n
 t.onResponseStarted()
 if(t.aborted){const n=new c
@@ -2464,13 +2464,13 @@ i.destroy(S,n)
 return}if(t.onHeaders(Number(s),parseH2Headers(r),S.resume.bind(S),"")===false)S.pause()
 S.on("data",e=>{if(t.onData(e)===false)S.pause()})})
 S.once("end",()=>{if(S.state?.state==null||S.state.state<6)t.onComplete([])
-if(o[T]===0)o.unref()
+if(o[R]===0)o.unref()
 abort(new A("HTTP/2: stream half-closed (remote)"))
 e[p][e[E]++]=null
 e[m]=e[E]
 e[v]()})
-S.once("close",()=>{o[T]-=1
-if(o[T]===0)o.unref()})
+S.once("close",()=>{o[R]-=1
+if(o[R]===0)o.unref()})
 S.once("error",function(e){abort(e)})
 S.once("frameError",(e,t)=>{abort(new A(`HTTP/2: "frameError" received - type ${e}, code ${t}`))})
 return true
@@ -2527,13 +2527,13 @@ const c=n(4655)
 const l=n(1841)
 const{InvalidArgumentError:A,InformationalError:u,ClientDestroyedError:d}=n(8707)
 const h=n(9136)
-const{kUrl:f,kServerName:g,kClient:p,kBusy:m,kConnect:E,kResuming:w,kRunning:y,kPending:I,kSize:B,kQueue:Q,kConnected:b,kConnecting:v,kNeedDrain:k,kKeepAliveDefaultTimeout:S,kHostHeader:T,kPendingIdx:R,kRunningIdx:O,kError:D,kPipelining:F,kKeepAliveTimeoutValue:N,kMaxHeadersSize:M,kKeepAliveMaxTimeout:L,kKeepAliveTimeoutThreshold:U,kHeadersTimeout:x,kBodyTimeout:P,kStrictContentLength:G,kConnector:H,kMaxRedirections:J,kMaxRequests:j,kCounter:V,kClose:$,kDestroy:Y,kDispatch:W,kInterceptors:q,kLocalAddress:_,kMaxResponseSize:z,kOnError:K,kHTTPContext:Z,kMaxConcurrentStreams:X,kResume:ee}=n(6443)
+const{kUrl:f,kServerName:g,kClient:p,kBusy:m,kConnect:E,kResuming:w,kRunning:y,kPending:I,kSize:B,kQueue:Q,kConnected:b,kConnecting:v,kNeedDrain:k,kKeepAliveDefaultTimeout:S,kHostHeader:R,kPendingIdx:T,kRunningIdx:O,kError:D,kPipelining:F,kKeepAliveTimeoutValue:N,kMaxHeadersSize:M,kKeepAliveMaxTimeout:L,kKeepAliveTimeoutThreshold:U,kHeadersTimeout:x,kBodyTimeout:P,kStrictContentLength:G,kConnector:H,kMaxRedirections:J,kMaxRequests:$,kCounter:j,kClose:V,kDestroy:Y,kDispatch:W,kInterceptors:q,kLocalAddress:_,kMaxResponseSize:z,kOnError:K,kHTTPContext:Z,kMaxConcurrentStreams:X,kResume:ee}=n(6443)
 const te=n(637)
 const ne=n(8788)
 let se=false
 const re=Symbol("kClosedResolve")
 const noop=()=>{}
-function getPipelining(e){return e[F]??e[Z]?.defaultPipelining??1}class Client extends l{constructor(e,{interceptors:t,maxHeaderSize:n,headersTimeout:s,socketTimeout:a,requestTimeout:c,connectTimeout:l,bodyTimeout:u,idleTimeout:d,keepAlive:p,keepAliveTimeout:m,maxKeepAliveTimeout:E,keepAliveMaxTimeout:y,keepAliveTimeoutThreshold:I,socketPath:B,pipelining:b,tls:v,strictContentLength:D,maxCachedSessions:V,maxRedirections:$,connect:Y,maxRequestsPerClient:W,localAddress:te,maxResponseSize:ne,autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae,maxConcurrentStreams:ce,allowH2:le,webSocket:Ae,eventSource:ue}={}){super({webSocket:Ae,eventSource:ue})
+function getPipelining(e){return e[F]??e[Z]?.defaultPipelining??1}class Client extends l{constructor(e,{interceptors:t,maxHeaderSize:n,headersTimeout:s,socketTimeout:a,requestTimeout:c,connectTimeout:l,bodyTimeout:u,idleTimeout:d,keepAlive:p,keepAliveTimeout:m,maxKeepAliveTimeout:E,keepAliveMaxTimeout:y,keepAliveTimeoutThreshold:I,socketPath:B,pipelining:b,tls:v,strictContentLength:D,maxCachedSessions:j,maxRedirections:V,connect:Y,maxRequestsPerClient:W,localAddress:te,maxResponseSize:ne,autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae,maxConcurrentStreams:ce,allowH2:le,webSocket:Ae,eventSource:ue}={}){super({webSocket:Ae,eventSource:ue})
 if(p!==void 0)throw new A("unsupported keepAlive, use pipelining=0 instead")
 if(a!==void 0)throw new A("unsupported socketTimeout, use headersTimeout & bodyTimeout instead")
 if(c!==void 0)throw new A("unsupported requestTimeout, use headersTimeout & bodyTimeout instead")
@@ -2548,17 +2548,17 @@ if(I!=null&&!Number.isFinite(I))throw new A("invalid keepAliveTimeoutThreshold")
 if(s!=null&&(!Number.isInteger(s)||s<0))throw new A("headersTimeout must be a positive integer or zero")
 if(u!=null&&(!Number.isInteger(u)||u<0))throw new A("bodyTimeout must be a positive integer or zero")
 if(Y!=null&&typeof Y!=="function"&&typeof Y!=="object")throw new A("connect must be a function or an object")
-if($!=null&&(!Number.isInteger($)||$<0))throw new A("maxRedirections must be a positive number")
+if(V!=null&&(!Number.isInteger(V)||V<0))throw new A("maxRedirections must be a positive number")
 if(W!=null&&(!Number.isInteger(W)||W<0))throw new A("maxRequestsPerClient must be a positive number")
 if(te!=null&&(typeof te!=="string"||r.isIP(te)===0))throw new A("localAddress must be valid string IP address")
 if(ne!=null&&(!Number.isInteger(ne)||ne<-1))throw new A("maxResponseSize must be a positive number")
 if(ae!=null&&(!Number.isInteger(ae)||ae<-1))throw new A("autoSelectFamilyAttemptTimeout must be a positive number")
 if(le!=null&&typeof le!=="boolean")throw new A("allowH2 must be a valid boolean value")
 if(ce!=null&&(typeof ce!=="number"||ce<1))throw new A("maxConcurrentStreams must be a positive integer, greater than 0")
-if(typeof Y!=="function")Y=h({...v,maxCachedSessions:V,allowH2:le,socketPath:B,timeout:l,...ie?{autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae}:void 0,...Y})
+if(typeof Y!=="function")Y=h({...v,maxCachedSessions:j,allowH2:le,socketPath:B,timeout:l,...ie?{autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae}:void 0,...Y})
 if(t?.Client&&Array.isArray(t.Client)){this[q]=t.Client
 if(!se){se=true
-process.emitWarning("Client.Options#interceptor is deprecated. Use Dispatcher#compose instead.",{code:"UNDICI-CLIENT-INTERCEPTOR-DEPRECATED"})}}else this[q]=[oe({maxRedirections:$})]
+process.emitWarning("Client.Options#interceptor is deprecated. Use Dispatcher#compose instead.",{code:"UNDICI-CLIENT-INTERCEPTOR-DEPRECATED"})}}else this[q]=[oe({maxRedirections:V})]
 this[f]=i.parseOrigin(e)
 this[H]=Y
 this[F]=b!=null?b:1
@@ -2571,37 +2571,37 @@ this[g]=null
 this[_]=te!=null?te:null
 this[w]=0
 this[k]=0
-this[T]=`host: ${this[f].hostname}${this[f].port?`:${this[f].port}`:""}\r\n`
+this[R]=`host: ${this[f].hostname}${this[f].port?`:${this[f].port}`:""}\r\n`
 this[P]=u!=null?u:3e5
 this[x]=s!=null?s:3e5
 this[G]=D==null?true:D
-this[J]=$
-this[j]=W
+this[J]=V
+this[$]=W
 this[re]=null
 this[z]=ne>-1?ne:-1
 this[X]=ce!=null?ce:100
 this[Z]=null
 this[Q]=[]
 this[O]=0
-this[R]=0
+this[T]=0
 this[ee]=e=>resume(this,e)
 this[K]=e=>onError(this,e)}get pipelining(){return this[F]}set pipelining(e){this[F]=e
-this[ee](true)}get[I](){return this[Q].length-this[R]}get[y](){return this[R]-this[O]}get[B](){return this[Q].length-this[O]}get[b](){return!!this[Z]&&!this[v]&&!this[Z].destroyed}get[m](){return Boolean(this[Z]?.busy(null)||this[B]>=(getPipelining(this)||1)||this[I]>0)}[E](e){connect(this)
+this[ee](true)}get[I](){return this[Q].length-this[T]}get[y](){return this[T]-this[O]}get[B](){return this[Q].length-this[O]}get[b](){return!!this[Z]&&!this[v]&&!this[Z].destroyed}get[m](){return Boolean(this[Z]?.busy(null)||this[B]>=(getPipelining(this)||1)||this[I]>0)}[E](e){connect(this)
 this.once("connect",e)}[W](e,t){const n=e.origin||this[f].origin
 const s=new c(n,e,t)
 this[Q].push(s)
 if(this[w]);else if(i.bodyLength(s.body)==null&&i.isIterable(s.body)){this[w]=1
 queueMicrotask(()=>resume(this))}else this[ee](true)
 if(this[w]&&this[k]!==2&&this[m])this[k]=2
-return this[k]<2}async[$](){return new Promise(e=>{if(this[B])this[re]=e
-else e(null)})}async[Y](e){return new Promise(t=>{const n=this[Q].splice(this[R])
+return this[k]<2}async[V](){return new Promise(e=>{if(this[B])this[re]=e
+else e(null)})}async[Y](e){return new Promise(t=>{const n=this[Q].splice(this[T])
 for(let t=0;t<n.length;t++){const s=n[t]
 i.errorRequest(this,s,e)}const callback=()=>{if(this[re]){this[re]()
 this[re]=null}t(null)}
 if(this[Z]){this[Z].destroy(e,callback)
 this[Z]=null}else queueMicrotask(callback)
 this[ee]()})}}const oe=n(5092)
-function onError(e,t){if(e[y]===0&&t.code!=="UND_ERR_INFO"&&t.code!=="UND_ERR_SOCKET"){s(e[R]===e[O])
+function onError(e,t){if(e[y]===0&&t.code!=="UND_ERR_INFO"&&t.code!=="UND_ERR_SOCKET"){s(e[T]===e[O])
 const n=e[Q].splice(e[O])
 for(let s=0;s<n.length;s++){const r=n[s]
 i.errorRequest(e,r,t)}s(e[B]===0)}}async function connect(e){s(!e[v])
@@ -2619,8 +2619,8 @@ if(e.destroyed){i.destroy(r.on("error",noop),new d)
 return}s(r)
 try{e[Z]=r.alpnProtocol==="h2"?await ne(e,r):await te(e,r)}catch(e){r.destroy().on("error",noop)
 throw e}e[v]=false
-r[V]=0
-r[j]=e[j]
+r[j]=0
+r[$]=e[$]
 r[p]=e
 r[D]=null
 if(a.connected.hasSubscribers)a.connected.publish({connectParams:{host:t,hostname:n,protocol:o,port:c,version:e[Z]?.version,servername:e[g],localAddress:e[_]},connector:e[H],socket:r})
@@ -2628,7 +2628,7 @@ e.emit("connect",e[f],[e])}catch(r){if(e.destroyed)return
 e[v]=false
 if(a.connectError.hasSubscribers)a.connectError.publish({connectParams:{host:t,hostname:n,protocol:o,port:c,version:e[Z]?.version,servername:e[g],localAddress:e[_]},connector:e[H],error:r})
 if(r.code==="ERR_TLS_CERT_ALTNAME_INVALID"){s(e[y]===0)
-while(e[I]>0&&e[Q][e[R]].servername===e[g]){const t=e[Q][e[R]++]
+while(e[I]>0&&e[Q][e[T]].servername===e[g]){const t=e[Q][e[T]++]
 i.errorRequest(e,t,r)}}else onError(e,r)
 e.emit("connectionError",e[f],[e],r)}e[ee]()}function emitDrain(e){e[k]=0
 e.emit("drain",e[f],[e])}function resume(e,t){if(e[w]===2)return
@@ -2636,7 +2636,7 @@ e[w]=2
 _resume(e,t)
 e[w]=0
 if(e[O]>256){e[Q].splice(0,e[O])
-e[R]-=e[O]
+e[T]-=e[O]
 e[O]=0}}function _resume(e,t){while(true){if(e.destroyed){s(e[I]===0)
 return}if(e[re]&&!e[B]){e[re]()
 e[re]=null
@@ -2646,7 +2646,7 @@ else if(e[k]===2){if(t){e[k]=1
 queueMicrotask(()=>emitDrain(e))}else emitDrain(e)
 continue}if(e[I]===0)return
 if(e[y]>=(getPipelining(e)||1))return
-const n=e[Q][e[R]]
+const n=e[Q][e[T]]
 if(e[f].protocol==="https:"&&e[g]!==n.servername){if(e[y]>0)return
 e[g]=n.servername
 e[Z]?.destroy(new u("servername changed"),()=>{e[Z]=null
@@ -2654,8 +2654,8 @@ resume(e)})}if(e[v])return
 if(!e[Z]){connect(e)
 return}if(e[Z].destroyed)return
 if(e[Z].busy(n))return
-if(!n.aborted&&e[Z].write(n))e[R]++
-else e[Q].splice(e[R],1)}}e.exports=Client},1841:(e,t,n)=>{const s=n(4573)
+if(!n.aborted&&e[Z].write(n))e[T]++
+else e[Q].splice(e[T],1)}}e.exports=Client},1841:(e,t,n)=>{const s=n(4573)
 const r=n(883)
 const{ClientDestroyedError:o,ClientClosedError:i,InvalidArgumentError:a}=n(8707)
 const{kDestroy:c,kClose:l,kClosed:A,kDestroyed:u,kDispatch:d,kInterceptors:h}=n(6443)
@@ -2786,7 +2786,7 @@ const b=Symbol("onConnectionError")
 const v=Symbol("get dispatcher")
 const k=Symbol("add client")
 const S=Symbol("remove client")
-const T=Symbol("stats")
+const R=Symbol("stats")
 class PoolBase extends s{constructor(e){super(e)
 this[w]=new r
 this[m]=[]
@@ -2803,13 +2803,13 @@ t.emit("drain",e,[t,...n])}if(t[y]&&s.isEmpty())Promise.all(t[m].map(e=>e.close(
 this[B]=(e,n)=>{t.emit("connect",e,[t,...n])}
 this[Q]=(e,n,s)=>{t.emit("disconnect",e,[t,...n],s)}
 this[b]=(e,n,s)=>{t.emit("connectionError",e,[t,...n],s)}
-this[T]=new p(this)}get[A](){return this[E]}get[o](){return this[m].filter(e=>e[o]).length}get[u](){return this[m].filter(e=>e[o]&&!e[E]).length}get[c](){let e=this[l]
+this[R]=new p(this)}get[A](){return this[E]}get[o](){return this[m].filter(e=>e[o]).length}get[u](){return this[m].filter(e=>e[o]&&!e[E]).length}get[c](){let e=this[l]
 for(const{[c]:t}of this[m])e+=t
 return e}get[a](){let e=0
 for(const{[a]:t}of this[m])e+=t
 return e}get[i](){let e=this[l]
 for(const{[i]:t}of this[m])e+=t
-return e}get stats(){return this[T]}async[h](){if(this[w].isEmpty())await Promise.all(this[m].map(e=>e.close()))
+return e}get stats(){return this[R]}async[h](){if(this[w].isEmpty())await Promise.all(this[m].map(e=>e.close()))
 else await new Promise(e=>{this[y]=e})}async[f](e){while(true){const t=this[w].shift()
 if(!t)break
 t.handler.onError(e)}await Promise.all(this[m].map(t=>t.destroy(e)))}[g](e,t){const n=this[v]()
@@ -3166,22 +3166,22 @@ class DumpHandler extends i{#Q=1024*1024
 #v=false
 #k=false
 #S=0
-#T=null
+#R=null
 #p=null
 constructor({maxSize:e},t){super(t)
 if(e!=null&&(!Number.isFinite(e)||e<1))throw new r("maxSize must be a number greater than 0")
 this.#Q=e??this.#Q
 this.#p=t}onConnect(e){this.#b=e
-this.#p.onConnect(this.#R.bind(this))}#R(e){this.#k=true
-this.#T=e}onHeaders(e,t,n,r){const i=s.parseHeaders(t)
+this.#p.onConnect(this.#T.bind(this))}#T(e){this.#k=true
+this.#R=e}onHeaders(e,t,n,r){const i=s.parseHeaders(t)
 const a=i["content-length"]
 if(a!=null&&a>this.#Q)throw new o(`Response size (${a}) larger than maxSize (${this.#Q})`)
 if(this.#k)return true
 return this.#p.onHeaders(e,t,n,r)}onError(e){if(this.#v)return
-e=this.#T??e
+e=this.#R??e
 this.#p.onError(e)}onData(e){this.#S=this.#S+e.length
 if(this.#S>=this.#Q){this.#v=true
-if(this.#k)this.#p.onError(this.#T)
+if(this.#k)this.#p.onError(this.#R)
 else this.#p.onComplete([])}return true}onComplete(e){if(this.#v)return
 if(this.#k){this.#p.onError(this.reason)
 return}this.#p.onComplete(e)}}function createDumpInterceptor({maxSize:e}={maxSize:1024*1024}){return t=>function(n,s){const{dumpMaxSize:r=e}=n
@@ -4102,15 +4102,15 @@ c.cache="no-store"
 c.initiator="other"
 c.urlList=[new URL(this.#x)]
 this.#H=o(c)
-this.#j()}get readyState(){return this.#G}get url(){return this.#x}get withCredentials(){return this.#P}#j(){if(this.#G===w)return
+this.#$()}get readyState(){return this.#G}get url(){return this.#x}get withCredentials(){return this.#P}#$(){if(this.#G===w)return
 this.#G=m
 const e={request:this.#H,dispatcher:this.#n}
 const processEventSourceEndOfBody=e=>{if(A(e)){this.dispatchEvent(new Event("error"))
-this.close()}this.#V()}
+this.close()}this.#j()}
 e.processResponseEndOfBody=processEventSourceEndOfBody
 e.processResponse=e=>{if(A(e))if(e.aborted){this.close()
 this.dispatchEvent(new Event("error"))
-return}else{this.#V()
+return}else{this.#j()
 return}const t=e.headersList.get("content-type",true)
 const n=t!==null?c(t):"failure"
 const r=n!=="failure"&&n.essence==="text/event-stream"
@@ -4122,13 +4122,13 @@ this.#I.origin=e.urlList[e.urlList.length-1].origin
 const o=new a({eventSourceSettings:this.#I,maxEventSize:this.#n.eventSourceOptions?.maxEventSize,push:e=>{this.dispatchEvent(l(e.type,e.options))}})
 s(e.body.stream,o,e=>{if(e?.aborted===false){this.close()
 this.dispatchEvent(new Event("error"))}})}
-this.#J=r(e)}async#V(){if(this.#G===w)return
+this.#J=r(e)}async#j(){if(this.#G===w)return
 this.#G=m
 this.dispatchEvent(new Event("error"))
 await u(this.#I.reconnectionTime)
 if(this.#G!==m)return
 if(this.#I.lastEventId.length)this.#H.headersList.set("last-event-id",this.#I.lastEventId,true)
-this.#j()}close(){i.brandCheck(this,EventSource)
+this.#$()}close(){i.brandCheck(this,EventSource)
 if(this.#G===w)return
 this.#G=w
 this.#J.abort()
@@ -4592,12 +4592,12 @@ while(i>c)t[i]=t[--i]
 t[c]=s}}if(!n.next().done)throw new TypeError("Unreachable")
 return t}else{let e=0
 for(const{0:n,1:{value:s}}of this[u]){t[e++]=[n,s]
-l(s!==null)}return t.sort(compareHeaderName)}}}class Headers{#$
+l(s!==null)}return t.sort(compareHeaderName)}}}class Headers{#V
 #Y
 constructor(e=void 0){c.util.markAsUncloneable(this)
 if(e===s)return
 this.#Y=new HeadersList
-this.#$="none"
+this.#V="none"
 if(e!==void 0){e=c.converters.HeadersInit(e,"Headers contructor","init")
 fill(this,e)}}append(e,t){c.brandCheck(this,Headers)
 c.argumentLengthCheck(arguments,2,"Headers.append")
@@ -4609,7 +4609,7 @@ c.argumentLengthCheck(arguments,1,"Headers.delete")
 const t="Headers.delete"
 e=c.converters.ByteString(e,t,"name")
 if(!i(e))throw c.errors.invalidArgument({prefix:"Headers.delete",value:e,type:"header name"})
-if(this.#$==="immutable")throw new TypeError("immutable")
+if(this.#V==="immutable")throw new TypeError("immutable")
 if(!this.#Y.contains(e,false))return
 this.#Y.delete(e,false)}get(e){c.brandCheck(this,Headers)
 c.argumentLengthCheck(arguments,1,"Headers.get")
@@ -4629,7 +4629,7 @@ t=c.converters.ByteString(t,n,"value")
 t=headerValueNormalize(t)
 if(!i(e))throw c.errors.invalidArgument({prefix:n,value:e,type:"header name"})
 else if(!a(t))throw c.errors.invalidArgument({prefix:n,value:t,type:"header value"})
-if(this.#$==="immutable")throw new TypeError("immutable")
+if(this.#V==="immutable")throw new TypeError("immutable")
 this.#Y.set(e,t,false)}getSetCookie(){c.brandCheck(this,Headers)
 const e=this.#Y.cookies
 if(e)return[...e]
@@ -4641,7 +4641,7 @@ if(n===null||n.length===1)return this.#Y[d]=t
 for(let s=0;s<t.length;++s){const{0:r,1:o}=t[s]
 if(r==="set-cookie")for(let t=0;t<n.length;++t)e.push([r,n[t]])
 else e.push([r,o])}return this.#Y[d]=e}[A.inspect.custom](e,t){t.depth??=e
-return`Headers ${A.formatWithOptions(t,this.#Y.entries)}`}static getHeadersGuard(e){return e.#$}static setHeadersGuard(e,t){e.#$=t}static getHeadersList(e){return e.#Y}static setHeadersList(e,t){e.#Y=t}}const{getHeadersGuard:h,setHeadersGuard:f,getHeadersList:g,setHeadersList:p}=Headers
+return`Headers ${A.formatWithOptions(t,this.#Y.entries)}`}static getHeadersGuard(e){return e.#V}static setHeadersGuard(e,t){e.#V=t}static getHeadersList(e){return e.#Y}static setHeadersList(e,t){e.#Y=t}}const{getHeadersGuard:h,setHeadersGuard:f,getHeadersList:g,setHeadersList:p}=Headers
 Reflect.deleteProperty(Headers,"getHeadersGuard")
 Reflect.deleteProperty(Headers,"setHeadersGuard")
 Reflect.deleteProperty(Headers,"getHeadersList")
@@ -4655,7 +4655,7 @@ e.exports={fill:fill,compareHeaderName:compareHeaderName,Headers:Headers,Headers
 const{HeadersList:c}=n(660)
 const{Request:l,cloneRequest:A}=n(9967)
 const u=n(8522)
-const{bytesMatch:d,makePolicyContainer:h,clonePolicyContainer:f,requestBadPort:g,TAOCheck:p,appendRequestOriginHeader:m,responseLocationURL:E,requestCurrentURL:w,setRequestReferrerPolicyOnRedirect:y,tryUpgradeRequestToAPotentiallyTrustworthyURL:I,createOpaqueTimingInfo:B,appendFetchMetadata:Q,corsCheck:b,crossOriginResourcePolicyCheck:v,determineRequestsReferrer:k,coarsenedSharedCurrentTime:S,createDeferredPromise:T,isBlobLike:R,sameOrigin:O,isCancelled:D,isAborted:F,isErrorLike:N,fullyReadBody:M,readableStreamClose:L,isomorphicEncode:U,urlIsLocal:x,urlIsHttpHttpsScheme:P,urlHasHttpsScheme:G,clampAndCoarsenConnectionTimingInfo:H,simpleRangeHeaderValue:J,buildContentRange:j,createInflate:V,extractMimeType:$}=n(3168)
+const{bytesMatch:d,makePolicyContainer:h,clonePolicyContainer:f,requestBadPort:g,TAOCheck:p,appendRequestOriginHeader:m,responseLocationURL:E,requestCurrentURL:w,setRequestReferrerPolicyOnRedirect:y,tryUpgradeRequestToAPotentiallyTrustworthyURL:I,createOpaqueTimingInfo:B,appendFetchMetadata:Q,corsCheck:b,crossOriginResourcePolicyCheck:v,determineRequestsReferrer:k,coarsenedSharedCurrentTime:S,createDeferredPromise:R,isBlobLike:T,sameOrigin:O,isCancelled:D,isAborted:F,isErrorLike:N,fullyReadBody:M,readableStreamClose:L,isomorphicEncode:U,urlIsLocal:x,urlIsHttpHttpsScheme:P,urlHasHttpsScheme:G,clampAndCoarsenConnectionTimingInfo:H,simpleRangeHeaderValue:J,buildContentRange:$,createInflate:j,extractMimeType:V}=n(3168)
 const{kState:Y,kDispatcher:W}=n(3627)
 const q=n(4589)
 const{safelyExtractBody:_,extractBody:z}=n(4492)
@@ -4683,7 +4683,7 @@ if(!e)e=new DOMException("The operation was aborted.","AbortError")
 this.serializedAbortReason=e
 this.connection?.destroy(e)
 this.emit("terminated",e)}}function handleFetchDone(e){finalizeAndReportTiming(e,"fetch")}function fetch(e,t=void 0){fe.argumentLengthCheck(arguments,1,"globalThis.fetch")
-let n=T()
+let n=R()
 let s
 try{s=new l(e,t)}catch(e){n.reject(e)
 return n.promise}const r=s[Y]
@@ -4774,7 +4774,7 @@ case"blob:":{if(!Ee)Ee=n(4573).resolveObjectURL
 const e=w(t)
 if(e.search.length!==0)return Promise.resolve(s("NetworkError when attempting to fetch resource."))
 const r=Ee(e.toString())
-if(t.method!=="GET"||!R(r))return Promise.resolve(s("invalid method"))
+if(t.method!=="GET"||!T(r))return Promise.resolve(s("invalid method"))
 const o=i()
 const a=r.size
 const c=U(`${a}`)
@@ -4794,7 +4794,7 @@ if(c===null||c>=a)c=a-1}const A=r.slice(i,c,l)
 const u=z(A)
 o.body=u[0]
 const d=U(`${A.size}`)
-const h=j(i,c,a)
+const h=$(i,c,a)
 o.status=206
 o.statusText="Partial Content"
 o.headersList.set("content-length",d,true)
@@ -4816,7 +4816,7 @@ const o=t.bodyInfo
 if(!t.timingAllowPassed){n=B(n)
 r=""}let i=0
 if(e.request.mode!=="navigator"||!t.hasCrossOriginRedirects){i=t.status
-const e=$(t.headersList)
+const e=V(t.headersList)
 if(e!=="failure")o.contentType=de(e)}if(e.request.initiatorType!=null)we(n,e.request.url.href,e.request.initiatorType,globalThis,r,o,i)}
 const processResponseEndOfBodyTask=()=>{e.request.done=true
 if(e.processResponseEndOfBody!=null)queueMicrotask(()=>e.processResponseEndOfBody(t))
@@ -4961,7 +4961,7 @@ const n=5
 if(t.length>n){this.abort(new Error(`too many content-encodings in response: ${t.length}, maximum allowed is ${n}`))
 return true}for(let e=t.length-1;e>=0;--e){const n=t[e].trim()
 if(n==="x-gzip"||n==="gzip")l.push(u.createGunzip({flush:u.constants.Z_SYNC_FLUSH,finishFlush:u.constants.Z_SYNC_FLUSH}))
-else if(n==="deflate")l.push(V({flush:u.constants.Z_SYNC_FLUSH,finishFlush:u.constants.Z_SYNC_FLUSH}))
+else if(n==="deflate")l.push(j({flush:u.constants.Z_SYNC_FLUSH,finishFlush:u.constants.Z_SYNC_FLUSH}))
 else if(n==="br")l.push(u.createBrotliDecompress({flush:u.constants.BROTLI_OPERATION_FLUSH,finishFlush:u.constants.BROTLI_OPERATION_FLUSH}))
 else{l.length=0
 break}}}this.body=new se({read:n})
@@ -4986,19 +4986,19 @@ const g=n(3440)
 const p=n(7975)
 const{isValidHTTPToken:m,sameOrigin:E,environmentSettingsObject:w}=n(3168)
 const{forbiddenMethodsSet:y,corsSafeListedMethodsSet:I,referrerPolicy:B,requestRedirect:Q,requestMode:b,requestCredentials:v,requestCache:k,requestDuplex:S}=n(4495)
-const{kEnumerableProperty:T,normalizedMethodRecordsBase:R,normalizedMethodRecords:O}=g
+const{kEnumerableProperty:R,normalizedMethodRecordsBase:T,normalizedMethodRecords:O}=g
 const{kHeaders:D,kSignal:F,kState:N,kDispatcher:M}=n(3627)
 const{webidl:L}=n(5893)
 const{URLSerializer:U}=n(1900)
 const{kConstruct:x}=n(6443)
 const P=n(4589)
-const{getMaxListeners:G,setMaxListeners:H,getEventListeners:J,defaultMaxListeners:j}=n(8474)
-const V=Symbol("abortController")
-const $=new f(({signal:e,abort:t})=>{e.removeEventListener("abort",t)})
+const{getMaxListeners:G,setMaxListeners:H,getEventListeners:J,defaultMaxListeners:$}=n(8474)
+const j=Symbol("abortController")
+const V=new f(({signal:e,abort:t})=>{e.removeEventListener("abort",t)})
 const Y=new WeakMap
 function buildAbort(e){return abort
 function abort(){const t=e.deref()
-if(t!==void 0){$.unregister(abort)
+if(t!==void 0){V.unregister(abort)
 this.removeEventListener("abort",abort)
 t.abort(this.reason)
 const e=Y.get(t.signal)
@@ -5057,7 +5057,7 @@ if(n!==void 0)r.method=n
 else{if(!m(e))throw new TypeError(`'${e}' is not a valid HTTP method.`)
 const t=e.toUpperCase()
 if(y.has(t))throw new TypeError(`'${e}' HTTP method is unsupported.`)
-e=R[t]??e
+e=T[t]??e
 r.method=e}if(!W&&r.method==="patch"){process.emitWarning("Using `patch` is highly likely to result in a `405 Method Not Allowed`. `PATCH` is much more likely to succeed.",{code:"UNDICI-FETCH-patch"})
 W=true}}if(t.signal!==void 0)f=t.signal
 this[N]=r
@@ -5065,12 +5065,12 @@ const v=new AbortController
 this[F]=v.signal
 if(f!=null){if(!f||typeof f.aborted!=="boolean"||typeof f.addEventListener!=="function")throw new TypeError("Failed to construct 'Request': member signal is not of type AbortSignal.")
 if(f.aborted)v.abort(f.reason)
-else{this[V]=v
+else{this[j]=v
 const e=new WeakRef(v)
 const t=buildAbort(e)
-try{if(typeof G==="function"&&G(f)===j)H(1500,f)
-else if(J(f,"abort").length>=j)H(1500,f)}catch{}g.addAbortListener(f,t)
-$.register(v,{signal:f,abort:t},t)}}this[D]=new a(x)
+try{if(typeof G==="function"&&G(f)===$)H(1500,f)
+else if(J(f,"abort").length>=$)H(1500,f)}catch{}g.addAbortListener(f,t)
+V.register(v,{signal:f,abort:t},t)}}this[D]=new a(x)
 d(this[D],r.headersList)
 A(this[D],"request")
 if(b==="no-cors"){if(!I.has(r.method))throw new TypeError(`'${r.method} is unsupported in no-cors mode.`)
@@ -5083,10 +5083,10 @@ if((t.body!=null||k!=null)&&(r.method==="GET"||r.method==="HEAD"))throw new Type
 let S=null
 if(t.body!=null){const[e,n]=s(t.body,r.keepalive)
 S=e
-if(n&&!h(this[D]).contains("content-type",true))this[D].append("content-type",n)}const T=S??k
-if(T!=null&&T.source==null){if(S!=null&&t.duplex==null)throw new TypeError("RequestInit: duplex option is required when sending a body.")
+if(n&&!h(this[D]).contains("content-type",true))this[D].append("content-type",n)}const R=S??k
+if(R!=null&&R.source==null){if(S!=null&&t.duplex==null)throw new TypeError("RequestInit: duplex option is required when sending a body.")
 if(r.mode!=="same-origin"&&r.mode!=="cors")throw new TypeError('If request is made from ReadableStream, mode should be "same-origin" or "cors"')
-r.useCORSPreflightFlag=true}let U=T
+r.useCORSPreflightFlag=true}let U=R
 if(S==null&&k!=null){if(i(e))throw new TypeError("Cannot construct a Request with a Request object that has already been used.")
 const t=new TransformStream
 k.stream.pipeThrough(t)
@@ -5130,7 +5130,7 @@ s[F]=t
 s[D]=new a(x)
 d(s[D],e.headersList)
 A(s[D],n)
-return s}Object.defineProperties(Request.prototype,{method:T,url:T,headers:T,redirect:T,clone:T,signal:T,duplex:T,destination:T,body:T,bodyUsed:T,isHistoryNavigation:T,isReloadNavigation:T,keepalive:T,integrity:T,cache:T,credentials:T,attribute:T,referrerPolicy:T,referrer:T,mode:T,[Symbol.toStringTag]:{value:"Request",configurable:true}})
+return s}Object.defineProperties(Request.prototype,{method:R,url:R,headers:R,redirect:R,clone:R,signal:R,duplex:R,destination:R,body:R,bodyUsed:R,isHistoryNavigation:R,isReloadNavigation:R,keepalive:R,integrity:R,cache:R,credentials:R,attribute:R,referrerPolicy:R,referrer:R,mode:R,[Symbol.toStringTag]:{value:"Request",configurable:true}})
 L.converters.Request=L.interfaceConverter(Request)
 L.converters.RequestInfo=function(e,t,n){if(typeof e==="string")return L.converters.USVString(e,t,n)
 if(e instanceof Request)return L.converters.Request(e,t,n)
@@ -5144,7 +5144,7 @@ const p=n(7975)
 const{kEnumerableProperty:m}=g
 const{isValidReasonPhrase:E,isCancelled:w,isAborted:y,isBlobLike:I,serializeJavascriptValueToJSONString:B,isErrorLike:Q,isomorphicEncode:b,environmentSettingsObject:v}=n(3168)
 const{redirectStatusSet:k,nullBodyStatus:S}=n(4495)
-const{kState:T,kHeaders:R}=n(3627)
+const{kState:R,kHeaders:T}=n(3627)
 const{webidl:O}=n(5893)
 const{FormData:D}=n(5910)
 const{URLSerializer:F}=n(1900)
@@ -5165,36 +5165,36 @@ t=O.converters["unsigned short"](t)
 let n
 try{n=new URL(e,v.settingsObject.baseUrl)}catch(t){throw new TypeError(`Failed to parse URL from ${e}`,{cause:t})}if(!k.has(t))throw new RangeError(`Invalid status code ${t}`)
 const s=fromInnerResponse(makeResponse({}),"immutable")
-s[T].status=t
+s[R].status=t
 const r=b(F(n))
-s[T].headersList.append("location",r,true)
+s[R].headersList.append("location",r,true)
 return s}constructor(e=null,t={}){O.util.markAsUncloneable(this)
 if(e===N)return
 if(e!==null)e=O.converters.BodyInit(e)
 t=O.converters.ResponseInit(t)
-this[T]=makeResponse({})
-this[R]=new s(N)
-a(this[R],"response")
-c(this[R],this[T].headersList)
+this[R]=makeResponse({})
+this[T]=new s(N)
+a(this[T],"response")
+c(this[T],this[R].headersList)
 let n=null
 if(e!=null){const[t,s]=l(e)
 n={body:t,type:s}}initializeResponse(this,t,n)}get type(){O.brandCheck(this,Response)
-return this[T].type}get url(){O.brandCheck(this,Response)
-const e=this[T].urlList
+return this[R].type}get url(){O.brandCheck(this,Response)
+const e=this[R].urlList
 const t=e[e.length-1]??null
 if(t===null)return""
 return F(t,true)}get redirected(){O.brandCheck(this,Response)
-return this[T].urlList.length>1}get status(){O.brandCheck(this,Response)
-return this[T].status}get ok(){O.brandCheck(this,Response)
-return this[T].status>=200&&this[T].status<=299}get statusText(){O.brandCheck(this,Response)
-return this[T].statusText}get headers(){O.brandCheck(this,Response)
-return this[R]}get body(){O.brandCheck(this,Response)
-return this[T].body?this[T].body.stream:null}get bodyUsed(){O.brandCheck(this,Response)
-return!!this[T].body&&g.isDisturbed(this[T].body.stream)}clone(){O.brandCheck(this,Response)
+return this[R].urlList.length>1}get status(){O.brandCheck(this,Response)
+return this[R].status}get ok(){O.brandCheck(this,Response)
+return this[R].status>=200&&this[R].status<=299}get statusText(){O.brandCheck(this,Response)
+return this[R].statusText}get headers(){O.brandCheck(this,Response)
+return this[T]}get body(){O.brandCheck(this,Response)
+return this[R].body?this[R].body.stream:null}get bodyUsed(){O.brandCheck(this,Response)
+return!!this[R].body&&g.isDisturbed(this[R].body.stream)}clone(){O.brandCheck(this,Response)
 if(f(this))throw O.errors.exception({header:"Response.clone",message:"Body has already been consumed."})
-const e=cloneResponse(this[T])
-if(d&&this[T].body?.stream)h.register(this,new WeakRef(this[T].body.stream))
-return fromInnerResponse(e,i(this[R]))}[p.inspect.custom](e,t){if(t.depth===null)t.depth=2
+const e=cloneResponse(this[R])
+if(d&&this[R].body?.stream)h.register(this,new WeakRef(this[R].body.stream))
+return fromInnerResponse(e,i(this[T]))}[p.inspect.custom](e,t){if(t.depth===null)t.depth=2
 t.colors??=true
 const n={status:this.status,statusText:this.statusText,headers:this.headers,body:this.body,bodyUsed:this.bodyUsed,ok:this.ok,redirected:this.redirected,type:this.type,url:this.url}
 return`Response ${p.formatWithOptions(t,n)}`}}u(Response)
@@ -5214,16 +5214,16 @@ else if(t==="opaqueredirect")return makeFilteredResponse(e,{type:"opaqueredirect
 else M(false)}function makeAppropriateNetworkError(e,t=null){M(w(e))
 return y(e)?makeNetworkError(Object.assign(new DOMException("The operation was aborted.","AbortError"),{cause:t})):makeNetworkError(Object.assign(new DOMException("Request was cancelled."),{cause:t}))}function initializeResponse(e,t,n){if(t.status!==null&&(t.status<200||t.status>599))throw new RangeError('init["status"] must be in the range of 200 to 599, inclusive.')
 if("statusText"in t&&t.statusText!=null)if(!E(String(t.statusText)))throw new TypeError("Invalid statusText")
-if("status"in t&&t.status!=null)e[T].status=t.status
-if("statusText"in t&&t.statusText!=null)e[T].statusText=t.statusText
-if("headers"in t&&t.headers!=null)o(e[R],t.headers)
+if("status"in t&&t.status!=null)e[R].status=t.status
+if("statusText"in t&&t.statusText!=null)e[R].statusText=t.statusText
+if("headers"in t&&t.headers!=null)o(e[T],t.headers)
 if(n){if(S.includes(e.status))throw O.errors.exception({header:"Response constructor",message:`Invalid response status code ${e.status}`})
-e[T].body=n.body
-if(n.type!=null&&!e[T].headersList.contains("content-type",true))e[T].headersList.append("content-type",n.type,true)}}function fromInnerResponse(e,t){const n=new Response(N)
-n[T]=e
-n[R]=new s(N)
-c(n[R],e.headersList)
-a(n[R],t)
+e[R].body=n.body
+if(n.type!=null&&!e[R].headersList.contains("content-type",true))e[R].headersList.append("content-type",n.type,true)}}function fromInnerResponse(e,t){const n=new Response(N)
+n[R]=e
+n[T]=new s(N)
+c(n[T],e.headersList)
+a(n[T],t)
 if(d&&e.body?.stream)h.register(n,new WeakRef(e.body.stream))
 return n}O.converters.ReadableStream=O.interfaceConverter(ReadableStream)
 O.converters.FormData=O.interfaceConverter(D)
@@ -5459,8 +5459,8 @@ return gettingDecodingSplitting(n)}const S=new TextDecoder
 function utf8DecodeBytes(e){if(e.length===0)return""
 if(e[0]===239&&e[1]===187&&e[2]===191)e=e.subarray(3)
 const t=S.decode(e)
-return t}class EnvironmentSettingsObjectBase{get baseUrl(){return c()}get origin(){return this.baseUrl?.origin}policyContainer=makePolicyContainer()}class EnvironmentSettingsObject{settingsObject=new EnvironmentSettingsObjectBase}const T=new EnvironmentSettingsObject
-e.exports={isAborted:isAborted,isCancelled:isCancelled,isValidEncodedURL:isValidEncodedURL,createDeferredPromise:createDeferredPromise,ReadableStreamFrom:g,tryUpgradeRequestToAPotentiallyTrustworthyURL:tryUpgradeRequestToAPotentiallyTrustworthyURL,clampAndCoarsenConnectionTimingInfo:clampAndCoarsenConnectionTimingInfo,coarsenedSharedCurrentTime:coarsenedSharedCurrentTime,determineRequestsReferrer:determineRequestsReferrer,makePolicyContainer:makePolicyContainer,clonePolicyContainer:clonePolicyContainer,appendFetchMetadata:appendFetchMetadata,appendRequestOriginHeader:appendRequestOriginHeader,TAOCheck:TAOCheck,corsCheck:corsCheck,crossOriginResourcePolicyCheck:crossOriginResourcePolicyCheck,createOpaqueTimingInfo:createOpaqueTimingInfo,setRequestReferrerPolicyOnRedirect:setRequestReferrerPolicyOnRedirect,isValidHTTPToken:p,requestBadPort:requestBadPort,requestCurrentURL:requestCurrentURL,responseURL:responseURL,responseLocationURL:responseLocationURL,isBlobLike:f,isURLPotentiallyTrustworthy:isURLPotentiallyTrustworthy,isValidReasonPhrase:isValidReasonPhrase,sameOrigin:sameOrigin,normalizeMethod:normalizeMethod,serializeJavascriptValueToJSONString:serializeJavascriptValueToJSONString,iteratorMixin:iteratorMixin,createIterator:createIterator,isValidHeaderName:Q,isValidHeaderValue:isValidHeaderValue,isErrorLike:isErrorLike,fullyReadBody:fullyReadBody,bytesMatch:bytesMatch,isReadableStreamLike:isReadableStreamLike,readableStreamClose:readableStreamClose,isomorphicEncode:isomorphicEncode,urlIsLocal:urlIsLocal,urlHasHttpsScheme:urlHasHttpsScheme,urlIsHttpHttpsScheme:urlIsHttpHttpsScheme,readAllBytes:readAllBytes,simpleRangeHeaderValue:simpleRangeHeaderValue,buildContentRange:buildContentRange,parseMetadata:parseMetadata,createInflate:createInflate,extractMimeType:extractMimeType,getDecodeSplit:getDecodeSplit,utf8DecodeBytes:utf8DecodeBytes,environmentSettingsObject:T}},5893:(e,t,n)=>{const{types:s,inspect:r}=n(7975)
+return t}class EnvironmentSettingsObjectBase{get baseUrl(){return c()}get origin(){return this.baseUrl?.origin}policyContainer=makePolicyContainer()}class EnvironmentSettingsObject{settingsObject=new EnvironmentSettingsObjectBase}const R=new EnvironmentSettingsObject
+e.exports={isAborted:isAborted,isCancelled:isCancelled,isValidEncodedURL:isValidEncodedURL,createDeferredPromise:createDeferredPromise,ReadableStreamFrom:g,tryUpgradeRequestToAPotentiallyTrustworthyURL:tryUpgradeRequestToAPotentiallyTrustworthyURL,clampAndCoarsenConnectionTimingInfo:clampAndCoarsenConnectionTimingInfo,coarsenedSharedCurrentTime:coarsenedSharedCurrentTime,determineRequestsReferrer:determineRequestsReferrer,makePolicyContainer:makePolicyContainer,clonePolicyContainer:clonePolicyContainer,appendFetchMetadata:appendFetchMetadata,appendRequestOriginHeader:appendRequestOriginHeader,TAOCheck:TAOCheck,corsCheck:corsCheck,crossOriginResourcePolicyCheck:crossOriginResourcePolicyCheck,createOpaqueTimingInfo:createOpaqueTimingInfo,setRequestReferrerPolicyOnRedirect:setRequestReferrerPolicyOnRedirect,isValidHTTPToken:p,requestBadPort:requestBadPort,requestCurrentURL:requestCurrentURL,responseURL:responseURL,responseLocationURL:responseLocationURL,isBlobLike:f,isURLPotentiallyTrustworthy:isURLPotentiallyTrustworthy,isValidReasonPhrase:isValidReasonPhrase,sameOrigin:sameOrigin,normalizeMethod:normalizeMethod,serializeJavascriptValueToJSONString:serializeJavascriptValueToJSONString,iteratorMixin:iteratorMixin,createIterator:createIterator,isValidHeaderName:Q,isValidHeaderValue:isValidHeaderValue,isErrorLike:isErrorLike,fullyReadBody:fullyReadBody,bytesMatch:bytesMatch,isReadableStreamLike:isReadableStreamLike,readableStreamClose:readableStreamClose,isomorphicEncode:isomorphicEncode,urlIsLocal:urlIsLocal,urlHasHttpsScheme:urlHasHttpsScheme,urlIsHttpHttpsScheme:urlIsHttpHttpsScheme,readAllBytes:readAllBytes,simpleRangeHeaderValue:simpleRangeHeaderValue,buildContentRange:buildContentRange,parseMetadata:parseMetadata,createInflate:createInflate,extractMimeType:extractMimeType,getDecodeSplit:getDecodeSplit,utf8DecodeBytes:utf8DecodeBytes,environmentSettingsObject:R}},5893:(e,t,n)=>{const{types:s,inspect:r}=n(7975)
 const{markAsUncloneable:o}=n(5919)
 const{toUSVString:i}=n(3440)
 const a={}
@@ -6141,8 +6141,8 @@ const{establishWebSocketConnection:B,closeWebSocketConnection:Q}=n(6897)
 const{ByteParser:b}=n(1652)
 const{kEnumerableProperty:v,isBlobLike:k}=n(3440)
 const{getGlobalDispatcher:S}=n(2581)
-const{types:T}=n(7975)
-const{ErrorEvent:R,CloseEvent:O}=n(5188)
+const{types:R}=n(7975)
+const{ErrorEvent:T,CloseEvent:O}=n(5188)
 const{SendQueue:D}=n(3900)
 class WebSocket extends EventTarget{#U={open:null,error:null,close:null,message:null}
 #he=0
@@ -6185,7 +6185,7 @@ if(m(this))throw new DOMException("Sent before connected.","InvalidStateError")
 if(!E(this)||w(this))return
 if(typeof e==="string"){const t=Buffer.byteLength(e)
 this.#he+=t
-this.#ge.add(e,()=>{this.#he-=t},l.string)}else if(T.isArrayBuffer(e)){this.#he+=e.byteLength
+this.#ge.add(e,()=>{this.#he-=t},l.string)}else if(R.isArrayBuffer(e)){this.#he+=e.byteLength
 this.#ge.add(e,()=>{this.#he-=e.byteLength},l.arrayBuffer)}else if(ArrayBuffer.isView(e)){this.#he+=e.byteLength
 this.#ge.add(e,()=>{this.#he-=e.byteLength},l.typedArray)}else if(k(e)){this.#he+=e.size
 this.#ge.add(e,()=>{this.#he-=e.size},l.blob)}}get readyState(){s.brandCheck(this,WebSocket)
@@ -6240,12 +6240,12 @@ s.converters.WebSocketInit=s.dictionaryConverter([{key:"protocols",converter:s.c
 s.converters["DOMString or sequence<DOMString> or WebSocketInit"]=function(e){if(s.util.Type(e)==="Object"&&!(Symbol.iterator in e))return s.converters.WebSocketInit(e)
 return{protocols:s.converters["DOMString or sequence<DOMString>"](e)}}
 s.converters.WebSocketSendData=function(e){if(s.util.Type(e)==="Object"){if(k(e))return s.converters.Blob(e,{strict:false})
-if(ArrayBuffer.isView(e)||T.isArrayBuffer(e))return s.converters.BufferSource(e)}return s.converters.USVString(e)}
+if(ArrayBuffer.isView(e)||R.isArrayBuffer(e))return s.converters.BufferSource(e)}return s.converters.USVString(e)}
 function onParserDrain(){this.ws[f].socket.resume()}function onParserError(e){let t
 let n
 if(e instanceof O){t=e.reason
 n=e.code}else t=e.message
-I("error",this,()=>new R("error",{error:e,message:t}))
+I("error",this,()=>new T("error",{error:e,message:t}))
 Q(this,n)}e.exports={WebSocket:WebSocket}},2929:(e,t,n)=>{n.a(e,async(e,s)=>{try{n.r(t)
 var r=n(6058)
 var o=n(6645)
@@ -6285,15 +6285,15 @@ const E=new p.a((0,c.oD)(),s.clock)
 const B=await(0,w.K)(s)
 if(A.ST.includes(e))r.LZ("run",B.id)
 if([...A.Vt,"plan"].includes(e))r.LZ("tests",B.id)
-const{settings:T}=S
-const R=(0,a.l)(s,T,B,{onKept:e=>{r.LZ("deployment",e)}})
-const O=await(0,d.d)(e,{platform:s,settings:T,reporter:E,signal:h,holder:B,...R&&{onBegin:R.begin}})
+const{settings:R}=S
+const T=(0,a.l)(s,R,B,{onKept:e=>{r.LZ("deployment",e)}})
+const O=await(0,d.d)(e,{platform:s,settings:R,reporter:E,signal:h,holder:B,...T&&{onBegin:T.begin}})
 process.exitCode=g.h[O.result]||process.exitCode
-const D=T.report??`${t}/report.json`
+const D=R.report??`${t}/report.json`
 const write=e=>s.files.write(D,`${JSON.stringify(e,null,2)}\n`).catch(e=>{r.$e(`the report could not be written: ${String(e)}`)})
 await write(O)
 await(0,c.Qz)(O,D)
-const F=await(0,I.ip)(s.clock,b,h,t=>Promise.all([R?.end((0,i.Cy)(O),t)??[],(0,m.h)(s,T,{report:O,holder:B},t),e==="plan"?(0,o.B)(s,T,{report:O,url:B.url,secrets:(0,l.F)(v)},t):[]]))
+const F=await(0,I.ip)(s.clock,b,h,t=>Promise.all([T?.end((0,i.Cy)(O),t)??[],(0,m.h)(s,R,{report:O,holder:B},t),e==="plan"?(0,o.B)(s,R,{report:O,url:B.url,secrets:(0,l.F)(v)},t):[]]))
 if(O.result!=="stuck")r.LZ("ended",O.result)
 if(F.flat().length>0){F.flat().forEach(e=>{r.$e((0,c.Is)(e))})
 await write((0,f.k)(O,F.flat()))}}s()}catch(e){s(e)}},1)},9150:(e,t,n)=>{n.d(t,{BW:()=>fixOf,Bc:()=>inContainer,mo:()=>inTemplate})
@@ -6436,10 +6436,10 @@ const k=(0,w.B)(t=>{const n=(0,m.Ao)(e)
 write(n===void 0?`· ${t}`:`· ${t}: ${n}`)})
 const S=(0,g.c)(write,Q,v)
 const raw=e=>void o.write(e)
-const T=l?(0,c.V)(S,raw,n.clock):S
-const R=new h.a(T,n.clock)
+const R=l?(0,c.V)(S,raw,n.clock):S
+const T=new h.a(R,n.clock)
 const O=await(0,E.K)(n)
-const D=await(0,i.d)(e,{platform:n,settings:r,reporter:R,signal:k,holder:O})
+const D=await(0,i.d)(e,{platform:n,settings:r,reporter:T,signal:k,holder:O})
 process.exitCode=u.h[D.result]||process.exitCode
 const F=(0,A.k)(D,await(0,p.h)(n,r,{report:D,holder:O}))
 if(F.history&&!r.json)(0,d.f)(F.history).forEach(write)
@@ -7391,13 +7391,13 @@ if(t==="")return false
 keep(this.#Ee,t)
 const[,n,s]=/^#(\d+) (.*)$/.exec(t)??[]
 return n===void 0||s===void 0?this.#ke(t):this.#Se(n,s)}failure(){const e=this.#we?.step
-const t=this.#Te(e?.name)
+const t=this.#Re(e?.name)
 const n=this.#we?.message??this.#Ce??""
 const s=e?.output??[]
 const r=/(?:did not complete successfully|^executor failed running .*): (.+)$/.exec(n)
 const o=r?(0,a.BP)(s)||(r[1]??""):reworded(n)
 const i=this.#Be??numberIn(/parse error(?: on)? line (\d+):/.exec(n))
-return{...t===void 0?{}:{instruction:t},...i===void 0?{}:{line:i},message:(0,a.vI)(o||(0,a.BP)(this.#Ee)||"no reason was given",300),log:s.length>0?s:n===""?this.#Ee:this.#be}}#Te(e){if(e!==void 0&&!l.test(e))return withoutStage(e)
+return{...t===void 0?{}:{instruction:t},...i===void 0?{}:{line:i},message:(0,a.vI)(o||(0,a.BP)(this.#Ee)||"no reason was given",300),log:s.length>0?s:n===""?this.#Ee:this.#be}}#Re(e){if(e!==void 0&&!l.test(e))return withoutStage(e)
 const t=/^\[internal\] load metadata for (?:docker\.io\/(?:library\/)?)?(\S+)$/.exec(e??"")
 return this.#Qe??(t?`FROM ${t[1]??""}`:void 0)}#Se(e,t){const n=this.#me.get(e)
 if(n===void 0){this.#me.set(e,{name:t,output:[]})
@@ -7458,12 +7458,12 @@ if(l.push(t)>60)l.shift()
 if(c.read(t))n.quote(t)
 if(c.now!==void 0)n.waiting(`building: ${c.now}`)}})
 n.waiting(void 0)
-if(f!==0){const t={code:f,stdout:"",stderr:l.join("\n")}
-const n=(0,u.Ic)("build",t);(0,o.fJ)(n??buildCause(r,c.failure(),await e.files.read(r)))}const g=await idInEngine(e,a,s)
+if(f!==0){const t=c.failure()
+const n=t.instruction===void 0?(0,u.Ic)("build",{code:f,stdout:"",stderr:l.join("\n")}):void 0;(0,o.fJ)(n??buildCause(r,t,await e.files.read(r)))}const g=await idInEngine(e,a,s)
 const{repository:p,tag:m,inputs:E}=t
 if(g!==void 0)return{repository:p,tag:m,id:g,inputs:E}
 return(0,o.fJ)({code:"build-failed",sentence:`build failed: the engine does not have ${a} after the build`})}function buildArguments(e,t){const pairs=(e,t)=>Object.entries(t).flatMap(([t,n])=>[e,`${t}=${n}`])
-return["buildx","build","--load","--progress","plain","--provenance","false","--tag",`${e.repository}:${e.tag}`,"--file",t,...e.target===void 0?[]:["--target",e.target],...pairs("--build-arg",e.args),...Object.keys(e.secrets).flatMap((e,t)=>["--secret",`id=${e},env=${secretVariable(t)}`]),...pairs("--label",{...e.labels,[d.eT]:e.inputs}),"--",e.context]}function secretVariable(e){return`DJANGO_ROLLOUT_BUILD_SECRET_${e}`}function checkPlan({files:e},{context:t,file:n}){if(!e.isFolder(t))return(0,o.fJ)({code:"usage",sentence:`build: the context "${t}" is not a folder`,hint:'Set "context" to the folder that the image is built from. Is the repository checked out?'})
+return["buildx","build","--load","--progress","plain","--provenance","false","--tag",`${e.repository}:${e.tag}`,"--file",t,...e.target===void 0?[]:["--target",e.target],...pairs("--build-arg",e.args),...Object.keys(e.secrets).flatMap((e,t)=>["--secret",`id=${e},env=${secretVariable(t)}`]),...e.ssh.flatMap(e=>["--ssh",e]),...pairs("--label",{...e.labels,[d.eT]:e.inputs}),"--",e.context]}function secretVariable(e){return`DJANGO_ROLLOUT_BUILD_SECRET_${e}`}function checkPlan({files:e},{context:t,file:n}){if(!e.isFolder(t))return(0,o.fJ)({code:"usage",sentence:`build: the context "${t}" is not a folder`,hint:'Set "context" to the folder that the image is built from. Is the repository checked out?'})
 const s=n??(0,r.join)(t,"Dockerfile")
 if(!e.exists(s)||e.isFolder(s))return(0,o.fJ)({code:"usage",sentence:`build: there is no Dockerfile at "${s}"`,hint:n!==void 0&&e.exists((0,r.join)(t,n))?`Set "file" to ${(0,r.join)(t,n)}: it is a path from the current folder, as "context" is`:'Set "file" to its path, or "context" to its folder'})
 return s}function buildCause(e,t,n=""){const{instruction:s,message:o,log:i}=t
@@ -7473,12 +7473,12 @@ const A=l===void 0?c:`${c}:${l}`
 const u=s===void 0?A:`"${(0,a.vI)(withoutFlags(s),100)}" (${A}) failed`
 const d=l===void 0?[]:[{file:c,line:l,title:"docker build failed",message:o}]
 const h=p.find(([e])=>e.test(o))?.[1]
-return{code:"build-failed",sentence:`build: ${u}: ${o}`,...h===void 0?{}:{hint:h},logs:[{lines:i}],annotations:d}}function withoutFlags(e){return e.replace(/^([A-Z]+ )(--\w[\w-]*(=\S+)? )+/,"$1").replace(/\s+/g," ")}const p=[[/^"[^"]+"( not found)?: not found$/,"Move it into the context, and check that .dockerignore does not exclude it"],[/^secret \S+( not found)?: not found$/,'Give its value in "build-secrets"'],[/no space left on device/i,"Free disk space: docker system prune"],[/target stage .* could not be found/i,'Set "target" to a stage of the Dockerfile']]
+return{code:"build-failed",sentence:`build: ${u}: ${o}`,...h===void 0?{}:{hint:h},logs:[{lines:i}],annotations:d}}function withoutFlags(e){return e.replace(/^([A-Z]+ )(--\w[\w-]*(=\S+)? )+/,"$1").replace(/\s+/g," ")}const p=[[/^"[^"]+"( not found)?: not found$/,"Move it into the context, and check that .dockerignore does not exclude it"],[/^secret \S+( not found)?: not found$/,'Give its value in "build-secrets"'],[/^unset ssh forward key /,'Set "build-ssh": default, or id=path'],[/no space left on device/i,"Free disk space: docker system prune"],[/target stage .* could not be found/i,'Set "target" to a stage of the Dockerfile']]
 var m=n(2088)
 async function build(e,t){const{platform:n,settings:r,source:i,signal:c,log:l}=e
 const A=n.clock.now()
 const[u,d]=await Promise.all([(0,s.Ub)(n,r.context),(0,s.ui)(n,r.context)])
-if(d.length>0){const t=d.join(", ");(0,m.FF)(e,`not checked out, and empty in the build: submodule ${t}`)}const h=await buildImage(n,{repository:r.image,tag:i.tag,context:r.context,...r.file===void 0?{}:{file:r.file},...r.target===void 0?{}:{target:r.target},args:r["build-args"],secrets:secretsOf(n,r["build-secrets"]),inputs:t,labels:{"org.opencontainers.image.created":new Date(A).toISOString(),"org.opencontainers.image.version":i.tag,...i.sha===void 0?{}:{"org.opencontainers.image.revision":i.sha},...u===void 0?{}:{"org.opencontainers.image.source":u}}},l,c).catch(e=>{throw d.length>0&&e instanceof o.HR?withHint(e,d):e})
+if(d.length>0){const t=d.join(", ");(0,m.FF)(e,`not checked out, and empty in the build: submodule ${t}`)}const h=await buildImage(n,{repository:r.image,tag:i.tag,context:r.context,...r.file===void 0?{}:{file:r.file},...r.target===void 0?{}:{target:r.target},args:r["build-args"],secrets:secretsOf(n,r["build-secrets"]),ssh:r["build-ssh"],inputs:t,labels:{"org.opencontainers.image.created":new Date(A).toISOString(),...u===void 0?{}:{"org.opencontainers.image.source":u},...r["image-labels"],"org.opencontainers.image.version":i.tag,...i.sha===void 0?{}:{"org.opencontainers.image.revision":i.sha}}},l,c).catch(e=>{throw d.length>0&&e instanceof o.HR?withHint(e,d):e})
 l.say(`built ${h.repository}:${h.tag} in ${(0,a.p0)(n.clock.now()-A)}`)
 return h}function secretsOf({env:e},t){return Object.fromEntries(Object.entries(t).map(([t,n],s)=>{const r=n??e[t]
 return r===void 0?(0,o.fJ)({code:"usage",sentence:`build-secrets: entry ${s+1} is a name without a value, and the environment has no variable of this name`,hint:"write NAME=value; for a value of several lines, set a variable and write its name"}):[t,r]}))}function withHint({cause:e},t){const n=`if it needs ${t.join(" or ")}: set "submodules: recursive" for actions/checkout, or run git submodule update --init --recursive`
@@ -7561,29 +7561,30 @@ if(e.tag===void 0)return
 if(e.push)(0,o.fJ)({code:"image-missing",sentence:`${s} on this machine has no label that names its commit, so it is not pushed for ${(0,w.j)(i)}`,hint:`build it with "build", or with the label org.opencontainers.image.revision=${i}`})
 n.say(`${s} has no label that names its commit`)}async function pushImage(e,t,n,s){const{repository:r,tag:i,id:a}=t
 const c=`${r}:${i}`
-check(await(0,u.T3)(e,["image","tag",a,c],{signal:s}),t)
 const l=await(0,h.L5)({clock:e.clock,signal:s,tries:3,pause:2e3,isTransient:({finished:e})=>e.code!==0&&(0,g.jR)((0,u.A3)(e),r)==="transient",onRetry:({finished:e},t)=>{n.quote((0,u.A3)(e))
 n.say(`the push to ${(0,g.w4)(r)} failed; retrying in ${t/1e3} s`)}},async()=>{const t=new PushLog
+const r=await(0,u.T3)(e,["image","tag",a,c],{signal:s})
+if(r.code!==0)return{finished:r,layers:t}
 n.waiting(`pushing ${c}`)
-const r=await(0,u.T3)(e,["push",c],{signal:s,onLine:e=>{t.read(e)
+const o=await(0,u.T3)(e,["push",c],{signal:s,onLine:e=>{t.read(e)
 n.waiting(`pushing ${c}: ${t.progress}`)}})
-return{finished:{...r,stderr:t.last.join("\n")},layers:t}})
+return{finished:{...o,stderr:t.last.join("\n")},layers:t}})
 n.waiting(void 0)
 check(l.finished,t)
 n.say(`pushed ${c}: ${l.layers.progress}`)
 const{digest:A}=l.layers
 if(A!==void 0)return{repository:r,tag:i,digest:A}
 return await(0,f.F1)(e,r,i,s)??(0,o.fJ)({code:"push-failed",sentence:`push: ${(0,g.w4)(r)} accepted ${c}, but does not have it`})}class PushLog{last=[]
-#Re=new Map
+#Te=new Map
 #Oe
-get digest(){return this.#Oe}get progress(){const e=[...this.#Re.values()]
+get digest(){return this.#Oe}get progress(){const e=[...this.#Te.values()]
 const t=e.filter(e=>e==="Pushed").length
 const n=e.filter(e=>/^(Layer already exists|Mounted from)/.test(e)).length
 const s=e.length===1?"layer":"layers"
 const r=n===0?"":`, ${n} already there`
 return`${t} of ${e.length} ${s} sent${r}`}read(e){const t=(0,a.pj)(e)
 const[,n,s]=/^([0-9a-f]{12}): (.+)$/.exec(t)??[]
-if(n!==void 0&&s!==void 0){this.#Re.set(n,s)
+if(n!==void 0&&s!==void 0){this.#Te.set(n,s)
 return}this.#Oe??=/: digest: (sha256:[0-9a-f]{64}) size: /.exec(t)?.[1]
 if(this.last.push(t)>20)this.last.shift()}}function check(e,{repository:t,tag:n}){if(e.code===0)return
 const s=(0,u.Ic)("push",e)
@@ -7647,8 +7648,8 @@ const t=Math.round(Math.abs(e)/1e3)
 const n=`this machine’s clock is ${t} s ${e>0?"ahead of":"behind"} the cluster’s: times in the history are wrong, and missing pods of a StatefulSet or DaemonSet may be explained late or wrongly`
 return[(0,b.$e)("cluster",n,"sudo timedatectl set-ntp true")]}var k=n(5998)
 var S=n(9340)
-var T=n(4339)
-var R=n(2468)
+var R=n(4339)
+var T=n(2468)
 const O=5e3
 function staleConfigurationFindings({id:e,live:t},n,s,r){if(!t||e.kind==="CronJob")return[]
 const o=(0,k.JP)((0,S.kW)(t))
@@ -7657,8 +7658,8 @@ const i=n.filter(e=>s.some(n=>{const[s,r]=[changedAt(t,n.keys),startedAt(e,n.con
 return s!==void 0&&r!==void 0&&s>r+O}))
 if(i.length===0)return[]
 const a=i.length===n.length?"its pods":`${i.length} of its pods`
-const c=`${(0,T.T)(e)}: ${(0,R.Gg)(t)} changed after the start of ${a}, which may still use the old values`
-return[(0,b.$e)("workloads",c,r(["rollout","restart",(0,T.T)(e)]))]})}function changedAt(e,t){const n=(e.metadata?.managedFields??[]).flatMap(({time:e,fieldsV1:n})=>{const s=n??{}
+const c=`${(0,R.T)(e)}: ${(0,T.Gg)(t)} changed after the start of ${a}, which may still use the old values`
+return[(0,b.$e)("workloads",c,r(["rollout","restart",(0,R.T)(e)]))]})}function changedAt(e,t){const n=(e.metadata?.managedFields??[]).flatMap(({time:e,fieldsV1:n})=>{const s=n??{}
 const r=["f:data","f:binaryData","f:stringData"].flatMap(e=>Object.keys(s[e]??{}))
 const o=t==="all"?r.length>0:t.some(e=>r.includes(`f:${e}`))
 return o&&e!==void 0?[Date.parse(e)]:[]})
@@ -7699,21 +7700,21 @@ var P=n(5374)
 var G=n(1407)
 var H=n(6874)
 var J=n(8661)
-var j=n(1856)
-var V=n(3825)
-var $=n(2459)
+var $=n(1856)
+var j=n(3825)
+var V=n(2459)
 var Y=n(6099)
 var W=n(3892)
 async function checkAlone(e,t){const{app:n,settings:s,cluster:r}=e
-await Promise.all([checkHistory(e,t),(0,Y.aE)(r,n,s.image),(0,D.Cz)(r,(0,J.Fe)(n))])}async function checkHistory({app:e,settings:t,command:n,cluster:s},{live:r,targets:o}){const{history:i,configMap:a}=await(0,V.tl)(s,e)
+await Promise.all([checkHistory(e,t),(0,Y.aE)(r,n,s.image),(0,D.Cz)(r,(0,J.Fe)(n))])}async function checkHistory({app:e,settings:t,command:n,cluster:s},{live:r,targets:o}){const{history:i,configMap:a}=await(0,j.tl)(s,e)
 const c=i.filter(({image:e})=>!(0,w.iI)(e,t.image))
 const l={history:i.filter(e=>!c.includes(e)),configMap:a}
 if(c.length===0||n==="rollback"&&l.history.length>0)return l
-const A=o.map(({id:e})=>(0,T.T)(e))
-const u=workloadsIn(r.clusterState()).filter(e=>!A.includes((0,T.T)((0,S.hY)(e))))
+const A=o.map(({id:e})=>(0,R.T)(e))
+const u=workloadsIn(r.clusterState()).filter(e=>!A.includes((0,R.T)((0,S.hY)(e))))
 for(const n of new Set(c.map(e=>e.image))){const r=u.find(e=>(0,S.ys)(e,n).length>0)
 if(!r)continue
-const o=(0,T.T)((0,S.hY)(r))
+const o=(0,R.T)((0,S.hY)(r))
 const i=`the history in configmap/${(0,J.Fe)(e)}`
 const a=`if it is the same application and its registry has moved: ${o} still runs the old image. Change it to the new one first, with its manifest (option manifests) or kubectl set image`;(0,J.ht)(s,e,{image:n,what:i,so:a},t.image)}return l}function workloadsIn(e){const t=[e.deployments,e.statefulsets,e.daemonsets,e.cronjobs]
 return t.flatMap(e=>[...e.values()]).filter(S.gv)}var q=n(2109)
@@ -7732,9 +7733,9 @@ const A=await Promise.all(l.logsWanted.map(async e=>{const t=await(0,Z.$)(n,s,e)
 return{wanted:e,diagnosis:(0,_.h)(t,r)}}))
 const u=A.reduce((e,{wanted:t,diagnosis:n})=>(0,K.X1)(e,t,n),l.observations)
 const{verdicts:d}=(0,z.S)(o,{...c,observations:u})
-return Object.fromEntries(e.flatMap(({id:e})=>{const t=d[(0,T.T)(e)]
+return Object.fromEntries(e.flatMap(({id:e})=>{const t=d[(0,R.T)(e)]
 const n=t&&wordsOf(t)
-return n===void 0?[]:[[(0,T.T)(e),n]]}))}function exitsOf(e,t){return Object.fromEntries([...e.pods.values()].flatMap(({metadata:e,status:n})=>(n?.containerStatuses??[]).flatMap(({name:n,lastState:s})=>{const{exitCode:r=0,finishedAt:o}=s?.terminated??{}
+return n===void 0?[]:[[(0,R.T)(e),n]]}))}function exitsOf(e,t){return Object.fromEntries([...e.pods.values()].flatMap(({metadata:e,status:n})=>(n?.containerStatuses??[]).flatMap(({name:n,lastState:s})=>{const{exitCode:r=0,finishedAt:o}=s?.terminated??{}
 const i=o!==void 0&&Date.parse(o)>t-X
 return r!==0&&i?[[`${e?.uid}/${n}`,{before:0}]]:[]})))}function wordsOf(e){switch(e.is){case"complete":case"done":return
 case"failed":return e.cause.sentence
@@ -7788,11 +7789,11 @@ const c=await i(n.image)
 return c?.is==="there"&&c.image.digest===r}))
 return(await Promise.all(a)).every(Boolean)}function warningsWithoutDigest(e){const t=new Map
 for(const{id:n,running:s}of e)for(const e of new Set(s)){if((0,w.zZ)(e).digest!==void 0)continue
-t.set(e,[...t.get(e)??[],(0,T.T)(n)])}return[...t].map(([e,t])=>`${t.join(", ")} names ${e} without a digest: new pods run what that tag names then. The next release of another image adds the digest`)}async function lostImages(e,t,n=new Map){const s=new Map
-for(const{id:r,live:o}of t){const t=n.get((0,T.T)(r))
+t.set(e,[...t.get(e)??[],(0,R.T)(n)])}return[...t].map(([e,t])=>`${t.join(", ")} names ${e} without a digest: new pods run what that tag names then. The next release of another image adds the digest`)}async function lostImages(e,t,n=new Map){const s=new Map
+for(const{id:r,live:o}of t){const t=n.get((0,R.T)(r))
 const i=o?(0,S.ys)(o,e.settings.image):[]
 const a=new Set(i.map(({name:e,image:n})=>t?.[e]??n))
-for(const e of a)s.set(e,[...s.get(e)??[],(0,T.T)(r)])}const r=await Promise.all([...s].map(async([t,n])=>{const s=await lookUpSoon(e,t)
+for(const e of a)s.set(e,[...s.get(e)??[],(0,R.T)(r)])}const r=await Promise.all([...s].map(async([t,n])=>{const s=await lookUpSoon(e,t)
 return s?.is==="absent"?[`the registry no longer has ${t}, which ${n.join(", ")} runs: nodes without a cached copy cannot start it, so an undo may fail`]:[]}))
 return r.flat()}async function fateOf(e,{digest:t,of:n},s){const r=await s(e)
 if(r?.is==="there"&&r.image.digest===t)return"comes back"
@@ -7834,9 +7835,9 @@ const{code:n,stdout:s}=await t.kubectl(["config","current-context"])
 return n===0?s.trim():void 0}async function manifestsOf({platform:e,settings:t,cluster:n}){try{const s=await(0,H.PX)(e,n,t.manifests,t.image)
 const{targets:r,others:o,namespace:i}=s
 const a=[...r,...o,...i?[i]:[]]
-const c=await(0,j.k4)(n,a)
+const c=await(0,$.k4)(n,a)
 a.forEach(e=>c.of(e))
-return{known:s,resources:c,findings:[]}}catch(e){return{known:H.K2,resources:await(0,j.k4)(n,[]),findings:[(0,b.gz)("workloads",e)]}}}async function unseenWorkloads(e,t=[]){const n=(0,ce.hg)()
+return{known:s,resources:c,findings:[]}}catch(e){return{known:H.K2,resources:await(0,$.k4)(n,[]),findings:[(0,b.gz)("workloads",e)]}}}async function unseenWorkloads(e,t=[]){const n=(0,ce.hg)()
 return{findings:t,needs:n,missing:await(0,U.o7)(e,n)}}async function examineWorkloads(e,{known:t,findings:n},s){const{platform:r,cluster:o}=e
 const i=await(0,W.f)(o,r.clock)
 const a=await(0,ae.Nn)(e,{manifests:t,live:i,missing:s,until:"the end"})
@@ -7848,14 +7849,14 @@ const p=(0,ae.IZ)(o)
 return{findings:[...c.map(e=>(0,b.ok)("workloads",(0,le.q0)(e))),...A.web,...A.workloads,...(0,P.c)((0,x.Z)(c,l),p),...Object.entries(d).map(([e,t])=>{const n=`${e} is unhealthy before the release: ${t}`
 return(0,b.$e)("workloads",n,p(["describe",e]))}),...A.images,...g.map(e=>(0,b.$e)("registry",e,"push the image again, or release before its pods are rescheduled")),...h,...f,...A.namespace,...A.dryRun,...A.probes],needs:a.needs,missing:a.missing}}async function staleConfiguration(e,t,n){const s=n.flatMap(({live:e})=>e?(0,k.JP)((0,S.kW)(e)):[])
 const r=s.map(({kind:t,name:n})=>{const s=t==="Secret"?"secrets":"configmaps"
-return`${(0,j.rJ)("v1",e.namespace,s)}/${n}`})
+return`${(0,$.rJ)("v1",e.namespace,s)}/${n}`})
 const o=await Promise.all([...new Set(r)].map(t=>e.find(t).catch(e=>{if(e instanceof G.h&&e.status===403)return
 throw e})))
 const i=o.flatMap(e=>e?[e]:[])
 return n.flatMap(n=>{const s={workload:n.id,images:{},generation:0,first:false}
-const r=(0,$.NO)(t,s)
+const r=(0,V.NO)(t,s)
 return staleConfigurationFindings(n,r,i,(0,ae.IZ)(e))})}function isOfTwo(e){return e instanceof o.HR&&e.cause.code==="usage"}async function examineReleases(e){const{platform:t,settings:n,app:s,cluster:r}=e
-const[o,i,a]=await Promise.allSettled([(0,D.Cz)(r,(0,J.Fe)(s)),(0,Y.aE)(r,s,n.image),(0,V.Lu)(r,s,n.image)])
+const[o,i,a]=await Promise.allSettled([(0,D.Cz)(r,(0,J.Fe)(s)),(0,Y.aE)(r,s,n.image),(0,j.Lu)(r,s,n.image)])
 const c=[o,i,a].flatMap(e=>e.status==="rejected"?[(0,b.gz)("release",e.reason)]:[])
 if(o.status!=="fulfilled"||i.status!=="fulfilled")return c
 if(a.status!=="fulfilled")return c
@@ -7926,38 +7927,36 @@ const c=n??{tag:r.tag??"unknown"}
 const l=new m.v5({...e,source:c})
 return[...t.kubectl?skewFindings(clientVersion(t.kubectl),o.version):[],...await examineCluster(l.with({log:fe.a,cluster:o}))]}catch(e){i.throwIfAborted()
 return cluster_closed(new o.HR((0,ge.rl)(e,i)))}}var pe=n(2638)
-var me=n(7853)
-var Ee=n(1812)
-var we=n(4565)
-var Ce=n(202)
-var ye=n(5408)
-var Ie=n(1534)
-const Be=1e4
-async function endOfBroken({platform:e,cluster:t,settings:n,app:s,signal:r},o,i,a){const c=(0,we.ub)(i)
+var me=n(4565)
+var Ee=n(202)
+var we=n(5408)
+var Ce=n(1534)
+const ye=1e4
+async function endOfBroken({platform:e,cluster:t,settings:n,app:s,signal:r},o,i,a){const c=(0,me.ub)(i)
 if(c.some(({direction:e})=>e==="new"))return false
 const l=new Set(c.flatMap(({versions:e})=>e.map(e=>i.versions[e]?.tag)))
 const A=e.clock.now()+n.timeout
-try{return await(0,ye.r)({cluster:t,clock:e.clock,live:o,signal:r},e=>{const t=(0,Ce.w)(o.clusterState(),n.image,(0,Ie.q2)(s))
+try{return await(0,we.r)({cluster:t,clock:e.clock,live:o,signal:r},e=>{const t=(0,Ee.w)(o.clusterState(),n.image,(0,Ce.q2)(s))
 const r=t.filter(({tag:e,isIdle:t})=>l.has(e)&&!t)
-const i=Math.min(A,...r.map(({goneAt:t})=>t===void 0?e:t+Be))
+const i=Math.min(A,...r.map(({goneAt:t})=>t===void 0?e:t+ye))
 if(r.length===0)return{logsWanted:[],ended:true}
 if(e>=i)return{logsWanted:[],ended:false}
 const c=r.flatMap(e=>e.names).join(", ")
 a.waiting(`the migrations break what ends now: waiting for ${c}`)
 return{logsWanted:[],requeueAt:i}},()=>{})}finally{a.waiting(void 0)}}async function endOfOthers({platform:e,cluster:t,settings:n,app:s,signal:r},o,{digest:i},a){const c=e.clock.now()+n.timeout
-try{await(0,ye.r)({cluster:t,clock:e.clock,live:o,signal:r},e=>{const t=(0,Ce.w)(o.clusterState(),n.image,(0,Ie.q2)(s))
+try{await(0,we.r)({cluster:t,clock:e.clock,live:o,signal:r},e=>{const t=(0,Ee.w)(o.clusterState(),n.image,(0,Ce.q2)(s))
 const r=t.filter(({digest:e,goneAt:t})=>e!==i&&t!==void 0)
-const l=Math.min(c,...r.map(({goneAt:t=e})=>t+Be))
+const l=Math.min(c,...r.map(({goneAt:t=e})=>t+ye))
 if(r.length===0||e>=l)return{logsWanted:[],ended:true}
 a.waiting(`waiting for ${r.flatMap(({names:e})=>e).join(", ")}`)
-return{logsWanted:[],requeueAt:l}},()=>{})}finally{a.waiting(void 0)}}var Qe=n(5313)
-var be=n(2580)
+return{logsWanted:[],requeueAt:l}},()=>{})}finally{a.waiting(void 0)}}var Ie=n(5313)
+var Be=n(2580)
 class Planning{context
 wait
 start
 #De
 #Fe
-constructor(e,t,n=()=>Promise.resolve(),s=be.Be){this.context=e
+constructor(e,t,n=()=>Promise.resolve(),s=Be.Be){this.context=e
 this.wait=n
 this.start=s
 this.#De=t
@@ -7970,28 +7969,28 @@ await this.#Ne()
 return this.#Fe.plan(e)}async backup(e,t){const{checked:n,image:s}=this.#De
 this.#De={...this.#De,backup:void 0,isAgain:true}
 await this.#Ne()
-return(0,oe.B2)(this.context.with({log:e}),n,{image:s,reasons:(0,Qe.s)(t),work:"migrated"})}async#Ne(){await this.#Fe.close()
-this.#Fe=this.start(this.context,this.#De)}}var ve=n(3006)
-var ke=n(6633)
-const Se=3
-const Te=3e4
+return(0,oe.B2)(this.context.with({log:e}),n,{image:s,reasons:(0,Ie.s)(t),work:"migrated"})}async#Ne(){await this.#Fe.close()
+this.#Fe=this.start(this.context,this.#De)}}var Qe=n(3006)
+var be=n(6633)
+const ve=3
+const ke=3e4
 async function withReported(e,t){const{settings:n,platform:s,signal:r,app:o}=e
 const{cluster:i,checked:a}=t
 const c=n["migrate-command"]===""?[]:unreleasedIn(e,a)
 if(c.length===0)return t
-const{needs:l}=await(0,ve.jh)(s.clock,r,()=>(0,V.bL)(i,o,n.image))
+const{needs:l}=await(0,Qe.jh)(s.clock,r,()=>(0,j.bL)(i,o,n.image))
 const A=c.filter(({image:e})=>!l.has(e.digest))
-const u=A.slice(0,Se)
-for(const{image:t,names:n}of A.slice(Se))e.log.say(`what ${titleOf(t,n)} needs is not known: only ${Se} images report it`)
+const u=A.slice(0,ve)
+for(const{image:t,names:n}of A.slice(ve))e.log.say(`what ${titleOf(t,n)} needs is not known: only ${ve} images report it`)
 const d=await Promise.all(u.map(async t=>{const n=await ask(e.with({cluster:i}),a,t)
 return n?[[t.image.digest,n]]:[]}))
 return{...t,checked:{...a,reported:new Map(d.flat())}}}function unreleasedIn({settings:e,app:t},{live:n,web:s}){const{image:r}=e
 const o=n.clusterState()
 const i=(0,le.ow)(o)
-return(0,Ce.w)(o,r,(0,Ie.q2)(t)).flatMap(({digest:e,tag:t,names:n,isIdle:o,goneAt:a})=>{const c=i.filter(e=>n.includes((0,T.T)((0,S.hY)(e))))
+return(0,Ee.w)(o,r,(0,Ce.q2)(t)).flatMap(({digest:e,tag:t,names:n,isIdle:o,goneAt:a})=>{const c=i.filter(e=>n.includes((0,R.T)((0,S.hY)(e))))
 const l=c.every(e=>isOfRelease(e,r))
 if(e===void 0||o===true||a!==void 0||l)return[]
-const A=c.find(e=>s&&(0,T.T)((0,S.hY)(e))===(0,T.T)(s.workload))??c[0]
+const A=c.find(e=>s&&(0,R.T)((0,S.hY)(e))===(0,R.T)(s.workload))??c[0]
 const u=A&&(0,S.kW)(A)
 const d=A?(0,S.ys)(A,r).map(({name:e})=>e):[]
 const h=u?.spec?.containers.find(({name:e})=>d.includes(e))
@@ -7999,15 +7998,15 @@ if(!A||!u||!h)return[]
 const f={workload:(0,S.hY)(A),template:u,container:h.name,containers:d}
 return[{image:{repository:r,tag:t,digest:e},names:n,web:f}]})}function isOfRelease(e,t){const n=(0,S.ys)(e,t)
 const s=n.every(({image:e})=>(0,w.zZ)(e).digest!==void 0)
-return s&&(e.kind==="CronJob"||(0,ke.O)(e))}async function ask(e,t,{image:n,names:s,web:r}){const{settings:o,log:i,signal:a,warn:c}=e
+return s&&(e.kind==="CronJob"||(0,be.O)(e))}async function ask(e,t,{image:n,names:s,web:r}){const{settings:o,log:i,signal:a,warn:c}=e
 const l=titleOf(n,s)
 i.say(`${l} was deployed by others: a Job of its image reports what it needs`)
-const A=(0,be.Be)(e,{checked:t,web:r,image:n,plansOnly:true,reports:{name:l,command:o["migrate-command"],timeoutMs:Math.min(o.timeout,Te)}})
+const A=(0,Be.Be)(e,{checked:t,web:r,image:n,plansOnly:true,reports:{name:l,command:o["migrate-command"],timeoutMs:Math.min(o.timeout,ke)}})
 try{await A.plan(i)
 const[e,t]=[A.needs(),A.tasks()]
 return e===void 0?void 0:{needs:e,...t!==void 0&&{tasks:t}}}catch(e){a.throwIfAborted()
 i.say(`what ${l} needs is not known: ${(0,B.b)(e)}`)
-return}finally{await A.close().catch(e=>{c((0,B.b)(e))})}}function titleOf(e,t){return`version ${(0,w.j)(e.tag)} (${t.join(", ")})`}var Re=n(7823)
+return}finally{await A.close().catch(e=>{c((0,B.b)(e))})}}function titleOf(e,t){return`version ${(0,w.j)(e.tag)} (${t.join(", ")})`}var Se=n(7823)
 function preflight(e,t){return(0,h.ZC)(e.signal,async()=>{const n=await t()
 const s=e.with({cluster:n})
 const r=await preflight_check(s)
@@ -8017,7 +8016,7 @@ const i=await(0,H.PX)(t,r,n.manifests,n.image)
 const a=await(0,re.oO)(r,i)
 const{targets:c,jobs:l,namespace:A}=i
 const u=[...c,...i.others,...A?[A]:[]]
-const d=await(0,j.k4)(r,u)
+const d=await(0,$.k4)(r,u)
 await(0,ie.H)(e)
 await(0,ae.XU)(e,(0,ce.xQ)(s,i,d,(0,oe.GH)(n)))
 await(0,oe.xq)(e,i)
@@ -8028,8 +8027,8 @@ const{findings:g,targets:p,others:E,services:w,web:y}=await(0,ae.Nn)(e,f)
 const I=warningsOf([...g.namespace,...g.workloads,...g.probes,...g.dryRun])
 for(const t of I)(0,m.FF)(e,t)
 const B=a.is==="there"?a.uid:void 0
-return{live:h,targets:p,others:E,jobs:l,resources:d,services:w,...B!==void 0&&{namespaceUid:B},...y&&{web:y}}}function warningsOf(e){return e.filter(({severity:e})=>e==="warning").map(({message:e,fix:t})=>t?.startsWith("kubectl ")?`${e}: ${t}`:e)}var Oe=n(7020)
-var De=n(2297)
+return{live:h,targets:p,others:E,jobs:l,resources:d,services:w,...B!==void 0&&{namespaceUid:B},...y&&{web:y}}}function warningsOf(e){return e.filter(({severity:e})=>e==="warning").map(({message:e,fix:t})=>t?.startsWith("kubectl ")?`${e}: ${t}`:e)}var Re=n(7020)
+var Te=n(2297)
 function withRestarts(e,t){return e.map(e=>{const n=e.live&&restartOf(e.live,t)
 return n?{...e,restart:n}:e})}function restartOf(e,t){if(e.kind==="CronJob")return
 const n=(0,k.JP)((0,S.kW)(e))
@@ -8037,34 +8036,34 @@ const s=t.filter(e=>{if(e.is==="none")return false
 const t=e.is==="change"?e.live:void 0
 return n.some(n=>(0,k.wj)(e.object,n)&&(0,k.SM)(n,t,e.becomes))})
 if(s.length===0)return
-return{hash:hashOf((0,k.U)(e),s),because:s.map(({object:e})=>(0,R.Gg)(e)).sort()}}function hashOf(e,t){const n=t.map(e=>{const{uid:t,resourceVersion:n}=(e.is==="create"?void 0:e.live.metadata)??{}
-return[(0,R.Gg)(e.object),t??"",n??""]}).sort(([e=""],[t=""])=>e.localeCompare(t))
+return{hash:hashOf((0,k.U)(e),s),because:s.map(({object:e})=>(0,T.Gg)(e)).sort()}}function hashOf(e,t){const n=t.map(e=>{const{uid:t,resourceVersion:n}=(e.is==="create"?void 0:e.live.metadata)??{}
+return[(0,T.Gg)(e.object),t??"",n??""]}).sort(([e=""],[t=""])=>e.localeCompare(t))
 const s=JSON.stringify([e??"",n])
-return(0,M.createHash)("sha256").update(s).digest("hex").slice(0,16)}var Fe=n(607)
-var Ne=n(6005)
-var Me=n(5473)
-var Le=n(8306)
-var Ue=n(7594)
+return(0,M.createHash)("sha256").update(s).digest("hex").slice(0,16)}var Oe=n(607)
+var De=n(6005)
+var Fe=n(5473)
+var Ne=n(8306)
+var Me=n(7594)
 async function snapshot_snapshot(e,t,n,s=(e,{targets:t})=>Promise.resolve(t)){const{cluster:r,log:o}=e
 const[[i,a,c],l]=await Promise.all([checkedNow(e,t).then(async n=>{const r={...n,targets:await s(e,n)}
 const o=await pinsOf(e,t.live,r.targets)
-return[r,o,await lostImages(e,r.targets,o)]}),(0,Ne.q)(e,t.others)])
+return[r,o,await lostImages(e,r.targets,o)]}),(0,De.q)(e,t.others)])
 const A=withRestarts(i.targets,l)
-const u=(0,De._z)(e,n)
-const[d,h,f]=await Promise.all([(0,Ue.iS)(r,A,u),(0,Le.r_)(e,A,u),changesTemplates({...i,targets:A})?(0,ae.qp)(r):[]])
+const u=(0,Te._z)(e,n)
+const[d,h,f]=await Promise.all([(0,Me.iS)(r,A,u),(0,Ne.r_)(e,A,u),changesTemplates({...i,targets:A})?(0,ae.qp)(r):[]])
 const g={...i,targets:planned(A,[...d.map(becomesOf),...h])}
 const p=t.live.clusterState()
-const{changes:E}=(0,Me.X)({others:l,own:d,targets:A,services:f,clusterState:p})
-const w=[...(0,Ne.ND)(E,g),...(0,Ue.GC)(g.targets,a)]
-o.say(`${(0,Oe.LS)(w.length,"object")} stored in the snapshot`)
+const{changes:E}=(0,Fe.X)({others:l,own:d,targets:A,services:f,clusterState:p})
+const w=[...(0,De.ND)(E,g),...(0,Me.GC)(g.targets,a)]
+o.say(`${(0,Re.LS)(w.length,"object")} stored in the snapshot`)
 for(const t of c)(0,m.FF)(e,t)
 const y=runningVersion(e,g)
 return{checked:g,snapshot:w,changes:E,...y&&{before:y}}}function runningVersion({settings:e},{live:t,targets:n}){const s=n.flatMap(e=>e.live??[])
-return(0,ne.It)(t.clusterState(),s,e.image)}function becomesOf({becomes:e}){return e}function planned(e,t){const n=new Map(t.flatMap(e=>(0,S.gv)(e)?[[(0,T.T)((0,S.hY)(e)),e]]:[]))
-return e.map(e=>{const t=n.get((0,T.T)(e.id))
+return(0,ne.It)(t.clusterState(),s,e.image)}function becomesOf({becomes:e}){return e}function planned(e,t){const n=new Map(t.flatMap(e=>(0,S.gv)(e)?[[(0,R.T)((0,S.hY)(e)),e]]:[]))
+return e.map(e=>{const t=n.get((0,R.T)(e.id))
 return t?{...e,becomes:t}:e})}function changesTemplates({others:e,targets:t}){return e.length>0||t.some(({manifest:e,back:t})=>e??t)}async function checkedNow(e,t){const{settings:n,cluster:s}=e
 const r=await asTheyAre(s,t.targets,n.image)
-const o=await(0,Fe.j)(e,r)
+const o=await(0,Oe.j)(e,r)
 if(o.length===0)(0,le.Nn)(t.live.clusterState(),n.image,s.namespace);(0,le._j)(o)
 const{web:i,namespaceUid:a,...c}=t
 const l=(0,le.s3)(n,o,t.services)
@@ -8072,20 +8071,20 @@ return{...c,targets:o,...a!==void 0&&isStillThere(t.targets,o)&&{namespaceUid:a}
 return t.some(({live:e})=>e?.metadata?.uid!==void 0&&n.has(e.metadata.uid))}async function asTheyAre(e,t,n){const s=await Promise.all(t.map(async({live:t,...s})=>{const r=await e.find(s.path)
 const o=r&&!s.manifest?(0,S.ys)(r,n):s.uses
 return{...s,uses:o,running:(0,le.o$)(r,o),...r&&{live:r}}}))
-return s.filter(({live:e,manifest:t,uses:n})=>(e??t)&&n.length>0)}var xe=n(2048)
-var Pe=n(8152)
-var Ge=n(6072)
-var He=n(6187)
-var Je=n(8076)
+return s.filter(({live:e,manifest:t,uses:n})=>(e??t)&&n.length>0)}var Le=n(2048)
+var Ue=n(8152)
+var xe=n(6072)
+var Pe=n(6187)
+var Ge=n(8076)
 async function lockAndRecover(e,t,n){const{app:s,settings:r}=t
-const o=await(0,Ge.s)(t)
+const o=await(0,xe.s)(t)
 e.resources.add(()=>o.release())
-const i=(0,Pe.O)(t.cluster,o)
+const i=(0,Ue.O)(t.cluster,o)
 const a=await(0,Y.aE)(i,s,r.image)
 const c=a&&await(0,Y.R1)(i,s,a,objectsOfRelease(n))
 const l=t.with({cluster:i,signal:o.lost})
-if(c)await(0,Je.U)(e,l,n.live,c)
-else await(0,He.d9)(l,n.live)
+if(c)await(0,Ge.U)(e,l,n.live,c)
+else await(0,Pe.d9)(l,n.live)
 t.signal.throwIfAborted()
 return{cluster:i,lost:o.lost}}function objectsOfRelease({others:e,targets:t}){return[...e,...t.flatMap(({manifest:e})=>e??[])]}function migrateOnly(e){return(0,Q.Y)("migrate",e,toImage)}async function toImage(e){const{platform:t,settings:n,reporter:r,signal:i,state:a,resources:c}=e
 if(n["migrate-command"]==="")(0,o.fJ)({code:"usage",sentence:'"migrate" needs a command, but "migrate-command" is none',hint:"remove the option to use the default, or remove this step"})
@@ -8103,10 +8102,10 @@ await checkHistory(s,u)
 return{...n,now:await checkedNow(s,u)}})
 const w=g.with({cluster:p,signal:AbortSignal.any([i,m])})
 try{const t=await migrateTo(e,w,E,{image:f})
-return{result:t?"done":"unchanged"}}catch(e){throw(0,ge.Ac)(e,m)}finally{await keepSchemaChange(e,w)}}async function keepSchemaChange({state:e,warn:t},{cluster:n,platform:s,app:r}){const o=(0,xe.Qu)(e.plan)
+return{result:t?"done":"unchanged"}}catch(e){throw(0,ge.Ac)(e,m)}finally{await keepSchemaChange(e,w)}}async function keepSchemaChange({state:e,warn:t},{cluster:n,platform:s,app:r}){const o=(0,Le.Qu)(e.plan)
 if(!e.schema&&!o.held&&e.migrations.length===0)return
 const i={cluster:n,clock:s.clock,app:r}
-await(0,V.$)(i,e.schema,o,e.migrations).catch(e=>{t(`the history does not show which versions fit the schema now: ${(0,B.b)(e)}`)})}function shared(e){const t=/^(cd [\w./-]+ && )?[\w./ =-]+$/.test(e)&&!/(^| )\w+=/.test(e)
+await(0,j.$)(i,e.schema,o,e.migrations).catch(e=>{t(`the history does not show which versions fit the schema now: ${(0,B.b)(e)}`)})}function shared(e){const t=/^(cd [\w./-]+ && )?[\w./ =-]+$/.test(e)&&!/(^| )\w+=/.test(e)
 return t?e:void 0}async function migrateTo({reporter:e,state:t,warn:n,command:s},r,o,{image:i,keep:a}){const{settings:c}=r
 if(!o.web||c["migrate-command"]==="")return false
 const l={checked:o,web:o.web,image:i,backup:(0,oe.f_)(c),...s==="migrate"&&{now:true}}
@@ -8115,88 +8114,87 @@ try{const s=await e.stage("plan",e=>migrate_planned(t,r,A,e))
 t.needs=A.migration.needs()
 t.tasks=A.migration.tasks()
 t.migrate=shared(c["migrate-command"])
-t.databases=Object.fromEntries(s.databases.map(({database:e,identity:t})=>[e,t]))
-const i=(0,Re.UA)(s)
-if(i!==void 0)n(i);(0,we.Tw)(s.judged).forEach(n)
-const{databases:l}=s
-const u=[(0,me.sD)(l),(0,we.kK)(l),(0,Ee.Dp)(l),(0,Ee.lf)(l),(0,Ee.bJ)(l),(0,Ee.fb)(l)]
-u.flat().forEach(n)
+t.databases=Object.fromEntries(s.databases.map(({database:e,identity:t})=>[e,t]));(0,Se.pH)(s).forEach(n)
 if(!s.runs)return false
-const{backup:d}=s
-if(d)t.backup=await e.stage("backup",e=>A.backup(e,d))
+const{backup:i}=s
+if(i)t.backup=await e.stage("backup",e=>A.backup(e,i))
 await(t.keepPlan?.())
-const h=workOfUndo(r,o,s)
-if(h)await(a?.(h))
-let f=true
-try{await e.stage("migrate",async e=>{if(d)await migrate_planned(t,r,A,e)
+const l=workOfUndo(r,o,s)
+if(l)await(a?.(l))
+let u=true
+try{await e.stage("migrate",async e=>{if(i)await migrate_planned(t,r,A,e)
 await A.migration.migrate(e)})
-f=false}finally{A.migration.surprises(f).forEach(n)
+u=false}finally{A.migration.surprises(u).forEach(n)
 const e=A.migration.broken()
 const t=A.migration.whole()
-if(h&&(e??t))await(a?.({...h,...e&&{misfits:e},...t&&{migrations:t}}))}(0,Re.aU)(s,c["migrate-command"],A.migration.applied()).forEach(n)
+if(l&&(e??t))await(a?.({...l,...e&&{misfits:e},...t&&{migrations:t}}))}(0,Se.aU)(s,c["migrate-command"],A.migration.applied()).forEach(n)
 return true}finally{const{migration:e}=A
 await e.close().catch(e=>{n((0,ge.$N)(e))})
 t.migrations=e.applied()
 t.schema=e.schema()}}async function migrate_planned(e,t,n,s){const r=await n.plan(s)
 e.plan=r
-if(r.judged?.blocked===true)(0,o.fJ)((0,we.qF)(r.judged,(0,m.YT)(t)))
+if(r.judged?.blocked===true)(0,o.fJ)((0,me.qF)(r.judged,(0,m.YT)(t)))
 return r}function workOfUndo({settings:e},{web:t},n){const s=e["migrate-command"]
 if(!t||s===""||n&&!n.judged)return
 const{workload:r,container:o}=t
 const i=n?.databases.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))
-return{is:"back",web:(0,T.T)(r),container:o,command:s,...i&&{migrations:i}}}async function endOfHolders(e,{live:t},n,s){const{cluster:r,app:o,settings:i}=e
-const a=(0,N.Ei)(await(0,V.Lu)(r,o,i.image))
-if(a.length>0)await endOfOthers(e,t,n,s)}var je=n(6304)
-var Ve=n(9902)
+return{is:"back",web:(0,R.T)(r),container:o,command:s,...i&&{migrations:i}}}async function endOfHolders(e,{live:t},n,s){const{cluster:r,app:o,settings:i}=e
+const a=(0,N.Ei)(await(0,j.Lu)(r,o,i.image))
+if(a.length>0)await endOfOthers(e,t,n,s)}var He=n(6304)
+var Je=n(9902)
 n(9084)
 var $e=n(7101)
-var Ye=n(4083)
+var je=n(4083)
 async function runInImage(e,t,n){const{platform:s,log:o,signal:i}=e
 const{command:c}=t
 const[l="",...A]=typeof c==="string"?["/bin/sh","-c",c]:c
-const d=(0,Ye.EI)(s,`django-rollout-test-${(0,M.randomBytes)(6).toString("hex")}`,t)
+const d=(0,je.EI)(s,`django-rollout-test-${(0,M.randomBytes)(6).toString("hex")}`,t)
 const h=await s.files.privateFolder()
-try{await(0,Ye.Rf)(s,o)
+try{await(0,je.Rf)(s,o)
 const f=(0,M.randomBytes)(12).toString("hex")
-const g=t.services.length===0?{}:await(0,Ye.Fp)(e,d,t.services,f)
+const g=t.services.length===0?{}:await(0,je.Fp)(e,d,t.services,f)
 const p=(0,r.join)(h,"env")
 const m={PYTHONUNBUFFERED:"1",...g,...t.env}
 await s.files.writePrivate(p,Object.entries(m).map(([e,t])=>`${e}=${t}\n`).join(""))
 const E=["run","--rm","--init","--name",d.name,...d.labels,...t.services.length===0?[]:["--network",d.name],"--env-file",p,"--entrypoint",l,t.built.id,...A]
 o.waiting(`running ${(0,a.vI)(typeof c==="string"?c:l,100)}`)
 return(await(0,u.T3)(s,E,{signal:i,onLine:n})).code}finally{o.waiting(void 0)
-await(0,Ye.q1)(s,d,o)
+await(0,je.q1)(s,d,o)
 await s.files.remove(h)}}async function entrypointOf(e,t,n){const s=["image","inspect","--format","{{json .Config.Entrypoint}}",t.id]
 const{code:r,stdout:o}=await(0,u.T3)(e,s,{signal:n})
 const i=r===0?JSON.parse(o):null
-return Array.isArray(i)&&i.length>0?i.join(" "):void 0}var We=n(8858)
+return Array.isArray(i)&&i.length>0?i.join(" "):void 0}var Ve=n(8858)
 async function planAlone(e,t,{versions:n,applied:s}){const{platform:r,settings:a,signal:c,log:l}=e
 const A=a["migrate-command"]
 const u=(0,oe.f_)(a)
 const d=`rollout-${crypto.randomUUID()}`
 const f={command:A,accept:"",give:e=>`test-env: ${e}`}
-const g=new Re.k7(d,e=>(0,Re.U_)(e,f))
+const g=new Se.k7(d,e=>(0,Se.U_)(e,f))
 g.to(l)
-const p=(0,je.B8)({marker:d,migrate:A,running:n,unsafe:a["unsafe-migrations"],plansOnly:true,leaves:s,...u!==void 0&&{backup:u},contract:{policy:a.contract,hasBridges:a.bridge==="on",programs:[]}})
+const p=(0,He.B8)({marker:d,migrate:A,running:n,unsafe:a["unsafe-migrations"],plansOnly:true,leaves:s,...u!==void 0&&{backup:u},contract:{policy:a.contract,hasBridges:a.bridge==="on",programs:[]}})
 const m=Object.fromEntries(p.map(({name:e,value:t})=>[e,t]))
 const E=new i.T9(d)
-await(0,h.wj)(r.clock,a["migrate-timeout"],c,n=>runInImage(e.with({signal:n}),{built:t,command:(0,Ve.V)(A,void 0,d),run:e.holder.id,timeout:a["migrate-timeout"],services:[...new Set(["postgres",...a["test-services"]])],env:{...a["test-env"],...m}},e=>{for(const t of E.push(e))g.line(t)
+await(0,h.wj)(r.clock,a["migrate-timeout"],c,n=>runInImage(e.with({signal:n}),{built:t,command:(0,Je.V)(A,void 0,d),run:e.holder.id,timeout:a["migrate-timeout"],services:[...new Set(["postgres",...a["test-services"]])],env:{...a["test-env"],...m}},e=>{for(const t of E.push(e))g.line(t)
 if(e.length<i.xS-1)g.line(E.end())}))
 const w=E.end()
 if(w!=="")g.line(w)
 const y=await Promise.race([g.plan,Promise.resolve(void 0)])
 if(!y)return(0,o.fJ)(noPlan(e,g.lines))
-const I={...y,databases:y.databases.map(withoutSizes)};(0,Re.uH)(l,I,a.sql)
-return I}function noPlan(e,t){const n=(0,$e.VS)(t)
-const s=n===void 0?(0,a.BP)(t):(0,$e.ax)(n,(0,m.YT)(e))
-return{code:"plan-failed",sentence:`the new version does not start in a container without the cluster: ${s}`,hint:'Its settings must take the database from DATABASE_URL, or from the variables PG… or POSTGRES_…; set what else it needs with "test-env"',logs:[{lines:t.slice(-We.T)}]}}function withoutSizes(e){const t=e.pending.map(({locks:e,...t})=>({...t,...e&&{locks:e.map(e=>({...e,rows:-1,bytes:0}))}}))
+const I={...y,databases:y.databases.map(withoutSizes)};(0,Se.uH)(l,I,a.sql)
+return I}function noPlan(e,t){const n=[{lines:t.slice(-Ve.T)}]
+const s=(0,Se.K9)("the new version",t)
+if(s)return{...s,logs:n}
+const r=(0,$e.VS)(t)
+const o=r===void 0?(0,a.BP)(t):(0,$e.ax)(r,(0,m.YT)(e))
+return{code:"plan-failed",sentence:`the new version does not start in a container without the cluster: ${o}`,hint:'Its settings must take the database from DATABASE_URL, or from the variables PG… or POSTGRES_…; set what else it needs with "test-env"',logs:n}}function withoutSizes(e){const t=e.pending.map(({locks:e,...t})=>({...t,...e&&{locks:e.map(e=>({...e,rows:-1,bytes:0}))}}))
 return{...e,pending:t}}function survey(e,t){return(0,h.ZC)(e.signal,async()=>{const{settings:n,platform:s,app:r,log:i}=e
 const a=await t()
 const c=e.with({cluster:a})
 await(0,re.oO)(a,H.K2)
+await(0,ie.H)(c)
 const l=(0,ce.n6)(r)
 await(0,ae.XU)(c,l,l)
-const[A,u,d]=await Promise.all([(0,W.f)(a,s.clock),(0,j.k4)(a,[]),(0,ae.qp)(a)])
+const[A,u,d]=await Promise.all([(0,W.f)(a,s.clock),(0,$.k4)(a,[]),(0,ae.qp)(a)])
 const h=A.clusterState()
 const f=(0,le.q8)(h,H.K2,n.image,a.namespace)
 if(f.length===0)(0,le.Nn)(h,n.image,a.namespace)
@@ -8206,20 +8204,20 @@ f.forEach(e=>{i.say((0,le.q0)(e))})
 const g=(0,le.s3)(n,f,d)
 if(!g)return(0,o.fJ)({code:"no-workload",sentence:"the workload that serves the web is not known",hint:'set "migrate-from" to it'})
 const p={live:A,targets:f,others:[],jobs:[],resources:u,services:d,web:g}
-return{cluster:a,checked:p,web:g}})}var qe=n(3529)
-var _e=n(7398)
+return{cluster:a,checked:p,web:g}})}var Ye=n(3529)
+var We=n(7398)
 function needsFileOf(e,t,{databases:n}){const s=e.map(({names:e,tag:n,isOwn:s,isIdle:r,needs:o=(s?t:void 0)})=>({names:e,tag:n,...r&&{isIdle:r},...o!==void 0&&{needs:o}}))
 const r=Object.fromEntries(n.map(({database:e,applied:t})=>[e,t]))
 return`${JSON.stringify({versions:s,applied:r},null,2)}\n`}function readNeedsFile(e){const t=parsed(e??"")
-if(!(0,qe.u4)(t)||!Array.isArray(t["versions"]))return
+if(!(0,Ye.u4)(t)||!Array.isArray(t["versions"]))return
 const n=t["versions"].map(versionOf)
 const{applied:s}=t
 const r=n.every(e=>e!==void 0)
-return r&&(0,qe.u4)(s)&&isLeaves(s)?{versions:n,applied:s}:void 0}function versionOf(e){if(!(0,qe.u4)(e))return
+return r&&(0,Ye.u4)(s)&&isLeaves(s)?{versions:n,applied:s}:void 0}function versionOf(e){if(!(0,Ye.u4)(e))return
 const{names:t,tag:n,needs:s,isIdle:r}=e
-if(!Array.isArray(t)||!t.every(qe.KH)||!(0,qe.KH)(n))return
-if(s!==void 0&&!(0,_e.oq)(s))return
-return{names:t,tag:n,...r===true&&{isIdle:r},...s!==void 0&&{needs:s}}}function isLeaves(e){return Object.values(e).every(e=>(0,qe.u4)(e)&&Object.values(e).every(qe.KH))}function parsed(e){try{return JSON.parse(e)}catch{return}}function planOnly(e){return(0,Q.Y)("plan",e,ofImage)}async function ofImage(e){const{platform:t,settings:n,reporter:r,signal:i,state:a,resources:c}=e
+if(!Array.isArray(t)||!t.every(Ye.KH)||!(0,Ye.KH)(n))return
+if(s!==void 0&&!(0,We.oq)(s))return
+return{names:t,tag:n,...r===true&&{isIdle:r},...s!==void 0&&{needs:s}}}function isLeaves(e){return Object.values(e).every(e=>(0,Ye.u4)(e)&&Object.values(e).every(Ye.KH))}function parsed(e){try{return JSON.parse(e)}catch{return}}function planOnly(e){return(0,Q.Y)("plan",e,ofImage)}async function ofImage(e){const{platform:t,settings:n,reporter:r,signal:i,state:a,resources:c}=e
 if(n["migrate-command"]==="")(0,o.fJ)({code:"usage",sentence:'"plan" needs a command, but "migrate-command" is none',hint:"remove the option to use the default, or remove this step"})
 if(t.env["GITHUB_EVENT_NAME"]==="pull_request_target")(0,o.fJ)({code:"usage",sentence:'"plan" does not run on pull_request_target: the code of any fork would run with the secrets of the web',hint:"use the event pull_request"})
 if(n.needs!==void 0&&n["save-needs"]!==void 0)(0,o.fJ)({code:"usage",sentence:'"save-needs" asks the cluster, and "needs" plans without one',hint:"remove one of the two options"})
@@ -8248,40 +8246,38 @@ sayBackup(e,t)
 return t})
 a("planned without the cluster, on an empty database: what depends on rows is not known")
 return concluded(e,u,d)}function sayBackup(e,{backup:t,judged:n}){if(!t||n?.blocked===true)return
-for(const n of(0,Qe.s)(t))e.say(`a release makes a backup first, because ${n}`)}function concluded({state:e,warn:t},n,s){e.plan=s
-if(s.judged?.blocked===true)(0,o.fJ)((0,we.qF)(s.judged,(0,m.YT)(n)))
-const r=(0,Re.UA)(s)
-if(r!==void 0)t(r);(0,we.Tw)(s.judged).forEach(t);(0,me.sD)(s.databases).forEach(t);(0,we.kK)(s.databases).forEach(t);(0,Ee.Dp)(s.databases).forEach(t);(0,Ee.bJ)(s.databases).forEach(t)
-const i=s.databases.some(({pending:e,squashed:t})=>e.length+t.length>0)
-return{result:s.runs||i?"done":"unchanged"}}async function plan_planned(e,t){const{log:n,warn:s}=e
+for(const n of(0,Ie.s)(t))e.say(`a release makes a backup first, because ${n}`)}function concluded({state:e,warn:t},n,s){e.plan=s
+if(s.judged?.blocked===true)(0,o.fJ)((0,me.qF)(s.judged,(0,m.YT)(n)));(0,Se.pH)(s).forEach(t)
+const r=s.databases.some(({pending:e,squashed:t})=>e.length+t.length>0)
+return{result:s.runs||r?"done":"unchanged"}}async function plan_planned(e,t){const{log:n,warn:s}=e
 const r=new Planning(e,t)
 try{const e=await r.plan(n)
 return{plan:e,needs:r.migration.needs()}}finally{await r.migration.close().catch(e=>{s((0,ge.$N)(e))})}}async function saveNeeds(e,{checked:t,image:n},{plan:s,needs:r}){const{platform:o,settings:i,cluster:a,app:c,log:l}=e
 const A=i["save-needs"]
 if(A===void 0)return
-const u=await(0,V.bL)(a,c,i.image)
-const d=(0,Ie.Lb)(e,t,n,u)
+const u=await(0,j.bL)(a,c,i.image)
+const d=(0,Ce.Lb)(e,t,n,u)
 await o.files.write(A,needsFileOf(d,r,s))
-l.say(`what ${(0,Oe.LS)(d.length,"version")} needs is in ${A}`)}var ze=n(5950)
+l.say(`what ${(0,Re.LS)(d.length,"version")} needs is in ${A}`)}var qe=n(5950)
 async function isDeployed(e,t,n){if(!await runsUndisturbed(e,t,n))return false
 const{app:s,cluster:r}=e
 const o=e.settings.image
-const i=await Promise.all([(0,Ne.q)(e.with({log:fe.a}),t.others),(0,Ue.Ej)(r,t.targets,{repository:o,image:(0,E.d)(n)})])
+const i=await Promise.all([(0,De.q)(e.with({log:fe.a}),t.others),(0,Me.Ej)(r,t.targets,{repository:o,image:(0,E.d)(n)})])
 if(i.flat().some(({is:e})=>e!=="none"))return false
 const a=fingerprintsOf(t,o,n)
 if(a.length===0)return true
-const c=(await(0,V.Lu)(r,s,o)).filter(N.FM)
+const c=(await(0,j.Lu)(r,s,o)).filter(N.FM)
 return a.every(e=>c.some(({jobs:t=[]})=>t.includes(e)))}async function runsUndisturbed(e,t,n){const{platform:s,app:r,settings:o,cluster:i}=e
 if(!await runsAlready(e,t.live,t.targets,n))return false
-if(!(0,Ue.$M)(t,s.clock.now()))return false
-return await(0,Y.aE)(i,r,o.image)===void 0}function fingerprintsOf({jobs:e},t,{digest:n}){return e.map(e=>(0,ze.ax)(e,t,`${t}@${n}`))}var Ke=n(2789)
-var Ze=n(4431)
-const Xe=/^=+ (.+?) =+$/
-const et=/^(?:=+ )?(no tests ran|\d+ [a-z][a-z ]*(?:, \d+ [a-z][a-z ]*)*) in [\d.]+s\b/
-const tt=/^_+ (.*[^_ ].*) _+$/
-const nt=/^(\S+\.py):(\d+):(?: .*)?$/
-const st=/^(FAILED|ERROR|SUBFAIL\S*) (\S+\.py(?:::.+?)?)(?: - (.*))?$/
-function readPytest(e){const t=e.findLast(e=>et.test(e))
+if(!(0,Me.$M)(t,s.clock.now()))return false
+return await(0,Y.aE)(i,r,o.image)===void 0}function fingerprintsOf({jobs:e},t,{digest:n}){return e.map(e=>(0,qe.ax)(e,t,`${t}@${n}`))}var _e=n(2789)
+var ze=n(4431)
+const Ke=/^=+ (.+?) =+$/
+const Ze=/^(?:=+ )?(no tests ran|\d+ [a-z][a-z ]*(?:, \d+ [a-z][a-z ]*)*) in [\d.]+s\b/
+const Xe=/^_+ (.*[^_ ].*) _+$/
+const et=/^(\S+\.py):(\d+):(?: .*)?$/
+const tt=/^(FAILED|ERROR|SUBFAIL\S*) (\S+\.py(?:::.+?)?)(?: - (.*))?$/
+function readPytest(e){const t=e.findLast(e=>Ze.test(e))
 if(t===void 0)return
 const n={}
 for(const[,e,s=""]of t.matchAll(/(\d+) ([a-z][a-z ]*[a-z])(?=,| in )/g))n[s.replace(/ in$/,"")]=Number(e)
@@ -8299,42 +8295,42 @@ return{name:e,is:t,message:n,file:s}})
 return[...s,...r]}function tailOf(e){return e.includes("::")?e.split("::").slice(1).join("."):e}function isSubtest(e,t){return e.startsWith(`${t} (`)||e.startsWith(`${t} [`)}function sectionsOf(e){const t=[]
 let n
 let s
-for(const r of e){const e=Xe.exec(r)?.[1]
+for(const r of e){const e=Ke.exec(r)?.[1]
 if(e!==void 0){n=e==="FAILURES"?"failure":e==="ERRORS"?"error":void 0
 s=void 0
-continue}const o=tt.exec(r)?.[1]
+continue}const o=Xe.exec(r)?.[1]
 if(n&&o!==void 0){s={title:o,is:n,lines:[]}
 t.push(s)}else if(/^-+ Captured .* -+$/.test(r))s=void 0
-else s?.lines.push(r)}return t.filter(e=>placeOf(e.lines).file!==void 0)}function summaryOf(e){const t=e.findIndex(e=>Xe.exec(e)?.[1]==="short test summary info")
-return(t<0?[]:e.slice(t)).flatMap(e=>{const[,t,n,s=""]=st.exec(e)??[]
+else s?.lines.push(r)}return t.filter(e=>placeOf(e.lines).file!==void 0)}function summaryOf(e){const t=e.findIndex(e=>Ke.exec(e)?.[1]==="short test summary info")
+return(t<0?[]:e.slice(t)).flatMap(e=>{const[,t,n,s=""]=tt.exec(e)??[]
 if(n===void 0)return[]
 return[{node:n,is:t==="ERROR"?"error":"failure",message:s}]})}function messageOf(e){const t=e.findLastIndex(e=>/^E\s/.test(e))
 if(t<0){const t=(0,$e.T1)(e)
 return t&&(0,$e.em)(t)}let n=t
 while(/^E\s/.test(e[n-1]??""))n--
-return e[n]?.slice(1).trim()}function placeOf(e){const t=e.findLast(e=>(0,$e.NP)(nt.exec(e)?.[1]??"<none>"))
-const[,n,s]=nt.exec(t??"")??[]
+return e[n]?.slice(1).trim()}function placeOf(e){const t=e.findLast(e=>(0,$e.NP)(et.exec(e)?.[1]??"<none>"))
+const[,n,s]=et.exec(t??"")??[]
 if(n!==void 0)return{file:n,line:Number(s)}
 const r=(0,$e.T1)(e)
 const o=r&&(0,$e.QR)(r)
-return o?{file:o.file,line:o.line}:{}}const rt=/^={70}$/
-const ot=/^(FAIL|ERROR|UNEXPECTED SUCCESS): (.+)$/
-const it=/^Ran (\d+) tests? in [\d.]+s$/
-const ct=/^(?:OK|FAILED|NO TESTS RAN)(?: \((.*)\))?$/
+return o?{file:o.file,line:o.line}:{}}const nt=/^={70}$/
+const st=/^(FAIL|ERROR|UNEXPECTED SUCCESS): (.+)$/
+const rt=/^Ran (\d+) tests? in [\d.]+s$/
+const ot=/^(?:OK|FAILED|NO TESTS RAN)(?: \((.*)\))?$/
 function readTests(e){const t=e.map($e.pj)
 return readUnittest(t)??readPytest(t)}function testAnnotations(e,t,n=10){return e.failing.flatMap(({name:e,is:n,message:s,file:r,line:o=1})=>{const i=r===void 0?void 0:t(r)
 const a=n==="failure"?`Test failed: ${e}`:`Test could not run: ${e}`
 return i===void 0?[]:[{file:i,line:o,title:a,message:s}]}).slice(0,n)}function inRepository(e,t){const n=e.failing.map(({file:e,line:n,...s})=>{const r=e===void 0?void 0:t(e)
 return r===void 0?s:{...s,file:r,...n!==void 0&&{line:n}}})
-return{...e,failing:n}}function readUnittest(e){const t=e.flatMap((t,n)=>rt.test(t)&&ot.test(e[n+1]??"")?[n+1]:[])
-const n=e.flatMap((e,t)=>it.test(e)?[t]:[])
+return{...e,failing:n}}function readUnittest(e){const t=e.flatMap((t,n)=>nt.test(t)&&st.test(e[n+1]??"")?[n+1]:[])
+const n=e.flatMap((e,t)=>rt.test(e)?[t]:[])
 if(t.length===0&&n.length===0)return
 const s={}
-for(const t of e)for(const[,e="",n]of(ct.exec(t)?.[1]??"").matchAll(/([a-z ]+)=(\d+)/g))s[e.trim()]=(s[e.trim()]??0)+Number(n)
+for(const t of e)for(const[,e="",n]of(ot.exec(t)?.[1]??"").matchAll(/([a-z ]+)=(\d+)/g))s[e.trim()]=(s[e.trim()]??0)+Number(n)
 const r=[...t.map(e=>e-1),...n,e.length]
 const o=t.map(t=>test_output_failingOf(e.slice(t,Math.min(...r.filter(e=>e>t)))))
 const seen=e=>o.filter(t=>t.is===e).length
-return{runner:"unittest",run:n.reduce((t,n)=>t+Number(it.exec(e[n]??"")?.[1]),0),failures:(s["failures"]??0)+(s["unexpected successes"]??0)||seen("failure"),errors:s["errors"]??seen("error"),skipped:s["skipped"]??0,failing:o}}function test_output_failingOf(e){const[,t,n=""]=ot.exec(e[0]??"")??[]
+return{runner:"unittest",run:n.reduce((t,n)=>t+Number(rt.exec(e[n]??"")?.[1]),0),failures:(s["failures"]??0)+(s["unexpected successes"]??0)||seen("failure"),errors:s["errors"]??seen("error"),skipped:s["skipped"]??0,failing:o}}function test_output_failingOf(e){const[,t,n=""]=st.exec(e[0]??"")??[]
 const s=e.findIndex(e=>e==="Stdout:"||e==="Stderr:")
 const r=(0,$e.T1)(s<0?e:e.slice(0,s))
 const o=r&&(0,$e.QR)(r)
@@ -8342,15 +8338,15 @@ return{name:nameOf(n),is:t==="ERROR"?"error":"failure",message:r?(0,$e.em)(r):t=
 if(t==="")return e
 if(n.includes("unittest.loader._FailedTest"))return t
 const r=n.endsWith(`.${t}`)?n:`${n}.${t}`
-return`${r}${s}`}const At={count:2e4,letters:32*1024*1024}
-const ut=40
+return`${r}${s}`}const it={count:2e4,letters:32*1024*1024}
+const ct=40
 async function test(e,t,n){const{platform:s,settings:r,signal:c,log:l}=e
 const A=s.clock.now()
 const u=r["test-command"]
 const d=await entrypointOf(s,t,c)
 if(d!==void 0)l.say(`tests run without the image's entrypoint (${(0,a.vI)((0,a.pj)(d),100)})`)
 l.say(`running ${u}`)
-const f=new i.jd(At,e=>e.length)
+const f=new i.jd(it,e=>e.length)
 const g=r["test-timeout"]
 const run=n=>runInImage(e.with({signal:n}),{built:t,command:u,run:e.holder.id,timeout:g,services:r["test-services"],env:r["test-env"]},e=>{l.quote(e)
 f.push(e)})
@@ -8360,15 +8356,15 @@ if(p instanceof h.Ms)return(0,o.fJ)(notInTime(g,E))
 const w=readTests(E)
 if(w)n(inRepository(w,(0,m.YT)(e)))
 if(p!==0)return(0,o.fJ)(testCause(e,p,E,w))
-l.say(passed(w,s.clock.now()-A))}function passed(e,t){if(e===void 0)return`tests passed in ${(0,a.p0)(t)}`
-if(e.run===0)return'warning: no tests ran; check that "test-command" finds them'
+if(w?.run===0){(0,m.FF)(e,'no tests ran; check that "test-command" finds them')
+return}l.say(passed(w,s.clock.now()-A))}function passed(e,t){if(e===void 0)return`tests passed in ${(0,a.p0)(t)}`
 const n=e.skipped===0?"":`, ${e.skipped} of them skipped`
 return`${e.run} ${e.run===1?"test":"tests"} passed in ${(0,a.p0)(t)}${n}`}function notInTime(e,t){const n=t.findLast(e=>(0,a.pj)(e).trim()!=="")
 const s=n===void 0?"there was no output":`the last line was "${oneLine(n)}"`
-return{code:"tests-failed",sentence:`tests: not finished after ${(0,a.p0)(e)}; ${s}`,hint:'Raise "test-timeout", or look for a test that hangs',logs:[{lines:t.slice(-ut)}]}}function testCause(e,t,n,s){const{settings:r}=e
+return{code:"tests-failed",sentence:`tests: not finished after ${(0,a.p0)(e)}; ${s}`,hint:'Raise "test-timeout", or look for a test that hangs',logs:[{lines:t.slice(-ct)}]}}function testCause(e,t,n,s){const{settings:r}=e
 const o=r["test-command"]
 const i=(0,m.YT)(e)
-const c=[{lines:n.slice(-ut)}]
+const c=[{lines:n.slice(-ct)}]
 const cause=(e,t={})=>({code:"tests-failed",sentence:`tests: ${e}`,logs:c,...t})
 const[l]=s?.failing??[]
 if(s!==void 0&&l!==void 0){const e=Math.max(s.failures+s.errors,s.failing.length)
@@ -8384,13 +8380,13 @@ if(A!==void 0){const e=(0,$e.QR)(A)
 const t=e===void 0?void 0:i(e.file)
 const s=(0,$e.ax)(A,i)
 const o=e===void 0||t===void 0?[]:[{file:t,line:e.line,title:"The tests could not run",message:s}]
-return cause(s,{annotations:o,...hintFor(n,r["test-services"])})}const d=(0,a.BP)(n.slice(-ut))
+return cause(s,{annotations:o,...hintFor(n,r["test-services"])})}const d=(0,a.BP)(n.slice(-ct))
 const h=t===137?{hint:"Exit code 137 is a kill, usually for lack of memory"}:{}
 return cause(`"${(0,a.vI)(o,100)}" exited with code ${t}${d===""?"":`: ${oneLine(d)}`}`,h)}function hintFor(e,t){const n=e.some(e=>/connection refused|could not translate host name|failed to resolve host|Name or service not known/i.test(e))
 const lastLine=t=>e.some(e=>t.test(e))
 const s=[...lastLine(/psycopg|port 5432/)&&!t.includes("postgres")?["postgres"]:[],...lastLine(/\bredis\b|:6379/i)&&!t.includes("redis")?["redis"]:[]]
-return n&&s.length>0?{hint:`For a temporary server, set test-services: ${s.join(" ")}`}:{}}function oneLine(e){return(0,a.vI)((0,a.pj)(e).replace(/\s+/g," ").trim(),300)}var dt=n(7414)
-var ht=n(2385)
+return n&&s.length>0?{hint:`For a temporary server, set test-services: ${s.join(" ")}`}:{}}function oneLine(e){return(0,a.vI)((0,a.pj)(e).replace(/\s+/g," ").trim(),300)}var At=n(7414)
+var ut=n(2385)
 async function wavesFor(e,t,n,s){const{order:r}=e.settings
 if(r==="parallel")return atOnce(t.targets)
 const o=webFirst(t)
@@ -8404,37 +8400,37 @@ return c?i:o}function decided({added:e,removed:t,version:n}){const s=`this versi
 if(e.length===0){const e=`${s}: such messages that are still in the queue are lost`
 return{isWorkersFirst:false,...t.length>0&&{says:e}}}const r=`${n} does not know ${named(e)}`
 if(t.length===0){const e=`workers first: ${r}; the web follows when all workers are new`
-return{isWorkersFirst:true,says:e}}return{isWorkersFirst:false,warns:`messages to the workers may be lost during the rollout: ${r}, and ${s}; keep the old tasks for one more release`}}function atOnce(e){return{first:e,rest:[],isDue:()=>false}}function webFirst({targets:e,web:t}){const isWeb=({id:e})=>t!==void 0&&(0,T.T)(e)===(0,T.T)(t.workload)
-return split(e,isWeb,hasReadyPod)??atOnce(e)}function workersFirst({targets:e,web:t}){const isWorker=({id:e,live:n,uses:s})=>n!==void 0&&e.kind!=="CronJob"&&(t===void 0||(0,T.T)(e)!==(0,T.T)(t.workload))&&((0,S.kW)(n).spec?.containers??[]).some(e=>s.some(({name:t})=>t===e.name)&&(0,dt.HS)(e))
+return{isWorkersFirst:true,says:e}}return{isWorkersFirst:false,warns:`messages to the workers may be lost during the rollout: ${r}, and ${s}; keep the old tasks for one more release`}}function atOnce(e){return{first:e,rest:[],isDue:()=>false}}function webFirst({targets:e,web:t}){const isWeb=({id:e})=>t!==void 0&&(0,R.T)(e)===(0,R.T)(t.workload)
+return split(e,isWeb,hasReadyPod)??atOnce(e)}function workersFirst({targets:e,web:t}){const isWorker=({id:e,live:n,uses:s})=>n!==void 0&&e.kind!=="CronJob"&&(t===void 0||(0,R.T)(e)!==(0,R.T)(t.workload))&&((0,S.kW)(n).spec?.containers??[]).some(e=>s.some(({name:t})=>t===e.name)&&(0,At.HS)(e))
 return split(e,isWorker,isComplete)}function split(e,t,n){const s=e.filter(t)
 if(!s.some(({live:e})=>e))return
-return{first:s,rest:e.filter(e=>!t(e)),isDue:n}}function hasReadyPod({progress:e}){return Object.values(e).every(({ready:e,wanted:t})=>e>0||t===0)}function isComplete({verdicts:e}){return Object.values(e).every(({is:e})=>e==="complete"||e==="done")}async function mismatchOf({platform:e,signal:t,cluster:n,app:s,settings:r},{live:o,reported:i},{image:{digest:a},tasks:c,workers:l}){const{tasks:A}=await(0,ve.jh)(e.clock,t,()=>(0,V.bL)(n,s,r.image))
+return{first:s,rest:e.filter(e=>!t(e)),isDue:n}}function hasReadyPod({progress:e}){return Object.values(e).every(({ready:e,wanted:t})=>e>0||t===0)}function isComplete({verdicts:e}){return Object.values(e).every(({is:e})=>e==="complete"||e==="done")}async function mismatchOf({platform:e,signal:t,cluster:n,app:s,settings:r},{live:o,reported:i},{image:{digest:a},tasks:c,workers:l}){const{tasks:A}=await(0,Qe.jh)(e.clock,t,()=>(0,j.bL)(n,s,r.image))
 const u=unpacked(c??A.get(a))
-const d=l.map(({id:e})=>(0,T.T)(e))
-const h=(0,Ce.w)(o.clusterState(),r.image,(0,Ie.q2)(s)).filter(({names:e})=>e.some(e=>d.includes(e))).flatMap(({digest:e="",tag:t})=>{const n=e===a?void 0:unpacked(A.get(e)??i?.get(e)?.tasks)
-return n&&u?[{...(0,ht.J4)(n,u),tag:t}]:[]})
+const d=l.map(({id:e})=>(0,R.T)(e))
+const h=(0,Ee.w)(o.clusterState(),r.image,(0,Ce.q2)(s)).filter(({names:e})=>e.some(e=>d.includes(e))).flatMap(({digest:e="",tag:t})=>{const n=e===a?void 0:unpacked(A.get(e)??i?.get(e)?.tasks)
+return n&&u?[{...(0,ut.J4)(n,u),tag:t}]:[]})
 const all=e=>[...new Set(h.flatMap(t=>t[e]))].sort()
 const[f]=h.filter(({added:e,removed:t})=>e.length+t.length>0)
 const g=`version ${(0,w.j)(f?.tag??"")}`
-return{added:all("added"),removed:all("removed"),version:g}}function unpacked(e){return e===void 0?void 0:(0,ht.a4)(e)}const ft=3
-function named(e){const t=e.length-ft
-const n=e.slice(0,ft).join(", ")
+return{added:all("added"),removed:all("removed"),version:g}}function unpacked(e){return e===void 0?void 0:(0,ut.a4)(e)}const dt=3
+function named(e){const t=e.length-dt
+const n=e.slice(0,dt).join(", ")
 return`the task${e.length>1?"s":""} ${n}${t>0?` and ${t} more`:""}`}async function runCommand(e,t,n,s){const{log:r}=e
 const{live:i}=t.checked
 const a=`rollout-${crypto.randomUUID()}`
-const c=new Re.k7(a,()=>({code:"internal",sentence:"no plan was requested"}))
+const c=new Se.k7(a,()=>({code:"internal",sentence:"no plan was requested"}))
 c.to(r)
-const l=await(0,Ie.Lu)(e,t,n,a)
+const l=await(0,Ce.Lu)(e,t,n,a)
 l.notes.forEach(e=>{r.say(e)})
 let A=""
 let u
-try{const a=await(0,Ie._S)(e,i,l.job,e=>{A=e??""})
-r.say(`${(0,R.Gg)(a)}: ${s}`)
-u=new We.S(e,i,{job:A,container:t.web.container},c)
+try{const a=await(0,Ce._S)(e,i,l.job,e=>{A=e??""})
+r.say(`${(0,T.Gg)(a)}: ${s}`)
+u=new Ve.S(e,i,{job:A,container:t.web.container},c)
 const{verdict:d,unread:h}=await u.end
-if(d.is==="failed"){const e=(0,Re.QD)(c,l)
-throw new o.HR((0,Re.el)(commandCause(d.cause,s,A),e,n))}if(h!==void 0)r.say(`its log could not be read completely (${h}), but it succeeded`)}finally{try{const t=u?.hasContainerEnded===true&&!l.isCounted
-if(A!==""&&!(t&&(0,be.Rw)(i,A)))await(0,be.ee)(e,i,A)}finally{await(u?.close())}}}function commandCause(e,t,n){const s=["crash","migration-failed","timeout"].includes(e.code)
+if(d.is==="failed"){const e=(0,Se.QD)(c,l)
+throw new o.HR((0,Se.el)(commandCause(d.cause,s,A),e,n))}if(h!==void 0)r.say(`its log could not be read completely (${h}), but it succeeded`)}finally{try{const t=u?.hasContainerEnded===true&&!l.isCounted
+if(A!==""&&!(t&&(0,Be.Rw)(i,A)))await(0,Be.ee)(e,i,A)}finally{await(u?.close())}}}function commandCause(e,t,n){const s=["crash","migration-failed","timeout"].includes(e.code)
 const r=e.sentence.startsWith(`${n}: `)?e.sentence.slice(n.length+2):e.sentence
 return{...e,...s&&{code:"command-failed"},sentence:`${t} failed: ${r}`}}async function runCommands({reporter:e,state:t},n,{checked:s,image:r},o){const i=n.settings[o]
 const{web:a}=s
@@ -8445,24 +8441,24 @@ const u=c.now()
 const ended=e=>{const n=(c.now()-u)/1e3
 t.commands.push({when:o,command:i,seconds:n,ended:e})}
 try{await runCommand(n.with({log:e}),{checked:s,web:a,image:r},A,`${o} (${i})`)}catch(e){ended("failed")
-throw e}ended("done")}})}async function runCommandsAfter(e,t,n){try{await runCommands(e,t,n,"after-rollout")}catch(t){e.warn(`${(0,ge.$N)(t)}. The new version is live and stays`)}}var pt=n(1777)
+throw e}ended("done")}})}async function runCommandsAfter(e,t,n){try{await runCommands(e,t,n,"after-rollout")}catch(t){e.warn(`${(0,ge.$N)(t)}. The new version is live and stays`)}}var ht=n(1777)
 class NoLongerRunning extends o.HR{}async function recordRunningVersion(e,t,n,s){const{platform:r,app:o,settings:i,signal:a}=t
 const{image:c}=s
-try{const a=await(0,V.Lu)(t.cluster,o,i.image)
+try{const a=await(0,j.Lu)(t.cluster,o,i.image)
 if((0,N.BO)(a)?.digest===c.digest)return
 await e.reporter.stage("history",async i=>{const{cluster:a}=await lockAndRecover(e,t.with({log:i}),n)
 const l=await checkedNow(t.with({log:i,cluster:a}),n)
 await checkHistory(t,l)
 if(!await runsAlready(t,l.live,l.targets,c))throw new NoLongerRunning({code:"stale-commit",sentence:`another version went live while this run waited for the lock, so ${(0,w.j)(c.tag)} is no longer running`,hint:"release it again if it should run"})
-const A={...(0,xe.f8)(e,t,s),result:"found",seconds:0,migrations:[]}
-const u=(0,pt.bU)(l.targets.flatMap(({live:e})=>e??[]))
+const A={...(0,Le.f8)(e,t,s),result:"found",seconds:0,migrations:[]}
+const u=(0,ht.bU)(l.targets.flatMap(({live:e})=>e??[]))
 const d=n.reported?.get(c.digest)
-await(0,V.DR)({cluster:a,clock:r.clock,app:o},A,{templates:u,...d})
+await(0,j.DR)({cluster:a,clock:r.clock,app:o},A,{templates:u,...d})
 i.say(`${(0,w.j)(c.tag)} is now in the history as the version that was already running`)})}catch(t){if(t instanceof NoLongerRunning||(0,ge.Uh)(t))throw t
 a.throwIfAborted()
 e.warn(`${(0,w.j)(c.tag)} is missing in the history, so a rollback cannot restore it: ${(0,ge.$N)(t)}`)}}async function applyHeld(e,t,n){const{reporter:s,state:r,warn:o}=e
 const{settings:i,platform:a,cluster:c,app:l}=t
-const{held:A=[],bridges:u=[]}=(0,xe.Qu)(r.plan)
+const{held:A=[],bridges:u=[]}=(0,Le.Qu)(r.plan)
 const{checked:d}=r.phase
 if(i.contract!=="after"||A.length+u.length===0)return
 if(!d?.web)return
@@ -8474,29 +8470,29 @@ try{let t=await i.plan(e)
 if(t.backup&&t.judged?.blocked!==true){r.backup=await i.backup(e,t.backup)
 t=await i.plan(e)}const{migration:n}=i
 if(t.judged?.blocked!==true&&t.runs)await n.migrate(e)
-const s=(0,xe.Qu)(t)
+const s=(0,Le.Qu)(t)
 const u=n.applied()
 const d={cluster:c,clock:a.clock,app:l}
-await(0,V.$)(d,n.schema(),s,u)
+await(0,j.$)(d,n.schema(),s,u)
 r.migrations=[...r.migrations,...u]
 if(s.held?.length!==0)o(`${A.join(", ")}: still held back; the next release applies it`)}catch(e){t.signal.throwIfAborted()
-o(`what was held back was not applied, and the next release does it: ${(0,ge.$N)(e)}`)}finally{await i.migration.close().catch(e=>{o((0,ge.$N)(e))})}})}var mt=n(8075)
-var Et=n(2725)
-var wt=n(7763)
+o(`what was held back was not applied, and the next release does it: ${(0,ge.$N)(e)}`)}finally{await i.migration.close().catch(e=>{o((0,ge.$N)(e))})}})}var ft=n(8075)
+var pt=n(2725)
+var mt=n(7763)
 async function giveUp(e,t){const{platform:n,app:s,cluster:r}=e.context
 let o
 try{e.lost.throwIfAborted()
-o=await(t.code==="superseded"?undoSuperseded(e,t):undoFailed(e,t))}catch(n){return stuck(e,n,{cause:t})}await(0,xe.T$)(e,o)
+o=await(t.code==="superseded"?undoSuperseded(e,t):undoFailed(e,t))}catch(n){return stuck(e,n,{cause:t})}await(0,Le.T$)(e,o)
 if(o.result==="kept")return o
 try{await(0,Y.yv)(r,n.clock,s,e.record)
 return o}catch(t){return stuck(e,t,o)}}async function undoFailed(e,t){const n=t.code==="cancelled"
-if(!await(0,mt.$A)(e.context.cluster,e.record.snapshot)){const{schema:s}=e.record
-if(!wantsKeep(e)&&s&&!(0,Et.MT)(s)&&(0,Et.SU)(s))await e.run.reporter.stage("undo",t=>fitSchema(e,t))
+if(!await(0,ft.$A)(e.context.cluster,e.record.snapshot)){const{schema:s}=e.record
+if(!wantsKeep(e)&&s&&!(0,pt.MT)(s)&&(0,pt.SU)(s))await e.run.reporter.stage("undo",t=>fitSchema(e,t))
 return{result:n?"cancelled":"failed",cause:t}}if(!n&&wantsKeep(e))return give_up_keep(e,t)
 const s=await restoreAll(e)
-const r=(0,mt.Jd)(s)
+const r=(0,ft.Jd)(s)
 if(r!==void 0){const n=await imagesNow(e)
-return{result:"superseded",cause:leftCause(r,t),restored:s,current:n}}return{result:n?"cancelled":"undone",cause:t,restored:s}}async function undoSuperseded(e,t){const n=await(0,mt.If)(e.context.cluster,e.record.snapshot)
+return{result:"superseded",cause:leftCause(r,t),restored:s,current:n}}return{result:n?"cancelled":"undone",cause:t,restored:s}}async function undoSuperseded(e,t){const n=await(0,ft.If)(e.context.cluster,e.record.snapshot)
 const s=!n.some(isForPeople)&&n.some(({did:e})=>e!=="nothing")
 if(wantsKeep(e)||!s)return{result:"superseded",cause:t,left:n,current:await imagesNow(e)}
 const r=await restoreAll(e)
@@ -8506,12 +8502,12 @@ const{snapshot:c,timeouts:l}=o
 const{live:A}=r.checked
 const u=await i.stage("undo",async t=>{const r=await fitSchema(e,t)
 const o={live:A,snapshot:c,timeouts:l,isUnfit:r}
-return(0,h.wj)(n.platform.clock,(0,wt.E)(o),s,e=>(0,wt.t)(n.with({log:t,signal:e}),o,e=>{a.keep({undo:e})}))})
-a.exceptions=[...a.exceptions.filter(({is:e})=>e!=="another version"),...(0,Ke.Z)(A.clusterState(),u,e=>n.cluster.commandLine(e))]
+return(0,h.wj)(n.platform.clock,(0,mt.E)(o),s,e=>(0,mt.t)(n.with({log:t,signal:e}),o,e=>{a.keep({undo:e})}))})
+a.exceptions=[...a.exceptions.filter(({is:e})=>e!=="another version"),...(0,_e.Z)(A.clusterState(),u,e=>n.cluster.commandLine(e))]
 return u}async function fitSchema({run:e,context:t,lost:n,prepared:s,record:r},o){const{live:i}=s.checked
 const{schema:a}=r
-if(!a||!(0,Et.SU)(a))return false
-const{unfit:c}=await(0,Et.b1)(t.with({log:o,signal:n}),{...r,live:i},{onReversed:t=>{if(t.length===0)return
+if(!a||!(0,pt.SU)(a))return false
+const{unfit:c}=await(0,pt.b1)(t.with({log:o,signal:n}),{...r,live:i},{onReversed:t=>{if(t.length===0)return
 e.state.reversed=t
 e.state.schema={is:"unknown"}},onBackup:t=>{const{backup:n}=e.state
 if(n)e.warn(`the backup from before the migration is job/${n.job}`)
@@ -8526,7 +8522,7 @@ const a=(0,ge.qT)(r)
 if(a)return{...n,result:"stuck",cause:a,current:i}
 const c=(0,ge.rl)(t,r)
 const l={...n,result:"stuck",current:i,cause:{...c,code:"restore-failed",sentence:`${c.sentence}; the release was given up because ${n.cause.sentence}`,hint:[...c.hint===void 0?[]:[c.hint],(0,ge.eW)(s.settings,s.cluster,o.snapshot)].join("\n")}}
-await(0,xe.T$)(e,l)
+await(0,Le.T$)(e,l)
 return l}function imagesNow({context:e,record:t}){const{cluster:n,platform:s,settings:r}=e
 return(0,ge.ax)(n,s.clock,r,t.snapshot)}async function transaction(e,t,n,s){const{reporter:r,signal:o,state:i}=e
 const{platform:a,app:c,settings:l}=t
@@ -8539,7 +8535,7 @@ return{...a,read:c}})
 const h=t.with({cluster:A})
 const f=h.with({signal:AbortSignal.any([o,u])})
 await(s.prove?.(f).catch(e=>{throw(0,ge.Ac)(e,u)}))
-const g=(0,xe.f8)(e,h,s)
+const g=(0,Le.f8)(e,h,s)
 const{prepared:p,record:m}=await r.stage("snapshot",async e=>{const t=await snapshot_snapshot(h.with({log:e}),n,s.image,s.targets)
 const{namespaceUid:r}=t.checked
 const o={timeout:l.timeout,grace:l.grace}
@@ -8548,15 +8544,15 @@ const u={begun:g,timeouts:o,snapshot:t.snapshot,...r!==void 0&&{namespaceUid:r},
 return{prepared:t,record:await(0,Y.C6)(A,a.clock,c,u)}})
 i.begin(s.image,p.checked)
 const E={run:e,context:h,lost:u,start:g,prepared:p,record:m,read:d}
-i.keepPlan=()=>(0,xe.vk)(E)
+i.keepPlan=()=>(0,Le.vk)(E)
 e.onBegin?.(g)
-try{await s.write(f,p,e=>(0,xe.Xu)(E,e),e=>(0,xe.HS)(E,e))
+try{await s.write(f,p,e=>(0,Le.Xu)(E,e),e=>(0,Le.HS)(E,e))
 f.signal.throwIfAborted()}catch(e){i.detect(a.clock.now())
 return giveUp(E,(0,ge.qT)(u)??(0,ge.rl)(e,o))}const w=await transaction_close(E)
 if(w.result==="deployed")await(s.whenLive?.(f))
 return w}async function transaction_close(e){const{run:t,context:n,lost:s,record:r}=e
 const{platform:o,app:i,settings:a,cluster:c}=n
-const l=await(0,xe.T$)(e,{result:"deployed"})
+const l=await(0,Le.T$)(e,{result:"deployed"})
 try{await(0,Y.yv)(c,o.clock,i,r)
 return{result:"deployed"}}catch(e){if(l){t.warn(`removing its record failed (${(0,ge.$N)(e)}); the next release or recover removes it, and restores nothing`)
 return{result:"deployed"}}const n=(0,ge.qT)(s)??{code:"write-failed",sentence:`the new version runs, but closing its record failed, so the next run would undo it: ${(0,B.b)(e)}`,hint:`kubectl -n ${a.namespace} delete secret django-rollout-${i}`}
@@ -8578,7 +8574,7 @@ if(f.is==="found"&&await isDeployed(g,d,f.image)){const{image:n}=f
 if(t==="deploy")await checkAlone(g,d)
 a.haveImage(n)
 warningsWithoutDigest(d.targets).forEach(e.warn)
-a.exceptions=(0,Ke.KG)(g,d,n)
+a.exceptions=(0,_e.KG)(g,d,n)
 await recordRunningVersion(e,g,d,{command:t,image:n})
 await moveTags(e,g,n)
 return{result:"unchanged"}}if(f.is==="built"&&r["test-command"]!=="")await o.stage("test",e=>test(g.with({log:e}),f.built,a.keepTests))
@@ -8589,59 +8585,59 @@ return transaction(e,m,d,{command:t,image:p,jobs:fingerprintsOf(d,r.image,p),che
 await applyHeld(e,t,p)
 await moveTags(e,t,p)}})}async function write(e,t,{checked:n,changes:s,image:r,keep:o},i){const{reporter:a,state:c}=e
 const l=s.filter(({when:e})=>e==="before")
-if(l.length>0)await a.stage("manifests",e=>(0,Ne.ZJ)(t.with({log:e}),n,l,i))
+if(l.length>0)await a.stage("manifests",e=>(0,De.ZJ)(t.with({log:e}),n,l,i))
 await migrateTo(e,t,n,{image:r,...o&&{keep:o}})
 await runCommands(e,t,{checked:n,image:r},"before-rollout")
-const A=(0,Ze.a)(t,n.jobs,(0,E.d)(r))
-if(A.length>0)await a.stage("jobs",e=>(0,Ze.A)(t.with({log:e}),n,A))
+const A=(0,ze.a)(t,n.jobs,(0,E.d)(r))
+if(A.length>0)await a.stage("jobs",e=>(0,ze.A)(t.with({log:e}),n,A))
 const u=s.filter(({when:e})=>e!=="before")
 await a.stage("rollout",async e=>{const s=t.with({log:e})
 const o=await wavesFor(s,n,r,c.tasks)
 const a={checked:n,image:r,beside:u,waves:o,starts:c.knownStarts}
-await(0,Ue.yT)(s,a,c.listener(i))})
-c.exceptions=(0,Ke.KG)(t,n,r)}async function moveTags({reporter:e},{platform:t,settings:n,signal:s,warn:r},o){const i=n["extra-tags"]
+await(0,Me.yT)(s,a,c.listener(i))})
+c.exceptions=(0,_e.KG)(t,n,r)}async function moveTags({reporter:e},{platform:t,settings:n,signal:s,warn:r},o){const i=n["extra-tags"]
 if(i.length===0)return
 await e.stage("tags",async e=>{try{await(0,f.JE)(t,o,i,s)
 e.say(`${i.join(", ")} now point to this version`)}catch(e){const[t,n]=i.length===1?["tag"," was not set"]:["tags"," were not all set"]
 r(`the ${t} ${i.join(", ")}${n}: ${(0,ge.$N)(e)}`)}})}async function rollbackTargets(e,{targets:t,services:n},s){const{app:r,settings:o,cluster:i}=e
-const{history:a,templates:c}=await(0,V.bL)(i,r,o.image)
+const{history:a,templates:c}=await(0,j.bL)(i,r,o.image)
 const l=s.release?.number
 const A=(0,N.BO)(a)
 const u=l===void 0?void 0:c.get(l)
 const d=A&&c.get(A.number)
 if(!u||!d){const e=u?A?.number:l
 const n=e===void 0?"this version was never released here":`the history has no pod templates of release ${e}`
-return{targets:t,warnings:[`only the image is rolled back: ${n}; ${Ct}`]}}const releasedOf=({running:e})=>{const t=new Set(e.map(e=>(0,w.zZ)(e).digest))
+return{targets:t,warnings:[`only the image is rolled back: ${n}; ${Et}`]}}const releasedOf=({running:e})=>{const t=new Set(e.map(e=>(0,w.zZ)(e).digest))
 const n=a.findLast(e=>t.size===1&&t.has(e.digest))
 const s=n!==void 0&&n.digest!==A.digest
 return(s?c.get(n.number):void 0)??d}
 const h=t.map(t=>withTemplateOf(e,t,s,{then:u,released:releasedOf(t)}))
 for(const t of h)logDifferences(e,t,l,releasedOf(t))
 await checkStarts(e,h,n,l)
-const f=h.filter(({id:e,live:t})=>t&&!u[(0,T.T)(e)])
-const g=f.map(({id:e})=>(0,T.T)(e)).join(", ")
-return{targets:h,warnings:f.length===0?[]:[`only the image of ${g} is rolled back: release ${l} did not have it; ${Ct}`]}}const Ct="command, environment and probes do not change"
+const f=h.filter(({id:e,live:t})=>t&&!u[(0,R.T)(e)])
+const g=f.map(({id:e})=>(0,R.T)(e)).join(", ")
+return{targets:h,warnings:f.length===0?[]:[`only the image of ${g} is rolled back: release ${l} did not have it; ${Et}`]}}const Et="command, environment and probes do not change"
 function withTemplateOf({settings:e},t,{image:n},{then:s,released:r}){const{id:o,live:i}=t
-const[a,c]=[s[(0,T.T)(o)],r[(0,T.T)(o)]]
+const[a,c]=[s[(0,R.T)(o)],r[(0,R.T)(o)]]
 if(!i||!a||!c)return t
 const isOwnImage=t=>(0,w.iI)(t,e.image)
 const l=(0,S.Mo)((0,S.kW)(i),isOwnImage,(0,E.d)(n))
-const A=(0,S.Mo)((0,pt.PD)(a,c,i),isOwnImage,(0,E.d)(n))
+const A=(0,S.Mo)((0,ht.PD)(a,c,i),isOwnImage,(0,E.d)(n))
 const u=(0,S.MZ)(A,isOwnImage)
 return u.length===0||(0,S.FB)(A,l)?t:{...t,uses:u,back:A}}function logDifferences({log:e},{id:t,live:n,back:s},r,o){if(!n||!s)return
-const i=(0,pt.tX)((0,S.kW)(n),s)
-e.say(`${(0,T.T)(t)} gets its template of release ${r}: ${i.join("; ")||"metadata"}`)
-const a=o[(0,T.T)(t)]
-const c=a?(0,pt.tX)(a,(0,S.kW)(n)):[]
-if(c.length>0)e.say(`${(0,T.T)(t)} was changed since the last release: ${c.join("; ")} (kept)`)}async function checkStarts(e,t,n,s){const r=[]
+const i=(0,ht.tX)((0,S.kW)(n),s)
+e.say(`${(0,R.T)(t)} gets its template of release ${r}: ${i.join("; ")||"metadata"}`)
+const a=o[(0,R.T)(t)]
+const c=a?(0,ht.tX)(a,(0,S.kW)(n)):[]
+if(c.length>0)e.say(`${(0,R.T)(t)} was changed since the last release: ${c.join("; ")} (kept)`)}async function checkStarts(e,t,n,s){const r=[]
 for(const{id:o,live:i,back:a}of t){if(!i||!a)continue
-const t=`${(0,T.T)(o)} of release ${s}`
+const t=`${(0,R.T)(o)} of release ${s}`
 const c={name:t,live:(0,S.kW)(i),back:a}
 checkPorts(e,c,n)
 await checkImages(e,c)
-r.push(...await missingFor(e,c))}if(r.length===0)return;(0,o.fJ)({code:"config-missing",sentence:r.join("; "),hint:`nothing was changed. Create what is missing, then roll back again. To list it: ${e.cluster.commandLine(["get","configmaps,secrets"])}`})}async function missingFor({cluster:e,log:t},{name:n,back:s}){const r=await Promise.all((0,pt.Xl)(s).map(async s=>{const r=`${s.kind.toLowerCase()}s`
+r.push(...await missingFor(e,c))}if(r.length===0)return;(0,o.fJ)({code:"config-missing",sentence:r.join("; "),hint:`nothing was changed. Create what is missing, then roll back again. To list it: ${e.cluster.commandLine(["get","configmaps,secrets"])}`})}async function missingFor({cluster:e,log:t},{name:n,back:s}){const r=await Promise.all((0,ht.Xl)(s).map(async s=>{const r=`${s.kind.toLowerCase()}s`
 const o=`${s.kind.toLowerCase()}/${s.name}`
-try{const t=`${(0,j.rJ)("v1",e.namespace,r)}/${s.name}`
+try{const t=`${(0,$.rJ)("v1",e.namespace,r)}/${s.name}`
 const i=await e.find(t)
 if(!i)return[`${n} needs ${o}, which does not exist`]
 if((0,S.vx)(i))return[`${n} needs ${o}, which is being deleted`]
@@ -8661,63 +8657,63 @@ const l=of(a).filter(e=>!c.includes(e)&&!(0,w.iI)(e,t.image))
 for(const t of new Set(l)){const{repository:i,tag:a="latest",digest:c}=(0,w.zZ)(t)
 const l=await(c===void 0?(0,f.TE)(e,i,a,n):(0,f.OK)(e,{repository:i,tag:a,digest:c},n))
 if(l.is==="absent")(0,o.fJ)({code:"image-missing",sentence:`the registry no longer has ${t}, which ${r} needs`,hint:"nothing was changed. Push that image again, then roll back again"})
-if(l.is!=="there")s.say(`${t} could not be looked up (${l.said})`)}}var yt=n(702)
+if(l.is!=="there")s.say(`${t} could not be looked up (${l.said})`)}}var wt=n(702)
 function checkFits(e,t){const n=wayTo(t)
 if(n.is==="unfit"&&e.settings["unsafe-migrations"]==="block")refuse(e,t,n.breaks)
 return n}function wayTo({version:e,history:t,command:n}){const s=t.some(({needs:e,migrations:t})=>e!==void 0||t.length>0)
 if(n===""||!s)return{is:"unchanged"}
 const r=t.find(({number:t})=>t===e.release?.number)
-return(0,yt.lZ)(r,r?(0,N.MT)(t,r):[])}function refuse(e,t,n,s=[]){(0,o.fJ)((0,we.gv)(prove_titleOf(t.version),n,[...s,...waysOut(e,t)]))}const It=6e4
+return(0,wt.lZ)(r,r?(0,N.MT)(t,r):[])}function refuse(e,t,n,s=[]){(0,o.fJ)((0,me.gv)(prove_titleOf(t.version),n,[...s,...waysOut(e,t)]))}const Ct=6e4
 async function prove(e,t,n){const{version:s}=t
 const{log:r,warn:o,settings:i}=e
 const a=prove_titleOf(s)
 const c=webToProve(i,t,n)
 if(!c){o(`whether ${a} fits the schema is not known: set "migrate-from" to the workload that serves the web`)
-return}const l=(0,be.Be)(e,{checked:n,web:c,image:s.image,proves:{name:prove_nameOf(s),command:t.command,timeoutMs:Math.min(i.timeout,It)}})
+return}const l=(0,Be.Be)(e,{checked:n,web:c,image:s.image,proves:{name:prove_nameOf(s),command:t.command,timeoutMs:Math.min(i.timeout,Ct)}})
 const notProved=t=>{(0,m.FF)(e,`whether ${a} fits the schema was not proved: ${t}`)
 return}
 try{const{judged:e}=await l.plan(r)
 const t=e?.findings.find(({rule:e})=>e==="unjudged")
 if(t)return notProved(t.detail??"the comparison failed")
-const n=(0,yt.q4)(e?.findings??[])
+const n=(0,wt.q4)(e?.findings??[])
 const s=n.length===0?"fits the schema":"does not fit the schema"
 r.say(`${a} starts with the current configuration, and ${s}`)
-return{fit:{misfits:n},breaks:n,needs:l.needs(),warnings:(0,we.Tw)(e)}}catch(t){e.signal.throwIfAborted()
+return{fit:{misfits:n},breaks:n,needs:l.needs(),warnings:(0,me.Tw)(e)}}catch(t){e.signal.throwIfAborted()
 return notProved((0,B.b)(t))}finally{await l.close().catch(e=>{o((0,B.b)(e))})}}function webNow(e,{command:t},{web:n,targets:s,services:r}){return n??foundWeb({...e,"migrate-command":t},s,r)}function webToProve(e,t,n){const s=webNow(e,t,n)
 if(!s)return
 const{targets:r}=n
-const{back:o}=r.find(({id:e})=>(0,T.T)(e)===(0,T.T)(s.workload))??{}
+const{back:o}=r.find(({id:e})=>(0,R.T)(e)===(0,R.T)(s.workload))??{}
 const i=o?.spec?.containers.some(({name:e})=>e===s.container)===true
 return i?{...s,template:o}:s}function foundWeb(...e){try{return(0,le.s3)(...e)}catch{return}}function prove_nameOf({release:e,image:t}){return e?`release ${e.number}`:`version ${(0,w.j)(t.tag)}`}function prove_titleOf(e){const{release:t,image:n}=e
 return t?`${prove_nameOf(e)} (${(0,w.j)(n.tag)})`:prove_nameOf(e)}function waysOut({settings:e},{history:t,version:n}){const s=[(0,N.BO)(t)?.digest,n.image.digest]
-const r=t.findLast(e=>(0,N.FM)(e)&&!s.includes(e.digest)&&e.fit!==void 0&&(0,yt.q4)(e.fit.misfits).length===0)
+const r=t.findLast(e=>(0,N.FM)(e)&&!s.includes(e.digest)&&e.fit!==void 0&&(0,wt.q4)(e.fit.misfits).length===0)
 const back=t=>(0,F.a)("rollback",e,{to:String(t)})
-return[...r?[`Release ${r.number} fits: ${back(r.number)}`]:[],'To roll back anyway, set "unsafe-migrations: allow"']}var Bt=n(5057)
-var Qt=n(8118)
+return[...r?[`Release ${r.number} fits: ${back(r.number)}`]:[],'To roll back anyway, set "unsafe-migrations: allow"']}var yt=n(5057)
+var It=n(8118)
 async function findReversal(e,t,n,s){const r=await inputOf(e,t,n,s)
 if("why"in r)return r
-return{input:r,found:await(0,Qt.B)(e,r)}}function waysToReverse({settings:e},t,n){if("why"in n)return[`The running version cannot reverse its migrations: ${n.why}`]
+return{input:r,found:await(0,It.B)(e,r)}}function waysToReverse({settings:e},t,n){if("why"in n)return[`The running version cannot reverse its migrations: ${n.why}`]
 const{found:s}=n
-const r=(0,Bt.bR)(s).join(", ")
-if(s.does==="impossible")return[`The running version cannot reverse what is in the way: ${(0,Bt.Dr)(s)}`]
-const o=!(0,Bt.Bt)(s)
+const r=(0,yt.bR)(s).join(", ")
+if(s.does==="impossible")return[`The running version cannot reverse what is in the way: ${(0,yt.Dr)(s)}`]
+const o=!(0,yt.Bt)(s)
 const i=(0,F.a)("rollback",e,{to:t,"reverse-migrations":"true",...o&&{"accept-downtime":"true"},...(0,oe.pU)(e)})
-const a=(0,Bt.je)(s)
-return[`To let the running version reverse ${r} first${a===void 0?", which drops no stored value":`, which ${a}`}: ${i}`,...o?["The running version does not work without them: it fails from the reversal until the rollback has ended, which takes about as long as a rollout"]:[]]}function mayReverse({settings:e},{found:t}){return e["reverse-migrations"]&&t.does==="told"&&(e["accept-downtime"]||(0,Bt.Bt)(t))}function workOf({input:e,found:t}){if((0,Bt.Bt)(t))return
+const a=(0,yt.je)(s)
+return[`To let the running version reverse ${r} first${a===void 0?", which drops no stored value":`, which ${a}`}: ${i}`,...o?["The running version does not work without them: it fails from the reversal until the rollback has ended, which takes about as long as a rollout"]:[]]}function mayReverse({settings:e},{found:t}){return e["reverse-migrations"]&&t.does==="told"&&(e["accept-downtime"]||(0,yt.Bt)(t))}function workOf({input:e,found:t}){if((0,yt.Bt)(t))return
 const{web:n,image:s,command:r}=e
 const{tag:o,digest:i}=s
-return{is:"again",web:(0,T.T)(n.workload),container:n.container,command:r,tag:o,digest:i}}async function reverseFirst(e,{input:t,found:n},s){const r=!(0,Bt.Bt)(n)
+return{is:"again",web:(0,R.T)(n.workload),container:n.container,command:r,tag:o,digest:i}}async function reverseFirst(e,{input:t,found:n},s){const r=!(0,yt.Bt)(n)
 const o={...t.task,how:"any",downtime:r}
-const i=await(0,Qt.B)(e,{...t,task:o},s)
+const i=await(0,It.B)(e,{...t,task:o},s)
 if(i.does==="reverse"||i.does==="fits")return
-e.log.say((0,Bt.aW)(i))
+e.log.say((0,yt.aW)(i))
 throw new Error("the migrations could not be reversed as it was planned")}async function inputOf({cluster:e,app:t,settings:n},s,r,{breaks:o,needs:i}){const{version:a,history:c,command:l}=r
 const A=webNow(n,r,s)
 if(!A)return{why:'set "migrate-from" to the workload that serves the web'}
-const{needs:u}=await(0,V.bL)(e,t,n.image)
+const{needs:u}=await(0,j.bL)(e,t,n.image)
 const d=i??u.get(a.image.digest)
 if(d===void 0)return{why:"what that version needs of the database was not kept"}
-const h=(0,$.QA)(s.live.clusterState(),A.workload)?.object
+const h=(0,V.QA)(s.live.clusterState(),A.workload)?.object
 const f=h?(0,S.kW)(h):A.template
 const g=f.spec?.containers.find(({name:e})=>e===A.container)?.image
 const{digest:p,tag:m=""}=(0,w.zZ)(g??"")
@@ -8726,13 +8722,13 @@ const y=p??(E?.tag===m?E.digest:void 0)
 if(y===void 0)return{why:`the digest of ${g??"its image"} is not known`}
 return{checked:s,web:{...A,template:f},image:{repository:n.image,tag:m,digest:y},name:E?.digest===y?`release ${E.number}`:`version ${(0,w.j)(m)}`,back:prove_titleOf(a),command:l,timeoutMs:n["migrate-timeout"],task:{wanted:[d],since:sinceOf(c,r,o),how:"tell",downtime:true}}}function sinceOf(e,{version:t},n){const s=e.find(({number:e})=>e===t.release?.number)
 const r=s?(0,N.MT)(e,s):[]
-return[...new Set([...r,...n.flatMap(({migration:e})=>e??[])])]}var bt=n(3672)
+return[...new Set([...r,...n.flatMap(({migration:e})=>e??[])])]}var Bt=n(3672)
 async function readVersions(e,t){const{app:n,settings:s,cluster:r,log:o}=e
 const i=await(0,Y.aE)(r,n,s.image)
-const{history:a,templates:c}=await(0,V.bL)(r,n,s.image)
+const{history:a,templates:c}=await(0,j.bL)(r,n,s.image)
 const l=(0,N.jo)(a,i?.begun)
 if(l.open)o.say("a release is in progress or unfinished, and ends before this one begins")
-const differ=(e,t)=>(0,pt.ig)(c.get(e.number),c.get(t.number))
+const differ=(e,t)=>(0,ht.ig)(c.get(e.number),c.get(t.number))
 const A=l.open?void 0:runningVersion(e,t)
 if(!A)return{...l,runs:l.history,differ:differ}
 const u={run:"now",who:"",at:"",image:s.image}
@@ -8773,7 +8769,7 @@ if(h.length>0)e.warn(`the database is not changed; migrations applied since: ${h
 const{targets:p,warnings:E}=await n.stage("templates",e=>rollbackTargets(c.with({log:e}),a,A))
 E.forEach(e.warn)
 const w=p.some(({back:e})=>e!==void 0)
-if(!w&&await runsUndisturbed(c,a,u)){s.exceptions=(0,Ke.KG)(c,a,u)
+if(!w&&await runsUndisturbed(c,a,u)){s.exceptions=(0,_e.KG)(c,a,u)
 return{result:"unchanged"}}if(e.settings["dry-run"]){const t={version:A,history:l.history,command:f}
 const n=e.settings["reverse-migrations"]?wayTo(t):checkFits(c,t)
 return dryRun(e,{targets:p,image:u,way:n})}let y
@@ -8783,12 +8779,12 @@ return(await rollbackTargets(e.with({log:n}),t,A)).targets},write:async(t,{check
 await n.stage("rollout",async e=>{const n=t.with({log:e})
 const i=await wavesFor(n,r,u,void 0)
 const a={checked:r,image:u,beside:[],waves:i,starts:s.knownStarts}
-await(0,Ue.yT)(n,a,s.listener(o))})
-s.exceptions=(0,Ke.KG)(t,r,u)}})}function rollback_commandFor({settings:e},{release:t},n){const s=e["migrate-command"]
-if(s!==bt.tp["migrate-command"].default)return s
+await(0,Me.yT)(n,a,s.listener(o))})
+s.exceptions=(0,_e.KG)(t,r,u)}})}function rollback_commandFor({settings:e},{release:t},n){const s=e["migrate-command"]
+if(s!==Bt.tp["migrate-command"].default)return s
 const r=n.findLast(({migrate:e})=>e!==void 0)?.migrate
 return t?.migrate??r??s}async function proveFit({reporter:e,state:t},n,s,r){const{cluster:o,app:i,settings:a,warn:c}=n
-const l={...r,history:await(0,V.Lu)(o,i,a.image)}
+const l={...r,history:await(0,j.Lu)(o,i,a.image)}
 const A=wayTo(l)
 const u=a["unsafe-migrations"]
 const d=u!=="block"&&!a["reverse-migrations"]
@@ -8796,7 +8792,7 @@ if(A.is==="unchanged"||u==="allow"&&d)return
 const h=prove_titleOf(r.version)
 const f=A.is==="unfit"?A.breaks:[]
 const g=f.length>0
-if(d)f.forEach(e=>c((0,we.Sr)(h,e)))
+if(d)f.forEach(e=>c((0,me.Sr)(h,e)))
 return e.stage("plan",async e=>{const o=n.with({log:e})
 const i=g&&!d?void 0:await prove(o,l,s)
 if(i){t.needs=i.needs
@@ -8808,9 +8804,9 @@ if(!("why"in A)&&mayReverse(o,A))return A
 if(!("why"in A)&&A.found.does==="fits")return
 refuse(o,l,withMigrations(a,A),waysToReverse(o,toOf(r),A))})}function toOf({version:e}){return e.release?String(e.release.number):e.image.tag}function withMigrations(e,t){const n="why"in t?[]:t.found.databases.flatMap(({misfits:e})=>e)
 return e.map(e=>{const{migration:t}=n.find(({rule:t,object:n})=>t===e.rule&&n===e.object)??{}
-return{...t!==void 0&&{migration:t},...e}})}async function backupBefore({reporter:e,state:t},n,s,{input:r,found:o}){if(n.settings["backup-cronjob"]===void 0||(0,Bt.je)(o)===void 0)return
+return{...t!==void 0&&{migration:t},...e}})}async function backupBefore({reporter:e,state:t},n,s,{input:r,found:o}){if(n.settings["backup-cronjob"]===void 0||(0,yt.je)(o)===void 0)return
 const{image:i}=r
-const a=[(0,Bt.aW)(o)]
+const a=[(0,yt.aW)(o)]
 t.backup=await e.stage("backup",e=>(0,oe.B2)(n.with({log:e}),s,{image:i,reasons:a,work:"reversed"}))}async function reverseBefore({reporter:e,state:t},n,s){await e.stage("migrate",e=>reverseFirst(n.with({log:e}),s,e=>{if(e.length===0)return
 t.reversed=e
 t.schema={is:"unknown"}}))
@@ -8835,7 +8831,7 @@ case"plan":return planOnly(t)
 case"migrate":return migrateOnly(t)
 case"rollback":return rollBack(t)
 case"history":return(0,pe.M)(t)
-case"recover":return(0,Je.C)(t,"any")
+case"recover":return(0,Ge.C)(t,"any")
 case"doctor":return runDoctor(t)}}},8903:(e,t,n)=>{n.d(t,{l:()=>RunState,r:()=>NotRecovered})
 var s=n(4592)
 class RunState{source
@@ -8999,7 +8995,7 @@ if(o)yield*i.lines(o)
 else for await(const e of i.lines())yield n.read(e)}async function apiError(e){const t=await e.text()
 try{const n=JSON.parse(t)
 return new Q.h(e.status,n.reason??"",n.message??t)}catch{return new Q.h(e.status,"",t.trim())}}var S=n(7244)
-var T=n(811)
+var R=n(811)
 async function openCluster(e,t,n){const s=await findKubectl(e)
 const r=await(0,B.nL)(e,s,chosenBy(t))
 const o=new AbortController
@@ -9009,13 +9005,13 @@ const i=new y.F(t.image??"")
 const a={platform:e,socket:r.socket,life:o.signal,names:i}
 try{return{namespace:t.namespace,names:i,version:await versionOf(a,n),life:o.signal,...requestsOf(a),...commandsOf(s,t,a),close:close}}catch(e){await close()
 n.throwIfAborted()
-throw(0,B.HB)((0,T.b)(e))}}async function versionOf(e,t){const{clock:n}=e.platform
+throw(0,B.HB)((0,R.b)(e))}}async function versionOf(e,t){const{clock:n}=e.platform
 const s=AbortSignal.any([e.life,t])
 const r=n.now()
 const{gitVersion:o}=await(0,w.jh)(n,s,()=>answer(e,{method:"GET",path:"/version"},s),e=>(0,w.Uk)(e,n.now()-r))
 return o}function commandsOf(e,t,{platform:n,life:s,names:r}){const o=[...chosenBy(t),"--namespace",t.namespace]
 return{kubectl:(t,{input:i,signal:a=s,ensureHeld:c}={})=>(0,I.Yv)(n.clock,a,async()=>{const a=await(c?.())??s
-const l=await finish(n,e,[...o,...R,...t],{...i!==void 0&&{input:i},signal:AbortSignal.any([s,a])})
+const l=await finish(n,e,[...o,...T,...t],{...i!==void 0&&{input:i},signal:AbortSignal.any([s,a])})
 if(l.code!==0)a.throwIfAborted()
 return{...l,stdout:r.read(l.stdout)}}),kustomize:t=>n.processes.run(e,["kustomize",t],{env:B.yl}),printFiles:t=>{const s=["patch","--local","--type=merge","--patch={}","--output=json"]
 const r="--kubeconfig=/dev/null"
@@ -9023,7 +9019,7 @@ return n.processes.run(e,[...s,r,...t.map(e=>`--filename=${csv(e)}`)],{env:B.yl}
 const s=t.keeps?["--kubeconfig",t.kubeconfig??""]:[]
 return["kubectl",...s,...n,"-n",t.namespace,...e].map(S.Z).join(" ")}}}function csv(e){return/[",]/.test(e)?`"${e.replaceAll('"','""')}"`:e}function chosenBy({kubeconfig:e,context:t}){return[...e===void 0?[]:["--kubeconfig",e],...t===void 0?[]:["--context",t]]}async function findKubectl(e){const missing=e=>(0,h.fJ)({code:"tool-missing",sentence:`kubectl is not on PATH${e}`,hint:"install kubectl in a version close to the cluster’s"})
 try{return await e.processes.find("kubectl")??await e.tools.fetchKubectl()??missing("")}catch(e){if(e instanceof h.HR)throw e
-return missing(`, and downloading it failed: ${(0,T.b)(e)}`)}}const R=[`--request-timeout=${v/1e3}s`]
+return missing(`, and downloading it failed: ${(0,R.b)(e)}`)}}const T=[`--request-timeout=${v/1e3}s`]
 async function finish(e,t,n,s){const r={stdout:[],stderr:[]}
 const o=await e.processes.stream(t,n,{...s,env:B.yl,bound:true,onLine:(e,t)=>r[t].push(e)})
 return{code:o,stdout:r.stdout.join("\n"),stderr:r.stderr.join("\n")}}function whatIsWrong(e){const t=e.replace(/\s/g,"")
@@ -9195,8 +9191,8 @@ const n=e.slice(0,e.indexOf(t))
 return n===""?void 0:n}function marked(e,t){const n=e.indexOf(t)
 const s=e.lastIndexOf(t)
 return t===""||s<=n?void 0:e.slice(n+t.length,s)}},7465:(e,t,n)=>{n.d(t,{L:()=>r,a:()=>s})
-const s={"table-gone":{severity:"breaks",undo:"unsafe",running:["the table {table} is gone","uses it","every query of {model} fails"],new:["no migration creates the table {table}","uses it","every query of {model} fails"],fix:"Remove or rename the model in Django's state only, and drop the table in the next release"},"column-gone":{severity:"breaks",undo:"unsafe",running:["the column {object} is gone","uses it","every query of {model} fails"],new:["no migration creates the column {object}","uses it","every query of {model} fails"],fix:"Remove the field from Django's state only, and drop the column in the next release"},"insert-refused":{severity:"breaks",undo:"unsafe",running:["the column {object} is NOT NULL without a database default","does not set it","every INSERT into {table} fails"],new:["the column {object} stays NOT NULL without a database default","does not set it","every INSERT into {table} fails"],fix:"Give the column a database default, or allow NULL"},"default-gone":{severity:"breaks",undo:"unsafe",running:["the database default of {object} is gone","relies on it","every INSERT into {table} fails"],new:["the column {object} has no database default","relies on it","every INSERT into {table} fails"],fix:"Remove the database default in the next release"},generated:{severity:"breaks",undo:"unsafe",running:["the database computes the column {object} now","sets it","every INSERT into {table} fails"],new:["the database computes the column {object}","sets it","every INSERT into {table} fails"],fix:"Add the generated column with another name, and remove the old one in the next release"},"delete-refused":{severity:"may",undo:"safe",running:["the foreign key {object} to {parent} is new","does not know it","it may fail to delete rows of {parent}"],new:["the foreign key {object} to {parent} stays in the database","does not know it","it fails to delete rows of {parent} that are referenced"],fix:"Remove the constraint before the field"},"null-refused":{severity:"may",undo:"unknown",running:["the column {object} becomes NOT NULL","allows NULL in it","each write of NULL fails"],new:["the column {object} is NOT NULL","allows NULL in it","each write of NULL fails"],fix:"Release the code that never writes NULL, and backfill, in an earlier release; set NOT NULL in the next one"},narrowed:{severity:"may",undo:"unknown",running:["the column {object} becomes smaller: {to} instead of {from}","may write larger values","such a write fails"],new:["the column {object} is smaller: {to} instead of {from}","may write larger values","such a write fails"],fix:"Release the code that writes shorter values first, and shorten the column in the next release"},retyped:{severity:"may",undo:"unsafe",running:["the column {object} changes its type: {to} instead of {from}","uses the old type","its queries may fail"],new:["the column {object} has another type: {to} instead of {from}","uses its own type","its queries may fail"],fix:"Add a second column, write both, and remove the old one in a later release"},unique:{severity:"may",undo:"safe",running:["{object} becomes unique","may write equal values","the second write fails"],new:["{object} is unique","may write equal values","the second write fails"],fix:"Release the code that never writes equal values first, and add the constraint in the next release"},"unique-gone":{severity:"may",undo:"unknown",running:["{object} is no longer unique","may write by it (ON CONFLICT, update_or_create)","such a write fails, or makes a second row"],new:["{object} is not unique","may write by it (ON CONFLICT, update_or_create)","such a write fails, or makes a second row"],fix:"Release the code that no longer writes by it first, and drop the constraint in the next release"},check:{severity:"may",undo:"safe",running:["{table} gets the check {column}","may write rows that violate it","such a write fails"],new:["{table} has the check {column}","may write rows that violate it","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},"fk-added":{severity:"may",undo:"safe",running:["{object} becomes a foreign key to {parent}","may write other values","such a write fails"],new:["{object} is a foreign key to {parent}","may write other values","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},view:{severity:"unknown",undo:"unknown",running:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],new:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],fix:"Check that the view has all columns and accepts writes"},"write-refused":{severity:"breaks",undo:"safe",running:["{table} refuses after the migration what it took before it ({detail})","sends it","its queries would fail, so the migration was rolled back"],new:["{table} refuses after the migration what it took before it ({detail})","sends it","its queries would fail, so the migration was rolled back"],fix:"Release the code that no longer sends it first, or let the migration keep what the running version needs"},"rows-refuse":{severity:"breaks",undo:"safe",running:["{detail}"],new:["{detail}"],fix:"Fix the rows first, in a release before this one or by hand. These are in the way"},"view-gone":{severity:"breaks",undo:"unsafe",running:["{detail}"],new:["{detail}"],fix:"Drop the view by RunSQL before, and create it again after, in the same migration"},schemas:{severity:"unknown",undo:"unknown",running:["{detail}"],new:["{detail}"],fix:"Check by hand that the running version works with what it changes"},unread:{severity:"unknown",undo:"unknown",running:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],new:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],fix:"Write the change as operations of Django, or as SQL statements of one ALTER TABLE each"},unjudged:{severity:"breaks",undo:"unknown",running:["the migrations cannot be compared with the running version: {detail}","may depend on what they change","whether it breaks is not known"],new:["the schema cannot be compared: {detail}","may depend on it","whether it breaks is not known"],fix:'Check the migrations, and set "unsafe-migrations: warn" for this release'}}
-const r=`\n\n\n\n\n\n\n\ndef django_rollout_inspect():\n import base64\n import importlib.util\n import sys\n import zlib\n\n top = "rollout_inspector"\n texts = zlib.decompress(base64.b64decode("eNrUvWt328a1MNzP/BVjrFePAIlmJCd9Tg8bRkuRaUdPZcmV6KQJxTIQOZRQUQADgJZVU//9Xfs2FwCk5KTnvbRZFgHMZc+emT179jUubpP0urN4aLVarUVcJjqdaNVTr/b29uDVMk1+W+pinM1UTwVBcNE/6R8NVN7J9TyN73S3W+pPZbul4jyPH0L+HHfisrSf1Zvzs3dqmaa6KMOkk6TTW/0QqZ+OBz+os/PXx6eHJ8eDn9WtCtPl3ZXO2youI/V/zo5P1eJ6HJdlnlwtS63illJnp9R6rufJVPUUNkcPh6evueflneqp2w61pn76oX/eV7eduFTf9tQki+e6mOgwLLPxv4osvQqT6OV3320n6TS91Q9xWRbbUbebpGWbWk/hVRS1WwDNtS7H+tMip3HAr6LtABG164UWuZ76ZSroen18MTg+XYe3xfV4qhc6nappE05qGJl2cj3Lrv5Vx4h8KZZXybSlGDHTzmQeFwXW3V5cj/Fpu9vN9TX+xFamHWqREa4/WZQ7/fUqo9yI6+V8XqRZOU2KMkknJeD8KsvmOk7bahbPCx0x0pK7Oz1N4lLLc0GrEnvnNx/jeTI13xd5chfnDy2DQARZJQZ/NLAccJd3stq4Woya0O/v7Fw60J8m82WRZGlkgRD8l9lYUBduFVEQBK3JjZ7c1jbRpDPJUmcTeSsHP14laZuKNS+cdevFXR40Em+F2BarK+Tw9GfqGTZoZPE3ydKizOMkLdWEW8Ri5cMCqMX2ZBtbchpuxENrqmcqz+4BFSEMXk/KJEvb6relzh/a6mM8X+qid5qluq3myV1S9oQmtdVdVpT4Keq2WmqWZ3dq+q84vc460yuV3C2yvFRlHqdFjI22WqrMH7otpe6T8sb90onL7C6ZhMsiSa97FoxOPE/iIoIqVMf5NFnmRZaHkYoLRb+xmEpmBKeK06lb/qNOp1muej0VLLKivM518ds8oDrcQEd/0pNlqcPgoj9QJ2dHhyeqKONS3+m0HJfJnc6WpeqprWmgtqiXCOvrudfrtS5hbj18BncPxW/zcVKM7+I8iadXQVu9wT3FICDCYTVC3xeDw0H/Xf90oO7iT2Mfht7WVL05O1dbBUARUrdffaX29/b2eN4aoWrGBYIVVGDAv51cL+bxBLEBaztoK9knX+3sqneH/xj3/9E/+jA4PjsdD47f9cOtaaR2vjK4aat9AqSCXW9pUYlcl8s8lYIzXU5u4vk8jGA2YZWppFCw0JSeF9ordhenDyEUiVpKf5roRan6+CfJUhgVtwyVW7Ta47S413nhzU4ZX811W02y+fIuxdX82zIrYSM5WMsWRQdfj2GDt1rq/iaG5RBsFR2eDPwcYmtRm9oIuVEcC/2mUQT7QcuddcTsVkE7fKvgTb2vemoP24bepE3qIWq1ZHwbtjDtWtymgMY0Kwkbf8r1XZykltlo8ZbNdauFmznP5vNsWY6TtFjoSZnlsqlj5FHaKtfxVOetFg2rRk4rxLCtZll+F5djoFEhfiwfFnBIyO+7rHpcTzvxFGku/CCS20RTW+qk/2bgHcYw1VM4TkxN1XOJLh2U8ZTIrFDclkud4dN3ag+Lnp7xeJJimmeLhXYo9Sb6iksuKcZ0YIX/Wk6vddN6S2YKv3Xq2/RFnWTdptl9qnpSJS7jeXbdudKzLJfFobJcfX5s2S0AG4XXX5KqbAYFYDEUugyzWQScGPzEpocBT2kwimDWoHiSUreda12GAbOhQVuFEZxLsAABj8WtnsooaZl0LMfKA4+8ZWv2dpZXYMyz++H+CN77774ZIUx5ds9vCkAfjAW+/mUUMdpzPcMTJSx0nE9u2irV93RUZTlBAvWLLC/1NISxU7lOPJ8bnE5u4vRaTyP1vxA70AJS7DS7b6vyRsMscDV/MgBLQgga2rWfW0qgT7N7mRRsGX/fD4PbJJ0GI1wHWIXINRz2SbrUAEx8pwH7n+k94KpLVc00DunXaBhkeXKdpMEIys483DqY8CtH6iWOHqBqeJ3q+yECNhoGk2AUIU3HMTVBQOuHoYCijy0CBJa0heIzDArfw4+2GsM3HGiHTo4weqSz8xoWT099piaH+6OujMkOr63oq20kKfVdQScMV9wbwYmY3aePhJplCps6m41xbGYR8d7N7tM2di2jxQpd9zjjkvjBWwR6NtOTsuhM4mWhgWxzSR46tGoGGQ33RnbDOOfY04DBUsdFWVmjLSUkrKeGof6o07JDSObJihy886u2wnKAP1rnMoZ5lhU61VOccJiyXo/3FjAdN3GBrBBWbqsASgTRqNVSTBcZkrBMyrkDQNenW/gVWsYeeI/gb+iE0WaA7/WknTHuo9pg6HWSCh7gIE2KsRBZS1ifYh9bqszmiEaP8PHJm92nhEk65ZNUhfakNOTRXEUaCGY0ArS6oCHrkM3GWXmjc+kPOsIjBOlokiJUDgqDWDn3hRLYlkmcAg6vNB7iQUsBkUEagge2CuG5DbMUL+eluyC8D9LZcG/02GKWDhp5bHmbT/CNK5t3HsB3lSfe8qTnAkmEbAqoG8lxpird9whurCCdhQFwG0EbsRExfaWWifYgPcVlEnA7LwtdElW1DVONYQDzPOos4rxMYCWEgQIO/XX/zeGHk4EKouErIKU0dKFxqqdCaSnLVXD64eQkINRFLTWJC+Qbjw4vBuFWoQ4v1FYR0Z+gccKDrWKrs8clAzxtoYG2Cjr/ypI0xBa3VLjjg9Gur2OfibXMaeNJwCx6ZLdrmS+hUjpFXACFsceXCzVsS7ixJFmqp7iWCth9Uo8PDqZSymfTlTATBDztLHNFFwHGVtFWgFbmB0PDQEeGb82Rbza9tqFdXA9ObwC8x4UgvuHNcG8ER0KW0z1N2AaiU8TP8m42m2B/1CV0FGY5FsI54FgRL4yrNZQPiwimA2A7kZdUW9inYeERJhd12ExLoRAHdmDDEUjz2VbjCCCmyXXPQXzTWS4WGu7VsD1w3T56I7/VD0VbwXZwZ7StlgXI1G7iYqx/W8bzMQLSVmP8D5YGSYAMrl4JrpxvTNiRA4F+IrVC3EHbkY9IuIzUcIh1qswRXrsYTB+5glhnXSaFg1m/kcrQGoD9X8p8qe4FxJffe7q8o5YADLhnAChYLooaJrbOANj9Zc5oXCJdU7i+CAD9ZtUCh9whyhvmQXjw7YvL+2irCA/gL0CT644uJvHC0Anu4dGyILVzCJgOS28ajtLWM0U5AibyKPHkhlmUIGgrfPSOJnhDYzOtJmmZZ3hxhSe4UeKBMp7qYpInKCAIqTcCfIR9yilZ+Hf/emNOUa+ZluHGh1UOlplYHtiohciU45KWaQO7Ufw2T0ri+aX8NJmUITMLTTd/IZbUb/HbnGgktTS+i4vSCOHLq/mY2DaQOcCVFoofX+CFl4+tYXafjnDLhXgWGN44150ZSF9LnYf5dnjQPTo7vRicHx6fDlQQDv8ZjHajQEUHl1dHP/SP/qYOLsNtWkJ0YiOrGgQRSBI6x29Pz877R4cXfSDRxBXZyb/Os+Ui3EcogJ2Bz4FIIDpJOr7K48mtLosQm0eQh1hTp9MwUt1R5K8UHMOohfQeKZGRzKneF0rwWkrBKYz8dCAHuDRG5zdKJpKUBCBJlo6LyY2+izu0JN1lV6oPF8enb/Hc4pdcuO0sT5yzSAUtVRMhocjXLYYCa8AXCNmXhabF0AAMF3KAmaitwhEu+/Connp9ODj8/vCiH5LUfavgAcmKQmbFzuWGJUuj2FIhYbKtgkkzJktYLrQimbhT63J+ywnrbKaZjstlrotOsVyA/KpgSlAbL1F9s/JGLcWsOD85x+BNXDC9kcouX0vHhSspCezZb77wsTe+1Q8BkXw4R6AvXKTuajV15DqNG2GI1wMog7d51Dj0nP3FsAZ4zVZZOn+gTWto/uUVq1U6O1EgXI23F9UKnl+fDQ5PTnDv40Gves7pg/SuLezJjMDAySK2AgeFz1gS2yC0duIFqNHC0OMtSNmA0ALK4IfZ/sJn4MZrq0G+NP/SXrRXZXMoCptXWSgI0TD0GLrmQUVVzg9nHlsbtWUsIl1uuAeSnMcey5VtUD0gTb3hU9w7NTyKWn+60jdJOhVB7hPiWyP4XVNO7vZSPinGk2wKJ0mpFwDyunokbOBaIJ94WBjEzOPJbdEoibtLrnOkQ3jzoIsgLIskvTbsNL7EMZvSkVP8RtN9F9sDKPEbQ2urdLKFpl/MJjKFgdGFUNxu0mmmi3GalTcoP4RPrCPhObzP8qkdjumhrYJ8mRYKbif3NxlfJeAOC0NWH3UOOkp1Fz+oVGvUI6E0HHvojHFax+Oogpi2IuH/2BmyK0dapnAOfjGynhwKIEHdZbkGmUEKMgMRGJhLCQBWB9dorNYADG3+58FFzF8GW8VlABhLJjcbEW+AjByJcJPAq2EAIvVCUbBGgpjqeyvVbavPwSToqs+PjxEKRfmaDEVhiZHQza58FGM5mKh8b8SH0Sf5IvT53BGhY4eN7D+vZ1LZWA0WQx+0RbLApSO3OySdWLK1dktURgCrKc8WhfJEUVnKO2XdXH1MsnlcagAtm+E8CecpuqtGIX/LE8iaiZV+ZW57VKa1aQhN02UGA8BfPTD8WwWCjABpUg5Wh3SfJ6UuRCxhoBF13v/nFBOu9OA+TksQ8xrAKmJ/4X9oYd3EMK/JfC7sjKMJcKR1kTAwtKZwEbt8T2iGg/czdX8DLAwwXzAt2D78mCazGeh0Cca27b2tdoaLONdpiScBNGvUbms7Eon+/c0DbRJZLc8Q4XPbT+yLNYtqC1aU7MT7m4eqorBRD7Bh7Dxy8wPl3jA/Ln8qmhjQL0E1/60rRV4sUYaBV36HoMAiR0sBlc0CbJtAoYZS5nyh6WEAAo9g5LLC8s4TV8/ncGrC9VMlKbeJ9eGw5Preixc9aoseuywnVt5boI52gPdxEfANAos6JFQ4F0bpMCiDEQtvh3sj9ywKaBfSAY+mN4ICxrh66eHeHaRbFfS2yXUKDDC1UJ9mZxVXtcdG3BNSIV42NM4yzq91CYraz4+Ru/NcmT7Vw8mEmsNgdlsEI1elQ5VE8NPIHfkGQHZhGz7yfJm+fyhv0BKIQa4zX3L1hjdwC8ymWkT5MEemjU6aZQsGZy1LAHACaHwfXcdrzBwelG6ZSL3vs+V8ChwPHLnqKp7cBi0Vz0B40nNPY8QqIVJwHGCxgA4i/O1O/VahyICwkBMQRr5V8M6nprAWDQGI74M94ODqb0kBtBbPi6xaf21Fxln1Q/fLx5Yv57qhODVjFpepB8WhGtvNfMad/5LOy2nQVYEjcwrSOM+ze3oPW6S4gVNH6A6UmN2+jKdTW8LZRMEj9ggdtuljru+yj/E8sHgLg66a6xKO7Ul2p9U8LsrATBevg65aLLFIkpaZip11AhYRZQEivyBiPrj1p7mOP+oCr2Hubphkue7cxWl8zUwx7Yej7O4uTqf9PAfh4SSez8cTerWpdofLFLzDdKW51tp92JlnIC2T8u/kw0lGZjy4Lq5y2NPubTReLOaJnoqZylqpqBX9sBQkj5NCe6MMcS6mcRlfxajHVDEcHSmKhMG4LlZgxgn4hzMeW4TVDVeOh65KSnW3LFBrqe8W5UPALFO8WNAidrgThtrjSnj8verQneHCkQBUuKdC02rESq54sSDlTcotyQxMx/FigXJ/qGo/MwxjOwUNegWo4rd6nceLm06aTTWVL35bxsUNqes9yVDbvztzdbbbg7XiqXcYNnsb5oLFyNhrlKYvNmRomEHkUIAU8+iIeJU3SWHYXLw30vn+Uauk7Ko7nV9rPOqkDGqh4cYGJAuMW1n+BfSEYRjugaGAtzFChiWMUFo03BvR3/1R2yyrmgFpG3avzsHW9KPusejoo86vsiIpH3p7UetPJM0x8hPXFk4MWZM7+zu71Wny76ft5JCPabMqGfVl8zktBPh9t1gixwaXtAKUH7Mkvdb5IsdLARvXPUfUcvVQsn0VGvvhL2FiWFdH1lcgGWy1WvMMOA+gwft7rWJBzO1wrwP4ZvNI0kq0wLJyzOrYffRAwDdwJ+P64JRAxttHgMMuYg/VxeNxkibleBwWej5rKyLGAIa5Yd/f6Fy36fhmqZeYGmMHYlysFDTRoRbwJzSDP0xb+MQN0m9oFa6Km/uVxqti9H0Sk3+LNOg71pYEapcqw3Zhqw5XnIivpEWDJFOD33hV6J3UsTeN+YwIquoxF8glJktUAYlOml4awwswOVQkbkumjHi2vWGu0Tf06ba8ntt+x25NuVr6/Q0DlhPAgax2VU1wzSYE+I5reSowH/mOTZO8FYgD0fDvWBvZiNgdAIv0IWR0ZoXNUW0u/B7o9dNdOIN2unJRUe9S1p99sBbVvKoCaxApXAmU5ikEAlDwHNZYfiNLns/DZ2txYVKitnKR6yve/Ctx9fLJKwt4nHG2LBk0kQ/cwDSgcJpWFdwxwUylp4JZMp+DzI2kXLJP6Wyz07/bUwGrkTwFpNryLalbbNre1LpjwuJQBziZpfQE2TwDCbGwPVXhRVv2kofdFTVoaa/5lnikRGCta7bMJ0i8HLWMXQEecRHynsEuEvtv+xJkldSaYV7XN+Y0wdcBqttm1SQ9GVs6YnNx79L1oGmRMhOEg031/ZhtE1kGYhUcrZYnfvr82DaWYKElwJEjWvXEKFUVWjaDez0RI7a24PmFVYrSE7y6g2FsPJ0GvqWwbbrBOtqRRjWwZNT2LIFrHxPrrsMjyWdYdkaUQS+vdaqRIyT+CSxgrUkYms/aR1iJoZiGUXU4sdsCeVQHTC7HDoBtFZhOjUbaIgjLdBxNY3W4ZE+H0siYRKKWCUF4UG7m9mcQa5nmNpsKGYseQo5bz9jlSD9sv7Gu+ciIuLmG47vwXORKXTFaXI9YgkDKV0EVs0Qwn8jjOYLMSMj1JMuncFH3B+G1Rya860aDSyj0a8h6dycRDJAYaSJl9VHw1JgrKEqz+6oktkLy3W10C6415H7jrttqJ+I3U18kVf8ZIWXDz2KxHogtJJItNlarONG4EmksgTCCnUfVkO1xvSCZhVh2AVaWHpB/ahy2A+B+eiWoF+Ep7kOGMch1kc0/avRZ0QXcb1jqico9LGW1e0ivfoR3QdVDSR6eteAYaKEJAgv+DRg7RtyDk8ZF/Dmz8sOKQao7Cyj8xI1Sn9dm02gcPpJnXDTYjjkvxR7cRbjHdHbusqmed8Z3uowB+awUmblfvT2EnXjksS3eEmwAwcTbO06SYhyDIPO+fpbZ4/8mTqdzvhIF8RxkX12Ff9FOBU6erkJJVFuJtUeXzQJAgommSl0yGGirAE2NFatvcO3MdA4OlUFXmd/TR9Nv2+wpAQR3rT3/ovZzdptvTYINVWZBuDda4FhCzDi6xsKZFJ1rOAA7QSRSByEbI8QgImLDC2IOWC8KXOy6ubDUyDve2dJ5f1RRbyIt8HSc+AbvQ/5NyHfWG7LcKJtZ1wvH9YnekWqI3lY437FLLEE9OdXGxAAhIHbeYYPYoIDAM0x1AzsN5R6QGYGyxrkJumjYSK3KLMC+pFXrap2c7UWiReRYUBscrt+BcrBl82nHcuOmP3gNfHSFKQLNuHkd2nfegcZWsx7jYJSaPPxspnZVKAy/AUaMOvCMA5kHXEwb2RiUmTXwL/5RYQbTtgNA9aPxkRCRCt2owEzcbQBheBQelnVJO/gHyyIa5jolu3iw/d0XgkTeDCiuKgg2smdsQgPeZJqQgLejygoAquPM/3gMNqTjMZuogQKddH28zogbdadc1iUXrvVrXR037uJeEJCJMFoi9qoXANfxwyo9gXHC8jWuCV87twBa50AQ8INdp/CZ3sHKE4qCV0a/CfIEYW7NfmIJbZ2eeRScDQNemk/4hGEMAs+om8Q3KOTubb6pmNMZLQ4r40ftJrsH9ox7IKHGvy5ZAol1rA+fXOvQEl0mWa7xSoQYwbfpd7Du5MZq5fWGCdsqUEBvHItQqeJe4qlxMx4UF4b+vdvSVOvC4jGAalcFKBwg7hPBkyFMl4t5MgGJjjWIx8pkTNgDy3Ec5rjMsp5xvsciKFunnnBLV4zKRVpFkrweG16axvhIC+qCi5o8jHozTe2CCE1sqQBKbBhtH6nNUZOPOKBpmZbhTuQJKaEN6xNEPUVSH6UrVopJkhYuirBEZPIAUJFQIPCqvj0/+/Beff8ziCZ+OPwRTJQNEN+p/TV9F6R4DRgtJq4KgB004DDoBS21iJMcZYtGBNJBywgZp1hIEDkvUNxSnzXGtNr1Gvr2Vj98p779zrSFLwJQNGC3z5kQI0ysIxF76//j+GJwYVySKpJkAwvPBvfltQWgoB3Kuv1X3MS5noLtUaE/whWB7AwB8C6qWThAihsmxHj8TXKN0gJvyoRlqu5PS++qJmGOQD0IfCm+CPAjo1QEjUlY8Sh1vIdqKgDnWsKACE2tNOK5SDktVjGG+qarXMe3JMV3OhQomadfwxZ3WwpZArDn6qkmHqElVLan7MGDp1eNMfJYInnh80OOqxgzRWQ0K2d0E8Xms39td3iwUfX/BPkN3LuVvmfHVdMrgFF5BaUqwigCxyHelb7BYRIN9fEGTz9ZwGgOTnyZzcJs7t2G5LUxCXRqGz8BaZuMzS3D0COTThZOGEB5KdcRZdtmkwN8AUuQyJXhl10ileWLmzgt1i85l/H3asbz5Naw/wLNF9QnewowdZdV/VR12STP6deY3FiNZ4dYgupYI9dTWJRDUsV6Qq/pMTI2Ss5NFTlmCkaCZ/LR2cnJ4aCvvCAtrAuhBxJ9G1tEY+8kWr2n+ALDGHhU3K0nG8fwBg0NRU3ePE0HvTk5nnMqh6zttKRe8IO+sL/jhIGXuMBlopD3az51jCkA6sJVUgZVCpRruBm5xKd+rMAw6kcVKybMmRNQsJzIXkWYcBoBdNU0Bq64xjzt9Gwwfn9+9uPx6/5ra6EmMiURtltJIJilOVVsdB2vHZJ4PbXNieVvGwss9/ZqrhdWVE507olChuqhmyq1DDQOfw332aOPesYP9BNEKvA05EcwseCfr7ojvGcMqQn4Qr/ggyczSxpvglLNoSzzrCjDqlDBlnRO1w5ZMo5JINt47jWNpX7kGbuxujSjrYbVV+YIrEk+anvaHojs8pIVVp5jTTNhFOZm4nM8hoz4NwkTgaiZs3SUhQsmDeYZOOeewzhHwYZLHTqskHEP+A5kGGcAD7BuzUy1kZ2sjDayI6K/hvoaTSA9cnErkwMc1SJoVTlCZyLrx3GDbYkTF4ilrGs35LoVTIuAwSXfAgDVMIT8SJZgrtjeNajzGmnaCeaQcwrWVg6pc6kIcNu5NaGXgT7vjOdQH0Xybw00NUT77rbCPxBNRQ2NuOvLhGrgqhtUZGsCCMjTRHGwXqmA09DkC+2TGpE2k3808nFoo44Cm49gGRHnJLGJc1bM0OispARHj8bf+AHEdN/SS6FXxBkotJ3KQ5dmmCo17JIY6SkFyYseNUFWBygP5mVLwmyy+LHvgfCI04yxUZ4s4UACV8gK03eD5xZG0esZ+7DKnJvX/tyTrguawnge0IT58a39EIqUkbAOi58nRAzT6Gwga2Fr2WumzlQlGYBwBBu4EwwhMIcNkSsKKluQDIo81bYKdZPNp8Tv1aYqqpwIbCHmngIe/Q/iKw7SILEfmYo5hwFhOKqIpHixSLNQpLpGakfAphFbX7ytKaiQwKbRDB0Boy7MXaMiaxPMNxFM3B3juU6vyxsOSeENtnGgFcpaZtkYZ6VJwUf2FD1Xp916WqXIW96E26jYWaCjl2uo4WsC15tIeOwKKmbFQtKqQHw6DIsyWtNf6HMlTXRyvfVE1FLOdlQ9Y7GJnDpI0X6bt0k3I0ajHQhFUNejtmsGwjbohFRE+58qK+qCM2ptpBYOl7J2xSDAhnq6JHodPaahG8Gj6aK+9bBtXIMmOihWwyq4oCCCBXoIiZXZuj1lXPeAubFLiu9+WwUso8LIuFGCZO4zs6QkpwDH6cIsoagmZrE7L6TQi8MgGEV4ZkAll1sx4ijgbTZwKJ7Kaf3Gq4gA1mxCf01nuaoZDsHLp7dV/RJQuYOZ6Ai2Ice64klbimqFtWYVBgrShlWsJ9h/L/mojcSNAHTtvfjqRF0aedqzLSAcjR2tAjJthjvCEOgthAEK2s9RrYgbKS9MkF+69CbycW5hpuu4OyXrdkJp/Z2Af0WHG5CqrAOhquzhmz/sBBey1qbxv4KQo2GjnGON6Pzk+N3xQL2yEb7KqKoE4jiray/ajmiiV7MXsR/F5azlWt25LruBXZ4cBNVFM+gLHGVTc1ckqQ44Ak61AFYO2s2dU8sSqN31j5OINKK0MMvZXyONrbow1eIFo3kARRCJi3Gh09Kp3BlzSCSqPy5+m7tWBO3a/uPLgSsFrMmB3TPYV+U5qDX2TbjC/qPTXjE1MkpXY6lHg62Jht2AmsNRu1rekw7T4eHW2Hitw/AqDxiPS0B2CCDQH9xpR3ZAZOD/23zTtKHg+ukp82wJK8Jw06IdNp7TtaFWipqzjmHDSr4xCwnnSGgHJujZEp3CenWaTuZOSLLCYCuIOkRU4Cfg5pVhh4vf5tbMeWsLtiCUSWamdXQqJznhj/3zi+OzU/WtCr9uA/HB+Sh+m5uVh5Zcm0UJTVYX6Pfsh5xzNTs+Cyr3ybUqgArHulkRsIbdbIISfaflLt/azMrxX7yUuHwdLkK5xq63P0Gr5bWn64tq6FUjN8E7lj9+4T3rty3aXwhMTV7CMptaZHi8lz0raJ2JPbQhcpzDU40JXhNAjk0+TCihSiAhTLiwj2uKfRQ5RCZ5uQldqwcUCihiFxIKOXAkU4DvgsjuXxKcBXzDQBbynWKfsYZonVf6OgZtHHjIde6yNCuzNJmEQCW4teGtfhhVAno6Q0KXGelpt96Qekl92ABKTrMmvFCp5w+CL4xKBxHq4e9EFzV+2Y9hTN5/xJsWYwmujgZsIHRhy0cOrpLNjDEQfmVrJTowoQ8KeUlmg34/FKeHpUJUm2QPbkP4GwKy93oyDgkciZDhDHAiDRuKjzrKZmMIlzyP766mcReMz6A1cOATzJA2CoZyl6XX7MjnfrQ4Q7vDek4FSulgreebY19zYJXGsNVVmBD9xr0YHsgt50VPjKyM+wd+tPOxKUyzEzfRW69rHP3cALIm+wLf7dxuQdfxjLi6WENsS+lJTCKsAzquRuCq8+w+kBh4uyr4Kx1GVQIQWYolJKJhEtnO2F35YkD8BNRCVZgM1smIO6qWkbv1VBgUd/F8TgxUANaL1xpPgysIIlLCuUE+rhAUE34MnZY4esw1hVHlQM8UmwKKsvyCgKGtaVaJCZWDJUfm9gN7AF7R6XItsfc0x/LAGgy89GNaiWoLRgzTWQzm4cCmPRD0B8+50GwVfJeBlClymZm4AZheqR3luNpGBt8Qei9JQ+dbW4VOvOJdtR9BOphXkQltjKtmr6WKhFKJQRSiUqdjfCa4SY9OHdhFpsDEGDqMp9ot7a0Eu9RazWpwbGRXDd1d4HiZof2VqHowyxEYPlkbK+OUCddejwDsop4MERrww9n56/4568Nf9y+OLJpd5Nq+2jxocW6kWSN7uO6T6niySvNIBcO9hZcb7o6a4xMV56DqywT21yBvM5Xb8Cr8dJekGBdclkh8rYHx+QKwnJrqW5Aak4MlwhqjA4LkHkgwp5OB1cYq9GlQyyx6F1fNy8e+hP3nhtmmawm7Im5wvHXn2/Uy8NaBF47MUzhWXCSbvSrX+Vy6c0lhw+vjbjmZR0xIaLsb1/n3BFtoxQ2XI+mE8MMzY1uQBdpW0B9v1siSmZ2mlfjXp5YiB5CubevKhrZpveJSA1dmbmP8XEn7NcnSmRQpdFkm6XXhl1iWiTW4gBb+Tb7ta6IcfNQ53BOkAseOKMBbKOEgy/IujIZoZ835RXBYrHzkXHOpjGvkHEfOucL1h3ujDXH81jXYGD9/Q3oeL40K3OpxPGieMZ+H+BRZmybrJWOONbnp2Kg8PNr6aWYIv0xbpyjzBfwI4Sihzobd/f+G0yPY3dvb28Mr8c8vt+5ebk0HWz90t951ty62/h2IV+YX5CpS6t+UoKVWR+afI+bjcul8uOiPB7/wnuYCeG0Sdz15GVKQNRmbKXsX3wI7k3zUIdO0f0uWFvE4hJPiu57a3iq2cac8M0sCE8lOUmQUOzkMVBCBvkQalttI0wlbz5HnhuYRIUYtOM85f/jiHFGNPMxTI6112zFvKq5AG5kfe3gJdTIHczJ1D2a0UGtICsXMjMfBOHxvrgFJ0isHi33mJc+6ccNFi05SiF4aP4yv9PhOp6B14Sb5NlZ1sWFfJXLBGoNkwLteVV2sN97RTPxKtwUnKZS9Wjktoh4Y3BGnuoyTedClYuBzRJ0wggLAHpv3Bv4105hzew5zbWxaYjA7g3eCqqX6vvf5MTJ98SW1GL7cB14eAraNJFRRx7nTMJX8mIAZiufj4wQEgK9FfWKVSbbnRNqjYImuJRKJ4lxWzw0z2egTJ/lVgDPhdBJYHzBej4vqNOdaiArzETXOTSAR3jD+UaLvkdUAd0Cwh7S5/eBTVJ9DeP0Ssl4ENbR5k7VunirJ0GqX7mffYTbcWogfc2Q6GDQI1jG2AWF41uzqPediA2yRXLmhmvFmhiqBY5IamAjcbBHDhiPZfRChbxzl0aG+wb2OFcvuLSqIS4hlUpQU/IJe20o9OwwO7oIlnPDiS47j6cDhXGtSDJxBlwu163JvPCHOG8cFW3RtHGKfsFGj2o44z54K9NIq0Y0VbAOdsrPPVzyK0dp9NdpAQakdy36vVZBAU1+P4J1b0NDPUcvLSUgCH/SO3akbWUOXlmFtpNGWMHfXs5JPxTRvG7NxPkVqYcStaYUXdY3B8IFuiDg+imzCGyfmJWc9vIsXISezoCDBuPIsUFTazwzDxl7APSGshcVEg6+hWwnQKXC7GTuNf9ZHP534+rzXuUZw/czNnJu6Vcnu/BHKfOQyeUd/5PdflkO7tSZLNkNSz5Od69mz8mk7SbPdTJ7brH3ejlpYkAbw7XfVtN6IMjxdjk9VuP1xu62277YpMca3RLC/sylB15xzX8TlyX2zKmSe6nyM7bsq6SLGkQ1xOjcuYslwwCZGNlAqH+C+F7299GwEQyQWZt01xRl6Xr4DW3Mbrinb23Q7p0jmJuesIv5+Y8Z165bT0GYtXy/aa3BQ7BC5mMgO21FqOCOTaQd1QNRWr/Y4iw5J0R1ppZ+UY6u4vPIjdyFrIDk2vEmKEw6tw+qw9eyVGAVXp/U/RTTxJVqNFWW4OflCZHMf2QXpEVxvkD4RJDmvEE0fJiKQoh2hPOMcrBH6T0MKyQjBm7SPhYgCMM45agMlUeH8JPAaT6gQVxrrRMKzCw7devGQlvEnfviQJgDQaw3/4juan0VcFF78rsKYrMhO+f9VWJQ6Rz3Vc80aFyeMgFmMYNfXFJoAQ/Our+YqdtcE56JhurGSxPyoqT8O4fI/HSyCTTXQlBzCmOFvyhC4YZyO4+ifJllRfnFu7nk2uS1sau4WmOdR6JpiEqdBV73a4/+hqgYiE3TV1/YVH6POy8dW6z7LMSVS2FJhHhy+fq0qyb7ULnWMeTLVrsoh7Vd40P1wevz3D/3V+/Pjd4fnP6u/9X9e9f9xdPLhdT8KD15wqqvj09f9f0SBgSdqf2k3mF5s9ebsvH/89hR6gdY7O+gz8+PhyfHry1+wfUSBNH8y6J9TBycf3p2q6KDWPKX6dP173AawYfArtBC6RZ7bSR7Ad8wpejg4VNHB4Of3fRUevAgPkPdasZXFyphWqI9x/gD8wuVVFDhT5uHthYO3yAWgs3N5FR503/ZP++eHg/7rVXjQ/f747eriHaR4Orjonx8fnlxOD6LLq9/XuKRGhQiUIcxOmt2vTLIVlN8VZXy3WJV5nBYxbir7NroML6Oos3MZ/u6h1Rcdj6VheW1sC5cVVZVZjWzI+Vs6kSSJjEusaYJBMGLWwODw+5O+s4L1p6QoUYcVHnTPTk9+9tYGx5B0MtQAOYHWu8yBEN4wATpdG4rFPCktPJSaw2S/A5FvsggDtRPwJUKkUkMYCja5iMtS5+SNfwst07aHwLUI1JW+TtIiNMViYy9eNQIg+sZZCEzqLiwAQZ2dQwQl6T2VB0fnfdhLZvpUdIB0gefo6MP5ef90cPJztAaFDZs3Ojg4O1UOem1/zgTRq42IxyL2fMJHZ1y8roS/Es7HNEIHOb7HVKiTeYZJzJJiDDzJWIMx1izXxQ2GFjHZzfgPpHepWH7ZpvlOibK2ogRDLrzmBy9fstY7ODo8BQr2fV/9dH48GPRPQaF48feTQKJlUWhLC4vqeU8k6ySYW5Jhy0nvJMvPgGQPT2sSLmIGb2PYKb+831XRzsHaPbJubnDsNtQW4rATT6chr4R5zPpnM1ucnF4GRGPl33wVR0kjXLXIXIdctTkBF1sjUPPZbGyAcQhBJMy9bRnVn6CaKClI74f3cHCsjk8v+ueD1ev+SX/QX73rn7/tr346Hvywen22OgJqjLTHtFyN1svxxbyZY5kAM9EQzUREl7CZIzfRlbvLfVJmtzxhkPWubPaEWLYyHLuuBQzZCBpsXg3fXrBVHhaNy+wumeC+YL+6IX50NW97kfpKzeZZXIbIxCChGjUOAdu3IIXF8o797tmNE7sjNvEu/kTfKrmH9jp7DPhvS73U0/oW5vRTlOWYxDNJgUYYGOa5hKD0TmLCTVtWWqAMNWPRHktzIkX7vVv69+9TM/O4RwNgS+wJeaEOT07U8bt3/dfHh4O+uzbtYmR8OCNkAZQS+bxPB4B4O0fkiqlCZ4fIf2fnQJ2dRn/g5OQsodQ1R81C0BwLOiQaXMbSCk5k9dRMXWXZPPRG9OTG9lBnVV9kNfcnnirJRuDw/ni29RQm24XhQ47dVRBEu8HqV3z8dbT69ddo99fV5f1utN1qsSgkCAFDhuMEkttx3gTRQRS0TPQar3QQBa2bOL+b64KvALnYawgBY3LGw8WB0pgv+oPVeR/+vfjh7KfV4enhyc+/9OnvRX/14+HRhw/vVm/PD0+h3I9nf+uvjs7eveufDlYnZ0d/W33ff3t8uoJ8SMHF4PB8gF+PB6v+6evV+dnJyfeHR39bXRz+2H9/doxNnPQPL/qr8/6b8/7FD6vzPq6h1dHZ+59Xg/MPp0cA5o+HJx/6F6v354dv3x2uzt4Pjt8d/9LHeaGuaAVeFrvh2fllsXvef39yeATP0UHY/8egfwr24Ks3H06PBvDj/fnZUf/1h/P+6vDt2/P+W+jjov/3D/3To/7q4uiH/rvDFfD0q9dn7w6PT1cUjgRqnp+d9FcfLvrn1O/7s5Pjo59X7z98f3J8RCUuBocDkMkeXazO3gO/fna+giitq0H/H4NV/8f+6SCqAv3mw8kJfL4sdlcX7w8HwM4D7IQLLIz7Dcra4RiIqVjD6HAMFmRm8z1w7dAs4Azf6/Oz99Dj+ubPj9++7Z9bQBgd5x9O+utwYqGxqCekwNEJzDpYQVRW7nOWZMMq/LIFSMPkNYYIMAuNFzqL3If/DEc7l78I2TOzp2TuhBFeEZGk3yEVp3crwG2kHLwYjKv1+G5YrC6WLWo9hAo+x8T8W7zKbXh1dPLhYoDzOFDhydnbt/3Xqw+n/MOBEan9xfvDo360srMSQZLwFWy546PDVf/07fEpjPLt2fnx4Id3NB8yOTjK87Ofxm/Ozt8dQgOnh+/6MmS49q3wkicoFYyunAIukkA64coQnL2iQnMxvLzYVS68oTOmi8HZ+eFbJGLvz/sXuLEuwygCzOHpQgoXkPGGduoY8FX/H/2jD4M+YrqlOdRosA0a5O3tFQqmNTzlweVlZ8WvtoPtrtoOglWw3VbBr1D4119XvwaPLbquUcZncP9N5jrMg5cvV19d7qwur4a6P9peba8ug9Wvq7+uIHHE8PL+8tOrb0YR/IvHyeVPl9PR5f1OdACvTGQTnRJ7BN465EsC3DHJqgux5DYCt7+69ihx6X98+TLoOjYS4JpDh+gluKFhclkU4pkKX+3YCm3QJ5TAPr7cb6t9ZnuE5fLGjYPe+SqIbMp6BD8uWRpPLe1CU+ZGRZzAHtriBztfsbXAHn6nwdKbfeYyGJqe2vOM4W0eencwwKthCrjcDq6/jYMDxx6Q+abTYghz7mFsmwO5ugDAx848u9d5iPfxNWiAdttOQu8mXDATqNkyRFCAONhfOywzgS/3WyZfRm1SZa24FejvrpKAuJGRJYASfo/GB61yr1Cu+G3uFPtWShH7JNdwl88lvzLCGIS7wLDqhQRdoJxFzj0LTU3gJr7HdsHIHmZTYpLhBydSX16BwqbYxfQ3GFZhSpa+xZhcyabsSGJZcZcvR5OZl/sUvFUFtm34M9zvjvj+Im1RipOpHnZNHY7Jn021ZBjg27DpRLQYBBsYaSdzDUP81uDSnSwiG6KOknXRsiIeLyUGRlQET5/pFMoO41KxMRLdXUJKp8rZOOmDLCmoVtIyr1ATKqcpz5eQFSdZp6UqLJKRNESWqWaBV+ShAmdV8sdYP7aXL2H+vtrhGL0wFrDsM5lfUJeU5byUh97wVFfFpYjAoEkzn9ts/sg1edGF8GiXYNQ4VVAmajlI7Y6Mh+yGobIrVHNHlPZVHt1JFNuT7U/bQcuUqMBiC21NyWoSFo9pXb1U+wIACQ2SqU7LZJaA7TLprz1fFPsZFnOLEmrBJ5iRbT7MXGcMp8J+9+X+yKhZqdqOemW9JGtVhDZuCMeD+8jWkLjI8Z2Wm6E3jpnN9hdajVo2n2LySg3+PAFFbgpQ5Qaxm9BB0uSvLDPKc0kueSaYXiB2ItSpcYxhJWJOWlPCMV3fGaoq0QeKCybDUKfNraHLHElsnRfiA4pLl5LXinukU4rXOJUE2oQBjBpRwNIArszeh4HtZ48m3NhAkzkXFEb6ytWMhTTsO7KofmrYtap2MdAnz2nXHg3UVs9dEDAGs1uIbtRkKg2HjLO67h6gHX8LkrUO1+pKNgECBwOCNssUTSoBZ1E4/vqSS8AOX76M3INq+1N4Od2NgG0k81OW2RsIh0lahi6R3o+iUbup2UgACgyQlVl0598UqYBzOd0le4tP8KeheOSoExq3ogQY1g9ZOt00l63fPX3DUW3i3OC8kJ2yzObT6mwR0GsHa0sPu3/ZGznh8xvbA5tJESDLHewJ0bBnJSanu4igXaVUeNA9fiOxBVGf6kjVGhUiRtVjb4FV9ZNzhFfVT7Xsdf6w5Gop/qiVFHVZThYmYEdNGRKCMpCy4Knj+8hTW5YMoLDOlcXTDZBkj+G7wwHqP49/6b9W0cGPx/2fIrmas16K7op818RqT4jpbTCwrNBjG91242r9g4u1Ot08BCOf4Tl3Ykqum23L9rESw7FTet0f9M/fHZ/i7Vcd9NTB9kH45vDkor86e/Nmtbc6PXuOCoN2CpH22rlVoUZwRFU3P0QYIsksM7N2spGXJcvXPGAxZV0cG2C0ishx3tB/qD2Ri7LkUASjRgKJ8siTs8PXLASSm78Ph9sZB1tjXt2xnnVX8lYRkd2YEz1wY4bHhiXFwdGMaRJaPTnTt7MDNucOEOCfFZIdOnC/PdGaOZPec9aTGPICyEaRjGZttkkzJi7AIuve5U8rsuOgPIv+wKx7+Zrz83+IAorK31+nNSX9F5DHZq6AaR0rvmL2yK5yCLSVmNXxbLWchfIkxVPBk0cL+uaawy08SKJ/Pt1s6CJ5BdLgo8OLo8PXIBO9GJwfHw2iy184jK5Hg7xFi5gECGjM7LRhZja1+SAscflMWVK6xkjNmMF1pQEzd48oyeFWkQmubgM34NYaSgtL6FwxAaAlNei/e395v6NW5/2jD+cXxz/21cpH0w6g6fmk2V2G1WGCOaE7SH95Pj5rAG9Pzr4/PFEgdIU/AD/9e3YOdjVGqquM1DTacffTHxwCxRX+Q4Nwj2y2JTOGJDQpVTDZkgTVZmxf5tuQPDkMiWTfc7ccSfnDcPjPaLQTXXr6vwotcIOy01rnFu0haE2TC5uVREncEuRwKCiacSh1SCqrAHGj1d0tOJiaifXlH/hkeR92djYNoEaZlc3LAakx0vmDGYqfXCUIPPwRFkCsgiOjkfprAOMSHWD6FgqbJOP34QbzPT8Djc+WPDGCqGF12rwoTavzVdS2t9uuE9HeXqG6Dlb8MXKcPIoA16VxNS32KknfvMztTtxA3P2l3ER2HYqvnkO+q6ubJcxsh2VJNuvzwfHD2YABgmuIuWuL1UDabbItEax068ZaMl3uh1fRY52GuCy+B5ManKnNdIDMNNqBmMx4N/4q2LkWGRCITqpUjqVJ1eW1nvjBB8Dk+oPINXnEg4k0r2xqgQpX/D04E/2YKYMfIykJZlukpfXMNBAvLUes2W4pb2UZJNT5S5ydXoXpd8YK3t1k8e9vABmtP9a62vOJ+wjwoChVnDY277QuTSswFD3vDz6cn14oxtITfbTIGRPNsmGZgTr48opQbVpgdS8aA3d2lOg20XhhdTgYnB9/T7pCLkjGBVA0PHz9euUaLqNCkXhAHluWe8Tj7PJqBRPHYG1k/tbOnei2nBnyb4yiAH2qeYmo4VFwwXCI2uhxdPAsVDvXy3XgcleEC7Fz2dDk7xnUUzBUCXlnRzFlRXr6u1pmLVhyndpI0l3UZi3KG5tTdq/NEQLwulK2sQapJpd3GNtXqiojou9SCBpq4FQCOEC9HkdJcvLmiLZF2g22L0FL7TYBn4yuxdXEfg7CoKv222CD1FUv9x9R7gnFwTrQzq3AzepgGTueWGbgKHlGZOZWu+cNW7TJQLAreFPuEIGwY4BIX9uLHYjWBOoNsa9uXMr9LhJtD0IQAyNm9ZrDWq5AEsPvkosUN2aaGomSemRvvk/fEVmdib7HpGqzF/p1N3oqR4RZAhSuPSzdkzG2eSAqxQ4v6sU2Xwaqh6T4FNXPxs0XA6GjFY8MNn1zDneTiaYKnZH9NjUpB6tjYhKYNuy4EP88ppdGI8QZUqvnf5n1/LO/Eu/Zv9Z7UDjWLBYizxsHXRwqMFZx1tAwVavKTRrx5rsGuOP3UqUCKhrO/XWwWPz+J4AQpnENEOsWk0UML6XngFJf5bIa0A1uzTLYBEazk5FZ0uBg5LIDxGiYJ/Q8Yped6gsqyg/OKqkwc6zh9ldpZ7lYgMrVusNWe4Ld7HYQRBWUFKgyXbMtdnbCzxRDt4sAgJ8dEOfXAQpwAkqzxldaOpA+S+pov8ZF8PhH8dvgwNXZPYhCk3uus3MQHYTs8NYBe6pfgmcsio0YAJfCHt4bxxQb36cSbYUBP3p4H3a/fRNR7k7SQ/S8b19LqN/hf5Mo4g8gBYzvrJsZIMg+0YX1df90cDz4OfrDqKB57TWvQHTm8DoM1pDQ5860sf076D5t/WcGh8dL4DnRVrEaHnTfnb0+fgOE+fD0bT96HnnBlsPO7lpEon8qS21ruPOQ1lIWIQEB4Z8ORjhFZeoA5BTlFNthEY5jMLSeFXZyNhgJM0VVcWAzjVoR0AtMt+o2vvF4RVSUWc9vBdvOMDWG/2HTKsSmdnaQYZrqYpInV3pKomlJgUYmZuuWW9XDdWWoMvsw1hxbm1xpnaO9aupaO9krWgUbjj0UdtHEvtygTHCWa/8UBf5vzs6P+pE6P/tJnfR/7J+oCxByw1Zby/5sVhRt7k+h08hPhz9fiK1wtHp9fIHa2Jq4wgXhd8JQo34yc97OrAm8n7U7m+cF44Jv3qob5sodYzydbjpF7cKtnB+Nc4CHODk1NM3sJk2Je9ElIZWxGT/76ZQsxtk0nxcVz6gxKd9sFn74YXA2Pj49Ou+jdbhjJa4sk97Ioq8cI3JayCBWMOYNbRyEc/EGeZZLxTffwTdvs7Ury5HRNfKRZVI2KB79awrPGbTpOanLzYyk7uAYy5lbqwJ/VqCEB92/9X9WhDJa7uiyeeCrNGRsVZkahZWG9hxKptxWKsfsZaQOzvtv+ufglnChPI0MCImbaqB/LxFdbxi3+mE9ZByLvzZuh8oSnHacKJFe0x7FLc7XKCFMMIKrtS1Esk0q9fqnuC43VfXymWXlGBMWbVpXFQIVHZh0o+vuLdLsRtZMCjlkCh57kpkGpUE0T/UrECfmtK1RQYdg8bHqvYc+yMLSf/91RIno8x7+azrnSYcdwr9NB81qj2qpqHaN9FBAhhfeqCunDuuOWC/UW9NL26qIehisxQOfhLjOQnE21xPr5Ikj0Mw59mezSD1jDPT6qSE0EZkvArnS9xCJ4cjtjBPmNHQXElMlcUie6NdRtjltYBNIhtbTFg9kT8yB0LrAJun4Ko8nt7os+ICoqs0sXXdUhN7adg4b5B28hHTmvGmgLw76OfeYBQbFn18+Hdz3qDb7sLXYicDYKKP/SRWpTSY+aG7Dp15lOtZQtTxQeM9GAWrVL+EJPbU7J1i/rqbfPMHemUxwUyBJQo7Y/IA4HHNJj6UJizMnaRTNNZMTNlRrnK2ucfEAy0/AGaUBzj2XlXD4zzAa7eCxHQQ2a2Eys8V7+NYNJQjPLSVZMrmgmK6mDYBwvVR/KkPCIojDjdR9vFbkbr2pvlV7UdtP02NFHiKeZ4iaXHLgkwjNxQ3AEUrVouoEGHWUEhtB7k1yoP4cYDYtL7tFkpbf1F/9BV5x4gt68wreuBkyTLCb8t/wyTxywDIItA4xq4NHG2QhviOjb9oXNFuEDcu/G6zfxDW3v8ur0NwtSQjIEj4rkqnwz5b/8u6c3sWUpVsrV+R8fH4xWB2+GfTPibRWN9ksyfFqfxMbJyNefA3MG6n+aozgGhNAcTOqLBDY+dCp2fmU8DKXzKHc/VWdDTy82ECOzOR8biklksi65tLivRaQ6HnkFq4fVnDZwFg6AZegn8uraHV5Fa6bWOq6aUAk+it0nsRzlJyi5gd6xyRgXfts834yQFcPBKakmYX3xGDVyOjVg6WhWIe9ZLqqwuspwyc6Z15LPbb+dBVPbpeLZ4dGq4YxbIheuKYixnaUatkMlxSE7Uuz8iZJr8cACOa/4ZyWobGcvc50gZ9DPzotWy5ISD7zEU2DptpLQIhl3Wh+HLyiVjPXkAVBo9Kd5Itpli3WdAOfbDeyhk2JjttYrfdwcznsFjMhyLtsQfmL1wBDRut2yFDyS0Ysjjrrh9HUYthcjI11vMkFK3xowX9dcSdoGhk1nJBTFJzEZmkkuf0WOiHO1wVlxSP8i2Jrmsii8znGyDSL0YuSaTxU4iJLQydweOBCyG6QHHGzQtqMRTtZuF8WuxAouEphoi8K7/kEbKCvKzA0HERiuXrAuDfWxaIoarmtNwQ4la1N6UAwAKgJBPn/TOzNdSE0OayXRJ/kFCImOlJUW9PsjQTBripRO7GzOlJr8eINaiUfwxPBOk24mD8UoVPW6gbYnxwfR+X/kjGuDe0f/b8bNLQYQz643kZ0UPihxs/VIKJMDOToCnfwD+Qdd5Ga6vvn4I6SmDdjr9bxGjyCnISsI5GnQEsjLyOovVz+ATgMDMar7ol1M4mXhXZyyuIzRSOrrw9xKMU61X2IbzvWt9xasYMc3mZjqBK2+5uHNkaZ69FulcBNdoSW2seLxXgeX0GWXvsS0+mioN6eIVVqBAbWwrQGphywrZR7+P7mAXTjAEqQXf1LT/DKo4zHeY7B8SKONRlFw+6rvb3RozeoojktC0lR8PxqPAAjKQQx62TqyafPSKgo1PYyLbSu7CiJX26Cp0M4utm41GmclgXFexu1JDC06YjKzrOiNHC0aikv4VzQEMfZVBUjLwaT7bUNmAFkR5dlCZcQrG0TNbepuSiKWg3WXxhJhYdljfCwXxuxTkLxYURNuFKPWn+6ieczEzPs95x3LcIsMrTTK0m4BAOaXo2NXfX0yvowmmeTb9r45MWT0hzEaXbfVveQohYQUJDlwjibmdAbfG+ztKKSaJjYxACM0jx2bwioH5nNsv6ctmc5RLWmzNNeNAm2L3PbRtYOg2AbEm2PIvs+m085JHnTpucDPao1zMd4r6dCAwRXi0Z+WG63LgqARj7s9mySMHKAfFj/eNQ2njY2I1xcED7srFQGQ/pDOfm9kYT1Ex0ZOmjay3DmDRMJ4ej3JGUvxiWn96vkEUcGHdZWaMig07rDfIh3iYWSpJdF4KTxMv286FFkHTcMI3AQAL6zzi2qEckV9LrLHS4zED9yKilXbMIUiy48dlycWloHli4UglaZgynF1AAh9gSL0Vk+N3HRtHgoE11bxTMSC7qcjNHBADsDzbXXf4aegbgDDigQmAotCwDYS/W9ycmNl6C2lEH1FJeA3xhVc0hiFDTLkg+2CusouRI9tVU4tJ2MmuY1ktboDbVHQ8fojYgMaBXfCVbg09AFH18P90ZuH7NbaB8bFA4QUCbx3gVHNON0l50OAzwmMCg8Dpkfs5yWOYGXPthbJW5cnHxKMv3C7hZcau4391Dkg7Jt2rW8yxDmjHIZFmOOe9nGicRjBSeUI9jSx5G9YdkLlkPG1SaWWaTHwiQbuukiylJZJUlGOrIG1HcOgwkvzECcPpFYWfdOY0/p2pmai6KelV6ed9kSi3mcpnpqTqb1GfvmWdyUr+8EX/+xVH/r0nHwNVAqHtHjc7N39GnSZnPwqk45ADXlzhCQfKHYunYBR8pI3cBlZEw+85y+BkLhgtihXC7mDkqjTlIUyyv4WhuyMxcRcFfzRE/HFmdhVE/LzPjvVVHvNtVS8WLRFvaAtBB1M3uCD7U0ADFHDmYWi7ppgAlobkA3+ajlMN096BM3O1eF5JXmc2gAsrk3bF1XAtThoMUU88ukxJnpuFzmGq4o6RjmBuQ64+l0XkNQmsFFkheJh+BrXbIjAJ2ZNrkHKiCc3ibLvMjAhDIuFP32YscX2t1FnSQt8wxXCTzBuO0hXIRUX8QLJjBvY/L2Wg5RqtzRn/RkWaItMUbPbM5SRd6FfvKpCXgWTjj5FBag1FLk0goyelBFFh/jeTKlNKc8ypc99dlbM22Mc0PwzHQ5uQExm+N0IGHoEMFC3fDYdhdxk/QAC7WVu4CplQKiGdzHD221g1p6kmnVZouxM77PY7R89TZnZFPi1DPJ6WlSZrB15nM9KUEa2oPjGkK/wSJkvSPehLAkTUqD3PM+fohojVNBCzHW4ODQeA2kAp0pcBS5no4x9IUNLkhfGSL6TFpQWboZBITCiIEOWjmuEd4B2jTPPbqf7cT5dSH+Ll06OIy7DtJG9ojBuj1uwS7gHjaGdzaRxoLbNY4OI1pTzOY8+xdiEF6Hzm4HVEJwdKPCpZoAQEGyXweLwkbiYSz0ulHcy2YbbSA6iAcalwS6Q6EraC/ZG9YKvkVtGEaieuiazHRWZQEieq1BQgBIfLTiOmjYJPuUS5ER5Lo6D9Qe84nXc08a7/z1piNyK0FobtrR9pzq0OE+FjdiWgsmv4c8O74dfpN02zPVbVfAstDrcZlda7gF2Obp+omGwhaNcRlfxYUez7L8Ps6nBU25tGinMnLp5mfDfpmbPk0b2ke4XBjLQPAGTTwK0NXaRfrRySfm5OFwUsbyjOFsjozZ4CJbUFA8CObHMgaI8+lmcZcEg1K5a1tDbhCbw5S2xBsiwAJYwyAjW1/H+TzRuWkBI4qulZ3hOnOx4iJkj/5D0ebGPuFMwYhysOMDM39wjOIEBnyBA/6UkpV4OTI75JXn2Yj5LclKCJzJH+6PsCUMcgRNDUGYhvc+aG8kMRy3fw22I07GkpeVyHq4h6NRLT3myJkQwBdm34VoAk6mBHgkXidBGT08i77L4QGEZhjCiCqZlpomsxluhWHlKLyPCyfhOU9IUuo74NloRd4zQ/WiB6VHaySQQ0MqR0B0AIagK8klCAfwggB5hORYIEJsipG/WfQVF7dJeo2JsVLMafUZXRMUpsO6u9PTJMbsV/sovKGjCbJmPZqQSHCJDE1EB7T3oRMGyF8vCMjyr+hxKgjop7dXNU1rk3dnD8hvtkAWRcNTNbKSxFRiCyvsjYS1YmxlIMHuOWEH2REQHPgvwwH/rDEwInjYS9aCZH41mzPbn23lQSKXQhSA2lJWCopeOR9wYEdW1tOtWGFZErS+IWAYj+B6V2nHa8gRGImqoRpFsb2hEN0eo4qXLM2OZ/pVEUytQXZ9rrL71KkLNwrOI32rH7qG03LRDXc1uvRjTkmJSAofSD4U4GRi2PBPi1wXBTAMAd5bzKyiR615iOAgkTgqTX1SUJLxNCnKJJ0Y0RxoGiTNbJyCSQTuLsSdNNPYHO0wJnAkppCcz+b5lRVbVDdfDdmkdHZWvFfGmQB2e7Zrusym8YPHkjDlZA6z1XxZeVG/rIiIZdQyWU+J6LAACjgkT37Lu5vOXC5K2eopsaZN0I15U7P7oso9ceLt4VOpU0cQjPQuYa8kWDfDiiyZ1rI7jHULvbq6HRpYW9hWNuVOE6ZSguE4oteWqk2ybZhcE838Yhz2uBxn6YT1W68kWNjYoUZM0rhPU5srohSE2UsDkEnUTBwiGorjsc/q7JZyAnbiSaSnoeEaeLGk+n5I/usj9lGTRwe9vGuSYsyGhqR1gKoAMEgvkbu2L2CasC16rHXVOIvSPgn8YogDT51k92kwalOD+JvUy3cg7ShCfO1EfW1TT34cWLkR6FLKG7H/tyQi4ErmNSfacjVZWITolc/gYJP8IWpAHA+egiXZqwhWk5dwuYJnIAjBSH1HVfjJxBNFFBhSOEKGBb8QopwvNTDM+nUmBieCdN1VNBqrCJoOMzOM9SqO27UGIjdcLM+lXXsl+TFa/QKdIUhW7SlBj5wwqjPVRCeXkzKMhq9GwsMhcdAPSOeQ/yTl/cckYw2gTOCtfnj0jRwMTCPfWgrutYwVWtx4sqPgNynowX6CkZObNv7cN/tOVijQhgzuadbMx5G6wiXeCED/TvsSA5bYCcDKDeHQ7QKDgrDpoGAtsC7SiSQtyjidaAIHpYgEv/sJqstHf2uCUCZJ3bE0tvv3dW3yhyzVnVRfg10mPcNXeYNewKYDWB5/D3dw6ic3yXya67Stxnx+ZHmPvshjxXyFuwWiPnIGUp+S2jA8eHGfujA6UAtQ7iuBBhfjP87OvcQhQ6/7emA7v1lO0AuSO771ykpwuun11N87Z+cURC994JKuPfzaJeCOsDorqTZgNA6ALlaEQH8ITs2RH0TZGUSqq0PAFOjeGFoV8iXEpL4QYVOFogJDVqitQuA88fOYEnZAFm+UnNONdm+E7gxj/SmelIFYiwTjcQAGI6PqYrKdjVpO0nU4MmfuUTHcG3Um2TLlptR3an9tSw0nBdt+eKrtJCXuGOHEiUWqaCwts1QP98n5xnBIScqc2pC+jpz1gAaXWpfeJI5JrIi/sTUXaOovqgJ2jWYX12AMYHfAuPm75I/BD2SvMV9b0flOeS0YcoKaRuTCDROmdlUYaC8JjdOs1/01Nx+IbylcN8zIjW3N4GFBqdEB515idHdBEkyIIUkMgtwrx0N3Z8SZbnOu4QxSBVseSAfNd5WWcj9FSYu+unp0UVI+JqrdxQX+23hM80DP16U8a36h6cWcC8xLeeYCcyhg3TwEkdQbACi3JoYOPwyh2CjiscHRhXTITb7h3sBFMlt1GNwe/nN7tDPshtFl8GKED9uBDcbs+/xUHWy63bDmObOiNDVqketJApfNle/ZEmbLMjqw/i2YozC8hJwE4FYbXg4vR+hd6zgkVfrdDkKoBOlB8uByX8pZd54XPaj/7Xcgp2XNvggRyCnKqvvFuckU475ch6GW9XZyQl9+++LyPqI/KgLX4Mv7zvZol5ygXbgaa3fDg297/4wg41bvMqS/QKLp19m5iqBNLPdCwYcVxB3E0BARem1F4IYcHvT+r9VltLIlGjoHsQk6wHBKmpBWPb57CSk84GXkRDMT/ytKsUIk0UELvW55S0O8kJzaGyyuO5Tb0rhisNOX5aCBhJLjF2Z/4svcekexqPUnTlXLkkBfGohQzJbppMwyywnCfSKJ50/JCgnWVksSNpMira3oCk4BcoPDo6P+xYVCd1II6gzr7+KHw/M+BsOovw5aIgRmKEJJ9wmvmxMCtFrAyaKNjenbgkPgRRuzg1I60C/JBsppVntU4PgNeI/jGjywIS5araLMM8ppV/E2o/R2nKYQs9zZ8PcmnIPkUqB0nV7W46pn/b2Ob2vJBpUbkoxaVZjLcqAgHv/Zh4Fy0xFiZkH+0Zjbz0MLRc1y4/v4TVBav1zbHOY8IIkYgDvYjcULGzo86DoZEqIogrgC0Q5EPECE4mHJ1lROiDEvUDiECV/hP+LyTXko0D/OpMdlAQ0tDsp53xwTtjk2OUcjD5pbMpGS/icBqwWr9SPVOrCxirttcba2qNeviZPrZdL0Ytquq7oGZCd67oZO3d5MjfV98Q5RNWSrygqL1gHLmyM86P7YP//+7KLvxTJ3y/J63lWBxHJ/soeo1QJNY57NiVysSZh6+P0ZJMVYnzb1/Xn//eF5n1KHHnQ57vwFhdLC6T88vTjEsLuUJJP0uIZI+ZG5atVhVwYHxP+MF3F5cxkcSIJeTHd6+GHww9n58S+cZ5Yr+m+BQNlcFK3Wb8tkctuQXVbCz3jJjTFOjXWaAqooG+kFJU6gML5eTl/46OWeoX/dtbCSUCocfx9iEh9eqGGoRjuIF8wygilKqBvOgWwzjhIxw8FwGFEzJs5OSjF6KpF5MCrJ6vRsdXz6Q//8eGBC9ODYXvcHh0c/OPQe0+7S5DLemUxDnDQmya9fI/g2Wsovq+bYJZZQRweMHwqvV010XAvo5pD4gy5nYHVAE9fohtBuQPURUy1IPW+y315ehewXzT6+7B9tfXDDg+73x29XF+9g/Rxc4MxdTg+ETppQXn6oHvHS5iDT4gcNUZ8D6tfx/b0MYYWn2f3KRPIYGwZ8VeZxWtDM2rfRZXgZRZ2dyxDH5KSdeXZylo3ZWDDp57qW/I4ak7y4WV1+m5tsPMaM4rH1zDz3Tm4b68WxXEzRSMex+muUHDWnlLFCFLxoUpN0nbduwF5dGb/JfArY8RPReOdkENaSTjBjXw3Sb/PMyOhN7ONnZZpxhsoxhKuRxtwAgCApYu63EnzKGLOD1KDXU0NjvOC3N3KC9Q0DaCsAKQNWtVlPbWII+NAQjY0RaE9iJgOcMbvx6HKwS6k+hOlV0QGm+ngOzj3IzReLB5J9NI/duT6MGsbEuyJgyiTEDKOzm5MZX0Ybxrd2pchMs9FHQ1wTxxNwGIjXj2RXG/nx3GoTQIfQAS5mV5awJjXlF4V38AAT3LIVCrJ/o80dvT88HxxjyP6zN1/SFU6y9EQ8z8j9DgtoDYoqkyrZ5ugMFj4AApoRm3zgMsr/qSn0MeXAX1u2Jl5qT+Kl0jx2vd2K/i/+cOtRlrz49WsxbFGMl561SARrKD5D7jCyAIvzC1d+3nDWNMd9biZKEFsMGnfEuXaJB6HcTd1FLc0Zxz+StfzvvRENodVqxXNUHsHRtulC3MQrWlaS88xxUjlOJnd4enjy8y/MUsoNWm7UwnG9PiM+mSSDiZ7owj9EOR4+5W+XXOoYGp/+q4YSuotztO6gU2ZtqmiOcmESQkM1kzAZY0nmt0QkJQM1oN3E/YfqIuoPA8gt7L6JAifEAbTkJ6IuLXxuYmkEQTJP8yMnmDYx2hgyP+0755mWeEReBnS0sfV9QmHMFOHfH/aoEvtfoirUO+T87sHlJbpHQ4Me/jDhtCe8p9y0TUB0KQEu+ZsZR95GFom2Huf/8wgNNk26GdDFBDtfBaI3rgehCylTx/Hp25V3NqFQ58mMhABZVDGicYJZMB3FXdXEquFI2Ue22kxjmoU2511KUvXvZBHynkAoTFKmkZMKulgbcao5IRL+ODwfmMjTgJTB8Snc5ST4NTC9v6yUH4mrheCBpRDI/NxOLg8vix1kUrhCMxo8JjByPb98VsWLyBYitXMy6PmmtASRjUX3ROoJ1tPwpIEAz+Mj13Bz4eEAb410eYyUPbY3poxoPXWgUbPBkwcBcGjrT3kThsGkkYe1KUybOgjdRb96c3yKF3QbHPVZR/UzwOFTuJZzzDs5KXoSxwJ7kudaF8ewel3ZdBkHLtoJQ+kGPDbN4F9YdTzfvkghUiEFhWUBnttEFU/iY4vcXyVCosFZJaMKIMQ9vNcwkpVBIzdUGbJzk/CE55uD2Q99z2Yegr9uR+t3Ry3lxHMhWYf+uoTEb6Mht8HTA+SI62sGxynYs3SyzGE++IzmLD0kDeipDfc6L7/dJgSoxtyNFhlDn2lcT0nXCROcc8XJTe+GP3WeXzWdq9U0PkkxRikcR/qb5bq48YQeG+9cTYL2pmsEtAqONQx0JddIZMMlPC2jaEiNKT2yYuSpa/qzruUbupkxtKC4k+yANjF5XSKCpZslIrYxm1eTJ5gwFfpdRW5SzpTwCh/dEA+Sg1NmVs7K+mprTlbOhwvW5UFjF/SaBe/8wZodyZVTi6eQI06rQmIPZSP6dRTuVo+4A3r34Dd3/68DdCyniZMESk5JOEGcIOQCseUjUba6PkS2uHDHELDFSuQK67RNbBzNBt1nwAw1aq3Jfs12QbhV3VAPL1+yFU1wdHgKAunv++qn8+PBoH8KKawg8phhhNE3ydw05TbyPOmky3rLZcNLGVm9Y/hZM2wELaIcTr44IR/KubQEf71M+SJQsQarf5HAPkU2/wipLcj2HNx+0lJPXQsTeuPw3CCcFft3iAwhLrvg2NwmT9y2SjpJOkVH3LZa0KspelhN9QwetH0g795lmuqiDLcKcvkdjiLU9Kqz89fIaw1+VikzsHEZKQj+H2xwBC6zca6v8UMoIZRO+m8GxnmYaFgCdRBWcRvucRPYQaXGjc6TslA3UOmmk6Q3fhWvNMG0gKILhgmrcOBLMO5YdHI95wg524vthi7RkAD2ip5yWLopNEiY3NB5vZ6Getqrh2AFGDzCyN3jsqu8gEU75sBk7wTxSBiSTNe36aa1MhqBt0lR5jq9hpSERTIFQnV/kwHTcPUwBh4Xpfxtu4VlJ5MPMFh+hLhq7jCOAZgwQnV0Xo4ocCI1P8yS6QjD4X8K5R26p2DtPRb+FDTFIfyWQIrSJrlPwy88OLNkSnnwCAEYGAvtVNCvxA/eRONtKwovjz0ya0TTDKIXjLUESLiaJ2hQwWeyLkNsH70gIrWj/sxwQYfkKw83EzbhwVYQUkSNaVZMRPyaeInAmtytrckvnq4pkfxNTRmSGM0Y6YpMqdG7ICKoeFTtgATPZK0kMZCofQnHZuDCWxisbSiMDfhukyi/jWwDvF4g2ofpjgo3t/bCgEOer7BMhRLztNNIkEHA6ec8DljUC5UYHJ6fH/4cMimMy7IhegHY+yVXy1JzbAJ45r24VSBFgHrLO9VTh6c/h1sFaCTdvNkwaKLi3O+WqgW9CNHxDdsNKNrSrX4g37BJls7cDzP8gjMk9FxouTSBfkAz+9OOqg0wy8ickEw0NGBeHhbAZ27PtiFeGg8C7ObQ4xM9WZOpmIEhnsdkBDYlgT+BtNtTAaImFJAMdrrdLJnCOXF2bqGsfUUUUhqeZD61G5ND9Wf3IFO+0UleNFE5ApZ3dTGyijVneaA/n0DelYO7YRfDeGGGPEjkDHe2mOKF2usR0HzvpVpsEEOVXDdwxQG0QhR7NbUAuNpVoYzWFHFjMQ9HaBqJqsAErQMpLn+Phgl26F4ld6TO/Zcas3vW6AE4yhYGRGG8AdyCtWYUsUXvOCldZHEZSy+aCVXUzK0wnzKRM1hWNbnWJVPUCXfSYkG8w2qltjvb8MctgLU5CgSe3sDIwhY4VaYunNB8HaaYHGGkBlBie1v1Ty76TknupA+GnytlGq+1jV8W8bUu1HdqD9c/vEF1N70amGL8EntaXKPSegwBXObJRz2mjyHiIoJ+uSvbQbdLEe/Vjh2FLkvgz7evANvjIvm33o5MOaxv6AIzZsKX4JVlEU+0KoAfKZgxMiOlb0xC+KO/nQM32NVnOnS7+MMkhp9B0DF8IRnhixvY5vjqjgJiIE8w9HiIERXgvLQSEZ1PmS6uTPaIIkYGP/LJx9+TVI5C+orBTCEhfYkMdiR1SvR4B8TBm0cmULgeyRoeh8BgI01qY+kmCsWBo2kgqIyAOOp5Mr3Wvums2M7+q8hS+Z0VZCgLdER/KufJlYkp9SkpL8p4cksFKDYuf7sAhxZ9KvP1lLFtGRe39n6apW7EIms0AqU6eOeNJ2UY0AgCkvCCN1olWhJ76SJxcQxqIZbkA1vWktELtiORS52Mx22TCMmJ1WpzJrOr3WdvPSgTCyLocojReJ7EJo6Bk76YRWVd7uXRd/4vMX6E6bj3hcFgq17Ot3pRSlRPGSomYOEgraztTNLrYZAv55r8VoMkLXRevqRgQtMAaDJfN7OUmvECHWe5qr582lmaLPQxVoeSsKxeLF4Kj8TAERZHbQsu4xFPJYlE5zr5OWHiXnAESvvaj1TNw5NwkegeUtZAFbmHt24CRu5LwHTggLceYAnJaabOhjLPCoz6w21LyL1K5OKWs9oN5uyrliMc8LdUA1Y4Yt4GxLjhPjkN1Rh8S6vYkczua/3RWxzfyS9zgQdfH78c4Z3cdXKvBqeC6G5zCmDpySe3Cgi++1TI91zfxUmKoUBYB9hTsprr0dazXH02Hsxd9fnxMaoG7BQ68fmRIpU6GfW4p455K5O6gz1TiIksh5OReJ5azGknvqIsSTeAN/clb9xpSopxrslXF6ZpDtmW4jk6uOEvlD9xqC6nXrvS23BvxFc0acEJLk33IkzyQDOypUKca0ZfWyaIdQxbhXJzQTNJoxo85Lb0E0WOonvNdqPkaxV6XYsbDuuGYox54YYJTRAomAOM2OCBG4fEAcqK3+ZjChtFHVPevS2zXIKuqgzMzabyGK0jJdDMy3gOCYumXzI4ph71yeVpRQtFPLrIH9IuCIxIRIOijYpFORAt8ILTq/Ei14txEX807nImTJtBW9QQQrtKIFruE2br3grIZY+AIdMQerA6ZortWYQkJTbSXjnJSOhLYcsLDPAExTr8GaRILAT2SOJ/6ACjmH8V/3OhNeSG3mqpa7IG+oxsvBMOg1JJpAJyPJ8bIsTxV11/fC5eSEw2acgJxAQjXd9YpFYISmTd32ww4DoNZGaioT3zVS7PvDzl1pdy6xwpl6wB0NsOZzikW60c+04HtbPfjXkkoSMJ4loAfhOGmiL2WjJtTrD6kebFzLe5qt2LMwY2RQAxoEr12Baun8vc6HlDDDY6UHv+8bouxwbhCAvZ+LgmLKGLCO+crveapbx1UBcHuxl6KDXFrO6Yz1AWyA6r/mTqDP6GHGTZRGlG1QhQckg7BTc6qz8y7TTOE47sM22LDtvMdPHqCr8CjsFYdC76gzG03TXtPZLQVkCO+ORpN8cGR6txJgDuCrLKJwCPYKYVScFmrMySBMDYMsk4hcCgENhhyL0FKlWL3+aO+mboFULl5uwWArr1qsQ/S1+aQMY+3OsIv4yoJ0ozL09q1DJgs/DVgZyijxsW1Q1GHowaNNaOkTsTC+Zqi1p8OKhTKcJ6Nu+GQWP1bhhUhnNQjGRz8SCs1p1DrbKzAe8Uf4+AwT18aYbOTRYwzybxHISUk1zL7jAAS1BzkJVJrPEZVbe6YhPbFWpCHATZnOTMbd57G9CJtWgsIxrWb4UDsBnN4QwUhrt2cFXZ7mYZV0Vku7ge+8F7p3rG0p82lZ5N9RzYmIro2hHwTnzdmxVqxyDSiTuOVBtbpAeUbnc8+TZ+vdUPrMwTqY8nOsZ6kzifJmk8T8oHpxIEs8SvHUcy7Kr9torI6ZYkcXh/iFoULbeG0+agyJUIxSJ48ZlGXjoYR46ietUCCbckHCfKgmB/7KOVZXYPK2f4irZMXL09tzkzIFYSkwOJJxBM0mng+FLLeyzdqgTl6klfkElSx1PUTnGUNlDGF8ZJ3njdK+OtRQGxO0azGAbA5vfPz9GS3Dr0B1so2iNjZrVVwP+dVoAuUd9Cz6owOFrryuWvaqu1VbSV71bFV8Q6T09PzO94DxzMzA1PwcFLx1mqTc4biGLUpdi+D22l06mesgHCsGKKhoIsuJPS7Y9FcQEHZXMsEoZWmoRT7wiUJMihnPTe8dJTGwm7qFjWc3wtxYlEq+k8nOtu1WCGwzVSfpkeJFDQ0wLTAY+GwYRDe+FL1uNQ32yEOzNsLBYBGEl1qiiBg4DWhtuVvYb7ELmYc0Ki2SOVznGYIcw1hMZXUAUGW2NSyMLbwbEtKBwkg4j6QvxJMzrlq7yb1qIKGEbVci96nCGYUndINY7U4gNRG6DfDkuxGDZ+ApJg2WPAsZkPg/SoK9gRHSfaKYlmFMHiZKQjQ2eKbJlPMKhGgMYnhtbwB3+iqYtnH1kiWqju86pIAfc9yxScve3tZpc/w90pg0R5K9nhGI4KonVz5kaTh9fua5EcL5P5NCT5Kd326Pq37i5oBwr6QuuUuT5ixvUyzqdS/S08tPhkyorObJotNNhdMzUZBggQ7PcgvwoiSvJE+nOmMYDzIksxgUURwkcMyhFGGARuqsMgLiZJgtFOGfxCl0uIhqKcftj+CqMNg63PfUyKQFsC3gQVsscwcJhXK7h00DKsUj3YghgdeGxSOVARGz945J44HVTkQ0kgHBU1RGjk5T0TcbgnBkMY655li0a2j8HzsMNb/TCSAHqkU8D95wr83RSPTGqjR4wiU8ULGKMkaYhoy3Lwtvmzye9FFESnU4mjBKWgEZLZ0Owb3QtxIgX8tHplaLZ+NX5WrgVqqqNTkmqhzifckGYA16QnqkXck8lAc2vOwuc8F+GySNLrXnXuuY1n5qWocWHUHIb8RhK2KbWbyIUqE8AOP3GCcR5pWQyDWZwQCez5+fE41ZufIM9Mf/wQ4tabLu8WRfhZ1FddV92DxKWHzFwFkih6dEjRXutPJWRqdrR3lsSwmq5JmZdr+QVu4E+Gy4YDBS0bUDuHqtw7yTqALubwNM/Sa+IL9/f22vDPXlu9arXmOi6ghOqpP+9BEJuiHBvDjld7e60WMpCqp/7SapXxLSefe/X1n/f+DDvo1dfv9/ZBSZcu7650PpYiAT0rfAb/Nrw6JvVANNDSq9Wf/7y3t7d69V+r93urb16FBy/+a++baLV3uNr779WrN6uv/7L6+r9X33yz8lqNWq2rB9bFV5v95tV/7X29+ubV+7391Tev/vKXr7mLvUOuZsLI+dC8WgFAX8O/+99A0UkM4ZSzZWkiCTxMwfDqdnX5EN6U5aI4uLzfWU2W+Rz+Lij9MNgcp1N4Ed8X48v73cvO5f3uap6N9SeYNSgHdB0+we95dp3A1VbfJeX4ThdFfK0xfgB8DMv8YRwdxNOPSZHlD2OY4sv7neiy2LkMAYwyW8EaiS6L3UWeXefx3eUDhguYx7mZ9Z2d/92aJeC1ukzxkKdLBpojwXuMX5+VpGoJwMyILp/wnhwb4Rd5OsIvuhgY/Szn6GlMLdl8an7UOWwqs47Th3G+TItK9ACTL/JJWa/CWPoez75Mi3gmymfcKIEVHpvkS7XAoiwqjidAhPSUrly0z2CtGKtgk5GyZbngzx5P/4ScJXQFLe2KSCUig3OCwclCV0BqzqR8YK4SDZkLCFF39TDmw/dzRXjkqqDxGVmubt3ozMnSSfWQ8j+yMScI1Bx5OETCygvikyDObarve24EB7bAxyCKXBBJNXKzPZffHGLBEchdrEpPCL7m0csCCbl0ZG0PjUGHZfTDAA2sjMhKshpJUUEsHR5lniAxIPFZoUtRwgf2IurZCTDPOhzxCUp4r0uvqGFzG5Bl0eM7mzOtyNtLYj09xVvTyLUehz7k+OfuPtfMFVDcBelisYk75DKp5a5tFiK484RAXofR48g2C3PAEkggUD1e9kisslnIa4wujBB1AiadJ59Nt2jIuz1sTgZAK0Ek8NTP0EIx6noQuF+E/ydvjhbaIKCALAdNSQhyGPfmUnEh8Pecd2ln8SZyiTYz7MdE3wdOnAwzZfaNw9SypVAqUwM7pFao3XzPt0Ns+xBRxHkEKKoknXeOdUcp5VtjUNUuM9hfnqGYKxbKTau1TiLghTuAMo81/Rdf0/EdSKx8Fw/ShrELzK1+6HF+KCjQVV4EcmfoeOONhl2HXxm50gkhha4Sy1IvzgEO6yiqCarJ1O0kLsBkmujeeJykSTkeh4Wez7w7YVuBJwzZsev5rON9wjfwHS5d1Tqmaf3JaXqHuFNZp/CAQmpHcSQ3DNt8SJdl4py/jwvtcc/IF0+dKi5nb7pH1ToVhfgn+EP+dsZjMObSmMduHDnctjkx1zfMIzKIHQBHvA6z1RtKm4iJxa9bAF9QKe6eaPiaRqSJZ1i+UEGNPMienH3I0TGckGvwASX7inLI5Ylmpx8nrZqkM8sW5DRGfkcSyxT7iItbPQ2HnykwO9lNm7FQWGPW39NJbNMUetI8oxpGwJ4EhE9WAoVWhteL6uH6D72Xbc7c1iUIkQhwOiHPAgRBccLzIm4YiVSJcMhVydnRymEmGcavSuNr9sjiTJrZ3V2cTjEkccuNye2GlJEU1tm9hAuwyLQJRB3EMwyUnoXmZ6rLOMEoecA4xPNQmhQiDScd3VUp4gQUb/AAA8aBeA/DQFROAarK12c+oYDm0klIh0FXVdkY/mqYwK7hAOWTY9pY2TPMvHA5kz7eh4u/GtuYwDac5NQOvM2XKVhMmY9upii7M6UmDhVu0fiDXj+6AzcuJ5j5wMhyIl+YYwQ3xOa4fEwbbjHgIUL4bL7N41oEy2Lq9DFyA9AwO2mEQHx5IBnwfZxTDGuifN56DDmdfEcdl4VL6YFuw71HTxXQTlwEDtUK/qo8X75InKZocVa2iU+WQDLQucvSrMzSZBKCPwBf8SXrJBZeptMs1XwAmpMDDSXms06+TMPg4oezn1ygx0khmSMguxocP2R6GIN46u4uKUsWX9PqkvtxWHFiFNJEEcELxyelIM3lLLkOt1FcAYPJluV2GzVBJWah9kr54fIqRQN7tMGAqLu2wvxtLA2JMGp46IpEIvGPcDDRHzgqqAt1eHKijt+9678+PsSLrhtWhtlVqJsty0l2Z9IC3McF6VyqM/StnT/SRDQoMwzS6gncmskZQTVyGADHpKtVnQ5aXgZgWmEWbKzhSTDri8jJLOuM3frIQjtER4EMFpw20LrKkf11iJKIKOLVBU+001ntiZIJ4sKxH24ttCe4T02jJtmhmweCEVvrg6MGIagus+jE+rfEgWxEMLa7C7hx6BZhFMdf9IuzjshtBERKRhgTBFFzgloXx/UZU77ZQSEz04SktrDb3o3TFcVbxzRID20b+r+Ze9f2tq1rXbSf+SsQnLoCZJqR05WetdkwXm6stu5y7GzbaVdLsdwQCUmoKYABQDOqrfPbzzOuc8wJgJLT1dX9IbEITMz7ZcxxeV/NHvcop6ARHRHv+QDTcL1tlfxXIsseNNGL598+fxudqCeOuO+nqDuoK1Ed3JodeS7Ze90tOw/cOsGmYMiRAwVOxKxR1b4EJ2jpmnf5DYKTi5aBXu0zYkOLMZgOA6ToMwdlBQmZ7gLBD/heIj1vSSHBs6GvRjUIEtw4KGghlaqrvVbKUGPhcahVq6t9DJAVUCsZhnnMBEWYVw2yT2BUgGezWZCLsz82Xk7oSNWXFVVedCRzzEWSoY3V5k59xjno1SXoiz17g1FcIM87kJtm0QMSmcxMho5NO10scGLzutoTT2eYhGDL2LcuYa2lzkryVWH5TMBqoFqpAKU15Pk49xxC7aiT/xkyjHrLilUkUL7qmrGa+Nx3Cc3LFvluMI4DeoQUrtHzl29fQTXRBYYQgfFvW93hJdtg2K5NMY8fgIrpmEDd8LVBamsEy2CwHuIPTlWBWmAlmKpHWGC0B3BAaFZcxmnP+jCFYXyoIpMh4shwy+Dr1E1bVk/rWpJtiLJmj+qGyaZTb4ORT/GWXZJhwez1ZkU4WvVPLBAcu+umnTl/SFd8kD3I+i3aTw7ON3zkWL1cVEF3/mnvEwVt3i7bytvnh9YbRUvaCnDl5ObDP0koIOkdMiYDgQQQDCwxqocsNXMsin2h07NUwHhoBXFlAKI2a0mw4wzZTNHJ8JiGIzh9+k9gPWlY/8PnjXMRszKksN5zCAM4yB19qMfb8fvbozTyAyqpb6o+j7dYgpYXplIIwgJF8uYtLmfoCYaOiSqNQ5WojtahUGVwZoiQOPfHWrFtXa2irQZ6brLycpdd5tEGnME2HMq5BRZ1eMUtIGCMr2fR41/98t//Dd0Ao5iQMbZ1VectOgJ+9XV0hN6xy7YuLi/z+mg6rfNLfIeR4Zi6qVfR/3cMM+fVa/Q320w2WbndtPWuAeU+pMRHOPaQ5+ooNUXCJ4OtI1EvWnO91xPs74KAO6jxVCkaH8hvPanO/+ZwNvgZIE2yc2N+RLHpaaAOg/mgtJ8yLovUGy8r13oTyx80BFBxxA9t0tSrFABuEmmidp20lLs4unRYIjSyBsfkctJeXsCf1BvQc/AIKJcAbivbmG5N4I14Z9YwNu7B85fa1YqlIvVQsBUqwwGnzKI6lXH7/iWgBzrIglXWJuziCsS4ybba/LDLNuOoTtX3VV7APQXZNMeYoc7jalOsbmR+VhtX9Z4ibZbZ+hxIXurUg3uAwWKwh/V9svI9czEq+xDGgssSPWGd5+zq6EAhYKvoZt/ZWShTA1Hz/qi34/051A5OHF3nOC+att5WTQJebXXSTmBmgrsB/MIMndtymmJIO5X86vXwKu3O3R5gIDf9qK06mWWh+ltCMLHh8YGaayC7rXmq8/XgJirDyhvZURBuf6SbBVW2c3YEBwEGzJvTgPcP3WswXj2Q+DVPxSU9O68R3xXUIOQljjtM6m9HfDO6YzdSp3Svj8bOPzvwOReEpgOD6SE3UR/fxy/dgVP1+aXjW/VLF8d0fFo0HByL35lsuuew7OzBSe8Bi9gz2p3JfAVqnGoHCaDRu9OjQHYsyzQMfBc0wxDeCDdZQxxeAz6Mqie/S5tjDywUeZLh8oyKhTyyRr3qpQtjKDlUeTYz4kO8HHlCKc2hQCjto36g38yobgtCkbeq1xR/7Am8z07ffHNn1ny//KRb6mAuiPowo2sNZ7Gqsk3eAB/pqgUcDwR+UNy0FDCv7sxdtDJ6D55D57LHdFCNBU5IeG8cpyENX0/BKQIAHTsbktHivHr97PR19Js/O43OgzUK9jCGOtzY6Qi3tMrBSguUdKQAGBCXTQlyXcDeftBEX0kJgpJoLukEpgETCt2cMCS5aRNm7JSLChTqTXZ05QN1qs4WXrNpOuqb0HJloCnNC58KYU513Lz4b7rs8XO6WzDW2d2rdZNfwCgCzkiiyuJHHVUygIyBB5/Ee8NXX0XiymdVLUa7eA+7QGdc7q+DZ307+MtCdXz3w5Sx1U0F7uMpiqFZdSNYQaHn6DG+THu9Sr1B4iRFs1xTdC8nrqs9AtajVOIwM+pqb2cLqapBPcuqnrVq65P4uxPYWIo2Wlc5nsFXYBOz9ngcW9+LNVoX2WVZNQWsBaEPxdeT5ZLiaZfgsVxkl/EYJ2IqSE7s/ziLHO29rzUpSj6sLTWplje22E5o7JYCQEGIedqmez6d1HiuAAFZVWv0CSILP/SgTrd9Va8bfTd2LYa7+X8499cJ/0kG35rWG09Od4M181IYydSfED1sscdlGiPI8Qgti9lmQ89cDkJuBuxvh3KznxD52YHkfGzvysE9Alfap0z/Oyc0j1EnOg0JmunhOm9WdbF17gJzg2GMGkvQFWEfGwUDPHNKO9EtuacbfpowV7w83wI6Ly8j9xS8ohWklCzqXjx713WQ6brxIRbELhPuT8pZdWccTYcuEPpXJ03RUGyY8fPkbW4awf0Uz6aszjHuPh51TUU4guJfMIvmidArfLhN1bRFvgTWqOOD+nltT5nkfJ9hKOrM2JMQFARN/klZ7edAWILdPdRKNACkqWdzYLM0nc9odoOsHi/SkX/IyYyQAleC1Nmgl6gPISx+3GzjgrTYZk5OoyTu1TZRygEOa1VdJp47cqqxtXZXmY4i3BEhosTfIbVassvh83EEsQQU4iRbW1V30mwvoRjdXank4U0LJiWHRfbtqeywveQ7hS3YRRy4aEhH8sEIztMonhwfOXIJ4WM/IxN8J1jhZ21eZmVrYMHADw5c+EdtdZnDjCdH/1FZwQF+DSoXNO/B9GL3/oxA+9qrPCKrZQNCNOcMAlYBmMk1jZbkIUw1qysAP/IiSigT2ewIXRMf+ZFE4Fwr+Hn0D07u42Nwz8DCl4y+wm8fL25dXoBTS9AE6LshAW80tqYysStl2VbL7e58U6woUqS3Ki5R4ojhfHwzRSW5o7zYpzUh0YvPJpyXDXu2E/Q0foOBU/hS/RxxInb7N3icajBgmzfWbznR/uKMyVlZ8anxbS8OjF95O4FGEUKpowTPICZUrsANsANnjojg4JmTS6gWC7bOqoE5QWMpyzlM4OnCIK4s9eVi1GOehgzn018SECaByj1YIxIlbndg34IkwEz0y1TitenJ19Evmf4NDvr91U2wMIJF8aDprAK7OrKWmK6cFy1uuFhjt0VRI9FddTHGMkVu55rAb+5dCTB1/U4Tsn8CTP0wxmy7VXg/+HsUONeVF0rsTeooiLcgjAT0HkQj7hIfJJJi8vb05dOXb5ffvnp2+oKi32UXlCTjKOZEz36zfPri+dM3sUN/ijFGPnRD63IIWaQHQHuynv3m6wLg9DGIBH5hKsKjTEJCIYlvmWtLvv3+xdvnS6DIWAJdxm+evjld/vb56Ytni4FW/f7pm6X5iBoJjSNpxYlVcrelRiiWBxyVSdj0dII35OX5TRLz/oOyeMoraYnXWO8VIJGhT8woon3KHEWmut99/5sXz79ZEnXrElhhYRxk+3NUGHNaZMfkhiLOLtQYdk6L7Wo8tngEaoL8bMaVWbggoBUe3hwlEZ4JTjD5nOUSLyHs7lUd8TnQ0I2L47uwbphayJ7AzBlukjCDxaGdJdt7zP/DAXZYUDcq6V7HwFXWLAlyc/YTZtco+ocGW29EVpQl3Cl/YUPhb2Cr/EAf33L7uOo0LWIJ0ug5++c6ZBRUtrA2XZ0UHUdUyFQ+WEQU99JM7jOwoyF3t23WgD9Lp45pLyDNwZMWZ8/9wlqDy5qqTzCjHo04nzSk68IfHKpxRBPVuXk3RzSSrIQMccmKngsgiBaEltgNR5JDTYJg2OsBckdtKapHVCsHusgCAZiR1+8YMPjXX4LFpygvl9nlJYRqG0RlqtNRdOT0hBrBLaa5B82k00ZB9iaQaYrrORnjkQ0Xg3EkUi1JO1ti6IO4MeQuRK2lJFkQcgGjoEdk4AJPThYcoIkPhp3/A78HlkPQ+Wj4Vo7btQtHwtQcW61RcGPWplg5j4SozgB61JuQGQe8BVkIqFIFUEVNOziFed4Tr8Kh+d4Tf8PcEClbM2T6hHhI13l9ma+T62xN+zwEgyqa0zyGn0EsJCRdUEINFo1mpJrFr+HeM8a9Fn7O+TDEADnhrHDPyN5CMyZ4lXbLdSFgmirAQHALh2S7ouQmeaYHeDWPufLxYmFCrrgW2XbrorvwHBeMTuvCI82vatsAiIjH0zAGkRXnFaUTsBabgtaFfc8QDNJ9WkvEFW1aycxChXmu9rsSgt3hQNmVHEAZ74u2zJsGQHAImLJpCf8fe0KxF4I+AzR4eEI6EjDHGXPlQiBLGyL5oepiVnb/Aox+5UB0tB342QBlF8KpsEuaDpdfP/x8Ps3ahaEJgwqMfoaQHu5+3Q+5LfH6WbmurrvR+81N4wXy899/L7YQqXBPwG56at7v2mITvJpcZ6urooQ9jxN9l7VXv4Vdo74LPgA85Jsxsx4RigAGTGWbgQ8nGGKeN3rN+I5/j0a0LSJmcKxGDgeF10wkQTwaQUz7tYIMbIoyp5+Pv4TfhPi/bPJVRSL849HofNegDTr+8svvTn4J8/HfThh8YJWVq3xDV8Qv/9+Tx/8Wj0ZltURce3j2xZcnJ4/j0Sjjo8OL+T87T/74/PRPH4UVkbifHbsyEaMGnIsAGIwyz4pOzKuszr9HH7XTH1ebXVO8z19Uq3fxCETOTUF4px9GUfzm909fn0LUbfy62vtpgfNWcx1zpj2p4s6Dp6tV3jT+Y4jkiZ9+883pmzfR6X8B3/DzP1LBlBpzlwxeV3vvt/uxGI9uXSPmVP/o9as/mUwXFE7nJUG6+LnNyObSqdeCWIXDPATCB3jJgAXwygllvIwmfym2v4WBxLcglgG6Z/E+n1pIFwkvMrA6nIyQdWJMCW/jLsgO4AzfNBMoYD5d9MtV/F6OFrwaZe3Vwn26pOUCECvZ6iqfbKst1lktPJAQ7r5LeDohV1IQg35fVe/AxADtiGZmaWNY8xIeJ3FTtPlq10Ck3t+RJgdO622+Qq0TZFytd5u8mQcJF3Rj3SHKGOwsnHAJa5+yhv+hBRu6EbouJ/lnSSkT+scFeEJ1MTLyP0DaKFbXeXtVrdk1QCtMwhW0lE2lLdhwW2crMXdM2TV64jn8PiNY1oQ6LJIOw2b5JdvLUb0DUXmgdSMKZbmIelrMNuVdqV2A5C3VZo0QIN5TPE74yeRb2RBPuWHksDpQhWhmC3cXn6fiF2OcMfj2I04d23zFC4jKZ2QvDBIlAXqCfztRHOk9gZGvaiZ5+b6oqxInavzsD09f/u7VEqxnr75/uwRO8zcxB60QJ0zvugiz+e7Pb3//6uV3T9/+nmEISbNd0RJp8q0CLKmRAK6IuLZJSeRo5V3ec5vvgmrP+bHQjx9peJ3fZrbZcdCsJZHoC+A9DOzUh6Qk52PSiWD+xMB89mholg70RJwp7sSNcki55uMg4NHhhYXI8b3tCgvuB53qNNoBMqfpfWqFTA2Ln16NZ6SEbP4z37Z31+YnQyYohIipOj5i7EMDJNIflcu3ZO4S/JQaTXd5rxqbG3wTPEOYAcCbwhj7blttRP2E49nR8Oa6FvyUcfNaAyNBW3vrIcZSYi/Ym+LN77uARqO+TUfi1u021B+/C/IczNBp9AEDUiH8GSwMt7dqZO7sv1MESSWgOKRJ6nGjMmMGSePFrbP2MEy4sj17HjxWuDUI5SQY6z5PzQYZciX+aENHwbjz5jV/JJdlymTs7eJa9NKmyesJ/bGEtAXYLb4NZhE7LqDhV3SxTmXD53D3BbF9MX76T4jeHwiinjzAkFgcLRjCqXjUoHsfouVxS0h37HRL3BC/HwRTo28bt3G8dE/2cUkOfc9LVHgzweA/sKRZxxbCL8Ej6kc+5K7IY0X9P71Rc5gTZlh4yAbKdWmNXypm2snMOxOhHpxiW1d/Qy4XWtVsiziIbSF1skl7KkdhOK5HNCLeVNbuK59YE95jfuqSsFut96n7wvWVCr32kLkPuIk7dqaj6D5kPD/9YOIpIsHBc/KKD9h4HjQGpnUQdtlis6JWhga0Ch19gy2VTnBeNYl+hD5nycA5OKKg9mB+e30kr7M1YTgbj01wEtlstOdZJBgTD8E2qzOARLzOypuxKGAokppcPBAq4IdNqjgJ0ntsqx05BAUqO3S/p3xmNskD7nN0APZwcJ1/mteQ3tB11722XhKwTq4jjh1buUWBz1t4sjWGE30Fsab0HIIkkCVCnhufUKkZ5eiWqejBD/Trv9SrhxYnCqKfvirvNfcEL8csRnwkCayQ8+lrlyLTjeg4sJsabjIul+EYfXlUBXxRxaJPiJvM1Bhn0qbHIjzd6pMyqykUnOl6NB6f1HbRjFHY3QuSYRmb/R9ZouJn6Tm63Wsa6vImZwtbM2wxYWvkP7YYeoEsVCIDoo500rR1VV5OiD4m0Rrp+Qq1Eh8fhIjsvRH30stT/Ay7FLBosXBR1VQ+KsEa/oEEixXLE74w67JO3d4ConRZtfkMnJUpJwSyZTgF8Dr0kWtaFhTKNTUf7rnPUMhDX2dxLESK9+mviHss7ApEWBs7bEyqenWBpBkc5OA9ox88TZM5JCGn/KJZbjKCuEITCUK3sVmEme6VC5wSEnEQO0JjuLvrlujr6DH5UII+OBhRsTDi8KHVi2YUMt1m5Y3zFC+QeG3F865pa3YHoVZsi3yVN5Qrb9BiHKQa+Fg8noPLktG+UIHtw+pQWEC2uqKczMoZmPi+370Z4xCw5yfkbDq8b6ohbTBil7B3LvhVode+m6RRC4kAxq6JqlKjm6uSQQiLBvsTUD3vnoC2JbRceWkJv3u9K0XixZayhBm09xjpK+w1AdIltj9aSeWhGmBGi/mjxyLJ635CN+QfNiRnsOrReJHgFIqzZknG9TgIz/phM9F3HaHf83LwvmFNNkcu+PMV2Wt5xorEcycAdzDAmRnHVbXbMA5OjrucjFBV5kuw7/DZb+sYx9JPZlqy3/9QsIyPyO9Q5gbgygduSMCQt62KspXAf6oHTxoOXutMneFaPWPQNQNQJ9ziBrZy6UBqZQIo6TYjfhqpK1hI7VXRmP6mXZlFTwLjJOfyq6zUvtfkqWXq6J5K/Mq4hXzmqrSgDRhoDHr0jcFu5U5N/mQauEEoaqkeZBIgywdhKpC8N1ODslXn26yoE5sJ7W08Yb0BCOJtwu6EbYgCaB40/rzdVBVuNa06zguEUDCJjXRgxvOfKwrYDrU7He2PiUxUlx/vd31RoD3nwKdleXe3F6HUD3NKrLJTD0W0R0ZZZSWPCcQl+vip/4BQwsv8h423xv1AnY7cCirG3l68RxRb4DFky/MQ5T41jqcnvqlXzoZOZT2WcmKjn7SYRB15tX+VGEcCJNm/h6aDnAlOSwvl3Kp2riibYi3wn4ybK30NI2Kiu9hFjJ0PPGdG7i8Fvu1FfXN59sd79eSvk7HTr5RPJwiskwe1kpcOt3JgAR0IBu2cJHyVGysqM/jlfxDtoyf5m5vfLW3aP+wKdIGAKUUbrjwULh24wg1eIEZ8Cdlskr5COPCHClGA7MfoVEi17R4yqbr5YKOC26r9SZRcVloyU+UnoVZOR32na9FF7URwHe9bCBJDeKgGo8Vo+4GdAKghMjw4SLT1gSLlKOAV6lbABL5YZu1SLDAl36hdMsHbpXGr86bavOeZNUERjjtUzILrutoy3iITgp3f4EP2vdOTt6z21u9LDhdIyj00NDww9fgX2ryEKeQnVDt6KDmluNdJIRz+sL/XGdMvJ+VRCVd9c/yiI5CVle4hnMrQicmG2gP+/c1EQmWvi6YxsL1VsZ4qJBr5mhVrI/JQfwlTMPc8IGAoNS3rWzCzmopO9Om8KtYLABKl5zzIUCMGJKYCNSfW00gIJ6evys0NynSo0KHr2D3rz80NGsD5MtMZkBnW29iSn+PEDGqhU3NESMBmlZugb5JVsndARqDB3tQf1WbtHn7yTAHBTyUMvmB2xefEBRy1rry0Xxx0XXmL9xL623Xp3f0ps4GWKPaYmRyY/a2TO6GEPqmTFQ2BvoM59TpyFi+KVV63GezR6GgOO5xZPTnEjmJUantQ7nKfwBY8pBWq82a3aWXTwMGFpqhk6YaXWSSdBQs+5GMWExiQEQMSD0tF8aRdh+tKuXNhpr6iU/KCsbjrU7MeaJ2Fea2Li4u8zstVvvzEbDtL2EkcepJo0PwQaE+db1i6g87QgAQaVQbLIgwlIjLKy/VyW6wTYmCFZIJMJTkdCboUqbl7QOBEjoS6cDUqgxCmrxmTLROOV7kXSgKQUwTOCSmEoRqhf+SRKXgQYEoQiISqlnGypA3ERmsAs94YiDcSsSmMhqURhlIKFea49LGeOrz4y270doATTTJpi3aTJ6nhbyV/KbAeoTclmuCrfXk76lO/gwhAHTSLun6mFL2PhfV6jqpZWgg+vKpTqLaKut4apFTOiW8QqzwRh18O+6NTn3yC0+hzRDeZnLAaRdcEB0zw0giiTjthC+JwTzsfR6DGD9bXuFdBOMTjk3GU3A2xwldiwBVncBMMJPXvB+ARpwbVBw1g4j1oIgiZpIPk1csXf47izvYgNkXdo6jS3N3SeN26tOexMnyv49vkVNRO5OeDTwU4PIkt0DrMpQ6cS5zqvTS4+nTBYAD3xcN+MUXqtuTD5sB9DUEFoCJ3IuJ0LkHa6Hyd9BFp2IoGgGsByDxwPIcJutg2KV4jDOcg19yIJTQGOqF48tKBxyecY2dhTXlfDscGyR0D2j+1QXrjmZn5TdWxFx4qjQqbB0eznKzhLRvGaexL9zQIP1UFBNw84MdPF0cUywUWwqQCCnd26fd0U6jYGDsDOVM+ogYZ5Ah/L6p3pVHp/AQ3JWxrP2NqZLdbBMbQLT21COWURvV39BPbJJkjZBL8PY78qAfo4vP8MkOqG4ipB+iuMZ724CUBlgVArOjZYCFuaox3NaB6lOUDYp/RATlZkPprhhIuy1JjpCfN1zPyEqQf4+gxQmxdF+3Mq/FMW6ZaphEipxWbHKeQw06W9QqtkMLc7TdsCGrbsGyIDq320SPqEey/DAVsyhVCpzLkvsC+cjx8xTpeTPEZ2rzdQwRD6QkdumVUO3hGg/N48uU4Opk8/jI6jr6Ijo8j7o7o88+jL0jyR6rqPhWviUaCykM95q4OC5CWatHwyk7jWgQjrfcmKGMqOFAXdU4s60aSlv223pVWgQz+7c7ALYk8Lh88x3kwUmVso1IcFpebcWq8jCKaP+/yUkl5O7uKbGuuOaJOkmMN1rsNqAmUUYIUfr8WjDnGJmIkahdjoroOVxMeya9nNK15b85ukup9Xs9o94ObRl43M0TWm34pjH/V8iLDSCfxUQSejtUVRIGu416fClJPIIXBNmev0WhdKMARNLWJg9z1G6uhMh+FFDN2n+Fxx7ycvr3jdikMI+CQA13/YB01QzdgmSW8D4w5d+1a16E6XVyn9vek3cn484fR4xNc4zhQDyH8C7RNsDs0mzzfJhRyN9mVxUVVXyewOmGN/jK1d6Lu9fCewkZwCPYpt/SSmteNXTp9Z6IHlDlfmAssfBxUEhS+WUHhFO5CwAnIkxwlR1nid99miUGQpXcXYuUJlotFoIlXnGEQjZarTZ7Vy6bMts1V1SZpHCKiwkfQSPxfB696bxtC92BCr+ZijulitivLvGkRAbMq1nB8CRim/A0HbZ6V4LREgd20WqS6gONK8NPjaD+h4i6gl7po1IxGuwdIWfxMUan3Ex8Rez+RGvuFbSZbKGczeV/U7S7beBaqDZeeTXZNHmDkghvpivxLmdV8wq6tXED+I9DttUm+rVZXVPWVSnxNm11vEwBryCY/ZuQWW7fpdHqxqTK+miTlbrMpLpJswgHqR18VZbO7uChWBTRyWxfvi01+mX8N0vC/nZxo27CwvUN/R7UAQ78PX/43E706S//RY76k01jws8ua1L9cIj3871YR4OBEz99Ez56/efv85TdvNStfqcGVeHH627faaJzxMJDvi/ZGQIdJKULZOnADMwKYU4rMZnMMsGZn2cBvEy5jx7jAU6RaSy2bjoBC4cTy5hPNpl0DIbpmAmnQRQacy6TwYZCWqXi2I01PAaxnxo8wLAFYQraYCN/QrjDlYmMoN55i8beSrSjFTG1m3ZrNXP1mwCJAdDQgUmKNHwsO9YwtKYwbRxoVjm3HU4IcHHoIeq1Eh75wwt6EvML9AgadSEEKbKxTNuIYUmnOVCLu+eiKQBu355DQ4YQI9sUh5Gzy9C7WAMnYTMpmS9EBDlnDJtCvgTpJkavHPRjavJ5/AgS3pEMj3hYI4BtI23BarQK948IMvvYAmLaq7xiE+30m0N2euq04squJELbdYhEFx8VusxnTyQdzw877FUk4ID+hr/Xzl89O/wu43b75/vXr05dvURXzEHPAs5nPYhk1OZpJg/dBVgMHJd/e4hw73xWbtQW5gDnoia6Sq8JN9E5GEf05P4VvN/b27eWSeQ5RvfrFycnJCYvEnpLXzbCt2TxxP5Og/eWqzjOYSjghrMIXENNhiGLOCcH9md/hDXqGA+mDDCwDNGM2S8cCcQLndMqUfCTeuX7asqIbtxhRgqr+dBzNKakbU2JPsqHAWF6vi5Tn01OAPIuTC8BF6qts25AC8Dy/Kox5h6YQz5bUaWCoIvcq5zwH2R8+aKNsg0FpuL1GQtNEZVCOgjGNgrnN/odNIrXoKxQsZdt8HVHhtGqkEgpGB0ugzet6h3zxdQ540LltNlQHaiM++VagdyifVsnq89iH8qXZFwkx0TeKTbuIlw4NM4S0ZATOnlMA8pFZrnQGR8mT6fyvR4uPR0fpcfJkevTx7C+giIyPnhzBP1IgfqhlORAow4twtn6IAA/xk1hIEQRm831eAyCNgwGxWCCranujWCB4n6vqIeSPOzA4iGN9DLyfRXk5jpDOBHU8+RptbRdFeZnX27og2m+E6BCgznZflM0QVscqa7NNdakKLvo5lJoZxA1+IAQ8UeDV0DdI6StfvP7+xekbCGRoCNq1znHTgYsuKLGIsnZZXTjEUgApHSFYImobNoTwsSuLH3ZI9IpdgeSu7x5hFAoh0jA5+qjM92RnTX4FePk8jYQUNjFz0EFBEEsd09eiss7CImN7UMfs4966PKWUrLxZ1ruyARfBYpV7YEtggAGljfuKMZwYsHcNTLXOKxIWleSiYSt/gJrcJ2xFgg01hBSj/RXXaQYKwV0JuqcZQgUNkmnbkBKXG/7ELANy7f5y3UWSih8L4jwr5vQxPRmZiBXEUlFs2wBL8Jg/nE8fO6OqzG8NmqK68zzWmDCuEFVgroFlhMTlf8vUwORnpZ+K+Om+3dY57A15EBqzqq7JH8QrOc/qTYFOJCbpeV2sLx0aLHu5ZuvwY7ZcmfA2RcjTYE4vqNXsFhMv6aSLqOeNtaBPCMzeEnPmQgmDxXfOvnMLOaWfo+548VaU9M9E6Ie0O5yc3cBHnLmdsWEeE4hFlKsLRFcx5tXY96HjobHGWZLg2McFDC18AXmE0Y1q87rMCokbZoQt2Mb344izpOVXMUTzH5QP/dMX43h4laVShCgW6Ad0qvztJp9bCX43cnJEZJPKa748J3V+6gtieLdNNw4cmIR7ag/I4OonaSPvPA9y2Y6N+5C3j8N1freNvUgsAyOApyNuW9ubCfwv8ULl4O3EKGNn0fxP/fXqC7Ry8XouC0PMBJn38N57fcMR9kGjtnX1Po+NlQYfJNyZCkXgb2LmB5jh7NmdBJMIDzSuh3Nb0D2O3FV445CbB7uLQh28TnAnXLg1agnhGqTZlHgrzbojttUOhkDaJJ/x45Ex/c5Z0kAWgiaYvwK1z9+pTQRvkJR+qSseG68twPFasozgZrPm5Cy2JnmZ7xNNwWNFkhy4cVRKH2m6BTWzDjZCoQA9f9cCh4GPxcSPUXXBEZC/4hkSlDz89yFe521WbIShmTaI23Hk4Cpd+0Gtb/E+KF61U9FxRHkajbM3UCSeYfWqCxglknFMDIiM1zL18fxMVdRTQhiEI8+DFb6Xy2F10dMVLCP29gT9cUuR68MN7qCD0Orkw1xERywbDgExFJ9X6yJvjLnR8GyjZgrSegg7rvacN6sUrrLmCqyEM/wGc3SiEhh5UxOKLr1fbbMf1OLKM12HiICQHJV72KU2XsZfR0KXrYyoZk727uH9tpa62rV4BnjCtT27dKenpBO8HDE0DM8QPhp7gqid+acJl5scLGaftNzU3l56cPdUbObB3c4LqORh2VQAnMnVo/2c6of9bqRykrO6u7Ksmbjal0Tnq97Xc+dfyjgMkFYHNXQidOQsu16Cl4qyF7X0vfZYNr1q3xgsUVYoYHZ8Tu82eQgZMRNS80g4W+C+v6O5mZAe4hFSsyCJEXxDP5n9Ba/Ok6xs9mJU80QqrzBlBts5gHnvDmp8l7Eq3f2lpwnC6w7gpeMIPWxotHnROT4jMQXS2jxwHkUPSQ9t94aOOpqVQyZ/GTlleGM7E8bguhHxRpIt1+oCS5FOmUqIVirEaaLAV0RgYzh47LJihT3TTiSCLW90bd635hsw+875g35bCtDm8FQAXGB0NsJ3PKSYo0mx6Gd37kg6tC75lyen8TNeJrAOrdyJcj4+Ri53OPNm/id0EhCyQ++BQQzlaMQnvYBBFnGgy73HiNMc000aSf+2noc4/J67JMBNgrcXgJfBqchj7V8acROcyFXQNZZ2IwLlIP+QnOAEpGau1lyMbH60YfZsz/e7VIL9GzUvS3Abg+8ASYJEjcQc5yqVp4OCFhnPJd0hob6tlk2OMqdLziSe3vdcFd5q/aomrkbsQsYqCRDDqAD0fVOpzB2I4DJznW0T0TSCVDjmSo2deiNNR12RQAilsDB1JxqQ2HpkCVyJrvcCWXCg9QdbHlxhzJHXucx0hc+eArHmtPnMKI/JaoMEhyiEygeU4/KiqvdZvW76UViImUu7AhTwvZPK2V7dByI+XLR6z8XvO5dJk4vPCHZ/1coFAPTlEIiFu02JbRdEHJN/LLbxpZvQhlawafMtO5sM1UnCj7GMEBpSvtfqJJjO5dErpTH5UZtvyccr3zbd2YfQqgZNEJKl9katN7TgZh3e06Z9Rvb7X0W82XVIGrrM2851U/k3PGHIKMYTpsFjx1xSE6epPT2NuRt1VfSJCBqLNJ0/XsgRSydIr5byXX4zFTWzU3wly7HqntVlUcSAW/+Ke563+zwvSZaz12CX2zUOus3Qyn++eDEsBxr5DHRtBIb8iAnqOIDBkwI1GxbSRJyrrn1C49S1ke9dAGdSlBjg7ZUJPjRaIo0GtG2OL4iHQPdR8JUswAlviUFaRmPgle2OaCBXwXySrmDKxVCGWA4rpjvJXT+rvkBNLCyh0nCAOzBrP6Bp19mNi8+7VkJFLjG1jQVsF4xTmIkug57wkuuTg1O/WndKzf6MERJpbG0PibRLieMncsvcrVdeQuATT64D83gVL5h4e9FrdDGSIRy0HqdlxOK50lmqwK4XLH9TkkVClfeXCtYZ3LRY/oOB8fY8hDJrxGVb5WwrxWUtMzyIXZyIm52Pb3BxF5hH8YyG0CW6jHXPVrnHUTU6mh1uGm2Iqkc3btzndfWO3K9vA9iP++6zYOMuu/ssba3hLdPbWu2eCpmEW6rzZIYPNOKWZSK7dN7lN0gnArnwLhusoPM6z941sXhBU7O7+7TJYGibJt907knKJ+2chDwcMx4X6dqB1Te8B3M9vU34n7rRUoHcTXanjXZlW2ysZqvzOd8kvJdyc+QoPLxHUGsxvxnlCrXGvwz8Hm532TVaFIN3aXq/6z1i+HKvWnXX8HBB/Z3GzDsiQpHFa/wnXIausxvMeExSFBrXFTgO1YjTL9BglfScRfj+C4JKWGVNG3fhJFQYy5ndxw8OIpS3sg2V9QTnCHg24fnWEfwgVXCp+geuaqnozqVjEhQbvTAirjia9bDyRsVMVWvohcu4G4Y0Cn6Kb6BZED3HFw3tJ3ZZWM8eIgRBQqRab9YTUZPwpxPyrZtFcbZp8zqm40LJx98jPBUvdAegaU41sG5we6yNA5tjYCBaMYGor16vZmvq0CO8UyRUSe9VsYDbAOmgEUco3/Ppnt4zK1SDi01BlH5kpckgDt/AWd5Rb1XJ9pQjHKIXfbYKLMfh7tytVmUWaQytwYp2LiH73isIn5MSkuN7JnxgNdQ0+oAJp6Yz79GY/e2tn+U8xmqSpErnDHlAI9eTOaC5+SXo2Phmad2fVSvZ8lvwcYdPrJUDDc8dvT2boz8Yi74XfUUHOpvtN3mb6wl36+uq+WJwj7uJ3OekeNog3MVsHtf5RV7XVoQnjm18mAwrpD/rOYfhsA8fdm4XFkREL35OmJfz0l4eScEzc0YYX/Nz35ORjmAicgEqd1xX6iztTJ93y//mXGVimOpi5jJ29DAN7EjIGbm3OolP3Fzd3A60q7rfeupVcy6ZKWgxfmmztR4IHKkgsocTG/CQ0k9t+U21q9EXijdAbqyT8PWeA102P1ksmJ8PFIdywYcpk6bCls1XJVxmkLnbTo0d0ZlbfInPWl9S0SaW+Z5u0NLf6kVFgjSOQP91FGoy5jx0cctXTrq2Zhhov/zscbyLvHLxgktIXmuDzhNDHeIpzUJ8IN+gdZz+pBeiMxOzOVkc8RVR+8ZTvnuB+Zk6OTH4zt1ZxlsI4RwQqjpmRw62DBFDj/gUnsoKwYfIKwyl6lX0miAhuMJFTaYu8FMv830czhv1eKT04rYBhGCLMC3u3tK5XLxMVG74mGF7PM5ANrBDLAlGU6HfZl1hRduKPDdbSoA4M7ET1kQJAWcGq75o8IQLEFyHUSUBv/HYKJAbiXxnQTty7+WFEEMbNpFzKaD8oDAQ5OaLMCIdDDTgXTuR8HSaxLgdBF3GEhRravLNun+vsZ+IBtY2X/QtqV850cKM1RPa185QzANWeI4pWGULz/ycVhLtsqJoF8/nUS6n/NvpYrg9g/KsRBhunFu/Go0coTgs2NVmt86X2a6tOBJhLVgQMhF6OMBnMyrUeS1glfAOYNJvqlW2AYiKVZ2Dmh/SNO7Wj79FLp4JmL1c4cV3DPIbU9qRL2SzMfdiCTcr9rxsGMMQEZKKZimiYQ/kiajPqvIS0Y4CUEm8FhHVtfYhs62CmwlyZbKChB1kmeO46z2InxkGZlglDeNQYEdIgHmnll9DQ3xUaE0soAu2mfonbM0sbXlnsZ8LLQD6wi5Ii7h4Z+tsz6g+VXyDndHdaVgHZ63QboThNh3uDaUT9oGEHghiEsC9cIjMi+ffPn8bPb4PhYaNE+NZ5UUXZw3gSDpsITMX8bBGJnZrZUUpDh4bLx2VN//HeoFpJP6ZPSGt74uV6qc/I0nFD5aKu7BQVdm0NYRmRSsNgcuEZ09CQeEBR0GtoGT6AdFQ+K7cXXM0Fb7FSxB1EIfJ4WMJpL044vA3CMxe5xt8DpFUR9nRODqqj1L3/lBQHRVNouYDAhEgX1HqWnaPgV+9zuASgeUPFKvMQWxr2tnjNPDaslONhogmGWfGHxnH9HvWAj+E/0nmbQW+GcXFjfFxcToHujYGxOi+Z6LnvNIHqWaQltjFm/Cv6WZLnpzoHyOyJEZvRh/4DIHdZh7D2HGolNxtrghZgbNWTxRbB/Op6swPtSFw1LEYjMHmeytmhOpiiSyn4mrm9mWnAcjX9/IfC3QDt8YjhGRslJR7xGZxTZ0ajyYlHneSMKolqHM7I8dmD+kgUwvO4GaL33MP0UPRdcz9TjjkdUUf6g0aGnNIreHftxeplLuXXiA1CT0W59Fp9IFF8GnUUzPjfGTdN8UFTKyzfF9AdTOS4mmEN9p65c6J8dpGMu4PevC112Hsg/v+lmR/CoLqXmtN2N8n8t1I4BO74A+FPqE+st+bwmFAcqIQ0pqOGFUizw5lpqWzllQrYEjYPKoiP3OfX02dMNT5xBCxCZdZ1xXEz3LSzeXA9z3QydhaZ0GwfnrmvXPHsU/VkWW4P3tq0EXn7rr/UP5oB+MLiJ+tBNztSo4GkcAziCT1PMhG7HBsPGEM+TFbcDEFoN3Ffzx9/eb5q5cx6pYIa9QIt5QQzSdfzTgFhlZAbJ9ZWanzEQcAn8SPj3BuwU1boaeMqjesOIw+XqLXcL75JupQdDms3KC7NrFDaTwz7IASYLtEuW25HN8RfvvLE8SCM5u46Eli6XDUGXjKEmwKgDazbYZqJuclJjcqFD0GnPLEPRIFSEyfqfKDf4veg396eg6r0rAaDdymBzqRMjXaDFQuYtZ+eMB4pJscXCnh3roWxxfrtJitYGqDQmsP3CFOJQEB3cLq4GYB3V6p16zCmVPD55whGT715o6Dshi7qzz35UJEYs7Bv+9jXVgHzQlG0bbaFKsbC2zH7uBlk13k5PIQI01DPFL467nM2zFNwbEb78VIHJVA1dtB40xQWsRDBIuROiGQMnIyojWcoyV0mi1S9GZ8l9+gg8dcMwgP4MTNtTFP3rFOtbGdM2M79GMd8nTRBW2TNnmwbuC5IamcCwM5U7BRoJln7UJU8fh7mrXgeizL/wBIXNgBvcrQnn5c+MuXhhewXPAPnNznhHGtDynrjcLBkgUAqkgrRFRC8ZS92qcgkC94SdYIDpP9CHgPG/EHA3sNSu28jmn2x1NaF2Y5oSxf0I2uoXPDUBjBmtIAL0kxF+kQm5ptTACpZT8aGTGdjHkCDnm+yZdltXfeNKxZwtw8f3byeacaeC965PokFOydiEzoco3o31ORpygsakNgZ9Z/HcvyzUGQDEHAN6zypbB3uJtcZY19xFwjfDXI1upqbyk7vVuK17coOC+0tWgSMPUBZqqSYlbxa3MRJLD4UeQ5GhLNcrhMXXlOtIYrj/XMNA5DKvm6heZykJCqqQ5YYE514+eEEnUbIrDJ4AudIz0fDHgZYeJ9xleqAV/NstqzsQ0Lgr/njxfiEfRF6BEkN97Nmr73LCZiIyM1MlNXoSR6wFr5U6wgBy02HROJGxe6/S0CS8mnGUb+b7GLSG937B8iMdy6zlW4eVo+aqzAGytj9MmdNem3jqSeIUDJ4F1MP5QzGkW70q61OYYmyGQ5dhFI6WAIVuAB53KDrYYt5T1BUSMg5CWbq12H+3ihy3GkrhF3bgH8IcsPtyOkQsjXoW+DWZT4mz0abB88DDuBctI1t7crzvlEdHsHDgz6Fk4yckmUUJuDnSL3YCyfNgN2EAn8EbggTHU4XxwLRFOZU6LFkFxgXFfnBuCNFm88Ycn/ogCvn4QN6QDclfKspITHTLaI8O6CUNkUQBZo4hMlHKxN7r3b/qTtVuiGNX6tO1AI3vvIbb4U/ePmF+tEGG/F9QvNBeNl6IeU4fsvFriBkMsOVEW2aHSfcBPt0M5u/RiqCxhl8F67mD8mcZ2y7ReXO1LgZ260Ux4G3W/6PEB1XGm3IfhKQs6pczjAxYm5Q9rNAgTUEIz90KWYz0O4Q8L/D82n3unEQwYz51EkA5eaSfshJlifKfWJyJlRjN4GU6zH7cgXcO86emKzPwBuoftlxdhdeZ2LHX+duA3lkfGQTj25tzf5L2xyTNen47NraUDD55oiGSysou929LN9fm6wqNgBlP7ZFOedB5NdW2zkKTC0KVyVolPVuUJWXW3yH/VHcVlm+mmzO9/WFfBEWHyrOzCt4Go5hBmFOIbgqiFAU2A8GEfymACiVlfFRrHQo1n0qxMBCatqik4UxDTYmwBHkcKYVNshr9mbcUHSJQINIxAuQQQ+jJJ5fLkri1VVI5XqxWR7Q4K8PkZK9E6+QsXH4UXAAtsyryOrV+p4ftbMfv2Lj2fx0eJhjCQIazV1x5NYz2D4EmnYP/efca4TYGpGTveYUOuhjiL0G69q5cxEikIgi0zgc1j453FKSGJiRkeVJPs7oHo9+dWXX/7yVxSYS1q7V29OHYmmliN4hfHZiVYW89LAfcDWb1dXSX0e/z+fTY63N+0V3rchlXj5w3hpWDC8ELLaeNdePPp32qwwTBVUddAKA9+GXwsMVwOzNV/LuBCnI55YI9QIVpsNQmmvruoE2wfonXDzi+dPH/1luYD/nzz6X8vF8Sx5Mj2L5389ixfHZ/HHI0CYOz76OP/rWXMWH/36Fx/HZ4t0cQzwhk1evyfESJ0lH3fv6d91tr0q849XN9u8xgcAeVtk5cfdvrksPgLGNVwhPoKuD7P5OM/2i+ay0AhZwId1XKg+Zyh6a0CUSh0nT776bH62f7RIYXOGr6jx1Mckii6FCWRGmgOgKC6Q9jOeEVWdvGbCkAv6A2C2UM44Yl/hqpnQVPxxm5Xr91ndJJhQLqvczzwhKDOc0v8n9h7S+N+gA4ehDQG+5mKbxGfxkaIpASs4dhDSxTBGAoDtEhQgTTLUJ8fJkykgNJw1D9Mn8Hf5nv5Mnkylb6KHUR3D0+M0eTI7e5Mmk2PADIS8Aapu8uzV26cvXjDOKKjMsSiErM2FJBwQAxPIUSbAwyiGTDDt5LKudtvkC46soDbiHkgjahM9TjU0sHdsz5rkyfRR/vHRo7x8n8I+sjiewz7yJDENGiy7WziB446ibLPPbhC2bYtnMwKx7VDbAkEu8B/ZD2FPaNhaXsfJXz/+4hcff/3x7ByCWs7OP56dr6uz8/SsOY4pQXI2+UjOhelZ8zB58tnZm2OEUc7aHBK++djkLbx5dLY/zj4+qs6ah9lmQ/VAzFBWjxImruymuJo5/p6eOWd9/D1jPWZ7VVe7yysGgNVNsQOGAOMtGTuCpbOzs5KQI1k5DslEXwMOB7qpxVTjs4bnDne49KeIZtTrmMCBHZhcEpyjx7OPefm+qKsSWZr9LBUHweUVrN/5F4sAT1S/8RcPL680PbSf/LXO9kuuVjL/69ligQuExqPOJ99+/+Lt8xfPX54ahYerHm4v0p9H8RF3pvYwA3OmaT9NkXO9RsJRmKRWmWJSowLM7CU6f0HOb/K2QWjWkpye26usBGTSaA9BjwB9jQeiKPUgLB65de2WUuOx1VwhLihuqD0H8aS5ilMlduFMgs0CVtBw/3n1ptX2PqsLcmzAlStaN3ROjB5gFUZRc5VvNrgy4+YKOvU8o3/X/C//847++TtVVNljaZxIQok/jwGFGxjrvWnBZ+mCC4uIziFJCtLQjVWZ4ZRzdAuwQYlUz5RUxHxJGDEWLXQ3Gmgo/4fR4yAZsKL7hWI8GX3sryTYT1Znf4n5JjIvFmmqAe4wmbyIgR4hkIySdGe3K9RtwLP0SRJKCymsEdiL+eSD42VxnGJFUNATLS6HjfCknlf7Us8A0MO631+kNg61f5sG8aVGUdeImb/4xcf5r8/KBWq+PCl1nrXQudE0wj++wOtnW9Uls8RBZpNVtQPg8eKyTKMH0RcszNYshkJp6J1YXOIlEY7o/0NGIsgBCSs0kzgh/bR9lMa8furWrJ+zM76FeiXRIcBEmuieU4Gh2KYDGIymrWlHG9NnEhPAcQ72vJ5//MVXX0PPOMzfZHJ8ln7sSnqMFAY50i7F9aB/jTc6FqNmE29T57Ph4dn+4ezjan3W8Kn3KLU50wT2twl8GWwMQFUhN5W7d4gRnzKOQJX3Ue9IwnLoNK3bCQoPPCRU+djdbEbu2DLyj9dGaRWMsHaEE7f+EtuGsYOal93+YfJkNtPe4aVAxHv9HcFb/DjaVk1TnG9uol0JNsoMjv01Ho6wWbLboh6Nfl+441EG5a6FR9cN9iVA9265Z0TwHk7udwRgPF8QdbXdaoJL4Vl8NP51kp7NzxZ4M9TbJWRqpKClikCpgBBBjvYcgqugXh6Lkkqk0TCDxleMM0huL6JCvFPV6/n00S8XIodPPrdn9+dIA4TnHXUAao1AfbHkj61gMpWD0b8N4n0re/T35eJsf5ycTezP9BinCmWehjJcIf1up6u4ckygbnqDR7v0e/477cvJ9kty9vTjfLJcpNw9879OFt2awPDKXZWfy8rAXmA+Nxj9TjLBgoN5/JATObRpRBdLXFl8geePfE0OCmpL0KHIB76/X9fVJoxQJfVJfr5s4WAmjOt+mD5nVAUsAtFM+VR4qKAB/TPVRiOAeNydOotUFjG6r4M7Dkgx8ynE40VzlOCt8sRYCbP2ihQx+E6i2ziDhU5FlRM6hnVTBVq1sYS6UL/jlciJCm6a9QXaUsuzmwQ0aZP17nrbJB/ifX7OFqFb2th1yOivJWXo5oNA281RX0leBfiXV1/RcHKNNYUZF3UGg9jSlizKHzDh1GrSjH28oTLZNKR5Yo1uO3k4pwf2thI0zMpnrcXnn836K88l3oJhvmoQ2KFqJnzjId38sz88ffm7V8s3p2/fPn/5uzfLb189+/7FKdnwRjBbMWSV+o8oaXbkr2tUYYBDRtyY5P8JRRnkI3gI1YZGHhjFfX6Og+j1DvoSwcfsdswatm6vTnI8JpbuDbnQwbechByxUVXVGZNBXzmzed2j8uqwBGzeeb00l0ta7032Hm0rZhi21VaH4fWrFy9eff92efryj7GVofGzqekA1MKCNQj0xny0YSLLK4oGEzwd+Loxw+uGdzBSRr5Ez4IFnlKmZ/4Idz6nktxmTaNbptN4xp+Dtvpz8CH8nJsY92lAlWYNL0RUwXNbQ/XPUQ1pqsnOTshgCx/gPYhJHMVMUTWTi4Y1muRzEtlHfI/tuQZjrW5HPSpY26du9GTIZfnBkuflXzBIjs98Wl7IJi9LBtxmlDAncAmDyUUzQJIY9QsfwMtAwx/bvTqrL9/D9XLqR7CIkkn09h2l/ijaX1W4uXcU7+4KhEnElxGcUKrLOrsmshkQbru3XE/N2L1+LEizS+4SyBJBQiI5lvGP5XazQze4Nm9a7z0qeKG/aGvSkwnL6N6qRAbv1e67c+n8Zqn58R9hYLKAfZAzNzXA80LlnknltG6I8MoXZUfRVYUC+qfs0bK0UTq83OUNQZ/MZXZN/vTmd8+XT7/77sXzb56+ff7q5dg4TFMS4CEPEsXOaiMVfhjqLiY0qie+6kKqIEcTSsYTu0jJk083d9JDsP4BOgBM4w8BwHWqMgaVruZPSIV+fZAOc/V3jCTGiYCqGJgQi1GUl++JPqNvYz6olR0ycOCqpFSdxSW6AioVtwyX8/ExPSjfw99UMp57m+wS7SKPHiVPpqurdVF/JNsNCFwfs+320bqo0/ksWiRnbx6CxvYCKa7AtlC+p6ny3Z+e0XW/Qge11X6d8JHao3KEEs3dh67y0PmBmWP6149RulpHoJRsfv2LxUO4LuLil0uRWCeKZl3UifwiWzXWkQH8RXPJ1R5OCBJLsZF4H5Fhp24xinfyjoJW+C98ipLrNJpLhqYrYMY4GfjxwnOVRq8j3bvR5ssjyCExdEr0nBrQ/SHKc3btXZfCEz5OKfd5+OLNd6ffoIOgJ2VcZ/U7tGmbGwA/WyBPD1wGptRpt+jtTnaaObSWwLMZwunRCmwW5mhY4EzWjkVvaJEWvYnw6JHsGG4OdqcPKG42GTG4mE9moKrrXBGoIBiJhTEudSrNQx7FqK6EQh+9h/+fxDCgVNxDKK6nbZfFe2zK0C7K44cHqqsuXeVhio+i1X6N1Ic4aTuTnZ6nNqJWfSuImnJKDRtHcV6+j6cRrvx4tccB2wPfI9YRvC3gX7EACc0RQGov20rdL1Go2FjqHJbBZMU4h4HJdyiScfAl3w+oUuQkCLpV4/hQvufnq/3aPIeq0vOmXRflzBTw7PSPEG4qL6tda99+9/y7U3mV17V99ebts1ffv+WXWd2CS+CyIddOYn4mS6AviHn89t6W64IrtD+qXYt25wLjzq+vQUeB+ETFdQ4V9Vwc4CDT0kw931Li0x+3RQ1Oeg2cEfAnMclgEfxkUu3a7Q6DVM5j0AbyIKH2jIU+oI5GN3LwTy6AuRr5nkFh5lVn5KKyjdRfNZN3xWazvUyoVUjlR94ikzfPf/efz1+8MPK69R8gYZ12DF+PILvICE1fsGyrXXvAG8Azz408k14NTlNNvkaTFymFUZ82iwLbGZWJ7rd19+kJwyeghdBuoR/Y6YJupbg/AmUS2+rnKC0LKwWk8SKsvNniKTTJNFNW7D7Jd93OPSo/H9MCNSuDFu4iFXlarmVz7BLbN9S5ABJjzIEucoCqtWH6GLy0NWgWYo0je7LHBdIHI4MvE5/H6ehnEjuo3klOjwRdA95Jd/gL9XHd3fHJCuwuLZHLrarr7Q6lmxVQtyP3XIaHL9PlfQJLHvAELYEaBHjmbzQs8fQ9Rtf0ByVC1DBIU9eCN0zxpGTpgn/kkQULsrxjNijRPidYjZlBFtFIefcnueV6rGEYy55hQJEjLVsuYSYtl4pBhvC9tM/X+QqDcXyd0RgBrCkog/iZTaz9G4zfPcXow2+gj+AmiX31mjNL4CPsDyiCTlSBw25+2KDOP7sGijo2EECQIXZ0EkPcPqaawdba/LCheCDMiVlMsXMEXRv+7uZCKWN+P6NU6npxAEfkGsLx2gr/VaBMwhCp8+tKAEbE7YC/tcgm7Gd1oDbD2bmmEmBZt6nebPuXNIZqdo/GjCGChd5T1x/IRQaIW5+t15SX33TKS7wFqLB/+YBFan4zQDMhXrqXe7Ze+w3nllE5GBaFi3gmMET0cylOEdyl2ltQsff5v7TDfvqk+MS+o7b+t3YfQmP29V614VmIAQXyJ5yhq9ZE4XDM1rLbvWQ8lk97er7ivEH60Rz6u81l0/dexhE6LgFVfXfUpDI9r1IP/McFhlPPCCATxWa4zOX52OQqzxxMs4t/uf7iesmiGlUeQ5UxOvOLa/tEqkNQThzuEgkD/YFJCphTNI4KcUr0daCKTTgczveESvoGmRMuuvOcYFRl9kmH0MxrED0aIrT45+OFmeJufLvTPJgn99pDvIq4CTvz2zNzbQrmu45qZ8p746q/vKmuGF2Eyaq/+9YrD3JvRb2iZl5xQXWJG3jZVpc5WK66tQ4SUOWDhzYMk2OVuvyOPZl5CC1oHxr8uqfU2+gRZNrtG+U79vqGQ0Nn/C/CbNAbieDp1AZa9OjT6iTe3VhGJLBo3dI6lQbeqUfCz+xVHD6YgSdN0IJxlNXnRZvX8sA/5x38kj+o7jkNG0vVCHZg3inigXiaNAYGwqWDqDtclfE44p0AQrEEHvl77J5vNHl83/5BmDZXDGKaLH7aSNsmz0wLjatnJ+PhgQjqNJy5L0TcdzSKZsmjemhM+vuWcOMMXbHLzOaC3jtaRncATAtpaAVrUT6yYHO9Q2lb223n6NNmfk+HDywD/vfOITHVw/4U9JjjrAbryfFxhQZjDtNz8YAOoIEz4iv7vT6X6yQsTWEz47nhfuLoyk/aoPGX7i/kxgeFIk+XPXCaLTF++0+XDglDPhwxwk00cxdLe0UFRUC+apdwV+T4Tvpgsmb4O3jFN2FBSscEai/vX9MOy4jj2OzNyskYKFXIYW1FHd45w0IOz7auVw4pAVSF99tx9L9H7NCLeEXlMi/XEpp5546XOuc0MUe67SN2LnSgLv5xK8HuJItJrIiZ4qpTAPMP+tKNIlOphyawpGgKlMBXbAAfRwlY4MYRnlcCcDPHdwuNROmS4EH191eA/6rlQOXwlJu5Z+jYoC7aWjRJgv+bRQBbUZQqUbFZ56V4eHW+pMqqP2ODcAsYtHmyEGPochmnCEYZFkHMro8XC4Z+U9kUo1JjmFMUQ7H0+t61e6BSv+2r0IRsQJ0qYRa28AMlD/RSf/IkDV3YDp2Wd7qtGSuEoxdzXA+OgW27pVUTMkS4tNPRMEHcID8cgmsplNVP51iz5GkqxFOAzgCdnPVb9VxRQpY1rwdc3A+kH3UI6cTrMGDkm7rwWlhnfe2r8/VulTdwZyW1HG2zlKOyeLjG32c4fnp/2h5xzCGLTj8zYrpUD9/Z0CzsJWoDmtS9NiDyPCohyW8KD5CeuoKiGCtGiOvalfPmh80i2HpQ5dm0YqwjKKC+5ezS8MbiE7P8sFmIdc5jKnYkxQj9Cl7ROTmuMd+U3oY1YSzqcCLytD5flsdz6jhL5duJ96V9wdqE5bau/obnMlYOTChLqa+qwRs5sYsLW2kpDyGkR5bAVBfuaPQfzrww4T/JUFsTNmG+Z+DpZUbfoPZeDGF4unaPWq2YkERT8u+oLW+Qk3KE1eWPGEUu+ipKfgkOKVD1Gw8/eoQylGjybU4TfSE4qus1V5ZXNr6kHmTMQbA4aWa0l9mHsuwnQUrGGMA9jcTSdb7Jbkh9NfXyTTqJBDVD7IBa7b5qBojOUHxPNUcDHQHblXSCnibcnybbgx9zCeSwLzxAvRtedzeUuBYIMyEbElHvLQG2dtyzUaTqdjnIedon0uk8kxn2eld+h942B2sHNya8ZblnwbEFS1bzCt45YxYZ7IbMWZ50TdaxcXS5yzhqIEDu9axCI58+HknL8C81TWE+sBnBv85gJaRZH5RfhqmEDJiX2MqQlhbleXlGFLb+M44GMk82ACpe5kE6ZtAWuNBs7YJhzZfi2Oa+4w3RrxzhvHtmN+LO6qmJ4RziRoAB7n2R74OSBPA8sA3e15boiHaRvy+o3Eog/oZMgEqEq6Quu/ITOW0FgdRjUOlSV+OEv74uWrxsWUxZ7fJ86/rrELJrL6SrhGt21mfkTS2N4vA43lQprj7Q4HMcApCzkXO5ryETRoV1S8eKm104116cXG+Y7oGx6vmoyOIqy6olmOEOYKjZSRxoKLmyGCR5Ny7ByJPWoCiXhBhjmtBW18WqF6X9Is/aXZ0D2HCJ7sPn2erdcr3eOOG/M1OC+VMJ1sDSkTPg7GCMcPB+aVrL+Lt0zFgO8tlSWsIHXVJLgi/qw+C2MOTsoefA/9iLQDjLemC9y2pvnfawdAfBd4JxlJgYGuC2R4R2JtIdB+RMdEWl3Upt3ow0ZXC7/R1BkTjCZeUTgup8sPOJpsP+KhPmMcPSdBH6k8M477bCb3LQvYOSjhzJF+7AUlN6C275TVV2qh3TcRBTvdJ01Lu8/a9S/ygZ7BL1N4SsDZDuFyfIGao2C143IMUj2424PeBWzhWbWrp22eTtLVHoDAZ4DrRz3AEBDlVFSXFDhgyh+WFTtDljecwbgas2OYrnIepz5vHLp9+exotU3JmGeBWioX1wtaubqk4w5oL+FhpQ/CH7ZCI0DLuyzJs2We1qAMdbcoOSC4IRm05B8IrZHhc22XPrHKNfJxVykberK3AeFRLzfoqV+ePpYjrq3S1xmLqkl6IWpOws8xpn2aV/xzWKEz8gCRuHZJMy3IPHm+Eoc8SOOh5OvpDNjOVYfLZ0blPE+zihW2nv/EodCjgKU6DB6iyIrp2JyzvPb6pyfY9SFqLnoI3VZEEPUOC+OxtGMqcxmXFmFN5ED40OwZsNLqTFUnqblctrVqsghmkyjm+3mxu2DTjUt84g6+jNguEGDTzVlYKdRPGjQ8zUSqGZGLw43XvWStMFeG1dDkd+RWkeyn0TH4UT9J+wb8PU4T2bHiSGMis1UvG7ZdbiXUsqCri15Xrj6YqownFVLtGrWxeCi1h+BPrrJaGN8Pd+y8/rYn0pa5N+sAFkTYLMh5j9RMAnG9kVmCB9ipvA7Zg54gWGGVLAA3l/G2iquAwdWoT5Y7YRgNDyofitbD/kINgz/yAOUpghZ1QEIakq5iE/ZTDVBYaDVGU+t/VZ6AHmDUg4Te5wz8SL0MjjuCIoHgy7YT4sWdg8EQAtxLx1F6JDqeh+5ae4J/cA39Yezhjm+mTRdxfT14/DO52++WIxGnlo08qXJv3luCBpvrIc2FnkTnPZXd1iJAtuyKjxF0gbQbb2JFYwd2kKyxfjE6l694T2ihF5EU+Hdp/3BSAu5IKvoNYEnzxnZshzFO5uf3UTqwRqZvpgmXpLMXLzHLNhdxppqc+BbFILjljJGsnODP4fGBAj4BmSXnrZ8ezhyWlGEX2QE17EYeV82gVRjasfaLe6vRR5vbkm5lK83bVL2i8Ev1mdoxx8akOhss6WT64O5ugm185DpV1mRelDRDdpoE+CytgJkfr6ozm/A/xWGVg3C3AjCedAZ9zMbOgt3bwfy/hAznHaqYyXtL9O5DD5r5iZgx0rMtK9+5X8ADptME6NSkwuQlSZ78OaCaatfJYe3s0qmoG9m5mI55+6p3Ge3X5RMOre11jjPutUMqBfpOmOR26Z7xcKzlhtKa/5QnLycfz5Iq6xqz3XfXXPoxk0cx5n/nBCizhXJAeB5+GYY114yLtf+3NBsCvdXuFRDjoHZKQkzEt0/bD7hT6HHUM3mJBhYW49IxcKas+CF+IxUQp4wiDwKrcFrkb0nMtyHGJBQnikVercPfi7y7xEGLS1VEIkVf7KJFBobMGQR+wD6RNCeuJfc4qbpwfe3jsRZoZjTZyOjAM3bb6dTdXvvZ4v9GZBD7d1cZ3VN0vQOemJO2cvNoDXZiVJb75OwHIjanMh2ctlYvNQRZN8TpPJZSIypeLjw7fr8yV+EOo2+qXBqJfftVzCDtm3HY/9zUjFPL2nHNiK7I2dz2eTRhkbKAH9HBFjh6r81HZLYm6XBQfXwFin+5hnszf50ls7AMo9YoAWDcVJ6t1CibVALpZmQsoXNpl3kQ2aZ8eZS+AUrEcJq2e2r64oYvKU+vp7pmP3y7dc/c6mwhN3Ln0HGwtrenoOQbNt0uYXheCJGIs2IQcZ76Y78ZhupCq2/2P5PMZjQBYHB6V79bGfcdXYXSCVuWvPaHDd+2dM7N7ZOzDdrbQSzAM4JQN+kHt2v1u5iEr/T2ji3ZIM+cNL48kbfmIopvnSiOYVfwJXZjd3H4VjLY13qb3515PS5GVT0pbS2QHwTuKVTj5i9xeruOnI9dIjWnXrz4XgcVnJiQ1dh0+gMvhkOhLqItzgoC1+AjnF+s52EOggy/63IGS67M3aH04ORw/QJYHauU9KYP+dYKl3Ik1IwJU4Y8gQ7DOfzfjvx4tD5MafOX2+q73yOkkO/MbbW/YZ+FFJeW59oUpYNShXgPfVmQxVV0iANPwIAEK98x57XhL6r7TbPZu8GlxoosxdBRaymu9TE5cxbCjW1dbsAxImzN8ktjDSLWyAfVykJvtWNB6m7VKJ6oDgFWRhoqpUgDMbAk0PBlE8VJDXAaG0xteNd/lgL/idfEefdEQ6qOPAEFd3yHp2drGkx3PQ7N48Ey1bOV+LnQ1jcp6vquuuOlkuQFC95H4k4RHpMiTjUH/hBB3SMLqlpx/h+mPcUXpV5xewJy8B+BHfemSx1ski3l4umRQEcI3+/eTk5CSNvuK/RF0fzBjviqXzBmrmeQkcumnBSI2HX7t5yKR8CHuLf8rthIf4Asa3l+DQSyCqb9ruzByjUqi+iGkFf/XegNxHEMNAbhDsmOIdsMO9M3AI6v3beO7yGeip6TryI1/ir7KGZUF3oQva7/Dk5Y53svBu6f6LiKQLLbLN6su8NUWGz7ttUCcBo6fjrzj+xDCS2+a5t0hzZLjW873Ca1HVna9qIAmzDi/QFPkD9A9Iat6oDItYVjCVX201JGLZ1D2qD5OmrfqkUHDp6lX9/4NC6AHJzavyP01280oJSNTuef2U6c9fUY4SQjJVlkqeb/5rfHpIZAl74T5j62uvqpLjI/8ZU/PgSWwr1owNhgdFfWkp6Uhj+HvD5gItQezyEOM3Hdk96VzcT5zi2cjuHVaO8ao5tIDiMXvI+Kn71opT1/zPdzZzNQ739KHtAVXofep8FDp7WnXfZh2SibuDRpsAj2wgJnd6BwfeVd+qWlg86xXZWHNg2n1n7x8Uve/R4yh9cys9Y4/IivbjTj+71zbkYXBBCH22fmS3TYJhdzGjd6ybO8fIU6mp7w6F33k4UYj5BAlmGpyH0aV27mrhM4JvgsrOWIrfbjKGkwea7T0lST19mzkgbMkfyIw7FagqjNufmolza84T/86g+1fYCxz7r4Eyrr49aXebTRNbBkkG8UJMM1H8Fg1v1Z8edgyfw/4QBDJCTJv2KEaMkrMwF4MiTic9XniaHzYyVxCj9V1uTZ6BBy/Rq8eDDgqci2/U5m72Y0dtiKcJtPOKvk84KE4SXlrhvkmLy1u/xLJKViwI02HOV2vqMn6s8wUAerr6t9U6u+lefygx5CpeBLwuIRaDv0Yv5PcQHpRAwj7PM6JtnXYdPeCDLp+QUbAmrlnO7mTrA3Rb5gYL+ndnn8qQ0FbNIfY77LCF9G+4M/b0L/ehIZI93AIr46NTilgHtSuKZlm0GGm9SewIUf/NZviZeeJpqxJqh1vEuqWhLZ/z014iez6nTZ28QnXAK3b/YNpmY8Pl4AlGJuxzTtXb5wYMh8pnjmN39PWMMPv2Dc8ALpFngDYu8Lnr9o1/PsIgHJqQ0h/qidUEyhF7MPK5J6dU937nbgnkeVLVnX2XU4fHIuY5DXViutP7YsEd5gmVDFUm7BoqcIUgiECfX6LnEGHOafs88BYQGYsztRW2jjYmA6d7NR47gVuICkCDQpXrfcPHeIf0d1D8697LXbmejvReQhTexn1F0n+XBO5pa/ou32QkHAPrl3Qr6C+cFpn7/V1+4040tize+9oeSObk1t/v/mMvxOzkC3Fz11jJcJ2QL5bcpjQiYtcYpz/fjmVi2u36gFkVWLxS0wWdNHGcOrTGHgOs9Opy9hhqAD0qsRgjTwml55T/JWyYHT2T87SgZ1yBPlet6ahninaW/MIhr3BevfsKCrta+wwUqAGlOsReH1Rmoa3gAs43zpVhL/gAmOO6sYx1VAqeYPgn4EITeOVmQCnGLeixXfZ1htryq4tPaoRvHq8ubkf9uksZTt6//xHFrCplQ5ePQxm5RJ1KM/a+Vptt3AeyI8dzYw1P0p7OEOQNNn1/ARErP9s1xKJgoWiBweuwwzKFHAyBxGbNO2BVkLTVviGe6uYKlKIYaQYU1UAXHs2iL09GV8V6TcDfXxVls7u4KFYFRGlt6+J9sckv869jWcxZmzeJ5xmAGqkfdnl9wwysEiZT5xvAXE5WVbbJG9y5f1g2q6zEiDEQtPl5sf5Rn6fR5xHilyflst3B6Qpw5fT3brvWv9E/E5NGcD+Jf/v61bfR9hLjupe7BmDAOR4s4erkP7Z1BmQC22p1FWH61aZavVsCxnXTZtfbJI0eRZfoftu0CWYrH0O2EPLf5G3kFSWBkdGffn/6+hR4o8Xuw9FBkiABAeJ+eZ5f7mtYWikEE11sqqz99+jpG2hrSuzsXBg0/utZ9GANik8ZXKQlVG6XYj2NhLUPM2VO9wpGxnuOkSw0VbyIWhxZggxb3PIs2JW7xuMGYm54QGU+zzcUnECKih57cBCUJSAUi/5ZtIJYfIxYnNIdPJtkbeseaNdRtPgq+sOr5y/hNxyExfmuzaMsevWSPsMpCYMzqYo1jQZ1JZaCOo7nL6PkqD4aR0fbozR6+vJZ9PIV16JoFIAbX2jVBB7KjwhL0um0zi9dAiwPPqQm7K6jr6MTLQIfFg3L0vr49L+ev3n7RmextHadw7EYeY1YT7APsIVH0iNHWAnqHMhzPanO/2Y6gZ6t8y1oJuDD/CiNXr1+dvo6+s2fQeqRygrrMQVGQKgqcv/Zk+Q+c2gqRMdW5hYbr7tSqGpc7uxSoAMIzAlLydQCnskO7pmJMJOeAjGkPRV3Xvh8Hq/wPq8ctAvTTvTPIsMSNsFFIPFLLMfBGxEVC5oqKIbZO3aNR7qyCs8xSc+hhDnzW8VWAoUDe2U56HdcgnD/WzJtED2AmzYtTgJmEChMYUZyKA+xxWei0ZCrhIlbaOZTOEBErNgXbYlsNt7Au4syHRP32RMkto2/DbYIYcQDDICemSa7Rjkpm23PJpH/2OYlGK6jXDcKt0BL2ChKXBazKJ/kP7buHS0xfsQLDHdrFb+bI+af4js81jOovov4c91QbZvJDzvAh0XXdPlyfrIgx5fesxUgbeyuCFnk9Q38scqAcxlb/KCZdKsZNdr0uoKQ8BqaXXOzmwmcnv7u2EzW5/hSdiFIqjvRJ5yAuNto3aOvvtZEUKjbIL0kzHRBSXRnknY+O33zTfTi+bfP30Zfnpyc4FGInYzblWn17MDWRMRxLq25rlu/Wzv/AWkwcZ+4uc4L4mAawpzaARB/0SxV/AIgDyLAJMt8tVHNMzUW9h/NbuqoH+DiQLmIEk3zZN9Qj5yP1LawW4DgiNB1TAwxMnR5eZt4nDZn+4dCMk7qxHc5wBVtAprc5Mn07JzmycdxetY8hAf7h2eT9MnZseVof/67l69en37z9M1p6m/jbk80e4C3z1Id0WEGFht/4G2nlAQz5Xqyug6uVLMovJBCX5MSjp1HOFoORXu8/HyIcQziaXQyjmKcN8AxlP/YUkD9bepY7cUqjJYR8W/Bz2fskMKZgaIO/1JYKR44dW4XrnlvHjIBJmBME0EWuvJV54AzNFPurw6XW3gAMatbSs2fSR9gMEdf/zhqTXsKajjHKHKglcglGZ4Qnek2RUI/BJyJfy1gBZ07FgdYu5kvPHBieJELYaq5OQbtnyfJk+n8r2d/Olsje++T9Oznk+MnZz8/e3z2c1ARHz05Qvzfde5Cco9+PJJX4HEEpEmzOp88e/X2KdLGcCO1lOTJV5/Nz/Y/P4sX6dl6fraeLGCqx08453T0M0YRd7wjPv0IMLTI31Vz/5sg3fXGHMLa4RLJy6xs78sm8g2jHw2k/ttufakgY+c3LTqcjaOL7LrYAAlYdF00FwVsc2A7AcdNpjzHZA20n4heGZpqNBrRJnlR58RGbUCHHcznxbtH2XpNbhqMlZGORtusLTgyB7b9ERK4sw7wMbmhkcImz8C8QHg0pDtqwIeM6LBVKqE4krahlGlnwTF+kkiDirsNqXkfhk2SCkB5DT7gtcePuHRi4eO1x69cqeQv0TbJnNnS4bKGf0kyVBXhExENoSjYL+jpZxShtdDtjqDpjGe+yCOdhab54wOTvSqP8lWxhnWfraAbr6r9OFpX+xKu0FbIw/fgptyySpmLpCeuxykZk6PnflKYaPwcP7gCcJsZUFluvItjDFtNJ88y3/8WS9edVOppP5Vnsa016PjkQygU5NOsvPHKBGCAWHsy5sUdO1Lb1WYHHaV8eT2dFb3Pa9i98ZohPUs7uZ/WGyPLpQzPORNybDJ9NjatG3OFx9xZY1djucKYbKRa1heLn42CgaTmbjdZWbJxrIfGFdlyAeoBsZJ5/yALNpJKQeA9kg37ZFtSw8UoOq/WBd3G8D39xJMZ7STUQQTtDKpRyGse77MS1XYLnRqcDaPmnVfrG431gAzoQcnJaA/IiiY3ZL5JDCArwEMdsQNs1MID9OtF0AhmhyItfXSeR7xh6ZEd7CDQZ0T+hTv1ZHVVoS0EIQ4EpjJeeAZoesnoLTxRg2fsMk99AMVC49RsOo+JoGwBuHFpT+Phhons2bxx/CZbvSPYr7BiYy5DaoXNh8c8CqivihfpBLJLMBoC35DKFGAIH5UYj5ySBGTnRZJSKrqa5nFq7qs4r+JpEM/Uim8qagD4Wi9LgvAjAc7oZoauhAz6if6HGaN45Up1Bsrutok4XF3Wx8ws7hadV7mhV9Uemh22UNcgNlDdVtZVPJU8e+m/3SUChB2w3zqEb6dRIPYEtO7SB+d1nr1ryBsaFXJiChN8LHf1QAA0PLCH0op45eqNUKc3QCEKlK3Glg8Ss+gwRB4cRQbPiw8T78An26WKBQklpdxYoyjiN2JOf7hNVeKDk4AaGwP5KKNa7ktW+1KTLHwm6U76tEVUUMhJmssI7uLUhC7ozAWqXIGo1OUxBFLpQGxltWBYMi4OZ9pzqbqole6dYtcaIEsXplFk4pLpQKfCmAJO5cAJpVKGoc3UU5EdC5K30Gm44DDeAECTRchuVKu28T1JYIRcVNMmX1hnOwNpOQ4xJx1wphiOs4K1kQxoUikhEkKcAkULL/v8xxVorYXAjX9ye/iXA9FTKD7azyUwk7pFwa69yd9Ze559WG6BnTmaeppKHwKP0TQeXValcWehnzQrSf6fEPVp03VWOsbFMxVpUJqN2AriFULKRLgXiwWMEiln1t6qTrHNiVmjc1qfFHnjS9oy+bawK/La2rPfzZxWNMdJiSAt3bx5x6I4o5LIaPpBPHYC4dd6eaflAAEXkk90x3hq1/Cx0RlOyts6WvSNJlNw7NWASputzhb62cVU7HY/zEAaV8UOkHMCeHJ7FzWDCLRwkOCGVe3pmcqFU9pB6alIyYQDRc9I/PWS8TkBRNFM7liugZsDG3RcVnvUd3gx3hJ/Ue3ThWTiFMzRnB/aATSPy3z/rSuTH4IyyP6GrcL85F6DrqGy0bEsjD2XhW4QDbifrLhL3S5UJHhGvstvSCZ04PxuiuFL+/1mk3AkeNudSPjNnfMo+mqmm9TQxIUycIUoXtXwdZdjT2n6GXek66JpwFzseyx410EZ03DJYeAm9dXcH0qNRRGtD0vzCZeWWuYj2NlI9QNI1izzjPlSnNoyEFEJvuCiyksAR1lXOXn1nNdo9yZgNwF+anR/YRCi/VWxuooMqnVbCR2vuAcRSlF3QvQOPpmCFNEIl8ZY+uzvxTaR2ssyWozt8kidU5jwH0zURUdEH/j3i4Xnkj3gLt8LW0wbHNdt7pYidaYzUAVZWGjf8JW40bnG6fJGTwkrutpJpcTH1G3EZV5tm575x3P18Pz7tOmHRdlq4yZysMK9tYDPEPOaoiZRJiEXYC9bnHC4D10UGPBPzuQODe5i1ziSo65HK88GQn5jvQwZehyuIjLB7Fo+eqQCTqdC7ETcyfIVVZsjZeHNtHeZPfBvsjRyMFMGlix1rwYeUyn9WYMxRnqvaKcRoCM6HTC9oCssTA23h4qMOiBeUY8xThN8vyEvl74MevbhzudSb3Mi4WzpnoNQEJ6DTo5WyajnZISTAT4BnxP4e59B2JFf4m+lOBiBvpqY5HQ6Lqx3e5NQxGn0kPtq18oj86GouxirwJ/ByjFAt3sYtBidrk78eepXIh11T1JrAtDVSITUcrLKTe2D2aCm3h0YgDQdzcq0uyPgANza7obcF1y+jJeWa++aVIXdJg9cIoEVO78Z6fapwhikjaf0CT6Qu2w81bvp+BPENjLfwMeDHgPOLQB3FnpLaFAZSVDmEYZVQAfqpfWaI39Y9uEGKZoZR5m1NUr35HOYpgEjKgkVqJivq2tSKZJ7PXzkAAPNHOByBHYLZhkjn+P6zNbuRNXLLT2GaUo0LCDb4KNJl5eFtBKNoShwdzN3GpaSwbpo3pmvveuXL4hL2Tyb+Clnc1ln26tJWa0ZKNVaWCO2JK3twdLd3t1pyumbhUFE08NI8ZrxAo4h25y7en/jq0nRNLstrCyw3FISZ/RsZJw7an+vQeeiy1iCWpcrcOFWOnUJdDK874ybNok+97Le5NnFEjssAXi4TZ6VS3RcUdIWoXeYEymYFT+EJCw16NmIjY/VACilA5/oPhCZmyldz9AKMhHJo7dLoMrL62yLmwv7djeLjqR862a8L4DL7geXWtZNsL1nEJl2khPriajLlU3rPktGWI781/1UR6hcAdopUav8E0YVOsqgS+uokWsWmeN7Zc6utBks0MEtobsi/Q+dvkF7yxV2vUMmGuogZg0C4ri8fs9K5NTPfiTZMAdU1CUUc7n71GLDXG8H2N56O0sP9n+Er0zCuObJAN0bAaB7/GX+JYMzIKF3gAOup/6pFwHlWh7od6Lukd/RTRkvwiHSEFF7NZqrXEHwC9ypXWSm2XB49kIbuarM7+1diQOx+t61Ru+0tbukyNJELHv/PBvjK9oM4S+u1cKb0kLQx6yjeBzx31UProsVqPtP0XGUDHLneJc7rLfD9zw4pMEqBRYsDLMISG/cxctTXmrb8ORK+ll+sIZS4dTXRbs+ydf8yDEkQWkiHt3vSOIZ4rIkrbWi2F843DcWfO99CDATlgEXUvtPY4GELMcDKMhJwcB5zSSb7vgPKO+Dmxa2ZsxXtyU7lRuFuDcPnNaM+sgjf6HOdh5Wc6elpip61A38yILL38VO4WfmcQpEUbdVKiDxB16LXaxaVqw5HmcmeQdBUy6JCaUVUHphmoKDPL8QJhqVXseeECtyNzzzr6tYqehjzxum/DEAOUavFMB6y7ghBIs4iJlYHed1hxeOD7fphP23nLkCkNvIJlYXl0UZyyBC63Cp0ixFkClOwshlQkqEqbz3bL8WZ3iWTbweoWu0f2EnrivUGPgNppWfWDFi71BnQKbeQ/EGFB5hsns3KFheewbT4l6SellUUN77JX6WT6QP7prHcaZ4p9aL4Y4hKNLbtFO27y/OHeDXxI1KgCwqAlN+0aoSyP9UwudoLEMgnEMNMffVAAJ6oHGa4tbcEjl/2SfBhM4rhj2bwZnQ6gnY9CVevZ1diz8jlZv4i3E2Egq5a3uW5WrXftqMsysoGVhpMEdg+XComISl81N/Ue3Zw321Q9QQXWCAiZiOLYiiSk30CbosDSzHUKnhrTdKIuXG7MsNOjl85jwjv6Lvv4671DaBH7sBX0IqpfbwzPE1HcHU2RTXBfQ9J8I6KZJMvNq1wmRi5tNq1yoGy07hC7xiXNBmhBXvsZX7jRpFUjYNGCJ9EEm50c2EMnHYrQ+a6PkbDO55+f2LF9B6LCExcKosGqo2j34qSZuFncXofU7ekcax6WzlHuhH0LuiX/6DBrztH9B4eDUag38aluAmnOTcvQAoDsiOTVTe0dg7ktSbih/AabwR81NOP2XIJIBCgie+efX9y7fJcUohDBLT8Bhi7H6UuIkHDQcVPFin8IJbE5vs6N8HUUJ9RTEyWlHnkPowepwaE909ty2eYApAIxuY1asxDww6C4hpD89pgxJups5QvLd114MLrPoWw2VW7u9E5IAKINxfmK84Kcgbapnt2opVDGu6+Yv030f1oISB095TTnlB7mQE0fPOQjS7OGp/Srq+oK+HgPJ7ed2HPvaDYQX0B4fPXMEFXH99vuSMzK07TIy/x1GM//ogF5RU5BY5ySGEAHqTgem5BBoByZxewcjJvTNoZzd7nEvmu/Plts63yyZ7n0sdvV7rA67vdiSfanvwQWqv8lKiRfGWyJ7j5u38xHMLjkcRYk2B99Tf8yaFKyn4PY/J/blJo5l6naNRxTmhJ5gfEYYX5ISBjujGeRpV3O8hkiWryQs9q2MrdOCT5SYvL9urRA7DNPqao3CpDrwg6QdbneORFixMjOzkI670fjXErR7W9/RLFDH1HdVantjgvxjiCPwKx16DAfzwOq+LFToI56viOtuwKxH1I6wdTGwLlCp6GUvr4dSoYe/R/hjDrmm649Hjbn8Mf50ax2pNZQ9MQ5fdURR8Inv1/S7eTMPrKLVHo2F2Xq56n+6Nr8X4lUKM8QHqeLDLqgJOuoYcAros3iYjiJd07plgp+NYGbqWMzkd2h3QbGCjtIr07Dx5++fvTj9+++rZ89/++eM3v3/68nen6dl53GeKbgj6RiA93N0/Ob4s3uMqHupN0tBLRIv5FAg32RJtYmrgt2SqDvWitOqh+z5Qcr8CZSwjB9FH6MD5jWhrEk6CwQxR15WTtlRONLkPFXlXT+Lrnoi4e5jgUBTkP8E1w9OyHNCSKqwRsQ1mCgh5H2WawbH8dIrrAxzXhhFScPR+Iot1H421WrnuxWPdUR/eQWT9jzNZ82Jw81JWQlst11VC6z/b4IbnnPwHoiPwjunHSPTFWXghE8bjOwaUDPRM94k26TFak+XLqfgNjyLfqR0iFYV4mrikUIHmm5bVTD72vAXHzrcvvQ0CA6kb5qYsuIqBR6DDqqB1RVIG7QN0OoCATMdEk7c75Gr3zw6lh9TJBuIwTsKqmVysq20OwELak1wU+HfF9XmMfMIXBcm4uJ1FM4zzQ0tdAy5BOarxknSyznENxFmzKgpkZzP57rOijRdj+2iTZ2BSJ5x2yHrOw4FOtYPRJpzU9NaUQEido7lpLBNt6rAs+JpLj63DF856bv4SAZTCaBWb2o9McX7+YXEuOkV9H7kBZqJ6cSofrKtFNzvjyAqKsLCmfiSLzLkFaqmo77ObBAdwvbveNsmHWF2iOGxDQa8OZs8uqAeFFbW9yiT8Vl6d8ovRSEMBoln3deJJ5rycTRxPJyIB3O3nEqgjzvLg3YXqW1ft1Dgy+mssbDB6X+rp3B8PNkHwUmpifl20cMNgO26+bIrLMtv8D/US2HgrwKCAU1pN7B3rOpucCU0V0DGLpgUAg6uiaav6xu92dkuZkwYc+oNl/3gCzAmBcw3212IUXRKr76BHIuZ6T0M4Rb9dCpgBxrO9uWna/Pr0R6gHnEvoXcauLll5g448vpPfJeHHRTWhR83ZAoViKQj1AcI6VJCf6BXiLicTdvMPkncbZG5JGqAKpVFDoYLDDZVGorfMGHMiHJ0mqkqkuY/21W6zHvZ2hPw5Uq2zQXcccu+k8cCDASQVCPzkiZaOxAVjnnQ9jdjBEPUrXS83Nfze4fQBR9iy27XssDEaWojJCYdfWVFXoolALzRzThBjbMUM/pe6JchLN2c/WE3CngEzzwdC9tJOD02HL26YVjaD38GP0Yg9ErQOsltpw1lT1nmehO4KwOFRXzZARF2h2EeKSJQIesKyOqIpVijpSWnKSC0kMFT9PrUwu1y3edGs27ShAw2ECJArgCEcRJMbpQjX4ZBdMsnCqjO090X2TtxkWLOTsXCBXMtUE9RZ4AJAXoAkjqLv6RU59U8mE1h51rYL+OIxoDHsmivxLSIYpJ7sd6tV3jReAa/+M/j6Z0qMehPCMdwXeEFDANl2PhQAaIearINie4h6gv1MZB+/llAJVuzKBQWj4RABhI3IZE5ylOFoCbYBcpe5BXKW6G9nZnZfdak46DkbtvvdDaBKluEkc6Zyipho3qkR1ubtUgrnPRlsvar+s8tErt6wRA9Y1trNQwaUyDPX9/ejR3Ps9SeO+vZGLTxhZf3OVwLbLii3mVJB/pZnHPqkOw3CmdhDysJY7/0XpbbOyibTkFTJkaNwTGa9F/nVrm6qOsFrE/1Nl2lwJXMmLPNBUbZ1hcsSfoGGmiKY0feMcnBqEFlBH9Rth24ISIfn+35iebcDsw3z6ekRVFJo20xPTLK2ui5WCUZ6zHr9vz2Nh1j8mlVdnOeOAfuAymEUcDEw07eyrXPMuwgx4OFNqgbRRCs2sCs2nB22r+8ai9GnjXAvgbyYNl2ny0QG54yYeSAoFzloE7HwHYsZjy2uj6NZRNBgh23W6rluEco/MG4rnIlM3ozRkoatmX8zJTPMCF9RwdWk3sXRu+0QaAhlAfJooPeJQgzPLIuNq9jQ/DfF8DLggUSqP3HscHsaP0BoNJPcI7bvoPhKGERk1hM98Cmu6fVus1lW74iB2tJcO8ZK1DjLe9OR8ghxNKYRSqLtrs79DyyptVYIFQbyQlKyx8OUrlfGi4/CSKNb56zmU4ON5CW54TiOCvb86I6GS9T44+BHfAPuc8TeN4GPj/pyeA4jc4MPueh4YcG5WVyWQK3Ihp3qwuMJCIC1qwsEXSBeUfMtmJUXqfehg9rGjxbiReJ/RnyeJJpprRjYyUEp6BtDBen7qvSQd7MLTnVB/eA6eJH2lEkQUkGeIb2j4WJR16lurcnBp6fC0sN3kaAGt75e6jrTHMdgV114O+E97pR9GyM7HTiiyDGHsN2xFy5SXQ6oOyanVTapGlYfcnwdR1m7rPBuDTQT9MHSbIAXebu6guBoGRQmpEC1NMIZ0Pf4N5bhmbq1OE+Y6O1LzNJ0YxihbYUhhu7vkzUFaMD6D/Yc/p9y2nlS3SFhxswzIQn0d3OGvPA5I8JWgDsJgSd9ECAAnSpDIMuK7cn2AsULFYzlVy8ZPXgWFZOiXBOuMp21+CD/UaCW22op+MPJgybliDjhBNYatOcbnHZUNL1eXmcNxEZQvoJPjLkfoccSe0E/oDg72JxlTQwsFsG6wkQs1XEH/YOjGqw3znRORS3uudpM5ULCVzSaU0SeqWiZ/yicCxbZpm/BpeJGIvdAc+rzHbX37J+ORp+8+4QOV/2A3RagmwHNHUJ3MG1wuNtqCcqK8yRLH3399VHWttqKI3AjODqKB4bi5pO2O4lD7RzJ/T27MKGrTvbokSAoKsQQH2LEQIzA9MxliHxbAEgN6qJ0AqpJ8uuIfnf68vT107enzwh4CMbQCU+Gdxhzw3AiV5DU/kBRo+j8xkH5zqLOp0DcuGsr9AZSxjPLzaMpt+/0/WgEx+bSeTNSokmPv6IJTZ9cZy06KYC3RzKdfjz7SxpTYKr/fTpp2rrYJmkXT5YHxJaOKGfVJjENpV54+v3bV8vnL795ffrt6cu3McGEQC/CS9fv+py734mipvvp0JpFUlMkWyfnEal70Ww32c0S3Jf0YVG2eV1mG//pts5XRUP+BPSkWWUWiFuvdHEsYK6+8xb0GUK8ejiwWEnR59GtC64dBmJMifXI1UrlzymaiVCCROSVSGVCfiMiG79laYt/6fnMiZEWa2qIBXwViKsOXpBEGTN2/FEzNikrCK4zqIxDxg/HP8LS9y1kdPGumc1RYdB1ebHiMt4OuK0zd18jiVD6AA2WeCfhbrgraxVwMXvqrBl+EkirKTWaCEZMij7mEUwLXdtJh/1t0vBwmPZYGQrSpKOfgX4eNaQH3UTvAfn4DQHrIZDi6E5LO0AO79o8TPmJxr/DOtzzulhf/v+tfW1329axbj7zVyDo8jFg07SctF29vGUTxVYanzqWj6S0t4dmuSARknBMAQwAWlEd/fe75pmZvWcDoCT3NB9iEdjY7y+z5+V5csixTUsIDoDQJU93QLgIhm5dZOtxBKKWsQPCfJjDkdpYRIXv/MjK/Fr8Z5fZmj0j11V5kTctyBxnETGp20ck3zHU9m/3BN12VLMPAHBz+aClnf34h8O/0b/vjvb//OM+/UUI6Uevvzugvw/+37s3+6/fEoKuUVEhi+8O/vz6LXLY/+vBu8PXb5Hd0cGbg/3jgyh8ePjmzXf7L/+C1AfkUP32+ORo//Xbk2N9dHywf/Tyh+W7/ZMf4mG3MTmfxyTs4UKRXRGGcFaC/7sUfGgnhRMR/c/rdLKWLd+dkcb7UXvkqdW/GSBPOwOTOGNDW0mGPiFBYRgSLcvvsypL3FFVPZMp0LXjkXiHR+Ad0bh803ddpzGToZ+UZI1zbSjCUkDiCL/d59Dfjrq11tZcFqu8657FIqHDl/cowkG8s09+Z0GLwHlRXcH6FeTiUneG628EvPhKymMDB0mbUyImSjanps5GUzRLsq9hIaoKnDedSbZeV9fO/IkUSewdt/0nWn2G7aczwrFT7MxIqsOZeOGxdSE81uv9LCv188T65iATcHXCmmsM5LNo7pz0yaftrCrPi4sk20i4cLbZGAu75L1CTxnHr2yzmTBziPmmW5RwkJCXCHcm7MA2PCBN01sDAE97mfE9GbSAEiURCYDKG+LDme1uanLBjPCf07pFnBtBhnR30FGIRhCE5uMOyPtvwBsh18GC3XqItGcauCUWwUIZivRXdcfQNlSo00G9LYE4C+9gp4zixof6jp6ZX8YytPKLbuRB0ArQ3JCFVegnIgDLOZ/LO2zaoX+rVLD7EWORLsnAVtVaMXHqpcGZsQKdLSUzU2E8kOrA4IEcXFS99INMF9/SVIJ95dzlr8a9ElMfLa9jzUknLnxbCZNlXsTvS2dE0a8GHUJ55po6+kkEj6dO1BTmVolTJ/pTdFUQxoabumPMO42C5/n583o+3ZEO5K/vy2fPouRs26a4E2PiPpu5QkZRdIMYG+u0Szn4ZnkA/XOsHdpI3Q6KxwKT6hF6ugBuff8Vg6N2l8uSbDnjXuyloM/Aa/GyWK9qnEHDaC2JyyFdTDS11+uBrXkiWKsz7C6sZJzcV0HWCOBiL7ny2FCf0NYLxC6EnslmSi8U0bkicZF3Ci6A7q5nDhAG08bzVLfJMGhROrCP7YA3sqGlzIMlYe599KEUpQOZbeZqZcBfftbc2MQaZ5uNJVuWnmI0KPc5XcFxt0hSvpOSUyo492j+mEGaRlkbjjztCMopdjuKxJ45MNEU8XPXiHURVpHPAlMXtaCxdyUvXYrbgZkolaDedGCzc4nyLANcYHqAux611YBimzXA7UHwTTgR5cj1OFTYZRYcf0o9wJmCctX3IOCLcwaM5dI7+hUSBPHiT7NogF/CO7jz5vAJIzzlDuBhdmHrKAfoYtcEfcSzGyGIg/Oa3HdChH++kuIxYljumnV4tDy9SeJiFacPn4RcKLX8zunoQcIdd47zuXyCsfTzEDJPO7GkkX8y5XhE9t1LcuF9+blagWsbr0Gu7soe8q4J/fmdpKMdmGeyMrqSgqx4bPSOv2c66sIkuWro5PGe9/Libjgz3hfDyaQo7zqfGCOxi3jvj/Ih3PuHwUUpZe/Zhx7tF2RRYaLKWHCRnsdtS2Jzg1Bc7+r3L1kDfD7m1tDTJY/6DIsWOWsckJSVvhlTVY4R0UgO3392xrPeKUagdDRnYey298ofAIkjxNLqHBL8oBiUdnh5la2HzcEO5YQzqvOmWn/MV4n0tfqhe3sjKEod45cAhQSGczgMFwhrxCB2rIGgN+W4CfxmERWeC0g+r4pVp26yWqQwPTlh9Jyts6vTVSZRy94iDoxVrrV0PP1DWF2+aZYCzk/s0aDUGBFEXWMwDRPH4g1Ex1ihEcZRjLBMZnOhpo4jbaOLN5/315Pz3DBxPWg+rfE5g+Jx60BitsPvXIfkNmTH5KwEkZs6Isyenoipzsawq7bhgR035UthvuFIPgrDobsLzAsN8aHnGw6ttyL6z9t8m7s0/KuTCMHqnbuHqNEZkmeIiZE3mzGbUDfZRd5Mp6fkYtJGTzwhbN62BDz6+BSMw6Tkf5xqOqEF3kH02tbFxUVeR62aQSdka1t3GFzpKTmcrohsvc5XqWFF3pYl8Rk/atj+Nl+kUSn2xjvsutYAJxsqM8CqIx13IbkUVGXfBLlkrsIcgoue7eG2OlcQbISJLFJ1t2u8mIgQb5qvsuroty2FrSVLIyPauLUmJ4cBmuEcYMyzgx/y0GMKoZBxb+RTCtBAIBviIaYdNYPOjwxw6m4S8hfcNx6K/hNvepu1o6JPg87CPNaxs5KGfexpW9lqvc1Xt6mJdJOYMGqZaJjc8WAtO1S/R40GI0rK/jaRTsMtn39IGcG2P4DwuPOcGt1xBLHqq3f3v/XWToKODXinIVl2rc2bC4R35uVquSlWxMIMs/Ovv0aPo8f0z+ZiSSZr9i5gT3SQgCdpLAKAUo4qaqv38me07Qcf+rsOewQ4zPdI9JSo+0CqqDY3tN/IqW00pKZiphfo1mDecEgOBoWXBvkBJ1+ngwgNo44Kk9B6s/UaBTO8wBmC7FWcEt6rTg2m3co6QXrYAmkaC2QJVYNL7ompa7KvfgJQmJFI076+2qwxgXLWoqV9pAne0k5ACDXolO8dpQ0DgrpWO6cIqvCYyEQ/CMDEddGwC5CKVFIsJUnu8dPFLfGGgdXDcGBxx/WhwHc56zLfaGoCr1F/HwS5QWyF1B2Q61Mq+NbORtcYv7xwGxWALq/p4fjznRFsbmO5V2vS0wt1rkWj0ejbrmEsSR3DnNnXilVetkV7A96MsfD9NjOS1LZlk+flLI5ZStgZ2srq888JodwZEviZMYGkjl8L7Z92RN6SWtK9SVKlyubfOyxYELJeSiKawKazOct89X+jq+26LTbrnFV2ooWDtcHcFKE6m0YJlIUWiJ+OiqLUueoD4fjQhro/DZUkjaxvrrohh0XG6eR9eVJF58UvVIMrKL0fbwB8EbHJeLK5ia6yD7lpzLNnV3l9kcO9Jx3xSaAuR9FMbbKTolmCo3SVpA+LvxtFtGBk6Qc3HhEqPhsAOeUwRODDhperXSXBH0PeKcODu9N6VFcmX/Vt/U/6HVxpZW14s0igmXerRJeIpySkPZJmXFkthRl6Lq5J/gqZDtV3MfIHOyTG9WpSnSfg1jv+rzfxOOI705TRgO+x/0imY27qRE1A6VgrRpdjDgRXbboAyzcAzWokG4e7vnDYf2zQJ1scbSLI35QXl5Vjc6y3JW5PrfpMQu1Icc9jT3HvLtdzDrm8Ge/SbomDgbpt8xdycGhTuLn4hS1OdH2ek9POa5wh/AX+n7hWMG0Qro/aA9puhu7rNtt/oHOLP+SMR54vxnSvq65/xb/bio7u4vyGNZxhp0gvTPKsXhd5vazKvNHq+Fpol8PfYqKcopLszjUTAuyL6koawzHVjKnnwES5zvKba4zl1ujqNJZPA3zfNak27PsnE4TCLMlHZMI/g7XJIAdkmOGiGQmJzisuNw2y6TdWXnWYeb22MmCX2WRFnaq4VdSGRx14CcE85hq7J0GlHaH93SLNHRNVZwm1SdNsS0mi+xULdTKc3KG9Gbxr5dJOQ85PWV00FWFmFWvWJtt9qd+d/m1n9hDs7OAEwq6uq4DBB/lvUKnSTGVamPlOkOjFAEi0q8fCBX1/GoV8IY4fJFahh6JmVP6h53y0xdP+cWdev2Vda7BFw6JRnUMSMNArumeb7NRlUT2DO+WkUhC2UOY1HbgiIJHxy8nWr1YuSsjkeZ7DqbKB5wN5WNFlbrlarTkHGXyHKQPNm6iWh7TC/F50zaGGWN4FjDJ3AsDvAvKX0KGYr6y7VAUSrBQHjHf3uuYMuhNITuzET3bbIDipa9Nddq/gqK+q52Seq2ou3pbhC/49potinJ0SDFg8HVhTfPK12Y0hUXV3Cp72cqfg0vVodOWoMx4KoowGi6EXHoPGg7vAcAaZHrmzWWnKRxDPG+gOdGx0u1H1jZEn3ZOurgHZND9vs+YSGc2VaHgU9VmIsco0cRSgGQVC0YANKAUOi2jrRZLUAGNuNs32hciGbjjV8GVWORAtikYt9LbsAas+E+xSVlDK9jIS+L7L7GM+kGNo+usZrbhRMsE4LNXkb2+JCgIiu0ivx4Ys6P3iXCeGfTiKVLkoVQEfutRE7tFQqdF3eup2BHnyhxUTOqeY9STEmfsrDfwj/ndSzAjYbNsN6cgF3MnikIjIiSTKDstFT3dSDDhPWHwFZoGqXToze8jEFcdOm6C2nbGlrYpv6fQO6hjOoExeUpeeV7UZWX5OIfkNmTPloFd3j7GvVarIi50Va1pKmkoWxu1px8YOM5fuMQuyZARDkd0EUiWtDUZxnZEgICfTosdAzjXi8XkER7xm8ohV8LhX8/ZIvuOhmpby5Q2y5D2Tx3Zq+hjPmXSdmb5YWGB+96mIm/jF25cQxMtakp+8LhVTbGADkS49L+qmDXeRnRpnB2/ZHS0HUCwCQcGs5/Rv54BXOQ9bkoiS8dRfS0TT3sj0dJeU4txIeCQFBwcMtlHcTMKaNNW2PuPIBf6TFajE1YlfRSm9yc4jfMzIvkMnjV5qaff4gvzHxP+GXOc/H1WEMTDOqivylCZ8RseAoaAqjPoIqFZSazQ5w6mwjMY3e06yXJLgvVy6SGKuWZyqdRhRs53sMrpQIEOQ3Euk3dyBH/OUdUwZRhdtF4agViIL/rPMr0nGV+qdIOCuaJbrqmqgZEOBCAmiP76coUVyNCOR6Cm1U1z4UNJLyKVLOr/C2KHn3JRqoLPZf/hupGfHbgfI5dMl/MJzip2wG0av123MlEGF9ilcoJ7qZYfaOx35WMf+KLhwx50BhR3gF80CRVm1NrlJjgYw1F84A6WreHQmJkp64kIzw8i9M0TuUYKiIRVlfVWURdMWZ48ptPOcLBCPY2OTYErKEDG931wHms4QEWNGkGeEnTR0kg8wcJdnxa/LrEiTJULMOr11deMjL+v4/f7bQ4ote//fsTqnhTFnqQPD0xhrXbgaGWcXsMO8wKoQs56uQgFbt4Fc5kUHSh0hdnYWhJQnYm0kYCATnJWkt97TpC+WIKrfBSdZaoMSaRZYrNlKPJSGtg5DSVzm1xJ57llrdV+QF6E/QPQ0misdySJ64soafVFvS7uhZm3+S9Hqr6LSv2iy6d9Vo39t1ll7XtVX+ru5XOe/uB/b001dEWiUe3Lj/vxnsSG0zvt2bxLFdkUG6Z3dYEo35CO6I/l17oKimEJ12Vaj0YiVbEsxYkez6MVXe+o9kZWrZfVRCamtTrQp1gwnPJIeAynVBVkp6sR9x6JVLEoUR33MKEhi7JLPl/W2XNJf59vyrEmGXVmcJ4u6QH9yFwup4dDpPY5iri7APtZYQDH1igWgJdVP/guS3DSTrL74SBjjt0PycFWub55BkPJnhFfkGOsqYfyydh/19eZXQO6i+ldZ/QFOjwb7T56RQxv1JKOalMur/IosPwZcjXOd5GWI9Eq39rz8qDheVTPJy49FTR3x6j/33/75cEnRVoc/nSyP3x28nJkMUS8YVqgTmnZVbdsJ8M0S8zCva/Ow4qi5j3lCr1lmYR+EefdB/AzBXM8IKd728oIUux+NffbwWAyzfyV/KW+P7feohkhp79D1XcWZy6zh6KiGHJ3yq/OVYBcygActv2hG9bfvkpgDA5/JAorH0V7qpQtdlvmVLF9FZ5IHk5OcUmT1zfcFHEKzBu/wSDSYWuxqu0ncuwk9LyuYta4vKQ01hb6gf2ksszabVw3jsAPpd4xnaTRdjCi7dZPnH+TF3pieHB8c/GV5fHCS4n2T025wSXzCQuxAKSVowUke69wsflG77sYnlvk5BE8sOT4UnZgL7Q0wH2y6/OTyg1dzXsKLdKRr/zo/1Y1J423msj84w41+yvsBX3flmds5cNsKM3MbZtJLjM6DWUxU8L42O7c/D0UusVJ9O4+8iAW8k+Aw19fZjZpH6JBkdzxc6eCUKL85nXnAH1BjyaMAqnOohs/5IlPqfRPuQZ2Lp1x2yrlXU5HKv62Wp9uCAaH5EjSQGz2Rl+5Gqzo6MlzwE9arQSKA9hFe40iF0DGG49bWct/oUzh5bxGfZtSjEqGIJ9xgsiWjU+gvrXoq6K6cFTN1l+wv7iDAK2FuU0DzUb+VGuRn8rHcM8IVz00VvTrnKXgl7gSptu26+Jg3Cad1uvnFnFXNqnrSGUPfIXf4+mudXIMTaTFgb5Cj0WyqcpUyXlFAncjn4EkgKC3S2ne/0ie+ZmQ+FfWL2k+pK7YCqZvs0iOxSIdZihG5Q90kU1ieMRmdK7LzchQCe8tb1mQs2J15CKA0UHXcChSvfExf3PkxJ5h20t+mFt97FEXmG2Ni4JPGfy2/VffPPgysrYGUOeEn3qVJElpYfN4sxCywhQGC/pEn1/kpgFivqhVTzV/np3P9tbiFniM/FQ9V3vxoFD51BahbyU+2FtEKrQJzREaWBP1T3nTUTc7IkMIP9E5Ra8qyBmTEZK+/emXmCfyfdL3dRs3nisRM8R9mEgmJZLcU2XCpI/jPeXzK6iueGS7915zeayS9kneo8lLb4cqK5/d83l+GRmOvP3iHWOzYhEOlImwxsNt+IGFLYo3mfWz7Dsy+fyQu6vqTr1WcZb8GXVNG5xwQowTnZMgyJTL6GdUxlkClM3ZVwgkmfYVzQ7Y6zFpNA69vSTSOer0Y1BObJvZXFpsVHlqmhmNGcOIDbgoLjosYoxvdYcvaR2yNlJslSYnf/f3kh8O3P7397qfvvz84OnhFwvALjHYhzmkRx1NqI7BVvvCKKEwKOL1t2s5ZJnonzkU/kDrxFS9e2B3V0z3YQGDWD7ryEVXDojmj2Jny1SGKU/LdrK4+5kv0nu96+ZzEPTqnqbrasdlFVmBauXZgC1DZAuO557/FP0ROvd3k9ceCPSK4eFvLTqPlRCaLfp503gWrHdlDL7HKKZptjyvw4qs/RM/w0FMHDU0xqKs57AfKnGE1iD12nfMF+YLw14uR2sSGPpZEXacNZOfj7HVpeG9dJJhPXyxI6pqT/92zZ7oUZkH4E0nIpMJgGCs2HIX6V66exps1l/l6vbyuiP9BusU4hs/j56dF+by5dLc+ScPcXc1kk7WXk/yXommbxKWVIDquB3uGataBFluf8thPId1ibxiq1MjdUzd5gleY2/hLJk8IDS/rgwm6eKXPOG5n0+IPLPQZYtwQizhw3+Z9XnIK/NIJ/LG7lhUyjqYIGVIZeP4BSgJwBezk0rFWGPnrtluKXqzQSr+pzXhn45Yyog/9yT6x2Xk+6xTJT8E1E5FCtPhIy7aoJt9RVNHrQ+gLVO+DS6VowSb/XWxwX5avqFH+NilRWPhTaMjaOombos3Ptg05QvyTXDxjHqt0MDFqCia7sRXGgl5gj1Kak6SVfk66u+ePVs/PV8+ZiY9G9iJvEQEwNjoHqTS9Q3wXwI+j6K6VPKejAX3GZwKD2ix0ZeNUpCQyLh21zZvDl385nlFFx5H/fiYLqsk37MI1p1+05IXG0OjURMFig8MUl6b8qGt71zZLXw3ph2Sb3hsJvh2+Ydddf0j09nLVkU6IcTIZWrsodcYbvGOCXeWePMAdOp0dwW8J8kL93UlpSQHN9JaxJQPhSzgQhh29sHdkLXGwRlM3YhYzKImfPZPwrGaGre8ZC+40HrMYHr0hTZVP300ed/H0O+VjaWh9n84UgphT2fZp8HtKH5KotqmrU6YQFo8//maatXxKYCRwT3fZR3PexePHAevVDgytxzhf1WPTDHS9LYNxRk38KJOURRNrZj559/rdAZ7ndW2fH5+8OvwJ+i0QbKMwnZeqYtq258/+wCGNbMPmbZnT8nzS2Tiwv0ZPo8fDJBYtSCwe6ylcbVtDDXFifeGbqIWvQp3zrk8XhIi53IgXBkga9DnZtngeRWUVMXcjf4poTLPWQSHTHzgsca5BtW3nz77a29ubLnbqc+3FRU5WiGeQy4xUtmvBiypzUDftPu6pp0cPV38jB9jnoT6+86C7DQ5hNIGUSx8po4eqvRVIt7MpSWZMMLIwE5V2zuX5qpnNqYaLNIDW4usljTXTy9zRWZSIlQfxYqjDTMM4KdrFL+bxQOvgOhooKu7paSWa474md5Q7dvhu/3CdHtA9dvu+U9T2kjbEdtW2Wjrku/rTu9JypPBwr9pu9V9o1/77+lZuG75rd22KAnQrFdH+FFkAXarHtelVPKNYQ9oyQ2PemB3nBzdTeTW4n46hkSHtZVHCp/uB+yofr/go4fgEgqLCfpTjQnqJG6cw7NHxSmknFFQGDO5koP/S+VeLSX1Pkj2+z1NuTLdR4iolanvQpZHjDuJj4aPNHpW4bea/tPbwfvyJx4tcER/Dd9zpZzg3pR6WvDFxg9ngPhe2AXVwQ63o6/n067091hHeYfAa29lx7P5kY1jgLj+smdxVDR/95+sR3GuX2O6SQH6Ca5e6mDRkhQDrwZIseDH8IlOHq4hveIXWzO0WP7sCN7SoN+3lj66gAEt29kDylycF0HJ5lRXlckmSvXhYmjTArZHKdeyMdGRz0U+9lfHF1FyQ++n5CKVEFlcyub68cVFQPkLwyZMroakd6nlsJyQlnG+ZxhGZxMjFed9HgRekZn3r8k75wto5nXfamWDw5EwKBGa1Qsch+g7/zpiFOJGqzTutBLKi+8qCZLSXeYFbDVTHhvcTpzGTzwR6ZCWYIu1UI26UnAcbCfA3H+VNXn/Ma3ZoCp7T+qQwDGVJ8t+LUzg5PiS+8ue+NAEtprZKiOZYvmerx9ll1QD/yN/buVDZ+o8PTk5ev/3z8fLHw1c/vTlgqGtjLvGKddZxu/CKKAiqkOvgjIvmJ6x3nwU6+LGw/cr1Yc7VG3Nvu1vCQtKBvJQzwJ/yffqZY+pgp7omG2hfhe43NQPMwyCf7RqGkNBZrUv8LB5YV9xBihglDnPOKpa1l0a1RJHrI72s0zxfUyQt4pPa4DKmG02dZ2v6I+Gk6aRm1Nf4eUxXIvpHXHAlL0tpzJ3xkfTcPvROoYw5IM7zvXnKN+8nVOfeQ2jbFmvrEHSf/ybBfTbUl5cAznYIw3e5BnH8nbLT//Tm4JjQKECxSvVri4vLNi8V6pe4dJ7phgUYpbqurvnv8w/P4CjlIHc31bo4A/mxJ75oPpDrXFtnZ0RmggTw4z4/j43TYXV+bj/TjLDbU1KBowgy49a6zFxaF47/Dp64OwLyxVhu1Hd0o2glrFse+qh9SYy/WQvGTB3a4/jF32nI35iPRnqUyt8oQn9w6rRLuvdpp9N2GJqiNVHEClqPiXUV7cbIuE6FXuEqK7fZmnoP0S8Gnoy9LYZj4K4vb1jQFiFNYba6gWgaAuUC0gJkgF1BCcfwlUR6CUwADhC1yx/RPKpaMxkqqo+bhTsCUK/V+cfMt6FM6YKDikQzqdFgZgOYiPLe8dv51nikE98kYRFEokuKijaRVJ80Jgl0mCxABYuCX48U4kGzydcKQHe+bbJ1klpmGZ+kquk763l7x3iPXC3xdkmstEnAGIiX7PdOL5q2AtAhbcRiOixq9p1Vp4ltSTtM3JnRyIe+3hDqCw8G6QR4S6IsXR98aTcG+dJvXYpp0G23HkdcQ/2l+e+eD9zJrlOhneRs6W7GZVEaYy/b1Tk4RgqZ8rsaLTNI0t3Rf3Dh6PaJjYaFLHfDOGTXlzejh4y37p88+ad3b5+9BSY0mICP91unbor63n3Ge19+TYNrstJ0AD1wQdRdYEG8dUWe0YWJIqOWNPlwNk7o4kLQP9RYDcNzH1AIFmBBeZbWW2u6lkijRWjjCgPSTWxgZ4SI++DW9YYcCxTfH5wbypX6LQmhxdlV3l5WK+7tzrZhwW4+F5iQQYZ0hpnRs7nujC8MWxzY5BtSZsHdB20+rfPsQwOHevbHNr2qqtAEcHIiUdDpQ9yDz4jxmyVnyP13D4flx9QxhxeAcLmiFgq6Q5UxiDu7Gukn6nBLh4bXtNF0xJe+I5AAEtbctmixs+PYlUEd5VGnYNi4hiSTJtom5UrCDJMjPB0Y1aC1XMLOxrndhXzFPmMsqE5mIKDLl1GIImgO1BvPVTnFCUbqOjroFDQSaQWA2jXbnzsyxNpFMuB88eKqD5pn5Kt7m61+J1DB4xuBq8QhwLL2ZJ2dySTzW1g6MBoSBqpf0/9xeDA7FBPwKSqEnCKK3i5IT7Rp87vhjV76SA4xycluMmop1J/V+XKVr3MKNcTwpJYcVOvbOaa0X+G22e0SnqgEsJnIJ6k4MeEbwTQk6CgCjNIk97VYJ4zEBGEPQxnc6ZoNJpe4knrwD5KwlIopsQK8KZ2hphJ3UDrXJfdEvZf0Tsul0Ko2qLW2qz0xtDxgVEutV5/0rSvWuVHVvV40oyRZOPtQ7MQ+V1PjiRXUy0k9+FU0S/JkzINBMEMQDICby5XgZPoe7zQjjKwLBBdbr6BOmBTx9WVxdmlkaF2ijquLY7c9g4ZUf2AK0A41ZnZTV7ruWu6BblzqE7gWI6swbyqFVBy0keEr8msH23OV3TCDS3R6Q3a55PAtkdJ8/+b1y5NxlJXR67LNL2h/Z40sHdXVeVimuWbb4Tmv6uVFVa0GOxsV4WgtAdKwtVpVOfdZk91ETUVJHpFrOO30SvpAVjLeE0mX1q0WTUB3p7eqG94uyGbFgfAPWTJ39uA6zz7mGOe2QkOE0xXr6lETaSSwFOxqGs46oFobmd8fNjtUH4IK40Odbii0qBk9QAq6T0DonOhX2U0cikG7TptBYSmYIP87sYjj1aWlkoUDO1g4mctxj3Y4kgcLxwHkZwoppPqT5E5/UFCAD5Ss01/LXvilL7UaWvoaoBIse5bTrPrKrzQdyPW6echkNo9s1/mqabW7lfNs491SfLWT3nYlIVH9NcUILVDVJSp0jN19y8ViXuTtOJqzAcNwI5rlYpdK9z7qZQm+SGMhs8pLb3KwY3gZbmw61chOd5weNgxiWMTT00eFO0ged4lePamqMXfpqKe406aYhkkXWbHMd5Nq5wyKsCH/w93fHG+qQEfkCgKXYl2folFx6MOWyVkrriMabqKPmihbNxXgCpsoM6zg7Ahy1zE1jTbbFudq2VZRZo7c6hw0QHTMRo+4ToQUO7TXdmroL5EyjRx9St5y37sZeXZJoLCrNPoPvHSjhvaV1TXMLmWgMLCzORHWoB0v3Jy7ZjUxZSW7XhI4w1bXc3IjF5jxgj3QEhd67BkklS2yQ6N4mZecgUwqG7Xe4+ZCoJzO/oFdq6c9tHqRqV0DXQ3ibIfgBxfuh0iEdkl0FI+BdP6g9knbBvKYWlh5bG4ewGUcxQZyR3TQVl1iveOHemEcMXi8Nvge+HhJdmsE/wcpT6KQs6Q3RoI84GvIcMg6JentoDyuVDJOxzU5r+rrrF41HOLI+dia8QNmXunsaQxEANsBbzbTwYlzK6OGa9jAjJRzR4Lv+2fWwJFEDisfJahSjyEPDQCLtPCrar6y+fFXFmuKIQf8gvCvfFs6idLhmb1L6nQS8nlBACcFdSgc60Sbdv+9Ie3oZY2kUZRNXrdO1uCQie61FIAXerDolVRwG3q91Llydrpx5/UzvH92vgrvot1L/70d1+QtLhV8b4NmOXp7eBIRdTK8tsnXMnP4fpFyGEaPBu9gfHjynS5YRN1xHr7CYa7rd34dCPssFoKdbRO/4zNoBPyTlMmH/1rKxL77+rKlSAvfD48aOZNPb6IMCZEpTSlumxAmcV1Qse7BvsppU2miqnSXNs7Sl9KtBGISZeaKBy/lrP2pVuHJdXYji92xNg1LFJ9T1H1l8EZjhDqHgU6/BtVzdmsNj74Ao8wN9iIwzdoNiJ2UqCAvIIb2Wq2gmGVM5az1p2f4bYFdHGbleFuciK1nYk+7rrzSdufutFJ8N7LNZtYxqeI5JZx5myr7jjigxhnDSXq+0xBTMmBMRSZdTMl08NYrY9KTSJyF1rWGL2xq0+9eCMOdCH6vd3E8R8OkzYzXPhLrK0PXGLxcIQItyrP1dpWDRF7QG1ZMwjh1dx46iulCZVBu1tVZtia83bM6b3PGY4IUMQSFQ9s+/wFlltyUcDyQ/KLHqNLQi3hGr+r8qtLsec+WPoJYghZMXu4fv9x/dSDErc3k3dHhyQHpl+T30cHxydFr8+D44GRJ+3Dw4NXB9/s/vTkJxLl+HSZVKaMFPTnXZdQR+LybGZlAu8O3g4WbhkRDPEZDUbwS6x3YtyTc4pkLE2ki8nyjW04ZgUe5KKP3sQFw5w/exzGKsIUmaQczAboLU+nYlkwbn9CaAucocyH1WhdzXWKAiJtmcr7OLppJcVFWdb4UPzF0Asku7n1ZLSksyRYnbvyFuPbnK3eGend+2Orlqej/SFdHWcWA94c3jAWJIOmMnwqIhf5UhASWUGyXa4q5eyuuf5u6uqizKwHZN7mwG5X6O8FN5qwuEDMsx3Z5kcjXcvBxgt7BuqlWjevm0xsA9Tf5+mPuSCv4w1GHcgOSbLeoMZ2k7eXsa0xQiddiv6oJzjZXp8i3zrkKqEMYqVjWOfuVUbqeRyq/UT8anoXejfVZtroqyrhHE6Lu6YyZQnApHKfVw0eJBEvao6L8/ne/+/r33inYxWh1Me24HUnXc/k0/s2XPFYcVlmuNBxpwhGYVH/BeggyVC9veGMHjtQo4qH+3lIvuHQ7SnVTv/g3sXAZ0J3doqa9P9Xw01+by+rakGwSMmShXAGBe7dtBrXX+yp/oj8m4t33Pn4cD3yNJ5ROn2hkGCAQML10wzegZn4m0qcyDaNn0Ys0yE/UR6gPa4eexxq6FUm6ncPjfaDK/Jc2Se626yom5uiL9roQZEjnf9gI36v3717hqsZWFLmROJgdeNDJh5OzdZ7Vhi9Ipwj+3ZHH3VRAPNUUBjaJ7zr44Xc4/N4wektaH1XClQTnXPybKI6eDjjU8dBIM9NuJDXjcEZPOSslwbqjzdNR756L7srP2yWLzUv6irUjndsjbSU4j90TI7abHJInXJa1LPULgIpRib1dnLExTw9DAQ7tLs5O1Kmwwd/zyHyrlT1cAZKqGh0kTcMsWUxiX5Ch/Ehi+Zh3syQLD3+ZmDYoACjEm88sx4ORSjF8NVwNVhoC4O68eBSH6sxAW/9ClnJltT5mJOOH+fWPStIEk+afe2TaFa9tlCaUxs7J2BEV/Q2PyfkTYe/u2t5JMGly4tQo/pknrvdl6xBHBP7S1xI48VxLYAuskg6L3OP4URM/jh7ZlO7uknyA7/OTJ1l9sWWSOEPiapr1qEkeNTDGyieeXyh+1AjYQR9YQXN13EJpF7CVc5N5h0fCXeD62mXCkY2UcikestJie8Hw71PvSSvpfPb0Dr/IqTYYXE9MeFcnkWf7ODYoeVRq0qm4duNvotdl5MzPUJrNokAjEFbBoO9h50lwVFv4BzMwxzmB2bb5K1Eb7ZerY3xEA+RY7Zf2ohvLRkyNWIwpXTqOF75QOiCXdb7OsyaXTdJNDaZxCmpwtC2P/+tN8qg2CmB9OimrapOOh52wXcYmhMh3FtUiklpMES/c/Lx2J27ZtFnpvVS0z/srE4eZLse3hyfLd0eHf3396uAVaxzoa0Km6aL8iu5tHHzCe41+VTTBS0AKugzj2F9m86tNe7Mkwam8ICSZNcUAmBvt6TorP9gjRTuD4Vyz9Rrbk2QOSdTWQRS9nJeAt7Izm6TSoR04RKa6v0iXIZ42N4jUch0XgjfTwN4Q9M4MGYS/Hhwdvz58S+Goye8I9BEtl684nE1QmX3m8hdsaYoQycnIJq1+TWo/sDWlR74D3S4T769W32O9j6PgpLNLdjy8kn3s2jr7RXcbv8xHuxwmBDDNYciyDR5kX3mdl2ckM4KRTnC0O13tkrHztPskMV3M+njXL8brRAz+bi+SYsL+A9KXliKe7/xr/mJhPgLmtbOXzpR+suHuD3KeDdUn2V1K2pntyJNnrxk8Eip0+Gz3T5QBkWqQ2nluJJvOePl1uamLq6y+WZIprCuuQV4CPqI/BuIjCFFBRXCazO47h2wiX3FSJxNzE+Fp7785OTiKTva/e3NAquU4enV0+C56efjmpx/fRnqCJ0OatHGgMvP9OThdo6f+VJEmyrNg06da+eBIK8BNuwKv1MbqCr1FqpKW0rzwANP0pNfh4bZT2ZXgNghnXDOJ8GgktQyGi1D/j/BYRmwUDYxZvyl25BhUf+ADbRmSEBVmP4k2lZJQ2Om1rzm9cs2rrst7GucUCTuWxIDsXrnFoXub9BAEl0Xnbvc0mrutL6w8eDsHVpbuBk1/O9y1ock+EehOd+wsKoF97g6gwuV1yWtDamcDu+Y80e7RYl+R01db4V+/YQRVby/rantxOTD/u71lbxfTkejdZ3bURp7Xfn5vUU6FHrSh1+aF21x6Il3yGLuL320eD8lnUqWn0Xxo29HI9F2bwNQaD4EJ4EUVJu7iNwP2FrqovcLd70fKPJ72XX+r6xLWOisAgBdoaA1gq/kXtnMUct923rULzofWiFTXVStd7NiIacTMCvKaw8+zuPC0KRoacrZaWU3d4MmwcMUS2tG9C/3+yacbjGTqm2tGwI5y2K3STJkSaeo6RzC0urf2qZMG755cpNiugJuxzIZNqf0DgUwi3LfONHZZrFZ5yUYxB1VlNw1WyOrZJ+cQN7TDrLDzFNVkvr6e4wUhX51GTip3d+6+0QOqY1M1I4ENFvU7gb9KOBq0kujWUifEqoR+7x2HqVyKx52cbdPHvdO0wtnUPUDJvc1ktxjSyVhNXlfE0wNzcKYHl83vONSeLpy6R0CcpweYrmNlYIZkCiND7DSZgCHEH/729gWB62zbfPV5dEJkqcjr0UPuEjTDcXcYYRms8/ICppokfkNjRBf6nzYb/uOkLoAR8kb/OMIfelIKk5KnPwloc9j8NUDMLBjbVg8tFGfmLmZVoWKTcVAnUl6sfaVMOnQ6xGQAYTMHo1vIwoaNtCXDBroK8DbRU+J7+W8DUajVmWsqMngmrHUboMNUVpebjVs2js2Eo51LfyMBCfmmzpuGCXaD1kxUd+CTOH4gCdPircm9NkdeIYpIHkvqMZNunILKXH9iP+KBW/qnNmp3uF4XeUmLEp3Nfs3+LB6qE9l6v7eqUmp/KKYP7pImN/UDdINirypjnchhPS2NY6iEkHGxwAchb4+V8wb06QKsCzHbRVTG4bDvmMOW2Se8bsk6+nltajNI/9VbE1LR+5bEiJlBQVnVdLQdbkiZrLtP8eWh135ekwp4u1nnyVW2cWmVhZGBaZfwx9HCUkY+4II5EO3n9egLgg9yuByD7D4XZ3ez+zwAnaPeloLEIcZqgU5iMsDdqDIBlKcgEvInNPiDsGMOaNDleD8JI2Axze7HaK+n+UVRgkKwUZx6puVgvoqzS0LdCwBQ7i/pOj8dMW0GEQ0t25zCLuBaS3RcQI8DKZxg+n1m7uKHNfL5qWcWIxamLnsBW+vlb7jEuzVS7LvPrJOg/HHv4s+J5DRYilCl9ApRKiPioVLOFSajmAwQCGm2IbsJTy3hGSHdpWGswee6/uVrsgTP9qAn76P8jUJIbIO4IaBgF2dE3wyhNu3qZTv+QuW5vlfoos9xCNvhb0Sa5qWDeg28j3b4k/mdprnLJsaAAz2b2Bs8JvO4NmLy+u3xyf6bNwevlvvv3h2PNLsmb7cbdOH9rF6E4JOXWdk2Y2U7B8rTTj1tl+4L8FbuHPJASiRyPUjXix/L6pz2UWIz2PkV4+Q7xrOShbrIekHNok9Ql0XYmU3UDP8Oti0bOEN7GiUMHEU6ux+wPYUTXbhUyny1dNBjmIUO14qqAmipqe0Rw5/YCAxY6jGylJegzFeGxO6TQqRN2avTl0FmOYOpNjXFDzKG1Tn1Xez8EruFMg5zIMZqLSc9+kAXXEUph9oFNAS40wSWW57GCQ7riSZY8qoT1hRBrxiuYiSppBhi1JQJNFAJMO02Y1eR1H2uBmKZ/JPPySRV5ATNxPf77NMtE9Q0s/mCDdfNbM4TG8boJl3wSd0Atpy8vfCOf+D/uDUyxcdMZJqwOHZknEEqHQvPB4rj9T+TbYC2JMfRYoR93eIDTj0GZ5TiugR7DLM30ccwq4TofekousrgVEpDJ+46dodMJNzZwyo7FrfUjvWYSa3dgFt8uHtmm5n+fnJge9r5wTlg6T/mTf9AvO/c5e+wYuRvctMuLwYnkHGYlPIMTqESJEfRRV1taaZtyyZHjJrOzuGdgz6hXvetncu+mISodr5H0L1awIz/SR1jirAmU19wVbgjtBZnl+BrHWqgfEmwmYwp6KtFpytFAT2wasrcnI4eUvKAu5cBJe1uIr5Mdn0UDoCh/S4vm21NMRr6RnEzPneODdJHCti9YmCKyLSwl2QGX409Mng8Jg+/qo5ejIIak8mgyclQjiOfJrWngfTMlo4WM1j+42gXp6YQyk8F6sRKgXfSXQrK6/1Ul4iPq7MCsitJrjeBglGo4EpMJRf50OPwaRbDJx0zpaWfJT/rkQ5g9JkTp+VxgjqmftQcv9TCiAP0rU/CdE56iNct02BNOhC3pAUpPxKEnRdliAiUgLinrhqAB09sOSSQ7JoIHVo+Bh/mxXSV1xc5r8cmvaOvKSDeHshmjw4/MFv0v3q2IsP53mLumccXirwVCAm0LwSFSPA/+wJ7JiqmW0u7uur6xuMoSBrrqej7TV/Snhqc3iMwBAsk+KrPmAgiCMGO3TEpRx2eNqGtEw2ayxo6hDuEhFGXWdHS34ksT1YNfs2XJgeBKGDKnzQdtFikkyF33qk3b8lpzF0XMPBcW4LGWxOb5ADhxEDHBfYHogMHwIOinzKPlyOZ1GqS9YZMCg61pHGwcKlLb6ET+Fv8WCJcSvCxRJUrFFxBxRZmjZuu5T+9cOSIOSwN513zzadajEY9UqyZyRhkd2SQv2vToPf9bYOeCtq8px4moN9bV6TwXf0ru9Ktr7hn7rp71nk41R5XQshNF7lYTtOzvpQ7OjYgEdMMF34QbVXJBzNfJa4oXP98wcatLGRS859KzfT50PQZdUlQFYxsR0QSdovPCyUiVWXWyCzkP3csMXnpVpjyVC5GXebK4PzN2rHPrNxeQXOaSKE9l3V5DvoPn7GDWp9FQ3eS0fBVpC+KeNVP58atAQOfp+75d2tkHqKwIJsvLrlWh6AaAuz+gaRqCdr4Lu+UPq/2T/a/2z8+WB4d/nRycHTssUX7pJXCV1kuV0XzYdctvCslm06B9HdVkCxK9qgBOVmrtcS6R8EnB8cnIVp3/OPro6PDI6G/vC41IoSJZJH7wF2fF6N2nN4bpDF6f6uuVaLmj7xUXl2XHuSZX8pEkoVMByBbHZyq5XZkdEaOJWuTFbU9DPEhC070hg9DlYIWgk4PIHO+tht4Cc6ZcRM5EfkP6PBX7HHABZ/jp6wvpPWGXeQrrQmPNznXAuRkCbADA9PYRVoH69pcUB02Ic+dc7cZ4/tFJ5AFpUFyobfRH0EcyfHFpFXG+4hBhIlmGPTK8icAYai3KRzuXEb7nBFhqOp6cfwEv3Q6z6Tqc3mwgJB84V/wZKNHgMenSwcqQNcQ/HFrIgGqtelBKOWnozv1yMPbRk/res994zKj2PWuznV0F725yggD4XtWGHkox7nee830CAbV5Wl1LmzCtRuA8L+CUIJJV3fe1l17CXkkv6qaNngpEhlf/IX9NpgBKlYomQgmWGD7TIP7PH0LipOYehvnD/0xISeIgZKVnUd/y24R77rA+xs86Tjz1uD6WuJaWHNDH7FKfOkUvgiOMJtqk8RXeQsFcy/9VGHi5vG2pFQ4pgNQKH+2awpiSd1VIdlRrvJ28RDWFqqDJYkZ0rP8O8hfvmDEpY6ldNgiSv4hALsNZ/0oWi75qF4uIWlQ4x31AqJv9MeqqBFduyTXb3KZorVFEWzMzpimnXjTdERSyHWxgqPZp1GUxM1Vtl4XJfCFyOXogjBAxt03p8UF/cUvNFn3ObFCIBCv2pKn4qbOzwp4RPDrjxSgmuEzUP72nq6r8sK80ceaInxqEgoTJf49lWckp6KCVbXOM1ThdnRKzJlLnAWffPOm0Vem7dPot75d0+gPtyMqiWMOTV2Dati607uCKzcanWdXxZrNKMmuzvalUegSnWTFGYcznhVX3KE7O1YaaNpMbR3TT9R6Z/dst8WK0/Fw1h+pBMnmps0z/UHKCbSzuHL/Nm12tQl+8K5PP6N/UhRe7x1i8d3rdDxy0jAZqgB5xAFsXorxnj9xMv9H8n6+eJIm30zfJ8n8/WocLZ6m79P0G+8E1BT/5CsXEfYx0obdhGqGoSS1Uh2/Xz2NRWc4gYo4+Uq9kDrSibx+4byT1CWOHNXmizh6wnHdZ9WWmArndFyjJmojphkAmxl5pZh4Lg5I5tesQ+A/KShZZw2BcQkCD791Ecouno68aZpE/QPV+QSyCLMWwCaYXyMofw23mDK/7jjij9UFW4Le0IB0HDGk1lgpT0k/qMPFLnzuJ+gdRhzDLemXHNA9QxNc/yyogxiYyzwa+UDxL2f2c4v9UOfUWDLJcyAL15WBxqQUCaZHpiI7cVm9FyPXuTMpUHyXPeTRwFpkNQDJhtxF9DH9ch00i75iPt7LCuC6eL7EL7ot0EfEr/ZM/nyx0DT8VP5+sTDOz4lnkIE0bbP8IxcUKeAafRr90WXu9QCpG2I3PZC+62Xtkw2XDkgrLDRf5J4vcm+wSDrGzWABBgJnkHUl7BTEhQA/hIl//Z/3F6gLiLf6eWcNjs2i5AqRIuusrpoG19m35sJic0Lsnv9NZYuixj594TcQM2M1dxccxbtypwjKslvKC5SC3Tx1MfRXRavN0dUqK1+nrx51ZgF9FT15EiV/iJ64l4LtSJgLrtIv9pBsYKqm/9Ly+Mrylo0UArFZrvOms2/97zYfWzk+sd2M4fp2D2+LeQGtlhYE6Lh7J3o6EiRUugdADz0wKGP/OGzNKCjZYRwiL/fHHyMG/FfkFoaxhQJf/LHhb8Jy/5jBvq9VmRTqAxhoK1utBHchQJaakT+k5+ETtddQSqDhUbpRSLosSBBcE2dBUaeGAHf0MgOPuVY/MThv+Mb5Sqo1V/1GyZpQYlFSFvP4HDaH4pxzZNQj6oAAW0p8GeVD1Eag86kvupARGhkaFjnjf9JRiMKrJRvnTs7UoBF4GLvgy2ZJHB64zlFLaMYIJiI9j2EYpRo0Lon8Vhz23nfbknHfne+LRITKWS8125Z0mXbNXOVtVqxnwBTSAgUmnWONOFx9sAnnrhW6pUkOQQ0SGRKkyfOVMNvHiseJWqHNwz1lx/86A/GpDOM8PosXgVcFoU8pchhPuRAYkt7bseLCLbRFOPxpD3bZN3o69I4ryE0sZS+kTrjMmjlgteOFKbhDE9crmWvMuXknbp+rLe0itv1pXb7DbPmwlwtJJwNg6ZhH6/6jXcVvYq2xZB60nIOSBWx3d3+IanHnSPBuRN4MpBRVwZerMY9BlYyM6Xns/GLoK18I5xGuccpxRv8jiu6ZyYK2xE9AziG4CF/OLatT1naAzqo1h1yZHrKrjwVNwEe+PHzzZv/kQKEgTIG+u217fNbik4Le8pJF2Jq2mvH5c02aVm4OT7JmuS4+5DIMdvQakpLvaGpn1u9YnZeqdOflZxcmPPGs/71bv0NTYnjymInSA/7pThVbLe6MU1yrWFFvDwnaRnUAnf+9cBg6dCW/2/g9ZextAq3nMC0C2Qbfcw3s6jR0kL2ho/nBeG6RW8TadzJftEHhmKGs227jB0/Me9umTeE0wXFs+g80av/GgxXryS8bPc8hLnFXivdBnOrnYzN+bVZf5C1hXenASGO8oGQHwTEx3Fux/lFKPSyAG9JyrsLPZu7QZ5JG5jyPQFafEuAP+c05VyDgrq/XiSoq9CS2ygvOS/KmKTKjKDnWBco70/n8JNxJT290T/A1vjbddXqTCnOFE0zEuFvidGaPiE7juVEKBr8IJA2hhxEmy05lxyhnNvfp+A/weGQsz8tcJndLX5agzdui1CFTBpJ+uez1Hf61mQ8YoNxsc0gVfqLx9ArmkocOvAPnwlwx+uAbdJ+YzaQMIL/LqnSysU7DzkWFa9Mp7avpQp0U8PbLmX3J2yq+Rilp9+uFQ2wLhM1elWztfT+6vcJhpQGxnbMzYirDojuMiQsXxiY2c0dx7Bhor7NmCathDwzXaA4CiVvSxbGzERhm5a7AN4wQzh8Y+ADCnhek/DEjqyp2oHW/TwzHlZQJxN3aLqU0lRNY2/XkQ35DZOkOb0GJcTxKHmXBXtj2lucSRjPhzKPUAVdeCJOmQoPcMLVaJPzEwtvrMvQMezaHPjmMz4beNUb+8W/kEN9ZhEAKaPJ11uZk8w87D5tX9yFmY31v3v5Fh2rQHDZo45fDsPRB9apNRluWktH6IvUONtLTzF54oIp1D6qBz5kAyZGg8ovRF9Bl2KjiwH4EI+35tjxrq8ojXq3r7fIsO7skjcsma9u8ZgebEaYooYKQl9RGEFvpdSo8q3gtzyAzUVAqDopa9moJin/fPJm9b57M38+TRTL/x/tFuniSwrjg0huOr/fNE9Lb/4MSvXfJGiRj4NKHZMvpl8vim+SbKcmhRKzyq491+VVhQNP3bOdIR4vRSPSHM9vqOn6eEB7wM/JIzC7y5tdV0bT+V0ngnowb3PzqPWh+bfOmbb6Rf5Ll++un6TfvJ5ub9LkLrsZ4wUGc3Dynow4LumhKPqmDNLn5FBfjKCZ7HouSIsPR8wCom5DN+XGTpLcu/IURcYvSYWNAEGdgJW67YsNKLZifXRwVmsl1tv6gPO4sr1NW8+liECgBL0MdsmYfP3/UPFfQN++NrzoiVM1JRwhTcrCtDNfqto4d+UJDIDKQM5JbcODARsr9IuAdMNM2M4+2S2Zf+kZicei/G8Tq8kOFweEfGs8ZeTu6wRP2ZvSR0tBiAmAt4ZBwytmct6DrIMBapkRooLruGqhepKkA/vJT2o4kuMGQLQWZzN/Hjxfv//FNQvO0n52Pahz8+v31U8TYi/MPgOzmV9kvyZ5/ltXk/vQs+sNeGk3Dpxbka85BaQAFjpfLOCWvhkV/dtAJ+K3bvJIXqWcnt0tqJI+MqxOZv9kS6PS/dg0O7m26MzqpXsCA3RvmraNgA2ecZA8t+ALpZKvzNf0LZxWeI9quxjWsNx0il1Nj/ao4EQds40OKoUKy1DqBnTnzYlm1Ihk17IOustPpjSIoaBeFCD/TDgPVJ+eKoc5gcLx44XRsQWpKc8uELVzOoHOY+r0INR1lwA3kpknLxFXODrFVH1wWML479x6WgsSFTUtXBTMp5nFX8WxhVhvstaqy5vRaKRQdztMlmJXuQuxWr8EUaLxC42e9llCVte0J1xchj72bF9/h9W4kGaZT7o7bNPU3Yy27CcqGCcroU3YUj3dz/81C55RccMlgQx/BXvOClalFiziGvYXyseqTF4vRFxoKulMs0cjc4upeCBQT7t+PixtA3SVgeifoHCriTLbGdjwaRduyLQjyicqeXFVl1VZlcQZ7/fm6ytqu8zIRfLJ4tucgO5RZWQ8Zj/mvSCLDcVV6NnRqpVqwXpX+NOPqCjcagojobKN0zTrPN8ne5HcqWJxmdZ5kqxXdmSzmBWG/b09JpHk+/8fzxZNvSYp4/hwhirX7IAVySsHoPN/EKfknyr13MK4XJYitxrQ78JMdRdVGvfa8wuDw3cnrw7fH6jrrIJqoNj7V2/0fDziJ5CEq5lOA96ozxkPQaCIlLeBFe96LgE7iKTDQgeKTesFHdu+Mt281P0ivktcXlRVPXVEeWVhICC6rhlyEyHoWIyRZ/t428COK49tRtG22QCD7FG+qpqULLwUdR/Hvfvv1V5RWopCj+Ouv934f34rqqtNg0TA2QhvW1knQafLD9JrxoXG8ACJno7HfTGe/Pvr6VZrM/xH9xwLCQcMKr0u2ZvqB+uFQ3aCDMtH2/uMmrz8WZ7nBkUcAiOvLftPotXQrZrjDV9TuxVNUq1sYiWWKHwsHONcD+F6GJJx37w6PhprDEeX0GAPGGcg4hhn8dHxwNJAB0gbFsyOoRhc6sctJcELoHCOohZdiNwJzANtYdz7d7hyOwWzXQh5RtuztF4WTEHBgSax8XscHbw5enkRn25q0Ti4+IZH7F13AuEn9tPzCpszrj+zbJimbm6bNr5Zcx/Mir6Pvjw5/jDYXS7CkVOslp+A8JBOmeDG55L+AUCXJN9XZpcuBGnWVUVToEp8saQNNUqkNiJrcOhtu81Bbuy349lt+tITv3AOS2VS9lrw8fPty/yT59lua2Sx+PI4ej6Nvv6XhNVW/NRdzwvOhG2HzYdc+MWedY+G3daT8kN+kjkQRuydXu2vR0QMPVyqT/dm2bipyesuaiP8WCyj+nnCwY540P6+FN6kiJbK8Pc/bs0uBA3Xut+5cDI3KtTCS1tW18a9xNlttlAoltDQ5qd9wNI1X6zZgmSzVH0u8DB3vZaLbk27w2oVVmfveU78098RKBt7RSb/RtZJ6N5Sh52WuHuPMEY2E/tG0SyIa1ttPPp1gg1WXkvyD2V1tgaLaRV349nBZ/fbIc45frsSRBQ2TbmXVr915eq2SX3TxvLuiYftxQujhS87X7G6iztf+PwU+ypr8978dcsr2Mus/18XpvTIr3S9HoxE5/TI532+jJ9GLva/0HwHpI3Ur+xqD4IGO+dDr1z/3LsDwEfYvnMuwHhKXWbP0uOkGBJ8dILqg9mFyjy8W+B9ljdyZKA+cS5bCrI8sjvul46zsFzqMOtdoCqiz4HZcZmv0UpKmRhu0v20rRmjtV7TfdhBd++o4RZzgzPUR5qY+dkRZowSWGFUxKfk8Hw2iH6iTXzzSbJwk/r55mvz54O3B0f7Jwatf9386OVy+fvvy6ODHg7cnvyr756/vjl7/uH/09+gvB39PJ0+g+2OZHdoGg+KmUwmrgEEN2efZMcx1ceKNeaqPCutoAyzc8E4KGwUuHkAoFhRjGIULEAOc5Yq62bT1TjYvsVA52GP+vQwA/3bwH/lPDX3EMED6CyG2CykeLPS0n5yY8nuE8MkF+IkvFtvEf2XvXtTBxL9ltLmSSu2RDHBpdQpkgiK1kvjvGzBHdqUkiwbMZI4SRAysNLwe2dpfvUzzR06Vp6iLzHMc4vZuNBz0TiBhtcg+5RB7/UqsAG11kQtvs6irFc+78OiG8g3wDR2ksDeTF7xIbd+GeNA/oayXfsDUaDM4KsL26XQf/iUDJzYOj/2T75tpyD358I66tQ6WrLHzSiXozcMYw+o85XlAfIil6gfJh7/nAUCV7HzqCWqkEIJzpHFRlaLOFQWpEFTOwc1PfDM/xXQ92r1N3hrWBDLuqVvnPOaw+xcjOTGGjiNNujJJOSt8IKlNwo1J2D1wnGHAa9BE1OFvL8y33RUPdOWyul4SGKhb8J6HZeAoYizyrM1PCqUR8GVlWtZDqDrcc/895CH/wsSDuMDeAaCRHnjX7pthXW2ZdEochRWThiC9NIb281lgycLEr5prWl8rxu3i4NrhrQizW5bQpq5+ubGX5uy0YRpO80xy7l1KmDqWaKDiqV+UzPEeExgPNS3+OZ72d8pbE/AgHzIEIpeCrOfxVsfUVtkRCbtQQ+l7+2Xlvnz4zmG/J8VscO4ZILidS3jEHPL1jdPyypH3b9nXVCvM82gC5qKltF3YIszNUMLZ9VxyuHTGHqDF+aPZ2AbwJJVwtQnMGWiaWDO8GokbJaA/4mhuotyFt0B90dSCoEJz+B0WT1FDcg9c18d0t5its6vTVcZZToVFXg35hAcqpakpHxChqT96P5k+57nreRW8e557iEkACCQ1TgRtVUKbuZkx/lB3+XNzFH0+yHsxYNMgzSSvFX98+Zi5oVoH5iPv8TZfmLMJVg7UBHaYs5m0aRz9POudW1J+yhcPrQ0ksV35pMFoas8wohFz1JApg387W4bZXxtE5TvOlU/EAeResE4huF/iPsb36zhVE1Dh8yIZgE5G2aDmOFjVSOUSRoEvSIkQQ66Dgj9xRV6EhUNbtOFySTpwWbh7sCtFqyDPmvRWYMHlxdRFFIRnd5BtnMVpv/Kp/Tbb+e3Fvd/aM5pE5vDbwDvG+pn7p5t7i1j7o1nsNWDS0UBTA381dXc2E+gt5yVNVGKHauTca5hrj9wHkhjEedPY3M5YpzA5/f1vc+DbJaRAgKMJifXMKyxvNAh7HP2ftAdo4GR9BclSk7NcmoryfM3YxiiAvuYiqtP/gWaN7r/gfUE6kyDxVZQykTfx50B9oU7e8uG2JMF5e5WvlhQeMsDDomhqJmadCu/Gmqedxee8h/NVo4vUABXJfS/5KznGHjBu4MnNRv9EqznavnuvdJc1m/VUPQiBRYaNInAd9MKbrEVxLx5Hc7qHMwKkqhT99dYmbhHs29apXEtcIuskySl8XbD9inF/OlgE3o1x6/LeweY9o0agXLsxi63aTRijU4Pq1GcgR8NVvDDVp3S0ObvuGpsjxMOi9RJLbfvHgvoTr3pFd2zgtNs7f9/uOa4FB+/90WTfe3CHZL9t6+J02+rk+Ut+I3+9JnyX7uxKexrJLyD2GFViT09IcPaqDqw+5GXxz52m7gkwIVQ+h6um88vr+qX95n3zRDjRJZ/p++YJavP+9H3zJJm/v35GXnT05z/eN1P+e/oNPZiQr5wzpl+BZhOysOcAdxH2xD9aAUEvuBhoSi/wKoQKGdiEYT3IU6MOiBLFu+C44ouSPWMYg4kC+hHJyQ42HOCvLB7ws0SKIE7LhlmxPyxFPV5f0qUGycURSiaJsEmyVdC50MonWozjoYy4GzxID+yIU3EoiqlR8VTaFl/lTZNd4DV9r5FAAi8axk1W5ylj0zFWyPXlzXz61R7tB7uLuA0d02WIHNp8t+M9mIBeegmNWNwWschc2slS3BkZI0TxQkIGFgdZMNhzU+8KLBcixi4hbDb1D96WgjRoFtRjBoiCKYdTKvkY/fBwBTZUOS5aEafLKqpO/yc/a8Gg+0es+j9N/shb1J+m0R+vL2/+FHczu768UbyGTq4XxUfOlaHekOujxuTjh2+If2hgWrsN1/shysgqyhGDNvG1j7aKRmErdeOY6B+CewWHQ/D/mj1NPA7H0fFN2Wa6h7ksTuiP3m5m1aQ4ONgxAueS/CS/vi6+DyqpDFdsxZj5ol4e/kia7MXoi01dwYf/Lryb9rJm4MLP9wpS1cWLvdEI1BQNSHad9Zl873BXmrJWfDPZXGYEJr6ZnAKccbmC2c/9bKs2I1qVCW48/rX8xOuRsysTwtdSmyjakCUDhG2i/zx8/Rbm63XWNNFZdPg2OptUBTD1qV7FKvrbDwdHB9Fmsspa8YEZsK1j2XEm76QoJ7osl0VZtMtl0uSEtmXVQc4Xll5N7Bs80PI6X2h6wikkHykdmskB8cskqSs3J42YFMyOjz7tCf6SKJQZ8gNxyyrLryqhR1MvUJ/hL6YhT7wc56ozAZSepK+3pRYdRaf5RVYOeHTRkoO7FmL1XT7k0CUgx+yhuC1wICAFfjDANAcG6FdkJs5bjRrnJcMe+qStx7wTRDkslUerCPF4Ne3TSc+x6xlXmuG8BjGlaD4SPN2U1Fq6S5OziY4eGaMrcnAypOtzqQ0p5dGS9JbUNdxn3DTXa9q6vvfUl31rrN0unBOAIqt0szmrNkzK4p2weetjVJcdrgJdXwFez+JU7WgUq3rVJE/q6pp3JHIHIGHCOBIAF5qdy4syW6+lBlI4QUcHfgYh3JlvppB1ojzRSsnewVvFmGTcpf5dV9fyhP6i/uWdA/giSf8LvbTLT3FC7eQyAoIFQvloPj16hOPnxd5e9ATZR8+f0zEkRgLxFvLgIrwRVec4vh41Eh8atoUKSEdfCPryzW5buGzA9zA4FRdlth4QgNlmPmo+FMQ8Gr88eHNw9Pfl8V9ev1u+/OGAOJmsrfx3e/QfJOBCrmBf77lN8KSq3lTlRfJd1uRu9KjH99Suy7jR2CRBsJSv8/rGEToZEcicg+SHKCFZPRYpqnY6Mk/n9ISEt/hF7E53nFdclsNPlN0822ygkiW6oWVRsvuReakI4PyZ81iTWtJstYkxrUkWIB0876amHawaBD1XTpGkgM4C59S2DPWhzQdZOi5nngYdvhgKe7wu2e3u1ksbrutJ3iDHrINfinaso5N2utYsxeJcO9oK8WRu6HawheYf6HwNwsOgh31L/YlFSNFybbVJniy5RuRB62YQbYx5Vq8L3sUweSf8TyK/jl//ef/N0Y9j5ELpNVVOrrJXea0JX5+8/vHgaHl0sP8GMQQFx4e+8DCUVCfmrXZd8aDMyOv4nsppI8iFwr1avvr+TWpCV3UMrXW6SwXE03cSG/A1M40QRhb6R/gE0Cxhj+Batts6919MfEJzI9e5ZLQ4XrkTTKGY/CRfBGxB5HlJZDBxhT86QQy+PKUcJknVgRPh11/3j5bvDo9fkzsy9bR7+JeDv//t8OhVKoEfDHHtDDluTio/Quzyl5VLMxu/86tNeyM7cxUvbLxDhwSRNbyezgnufI7NqRdJije3oebShY70NZdyW3yo5lI9Q9DXdHPPmSszjf6kOsGe68a/W9uJM2nAU2vYcesORsERTUoBORLKbIVyH51Wq0LDhNRXJhMKgbvvH1A+ETvbujrN1pFkPIoQNyBae6P+NCcKYFCHGAehEPM1vOeTkx+ODn/68w/eX8uacPpheT43N1nv4AB7e3Dw6ngZM8gzdxJQE7Fh1CZQgEK1vlqkzio5cerpTvWFENtHwKGXnc+Ci7ZwoOes858r7Eu88DEg7OIrAXgk1l0XTc4UUmZzS3ym+k2I1t3JwJF2ttkNiw8mrIOLJC9KiTt2EiIJ7qKKH6L3izz/k6H8A+f2jKs4j6+y+kNegz8YS/dp1Hsevy/j1C0cXSNyvaHccMJwrvTPnOI266LNkxdjPEij6WL0hd4XaV3t3bWsvvAgsaNPNnx++slHj081VPp2HETN70rTDZzekSwA+tmVyDsQ7s4mQBgJk1Es9e04DFcfTqFoLINvNWB+8KVAV9zxbqiJkoCBKQZfOWySwbcAywrfaNz57TjGnLh3BOj2IYl2pqFy7h4iBbreWRlBG7vjvSoLB0u4/f9zjno8")).decode("utf-8").split("\\0")\n files = dict(text.split("\\n", 1) for text in texts)\n\n def file_of(name):\n  return ("__init__" if name == top else name[len(top) + 1 :]) + ".py"\n\n class Finder:\n\n\n  @staticmethod\n  def find_spec(name, path=None, target=None):\n   if name.partition(".")[0] == top and file_of(name) in files:\n    return importlib.util.spec_from_loader(name, Finder, is_package=name == top)\n\n  @staticmethod\n  def create_module(spec):\n   return None\n\n  @staticmethod\n  def exec_module(module):\n   file = file_of(module.__name__)\n   module.__file__ = top + "/" + file\n   exec(compile(files[file], module.__file__, "exec"), module.__dict__)\n\n  @staticmethod\n  def get_source(name):\n\n   return files.get(file_of(name))\n\n  @staticmethod\n  def get_data(path):\n   return files[path.rpartition("/")[2]].encode("utf-8")\n\n sys.meta_path.insert(0, Finder)\n from rollout_inspector import main\n\n main.main()\n\n\ndjango_rollout_inspect()\n`},5407:(e,t,n)=>{n.d(t,{dZ:()=>jobName,wx:()=>lastingFolders,mp:()=>migrationJob,GW:()=>migrationLabels,ng:()=>runOf,ye:()=>shaOf})
+const s={"table-gone":{severity:"breaks",undo:"unsafe",running:["the table {table} is gone","uses it","every query of {model} fails"],new:["no migration creates the table {table}","uses it","every query of {model} fails"],fix:"Remove or rename the model in Django's state only, and drop the table in the next release"},"column-gone":{severity:"breaks",undo:"unsafe",running:["the column {object} is gone","uses it","every query of {model} fails"],new:["no migration creates the column {object}","uses it","every query of {model} fails"],fix:"Remove the field from Django's state only, and drop the column in the next release"},"insert-refused":{severity:"breaks",undo:"unsafe",running:["the column {object} is NOT NULL without a database default","does not set it","every INSERT into {table} fails"],new:["the column {object} stays NOT NULL without a database default","does not set it","every INSERT into {table} fails"],fix:"Give the column a database default, or allow NULL"},"default-gone":{severity:"breaks",undo:"unsafe",running:["the database default of {object} is gone","relies on it","every INSERT into {table} fails"],new:["the column {object} has no database default","relies on it","every INSERT into {table} fails"],fix:"Remove the database default in the next release"},generated:{severity:"breaks",undo:"unsafe",running:["the database computes the column {object} now","sets it","every INSERT into {table} fails"],new:["the database computes the column {object}","sets it","every INSERT into {table} fails"],fix:"Add the generated column with another name, and remove the old one in the next release"},"delete-refused":{severity:"may",undo:"safe",running:["the foreign key {object} to {parent} is new","does not know it","it may fail to delete rows of {parent}"],new:["the foreign key {object} to {parent} stays in the database","does not know it","it fails to delete rows of {parent} that are referenced"],fix:"Remove the constraint before the field"},"null-refused":{severity:"may",undo:"unknown",running:["the column {object} becomes NOT NULL","allows NULL in it","each write of NULL fails"],new:["the column {object} is NOT NULL","allows NULL in it","each write of NULL fails"],fix:"Release the code that never writes NULL, and backfill, in an earlier release; set NOT NULL in the next one"},narrowed:{severity:"may",undo:"unknown",running:["the column {object} becomes smaller: {to} instead of {from}","may write larger values","such a write fails"],new:["the column {object} is smaller: {to} instead of {from}","may write larger values","such a write fails"],fix:"Release the code that writes shorter values first, and shorten the column in the next release"},retyped:{severity:"may",undo:"unsafe",running:["the column {object} changes its type: {to} instead of {from}","uses the old type","its queries may fail"],new:["the column {object} has another type: {to} instead of {from}","uses its own type","its queries may fail"],fix:"Release the code that fits both types first; or add a second column, write both, and remove the old one in a later release"},unique:{severity:"may",undo:"safe",running:["{object} becomes unique","may write equal values","the second write fails"],new:["{object} is unique","may write equal values","the second write fails"],fix:"Release the code that never writes equal values first, and add the constraint in the next release"},"unique-gone":{severity:"may",undo:"unknown",running:["{object} is no longer unique","may write by it (ON CONFLICT, update_or_create)","such a write fails, or makes a second row"],new:["{object} is not unique","may write by it (ON CONFLICT, update_or_create)","such a write fails, or makes a second row"],fix:"Release the code that no longer writes by it first, and drop the constraint in the next release"},check:{severity:"may",undo:"safe",running:["{table} gets the check {column}","may write rows that violate it","such a write fails"],new:["{table} has the check {column}","may write rows that violate it","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},"fk-added":{severity:"may",undo:"safe",running:["{object} becomes a foreign key to {parent}","may write other values","such a write fails"],new:["{object} is a foreign key to {parent}","may write other values","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},view:{severity:"unknown",undo:"unknown",running:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],new:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],fix:"Check that the view has all columns and accepts writes"},"write-refused":{severity:"breaks",undo:"safe",running:["{table} refuses after the migration what it took before it ({detail})","sends it","its queries would fail, so the migration was rolled back"],new:["{table} refuses after the migration what it took before it ({detail})","sends it","its queries would fail, so the migration was rolled back"],fix:"Release the code that no longer sends it first, or let the migration keep what the running version needs"},"rows-refuse":{severity:"breaks",undo:"safe",running:["{detail}"],new:["{detail}"],fix:"Fix the rows first, in a release before this one or by hand. These are in the way"},"view-gone":{severity:"breaks",undo:"unsafe",running:["{detail}"],new:["{detail}"],fix:"Drop the view by RunSQL before, and create it again after, in the same migration"},schemas:{severity:"unknown",undo:"unknown",running:["{detail}"],new:["{detail}"],fix:"Check by hand that the running version works with what it changes"},unread:{severity:"unknown",undo:"unknown",running:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],new:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],fix:"Write the change as operations of Django, or as SQL statements of one ALTER TABLE each"},unjudged:{severity:"breaks",undo:"unknown",running:["the migrations cannot be compared with the running version: {detail}","may depend on what they change","whether it breaks is not known"],new:["the schema cannot be compared: {detail}","may depend on it","whether it breaks is not known"],fix:'Check the migrations, and set "unsafe-migrations: warn" for this release'}}
+const r=`\n\n\n\n\n\n\n\ndef django_rollout_inspect():\n import base64\n import importlib.util\n import sys\n import zlib\n\n top = "rollout_inspector"\n texts = zlib.decompress(base64.b64decode("eNqEVU1z2zYQzZm/AsUJiGWO4+kho6kmp/bU6aEfJ1nlQORSgg0CLABaVTz+79mFSIqKTcUX7Pd7+wCZRaGtjkWRt8fsLrvy98F3BkL+GJzNXnhUWwO3O2eBL194gGfwOh75km89qKfAXxe8dKZr7PUabQP4eOuh7gJUs2UV1Koz8fqsHVjwKl4dYyDCDFqjjlRjO2N+UKG8d4e5rId4bOeSndX/dXAtRyvOFJR7KJ/eT9VPt6qq5lCfNRy+y3T2ybqDpewBQ/DDG8CNQ180W0M4168o4A6NCrNk0MTa6lr+sat2szxfP6Q0veX0p5vW+cjozQ62C4PlIcv+/Of3X/9iq1SRG6eqIDJWFGSBL4p8B7GoVFTChbxVcZ8/Om1Hp9LeqgZEUdTaQFHIBePnXwmXMq+gdBUI3sX69jOXmURSB42zEfMlY4KHRhmjbeTYigfswHO5+D6z1TuyUmIoexP3oAwFK9dtDbDWQ6mDdrZPPytf7lVqi/B/fBs1zu4mmSE8VFxGJ4W0K4Xo3PaxrXPEJZ2gEoXXbHuMEApX0+7n9Zbs/rw7ej+Pe6Hz+TUjpIAtU66XNKbcKaeThVLXqtFGQ+qeE3tEI8t2DXhdJhVRvSYJOivssOBkZ1AYJTexnpWn63SFdeN1+mdlBp9UUoNTqQhpT92MZ4iqaS8cdtBxz8hlX52FtznXxUlaLtI7rKBmrfKRrkQQX7nMMla7zlYomIe8UbHcC8/F+l/xsN58lOLL8kGI9UO1YJsb+SDlF4RKnRkL+msSeo37CFDlXuIoz8hi2tK4WtsK9ceBD9UNNiakfOdd14p7ybCYc7nJsDR23l6kP8k8RK9bIXPjDuCFZDeMrzecfUz4eYnFUfA17nZi0u+XXsCRFnxCdLkcp1vsEuKUTkRPJlEdX42uGXWNsSMO/8NZGMRzdUH/64NwBhWxcCABqcu6yDCGK5FJGTIpslqRhzQGHjRvwX5TJkDGEsl+AcQSLu7BL1g6gmSr8boIEQtGl7ARuoI27vv6IjnYQzNHfTZc9vlpKJE+1f+0mrZPiI4ftgX723eQpbn9rAHFQ2tUCTSU3uCI9TaRjeKuekCEmgou3vstSqYwa8CKk0TUTN4gELr3NIcd9s7AIFyRPOSYmtZ3G3bbm582Q02KnmwKZ2zcW5y/98jvcuQv7HQ6f27F4DCcgQlwejHjFY/PI9Uj2Xdfwhw6dabpE8i7M+Tdu5DYJyaXJUne9A1aZrNAJxBSO/VMzW+sXHtz20iO37/9KVjcFznHUTlzb1fpD2/iuVc22TzuqVWpaIlyuJFEDSlPxpXLdz/88OuGoJZkZ24fMyOyG40G0AAaQDf95IRmQHT1k8QGK2eUJGgqdMz7bhgaOB7gAqMg02ECBf4dc7cDAH0r1u5YYw07cGBE8MqYIkGZzvIMs9CbR7Nftet2B+q9tUKWTn3jVucM6Lvsm2+y4h+yb6xzAmjo3bPSiH52qWAnVLX8f5nHd/sFCuSLxi6GmQQpid/685yPJw7SchqDpuPNu3Siwc5pRoxxxZOKLjN+aED+uht22fj0olTWnHBzcTAzEOm0wGUPMhk64qqv22HZ7gbhtlkMVab5jyAOT9LSDjOKMvzPdtLPX+QFKCRELxAe6hj8MEMa53kli77u+gZC4bjJKchyKugAp9j7DMEnpDtIONssClKiOEClwCqxCGILgJbS8aH+UVyhkW/t7ZJj2kF1RV2DzsGZdbmbDYxSUUwk5RjyKYbhVYVGAVDfCqVC0dpAUsN2lUWaj1XKUJVMOeYPiJSeza7dYPexmY3ggNRnpkSYjASdyFSyceAEGpNPYSzMlASEFAwGwndhmBOn4yxDgdjMxVMeShgpY3JjbC6aXd2uxrmopE0ofg6vykP26yHPfn2ahWXkwlxawHBAQUESFAbChyYIGZKYOKqA5Yyk/Pp/qjeiY3EZRST5dCSB9nrgUotMIC5CU+WCzpIe9Nta2eS+RmByceM8MY7pq1N9JJAsSsJhgpGJJ5rV51M3MRrOKJ6jmNissOCw+tnucidPB52i5WbPhCRFAD/nm1bHTeem3+aRYiI/5Fwy05XQMn1CHlZhObMS9EbDfQ/vYYEvyZjku3xaETHa86kRJKP2kxCHR02MY/xHXF03dijgEj/ny75bSxro5vmiuJuVXyBBtqp3beeX3VsfA80s//WQPX/98uX1+5tgW4WbkOJO+THUZIqMWGSRcAMWuP98km2mITtUMtlx249NWAa/ekNePsaq1/rz1knr2pj5OcMEAjZTLGa/p1XilPJ4RbGK3VnT8WRRGLeaVhUawPhNAm40LuB6e0+TKYJzUocqi2bUOp9SyZ5acqSm7WYALrbR8aTAWyej3NNLB/0QWuGAzYhDf9SXyNDBmpFWrNbTO+aTvAVWCOO3YzY7j/6X3FhhT85s4n6u4RJFSXFL3BaHV279dnUvv0POhXHM7AMlvwhWrnySsHQrpYRZKo2ck4QfnO5gGGF0tK1A3d+KZfSDCFwKLvfiwOgvUJVgocJMyBcvAq6AW1YfvqTKWQsMfU74bDnwpDIm+oQ9xZ+cuESjgEKoscCEQGggZwnzxhTfVbUSEmz2lNhK5xlPDC4gnQIrumwyrTnv59LXg6nYZDPpm6FnX2j1yH2JJ8TXpm2itI0s/7zZKxrVy+mSq7MYPINQe0PG5FIM1CwwxgFcauzGOQBJi3OxcVTDJFEhNcls311NqUvsRR3FddKt6midpUxHQzgkwAebxyR56k2OBIvZMPyFoic6H6YqmpwCl7F3fTOgjjkUWAj4tWbJJETzFwB9qocZVqUpDhIRL9kk4iYcfHKwPWIlSWnAd4A0GXBh7E0+NqzRyW+l+Q+glOa402mRQ7qTObse4N6UShW94+sbGTV5Jqs3DXKJxwoQNyMWoKjU1fgszwBlffQYYQLo6SSP7VjAEANB+hY0gABHFoIfBpAOYTzROMTgg9YUDfoGF/9YT9jEz0+BORy4hDvN6kHDT9eqzittVG3sn8LtOqyH1LvNBjzCaNL4AogPyOu2NVwWZnRTuhzsgruZT3iUbtfQHQ/Xs7KocdZx8Yvb5oPYjx0oYcPPeokJpaI+E1K3zXwnqO1EaV23m3ZzdwZu1CyX8jAEePCP4yGJgnfNFrWUc+P0VCuMsug7lqNqccnF0KC+YtUcNZd1e9dr7AqLIMBo22wWQiDFGhv1EMugSweOCohtu6BS+oza/ZBRt234NNgOHLkrAL7Xy0XXyKqLqxcq2MUBUfSfun6xZ8dm0JO1zSBxGDbSbmgynEhqrAYVkuUawKisoq4zgjUIiTOMZjNhEQd0iWCAq5aNZeZYlmAgrtOIGfvPFdbTrEAIqtPCQC0xRw2PlWGurPj1UIJ6EHZM7rCrxeEh7DtNMHD+xcml5P8o4fEfc0isnX94VPBGJOk/9PKyfs2P5xlYdbK2m2ZxUMT6pGYb0HyWgPlKAqcvpYbOrnYFFVPcIyNe27wkfP85eVjGZBULuA8EiWyOgaeL9i1yNAPolsw4R8wcSL0LxSJ06aZjWqSQF+dMwnFo2tR32yGrkRsOu75uRbgdMpbH1urHtoOjB2kST+2LlebCRuqB5cEmtjqvwoJL8uTmjWs7DqHdYyxgac4yA+JvH0i/vCjJ3BLUMI5Y0ksMFLSjhgSWTg19uXQQnXIaOK939aq7G83FIu+aRZn9JgMEuNYllc2lwryIxziMbtkGmo6Wldfs4+6zlTUShiknCjk9KLNZnU2GyJaOoxUkKC5g9JkXFgrd+/r/QUpTGDvllCdmsgsCOZaF+PGwaMUu+1joqfazS/47YXysOwHQWhx3dqKQ22Iy5cW05YQjmNey2II6CTwx7OcrlWjQ3hJl9jTytFDaH5Q8wnvg3B4QS2pQ7KtSXY97BXmJsAbDDlv90arUPiB35D/eoUDJ9dxUTDS/OFfjBOrT1Ru2+YlEwNg1X/37y5cyAXFivNXAMN43gHarkQGXFdPSypkxKKF1XvrDXHOhZ+qGgConl4rcKKUVcoPHGBNBkHj27YHsPZN+KLKA9m6DzIEYjpfZaXGS4xj054JAVJunah6lnc34GhBG+mMT9CMg5qAvJOZ0dKRB4eJPwlU3WtzuFdviyLf3mz88yC2PjeVMJ4IvobDe7XptEZNAbx7uM2CNDMdo03VbknM+JACdII1cnI01lvsx9EM5vLegvV8tEPF8aPArAaysTL3cNf0eF7rs5MoV/BSMFwg4xC097HzRIMQdwg4IzuWXlk9UHEUW4HwfjD90mysgtno1dMn4swMps+OOq5/NG7OhY3CiMeWycQDHMAgXB47JJcYsf/X6vRq9LLhVQNEOExk+iAqZ3wGElecI4Y0o/6IzMi9GJwKGDreX9nIrZNyq2YnYBKeox6oedrktF/VAQLb3CiL7dJfVTk8kcGrFvpHKlSEOljSsbxdi05aHPXK7D9aCkASn0Kv2NtrIzU/t7t1OVI0A6odi3zv5XTWvRKjDVtztU2nerh4+uqrVBiHHRiDazjsNQI1AR1/PZY3IQV5qEtxtmADvB45kz1p04ax82w07FGd+0Gtn6wc8RPUinkJDD/rOZDNzduqPlXfdSg+jWQ+6CiPzRS2D66GRFkYz9arFPhdqRVdWzyFyaQgOy/hctMIesLuJxy7wtcZRvd3OVvVts3KQIzURI5RMiqZtd7NwJBVZXbaauSK7dXITlkj3vokxKqEntI3pqdJCuJ51cg0P9gkGFDbTUYRic1FmU6M1hmY4OwJVROR3RIYqWAulUMwu3zcvW7hHgya17NIgVzbRlFShddFCVcdet97ptdsb7Xku5jh4bkmY9o2Gj+3W5O6IQP3ENhDCikp4aBHhrF7BfVWnkJUe27GA+ZLotp1JQhsE7VeI+Sg7igoV00riDmCJ4XydZp1WmRNrqY6xObecSfNo27frun+YiY89ks4P992uOVxRyZFG2qyFjZ+/6srzSp5n4lvGKI6LHmD9gCO/fvn+5m32/vp3L28yhM6oQ35t5WtftC7OpUfg/bNlLZbL8/34oO8C4g6nHj5Btda4qN/ozEnwLXMlcZ3Zojcki5wNq7X4ZZLevuGBMJZpheOkGqlYeBJ3YPbhxlXJbKzeg4owzhfvWZr8AVh1ReBEda0tu+QC4Sz733//Civ07uZ99uLm++t/f/keq2Uj7BguzlNi2ifMbWh2aWn+RNUBeiP/Cr6QEHgxLW410D9wM4+xZD5DYOhGZpx4hkhGoD/v95+EMeYg3M+gKyd5Y0Ck2U+z+HrmzHscL25YVhwjcnvtHw4VYjBPGQxVQQsdx88KbmfbvtnOBjlZK7TTpODEhgVrfpo3W4lg8IPGY6fv3qBU+a9xtdGIQcQVX/ZXl3lGHKP7eG8tCxILJ0Ld7Z+w1yUlD5hlpdWRMnGJNPnEMfpGH+vAS7pQx7GlsyeJj0Vy605IH4RUHCIhpIELdDmX1XnOF3f8sVEAp1v+4i7WfX2l6H9BiqpBOHiqLOI/9oEMeDxxae/5iwTE7rJINrg7d19XUzl13YkUp4eIVo1gv3PTWNk0nkktKXadurD1eFkWRKSl2RQHbCnxPHvHTq/k9mHIiEMgAQKpKiWCIMx5yrtNMB2ZmdYsM8DA+WLdgIXbUfUa29KZ/CZ8mh7UbnJ4cs3UMLwOgYjhOblO5OwzzWL0/Prd8+sXN5K6hSdxd6FLcM+A+8rwMZszksuw81RZy+NREG71VI0VaOHpvQ0SqubEx6CR7k57kK5h5pWW6GBGuEvgkoYDBQ1DQRmWw27IeiB8D5ItP+a4Ips6/27zLfnLSffTjj9yNObP0cUUI/t+iy90POUsyVqIyldLA3xplGzYTRTBSmcRotohFnj9mBQkFHkP0hzy6tOcAEOiBYrGFZmYnryPYZbibQQxMntOU6ewo9laMoXRqpvLlinaM++baB1G8Ijo9gUweDMOp+pMHFU6UkImM04Wqa39wADT++5n9BcLdKzA3AQt4Kawz4bdAGz6B35dBtN9efP8fTbHAHRfXaEEIbpzN8N+v6dDqCrmo65dlBWhl8I2whiOyL5/+/r3MsqNyOZZjin+9fW/vEIP8rD29l6IrLPXr7J6hIZm1cIbKka+XL96wT75WCAby+t/F9orSUZJhP/5zzdvbzgEBAjQb5e/1XHzuhcVqyVseHCDxtkz9tok0rTrJCi+myPFwOmlm1arg8wfygt+pXYk0/l9L9ssbmINGZ9h5HwaNT81c2GzUEFX2eQwaAyqI6h5GjyOw5bNTjbn1YrxiX4SAQAtxT+DQcgbNAcXbzTvztNPsnhZRwfZFbH4fUM+lwqK6v2swj+xXaEvgovh2s+ycZzrAl8s1BJTLfTWBPWvb/TrBQDvP5LKUK77j+uX//KClxtH+NSihbCKHGH+zdu3SM1QcsNAnjNCD16IBurdVvzfYYFf4tzU82MaLHA+Sv5evH39B8k0Xr17//b6X16916Lq9YsXh00u6XDLwzeII30B2fa9EM1UNvpVK3G/CH+IRmo3bXa1LL4EjXoePJlWcA/e8bDYhpyU2V8oFzL9m+jJgnlKq3hh6X3RK71f67cKmfZRxx4PQ89HfBfhijzhzh/asd95MZ6Dq7/VhwnQ8WQQImAvNM12Bybg4YzB7oeCRp67uDN1QBwdqXuKvOTsJpnfUrmPY4WyvwpbwtTu+6dBymSayNgALYIkiUfXpBchlXcHWwlhWM4k0eOkyXkYNColImUwxcPaW6SNb+cuBODBhC6TBemg+ikazE9j4x2l4xv6QDp09/28UXb0KoX5GnYkC80pvnbLstJCaue+pGB2H2oKZtuJNbv4jNYZmdSaMDh1EZW0s9Bkvsbbdaxu37erRYElitke079zueCeUXyT1debgR5Oxp+5SnV3LxtbHP5PeLkIO1M3jJaLTugvzJtMciUI9p73t7nuUbJcmhUEH3P4xwPQOcI9nmL/7X89zNs2B9uB/EG432JrcvOsmhoRXT7lB2Oiai0cu4NAS564vUADyPGFSy+WSer1YIKyTLpzhQ2aIBYG51O/44ywzwASjiM9Kimspj9WnAAbh2O2Xbdu57G2aOcPKHByQnmiB5MHMFPQ/vyhhJ1D7A8gSnxNdywXQb1uNwVeYJ+XVfa3dgWCHqQR3CU9AqCAhDUbrr6dDzESGfBoV9kwwHuzM4c347SggeFENWo2WtXiuVThxoYQZ/aph/H0heqkA6goe1SCzmFzij+i2Au9ujNO1544yPCTIRhZTwV4nnOeU4W87iiC08z23c27d/8igYrkBh9nEOoMf5VADBSBperZ8UDyANQa6KXFMNAsoQxJDsWolGhyI5E0oo2Muih+t27pd4X2LNzK0qodsJWiXRL7Slo2ufru8nJqOienu2rvi/v1dig+x3O9K3cORo821ggyoaQsvzj/d3nxi77BFabGHWx+5V8uebweL6TK+oeb90OlVwtx6A0eEH5tZCcbzuCIsUvE9ZyvX3M31T5truwj6ip+OVvZ9Y/9t8OVv23NsHAQ5lXhZ8u+aVbIrtz3DPZJgf+GJHxYiSPSrTgwXI+XUX97eXl5gT9yEAOzZ5doCRXdph6k8NGrUOw2D8iMhVArbKKRkMfnVjiZEsxpNKrQDDp1Q7cCHgcA1Jri7BY5uS6bFZhIyISXhIBCnwwMENoCom0q+wgb0YTOQHTam4Qk5CzN6j1+NHj08co8PkCXpSiW9Rxi/IAbXwsJTWDcUZ4Yr/2THIwc3Etii0mcYPCkQ6vRtgdt19aOAZiM3zY0Etx5QJjiEU6Je7/HXHZTyuj0Q2Nb7qledUMTBmJS5o2bBz8nYIQPew3Gne8rEfPVPQQVPfIpYWUyBr5EI35KlkuUwh6skWGkKkYk3FedzCrHXRUIroKwqj3FJbXXoTGy/DWt0HaRLCTZlWx2gyPXdb0gYz6Em3f6B2Y29R2vMwf/wULJWjoW4gjgxprFQRhkFAqft92ibVRM2s9XdbYSRzQ/UUD6CPoV1yRnDC9hkKlGQCOwspyFvD1YPgIEbNgEMAiGO0n2Hyjc3WCzKPJ4KdUupO7QIJw0g95vYjaAi946Y5MFh8Ww6NiDQGaYKXhqOWrouiHuhdwZu17iNB8maKf9iS0qatKGc0efBk7AnEqMgFqAyKd67HqC+SnjOAvzfyecfZJoZTgirApzRKqUfTSHVZDoBBOVI6ArdKfUnnB4u1k9fMuvdUpWcLxeFCWhGK82vGCZO71Sk/TSxCRo04ZYs40mMdYqRIVLqfwWf9t3qIvyMmwWZsnC7AfXk8xWs7EzbsxmjIrJgu2UQ7PB0oUDn6U5v/o/6t79v43jyBfNz/grsHNXhzMyhJWUZB9YIzmKrSQ+69dKcrJZCAeXIikJxxTJJUgrWon3b79V3/7WVNf0DADK9s3n+pOImH5UV1e/qqvrYTAzPngjqQqVWoJgCFU0qyI5VzhyIbRcL05PkMsKyehGqgy5rwiun3a6ugDFMryFtGDr4ZpivMNUCxuL5stktMMkHPhC5WCElYrmZlhY5Eh/kOaqoTSe56ZTJJeO1SqhXtul3E87ZORmCuH+bkjbXhGNiniGRMsiPRQhCx23y2Nm5nTmbFFeE0+FnrZefLXIpJ+MsTiw0WixqZfCZ7joeZ79yvJHBgHiLVbnXiB1O9CsVN1YNUMKHzBMzfG0UsAW4K5q/Lb6LR85Nxay7jTZtBjiIcZQXF9ik8fqZJLepHEzzp+eWRfcHzdRJp0ernPPK1g8pLnuLWp1xmWv9wl9JplTv56f7A+/mqT+z6u5S93wQumUkvrl5C/WXqDNlO/F5RxtghF/tmTWhcllMKrErCT/P5Vr4VshZJfuk7FZPRK6dRvPcNg3xmYU7kaVVghVQBCVZJi2GPpcZ2t0kdZnunNGTtsm34Xuilxb5jhmkVY0dglnpI3Mp9+TFR+xAEfTlmI5gVA7UdmaxQuqwRlvH08nDY+NYjgBOwh8+0YTDXEOYa/EnuizBZ/avpTxTaeP/DoDMa70ITkOSpz9ixqlwJvNAE0aQZrz2LO0gyK15ZJnMJtGGtnfUAznBIot0CxfJdNUuCttQMTTWCczhQrJa5YA4lInwGFiPoBMJl5fsU1PVIMh/6Ziu3+SapLCtk/XG8zWgJctdK1zg6lldMrYXZJdph42FcVDAVHIi1kVpxgyvT7ugvqJvaWYSKizcx6NP50btoMTV9vACuGJvu26i86iYNR5kMFVEZJUzs2vw3WQ38WS022YtFrEoVwafeiUckVuvmZraZWocBEuFkwq8+bwoibPM+GluMnbENYNoHk5EEAqwYaRJdjtS01ZX4ETN5dKG9tfTCM92Zr5dJRDY0z0TPRHA+NiQvQOPkhqqjxcGhOj2X+LL0vD3pbRcpIvj6jMA5Cuv2Osj/59aGZVKFyKKUuVnKhpaLgFAXC0XXQQhSJ3N8veurxzRk8AXXAYiwVISh+TbDjJr2Rh98w/lNgx/245/dBUjjY2kRLhXVhoNX3opa0ieBIp0wWLCYd9SN4LZGCpJ1MnaZ1bXpJLLJypcjZoadeowBN5ew4iSRhCHD3eL+736BvKoedWi2hjS0g5s95ldifcZDlyMlOGlmwir716sZVe0PAzzQKyYkWLSRV7/tWgpgxcYcHC+h5qPGo/e0WKXZ1fC9GwKOU4u+oHUO7DRXXH208koF+eg2gI56Dz0cYZ+XyKqoZapREDN/0t/Wwan9AuweIA9mLixdPp6BMfnzW6Iy50kYZZwiSviPMeFXl3DTO4MWkJbvcYtPT+ej/O04iEgI8bJ7nzYjVi2tvJalUW77MNahbuwDLr3AGB5BU7AgbgJiM3oC/ZPsfL283vmkChxxfjeK4lJY+1W2ZMywoOqIIE91Pe3k0nt2DbqLU16zEmd60B/nQDcrQdrXiYBCUrSfJL6xs66yXvww4Zw0sdAX0ZUaok9YPMyJEmS2AqFBB8YkGkWDXBdQeOBp8D1g4HAXcBJUN6n9fnVD9R28ttSk4vmKdrvaex5JQJKz9wklRiw6tcEwQTuWcMAjheb7732tGHWmTErW2F5qkEI/UvRKlViLwpdUep4nOcHyzl9u6nKctvlkQin/Ra0i/gioxBx3buWVPhra5leSgVrEjqFuhj41yI/UOHXpgsY6ViXSBgJ4+TBFuj5hfj1nYpVQ+ghTl9uQLBatXpks+z1eZKXoj4dszbo9IMSAb245AaxE5BqsIADcFwSxXfB8Z+M+X1bIFi8nOYJIrySs45bC5TAlgWnPKNz/jIgHPi66WWWw/y0/zfz4HMy1PRslO7pn2WDHRJiuyVqGdK+opSzxVKYbXAzQtYmJ9nVKNrEx81TE2l4Hw/48FygQ5uCeWKDBVd3uDU8sbeXGsSCYR/JxoLYCPe+ylEbiL4kYFRTDYmaWhPqrjUkexI+o0CAI5OhUOsAd8BTJG3EqBYmf3EAhxUlPbOANIM+VpAmah55XjQOpyNwqRrkddB69bA0qRUaKS4ZBAAmV6btTUKt5BK/GmvZNdx73lHvjMuj/xCNrVYNvZuoa/Q3hN3D2Rirw2h+hVEa2An8cL5hsPZK30MGgidK3Fkq/fHWl7FBWu/pHBpQt8ulfJlhCxshvhFrJZhSmPEJIUmgDiO+Pv8spAVBoa6OEXZaj4vAs/dhMsd8MbZs3tI4ypVDzAr5Um9pQTHL1658NL7hpOrdlS9RWJoCDdRFg2aEAaTdEF7azw29zuSOEMcJKXWDQ8BYBIZ370Pgcf6Ceyoz+XvPxTvIJ17nAvIQT6DNTcwxfgPCe87Ny30ZsKr2wr+eNB67yXfeHtmu0Mopz9YRi4BFHVkc4MNS/JddV5adSDBiwRgOCXe1SgCfIte2UizQshjDVI08caCAYv6yd8pwlHHvQh05Vwk73vy0myTW+7V3zyCfZo5hYhIjT94TmGtBloCuG0FvcrKaIduheuuznLUU4YjCjNjAfg+PzjMQe+wVDFLodBrRUw/jX1HqTyf79eg28WJPfn0WeyFCztapsTAO+ziAfaZqn5ddeRN6SG+2KC4m6F0sJDLVx57hcrWBTuR3vs1L123cKf2i+H1GUfmpinajl7ISICIiY8KoBQeN2VM3AIaVQsztcIVOkBu68iQOddQ57zEjd8SDT5XDJ7QuWIg8EoBIHI5AZ++pAmX6/iuZdVo5WH6YgTDViARKZalpN5mxsUVVA+sNJkj7sfFiI7UclG9pUWeIKI9E9CZx6XC/zqGG1UwsgPLsRBqhPWmRbzdagxzIcjkkOYmK5+m+r+peCoMKaBHnXHQdPvMAXpDUwfRPYT2LASc0shqSYHNF6x8PkkqRxkTj8McmpkDAsacavU7OiUF2XYaMKVVlYxUXDZT8MSRrFDC/+Lp2Fz1SO+jlr1WIWtoCPGzz0saGmZ+0TK6Dr5vmI4qd4Ull6D16W/GdzAeESPpIVvwCUfIZZNGfxbwARnAwKlpq5JlfMTKkrPbDBmN98xwT2wfvvv6WX23SfZ3NVPF3u3p+K8pDWZVX37x1Rdi83TcaAZ7Uzk4/i2MoYioK6R+grA/9kS357bFjur+EDewpmM8LyclLSbx6fZEJKZPnb4VAEJm6nq4wBq/icssN0EIEykAwv6yQsqmXidtqNWhCAooYqD5B7n/YCsqvhDQvoqQ8WPWe8rBwHMvO9P2vMNnYW0ap6TTItWu8W+xk4HEhfu4ocrBn1DrHwLD51dwK1wJAQjIb91FYXxLYfz1ctJNFiXf4jFhDmHmbV4n2IKOgAN3hxTMrjv9LMFjLm13ZOG93+2/goTkqSaHGd1FupN3dxzouYv7QS242j+AFdrIA1gB3o+LYIUUCTwhUShf13YYNmPZN/VdzCNYeQg5UFHxbhs2iwMU8xBiEQ1Tq9f1Pfs1WEzkOdaWMoW0baOPKwx31kSC7RdPjHTUtYPC3qCjGABb7/XUuNS9p6XHRHfNjBz3HpT0GK7dVKOijXBgYh4NCApu6UTxlu67QXihA8aSyaF9J08he3Ol61V0yYgDtHDLON5AIaBtshdQ8hfHJvFOl+w/pulavtJDhu8OeDaYws0GQn3+dt08f1E/+8u3jz989c3nX/z+Lx8+++Ojr//wWFKrnqdooEMt03j3r+++Wv+AVTxETYiUScpQVc5CJrieZvo2oGzQhVb5SUkemy3vL0CZcOS01aTA+ZlJa2oWaaDJWapyYoQNzrSj5dmDWyknibInKBqyIcgnCArZjQvIP0Y1I7S0TUqaGiMa0J0hFvsI01xpz0vjO0hq+iBJxeFVxHWEQjxSac4G2FvM6pAP408ACnL0VvitnRyUpRN/if6LZ4JSfLjLOI04QnNiJSsSHk9mtJ0fFEpPEoSm8cXg89JWgjBZx+d1Wv+Hp9jwqOQ/bB2BO2a0keizs8hMJoLGd6VGfHoVi7b3TMZrstWcERmk5UrtC0lI/ptoEwrpWOdp2a1Bg7bgxHX7mpuwJxkZFt4WrrLLieuEX59hXfWZGpd2ujttj7eaELOpXiNibGe3MCEuDV8nQ1bEAL3gcECpdtDaBEUDtW5pUew29D5ChGKUlj0x7NJl6WiZ4nr+3ebcOgVlvAM+UTt2Ku9zVYsSnCuyQhDWxTRasticW0JK1W8TanJuM9sw38BbwRPwdmaF25oben5lWY+ZIbXbMvMyO2vaOQS34yksEqBuvzBDHVOWV+0uiG8d7SZTZGRvB0Ye2pfNbKs9mDoCtC6eyLVfbxh8xxX2RpwRH57+f0SlidoDIVJSM/In9uJ1HX+pkwfHPfLQKf1YvV5vpNi7SHaqpSxAQsgByftXU9nWHnSUa0CvJd3dDWskAuq+D+GwfgNEt2d7+k5QfqN28DiXAIM1lYeEIk9U8tP6MrfpxQa7uSEHpl6yuggyBdn7KJlgaymKlx3yWxL7ztbQUSA43FHrJLRlJoCUeRF3j+XD2o4Kn5ZqxQb9cX4DwKnIAW8TTYBTBWNRl5pGVDCEfKXUcmsffncofegRtipJS4WN0dBCrMXZAo1pCg02yIXmrgQxQS/m+k8zcnwIEHqwXsR0DOZBB4J7aUmh2S2dfkAjwXHgbuUdp6SsSKfuR3CzLbEANurE+vzCgyApOR38To8PPSWzNqAP7opEb/fCQnow3D3pe5E2cKCBiRC+Qp0EVcqavDPBuh9ttkvWh13UIU5XhwDfm5oMJTupJGa/YQKZBRbAhSjty/ocj79LWUmpfzqd6srzTsOtTFUJ+NPrzWtOVagZ94K/PjoSHEMD3/xbp/YvaIDZ8cnQcn2SzN/g1oW49r2RHYc/xbhzt5MGROOYFM4awNaAS5Tkk0sg2nHdgPgDP4UDh/I2bBsA5tdeTh8Q/c79POSRBYODByEiAqvDFcOP8fIgus7pxKn/cTK+bzNQ2kGbtdvEdu8mEshKXUebXzB34o/+wPFQDA3vMNmKnoQrAaMSbpkkYGSCpEW3eq+1wNWKj6frYw3TEG9cBqU1Gv1fiklpMFqKErjBOseGTW4ypoHnXHUGBM+TEw0wDyzH/RocBNRja8p9c75Huy14Nk8ACQGBwGRDqS2O90PJ57zGNxgINnOXFRezB8vSsBSHKlNtHluqJRMBNw7FxI51g8/NpVWFf61YV04/GS9cUSii6RoenL8ROMidRDzo4C5WNCdSSGQarVlDZb04MI0zA5uEP9/Iqg3a8tnWMfWi3fHHkdyrL2pH8vEKkNnoixN5FqbE6/b6SfuaBU+cDu2Q79ZTCsCz+VvAmML3CZV6QmhRF2r60LgxZuklLkYoaHW5XonLTg4Lwy3SsJsg02KkWD0t+PrjluZkeM011sSUjAI+QFT77ZPP10UkI4vDtRFLO9w0J31+MoOHQ5133Z+UUpFW9flKtSW6YkXQx55+fHN2e/vOrq7XhuuLKueQHJiKAt7KmM5xck/1n9pbYq4LJbED/Lkfr1L+3a/Au/TeKnB2Fr3omRZA203sNQm97/by4lLdWGeCVSTUpC4b7O5x2YcgHY72ujOrcN4RsaYptkB82U6y4gkH2Qx6EaniB2B357QWikVJn81h6WWukcfUrLE+WTUmt57XFVUyIlvt7VnPHEcUnjS9820PMIArshDWD4dkcuBYXEhTWwlbCa2Zn26PcUZIdhm6lXl8OKfSMIaBpyYmdKETS/j0/gKBKf8v8jB5hlrLTTPfMeTAulQVwVrd5Xr/myYsAerm9CjwJ5jufx+wy1CqDI2ZOCNnhuTB1ujfwCIbD5Kcp0Sl9Ncvs9rbQ32aykgjPaRISPRSgujfTKTmYIeHPc7ydM89zpp3sK74PXjEceuFi46ejmNP2JS7ioLW62op5w/qAKJzUu47IVI/RU2e9Xs7wJac2GbmR5Km9L51RO0W7nBxTvZu6v2S9EvhH3AoBN47m5q29VvRKa5OJoeo/azsNSIgfjDFjMvNTpp8n3Qj+LiXbt893f5jYLdj1+KwCEYibid62M+Jn/upSRUS41XuyrZmKvmusNma2vDP4tnG1ZV277Glu6Aec1eAw8TbYmOpuR6QAAV/Gi8ofUpzAD/olwjpRKXcX3q6QM8eFNBBfxmjTa0H8tI+9fnwse08Gn+SzGjyvcGPSoKn2qzDBx6FyjQfMX1EUGEoXEqmSF2wiZgmhSa10owt+LIiLvY6g0q6HdOR8Gm3blYHNi9RWTjqP3dVsF39EkNXhjFZdhTnSL8up8N1yS9n3AQ+09B/rMPAiILxR7KWxpk3j1XQFM6XgQMDtbBQ8at0q41rYe8xAiL68WCOGx3B9L3wIvoehuuMOx4HgM4t0kW6jU9em7F0W22BuaGTRMwcazZDenPDLLbnfW+Z8AQEwYypcKh4bZVYjV7zn2aQ0drLTI/O8FZyPGkTXpy+ukN9ooKt1lEtNBwUpOwulFgoG4YGkl+zlivzA1HAwtGCySGVK5wQqcnYCzejkiUAAGuMW9sQx9bHS2AlOvUCLQd7P9xzn5DlkVdeZiRxd4PAvN+M8uOtKLkWVLO3aL20ihx1re4421G/uF0O2tDNPs4g+KPtPd30d9CuDyM2YO7p9QtLT8Lo59LGwWwRMMrZJ7Mnp/xdLWaHXrihkb6D97SZn4kQvt3yKuKzawc3JNT3xp0X6mGGMrl5HXSLKEVu0CixLn2voYoxGlJYXIzwiOUJUgoxzdqdUmiXhNWriSU2hQfHm3jFfXFy9VY2EfByTl4S1N3CRYDscoC7iw/M+LN5TzhXKKsGLtDAGJNGdk5WUsdewvs4G5W2Xd5mJ7AyisIpBjLcKYtd0VNoB/lzublyiUFs249oudmtAKeDnTfjsSLmJrcuijudiXzuSxPEVVi4KQa3maI3W9lB4E47rMUm76ysamGIgQVlGSmFS66PD24iWju55jhjuL7RWzYy0GcdPw+Y4uuVS0jVplFTA6i4cVvvm4xzhjho/Sp0kW75niDkKUN/GNJhkRD5uFSA8+HVhPwfBkbLxbh9G9PEbPns4JruirpzHvZF0sBo9V7cAUAh2vuMAAVWhWDH73EJjUKyw66lDbEVrGslDvaLy/Pv0Qi22Y/ZZ6HyX+6zQonylhm31nxPVSCdLZXgo9oMaDLkhhaoYJctVhCd+xAku13u0w5gcJsGBkbJBIfJxazQNYgfJO3Q6hvcgwk/bMI/60ZLwqCduNOOr+X3aS7ZKqpjZEOm3xyp0aFnG3sLeHP8C6zxyxXFkGYaS508gNy9UUmbvvs4XzM4XOwc94buERFZltjUbS5DspcDcHIHQdMEGVP32TV7iBesDn3dZzgDox0hdn8m94x90mDMx2EjglrIyB0XliTotVYsGD8t5ZeqH3tVc6MzEgaeKDS1QLwvTDtR23QdCeT1GcwsfnKYw4LoN7e7LclKPLNBwLejQqzdDq4MkoqYy4yXZdcFFPHAO7wdsEv+usH+ZG8c6E70X+Cu84YlWyAnq4VTpCuSftsKFvKg4jJdJYune7MXKMDwNwXu/nylOZTDxtDfA+9WJFu2Q0TQUPlWgXYMyX3EqmiJyn7NqLyElF4QwzlJFamuugLEUIjGjoKzjJh7dObtzU0EuaiAJnhEnjOLXs+77P6Zyth4s8zNYt0tInPH91IVLgF7fY7LwFOlZ8PuQ+FPe16GTJW+FDX2uZuwgjefNgi/mIlZBQIvOguPa4Il1sMC6b/rOYf1sO8mErvCw0O8+Dkzz/MyXB6TgCfFLyolP5h0e7PwGBPsCnOsK26I+dPnbv6/VCY8fzl3wDTXh+ysfUPPZRL7b67DURiHHez2R7v21MIhjTvqMd7DstC2Vw3tM/gfO/fSOosi4Z4DksnMpgE4BIdMxZRpGvPawqvSeE7gvp36O6I9txQcH19f/LmFGOnm7/Q25MlIS8rAdRSYTAiDTXst567tisqS9tmnlzcO7eKCe0t/nfaz319nn5NODCyen+nP/nZeO5tBt508hWess9OXJxBeX+KpS6rBeXrVnTetQmQqj2cJ88TeLYvd24iL8oU/Vk3t7J01H9gFrX4foVDsvEoF4COBogb3HJrOjOirWlKwgdIpKb4bDK7eWahZq9KRvZeXZNAoy1upNEV3amSNIlImBWliFaYuJ54E1w0AE8UnUo9xLVSZF17FBNuwK5IHCzMnLhKACCi482r5UWg42l2T39yRPdz3EHsa3T3EN6CfwvPD3D0/fKS3hx3uHpw7ZkRzlI2uCEgMefaT7QSkgHY2+fOztD+R04OK9/TNuWw+52cScVH9KZs07FxeTTdXidfyQJPaKyrCOg3xiY15oRhAc6SI+1RqB6KazoDgQQSMqjv0F6gllr/RjgQHGF6Ya2Gcd9N+YqdFyXi0RijSttfw9YXZKasSdNjVu0AZNJsnZG/oLjAdnLUf7Q3mgbl8yb3zwNEAPcA8GIx4zfYtLLm1zll1evjmxfGhHSHwZ4W2m9LvBqrHR1MPS04a5Ozjz08F91H0c1OCvffh32k2hZ6GkPzj2I8yqP5PGU+fvrFSs30R9UOo/7E0XB8cHkzGB5cHzcfF1EeUjzFJu7cHof4Y+skB2vyBT8JyqpXO11jp1u7XWDH3uSYdVl7rZdp2owjBboHad1dd8ftnqYsSlZtY0m6xIWD49Vm6qGrHqe5C1hCtyH2YZ0juXy3TOZnQxVsZ191xyKsqf7SjD4XeDc9Nlg2bL0wJeGZpzy3Cme/LfqGXnL3UwTpXfTRhsMD3gfHt4YKxQyPHFZSYljO2UoBG/+XIlR4ADAsAUCKiPimExFZ0sQhE2KrUmyq2F2KpPCilKK/Py4btqi/IXOqBZNMF1V6So56NS8xclyhqY7K2DQj7jasqCCcXCrqMwNNt7kY+k16XRg3lzTcMeqyPVrvhBh16T9DBvXx1u5kTVeyHDJ0gXuxXjnB9eRba5WVkG7C2dQo9DQH0uc9vTwTOcoTC+6HrkhAWIqPL1IGiaKnZEUFOSyhb6jtzqWPoVLGBjmp3nu/aNSEVeinb6dmDQenfq9DmIXw8a/ECEsE2rc8AWntgW6Hvk6AQZu45MsWWjdyehKmXGxN9XKYSlXqB/NPjJxpyvIKo6ETPm4y5JSi8hnw6ZwmLbRICNLjK95Xc1epo7uBavnQY7tIKsMPOQLuYwlXtMxtDimYoq6BKuoAr/MSALJmPmB0RzH8pEcxjvE4Te1RGcIgAguwDXRH82TtixvMSxXOJCI8Bl4V4ksszKlTjGenfuJD5ZxBbuITCBRR2wgwREWUz4QSWABI72v50CBODM+MeE3UQD490aqt86u2l3O1cwiDbvrqrAKvjsyCL+BXkxyyt1QkwvWPazR2DEkQHpOXSWGJCiPd94EKRMguMJJ7K6fpIGOGuoYLMvcOXJ9BgkFmqht3VyANs2LydpCk48fFejkzv6PwS5+M8se9YBLNx3Yl2bzjJYCToUzxuo8TCp9mykZ65Q4wFAZQHcHQDBDpN2qk2yeaMewniB4e8WYYli75Yn7RpC38CRQwr5RoJKGcRGTeLw6s2di2+Z5Kw9OUPaGV7Wr1LgF7ZZg8dO86XMLy6TNMPTG6MppS1RIBGYoKMIQKKDcpzAslqopL6TBnyJZekxlGW99K/qnsHXWGkwD2w7gkAJ5sCwLrIlhN4+XW60W10KLoeMd1ey0osjDtEVw9PMwPRGDLW2XS8zfH0ReWVzFVXjqFkCdBcPd2jhwGDkBH5+l3Oz4WoAEVxegzZCldLHXV0tBVfd6QY4Mhf5MK/AmJaKwJ5EqBa5+EbPSrCA2K4pThtU5JhgGpA2PGZaDT7ZJOK2n4RTJ0VKge9QfiuKZapt9cWxpUnV7R0/R/nfH2hOQSzkJpxwAr1Hx8/+51pAclEKGr4HCkqDCoNobA0DzSGVC8t1mkMfWsKPg+7Cj5ZUOJOtLHsyWu98TDFP2kQsr0eYLovHj6yvP0tf/roZH+DZw5SG+kFx/C3C4h2feZrLflV8sly1w2KmkGLqo5Cm0PTrWY49jr8JeEJ1ccbFF22y3FETYddW4BXRHnsAvpuLzgEVYWwKPGNt4JIg086RCAkEAG18hXXQhgIr4i6OMmAGTmrHUThPTiPXZKooC0XDbHUHoHu4TtlkQoth/iCTBN14dd/Lt5qSs4/jyVKJ2uclangXaRZRCBuQvB55WHxbacFnfbdbT9qu5XzixE8BgdKKuooYfN1u2GfX5SJ0LuK0yXNBT8XOxZiyH8o+RW4KqJiWzS0IXyibdvZc7WE85c6ytKO/BBPJdbDIXa54AL/zke74TC0+03Pxu/jSu/Nh5eX4BPhBVgPcOokx2pamAyEYmge5RQO/P0j2urwfBqYTh5yREbLBg6kNY61Ai2qGWhifKagqghIqv65GQUGd+fRU/n+oID9i+Ct0JsTPssLhr6hAE/ulU1eob/4/8iLo1yfjM/X0qCEz7tCAC4nvgH3/Av1ewbPU1vd729xnWjlPhPmXHaYxyoLGO30YDoxI+wf41Rxh78runXQyaiPo/BMCm9vR9B2lfNS7on4SV9Xl+tDESFebw5VfEevXB/jxSrz7Dzi26z6yJap/8/379/Pk1b6NHWqOb+SHMmT/2RVkreq+Zykq+zpH7/5s/799smjP3z1SH99/vjpZ0+++N1j/f34P7798tEXX+talscmuXKDygDxu8d/kAyF8OhPj7+VByiAeyKAHz19PI6J33z55e8effZvKP1YI1R8/fTZk0eS+9SSnj5+9OSzP66+ffTsj1W/H24Mm9JAugen94dvVKFKBFG4kqkj8WZmnvbB1UjBZnoqvyRIeTO9ho+6JncnT4rIZpF1rnEHi/nUkyts8lx4ppvdOCGFuM5tWy6ZIq71MKrWR9iTRRfvBHJLc7foCsyD0AXY4UmsL2Sd22N6WhnZtcDaevN6fXzStYnEeaw5x8l/FWAU6s5efGtDy+CjjKuhRJDNgSboK7/RO0eSycRe2Ql4iaLMlk46BX1/opYiNbh4Gk33+nFYoURdeSQMr9JVqx7TG8A2QEQHH/l11mIiBcUScctt1evc2TGALBt6eEYRdxTU6r7Ij5W+7q5f1fIz0VR+KEn7/Gllwhz5nOKtJKtTNEXNfbX1TcTEo4Jr3UDsSdELKuteljnzLVxKcs+nAyYM1Wjc7+ii4yHIq+u6pY5tuYOOSpX9GIYV+29q8g193rsmFsD+Znx/Fvy8r8NC6VH0J5/Yvw2tzYvr5bWgIw1CTaoxyKXzDzfd7fpGi25TU9n93r9k3K5W6rIyzWNUbNyJ/RYnoWFTRz/LSnxsXaW3IiLGKAkYHOhhKQ7yWnk0d9xSAtGB03pAQCtOB5su3tOG0RNRwN+oui2ih2GsWXTaxsPUslqK86J6fkYu1Gv1etjXmevQwyQSSIVhMtVhJUsVod4I/GzqTjDvmpnjof8uZgPl1BGH4Hnv3riWkWqgj4GJe2/eNiJp76DGlr2nAYJ3i6sW8ZJl7WAjbXdQJFNuxmXZc+csHQLz5rnLBzS3nEk3mB0LgxRHr9enx5c4g/rDX9cthGY5tdLuwE03rqOpK9tLaWy+SNuKYLq3aRGDCoRAE916BRyatc0UGSAnWhbmEDsFqTkZW+SGtN2NKMngbbc/CnzTs4/1lwyx+gDY7m9lOPcGrVNth1jl0bT/y6Ct8MpVSV+V39O+6l9SCtIkr67KcLjs1XxEFKYG2n/wLpkN0kzWfxh57AjSM2AkE41PPsPCjcER68qdzIGalAQW8tdbXrUlbsqZaEjMgmc3hs2T2eXW5UjQGuhrVJkxvP39tY4TkUeuB/bHLiMYJ6hzAsUrnVNQyuCtWJ7M2LpvMy0jiIzfzOnnMXd6zg755vAeIwxH5BxmjwOKduQTf+2Ix020d16P9RJ1XD77Iblqdsw6JK1evJPTUgrvPwkBHT3fOh1HLsWikMGlh3cxlj4PBax8TUH/q8M3F9Bc9XZc9ji8JJceHAVoBV/h+M/QPc4PeaT1zm/MqzL8dbYyupwCVzw2+mBhG9aJo2GTh/y4Z+RMermhAGScTBQ8+nxKkqufRacHEHGdV5A5swleVO9tk7FUAaKkvFYxJcEstiGKlIzN0fWlULgGb5J+ayn+NF6pA8dvDVbu5YnwL0reZlQ+SWUn9Co/n4Xi3g1t1QzpXiu1wXDQzCkq4ziEggvxMCflQzHIKBqy4OB72SB3RXsfckN6NYSU2HUmCUjesc5Pf5CZSVpP2LYbyp+vjyddlb/wkIneSCnNxiAy1TQetXFEmOF3YlHx/IjiC6kbcbPVgm8/OSdjl5PSGMBg4g+9JZLw+KNKUt41J1I2SYc1lC5EEU3+UvmgZiMTvDfhrwLWv4hzhwTpKn6wj62l4qJcT0t7jPNASegu1vhCrRKZAvnyUCAPG5KbPiNMvsEpISJ4TeHrVfBthpW6N+FwgYc1NgRoGtdodYI1owK8qdlpRxZd1uD1SVsmfcVCmL/duwfOCLO1dR1u1+A+m/KxW6b06cXhK5mGsxcapfhqfFfXt762raT+lbr+OYDWw0pDQR40Vm4C5WwRzX3x9NlTi+/a6oWLtOvVK338piK3HD2vXAX8nNrfmqqKisdUuW8STAC5lt1KDso7gphuFfJAMD5jkGfTM0+6j0eiY06YUdGbG6qAFCIk8fqcBKWFbOHTcdVazPvZ3tlWF1xtANgsQX78djZRCIW2qCqM76wVfKMt8ohRVL85kZ1aFXAZsREjz0TFg1MIjUyKkW804k2uc0IxQyyFaZ1NwlQj0caVd9/rsMOJ/Jq0agKxMI9t7DJOIyRLS77QUgs3TabawiBb7qTej4dmFinjb1IsWW4TzSxu+emDbYRtXwDufU6NthxB6GCXvtY9kOJCRkCoGRV2CtsQmc/qeVsGY3Wx1tgJmPbjDx/GB+MD+aMF1DxDtL9FQpdCe6yUn6ubyl4fk5aFaVn60a9ftzn0hw576S4Cqkp75m/de5WcgTcWnDeXkGaIeXl4eclyABETjEsD2oi/bHpD3nY9Q7hBlLlNP0LU0hDNosBg1kW2mmZ6nxrRNuGjvxQlrwphYSsGJ/Q6w7V+ZEYwEJgpS3P1xZuLU0ygk2MkNmXo3rSlPZMHU7B2A7ExqVMspMNDymLJkmZwCIRlIZ1ffk/v9G/XVHthf9ksigiRtsZaxC3x3U+gN/sw6c1G/D2qnCJdzYh7JU3Kh/x7k81G74wvL9xGsR1nsnIG9BwKCeZvJDulJmQkBq9Fgsj/bN/apJVD/auhEBU/vNVkW9v6WEZfnqjp6GYwuMhoMFwgJei3CEs3HGbtlnHWVCJ/ukbYCKso2qAqmWxzakTt8pIDj1jgsz5jIZ3DGb0BUlbIv47fyKvFWsYvSe0oiMODg5cfQ3omCrOQF4oE8V9tBlZ3UJrT1YOLpXMbEv8myklQ3lD3+yUBN9PnZ8/OZZ/5q2LwBnLvgwsEEx6n52J5Z5Zf359knbl3T/TwXp0cKHZJVd4t7ISKFhqpG5Vhp3HeyPSpi0tP4it8qF0goVMxBjuDkBR0lW4itJtOy+79qmipVNW3K5Rfa1u9mDE6lvU1BejYGgInCOcn3WA3jQXexDYpM06wxSmtGDKEgt8imz58l3x+Yi0Et5RFWunUevrvX8pkMWNKCGt2PAERKM1spvYK1EwMMTmEoLPgrzKmKzxpVRjSyz11eNgBJGGLhAfWGvCz9qqzczvYdDriAiWHjgXAEXqpExMwVMJLb5AOwOBS1fRiMiTgonKBOeBHDTs7rCtAxx0ZU9wnc6FvXmtF1ogBTQAOFZ0C1m8keLeLCpxbrJgAa3pJ3hZdz0rfbigJiJEopIIZka2EdhtDx7EwkkPBQnGWqXHMYtvXTLSJofSKncGOhOPSvI+3feB3whjLrdWSn+IztNfzqspIIpgggAulkGn6zNcm/afL2wybtuAGE7bbBDBlZ5nF/cG6uOjXiro4XF9SKUp/akl2dQl0fR4bxm1KQJqVBLdhrmb7RM0DWFmZHbZUyziDd6xcIaMalyi3sFGHbIdruAWN+1JBTs+NswfCq/4JhF3dVoH2zXWmOFOrpduKZGJJfLv5KM8W+V/AY9kG0nw/aMFkTI8k2k+kp6NNUovjLsv+GuLWsEWj46q+qL/bFn3PdnDKqwl678CfTsp2mtwMSlrpvyWgkKvmyD3j8+NTu1lnMF+Kc45rOZ+h/KAqVXqfWx0fnyYIHPw2TjeEb5Qu9wmGkW/i5igkZp6/1CtQcOQ6TM6Q746tREjp1jokLWhYypVxpGS/ds6O9gwSHAzg6Va/zYi7eNaNc40xx01CZ/Ncv6idGDPwLVmad/hio/rjs3JNuR2iW7j7tUILtdcKtG5Ho7fDhNSQAuptRjMEfBEwG29n4OkBHUePAMBfpEB8IEkxpBT4xMhPWgrKxwkMkl8fboQv4fwDHqC74+irzApnjHmXKep5Bmqgx6tAnZM0n4/oNmb7krwhh9PfvrJVjijBUptZ3nbvwz6MbwAKctkCUDq0xJbnh5MSYnz9K9+t0ClAN+O9HH5+UWQUEu4iJcXKR/SyOSdih4aSQPkiUVEUiIldpSFV03o8dSMjj43aXtFTiXnBIc7bX01QkfhxXMxonILKqZhcoeFUGoo7h3nMphXtHVqwqKVLT8nbvrS/D+YnVWUCBXvecXNHZN8IRhHHOIMOmakklXwfWaZPBaac48YcGvrNxLHCzbhYsaGnyeCwcyFBaphL218GyRnhrSjfBLBKOmG3MCUW7ckEb0nIs2mSMKJFAHTx5C0zSeFxr9aygNsxh1a4aYOEzZGN7SyjMdLN1QT+IgXzRlJASEbhGpXOMPjZII/i3b4NhCSFP2Cn4VahM++NxWi5/yUyBGscAvjbOeD5qzAL5U+kGx+WaeRLk46HbprxgJEU3kwiJsnbIHiA9NOCpvBrfUZquq+OyvYdqWQ/k8I8LzHvijjN0Bc+Xb+wFI1ozd8y9B8RqBnrX1rA29KbTSZ8xxc0xCy88UT/kX8fSnFZaVpCMn59P4VAXrUvoQ9Vx9yC4P6zaIuLOCbpiT/85a/v/1pmgPz49v4DhD2+fvNC7nRWpErfY3xXgpdKIShgFYsAZdaFR68vAenhh1//WhD68PCfPnx7/8OvHta//bt/uv+r5sP9Rx/u/8uHh7//8Mt//vDLf/nwq199CFCl1RfvVmnudsH+6uE/3f+lgBLs5N9//udfpiYEJKuld90Cm4cfFKFf6r8PfqVFj4S+m5VQPj35XVbP3x2/OF2fff/h+bv69dXVxea3z9/e/SBy/VP9y3eHV3hs0oRDee56/vaT51P558Pp+erkrzpqWg4OACVVf4sd8VpaWiGKvezxuulU2ppm1iIpWDW/PTz+QW438lOHWEA3zzd3n9eKxtX5B50jkvAJIp0fvnkuHhoaGd3Dy3bU7979x1EKgc2DdzJWT0NwCKHpOpp62tCDQrAn+OLrp4+f4Nd3337+6NljWBRIrvyyJ4F4UY8+MfaziqDit7sFH6zIO6RVNLcVHb2JNR1B9zjn+rso/5OtYMgTAUSFWGLVrBOMK/e8sNrhdWHkWhXvwbuZ0kA4P6JMRTsALsBdL+DL/S5oHcMBp982+32hyIt0dVMkMjWagasqlPF2iyhxpbkxJ1zHeMl1gzAyb6qQcv52rjoLMBWPIS2skGbQ5ytJ0YmO4S5gyRajdHRdwtLge4LrbI4AAwRAGtp1TEx2y4kKjEwiVdpXZ0+oCd/sIdW59/FGPvu4PgImKX1KmLdJH1Ke7MjSn4gPkmULcVOm/IDkhDcvNI1OOBbvO5bNbsGcIL/RieashLU26XhgvVk6WB0asji6qc07Hk457WiLnKaC/B/EMep+Mgck4s65wdFgEwtHYMk+lTmlNbssBrwMuzsWn1vwSzC8AinWytegFspDtf6wPnlLJjsOoqc464zapIbCxnopCk0iJPv0LsIbgjRb4DZ3fSvalmPBJXH5SeaxHHtQ4YEso0sgCsrcdLWNMw6Dy8dhxChtgmdMT8gl4SA3pNuq9Y1NBYV9K4Pvog06iR9FRj132Sed7zWA5eTzTtISk9yRx7LxIc275VshuXpMw6bjp2Ln4Dfbz4cdG7678nP6ZfjminTRiCeew/3WLA3qFROFm6YC9P77RTZ6eR8gk0xwut2rmq6SGN/0vxS2dcg/WyZcTK/2/sofspCi+eN5WcdAC8OWgb4LMbVRDB+y/9icCxZBDr7OjUN+J2KqIEDHgy7IUeI4bZuHODIVbSasY3+llNQ5OoGAdIXGUo4zLMOA2SNXltAbyxBlszsy5xV2b6dv4SgXpdg8j9EBIAbC3MEOe4JlwaTtd99YD3DcxBOGP4n31Ew0cNw1BLorzPFG/tw9v3D7LNfnzxy/Lt7fuCKN9wXaagRHRmjV67/bw2AAsV2IkLkhKsAqtiKAdP7XIdGv4+7TrqYyf67zYaEe7Ru0yQOngIYxEuHtDLpjQF80BT7LnSL5tgH3NfBkoLT9bzHqdfq6YwYfC+sR8HIfdGjg8LQ2YJMOY8QTU1smu4l7bDxoqd/SPW4bjgdbw8nOXO5q1j/gZB9wgsRyTRlYWA48liQP2cWGzaH1woeOe9HpcrLMdZc6dh4wq4wU4AvN3aUG7zkBL+SWbvLG21zjdf3X+M7AzNLzHd8xSv82rdvQ0slMR0kaXvsz6XFymE96puve4btaBS/T4+s3Iv9+X2EtuGgJgjh3WC4D79fEBa+IdI8hzjClZ6N+805qek3HX1xt/KRBTA7cbk+OIcnDJHDauPaNOXcofR37Mg2LDs7ax3c9LK92LI9Kg0ilcBOQ47MS+cJpGiTVSzQVfvBweq1dX8GfxajrV53rWdCaIFoABiM1LKwGj3K5D7Wnut4C2nzhUSUPrKpxthZNVHQkN8nA/PBq2P9d3kXsyL70pRwwsgfv16n3gjOUL9GIn9htEyJukP6e2JaU0IC3/XrhjamjPVaRkkRWlTvSmPRns2e2HaDQ3BpETq96Ji0C+uOBJyJyQoStE43xLogMFXWgB61ci1Qg2MUyHq9lHAETJaqEfS1TYuNat7q7m6X5AQSRWl3aOJjI9FfUruVeHEq5lLIoCl1zn62pMaGuKkNSyqnA5MuBSBLM4b1a1zfF+JG4hv/iq68ef/7FI4ivvOutLiVHY1PbCYV5VdLiU6cUve0Nhj+PB55NrDhWUsxUT33ZDIxq8CVfGCK4N/ak98wEwUwjEqixANzkI1Fs4aRF9+FOpQIFfXBAuwLhPinzaOMMVCO0a6B2GC68ouHCKzdcyB3ZCxRkKZcr/mz+SXL/ybBExlpEx8K2iLIAjBp2WzXs9p7fb94Q3eiLlT+bCyRbb0yHyFoB4lfagMSy895J8vqY2or0cmTaZHY3i5FTKKNan/kENkOJhXPH9ZY7YuJMwZrid7hsGw4uxMr8LbbxZueOSbY6ZEqydh1kUoZ/MkQdRLLpQ5Oz3dYb57qvOmx93J4Ht2+eemHp4trqcBKvqHyXkB8XXVQCxioEl9MIovGm4ZmnX8BXcxVfiMqzcMiENtzfPi3wMgpi2YaOG4GHkZNklnNuhEeIpi9zxM1Ta/s6Mn2jWpR1LN7wYMlSdTvh6wA8kPUfNzmNyxEbm1zR5/sgkSaUxMQZZdIdHVTXNBbRhFPbwYMpcrk/N0JjMjXC+5uLq5rJcrRYzBCGB7kPpgutmRAYC/Hy3Lxb3mQs4MLAB3LbkSrVDlXdniLqWckm0bUonNIo00rSyE+hpUu2U9Zb87Aqn9ActWp+pGtBOgTXhnkdMdIEYwsp2osRuC92Tsp46D/JKKLPJWHZxFGDfLFBKodB4QghVDILWFKisO/RtPk8QEEHUUpSAyR4xOkDJaUAiGUBhcUEVoTuQVtcVlPS4i3d9lQ4BVzzXZLupDuaT8DSngUkRrBsZVilqYVmLLtFlMFKIR11tfEZrYhkk/sqBVrwzpJCY56hgRBvxEfdLMa0WFxWlL9r+3z8JJpFVAu0oeUQv1Fb4wvgWDiobxRNhH3506Mvv3v8FL9zdAeXLMA2TV5CPUZWflPR7MantyZgnAbx+Pzx7x999+UzoqJYAAkXaEYKYEDSrBDRYs/6yBr7ROfBk8fPvnvy9Rdf/wE+wQZ7htpub0ssbS35NpRAmxH4JG0H7HCsig1G0MJLNxZNsSJAmY9pcJIUOOZpFnrzJXh4RBMTll3zDUnuctxdhZfzz6iPeYirwNU59vld6w3sWUCAyFE8Y5+JKUjiAgHEF2udLHITGFhixMOWWnYssnpJ2dTAZGgFERlR9cay9aHigi8B3k3DEU+fgRPYThoev3beeCQrv/7w4BOWV094BoY6eH85uZj8cHPQkFOn9S9pUxj/YolP7DXFkcIgo0ntOn8nyQEx9Wsmze36by7FBcJjYolGw9H4ouW0T0UKeS3Cx/Gpctun5LYvplJMs9iDC6SLg5MH//jLf/6V8/CpoCAPhv3T34wPEMTQ7ikHs5l0GXlauEbpzeXR+P+5qzPnmyd6B5BGpaWLU7miboR3QUkkYewV5tFBE68Nw71LrN74mHgfT0Fv9OmAnU9IIV3bkjIimUMJ9JJpAshCeolZOa7OPk7lbaIdl2UTxousZ5xY5aD9+Ytnf5TN8bPvJH7Jn8QevRYiyd1JemhdNNKVV0EMpY+sDCM7MsdV76X8JDXK219G1jq/S17q2HiCwCceshZfI63FQxJUMsq5rvnJG7ZCaWzcvvv6C0GLIDT6xuFVLXVl71IFnstaYhiITq+8S6pCaydD7ykwAdRcX2AMe5BalQ9HvWwygDw8frE+E1gExTutDBZhHR7vA8pDy0nNWmjs4DyLECXBQSqtPV6czO0tjehreAG+2FkI1Lekgx8OSsIXc+hqaOL4Ose8kL6Ibk+toSku66up1JcxSl8A6GKRpslu+DKBilU6PHdLZwk+/dhXTmZfqD53y4kN1LdgDs8SXcwbzNedm6gNKzeyg45DigPbLDA65dnRPQhmMynnpwH3D99rJLfL8TtMeTzaXL+oRY3uxeXzFxXkd5guDL7XxO2IN6MduxHx7NCokIK1w0nNo22DuZ6iEMaTNN4tUWK1wXiMyJUu2ahhWFBHLWsu128OpVNSz8GU5zAHqzzpQZK+M9rP5DZupWu8jin1oZKru+JGQQ6D/g7DUN4IBburNDT93pzxELJbmhMPrGRLMNyei1gAHs33RMwFmN3Im04JEnE5CkxpmkMdprS00zl/iW/5i1eQvCGwvDBLKBhedc+8CzRA3O6WOgwFDk8A5JMWxNH5oWi2iIno+dGVbOZyJXsl/pSt581ENpyd0NlfvwcvlLhQfVt20VhiQmq+O3tBGV5PpZTA+MSneCnFkWP/88dPxr/7i0t07hybn/1NO9wgOm2C1XXC7N4D3G+KReQtFDdyUFv+fGotcLLkl3RzRkO9WyEZ1OtTf+wdGY2GyQ63/nho4myxNYsq5YTmlSFEOyXR5lqM9zz85mWPv3m3YMTr3auVLnTllKrr9q3jXvES0ozvQqW8cQ+5QifTLc9FLZl0cTSwCfgeUY7L/k9HfCiCd1RBJ+rDNw02yByB3f7c0DUQE5+ls5e7yATgPby/jeHXB0EOrLAMzZHsVfAuzBsVRyyfLRBVQzyrCBGIBfT/9r70XN0JH5+f4Ax+rY/waDDfKqM/EpmAh6/OzsVdRRa3ENmiJ4RAFvBGoqXMMbkF4qZC/jzNOJz1QWoi6WmCIstgW3vaDec+od1jDYznhJl3PRgZoPOGALpvQeqBOgSKnG5Q6TretHkT77Hezf+n22NM+TNpuFym9ZYmp99gfV66n/xWTR0mH5UHv6Trw06UcYdgfvTHItEahhar0B//cPGEtxQe3COw0nz6/3zuDDFLmXgsx4s47nf9KPq2d4mlyopA40zAoGkutNN5FFNPmZrC/Hm6WL9hEsTSx5LKRv1Jy4LC8BMYMACJx3xJhRrG52BRbUAdnLuGf39A6Pi6l9f22GwglZdjTwNtNnmMtEqtox7coHUZRRk/iJRh+yLr6IDMnMpY2/1AtgE5kg7Gd9A/OWPQ6CvbQnx3iTZo/q7ChqQS+2BbD4xtKlrj41TsNJpCYpmsckYzooddTNcbj+GuE1TmtXDafK4UxEloos6vLvLuEq3VDQuhYTEeh3kMMxoUIhGkT+WznyC9S0gbZAGa/yrKSG/QgluPGC1n6uidceSlHYSbGZUPglLRdeTMJ4vNG3vAxDwPT3eB2Yp9Bx8Kym3gbdhfDRmwH34rBJLk0rH+UC/xzGOqwNY992sF3IC5xh0aBVaG694bTErHBNqNa2HmY3zJ1LLoM4sDtdaqKy+URkl/moC6DlZQ3Avi2aGt49wTgnfOwSKSB9InMMIHi5GF7ijKXLzSZliCLQ8fTZiUdF7Rd3LSTmzFm2PesDsMM3zNmZhfwQ9mknL3QGfLBM2YU6/nSf2r62ts9AsRvF4euzVjj+ni+cZ+XQrZz9+UJo0SDjlYN/K3cL+qngdbRzePdIZUlJWfXomOHAowNcu/vlqfdrJkEhwJ86OsBwt9e3j1+vfKU+wMBsToP6L4JoVDxJ+BiipXQljGti1+j0aZZ7Fqa+gi0ahRQ783reXlqWCfPh/8Wr/hg+94ReeVmiyWjNcbyEGqX//6W2z61a/u0yJT/GYcyV6NV/Rf/9P9B7+SBsSFEryPatpDAfpA0vCSEAwhIZ6p//TF4z9/+P03Tx5/8Yevx88e/e7Lxx8+f/LNt+lnA+GNVJFMKfKZsCPN6I1ycSdn2i6Uwl7LvvYd3klEBeJU1u8PJ18ipq/7PoM+qygiPnryWM2Kqifnb0NZaSSDOiHQnlJVkfDo6EgGICaL+qpkfPbZ46dPRVj22ZffifgaDbM0oBOA4hK+8WFgbrwTi4T/+IloUzpQBDyORTTxE2krA5RDKfCS0n0wjHtBlPQLmdTYKMDLcRlN/3N98Xv5i1wwcoeXshh+wCnklo7UqdUFDCd2m5rFpjrz6wolNbdqhHWDp4XqcHO0XldgOTSyuTawmC17zdss33QyVWFCv5dedZWWi/D0R1JALNTPL4Cz7ZAoqCFwVpo6Tc+ZGvT3j+fn3yubq/2Qxn1pwzxmpcl1tVlfydLaiHq83MoruAxABaVCFpZ9EQti5FKW/NCdhQVXuvYTaP1H4AEa/f9hHa9SyTr9casKRRfmCP9Tz4j1kXTp9flx4tIdYbB1IBGv61cqR7hyfp1PrUpI2zVKnaJIMxnKN+c/nNQgGDG2bsWWsysL3PHNh3qnNyBgXvYYWKI6E+gUWxwJwC46pOI4Ycq08LqooztEYJzL/uVywOgmNPekTRoBIBdQal94AMUalhkCVj6n+O2mHCMMiebJZn32w1qeEDBRq8//16Ov//DNSm9w33z3bPXlN5/929OKvDO9pPSsiwLMt3959sdvvkaUNFTmuXuelsjm5KLpevyq9cjWTPMziMaU9g57kcHFlHZ4iQ9IleyuGPts90ZaqrTJ/VYz2Hv8jE5Xx43+1Mz0S9DSZc6jvbbzsS7Mhm5pCQgRWeEKklB3+n0cl34pOlr+5g1jWTjK7+0XGx6MlPQHnXNFp71T1p+XOQ7fy9Sulh/f6Ofp7rT5N4Gzs+2Pt8h0132OOpLKKKj9hido2gmgVdFpRrP1FjFZkdNJa/0GwoyNzQwYrU1pMqYbgJMWivHYqkQfQ1nuMPsrtFLl8g6k7LtcsNzKLUZ7V2w6/SYqyr0ltyjvYZihFj4qzr25MbFGudsiVt/JqYdGLwX3+ZhJUQRGpxoWqvr1dTQejMLpP4swnKnbHg5GUBna+CdFzhNWgne8Fsgk7NnRM6s3RFdQKzoGmjhKnEWjsYelpPsad2Jrp26ZoTQjYW5vIDdkJ4QlpxsNRkuHcGYyXDwo5V68sI4cH9vHIx04L4tZ6MM57L5sW30ta5Y2DxBaeGhJ052i7xyeBLwxw0jLzAAijhrRCMPCIRtq18t6VwG0BBZOQMWDJUIkPXOcuxo2H3WcQtEe5BS+U4TfHWSBzsdhIh36+CWBFVVUjTWcVm6RnR8ye9gPexMg3G6r3x9xMIG8ro6+SHoYXz57/ASXWbzuydOpmAl9+d1XX+sXoKPx2pTC05eF7bbFwgGVOCVlMOviBOeqqdtKeOWoB85BrAYiP+C/3LIZr5yCNVJeD7KW8nsG2jVxk0W/be0Fg6y3qrAretuFwgfhzPMid0hzPDlDkkDtXdhNlh3pNZZw8ga8aCKBZvNgwCytTX/+OSW2lbWL1ylUYbqJndt0gA2YsX1J3zsq8N9UwsjFCbbz9qtyr7lHk/QyagcLtOm3XrtuC5GxjgO7qSPOds11tNQu2XlypAIcbnp8MgNzf5siKGOebtqUFNPeDdpbCxAI6aQwI2l4BnhYpP7IJWove/i4zTT05V1V1mPDDD1GghbRaSqQXBWfYWBkWzjXsAwnKieqiZEjAaxGMZhqef+lWHXqpaQ5AJsk8rTX3aXr8af2IfLa8EP6JehId0tm1kE3vrcoKy1dOZnr83iCBN/kNODRF5BonH2FccHegBb1Vvs5mDw8bNkjBywPZ/8oAvOSFPRn4m+DIZwO1Wq2hNhZwCt0g4HYyCKBFwkYSwCwaAHiI4HncFlB7RZKoQdazMmiFR8gHdLfOKKUmlym4VMlHc4ogYg55boJQsMrEcxy3sn0YDxFhjpan4hQNUHNAtwCNDAwVzHFfV0cu9KhBsTVKBd1w3SoEyRfOUMTP2p6+BhzDX085EjwvqkGz5mwluNLoT6OQk/EJ6mkSSH1FCMUPjN9ev0JFSN3vLl7AoaecLmC/jYFJzozjeNFT8lhdvp7V4QhV+GaoOVqy0d5lop2NAC0XIiCFRvhfsJ2dFeZxViEYoCMIwxTSOTLK0Fbt+ioECi50zavYPpDZJVQh3Jr3VOK+YrQeZyx5Hh2Be8pBvgwG0dR3jml5eUJdjkbITmLV/qaw7M/x7GqjE4+LalpMqSelRd1Ry55Ks+xGk+m84Eb0kYcOF+IIPCKT+DEg5MmDVc5dYax+px+ReyKi2mh8z94Clu5Kz5OAJTJfZchvXchyU1448C4K0tS67eSL/WvZWcj7b14M9oa25JZw+ErGeBNKu/YrfzUZBXtkLs8zLyltQcZVbLtIAyOKVwR7kTjONQ5kMY9RnQGIE7agpy6DQGQUCnMW8HpHFvNlRGQDRaT2LkDH8+fmxVwgsadLu2PtU1Uh8f9zmk5fA7cGuRusq+7XL/OKXuDnbmjrn4eRR5wMSaYKoE3+VFMCZa57o1hjUfVsIJvVRGjU/EWimOl5ljeHrD7WM2xqFE3zGcrUSnHuvvG3GfojyII+jxeJSZtPIzePRTY75DSop2bVjon54/41yA2cE3ntNYRcX1C7q8rqhpUzS2izaGQw4wahsPwfTI6XR1OqXZYwmAvuXTYy/4FhI7ve5LwKsfAYgzq9J7Sx3xDCTe/m7Rp/9f1GgoP0iNy15ZIDxG4wg1eIEbYeVC7rxEoIREeViWxknLEtjxkMAG9U/G2Gj71dhq4JR+OH+O9qdxtCsdU2NdjXVVYg0HyBpproKVr6OHgAGuLyVQcBWwzWwFTrSEn58peYKDhFoq5l/4QL9qIYLOrfQRUvyz08MHgzC/eIbFaxhjF0lQb2tnuJqwPCg0OD6Yev0YeNvqj0B5/YpAQN9s+sMEphrvPmEE+SerrVd/nMXAJvNJO5tSHjk827I86V9tMTTnbAmdCkwc2ZDMa4e+O4U3KaxG+A7i8BcAuU9N1m4p43eJ5iekcZMWIAbhTgwbJ5DSmSsvy52en78DTQaCDObsv/uxu7IDBVXVHOB2TZXdRWas2sRyLODWBSFzlQCnjg3XV1UhsPFHf+Tzx1jPlzsY5DG7ZgX0uYj1eeXtNPzvopLzBvST9dpLupidnA5coKOaTI4G/cb5TWyi5TmT3yDuwsMudzxbFkagWHUojsOTBDuf1VU4EpkvSt/JdXkX23wEGDJRRX1rzbHC1K8ZZ+vAi2a/1rMhjVgoEszYIu3wBtS4TQfC4UnYuzCYKOglLQe2syvXg66wL63j98qWQWK7hq9uBLZewcRx+krSX59JM1F0hkLtTYrRGoRhVM89Ww8sihjQswLSY2UIbpAPk2Fef2wHjIxUXoqF9trYtm83LJ9+67F5oBWRgWr9o+roPNLrakAfe8LBJM21e2SLNXr0PUlcSMxPtp5lTAaEyJd8tN0Lj3Sgw59IHnja8+AobfT7AdVtkKj7oTqW/gkOKW1mNk3aUvh5Bd7Jh5KubUSl+BwtAAs3HpVYpljIa69cTxbM04UfUmZizumENplKusjfoRrGmeq92G4Bx6icN4Gb8D7Cnm94XCM63uOdyLg3jYAZ8mC9SvDt6+jJjvurO8RvsVW8O/1o/EF3KeqdRH+kLF4zJnA7Amng/UP239kFVTpcv8JT61TefP04HyTdff/mXcVVsD/amSAoa0iQ3O+9bl1EeyNi9jrdJ9NNNbpBqvhbrKvdIqXOpMCCshJAGKXatND+8s+lYG2ZNLpvSUJP3PRg4KCK0wdz/EuSdlvGPvqpLRKOJf9cbZzMpC5TWlA2uEdqOS7Mot4gTwiaUTV7J9xOOl1RAGYRw1z1gymyQgrftEFClMUsHHZA4tEb3rDiai5O1uGXrOE0Cd89B+FgRkMxHaO1LSdIDu1EspR0xBX7ACQH60/Ou39gx23A1C3sR+Anbij7Ojzf6Gp9Q3x6uky5Dtt3CSMe5dDxNxy0ZXJlVQZ8cuBrp4vdkHGwcMJXkpU41UDRWdbLUn+C030xww1nJ/OrZYBGebYK7mka7wvKhJMhlQM4Lcj+dg8MlL6WXNB3medISTB8CSzKA6zxgPG971kqZRrDVFy18TCG0F1xVai/YmN1+y44gB21LPRS5lygi6aCG+b8TiuNb0kErjzS0livJDGl48/ZEGGZFuQdA3dCPgqRxcB5Mfy2EnD74tRwJD6V/45oo/cM/jB82bajnUsRrIHXsgTzwWDgOS+WW0FS203iPMNJ2b0IbM7M8fnl5cjLpcNK238q0zwXI8olDJhbiJd2lvRwM9AeosBW3/vYZh+sEkjGpYJGMLV0rF7uKbWveHRMn8VjDxpUZuhSxTnmE79eDyZgWKfR95hYlqW8BE46kDAMmNHqFPp3L2zG6NMFNQ3TF5/DlMPu1xTU6X708hF0TdRTh2vjotQbaOa56dSognsDdyiOJiMGbXTzR1U0VoHudIKHySoUX9XyfQbOEBbD9apfmlPl6k0h/R1zWDN2AOUtsH5gQupHWCerTxYnaS8mwk7H6J8J7SR4H6hO5UugXdofN6cnJRZ0M7MRxwloQflPL6sQa/WWT34mK6+G+zEY8BHuFW0hjf3zpFGdi6ZplYU/DrByRRFF96IKc1y8ELIA9LHGOtsR332ZRwLh3N6gKjOVyGSXx7tlKWSOZTqIisdqcHV5sXp+LvLhyHzxeSTuJfwoPaW/zjqR7cPKXxmbujrsOraW8Hl/mfsV+y0ErmJyp0lLylZVWi6G7nprDMzm/pqm5l0ql0v8Z/R+9HQsQVDM/aFIx+GCTb8M4NiaRLaUd+SMGJ1fiDi28UJ2y9cOpLKrolQlqpEdJv9T8lVO1lQ1IwUsBVMsDteyBQP2o5fik6JsLGdR7Uu2vUmoFhT/xS/VSDIV4NanV0fla4pFO6ajg4FOZvtcvX66P1tpJsZn9QY7mVye/UW74V3LLsabR2FvQxsUCdDY4ePmXPPs2+jE53UE5Fkx7dQnxr7WYEn9qEQEGR921fy4SgC++plP2UqhBJL58/Ptn7DRnvA7kD+oInm6uIBQhWHO7E0YAkFJM8gX83lBZNupt4jJ2Fws8hQBv/abmntExscJ8wmzSDVo0nrMJ1BpdCCNLPxfmvaqNv6uAlduY5XqE3RYa1Z5EIeSkXWHGZittV770z003rG+GzbzEbO74zeX/OHMTSwmMHzTEes6XlBUv9UhUHqjiqQ2hfRmGMHJ0+tsOIlQYYDBAm24JdNaFjRjD1Bpxas8WqiJg4w5aDdi+h/fFYV9tSdMbwQfqzVTsqpN1wIcP44PpgfwJBdraQjz3lTYpvbZJgx/r9M3K4RHvQmPgbrTshmWBguexMSzObe7bXHxHt29CWSlWiNvWB/lqAmm5WHIBx0vZ5Cbp5JOBDPP+SDkcwIKutQhjPn/8HxoIQ06kJ4+/fgZRzCeAgLOZZ7GUD+d6kuC952owS20xNoL84Xp9etwqdiywfOJzLMHobNzC7RrrT3iCdqFbIAOBUD4Urz68L/9hqnWEvD7DLmzztP3MTPRXR5cnsiI5IVzgCx99GCKQ3tyMYhwt7IW6GbWBpUswgFm539H7ek4nWSmGK9BJ27HtTWr6CjHvfamojyn8dQfDX7Q3G+3S6VkrP4vJpcF4L18L34KDUZhmYdX9eQdTyGZL4xKYhMg+7QhE4f1RQaNRwygN26vSwdsgRPNqBsYc4J0IhkVfoxZxQxtnx1okJnrPlgl3eDaGP83La0TElTE5kQMx77aio9iYTn7G0LvHkSBkDZF6C/7S90XA6z6KzUrvG+6Zo+NegxD6TgGFY7O8daB5UP92tvjfB8sPBwfNXfl98OH5fzZ6VTn47UE18QZRsW3L/YFknjifH38Cdw7VbyseRq3LD4S/p8sPd+axw38G1boGCmkgN5kwLIsdS+ReAn7zWr7Tm+E/MhZ5Ckv+en18nKKKDzFxFalXxOmfAfGwR9gGwTOjbt0ebk7+S+JlqLDpvgro2/T18V/bdJXM49yuz1ZiSqm9kqL4rY9Z7W8xHmVR7CZV2ImUi1jZVd2YvT1Z3lfYvORgBlirrGDVk45wBWHTuxXbOBnvB/PFK8Sckxuv8dz/rFcZ6WszlrfcIzamCbJZ012iDe5o7FMwHS61zhYhBIBusstcSNdFx6mSjS+nK+SNi6V5fLo+o0MhL0b/XjAz2Zi3p52BwXP952WYRbd1Ouv8xh5uZMmQYDRASucNcMQcXB7IhebiwJkJ5K83qny99ve7wKL4mDMoTN3AsbgXQHtF/KOByEf9ns1Lv+YA2u/cHF/D3s2PBr2b+/XjwaRFVhpqQgB437DdKG/3HJIhLzlsQpFLt4Vv5NVmRK4cDZZBkwHMsdA0yUOZPPhuAlI2SM00u2e0sbilWVeEG/U+EKILtF72TLSjiaz/iQBwkyxrtf/aBojkRN37G+SyBpm5ghJ4CFfDyk3ysAT1EXdFJ2VIUBhcnB65HcuROoZuZV55B2w0UNr3FeSlcM3ZsSqSFQm2GQaek5mnxH57ghm/sG5nizDPb+N530zzOG244ZSbhPw+OQOXe9JzATnTjeKMF5CTqRT2vLTEmIQFxt3aNVIO6AIHQ0Y8I/q0LN5mh1tbzfTg1vTviurLNOyKG5PDbOBgoXWvOy3RHG/argsQmaWX2u1Ldnsz1dMz7o4bkWQi86cQnBB3xnKwQtpoarIoIpNKRwxFfGdiP+HZmZ6Jxd+WhpsikbFdBfX44a0Jw+ZlPYZRsJAN8/94tc4VoHyuc0EMl8F64E6K52qyX7rHUeSa9hwdHVMfR2ej5iw3H7METlA00WG6YjlMqtZn+ps1IifsVmRwl0f1k8sUDV3aVj727Sd0ZIcLBhRVV5JFphkWblJMWOXnL9I8+TBpnm8+kQSp+nza/Pb5XQIoPJuN+w8T3wPiPgscsY/p7cUq+HZqRSTJ8cRubQavcS+egNaKhj/6pwFyM9b3FcagmumLZ4V5I7+1N4mXv8nD2kgNlffA8XQCyCGc83GcwNRfGX5hCvrAtU9yAFfMQ71W0dBem6CedQooPK+mvJkotxJsxzoHkLSIrCZ1f04aoEovfSw2bDwFM5W2pS0RYFicEMV003VwlAS4Hoz3441YmhaaX77+vsY97vmfnx8vn7+92/y2ef7307u/ff73zx88/3u/zmk9V4U6+OuBZUmnX54evtrMBeTn3zyT6KblFU/m/Kd/t3j+9u+fC+/w/Hjx/Hi6vIv7HiE3o1+kSxlvehdy0p4kL34qadEkeWeSOaVdg/2wb/SR/R2N5aVALu3MLplhf+TwaAh4K5Gd84uvH335xbO/jL8f18mtM2Ke9XHMo/EtQi98P03QeAJ8LznjT+d+v6tFRKfWGy/qdXPvN785EDhngpfU3xwIjywiBUoWzzSpEZlciM+CLP21yYWRzaQsdHF5chzLRHJRVF/SrWCr97pFHMvYvAQ3HSniOTI71qqZ8VH8OfvtJCdUz/VebqX1tewvspeIMFROgCPR5mlfufh2ZVLe9Rs5s9ayyux7k2YlWmcKRV4xqMZoR+gP4zCKfo1Imjq0J3PVGjiB2qBKGnYH7hBTT8QFKhbRESSdvojCzEEmIgDhl0+cnessTg/2JMwQQBwMV4JcRrbriRXkuqMhPBAgIW2YDthxh/mdGMyA6jbck+Rbd23XatrDRJav2djih81kC+sut3Tbw8htTeU8nIw7Pc/NeoMEIFa1aFE++nJcqOONTZCCVmj3eeqtunf9eOF4807aW8nBLetgLaGk2ldzomDcO9p++kzURb6S1wHVDV1FHOaiEyHeYE1unJr9h6SnynFzrHbSAmhVHRzw1085uhz3W9M/3P1k/NWj/1g9/g95V38mj9+rZ1989bi+cyyqqv/Q0kbf1EY7QjDsNjzELDNGG8LqUOxN0i+Gcn6f+V3p6VpmnQRyCvfPyFBiNu/2gzSivTR9qez0VOR3dargPKj8zjYY7+SBZN4H7GTBnbfQuHv+4SWMseAyDVFbf2HvMOA1BvxIX72+TB4wgq/o7VJn6CiKv+Uf0DVVnxnx4cX32lJep0HGXsvtT3/ALBfxNPLPq3MJxK7fcJ3n2fhk9mifp6aLLW+PAi+LHSZf2+6p2EHp2cccae7h3MddpxV+EZHA9ro1rLzqg43nPjTTxxo6sW7aduGUkg1jMmdln+FXTYe2DGUBA1txT0vNOUiJAsC/Zh25yyeVHB251Xl5gcemTWu0V52SOpmSksFRpSu6VJnxZdO1CvGBZrDNey0EZriKxuP60z10V4LUmfTflMp0ufL1v4uZKXYqinv4fmzlYdXMR28CVTw81HqIXWKjVzn0pLlxe2QkONWsd3sJxtnhaKEKp7KliwT5efEO1LeSPFlRfuBQLbfwtJ4BxpvHTbq+e2m6rAjy3LOpC5rRspmNQ1FwwI46djPz12/3T+4dL+gxXmCv+FvxYIr+UvqmnQPMX13WwE7tn4xo0YEywo0Y8cN0Pt25gz1azuDxXYCXE1kaAChph5YV/gqJjUhzUowGHh+hL2hALoRHh7KvnduN8Hbvf+ky2e5RnyVQ+2xRigoZv709kFEWzsOWibrdmIQDQC3WihWgnqq59YJDaFo0Rd+fHhTba/n8j+kpErDXo3jcUUJF+2JxWy5CtTo6geyWJJ5JRhNR/bnbVGeTRYsgrIFS6hGUC8PIQAntd9IRFeLoOLKyf8QY+YPEJ74X1zm6rp00AB/ZrKo08aoDG6P1rPS/vteNBBB98hLYrX1rQEcLk7j0SSN+fDYX/NLbJLq4glJXgoB91JEwiwF8zcb4iWtdJutiezflbHM4BUW451vfbumoqHTNQmcgLxhjaYfLJseGssg38pRYVwz/UjWqPPJuvk0/ww5Lb7YzOwKtd43FrcJu+RIj2viE7nGcQTaR5WD4gT4eytslVY2HWH1AG374cefcvE9wxsBZkrIkKsihN2rhPl6uVSXfv3UqyZfOiJswpUoPLzdFcESeUPoCPq80ynA1MSTmHnIyR2xo/mfNcBm4u1U5AM7UKsEXVJsge08ozubZLDWFmFQtzZnA2NcTE8ZGJRhMIVsTVhKcYYICTjiYn+A3yjE/ENKSktssUb6Q13wh2kmswE4AJlrkTuzdtZLnEud4LRwlrRm99DKVwMD0xfscIZN5LiOaqHM3LVaOhhfaxHEID+NgljxGbXhBEdA4c1qy8wXfL7xLSma8qJ6bQqSVSLWSN1hpQBvyMXz5vYyfvSsvzl/K3EYvFqHuUpKXTaiYrjZSOVWSOdBX7cGSMpIcqyRV9Nh2nkP5ZcI3IMpKGbJ88xDuD3RwAhPR2CYkkV2YSMxAOozGSFmXWEtr/QgbhfFn/4uF43N4+UIVjZSojopS1vvqO+HugA8DGyOfPvyFQzQ99tkLQdfg2A1BZ82Xot661omrXeF/6p8AAkxZ2Kyw6r2puMGZlQQFWR+/0QbZBqSwuciZDNASIDMyKtpNwYmFCNwlr+k3aLKjyCwP//1PO6+5m5nxeWYxHOMuQuzRE8E/UbHohYw3QlZwuw5TpdDw+tgo4rlch28LQ5LxCbCQ5mWkMgyuXpxi2qWmU7bIczcynIRr4ndAhwgevYSWMqDq5mxrYmCxYFStELk6EujHjGq53gh0kZpa7rnaDLlyVeOai/7mFt0wqqsT55C/3vctuAYG1TZr/Fz0md9/9mMS3W73KUSvez/cSMoWk4L2Xe0Q72pSuu3FgWqpHBxUw1Fc993unLjlkTwZELp4Fec9ejgIkFF4b3vEgMoADcHo+CPZwkyvEdOm0VDUSaOsGv/h8dePn8jThbh4NymNM0+ZdB3QdAF4Q8ze2tRIQ0tm9llFVWnsUEKXvNRAv/bAAiBFyYvvmY/JJsfmiip/rWv5KRO6LvXp8IixLS8rNUeoZzNqfWuPYn0VpwqjWzeFMgsHJLQuuIIjzTqaqPDou2ffrORN+gneheAZH4RCptO9TSf5nRV18rc+pZmG2+Uqhf1kij7Znh6+WyGMuiVCp1/EdjFVHtOP1vry2qZsRFPlpCfgJbydo/HwngOaSWqfA2NqSfHWhQirM1dbrjRB9ucU3bTlP2dQkAIHOYPrAeMJmWMsG3PJbfHLz2cW1ji0yDOt5igCcXRwQaIwBjcCuxi9x77iGjiNWw7Z6ituLsZ93ygg6ckclnxlvKDALuN2wL7O0Zyb6rY0mKjwDXcSkmEXaBYj+ESsOap0uFUA1dCVsqMds4S3bxmCQN0kBJS0RTlNzMtwOLw/zkOxTRGSXp6oGZMrztxWRDoxU4kRRyCqBhQP+xMllOwAK106NTLllyo82O83513Vk2OJXQH9AflBjYy+Y2Y0dhNQ5kDoIfyM1xTc0JDrDGgWVAZa7QHqTOytRY6kYV0B388xISRc5fXxq5O+t1NZ5Mjb75ZBxW1WobSbvCzXWJIYu4ttKDT7BVSGipySvALh3vXpHD8BOltUmN5a3BSl8wvUhpNuRKtJnRknx9bLnrtJR9kZtVzMGnBELgM0xbRfLf2txGCApUfuPy9tA7S4y3XSn1Qd9rcgdp/SufSd5aZy+BtNTdbajP8HqKMQcE8QSkhvXkMNlNXCYIBK9qjdA9ez/UIiMG1QABm/35pnRswDVKlmHaXTVgTqYqQZqvowkudZLkxOkl6UnLaRErGyhY1XrIpkEIXa80nDn/faAQzQdcNCi5rZtE5px+J9DEGP2yZ+uuHaDUbCYt2/TyBlxszGPQxeynUg7riNWfTABKdsmbsbuX+hb5wctna13ARNW29RIch7WRIZYRKciA9B8eEwReCb9licWNcVqlvnCV690cd3IoapjknZmaMj0/1NIdn1JXwa7wZOd0uajFFO6QcY1gf1BCQuEuB8ntc2PkiA77P4CKgsjIGWAJ875r5ITGp4zMsuJ2HfQi4ga32uEfxGIySb1dVydiJhHRWdQbJ2xfXK80CavrHuuhW5tnDY+HAzwUiAkm7ZX/tJ2W6PrVpdz4bZLGOMTz6sytDj+ZftoSEcITo9pB1glQftP3S5JiN2uPdUyF9H4Ae152S8GP3e+PGMhiHDGpNJKqsmzVkaFOWLj/TGtMxlpC8u12F6pu8kjuOiQN3GjrNxp/k5vlMFa6yulNuwMFLcXxNklEv7aYOxJJx7so1hV3XArLGodJyX09Y6TW5som3mYbiaxUPZStl12+P0npDdTnDfqRLpVI86ub6q5EbzTBgFtT/UmzD+VL0DXslz9/Q+S1Y4bQWA60kAojyG341oTDiPhy7HrmjVfxJQ3azx5aoeA2uT1oFz8eMrwxrLUrTvtJDAwRhlQkU7OLBLlfIZMhNEHivLfelRGRc+DJWs5AepTApCGt96CQUBF2UqXOlMaE2QR3PhdoUUOuUTutAfP2jEfQr8rF//uQjk6AE50DlmgnNgX11IPrzzoYhRuoKvVJqia5utOhpwykkHMKOxPshgBfYcgRhPPUrhxw8f4RxEiskNsDwwb29Cz4fExGq1OsG1/OS/ruW+C0QoPdb+UOjZ0uqh0crzbGMHB6LtiAsN0E5hN5GQUrSkIeoE5ghNOJqRuCSsZ4O6oGwJpNu1ElnBz3KKtQB6xdbldpEgKRp6zxBUeIFvyoEtGQBfXzbVaEDkt+tyEkShldsW0c7i+dvmzqb+rfwFYSRb1trhRbtPsAXe6vvOITAdvt/0HKWjPdWSs5iXuGebkljFpz0/mvz6nUPd/xEViEPa56ektLsdWFY0gMnMW7scLJlYdkzaU2LyuOQ0LdgNl6gLelYe13oyC1stNdGuABgUvrt43nyCoPgXTz2epEhY4ctDpzWcRThvTBM2FSvUl+rTQVy0PH325JGG16jqxf+ulp/IPBLbtBef/fGx+Nf97fP6IE2hdGILXB3QUspnIhMf/FeieHhRPwAW1WHKrkwCoUGMXlyqZygZDIAHygvUFErK1Jotmx5vkTIG5srDtcyl0dtpo0ttPYXBTyd5nRfi+a2SCWkVAhAFRzP2aZqS+bS7Gou3w6//MK49kYUnY0/CmMHZSyGTP5p2ikm9xGTqK881van1IYNCAZkjmRRmKFHgI21+/khcJsuIJf/iUpgdshkFZsXHcnjKshdyXIOSkEz2U1IdHXNGYl8mdCkYpc0OXCT6kOZuxKDsQuVXG+4ERX+x7SLVzNPJivPLj0HTDcgq53ztxz6Qy68y1tQufQFzQGq2p76+iGuVdG7U72DHnvT5C5oITe82/eajcgJnxnkCBge9gPHTB/sdTwYzmqUCKL7RKXyjJGAoTdwEvg68BZRDgC1Ipj/a5W98Bj0JQz2H/yLJfcRwmyW8cqIwElMdGLr+TjVdzg8jD2jLifWFR2LfPbAj9O4ug+4B2dZb7OLeE+ClKrwKy4u1DMuEj1B2TaqZCPZol3Xe8E08idSpsvI4lnhj4hmDWzCLrFZ6Pq1WnLCGWcWHSt1yS3CHp3KIAKCAmtgD8EI4DDxM8UmNKGUkiZs6hRkAkX6qwM53+cBF6d4C6YWcsy5MMFdVAgPfVggzosXAV3NdFJQELxcdOwgdvVUgFSU67Cz+nYyjKyCDg0zRzVwhrOfJVbTLaQqq5095BFxJbS/BizKRKPvLSeBP8Ezre4UffOfu6CMH6VHXY/moPNU8+IMj7kZ8khJ4GH9QPsKDshYQub3SSjxCq6nm0YFqHMBA86ByITneEbuclXe3XKF4uA/2QhhwhxU47NXR+sPqcN3UK7x8klrRrIwX0Or5o6+/0Q34+X9WaTl0mSQbMJcWceFy54sLmKqYXBX48kWtju1O48aYZUxXMssOdcahGl5+fRZseX3I3gxFWEuvDEPHm7+Z5R5a6HAmOSdhGPP+rUPXoK/5KYA5N9DuC8ywQSJOn4wXJjNZju+2bcm+il1e9tTSjMCNu/z3ufgmXf/37l1X0sUygiIm+eHb96R9DKTfJ70UvZTpeHIp7IKMLlle9fD+bjPQThLzsjWNFIvpwWmKX+cv8QpnN3mkgW+QLp6eS2ubq2SGJhDhVndxf6pu3mgImO4s8HK2orBGTSmZIl2x+vfdjkIpKTNxwI7i8hqy65cucE6xjCbJZIUrzoxq0UDH0AIQ0k8BEyLs8wsA+ZueOHa1a8AHtqNPMdt/w31IfFKiMlYWasQ1hSSDaETyGkzJqzDN6mAWmw4Umu5ajohizMYjSDLRxLIWr1ebWpsiOPcMQCtVhELLk9BwqGkvYrG9RWVaDBMQp1j3FDAijbXCBTkQ3188PJUYu+O3u2YNav4bgVarhCVfzoo2xVh4C568u4ms01lTWWrRpM8//3DbYc4qIVqfxQiHEA7m0HTxnOzl4VxmTxkP9a4zkndPnMhqhUbdcfuJRGZendOAxc+i1zoMYF1N8UyTsH9TZxx7ta9T6UUY/k+kJC+ZQTwhXQg2w/Df1Q/dD5WwO+hZZaVVkI6yvqcgXQV19/CebGEo3WSSvGV3p6i673S4YphM5vz68khJkV/afAaEzcW293NdRZx4nigEIDTnPIaBGQi3n0t1JxRc4Mtf2tKVG2sXs7fpm6TIYWfl6KUTGmObMt/KI381p0MmeyeqfQNuspfG8E4aL9hKV2XTAVxHMPoqchYBz+ZymldRj2Ar95K9WpeCYMIGKx3UlfkMwmxMu8h/uEUGyis1/MEIZPFPPBLVfDhidT2xnasrETMuP0Nw4hYUUbkvKzPN5BDd7ioFKXc61KPHWRHiA7bTYfVe0SZ8SACWrtyY18Og5u1QujsE3h7dWSMoHO5LXKvLJ00HPTDiVr6Lqj1ainBVCH2aXxku5UZ9CW4tdiLAwwP/YG8whepYg/M9DGKmEFnjAYEk2LvPkURaGVdJ92dVurjyZfT9yQVlPmHexkbcQwRTBkUbzp8v+IYB9/f2RHrHnrIAsPcV0wOo4cQqnrlu4mHWbkymg5tPQBA4XKcIfO6XcRbHDZhKD4ZjxRi60GhL/vYoDYQiHEo10xX6vVphv/qTplVDLvL2mnBEWoYw4IK/Faljd0gMGovEMXOpVfe52kbBqoC0rLVbcQLd12pp0gAOcbEV339/Hb6XltdZX0NoJGyPE9Olkh/uWjIcJ7gGblYyNcqzzI9/jTd7yiuRSbHG+CtXOJw88o3bZKtEKwnph+nRSgL+TihWszhEmDsMNyqp9hs2rGx30q4pQwSr1s+/ZrLHaguLgYA6o8CGMMwsQSEvyGE8/xYOIAoRseyMIC0hGoplE3Ow9PDlA2Phu1E43omOBVj3dOwFuZJRSsF9KN6EoluaRWu05YpZVIz05rCNMzVwvnz480X6Rq7wreslYJDYea8H5Aw9Z6pLdhptvtPFjrJcRKmJnoWEmT4sQCmXF8LsgWOh84fhFThxMQtpzHPNk5WPNqbIpTWeXHtaONBkdAvGgbqY1n1FTyKTGsNvyFisLsUFGy4upj1szI8VMbsGFUQqBlH19wIA4EAjdBPD1HfxB2VBBo0ADXgI/mwbElKSScEm4ZZeO/vIgJtMSYRe6Tt2HTTcJ8GHDm2FJtACC4Uht3nJwkW7nJa7VvG8qrDbg+EXUsYLANAp7p1KR+SXXBOSeQvweS7ETBk+TzUbaZh5BA0YEQQIZfdXz0KzvftZtoMjVRVW7jGLXzB7A3ljnMx95KzBHqbov6S1ysPzVnl4u2tX1HENX45b0lNJyX6Nb93ZVp+e/Ubnnd1Y6Y50fOhMmPpsWbvaIV6a8ks8UWj7A3FhHe/dvqcanxoZQIRXtmgnFSV41oXj6xTc6MT6wRONT40y8ybopjrFOp+3buZQBEJr/CotPlxaRUnePD3LOjAeaVUhuCjkYWzNQMHFuWkpAUsA1h+EuezzhqZkuhbnVnebIKRUGK4xmFqS+ePSFZdiUtLCosAFpzd+mWOeUPUPT7757lt1HS2d/OOjP6kCA5HABjbQ9iY92lQkSwj2VfXQsJpXI4TXg2yxFYFMERjL+ml+5bCdowlGluqjtPQ1B/SpXIF/oxaHBgsJoivPZvcZEBMm9hARrZVRzXuFPRwNthVgKSqwaBxaf5vXh8J9iuBfRFI/6BUhqTgq4jO95ZD9dO2FXB84uX07jkNmLFN3ffp+N+mUzATqVRWl+CbAt6X54lLfTeqob+5aebEypf5dRGxP7QAJCpQOsaAYdKJfSM+/x/zPGySWxtP3s8WCEB+uT1Qzt49HGBEryfaDB6dXwRhJ6ZhQ8kOW40yRlPEzum/H5tk/3NxsZNV/ku23yu9W5ZOcP8YFRKIwiuhkm7e3bZ3C0CtTMeFPCBj94ESismPSYjMpkkE4IOm1DSOHjRQfNz1PnVVwRDmVS0I5bCGK/EkJyZuZH39NvImdX17IVWszOOUC4x9qiveh70+K9+C96zPijSrC2KzeVR2LZM92R6bfkamt9CufkCCuaJ1X2f3ybSoHflOlEiVMFXEmS1i5L7/UQMM8NrJjngjTeZBd1dy8JEHdzRcYYxB3ca/nC8d4gz5ATakV0X/QtyfHPqdyzddO3+qNPspaf8wJo4mY4DZQ0vrQqXN8fqI8K1/EhUGsujvQ5YncjMLmUx4r2o3yqOLDRHvmVMlXVFPY2FMA3fXGnK64G76i69isvn3yzZ+++Pzx566MUyrW2B5dTUIVU9wPiURl5zK3KAeHL+UI6gjh2+uFi8qxz+0qZLsekKoBGXscfi0eUN83tYyM9FNy8LXgp3oY4s+HsyXuGQuAQA5+ISPIzNa9N0Grlu0spyIx9E61t0xvwMUFyVR7lQSyvedeX1/KI+/l9/cgrZPxKxtexCQ/hgokizXtByJHHX0zwCl88YSG6ATa4Xh8G4k3CQ9nVXKW8bHwIm0N/q2c8zxjnJtqy6XutahqtdEZZdroktcCtrzpLEq1OPvZyU5vG+8R/vruSxIabVncPkEj/2RhZ03LgSyPY+56fXyeS1kHF+TADOaEIbo4a4Cqq13hUxeW0GhItSwA6VsJ7I0XLGcOn3NZRLbhXNuQHd3zjKchoLqv0D21hsHHZIw/m0YP0VbcdSuhGt2URNmaIdIsP0Ld0C0l4lZj0mYcbFj+QB4NVj+oZsThpa5M/G28gAfBSb0XjJmhYrpPUyL3KwvVDN2pyzrbM7xKQV13WjT8QAKxE0BotygP5rTFb2r8eLpuPAwqKvP7+lR3u7GUqpKidIfpe41zi+EqTT8sjrknx7EHcbW+4goQ/uNTz6hNyohqmPwcEFNMAwGhaiE0SNHaZdkq9FgVM7jlCLZwJzAwOpUFIZVS+JRNkkHpPU//IrYv+L1yqJrOiUANsfwU8A84P3kBEy4PF8ldzEs1icJNFEnZZCFYFIlzpDgCtvf4jWzA7OGxPiFpSM6260AsNUGkOhumU77cMLk6ViKWfnX1OvU2drbsaLmzihxnhVHpe+DDwd3ulPga7X5S5JJvjfE6ehYKwBU1ipfAYRWJwK7gYdY0JAXFch/mhtcMtFdHrqRvnxzWnpBx8uWoY2/7rUUVExrQMbepjk4laVW+o046mrdukuYVof/jrGiJznK0dbfwM314xijCvnv6Fj28H6OwCx7ZRLH0CBsIehwMVEMVTCgpAZhImQ3vInqPwS4K5sanFEYRm4i6BqKMG+vO7zMyxPogcHVuCy9MId9hypVXwzGLak4uG5wZWgmodjYP8DbDHEo4V4cXXjwNBhdhnNMCuVAcksTdy6q4BBR3sNZ2ioCidsUuXYqiwqBaBbHgzaCrPUHnFmtph4CIYK7vxasTMlyetrcGhICIs0Dh4o5A91uXkKvuflrB9BSeiRMT8st8v2mc5gFnik98SIZPF8xt8BI6xmgQovt+FMrHHt78ZSUEzEbb+v9QHRLVvXKOftE5A1U+dPv/q6bzCEQ8BldNLpqYF/ointmazORad5aNsj496SIpIzPeC7LHpt6mKKlON8ZJUQCVJbO38QTZQpIRWbdtB9pAwqezYzfUJcfJAUadO9oXyqVoI0hmlafw59XWX8n0z7UIJsX64+UgkwIWcmACKJ/yAmlt3CFs/SmHvd9yxl/QrbOlaNjd7WCid8oH6TAPD6+x41qnWdgGHWXfALH/YKV95h3CwMtwbBk2YLLHkPlgdXvsEL3b2mhPVztFbfgMN1SKyiwQzlFopyro59cIlzEvEKS6E7asurpTNVNsKviptHlo7LCi5mrOd+7IqKOMEJfQMc6UE/7p8ZOnEsxLLjz1Lye6+WA8BEQ786TYLlFCn9YFXK37oo0vO3H6G7QtTwBefOdDwCC72Ycl/LnbXX40zMr5X1xKAl+HSchr7LD+CRoh4rud5FmP7I4V+49myxu5rS8gU8pLKLPxtl0dcE+XFpxgH+kcmq25oXEwM2ZowQeYU4zDi/wUicKPitLcuEr2/Ngo7MDx2M0ARgUXmn+R/RG8ob0snD1txkpfPtuCWREaA/oGdz9Zl6SktyQP8EOxp2z9BrAklm6Vp++MXuqzAv4r9a/cdrr8MjEJD4WYpcqwmutFaR/lzcRHqssjhrLvpgyEXIwZzw1tgw5xpFjRzvWZKgFSKoTatGlzQPx9/hJbFvuBlWSYzTxMlTuxY0OibabO1E4P37w4PpyN5VOhqQEfKEPoDbryRgaUhnx5ptNM8BwIOuXa84Oe8ZDS69SuxAnkt50SHyALVjw+29s/vnw82OtdXlUCFqXdceFeyoOP8G6XNytvHbu9brEGdUuJtqlEGDp1pYQAVy3EqLgiVbj3rziMig2gKezJy0FkY3HmU4F4F9bcVWwbLLeRvFcjk7vpNlRt3sjSSAxUpdqLsiPrzxfrV5qohWHpKrJk/FgQkruUtEjhdAOHhYSisph8IWEB+CxpPXyi5LK9/ega0CQArV7xKNIUCYRRLVGDyFs7LZSmmDBUTAcV48i6U1Qfqf6H2+LFhneZO8d+mTnKo509FCPlzNS2aektrYmFe53lye3DvZnJ9HnQaJi1hw0dn/Gcuy9iJLks4C3mcn0lzwIrfCe8UZgN+CQbi4qxVMCfvHSYCT7VRv3P4FIbelH5KnD2K+lf8XjGDFDFJ9excqNMufbGDUBWihlqVvyQMN2Pn/A9/PPHTz9zMufE9bYm7DSNGzlq6EYz2/UcL40UWwXxvoPLDZsDOO76oGJhy3SYQr155Ykm1X+VkYbXQJsikqiMz/5o5TXHnwodMDDEVVs1JIGY42pLoNyDRjbpA616p48nYv2hWn4fNVPEQcPbsPMGK4M8HS2akXJ8cPRptsWqst/mMo4lDsOy3/6+jjyeUr4ah+x7qjvQ4tbLkTWS6MORcQg2QSdjbY+LtfFt5m7fTPzXHVORp0e5rDsL2gNYCyjlyuw2Zt8xwLWeFS+tiOhRXwnrsoklrq/WrnChEP472bYPeDkQxRO9J1gF+YTARSpoXZwnllY3DByTNn10i4+PSJd/rV/L7DjKzhXWF6IDBGnxvjqCz/ubBufUEMBe75oAvtMAFRMa/cEyUR4TX43rNLVWMn6spepwW08P8exteZq1G78Nm8ZeuNAftWwwbGwxe/AvenpUn9yX/3Al/su9O2/u3Tl+duePsztfze48vfPfcDN1S0/m47GMcS/3YeOvAG26TL97+nj17D+5plkA1yYz17NEvWB437zsm8PvlZ0R0W7NPU2TQ3QQOSn0QeHgzuYAK2VPH6rcJCWw7jk8qwnRx5UcV6MiCGvfCVtGg5+2UXJdiGFT/SvLesKM23qQ7+dhdvW0aHbaprgp0G7mxw8v7k5+MK+P84MZGmqly3hufpGDcb5XSiqRrNWLE9yS9rrkuVwfxWjML5XeSFyPF+I6UWDJyiVI3sa6Jja0VUomWCuVDITrVTSx3nFHMxf2AULjWKJyByLegWGOeCxDspbxRjE1GmQjJFCl1KN6bxWuma7OHQzmJgBtHtq88z5Vob0xR6RatsVL6mZx74Hw8iAoYgyidnanSYOj4RHpwlxGUj3ElLHm3UEAim/KgR4zzDwEjBCJ6nmKkPP+KGGiuZz141IetpGjN2ZwKnQ+i/qIfYUG+sHxZ2RGmt6xEjATbPWCOzooiMPbhzR65VHtkdWUY6rJ99RHblWQLQze8LgJtk57YDLkq61/jDUojg4xPBRNNyp9VqTqzqgWURqK+/7e16ctFyZAM3cm5q8I0gvAEPBDG8p9v1OBI+PQolprSK1VqkwbtmpdA0IZh6B0oVUNzPI2qAIgqoLL/KrJG5OpKxafmyvcW5jslebeDdRmCdsgWUyHDXgUzmXO5D7FOoqSM442IJ6SW3/bMx99f4Ia5YGRSRL9QEqJ/n6PZga2SB99zTJnYYvZw+WWzTvBcc5/6G0GoH651DQWjFu3n9W6B6MIDXPvFvrdwI8kGzoe/EyYDXOx7ASPdsGNUaXESe+FO+bSXzzANEMRsAK1a3W061nziUZE2gp4pzdLelSxpmsF3Fg4ljeHFzW97CrfcrLBzHOkUummKZz4KUjiunFKlGaOoRLoScTzWEJuG/ZDjGgo+6DGK5zNLPKOJcN5qVx5vk410uY1PvjhgOqyhPRa1pmE/xCJ1GakOe5gHtmHR6cGEN/nEHOykcaMXUZDKrjmszD1yS7dwum/+D+IGATcUVlKWBzEs4Qiyqgt2qUWasbPpC+MjYT9VOad4Iisx1K809SxBUOSRYZxG19qMCTAUl5/CvCjTgDIH7QMgOrGKMuD6SgVQy5pSY9+BJDWMQZRkhTURu6BY3Lgg4WOomIsia+iHBsoYi0dUAPgoMFAoAOgnNdAuk8E6U0tU2EyPnhz0CDv03RI/saDNg3wFrfitHnnLwT9sppWgJ+rBWwO0bOFTq3tq9l80FLNqy3X8KoZPRn4xXMLGi41atdfn6+n/TzSes0DvSoeHCQJSQoP1kYFG+OOhcnu8bZ8Hm2uX6yP3TSqhNnlq6gzIw0NcZIgQvHM5JDbSaAPNI2IWe9jG+QdO5cfRyfKdzbPX0Rfatq6ecvPhwyDjL2SD5S34Xg5MX3Uf+LDBYkyAoguZyXqviNDhxMVbb6WB1PodTwsIIpvD5eIEw4SPGB5yH161dT2z+rkO1P9a51EKuCtVZNRE022DqY1GSd53WQR9+tvnj7WaPmT8dN3Z1eHf+XHd2drRejzE/0XaWnALmSvCS7WzOezL6T/X3muKS850vgJHsU4OeNGIs31e48Q9uv8h6FqUffAGy3VZPMMFt/lK/pn9edBbRq9HMi+zt8I8bKtn+eO/C9eSEiC64s9wyuWq7VcpHv5ezWnItKkzIXXQpmVIoKXOGrX1a3np1eisYrsOjKrOvddGcozZRZoVlCFQtke5xNFzUu1FZSIZ4DAMHrnFwPNaJY3Y+uuLTF1YD2t19vLoVmZBEzDd9KkHkBGckKX5ftWPZby6PBwN/og1v3FqGAQBlc6AwgxueOMuuyZYbjGhgIevJ0a60vPq50BGmRNJOt2R4ifqKenOArayeiHgS822b7FpbfBAu45hpV5/uw5n+tnT777+jMx8v3wufDlzx4/33yi7HLz/EUIetDc6hTbgZtKh1RDE0I2FQ08/fcvc9u/Tb+j/e2Oo/s8Qv/sR8zWkwKDaD3oiW5ZzGkeT3BPFQ8nNFYSlWj3kDa1sOtMcrcLP+ogkgq7cN/VP2Jyqz4OChWbv+3ZuFnB08VWcgikoezCXHbYHxaJyiZ3085MyHqpVza8yyNWUnFUakTdREHkx+NBHLgt7Jw3t3SMxa2/3zkWUjNPfMlOt6LLQmJUbmwiWX83gXgdvrpaTw7eQy+s3LdoobxQfWFPNAfZnlTuRlWVBSxvy1Uzc8UtSMgHUKnkqiikqGYeM11joyuGzXQj6uLqDlXkh/clQmXoVN/dno8xPL96D8CGheALiORhvP+kwGe3ZLlfb05O4oqytlyEIEOuk/7kTJyybgBI1xfvP9YQy8IG2PAYFcp3ei6c6HWlrWrXH6Kp9HU0MStnJtaG3jhqu8r4ZJwSmsYdHrisUd8grFsncnWHqU+Ndt1XBlkVpC5mh1fL5egXrw9PX7YRFT7mvBslyoKhDQ4X9Cu5UytjnODbNd9tgr8UdeT2IIYPmbeqLMvwP9wumxlwhWZ0DEARVZ7JJlb60BLYvYWSfonFsv2c9rNcL29YKtaEnWuaWOWwwdppcd+i/SiydOx5vHn3LXoe6E0BmMe4tF0bElYtgfPbZ14Xsl02V55NLAXirzzGT89pwz0Qw5Lo4aMSO4N9a2Inf+xJXZ7oHqzfdS1CN7kRLm9vHoIYj1Q06lg0tPGn63Yb9BI580GcHEsPj+Jrke1AF1axFs0NVdbHewo4iMrcGXdJDSJH8obprpeZifzj4Vra9xMnF46dnKa+19H/sKLPgwnNqQMBtKST0aePtlZOnlv4Pdnh8QS+TkagARRSpak6On90X068BE1YBpZ9LIHfk+QiUX/qI6dneJU0UqzEL+n4whtZFuPK2ec1iAK67j5LABVpk7FnEXJ0jpK38fJ7hQ+AGGOSzMQaRiOMOO+yogyLYwKyD3SZnzLCmOaApnctWxGYUxh8FAB05in0kBcORR6UkxZu41NcxwyFZa63XpGRuOb+oXPIM5d+w/ILFvsYzW2Gt6Xo175LKN9lhRRdH7a/6fi6tY4Ujo+53/p+FZyD+kXx5OVVsDixJSESa0k85sm0TXfo9PywT3PoSyT/OKWjIakzr4FW8bP0ua+Q+nEatJdydMM9ycTF1oZSFIoNwVUaGdCk5bJKT5hCMGqVQexwJVaFGUkbYcrk8UFziy6HSGvCXZ2uT45XTrO6KRXESf95JH0ENRoLrDbq3Zl0rK4L56DETzEHxijRkMViMz04NRPI/aim6kz3XNvEYmdVWaterW4RchGz180lQPJyc/5mfQRIfUE3ReFmpWOjcp3V8fFpQaAzBDPnJOmGsqPmdTozXYa9n72VsfMY6VtH802tmU7jfgbdbHx68tcTMSI7acOWhzfr9q0WvGrnCfZIH1aP+ASLAnhg5ZOqvDFDrXTzw6EkQuZlvbwnWkTRvYOUJD4yGleyQZ6eIg5bsMIhgYMfinwSb3FWkQ0VocBKU9R+JuO7G9n4oSRcjhapo6vxEMHGw+JE46xSKJaciJWsjLMy9pKh0tB5iv6ZJiH99uImhJKA1SfRFSQbzHEWdIy1BvSu7RqYCkyPlaMQNR9ttHH6MJcYpewJ6oMmWDkMgZ+TNSn4jWlNi3FmcLO74qhhI3/u6i1ihoPDH7KwN9LhBurOCcEn8BzAmiZ70Fss9Te6ZIv94vJcr80rJNfZaldSrqQpknLEmorAJsl+MyoaGykd8P26V9w7SWAmuumADuiXIQdMoQaXbjfexjSF634hCr329DCz88DHU/OUh5A8JeKNi+sUMFXSXJRkJ4cDAEo8XrBZ28+uxWcYjiavNJXrQlrRE09LhzsX+pxzoaLL7wm/gx/wABK3vba6p4NlScli5i7TW24BDl4nDgDlZDyU7exQFpmM4NtD0QjTIXdEfSibfN98b+yX3/TRfyQFLgyHEW7QxqPovlpcpGVkCt3VqLzKEcNoCn9NQcbF+UUK3qKO8ZEEbvmB6/5iyEPlmUMDNwhwyrDiCwg7Yj2dbLy+PCXIqXppEFB3WHaGeeZUiQS5n/4H0ebWNmUfQXvYUysbPzyPYAArDBcGToFJxaAyN4XddmjCIYWZUGWDL++bgCS8hlQQUAsVpuHep/CWzVS+1xf1wf9dHSSaaTKo4E8GWMPNstCWW3rndH9E7zSSNwrykiifWhzty4DimxxOzgPYntFujPohxDteCy95WcQYxf02M73ggDAokEUGRD/B60vp5YAEctFuleqlBDhIKv7as4kkEJGb0S+gBGvSLjKjR+eS4M/Bt3rVHSoMURkLu2OdyTi/CLfTvUVlQ+bI7hu6UbbWnYzK2atONKE8Hgc8YYm6lywUgUX5JW5mLrUXC1A8SOidRrQlX69l2O6ioSSY0XZDGxgY4KBD9+Xj3z9b/e7xH7/4+nNf9Xn4PaG0QP/zo788hWACuNMAJgTEyXBBnRj3pHyFlTJGDxQTAKXdc5epNTPxuooXLBshNKVLbyDf+feJlfVbccIeN//q/+qPrMmJzpEpBLJAbykVASrapTAi1Wzb3VCL9twM/4zkUVIOQgBbROztFpC3WQnpfyo6PWzLp9D1xbEyJKlmjGhILJPn/lpTMv3kg0oE2QfjO1lJP/3IMN1V1ur6DfZZr+mrW18wzFc8q7hbYYE/h6y8pHULtd1Qmk5E75xjMx/1yHA8BNAK+bIMyuJz9posGurObbwSpAaOH6m9OAytlwgFqVLdvOVcWu25TQTYabzu76nM2S+SMjlKzcbwQpuIyyqxaw6X/KrO2gzgIh/DpydyJEmhz3nOPTo7fopKOpbKbADEylnT+aLiQlAKLidarplUS29UL+QruYadCLg63RNIQOqMRAyeXJ/JY399R7iqInUKVZNJ7zxywJmM14mlWIyJxazSxetuZiyun/srI81v59Watcfz0rF1v1dryAas1noTMoU4DpCeVQBuevJGlJ1lKC/VaGQFjb4UK5P5L0TS8b1v8k6MFBpcKiCgKoFDDsffpY86CmMBbMFSNrSF87muO6EUqH/i3SDQo1OYGE6G6A6yuGe4EL2quGKzFdSJXoXU2KP+tXKLIA7bkJqsknm685CZ4AVxKHo5IDGnXn5sFZTAddtAhcPOV1n0ONgTwrPXM6F1Nj59kTQh0GO7V1aPjo9/L7/cBXfPvjnp32RsZFV1/6+2azkWNqLdgRw5myRZOcvkA9rn7g9J5cj20R0QvBWp7F/UKvRBDS9OuIhbsJwIed6HTz3cShOXEmBirgTy6+XSBsAJyAGbEAMjtXkkpLOiocnDUmzDC/no5lPJQZeV4pCCrIU3ykLGiHv4oVAsHIzVE1zPva/Feev9bpr9PaXANFD3vEdfPhO71mePfvflY/icePLNtxpv4ruvvo7hJvqegs3BOXEo1Dp6p/j4Ez8k2WemhTNM8Wuj75yI3cVJZ9zcIW/fSmcmZmpUrspx1dNUmf+K5Acn2Duk3VvA7hCDgzRBO4vZvYdyPvbtRJJqhe49nPl2oeMW5yXnVonL4bUYn9CtvT8BnXOeyKL0RyGkFJORlPWKvg2VdC20ijE/U7hRSV1RYMb5GnFRsZhg0VPGsRORDLtfLA6kljsxmEggIQinW46DZE+QsaMfvIMNbT2xRa8eTwGiDtZ3GS9IkriwDnU6DTlDk3sHuywXwK6LmRQhciRCia/HP+ThBdmuXxikFuh0kjb86yO9iedexqCWo7hKYsuTOQo8EzGvwCNQfsLm+wSxdkwAFTvWvEmZz0Nz/WNdag29uLo4VnwygA30MehROyzgSnsUj8Wx85nVboV+vQG9ZP6+11Oic+MFMy7pHju6vNrdNH376V28CWzt6f5BUJFsUsag0vHdt5+LEnMnaII0Ddqg0/K0JWfzVX1P5aSaM9Hb1u/Xl2JN/EqcXuAioUqJhSNhdY5RiBio6d5xsFAOGIaK0iBXPI3Kpig6rGrayjKXzowlMO2XwRoOGuHsXUHQc+fFB0KPMSky6wq35PS0zbRQ8Vx/4v4beoOOmdSFGnj9JdFUAvqC4nenAxVhY8riQZkIdQ1PkCJ6qGCn0fHC2KBDvbq2vD1tDXZmUwRgnekk5ZV4ThV8oTv43YnvFr0yF4dvag5TwBcJ9WeGl1qpQzUa03D5xbvVWhjqMlahmwVqExAXDnMg7lPnbYWP4MdQEIvNSbc7iKbudjaFztc93xfQo54zitTDBlgcXlje7NOWh9dU4NX14SVY6aLWj357HRwnZDJaoorDp/pPHprK8qd+we2cqWQCmW/l3XmsvhlVK3cO5Ap6WpTvtsCG7Ec/w+GvYtQTZ7o7K3NweAP0y1sfRM8FTFzUS4TSHGnf9gZRc4L5zU5tX65fiOFLPX72l28fj6d3f9uMv3sq0d/kp9BALGIemLuXy/Scoz4lw67a+6xtzEJxLt2754qGDM9SrGajpAes7+vGTgvjWx8v5SERDPvmuWFfwblsPeq8dN/itMCecHPBQHjcAjtJ52UkhSHlxFJ3xplhHnqa0t68gGnndkEtxvKmgcVMuHg83Bb1eNsOSay8Ew3i7BqdcSJBLkKGZvz+/s346eNn4/cPbvRe8/CmCkb2uxVvtgMUVxDPaoGqvhLf//KmoS6NZn7xNEYdLsq6IYJojUIa+0x9lku3uc2PX4i9HRz20EmPGELozd6vGrcTbAl1wsUlg7NN7DXu4UqVKFP6IruLEW0aFNy/G0CtHzpA7SHXSaxSFOkEhav9hXRIh1KFbgfIHJKWcdBuLdUCmnh2TpOZ2AEt22BRTVeDKznn6+D0XCTUqzfCwcv+jb8uowqoX72+PL9+9brnqtWVrQGVYktlL+J+ysSd2yhAYonvwMwXduhySaKlyb3K61FdQfRlgjCdWEMbC0Di7t63tywZ8H/ojopX5/KQBlOPu3SHh+jER/gcWrlfKfCq9GWuXdZp6eATtSVnL/kiqlO+2C+vaTIl+L6VQgiZQUe/wA8Dka2jhV7nds1YaUioaHNgw0kbjzDAALB1vwTSL2EwkNq53HfPKdLDgPZd6sO4RQKzmxzkpjHiGPOsyeXq8geLHbNGA8PLTUIZJDicWxSPeuU52YYp3dTiAPL0WjQuXq9FUnkGdrp9qp/mOwhNJShfpGgO/XUxyg5JpRVzfKWTrsFXstcmXZwUOSZTzGZr0Dbjbgv8nilxO4Oi813f/ERXpKFeSbEg7D17EiGHruNwWXUgN+hPSJXvAM7fVL8SMsHXrj9G21ajT9KXeKc1lLTussdrfdBoiYeZy6J6F0t45v0dlJKAClcyRJBIwIzXw9+DL8npnp6BXVaDH4W0xj3w6T/BBR9uiofvcAykLfpPXzz+MzRKUtnqsyePlaFC8p2NcEXcvgtYVAxrwpVCqHV4idv/4BO5EBnP4abTXnKaiuAEaC5mM/EwmLtUTdDhCVko+McT0s/FnTa4LgqtJsQJrKj8pxpDynaOqL4F74nq1be1co/n8MSt8LL940ZmB02jHADGMQdgylN2C7aXB9ROsjuLt68AoE84C6+zKMnf3pCBw01Ei3jwNYfDpx5kh8j+vRBovjyYzYteyGXaZFw0SKlHKE3LKM9jCspDhFQ2PfEcR4WhfvsxFavfTHUMKlmR0G7+2KY0o19QPAfVvY+0VN1RxSPZT9oAjPpLTY4n4MK1u1fiqSrN/tEuaxtXLoSuH7QsBPFkVwDN8dmISumrlS7b1arenJxKUepHQeUcF1tNpsgGmZaUm49gi2E6F1yRjt1O0vDBaypr+E89fljN6pleBfTDmeiSHSqJAVtuckP62mcWZklVgQSa502fQqz1GIKOz5RGUirRqrX20UqghzZB4RlJBjV/1TR6s5nT7AeNUUUf6rsoNVcNWvkLrTBAYkzsxCcSHH6XUKhZHJT9wSXe5voBqLe+g6DWVmyGwXlXsbB6uuqz7W/VGWC2T2fAZcxNx2U7FPzrvVdxICrGrrueiHfkbzxgLuCMRtIxFEWELr3zjnvPSCtXjppDB3pAVcqJlQ7L29Prbz8nbk+61Nefkno49kriAVFNJp9vP2VTkr2UMntSFkVL6uLmgKoDhPc7BCEMUw1gBvM5jKAbLgnloBkyZRYniPu3G/PYSJQxtr59aCykloQavdhzczLbfTGuefhmZc64gLyFTUNOlmLoIAkcNr4Zwn14jvr9sLWs1ho0z5KjhmACj9w3yCy4LKc5KNJOPhKEE0+l4gBin8Jw+wxHOwOz3OfJ3ssgIuITdh77M/c+xfnuo1pM+TCu9hWnuiVCxu6FSjzJ7w8gGpuah+YCusWzToF1twAgdhOlD3HRLd4P3Z3OXyJWFsPN1Xu3gDlj834jddHSPW20JA4qF8Th2+qcf5UvYw5gNkY+H+GmKVpNT6FmQJK9CA9BLZBzm3pH0CvMq6rAVK+HL9RKwRJ8EOPrXhw9T0/jQ+Z5MB6rlqEmV3+8Xcx3Rg+WwsGTyncgeQjkuh99EFu845Nk+XEjGmxOsx5mz5oF4OGB6OA0CDwyC3uPhogwOarbxqSfttjXcjNoB5ZD0Wa8jXIAsh5iaGGUkyPmcpuBocx7W/ZzdLuZXxJ8aBnw784hydADPTdpSNygmc7TcR1zyaHMNqieVUsCMg+We1XnrRFL081kg9Ftx4h20HYWjQqoeLJsLg6hFB5Tpa9vVC8sqzjim7kk9XiLAH2D3oQMWI9lOS+8wbicV9yhNe1K1jT66hM203SIp3LO0xAKG9l3tu20LPn9ZPzvUob2v+q6Wa3Kzd5w547XTECHaGHK2RxikcdY60oMKLRF30sxorAAxHJxpD6ZsxJW5Bqs9hGN0wQddQMwSQLKpqG+PPKgh4RfhQ87oP/2tQhpvR1FDkfz3NOgpqLYxKa1mFAQ/YmIpog8AvhYJjZ9nhY1iSxqYwhUMwVZwt7RLV61WlWNfDZFEwsUfLBE98ytLdOE4DqnUnC8VaC993sAqd/3IYTtp0AJIGLjwy0PUam/uBuoct1sOy25IZcGn+OedwB3gTDo+KDjQkHntZdVqObrCrX86dtLTZHTseNHLcwi2XAu+50Yu+W3t+gqUZh/qMwnU/e06W2zM2zPjW/jbcTJAICF64cYbdw8UxAmKNnj4cEf4LHO+l0ZH1+LzqNeTpP0LW2zgOjRUrzzu4fj4+kZKbLwEDMFnUFDRw95glmgEvtQ+q1Q7ZJ5Re/SQw6sUSohxngG/oAiNZadrUeSIB+w9YxO9C1nL8ONJfRZIRNvOiXiuy3kqHC5godlOYhl4Bi2XNaY4+8FK0q9ASE6H0cdn7IGw+pOQ808g2KDVfSEgqeW0okST2yQwZG29ugchTRFCheuxweC5nD/fC4ne0/wHa1exN7xGm5yfHb6bnV5fVbA3Bph0E5teZf79p08VZ1tww4MMZhoT+vsSlLLYXXy/EkiPbEMPUrkzBPfOCZj11WFbMfLBNm+ZbOa5PHXyHIAR9Lx11LpTlcfA28s6er8WtiO49ZPgr94HMo1AeyapTGCe0xTIXdMgSaD7I4xldHkJqwlYw40VMPYa8JteKzH+R6RA6PEgkxijKwSE6vMxDwsTCzNMF58qrn1i5BlvDi5egvvrQG5nY53UA6vOZwtMsc5UTLvxL7lReeRDHEVUS6lV8heb8Ddi2VI7ssIEIzkJxdOL2+97HgfZkCk94Abh6llnk0cA7/2dEKkoNo2PW/k+9LZ7hio139zGKYucQXkVmfExA+RF1cIw1K4HnY6lO6HOeBhXHzkfXdT1SAEk+13Tkci7fZQ57xdMVPiiDPcCtslmpgdWg6klo3uCguZHMGK+i6MXB+WhJZHBXvgTCWVvPCRF/a0KR1eSmYqpq3A3DB9o8t8CzYnvnbrIw7SvgI20yaZlmgdd6RU7D684aCwdsC3R1hPQTHGjaYsKme+leawpZDwCK7jd9PZEWzC15HITrAEsp0PPp84HeCWnMXhTI2rHm/oU30uR9eqFJaFt4btb/SpqDQYdmDDlPFd6F67g7Y72gZegnbv8o61mniUDJHEfZ0r6I6bc1IgXzfKpCG4NwmVtnIixiAOYZMPlwBTuy5WUMqQIrEudH3k2l2BsywtBMlX4l28A9ECPeO6vqi+fvTV4woKP8BwUP877IO73UIOumm8lpri8U9yL2Uur9ih+iVeyZrkvZFOF4su7/a9yKhCpL6UCDAWD2YwQejZLTFMZXxFfhGclO6CdA+EHHjXbiwDwCIhnF7bj7dRn3EPxyPnL2wzIx+LtJXrvlDjD5eO/vmFlePMFAQUxYIo3z7Y3ouTdyIs2t2Kv3mkjTUDkRLAcO8Gg97bmMwJLNkipcRgheSzwRWV/aCJK5drtkWBTaEo/L6+o+i3Jcu8GGSMnmf5aKqANeHaNPm9fjhuzLDeqT4RH77C9cg5logo6tgGhaQwQX+mfVunDvfsGIEHx3XGFX+/OkSEXRbQLKHN8WkuCiDC1fnZSvUlfSF4PMF7leSLRCurH3v+4nJ9/Iprkx+Ubx8nRuZ9q+onOyPU25IBqvzUTeBmQk0++tDREkiw/JsoiLA2OLR06K5IVziYj7nll7z9AFPfO/8QPMXOYTRB34BLe2VgavqQZJl82vQix2fZHmBhQOI02TUP0kVo5PxyjPCRsiXoepgIzSTk+oVoSyner0KJPr44f7wItzVMzpfUZu25i3n2g86dznMeymWNNAPBZceK9JLM6IhnKDiUC6aG7bw6N2QIdOkwOjXf5Vj1NaMtsSaO1trAPUFeZ1juzsZ2nx/WCMli5kkUFhOeTR8cR/a0ZPMdgWOMA0WTu9qcBb9kbAJgqBaBFF8OJqL00hyQ8zMKnIoZ/PMPSMbghRBdyCw0NDg5fRSTJqk5+OwgB6Sc0s0oavN50Z3WJiXUOrsUX7iLISpboKK15/EywlMtgyt0nMo021p7dbi2Jgxq05EnKTL5hGii/GjBvEqdoHJgfRboai7mQDFu2WzobT3Ln9j4KOSqKZDxooM4Qe/tbzAzhwkLsLeiK555iz64nky/wXEXMzKrbi+8fTeTYkObGdfR7fc0wizo4uFaerOlWv/jQz0gXwR5UGohoIWi+A1WFbAWS4NEutOYlxdxBY0DsOe6n0C7xZIrDoXhRI8IVdtHenfMgQuHvKwd5wJng+8VnA5hxxBE3EPGtqgytsEUcYIWuYabNv9e+2aMF8ImoYTHhRk735Y313Edx6KIODcb9rxf3D1Yz00+iETXiaMXmCQ72QY1hUnc7ZwuJfje6wQQ7s0K82QPrheLTTVSr6zhN4tev25F3BwTkvTCdQbLRzSHgqwMSA7D+E+rzslEIOQpfaW7ST0qdGUb/dxgocnC3Ux2yN7teBI3I3y0p9uOrQi5ZdRLlBkIk6kZrw9d5NeJfiVprdckbDVpDUza6T7hbA6TD17gi0Wlsh9TbubE0qabcAsV1Q35A3zjhGSNUCxcZLc4qmMLLEE5Shc9ABlgRXKYhm/cMwWiP9cAVLmpcOIujHZL8xxZHoIO2De/uOmbQdEU+g9+0+1OSl8LOf0rq17hGLDFocClfwGfvBpR42twY3PXZ3XSzPrpJ/ZPFuRVT8mOE/L9yO99hKLYT9/FnZwM6m/zHMJ+UB0uTmCvNmEl9r3sPEuX868sSVhlSWwpxQrAnSS0Tv2j/dkqdh3BSHtYqxJ/NoLj0lyE4dEDKeZFDEMYA7/FAgTTf7YzgthAroBw8L72txXfK7ovKbTbIY4flAO+Vt68U7FuikjeFxF/m8caydtJXOn+rfs/EJwfSA505e/8BcLprRXRmkFgTtgN3x4i3DTb8x0BQuxW5oOQicX03elrDqCiuzgWjFk+UYIWge3NnNp5kEHbf/bBhIB5UXDdz3DPNetU1qnzxtAKwu7ZnhJyTUbjLbpnvmFWMYII9jzGcrK5GMBmuKGSAAV/yQvS9ycDVIho7aAJcCnGcWiIz3dwp4AdeVPMQT9SfSayXC7z81cXeRaRI74UgPPKBvQAc7f7JZ3DDriQuBgibCPb6tpKWH/abJsFO2wBcrr+HqvTZe4RpYlg8mql5E+6wA/++b7814w/5S8SqTtj/FLYdej1U0YcBTkJ0SN42n0qhObs9RwSCggkslVxf+Xu7bFA8avvzsZKvLGhmE2iyBIMU6f/2HaJgauSomhHsFhUpNhBy5J7bWnY7T/lCV5ACBHkCiEDBMqZbPFVJzPImyzSiz64WkMZiZcGEVqN8g7gUOQupL42RrV8adqGkaiTEe0OPFsMfHM5QB/NW/qobGcKAyttX1fnA0wh853ZK8s4jD6+WQ7cTs9+ArZ5O68JCD87txla0WZuf2Hm9GctQHSbBmQq4jbfYjZSt7EskQr7jS3HzkePp99POjV3n8TR0StZXi/rrTQjUnDAjmt3VO90ZPeUc0OUqsHZCO7S+ZgCzYEF5G5pY+m+tQK+4G9EbCQNU3qod165r0NgOr1Xt90DtvPE5aCBsjay1tgQddw1r4Vw77JnvSwbZR1ecQj+Pqz3fhQH981eZnXtIAmVCzrfPsx9jF4ftk3E/3Ijxl3rZucY9bsSBq253LhR655Xa4E5c2numM/dtnFGXFVk5+TiEXgwBReDw7553jyR8p7mLb9PD8+zcQJqkUy94Rs/Tzp3BsItqQAYmeWG41uUxUGyccH+KA0CIi+5qFpQ51Z9eztYrS77Q9eyDuGTjaJ0E+zNgMUpymNotKzAJJoA7Y+0hc4x+o+ulEJ0g1I8w5PM0ZjRf04yy6/Y9B72iWiRSwvIl8bIYf2CmcS7GxBmhIeg/J9p3i6W6rDO8b86Pz58V15/UBhQTe+B61KtR1hbxgK/hAXVgn26ckCmCXyTvxNmohBHrt1ivVv+Upbjo273/Aarxb1cdSg8seeFeiDY0uirBNpBX9IQvXDSDvfAGTHg7++ZIAXXyvqKjvPzEQL9ZI2gmqdE+Vqd+uGLuN3SoH1AeNZbaiCwbOP8SsJBAPcPZuw2Os6DpzsyXZqzVC/N3Q0L25cTkLzn8AgnBIbz2SJngHcuagmWtAHgsEy2TkiWcd2xjXOlxcGIleinVHm/81uCVMMeXOy7LB2PRcKcdWViTA/s0O4HlSJgQfG0Qg4KVu09mpRsrrwleXqh32A8FoFmCAfVIAeAWVLoGHmByAAVTFVJfWC4m/vbJRIt7+Xerkz5/ZkoktoFST8xBw64xZWheNYUMZclQH6B7SHQXZYYW2SlnXz58HNWMkTo9rS4ELMxC2HZw5+gX7ZKjJrAxbnR+PLmRtY54phVRaBgJ0FRpqrMOLL/ydioupoLXRNFzXpklAuh/JyKNWXDLOVMrhuS0ohAn3KZdLOcosWSV1D8TVh9+wpmoGMvMXbBr6kMwE87eAMq28xtdaTIvG1vOcpFFgusGy3EhctWcILh52KWxI/CSQ0IxdiD8rW1lximfSBY3aoT/qBPX0ijftll+rL9+0cJZk0oG5VUtgPyQgXSKOnQ7FV+GzhMfS8JZrWEWxNnPtY/VBubX1gl+DzdGZ6cKtY0ktgrLLlHH4ffXIlR9erqNTyyfqneoJVJ+k6WGH48k1cZ/ful/XiCH7aSO2oNQaMBZto7YpT51qJWqMNqMbxWFAIiJzCK8nZi4fGxzW9wm4JJq3ChYgNkJjBwaPKJxmH5z8quEY7OgqX8JjopO2MMAJ584yYOrx3WurvkcAcY8TpunQ6OVKxX5sEEN0XP9psi9Fp8LJViWblJI23557A/DnKb/XiVamug9iBOeOj9fTWLQxyDLva7yHFoZHR8UKLCGydyjmeYg31hKpdtQOnicSx4A4gyDjjZBLPUWcBVNfkxui62jmRBZNjQ6THQGV4TRHTXkhjlPnI7ilc2pPB5VLPZqCzHViTfnIPDHYKVNbkAg1rACY81hh2Pv0EARMr+BfYibG7hP2518BD8j7+yr/8jJp2+Cdqv/z5dv9i1IcI7g4A9PVerMd09fjW+O35w/6H94fankwgmPoiGr5qjlXrmf5X2vxfrV5aOD8nS5M0buY16Bj416wbjifcLcVJVhgHXjJ6w3rG4jxyJDz0NKcMzRGGAnFiFPp2LONoS+szsystGB9bz/0vbtz+2cRvr9mf9Fcyem3rXoWjZOU+2TOLGSuNbx3YtpS+K2UNJlMxjWlS5UhzV0v9+58OHbwEQS0nJ6e3DWgKDwWAweM0MBo0g3IAEJ1Zn04XjklU/sGnPvzb11MJ38EmNnNCs7UAdkyO5Tx1qk/VD0YE098utk6REkJzzbwsOhGyhaZ/lOmg+K3+/+3L3jQXWf3b99Pv9V7W9P/Rm97vdl/vX9oB67+X3L15cv37z/Lunb/7a+8PuXyv3bBcGPHjk1ovQcokSF35kaklhQ3OPZo1uedhmb1RlAVq7Rj8VbYrvnRfR0yhp4BiXyMgx67jEde6Xw8M0/F0nU2kXz5Oi0RMB3U9UPTbCMsFM3hIKwulEfgd6jGQv3x0GMJrJ9Y5nrkxM321NA8xuim2Gn4wUhxaEM03kcBGeKmKsPIz4qPnh6WCtZ9zKx/d1VPKuN2FYq/GEOjOVWg8kypNDbCRo1w2VSYwL1K5Ka/ELAjVu7BXFHdMhLg/HqMeMPwbeDNOQzvdnFGK26Kahj87qvQCsjrHb1a8Faq2qEKmVlPIchkY5DaRADcF60ZssAuD0nEHrSIRkha8U1HoUq3vyA4xblnDfdPM0eeOGdrjmYCVd0XFBf57HyN+0HAn0OAIlKhQQdAR4HgCzBSdy5vIKWsMblT0NZbMR7+JHm/Ib/vYa8ES4cSniQ1G2fO3P9Tp2qGuquuILJp2XSmJnllB+hfIhQ/3qctM+TKPjIACVwqHMjm95vtoCTbsoa0TjtpCrK0YaUsBFThkQLWB1LHAp4bmiOOq2fwNUWc0HjK/jEFh801QEBmgIWQiun9y7h0qYHmJsHl3EaR4zUEIOLUzE5UyKSCev701eBeyj1hRHloamFX+3j2ymNBnWQqiC8dV1Hc/VpxHJITSONuTifVxyqZI/Y+ZIbMn5VaO7h7D1LXtVM500LP+UeU1WcsrRwN07r9l2vfIQaLHs+bSJH7cg+bGKW9VpaU6U+VIbuy21i/5UuqZR4NtNkALfvJ/Z8uxLNVm4G7hwsX4pibRpTspx8ODFbLluKceZR0aL6fvD4ylRDntlpHS5LBAxx9WmpKVLqqro1f7AcwKGgDjRRVYlUghuoseQ07bKY2scgKmfS/CzOVLZpbgnVR4M1urjWEF9WXDxjOpuFdTfeXfEcMWmeUeJUzwdhUjDfx+tr1uqv+LBg794+NiIR4tcyhl0OPoUaBYz/cYk/jjagbpUQydGS+WoDKotU88tdx5zZzXa9JSjItgDYGX0E9QY6eQ1PgSIgmHhOiuqlgbdRSUhj9PKnWXxnPVidyAUzryW1iISfFpT3XD5UQbYwBrD2p2htZUtRUtUcdnpxrKnd5bVGi3TdVJWlGtt71rxz++sYqEqkqCvXmbOp3ivXMKiM5tTAgyOL9+fN8zquwkBnuKMCGm/Z1Az2Om/GZVFH50yLKLTGXUKg8N//9fZmYv3BgXCAJoSbOtLVDPwOcXlxcn2f8IX5r+qymJCM3HaHM3nRdjrk1BX0OjUoclajKCrEDNUYKVVxfLwf5w2Eudfy/VwEUAZSGSdcn6h+kIWKxW8PMPG+dKeLLPper7IH8kk58W7xXJ63JSoXC1SM6u1wSelJb41SDHc0wC85Z+g59lFXDgL73p1rk/XaoaL6wrNm6FWzElL10TBP9ntYCZTyDDYxwWm9EkgPz7exsAXRcWDLqQ1BopdlQkRaGHcdMX17qiCeQw9UrVng+7QrPHETJQSGCF2he1XXIFfGt4XJC5Ugsm5ZVc/WkIGTvkGJVEGTGo7lgXX/4DOqk7e1u+72V4PQ2TruCpmfrY0xflVkKGndgKYH15eSHj+MLvyX89h6k6lK5UoKr5+hcBE0iR2qw+9VrBLm7hs9NXMT+1c0f66alI141bzbo7ndIuvLTrZm7/We394/rr++tvdr/+wV8TqxX/b4V2Hc9PgeKn9fKeNsrq/XL4w0PJ3Rp/UJU7Md6QKQ2Nw2KJaqDiaLWyLVWhja2RBl3Np/AyMQEBDXW0YWYtsEvtxvlpS9EF2tRWljpEyQUseF5JAnk9Ylw4nirtmmzu3i7XeQFT/+sJOWmWUiWkFql8W03mx9lSit2Pgk7kxef6PWYljiwL5pjtH6opnMCHidACODCy+aLyFRBrYEWNGWhziUB4zdkRneIubIHRivY2cvavGiuz+NL/oq3eqNdY6mhfgU7hDEivhYFvNGBxfd86ZTyyaD1Pegp8ggYGyzST6sCZF03kzE40uvuxsulrM3dUYCu+Af0r/a+/575++ePNd32EBvKBmF3PUtBLg8/3n3+2+qe110Rf9ngTX1HIhNjtoKquYFfdDtmNl7iBOjbDODVn1s29eaJ2N+jBW6OE3XBxWF14VTfEdFCqXitHJ5dm6SjkA9EaaI0glQpGGEoMAGE1ikqVo4QvrYSJCthmzLeNNpIQqVpYyniBgmftAXrQ+hPoocy6DViiZiwd/evqmfv1qz7j96iU43SaajvrPr948cxSwxmg3KJlUjhHS4ufIxZjhbxfIxhUAmZP43vmaRY6bYsea4BPAn/Mz1hQNTObcpJs9B9S52WPWvTd7GvnkNR7InnkX4t4X2kZl2u5/8gbR1iS7wnMWP1j6fsnVYSt65eSxrRNw2UEF05VT9BXzi0YLqyXpjWGGG+T7ucTchzHYpAVAaK5wFHo65C38rxK1FJG0/igh3CHYkYb9rJlR8s94xwWFKz8WrLz2MVF87uPJjcOlXxSZj9BOpO9GxMQUoRY8EXB+ebiYHxVVTkoGVGp8J1q3yI5yV31FNDg5CMM66FymmjhGsCI91n1mWpfwI1P7EXItmepzlki9CVt+ecRVomxhbtVtW4mJjwVoq3dqqqDzJuhKfL2atbzSZGbU+mfztATj1Wwr5vQVaDcxobFEOYYADyfRGlwrE2udJVF++4qFC4Tj4efOc7qkNeDTY1M+rdxtLMsmSGVPin3uZgWlYJx+7qedwjk9XKUDY31QfNpkoyAeHVPb5LkBFwLsGwWkWCNfjRyilZM+6gRJIEeU4DehmJLwnQLZLQDDVPsLXZm2WPhOc63ciXIVfncrWPZSHXApiMH+7sunL/fr7149231RJbp1gVi/eKBnv6ufvnj+dA9dJVOziwOwriocZm45XdY77Uyj0qajXy2bc//LQfmzVLWGE0uaM4G1Lfnu+xf7z+v9v77erZ893X/6u6d7u/U3z3dfPJtsaNW3T/fqqBAbuZfaCxk43yJWBsW3HcWd58JlY3gyLWk1YNj7wysFivXPSPqRVOPEl2bZDOlaY+znPGVVdZD7+vvfvXj+db1nJ4fvntYupLKlavqLfFyA1ON0TceHb4wCr3E0RoDoB7RSykX0KlHL3cXFQoWAumZma4Kqt4jwjxhqMQX08SX8OkBNm88ibQ76l9tGNsn/PZ77jm18NIfdZxkAUK3wHT9fugzB/6azteq4flQHWvlsYKPyPUyVH1kYC25EOsWikNt/x9o/bruM74s7lYk2gRKK3FgApCrQ2jsG9+nYjVeDzvG2dweNQfZBlKbUW1daSA9Djd8ZZXxDiHEiwlBhOPHeN29efdezKAZ+pfnzt7tvdrnsePfBBxTU6DWaB+xJhIWWQSCMy87I4ze6FJO7jappkSerpRI7jpQMRCzyP7WQqENenTKeXZQPK+uB438rTVNk0lNPT0/xIFXv+rr3YPAAf0jTA/uvnRB23/R+91f0m3/NtmLr7QJ11saCmyGspZhiLHdW7vTdkm0NsVqT51D5SNwIbRxbiSGKfdaCTADx90taOove9y/tANN7+uKFNg5o4qdxjy7PG+9XBjJ5Dlzfh+gVufWOdvX42MAkGzQ76Co8ceouVRgXLt8fzlZhn6dNVNaBycNZQDZ2GCYpCp3ucdDHvmKjCOt9i+lP5e3ynti8IB5D9y9eBXaCciLIoKxNjWq68YZ1wNmvfJBn/CxSJwiATgjY72FLahJlBZy9x5VmUDHMtfg5LnzVdIcm3pBmwPY/SsxaVpXXK+mPoIyUCCoMHO7tkMQmRUDMssaReMMRhVH1VJj0Q7XKH8jSnT3CcW+j5us0SWiEW+FqWGDLigwPR6NfAkGJifMV4pPsi6hUOGyfEPS5W6nRyQb8cgHLk33ZNQv3ZZPh2Qyx1Fkh8LheJidoNct4Zq1likxWSRRixjQhKuB0ZYgqnr+mcm8B2pkNA+dUWLpiifJbUCetR1bSXQl9rHU8nNq1DjmRkeitX+FNCx2vpam1Gk2Pp1+nR3cofK+aO93pL8+obNQwskrdJnaxRJDwTNlaPPu/T1/+/lX95tWLF6++369fvIJ6mDtyFsE5aB1q7/Xu19LwRhjvDqiu97LEGffbogmdGpWuOquZ6lNcCiIZhXutknG3FdH/7po+zA5Rj/0Z2P/ri5n5vQIhFILz5m2po35xePnzsSsQ/lbA51MGDl1ZtejtzDo/ucrxM72TosszFw7/Z9Kk87HRpM8BMXXXghcFZnnD9Z4iJGlAGJRxP13UnxrSzGk/oOXvceGGir/4WJxM54xJskN2UI+H4tKIqDR0UaMdiCnMBc3FsTVwcLK4dPQ6U0CNceLgVJR4sDScHg2O5w22PAYtbnBHcPde/eeddVczuvi4S2oCPLIl1r0tZdxyF9f0o9nkRhWWyuaWV/W8nUKFvlPGC5dsbGgbMXj+cm/fdiS7z+qnr1/vbQmd5V/iOskd5xHacPpBU2fSg2Wzj+Gzqexgfmw8mF9cCYnhmMmXCGWVjys7vfvc79Euve9VrBtLoetVCN9WBtzwsxC6Rvta6XjD5ou/k2lrzQSzrqfP5sii8lsI9wqfvuQj7nTtavycqjlqJ2KOlJEIjF2296Rx30af0CZK+OaC8Zm5qQl1VLaShl+WH35Y+fwplNUMvOOS21XpUPfHcyrzyI5ujRVkV7ssn0INdq2LcelO8gMB1Bx1lAVpNbtJ7BFK1eiw183c/Lin4vKTkQL85yAxLOwdIQl8H5nfIHcrIyg9gdW+EkcRS3YDb0RDoM/jD29VtY79n0tbV46p8Fivbrr4ML1q6C3Z92/TuOo4/kf8gz5XlLsy9pzQFF8vLVdWC6soxM+H25Tf0c8XHFdYUZUMNvFELtFEb7evT0pJncyQ4R1uzvMjP+Wb+0UV97WLnxJ1eAiWdqe0BfEPwsHpaVMBLIiL2fTHWZMviHetuyznRoz/HhziNNslQAHzWPVxsfRNpg2i5/W28GNr+NilpDOXSzUBXA+tHft5UYgzjjj2qoIR/7SPWOlUFrTpZISoyHQhAStLKtBpQpYsBfcjTZjIkDtrNqhbHpFcm0RCnWyYtFpd893srDHbah1yML3/EhnrjN4u7RJHkbZMcczKGS21BccsdkCIVOm82h4ntidjDu501+7AzzdbOH5VFw8bg5XtthtccEiGvz8M9bMhH4VBz3aBH/2Gb6jChUqHQEbEYr/5YSkQ/2IYhsJNJV8Bo5oe5dFBjZOoDto6XCYnNIJMOlc67oSL6mftn7WkY0Y1WrSd9sl0Iq5CrzF/ShfBuGwAwS9kcxFfgR/gpZ8T66m72Y9l3PYklhdtZSwNbbJEkWGGxeNlGdeDDckmQRAFgPe6Dg0mr2NxOdUtvIYtIl6QwxydFghT9C9fW6WpGRd6aruYyGEn3iRgXkgr8VoOpxuOVCQAKSapvFDI5icpTKxEEN+U6fiWrt4w3zaRKXxd9M5XNq7ofrpBKEMlAGAlqByURaipG9u8SQhouFdo8WBAaC8/MITM5qFJqh0pbz4KDrtfRQGvhiG8KFdjsi5mJjIiZdBNUP/wdIhkhhrndygbYxMkEtkpKuo0adwFgcki82jJKyPHpQBbpV8leOOI3/aQt/pRQw9VSuPHUAAGkBHm5u2ctfwMm6NILakkYeuWN0Ghaeo7KQpQgfKpfMHrMLdOGsjPpw2k0ihQDANGS75pq3QIftmsdCPC3T4GXL9T6tCY9ZHgdD5F9oiYjlKBs6rldsYGoFQf2EUqVPdGVltVBTT6Femjwxhd2VofFyVlSu8Un7Ywd+oh8n/KB2UzEk2sQSgrAvipj3bvItJHFNAyThsvhfzcMMSYGUYYzwsQQlGplExRih+pntRXWon50gYynSrQgJgEO8RdZ5Kt/CjSuRWR6ic/cQ+pVr1L3fP/VyNzH4UFpksecmMdgjQEELhkp8oB41w/Sl6aDEqf1t3gjWkldt/s6V7D+iBbni2uuAFCoK95827TKXx9lxwxxUrjFI+9qJXuWL/Tt5dZ8f7u3j4XQDvXMOm752/evHqDlS+E2btwqhdhz876WgDFOJ0bfGN0frNsR6QKhV255UgVr0wKkgYydf7D1CAfdEaSfmwA5qt4MXQFXYLL4WKoXdBkGKysRNwdSJBAfJhY3W9/NU7RNvzk+CLspNP0nC5vXNfYLCTwXntkPRR8Oq6jA6qNyTM3W1J2TtrJ2JVPJzxfG4h1uRZDX4Ynd6pkvmGgoqAwQH3yFrJeLrYv9vYJHzIF6To4foTBC+uZSB/7hInbJJ+GDAqbJSlAbEECDIIfN8F6jxrEQSrlwbNcj3zXtJFpXe84b5hl9iTXucpBwNSTJ8dLa3bcI9oj4Dh4WDiPgZM5r2Bprly7O4NsGlMyn8/gKx2JR9ypASeAorYabNRwvwxiuGGzdutpvd9mddmY102oIDGVAG0rHCPmM/r2JvdXWYTtYtnx9mM7TYDbbv3BxwB+cnnN2i9N9NvPFsWmA3w4wUPHOXNq55JFtTYBmRwAAmdBV3xxMrydWBgap2DO4MN7i2YhAtRE7o8pphgCw2wTQZpRDBCdRjGzKLGRI/PHQowuho6Gm+p2PcvdaKQWMIdFDEYpOCrzvNzZmQD/r1aXtJN22kjny9ttpNZlF8aO9/rdvF3Mfmp/XB7aqczmqabr1sz8HKPlDgsrjav3M4ngEIcAKxvAYZgUpB16LYSZzdw2E3GU140NVzobPn6iyzZ3b5EglOSYWf9aVU9bjiZV6Zla6zZKadSoeG39UOML1wqasttBSvLfmg1vVQnp815qIUsyQgACDbGFTvkRIzmzZ2iHs43BGi53qq7E/Tg3YKrRTqfCOADT1bvZKiZkrDQbOTKbDo119XubwVaJpBOr6QzTmdaIxuFJ3igyPYERHZb1UYTQ0YVBl1tGlUjdeZRo6KE7wUt5V/y81N349YRie6/Av0dFP+HypA96ozsjr/a6b4zkHKWgBu5g3jHQxMFxCV9Dyz85ZhwI6edMFOiiEOeV/vSw7QcQDMrBnhzCZr33w7fHBVQJg/0ZIOyJpm/sF93sLpQEBFG1x7Zut3kDpJ8ty6qNY4emDMNtWPwZW6kPq7lRCei+S6t6w4kzWhuFs3c+Y6ePlL3d3T/Ue7v7lctvXHgQ29DN0R1CQf92iSzSosFP9c0tWwQCdW4RiPG+uwNWmnUw95OqT7o3mv85hCfSRznzcWQ5Sn0EZGliquYDKnGZFulJQH6CLEyYZQZs9fMFqNq55TRloGbj9CfubMm4l+nzwhGcBzcTYZ7a+0E5lapa++uH//66Msk6crl618he06pgY0+nzNvKw8Bb63LavAUeQ2QThXM9AS76ouTYXAozmQYs/N24QNtMmVGCULfzCAMsoawe6brVWvJGqQWP8o3UHOQZY+IwhQ02OsgUfIl0do5QWZ8IlZJsE7P0T/NLhbqVtxIFUzxJxJcF7zWxqTRmE6eie7YriM01i7mZ6ErCanEvJqnjnSQG5YgdH6VoahtcssUuF5nxlmz9pE+HTS/GZYFxWvSzUkoJlEHjRCVOrIwDG0nUmkgTlA/PSEpB6iYw4FhTFYHQUGWayeOmLuifrWnUN+8WCTBkwRtekYs15bcWJsBwDR5YQgErHMrgF5/glmItlJbeqs/s86uLt24jo13mgClBk+UB1UcghJMF09ETVLIqxSYlBBkqePvYPi1hrF+8p2YpPBNz8qNSeH0DdePxcWqxZH74VA0GS9cnc9RVQ9+HLvWGF96r27da6PngmrWTjV5JHj4D6+NpNCrOcjBnXZWJyayqOmph28AIfgIaqmRMWwlVnxOebUu1zBlaUbuJ2Lczzq7jfBhudM2dbJiEAROmYGDmyRnvO6MO+5TiO6uHRHGpSw6u+qkA1USZU6BEwObrAMpIqcs3FDg96urVNmgsDAiAUlODZpLF2N6cSyi1gqmtTi0I/V7GRdEZJs1JpW0z/URtYlzX42v7wJOC/QQr+46N/VRvb8iILXma9fVf97999fL7l7/7/ptv7OLEM2yGHxc+/vJ0wcsLUGSpEQz90y4RJerDjIkak7WM8i8sKpAZe5C+3qjkpj5f2mzrH+9wa078af2cnwXpSjsbZO24J9aruAE6Nx06rKYWoX5oB2rRDx/KMpTFH9TeXFrY7R/nNn5bQmMq1xoNynTxsVzLS0Y70KO8+/vFqLdDAh4/+U+7WBT5gnaLGNXI1IDqumd2fyVddq0ypau0STl3kXnhALRmBGFtcRBRkuSK1i0AAt1j1zUu7ELo9raGwsjfY1M7qMLghRIqVFNdEsnTfbnGJGJR2/g5btQX1TBQUjw6nJ89at7q1CfWuVG7hH354q2dEKHXLlvYinwnHc257ZKEWh2QSin73moFGWBcF1Fb7Tn1fIZdIWWbRRwC4dbY9+OD8Wk50kdlxcHuPtxAty9nDOo+b3Oe95ji9QBSnI1l4NN6gJh5jpL7KAk+TOdYmbuNnZavoT4UKTfrtehg5VoZJrUR/lFLXdvcZ+UcuaYns9FalUxluKTpyhzpf8SwnS8Hv7uyWzvPX5XhTh+PzdKCDf42P3fnZV8KjQqnSU4u/OTxF4q8orGPo0uL3fHe4qXY1kjh6TuBHaXYhRlUrPCIuUBtLmQSloNH0N09+vT40cmx/evGyLJBO8/nx9b/QecgopHnvBHKiphuGcljkxDAa014/XT/26KaaGS7VdFA1C9d1yZGILTfC+VHfkBZ4AfeFBvjF4Y8CakinZpXsIQrhxqzqJUjYfM0i1Id+iFN0zvch/syaG28SGRzuXSkA7htll1j19U6Qs2i0hUnmfGisz4jhCnBZ3A6Aa1T2/gwd8Ang8LmSwGJu3uOc4e7sfe4N2x7LPbgLovtbdknR27q2+bGHf0xKiqYqGIdegy/Ds59r+5b5fUjV/Q6mx4tfYSK28f06UWFgrZVA98OnYlMFwtZxizpXCVcTxT2LfRI5SxePKAarNtqLU+qB1hfGbvHqok62ja+ST87SkIvB1fdUOT189e7SIfuMU7f239mAwJddmkdysokl2kMN+fTSG8tTsuEpTxJGvP5Fe1/8NFNppxCPxbQYF1hvjXN2c3NA63CViU6A6+1whhtARgCT8yOaj1mGxDO+s7Rj+8R2VrGMAoojlANlCND2nvthIBFUWcTjXVMRx0dV1UtBYZvvP3EQm0NJxv1ufHBhYOJ2zO3Lwu7so0DnqrMbt20Cufq6a37q78dBstFRXctdDfxIswmjJ0n0eT+am9Kw/qkJGR0WppEgoqZsz6Bqz0onIiL8fESfQ0G3sosAFF5UExyhsUNIyjbxYxx53W5SRoj6E5O6xYYeX1T3TbDZ/wBTfdijxh811Zbc7u27dK2xlEkb+On4GVj7eZqzNZQQqz9p/FWp43A2k2TIuZyERL4iVSxFN8pV5mPCGOYMlNjHrI2TabM6p5PkekOsAtzWGnuP69yeXWFSueIY8rCC85HM3cgfetOnJEPAGDdE0NztLns4F9l7z0NVneA7PA8D2wmECQb1VBtj4qwM3Qw+JCNGyKI3/Hi/SAyHz+oElM1scFghYL8RcG9j/WZVKG0jM+bDV78jvul/aQx7J9sBNdoix0xw/5JTrttBA9YIYrlan5aw4LnY2QqvBTLgC7FpbZdAx7FknozOfzhCOrCFsgeaH1JBXFd4zZxXWNnTy6PIxh0jIhbszPaks2q7W9b4vEwHJBzeKICEFkhVbhxzB/swwVDhPpCmCbjTyfnMZ0Y+4kB3HdIvMPKUNgitVq4qXfT4gY789V5k53JSInvAFJNFZuIQl5kFiKQ1OZrrUyvrcSu9la5MZdXs4JGLblZVMV6ZBoGqOMydjmyiINGAn67wnhcyMSWTnxxOsYnaFVA91AeEifHh1LEA0S1kQa2Vc7/vrw1h9FgTAQ33lWH/XT/+cvf7yF61PcvduniFZlLgmKdOm5XBz9FD3+5bhuxaqZQ7z5KdPDMaY8PY5LXJ7eVXEw83OncbEpE4D59+epn9qmCo2YmGygAYp9KdXAc6nNjN/Q9QGpdYlrRMa7IIOZL5INVzGaLSLWEwAhbOqxDzhfHjJGJlHg+10RjO+gFPkqCVoMVX78rHhU4EtkfOaQSAMxaY8aP0HPPGvID7msVg+sqzMLm/9wdZ2EL1dAVdOvirV2CO7V2+aFzuDyeK+geuUIj+vDekZ9OF8tDM6J6xFu92JgeGejDCKBzWNfmx01NgcI7iux/a97Cv/9Wb3Wl5978cB2wdZyrM+Qvd3ef7dUFXV/JpDGOPsAfbxkKgxk/iSM0KTT5eotRsl0OqaWNZC5IgmY9yUIbKG7SLqVneBOEtHjJ/mCqlCySWBmQqkw83jIEVQj8dNWUEaZQZYE8CanAp1cKw961se/y7NnidsrmhOxADEz2J0svDs6KbKMtdxZgs9qFFX+CO8vjvktwviy/suksDCmNEv6xeKNZwuDyYr64fYitZt0Oegppvdld75/on6eQBUpmHAEXbiTyvvt3Od+5LYnBRHp1Rn8F1LjU6b/N5hCTbgmlI9UbgkzaEmFPU9gtjjN3V8FYzK1Ym1ygQIZXEQJ1fd/NsLx74dVpq2J80Ix+8+vrg+LB5LOC2icH7tAPFLuFJUFN8ShN81ijd/MY9wI0ElHkUyEVsnTIzicJxTMnJIDIfSo4H/37v/3b5/9uYpkpQ9N6PPmHxcGOiCUuLXfhpdTD4l8+GTz05np6ZZFq9lf7tg0ybjk+9R0Tgh6CpeUZ1UBaZ0HHydz2Ksqxid90BVXn21WJ9hmyOX5b7zzd/ls9wb872/9VTx6Oyi+HB8X4h4Ni8vCguH4w/uHB5OGDa0torAetH/sHNlk+rMzsyg2ZSVyQkuvLH/n3eHr+9mx2/fbK1MQuwTa0Z/OpAXxoTufXUNYgLPC1nWyJ5no8/TCxrIJPCDgCm3Za0kIg2cJFOygXVkX55W8/GR982J5UhckxSlnjVUpRzhRrY8RlI5r9R9yuKZt/FWbZrGK0Nz/gISOySp0bl3+cGoUOUBc/yGcJhMuiSP93kSTGIdCiWCADv+swRhftK+0nNRlULuZ+daAaMH6OF+jAiiEOLvYqY/Ulvs9+5Kd9izd8rNdSH1bll6ODvaocWFdyfu0D37NXCN5i+LiLY1VogxvRM1gzSsNwWBpGCQAmd0NC2IG7pF8+gelLbeRGhD0aAz2GOG/sWxBqpG/Prre3obLHPDJ5OMY88mWpBt1Wd145agFj5S1n/eii1MFmhav1fD7M/V+xradu4gWHjcE/XP/619e/uT44tBX37ODQPo6XB4fVQfOwIEB5MLjmrY4Kj2N++cnB3kNbduc/2mYKgHvXtktHzvbBh4fT6+2lfVtbSUdlg0q7cxoWNZvil5zJmNbIVKhdLvejfu+15mjGQ118rQL9LcQDP8eY3B0cuLcae6m2RrN1NKkVpPig8bJDkJaf2j6S6w6Ac+oixVI6GX04uo6uc1YJSpIO40XAlYxf7t6IvJmlZdLBo+EFUjbL3A+r6Yfak1XarDfBXCdDr0G6gKYvnr/cBX0ZeUDZ8vNB8YDMDBx+QPaKhHjwJx6gwXElu6hFaFy+jOaSIL8w4FsRRHYGRigMYCU4cxe3DKGzVXJBBDrvX9IcGWeSKWXllq3m7cGhTKcdC/EAFnmKpZBkkwVG0Gb+JXRztNm0OmcEUYxcQ8eIdlijQTxI2KIZ343Mgh4Eh1P+PfZ//Z93/PMPEBq9Gsp+4g6leOSiWED5loiF3BF8ZTgfWCPKcu6g5uRfemMNKVRwKI90VgzeyOwK7428nbsBybCaDgimtxhMdsikUkOpwulIwnxyhFfY2cbxfFJp08enqC5iV55sEwipC/cgI7zRBDyypWR9t1BhjNhczJWPy4ulghBXQXYjkkI9tt9aA9zJK/x+EoICbZymsX1ZYasbbzNtZh7/5uBsgu5Od6kyiPpYqk8mNDOt0FSoCoBswCCw2EZVJmRPHIuQARaxNqQgHylYov+bxygpGwKSouTd6DipIjCSovFzcGDJWU1uEZB+1KTf0bqVwOFRIpvNOKP1Wawaciy7IT9K1uvx9a9/+wU4E55utoX/oLrOd3qOfcQINokO/tX2VtUEX+pYZLQ2fHbw4bPR9dHxQeNXve1KmDlpZNMEM+OJgcHrJaT3mCG2uMqQXsMkkUuXJFcPKMBHokYg8UU42Qhhuv9J2qhWoYdbRoTt1t+Ury3pevcYDtuNjSrB+aGwU21khKZ4K7C0vf/h4srgoJia9tpXlxWoX0Fzcl6E5VGdctfA43GD6kg+MKRzRg/5WLnfzYwYbDX0DKummuxQaGOo/5uyOhgfTHAyDKfLxB7jgxSzIjk8AGO8DuEoqMOjHCHYG3Gn+SPGAcCjgyih6fExHm5/PtE+fPAorN1cJgq8kCPdLDzWzKMSBLJwvDEZamFMToM8b023/1FPbMK23WL8s3roRIXIq/U93Fx8T7xJFH/ByoUTPH74g5jRm2NKhbk8eHo9HtSTyrNn/MNgklOC7tVZlekaGeSCA2Lvp2Cx5RxXyz1QeJ/IXSMX8HD9XbdUk+M2ajV0KCoQe87d+oB9/NJ/CMNqFd7vQrVMr/FlnLGPB2tiTmqklVW/B3stVRZ0OG2ueIwcD3cYy8e+E+VJKIYUKmLwpTOkEFi9qlj7hExrGpHAUUt04rsrELYKkZjF+wXxsNuYyHsDgGXIuNBl/KqJMMiDIhHQ5BKsESm90qOS4s5QEIMWZsLIAr8wwiUpuslwiJsyR8R3oONQnUjHit9JvK/RsP9CaxKMZaP4XgY/ML8FVRiAZQEyEFmGAiG6Nr11Wy+iLnRiwh0aeFG4Si7n3j9CHcreLzRdPoDTyes+xAct+9ROfas6OlxyvDcW7fD4bvvE7ss/FdEemsWGgQGyMSfeyA4ILUkeCwakByhG7riRLIxElO7oubHgKhU4E/kAhBvPIihoPL2DajNbnDzyTSy6NKDYpIQDEQk8jCmUxEfXMwUG3aeTfhTQdf9J9HQbLoU21Gj6B+h6cRLPsR3HYFJlgpqrYGOeht5Tl8exQIMt857vpGhrld+2hHBRAgQSqV8KIq3XNPzS9yVXmaMWhNCmQW+fKfVhHVlics8V7+EI5ECC76r1u6la37tOBUjHKTdRM+bHjwk1uwzIVhathtbKhx/1uVmCkAIX6iTfKXjBLzc1hZUJuPPKtAfv1u6HdenwqhY+IQ4LP88hcTh8NSAWYXGm0mptPMq2spb51q4P/Lw5WkOCu8PTS7wikL7M9Oe93z9HPGx70eYpHh3sd71483QNSJPPJBD82bruYsBe3UlUFyJBSxN3xoN4kIYHSaLnPbz+AQyoKhi+DS9kNq7d0FASAdU6BDus6YxRFhAEqmIgEBN5Km6YmG/Vym4wcHBUEiobXExO/COFGa40LsHy8M2a3bq3mELsTaGybaqPo7fH89V1cLi+tp3ttiVV41FvUh7sfQaNLV0CrFBw2//zMx73eSfg6AOf/+xWOaLG6OzjRgWYv27mGP5w3auOzCcGppjf/Hpidfc5+HUoknVi3hiJpX45rKSRGxgeCALZmwGxY5lzQ2QltIcdhsHYR7L2lUPJiUsFSksaC2HECkhM2AM/ngA+2aeEuduy6Lp7dxR1QP2i8On/NFdOHgaGZJrzkkXNuQ9aZ5QLSHJgLHpIu8VUEMJtgCCDufhYcciVm4SSCwfG+uyIwIrGQ0fFZqJJmdVF53+04kf8uwPzPqvDVNDVNroiGdJNs6jvP4yZiFwkU8RNEj9ADilNubAzPX5nXXNBCCfp/sYBJO3bsBZD4LZvR6P9cn9lAeLGIkR4SJyN+VA9AbUH04iJXWqxJbvDfzdxMWY6yIrSQepEnrnzs9gx99nun15+/+LF/8ajl9ypz2Yf6sZyrEa+FEtLYLoRi/1L0yk3uI+KH7x7Qa64YJ7QUUD3JKfkxMUBC5lqizm4T+Ddn87nCEKL+vk53FIVShnYr3NLQHgJvE2qTnLaM91MmVOLaXsOt2een+F5TXfVMSEnerI57Pohee/mi8X5aclW2ZWvfvT68h+ev3iRX6aKNuucMYykjllkq/Wq/hnO1FuJSU/3C0qXi7lezwKv2c5Yp1yo01R2RJcLdPGRThc8lcYRXABZjbFb1sVtwMRqhFRaUoUmpmp3s+XdGYwQ/qybnaMs8AoHaBgZcm6s/JANrr9ocO77DcJic6ARG5NFgbFCvDojj273g/NLl9+6eftJ4cCAYZu9jCD59/Ec4tyjU/Ytr6IeUzfWqPCr8xm9h6cLJ3smvJdGGSxYqNvewDeql2d4DRgTt/XexbprJ/wzuIXZaX20MB9Ep18xLdDVffrnQMipkpkzI+mLEcl1AAzGbl+EaxazmSnGB//W3knCDZDp8TGcSSKHt2DoePRo/MOjycOvbPjYd8E5SgWqWGP7ZQGpJ94N2iNXw9upu7kaUtN4o/ENQYCSoa9eY0e/J/e9LZkBQE2AwiuXDkQ4mHx8CGhmFDqKhurDMyiKGzNsvV9dPTJIpprjIVjiNAFF5VfOzB9WJmItpopSM1RVwAEgS/FeVraZuEA+ciCO+r60M5n7tsZfNpcI22P4zg36dDUzZMj7t3/9/Alg31/5hM8/3/n34sZxIWuw14411lGekQnT/I/ANXlBJMpvftSg3bbYo+tPP39W2Q67x/21Q24l0aakO799tbefdxTbnie70yjvFoqRxtPAy7xpli22QsLZDy4VVSgV31llUNLU3mOgRveKA668uiSVu9ev3nQ0h7BIZocRAfoxQ/D93u6bHAFhk+oZUFNRbVobcBuaQS9GG7D8mdfVhbeo7DXdtc6Vo00DeQtodbCJhZABT0pyv6/XQvE05soQtXGeywoNAqSalMMyI4KUnkSQ2CXbgaUmjXYfZ9W+oYpDsq0ONSGIg0h03SFgmf1E3157Sck29MKARlnoUoRM494OE2hZeWp46NI4625z3ta8BV99xaT68nJ+fB8wQXW25OtXL031UX71FSS7fW+1b8XRvRHpN+17jv2eNQFru/XnhnlC/qnzMK3rtUYaDe2DsyfJTuxlYcG732u5+TOqRl+FdLwu3RslL9rafiNaIim+ubUOBUEn/toKtR6hvm2UHpbE0CRomHAE48eUbmO4Dc/SPz6bvpGp6UkTvFhoRQL3PhmxtFIcUGpxi8torJDtLJmlA3qslElbRUjKjHop3UH4JGBdpKumkDC6rS3Y/ITo1SqnurL2KB2tZyE1LInzFs88Wav0C+f+2wlN2s8VQosvgtgaAnvXPHjNhx1pFnnWaH03O5v/Y+MGdeCCXGm+fWNn972tLVs9bZrxqgpcy7VVBw5k5kOXxsscWoqj5uDQvkrnt/uwwieUWkN+D79EAvxS47uHJr5OSxvuzTuJ1T03UyOeeu9NeR20kGBLKBZdD8afBGcVuUf2dRs0VA/92FwGcWenMSS+8d5ugzJyeiKEzj+Zo/rKuRAsT6DFs/mH4FwRG5rN3BoOOvEXhCZFVI3LJXrHhhCiHMSGC/JoFG+a4pedthpq81z5my4XynFbYcWXOaxW3lkcD5/sIETO5ipuJL9JF7FDc8ZHF2mii6QDr1CEoAfYQV0zva4rq7OuHbZa2nLuNlRRN+eGblwiTWYaJ8lWlIkYmpdnil8XBuYDZyfmBExIc1ssHpjeAD9k9rdqQhmcFsPhdnn4P7MjxnL4rVOrfTH4LSOkfTHs/dZI+6JYR2aJOqmmWHEOJlY+dAGs9r8IT+g+cTdSanWJdWZJZE5kOaRzM0A4VbT3fzVxDPRREtQZDSEQnTea967MFvCT/9Gi2MeHS4ybjHGtzzJc/2IYMv7EW3eJFUJE6sKYPfmP3g1Vff3qu+92X+7bxSJnUNh0dudsiOjTF8tlOGkvVpf1keE1lmoSbBgzD/NyP54OfbZs6y7bp4FOqAft2F1YGZO8uSk36hN4rzfwQ7b/jw/G5QSzJC9fVP0I/tVLbJy+MbPRvkEelAYGoIMWrAGYjjp3ohV8Xc9xjcCba5rrcHi8lrGuOjh0ZaotOzcrolG6CDwqEYppG1fqbLppro9NWMKvM9NvcTTbjzBHXzur4pf+T1mbLbz6Em5b1SMtCpiduSLYdIe1IL2eqefnP2o6gdF3ftqnYYJWO1eC6SgBPO4tGPuomWzz8E1ytalvgGa58l62KDV22iG2XcdKUsGLo+Fk/WG6eMcsijVRjYeTrlBCzNQckKIvHn3aPML4bp+0iG9OkjRXgc79nZ5yt+BFGZIYXaeKJ4XYZBQ7k/epF25G0lRy0rAyeiY1XMtg4sDt8vVDT233uu9fSYUarmA6AcBY4iqj4N7a0H8o4vnDi0R6xeQDPA/TwyhiMOlACpqY0QA3K123ybg7KQc/fFlCTnN0ChCelxYJ5m2nUpzExu+nP5U7SnMjr6ws/Ml/7lS9YZoabfLHY1QgY7QtiZUzv+TSAS3XV+3kZTQ6hroei4fUFpOit/a40GtnlI/BrrlNn5RJAyD9UY5jxty+dN8LgKzbqg5KKeqkQIK1mbjCQOwWh16LKblJQSB7G2Uhp/2qT7DATZaSsCHiIePFuOcBdbcOJjsgEIuiEUxokBDxn1bM5J0ewI8fT2S7TKABcwMUqqfz3R7t+Nx8QCLYQDaNLSO+tIvja/5vTRuvK0IKlayHb1V7e+mYARLLSncd9EoZUfW4pTF0moYNTVvWzxW5VKJT09GLiUrIAAaaLLw6j4AkWW0vSS80sO7T67EL95AtbPwfi758aIiwGpIdN1W4nBRUAXHdaG2o/qi7euWNQ5mJZIqOlXSusEKM3AokwAFI+59O70p5bHsS9y4vNyX3ePz9a5pSuJtKHjq+rfTAwzR603IN3dYvfxQeA2f9/WE3ehbzmebqWKEyh86rOfe/3PhxYkcJpSkgaWVZ2ALW6qnwYNOUcXuxVNl5037ay4zQgeG9Bz8i7UDtorQNe7aHfm+5CLNmLy1Y0HIOHlBIIY02Ep5qjRhHENufP2GWKhopU72yxaoXcS1Bx4+uV0V7nEqjbE9DHbogVxa5IilWAz5/O8BWi/AK1p/tO/rxmVnF5QDvzgpqviqKT9YCbGT9AxWqCxV39+CnzQBX1RrJRZ+PM761FL0KdrycNcBG08vczk/uuVgDmgnGR8K7PIMVF6QZ48V50QDrzvoL4J4WBm+9Mgj+fWx/JVajSEIVluTMRMrd65zpxXOj43DZmIZttGMqFzDC5D4N/nF76AGY8H5GbAEqdfr+Npj9ZcxsPut9f+UNurw5sSkH9F3MT9/ao1jy/Du7XCy2FarIqQGtxz7w++TdthnR7Lt9CHG5mB+598oSZ/EQeIIAKLs8OWExKiLtZ1RMiDBHEpTykCJja4UswCJmwmLaWDRESCLcA/w16tq4ML+o6xIusf6ZjChwL2IJMnLv5RkTOcIBPSAwv5HpP8Vx/mI54xuheShGUuW/XRX6QehKNWhf+LH4FNNEZUOCJh9Ic+awEyiRiQSReMDDlPcMA+LGqpiK0s7D0sw54B5Awl0nYoNoYYfAhuglWylOwgt+H12UeTrJY2qqF9PD2ULqYp/OBT8ojm7ihgg3KNzDGYTw3Mcgn+0K5372qqdMXQV6WikEQEa5ebVotYnkrQsp7ImOEGsgKepElisYle81zU3UmhYsahLABPTW6A9AfXosgV3QOd9QhRwPCmYDA/WGQjPzWmY3YqeLMtw/SkCMcCsX67Y397ehUFmXW5uqGq6aKqrMc7LQubwtzxveq9Rjb/MVJ0+v8tZTjrEgCA9Kn1um7wzD56ckQxl48Ek0MahkmLqgO+1qt868pFC/hH+jPJDJganGP6G1lrAuByM972bmxI9Lb240JUhwm/mHJuQ8QelQ1s0AKAcKt+7T35o/KfzDW6fPfIBxZjL8VmOYOjUpKl/F+MvKGkCMSnBu36LCbeTgQbyraas8grJgdsy7eN7gEZsNove4WcCWvSa8kWhcjR+toJp2/al20uGZS51ip4RbE4obcYPCx9Nhsm4gDVBfIfzc/Oj9zHasx+R2Om3EcxV3S1gUQn4894ZEbjSJTxIW916iWdVzjvi7ucXJaxwN3Mxsu+PbfGhbagu0i1Y7wYy5qu1oWaysW7ijcGv3j/PZh+1TGzRFpXJ3dAcxpX0Ok7BvKKlwzYQ8Wg66mfuZ7kYKWd7SW7sXtOaM+CQwAgDcYY3jFk02MQ6NCIE6SFPUbaIQDlul2mQUBgkL15WzXo1byxpQ9I7Z2Yr8nL4ATVFHGBr1gqW6mKF6h6slGaSmnmVGFmHdD2JeW3d8F4tF/MUcT3qnNpVwdzc7PrqwDEnhIsC99sDmcy9kYQqr8t6grSWUxr9GEoCwkzVFn7WUCwMr1bKsHkSC8ronevJIix8xJZOMbnrrp934Pp4tZhczP0hYgtWJ3vVlSny11JwlFNTlwl549EXACZVxfCCMzcTHArmzxRIYCIbmMNRBpos4ChebZsBqI3ZYcoCKhk4oFo7kPiU8WiSY8G4Rd1GqRd4isewzi1yJE6TQ4c+tjM/Jti7uVc313rfUdhYhMnyhbZ8oTd5gSujSroe/bOMLFdUs6YTQBWkHSJaxNXUP2QSOrzVjK/mJgp10RTTJxcuGvo1NAYUheiH/FucIrHBggfxMBIIlPeYK0pIO1cTF5iGbaxKtbYW7vzEzBidtdPol7FCkZng/veq5qISmEoW9tYyMb9Bc9J6bauAU8zvtl7ZUG2FpnWGvGncP+FyfLpehgzJC3i9t8KKdoipTkDRGXrMECGJDAPscMZcvjetw6eWcaKUyskaj6Ewfh/ngdIFo9TWc0e8zZG7nIHWaoOtiiYaAptn8FCcjcNQkkLFqfMWiNJE6ykS85w+LzQbVh3+uOzxyfFVDWxQE+JduELIV3USk0Hbm9tWma7OUCsj/alvEomqpR6GX+TmzqaeDEM4tGpksCXnl3OREkrJcdQnJrS/B2aLTWbPEX3VrLxGoyoe++i4Z9uRyqr5CdXFHAmNztzAnSTHrRJrIzonrUd2sOSmqJZBdZtOVA+kgA7oDqepKbTr67XlrcGTKysXyFFYPMwk5LIbN6SardLjEQyVZ6IksHlQcyFR56SSHQRTt4foRU8PeafPqkaqr8y0ecaSbOwjZrVuvbFfVRGfpXqa4U1NCwzSjRNsysUlW22DLSp65p/NWvLzFKvLCPVmsu+DSqMhkJplMCFePppOozYvWlUtbft6hXCD0gorv25YpM3NdWvWgwGbcaVhysUyYOMHGh1lWdr3OuTaiMD1EpuZN3Kcn71uJPHqLu8UWKvbXLlO9xvbZEt8H8WeJwiCW5tI7FmzIkMzRQ5aoksvgZD0AxnhAksZwfMWrf9Mu/+5riiNeevYHYiIg4bFfaOq4KY5J+rtmrUx7GOtFhtEYyDSIo+6NH9p8vx1hGBKZ4lEk3r99vm0dOIbcZDNCHyY38JULFr40lQYddKwuiY3cXVwwHanhHqoybrQjH1hUHCxUArsJG/97KU/YT/SRyfsoRPIKFDpQiSRSOvfjIivouAZWzwd7oqzh4+bEE1PGBEfV+pw2Riq9MznZDDsF58b3mjuG5RKpdYfLjWG7x8popWzjw8s3WoZmJyfWw3j557JxHp4JXk5+LBXF0GBCMCzHWaEta0BVt2Rrwty4Q7YF1DYkczCUDpPUpt19biDxnTuNOYJiXLR7DRCSH0sXy2UDJ6fkSIpGGT0Zl9aOnGts3Hj8TM+fa6XCWTQ/9N/NOEze7lDBcxsGrfXSq/0ebh4He3swxvsBDO52ncG4ePJMZ4Rt7ufuI5yTdZUL44BeHxwIsbQNwow/XVgmL9OiSPiqyac7DoDWw03gg31xTcZxcOoAHVKIFNsWhVk9IdXrC/vxDJOKLcNnOrQRZVTLOhFA3XjJdYwkZvGzr+2SRbXwg90/XpDvKH5+VXfVwYkm2tQh1zEVvzrVc/HUmi59gMiH+iQxzcYTEJ8nQkVhg5jaa0UgzTIkLrf+ZIbfCyx3VYpq4GJPNGXbaAAlGHWu5LZ5beZeayUv98MNYpSaVJkOQGbgi2lL3altRmO4NpdtQjWoayfUNRgdAOVwNghFWS9kY2OfIC/vlqRLDET24/xAmMxE2QU+tLR1qcb3hut91H80vKfEH4nfLrPL+Zn5/Jhb8dSsRfWRnSGMEBfMoHVQdC7QVpQ4BrXZXqY2P5tjCPx+rciFvK/R6gjIaKldUzDt8yNyezNgoh6wnQDilxvUzFrZe3RCzznb8wjbErZg8PXTva+fPrM3Lf3v129e7dv1uPb3m929/TfPowQLp1FjHk4Snu1+89SCLSfbuZyGwfLM95YxRLRsdQVNlAmU3Xe3Oxq6RL5lW13v9zPqThGPFT20uh0ibYUQ1nTuMioPQoyoni9wUBSoIqm0rFw9wllQeR4RjZU6nugRIgorjHMWmwp1T7SE4xLrwg0VF/ZkYOorQxfHM8LeJeSfLWt4wcfV8QFPtM/fUtMaGj3kCSRKNfIU9w+ojAJ5w6SRJJRa0IdZP8kJ7VBilgtirFw9+uXjZUEsUiyO4PalI6BS+HDPMtisfGkufB4gW1jPl8cNy1ChamnvbUYx/eCQGzNfsOP6Sl5VHyupvaH7OQRU19/pVzVwa5sAQbhaJ1eBKJ4M/ItLfAMuf4uOOfKjUfBFyZXpxd7Pz2IGp+Fh7nyUhL7V+ZMkm6PhpSFHy/WAHXh/pOgI3s7o7UYBI63lFCsSSR5GA1XcNziJ6MLPwcJfZIrpK/6loL+9O7OvvTLhZeO6ebv8EN380xMBeXCPuBlob4gG8hEfSei7vHQUlJEpiqt3Y/RRvDThh3AC4yCJKNr3cNtrQR6lPnL0gC1prGLCbeye4AOVx3nN7bpt3LxfHS2xkTMca1c/73QvbPCksZWwyHDvHPuAcNjbQdgWc6s4nmNGHSJkPd63smsf7jnDJ/JIo15FrtZ97l6AgpcHRggJAQVtI/9J1DMy7G34akIzSiA882zUONcUvaufxIXB9n4kU46vjbtVT8FIlLB6t47wtoHocP96OvBPTEr7JXrcvzFJ7Vf7Nt1JHZR0ZfgE2ogS+aVh9xZBRds3rFnfu4Z93WZj4QrktSGobkeEk+rX0HGleFJEoaQVBGvrmpN+C1T0bwECer5ukfUOM9U5EQr87mZ23ldYfKOyVhGj3VMhpLujMbutI6KLoWV7VxoZbhYvC9eZRhhiv9vJgYopq6ss1KvIjX5Upk6h1FjNXXUWLtNY09i0YGuxKJg3utsNCbPC+MPrrULTiY4jDPtNobJEHD6i308qDYls8GXMZlz1SOITmNABenE0yPTF8nh6FbvzS3eBPpYw57FpPum8665bnUbsCmo5TjoDkg+3LSADYie7TOZLTAJ1MgVIqxjORQGJ/UJ6TCrrMfNIRN/Szg5/v8RuGJzhOaWaYHl5P78YSW5AZUKLqzdpxiZBxz/5rNYt2KwumBai8PdojtEQjpRZJwfEvAHd9u8O3/+o7WTjjytPpNuso9mIU5rqVGkV7ONUZ62b/RQRxBlHGTjkEIsUeFvxkdCtRDCf4ECuWNJW3H6PCzCOtkXL0c8sIoLCVsiVyBUFwbCPofYowbqJuPgzq6qzF4WfVs0pItWzEuz5J45s/105mPe4sdCULlldDEDWFKXELqkXgneMB6rfjpDMmpTMGjIzBkA4X6URX4FSGVXOODUenYqiMr6imBKtPv7GhGA/v3BF9MttlRrSHk2FExyqmAPoOCcnQ/IbdQw7gubZdTbGemD1TMT1dR73MwSat+K+dFCJH7si5HINUXxRrRL8Ka3J8Yzz5KUNdhc5L70PA17Q/R0I4eC4XNAQow40oNQFPtAUhreEW1yhcLuVna5mDX+ELLR8B7zk52ONO/EqifOSRY+j0kBbvz9uKWZL1AEsrISsZ1VAoUkEIAsS54m5sW5qkwnJcbcvSX+cheLKTIcmQzXGbenE+8cNOJVhQKYVPIVaKIRtUQpqDBVAPP5YPnRd74I9rhBTXwHulqsRc/QzNRmqWoZwVkPUJbc2Q/SmF7U7qBZRcZKoccL4l1dvMMGFw0pSPUhNiU7R0lnKRaBxCDAnZdVYn/9x8OpNa3YNV2/vFIHQwqxX8FtkdDYAFIuBcROSkoHvaSMIlDbh6ctna23oUoPlgqhB5ZdiboWwfVye+OzapYB43jimf8yOexW3tmfc3bu+ybXt4ZM13/O4Mi5mrM0tmSd+qRBePjpFVDaNP96IKZuipadABcFkMnePB5BOV4SzomJ/AKNNOVW8Q7IyepifuUZ00hXvZ7OL0Ilikv8GtoRo1letE3aKrbX9O4sjMNXd+YnZf+EyFlnBLB/tjSgn1WxRTDc6DK7ZxayIuRAAoupFFyqpFO+uCi0Pqp59m+Sl7GHkgy6BJE2OQ5Q9v3s1ytd7JOpurWvsQRYI8Jg62N9rc6nqaS4g9Ln0mOGFF9lYeugE/O91zX7g79ML/Z75hBkTFh5gYQDiPxMAECIKiZGsDQTq1ETqmOHdNXzbrA2ch8i0sPdGM7Q5w+/1Z6P4Ltp4WFYHxSeT9pE0Fg0MwO8tKe/a6KPDYWn+L1CdzlZ4tuzKjibXFqAZlgM7ax7Ncdi8RmQ+Y+/78x5fpb+8qL7sIbH3DxO1a0SVKA/Kg+PPDip7gw/vZVVfgj8iI6v3QcFQFA8Qx+XgseDCW1afjFD+t18UVlbv+3PLTpd8JZocoCTaKTDWxT8KTARBSEngw7wHHyr+6VUHJcJ9DewNaASmSenqLD20kqMfqmv8OSj5F1M0v2y9qYDTwX3SQ8Z1zxKvYZKuxj8gLgZC4Ni7av/n2h66CxB55Qpz3D73WzqpZ9r24yETKyY65Z6eixg/Hm7bgI31tiE5eamZYpeWvuWNfuspXa3XW+Q65YYp1CFDuNwdHeZqKR/nZyrDqhAGzpZDQ6lbyeGRK8vn0+lKobKQpha476xvFAe0jRkDN2UZ+bbv5e1ghAK6tG9/32nrq1DlwH9Sj77iY/TnU9C4uKKdCQOCg7Um6trom+PWhDtk0eaH7b3JLkr46DKe3aobbJCCIt78Mm7yAHGdGJlYDEdcFCt2voKZFFETNTNqHy/MQ3rBOPXFGNE6XFfAWAAolEC4stWyrpOYH+7paEApBIfbIQopZy5gXPM11KTNKkFTNjOvkx4dK1L0d3dFF9vBwTvOD9+wAyzygjsR8PfA/ZIzIXE5zEAYFJdMiiK8id+URtluYW28Ml1Ujb9INYMd5n+WN7l0FKWeHCBAFeBi2NSZXCHtdqqbneNDuakhfAzQviuQWE4noPr/UXY1u43bQLhnPgWhi6wamx56SwssGGksC5EllaScuHAQZdHtbYFeC8zDd4ZDm6xjp9vDmhI5nJ9vhhvqb+aiN32IdX+ZlimPxWBrVosjyEr3UrkYFU873cVX2aPl/Kk2zxUNuCNUPgo7v3Dhsknkl6M07aNh/Ymyk+RVIz8WcZP7+ylrYSweCWyVyuODeEpshH1oWs0pD7++JOf2P0P56n8VSsWIjZGs9O1MJ7TEUmKUSZ4SO+4LXP48TdqDdd046F/16meuy5NZEI1Wml6cF1VI+5zT3XkgrhI+F2WD9Phs/zWcxJ0HfQqbmIWBu7xT6SudvGl/+/blj7dzmhNiTf1vf8ujmPt/8V1dEsmbFCkrbrLnmppK565jDtfUVNeBIFUTCLcj4uPJIuEH+Xt67TnYX7GWfsll8ukf1TN+waKo1gUu4XR5wWWp1kvYh5VKxdc+C6lBz7PXUnz/eJf1FNXnqlBykXZJXdAI7Qq/UTIaKS7P8yUFMnaDA+txnhrjARvqpOap81vcgW0BHXi0wL9uOz6hGUx/+B2kdYB7U8/zDltrBqbbj4+AMcch9mP9iA/QdgMWLNJ5Y30Y7TzC0CBXv3kwROTMHqaxCyx6MA6o3ZDULbXd0MAzzZoO6O3M+ZpZaj+Dw8madmeQc93vOlKqNn0vomoLRMeF70dLvxam3tR8TvtZePYw8LLBDbHzfDDZsYZmtoCmbS20LMPBbzMMNR3UWyAp/jARPuPOkDk1KW54JpsAOBOEInca+64+4DQ/UCsUzlPrfFc7UhSs8aMlRZ1HT4og7Amp6lLpzdz3PEzH6Caab/qge8BCiA0RsGnJnKSxkL23TmxIKsc3dnJ1k2mZ4lG/xo4TS7zN3nZtCzYpEuGwcw+3MEnaJOgFFE72qCql+P2/i8j9npC8EoX/LwDFTIkxAeAcaDHQYxZx2v1zAVsU/+mz9/TJd/rkueA0LccrIZc+ZGwrnXBJiGvB+zuDNUc5QZsDesbz9S1sQhOutKq6hrnV/ex88KPXq34knzY4D/Eg09Gbhx7IxhoqTF6p9Ofjig4nVoRgJuTZyna0nd/uxB/ROWKlHZ9eN6PdGWbAJSlOJj/CoULTNAnSE6KYEeQgUQcSK+jaQfNgtlb0ikJ73g3kjKNb61zfVWaT8yN5HFjDiYbDwjquqoqRC5+WyCff4W2R5LqoOMIz1LOHgLSi6x+5N1HyXYWyxDLc1uIzmn68w9hVFuU9/RRYlDS+MPGy4EI3IL58JXHvUpx++oQ/HX9Eqi/9FV6IBR4LXPAX5EtfuuY9/lPbFS7HcePo+62nYLoqpWllotU5uau92VWpxpGc6M6W9iR5fY40p7Kska3axNZa9m0Sj9/9gI9fg8SwOS3bm9SuNd1NggBIgiAIgL/c+3bW6r9YTs6enF3itucdfWWJkAQ51QzldLQz4jxTR/Xb589u4NXibTl/ykw5UtB9FHycyVdAIm5RvF5eNQoWCSnzCn/YSBW4g5R6X/+rqDBeF/Z0g+gNSXGa8jcC/WdM4UhIXymozjPFrjZHw1I56ss4oySxeIOWzelGC2+5uBvA0lgGR4xgiE4WjI24vXUQp+c/YRufT7XPHcfWsbf3CGDvJnlEhKp2VmeDwh3ri93DE1nuenkRLPufYwHTAFbIYn+gIyyDaNmp3VjJKvDvV9oivqfrNWAtADCFylZRTgBmxf7MUvGRQxSam2VUAXnkmFgclWRRH3GGLSTjv1RDMeSl8FtJvR2pBxn4oz9y88/ZLS+EH+OTEAevYhjOhELsCg24drc9aMZT/T/6NTQGG3/EMINdW4KFfsenidUB5XiJjRd+oZeskS7rY8SNNjMl8c/Gy7yzotigSdHGBYCzTDpXY4aLNSjWWvZUwPakfOXg5QcOKXkPRpfShOUwtKzbiIKTKpaft2G2TCO6NWtfzgqmDPWTcKQyaAzBAkaAFuFsa7vK7Np9pdGRFyZChMA05Kw/MZVTTQ46uNSlIdj2dRXKyJfE1IlwcZhUjPxaQzCw22N5OCoI/7LerFkJj0tW6MvLdQRY6OAx6PAgdObqdE/MOETHGgha+K8IO9JnHczADZ/QI+tczNyZaqoAi6XZh2O1jXBvHCEQWVelk43SDJFZvtECXZ3VyPI2y9RBWCjpKG8fYdyZoCzn2fIHWXeQvfuNgJNfUkBSQOJX3GTh3Wu7riS+5+l7l1QrNuou+LB7lE/BY0how6p2Z6vWGRMaog+xQuQvwjYA2/VxeABD8lJSyT5CNok0qrAAyFoTdheKtbMVO9z8RwQEC0tFq2beJSmceYDssqoNBn6K3coHWxoIazsfEEKDzQXKjatcdmtz5SKTjS5eWOSmIDhotczsBnQw9MVrzT6nKY6ablB4L0d+51fvl5IWKpm7ei7TqtpIqwpE2cQwPFX3z6WE4LNxH1jLitMYkq4XHTpWZBkdwUaRgeQZl8XZDAVf31S0m/Xmvwpuq/py7VO7T3q+6Lg854gmqEMolestIl0nNpU+nfzRbvKrwXPX7Xd7sAwIlDrZt8juRcwDe+2yS4ut7hFCt6vBHiyIpr//IOz9j2xijmWDI4+HBw+fyi+xAoHrObYp2by2kXaB0SEgaTbZEh4mdot7kDW29W4Ojqx8axk9PpYpS75dVywosqdhWT2b9gKBsFrvrmRtysY17gDBicXo0VTYIltE2afvCgP+ur/3pO225o8P9mWfzA0495paDRu2FX1h67LG1J6bnL9dMVo/d7AW3U0SzD7DPpfzR/Z7tbetuzHmfcTD7p5w69H+AXa/YWc77KzvjB5MH4oF5PDBg8WWnG8O8CbNFGoNxbq1JI10iVqe/EiPcq4+nlRmrbOhy8IFRhGmmVJNk7RS7h7C7CcYakWCQyqKz4LX2UVpOaRhNFkgYY98eDjdpRGo2/k7PFxjiMPA1yyYgCEoNpK/vBVuq2qG0pXpY5Ojd0gxCUtrgREI6rFy5mO9FNGg78aBcQ2ok3f6tv0iXA5LXqhg7gnZdaiuAE3W22dPFmc/tjwKXyaMkOvr5+8kARlh6ccpT+UofcDqu4vHfq0ggmJsKgHnWE3SSsmKJmZt9SDlgxIvNINLy+2SA8R1+7/DYEc5kxdqDWbw6KILEm1xuUiTt+9OOI2TggFpvpSz45t56ll0F0q3Sbi8hye1Gsdi+Kg0QI11QgCp7xA+xZdQgotp0CbW1iStDqGjQAEQh9TJ3qO/iCktLISRj+Xo7a97YeHZtKFsqovm+jAsyES20pxIPzw/3ImA7x8e3hf7sxpd9Y/iH/8VI+fR02BW3WBW03bD5tPnkxDPjT+DCL9kK1KS/E5YL2v3CWZ3gSZedZhC7MgrrJZ3Fwh2nUg+5WDlzy+7svqFLBBwEOBJqSJEIxy7WL60bOgBKQgtcSkgwF3QK1l2BIiJVrrUxnrwK/4JqaTdgv/kh70j6d3NjVUEFJLZBW0BsLtKFy3Rs9DxD7hoCVBGSv0YQPTITqPZ1xjjRPo93hpufoyO3lVdRc5CnFoyREFbjk4G+NRG5712nHa3kxS3km2hJhlXPI28cB70SDH87RnshUhfPcxtiK8S7n4ol2LXSfxQF99V1nJ5QwyOE9l60iyIBplt2QRsgK4Jc0EONQGj6BKV2V/je3bRN55tvFh32Qd214dShuQqvsMpnByG1XIgBlSMLZDCypRyLqV2gemkkHK0Ji0Pr7rw0w/KydpChOEh3TWVA8v4zJPXsLmxI+zHgav+FjJ5PpbK4GPLkupjEOIpLd+0iS+ChlEtD25kGRNK/RK9s+1ZkC+3yABznizwy6uWp7U89hzYj6wFWhUve8Fn0DvQQvnZxdHeyeOjg+NALg20IY0geQHWiCYeB59dgNUJAo979dBdmgjd2SacFxbTEyl3X88KrWB0LtCiIzn01NNXS3ikNIP9RpvM61x4HAoU7TiitQL3et/ZQV3WQ37H2B2ADoGne7OT4MbhEU6jz9udYVYDXhhAl02RF/RzWcWBTyFqAIdCkEsnUrJCnn4SZGyHvF8t2IsjyrGZ4bei2x6vkpIWtEY8mnwn9xYJuK5qMBM9uEoAlkkZ9ba3+R7rGH7ytMXgNutnYtjPQeCTnbXkJ7HvmxGj9ttmImeAH2D31OJyMpe0e8Obx8GkHSuWEc6QUSQwsdM9T3bNH5nEG4ki2DEK/GkvGrBTE3hWo62JHA9xfwdJZhg8U0UsnWuWiaYAUMqcZsAM1Kw7pKbp8G57RB5n6sXAPIxNG/rajh7lKJjxb7tWXyxtZTQEoKMtFZseF8XcAjG8SAIRro31jUEVT6yCdOgQTKig2eJub3qwM9tvCTItrJmLSWMwEl3gP2n62k6E4o+lxU9vGt72a3/rd/ZOdDgscm+WhJEshvuPZAOHt+Ke9t1/eRyNZ3XArLZsN+nlm+tWRz/0NRd/Xq77NVyMms9HwpTGKhJkdhUZG0p3QMUwKUfDzxJ0Xg6DYTSgANSGNDaxo1wdgKKRnvQTffmKF7EoH9Io8cqcnXD7USq3OYhP/yiL41luSWdz3kDTLrFE4sxr/FDBNXqPPVIzUQQYUiwQGxhwGrTALS3tOO+bmJt7qcZx8+Ez+SvfQNz0ZCpfobONNr/aaUe0uEOfluERHh/vH3wvD+JP9WM/O+/OAQQhbGPfeA4ffc9/KfBOb17Zxn44//atfrNziG337RteSd+e/sdk9plMUee77/cO1G11Dxpp9hQ3rLuiy+2fPG0/mxWxX7f7RyACBF2DjRehH93T9P3D06D3nxGH5QVntVWuCsBHh7v7D1QwTw++32vvJl4AWUZclZGyaI47q23BO8c0KWwMaSISbnUw4xTLFAigGe7WWTZ3GKqrwiGxxSzMqG+45UCNAObhIPDh5VXKYk31UAAbORY8+KpIMlAbG1CYLuea/e1CTqhB/zjA+YNZWWrDTSaIX1dNKkfLZVxn0zLuF285NhJn2929bGlfdnUtVnZ3quCyPlFdBJ0oXD9MyIfr3gEM/oKiOPIG8cYND2WL9jAcq5FbplpV/Rk4KFrdnrJt+vDJ9Olx5yvcLsS0p5/awlyRo/BpOPh5yp4rZ6b03ifMzt5+QcXR6qla7StPo3iRrVpF08D10PsHLRbxGNTgerY2rSuHUPI69xk/fCLrQhYtwkHFHjWX8tVu4dPHJ4fnYts92oN3eOYlHpKS3quiLzIncgxkWInMvUF++Y23vHBSfOUefGCa1UaW4VnTI99ev+05eHTbFAIFzAQw9Rut7jvNGhM0FQZ/iCHMNuFTiCyLw11sf/LDHWkQbGHvYh57hZdJspBDWVpmz9qwI0E8e0calpD2il3sUuir0QoZFLqODGm8jtnNm+ufJdC9oJtS1vA0OtFOFd5a0EjiN5VDCJEOGPFnF1UIUTCU9fYOMC5XVHUDUran56oarxxXXkBJN3SLT23/a2BXqmZdoUxM6WOM16PFi/1UboGu5K+EBydosWASWKxp762N6GHp338j79Eh2/iXjVun6wzhb2ug/9hjuRSK1VmglT3VrrCdHVm+x0oreSq2pllG36d+8JNrYJwMLIHsc7YXsZ3cjYb4eoiEPiEzjHK97VMIw9ly6rr+5kZRqaLy1K5u1+SzhwEQEEO1uh5ln2YP2ObISuT6xRu5LUhzo0Rwy8dmSa7bEaEb27bYmO6gLYkFk94yQAP6zyr2M39zQgbmz4/vDrY9K3pfpxbIMB9lxp94phLpsl1b9TwJpVSzDRv22TCgLsUlDJ1T532C+r5HhjvYrcl4E/uOzLHsvurnjuRKBNGfXRS9THHCvu7tLfSxv6lU8hG/kcouZGWErCMbWLYbn13Eils6FZ83xrKHsCCxIb88Ii4NMLio5nCzutdTgFg0lUb3WIbg2FJm8mBDwKgSkpOnfunCADKjVJHxRuvJT32vI5YpHN83yEAb9M/8Be7k0J/flq/+qK8url/IT765p29ufxY/DL6zFDpvf9NPPqNOyqWTkggBCz38AMHsLXLD9HfjOjLCu7A/iD3bW+KfzsJnJpll/TnpX27P6TamtG4tcpPz/pGEJ08fiL4O0VpMsqvrN9jaC5KcwhHxPuUNiPcoghUXQAYH+QGCmY9GbeZDmAINTEg2f1GqgdPjFeLIOue9TAlaIv3Jped7zsb2I8Stbj/McNmnWLIrg+QW0nbOLtqFNFvrWGm6QlA0/d1K2p1nPzVdRhi0rqyUtu35xfwVzgYNoYtfI5rIG8L3ULBKMXrxa5KhqMMomQn7PxebfJXWPKnwYe1f5PaLv6U04T5FAtJiIEeO4GVpXvQoTagaSiQeEy/otfLiqn05pivwOCA/Lz2imul3MhSPA/QH9eLTGX38w/RoD9aP8nVj2YmIxYj5HfC63wN8bU1TQSC62tpO6ET02pXpIJD/4aPSP8x/uUY+NC0Ac4b8iwRVO8mmsbYmkvT1qxc94gW2U/rKw7xr/s7Z/h0bSMvPQHfpXjmx9g8JLCyiy7NtbAdV3E5gW1YH7MPHJyGPP0coOX/0BnMnJtgxSW7QdSAYx/1mTuclqUGC4haR6b1y5yt5VC5mLvFt2+pGst3QLS4Yikx6jKPPzpScZ6j6hS7wD3V8Bh5AILLfKBk5OHRqVb1R+51R6X7a9EMC535vxArvJO+alHDjVAAw8qxa1LUrDZSpE8yJqV61jnLmLrWi0bw1q1FvizMkFMwOSyOsrSHLySFNS56f+4fHimp/WY5nEQPou7u0gExpr96KHI3iopIhY3r/UF6syJPxF2GjSEhMNMGUjsbH8ewE3T89OJ7CzypmRYg2fQopfxRTVsesbHbiSnmuF2zIEzOyIL+Frow/iAnxR8TEWEX/VgWUBR8ICn9/d/08CSbDwOyNLpsNDJOUg5SK3UT6AtxmUhiXxEU/umCj+G8+Fha0ncHhGqMJysrpKMw25BPDShCTggJMepOlmIjCDMTQb8Rogq2URllviqWdX44pBKcfBJsTs8mCNgkImn73Q5L3YAw7l3ynmJaDMdAMwxTQT+axHxelscoL6naH/InnqZbZpnaCZzX1CzB1qHW6cHmWp2hGTq3JsdDfKKax3kUMqNTRkcK0aXTQ/f3vF8ePdPzsHKPnzi53OjlpZzfeNrsgKuBIUnylv0CeV/bORjrCRdddmOnm3PYSC7E3v7qNPZvetpKZs20F+Ag0ZXFGd47GWRl+o/v5KiRrqB7Vk5kxRA+y8CvdejMnYxkYR22qGsxkVhw5D76UMqNRTGwMr+LCB74eg5sUfsQfAqRdqtcbf0T6DX1wx0Ue+XWyGRVRBgBRemVzxmbUm7PbcGiRJzWCWjr88Se+4Zrab3HaYBfCT+7Bl+LU4sA9vFk6nZUyCqvRFMSomtJcWCQAPpg92zPQrcQUA0yRVC5djrtSPld6pRZiO4Z5voQ5vng+AOkK7dn2YdZDE2eFYpe8+OmOayszXrYr6KuOFPY0SOs3ZGlJIxAtZuG0CWOA9h1gi9AOBnOeaLiSi+Bj9vMOMfKWiFH9m61uSFSLk334aB8+uHtT7GS2RJ1nln/XAVRhke9UCy8Ge0wPELZRTd5pwz+/C8mpEv9i2JqDDPymDFF45xo8eMgtkVua1Z3DcpXDBjNuempMFJptDdF9MCQVauQW+XKtqTj6JZZ48iNwabkc4tJv3JumQW3geGRiduV/35pFEuQ/pH+EerpyQ9ynK5oqyXyKjCJm9DAz1VGlLDIcUuPaRcA11yLJTfp8fusXUTpAI2EXDaz0hY7/W7Ydy0mTKrtcZaq5gRiQYRmAtFpnbhOm4hlC0lIOCdvN0RvVu3sARo0kk3Fv2qa1sABA8pmH3ib8skxCKGiphviICUO9gDBdsSyxkBmg8ZBfAMUR2Hl6K82gdIns2ZKzNx3hiwYtoZdkdYPVTQEaIMswJD3o0KggoQcT4IZ2axOYK6hXRcLUIy/a8nq+dM0hMp/xUpny1HEUQzNED1+4tUnG4XAIOlBt/Q1b7GnELVKOYlZFaGV1u0fQgan41Y8ZaCd1fxO1iHMCWFgUHj3qTd66I4aBCDj8kHXHXA2VKRJx+HjP3mA3+eMi+KOXNaAn/QKbX97I2fTsdgNKCipU2OCVwKSsFhGT7ghuBGmnhPaBJUbp8HEg1oCJSthpasBLX+ra3Gh6ortGbh7bYMv26hiBtaEFLYJtBheCe+2qVR41uEJZxJApbWL5ywe9nH4cYIOufdt/kPup6GAVLkv6lRPmcthwh3Wu2sF10T/1zTi16MzvwMhOYPhXRx3725sU2qDXPyRbXwai4JP+NeOfPxI3nrkRTIYI04cUSUc0TYqOZLeTyDlQ915mi8n7K5Hgx+2sOjvKGINBTAbYX1pIPIweZ/ZBAnHeXiWOQkNvK3/3RvsDazS1EipwguiKfV0+x1Z2RegN1s+uv/VKY02S1o0J2bqSJSPL/V34TCfK+rW3WconWOF4tHslJ0AvndFj5Z7Lc6O6fwVUTTdOpH0P6WqBrruTjcKz17WI7erwNv1O2/IVzVwRW2EtmvSZqEqLCEr3W0QMWJZIgR0cOTXyTbWJafIi8lU/4hQURVPSBfRssq9ipAxnpzKlB3VJtDbB1zS88wNay5ckWsi9OW0ZE1uUiYG/jSedI24gD+Pfbf5XETXQVjLDGCuIwTCMMz0SttWuQDV/lvSr3lud5qalbsVw5tzhfkbvqGzXKumOGNCpH7LbvZEINKLXfDc9UIP0/b3wRKzckiRdYxaP//uhKcIohnbdbqRmnayr3qheZAX06r0Pk6CCbL2aPpv4QDHL2fmns1fcCPCquOoXslqAvJaL7S95+Hwl6+QzcXK5zK6f4puk16lx1i7HHcnrhhnOX23qXvP55utr6aLrTZlGcp+C/r6Jry43depLs/owTw/hwdHhI/E+fCWma8ltNZlgLs9anPRKKP4udK2TpyH6umErGhpt+D/lkCncvDjH7Z7huS4KaF4QkxtE3sxf4MPoFS4YbiVg4cFJYB3eDnstdYCrPADbsE0QaGCphlgmrkWWvdRKLzfl2VdBaY/TjRa9IU6oQk8HuflJ3kt9urKs36z3NKk8gl+Y3NAS5dOlACQnfeMD9eZab+7qAS1ps83s7pKBFqPePLc2bMHk1cXddcWn0abrLnzlWJnN2g+aZlkIfaEx6LfXlyKoxODwWpWGi1/PVceFlX+cpjD/MHBZPT9Ggh5MN/GeX1THRR867A38qZSawf/5l1H3Dh5UqL1F489t7OKR/m6jRcBgYhLhFxZOqSdYGANG/3hJDzbET/uQ+Uhvd6kKWqRqFLt5rMQ8e/cTAs8vfopZ4cFsoAj4cHdpw0b4N+KlDWJjg50J5A+hAFOwhi+Si4iviU0EarLZVJMvBmua67bVxAtrMrOudF1q5y7KCNZvlxtAP8QWwKqEGR4TXtyFCSwUBgCfgRb2W3A+Gy8IaLfmWLgf2heGDmBgmHaSmN2uIKkgoPvpuI+iKQkUvIWOjqZPRxSFoneqyImiDPJNZ6W8FQc+cZsKyK8kpWwufnkLiSBvZGyFbXl4qmn+Wp8oSYimFGe7X4YimcAI+WIBV4vLbwmM0Jsc8f4q/3CFL+ghynOT5QQhxLMSfyaqxoKzUZZ2PiRNXqgvmQq2K2SRJhFdIj2lRmcuUD8Hn3mFN1g7M5S+EpzAmlGHknFnMpFauk4cHhmWxVewEK3g9tU0MembLWYg+f1yLl6CfVIuIjsm0rN0sJaGB0acYY4ClVkspdFDDhOA9FMscKBKbRTlvld/mkMMKoHN16/ezfUJ/sm6JAtJ/RCUV3KnBam1IkTEymDG4wJ1ISDySUuBTKHcVXKUZvtfAEtz1s4BKGCgNZJvwJtcq7AI3ANCObNYJsmLfkHV9msr1FOed2twN6rjvfvIDz663RTHwag7LBZhfXNd/rgCqI0C47h6qyKrU+AgWF1pt9sOx/zYozacaIn19bAn/mJZSTYiLjX604AXsPHlRu4Ru5WLdLcw/vUNjrvxCg24l2hJZqqqkOey9pz/dP1/8/P4cQRetNoum0oNTCbRxTlsGBWyTr9V/Xz9Qrl9fnv923y9tXKoD7mQFDPTS7BluRF/7HAbDpVHGEyk1L5RhPCjn84C3jvkyusJflgmsCvx0B3rC0sBdvtSpzleqQIgb6ATnDodYoYCTERiLrBcZSbaDrN8UZHBR658/C7f+CJ+VWkin4QtULDbro5MYHktjAOUDxRQGI9oN5JAtCGTxijdJ6Hgo9AR0s5aOM4+FxdT+M06l9kBp1h4247NN3ZNNZx4NY1czKB57O5t8b+xrZvhm/TqzRyyKXv5wXnTVE2MdPPNvH7MlNAXBt3K6XjuENQ2hk87/thmisBrhS55mTIvJcAHCwi+tKwV4JuQZ+JYBtDj5ZoXuWMjlYQUgr+8VWG2YHjDooh9UL+wJnWZ59sXuWdmjoD6KsnzoO+TQP804P80n6dPJa0cdKTFD69hWBhWqGq9atE8MiNkArukxWaWYwf3G+f4sWKi49feZIWAPuBTZFVWmdEURjKyKin+FB9vBDKmvbRMpLxHmFmInLdC7jgADJbj4U+3cvO5OWff3UuowsL0um6aZHu+g/BqNeNRxEzoRZJKjiu7ymh+A9nuLV/xPfbA3HrBh0q2Kedzbw3jnox/fn/bmILIcQnb7kmaNZw/3WTGO3HJ9yEbue/get+AdgWNNjK7eazALZ98d8bzYASRVvwGpXqAbrtKOo5kO4Vzbm8i+KrnIREzyOiIPPd7r8tImZl+OB3/cs/x/ogQR5vuu065I8dkbkELXvhZ7kWZIp9zkJZyKk7gcjpZsXFtaHQTYa4BkRgOWobaD4rKJvr1z9fPMS8wpgVPfIRBhfhtteEP4Urucn07ghIDQTXrJQHwE0qj23c/YwiCEmsO2xmYmPANH9E63m9tbhFxUcrezS/LKWyWawmGw4UDIEVDPQV/zFKbs+iG+pQ1CFLRfkphgsN4+Zwp/Vmm7WyOIn9IWiGPgwzKsC/eULv7Mn6bMqO98SOnEODTJUaXXg5YvAX97igVNjcg/i1V7aevnNlNPJiJhlpmuofQYBmfZWi4p+LpiqNocGI71tlWiFfi/T/s5M01")).decode("utf-8").split("\\0")\n files = dict(text.split("\\n", 1) for text in texts)\n\n def file_of(name):\n  return ("__init__" if name == top else name[len(top) + 1 :]) + ".py"\n\n class Finder:\n\n\n  @staticmethod\n  def find_spec(name, path=None, target=None):\n   if name.partition(".")[0] == top and file_of(name) in files:\n    return importlib.util.spec_from_loader(name, Finder, is_package=name == top)\n\n  @staticmethod\n  def create_module(spec):\n   return None\n\n  @staticmethod\n  def exec_module(module):\n   file = file_of(module.__name__)\n   module.__file__ = top + "/" + file\n   exec(compile(files[file], module.__file__, "exec"), module.__dict__)\n\n  @staticmethod\n  def get_source(name):\n\n   return files.get(file_of(name))\n\n  @staticmethod\n  def get_data(path):\n   return files[path.rpartition("/")[2]].encode("utf-8")\n\n sys.meta_path.insert(0, Finder)\n from rollout_inspector import main\n\n main.main()\n\n\ndjango_rollout_inspect()\n`},5407:(e,t,n)=>{n.d(t,{dZ:()=>jobName,wx:()=>lastingFolders,mp:()=>migrationJob,GW:()=>migrationLabels,ng:()=>runOf,ye:()=>shaOf})
 var s=n(5950)
 var r=n(7516)
 const o=/^(pod-template-hash|pod-template-generation|controller-revision-hash|controller-uid|job-name)$|^(batch|apps|statefulset)\.kubernetes\.io\//
@@ -9303,8 +9299,8 @@ return Object.entries(r).sort(([e],[t])=>e<t?-1:1).map(([e,t])=>`${e}=${JSON.str
 function lastingFolders({spec:e},t,n){const s=(e?.volumes??[]).filter(e=>Object.keys(e).some(e=>!l.includes(e))&&n[e.persistentVolumeClaim?.claimName??""]?.is!=="out-of-reach")
 const r=e?.containers.find(({name:e})=>e===t)?.volumeMounts??[]
 return r.filter(e=>s.some(({name:t})=>t===e.name)).map(({mountPath:e})=>e)}const A={"cluster-autoscaler.kubernetes.io/safe-to-evict":"false","karpenter.sh/do-not-disrupt":"true","descheduler.alpha.kubernetes.io/prefer-no-eviction":"true"}
-function annotationsOf({labels:e={},annotations:t={}},n){const s=Object.entries(t).filter(([e])=>!/^(kubectl\.)?kubernetes\.io\//.test(e))
-return{..."sidecar.istio.io/inject"in e?{}:{"sidecar.istio.io/inject":"false"},"linkerd.io/inject":"disabled",...Object.fromEntries(s),...A,[a]:n}}function dns(e){return e.toLowerCase().replace(/[^a-z0-9]+/g,"-").replace(/^-+|-+$/g,"")}function listed(e){return Object.entries(e).map(([e,t])=>`${e}=${t}`).join(", ")}},3529:(e,t,n)=>{n.d(t,{KH:()=>isText,VP:()=>isTexts,b6:()=>textOf,c3:()=>listOf,u4:()=>isRecord})
+function annotationsOf({annotations:e={}},t){const n=Object.entries(e).filter(([e])=>!/^(kubectl\.)?kubernetes\.io\//.test(e))
+return{"proxy.istio.io/config":'{"holdApplicationUntilProxyStarts": true}',...Object.fromEntries(n),...A,[a]:t}}function dns(e){return e.toLowerCase().replace(/[^a-z0-9]+/g,"-").replace(/^-+|-+$/g,"")}function listed(e){return Object.entries(e).map(([e,t])=>`${e}=${t}`).join(", ")}},3529:(e,t,n)=>{n.d(t,{KH:()=>isText,VP:()=>isTexts,b6:()=>textOf,c3:()=>listOf,u4:()=>isRecord})
 function listOf(e,t){if(!Array.isArray(e))return
 const n=e.map(t).filter(e=>e!==void 0)
 return n.length===e.length?n:void 0}function isRecord(e){return typeof e==="object"&&e!==null&&!Array.isArray(e)}function isTexts(e){return Object.values(e).every(isText)}function isText(e){return typeof e==="string"}function textOf(e){return isText(e)?e:void 0}},8422:(e,t,n)=>{n.d(t,{$i:()=>isPlain,XD:()=>optionOf,aL:()=>words,oD:()=>databasesOf})
@@ -9455,7 +9451,7 @@ if(!r)return[e]
 return takes(r,s)?[]:[`${e} with its ${n} parameters`]}).sort()}function takes(e,t){const n=[...e.required,...e.optional]
 const s=[...t.required,...t.optional]
 const r=e.takesAny||s.every(e=>n.includes(e))
-return r&&(t.takesAny||e.required.every(e=>t.required.includes(e)))}},7101:(e,t,n)=>{n.d(t,{NP:()=>isOwn,QR:()=>ownFrame,Re:()=>isOfInspector,T1:()=>lastTraceback,VS:()=>lastError,VZ:()=>repoFile,ax:()=>describeTraceback,em:()=>sentence,pj:()=>plain})
+return r&&(t.takesAny||e.required.every(e=>t.required.includes(e)))}},7101:(e,t,n)=>{n.d(t,{NP:()=>isOwn,QR:()=>ownFrame,T1:()=>lastTraceback,VS:()=>lastError,VZ:()=>repoFile,ax:()=>describeTraceback,em:()=>sentence,nE:()=>faultOfInspector,pj:()=>plain})
 const s="Traceback (most recent call last):"
 const r=/^\s+File "(.+?)", line (\d+)(?:, in (.+))?$/
 const o=/^([A-Za-z_][\w.<>]*)(?:: ?(.*))?$/
@@ -9466,8 +9462,23 @@ function lastTraceback(e){return findTraceback(e)?.traceback}function lastError(
 const n=findPlain(e)
 return(n&&n.at>(t?.at??-1)?n:t)?.traceback}function ownFrame(e){const{frames:t}=e
 return t.findLast((e,n)=>isOwn(e.file)&&(!/(^|\/)manage\.py$/.test(e.file)||n===t.length-1))}const l="rollout_inspector/"
-function isOfInspector({exception:e,frames:t}){const n=/(^|\.)CommandError$/.test(e)
-return!n&&t.at(-1)?.file.startsWith(l)===true}function isOwn(e){return!(e.startsWith("<")||e.startsWith(l)||/\/(site|dist)-packages\//.test(e)||/\/lib(64)?\/python\d+(\.\d+)?t?\//.test(e)||/\/bin\/[^/.]+$/.test(e))}function repoFile(e,t,n){const s=e.split("/").filter(e=>e!==""&&e!==".")
+const A=/\/lib(64)?\/python\d+(\.\d+)?t?\//
+const u=/\/(site|dist)-packages\//
+const d={__init__:["setup"],"conf/__init__":["__getattr__"],"core/management/__init__":["call_command","get_commands"],"utils/connection":["__getitem__"],"db/utils":["__getitem__","allow_migrate"],"utils/asyncio":["inner"],"db/backends/base/base":["ensure_connection","connect","cursor"],"db/migrations/executor":["__init__","migration_plan"],"db/migrations/loader":["__init__","check_consistent_history","detect_conflicts"]}
+const h=/(^|\.)(ImproperlyConfigured|ImportError|ModuleNotFoundError|OperationalError|InterfaceError)$/
+const f=/permission denied/i
+const g=/syntax error|no such (table|column|function)|unknown column|function \S+ does not exist/i
+function faultOfInspector({exception:e,message:t,frames:n}){if(/(^|\.)CommandError$/.test(e))return
+const s=n.filter(({file:e})=>!isOfPython(e))
+const isOurs=e=>e?.file.startsWith(l)===true
+const r=s.at(-1)
+if(isOurs(r))return r
+const o=s.findIndex(isOurs)
+const i=s.findLastIndex((e,t)=>isOurs(e)&&(t===o||isOurs(s[t-1])))
+const a=s.slice(i+1).filter(e=>!isOurs(e))
+const c=a.some(e=>isOwn(e.file)||isOfAllCommands(e))||f.test(t)||h.test(e)&&!g.test(t)
+return c?void 0:s[i]}function isOfAllCommands(e){const[,t=""]=/^.*\/django\/(.+)\.py$/.exec(e.file)??[]
+return d[t]?.includes(e.function??"")===true}function isOfPython(e){return e.startsWith("<")||A.test(e)&&!u.test(e)}function isOwn(e){return!(e.startsWith("<")||e.startsWith(l)||u.test(e)||A.test(e)||/\/bin\/[^/.]+$/.test(e))}function repoFile(e,t,n){const s=e.split("/").filter(e=>e!==""&&e!==".")
 if(s.includes(".."))return
 const r=n.replace(/^(\.\/)+|^\.$|\/+$/g,"")
 for(let e=0;e<s.length;e++){const n=[...r===""?[]:[r],...s.slice(e)].join("/")
@@ -9499,10 +9510,10 @@ const[,n,s=""]=/^(CommandError|SystemCheckError): (.*)$/.exec(e)??[]
 if(n===void 0)return
 const[r,...o]=n==="SystemCheckError"?issuesBelow(t):[]
 const i=o.length>0?` (and ${o.length} more)`:""
-return{exception:n,message:r===void 0?s:`${r}${i}`,frames:[]}}const A=/^(Application object must be callable\.|(Failed to (find|parse)|Function reference) .*)$/
+return{exception:n,message:r===void 0?s:`${r}${i}`,frames:[]}}const p=/^(Application object must be callable\.|(Failed to (find|parse)|Function reference) .*)$/
 function ofServer(e,t){const says=e=>t.slice(0,8).some(t=>t.includes(e))
 const error=(e,t)=>({exception:e,message:t,frames:[]})
-if(A.test(e)&&says("App failed to load"))return error("AppImportError",e)
+if(p.test(e)&&says("App failed to load"))return error("AppImportError",e)
 const[,n]=/\] Connection in use: (\(.+\))$/.exec(e)??[]
 if(n!==void 0&&says(`Can't connect to ${n}`))return error("OSError",`Address already in use: ${n}`)
 const[,s]=/^There was an exception \((\w+)\) importing your module\.$/.exec(e)??[]
@@ -9563,7 +9574,7 @@ const s=(0,r.c3)(e["versions"],e=>typeof e==="number"?e:void 0)
 if(!isOneOf(n,["running","new"])||!s)return
 const o=(0,r.c3)(e["code"],r.b6)
 const i=allowedOf(e["allowed"])
-return{...t,direction:n,versions:s,...textsOf(e,["file","until","lately","where","stays"]),...o&&{code:o},...i&&{allowed:i}}}function versionOf(e){if(!(0,r.u4)(e))return
+return{...t,direction:n,versions:s,...textsOf(e,["file","until","query","lately","where","stays"]),...o&&{code:o},...i&&{allowed:i}}}function versionOf(e){if(!(0,r.u4)(e))return
 const t=(0,r.c3)(e["names"],r.b6)
 const n=(0,r.b6)(e["tag"])
 const{source:s}=e
@@ -9582,10 +9593,11 @@ var r=n(6760)
 var o=n(356)
 const i="io.github.django-rollout.inputs"
 async function inputsOf(e,t){const{context:n,target:o,"build-args":i}=t
-const a=t.file??(0,r.join)(n,"Dockerfile")
-const[c,l,A]=await Promise.all([placeOf(e,n),placeOf(e,(0,r.dirname)(a)),e.files.read(a)])
-const u={context:c,file:`${l}${(0,r.basename)(a)}`,content:A??"",target:o??"",args:Object.entries(i).sort(([e],[t])=>e<t?-1:1),platform:e.env["DOCKER_DEFAULT_PLATFORM"]??""}
-return(0,s.createHash)("sha256").update(JSON.stringify(u)).digest("hex")}async function placeOf(e,t){const{code:n,stdout:s}=await(0,o.uM)(e,t)(["rev-parse","--show-prefix"])
+const a=sorted(t["image-labels"])
+const c=t.file??(0,r.join)(n,"Dockerfile")
+const[l,A,u]=await Promise.all([placeOf(e,n),placeOf(e,(0,r.dirname)(c)),e.files.read(c)])
+const d={context:l,file:`${A}${(0,r.basename)(c)}`,content:u??"",target:o??"",args:sorted(i),platform:e.env["DOCKER_DEFAULT_PLATFORM"]??"",...a.length>0&&{labels:a}}
+return(0,s.createHash)("sha256").update(JSON.stringify(d)).digest("hex")}function sorted(e){return Object.entries(e).sort(([e],[t])=>e<t?-1:1)}async function placeOf(e,t){const{code:n,stdout:s}=await(0,o.uM)(e,t)(["rev-parse","--show-prefix"])
 if(n===0)return s.trim()
 const i=(0,r.join)(t,"/")
 return i==="./"?"":i}const a=128
@@ -9716,13 +9728,13 @@ const m=6e4
 const E=3
 const w=5
 class RegistryClient{platform
-#je
-#xe
-#Ve
 #$e
+#xe
+#je
+#Ve
 #Ye=new Map
 constructor(e,t){this.platform=e
-this.#je=(0,A.w4)(t)
+this.#$e=(0,A.w4)(t)
 this.#xe=(0,A.XM)(t)}static of(e,t){const n=y.get(e)??new Map
 y.set(e,n)
 const s=n.get(t)??new RegistryClient(e,t)
@@ -9734,24 +9746,24 @@ const s=this.#Ye.get(n)
 const r=await this.#qe(e,s,t)
 if(r.status!==401)return settled(r)
 this.#Ye.delete(n)
-if(r.origin!==this.#Ve?.origin)return ofAnother(r,this.#je)
+if(r.origin!==this.#je?.origin)return ofAnother(r,this.#$e)
 const o=await this.#_e(r,n,t)
 if(o===void 0)return settled(r)
 const i=await this.#qe(e,o,t)
 if(i.status<400)this.#Ye.set(n,o)
 return settled(i)}catch(e){t.throwIfAborted()
 if(e instanceof Refusal)return e.reply
-if(e instanceof NoAnswer)return ofNoAnswer(e,this.#je)
+if(e instanceof NoAnswer)return ofNoAnswer(e,this.#$e)
 throw e}}async#_e(e,t,n){const s=challengeIn(e.headers.get("www-authenticate"))
-const r=await(0,l.Og)(this.platform,this.#je,n)
+const r=await(0,l.Og)(this.platform,this.#$e,n)
 if(r.is==="token")return`Bearer ${r.token}`
 if(s?.is==="basic")return r.is==="password"?basic(r):void 0
 if(s===void 0)return
-const{origin:o,tls:i}=this.#Ve??{origin:"",tls:{ca:[]}}
+const{origin:o,tls:i}=this.#je??{origin:"",tls:{ca:[]}}
 const a=o.startsWith("http:")||i.unverified===true
 const c=r.is!=="none"
 const A=tokenServer(s.realm,{origin:o,isPlain:a},c)
-if(A===void 0)throw new Refusal(withoutTls(s.realm,this.#je))
+if(A===void 0)throw new Refusal(withoutTls(s.realm,this.#$e))
 const u=`repository:${this.#xe}:${t}`
 const{url:d,...h}=tokenRequest(s,A,r,u)
 const f=A.origin===o?i:forOthers(i)
@@ -9764,16 +9776,16 @@ if(m!==void 0)return`Bearer ${m}`
 const E=g.status<300?`${p} answers without a token`:said(g,p)
 throw new Refusal({is:"failed",said:E})}async#qe({path:e,...t},n,s){const r={...t.headers,...n!==void 0&&{authorization:n}}
 const over=n=>this.#ze(`${n.origin}/v2/${this.#xe}/${e}`,{...t,headers:r,tls:n.tls},s)
-if(this.#Ve!==void 0)return over(this.#Ve)
+if(this.#je!==void 0)return over(this.#je)
 const o=await this.#Ke()
 try{return await this.#Ze(o,over)}catch(e){s.throwIfAborted()
 if(e instanceof Refusal||o.origin.startsWith("http:"))throw e
-this.#$e??=o.tls.unverified??await isInsecure(this.platform,this.#je,s)
-if(!this.#$e)throw e
+this.#Ve??=o.tls.unverified??await isInsecure(this.platform,this.#$e,s)
+if(!this.#Ve)throw e
 return this.#Xe(o,over,s)}}async#Xe(e,t,n){if(e.tls.unverified===void 0)try{return await this.#Ze({...e,tls:{...e.tls,unverified:true}},t)}catch(e){n.throwIfAborted()
 if(e instanceof Refusal)throw e}return this.#Ze({...e,origin:e.origin.replace("https:","http:")},t)}async#Ze(e,t){const n=await t(e)
-this.#Ve=e
-return n}async#Ke(){const e=this.#je
+this.#je=e
+return n}async#Ke(){const e=this.#$e
 const t=await trustFor(this.platform,e)
 const n=`https://${e==="docker.io"?"registry-1.docker.io":e}`
 return{origin:n,tls:(0,A.IX)(e)?{...t,unverified:true}:t}}async#ze(e,t,n){let s=new URL(e)
@@ -10274,13 +10286,13 @@ n.slice(0,k-1).forEach(({file:e,line:t,title:n,message:r})=>{s.z3(r.slice(0,S),{
 if(n.length===0)s.z3(t.sentence.slice(0,S))}function folded(e){if(e.length<=k)return e
 const t=e.slice(0,k-1)
 const n=e.slice(t.length)
-return[...t,[`${n.length} more warnings:`,...n].join("\n")]}function outputsOf(e,t){return{result:e.result,image:e.digest===void 0?"":`${e.image}:${e.tag}@${e.digest}`,digest:e.digest??"",tag:e.tag,"previous-tag":e.previousTag??"",migrations:JSON.stringify(e.migrations),workloads:JSON.stringify(e.workloads),cause:e.cause?.sentence??"",report:t,seconds:e.seconds.toFixed(1),...e.command==="plan"&&planOutputs(e)}}const T=4e5
+return[...t,[`${n.length} more warnings:`,...n].join("\n")]}function outputsOf(e,t){return{result:e.result,image:e.digest===void 0?"":`${e.image}:${e.tag}@${e.digest}`,digest:e.digest??"",tag:e.tag,"previous-tag":e.previousTag??"",migrations:JSON.stringify(e.migrations),workloads:JSON.stringify(e.workloads),cause:e.cause?.sentence??"",report:t,seconds:e.seconds.toFixed(1),...e.command==="plan"&&planOutputs(e)}}const R=4e5
 function planOutputs({plan:e}){const t=JSON.stringify(e??null)
-return{plan:t.length>T?"":t,verdict:verdictOf(e)}}const R=new Set(["safe","accepted","unsafe"])
+return{plan:t.length>R?"":t,verdict:verdictOf(e)}}const T=new Set(["safe","accepted","unsafe"])
 function verdictOf(e){if(!e)return"not known"
 const t=e.findings.some(({severity:e,allowed:t})=>e==="error"&&t===void 0)
 if(t)return"unsafe"
-const n=e.migrations.every(({verdict:e})=>R.has(e))
+const n=e.migrations.every(({verdict:e})=>T.has(e))
 return n?"safe":"not known"}},298:(e,t,n)=>{n.d(t,{F:()=>secretsOf})
 var s=n(8815)
 var r=n(8090)
@@ -10681,24 +10693,24 @@ const b=deadlineOf(E,A)
 const v=(0,i.tZ)(e,b)
 const k=(0,l.At)(n,e,g.startedAt,o)
 const S=drainOf(E,Q,B,t)
-const T=(0,u._3)(B,k,{place:c,nearby:t.nearby,...isRecreated(E)&&{drains:S?.until??h.since(`drained/${y}`)},timeouts:A,deadline:b,ready:v,first:e.first,observations:g,recorder:h,now:p})
-const{evaluated:R,unsteady:O}=T
-t.requeueTimes.push(...T.requeueTimes)
-t.logsWanted.push(...T.logsWanted)
-t.factsWanted.push(...T.factsWanted)
+const R=(0,u._3)(B,k,{place:c,nearby:t.nearby,...isRecreated(E)&&{drains:S?.until??h.since(`drained/${y}`)},timeouts:A,deadline:b,ready:v,first:e.first,observations:g,recorder:h,now:p})
+const{evaluated:T,unsteady:O}=R
+t.requeueTimes.push(...R.requeueTimes)
+t.logsWanted.push(...R.logsWanted)
+t.factsWanted.push(...R.factsWanted)
 const D=e.available===void 0?void 0:Math.min(e.available,Q.wanted??1/0)
 const F=D===void 0?0:(Q.wanted??1/0)-D
-const N=D===void 0?(0,u.iR)(R,p,m):(0,u.cL)(F,R,p,m)
-if(N)return{is:"failed",cause:lostCause(e,N,R,B),status:Q}
-for(const{due:e}of R)if(e.is==="at")t.requeueTimes.push(e.at)
+const N=D===void 0?(0,u.iR)(T,p,m):(0,u.cL)(F,T,p,m)
+if(N)return{is:"failed",cause:lostCause(e,N,T,B),status:Q}
+for(const{due:e}of T)if(e.is==="at")t.requeueTimes.push(e.at)
 const M=B.filter(e=>(0,r.i_)(e)&&!O.includes(e)).length
 const L=D!==void 0&&(0,r.XJ)(E,e)&&M>=D&&!(0,a.HA)(E,B,(0,r.vI)(n,E))
 if(L||Q.complete&&O.length===0&&B.every(r.i_))return Q.wanted===0?{is:"complete",status:Q}:{is:"complete",since:h.complete(y),status:Q}
-const U=waitingOn({status:Q,pods:B,evaluation:T,drain:S,enough:D},t)
+const U=waitingOn({status:Q,pods:B,evaluation:R,drain:S,enough:D},t)
 const x=S?Math.max(S.until,h.since(`draining/${y}`)+A.timeout):h.since(`incomplete/${y}`)+A.timeout
 if(x<=p&&!m){const e=`${I}: not done after ${(0,d.n)(A.timeout)}: ${U.on}`
 const t={code:"timeout",sentence:e,hint:f,workload:y}
-return{is:"failed",cause:withPod(t,I,podSymptomOf(R),B),status:Q}}t.requeueTimes.push(x)
+return{is:"failed",cause:withPod(t,I,podSymptomOf(T),B),status:Q}}t.requeueTimes.push(x)
 return{...U,status:Q}}function lostCause({workload:e},t,n,r){const o=(0,u.rl)(e.name,(0,s.T)(e),t)
 if(t.symptom.reason!=="ProgressDeadline")return o
 const i=podSymptomOf(n,t)
@@ -10911,7 +10923,7 @@ const c=n.map(e=>`${e}s`).join(" or ")
 if(r!==void 0&&l.includes(r))return some("Kubernetes itself creates it")
 const A=(0,s.eO)(t,{is:"groups"})
 if(!A)return{is:"wanted",wanted:[{is:"groups"}]}
-if(A.names.is==="unreadable")return unseen(unreadable("the API groups",A.names))
+if(A.names.is==="unreadable")return unseen(unreadable([{what:"/apis",...A.names}]))
 const u=A.names.value.find(e=>!createsNone(e))
 if(u!==void 0){const e=i.find(([e])=>e.test(u))
 const t=e?e[1]:`an operator (${u})`
@@ -10923,7 +10935,8 @@ if(g.length>0)return{is:"wanted",wanted:g}
 const p=f.find(e=>e?.name===r)
 if(e.is==="object"&&p?.found.is==="read"&&p.found.value.exists)return some(`${idOf(p)} exists by now: the kubelet looks again`)
 for(const e of f){const t=e&&writerOf(e)
-if(e&&t!==void 0)return some(`${idOf(e)} was written by ${t}, which may create this one too`)}for(const e of f)if(e?.found.is==="unreadable")return unseen(unreadable(idOf(e),e.found))
+if(e&&t!==void 0)return some(`${idOf(e)} was written by ${t}, which may create this one too`)}const m=f.flatMap(e=>e?.found.is==="unreadable"?[{what:idOf(e),why:e.found.why}]:[])
+if(m.length>0)return unseen(unreadable(m))
 if(d.length>h.length)return unseen("the pod reads more than was checked")
 return none(`no controller in this cluster creates ${c}`)}function comeMeanwhile({is:e,kinds:t,name:n},r){const[o,i]=t
 if(e!=="object"||n===void 0||o===void 0||i)return
@@ -10931,11 +10944,14 @@ const a={is:"writers",kind:o,name:n,again:true}
 const c=idOf(a)
 const l=(0,s.eO)(r,a)
 if(!l){const e={is:"come",object:c,because:`${c} is read once more`}
-return{is:"wanted",wanted:[a],meanwhile:e}}if(l.found.is==="unreadable")return unseen(unreadable(c,l.found))
+return{is:"wanted",wanted:[a],meanwhile:e}}if(l.found.is==="unreadable")return unseen(unreadable([{what:c,...l.found}]))
 return l.found.value.exists?{is:"come",object:c,because:`${c} exists by now: the kubelet looks again`}:void 0}function writerOf({found:e}){if(e.is==="unreadable")return
 const{owners:t,managers:n,annotations:s}=e.value
 const r=n.find(e=>!c.test(e))
-return t[0]??r??s.find(e=>A.test(e))}function idOf({kind:e,name:t}){return`${e.toLowerCase()}/${t}`}function unreadable(e,{why:t}){return`${e} cannot be read (${t}), so something may still create it`}const u=/^(Insufficient [^\s/]+|Too many pods|node\(s\) (didn't match Pod's node affinity\/selector|had (untolerated )?taint \{[^}]*\}|didn't have free ports for the requested pod ports|didn't match pod (anti-)?affinity rules|didn't satisfy existing pods anti-affinity rules|didn't match pod topology spread constraints( \(missing required label\))?|had volume node affinity conflict))$/
+return t[0]??r??s.find(e=>A.test(e))}function idOf({kind:e,name:t}){return`${e.toLowerCase()}/${t}`}function unreadable(e){const t=e.map(({what:e})=>e).join(" and ")
+const n=[...new Set(e.map(({why:e})=>e))]
+const s=`; the right to get ${e.length>1?"them":"it"} would show that`
+return`${t} cannot be read (${n.join(", ")}), so something may still create it${n.includes("Forbidden")?s:""}`}const u=/^(Insufficient [^\s/]+|Too many pods|node\(s\) (didn't match Pod's node affinity\/selector|had (untolerated )?taint \{[^}]*\}|didn't have free ports for the requested pod ports|didn't match pod (anti-)?affinity rules|didn't satisfy existing pods anti-affinity rules|didn't match pod topology spread constraints( \(missing required label\))?|had volume node affinity conflict))$/
 const d=/\{[^}]*(node\.kubernetes\.io\/|cloudprovider|autoscaler|karpenter|not-?ready|uninitialized|unregistered|startup)/i
 const h=/^(gke|aks|lke\d+|scw|shoot)-|pool|\.compute\.internal$|\.ec2\.internal$|^i-[0-9a-f]{8,}|-vmss|-md-\d|-asg|autoscal/i
 const f=/cluster-autoscaler|karpenter/
@@ -11666,9 +11682,9 @@ if(!p)return{when:"before",...v}
 if(!e&&u)return{when:"before",...v}
 const k=u?E:E.filter(({finds:e})=>e)
 const S=k.every(({safe:e})=>e.includes("first"))
-const T=k.every(({safe:e})=>e.includes("last"))
+const R=k.every(({safe:e})=>e.includes("last"))
 if(S)return{when:"first",...v}
-if(T||!A.cuts)return{when:"last",...v}
+if(R||!A.cuts)return{when:"last",...v}
 return{when:"never",...conflict(w,k,d)}}function warningOf({sentence:e,hint:t}){return`${e}; ${t}`}function placeOfRoute(e,t,{services:n={live:[],becomes:[]},makes:s=false}){const r=routed(kindOf(t),e,t,n)
 if(r.is==="well")return{when:"last"}
 const{sentence:o,hint:i}=r
@@ -11820,16 +11836,12 @@ const h=reader({is:"list",..."pattern"in o.takes&&{pattern:o.takes.pattern}},e=>
 const n=t.find(e=>o(e)instanceof Problem)
 return n===void 0?t:new Problem(`has "${n}", which is not a tag (only letters, digits, and . _ -, at most 128)`)})
 const f=reader({is:"list"},e=>e.split("\n").map(e=>e.trim()).filter(e=>e!==""))
-const g=reader({is:"mapping",to:"text"},e=>{const t={}
-for(const[n,s]of e.split("\n").entries()){if(s.trim()==="")continue
-const[,e,r]=/^\s*([^\s=]+)=(.*)$/.exec(s.trimEnd())??[]
-if(e===void 0||r===void 0)return new Problem(`is not of the form NAME=value in line ${n+1}, without spaces in NAME`)
-t[e]=r}return t})
-const p=reader({is:"mapping",to:"text"},e=>{const t={}
-for(const[n,s]of e.split("\n").entries()){if(s.trim()==="")continue
-const[,e,,r]=/^\s*([\w.-]+)(=(.*))?$/.exec(s.trimEnd())??[]
-if(e===void 0)return new Problem(`is not of the form NAME=value or NAME in line ${n+1}, with letters, digits, and . _ - in NAME`)
-t[e]=r}return t})
+function pairs(e,t){return reader({is:"mapping",to:"text"},n=>{const s={}
+for(const[r,o]of n.split("\n").entries()){if(o.trim()==="")continue
+const[,n,i]=e.exec(o.trimEnd())??[]
+if(n===void 0)return new Problem(t(`line ${r+1}`))
+s[n]=i}return s})}const g=pairs(/^\s*([^\s=]+)=(.*)$/,e=>`is not of the form NAME=value in ${e}, without spaces in NAME`)
+const p=pairs(/^\s*([\w.-]+)(?:=(.*))?$/,e=>`is not of the form NAME=value or NAME in ${e}, with letters, digits, and . _ - in NAME`)
 const m=/^(requests\.|limits\.)?(cpu|memory|ephemeral-storage|hugepages-\w+|[a-z0-9.-]+\/[\w.-]+)=(\d+(\.\d*)?|\.\d+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?\d+)?$/
 const E=reader({is:"mapping",to:"text"},e=>{const t=d(e)
 const n=t.find(e=>!m.test(e))
@@ -11859,7 +11871,7 @@ var s=n(8566)
 var r=n(8090)
 const o=["ImageNotFound","ImagePull","CannotStart","ConfigMissing","OutOfMemory","CrashAfterReady","Crash","InitCrash","PodRefused","PodNotCreated","Quota","NoScaleUp","ScalingUp","Unschedulable","MultiAttach","Volume","Sandbox","NotReady","ProgressDeadline"]
 const i={image:"Image",tests:"Tests",cluster:"Cluster",migrations:"Migrations",rollout:"Rollout",rollback:"Rollback",notifications:"Notifications",run:"Output and configuration"}
-function table_option(e){return e}const a={image:table_option({read:r.an,help:"Name of the image without a tag; every workload that runs it is released",example:"ghcr.io/acme/shop",required:true,group:"image",on:s.Pi}),tag:table_option({read:r.I_,help:"Tag of the image; default: the SHA of the commit",example:"4f2c1d9",group:"image",on:s.Nm}),digest:table_option({read:r.Wf,help:"Digest of the image, from the output of an earlier step: releases exactly the image that was tested",example:"${{ needs.staging.outputs.digest }}",cliExample:"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",group:"image",on:s.Gc}),"extra-tags":table_option({read:r.rK,help:"Additional tags, set after the release is deployed",example:"latest",default:"",group:"image",on:s.bh}),context:table_option({read:(0,r.Ae)("path"),help:"Build context: the folder that the image is built from",example:"backend",default:".",group:"image",on:s.YU}),file:table_option({read:(0,r.Ae)("path"),help:'Path of the Dockerfile; default: the one in "context"',example:"docker/Dockerfile",group:"image",on:[...s.PH,"doctor"]}),target:table_option({read:(0,r.Ae)("stage"),help:"Stage of the Dockerfile to build",example:"production",group:"image",on:s.PH}),"build-args":table_option({read:r.TT,help:"Build arguments, NAME=value, one per line",example:"VERSION=1.4",default:"",group:"image",on:s.PH}),"build-secrets":table_option({read:r.xG,help:"Secrets for RUN --mount=type=secret,id=NAME: NAME=value, or NAME for a variable of the environment; one per line",example:"PIP_TOKEN=${{ secrets.PIP_TOKEN }}",cliExample:"PIP_TOKEN",default:"",secret:true,group:"image",on:s.PH}),push:table_option({read:r.GX,help:'Pushes the image with its tag: "build" after the build, "test" after the tests pass',example:"true",default:"false",flag:true,group:"image",on:["build","test"]}),"registry-username":table_option({read:(0,r.Ae)("name"),help:'User name for the registry; requires "registry-password"',example:"${{ github.actor }}",cliExample:"ada",with:"registry-password",group:"image",on:s.u5}),"registry-password":table_option({read:(0,r.Ae)("password"),help:"Password or token for the registry; default: docker's existing logins",example:"${{ github.token }}",cliExample:'"$REGISTRY_PASSWORD"',with:"registry-username",secret:true,group:"image",on:s.u5}),"test-command":table_option({read:(0,r.Ae)("command"),help:"Command that runs in a container of the image before the push; none: no tests",example:"pytest -q",default:"python manage.py test",mayBeNone:true,group:"tests",on:[...s.Vt,"doctor"]}),"test-services":table_option({read:(0,r.yU)("postgres","redis"),help:'Temporary servers for the tests: postgres, redis; their addresses are in DATABASE_URL and REDIS_URL; "plan" with "needs" always has postgres',example:"postgres redis",default:"",group:"tests",on:[...s.Vt,"plan"]}),"test-env":table_option({read:r.TT,help:'Environment variables for the tests, and for "plan" with "needs", NAME=value, one per line',example:"DJANGO_DEBUG=1",default:"",group:"tests",on:[...s.Vt,"plan"]}),"test-timeout":table_option({read:r.p0,help:"Time limit of the tests; the release fails when it is reached",example:"30m",default:"20m",group:"tests",on:s.Vt}),kubeconfig:table_option({read:(0,r.Ae)("kubeconfig"),help:"Content or path of a kubeconfig; default: the one that kubectl finds (KUBECONFIG, ~/.kube/config)",example:"${{ secrets.KUBECONFIG }}",cliExample:"~/.kube/production",secret:true,group:"cluster",on:s.K_}),"kube-context":table_option({read:(0,r.Ae)("name"),help:"Context of the kubeconfig; default: its current context",example:"production",group:"cluster",on:s.K_}),namespace:table_option({read:r.Hd,help:"Namespace of the workloads",example:"shop",required:true,group:"cluster",on:s.K_}),manifests:table_option({read:r.Mn,help:"Files, folders or kustomizations to apply with the release, one per line",example:"k8s",default:"",group:"cluster",on:[...s.bh,"doctor"]}),app:table_option({read:r.Hd,help:'Name of the application in its lock, record and Jobs; default: the last part of "image"',example:"shop",group:"cluster",on:s.K_}),"lock-wait":table_option({read:r.p0,help:"How long to wait for another release of the same application; 0: do not wait",example:"30m",default:"10m",group:"cluster",on:s.ST}),"migrate-command":table_option({read:(0,r.Ae)("command"),help:'Command that runs in a Job if migrations are not applied yet, or always if it does more than "manage.py migrate"; none: no migrations',example:"python backend/manage.py migrate --noinput",default:"python manage.py migrate --noinput",mayBeNone:true,group:"migrations",on:[...s.Ix,"rollback","doctor"]}),"migrate-from":table_option({read:(0,r.Ae)("workload"),help:'Workload that serves the web: it is rolled out first, the migration Job gets its environment, and "smoke-path" is requested from it; default: detected',example:"deployment/web",group:"migrations",on:[...s.Ig,"plan","migrate","doctor"]}),"migrate-manifest":table_option({read:(0,r.Ae)("path"),help:"File with a Job whose pod template the migration gets; default: the template of the web workload",example:"deploy/migrate.yaml",group:"migrations",on:[...s.rV,"doctor"]}),"migrate-resources":table_option({read:r.OI,help:"Requests of the container of a migration, and of commands around the rollout, where they differ from the web’s; limits as limits.memory=1Gi",example:"cpu=100m,memory=256Mi",default:"",group:"migrations",on:[...s.Ix,"rollback","recover"]}),"unsafe-migrations":table_option({read:(0,r.yL)("block","warn","allow"),help:"Migrations that break a version which still runs, and a rollback to a version that the schema breaks: block: stop before the first write; warn: continue and report it; allow: continue",example:"warn",default:"block",group:"migrations",on:[...s.Ix,"rollback","recover"]}),contract:table_option({read:(0,r.yL)("off","next","after","manual"),help:"When a migration is applied that removes what a running version needs: next: by the next release, before its rollout; after: when this rollout is done; manual: by the command migrate; off: it stops the release",example:"after",default:"next",group:"migrations",on:s.Ix}),bridge:table_option({read:(0,r.yL)("on","off"),help:"Keep or set a default of a column, or allow NULL in it, until all versions that run work without that",example:"off",default:"on",group:"migrations",on:s.Ix}),"lock-wait-migrate":table_option({read:r.p0,help:"How long a migration waits on PostgreSQL until the tables that it locks are not in use, without keeping other clients waiting; 0: wait in the queue, as Django does",example:"5m",default:"1m",group:"migrations",on:[...s.rV,"rollback","recover"]}),"backup-cronjob":table_option({read:r.Hd,help:"CronJob of the namespace that makes a backup: a Job of it runs before migrations whose loss could not be undone, and before a reversal that drops stored values; default: no backup",example:"backup",group:"migrations",on:[...s.Ix,"rollback","recover","doctor"]}),backup:table_option({read:(0,r.yL)("needed","always"),help:"needed: a backup before migrations that drop or shorten something, or that cannot be reversed; always: before all migrations",example:"always",default:"needed",with:"backup-cronjob",group:"migrations",on:s.Ix}),"backup-timeout":table_option({read:r.c5,help:"Time limit of the backup",example:"3h",default:"1h",with:"backup-cronjob",group:"migrations",on:[...s.rV,"rollback","recover"]}),"migrate-timeout":table_option({read:r.c5,help:"Time limit of the migration Job",example:"1h",default:"15m",group:"migrations",on:[...s.Ix,"rollback","recover"]}),sql:table_option({read:r.GX,help:"Shows the SQL of each migration in the log, the report and the comment",example:"true",default:"false",flag:true,group:"migrations",on:["plan"]}),"before-rollout":table_option({read:r.Mn,help:"Commands that run in Jobs of the new version before the first pod is replaced, one per line; the release is undone when one fails",example:"python manage.py collectstatic --noinput",default:"",group:"rollout",on:s.bh}),"after-rollout":table_option({read:r.Mn,help:"Commands that run in Jobs of the new version when it is live, one per line; when one fails, the version stays and the run reports it",example:"python manage.py warm_cache",default:"",group:"rollout",on:s.bh}),needs:table_option({read:(0,r.Ae)("path"),help:'File of "save-needs": plans without a cluster, in a temporary container with an empty PostgreSQL on this machine',example:"needs.json",group:"migrations",on:["plan"]}),"save-needs":table_option({read:(0,r.Ae)("path"),help:"File for what the running versions need and which migrations are applied, for a plan without a cluster",example:"needs.json",group:"migrations",on:["plan"]}),timeout:table_option({read:r.c5,help:"Time limit of the rollout of all workloads",example:"20m",default:"10m",group:"rollout",on:s.Ig}),grace:table_option({read:(0,r.qe)(...o),help:"How long a symptom may last before the release is undone, symptom=duration (names: docs/failures.md)",example:"ConfigMissing=60s",default:"",group:"rollout",on:[...s.Ig,"plan","migrate"]}),order:table_option({read:(0,r.yL)("auto","web-first","workers-first","parallel"),help:"web-first: the other workloads follow when one new pod of the web is Ready; workers-first: they follow when all Celery workers are new; auto: workers-first where the version has tasks that the running workers do not know, else web-first; parallel: all at once",example:"parallel",default:"auto",group:"rollout",on:s.Ig}),bake:table_option({read:r.p0,help:"How long all pods are watched after the last one became available; 0: not watched",example:"1m",default:"15s",group:"rollout",on:s.Ig}),"smoke-path":table_option({read:r.Lx,help:"Path to request through the web's Service after the rollout; the new version must answer with a status from 200 to 299; redirects on the same host are followed, with https if the page requires it",example:"/healthz",group:"rollout",on:[...s.Ig,"doctor"]}),"smoke-host":table_option({read:r.Sm,help:"Host header of the smoke request; default: that of the readiness probe, or localhost",example:"shop.example.com",with:"smoke-path",group:"rollout",on:[...s.Ig,"doctor"]}),"smoke-timeout":table_option({read:r.c5,help:"Time limit of the smoke request",example:"2m",default:"60s",group:"rollout",on:s.Ig}),"on-failure":table_option({read:(0,r.yL)("undo","keep"),help:'undo: restore everything; keep: leave everything for inspection, until "recover" or the next release restores it',example:"keep",default:"undo",group:"rollout",on:s.Ig}),"on-unsafe-undo":table_option({read:(0,r.yL)("auto","stop","reverse","undo"),help:"When a release fails whose migrations break the previous version: auto: the new image reverses them where that drops no stored value, otherwise as stop; stop: the previous version is not restored, and the run says what to do; reverse: they are reversed in any case; undo: the previous version is restored onto the schema that breaks it",example:"reverse",default:"auto",group:"migrations",on:[...s.Ig,"recover"]}),to:table_option({read:(0,r.Ae)("version"),help:'The release to roll back to: previous (the last version that was not rolled back from), the number of a release (see "history"), or a commit or tag',example:"4f2c1d9",default:"previous",group:"rollback",on:["rollback"]}),"reverse-migrations":table_option({read:r.GX,help:"Where the schema breaks the version to roll back to: the running version first reverses as few of its migrations as needed",example:"true",default:"false",flag:true,group:"rollback",on:["rollback"]}),"accept-downtime":table_option({read:r.GX,help:"Reverses migrations even where the running version then fails until the rollback has ended",example:"true",default:"false",flag:true,with:"reverse-migrations",group:"rollback",on:["rollback"]}),"dry-run":table_option({read:r.GX,help:"Reports what would be done, and writes nothing",example:"true",default:"false",flag:true,group:"rollback",on:["rollback"]}),token:table_option({read:(0,r.Ae)("token"),help:'Token for GitHub’s deployment records, with "deployments: write"; for the comment of "plan", with "pull-requests: write"',example:"${{ github.token }}",secret:true,only:"action",group:"notifications",on:[...s.Cm,"plan"]}),environment:table_option({read:(0,r.Ae)("name"),help:"GitHub environment for the deployment record of this version",example:"production",with:"token",only:"action",group:"notifications",on:s.Cm}),"environment-url":table_option({read:r.Dy,help:"URL of the live application: a link in the deployment record",example:"https://shop.example.com",with:"environment",only:"action",group:"notifications",on:s.Cm}),webhook:table_option({read:r.Dy,help:"URL that receives the result of the run, as JSON for Slack and other chats",example:"${{ secrets.CHAT_WEBHOOK }}",cliExample:'"$CHAT_WEBHOOK"',secret:true,group:"notifications",on:s.Cm}),"webhook-on":table_option({read:(0,r.yL)("always","failure"),help:"When to notify the webhook: always, or only after a failed run",example:"failure",default:"always",group:"notifications",on:s.Cm}),json:table_option({read:r.GX,help:"Prints the report as JSON to standard output, and the log to standard error",example:"true",default:"false",flag:true,only:"command",group:"run",on:s.Pi}),report:table_option({read:(0,r.Ae)("path"),help:"File for the JSON report; default in the action: a temporary file",example:"release.json",group:"run",on:s.Pi}),junit:table_option({read:(0,r.Ae)("path"),help:"File for stages and failed tests as JUnit XML, for GitLab and Jenkins",example:"release.xml",only:"command",group:"run",on:s.o1}),config:table_option({read:(0,r.Ae)("path"),help:"File with options; default: django-rollout.yml in the current folder, if it exists",example:"deploy/production.yml",group:"run",on:s.Pi})}
+function table_option(e){return e}const a={image:table_option({read:r.an,help:"Name of the image without a tag; every workload that runs it is released",example:"ghcr.io/acme/shop",required:true,group:"image",on:s.Pi}),tag:table_option({read:r.I_,help:"Tag of the image; default: the SHA of the commit",example:"4f2c1d9",group:"image",on:s.Nm}),digest:table_option({read:r.Wf,help:"Digest of the image, from the output of an earlier step: releases exactly the image that was tested",example:"${{ needs.staging.outputs.digest }}",cliExample:"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",group:"image",on:s.Gc}),"extra-tags":table_option({read:r.rK,help:"Additional tags, set after the release is deployed",example:"latest",default:"",group:"image",on:s.bh}),context:table_option({read:(0,r.Ae)("path"),help:"Build context: the folder that the image is built from",example:"backend",default:".",group:"image",on:s.YU}),file:table_option({read:(0,r.Ae)("path"),help:'Path of the Dockerfile; default: the one in "context"',example:"docker/Dockerfile",group:"image",on:[...s.PH,"doctor"]}),target:table_option({read:(0,r.Ae)("stage"),help:"Stage of the Dockerfile to build",example:"production",group:"image",on:s.PH}),"build-args":table_option({read:r.TT,help:"Build arguments, NAME=value, one per line",example:"VERSION=1.4",default:"",group:"image",on:s.PH}),"build-secrets":table_option({read:r.xG,help:"Secrets for RUN --mount=type=secret,id=NAME: NAME=value, or NAME for a variable of the environment; one per line",example:"PIP_TOKEN=${{ secrets.PIP_TOKEN }}",cliExample:"PIP_TOKEN",default:"",secret:true,group:"image",on:s.PH}),"build-ssh":table_option({read:r.Mn,help:"SSH agent or keys for RUN --mount=type=ssh: default, or id=path of a socket or key, one per line",example:"default",default:"",group:"image",on:s.PH}),"image-labels":table_option({read:r.TT,help:"Labels of the image, NAME=value, one per line",example:"org.opencontainers.image.licenses=MIT",default:"",group:"image",on:s.PH}),push:table_option({read:r.GX,help:'Pushes the image with its tag: "build" after the build, "test" after the tests pass',example:"true",default:"false",flag:true,group:"image",on:["build","test"]}),"registry-username":table_option({read:(0,r.Ae)("name"),help:'User name for the registry; requires "registry-password"',example:"${{ github.actor }}",cliExample:"ada",with:"registry-password",group:"image",on:s.u5}),"registry-password":table_option({read:(0,r.Ae)("password"),help:"Password or token for the registry; default: docker's existing logins",example:"${{ github.token }}",cliExample:'"$REGISTRY_PASSWORD"',with:"registry-username",secret:true,group:"image",on:s.u5}),"test-command":table_option({read:(0,r.Ae)("command"),help:"Command that runs in a container of the image before the push; none: no tests",example:"pytest -q",default:"python manage.py test",mayBeNone:true,group:"tests",on:[...s.Vt,"doctor"]}),"test-services":table_option({read:(0,r.yU)("postgres","redis"),help:'Temporary servers for the tests: postgres, redis; their addresses are in DATABASE_URL and REDIS_URL; "plan" with "needs" always has postgres',example:"postgres redis",default:"",group:"tests",on:[...s.Vt,"plan"]}),"test-env":table_option({read:r.TT,help:'Environment variables for the tests, and for "plan" with "needs", NAME=value, one per line',example:"DJANGO_DEBUG=1",default:"",group:"tests",on:[...s.Vt,"plan"]}),"test-timeout":table_option({read:r.c5,help:"Time limit of the tests; the release fails when it is reached",example:"30m",default:"20m",group:"tests",on:s.Vt}),kubeconfig:table_option({read:(0,r.Ae)("kubeconfig"),help:"Content or path of a kubeconfig; default: the one that kubectl finds (KUBECONFIG, ~/.kube/config)",example:"${{ secrets.KUBECONFIG }}",cliExample:"~/.kube/production",secret:true,group:"cluster",on:s.K_}),"kube-context":table_option({read:(0,r.Ae)("name"),help:"Context of the kubeconfig; default: its current context",example:"production",group:"cluster",on:s.K_}),namespace:table_option({read:r.Hd,help:"Namespace of the workloads",example:"shop",required:true,group:"cluster",on:s.K_}),manifests:table_option({read:r.Mn,help:"Files, folders or kustomizations to apply with the release, one per line",example:"k8s",default:"",group:"cluster",on:[...s.bh,"doctor"]}),app:table_option({read:r.Hd,help:'Name of the application in its lock, record and Jobs; default: the last part of "image"',example:"shop",group:"cluster",on:s.K_}),"lock-wait":table_option({read:r.p0,help:"How long to wait for another release of the same application; 0: do not wait",example:"30m",default:"10m",group:"cluster",on:s.ST}),"migrate-command":table_option({read:(0,r.Ae)("command"),help:'Command that runs in a Job if migrations are not applied yet, or always if it does more than "manage.py migrate"; none: no migrations',example:"python backend/manage.py migrate --noinput",default:"python manage.py migrate --noinput",mayBeNone:true,group:"migrations",on:[...s.Ix,"rollback","doctor"]}),"migrate-from":table_option({read:(0,r.Ae)("workload"),help:'Workload that serves the web: it is rolled out first, the migration Job gets its environment, and "smoke-path" is requested from it; default: detected',example:"deployment/web",group:"migrations",on:[...s.Ig,"plan","migrate","doctor"]}),"migrate-manifest":table_option({read:(0,r.Ae)("path"),help:"File with a Job whose pod template the migration gets; default: the template of the web workload",example:"deploy/migrate.yaml",group:"migrations",on:[...s.Ix,"doctor"]}),"migrate-resources":table_option({read:r.OI,help:"Requests of the container of a migration, and of commands around the rollout, where they differ from the web’s; limits as limits.memory=1Gi",example:"cpu=100m,memory=256Mi",default:"",group:"migrations",on:[...s.Ix,"rollback","recover"]}),"unsafe-migrations":table_option({read:(0,r.yL)("block","warn","allow"),help:"Migrations that break a version which still runs, and a rollback to a version that the schema breaks: block: stop before the first write; warn: continue and report it; allow: continue",example:"warn",default:"block",group:"migrations",on:[...s.Ix,"rollback","recover"]}),contract:table_option({read:(0,r.yL)("off","next","after","manual"),help:"When a migration is applied that removes what a running version needs: next: by the next release, before its rollout; after: when this rollout is done; manual: by the command migrate; off: it stops the release",example:"after",default:"next",group:"migrations",on:s.Ix}),bridge:table_option({read:(0,r.yL)("on","off"),help:"Keep or set a default of a column, or allow NULL in it, until all versions that run work without that",example:"off",default:"on",group:"migrations",on:s.Ix}),"lock-wait-migrate":table_option({read:r.p0,help:"How long a migration waits on PostgreSQL until the tables that it locks are not in use, without keeping other clients waiting; 0: wait in the queue, as Django does",example:"5m",default:"1m",group:"migrations",on:[...s.rV,"rollback","recover"]}),"backup-cronjob":table_option({read:r.Hd,help:"CronJob of the namespace that makes a backup: a Job of it runs before migrations whose loss could not be undone, and before a reversal that drops stored values; default: no backup",example:"backup",group:"migrations",on:[...s.Ix,"rollback","recover","doctor"]}),backup:table_option({read:(0,r.yL)("needed","always"),help:"needed: a backup before migrations that drop or shorten something, or that cannot be reversed; always: before all migrations",example:"always",default:"needed",with:"backup-cronjob",group:"migrations",on:s.Ix}),"backup-timeout":table_option({read:r.c5,help:"Time limit of the backup",example:"3h",default:"1h",with:"backup-cronjob",group:"migrations",on:[...s.rV,"rollback","recover"]}),"migrate-timeout":table_option({read:r.c5,help:"Time limit of the migration Job",example:"1h",default:"15m",group:"migrations",on:[...s.Ix,"rollback","recover"]}),sql:table_option({read:r.GX,help:"Shows the SQL of each migration in the log, the report and the comment",example:"true",default:"false",flag:true,group:"migrations",on:["plan"]}),"before-rollout":table_option({read:r.Mn,help:"Commands that run in Jobs of the new version before the first pod is replaced, one per line; the release is undone when one fails",example:"python manage.py collectstatic --noinput",default:"",group:"rollout",on:s.bh}),"after-rollout":table_option({read:r.Mn,help:"Commands that run in Jobs of the new version when it is live, one per line; when one fails, the version stays and the run reports it",example:"python manage.py warm_cache",default:"",group:"rollout",on:s.bh}),needs:table_option({read:(0,r.Ae)("path"),help:'File of "save-needs": plans without a cluster, in a temporary container with an empty PostgreSQL on this machine',example:"needs.json",group:"migrations",on:["plan"]}),"save-needs":table_option({read:(0,r.Ae)("path"),help:"File for what the running versions need and which migrations are applied, for a plan without a cluster",example:"needs.json",group:"migrations",on:["plan"]}),timeout:table_option({read:r.c5,help:"Time limit of the rollout of all workloads",example:"20m",default:"10m",group:"rollout",on:s.Ig}),grace:table_option({read:(0,r.qe)(...o),help:"How long a symptom may last before the release is undone, symptom=duration (names: docs/failures.md)",example:"ConfigMissing=60s",default:"",group:"rollout",on:[...s.Ig,"plan","migrate"]}),order:table_option({read:(0,r.yL)("auto","web-first","workers-first","parallel"),help:"web-first: the other workloads follow when one new pod of the web is Ready; workers-first: they follow when all Celery workers are new; auto: workers-first where the version has tasks that the running workers do not know, else web-first; parallel: all at once",example:"parallel",default:"auto",group:"rollout",on:s.Ig}),bake:table_option({read:r.p0,help:"How long all pods are watched after the last one became available; 0: not watched",example:"1m",default:"15s",group:"rollout",on:s.Ig}),"smoke-path":table_option({read:r.Lx,help:"Path to request through the web's Service after the rollout; the new version must answer with a status from 200 to 299; redirects on the same host are followed, with https if the page requires it",example:"/healthz",group:"rollout",on:[...s.Ig,"doctor"]}),"smoke-host":table_option({read:r.Sm,help:"Host header of the smoke request; default: that of the readiness probe, or localhost",example:"shop.example.com",with:"smoke-path",group:"rollout",on:[...s.Ig,"doctor"]}),"smoke-timeout":table_option({read:r.c5,help:"Time limit of the smoke request",example:"2m",default:"60s",group:"rollout",on:s.Ig}),"on-failure":table_option({read:(0,r.yL)("undo","keep"),help:'undo: restore everything; keep: leave everything for inspection, until "recover" or the next release restores it',example:"keep",default:"undo",group:"rollout",on:s.Ig}),"on-unsafe-undo":table_option({read:(0,r.yL)("auto","stop","reverse","undo"),help:"When a release fails whose migrations break the previous version: auto: the new image reverses them where that drops no stored value, otherwise as stop; stop: the previous version is not restored, and the run says what to do; reverse: they are reversed in any case; undo: the previous version is restored onto the schema that breaks it",example:"reverse",default:"auto",group:"migrations",on:[...s.Ig,"recover"]}),to:table_option({read:(0,r.Ae)("version"),help:'The release to roll back to: previous (the last version that was not rolled back from), the number of a release (see "history"), or a commit or tag',example:"4f2c1d9",default:"previous",group:"rollback",on:["rollback"]}),"reverse-migrations":table_option({read:r.GX,help:"Where the schema breaks the version to roll back to: the running version first reverses as few of its migrations as needed",example:"true",default:"false",flag:true,group:"rollback",on:["rollback"]}),"accept-downtime":table_option({read:r.GX,help:"Reverses migrations even where the running version then fails until the rollback has ended",example:"true",default:"false",flag:true,with:"reverse-migrations",group:"rollback",on:["rollback"]}),"dry-run":table_option({read:r.GX,help:"Reports what would be done, and writes nothing",example:"true",default:"false",flag:true,group:"rollback",on:["rollback"]}),token:table_option({read:(0,r.Ae)("token"),help:'Token for GitHub’s deployment records, with "deployments: write"; for the comment of "plan", with "pull-requests: write"',example:"${{ github.token }}",secret:true,only:"action",group:"notifications",on:[...s.Cm,"plan"]}),environment:table_option({read:(0,r.Ae)("name"),help:"GitHub environment for the deployment record of this version",example:"production",with:"token",only:"action",group:"notifications",on:s.Cm}),"environment-url":table_option({read:r.Dy,help:"URL of the live application: a link in the deployment record",example:"https://shop.example.com",with:"environment",only:"action",group:"notifications",on:s.Cm}),webhook:table_option({read:r.Dy,help:"URL that receives the result of the run, as JSON for Slack and other chats",example:"${{ secrets.CHAT_WEBHOOK }}",cliExample:'"$CHAT_WEBHOOK"',secret:true,group:"notifications",on:s.Cm}),"webhook-on":table_option({read:(0,r.yL)("always","failure"),help:"When to notify the webhook: always, or only after a failed run",example:"failure",default:"always",group:"notifications",on:s.Cm}),json:table_option({read:r.GX,help:"Prints the report as JSON to standard output, and the log to standard error",example:"true",default:"false",flag:true,only:"command",group:"run",on:s.Pi}),report:table_option({read:(0,r.Ae)("path"),help:"File for the JSON report; default in the action: a temporary file",example:"release.json",group:"run",on:s.Pi}),junit:table_option({read:(0,r.Ae)("path"),help:"File for stages and failed tests as JUnit XML, for GitLab and Jenkins",example:"release.xml",only:"command",group:"run",on:s.o1}),config:table_option({read:(0,r.Ae)("path"),help:"File with options; default: django-rollout.yml in the current folder, if it exists",example:"deploy/production.yml",group:"run",on:s.Pi})}
 function optionsOf(e,t){return Object.entries(a).filter(([,{on:n,only:s}])=>n.includes(e)&&(t===void 0||s===void 0||s===t))}},4067:(e,t,n)=>{n.d(t,{U:()=>isWithin})
 var s=n(7030)
 function isWithin(e,t){const family=e=>(0,s.isIP)(e)===6?"ipv6":"ipv4"
@@ -11915,19 +11927,19 @@ if(!this.#St)yield this.#bt(pieceOf(this.#Qt))}while(this.#Qt.length>=o)yield th
 return this.#bt(this.#Qt)}#bt(e){this.#Qt=this.#Qt.slice(e.length)
 return e}}class Last{most
 lettersOf
-#Tt=[]
-#Rt=0
+#Rt=[]
+#Tt=0
 #Ot=0
 constructor(e,t){this.most=e
-this.lettersOf=t}get all(){return this.#Tt.slice(this.#Rt)}push(e){this.#Tt.push(e)
+this.lettersOf=t}get all(){return this.#Rt.slice(this.#Tt)}push(e){this.#Rt.push(e)
 this.#Ot+=this.lettersOf(e)
 while(this.#Dt())this.#Ft()
-if(this.#Rt<this.most.count)return
-this.#Tt=this.#Tt.slice(this.#Rt)
-this.#Rt=0}#Dt(){const e=this.#Tt.length-this.#Rt
-return e>this.most.count||e>1&&this.#Ot>this.most.letters}#Ft(){const[e]=this.#Tt.splice(this.#Rt,1,void 0)
+if(this.#Tt<this.most.count)return
+this.#Rt=this.#Rt.slice(this.#Tt)
+this.#Tt=0}#Dt(){const e=this.#Rt.length-this.#Tt
+return e>this.most.count||e>1&&this.#Ot>this.most.letters}#Ft(){const[e]=this.#Rt.splice(this.#Tt,1,void 0)
 if(e!==void 0)this.#Ot-=this.lettersOf(e)
-this.#Rt+=1}}function pieceOf(e){const t=/[\ud800-\udbff]/.test(e[r-1]??"")
+this.#Tt+=1}}function pieceOf(e){const t=/[\ud800-\udbff]/.test(e[r-1]??"")
 return e.slice(0,t?r-1:r)}},9367:(e,t,n)=>{n.d(t,{G1:()=>UnusableProxy,iJ:()=>proxyFor,n0:()=>bareHost})
 var s=n(7030)
 var r=n(3136)
@@ -12075,18 +12087,18 @@ o.on("close",this.#Jt)
 o.stdin?.on("error",()=>{})
 o.stdin?.end(t.input)}#Pt(e){const t=new l.g3(t=>this.options.onLine(t,e))
 this.#Mt[e]?.on("data",e=>t.push(e))
-return t}#ke=()=>{this.#jt("SIGTERM")
-this.#xt=setTimeout(()=>this.#jt("SIGKILL"),m)}
+return t}#ke=()=>{this.#$t("SIGTERM")
+this.#xt=setTimeout(()=>this.#$t("SIGKILL"),m)}
 #Gt=e=>{if(this.#Mt.pid!==void 0)return
 const t=`${this.program.tool} could not be started: ${(0,p.b)(e)}`
 this.options.onLine(t,"stderr")
-this.#Vt(127)}
+this.#jt(127)}
 #Ht=()=>{setTimeout(()=>{this.#Mt.stdout?.destroy()
 this.#Mt.stderr?.destroy()},E).unref()}
-#Jt=(e,t)=>{if(this.options.signal.aborted)this.#jt("SIGKILL")
+#Jt=(e,t)=>{if(this.options.signal.aborted)this.#$t("SIGKILL")
 this.#Lt?.()
-if(this.#Mt.pid!==void 0)this.#Vt(e??128+(t?h.constants.signals[t]:0))}
-#jt(e){try{if(this.#Mt.pid!==void 0)process.kill(-this.#Mt.pid,e)}catch{}}#Vt(e){this.options.signal.removeEventListener("abort",this.#ke)
+if(this.#Mt.pid!==void 0)this.#jt(e??128+(t?h.constants.signals[t]:0))}
+#$t(e){try{if(this.#Mt.pid!==void 0)process.kill(-this.#Mt.pid,e)}catch{}}#jt(e){this.options.signal.removeEventListener("abort",this.#ke)
 clearTimeout(this.#xt)
 for(const e of this.#Ut)e.end()
 this.#Nt(e)}}function find(e,t){if(e.includes("/"))return isProgram(e)?(0,f.resolve)(e):void 0
@@ -12101,8 +12113,8 @@ s(5317)
 void 0&&(void 0).__awaiter
 var k=s(6928)
 var S=s(4942)
-const T=e(import.meta.url)("stream")
-var R=s(9023)
+const R=e(import.meta.url)("stream")
+var T=s(9023)
 var O=s(2613)
 var D=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
 class RetryHelper{constructor(e,t,n){if(e<1)throw new Error("max attempts should be greater than or equal to 1")
@@ -12136,7 +12148,7 @@ if(s===void 0)s={}
 s.authorization=n}const o=yield r.get(e,s)
 if(o.message.statusCode!==200){const t=new HTTPError(o.message.statusCode)
 y.Yz(`Failed to download from "${e}". Code(${o.message.statusCode}) Message(${o.message.statusMessage})`)
-throw t}const i=R.promisify(T.pipeline)
+throw t}const i=T.promisify(R.pipeline)
 const a=_getGlobal("TEST_DOWNLOAD_TOOL_RESPONSE_MESSAGE_FACTORY",()=>o.message)
 const c=a()
 let l=false
@@ -12325,9 +12337,9 @@ const B=r.Gu("folder")
 const Q=r.Gu("run")
 if(Q!==""&&r.Gu("ended")===""){const v=(0,c.qj)(process.env)
 const{config:k,...S}=(0,c.Vc)(v,process.env);(0,c.QU)(S)
-const T=(0,w.a)(process.env)
-const R=`${B}/${l.rk}`
-const O=await(0,d.s)(v,T.exists(R)?{...S,config:R}:S,"action",T)
+const R=(0,w.a)(process.env)
+const T=`${B}/${l.rk}`
+const O=await(0,d.s)(v,R.exists(T)?{...S,config:T}:S,"action",R)
 if(O.is==="read")await finish(O.settings)
 else r.$e(`what this run may have left open was not looked for (django-rollout recover does it): ${O.problems.join("; ")}`)}const b=r.Gu("tests")
 if(b!==""&&r.Gu("ended")==="")await(0,o.tA)((0,y.W)(process.env),b,{...I.a,say:e=>{r.pq(e)}})
@@ -12563,9 +12575,9 @@ return t.map(e=>`what ${versionName(e)} needs of the database was not kept, so i
 const[s]=n
 if(!s)throw new Error("a blocked plan has a finding")
 const r=n.length>1?` (and ${(0,l.LS)(n.length-1,"more finding")})`:""
-return{code:"unsafe-migration",sentence:`${migrationSentence(s,e.versions)}${r}`,hint:[fixOf(s),...notHeld(s),...keptBy(s,e.versions),acceptance(s)].join("\n"),annotations:n.flatMap(n=>annotationOf(n,e,t))}}function fixOf({rule:e,code:t=[],lately:n,stays:r}){const{fix:o}=s.a[e]
-if(n!==void 0){const n=r===void 0&&isHeldAlone(e)?`. ${h}`:""
-return[`${o}${n}. These rows show that it is written:`,...t].join("\n")}return t.length===0?o:[`${o}:`,...t].join("\n")}const isHeldAlone=e=>["null-refused","narrowed","fk-added"].includes(e)
+return{code:"unsafe-migration",sentence:`${migrationSentence(s,e.versions)}${r}`,hint:[fixOf(s),...notHeld(s),...keptBy(s,e.versions),acceptance(s)].join("\n"),annotations:n.flatMap(n=>annotationOf(n,e,t))}}function fixOf({rule:e,code:t=[],query:n,lately:r,stays:o}){const{fix:i}=s.a[e]
+const a=r===void 0&&n!==void 0?[n]:t
+return[a.length===0?i:`${i}:`,...a,...r!==void 0&&o===void 0&&isHeldAlone(e)?[h]:[],...r===void 0?[]:["These rows show that it is written:",n??""]].join("\n")}const isHeldAlone=e=>["null-refused","narrowed","fk-added"].includes(e)
 const h="Or put it into a separate migration, which waits for the next release (contract: next)"
 function notHeld({stays:e}){return e===void 0?[]:[`It cannot be held back until the next release: ${e}`]}function keptBy({versions:e,direction:t},n){if(t==="new")return[]
 const s=e.flatMap(e=>n[e]??[])
@@ -12675,7 +12687,7 @@ if(!e.over)return
 this.queue.shift()}}}class RunningStage{name
 clock
 output
-#$t
+#Vt
 #Yt
 #Wt
 #qt
@@ -12688,18 +12700,18 @@ this.#_t=t.every(o,this.#zt)
 this.#Kt(t=>{t.open(e)})}say=e=>{const t=this.output.seconds()
 this.#Kt(n=>{n.say(e,t)})}
 quote=e=>{this.#Kt(t=>{t.quote(e)})}
-waiting=e=>{this.#$t=e
+waiting=e=>{this.#Vt=e
 this.#qt=this.clock.now()
 const t=e===void 0?void 0:this.#Zt
 this.output.write(e=>{e.draw?.(t)})}
 stop(){this.#_t()}#Kt(e){this.#Wt=this.clock.now()
-this.output.write(e)}#Zt=()=>{const e=this.#$t
+this.output.write(e)}#Zt=()=>{const e=this.#Vt
 if(typeof e==="function")return e()
 const t=(this.clock.now()-this.#Yt)/1e3
 return e===void 0?[]:[{is:"waiting",words:e,seconds:t}]}
 #zt=()=>{const e=this.clock.now()
-if(this.#$t!==void 0&&this.output.isDrawn)this.#Wt=this.#qt=e
-const t=typeof this.#$t==="function"?this.#qt:this.#Wt
+if(this.#Vt!==void 0&&this.output.isDrawn)this.#Wt=this.#qt=e
+const t=typeof this.#Vt==="function"?this.#qt:this.#Wt
 if(e-t<r)return
 this.#qt=e
 this.say((0,s.gT)(this.#Zt())||`${this.name} is still running`)}}},5057:(e,t,n)=>{n.d(t,{Bt:()=>isBetween,Dr:()=>impossibleWords,aW:()=>reversalWords,bR:()=>reversedNames,je:()=>lossOf})
@@ -13082,7 +13094,7 @@ return n.length<=3?n.join(", "):`${n.slice(0,2).join(", ")} and ${n.length-2} mo
 #Cn
 #yn=d
 #In=new AbortController
-#jt
+#$t
 #Bn
 constructor(e){this.options=e
 const{desiredWorkloads:t,next:n,startedAt:s,verify:r,live:o,signal:i}=e
@@ -13091,16 +13103,16 @@ this.#Je=n
 this.#En=t
 this.#wn=(0,c._1)(s)
 this.#Cn=timesOf(t,s)
-this.#jt=AbortSignal.any([i,this.#In.signal])
+this.#$t=AbortSignal.any([i,this.#In.signal])
 this.#Bn=withWake(o)}async run(){const{stageLog:e}=this.options
 e.waiting(this.#Qn)
 try{for(;;){const e=await this.#bn()
 if(!("is"in e))await this.#vn(e)
 else return e.is==="failed"?await this.#kn(e):e}}finally{this.#In.abort()
-e.waiting(void 0)}}#bn(){return(0,l.r)({...this.options,live:this.#Bn,signal:this.#jt},e=>this.#Sn(e),(e,t)=>{const n=(0,r.h)(t,this.options.toRepo)
-this.#wn=(0,c.X1)(this.#wn,e,n)},e=>{this.#wn=(0,a.Ts)(this.#wn,e)})}#Sn(e){const t=this.#Tn(e)
+e.waiting(void 0)}}#bn(){return(0,l.r)({...this.options,live:this.#Bn,signal:this.#$t},e=>this.#Sn(e),(e,t)=>{const n=(0,r.h)(t,this.options.toRepo)
+this.#wn=(0,c.X1)(this.#wn,e,n)},e=>{this.#wn=(0,a.Ts)(this.#wn,e)})}#Sn(e){const t=this.#Rn(e)
 this.#wn=t.observations
-this.#Rn(t)
+this.#Tn(t)
 this.options.onProgress?.(writeProgressesOf(t,this.#Cn))
 const{requeueAt:n,logsWanted:s,factsWanted:r,completeAt:o}=t
 if(o!==void 0&&!this.#Je)this.#On()
@@ -13108,20 +13120,20 @@ const i=this.#Dn(t,e)
 return{logsWanted:s,factsWanted:r,...n!==void 0&&{requeueAt:n},...i&&{ended:i}}}#Dn(e,t){const n=outcomeOf(e,t)
 if(n&&n.is!=="done")return n
 if(this.#Je)return this.#Je.isDue(e)?this.#Je:void 0
-return this.#mn==="good"?n:void 0}#Tn(e){return(0,i.S)(this.#En,{clusterState:this.options.live.clusterState(),timeouts:this.options.timeouts,observations:this.#wn,now:e})}#On(){if(this.#mn!=="pending")return
+return this.#mn==="good"?n:void 0}#Rn(e){return(0,i.S)(this.#En,{clusterState:this.options.live.clusterState(),timeouts:this.options.timeouts,observations:this.#wn,now:e})}#On(){if(this.#mn!=="pending")return
 this.#mn="begun"
-this.options.verify?.(this.#jt).then(()=>{this.#mn="good"
+this.options.verify?.(this.#$t).then(()=>{this.#mn="good"
 this.#Bn.wake()},e=>{this.#In.abort(e)})}async#vn(e){const t=this.options.clock.now()
 const n=await e.begin()
 this.#En=[...this.#En,...n]
 this.#Cn={...this.#Cn,...timesOf(n,t)}
 this.#Je=void 0}async#kn(e){const t=await(0,o.m)(e.cause,this.options).catch(()=>e.cause)
-return{...e,cause:t}}#Rn(e){const{stageLog:t}=this.options
+return{...e,cause:t}}#Tn(e){const{stageLog:t}=this.options
 const{lines:n,logged:s}=progressLines(e,this.#yn,this.#Fn())
 n.forEach(e=>t.say(e))
 if(s.allThere&&!this.#yn.allThere)t.waiting(this.#Qn)
 this.#yn=s}#Qn=()=>{const e=this.options.clock.now()
-try{return statusRowsOf(this.#Tn(e),e,this.#Fn())}catch{return[]}}
+try{return statusRowsOf(this.#Rn(e),e,this.#Fn())}catch{return[]}}
 #Fn(){return this.#Je?void 0:this.options.timeouts.bake}}function timesOf(e,t){return Object.fromEntries(e.map(({workload:e})=>[(0,s.T)(e),t]))}function writeProgressesOf({progress:e,observations:t},n){return Object.fromEntries(Object.entries(e).map(([e,s])=>{const r=t.completeSince[e]
 const o=n[e]??t.startedAt
 return[e,{...s,startedAt:o,...r!==void 0&&{completeAt:r}}]}))}function withWake(e){const t=new Set
@@ -13365,8 +13377,8 @@ const y=servicesWith(l.others,E)
 const I=await inspectWeb(e,i,{targets:h,services:y})
 const B=(0,a.Z)(h,y)
 const v=kubectlOf(s)
-const{others:k,namespace:S,dryRun:T}=w
-return{targets:h,others:k,services:y,needs:p,missing:m,...I.web&&{web:I.web},findings:{...f,namespace:S,dryRun:T,web:I.findings,workloads:(0,c.Q)(B,v),probes:probeFindings(B,readyTimes(g,h),n,v)}}}async function inspectTargets(e,{manifests:t,live:n,until:s}){const{settings:r,cluster:o}=e
+const{others:k,namespace:S,dryRun:R}=w
+return{targets:h,others:k,services:y,needs:p,missing:m,...I.web&&{web:I.web},findings:{...f,namespace:S,dryRun:R,web:I.findings,workloads:(0,c.Q)(B,v),probes:probeFindings(B,readyTimes(g,h),n,v)}}}async function inspectTargets(e,{manifests:t,live:n,until:s}){const{settings:r,cluster:o}=e
 const i=await findingsOf(s,()=>{(0,b.B6)(o,n.clusterState(),t,r.image)
 return[]})
 const a=(0,b.q8)(n.clusterState(),t,r.image,o.namespace)
@@ -13417,33 +13429,40 @@ var p=n(732)
 var m=n(730)
 function judgeRun(e,t,n){return(0,d.o)(t,t=>verdictOf(e,t,n))}function verdictOf(e,t,n){const{clusterState:s,now:r,stale:o,requeue:i}=t
 const a=s.jobs.get(e)
-if(conditionOf(a,"Complete"))return{is:"done"}
+if(conditionOf(a,"Complete"))return{is:"done",runsOn:[]}
 const c=a?.metadata?.uid
 const l=conditionOf(a,"Failed")
 if(l?.reason==="DeadlineExceeded")return late(e,"it ran longer than its activeDeadlineSeconds")
 const A=(0,u.EB)(s,c)
-const d=t.evaluate(c,A)
-const h=d.filter(({symptom:e})=>e.exit)
-const f=d.filter(({symptom:e})=>!e.exit)
-const[g]=h
-const E=g?(0,p.rl)(e,`job/${e}`,g):n
+const d=a&&!l?runningOn(a,A):[]
+if(d.length>0)return{is:"done",runsOn:d}
+const h=t.evaluate(c,A)
+const f=h.filter(({symptom:e})=>e.exit)
+const g=h.filter(({symptom:e})=>!e.exit)
+const[E]=f
+const w=E?(0,p.rl)(e,`job/${e}`,E):n
 if(l){const n=(0,m.T)(l.message??l.reason??"failed")
-return failedVerdict(e,t,h,{words:n,lastCrash:E})}const w=(0,p.iR)(f,r,o)
-if(w)return{is:"failed",cause:(0,p.rl)(e,`job/${e}`,w)}
-for(const{due:e}of f)if(e.is==="at")i(e.at)
-const[y]=[...f,...h]
-const I=y?(0,p.l0)(y,r):podStatusOf(A.at(-1),s)
+return failedVerdict(e,t,f,{words:n,lastCrash:w})}const y=(0,p.iR)(g,r,o)
+if(y)return{is:"failed",cause:(0,p.rl)(e,`job/${e}`,y)}
+for(const{due:e}of g)if(e.is==="at")i(e.at)
+const[I]=[...g,...f]
+const B=I?(0,p.l0)(I,r):podStatusOf(A.at(-1),s)
 if(!A.some(hasStarted)&&!hasEnded(a)){const{timeout:n}=t.timeouts
 const s=t.recorder.since(`incomplete/job/${e}`)+n
-if(s<=r&&!o)return late(e,`not started after ${(0,m.n)(n)}: ${I}`)
-i(s)}return{is:"waiting",on:I,...E&&{crash:E}}}function failedVerdict(e,{now:t,stale:n,recorder:s,requeue:r},o,{words:i,lastCrash:a}){const c=(0,p.iR)(o,t,n)
+if(s<=r&&!o)return late(e,`not started after ${(0,m.n)(n)}: ${B}`)
+i(s)}return{is:"waiting",on:B,...w&&{crash:w}}}function failedVerdict(e,{now:t,stale:n,recorder:s,requeue:r},o,{words:i,lastCrash:a}){const c=(0,p.iR)(o,t,n)
 if(c)return{is:"failed",cause:ended((0,p.rl)(e,`job/${e}`,c))}
 const l=s.since(`failed/job/${e}`)+h.Gn
 r(l)
 if(l>t)return{is:"waiting",on:"its log",...a&&{crash:a}}
 return{is:"failed",cause:a?ended(a):{code:"job-failed",sentence:`${e}: ${i}`,workload:`job/${e}`}}}function late(e,t){const n=`${e}: ${t}`
 return{is:"failed",cause:{code:"timeout",sentence:n,workload:`job/${e}`}}}function podStatusOf(e,t){if(!e)return"the creation of its pod"
-return hasStarted(e)?"it runs":(0,g.g)(e,(0,u.XL)(t,e.metadata?.uid))}function ended(e){return["crash","crash-after-ready","init-crash"].includes(e.code)?{...e,code:"job-failed"}:e}function conditionOf(e,t){return e?.status?.conditions?.find(({type:e,status:n})=>e===t&&n==="True")}function hasEnded(e){return(e?.status?.succeeded??0)+(e?.status?.failed??0)>0}function hasStarted(e){return(0,f.CI)(e).some(({init:e,status:t})=>!e&&(t.state?.running!==void 0||t.state?.terminated!==void 0))}var E=n(3876)
+return hasStarted(e)?"it runs":(0,g.g)(e,(0,u.XL)(t,e.metadata?.uid))}function ended(e){return["crash","crash-after-ready","init-crash"].includes(e.code)?{...e,code:"job-failed"}:e}function conditionOf(e,t){return e?.status?.conditions?.find(({type:e,status:n})=>e===t&&n==="True")}function hasEnded(e){return(e?.status?.succeeded??0)+(e?.status?.failed??0)>0}function runningOn(e,t){const n=new Set((e.spec?.template.spec?.containers??[]).map(({name:e})=>e))
+const s=t.filter(({status:e})=>{const t=e?.containerStatuses??[]
+const s=t.filter(({name:e})=>n.has(e))
+return s.length===n.size&&s.length<t.length&&e?.phase==="Running"&&s.every(({state:e})=>e?.terminated?.exitCode===0)})
+const r=e.spec?.completions??e.spec?.parallelism??1
+return s.length>0&&s.length+(e.status?.succeeded??0)>=r?s.flatMap(({status:e})=>(e?.containerStatuses??[]).filter(({name:e,state:t})=>!n.has(e)&&!t?.terminated).map(({name:e})=>e)):[]}function hasStarted(e){return(0,f.CI)(e).some(({init:e,status:t})=>!e&&(t.state?.running!==void 0||t.state?.terminated!==void 0))}var E=n(3876)
 var w=n(6e3)
 var y=n(5408)
 var I=n(2468)
@@ -13466,7 +13485,9 @@ const r=await followJob(l,t,e,t=>{A.set((0,i.Vb)(e),{of:(0,I.Gg)(e),is:"waiting"
 s.waiting(()=>[...A.values()])})
 A.delete((0,i.Vb)(e))
 if(r.is==="failed")throw new c.HR(r.cause)
-s.say(`${(0,I.Gg)(e)} succeeded after ${seconds().toFixed(1)} s`)})
+const{runsOn:a}=r
+const u=a.length===0?"":`; it is removed, since these containers do not end: ${a.join(", ")}`
+s.say(`${(0,I.Gg)(e)} succeeded after ${seconds().toFixed(1)} s${u}`)})
 try{await Promise.all(u)}finally{a.abort(new Error("another Job has failed"))
 await Promise.allSettled(u)
 s.waiting(void 0)
@@ -13855,8 +13876,8 @@ var b=n(2468)
 var v=n(3242)
 var k=n(3975)
 var S=n(3905)
-const T=15
-const R=15e3
+const R=15
+const T=15e3
 async function makeJob(e,t,n){const{checked:s,image:a,reports:c,proves:l,reverses:A,again:u,plansOnly:d=false}=t
 const{platform:h,settings:g,app:p,signal:w,cluster:y}=e
 const I=c??l??A??u
@@ -13864,11 +13885,11 @@ const Q=I?.command??g["migrate-command"]
 const b=I?.timeoutMs??g["migrate-timeout"]
 const v=I?void 0:await(0,k.H)(e)
 const S=v?withLabelsOf(t.web,v):t.web
-const[{launch:R,claims:O,common:D,starts:F},N,M]=await Promise.all([commonOf(e,{checked:s,web:S,image:a}),v&&commonOf(e,t),(0,f.jh)(h.clock,w,()=>(0,B.bL)(y,p,g.image))])
+const[{launch:T,claims:O,common:D,starts:F},N,M]=await Promise.all([commonOf(e,{checked:s,web:S,image:a}),v&&commonOf(e,t),(0,f.jh)(h.clock,w,()=>(0,B.bL)(y,p,g.image))])
 const L=runningVersions(e,s,a,M)
-const U=(0,i.mp)({...D,...c&&{sha:a.digest.slice("sha256:".length)},command:(0,o.V)(Q,R.starter,n),env:(0,r.B8)({marker:n,migrate:Q,waitSeconds:T,volumes:(0,i.wx)(S.template,S.container,O),unsafe:u?"allow":g["unsafe-migrations"],plansOnly:d,...taskOf(e,t,{running:L,kept:M,starts:F,words:(N??{launch:R}).launch.words})}),timeoutSeconds:Math.ceil(b/1e3),plansOnly:d,...d&&{keepSeconds:300}})
+const U=(0,i.mp)({...D,...c&&{sha:a.digest.slice("sha256:".length)},command:(0,o.V)(Q,T.starter,n),env:(0,r.B8)({marker:n,migrate:Q,waitSeconds:R,volumes:(0,i.wx)(S.template,S.container,O),unsafe:u?"allow":g["unsafe-migrations"],plansOnly:d,...taskOf(e,t,{running:L,kept:M,starts:F,words:(N??{launch:T}).launch.words})}),timeoutSeconds:Math.ceil(b/1e3),plansOnly:d,...d&&{keepSeconds:300}})
 if(U.is==="impossible")return(0,E.fJ)({code:"plan-failed",sentence:`creating the migration Job failed: ${U.problem}`})
-return{job:U.job,container:S.container,isCounted:U.isCounted,from:v?g["migrate-manifest"]??"":(0,m.T)(S.workload),own:new Set(M.history.flatMap(({migrations:e})=>e)),notes:[...U.notes,...I?[]:notCompared(s,L)],...beginningOf(R)}}function taskOf({settings:e},{checked:t,image:n,reports:r,proves:o,reverses:i,again:a,backup:c,now:l},{running:A,kept:u,starts:d,words:h}){if(r)return{reports:true}
+return{job:U.job,container:S.container,isCounted:U.isCounted,from:v?g["migrate-manifest"]??"":(0,m.T)(S.workload),own:new Set(M.history.flatMap(({migrations:e})=>e)),notes:[...U.notes,...I?[]:notCompared(s,L)],...beginningOf(T)}}function taskOf({settings:e},{checked:t,image:n,reports:r,proves:o,reverses:i,again:a,backup:c,now:l},{running:A,kept:u,starts:d,words:h}){if(r)return{reports:true}
 if(o)return{proves:true,running:[{names:[o.name],tag:n.tag,isOwn:true}]}
 const f={web:h,kept:(0,s.G)(u.databases),lockWaitSeconds:e["lock-wait-migrate"]/1e3}
 if(i)return{...f,reverses:i.task}
@@ -13902,7 +13923,7 @@ return t.length>0||n.length===0?[]:["the migrations are not compared: no running
 if(!s)return{words:[],isUnknown:false}
 const r=s.command===void 0?await n:void 0
 return{...launchOf(s,r),isUnknown:s.command===void 0&&!r}}async function commandWhereNeeded({platform:e,signal:t,settings:n},s,r){if(!leavesToImage(s,n.image))return
-return(0,v.wj)(e.clock,R,t,t=>(0,A.Nl)(e,r,t)).catch(()=>{t.throwIfAborted()
+return(0,v.wj)(e.clock,T,t,t=>(0,A.Nl)(e,r,t)).catch(()=>{t.throwIfAborted()
 return})}function migratesBeside(e){const t=[...e["before-rollout"],...e["after-rollout"]]
 return t.some(e=>a.tB.test(e))}function leavesToImage(e,t){const n=e.flatMap(({spec:e})=>[...e?.initContainers??[],...e?.containers??[]])
 return n.some(({image:e="",command:n})=>n===void 0&&(0,w.iI)(e,t))}function podsToStart({targets:e,jobs:t=[]}){const n=e.flatMap(({id:e,becomes:t,manifest:n,live:s})=>[t,n,s].flatMap(t=>t?[{name:(0,m.T)(e),spec:(0,y.kW)(t).spec}]:[]))
@@ -13948,7 +13969,7 @@ try{return await(0,f.jh)(e.clock,s,async()=>{const e=g?await r.find(`${l}/${u}`)
 if(e)return e
 g=true
 return r.post(l,d)})}catch(e){if(!(e instanceof h.h&&e.status===409))throw e
-c(void 0)}}}},7823:(e,t,n)=>{n.d(t,{k7:()=>Output,el:()=>alsoPassed,UA:()=>comparisonLacks,aU:()=>leftBehind,uH:()=>logPlan,Ob:()=>migrationCause,QD:()=>passedBy,hY:()=>planCause,U_:()=>refusalCause,Gt:()=>triedCause,d:()=>unreadCause})
+c(void 0)}}}},7823:(e,t,n)=>{n.d(t,{k7:()=>Output,el:()=>alsoPassed,K9:()=>faultCause,aU:()=>leftBehind,uH:()=>logPlan,Ob:()=>migrationCause,QD:()=>passedBy,hY:()=>planCause,pH:()=>planWarnings,U_:()=>refusalCause,Gt:()=>triedCause,d:()=>unreadCause})
 var s=n(8422)
 var r=n(4578)
 n(9084)
@@ -14018,9 +14039,11 @@ if(s)this.write("say",(0,l._y)(s))}locking(e){if(e===void 0)return
 if(e.is==="ready"){this.looks=true
 return}if(e.is==="over")this.gaveUp=e
 this.write("say",(0,A.qy)(e))}write(e,t){if(this.stageLog)this.stageLog[e](t)
-else this.held.push({how:e,line:t})}progress(){return this.begun?this.migrated:{applied:[]}}}function planCause(e,t,n){const s=(0,a.VS)(n)
-if(s&&(0,a.Re)(s)){const{file:n,line:r}=s.frames.at(-1)??{}
-return{code:"plan-failed",sentence:`django-rollout does not understand the migrations of ${t}: ${(0,a.em)(s)} (${n}:${r})`,hint:`this is a fault of django-rollout, not of ${t}: please report it with this log. With "migrate-command: none", and the migrations applied by hand, the release works`,...e.logs&&{logs:e.logs}}}return{...e,code:"plan-failed",sentence:`${t} does not start: ${withoutName(e)}`}}function migrationCause(e,{open:t,applied:n},s){if(s)return(0,A.Vo)(e,s,n)
+else this.held.push({how:e,line:t})}progress(){return this.begun?this.migrated:{applied:[]}}}function planCause(e,t,n){const s=faultCause(t,n)
+if(s)return{...s,...e.logs&&{logs:e.logs}}
+return{...e,code:"plan-failed",sentence:`${t} does not start: ${withoutName(e)}`}}function faultCause(e,t){const n=(0,a.VS)(t)
+const s=n&&(0,a.nE)(n)
+return s&&{code:"plan-failed",sentence:`django-rollout does not understand the migrations of ${e}: ${(0,a.em)(n)} (${s.file}:${s.line})`,hint:`this is a fault of django-rollout, not of ${e}: please report it with this log. With "migrate-command: none", and the migrations applied by hand, the release works`}}function migrationCause(e,{open:t,applied:n},s){if(s)return(0,A.Vo)(e,s,n)
 const r=n.length===0?"":`; applied before it: ${n.join(", ")}`
 return{...e,code:"migration-failed",sentence:`migration ${t??""} failed: ${withoutName(e)}${r}`.replace("  "," ")}}function triedCause(e,t,{applied:n},s){const r=(0,u.qF)(t,s)
 const o=n.length===0?"":`; applied before it: ${n.join(", ")}`
@@ -14053,7 +14076,9 @@ for(const t of r.bridges)e.say((0,l.zn)(t))}if(t.judged)(0,u.rz)(t.judged).forEa
 const r=comparisonLacks(t)
 if(r!==void 0)e.say(r)
 const o=t.databases.some(e=>hasWork(e)||e.isBridged===true)
-if(t.runs&&!o)e.say("the command still runs: it may do more than the plan shows")}function comparisonLacks({web:e}){return e&&"silent"in e?`the database was not compared with the web's: ${e.silent}`:void 0}function leftBehind({databases:e},t,n){if((0,s.$i)(t))return[]
+if(t.runs&&!o)e.say("the command still runs: it may do more than the plan shows")}function planWarnings(e){const{databases:t,judged:n}=e
+const s=comparisonLacks(e)
+return[...s===void 0?[]:[s],...(0,u.Tw)(n),...(0,l.sD)(t),...(0,u.kK)(t),...(0,A.Dp)(t),...(0,A.lf)(t),...(0,A.bJ)(t),...(0,A.fb)(t)]}function comparisonLacks({web:e}){return e&&"silent"in e?`the database was not compared with the web's: ${e.silent}`:void 0}function leftBehind({databases:e},t,n){if((0,s.$i)(t))return[]
 const r=(0,s.oD)(t)
 return e.flatMap(({database:e,pending:s,squashed:o})=>{const i=[...s,...o].map(({app:e,name:t})=>`${e}.${t}`)
 const a=i.filter(e=>!n.includes(e))
@@ -14149,9 +14174,9 @@ function startMigration(e,t){return new MigrationRun(e,t)}class MigrationRun{con
 input
 #Hn=`rollout-${crypto.randomUUID()}`
 #Jn
+#$n
 #jn
 #Vn
-#$n
 #Yn
 #Wn
 #qn=false
@@ -14163,8 +14188,8 @@ this.#Jn=new Q.k7(this.#Hn,e=>this.#zn((0,Q.U_)(e,this.#Kn())))}async plan(e){th
 const t=await this.#Zn(e)
 const n=await Promise.race([this.#Jn.plan,this.#Xn(t)])
 this.#Jn.hold()
-const s=this.#es?n:(0,r.V)(withLeftOut(n,this.input.checked.targets),this.#jn?.own??new Set)
-this.#Vn=s
+const s=this.#es?n:(0,r.V)(withLeftOut(n,this.input.checked.targets),this.#$n?.own??new Set)
+this.#jn=s
 const{settings:o}=this.context
 if(!this.#es&&!this.input.isAgain)(0,Q.uH)(e,s,o.sql,o.contract)
 return s}async migrate(e){this.#Jn.to(e)
@@ -14178,42 +14203,42 @@ const s=n?this.#os().filter(e=>!n.includes(e)):[]
 if(s.length>0)e.say(`applied by another client since the plan: ${s.join(", ")}; another cluster or namespace may use this database, too`)
 const r=this.input.reverses?"reversed":"applied"
 e.say(`${(0,g.LS)(this.applied().length,"migration")} ${r}`)}#ts(e){const{migrated:t,gaveUp:n,tried:s}=this.#Jn
-const r=this.#Vn?.judged
+const r=this.#jn?.judged
 if(s.length>0&&r?.policy==="block")return(0,Q.Gt)(e,{...r,findings:s},t,(0,y.YT)(this.context))
 return withLeft((0,Q.Ob)(e,t,n),this.#is??[])}get#is(){const{verified:e}=this.#Jn
 return e===void 0||"why"in e?void 0:e}get#es(){const{reports:e,proves:t,reverses:n,again:s}=this.input
-return e??t??n??s}#rs(){const{judged:e,databases:t=[]}=this.#Vn??{}
+return e??t??n??s}#rs(){const{judged:e,databases:t=[]}=this.#jn??{}
 return e!==void 0&&this.context.settings["lock-wait-migrate"]>0&&t.some(({vendor:e,pending:t})=>e==="postgresql"&&t.length>0)&&!this.#Jn.looks}applied(){return this.#Wn??this.#Jn.progress().applied}whole(){const e=this.#Jn.lines.some(e=>e.trim()==="Running migrations:")
 return this.#St&&e?this.#Jn.progress().applied:void 0}#os(){if(this.#es)return[]
-return(this.#Vn?.databases??[]).flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}needs(){return this.#Jn.needs}tasks(){return this.#Jn.tasks}broken(){const e=this.#is
-const{judged:t}=this.#Vn??{}
-return!t||!e||this.#as()?void 0:(0,i.RA)(t,e)}#as(){return(this.#Vn?.judged?.findings??[]).some(({rule:e})=>e==="schemas"||e==="unjudged")}misfits(){return this.#Jn.reversed}surprises(e){const{tried:t}=this.#Jn
-const{judged:n}=this.#Vn??{}
+return(this.#jn?.databases??[]).flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}needs(){return this.#Jn.needs}tasks(){return this.#Jn.tasks}broken(){const e=this.#is
+const{judged:t}=this.#jn??{}
+return!t||!e||this.#as()?void 0:(0,i.RA)(t,e)}#as(){return(this.#jn?.judged?.findings??[]).some(({rule:e})=>e==="schemas"||e==="unjudged")}misfits(){return this.#Jn.reversed}surprises(e){const{tried:t}=this.#Jn
+const{judged:n}=this.#jn??{}
 if(!n)return[]
 const s=n.policy==="block"?[]:t.map(e=>(0,h.m3)(e,n.versions))
 return[...s,...this.#cs(e)]}#cs(e){const{verified:t}=this.#Jn
-const{judged:n}=this.#Vn??{}
+const{judged:n}=this.#jn??{}
 if(!n||t===void 0)return[]
 if("why"in t)return[`the schema was not compared with the plan after the migration: ${t.why}`]
 return(0,h.AB)(e?t.map(withoutNew):t,n)}schema(){const e=this.applied()
-const{runs:t,judged:n,databases:s=[]}=this.#Vn??{runs:this.#qn}
-if(!t||n?.blocked===true||this.#Vn?.backup)return e.length>0?{is:"unknown"}:void 0
+const{runs:t,judged:n,databases:s=[]}=this.#jn??{runs:this.#qn}
+if(!t||n?.blocked===true||this.#jn?.backup)return e.length>0?{is:"unknown"}:void 0
 const r=s.filter(e=>e.pending.length>0||e.isBridged===true)
-if(this.#Vn&&r.length+e.length===0)return
+if(this.#jn&&r.length+e.length===0)return
 const o=this.#is??[]
 const i=!this.#as()&&r.length>0&&r.every(({database:e})=>o.some(t=>t.database===e))
 return i?{is:"compared",databases:o,applied:e}:{is:"unknown"}}async close(){const{context:e,input:t}=this
 this.#_n.abort(new Error("the migration is closed"))
 this.#Jn.hold()
 try{const{live:n}=t.checked
-const s=t.plansOnly!==true&&this.#jn?.isCounted!==true
+const s=t.plansOnly!==true&&this.#$n?.isCounted!==true
 const r=s&&this.#Yn?.hasContainerEnded===true
-if(this.#$n!==void 0&&!(r&&endsByItself(n,this.#$n)))await removeJob(e,n,this.#$n)}finally{await(this.#Yn?.close())}}async#Zn(e){const{context:t,input:n}=this
+if(this.#Vn!==void 0&&!(r&&endsByItself(n,this.#Vn)))await removeJob(e,n,this.#Vn)}finally{await(this.#Yn?.close())}}async#Zn(e){const{context:t,input:n}=this
 const{live:s}=n.checked
 const r=await(0,B.qZ)(t,n,this.#Hn)
-this.#jn=r
+this.#$n=r
 r.notes.forEach(t=>{e.say(t)})
-const o=await(0,B._S)(t,s,r.job,e=>{this.#$n=e})
+const o=await(0,B._S)(t,s,r.job,e=>{this.#Vn=e})
 e.say(`${(0,E.Gg)(o)}, created from ${r.from}`)
 const i=AbortSignal.any([t.signal,this.#_n.signal])
 const c={job:(0,a.Vb)(o),container:r.container}
@@ -14226,14 +14251,14 @@ if(t.progress().applied.length>0)return t.plan
 if(e.code!=="crash")throw new u.HR(e)
 if(n.unread===void 0)throw new u.HR((0,Q.hY)(this.#zn(e),this.#ls(),t.lines))}const s=await Promise.race([t.plan,Promise.resolve(void 0)])
 if(!s&&n.unread!==void 0)(0,u.fJ)(this.#ns("plan-failed",n,n.unread))
-return s??(0,u.fJ)({code:"plan-failed",sentence:`${this.#ls()} started, but exited before it listed its migrations`,hint:'check that "migrate-command" calls Django’s manage.py',logs:[{lines:t.lines.slice(-I.T)}]})}#zn(e){return(0,Q.el)(e,(0,Q.QD)(this.#Jn,this.#jn),this.#As())}async#ss(){if(this.input.reverses||!(0,s.$i)(this.#As()))return
+return s??(0,u.fJ)({code:"plan-failed",sentence:`${this.#ls()} started, but exited before it listed its migrations`,hint:'check that "migrate-command" calls Django’s manage.py',logs:[{lines:t.lines.slice(-I.T)}]})}#zn(e){return(0,Q.el)(e,(0,Q.QD)(this.#Jn,this.#$n),this.#As())}async#ss(){if(this.input.reverses||!(0,s.$i)(this.#As()))return
 const{databases:e}=await this.#Jn.plan
 return e.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}#ls(){return this.#es?.name??"the new version"}#As(){return this.#es?.command??this.context.settings["migrate-command"]}#ns(e,{verdict:t},n){this.#qn=true
-const s=this.#$n??""
-const r=this.#jn?.container??""
+const s=this.#Vn??""
+const r=this.#$n?.container??""
 return(0,Q.d)(e,{job:s,verdict:t,words:n},{migrated:this.#Jn.migrated,logs:this.context.cluster.commandLine(["logs",`job/${s}`,"-c",r])})}#Kn(){const{cluster:e,app:t}=this.context
 const{workload:n,container:s}=this.input.web
-const r=this.#jn?.script
+const r=this.#$n?.script
 return{command:this.#As(),...r&&!r.isAll&&{starter:r.name},accept:e.commandLine((0,p.Mc)(t)),give:t=>e.commandLine(["set","env",(0,A.T)(n),"-c",s,t])}}}function withLeftOut({judged:e,...t},n){if(!e)return t
 const s=new Set(n.map(({id:e})=>(0,A.T)(e)))
 const r=e.versions.map(e=>{const t=e.names.filter(e=>!(0,f.y)(e)&&!s.has(e.split(" ")[0]??""))
@@ -14813,7 +14838,7 @@ return s}class RenewedLease{#I="held"
 #ks
 constructor(e,t){this.#ks=e
 this.#ws=t}get lost(){return this.#vs.signal}begin(e){this.#Ss(e)
-this.#bs=this.#Ts().catch(()=>{})}async ensureHeld(){for(;;){this.lost.throwIfAborted()
+this.#bs=this.#Rs().catch(()=>{})}async ensureHeld(){for(;;){this.lost.throwIfAborted()
 const{signal:e}=this.#Cs
 if(!e.aborted&&this.#ks.clock.now()<this.#ys)return e
 await this.#Qs.promise}}async release(){if(this.#Dt())return
@@ -14830,20 +14855,20 @@ this.#Qs=Promise.withResolvers()
 this.#Bs.abort()
 this.#Bs=new AbortController
 const t=AbortSignal.any([this.#Bs.signal,this.#_n.signal])
-this.#Rs(e,t).catch(()=>{})}#Os(){if(this.#Dt())return
+this.#Ts(e,t).catch(()=>{})}#Os(){if(this.#Dt())return
 this.#I="uncertain"
 this.#Cs.abort(new r.sr)}#Ds(e){if(this.#Dt())return
 this.#I="lost"
 this.#_n.abort()
 this.#Cs.abort(e)
 this.#vs.abort(e)
-this.#Qs.resolve(void 0)}async#Rs(e,t){const{clock:n}=this.#ks
+this.#Qs.resolve(void 0)}async#Ts(e,t){const{clock:n}=this.#ks
 const until=e=>n.sleep(Math.max(0,e-n.now()),t)
 await until(this.#ys)
 this.#Os()
 if(isDenied(this.#Is))this.#Ds(lostBy(this.#Is))
 await until(e+r.E_)
-this.#Ds(lostBy(this.#Is))}async#Ts(){const{clock:e,lastsMs:t}=this.#ks
+this.#Ds(lostBy(this.#Is))}async#Rs(){const{clock:e,lastsMs:t}=this.#ks
 for(let n=t/3;;){await e.sleep(n,this.#_n.signal)
 n=await this.#Fs()?t/3:i}}async#Fs(){const{cluster:e,clock:t,path:n}=this.#ks
 const r=t.now()
@@ -15091,8 +15116,8 @@ const S=(0,s.Qq)(/^\w+\.\w+$/,"a migration")
 const schemaWork=(e,t)=>{const n={web:(0,s.Qq)(/^[a-z]+\/[a-z0-9][a-z0-9.-]*$/,"a workload"),container:l,command:(0,s.Qq)()}
 const r=e?.is==="back"
 return r?(0,s.OA)({...n,is:(0,s.yL)("back"),migrations:(0,s.no)((0,s.c3)(S)),misfits:(0,s.no)((0,s.c3)(s.D8))},"refused")(e,t):(0,s.OA)({...n,is:(0,s.yL)("again"),tag:o,digest:i},"refused")(e,t)}
-const T={begun:(0,s.OA)(d,"refused"),namespace:(0,s.OA)(k,"refused"),timeouts:(0,s.OA)({timeout:s.U9,grace:(0,s.A7)(s.U9)},"refused"),snapshot:(0,s.c3)((0,s.Q7)((0,s.OA)(v,"refused"),workloadsAreOurs)),schema:(0,s.no)(schemaWork),contract:(0,s.no)((0,s.OA)({held:(0,s.no)((0,s.c3)((0,s.Qq)())),bridges:s.D8},"refused"))}
-function wrongInRecord(e){return(0,s.OA)(T,"refused")(e,"record")}function wrongInEntry(e){return(0,s.OA)(h,"left")(e,"entry")}},6099:(e,t,n)=>{n.d(t,{yv:()=>closeRecord,C6:()=>openRecord,aE:()=>readRecord,vL:()=>updateRecord,R1:()=>withPaths})
+const R={begun:(0,s.OA)(d,"refused"),namespace:(0,s.OA)(k,"refused"),timeouts:(0,s.OA)({timeout:s.U9,grace:(0,s.A7)(s.U9)},"refused"),snapshot:(0,s.c3)((0,s.Q7)((0,s.OA)(v,"refused"),workloadsAreOurs)),schema:(0,s.no)(schemaWork),contract:(0,s.no)((0,s.OA)({held:(0,s.no)((0,s.c3)((0,s.Qq)())),bridges:s.D8},"refused"))}
+function wrongInRecord(e){return(0,s.OA)(R,"refused")(e,"record")}function wrongInEntry(e){return(0,s.OA)(h,"left")(e,"entry")}},6099:(e,t,n)=>{n.d(t,{yv:()=>closeRecord,C6:()=>openRecord,aE:()=>readRecord,vL:()=>updateRecord,R1:()=>withPaths})
 var s=n(7975)
 var r=n(8522)
 var o=n(1407)
@@ -15208,25 +15233,25 @@ var r=n(9340)
 function templateOwnership(e,t){const{object:n,written:s,change:o}=e
 if(!(0,r.gv)(t)||!(0,r.gv)(s))return"untouched"
 const i=decidedTemplate(t)
-const a=(0,r.FB)(i,decidedTemplate(s))
+const a=(0,r.nO)(i,decidedTemplate(s))
 if(o==="create"||!(0,r.gv)(n))return a?"release":"external"
-if((0,r.FB)(decidedTemplate(n),decidedTemplate(s)))return"untouched"
+if((0,r.nO)(decidedTemplate(n),decidedTemplate(s)))return"untouched"
 if(hasTemplateBack(e,t))return"previous"
 if(a)return"release"
 return hasPreviousImages({...e,written:s},t)?"previous":"external"}function hasPreviousImages({object:e,written:t,ran:n={}},s){const[o,i,a]=[imagesOf(e),imagesOf(t),imagesOf(s)]
 const c=Object.keys(i).filter(e=>i[e]!==o[e])
 const l=Object.fromEntries(c.map(e=>[e,i[e]??""]))
-return c.length>0&&c.every(e=>a[e]===o[e]||a[e]===(n[e]??o[e]))&&!(0,r.FB)(decidedTemplate((0,r.t3)(s,(0,r.nS)((0,r.kW)(s),l))),decidedTemplate(t))}function hasTemplateBack({object:e,ran:t={}},n){if(!(0,r.gv)(e))return false
+return c.length>0&&c.every(e=>a[e]===o[e]||a[e]===(n[e]??o[e]))&&!(0,r.nO)(decidedTemplate((0,r.t3)(s,(0,r.nS)((0,r.kW)(s),l))),decidedTemplate(t))}function hasTemplateBack({object:e,ran:t={}},n){if(!(0,r.gv)(e))return false
 const s=decidedTemplate(n)
 const o=(0,r.t3)(e,(0,r.nS)((0,r.kW)(e),t))
-return(0,r.FB)(s,decidedTemplate(e))||(0,r.FB)(s,decidedTemplate(o))}function fieldsOwnership(e,t){const n=changedFields(e)
+return(0,r.nO)(s,decidedTemplate(e))||(0,r.nO)(s,decidedTemplate(o))}function fieldsOwnership(e,t){const n=changedFields(e)
 if(n.length===0)return"untouched"
 const[s,o,i]=threeSides(e,t)
 const isAs=e=>n.every(t=>(0,r.FB)(at(e,t),at(i,t)))
 if(isAs(s))return"previous"
 return isAs(o)&&!isAppliedSince(e,t)?"release":"external"}function isAsCreated({written:e},t){const{uid:n}=e.metadata??{}
 if(n!==void 0&&n!==t.metadata?.uid)return false
-if((0,r.gv)(t)&&(0,r.gv)(e))if(!(0,r.FB)(decidedTemplate(t),decidedTemplate(e)))return false
+if((0,r.gv)(t)&&(0,r.gv)(e))if(!(0,r.nO)(decidedTemplate(t),decidedTemplate(e)))return false
 const s=n===void 0
 return holds(fieldsOf(t,s),fieldsOf(e,s))}function withAnswer(e,t){const{object:n,written:s,change:r}=e
 const o=withAnsweredTemplate(e,t)
@@ -15280,11 +15305,11 @@ return[...new Set(i)].join(", ")}function imagesOf(e){const t=(0,r.gv)(e)?(0,r.M
 return Object.fromEntries(t.map(({name:e,image:t})=>[e,t]))}const i=["kubectl.kubernetes.io/restartedAt","reloader.stakater.com/last-reloaded-from"]
 const a="STAKATER_"
 function isSameVersion(e,t){const n=(0,r.kW)(e)===(0,r.kW)(t)
-return n||(0,r.FB)(decidedTemplate(e),decidedTemplate(t))}function decidedTemplate(e){const t=(0,r.kW)(e)
+return n||(0,r.nO)(decidedTemplate(e),decidedTemplate(t))}function decidedTemplate(e){const t=(0,r.kW)(e)
 let n=c.get(t)
 if(n===void 0){const e=without(t.metadata?.annotations,i)
 const s={...t,metadata:{...t.metadata,annotations:e}}
-n={template:pruned(withoutRestartVariables(s))}
+n={template:withoutRestartVariables(s)}
 c.set(t,n)}return n.template}const c=new WeakMap
 function withoutRestartVariables(e){if(!e.spec)return e
 const t=e.spec.containers.map(e=>({...e,env:(e.env??[]).filter(({name:e})=>!e.startsWith(a))}))
@@ -15317,10 +15342,7 @@ const c=withAt(i,r,o)
 const l=c===void 0||o===void 0&&isRecord(c)&&isEmpty(c)
 return l?a:{...a,[s]:c}}function holds(e,t){if(!isRecord(t))return(0,r.FB)(e,t)
 const n=isRecord(e)?e:{}
-return Object.entries(t).every(([e,t])=>["data","binaryData"].includes(e)?(0,r.FB)(n[e],t):holds(n[e],t))}function without(e={},t){return Object.fromEntries(Object.entries(e).filter(([e])=>!t.includes(e)))}function pruned(e){if(Array.isArray(e))return e.length===0?void 0:e.map(pruned)
-if(!isRecord(e))return e??void 0
-const t=Object.entries(e).map(([e,t])=>[e,pruned(t)]).filter(([,e])=>e!==void 0)
-return t.length===0?void 0:Object.fromEntries(t)}function isRecord(e){return typeof e==="object"&&e!==null&&!Array.isArray(e)}function isEmpty(e){return Object.keys(e).length===0}},8075:(e,t,n)=>{n.d(t,{$A:()=>changedSince,Jd:()=>externalChanges,PF:()=>restore,If:()=>stateSince})
+return Object.entries(t).every(([e,t])=>["data","binaryData"].includes(e)?(0,r.FB)(n[e],t):holds(n[e],t))}function without(e={},t){return Object.fromEntries(Object.entries(e).filter(([e])=>!t.includes(e)))}function isRecord(e){return typeof e==="object"&&e!==null&&!Array.isArray(e)}function isEmpty(e){return Object.keys(e).length===0}},8075:(e,t,n)=>{n.d(t,{$A:()=>changedSince,Jd:()=>externalChanges,PF:()=>restore,If:()=>stateSince})
 var s=n(1407)
 var r=n(3006)
 var o=n(3165)
@@ -18411,8 +18433,8 @@ const b=2
 const v=4
 const k=8
 const S=16
-const T=65280
-const R=Q|T
+const R=65280
+const T=Q|R
 const O=new Uint8Array(256)
 O[m]|=b
 O[p]|=b
@@ -18438,10 +18460,10 @@ while(o<s){const t=e.charCodeAt(o)
 const s=O[t]
 if((s&n)!==0){c|=s&k
 break}if((s&b)!==0){if(a===-1)a=o}else a=-1
-i|=t&T|s
+i|=t&R|s
 o++}const l=a===-1?o:a
 const A=e.slice(r,l)
-const u=(i&R)===0?A:A.toLowerCase()
+const u=(i&T)===0?A:A.toLowerCase()
 if(o===s||c!==0)return{type:u,index:o,parameters:new D}
 return parseParameters(e,u,o,s,n)}function parseParameters(e,t,n,s,r){const o=new D
 e:while(n<s){n++
@@ -18454,7 +18476,7 @@ const l=O[c]
 if((l&r)!==0){if((l&k)!==0)break e
 continue e}if(c===w){const c=a===-1?n:a
 const l=e.slice(t,c)
-const A=(i&R)===0?l:l.toLowerCase()
+const A=(i&T)===0?l:l.toLowerCase()
 n++
 while((O[e.charCodeAt(n)]&b)!==0)n++
 if(n<s&&e.charCodeAt(n)===y){const t=++n
@@ -18479,7 +18501,7 @@ break}if((s&b)!==0){if(h===-1)h=n}else h=-1
 n++}if(o[A]===void 0){const t=h===-1?n:h
 o[A]=e.slice(u,t)}if(d!==0)break e
 continue e}if((l&b)!==0){if(a===-1)a=n}else a=-1
-i|=c&T|l
+i|=c&R|l
 n++}}return{type:t,index:n,parameters:o}}function unescapeQuotedPairs(e,t,n){let s=""
 for(let r=t;r<n;r++)if(e.charCodeAt(r)===I){s+=e.slice(t,r)
 t=++r}return s+e.slice(t,n)}const F=/^-?\d+$/
@@ -18606,8 +18628,8 @@ if(!l)return n
 return t(e,n,s)})
 const H=Number.MAX_SAFE_INTEGER.toString()
 const J=H.length
-const j=/"(?:[^"\\]|\\.)*"|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/g
-const V=/^"-?\d+n+"$/
+const $=/"(?:[^"\\]|\\.)*"|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/g
+const j=/^"-?\d+n+"$/
 const applyReviverIteratively=(e,t)=>{const n={"":e}
 const s=[{parent:n,key:"",visited:false}]
 while(s.length>0){const e=s[s.length-1]
@@ -18626,8 +18648,8 @@ const a=o===void 0
 if(a)delete n[r]
 else n[r]=o
 s.pop()}}return n[""]}
-const serializeBigInts=e=>e.replace(j,(e,t,n,s)=>{const r=e[0]==='"'
-const o=r&&V.test(e)
+const serializeBigInts=e=>e.replace($,(e,t,n,s)=>{const r=e[0]==='"'
+const o=r&&j.test(e)
 if(o)return e.substring(0,e.length-1)+'n"'
 const i=n||s
 const a=t&&(t.length<J||t.length===J&&t<=H)
@@ -18652,8 +18674,8 @@ if("response"in n)this.response=n.response
 const s=Object.assign({},n.request)
 if(n.request.headers.authorization)s.headers=Object.assign({},n.request.headers,{authorization:n.request.headers.authorization.replace(/(?<! ) .*$/," [REDACTED]")})
 s.url=s.url.replace(/\bclient_secret=\w+/g,"client_secret=[REDACTED]").replace(/\baccess_token=\w+/g,"access_token=[REDACTED]")
-this.request=s}}var $="10.0.16"
-var Y={headers:{"user-agent":`octokit-request.js/${$} ${getUserAgent()}`}}
+this.request=s}}var V="10.0.16"
+var Y={headers:{"user-agent":`octokit-request.js/${V} ${getUserAgent()}`}}
 function dist_bundle_isPlainObject(e){if(typeof e!=="object"||e===null)return false
 if(Object.prototype.toString.call(e)!=="[object Object]")return false
 const t=Object.getPrototypeOf(e)
