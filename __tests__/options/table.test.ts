@@ -56,6 +56,7 @@ test('deploy takes all options of release except those for build and tests, and 
     'build-args',
     'build-secrets',
     'build-ssh',
+    'cache',
     'image-labels',
     'test-command',
     'test-services',

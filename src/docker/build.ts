@@ -22,6 +22,8 @@ export interface BuildPlan {
   readonly secrets: Readonly<Record<string, string>>
   /** What RUN --mount=type=ssh gets: `default`, or `id=path`. */
   readonly ssh: readonly string[]
+  /** See `cacheOf`. */
+  readonly cache: readonly string[]
   readonly labels: Readonly<Record<string, string>>
   /** See `inputsOf`. */
   readonly inputs: string
@@ -109,6 +111,7 @@ function buildArguments(plan: BuildPlan, dockerfile: string): readonly string[] 
       `id=${id},env=${secretVariable(at)}`,
     ]),
     ...plan.ssh.flatMap((one) => ['--ssh', one]),
+    ...plan.cache,
     ...pairs('--label', { ...plan.labels, [inputsLabel]: plan.inputs }),
     '--',
     plan.context,

@@ -172,6 +172,14 @@ export const table = {
     group: 'image',
     on: building,
   }),
+  cache: option({
+    read: oneOf('auto', 'gha', 'registry', 'inline', 'none'),
+    help: "Where layers are kept for the next build: GitHub's cache where the builder can write to it (auto), the registry, or the image itself (inline); none takes no layer from a cache",
+    example: 'registry',
+    default: 'auto',
+    group: 'image',
+    on: building,
+  }),
   'image-labels': option({
     read: assignments,
     help: 'Labels of the image, NAME=value, one per line',

@@ -1,3 +1,4 @@
+import { cacheOf } from '../docker/build-cache.js'
 import { buildImage, type Built } from '../docker/build.js'
 import { findOrigin, missingSubmodules } from '../docker/source.js'
 import { duration } from '../docker/text.js'
@@ -16,9 +17,10 @@ export type { Built } from '../docker/build.js'
 export async function build(context: StageContext, inputs: string): Promise<Built> {
   const { platform, settings, source, signal, log } = context
   const startedAt = platform.clock.now()
-  const [origin, missing] = await Promise.all([
+  const [origin, missing, cache] = await Promise.all([
     findOrigin(platform, settings.context),
     missingSubmodules(platform, settings.context),
+    cacheOf(platform, settings.cache, settings.image, signal),
   ])
   if (missing.length > 0) {
     const names = missing.join(', ')
@@ -35,6 +37,7 @@ export async function build(context: StageContext, inputs: string): Promise<Buil
       args: settings['build-args'],
       secrets: secretsOf(platform, settings['build-secrets']),
       ssh: settings['build-ssh'],
+      cache,
       inputs,
       // https://github.com/opencontainers/image-spec/blob/main/annotations.md
       labels: {

@@ -1,4 +1,5 @@
 import type { Built } from '../docker/build.js'
+import { cacheTag } from '../docker/build-cache.js'
 import { ownTag, severalBuildsTag, tagOfCommit } from '../docker/build-inputs.js'
 import type { Image } from '../docker/image.js'
 import { pushImage } from '../docker/push.js'
@@ -15,7 +16,7 @@ import { messageOf } from '../platform/error-message.js'
  * Throws a `Failure` (`push-failed`, `tool-missing`, `registry`), or the signal's reason.
  */
 export async function push(context: StageContext, built: Built): Promise<Image> {
-  const { platform, signal, log } = context
+  const { platform, settings, signal, log } = context
   const tag = await tagFor(context, built)
   if (tag !== built.tag) {
     log.say(
@@ -23,7 +24,19 @@ export async function push(context: StageContext, built: Built): Promise<Image> 
     )
   }
   await markSeveral(context, { ...built, tag })
-  return pushImage(platform, { ...built, tag }, log, signal)
+  const image = await pushImage(platform, { ...built, tag }, log, signal)
+  if (settings.cache === 'inline') await keepForCache(context, image)
+  return image
+}
+
+/** The next build begins from the layers of this image. */
+async function keepForCache({ platform, signal, log }: StageContext, image: Image): Promise<void> {
+  try {
+    await addTags(platform, image, [cacheTag], signal)
+  } catch (error) {
+    signal.throwIfAborted()
+    log.say(`the next build takes no layers from this image: ${messageOf(error)}`)
+  }
 }
 
 /**

@@ -1,0 +1,77 @@
+/** Where the layers of a build are kept, by option, builder and place. */
+import { describe, expect, test } from '@jest/globals'
+import { cacheOf, type CachePolicy } from '../../src/docker/build-cache.js'
+import { scripted } from '../support/scripted.js'
+
+const never = new AbortController().signal
+const github = { ACTIONS_RUNTIME_TOKEN: 't', ACTIONS_RESULTS_URL: 'https://results.example' }
+const own = 'Name: default\nDriver: docker\n'
+const container = 'Name: builder-1\nDriver: docker-container\nLast Activity: now\n'
+const old = '[["Backing Filesystem","extfs"]]'
+const containerd = '[["driver-type","io.containerd.snapshotter.v1"]]'
+
+const gha = 'type=gha,scope=ghcr.io/acme/shop'
+const ref = 'type=registry,ref=ghcr.io/acme/shop:buildcache'
+const all = 'mode=max,ignore-error=true'
+
+async function argumentsOf(
+  policy: CachePolicy,
+  env: Readonly<Record<string, string>>,
+  builder: string,
+  engine: string,
+) {
+  const { platform } = scripted(
+    [
+      { when: /^docker buildx inspect$/, stdout: builder, always: true },
+      { when: /^docker info /, stdout: engine, always: true },
+    ],
+    { env },
+  )
+  return cacheOf(platform, policy, 'ghcr.io/acme/shop', never)
+}
+
+describe('the cache of a build', () => {
+  test.each<[string, CachePolicy, object, string, string, string]>([
+    [
+      'on GitHub, with a builder that can',
+      'auto',
+      github,
+      container,
+      old,
+      `--cache-from ${gha} --cache-to ${gha},${all}`,
+    ],
+    ['on GitHub, with the engine of the runner', 'auto', github, own, old, ''],
+    [
+      'on GitHub, with the image store of containerd',
+      'auto',
+      github,
+      own,
+      containerd,
+      `--cache-from ${gha} --cache-to ${gha},${all}`,
+    ],
+    ['on GitHub, without buildx', 'auto', github, '', old, ''],
+    ['elsewhere', 'auto', {}, container, old, ''],
+    [
+      'in the registry',
+      'registry',
+      {},
+      container,
+      old,
+      `--cache-from ${ref} --cache-to ${ref},${all}`,
+    ],
+    ['in the image', 'inline', {}, own, old, `--cache-from ${ref} --cache-to type=inline`],
+    ['not taken', 'none', github, container, old, '--no-cache'],
+  ])('is right %s', async (_, policy, env, builder, engine, expected) => {
+    expect((await argumentsOf(policy, { ...env }, builder, engine)).join(' ')).toBe(expected)
+  })
+
+  test.each<[string, CachePolicy, object, string, string]>([
+    ['the registry', 'registry', {}, own, 'cache: "registry" needs another builder'],
+    ['GitHub', 'gha', github, own, 'cache: "gha" needs another builder'],
+    ["GitHub's cache elsewhere", 'gha', {}, container, 'cache: "gha" is GitHub\'s cache'],
+  ])('is refused where it cannot be: %s', async (_, policy, env, builder, sentence) => {
+    await expect(argumentsOf(policy, { ...env }, builder, old)).rejects.toMatchObject({
+      cause: { code: 'usage', sentence: expect.stringContaining(sentence) },
+    })
+  })
+})
