@@ -168,6 +168,20 @@ describe('the cause of failed tests', () => {
       '"python manage.py test" exited with code 127: /bin/sh: 1: pytest: not found',
       {},
     ],
+    [
+      'a check after tests that have logged an error and passed',
+      2,
+      `Traceback (most recent call last):\n  File "/app/orders/tests.py", line 2, in total\n    fail()\nValueError: expected\n\nRan 12 tests in 0.1s\n\nOK\nName  Cover\nTOTAL 71%\nCoverage failure: total of 71 is less than fail-under=90`,
+      '"python manage.py test" exited with code 2: Coverage failure: total of 71 is less than fail-under=90',
+      {},
+    ],
+    [
+      'a check of pytest beside tests that passed',
+      1,
+      'FAIL Required test coverage of 90% not reached. Total coverage: 71.00%\n======= 21 passed in 0.50s =======',
+      '"python manage.py test" exited with code 1: FAIL Required test coverage of 90% not reached. Total coverage: 71.00%',
+      {},
+    ],
     ['nothing said', 3, '', '"python manage.py test" exited with code 3', {}],
     [
       'killed',

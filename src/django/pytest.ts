@@ -15,7 +15,7 @@ interface Summary {
 }
 
 const part = /^=+ (.+?) =+$/
-const total = /^(?:=+ )?(no tests ran|\d+ [a-z][a-z ]*(?:, \d+ [a-z][a-z ]*)*) in [\d.]+s\b/
+export const total = /^(?:=+ )?(no tests ran|\d+ [a-z][a-z ]*(?:, \d+ [a-z][a-z ]*)*) in [\d.]+s\b/
 const titled = /^_+ (.*[^_ ].*) _+$/
 const place = /^(\S+\.py):(\d+):(?: .*)?$/
 const summed = /^(FAILED|ERROR|SUBFAIL\S*) (\S+\.py(?:::.+?)?)(?: - (.*))?$/

@@ -1,5 +1,5 @@
 import type { Annotation } from '../failure/failure.js'
-import { readPytest } from './pytest.js'
+import { readPytest, total } from './pytest.js'
 import { lastTraceback, ownFrame, plain, sentence } from './traceback.js'
 
 /** The result of a run of tests. */
@@ -37,6 +37,12 @@ const ended = /^(?:OK|FAILED|NO TESTS RAN)(?: \((.*)\))?$/
 export function readTests(lines: readonly string[]): TestReport | undefined {
   const clean = lines.map(plain)
   return readUnittest(clean) ?? readPytest(clean)
+}
+
+/** What came after the runner's last line: a command that checks something else. All, where no runner has ended. */
+export function afterTests(lines: readonly string[]): readonly string[] {
+  const end = lines.map(plain).findLastIndex((line) => ended.test(line) || total.test(line))
+  return lines.slice(end + 1)
 }
 
 /**

@@ -1,4 +1,10 @@
-import { inRepository, readTests, testAnnotations, type TestReport } from '../django/test-output.js'
+import {
+  afterTests,
+  inRepository,
+  readTests,
+  testAnnotations,
+  type TestReport,
+} from '../django/test-output.js'
 import { lastError, ownFrame, describeTraceback } from '../django/traceback.js'
 import { engineCause } from '../docker/client.js'
 import { entrypointOf, runInImage } from '../docker/run-tests.js'
@@ -132,7 +138,8 @@ function testCause(
   if (report?.run === 0)
     return cause(`"${shortened(command, 100)}" found no tests (exit code ${code})`)
 
-  const error = lastError(lines)
+  // What passing tests have logged is no cause.
+  const error = lastError(afterTests(lines))
   if (error !== undefined) {
     const frame = ownFrame(error)
     const file = frame === undefined ? undefined : inRepo(frame.file)
