@@ -3,18 +3,33 @@ import { inputsOf, ownTag } from '../../src/docker/build-inputs.js'
 import { scripted } from '../support/scripted.js'
 import { contextOf } from '../support/settings.js'
 
+const never = new AbortController().signal
+
 interface Told {
   readonly given?: Readonly<Record<string, string>>
   readonly files?: Readonly<Record<string, string>>
   readonly env?: Readonly<Record<string, string>>
   /** What git says of a folder in its repository. */
   readonly prefix?: string
+  /** What the engine runs on. */
+  readonly engine?: string
 }
 
-function hash({ given = {}, files = { Dockerfile: 'FROM python' }, env = {}, prefix = '' }: Told) {
+function hash({
+  given = {},
+  files = { Dockerfile: 'FROM python' },
+  env = {},
+  prefix = '',
+  engine,
+}: Told) {
   const git = { when: /^git .*--show-prefix$/, stdout: `${prefix}\n`, always: true } as const
-  const { platform } = scripted([git], { files, env })
-  return inputsOf(platform, contextOf(platform, given).settings)
+  const version = {
+    when: /^docker version /,
+    ...(engine === undefined ? { code: 1 } : { stdout: engine }),
+    always: true,
+  } as const
+  const { platform } = scripted([git, version], { files, env })
+  return inputsOf(platform, contextOf(platform, given).settings, never)
 }
 
 describe('the description of a build', () => {
@@ -31,8 +46,16 @@ describe('the description of a build', () => {
     ['content of the Dockerfile', {}, { files: { Dockerfile: 'FROM node' } }],
     ['folder of the repository', {}, { prefix: 'backend/' }],
     ['platform', {}, { env: { DOCKER_DEFAULT_PLATFORM: 'linux/arm64' } }],
+    ['engine', {}, { engine: 'linux/arm64' }],
   ])('differs when a %s differs', async (_, one, other) => {
     expect(await hash(one)).not.toBe(await hash(other))
+  })
+
+  test('is the same on every machine that builds for linux/amd64', async () => {
+    const told = await hash({})
+    expect(told).toBe(await hash({ engine: 'linux/amd64' }))
+    const env = { DOCKER_DEFAULT_PLATFORM: 'linux/amd64' }
+    expect(told).toBe(await hash({ env, engine: 'linux/arm64' }))
   })
 
   test('is the same for the same options in any order, and holds no value', async () => {
@@ -42,10 +65,14 @@ describe('the description of a build', () => {
   })
 
   test('needs no repository', async () => {
-    const { platform } = scripted([{ when: /--show-prefix$/, code: 128, always: true }], {
-      files: {},
-    })
-    const at = (context: string) => inputsOf(platform, contextOf(platform, { context }).settings)
+    const { platform } = scripted(
+      [{ when: /--show-prefix$|^docker version/, code: 128, always: true }],
+      {
+        files: {},
+      },
+    )
+    const at = (context: string) =>
+      inputsOf(platform, contextOf(platform, { context }).settings, never)
     expect(await at('a')).toBe(await at('./a/'))
     expect(await at('a')).not.toBe(await at('b'))
   })

@@ -15,7 +15,8 @@ const good: Readonly<Record<string, Line>> = {
   place: { when: /^git .*--show-prefix/, always: true },
   top: { when: /^git .*--show-toplevel/, stdout: '/shop\n' },
   status: { when: /^git .*status/ },
-  docker: { when: /^docker version/, stdout: docker },
+  docker: { when: /^docker version .*json/, stdout: docker },
+  engine: { when: /^docker version .*Arch/, stdout: 'linux/amd64' },
   buildx: { when: /^docker buildx version/, stdout: 'buildx v0.13.1' },
   kubectl: { when: /kubectl version --client/, stdout: kubectl },
   registry: lacks(sha),
@@ -45,8 +46,15 @@ async function examined(
   return { ...script, wrong }
 }
 
-const { platform: bare } = scripted([{ when: /--show-prefix/, always: true }], { files: {} })
-const ofThisBuild = await inputsOf(bare, contextOf(bare).settings)
+const { platform: bare } = scripted(
+  [
+    { when: /--show-prefix/, always: true },
+    { when: /^docker version /, code: 1 },
+  ],
+  { files: {} },
+)
+const ofBare = contextOf(bare)
+const ofThisBuild = await inputsOf(bare, ofBare.settings, ofBare.signal)
 
 const gone: Line = { when: /^git --version$/, code: 127 }
 const noHead: Line = { when: /rev-parse --verify/, code: 127 }

@@ -190,6 +190,7 @@ describe('an image for a build', () => {
     const lines = (hash: string): readonly Line[] => [
       { when: /^git .*rev-parse --verify/, stdout: `${head}\n`, always: true },
       { when: /^git .*(--show-prefix|--show-toplevel|status)/, always: true },
+      { when: /^docker version /, stdout: 'linux/amd64', always: true },
       ...Object.entries(tags).flatMap(([tag, labels]): Line[] => {
         const own = tag.replace('OWN', hash.slice(0, 12))
         const text = JSON.stringify({ Labels: labels }).replace('INPUTS', hash)

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { basename, dirname, join } from 'node:path'
 import type { Settings } from '../options/table.js'
 import type { Platform } from '../platform/platform.js'
+import { docker } from './client.js'
 import { gitIn } from './source.js'
 
 /** The label that holds `inputsOf`: a hash alone, since the values of build arguments may be secret. */
@@ -16,14 +17,16 @@ export const inputsLabel = 'io.github.django-rollout.inputs'
 export async function inputsOf(
   platform: Platform,
   settings: Pick<Settings, 'context' | 'file' | 'target' | 'build-args' | 'image-labels'>,
+  signal: AbortSignal,
 ): Promise<string> {
   const { context, target, 'build-args': args } = settings
   const labels = sorted(settings['image-labels'])
   const file = settings.file ?? join(context, 'Dockerfile')
-  const [contextPlace, filePlace, content] = await Promise.all([
+  const [contextPlace, filePlace, content, builtFor] = await Promise.all([
     placeOf(platform, context),
     placeOf(platform, dirname(file)),
     platform.files.read(file),
+    platformOf(platform, signal),
   ])
   const inputs = {
     context: contextPlace,
@@ -31,12 +34,23 @@ export async function inputsOf(
     content: content ?? '',
     target: target ?? '',
     args: sorted(args),
-    // What buildx builds for where it is set.
-    platform: platform.env['DOCKER_DEFAULT_PLATFORM'] ?? '',
+    platform: builtFor,
     // Without any, the hash is as it was before there was this option.
     ...(labels.length > 0 && { labels }),
   }
   return createHash('sha256').update(JSON.stringify(inputs)).digest('hex')
+}
+
+/** What buildx builds for: `linux/arm64`; empty for linux/amd64, which most registries and clusters mean. */
+async function platformOf(platform: Platform, signal: AbortSignal): Promise<string> {
+  const usual = 'linux/amd64'
+  const given = platform.env['DOCKER_DEFAULT_PLATFORM'] ?? ''
+  if (given !== '') return given === usual ? '' : given
+  const format = '{{.Server.Os}}/{{.Server.Arch}}'
+  const { code, stdout } = await docker(platform, ['version', '--format', format], { signal })
+  const own = stdout.trim()
+  // An engine that does not answer builds nothing.
+  return code !== 0 || own === usual ? '' : own
 }
 
 function sorted(given: Readonly<Record<string, string>>): readonly (readonly string[])[] {

@@ -36,8 +36,8 @@ export interface BuildLookup {
 export async function lookForBuild(
   context: Pick<ReleaseContext, 'platform' | 'settings' | 'source' | 'signal'>,
 ): Promise<BuildLookup> {
-  const { platform, settings, source } = context
-  const inputs = await inputsOf(platform, settings)
+  const { platform, settings, source, signal } = context
+  const inputs = await inputsOf(platform, settings, signal)
   const found = await ofBuild(context, source.tag, inputs)
   if (found.is !== 'another build') return { lookup: found, source, inputs }
   const tag = ownTag(source.tag, inputs)
