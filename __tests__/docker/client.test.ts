@@ -33,6 +33,16 @@ describe('it is known whether docker works at all', () => {
       'permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock: Post "http://%2Fvar%2Frun%2Fdocker.sock/v1.50/images/a/push?tag=b": dial unix /var/run/docker.sock: connect: permission denied',
       "no permission for the Docker engine's socket at unix:///var/run/docker.sock",
     ],
+    [
+      1,
+      'ERROR: failed to receive status: rpc error: code = Unavailable desc = error reading from server: EOF',
+      'the Docker engine ended meanwhile',
+    ],
+    [
+      125,
+      'time="2026-01-01T00:00:00Z" level=error msg="error waiting for container: unexpected EOF"',
+      'the Docker engine ended meanwhile',
+    ],
   ])('which it does not when it exits with %d: %s', (code, stderr, sentence) => {
     expect(engineCause('build', { code, stdout: '', stderr })).toMatchObject({
       code: 'tool-missing',

@@ -72,10 +72,8 @@ export async function buildImage(
   if (code !== 0) {
     const failure = log.failure()
     // What a RUN prints may be about another engine.
-    const problem =
-      failure.instruction === undefined
-        ? engineCause('build', { code, stdout: '', stderr: last.join('\n') })
-        : undefined
+    const own = last.filter((line) => failure.instruction === undefined || /^ERROR: /.test(line))
+    const problem = engineCause('build', { code, stdout: '', stderr: own.join('\n') })
     fail(problem ?? buildCause(dockerfile, failure, await platform.files.read(dockerfile)))
   }
   const id = await idInEngine(platform, name, signal)

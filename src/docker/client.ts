@@ -72,6 +72,16 @@ export function engineCause(forWhat: string, finished: Finished): Cause | undefi
   ) {
     return cause(`no Docker engine answers${at}`, 'Start the engine, or set DOCKER_HOST')
   }
+  if (
+    /waiting for container: unexpected EOF|rpc error: code = Unavailable .*(EOF|transport is closing)/.test(
+      text,
+    )
+  ) {
+    return cause(
+      'the Docker engine ended meanwhile',
+      'Run it again when the engine is up; it may have been restarted or have had no memory left',
+    )
+  }
   return undefined
 }
 

@@ -197,7 +197,7 @@ export function someOf<const T extends string>(...of: readonly T[]): Reader<read
     const given = words(value) as readonly string[]
     const wrong = given.find((word) => !(of as readonly string[]).includes(word))
     return wrong === undefined
-      ? (given as readonly T[])
+      ? [...new Set(given as readonly T[])]
       : new Problem(`has "${wrong}"; it takes ${of.join(' and ')}`)
   })
 }
