@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import type { Built } from '../../src/docker/build.js'
+import { Failure } from '../../src/failure/failure.js'
 import { pushImage } from '../../src/docker/push.js'
 import { addTags, findImage, lookUp, originOf, type Lookup } from '../../src/docker/registry.js'
 import { hostOf, pathOf, registryErrorOf } from '../../src/docker/registry-errors.js'
@@ -188,6 +189,8 @@ describe('more tags', () => {
 })
 
 describe('pushing', () => {
+  /** The login may write, and not read. */
+  const unread = refuses(digest, 403)
   const tag: Line = { when: new RegExp(`^docker image tag ${built.id} ghcr\\.io/acme/shop:a$`) }
   const push = (stderr: string, code = 1, stdout = begun): Line => ({
     when: /^docker push ghcr\.io\/acme\/shop:a$/,
@@ -206,13 +209,35 @@ ac771c3324ed: Mounted from acme/base
 a: digest: ${digest} size: 1575`
 
   test('sends the very image that was built, and returns its digest', async () => {
-    const { platform, ran } = scripted([tag, push('', 0, taken)])
+    const { platform, ran } = scripted([tag, push('', 0, taken), unread])
     const stageLog = notebook()
     expect(await pushImage(platform, built, stageLog, never)).toEqual(image)
     expect(stageLog.lines).toEqual([
       'pushed ghcr.io/acme/shop:a: 1 of 3 layers sent, 2 already there',
     ])
-    expect(ran).toHaveLength(2)
+    expect(ran.slice(0, 2)).toEqual([
+      expect.stringContaining('docker image tag'),
+      'docker push ghcr.io/acme/shop:a',
+    ])
+  })
+
+  test.each([
+    ['the engine knows by its configuration', 'id', 'pushed'],
+    ['the engine knows by its digest', 'digest', 'pushed'],
+    ['is another one than the one that was built', 'other', 'push-failed'],
+  ])('compares what the registry has, which %s', async (_, known, expected) => {
+    const { digest, id, lines } = imageWith({})
+    const ids: Readonly<Record<string, string>> = { id, digest, other: built.id }
+    const pushed = `a: digest: ${digest} size: 1575`
+    const anyTag: Line = { when: /^docker image tag sha256:\S+ ghcr\.io\/acme\/shop:a$/ }
+    const { platform } = scripted([anyTag, push('', 0, pushed), ...lines])
+    const ended = pushImage(platform, { ...built, id: ids[known] ?? '' }, notebook(), never)
+    expect(
+      await ended.then(
+        () => 'pushed',
+        (error: unknown) => (error instanceof Failure ? error.cause.code : error),
+      ),
+    ).toBe(expected)
   })
 
   test('asks the registry for a digest that docker does not print', async () => {
@@ -225,7 +250,7 @@ a: digest: ${digest} size: 1575`
     const { platform, slept } = scripted([
       ...[tag, push(gateway), tag, push(gateway)],
       // Another build has moved it meanwhile.
-      ...[tag, push('', 0, taken)],
+      ...[tag, push('', 0, taken), unread],
     ])
     const stageLog = notebook()
     expect(await pushImage(platform, built, stageLog, never)).toEqual(image)

@@ -13,6 +13,7 @@ test('an image that was built and tested gets its tag, and is known by its diges
   const { platform } = scripted([
     { when: new RegExp(`^docker image tag ${built.id} ghcr.io/acme/shop:a$`) },
     { when: /^docker push ghcr.io\/acme\/shop:a$/, stdout: `a: digest: ${digest} size: 1575` },
+    refuses(digest, 403),
   ])
   const image = await push(contextOf(platform).with({ log: notebook() }), built)
   expect(pinned(image)).toBe(`ghcr.io/acme/shop:a@${digest}`)

@@ -7,7 +7,12 @@ function digestOf(text: string): string {
 }
 
 /** An image by its configuration: its digest, and the answers to who reads it by that. */
-export function imageWith(config: object): { readonly digest: string; readonly lines: Line[] } {
+export function imageWith(config: object): {
+  readonly digest: string
+  /** By which the engine knows it. */
+  readonly id: string
+  readonly lines: Line[]
+} {
   const blob = JSON.stringify({ config })
   const manifest = JSON.stringify({ schemaVersion: 2, config: { digest: digestOf(blob) } })
   const digest = digestOf(manifest)
@@ -18,6 +23,7 @@ export function imageWith(config: object): { readonly digest: string; readonly l
   })
   return {
     digest,
+    id: digestOf(blob),
     lines: [at(`manifests/${digest}`, manifest), at(`blobs/${digestOf(blob)}`, blob)],
   }
 }

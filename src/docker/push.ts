@@ -5,7 +5,7 @@ import type { Finished, Platform } from '../platform/platform.js'
 import type { Built } from './build.js'
 import { docker, engineCause, reasonOf } from './client.js'
 import type { Image } from './image.js'
-import { findImage } from './registry.js'
+import { configDigestOf, findImage } from './registry.js'
 import { plain } from './text.js'
 import { hostOf, loginHint, registryErrorOf } from './registry-errors.js'
 
@@ -57,14 +57,24 @@ export async function pushImage(
   stageLog.say(`pushed ${name}: ${pushed.layers.progress}`)
 
   const { digest } = pushed.layers
-  if (digest !== undefined) return { repository, tag, digest }
-  return (
-    (await findImage(platform, repository, tag, signal)) ??
-    fail({
+  const image =
+    digest === undefined
+      ? await findImage(platform, repository, tag, signal)
+      : { repository, tag, digest }
+  if (image === undefined)
+    return fail({
       code: 'push-failed',
       sentence: `push: ${hostOf(repository)} accepted ${name}, but does not have it`,
     })
-  )
+  // The id of an image is its configuration's digest, or its own in the image store of containerd.
+  const config = await configDigestOf(platform, image, signal)
+  if (config !== undefined && ![config, image.digest].includes(id))
+    return fail({
+      code: 'push-failed',
+      sentence: `push: ${name} is another image than the one that was built and tested: something moved this tag in the engine at the same time`,
+      hint: 'Run it again; builds of one commit on one engine with other inputs need a "tag" each',
+    })
+  return image
 }
 
 /** Reads what `docker push` writes where there is no terminal: a line for each change of a layer. */

@@ -135,6 +135,16 @@ async function readManifest(
   return { digest, type, text, content }
 }
 
+/** Returns the digest of an image's configuration; `undefined` where the registry does not let it be read. */
+export async function configDigestOf(
+  platform: Platform,
+  { repository, digest }: Image,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const manifest = await readManifest(platform, repository, digest, signal)
+  return 'content' in manifest ? manifest.content.config?.digest : undefined
+}
+
 /** Reads what a registry has at a path below the repository. */
 async function readContent(
   platform: Platform,
