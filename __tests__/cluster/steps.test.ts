@@ -280,6 +280,42 @@ RUN --mount=type=ssh,required=true test -S "$SSH_AUTH_SOCK"
   })
 })
 
+describe('the cache of a build', () => {
+  const dockerfile = `ARG PYTHON_IMAGE=python:3.13-slim
+FROM \${PYTHON_IMAGE}
+RUN head -c 8 /dev/urandom | od -x >/made
+`
+  const docker = (...args: readonly string[]) => must('docker', args, { env: stack.env })
+  async function made(options: Readonly<Record<string, string>>) {
+    await shop.commit('Built again', { 'cache.Dockerfile': dockerfile, again: JSON.stringify(options) })
+    const built = await build({ file: 'cache.Dockerfile', ...options })
+    expect(built.report).toMatchObject({ result: 'done' })
+    return {
+      layer: await docker('run', '--rm', `${shop.image}:${built.report.tag}`, 'cat', '/made'),
+      output: built.output,
+    }
+  }
+
+  test('is the image that was pushed, with "inline", and nothing with "none"', async () => {
+    const first = await made({ cache: 'inline', push: 'true' })
+    const list = await fetch(`http://${stack.registry}/v2/${shop.namespace}/shop/tags/list`)
+    expect(await list.json()).toMatchObject({ tags: expect.arrayContaining(['buildcache']) })
+
+    const next = await made({ cache: 'inline' })
+    expect(next.output).toContain(`importing cache manifest from ${shop.image}:buildcache`)
+    expect(next.layer).toBe(first.layer)
+    expect((await made({ cache: 'none' })).layer).not.toBe(first.layer)
+  })
+
+  test('that the builder cannot write is refused before the build', async () => {
+    expect((await build({ cache: 'registry', file: 'cache.Dockerfile' })).report.cause).toMatchObject({
+      code: 'usage',
+      sentence: expect.stringContaining('needs another builder'),
+      hint: expect.stringContaining('docker/setup-buildx-action'),
+    })
+  })
+})
+
 describe('django-rollout.yml', () => {
   test('sets the options that are not given', async () => {
     const { image, namespace } = shop
