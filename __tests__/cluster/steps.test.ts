@@ -280,6 +280,15 @@ RUN --mount=type=ssh,required=true test -S "$SSH_AUTH_SOCK"
   })
 })
 
+test('tests that hang are ended, with the place where they were', async () => {
+  await shop.commit('A hang', { 'hang.py': 'import time\n\n\ndef wait():\n    time.sleep(999)\n\n\nwait()\n' })
+  const hung = await runTests({ 'test-command': 'python hang.py', 'test-services': '', 'test-timeout': '5s' })
+  expect(hung.report.cause).toMatchObject({
+    code: 'tests-failed',
+    sentence: 'tests: not finished after 5 s; they were in hang.py:5 (wait)',
+  })
+})
+
 describe('the cache of a build', () => {
   const dockerfile = `ARG PYTHON_IMAGE=python:3.13-slim
 FROM \${PYTHON_IMAGE}

@@ -84,7 +84,7 @@ describe('the tests', () => {
         `^docker run --rm --init --name ${box} ${labels} --env-file /private/env --entrypoint /bin/sh ${built.id} -c pytest -q "a b"$`,
       ),
     )
-    expect(written['/private/env']).toBe('PYTHONUNBUFFERED=1\nA=x y\nB=$HOME\n')
+    expect(written['/private/env']).toBe('PYTHONUNBUFFERED=1\nPYTHONFAULTHANDLER=1\nA=x y\nB=$HOME\n')
     expect(stageLog.lines).toContain('> Ran 2 tests in 0.1s')
     expect(stageLog.lines.at(-1)).toBe('2 tests passed in 0 s')
   })
@@ -306,7 +306,8 @@ describe('no container is left behind', () => {
 
   it('after the timeout, which is reported with the last line', async () => {
     const hanging = run({ stderr: 'test_login ...\n\n', hangs: true })
-    const { platform, ran } = scripted([entrypoint, hanging, ...leftovers])
+    const asked = { when: /^docker exec / }
+    const { platform, ran } = scripted([entrypoint, hanging, asked, ...leftovers])
     const error = await test(
       contextOf(platform, { 'test-timeout': '30m' }),
       notebook(),
@@ -319,6 +320,32 @@ describe('no container is left behind', () => {
       },
     })
     expect(ran).toContain('docker network rm n1')
+  })
+
+  it('after the timeout, which is reported with the place where Python was', async () => {
+    const where = [
+      'Fatal Python error: Aborted',
+      '',
+      'Thread 0x00007f01 (most recent call first):',
+      '  File "/app/orders/processing.py", line 9 in work',
+      '',
+      'Current thread 0x00007f02 (most recent call first):',
+      '  File "/usr/local/lib/python3.13/socket.py", line 719 in readinto',
+      '  File "/app/orders/tests.py", line 41 in test_login',
+      '  File "/app/manage.py", line 9 in <module>',
+    ].join('\n')
+    const hanging = run({ stderr: `test_login ...\n${where}`, hangs: true })
+    const asked = { when: /^docker exec django-rollout-test-\S+ \/bin\/sh -c kill -ABRT -1$/ }
+    const { platform } = scripted([entrypoint, hanging, asked, ...leftovers], { files })
+    await expect(
+      test(contextOf(platform, { 'test-timeout': '30m' }), notebook(), built),
+    ).rejects.toMatchObject({
+      cause: {
+        code: 'tests-failed',
+        sentence: 'tests: not finished after 30 min; they were in orders/tests.py:41 (test_login)',
+        annotations: [{ file: 'orders/tests.py', line: 41, title: 'The tests hang' }],
+      },
+    })
   })
 
   it('or it is named in a warning', async () => {

@@ -39,6 +39,36 @@ export function readTests(lines: readonly string[]): TestReport | undefined {
   return readUnittest(clean) ?? readPytest(clean)
 }
 
+/** Where a thread of Python was: as its fault handler writes it. */
+export interface Place {
+  readonly file: string
+  readonly line: number
+  readonly name: string
+}
+
+/**
+ * Returns where tests were that have been ended by SIGABRT: the innermost place in a file of the project, of the main
+ * thread if it has one. `undefined` where no Python has said it.
+ */
+export function placeOfHang(
+  lines: readonly string[],
+  isOwn: (file: string) => boolean,
+): Place | undefined {
+  const said = lines.map(plain)
+  const begin = said.findLastIndex((line) => line === 'Fatal Python error: Aborted')
+  if (begin < 0) return undefined
+  const stacks: { isMain: boolean; own: Place[] }[] = []
+  for (const line of said.slice(begin)) {
+    const thread = /^(Current thread|Thread) 0x[0-9a-f]+ .*\(most recent call first\):$/.exec(line)
+    if (thread) stacks.push({ isMain: thread[1] === 'Current thread', own: [] })
+    const [, file, at, name] = /^ {2}File "(.+)", line (\d+) in (.+)$/.exec(line) ?? []
+    if (file !== undefined && name !== undefined && isOwn(file))
+      stacks.at(-1)?.own.push({ file, line: Number(at), name })
+  }
+  const known = stacks.filter(({ own }) => own.length > 0)
+  return (known.find(({ isMain }) => isMain) ?? known[0])?.own[0]
+}
+
 /** What came after the runner's last line: a command that checks something else. All, where no runner has ended. */
 export function afterTests(lines: readonly string[]): readonly string[] {
   const end = lines.map(plain).findLastIndex((line) => ended.test(line) || total.test(line))

@@ -22,6 +22,8 @@ export interface TestPlan {
   readonly run: string
   /** The caller ends it after this time, in ms. */
   readonly timeout: number
+  /** Aborted when the time is over, a moment before the end: Pythons say then where they are. */
+  readonly late?: AbortSignal
   /** Overrides the variables of the services. */
   readonly env: Readonly<Record<string, string>>
 }
@@ -49,7 +51,7 @@ export async function runInImage(
       plan.services.length === 0 ? {} : await startServices(context, box, plan.services, password)
     // In a file: every user of the machine can read arguments.
     const envFile = join(folder, 'env')
-    const env = { PYTHONUNBUFFERED: '1', ...found, ...plan.env }
+    const env = { PYTHONUNBUFFERED: '1', PYTHONFAULTHANDLER: '1', ...found, ...plan.env }
     await platform.files.writePrivate(
       envFile,
       Object.entries(env)
@@ -73,12 +75,22 @@ export async function runInImage(
       ...words,
     ]
     log.waiting(`running ${shortened(typeof command === 'string' ? command : program, 100)}`)
+    plan.late?.addEventListener('abort', () => void askWhere(platform, box.name, signal), {
+      once: true,
+    })
     return (await docker(platform, args, { signal, onLine })).code
   } finally {
     log.waiting(undefined)
     await removeBox(platform, box, log)
     await platform.files.remove(folder)
   }
+}
+
+/** All processes of the container get SIGABRT, at which Python's fault handler writes the stack of each thread. */
+async function askWhere(platform: Platform, container: string, signal: AbortSignal): Promise<void> {
+  const kill = ['/bin/sh', '-c', 'kill -ABRT -1']
+  // It is for the report only: the container ends in any case.
+  await docker(platform, ['exec', container, ...kill], { signal }).catch(() => undefined)
 }
 
 /** Returns the entrypoint of an image that has one, as one line. */

@@ -1,6 +1,7 @@
 import {
   afterTests,
   inRepository,
+  placeOfHang,
   readTests,
   testAnnotations,
   type TestReport,
@@ -11,7 +12,7 @@ import { entrypointOf, runInImage } from '../docker/run-tests.js'
 import { duration, plain, shortened, errorLine } from '../docker/text.js'
 import { fail, type Annotation, type Cause } from '../failure/failure.js'
 import { Last } from '../platform/lines.js'
-import { TimeOver, withTimeout } from '../platform/time.js'
+import { withGracePeriod, withTimeout } from '../platform/time.js'
 import type { Built } from './build.js'
 import { logWarning, toRepo, type StageContext } from './context.js'
 
@@ -20,6 +21,8 @@ const most = { count: 20_000, letters: 32 * 1024 * 1024 }
 
 /** Lines of a failure's log. */
 const shownLines = 40
+/** For what tests say of where they hang. */
+const lastWordsMs = 2_000
 
 /**
  * Runs the tests in a container of the built image, before it is available to others. Bypasses the image's
@@ -44,14 +47,15 @@ export async function test(
 
   const last = new Last<string>(most, (line) => line.length)
   const timeout = settings['test-timeout']
-  const run = (either: AbortSignal): Promise<number> =>
+  const run = (late: AbortSignal, end: AbortSignal): Promise<number> =>
     runInImage(
-      context.with({ signal: either }),
+      context.with({ signal: AbortSignal.any([signal, end]) }),
       {
         built,
         command,
         run: context.holder.id,
         timeout,
+        late,
         services: settings['test-services'],
         env: settings['test-env'],
       },
@@ -60,11 +64,20 @@ export async function test(
         last.push(line)
       },
     )
-  const code = await withTimeout(platform.clock, timeout, signal, run).catch((error: unknown) =>
-    error instanceof TimeOver && !signal.aborted ? error : Promise.reject(error as Error),
-  )
+  const code = await withTimeout(platform.clock, timeout, signal, async (late) => {
+    const isLate = () => late.aborted && !signal.aborted
+    try {
+      const ended = await withGracePeriod(platform.clock, lastWordsMs, late, (end) =>
+        run(late, end),
+      )
+      return isLate() ? 'late' : ended
+    } catch (error) {
+      if (isLate()) return 'late'
+      throw error
+    }
+  })
   const lines = last.all
-  if (code instanceof TimeOver) return fail(notInTime(timeout, lines))
+  if (code === 'late') return fail(notInTime(context, lines))
 
   const report = readTests(lines)
   if (report) onReport(inRepository(report, toRepo(context)))
@@ -82,14 +95,27 @@ function passed(report: TestReport | undefined, ms: number): string {
   return `${report.run} ${report.run === 1 ? 'test' : 'tests'} passed in ${duration(ms)}${skipped}`
 }
 
-function notInTime(timeout: number, lines: readonly string[]): Cause {
+function notInTime(context: StageContext, lines: readonly string[]): Cause {
+  const inRepo = toRepo(context)
+  const place = placeOfHang(lines, (file) => inRepo(file) !== undefined)
+  const file = place && inRepo(place.file)
   const last = lines.findLast((line) => plain(line).trim() !== '')
-  const after = last === undefined ? 'there was no output' : `the last line was "${oneLine(last)}"`
+  const after =
+    place && file !== undefined
+      ? `they were in ${file}:${place.line} (${place.name})`
+      : last === undefined
+        ? 'there was no output'
+        : `the last line was "${oneLine(last)}"`
+  const sentence = `tests: not finished after ${duration(context.settings['test-timeout'])}; ${after}`
   return {
     code: 'tests-failed',
-    sentence: `tests: not finished after ${duration(timeout)}; ${after}`,
+    sentence,
     hint: 'Raise "test-timeout", or look for a test that hangs',
     logs: [{ lines: lines.slice(-shownLines) }],
+    ...(place &&
+      file !== undefined && {
+        annotations: [{ file, line: place.line, title: 'The tests hang', message: sentence }],
+      }),
   }
 }
 
