@@ -1,6 +1,6 @@
 /** The parts of a release as commands of their own: what one tells the next takes. */
 import { createHash, generateKeyPairSync } from 'node:crypto'
-import { writeFile } from 'node:fs/promises'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -278,6 +278,22 @@ RUN --mount=type=ssh,required=true test -S "$SSH_AUTH_SOCK"
       hint: 'Set "build-ssh": default, or id=path',
     })
   })
+})
+
+test('files of the tests are copied, also where they fail', async () => {
+  await shop.commit('Reports', { 'README.md': 'Reports\n' })
+  const failed = await runTests({
+    'test-command': 'mkdir /tmp/reports && echo "<testsuite/>" >/tmp/reports/junit.xml && exit 1',
+    'test-services': '',
+    'test-files': '/tmp/reports\nmanage.py\nnone.xml',
+  })
+  expect(failed.report).toMatchObject({
+    result: 'failed',
+    cause: { code: 'tests-failed' },
+    warnings: ['test-files: the tests have not written none.xml'],
+  })
+  expect(await readFile(join(shop.folder, 'reports/junit.xml'), 'utf8')).toBe('<testsuite/>\n')
+  await rm(join(shop.folder, 'reports'), { recursive: true })
 })
 
 test('tests that hang are ended, with the place where they were', async () => {

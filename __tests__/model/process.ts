@@ -72,6 +72,7 @@ export class Process {
         link: () => Promise.resolve(undefined),
         list: () => Promise.resolve([]),
         linkTo: () => Promise.resolve(),
+        makeFolder: () => Promise.resolve(),
         writeProgram: () => Promise.resolve(),
         privateFolder: () => Promise.resolve('/private'),
         socketFolder: () => Promise.resolve('/private'),

@@ -61,6 +61,7 @@ test('deploy takes all options of release except those for build and tests, and 
     'test-command',
     'test-services',
     'test-env',
+    'test-files',
     'test-timeout',
   ])
 })

@@ -84,7 +84,9 @@ describe('the tests', () => {
         `^docker run --rm --init --name ${box} ${labels} --env-file /private/env --entrypoint /bin/sh ${built.id} -c pytest -q "a b"$`,
       ),
     )
-    expect(written['/private/env']).toBe('PYTHONUNBUFFERED=1\nPYTHONFAULTHANDLER=1\nA=x y\nB=$HOME\n')
+    expect(written['/private/env']).toBe(
+      'PYTHONUNBUFFERED=1\nPYTHONFAULTHANDLER=1\nA=x y\nB=$HOME\n',
+    )
     expect(stageLog.lines).toContain('> Ran 2 tests in 0.1s')
     expect(stageLog.lines.at(-1)).toBe('2 tests passed in 0 s')
   })
@@ -125,6 +127,23 @@ describe('the tests', () => {
     expect(ours).toMatch(new RegExp(`--network ${box} `))
     // Of all commands only the servers' own have the password, which ends with them.
     expect(ours).not.toContain(password)
+  })
+
+  it('leave files, which are copied when the container has ended, and a warning for those that are missing', async () => {
+    const { platform, ran } = scripted([
+      entrypoint,
+      run({ stderr: passed }),
+      { when: /^docker image inspect --format \{\{\.Config\.WorkingDir\}\}/, stdout: '/app\n' },
+      { when: /^docker cp \S+:\/app\/reports\/junit\.xml reports\/$/ },
+      { when: /^docker cp \S+:\/tmp\/coverage \.\/$/, code: 1, stderr: 'no such file' },
+      ...tidy,
+    ])
+    const warnings: string[] = []
+    const given = { 'test-files': 'reports/junit.xml\n/tmp/coverage/' }
+    const context = contextOf(platform, given).with({ warn: (sentence) => warnings.push(sentence) })
+    await test(context, notebook(), built)
+    expect(warnings).toEqual(['test-files: the tests have not written /tmp/coverage'])
+    expect(ran.find((command) => command.startsWith('docker run'))).not.toContain('--rm')
   })
 
   it('are replaced by a warning when there is no test command', async () => {

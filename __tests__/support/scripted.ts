@@ -139,6 +139,7 @@ export function scripted(
       return Promise.resolve()
     },
     write: () => Promise.resolve(),
+    makeFolder: () => Promise.resolve(),
     remove: () => Promise.resolve(),
   }
   const network = { request: () => Promise.reject(new Error('no network here')) }

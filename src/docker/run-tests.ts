@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { join } from 'node:path/posix'
+import { dirname, isAbsolute, join, resolve } from 'node:path/posix'
 import type { Platform } from '../platform/platform.js'
 import type { Built } from './build.js'
 import { docker } from './client.js'
@@ -24,22 +24,30 @@ export interface TestPlan {
   readonly timeout: number
   /** Aborted when the time is over, a moment before the end: Pythons say then where they are. */
   readonly late?: AbortSignal
+  /** What to copy when the container has ended: a path from its working folder to the same one from ours, an absolute one into ours. */
+  readonly files?: readonly string[]
   /** Overrides the variables of the services. */
   readonly env: Readonly<Record<string, string>>
 }
 
+export interface Ran {
+  /** Docker's exit code: that of the command, or 125 to 127 when it could not be started. */
+  readonly code: number
+  /** Those of the files that could not be copied. */
+  readonly missing: readonly string[]
+}
+
 /**
- * Runs a command in a temporary container of a built image, with temporary servers beside it. Resolves with
- * docker's exit code: that of the command, or 125 to 127 when it could not be started. Always removes containers,
+ * Runs a command in a temporary container of a built image, with temporary servers beside it. Always removes containers,
  * network and files at the end. Throws what `startServices` throws, and the signal's reason.
  */
 export async function runInImage(
   context: TestContext,
   plan: TestPlan,
   onLine: (line: string) => void,
-): Promise<number> {
+): Promise<Ran> {
   const { platform, log, signal } = context
-  const { command } = plan
+  const { command, files = [] } = plan
   const [program = '', ...words] =
     typeof command === 'string' ? ['/bin/sh', '-c', command] : command
   const box = newBox(platform, `django-rollout-test-${randomBytes(6).toString('hex')}`, plan)
@@ -60,7 +68,8 @@ export async function runInImage(
     )
     const args = [
       'run',
-      '--rm',
+      // Else it is removed with the box, after the files are copied.
+      ...(files.length === 0 ? ['--rm'] : []),
       '--init',
       '--name',
       box.name,
@@ -78,12 +87,34 @@ export async function runInImage(
     plan.late?.addEventListener('abort', () => void askWhere(platform, box.name, signal), {
       once: true,
     })
-    return (await docker(platform, args, { signal, onLine })).code
+    const { code } = await docker(platform, args, { signal, onLine })
+    const missing = files.length === 0 ? [] : await copyFiles(context, box.name, plan.built, files)
+    return { code, missing }
   } finally {
     log.waiting(undefined)
     await removeBox(platform, box, log)
     await platform.files.remove(folder)
   }
+}
+
+/** Returns those that are not there. */
+async function copyFiles(
+  { platform, signal }: TestContext,
+  container: string,
+  { id }: Built,
+  files: readonly string[],
+): Promise<readonly string[]> {
+  const format = ['--format', '{{.Config.WorkingDir}}']
+  const image = await docker(platform, ['image', 'inspect', ...format, id], { signal })
+  const home = image.stdout.trim() || '/'
+  const missing: string[] = []
+  for (const file of files) {
+    const folder = isAbsolute(file) ? '.' : dirname(file)
+    await platform.files.makeFolder(folder)
+    const args = ['cp', `${container}:${resolve(home, file)}`, `${folder}/`]
+    if ((await docker(platform, args, { signal })).code !== 0) missing.push(file)
+  }
+  return missing
 }
 
 /** All processes of the container get SIGABRT, at which Python's fault handler writes the stack of each thread. */

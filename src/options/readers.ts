@@ -178,6 +178,15 @@ export const quantities = reader<Readonly<Record<string, string>>>(
   },
 )
 
+/** Paths, one per line, without a slash at the end. */
+export const paths = reader<readonly string[]>({ is: 'list' }, (value) => {
+  const given = lines(value) as readonly string[]
+  const wrong = given.find((path) => path.split('/').includes('..'))
+  return wrong === undefined
+    ? given.map((path) => path.replace(/(?<=.)\/+$/, ''))
+    : new Problem(`has "${wrong}"; it takes no path above a folder`)
+})
+
 /** `a`, `a or b`, `a, b or c` */
 function choices(of: readonly string[]): string {
   return [of.slice(0, -1).join(', '), ...of.slice(-1)].filter((part) => part !== '').join(' or ')

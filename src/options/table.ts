@@ -34,6 +34,7 @@ import {
   lines,
   objectName,
   oneOf,
+  paths,
   quantities,
   secretAssignments,
   someOf,
@@ -240,6 +241,14 @@ export const table = {
     default: '',
     group: 'tests',
     on: [...testing, 'plan'],
+  }),
+  'test-files': option({
+    read: paths,
+    help: 'Files and folders that the tests write, copied here also when tests fail, one per line: a path from WORKDIR of the image keeps its folders, an absolute one loses them',
+    example: 'coverage.xml',
+    default: '',
+    group: 'tests',
+    on: testing,
   }),
   'test-timeout': option({
     read: someTime,

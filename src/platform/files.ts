@@ -55,6 +55,9 @@ export function realFiles(env: Platform['env']): Files {
       await mkdir(dirname(path), { recursive: true })
       await writeFile(path, text)
     },
+    makeFolder: async (path) => {
+      await mkdir(path, { recursive: true })
+    },
     remove: (path) => rm(path, { recursive: true, force: true }),
   }
 }

@@ -92,6 +92,8 @@ export interface Files {
   writePrivate(path: string, text: string): Promise<void>
   /** Writes or replaces an ordinary file. */
   write(path: string, text: string): Promise<void>
+  /** Makes a folder, and those above it; nothing happens when it is there. */
+  makeFolder(path: string): Promise<void>
   /** Removes a file or a folder with all in it; nothing happens when it is not there. */
   remove(path: string): Promise<void>
 }

@@ -47,7 +47,7 @@ export async function test(
 
   const last = new Last<string>(most, (line) => line.length)
   const timeout = settings['test-timeout']
-  const run = (late: AbortSignal, end: AbortSignal): Promise<number> =>
+  const run = (late: AbortSignal, end: AbortSignal) =>
     runInImage(
       context.with({ signal: AbortSignal.any([signal, end]) }),
       {
@@ -57,6 +57,7 @@ export async function test(
         timeout,
         late,
         services: settings['test-services'],
+        files: settings['test-files'],
         env: settings['test-env'],
       },
       (line) => {
@@ -64,7 +65,7 @@ export async function test(
         last.push(line)
       },
     )
-  const code = await withTimeout(platform.clock, timeout, signal, async (late) => {
+  const ran = await withTimeout(platform.clock, timeout, signal, async (late) => {
     const isLate = () => late.aborted && !signal.aborted
     try {
       const ended = await withGracePeriod(platform.clock, lastWordsMs, late, (end) =>
@@ -77,7 +78,9 @@ export async function test(
     }
   })
   const lines = last.all
-  if (code === 'late') return fail(notInTime(context, lines))
+  if (ran === 'late') return fail(notInTime(context, lines))
+  const { code, missing } = ran
+  for (const file of missing) logWarning(context, `test-files: the tests have not written ${file}`)
 
   const report = readTests(lines)
   if (report) onReport(inRepository(report, toRepo(context)))
