@@ -282,6 +282,7 @@ RUN --mount=type=ssh,required=true test -S "$SSH_AUTH_SOCK"
 
 test('files of the tests are copied, also where they fail', async () => {
   await shop.commit('Reports', { 'README.md': 'Reports\n' })
+  await build()
   const failed = await runTests({
     'test-command': 'mkdir /tmp/reports && echo "<testsuite/>" >/tmp/reports/junit.xml && exit 1',
     'test-services': '',
@@ -298,6 +299,7 @@ test('files of the tests are copied, also where they fail', async () => {
 
 test('tests that hang are ended, with the place where they were', async () => {
   await shop.commit('A hang', { 'hang.py': 'import time\n\n\ndef wait():\n    time.sleep(999)\n\n\nwait()\n' })
+  await build()
   const hung = await runTests({ 'test-command': 'python hang.py', 'test-services': '', 'test-timeout': '5s' })
   expect(hung.report.cause).toMatchObject({
     code: 'tests-failed',
@@ -315,10 +317,7 @@ RUN head -c 8 /dev/urandom | od -x >/made
     await shop.commit('Built again', { 'cache.Dockerfile': dockerfile, again: JSON.stringify(options) })
     const built = await build({ file: 'cache.Dockerfile', ...options })
     expect(built.report).toMatchObject({ result: 'done' })
-    return {
-      layer: await docker('run', '--rm', `${shop.image}:${built.report.tag}`, 'cat', '/made'),
-      output: built.output,
-    }
+    return docker('run', '--rm', `${shop.image}:${built.report.tag}`, 'cat', '/made')
   }
 
   test('is the image that was pushed, with "inline", and nothing with "none"', async () => {
@@ -327,9 +326,8 @@ RUN head -c 8 /dev/urandom | od -x >/made
     expect(await list.json()).toMatchObject({ tags: expect.arrayContaining(['buildcache']) })
 
     const next = await made({ cache: 'inline' })
-    expect(next.output).toContain(`importing cache manifest from ${shop.image}:buildcache`)
-    expect(next.layer).toBe(first.layer)
-    expect((await made({ cache: 'none' })).layer).not.toBe(first.layer)
+    expect(next).toBe(first)
+    expect(await made({ cache: 'none' })).not.toBe(first)
   })
 
   test('that the builder cannot write is refused before the build', async () => {

@@ -132,7 +132,7 @@ describe('the tests', () => {
   it('leave files, which are copied when the container has ended, and a warning for those that are missing', async () => {
     const { platform, ran } = scripted([
       entrypoint,
-      run({ stderr: passed }),
+      { when: /^docker run --init /, stderr: passed },
       { when: /^docker image inspect --format \{\{\.Config\.WorkingDir\}\}/, stdout: '/app\n' },
       { when: /^docker cp \S+:\/app\/reports\/junit\.xml reports\/$/ },
       { when: /^docker cp \S+:\/tmp\/coverage \.\/$/, code: 1, stderr: 'no such file' },

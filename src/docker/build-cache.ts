@@ -83,7 +83,7 @@ export async function cacheOf(
   )
 }
 
-/** An engine that does not answer is told by the build. */
+/** The build reports an engine that does not answer. */
 async function canExport(platform: Platform, signal: AbortSignal): Promise<boolean> {
   const [builder, engine] = await Promise.all([
     docker(platform, ['buildx', 'inspect'], { signal }),

@@ -72,7 +72,9 @@ export async function buildImage(
   if (code !== 0) {
     const failure = log.failure()
     // What a RUN prints may be about another engine.
-    const own = last.filter((line) => failure.instruction === undefined || /^ERROR: /.test(line))
+    const own = last.filter(
+      (line) => failure.instruction === undefined || line.startsWith('ERROR: '),
+    )
     const problem = engineCause('build', { code, stdout: '', stderr: own.join('\n') })
     fail(problem ?? buildCause(dockerfile, failure, await platform.files.read(dockerfile)))
   }
