@@ -461,11 +461,11 @@ const x=n(1866)
 const P=n(7118)
 const G=n(280)
 const H=n(2276)
-const J=n(5213)
-const $=n(3465)
+const $=n(5213)
+const J=n(3465)
 const j=n(2028)
 const V=n(1489)
-e.exports={parse:a,valid:c,clean:l,inc:A,diff:u,major:d,minor:h,patch:f,prerelease:g,compare:p,rcompare:m,compareLoose:E,compareBuild:w,sort:y,rsort:I,gt:B,lt:Q,eq:b,neq:v,gte:k,lte:S,cmp:R,coerce:T,truncate:O,Comparator:D,Range:F,satisfies:N,toComparators:M,maxSatisfying:L,minSatisfying:U,minVersion:x,validRange:P,outside:G,gtr:H,ltr:J,intersects:$,simplifyRange:j,subset:V,SemVer:o,re:s.re,src:s.src,tokens:s.t,SEMVER_SPEC_VERSION:r.SEMVER_SPEC_VERSION,RELEASE_TYPES:r.RELEASE_TYPES,compareIdentifiers:i.compareIdentifiers,rcompareIdentifiers:i.rcompareIdentifiers}},5101:e=>{const t="2.0.0"
+e.exports={parse:a,valid:c,clean:l,inc:A,diff:u,major:d,minor:h,patch:f,prerelease:g,compare:p,rcompare:m,compareLoose:E,compareBuild:w,sort:y,rsort:I,gt:B,lt:Q,eq:b,neq:v,gte:k,lte:S,cmp:R,coerce:T,truncate:O,Comparator:D,Range:F,satisfies:N,toComparators:M,maxSatisfying:L,minSatisfying:U,minVersion:x,validRange:P,outside:G,gtr:H,ltr:$,intersects:J,simplifyRange:j,subset:V,SemVer:o,re:s.re,src:s.src,tokens:s.t,SEMVER_SPEC_VERSION:r.SEMVER_SPEC_VERSION,RELEASE_TYPES:r.RELEASE_TYPES,compareIdentifiers:i.compareIdentifiers,rcompareIdentifiers:i.rcompareIdentifiers}},5101:e=>{const t="2.0.0"
 const n=256
 const s=Number.MAX_SAFE_INTEGER||9007199254740991
 const r=16
@@ -1917,7 +1917,7 @@ const r=n(3440)
 const{channels:o}=n(2414)
 const i=n(6603)
 const{RequestContentLengthMismatchError:a,ResponseContentLengthMismatchError:c,RequestAbortedError:l,InvalidArgumentError:A,HeadersTimeoutError:u,HeadersOverflowError:d,SocketError:h,InformationalError:f,BodyTimeoutError:g,HTTPParserError:p,ResponseExceededMaxSizeError:m}=n(8707)
-const{kUrl:E,kReset:w,kClient:y,kParser:I,kBlocking:B,kRunning:Q,kPending:b,kSize:v,kWriting:k,kQueue:S,kNoRef:R,kKeepAliveDefaultTimeout:T,kHostHeader:O,kPendingIdx:D,kRunningIdx:F,kError:N,kPipelining:M,kSocket:L,kKeepAliveTimeoutValue:U,kMaxHeadersSize:x,kKeepAliveMaxTimeout:P,kKeepAliveTimeoutThreshold:G,kHeadersTimeout:H,kBodyTimeout:J,kStrictContentLength:$,kMaxRequests:j,kCounter:V,kMaxResponseSize:Y,kOnError:W,kResume:q,kHTTPContext:_}=n(6443)
+const{kUrl:E,kReset:w,kClient:y,kParser:I,kBlocking:B,kRunning:Q,kPending:b,kSize:v,kWriting:k,kQueue:S,kNoRef:R,kKeepAliveDefaultTimeout:T,kHostHeader:O,kPendingIdx:D,kRunningIdx:F,kError:N,kPipelining:M,kSocket:L,kKeepAliveTimeoutValue:U,kMaxHeadersSize:x,kKeepAliveMaxTimeout:P,kKeepAliveTimeoutThreshold:G,kHeadersTimeout:H,kBodyTimeout:$,kStrictContentLength:J,kMaxRequests:j,kCounter:V,kMaxResponseSize:Y,kOnError:W,kResume:q,kHTTPContext:_}=n(6443)
 const z=n(2824)
 const K=Buffer.alloc(0)
 const Z=Buffer[Symbol.species]
@@ -2076,7 +2076,7 @@ return-1}if(t&&!l.upgrade){r.destroy(i,new h("bad upgrade",r.getSocketInfo(i)))
 return-1}s(this.timeoutType===he)
 this.statusCode=e
 this.shouldKeepAlive=n||l.method==="HEAD"&&!i[w]&&this.connection.toLowerCase()==="keep-alive"
-if(this.statusCode>=200){const e=l.bodyTimeout!=null?l.bodyTimeout:o[J]
+if(this.statusCode>=200){const e=l.bodyTimeout!=null?l.bodyTimeout:o[$]
 this.setTimeout(e,fe)}else if(this.timeout)if(this.timeout.refresh)this.timeout.refresh()
 if(l.method==="CONNECT"){s(o[Q]===1)
 this.upgrade=true
@@ -2205,7 +2205,7 @@ const I=r.bodyLength(p)
 E=I??E
 if(E===null)E=t.contentLength
 if(E===0&&!y)E=null
-if(shouldSendContentLength(i)&&E>0&&t.contentLength!==null&&t.contentLength!==E){if(e[$]){r.errorRequest(e,t,new a)
+if(shouldSendContentLength(i)&&E>0&&t.contentLength!==null&&t.contentLength!==E){if(e[J]){r.errorRequest(e,t,new a)
 return false}process.emitWarning(new a)}const Q=e[L]
 clearIdleSocketValidation(Q)
 const abort=n=>{if(t.aborted)return
@@ -2301,7 +2301,7 @@ if(t[N])throw t[N]
 if(t.destroyed)return false
 const l=Buffer.byteLength(e)
 if(!l)return true
-if(s!==null&&o+l>s){if(r[$])throw new a
+if(s!==null&&o+l>s){if(r[J])throw new a
 process.emitWarning(new a)}t.cork()
 if(o===0){if(!i&&n.reset!==false)t[w]=true
 if(s===null)t.write(`${c}transfer-encoding: chunked\r\n`,"latin1")
@@ -2319,7 +2319,7 @@ if(e.destroyed)return
 if(s===0)if(r)e.write(`${o}content-length: 0\r\n\r\n`,"latin1")
 else e.write(`${o}\r\n`,"latin1")
 else if(t===null)e.write("\r\n0\r\n\r\n","latin1")
-if(t!==null&&s!==t)if(n[$])throw new a
+if(t!==null&&s!==t)if(n[J])throw new a
 else process.emitWarning(new a)
 if(e[I].timeout&&e[I].timeoutType===he)if(e[I].timeout.refresh)e[I].timeout.refresh()
 n[q]()}destroy(e){const{socket:t,client:n,abort:r}=this
@@ -2451,10 +2451,10 @@ if(H===0||!G)H=null
 if(shouldSendContentLength(l)&&H>0&&t.contentLength!=null&&t.contentLength!==H){if(e[I]){i.errorRequest(e,t,new a)
 return false}process.emitWarning(new a)}if(H!=null){s(Q,"no body must not have content length")
 k[U]=`${H}`}o.ref()
-const J=l==="GET"||l==="HEAD"||Q===null
+const $=l==="GET"||l==="HEAD"||Q===null
 if(g){k[x]="100-continue"
-S=o.request(k,{endStream:J,signal:w})
-S.once("continue",writeBodyH2)}else{S=o.request(k,{endStream:J,signal:w})
+S=o.request(k,{endStream:$,signal:w})
+S.once("continue",writeBodyH2)}else{S=o.request(k,{endStream:$,signal:w})
 writeBodyH2()}++o[R]
 S.once("response",n=>{const{[P]:s,...r}=n
 t.onResponseStarted()
@@ -2527,7 +2527,7 @@ const c=n(4655)
 const l=n(1841)
 const{InvalidArgumentError:A,InformationalError:u,ClientDestroyedError:d}=n(8707)
 const h=n(9136)
-const{kUrl:f,kServerName:g,kClient:p,kBusy:m,kConnect:E,kResuming:w,kRunning:y,kPending:I,kSize:B,kQueue:Q,kConnected:b,kConnecting:v,kNeedDrain:k,kKeepAliveDefaultTimeout:S,kHostHeader:R,kPendingIdx:T,kRunningIdx:O,kError:D,kPipelining:F,kKeepAliveTimeoutValue:N,kMaxHeadersSize:M,kKeepAliveMaxTimeout:L,kKeepAliveTimeoutThreshold:U,kHeadersTimeout:x,kBodyTimeout:P,kStrictContentLength:G,kConnector:H,kMaxRedirections:J,kMaxRequests:$,kCounter:j,kClose:V,kDestroy:Y,kDispatch:W,kInterceptors:q,kLocalAddress:_,kMaxResponseSize:z,kOnError:K,kHTTPContext:Z,kMaxConcurrentStreams:X,kResume:ee}=n(6443)
+const{kUrl:f,kServerName:g,kClient:p,kBusy:m,kConnect:E,kResuming:w,kRunning:y,kPending:I,kSize:B,kQueue:Q,kConnected:b,kConnecting:v,kNeedDrain:k,kKeepAliveDefaultTimeout:S,kHostHeader:R,kPendingIdx:T,kRunningIdx:O,kError:D,kPipelining:F,kKeepAliveTimeoutValue:N,kMaxHeadersSize:M,kKeepAliveMaxTimeout:L,kKeepAliveTimeoutThreshold:U,kHeadersTimeout:x,kBodyTimeout:P,kStrictContentLength:G,kConnector:H,kMaxRedirections:$,kMaxRequests:J,kCounter:j,kClose:V,kDestroy:Y,kDispatch:W,kInterceptors:q,kLocalAddress:_,kMaxResponseSize:z,kOnError:K,kHTTPContext:Z,kMaxConcurrentStreams:X,kResume:ee}=n(6443)
 const te=n(637)
 const ne=n(8788)
 let se=false
@@ -2575,8 +2575,8 @@ this[R]=`host: ${this[f].hostname}${this[f].port?`:${this[f].port}`:""}\r\n`
 this[P]=u!=null?u:3e5
 this[x]=s!=null?s:3e5
 this[G]=D==null?true:D
-this[J]=V
-this[$]=W
+this[$]=V
+this[J]=W
 this[re]=null
 this[z]=ne>-1?ne:-1
 this[X]=ce!=null?ce:100
@@ -2620,7 +2620,7 @@ return}s(r)
 try{e[Z]=r.alpnProtocol==="h2"?await ne(e,r):await te(e,r)}catch(e){r.destroy().on("error",noop)
 throw e}e[v]=false
 r[j]=0
-r[$]=e[$]
+r[J]=e[J]
 r[p]=e
 r[D]=null
 if(a.connected.hasSubscribers)a.connected.publish({connectParams:{host:t,hostname:n,protocol:o,port:c,version:e[Z]?.version,servername:e[g],localAddress:e[_]},connector:e[H],socket:r})
@@ -4077,7 +4077,7 @@ class EventSource extends EventTarget{#U={open:null,error:null,message:null}
 #P=false
 #G=m
 #H=null
-#J=null
+#$=null
 #n
 #I
 constructor(e,t={}){super()
@@ -4102,7 +4102,7 @@ c.cache="no-store"
 c.initiator="other"
 c.urlList=[new URL(this.#x)]
 this.#H=o(c)
-this.#$()}get readyState(){return this.#G}get url(){return this.#x}get withCredentials(){return this.#P}#$(){if(this.#G===w)return
+this.#J()}get readyState(){return this.#G}get url(){return this.#x}get withCredentials(){return this.#P}#J(){if(this.#G===w)return
 this.#G=m
 const e={request:this.#H,dispatcher:this.#n}
 const processEventSourceEndOfBody=e=>{if(A(e)){this.dispatchEvent(new Event("error"))
@@ -4122,16 +4122,16 @@ this.#I.origin=e.urlList[e.urlList.length-1].origin
 const o=new a({eventSourceSettings:this.#I,maxEventSize:this.#n.eventSourceOptions?.maxEventSize,push:e=>{this.dispatchEvent(l(e.type,e.options))}})
 s(e.body.stream,o,e=>{if(e?.aborted===false){this.close()
 this.dispatchEvent(new Event("error"))}})}
-this.#J=r(e)}async#j(){if(this.#G===w)return
+this.#$=r(e)}async#j(){if(this.#G===w)return
 this.#G=m
 this.dispatchEvent(new Event("error"))
 await u(this.#I.reconnectionTime)
 if(this.#G!==m)return
 if(this.#I.lastEventId.length)this.#H.headersList.set("last-event-id",this.#I.lastEventId,true)
-this.#$()}close(){i.brandCheck(this,EventSource)
+this.#J()}close(){i.brandCheck(this,EventSource)
 if(this.#G===w)return
 this.#G=w
-this.#J.abort()
+this.#$.abort()
 this.#H=null}get onopen(){return this.#U.open}set onopen(e){if(this.#U.open)this.removeEventListener("open",this.#U.open)
 if(typeof e==="function"){this.#U.open=e
 this.addEventListener("open",e)}else this.#U.open=null}get onmessage(){return this.#U.message}set onmessage(e){if(this.#U.message)this.removeEventListener("message",this.#U.message)
@@ -4655,7 +4655,7 @@ e.exports={fill:fill,compareHeaderName:compareHeaderName,Headers:Headers,Headers
 const{HeadersList:c}=n(660)
 const{Request:l,cloneRequest:A}=n(9967)
 const u=n(8522)
-const{bytesMatch:d,makePolicyContainer:h,clonePolicyContainer:f,requestBadPort:g,TAOCheck:p,appendRequestOriginHeader:m,responseLocationURL:E,requestCurrentURL:w,setRequestReferrerPolicyOnRedirect:y,tryUpgradeRequestToAPotentiallyTrustworthyURL:I,createOpaqueTimingInfo:B,appendFetchMetadata:Q,corsCheck:b,crossOriginResourcePolicyCheck:v,determineRequestsReferrer:k,coarsenedSharedCurrentTime:S,createDeferredPromise:R,isBlobLike:T,sameOrigin:O,isCancelled:D,isAborted:F,isErrorLike:N,fullyReadBody:M,readableStreamClose:L,isomorphicEncode:U,urlIsLocal:x,urlIsHttpHttpsScheme:P,urlHasHttpsScheme:G,clampAndCoarsenConnectionTimingInfo:H,simpleRangeHeaderValue:J,buildContentRange:$,createInflate:j,extractMimeType:V}=n(3168)
+const{bytesMatch:d,makePolicyContainer:h,clonePolicyContainer:f,requestBadPort:g,TAOCheck:p,appendRequestOriginHeader:m,responseLocationURL:E,requestCurrentURL:w,setRequestReferrerPolicyOnRedirect:y,tryUpgradeRequestToAPotentiallyTrustworthyURL:I,createOpaqueTimingInfo:B,appendFetchMetadata:Q,corsCheck:b,crossOriginResourcePolicyCheck:v,determineRequestsReferrer:k,coarsenedSharedCurrentTime:S,createDeferredPromise:R,isBlobLike:T,sameOrigin:O,isCancelled:D,isAborted:F,isErrorLike:N,fullyReadBody:M,readableStreamClose:L,isomorphicEncode:U,urlIsLocal:x,urlIsHttpHttpsScheme:P,urlHasHttpsScheme:G,clampAndCoarsenConnectionTimingInfo:H,simpleRangeHeaderValue:$,buildContentRange:J,createInflate:j,extractMimeType:V}=n(3168)
 const{kState:Y,kDispatcher:W}=n(3627)
 const q=n(4589)
 const{safelyExtractBody:_,extractBody:z}=n(4492)
@@ -4785,7 +4785,7 @@ o.body=e[0]
 o.headersList.set("content-length",c,true)
 o.headersList.set("content-type",l,true)}else{o.rangeRequested=true
 const e=t.headersList.get("range",true)
-const n=J(e,true)
+const n=$(e,true)
 if(n==="failure")return Promise.resolve(s("failed to fetch the data URL"))
 let{rangeStartValue:i,rangeEndValue:c}=n
 if(i===null){i=a-c
@@ -4794,7 +4794,7 @@ if(c===null||c>=a)c=a-1}const A=r.slice(i,c,l)
 const u=z(A)
 o.body=u[0]
 const d=U(`${A.size}`)
-const h=$(i,c,a)
+const h=J(i,c,a)
 o.status=206
 o.statusText="Partial Content"
 o.headersList.set("content-length",d,true)
@@ -4992,7 +4992,7 @@ const{webidl:L}=n(5893)
 const{URLSerializer:U}=n(1900)
 const{kConstruct:x}=n(6443)
 const P=n(4589)
-const{getMaxListeners:G,setMaxListeners:H,getEventListeners:J,defaultMaxListeners:$}=n(8474)
+const{getMaxListeners:G,setMaxListeners:H,getEventListeners:$,defaultMaxListeners:J}=n(8474)
 const j=Symbol("abortController")
 const V=new f(({signal:e,abort:t})=>{e.removeEventListener("abort",t)})
 const Y=new WeakMap
@@ -5068,8 +5068,8 @@ if(f.aborted)v.abort(f.reason)
 else{this[j]=v
 const e=new WeakRef(v)
 const t=buildAbort(e)
-try{if(typeof G==="function"&&G(f)===$)H(1500,f)
-else if(J(f,"abort").length>=$)H(1500,f)}catch{}g.addAbortListener(f,t)
+try{if(typeof G==="function"&&G(f)===J)H(1500,f)
+else if($(f,"abort").length>=J)H(1500,f)}catch{}g.addAbortListener(f,t)
 V.register(v,{signal:f,abort:t},t)}}this[D]=new a(x)
 d(this[D],r.headersList)
 A(this[D],"request")
@@ -6255,7 +6255,7 @@ var c=n(5623)
 var l=n(298)
 var A=n(8566)
 var u=n(8614)
-var d=n(167)
+var d=n(1062)
 var h=n(6833)
 var f=n(6469)
 var g=n(8061)
@@ -6393,7 +6393,7 @@ const a=(0,i.Bc)(n,s,{imagePullPolicy:"IfNotPresent"})
 return(0,o.$e)("workloads",r,(0,i.BW)(n,a,t))}))}},5581:(e,t,n)=>{n.a(e,async(e,s)=>{try{n.r(t)
 var r=n(8330)
 var o=n(8231)
-var i=n(167)
+var i=n(1062)
 var a=n(6833)
 var c=n(6243)
 var l=n(2998)
@@ -7367,15 +7367,32 @@ const n=(0,B.qT)(d)
 if(n)throw new v.r(n,t)
 const s=(0,B.rl)(e,d)
 const o={...s,code:"restore-failed",sentence:`the release of ${(0,i.j)(g.tag)} was interrupted, and restoring it failed: ${s.sentence}`,hint:[...s.hint===void 0?[]:[s.hint],...Object.entries(t).map(([e,t])=>`${e} runs ${t.map(i.E4).join(", ")||"nothing"}`),(0,B.eW)(u,h,p)].join("\n")}
-throw new v.r(o,t)}}},167:(e,t,n)=>{n.d(t,{d:()=>run_command_runCommand})
+throw new v.r(o,t)}}},1062:(e,t,n)=>{n.d(t,{d:()=>run_command_runCommand})
 var s=n(356)
-var r=n(3916)
-var o=n(4592)
-var i=n(9120)
-var a=n(1581)
-const c=30
-const l=/^(\[(internal|auth)\]|(ex|im)porting |resolve image config|docker-image:|building with )/
-const A=/^(Get|Hit|Ign):\d+ |^Selecting previously unselected|^Preparing to unpack|^Unpacking |^\(Reading database/
+var r=n(4592)
+var o=n(9949)
+const i="buildcache"
+function cacheArguments(e,{canExport:t,hasGitHub:n},s){const r=`ref=${s}:${i}`
+const o="mode=max,ignore-error=true"
+const a=`type=gha,scope=${s}`
+switch(e){case"none":return["--no-cache"]
+case"inline":return["--cache-from",`type=registry,${r}`,"--cache-to","type=inline"]
+case"registry":if(!t)return
+return["--cache-from",`type=registry,${r}`,"--cache-to",`type=registry,${r},${o}`]
+case"gha":if(!t||!n)return
+return["--cache-from",a,"--cache-to",`${a},${o}`]
+case"auto":return t&&n?cacheArguments("gha",{canExport:t,hasGitHub:n},s):[]}}async function cacheOf(e,t,n,s){const{env:o}=e
+const i=["ACTIONS_RUNTIME_TOKEN","ACTIONS_RESULTS_URL"].every(e=>(o[e]??"")!=="")
+const a=t==="gha"||t==="registry"||t==="auto"&&i
+const c={hasGitHub:i,canExport:a&&await canExport(e,s)}
+return cacheArguments(t,c,n)??(0,r.fJ)(c.canExport?{code:"usage",sentence:'cache: "gha" is GitHub\'s cache, which is reached from a step of a workflow alone',hint:'Set "cache" to registry or inline; the action needs no other setting for gha'}:{code:"usage",sentence:`cache: "${t}" needs another builder than the engine's own, which writes no cache`,hint:'Run docker/setup-buildx-action before this step, or docker buildx create --use; or set "cache: inline"'})}async function canExport(e,t){const[n,s]=await Promise.all([(0,o.T3)(e,["buildx","inspect"],{signal:t}),(0,o.T3)(e,["info","--format","{{json .DriverStatus}}"],{signal:t})])
+const[,r=""]=/^Driver: +(\S+)/m.exec(n.stdout)??[]
+return r!==""&&(r!=="docker"||s.stdout.includes("io.containerd.snapshotter"))}var a=n(3916)
+var c=n(9120)
+var l=n(1581)
+const A=30
+const u=/^(\[(internal|auth)\]|(ex|im)porting |resolve image config|docker-image:|building with )/
+const d=/^(Get|Hit|Ign):\d+ |^Selecting previously unselected|^Preparing to unpack|^Unpacking |^\(Reading database/
 class BuildLog{#me=new Map
 #Ee=[]
 #we
@@ -7386,7 +7403,7 @@ class BuildLog{#me=new Map
 #Qe
 #be=[]
 #ve
-get now(){return this.#ve}read(e){const t=(0,a.pj)(e).trimEnd()
+get now(){return this.#ve}read(e){const t=(0,l.pj)(e).trimEnd()
 if(t==="")return false
 keep(this.#Ee,t)
 const[,n,s]=/^#(\d+) (.*)$/.exec(t)??[]
@@ -7395,21 +7412,21 @@ const t=this.#Re(e?.name)
 const n=this.#we?.message??this.#Ce??""
 const s=e?.output??[]
 const r=/(?:did not complete successfully|^executor failed running .*): (.+)$/.exec(n)
-const o=r?(0,a.BP)(s)||(r[1]??""):reworded(n)
+const o=r?(0,l.BP)(s)||(r[1]??""):reworded(n)
 const i=this.#Be??numberIn(/parse error(?: on)? line (\d+):/.exec(n))
-return{...t===void 0?{}:{instruction:t},...i===void 0?{}:{line:i},message:(0,a.vI)(o||(0,a.BP)(this.#Ee)||"no reason was given",300),log:s.length>0?s:n===""?this.#Ee:this.#be}}#Re(e){if(e!==void 0&&!l.test(e))return withoutStage(e)
+return{...t===void 0?{}:{instruction:t},...i===void 0?{}:{line:i},message:(0,l.vI)(o||(0,l.BP)(this.#Ee)||"no reason was given",300),log:s.length>0?s:n===""?this.#Ee:this.#be}}#Re(e){if(e!==void 0&&!u.test(e))return withoutStage(e)
 const t=/^\[internal\] load metadata for (?:docker\.io\/(?:library\/)?)?(\S+)$/.exec(e??"")
 return this.#Qe??(t?`FROM ${t[1]??""}`:void 0)}#Se(e,t){const n=this.#me.get(e)
 if(n===void 0){this.#me.set(e,{name:t,output:[]})
-if(l.test(t))return false
+if(u.test(t))return false
 this.#ve=withoutStage(t)
 return true}const s=/^\d+\.\d+ ?(.*)$/.exec(t)?.[1]
 if(s!==void 0){if(s.trim()==="")return false
-keep(n.output,(0,a.vI)(s,500))
+keep(n.output,(0,l.vI)(s,500))
 this.#ve=withoutStage(n.name)
-return!A.test(s)}if(t.startsWith("ERROR: ")){this.#we??={step:n,message:t.slice("ERROR: ".length)}
+return!d.test(s)}if(t.startsWith("ERROR: ")){this.#we??={step:n,message:t.slice("ERROR: ".length)}
 return true}const r=/^DONE (\d+\.\d)s$/.exec(t)?.[1]
-if(l.test(n.name))return false
+if(u.test(n.name))return false
 return t==="CACHED"||t.startsWith("WARN")||Number(r)>=1}#ke(e){if(/^-{6}$/.test(e))this.#ye++
 else if(/^-{7,}$/.test(e))this.#Be??=Number(/:(\d+)$/.exec(this.#Ie??"")?.[1])||void 0
 else if(e.startsWith("ERROR: "))this.#Ce??=e.slice("ERROR: ".length)
@@ -7424,157 +7441,160 @@ r.text+=` ${o.replace(/\\\s*$/,"")}`
 if(/\\\s*$/.test(o))continue
 if(words(r.text)===n)s.push(r.line)
 r=void 0}return s.length===1?s[0]:void 0}function words(e){return e.trim().replace(/^(FROM .*?) AS \S+$/i,"$1").split(/\s+/).join(" ")}function numberIn(e){return Number(e?.[1])||void 0}function reworded(e){return e.replace(/^(failed to (build|solve|compute cache key|load cache key|create LLB definition|solve with frontend [^:]+)( with frontend [^:]+)?: |failed to calculate checksum of ref [^"]*(?=")|rpc error: code = \w+ desc = |dockerfile parse error( on)? line \d+: )+/,"")}function keep(e,t){e.push(t)
-if(e.length>c)e.shift()}var u=n(9949)
-var d=n(2568)
-var h=n(3242)
-var f=n(2350)
-var g=n(617)
-async function pullImage(e,{repository:t,tag:n,digest:s},r,i){const a=`${t}@${s}`
-r.waiting(`pulling ${a}`)
-const c=await(0,h.L5)({clock:e.clock,signal:i,tries:3,pause:2e3,isTransient:e=>e.code!==0&&(0,g.jR)((0,u.A3)(e),t)==="transient"},()=>(0,u.T3)(e,["pull","--quiet",a],{signal:i}))
-r.waiting(void 0)
-if(c.code!==0){const e=(0,u.A3)(c);(0,o.fJ)((0,u.Ic)("registry",c)??{code:"registry",sentence:`registry: ${a} could not be pulled from ${(0,g.w4)(t)}: ${e}`,...(0,g.jR)(e,t)==="denied"&&{hint:(0,g.t$)(t,"read")}})}const l=await idInEngine(e,a,i)
-if(l!==void 0)return{repository:t,tag:n,id:l}
-return(0,o.fJ)({code:"registry",sentence:`registry: ${a} was pulled, but is missing from the local engine`})}async function idInEngine(e,t,n){const s=await(0,u.T3)(e,["image","inspect","--format","{{.Id}}",t],{signal:n})
+if(e.length>A)e.shift()}var h=n(2568)
+var f=n(3242)
+var g=n(2350)
+var p=n(617)
+async function pullImage(e,{repository:t,tag:n,digest:s},i,a){const c=`${t}@${s}`
+i.waiting(`pulling ${c}`)
+const l=await(0,f.L5)({clock:e.clock,signal:a,tries:3,pause:2e3,isTransient:e=>e.code!==0&&(0,p.jR)((0,o.A3)(e),t)==="transient"},()=>(0,o.T3)(e,["pull","--quiet",c],{signal:a}))
+i.waiting(void 0)
+if(l.code!==0){const e=(0,o.A3)(l);(0,r.fJ)((0,o.Ic)("registry",l)??{code:"registry",sentence:`registry: ${c} could not be pulled from ${(0,p.w4)(t)}: ${e}`,...(0,p.jR)(e,t)==="denied"&&{hint:(0,p.t$)(t,"read")}})}const A=await idInEngine(e,c,a)
+if(A!==void 0)return{repository:t,tag:n,id:A}
+return(0,r.fJ)({code:"registry",sentence:`registry: ${c} was pulled, but is missing from the local engine`})}async function idInEngine(e,t,n){const s=await(0,o.T3)(e,["image","inspect","--format","{{.Id}}",t],{signal:n})
 if(s.code===0)return s.stdout.trim()
-const r=(0,u.Ic)("image",s)
-return r===void 0?void 0:(0,o.fJ)(r)}async function tagsInEngine(e,t,n){const s=["image","ls","--format","{{.Tag}}",t]
-const r=await(0,u.T3)(e,s,{signal:n})
+const i=(0,o.Ic)("image",s)
+return i===void 0?void 0:(0,r.fJ)(i)}async function tagsInEngine(e,t,n){const s=["image","ls","--format","{{.Tag}}",t]
+const r=await(0,o.T3)(e,s,{signal:n})
 return r.code===0?r.stdout.split("\n").filter(e=>e!==""):[]}async function findInEngine(e,t,n){const s=await idInEngine(e,t,n)
 if(s===void 0)return
 const r="{{json .Config.Labels}}"
-const o=await(0,u.T3)(e,["image","inspect","--format",r,s],{signal:n})
-if(o.code!==0)return{id:s}
-return{id:s,...(0,f.Cy)(JSON.parse(o.stdout))}}async function buildImage(e,t,n,s){const r=checkPlan(e,t)
+const i=await(0,o.T3)(e,["image","inspect","--format",r,s],{signal:n})
+if(i.code!==0)return{id:s}
+return{id:s,...(0,g.Cy)(JSON.parse(i.stdout))}}async function buildImage(e,t,n,s){const i=checkPlan(e,t)
 const a=`${t.repository}:${t.tag}`
-const c=new BuildLog
-const l=[]
-const A=Object.values(t.secrets)
-const d=(0,i.YF)(A)
-const h=Object.fromEntries(A.map((e,t)=>[secretVariable(t),e]))
+const l=new BuildLog
+const A=[]
+const u=Object.values(t.secrets)
+const d=(0,c.YF)(u)
+const h=Object.fromEntries(u.map((e,t)=>[secretVariable(t),e]))
 n.waiting(`building ${a}`)
-const{code:f}=await(0,u.T3)(e,buildArguments(t,r),{signal:s,env:h,onLine:e=>{const t=(0,i.cT)(d,e)
-if(l.push(t)>60)l.shift()
-if(c.read(t))n.quote(t)
-if(c.now!==void 0)n.waiting(`building: ${c.now}`)}})
+const{code:f}=await(0,o.T3)(e,buildArguments(t,i),{signal:s,env:h,onLine:e=>{const t=(0,c.cT)(d,e)
+if(A.push(t)>60)A.shift()
+if(l.read(t))n.quote(t)
+if(l.now!==void 0)n.waiting(`building: ${l.now}`)}})
 n.waiting(void 0)
-if(f!==0){const t=c.failure()
-const n=t.instruction===void 0?(0,u.Ic)("build",{code:f,stdout:"",stderr:l.join("\n")}):void 0;(0,o.fJ)(n??buildCause(r,t,await e.files.read(r)))}const g=await idInEngine(e,a,s)
+if(f!==0){const t=l.failure()
+const n=A.filter(e=>t.instruction===void 0||e.startsWith("ERROR: "))
+const s=(0,o.Ic)("build",{code:f,stdout:"",stderr:n.join("\n")});(0,r.fJ)(s??buildCause(i,t,await e.files.read(i)))}const g=await idInEngine(e,a,s)
 const{repository:p,tag:m,inputs:E}=t
 if(g!==void 0)return{repository:p,tag:m,id:g,inputs:E}
-return(0,o.fJ)({code:"build-failed",sentence:`build failed: the engine does not have ${a} after the build`})}function buildArguments(e,t){const pairs=(e,t)=>Object.entries(t).flatMap(([t,n])=>[e,`${t}=${n}`])
-return["buildx","build","--load","--progress","plain","--provenance","false","--tag",`${e.repository}:${e.tag}`,"--file",t,...e.target===void 0?[]:["--target",e.target],...pairs("--build-arg",e.args),...Object.keys(e.secrets).flatMap((e,t)=>["--secret",`id=${e},env=${secretVariable(t)}`]),...e.ssh.flatMap(e=>["--ssh",e]),...pairs("--label",{...e.labels,[d.eT]:e.inputs}),"--",e.context]}function secretVariable(e){return`DJANGO_ROLLOUT_BUILD_SECRET_${e}`}function checkPlan({files:e},{context:t,file:n}){if(!e.isFolder(t))return(0,o.fJ)({code:"usage",sentence:`build: the context "${t}" is not a folder`,hint:'Set "context" to the folder that the image is built from. Is the repository checked out?'})
-const s=n??(0,r.join)(t,"Dockerfile")
-if(!e.exists(s)||e.isFolder(s))return(0,o.fJ)({code:"usage",sentence:`build: there is no Dockerfile at "${s}"`,hint:n!==void 0&&e.exists((0,r.join)(t,n))?`Set "file" to ${(0,r.join)(t,n)}: it is a path from the current folder, as "context" is`:'Set "file" to its path, or "context" to its folder'})
-return s}function buildCause(e,t,n=""){const{instruction:s,message:o,log:i}=t
-const c=(0,r.normalize)(e)
-const l=t.line??(s===void 0?void 0:lineOf(s,n))
-const A=l===void 0?c:`${c}:${l}`
-const u=s===void 0?A:`"${(0,a.vI)(withoutFlags(s),100)}" (${A}) failed`
-const d=l===void 0?[]:[{file:c,line:l,title:"docker build failed",message:o}]
-const h=p.find(([e])=>e.test(o))?.[1]
-return{code:"build-failed",sentence:`build: ${u}: ${o}`,...h===void 0?{}:{hint:h},logs:[{lines:i}],annotations:d}}function withoutFlags(e){return e.replace(/^([A-Z]+ )(--\w[\w-]*(=\S+)? )+/,"$1").replace(/\s+/g," ")}const p=[[/^"[^"]+"( not found)?: not found$/,"Move it into the context, and check that .dockerignore does not exclude it"],[/^secret \S+( not found)?: not found$/,'Give its value in "build-secrets"'],[/^unset ssh forward key /,'Set "build-ssh": default, or id=path'],[/no space left on device/i,"Free disk space: docker system prune"],[/target stage .* could not be found/i,'Set "target" to a stage of the Dockerfile']]
-var m=n(2088)
-async function build(e,t){const{platform:n,settings:r,source:i,signal:c,log:l}=e
+return(0,r.fJ)({code:"build-failed",sentence:`build failed: the engine does not have ${a} after the build`})}function buildArguments(e,t){const pairs=(e,t)=>Object.entries(t).flatMap(([t,n])=>[e,`${t}=${n}`])
+return["buildx","build","--load","--progress","plain","--provenance","false","--tag",`${e.repository}:${e.tag}`,"--file",t,...e.target===void 0?[]:["--target",e.target],...pairs("--build-arg",e.args),...Object.keys(e.secrets).flatMap((e,t)=>["--secret",`id=${e},env=${secretVariable(t)}`]),...e.ssh.flatMap(e=>["--ssh",e]),...e.cache,...pairs("--label",{...e.labels,[h.eT]:e.inputs}),"--",e.context]}function secretVariable(e){return`DJANGO_ROLLOUT_BUILD_SECRET_${e}`}function checkPlan({files:e},{context:t,file:n}){if(!e.isFolder(t))return(0,r.fJ)({code:"usage",sentence:`build: the context "${t}" is not a folder`,hint:'Set "context" to the folder that the image is built from. Is the repository checked out?'})
+const s=n??(0,a.join)(t,"Dockerfile")
+if(!e.exists(s)||e.isFolder(s))return(0,r.fJ)({code:"usage",sentence:`build: there is no Dockerfile at "${s}"`,hint:n!==void 0&&e.exists((0,a.join)(t,n))?`Set "file" to ${(0,a.join)(t,n)}: it is a path from the current folder, as "context" is`:'Set "file" to its path, or "context" to its folder'})
+return s}function buildCause(e,t,n=""){const{instruction:s,message:r,log:o}=t
+const i=(0,a.normalize)(e)
+const c=t.line??(s===void 0?void 0:lineOf(s,n))
+const A=c===void 0?i:`${i}:${c}`
+const u=s===void 0?A:`"${(0,l.vI)(withoutFlags(s),100)}" (${A}) failed`
+const d=c===void 0?[]:[{file:i,line:c,title:"docker build failed",message:r}]
+const h=m.find(([e])=>e.test(r))?.[1]
+return{code:"build-failed",sentence:`build: ${u}: ${r}`,...h===void 0?{}:{hint:h},logs:[{lines:o}],annotations:d}}function withoutFlags(e){return e.replace(/^([A-Z]+ )(--\w[\w-]*(=\S+)? )+/,"$1").replace(/\s+/g," ")}const m=[[/^"[^"]+"( not found)?: not found$/,"Move it into the context, and check that .dockerignore does not exclude it"],[/^secret \S+( not found)?: not found$/,'Give its value in "build-secrets"'],[/^unset ssh forward key /,'Set "build-ssh": default, or id=path'],[/no space left on device/i,"Free disk space: docker system prune"],[/target stage .* could not be found/i,'Set "target" to a stage of the Dockerfile']]
+var E=n(2088)
+async function build(e,t){const{platform:n,settings:o,source:i,signal:a,log:c}=e
 const A=n.clock.now()
-const[u,d]=await Promise.all([(0,s.Ub)(n,r.context),(0,s.ui)(n,r.context)])
-if(d.length>0){const t=d.join(", ");(0,m.FF)(e,`not checked out, and empty in the build: submodule ${t}`)}const h=await buildImage(n,{repository:r.image,tag:i.tag,context:r.context,...r.file===void 0?{}:{file:r.file},...r.target===void 0?{}:{target:r.target},args:r["build-args"],secrets:secretsOf(n,r["build-secrets"]),ssh:r["build-ssh"],inputs:t,labels:{"org.opencontainers.image.created":new Date(A).toISOString(),...u===void 0?{}:{"org.opencontainers.image.source":u},...r["image-labels"],"org.opencontainers.image.version":i.tag,...i.sha===void 0?{}:{"org.opencontainers.image.revision":i.sha}}},l,c).catch(e=>{throw d.length>0&&e instanceof o.HR?withHint(e,d):e})
-l.say(`built ${h.repository}:${h.tag} in ${(0,a.p0)(n.clock.now()-A)}`)
-return h}function secretsOf({env:e},t){return Object.fromEntries(Object.entries(t).map(([t,n],s)=>{const r=n??e[t]
-return r===void 0?(0,o.fJ)({code:"usage",sentence:`build-secrets: entry ${s+1} is a name without a value, and the environment has no variable of this name`,hint:"write NAME=value; for a value of several lines, set a variable and write its name"}):[t,r]}))}function withHint({cause:e},t){const n=`if it needs ${t.join(" or ")}: set "submodules: recursive" for actions/checkout, or run git submodule update --init --recursive`
-return new o.HR({...e,hint:e.hint===void 0?n:`${e.hint}\n${n}`})}var E=n(3905)
-var w=n(3165)
-var y=n(8090)
-async function lookForBuild(e){const{platform:t,settings:n,source:s}=e
-const r=await(0,d.Vc)(t,n)
-const o=await ofBuild(e,s.tag,r)
-if(o.is!=="another build")return{lookup:o,source:s,inputs:r}
-const i=(0,d.Zc)(s.tag,r)
-const a=await ofBuild(e,i,r)
-return{lookup:a,source:{...s,tag:i},inputs:r,beside:s.tag}}async function ofBuild({platform:e,settings:t,source:n,signal:s},r,o){const i=await(0,f.TE)(e,t.image,r,s)
+const[u,d,h]=await Promise.all([(0,s.Ub)(n,o.context),(0,s.ui)(n,o.context),cacheOf(n,o.cache,o.image,a)])
+if(d.length>0){const t=d.join(", ");(0,E.FF)(e,`not checked out, and empty in the build: submodule ${t}`)}const f=await buildImage(n,{repository:o.image,tag:i.tag,context:o.context,...o.file===void 0?{}:{file:o.file},...o.target===void 0?{}:{target:o.target},args:o["build-args"],secrets:secretsOf(n,o["build-secrets"]),ssh:o["build-ssh"],cache:h,inputs:t,labels:{"org.opencontainers.image.created":new Date(A).toISOString(),...u===void 0?{}:{"org.opencontainers.image.source":u},...o["image-labels"],"org.opencontainers.image.version":i.tag,...i.sha===void 0?{}:{"org.opencontainers.image.revision":i.sha}}},c,a).catch(e=>{throw d.length>0&&e instanceof r.HR?withHint(e,d):e})
+c.say(`built ${f.repository}:${f.tag} in ${(0,l.p0)(n.clock.now()-A)}`)
+return f}function secretsOf({env:e},t){return Object.fromEntries(Object.entries(t).map(([t,n],s)=>{const o=n??e[t]
+return o===void 0?(0,r.fJ)({code:"usage",sentence:`build-secrets: entry ${s+1} is a name without a value, and the environment has no variable of this name`,hint:"write NAME=value; for a value of several lines, set a variable and write its name"}):[t,o]}))}function withHint({cause:e},t){const n=`if it needs ${t.join(" or ")}: set "submodules: recursive" for actions/checkout, or run git submodule update --init --recursive`
+return new r.HR({...e,hint:e.hint===void 0?n:`${e.hint}\n${n}`})}var w=n(3905)
+var y=n(3165)
+var I=n(8090)
+async function lookForBuild(e){const{platform:t,settings:n,source:s,signal:r}=e
+const o=await(0,h.Vc)(t,n,r)
+const i=await ofBuild(e,s.tag,o)
+if(i.is!=="another build")return{lookup:i,source:s,inputs:o}
+const a=(0,h.Zc)(s.tag,o)
+const c=await ofBuild(e,a,o)
+return{lookup:c,source:{...s,tag:a},inputs:o,beside:s.tag}}async function ofBuild({platform:e,settings:t,source:n,signal:s},r,o){const i=await(0,g.TE)(e,t.image,r,s)
 if(i.is!=="there")return i
 const{image:a}=i
-const c=await(0,f.yv)(e,a,s)
+const c=await(0,g.yv)(e,a,s)
 const{sha:l}=n
-const A=t.tag===void 0||l===void 0?i:(0,f.Nm)(a,l,c.revision)
+const A=t.tag===void 0||l===void 0?i:(0,g.Nm)(a,l,c.revision)
 if(A.is!=="there")return A
-return c.inputs===o?A:{is:"another build",image:a}}async function lookUpCommit({platform:e,settings:t,source:n,signal:s}){const r=await(0,f.TE)(e,t.image,n.tag,s)
+return c.inputs===o?A:{is:"another build",image:a}}async function lookUpCommit({platform:e,settings:t,source:n,signal:s}){const r=await(0,g.TE)(e,t.image,n.tag,s)
 if(r.is!=="there"||t.tag===void 0||n.sha===void 0)return r
-return(0,f.Nm)(r.image,n.sha,await(0,f.DT)(e,r.image,s))}async function findBuild(e){const{settings:t,log:n}=e
+return(0,g.Nm)(r.image,n.sha,await(0,g.DT)(e,r.image,s))}async function findBuild(e){const{settings:t,log:n}=e
 const r=(0,s.mk)(e.platform,e.source)
 if(r!==void 0)n.say(r)
 const{lookup:o,source:i,inputs:a,beside:c}=await lookForBuild(e)
-if(c!==void 0)n.say(`the registry has ${t.image}:${c} of another build (${I}): this one gets the tag ${(0,w.j)(i.tag)}`)
+if(c!==void 0)n.say(`the registry has ${t.image}:${c} of another build (${B}): this one gets the tag ${(0,y.j)(i.tag)}`)
 const l=imageIn(e.with({source:i}),o)
-return{source:i,inputs:a,...l&&{image:l}}}const I="other build-args, target, Dockerfile or context, or an unknown build"
-function imageIn({settings:e,source:t,log:n},s){const r=`${e.image}:${t.tag}`
-switch(s.is){case"there":n.say(`the registry has ${(0,E.d)(s.image)}`)
+return{source:i,inputs:a,...l&&{image:l}}}const B="other build-args, target, Dockerfile or context, or an unknown build"
+function imageIn({settings:e,source:t,log:n},s){const o=`${e.image}:${t.tag}`
+switch(s.is){case"there":n.say(`the registry has ${(0,w.d)(s.image)}`)
 return s.image
-case"another":n.say(`the registry has ${r} of another commit (${s.of})`)
+case"another":n.say(`the registry has ${o} of another commit (${s.of})`)
 return
-case"another build":return(0,o.fJ)({code:"registry",sentence:`the registry has ${r} of another build of this commit (${I})`,hint:'give this build another "tag"'})
-case"unlabelled":return(0,o.fJ)({code:"registry",sentence:`the registry has ${r} already, without a label that names its commit`,hint:'roll that image out with "deploy", or set another "tag"'})
+case"another build":return(0,r.fJ)({code:"registry",sentence:`the registry has ${o} of another build of this commit (${B})`,hint:'give this build another "tag"'})
+case"unlabelled":return(0,r.fJ)({code:"registry",sentence:`the registry has ${o} already, without a label that names its commit`,hint:'roll that image out with "deploy", or set another "tag"'})
 case"absent":case"denied":return
-case"unreachable":case"failed":return(0,o.fJ)({code:"registry",sentence:`registry: ${e.image}: ${s.said}`,..."hint"in s&&{hint:s.hint}})}}async function imageToDeploy(e){const{platform:t,settings:n,source:s,signal:r,log:i}=e
+case"unreachable":case"failed":return(0,r.fJ)({code:"registry",sentence:`registry: ${e.image}: ${s.said}`,..."hint"in s&&{hint:s.hint}})}}async function imageToDeploy(e){const{platform:t,settings:n,source:s,signal:o,log:i}=e
 const{image:a,digest:c}=n
 if(c!==void 0)return imageOfDigest(e,c)
-const l=await(0,f.F1)(t,a,s.tag,r)
+const l=await(0,g.F1)(t,a,s.tag,o)
 if(l){await checkMeant(e)
-i.say(`the registry has ${(0,E.d)(l)}`)
+i.say(`the registry has ${(0,w.d)(l)}`)
 const t=await commitOf(e,l)
 return{image:l,source:sourceOf(l.tag,t)}}const A=`${a}:${s.tag}`
-const u=await idInEngine(t,A,r).catch(()=>{})
-return(0,o.fJ)({code:"image-missing",sentence:`the registry has no ${A}`,hint:u===void 0?"check the option tag, or push the image before the deploy":`this machine's engine has it: set "push" for the build, or for the test`})}async function imageOfDigest({platform:e,settings:t,signal:n,log:s},r){const{image:i}=t
-const a={repository:i,tag:t.tag??"",digest:r}
-const c=(0,f.wj)(a,await(0,f.OK)(e,a,n))
-if(!c)return(0,o.fJ)({code:"image-missing",sentence:`the registry has no ${i}@${r}`,hint:"check the option digest, or push the image before the deploy"})
-const{revision:l,version:A}=await(0,f.yv)(e,c,n)
+const u=await idInEngine(t,A,o).catch(()=>{})
+return(0,r.fJ)({code:"image-missing",sentence:`the registry has no ${A}`,hint:u===void 0?"check the option tag, or push the image before the deploy":`this machine's engine has it: set "push" for the build, or for the test`})}async function imageOfDigest({platform:e,settings:t,signal:n,log:s},o){const{image:i}=t
+const a={repository:i,tag:t.tag??"",digest:o}
+const c=(0,g.wj)(a,await(0,g.OK)(e,a,n))
+if(!c)return(0,r.fJ)({code:"image-missing",sentence:`the registry has no ${i}@${o}`,hint:"check the option digest, or push the image before the deploy"})
+const{revision:l,version:A}=await(0,g.yv)(e,c,n)
 const u=t.tag??(isTag(A)?A:void 0)
-if(u===void 0)return(0,o.fJ)({code:"usage",sentence:`"digest" needs "tag" here: ${i}@${r} has no version label`,hint:"set the tag that the image was pushed with; it names the version in log and history"})
+if(u===void 0)return(0,r.fJ)({code:"usage",sentence:`"digest" needs "tag" here: ${i}@${o} has no version label`,hint:"set the tag that the image was pushed with; it names the version in log and history"})
 const d={...c,tag:u}
-s.say(`the registry has ${(0,E.d)(d)}`)
-return{image:d,source:sourceOf(u,l??commitIn(t.tag))}}function isTag(e){return e!==void 0&&!((0,y.I_)(e)instanceof y.AF)}function sourceOf(e,t){return{tag:e,...t!==void 0&&{sha:t}}}async function commitOf({platform:e,settings:t,source:n,signal:s},r){if(t.tag===void 0)return n.sha
-return commitIn(t.tag)??(0,f.DT)(e,r,s).catch(()=>{})}function commitIn(e=""){return/^[0-9a-f]{40}(?![0-9a-f])/.exec(e)?.[0]}async function imageToTest(e){const{platform:t,settings:n,source:s,signal:r,log:i}=e
+s.say(`the registry has ${(0,w.d)(d)}`)
+return{image:d,source:sourceOf(u,l??commitIn(t.tag))}}function isTag(e){return e!==void 0&&!((0,I.I_)(e)instanceof I.AF)}function sourceOf(e,t){return{tag:e,...t!==void 0&&{sha:t}}}async function commitOf({platform:e,settings:t,source:n,signal:s},r){if(t.tag===void 0)return n.sha
+return commitIn(t.tag)??(0,g.DT)(e,r,s).catch(()=>{})}function commitIn(e=""){return/^[0-9a-f]{40}(?![0-9a-f])/.exec(e)?.[0]}async function imageToTest(e){const{platform:t,settings:n,source:s,signal:o,log:i}=e
 if(n.digest!==void 0){const s=await imageToDeploy(e)
 if(n.push)i.say("not pushed: the registry already has it")
-return{...s,built:await pullImage(t,s.image,i,r)}}const a=await lookUpCommit(e)
+return{...s,built:await pullImage(t,s.image,i,o)}}const a=await lookUpCommit(e)
 const c=imageIn(e,a)
 if(c){await checkMeant(e)
-return{image:c,source:s,built:await pullImage(t,c,i,r)}}const{image:l}=n
+return{image:c,source:s,built:await pullImage(t,c,i,o)}}const{image:l}=n
 const A=`${l}:${s.tag}`
-const u=await findInEngine(t,A,r)
-if(!u)return(0,o.fJ)({code:"image-missing",sentence:a.is==="another"?`${A} in the registry is of another commit (${(0,w.j)(a.of)}), and this machine does not have the image`:`neither the registry nor this machine has ${A}`,hint:'build it first with "build", on this machine or with "push"'})
+const u=await findInEngine(t,A,o)
+if(!u)return(0,r.fJ)({code:"image-missing",sentence:a.is==="another"?`${A} in the registry is of another commit (${(0,y.j)(a.of)}), and this machine does not have the image`:`neither the registry nor this machine has ${A}`,hint:'build it first with "build", on this machine or with "push"'})
 checkCommit(e,A,u)
 i.say(`this machine has ${A} (${u.id.slice(7,19)})`)
 const{id:d,inputs:h}=u
 return{source:s,built:{repository:l,tag:s.tag,id:d,...h&&{inputs:h}}}}async function checkMeant({platform:e,settings:t,source:n,signal:s}){if(t.tag!==void 0)return
-const{image:r}=t
-const[i,a]=await Promise.all([tagsInEngine(e,r,s),(0,f.TE)(e,r,(0,d.QE)(n.tag),s)])
-const c=i.filter(e=>(0,d.$3)(e,n.tag))
+const{image:o}=t
+const[i,a]=await Promise.all([tagsInEngine(e,o,s),(0,g.TE)(e,o,(0,h.QE)(n.tag),s)])
+const c=i.filter(e=>(0,h.$3)(e,n.tag))
 if(c.length===0&&a.is!=="there")return
 const l=c.length===0?`${n.tag}-…`:void 0
 const A=l===void 0?`this machine has also built ${c.join(", ")}`:`the registry has another one as ${l}`
-const u=[n.tag,...l===void 0?c:[l]].map(e=>`--tag ${e}`).join(" or ");(0,o.fJ)({code:"usage",sentence:`${r}:${n.tag} is one of several builds of this commit (${I}): ${A}`,hint:`choose one: ${u} (the build's output or report has it as "tag")`})}function checkCommit({settings:e,source:t,log:n},s,{revision:r}){const{sha:i}=t
-if(i===void 0||r===i)return
-if(r!==void 0)(0,o.fJ)({code:"image-missing",sentence:`${s} on this machine is of the commit ${(0,w.j)(r)}, not of ${(0,w.j)(i)}`,hint:'build it again with "build"'})
+const u=[n.tag,...l===void 0?c:[l]].map(e=>`--tag ${e}`).join(" or ");(0,r.fJ)({code:"usage",sentence:`${o}:${n.tag} is one of several builds of this commit (${B}): ${A}`,hint:`choose one: ${u} (the build's output or report has it as "tag")`})}function checkCommit({settings:e,source:t,log:n},s,{revision:o}){const{sha:i}=t
+if(i===void 0||o===i)return
+if(o!==void 0)(0,r.fJ)({code:"image-missing",sentence:`${s} on this machine is of the commit ${(0,y.j)(o)}, not of ${(0,y.j)(i)}`,hint:'build it again with "build"'})
 if(e.tag===void 0)return
-if(e.push)(0,o.fJ)({code:"image-missing",sentence:`${s} on this machine has no label that names its commit, so it is not pushed for ${(0,w.j)(i)}`,hint:`build it with "build", or with the label org.opencontainers.image.revision=${i}`})
-n.say(`${s} has no label that names its commit`)}async function pushImage(e,t,n,s){const{repository:r,tag:i,id:a}=t
-const c=`${r}:${i}`
-const l=await(0,h.L5)({clock:e.clock,signal:s,tries:3,pause:2e3,isTransient:({finished:e})=>e.code!==0&&(0,g.jR)((0,u.A3)(e),r)==="transient",onRetry:({finished:e},t)=>{n.quote((0,u.A3)(e))
-n.say(`the push to ${(0,g.w4)(r)} failed; retrying in ${t/1e3} s`)}},async()=>{const t=new PushLog
-const r=await(0,u.T3)(e,["image","tag",a,c],{signal:s})
+if(e.push)(0,r.fJ)({code:"image-missing",sentence:`${s} on this machine has no label that names its commit, so it is not pushed for ${(0,y.j)(i)}`,hint:`build it with "build", or with the label org.opencontainers.image.revision=${i}`})
+n.say(`${s} has no label that names its commit`)}async function pushImage(e,t,n,s){const{repository:i,tag:a,id:c}=t
+const l=`${i}:${a}`
+const A=await(0,f.L5)({clock:e.clock,signal:s,tries:3,pause:2e3,isTransient:({finished:e})=>e.code!==0&&(0,p.jR)((0,o.A3)(e),i)==="transient",onRetry:({finished:e},t)=>{n.quote((0,o.A3)(e))
+n.say(`the push to ${(0,p.w4)(i)} failed; retrying in ${t/1e3} s`)}},async()=>{const t=new PushLog
+const r=await(0,o.T3)(e,["image","tag",c,l],{signal:s})
 if(r.code!==0)return{finished:r,layers:t}
-n.waiting(`pushing ${c}`)
-const o=await(0,u.T3)(e,["push",c],{signal:s,onLine:e=>{t.read(e)
-n.waiting(`pushing ${c}: ${t.progress}`)}})
-return{finished:{...o,stderr:t.last.join("\n")},layers:t}})
+n.waiting(`pushing ${l}`)
+const i=await(0,o.T3)(e,["push",l],{signal:s,onLine:e=>{t.read(e)
+n.waiting(`pushing ${l}: ${t.progress}`)}})
+return{finished:{...i,stderr:t.last.join("\n")},layers:t}})
 n.waiting(void 0)
-check(l.finished,t)
-n.say(`pushed ${c}: ${l.layers.progress}`)
-const{digest:A}=l.layers
-if(A!==void 0)return{repository:r,tag:i,digest:A}
-return await(0,f.F1)(e,r,i,s)??(0,o.fJ)({code:"push-failed",sentence:`push: ${(0,g.w4)(r)} accepted ${c}, but does not have it`})}class PushLog{last=[]
+check(A.finished,t)
+n.say(`pushed ${l}: ${A.layers.progress}`)
+const{digest:u}=A.layers
+const d=u===void 0?await(0,g.F1)(e,i,a,s):{repository:i,tag:a,digest:u}
+if(d===void 0)return(0,r.fJ)({code:"push-failed",sentence:`push: ${(0,p.w4)(i)} accepted ${l}, but does not have it`})
+const h=await(0,g.e$)(e,d,s)
+if(h!==void 0&&![h,d.digest].includes(c))return(0,r.fJ)({code:"push-failed",sentence:`push: ${l} is another image than the one that was built and tested: something moved this tag in the engine at the same time`,hint:'Run it again; builds of one commit on one engine with other inputs need a "tag" each'})
+return d}class PushLog{last=[]
 #Te=new Map
 #Oe
 get digest(){return this.#Oe}get progress(){const e=[...this.#Te.values()]
@@ -7582,165 +7602,168 @@ const t=e.filter(e=>e==="Pushed").length
 const n=e.filter(e=>/^(Layer already exists|Mounted from)/.test(e)).length
 const s=e.length===1?"layer":"layers"
 const r=n===0?"":`, ${n} already there`
-return`${t} of ${e.length} ${s} sent${r}`}read(e){const t=(0,a.pj)(e)
+return`${t} of ${e.length} ${s} sent${r}`}read(e){const t=(0,l.pj)(e)
 const[,n,s]=/^([0-9a-f]{12}): (.+)$/.exec(t)??[]
 if(n!==void 0&&s!==void 0){this.#Te.set(n,s)
 return}this.#Oe??=/: digest: (sha256:[0-9a-f]{64}) size: /.exec(t)?.[1]
 if(this.last.push(t)>20)this.last.shift()}}function check(e,{repository:t,tag:n}){if(e.code===0)return
-const s=(0,u.Ic)("push",e)
-if(s!==void 0)(0,o.fJ)(s)
-const r=(0,u.A3)(e)
-const because=(t,n)=>(0,o.fJ)({code:"push-failed",sentence:`push: ${t}: ${r}`,...n===void 0?{}:{hint:n},logs:[{lines:e.stderr.split("\n")}]})
-if(/immutable/i.test(r))because(`${(0,g.w4)(t)} already has the tag ${n} and does not allow overwriting it`,'Tags are immutable there: commit, or set another "tag"')
-switch((0,g.jR)(r,t)){case"denied":return because(`not allowed to write to ${t}`,(0,g.t$)(t,"write to"))
-case"absent":return because(`${(0,g.w4)(t)} has no repository for ${t}`,'Create it in the registry first, or correct "image"')
-case"transient":return because(`${(0,g.w4)(t)} refused ${t}:${n} in three attempts`)
-case"refused":return because(`${t}:${n} was refused`)}}var B=n(811)
-async function push(e,t){const{platform:n,signal:s,log:r}=e
-const o=await tagFor(e,t)
-if(o!==t.tag)r.say(`another build of this commit now has the tag ${(0,w.j)(t.tag)}: the tag of this one is ${(0,w.j)(o)}`)
-await markSeveral(e,{...t,tag:o})
-return pushImage(n,{...t,tag:o},r,s)}async function markSeveral({platform:e,source:t,signal:n,log:s},{repository:r,tag:o,inputs:i}){const a=i===void 0?void 0:(0,d.ZX)(o,i)
+const s=(0,o.Ic)("push",e)
+if(s!==void 0)(0,r.fJ)(s)
+const i=(0,o.A3)(e)
+const because=(t,n)=>(0,r.fJ)({code:"push-failed",sentence:`push: ${t}: ${i}`,...n===void 0?{}:{hint:n},logs:[{lines:e.stderr.split("\n")}]})
+if(/immutable/i.test(i))because(`${(0,p.w4)(t)} already has the tag ${n} and does not allow overwriting it`,'Tags are immutable there: commit, or set another "tag"')
+switch((0,p.jR)(i,t)){case"denied":return because(`not allowed to write to ${t}`,(0,p.t$)(t,"write to"))
+case"absent":return because(`${(0,p.w4)(t)} has no repository for ${t}`,'Create it in the registry first, or correct "image"')
+case"transient":return because(`${(0,p.w4)(t)} refused ${t}:${n} in three attempts`)
+case"refused":return because(`${t}:${n} was refused`)}}var Q=n(811)
+async function push(e,t){const{platform:n,settings:s,signal:r,log:o}=e
+const i=await tagFor(e,t)
+if(i!==t.tag)o.say(`another build of this commit now has the tag ${(0,y.j)(t.tag)}: the tag of this one is ${(0,y.j)(i)}`)
+await markSeveral(e,{...t,tag:i})
+const a=await pushImage(n,{...t,tag:i},o,r)
+if(s.cache==="inline")await keepForCache(e,a)
+return a}async function keepForCache({platform:e,signal:t,log:n},s){try{await(0,g.JE)(e,s,[i],t)}catch(e){t.throwIfAborted()
+n.say(`the next build takes no layers from this image: ${(0,Q.b)(e)}`)}}async function markSeveral({platform:e,source:t,signal:n,log:s},{repository:r,tag:o,inputs:i}){const a=i===void 0?void 0:(0,h.ZX)(o,i)
 const{sha:c}=t
 if(a===void 0||c===void 0)return
 if(a!==c&&!a.startsWith(`${c}-dirty-`))return
-const l=(0,d.QE)(a)
-const[A,u]=await Promise.all([a,l].map(t=>(0,f.TE)(e,r,t,n)))
+const l=(0,h.QE)(a)
+const[A,u]=await Promise.all([a,l].map(t=>(0,g.TE)(e,r,t,n)))
 if(A?.is!=="there"||u?.is==="there")return
-try{await(0,f.JE)(e,A.image,[l],n)}catch(e){n.throwIfAborted()
-const t=(0,B.b)(e)
+try{await(0,g.JE)(e,A.image,[l],n)}catch(e){n.throwIfAborted()
+const t=(0,Q.b)(e)
 s.say(`the mark ${l} was not set, so a run without a tag takes ${a}: ${t}`)}}async function tagFor({platform:e,source:t,signal:n},{repository:s,tag:r,inputs:o}){if(o===void 0)return r
-try{const i=await(0,f.TE)(e,s,r,n)
+try{const i=await(0,g.TE)(e,s,r,n)
 if(i.is!=="there")return r
-const a=await(0,f.yv)(e,i.image,n)
+const a=await(0,g.yv)(e,i.image,n)
 const c=a.revision===void 0||a.revision===t.sha
-return c&&a.inputs!==o?(0,d.Zc)(r,o):r}catch{n.throwIfAborted()
-return r}}var Q=n(813)
-function buildOnly(e){return(0,Q.Y)("build",e,ofCommit)}async function ofCommit(e){const{platform:t,settings:n,reporter:r,state:o,resources:i}=e
-const a=(0,Q.V)(e,await(0,s.sQ)(t,n,n.context))
+return c&&a.inputs!==o?(0,h.Zc)(r,o):r}catch{n.throwIfAborted()
+return r}}var b=n(813)
+function buildOnly(e){return(0,b.Y)("build",e,ofCommit)}async function ofCommit(e){const{platform:t,settings:n,reporter:r,state:o,resources:i}=e
+const a=(0,b.V)(e,await(0,s.sQ)(t,n,n.context))
 const c=await r.stage("build",async t=>{await i.login(n)
 const{image:s,source:r,inputs:c}=await findBuild(a.with({log:t}))
-const l=(0,Q.V)(e,r).with({log:t})
+const l=(0,b.V)(e,r).with({log:t})
 if(s)o.haveImage(s)
 return s?void 0:build(l,c)})
 if(!c)return{result:"unchanged"}
 if(n.push)o.haveImage(await r.stage("push",e=>push(a.with({log:e}),c)))
-return{result:"done"}}var b=n(1404)
-function has({code:e}){return e===0}function hasDocker({docker:e}){return e.code!==127}function toolFindings(e,{builds:t,known:n,fetches:s}){return[gitFinding(e.git,n),...dockerFindings(e,t),e.kubectl&&has(e.kubectl)?(0,b.ok)("tools",`kubectl ${clientVersion(e.kubectl)}`):s?(0,b.$e)("tools","kubectl is not on PATH: a release downloads it into the runner’s tool cache"):(0,b.z3)("tools","kubectl is not on PATH","https://kubernetes.io/docs/tasks/tools/")]}function gitFinding(e,t){if(has(e))return(0,b.ok)("tools",e.stdout.trim().replace("git version","git"))
-return t?(0,b.$e)("tools","git was not found, so a newer live commit cannot be detected"):(0,b.z3)("tools","git was not found, so the commit is not known",'install git, or set "tag"')}function dockerFindings(e,t){const{docker:n,buildx:s}=e
-const r=t?b.z3:b.$e
-const problem=(e,t)=>{const n=(0,u.Ic)("",e)
+return{result:"done"}}var v=n(1404)
+function has({code:e}){return e===0}function hasDocker({docker:e}){return e.code!==127}function toolFindings(e,{builds:t,known:n,fetches:s}){return[gitFinding(e.git,n),...dockerFindings(e,t),e.kubectl&&has(e.kubectl)?(0,v.ok)("tools",`kubectl ${clientVersion(e.kubectl)}`):s?(0,v.$e)("tools","kubectl is not on PATH: a release downloads it into the runner’s tool cache"):(0,v.z3)("tools","kubectl is not on PATH","https://kubernetes.io/docs/tasks/tools/")]}function gitFinding(e,t){if(has(e))return(0,v.ok)("tools",e.stdout.trim().replace("git version","git"))
+return t?(0,v.$e)("tools","git was not found, so a newer live commit cannot be detected"):(0,v.z3)("tools","git was not found, so the commit is not known",'install git, or set "tag"')}function dockerFindings(e,t){const{docker:n,buildx:s}=e
+const r=t?v.z3:v.$e
+const problem=(e,t)=>{const n=(0,o.Ic)("",e)
 return t("tools",n?.sentence.slice(2)??said(e),n?.hint)}
 if(!hasDocker(e))return[problem(n,r)]
-const{Client:o,Server:i}=versionsOf(n.stdout)
-return[has(n)&&i?(0,b.ok)("tools",`docker ${o?.Version??""}, engine ${i.Version??""}`):problem(n,r),has(s)?(0,b.ok)("tools",`docker buildx ${/v?\d+\.\d+\.\d+\S*/.exec(s.stdout)?.[0]??""}`):problem(s,r)]}function versionsOf(e){try{return JSON.parse(e.split("\n")[0]??"")}catch{return{}}}function said({stderr:e,code:t}){return e.trim().split("\n")[0]||`docker exited with ${t}`}function clientVersion({stdout:e}){try{const{clientVersion:t}=JSON.parse(e)
+const{Client:i,Server:a}=versionsOf(n.stdout)
+return[has(n)&&a?(0,v.ok)("tools",`docker ${i?.Version??""}, engine ${a.Version??""}`):problem(n,r),has(s)?(0,v.ok)("tools",`docker buildx ${/v?\d+\.\d+\.\d+\S*/.exec(s.stdout)?.[0]??""}`):problem(s,r)]}function versionsOf(e){try{return JSON.parse(e.split("\n")[0]??"")}catch{return{}}}function said({stderr:e,code:t}){return e.trim().split("\n")[0]||`docker exited with ${t}`}function clientVersion({stdout:e}){try{const{clientVersion:t}=JSON.parse(e)
 return t?.gitVersion??""}catch{return""}}function skewFindings(e,t){const minor=e=>Number(/^v?\d+\.(\d+)/.exec(e)?.[1]??NaN)
 const n=Math.abs(minor(e)-minor(t))
 if(!(n>1))return[]
 const s=`kubectl ${e} is ${n} minor versions from the server’s ${t}; Kubernetes supports one`
-return[(0,b.$e)("tools",s,`install kubectl ${t}: https://kubernetes.io/docs/tasks/tools/`)]}const v=3e4
+return[(0,v.$e)("tools",s,`install kubectl ${t}: https://kubernetes.io/docs/tasks/tools/`)]}const k=3e4
 function clusterFinding(e,t,n){const s=t===void 0?"":`, context ${t}`
-return(0,b.ok)("cluster",`Kubernetes ${e}${s}, namespace ${n}`)}function aheadBy(e,t){const n=Date.parse(e)
+return(0,v.ok)("cluster",`Kubernetes ${e}${s}, namespace ${n}`)}function aheadBy(e,t){const n=Date.parse(e)
 const s=n+1e3
 if(t.from>s)return t.from-s
-return t.to<n?t.to-n:0}function clockFindings(e){if(Math.abs(e)<=v)return[]
+return t.to<n?t.to-n:0}function clockFindings(e){if(Math.abs(e)<=k)return[]
 const t=Math.round(Math.abs(e)/1e3)
 const n=`this machine’s clock is ${t} s ${e>0?"ahead of":"behind"} the cluster’s: times in the history are wrong, and missing pods of a StatefulSet or DaemonSet may be explained late or wrongly`
-return[(0,b.$e)("cluster",n,"sudo timedatectl set-ntp true")]}var k=n(5998)
-var S=n(9340)
-var R=n(4339)
-var T=n(2468)
-const O=5e3
+return[(0,v.$e)("cluster",n,"sudo timedatectl set-ntp true")]}var S=n(5998)
+var R=n(9340)
+var T=n(4339)
+var O=n(2468)
+const D=5e3
 function staleConfigurationFindings({id:e,live:t},n,s,r){if(!t||e.kind==="CronJob")return[]
-const o=(0,k.JP)((0,S.kW)(t))
-return s.flatMap(t=>{const s=o.filter(e=>(0,k.wj)(t,e))
+const o=(0,S.JP)((0,R.kW)(t))
+return s.flatMap(t=>{const s=o.filter(e=>(0,S.wj)(t,e))
 const i=n.filter(e=>s.some(n=>{const[s,r]=[changedAt(t,n.keys),startedAt(e,n.container)]
-return s!==void 0&&r!==void 0&&s>r+O}))
+return s!==void 0&&r!==void 0&&s>r+D}))
 if(i.length===0)return[]
 const a=i.length===n.length?"its pods":`${i.length} of its pods`
-const c=`${(0,R.T)(e)}: ${(0,T.Gg)(t)} changed after the start of ${a}, which may still use the old values`
-return[(0,b.$e)("workloads",c,r(["rollout","restart",(0,R.T)(e)]))]})}function changedAt(e,t){const n=(e.metadata?.managedFields??[]).flatMap(({time:e,fieldsV1:n})=>{const s=n??{}
+const c=`${(0,T.T)(e)}: ${(0,O.Gg)(t)} changed after the start of ${a}, which may still use the old values`
+return[(0,v.$e)("workloads",c,r(["rollout","restart",(0,T.T)(e)]))]})}function changedAt(e,t){const n=(e.metadata?.managedFields??[]).flatMap(({time:e,fieldsV1:n})=>{const s=n??{}
 const r=["f:data","f:binaryData","f:stringData"].flatMap(e=>Object.keys(s[e]??{}))
 const o=t==="all"?r.length>0:t.some(e=>r.includes(`f:${e}`))
 return o&&e!==void 0?[Date.parse(e)]:[]})
 return n.length===0?void 0:Math.max(...n)}function startedAt({status:e},t){const n=[...e?.initContainerStatuses??[],...e?.containerStatuses??[]]
 const{running:s,terminated:r}=n.find(({name:e})=>e===t)?.state??{}
 const o=s?.startedAt??r?.startedAt
-return o===void 0?void 0:Date.parse(o)}var D=n(8911)
-var F=n(8850)
-var N=n(9025)
-function releaseFindings(e,t,n,s){const r=(0,N.BO)(s)
-return[r?(0,b.ok)("release",`release ${r.number} of ${(0,w.j)(r.tag)} by ${(0,D.Gg)(r)} is live`):(0,b.ok)("release","no release of this application is live yet"),...t?[held(t)]:[],...n?[left(e,n)]:[],...unusedOf(s)]}function unusedOf(e){const{number:t=0,unused:n=[]}=e.findLast(e=>e.unused!==void 0)??{}
+return o===void 0?void 0:Date.parse(o)}var F=n(8911)
+var N=n(8850)
+var M=n(9025)
+function releaseFindings(e,t,n,s){const r=(0,M.BO)(s)
+return[r?(0,v.ok)("release",`release ${r.number} of ${(0,y.j)(r.tag)} by ${(0,F.Gg)(r)} is live`):(0,v.ok)("release","no release of this application is live yet"),...t?[held(t)]:[],...n?[left(e,n)]:[],...unusedOf(s)]}function unusedOf(e){const{number:t=0,unused:n=[]}=e.findLast(e=>e.unused!==void 0)??{}
 if(n.length===0)return[]
 const s=n.join(", ")
-return[(0,b.ok)("release",`no version of the history uses ${s} (as of release ${t})`)]}function held({by:e,renewed:t}){const n=t===void 0?"":`, last renewed at ${t} by its clock`
-return(0,b.$e)("release",`the lock is held by ${e}${n}: a release waits until it is free, at most 30 s after that run ends`)}function left(e,t){return(0,b.$e)("release",`the release of ${(0,w.j)(t.tag)} by ${(0,D.Gg)(t)}, started at ${t.at}, has not ended; if its run is gone, the next release restores it first`,(0,F.a)("recover",e))}var M=n(7598)
-var L=n(8815)
-var U=n(7340)
+return[(0,v.ok)("release",`no version of the history uses ${s} (as of release ${t})`)]}function held({by:e,renewed:t}){const n=t===void 0?"":`, last renewed at ${t} by its clock`
+return(0,v.$e)("release",`the lock is held by ${e}${n}: a release waits until it is free, at most 30 s after that run ends`)}function left(e,t){return(0,v.$e)("release",`the release of ${(0,y.j)(t.tag)} by ${(0,F.Gg)(t)}, started at ${t.at}, has not ended; if its run is gone, the next release restores it first`,(0,N.a)("recover",e))}var L=n(7598)
+var U=n(8815)
+var x=n(7340)
 function rightsFindings({all:e,missing:t,account:n,namespace:s},r){const o=n===void 0?"the account":`the account ${n}`
-if(t.length===0)return[(0,b.ok)("rights",`${o} may do everything that a release does in the namespace "${s}"`)]
-const i=(0,U.SN)(t)
+if(t.length===0)return[(0,v.ok)("rights",`${o} may do everything that a release does in the namespace "${s}"`)]
+const i=(0,x.SN)(t)
 const a=countOf(t)===countOf(e)?`${o} has no rights for a release in the namespace "${s}", if it exists`:`${o} may not ${i} in the namespace "${s}"`
-const c=n===void 0?`# in its Role\n${(0,U.Eb)(t)}`:commandFor(t,n,r)
-return[(0,b.z3)("rights",`${a}: an administrator must grant it`,c)]}function countOf(e){return e.reduce((e,{verbs:t})=>e+t.length,0)}function commandFor(e,t,n){const s=(0,M.createHash)("sha256").update(JSON.stringify([e,t])).digest("hex")
+const c=n===void 0?`# in its Role\n${(0,x.Eb)(t)}`:commandFor(t,n,r)
+return[(0,v.z3)("rights",`${a}: an administrator must grant it`,c)]}function countOf(e){return e.reduce((e,{verbs:t})=>e+t.length,0)}function commandFor(e,t,n){const s=(0,L.createHash)("sha256").update(JSON.stringify([e,t])).digest("hex")
 const r={name:`django-rollout-${s.slice(0,8)}`}
 const o="rbac.authorization.k8s.io"
 const i=`${o}/v1`
 const a=likes(e).map(({group:e,resources:t,limits:n})=>`    - { apiGroups: ["${e}"], resources: [${t.join(", ")}], ${n} }`)
 const c={apiVersion:i,kind:"RoleBinding",metadata:r,roleRef:{apiGroup:o,kind:"Role",name:r.name},subjects:[subjectOf(t,o)]}
-const l=["apiVersion: v1","kind: List","items:",`- apiVersion: ${i}`,"  kind: Role",`  metadata: { name: ${r.name} }`,"  rules:",...a,(0,L.As)([c]).trim()].join("\n")
+const l=["apiVersion: v1","kind: List","items:",`- apiVersion: ${i}`,"  kind: Role",`  metadata: { name: ${r.name} }`,"  rules:",...a,(0,U.As)([c]).trim()].join("\n")
 return`echo '\n${l.replaceAll("'",`'\\''`)}\n' | ${n(["apply","-f","-"])}`}function likes(e){const t=[]
 for(const{group:n,resource:s,verbs:r,names:o}of e){const e=o===void 0?"":`resourceNames: [${o.join(", ")}], `
 const i=`${e}verbs: [${r.join(", ")}]`
 const a=t.find(e=>e.group===n&&e.limits===i)
 if(a)a.resources.push(s)
 else t.push({group:n,limits:i,resources:[s]})}return t}function subjectOf(e,t){const[,n,s]=/^system:serviceaccount:([^:]+):(.+)$/.exec(e)??[]
-return n===void 0?{apiGroup:t,kind:"User",name:e}:{kind:"ServiceAccount",name:s,namespace:n}}var x=n(157)
-var P=n(5374)
-var G=n(1407)
-var H=n(6874)
+return n===void 0?{apiGroup:t,kind:"User",name:e}:{kind:"ServiceAccount",name:s,namespace:n}}var P=n(157)
+var G=n(5374)
+var H=n(1407)
+var $=n(6874)
 var J=n(8661)
-var $=n(1856)
-var j=n(3825)
-var V=n(2459)
-var Y=n(6099)
-var W=n(3892)
+var j=n(1856)
+var V=n(3825)
+var Y=n(2459)
+var W=n(6099)
+var q=n(3892)
 async function checkAlone(e,t){const{app:n,settings:s,cluster:r}=e
-await Promise.all([checkHistory(e,t),(0,Y.aE)(r,n,s.image),(0,D.Cz)(r,(0,J.Fe)(n))])}async function checkHistory({app:e,settings:t,command:n,cluster:s},{live:r,targets:o}){const{history:i,configMap:a}=await(0,j.tl)(s,e)
-const c=i.filter(({image:e})=>!(0,w.iI)(e,t.image))
+await Promise.all([checkHistory(e,t),(0,W.aE)(r,n,s.image),(0,F.Cz)(r,(0,J.Fe)(n))])}async function checkHistory({app:e,settings:t,command:n,cluster:s},{live:r,targets:o}){const{history:i,configMap:a}=await(0,V.tl)(s,e)
+const c=i.filter(({image:e})=>!(0,y.iI)(e,t.image))
 const l={history:i.filter(e=>!c.includes(e)),configMap:a}
 if(c.length===0||n==="rollback"&&l.history.length>0)return l
-const A=o.map(({id:e})=>(0,R.T)(e))
-const u=workloadsIn(r.clusterState()).filter(e=>!A.includes((0,R.T)((0,S.hY)(e))))
-for(const n of new Set(c.map(e=>e.image))){const r=u.find(e=>(0,S.ys)(e,n).length>0)
+const A=o.map(({id:e})=>(0,T.T)(e))
+const u=workloadsIn(r.clusterState()).filter(e=>!A.includes((0,T.T)((0,R.hY)(e))))
+for(const n of new Set(c.map(e=>e.image))){const r=u.find(e=>(0,R.ys)(e,n).length>0)
 if(!r)continue
-const o=(0,R.T)((0,S.hY)(r))
+const o=(0,T.T)((0,R.hY)(r))
 const i=`the history in configmap/${(0,J.Fe)(e)}`
 const a=`if it is the same application and its registry has moved: ${o} still runs the old image. Change it to the new one first, with its manifest (option manifests) or kubectl set image`;(0,J.ht)(s,e,{image:n,what:i,so:a},t.image)}return l}function workloadsIn(e){const t=[e.deployments,e.statefulsets,e.daemonsets,e.cronjobs]
-return t.flatMap(e=>[...e.values()]).filter(S.gv)}var q=n(2109)
-var _=n(8559)
-var z=n(3872)
-var K=n(6e3)
-var Z=n(6738)
-const X=3e5
-const ee={timeout:1/0,bake:0,grace:{}}
-async function ailing(e,t,{cluster:n,clock:s,toRepo:r}){const o=e.flatMap(({id:e,live:n})=>n&&!n.spec.paused?[(0,q.VS)(e,n,t)]:[])
+return t.flatMap(e=>[...e.values()]).filter(R.gv)}var _=n(2109)
+var z=n(8559)
+var K=n(3872)
+var Z=n(6e3)
+var X=n(6738)
+const ee=3e5
+const te={timeout:1/0,bake:0,grace:{}}
+async function ailing(e,t,{cluster:n,clock:s,toRepo:r}){const o=e.flatMap(({id:e,live:n})=>n&&!n.spec.paused?[(0,_.VS)(e,n,t)]:[])
 const i=s.now()
-const a={...(0,K._1)(i),exits:exitsOf(t,i)}
-const c={clusterState:t,timeouts:ee,now:i}
-const l=(0,z.S)(o,{...c,observations:a})
-const A=await Promise.all(l.logsWanted.map(async e=>{const t=await(0,Z.$)(n,s,e)
-return{wanted:e,diagnosis:(0,_.h)(t,r)}}))
-const u=A.reduce((e,{wanted:t,diagnosis:n})=>(0,K.X1)(e,t,n),l.observations)
-const{verdicts:d}=(0,z.S)(o,{...c,observations:u})
-return Object.fromEntries(e.flatMap(({id:e})=>{const t=d[(0,R.T)(e)]
+const a={...(0,Z._1)(i),exits:exitsOf(t,i)}
+const c={clusterState:t,timeouts:te,now:i}
+const l=(0,K.S)(o,{...c,observations:a})
+const A=await Promise.all(l.logsWanted.map(async e=>{const t=await(0,X.$)(n,s,e)
+return{wanted:e,diagnosis:(0,z.h)(t,r)}}))
+const u=A.reduce((e,{wanted:t,diagnosis:n})=>(0,Z.X1)(e,t,n),l.observations)
+const{verdicts:d}=(0,K.S)(o,{...c,observations:u})
+return Object.fromEntries(e.flatMap(({id:e})=>{const t=d[(0,T.T)(e)]
 const n=t&&wordsOf(t)
-return n===void 0?[]:[[(0,R.T)(e),n]]}))}function exitsOf(e,t){return Object.fromEntries([...e.pods.values()].flatMap(({metadata:e,status:n})=>(n?.containerStatuses??[]).flatMap(({name:n,lastState:s})=>{const{exitCode:r=0,finishedAt:o}=s?.terminated??{}
-const i=o!==void 0&&Date.parse(o)>t-X
+return n===void 0?[]:[[(0,T.T)(e),n]]}))}function exitsOf(e,t){return Object.fromEntries([...e.pods.values()].flatMap(({metadata:e,status:n})=>(n?.containerStatuses??[]).flatMap(({name:n,lastState:s})=>{const{exitCode:r=0,finishedAt:o}=s?.terminated??{}
+const i=o!==void 0&&Date.parse(o)>t-ee
 return r!==0&&i?[[`${e?.uid}/${n}`,{before:0}]]:[]})))}function wordsOf(e){switch(e.is){case"complete":case"done":return
 case"failed":return e.cause.sentence
 case"superseded":return e.by
-case"waiting":return e.on.replace(/,? 0 s of \d+ s(: [^()]*)?/,"")}}const te=3e4
+case"waiting":return e.on.replace(/,? 0 s of \d+ s(: [^()]*)?/,"")}}const ne=3e4
 async function lineageOf(e,t,n){const{platform:r,folder:o}=e
 if(t===n)return"not-older"
 const i=(0,s.uM)(r,o)
@@ -7756,207 +7779,207 @@ return await isWhole(e,n)?"not-older":"unknown"}async function isWhole(e,t){cons
 const s=await e(["cat-file","--batch"],n.stdout)
 return n.code===0&&s.code===0&&!/^parent [0-9a-f]+$/m.test(s.stdout)}async function fetchHistory({platform:e,folder:t,signal:n},r,o){const i=await(0,s.uM)(e,t)(["rev-parse","--is-shallow-repository"])
 const a=["fetch","--quiet","--no-tags","--no-write-fetch-head","--no-recurse-submodules",...i.stdout.trim()==="true"?["--depth=200","origin",r,o]:["origin",o]]
-await(0,h.wj)(e.clock,te,n,n=>e.processes.stream("git",[...(0,s._z)(e,t),...a],{signal:n,env:{GIT_TERMINAL_PROMPT:"0",GIT_SSH_COMMAND:"ssh -o BatchMode=yes"},onLine:()=>{}}))}async function checkNotStale({platform:e,settings:t,source:n,signal:s,log:r},i){const a=(0,N.BO)(i)
+await(0,f.wj)(e.clock,ne,n,n=>e.processes.stream("git",[...(0,s._z)(e,t),...a],{signal:n,env:{GIT_TERMINAL_PROMPT:"0",GIT_SSH_COMMAND:"ssh -o BatchMode=yes"},onLine:()=>{}}))}async function checkNotStale({platform:e,settings:t,source:n,signal:s,log:o},i){const a=(0,M.BO)(i)
 if(a?.sha===void 0||n.sha===void 0)return
 const{sha:c}=n
 switch(await lineageOf({platform:e,folder:t.context,signal:s},c,a.sha)){case"not-older":return
-case"unknown":r.say(`this checkout does not show whether ${(0,w.j)(a.tag)}, which is live, is newer than ${(0,w.j)(c)}`)
+case"unknown":o.say(`this checkout does not show whether ${(0,y.j)(a.tag)}, which is live, is newer than ${(0,y.j)(c)}`)
 return
-case"older":(0,o.fJ)({code:"stale-commit",sentence:`${(0,w.j)(c)} is older than ${(0,w.j)(a.tag)}, live since release ${a.number} by ${(0,D.Gg)(a)}`,hint:`nothing was changed. To roll back to it anyway: ${(0,F.a)("rollback",t,{to:n.tag})}`})}}var ne=n(4e3)
-const se=15e3
+case"older":(0,r.fJ)({code:"stale-commit",sentence:`${(0,y.j)(c)} is older than ${(0,y.j)(a.tag)}, live since release ${a.number} by ${(0,F.Gg)(a)}`,hint:`nothing was changed. To roll back to it anyway: ${(0,N.a)("rollback",t,{to:n.tag})}`})}}var se=n(4e3)
+const re=15e3
 async function pinsOf(e,t,n){const s=n.flatMap(e=>e.live?[e.live]:[])
-const r=(0,ne.oo)(t.clusterState(),s,e.settings.image)
+const r=(0,se.oo)(t.clusterState(),s,e.settings.image)
 const o=once(t=>lookUpSoon(e,t))
 const i=new Map
 const a=new Set
 await Promise.all(r.map(async({workload:e,container:t,image:n,ran:s})=>{const r=s?await fateOf(n,s,o):"not known"
 if(r==="comes back")return
-const{repository:c,tag:l="latest"}=(0,w.zZ)(n)
-const A=`${(0,w.EU)(c)}:${l}`
+const{repository:c,tag:l="latest"}=(0,y.zZ)(n)
+const A=`${(0,y.EU)(c)}:${l}`
 if(s===void 0||r==="not known"){a.add(`the digest that ${A} runs is unknown: an undo would restore what the tag names then`)
-return}const u=(0,ne._W)(n,s.digest)
+return}const u=(0,se._W)(n,s.digest)
 i.set(e,{...i.get(e),[t]:u})
 const d=r==="moved"?"has moved":"may have moved"
 a.add(`${A} ${d}: an undo would restore ${s.digest.slice(0,19)}, which is running`)}))
 for(const t of a)e.log.say(t)
 return i}async function runsAlready(e,t,n,{repository:s,digest:r}){const o=t.clusterState()
 const i=once(t=>lookUpSoon(e,t))
-const a=n.flatMap(({live:e,uses:t})=>t.map(async({name:t})=>{const n=e&&(0,S.MZ)((0,S.kW)(e),()=>true).find(e=>e.name===t)
+const a=n.flatMap(({live:e,uses:t})=>t.map(async({name:t})=>{const n=e&&(0,R.MZ)((0,R.kW)(e),()=>true).find(e=>e.name===t)
 if(!n)return false
-const a=(0,ne.ky)(o,e,n,{repository:s,digest:r})
+const a=(0,se.ky)(o,e,n,{repository:s,digest:r})
 if(a!=="what its tag names")return a==="this image"
 const c=await i(n.image)
 return c?.is==="there"&&c.image.digest===r}))
 return(await Promise.all(a)).every(Boolean)}function warningsWithoutDigest(e){const t=new Map
-for(const{id:n,running:s}of e)for(const e of new Set(s)){if((0,w.zZ)(e).digest!==void 0)continue
-t.set(e,[...t.get(e)??[],(0,R.T)(n)])}return[...t].map(([e,t])=>`${t.join(", ")} names ${e} without a digest: new pods run what that tag names then. The next release of another image adds the digest`)}async function lostImages(e,t,n=new Map){const s=new Map
-for(const{id:r,live:o}of t){const t=n.get((0,R.T)(r))
-const i=o?(0,S.ys)(o,e.settings.image):[]
+for(const{id:n,running:s}of e)for(const e of new Set(s)){if((0,y.zZ)(e).digest!==void 0)continue
+t.set(e,[...t.get(e)??[],(0,T.T)(n)])}return[...t].map(([e,t])=>`${t.join(", ")} names ${e} without a digest: new pods run what that tag names then. The next release of another image adds the digest`)}async function lostImages(e,t,n=new Map){const s=new Map
+for(const{id:r,live:o}of t){const t=n.get((0,T.T)(r))
+const i=o?(0,R.ys)(o,e.settings.image):[]
 const a=new Set(i.map(({name:e,image:n})=>t?.[e]??n))
-for(const e of a)s.set(e,[...s.get(e)??[],(0,R.T)(r)])}const r=await Promise.all([...s].map(async([t,n])=>{const s=await lookUpSoon(e,t)
+for(const e of a)s.set(e,[...s.get(e)??[],(0,T.T)(r)])}const r=await Promise.all([...s].map(async([t,n])=>{const s=await lookUpSoon(e,t)
 return s?.is==="absent"?[`the registry no longer has ${t}, which ${n.join(", ")} runs: nodes without a cached copy cannot start it, so an undo may fail`]:[]}))
 return r.flat()}async function fateOf(e,{digest:t,of:n},s){const r=await s(e)
 if(r?.is==="there"&&r.image.digest===t)return"comes back"
-if(n==="another repository"){const n=await s((0,ne._W)(e,t))
-if(n?.is!=="there")return"not known"}return r?.is==="there"?"moved":"may have moved"}async function lookUpSoon({platform:e,signal:t},n){const{repository:s,tag:r="latest",digest:o}=(0,w.zZ)(n)
-try{return await(0,h.wj)(e.clock,se,t,t=>o===void 0?(0,f.TE)(e,s,r,t):(0,f.OK)(e,{repository:s,tag:r,digest:o},t))}catch{t.throwIfAborted()
+if(n==="another repository"){const n=await s((0,se._W)(e,t))
+if(n?.is!=="there")return"not known"}return r?.is==="there"?"moved":"may have moved"}async function lookUpSoon({platform:e,signal:t},n){const{repository:s,tag:r="latest",digest:o}=(0,y.zZ)(n)
+try{return await(0,f.wj)(e.clock,re,t,t=>o===void 0?(0,g.TE)(e,s,r,t):(0,g.OK)(e,{repository:s,tag:r,digest:o},t))}catch{t.throwIfAborted()
 return}}function once(e){const t=new Map
 return n=>{const s=t.get(n)??e(n)
 t.set(n,s)
-return s}}var re=n(9548)
-var oe=n(1120)
-var ie=n(3975)
-var ae=n(6514)
-var ce=n(2564)
-var le=n(9501)
+return s}}var oe=n(9548)
+var ie=n(1120)
+var ae=n(3975)
+var ce=n(6514)
+var le=n(2564)
+var Ae=n(9501)
 async function examineCluster(e){const{platform:t,settings:n,cluster:s}=e
 const[r,o,i]=await Promise.all([whoAmI(t,s),kubeContextOf(n["kube-context"],s),manifestsOf(e)])
 const a=[clusterFinding(s.version,o,s.namespace),...r?clockFindings(r.aheadMs):[]]
 const c=unseen("cluster","rights, workloads, probes and release")
-try{if((await(0,re.oO)(s,i.known)).is==="missing"){const e=`the namespace "${s.namespace}" does not exist; a release creates it from the manifests`
-return[...a,(0,b.$e)("cluster",e),c]}}catch(e){return[...a,(0,b.gz)("cluster",e),c]}const l=(0,ce.xQ)(e.app,i.known,i.resources,(0,oe.GH)(n))
-const A=await(0,U.o7)(s,l)
+try{if((await(0,oe.oO)(s,i.known)).is==="missing"){const e=`the namespace "${s.namespace}" does not exist; a release creates it from the manifests`
+return[...a,(0,v.$e)("cluster",e),c]}}catch(e){return[...a,(0,v.gz)("cluster",e),c]}const l=(0,le.xQ)(e.app,i.known,i.resources,(0,ie.GH)(n))
+const A=await(0,x.o7)(s,l)
 const may=(e,t)=>!A.some(({resource:n,verbs:s})=>t.includes(n)&&s.includes(e))
 const u=A.every(({verbs:e})=>!e.includes("list")&&!e.includes("watch"))
 const d=may("get",["leases","secrets","configmaps"])
 const[h,f,g]=await Promise.all([examineMigration(e,i,may("get",["cronjobs"])),u?examineWorkloads(e,i,A):unseenWorkloads(s),d?examineReleases(e):[]])
 const p=[...u?[]:["workloads and probes"],...d?[]:["release"]]
-return[...a,...rightsFindings({all:(0,U.Zu)([...l,...f.needs]),missing:(0,U.Zu)([...A,...f.missing]),account:r?.name,namespace:s.namespace},(0,ae.IZ)(s)),...p.length>0?[unseen("rights",p.join(", "))]:[],...i.findings,...h,...f.findings,...g]}async function examineMigration(e,{known:t,findings:n},s){const r=s&&n.length===0
-const o=[(0,ie.H)(e),...r?[(0,oe.xq)(e,t)]:[]]
-return(await Promise.allSettled(o)).flatMap(e=>e.status==="rejected"?[(0,b.gz)("workloads",e.reason)]:[])}function unseen(e,t){return(0,b.$e)(e,`skipped because of the findings above: ${t}`)}async function whoAmI({clock:e},t){const n="authentication.k8s.io/v1"
+return[...a,...rightsFindings({all:(0,x.Zu)([...l,...f.needs]),missing:(0,x.Zu)([...A,...f.missing]),account:r?.name,namespace:s.namespace},(0,ce.IZ)(s)),...p.length>0?[unseen("rights",p.join(", "))]:[],...i.findings,...h,...f.findings,...g]}async function examineMigration(e,{known:t,findings:n},s){const r=s&&n.length===0
+const o=[(0,ae.H)(e),...r?[(0,ie.xq)(e,t)]:[]]
+return(await Promise.allSettled(o)).flatMap(e=>e.status==="rejected"?[(0,v.gz)("workloads",e.reason)]:[])}function unseen(e,t){return(0,v.$e)(e,`skipped because of the findings above: ${t}`)}async function whoAmI({clock:e},t){const n="authentication.k8s.io/v1"
 const s=e.now()
 try{const{metadata:r,status:o}=await t.review(`/apis/${n}/selfsubjectreviews`,{apiVersion:n,kind:"SelfSubjectReview"})
 const i=o?.userInfo?.username
 const a=r?.creationTimestamp
 const c=a?aheadBy(a,{from:s,to:e.now()}):0
-return i===void 0?void 0:{name:i,aheadMs:c}}catch(e){if(e instanceof G.h)return
+return i===void 0?void 0:{name:i,aheadMs:c}}catch(e){if(e instanceof H.h)return
 throw e}}async function kubeContextOf(e,t){if(e!==void 0)return e
 const{code:n,stdout:s}=await t.kubectl(["config","current-context"])
-return n===0?s.trim():void 0}async function manifestsOf({platform:e,settings:t,cluster:n}){try{const s=await(0,H.PX)(e,n,t.manifests,t.image)
+return n===0?s.trim():void 0}async function manifestsOf({platform:e,settings:t,cluster:n}){try{const s=await(0,$.PX)(e,n,t.manifests,t.image)
 const{targets:r,others:o,namespace:i}=s
 const a=[...r,...o,...i?[i]:[]]
-const c=await(0,$.k4)(n,a)
+const c=await(0,j.k4)(n,a)
 a.forEach(e=>c.of(e))
-return{known:s,resources:c,findings:[]}}catch(e){return{known:H.K2,resources:await(0,$.k4)(n,[]),findings:[(0,b.gz)("workloads",e)]}}}async function unseenWorkloads(e,t=[]){const n=(0,ce.hg)()
-return{findings:t,needs:n,missing:await(0,U.o7)(e,n)}}async function examineWorkloads(e,{known:t,findings:n},s){const{platform:r,cluster:o}=e
-const i=await(0,W.f)(o,r.clock)
-const a=await(0,ae.Nn)(e,{manifests:t,live:i,missing:s,until:"the end"})
+return{known:s,resources:c,findings:[]}}catch(e){return{known:$.K2,resources:await(0,j.k4)(n,[]),findings:[(0,v.gz)("workloads",e)]}}}async function unseenWorkloads(e,t=[]){const n=(0,le.hg)()
+return{findings:t,needs:n,missing:await(0,x.o7)(e,n)}}async function examineWorkloads(e,{known:t,findings:n},s){const{platform:r,cluster:o}=e
+const i=await(0,q.f)(o,r.clock)
+const a=await(0,ce.Nn)(e,{manifests:t,live:i,missing:s,until:"the end"})
 const{targets:c,services:l,findings:A}=a
 if(c.length===0){const e=[...A.images,...A.workloads]
 return unseenWorkloads(o,n.length>0?[]:e)}const u=i.clusterState()
-const[d,h,f,g]=await Promise.all([ailing(c,u,{cluster:o,clock:r.clock,toRepo:(0,m.YT)(e)}),staleConfiguration(o,u,c),checkAlone(e,{live:i,targets:c}).then(()=>[],e=>isOfTwo(e)?[(0,b.gz)("release",e)]:[]),lostImages(e,c)])
-const p=(0,ae.IZ)(o)
-return{findings:[...c.map(e=>(0,b.ok)("workloads",(0,le.q0)(e))),...A.web,...A.workloads,...(0,P.c)((0,x.Z)(c,l),p),...Object.entries(d).map(([e,t])=>{const n=`${e} is unhealthy before the release: ${t}`
-return(0,b.$e)("workloads",n,p(["describe",e]))}),...A.images,...g.map(e=>(0,b.$e)("registry",e,"push the image again, or release before its pods are rescheduled")),...h,...f,...A.namespace,...A.dryRun,...A.probes],needs:a.needs,missing:a.missing}}async function staleConfiguration(e,t,n){const s=n.flatMap(({live:e})=>e?(0,k.JP)((0,S.kW)(e)):[])
+const[d,h,f,g]=await Promise.all([ailing(c,u,{cluster:o,clock:r.clock,toRepo:(0,E.YT)(e)}),staleConfiguration(o,u,c),checkAlone(e,{live:i,targets:c}).then(()=>[],e=>isOfTwo(e)?[(0,v.gz)("release",e)]:[]),lostImages(e,c)])
+const p=(0,ce.IZ)(o)
+return{findings:[...c.map(e=>(0,v.ok)("workloads",(0,Ae.q0)(e))),...A.web,...A.workloads,...(0,G.c)((0,P.Z)(c,l),p),...Object.entries(d).map(([e,t])=>{const n=`${e} is unhealthy before the release: ${t}`
+return(0,v.$e)("workloads",n,p(["describe",e]))}),...A.images,...g.map(e=>(0,v.$e)("registry",e,"push the image again, or release before its pods are rescheduled")),...h,...f,...A.namespace,...A.dryRun,...A.probes],needs:a.needs,missing:a.missing}}async function staleConfiguration(e,t,n){const s=n.flatMap(({live:e})=>e?(0,S.JP)((0,R.kW)(e)):[])
 const r=s.map(({kind:t,name:n})=>{const s=t==="Secret"?"secrets":"configmaps"
-return`${(0,$.rJ)("v1",e.namespace,s)}/${n}`})
-const o=await Promise.all([...new Set(r)].map(t=>e.find(t).catch(e=>{if(e instanceof G.h&&e.status===403)return
+return`${(0,j.rJ)("v1",e.namespace,s)}/${n}`})
+const o=await Promise.all([...new Set(r)].map(t=>e.find(t).catch(e=>{if(e instanceof H.h&&e.status===403)return
 throw e})))
 const i=o.flatMap(e=>e?[e]:[])
 return n.flatMap(n=>{const s={workload:n.id,images:{},generation:0,first:false}
-const r=(0,V.NO)(t,s)
-return staleConfigurationFindings(n,r,i,(0,ae.IZ)(e))})}function isOfTwo(e){return e instanceof o.HR&&e.cause.code==="usage"}async function examineReleases(e){const{platform:t,settings:n,app:s,cluster:r}=e
-const[o,i,a]=await Promise.allSettled([(0,D.Cz)(r,(0,J.Fe)(s)),(0,Y.aE)(r,s,n.image),(0,j.Lu)(r,s,n.image)])
-const c=[o,i,a].flatMap(e=>e.status==="rejected"?[(0,b.gz)("release",e.reason)]:[])
+const r=(0,Y.NO)(t,s)
+return staleConfigurationFindings(n,r,i,(0,ce.IZ)(e))})}function isOfTwo(e){return e instanceof r.HR&&e.cause.code==="usage"}async function examineReleases(e){const{platform:t,settings:n,app:s,cluster:r}=e
+const[o,i,a]=await Promise.allSettled([(0,F.Cz)(r,(0,J.Fe)(s)),(0,W.aE)(r,s,n.image),(0,V.Lu)(r,s,n.image)])
+const c=[o,i,a].flatMap(e=>e.status==="rejected"?[(0,v.gz)("release",e.reason)]:[])
 if(o.status!=="fulfilled"||i.status!=="fulfilled")return c
 if(a.status!=="fulfilled")return c
 const l={...t,env:{...t.env,CI:void 0}}
-const A=await checkNotStale(e.with({platform:l}),a.value).then(()=>[],e=>[(0,b.gz)("release",e)])
+const A=await checkNotStale(e.with({platform:l}),a.value).then(()=>[],e=>[(0,v.gz)("release",e)])
 const u=releaseFindings(n,o.value,i.value?.begun,a.value)
-return[...u,...A]}function cluster_closed(e){return[(0,b.gz)("cluster",e),unseen("cluster","rights, workloads, probes and release")]}function sourceFinding({sha:e,tag:t},n){if(n!==void 0)return(0,b.ok)("commit",`the tag is ${n} (option "tag")`)
-if(t!==e){const e=`there are uncommitted changes, so the tag of the image is ${(0,w.j)(t)}: commit or stash them to release the commit itself`
-return(0,b.$e)("commit",e,"git status --short")}return(0,b.ok)("commit",`commit ${(0,w.j)(t)}, without uncommitted changes`)}function contextFindings(e,t,n){return[...unignored(e,t),...managers(e,t,n)]}const Ae=[".git",".env",".venv","venv","node_modules"]
-function unignored(e,{names:t,ignores:n}){const s=Ae.filter(e=>t.includes(e))
+return[...u,...A]}function cluster_closed(e){return[(0,v.gz)("cluster",e),unseen("cluster","rights, workloads, probes and release")]}function sourceFinding({sha:e,tag:t},n){if(n!==void 0)return(0,v.ok)("commit",`the tag is ${n} (option "tag")`)
+if(t!==e){const e=`there are uncommitted changes, so the tag of the image is ${(0,y.j)(t)}: commit or stash them to release the commit itself`
+return(0,v.$e)("commit",e,"git status --short")}return(0,v.ok)("commit",`commit ${(0,y.j)(t)}, without uncommitted changes`)}function contextFindings(e,t,n){return[...unignored(e,t),...managers(e,t,n)]}const ue=[".git",".env",".venv","venv","node_modules"]
+function unignored(e,{names:t,ignores:n}){const s=ue.filter(e=>t.includes(e))
 if(n||s.length===0)return[]
-const o=`there is no .dockerignore in "${e}": the builder receives ${s.join(", ")}, and a COPY of the folder includes ${s.length===1?"it":"them"} in the image`
-return[(0,b.$e)("commit",o,`printf '%s\\n' ${s.join(" ")} > ${(0,r.join)(e,".dockerignore")}`)]}function managers(e,{managers:t},n){return["test-command","migrate-command"].flatMap(s=>{const o=n[s]
-const i=o.split(/\s+/).find(e=>/(^|\/)manage\.py$/.test(e))
-if(i===void 0||i.startsWith("/"))return[]
-if(t.includes((0,r.normalize)(i)))return[]
-const a=`"${s}" runs ${i}, which does not exist in the build context "${e}"`
+const r=`there is no .dockerignore in "${e}": the builder receives ${s.join(", ")}, and a COPY of the folder includes ${s.length===1?"it":"them"} in the image`
+return[(0,v.$e)("commit",r,`printf '%s\\n' ${s.join(" ")} > ${(0,a.join)(e,".dockerignore")}`)]}function managers(e,{managers:t},n){return["test-command","migrate-command"].flatMap(s=>{const r=n[s]
+const o=r.split(/\s+/).find(e=>/(^|\/)manage\.py$/.test(e))
+if(o===void 0||o.startsWith("/"))return[]
+if(t.includes((0,a.normalize)(o)))return[]
+const i=`"${s}" runs ${o}, which does not exist in the build context "${e}"`
 const[c]=t
-const l=c&&`--${s} "${o.replace(i,c)}"`
-return[(0,b.$e)("commit",a,l)]})}function registryFindings(e,t,{lookup:n,login:s,beside:r}){if(r!==void 0){const o=`${(0,g.w4)(e)} has ${e}:${(0,w.j)(r)} of another build: the tag of this one is ${(0,w.j)(t)}`
-return[(0,b.ok)("registry",o),...registryFindings(e,t,{lookup:n,login:s})]}const o=(0,g.w4)(e)
-const i=`${e}:${(0,w.j)(t)}`
+const l=c&&`--${s} "${r.replace(o,c)}"`
+return[(0,v.$e)("commit",i,l)]})}function registryFindings(e,t,{lookup:n,login:s,beside:r}){if(r!==void 0){const o=`${(0,p.w4)(e)} has ${e}:${(0,y.j)(r)} of another build: the tag of this one is ${(0,y.j)(t)}`
+return[(0,v.ok)("registry",o),...registryFindings(e,t,{lookup:n,login:s})]}const o=(0,p.w4)(e)
+const i=`${e}:${(0,y.j)(t)}`
 const a=o==="docker.io"?"docker login":`docker login ${o}`
-switch(n.is){case"there":return[(0,b.ok)("registry",`${o} has ${i} already: it is not built again`)]
-case"another":return[(0,b.ok)("registry",`${o} has ${i} of another commit (${(0,w.j)(n.of)}): it is built again`)]
-case"another build":return[(0,b.ok)("registry",`${o} has ${i} of another build: it is built again`)]
-case"unlabelled":return[(0,b.z3)("registry",`${o} has ${i} already, without a label that names its commit`,'roll that image out with "deploy", or set another "tag"')]
-case"absent":return[(0,b.ok)("registry",`${o} answers, and does not have ${i} yet: it will be built`),...s||(0,g.IX)(o)?[]:[(0,b.$e)("registry",`docker has no login for ${o}, which requires one for a push`,a)]]
-case"denied":return s?[(0,b.$e)("registry",`${o} denies ${e}: normal before the first push to many registries, or this login may not read it (${n.said})`,(0,g.t$)(e,"read"))]:[(0,b.z3)("registry",`${o} denies ${e}, and docker has no login there`,a)]
-case"unreachable":return[(0,b.z3)("registry",`${o} does not answer: ${n.said}`,'check the host name in "image", and that this machine reaches it')]
-case"failed":return[(0,b.z3)("registry",`${i} could not be looked up: ${n.said}`,n.hint)]}}var ue=n(7898)
-var de=n(2744)
-async function inspectMachine({platform:e,settings:t,signal:n}){const[r,o]=await Promise.all([inspectTools(e,n),(0,s.TC)(e,t,t.context).catch(e=>(0,b.gz)("commit",e))])
+switch(n.is){case"there":return[(0,v.ok)("registry",`${o} has ${i} already: it is not built again`)]
+case"another":return[(0,v.ok)("registry",`${o} has ${i} of another commit (${(0,y.j)(n.of)}): it is built again`)]
+case"another build":return[(0,v.ok)("registry",`${o} has ${i} of another build: it is built again`)]
+case"unlabelled":return[(0,v.z3)("registry",`${o} has ${i} already, without a label that names its commit`,'roll that image out with "deploy", or set another "tag"')]
+case"absent":return[(0,v.ok)("registry",`${o} answers, and does not have ${i} yet: it will be built`),...s||(0,p.IX)(o)?[]:[(0,v.$e)("registry",`docker has no login for ${o}, which requires one for a push`,a)]]
+case"denied":return s?[(0,v.$e)("registry",`${o} denies ${e}: normal before the first push to many registries, or this login may not read it (${n.said})`,(0,p.t$)(e,"read"))]:[(0,v.z3)("registry",`${o} denies ${e}, and docker has no login there`,a)]
+case"unreachable":return[(0,v.z3)("registry",`${o} does not answer: ${n.said}`,'check the host name in "image", and that this machine reaches it')]
+case"failed":return[(0,v.z3)("registry",`${i} could not be looked up: ${n.said}`,n.hint)]}}var de=n(7898)
+var he=n(2744)
+async function inspectMachine({platform:e,settings:t,signal:n}){const[r,o]=await Promise.all([inspectTools(e,n),(0,s.TC)(e,t,t.context).catch(e=>(0,v.gz)("commit",e))])
 return{answers:r,..."tag"in o?{source:o}:{sourceError:o}}}function reachesCluster({env:e},{answers:{kubectl:t}}){return isRunner(e)||t!==void 0&&has(t)}function isRunner(e){return Boolean(e["RUNNER_TOOL_CACHE"])}async function examineMachine(e,{answers:t,source:n,sourceError:s},r){const{platform:o,settings:i}=e
 const a=await examineRegistry(e,n,r)
 const c={builds:!a.has,known:n!==void 0,fetches:isRunner(o.env)}
 return[...toolFindings(t,c),...n?[sourceFinding(n,i.tag)]:[],...s&&has(t.git)?[s]:[],...c.builds?await examineContext(o,i):[],...a.findings]}async function examineRegistry({platform:e,settings:t,signal:n},s,r){const{image:o}=t
-if(!s){const e=`${(0,g.w4)(o)} was not checked because of the findings above`
-return{has:false,findings:[(0,b.$e)("registry",e)]}}try{const i={platform:e,settings:t,source:s,signal:n}
+if(!s){const e=`${(0,p.w4)(o)} was not checked because of the findings above`
+return{has:false,findings:[(0,v.$e)("registry",e)]}}try{const i={platform:e,settings:t,source:s,signal:n}
 const{lookup:a,login:c,beside:l,source:A}=await askRegistry(i,r)
 const u=registryFindings(o,A.tag,{lookup:a,login:c,...l!==void 0&&{beside:l}})
-return{has:a.is==="there",findings:u}}catch(e){return{has:false,findings:[(0,b.gz)("registry",e)]}}}const he=1e4
-async function inspectTools(e,t){const answerOf=async n=>{try{return await(0,h.wj)(e.clock,he,t,t=>(0,u.T3)(e,n,{signal:t}))}catch(e){if(!(e instanceof h.Ms))throw e
-return{code:1,stdout:"",stderr:`no answer within ${he/1e3} s`}}}
-const[n,s,r,o]=await Promise.all([e.processes.run("git",["--version"]),answerOf(["version","--format","{{json .}}"]),answerOf(["buildx","version"]),inspectKubectl(e)])
-return{git:n,docker:s,buildx:r,...o&&{kubectl:o}}}async function inspectKubectl({processes:e}){const t=await e.find("kubectl")
+return{has:a.is==="there",findings:u}}catch(e){return{has:false,findings:[(0,v.gz)("registry",e)]}}}const fe=1e4
+async function inspectTools(e,t){const answerOf=async n=>{try{return await(0,f.wj)(e.clock,fe,t,t=>(0,o.T3)(e,n,{signal:t}))}catch(e){if(!(e instanceof f.Ms))throw e
+return{code:1,stdout:"",stderr:`no answer within ${fe/1e3} s`}}}
+const[n,s,r,i]=await Promise.all([e.processes.run("git",["--version"]),answerOf(["version","--format","{{json .}}"]),answerOf(["buildx","version"]),inspectKubectl(e)])
+return{git:n,docker:s,buildx:r,...i&&{kubectl:i}}}async function inspectKubectl({processes:e}){const t=await e.find("kubectl")
 if(t===void 0)return
-return e.run(t,["version","--client","-o","json"],{env:de.yl})}async function askRegistry(e,t){const{platform:n,settings:s}=e
+return e.run(t,["version","--client","-o","json"],{env:he.yl})}async function askRegistry(e,t){const{platform:n,settings:s}=e
 if(await t())return{...await lookForBuild(e),login:true}
 const r=await lookForBuild(e)
-const o=await(0,ue.Og)(n,(0,g.w4)(s.image),e.signal)
+const o=await(0,de.Og)(n,(0,p.w4)(s.image),e.signal)
 return{...r,login:o.is!=="none"}}async function examineContext(e,t){const{files:n}=e
-const{context:s,file:o}=t
-try{const i=checkPlan(e,{context:s,...o!==void 0&&{file:o}})
-const a=await n.list(s)
-const c=a.filter(e=>n.isFolder((0,r.join)(s,e)))
-const l={names:a,ignores:[(0,r.join)(s,".dockerignore"),`${i}.dockerignore`].some(e=>n.exists(e)),managers:["",...c].map(e=>(0,r.join)(e,"manage.py")).filter(e=>n.exists((0,r.join)(s,e)))}
-return contextFindings(s,l,t)}catch(e){return[(0,b.gz)("commit",e)]}}var fe=n(6090)
-var ge=n(6488)
-function runDoctor(e){return(0,Q.Y)("doctor",e,e=>e.reporter.stage("doctor",t=>(0,h.ZC)(e.signal,async()=>{t.waiting("checking tools, registry and cluster")
+const{context:s,file:r}=t
+try{const o=checkPlan(e,{context:s,...r!==void 0&&{file:r}})
+const i=await n.list(s)
+const c=i.filter(e=>n.isFolder((0,a.join)(s,e)))
+const l={names:i,ignores:[(0,a.join)(s,".dockerignore"),`${o}.dockerignore`].some(e=>n.exists(e)),managers:["",...c].map(e=>(0,a.join)(e,"manage.py")).filter(e=>n.exists((0,a.join)(s,e)))}
+return contextFindings(s,l,t)}catch(e){return[(0,v.gz)("commit",e)]}}var ge=n(6090)
+var pe=n(6488)
+function runDoctor(e){return(0,b.Y)("doctor",e,e=>e.reporter.stage("doctor",t=>(0,f.ZC)(e.signal,async()=>{t.waiting("checking tools, registry and cluster")
 const n=await inspectMachine(e)
 if(n.source)e.state.source=n.source
 const s=(await Promise.all([examineMachine(e,n,()=>e.resources.keepLogin(e.settings)),reachesCluster(e.platform,n)?examineClusterOf(e,n):[]])).flat()
 const r=s.every(({severity:e})=>e!=="error")
-return{result:r?"done":"failed",findings:s}})))}async function examineClusterOf(e,{answers:t,source:n}){const{platform:s,settings:r,signal:i,resources:a}=e
-try{const o=await a.openCluster(s,r,i)
-const c=n??{tag:r.tag??"unknown"}
-const l=new m.v5({...e,source:c})
-return[...t.kubectl?skewFindings(clientVersion(t.kubectl),o.version):[],...await examineCluster(l.with({log:fe.a,cluster:o}))]}catch(e){i.throwIfAborted()
-return cluster_closed(new o.HR((0,ge.rl)(e,i)))}}var pe=n(2638)
-var me=n(4565)
-var Ee=n(202)
-var we=n(5408)
-var Ce=n(1534)
-const ye=1e4
-async function endOfBroken({platform:e,cluster:t,settings:n,app:s,signal:r},o,i,a){const c=(0,me.ub)(i)
+return{result:r?"done":"failed",findings:s}})))}async function examineClusterOf(e,{answers:t,source:n}){const{platform:s,settings:o,signal:i,resources:a}=e
+try{const r=await a.openCluster(s,o,i)
+const c=n??{tag:o.tag??"unknown"}
+const l=new E.v5({...e,source:c})
+return[...t.kubectl?skewFindings(clientVersion(t.kubectl),r.version):[],...await examineCluster(l.with({log:ge.a,cluster:r}))]}catch(e){i.throwIfAborted()
+return cluster_closed(new r.HR((0,pe.rl)(e,i)))}}var me=n(2638)
+var Ee=n(4565)
+var we=n(202)
+var Ce=n(5408)
+var ye=n(1534)
+const Ie=1e4
+async function endOfBroken({platform:e,cluster:t,settings:n,app:s,signal:r},o,i,a){const c=(0,Ee.ub)(i)
 if(c.some(({direction:e})=>e==="new"))return false
 const l=new Set(c.flatMap(({versions:e})=>e.map(e=>i.versions[e]?.tag)))
 const A=e.clock.now()+n.timeout
-try{return await(0,we.r)({cluster:t,clock:e.clock,live:o,signal:r},e=>{const t=(0,Ee.w)(o.clusterState(),n.image,(0,Ce.q2)(s))
+try{return await(0,Ce.r)({cluster:t,clock:e.clock,live:o,signal:r},e=>{const t=(0,we.w)(o.clusterState(),n.image,(0,ye.q2)(s))
 const r=t.filter(({tag:e,isIdle:t})=>l.has(e)&&!t)
-const i=Math.min(A,...r.map(({goneAt:t})=>t===void 0?e:t+ye))
+const i=Math.min(A,...r.map(({goneAt:t})=>t===void 0?e:t+Ie))
 if(r.length===0)return{logsWanted:[],ended:true}
 if(e>=i)return{logsWanted:[],ended:false}
 const c=r.flatMap(e=>e.names).join(", ")
 a.waiting(`the migrations break what ends now: waiting for ${c}`)
 return{logsWanted:[],requeueAt:i}},()=>{})}finally{a.waiting(void 0)}}async function endOfOthers({platform:e,cluster:t,settings:n,app:s,signal:r},o,{digest:i},a){const c=e.clock.now()+n.timeout
-try{await(0,we.r)({cluster:t,clock:e.clock,live:o,signal:r},e=>{const t=(0,Ee.w)(o.clusterState(),n.image,(0,Ce.q2)(s))
+try{await(0,Ce.r)({cluster:t,clock:e.clock,live:o,signal:r},e=>{const t=(0,we.w)(o.clusterState(),n.image,(0,ye.q2)(s))
 const r=t.filter(({digest:e,goneAt:t})=>e!==i&&t!==void 0)
-const l=Math.min(c,...r.map(({goneAt:t=e})=>t+ye))
+const l=Math.min(c,...r.map(({goneAt:t=e})=>t+Ie))
 if(r.length===0||e>=l)return{logsWanted:[],ended:true}
 a.waiting(`waiting for ${r.flatMap(({names:e})=>e).join(", ")}`)
-return{logsWanted:[],requeueAt:l}},()=>{})}finally{a.waiting(void 0)}}var Ie=n(5313)
-var Be=n(2580)
+return{logsWanted:[],requeueAt:l}},()=>{})}finally{a.waiting(void 0)}}var Be=n(5313)
+var Qe=n(2580)
 class Planning{context
 wait
 start
 #De
 #Fe
-constructor(e,t,n=()=>Promise.resolve(),s=Be.Be){this.context=e
+constructor(e,t,n=()=>Promise.resolve(),s=Qe.Be){this.context=e
 this.wait=n
 this.start=s
 this.#De=t
@@ -7969,152 +7992,152 @@ await this.#Ne()
 return this.#Fe.plan(e)}async backup(e,t){const{checked:n,image:s}=this.#De
 this.#De={...this.#De,backup:void 0,isAgain:true}
 await this.#Ne()
-return(0,oe.B2)(this.context.with({log:e}),n,{image:s,reasons:(0,Ie.s)(t),work:"migrated"})}async#Ne(){await this.#Fe.close()
-this.#Fe=this.start(this.context,this.#De)}}var Qe=n(3006)
-var be=n(6633)
-const ve=3
-const ke=3e4
+return(0,ie.B2)(this.context.with({log:e}),n,{image:s,reasons:(0,Be.s)(t),work:"migrated"})}async#Ne(){await this.#Fe.close()
+this.#Fe=this.start(this.context,this.#De)}}var be=n(3006)
+var ve=n(6633)
+const ke=3
+const Se=3e4
 async function withReported(e,t){const{settings:n,platform:s,signal:r,app:o}=e
 const{cluster:i,checked:a}=t
 const c=n["migrate-command"]===""?[]:unreleasedIn(e,a)
 if(c.length===0)return t
-const{needs:l}=await(0,Qe.jh)(s.clock,r,()=>(0,j.bL)(i,o,n.image))
+const{needs:l}=await(0,be.jh)(s.clock,r,()=>(0,V.bL)(i,o,n.image))
 const A=c.filter(({image:e})=>!l.has(e.digest))
-const u=A.slice(0,ve)
-for(const{image:t,names:n}of A.slice(ve))e.log.say(`what ${titleOf(t,n)} needs is not known: only ${ve} images report it`)
+const u=A.slice(0,ke)
+for(const{image:t,names:n}of A.slice(ke))e.log.say(`what ${titleOf(t,n)} needs is not known: only ${ke} images report it`)
 const d=await Promise.all(u.map(async t=>{const n=await ask(e.with({cluster:i}),a,t)
 return n?[[t.image.digest,n]]:[]}))
 return{...t,checked:{...a,reported:new Map(d.flat())}}}function unreleasedIn({settings:e,app:t},{live:n,web:s}){const{image:r}=e
 const o=n.clusterState()
-const i=(0,le.ow)(o)
-return(0,Ee.w)(o,r,(0,Ce.q2)(t)).flatMap(({digest:e,tag:t,names:n,isIdle:o,goneAt:a})=>{const c=i.filter(e=>n.includes((0,R.T)((0,S.hY)(e))))
+const i=(0,Ae.ow)(o)
+return(0,we.w)(o,r,(0,ye.q2)(t)).flatMap(({digest:e,tag:t,names:n,isIdle:o,goneAt:a})=>{const c=i.filter(e=>n.includes((0,T.T)((0,R.hY)(e))))
 const l=c.every(e=>isOfRelease(e,r))
 if(e===void 0||o===true||a!==void 0||l)return[]
-const A=c.find(e=>s&&(0,R.T)((0,S.hY)(e))===(0,R.T)(s.workload))??c[0]
-const u=A&&(0,S.kW)(A)
-const d=A?(0,S.ys)(A,r).map(({name:e})=>e):[]
+const A=c.find(e=>s&&(0,T.T)((0,R.hY)(e))===(0,T.T)(s.workload))??c[0]
+const u=A&&(0,R.kW)(A)
+const d=A?(0,R.ys)(A,r).map(({name:e})=>e):[]
 const h=u?.spec?.containers.find(({name:e})=>d.includes(e))
 if(!A||!u||!h)return[]
-const f={workload:(0,S.hY)(A),template:u,container:h.name,containers:d}
-return[{image:{repository:r,tag:t,digest:e},names:n,web:f}]})}function isOfRelease(e,t){const n=(0,S.ys)(e,t)
-const s=n.every(({image:e})=>(0,w.zZ)(e).digest!==void 0)
-return s&&(e.kind==="CronJob"||(0,be.O)(e))}async function ask(e,t,{image:n,names:s,web:r}){const{settings:o,log:i,signal:a,warn:c}=e
+const f={workload:(0,R.hY)(A),template:u,container:h.name,containers:d}
+return[{image:{repository:r,tag:t,digest:e},names:n,web:f}]})}function isOfRelease(e,t){const n=(0,R.ys)(e,t)
+const s=n.every(({image:e})=>(0,y.zZ)(e).digest!==void 0)
+return s&&(e.kind==="CronJob"||(0,ve.O)(e))}async function ask(e,t,{image:n,names:s,web:r}){const{settings:o,log:i,signal:a,warn:c}=e
 const l=titleOf(n,s)
 i.say(`${l} was deployed by others: a Job of its image reports what it needs`)
-const A=(0,Be.Be)(e,{checked:t,web:r,image:n,plansOnly:true,reports:{name:l,command:o["migrate-command"],timeoutMs:Math.min(o.timeout,ke)}})
+const A=(0,Qe.Be)(e,{checked:t,web:r,image:n,plansOnly:true,reports:{name:l,command:o["migrate-command"],timeoutMs:Math.min(o.timeout,Se)}})
 try{await A.plan(i)
 const[e,t]=[A.needs(),A.tasks()]
 return e===void 0?void 0:{needs:e,...t!==void 0&&{tasks:t}}}catch(e){a.throwIfAborted()
-i.say(`what ${l} needs is not known: ${(0,B.b)(e)}`)
-return}finally{await A.close().catch(e=>{c((0,B.b)(e))})}}function titleOf(e,t){return`version ${(0,w.j)(e.tag)} (${t.join(", ")})`}var Se=n(7823)
-function preflight(e,t){return(0,h.ZC)(e.signal,async()=>{const n=await t()
+i.say(`what ${l} needs is not known: ${(0,Q.b)(e)}`)
+return}finally{await A.close().catch(e=>{c((0,Q.b)(e))})}}function titleOf(e,t){return`version ${(0,y.j)(e.tag)} (${t.join(", ")})`}var Re=n(7823)
+function preflight(e,t){return(0,f.ZC)(e.signal,async()=>{const n=await t()
 const s=e.with({cluster:n})
 const r=await preflight_check(s)
 if(e.command!=="deploy")await checkAlone(s,r)
 return{cluster:n,checked:r}})}async function preflight_check(e){const{platform:t,settings:n,app:s,cluster:r,log:o}=e
-const i=await(0,H.PX)(t,r,n.manifests,n.image)
-const a=await(0,re.oO)(r,i)
+const i=await(0,$.PX)(t,r,n.manifests,n.image)
+const a=await(0,oe.oO)(r,i)
 const{targets:c,jobs:l,namespace:A}=i
 const u=[...c,...i.others,...A?[A]:[]]
-const d=await(0,$.k4)(r,u)
-await(0,ie.H)(e)
-await(0,ae.XU)(e,(0,ce.xQ)(s,i,d,(0,oe.GH)(n)))
-await(0,oe.xq)(e,i)
-if(A)await(0,re.mh)(o,r,A,a)
-const h=await(0,W.f)(r,t.clock)
+const d=await(0,j.k4)(r,u)
+await(0,ae.H)(e)
+await(0,ce.XU)(e,(0,le.xQ)(s,i,d,(0,ie.GH)(n)))
+await(0,ie.xq)(e,i)
+if(A)await(0,oe.mh)(o,r,A,a)
+const h=await(0,q.f)(r,t.clock)
 const f={manifests:i,live:h,missing:[],until:"the first error"}
-const{findings:g,targets:p,others:E,services:w,web:y}=await(0,ae.Nn)(e,f)
+const{findings:g,targets:p,others:m,services:w,web:y}=await(0,ce.Nn)(e,f)
 const I=warningsOf([...g.namespace,...g.workloads,...g.probes,...g.dryRun])
-for(const t of I)(0,m.FF)(e,t)
+for(const t of I)(0,E.FF)(e,t)
 const B=a.is==="there"?a.uid:void 0
-return{live:h,targets:p,others:E,jobs:l,resources:d,services:w,...B!==void 0&&{namespaceUid:B},...y&&{web:y}}}function warningsOf(e){return e.filter(({severity:e})=>e==="warning").map(({message:e,fix:t})=>t?.startsWith("kubectl ")?`${e}: ${t}`:e)}var Re=n(7020)
-var Te=n(2297)
+return{live:h,targets:p,others:m,jobs:l,resources:d,services:w,...B!==void 0&&{namespaceUid:B},...y&&{web:y}}}function warningsOf(e){return e.filter(({severity:e})=>e==="warning").map(({message:e,fix:t})=>t?.startsWith("kubectl ")?`${e}: ${t}`:e)}var Te=n(7020)
+var Oe=n(2297)
 function withRestarts(e,t){return e.map(e=>{const n=e.live&&restartOf(e.live,t)
 return n?{...e,restart:n}:e})}function restartOf(e,t){if(e.kind==="CronJob")return
-const n=(0,k.JP)((0,S.kW)(e))
+const n=(0,S.JP)((0,R.kW)(e))
 const s=t.filter(e=>{if(e.is==="none")return false
 const t=e.is==="change"?e.live:void 0
-return n.some(n=>(0,k.wj)(e.object,n)&&(0,k.SM)(n,t,e.becomes))})
+return n.some(n=>(0,S.wj)(e.object,n)&&(0,S.SM)(n,t,e.becomes))})
 if(s.length===0)return
-return{hash:hashOf((0,k.U)(e),s),because:s.map(({object:e})=>(0,T.Gg)(e)).sort()}}function hashOf(e,t){const n=t.map(e=>{const{uid:t,resourceVersion:n}=(e.is==="create"?void 0:e.live.metadata)??{}
-return[(0,T.Gg)(e.object),t??"",n??""]}).sort(([e=""],[t=""])=>e.localeCompare(t))
+return{hash:hashOf((0,S.U)(e),s),because:s.map(({object:e})=>(0,O.Gg)(e)).sort()}}function hashOf(e,t){const n=t.map(e=>{const{uid:t,resourceVersion:n}=(e.is==="create"?void 0:e.live.metadata)??{}
+return[(0,O.Gg)(e.object),t??"",n??""]}).sort(([e=""],[t=""])=>e.localeCompare(t))
 const s=JSON.stringify([e??"",n])
-return(0,M.createHash)("sha256").update(s).digest("hex").slice(0,16)}var Oe=n(607)
-var De=n(6005)
-var Fe=n(5473)
-var Ne=n(8306)
-var Me=n(7594)
+return(0,L.createHash)("sha256").update(s).digest("hex").slice(0,16)}var De=n(607)
+var Fe=n(6005)
+var Ne=n(5473)
+var Me=n(8306)
+var Le=n(7594)
 async function snapshot_snapshot(e,t,n,s=(e,{targets:t})=>Promise.resolve(t)){const{cluster:r,log:o}=e
 const[[i,a,c],l]=await Promise.all([checkedNow(e,t).then(async n=>{const r={...n,targets:await s(e,n)}
 const o=await pinsOf(e,t.live,r.targets)
-return[r,o,await lostImages(e,r.targets,o)]}),(0,De.q)(e,t.others)])
+return[r,o,await lostImages(e,r.targets,o)]}),(0,Fe.q)(e,t.others)])
 const A=withRestarts(i.targets,l)
-const u=(0,Te._z)(e,n)
-const[d,h,f]=await Promise.all([(0,Me.iS)(r,A,u),(0,Ne.r_)(e,A,u),changesTemplates({...i,targets:A})?(0,ae.qp)(r):[]])
+const u=(0,Oe._z)(e,n)
+const[d,h,f]=await Promise.all([(0,Le.iS)(r,A,u),(0,Me.r_)(e,A,u),changesTemplates({...i,targets:A})?(0,ce.qp)(r):[]])
 const g={...i,targets:planned(A,[...d.map(becomesOf),...h])}
 const p=t.live.clusterState()
-const{changes:E}=(0,Fe.X)({others:l,own:d,targets:A,services:f,clusterState:p})
-const w=[...(0,De.ND)(E,g),...(0,Me.GC)(g.targets,a)]
-o.say(`${(0,Re.LS)(w.length,"object")} stored in the snapshot`)
-for(const t of c)(0,m.FF)(e,t)
+const{changes:m}=(0,Ne.X)({others:l,own:d,targets:A,services:f,clusterState:p})
+const w=[...(0,Fe.ND)(m,g),...(0,Le.GC)(g.targets,a)]
+o.say(`${(0,Te.LS)(w.length,"object")} stored in the snapshot`)
+for(const t of c)(0,E.FF)(e,t)
 const y=runningVersion(e,g)
-return{checked:g,snapshot:w,changes:E,...y&&{before:y}}}function runningVersion({settings:e},{live:t,targets:n}){const s=n.flatMap(e=>e.live??[])
-return(0,ne.It)(t.clusterState(),s,e.image)}function becomesOf({becomes:e}){return e}function planned(e,t){const n=new Map(t.flatMap(e=>(0,S.gv)(e)?[[(0,R.T)((0,S.hY)(e)),e]]:[]))
-return e.map(e=>{const t=n.get((0,R.T)(e.id))
+return{checked:g,snapshot:w,changes:m,...y&&{before:y}}}function runningVersion({settings:e},{live:t,targets:n}){const s=n.flatMap(e=>e.live??[])
+return(0,se.It)(t.clusterState(),s,e.image)}function becomesOf({becomes:e}){return e}function planned(e,t){const n=new Map(t.flatMap(e=>(0,R.gv)(e)?[[(0,T.T)((0,R.hY)(e)),e]]:[]))
+return e.map(e=>{const t=n.get((0,T.T)(e.id))
 return t?{...e,becomes:t}:e})}function changesTemplates({others:e,targets:t}){return e.length>0||t.some(({manifest:e,back:t})=>e??t)}async function checkedNow(e,t){const{settings:n,cluster:s}=e
 const r=await asTheyAre(s,t.targets,n.image)
-const o=await(0,Oe.j)(e,r)
-if(o.length===0)(0,le.Nn)(t.live.clusterState(),n.image,s.namespace);(0,le._j)(o)
+const o=await(0,De.j)(e,r)
+if(o.length===0)(0,Ae.Nn)(t.live.clusterState(),n.image,s.namespace);(0,Ae._j)(o)
 const{web:i,namespaceUid:a,...c}=t
-const l=(0,le.s3)(n,o,t.services)
+const l=(0,Ae.s3)(n,o,t.services)
 return{...c,targets:o,...a!==void 0&&isStillThere(t.targets,o)&&{namespaceUid:a},...l&&{web:l}}}function isStillThere(e,t){const n=new Set(e.map(({live:e})=>e?.metadata?.uid))
 return t.some(({live:e})=>e?.metadata?.uid!==void 0&&n.has(e.metadata.uid))}async function asTheyAre(e,t,n){const s=await Promise.all(t.map(async({live:t,...s})=>{const r=await e.find(s.path)
-const o=r&&!s.manifest?(0,S.ys)(r,n):s.uses
-return{...s,uses:o,running:(0,le.o$)(r,o),...r&&{live:r}}}))
-return s.filter(({live:e,manifest:t,uses:n})=>(e??t)&&n.length>0)}var Le=n(2048)
-var Ue=n(8152)
-var xe=n(6072)
-var Pe=n(6187)
-var Ge=n(8076)
+const o=r&&!s.manifest?(0,R.ys)(r,n):s.uses
+return{...s,uses:o,running:(0,Ae.o$)(r,o),...r&&{live:r}}}))
+return s.filter(({live:e,manifest:t,uses:n})=>(e??t)&&n.length>0)}var Ue=n(2048)
+var xe=n(8152)
+var Pe=n(6072)
+var Ge=n(6187)
+var He=n(8076)
 async function lockAndRecover(e,t,n){const{app:s,settings:r}=t
-const o=await(0,xe.s)(t)
+const o=await(0,Pe.s)(t)
 e.resources.add(()=>o.release())
-const i=(0,Ue.O)(t.cluster,o)
-const a=await(0,Y.aE)(i,s,r.image)
-const c=a&&await(0,Y.R1)(i,s,a,objectsOfRelease(n))
+const i=(0,xe.O)(t.cluster,o)
+const a=await(0,W.aE)(i,s,r.image)
+const c=a&&await(0,W.R1)(i,s,a,objectsOfRelease(n))
 const l=t.with({cluster:i,signal:o.lost})
-if(c)await(0,Ge.U)(e,l,n.live,c)
-else await(0,Pe.d9)(l,n.live)
+if(c)await(0,He.U)(e,l,n.live,c)
+else await(0,Ge.d9)(l,n.live)
 t.signal.throwIfAborted()
-return{cluster:i,lost:o.lost}}function objectsOfRelease({others:e,targets:t}){return[...e,...t.flatMap(({manifest:e})=>e??[])]}function migrateOnly(e){return(0,Q.Y)("migrate",e,toImage)}async function toImage(e){const{platform:t,settings:n,reporter:r,signal:i,state:a,resources:c}=e
-if(n["migrate-command"]==="")(0,o.fJ)({code:"usage",sentence:'"migrate" needs a command, but "migrate-command" is none',hint:"remove the option to use the default, or remove this step"})
-const l=(0,Q.V)(e,await(0,s.TC)(t,n,n.context))
-const[{cluster:A,checked:u},d]=await(0,h.jH)(i,[e=>r.stage("preflight",async s=>{const r=l.with({signal:e,log:s})
+return{cluster:i,lost:o.lost}}function objectsOfRelease({others:e,targets:t}){return[...e,...t.flatMap(({manifest:e})=>e??[])]}function migrateOnly(e){return(0,b.Y)("migrate",e,toImage)}async function toImage(e){const{platform:t,settings:n,reporter:o,signal:i,state:a,resources:c}=e
+if(n["migrate-command"]==="")(0,r.fJ)({code:"usage",sentence:'"migrate" needs a command, but "migrate-command" is none',hint:"remove the option to use the default, or remove this step"})
+const l=(0,b.V)(e,await(0,s.TC)(t,n,n.context))
+const[{cluster:A,checked:u},d]=await(0,f.jH)(i,[e=>o.stage("preflight",async s=>{const r=l.with({signal:e,log:s})
 const open=()=>c.openCluster(t,n,e)
-return withReported(r,await preflight(r,open))}),e=>r.stage("image",async t=>{await c.login(n)
+return withReported(r,await preflight(r,open))}),e=>o.stage("image",async t=>{await c.login(n)
 return imageToDeploy(l.with({signal:e,log:t}))})])
-const{image:f}=d
-a.haveImage(f)
-const g=(0,Q.V)(e,d.source)
-const{cluster:p,lost:m,now:E}=await r.stage("lock",async t=>{const n=await lockAndRecover(e,g.with({log:t,cluster:A}),u)
+const{image:h}=d
+a.haveImage(h)
+const g=(0,b.V)(e,d.source)
+const{cluster:p,lost:m,now:E}=await o.stage("lock",async t=>{const n=await lockAndRecover(e,g.with({log:t,cluster:A}),u)
 const s=g.with({log:t,cluster:n.cluster})
 await checkHistory(s,u)
 return{...n,now:await checkedNow(s,u)}})
 const w=g.with({cluster:p,signal:AbortSignal.any([i,m])})
-try{const t=await migrateTo(e,w,E,{image:f})
-return{result:t?"done":"unchanged"}}catch(e){throw(0,ge.Ac)(e,m)}finally{await keepSchemaChange(e,w)}}async function keepSchemaChange({state:e,warn:t},{cluster:n,platform:s,app:r}){const o=(0,Le.Qu)(e.plan)
+try{const t=await migrateTo(e,w,E,{image:h})
+return{result:t?"done":"unchanged"}}catch(e){throw(0,pe.Ac)(e,m)}finally{await keepSchemaChange(e,w)}}async function keepSchemaChange({state:e,warn:t},{cluster:n,platform:s,app:r}){const o=(0,Ue.Qu)(e.plan)
 if(!e.schema&&!o.held&&e.migrations.length===0)return
 const i={cluster:n,clock:s.clock,app:r}
-await(0,j.$)(i,e.schema,o,e.migrations).catch(e=>{t(`the history does not show which versions fit the schema now: ${(0,B.b)(e)}`)})}function shared(e){const t=/^(cd [\w./-]+ && )?[\w./ =-]+$/.test(e)&&!/(^| )\w+=/.test(e)
+await(0,V.$)(i,e.schema,o,e.migrations).catch(e=>{t(`the history does not show which versions fit the schema now: ${(0,Q.b)(e)}`)})}function shared(e){const t=/^(cd [\w./-]+ && )?[\w./ =-]+$/.test(e)&&!/(^| )\w+=/.test(e)
 return t?e:void 0}async function migrateTo({reporter:e,state:t,warn:n,command:s},r,o,{image:i,keep:a}){const{settings:c}=r
 if(!o.web||c["migrate-command"]==="")return false
-const l={checked:o,web:o.web,image:i,backup:(0,oe.f_)(c),...s==="migrate"&&{now:true}}
+const l={checked:o,web:o.web,image:i,backup:(0,ie.f_)(c),...s==="migrate"&&{now:true}}
 const A=new Planning(r,l,e=>endOfHolders(r,o,i,e))
 try{const s=await e.stage("plan",e=>migrate_planned(t,r,A,e))
 t.needs=A.migration.needs()
 t.tasks=A.migration.tasks()
 t.migrate=shared(c["migrate-command"])
-t.databases=Object.fromEntries(s.databases.map(({database:e,identity:t})=>[e,t]));(0,Se.pH)(s).forEach(n)
+t.databases=Object.fromEntries(s.databases.map(({database:e,identity:t})=>[e,t]));(0,Re.pH)(s).forEach(n)
 if(!s.runs)return false
 const{backup:i}=s
 if(i)t.backup=await e.stage("backup",e=>A.backup(e,i))
@@ -8127,157 +8150,168 @@ await A.migration.migrate(e)})
 u=false}finally{A.migration.surprises(u).forEach(n)
 const e=A.migration.broken()
 const t=A.migration.whole()
-if(l&&(e??t))await(a?.({...l,...e&&{misfits:e},...t&&{migrations:t}}))}(0,Se.aU)(s,c["migrate-command"],A.migration.applied()).forEach(n)
+if(l&&(e??t))await(a?.({...l,...e&&{misfits:e},...t&&{migrations:t}}))}(0,Re.aU)(s,c["migrate-command"],A.migration.applied()).forEach(n)
 return true}finally{const{migration:e}=A
-await e.close().catch(e=>{n((0,ge.$N)(e))})
+await e.close().catch(e=>{n((0,pe.$N)(e))})
 t.migrations=e.applied()
-t.schema=e.schema()}}async function migrate_planned(e,t,n,s){const r=await n.plan(s)
-e.plan=r
-if(r.judged?.blocked===true)(0,o.fJ)((0,me.qF)(r.judged,(0,m.YT)(t)))
-return r}function workOfUndo({settings:e},{web:t},n){const s=e["migrate-command"]
+t.schema=e.schema()}}async function migrate_planned(e,t,n,s){const o=await n.plan(s)
+e.plan=o
+if(o.judged?.blocked===true)(0,r.fJ)((0,Ee.qF)(o.judged,(0,E.YT)(t)))
+return o}function workOfUndo({settings:e},{web:t},n){const s=e["migrate-command"]
 if(!t||s===""||n&&!n.judged)return
 const{workload:r,container:o}=t
 const i=n?.databases.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))
-return{is:"back",web:(0,R.T)(r),container:o,command:s,...i&&{migrations:i}}}async function endOfHolders(e,{live:t},n,s){const{cluster:r,app:o,settings:i}=e
-const a=(0,N.Ei)(await(0,j.Lu)(r,o,i.image))
-if(a.length>0)await endOfOthers(e,t,n,s)}var He=n(6304)
+return{is:"back",web:(0,T.T)(r),container:o,command:s,...i&&{migrations:i}}}async function endOfHolders(e,{live:t},n,s){const{cluster:r,app:o,settings:i}=e
+const a=(0,M.Ei)(await(0,V.Lu)(r,o,i.image))
+if(a.length>0)await endOfOthers(e,t,n,s)}var $e=n(6304)
 var Je=n(9902)
 n(9084)
-var $e=n(7101)
-var je=n(4083)
-async function runInImage(e,t,n){const{platform:s,log:o,signal:i}=e
-const{command:c}=t
-const[l="",...A]=typeof c==="string"?["/bin/sh","-c",c]:c
-const d=(0,je.EI)(s,`django-rollout-test-${(0,M.randomBytes)(6).toString("hex")}`,t)
-const h=await s.files.privateFolder()
-try{await(0,je.Rf)(s,o)
-const f=(0,M.randomBytes)(12).toString("hex")
-const g=t.services.length===0?{}:await(0,je.Fp)(e,d,t.services,f)
-const p=(0,r.join)(h,"env")
-const m={PYTHONUNBUFFERED:"1",...g,...t.env}
-await s.files.writePrivate(p,Object.entries(m).map(([e,t])=>`${e}=${t}\n`).join(""))
-const E=["run","--rm","--init","--name",d.name,...d.labels,...t.services.length===0?[]:["--network",d.name],"--env-file",p,"--entrypoint",l,t.built.id,...A]
-o.waiting(`running ${(0,a.vI)(typeof c==="string"?c:l,100)}`)
-return(await(0,u.T3)(s,E,{signal:i,onLine:n})).code}finally{o.waiting(void 0)
-await(0,je.q1)(s,d,o)
-await s.files.remove(h)}}async function entrypointOf(e,t,n){const s=["image","inspect","--format","{{json .Config.Entrypoint}}",t.id]
-const{code:r,stdout:o}=await(0,u.T3)(e,s,{signal:n})
-const i=r===0?JSON.parse(o):null
-return Array.isArray(i)&&i.length>0?i.join(" "):void 0}var Ve=n(8858)
-async function planAlone(e,t,{versions:n,applied:s}){const{platform:r,settings:a,signal:c,log:l}=e
-const A=a["migrate-command"]
-const u=(0,oe.f_)(a)
+var je=n(7101)
+var Ve=n(4083)
+async function runInImage(e,t,n){const{platform:s,log:r,signal:i}=e
+const{command:c,files:A=[]}=t
+const[u="",...d]=typeof c==="string"?["/bin/sh","-c",c]:c
+const h=(0,Ve.EI)(s,`django-rollout-test-${(0,L.randomBytes)(6).toString("hex")}`,t)
+const f=await s.files.privateFolder()
+try{await(0,Ve.Rf)(s,r)
+const g=(0,L.randomBytes)(12).toString("hex")
+const p=t.services.length===0?{}:await(0,Ve.Fp)(e,h,t.services,g)
+const m=(0,a.join)(f,"env")
+const E={PYTHONUNBUFFERED:"1",PYTHONFAULTHANDLER:"1",...p,...t.env}
+await s.files.writePrivate(m,Object.entries(E).map(([e,t])=>`${e}=${t}\n`).join(""))
+const w=["run",...A.length===0?["--rm"]:[],"--init","--name",h.name,...h.labels,...t.services.length===0?[]:["--network",h.name],"--env-file",m,"--entrypoint",u,t.built.id,...d]
+r.waiting(`running ${(0,l.vI)(typeof c==="string"?c:u,100)}`)
+t.late?.addEventListener("abort",()=>void askWhere(s,h.name,i),{once:true})
+const{code:y}=await(0,o.T3)(s,w,{signal:i,onLine:n})
+const I=A.length===0?[]:await copyFiles(e,h.name,t.built,A)
+return{code:y,missing:I}}finally{r.waiting(void 0)
+await(0,Ve.q1)(s,h,r)
+await s.files.remove(f)}}async function copyFiles({platform:e,signal:t},n,{id:s},r){const i=["--format","{{.Config.WorkingDir}}"]
+const c=await(0,o.T3)(e,["image","inspect",...i,s],{signal:t})
+const l=c.stdout.trim()||"/"
+const A=[]
+for(const s of r){const r=(0,a.isAbsolute)(s)?".":(0,a.dirname)(s)
+await e.files.makeFolder(r)
+const i=["cp",`${n}:${(0,a.resolve)(l,s)}`,`${r}/`]
+if((await(0,o.T3)(e,i,{signal:t})).code!==0)A.push(s)}return A}async function askWhere(e,t,n){const s=["/bin/sh","-c","kill -ABRT -1"]
+await(0,o.T3)(e,["exec",t,...s],{signal:n}).catch(()=>{})}async function entrypointOf(e,t,n){const s=["image","inspect","--format","{{json .Config.Entrypoint}}",t.id]
+const{code:r,stdout:i}=await(0,o.T3)(e,s,{signal:n})
+const a=r===0?JSON.parse(i):null
+return Array.isArray(a)&&a.length>0?a.join(" "):void 0}var Ye=n(8858)
+async function planAlone(e,t,{versions:n,applied:s}){const{platform:o,settings:i,signal:a,log:l}=e
+const A=i["migrate-command"]
+const u=(0,ie.f_)(i)
 const d=`rollout-${crypto.randomUUID()}`
-const f={command:A,accept:"",give:e=>`test-env: ${e}`}
-const g=new Se.k7(d,e=>(0,Se.U_)(e,f))
+const h={command:A,accept:"",give:e=>`test-env: ${e}`}
+const g=new Re.k7(d,e=>(0,Re.U_)(e,h))
 g.to(l)
-const p=(0,He.B8)({marker:d,migrate:A,running:n,unsafe:a["unsafe-migrations"],plansOnly:true,leaves:s,...u!==void 0&&{backup:u},contract:{policy:a.contract,hasBridges:a.bridge==="on",programs:[]}})
+const p=(0,$e.B8)({marker:d,migrate:A,running:n,unsafe:i["unsafe-migrations"],plansOnly:true,leaves:s,...u!==void 0&&{backup:u},contract:{policy:i.contract,hasBridges:i.bridge==="on",programs:[]}})
 const m=Object.fromEntries(p.map(({name:e,value:t})=>[e,t]))
-const E=new i.T9(d)
-await(0,h.wj)(r.clock,a["migrate-timeout"],c,n=>runInImage(e.with({signal:n}),{built:t,command:(0,Je.V)(A,void 0,d),run:e.holder.id,timeout:a["migrate-timeout"],services:[...new Set(["postgres",...a["test-services"]])],env:{...a["test-env"],...m}},e=>{for(const t of E.push(e))g.line(t)
-if(e.length<i.xS-1)g.line(E.end())}))
+const E=new c.T9(d)
+await(0,f.wj)(o.clock,i["migrate-timeout"],a,n=>runInImage(e.with({signal:n}),{built:t,command:(0,Je.V)(A,void 0,d),run:e.holder.id,timeout:i["migrate-timeout"],services:[...new Set(["postgres",...i["test-services"]])],env:{...i["test-env"],...m}},e=>{for(const t of E.push(e))g.line(t)
+if(e.length<c.xS-1)g.line(E.end())}))
 const w=E.end()
 if(w!=="")g.line(w)
 const y=await Promise.race([g.plan,Promise.resolve(void 0)])
-if(!y)return(0,o.fJ)(noPlan(e,g.lines))
-const I={...y,databases:y.databases.map(withoutSizes)};(0,Se.uH)(l,I,a.sql)
-return I}function noPlan(e,t){const n=[{lines:t.slice(-Ve.T)}]
-const s=(0,Se.K9)("the new version",t)
+if(!y)return(0,r.fJ)(noPlan(e,g.lines))
+const I={...y,databases:y.databases.map(withoutSizes)};(0,Re.uH)(l,I,i.sql)
+return I}function noPlan(e,t){const n=[{lines:t.slice(-Ye.T)}]
+const s=(0,Re.K9)("the new version",t)
 if(s)return{...s,logs:n}
-const r=(0,$e.VS)(t)
-const o=r===void 0?(0,a.BP)(t):(0,$e.ax)(r,(0,m.YT)(e))
+const r=(0,je.VS)(t)
+const o=r===void 0?(0,l.BP)(t):(0,je.ax)(r,(0,E.YT)(e))
 return{code:"plan-failed",sentence:`the new version does not start in a container without the cluster: ${o}`,hint:'Its settings must take the database from DATABASE_URL, or from the variables PG… or POSTGRES_…; set what else it needs with "test-env"',logs:n}}function withoutSizes(e){const t=e.pending.map(({locks:e,...t})=>({...t,...e&&{locks:e.map(e=>({...e,rows:-1,bytes:0}))}}))
-return{...e,pending:t}}function survey(e,t){return(0,h.ZC)(e.signal,async()=>{const{settings:n,platform:s,app:r,log:i}=e
+return{...e,pending:t}}function survey(e,t){return(0,f.ZC)(e.signal,async()=>{const{settings:n,platform:s,app:o,log:i}=e
 const a=await t()
 const c=e.with({cluster:a})
-await(0,re.oO)(a,H.K2)
-await(0,ie.H)(c)
-const l=(0,ce.n6)(r)
-await(0,ae.XU)(c,l,l)
-const[A,u,d]=await Promise.all([(0,W.f)(a,s.clock),(0,$.k4)(a,[]),(0,ae.qp)(a)])
+await(0,oe.oO)(a,$.K2)
+await(0,ae.H)(c)
+const l=(0,le.n6)(o)
+await(0,ce.XU)(c,l,l)
+const[A,u,d]=await Promise.all([(0,q.f)(a,s.clock),(0,j.k4)(a,[]),(0,ce.qp)(a)])
 const h=A.clusterState()
-const f=(0,le.q8)(h,H.K2,n.image,a.namespace)
-if(f.length===0)(0,le.Nn)(h,n.image,a.namespace)
+const f=(0,Ae.q8)(h,$.K2,n.image,a.namespace)
+if(f.length===0)(0,Ae.Nn)(h,n.image,a.namespace)
 await checkHistory(c,{live:A,targets:f})
 i.say(`Kubernetes ${a.version}, namespace ${a.namespace}`)
-f.forEach(e=>{i.say((0,le.q0)(e))})
-const g=(0,le.s3)(n,f,d)
-if(!g)return(0,o.fJ)({code:"no-workload",sentence:"the workload that serves the web is not known",hint:'set "migrate-from" to it'})
+f.forEach(e=>{i.say((0,Ae.q0)(e))})
+const g=(0,Ae.s3)(n,f,d)
+if(!g)return(0,r.fJ)({code:"no-workload",sentence:"the workload that serves the web is not known",hint:'set "migrate-from" to it'})
 const p={live:A,targets:f,others:[],jobs:[],resources:u,services:d,web:g}
-return{cluster:a,checked:p,web:g}})}var Ye=n(3529)
-var We=n(7398)
+return{cluster:a,checked:p,web:g}})}var We=n(3529)
+var qe=n(7398)
 function needsFileOf(e,t,{databases:n}){const s=e.map(({names:e,tag:n,isOwn:s,isIdle:r,needs:o=(s?t:void 0)})=>({names:e,tag:n,...r&&{isIdle:r},...o!==void 0&&{needs:o}}))
 const r=Object.fromEntries(n.map(({database:e,applied:t})=>[e,t]))
 return`${JSON.stringify({versions:s,applied:r},null,2)}\n`}function readNeedsFile(e){const t=parsed(e??"")
-if(!(0,Ye.u4)(t)||!Array.isArray(t["versions"]))return
+if(!(0,We.u4)(t)||!Array.isArray(t["versions"]))return
 const n=t["versions"].map(versionOf)
 const{applied:s}=t
 const r=n.every(e=>e!==void 0)
-return r&&(0,Ye.u4)(s)&&isLeaves(s)?{versions:n,applied:s}:void 0}function versionOf(e){if(!(0,Ye.u4)(e))return
+return r&&(0,We.u4)(s)&&isLeaves(s)?{versions:n,applied:s}:void 0}function versionOf(e){if(!(0,We.u4)(e))return
 const{names:t,tag:n,needs:s,isIdle:r}=e
-if(!Array.isArray(t)||!t.every(Ye.KH)||!(0,Ye.KH)(n))return
-if(s!==void 0&&!(0,We.oq)(s))return
-return{names:t,tag:n,...r===true&&{isIdle:r},...s!==void 0&&{needs:s}}}function isLeaves(e){return Object.values(e).every(e=>(0,Ye.u4)(e)&&Object.values(e).every(Ye.KH))}function parsed(e){try{return JSON.parse(e)}catch{return}}function planOnly(e){return(0,Q.Y)("plan",e,ofImage)}async function ofImage(e){const{platform:t,settings:n,reporter:r,signal:i,state:a,resources:c}=e
-if(n["migrate-command"]==="")(0,o.fJ)({code:"usage",sentence:'"plan" needs a command, but "migrate-command" is none',hint:"remove the option to use the default, or remove this step"})
-if(t.env["GITHUB_EVENT_NAME"]==="pull_request_target")(0,o.fJ)({code:"usage",sentence:'"plan" does not run on pull_request_target: the code of any fork would run with the secrets of the web',hint:"use the event pull_request"})
-if(n.needs!==void 0&&n["save-needs"]!==void 0)(0,o.fJ)({code:"usage",sentence:'"save-needs" asks the cluster, and "needs" plans without one',hint:"remove one of the two options"})
+if(!Array.isArray(t)||!t.every(We.KH)||!(0,We.KH)(n))return
+if(s!==void 0&&!(0,qe.oq)(s))return
+return{names:t,tag:n,...r===true&&{isIdle:r},...s!==void 0&&{needs:s}}}function isLeaves(e){return Object.values(e).every(e=>(0,We.u4)(e)&&Object.values(e).every(We.KH))}function parsed(e){try{return JSON.parse(e)}catch{return}}function planOnly(e){return(0,b.Y)("plan",e,ofImage)}async function ofImage(e){const{platform:t,settings:n,reporter:o,signal:i,state:a,resources:c}=e
+if(n["migrate-command"]==="")(0,r.fJ)({code:"usage",sentence:'"plan" needs a command, but "migrate-command" is none',hint:"remove the option to use the default, or remove this step"})
+if(t.env["GITHUB_EVENT_NAME"]==="pull_request_target")(0,r.fJ)({code:"usage",sentence:'"plan" does not run on pull_request_target: the code of any fork would run with the secrets of the web',hint:"use the event pull_request"})
+if(n.needs!==void 0&&n["save-needs"]!==void 0)(0,r.fJ)({code:"usage",sentence:'"save-needs" asks the cluster, and "needs" plans without one',hint:"remove one of the two options"})
 const l=n.needs===void 0?void 0:await needsIn(t,n.needs)
-const A=(0,Q.V)(e,await(0,s.TC)(t,n,n.context))
+const A=(0,b.V)(e,await(0,s.TC)(t,n,n.context))
 if(l)return withoutCluster(e,A,l)
-const[{cluster:u,checked:d,web:f},{image:g,source:p}]=await(0,h.jH)(i,[e=>r.stage("preflight",async s=>{const r=A.with({signal:e,log:s})
+const[{cluster:u,checked:d,web:h},{image:g,source:p}]=await(0,f.jH)(i,[e=>o.stage("preflight",async s=>{const r=A.with({signal:e,log:s})
 const open=()=>c.openCluster(t,n,e)
-return withReported(r,await survey(r,open))}),e=>r.stage("image",async t=>{await c.login(n)
+return withReported(r,await survey(r,open))}),e=>o.stage("image",async t=>{await c.login(n)
 return imageToDeploy(A.with({signal:e,log:t}))})])
 a.haveImage(g)
-const m=(0,Q.V)(e,p).with({cluster:u})
-const E=await r.stage("plan",async e=>{const t={checked:d,web:f,image:g,plansOnly:true,backup:(0,oe.f_)(n)}
+const m=(0,b.V)(e,p).with({cluster:u})
+const E=await o.stage("plan",async e=>{const t={checked:d,web:h,image:g,plansOnly:true,backup:(0,ie.f_)(n)}
 const{plan:s,needs:r}=await plan_planned(m.with({log:e}),t)
 await saveNeeds(m.with({log:e}),t,{plan:s,needs:r})
 sayBackup(e,s)
 return s})
 return concluded(e,m,E)}async function needsIn(e,t){const n=readNeedsFile(await e.files.read(t))
-return n??(0,o.fJ)({code:"usage",sentence:`"needs" is no file that "save-needs" has written: ${t}`,hint:"write it with the cluster: plan --tag <the running version> --save-needs needs.json"})}async function withoutCluster(e,t,n){const{settings:s,reporter:r,state:o,resources:i,warn:a}=e
+return n??(0,r.fJ)({code:"usage",sentence:`"needs" is no file that "save-needs" has written: ${t}`,hint:"write it with the cluster: plan --tag <the running version> --save-needs needs.json"})}async function withoutCluster(e,t,n){const{settings:s,reporter:r,state:o,resources:i,warn:a}=e
 const{built:c,source:l,image:A}=await r.stage("image",async e=>{await i.login(s)
 return imageToTest(t.with({log:e}))})
-const u=(0,Q.V)(e,l)
+const u=(0,b.V)(e,l)
 if(A)o.haveImage(A)
 const d=await r.stage("plan",async e=>{const t=await planAlone(u.with({log:e}),c,n)
 sayBackup(e,t)
 return t})
 a("planned without the cluster, on an empty database: what depends on rows is not known")
 return concluded(e,u,d)}function sayBackup(e,{backup:t,judged:n}){if(!t||n?.blocked===true)return
-for(const n of(0,Ie.s)(t))e.say(`a release makes a backup first, because ${n}`)}function concluded({state:e,warn:t},n,s){e.plan=s
-if(s.judged?.blocked===true)(0,o.fJ)((0,me.qF)(s.judged,(0,m.YT)(n)));(0,Se.pH)(s).forEach(t)
-const r=s.databases.some(({pending:e,squashed:t})=>e.length+t.length>0)
-return{result:s.runs||r?"done":"unchanged"}}async function plan_planned(e,t){const{log:n,warn:s}=e
+for(const n of(0,Be.s)(t))e.say(`a release makes a backup first, because ${n}`)}function concluded({state:e,warn:t},n,s){e.plan=s
+if(s.judged?.blocked===true)(0,r.fJ)((0,Ee.qF)(s.judged,(0,E.YT)(n)));(0,Re.pH)(s).forEach(t)
+const o=s.databases.some(({pending:e,squashed:t})=>e.length+t.length>0)
+return{result:s.runs||o?"done":"unchanged"}}async function plan_planned(e,t){const{log:n,warn:s}=e
 const r=new Planning(e,t)
 try{const e=await r.plan(n)
-return{plan:e,needs:r.migration.needs()}}finally{await r.migration.close().catch(e=>{s((0,ge.$N)(e))})}}async function saveNeeds(e,{checked:t,image:n},{plan:s,needs:r}){const{platform:o,settings:i,cluster:a,app:c,log:l}=e
+return{plan:e,needs:r.migration.needs()}}finally{await r.migration.close().catch(e=>{s((0,pe.$N)(e))})}}async function saveNeeds(e,{checked:t,image:n},{plan:s,needs:r}){const{platform:o,settings:i,cluster:a,app:c,log:l}=e
 const A=i["save-needs"]
 if(A===void 0)return
-const u=await(0,j.bL)(a,c,i.image)
-const d=(0,Ce.Lb)(e,t,n,u)
+const u=await(0,V.bL)(a,c,i.image)
+const d=(0,ye.Lb)(e,t,n,u)
 await o.files.write(A,needsFileOf(d,r,s))
-l.say(`what ${(0,Re.LS)(d.length,"version")} needs is in ${A}`)}var qe=n(5950)
+l.say(`what ${(0,Te.LS)(d.length,"version")} needs is in ${A}`)}var _e=n(5950)
 async function isDeployed(e,t,n){if(!await runsUndisturbed(e,t,n))return false
 const{app:s,cluster:r}=e
 const o=e.settings.image
-const i=await Promise.all([(0,De.q)(e.with({log:fe.a}),t.others),(0,Me.Ej)(r,t.targets,{repository:o,image:(0,E.d)(n)})])
+const i=await Promise.all([(0,Fe.q)(e.with({log:ge.a}),t.others),(0,Le.Ej)(r,t.targets,{repository:o,image:(0,w.d)(n)})])
 if(i.flat().some(({is:e})=>e!=="none"))return false
 const a=fingerprintsOf(t,o,n)
 if(a.length===0)return true
-const c=(await(0,j.Lu)(r,s,o)).filter(N.FM)
+const c=(await(0,V.Lu)(r,s,o)).filter(M.FM)
 return a.every(e=>c.some(({jobs:t=[]})=>t.includes(e)))}async function runsUndisturbed(e,t,n){const{platform:s,app:r,settings:o,cluster:i}=e
 if(!await runsAlready(e,t.live,t.targets,n))return false
-if(!(0,Me.$M)(t,s.clock.now()))return false
-return await(0,Y.aE)(i,r,o.image)===void 0}function fingerprintsOf({jobs:e},t,{digest:n}){return e.map(e=>(0,qe.ax)(e,t,`${t}@${n}`))}var _e=n(2789)
-var ze=n(4431)
-const Ke=/^=+ (.+?) =+$/
-const Ze=/^(?:=+ )?(no tests ran|\d+ [a-z][a-z ]*(?:, \d+ [a-z][a-z ]*)*) in [\d.]+s\b/
-const Xe=/^_+ (.*[^_ ].*) _+$/
-const et=/^(\S+\.py):(\d+):(?: .*)?$/
-const tt=/^(FAILED|ERROR|SUBFAIL\S*) (\S+\.py(?:::.+?)?)(?: - (.*))?$/
-function readPytest(e){const t=e.findLast(e=>Ze.test(e))
+if(!(0,Le.$M)(t,s.clock.now()))return false
+return await(0,W.aE)(i,r,o.image)===void 0}function fingerprintsOf({jobs:e},t,{digest:n}){return e.map(e=>(0,_e.ax)(e,t,`${t}@${n}`))}var ze=n(2789)
+var Ke=n(4431)
+const Ze=/^=+ (.+?) =+$/
+const Xe=/^(?:=+ )?(no tests ran|\d+ [a-z][a-z ]*(?:, \d+ [a-z][a-z ]*)*) in [\d.]+s\b/
+const et=/^_+ (.*[^_ ].*) _+$/
+const tt=/^(\S+\.py):(\d+):(?: .*)?$/
+const nt=/^(FAILED|ERROR|SUBFAIL\S*) (\S+\.py(?:::.+?)?)(?: - (.*))?$/
+function readPytest(e){const t=e.findLast(e=>Xe.test(e))
 if(t===void 0)return
 const n={}
 for(const[,e,s=""]of t.matchAll(/(\d+) ([a-z][a-z ]*[a-z])(?=,| in )/g))n[s.replace(/ in$/,"")]=Number(e)
@@ -8295,98 +8329,117 @@ return{name:e,is:t,message:n,file:s}})
 return[...s,...r]}function tailOf(e){return e.includes("::")?e.split("::").slice(1).join("."):e}function isSubtest(e,t){return e.startsWith(`${t} (`)||e.startsWith(`${t} [`)}function sectionsOf(e){const t=[]
 let n
 let s
-for(const r of e){const e=Ke.exec(r)?.[1]
+for(const r of e){const e=Ze.exec(r)?.[1]
 if(e!==void 0){n=e==="FAILURES"?"failure":e==="ERRORS"?"error":void 0
 s=void 0
-continue}const o=Xe.exec(r)?.[1]
+continue}const o=et.exec(r)?.[1]
 if(n&&o!==void 0){s={title:o,is:n,lines:[]}
 t.push(s)}else if(/^-+ Captured .* -+$/.test(r))s=void 0
-else s?.lines.push(r)}return t.filter(e=>placeOf(e.lines).file!==void 0)}function summaryOf(e){const t=e.findIndex(e=>Ke.exec(e)?.[1]==="short test summary info")
-return(t<0?[]:e.slice(t)).flatMap(e=>{const[,t,n,s=""]=tt.exec(e)??[]
+else s?.lines.push(r)}return t.filter(e=>placeOf(e.lines).file!==void 0)}function summaryOf(e){const t=e.findIndex(e=>Ze.exec(e)?.[1]==="short test summary info")
+return(t<0?[]:e.slice(t)).flatMap(e=>{const[,t,n,s=""]=nt.exec(e)??[]
 if(n===void 0)return[]
 return[{node:n,is:t==="ERROR"?"error":"failure",message:s}]})}function messageOf(e){const t=e.findLastIndex(e=>/^E\s/.test(e))
-if(t<0){const t=(0,$e.T1)(e)
-return t&&(0,$e.em)(t)}let n=t
+if(t<0){const t=(0,je.T1)(e)
+return t&&(0,je.em)(t)}let n=t
 while(/^E\s/.test(e[n-1]??""))n--
-return e[n]?.slice(1).trim()}function placeOf(e){const t=e.findLast(e=>(0,$e.NP)(et.exec(e)?.[1]??"<none>"))
-const[,n,s]=et.exec(t??"")??[]
+return e[n]?.slice(1).trim()}function placeOf(e){const t=e.findLast(e=>(0,je.NP)(tt.exec(e)?.[1]??"<none>"))
+const[,n,s]=tt.exec(t??"")??[]
 if(n!==void 0)return{file:n,line:Number(s)}
-const r=(0,$e.T1)(e)
-const o=r&&(0,$e.QR)(r)
-return o?{file:o.file,line:o.line}:{}}const nt=/^={70}$/
-const st=/^(FAIL|ERROR|UNEXPECTED SUCCESS): (.+)$/
-const rt=/^Ran (\d+) tests? in [\d.]+s$/
-const ot=/^(?:OK|FAILED|NO TESTS RAN)(?: \((.*)\))?$/
-function readTests(e){const t=e.map($e.pj)
-return readUnittest(t)??readPytest(t)}function testAnnotations(e,t,n=10){return e.failing.flatMap(({name:e,is:n,message:s,file:r,line:o=1})=>{const i=r===void 0?void 0:t(r)
+const r=(0,je.T1)(e)
+const o=r&&(0,je.QR)(r)
+return o?{file:o.file,line:o.line}:{}}const st=/^={70}$/
+const rt=/^(FAIL|ERROR|UNEXPECTED SUCCESS): (.+)$/
+const ot=/^Ran (\d+) tests? in [\d.]+s$/
+const it=/^(?:OK|FAILED|NO TESTS RAN)(?: \((.*)\))?$/
+function readTests(e){const t=e.map(je.pj)
+return readUnittest(t)??readPytest(t)}function placeOfHang(e,t){const n=e.map(je.pj)
+const s=n.findLastIndex(e=>e==="Fatal Python error: Aborted")
+if(s<0)return
+const r=[]
+for(const e of n.slice(s)){const n=/^(Current thread|Thread) 0x[0-9a-f]+ .*\(most recent call first\):$/.exec(e)
+if(n)r.push({isMain:n[1]==="Current thread",own:[]})
+const[,s,o,i]=/^ {2}File "(.+)", line (\d+) in (.+)$/.exec(e)??[]
+if(s!==void 0&&i!==void 0&&t(s))r.at(-1)?.own.push({file:s,line:Number(o),name:i})}const o=r.filter(({own:e})=>e.length>0)
+return(o.find(({isMain:e})=>e)??o[0])?.own[0]}function afterTests(e){const t=e.map(je.pj).findLastIndex(e=>it.test(e)||Xe.test(e))
+return e.slice(t+1)}function testAnnotations(e,t,n=10){return e.failing.flatMap(({name:e,is:n,message:s,file:r,line:o=1})=>{const i=r===void 0?void 0:t(r)
 const a=n==="failure"?`Test failed: ${e}`:`Test could not run: ${e}`
 return i===void 0?[]:[{file:i,line:o,title:a,message:s}]}).slice(0,n)}function inRepository(e,t){const n=e.failing.map(({file:e,line:n,...s})=>{const r=e===void 0?void 0:t(e)
 return r===void 0?s:{...s,file:r,...n!==void 0&&{line:n}}})
-return{...e,failing:n}}function readUnittest(e){const t=e.flatMap((t,n)=>nt.test(t)&&st.test(e[n+1]??"")?[n+1]:[])
-const n=e.flatMap((e,t)=>rt.test(e)?[t]:[])
+return{...e,failing:n}}function readUnittest(e){const t=e.flatMap((t,n)=>st.test(t)&&rt.test(e[n+1]??"")?[n+1]:[])
+const n=e.flatMap((e,t)=>ot.test(e)?[t]:[])
 if(t.length===0&&n.length===0)return
 const s={}
-for(const t of e)for(const[,e="",n]of(ot.exec(t)?.[1]??"").matchAll(/([a-z ]+)=(\d+)/g))s[e.trim()]=(s[e.trim()]??0)+Number(n)
+for(const t of e)for(const[,e="",n]of(it.exec(t)?.[1]??"").matchAll(/([a-z ]+)=(\d+)/g))s[e.trim()]=(s[e.trim()]??0)+Number(n)
 const r=[...t.map(e=>e-1),...n,e.length]
 const o=t.map(t=>test_output_failingOf(e.slice(t,Math.min(...r.filter(e=>e>t)))))
 const seen=e=>o.filter(t=>t.is===e).length
-return{runner:"unittest",run:n.reduce((t,n)=>t+Number(rt.exec(e[n]??"")?.[1]),0),failures:(s["failures"]??0)+(s["unexpected successes"]??0)||seen("failure"),errors:s["errors"]??seen("error"),skipped:s["skipped"]??0,failing:o}}function test_output_failingOf(e){const[,t,n=""]=st.exec(e[0]??"")??[]
+return{runner:"unittest",run:n.reduce((t,n)=>t+Number(ot.exec(e[n]??"")?.[1]),0),failures:(s["failures"]??0)+(s["unexpected successes"]??0)||seen("failure"),errors:s["errors"]??seen("error"),skipped:s["skipped"]??0,failing:o}}function test_output_failingOf(e){const[,t,n=""]=rt.exec(e[0]??"")??[]
 const s=e.findIndex(e=>e==="Stdout:"||e==="Stderr:")
-const r=(0,$e.T1)(s<0?e:e.slice(0,s))
-const o=r&&(0,$e.QR)(r)
-return{name:nameOf(n),is:t==="ERROR"?"error":"failure",message:r?(0,$e.em)(r):t==="UNEXPECTED SUCCESS"?"it passed":n,...o?{file:o.file,line:o.line}:{}}}function nameOf(e){const[,t="",n="",s=""]=/^(\S+) \(([^()\s]+)\)(.*)$/.exec(e)??[]
+const r=(0,je.T1)(s<0?e:e.slice(0,s))
+const o=r&&(0,je.QR)(r)
+return{name:nameOf(n),is:t==="ERROR"?"error":"failure",message:r?(0,je.em)(r):t==="UNEXPECTED SUCCESS"?"it passed":n,...o?{file:o.file,line:o.line}:{}}}function nameOf(e){const[,t="",n="",s=""]=/^(\S+) \(([^()\s]+)\)(.*)$/.exec(e)??[]
 if(t==="")return e
 if(n.includes("unittest.loader._FailedTest"))return t
 const r=n.endsWith(`.${t}`)?n:`${n}.${t}`
-return`${r}${s}`}const it={count:2e4,letters:32*1024*1024}
-const ct=40
-async function test(e,t,n){const{platform:s,settings:r,signal:c,log:l}=e
+return`${r}${s}`}const ct={count:2e4,letters:32*1024*1024}
+const At=40
+const ut=2e3
+async function test(e,t,n){const{platform:s,settings:o,signal:i,log:a}=e
 const A=s.clock.now()
-const u=r["test-command"]
-const d=await entrypointOf(s,t,c)
-if(d!==void 0)l.say(`tests run without the image's entrypoint (${(0,a.vI)((0,a.pj)(d),100)})`)
-l.say(`running ${u}`)
-const f=new i.jd(it,e=>e.length)
-const g=r["test-timeout"]
-const run=n=>runInImage(e.with({signal:n}),{built:t,command:u,run:e.holder.id,timeout:g,services:r["test-services"],env:r["test-env"]},e=>{l.quote(e)
-f.push(e)})
-const p=await(0,h.wj)(s.clock,g,c,run).catch(e=>e instanceof h.Ms&&!c.aborted?e:Promise.reject(e))
-const E=f.all
-if(p instanceof h.Ms)return(0,o.fJ)(notInTime(g,E))
-const w=readTests(E)
-if(w)n(inRepository(w,(0,m.YT)(e)))
-if(p!==0)return(0,o.fJ)(testCause(e,p,E,w))
-if(w?.run===0){(0,m.FF)(e,'no tests ran; check that "test-command" finds them')
-return}l.say(passed(w,s.clock.now()-A))}function passed(e,t){if(e===void 0)return`tests passed in ${(0,a.p0)(t)}`
+const u=o["test-command"]
+const d=await entrypointOf(s,t,i)
+if(d!==void 0)a.say(`tests run without the image's entrypoint (${(0,l.vI)((0,l.pj)(d),100)})`)
+a.say(`running ${u}`)
+const h=new c.jd(ct,e=>e.length)
+const g=o["test-timeout"]
+const run=(n,s)=>runInImage(e.with({signal:AbortSignal.any([i,s])}),{built:t,command:u,run:e.holder.id,timeout:g,late:n,services:o["test-services"],files:o["test-files"],env:o["test-env"]},e=>{a.quote(e)
+h.push(e)})
+const p=await(0,f.wj)(s.clock,g,i,async e=>{const isLate=()=>e.aborted&&!i.aborted
+try{const t=await(0,f.ip)(s.clock,ut,e,t=>run(e,t))
+return isLate()?"late":t}catch(e){if(isLate())return"late"
+throw e}})
+const m=h.all
+if(p==="late")return(0,r.fJ)(notInTime(e,m))
+const{code:w,missing:y}=p
+for(const t of y)(0,E.FF)(e,`test-files: the tests have not written ${t}`)
+const I=readTests(m)
+if(I)n(inRepository(I,(0,E.YT)(e)))
+if(w!==0)return(0,r.fJ)(testCause(e,w,m,I))
+if(I?.run===0){(0,E.FF)(e,'no tests ran; check that "test-command" finds them')
+return}a.say(passed(I,s.clock.now()-A))}function passed(e,t){if(e===void 0)return`tests passed in ${(0,l.p0)(t)}`
 const n=e.skipped===0?"":`, ${e.skipped} of them skipped`
-return`${e.run} ${e.run===1?"test":"tests"} passed in ${(0,a.p0)(t)}${n}`}function notInTime(e,t){const n=t.findLast(e=>(0,a.pj)(e).trim()!=="")
-const s=n===void 0?"there was no output":`the last line was "${oneLine(n)}"`
-return{code:"tests-failed",sentence:`tests: not finished after ${(0,a.p0)(e)}; ${s}`,hint:'Raise "test-timeout", or look for a test that hangs',logs:[{lines:t.slice(-ct)}]}}function testCause(e,t,n,s){const{settings:r}=e
-const o=r["test-command"]
-const i=(0,m.YT)(e)
-const c=[{lines:n.slice(-ct)}]
+return`${e.run} ${e.run===1?"test":"tests"} passed in ${(0,l.p0)(t)}${n}`}function notInTime(e,t){const n=(0,E.YT)(e)
+const s=placeOfHang(t,e=>n(e)!==void 0)
+const r=s&&n(s.file)
+const o=t.findLast(e=>(0,l.pj)(e).trim()!=="")
+const i=s&&r!==void 0?`they were in ${r}:${s.line} (${s.name})`:o===void 0?"there was no output":`the last line was "${oneLine(o)}"`
+const a=`tests: not finished after ${(0,l.p0)(e.settings["test-timeout"])}; ${i}`
+return{code:"tests-failed",sentence:a,hint:'Raise "test-timeout", or look for a test that hangs',logs:[{lines:t.slice(-At)}],...s&&r!==void 0&&{annotations:[{file:r,line:s.line,title:"The tests hang",message:a}]}}}function testCause(e,t,n,s){const{settings:r}=e
+const i=r["test-command"]
+const a=(0,E.YT)(e)
+const c=[{lines:n.slice(-At)}]
 const cause=(e,t={})=>({code:"tests-failed",sentence:`tests: ${e}`,logs:c,...t})
-const[l]=s?.failing??[]
-if(s!==void 0&&l!==void 0){const e=Math.max(s.failures+s.errors,s.failing.length)
-const t=l.file===void 0?void 0:i(l.file)??l.file
-const o=t===void 0?"":` (${t}:${l.line??1})`
-const a=e===1?"":", first"
-return cause(`${e} of ${s.run} failed${a}: ${l.name}${o}: ${oneLine(l.message)}`,{annotations:testAnnotations(s,i),...hintFor(n,r["test-services"])})}if(t===125||t===127&&n.length<=1){const e=(0,u.Ic)("tests",{code:t,stdout:"",stderr:n.join("\n")})
+const[A]=s?.failing??[]
+if(s!==void 0&&A!==void 0){const e=Math.max(s.failures+s.errors,s.failing.length)
+const t=A.file===void 0?void 0:a(A.file)??A.file
+const o=t===void 0?"":` (${t}:${A.line??1})`
+const i=e===1?"":", first"
+return cause(`${e} of ${s.run} failed${i}: ${A.name}${o}: ${oneLine(A.message)}`,{annotations:testAnnotations(s,a),...hintFor(n,r["test-services"])})}if(t===125||t===127&&n.length<=1){const e=(0,o.Ic)("tests",{code:t,stdout:"",stderr:n.join("\n")})
 if(e!==void 0)return e}if(n.some(e=>/exec:? "?\/bin\/sh"?(:| failed)/.test(e)))return cause("the image has no /bin/sh to run them with",{hint:'Set "target" to a stage that has one, or set "test-command" to none and test before the release'})
-if(t===125)return cause(`starting their container failed: ${(0,a.BP)(n)}`)
-if(s?.run===0)return cause(`"${(0,a.vI)(o,100)}" found no tests (exit code ${t})`)
-const A=(0,$e.VS)(n)
-if(A!==void 0){const e=(0,$e.QR)(A)
-const t=e===void 0?void 0:i(e.file)
-const s=(0,$e.ax)(A,i)
+if(t===125)return cause(`starting their container failed: ${(0,l.BP)(n)}`)
+if(s?.run===0)return cause(`"${(0,l.vI)(i,100)}" found no tests (exit code ${t})`)
+const u=(0,je.VS)(afterTests(n))
+if(u!==void 0){const e=(0,je.QR)(u)
+const t=e===void 0?void 0:a(e.file)
+const s=(0,je.ax)(u,a)
 const o=e===void 0||t===void 0?[]:[{file:t,line:e.line,title:"The tests could not run",message:s}]
-return cause(s,{annotations:o,...hintFor(n,r["test-services"])})}const d=(0,a.BP)(n.slice(-ct))
+return cause(s,{annotations:o,...hintFor(n,r["test-services"])})}const d=(0,l.BP)(n.slice(-At))
 const h=t===137?{hint:"Exit code 137 is a kill, usually for lack of memory"}:{}
-return cause(`"${(0,a.vI)(o,100)}" exited with code ${t}${d===""?"":`: ${oneLine(d)}`}`,h)}function hintFor(e,t){const n=e.some(e=>/connection refused|could not translate host name|failed to resolve host|Name or service not known/i.test(e))
+return cause(`"${(0,l.vI)(i,100)}" exited with code ${t}${d===""?"":`: ${oneLine(d)}`}`,h)}function hintFor(e,t){const n=e.some(e=>/connection refused|could not translate host name|failed to resolve host|Name or service not known/i.test(e))
 const lastLine=t=>e.some(e=>t.test(e))
 const s=[...lastLine(/psycopg|port 5432/)&&!t.includes("postgres")?["postgres"]:[],...lastLine(/\bredis\b|:6379/i)&&!t.includes("redis")?["redis"]:[]]
-return n&&s.length>0?{hint:`For a temporary server, set test-services: ${s.join(" ")}`}:{}}function oneLine(e){return(0,a.vI)((0,a.pj)(e).replace(/\s+/g," ").trim(),300)}var At=n(7414)
-var ut=n(2385)
+return n&&s.length>0?{hint:`For a temporary server, set test-services: ${s.join(" ")}`}:{}}function oneLine(e){return(0,l.vI)((0,l.pj)(e).replace(/\s+/g," ").trim(),300)}var dt=n(7414)
+var ht=n(2385)
 async function wavesFor(e,t,n,s){const{order:r}=e.settings
 if(r==="parallel")return atOnce(t.targets)
 const o=webFirst(t)
@@ -8395,42 +8448,42 @@ if(!i||r==="workers-first")return i??o
 const a=await mismatchOf(e,t,{image:n,tasks:s,workers:i.first})
 const{isWorkersFirst:c,says:l,warns:A}=decided(a)
 if(l!==void 0)e.log.say(l)
-if(A!==void 0)(0,m.FF)(e,A)
+if(A!==void 0)(0,E.FF)(e,A)
 return c?i:o}function decided({added:e,removed:t,version:n}){const s=`this version does not know ${named(t)}`
 if(e.length===0){const e=`${s}: such messages that are still in the queue are lost`
 return{isWorkersFirst:false,...t.length>0&&{says:e}}}const r=`${n} does not know ${named(e)}`
 if(t.length===0){const e=`workers first: ${r}; the web follows when all workers are new`
-return{isWorkersFirst:true,says:e}}return{isWorkersFirst:false,warns:`messages to the workers may be lost during the rollout: ${r}, and ${s}; keep the old tasks for one more release`}}function atOnce(e){return{first:e,rest:[],isDue:()=>false}}function webFirst({targets:e,web:t}){const isWeb=({id:e})=>t!==void 0&&(0,R.T)(e)===(0,R.T)(t.workload)
-return split(e,isWeb,hasReadyPod)??atOnce(e)}function workersFirst({targets:e,web:t}){const isWorker=({id:e,live:n,uses:s})=>n!==void 0&&e.kind!=="CronJob"&&(t===void 0||(0,R.T)(e)!==(0,R.T)(t.workload))&&((0,S.kW)(n).spec?.containers??[]).some(e=>s.some(({name:t})=>t===e.name)&&(0,At.HS)(e))
+return{isWorkersFirst:true,says:e}}return{isWorkersFirst:false,warns:`messages to the workers may be lost during the rollout: ${r}, and ${s}; keep the old tasks for one more release`}}function atOnce(e){return{first:e,rest:[],isDue:()=>false}}function webFirst({targets:e,web:t}){const isWeb=({id:e})=>t!==void 0&&(0,T.T)(e)===(0,T.T)(t.workload)
+return split(e,isWeb,hasReadyPod)??atOnce(e)}function workersFirst({targets:e,web:t}){const isWorker=({id:e,live:n,uses:s})=>n!==void 0&&e.kind!=="CronJob"&&(t===void 0||(0,T.T)(e)!==(0,T.T)(t.workload))&&((0,R.kW)(n).spec?.containers??[]).some(e=>s.some(({name:t})=>t===e.name)&&(0,dt.HS)(e))
 return split(e,isWorker,isComplete)}function split(e,t,n){const s=e.filter(t)
 if(!s.some(({live:e})=>e))return
-return{first:s,rest:e.filter(e=>!t(e)),isDue:n}}function hasReadyPod({progress:e}){return Object.values(e).every(({ready:e,wanted:t})=>e>0||t===0)}function isComplete({verdicts:e}){return Object.values(e).every(({is:e})=>e==="complete"||e==="done")}async function mismatchOf({platform:e,signal:t,cluster:n,app:s,settings:r},{live:o,reported:i},{image:{digest:a},tasks:c,workers:l}){const{tasks:A}=await(0,Qe.jh)(e.clock,t,()=>(0,j.bL)(n,s,r.image))
+return{first:s,rest:e.filter(e=>!t(e)),isDue:n}}function hasReadyPod({progress:e}){return Object.values(e).every(({ready:e,wanted:t})=>e>0||t===0)}function isComplete({verdicts:e}){return Object.values(e).every(({is:e})=>e==="complete"||e==="done")}async function mismatchOf({platform:e,signal:t,cluster:n,app:s,settings:r},{live:o,reported:i},{image:{digest:a},tasks:c,workers:l}){const{tasks:A}=await(0,be.jh)(e.clock,t,()=>(0,V.bL)(n,s,r.image))
 const u=unpacked(c??A.get(a))
-const d=l.map(({id:e})=>(0,R.T)(e))
-const h=(0,Ee.w)(o.clusterState(),r.image,(0,Ce.q2)(s)).filter(({names:e})=>e.some(e=>d.includes(e))).flatMap(({digest:e="",tag:t})=>{const n=e===a?void 0:unpacked(A.get(e)??i?.get(e)?.tasks)
-return n&&u?[{...(0,ut.J4)(n,u),tag:t}]:[]})
+const d=l.map(({id:e})=>(0,T.T)(e))
+const h=(0,we.w)(o.clusterState(),r.image,(0,ye.q2)(s)).filter(({names:e})=>e.some(e=>d.includes(e))).flatMap(({digest:e="",tag:t})=>{const n=e===a?void 0:unpacked(A.get(e)??i?.get(e)?.tasks)
+return n&&u?[{...(0,ht.J4)(n,u),tag:t}]:[]})
 const all=e=>[...new Set(h.flatMap(t=>t[e]))].sort()
 const[f]=h.filter(({added:e,removed:t})=>e.length+t.length>0)
-const g=`version ${(0,w.j)(f?.tag??"")}`
-return{added:all("added"),removed:all("removed"),version:g}}function unpacked(e){return e===void 0?void 0:(0,ut.a4)(e)}const dt=3
-function named(e){const t=e.length-dt
-const n=e.slice(0,dt).join(", ")
-return`the task${e.length>1?"s":""} ${n}${t>0?` and ${t} more`:""}`}async function runCommand(e,t,n,s){const{log:r}=e
+const g=`version ${(0,y.j)(f?.tag??"")}`
+return{added:all("added"),removed:all("removed"),version:g}}function unpacked(e){return e===void 0?void 0:(0,ht.a4)(e)}const ft=3
+function named(e){const t=e.length-ft
+const n=e.slice(0,ft).join(", ")
+return`the task${e.length>1?"s":""} ${n}${t>0?` and ${t} more`:""}`}async function runCommand(e,t,n,s){const{log:o}=e
 const{live:i}=t.checked
 const a=`rollout-${crypto.randomUUID()}`
-const c=new Se.k7(a,()=>({code:"internal",sentence:"no plan was requested"}))
-c.to(r)
-const l=await(0,Ce.Lu)(e,t,n,a)
-l.notes.forEach(e=>{r.say(e)})
+const c=new Re.k7(a,()=>({code:"internal",sentence:"no plan was requested"}))
+c.to(o)
+const l=await(0,ye.Lu)(e,t,n,a)
+l.notes.forEach(e=>{o.say(e)})
 let A=""
 let u
-try{const a=await(0,Ce._S)(e,i,l.job,e=>{A=e??""})
-r.say(`${(0,T.Gg)(a)}: ${s}`)
-u=new Ve.S(e,i,{job:A,container:t.web.container},c)
+try{const a=await(0,ye._S)(e,i,l.job,e=>{A=e??""})
+o.say(`${(0,O.Gg)(a)}: ${s}`)
+u=new Ye.S(e,i,{job:A,container:t.web.container},c)
 const{verdict:d,unread:h}=await u.end
-if(d.is==="failed"){const e=(0,Se.QD)(c,l)
-throw new o.HR((0,Se.el)(commandCause(d.cause,s,A),e,n))}if(h!==void 0)r.say(`its log could not be read completely (${h}), but it succeeded`)}finally{try{const t=u?.hasContainerEnded===true&&!l.isCounted
-if(A!==""&&!(t&&(0,Be.Rw)(i,A)))await(0,Be.ee)(e,i,A)}finally{await(u?.close())}}}function commandCause(e,t,n){const s=["crash","migration-failed","timeout"].includes(e.code)
+if(d.is==="failed"){const e=(0,Re.QD)(c,l)
+throw new r.HR((0,Re.el)(commandCause(d.cause,s,A),e,n))}if(h!==void 0)o.say(`its log could not be read completely (${h}), but it succeeded`)}finally{try{const t=u?.hasContainerEnded===true&&!l.isCounted
+if(A!==""&&!(t&&(0,Qe.Rw)(i,A)))await(0,Qe.ee)(e,i,A)}finally{await(u?.close())}}}function commandCause(e,t,n){const s=["crash","migration-failed","timeout"].includes(e.code)
 const r=e.sentence.startsWith(`${n}: `)?e.sentence.slice(n.length+2):e.sentence
 return{...e,...s&&{code:"command-failed"},sentence:`${t} failed: ${r}`}}async function runCommands({reporter:e,state:t},n,{checked:s,image:r},o){const i=n.settings[o]
 const{web:a}=s
@@ -8441,58 +8494,58 @@ const u=c.now()
 const ended=e=>{const n=(c.now()-u)/1e3
 t.commands.push({when:o,command:i,seconds:n,ended:e})}
 try{await runCommand(n.with({log:e}),{checked:s,web:a,image:r},A,`${o} (${i})`)}catch(e){ended("failed")
-throw e}ended("done")}})}async function runCommandsAfter(e,t,n){try{await runCommands(e,t,n,"after-rollout")}catch(t){e.warn(`${(0,ge.$N)(t)}. The new version is live and stays`)}}var ht=n(1777)
-class NoLongerRunning extends o.HR{}async function recordRunningVersion(e,t,n,s){const{platform:r,app:o,settings:i,signal:a}=t
+throw e}ended("done")}})}async function runCommandsAfter(e,t,n){try{await runCommands(e,t,n,"after-rollout")}catch(t){e.warn(`${(0,pe.$N)(t)}. The new version is live and stays`)}}var pt=n(1777)
+class NoLongerRunning extends r.HR{}async function recordRunningVersion(e,t,n,s){const{platform:r,app:o,settings:i,signal:a}=t
 const{image:c}=s
-try{const a=await(0,j.Lu)(t.cluster,o,i.image)
-if((0,N.BO)(a)?.digest===c.digest)return
+try{const a=await(0,V.Lu)(t.cluster,o,i.image)
+if((0,M.BO)(a)?.digest===c.digest)return
 await e.reporter.stage("history",async i=>{const{cluster:a}=await lockAndRecover(e,t.with({log:i}),n)
 const l=await checkedNow(t.with({log:i,cluster:a}),n)
 await checkHistory(t,l)
-if(!await runsAlready(t,l.live,l.targets,c))throw new NoLongerRunning({code:"stale-commit",sentence:`another version went live while this run waited for the lock, so ${(0,w.j)(c.tag)} is no longer running`,hint:"release it again if it should run"})
-const A={...(0,Le.f8)(e,t,s),result:"found",seconds:0,migrations:[]}
-const u=(0,ht.bU)(l.targets.flatMap(({live:e})=>e??[]))
+if(!await runsAlready(t,l.live,l.targets,c))throw new NoLongerRunning({code:"stale-commit",sentence:`another version went live while this run waited for the lock, so ${(0,y.j)(c.tag)} is no longer running`,hint:"release it again if it should run"})
+const A={...(0,Ue.f8)(e,t,s),result:"found",seconds:0,migrations:[]}
+const u=(0,pt.bU)(l.targets.flatMap(({live:e})=>e??[]))
 const d=n.reported?.get(c.digest)
-await(0,j.DR)({cluster:a,clock:r.clock,app:o},A,{templates:u,...d})
-i.say(`${(0,w.j)(c.tag)} is now in the history as the version that was already running`)})}catch(t){if(t instanceof NoLongerRunning||(0,ge.Uh)(t))throw t
+await(0,V.DR)({cluster:a,clock:r.clock,app:o},A,{templates:u,...d})
+i.say(`${(0,y.j)(c.tag)} is now in the history as the version that was already running`)})}catch(t){if(t instanceof NoLongerRunning||(0,pe.Uh)(t))throw t
 a.throwIfAborted()
-e.warn(`${(0,w.j)(c.tag)} is missing in the history, so a rollback cannot restore it: ${(0,ge.$N)(t)}`)}}async function applyHeld(e,t,n){const{reporter:s,state:r,warn:o}=e
+e.warn(`${(0,y.j)(c.tag)} is missing in the history, so a rollback cannot restore it: ${(0,pe.$N)(t)}`)}}async function applyHeld(e,t,n){const{reporter:s,state:r,warn:o}=e
 const{settings:i,platform:a,cluster:c,app:l}=t
-const{held:A=[],bridges:u=[]}=(0,Le.Qu)(r.plan)
+const{held:A=[],bridges:u=[]}=(0,Ue.Qu)(r.plan)
 const{checked:d}=r.phase
 if(i.contract!=="after"||A.length+u.length===0)return
 if(!d?.web)return
 const{web:h}=d
-const f={checked:d,web:h,image:n,now:true,backup:(0,oe.f_)(i)}
+const f={checked:d,web:h,image:n,now:true,backup:(0,ie.f_)(i)}
 await s.stage("contract",async e=>{const s=t.with({log:e})
 const i=new Planning(s,f,()=>endOfOthers(s,d.live,n,e))
 try{let t=await i.plan(e)
 if(t.backup&&t.judged?.blocked!==true){r.backup=await i.backup(e,t.backup)
 t=await i.plan(e)}const{migration:n}=i
 if(t.judged?.blocked!==true&&t.runs)await n.migrate(e)
-const s=(0,Le.Qu)(t)
+const s=(0,Ue.Qu)(t)
 const u=n.applied()
 const d={cluster:c,clock:a.clock,app:l}
-await(0,j.$)(d,n.schema(),s,u)
+await(0,V.$)(d,n.schema(),s,u)
 r.migrations=[...r.migrations,...u]
 if(s.held?.length!==0)o(`${A.join(", ")}: still held back; the next release applies it`)}catch(e){t.signal.throwIfAborted()
-o(`what was held back was not applied, and the next release does it: ${(0,ge.$N)(e)}`)}finally{await i.migration.close().catch(e=>{o((0,ge.$N)(e))})}})}var ft=n(8075)
-var pt=n(2725)
-var mt=n(7763)
+o(`what was held back was not applied, and the next release does it: ${(0,pe.$N)(e)}`)}finally{await i.migration.close().catch(e=>{o((0,pe.$N)(e))})}})}var mt=n(8075)
+var Et=n(2725)
+var wt=n(7763)
 async function giveUp(e,t){const{platform:n,app:s,cluster:r}=e.context
 let o
 try{e.lost.throwIfAborted()
-o=await(t.code==="superseded"?undoSuperseded(e,t):undoFailed(e,t))}catch(n){return stuck(e,n,{cause:t})}await(0,Le.T$)(e,o)
+o=await(t.code==="superseded"?undoSuperseded(e,t):undoFailed(e,t))}catch(n){return stuck(e,n,{cause:t})}await(0,Ue.T$)(e,o)
 if(o.result==="kept")return o
-try{await(0,Y.yv)(r,n.clock,s,e.record)
+try{await(0,W.yv)(r,n.clock,s,e.record)
 return o}catch(t){return stuck(e,t,o)}}async function undoFailed(e,t){const n=t.code==="cancelled"
-if(!await(0,ft.$A)(e.context.cluster,e.record.snapshot)){const{schema:s}=e.record
-if(!wantsKeep(e)&&s&&!(0,pt.MT)(s)&&(0,pt.SU)(s))await e.run.reporter.stage("undo",t=>fitSchema(e,t))
+if(!await(0,mt.$A)(e.context.cluster,e.record.snapshot)){const{schema:s}=e.record
+if(!wantsKeep(e)&&s&&!(0,Et.MT)(s)&&(0,Et.SU)(s))await e.run.reporter.stage("undo",t=>fitSchema(e,t))
 return{result:n?"cancelled":"failed",cause:t}}if(!n&&wantsKeep(e))return give_up_keep(e,t)
 const s=await restoreAll(e)
-const r=(0,ft.Jd)(s)
+const r=(0,mt.Jd)(s)
 if(r!==void 0){const n=await imagesNow(e)
-return{result:"superseded",cause:leftCause(r,t),restored:s,current:n}}return{result:n?"cancelled":"undone",cause:t,restored:s}}async function undoSuperseded(e,t){const n=await(0,ft.If)(e.context.cluster,e.record.snapshot)
+return{result:"superseded",cause:leftCause(r,t),restored:s,current:n}}return{result:n?"cancelled":"undone",cause:t,restored:s}}async function undoSuperseded(e,t){const n=await(0,mt.If)(e.context.cluster,e.record.snapshot)
 const s=!n.some(isForPeople)&&n.some(({did:e})=>e!=="nothing")
 if(wantsKeep(e)||!s)return{result:"superseded",cause:t,left:n,current:await imagesNow(e)}
 const r=await restoreAll(e)
@@ -8502,64 +8555,64 @@ const{snapshot:c,timeouts:l}=o
 const{live:A}=r.checked
 const u=await i.stage("undo",async t=>{const r=await fitSchema(e,t)
 const o={live:A,snapshot:c,timeouts:l,isUnfit:r}
-return(0,h.wj)(n.platform.clock,(0,mt.E)(o),s,e=>(0,mt.t)(n.with({log:t,signal:e}),o,e=>{a.keep({undo:e})}))})
-a.exceptions=[...a.exceptions.filter(({is:e})=>e!=="another version"),...(0,_e.Z)(A.clusterState(),u,e=>n.cluster.commandLine(e))]
+return(0,f.wj)(n.platform.clock,(0,wt.E)(o),s,e=>(0,wt.t)(n.with({log:t,signal:e}),o,e=>{a.keep({undo:e})}))})
+a.exceptions=[...a.exceptions.filter(({is:e})=>e!=="another version"),...(0,ze.Z)(A.clusterState(),u,e=>n.cluster.commandLine(e))]
 return u}async function fitSchema({run:e,context:t,lost:n,prepared:s,record:r},o){const{live:i}=s.checked
 const{schema:a}=r
-if(!a||!(0,pt.SU)(a))return false
-const{unfit:c}=await(0,pt.b1)(t.with({log:o,signal:n}),{...r,live:i},{onReversed:t=>{if(t.length===0)return
+if(!a||!(0,Et.SU)(a))return false
+const{unfit:c}=await(0,Et.b1)(t.with({log:o,signal:n}),{...r,live:i},{onReversed:t=>{if(t.length===0)return
 e.state.reversed=t
 e.state.schema={is:"unknown"}},onBackup:t=>{const{backup:n}=e.state
 if(n)e.warn(`the backup from before the migration is job/${n.job}`)
 e.state.backup=t}})
 if(a.is==="again")e.state.reversed=[]
 if(c!==void 0)e.warn(`the previous version is back, but ${c}`)
-return c!==void 0}function leftCause(e,t){return{...t,code:"superseded",sentence:`${e}, set by another client: its change was kept, and everything else was restored; the release was given up because ${t.sentence}`,hint:"decide which version should run, then release it"}}async function give_up_keep(e,t){const n=`to restore the previous version: ${(0,F.a)("recover",e.context.settings)}; the next release also does this before it starts`
+return c!==void 0}function leftCause(e,t){return{...t,code:"superseded",sentence:`${e}, set by another client: its change was kept, and everything else was restored; the release was given up because ${t.sentence}`,hint:"decide which version should run, then release it"}}async function give_up_keep(e,t){const n=`to restore the previous version: ${(0,N.a)("recover",e.context.settings)}; the next release also does this before it starts`
 const s=t.hint===void 0?n:`${t.hint}\n${n}`
 return{result:"kept",cause:{...t,hint:s},current:await imagesNow(e)}}async function stuck(e,t,n){const{context:s,lost:r,record:o}=e
 const i=await imagesNow(e)
-const a=(0,ge.qT)(r)
+const a=(0,pe.qT)(r)
 if(a)return{...n,result:"stuck",cause:a,current:i}
-const c=(0,ge.rl)(t,r)
-const l={...n,result:"stuck",current:i,cause:{...c,code:"restore-failed",sentence:`${c.sentence}; the release was given up because ${n.cause.sentence}`,hint:[...c.hint===void 0?[]:[c.hint],(0,ge.eW)(s.settings,s.cluster,o.snapshot)].join("\n")}}
-await(0,Le.T$)(e,l)
+const c=(0,pe.rl)(t,r)
+const l={...n,result:"stuck",current:i,cause:{...c,code:"restore-failed",sentence:`${c.sentence}; the release was given up because ${n.cause.sentence}`,hint:[...c.hint===void 0?[]:[c.hint],(0,pe.eW)(s.settings,s.cluster,o.snapshot)].join("\n")}}
+await(0,Ue.T$)(e,l)
 return l}function imagesNow({context:e,record:t}){const{cluster:n,platform:s,settings:r}=e
-return(0,ge.ax)(n,s.clock,r,t.snapshot)}async function transaction(e,t,n,s){const{reporter:r,signal:o,state:i}=e
+return(0,pe.ax)(n,s.clock,r,t.snapshot)}async function transaction(e,t,n,s){const{reporter:r,signal:o,state:i}=e
 const{platform:a,app:c,settings:l}=t
 const{cluster:A,lost:u,read:d}=await r.stage("lock",async r=>{const o=t.with({log:r})
 const a=await lockAndRecover(e,o,n)
 const c=await checkHistory(o,n)
-i.knownStarts=(0,N.n2)(c.history)
+i.knownStarts=(0,M.n2)(c.history)
 await(s.check?.(o,c.history))
 return{...a,read:c}})
 const h=t.with({cluster:A})
 const f=h.with({signal:AbortSignal.any([o,u])})
-await(s.prove?.(f).catch(e=>{throw(0,ge.Ac)(e,u)}))
-const g=(0,Le.f8)(e,h,s)
+await(s.prove?.(f).catch(e=>{throw(0,pe.Ac)(e,u)}))
+const g=(0,Ue.f8)(e,h,s)
 const{prepared:p,record:m}=await r.stage("snapshot",async e=>{const t=await snapshot_snapshot(h.with({log:e}),n,s.image,s.targets)
 const{namespaceUid:r}=t.checked
 const o={timeout:l.timeout,grace:l.grace}
 const i=s.schema?.()
 const u={begun:g,timeouts:o,snapshot:t.snapshot,...r!==void 0&&{namespaceUid:r},...i&&{schema:i}}
-return{prepared:t,record:await(0,Y.C6)(A,a.clock,c,u)}})
+return{prepared:t,record:await(0,W.C6)(A,a.clock,c,u)}})
 i.begin(s.image,p.checked)
 const E={run:e,context:h,lost:u,start:g,prepared:p,record:m,read:d}
-i.keepPlan=()=>(0,Le.vk)(E)
+i.keepPlan=()=>(0,Ue.vk)(E)
 e.onBegin?.(g)
-try{await s.write(f,p,e=>(0,Le.Xu)(E,e),e=>(0,Le.HS)(E,e))
+try{await s.write(f,p,e=>(0,Ue.Xu)(E,e),e=>(0,Ue.HS)(E,e))
 f.signal.throwIfAborted()}catch(e){i.detect(a.clock.now())
-return giveUp(E,(0,ge.qT)(u)??(0,ge.rl)(e,o))}const w=await transaction_close(E)
+return giveUp(E,(0,pe.qT)(u)??(0,pe.rl)(e,o))}const w=await transaction_close(E)
 if(w.result==="deployed")await(s.whenLive?.(f))
 return w}async function transaction_close(e){const{run:t,context:n,lost:s,record:r}=e
 const{platform:o,app:i,settings:a,cluster:c}=n
-const l=await(0,Le.T$)(e,{result:"deployed"})
-try{await(0,Y.yv)(c,o.clock,i,r)
-return{result:"deployed"}}catch(e){if(l){t.warn(`removing its record failed (${(0,ge.$N)(e)}); the next release or recover removes it, and restores nothing`)
-return{result:"deployed"}}const n=(0,ge.qT)(s)??{code:"write-failed",sentence:`the new version runs, but closing its record failed, so the next run would undo it: ${(0,B.b)(e)}`,hint:`kubectl -n ${a.namespace} delete secret django-rollout-${i}`}
-return{result:"stuck",cause:n}}}function release(e,t){return(0,Q.Y)(e,t,t=>fromCommit(t,e))}async function fromCommit(e,t){const{platform:n,settings:r,reporter:o,signal:i,state:a,resources:c}=e
+const l=await(0,Ue.T$)(e,{result:"deployed"})
+try{await(0,W.yv)(c,o.clock,i,r)
+return{result:"deployed"}}catch(e){if(l){t.warn(`removing its record failed (${(0,pe.$N)(e)}); the next release or recover removes it, and restores nothing`)
+return{result:"deployed"}}const n=(0,pe.qT)(s)??{code:"write-failed",sentence:`the new version runs, but closing its record failed, so the next run would undo it: ${(0,Q.b)(e)}`,hint:`kubectl -n ${a.namespace} delete secret django-rollout-${i}`}
+return{result:"stuck",cause:n}}}function release(e,t){return(0,b.Y)(e,t,t=>fromCommit(t,e))}async function fromCommit(e,t){const{platform:n,settings:r,reporter:o,signal:i,state:a,resources:c}=e
 const l=t==="deploy"?s.TC:s.sQ
-const A=(0,Q.V)(e,await l(n,r,r.context))
-const[{cluster:u,checked:d},f]=await(0,h.jH)(i,[e=>o.stage("preflight",async t=>{const s=A.with({signal:e,log:t})
+const A=(0,b.V)(e,await l(n,r,r.context))
+const[{cluster:u,checked:d},h]=await(0,f.jH)(i,[e=>o.stage("preflight",async t=>{const s=A.with({signal:e,log:t})
 const open=()=>c.openCluster(n,r,e)
 return withReported(s,await preflight(s,open))}),e=>o.stage(t==="deploy"?"image":"build",async n=>{const s=A.with({signal:e,log:n})
 await c.login(r)
@@ -8569,191 +8622,191 @@ if(o)return{is:"found",image:o,source:i}
 const l=await build(s.with({source:i}),a)
 return{is:"built",built:l,source:i}})])
 a.passPreflight(d)
-const g=(0,Q.V)(e,f.source).with({cluster:u})
-if(f.is==="found"&&await isDeployed(g,d,f.image)){const{image:n}=f
+const g=(0,b.V)(e,h.source).with({cluster:u})
+if(h.is==="found"&&await isDeployed(g,d,h.image)){const{image:n}=h
 if(t==="deploy")await checkAlone(g,d)
 a.haveImage(n)
 warningsWithoutDigest(d.targets).forEach(e.warn)
-a.exceptions=(0,_e.KG)(g,d,n)
+a.exceptions=(0,ze.KG)(g,d,n)
 await recordRunningVersion(e,g,d,{command:t,image:n})
 await moveTags(e,g,n)
-return{result:"unchanged"}}if(f.is==="built"&&r["test-command"]!=="")await o.stage("test",e=>test(g.with({log:e}),f.built,a.keepTests))
-const p=f.is==="found"?f.image:await o.stage("push",e=>push(g.with({log:e}),f.built))
+return{result:"unchanged"}}if(h.is==="built"&&r["test-command"]!=="")await o.stage("test",e=>test(g.with({log:e}),h.built,a.keepTests))
+const p=h.is==="found"?h.image:await o.stage("push",e=>push(g.with({log:e}),h.built))
 a.haveImage(p)
 const m=g.with({source:{...g.source,tag:p.tag}})
 return transaction(e,m,d,{command:t,image:p,jobs:fingerprintsOf(d,r.image,p),check:checkNotStale,schema:()=>workOfUndo(m,d),write:(t,n,s,r)=>write(e,t,{...n,image:p,keep:r},s),whenLive:async t=>{await runCommandsAfter(e,t,{checked:d,image:p})
 await applyHeld(e,t,p)
 await moveTags(e,t,p)}})}async function write(e,t,{checked:n,changes:s,image:r,keep:o},i){const{reporter:a,state:c}=e
 const l=s.filter(({when:e})=>e==="before")
-if(l.length>0)await a.stage("manifests",e=>(0,De.ZJ)(t.with({log:e}),n,l,i))
+if(l.length>0)await a.stage("manifests",e=>(0,Fe.ZJ)(t.with({log:e}),n,l,i))
 await migrateTo(e,t,n,{image:r,...o&&{keep:o}})
 await runCommands(e,t,{checked:n,image:r},"before-rollout")
-const A=(0,ze.a)(t,n.jobs,(0,E.d)(r))
-if(A.length>0)await a.stage("jobs",e=>(0,ze.A)(t.with({log:e}),n,A))
+const A=(0,Ke.a)(t,n.jobs,(0,w.d)(r))
+if(A.length>0)await a.stage("jobs",e=>(0,Ke.A)(t.with({log:e}),n,A))
 const u=s.filter(({when:e})=>e!=="before")
 await a.stage("rollout",async e=>{const s=t.with({log:e})
 const o=await wavesFor(s,n,r,c.tasks)
 const a={checked:n,image:r,beside:u,waves:o,starts:c.knownStarts}
-await(0,Me.yT)(s,a,c.listener(i))})
-c.exceptions=(0,_e.KG)(t,n,r)}async function moveTags({reporter:e},{platform:t,settings:n,signal:s,warn:r},o){const i=n["extra-tags"]
+await(0,Le.yT)(s,a,c.listener(i))})
+c.exceptions=(0,ze.KG)(t,n,r)}async function moveTags({reporter:e},{platform:t,settings:n,signal:s,warn:r},o){const i=n["extra-tags"]
 if(i.length===0)return
-await e.stage("tags",async e=>{try{await(0,f.JE)(t,o,i,s)
+await e.stage("tags",async e=>{try{await(0,g.JE)(t,o,i,s)
 e.say(`${i.join(", ")} now point to this version`)}catch(e){const[t,n]=i.length===1?["tag"," was not set"]:["tags"," were not all set"]
-r(`the ${t} ${i.join(", ")}${n}: ${(0,ge.$N)(e)}`)}})}async function rollbackTargets(e,{targets:t,services:n},s){const{app:r,settings:o,cluster:i}=e
-const{history:a,templates:c}=await(0,j.bL)(i,r,o.image)
+r(`the ${t} ${i.join(", ")}${n}: ${(0,pe.$N)(e)}`)}})}async function rollbackTargets(e,{targets:t,services:n},s){const{app:r,settings:o,cluster:i}=e
+const{history:a,templates:c}=await(0,V.bL)(i,r,o.image)
 const l=s.release?.number
-const A=(0,N.BO)(a)
+const A=(0,M.BO)(a)
 const u=l===void 0?void 0:c.get(l)
 const d=A&&c.get(A.number)
 if(!u||!d){const e=u?A?.number:l
 const n=e===void 0?"this version was never released here":`the history has no pod templates of release ${e}`
-return{targets:t,warnings:[`only the image is rolled back: ${n}; ${Et}`]}}const releasedOf=({running:e})=>{const t=new Set(e.map(e=>(0,w.zZ)(e).digest))
+return{targets:t,warnings:[`only the image is rolled back: ${n}; ${Ct}`]}}const releasedOf=({running:e})=>{const t=new Set(e.map(e=>(0,y.zZ)(e).digest))
 const n=a.findLast(e=>t.size===1&&t.has(e.digest))
 const s=n!==void 0&&n.digest!==A.digest
 return(s?c.get(n.number):void 0)??d}
 const h=t.map(t=>withTemplateOf(e,t,s,{then:u,released:releasedOf(t)}))
 for(const t of h)logDifferences(e,t,l,releasedOf(t))
 await checkStarts(e,h,n,l)
-const f=h.filter(({id:e,live:t})=>t&&!u[(0,R.T)(e)])
-const g=f.map(({id:e})=>(0,R.T)(e)).join(", ")
-return{targets:h,warnings:f.length===0?[]:[`only the image of ${g} is rolled back: release ${l} did not have it; ${Et}`]}}const Et="command, environment and probes do not change"
+const f=h.filter(({id:e,live:t})=>t&&!u[(0,T.T)(e)])
+const g=f.map(({id:e})=>(0,T.T)(e)).join(", ")
+return{targets:h,warnings:f.length===0?[]:[`only the image of ${g} is rolled back: release ${l} did not have it; ${Ct}`]}}const Ct="command, environment and probes do not change"
 function withTemplateOf({settings:e},t,{image:n},{then:s,released:r}){const{id:o,live:i}=t
-const[a,c]=[s[(0,R.T)(o)],r[(0,R.T)(o)]]
+const[a,c]=[s[(0,T.T)(o)],r[(0,T.T)(o)]]
 if(!i||!a||!c)return t
-const isOwnImage=t=>(0,w.iI)(t,e.image)
-const l=(0,S.Mo)((0,S.kW)(i),isOwnImage,(0,E.d)(n))
-const A=(0,S.Mo)((0,ht.PD)(a,c,i),isOwnImage,(0,E.d)(n))
-const u=(0,S.MZ)(A,isOwnImage)
-return u.length===0||(0,S.FB)(A,l)?t:{...t,uses:u,back:A}}function logDifferences({log:e},{id:t,live:n,back:s},r,o){if(!n||!s)return
-const i=(0,ht.tX)((0,S.kW)(n),s)
-e.say(`${(0,R.T)(t)} gets its template of release ${r}: ${i.join("; ")||"metadata"}`)
-const a=o[(0,R.T)(t)]
-const c=a?(0,ht.tX)(a,(0,S.kW)(n)):[]
-if(c.length>0)e.say(`${(0,R.T)(t)} was changed since the last release: ${c.join("; ")} (kept)`)}async function checkStarts(e,t,n,s){const r=[]
-for(const{id:o,live:i,back:a}of t){if(!i||!a)continue
-const t=`${(0,R.T)(o)} of release ${s}`
-const c={name:t,live:(0,S.kW)(i),back:a}
+const isOwnImage=t=>(0,y.iI)(t,e.image)
+const l=(0,R.Mo)((0,R.kW)(i),isOwnImage,(0,w.d)(n))
+const A=(0,R.Mo)((0,pt.PD)(a,c,i),isOwnImage,(0,w.d)(n))
+const u=(0,R.MZ)(A,isOwnImage)
+return u.length===0||(0,R.FB)(A,l)?t:{...t,uses:u,back:A}}function logDifferences({log:e},{id:t,live:n,back:s},r,o){if(!n||!s)return
+const i=(0,pt.tX)((0,R.kW)(n),s)
+e.say(`${(0,T.T)(t)} gets its template of release ${r}: ${i.join("; ")||"metadata"}`)
+const a=o[(0,T.T)(t)]
+const c=a?(0,pt.tX)(a,(0,R.kW)(n)):[]
+if(c.length>0)e.say(`${(0,T.T)(t)} was changed since the last release: ${c.join("; ")} (kept)`)}async function checkStarts(e,t,n,s){const o=[]
+for(const{id:r,live:i,back:a}of t){if(!i||!a)continue
+const t=`${(0,T.T)(r)} of release ${s}`
+const c={name:t,live:(0,R.kW)(i),back:a}
 checkPorts(e,c,n)
 await checkImages(e,c)
-r.push(...await missingFor(e,c))}if(r.length===0)return;(0,o.fJ)({code:"config-missing",sentence:r.join("; "),hint:`nothing was changed. Create what is missing, then roll back again. To list it: ${e.cluster.commandLine(["get","configmaps,secrets"])}`})}async function missingFor({cluster:e,log:t},{name:n,back:s}){const r=await Promise.all((0,ht.Xl)(s).map(async s=>{const r=`${s.kind.toLowerCase()}s`
+o.push(...await missingFor(e,c))}if(o.length===0)return;(0,r.fJ)({code:"config-missing",sentence:o.join("; "),hint:`nothing was changed. Create what is missing, then roll back again. To list it: ${e.cluster.commandLine(["get","configmaps,secrets"])}`})}async function missingFor({cluster:e,log:t},{name:n,back:s}){const r=await Promise.all((0,pt.Xl)(s).map(async s=>{const r=`${s.kind.toLowerCase()}s`
 const o=`${s.kind.toLowerCase()}/${s.name}`
-try{const t=`${(0,$.rJ)("v1",e.namespace,r)}/${s.name}`
+try{const t=`${(0,j.rJ)("v1",e.namespace,r)}/${s.name}`
 const i=await e.find(t)
 if(!i)return[`${n} needs ${o}, which does not exist`]
-if((0,S.vx)(i))return[`${n} needs ${o}, which is being deleted`]
+if((0,R.vx)(i))return[`${n} needs ${o}, which is being deleted`]
 const a={...i.data,...i.binaryData}
-return s.keys.filter(e=>!(e in a)).map(e=>`${n} needs the key "${e}" of ${o}, which does not have it`)}catch(e){if(!(e instanceof G.h&&e.status===403))throw e
+return s.keys.filter(e=>!(e in a)).map(e=>`${n} needs the key "${e}" of ${o}, which does not have it`)}catch(e){if(!(e instanceof H.h&&e.status===403))throw e
 t.say(`${o}, which ${n} needs, may not be read by this account`)
 return[]}}))
-return r.flat()}function checkPorts({settings:e},{name:t,live:n,back:s},r){const[i,a]=[portsOf(n),portsOf(s)]
+return r.flat()}function checkPorts({settings:e},{name:t,live:n,back:s},o){const[i,a]=[portsOf(n),portsOf(s)]
 const c=s.metadata?.labels??{}
-for(const{metadata:n,spec:s}of r){const r=Object.entries(s?.selector??{})
-if(r.length===0||!r.every(([e,t])=>c[e]===t))continue
+for(const{metadata:n,spec:s}of o){const o=Object.entries(s?.selector??{})
+if(o.length===0||!o.every(([e,t])=>c[e]===t))continue
 const l=(s?.ports??[]).find(({targetPort:e})=>typeof e==="string"&&i.has(e)&&!a.has(e))
-if(!l)continue;(0,o.fJ)({code:"workload-unfit",sentence:`service/${n?.name??""} uses the port "${String(l.targetPort)}", which ${t} does not have`,hint:`nothing was changed. Set the old port's number in the Service: kubectl -n ${e.namespace} edit service ${n?.name??""}`})}}function portsOf({spec:e}){const t=(e?.containers??[]).flatMap(e=>e.ports??[])
-return new Set(t.flatMap(({name:e})=>e===void 0?[]:[e]))}async function checkImages({platform:e,settings:t,signal:n,log:s},{name:r,live:i,back:a}){const of=e=>(0,S.MZ)(e,()=>true).map(({image:e})=>e)
+if(!l)continue;(0,r.fJ)({code:"workload-unfit",sentence:`service/${n?.name??""} uses the port "${String(l.targetPort)}", which ${t} does not have`,hint:`nothing was changed. Set the old port's number in the Service: kubectl -n ${e.namespace} edit service ${n?.name??""}`})}}function portsOf({spec:e}){const t=(e?.containers??[]).flatMap(e=>e.ports??[])
+return new Set(t.flatMap(({name:e})=>e===void 0?[]:[e]))}async function checkImages({platform:e,settings:t,signal:n,log:s},{name:o,live:i,back:a}){const of=e=>(0,R.MZ)(e,()=>true).map(({image:e})=>e)
 const c=of(i)
-const l=of(a).filter(e=>!c.includes(e)&&!(0,w.iI)(e,t.image))
-for(const t of new Set(l)){const{repository:i,tag:a="latest",digest:c}=(0,w.zZ)(t)
-const l=await(c===void 0?(0,f.TE)(e,i,a,n):(0,f.OK)(e,{repository:i,tag:a,digest:c},n))
-if(l.is==="absent")(0,o.fJ)({code:"image-missing",sentence:`the registry no longer has ${t}, which ${r} needs`,hint:"nothing was changed. Push that image again, then roll back again"})
-if(l.is!=="there")s.say(`${t} could not be looked up (${l.said})`)}}var wt=n(702)
+const l=of(a).filter(e=>!c.includes(e)&&!(0,y.iI)(e,t.image))
+for(const t of new Set(l)){const{repository:i,tag:a="latest",digest:c}=(0,y.zZ)(t)
+const l=await(c===void 0?(0,g.TE)(e,i,a,n):(0,g.OK)(e,{repository:i,tag:a,digest:c},n))
+if(l.is==="absent")(0,r.fJ)({code:"image-missing",sentence:`the registry no longer has ${t}, which ${o} needs`,hint:"nothing was changed. Push that image again, then roll back again"})
+if(l.is!=="there")s.say(`${t} could not be looked up (${l.said})`)}}var yt=n(702)
 function checkFits(e,t){const n=wayTo(t)
 if(n.is==="unfit"&&e.settings["unsafe-migrations"]==="block")refuse(e,t,n.breaks)
 return n}function wayTo({version:e,history:t,command:n}){const s=t.some(({needs:e,migrations:t})=>e!==void 0||t.length>0)
 if(n===""||!s)return{is:"unchanged"}
 const r=t.find(({number:t})=>t===e.release?.number)
-return(0,wt.lZ)(r,r?(0,N.MT)(t,r):[])}function refuse(e,t,n,s=[]){(0,o.fJ)((0,me.gv)(prove_titleOf(t.version),n,[...s,...waysOut(e,t)]))}const Ct=6e4
+return(0,yt.lZ)(r,r?(0,M.MT)(t,r):[])}function refuse(e,t,n,s=[]){(0,r.fJ)((0,Ee.gv)(prove_titleOf(t.version),n,[...s,...waysOut(e,t)]))}const It=6e4
 async function prove(e,t,n){const{version:s}=t
 const{log:r,warn:o,settings:i}=e
 const a=prove_titleOf(s)
 const c=webToProve(i,t,n)
 if(!c){o(`whether ${a} fits the schema is not known: set "migrate-from" to the workload that serves the web`)
-return}const l=(0,Be.Be)(e,{checked:n,web:c,image:s.image,proves:{name:prove_nameOf(s),command:t.command,timeoutMs:Math.min(i.timeout,Ct)}})
-const notProved=t=>{(0,m.FF)(e,`whether ${a} fits the schema was not proved: ${t}`)
+return}const l=(0,Qe.Be)(e,{checked:n,web:c,image:s.image,proves:{name:prove_nameOf(s),command:t.command,timeoutMs:Math.min(i.timeout,It)}})
+const notProved=t=>{(0,E.FF)(e,`whether ${a} fits the schema was not proved: ${t}`)
 return}
 try{const{judged:e}=await l.plan(r)
 const t=e?.findings.find(({rule:e})=>e==="unjudged")
 if(t)return notProved(t.detail??"the comparison failed")
-const n=(0,wt.q4)(e?.findings??[])
+const n=(0,yt.q4)(e?.findings??[])
 const s=n.length===0?"fits the schema":"does not fit the schema"
 r.say(`${a} starts with the current configuration, and ${s}`)
-return{fit:{misfits:n},breaks:n,needs:l.needs(),warnings:(0,me.Tw)(e)}}catch(t){e.signal.throwIfAborted()
-return notProved((0,B.b)(t))}finally{await l.close().catch(e=>{o((0,B.b)(e))})}}function webNow(e,{command:t},{web:n,targets:s,services:r}){return n??foundWeb({...e,"migrate-command":t},s,r)}function webToProve(e,t,n){const s=webNow(e,t,n)
+return{fit:{misfits:n},breaks:n,needs:l.needs(),warnings:(0,Ee.Tw)(e)}}catch(t){e.signal.throwIfAborted()
+return notProved((0,Q.b)(t))}finally{await l.close().catch(e=>{o((0,Q.b)(e))})}}function webNow(e,{command:t},{web:n,targets:s,services:r}){return n??foundWeb({...e,"migrate-command":t},s,r)}function webToProve(e,t,n){const s=webNow(e,t,n)
 if(!s)return
 const{targets:r}=n
-const{back:o}=r.find(({id:e})=>(0,R.T)(e)===(0,R.T)(s.workload))??{}
+const{back:o}=r.find(({id:e})=>(0,T.T)(e)===(0,T.T)(s.workload))??{}
 const i=o?.spec?.containers.some(({name:e})=>e===s.container)===true
-return i?{...s,template:o}:s}function foundWeb(...e){try{return(0,le.s3)(...e)}catch{return}}function prove_nameOf({release:e,image:t}){return e?`release ${e.number}`:`version ${(0,w.j)(t.tag)}`}function prove_titleOf(e){const{release:t,image:n}=e
-return t?`${prove_nameOf(e)} (${(0,w.j)(n.tag)})`:prove_nameOf(e)}function waysOut({settings:e},{history:t,version:n}){const s=[(0,N.BO)(t)?.digest,n.image.digest]
-const r=t.findLast(e=>(0,N.FM)(e)&&!s.includes(e.digest)&&e.fit!==void 0&&(0,wt.q4)(e.fit.misfits).length===0)
-const back=t=>(0,F.a)("rollback",e,{to:String(t)})
-return[...r?[`Release ${r.number} fits: ${back(r.number)}`]:[],'To roll back anyway, set "unsafe-migrations: allow"']}var yt=n(5057)
-var It=n(8118)
+return i?{...s,template:o}:s}function foundWeb(...e){try{return(0,Ae.s3)(...e)}catch{return}}function prove_nameOf({release:e,image:t}){return e?`release ${e.number}`:`version ${(0,y.j)(t.tag)}`}function prove_titleOf(e){const{release:t,image:n}=e
+return t?`${prove_nameOf(e)} (${(0,y.j)(n.tag)})`:prove_nameOf(e)}function waysOut({settings:e},{history:t,version:n}){const s=[(0,M.BO)(t)?.digest,n.image.digest]
+const r=t.findLast(e=>(0,M.FM)(e)&&!s.includes(e.digest)&&e.fit!==void 0&&(0,yt.q4)(e.fit.misfits).length===0)
+const back=t=>(0,N.a)("rollback",e,{to:String(t)})
+return[...r?[`Release ${r.number} fits: ${back(r.number)}`]:[],'To roll back anyway, set "unsafe-migrations: allow"']}var Bt=n(5057)
+var Qt=n(8118)
 async function findReversal(e,t,n,s){const r=await inputOf(e,t,n,s)
 if("why"in r)return r
-return{input:r,found:await(0,It.B)(e,r)}}function waysToReverse({settings:e},t,n){if("why"in n)return[`The running version cannot reverse its migrations: ${n.why}`]
+return{input:r,found:await(0,Qt.B)(e,r)}}function waysToReverse({settings:e},t,n){if("why"in n)return[`The running version cannot reverse its migrations: ${n.why}`]
 const{found:s}=n
-const r=(0,yt.bR)(s).join(", ")
-if(s.does==="impossible")return[`The running version cannot reverse what is in the way: ${(0,yt.Dr)(s)}`]
-const o=!(0,yt.Bt)(s)
-const i=(0,F.a)("rollback",e,{to:t,"reverse-migrations":"true",...o&&{"accept-downtime":"true"},...(0,oe.pU)(e)})
-const a=(0,yt.je)(s)
-return[`To let the running version reverse ${r} first${a===void 0?", which drops no stored value":`, which ${a}`}: ${i}`,...o?["The running version does not work without them: it fails from the reversal until the rollback has ended, which takes about as long as a rollout"]:[]]}function mayReverse({settings:e},{found:t}){return e["reverse-migrations"]&&t.does==="told"&&(e["accept-downtime"]||(0,yt.Bt)(t))}function workOf({input:e,found:t}){if((0,yt.Bt)(t))return
+const r=(0,Bt.bR)(s).join(", ")
+if(s.does==="impossible")return[`The running version cannot reverse what is in the way: ${(0,Bt.Dr)(s)}`]
+const o=!(0,Bt.Bt)(s)
+const i=(0,N.a)("rollback",e,{to:t,"reverse-migrations":"true",...o&&{"accept-downtime":"true"},...(0,ie.pU)(e)})
+const a=(0,Bt.je)(s)
+return[`To let the running version reverse ${r} first${a===void 0?", which drops no stored value":`, which ${a}`}: ${i}`,...o?["The running version does not work without them: it fails from the reversal until the rollback has ended, which takes about as long as a rollout"]:[]]}function mayReverse({settings:e},{found:t}){return e["reverse-migrations"]&&t.does==="told"&&(e["accept-downtime"]||(0,Bt.Bt)(t))}function workOf({input:e,found:t}){if((0,Bt.Bt)(t))return
 const{web:n,image:s,command:r}=e
 const{tag:o,digest:i}=s
-return{is:"again",web:(0,R.T)(n.workload),container:n.container,command:r,tag:o,digest:i}}async function reverseFirst(e,{input:t,found:n},s){const r=!(0,yt.Bt)(n)
+return{is:"again",web:(0,T.T)(n.workload),container:n.container,command:r,tag:o,digest:i}}async function reverseFirst(e,{input:t,found:n},s){const r=!(0,Bt.Bt)(n)
 const o={...t.task,how:"any",downtime:r}
-const i=await(0,It.B)(e,{...t,task:o},s)
+const i=await(0,Qt.B)(e,{...t,task:o},s)
 if(i.does==="reverse"||i.does==="fits")return
-e.log.say((0,yt.aW)(i))
+e.log.say((0,Bt.aW)(i))
 throw new Error("the migrations could not be reversed as it was planned")}async function inputOf({cluster:e,app:t,settings:n},s,r,{breaks:o,needs:i}){const{version:a,history:c,command:l}=r
 const A=webNow(n,r,s)
 if(!A)return{why:'set "migrate-from" to the workload that serves the web'}
-const{needs:u}=await(0,j.bL)(e,t,n.image)
+const{needs:u}=await(0,V.bL)(e,t,n.image)
 const d=i??u.get(a.image.digest)
 if(d===void 0)return{why:"what that version needs of the database was not kept"}
-const h=(0,V.QA)(s.live.clusterState(),A.workload)?.object
-const f=h?(0,S.kW)(h):A.template
+const h=(0,Y.QA)(s.live.clusterState(),A.workload)?.object
+const f=h?(0,R.kW)(h):A.template
 const g=f.spec?.containers.find(({name:e})=>e===A.container)?.image
-const{digest:p,tag:m=""}=(0,w.zZ)(g??"")
-const E=(0,N.BO)(c)
-const y=p??(E?.tag===m?E.digest:void 0)
-if(y===void 0)return{why:`the digest of ${g??"its image"} is not known`}
-return{checked:s,web:{...A,template:f},image:{repository:n.image,tag:m,digest:y},name:E?.digest===y?`release ${E.number}`:`version ${(0,w.j)(m)}`,back:prove_titleOf(a),command:l,timeoutMs:n["migrate-timeout"],task:{wanted:[d],since:sinceOf(c,r,o),how:"tell",downtime:true}}}function sinceOf(e,{version:t},n){const s=e.find(({number:e})=>e===t.release?.number)
-const r=s?(0,N.MT)(e,s):[]
-return[...new Set([...r,...n.flatMap(({migration:e})=>e??[])])]}var Bt=n(3672)
+const{digest:p,tag:m=""}=(0,y.zZ)(g??"")
+const E=(0,M.BO)(c)
+const w=p??(E?.tag===m?E.digest:void 0)
+if(w===void 0)return{why:`the digest of ${g??"its image"} is not known`}
+return{checked:s,web:{...A,template:f},image:{repository:n.image,tag:m,digest:w},name:E?.digest===w?`release ${E.number}`:`version ${(0,y.j)(m)}`,back:prove_titleOf(a),command:l,timeoutMs:n["migrate-timeout"],task:{wanted:[d],since:sinceOf(c,r,o),how:"tell",downtime:true}}}function sinceOf(e,{version:t},n){const s=e.find(({number:e})=>e===t.release?.number)
+const r=s?(0,M.MT)(e,s):[]
+return[...new Set([...r,...n.flatMap(({migration:e})=>e??[])])]}var bt=n(3672)
 async function readVersions(e,t){const{app:n,settings:s,cluster:r,log:o}=e
-const i=await(0,Y.aE)(r,n,s.image)
-const{history:a,templates:c}=await(0,j.bL)(r,n,s.image)
-const l=(0,N.jo)(a,i?.begun)
+const i=await(0,W.aE)(r,n,s.image)
+const{history:a,templates:c}=await(0,V.bL)(r,n,s.image)
+const l=(0,M.jo)(a,i?.begun)
 if(l.open)o.say("a release is in progress or unfinished, and ends before this one begins")
-const differ=(e,t)=>(0,ht.ig)(c.get(e.number),c.get(t.number))
+const differ=(e,t)=>(0,pt.ig)(c.get(e.number),c.get(t.number))
 const A=l.open?void 0:runningVersion(e,t)
 if(!A)return{...l,runs:l.history,differ:differ}
 const u={run:"now",who:"",at:"",image:s.image}
-const d=(0,N.BL)(l.history,(0,N.w7)(u,A))
-if(d!==l.history)o.say(`${(0,w.j)(A.tag)} is running, set by another client`)
-return{...l,runs:d,differ:differ}}async function chooseVersion(e,{history:t,runs:n,open:s,differ:r}){const{settings:i,log:a}=e
-const c=(0,N.Ol)(i.to==="previous"?n:t,i.to,s,r)
+const d=(0,M.BL)(l.history,(0,M.w7)(u,A))
+if(d!==l.history)o.say(`${(0,y.j)(A.tag)} is running, set by another client`)
+return{...l,runs:d,differ:differ}}async function chooseVersion(e,{history:t,runs:n,open:s,differ:o}){const{settings:i,log:a}=e
+const c=(0,M.Ol)(i.to==="previous"?n:t,i.to,s,o)
 if(c.is!=="found"){const t=c.is==="unknown"?await inRegistry(e):void 0
 if(t)return{...t,appliedSince:[]}
 const n=i.to==="previous"
-return(0,o.fJ)({code:n?"no-release":"usage",sentence:`there is no version to roll back to: ${c.why}`,hint:`to list the versions: ${(0,F.a)("history",i)}`})}const{entry:l}=c
+return(0,r.fJ)({code:n?"no-release":"usage",sentence:`there is no version to roll back to: ${c.why}`,hint:`to list the versions: ${(0,N.a)("history",i)}`})}const{entry:l}=c
 const{tag:A,digest:u,number:d,at:h}=l
 const f={repository:i.image,tag:A,digest:u}
 await checkInRegistry(e,f,d)
-a.say(`${i["dry-run"]?"would roll":"rolling"} back to release ${d}: ${(0,w.j)(A)}, ${h.slice(0,10)} by ${(0,D.Gg)(l)}`)
-return{image:f,release:l,appliedSince:(0,N.MT)(t,l),...l.sha!==void 0&&{sha:l.sha}}}function checkStillPrevious({settings:e},t,n){const s=e.to==="previous"?(0,N.dR)(t,n):void 0
-if(!s)return;(0,o.fJ)({code:"stale-commit",sentence:`release ${s.number} (${(0,w.j)(s.tag)}) by ${(0,D.Gg)(s)} went live while this rollback waited, so the previous version is now a different one`,hint:`nothing was changed. See what is live: ${(0,F.a)("history",e)}, then roll back again`})}async function inRegistry({platform:e,settings:t,signal:n}){const{to:s}=t
-if((0,y.I_)(s)instanceof y.AF)return
-const r=await(0,f.F1)(e,t.image,s,n)
+a.say(`${i["dry-run"]?"would roll":"rolling"} back to release ${d}: ${(0,y.j)(A)}, ${h.slice(0,10)} by ${(0,F.Gg)(l)}`)
+return{image:f,release:l,appliedSince:(0,M.MT)(t,l),...l.sha!==void 0&&{sha:l.sha}}}function checkStillPrevious({settings:e},t,n){const s=e.to==="previous"?(0,M.dR)(t,n):void 0
+if(!s)return;(0,r.fJ)({code:"stale-commit",sentence:`release ${s.number} (${(0,y.j)(s.tag)}) by ${(0,F.Gg)(s)} went live while this rollback waited, so the previous version is now a different one`,hint:`nothing was changed. See what is live: ${(0,N.a)("history",e)}, then roll back again`})}async function inRegistry({platform:e,settings:t,signal:n}){const{to:s}=t
+if((0,I.I_)(s)instanceof I.AF)return
+const r=await(0,g.F1)(e,t.image,s,n)
 if(!r)return
-const o=await(0,f.DT)(e,r,n)
-return{image:r,...o!==void 0&&/^[0-9a-f]{7,64}$/.test(o)&&{sha:o}}}async function checkInRegistry({platform:e,signal:t,log:n},s,r){const i=await(0,f.OK)(e,s,t)
-if(i.is==="absent")(0,o.fJ)({code:"image-missing",sentence:`the registry no longer has the image of release ${r}: ${(0,E.d)(s)}`,hint:"build it again from its commit: git checkout, then django-rollout release"})
-if(i.is!=="there")n.say(`the registry could not be checked (${i.said}); continuing`)}function rollBack(e){return(0,Q.Y)("rollback",e,toVersion)}async function toVersion(e){const{platform:t,reporter:n,state:s,resources:r}=e
-const o=new m.v5({...e,settings:{...e.settings,"migrate-command":""},source:{tag:""}})
+const o=await(0,g.DT)(e,r,n)
+return{image:r,...o!==void 0&&/^[0-9a-f]{7,64}$/.test(o)&&{sha:o}}}async function checkInRegistry({platform:e,signal:t,log:n},s,o){const i=await(0,g.OK)(e,s,t)
+if(i.is==="absent")(0,r.fJ)({code:"image-missing",sentence:`the registry no longer has the image of release ${o}: ${(0,w.d)(s)}`,hint:"build it again from its commit: git checkout, then django-rollout release"})
+if(i.is!=="there")n.say(`the registry could not be checked (${i.said}); continuing`)}function rollBack(e){return(0,b.Y)("rollback",e,toVersion)}async function toVersion(e){const{platform:t,reporter:n,state:s,resources:r}=e
+const o=new E.v5({...e,settings:{...e.settings,"migrate-command":""},source:{tag:""}})
 const{cluster:i,checked:a}=await n.stage("preflight",n=>preflight(o.with({log:n}),()=>r.openCluster(t,e.settings,e.signal)))
 s.passPreflight(a)
 const c=o.with({cluster:i})
@@ -8766,10 +8819,10 @@ const g={tag:u.tag,...d!==void 0&&{sha:d}}
 s.source=g
 s.haveImage(u)
 if(h.length>0)e.warn(`the database is not changed; migrations applied since: ${h.join(", ")}`)
-const{targets:p,warnings:E}=await n.stage("templates",e=>rollbackTargets(c.with({log:e}),a,A))
-E.forEach(e.warn)
+const{targets:p,warnings:m}=await n.stage("templates",e=>rollbackTargets(c.with({log:e}),a,A))
+m.forEach(e.warn)
 const w=p.some(({back:e})=>e!==void 0)
-if(!w&&await runsUndisturbed(c,a,u)){s.exceptions=(0,_e.KG)(c,a,u)
+if(!w&&await runsUndisturbed(c,a,u)){s.exceptions=(0,ze.KG)(c,a,u)
 return{result:"unchanged"}}if(e.settings["dry-run"]){const t={version:A,history:l.history,command:f}
 const n=e.settings["reverse-migrations"]?wayTo(t):checkFits(c,t)
 return dryRun(e,{targets:p,image:u,way:n})}let y
@@ -8779,12 +8832,12 @@ return(await rollbackTargets(e.with({log:n}),t,A)).targets},write:async(t,{check
 await n.stage("rollout",async e=>{const n=t.with({log:e})
 const i=await wavesFor(n,r,u,void 0)
 const a={checked:r,image:u,beside:[],waves:i,starts:s.knownStarts}
-await(0,Me.yT)(n,a,s.listener(o))})
-s.exceptions=(0,_e.KG)(t,r,u)}})}function rollback_commandFor({settings:e},{release:t},n){const s=e["migrate-command"]
-if(s!==Bt.tp["migrate-command"].default)return s
+await(0,Le.yT)(n,a,s.listener(o))})
+s.exceptions=(0,ze.KG)(t,r,u)}})}function rollback_commandFor({settings:e},{release:t},n){const s=e["migrate-command"]
+if(s!==bt.tp["migrate-command"].default)return s
 const r=n.findLast(({migrate:e})=>e!==void 0)?.migrate
 return t?.migrate??r??s}async function proveFit({reporter:e,state:t},n,s,r){const{cluster:o,app:i,settings:a,warn:c}=n
-const l={...r,history:await(0,j.Lu)(o,i,a.image)}
+const l={...r,history:await(0,V.Lu)(o,i,a.image)}
 const A=wayTo(l)
 const u=a["unsafe-migrations"]
 const d=u!=="block"&&!a["reverse-migrations"]
@@ -8792,33 +8845,33 @@ if(A.is==="unchanged"||u==="allow"&&d)return
 const h=prove_titleOf(r.version)
 const f=A.is==="unfit"?A.breaks:[]
 const g=f.length>0
-if(d)f.forEach(e=>c((0,me.Sr)(h,e)))
+if(d)f.forEach(e=>c((0,Ee.Sr)(h,e)))
 return e.stage("plan",async e=>{const o=n.with({log:e})
 const i=g&&!d?void 0:await prove(o,l,s)
 if(i){t.needs=i.needs
 if(!r.version.release?.fit)t.fit=i.fit}const a=g?f:i?.breaks??[]
 if(d||a.length===0){if(!g)i?.warnings.forEach(c)
 return}const A=await findReversal(o,s,l,{breaks:a,needs:i?.needs}).catch(e=>{n.signal.throwIfAborted()
-return{why:(0,ge.$N)(e)}})
+return{why:(0,pe.$N)(e)}})
 if(!("why"in A)&&mayReverse(o,A))return A
 if(!("why"in A)&&A.found.does==="fits")return
 refuse(o,l,withMigrations(a,A),waysToReverse(o,toOf(r),A))})}function toOf({version:e}){return e.release?String(e.release.number):e.image.tag}function withMigrations(e,t){const n="why"in t?[]:t.found.databases.flatMap(({misfits:e})=>e)
 return e.map(e=>{const{migration:t}=n.find(({rule:t,object:n})=>t===e.rule&&n===e.object)??{}
-return{...t!==void 0&&{migration:t},...e}})}async function backupBefore({reporter:e,state:t},n,s,{input:r,found:o}){if(n.settings["backup-cronjob"]===void 0||(0,yt.je)(o)===void 0)return
+return{...t!==void 0&&{migration:t},...e}})}async function backupBefore({reporter:e,state:t},n,s,{input:r,found:o}){if(n.settings["backup-cronjob"]===void 0||(0,Bt.je)(o)===void 0)return
 const{image:i}=r
-const a=[(0,yt.aW)(o)]
-t.backup=await e.stage("backup",e=>(0,oe.B2)(n.with({log:e}),s,{image:i,reasons:a,work:"reversed"}))}async function reverseBefore({reporter:e,state:t},n,s){await e.stage("migrate",e=>reverseFirst(n.with({log:e}),s,e=>{if(e.length===0)return
+const a=[(0,Bt.aW)(o)]
+t.backup=await e.stage("backup",e=>(0,ie.B2)(n.with({log:e}),s,{image:i,reasons:a,work:"reversed"}))}async function reverseBefore({reporter:e,state:t},n,s){await e.stage("migrate",e=>reverseFirst(n.with({log:e}),s,e=>{if(e.length===0)return
 t.reversed=e
 t.schema={is:"unknown"}}))
 t.fit={misfits:[]}}function backOf({release:e}){return e?{back:e.back??e.number}:{}}async function dryRun({reporter:e},{targets:t,image:{tag:n},way:s}){await e.stage("dry run",e=>{for(const s of t){const t=s.back?", and its pod template of that release":""
-e.say(`${(0,le.q0)(s)}; would set ${(0,w.j)(n)}${t}`)}if(s.is==="unfit")e.say("would first let the running version reverse as few of its migrations as needed, if it can")
+e.say(`${(0,Ae.q0)(s)}; would set ${(0,y.j)(n)}${t}`)}if(s.is==="unfit")e.say("would first let the running version reverse as few of its migrations as needed, if it can")
 if(s.is==="to prove")e.say("would first prove in a Job that this version fits the schema")
 return Promise.resolve()})
-return{result:"unchanged",dryRun:true}}function testOnly(e){return(0,Q.Y)("test",e,theImage)}async function theImage(e){const{platform:t,settings:n,reporter:r,state:o,resources:i}=e
-const a=(0,Q.V)(e,await(0,s.TC)(t,n,n.context))
+return{result:"unchanged",dryRun:true}}function testOnly(e){return(0,b.Y)("test",e,theImage)}async function theImage(e){const{platform:t,settings:n,reporter:r,state:o,resources:i}=e
+const a=(0,b.V)(e,await(0,s.TC)(t,n,n.context))
 const{built:c,source:l,image:A}=await r.stage("image",async e=>{await i.login(n)
 return imageToTest(a.with({log:e}))})
-const u=(0,Q.V)(e,l)
+const u=(0,b.V)(e,l)
 if(A)o.haveImage(A)
 const d=n["test-command"]!==""
 if(d)await r.stage("test",e=>test(u.with({log:e}),c,o.keepTests))
@@ -8830,8 +8883,8 @@ case"test":return testOnly(t)
 case"plan":return planOnly(t)
 case"migrate":return migrateOnly(t)
 case"rollback":return rollBack(t)
-case"history":return(0,pe.M)(t)
-case"recover":return(0,Ge.C)(t,"any")
+case"history":return(0,me.M)(t)
+case"recover":return(0,He.C)(t,"any")
 case"doctor":return runDoctor(t)}}},8903:(e,t,n)=>{n.d(t,{l:()=>RunState,r:()=>NotRecovered})
 var s=n(4592)
 class RunState{source
@@ -8981,10 +9034,10 @@ const retried=e=>(0,w.jh)(t.clock,n,()=>ask(e))
 return{get:e=>retried({method:"GET",path:e}),find:e=>unlessMissing(retried({method:"GET",path:e})),review:(e,t)=>retried({method:"POST",path:e,body:t}),dryRun:(e,t)=>retried({method:"PUT",path:`${e}?dryRun=All`,body:t}),post:(e,t,n)=>ask({method:"POST",path:e,body:t},n),put:(e,t,n)=>ask({method:"PUT",path:e,body:t},n),remove:async(e,{signal:t,...n}={})=>{await unlessMissing(ask({method:"DELETE",path:e,body:deleteOptions(n)},t))},lines:(t,n,s)=>linesOf(e,t,n,s)}}const k=10
 class Turns{clock
 #He=k
-#Je
-constructor(e){this.clock=e}async take(){while(this.#He===0){this.#Je??=this.clock.handled().then(()=>{this.#He=k
-this.#Je=void 0})
-await this.#Je}this.#He-=1}}async function answer(e,t,n){return parsed(e,await textOf(e,t,n))}async function textOf({platform:e,socket:t},{method:n,path:s,body:r},o){const i=await e.network.request({socket:t,method:n,path:s,signal:o,...r!==void 0&&{body:r}})
+#$e
+constructor(e){this.clock=e}async take(){while(this.#He===0){this.#$e??=this.clock.handled().then(()=>{this.#He=k
+this.#$e=void 0})
+await this.#$e}this.#He-=1}}async function answer(e,t,n){return parsed(e,await textOf(e,t,n))}async function textOf({platform:e,socket:t},{method:n,path:s,body:r},o){const i=await e.network.request({socket:t,method:n,path:s,signal:o,...r!==void 0&&{body:r}})
 if(i.status>=300)throw await apiError(i)
 return i.text()}function parsed({names:e},t){return JSON.parse(e.read(t))}async function unlessMissing(e){try{return await e}catch(e){if(e instanceof Q.h&&e.status===404)return
 throw e}}function deleteOptions({uid:e,version:t}){const n={...e!==void 0&&{uid:e},...t!==void 0&&{resourceVersion:t}}
@@ -9587,22 +9640,29 @@ return{file:t,line:s,message:n}}function allowedOf(e){if(!(0,r.u4)(e))return
 const[t,n]=[(0,r.b6)(e["file"]),(0,r.b6)(e["why"])]
 const{line:s}=e
 return t===void 0||n===void 0||typeof s!=="number"?void 0:{file:t,why:n,line:s}}function textsOf(e,t){return Object.fromEntries(t.flatMap(t=>{const n=(0,r.b6)(e[t])
-return n===void 0?[]:[[t,n]]}))}function isRule(e){return typeof e==="string"&&Object.hasOwn(o.a,e)}function isOneOf(e,t){return t.includes(e)}},2568:(e,t,n)=>{n.d(t,{$3:()=>isOwnTag,QE:()=>severalBuildsTag,Vc:()=>inputsOf,ZX:()=>tagOfCommit,Zc:()=>ownTag,eT:()=>i})
+return n===void 0?[]:[[t,n]]}))}function isRule(e){return typeof e==="string"&&Object.hasOwn(o.a,e)}function isOneOf(e,t){return t.includes(e)}},2568:(e,t,n)=>{n.d(t,{$3:()=>isOwnTag,QE:()=>severalBuildsTag,Vc:()=>inputsOf,ZX:()=>tagOfCommit,Zc:()=>ownTag,eT:()=>a})
 var s=n(7598)
 var r=n(6760)
-var o=n(356)
-const i="io.github.django-rollout.inputs"
-async function inputsOf(e,t){const{context:n,target:o,"build-args":i}=t
-const a=sorted(t["image-labels"])
-const c=t.file??(0,r.join)(n,"Dockerfile")
-const[l,A,u]=await Promise.all([placeOf(e,n),placeOf(e,(0,r.dirname)(c)),e.files.read(c)])
-const d={context:l,file:`${A}${(0,r.basename)(c)}`,content:u??"",target:o??"",args:sorted(i),platform:e.env["DOCKER_DEFAULT_PLATFORM"]??"",...a.length>0&&{labels:a}}
-return(0,s.createHash)("sha256").update(JSON.stringify(d)).digest("hex")}function sorted(e){return Object.entries(e).sort(([e],[t])=>e<t?-1:1)}async function placeOf(e,t){const{code:n,stdout:s}=await(0,o.uM)(e,t)(["rev-parse","--show-prefix"])
+var o=n(9949)
+var i=n(356)
+const a="io.github.django-rollout.inputs"
+async function inputsOf(e,t,n){const{context:o,target:i,"build-args":a}=t
+const c=sorted(t["image-labels"])
+const l=t.file??(0,r.join)(o,"Dockerfile")
+const[A,u,d,h]=await Promise.all([placeOf(e,o),placeOf(e,(0,r.dirname)(l)),e.files.read(l),platformOf(e,n)])
+const f={context:A,file:`${u}${(0,r.basename)(l)}`,content:d??"",target:i??"",args:sorted(a),platform:h,...c.length>0&&{labels:c}}
+return(0,s.createHash)("sha256").update(JSON.stringify(f)).digest("hex")}async function platformOf(e,t){const n="linux/amd64"
+const s=e.env["DOCKER_DEFAULT_PLATFORM"]??""
+if(s!=="")return s===n?"":s
+const r="{{.Server.Os}}/{{.Server.Arch}}"
+const{code:i,stdout:a}=await(0,o.T3)(e,["version","--format",r],{signal:t})
+const c=a.trim()
+return i!==0||c===n?"":c}function sorted(e){return Object.entries(e).sort(([e],[t])=>e<t?-1:1)}async function placeOf(e,t){const{code:n,stdout:s}=await(0,i.uM)(e,t)(["rev-parse","--show-prefix"])
 if(n===0)return s.trim()
-const i=(0,r.join)(t,"/")
-return i==="./"?"":i}const a=128
+const o=(0,r.join)(t,"/")
+return o==="./"?"":o}const c=128
 function ownTag(e,t){const n=`-${t.slice(0,12)}`
-return e.endsWith(n)?e:e.slice(0,a-n.length)+n}function isOwnTag(e,t){const[n=""]=/-[0-9a-f]{12}$/.exec(e)??[]
+return e.endsWith(n)?e:e.slice(0,c-n.length)+n}function isOwnTag(e,t){const[n=""]=/-[0-9a-f]{12}$/.exec(e)??[]
 return n!==""&&e===ownTag(t,n.slice(1))}function tagOfCommit(e,t){const n=`-${t.slice(0,12)}`
 return e.endsWith(n)?e.slice(0,-n.length):void 0}function severalBuildsTag(e){return`${e}-builds`}},9949:(e,t,n)=>{n.d(t,{A3:()=>reasonOf,Ic:()=>engineCause,T3:()=>docker})
 var s=n(1581)
@@ -9620,6 +9680,7 @@ const r=/(?:unix|tcp|npipe|ssh):\/\/[^\s'"]+/.exec(s)?.[0]?.replace(/[.:;,]+$/,"
 const o=r===void 0?"":` at ${r}`
 if(/permission denied while trying to connect to the [Dd]ocker/.test(s))return cause(`no permission for the Docker engine's socket${o}`,'Add the user to the group "docker", or run as a user of that group')
 if(/cannot connect to the docker daemon|error during connect|failed to connect to the docker API/i.test(s))return cause(`no Docker engine answers${o}`,"Start the engine, or set DOCKER_HOST")
+if(/waiting for container: unexpected EOF|rpc error: code = Unavailable .*(EOF|transport is closing)/.test(s))return cause("the Docker engine ended meanwhile","Run it again when the engine is up; it may have been restarted or have had no memory left")
 return}function reasonOf({code:e,stdout:t,stderr:n}){const r=(0,s.BP)(n.split("\n"))||(0,s.BP)(t.split("\n"))
 const o=r.replace(/^(ERROR|docker): */,"").replace(/^Error response from daemon: /,"")
 return o===""?`exit code ${e}`:(0,s.vI)(o,300)}},7898:(e,t,n)=>{n.d(t,{Og:()=>credentialsFor,Ox:()=>dockerHome,Xg:()=>readConfig,Xj:()=>loginIn,n0:()=>bareHost,sk:()=>isOfHost})
@@ -9666,7 +9727,7 @@ return r.find(([e])=>e.test(n))?.[1]??"refused"}function hostOf(e){const t=(0,s.
 return t.slice(0,t.indexOf("/"))}function pathOf(e){const t=(0,s.gp)(e)
 return t.slice(t.indexOf("/")+1)}function serverAddress(e){return e==="docker.io"?"https://index.docker.io/v1/":e}function isLocal(e){return/^(localhost|127\.[\d.]+|\[::1\])(:\d+)?$/.test(e)}function loginHint(e,t){const n=hostOf(e)
 const s=n==="docker.io"?"docker login":`docker login ${n}`
-return`Log in with "${s}" (in a workflow: docker/login-action before this step) as a user who may ${t} ${e}`}},2350:(e,t,n)=>{n.d(t,{JE:()=>addTags,Nl:()=>commandOf,F1:()=>findImage,wj:()=>foundImage,TE:()=>lookUp,OK:()=>lookUpImage,Nm:()=>ofCommit,Cy:()=>originIn,yv:()=>originOf,DT:()=>revisionOf})
+return`Log in with "${s}" (in a workflow: docker/login-action before this step) as a user who may ${t} ${e}`}},2350:(e,t,n)=>{n.d(t,{JE:()=>addTags,Nl:()=>commandOf,e$:()=>configDigestOf,F1:()=>findImage,wj:()=>foundImage,TE:()=>lookUp,OK:()=>lookUpImage,Nm:()=>ofCommit,Cy:()=>originIn,yv:()=>originOf,DT:()=>revisionOf})
 var s=n(7598)
 var r=n(4592)
 var o=n(2568)
@@ -9728,13 +9789,13 @@ const m=6e4
 const E=3
 const w=5
 class RegistryClient{platform
-#$e
+#Je
 #xe
 #je
 #Ve
 #Ye=new Map
 constructor(e,t){this.platform=e
-this.#$e=(0,A.w4)(t)
+this.#Je=(0,A.w4)(t)
 this.#xe=(0,A.XM)(t)}static of(e,t){const n=y.get(e)??new Map
 y.set(e,n)
 const s=n.get(t)??new RegistryClient(e,t)
@@ -9746,16 +9807,16 @@ const s=this.#Ye.get(n)
 const r=await this.#qe(e,s,t)
 if(r.status!==401)return settled(r)
 this.#Ye.delete(n)
-if(r.origin!==this.#je?.origin)return ofAnother(r,this.#$e)
+if(r.origin!==this.#je?.origin)return ofAnother(r,this.#Je)
 const o=await this.#_e(r,n,t)
 if(o===void 0)return settled(r)
 const i=await this.#qe(e,o,t)
 if(i.status<400)this.#Ye.set(n,o)
 return settled(i)}catch(e){t.throwIfAborted()
 if(e instanceof Refusal)return e.reply
-if(e instanceof NoAnswer)return ofNoAnswer(e,this.#$e)
+if(e instanceof NoAnswer)return ofNoAnswer(e,this.#Je)
 throw e}}async#_e(e,t,n){const s=challengeIn(e.headers.get("www-authenticate"))
-const r=await(0,l.Og)(this.platform,this.#$e,n)
+const r=await(0,l.Og)(this.platform,this.#Je,n)
 if(r.is==="token")return`Bearer ${r.token}`
 if(s?.is==="basic")return r.is==="password"?basic(r):void 0
 if(s===void 0)return
@@ -9763,7 +9824,7 @@ const{origin:o,tls:i}=this.#je??{origin:"",tls:{ca:[]}}
 const a=o.startsWith("http:")||i.unverified===true
 const c=r.is!=="none"
 const A=tokenServer(s.realm,{origin:o,isPlain:a},c)
-if(A===void 0)throw new Refusal(withoutTls(s.realm,this.#$e))
+if(A===void 0)throw new Refusal(withoutTls(s.realm,this.#Je))
 const u=`repository:${this.#xe}:${t}`
 const{url:d,...h}=tokenRequest(s,A,r,u)
 const f=A.origin===o?i:forOthers(i)
@@ -9780,12 +9841,12 @@ if(this.#je!==void 0)return over(this.#je)
 const o=await this.#Ke()
 try{return await this.#Ze(o,over)}catch(e){s.throwIfAborted()
 if(e instanceof Refusal||o.origin.startsWith("http:"))throw e
-this.#Ve??=o.tls.unverified??await isInsecure(this.platform,this.#$e,s)
+this.#Ve??=o.tls.unverified??await isInsecure(this.platform,this.#Je,s)
 if(!this.#Ve)throw e
 return this.#Xe(o,over,s)}}async#Xe(e,t,n){if(e.tls.unverified===void 0)try{return await this.#Ze({...e,tls:{...e.tls,unverified:true}},t)}catch(e){n.throwIfAborted()
 if(e instanceof Refusal)throw e}return this.#Ze({...e,origin:e.origin.replace("https:","http:")},t)}async#Ze(e,t){const n=await t(e)
 this.#je=e
-return n}async#Ke(){const e=this.#$e
+return n}async#Ke(){const e=this.#Je
 const t=await trustFor(this.platform,e)
 const n=`https://${e==="docker.io"?"registry-1.docker.io":e}`
 return{origin:n,tls:(0,A.IX)(e)?{...t,unverified:true}:t}}async#ze(e,t,n){let s=new URL(e)
@@ -9857,7 +9918,8 @@ return{is:"failed",said:e}}const u=digestOf(o)
 const d=isDigest(n)?n:i.get("docker-content-digest")
 if(d?.startsWith("sha256:")&&d!==u)return altered(d)
 const h=c.mediaType??i.get("content-type")??""
-return{digest:u,type:h,text:a,content:c}}async function readContent(e,t,n,s){const r=RegistryClient.of(e,t)
+return{digest:u,type:h,text:a,content:c}}async function configDigestOf(e,{repository:t,digest:n},s){const r=await readManifest(e,t,n,s)
+return"content"in r?r.content.config?.digest:void 0}async function readContent(e,t,n,s){const r=RegistryClient.of(e,t)
 const o=n.startsWith("manifests/")?{accept:Q}:{}
 const i=await r.request({method:"GET",path:n,headers:o},s)
 if(i.is!=="answer")return i
@@ -10020,7 +10082,7 @@ return Object.fromEntries(t.map((t,n)=>[`${e}${t}`,s[n]??""]))}},1581:(e,t,n)=>{
 const s=/\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])/g
 const r=/[\x00-\x08\x0b-\x1f\x7f]/g
 function plain(e){return e.replace(s,"").replace(r,"")}function shortened(e,t){return e.length<=t?e:`${e.slice(0,t-1).trimEnd()}…`}const o=/^\s*$|^\[notice\]|^WARNING: (Running pip|You are using pip|Retrying)|^make(\[\d+\])?: \*\*\*|^npm (ERR!|error) A complete log|^(npm (ERR!|error)\s*)$|^note: |^hint: |^╰─>|^(Run|See) 'docker .*--help'/
-const i=/\berror\b|error:|exception|fatal|denied|fail(ed|ure)|not found|no such|cannot|could not|unable|invalid|missing|no space left/i
+const i=/\berror\b|error:|exception|fatal|denied|fail(ed|ure)|not found|no such|cannot|could not|unable|invalid|missing|no space left|^fail\b/i
 function errorLine(e){const t=e.map(e=>plain(e).trim()).filter(e=>!o.test(e))
 const n=t.findLast(e=>i.test(e))??t.at(-1)??""
 return n.replace(/^error: /i,"")}function duration(e){const t=Number((e/1e3).toFixed(e<1e4?1:0))
@@ -11814,7 +11876,7 @@ for(const{text:e,where:n}of o){if(e===void 0||e===""&&!t)continue
 return{text:t&&e.trim()==="none"?"":e,where:n}}return{where:""}}function example(e,t,n){const{example:s,cliExample:r=(0,i.Z)(s),flag:o}=n
 if(e==="action")return`for example ${t}: ${s}`
 return`for example --${t}${o?"":` ${r}`}`}function unknown(e,t,n){const s=(0,r.J)(t,n)
-return`"${t}" is not an option of ${e}${s}`}},8090:(e,t,n)=>{n.d(t,{AF:()=>Problem,Ae:()=>anyText,Dy:()=>B,GC:()=>wordFor,GX:()=>w,Hd:()=>a,I_:()=>o,Lx:()=>y,Mn:()=>f,OI:()=>E,Sm:()=>Q,TT:()=>g,Wf:()=>i,an:()=>r,c5:()=>u,p0:()=>A,qe:()=>graces,rK:()=>h,xG:()=>p,yL:()=>oneOf,yU:()=>someOf})
+return`"${t}" is not an option of ${e}${s}`}},8090:(e,t,n)=>{n.d(t,{AF:()=>Problem,Ae:()=>anyText,Dy:()=>Q,GC:()=>wordFor,GX:()=>y,Hd:()=>a,I_:()=>o,Lx:()=>I,Mn:()=>f,OI:()=>E,Sm:()=>b,TT:()=>g,Wf:()=>i,an:()=>r,c5:()=>u,f0:()=>w,p0:()=>A,qe:()=>graces,rK:()=>h,xG:()=>p,yL:()=>oneOf,yU:()=>someOf})
 class Problem{text
 constructor(e){this.text=e}}function reader(e,t){return Object.assign(e=>t(e),{takes:e})}function matching(e,t,n){return reader({is:"text",word:e,pattern:t},e=>t.test(e)?e:new Problem(n))}function anyText(e){return reader({is:"text",word:e},e=>e)}const s=/^[a-z0-9._-]+((:\d+)?(\/[a-z0-9._-]+)+)?$/
 const r=reader({is:"text",word:"image",pattern:s},e=>{if(e.includes("@sha256:")||/:[^/]+$/.test(e))return new Problem('must have no tag and no digest; set the tag with "tag"')
@@ -11846,19 +11908,22 @@ const m=/^(requests\.|limits\.)?(cpu|memory|ephemeral-storage|hugepages-\w+|[a-z
 const E=reader({is:"mapping",to:"text"},e=>{const t=d(e)
 const n=t.find(e=>!m.test(e))
 return n===void 0?Object.fromEntries(t.map(e=>e.split("="))):new Problem(`has "${n}", which is not of the form cpu=100m, memory=256Mi or limits.memory=1Gi`)})
+const w=reader({is:"list"},e=>{const t=f(e)
+const n=t.find(e=>e.split("/").includes(".."))
+return n===void 0?t.map(e=>e.replace(/(?<=.)\/+$/,"")):new Problem(`has "${n}"; it takes no path above a folder`)})
 function choices(e){return[e.slice(0,-1).join(", "),...e.slice(-1)].filter(e=>e!=="").join(" or ")}function oneOf(...e){return reader({is:"choice",of:e},t=>e.find(e=>e===t)??new Problem(`is not ${choices(e)}`))}function someOf(...e){return reader({is:"list",of:e},t=>{const n=d(t)
 const s=n.find(t=>!e.includes(t))
-return s===void 0?n:new Problem(`has "${s}"; it takes ${e.join(" and ")}`)})}function graces(...e){return reader({is:"mapping",to:"duration",of:e},t=>{const n={}
+return s===void 0?[...new Set(n)]:new Problem(`has "${s}"; it takes ${e.join(" and ")}`)})}function graces(...e){return reader({is:"mapping",to:"duration",of:e},t=>{const n={}
 for(const s of d(t)){const[t="",r="",...o]=s.split("=")
 const i=e.find(e=>e.toLowerCase()===t.toLowerCase())
 if(i===void 0)return new Problem(`has "${t}"; it takes ${e.join(", ")}`)
 const a=A(r)
 if(o.length>0||a instanceof Problem)return new Problem(`has "${s}", which is not of the form symptom=duration`)
-n[i]=a}return n})}const w=reader({is:"yes or no"},e=>e==="true"||e==="false"?e==="true":new Problem("is not true or false"))
-const y=matching("path",/^\/(?!.*#)[!-~]*$/,"is not a path; it must begin with /, without spaces and #, in ASCII")
-const I=/^https?:\/\/[^\s/]+(\/\S*)?$/
-const B=reader({is:"text",word:"address",pattern:I},e=>I.test(e.trim())?e.trim():new Problem("is not a URL; it must begin with https://"))
-const Q=matching("host",/^([\w.-]+|\[[\da-fA-F:.]+\])(:\d{1,5})?$/,"is not a host; write it without https:// and path, with a port if needed")
+n[i]=a}return n})}const y=reader({is:"yes or no"},e=>e==="true"||e==="false"?e==="true":new Problem("is not true or false"))
+const I=matching("path",/^\/(?!.*#)[!-~]*$/,"is not a path; it must begin with /, without spaces and #, in ASCII")
+const B=/^https?:\/\/[^\s/]+(\/\S*)?$/
+const Q=reader({is:"text",word:"address",pattern:B},e=>B.test(e.trim())?e.trim():new Problem("is not a URL; it must begin with https://"))
+const b=matching("host",/^([\w.-]+|\[[\da-fA-F:.]+\])(:\d{1,5})?$/,"is not a host; write it without https:// and path, with a port if needed")
 function wordFor(e){switch(e.is){case"text":return e.word
 case"duration":return"duration"
 case"yes or no":return"true|false"
@@ -11871,7 +11936,7 @@ var s=n(8566)
 var r=n(8090)
 const o=["ImageNotFound","ImagePull","CannotStart","ConfigMissing","OutOfMemory","CrashAfterReady","Crash","InitCrash","PodRefused","PodNotCreated","Quota","NoScaleUp","ScalingUp","Unschedulable","MultiAttach","Volume","Sandbox","NotReady","ProgressDeadline"]
 const i={image:"Image",tests:"Tests",cluster:"Cluster",migrations:"Migrations",rollout:"Rollout",rollback:"Rollback",notifications:"Notifications",run:"Output and configuration"}
-function table_option(e){return e}const a={image:table_option({read:r.an,help:"Name of the image without a tag; every workload that runs it is released",example:"ghcr.io/acme/shop",required:true,group:"image",on:s.Pi}),tag:table_option({read:r.I_,help:"Tag of the image; default: the SHA of the commit",example:"4f2c1d9",group:"image",on:s.Nm}),digest:table_option({read:r.Wf,help:"Digest of the image, from the output of an earlier step: releases exactly the image that was tested",example:"${{ needs.staging.outputs.digest }}",cliExample:"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",group:"image",on:s.Gc}),"extra-tags":table_option({read:r.rK,help:"Additional tags, set after the release is deployed",example:"latest",default:"",group:"image",on:s.bh}),context:table_option({read:(0,r.Ae)("path"),help:"Build context: the folder that the image is built from",example:"backend",default:".",group:"image",on:s.YU}),file:table_option({read:(0,r.Ae)("path"),help:'Path of the Dockerfile; default: the one in "context"',example:"docker/Dockerfile",group:"image",on:[...s.PH,"doctor"]}),target:table_option({read:(0,r.Ae)("stage"),help:"Stage of the Dockerfile to build",example:"production",group:"image",on:s.PH}),"build-args":table_option({read:r.TT,help:"Build arguments, NAME=value, one per line",example:"VERSION=1.4",default:"",group:"image",on:s.PH}),"build-secrets":table_option({read:r.xG,help:"Secrets for RUN --mount=type=secret,id=NAME: NAME=value, or NAME for a variable of the environment; one per line",example:"PIP_TOKEN=${{ secrets.PIP_TOKEN }}",cliExample:"PIP_TOKEN",default:"",secret:true,group:"image",on:s.PH}),"build-ssh":table_option({read:r.Mn,help:"SSH agent or keys for RUN --mount=type=ssh: default, or id=path of a socket or key, one per line",example:"default",default:"",group:"image",on:s.PH}),"image-labels":table_option({read:r.TT,help:"Labels of the image, NAME=value, one per line",example:"org.opencontainers.image.licenses=MIT",default:"",group:"image",on:s.PH}),push:table_option({read:r.GX,help:'Pushes the image with its tag: "build" after the build, "test" after the tests pass',example:"true",default:"false",flag:true,group:"image",on:["build","test"]}),"registry-username":table_option({read:(0,r.Ae)("name"),help:'User name for the registry; requires "registry-password"',example:"${{ github.actor }}",cliExample:"ada",with:"registry-password",group:"image",on:s.u5}),"registry-password":table_option({read:(0,r.Ae)("password"),help:"Password or token for the registry; default: docker's existing logins",example:"${{ github.token }}",cliExample:'"$REGISTRY_PASSWORD"',with:"registry-username",secret:true,group:"image",on:s.u5}),"test-command":table_option({read:(0,r.Ae)("command"),help:"Command that runs in a container of the image before the push; none: no tests",example:"pytest -q",default:"python manage.py test",mayBeNone:true,group:"tests",on:[...s.Vt,"doctor"]}),"test-services":table_option({read:(0,r.yU)("postgres","redis"),help:'Temporary servers for the tests: postgres, redis; their addresses are in DATABASE_URL and REDIS_URL; "plan" with "needs" always has postgres',example:"postgres redis",default:"",group:"tests",on:[...s.Vt,"plan"]}),"test-env":table_option({read:r.TT,help:'Environment variables for the tests, and for "plan" with "needs", NAME=value, one per line',example:"DJANGO_DEBUG=1",default:"",group:"tests",on:[...s.Vt,"plan"]}),"test-timeout":table_option({read:r.c5,help:"Time limit of the tests; the release fails when it is reached",example:"30m",default:"20m",group:"tests",on:s.Vt}),kubeconfig:table_option({read:(0,r.Ae)("kubeconfig"),help:"Content or path of a kubeconfig; default: the one that kubectl finds (KUBECONFIG, ~/.kube/config)",example:"${{ secrets.KUBECONFIG }}",cliExample:"~/.kube/production",secret:true,group:"cluster",on:s.K_}),"kube-context":table_option({read:(0,r.Ae)("name"),help:"Context of the kubeconfig; default: its current context",example:"production",group:"cluster",on:s.K_}),namespace:table_option({read:r.Hd,help:"Namespace of the workloads",example:"shop",required:true,group:"cluster",on:s.K_}),manifests:table_option({read:r.Mn,help:"Files, folders or kustomizations to apply with the release, one per line",example:"k8s",default:"",group:"cluster",on:[...s.bh,"doctor"]}),app:table_option({read:r.Hd,help:'Name of the application in its lock, record and Jobs; default: the last part of "image"',example:"shop",group:"cluster",on:s.K_}),"lock-wait":table_option({read:r.p0,help:"How long to wait for another release of the same application; 0: do not wait",example:"30m",default:"10m",group:"cluster",on:s.ST}),"migrate-command":table_option({read:(0,r.Ae)("command"),help:'Command that runs in a Job if migrations are not applied yet, or always if it does more than "manage.py migrate"; none: no migrations',example:"python backend/manage.py migrate --noinput",default:"python manage.py migrate --noinput",mayBeNone:true,group:"migrations",on:[...s.Ix,"rollback","doctor"]}),"migrate-from":table_option({read:(0,r.Ae)("workload"),help:'Workload that serves the web: it is rolled out first, the migration Job gets its environment, and "smoke-path" is requested from it; default: detected',example:"deployment/web",group:"migrations",on:[...s.Ig,"plan","migrate","doctor"]}),"migrate-manifest":table_option({read:(0,r.Ae)("path"),help:"File with a Job whose pod template the migration gets; default: the template of the web workload",example:"deploy/migrate.yaml",group:"migrations",on:[...s.Ix,"doctor"]}),"migrate-resources":table_option({read:r.OI,help:"Requests of the container of a migration, and of commands around the rollout, where they differ from the web’s; limits as limits.memory=1Gi",example:"cpu=100m,memory=256Mi",default:"",group:"migrations",on:[...s.Ix,"rollback","recover"]}),"unsafe-migrations":table_option({read:(0,r.yL)("block","warn","allow"),help:"Migrations that break a version which still runs, and a rollback to a version that the schema breaks: block: stop before the first write; warn: continue and report it; allow: continue",example:"warn",default:"block",group:"migrations",on:[...s.Ix,"rollback","recover"]}),contract:table_option({read:(0,r.yL)("off","next","after","manual"),help:"When a migration is applied that removes what a running version needs: next: by the next release, before its rollout; after: when this rollout is done; manual: by the command migrate; off: it stops the release",example:"after",default:"next",group:"migrations",on:s.Ix}),bridge:table_option({read:(0,r.yL)("on","off"),help:"Keep or set a default of a column, or allow NULL in it, until all versions that run work without that",example:"off",default:"on",group:"migrations",on:s.Ix}),"lock-wait-migrate":table_option({read:r.p0,help:"How long a migration waits on PostgreSQL until the tables that it locks are not in use, without keeping other clients waiting; 0: wait in the queue, as Django does",example:"5m",default:"1m",group:"migrations",on:[...s.rV,"rollback","recover"]}),"backup-cronjob":table_option({read:r.Hd,help:"CronJob of the namespace that makes a backup: a Job of it runs before migrations whose loss could not be undone, and before a reversal that drops stored values; default: no backup",example:"backup",group:"migrations",on:[...s.Ix,"rollback","recover","doctor"]}),backup:table_option({read:(0,r.yL)("needed","always"),help:"needed: a backup before migrations that drop or shorten something, or that cannot be reversed; always: before all migrations",example:"always",default:"needed",with:"backup-cronjob",group:"migrations",on:s.Ix}),"backup-timeout":table_option({read:r.c5,help:"Time limit of the backup",example:"3h",default:"1h",with:"backup-cronjob",group:"migrations",on:[...s.rV,"rollback","recover"]}),"migrate-timeout":table_option({read:r.c5,help:"Time limit of the migration Job",example:"1h",default:"15m",group:"migrations",on:[...s.Ix,"rollback","recover"]}),sql:table_option({read:r.GX,help:"Shows the SQL of each migration in the log, the report and the comment",example:"true",default:"false",flag:true,group:"migrations",on:["plan"]}),"before-rollout":table_option({read:r.Mn,help:"Commands that run in Jobs of the new version before the first pod is replaced, one per line; the release is undone when one fails",example:"python manage.py collectstatic --noinput",default:"",group:"rollout",on:s.bh}),"after-rollout":table_option({read:r.Mn,help:"Commands that run in Jobs of the new version when it is live, one per line; when one fails, the version stays and the run reports it",example:"python manage.py warm_cache",default:"",group:"rollout",on:s.bh}),needs:table_option({read:(0,r.Ae)("path"),help:'File of "save-needs": plans without a cluster, in a temporary container with an empty PostgreSQL on this machine',example:"needs.json",group:"migrations",on:["plan"]}),"save-needs":table_option({read:(0,r.Ae)("path"),help:"File for what the running versions need and which migrations are applied, for a plan without a cluster",example:"needs.json",group:"migrations",on:["plan"]}),timeout:table_option({read:r.c5,help:"Time limit of the rollout of all workloads",example:"20m",default:"10m",group:"rollout",on:s.Ig}),grace:table_option({read:(0,r.qe)(...o),help:"How long a symptom may last before the release is undone, symptom=duration (names: docs/failures.md)",example:"ConfigMissing=60s",default:"",group:"rollout",on:[...s.Ig,"plan","migrate"]}),order:table_option({read:(0,r.yL)("auto","web-first","workers-first","parallel"),help:"web-first: the other workloads follow when one new pod of the web is Ready; workers-first: they follow when all Celery workers are new; auto: workers-first where the version has tasks that the running workers do not know, else web-first; parallel: all at once",example:"parallel",default:"auto",group:"rollout",on:s.Ig}),bake:table_option({read:r.p0,help:"How long all pods are watched after the last one became available; 0: not watched",example:"1m",default:"15s",group:"rollout",on:s.Ig}),"smoke-path":table_option({read:r.Lx,help:"Path to request through the web's Service after the rollout; the new version must answer with a status from 200 to 299; redirects on the same host are followed, with https if the page requires it",example:"/healthz",group:"rollout",on:[...s.Ig,"doctor"]}),"smoke-host":table_option({read:r.Sm,help:"Host header of the smoke request; default: that of the readiness probe, or localhost",example:"shop.example.com",with:"smoke-path",group:"rollout",on:[...s.Ig,"doctor"]}),"smoke-timeout":table_option({read:r.c5,help:"Time limit of the smoke request",example:"2m",default:"60s",group:"rollout",on:s.Ig}),"on-failure":table_option({read:(0,r.yL)("undo","keep"),help:'undo: restore everything; keep: leave everything for inspection, until "recover" or the next release restores it',example:"keep",default:"undo",group:"rollout",on:s.Ig}),"on-unsafe-undo":table_option({read:(0,r.yL)("auto","stop","reverse","undo"),help:"When a release fails whose migrations break the previous version: auto: the new image reverses them where that drops no stored value, otherwise as stop; stop: the previous version is not restored, and the run says what to do; reverse: they are reversed in any case; undo: the previous version is restored onto the schema that breaks it",example:"reverse",default:"auto",group:"migrations",on:[...s.Ig,"recover"]}),to:table_option({read:(0,r.Ae)("version"),help:'The release to roll back to: previous (the last version that was not rolled back from), the number of a release (see "history"), or a commit or tag',example:"4f2c1d9",default:"previous",group:"rollback",on:["rollback"]}),"reverse-migrations":table_option({read:r.GX,help:"Where the schema breaks the version to roll back to: the running version first reverses as few of its migrations as needed",example:"true",default:"false",flag:true,group:"rollback",on:["rollback"]}),"accept-downtime":table_option({read:r.GX,help:"Reverses migrations even where the running version then fails until the rollback has ended",example:"true",default:"false",flag:true,with:"reverse-migrations",group:"rollback",on:["rollback"]}),"dry-run":table_option({read:r.GX,help:"Reports what would be done, and writes nothing",example:"true",default:"false",flag:true,group:"rollback",on:["rollback"]}),token:table_option({read:(0,r.Ae)("token"),help:'Token for GitHub’s deployment records, with "deployments: write"; for the comment of "plan", with "pull-requests: write"',example:"${{ github.token }}",secret:true,only:"action",group:"notifications",on:[...s.Cm,"plan"]}),environment:table_option({read:(0,r.Ae)("name"),help:"GitHub environment for the deployment record of this version",example:"production",with:"token",only:"action",group:"notifications",on:s.Cm}),"environment-url":table_option({read:r.Dy,help:"URL of the live application: a link in the deployment record",example:"https://shop.example.com",with:"environment",only:"action",group:"notifications",on:s.Cm}),webhook:table_option({read:r.Dy,help:"URL that receives the result of the run, as JSON for Slack and other chats",example:"${{ secrets.CHAT_WEBHOOK }}",cliExample:'"$CHAT_WEBHOOK"',secret:true,group:"notifications",on:s.Cm}),"webhook-on":table_option({read:(0,r.yL)("always","failure"),help:"When to notify the webhook: always, or only after a failed run",example:"failure",default:"always",group:"notifications",on:s.Cm}),json:table_option({read:r.GX,help:"Prints the report as JSON to standard output, and the log to standard error",example:"true",default:"false",flag:true,only:"command",group:"run",on:s.Pi}),report:table_option({read:(0,r.Ae)("path"),help:"File for the JSON report; default in the action: a temporary file",example:"release.json",group:"run",on:s.Pi}),junit:table_option({read:(0,r.Ae)("path"),help:"File for stages and failed tests as JUnit XML, for GitLab and Jenkins",example:"release.xml",only:"command",group:"run",on:s.o1}),config:table_option({read:(0,r.Ae)("path"),help:"File with options; default: django-rollout.yml in the current folder, if it exists",example:"deploy/production.yml",group:"run",on:s.Pi})}
+function table_option(e){return e}const a={image:table_option({read:r.an,help:"Name of the image without a tag; every workload that runs it is released",example:"ghcr.io/acme/shop",required:true,group:"image",on:s.Pi}),tag:table_option({read:r.I_,help:"Tag of the image; default: the SHA of the commit",example:"4f2c1d9",group:"image",on:s.Nm}),digest:table_option({read:r.Wf,help:"Digest of the image, from the output of an earlier step: releases exactly the image that was tested",example:"${{ needs.staging.outputs.digest }}",cliExample:"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",group:"image",on:s.Gc}),"extra-tags":table_option({read:r.rK,help:"Additional tags, set after the release is deployed",example:"latest",default:"",group:"image",on:s.bh}),context:table_option({read:(0,r.Ae)("path"),help:"Build context: the folder that the image is built from",example:"backend",default:".",group:"image",on:s.YU}),file:table_option({read:(0,r.Ae)("path"),help:'Path of the Dockerfile; default: the one in "context"',example:"docker/Dockerfile",group:"image",on:[...s.PH,"doctor"]}),target:table_option({read:(0,r.Ae)("stage"),help:"Stage of the Dockerfile to build",example:"production",group:"image",on:s.PH}),"build-args":table_option({read:r.TT,help:"Build arguments, NAME=value, one per line",example:"VERSION=1.4",default:"",group:"image",on:s.PH}),"build-secrets":table_option({read:r.xG,help:"Secrets for RUN --mount=type=secret,id=NAME: NAME=value, or NAME for a variable of the environment; one per line",example:"PIP_TOKEN=${{ secrets.PIP_TOKEN }}",cliExample:"PIP_TOKEN",default:"",secret:true,group:"image",on:s.PH}),"build-ssh":table_option({read:r.Mn,help:"SSH agent or keys for RUN --mount=type=ssh: default, or id=path of a socket or key, one per line",example:"default",default:"",group:"image",on:s.PH}),cache:table_option({read:(0,r.yL)("auto","gha","registry","inline","none"),help:"Where layers are kept for the next build: GitHub's cache where the builder can write to it (auto), the registry, or the image itself (inline); none takes no layer from a cache",example:"registry",default:"auto",group:"image",on:s.PH}),"image-labels":table_option({read:r.TT,help:"Labels of the image, NAME=value, one per line",example:"org.opencontainers.image.licenses=MIT",default:"",group:"image",on:s.PH}),push:table_option({read:r.GX,help:'Pushes the image with its tag: "build" after the build, "test" after the tests pass',example:"true",default:"false",flag:true,group:"image",on:["build","test"]}),"registry-username":table_option({read:(0,r.Ae)("name"),help:'User name for the registry; requires "registry-password"',example:"${{ github.actor }}",cliExample:"ada",with:"registry-password",group:"image",on:s.u5}),"registry-password":table_option({read:(0,r.Ae)("password"),help:"Password or token for the registry; default: docker's existing logins",example:"${{ github.token }}",cliExample:'"$REGISTRY_PASSWORD"',with:"registry-username",secret:true,group:"image",on:s.u5}),"test-command":table_option({read:(0,r.Ae)("command"),help:"Command that runs in a container of the image before the push; none: no tests",example:"pytest -q",default:"python manage.py test",mayBeNone:true,group:"tests",on:[...s.Vt,"doctor"]}),"test-services":table_option({read:(0,r.yU)("postgres","redis"),help:'Temporary servers for the tests: postgres, redis; their addresses are in DATABASE_URL and REDIS_URL; "plan" with "needs" always has postgres',example:"postgres redis",default:"",group:"tests",on:[...s.Vt,"plan"]}),"test-env":table_option({read:r.TT,help:'Environment variables for the tests, and for "plan" with "needs", NAME=value, one per line',example:"DJANGO_DEBUG=1",default:"",group:"tests",on:[...s.Vt,"plan"]}),"test-files":table_option({read:r.f0,help:"Files and folders that the tests write, copied here also when tests fail, one per line: a path from WORKDIR of the image keeps its folders, an absolute one loses them",example:"coverage.xml",default:"",group:"tests",on:s.Vt}),"test-timeout":table_option({read:r.c5,help:"Time limit of the tests; the release fails when it is reached",example:"30m",default:"20m",group:"tests",on:s.Vt}),kubeconfig:table_option({read:(0,r.Ae)("kubeconfig"),help:"Content or path of a kubeconfig; default: the one that kubectl finds (KUBECONFIG, ~/.kube/config)",example:"${{ secrets.KUBECONFIG }}",cliExample:"~/.kube/production",secret:true,group:"cluster",on:s.K_}),"kube-context":table_option({read:(0,r.Ae)("name"),help:"Context of the kubeconfig; default: its current context",example:"production",group:"cluster",on:s.K_}),namespace:table_option({read:r.Hd,help:"Namespace of the workloads",example:"shop",required:true,group:"cluster",on:s.K_}),manifests:table_option({read:r.Mn,help:"Files, folders or kustomizations to apply with the release, one per line",example:"k8s",default:"",group:"cluster",on:[...s.bh,"doctor"]}),app:table_option({read:r.Hd,help:'Name of the application in its lock, record and Jobs; default: the last part of "image"',example:"shop",group:"cluster",on:s.K_}),"lock-wait":table_option({read:r.p0,help:"How long to wait for another release of the same application; 0: do not wait",example:"30m",default:"10m",group:"cluster",on:s.ST}),"migrate-command":table_option({read:(0,r.Ae)("command"),help:'Command that runs in a Job if migrations are not applied yet, or always if it does more than "manage.py migrate"; none: no migrations',example:"python backend/manage.py migrate --noinput",default:"python manage.py migrate --noinput",mayBeNone:true,group:"migrations",on:[...s.Ix,"rollback","doctor"]}),"migrate-from":table_option({read:(0,r.Ae)("workload"),help:'Workload that serves the web: it is rolled out first, the migration Job gets its environment, and "smoke-path" is requested from it; default: detected',example:"deployment/web",group:"migrations",on:[...s.Ig,"plan","migrate","doctor"]}),"migrate-manifest":table_option({read:(0,r.Ae)("path"),help:"File with a Job whose pod template the migration gets; default: the template of the web workload",example:"deploy/migrate.yaml",group:"migrations",on:[...s.Ix,"doctor"]}),"migrate-resources":table_option({read:r.OI,help:"Requests of the container of a migration, and of commands around the rollout, where they differ from the web’s; limits as limits.memory=1Gi",example:"cpu=100m,memory=256Mi",default:"",group:"migrations",on:[...s.Ix,"rollback","recover"]}),"unsafe-migrations":table_option({read:(0,r.yL)("block","warn","allow"),help:"Migrations that break a version which still runs, and a rollback to a version that the schema breaks: block: stop before the first write; warn: continue and report it; allow: continue",example:"warn",default:"block",group:"migrations",on:[...s.Ix,"rollback","recover"]}),contract:table_option({read:(0,r.yL)("off","next","after","manual"),help:"When a migration is applied that removes what a running version needs: next: by the next release, before its rollout; after: when this rollout is done; manual: by the command migrate; off: it stops the release",example:"after",default:"next",group:"migrations",on:s.Ix}),bridge:table_option({read:(0,r.yL)("on","off"),help:"Keep or set a default of a column, or allow NULL in it, until all versions that run work without that",example:"off",default:"on",group:"migrations",on:s.Ix}),"lock-wait-migrate":table_option({read:r.p0,help:"How long a migration waits on PostgreSQL until the tables that it locks are not in use, without keeping other clients waiting; 0: wait in the queue, as Django does",example:"5m",default:"1m",group:"migrations",on:[...s.rV,"rollback","recover"]}),"backup-cronjob":table_option({read:r.Hd,help:"CronJob of the namespace that makes a backup: a Job of it runs before migrations whose loss could not be undone, and before a reversal that drops stored values; default: no backup",example:"backup",group:"migrations",on:[...s.Ix,"rollback","recover","doctor"]}),backup:table_option({read:(0,r.yL)("needed","always"),help:"needed: a backup before migrations that drop or shorten something, or that cannot be reversed; always: before all migrations",example:"always",default:"needed",with:"backup-cronjob",group:"migrations",on:s.Ix}),"backup-timeout":table_option({read:r.c5,help:"Time limit of the backup",example:"3h",default:"1h",with:"backup-cronjob",group:"migrations",on:[...s.rV,"rollback","recover"]}),"migrate-timeout":table_option({read:r.c5,help:"Time limit of the migration Job",example:"1h",default:"15m",group:"migrations",on:[...s.Ix,"rollback","recover"]}),sql:table_option({read:r.GX,help:"Shows the SQL of each migration in the log, the report and the comment",example:"true",default:"false",flag:true,group:"migrations",on:["plan"]}),"before-rollout":table_option({read:r.Mn,help:"Commands that run in Jobs of the new version before the first pod is replaced, one per line; the release is undone when one fails",example:"python manage.py collectstatic --noinput",default:"",group:"rollout",on:s.bh}),"after-rollout":table_option({read:r.Mn,help:"Commands that run in Jobs of the new version when it is live, one per line; when one fails, the version stays and the run reports it",example:"python manage.py warm_cache",default:"",group:"rollout",on:s.bh}),needs:table_option({read:(0,r.Ae)("path"),help:'File of "save-needs": plans without a cluster, in a temporary container with an empty PostgreSQL on this machine',example:"needs.json",group:"migrations",on:["plan"]}),"save-needs":table_option({read:(0,r.Ae)("path"),help:"File for what the running versions need and which migrations are applied, for a plan without a cluster",example:"needs.json",group:"migrations",on:["plan"]}),timeout:table_option({read:r.c5,help:"Time limit of the rollout of all workloads",example:"20m",default:"10m",group:"rollout",on:s.Ig}),grace:table_option({read:(0,r.qe)(...o),help:"How long a symptom may last before the release is undone, symptom=duration (names: docs/failures.md)",example:"ConfigMissing=60s",default:"",group:"rollout",on:[...s.Ig,"plan","migrate"]}),order:table_option({read:(0,r.yL)("auto","web-first","workers-first","parallel"),help:"web-first: the other workloads follow when one new pod of the web is Ready; workers-first: they follow when all Celery workers are new; auto: workers-first where the version has tasks that the running workers do not know, else web-first; parallel: all at once",example:"parallel",default:"auto",group:"rollout",on:s.Ig}),bake:table_option({read:r.p0,help:"How long all pods are watched after the last one became available; 0: not watched",example:"1m",default:"15s",group:"rollout",on:s.Ig}),"smoke-path":table_option({read:r.Lx,help:"Path to request through the web's Service after the rollout; the new version must answer with a status from 200 to 299; redirects on the same host are followed, with https if the page requires it",example:"/healthz",group:"rollout",on:[...s.Ig,"doctor"]}),"smoke-host":table_option({read:r.Sm,help:"Host header of the smoke request; default: that of the readiness probe, or localhost",example:"shop.example.com",with:"smoke-path",group:"rollout",on:[...s.Ig,"doctor"]}),"smoke-timeout":table_option({read:r.c5,help:"Time limit of the smoke request",example:"2m",default:"60s",group:"rollout",on:s.Ig}),"on-failure":table_option({read:(0,r.yL)("undo","keep"),help:'undo: restore everything; keep: leave everything for inspection, until "recover" or the next release restores it',example:"keep",default:"undo",group:"rollout",on:s.Ig}),"on-unsafe-undo":table_option({read:(0,r.yL)("auto","stop","reverse","undo"),help:"When a release fails whose migrations break the previous version: auto: the new image reverses them where that drops no stored value, otherwise as stop; stop: the previous version is not restored, and the run says what to do; reverse: they are reversed in any case; undo: the previous version is restored onto the schema that breaks it",example:"reverse",default:"auto",group:"migrations",on:[...s.Ig,"recover"]}),to:table_option({read:(0,r.Ae)("version"),help:'The release to roll back to: previous (the last version that was not rolled back from), the number of a release (see "history"), or a commit or tag',example:"4f2c1d9",default:"previous",group:"rollback",on:["rollback"]}),"reverse-migrations":table_option({read:r.GX,help:"Where the schema breaks the version to roll back to: the running version first reverses as few of its migrations as needed",example:"true",default:"false",flag:true,group:"rollback",on:["rollback"]}),"accept-downtime":table_option({read:r.GX,help:"Reverses migrations even where the running version then fails until the rollback has ended",example:"true",default:"false",flag:true,with:"reverse-migrations",group:"rollback",on:["rollback"]}),"dry-run":table_option({read:r.GX,help:"Reports what would be done, and writes nothing",example:"true",default:"false",flag:true,group:"rollback",on:["rollback"]}),token:table_option({read:(0,r.Ae)("token"),help:'Token for GitHub’s deployment records, with "deployments: write"; for the comment of "plan", with "pull-requests: write"',example:"${{ github.token }}",secret:true,only:"action",group:"notifications",on:[...s.Cm,"plan"]}),environment:table_option({read:(0,r.Ae)("name"),help:"GitHub environment for the deployment record of this version",example:"production",with:"token",only:"action",group:"notifications",on:s.Cm}),"environment-url":table_option({read:r.Dy,help:"URL of the live application: a link in the deployment record",example:"https://shop.example.com",with:"environment",only:"action",group:"notifications",on:s.Cm}),webhook:table_option({read:r.Dy,help:"URL that receives the result of the run, as JSON for Slack and other chats",example:"${{ secrets.CHAT_WEBHOOK }}",cliExample:'"$CHAT_WEBHOOK"',secret:true,group:"notifications",on:s.Cm}),"webhook-on":table_option({read:(0,r.yL)("always","failure"),help:"When to notify the webhook: always, or only after a failed run",example:"failure",default:"always",group:"notifications",on:s.Cm}),json:table_option({read:r.GX,help:"Prints the report as JSON to standard output, and the log to standard error",example:"true",default:"false",flag:true,only:"command",group:"run",on:s.Pi}),report:table_option({read:(0,r.Ae)("path"),help:"File for the JSON report; default in the action: a temporary file",example:"release.json",group:"run",on:s.Pi}),junit:table_option({read:(0,r.Ae)("path"),help:"File for stages and failed tests as JUnit XML, for GitLab and Jenkins",example:"release.xml",only:"command",group:"run",on:s.o1}),config:table_option({read:(0,r.Ae)("path"),help:"File with options; default: django-rollout.yml in the current folder, if it exists",example:"deploy/production.yml",group:"run",on:s.Pi})}
 function optionsOf(e,t){return Object.entries(a).filter(([,{on:n,only:s}])=>n.includes(e)&&(t===void 0||s===void 0||s===t))}},4067:(e,t,n)=>{n.d(t,{U:()=>isWithin})
 var s=n(7030)
 function isWithin(e,t){const family=e=>(0,s.isIP)(e)===6?"ipv6":"ipv4"
@@ -11898,7 +11963,7 @@ throw e}},exists:e=>(0,s.existsSync)(e),isFolder:e=>{try{return(0,s.statSync)(e,
 await(0,r.chmod)(e,384)
 await(0,r.writeFile)(e,t)},linkTo:(e,t)=>(0,r.symlink)((0,i.resolve)(e),t),writeProgram:async(e,t)=>{await(0,r.mkdir)((0,i.dirname)(e),{recursive:true})
 await(0,r.writeFile)(e,t,{mode:448})},write:async(e,t)=>{await(0,r.mkdir)((0,i.dirname)(e),{recursive:true})
-await(0,r.writeFile)(e,t)},remove:e=>(0,r.rm)(e,{recursive:true,force:true})}}function isMissing(e){const{code:t}=e
+await(0,r.writeFile)(e,t)},makeFolder:async e=>{await(0,r.mkdir)(e,{recursive:true})},remove:e=>(0,r.rm)(e,{recursive:true,force:true})}}function isMissing(e){const{code:t}=e
 return t==="ENOENT"||t==="ENOTDIR"}},9120:(e,t,n)=>{n.d(t,{T9:()=>LongLine,YF:()=>shownOfSecrets,cT:()=>withoutSecrets,g3:()=>LineSplitter,jd:()=>Last,xS:()=>r})
 var s=n(6193)
 const r=64*1024
@@ -12083,22 +12148,22 @@ t.signal.addEventListener("abort",this.#ke,{once:true})
 this.#Ut=["stdout","stderr"].map(e=>this.#Pt(e))
 o.on("error",this.#Gt)
 o.on("exit",this.#Ht)
-o.on("close",this.#Jt)
+o.on("close",this.#$t)
 o.stdin?.on("error",()=>{})
 o.stdin?.end(t.input)}#Pt(e){const t=new l.g3(t=>this.options.onLine(t,e))
 this.#Mt[e]?.on("data",e=>t.push(e))
-return t}#ke=()=>{this.#$t("SIGTERM")
-this.#xt=setTimeout(()=>this.#$t("SIGKILL"),m)}
+return t}#ke=()=>{this.#Jt("SIGTERM")
+this.#xt=setTimeout(()=>this.#Jt("SIGKILL"),m)}
 #Gt=e=>{if(this.#Mt.pid!==void 0)return
 const t=`${this.program.tool} could not be started: ${(0,p.b)(e)}`
 this.options.onLine(t,"stderr")
 this.#jt(127)}
 #Ht=()=>{setTimeout(()=>{this.#Mt.stdout?.destroy()
 this.#Mt.stderr?.destroy()},E).unref()}
-#Jt=(e,t)=>{if(this.options.signal.aborted)this.#$t("SIGKILL")
+#$t=(e,t)=>{if(this.options.signal.aborted)this.#Jt("SIGKILL")
 this.#Lt?.()
 if(this.#Mt.pid!==void 0)this.#jt(e??128+(t?h.constants.signals[t]:0))}
-#$t(e){try{if(this.#Mt.pid!==void 0)process.kill(-this.#Mt.pid,e)}catch{}}#jt(e){this.options.signal.removeEventListener("abort",this.#ke)
+#Jt(e){try{if(this.#Mt.pid!==void 0)process.kill(-this.#Mt.pid,e)}catch{}}#jt(e){this.options.signal.removeEventListener("abort",this.#ke)
 clearTimeout(this.#xt)
 for(const e of this.#Ut)e.end()
 this.#Nt(e)}}function find(e,t){if(e.includes("/"))return isProgram(e)?(0,f.resolve)(e):void 0
@@ -13088,53 +13153,53 @@ case"failed":case"superseded":return{is:"failed",words:endWords(e,n)}}}function 
 if(n.length>1&&n.length===t)return`all ${t} workloads`
 return n.length<=3?n.join(", "):`${n.slice(0,2).join(", ")} and ${n.length-2} more`}function nameOf(e){return e.slice(e.indexOf("/")+1)}function trackRollout(e){return new RolloutTracker(e).run()}class RolloutTracker{options
 #mn
-#Je
+#$e
 #En
 #wn
 #Cn
 #yn=d
 #In=new AbortController
-#$t
+#Jt
 #Bn
 constructor(e){this.options=e
 const{desiredWorkloads:t,next:n,startedAt:s,verify:r,live:o,signal:i}=e
 this.#mn=r?"pending":"good"
-this.#Je=n
+this.#$e=n
 this.#En=t
 this.#wn=(0,c._1)(s)
 this.#Cn=timesOf(t,s)
-this.#$t=AbortSignal.any([i,this.#In.signal])
+this.#Jt=AbortSignal.any([i,this.#In.signal])
 this.#Bn=withWake(o)}async run(){const{stageLog:e}=this.options
 e.waiting(this.#Qn)
 try{for(;;){const e=await this.#bn()
 if(!("is"in e))await this.#vn(e)
 else return e.is==="failed"?await this.#kn(e):e}}finally{this.#In.abort()
-e.waiting(void 0)}}#bn(){return(0,l.r)({...this.options,live:this.#Bn,signal:this.#$t},e=>this.#Sn(e),(e,t)=>{const n=(0,r.h)(t,this.options.toRepo)
+e.waiting(void 0)}}#bn(){return(0,l.r)({...this.options,live:this.#Bn,signal:this.#Jt},e=>this.#Sn(e),(e,t)=>{const n=(0,r.h)(t,this.options.toRepo)
 this.#wn=(0,c.X1)(this.#wn,e,n)},e=>{this.#wn=(0,a.Ts)(this.#wn,e)})}#Sn(e){const t=this.#Rn(e)
 this.#wn=t.observations
 this.#Tn(t)
 this.options.onProgress?.(writeProgressesOf(t,this.#Cn))
 const{requeueAt:n,logsWanted:s,factsWanted:r,completeAt:o}=t
-if(o!==void 0&&!this.#Je)this.#On()
+if(o!==void 0&&!this.#$e)this.#On()
 const i=this.#Dn(t,e)
 return{logsWanted:s,factsWanted:r,...n!==void 0&&{requeueAt:n},...i&&{ended:i}}}#Dn(e,t){const n=outcomeOf(e,t)
 if(n&&n.is!=="done")return n
-if(this.#Je)return this.#Je.isDue(e)?this.#Je:void 0
+if(this.#$e)return this.#$e.isDue(e)?this.#$e:void 0
 return this.#mn==="good"?n:void 0}#Rn(e){return(0,i.S)(this.#En,{clusterState:this.options.live.clusterState(),timeouts:this.options.timeouts,observations:this.#wn,now:e})}#On(){if(this.#mn!=="pending")return
 this.#mn="begun"
-this.options.verify?.(this.#$t).then(()=>{this.#mn="good"
+this.options.verify?.(this.#Jt).then(()=>{this.#mn="good"
 this.#Bn.wake()},e=>{this.#In.abort(e)})}async#vn(e){const t=this.options.clock.now()
 const n=await e.begin()
 this.#En=[...this.#En,...n]
 this.#Cn={...this.#Cn,...timesOf(n,t)}
-this.#Je=void 0}async#kn(e){const t=await(0,o.m)(e.cause,this.options).catch(()=>e.cause)
+this.#$e=void 0}async#kn(e){const t=await(0,o.m)(e.cause,this.options).catch(()=>e.cause)
 return{...e,cause:t}}#Tn(e){const{stageLog:t}=this.options
 const{lines:n,logged:s}=progressLines(e,this.#yn,this.#Fn())
 n.forEach(e=>t.say(e))
 if(s.allThere&&!this.#yn.allThere)t.waiting(this.#Qn)
 this.#yn=s}#Qn=()=>{const e=this.options.clock.now()
 try{return statusRowsOf(this.#Rn(e),e,this.#Fn())}catch{return[]}}
-#Fn(){return this.#Je?void 0:this.options.timeouts.bake}}function timesOf(e,t){return Object.fromEntries(e.map(({workload:e})=>[(0,s.T)(e),t]))}function writeProgressesOf({progress:e,observations:t},n){return Object.fromEntries(Object.entries(e).map(([e,s])=>{const r=t.completeSince[e]
+#Fn(){return this.#$e?void 0:this.options.timeouts.bake}}function timesOf(e,t){return Object.fromEntries(e.map(({workload:e})=>[(0,s.T)(e),t]))}function writeProgressesOf({progress:e,observations:t},n){return Object.fromEntries(Object.entries(e).map(([e,s])=>{const r=t.completeSince[e]
 const o=n[e]??t.startedAt
 return[e,{...s,startedAt:o,...r!==void 0&&{completeAt:r}}]}))}function withWake(e){const t=new Set
 return{clusterState:()=>e.clusterState(),onChange:n=>{t.add(n)
@@ -14173,8 +14238,8 @@ const b=3e4
 function startMigration(e,t){return new MigrationRun(e,t)}class MigrationRun{context
 input
 #Hn=`rollout-${crypto.randomUUID()}`
-#Jn
 #$n
+#Jn
 #jn
 #Vn
 #Yn
@@ -14184,17 +14249,17 @@ input
 #_n=new AbortController
 constructor(e,t){this.context=e
 this.input=t
-this.#Jn=new Q.k7(this.#Hn,e=>this.#zn((0,Q.U_)(e,this.#Kn())))}async plan(e){this.#Jn.to(e)
+this.#$n=new Q.k7(this.#Hn,e=>this.#zn((0,Q.U_)(e,this.#Kn())))}async plan(e){this.#$n.to(e)
 const t=await this.#Zn(e)
-const n=await Promise.race([this.#Jn.plan,this.#Xn(t)])
-this.#Jn.hold()
-const s=this.#es?n:(0,r.V)(withLeftOut(n,this.input.checked.targets),this.#$n?.own??new Set)
+const n=await Promise.race([this.#$n.plan,this.#Xn(t)])
+this.#$n.hold()
+const s=this.#es?n:(0,r.V)(withLeftOut(n,this.input.checked.targets),this.#Jn?.own??new Set)
 this.#jn=s
 const{settings:o}=this.context
 if(!this.#es&&!this.input.isAgain)(0,Q.uH)(e,s,o.sql,o.contract)
-return s}async migrate(e){this.#Jn.to(e)
+return s}async migrate(e){this.#$n.to(e)
 const t=await(this.#Yn?.end)
-if(t?.verdict.is==="failed"){if(t.unread===void 0){this.#St=(0,o.VS)(this.#Jn.lines)!==void 0
+if(t?.verdict.is==="failed"){if(t.unread===void 0){this.#St=(0,o.VS)(this.#$n.lines)!==void 0
 throw new u.HR(this.#ts(t.verdict.cause))}(0,u.fJ)(this.#ns("migration-failed",t,t.unread))}if(t?.unread!==void 0){e.say(`its log could not be read completely (${t.unread}), but it succeeded`)
 this.#Wn=await this.#ss()}this.#St=t?.unread===void 0
 if(this.#rs())e.say("tables were locked as Django does, without looking who uses them: the command starts no Python that reads PYTHONPATH")
@@ -14202,21 +14267,21 @@ const n=this.whole()
 const s=n?this.#os().filter(e=>!n.includes(e)):[]
 if(s.length>0)e.say(`applied by another client since the plan: ${s.join(", ")}; another cluster or namespace may use this database, too`)
 const r=this.input.reverses?"reversed":"applied"
-e.say(`${(0,g.LS)(this.applied().length,"migration")} ${r}`)}#ts(e){const{migrated:t,gaveUp:n,tried:s}=this.#Jn
+e.say(`${(0,g.LS)(this.applied().length,"migration")} ${r}`)}#ts(e){const{migrated:t,gaveUp:n,tried:s}=this.#$n
 const r=this.#jn?.judged
 if(s.length>0&&r?.policy==="block")return(0,Q.Gt)(e,{...r,findings:s},t,(0,y.YT)(this.context))
-return withLeft((0,Q.Ob)(e,t,n),this.#is??[])}get#is(){const{verified:e}=this.#Jn
+return withLeft((0,Q.Ob)(e,t,n),this.#is??[])}get#is(){const{verified:e}=this.#$n
 return e===void 0||"why"in e?void 0:e}get#es(){const{reports:e,proves:t,reverses:n,again:s}=this.input
 return e??t??n??s}#rs(){const{judged:e,databases:t=[]}=this.#jn??{}
-return e!==void 0&&this.context.settings["lock-wait-migrate"]>0&&t.some(({vendor:e,pending:t})=>e==="postgresql"&&t.length>0)&&!this.#Jn.looks}applied(){return this.#Wn??this.#Jn.progress().applied}whole(){const e=this.#Jn.lines.some(e=>e.trim()==="Running migrations:")
-return this.#St&&e?this.#Jn.progress().applied:void 0}#os(){if(this.#es)return[]
-return(this.#jn?.databases??[]).flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}needs(){return this.#Jn.needs}tasks(){return this.#Jn.tasks}broken(){const e=this.#is
+return e!==void 0&&this.context.settings["lock-wait-migrate"]>0&&t.some(({vendor:e,pending:t})=>e==="postgresql"&&t.length>0)&&!this.#$n.looks}applied(){return this.#Wn??this.#$n.progress().applied}whole(){const e=this.#$n.lines.some(e=>e.trim()==="Running migrations:")
+return this.#St&&e?this.#$n.progress().applied:void 0}#os(){if(this.#es)return[]
+return(this.#jn?.databases??[]).flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}needs(){return this.#$n.needs}tasks(){return this.#$n.tasks}broken(){const e=this.#is
 const{judged:t}=this.#jn??{}
-return!t||!e||this.#as()?void 0:(0,i.RA)(t,e)}#as(){return(this.#jn?.judged?.findings??[]).some(({rule:e})=>e==="schemas"||e==="unjudged")}misfits(){return this.#Jn.reversed}surprises(e){const{tried:t}=this.#Jn
+return!t||!e||this.#as()?void 0:(0,i.RA)(t,e)}#as(){return(this.#jn?.judged?.findings??[]).some(({rule:e})=>e==="schemas"||e==="unjudged")}misfits(){return this.#$n.reversed}surprises(e){const{tried:t}=this.#$n
 const{judged:n}=this.#jn??{}
 if(!n)return[]
 const s=n.policy==="block"?[]:t.map(e=>(0,h.m3)(e,n.versions))
-return[...s,...this.#cs(e)]}#cs(e){const{verified:t}=this.#Jn
+return[...s,...this.#cs(e)]}#cs(e){const{verified:t}=this.#$n
 const{judged:n}=this.#jn??{}
 if(!n||t===void 0)return[]
 if("why"in t)return[`the schema was not compared with the plan after the migration: ${t.why}`]
@@ -14229,21 +14294,21 @@ const o=this.#is??[]
 const i=!this.#as()&&r.length>0&&r.every(({database:e})=>o.some(t=>t.database===e))
 return i?{is:"compared",databases:o,applied:e}:{is:"unknown"}}async close(){const{context:e,input:t}=this
 this.#_n.abort(new Error("the migration is closed"))
-this.#Jn.hold()
+this.#$n.hold()
 try{const{live:n}=t.checked
-const s=t.plansOnly!==true&&this.#$n?.isCounted!==true
+const s=t.plansOnly!==true&&this.#Jn?.isCounted!==true
 const r=s&&this.#Yn?.hasContainerEnded===true
 if(this.#Vn!==void 0&&!(r&&endsByItself(n,this.#Vn)))await removeJob(e,n,this.#Vn)}finally{await(this.#Yn?.close())}}async#Zn(e){const{context:t,input:n}=this
 const{live:s}=n.checked
 const r=await(0,B.qZ)(t,n,this.#Hn)
-this.#$n=r
+this.#Jn=r
 r.notes.forEach(t=>{e.say(t)})
 const o=await(0,B._S)(t,s,r.job,e=>{this.#Vn=e})
 e.say(`${(0,E.Gg)(o)}, created from ${r.from}`)
 const i=AbortSignal.any([t.signal,this.#_n.signal])
 const c={job:(0,a.Vb)(o),container:r.container}
-this.#Yn=new I.S(t.with({signal:i}),s,c,this.#Jn)
-return this.#Yn}async#Xn(e){const t=this.#Jn
+this.#Yn=new I.S(t.with({signal:i}),s,c,this.#$n)
+return this.#Yn}async#Xn(e){const t=this.#$n
 const n=await e.end
 if(n.verdict.is==="failed"){const{cause:e}=n.verdict
 await Promise.race([t.plan,Promise.resolve()])
@@ -14251,14 +14316,14 @@ if(t.progress().applied.length>0)return t.plan
 if(e.code!=="crash")throw new u.HR(e)
 if(n.unread===void 0)throw new u.HR((0,Q.hY)(this.#zn(e),this.#ls(),t.lines))}const s=await Promise.race([t.plan,Promise.resolve(void 0)])
 if(!s&&n.unread!==void 0)(0,u.fJ)(this.#ns("plan-failed",n,n.unread))
-return s??(0,u.fJ)({code:"plan-failed",sentence:`${this.#ls()} started, but exited before it listed its migrations`,hint:'check that "migrate-command" calls Django’s manage.py',logs:[{lines:t.lines.slice(-I.T)}]})}#zn(e){return(0,Q.el)(e,(0,Q.QD)(this.#Jn,this.#$n),this.#As())}async#ss(){if(this.input.reverses||!(0,s.$i)(this.#As()))return
-const{databases:e}=await this.#Jn.plan
+return s??(0,u.fJ)({code:"plan-failed",sentence:`${this.#ls()} started, but exited before it listed its migrations`,hint:'check that "migrate-command" calls Django’s manage.py',logs:[{lines:t.lines.slice(-I.T)}]})}#zn(e){return(0,Q.el)(e,(0,Q.QD)(this.#$n,this.#Jn),this.#As())}async#ss(){if(this.input.reverses||!(0,s.$i)(this.#As()))return
+const{databases:e}=await this.#$n.plan
 return e.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}#ls(){return this.#es?.name??"the new version"}#As(){return this.#es?.command??this.context.settings["migrate-command"]}#ns(e,{verdict:t},n){this.#qn=true
 const s=this.#Vn??""
-const r=this.#$n?.container??""
-return(0,Q.d)(e,{job:s,verdict:t,words:n},{migrated:this.#Jn.migrated,logs:this.context.cluster.commandLine(["logs",`job/${s}`,"-c",r])})}#Kn(){const{cluster:e,app:t}=this.context
+const r=this.#Jn?.container??""
+return(0,Q.d)(e,{job:s,verdict:t,words:n},{migrated:this.#$n.migrated,logs:this.context.cluster.commandLine(["logs",`job/${s}`,"-c",r])})}#Kn(){const{cluster:e,app:t}=this.context
 const{workload:n,container:s}=this.input.web
-const r=this.#$n?.script
+const r=this.#Jn?.script
 return{command:this.#As(),...r&&!r.isAll&&{starter:r.name},accept:e.commandLine((0,p.Mc)(t)),give:t=>e.commandLine(["set","env",(0,A.T)(n),"-c",s,t])}}}function withLeftOut({judged:e,...t},n){if(!e)return t
 const s=new Set(n.map(({id:e})=>(0,A.T)(e)))
 const r=e.versions.map(e=>{const t=e.names.filter(e=>!(0,f.y)(e)&&!s.has(e.split(" ")[0]??""))
@@ -18627,8 +18692,8 @@ const l=typeof t==="function"
 if(!l)return n
 return t(e,n,s)})
 const H=Number.MAX_SAFE_INTEGER.toString()
-const J=H.length
-const $=/"(?:[^"\\]|\\.)*"|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/g
+const $=H.length
+const J=/"(?:[^"\\]|\\.)*"|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/g
 const j=/^"-?\d+n+"$/
 const applyReviverIteratively=(e,t)=>{const n={"":e}
 const s=[{parent:n,key:"",visited:false}]
@@ -18648,11 +18713,11 @@ const a=o===void 0
 if(a)delete n[r]
 else n[r]=o
 s.pop()}}return n[""]}
-const serializeBigInts=e=>e.replace($,(e,t,n,s)=>{const r=e[0]==='"'
+const serializeBigInts=e=>e.replace(J,(e,t,n,s)=>{const r=e[0]==='"'
 const o=r&&j.test(e)
 if(o)return e.substring(0,e.length-1)+'n"'
 const i=n||s
-const a=t&&(t.length<J||t.length===J&&t<=H)
+const a=t&&(t.length<$||t.length===$&&t<=H)
 const c=r||i||a
 if(c)return e
 return'"'+e+'n"'})
