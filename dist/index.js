@@ -8358,8 +8358,9 @@ if(s<0)return
 const r=[]
 for(const e of n.slice(s)){const n=/^(Current thread|Thread) 0x[0-9a-f]+ .*\(most recent call first\):$/.exec(e)
 if(n)r.push({isMain:n[1]==="Current thread",own:[]})
-const[,s,o,i]=/^ {2}File "(.+)", line (\d+) in (.+)$/.exec(e)??[]
-if(s!==void 0&&i!==void 0&&t(s))r.at(-1)?.own.push({file:s,line:Number(o),name:i})}const o=r.filter(({own:e})=>e.length>0)
+const[,s="",o,i=""]=/^ {2}File "(.+)", line (\d+) in (.+)$/.exec(e)??[]
+const a=s===""?void 0:t(s)
+if(a!==void 0)r.at(-1)?.own.push({file:a,line:Number(o),name:i})}const o=r.filter(({own:e})=>e.length>0)
 return(o.find(({isMain:e})=>e)??o[0])?.own[0]}function afterTests(e){const t=e.map(je.pj).findLastIndex(e=>it.test(e)||Xe.test(e))
 return e.slice(t+1)}function testAnnotations(e,t,n=10){return e.failing.flatMap(({name:e,is:n,message:s,file:r,line:o=1})=>{const i=r===void 0?void 0:t(r)
 const a=n==="failure"?`Test failed: ${e}`:`Test could not run: ${e}`
@@ -8408,13 +8409,11 @@ if(w!==0)return(0,r.fJ)(testCause(e,w,m,I))
 if(I?.run===0){(0,E.FF)(e,'no tests ran; check that "test-command" finds them')
 return}a.say(passed(I,s.clock.now()-A))}function passed(e,t){if(e===void 0)return`tests passed in ${(0,l.p0)(t)}`
 const n=e.skipped===0?"":`, ${e.skipped} of them skipped`
-return`${e.run} ${e.run===1?"test":"tests"} passed in ${(0,l.p0)(t)}${n}`}function notInTime(e,t){const n=(0,E.YT)(e)
-const s=placeOfHang(t,e=>n(e)!==void 0)
-const r=s&&n(s.file)
-const o=t.findLast(e=>(0,l.pj)(e).trim()!=="")
-const i=s&&r!==void 0?`they were in ${r}:${s.line} (${s.name})`:o===void 0?"there was no output":`the last line was "${oneLine(o)}"`
-const a=`tests: not finished after ${(0,l.p0)(e.settings["test-timeout"])}; ${i}`
-return{code:"tests-failed",sentence:a,hint:'Raise "test-timeout", or look for a test that hangs',logs:[{lines:t.slice(-At)}],...s&&r!==void 0&&{annotations:[{file:r,line:s.line,title:"The tests hang",message:a}]}}}function testCause(e,t,n,s){const{settings:r}=e
+return`${e.run} ${e.run===1?"test":"tests"} passed in ${(0,l.p0)(t)}${n}`}function notInTime(e,t){const n=placeOfHang(t,(0,E.YT)(e))
+const s=n?`they were in ${n.file}:${n.line} (${n.name})`:lastWords(t)
+const r=`tests: not finished after ${(0,l.p0)(e.settings["test-timeout"])}; ${s}`
+return{code:"tests-failed",sentence:r,hint:'Raise "test-timeout", or look for a test that hangs',logs:[{lines:t.slice(-At)}],...n&&{annotations:[{file:n.file,line:n.line,title:"The tests hang",message:r}]}}}function lastWords(e){const t=e.findLast(e=>(0,l.pj)(e).trim()!=="")
+return t===void 0?"there was no output":`the last line was "${oneLine(t)}"`}function testCause(e,t,n,s){const{settings:r}=e
 const i=r["test-command"]
 const a=(0,E.YT)(e)
 const c=[{lines:n.slice(-At)}]

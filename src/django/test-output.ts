@@ -39,7 +39,7 @@ export function readTests(lines: readonly string[]): TestReport | undefined {
   return readUnittest(clean) ?? readPytest(clean)
 }
 
-/** Where a thread of Python was: as its fault handler writes it. */
+/** Where a thread of Python was, in a file of the repository. */
 export interface Place {
   readonly file: string
   readonly line: number
@@ -47,12 +47,12 @@ export interface Place {
 }
 
 /**
- * Returns where tests were that have been ended by SIGABRT: the innermost place in a file of the project, of the main
- * thread if it has one. `undefined` where no Python has said it.
+ * Returns where tests were that have been ended by SIGABRT: the innermost place in a file of the repository, of the main
+ * thread if it has one. `undefined` where Python's fault handler has not written it. `toRepo`: as for `testAnnotations`.
  */
 export function placeOfHang(
   lines: readonly string[],
-  isOwn: (file: string) => boolean,
+  toRepo: (file: string) => string | undefined,
 ): Place | undefined {
   const said = lines.map(plain)
   const begin = said.findLastIndex((line) => line === 'Fatal Python error: Aborted')
@@ -61,9 +61,9 @@ export function placeOfHang(
   for (const line of said.slice(begin)) {
     const thread = /^(Current thread|Thread) 0x[0-9a-f]+ .*\(most recent call first\):$/.exec(line)
     if (thread) stacks.push({ isMain: thread[1] === 'Current thread', own: [] })
-    const [, file, at, name] = /^ {2}File "(.+)", line (\d+) in (.+)$/.exec(line) ?? []
-    if (file !== undefined && name !== undefined && isOwn(file))
-      stacks.at(-1)?.own.push({ file, line: Number(at), name })
+    const [, written = '', at, name = ''] = /^ {2}File "(.+)", line (\d+) in (.+)$/.exec(line) ?? []
+    const file = written === '' ? undefined : toRepo(written)
+    if (file !== undefined) stacks.at(-1)?.own.push({ file, line: Number(at), name })
   }
   const known = stacks.filter(({ own }) => own.length > 0)
   return (known.find(({ isMain }) => isMain) ?? known[0])?.own[0]

@@ -99,27 +99,27 @@ function passed(report: TestReport | undefined, ms: number): string {
 }
 
 function notInTime(context: StageContext, lines: readonly string[]): Cause {
-  const inRepo = toRepo(context)
-  const place = placeOfHang(lines, (file) => inRepo(file) !== undefined)
-  const file = place && inRepo(place.file)
-  const last = lines.findLast((line) => plain(line).trim() !== '')
-  const after =
-    place && file !== undefined
-      ? `they were in ${file}:${place.line} (${place.name})`
-      : last === undefined
-        ? 'there was no output'
-        : `the last line was "${oneLine(last)}"`
+  const place = placeOfHang(lines, toRepo(context))
+  const after = place
+    ? `they were in ${place.file}:${place.line} (${place.name})`
+    : lastWords(lines)
   const sentence = `tests: not finished after ${duration(context.settings['test-timeout'])}; ${after}`
   return {
     code: 'tests-failed',
     sentence,
     hint: 'Raise "test-timeout", or look for a test that hangs',
     logs: [{ lines: lines.slice(-shownLines) }],
-    ...(place &&
-      file !== undefined && {
-        annotations: [{ file, line: place.line, title: 'The tests hang', message: sentence }],
-      }),
+    ...(place && {
+      annotations: [
+        { file: place.file, line: place.line, title: 'The tests hang', message: sentence },
+      ],
+    }),
   }
+}
+
+function lastWords(lines: readonly string[]): string {
+  const last = lines.findLast((line) => plain(line).trim() !== '')
+  return last === undefined ? 'there was no output' : `the last line was "${oneLine(last)}"`
 }
 
 /** Returns why a test run with this exit code failed. */
