@@ -1,5 +1,10 @@
 import { describe, expect, test } from '@jest/globals'
-import { inRepository, readTests, testAnnotations } from '../../src/django/test-output.js'
+import {
+  inRepository,
+  placeOfHang,
+  readTests,
+  testAnnotations,
+} from '../../src/django/test-output.js'
 
 // Outputs of real runs (Django 6.1, pytest 9.2 with pytest-django 4.14, Python 3.12), shortened.
 
@@ -459,4 +464,71 @@ test('failing tests are named with files of the repository', () => {
     ['orders.tests.TotalTests.test_missing_price', undefined, undefined],
     ['orders.tests.OrderTests.test_page', 'examples/shop/orders/tests.py', 39],
   ])
+})
+
+describe('the place of tests that hang', () => {
+  const thread = (head: 'Current thread' | 'Thread', ...frames: readonly string[]) => [
+    `${head} 0x00007f02 (most recent call first):`,
+    ...frames.map((frame) => `  File "${frame}`),
+    '',
+  ]
+  const process = (...threads: readonly string[][]) => [
+    'Fatal Python error: Aborted',
+    '',
+    ...threads.flat(),
+  ]
+  const main = '/app/manage.py", line 9 in main'
+  const inTest = '/app/orders/tests.py", line 41 in test_login'
+  const library = '/usr/local/lib/python3.13/threading.py", line 359 in wait'
+  const installed =
+    '/usr/local/lib/python3.13/site-packages/django/db/backends/utils.py", line 9 in execute'
+  const waits = process(thread('Current thread', library, main))
+  const tests = { file: 'orders/tests.py', line: 41, name: 'test_login' }
+  const files: Readonly<Record<string, string>> = {
+    '/app/manage.py': 'manage.py',
+    '/app/orders/tests.py': 'orders/tests.py',
+    '/app/orders/jobs.py': 'orders/jobs.py',
+    // Another file with the name of an installed one.
+    '/usr/local/lib/python3.13/site-packages/django/db/backends/utils.py': 'utils.py',
+  }
+
+  test.each([
+    [
+      'the innermost one of the repository',
+      process(thread('Current thread', library, inTest, main)),
+      tests,
+    ],
+    [
+      'none of what is installed',
+      process(thread('Current thread', installed, inTest, main)),
+      tests,
+    ],
+    [
+      'the main thread’s',
+      process(
+        thread('Thread', '/app/orders/jobs.py", line 3 in work'),
+        thread('Current thread', inTest, main),
+      ),
+      tests,
+    ],
+    [
+      'another thread’s where the main one waits in manage.py',
+      process(thread('Thread', inTest), thread('Current thread', library, main)),
+      tests,
+    ],
+    [
+      'that of a worker, which is ended first',
+      [...process(thread('Current thread', inTest, main)), ...waits],
+      tests,
+    ],
+    [
+      'that of a worker, which is ended last',
+      [...waits, ...process(thread('Current thread', inTest, main))],
+      tests,
+    ],
+    ['manage.py where nothing else is known', waits, { file: 'manage.py', line: 9, name: 'main' }],
+    ['unknown without a stack', ['test_login ...'], undefined],
+  ])('is %s', (_, lines, place) => {
+    expect(placeOfHang(lines, (file) => files[file])).toEqual(place)
+  })
 })

@@ -13,6 +13,10 @@ const containerd = '[["driver-type","io.containerd.snapshotter.v1"]]'
 const gha = 'type=gha,scope=ghcr.io/acme/shop'
 const ref = 'type=registry,ref=ghcr.io/acme/shop:buildcache'
 const all = 'mode=max,ignore-error=true'
+const inGitHub = `--cache-from ${gha} --cache-to ${gha},${all}`
+const inRegistry = `--cache-from ${ref} --cache-to ${ref},${all}`
+/** In place of an engine's answer: it does not answer. */
+const away = 'away'
 
 async function argumentsOf(
   policy: CachePolicy,
@@ -23,7 +27,7 @@ async function argumentsOf(
   const { platform } = scripted(
     [
       { when: /^docker buildx inspect$/, stdout: builder, always: true },
-      { when: /^docker info /, stdout: engine, always: true },
+      { when: /^docker info /, stdout: engine, code: engine === away ? 1 : 0, always: true },
     ],
     { env },
   )
@@ -32,33 +36,23 @@ async function argumentsOf(
 
 describe('the cache of a build', () => {
   test.each<[string, CachePolicy, object, string, string, string]>([
-    [
-      'on GitHub, with a builder that can',
-      'auto',
-      github,
-      container,
-      old,
-      `--cache-from ${gha} --cache-to ${gha},${all}`,
-    ],
+    ['on GitHub, with a builder that can', 'auto', github, container, old, inGitHub],
     ['on GitHub, with the engine of the runner', 'auto', github, own, old, ''],
-    [
-      'on GitHub, with the image store of containerd',
-      'auto',
-      github,
-      own,
-      containerd,
-      `--cache-from ${gha} --cache-to ${gha},${all}`,
-    ],
+    ['on GitHub, with the image store of containerd', 'auto', github, own, containerd, inGitHub],
     ['on GitHub, without buildx', 'auto', github, '', old, ''],
-    ['elsewhere', 'auto', {}, container, old, ''],
+    ['on GitHub, with a builder that is not known', 'auto', github, 'Driver: podman\n', old, ''],
+    ['in GitHub, with such a builder', 'gha', github, 'Driver: podman\n', old, inGitHub],
+    ['in the registry, without buildx: the build says so', 'registry', {}, '', old, inRegistry],
     [
-      'in the registry',
+      'in the registry, without an engine: the build says so',
       'registry',
       {},
-      container,
-      old,
-      `--cache-from ${ref} --cache-to ${ref},${all}`,
+      own,
+      away,
+      inRegistry,
     ],
+    ['elsewhere', 'auto', {}, container, old, ''],
+    ['in the registry', 'registry', {}, container, old, inRegistry],
     ['in the image', 'inline', {}, own, old, `--cache-from ${ref} --cache-to type=inline`],
     ['not taken', 'none', github, container, old, '--no-cache'],
   ])('is right %s', async (_, policy, env, builder, engine, expected) => {

@@ -15,7 +15,7 @@ interface Told {
   readonly engine?: string
 }
 
-function hash({
+function inputs({
   given = {},
   files = { Dockerfile: 'FROM python' },
   env = {},
@@ -31,6 +31,8 @@ function hash({
   const { platform } = scripted([git, version], { files, env })
   return inputsOf(platform, contextOf(platform, given).settings, never)
 }
+
+const hash = async (told: Told) => (await inputs(told)).own
 
 describe('the description of a build', () => {
   test.each<[string, Told, Told]>([
@@ -58,10 +60,26 @@ describe('the description of a build', () => {
     expect(told).toBe(await hash({ env, engine: 'linux/arm64' }))
   })
 
+  test('names what others have built for linux/amd64, on any machine', async () => {
+    const { own } = await inputs({})
+    expect(await inputs({ engine: 'linux/arm64' })).toMatchObject({ usual: own })
+    expect(await inputs({ engine: 'linux/amd64' })).toEqual({ own, usual: own })
+  })
+
   test('is the same for the same options in any order, and holds no value', async () => {
     const told = await hash({ given: { 'build-args': 'A=secret\nB=2' } })
     expect(told).toBe(await hash({ given: { 'build-args': 'B=2\nA=secret' } }))
     expect(told).toMatch(/^[0-9a-f]{64}$/)
+  })
+
+  test('does not wait for an engine that hangs', async () => {
+    const { platform, slept } = scripted([
+      { when: /--show-prefix$/, code: 128, always: true },
+      { when: /^docker version /, hangs: true },
+    ])
+    const { own, usual } = await inputsOf(platform, contextOf(platform, {}).settings, never)
+    expect(own).toBe(usual)
+    expect(slept).toEqual([10_000])
   })
 
   test('needs no repository', async () => {
@@ -73,8 +91,8 @@ describe('the description of a build', () => {
     )
     const at = (context: string) =>
       inputsOf(platform, contextOf(platform, { context }).settings, never)
-    expect(await at('a')).toBe(await at('./a/'))
-    expect(await at('a')).not.toBe(await at('b'))
+    expect(await at('a')).toEqual(await at('./a/'))
+    expect(await at('a')).not.toEqual(await at('b'))
   })
 })
 

@@ -48,6 +48,8 @@ describe('a failed build', () => {
       '0.26-parse',
       '"USEER 10001" (backend/Dockerfile:15) failed: unknown instruction: USEER (did you mean USER?)',
     ],
+    // A cache that is not there yet is no failure: BuildKit builds on.
+    ['0.8-cache', '"RUN false" (backend/Dockerfile) failed: exit code: 1'],
     ['0.8-parse', 'backend/Dockerfile:15: unknown instruction: USEER'],
     [
       '0.26-base',

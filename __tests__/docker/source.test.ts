@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { execFileSync } from 'node:child_process'
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import {
   commitNote,
   findOrigin,
@@ -107,6 +107,8 @@ describe('the tag of a checkout', () => {
 
     expect(await found(all)).toEqual({ sha, tag: sha })
     expect((await found(told)).tag).toContain('-dirty-')
+    const copied = ['release.json', 'out'].map((file) => relative('', join(top, file)))
+    expect(await found({ 'test-files': copied })).toEqual({ sha, tag: sha })
     write('README.md', 'changed\n')
     const { tag } = await found(all)
     expect(tag).toContain('-dirty-')

@@ -54,7 +54,7 @@ const { platform: bare } = scripted(
   { files: {} },
 )
 const ofBare = contextOf(bare)
-const ofThisBuild = await inputsOf(bare, ofBare.settings, ofBare.signal)
+const { own: ofThisBuild } = await inputsOf(bare, ofBare.settings, ofBare.signal)
 
 const gone: Line = { when: /^git --version$/, code: 127 }
 const noHead: Line = { when: /rev-parse --verify/, code: 127 }

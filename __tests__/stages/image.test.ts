@@ -94,7 +94,7 @@ test.each<[string, RawInputs, object, string]>([
 
 describe('two builds of one commit', () => {
   const own = `${head}-${'c'.repeat(12)}`
-  const several = `${repository}:${head} is one of several builds of this commit (other build-args, target, Dockerfile or context, or an unknown build)`
+  const several = `${repository}:${head} is one of several builds of this commit (other build-args, labels, target, Dockerfile, context or platform, or an unknown build)`
   const refused = `${several}: this machine has also built ${own}`
   const marked = `${several}: the registry has another one as ${head}-…`
   test.each<['deploy' | 'test', RawInputs, readonly string[], boolean, string]>([

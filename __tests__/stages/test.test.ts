@@ -135,14 +135,26 @@ describe('the tests', () => {
       { when: /^docker run --init /, stderr: passed },
       { when: /^docker image inspect --format \{\{\.Config\.WorkingDir\}\}/, stdout: '/app\n' },
       { when: /^docker cp \S+:\/app\/reports\/junit\.xml reports\/$/ },
-      { when: /^docker cp \S+:\/tmp\/coverage \.\/$/, code: 1, stderr: 'no such file' },
+      {
+        when: /^docker cp \S+:\/tmp\/coverage \.\/$/,
+        code: 1,
+        stderr: 'Error: No such container:path: 1f:/tmp/coverage',
+      },
+      {
+        when: /^docker cp \S+:\/app\/out \.\/$/,
+        code: 1,
+        stderr: 'cannot overwrite non-directory "./out" with directory',
+      },
       ...tidy,
     ])
     const warnings: string[] = []
-    const given = { 'test-files': 'reports/junit.xml\n/tmp/coverage/' }
+    const given = { 'test-files': 'reports/junit.xml\n/tmp/coverage/\nout' }
     const context = contextOf(platform, given).with({ warn: (sentence) => warnings.push(sentence) })
     await test(context, notebook(), built)
-    expect(warnings).toEqual(['test-files: the tests have not written /tmp/coverage'])
+    expect(warnings).toEqual([
+      'test-files: the tests have not written /tmp/coverage',
+      'test-files: out was not copied: cannot overwrite non-directory "./out" with directory',
+    ])
     expect(ran.find((command) => command.startsWith('docker run'))).not.toContain('--rm')
   })
 
@@ -192,6 +204,13 @@ describe('the cause of failed tests', () => {
       2,
       `Traceback (most recent call last):\n  File "/app/orders/tests.py", line 2, in total\n    fail()\nValueError: expected\n\nRan 12 tests in 0.1s\n\nOK\nName  Cover\nTOTAL 71%\nCoverage failure: total of 71 is less than fail-under=90`,
       '"python manage.py test" exited with code 2: Coverage failure: total of 71 is less than fail-under=90',
+      {},
+    ],
+    [
+      'a check after tests that have logged an error in one line, and passed',
+      1,
+      'ERROR shop.views payment failed for order 7\n.\nRan 3 tests in 0.1s\n\nOK\n./shop/views.py:1:1: F401 unused',
+      '"python manage.py test" exited with code 1: ./shop/views.py:1:1: F401 unused',
       {},
     ],
     [

@@ -1,6 +1,6 @@
 import type { Annotation } from '../failure/failure.js'
 import { readPytest, total } from './pytest.js'
-import { lastTraceback, ownFrame, plain, sentence } from './traceback.js'
+import { isManage, isOwn, lastTraceback, ownFrame, plain, sentence } from './traceback.js'
 
 /** The result of a run of tests. */
 export interface TestReport {
@@ -46,27 +46,36 @@ export interface Place {
   readonly name: string
 }
 
+/** The first line of what Python's fault handler writes at SIGABRT. */
+const aborted = 'Fatal Python error: Aborted'
+
 /**
- * Returns where tests were that have been ended by SIGABRT: the innermost place in a file of the repository, of the main
- * thread if it has one. `undefined` where Python's fault handler has not written it. `toRepo`: as for `testAnnotations`.
+ * Returns where tests were that have been ended by SIGABRT: the innermost place in a file of the repository, of a main
+ * thread if one has it. `manage.py` counts last: of several processes it is where the one waits that has started the
+ * others. `undefined` where Python's fault handler has not written it. `toRepo`: as for `testAnnotations`.
  */
 export function placeOfHang(
   lines: readonly string[],
   toRepo: (file: string) => string | undefined,
 ): Place | undefined {
-  const said = lines.map(plain)
-  const begin = said.findLastIndex((line) => line === 'Fatal Python error: Aborted')
-  if (begin < 0) return undefined
   const stacks: { isMain: boolean; own: Place[] }[] = []
-  for (const line of said.slice(begin)) {
+  for (const line of lines.slice(beforeAbort(lines).length).map(plain)) {
     const thread = /^(Current thread|Thread) 0x[0-9a-f]+ .*\(most recent call first\):$/.exec(line)
     if (thread) stacks.push({ isMain: thread[1] === 'Current thread', own: [] })
     const [, written = '', at, name = ''] = /^ {2}File "(.+)", line (\d+) in (.+)$/.exec(line) ?? []
-    const file = written === '' ? undefined : toRepo(written)
+    const file = isOwn(written) ? toRepo(written) : undefined
     if (file !== undefined) stacks.at(-1)?.own.push({ file, line: Number(at), name })
   }
-  const known = stacks.filter(({ own }) => own.length > 0)
-  return (known.find(({ isMain }) => isMain) ?? known[0])?.own[0]
+  const inTests = (own: readonly Place[]) => own.find(({ file }) => !isManage(file))
+  const main = stacks.filter(({ isMain }) => isMain)
+  const [place] = [...main, ...stacks].flatMap(({ own }) => inTests(own) ?? [])
+  return place ?? stacks.find(({ own }) => own.length > 0)?.own[0]
+}
+
+/** What tests wrote before they were ended by SIGABRT. */
+export function beforeAbort(lines: readonly string[]): readonly string[] {
+  const begin = lines.findIndex((line) => plain(line) === aborted)
+  return begin < 0 ? lines : lines.slice(0, begin)
 }
 
 /** What came after the runner's last line: a command that checks something else. All, where no runner has ended. */

@@ -71,8 +71,7 @@ export function lastError(lines: readonly string[]): Traceback | undefined {
 export function ownFrame(traceback: Traceback): Frame | undefined {
   const { frames } = traceback
   return frames.findLast(
-    (each, index) =>
-      isOwn(each.file) && (!/(^|\/)manage\.py$/.test(each.file) || index === frames.length - 1),
+    (each, index) => isOwn(each.file) && (!isManage(each.file) || index === frames.length - 1),
   )
 }
 
@@ -144,6 +143,11 @@ function isOfAllCommands(frame: Frame): boolean {
 /** Whether it is a file of Python's own library, or none: the import system, the inspector's loader. */
 function isOfPython(file: string): boolean {
   return file.startsWith('<') || (library.test(file) && !installed.test(file))
+}
+
+/** Whether it is the top of all that its commands do. */
+export function isManage(file: string): boolean {
+  return /(^|\/)manage\.py$/.test(file)
 }
 
 /** Whether a path inside an image may be the user's own code. */

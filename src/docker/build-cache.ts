@@ -9,88 +9,78 @@ export type CachePolicy = 'auto' | 'gha' | 'registry' | 'inline' | 'none'
 /** The tag of an image, or of a cache, from which builds with `inline` and `registry` begin. */
 export const cacheTag = 'buildcache'
 
-/** What a builder can do, and where it runs. */
-export interface Builder {
-  /** Whether it can write a cache to another place. The engine's own builder cannot, but with the image store of containerd. */
-  readonly canExport: boolean
-  /** Whether GitHub's cache can be reached from this process. */
-  readonly hasGitHub: boolean
-}
+/** What a builder does with a cache in another place. That of a builder which is not known is for the build to say. */
+type Builder = 'writes it' | 'cannot write it' | 'unknown'
 
-/** Returns arguments of `docker buildx build`; `undefined` where the builder cannot do what the policy wants. */
-export function cacheArguments(
-  policy: CachePolicy,
-  { canExport, hasGitHub }: Builder,
-  repository: string,
-): readonly string[] | undefined {
-  const reference = `ref=${repository}:${cacheTag}`
-  // A cache that cannot be written costs the next build time, and this one nothing.
-  const all = 'mode=max,ignore-error=true'
-  // https://docs.docker.com/build/cache/backends/gha/: images of one repository would overwrite each other's.
-  const ofGitHub = `type=gha,scope=${repository}`
-  switch (policy) {
-    case 'none':
-      return ['--no-cache']
-    case 'inline':
-      return ['--cache-from', `type=registry,${reference}`, '--cache-to', 'type=inline']
-    case 'registry':
-      if (!canExport) return undefined
-      return [
-        '--cache-from',
-        `type=registry,${reference}`,
-        '--cache-to',
-        `type=registry,${reference},${all}`,
-      ]
-    case 'gha':
-      if (!canExport || !hasGitHub) return undefined
-      return ['--cache-from', ofGitHub, '--cache-to', `${ofGitHub},${all}`]
-    case 'auto':
-      return canExport && hasGitHub
-        ? cacheArguments('gha', { canExport, hasGitHub }, repository)
-        : []
-  }
-}
+/** https://docs.docker.com/build/builders/drivers/ */
+const writers = new Set(['docker-container', 'kubernetes', 'remote', 'cloud'])
 
-/** Throws a `Failure` (`usage`) where the builder cannot do what the policy wants. */
+/** Returns arguments of `docker buildx build`. Throws a `Failure` (`usage`) where the policy cannot be followed. */
 export async function cacheOf(
   platform: Platform,
   policy: CachePolicy,
   repository: string,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
-  const { env } = platform
-  const hasGitHub = ['ACTIONS_RUNTIME_TOKEN', 'ACTIONS_RESULTS_URL'].every(
-    (name) => (env[name] ?? '') !== '',
-  )
-  const depends = policy === 'gha' || policy === 'registry' || (policy === 'auto' && hasGitHub)
-  const builder = { hasGitHub, canExport: depends && (await canExport(platform, signal)) }
-  return (
-    cacheArguments(policy, builder, repository) ??
-    fail(
-      builder.canExport
-        ? {
-            code: 'usage',
-            sentence:
-              'cache: "gha" is GitHub\'s cache, which is reached from a step of a workflow alone',
-            hint: 'Set "cache" to registry or inline; the action needs no other setting for gha',
-          }
-        : {
-            code: 'usage',
-            sentence: `cache: "${policy}" needs another builder than the engine's own, which writes no cache`,
-            hint: 'Run docker/setup-buildx-action before this step, or docker buildx create --use; or set "cache: inline"',
-          },
-    )
-  )
+  const reference = `ref=${repository}:${cacheTag}`
+  // A cache that cannot be written costs the next build time, and this one nothing.
+  const all = 'mode=max,ignore-error=true'
+  // https://docs.docker.com/build/cache/backends/gha/: images of one repository would overwrite each other's.
+  const ofGitHub = `type=gha,scope=${repository}`
+  const inGitHub = ['--cache-from', ofGitHub, '--cache-to', `${ofGitHub},${all}`]
+  const inRegistry = `type=registry,${reference}`
+  switch (policy) {
+    case 'none':
+      return ['--no-cache']
+    case 'inline':
+      return ['--cache-from', inRegistry, '--cache-to', 'type=inline']
+    case 'registry':
+      await refuseOwnBuilder(platform, policy, signal)
+      return ['--cache-from', inRegistry, '--cache-to', `${inRegistry},${all}`]
+    case 'gha':
+      if (!reachesGitHub(platform)) {
+        return fail({
+          code: 'usage',
+          sentence:
+            'cache: "gha" is GitHub\'s cache, which only the action (uses:) reaches, and no command of a step (run:)',
+          hint: 'Set "cache" to registry or inline; the action needs no other setting for gha',
+        })
+      }
+      await refuseOwnBuilder(platform, policy, signal)
+      return inGitHub
+    case 'auto':
+      return reachesGitHub(platform) && (await builderOf(platform, signal)) === 'writes it'
+        ? inGitHub
+        : []
+  }
 }
 
-/** The build reports an engine that does not answer. */
-async function canExport(platform: Platform, signal: AbortSignal): Promise<boolean> {
+/** GitHub gives these to actions alone. */
+function reachesGitHub({ env }: Platform): boolean {
+  return ['ACTIONS_RUNTIME_TOKEN', 'ACTIONS_RESULTS_URL'].every((name) => (env[name] ?? '') !== '')
+}
+
+async function refuseOwnBuilder(
+  platform: Platform,
+  policy: CachePolicy,
+  signal: AbortSignal,
+): Promise<void> {
+  if ((await builderOf(platform, signal)) !== 'cannot write it') return
+  fail({
+    code: 'usage',
+    sentence: `cache: "${policy}" needs another builder than the engine's own, which writes no cache`,
+    hint: 'Run docker/setup-buildx-action before this step, or docker buildx create --use; or set "cache: inline"',
+  })
+}
+
+async function builderOf(platform: Platform, signal: AbortSignal): Promise<Builder> {
   const [builder, engine] = await Promise.all([
     docker(platform, ['buildx', 'inspect'], { signal }),
     docker(platform, ['info', '--format', '{{json .DriverStatus}}'], { signal }),
   ])
   const [, driver = ''] = /^Driver: +(\S+)/m.exec(builder.stdout) ?? []
-  return (
-    driver !== '' && (driver !== 'docker' || engine.stdout.includes('io.containerd.snapshotter'))
-  )
+  if (writers.has(driver)) return 'writes it'
+  // The build reports an engine that does not answer.
+  if (driver !== 'docker' || engine.code !== 0) return 'unknown'
+  return engine.stdout.includes('io.containerd.snapshotter') ? 'writes it' : 'cannot write it'
 }

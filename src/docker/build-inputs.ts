@@ -3,22 +3,33 @@ import { createHash } from 'node:crypto'
 import { basename, dirname, join } from 'node:path'
 import type { Settings } from '../options/table.js'
 import type { Platform } from '../platform/platform.js'
+import { TimeOver, withTimeout } from '../platform/time.js'
 import { docker } from './client.js'
 import { gitIn } from './source.js'
 
 /** The label that holds `inputsOf`: a hash alone, since the values of build arguments may be secret. */
 export const inputsLabel = 'io.github.django-rollout.inputs'
 
+/** Two hashes of all inputs of a build. */
+export interface BuildInputs {
+  /** As this machine builds it. */
+  readonly own: string
+  /**
+   * For linux/amd64, which most clusters run: what others have built for it is not built again by an engine of arm64.
+   * The image of an engine of arm64 is none for others.
+   */
+  readonly usual: string
+}
+
 /**
- * A hash of all inputs of the build: Dockerfile, target, build arguments, labels, platform, and the
- * folder of the repository that is its context. The Dockerfile counts with its content too, since it may be made
- * by an earlier step, and be in no commit.
+ * Dockerfile, target, build arguments, labels, platform, and the folder of the repository that is the context are the
+ * inputs. The Dockerfile counts with its content too, since it may be made by an earlier step, and be in no commit.
  */
 export async function inputsOf(
   platform: Platform,
   settings: Pick<Settings, 'context' | 'file' | 'target' | 'build-args' | 'image-labels'>,
   signal: AbortSignal,
-): Promise<string> {
+): Promise<BuildInputs> {
   const { context, target, 'build-args': args } = settings
   const labels = sorted(settings['image-labels'])
   const file = settings.file ?? join(context, 'Dockerfile')
@@ -28,18 +39,26 @@ export async function inputsOf(
     platform.files.read(file),
     platformOf(platform, signal),
   ])
-  const inputs = {
-    context: contextPlace,
-    file: `${filePlace}${basename(file)}`,
-    content: content ?? '',
-    target: target ?? '',
-    args: sorted(args),
-    platform: builtFor,
-    // Without any, the hash is as it was before there was this option.
-    ...(labels.length > 0 && { labels }),
-  }
+  const hashFor = (platform: string) =>
+    hashOf({
+      context: contextPlace,
+      file: `${filePlace}${basename(file)}`,
+      content: content ?? '',
+      target: target ?? '',
+      args: sorted(args),
+      platform,
+      // Without any, the hash is as it was before there was this option.
+      ...(labels.length > 0 && { labels }),
+    })
+  return { own: hashFor(builtFor), usual: hashFor('') }
+}
+
+function hashOf(inputs: unknown): string {
   return createHash('sha256').update(JSON.stringify(inputs)).digest('hex')
 }
+
+/** How long the engine may take to say what it is, in ms: one that hangs builds nothing. */
+const engineTimeoutMs = 10_000
 
 /** What buildx builds for: `linux/arm64`; empty for linux/amd64, which most registries and clusters mean. */
 async function platformOf(platform: Platform, signal: AbortSignal): Promise<string> {
@@ -47,10 +66,17 @@ async function platformOf(platform: Platform, signal: AbortSignal): Promise<stri
   const given = platform.env['DOCKER_DEFAULT_PLATFORM'] ?? ''
   if (given !== '') return given === usual ? '' : given
   const format = '{{.Server.Os}}/{{.Server.Arch}}'
-  const { code, stdout } = await docker(platform, ['version', '--format', format], { signal })
-  const own = stdout.trim()
-  // An engine that does not answer builds nothing.
-  return code !== 0 || own === usual ? '' : own
+  try {
+    const { code, stdout } = await withTimeout(platform.clock, engineTimeoutMs, signal, (late) =>
+      docker(platform, ['version', '--format', format], { signal: late }),
+    )
+    const own = stdout.trim()
+    // An engine that does not answer builds nothing.
+    return code !== 0 || own === usual ? '' : own
+  } catch (error) {
+    if (!(error instanceof TimeOver)) throw error
+    return ''
+  }
 }
 
 function sorted(given: Readonly<Record<string, string>>): readonly (readonly string[])[] {

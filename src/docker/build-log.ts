@@ -68,7 +68,9 @@ export class BuildLog {
     const instruction = this.#instruction(step?.name)
     const error = this.#failed?.message ?? this.#error ?? ''
     const output = step?.output ?? []
-    const ended = /(?:did not complete successfully|^executor failed running .*): (.+)$/.exec(error)
+    const ended = /(?:did not complete successfully|^executor failed running \[.*\]): (.+)$/.exec(
+      error,
+    )
     const message = ended ? errorLine(output) || (ended[1] ?? '') : reworded(error)
     const line = this.#line ?? numberIn(/parse error(?: on)? line (\d+):/.exec(error))
     return {
@@ -105,6 +107,8 @@ export class BuildLog {
       return !perPackage.test(output)
     }
     if (text.startsWith('ERROR: ')) {
+      // BuildKit builds on without it.
+      if (known.name.startsWith('importing cache ')) return false
       this.#failed ??= { step: known, message: text.slice('ERROR: '.length) }
       return true
     }

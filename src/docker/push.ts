@@ -68,7 +68,9 @@ export async function pushImage(
     })
   // The id of an image is its configuration's digest, or its own in the image store of containerd.
   const config = await configDigestOf(platform, image, signal)
-  if (config !== undefined && ![config, image.digest].includes(id))
+  // podman writes it without the name of the hash.
+  const ids = [config, image.digest].flatMap((one) => one?.replace(/^sha256:/, '') ?? [])
+  if (config !== undefined && !ids.includes(id.replace(/^sha256:/, '')))
     return fail({
       code: 'push-failed',
       sentence: `push: ${name} is another image than the one that was built and tested: something moved this tag in the engine at the same time`,

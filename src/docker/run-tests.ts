@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { dirname, isAbsolute, join, resolve } from 'node:path/posix'
+import { dirname, join, resolve } from 'node:path/posix'
+import { messageOf } from '../platform/error-message.js'
 import type { Platform } from '../platform/platform.js'
 import type { Built } from './build.js'
-import { docker } from './client.js'
+import { placeOfCopy } from './copied-files.js'
+import { docker, reasonOf } from './client.js'
 import {
   newBox,
   removeBox,
@@ -33,8 +35,10 @@ export interface TestPlan {
 export interface Ran {
   /** Docker's exit code: that of the command, or 125 to 127 when it could not be started. */
   readonly code: number
-  /** Those of the files that could not be copied. */
-  readonly missing: readonly string[]
+  /** Whether it ended when its time was over. */
+  readonly isLate: boolean
+  /** Why files could not be copied: a sentence for each. */
+  readonly uncopied: readonly string[]
 }
 
 /**
@@ -88,8 +92,10 @@ export async function runInImage(
       once: true,
     })
     const { code } = await docker(platform, args, { signal, onLine })
-    const missing = files.length === 0 ? [] : await copyFiles(context, box.name, plan.built, files)
-    return { code, missing }
+    const isLate = plan.late?.aborted === true
+    const hasFiles = files.length > 0 && code !== neverStarted
+    const uncopied = hasFiles ? await copyFiles(context, box.name, plan.built, files) : []
+    return { code, isLate, uncopied }
   } finally {
     log.waiting(undefined)
     await removeBox(platform, box, log)
@@ -97,7 +103,10 @@ export async function runInImage(
   }
 }
 
-/** Returns those that are not there. */
+/** Docker's exit code where there is no container, or none that started. */
+const neverStarted = 125
+
+/** Copies what is there, and returns a sentence for each file that was not copied. */
 async function copyFiles(
   { platform, signal }: TestContext,
   container: string,
@@ -107,21 +116,40 @@ async function copyFiles(
   const format = ['--format', '{{.Config.WorkingDir}}']
   const image = await docker(platform, ['image', 'inspect', ...format, id], { signal })
   const home = image.stdout.trim() || '/'
-  const missing: string[] = []
+  const problems: string[] = []
   for (const file of files) {
-    const folder = isAbsolute(file) ? '.' : dirname(file)
-    await platform.files.makeFolder(folder)
+    const folder = dirname(placeOfCopy(file))
+    try {
+      await platform.files.makeFolder(folder)
+    } catch (error) {
+      problems.push(`${file} was not copied: ${messageOf(error)}`)
+      continue
+    }
     const args = ['cp', `${container}:${resolve(home, file)}`, `${folder}/`]
-    if ((await docker(platform, args, { signal })).code !== 0) missing.push(file)
+    const copied = await docker(platform, args, { signal })
+    if (copied.code === 0) continue
+    const isMissing = /Could not find the file|No such (file|container:path)/i.test(copied.stderr)
+    problems.push(
+      isMissing
+        ? `the tests have not written ${file}`
+        : `${file} was not copied: ${reasonOf(copied)}`,
+    )
   }
-  return missing
+  return problems
 }
 
-/** All processes of the container get SIGABRT, at which Python's fault handler writes the stack of each thread. */
+/**
+ * Each process of the container gets SIGABRT, at which Python's fault handler writes the stack of each thread. One
+ * after the other, or their lines would be mixed; those that began last first, since the container ends with the first.
+ */
+const abortAll =
+  'for p in $(ls /proc | grep "^[0-9]" | sort -rn); do [ $p = 1 ] || [ $p = $$ ] || { kill -ABRT $p && sleep 0.1; }; done 2>/dev/null'
+
 async function askWhere(platform: Platform, container: string, signal: AbortSignal): Promise<void> {
-  const kill = ['/bin/sh', '-c', 'kill -ABRT -1']
   // It is for the report only: the container ends in any case.
-  await docker(platform, ['exec', container, ...kill], { signal }).catch(() => undefined)
+  await docker(platform, ['exec', container, '/bin/sh', '-c', abortAll], { signal }).catch(
+    () => undefined,
+  )
 }
 
 /** Returns the entrypoint of an image that has one, as one line. */

@@ -4,6 +4,7 @@ import { shortTag } from '../kubernetes/image.js'
 import type { Settings } from '../options/table.js'
 import { fail, type Cause } from '../failure/failure.js'
 import type { Finished, Platform } from '../platform/platform.js'
+import { placeOfCopy } from './copied-files.js'
 
 /** The commit that is released, and its tag. */
 export interface Source {
@@ -15,7 +16,7 @@ export interface Source {
 
 /** Options that name a file which a run writes. */
 const reportOptions = ['report', 'junit'] as const
-type ReportOption = (typeof reportOptions)[number]
+type OfFiles = Partial<Pick<Settings, (typeof reportOptions)[number] | 'test-files'>>
 
 /**
  * The commit of the checkout that holds `contextDir`, and the image's tag.
@@ -34,14 +35,14 @@ type ReportOption = (typeof reportOptions)[number]
  * everywhere. Untracked files that are not ignored count on a person's machine (a new module that was not
  * added yet is the usual case), but not under `CI=true`: there, steps before this one leave built
  * frontends, downloads and reports in the checkout, made from the commit itself, and people expect
- * the commit's SHA as the tag. What a run itself writes for people (`report`, `junit`) never
- * counts: the same release a second time has the same tag.
+ * the commit's SHA as the tag. What a run itself writes for people (`report`, `junit`, `test-files`)
+ * never counts: the same release a second time has the same tag.
  *
  * Throws a `Failure` (`usage`) when there is no commit and no `tag`.
  */
 export async function findSource(
   platform: Platform,
-  settings: Partial<Pick<Settings, 'tag' | 'digest' | ReportOption>>,
+  settings: Partial<Pick<Settings, 'tag' | 'digest'>> & OfFiles,
   contextDir: string,
 ): Promise<Source> {
   if (settings.digest !== undefined) return { tag: settings.tag ?? '' }
@@ -54,7 +55,8 @@ export async function findSource(
   if (sha === undefined) return fail(noCommit(contextDir, head))
   if (head.code !== 0) return { sha, tag: sha }
 
-  const own = reportOptions.flatMap((option) => settings[option] ?? [])
+  const reports = reportOptions.flatMap((option) => settings[option] ?? [])
+  const own = [...reports, ...(settings['test-files'] ?? []).map(placeOfCopy)]
   const changes = await hashOfChanges(platform, contextDir, own)
   return { sha, tag: changes === undefined ? sha : `${sha}-dirty-${changes}` }
 }
@@ -65,7 +67,7 @@ export async function findSource(
  */
 export async function findSourceToBuild(
   platform: Platform,
-  settings: Pick<Settings, 'tag'> & Partial<Pick<Settings, ReportOption>>,
+  settings: Pick<Settings, 'tag'> & OfFiles,
   contextDir: string,
 ): Promise<Source> {
   const source = await findSource(platform, settings, contextDir)

@@ -81,9 +81,14 @@ export function causeOfOutage(error: unknown): Cause | undefined {
     if (error.status === 401) return noCredentials
     return isUnreached(error) ? noServer(error.message) : undefined
   }
-  const isNetwork =
-    error instanceof Error && /^E[A-Z]+$/.test((error as { code?: string }).code ?? '')
-  return isNetwork ? noServer(error.message) : undefined
+  return error instanceof Error && isOfNetwork(error) ? noServer(error.message) : undefined
+}
+
+/** Files have errors with codes, too: a full disk says nothing about the server. */
+function isOfNetwork({ code = '', syscall }: NodeJS.ErrnoException): boolean {
+  return (
+    syscall === 'connect' || /^E(CONN[A-Z]+|PIPE|TIMEDOUT|NOTFOUND|(HOST|NET)UNREACH)$/.test(code)
+  )
 }
 
 /** The lock may have been taken by another run; that is not certain yet. */

@@ -181,10 +181,10 @@ export const quantities = reader<Readonly<Record<string, string>>>(
 /** Paths, one per line, without a slash at the end. */
 export const paths = reader<readonly string[]>({ is: 'list' }, (value) => {
   const given = lines(value) as readonly string[]
-  const wrong = given.find((path) => path.split('/').includes('..'))
+  const wrong = given.find((path) => path.split('/').includes('..') || /^[./]*$|\*/.test(path))
   return wrong === undefined
-    ? given.map((path) => path.replace(/(?<=.)\/+$/, ''))
-    : new Problem(`has "${wrong}"; it takes no path above a folder`)
+    ? given.map((path) => path.replace(/\/+$/, ''))
+    : new Problem(`has "${wrong}"; it takes paths of files and folders, without ".." and "*"`)
 })
 
 /** `a`, `a or b`, `a, b or c` */

@@ -175,11 +175,11 @@ export const table = {
   }),
   cache: option({
     read: oneOf('auto', 'gha', 'registry', 'inline', 'none'),
-    help: "Where layers are kept for the next build: GitHub's cache where the builder can write to it (auto), the registry, or the image itself (inline); none takes no layer from a cache",
+    help: "Where layers are kept for the next build: GitHub's cache where the builder can write to it (auto), the registry (written before the tests, as the tag buildcache), or the pushed image itself (inline); none takes no layer from a cache",
     example: 'registry',
     default: 'auto',
     group: 'image',
-    on: building,
+    on: [...building, 'test'],
   }),
   'image-labels': option({
     read: assignments,
@@ -244,7 +244,7 @@ export const table = {
   }),
   'test-files': option({
     read: paths,
-    help: 'Files and folders that the tests write, copied here also when tests fail, one per line: a path from WORKDIR of the image keeps its folders, an absolute one loses them',
+    help: 'Files and folders that the tests write, copied here also when tests fail, one per line: a path from WORKDIR of the image keeps its folders, an absolute one loses them. They never count as uncommitted changes',
     example: 'coverage.xml',
     default: '',
     group: 'tests',

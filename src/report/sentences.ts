@@ -176,7 +176,9 @@ function stepped(
         ? `${release} passed its tests; ${pushed}`
         : untested,
       unchanged: untested,
-      not: `${release} did not pass its tests`,
+      not: stages.some(({ name }) => name === 'push')
+        ? `${release} was not pushed`
+        : `${release} did not pass its tests`,
     },
     plan: {
       done:

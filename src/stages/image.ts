@@ -1,7 +1,13 @@
 /** Looks for the image in the registry: what is there already is not built again. */
 import { pinned, type Image } from '../docker/image.js'
 import type { Built } from '../docker/build.js'
-import { inputsOf, isOwnTag, ownTag, severalBuildsTag } from '../docker/build-inputs.js'
+import {
+  inputsOf,
+  isOwnTag,
+  ownTag,
+  severalBuildsTag,
+  type BuildInputs,
+} from '../docker/build-inputs.js'
 import { findInEngine, idInEngine, pullImage, tagsInEngine, type InEngine } from '../docker/pull.js'
 import {
   findImage,
@@ -23,7 +29,7 @@ import { commitNote, type Source } from '../docker/source.js'
 export interface BuildLookup {
   readonly lookup: CommitLookup
   readonly source: Source
-  /** The inputs of the build: see `inputsOf`. */
+  /** The inputs of the build on this machine: see `inputsOf`. */
   readonly inputs: string
   /** The tag of the commit names another build, so this build has a separate tag. */
   readonly beside?: string
@@ -39,10 +45,10 @@ export async function lookForBuild(
   const { platform, settings, source, signal } = context
   const inputs = await inputsOf(platform, settings, signal)
   const found = await ofBuild(context, source.tag, inputs)
-  if (found.is !== 'another build') return { lookup: found, source, inputs }
-  const tag = ownTag(source.tag, inputs)
+  if (found.is !== 'another build') return { lookup: found, source, inputs: inputs.own }
+  const tag = ownTag(source.tag, inputs.own)
   const own = await ofBuild(context, tag, inputs)
-  return { lookup: own, source: { ...source, tag }, inputs, beside: source.tag }
+  return { lookup: own, source: { ...source, tag }, inputs: inputs.own, beside: source.tag }
 }
 
 async function ofBuild(
@@ -53,7 +59,7 @@ async function ofBuild(
     signal,
   }: Pick<ReleaseContext, 'platform' | 'settings' | 'source' | 'signal'>,
   tag: string,
-  inputs: string,
+  { own, usual }: BuildInputs,
 ): Promise<CommitLookup> {
   const tagged = await lookUp(platform, settings.image, tag, signal)
   if (tagged.is !== 'there') return tagged
@@ -64,7 +70,8 @@ async function ofBuild(
   const found =
     settings.tag === undefined || sha === undefined ? tagged : ofCommit(image, sha, origin.revision)
   if (found.is !== 'there') return found
-  return origin.inputs === inputs ? found : { is: 'another build', image }
+  const isThis = origin.inputs === own || origin.inputs === usual
+  return isThis ? found : { is: 'another build', image }
 }
 
 /** Returns what the registry has of this commit, whatever the inputs of its build were. */
@@ -101,7 +108,8 @@ export async function findBuild(context: StageContext): Promise<FoundBuild> {
 }
 
 /** What differs between two builds of a commit. */
-export const otherInputs = 'other build-args, target, Dockerfile or context, or an unknown build'
+export const otherInputs =
+  'other build-args, labels, target, Dockerfile, context or platform, or an unknown build'
 
 function imageIn({ settings, source, log }: StageContext, found: CommitLookup): Image | undefined {
   const name = `${settings.image}:${source.tag}`

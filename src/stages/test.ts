@@ -1,5 +1,6 @@
 import {
   afterTests,
+  beforeAbort,
   inRepository,
   placeOfHang,
   readTests,
@@ -12,7 +13,7 @@ import { entrypointOf, runInImage } from '../docker/run-tests.js'
 import { duration, plain, shortened, errorLine } from '../docker/text.js'
 import { fail, type Annotation, type Cause } from '../failure/failure.js'
 import { Last } from '../platform/lines.js'
-import { withGracePeriod, withTimeout } from '../platform/time.js'
+import { TimeOver, withGracePeriod, withTimeout } from '../platform/time.js'
 import type { Built } from './build.js'
 import { logWarning, toRepo, type StageContext } from './context.js'
 
@@ -66,21 +67,17 @@ export async function test(
       },
     )
   const ran = await withTimeout(platform.clock, timeout, signal, async (late) => {
-    const isLate = () => late.aborted && !signal.aborted
     try {
-      const ended = await withGracePeriod(platform.clock, lastWordsMs, late, (end) =>
-        run(late, end),
-      )
-      return isLate() ? 'late' : ended
+      return await withGracePeriod(platform.clock, lastWordsMs, late, (end) => run(late, end))
     } catch (error) {
-      if (isLate()) return 'late'
+      if (error instanceof TimeOver && !signal.aborted) return undefined
       throw error
     }
   })
   const lines = last.all
-  if (ran === 'late') return fail(notInTime(context, lines))
-  const { code, missing } = ran
-  for (const file of missing) logWarning(context, `test-files: the tests have not written ${file}`)
+  for (const why of ran?.uncopied ?? []) logWarning(context, `test-files: ${why}`)
+  if (!ran || ran.isLate) return fail(notInTime(context, lines))
+  const { code } = ran
 
   const report = readTests(lines)
   if (report) onReport(inRepository(report, toRepo(context)))
@@ -102,7 +99,7 @@ function notInTime(context: StageContext, lines: readonly string[]): Cause {
   const place = placeOfHang(lines, toRepo(context))
   const after = place
     ? `they were in ${place.file}:${place.line} (${place.name})`
-    : lastWords(lines)
+    : lastWords(beforeAbort(lines))
   const sentence = `tests: not finished after ${duration(context.settings['test-timeout'])}; ${after}`
   return {
     code: 'tests-failed',
@@ -179,7 +176,8 @@ function testCause(
         : [{ file, line: frame.line, title: 'The tests could not run', message }]
     return cause(message, { annotations, ...hintFor(lines, settings['test-services']) })
   }
-  const lastLine = errorLine(lines.slice(-shownLines))
+  const lastLine =
+    errorLine(afterTests(lines).slice(-shownLines)) || errorLine(lines.slice(-shownLines))
   const killed = code === 137 ? { hint: 'Exit code 137 is a kill, usually for lack of memory' } : {}
   return cause(
     `"${shortened(command, 100)}" exited with code ${code}${lastLine === '' ? '' : `: ${oneLine(lastLine)}`}`,
