@@ -184,6 +184,16 @@ describe('a change that breaks a running version', () => {
     ],
     ['a new unique constraint', withOrder({ uniques: [['note']] }), ['may unique shop_order note']],
     [
+      'one with a new column that allows NULL',
+      withOrder({ uniques: [['colour', 'note']], columns: { ...order.columns, colour: nullable } }),
+      [],
+    ],
+    [
+      'one with a new column that has a default',
+      withOrder({ uniques: [['colour', 'note']], columns: { ...order.columns, colour: filled } }),
+      ['may unique shop_order colour,note'],
+    ],
+    [
       'a unique constraint that is gone',
       withOrder({ arbiters: { a: ['id'] } }),
       ['may unique-gone shop_order mark,ref'],
@@ -273,7 +283,8 @@ describe('a change of type', () => {
     ['varchar(50)', 'varchar(51)', null, false],
     ['varchar(50)', 'varchar(49)', 'narrowed', false],
     ['varchar(50)', 'text', null, false],
-    ['text', 'varchar(50)', 'retyped', false],
+    ['text', 'varchar(50)', 'narrowed', false],
+    ['text', 'varchar', 'retyped', false],
     ['integer', 'bigint', null, false],
     ['bigint', 'integer', 'retyped', false],
     ['integer', 'varchar(5)', 'retyped', true],

@@ -208,6 +208,16 @@ export const placedCases: readonly PlacedCase[] = [
       'shop.0003_colour depends on shop.0002_next, and makes shop_order.colour, which the new version needs: let the removal come last',
   },
   {
+    name: 'one file adds, fills and sets NOT NULL',
+    old: base,
+    new: withColour('models.CharField(max_length=9)'),
+    migrations: next(
+      `${colour}, migrations.RunSQL("UPDATE shop_order SET colour = 'red'"), migrations.AlterField("order", "colour", models.CharField(max_length=9))`,
+    ),
+    held: [],
+    stays: 'shop.0002_next also makes shop_order.colour, which the new version needs',
+  },
+  {
     name: 'a column is renamed',
     old: base,
     new: but('    note =', '    text ='),
@@ -245,8 +255,7 @@ export const placedCases: readonly PlacedCase[] = [
       `migrations.RunSQL("${deletesRows}"), migrations.AddField("order", "colour", models.CharField(max_length=9, unique=True, blank=True), preserve_default=True)`,
     ),
     held: [],
-    stays:
-      'shop.0002_next also makes shop_order.colour, which the new version needs: put the removal into a migration of its own',
+    stays: 'shop.0002_next also makes shop_order.colour, which the new version needs',
   },
   {
     name: 'the release stops for another reason',

@@ -57,6 +57,8 @@ export interface MigrationFinding {
   readonly where?: string
   /** Why its migration is not held back. */
   readonly stays?: string
+  /** By what the migration takes it away, where the safe way is another one for that. */
+  readonly by?: 'rename'
   /** A comment in the migration's file accepts it. */
   readonly allowed?: { readonly why: string; readonly file: string; readonly line: number }
 }
@@ -98,6 +100,7 @@ export type Misfit = Omit<
   | 'lately'
   | 'where'
   | 'stays'
+  | 'by'
   | 'allowed'
   | 'until'
 >
@@ -231,6 +234,7 @@ function findingOf(json: unknown): MigrationFinding | undefined {
     direction,
     versions,
     ...textsOf(json, ['file', 'until', 'query', 'lately', 'where', 'stays']),
+    ...(json['by'] === 'rename' && { by: json['by'] }),
     ...(code && { code }),
     ...(allowed && { allowed }),
   }

@@ -209,8 +209,8 @@ export function unsafeCause(judged: Judged, repoFile: (file: string) => string |
 }
 
 /** Returns how to do the same safely: the rule's advice, the operations for this model, the query that shows the rows. */
-export function fixOf({ rule, code = [], query, lately, stays }: MigrationFinding): string {
-  const { fix } = rules[rule]
+export function fixOf({ rule, code = [], query, lately, stays, by }: MigrationFinding): string {
+  const fix = by === 'rename' ? keepNames : rules[rule].fix
   // Rows that are in the way are what the advice is about.
   const shown = lately === undefined && query !== undefined ? [query] : code
   return [
@@ -220,6 +220,9 @@ export function fixOf({ rule, code = [], query, lately, stays }: MigrationFindin
     ...(lately === undefined ? [] : ['These rows show that it is written:', query ?? '']),
   ].join('\n')
 }
+
+const keepNames =
+  'Keep the old name in the database: db_table of the model or of the many-to-many field, db_column of the field'
 
 /** Other constraints may be what the new code writes by. */
 const isHeldAlone = (rule: Rule) => ['null-refused', 'narrowed', 'fk-added'].includes(rule)

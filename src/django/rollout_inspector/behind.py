@@ -77,5 +77,8 @@ def words(search, migration, does):
 def way(search, name):
     after = search.held.get(name, {}).get("after")
     rule = search.held.get(after or name, {}).get("rule")
+    # A new column has nothing to put elsewhere.
+    if rule == "insert-refused":
+        return ""
     what = {"null-refused": "NOT NULL", "narrowed": "the shorter column", "fk-added": "the foreign key"}.get(rule, "the removal")
     return (": let %s come last" if after else ": put %s into a migration of its own") % what

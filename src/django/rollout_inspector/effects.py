@@ -578,6 +578,8 @@ class Effects:
             return
         self.made.setdefault(name, []).append((key, made))
         table[made["kind"] + "s"].append(key)
+        if made.get("nulls"):
+            table["nulls"] = table.get("nulls", ()) + (key,)
         table["anew"].append([made["kind"], key])
 
     def drop_constraint(self, name, table, dropped):

@@ -67,6 +67,8 @@ def of_types(old, new):
         if not others:
             return None, False
         return ("narrowed" if not sizes or others[0] < sizes[0] else None), False
+    if kind in ("text", "longtext") and other in ("varchar", "char") and others:
+        return "narrowed", False
     if (kind, other) in wider:
         # char(32) fits into varchar(32), and not into varchar(5).
         return ("narrowed" if sizes and others and others[0] < sizes[0] else None), False
@@ -174,6 +176,10 @@ def misfits(needs, table_of, tables, is_new):
                     add("unique-gone", name, by, where=need.get("w", {}).get(by))
             anew = have.get("anew", ())
             for unique in have["uniques"]:
+                # The old code leaves NULL in a column that it does not know, and NULL is equal to nothing.
+                new_columns = [columns[each] for each in unique if each in columns and each not in need["c"]]
+                if unique not in have.get("nulls", ()) and any(each["null"] and not each["filled"] for each in new_columns):
+                    continue
                 add("unique", name, ",".join(unique), anew=["unique", unique] in anew)
             for check in have["checks"]:
                 add("check", name, check, anew=["check", check] in anew)

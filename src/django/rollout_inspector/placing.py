@@ -251,11 +251,12 @@ class Search:
             return "the new version does not set %s, which stays NOT NULL without a database default" % finding["object"]
         name, needed = self.name(event.migration), finding["object"]
         after = self.held[name].get("after")
-        if event.kind in ("alter", "rename", "rename_column"):
+        if event.kind in ("rename", "rename_column") or event.kind == "alter" and event.old.column != event.new.column:
             return "the new version uses %s, which %s makes by a new name" % (needed, name)
-        if after:
-            return "%s depends on %s, and makes %s, which the new version needs%s" % (name, after, needed, behind.way(self, name))
-        return "%s also makes %s, which the new version needs%s" % (name, needed, behind.way(self, name))
+        before = self.judge.catalog.before(table)
+        does = "changes" if before and column in before["columns"] else "makes"
+        does = "%s depends on %s, and " % (name, after) + does if after else "%s also %s" % (name, does)
+        return "%s %s, which the new version needs%s" % (does, needed, behind.way(self, name))
 
     def judge_rest(self):
         rest = [each for each in self.pending if self.name(each) not in self.held]

@@ -81,7 +81,9 @@ def planned(judge, pending):
             add(name, each, every)
     predicted = {(each["migration"], each["table"]) for each in judge.findings if each["severity"] == "breaks"}
     for name, migration in by_name.items():
-        if any(map(is_code, steps_of(migration.operations))):
+        # SQL may call a function that does anything.
+        calls = judge.effects and any(each is migration for each, _ in judge.effects.more)
+        if calls or any(map(is_code, steps_of(migration.operations))):
             for each in needed:
                 if (name, each) not in predicted:
                     add(name, each, every, "catalog")

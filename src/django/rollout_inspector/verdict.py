@@ -122,7 +122,7 @@ class Judge:
             if kept is not None:
                 # A database that it did not use: nothing is missing then.
                 self.earlier[each["hash"]] = kept.get(self.place, {})
-        if self.effects.opaque:
+        if self.effects.opaque or self.effects.more:
             for needs in self.others():
                 for table in needs:
                     self.catalog.before(table)
@@ -224,7 +224,7 @@ class Judge:
             if rule == "null-refused":
                 more["nulls"] = not self.is_filled_first(pending, table, column) and self.has_nulls(table, column)
                 more["filled"] = self.fills(table, column, indices)
-            if severity_of(rule, more, {}, False) == "may" and not more.get("filled"):
+            if severity_of(rule, more, {}, False) == "may":
                 more["lately"] = checks.lately(self, (rule, table, column), indices)
             self.report(rule, table, column, more, indices)
 
@@ -341,6 +341,8 @@ class Judge:
         code = ways.code_of(self, rule, event, table, column, is_new)
         if code:
             finding["code"] = code
+        elif event is not None and event.kind in ("rename", "rename_column"):
+            finding["by"] = "rename"
         self.findings.append(finding)
 
     def field_of(self, table, column):
@@ -499,8 +501,14 @@ def verified(question, connection):
             old = was["columns"].get(column)
             if old and old.get("read") != has.get("read"):
                 changed.add((name, column))
-                has["type"] = question["types"].get(name, {}).get(column, "another type")
+                has["type"] = type_of(name, column, was) or "another type"
         return table
+
+    def type_of(name, column, was):
+        own = question["types"].get(name, {}).get(column)
+        parent = dict(map(tuple, was["fks"])).get(column)
+        # A foreign key gets the type of what it refers to.
+        return own or question["types"].get(parent, {}).get(was["targets"].get(column))
 
     predicted = {tuple(key) for key in question["predicted"]}
     found = {}
