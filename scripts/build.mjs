@@ -26,7 +26,7 @@ const { engines } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 const leastNode = parseInt(engines.node.replace('>=', ''))
 
 /**
- * Instead of 0.4 MB: @actions/github makes this where a proxy is set, for a fetch of its own, and gets ours (ADR 0024).
+ * Instead of 0.4 MB: @actions/github makes this where a proxy is set, for its own fetch, and gets ours (ADR 0024).
  */
 const undici = 'export class ProxyAgent {}\n'
 

@@ -518,6 +518,8 @@ describe('the judge reads SQL:', () => {
     ["ALTER TYPE t RENAME VALUE 'a' TO 'b'", ['unread']],
     ["ALTER TYPE t ADD VALUE 'c'", []],
     ["SELECT 'it''s'; DROP TABLE a", ['delete a']],
+    ['ALTER ROLE shop SET search_path = other', ['unread']],
+    ["SELECT a #> 'b'; DROP TABLE a", ['delete a']],
   ]
   const read = answersTo(
     `from rollout_inspector.reader import changes_of
@@ -540,6 +542,22 @@ def answer(sql): return list(changes_of(sql))`,
     const words = [...parts, ...more, ...schema].filter((word) => typeof word === 'string')
     return [...words, ...states, ...added].join(' ')
   }
+})
+
+describe('the judge reads the SQL of MySQL:', () => {
+  const rows: readonly [string, readonly string[]][] = [
+    ["# don't\nALTER TABLE a DROP COLUMN b", ['remove']],
+    ['ALTER TABLE a /*!50000 DROP COLUMN b */, ADD c int', ['unread', 'add']],
+    ['ALTER TABLE a ADD COLUMN (b int NOT NULL, c int)', ['unread']],
+  ]
+  const read = answersTo(
+    `from rollout_inspector.reader import changes_of
+def answer(sql): return [each["kind"] for each in changes_of(sql, "mysql")]`,
+    rows.map(([sql]) => sql),
+  )
+  test.each(rows)('%s', (sql, expected) => {
+    expect(read(sql)).toEqual(expected)
+  })
 })
 
 /** What it asks of the rows: the text of the condition, and whether old rows are looked at. */

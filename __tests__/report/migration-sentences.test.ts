@@ -122,6 +122,12 @@ describe('the fix', () => {
     const one = { ...finding, ...more }
     expect(fixOf(one)).toBe(`${rules[one.rule].fix}${rest}`)
   })
+
+  test('of a new name is the old one', () => {
+    expect(fixOf({ ...finding, rule: 'table-gone', by: 'rename' })).toMatch(
+      /^Keep the old name in the database: db_table /,
+    )
+  })
 })
 
 test('the cause of a stopped release names the findings', () => {

@@ -15,7 +15,7 @@ harmless = (
     r"CREATE\s+(OR\s+REPLACE\s+)?(EXTENSION|FUNCTION|PROCEDURE|AGGREGATE|SEQUENCE|SCHEMA|TYPE|DOMAIN|COLLATION|ROLE|USER|"
     r"POLICY|PUBLICATION|STATISTICS|OPERATOR|CAST|TEXT|EVENT)|"
     r"CREATE\s+(FULLTEXT\s+|SPATIAL\s+)?INDEX|"
-    r"ALTER\s+(EXTENSION|SEQUENCE|INDEX|FUNCTION|PROCEDURE|TYPE|ROLE|USER|DEFAULT|PUBLICATION|COLLATION|STATISTICS)|"
+    r"ALTER\s+(EXTENSION|SEQUENCE|INDEX|FUNCTION|PROCEDURE|TYPE|DEFAULT|PUBLICATION|COLLATION|STATISTICS)|"
     r"DROP\s+(INDEX|FUNCTION|PROCEDURE|TRIGGER|SEQUENCE|POLICY|RULE|PUBLICATION|STATISTICS|ROLE|USER|AGGREGATE|EVENT))\b"
 )
 # What no version needs.
@@ -33,13 +33,15 @@ changing = r"\b(ALTER|DROP|RENAME|EXECUTE)\b"
 # By what a string, a name or a comment begins with: what ends it, and what is like that and does not.
 ends = {"'": "''|'", "e'": r"\\.|''|'", '"': '""|"', "`": "``|`"}
 begins = re.compile(r"--|/\*|\b[eE]'|'|\"|`|;|(?<![\w\x24])\x24(?:[^\W\d]\w*)?\x24")
+# In PostgreSQL it is an operator.
+begins_in_mysql = re.compile(begins.pattern + "|#")
 
 
 def end_of(sql, kind, at, escapes):
     """Where something ends that begins with `kind` before this place; the end of the text where it does not."""
     if kind == ";":
         return at
-    if kind == "--":
+    if kind in ("--", "#"):
         found = sql.find("\n", at)
     elif kind == "/*":
         found, depth = -1, 1
@@ -67,6 +69,7 @@ def statements_of(sql, escapes, literals=None):
     literals  gets the strings, which are numbered then
     """
     statement, at = [], 0
+    special = begins_in_mysql if escapes else begins
 
     def add(code):
         code = re.sub(r"\s+", " ", code)
@@ -76,7 +79,7 @@ def statements_of(sql, escapes, literals=None):
             statement.append(code)
 
     while at < len(sql):
-        found = begins.search(sql, at)
+        found = special.search(sql, at)
         if found is None:
             break
         add(sql[at : found.start()])
@@ -85,7 +88,7 @@ def statements_of(sql, escapes, literals=None):
         if kind == ";":
             yield "".join(statement).strip()
             statement = []
-        elif kind in ("--", "/*"):
+        elif kind in ("--", "/*", "#"):
             add(" ")
         else:
             # A string is kept as a whole word; what it says matters only in a condition, and in a body of code.
@@ -127,6 +130,9 @@ def named(change, vendor):
 
 def changes_of(sql, vendor="postgresql"):
     literals = []
+    if vendor == "mysql" and "/*!" in sql:
+        # It is no comment there.
+        yield unread(sql)
     for statement in statements_of(sql, vendor == "mysql", literals):
         if statement:
             for change in of_statement(statement):
@@ -342,6 +348,10 @@ def of_action(table, action, statement):
         return
     if match(r"(?:ENABLE (?:ALWAYS|REPLICA)|DISABLE) (?:TRIGGER|RULE)", action):
         # One that was disabled, or ran only elsewhere, may refuse rows; one that ran may have filled them.
+        yield here("unread", statement=statement)
+        return
+    if re.match(r"ADD (COLUMN )?\(", action, re.IGNORECASE):
+        # Several, in MySQL.
         yield here("unread", statement=statement)
         return
     found = match(r"ADD (?:COLUMN )?(?:IF NOT EXISTS )?" + column + " (.+)", action)
