@@ -285,4 +285,15 @@ describe('a server that does not answer', () => {
     expect(failure?.cause).toMatchObject(cause)
     expect(platform.clock.now()).toBeLessThanOrEqual(60_000)
   })
+
+  test('ends the wait for the others', async () => {
+    const pull = { when: /^docker run .* postgres:99 /, code: 125, stderr: 'manifest unknown' }
+    const { failure, platform } = await start('redis postgres:99', [
+      pull,
+      run,
+      asks({ hangs: true }),
+    ])
+    expect(failure?.cause.sentence).toMatch(/^tests: postgres could not be started/)
+    expect(platform.clock.now()).toBe(0)
+  })
 })

@@ -3,7 +3,7 @@ import { fail } from '../failure/failure.js'
 import type { ServiceKind, TestService } from '../options/services.js'
 import type { StageLog } from '../platform/stage-log.js'
 import type { Finished, Platform } from '../platform/platform.js'
-import { withTimeout } from '../platform/time.js'
+import { allOrAbort, withTimeout } from '../platform/time.js'
 import { docker, engineCause, reasonOf } from './client.js'
 import { writeEnvFile } from './env-file.js'
 import { duration, errorLine } from './text.js'
@@ -188,15 +188,15 @@ export async function startServices(
     )
   }
   log.waiting(`waiting for ${names}`)
-  const started = await Promise.allSettled(
-    services.map((service) => startService(context, box, service, inputs)),
+  // Nothing starts any more once the first has failed, and all have ended while the box is removed.
+  const found = await allOrAbort(
+    signal,
+    services.map(
+      (service) => (signal: AbortSignal) =>
+        startService({ platform, log, signal }, box, service, inputs),
+    ),
   )
   log.waiting(undefined)
-  // All have ended here: nothing starts any more while the box is removed.
-  const found = started.map((each) => {
-    if (each.status === 'rejected') throw each.reason
-    return each.value
-  })
   return Object.assign({}, ...found.reverse()) as Record<string, string>
 }
 
