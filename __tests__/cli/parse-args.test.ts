@@ -132,7 +132,7 @@ test.each([
   ['a choice', '--on-failure <undo|keep>', 'undo'],
   ['a choice of many', '--order <choice>', 'auto'],
   ['pairs', '--build-args <NAME=value>', undefined],
-  ['some of a few', '--test-services <postgres,redis>', undefined],
+  ['a list', '--test-services <list>', undefined],
 ])('the value of %s is written as %s', (_, term, standard) => {
   const text = answer('release --help').replace(/\n {3,}/g, ' ')
   const line = text.split('\n').find((one) => one.startsWith(`  ${term} `))

@@ -102,7 +102,8 @@ describe('the schema and the readers agree', () => {
   test.each([
     'manifests: [k8s, more/db.yaml]',
     'test-services: [postgres]',
-    'test-services: postgres redis',
+    'test-services: postgres:15 redis',
+    'test-services: [postgres:15, "a=b/c:1 -- curl -f x, y"]',
     'build-args: {VERSION: 1.4}',
     'grace: {Crash: 10s, NotReady: 0}',
     'bake: 0',
@@ -131,7 +132,7 @@ describe('the schema and the readers agree', () => {
     'bake: soon',
     'push: maybe',
     'on-failure: explode',
-    'test-services: [mysql]',
+    'test-services: [postgers]',
     'extra-tags: [a/b]',
     'grace: {Crush: 10s}',
     'grace: {Crash: 10}',

@@ -98,8 +98,8 @@ describe('wrong options are rejected', () => {
       '"timeout" "0" is zero; remove the option to use the default: for example timeout: 20m',
     ],
     [
-      { 'test-services': 'mysql' },
-      '"test-services" "mysql" has "mysql"; it takes postgres and redis: for example test-services: postgres redis',
+      { 'test-services': 'postgres postgres' },
+      '"test-services" "postgres postgres" has two services with the name "postgres"; write NAME=IMAGE: for example test-services: postgres:15 redis',
     ],
     [{ namepsace: 'x' }, '"namepsace" is not an option of release; did you mean "namespace"?'],
     [{ wholly: 'else' }, '"wholly" is not an option of release'],

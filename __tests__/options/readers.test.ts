@@ -12,8 +12,8 @@ import {
   Problem,
   quantities,
   secretAssignments,
-  someOf,
   someTime,
+  testServices,
   urlPath,
   webAddress,
   words,
@@ -229,11 +229,85 @@ describe('resources', () => {
   })
 })
 
-test('a choice of several words is read as a list', () => {
-  const read = someOf('postgres', 'redis')
-  expect(read('redis, postgres')).toEqual(['redis', 'postgres'])
-  expect(read('')).toEqual([])
-  expect(read('redis mysql')).toEqual(new Problem('has "mysql"; it takes postgres and redis'))
+describe('the option "test-services"', () => {
+  const digest = `sha256:${'0'.repeat(64)}`
+
+  test.each<
+    [
+      string,
+      readonly (readonly [
+        name: string,
+        image: string,
+        kind?: string | undefined,
+        health?: string,
+      ])[],
+    ]
+  >([
+    ['', []],
+    [
+      'postgres, mysql\nmariadb redis',
+      [
+        ['postgres', 'postgres:17', 'postgres'],
+        ['mysql', 'mysql:8.4', 'mysql'],
+        ['mariadb', 'mariadb:11.8', 'mariadb'],
+        ['redis', 'redis:8', 'redis'],
+      ],
+    ],
+    [
+      'postgres:15 redis:7-alpine',
+      [
+        ['postgres', 'postgres:15', 'postgres'],
+        ['redis', 'redis:7-alpine', 'redis'],
+      ],
+    ],
+    [`postgres:15@${digest}`, [['postgres', `postgres:15@${digest}`, 'postgres']]],
+    [`postgres@${digest}`, [['postgres', `postgres@${digest}`, 'postgres']]],
+    ['postgres=postgis/postgis:17-3.5', [['postgres', 'postgis/postgis:17-3.5', 'postgres']]],
+    ['db=postgres', [['db', 'postgres:17', 'postgres']]],
+    [
+      'db=mirror.example:5000/library/mariadb@' + digest,
+      [['db', `mirror.example:5000/library/mariadb@${digest}`, 'mariadb']],
+    ],
+    ['cache=localhost:5000/redis', [['cache', 'localhost:5000/redis', 'redis']]],
+    ['mysql=mariadb:10', [['mysql', 'mariadb:10', 'mysql']]],
+    ['mail=axllent/mailpit:v1.27', [['mail', 'axllent/mailpit:v1.27']]],
+    [
+      'redis\nsearch=opensearch:2 -- curl -f, "x"  -- y\n postgres -- true ',
+      [
+        ['redis', 'redis:8', 'redis'],
+        ['search', 'opensearch:2', undefined, 'curl -f, "x"  -- y'],
+        ['postgres', 'postgres:17', 'postgres', 'true'],
+      ],
+    ],
+  ])('is read from %j', (text, services) => {
+    expect(testServices(text)).toEqual(
+      services.map(([name, image, kind, health]) => ({
+        name,
+        image,
+        kind,
+        ...(health !== undefined && { health }),
+      })),
+    )
+  })
+
+  const form =
+    'which is neither postgres, mysql, mariadb or redis, with a version or without, nor NAME=IMAGE with a NAME of lowercase letters, digits and -'
+  test.each([
+    ['postgers', `has "postgers", ${form}`],
+    ['redis postgis/postgis:17-3.5', `has "postgis/postgis:17-3.5", ${form}`],
+    ['postgres:', `has "postgres:", ${form}`],
+    ['constructor', `has "constructor", ${form}`],
+    ['my_db=postgres', `has "my_db=postgres", ${form}`],
+    ['db=Postgres:15', `has "db=Postgres:15", ${form}`],
+    ['db=', `has "db=", ${form}`],
+    ['search=opensearch:2 --', `has "--", ${form}`],
+    ['a=b:1 curl -f localhost', `has "curl", ${form}`],
+    ['a=b:1 redis -- true', 'has 2 services before "-- true"; it takes one there'],
+    ['-- true', `has "--", ${form}`],
+    ['postgres postgres:15', 'has two services with the name "postgres"; write NAME=IMAGE'],
+  ])('is rejected for %j: it %s', (text, problem) => {
+    expect(testServices(text)).toEqual(new Problem(problem))
+  })
 })
 
 describe('the option "grace"', () => {

@@ -1,25 +1,20 @@
 import { randomBytes } from 'node:crypto'
 import { dirname, join, resolve } from 'node:path/posix'
+import type { TestService } from '../options/services.js'
 import { messageOf } from '../platform/error-message.js'
 import type { Platform } from '../platform/platform.js'
 import type { Built } from './build.js'
-import { placeOfCopy } from './copied-files.js'
 import { docker, reasonOf } from './client.js'
-import {
-  newBox,
-  removeBox,
-  removeEnded,
-  startServices,
-  type ServiceName,
-  type TestContext,
-} from './test-services.js'
+import { placeOfCopy } from './copied-files.js'
+import { writeEnvFile } from './env-file.js'
+import { newBox, removeBox, removeEnded, startServices, type TestContext } from './test-services.js'
 import { shortened } from './text.js'
 
 export interface TestPlan {
   readonly built: Built
   /** For `/bin/sh -c` in the image, or a program with its arguments. */
   readonly command: string | readonly string[]
-  readonly services: readonly ServiceName[]
+  readonly services: readonly TestService[]
   /** The run that this is of: its id. */
   readonly run: string
   /** The caller ends it after this time, in ms. */
@@ -28,7 +23,7 @@ export interface TestPlan {
   readonly late?: AbortSignal
   /** What to copy when the container has ended: a path from its working folder to the same one from ours, an absolute one into ours. */
   readonly files?: readonly string[]
-  /** Overrides the variables of the services. */
+  /** Overrides the variables of the services; those that are not known get them too. */
   readonly env: Readonly<Record<string, string>>
 }
 
@@ -59,17 +54,14 @@ export async function runInImage(
   try {
     await removeEnded(platform, log)
     const password = randomBytes(12).toString('hex')
+    const { env, services } = plan
     const found =
-      plan.services.length === 0 ? {} : await startServices(context, box, plan.services, password)
-    // In a file: every user of the machine can read arguments.
+      services.length === 0
+        ? {}
+        : await startServices(context, box, services, { folder, password, env })
     const envFile = join(folder, 'env')
-    const env = { PYTHONUNBUFFERED: '1', PYTHONFAULTHANDLER: '1', ...found, ...plan.env }
-    await platform.files.writePrivate(
-      envFile,
-      Object.entries(env)
-        .map(([name, value]) => `${name}=${value}\n`)
-        .join(''),
-    )
+    const python = { PYTHONUNBUFFERED: '1', PYTHONFAULTHANDLER: '1' }
+    await writeEnvFile(platform, envFile, { ...python, ...found, ...env })
     const args = [
       'run',
       // Else it is removed with the box, after the files are copied.
@@ -78,7 +70,7 @@ export async function runInImage(
       '--name',
       box.name,
       ...box.labels,
-      ...(plan.services.length === 0 ? [] : ['--network', box.name]),
+      ...(services.length === 0 ? [] : ['--network', box.name]),
       '--env-file',
       envFile,
       // The tests do not need an entrypoint that migrates, or waits for its database.

@@ -1,66 +1,78 @@
+import { join } from 'node:path/posix'
 import { fail } from '../failure/failure.js'
+import type { ServiceKind, TestService } from '../options/services.js'
 import type { StageLog } from '../platform/stage-log.js'
-import type { Platform } from '../platform/platform.js'
+import type { Finished, Platform } from '../platform/platform.js'
+import { allOrAbort, withTimeout } from '../platform/time.js'
 import { docker, engineCause, reasonOf } from './client.js'
+import { writeEnvFile } from './env-file.js'
 import { duration, errorLine } from './text.js'
 
-export type ServiceName = 'postgres' | 'redis'
-
-/** A temporary server: nothing is kept, so nothing is written to a disk. */
-interface Service {
-  readonly image: string
-  readonly env: Readonly<Record<string, string>>
+/** A known server: nothing is kept, so nothing is written to a disk. */
+interface Server {
+  readonly env: (password: string) => Readonly<Record<string, string>>
   /** The folder of its data, which is in memory. */
   readonly data: string
-  readonly command: readonly string[]
+  /** What is put after the image. */
+  readonly args: readonly string[]
   /** A command in its container that connects to the server itself: an open port is not enough. */
-  readonly ask: readonly string[]
-  readonly answer: RegExp
-  /** How the tests find it. */
-  readonly address: Readonly<Record<string, string>>
+  readonly health: readonly string[]
+  readonly url: (host: string, password: string) => string
+  /** The variables of the tests that have the URL, and its parts: `PG` is for PGHOST, PGPORT and so on. */
+  readonly variables: { readonly url: string; readonly parts: readonly string[] }
+}
+
+// The user may do anything there: Django creates its own test database.
+const mysql = {
+  env: (password: string) => ({ MYSQL_ROOT_PASSWORD: password, MYSQL_DATABASE: 'test' }),
+  data: '/var/lib/mysql',
+  args: ['--skip-log-bin'],
+  // Over TCP: during its setup the server listens on a Unix socket only. MariaDB's images have either name, by their
+  // age. A refused login is an answer too.
+  health: shell(
+    'exec "$(command -v mariadb-admin || echo mysqladmin)" ping --host=127.0.0.1 --protocol=tcp',
+  ),
+  url: (host: string, password: string) => `mysql://root:${password}@${host}:3306/test`,
+}
+
+const servers: Readonly<Record<ServiceKind, Server>> = {
+  postgres: {
+    env: (password) => ({
+      POSTGRES_USER: 'test',
+      POSTGRES_PASSWORD: password,
+      POSTGRES_DB: 'test',
+      // From 18 on it is elsewhere; in a folder that root does not own, images without root work too.
+      PGDATA: '/var/lib/postgresql/data/test',
+    }),
+    data: '/var/lib/postgresql/data',
+    args: [
+      'postgres',
+      '-c',
+      'fsync=off',
+      '-c',
+      'synchronous_commit=off',
+      '-c',
+      'full_page_writes=off',
+    ],
+    // Over TCP, as above.
+    health: ['pg_isready', '--host=127.0.0.1', '--username=test', '--dbname=test'],
+    url: (host, password) => `postgres://test:${password}@${host}:5432/test`,
+    variables: { url: 'DATABASE_URL', parts: ['PG', 'POSTGRES_'] },
+  },
+  mysql: { ...mysql, variables: { url: 'DATABASE_URL', parts: ['MYSQL_'] } },
+  mariadb: { ...mysql, variables: { url: 'DATABASE_URL', parts: ['MYSQL_', 'MARIADB_'] } },
+  redis: {
+    env: () => ({}),
+    data: '/data',
+    args: ['--save', '', '--appendonly', 'no'],
+    health: ['redis-cli', 'ping'],
+    url: (host) => `redis://${host}:6379/0`,
+    variables: { url: 'REDIS_URL', parts: ['REDIS_'] },
+  },
 }
 
 /** How long a server may take from its start to its first answer, in ms. */
 const answerTime = 60_000
-
-function serviceFor(name: ServiceName, password: string): Service {
-  switch (name) {
-    case 'postgres':
-      return {
-        image: 'postgres:17',
-        // The user is a superuser there: Django creates its own test database.
-        env: { POSTGRES_USER: 'test', POSTGRES_PASSWORD: password, POSTGRES_DB: 'test' },
-        data: '/var/lib/postgresql/data',
-        command: [
-          'postgres',
-          '-c',
-          'fsync=off',
-          '-c',
-          'synchronous_commit=off',
-          '-c',
-          'full_page_writes=off',
-        ],
-        // Over TCP: during its setup the server listens on a Unix socket only.
-        ask: ['pg_isready', '--host=127.0.0.1', '--username=test', '--dbname=test'],
-        answer: /accepting connections/,
-        address: {
-          DATABASE_URL: `postgres://test:${password}@postgres:5432/test`,
-          ...addressIn('PG', ['HOST', 'PORT', 'USER', 'PASSWORD', 'DATABASE'], password),
-          ...addressIn('POSTGRES_', ['HOST', 'PORT', 'USER', 'PASSWORD', 'DB'], password),
-        },
-      }
-    case 'redis':
-      return {
-        image: 'redis:8',
-        env: {},
-        data: '/data',
-        command: ['redis-server', '--save', '', '--appendonly', 'no'],
-        ask: ['redis-cli', 'ping'],
-        answer: /PONG/,
-        address: { REDIS_URL: 'redis://redis:6379/0', REDIS_HOST: 'redis', REDIS_PORT: '6379' },
-      }
-  }
-}
 
 /** Containers and network of one test run have these labels, and this name or a name that begins with it. */
 export interface Box {
@@ -139,9 +151,18 @@ export interface TestContext {
   readonly signal: AbortSignal
 }
 
+/** What the servers of one run share. */
+export interface ServiceInputs {
+  /** For files that only we can read. */
+  readonly folder: string
+  readonly password: string
+  /** The variables of the tests, which a server that is not known gets too. */
+  readonly env: Readonly<Record<string, string>>
+}
+
 /**
  * Starts servers in parallel on a private network, where their names are their host names, and waits until each
- * answers. Returns the variables with their addresses.
+ * answers. Returns the variables with their addresses; of two servers with the same variables, the first has them.
  *
  * Throws a `Failure`: `registry` when an image cannot be pulled, `tests-failed` when a server does not start,
  * `tool-missing`. `removeBox` removes what was started.
@@ -149,10 +170,11 @@ export interface TestContext {
 export async function startServices(
   context: TestContext,
   box: Box,
-  names: readonly ServiceName[],
-  password: string,
+  services: readonly TestService[],
+  inputs: ServiceInputs,
 ): Promise<Readonly<Record<string, string>>> {
   const { platform, log, signal } = context
+  const names = services.map(({ name }) => name).join(' and ')
   const made = await docker(platform, ['network', 'create', ...box.labels, box.name], {
     signal,
   })
@@ -161,23 +183,21 @@ export async function startServices(
     fail(
       problem ?? {
         code: 'tests-failed',
-        sentence: `tests: creating a network failed for ${names.join(' and ')}: ${reasonOf(made)}`,
+        sentence: `tests: creating a network failed for ${names}: ${reasonOf(made)}`,
       },
     )
   }
-  log.waiting(`waiting for ${names.join(' and ')}`)
-  const started = await Promise.allSettled(
-    names.map((name) => startService(context, box, name, password)),
+  log.waiting(`waiting for ${names}`)
+  // Nothing starts any more once the first has failed, and all have ended while the box is removed.
+  const found = await allOrAbort(
+    signal,
+    services.map(
+      (service) => (signal: AbortSignal) =>
+        startService({ platform, log, signal }, box, service, inputs),
+    ),
   )
   log.waiting(undefined)
-  // All have ended here: nothing starts any more while the box is removed.
-  return Object.assign(
-    {},
-    ...started.map((each) => {
-      if (each.status === 'rejected') throw each.reason
-      return each.value
-    }),
-  ) as Record<string, string>
+  return Object.assign({}, ...found.reverse()) as Record<string, string>
 }
 
 /**
@@ -216,12 +236,15 @@ async function ids(platform: Platform, args: readonly string[]): Promise<readonl
 async function startService(
   context: TestContext,
   box: Box,
-  name: ServiceName,
-  password: string,
+  service: TestService,
+  { folder, password, env }: ServiceInputs,
 ): Promise<Readonly<Record<string, string>>> {
   const { platform, log, signal } = context
-  const service = serviceFor(name, password)
+  const { name, image, kind } = service
+  const server = kind && servers[kind]
   const container = `${box.name}-${name}`
+  const envFile = join(folder, `${name}.env`)
+  await writeEnvFile(platform, envFile, server ? server.env(password) : env)
   const startedAt = platform.clock.now()
   const started = await docker(
     platform,
@@ -235,68 +258,132 @@ async function startService(
       box.name,
       '--network-alias',
       name,
-      '--tmpfs',
-      service.data,
-      ...Object.entries(service.env).flatMap(([key, value]) => ['--env', `${key}=${value}`]),
-      service.image,
-      ...service.command,
+      ...(server ? ['--tmpfs', server.data] : []),
+      '--env-file',
+      envFile,
+      image,
+      ...(server?.args ?? []),
     ],
     { signal },
   )
   if (started.code !== 0) {
     fail({
-      code: 'registry',
-      sentence: `tests: ${name} could not be started from the image ${service.image}: ${reasonOf(started)}`,
+      // Otherwise there is an image, which does not have the program.
+      code: started.code === 125 ? 'registry' : 'tests-failed',
+      sentence: `tests: ${name} could not be started from the image ${image}: ${reasonOf(started)}`,
       logs: [{ lines: started.stderr.split('\n').slice(-20) }],
     })
   }
-  await answered(context, name, service, container)
-  log.say(`${name} (${service.image}) answers after ${duration(platform.clock.now() - startedAt)}`)
-  return service.address
+  await answered(context, service, container)
+  log.say(`${name} (${image}) answers after ${duration(platform.clock.now() - startedAt)}`)
+  return server ? addressOf(server, name, password) : {}
 }
 
-/** Waits for a server's first answer. Throws a Failure `tests-failed` when it ends, or takes too long. */
+/** Waits for a server's first answer. Throws a Failure `tests-failed` when there is none. */
 async function answered(
-  { platform, signal }: TestContext,
-  name: ServiceName,
-  service: Service,
+  context: TestContext,
+  service: TestService,
   container: string,
 ): Promise<void> {
-  const deadline = platform.clock.now() + answerTime
-  for (;;) {
-    const answer = await docker(platform, ['exec', container, ...service.ask], { signal })
-    if (answer.code === 0 && service.answer.test(answer.stdout)) return
-    const running = await docker(
-      platform,
-      ['container', 'inspect', '--format', '{{.State.Running}}', container],
-      { signal },
-    )
-    const over = platform.clock.now() >= deadline
-    if (running.stdout.trim() !== 'true' || over) {
-      const logs = await docker(platform, ['logs', '--tail', '30', container], { signal })
-      const log = [logs.stdout, logs.stderr]
-        .join('\n')
-        .split('\n')
-        .filter((line) => line !== '')
-      const how = over
-        ? `did not answer within ${duration(answerTime)}`
-        : 'exited before its first answer'
-      fail({
-        code: 'tests-failed',
-        sentence: `tests: ${name} ${how}: ${errorLine(log)}`,
-        logs: [{ lines: log }],
-      })
-    }
-    await platform.clock.sleep(200, signal)
+  const { platform, signal } = context
+  const { name, image } = service
+  const hint = `Set ${name}=${image} -- COMMAND, with a command of that image that succeeds once ${name} answers`
+  const health = await healthOf(context, service, container)
+  if (!health) {
+    return fail({
+      code: 'tests-failed',
+      sentence: `tests: ${name} has no health command: its image ${image} has no HEALTHCHECK`,
+      hint,
+    })
   }
+  const wait = await waitForAnswer(context, container, health)
+  if (wait.is === 'answered') return
+  const logs = await docker(platform, ['logs', '--tail', '30', container], { signal })
+  const lines = `${logs.stdout}\n${logs.stderr}`.split('\n').filter((line) => line !== '')
+  const last = errorLine(lines) || 'it has written nothing'
+  const said = wait.answer ? reasonOf(wait.answer) : 'its health command does not end'
+  fail({
+    code: 'tests-failed',
+    logs: [{ lines }],
+    ...{
+      exited: { sentence: `tests: ${name} exited before its first answer: ${last}` },
+      unable: { sentence: `tests: the health command of ${name} cannot run: ${said}`, hint },
+      late: { sentence: `tests: ${name} did not answer within ${duration(answerTime)}: ${said}` },
+    }[wait.is],
+  })
 }
 
-/** Returns the parts of PostgreSQL's address under the names that settings use. */
-function addressIn(
-  prefix: string,
-  names: readonly string[],
+interface Wait {
+  readonly is: 'answered' | 'exited' | 'unable' | 'late'
+  /** The last one. */
+  readonly answer?: Finished
+}
+
+async function waitForAnswer(
+  { platform, signal }: TestContext,
+  container: string,
+  health: readonly string[],
+): Promise<Wait> {
+  const running = ['container', 'inspect', '--format', '{{.State.Running}}', container]
+  return withTimeout(platform.clock, answerTime, signal, async (late) => {
+    let answer: Finished | undefined
+    try {
+      for (;;) {
+        answer = await docker(platform, ['exec', container, ...health], { signal: late })
+        if (answer.code === 0) return { is: 'answered' }
+        // There is no such command, and there will be none.
+        if (answer.code === 126 || answer.code === 127) return { is: 'unable', answer }
+        const { stdout } = await docker(platform, running, { signal: late })
+        if (stdout.trim() !== 'true') return { is: 'exited' }
+        await platform.clock.sleep(200, late)
+      }
+    } catch (error) {
+      if (!late.aborted || signal.aborted) throw error
+      return { is: 'late', ...(answer && { answer }) }
+    }
+  })
+}
+
+/** Returns the user's, ours, or that of the image, which the engine would run every 30 s only. */
+async function healthOf(
+  { platform, signal }: TestContext,
+  { health, kind }: TestService,
+  container: string,
+): Promise<readonly string[] | undefined> {
+  if (health !== undefined) return shell(health)
+  if (kind) return servers[kind].health
+  const format = ['--format', '{{json .Config.Healthcheck}}']
+  const { stdout } = await docker(platform, ['container', 'inspect', ...format, container], {
+    signal,
+  })
+  const { Test = [] } = (JSON.parse(stdout) ?? {}) as { readonly Test?: readonly string[] }
+  const [how, ...command] = Test
+  if (how === 'CMD') return command
+  return how === 'CMD-SHELL' ? shell(command.join(' ')) : undefined
+}
+
+/** A command for the shell of a container. */
+function shell(command: string): readonly string[] {
+  return ['/bin/sh', '-c', command]
+}
+
+function addressOf(
+  { url, variables }: Server,
+  host: string,
   password: string,
 ): Readonly<Record<string, string>> {
-  const values = ['postgres', '5432', 'test', password, 'test']
-  return Object.fromEntries(names.map((name, at) => [`${prefix}${name}`, values[at] ?? '']))
+  const address = url(host, password)
+  const { port, username, pathname } = new URL(address)
+  const database = pathname.slice(1)
+  const parts = {
+    HOST: host,
+    PORT: port,
+    ...(username !== '' && { USER: username, PASSWORD: password }),
+    DATABASE: database,
+    DB: database,
+  }
+  const named = variables.parts.flatMap((prefix) =>
+    Object.entries(parts).map(([part, value]) => [`${prefix}${part}`, value] as const),
+  )
+  return Object.fromEntries([[variables.url, address] as const, ...named])
 }

@@ -2,6 +2,8 @@
  * How the text of an option becomes its value. A reader returns the value, or a `Problem` that says what
  * a right value looks like; it never throws.
  */
+import { isServiceKind, serviceVersions, usualService, type TestService } from './services.js'
+
 export class Problem {
   readonly text: string
 
@@ -18,7 +20,7 @@ export type Takes =
   | { readonly is: 'yes or no' }
   | { readonly is: 'choice'; readonly of: readonly string[] }
   /** A list, or one text with its entries between blanks, commas or line ends. */
-  | { readonly is: 'list'; readonly of?: readonly string[]; readonly pattern?: RegExp }
+  | { readonly is: 'list'; readonly pattern?: RegExp }
   /** A mapping, or one text of `name=value`. */
   | { readonly is: 'mapping'; readonly to: 'text' }
   | { readonly is: 'mapping'; readonly to: 'duration'; readonly of: readonly string[] }
@@ -71,10 +73,12 @@ export const imageDigest = matching(
   'is not a digest (sha256: and 64 hexadecimal digits)',
 )
 
+const label = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
+
 /** A name as Kubernetes has them (RFC 1123 label). */
 export const objectName = matching(
   'name',
-  /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/,
+  label,
   'is not a valid name in Kubernetes (lowercase letters, digits and -, at most 63)',
 )
 
@@ -200,15 +204,53 @@ export function oneOf<const T extends string>(...of: readonly T[]): Reader<T> {
   )
 }
 
-/** One of some words, or several of them. */
-export function someOf<const T extends string>(...of: readonly T[]): Reader<readonly T[]> {
-  return reader<readonly T[]>({ is: 'list', of }, (value) => {
-    const given = words(value) as readonly string[]
-    const wrong = given.find((word) => !(of as readonly string[]).includes(word))
-    return wrong === undefined
-      ? [...new Set(given as readonly T[])]
-      : new Problem(`has "${wrong}"; it takes ${of.join(' and ')}`)
-  })
+const kinds = Object.keys(serviceVersions)
+const inner = ({ source }: RegExp) => source.slice(1, -1)
+const version = String.raw`(:\w[\w.-]{0,127})?(@sha256:[0-9a-f]{64})?`
+const entryForm = `(${kinds.join('|')}|${inner(label)}=${inner(repository)})${version}`
+const serviceEntry = new RegExp(`^${entryForm}$`)
+
+/**
+ * Servers between commas, blanks or line ends: a known one, with its version or without, or `NAME=IMAGE`. On a line of
+ * its own ` -- ` and a command may follow. The kind is that of the name, else that of the last part of the image.
+ */
+export const testServices = reader<readonly TestService[]>(
+  { is: 'list', pattern: new RegExp(`^${entryForm}( -- .+)?$`) },
+  (value) => {
+    const read: TestService[] = []
+    for (const line of lines(value) as readonly string[]) {
+      const [, given = '', health] = /^(.*?)(?:\s--\s+(.*))?$/.exec(line) ?? []
+      const entries = words(given) as readonly string[]
+      if (health !== undefined && entries.length !== 1) {
+        return new Problem(
+          `has ${entries.length} services before "-- ${health}"; it takes one there`,
+        )
+      }
+      for (const entry of entries) {
+        const service = serviceOf(entry)
+        if (!service) {
+          return new Problem(
+            `has "${entry}", which is neither ${choices(kinds)}, with a version or without, nor NAME=IMAGE with a NAME of lowercase letters, digits and -`,
+          )
+        }
+        if (read.some(({ name }) => name === service.name)) {
+          return new Problem(`has two services with the name "${service.name}"; write NAME=IMAGE`)
+        }
+        read.push(health === undefined ? service : { ...service, health })
+      }
+    }
+    return read
+  },
+)
+
+function serviceOf(entry: string): TestService | undefined {
+  if (!serviceEntry.test(entry)) return undefined
+  const [first = '', second] = entry.split('=')
+  const image = second ?? first
+  const [, last = ''] = /([^/:@]+)(:[^/]*)?$/.exec(image.replace(/@.*/, '')) ?? []
+  const name = second === undefined ? last : first
+  const kind = [name, last].find(isServiceKind)
+  return { name, image: isServiceKind(image) ? usualService(image).image : image, kind }
 }
 
 /** `symptom=duration`, between commas, blanks or line ends; durations in ms. */
@@ -278,7 +320,7 @@ export function wordFor(takes: Takes): string {
     case 'choice':
       return choiceWord(takes.of)
     case 'list':
-      return takes.of?.join(',') ?? 'list'
+      return 'list'
     case 'mapping':
       return takes.to === 'duration' ? 'symptom=duration' : 'NAME=value'
   }

@@ -56,10 +56,8 @@ function formOf(takes: Takes): Readonly<Record<string, Json>> {
       return { type: 'boolean' }
     case 'choice':
       return { enum: takes.of }
-    case 'list': {
-      const entry = takes.of ? { enum: takes.of } : textForm(takes.pattern)
-      return { anyOf: [{ type: 'array', items: entry }, { type: 'string' }] }
-    }
+    case 'list':
+      return { anyOf: [{ type: 'array', items: textForm(takes.pattern) }, { type: 'string' }] }
     case 'mapping': {
       const entries =
         takes.to === 'duration'

@@ -1,5 +1,5 @@
 /**
- * A plan without a cluster: the image runs on this machine, with an empty PostgreSQL that is first brought to the
+ * A plan without a cluster: the image runs on this machine, with an empty database that is first brought to the
  * migrations which are applied where the application runs.
  */
 import { inspectorEnv } from '../django/inspector-env.js'
@@ -10,6 +10,7 @@ import type { Built } from '../docker/build.js'
 import { runInImage } from '../docker/run-tests.js'
 import { errorLine } from '../docker/text.js'
 import { fail, type Cause } from '../failure/failure.js'
+import { isDatabase, usualService, type TestService } from '../options/services.js'
 import { longest, LongLine } from '../platform/lines.js'
 import { withTimeout } from '../platform/time.js'
 import type { NeedsFile } from '../state/needs-file.js'
@@ -56,7 +57,7 @@ export async function planAlone(
         command: planCommand(command, undefined, marker),
         run: context.holder.id,
         timeout: settings['migrate-timeout'],
-        services: [...new Set(['postgres', ...settings['test-services']] as const)],
+        services: withDatabase(settings['test-services']),
         env: { ...settings['test-env'], ...own },
       },
       (line) => {
@@ -75,6 +76,11 @@ export async function planAlone(
   return sizeless
 }
 
+/** The tests' own database, or PostgreSQL. */
+function withDatabase(services: readonly TestService[]): readonly TestService[] {
+  return services.some(isDatabase) ? services : [usualService('postgres'), ...services]
+}
+
 function noPlan(context: StageContext, lines: readonly string[]): Cause {
   const logs = [{ lines: lines.slice(-shownLines) }]
   const fault = faultCause('the new version', lines)
@@ -84,7 +90,7 @@ function noPlan(context: StageContext, lines: readonly string[]): Cause {
   return {
     code: 'plan-failed',
     sentence: `the new version does not start in a container without the cluster: ${why}`,
-    hint: 'Its settings must take the database from DATABASE_URL, or from the variables PG… or POSTGRES_…; set what else it needs with "test-env"',
+    hint: 'Its settings must take the database from DATABASE_URL, or from the variables PG…, POSTGRES_… or MYSQL_…; set what else it needs with "test-env"',
     logs,
   }
 }

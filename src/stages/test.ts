@@ -12,6 +12,7 @@ import { engineCause } from '../docker/client.js'
 import { entrypointOf, runInImage } from '../docker/run-tests.js'
 import { duration, plain, shortened, errorLine } from '../docker/text.js'
 import { fail, type Annotation, type Cause } from '../failure/failure.js'
+import type { ServiceKind, TestService } from '../options/services.js'
 import { Last } from '../platform/lines.js'
 import { TimeOver, withGracePeriod, withTimeout } from '../platform/time.js'
 import type { Built } from './build.js'
@@ -185,22 +186,25 @@ function testCause(
   )
 }
 
+/** What tests say that have not found a server; the first kind is the one to set. */
+const unreached: readonly (readonly [RegExp, ServiceKind, ...ServiceKind[]])[] = [
+  [/psycopg|port 5432/, 'postgres'],
+  [/Can't connect to .*\bserver\b|:3306/, 'mysql', 'mariadb'],
+  [/\bredis\b|:6379/i, 'redis'],
+]
+
 /** Returns a hint for tests that look for a server that was not started. */
 function hintFor(
   lines: readonly string[],
-  services: readonly ('postgres' | 'redis')[],
+  services: readonly TestService[],
 ): { readonly hint?: string } {
-  const unreached = lines.some((line) =>
-    /connection refused|could not translate host name|failed to resolve host|Name or service not known/i.test(
-      line,
-    ),
+  const says = (words: RegExp): boolean => lines.some((line) => words.test(line))
+  const wanted = unreached.flatMap(([words, ...kinds]) =>
+    says(words) && !services.some(({ kind }) => kind && kinds.includes(kind)) ? [kinds[0]] : [],
   )
-  const lastLine = (word: RegExp): boolean => lines.some((line) => word.test(line))
-  const wanted = [
-    ...(lastLine(/psycopg|port 5432/) && !services.includes('postgres') ? ['postgres'] : []),
-    ...(lastLine(/\bredis\b|:6379/i) && !services.includes('redis') ? ['redis'] : []),
-  ]
-  return unreached && wanted.length > 0
+  const failed =
+    /connection refused|can't connect to|could not translate host name|failed to resolve host|Name or service not known/i
+  return says(failed) && wanted.length > 0
     ? { hint: `For a temporary server, set test-services: ${wanted.join(' ')}` }
     : {}
 }
