@@ -2,10 +2,17 @@ import { describe, expect, test } from '@jest/globals'
 import type { Built } from '../../src/docker/build.js'
 import { Failure } from '../../src/failure/failure.js'
 import { pushImage } from '../../src/docker/push.js'
-import { addTags, findImage, lookUp, originOf, type Lookup } from '../../src/docker/registry.js'
+import {
+  addTags,
+  findImage,
+  lookUp,
+  originOf,
+  platformsOf,
+  type Lookup,
+} from '../../src/docker/registry.js'
 import { hostOf, pathOf, registryErrorOf } from '../../src/docker/registry-errors.js'
 import { notebook } from '../support/journal.js'
-import { has, imageWith, lacks, refuses } from '../support/registry.js'
+import { has, imageWith, indexOf, lacks, refuses } from '../support/registry.js'
 import { scripted, type Line } from '../support/scripted.js'
 
 const never = new AbortController().signal
@@ -308,5 +315,25 @@ describe('the commit that an image was built from', () => {
     const { digest, lines } = imageWith(config)
     const origin = await originOf(scripted(lines).platform, { ...image, digest }, never)
     expect(origin).toEqual(revision === undefined ? {} : { revision })
+  })
+})
+
+describe('the platforms of an image', () => {
+  const amd64 = { os: 'linux', architecture: 'amd64' }
+  const arm64 = { os: 'linux', architecture: 'arm64', variant: 'v8' }
+  // As buildx adds it with provenance.
+  const attestation = { os: 'unknown', architecture: 'unknown' }
+
+  test.each<[string, { digest: string; lines: Line[] }, readonly string[] | undefined]>([
+    ['that is for one', imageWith({}, arm64), ['linux/arm64']],
+    ['that does not say it', imageWith({}), undefined],
+    ['that is an index', indexOf(amd64, arm64, attestation), ['linux/amd64', 'linux/arm64']],
+    ['that is an index of one', indexOf(amd64, attestation), ['linux/amd64']],
+    ['of whose parts one does not say it', indexOf(amd64, {}), undefined],
+    ['that has no parts', indexOf(), undefined],
+    ['that the registry denies', { digest, lines: [refuses(digest, 403)] }, undefined],
+  ])('are those of an image %s', async (_, { digest, lines }, platforms) => {
+    const { platform } = scripted(lines)
+    expect(await platformsOf(platform, { ...image, digest }, never)).toEqual(platforms)
   })
 })

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { byDigest, taggedIn, versionIn } from '../../src/judge/running-digests.js'
+import { byDigest, digestsOn, taggedIn, versionIn } from '../../src/judge/running-digests.js'
 import { digest, running } from '../support/running.js'
 
 const shop = 'ghcr.io/acme/shop'
@@ -124,4 +124,14 @@ describe('the one version that runs is found', () => {
     const { tag, digest } = versionIn(clusterState, workloads, shop) ?? {}
     expect([tag, digest].filter(Boolean)).toEqual(expected)
   })
+})
+
+test.each([
+  ['what Ready pods run there', `web: {image: '${shop}', pods: [a, b, a], node: one}`, ['a', 'b']],
+  ['not what is elsewhere', `web: {image: '${shop}', pods: [a], node: two}`, []],
+  ['not what is not Ready', `web: {image: '${shop}', pods: [a]}`, []],
+  ['not other images', `web: {image: nginx, pods: ['nginx@${digest('a')}'], node: one}`, []],
+])('the digests on a node: %s', (_, text, letters) => {
+  const { clusterState } = running(text)
+  expect(digestsOn(clusterState, shop, ['one'])).toEqual(letters.map(digest))
 })

@@ -6,14 +6,17 @@ function digestOf(text: string): string {
   return `sha256:${createHash('sha256').update(text).digest('hex')}`
 }
 
-/** An image by its configuration: its digest, and the answers to who reads it by that. */
-export function imageWith(config: object): {
+/** An image by its configuration, and what it is for: its digest, and the answers to who reads it by that. */
+export function imageWith(
+  config: object,
+  builtFor: { readonly os?: string; readonly architecture?: string } = {},
+): {
   readonly digest: string
   /** By which the engine knows it. */
   readonly id: string
   readonly lines: Line[]
 } {
-  const blob = JSON.stringify({ config })
+  const blob = JSON.stringify({ ...builtFor, config })
   const manifest = JSON.stringify({ schemaVersion: 2, config: { digest: digestOf(blob) } })
   const digest = digestOf(manifest)
   const at = (path: string, stdout: string): Line => ({
@@ -26,6 +29,14 @@ export function imageWith(config: object): {
     id: digestOf(blob),
     lines: [at(`manifests/${digest}`, manifest), at(`blobs/${digestOf(blob)}`, blob)],
   }
+}
+
+/** An index of images for these platforms: its digest, and the answer to who reads it. */
+export function indexOf(...platforms: readonly object[]): { digest: string; lines: Line[] } {
+  const manifests = platforms.map((platform) => ({ digest: digestOf('one'), platform }))
+  const stdout = JSON.stringify({ schemaVersion: 2, manifests })
+  const digest = digestOf(stdout)
+  return { digest, lines: [{ when: new RegExp(`^GET .*/manifests/${digest}$`), stdout }] }
 }
 
 /** A tag, or a digest, that the registry has; as an expression. */

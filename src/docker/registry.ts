@@ -102,7 +102,7 @@ interface ManifestContent {
   readonly config?: { readonly digest: string }
   readonly manifests?: readonly {
     readonly digest: string
-    readonly platform?: { readonly os?: string }
+    readonly platform?: { readonly os?: string; readonly architecture?: string }
   }[]
 }
 
@@ -260,6 +260,12 @@ export function originIn(labels: Readonly<Record<string, string>> | null = {}): 
   return { ...(revision && { revision }), ...(version && { version }), ...(inputs && { inputs }) }
 }
 
+interface ImageContent {
+  readonly os?: string
+  readonly architecture?: string
+  readonly config?: ImageConfig
+}
+
 interface ImageConfig {
   readonly Labels?: Readonly<Record<string, string>> | null
   readonly Entrypoint?: readonly string[] | null
@@ -274,17 +280,47 @@ async function configOf(
 ): Promise<ImageConfig | Unread> {
   const top = await readManifest(platform, repository, digest, signal)
   if (!('digest' in top)) return top
-  // What a build records of itself is in the index too, for no platform.
-  const [one] = (top.content.manifests ?? []).filter((each) => each.platform?.os !== 'unknown')
+  const [one] = partsOf(top) ?? []
   const manifest = one ? await readManifest(platform, repository, one.digest, signal) : top
   if (!('digest' in manifest)) return manifest
-  const wanted = manifest.content.config?.digest ?? ''
+  const read = await readImage(platform, repository, manifest, signal)
+  return 'is' in read ? read : (read.config ?? {})
+}
+
+/** Returns the images of an index, one for each platform. What a build records of itself is in it too, for no platform. */
+function partsOf({ content: { manifests } }: Manifest): ManifestContent['manifests'] {
+  return manifests?.filter((each) => each.platform?.os !== 'unknown')
+}
+
+/** Reads what a manifest of one platform has its layers for. */
+async function readImage(
+  platform: Platform,
+  repository: string,
+  { content }: Manifest,
+  signal: AbortSignal,
+): Promise<ImageContent | Unread> {
+  const wanted = content.config?.digest ?? ''
   if (!isDigest(wanted)) return { is: 'failed', said: 'its manifest names no configuration' }
   const read = await readContent(platform, repository, `blobs/${wanted}`, signal)
   if (read.is !== 'answer') return read
   if (wanted.startsWith('sha256:') && digestOf(read.body) !== wanted) return altered(wanted)
-  const { config } = (parsed(read.body.toString()) ?? {}) as { readonly config?: ImageConfig }
-  return config ?? {}
+  return parsed(read.body.toString()) ?? {}
+}
+
+/** Returns the platforms of an image (`linux/arm64`); `undefined` where they cannot be read, or one is not named. */
+export async function platformsOf(
+  platform: Platform,
+  { repository, digest }: Image,
+  signal: AbortSignal,
+): Promise<readonly string[] | undefined> {
+  const top = await readManifest(platform, repository, digest, signal)
+  if (!('digest' in top)) return undefined
+  const parts = partsOf(top)?.map((each) => each.platform ?? {})
+  const all = parts ?? [await readImage(platform, repository, top, signal)]
+  const named = all.flatMap((one) =>
+    'os' in one && one.os && one.architecture ? [`${one.os}/${one.architecture}`] : [],
+  )
+  return named.length > 0 && named.length === all.length ? named : undefined
 }
 
 function parsed(text: string): object | undefined {

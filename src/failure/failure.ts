@@ -8,6 +8,7 @@ export const causeCodes = [
   'right-missing',
   'no-workload',
   'workload-unfit',
+  'wrong-platform',
   'manifest-invalid',
   'selector-conflict',
   'build-failed',

@@ -1,9 +1,9 @@
 /** Which image runs where a pod template names a tag: tomorrow the tag may name another. Pure. */
-import { isOfRepository, parseImage } from '../kubernetes/image.js'
+import { isOfRepository, parseImage, type ImageReference } from '../kubernetes/image.js'
 import { templateOf, usesOf, workloadId, type WorkloadObject } from '../kubernetes/objects.js'
 import { idOf } from '../kubernetes/workload.js'
 import { desiredBack } from './desired.js'
-import { desiredPods } from './objects.js'
+import { desiredPods, isReady } from './objects.js'
 import type { ClusterState } from './types.js'
 
 /** A container of the application whose template has an image without a digest. */
@@ -125,11 +125,31 @@ function runningIn(
   return desiredPods(clusterState, desired).flatMap(({ status }): readonly RunningImage[] => {
     const all = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])]
     const { imageID = '' } = all.find(({ name }) => name === container) ?? {}
-    const { repository: pulled, digest } = parseImage(imageID.replace('docker-pullable://', ''))
+    const { repository: pulled, digest } = pulledImage(imageID)
     if (digest === undefined) return []
     const isOfThisRepository = isOfRepository(pulled, repository)
     return [{ digest, of: isOfThisRepository ? 'our repository' : 'another repository' }]
   })
+}
+
+/** Returns the digests of the repository that Ready pods on these nodes run. */
+export function digestsOn(
+  { pods }: ClusterState,
+  repository: string,
+  nodes: readonly string[],
+): readonly string[] {
+  const on = [...pods.values()].filter(
+    (pod) => isReady(pod) && nodes.includes(pod.spec?.nodeName ?? ''),
+  )
+  const statuses = on.flatMap(({ status }) => status?.containerStatuses ?? [])
+  const pulled = statuses.map(({ imageID }) => pulledImage(imageID))
+  const own = pulled.filter((one) => isOfRepository(one.repository, repository))
+  return [...new Set(own.flatMap(({ digest }) => digest ?? []))]
+}
+
+/** Returns what a kubelet says that a container runs. */
+function pulledImage(imageID: string): ImageReference {
+  return parseImage(imageID.replace('docker-pullable://', ''))
 }
 
 function mostOf(running: readonly RunningImage[]): RunningImage | undefined {
