@@ -5,6 +5,7 @@ import { pushImage } from '../../src/docker/push.js'
 import {
   addTags,
   findImage,
+  isSameImage,
   lookUp,
   originOf,
   platformsOf,
@@ -319,13 +320,13 @@ describe('the commit that an image was built from', () => {
 })
 
 describe('the platforms of an image', () => {
-  const amd64 = { os: 'linux', architecture: 'amd64' }
-  const arm64 = { os: 'linux', architecture: 'arm64', variant: 'v8' }
+  const amd64 = { platform: { os: 'linux', architecture: 'amd64' } }
+  const arm64 = { platform: { os: 'linux', architecture: 'arm64', variant: 'v8' } }
   // As buildx adds it with provenance.
-  const attestation = { os: 'unknown', architecture: 'unknown' }
+  const attestation = { platform: { os: 'unknown', architecture: 'unknown' } }
 
   test.each<[string, { digest: string; lines: Line[] }, readonly string[] | undefined]>([
-    ['that is for one', imageWith({}, arm64), ['linux/arm64']],
+    ['that is for one', imageWith({}, arm64.platform), ['linux/arm64']],
     ['that does not say it', imageWith({}), undefined],
     ['that is an index', indexOf(amd64, arm64, attestation), ['linux/amd64', 'linux/arm64']],
     ['that is an index of one', indexOf(amd64, attestation), ['linux/amd64']],
@@ -335,5 +336,43 @@ describe('the platforms of an image', () => {
   ])('are those of an image %s', async (_, { digest, lines }, platforms) => {
     const { platform } = scripted(lines)
     expect(await platformsOf(platform, { ...image, digest }, never)).toEqual(platforms)
+  })
+})
+
+describe('two digests of a repository', () => {
+  const [one, other, third] = ['a', 'b', 'c'].map((name) => imageWith({ Labels: { name } })) as [
+    ReturnType<typeof imageWith>,
+    ReturnType<typeof imageWith>,
+    ReturnType<typeof imageWith>,
+  ]
+  const again = imageWith({ Labels: { name: 'a' } }, {}, 'pushed again')
+  const lost = { digest, lines: [lacks(digest)] }
+
+  test.each<
+    [
+      string,
+      Pick<typeof one, 'digest' | 'lines'>,
+      Pick<typeof one, 'digest' | 'lines'>,
+      boolean | undefined,
+    ]
+  >([
+    ['of two images', one, other, false],
+    ['of one content in two manifests', one, again, true],
+    ['of an index and one of its parts', indexOf(one, other), other, true],
+    ['of a part and its index', one, indexOf(one, other), true],
+    ['of two indexes with a part in common', indexOf(one, other), indexOf(other, third), true],
+    ['of an index and an image that is none of its parts', indexOf(one, other), third, false],
+    ['of which the registry has one', one, lost, undefined],
+    [
+      'of an index with a part that the registry does not have',
+      indexOf(one, lost),
+      other,
+      undefined,
+    ],
+    ['of an index without parts', indexOf(), one, undefined],
+  ])('%s', async (_, first, second, isSame) => {
+    const { platform } = scripted([...first.lines, ...second.lines])
+    const named = { ...image, digest: first.digest }
+    expect(await isSameImage(platform, named, second.digest, never)).toBe(isSame)
   })
 })

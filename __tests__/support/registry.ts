@@ -10,6 +10,8 @@ function digestOf(text: string): string {
 export function imageWith(
   config: object,
   builtFor: { readonly os?: string; readonly architecture?: string } = {},
+  /** Makes another manifest of the same content. */
+  note?: string,
 ): {
   readonly digest: string
   /** By which the engine knows it. */
@@ -17,7 +19,12 @@ export function imageWith(
   readonly lines: Line[]
 } {
   const blob = JSON.stringify({ ...builtFor, config })
-  const manifest = JSON.stringify({ schemaVersion: 2, config: { digest: digestOf(blob) } })
+  const annotations = note === undefined ? {} : { annotations: { note } }
+  const manifest = JSON.stringify({
+    schemaVersion: 2,
+    config: { digest: digestOf(blob) },
+    ...annotations,
+  })
   const digest = digestOf(manifest)
   const at = (path: string, stdout: string): Line => ({
     when: new RegExp(`^GET .*/${path}$`),
@@ -31,12 +38,15 @@ export function imageWith(
   }
 }
 
-/** An index of images for these platforms: its digest, and the answer to who reads it. */
-export function indexOf(...platforms: readonly object[]): { digest: string; lines: Line[] } {
-  const manifests = platforms.map((platform) => ({ digest: digestOf('one'), platform }))
+/** An index of images, or of platforms alone: its digest, and the answers to who reads it and them. */
+export function indexOf(
+  ...parts: readonly { digest?: string; platform?: object; lines?: readonly Line[] }[]
+): { readonly digest: string; readonly lines: Line[] } {
+  const manifests = parts.map(({ digest, platform = {} }) => ({ digest, platform }))
   const stdout = JSON.stringify({ schemaVersion: 2, manifests })
   const digest = digestOf(stdout)
-  return { digest, lines: [{ when: new RegExp(`^GET .*/manifests/${digest}$`), stdout }] }
+  const own: Line = { when: new RegExp(`^GET .*/manifests/${digest}$`), stdout, always: true }
+  return { digest, lines: [own, ...parts.flatMap(({ lines = [] }) => lines)] }
 }
 
 /** A tag, or a digest, that the registry has; as an expression. */

@@ -145,6 +145,37 @@ export async function configDigestOf(
   return 'content' in manifest ? manifest.content.config?.digest : undefined
 }
 
+/**
+ * Returns whether a digest of the repository names an image too, for any of its platforms: an index and its parts, or
+ * two manifests of one content. `undefined` where the registry does not show it.
+ */
+export async function isSameImage(
+  platform: Platform,
+  { repository, digest }: Image,
+  other: string,
+  signal: AbortSignal,
+): Promise<boolean | undefined> {
+  const [configs, others] = await Promise.all(
+    [digest, other].map((one) => configDigestsOf(platform, { repository, digest: one }, signal)),
+  )
+  return configs && others && configs.some((one) => others.includes(one))
+}
+
+/** Returns the digests of the configurations for all platforms; `undefined` where one cannot be read. */
+async function configDigestsOf(
+  platform: Platform,
+  { repository, digest }: Pick<Image, 'repository' | 'digest'>,
+  signal: AbortSignal,
+): Promise<readonly string[] | undefined> {
+  const read = (reference: string) => readManifest(platform, repository, reference, signal)
+  const top = await read(digest)
+  if (!('digest' in top)) return undefined
+  const parts = partsOf(top)
+  const all = parts ? await Promise.all(parts.map((each) => read(each.digest))) : [top]
+  const configs = all.flatMap((one) => ('content' in one ? (one.content.config?.digest ?? []) : []))
+  return configs.length > 0 && configs.length === all.length ? configs : undefined
+}
+
 /** Reads what a registry has at a path below the repository. */
 async function readContent(
   platform: Platform,

@@ -31,6 +31,7 @@ export const causeCodes = [
   'not-ready',
   'progress-deadline',
   'timeout',
+  'wrong-image',
   'smoke-failed',
   // the database's part
   'plan-failed',

@@ -4,7 +4,7 @@ import { templateOf, usesOf, workloadId, type WorkloadObject } from '../kubernet
 import { idOf } from '../kubernetes/workload.js'
 import { desiredBack } from './desired.js'
 import { desiredPods, isReady } from './objects.js'
-import type { ClusterState } from './types.js'
+import type { ClusterState, DesiredWorkload } from './types.js'
 
 /** A container of the application whose template has an image without a digest. */
 export interface TaggedContainer {
@@ -145,6 +145,41 @@ export function digestsOn(
   const pulled = statuses.map(({ imageID }) => pulledImage(imageID))
   const own = pulled.filter((one) => isOfRepository(one.repository, repository))
   return [...new Set(own.flatMap(({ digest }) => digest ?? []))]
+}
+
+/** A container of a Ready pod that runs another digest of the repository than it should. */
+export interface OtherDigest {
+  /** `idOf` its workload. */
+  readonly workload: string
+  readonly pod: string
+  readonly container: string
+  readonly digest: string
+}
+
+/**
+ * Returns where Ready pods of the new templates run another digest of the repository. A kubelet that names another
+ * repository, or the image by its id alone, says nothing about that.
+ */
+export function otherDigests(
+  clusterState: ClusterState,
+  desiredWorkloads: readonly DesiredWorkload[],
+  { repository, digest }: { readonly repository: string; readonly digest: string },
+): readonly OtherDigest[] {
+  return desiredWorkloads.flatMap((desired) =>
+    desiredPods(clusterState, desired)
+      .filter(isReady)
+      .flatMap(({ metadata, status }) => {
+        const { initContainerStatuses = [], containerStatuses = [] } = status ?? {}
+        return [...initContainerStatuses, ...containerStatuses].flatMap(({ name, imageID }) => {
+          const pulled = pulledImage(imageID)
+          const isOther = pulled.digest !== undefined && pulled.digest !== digest
+          if (!isOther || !(name in desired.images)) return []
+          if (!isOfRepository(pulled.repository, repository)) return []
+          const [workload, pod] = [idOf(desired.workload), metadata?.name ?? '']
+          return [{ workload, pod, container: name, digest: pulled.digest }]
+        })
+      }),
+  )
 }
 
 /** Returns what a kubelet says that a container runs. */
