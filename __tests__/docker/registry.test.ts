@@ -2,10 +2,18 @@ import { describe, expect, test } from '@jest/globals'
 import type { Built } from '../../src/docker/build.js'
 import { Failure } from '../../src/failure/failure.js'
 import { pushImage } from '../../src/docker/push.js'
-import { addTags, findImage, lookUp, originOf, type Lookup } from '../../src/docker/registry.js'
+import {
+  addTags,
+  findImage,
+  isSameImage,
+  lookUp,
+  originOf,
+  platformsOf,
+  type Lookup,
+} from '../../src/docker/registry.js'
 import { hostOf, pathOf, registryErrorOf } from '../../src/docker/registry-errors.js'
 import { notebook } from '../support/journal.js'
-import { has, imageWith, lacks, refuses } from '../support/registry.js'
+import { has, imageWith, indexOf, lacks, refuses } from '../support/registry.js'
 import { scripted, type Line } from '../support/scripted.js'
 
 const never = new AbortController().signal
@@ -308,5 +316,63 @@ describe('the commit that an image was built from', () => {
     const { digest, lines } = imageWith(config)
     const origin = await originOf(scripted(lines).platform, { ...image, digest }, never)
     expect(origin).toEqual(revision === undefined ? {} : { revision })
+  })
+})
+
+describe('the platforms of an image', () => {
+  const amd64 = { platform: { os: 'linux', architecture: 'amd64' } }
+  const arm64 = { platform: { os: 'linux', architecture: 'arm64', variant: 'v8' } }
+  // As buildx adds it with provenance.
+  const attestation = { platform: { os: 'unknown', architecture: 'unknown' } }
+
+  test.each<[string, { digest: string; lines: Line[] }, readonly string[] | undefined]>([
+    ['that is for one', imageWith({}, arm64.platform), ['linux/arm64']],
+    ['that does not say it', imageWith({}), undefined],
+    ['that is an index', indexOf(amd64, arm64, attestation), ['linux/amd64', 'linux/arm64']],
+    ['that is an index of one', indexOf(amd64, attestation), ['linux/amd64']],
+    ['of whose parts one does not say it', indexOf(amd64, {}), undefined],
+    ['that has no parts', indexOf(), undefined],
+    ['that the registry denies', { digest, lines: [refuses(digest, 403)] }, undefined],
+  ])('are those of an image %s', async (_, { digest, lines }, platforms) => {
+    const { platform } = scripted(lines)
+    expect(await platformsOf(platform, { ...image, digest }, never)).toEqual(platforms)
+  })
+})
+
+describe('two digests of a repository', () => {
+  const [one, other, third] = ['a', 'b', 'c'].map((name) => imageWith({ Labels: { name } })) as [
+    ReturnType<typeof imageWith>,
+    ReturnType<typeof imageWith>,
+    ReturnType<typeof imageWith>,
+  ]
+  const again = imageWith({ Labels: { name: 'a' } }, {}, 'pushed again')
+  const lost = { digest, lines: [lacks(digest)] }
+
+  test.each<
+    [
+      string,
+      Pick<typeof one, 'digest' | 'lines'>,
+      Pick<typeof one, 'digest' | 'lines'>,
+      boolean | undefined,
+    ]
+  >([
+    ['of two images', one, other, false],
+    ['of one content in two manifests', one, again, true],
+    ['of an index and one of its parts', indexOf(one, other), other, true],
+    ['of a part and its index', one, indexOf(one, other), true],
+    ['of two indexes with a part in common', indexOf(one, other), indexOf(other, third), true],
+    ['of an index and an image that is none of its parts', indexOf(one, other), third, false],
+    ['of which the registry has one', one, lost, undefined],
+    [
+      'of an index with a part that the registry does not have',
+      indexOf(one, lost),
+      other,
+      undefined,
+    ],
+    ['of an index without parts', indexOf(), one, undefined],
+  ])('%s', async (_, first, second, isSame) => {
+    const { platform } = scripted([...first.lines, ...second.lines])
+    const named = { ...image, digest: first.digest }
+    expect(await isSameImage(platform, named, second.digest, never)).toBe(isSame)
   })
 })

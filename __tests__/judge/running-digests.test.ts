@@ -1,5 +1,13 @@
 import { describe, expect, test } from '@jest/globals'
-import { byDigest, taggedIn, versionIn } from '../../src/judge/running-digests.js'
+import {
+  byDigest,
+  digestsOn,
+  otherDigests,
+  taggedIn,
+  versionIn,
+} from '../../src/judge/running-digests.js'
+import { desiredBack } from '../../src/judge/desired.js'
+import { workloadId } from '../../src/kubernetes/objects.js'
 import { digest, running } from '../support/running.js'
 
 const shop = 'ghcr.io/acme/shop'
@@ -123,5 +131,63 @@ describe('the one version that runs is found', () => {
     const { clusterState, workloads } = running(text)
     const { tag, digest } = versionIn(clusterState, workloads, shop) ?? {}
     expect([tag, digest].filter(Boolean)).toEqual(expected)
+  })
+})
+
+test.each([
+  ['what Ready pods run there', `web: {image: '${shop}', pods: [a, b, a], node: one}`, ['a', 'b']],
+  ['not what is elsewhere', `web: {image: '${shop}', pods: [a], node: two}`, []],
+  ['not what is not Ready', `web: {image: '${shop}', pods: [a]}`, []],
+  ['not other images', `web: {image: nginx, pods: ['nginx@${digest('a')}'], node: one}`, []],
+])('the digests on a node: %s', (_, text, letters) => {
+  const { clusterState } = running(text)
+  expect(digestsOn(clusterState, shop, ['one'])).toEqual(letters.map(digest))
+})
+
+describe('pods of the new version that run another digest than a', () => {
+  const image = `${shop}:v1@${digest('a')}`
+  const ready = (pods: string, more = '') =>
+    `web: {image: '${image}', pods: ${pods}, node: one${more}}`
+
+  test.each([
+    ['none', ready('[a, a]'), []],
+    ['one of two', ready('[a, b]'), ['statefulset/web web-1 app b']],
+    [
+      'as Docker reports it',
+      ready(`['docker-pullable://${shop}@${digest('b')}']`),
+      ['statefulset/web web-0 app b'],
+    ],
+    [
+      'its init container too',
+      ready('[b]', `, init: '${image}'`),
+      ['statefulset/web web-0 init b', 'statefulset/web web-0 app b'],
+    ],
+    ['not the id of an image, which is that of its configuration', ready(`['${digest('b')}']`), []],
+    [
+      'not another repository: an image swapper, or a node that has the image from there',
+      ready(`['mirror.example/acme/shop@${digest('b')}']`),
+      [],
+    ],
+    ['not before the kubelet says it', ready(`['']`), []],
+    ['not what is not Ready', `web: {image: '${image}', pods: [b]}`, []],
+    ['not what runs an older template', ready('[b]', ', old: true'), []],
+  ])('%s', (_, text, expected) => {
+    const { clusterState, workloads } = running(text)
+    const desired = workloads.map((one) => desiredBack(workloadId(one), one, one, clusterState))
+    const found = otherDigests(clusterState, desired, { repository: shop, digest: digest('a') })
+    expect(
+      found.map((one) => `${one.workload} ${one.pod} ${one.container} ${one.digest[7] ?? ''}`),
+    ).toEqual(expected)
+  })
+
+  test('not a container that the release does not change', () => {
+    const { clusterState, workloads } = running(ready('[b]'))
+    const desired = workloads.map((one) => ({
+      ...desiredBack(workloadId(one), one, one, clusterState),
+      images: { web: image },
+    }))
+    expect(otherDigests(clusterState, desired, { repository: shop, digest: digest('a') })).toEqual(
+      [],
+    )
   })
 })

@@ -1,7 +1,7 @@
 /** What is read of the cluster when a symptom calls for it: as far as the account may read it. */
 import { expect, test } from '@jest/globals'
 import { ApiError } from '../../src/kubernetes/api-error.js'
-import { fetchFact } from '../../src/rollout/facts.js'
+import { fetchFact, readNodes } from '../../src/rollout/facts.js'
 import { handClock } from '../support/clock.js'
 import { clusterOf } from '../support/cluster.js'
 
@@ -89,4 +89,18 @@ test('what shows that nodes are added: each part as far as it can be read', asyn
     status: { is: 'unreadable', why: 'Forbidden' },
     issuer: { is: 'unreadable', why: 'not finished within 5000 ms' },
   })
+})
+
+test.each([
+  ['all of them', { items: [{ metadata: { name: 'a' } }] }, [{ metadata: { name: 'a' } }]],
+  ['those of a cluster without any', {}, []],
+  [
+    'none where there are more than are read',
+    { items: [{}], metadata: { continue: 'x' } },
+    undefined,
+  ],
+  ['none where the account may not read them', forbidden, undefined],
+])('the nodes: %s', async (_, answer, nodes) => {
+  const cluster = answering({ '/api/v1/nodes?limit=500': answer })
+  expect(await readNodes(cluster, handClock())).toEqual(nodes)
 })

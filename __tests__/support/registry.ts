@@ -6,15 +6,25 @@ function digestOf(text: string): string {
   return `sha256:${createHash('sha256').update(text).digest('hex')}`
 }
 
-/** An image by its configuration: its digest, and the answers to who reads it by that. */
-export function imageWith(config: object): {
+/** An image by its configuration, and what it is for: its digest, and the answers to who reads it by that. */
+export function imageWith(
+  config: object,
+  builtFor: { readonly os?: string; readonly architecture?: string } = {},
+  /** Makes another manifest of the same content. */
+  note?: string,
+): {
   readonly digest: string
   /** By which the engine knows it. */
   readonly id: string
   readonly lines: Line[]
 } {
-  const blob = JSON.stringify({ config })
-  const manifest = JSON.stringify({ schemaVersion: 2, config: { digest: digestOf(blob) } })
+  const blob = JSON.stringify({ ...builtFor, config })
+  const annotations = note === undefined ? {} : { annotations: { note } }
+  const manifest = JSON.stringify({
+    schemaVersion: 2,
+    config: { digest: digestOf(blob) },
+    ...annotations,
+  })
   const digest = digestOf(manifest)
   const at = (path: string, stdout: string): Line => ({
     when: new RegExp(`^GET .*/${path}$`),
@@ -26,6 +36,17 @@ export function imageWith(config: object): {
     id: digestOf(blob),
     lines: [at(`manifests/${digest}`, manifest), at(`blobs/${digestOf(blob)}`, blob)],
   }
+}
+
+/** An index of images, or of platforms alone: its digest, and the answers to who reads it and them. */
+export function indexOf(
+  ...parts: readonly { digest?: string; platform?: object; lines?: readonly Line[] }[]
+): { readonly digest: string; readonly lines: Line[] } {
+  const manifests = parts.map(({ digest, platform = {} }) => ({ digest, platform }))
+  const stdout = JSON.stringify({ schemaVersion: 2, manifests })
+  const digest = digestOf(stdout)
+  const own: Line = { when: new RegExp(`^GET .*/manifests/${digest}$`), stdout, always: true }
+  return { digest, lines: [own, ...parts.flatMap(({ lines = [] }) => lines)] }
 }
 
 /** A tag, or a digest, that the registry has; as an expression. */

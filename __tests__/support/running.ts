@@ -15,6 +15,8 @@ interface Running {
   readonly pods?: readonly string[]
   /** The pods are of an older template. */
   readonly old?: true
+  /** The pods are Ready there. */
+  readonly node?: string
 }
 
 /** `a`: `sha256:aaa…` */
@@ -43,7 +45,7 @@ export function running(text: string): {
       status: { observedGeneration: 1, updateRevision: 'new' },
     } as WorkloadObject
   })
-  const pods = all.flatMap(([name, { pods = [], old }]) =>
+  const pods = all.flatMap(([name, { pods = [], old, node }]) =>
     pods.map((told, index): [string, Pod] => {
       const status = { image: '', imageID: imageId(told), ready: true, restartCount: 0 }
       const owner = {
@@ -61,7 +63,9 @@ export function running(text: string): {
             labels: { 'controller-revision-hash': old ? 'old' : 'new' },
             ownerReferences: [owner],
           },
+          ...(node !== undefined && { spec: { nodeName: node, containers: [] } }),
           status: {
+            ...(node !== undefined && { conditions: [{ type: 'Ready', status: 'True' }] }),
             containerStatuses: [{ name: 'app', ...status }],
             initContainerStatuses: [{ name: 'init', ...status }],
           },

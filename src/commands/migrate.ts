@@ -44,17 +44,20 @@ async function toImage(run: Run): Promise<Outcome> {
     })
   }
   const requested = contextOf(run, await findSource(platform, settings, settings.context))
+  const toRun = Promise.withResolvers<Image>()
   const [{ cluster: unlocked, checked }, ready] = await allOrAbort(signal, [
     (signal) =>
       reporter.stage('preflight', async (log) => {
         const context = requested.with({ signal, log })
         const open = () => resources.openCluster(platform, settings, signal)
-        return withReported(context, await preflight(context, open))
+        return withReported(context, await preflight(context, open, () => toRun.promise))
       }),
     (signal) =>
       reporter.stage('image', async (log) => {
         await resources.login(settings)
-        return imageToDeploy(requested.with({ signal, log }))
+        const ready = await imageToDeploy(requested.with({ signal, log }))
+        toRun.resolve(ready.image)
+        return ready
       }),
   ])
   const { image } = ready

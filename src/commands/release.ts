@@ -44,6 +44,7 @@ async function fromCommit(run: Run, command: ReleaseCommand): Promise<Outcome> {
   const { platform, settings, reporter, signal, state, resources } = run
   const find = command === 'deploy' ? findSource : findSourceToBuild
   const requested = contextOf(run, await find(platform, settings, settings.context))
+  const toRun = Promise.withResolvers<Image | undefined>()
 
   // Nothing but Jobs that report is written in the cluster before all of this has passed.
   const [{ cluster, checked }, found] = await allOrAbort(signal, [
@@ -51,16 +52,19 @@ async function fromCommit(run: Run, command: ReleaseCommand): Promise<Outcome> {
       reporter.stage('preflight', async (log) => {
         const context = requested.with({ signal, log })
         const open = () => resources.openCluster(platform, settings, signal)
-        return withReported(context, await preflight(context, open))
+        return withReported(context, await preflight(context, open, () => toRun.promise))
       }),
     (signal) =>
       reporter.stage(command === 'deploy' ? 'image' : 'build', async (log) => {
         const context = requested.with({ signal, log })
         await resources.login(settings)
         if (command === 'deploy') {
-          return { is: 'found', ...(await imageToDeploy(context)) } as const
+          const ready = await imageToDeploy(context)
+          toRun.resolve(ready.image)
+          return { is: 'found', ...ready } as const
         }
         const { image, source, inputs } = await findBuild(context)
+        toRun.resolve(image)
         if (image) return { is: 'found', image, source } as const
         const built = await build(context.with({ source }), inputs)
         return { is: 'built', built, source } as const

@@ -60,22 +60,28 @@ function hashOf(inputs: unknown): string {
 /** How long the engine may take to say what it is, in ms: one that hangs builds nothing. */
 const engineTimeoutMs = 10_000
 
-/** What buildx builds for: `linux/arm64`; empty for linux/amd64, which most registries and clusters mean. */
+/** What the hash has of it: empty for linux/amd64, which most registries and clusters mean. */
 async function platformOf(platform: Platform, signal: AbortSignal): Promise<string> {
-  const usual = 'linux/amd64'
+  const own = await builtFor(platform, signal)
+  return own === undefined || own === 'linux/amd64' ? '' : own
+}
+
+/** Returns what buildx builds for: `linux/arm64`; `undefined` where no engine answers: then nothing is built. */
+export async function builtFor(
+  platform: Platform,
+  signal: AbortSignal,
+): Promise<string | undefined> {
   const given = platform.env['DOCKER_DEFAULT_PLATFORM'] ?? ''
-  if (given !== '') return given === usual ? '' : given
+  if (given !== '') return given
   const format = '{{.Server.Os}}/{{.Server.Arch}}'
   try {
     const { code, stdout } = await withTimeout(platform.clock, engineTimeoutMs, signal, (late) =>
       docker(platform, ['version', '--format', format], { signal: late }),
     )
-    const own = stdout.trim()
-    // An engine that does not answer builds nothing.
-    return code !== 0 || own === usual ? '' : own
+    return code === 0 ? stdout.trim() : undefined
   } catch (error) {
     if (!(error instanceof TimeOver)) throw error
-    return ''
+    return undefined
   }
 }
 

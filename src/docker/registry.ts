@@ -102,7 +102,7 @@ interface ManifestContent {
   readonly config?: { readonly digest: string }
   readonly manifests?: readonly {
     readonly digest: string
-    readonly platform?: { readonly os?: string }
+    readonly platform?: { readonly os?: string; readonly architecture?: string }
   }[]
 }
 
@@ -143,6 +143,37 @@ export async function configDigestOf(
 ): Promise<string | undefined> {
   const manifest = await readManifest(platform, repository, digest, signal)
   return 'content' in manifest ? manifest.content.config?.digest : undefined
+}
+
+/**
+ * Returns whether a digest of the repository names an image too, for any of its platforms: an index and its parts, or
+ * two manifests of one content. `undefined` where the registry does not show it.
+ */
+export async function isSameImage(
+  platform: Platform,
+  { repository, digest }: Image,
+  other: string,
+  signal: AbortSignal,
+): Promise<boolean | undefined> {
+  const [configs, others] = await Promise.all(
+    [digest, other].map((one) => configDigestsOf(platform, { repository, digest: one }, signal)),
+  )
+  return configs && others && configs.some((one) => others.includes(one))
+}
+
+/** Returns the digests of the configurations for all platforms; `undefined` where one cannot be read. */
+async function configDigestsOf(
+  platform: Platform,
+  { repository, digest }: Pick<Image, 'repository' | 'digest'>,
+  signal: AbortSignal,
+): Promise<readonly string[] | undefined> {
+  const read = (reference: string) => readManifest(platform, repository, reference, signal)
+  const top = await read(digest)
+  if (!('digest' in top)) return undefined
+  const parts = partsOf(top)
+  const all = parts ? await Promise.all(parts.map((each) => read(each.digest))) : [top]
+  const configs = all.flatMap((one) => ('content' in one ? (one.content.config?.digest ?? []) : []))
+  return configs.length > 0 && configs.length === all.length ? configs : undefined
 }
 
 /** Reads what a registry has at a path below the repository. */
@@ -260,6 +291,12 @@ export function originIn(labels: Readonly<Record<string, string>> | null = {}): 
   return { ...(revision && { revision }), ...(version && { version }), ...(inputs && { inputs }) }
 }
 
+interface ImageContent {
+  readonly os?: string
+  readonly architecture?: string
+  readonly config?: ImageConfig
+}
+
 interface ImageConfig {
   readonly Labels?: Readonly<Record<string, string>> | null
   readonly Entrypoint?: readonly string[] | null
@@ -274,17 +311,47 @@ async function configOf(
 ): Promise<ImageConfig | Unread> {
   const top = await readManifest(platform, repository, digest, signal)
   if (!('digest' in top)) return top
-  // What a build records of itself is in the index too, for no platform.
-  const [one] = (top.content.manifests ?? []).filter((each) => each.platform?.os !== 'unknown')
+  const [one] = partsOf(top) ?? []
   const manifest = one ? await readManifest(platform, repository, one.digest, signal) : top
   if (!('digest' in manifest)) return manifest
-  const wanted = manifest.content.config?.digest ?? ''
+  const read = await readImage(platform, repository, manifest, signal)
+  return 'is' in read ? read : (read.config ?? {})
+}
+
+/** Returns the images of an index, one for each platform. What a build records of itself is in it too, for no platform. */
+function partsOf({ content: { manifests } }: Manifest): ManifestContent['manifests'] {
+  return manifests?.filter((each) => each.platform?.os !== 'unknown')
+}
+
+/** Reads what a manifest of one platform has its layers for. */
+async function readImage(
+  platform: Platform,
+  repository: string,
+  { content }: Manifest,
+  signal: AbortSignal,
+): Promise<ImageContent | Unread> {
+  const wanted = content.config?.digest ?? ''
   if (!isDigest(wanted)) return { is: 'failed', said: 'its manifest names no configuration' }
   const read = await readContent(platform, repository, `blobs/${wanted}`, signal)
   if (read.is !== 'answer') return read
   if (wanted.startsWith('sha256:') && digestOf(read.body) !== wanted) return altered(wanted)
-  const { config } = (parsed(read.body.toString()) ?? {}) as { readonly config?: ImageConfig }
-  return config ?? {}
+  return parsed(read.body.toString()) ?? {}
+}
+
+/** Returns the platforms of an image (`linux/arm64`); `undefined` where they cannot be read, or one is not named. */
+export async function platformsOf(
+  platform: Platform,
+  { repository, digest }: Image,
+  signal: AbortSignal,
+): Promise<readonly string[] | undefined> {
+  const top = await readManifest(platform, repository, digest, signal)
+  if (!('digest' in top)) return undefined
+  const parts = partsOf(top)?.map((each) => each.platform ?? {})
+  const all = parts ?? [await readImage(platform, repository, top, signal)]
+  const named = all.flatMap((one) =>
+    'os' in one && one.os && one.architecture ? [`${one.os}/${one.architecture}`] : [],
+  )
+  return named.length > 0 && named.length === all.length ? named : undefined
 }
 
 function parsed(text: string): object | undefined {

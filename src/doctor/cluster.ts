@@ -5,6 +5,7 @@ import { releaseFindings } from '../checks/release.js'
 import { rightsFindings } from '../checks/rights.js'
 import { subjectsOf } from '../checks/subject.js'
 import { pullFindings } from '../checks/workloads.js'
+import { lookUp } from '../docker/registry.js'
 import { merged, missingRights, type Right } from '../kubernetes/access.js'
 import { ApiError } from '../kubernetes/api-error.js'
 import type { Cluster } from '../kubernetes/cluster.js'
@@ -197,9 +198,13 @@ async function examineWorkloads(
   { known: manifests, findings: wrong }: ReleaseManifests,
   missing: readonly Right[],
 ): Promise<Workloads> {
-  const { platform, cluster } = context
+  const { platform, settings, source, cluster, signal } = context
   const live = await watchNamespace(cluster, platform.clock)
-  const inspected = await inspect(context, { manifests, live, missing, until: 'the end' })
+  const image = async () => {
+    const found = await lookUp(platform, settings.image, source.tag, signal)
+    return found.is === 'there' ? found.image : undefined
+  }
+  const inspected = await inspect(context, { manifests, live, missing, until: 'the end', image })
   const { targets, services, findings } = inspected
   if (targets.length === 0) {
     // The errors of the manifests may be the reason.

@@ -8,6 +8,7 @@ export const causeCodes = [
   'right-missing',
   'no-workload',
   'workload-unfit',
+  'wrong-platform',
   'manifest-invalid',
   'selector-conflict',
   'build-failed',
@@ -30,6 +31,7 @@ export const causeCodes = [
   'not-ready',
   'progress-deadline',
   'timeout',
+  'wrong-image',
   'smoke-failed',
   // the database's part
   'plan-failed',

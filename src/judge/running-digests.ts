@@ -1,10 +1,10 @@
 /** Which image runs where a pod template names a tag: tomorrow the tag may name another. Pure. */
-import { isOfRepository, parseImage } from '../kubernetes/image.js'
+import { isOfRepository, parseImage, type ImageReference } from '../kubernetes/image.js'
 import { templateOf, usesOf, workloadId, type WorkloadObject } from '../kubernetes/objects.js'
 import { idOf } from '../kubernetes/workload.js'
 import { desiredBack } from './desired.js'
-import { desiredPods } from './objects.js'
-import type { ClusterState } from './types.js'
+import { desiredPods, isReady } from './objects.js'
+import type { ClusterState, DesiredWorkload } from './types.js'
 
 /** A container of the application whose template has an image without a digest. */
 export interface TaggedContainer {
@@ -125,11 +125,66 @@ function runningIn(
   return desiredPods(clusterState, desired).flatMap(({ status }): readonly RunningImage[] => {
     const all = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])]
     const { imageID = '' } = all.find(({ name }) => name === container) ?? {}
-    const { repository: pulled, digest } = parseImage(imageID.replace('docker-pullable://', ''))
+    const { repository: pulled, digest } = pulledImage(imageID)
     if (digest === undefined) return []
     const isOfThisRepository = isOfRepository(pulled, repository)
     return [{ digest, of: isOfThisRepository ? 'our repository' : 'another repository' }]
   })
+}
+
+/** Returns the digests of the repository that Ready pods on these nodes run. */
+export function digestsOn(
+  { pods }: ClusterState,
+  repository: string,
+  nodes: readonly string[],
+): readonly string[] {
+  const on = [...pods.values()].filter(
+    (pod) => isReady(pod) && nodes.includes(pod.spec?.nodeName ?? ''),
+  )
+  const statuses = on.flatMap(({ status }) => status?.containerStatuses ?? [])
+  const pulled = statuses.map(({ imageID }) => pulledImage(imageID))
+  const own = pulled.filter((one) => isOfRepository(one.repository, repository))
+  return [...new Set(own.flatMap(({ digest }) => digest ?? []))]
+}
+
+/** A container of a Ready pod that runs another digest of the repository than it should. */
+export interface OtherDigest {
+  /** `idOf` its workload. */
+  readonly workload: string
+  readonly pod: string
+  readonly container: string
+  readonly digest: string
+}
+
+/**
+ * Returns where Ready pods of the new templates run another digest of the repository. A kubelet that names another
+ * repository, or the image by its id alone, says nothing about that.
+ */
+export function otherDigests(
+  clusterState: ClusterState,
+  desiredWorkloads: readonly DesiredWorkload[],
+  { repository, digest }: { readonly repository: string; readonly digest: string },
+): readonly OtherDigest[] {
+  return desiredWorkloads.flatMap((desired) =>
+    desiredPods(clusterState, desired)
+      .filter(isReady)
+      .flatMap(({ metadata, status }) => {
+        const { initContainerStatuses = [], containerStatuses = [] } = status ?? {}
+        return [...initContainerStatuses, ...containerStatuses].flatMap(({ name, imageID }) => {
+          const pulled = pulledImage(imageID)
+          const isOther = pulled.digest !== undefined && pulled.digest !== digest
+          if (!isOther || !(name in desired.images)) return []
+          if (!isOfRepository(pulled.repository, repository)) return []
+          const [workload, pod] = [idOf(desired.workload), metadata?.name ?? '']
+          return [{ workload, pod, container: name, digest: pulled.digest }]
+        })
+      }),
+  )
+}
+
+/** Returns what a kubelet says that a container runs. */
+function pulledImage(imageID: string): ImageReference {
+  return parseImage(imageID.replace('docker-pullable://', ''))
 }
 
 function mostOf(running: readonly RunningImage[]): RunningImage | undefined {

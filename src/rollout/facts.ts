@@ -1,5 +1,5 @@
 /** Reads what the judge wants to know of the cluster besides the watched objects. */
-import type { ConfigMap, Node } from 'kubernetes-types/core/v1'
+import type { ConfigMap, Node, NodeList } from 'kubernetes-types/core/v1'
 import { ApiError } from '../kubernetes/api-error.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { collection } from '../kubernetes/paths.js'
@@ -77,9 +77,24 @@ function writersOf(object: Answer): Writers {
   }
 }
 
+/** So many nodes are read where all are needed. */
+const mostNodes = 500
+
+/** Returns all nodes; `undefined` where the account may not read them, or there are more than are read. */
+export async function readNodes(
+  cluster: Cluster,
+  clock: Clock,
+): Promise<readonly Node[] | undefined> {
+  const list = await reader(cluster, clock)(`/api/v1/nodes?limit=${mostNodes}`, nodeList)
+  return list.is === 'unreadable' || list.value.metadata?.continue ? undefined : list.value.items
+}
+
+function nodeList(list: Answer): Pick<NodeList, 'items' | 'metadata'> {
+  return { items: [], ...list }
+}
+
 function nodesOf(list: Answer) {
-  const { items = [] } = (list ?? {}) as { readonly items?: readonly Node[] }
-  return items.map(({ metadata, spec }) => ({
+  return nodeList(list).items.map(({ metadata, spec }) => ({
     provider: spec?.providerID ?? '',
     keys: [
       ...Object.keys(metadata?.labels ?? {}),

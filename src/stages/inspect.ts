@@ -26,6 +26,7 @@ import { planManifests } from './manifests.js'
 import { labelling, namespaceMissing } from './namespace.js'
 import { alwaysNeeded, forSmoke, forStatefulSets, rightsForWorkloads } from './rights.js'
 import { planTargets } from './rollout.js'
+import { checkPlatforms, type ImageToRun } from './platforms.js'
 import { planOf, type PlanInput } from './selectors.js'
 import { smokeTarget } from './smoke.js'
 import { withoutOthers } from './other-applications.js'
@@ -49,6 +50,8 @@ export interface InspectInput {
   /** Rights that the account lacks for the manifests: the server would refuse the dry run too. */
   readonly missing: readonly Right[]
   readonly until: Until
+  /** Missing: it is not known yet. */
+  readonly image?: ImageToRun
 }
 
 export interface Inspection {
@@ -85,7 +88,7 @@ const none: Findings = {
 
 export async function inspect(context: ClusterContext, all: InspectInput): Promise<Inspection> {
   const { settings, cluster, log } = context
-  const { live, until } = all
+  const { live, until, image } = all
   const { manifests, left } = withoutOthers(all.manifests, workloadsIn(live.clusterState()))
   const input = { ...all, manifests }
   left.forEach(({ id, image }) => {
@@ -112,6 +115,9 @@ export async function inspect(context: ClusterContext, all: InspectInput): Promi
   const services = servicesWith(manifests.others, running)
   const served = await inspectWeb(context, until, { targets, services })
   const subjects = subjectsOf(targets, services)
+  const platforms = await findingsOf(until, async () =>
+    image ? warned(await checkPlatforms(context, { subjects, image, clusterState })) : [],
+  )
   const kubectl = kubectlOf(cluster)
   const { others, namespace, dryRun } = planned
   return {
@@ -126,7 +132,7 @@ export async function inspect(context: ClusterContext, all: InspectInput): Promi
       namespace,
       dryRun,
       web: served.findings,
-      workloads: workloadFindings(subjects, kubectl),
+      workloads: [...workloadFindings(subjects, kubectl), ...platforms],
       probes: probeFindings(subjects, readyTimes(clusterState, targets), settings, kubectl),
     },
   }
@@ -170,8 +176,6 @@ async function inspectWrites(
   { manifests, until }: InspectInput,
   seen: Pick<PlanInput, 'targets' | 'services' | 'clusterState'>,
 ): Promise<Pick<Inspection, 'others'> & Pick<Findings, 'namespace' | 'dryRun'>> {
-  const warned = (messages: readonly string[]) =>
-    messages.map((message) => warning('workloads', message))
   let { others } = manifests
   const namespace = await findingsOf(until, async () => {
     const { applied, warnings } = await labelling(context.cluster, manifests)
@@ -182,6 +186,10 @@ async function inspectWrites(
     warned(await dryRunOf(context, { ...seen, others, jobs: manifests.jobs })),
   )
   return { others, namespace, dryRun }
+}
+
+function warned(messages: readonly string[]): readonly Finding[] {
+  return messages.map((message) => warning('workloads', message))
 }
 
 async function inspectWeb(

@@ -14,6 +14,7 @@ import { backupOf, checkBackup } from './migration/backup.js'
 import { ownTemplate } from './migration/manifest.js'
 import { checkAlone } from './name-conflicts.js'
 import { checkNamespace, makeNamespace } from './namespace.js'
+import type { ImageToRun } from './platforms.js'
 import { rightsFor } from './rights.js'
 
 /** What a running version has reported that no release has written, packed. */
@@ -41,23 +42,24 @@ export interface PreflightResult {
   readonly reported?: ReadonlyMap<string, Reported>
 }
 
-/** Opens the cluster by `open`, and checks everything that the release concerns. */
+/** Opens the cluster by `open`, and checks everything that the release concerns; without `image` not the nodes. */
 export function preflight(
   context: StageContext,
   open: () => Promise<Cluster>,
+  image?: ImageToRun,
 ): Promise<{ readonly cluster: Cluster; readonly checked: PreflightResult }> {
   // Nothing is written here, so an abort does not wait for a server that does not answer.
   return abortable(context.signal, async () => {
     const cluster = await open()
     const withCluster = context.with({ cluster })
-    const checked = await check(withCluster)
+    const checked = await check(withCluster, image)
     // A deploy takes the lock at once, and checks the same under it, where it counts.
     if (context.command !== 'deploy') await checkAlone(withCluster, checked)
     return { cluster, checked }
   })
 }
 
-async function check(context: ClusterContext): Promise<PreflightResult> {
+async function check(context: ClusterContext, image?: ImageToRun): Promise<PreflightResult> {
   const { platform, settings, app, cluster, log } = context
   const manifests = await readManifests(platform, cluster, settings.manifests, settings.image)
   const presence = await checkNamespace(cluster, manifests)
@@ -71,7 +73,10 @@ async function check(context: ClusterContext): Promise<PreflightResult> {
 
   const live = await watchNamespace(cluster, platform.clock)
   const input = { manifests, live, missing: [], until: 'the first error' } as const
-  const { findings, targets, others, services, web } = await inspect(context, input)
+  const { findings, targets, others, services, web } = await inspect(context, {
+    ...input,
+    ...(image && { image }),
+  })
   const warnings = warningsOf([
     ...findings.namespace,
     ...findings.workloads,

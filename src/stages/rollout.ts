@@ -37,6 +37,7 @@ import type { PlacedChange } from './selectors.js'
 import type { PreflightResult } from './preflight.js'
 import { logWarning, toRepo, type ClusterContext } from './context.js'
 import { pinned, type Image } from '../docker/image.js'
+import { checkRunningImage } from './running-image.js'
 import { smoke, smokeTarget } from './smoke.js'
 import type { Waves } from './waves.js'
 import { changeSince, supersededBy } from './superseded.js'
@@ -113,7 +114,8 @@ export function longestOf(
  *
  * - first wave: the objects that are due `first` are written, then the workloads of the first wave.
  * - all waves: once the judge finds the first far enough, the other workloads are written.
- * - verification, beside the bake: the objects that are due `last` are written, then the page is requested.
+ * - verification, beside the bake: the pods' images are compared, the objects that are due `last` are written, then the
+ *   page is requested.
  */
 class Rollout {
   readonly #startedAt: number
@@ -216,9 +218,11 @@ class Rollout {
     return applyBeside(context, checked, changes, this.listener.wrote)
   }
 
-  /** Once all run: writes the objects that must find them last, and requests a page. */
+  /** Once all run: compares their images, writes the objects that must find them last, and requests a page. */
   async #verify(context: ClusterContext): Promise<void> {
     const { checked, image } = this.input
+    const clusterState = checked.live.clusterState()
+    await checkRunningImage(context, { clusterState, desiredWorkloads: this.#desired, image })
     this.#lastBeside = this.#writeBeside('last', context)
     await this.#lastBeside
     const web = checked.web && this.#images.get(idOf(checked.web.workload))?.[checked.web.container]

@@ -1,0 +1,121 @@
+import { expect, test } from '@jest/globals'
+import { Failure } from '../../src/failure/failure.js'
+import { ApiError } from '../../src/kubernetes/api-error.js'
+import { checkPlatforms } from '../../src/stages/platforms.js'
+import { subject } from '../checks/subjects.js'
+import { clusterOf } from '../support/cluster.js'
+import { notebook } from '../support/journal.js'
+import { nothing } from '../support/live.js'
+import { imageWith } from '../support/registry.js'
+import { running } from '../support/running.js'
+import { scripted, type Line } from '../support/scripted.js'
+import { contextOf } from '../support/settings.js'
+
+const node = (name: string, arch: string) => ({
+  metadata: { name, labels: { 'kubernetes.io/os': 'linux', 'kubernetes.io/arch': arch } },
+})
+const arm = [node('one', 'arm64'), node('two', 'arm64')]
+const both = [...arm, node('three', 'amd64')]
+
+const amd64 = imageWith({}, { os: 'linux', architecture: 'amd64' })
+const arm64 = imageWith({}, { os: 'linux', architecture: 'arm64' })
+const unknown = imageWith({})
+
+interface Given {
+  readonly nodes?: readonly object[] | Error
+  /** Of the registry; none: it will be built. */
+  readonly image?: { readonly digest: string; readonly lines: readonly Line[] }
+  readonly engine?: Line
+  readonly env?: Readonly<Record<string, string>>
+  readonly dockerfile?: string
+  /** A Ready pod on the node `one` runs this image. */
+  readonly running?: { readonly digest: string; readonly lines: readonly Line[] }
+}
+
+const engine = { when: /^docker version /, stdout: 'linux/amd64' } as const
+
+/** Returns the warning, or the sentence and hint of the failure. */
+async function checked(given: Given): Promise<readonly string[]> {
+  const { nodes = arm, image, env = {}, dockerfile = 'FROM python' } = given
+  const lines = [given.engine ?? engine, ...(image?.lines ?? []), ...(given.running?.lines ?? [])]
+  const { platform } = scripted(lines, { env, files: { Dockerfile: dockerfile } })
+  const find = <T>() =>
+    nodes instanceof Error ? Promise.reject(nodes) : Promise.resolve({ items: nodes } as T)
+  const repository = 'ghcr.io/acme/shop'
+  const { clusterState } = given.running
+    ? running(
+        `web: {image: '${repository}:v1', pods: ['${repository}@${given.running.digest}'], node: one}`,
+      )
+    : { clusterState: nothing }
+  const context = contextOf(platform).with({ log: notebook(), cluster: clusterOf({ find }) })
+  const found = image && { repository, tag: 'v2', digest: image.digest }
+  const input = {
+    subjects: [subject(), subject({}, 'worker')],
+    image: () => Promise.resolve(found),
+    clusterState,
+  }
+  return checkPlatforms(context, input).catch((error: unknown) => {
+    if (!(error instanceof Failure)) throw error
+    const { code, sentence, hint = '' } = error.cause
+    return [code, sentence, hint]
+  })
+}
+
+const foreign = (is: string, hint: string) => [
+  'wrong-platform',
+  `the image ${is} for linux/amd64, but all nodes for deployment/web, deployment/worker are linux/arm64`,
+  hint,
+]
+const build = foreign(
+  'will be',
+  'build it for linux/arm64: set DOCKER_DEFAULT_PLATFORM=linux/arm64',
+)
+
+test.each<[string, Given, readonly string[]]>([
+  ['the engine builds for others', {}, build],
+  [
+    'DOCKER_DEFAULT_PLATFORM wins over the engine',
+    { env: { DOCKER_DEFAULT_PLATFORM: 'linux/arm64' } },
+    [],
+  ],
+  [
+    'an engine that does not answer builds nothing',
+    { engine: { when: /^docker version /, code: 1 } },
+    [],
+  ],
+  [
+    'a Dockerfile that names a platform',
+    { dockerfile: 'from  --platform=linux/arm64 python AS base' },
+    [],
+  ],
+  [
+    'a Dockerfile with a platform of its own arguments',
+    { dockerfile: 'FROM --platform=$WHERE python' },
+    [],
+  ],
+  [
+    'a Dockerfile that names those of the build',
+    { dockerfile: 'FROM --platform=$BUILDPLATFORM node\nFROM --platform=${TARGETPLATFORM} python' },
+    build,
+  ],
+  [
+    'the registry has it for others',
+    { image: amd64 },
+    foreign('is', 'release an image that is built for linux/arm64, or add a node of linux/amd64'),
+  ],
+  ['the registry has it for these', { image: arm64 }, []],
+  ['the registry does not say it', { image: unknown }, []],
+  ['the account may not read nodes', { nodes: new ApiError(403, 'Forbidden', 'no') }, []],
+  [
+    'some nodes fit',
+    { nodes: both },
+    [
+      'the image will be for linux/amd64, but pods of deployment/web, deployment/worker may come to nodes of linux/arm64 too (one, two): set their nodeSelector to kubernetes.io/os and kubernetes.io/arch of the image',
+    ],
+  ],
+  ['nodes that run such an image already', { running: amd64 }, []],
+  ['nodes that run one of their own', { running: arm64 }, build],
+  ['nodes that run an unknown one', { running: unknown }, build],
+])('%s', async (_, given, expected) => {
+  expect(await checked(given)).toEqual(expected)
+})

@@ -1,0 +1,101 @@
+/** Whether the nodes can run the image: found before it is built, and not by a pod that ends with "exec format error". */
+import { join } from 'node:path/posix'
+import type { Node } from 'kubernetes-types/core/v1'
+import { misplaced, namesIn, platformsIn, runs, type Misplaced } from '../checks/platforms.js'
+import type { Subject } from '../checks/subject.js'
+import { builtFor } from '../docker/build-inputs.js'
+import type { Image } from '../docker/image.js'
+import { platformsOf } from '../docker/registry.js'
+import { fail } from '../failure/failure.js'
+import { nameOf } from '../kubernetes/objects.js'
+import { digestsOn } from '../judge/running-digests.js'
+import type { ClusterState } from '../judge/types.js'
+import { readNodes } from '../rollout/facts.js'
+import type { ClusterContext, ReleaseContext } from './context.js'
+
+/** The image of the registry that is released; `undefined`: it will be built. */
+export type ImageToRun = () => Promise<Image | undefined>
+
+interface PlatformsInput {
+  readonly subjects: readonly Subject[]
+  readonly image: ImageToRun
+  readonly clusterState: ClusterState
+}
+
+/**
+ * Returns a warning where pods may also come to nodes that cannot run the image. Throws a Failure `wrong-platform`
+ * where a workload has no other node. Says nothing where the account may not read nodes, or the platform is unknown.
+ */
+export async function checkPlatforms(
+  context: ClusterContext,
+  { subjects, image, clusterState }: PlatformsInput,
+): Promise<readonly string[]> {
+  const { platform, cluster, signal } = context
+  const nodes = await readNodes(cluster, platform.clock)
+  if (nodes === undefined) return []
+  const found = await image()
+  const platforms = found
+    ? await platformsOf(platform, found, signal)
+    : await platformsOfBuild(context)
+  if (!platforms) return []
+
+  const [is, what] = [found ? 'is' : 'will be', platforms.join(' and ')]
+  const all = misplaced(subjects, platforms, nodes)
+  const [alone, some] = [all.filter(isAlone), all.filter((one) => !isAlone(one))]
+  const foreign = nodesOf(alone)
+  if (foreign.length > 0 && !(await areEmulating(context, foreign, clusterState))) {
+    const wanted = platformsIn(foreign)
+    const [first = ''] = wanted
+    fail({
+      code: 'wrong-platform',
+      sentence: `the image ${is} for ${what}, but all nodes for ${idsOf(alone)} are ${wanted.join(' or ')}`,
+      hint: found
+        ? `release an image that is built for ${first}, or add a node of ${what}`
+        : `build it for ${first}: set DOCKER_DEFAULT_PLATFORM=${first}`,
+    })
+  }
+  if (some.length === 0) return []
+  const others = nodesOf(some)
+  const wanted = platformsIn(others).join(' and ')
+  return [
+    `the image ${is} for ${what}, but pods of ${idsOf(some)} may come to nodes of ${wanted} too (${namesIn(others)}): set their nodeSelector to kubernetes.io/os and kubernetes.io/arch of the image`,
+  ]
+}
+
+function isAlone({ is }: Misplaced): boolean {
+  return is === 'all'
+}
+
+function nodesOf(all: readonly Misplaced[]): readonly Node[] {
+  return [...new Set(all.flatMap(({ nodes }) => nodes))]
+}
+
+function idsOf(all: readonly Misplaced[]): string {
+  return all.map(({ id }) => id).join(', ')
+}
+
+/** A Dockerfile that names a platform may make an image for that one, wherever it is built. */
+async function platformsOfBuild({
+  platform,
+  settings: { context, file = join(context, 'Dockerfile') },
+  signal,
+}: ReleaseContext): Promise<readonly string[] | undefined> {
+  const text = (await platform.files.read(file)) ?? ''
+  if (/^\s*FROM\s+--platform=(?!["']?\$\{?(BUILD|TARGET)PLATFORM\b)/im.test(text)) return undefined
+  const own = await builtFor(platform, signal)
+  return own ? [own] : undefined
+}
+
+/** Whether Ready pods on these nodes run an image that is for none of them: what emulates it will run the new one too. */
+async function areEmulating(
+  { platform, settings: { image: repository }, signal }: ReleaseContext,
+  nodes: readonly Node[],
+  clusterState: ClusterState,
+): Promise<boolean> {
+  const running = await Promise.all(
+    digestsOn(clusterState, repository, nodes.map(nameOf)).map((digest) =>
+      platformsOf(platform, { repository, tag: '', digest }, signal),
+    ),
+  )
+  return running.some((its) => its && nodes.every((node) => !runs(node, its)))
+}
