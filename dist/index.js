@@ -450,23 +450,23 @@ const S=n(4974)
 const A=n(1236)
 const $=n(6717)
 const P=n(8646)
-const R=n(5385)
-const j=n(6114)
+const j=n(5385)
+const R=n(6114)
 const L=n(9379)
-const I=n(6782)
-const N=n(8011)
-const M=n(4750)
-const F=n(3193)
-const D=n(8595)
-const G=n(1866)
-const U=n(7118)
-const _=n(280)
-const B=n(2276)
+const N=n(6782)
+const I=n(8011)
+const F=n(4750)
+const M=n(3193)
+const G=n(8595)
+const D=n(1866)
+const _=n(7118)
+const U=n(280)
+const q=n(2276)
 const W=n(5213)
-const q=n(3465)
+const B=n(3465)
 const H=n(2028)
 const V=n(1489)
-e.exports={parse:a,valid:c,clean:l,inc:u,diff:d,major:f,minor:p,patch:h,prerelease:m,compare:g,rcompare:w,compareLoose:v,compareBuild:b,sort:y,rsort:k,gt:O,lt:E,eq:T,neq:S,gte:A,lte:$,cmp:P,coerce:R,truncate:j,Comparator:L,Range:I,satisfies:N,toComparators:M,maxSatisfying:F,minSatisfying:D,minVersion:G,validRange:U,outside:_,gtr:B,ltr:W,intersects:q,simplifyRange:H,subset:V,SemVer:o,re:s.re,src:s.src,tokens:s.t,SEMVER_SPEC_VERSION:r.SEMVER_SPEC_VERSION,RELEASE_TYPES:r.RELEASE_TYPES,compareIdentifiers:i.compareIdentifiers,rcompareIdentifiers:i.rcompareIdentifiers}},5101:e=>{const t="2.0.0"
+e.exports={parse:a,valid:c,clean:l,inc:u,diff:d,major:f,minor:p,patch:h,prerelease:m,compare:g,rcompare:w,compareLoose:v,compareBuild:b,sort:y,rsort:k,gt:O,lt:E,eq:T,neq:S,gte:A,lte:$,cmp:P,coerce:j,truncate:R,Comparator:L,Range:N,satisfies:I,toComparators:F,maxSatisfying:M,minSatisfying:G,minVersion:D,validRange:_,outside:U,gtr:q,ltr:W,intersects:B,simplifyRange:H,subset:V,SemVer:o,re:s.re,src:s.src,tokens:s.t,SEMVER_SPEC_VERSION:r.SEMVER_SPEC_VERSION,RELEASE_TYPES:r.RELEASE_TYPES,compareIdentifiers:i.compareIdentifiers,rcompareIdentifiers:i.rcompareIdentifiers}},5101:e=>{const t="2.0.0"
 const n=256
 const s=Number.MAX_SAFE_INTEGER||9007199254740991
 const r=16
@@ -935,17 +935,17 @@ const O=await(0,b.K)(s)
 if(u.ST.includes(e))r.LZ("run",O.id)
 if([...u.Vt,"plan"].includes(e))r.LZ("tests",O.id)
 const{settings:P}=$
-const R=(0,a.l)(s,P,O,{onKept:e=>{r.LZ("deployment",e)}})
-const j=await(0,f.d)(e,{platform:s,settings:P,reporter:v,signal:p,holder:O,...R&&{onBegin:R.begin}})
-process.exitCode=m.h[j.result]||process.exitCode
+const j=(0,a.l)(s,P,O,{onKept:e=>{r.LZ("deployment",e)}})
+const R=await(0,f.d)(e,{platform:s,settings:P,reporter:v,signal:p,holder:O,...j&&{onBegin:j.begin}})
+process.exitCode=m.h[R.result]||process.exitCode
 const L=P.report??`${t}/report.json`
 const write=e=>s.files.write(L,`${JSON.stringify(e,null,2)}\n`).catch(e=>{r.$e(`the report could not be written: ${String(e)}`)})
-await write(j)
-await(0,c.Qz)(j,L)
-const I=await(0,k.ip)(s.clock,T,p,t=>Promise.all([R?.end((0,i.Cy)(j),t)??[],(0,w.h)(s,P,{report:j,holder:O},t),e==="plan"?(0,o.B)(s,P,{report:j,url:O.url,secrets:(0,l.F)(S)},t):[]]))
-if(j.result!=="stuck")r.LZ("ended",j.result)
-if(I.flat().length>0){I.flat().forEach(e=>{r.$e((0,c.Is)(e))})
-await write((0,h.k)(j,I.flat()))}}s()}catch(e){s(e)}},1)},9150:(e,t,n)=>{n.d(t,{BW:()=>fixOf,Bc:()=>inContainer,mo:()=>inTemplate})
+await write(R)
+await(0,c.Qz)(R,L)
+const N=await(0,k.ip)(s.clock,T,p,t=>Promise.all([j?.end((0,i.Cy)(R),t)??[],(0,w.h)(s,P,{report:R,holder:O},t),e==="plan"?(0,o.B)(s,P,{report:R,url:O.url,secrets:(0,l.F)(S)},t):[]]))
+if(R.result!=="stuck")r.LZ("ended",R.result)
+if(N.flat().length>0){N.flat().forEach(e=>{r.$e((0,c.Is)(e))})
+await write((0,h.k)(R,N.flat()))}}s()}catch(e){s(e)}},1)},9150:(e,t,n)=>{n.d(t,{BW:()=>fixOf,Bc:()=>inContainer,mo:()=>inTemplate})
 var s=n(8815)
 var r=n(4339)
 function fixOf({id:e,manifest:t},n,o){return t?`# in the manifest of ${(0,r.T)(e)}\n${(0,s.As)(n).trim()}`:o(["patch",(0,r.T)(e),"--patch",JSON.stringify(n)])}function inTemplate({id:e},t){const n={spec:{template:{spec:t}}}
@@ -1086,17 +1086,17 @@ write(n===void 0?`· ${t}`:`· ${t}: ${n}`)})
 const $=(0,m.c)(write,E,S)
 const raw=e=>void o.write(e)
 const P=l?(0,c.V)($,raw,n.clock):$
-const R=new p.a(P,n.clock)
-const j=await(0,v.K)(n)
-const L=await(0,i.d)(e,{platform:n,settings:r,reporter:R,signal:A,holder:j})
+const j=new p.a(P,n.clock)
+const R=await(0,v.K)(n)
+const L=await(0,i.d)(e,{platform:n,settings:r,reporter:j,signal:A,holder:R})
 process.exitCode=d.h[L.result]||process.exitCode
-const I=(0,u.k)(L,await(0,g.h)(n,r,{report:L,holder:j}))
-if(I.history&&!r.json)(0,f.f)(I.history).forEach(write)
-else if(!I.history)(0,m.b)(I,write,E)
-if(r.json){const t=e==="history"?I.history:I
+const N=(0,u.k)(L,await(0,g.h)(n,r,{report:L,holder:R}))
+if(N.history&&!r.json)(0,f.f)(N.history).forEach(write)
+else if(!N.history)(0,m.b)(N,write,E)
+if(r.json){const t=e==="history"?N.history:N
 if(t)process.stdout.write(json(t))}for(const[e,t]of Object.entries(O)){const s=r[e]
 if(s===void 0)continue
-await n.files.write(s,t(I)).catch(e=>{console.error(`the report could not be written: ${String(e)}`)})}}s()}catch(T){s(T)}},1)},4803:(t,n,s)=>{s.d(n,{y:()=>readCommandLine})
+await n.files.write(s,t(N)).catch(e=>{console.error(`the report could not be written: ${String(e)}`)})}}s()}catch(T){s(T)}},1)},4803:(t,n,s)=>{s.d(n,{y:()=>readCommandLine})
 class CommanderError extends Error{constructor(e,t,n){super(n)
 Error.captureStackTrace(this,this.constructor)
 this.name=this.constructor.name
@@ -2021,27 +2021,29 @@ var s=n(356)
 var r=n(4592)
 var o=n(9949)
 const i="buildcache"
-function cacheArguments(e,{canExport:t,hasGitHub:n},s){const r=`ref=${s}:${i}`
-const o="mode=max,ignore-error=true"
-const a=`type=gha,scope=${s}`
-switch(e){case"none":return["--no-cache"]
-case"inline":return["--cache-from",`type=registry,${r}`,"--cache-to","type=inline"]
-case"registry":if(!t)return
-return["--cache-from",`type=registry,${r}`,"--cache-to",`type=registry,${r},${o}`]
-case"gha":if(!t||!n)return
-return["--cache-from",a,"--cache-to",`${a},${o}`]
-case"auto":return t&&n?cacheArguments("gha",{canExport:t,hasGitHub:n},s):[]}}async function cacheOf(e,t,n,s){const{env:o}=e
-const i=["ACTIONS_RUNTIME_TOKEN","ACTIONS_RESULTS_URL"].every(e=>(o[e]??"")!=="")
-const a=t==="gha"||t==="registry"||t==="auto"&&i
-const c={hasGitHub:i,canExport:a&&await canExport(e,s)}
-return cacheArguments(t,c,n)??(0,r.fJ)(c.canExport?{code:"usage",sentence:'cache: "gha" is GitHub\'s cache, which is reached from a step of a workflow alone',hint:'Set "cache" to registry or inline; the action needs no other setting for gha'}:{code:"usage",sentence:`cache: "${t}" needs another builder than the engine's own, which writes no cache`,hint:'Run docker/setup-buildx-action before this step, or docker buildx create --use; or set "cache: inline"'})}async function canExport(e,t){const[n,s]=await Promise.all([(0,o.T3)(e,["buildx","inspect"],{signal:t}),(0,o.T3)(e,["info","--format","{{json .DriverStatus}}"],{signal:t})])
+const a=new Set(["docker-container","kubernetes","remote","cloud"])
+async function cacheOf(e,t,n,s){const o=`ref=${n}:${i}`
+const a="mode=max,ignore-error=true"
+const c=`type=gha,scope=${n}`
+const l=["--cache-from",c,"--cache-to",`${c},${a}`]
+const u=`type=registry,${o}`
+switch(t){case"none":return["--no-cache"]
+case"inline":return["--cache-from",u,"--cache-to","type=inline"]
+case"registry":await refuseOwnBuilder(e,t,s)
+return["--cache-from",u,"--cache-to",`${u},${a}`]
+case"gha":if(!reachesGitHub(e))return(0,r.fJ)({code:"usage",sentence:'cache: "gha" is GitHub\'s cache, which only the action (uses:) reaches, and no command of a step (run:)',hint:'Set "cache" to registry or inline; the action needs no other setting for gha'})
+await refuseOwnBuilder(e,t,s)
+return l
+case"auto":return reachesGitHub(e)&&await builderOf(e,s)==="writes it"?l:[]}}function reachesGitHub({env:e}){return["ACTIONS_RUNTIME_TOKEN","ACTIONS_RESULTS_URL"].every(t=>(e[t]??"")!=="")}async function refuseOwnBuilder(e,t,n){if(await builderOf(e,n)!=="cannot write it")return;(0,r.fJ)({code:"usage",sentence:`cache: "${t}" needs another builder than the engine's own, which writes no cache`,hint:'Run docker/setup-buildx-action before this step, or docker buildx create --use; or set "cache: inline"'})}async function builderOf(e,t){const[n,s]=await Promise.all([(0,o.T3)(e,["buildx","inspect"],{signal:t}),(0,o.T3)(e,["info","--format","{{json .DriverStatus}}"],{signal:t})])
 const[,r=""]=/^Driver: +(\S+)/m.exec(n.stdout)??[]
-return r!==""&&(r!=="docker"||s.stdout.includes("io.containerd.snapshotter"))}var a=n(3916)
-var c=n(9120)
-var l=n(1581)
-const u=30
-const d=/^(\[(internal|auth)\]|(ex|im)porting |resolve image config|docker-image:|building with )/
-const f=/^(Get|Hit|Ign):\d+ |^Selecting previously unselected|^Preparing to unpack|^Unpacking |^\(Reading database/
+if(a.has(r))return"writes it"
+if(r!=="docker"||s.code!==0)return"unknown"
+return s.stdout.includes("io.containerd.snapshotter")?"writes it":"cannot write it"}var c=n(3916)
+var l=n(9120)
+var u=n(1581)
+const d=30
+const f=/^(\[(internal|auth)\]|(ex|im)porting |resolve image config|docker-image:|building with )/
+const p=/^(Get|Hit|Ign):\d+ |^Selecting previously unselected|^Preparing to unpack|^Unpacking |^\(Reading database/
 class BuildLog{#e=new Map
 #t=[]
 #n
@@ -2052,7 +2054,7 @@ class BuildLog{#e=new Map
 #a
 #c=[]
 #l
-get now(){return this.#l}read(e){const t=(0,l.pj)(e).trimEnd()
+get now(){return this.#l}read(e){const t=(0,u.pj)(e).trimEnd()
 if(t==="")return false
 keep(this.#t,t)
 const[,n,s]=/^#(\d+) (.*)$/.exec(t)??[]
@@ -2060,22 +2062,23 @@ return n===void 0||s===void 0?this.#u(t):this.#d(n,s)}failure(){const e=this.#n?
 const t=this.#f(e?.name)
 const n=this.#n?.message??this.#s??""
 const s=e?.output??[]
-const r=/(?:did not complete successfully|^executor failed running .*): (.+)$/.exec(n)
-const o=r?(0,l.BP)(s)||(r[1]??""):reworded(n)
+const r=/(?:did not complete successfully|^executor failed running \[.*\]): (.+)$/.exec(n)
+const o=r?(0,u.BP)(s)||(r[1]??""):reworded(n)
 const i=this.#i??numberIn(/parse error(?: on)? line (\d+):/.exec(n))
-return{...t===void 0?{}:{instruction:t},...i===void 0?{}:{line:i},message:(0,l.vI)(o||(0,l.BP)(this.#t)||"no reason was given",300),log:s.length>0?s:n===""?this.#t:this.#c}}#f(e){if(e!==void 0&&!d.test(e))return withoutStage(e)
+return{...t===void 0?{}:{instruction:t},...i===void 0?{}:{line:i},message:(0,u.vI)(o||(0,u.BP)(this.#t)||"no reason was given",300),log:s.length>0?s:n===""?this.#t:this.#c}}#f(e){if(e!==void 0&&!f.test(e))return withoutStage(e)
 const t=/^\[internal\] load metadata for (?:docker\.io\/(?:library\/)?)?(\S+)$/.exec(e??"")
 return this.#a??(t?`FROM ${t[1]??""}`:void 0)}#d(e,t){const n=this.#e.get(e)
 if(n===void 0){this.#e.set(e,{name:t,output:[]})
-if(d.test(t))return false
+if(f.test(t))return false
 this.#l=withoutStage(t)
 return true}const s=/^\d+\.\d+ ?(.*)$/.exec(t)?.[1]
 if(s!==void 0){if(s.trim()==="")return false
-keep(n.output,(0,l.vI)(s,500))
+keep(n.output,(0,u.vI)(s,500))
 this.#l=withoutStage(n.name)
-return!f.test(s)}if(t.startsWith("ERROR: ")){this.#n??={step:n,message:t.slice("ERROR: ".length)}
+return!p.test(s)}if(t.startsWith("ERROR: ")){if(n.name.startsWith("importing cache "))return false
+this.#n??={step:n,message:t.slice("ERROR: ".length)}
 return true}const r=/^DONE (\d+\.\d)s$/.exec(t)?.[1]
-if(d.test(n.name))return false
+if(f.test(n.name))return false
 return t==="CACHED"||t.startsWith("WARN")||Number(r)>=1}#u(e){if(/^-{6}$/.test(e))this.#r++
 else if(/^-{7,}$/.test(e))this.#i??=Number(/:(\d+)$/.exec(this.#o??"")?.[1])||void 0
 else if(e.startsWith("ERROR: "))this.#s??=e.slice("ERROR: ".length)
@@ -2090,15 +2093,15 @@ r.text+=` ${o.replace(/\\\s*$/,"")}`
 if(/\\\s*$/.test(o))continue
 if(words(r.text)===n)s.push(r.line)
 r=void 0}return s.length===1?s[0]:void 0}function words(e){return e.trim().replace(/^(FROM .*?) AS \S+$/i,"$1").split(/\s+/).join(" ")}function numberIn(e){return Number(e?.[1])||void 0}function reworded(e){return e.replace(/^(failed to (build|solve|compute cache key|load cache key|create LLB definition|solve with frontend [^:]+)( with frontend [^:]+)?: |failed to calculate checksum of ref [^"]*(?=")|rpc error: code = \w+ desc = |dockerfile parse error( on)? line \d+: )+/,"")}function keep(e,t){e.push(t)
-if(e.length>u)e.shift()}var p=n(2568)
-var h=n(3242)
-var m=n(2350)
-var g=n(617)
+if(e.length>d)e.shift()}var h=n(2568)
+var m=n(3242)
+var g=n(2350)
+var w=n(617)
 async function pullImage(e,{repository:t,tag:n,digest:s},i,a){const c=`${t}@${s}`
 i.waiting(`pulling ${c}`)
-const l=await(0,h.L5)({clock:e.clock,signal:a,tries:3,pause:2e3,isTransient:e=>e.code!==0&&(0,g.jR)((0,o.A3)(e),t)==="transient"},()=>(0,o.T3)(e,["pull","--quiet",c],{signal:a}))
+const l=await(0,m.L5)({clock:e.clock,signal:a,tries:3,pause:2e3,isTransient:e=>e.code!==0&&(0,w.jR)((0,o.A3)(e),t)==="transient"},()=>(0,o.T3)(e,["pull","--quiet",c],{signal:a}))
 i.waiting(void 0)
-if(l.code!==0){const e=(0,o.A3)(l);(0,r.fJ)((0,o.Ic)("registry",l)??{code:"registry",sentence:`registry: ${c} could not be pulled from ${(0,g.w4)(t)}: ${e}`,...(0,g.jR)(e,t)==="denied"&&{hint:(0,g.t$)(t,"read")}})}const u=await idInEngine(e,c,a)
+if(l.code!==0){const e=(0,o.A3)(l);(0,r.fJ)((0,o.Ic)("registry",l)??{code:"registry",sentence:`registry: ${c} could not be pulled from ${(0,w.w4)(t)}: ${e}`,...(0,w.jR)(e,t)==="denied"&&{hint:(0,w.t$)(t,"read")}})}const u=await idInEngine(e,c,a)
 if(u!==void 0)return{repository:t,tag:n,id:u}
 return(0,r.fJ)({code:"registry",sentence:`registry: ${c} was pulled, but is missing from the local engine`})}async function idInEngine(e,t,n){const s=await(0,o.T3)(e,["image","inspect","--format","{{.Id}}",t],{signal:n})
 if(s.code===0)return s.stdout.trim()
@@ -2110,97 +2113,98 @@ if(s===void 0)return
 const r="{{json .Config.Labels}}"
 const i=await(0,o.T3)(e,["image","inspect","--format",r,s],{signal:n})
 if(i.code!==0)return{id:s}
-return{id:s,...(0,m.Cy)(JSON.parse(i.stdout))}}async function buildImage(e,t,n,s){const i=checkPlan(e,t)
+return{id:s,...(0,g.Cy)(JSON.parse(i.stdout))}}async function buildImage(e,t,n,s){const i=checkPlan(e,t)
 const a=`${t.repository}:${t.tag}`
-const l=new BuildLog
+const c=new BuildLog
 const u=[]
 const d=Object.values(t.secrets)
-const f=(0,c.YF)(d)
+const f=(0,l.YF)(d)
 const p=Object.fromEntries(d.map((e,t)=>[secretVariable(t),e]))
 n.waiting(`building ${a}`)
-const{code:h}=await(0,o.T3)(e,buildArguments(t,i),{signal:s,env:p,onLine:e=>{const t=(0,c.cT)(f,e)
+const{code:h}=await(0,o.T3)(e,buildArguments(t,i),{signal:s,env:p,onLine:e=>{const t=(0,l.cT)(f,e)
 if(u.push(t)>60)u.shift()
-if(l.read(t))n.quote(t)
-if(l.now!==void 0)n.waiting(`building: ${l.now}`)}})
+if(c.read(t))n.quote(t)
+if(c.now!==void 0)n.waiting(`building: ${c.now}`)}})
 n.waiting(void 0)
-if(h!==0){const t=l.failure()
+if(h!==0){const t=c.failure()
 const n=u.filter(e=>t.instruction===void 0||e.startsWith("ERROR: "))
 const s=(0,o.Ic)("build",{code:h,stdout:"",stderr:n.join("\n")});(0,r.fJ)(s??buildCause(i,t,await e.files.read(i)))}const m=await idInEngine(e,a,s)
 const{repository:g,tag:w,inputs:v}=t
 if(m!==void 0)return{repository:g,tag:w,id:m,inputs:v}
 return(0,r.fJ)({code:"build-failed",sentence:`build failed: the engine does not have ${a} after the build`})}function buildArguments(e,t){const pairs=(e,t)=>Object.entries(t).flatMap(([t,n])=>[e,`${t}=${n}`])
-return["buildx","build","--load","--progress","plain","--provenance","false","--tag",`${e.repository}:${e.tag}`,"--file",t,...e.target===void 0?[]:["--target",e.target],...pairs("--build-arg",e.args),...Object.keys(e.secrets).flatMap((e,t)=>["--secret",`id=${e},env=${secretVariable(t)}`]),...e.ssh.flatMap(e=>["--ssh",e]),...e.cache,...pairs("--label",{...e.labels,[p.eT]:e.inputs}),"--",e.context]}function secretVariable(e){return`DJANGO_ROLLOUT_BUILD_SECRET_${e}`}function checkPlan({files:e},{context:t,file:n}){if(!e.isFolder(t))return(0,r.fJ)({code:"usage",sentence:`build: the context "${t}" is not a folder`,hint:'Set "context" to the folder that the image is built from. Is the repository checked out?'})
-const s=n??(0,a.join)(t,"Dockerfile")
-if(!e.exists(s)||e.isFolder(s))return(0,r.fJ)({code:"usage",sentence:`build: there is no Dockerfile at "${s}"`,hint:n!==void 0&&e.exists((0,a.join)(t,n))?`Set "file" to ${(0,a.join)(t,n)}: it is a path from the current folder, as "context" is`:'Set "file" to its path, or "context" to its folder'})
+return["buildx","build","--load","--progress","plain","--provenance","false","--tag",`${e.repository}:${e.tag}`,"--file",t,...e.target===void 0?[]:["--target",e.target],...pairs("--build-arg",e.args),...Object.keys(e.secrets).flatMap((e,t)=>["--secret",`id=${e},env=${secretVariable(t)}`]),...e.ssh.flatMap(e=>["--ssh",e]),...e.cache,...pairs("--label",{...e.labels,[h.eT]:e.inputs}),"--",e.context]}function secretVariable(e){return`DJANGO_ROLLOUT_BUILD_SECRET_${e}`}function checkPlan({files:e},{context:t,file:n}){if(!e.isFolder(t))return(0,r.fJ)({code:"usage",sentence:`build: the context "${t}" is not a folder`,hint:'Set "context" to the folder that the image is built from. Is the repository checked out?'})
+const s=n??(0,c.join)(t,"Dockerfile")
+if(!e.exists(s)||e.isFolder(s))return(0,r.fJ)({code:"usage",sentence:`build: there is no Dockerfile at "${s}"`,hint:n!==void 0&&e.exists((0,c.join)(t,n))?`Set "file" to ${(0,c.join)(t,n)}: it is a path from the current folder, as "context" is`:'Set "file" to its path, or "context" to its folder'})
 return s}function buildCause(e,t,n=""){const{instruction:s,message:r,log:o}=t
-const i=(0,a.normalize)(e)
-const c=t.line??(s===void 0?void 0:lineOf(s,n))
-const u=c===void 0?i:`${i}:${c}`
-const d=s===void 0?u:`"${(0,l.vI)(withoutFlags(s),100)}" (${u}) failed`
-const f=c===void 0?[]:[{file:i,line:c,title:"docker build failed",message:r}]
-const p=w.find(([e])=>e.test(r))?.[1]
-return{code:"build-failed",sentence:`build: ${d}: ${r}`,...p===void 0?{}:{hint:p},logs:[{lines:o}],annotations:f}}function withoutFlags(e){return e.replace(/^([A-Z]+ )(--\w[\w-]*(=\S+)? )+/,"$1").replace(/\s+/g," ")}const w=[[/^"[^"]+"( not found)?: not found$/,"Move it into the context, and check that .dockerignore does not exclude it"],[/^secret \S+( not found)?: not found$/,'Give its value in "build-secrets"'],[/^unset ssh forward key /,'Set "build-ssh": default, or id=path'],[/no space left on device/i,"Free disk space: docker system prune"],[/target stage .* could not be found/i,'Set "target" to a stage of the Dockerfile']]
-var v=n(2088)
+const i=(0,c.normalize)(e)
+const a=t.line??(s===void 0?void 0:lineOf(s,n))
+const l=a===void 0?i:`${i}:${a}`
+const d=s===void 0?l:`"${(0,u.vI)(withoutFlags(s),100)}" (${l}) failed`
+const f=a===void 0?[]:[{file:i,line:a,title:"docker build failed",message:r}]
+const p=v.find(([e])=>e.test(r))?.[1]
+return{code:"build-failed",sentence:`build: ${d}: ${r}`,...p===void 0?{}:{hint:p},logs:[{lines:o}],annotations:f}}function withoutFlags(e){return e.replace(/^([A-Z]+ )(--\w[\w-]*(=\S+)? )+/,"$1").replace(/\s+/g," ")}const v=[[/^"[^"]+"( not found)?: not found$/,"Move it into the context, and check that .dockerignore does not exclude it"],[/^secret \S+( not found)?: not found$/,'Give its value in "build-secrets"'],[/^unset ssh forward key /,'Set "build-ssh": default, or id=path'],[/no space left on device/i,"Free disk space: docker system prune"],[/target stage .* could not be found/i,'Set "target" to a stage of the Dockerfile']]
+var b=n(2088)
 async function build(e,t){const{platform:n,settings:o,source:i,signal:a,log:c}=e
-const u=n.clock.now()
+const l=n.clock.now()
 const[d,f,p]=await Promise.all([(0,s.Ub)(n,o.context),(0,s.ui)(n,o.context),cacheOf(n,o.cache,o.image,a)])
-if(f.length>0){const t=f.join(", ");(0,v.FF)(e,`not checked out, and empty in the build: submodule ${t}`)}const h=await buildImage(n,{repository:o.image,tag:i.tag,context:o.context,...o.file===void 0?{}:{file:o.file},...o.target===void 0?{}:{target:o.target},args:o["build-args"],secrets:secretsOf(n,o["build-secrets"]),ssh:o["build-ssh"],cache:p,inputs:t,labels:{"org.opencontainers.image.created":new Date(u).toISOString(),...d===void 0?{}:{"org.opencontainers.image.source":d},...o["image-labels"],"org.opencontainers.image.version":i.tag,...i.sha===void 0?{}:{"org.opencontainers.image.revision":i.sha}}},c,a).catch(e=>{throw f.length>0&&e instanceof r.HR?withHint(e,f):e})
-c.say(`built ${h.repository}:${h.tag} in ${(0,l.p0)(n.clock.now()-u)}`)
+if(f.length>0){const t=f.join(", ");(0,b.FF)(e,`not checked out, and empty in the build: submodule ${t}`)}const h=await buildImage(n,{repository:o.image,tag:i.tag,context:o.context,...o.file===void 0?{}:{file:o.file},...o.target===void 0?{}:{target:o.target},args:o["build-args"],secrets:secretsOf(n,o["build-secrets"]),ssh:o["build-ssh"],cache:p,inputs:t,labels:{"org.opencontainers.image.created":new Date(l).toISOString(),...d===void 0?{}:{"org.opencontainers.image.source":d},...o["image-labels"],"org.opencontainers.image.version":i.tag,...i.sha===void 0?{}:{"org.opencontainers.image.revision":i.sha}}},c,a).catch(e=>{throw f.length>0&&e instanceof r.HR?withHint(e,f):e})
+c.say(`built ${h.repository}:${h.tag} in ${(0,u.p0)(n.clock.now()-l)}`)
 return h}function secretsOf({env:e},t){return Object.fromEntries(Object.entries(t).map(([t,n],s)=>{const o=n??e[t]
 return o===void 0?(0,r.fJ)({code:"usage",sentence:`build-secrets: entry ${s+1} is a name without a value, and the environment has no variable of this name`,hint:"write NAME=value; for a value of several lines, set a variable and write its name"}):[t,o]}))}function withHint({cause:e},t){const n=`if it needs ${t.join(" or ")}: set "submodules: recursive" for actions/checkout, or run git submodule update --init --recursive`
-return new r.HR({...e,hint:e.hint===void 0?n:`${e.hint}\n${n}`})}var b=n(3905)
-var y=n(3165)
-var k=n(8090)
+return new r.HR({...e,hint:e.hint===void 0?n:`${e.hint}\n${n}`})}var y=n(3905)
+var k=n(3165)
+var O=n(8090)
 async function lookForBuild(e){const{platform:t,settings:n,source:s,signal:r}=e
-const o=await(0,p.Vc)(t,n,r)
+const o=await(0,h.Vc)(t,n,r)
 const i=await ofBuild(e,s.tag,o)
-if(i.is!=="another build")return{lookup:i,source:s,inputs:o}
-const a=(0,p.Zc)(s.tag,o)
+if(i.is!=="another build")return{lookup:i,source:s,inputs:o.own}
+const a=(0,h.Zc)(s.tag,o.own)
 const c=await ofBuild(e,a,o)
-return{lookup:c,source:{...s,tag:a},inputs:o,beside:s.tag}}async function ofBuild({platform:e,settings:t,source:n,signal:s},r,o){const i=await(0,m.TE)(e,t.image,r,s)
-if(i.is!=="there")return i
-const{image:a}=i
-const c=await(0,m.yv)(e,a,s)
-const{sha:l}=n
-const u=t.tag===void 0||l===void 0?i:(0,m.Nm)(a,l,c.revision)
-if(u.is!=="there")return u
-return c.inputs===o?u:{is:"another build",image:a}}async function lookUpCommit({platform:e,settings:t,source:n,signal:s}){const r=await(0,m.TE)(e,t.image,n.tag,s)
+return{lookup:c,source:{...s,tag:a},inputs:o.own,beside:s.tag}}async function ofBuild({platform:e,settings:t,source:n,signal:s},r,{own:o,usual:i}){const a=await(0,g.TE)(e,t.image,r,s)
+if(a.is!=="there")return a
+const{image:c}=a
+const l=await(0,g.yv)(e,c,s)
+const{sha:u}=n
+const d=t.tag===void 0||u===void 0?a:(0,g.Nm)(c,u,l.revision)
+if(d.is!=="there")return d
+const f=l.inputs===o||l.inputs===i
+return f?d:{is:"another build",image:c}}async function lookUpCommit({platform:e,settings:t,source:n,signal:s}){const r=await(0,g.TE)(e,t.image,n.tag,s)
 if(r.is!=="there"||t.tag===void 0||n.sha===void 0)return r
-return(0,m.Nm)(r.image,n.sha,await(0,m.DT)(e,r.image,s))}async function findBuild(e){const{settings:t,log:n}=e
+return(0,g.Nm)(r.image,n.sha,await(0,g.DT)(e,r.image,s))}async function findBuild(e){const{settings:t,log:n}=e
 const r=(0,s.mk)(e.platform,e.source)
 if(r!==void 0)n.say(r)
 const{lookup:o,source:i,inputs:a,beside:c}=await lookForBuild(e)
-if(c!==void 0)n.say(`the registry has ${t.image}:${c} of another build (${O}): this one gets the tag ${(0,y.j)(i.tag)}`)
+if(c!==void 0)n.say(`the registry has ${t.image}:${c} of another build (${E}): this one gets the tag ${(0,k.j)(i.tag)}`)
 const l=imageIn(e.with({source:i}),o)
-return{source:i,inputs:a,...l&&{image:l}}}const O="other build-args, target, Dockerfile or context, or an unknown build"
+return{source:i,inputs:a,...l&&{image:l}}}const E="other build-args, labels, target, Dockerfile, context or platform, or an unknown build"
 function imageIn({settings:e,source:t,log:n},s){const o=`${e.image}:${t.tag}`
-switch(s.is){case"there":n.say(`the registry has ${(0,b.d)(s.image)}`)
+switch(s.is){case"there":n.say(`the registry has ${(0,y.d)(s.image)}`)
 return s.image
 case"another":n.say(`the registry has ${o} of another commit (${s.of})`)
 return
-case"another build":return(0,r.fJ)({code:"registry",sentence:`the registry has ${o} of another build of this commit (${O})`,hint:'give this build another "tag"'})
+case"another build":return(0,r.fJ)({code:"registry",sentence:`the registry has ${o} of another build of this commit (${E})`,hint:'give this build another "tag"'})
 case"unlabelled":return(0,r.fJ)({code:"registry",sentence:`the registry has ${o} already, without a label that names its commit`,hint:'roll that image out with "deploy", or set another "tag"'})
 case"absent":case"denied":return
 case"unreachable":case"failed":return(0,r.fJ)({code:"registry",sentence:`registry: ${e.image}: ${s.said}`,..."hint"in s&&{hint:s.hint}})}}async function imageToDeploy(e){const{platform:t,settings:n,source:s,signal:o,log:i}=e
 const{image:a,digest:c}=n
 if(c!==void 0)return imageOfDigest(e,c)
-const l=await(0,m.F1)(t,a,s.tag,o)
+const l=await(0,g.F1)(t,a,s.tag,o)
 if(l){await checkMeant(e)
-i.say(`the registry has ${(0,b.d)(l)}`)
+i.say(`the registry has ${(0,y.d)(l)}`)
 const t=await commitOf(e,l)
 return{image:l,source:sourceOf(l.tag,t)}}const u=`${a}:${s.tag}`
 const d=await idInEngine(t,u,o).catch(()=>{})
 return(0,r.fJ)({code:"image-missing",sentence:`the registry has no ${u}`,hint:d===void 0?"check the option tag, or push the image before the deploy":`this machine's engine has it: set "push" for the build, or for the test`})}async function imageOfDigest({platform:e,settings:t,signal:n,log:s},o){const{image:i}=t
 const a={repository:i,tag:t.tag??"",digest:o}
-const c=(0,m.wj)(a,await(0,m.OK)(e,a,n))
+const c=(0,g.wj)(a,await(0,g.OK)(e,a,n))
 if(!c)return(0,r.fJ)({code:"image-missing",sentence:`the registry has no ${i}@${o}`,hint:"check the option digest, or push the image before the deploy"})
-const{revision:l,version:u}=await(0,m.yv)(e,c,n)
+const{revision:l,version:u}=await(0,g.yv)(e,c,n)
 const d=t.tag??(isTag(u)?u:void 0)
 if(d===void 0)return(0,r.fJ)({code:"usage",sentence:`"digest" needs "tag" here: ${i}@${o} has no version label`,hint:"set the tag that the image was pushed with; it names the version in log and history"})
 const f={...c,tag:d}
-s.say(`the registry has ${(0,b.d)(f)}`)
-return{image:f,source:sourceOf(d,l??commitIn(t.tag))}}function isTag(e){return e!==void 0&&!((0,k.I_)(e)instanceof k.AF)}function sourceOf(e,t){return{tag:e,...t!==void 0&&{sha:t}}}async function commitOf({platform:e,settings:t,source:n,signal:s},r){if(t.tag===void 0)return n.sha
-return commitIn(t.tag)??(0,m.DT)(e,r,s).catch(()=>{})}function commitIn(e=""){return/^[0-9a-f]{40}(?![0-9a-f])/.exec(e)?.[0]}async function imageToTest(e){const{platform:t,settings:n,source:s,signal:o,log:i}=e
+s.say(`the registry has ${(0,y.d)(f)}`)
+return{image:f,source:sourceOf(d,l??commitIn(t.tag))}}function isTag(e){return e!==void 0&&!((0,O.I_)(e)instanceof O.AF)}function sourceOf(e,t){return{tag:e,...t!==void 0&&{sha:t}}}async function commitOf({platform:e,settings:t,source:n,signal:s},r){if(t.tag===void 0)return n.sha
+return commitIn(t.tag)??(0,g.DT)(e,r,s).catch(()=>{})}function commitIn(e=""){return/^[0-9a-f]{40}(?![0-9a-f])/.exec(e)?.[0]}async function imageToTest(e){const{platform:t,settings:n,source:s,signal:o,log:i}=e
 if(n.digest!==void 0){const s=await imageToDeploy(e)
 if(n.push)i.say("not pushed: the registry already has it")
 return{...s,built:await pullImage(t,s.image,i,o)}}const a=await lookUpCommit(e)
@@ -2209,26 +2213,26 @@ if(c){await checkMeant(e)
 return{image:c,source:s,built:await pullImage(t,c,i,o)}}const{image:l}=n
 const u=`${l}:${s.tag}`
 const d=await findInEngine(t,u,o)
-if(!d)return(0,r.fJ)({code:"image-missing",sentence:a.is==="another"?`${u} in the registry is of another commit (${(0,y.j)(a.of)}), and this machine does not have the image`:`neither the registry nor this machine has ${u}`,hint:'build it first with "build", on this machine or with "push"'})
+if(!d)return(0,r.fJ)({code:"image-missing",sentence:a.is==="another"?`${u} in the registry is of another commit (${(0,k.j)(a.of)}), and this machine does not have the image`:`neither the registry nor this machine has ${u}`,hint:'build it first with "build", on this machine or with "push"'})
 checkCommit(e,u,d)
 i.say(`this machine has ${u} (${d.id.slice(7,19)})`)
 const{id:f,inputs:p}=d
 return{source:s,built:{repository:l,tag:s.tag,id:f,...p&&{inputs:p}}}}async function checkMeant({platform:e,settings:t,source:n,signal:s}){if(t.tag!==void 0)return
 const{image:o}=t
-const[i,a]=await Promise.all([tagsInEngine(e,o,s),(0,m.TE)(e,o,(0,p.QE)(n.tag),s)])
-const c=i.filter(e=>(0,p.$3)(e,n.tag))
+const[i,a]=await Promise.all([tagsInEngine(e,o,s),(0,g.TE)(e,o,(0,h.QE)(n.tag),s)])
+const c=i.filter(e=>(0,h.$3)(e,n.tag))
 if(c.length===0&&a.is!=="there")return
 const l=c.length===0?`${n.tag}-…`:void 0
 const u=l===void 0?`this machine has also built ${c.join(", ")}`:`the registry has another one as ${l}`
-const d=[n.tag,...l===void 0?c:[l]].map(e=>`--tag ${e}`).join(" or ");(0,r.fJ)({code:"usage",sentence:`${o}:${n.tag} is one of several builds of this commit (${O}): ${u}`,hint:`choose one: ${d} (the build's output or report has it as "tag")`})}function checkCommit({settings:e,source:t,log:n},s,{revision:o}){const{sha:i}=t
+const d=[n.tag,...l===void 0?c:[l]].map(e=>`--tag ${e}`).join(" or ");(0,r.fJ)({code:"usage",sentence:`${o}:${n.tag} is one of several builds of this commit (${E}): ${u}`,hint:`choose one: ${d} (the build's output or report has it as "tag")`})}function checkCommit({settings:e,source:t,log:n},s,{revision:o}){const{sha:i}=t
 if(i===void 0||o===i)return
-if(o!==void 0)(0,r.fJ)({code:"image-missing",sentence:`${s} on this machine is of the commit ${(0,y.j)(o)}, not of ${(0,y.j)(i)}`,hint:'build it again with "build"'})
+if(o!==void 0)(0,r.fJ)({code:"image-missing",sentence:`${s} on this machine is of the commit ${(0,k.j)(o)}, not of ${(0,k.j)(i)}`,hint:'build it again with "build"'})
 if(e.tag===void 0)return
-if(e.push)(0,r.fJ)({code:"image-missing",sentence:`${s} on this machine has no label that names its commit, so it is not pushed for ${(0,y.j)(i)}`,hint:`build it with "build", or with the label org.opencontainers.image.revision=${i}`})
+if(e.push)(0,r.fJ)({code:"image-missing",sentence:`${s} on this machine has no label that names its commit, so it is not pushed for ${(0,k.j)(i)}`,hint:`build it with "build", or with the label org.opencontainers.image.revision=${i}`})
 n.say(`${s} has no label that names its commit`)}async function pushImage(e,t,n,s){const{repository:i,tag:a,id:c}=t
 const l=`${i}:${a}`
-const u=await(0,h.L5)({clock:e.clock,signal:s,tries:3,pause:2e3,isTransient:({finished:e})=>e.code!==0&&(0,g.jR)((0,o.A3)(e),i)==="transient",onRetry:({finished:e},t)=>{n.quote((0,o.A3)(e))
-n.say(`the push to ${(0,g.w4)(i)} failed; retrying in ${t/1e3} s`)}},async()=>{const t=new PushLog
+const u=await(0,m.L5)({clock:e.clock,signal:s,tries:3,pause:2e3,isTransient:({finished:e})=>e.code!==0&&(0,w.jR)((0,o.A3)(e),i)==="transient",onRetry:({finished:e},t)=>{n.quote((0,o.A3)(e))
+n.say(`the push to ${(0,w.w4)(i)} failed; retrying in ${t/1e3} s`)}},async()=>{const t=new PushLog
 const r=await(0,o.T3)(e,["image","tag",c,l],{signal:s})
 if(r.code!==0)return{finished:r,layers:t}
 n.waiting(`pushing ${l}`)
@@ -2239,10 +2243,11 @@ n.waiting(void 0)
 check(u.finished,t)
 n.say(`pushed ${l}: ${u.layers.progress}`)
 const{digest:d}=u.layers
-const f=d===void 0?await(0,m.F1)(e,i,a,s):{repository:i,tag:a,digest:d}
-if(f===void 0)return(0,r.fJ)({code:"push-failed",sentence:`push: ${(0,g.w4)(i)} accepted ${l}, but does not have it`})
-const p=await(0,m.e$)(e,f,s)
-if(p!==void 0&&![p,f.digest].includes(c))return(0,r.fJ)({code:"push-failed",sentence:`push: ${l} is another image than the one that was built and tested: something moved this tag in the engine at the same time`,hint:'Run it again; builds of one commit on one engine with other inputs need a "tag" each'})
+const f=d===void 0?await(0,g.F1)(e,i,a,s):{repository:i,tag:a,digest:d}
+if(f===void 0)return(0,r.fJ)({code:"push-failed",sentence:`push: ${(0,w.w4)(i)} accepted ${l}, but does not have it`})
+const p=await(0,g.e$)(e,f,s)
+const h=[p,f.digest].flatMap(e=>e?.replace(/^sha256:/,"")??[])
+if(p!==void 0&&!h.includes(c.replace(/^sha256:/,"")))return(0,r.fJ)({code:"push-failed",sentence:`push: ${l} is another image than the one that was built and tested: something moved this tag in the engine at the same time`,hint:'Run it again; builds of one commit on one engine with other inputs need a "tag" each'})
 return f}class PushLog{last=[]
 #p=new Map
 #h
@@ -2251,7 +2256,7 @@ const t=e.filter(e=>e==="Pushed").length
 const n=e.filter(e=>/^(Layer already exists|Mounted from)/.test(e)).length
 const s=e.length===1?"layer":"layers"
 const r=n===0?"":`, ${n} already there`
-return`${t} of ${e.length} ${s} sent${r}`}read(e){const t=(0,l.pj)(e)
+return`${t} of ${e.length} ${s} sent${r}`}read(e){const t=(0,u.pj)(e)
 const[,n,s]=/^([0-9a-f]{12}): (.+)$/.exec(t)??[]
 if(n!==void 0&&s!==void 0){this.#p.set(n,s)
 return}this.#h??=/: digest: (sha256:[0-9a-f]{64}) size: /.exec(t)?.[1]
@@ -2260,78 +2265,78 @@ const s=(0,o.Ic)("push",e)
 if(s!==void 0)(0,r.fJ)(s)
 const i=(0,o.A3)(e)
 const because=(t,n)=>(0,r.fJ)({code:"push-failed",sentence:`push: ${t}: ${i}`,...n===void 0?{}:{hint:n},logs:[{lines:e.stderr.split("\n")}]})
-if(/immutable/i.test(i))because(`${(0,g.w4)(t)} already has the tag ${n} and does not allow overwriting it`,'Tags are immutable there: commit, or set another "tag"')
-switch((0,g.jR)(i,t)){case"denied":return because(`not allowed to write to ${t}`,(0,g.t$)(t,"write to"))
-case"absent":return because(`${(0,g.w4)(t)} has no repository for ${t}`,'Create it in the registry first, or correct "image"')
-case"transient":return because(`${(0,g.w4)(t)} refused ${t}:${n} in three attempts`)
-case"refused":return because(`${t}:${n} was refused`)}}var E=n(811)
+if(/immutable/i.test(i))because(`${(0,w.w4)(t)} already has the tag ${n} and does not allow overwriting it`,'Tags are immutable there: commit, or set another "tag"')
+switch((0,w.jR)(i,t)){case"denied":return because(`not allowed to write to ${t}`,(0,w.t$)(t,"write to"))
+case"absent":return because(`${(0,w.w4)(t)} has no repository for ${t}`,'Create it in the registry first, or correct "image"')
+case"transient":return because(`${(0,w.w4)(t)} refused ${t}:${n} in three attempts`)
+case"refused":return because(`${t}:${n} was refused`)}}var T=n(811)
 async function push(e,t){const{platform:n,settings:s,signal:r,log:o}=e
 const i=await tagFor(e,t)
-if(i!==t.tag)o.say(`another build of this commit now has the tag ${(0,y.j)(t.tag)}: the tag of this one is ${(0,y.j)(i)}`)
+if(i!==t.tag)o.say(`another build of this commit now has the tag ${(0,k.j)(t.tag)}: the tag of this one is ${(0,k.j)(i)}`)
 await markSeveral(e,{...t,tag:i})
 const a=await pushImage(n,{...t,tag:i},o,r)
 if(s.cache==="inline")await keepForCache(e,a)
-return a}async function keepForCache({platform:e,signal:t,log:n},s){try{await(0,m.JE)(e,s,[i],t)}catch(e){t.throwIfAborted()
-n.say(`the next build takes no layers from this image: ${(0,E.b)(e)}`)}}async function markSeveral({platform:e,source:t,signal:n,log:s},{repository:r,tag:o,inputs:i}){const a=i===void 0?void 0:(0,p.ZX)(o,i)
+return a}async function keepForCache({platform:e,signal:t,log:n},s){try{await(0,g.JE)(e,s,[i],t)}catch(e){t.throwIfAborted()
+n.say(`the next build takes no layers from this image: ${(0,T.b)(e)}`)}}async function markSeveral({platform:e,source:t,signal:n,log:s},{repository:r,tag:o,inputs:i}){const a=i===void 0?void 0:(0,h.ZX)(o,i)
 const{sha:c}=t
 if(a===void 0||c===void 0)return
 if(a!==c&&!a.startsWith(`${c}-dirty-`))return
-const l=(0,p.QE)(a)
-const[u,d]=await Promise.all([a,l].map(t=>(0,m.TE)(e,r,t,n)))
+const l=(0,h.QE)(a)
+const[u,d]=await Promise.all([a,l].map(t=>(0,g.TE)(e,r,t,n)))
 if(u?.is!=="there"||d?.is==="there")return
-try{await(0,m.JE)(e,u.image,[l],n)}catch(e){n.throwIfAborted()
-const t=(0,E.b)(e)
+try{await(0,g.JE)(e,u.image,[l],n)}catch(e){n.throwIfAborted()
+const t=(0,T.b)(e)
 s.say(`the mark ${l} was not set, so a run without a tag takes ${a}: ${t}`)}}async function tagFor({platform:e,source:t,signal:n},{repository:s,tag:r,inputs:o}){if(o===void 0)return r
-try{const i=await(0,m.TE)(e,s,r,n)
+try{const i=await(0,g.TE)(e,s,r,n)
 if(i.is!=="there")return r
-const a=await(0,m.yv)(e,i.image,n)
+const a=await(0,g.yv)(e,i.image,n)
 const c=a.revision===void 0||a.revision===t.sha
-return c&&a.inputs!==o?(0,p.Zc)(r,o):r}catch{n.throwIfAborted()
-return r}}var T=n(813)
-function buildOnly(e){return(0,T.Y)("build",e,ofCommit)}async function ofCommit(e){const{platform:t,settings:n,reporter:r,state:o,resources:i}=e
-const a=(0,T.V)(e,await(0,s.sQ)(t,n,n.context))
+return c&&a.inputs!==o?(0,h.Zc)(r,o):r}catch{n.throwIfAborted()
+return r}}var S=n(813)
+function buildOnly(e){return(0,S.Y)("build",e,ofCommit)}async function ofCommit(e){const{platform:t,settings:n,reporter:r,state:o,resources:i}=e
+const a=(0,S.V)(e,await(0,s.sQ)(t,n,n.context))
 const c=await r.stage("build",async t=>{await i.login(n)
 const{image:s,source:r,inputs:c}=await findBuild(a.with({log:t}))
-const l=(0,T.V)(e,r).with({log:t})
+const l=(0,S.V)(e,r).with({log:t})
 if(s)o.haveImage(s)
 return s?void 0:build(l,c)})
 if(!c)return{result:"unchanged"}
 if(n.push)o.haveImage(await r.stage("push",e=>push(a.with({log:e}),c)))
-return{result:"done"}}var S=n(1404)
-function has({code:e}){return e===0}function hasDocker({docker:e}){return e.code!==127}function toolFindings(e,{builds:t,known:n,fetches:s}){return[gitFinding(e.git,n),...dockerFindings(e,t),e.kubectl&&has(e.kubectl)?(0,S.ok)("tools",`kubectl ${clientVersion(e.kubectl)}`):s?(0,S.$e)("tools","kubectl is not on PATH: a release downloads it into the runner’s tool cache"):(0,S.z3)("tools","kubectl is not on PATH","https://kubernetes.io/docs/tasks/tools/")]}function gitFinding(e,t){if(has(e))return(0,S.ok)("tools",e.stdout.trim().replace("git version","git"))
-return t?(0,S.$e)("tools","git was not found, so a newer live commit cannot be detected"):(0,S.z3)("tools","git was not found, so the commit is not known",'install git, or set "tag"')}function dockerFindings(e,t){const{docker:n,buildx:s}=e
-const r=t?S.z3:S.$e
+return{result:"done"}}var A=n(1404)
+function has({code:e}){return e===0}function hasDocker({docker:e}){return e.code!==127}function toolFindings(e,{builds:t,known:n,fetches:s}){return[gitFinding(e.git,n),...dockerFindings(e,t),e.kubectl&&has(e.kubectl)?(0,A.ok)("tools",`kubectl ${clientVersion(e.kubectl)}`):s?(0,A.$e)("tools","kubectl is not on PATH: a release downloads it into the runner’s tool cache"):(0,A.z3)("tools","kubectl is not on PATH","https://kubernetes.io/docs/tasks/tools/")]}function gitFinding(e,t){if(has(e))return(0,A.ok)("tools",e.stdout.trim().replace("git version","git"))
+return t?(0,A.$e)("tools","git was not found, so a newer live commit cannot be detected"):(0,A.z3)("tools","git was not found, so the commit is not known",'install git, or set "tag"')}function dockerFindings(e,t){const{docker:n,buildx:s}=e
+const r=t?A.z3:A.$e
 const problem=(e,t)=>{const n=(0,o.Ic)("",e)
 return t("tools",n?.sentence.slice(2)??said(e),n?.hint)}
 if(!hasDocker(e))return[problem(n,r)]
 const{Client:i,Server:a}=versionsOf(n.stdout)
-return[has(n)&&a?(0,S.ok)("tools",`docker ${i?.Version??""}, engine ${a.Version??""}`):problem(n,r),has(s)?(0,S.ok)("tools",`docker buildx ${/v?\d+\.\d+\.\d+\S*/.exec(s.stdout)?.[0]??""}`):problem(s,r)]}function versionsOf(e){try{return JSON.parse(e.split("\n")[0]??"")}catch{return{}}}function said({stderr:e,code:t}){return e.trim().split("\n")[0]||`docker exited with ${t}`}function clientVersion({stdout:e}){try{const{clientVersion:t}=JSON.parse(e)
+return[has(n)&&a?(0,A.ok)("tools",`docker ${i?.Version??""}, engine ${a.Version??""}`):problem(n,r),has(s)?(0,A.ok)("tools",`docker buildx ${/v?\d+\.\d+\.\d+\S*/.exec(s.stdout)?.[0]??""}`):problem(s,r)]}function versionsOf(e){try{return JSON.parse(e.split("\n")[0]??"")}catch{return{}}}function said({stderr:e,code:t}){return e.trim().split("\n")[0]||`docker exited with ${t}`}function clientVersion({stdout:e}){try{const{clientVersion:t}=JSON.parse(e)
 return t?.gitVersion??""}catch{return""}}function skewFindings(e,t){const minor=e=>Number(/^v?\d+\.(\d+)/.exec(e)?.[1]??NaN)
 const n=Math.abs(minor(e)-minor(t))
 if(!(n>1))return[]
 const s=`kubectl ${e} is ${n} minor versions from the server’s ${t}; Kubernetes supports one`
-return[(0,S.$e)("tools",s,`install kubectl ${t}: https://kubernetes.io/docs/tasks/tools/`)]}const A=3e4
+return[(0,A.$e)("tools",s,`install kubectl ${t}: https://kubernetes.io/docs/tasks/tools/`)]}const $=3e4
 function clusterFinding(e,t,n){const s=t===void 0?"":`, context ${t}`
-return(0,S.ok)("cluster",`Kubernetes ${e}${s}, namespace ${n}`)}function aheadBy(e,t){const n=Date.parse(e)
+return(0,A.ok)("cluster",`Kubernetes ${e}${s}, namespace ${n}`)}function aheadBy(e,t){const n=Date.parse(e)
 const s=n+1e3
 if(t.from>s)return t.from-s
-return t.to<n?t.to-n:0}function clockFindings(e){if(Math.abs(e)<=A)return[]
+return t.to<n?t.to-n:0}function clockFindings(e){if(Math.abs(e)<=$)return[]
 const t=Math.round(Math.abs(e)/1e3)
 const n=`this machine’s clock is ${t} s ${e>0?"ahead of":"behind"} the cluster’s: times in the history are wrong, and missing pods of a StatefulSet or DaemonSet may be explained late or wrongly`
-return[(0,S.$e)("cluster",n,"sudo timedatectl set-ntp true")]}var $=n(5998)
-var P=n(9340)
+return[(0,A.$e)("cluster",n,"sudo timedatectl set-ntp true")]}var P=n(5998)
+var j=n(9340)
 var R=n(4339)
-var j=n(2468)
-const L=5e3
+var L=n(2468)
+const N=5e3
 function staleConfigurationFindings({id:e,live:t},n,s,r){if(!t||e.kind==="CronJob")return[]
-const o=(0,$.JP)((0,P.kW)(t))
-return s.flatMap(t=>{const s=o.filter(e=>(0,$.wj)(t,e))
+const o=(0,P.JP)((0,j.kW)(t))
+return s.flatMap(t=>{const s=o.filter(e=>(0,P.wj)(t,e))
 const i=n.filter(e=>s.some(n=>{const[s,r]=[changedAt(t,n.keys),startedAt(e,n.container)]
-return s!==void 0&&r!==void 0&&s>r+L}))
+return s!==void 0&&r!==void 0&&s>r+N}))
 if(i.length===0)return[]
 const a=i.length===n.length?"its pods":`${i.length} of its pods`
-const c=`${(0,R.T)(e)}: ${(0,j.Gg)(t)} changed after the start of ${a}, which may still use the old values`
-return[(0,S.$e)("workloads",c,r(["rollout","restart",(0,R.T)(e)]))]})}function changedAt(e,t){const n=(e.metadata?.managedFields??[]).flatMap(({time:e,fieldsV1:n})=>{const s=n??{}
+const c=`${(0,R.T)(e)}: ${(0,L.Gg)(t)} changed after the start of ${a}, which may still use the old values`
+return[(0,A.$e)("workloads",c,r(["rollout","restart",(0,R.T)(e)]))]})}function changedAt(e,t){const n=(e.metadata?.managedFields??[]).flatMap(({time:e,fieldsV1:n})=>{const s=n??{}
 const r=["f:data","f:binaryData","f:stringData"].flatMap(e=>Object.keys(s[e]??{}))
 const o=t==="all"?r.length>0:t.some(e=>r.includes(`f:${e}`))
 return o&&e!==void 0?[Date.parse(e)]:[]})
@@ -2339,22 +2344,22 @@ return n.length===0?void 0:Math.max(...n)}function startedAt({status:e},t){const
 const{running:s,terminated:r}=n.find(({name:e})=>e===t)?.state??{}
 const o=s?.startedAt??r?.startedAt
 return o===void 0?void 0:Date.parse(o)}var I=n(8911)
-var N=n(8850)
+var F=n(8850)
 var M=n(9025)
 function releaseFindings(e,t,n,s){const r=(0,M.BO)(s)
-return[r?(0,S.ok)("release",`release ${r.number} of ${(0,y.j)(r.tag)} by ${(0,I.Gg)(r)} is live`):(0,S.ok)("release","no release of this application is live yet"),...t?[held(t)]:[],...n?[left(e,n)]:[],...unusedOf(s)]}function unusedOf(e){const{number:t=0,unused:n=[]}=e.findLast(e=>e.unused!==void 0)??{}
+return[r?(0,A.ok)("release",`release ${r.number} of ${(0,k.j)(r.tag)} by ${(0,I.Gg)(r)} is live`):(0,A.ok)("release","no release of this application is live yet"),...t?[held(t)]:[],...n?[left(e,n)]:[],...unusedOf(s)]}function unusedOf(e){const{number:t=0,unused:n=[]}=e.findLast(e=>e.unused!==void 0)??{}
 if(n.length===0)return[]
 const s=n.join(", ")
-return[(0,S.ok)("release",`no version of the history uses ${s} (as of release ${t})`)]}function held({by:e,renewed:t}){const n=t===void 0?"":`, last renewed at ${t} by its clock`
-return(0,S.$e)("release",`the lock is held by ${e}${n}: a release waits until it is free, at most 30 s after that run ends`)}function left(e,t){return(0,S.$e)("release",`the release of ${(0,y.j)(t.tag)} by ${(0,I.Gg)(t)}, started at ${t.at}, has not ended; if its run is gone, the next release restores it first`,(0,N.a)("recover",e))}var F=n(7598)
+return[(0,A.ok)("release",`no version of the history uses ${s} (as of release ${t})`)]}function held({by:e,renewed:t}){const n=t===void 0?"":`, last renewed at ${t} by its clock`
+return(0,A.$e)("release",`the lock is held by ${e}${n}: a release waits until it is free, at most 30 s after that run ends`)}function left(e,t){return(0,A.$e)("release",`the release of ${(0,k.j)(t.tag)} by ${(0,I.Gg)(t)}, started at ${t.at}, has not ended; if its run is gone, the next release restores it first`,(0,F.a)("recover",e))}var G=n(7598)
 var D=n(8815)
-var G=n(7340)
+var _=n(7340)
 function rightsFindings({all:e,missing:t,account:n,namespace:s},r){const o=n===void 0?"the account":`the account ${n}`
-if(t.length===0)return[(0,S.ok)("rights",`${o} may do everything that a release does in the namespace "${s}"`)]
-const i=(0,G.SN)(t)
+if(t.length===0)return[(0,A.ok)("rights",`${o} may do everything that a release does in the namespace "${s}"`)]
+const i=(0,_.SN)(t)
 const a=countOf(t)===countOf(e)?`${o} has no rights for a release in the namespace "${s}", if it exists`:`${o} may not ${i} in the namespace "${s}"`
-const c=n===void 0?`# in its Role\n${(0,G.Eb)(t)}`:commandFor(t,n,r)
-return[(0,S.z3)("rights",`${a}: an administrator must grant it`,c)]}function countOf(e){return e.reduce((e,{verbs:t})=>e+t.length,0)}function commandFor(e,t,n){const s=(0,F.createHash)("sha256").update(JSON.stringify([e,t])).digest("hex")
+const c=n===void 0?`# in its Role\n${(0,_.Eb)(t)}`:commandFor(t,n,r)
+return[(0,A.z3)("rights",`${a}: an administrator must grant it`,c)]}function countOf(e){return e.reduce((e,{verbs:t})=>e+t.length,0)}function commandFor(e,t,n){const s=(0,G.createHash)("sha256").update(JSON.stringify([e,t])).digest("hex")
 const r={name:`django-rollout-${s.slice(0,8)}`}
 const o="rbac.authorization.k8s.io"
 const i=`${o}/v1`
@@ -2368,51 +2373,51 @@ const a=t.find(e=>e.group===n&&e.limits===i)
 if(a)a.resources.push(s)
 else t.push({group:n,limits:i,resources:[s]})}return t}function subjectOf(e,t){const[,n,s]=/^system:serviceaccount:([^:]+):(.+)$/.exec(e)??[]
 return n===void 0?{apiGroup:t,kind:"User",name:e}:{kind:"ServiceAccount",name:s,namespace:n}}var U=n(157)
-var _=n(5374)
-var B=n(1407)
-var W=n(6874)
-var q=n(8661)
-var H=n(1856)
-var V=n(3825)
-var J=n(2459)
-var z=n(6099)
-var K=n(3892)
+var q=n(5374)
+var W=n(1407)
+var B=n(6874)
+var H=n(8661)
+var V=n(1856)
+var J=n(3825)
+var z=n(2459)
+var K=n(6099)
+var Y=n(3892)
 async function checkAlone(e,t){const{app:n,settings:s,cluster:r}=e
-await Promise.all([checkHistory(e,t),(0,z.aE)(r,n,s.image),(0,I.Cz)(r,(0,q.Fe)(n))])}async function checkHistory({app:e,settings:t,command:n,cluster:s},{live:r,targets:o}){const{history:i,configMap:a}=await(0,V.tl)(s,e)
-const c=i.filter(({image:e})=>!(0,y.iI)(e,t.image))
+await Promise.all([checkHistory(e,t),(0,K.aE)(r,n,s.image),(0,I.Cz)(r,(0,H.Fe)(n))])}async function checkHistory({app:e,settings:t,command:n,cluster:s},{live:r,targets:o}){const{history:i,configMap:a}=await(0,J.tl)(s,e)
+const c=i.filter(({image:e})=>!(0,k.iI)(e,t.image))
 const l={history:i.filter(e=>!c.includes(e)),configMap:a}
 if(c.length===0||n==="rollback"&&l.history.length>0)return l
 const u=o.map(({id:e})=>(0,R.T)(e))
-const d=workloadsIn(r.clusterState()).filter(e=>!u.includes((0,R.T)((0,P.hY)(e))))
-for(const n of new Set(c.map(e=>e.image))){const r=d.find(e=>(0,P.ys)(e,n).length>0)
+const d=workloadsIn(r.clusterState()).filter(e=>!u.includes((0,R.T)((0,j.hY)(e))))
+for(const n of new Set(c.map(e=>e.image))){const r=d.find(e=>(0,j.ys)(e,n).length>0)
 if(!r)continue
-const o=(0,R.T)((0,P.hY)(r))
-const i=`the history in configmap/${(0,q.Fe)(e)}`
-const a=`if it is the same application and its registry has moved: ${o} still runs the old image. Change it to the new one first, with its manifest (option manifests) or kubectl set image`;(0,q.ht)(s,e,{image:n,what:i,so:a},t.image)}return l}function workloadsIn(e){const t=[e.deployments,e.statefulsets,e.daemonsets,e.cronjobs]
-return t.flatMap(e=>[...e.values()]).filter(P.gv)}var Y=n(2109)
+const o=(0,R.T)((0,j.hY)(r))
+const i=`the history in configmap/${(0,H.Fe)(e)}`
+const a=`if it is the same application and its registry has moved: ${o} still runs the old image. Change it to the new one first, with its manifest (option manifests) or kubectl set image`;(0,H.ht)(s,e,{image:n,what:i,so:a},t.image)}return l}function workloadsIn(e){const t=[e.deployments,e.statefulsets,e.daemonsets,e.cronjobs]
+return t.flatMap(e=>[...e.values()]).filter(j.gv)}var Z=n(2109)
 var X=n(8559)
 var Q=n(3872)
-var Z=n(6e3)
-var ee=n(6738)
-const te=3e5
-const ne={timeout:1/0,bake:0,grace:{}}
-async function ailing(e,t,{cluster:n,clock:s,toRepo:r}){const o=e.flatMap(({id:e,live:n})=>n&&!n.spec.paused?[(0,Y.VS)(e,n,t)]:[])
+var ee=n(6e3)
+var te=n(6738)
+const ne=3e5
+const se={timeout:1/0,bake:0,grace:{}}
+async function ailing(e,t,{cluster:n,clock:s,toRepo:r}){const o=e.flatMap(({id:e,live:n})=>n&&!n.spec.paused?[(0,Z.VS)(e,n,t)]:[])
 const i=s.now()
-const a={...(0,Z._1)(i),exits:exitsOf(t,i)}
-const c={clusterState:t,timeouts:ne,now:i}
+const a={...(0,ee._1)(i),exits:exitsOf(t,i)}
+const c={clusterState:t,timeouts:se,now:i}
 const l=(0,Q.S)(o,{...c,observations:a})
-const u=await Promise.all(l.logsWanted.map(async e=>{const t=await(0,ee.$)(n,s,e)
+const u=await Promise.all(l.logsWanted.map(async e=>{const t=await(0,te.$)(n,s,e)
 return{wanted:e,diagnosis:(0,X.h)(t,r)}}))
-const d=u.reduce((e,{wanted:t,diagnosis:n})=>(0,Z.X1)(e,t,n),l.observations)
+const d=u.reduce((e,{wanted:t,diagnosis:n})=>(0,ee.X1)(e,t,n),l.observations)
 const{verdicts:f}=(0,Q.S)(o,{...c,observations:d})
 return Object.fromEntries(e.flatMap(({id:e})=>{const t=f[(0,R.T)(e)]
 const n=t&&wordsOf(t)
 return n===void 0?[]:[[(0,R.T)(e),n]]}))}function exitsOf(e,t){return Object.fromEntries([...e.pods.values()].flatMap(({metadata:e,status:n})=>(n?.containerStatuses??[]).flatMap(({name:n,lastState:s})=>{const{exitCode:r=0,finishedAt:o}=s?.terminated??{}
-const i=o!==void 0&&Date.parse(o)>t-te
+const i=o!==void 0&&Date.parse(o)>t-ne
 return r!==0&&i?[[`${e?.uid}/${n}`,{before:0}]]:[]})))}function wordsOf(e){switch(e.is){case"complete":case"done":return
 case"failed":return e.cause.sentence
 case"superseded":return e.by
-case"waiting":return e.on.replace(/,? 0 s of \d+ s(: [^()]*)?/,"")}}const se=3e4
+case"waiting":return e.on.replace(/,? 0 s of \d+ s(: [^()]*)?/,"")}}const re=3e4
 async function lineageOf(e,t,n){const{platform:r,folder:o}=e
 if(t===n)return"not-older"
 const i=(0,s.uM)(r,o)
@@ -2428,167 +2433,169 @@ return await isWhole(e,n)?"not-older":"unknown"}async function isWhole(e,t){cons
 const s=await e(["cat-file","--batch"],n.stdout)
 return n.code===0&&s.code===0&&!/^parent [0-9a-f]+$/m.test(s.stdout)}async function fetchHistory({platform:e,folder:t,signal:n},r,o){const i=await(0,s.uM)(e,t)(["rev-parse","--is-shallow-repository"])
 const a=["fetch","--quiet","--no-tags","--no-write-fetch-head","--no-recurse-submodules",...i.stdout.trim()==="true"?["--depth=200","origin",r,o]:["origin",o]]
-await(0,h.wj)(e.clock,se,n,n=>e.processes.stream("git",[...(0,s._z)(e,t),...a],{signal:n,env:{GIT_TERMINAL_PROMPT:"0",GIT_SSH_COMMAND:"ssh -o BatchMode=yes"},onLine:()=>{}}))}async function checkNotStale({platform:e,settings:t,source:n,signal:s,log:o},i){const a=(0,M.BO)(i)
+await(0,m.wj)(e.clock,re,n,n=>e.processes.stream("git",[...(0,s._z)(e,t),...a],{signal:n,env:{GIT_TERMINAL_PROMPT:"0",GIT_SSH_COMMAND:"ssh -o BatchMode=yes"},onLine:()=>{}}))}async function checkNotStale({platform:e,settings:t,source:n,signal:s,log:o},i){const a=(0,M.BO)(i)
 if(a?.sha===void 0||n.sha===void 0)return
 const{sha:c}=n
 switch(await lineageOf({platform:e,folder:t.context,signal:s},c,a.sha)){case"not-older":return
-case"unknown":o.say(`this checkout does not show whether ${(0,y.j)(a.tag)}, which is live, is newer than ${(0,y.j)(c)}`)
+case"unknown":o.say(`this checkout does not show whether ${(0,k.j)(a.tag)}, which is live, is newer than ${(0,k.j)(c)}`)
 return
-case"older":(0,r.fJ)({code:"stale-commit",sentence:`${(0,y.j)(c)} is older than ${(0,y.j)(a.tag)}, live since release ${a.number} by ${(0,I.Gg)(a)}`,hint:`nothing was changed. To roll back to it anyway: ${(0,N.a)("rollback",t,{to:n.tag})}`})}}var re=n(4e3)
-const oe=15e3
+case"older":(0,r.fJ)({code:"stale-commit",sentence:`${(0,k.j)(c)} is older than ${(0,k.j)(a.tag)}, live since release ${a.number} by ${(0,I.Gg)(a)}`,hint:`nothing was changed. To roll back to it anyway: ${(0,F.a)("rollback",t,{to:n.tag})}`})}}var oe=n(4e3)
+const ie=15e3
 async function pinsOf(e,t,n){const s=n.flatMap(e=>e.live?[e.live]:[])
-const r=(0,re.oo)(t.clusterState(),s,e.settings.image)
+const r=(0,oe.oo)(t.clusterState(),s,e.settings.image)
 const o=once(t=>lookUpSoon(e,t))
 const i=new Map
 const a=new Set
 await Promise.all(r.map(async({workload:e,container:t,image:n,ran:s})=>{const r=s?await fateOf(n,s,o):"not known"
 if(r==="comes back")return
-const{repository:c,tag:l="latest"}=(0,y.zZ)(n)
-const u=`${(0,y.EU)(c)}:${l}`
+const{repository:c,tag:l="latest"}=(0,k.zZ)(n)
+const u=`${(0,k.EU)(c)}:${l}`
 if(s===void 0||r==="not known"){a.add(`the digest that ${u} runs is unknown: an undo would restore what the tag names then`)
-return}const d=(0,re._W)(n,s.digest)
+return}const d=(0,oe._W)(n,s.digest)
 i.set(e,{...i.get(e),[t]:d})
 const f=r==="moved"?"has moved":"may have moved"
 a.add(`${u} ${f}: an undo would restore ${s.digest.slice(0,19)}, which is running`)}))
 for(const t of a)e.log.say(t)
 return i}async function runsAlready(e,t,n,{repository:s,digest:r}){const o=t.clusterState()
 const i=once(t=>lookUpSoon(e,t))
-const a=n.flatMap(({live:e,uses:t})=>t.map(async({name:t})=>{const n=e&&(0,P.MZ)((0,P.kW)(e),()=>true).find(e=>e.name===t)
+const a=n.flatMap(({live:e,uses:t})=>t.map(async({name:t})=>{const n=e&&(0,j.MZ)((0,j.kW)(e),()=>true).find(e=>e.name===t)
 if(!n)return false
-const a=(0,re.ky)(o,e,n,{repository:s,digest:r})
+const a=(0,oe.ky)(o,e,n,{repository:s,digest:r})
 if(a!=="what its tag names")return a==="this image"
 const c=await i(n.image)
 return c?.is==="there"&&c.image.digest===r}))
 return(await Promise.all(a)).every(Boolean)}function warningsWithoutDigest(e){const t=new Map
-for(const{id:n,running:s}of e)for(const e of new Set(s)){if((0,y.zZ)(e).digest!==void 0)continue
+for(const{id:n,running:s}of e)for(const e of new Set(s)){if((0,k.zZ)(e).digest!==void 0)continue
 t.set(e,[...t.get(e)??[],(0,R.T)(n)])}return[...t].map(([e,t])=>`${t.join(", ")} names ${e} without a digest: new pods run what that tag names then. The next release of another image adds the digest`)}async function lostImages(e,t,n=new Map){const s=new Map
 for(const{id:r,live:o}of t){const t=n.get((0,R.T)(r))
-const i=o?(0,P.ys)(o,e.settings.image):[]
+const i=o?(0,j.ys)(o,e.settings.image):[]
 const a=new Set(i.map(({name:e,image:n})=>t?.[e]??n))
 for(const e of a)s.set(e,[...s.get(e)??[],(0,R.T)(r)])}const r=await Promise.all([...s].map(async([t,n])=>{const s=await lookUpSoon(e,t)
 return s?.is==="absent"?[`the registry no longer has ${t}, which ${n.join(", ")} runs: nodes without a cached copy cannot start it, so an undo may fail`]:[]}))
 return r.flat()}async function fateOf(e,{digest:t,of:n},s){const r=await s(e)
 if(r?.is==="there"&&r.image.digest===t)return"comes back"
-if(n==="another repository"){const n=await s((0,re._W)(e,t))
-if(n?.is!=="there")return"not known"}return r?.is==="there"?"moved":"may have moved"}async function lookUpSoon({platform:e,signal:t},n){const{repository:s,tag:r="latest",digest:o}=(0,y.zZ)(n)
-try{return await(0,h.wj)(e.clock,oe,t,t=>o===void 0?(0,m.TE)(e,s,r,t):(0,m.OK)(e,{repository:s,tag:r,digest:o},t))}catch{t.throwIfAborted()
+if(n==="another repository"){const n=await s((0,oe._W)(e,t))
+if(n?.is!=="there")return"not known"}return r?.is==="there"?"moved":"may have moved"}async function lookUpSoon({platform:e,signal:t},n){const{repository:s,tag:r="latest",digest:o}=(0,k.zZ)(n)
+try{return await(0,m.wj)(e.clock,ie,t,t=>o===void 0?(0,g.TE)(e,s,r,t):(0,g.OK)(e,{repository:s,tag:r,digest:o},t))}catch{t.throwIfAborted()
 return}}function once(e){const t=new Map
 return n=>{const s=t.get(n)??e(n)
 t.set(n,s)
-return s}}var ie=n(9548)
-var ae=n(1120)
-var ce=n(3975)
-var le=n(6514)
-var ue=n(2564)
-var de=n(9501)
+return s}}var ae=n(9548)
+var ce=n(1120)
+var le=n(3975)
+var ue=n(3776)
+var de=n(2564)
+var fe=n(9501)
 async function examineCluster(e){const{platform:t,settings:n,cluster:s}=e
 const[r,o,i]=await Promise.all([whoAmI(t,s),kubeContextOf(n["kube-context"],s),manifestsOf(e)])
 const a=[clusterFinding(s.version,o,s.namespace),...r?clockFindings(r.aheadMs):[]]
 const c=unseen("cluster","rights, workloads, probes and release")
-try{if((await(0,ie.oO)(s,i.known)).is==="missing"){const e=`the namespace "${s.namespace}" does not exist; a release creates it from the manifests`
-return[...a,(0,S.$e)("cluster",e),c]}}catch(e){return[...a,(0,S.gz)("cluster",e),c]}const l=(0,ue.xQ)(e.app,i.known,i.resources,(0,ae.GH)(n))
-const u=await(0,G.o7)(s,l)
+try{if((await(0,ae.oO)(s,i.known)).is==="missing"){const e=`the namespace "${s.namespace}" does not exist; a release creates it from the manifests`
+return[...a,(0,A.$e)("cluster",e),c]}}catch(e){return[...a,(0,A.gz)("cluster",e),c]}const l=(0,de.xQ)(e.app,i.known,i.resources,(0,ce.GH)(n))
+const u=await(0,_.o7)(s,l)
 const may=(e,t)=>!u.some(({resource:n,verbs:s})=>t.includes(n)&&s.includes(e))
 const d=u.every(({verbs:e})=>!e.includes("list")&&!e.includes("watch"))
 const f=may("get",["leases","secrets","configmaps"])
 const[p,h,m]=await Promise.all([examineMigration(e,i,may("get",["cronjobs"])),d?examineWorkloads(e,i,u):unseenWorkloads(s),f?examineReleases(e):[]])
 const g=[...d?[]:["workloads and probes"],...f?[]:["release"]]
-return[...a,...rightsFindings({all:(0,G.Zu)([...l,...h.needs]),missing:(0,G.Zu)([...u,...h.missing]),account:r?.name,namespace:s.namespace},(0,le.IZ)(s)),...g.length>0?[unseen("rights",g.join(", "))]:[],...i.findings,...p,...h.findings,...m]}async function examineMigration(e,{known:t,findings:n},s){const r=s&&n.length===0
-const o=[(0,ce.H)(e),...r?[(0,ae.xq)(e,t)]:[]]
-return(await Promise.allSettled(o)).flatMap(e=>e.status==="rejected"?[(0,S.gz)("workloads",e.reason)]:[])}function unseen(e,t){return(0,S.$e)(e,`skipped because of the findings above: ${t}`)}async function whoAmI({clock:e},t){const n="authentication.k8s.io/v1"
+return[...a,...rightsFindings({all:(0,_.Zu)([...l,...h.needs]),missing:(0,_.Zu)([...u,...h.missing]),account:r?.name,namespace:s.namespace},(0,ue.IZ)(s)),...g.length>0?[unseen("rights",g.join(", "))]:[],...i.findings,...p,...h.findings,...m]}async function examineMigration(e,{known:t,findings:n},s){const r=s&&n.length===0
+const o=[(0,le.H)(e),...r?[(0,ce.xq)(e,t)]:[]]
+return(await Promise.allSettled(o)).flatMap(e=>e.status==="rejected"?[(0,A.gz)("workloads",e.reason)]:[])}function unseen(e,t){return(0,A.$e)(e,`skipped because of the findings above: ${t}`)}async function whoAmI({clock:e},t){const n="authentication.k8s.io/v1"
 const s=e.now()
 try{const{metadata:r,status:o}=await t.review(`/apis/${n}/selfsubjectreviews`,{apiVersion:n,kind:"SelfSubjectReview"})
 const i=o?.userInfo?.username
 const a=r?.creationTimestamp
 const c=a?aheadBy(a,{from:s,to:e.now()}):0
-return i===void 0?void 0:{name:i,aheadMs:c}}catch(e){if(e instanceof B.h)return
+return i===void 0?void 0:{name:i,aheadMs:c}}catch(e){if(e instanceof W.h)return
 throw e}}async function kubeContextOf(e,t){if(e!==void 0)return e
 const{code:n,stdout:s}=await t.kubectl(["config","current-context"])
-return n===0?s.trim():void 0}async function manifestsOf({platform:e,settings:t,cluster:n}){try{const s=await(0,W.PX)(e,n,t.manifests,t.image)
+return n===0?s.trim():void 0}async function manifestsOf({platform:e,settings:t,cluster:n}){try{const s=await(0,B.PX)(e,n,t.manifests,t.image)
 const{targets:r,others:o,namespace:i}=s
 const a=[...r,...o,...i?[i]:[]]
-const c=await(0,H.k4)(n,a)
+const c=await(0,V.k4)(n,a)
 a.forEach(e=>c.of(e))
-return{known:s,resources:c,findings:[]}}catch(e){return{known:W.K2,resources:await(0,H.k4)(n,[]),findings:[(0,S.gz)("workloads",e)]}}}async function unseenWorkloads(e,t=[]){const n=(0,ue.hg)()
-return{findings:t,needs:n,missing:await(0,G.o7)(e,n)}}async function examineWorkloads(e,{known:t,findings:n},s){const{platform:r,cluster:o}=e
-const i=await(0,K.f)(o,r.clock)
-const a=await(0,le.Nn)(e,{manifests:t,live:i,missing:s,until:"the end"})
-const{targets:c,services:l,findings:u}=a
-if(c.length===0){const e=[...u.images,...u.workloads]
-return unseenWorkloads(o,n.length>0?[]:e)}const d=i.clusterState()
-const[f,p,h,m]=await Promise.all([ailing(c,d,{cluster:o,clock:r.clock,toRepo:(0,v.YT)(e)}),staleConfiguration(o,d,c),checkAlone(e,{live:i,targets:c}).then(()=>[],e=>isOfTwo(e)?[(0,S.gz)("release",e)]:[]),lostImages(e,c)])
-const g=(0,le.IZ)(o)
-return{findings:[...c.map(e=>(0,S.ok)("workloads",(0,de.q0)(e))),...u.web,...u.workloads,...(0,_.c)((0,U.Z)(c,l),g),...Object.entries(f).map(([e,t])=>{const n=`${e} is unhealthy before the release: ${t}`
-return(0,S.$e)("workloads",n,g(["describe",e]))}),...u.images,...m.map(e=>(0,S.$e)("registry",e,"push the image again, or release before its pods are rescheduled")),...p,...h,...u.namespace,...u.dryRun,...u.probes],needs:a.needs,missing:a.missing}}async function staleConfiguration(e,t,n){const s=n.flatMap(({live:e})=>e?(0,$.JP)((0,P.kW)(e)):[])
+return{known:s,resources:c,findings:[]}}catch(e){return{known:B.K2,resources:await(0,V.k4)(n,[]),findings:[(0,A.gz)("workloads",e)]}}}async function unseenWorkloads(e,t=[]){const n=(0,de.hg)()
+return{findings:t,needs:n,missing:await(0,_.o7)(e,n)}}async function examineWorkloads(e,{known:t,findings:n},s){const{platform:r,settings:o,source:i,cluster:a,signal:c}=e
+const l=await(0,Y.f)(a,r.clock)
+const image=async()=>{const e=await(0,g.TE)(r,o.image,i.tag,c)
+return e.is==="there"?e.image:void 0}
+const u=await(0,ue.Nn)(e,{manifests:t,live:l,missing:s,until:"the end",image:image})
+const{targets:d,services:f,findings:p}=u
+if(d.length===0){const e=[...p.images,...p.workloads]
+return unseenWorkloads(a,n.length>0?[]:e)}const h=l.clusterState()
+const[m,w,v,y]=await Promise.all([ailing(d,h,{cluster:a,clock:r.clock,toRepo:(0,b.YT)(e)}),staleConfiguration(a,h,d),checkAlone(e,{live:l,targets:d}).then(()=>[],e=>isOfTwo(e)?[(0,A.gz)("release",e)]:[]),lostImages(e,d)])
+const k=(0,ue.IZ)(a)
+return{findings:[...d.map(e=>(0,A.ok)("workloads",(0,fe.q0)(e))),...p.web,...p.workloads,...(0,q.c)((0,U.Z)(d,f),k),...Object.entries(m).map(([e,t])=>{const n=`${e} is unhealthy before the release: ${t}`
+return(0,A.$e)("workloads",n,k(["describe",e]))}),...p.images,...y.map(e=>(0,A.$e)("registry",e,"push the image again, or release before its pods are rescheduled")),...w,...v,...p.namespace,...p.dryRun,...p.probes],needs:u.needs,missing:u.missing}}async function staleConfiguration(e,t,n){const s=n.flatMap(({live:e})=>e?(0,P.JP)((0,j.kW)(e)):[])
 const r=s.map(({kind:t,name:n})=>{const s=t==="Secret"?"secrets":"configmaps"
-return`${(0,H.rJ)("v1",e.namespace,s)}/${n}`})
-const o=await Promise.all([...new Set(r)].map(t=>e.find(t).catch(e=>{if(e instanceof B.h&&e.status===403)return
+return`${(0,V.rJ)("v1",e.namespace,s)}/${n}`})
+const o=await Promise.all([...new Set(r)].map(t=>e.find(t).catch(e=>{if(e instanceof W.h&&e.status===403)return
 throw e})))
 const i=o.flatMap(e=>e?[e]:[])
 return n.flatMap(n=>{const s={workload:n.id,images:{},generation:0,first:false}
-const r=(0,J.NO)(t,s)
-return staleConfigurationFindings(n,r,i,(0,le.IZ)(e))})}function isOfTwo(e){return e instanceof r.HR&&e.cause.code==="usage"}async function examineReleases(e){const{platform:t,settings:n,app:s,cluster:r}=e
-const[o,i,a]=await Promise.allSettled([(0,I.Cz)(r,(0,q.Fe)(s)),(0,z.aE)(r,s,n.image),(0,V.Lu)(r,s,n.image)])
-const c=[o,i,a].flatMap(e=>e.status==="rejected"?[(0,S.gz)("release",e.reason)]:[])
+const r=(0,z.NO)(t,s)
+return staleConfigurationFindings(n,r,i,(0,ue.IZ)(e))})}function isOfTwo(e){return e instanceof r.HR&&e.cause.code==="usage"}async function examineReleases(e){const{platform:t,settings:n,app:s,cluster:r}=e
+const[o,i,a]=await Promise.allSettled([(0,I.Cz)(r,(0,H.Fe)(s)),(0,K.aE)(r,s,n.image),(0,J.Lu)(r,s,n.image)])
+const c=[o,i,a].flatMap(e=>e.status==="rejected"?[(0,A.gz)("release",e.reason)]:[])
 if(o.status!=="fulfilled"||i.status!=="fulfilled")return c
 if(a.status!=="fulfilled")return c
 const l={...t,env:{...t.env,CI:void 0}}
-const u=await checkNotStale(e.with({platform:l}),a.value).then(()=>[],e=>[(0,S.gz)("release",e)])
+const u=await checkNotStale(e.with({platform:l}),a.value).then(()=>[],e=>[(0,A.gz)("release",e)])
 const d=releaseFindings(n,o.value,i.value?.begun,a.value)
-return[...d,...u]}function cluster_closed(e){return[(0,S.gz)("cluster",e),unseen("cluster","rights, workloads, probes and release")]}function sourceFinding({sha:e,tag:t},n){if(n!==void 0)return(0,S.ok)("commit",`the tag is ${n} (option "tag")`)
-if(t!==e){const e=`there are uncommitted changes, so the tag of the image is ${(0,y.j)(t)}: commit or stash them to release the commit itself`
-return(0,S.$e)("commit",e,"git status --short")}return(0,S.ok)("commit",`commit ${(0,y.j)(t)}, without uncommitted changes`)}function contextFindings(e,t,n){return[...unignored(e,t),...managers(e,t,n)]}const fe=[".git",".env",".venv","venv","node_modules"]
-function unignored(e,{names:t,ignores:n}){const s=fe.filter(e=>t.includes(e))
+return[...d,...u]}function cluster_closed(e){return[(0,A.gz)("cluster",e),unseen("cluster","rights, workloads, probes and release")]}function sourceFinding({sha:e,tag:t},n){if(n!==void 0)return(0,A.ok)("commit",`the tag is ${n} (option "tag")`)
+if(t!==e){const e=`there are uncommitted changes, so the tag of the image is ${(0,k.j)(t)}: commit or stash them to release the commit itself`
+return(0,A.$e)("commit",e,"git status --short")}return(0,A.ok)("commit",`commit ${(0,k.j)(t)}, without uncommitted changes`)}function contextFindings(e,t,n){return[...unignored(e,t),...managers(e,t,n)]}const pe=[".git",".env",".venv","venv","node_modules"]
+function unignored(e,{names:t,ignores:n}){const s=pe.filter(e=>t.includes(e))
 if(n||s.length===0)return[]
 const r=`there is no .dockerignore in "${e}": the builder receives ${s.join(", ")}, and a COPY of the folder includes ${s.length===1?"it":"them"} in the image`
-return[(0,S.$e)("commit",r,`printf '%s\\n' ${s.join(" ")} > ${(0,a.join)(e,".dockerignore")}`)]}function managers(e,{managers:t},n){return["test-command","migrate-command"].flatMap(s=>{const r=n[s]
+return[(0,A.$e)("commit",r,`printf '%s\\n' ${s.join(" ")} > ${(0,c.join)(e,".dockerignore")}`)]}function managers(e,{managers:t},n){return["test-command","migrate-command"].flatMap(s=>{const r=n[s]
 const o=r.split(/\s+/).find(e=>/(^|\/)manage\.py$/.test(e))
 if(o===void 0||o.startsWith("/"))return[]
-if(t.includes((0,a.normalize)(o)))return[]
+if(t.includes((0,c.normalize)(o)))return[]
 const i=`"${s}" runs ${o}, which does not exist in the build context "${e}"`
-const[c]=t
-const l=c&&`--${s} "${r.replace(o,c)}"`
-return[(0,S.$e)("commit",i,l)]})}function registryFindings(e,t,{lookup:n,login:s,beside:r}){if(r!==void 0){const o=`${(0,g.w4)(e)} has ${e}:${(0,y.j)(r)} of another build: the tag of this one is ${(0,y.j)(t)}`
-return[(0,S.ok)("registry",o),...registryFindings(e,t,{lookup:n,login:s})]}const o=(0,g.w4)(e)
-const i=`${e}:${(0,y.j)(t)}`
+const[a]=t
+const l=a&&`--${s} "${r.replace(o,a)}"`
+return[(0,A.$e)("commit",i,l)]})}function registryFindings(e,t,{lookup:n,login:s,beside:r}){if(r!==void 0){const o=`${(0,w.w4)(e)} has ${e}:${(0,k.j)(r)} of another build: the tag of this one is ${(0,k.j)(t)}`
+return[(0,A.ok)("registry",o),...registryFindings(e,t,{lookup:n,login:s})]}const o=(0,w.w4)(e)
+const i=`${e}:${(0,k.j)(t)}`
 const a=o==="docker.io"?"docker login":`docker login ${o}`
-switch(n.is){case"there":return[(0,S.ok)("registry",`${o} has ${i} already: it is not built again`)]
-case"another":return[(0,S.ok)("registry",`${o} has ${i} of another commit (${(0,y.j)(n.of)}): it is built again`)]
-case"another build":return[(0,S.ok)("registry",`${o} has ${i} of another build: it is built again`)]
-case"unlabelled":return[(0,S.z3)("registry",`${o} has ${i} already, without a label that names its commit`,'roll that image out with "deploy", or set another "tag"')]
-case"absent":return[(0,S.ok)("registry",`${o} answers, and does not have ${i} yet: it will be built`),...s||(0,g.IX)(o)?[]:[(0,S.$e)("registry",`docker has no login for ${o}, which requires one for a push`,a)]]
-case"denied":return s?[(0,S.$e)("registry",`${o} denies ${e}: normal before the first push to many registries, or this login may not read it (${n.said})`,(0,g.t$)(e,"read"))]:[(0,S.z3)("registry",`${o} denies ${e}, and docker has no login there`,a)]
-case"unreachable":return[(0,S.z3)("registry",`${o} does not answer: ${n.said}`,'check the host name in "image", and that this machine reaches it')]
-case"failed":return[(0,S.z3)("registry",`${i} could not be looked up: ${n.said}`,n.hint)]}}var pe=n(7898)
-var he=n(2744)
-async function inspectMachine({platform:e,settings:t,signal:n}){const[r,o]=await Promise.all([inspectTools(e,n),(0,s.TC)(e,t,t.context).catch(e=>(0,S.gz)("commit",e))])
+switch(n.is){case"there":return[(0,A.ok)("registry",`${o} has ${i} already: it is not built again`)]
+case"another":return[(0,A.ok)("registry",`${o} has ${i} of another commit (${(0,k.j)(n.of)}): it is built again`)]
+case"another build":return[(0,A.ok)("registry",`${o} has ${i} of another build: it is built again`)]
+case"unlabelled":return[(0,A.z3)("registry",`${o} has ${i} already, without a label that names its commit`,'roll that image out with "deploy", or set another "tag"')]
+case"absent":return[(0,A.ok)("registry",`${o} answers, and does not have ${i} yet: it will be built`),...s||(0,w.IX)(o)?[]:[(0,A.$e)("registry",`docker has no login for ${o}, which requires one for a push`,a)]]
+case"denied":return s?[(0,A.$e)("registry",`${o} denies ${e}: normal before the first push to many registries, or this login may not read it (${n.said})`,(0,w.t$)(e,"read"))]:[(0,A.z3)("registry",`${o} denies ${e}, and docker has no login there`,a)]
+case"unreachable":return[(0,A.z3)("registry",`${o} does not answer: ${n.said}`,'check the host name in "image", and that this machine reaches it')]
+case"failed":return[(0,A.z3)("registry",`${i} could not be looked up: ${n.said}`,n.hint)]}}var he=n(7898)
+var me=n(2744)
+async function inspectMachine({platform:e,settings:t,signal:n}){const[r,o]=await Promise.all([inspectTools(e,n),(0,s.TC)(e,t,t.context).catch(e=>(0,A.gz)("commit",e))])
 return{answers:r,..."tag"in o?{source:o}:{sourceError:o}}}function reachesCluster({env:e},{answers:{kubectl:t}}){return isRunner(e)||t!==void 0&&has(t)}function isRunner(e){return Boolean(e["RUNNER_TOOL_CACHE"])}async function examineMachine(e,{answers:t,source:n,sourceError:s},r){const{platform:o,settings:i}=e
 const a=await examineRegistry(e,n,r)
 const c={builds:!a.has,known:n!==void 0,fetches:isRunner(o.env)}
 return[...toolFindings(t,c),...n?[sourceFinding(n,i.tag)]:[],...s&&has(t.git)?[s]:[],...c.builds?await examineContext(o,i):[],...a.findings]}async function examineRegistry({platform:e,settings:t,signal:n},s,r){const{image:o}=t
-if(!s){const e=`${(0,g.w4)(o)} was not checked because of the findings above`
-return{has:false,findings:[(0,S.$e)("registry",e)]}}try{const i={platform:e,settings:t,source:s,signal:n}
+if(!s){const e=`${(0,w.w4)(o)} was not checked because of the findings above`
+return{has:false,findings:[(0,A.$e)("registry",e)]}}try{const i={platform:e,settings:t,source:s,signal:n}
 const{lookup:a,login:c,beside:l,source:u}=await askRegistry(i,r)
 const d=registryFindings(o,u.tag,{lookup:a,login:c,...l!==void 0&&{beside:l}})
-return{has:a.is==="there",findings:d}}catch(e){return{has:false,findings:[(0,S.gz)("registry",e)]}}}const me=1e4
-async function inspectTools(e,t){const answerOf=async n=>{try{return await(0,h.wj)(e.clock,me,t,t=>(0,o.T3)(e,n,{signal:t}))}catch(e){if(!(e instanceof h.Ms))throw e
-return{code:1,stdout:"",stderr:`no answer within ${me/1e3} s`}}}
+return{has:a.is==="there",findings:d}}catch(e){return{has:false,findings:[(0,A.gz)("registry",e)]}}}const ge=1e4
+async function inspectTools(e,t){const answerOf=async n=>{try{return await(0,m.wj)(e.clock,ge,t,t=>(0,o.T3)(e,n,{signal:t}))}catch(e){if(!(e instanceof m.Ms))throw e
+return{code:1,stdout:"",stderr:`no answer within ${ge/1e3} s`}}}
 const[n,s,r,i]=await Promise.all([e.processes.run("git",["--version"]),answerOf(["version","--format","{{json .}}"]),answerOf(["buildx","version"]),inspectKubectl(e)])
 return{git:n,docker:s,buildx:r,...i&&{kubectl:i}}}async function inspectKubectl({processes:e}){const t=await e.find("kubectl")
 if(t===void 0)return
-return e.run(t,["version","--client","-o","json"],{env:he.yl})}async function askRegistry(e,t){const{platform:n,settings:s}=e
+return e.run(t,["version","--client","-o","json"],{env:me.yl})}async function askRegistry(e,t){const{platform:n,settings:s}=e
 if(await t())return{...await lookForBuild(e),login:true}
 const r=await lookForBuild(e)
-const o=await(0,pe.Og)(n,(0,g.w4)(s.image),e.signal)
+const o=await(0,he.Og)(n,(0,w.w4)(s.image),e.signal)
 return{...r,login:o.is!=="none"}}async function examineContext(e,t){const{files:n}=e
 const{context:s,file:r}=t
 try{const o=checkPlan(e,{context:s,...r!==void 0&&{file:r}})
 const i=await n.list(s)
-const c=i.filter(e=>n.isFolder((0,a.join)(s,e)))
-const l={names:i,ignores:[(0,a.join)(s,".dockerignore"),`${o}.dockerignore`].some(e=>n.exists(e)),managers:["",...c].map(e=>(0,a.join)(e,"manage.py")).filter(e=>n.exists((0,a.join)(s,e)))}
-return contextFindings(s,l,t)}catch(e){return[(0,S.gz)("commit",e)]}}var ge=n(6090)
-var we=n(6488)
-function runDoctor(e){return(0,T.Y)("doctor",e,e=>e.reporter.stage("doctor",t=>(0,h.ZC)(e.signal,async()=>{t.waiting("checking tools, registry and cluster")
+const a=i.filter(e=>n.isFolder((0,c.join)(s,e)))
+const l={names:i,ignores:[(0,c.join)(s,".dockerignore"),`${o}.dockerignore`].some(e=>n.exists(e)),managers:["",...a].map(e=>(0,c.join)(e,"manage.py")).filter(e=>n.exists((0,c.join)(s,e)))}
+return contextFindings(s,l,t)}catch(e){return[(0,A.gz)("commit",e)]}}var we=n(6090)
+var ve=n(6488)
+function runDoctor(e){return(0,S.Y)("doctor",e,e=>e.reporter.stage("doctor",t=>(0,m.ZC)(e.signal,async()=>{t.waiting("checking tools, registry and cluster")
 const n=await inspectMachine(e)
 if(n.source)e.state.source=n.source
 const s=(await Promise.all([examineMachine(e,n,()=>e.resources.keepLogin(e.settings)),reachesCluster(e.platform,n)?examineClusterOf(e,n):[]])).flat()
@@ -2596,39 +2603,39 @@ const r=s.every(({severity:e})=>e!=="error")
 return{result:r?"done":"failed",findings:s}})))}async function examineClusterOf(e,{answers:t,source:n}){const{platform:s,settings:o,signal:i,resources:a}=e
 try{const r=await a.openCluster(s,o,i)
 const c=n??{tag:o.tag??"unknown"}
-const l=new v.v5({...e,source:c})
-return[...t.kubectl?skewFindings(clientVersion(t.kubectl),r.version):[],...await examineCluster(l.with({log:ge.a,cluster:r}))]}catch(e){i.throwIfAborted()
-return cluster_closed(new r.HR((0,we.rl)(e,i)))}}var ve=n(2638)
-var be=n(4565)
-var ye=n(202)
-var ke=n(5408)
-var Oe=n(1534)
-const Ee=1e4
-async function endOfBroken({platform:e,cluster:t,settings:n,app:s,signal:r},o,i,a){const c=(0,be.ub)(i)
+const l=new b.v5({...e,source:c})
+return[...t.kubectl?skewFindings(clientVersion(t.kubectl),r.version):[],...await examineCluster(l.with({log:we.a,cluster:r}))]}catch(e){i.throwIfAborted()
+return cluster_closed(new r.HR((0,ve.rl)(e,i)))}}var be=n(2638)
+var ye=n(4565)
+var ke=n(202)
+var Oe=n(8109)
+var Ee=n(1534)
+const Te=1e4
+async function endOfBroken({platform:e,cluster:t,settings:n,app:s,signal:r},o,i,a){const c=(0,ye.ub)(i)
 if(c.some(({direction:e})=>e==="new"))return false
 const l=new Set(c.flatMap(({versions:e})=>e.map(e=>i.versions[e]?.tag)))
 const u=e.clock.now()+n.timeout
-try{return await(0,ke.r)({cluster:t,clock:e.clock,live:o,signal:r},e=>{const t=(0,ye.w)(o.clusterState(),n.image,(0,Oe.q2)(s))
+try{return await(0,Oe.r)({cluster:t,clock:e.clock,live:o,signal:r},e=>{const t=(0,ke.w)(o.clusterState(),n.image,(0,Ee.q2)(s))
 const r=t.filter(({tag:e,isIdle:t})=>l.has(e)&&!t)
-const i=Math.min(u,...r.map(({goneAt:t})=>t===void 0?e:t+Ee))
+const i=Math.min(u,...r.map(({goneAt:t})=>t===void 0?e:t+Te))
 if(r.length===0)return{logsWanted:[],ended:true}
 if(e>=i)return{logsWanted:[],ended:false}
 const c=r.flatMap(e=>e.names).join(", ")
 a.waiting(`the migrations break what ends now: waiting for ${c}`)
 return{logsWanted:[],requeueAt:i}},()=>{})}finally{a.waiting(void 0)}}async function endOfOthers({platform:e,cluster:t,settings:n,app:s,signal:r},o,{digest:i},a){const c=e.clock.now()+n.timeout
-try{await(0,ke.r)({cluster:t,clock:e.clock,live:o,signal:r},e=>{const t=(0,ye.w)(o.clusterState(),n.image,(0,Oe.q2)(s))
+try{await(0,Oe.r)({cluster:t,clock:e.clock,live:o,signal:r},e=>{const t=(0,ke.w)(o.clusterState(),n.image,(0,Ee.q2)(s))
 const r=t.filter(({digest:e,goneAt:t})=>e!==i&&t!==void 0)
-const l=Math.min(c,...r.map(({goneAt:t=e})=>t+Ee))
+const l=Math.min(c,...r.map(({goneAt:t=e})=>t+Te))
 if(r.length===0||e>=l)return{logsWanted:[],ended:true}
 a.waiting(`waiting for ${r.flatMap(({names:e})=>e).join(", ")}`)
-return{logsWanted:[],requeueAt:l}},()=>{})}finally{a.waiting(void 0)}}var Te=n(5313)
-var Se=n(2580)
+return{logsWanted:[],requeueAt:l}},()=>{})}finally{a.waiting(void 0)}}var Se=n(5313)
+var Ae=n(2580)
 class Planning{context
 wait
 start
 #m
 #g
-constructor(e,t,n=()=>Promise.resolve(),s=Se.Be){this.context=e
+constructor(e,t,n=()=>Promise.resolve(),s=Ae.Be){this.context=e
 this.wait=n
 this.start=s
 this.#m=t
@@ -2641,16 +2648,16 @@ await this.#w()
 return this.#g.plan(e)}async backup(e,t){const{checked:n,image:s}=this.#m
 this.#m={...this.#m,backup:void 0,isAgain:true}
 await this.#w()
-return(0,ae.B2)(this.context.with({log:e}),n,{image:s,reasons:(0,Te.s)(t),work:"migrated"})}async#w(){await this.#g.close()
-this.#g=this.start(this.context,this.#m)}}var Ae=n(3006)
-var $e=n(6633)
+return(0,ce.B2)(this.context.with({log:e}),n,{image:s,reasons:(0,Se.s)(t),work:"migrated"})}async#w(){await this.#g.close()
+this.#g=this.start(this.context,this.#m)}}var $e=n(3006)
+var Pe=n(6633)
 const xe=3
-const Pe=3e4
+const je=3e4
 async function withReported(e,t){const{settings:n,platform:s,signal:r,app:o}=e
 const{cluster:i,checked:a}=t
 const c=n["migrate-command"]===""?[]:unreleasedIn(e,a)
 if(c.length===0)return t
-const{needs:l}=await(0,Ae.jh)(s.clock,r,()=>(0,V.bL)(i,o,n.image))
+const{needs:l}=await(0,$e.jh)(s.clock,r,()=>(0,J.bL)(i,o,n.image))
 const u=c.filter(({image:e})=>!l.has(e.digest))
 const d=u.slice(0,xe)
 for(const{image:t,names:n}of u.slice(xe))e.log.say(`what ${titleOf(t,n)} needs is not known: only ${xe} images report it`)
@@ -2658,135 +2665,138 @@ const f=await Promise.all(d.map(async t=>{const n=await ask(e.with({cluster:i}),
 return n?[[t.image.digest,n]]:[]}))
 return{...t,checked:{...a,reported:new Map(f.flat())}}}function unreleasedIn({settings:e,app:t},{live:n,web:s}){const{image:r}=e
 const o=n.clusterState()
-const i=(0,de.ow)(o)
-return(0,ye.w)(o,r,(0,Oe.q2)(t)).flatMap(({digest:e,tag:t,names:n,isIdle:o,goneAt:a})=>{const c=i.filter(e=>n.includes((0,R.T)((0,P.hY)(e))))
+const i=(0,fe.ow)(o)
+return(0,ke.w)(o,r,(0,Ee.q2)(t)).flatMap(({digest:e,tag:t,names:n,isIdle:o,goneAt:a})=>{const c=i.filter(e=>n.includes((0,R.T)((0,j.hY)(e))))
 const l=c.every(e=>isOfRelease(e,r))
 if(e===void 0||o===true||a!==void 0||l)return[]
-const u=c.find(e=>s&&(0,R.T)((0,P.hY)(e))===(0,R.T)(s.workload))??c[0]
-const d=u&&(0,P.kW)(u)
-const f=u?(0,P.ys)(u,r).map(({name:e})=>e):[]
+const u=c.find(e=>s&&(0,R.T)((0,j.hY)(e))===(0,R.T)(s.workload))??c[0]
+const d=u&&(0,j.kW)(u)
+const f=u?(0,j.ys)(u,r).map(({name:e})=>e):[]
 const p=d?.spec?.containers.find(({name:e})=>f.includes(e))
 if(!u||!d||!p)return[]
-const h={workload:(0,P.hY)(u),template:d,container:p.name,containers:f}
-return[{image:{repository:r,tag:t,digest:e},names:n,web:h}]})}function isOfRelease(e,t){const n=(0,P.ys)(e,t)
-const s=n.every(({image:e})=>(0,y.zZ)(e).digest!==void 0)
-return s&&(e.kind==="CronJob"||(0,$e.O)(e))}async function ask(e,t,{image:n,names:s,web:r}){const{settings:o,log:i,signal:a,warn:c}=e
+const h={workload:(0,j.hY)(u),template:d,container:p.name,containers:f}
+return[{image:{repository:r,tag:t,digest:e},names:n,web:h}]})}function isOfRelease(e,t){const n=(0,j.ys)(e,t)
+const s=n.every(({image:e})=>(0,k.zZ)(e).digest!==void 0)
+return s&&(e.kind==="CronJob"||(0,Pe.O)(e))}async function ask(e,t,{image:n,names:s,web:r}){const{settings:o,log:i,signal:a,warn:c}=e
 const l=titleOf(n,s)
 i.say(`${l} was deployed by others: a Job of its image reports what it needs`)
-const u=(0,Se.Be)(e,{checked:t,web:r,image:n,plansOnly:true,reports:{name:l,command:o["migrate-command"],timeoutMs:Math.min(o.timeout,Pe)}})
+const u=(0,Ae.Be)(e,{checked:t,web:r,image:n,plansOnly:true,reports:{name:l,command:o["migrate-command"],timeoutMs:Math.min(o.timeout,je)}})
 try{await u.plan(i)
 const[e,t]=[u.needs(),u.tasks()]
 return e===void 0?void 0:{needs:e,...t!==void 0&&{tasks:t}}}catch(e){a.throwIfAborted()
-i.say(`what ${l} needs is not known: ${(0,E.b)(e)}`)
-return}finally{await u.close().catch(e=>{c((0,E.b)(e))})}}function titleOf(e,t){return`version ${(0,y.j)(e.tag)} (${t.join(", ")})`}var Re=n(7823)
-function preflight(e,t){return(0,h.ZC)(e.signal,async()=>{const n=await t()
-const s=e.with({cluster:n})
-const r=await preflight_check(s)
-if(e.command!=="deploy")await checkAlone(s,r)
-return{cluster:n,checked:r}})}async function preflight_check(e){const{platform:t,settings:n,app:s,cluster:r,log:o}=e
-const i=await(0,W.PX)(t,r,n.manifests,n.image)
-const a=await(0,ie.oO)(r,i)
-const{targets:c,jobs:l,namespace:u}=i
-const d=[...c,...i.others,...u?[u]:[]]
-const f=await(0,H.k4)(r,d)
-await(0,ce.H)(e)
-await(0,le.XU)(e,(0,ue.xQ)(s,i,f,(0,ae.GH)(n)))
-await(0,ae.xq)(e,i)
-if(u)await(0,ie.mh)(o,r,u,a)
-const p=await(0,K.f)(r,t.clock)
-const h={manifests:i,live:p,missing:[],until:"the first error"}
-const{findings:m,targets:g,others:w,services:b,web:y}=await(0,le.Nn)(e,h)
-const k=warningsOf([...m.namespace,...m.workloads,...m.probes,...m.dryRun])
-for(const t of k)(0,v.FF)(e,t)
-const O=a.is==="there"?a.uid:void 0
-return{live:p,targets:g,others:w,jobs:l,resources:f,services:b,...O!==void 0&&{namespaceUid:O},...y&&{web:y}}}function warningsOf(e){return e.filter(({severity:e})=>e==="warning").map(({message:e,fix:t})=>t?.startsWith("kubectl ")?`${e}: ${t}`:e)}var Ce=n(7020)
-var je=n(2297)
+i.say(`what ${l} needs is not known: ${(0,T.b)(e)}`)
+return}finally{await u.close().catch(e=>{c((0,T.b)(e))})}}function titleOf(e,t){return`version ${(0,k.j)(e.tag)} (${t.join(", ")})`}var Ce=n(7823)
+function preflight(e,t,n){return(0,m.ZC)(e.signal,async()=>{const s=await t()
+const r=e.with({cluster:s})
+const o=await preflight_check(r,n)
+if(e.command!=="deploy")await checkAlone(r,o)
+return{cluster:s,checked:o}})}async function preflight_check(e,t){const{platform:n,settings:s,app:r,cluster:o,log:i}=e
+const a=await(0,B.PX)(n,o,s.manifests,s.image)
+const c=await(0,ae.oO)(o,a)
+const{targets:l,jobs:u,namespace:d}=a
+const f=[...l,...a.others,...d?[d]:[]]
+const p=await(0,V.k4)(o,f)
+await(0,le.H)(e)
+await(0,ue.XU)(e,(0,de.xQ)(r,a,p,(0,ce.GH)(s)))
+await(0,ce.xq)(e,a)
+if(d)await(0,ae.mh)(i,o,d,c)
+const h=await(0,Y.f)(o,n.clock)
+const m={manifests:a,live:h,missing:[],until:"the first error"}
+const{findings:g,targets:w,others:v,services:y,web:k}=await(0,ue.Nn)(e,{...m,...t&&{image:t}})
+const O=warningsOf([...g.namespace,...g.workloads,...g.probes,...g.dryRun])
+for(const t of O)(0,b.FF)(e,t)
+const E=c.is==="there"?c.uid:void 0
+return{live:h,targets:w,others:v,jobs:u,resources:p,services:y,...E!==void 0&&{namespaceUid:E},...k&&{web:k}}}function warningsOf(e){return e.filter(({severity:e})=>e==="warning").map(({message:e,fix:t})=>t?.startsWith("kubectl ")?`${e}: ${t}`:e)}var Re=n(7020)
+var Le=n(2297)
 function withRestarts(e,t){return e.map(e=>{const n=e.live&&restartOf(e.live,t)
 return n?{...e,restart:n}:e})}function restartOf(e,t){if(e.kind==="CronJob")return
-const n=(0,$.JP)((0,P.kW)(e))
+const n=(0,P.JP)((0,j.kW)(e))
 const s=t.filter(e=>{if(e.is==="none")return false
 const t=e.is==="change"?e.live:void 0
-return n.some(n=>(0,$.wj)(e.object,n)&&(0,$.SM)(n,t,e.becomes))})
+return n.some(n=>(0,P.wj)(e.object,n)&&(0,P.SM)(n,t,e.becomes))})
 if(s.length===0)return
-return{hash:hashOf((0,$.U)(e),s),because:s.map(({object:e})=>(0,j.Gg)(e)).sort()}}function hashOf(e,t){const n=t.map(e=>{const{uid:t,resourceVersion:n}=(e.is==="create"?void 0:e.live.metadata)??{}
-return[(0,j.Gg)(e.object),t??"",n??""]}).sort(([e=""],[t=""])=>e.localeCompare(t))
+return{hash:hashOf((0,P.U)(e),s),because:s.map(({object:e})=>(0,L.Gg)(e)).sort()}}function hashOf(e,t){const n=t.map(e=>{const{uid:t,resourceVersion:n}=(e.is==="create"?void 0:e.live.metadata)??{}
+return[(0,L.Gg)(e.object),t??"",n??""]}).sort(([e=""],[t=""])=>e.localeCompare(t))
 const s=JSON.stringify([e??"",n])
-return(0,F.createHash)("sha256").update(s).digest("hex").slice(0,16)}var Le=n(607)
+return(0,G.createHash)("sha256").update(s).digest("hex").slice(0,16)}var Ne=n(607)
 var Ie=n(6005)
-var Ne=n(5473)
+var Fe=n(5473)
 var Me=n(8306)
-var Fe=n(7594)
+var Ge=n(4853)
 async function snapshot_snapshot(e,t,n,s=(e,{targets:t})=>Promise.resolve(t)){const{cluster:r,log:o}=e
 const[[i,a,c],l]=await Promise.all([checkedNow(e,t).then(async n=>{const r={...n,targets:await s(e,n)}
 const o=await pinsOf(e,t.live,r.targets)
 return[r,o,await lostImages(e,r.targets,o)]}),(0,Ie.q)(e,t.others)])
 const u=withRestarts(i.targets,l)
-const d=(0,je._z)(e,n)
-const[f,p,h]=await Promise.all([(0,Fe.iS)(r,u,d),(0,Me.r_)(e,u,d),changesTemplates({...i,targets:u})?(0,le.qp)(r):[]])
+const d=(0,Le._z)(e,n)
+const[f,p,h]=await Promise.all([(0,Ge.iS)(r,u,d),(0,Me.r_)(e,u,d),changesTemplates({...i,targets:u})?(0,ue.qp)(r):[]])
 const m={...i,targets:planned(u,[...f.map(becomesOf),...p])}
 const g=t.live.clusterState()
-const{changes:w}=(0,Ne.X)({others:l,own:f,targets:u,services:h,clusterState:g})
-const b=[...(0,Ie.ND)(w,m),...(0,Fe.GC)(m.targets,a)]
-o.say(`${(0,Ce.LS)(b.length,"object")} stored in the snapshot`)
-for(const t of c)(0,v.FF)(e,t)
+const{changes:w}=(0,Fe.X)({others:l,own:f,targets:u,services:h,clusterState:g})
+const v=[...(0,Ie.ND)(w,m),...(0,Ge.GC)(m.targets,a)]
+o.say(`${(0,Re.LS)(v.length,"object")} stored in the snapshot`)
+for(const t of c)(0,b.FF)(e,t)
 const y=runningVersion(e,m)
-return{checked:m,snapshot:b,changes:w,...y&&{before:y}}}function runningVersion({settings:e},{live:t,targets:n}){const s=n.flatMap(e=>e.live??[])
-return(0,re.It)(t.clusterState(),s,e.image)}function becomesOf({becomes:e}){return e}function planned(e,t){const n=new Map(t.flatMap(e=>(0,P.gv)(e)?[[(0,R.T)((0,P.hY)(e)),e]]:[]))
+return{checked:m,snapshot:v,changes:w,...y&&{before:y}}}function runningVersion({settings:e},{live:t,targets:n}){const s=n.flatMap(e=>e.live??[])
+return(0,oe.It)(t.clusterState(),s,e.image)}function becomesOf({becomes:e}){return e}function planned(e,t){const n=new Map(t.flatMap(e=>(0,j.gv)(e)?[[(0,R.T)((0,j.hY)(e)),e]]:[]))
 return e.map(e=>{const t=n.get((0,R.T)(e.id))
 return t?{...e,becomes:t}:e})}function changesTemplates({others:e,targets:t}){return e.length>0||t.some(({manifest:e,back:t})=>e??t)}async function checkedNow(e,t){const{settings:n,cluster:s}=e
 const r=await asTheyAre(s,t.targets,n.image)
-const o=await(0,Le.j)(e,r)
-if(o.length===0)(0,de.Nn)(t.live.clusterState(),n.image,s.namespace);(0,de._j)(o)
+const o=await(0,Ne.j)(e,r)
+if(o.length===0)(0,fe.Nn)(t.live.clusterState(),n.image,s.namespace);(0,fe._j)(o)
 const{web:i,namespaceUid:a,...c}=t
-const l=(0,de.s3)(n,o,t.services)
+const l=(0,fe.s3)(n,o,t.services)
 return{...c,targets:o,...a!==void 0&&isStillThere(t.targets,o)&&{namespaceUid:a},...l&&{web:l}}}function isStillThere(e,t){const n=new Set(e.map(({live:e})=>e?.metadata?.uid))
 return t.some(({live:e})=>e?.metadata?.uid!==void 0&&n.has(e.metadata.uid))}async function asTheyAre(e,t,n){const s=await Promise.all(t.map(async({live:t,...s})=>{const r=await e.find(s.path)
-const o=r&&!s.manifest?(0,P.ys)(r,n):s.uses
-return{...s,uses:o,running:(0,de.o$)(r,o),...r&&{live:r}}}))
+const o=r&&!s.manifest?(0,j.ys)(r,n):s.uses
+return{...s,uses:o,running:(0,fe.o$)(r,o),...r&&{live:r}}}))
 return s.filter(({live:e,manifest:t,uses:n})=>(e??t)&&n.length>0)}var De=n(2048)
-var Ge=n(8152)
+var _e=n(8152)
 var Ue=n(6072)
-var _e=n(6187)
-var Be=n(8076)
+var qe=n(6187)
+var We=n(8076)
 async function lockAndRecover(e,t,n){const{app:s,settings:r}=t
 const o=await(0,Ue.s)(t)
 e.resources.add(()=>o.release())
-const i=(0,Ge.O)(t.cluster,o)
-const a=await(0,z.aE)(i,s,r.image)
-const c=a&&await(0,z.R1)(i,s,a,objectsOfRelease(n))
+const i=(0,_e.O)(t.cluster,o)
+const a=await(0,K.aE)(i,s,r.image)
+const c=a&&await(0,K.R1)(i,s,a,objectsOfRelease(n))
 const l=t.with({cluster:i,signal:o.lost})
-if(c)await(0,Be.U)(e,l,n.live,c)
-else await(0,_e.d9)(l,n.live)
+if(c)await(0,We.U)(e,l,n.live,c)
+else await(0,qe.d9)(l,n.live)
 t.signal.throwIfAborted()
-return{cluster:i,lost:o.lost}}function objectsOfRelease({others:e,targets:t}){return[...e,...t.flatMap(({manifest:e})=>e??[])]}function migrateOnly(e){return(0,T.Y)("migrate",e,toImage)}async function toImage(e){const{platform:t,settings:n,reporter:o,signal:i,state:a,resources:c}=e
+return{cluster:i,lost:o.lost}}function objectsOfRelease({others:e,targets:t}){return[...e,...t.flatMap(({manifest:e})=>e??[])]}function migrateOnly(e){return(0,S.Y)("migrate",e,toImage)}async function toImage(e){const{platform:t,settings:n,reporter:o,signal:i,state:a,resources:c}=e
 if(n["migrate-command"]==="")(0,r.fJ)({code:"usage",sentence:'"migrate" needs a command, but "migrate-command" is none',hint:"remove the option to use the default, or remove this step"})
-const l=(0,T.V)(e,await(0,s.TC)(t,n,n.context))
-const[{cluster:u,checked:d},f]=await(0,h.jH)(i,[e=>o.stage("preflight",async s=>{const r=l.with({signal:e,log:s})
+const l=(0,S.V)(e,await(0,s.TC)(t,n,n.context))
+const u=Promise.withResolvers()
+const[{cluster:d,checked:f},p]=await(0,m.jH)(i,[e=>o.stage("preflight",async s=>{const r=l.with({signal:e,log:s})
 const open=()=>c.openCluster(t,n,e)
-return withReported(r,await preflight(r,open))}),e=>o.stage("image",async t=>{await c.login(n)
-return imageToDeploy(l.with({signal:e,log:t}))})])
-const{image:p}=f
-a.haveImage(p)
-const m=(0,T.V)(e,f.source)
-const{cluster:g,lost:w,now:v}=await o.stage("lock",async t=>{const n=await lockAndRecover(e,m.with({log:t,cluster:u}),d)
-const s=m.with({log:t,cluster:n.cluster})
-await checkHistory(s,d)
-return{...n,now:await checkedNow(s,d)}})
-const b=m.with({cluster:g,signal:AbortSignal.any([i,w])})
-try{const t=await migrateTo(e,b,v,{image:p})
-return{result:t?"done":"unchanged"}}catch(e){throw(0,we.Ac)(e,w)}finally{await keepSchemaChange(e,b)}}async function keepSchemaChange({state:e,warn:t},{cluster:n,platform:s,app:r}){const o=(0,De.Qu)(e.plan)
+return withReported(r,await preflight(r,open,()=>u.promise))}),e=>o.stage("image",async t=>{await c.login(n)
+const s=await imageToDeploy(l.with({signal:e,log:t}))
+u.resolve(s.image)
+return s})])
+const{image:h}=p
+a.haveImage(h)
+const g=(0,S.V)(e,p.source)
+const{cluster:w,lost:v,now:b}=await o.stage("lock",async t=>{const n=await lockAndRecover(e,g.with({log:t,cluster:d}),f)
+const s=g.with({log:t,cluster:n.cluster})
+await checkHistory(s,f)
+return{...n,now:await checkedNow(s,f)}})
+const y=g.with({cluster:w,signal:AbortSignal.any([i,v])})
+try{const t=await migrateTo(e,y,b,{image:h})
+return{result:t?"done":"unchanged"}}catch(e){throw(0,ve.Ac)(e,v)}finally{await keepSchemaChange(e,y)}}async function keepSchemaChange({state:e,warn:t},{cluster:n,platform:s,app:r}){const o=(0,De.Qu)(e.plan)
 if(!e.schema&&!o.held&&e.migrations.length===0)return
 const i={cluster:n,clock:s.clock,app:r}
-await(0,V.$)(i,e.schema,o,e.migrations).catch(e=>{t(`the history does not show which versions fit the schema now: ${(0,E.b)(e)}`)})}function shared(e){const t=/^(cd [\w./-]+ && )?[\w./ =-]+$/.test(e)&&!/(^| )\w+=/.test(e)
+await(0,J.$)(i,e.schema,o,e.migrations).catch(e=>{t(`the history does not show which versions fit the schema now: ${(0,T.b)(e)}`)})}function shared(e){const t=/^(cd [\w./-]+ && )?[\w./ =-]+$/.test(e)&&!/(^| )\w+=/.test(e)
 return t?e:void 0}async function migrateTo({reporter:e,state:t,warn:n,command:s},r,o,{image:i,keep:a}){const{settings:c}=r
 if(!o.web||c["migrate-command"]==="")return false
-const l={checked:o,web:o.web,image:i,backup:(0,ae.f_)(c),...s==="migrate"&&{now:true}}
+const l={checked:o,web:o.web,image:i,backup:(0,ce.f_)(c),...s==="migrate"&&{now:true}}
 const u=new Planning(r,l,e=>endOfHolders(r,o,i,e))
 try{const s=await e.stage("plan",e=>migrate_planned(t,r,u,e))
 t.needs=u.migration.needs()
 t.tasks=u.migration.tasks()
 t.migrate=shared(c["migrate-command"])
-t.databases=Object.fromEntries(s.databases.map(({database:e,identity:t})=>[e,t]));(0,Re.pH)(s).forEach(n)
+t.databases=Object.fromEntries(s.databases.map(({database:e,identity:t})=>[e,t]));(0,Ce.pH)(s).forEach(n)
 if(!s.runs)return false
 const{backup:i}=s
 if(i)t.backup=await e.stage("backup",e=>u.backup(e,i))
@@ -2799,121 +2809,131 @@ await u.migration.migrate(e)})
 d=false}finally{u.migration.surprises(d).forEach(n)
 const e=u.migration.broken()
 const t=u.migration.whole()
-if(l&&(e??t))await(a?.({...l,...e&&{misfits:e},...t&&{migrations:t}}))}(0,Re.aU)(s,c["migrate-command"],u.migration.applied()).forEach(n)
+if(l&&(e??t))await(a?.({...l,...e&&{misfits:e},...t&&{migrations:t}}))}(0,Ce.aU)(s,c["migrate-command"],u.migration.applied()).forEach(n)
 return true}finally{const{migration:e}=u
-await e.close().catch(e=>{n((0,we.$N)(e))})
+await e.close().catch(e=>{n((0,ve.$N)(e))})
 t.migrations=e.applied()
 t.schema=e.schema()}}async function migrate_planned(e,t,n,s){const o=await n.plan(s)
 e.plan=o
-if(o.judged?.blocked===true)(0,r.fJ)((0,be.qF)(o.judged,(0,v.YT)(t)))
+if(o.judged?.blocked===true)(0,r.fJ)((0,ye.qF)(o.judged,(0,b.YT)(t)))
 return o}function workOfUndo({settings:e},{web:t},n){const s=e["migrate-command"]
 if(!t||s===""||n&&!n.judged)return
 const{workload:r,container:o}=t
 const i=n?.databases.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))
 return{is:"back",web:(0,R.T)(r),container:o,command:s,...i&&{migrations:i}}}async function endOfHolders(e,{live:t},n,s){const{cluster:r,app:o,settings:i}=e
-const a=(0,M.Ei)(await(0,V.Lu)(r,o,i.image))
-if(a.length>0)await endOfOthers(e,t,n,s)}var We=n(6304)
-var qe=n(9902)
+const a=(0,M.Ei)(await(0,J.Lu)(r,o,i.image))
+if(a.length>0)await endOfOthers(e,t,n,s)}var Be=n(6304)
+var He=n(9902)
 n(9084)
-var He=n(7101)
-var Ve=n(4083)
+var Ve=n(7101)
+var Je=n(2116)
+var ze=n(1510)
+var Ke=n(4083)
 async function runInImage(e,t,n){const{platform:s,log:r,signal:i}=e
-const{command:c,files:u=[]}=t
-const[d="",...f]=typeof c==="string"?["/bin/sh","-c",c]:c
-const p=(0,Ve.EI)(s,`django-rollout-test-${(0,F.randomBytes)(6).toString("hex")}`,t)
+const{command:a,files:l=[]}=t
+const[d="",...f]=typeof a==="string"?["/bin/sh","-c",a]:a
+const p=(0,Ke.EI)(s,`django-rollout-test-${(0,G.randomBytes)(6).toString("hex")}`,t)
 const h=await s.files.privateFolder()
-try{await(0,Ve.Rf)(s,r)
-const m=(0,F.randomBytes)(12).toString("hex")
-const g=t.services.length===0?{}:await(0,Ve.Fp)(e,p,t.services,m)
-const w=(0,a.join)(h,"env")
-const v={PYTHONUNBUFFERED:"1",PYTHONFAULTHANDLER:"1",...g,...t.env}
-await s.files.writePrivate(w,Object.entries(v).map(([e,t])=>`${e}=${t}\n`).join(""))
-const b=["run",...u.length===0?["--rm"]:[],"--init","--name",p.name,...p.labels,...t.services.length===0?[]:["--network",p.name],"--env-file",w,"--entrypoint",d,t.built.id,...f]
-r.waiting(`running ${(0,l.vI)(typeof c==="string"?c:d,100)}`)
+try{await(0,Ke.Rf)(s,r)
+const m=(0,G.randomBytes)(12).toString("hex")
+const{env:g,services:w}=t
+const v=w.length===0?{}:await(0,Ke.Fp)(e,p,w,{folder:h,password:m,env:g})
+const b=(0,c.join)(h,"env")
+const y={PYTHONUNBUFFERED:"1",PYTHONFAULTHANDLER:"1"}
+await(0,ze.J)(s,b,{...y,...v,...g})
+const k=["run",...l.length===0?["--rm"]:[],"--init","--name",p.name,...p.labels,...w.length===0?[]:["--network",p.name],"--env-file",b,"--entrypoint",d,t.built.id,...f]
+r.waiting(`running ${(0,u.vI)(typeof a==="string"?a:d,100)}`)
 t.late?.addEventListener("abort",()=>void askWhere(s,p.name,i),{once:true})
-const{code:y}=await(0,o.T3)(s,b,{signal:i,onLine:n})
-const k=u.length===0?[]:await copyFiles(e,p.name,t.built,u)
-return{code:y,missing:k}}finally{r.waiting(void 0)
-await(0,Ve.q1)(s,p,r)
-await s.files.remove(h)}}async function copyFiles({platform:e,signal:t},n,{id:s},r){const i=["--format","{{.Config.WorkingDir}}"]
-const c=await(0,o.T3)(e,["image","inspect",...i,s],{signal:t})
-const l=c.stdout.trim()||"/"
+const{code:O}=await(0,o.T3)(s,k,{signal:i,onLine:n})
+const E=t.late?.aborted===true
+const T=l.length>0&&O!==Ye
+const S=T?await copyFiles(e,p.name,t.built,l):[]
+return{code:O,isLate:E,uncopied:S}}finally{r.waiting(void 0)
+await(0,Ke.q1)(s,p,r)
+await s.files.remove(h)}}const Ye=125
+async function copyFiles({platform:e,signal:t},n,{id:s},r){const i=["--format","{{.Config.WorkingDir}}"]
+const a=await(0,o.T3)(e,["image","inspect",...i,s],{signal:t})
+const l=a.stdout.trim()||"/"
 const u=[]
-for(const s of r){const r=(0,a.isAbsolute)(s)?".":(0,a.dirname)(s)
-await e.files.makeFolder(r)
-const i=["cp",`${n}:${(0,a.resolve)(l,s)}`,`${r}/`]
-if((await(0,o.T3)(e,i,{signal:t})).code!==0)u.push(s)}return u}async function askWhere(e,t,n){const s=["/bin/sh","-c","kill -ABRT -1"]
-await(0,o.T3)(e,["exec",t,...s],{signal:n}).catch(()=>{})}async function entrypointOf(e,t,n){const s=["image","inspect","--format","{{json .Config.Entrypoint}}",t.id]
+for(const s of r){const r=(0,c.dirname)((0,Je.G)(s))
+try{await e.files.makeFolder(r)}catch(e){u.push(`${s} was not copied: ${(0,T.b)(e)}`)
+continue}const i=["cp",`${n}:${(0,c.resolve)(l,s)}`,`${r}/`]
+const a=await(0,o.T3)(e,i,{signal:t})
+if(a.code===0)continue
+const d=/Could not find the file|No such (file|container:path)/i.test(a.stderr)
+u.push(d?`the tests have not written ${s}`:`${s} was not copied: ${(0,o.A3)(a)}`)}return u}const Ze='for p in $(ls /proc | grep "^[0-9]" | sort -rn); do [ $p = 1 ] || [ $p = $$ ] || { kill -ABRT $p && sleep 0.1; }; done 2>/dev/null'
+async function askWhere(e,t,n){await(0,o.T3)(e,["exec",t,"/bin/sh","-c",Ze],{signal:n}).catch(()=>{})}async function entrypointOf(e,t,n){const s=["image","inspect","--format","{{json .Config.Entrypoint}}",t.id]
 const{code:r,stdout:i}=await(0,o.T3)(e,s,{signal:n})
 const a=r===0?JSON.parse(i):null
-return Array.isArray(a)&&a.length>0?a.join(" "):void 0}var Je=n(8858)
-async function planAlone(e,t,{versions:n,applied:s}){const{platform:o,settings:i,signal:a,log:l}=e
+return Array.isArray(a)&&a.length>0?a.join(" "):void 0}var Xe=n(9592)
+var Qe=n(8858)
+async function planAlone(e,t,{versions:n,applied:s}){const{platform:o,settings:i,signal:a,log:c}=e
 const u=i["migrate-command"]
-const d=(0,ae.f_)(i)
+const d=(0,ce.f_)(i)
 const f=`rollout-${crypto.randomUUID()}`
 const p={command:u,accept:"",give:e=>`test-env: ${e}`}
-const m=new Re.k7(f,e=>(0,Re.U_)(e,p))
-m.to(l)
-const g=(0,We.B8)({marker:f,migrate:u,running:n,unsafe:i["unsafe-migrations"],plansOnly:true,leaves:s,...d!==void 0&&{backup:d},contract:{policy:i.contract,hasBridges:i.bridge==="on",programs:[]}})
+const h=new Ce.k7(f,e=>(0,Ce.U_)(e,p))
+h.to(c)
+const g=(0,Be.B8)({marker:f,migrate:u,running:n,unsafe:i["unsafe-migrations"],plansOnly:true,leaves:s,...d!==void 0&&{backup:d},contract:{policy:i.contract,hasBridges:i.bridge==="on",programs:[]}})
 const w=Object.fromEntries(g.map(({name:e,value:t})=>[e,t]))
-const v=new c.T9(f)
-await(0,h.wj)(o.clock,i["migrate-timeout"],a,n=>runInImage(e.with({signal:n}),{built:t,command:(0,qe.V)(u,void 0,f),run:e.holder.id,timeout:i["migrate-timeout"],services:[...new Set(["postgres",...i["test-services"]])],env:{...i["test-env"],...w}},e=>{for(const t of v.push(e))m.line(t)
-if(e.length<c.xS-1)m.line(v.end())}))
+const v=new l.T9(f)
+await(0,m.wj)(o.clock,i["migrate-timeout"],a,n=>runInImage(e.with({signal:n}),{built:t,command:(0,He.V)(u,void 0,f),run:e.holder.id,timeout:i["migrate-timeout"],services:withDatabase(i["test-services"]),env:{...i["test-env"],...w}},e=>{for(const t of v.push(e))h.line(t)
+if(e.length<l.xS-1)h.line(v.end())}))
 const b=v.end()
-if(b!=="")m.line(b)
-const y=await Promise.race([m.plan,Promise.resolve(void 0)])
-if(!y)return(0,r.fJ)(noPlan(e,m.lines))
-const k={...y,databases:y.databases.map(withoutSizes)};(0,Re.uH)(l,k,i.sql)
-return k}function noPlan(e,t){const n=[{lines:t.slice(-Je.T)}]
-const s=(0,Re.K9)("the new version",t)
+if(b!=="")h.line(b)
+const y=await Promise.race([h.plan,Promise.resolve(void 0)])
+if(!y)return(0,r.fJ)(noPlan(e,h.lines))
+const k={...y,databases:y.databases.map(withoutSizes)};(0,Ce.uH)(c,k,i.sql)
+return k}function withDatabase(e){return e.some(Xe.uU)?e:[(0,Xe.eU)("postgres"),...e]}function noPlan(e,t){const n=[{lines:t.slice(-Qe.T)}]
+const s=(0,Ce.K9)("the new version",t)
 if(s)return{...s,logs:n}
-const r=(0,He.VS)(t)
-const o=r===void 0?(0,l.BP)(t):(0,He.ax)(r,(0,v.YT)(e))
-return{code:"plan-failed",sentence:`the new version does not start in a container without the cluster: ${o}`,hint:'Its settings must take the database from DATABASE_URL, or from the variables PG… or POSTGRES_…; set what else it needs with "test-env"',logs:n}}function withoutSizes(e){const t=e.pending.map(({locks:e,...t})=>({...t,...e&&{locks:e.map(e=>({...e,rows:-1,bytes:0}))}}))
-return{...e,pending:t}}function survey(e,t){return(0,h.ZC)(e.signal,async()=>{const{settings:n,platform:s,app:o,log:i}=e
+const r=(0,Ve.VS)(t)
+const o=r===void 0?(0,u.BP)(t):(0,Ve.ax)(r,(0,b.YT)(e))
+return{code:"plan-failed",sentence:`the new version does not start in a container without the cluster: ${o}`,hint:'Its settings must take the database from DATABASE_URL, or from the variables PG…, POSTGRES_… or MYSQL_…; set what else it needs with "test-env"',logs:n}}function withoutSizes(e){const t=e.pending.map(({locks:e,...t})=>({...t,...e&&{locks:e.map(e=>({...e,rows:-1,bytes:0}))}}))
+return{...e,pending:t}}function survey(e,t){return(0,m.ZC)(e.signal,async()=>{const{settings:n,platform:s,app:o,log:i}=e
 const a=await t()
 const c=e.with({cluster:a})
-await(0,ie.oO)(a,W.K2)
-await(0,ce.H)(c)
-const l=(0,ue.n6)(o)
-await(0,le.XU)(c,l,l)
-const[u,d,f]=await Promise.all([(0,K.f)(a,s.clock),(0,H.k4)(a,[]),(0,le.qp)(a)])
+await(0,ae.oO)(a,B.K2)
+await(0,le.H)(c)
+const l=(0,de.n6)(o)
+await(0,ue.XU)(c,l,l)
+const[u,d,f]=await Promise.all([(0,Y.f)(a,s.clock),(0,V.k4)(a,[]),(0,ue.qp)(a)])
 const p=u.clusterState()
-const h=(0,de.q8)(p,W.K2,n.image,a.namespace)
-if(h.length===0)(0,de.Nn)(p,n.image,a.namespace)
+const h=(0,fe.q8)(p,B.K2,n.image,a.namespace)
+if(h.length===0)(0,fe.Nn)(p,n.image,a.namespace)
 await checkHistory(c,{live:u,targets:h})
 i.say(`Kubernetes ${a.version}, namespace ${a.namespace}`)
-h.forEach(e=>{i.say((0,de.q0)(e))})
-const m=(0,de.s3)(n,h,f)
+h.forEach(e=>{i.say((0,fe.q0)(e))})
+const m=(0,fe.s3)(n,h,f)
 if(!m)return(0,r.fJ)({code:"no-workload",sentence:"the workload that serves the web is not known",hint:'set "migrate-from" to it'})
 const g={live:u,targets:h,others:[],jobs:[],resources:d,services:f,web:m}
-return{cluster:a,checked:g,web:m}})}var ze=n(3529)
-var Ke=n(7398)
+return{cluster:a,checked:g,web:m}})}var et=n(3529)
+var tt=n(7398)
 function needsFileOf(e,t,{databases:n}){const s=e.map(({names:e,tag:n,isOwn:s,isIdle:r,needs:o=(s?t:void 0)})=>({names:e,tag:n,...r&&{isIdle:r},...o!==void 0&&{needs:o}}))
 const r=Object.fromEntries(n.map(({database:e,applied:t})=>[e,t]))
 return`${JSON.stringify({versions:s,applied:r},null,2)}\n`}function readNeedsFile(e){const t=parsed(e??"")
-if(!(0,ze.u4)(t)||!Array.isArray(t["versions"]))return
+if(!(0,et.u4)(t)||!Array.isArray(t["versions"]))return
 const n=t["versions"].map(versionOf)
 const{applied:s}=t
 const r=n.every(e=>e!==void 0)
-return r&&(0,ze.u4)(s)&&isLeaves(s)?{versions:n,applied:s}:void 0}function versionOf(e){if(!(0,ze.u4)(e))return
+return r&&(0,et.u4)(s)&&isLeaves(s)?{versions:n,applied:s}:void 0}function versionOf(e){if(!(0,et.u4)(e))return
 const{names:t,tag:n,needs:s,isIdle:r}=e
-if(!Array.isArray(t)||!t.every(ze.KH)||!(0,ze.KH)(n))return
-if(s!==void 0&&!(0,Ke.oq)(s))return
-return{names:t,tag:n,...r===true&&{isIdle:r},...s!==void 0&&{needs:s}}}function isLeaves(e){return Object.values(e).every(e=>(0,ze.u4)(e)&&Object.values(e).every(ze.KH))}function parsed(e){try{return JSON.parse(e)}catch{return}}function planOnly(e){return(0,T.Y)("plan",e,ofImage)}async function ofImage(e){const{platform:t,settings:n,reporter:o,signal:i,state:a,resources:c}=e
+if(!Array.isArray(t)||!t.every(et.KH)||!(0,et.KH)(n))return
+if(s!==void 0&&!(0,tt.oq)(s))return
+return{names:t,tag:n,...r===true&&{isIdle:r},...s!==void 0&&{needs:s}}}function isLeaves(e){return Object.values(e).every(e=>(0,et.u4)(e)&&Object.values(e).every(et.KH))}function parsed(e){try{return JSON.parse(e)}catch{return}}function planOnly(e){return(0,S.Y)("plan",e,ofImage)}async function ofImage(e){const{platform:t,settings:n,reporter:o,signal:i,state:a,resources:c}=e
 if(n["migrate-command"]==="")(0,r.fJ)({code:"usage",sentence:'"plan" needs a command, but "migrate-command" is none',hint:"remove the option to use the default, or remove this step"})
 if(t.env["GITHUB_EVENT_NAME"]==="pull_request_target")(0,r.fJ)({code:"usage",sentence:'"plan" does not run on pull_request_target: the code of any fork would run with the secrets of the web',hint:"use the event pull_request"})
 if(n.needs!==void 0&&n["save-needs"]!==void 0)(0,r.fJ)({code:"usage",sentence:'"save-needs" asks the cluster, and "needs" plans without one',hint:"remove one of the two options"})
 const l=n.needs===void 0?void 0:await needsIn(t,n.needs)
-const u=(0,T.V)(e,await(0,s.TC)(t,n,n.context))
+const u=(0,S.V)(e,await(0,s.TC)(t,n,n.context))
 if(l)return withoutCluster(e,u,l)
-const[{cluster:d,checked:f,web:p},{image:m,source:g}]=await(0,h.jH)(i,[e=>o.stage("preflight",async s=>{const r=u.with({signal:e,log:s})
+const[{cluster:d,checked:f,web:p},{image:h,source:g}]=await(0,m.jH)(i,[e=>o.stage("preflight",async s=>{const r=u.with({signal:e,log:s})
 const open=()=>c.openCluster(t,n,e)
 return withReported(r,await survey(r,open))}),e=>o.stage("image",async t=>{await c.login(n)
 return imageToDeploy(u.with({signal:e,log:t}))})])
-a.haveImage(m)
-const w=(0,T.V)(e,g).with({cluster:d})
-const v=await o.stage("plan",async e=>{const t={checked:f,web:p,image:m,plansOnly:true,backup:(0,ae.f_)(n)}
+a.haveImage(h)
+const w=(0,S.V)(e,g).with({cluster:d})
+const v=await o.stage("plan",async e=>{const t={checked:f,web:p,image:h,plansOnly:true,backup:(0,ce.f_)(n)}
 const{plan:s,needs:r}=await plan_planned(w.with({log:e}),t)
 await saveNeeds(w.with({log:e}),t,{plan:s,needs:r})
 sayBackup(e,s)
@@ -2922,45 +2942,45 @@ return concluded(e,w,v)}async function needsIn(e,t){const n=readNeedsFile(await 
 return n??(0,r.fJ)({code:"usage",sentence:`"needs" is no file that "save-needs" has written: ${t}`,hint:"write it with the cluster: plan --tag <the running version> --save-needs needs.json"})}async function withoutCluster(e,t,n){const{settings:s,reporter:r,state:o,resources:i,warn:a}=e
 const{built:c,source:l,image:u}=await r.stage("image",async e=>{await i.login(s)
 return imageToTest(t.with({log:e}))})
-const d=(0,T.V)(e,l)
+const d=(0,S.V)(e,l)
 if(u)o.haveImage(u)
 const f=await r.stage("plan",async e=>{const t=await planAlone(d.with({log:e}),c,n)
 sayBackup(e,t)
 return t})
 a("planned without the cluster, on an empty database: what depends on rows is not known")
 return concluded(e,d,f)}function sayBackup(e,{backup:t,judged:n}){if(!t||n?.blocked===true)return
-for(const n of(0,Te.s)(t))e.say(`a release makes a backup first, because ${n}`)}function concluded({state:e,warn:t},n,s){e.plan=s
-if(s.judged?.blocked===true)(0,r.fJ)((0,be.qF)(s.judged,(0,v.YT)(n)));(0,Re.pH)(s).forEach(t)
+for(const n of(0,Se.s)(t))e.say(`a release makes a backup first, because ${n}`)}function concluded({state:e,warn:t},n,s){e.plan=s
+if(s.judged?.blocked===true)(0,r.fJ)((0,ye.qF)(s.judged,(0,b.YT)(n)));(0,Ce.pH)(s).forEach(t)
 const o=s.databases.some(({pending:e,squashed:t})=>e.length+t.length>0)
 return{result:s.runs||o?"done":"unchanged"}}async function plan_planned(e,t){const{log:n,warn:s}=e
 const r=new Planning(e,t)
 try{const e=await r.plan(n)
-return{plan:e,needs:r.migration.needs()}}finally{await r.migration.close().catch(e=>{s((0,we.$N)(e))})}}async function saveNeeds(e,{checked:t,image:n},{plan:s,needs:r}){const{platform:o,settings:i,cluster:a,app:c,log:l}=e
+return{plan:e,needs:r.migration.needs()}}finally{await r.migration.close().catch(e=>{s((0,ve.$N)(e))})}}async function saveNeeds(e,{checked:t,image:n},{plan:s,needs:r}){const{platform:o,settings:i,cluster:a,app:c,log:l}=e
 const u=i["save-needs"]
 if(u===void 0)return
-const d=await(0,V.bL)(a,c,i.image)
-const f=(0,Oe.Lb)(e,t,n,d)
+const d=await(0,J.bL)(a,c,i.image)
+const f=(0,Ee.Lb)(e,t,n,d)
 await o.files.write(u,needsFileOf(f,r,s))
-l.say(`what ${(0,Ce.LS)(f.length,"version")} needs is in ${u}`)}var Ye=n(5950)
+l.say(`what ${(0,Re.LS)(f.length,"version")} needs is in ${u}`)}var nt=n(5950)
 async function isDeployed(e,t,n){if(!await runsUndisturbed(e,t,n))return false
 const{app:s,cluster:r}=e
 const o=e.settings.image
-const i=await Promise.all([(0,Ie.q)(e.with({log:ge.a}),t.others),(0,Fe.Ej)(r,t.targets,{repository:o,image:(0,b.d)(n)})])
+const i=await Promise.all([(0,Ie.q)(e.with({log:we.a}),t.others),(0,Ge.Ej)(r,t.targets,{repository:o,image:(0,y.d)(n)})])
 if(i.flat().some(({is:e})=>e!=="none"))return false
 const a=fingerprintsOf(t,o,n)
 if(a.length===0)return true
-const c=(await(0,V.Lu)(r,s,o)).filter(M.FM)
+const c=(await(0,J.Lu)(r,s,o)).filter(M.FM)
 return a.every(e=>c.some(({jobs:t=[]})=>t.includes(e)))}async function runsUndisturbed(e,t,n){const{platform:s,app:r,settings:o,cluster:i}=e
 if(!await runsAlready(e,t.live,t.targets,n))return false
-if(!(0,Fe.$M)(t,s.clock.now()))return false
-return await(0,z.aE)(i,r,o.image)===void 0}function fingerprintsOf({jobs:e},t,{digest:n}){return e.map(e=>(0,Ye.ax)(e,t,`${t}@${n}`))}var Xe=n(2789)
-var Qe=n(4431)
-const Ze=/^=+ (.+?) =+$/
-const et=/^(?:=+ )?(no tests ran|\d+ [a-z][a-z ]*(?:, \d+ [a-z][a-z ]*)*) in [\d.]+s\b/
-const tt=/^_+ (.*[^_ ].*) _+$/
-const nt=/^(\S+\.py):(\d+):(?: .*)?$/
-const st=/^(FAILED|ERROR|SUBFAIL\S*) (\S+\.py(?:::.+?)?)(?: - (.*))?$/
-function readPytest(e){const t=e.findLast(e=>et.test(e))
+if(!(0,Ge.$M)(t,s.clock.now()))return false
+return await(0,K.aE)(i,r,o.image)===void 0}function fingerprintsOf({jobs:e},t,{digest:n}){return e.map(e=>(0,nt.ax)(e,t,`${t}@${n}`))}var st=n(2789)
+var rt=n(4431)
+const ot=/^=+ (.+?) =+$/
+const it=/^(?:=+ )?(no tests ran|\d+ [a-z][a-z ]*(?:, \d+ [a-z][a-z ]*)*) in [\d.]+s\b/
+const ct=/^_+ (.*[^_ ].*) _+$/
+const ut=/^(\S+\.py):(\d+):(?: .*)?$/
+const dt=/^(FAILED|ERROR|SUBFAIL\S*) (\S+\.py(?:::.+?)?)(?: - (.*))?$/
+function readPytest(e){const t=e.findLast(e=>it.test(e))
 if(t===void 0)return
 const n={}
 for(const[,e,s=""]of t.matchAll(/(\d+) ([a-z][a-z ]*[a-z])(?=,| in )/g))n[s.replace(/ in$/,"")]=Number(e)
@@ -2978,116 +2998,116 @@ return{name:e,is:t,message:n,file:s}})
 return[...s,...r]}function tailOf(e){return e.includes("::")?e.split("::").slice(1).join("."):e}function isSubtest(e,t){return e.startsWith(`${t} (`)||e.startsWith(`${t} [`)}function sectionsOf(e){const t=[]
 let n
 let s
-for(const r of e){const e=Ze.exec(r)?.[1]
+for(const r of e){const e=ot.exec(r)?.[1]
 if(e!==void 0){n=e==="FAILURES"?"failure":e==="ERRORS"?"error":void 0
 s=void 0
-continue}const o=tt.exec(r)?.[1]
+continue}const o=ct.exec(r)?.[1]
 if(n&&o!==void 0){s={title:o,is:n,lines:[]}
 t.push(s)}else if(/^-+ Captured .* -+$/.test(r))s=void 0
-else s?.lines.push(r)}return t.filter(e=>placeOf(e.lines).file!==void 0)}function summaryOf(e){const t=e.findIndex(e=>Ze.exec(e)?.[1]==="short test summary info")
-return(t<0?[]:e.slice(t)).flatMap(e=>{const[,t,n,s=""]=st.exec(e)??[]
+else s?.lines.push(r)}return t.filter(e=>placeOf(e.lines).file!==void 0)}function summaryOf(e){const t=e.findIndex(e=>ot.exec(e)?.[1]==="short test summary info")
+return(t<0?[]:e.slice(t)).flatMap(e=>{const[,t,n,s=""]=dt.exec(e)??[]
 if(n===void 0)return[]
 return[{node:n,is:t==="ERROR"?"error":"failure",message:s}]})}function messageOf(e){const t=e.findLastIndex(e=>/^E\s/.test(e))
-if(t<0){const t=(0,He.T1)(e)
-return t&&(0,He.em)(t)}let n=t
+if(t<0){const t=(0,Ve.T1)(e)
+return t&&(0,Ve.em)(t)}let n=t
 while(/^E\s/.test(e[n-1]??""))n--
-return e[n]?.slice(1).trim()}function placeOf(e){const t=e.findLast(e=>(0,He.NP)(nt.exec(e)?.[1]??"<none>"))
-const[,n,s]=nt.exec(t??"")??[]
+return e[n]?.slice(1).trim()}function placeOf(e){const t=e.findLast(e=>(0,Ve.NP)(ut.exec(e)?.[1]??"<none>"))
+const[,n,s]=ut.exec(t??"")??[]
 if(n!==void 0)return{file:n,line:Number(s)}
-const r=(0,He.T1)(e)
-const o=r&&(0,He.QR)(r)
-return o?{file:o.file,line:o.line}:{}}const rt=/^={70}$/
-const ot=/^(FAIL|ERROR|UNEXPECTED SUCCESS): (.+)$/
-const it=/^Ran (\d+) tests? in [\d.]+s$/
-const ct=/^(?:OK|FAILED|NO TESTS RAN)(?: \((.*)\))?$/
-function readTests(e){const t=e.map(He.pj)
-return readUnittest(t)??readPytest(t)}function placeOfHang(e,t){const n=e.map(He.pj)
-const s=n.findLastIndex(e=>e==="Fatal Python error: Aborted")
-if(s<0)return
-const r=[]
-for(const e of n.slice(s)){const n=/^(Current thread|Thread) 0x[0-9a-f]+ .*\(most recent call first\):$/.exec(e)
-if(n)r.push({isMain:n[1]==="Current thread",own:[]})
-const[,s="",o,i=""]=/^ {2}File "(.+)", line (\d+) in (.+)$/.exec(e)??[]
-const a=s===""?void 0:t(s)
-if(a!==void 0)r.at(-1)?.own.push({file:a,line:Number(o),name:i})}const o=r.filter(({own:e})=>e.length>0)
-return(o.find(({isMain:e})=>e)??o[0])?.own[0]}function afterTests(e){const t=e.map(He.pj).findLastIndex(e=>ct.test(e)||et.test(e))
+const r=(0,Ve.T1)(e)
+const o=r&&(0,Ve.QR)(r)
+return o?{file:o.file,line:o.line}:{}}const ft=/^={70}$/
+const pt=/^(FAIL|ERROR|UNEXPECTED SUCCESS): (.+)$/
+const ht=/^Ran (\d+) tests? in [\d.]+s$/
+const mt=/^(?:OK|FAILED|NO TESTS RAN)(?: \((.*)\))?$/
+function readTests(e){const t=e.map(Ve.pj)
+return readUnittest(t)??readPytest(t)}const wt="Fatal Python error: Aborted"
+function placeOfHang(e,t){const n=[]
+for(const s of e.slice(beforeAbort(e).length).map(Ve.pj)){const e=/^(Current thread|Thread) 0x[0-9a-f]+ .*\(most recent call first\):$/.exec(s)
+if(e)n.push({isMain:e[1]==="Current thread",own:[]})
+const[,r="",o,i=""]=/^ {2}File "(.+)", line (\d+) in (.+)$/.exec(s)??[]
+const a=(0,Ve.NP)(r)?t(r):void 0
+if(a!==void 0)n.at(-1)?.own.push({file:a,line:Number(o),name:i})}const inTests=e=>e.find(({file:e})=>!(0,Ve.e9)(e))
+const s=n.filter(({isMain:e})=>e)
+const[r]=[...s,...n].flatMap(({own:e})=>inTests(e)??[])
+return r??n.find(({own:e})=>e.length>0)?.own[0]}function beforeAbort(e){const t=e.findIndex(e=>(0,Ve.pj)(e)===wt)
+return t<0?e:e.slice(0,t)}function afterTests(e){const t=e.map(Ve.pj).findLastIndex(e=>mt.test(e)||it.test(e))
 return e.slice(t+1)}function testAnnotations(e,t,n=10){return e.failing.flatMap(({name:e,is:n,message:s,file:r,line:o=1})=>{const i=r===void 0?void 0:t(r)
 const a=n==="failure"?`Test failed: ${e}`:`Test could not run: ${e}`
 return i===void 0?[]:[{file:i,line:o,title:a,message:s}]}).slice(0,n)}function inRepository(e,t){const n=e.failing.map(({file:e,line:n,...s})=>{const r=e===void 0?void 0:t(e)
 return r===void 0?s:{...s,file:r,...n!==void 0&&{line:n}}})
-return{...e,failing:n}}function readUnittest(e){const t=e.flatMap((t,n)=>rt.test(t)&&ot.test(e[n+1]??"")?[n+1]:[])
-const n=e.flatMap((e,t)=>it.test(e)?[t]:[])
+return{...e,failing:n}}function readUnittest(e){const t=e.flatMap((t,n)=>ft.test(t)&&pt.test(e[n+1]??"")?[n+1]:[])
+const n=e.flatMap((e,t)=>ht.test(e)?[t]:[])
 if(t.length===0&&n.length===0)return
 const s={}
-for(const t of e)for(const[,e="",n]of(ct.exec(t)?.[1]??"").matchAll(/([a-z ]+)=(\d+)/g))s[e.trim()]=(s[e.trim()]??0)+Number(n)
+for(const t of e)for(const[,e="",n]of(mt.exec(t)?.[1]??"").matchAll(/([a-z ]+)=(\d+)/g))s[e.trim()]=(s[e.trim()]??0)+Number(n)
 const r=[...t.map(e=>e-1),...n,e.length]
 const o=t.map(t=>test_output_failingOf(e.slice(t,Math.min(...r.filter(e=>e>t)))))
 const seen=e=>o.filter(t=>t.is===e).length
-return{runner:"unittest",run:n.reduce((t,n)=>t+Number(it.exec(e[n]??"")?.[1]),0),failures:(s["failures"]??0)+(s["unexpected successes"]??0)||seen("failure"),errors:s["errors"]??seen("error"),skipped:s["skipped"]??0,failing:o}}function test_output_failingOf(e){const[,t,n=""]=ot.exec(e[0]??"")??[]
+return{runner:"unittest",run:n.reduce((t,n)=>t+Number(ht.exec(e[n]??"")?.[1]),0),failures:(s["failures"]??0)+(s["unexpected successes"]??0)||seen("failure"),errors:s["errors"]??seen("error"),skipped:s["skipped"]??0,failing:o}}function test_output_failingOf(e){const[,t,n=""]=pt.exec(e[0]??"")??[]
 const s=e.findIndex(e=>e==="Stdout:"||e==="Stderr:")
-const r=(0,He.T1)(s<0?e:e.slice(0,s))
-const o=r&&(0,He.QR)(r)
-return{name:nameOf(n),is:t==="ERROR"?"error":"failure",message:r?(0,He.em)(r):t==="UNEXPECTED SUCCESS"?"it passed":n,...o?{file:o.file,line:o.line}:{}}}function nameOf(e){const[,t="",n="",s=""]=/^(\S+) \(([^()\s]+)\)(.*)$/.exec(e)??[]
+const r=(0,Ve.T1)(s<0?e:e.slice(0,s))
+const o=r&&(0,Ve.QR)(r)
+return{name:nameOf(n),is:t==="ERROR"?"error":"failure",message:r?(0,Ve.em)(r):t==="UNEXPECTED SUCCESS"?"it passed":n,...o?{file:o.file,line:o.line}:{}}}function nameOf(e){const[,t="",n="",s=""]=/^(\S+) \(([^()\s]+)\)(.*)$/.exec(e)??[]
 if(t==="")return e
 if(n.includes("unittest.loader._FailedTest"))return t
 const r=n.endsWith(`.${t}`)?n:`${n}.${t}`
-return`${r}${s}`}const ut={count:2e4,letters:32*1024*1024}
-const dt=40
-const ft=15e3
+return`${r}${s}`}const vt={count:2e4,letters:32*1024*1024}
+const bt=40
+const yt=15e3
 async function test(e,t,n){const{platform:s,settings:o,signal:i,log:a}=e
-const u=s.clock.now()
+const c=s.clock.now()
 const d=o["test-command"]
 const f=await entrypointOf(s,t,i)
-if(f!==void 0)a.say(`tests run without the image's entrypoint (${(0,l.vI)((0,l.pj)(f),100)})`)
+if(f!==void 0)a.say(`tests run without the image's entrypoint (${(0,u.vI)((0,u.pj)(f),100)})`)
 a.say(`running ${d}`)
-const p=new c.jd(ut,e=>e.length)
-const m=o["test-timeout"]
-const run=(n,s)=>runInImage(e.with({signal:AbortSignal.any([i,s])}),{built:t,command:d,run:e.holder.id,timeout:m,late:n,services:o["test-services"],files:o["test-files"],env:o["test-env"]},e=>{a.quote(e)
+const p=new l.jd(vt,e=>e.length)
+const h=o["test-timeout"]
+const run=(n,s)=>runInImage(e.with({signal:AbortSignal.any([i,s])}),{built:t,command:d,run:e.holder.id,timeout:h,late:n,services:o["test-services"],files:o["test-files"],env:o["test-env"]},e=>{a.quote(e)
 p.push(e)})
-const g=await(0,h.wj)(s.clock,m,i,async e=>{const isLate=()=>e.aborted&&!i.aborted
-try{const t=await(0,h.ip)(s.clock,ft,e,t=>run(e,t))
-return isLate()?"late":t}catch(e){if(isLate())return"late"
+const g=await(0,m.wj)(s.clock,h,i,async e=>{try{return await(0,m.ip)(s.clock,yt,e,t=>run(e,t))}catch(e){if(e instanceof m.Ms&&!i.aborted)return
 throw e}})
 const w=p.all
-if(g==="late")return(0,r.fJ)(notInTime(e,w))
-const{code:b,missing:y}=g
-for(const t of y)(0,v.FF)(e,`test-files: the tests have not written ${t}`)
-const k=readTests(w)
-if(k)n(inRepository(k,(0,v.YT)(e)))
-if(b!==0)return(0,r.fJ)(testCause(e,b,w,k))
-if(k?.run===0){(0,v.FF)(e,'no tests ran; check that "test-command" finds them')
-return}a.say(passed(k,s.clock.now()-u))}function passed(e,t){if(e===void 0)return`tests passed in ${(0,l.p0)(t)}`
+for(const t of g?.uncopied??[])(0,b.FF)(e,`test-files: ${t}`)
+if(!g||g.isLate)return(0,r.fJ)(notInTime(e,w))
+const{code:v}=g
+const y=readTests(w)
+if(y)n(inRepository(y,(0,b.YT)(e)))
+if(v!==0)return(0,r.fJ)(testCause(e,v,w,y))
+if(y?.run===0){(0,b.FF)(e,'no tests ran; check that "test-command" finds them')
+return}a.say(passed(y,s.clock.now()-c))}function passed(e,t){if(e===void 0)return`tests passed in ${(0,u.p0)(t)}`
 const n=e.skipped===0?"":`, ${e.skipped} of them skipped`
-return`${e.run} ${e.run===1?"test":"tests"} passed in ${(0,l.p0)(t)}${n}`}function notInTime(e,t){const n=placeOfHang(t,(0,v.YT)(e))
-const s=n?`they were in ${n.file}:${n.line} (${n.name})`:lastWords(t)
-const r=`tests: not finished after ${(0,l.p0)(e.settings["test-timeout"])}; ${s}`
-return{code:"tests-failed",sentence:r,hint:'Raise "test-timeout", or look for a test that hangs',logs:[{lines:t.slice(-dt)}],...n&&{annotations:[{file:n.file,line:n.line,title:"The tests hang",message:r}]}}}function lastWords(e){const t=e.findLast(e=>(0,l.pj)(e).trim()!=="")
+return`${e.run} ${e.run===1?"test":"tests"} passed in ${(0,u.p0)(t)}${n}`}function notInTime(e,t){const n=placeOfHang(t,(0,b.YT)(e))
+const s=n?`they were in ${n.file}:${n.line} (${n.name})`:lastWords(beforeAbort(t))
+const r=`tests: not finished after ${(0,u.p0)(e.settings["test-timeout"])}; ${s}`
+return{code:"tests-failed",sentence:r,hint:'Raise "test-timeout", or look for a test that hangs',logs:[{lines:t.slice(-bt)}],...n&&{annotations:[{file:n.file,line:n.line,title:"The tests hang",message:r}]}}}function lastWords(e){const t=e.findLast(e=>(0,u.pj)(e).trim()!=="")
 return t===void 0?"there was no output":`the last line was "${oneLine(t)}"`}function testCause(e,t,n,s){const{settings:r}=e
 const i=r["test-command"]
-const a=(0,v.YT)(e)
-const c=[{lines:n.slice(-dt)}]
+const a=(0,b.YT)(e)
+const c=[{lines:n.slice(-bt)}]
 const cause=(e,t={})=>({code:"tests-failed",sentence:`tests: ${e}`,logs:c,...t})
-const[u]=s?.failing??[]
-if(s!==void 0&&u!==void 0){const e=Math.max(s.failures+s.errors,s.failing.length)
-const t=u.file===void 0?void 0:a(u.file)??u.file
-const o=t===void 0?"":` (${t}:${u.line??1})`
+const[l]=s?.failing??[]
+if(s!==void 0&&l!==void 0){const e=Math.max(s.failures+s.errors,s.failing.length)
+const t=l.file===void 0?void 0:a(l.file)??l.file
+const o=t===void 0?"":` (${t}:${l.line??1})`
 const i=e===1?"":", first"
-return cause(`${e} of ${s.run} failed${i}: ${u.name}${o}: ${oneLine(u.message)}`,{annotations:testAnnotations(s,a),...hintFor(n,r["test-services"])})}if(t===125||t===127&&n.length<=1){const e=(0,o.Ic)("tests",{code:t,stdout:"",stderr:n.join("\n")})
+return cause(`${e} of ${s.run} failed${i}: ${l.name}${o}: ${oneLine(l.message)}`,{annotations:testAnnotations(s,a),...hintFor(n,r["test-services"])})}if(t===125||t===127&&n.length<=1){const e=(0,o.Ic)("tests",{code:t,stdout:"",stderr:n.join("\n")})
 if(e!==void 0)return e}if(n.some(e=>/exec:? "?\/bin\/sh"?(:| failed)/.test(e)))return cause("the image has no /bin/sh to run them with",{hint:'Set "target" to a stage that has one, or set "test-command" to none and test before the release'})
-if(t===125)return cause(`starting their container failed: ${(0,l.BP)(n)}`)
-if(s?.run===0)return cause(`"${(0,l.vI)(i,100)}" found no tests (exit code ${t})`)
-const d=(0,He.VS)(afterTests(n))
-if(d!==void 0){const e=(0,He.QR)(d)
+if(t===125)return cause(`starting their container failed: ${(0,u.BP)(n)}`)
+if(s?.run===0)return cause(`"${(0,u.vI)(i,100)}" found no tests (exit code ${t})`)
+const d=(0,Ve.VS)(afterTests(n))
+if(d!==void 0){const e=(0,Ve.QR)(d)
 const t=e===void 0?void 0:a(e.file)
-const s=(0,He.ax)(d,a)
+const s=(0,Ve.ax)(d,a)
 const o=e===void 0||t===void 0?[]:[{file:t,line:e.line,title:"The tests could not run",message:s}]
-return cause(s,{annotations:o,...hintFor(n,r["test-services"])})}const f=(0,l.BP)(n.slice(-dt))
+return cause(s,{annotations:o,...hintFor(n,r["test-services"])})}const f=(0,u.BP)(afterTests(n).slice(-bt))||(0,u.BP)(n.slice(-bt))
 const p=t===137?{hint:"Exit code 137 is a kill, usually for lack of memory"}:{}
-return cause(`"${(0,l.vI)(i,100)}" exited with code ${t}${f===""?"":`: ${oneLine(f)}`}`,p)}function hintFor(e,t){const n=e.some(e=>/connection refused|could not translate host name|failed to resolve host|Name or service not known/i.test(e))
-const lastLine=t=>e.some(e=>t.test(e))
-const s=[...lastLine(/psycopg|port 5432/)&&!t.includes("postgres")?["postgres"]:[],...lastLine(/\bredis\b|:6379/i)&&!t.includes("redis")?["redis"]:[]]
-return n&&s.length>0?{hint:`For a temporary server, set test-services: ${s.join(" ")}`}:{}}function oneLine(e){return(0,l.vI)((0,l.pj)(e).replace(/\s+/g," ").trim(),300)}var pt=n(7414)
-var ht=n(2385)
+return cause(`"${(0,u.vI)(i,100)}" exited with code ${t}${f===""?"":`: ${oneLine(f)}`}`,p)}const kt=[[/psycopg|port 5432/,"postgres"],[/Can't connect to .*\bserver\b|:3306/,"mysql","mariadb"],[/\bredis\b|:6379/i,"redis"]]
+function hintFor(e,t){const says=t=>e.some(e=>t.test(e))
+const n=kt.flatMap(([e,...n])=>says(e)&&!t.some(({kind:e})=>e&&n.includes(e))?[n[0]]:[])
+const s=/connection refused|can't connect to|could not translate host name|failed to resolve host|Name or service not known/i
+return says(s)&&n.length>0?{hint:`For a temporary server, set test-services: ${n.join(" ")}`}:{}}function oneLine(e){return(0,u.vI)((0,u.pj)(e).replace(/\s+/g," ").trim(),300)}var Ot=n(7414)
+var Et=n(2385)
 async function wavesFor(e,t,n,s){const{order:r}=e.settings
 if(r==="parallel")return atOnce(t.targets)
 const o=webFirst(t)
@@ -3096,42 +3116,42 @@ if(!i||r==="workers-first")return i??o
 const a=await mismatchOf(e,t,{image:n,tasks:s,workers:i.first})
 const{isWorkersFirst:c,says:l,warns:u}=decided(a)
 if(l!==void 0)e.log.say(l)
-if(u!==void 0)(0,v.FF)(e,u)
+if(u!==void 0)(0,b.FF)(e,u)
 return c?i:o}function decided({added:e,removed:t,version:n}){const s=`this version does not know ${named(t)}`
 if(e.length===0){const e=`${s}: such messages that are still in the queue are lost`
 return{isWorkersFirst:false,...t.length>0&&{says:e}}}const r=`${n} does not know ${named(e)}`
 if(t.length===0){const e=`workers first: ${r}; the web follows when all workers are new`
 return{isWorkersFirst:true,says:e}}return{isWorkersFirst:false,warns:`messages to the workers may be lost during the rollout: ${r}, and ${s}; keep the old tasks for one more release`}}function atOnce(e){return{first:e,rest:[],isDue:()=>false}}function webFirst({targets:e,web:t}){const isWeb=({id:e})=>t!==void 0&&(0,R.T)(e)===(0,R.T)(t.workload)
-return split(e,isWeb,hasReadyPod)??atOnce(e)}function workersFirst({targets:e,web:t}){const isWorker=({id:e,live:n,uses:s})=>n!==void 0&&e.kind!=="CronJob"&&(t===void 0||(0,R.T)(e)!==(0,R.T)(t.workload))&&((0,P.kW)(n).spec?.containers??[]).some(e=>s.some(({name:t})=>t===e.name)&&(0,pt.HS)(e))
+return split(e,isWeb,hasReadyPod)??atOnce(e)}function workersFirst({targets:e,web:t}){const isWorker=({id:e,live:n,uses:s})=>n!==void 0&&e.kind!=="CronJob"&&(t===void 0||(0,R.T)(e)!==(0,R.T)(t.workload))&&((0,j.kW)(n).spec?.containers??[]).some(e=>s.some(({name:t})=>t===e.name)&&(0,Ot.HS)(e))
 return split(e,isWorker,isComplete)}function split(e,t,n){const s=e.filter(t)
 if(!s.some(({live:e})=>e))return
-return{first:s,rest:e.filter(e=>!t(e)),isDue:n}}function hasReadyPod({progress:e}){return Object.values(e).every(({ready:e,wanted:t})=>e>0||t===0)}function isComplete({verdicts:e}){return Object.values(e).every(({is:e})=>e==="complete"||e==="done")}async function mismatchOf({platform:e,signal:t,cluster:n,app:s,settings:r},{live:o,reported:i},{image:{digest:a},tasks:c,workers:l}){const{tasks:u}=await(0,Ae.jh)(e.clock,t,()=>(0,V.bL)(n,s,r.image))
+return{first:s,rest:e.filter(e=>!t(e)),isDue:n}}function hasReadyPod({progress:e}){return Object.values(e).every(({ready:e,wanted:t})=>e>0||t===0)}function isComplete({verdicts:e}){return Object.values(e).every(({is:e})=>e==="complete"||e==="done")}async function mismatchOf({platform:e,signal:t,cluster:n,app:s,settings:r},{live:o,reported:i},{image:{digest:a},tasks:c,workers:l}){const{tasks:u}=await(0,$e.jh)(e.clock,t,()=>(0,J.bL)(n,s,r.image))
 const d=unpacked(c??u.get(a))
 const f=l.map(({id:e})=>(0,R.T)(e))
-const p=(0,ye.w)(o.clusterState(),r.image,(0,Oe.q2)(s)).filter(({names:e})=>e.some(e=>f.includes(e))).flatMap(({digest:e="",tag:t})=>{const n=e===a?void 0:unpacked(u.get(e)??i?.get(e)?.tasks)
-return n&&d?[{...(0,ht.J4)(n,d),tag:t}]:[]})
+const p=(0,ke.w)(o.clusterState(),r.image,(0,Ee.q2)(s)).filter(({names:e})=>e.some(e=>f.includes(e))).flatMap(({digest:e="",tag:t})=>{const n=e===a?void 0:unpacked(u.get(e)??i?.get(e)?.tasks)
+return n&&d?[{...(0,Et.J4)(n,d),tag:t}]:[]})
 const all=e=>[...new Set(p.flatMap(t=>t[e]))].sort()
 const[h]=p.filter(({added:e,removed:t})=>e.length+t.length>0)
-const m=`version ${(0,y.j)(h?.tag??"")}`
-return{added:all("added"),removed:all("removed"),version:m}}function unpacked(e){return e===void 0?void 0:(0,ht.a4)(e)}const mt=3
-function named(e){const t=e.length-mt
-const n=e.slice(0,mt).join(", ")
+const m=`version ${(0,k.j)(h?.tag??"")}`
+return{added:all("added"),removed:all("removed"),version:m}}function unpacked(e){return e===void 0?void 0:(0,Et.a4)(e)}const Tt=3
+function named(e){const t=e.length-Tt
+const n=e.slice(0,Tt).join(", ")
 return`the task${e.length>1?"s":""} ${n}${t>0?` and ${t} more`:""}`}async function runCommand(e,t,n,s){const{log:o}=e
 const{live:i}=t.checked
 const a=`rollout-${crypto.randomUUID()}`
-const c=new Re.k7(a,()=>({code:"internal",sentence:"no plan was requested"}))
+const c=new Ce.k7(a,()=>({code:"internal",sentence:"no plan was requested"}))
 c.to(o)
-const l=await(0,Oe.Lu)(e,t,n,a)
+const l=await(0,Ee.Lu)(e,t,n,a)
 l.notes.forEach(e=>{o.say(e)})
 let u=""
 let d
-try{const a=await(0,Oe._S)(e,i,l.job,e=>{u=e??""})
-o.say(`${(0,j.Gg)(a)}: ${s}`)
-d=new Je.S(e,i,{job:u,container:t.web.container},c)
+try{const a=await(0,Ee._S)(e,i,l.job,e=>{u=e??""})
+o.say(`${(0,L.Gg)(a)}: ${s}`)
+d=new Qe.S(e,i,{job:u,container:t.web.container},c)
 const{verdict:f,unread:p}=await d.end
-if(f.is==="failed"){const e=(0,Re.QD)(c,l)
-throw new r.HR((0,Re.el)(commandCause(f.cause,s,u),e,n))}if(p!==void 0)o.say(`its log could not be read completely (${p}), but it succeeded`)}finally{try{const t=d?.hasContainerEnded===true&&!l.isCounted
-if(u!==""&&!(t&&(0,Se.Rw)(i,u)))await(0,Se.ee)(e,i,u)}finally{await(d?.close())}}}function commandCause(e,t,n){const s=["crash","migration-failed","timeout"].includes(e.code)
+if(f.is==="failed"){const e=(0,Ce.QD)(c,l)
+throw new r.HR((0,Ce.el)(commandCause(f.cause,s,u),e,n))}if(p!==void 0)o.say(`its log could not be read completely (${p}), but it succeeded`)}finally{try{const t=d?.hasContainerEnded===true&&!l.isCounted
+if(u!==""&&!(t&&(0,Ae.Rw)(i,u)))await(0,Ae.ee)(e,i,u)}finally{await(d?.close())}}}function commandCause(e,t,n){const s=["crash","migration-failed","timeout"].includes(e.code)
 const r=e.sentence.startsWith(`${n}: `)?e.sentence.slice(n.length+2):e.sentence
 return{...e,...s&&{code:"command-failed"},sentence:`${t} failed: ${r}`}}async function runCommands({reporter:e,state:t},n,{checked:s,image:r},o){const i=n.settings[o]
 const{web:a}=s
@@ -3142,29 +3162,29 @@ const d=c.now()
 const ended=e=>{const n=(c.now()-d)/1e3
 t.commands.push({when:o,command:i,seconds:n,ended:e})}
 try{await runCommand(n.with({log:e}),{checked:s,web:a,image:r},u,`${o} (${i})`)}catch(e){ended("failed")
-throw e}ended("done")}})}async function runCommandsAfter(e,t,n){try{await runCommands(e,t,n,"after-rollout")}catch(t){e.warn(`${(0,we.$N)(t)}. The new version is live and stays`)}}var wt=n(1777)
+throw e}ended("done")}})}async function runCommandsAfter(e,t,n){try{await runCommands(e,t,n,"after-rollout")}catch(t){e.warn(`${(0,ve.$N)(t)}. The new version is live and stays`)}}var St=n(1777)
 class NoLongerRunning extends r.HR{}async function recordRunningVersion(e,t,n,s){const{platform:r,app:o,settings:i,signal:a}=t
 const{image:c}=s
-try{const a=await(0,V.Lu)(t.cluster,o,i.image)
+try{const a=await(0,J.Lu)(t.cluster,o,i.image)
 if((0,M.BO)(a)?.digest===c.digest)return
 await e.reporter.stage("history",async i=>{const{cluster:a}=await lockAndRecover(e,t.with({log:i}),n)
 const l=await checkedNow(t.with({log:i,cluster:a}),n)
 await checkHistory(t,l)
-if(!await runsAlready(t,l.live,l.targets,c))throw new NoLongerRunning({code:"stale-commit",sentence:`another version went live while this run waited for the lock, so ${(0,y.j)(c.tag)} is no longer running`,hint:"release it again if it should run"})
+if(!await runsAlready(t,l.live,l.targets,c))throw new NoLongerRunning({code:"stale-commit",sentence:`another version went live while this run waited for the lock, so ${(0,k.j)(c.tag)} is no longer running`,hint:"release it again if it should run"})
 const u={...(0,De.f8)(e,t,s),result:"found",seconds:0,migrations:[]}
-const d=(0,wt.bU)(l.targets.flatMap(({live:e})=>e??[]))
+const d=(0,St.bU)(l.targets.flatMap(({live:e})=>e??[]))
 const f=n.reported?.get(c.digest)
-await(0,V.DR)({cluster:a,clock:r.clock,app:o},u,{templates:d,...f})
-i.say(`${(0,y.j)(c.tag)} is now in the history as the version that was already running`)})}catch(t){if(t instanceof NoLongerRunning||(0,we.Uh)(t))throw t
+await(0,J.DR)({cluster:a,clock:r.clock,app:o},u,{templates:d,...f})
+i.say(`${(0,k.j)(c.tag)} is now in the history as the version that was already running`)})}catch(t){if(t instanceof NoLongerRunning||(0,ve.Uh)(t))throw t
 a.throwIfAborted()
-e.warn(`${(0,y.j)(c.tag)} is missing in the history, so a rollback cannot restore it: ${(0,we.$N)(t)}`)}}async function applyHeld(e,t,n){const{reporter:s,state:r,warn:o}=e
+e.warn(`${(0,k.j)(c.tag)} is missing in the history, so a rollback cannot restore it: ${(0,ve.$N)(t)}`)}}async function applyHeld(e,t,n){const{reporter:s,state:r,warn:o}=e
 const{settings:i,platform:a,cluster:c,app:l}=t
 const{held:u=[],bridges:d=[]}=(0,De.Qu)(r.plan)
 const{checked:f}=r.phase
 if(i.contract!=="after"||u.length+d.length===0)return
 if(!f?.web)return
 const{web:p}=f
-const h={checked:f,web:p,image:n,now:true,backup:(0,ae.f_)(i)}
+const h={checked:f,web:p,image:n,now:true,backup:(0,ce.f_)(i)}
 await s.stage("contract",async e=>{const s=t.with({log:e})
 const i=new Planning(s,h,()=>endOfOthers(s,f.live,n,e))
 try{let t=await i.plan(e)
@@ -3174,26 +3194,26 @@ if(t.judged?.blocked!==true&&t.runs)await n.migrate(e)
 const s=(0,De.Qu)(t)
 const d=n.applied()
 const f={cluster:c,clock:a.clock,app:l}
-await(0,V.$)(f,n.schema(),s,d)
+await(0,J.$)(f,n.schema(),s,d)
 r.migrations=[...r.migrations,...d]
 if(s.held?.length!==0)o(`${u.join(", ")}: still held back; the next release applies it`)}catch(e){t.signal.throwIfAborted()
-o(`what was held back was not applied, and the next release does it: ${(0,we.$N)(e)}`)}finally{await i.migration.close().catch(e=>{o((0,we.$N)(e))})}})}var vt=n(8075)
-var bt=n(2725)
-var yt=n(7763)
+o(`what was held back was not applied, and the next release does it: ${(0,ve.$N)(e)}`)}finally{await i.migration.close().catch(e=>{o((0,ve.$N)(e))})}})}var At=n(8075)
+var $t=n(2725)
+var Pt=n(7763)
 async function giveUp(e,t){const{platform:n,app:s,cluster:r}=e.context
 let o
 try{e.lost.throwIfAborted()
 o=await(t.code==="superseded"?undoSuperseded(e,t):undoFailed(e,t))}catch(n){return stuck(e,n,{cause:t})}await(0,De.T$)(e,o)
 if(o.result==="kept")return o
-try{await(0,z.yv)(r,n.clock,s,e.record)
+try{await(0,K.yv)(r,n.clock,s,e.record)
 return o}catch(t){return stuck(e,t,o)}}async function undoFailed(e,t){const n=t.code==="cancelled"
-if(!await(0,vt.$A)(e.context.cluster,e.record.snapshot)){const{schema:s}=e.record
-if(!wantsKeep(e)&&s&&!(0,bt.MT)(s)&&(0,bt.SU)(s))await e.run.reporter.stage("undo",t=>fitSchema(e,t))
+if(!await(0,At.$A)(e.context.cluster,e.record.snapshot)){const{schema:s}=e.record
+if(!wantsKeep(e)&&s&&!(0,$t.MT)(s)&&(0,$t.SU)(s))await e.run.reporter.stage("undo",t=>fitSchema(e,t))
 return{result:n?"cancelled":"failed",cause:t}}if(!n&&wantsKeep(e))return give_up_keep(e,t)
 const s=await restoreAll(e)
-const r=(0,vt.Jd)(s)
+const r=(0,At.Jd)(s)
 if(r!==void 0){const n=await imagesNow(e)
-return{result:"superseded",cause:leftCause(r,t),restored:s,current:n}}return{result:n?"cancelled":"undone",cause:t,restored:s}}async function undoSuperseded(e,t){const n=await(0,vt.If)(e.context.cluster,e.record.snapshot)
+return{result:"superseded",cause:leftCause(r,t),restored:s,current:n}}return{result:n?"cancelled":"undone",cause:t,restored:s}}async function undoSuperseded(e,t){const n=await(0,At.If)(e.context.cluster,e.record.snapshot)
 const s=!n.some(isForPeople)&&n.some(({did:e})=>e!=="nothing")
 if(wantsKeep(e)||!s)return{result:"superseded",cause:t,left:n,current:await imagesNow(e)}
 const r=await restoreAll(e)
@@ -3203,29 +3223,29 @@ const{snapshot:c,timeouts:l}=o
 const{live:u}=r.checked
 const d=await i.stage("undo",async t=>{const r=await fitSchema(e,t)
 const o={live:u,snapshot:c,timeouts:l,isUnfit:r}
-return(0,h.wj)(n.platform.clock,(0,yt.E)(o),s,e=>(0,yt.t)(n.with({log:t,signal:e}),o,e=>{a.keep({undo:e})}))})
-a.exceptions=[...a.exceptions.filter(({is:e})=>e!=="another version"),...(0,Xe.Z)(u.clusterState(),d,e=>n.cluster.commandLine(e))]
+return(0,m.wj)(n.platform.clock,(0,Pt.E)(o),s,e=>(0,Pt.t)(n.with({log:t,signal:e}),o,e=>{a.keep({undo:e})}))})
+a.exceptions=[...a.exceptions.filter(({is:e})=>e!=="another version"),...(0,st.Z)(u.clusterState(),d,e=>n.cluster.commandLine(e))]
 return d}async function fitSchema({run:e,context:t,lost:n,prepared:s,record:r},o){const{live:i}=s.checked
 const{schema:a}=r
-if(!a||!(0,bt.SU)(a))return false
-const{unfit:c}=await(0,bt.b1)(t.with({log:o,signal:n}),{...r,live:i},{onReversed:t=>{if(t.length===0)return
+if(!a||!(0,$t.SU)(a))return false
+const{unfit:c}=await(0,$t.b1)(t.with({log:o,signal:n}),{...r,live:i},{onReversed:t=>{if(t.length===0)return
 e.state.reversed=t
 e.state.schema={is:"unknown"}},onBackup:t=>{const{backup:n}=e.state
 if(n)e.warn(`the backup from before the migration is job/${n.job}`)
 e.state.backup=t}})
 if(a.is==="again")e.state.reversed=[]
 if(c!==void 0)e.warn(`the previous version is back, but ${c}`)
-return c!==void 0}function leftCause(e,t){return{...t,code:"superseded",sentence:`${e}, set by another client: its change was kept, and everything else was restored; the release was given up because ${t.sentence}`,hint:"decide which version should run, then release it"}}async function give_up_keep(e,t){const n=`to restore the previous version: ${(0,N.a)("recover",e.context.settings)}; the next release also does this before it starts`
+return c!==void 0}function leftCause(e,t){return{...t,code:"superseded",sentence:`${e}, set by another client: its change was kept, and everything else was restored; the release was given up because ${t.sentence}`,hint:"decide which version should run, then release it"}}async function give_up_keep(e,t){const n=`to restore the previous version: ${(0,F.a)("recover",e.context.settings)}; the next release also does this before it starts`
 const s=t.hint===void 0?n:`${t.hint}\n${n}`
 return{result:"kept",cause:{...t,hint:s},current:await imagesNow(e)}}async function stuck(e,t,n){const{context:s,lost:r,record:o}=e
 const i=await imagesNow(e)
-const a=(0,we.qT)(r)
+const a=(0,ve.qT)(r)
 if(a)return{...n,result:"stuck",cause:a,current:i}
-const c=(0,we.rl)(t,r)
-const l={...n,result:"stuck",current:i,cause:{...c,code:"restore-failed",sentence:`${c.sentence}; the release was given up because ${n.cause.sentence}`,hint:[...c.hint===void 0?[]:[c.hint],(0,we.eW)(s.settings,s.cluster,o.snapshot)].join("\n")}}
+const c=(0,ve.rl)(t,r)
+const l={...n,result:"stuck",current:i,cause:{...c,code:"restore-failed",sentence:`${c.sentence}; the release was given up because ${n.cause.sentence}`,hint:[...c.hint===void 0?[]:[c.hint],(0,ve.eW)(s.settings,s.cluster,o.snapshot)].join("\n")}}
 await(0,De.T$)(e,l)
 return l}function imagesNow({context:e,record:t}){const{cluster:n,platform:s,settings:r}=e
-return(0,we.ax)(n,s.clock,r,t.snapshot)}async function transaction(e,t,n,s){const{reporter:r,signal:o,state:i}=e
+return(0,ve.ax)(n,s.clock,r,t.snapshot)}async function transaction(e,t,n,s){const{reporter:r,signal:o,state:i}=e
 const{platform:a,app:c,settings:l}=t
 const{cluster:u,lost:d,read:f}=await r.stage("lock",async r=>{const o=t.with({log:r})
 const a=await lockAndRecover(e,o,n)
@@ -3235,80 +3255,83 @@ await(s.check?.(o,c.history))
 return{...a,read:c}})
 const p=t.with({cluster:u})
 const h=p.with({signal:AbortSignal.any([o,d])})
-await(s.prove?.(h).catch(e=>{throw(0,we.Ac)(e,d)}))
+await(s.prove?.(h).catch(e=>{throw(0,ve.Ac)(e,d)}))
 const m=(0,De.f8)(e,p,s)
 const{prepared:g,record:w}=await r.stage("snapshot",async e=>{const t=await snapshot_snapshot(p.with({log:e}),n,s.image,s.targets)
 const{namespaceUid:r}=t.checked
 const o={timeout:l.timeout,grace:l.grace}
 const i=s.schema?.()
 const d={begun:m,timeouts:o,snapshot:t.snapshot,...r!==void 0&&{namespaceUid:r},...i&&{schema:i}}
-return{prepared:t,record:await(0,z.C6)(u,a.clock,c,d)}})
+return{prepared:t,record:await(0,K.C6)(u,a.clock,c,d)}})
 i.begin(s.image,g.checked)
 const v={run:e,context:p,lost:d,start:m,prepared:g,record:w,read:f}
 i.keepPlan=()=>(0,De.vk)(v)
 e.onBegin?.(m)
 try{await s.write(h,g,e=>(0,De.Xu)(v,e),e=>(0,De.HS)(v,e))
 h.signal.throwIfAborted()}catch(e){i.detect(a.clock.now())
-return giveUp(v,(0,we.qT)(d)??(0,we.rl)(e,o))}const b=await transaction_close(v)
+return giveUp(v,(0,ve.qT)(d)??(0,ve.rl)(e,o))}const b=await transaction_close(v)
 if(b.result==="deployed")await(s.whenLive?.(h))
 return b}async function transaction_close(e){const{run:t,context:n,lost:s,record:r}=e
 const{platform:o,app:i,settings:a,cluster:c}=n
 const l=await(0,De.T$)(e,{result:"deployed"})
-try{await(0,z.yv)(c,o.clock,i,r)
-return{result:"deployed"}}catch(e){if(l){t.warn(`removing its record failed (${(0,we.$N)(e)}); the next release or recover removes it, and restores nothing`)
-return{result:"deployed"}}const n=(0,we.qT)(s)??{code:"write-failed",sentence:`the new version runs, but closing its record failed, so the next run would undo it: ${(0,E.b)(e)}`,hint:`kubectl -n ${a.namespace} delete secret django-rollout-${i}`}
-return{result:"stuck",cause:n}}}function release(e,t){return(0,T.Y)(e,t,t=>fromCommit(t,e))}async function fromCommit(e,t){const{platform:n,settings:r,reporter:o,signal:i,state:a,resources:c}=e
+try{await(0,K.yv)(c,o.clock,i,r)
+return{result:"deployed"}}catch(e){if(l){t.warn(`removing its record failed (${(0,ve.$N)(e)}); the next release or recover removes it, and restores nothing`)
+return{result:"deployed"}}const n=(0,ve.qT)(s)??{code:"write-failed",sentence:`the new version runs, but closing its record failed, so the next run would undo it: ${(0,T.b)(e)}`,hint:`kubectl -n ${a.namespace} delete secret django-rollout-${i}`}
+return{result:"stuck",cause:n}}}function release(e,t){return(0,S.Y)(e,t,t=>fromCommit(t,e))}async function fromCommit(e,t){const{platform:n,settings:r,reporter:o,signal:i,state:a,resources:c}=e
 const l=t==="deploy"?s.TC:s.sQ
-const u=(0,T.V)(e,await l(n,r,r.context))
-const[{cluster:d,checked:f},p]=await(0,h.jH)(i,[e=>o.stage("preflight",async t=>{const s=u.with({signal:e,log:t})
+const u=(0,S.V)(e,await l(n,r,r.context))
+const d=Promise.withResolvers()
+const[{cluster:f,checked:p},h]=await(0,m.jH)(i,[e=>o.stage("preflight",async t=>{const s=u.with({signal:e,log:t})
 const open=()=>c.openCluster(n,r,e)
-return withReported(s,await preflight(s,open))}),e=>o.stage(t==="deploy"?"image":"build",async n=>{const s=u.with({signal:e,log:n})
+return withReported(s,await preflight(s,open,()=>d.promise))}),e=>o.stage(t==="deploy"?"image":"build",async n=>{const s=u.with({signal:e,log:n})
 await c.login(r)
-if(t==="deploy")return{is:"found",...await imageToDeploy(s)}
-const{image:o,source:i,inputs:a}=await findBuild(s)
+if(t==="deploy"){const e=await imageToDeploy(s)
+d.resolve(e.image)
+return{is:"found",...e}}const{image:o,source:i,inputs:a}=await findBuild(s)
+d.resolve(o)
 if(o)return{is:"found",image:o,source:i}
 const l=await build(s.with({source:i}),a)
 return{is:"built",built:l,source:i}})])
-a.passPreflight(f)
-const m=(0,T.V)(e,p.source).with({cluster:d})
-if(p.is==="found"&&await isDeployed(m,f,p.image)){const{image:n}=p
-if(t==="deploy")await checkAlone(m,f)
+a.passPreflight(p)
+const g=(0,S.V)(e,h.source).with({cluster:f})
+if(h.is==="found"&&await isDeployed(g,p,h.image)){const{image:n}=h
+if(t==="deploy")await checkAlone(g,p)
 a.haveImage(n)
-warningsWithoutDigest(f.targets).forEach(e.warn)
-a.exceptions=(0,Xe.KG)(m,f,n)
-await recordRunningVersion(e,m,f,{command:t,image:n})
-await moveTags(e,m,n)
-return{result:"unchanged"}}if(p.is==="built"&&r["test-command"]!=="")await o.stage("test",e=>test(m.with({log:e}),p.built,a.keepTests))
-const g=p.is==="found"?p.image:await o.stage("push",e=>push(m.with({log:e}),p.built))
-a.haveImage(g)
-const w=m.with({source:{...m.source,tag:g.tag}})
-return transaction(e,w,f,{command:t,image:g,jobs:fingerprintsOf(f,r.image,g),check:checkNotStale,schema:()=>workOfUndo(w,f),write:(t,n,s,r)=>write(e,t,{...n,image:g,keep:r},s),whenLive:async t=>{await runCommandsAfter(e,t,{checked:f,image:g})
-await applyHeld(e,t,g)
-await moveTags(e,t,g)}})}async function write(e,t,{checked:n,changes:s,image:r,keep:o},i){const{reporter:a,state:c}=e
+warningsWithoutDigest(p.targets).forEach(e.warn)
+a.exceptions=(0,st.KG)(g,p,n)
+await recordRunningVersion(e,g,p,{command:t,image:n})
+await moveTags(e,g,n)
+return{result:"unchanged"}}if(h.is==="built"&&r["test-command"]!=="")await o.stage("test",e=>test(g.with({log:e}),h.built,a.keepTests))
+const w=h.is==="found"?h.image:await o.stage("push",e=>push(g.with({log:e}),h.built))
+a.haveImage(w)
+const v=g.with({source:{...g.source,tag:w.tag}})
+return transaction(e,v,p,{command:t,image:w,jobs:fingerprintsOf(p,r.image,w),check:checkNotStale,schema:()=>workOfUndo(v,p),write:(t,n,s,r)=>write(e,t,{...n,image:w,keep:r},s),whenLive:async t=>{await runCommandsAfter(e,t,{checked:p,image:w})
+await applyHeld(e,t,w)
+await moveTags(e,t,w)}})}async function write(e,t,{checked:n,changes:s,image:r,keep:o},i){const{reporter:a,state:c}=e
 const l=s.filter(({when:e})=>e==="before")
 if(l.length>0)await a.stage("manifests",e=>(0,Ie.ZJ)(t.with({log:e}),n,l,i))
 await migrateTo(e,t,n,{image:r,...o&&{keep:o}})
 await runCommands(e,t,{checked:n,image:r},"before-rollout")
-const u=(0,Qe.a)(t,n.jobs,(0,b.d)(r))
-if(u.length>0)await a.stage("jobs",e=>(0,Qe.A)(t.with({log:e}),n,u))
+const u=(0,rt.a)(t,n.jobs,(0,y.d)(r))
+if(u.length>0)await a.stage("jobs",e=>(0,rt.A)(t.with({log:e}),n,u))
 const d=s.filter(({when:e})=>e!=="before")
 await a.stage("rollout",async e=>{const s=t.with({log:e})
 const o=await wavesFor(s,n,r,c.tasks)
 const a={checked:n,image:r,beside:d,waves:o,starts:c.knownStarts}
-await(0,Fe.yT)(s,a,c.listener(i))})
-c.exceptions=(0,Xe.KG)(t,n,r)}async function moveTags({reporter:e},{platform:t,settings:n,signal:s,warn:r},o){const i=n["extra-tags"]
+await(0,Ge.yT)(s,a,c.listener(i))})
+c.exceptions=(0,st.KG)(t,n,r)}async function moveTags({reporter:e},{platform:t,settings:n,signal:s,warn:r},o){const i=n["extra-tags"]
 if(i.length===0)return
-await e.stage("tags",async e=>{try{await(0,m.JE)(t,o,i,s)
+await e.stage("tags",async e=>{try{await(0,g.JE)(t,o,i,s)
 e.say(`${i.join(", ")} now point to this version`)}catch(e){const[t,n]=i.length===1?["tag"," was not set"]:["tags"," were not all set"]
-r(`the ${t} ${i.join(", ")}${n}: ${(0,we.$N)(e)}`)}})}async function rollbackTargets(e,{targets:t,services:n},s){const{app:r,settings:o,cluster:i}=e
-const{history:a,templates:c}=await(0,V.bL)(i,r,o.image)
+r(`the ${t} ${i.join(", ")}${n}: ${(0,ve.$N)(e)}`)}})}async function rollbackTargets(e,{targets:t,services:n},s){const{app:r,settings:o,cluster:i}=e
+const{history:a,templates:c}=await(0,J.bL)(i,r,o.image)
 const l=s.release?.number
 const u=(0,M.BO)(a)
 const d=l===void 0?void 0:c.get(l)
 const f=u&&c.get(u.number)
 if(!d||!f){const e=d?u?.number:l
 const n=e===void 0?"this version was never released here":`the history has no pod templates of release ${e}`
-return{targets:t,warnings:[`only the image is rolled back: ${n}; ${kt}`]}}const releasedOf=({running:e})=>{const t=new Set(e.map(e=>(0,y.zZ)(e).digest))
+return{targets:t,warnings:[`only the image is rolled back: ${n}; ${xt}`]}}const releasedOf=({running:e})=>{const t=new Set(e.map(e=>(0,k.zZ)(e).digest))
 const n=a.findLast(e=>t.size===1&&t.has(e.digest))
 const s=n!==void 0&&n.digest!==u.digest
 return(s?c.get(n.number):void 0)??f}
@@ -3317,33 +3340,33 @@ for(const t of p)logDifferences(e,t,l,releasedOf(t))
 await checkStarts(e,p,n,l)
 const h=p.filter(({id:e,live:t})=>t&&!d[(0,R.T)(e)])
 const m=h.map(({id:e})=>(0,R.T)(e)).join(", ")
-return{targets:p,warnings:h.length===0?[]:[`only the image of ${m} is rolled back: release ${l} did not have it; ${kt}`]}}const kt="command, environment and probes do not change"
+return{targets:p,warnings:h.length===0?[]:[`only the image of ${m} is rolled back: release ${l} did not have it; ${xt}`]}}const xt="command, environment and probes do not change"
 function withTemplateOf({settings:e},t,{image:n},{then:s,released:r}){const{id:o,live:i}=t
 const[a,c]=[s[(0,R.T)(o)],r[(0,R.T)(o)]]
 if(!i||!a||!c)return t
-const isOwnImage=t=>(0,y.iI)(t,e.image)
-const l=(0,P.Mo)((0,P.kW)(i),isOwnImage,(0,b.d)(n))
-const u=(0,P.Mo)((0,wt.PD)(a,c,i),isOwnImage,(0,b.d)(n))
-const d=(0,P.MZ)(u,isOwnImage)
-return d.length===0||(0,P.FB)(u,l)?t:{...t,uses:d,back:u}}function logDifferences({log:e},{id:t,live:n,back:s},r,o){if(!n||!s)return
-const i=(0,wt.tX)((0,P.kW)(n),s)
+const isOwnImage=t=>(0,k.iI)(t,e.image)
+const l=(0,j.Mo)((0,j.kW)(i),isOwnImage,(0,y.d)(n))
+const u=(0,j.Mo)((0,St.PD)(a,c,i),isOwnImage,(0,y.d)(n))
+const d=(0,j.MZ)(u,isOwnImage)
+return d.length===0||(0,j.FB)(u,l)?t:{...t,uses:d,back:u}}function logDifferences({log:e},{id:t,live:n,back:s},r,o){if(!n||!s)return
+const i=(0,St.tX)((0,j.kW)(n),s)
 e.say(`${(0,R.T)(t)} gets its template of release ${r}: ${i.join("; ")||"metadata"}`)
 const a=o[(0,R.T)(t)]
-const c=a?(0,wt.tX)(a,(0,P.kW)(n)):[]
+const c=a?(0,St.tX)(a,(0,j.kW)(n)):[]
 if(c.length>0)e.say(`${(0,R.T)(t)} was changed since the last release: ${c.join("; ")} (kept)`)}async function checkStarts(e,t,n,s){const o=[]
 for(const{id:r,live:i,back:a}of t){if(!i||!a)continue
 const t=`${(0,R.T)(r)} of release ${s}`
-const c={name:t,live:(0,P.kW)(i),back:a}
+const c={name:t,live:(0,j.kW)(i),back:a}
 checkPorts(e,c,n)
 await checkImages(e,c)
-o.push(...await missingFor(e,c))}if(o.length===0)return;(0,r.fJ)({code:"config-missing",sentence:o.join("; "),hint:`nothing was changed. Create what is missing, then roll back again. To list it: ${e.cluster.commandLine(["get","configmaps,secrets"])}`})}async function missingFor({cluster:e,log:t},{name:n,back:s}){const r=await Promise.all((0,wt.Xl)(s).map(async s=>{const r=`${s.kind.toLowerCase()}s`
+o.push(...await missingFor(e,c))}if(o.length===0)return;(0,r.fJ)({code:"config-missing",sentence:o.join("; "),hint:`nothing was changed. Create what is missing, then roll back again. To list it: ${e.cluster.commandLine(["get","configmaps,secrets"])}`})}async function missingFor({cluster:e,log:t},{name:n,back:s}){const r=await Promise.all((0,St.Xl)(s).map(async s=>{const r=`${s.kind.toLowerCase()}s`
 const o=`${s.kind.toLowerCase()}/${s.name}`
-try{const t=`${(0,H.rJ)("v1",e.namespace,r)}/${s.name}`
+try{const t=`${(0,V.rJ)("v1",e.namespace,r)}/${s.name}`
 const i=await e.find(t)
 if(!i)return[`${n} needs ${o}, which does not exist`]
-if((0,P.vx)(i))return[`${n} needs ${o}, which is being deleted`]
+if((0,j.vx)(i))return[`${n} needs ${o}, which is being deleted`]
 const a={...i.data,...i.binaryData}
-return s.keys.filter(e=>!(e in a)).map(e=>`${n} needs the key "${e}" of ${o}, which does not have it`)}catch(e){if(!(e instanceof B.h&&e.status===403))throw e
+return s.keys.filter(e=>!(e in a)).map(e=>`${n} needs the key "${e}" of ${o}, which does not have it`)}catch(e){if(!(e instanceof W.h&&e.status===403))throw e
 t.say(`${o}, which ${n} needs, may not be read by this account`)
 return[]}}))
 return r.flat()}function checkPorts({settings:e},{name:t,live:n,back:s},o){const[i,a]=[portsOf(n),portsOf(s)]
@@ -3352,109 +3375,109 @@ for(const{metadata:n,spec:s}of o){const o=Object.entries(s?.selector??{})
 if(o.length===0||!o.every(([e,t])=>c[e]===t))continue
 const l=(s?.ports??[]).find(({targetPort:e})=>typeof e==="string"&&i.has(e)&&!a.has(e))
 if(!l)continue;(0,r.fJ)({code:"workload-unfit",sentence:`service/${n?.name??""} uses the port "${String(l.targetPort)}", which ${t} does not have`,hint:`nothing was changed. Set the old port's number in the Service: kubectl -n ${e.namespace} edit service ${n?.name??""}`})}}function portsOf({spec:e}){const t=(e?.containers??[]).flatMap(e=>e.ports??[])
-return new Set(t.flatMap(({name:e})=>e===void 0?[]:[e]))}async function checkImages({platform:e,settings:t,signal:n,log:s},{name:o,live:i,back:a}){const of=e=>(0,P.MZ)(e,()=>true).map(({image:e})=>e)
+return new Set(t.flatMap(({name:e})=>e===void 0?[]:[e]))}async function checkImages({platform:e,settings:t,signal:n,log:s},{name:o,live:i,back:a}){const of=e=>(0,j.MZ)(e,()=>true).map(({image:e})=>e)
 const c=of(i)
-const l=of(a).filter(e=>!c.includes(e)&&!(0,y.iI)(e,t.image))
-for(const t of new Set(l)){const{repository:i,tag:a="latest",digest:c}=(0,y.zZ)(t)
-const l=await(c===void 0?(0,m.TE)(e,i,a,n):(0,m.OK)(e,{repository:i,tag:a,digest:c},n))
+const l=of(a).filter(e=>!c.includes(e)&&!(0,k.iI)(e,t.image))
+for(const t of new Set(l)){const{repository:i,tag:a="latest",digest:c}=(0,k.zZ)(t)
+const l=await(c===void 0?(0,g.TE)(e,i,a,n):(0,g.OK)(e,{repository:i,tag:a,digest:c},n))
 if(l.is==="absent")(0,r.fJ)({code:"image-missing",sentence:`the registry no longer has ${t}, which ${o} needs`,hint:"nothing was changed. Push that image again, then roll back again"})
-if(l.is!=="there")s.say(`${t} could not be looked up (${l.said})`)}}var Ot=n(702)
+if(l.is!=="there")s.say(`${t} could not be looked up (${l.said})`)}}var jt=n(702)
 function checkFits(e,t){const n=wayTo(t)
 if(n.is==="unfit"&&e.settings["unsafe-migrations"]==="block")refuse(e,t,n.breaks)
 return n}function wayTo({version:e,history:t,command:n}){const s=t.some(({needs:e,migrations:t})=>e!==void 0||t.length>0)
 if(n===""||!s)return{is:"unchanged"}
 const r=t.find(({number:t})=>t===e.release?.number)
-return(0,Ot.lZ)(r,r?(0,M.MT)(t,r):[])}function refuse(e,t,n,s=[]){(0,r.fJ)((0,be.gv)(prove_titleOf(t.version),n,[...s,...waysOut(e,t)]))}const Et=6e4
+return(0,jt.lZ)(r,r?(0,M.MT)(t,r):[])}function refuse(e,t,n,s=[]){(0,r.fJ)((0,ye.gv)(prove_titleOf(t.version),n,[...s,...waysOut(e,t)]))}const Ct=6e4
 async function prove(e,t,n){const{version:s}=t
 const{log:r,warn:o,settings:i}=e
 const a=prove_titleOf(s)
 const c=webToProve(i,t,n)
 if(!c){o(`whether ${a} fits the schema is not known: set "migrate-from" to the workload that serves the web`)
-return}const l=(0,Se.Be)(e,{checked:n,web:c,image:s.image,proves:{name:prove_nameOf(s),command:t.command,timeoutMs:Math.min(i.timeout,Et)}})
-const notProved=t=>{(0,v.FF)(e,`whether ${a} fits the schema was not proved: ${t}`)
+return}const l=(0,Ae.Be)(e,{checked:n,web:c,image:s.image,proves:{name:prove_nameOf(s),command:t.command,timeoutMs:Math.min(i.timeout,Ct)}})
+const notProved=t=>{(0,b.FF)(e,`whether ${a} fits the schema was not proved: ${t}`)
 return}
 try{const{judged:e}=await l.plan(r)
 const t=e?.findings.find(({rule:e})=>e==="unjudged")
 if(t)return notProved(t.detail??"the comparison failed")
-const n=(0,Ot.q4)(e?.findings??[])
+const n=(0,jt.q4)(e?.findings??[])
 const s=n.length===0?"fits the schema":"does not fit the schema"
 r.say(`${a} starts with the current configuration, and ${s}`)
-return{fit:{misfits:n},breaks:n,needs:l.needs(),warnings:(0,be.Tw)(e)}}catch(t){e.signal.throwIfAborted()
-return notProved((0,E.b)(t))}finally{await l.close().catch(e=>{o((0,E.b)(e))})}}function webNow(e,{command:t},{web:n,targets:s,services:r}){return n??foundWeb({...e,"migrate-command":t},s,r)}function webToProve(e,t,n){const s=webNow(e,t,n)
+return{fit:{misfits:n},breaks:n,needs:l.needs(),warnings:(0,ye.Tw)(e)}}catch(t){e.signal.throwIfAborted()
+return notProved((0,T.b)(t))}finally{await l.close().catch(e=>{o((0,T.b)(e))})}}function webNow(e,{command:t},{web:n,targets:s,services:r}){return n??foundWeb({...e,"migrate-command":t},s,r)}function webToProve(e,t,n){const s=webNow(e,t,n)
 if(!s)return
 const{targets:r}=n
 const{back:o}=r.find(({id:e})=>(0,R.T)(e)===(0,R.T)(s.workload))??{}
 const i=o?.spec?.containers.some(({name:e})=>e===s.container)===true
-return i?{...s,template:o}:s}function foundWeb(...e){try{return(0,de.s3)(...e)}catch{return}}function prove_nameOf({release:e,image:t}){return e?`release ${e.number}`:`version ${(0,y.j)(t.tag)}`}function prove_titleOf(e){const{release:t,image:n}=e
-return t?`${prove_nameOf(e)} (${(0,y.j)(n.tag)})`:prove_nameOf(e)}function waysOut({settings:e},{history:t,version:n}){const s=[(0,M.BO)(t)?.digest,n.image.digest]
-const r=t.findLast(e=>(0,M.FM)(e)&&!s.includes(e.digest)&&e.fit!==void 0&&(0,Ot.q4)(e.fit.misfits).length===0)
-const back=t=>(0,N.a)("rollback",e,{to:String(t)})
-return[...r?[`Release ${r.number} fits: ${back(r.number)}`]:[],'To roll back anyway, set "unsafe-migrations: allow"']}var Tt=n(5057)
-var St=n(8118)
+return i?{...s,template:o}:s}function foundWeb(...e){try{return(0,fe.s3)(...e)}catch{return}}function prove_nameOf({release:e,image:t}){return e?`release ${e.number}`:`version ${(0,k.j)(t.tag)}`}function prove_titleOf(e){const{release:t,image:n}=e
+return t?`${prove_nameOf(e)} (${(0,k.j)(n.tag)})`:prove_nameOf(e)}function waysOut({settings:e},{history:t,version:n}){const s=[(0,M.BO)(t)?.digest,n.image.digest]
+const r=t.findLast(e=>(0,M.FM)(e)&&!s.includes(e.digest)&&e.fit!==void 0&&(0,jt.q4)(e.fit.misfits).length===0)
+const back=t=>(0,F.a)("rollback",e,{to:String(t)})
+return[...r?[`Release ${r.number} fits: ${back(r.number)}`]:[],'To roll back anyway, set "unsafe-migrations: allow"']}var Rt=n(5057)
+var Lt=n(8118)
 async function findReversal(e,t,n,s){const r=await inputOf(e,t,n,s)
 if("why"in r)return r
-return{input:r,found:await(0,St.B)(e,r)}}function waysToReverse({settings:e},t,n){if("why"in n)return[`The running version cannot reverse its migrations: ${n.why}`]
+return{input:r,found:await(0,Lt.B)(e,r)}}function waysToReverse({settings:e},t,n){if("why"in n)return[`The running version cannot reverse its migrations: ${n.why}`]
 const{found:s}=n
-const r=(0,Tt.bR)(s).join(", ")
-if(s.does==="impossible")return[`The running version cannot reverse what is in the way: ${(0,Tt.Dr)(s)}`]
-const o=!(0,Tt.Bt)(s)
-const i=(0,N.a)("rollback",e,{to:t,"reverse-migrations":"true",...o&&{"accept-downtime":"true"},...(0,ae.pU)(e)})
-const a=(0,Tt.je)(s)
-return[`To let the running version reverse ${r} first${a===void 0?", which drops no stored value":`, which ${a}`}: ${i}`,...o?["The running version does not work without them: it fails from the reversal until the rollback has ended, which takes about as long as a rollout"]:[]]}function mayReverse({settings:e},{found:t}){return e["reverse-migrations"]&&t.does==="told"&&(e["accept-downtime"]||(0,Tt.Bt)(t))}function workOf({input:e,found:t}){if((0,Tt.Bt)(t))return
+const r=(0,Rt.bR)(s).join(", ")
+if(s.does==="impossible")return[`The running version cannot reverse what is in the way: ${(0,Rt.Dr)(s)}`]
+const o=!(0,Rt.Bt)(s)
+const i=(0,F.a)("rollback",e,{to:t,"reverse-migrations":"true",...o&&{"accept-downtime":"true"},...(0,ce.pU)(e)})
+const a=(0,Rt.je)(s)
+return[`To let the running version reverse ${r} first${a===void 0?", which drops no stored value":`, which ${a}`}: ${i}`,...o?["The running version does not work without them: it fails from the reversal until the rollback has ended, which takes about as long as a rollout"]:[]]}function mayReverse({settings:e},{found:t}){return e["reverse-migrations"]&&t.does==="told"&&(e["accept-downtime"]||(0,Rt.Bt)(t))}function workOf({input:e,found:t}){if((0,Rt.Bt)(t))return
 const{web:n,image:s,command:r}=e
 const{tag:o,digest:i}=s
-return{is:"again",web:(0,R.T)(n.workload),container:n.container,command:r,tag:o,digest:i}}async function reverseFirst(e,{input:t,found:n},s){const r=!(0,Tt.Bt)(n)
+return{is:"again",web:(0,R.T)(n.workload),container:n.container,command:r,tag:o,digest:i}}async function reverseFirst(e,{input:t,found:n},s){const r=!(0,Rt.Bt)(n)
 const o={...t.task,how:"any",downtime:r}
-const i=await(0,St.B)(e,{...t,task:o},s)
+const i=await(0,Lt.B)(e,{...t,task:o},s)
 if(i.does==="reverse"||i.does==="fits")return
-e.log.say((0,Tt.aW)(i))
+e.log.say((0,Rt.aW)(i))
 throw new Error("the migrations could not be reversed as it was planned")}async function inputOf({cluster:e,app:t,settings:n},s,r,{breaks:o,needs:i}){const{version:a,history:c,command:l}=r
 const u=webNow(n,r,s)
 if(!u)return{why:'set "migrate-from" to the workload that serves the web'}
-const{needs:d}=await(0,V.bL)(e,t,n.image)
+const{needs:d}=await(0,J.bL)(e,t,n.image)
 const f=i??d.get(a.image.digest)
 if(f===void 0)return{why:"what that version needs of the database was not kept"}
-const p=(0,J.QA)(s.live.clusterState(),u.workload)?.object
-const h=p?(0,P.kW)(p):u.template
+const p=(0,z.QA)(s.live.clusterState(),u.workload)?.object
+const h=p?(0,j.kW)(p):u.template
 const m=h.spec?.containers.find(({name:e})=>e===u.container)?.image
-const{digest:g,tag:w=""}=(0,y.zZ)(m??"")
+const{digest:g,tag:w=""}=(0,k.zZ)(m??"")
 const v=(0,M.BO)(c)
 const b=g??(v?.tag===w?v.digest:void 0)
 if(b===void 0)return{why:`the digest of ${m??"its image"} is not known`}
-return{checked:s,web:{...u,template:h},image:{repository:n.image,tag:w,digest:b},name:v?.digest===b?`release ${v.number}`:`version ${(0,y.j)(w)}`,back:prove_titleOf(a),command:l,timeoutMs:n["migrate-timeout"],task:{wanted:[f],since:sinceOf(c,r,o),how:"tell",downtime:true}}}function sinceOf(e,{version:t},n){const s=e.find(({number:e})=>e===t.release?.number)
+return{checked:s,web:{...u,template:h},image:{repository:n.image,tag:w,digest:b},name:v?.digest===b?`release ${v.number}`:`version ${(0,k.j)(w)}`,back:prove_titleOf(a),command:l,timeoutMs:n["migrate-timeout"],task:{wanted:[f],since:sinceOf(c,r,o),how:"tell",downtime:true}}}function sinceOf(e,{version:t},n){const s=e.find(({number:e})=>e===t.release?.number)
 const r=s?(0,M.MT)(e,s):[]
-return[...new Set([...r,...n.flatMap(({migration:e})=>e??[])])]}var At=n(3672)
+return[...new Set([...r,...n.flatMap(({migration:e})=>e??[])])]}var Nt=n(3672)
 async function readVersions(e,t){const{app:n,settings:s,cluster:r,log:o}=e
-const i=await(0,z.aE)(r,n,s.image)
-const{history:a,templates:c}=await(0,V.bL)(r,n,s.image)
+const i=await(0,K.aE)(r,n,s.image)
+const{history:a,templates:c}=await(0,J.bL)(r,n,s.image)
 const l=(0,M.jo)(a,i?.begun)
 if(l.open)o.say("a release is in progress or unfinished, and ends before this one begins")
-const differ=(e,t)=>(0,wt.ig)(c.get(e.number),c.get(t.number))
+const differ=(e,t)=>(0,St.ig)(c.get(e.number),c.get(t.number))
 const u=l.open?void 0:runningVersion(e,t)
 if(!u)return{...l,runs:l.history,differ:differ}
 const d={run:"now",who:"",at:"",image:s.image}
 const f=(0,M.BL)(l.history,(0,M.w7)(d,u))
-if(f!==l.history)o.say(`${(0,y.j)(u.tag)} is running, set by another client`)
+if(f!==l.history)o.say(`${(0,k.j)(u.tag)} is running, set by another client`)
 return{...l,runs:f,differ:differ}}async function chooseVersion(e,{history:t,runs:n,open:s,differ:o}){const{settings:i,log:a}=e
 const c=(0,M.Ol)(i.to==="previous"?n:t,i.to,s,o)
 if(c.is!=="found"){const t=c.is==="unknown"?await inRegistry(e):void 0
 if(t)return{...t,appliedSince:[]}
 const n=i.to==="previous"
-return(0,r.fJ)({code:n?"no-release":"usage",sentence:`there is no version to roll back to: ${c.why}`,hint:`to list the versions: ${(0,N.a)("history",i)}`})}const{entry:l}=c
+return(0,r.fJ)({code:n?"no-release":"usage",sentence:`there is no version to roll back to: ${c.why}`,hint:`to list the versions: ${(0,F.a)("history",i)}`})}const{entry:l}=c
 const{tag:u,digest:d,number:f,at:p}=l
 const h={repository:i.image,tag:u,digest:d}
 await checkInRegistry(e,h,f)
-a.say(`${i["dry-run"]?"would roll":"rolling"} back to release ${f}: ${(0,y.j)(u)}, ${p.slice(0,10)} by ${(0,I.Gg)(l)}`)
+a.say(`${i["dry-run"]?"would roll":"rolling"} back to release ${f}: ${(0,k.j)(u)}, ${p.slice(0,10)} by ${(0,I.Gg)(l)}`)
 return{image:h,release:l,appliedSince:(0,M.MT)(t,l),...l.sha!==void 0&&{sha:l.sha}}}function checkStillPrevious({settings:e},t,n){const s=e.to==="previous"?(0,M.dR)(t,n):void 0
-if(!s)return;(0,r.fJ)({code:"stale-commit",sentence:`release ${s.number} (${(0,y.j)(s.tag)}) by ${(0,I.Gg)(s)} went live while this rollback waited, so the previous version is now a different one`,hint:`nothing was changed. See what is live: ${(0,N.a)("history",e)}, then roll back again`})}async function inRegistry({platform:e,settings:t,signal:n}){const{to:s}=t
-if((0,k.I_)(s)instanceof k.AF)return
-const r=await(0,m.F1)(e,t.image,s,n)
+if(!s)return;(0,r.fJ)({code:"stale-commit",sentence:`release ${s.number} (${(0,k.j)(s.tag)}) by ${(0,I.Gg)(s)} went live while this rollback waited, so the previous version is now a different one`,hint:`nothing was changed. See what is live: ${(0,F.a)("history",e)}, then roll back again`})}async function inRegistry({platform:e,settings:t,signal:n}){const{to:s}=t
+if((0,O.I_)(s)instanceof O.AF)return
+const r=await(0,g.F1)(e,t.image,s,n)
 if(!r)return
-const o=await(0,m.DT)(e,r,n)
-return{image:r,...o!==void 0&&/^[0-9a-f]{7,64}$/.test(o)&&{sha:o}}}async function checkInRegistry({platform:e,signal:t,log:n},s,o){const i=await(0,m.OK)(e,s,t)
-if(i.is==="absent")(0,r.fJ)({code:"image-missing",sentence:`the registry no longer has the image of release ${o}: ${(0,b.d)(s)}`,hint:"build it again from its commit: git checkout, then django-rollout release"})
-if(i.is!=="there")n.say(`the registry could not be checked (${i.said}); continuing`)}function rollBack(e){return(0,T.Y)("rollback",e,toVersion)}async function toVersion(e){const{platform:t,reporter:n,state:s,resources:r}=e
-const o=new v.v5({...e,settings:{...e.settings,"migrate-command":""},source:{tag:""}})
+const o=await(0,g.DT)(e,r,n)
+return{image:r,...o!==void 0&&/^[0-9a-f]{7,64}$/.test(o)&&{sha:o}}}async function checkInRegistry({platform:e,signal:t,log:n},s,o){const i=await(0,g.OK)(e,s,t)
+if(i.is==="absent")(0,r.fJ)({code:"image-missing",sentence:`the registry no longer has the image of release ${o}: ${(0,y.d)(s)}`,hint:"build it again from its commit: git checkout, then django-rollout release"})
+if(i.is!=="there")n.say(`the registry could not be checked (${i.said}); continuing`)}function rollBack(e){return(0,S.Y)("rollback",e,toVersion)}async function toVersion(e){const{platform:t,reporter:n,state:s,resources:r}=e
+const o=new b.v5({...e,settings:{...e.settings,"migrate-command":""},source:{tag:""}})
 const{cluster:i,checked:a}=await n.stage("preflight",n=>preflight(o.with({log:n}),()=>r.openCluster(t,e.settings,e.signal)))
 s.passPreflight(a)
 const c=o.with({cluster:i})
@@ -3469,8 +3492,8 @@ s.haveImage(d)
 if(p.length>0)e.warn(`the database is not changed; migrations applied since: ${p.join(", ")}`)
 const{targets:g,warnings:w}=await n.stage("templates",e=>rollbackTargets(c.with({log:e}),a,u))
 w.forEach(e.warn)
-const b=g.some(({back:e})=>e!==void 0)
-if(!b&&await runsUndisturbed(c,a,d)){s.exceptions=(0,Xe.KG)(c,a,d)
+const v=g.some(({back:e})=>e!==void 0)
+if(!v&&await runsUndisturbed(c,a,d)){s.exceptions=(0,st.KG)(c,a,d)
 return{result:"unchanged"}}if(e.settings["dry-run"]){const t={version:u,history:l.history,command:h}
 const n=e.settings["reverse-migrations"]?wayTo(t):checkFits(c,t)
 return dryRun(e,{targets:g,image:d,way:n})}let y
@@ -3480,12 +3503,12 @@ return(await rollbackTargets(e.with({log:n}),t,u)).targets},write:async(t,{check
 await n.stage("rollout",async e=>{const n=t.with({log:e})
 const i=await wavesFor(n,r,d,void 0)
 const a={checked:r,image:d,beside:[],waves:i,starts:s.knownStarts}
-await(0,Fe.yT)(n,a,s.listener(o))})
-s.exceptions=(0,Xe.KG)(t,r,d)}})}function rollback_commandFor({settings:e},{release:t},n){const s=e["migrate-command"]
-if(s!==At.tp["migrate-command"].default)return s
+await(0,Ge.yT)(n,a,s.listener(o))})
+s.exceptions=(0,st.KG)(t,r,d)}})}function rollback_commandFor({settings:e},{release:t},n){const s=e["migrate-command"]
+if(s!==Nt.tp["migrate-command"].default)return s
 const r=n.findLast(({migrate:e})=>e!==void 0)?.migrate
 return t?.migrate??r??s}async function proveFit({reporter:e,state:t},n,s,r){const{cluster:o,app:i,settings:a,warn:c}=n
-const l={...r,history:await(0,V.Lu)(o,i,a.image)}
+const l={...r,history:await(0,J.Lu)(o,i,a.image)}
 const u=wayTo(l)
 const d=a["unsafe-migrations"]
 const f=d!=="block"&&!a["reverse-migrations"]
@@ -3493,33 +3516,33 @@ if(u.is==="unchanged"||d==="allow"&&f)return
 const p=prove_titleOf(r.version)
 const h=u.is==="unfit"?u.breaks:[]
 const m=h.length>0
-if(f)h.forEach(e=>c((0,be.Sr)(p,e)))
+if(f)h.forEach(e=>c((0,ye.Sr)(p,e)))
 return e.stage("plan",async e=>{const o=n.with({log:e})
 const i=m&&!f?void 0:await prove(o,l,s)
 if(i){t.needs=i.needs
 if(!r.version.release?.fit)t.fit=i.fit}const a=m?h:i?.breaks??[]
 if(f||a.length===0){if(!m)i?.warnings.forEach(c)
 return}const u=await findReversal(o,s,l,{breaks:a,needs:i?.needs}).catch(e=>{n.signal.throwIfAborted()
-return{why:(0,we.$N)(e)}})
+return{why:(0,ve.$N)(e)}})
 if(!("why"in u)&&mayReverse(o,u))return u
 if(!("why"in u)&&u.found.does==="fits")return
 refuse(o,l,withMigrations(a,u),waysToReverse(o,toOf(r),u))})}function toOf({version:e}){return e.release?String(e.release.number):e.image.tag}function withMigrations(e,t){const n="why"in t?[]:t.found.databases.flatMap(({misfits:e})=>e)
 return e.map(e=>{const{migration:t}=n.find(({rule:t,object:n})=>t===e.rule&&n===e.object)??{}
-return{...t!==void 0&&{migration:t},...e}})}async function backupBefore({reporter:e,state:t},n,s,{input:r,found:o}){if(n.settings["backup-cronjob"]===void 0||(0,Tt.je)(o)===void 0)return
+return{...t!==void 0&&{migration:t},...e}})}async function backupBefore({reporter:e,state:t},n,s,{input:r,found:o}){if(n.settings["backup-cronjob"]===void 0||(0,Rt.je)(o)===void 0)return
 const{image:i}=r
-const a=[(0,Tt.aW)(o)]
-t.backup=await e.stage("backup",e=>(0,ae.B2)(n.with({log:e}),s,{image:i,reasons:a,work:"reversed"}))}async function reverseBefore({reporter:e,state:t},n,s){await e.stage("migrate",e=>reverseFirst(n.with({log:e}),s,e=>{if(e.length===0)return
+const a=[(0,Rt.aW)(o)]
+t.backup=await e.stage("backup",e=>(0,ce.B2)(n.with({log:e}),s,{image:i,reasons:a,work:"reversed"}))}async function reverseBefore({reporter:e,state:t},n,s){await e.stage("migrate",e=>reverseFirst(n.with({log:e}),s,e=>{if(e.length===0)return
 t.reversed=e
 t.schema={is:"unknown"}}))
 t.fit={misfits:[]}}function backOf({release:e}){return e?{back:e.back??e.number}:{}}async function dryRun({reporter:e},{targets:t,image:{tag:n},way:s}){await e.stage("dry run",e=>{for(const s of t){const t=s.back?", and its pod template of that release":""
-e.say(`${(0,de.q0)(s)}; would set ${(0,y.j)(n)}${t}`)}if(s.is==="unfit")e.say("would first let the running version reverse as few of its migrations as needed, if it can")
+e.say(`${(0,fe.q0)(s)}; would set ${(0,k.j)(n)}${t}`)}if(s.is==="unfit")e.say("would first let the running version reverse as few of its migrations as needed, if it can")
 if(s.is==="to prove")e.say("would first prove in a Job that this version fits the schema")
 return Promise.resolve()})
-return{result:"unchanged",dryRun:true}}function testOnly(e){return(0,T.Y)("test",e,theImage)}async function theImage(e){const{platform:t,settings:n,reporter:r,state:o,resources:i}=e
-const a=(0,T.V)(e,await(0,s.TC)(t,n,n.context))
+return{result:"unchanged",dryRun:true}}function testOnly(e){return(0,S.Y)("test",e,theImage)}async function theImage(e){const{platform:t,settings:n,reporter:r,state:o,resources:i}=e
+const a=(0,S.V)(e,await(0,s.TC)(t,n,n.context))
 const{built:c,source:l,image:u}=await r.stage("image",async e=>{await i.login(n)
 return imageToTest(a.with({log:e}))})
-const d=(0,T.V)(e,l)
+const d=(0,S.V)(e,l)
 if(u)o.haveImage(u)
 const f=n["test-command"]!==""
 if(f)await r.stage("test",e=>test(d.with({log:e}),c,o.keepTests))
@@ -3531,8 +3554,8 @@ case"test":return testOnly(t)
 case"plan":return planOnly(t)
 case"migrate":return migrateOnly(t)
 case"rollback":return rollBack(t)
-case"history":return(0,ve.M)(t)
-case"recover":return(0,Be.C)(t,"any")
+case"history":return(0,be.M)(t)
+case"recover":return(0,We.C)(t,"any")
 case"doctor":return runDoctor(t)}}},8903:(e,t,n)=>{n.d(t,{l:()=>RunState,r:()=>NotRecovered})
 var s=n(4592)
 class RunState{source
@@ -3712,7 +3735,7 @@ const r=n.now()
 const{gitVersion:o}=await(0,b.jh)(n,s,()=>answer(e,{method:"GET",path:"/version"},s),e=>(0,b.Uk)(e,n.now()-r))
 return o}function commandsOf(e,t,{platform:n,life:s,names:r}){const o=[...chosenBy(t),"--namespace",t.namespace]
 return{kubectl:(t,{input:i,signal:a=s,ensureHeld:c}={})=>(0,k.Yv)(n.clock,a,async()=>{const a=await(c?.())??s
-const l=await finish(n,e,[...o,...R,...t],{...i!==void 0&&{input:i},signal:AbortSignal.any([s,a])})
+const l=await finish(n,e,[...o,...j,...t],{...i!==void 0&&{input:i},signal:AbortSignal.any([s,a])})
 if(l.code!==0)a.throwIfAborted()
 return{...l,stdout:r.read(l.stdout)}}),kustomize:t=>n.processes.run(e,["kustomize",t],{env:O.yl}),printFiles:t=>{const s=["patch","--local","--type=merge","--patch={}","--output=json"]
 const r="--kubeconfig=/dev/null"
@@ -3720,7 +3743,7 @@ return n.processes.run(e,[...s,r,...t.map(e=>`--filename=${csv(e)}`)],{env:O.yl}
 const s=t.keeps?["--kubeconfig",t.kubeconfig??""]:[]
 return["kubectl",...s,...n,"-n",t.namespace,...e].map($.Z).join(" ")}}}function csv(e){return/[",]/.test(e)?`"${e.replaceAll('"','""')}"`:e}function chosenBy({kubeconfig:e,context:t}){return[...e===void 0?[]:["--kubeconfig",e],...t===void 0?[]:["--context",t]]}async function findKubectl(e){const missing=e=>(0,p.fJ)({code:"tool-missing",sentence:`kubectl is not on PATH${e}`,hint:"install kubectl in a version close to the cluster’s"})
 try{return await e.processes.find("kubectl")??await e.tools.fetchKubectl()??missing("")}catch(e){if(e instanceof p.HR)throw e
-return missing(`, and downloading it failed: ${(0,P.b)(e)}`)}}const R=[`--request-timeout=${S/1e3}s`]
+return missing(`, and downloading it failed: ${(0,P.b)(e)}`)}}const j=[`--request-timeout=${S/1e3}s`]
 async function finish(e,t,n,s){const r={stdout:[],stderr:[]}
 const o=await e.processes.stream(t,n,{...s,env:O.yl,bound:true,onLine:(e,t)=>r[t].push(e)})
 return{code:o,stdout:r.stdout.join("\n"),stderr:r.stderr.join("\n")}}function whatIsWrong(e){const t=e.replace(/\s/g,"")
@@ -3893,7 +3916,7 @@ return n===""?void 0:n}function marked(e,t){const n=e.indexOf(t)
 const s=e.lastIndexOf(t)
 return t===""||s<=n?void 0:e.slice(n+t.length,s)}},7465:(e,t,n)=>{n.d(t,{L:()=>r,a:()=>s})
 const s={"table-gone":{severity:"breaks",undo:"unsafe",running:["the table {table} is gone","uses it","every query of {model} fails"],new:["no migration creates the table {table}","uses it","every query of {model} fails"],fix:"Remove or rename the model in Django's state only, and drop the table in the next release"},"column-gone":{severity:"breaks",undo:"unsafe",running:["the column {object} is gone","uses it","every query of {model} fails"],new:["no migration creates the column {object}","uses it","every query of {model} fails"],fix:"Remove the field from Django's state only, and drop the column in the next release"},"insert-refused":{severity:"breaks",undo:"unsafe",running:["the column {object} is NOT NULL without a database default","does not set it","every INSERT into {table} fails"],new:["the column {object} stays NOT NULL without a database default","does not set it","every INSERT into {table} fails"],fix:"Give the column a database default, or allow NULL"},"default-gone":{severity:"breaks",undo:"unsafe",running:["the database default of {object} is gone","relies on it","every INSERT into {table} fails"],new:["the column {object} has no database default","relies on it","every INSERT into {table} fails"],fix:"Remove the database default in the next release"},generated:{severity:"breaks",undo:"unsafe",running:["the database computes the column {object} now","sets it","every INSERT into {table} fails"],new:["the database computes the column {object}","sets it","every INSERT into {table} fails"],fix:"Add the generated column with another name, and remove the old one in the next release"},"delete-refused":{severity:"may",undo:"safe",running:["the foreign key {object} to {parent} is new","does not know it","it may fail to delete rows of {parent}"],new:["the foreign key {object} to {parent} stays in the database","does not know it","it fails to delete rows of {parent} that are referenced"],fix:"Remove the constraint before the field"},"null-refused":{severity:"may",undo:"unknown",running:["the column {object} becomes NOT NULL","allows NULL in it","each write of NULL fails"],new:["the column {object} is NOT NULL","allows NULL in it","each write of NULL fails"],fix:"Release the code that never writes NULL, and backfill, in an earlier release; set NOT NULL in the next one"},narrowed:{severity:"may",undo:"unknown",running:["the column {object} becomes smaller: {to} instead of {from}","may write larger values","such a write fails"],new:["the column {object} is smaller: {to} instead of {from}","may write larger values","such a write fails"],fix:"Release the code that writes shorter values first, and shorten the column in the next release"},retyped:{severity:"may",undo:"unsafe",running:["the column {object} changes its type: {to} instead of {from}","uses the old type","its queries may fail"],new:["the column {object} has another type: {to} instead of {from}","uses its own type","its queries may fail"],fix:"Release the code that fits both types first; or add a second column, write both, and remove the old one in a later release"},unique:{severity:"may",undo:"safe",running:["{object} becomes unique","may write equal values","the second write fails"],new:["{object} is unique","may write equal values","the second write fails"],fix:"Release the code that never writes equal values first, and add the constraint in the next release"},"unique-gone":{severity:"may",undo:"unknown",running:["{object} is no longer unique","may write by it (ON CONFLICT, update_or_create)","such a write fails, or makes a second row"],new:["{object} is not unique","may write by it (ON CONFLICT, update_or_create)","such a write fails, or makes a second row"],fix:"Release the code that no longer writes by it first, and drop the constraint in the next release"},check:{severity:"may",undo:"safe",running:["{table} gets the check {column}","may write rows that violate it","such a write fails"],new:["{table} has the check {column}","may write rows that violate it","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},"fk-added":{severity:"may",undo:"safe",running:["{object} becomes a foreign key to {parent}","may write other values","such a write fails"],new:["{object} is a foreign key to {parent}","may write other values","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},view:{severity:"unknown",undo:"unknown",running:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],new:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],fix:"Check that the view has all columns and accepts writes"},"write-refused":{severity:"breaks",undo:"safe",running:["{table} refuses after the migration what it took before it ({detail})","sends it","its queries would fail, so the migration was rolled back"],new:["{table} refuses after the migration what it took before it ({detail})","sends it","its queries would fail, so the migration was rolled back"],fix:"Release the code that no longer sends it first, or let the migration keep what the running version needs"},"rows-refuse":{severity:"breaks",undo:"safe",running:["{detail}"],new:["{detail}"],fix:"Fix the rows first, in a release before this one or by hand. These are in the way"},"view-gone":{severity:"breaks",undo:"unsafe",running:["{detail}"],new:["{detail}"],fix:"Drop the view by RunSQL before, and create it again after, in the same migration"},schemas:{severity:"unknown",undo:"unknown",running:["{detail}"],new:["{detail}"],fix:"Check by hand that the running version works with what it changes"},unread:{severity:"unknown",undo:"unknown",running:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],new:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],fix:"Write the change as operations of Django, or as SQL statements of one ALTER TABLE each"},unjudged:{severity:"breaks",undo:"unknown",running:["the migrations cannot be compared with the running version: {detail}","may depend on what they change","whether it breaks is not known"],new:["the schema cannot be compared: {detail}","may depend on it","whether it breaks is not known"],fix:'Check the migrations, and set "unsafe-migrations: warn" for this release'}}
-const r=`\n\n\n\n\n\n\n\ndef django_rollout_inspect():\n import base64\n import importlib.util\n import sys\n import zlib\n\n top = "rollout_inspector"\n texts = zlib.decompress(base64.b64decode("eNqEVU1z2zYQzZm/AsUJiGWO4+kho6kmp/bU6aEfJ1nlQORSgg0CLABaVTz+79mFSIqKTcUX7Pd7+wCZRaGtjkWRt8fsLrvy98F3BkL+GJzNXnhUWwO3O2eBL194gGfwOh75km89qKfAXxe8dKZr7PUabQP4eOuh7gJUs2UV1Koz8fqsHVjwKl4dYyDCDFqjjlRjO2N+UKG8d4e5rId4bOeSndX/dXAtRyvOFJR7KJ/eT9VPt6qq5lCfNRy+y3T2ybqDpewBQ/DDG8CNQ180W0M4168o4A6NCrNk0MTa6lr+sat2szxfP6Q0veX0p5vW+cjozQ62C4PlIcv+/Of3X/9iq1SRG6eqIDJWFGSBL4p8B7GoVFTChbxVcZ8/Om1Hp9LeqgZEUdTaQFHIBePnXwmXMq+gdBUI3sX69jOXmURSB42zEfMlY4KHRhmjbeTYigfswHO5+D6z1TuyUmIoexP3oAwFK9dtDbDWQ6mDdrZPPytf7lVqi/B/fBs1zu4mmSE8VFxGJ4W0K4Xo3PaxrXPEJZ2gEoXXbHuMEApX0+7n9Zbs/rw7ej+Pe6Hz+TUjpIAtU66XNKbcKaeThVLXqtFGQ+qeE3tEI8t2DXhdJhVRvSYJOivssOBkZ1AYJTexnpWn63SFdeN1+mdlBp9UUoNTqQhpT92MZ4iqaS8cdtBxz8hlX52FtznXxUlaLtI7rKBmrfKRrkQQX7nMMla7zlYomIe8UbHcC8/F+l/xsN58lOLL8kGI9UO1YJsb+SDlF4RKnRkL+msSeo37CFDlXuIoz8hi2tK4WtsK9ceBD9UNNiakfOdd14p7ybCYc7nJsDR23l6kP8k8RK9bIXPjDuCFZDeMrzecfUz4eYnFUfA17nZi0u+XXsCRFnxCdLkcp1vsEuKUTkRPJlEdX42uGXWNsSMO/8NZGMRzdUH/64NwBhWxcCABqcu6yDCGK5FJGTIpslqRhzQGHjRvwX5TJkDGEsl+AcQSLu7BL1g6gmSr8boIEQtGl7ARuoI27vv6IjnYQzNHfTZc9vlpKJE+1f+0mrZPiI4ftgX723eQpbn9rAHFQ2tUCTSU3uCI9TaRjeKuekCEmgou3vstSqYwa8CKk0TUTN4gELr3NIcd9s7AIFyRPOSYmtZ3G3bbm582Q02KnmwKZ2zcW5y/98jvcuQv7HQ6f27F4DCcgQlwejHjFY/PI9Uj2Xdfwhw6dabpE8i7M+Tdu5DYJyaXJUne9A1aZrNAJxBSO/VMzW+sXHtz20iO37/9KVjcFznHUTlzb1fpD2/iuVc22TzuqVWpaIlyuJFEDSlPxpXLdz/88OuGoJZkZ24fMyOyG40G0AAaQDf95IRmQHT1k8QGK2eUJGgqdMz7bhgaOB7gAqMg02ECBf4dc7cDAH0r1u5YYw07cGBE8MqYIkGZzvIMs9CbR7Nftet2B+q9tUKWTn3jVucM6Lvsm2+y4h+yb6xzAmjo3bPSiH52qWAnVLX8f5nHd/sFCuSLxi6GmQQpid/685yPJw7SchqDpuPNu3Siwc5pRoxxxZOKLjN+aED+uht22fj0olTWnHBzcTAzEOm0wGUPMhk64qqv22HZ7gbhtlkMVab5jyAOT9LSDjOKMvzPdtLPX+QFKCRELxAe6hj8MEMa53kli77u+gZC4bjJKchyKugAp9j7DMEnpDtIONssClKiOEClwCqxCGILgJbS8aH+UVyhkW/t7ZJj2kF1RV2DzsGZdbmbDYxSUUwk5RjyKYbhVYVGAVDfCqVC0dpAUsN2lUWaj1XKUJVMOeYPiJSeza7dYPexmY3ggNRnpkSYjASdyFSyceAEGpNPYSzMlASEFAwGwndhmBOn4yxDgdjMxVMeShgpY3JjbC6aXd2uxrmopE0ofg6vykP26yHPfn2ahWXkwlxawHBAQUESFAbChyYIGZKYOKqA5Yyk/Pp/qjeiY3EZRST5dCSB9nrgUotMIC5CU+WCzpIe9Nta2eS+RmByceM8MY7pq1N9JJAsSsJhgpGJJ5rV51M3MRrOKJ6jmNissOCw+tnucidPB52i5WbPhCRFAD/nm1bHTeem3+aRYiI/5Fwy05XQMn1CHlZhObMS9EbDfQ/vYYEvyZjku3xaETHa86kRJKP2kxCHR02MY/xHXF03dijgEj/ny75bSxro5vmiuJuVXyBBtqp3beeX3VsfA80s//WQPX/98uX1+5tgW4WbkOJO+THUZIqMWGSRcAMWuP98km2mITtUMtlx249NWAa/ekNePsaq1/rz1knr2pj5OcMEAjZTLGa/p1XilPJ4RbGK3VnT8WRRGLeaVhUawPhNAm40LuB6e0+TKYJzUocqi2bUOp9SyZ5acqSm7WYALrbR8aTAWyej3NNLB/0QWuGAzYhDf9SXyNDBmpFWrNbTO+aTvAVWCOO3YzY7j/6X3FhhT85s4n6u4RJFSXFL3BaHV279dnUvv0POhXHM7AMlvwhWrnySsHQrpYRZKo2ck4QfnO5gGGF0tK1A3d+KZfSDCFwKLvfiwOgvUJVgocJMyBcvAq6AW1YfvqTKWQsMfU74bDnwpDIm+oQ9xZ+cuESjgEKoscCEQGggZwnzxhTfVbUSEmz2lNhK5xlPDC4gnQIrumwyrTnv59LXg6nYZDPpm6FnX2j1yH2JJ8TXpm2itI0s/7zZKxrVy+mSq7MYPINQe0PG5FIM1CwwxgFcauzGOQBJi3OxcVTDJFEhNcls311NqUvsRR3FddKt6midpUxHQzgkwAebxyR56k2OBIvZMPyFoic6H6YqmpwCl7F3fTOgjjkUWAj4tWbJJETzFwB9qocZVqUpDhIRL9kk4iYcfHKwPWIlSWnAd4A0GXBh7E0+NqzRyW+l+Q+glOa402mRQ7qTObse4N6UShW94+sbGTV5Jqs3DXKJxwoQNyMWoKjU1fgszwBlffQYYQLo6SSP7VjAEANB+hY0gABHFoIfBpAOYTzROMTgg9YUDfoGF/9YT9jEz0+BORy4hDvN6kHDT9eqzittVG3sn8LtOqyH1LvNBjzCaNL4AogPyOu2NVwWZnRTuhzsgruZT3iUbtfQHQ/Xs7KocdZx8Yvb5oPYjx0oYcPPeokJpaI+E1K3zXwnqO1EaV23m3ZzdwZu1CyX8jAEePCP4yGJgnfNFrWUc+P0VCuMsug7lqNqccnF0KC+YtUcNZd1e9dr7AqLIMBo22wWQiDFGhv1EMugSweOCohtu6BS+oza/ZBRt234NNgOHLkrAL7Xy0XXyKqLqxcq2MUBUfSfun6xZ8dm0JO1zSBxGDbSbmgynEhqrAYVkuUawKisoq4zgjUIiTOMZjNhEQd0iWCAq5aNZeZYlmAgrtOIGfvPFdbTrEAIqtPCQC0xRw2PlWGurPj1UIJ6EHZM7rCrxeEh7DtNMHD+xcml5P8o4fEfc0isnX94VPBGJOk/9PKyfs2P5xlYdbK2m2ZxUMT6pGYb0HyWgPlKAqcvpYbOrnYFFVPcIyNe27wkfP85eVjGZBULuA8EiWyOgaeL9i1yNAPolsw4R8wcSL0LxSJ06aZjWqSQF+dMwnFo2tR32yGrkRsOu75uRbgdMpbH1urHtoOjB2kST+2LlebCRuqB5cEmtjqvwoJL8uTmjWs7DqHdYyxgac4yA+JvH0i/vCjJ3BLUMI5Y0ksMFLSjhgSWTg19uXQQnXIaOK939aq7G83FIu+aRZn9JgMEuNYllc2lwryIxziMbtkGmo6Wldfs4+6zlTUShiknCjk9KLNZnU2GyJaOoxUkKC5g9JkXFgrd+/r/QUpTGDvllCdmsgsCOZaF+PGwaMUu+1joqfazS/47YXysOwHQWhx3dqKQ22Iy5cW05YQjmNey2II6CTwx7OcrlWjQ3hJl9jTytFDaH5Q8wnvg3B4QS2pQ7KtSXY97BXmJsAbDDlv90arUPiB35D/eoUDJ9dxUTDS/OFfjBOrT1Ru2+YlEwNg1X/37y5cyAXFivNXAMN43gHarkQGXFdPSypkxKKF1XvrDXHOhZ+qGgConl4rcKKUVcoPHGBNBkHj27YHsPZN+KLKA9m6DzIEYjpfZaXGS4xj054JAVJunah6lnc34GhBG+mMT9CMg5qAvJOZ0dKRB4eJPwlU3WtzuFdviyLf3mz88yC2PjeVMJ4IvobDe7XptEZNAbx7uM2CNDMdo03VbknM+JACdII1cnI01lvsx9EM5vLegvV8tEPF8aPArAaysTL3cNf0eF7rs5MoV/BSMFwg4xC097HzRIMQdwg4IzuWXlk9UHEUW4HwfjD90mysgtno1dMn4swMps+OOq5/NG7OhY3CiMeWycQDHMAgXB47JJcYsf/X6vRq9LLhVQNEOExk+iAqZ3wGElecI4Y0o/6IzMi9GJwKGDreX9nIrZNyq2YnYBKeox6oedrktF/VAQLb3CiL7dJfVTk8kcGrFvpHKlSEOljSsbxdi05aHPXK7D9aCkASn0Kv2NtrIzU/t7t1OVI0A6odi3zv5XTWvRKjDVtztU2nerh4+uqrVBiHHRiDazjsNQI1AR1/PZY3IQV5qEtxtmADvB45kz1p04ax82w07FGd+0Gtn6wc8RPUinkJDD/rOZDNzduqPlXfdSg+jWQ+6CiPzRS2D66GRFkYz9arFPhdqRVdWzyFyaQgOy/hctMIesLuJxy7wtcZRvd3OVvVts3KQIzURI5RMiqZtd7NwJBVZXbaauSK7dXITlkj3vokxKqEntI3pqdJCuJ51cg0P9gkGFDbTUYRic1FmU6M1hmY4OwJVROR3RIYqWAulUMwu3zcvW7hHgya17NIgVzbRlFShddFCVcdet97ptdsb7Xku5jh4bkmY9o2Gj+3W5O6IQP3ENhDCikp4aBHhrF7BfVWnkJUe27GA+ZLotp1JQhsE7VeI+Sg7igoV00riDmCJ4XydZp1WmRNrqY6xObecSfNo27frun+YiY89ks4P992uOVxRyZFG2qyFjZ+/6srzSp5n4lvGKI6LHmD9gCO/fvn+5m32/vp3L28yhM6oQ35t5WtftC7OpUfg/bNlLZbL8/34oO8C4g6nHj5Btda4qN/ozEnwLXMlcZ3Zojcki5wNq7X4ZZLevuGBMJZpheOkGqlYeBJ3YPbhxlXJbKzeg4owzhfvWZr8AVh1ReBEda0tu+QC4Sz733//Civ07uZ99uLm++t/f/keq2Uj7BguzlNi2ifMbWh2aWn+RNUBeiP/Cr6QEHgxLW410D9wM4+xZD5DYOhGZpx4hkhGoD/v95+EMeYg3M+gKyd5Y0Ck2U+z+HrmzHscL25YVhwjcnvtHw4VYjBPGQxVQQsdx88KbmfbvtnOBjlZK7TTpODEhgVrfpo3W4lg8IPGY6fv3qBU+a9xtdGIQcQVX/ZXl3lGHKP7eG8tCxILJ0Ld7Z+w1yUlD5hlpdWRMnGJNPnEMfpGH+vAS7pQx7GlsyeJj0Vy605IH4RUHCIhpIELdDmX1XnOF3f8sVEAp1v+4i7WfX2l6H9BiqpBOHiqLOI/9oEMeDxxae/5iwTE7rJINrg7d19XUzl13YkUp4eIVo1gv3PTWNk0nkktKXadurD1eFkWRKSl2RQHbCnxPHvHTq/k9mHIiEMgAQKpKiWCIMx5yrtNMB2ZmdYsM8DA+WLdgIXbUfUa29KZ/CZ8mh7UbnJ4cs3UMLwOgYjhOblO5OwzzWL0/Prd8+sXN5K6hSdxd6FLcM+A+8rwMZszksuw81RZy+NREG71VI0VaOHpvQ0SqubEx6CR7k57kK5h5pWW6GBGuEvgkoYDBQ1DQRmWw27IeiB8D5ItP+a4Ips6/27zLfnLSffTjj9yNObP0cUUI/t+iy90POUsyVqIyldLA3xplGzYTRTBSmcRotohFnj9mBQkFHkP0hzy6tOcAEOiBYrGFZmYnryPYZbibQQxMntOU6ewo9laMoXRqpvLlinaM++baB1G8Ijo9gUweDMOp+pMHFU6UkImM04Wqa39wADT++5n9BcLdKzA3AQt4Kawz4bdAGz6B35dBtN9efP8fTbHAHRfXaEEIbpzN8N+v6dDqCrmo65dlBWhl8I2whiOyL5/+/r3MsqNyOZZjin+9fW/vEIP8rD29l6IrLPXr7J6hIZm1cIbKka+XL96wT75WCAby+t/F9orSUZJhP/5zzdvbzgEBAjQb5e/1XHzuhcVqyVseHCDxtkz9tok0rTrJCi+myPFwOmlm1arg8wfygt+pXYk0/l9L9ssbmINGZ9h5HwaNT81c2GzUEFX2eQwaAyqI6h5GjyOw5bNTjbn1YrxiX4SAQAtxT+DQcgbNAcXbzTvztNPsnhZRwfZFbH4fUM+lwqK6v2swj+xXaEvgovh2s+ycZzrAl8s1BJTLfTWBPWvb/TrBQDvP5LKUK77j+uX//KClxtH+NSihbCKHGH+zdu3SM1QcsNAnjNCD16IBurdVvzfYYFf4tzU82MaLHA+Sv5evH39B8k0Xr17//b6X16916Lq9YsXh00u6XDLwzeII30B2fa9EM1UNvpVK3G/CH+IRmo3bXa1LL4EjXoePJlWcA/e8bDYhpyU2V8oFzL9m+jJgnlKq3hh6X3RK71f67cKmfZRxx4PQ89HfBfhijzhzh/asd95MZ6Dq7/VhwnQ8WQQImAvNM12Bybg4YzB7oeCRp67uDN1QBwdqXuKvOTsJpnfUrmPY4WyvwpbwtTu+6dBymSayNgALYIkiUfXpBchlXcHWwlhWM4k0eOkyXkYNColImUwxcPaW6SNb+cuBODBhC6TBemg+ikazE9j4x2l4xv6QDp09/28UXb0KoX5GnYkC80pvnbLstJCaue+pGB2H2oKZtuJNbv4jNYZmdSaMDh1EZW0s9Bkvsbbdaxu37erRYElitke079zueCeUXyT1debgR5Oxp+5SnV3LxtbHP5PeLkIO1M3jJaLTugvzJtMciUI9p73t7nuUbJcmhUEH3P4xwPQOcI9nmL/7X89zNs2B9uB/EG432JrcvOsmhoRXT7lB2Oiai0cu4NAS564vUADyPGFSy+WSer1YIKyTLpzhQ2aIBYG51O/44ywzwASjiM9Kimspj9WnAAbh2O2Xbdu57G2aOcPKHByQnmiB5MHMFPQ/vyhhJ1D7A8gSnxNdywXQb1uNwVeYJ+XVfa3dgWCHqQR3CU9AqCAhDUbrr6dDzESGfBoV9kwwHuzM4c347SggeFENWo2WtXiuVThxoYQZ/aph/H0heqkA6goe1SCzmFzij+i2Au9ujNO1544yPCTIRhZTwV4nnOeU4W87iiC08z23c27d/8igYrkBh9nEOoMf5VADBSBperZ8UDyANQa6KXFMNAsoQxJDsWolGhyI5E0oo2Muih+t27pd4X2LNzK0qodsJWiXRL7Slo2ufru8nJqOienu2rvi/v1dig+x3O9K3cORo821ggyoaQsvzj/d3nxi77BFabGHWx+5V8uebweL6TK+oeb90OlVwtx6A0eEH5tZCcbzuCIsUvE9ZyvX3M31T5truwj6ip+OVvZ9Y/9t8OVv23NsHAQ5lXhZ8u+aVbIrtz3DPZJgf+GJHxYiSPSrTgwXI+XUX97eXl5gT9yEAOzZ5doCRXdph6k8NGrUOw2D8iMhVArbKKRkMfnVjiZEsxpNKrQDDp1Q7cCHgcA1Jri7BY5uS6bFZhIyISXhIBCnwwMENoCom0q+wgb0YTOQHTam4Qk5CzN6j1+NHj08co8PkCXpSiW9Rxi/IAbXwsJTWDcUZ4Yr/2THIwc3Etii0mcYPCkQ6vRtgdt19aOAZiM3zY0Etx5QJjiEU6Je7/HXHZTyuj0Q2Nb7qledUMTBmJS5o2bBz8nYIQPew3Gne8rEfPVPQQVPfIpYWUyBr5EI35KlkuUwh6skWGkKkYk3FedzCrHXRUIroKwqj3FJbXXoTGy/DWt0HaRLCTZlWx2gyPXdb0gYz6Em3f6B2Y29R2vMwf/wULJWjoW4gjgxprFQRhkFAqft92ibVRM2s9XdbYSRzQ/UUD6CPoV1yRnDC9hkKlGQCOwspyFvD1YPgIEbNgEMAiGO0n2Hyjc3WCzKPJ4KdUupO7QIJw0g95vYjaAi946Y5MFh8Ww6NiDQGaYKXhqOWrouiHuhdwZu17iNB8maKf9iS0qatKGc0efBk7AnEqMgFqAyKd67HqC+SnjOAvzfyecfZJoZTgirApzRKqUfTSHVZDoBBOVI6ArdKfUnnB4u1k9fMuvdUpWcLxeFCWhGK82vGCZO71Sk/TSxCRo04ZYs40mMdYqRIVLqfwWf9t3qIvyMmwWZsnC7AfXk8xWs7EzbsxmjIrJgu2UQ7PB0oUDn6U5v/o/6t79v43jyBfNz/grsHNXhzMyhJWUZB9YIzmKrSQ+69dKcrJZCAeXIikJxxTJJUgrWon3b79V3/7WVNf0DADK9s3n+pOImH5UV1e/qqvrYTAzPngjqQqVWoJgCFU0qyI5VzhyIbRcL05PkMsKyehGqgy5rwiun3a6ugDFMryFtGDr4ZpivMNUCxuL5stktMMkHPhC5WCElYrmZlhY5Eh/kOaqoTSe56ZTJJeO1SqhXtul3E87ZORmCuH+bkjbXhGNiniGRMsiPRQhCx23y2Nm5nTmbFFeE0+FnrZefLXIpJ+MsTiw0WixqZfCZ7joeZ79yvJHBgHiLVbnXiB1O9CsVN1YNUMKHzBMzfG0UsAW4K5q/Lb6LR85Nxay7jTZtBjiIcZQXF9ik8fqZJLepHEzzp+eWRfcHzdRJp0ernPPK1g8pLnuLWp1xmWv9wl9JplTv56f7A+/mqT+z6u5S93wQumUkvrl5C/WXqDNlO/F5RxtghF/tmTWhcllMKrErCT/P5Vr4VshZJfuk7FZPRK6dRvPcNg3xmYU7kaVVghVQBCVZJi2GPpcZ2t0kdZnunNGTtsm34Xuilxb5jhmkVY0dglnpI3Mp9+TFR+xAEfTlmI5gVA7UdmaxQuqwRlvH08nDY+NYjgBOwh8+0YTDXEOYa/EnuizBZ/avpTxTaeP/DoDMa70ITkOSpz9ixqlwJvNAE0aQZrz2LO0gyK15ZJnMJtGGtnfUAznBIot0CxfJdNUuCttQMTTWCczhQrJa5YA4lInwGFiPoBMJl5fsU1PVIMh/6Ziu3+SapLCtk/XG8zWgJctdK1zg6lldMrYXZJdph42FcVDAVHIi1kVpxgyvT7ugvqJvaWYSKizcx6NP50btoMTV9vACuGJvu26i86iYNR5kMFVEZJUzs2vw3WQ38WS022YtFrEoVwafeiUckVuvmZraZWocBEuFkwq8+bwoibPM+GluMnbENYNoHk5EEAqwYaRJdjtS01ZX4ETN5dKG9tfTCM92Zr5dJRDY0z0TPRHA+NiQvQOPkhqqjxcGhOj2X+LL0vD3pbRcpIvj6jMA5Cuv2Osj/59aGZVKFyKKUuVnKhpaLgFAXC0XXQQhSJ3N8veurxzRk8AXXAYiwVISh+TbDjJr2Rh98w/lNgx/245/dBUjjY2kRLhXVhoNX3opa0ieBIp0wWLCYd9SN4LZGCpJ1MnaZ1bXpJLLJypcjZoadeowBN5ew4iSRhCHD3eL+736BvKoedWi2hjS0g5s95ldifcZDlyMlOGlmwir716sZVe0PAzzQKyYkWLSRV7/tWgpgxcYcHC+h5qPGo/e0WKXZ1fC9GwKOU4u+oHUO7DRXXH208koF+eg2gI56Dz0cYZ+XyKqoZapREDN/0t/Wwan9AuweIA9mLixdPp6BMfnzW6Iy50kYZZwiSviPMeFXl3DTO4MWkJbvcYtPT+ej/O04iEgI8bJ7nzYjVi2tvJalUW77MNahbuwDLr3AGB5BU7AgbgJiM3oC/ZPsfL283vmkChxxfjeK4lJY+1W2ZMywoOqIIE91Pe3k0nt2DbqLU16zEmd60B/nQDcrQdrXiYBCUrSfJL6xs66yXvww4Zw0sdAX0ZUaok9YPMyJEmS2AqFBB8YkGkWDXBdQeOBp8D1g4HAXcBJUN6n9fnVD9R28ttSk4vmKdrvaex5JQJKz9wklRiw6tcEwQTuWcMAjheb7732tGHWmTErW2F5qkEI/UvRKlViLwpdUep4nOcHyzl9u6nKctvlkQin/Ra0i/gioxBx3buWVPhra5leSgVrEjqFuhj41yI/UOHXpgsY6ViXSBgJ4+TBFuj5hfj1nYpVQ+ghTl9uQLBatXpks+z1eZKXoj4dszbo9IMSAb245AaxE5BqsIADcFwSxXfB8Z+M+X1bIFi8nOYJIrySs45bC5TAlgWnPKNz/jIgHPi66WWWw/y0/zfz4HMy1PRslO7pn2WDHRJiuyVqGdK+opSzxVKYbXAzQtYmJ9nVKNrEx81TE2l4Hw/48FygQ5uCeWKDBVd3uDU8sbeXGsSCYR/JxoLYCPe+ylEbiL4kYFRTDYmaWhPqrjUkexI+o0CAI5OhUOsAd8BTJG3EqBYmf3EAhxUlPbOANIM+VpAmah55XjQOpyNwqRrkddB69bA0qRUaKS4ZBAAmV6btTUKt5BK/GmvZNdx73lHvjMuj/xCNrVYNvZuoa/Q3hN3D2Rirw2h+hVEa2An8cL5hsPZK30MGgidK3Fkq/fHWl7FBWu/pHBpQt8ulfJlhCxshvhFrJZhSmPEJIUmgDiO+Pv8spAVBoa6OEXZaj4vAs/dhMsd8MbZs3tI4ypVDzAr5Um9pQTHL1658NL7hpOrdlS9RWJoCDdRFg2aEAaTdEF7azw29zuSOEMcJKXWDQ8BYBIZ370Pgcf6Ceyoz+XvPxTvIJ17nAvIQT6DNTcwxfgPCe87Ny30ZsKr2wr+eNB67yXfeHtmu0Mopz9YRi4BFHVkc4MNS/JddV5adSDBiwRgOCXe1SgCfIte2UizQshjDVI08caCAYv6yd8pwlHHvQh05Vwk73vy0myTW+7V3zyCfZo5hYhIjT94TmGtBloCuG0FvcrKaIduheuuznLUU4YjCjNjAfg+PzjMQe+wVDFLodBrRUw/jX1HqTyf79eg28WJPfn0WeyFCztapsTAO+ziAfaZqn5ddeRN6SG+2KC4m6F0sJDLVx57hcrWBTuR3vs1L123cKf2i+H1GUfmpinajl7ISICIiY8KoBQeN2VM3AIaVQsztcIVOkBu68iQOddQ57zEjd8SDT5XDJ7QuWIg8EoBIHI5AZ++pAmX6/iuZdVo5WH6YgTDViARKZalpN5mxsUVVA+sNJkj7sfFiI7UclG9pUWeIKI9E9CZx6XC/zqGG1UwsgPLsRBqhPWmRbzdagxzIcjkkOYmK5+m+r+peCoMKaBHnXHQdPvMAXpDUwfRPYT2LASc0shqSYHNF6x8PkkqRxkTj8McmpkDAsacavU7OiUF2XYaMKVVlYxUXDZT8MSRrFDC/+Lp2Fz1SO+jlr1WIWtoCPGzz0saGmZ+0TK6Dr5vmI4qd4Ull6D16W/GdzAeESPpIVvwCUfIZZNGfxbwARnAwKlpq5JlfMTKkrPbDBmN98xwT2wfvvv6WX23SfZ3NVPF3u3p+K8pDWZVX37x1Rdi83TcaAZ7Uzk4/i2MoYioK6R+grA/9kS357bFjur+EDewpmM8LyclLSbx6fZEJKZPnb4VAEJm6nq4wBq/icssN0EIEykAwv6yQsqmXidtqNWhCAooYqD5B7n/YCsqvhDQvoqQ8WPWe8rBwHMvO9P2vMNnYW0ap6TTItWu8W+xk4HEhfu4ocrBn1DrHwLD51dwK1wJAQjIb91FYXxLYfz1ctJNFiXf4jFhDmHmbV4n2IKOgAN3hxTMrjv9LMFjLm13ZOG93+2/goTkqSaHGd1FupN3dxzouYv7QS242j+AFdrIA1gB3o+LYIUUCTwhUShf13YYNmPZN/VdzCNYeQg5UFHxbhs2iwMU8xBiEQ1Tq9f1Pfs1WEzkOdaWMoW0baOPKwx31kSC7RdPjHTUtYPC3qCjGABb7/XUuNS9p6XHRHfNjBz3HpT0GK7dVKOijXBgYh4NCApu6UTxlu67QXihA8aSyaF9J08he3Ol61V0yYgDtHDLON5AIaBtshdQ8hfHJvFOl+w/pulavtJDhu8OeDaYws0GQn3+dt08f1E/+8u3jz989c3nX/z+Lx8+++Ojr//wWFKrnqdooEMt03j3r+++Wv+AVTxETYiUScpQVc5CJrieZvo2oGzQhVb5SUkemy3vL0CZcOS01aTA+ZlJa2oWaaDJWapyYoQNzrSj5dmDWyknibInKBqyIcgnCArZjQvIP0Y1I7S0TUqaGiMa0J0hFvsI01xpz0vjO0hq+iBJxeFVxHWEQjxSac4G2FvM6pAP408ACnL0VvitnRyUpRN/if6LZ4JSfLjLOI04QnNiJSsSHk9mtJ0fFEpPEoSm8cXg89JWgjBZx+d1Wv+Hp9jwqOQ/bB2BO2a0keizs8hMJoLGd6VGfHoVi7b3TMZrstWcERmk5UrtC0lI/ptoEwrpWOdp2a1Bg7bgxHX7mpuwJxkZFt4WrrLLieuEX59hXfWZGpd2ujttj7eaELOpXiNibGe3MCEuDV8nQ1bEAL3gcECpdtDaBEUDtW5pUew29D5ChGKUlj0x7NJl6WiZ4nr+3ebcOgVlvAM+UTt2Ku9zVYsSnCuyQhDWxTRasticW0JK1W8TanJuM9sw38BbwRPwdmaF25oben5lWY+ZIbXbMvMyO2vaOQS34yksEqBuvzBDHVOWV+0uiG8d7SZTZGRvB0Ye2pfNbKs9mDoCtC6eyLVfbxh8xxX2RpwRH57+f0SlidoDIVJSM/In9uJ1HX+pkwfHPfLQKf1YvV5vpNi7SHaqpSxAQsgByftXU9nWHnSUa0CvJd3dDWskAuq+D+GwfgNEt2d7+k5QfqN28DiXAIM1lYeEIk9U8tP6MrfpxQa7uSEHpl6yuggyBdn7KJlgaymKlx3yWxL7ztbQUSA43FHrJLRlJoCUeRF3j+XD2o4Kn5ZqxQb9cX4DwKnIAW8TTYBTBWNRl5pGVDCEfKXUcmsffncofegRtipJS4WN0dBCrMXZAo1pCg02yIXmrgQxQS/m+k8zcnwIEHqwXsR0DOZBB4J7aUmh2S2dfkAjwXHgbuUdp6SsSKfuR3CzLbEANurE+vzCgyApOR38To8PPSWzNqAP7opEb/fCQnow3D3pe5E2cKCBiRC+Qp0EVcqavDPBuh9ttkvWh13UIU5XhwDfm5oMJTupJGa/YQKZBRbAhSjty/ocj79LWUmpfzqd6srzTsOtTFUJ+NPrzWtOVagZ94K/PjoSHEMD3/xbp/YvaIDZ8cnQcn2SzN/g1oW49r2RHYc/xbhzt5MGROOYFM4awNaAS5Tkk0sg2nHdgPgDP4UDh/I2bBsA5tdeTh8Q/c79POSRBYODByEiAqvDFcOP8fIgus7pxKn/cTK+bzNQ2kGbtdvEdu8mEshKXUebXzB34o/+wPFQDA3vMNmKnoQrAaMSbpkkYGSCpEW3eq+1wNWKj6frYw3TEG9cBqU1Gv1fiklpMFqKErjBOseGTW4ypoHnXHUGBM+TEw0wDyzH/RocBNRja8p9c75Huy14Nk8ACQGBwGRDqS2O90PJ57zGNxgINnOXFRezB8vSsBSHKlNtHluqJRMBNw7FxI51g8/NpVWFf61YV04/GS9cUSii6RoenL8ROMidRDzo4C5WNCdSSGQarVlDZb04MI0zA5uEP9/Iqg3a8tnWMfWi3fHHkdyrL2pH8vEKkNnoixN5FqbE6/b6SfuaBU+cDu2Q79ZTCsCz+VvAmML3CZV6QmhRF2r60LgxZuklLkYoaHW5XonLTg4Lwy3SsJsg02KkWD0t+PrjluZkeM011sSUjAI+QFT77ZPP10UkI4vDtRFLO9w0J31+MoOHQ5133Z+UUpFW9flKtSW6YkXQx55+fHN2e/vOrq7XhuuLKueQHJiKAt7KmM5xck/1n9pbYq4LJbED/Lkfr1L+3a/Au/TeKnB2Fr3omRZA203sNQm97/by4lLdWGeCVSTUpC4b7O5x2YcgHY72ujOrcN4RsaYptkB82U6y4gkH2Qx6EaniB2B357QWikVJn81h6WWukcfUrLE+WTUmt57XFVUyIlvt7VnPHEcUnjS9820PMIArshDWD4dkcuBYXEhTWwlbCa2Zn26PcUZIdhm6lXl8OKfSMIaBpyYmdKETS/j0/gKBKf8v8jB5hlrLTTPfMeTAulQVwVrd5Xr/myYsAerm9CjwJ5jufx+wy1CqDI2ZOCNnhuTB1ujfwCIbD5Kcp0Sl9Ncvs9rbQ32aykgjPaRISPRSgujfTKTmYIeHPc7ydM89zpp3sK74PXjEceuFi46ejmNP2JS7ioLW62op5w/qAKJzUu47IVI/RU2e9Xs7wJac2GbmR5Km9L51RO0W7nBxTvZu6v2S9EvhH3AoBN47m5q29VvRKa5OJoeo/azsNSIgfjDFjMvNTpp8n3Qj+LiXbt893f5jYLdj1+KwCEYibid62M+Jn/upSRUS41XuyrZmKvmusNma2vDP4tnG1ZV277Glu6Aec1eAw8TbYmOpuR6QAAV/Gi8ofUpzAD/olwjpRKXcX3q6QM8eFNBBfxmjTa0H8tI+9fnwse08Gn+SzGjyvcGPSoKn2qzDBx6FyjQfMX1EUGEoXEqmSF2wiZgmhSa10owt+LIiLvY6g0q6HdOR8Gm3blYHNi9RWTjqP3dVsF39EkNXhjFZdhTnSL8up8N1yS9n3AQ+09B/rMPAiILxR7KWxpk3j1XQFM6XgQMDtbBQ8at0q41rYe8xAiL68WCOGx3B9L3wIvoehuuMOx4HgM4t0kW6jU9em7F0W22BuaGTRMwcazZDenPDLLbnfW+Z8AQEwYypcKh4bZVYjV7zn2aQ0drLTI/O8FZyPGkTXpy+ukN9ooKt1lEtNBwUpOwulFgoG4YGkl+zlivzA1HAwtGCySGVK5wQqcnYCzejkiUAAGuMW9sQx9bHS2AlOvUCLQd7P9xzn5DlkVdeZiRxd4PAvN+M8uOtKLkWVLO3aL20ihx1re4421G/uF0O2tDNPs4g+KPtPd30d9CuDyM2YO7p9QtLT8Lo59LGwWwRMMrZJ7Mnp/xdLWaHXrihkb6D97SZn4kQvt3yKuKzawc3JNT3xp0X6mGGMrl5HXSLKEVu0CixLn2voYoxGlJYXIzwiOUJUgoxzdqdUmiXhNWriSU2hQfHm3jFfXFy9VY2EfByTl4S1N3CRYDscoC7iw/M+LN5TzhXKKsGLtDAGJNGdk5WUsdewvs4G5W2Xd5mJ7AyisIpBjLcKYtd0VNoB/lzublyiUFs249oudmtAKeDnTfjsSLmJrcuijudiXzuSxPEVVi4KQa3maI3W9lB4E47rMUm76ysamGIgQVlGSmFS66PD24iWju55jhjuL7RWzYy0GcdPw+Y4uuVS0jVplFTA6i4cVvvm4xzhjho/Sp0kW75niDkKUN/GNJhkRD5uFSA8+HVhPwfBkbLxbh9G9PEbPns4JruirpzHvZF0sBo9V7cAUAh2vuMAAVWhWDH73EJjUKyw66lDbEVrGslDvaLy/Pv0Qi22Y/ZZ6HyX+6zQonylhm31nxPVSCdLZXgo9oMaDLkhhaoYJctVhCd+xAku13u0w5gcJsGBkbJBIfJxazQNYgfJO3Q6hvcgwk/bMI/60ZLwqCduNOOr+X3aS7ZKqpjZEOm3xyp0aFnG3sLeHP8C6zxyxXFkGYaS508gNy9UUmbvvs4XzM4XOwc94buERFZltjUbS5DspcDcHIHQdMEGVP32TV7iBesDn3dZzgDox0hdn8m94x90mDMx2EjglrIyB0XliTotVYsGD8t5ZeqH3tVc6MzEgaeKDS1QLwvTDtR23QdCeT1GcwsfnKYw4LoN7e7LclKPLNBwLejQqzdDq4MkoqYy4yXZdcFFPHAO7wdsEv+usH+ZG8c6E70X+Cu84YlWyAnq4VTpCuSftsKFvKg4jJdJYune7MXKMDwNwXu/nylOZTDxtDfA+9WJFu2Q0TQUPlWgXYMyX3EqmiJyn7NqLyElF4QwzlJFamuugLEUIjGjoKzjJh7dObtzU0EuaiAJnhEnjOLXs+77P6Zyth4s8zNYt0tInPH91IVLgF7fY7LwFOlZ8PuQ+FPe16GTJW+FDX2uZuwgjefNgi/mIlZBQIvOguPa4Il1sMC6b/rOYf1sO8mErvCw0O8+Dkzz/MyXB6TgCfFLyolP5h0e7PwGBPsCnOsK26I+dPnbv6/VCY8fzl3wDTXh+ysfUPPZRL7b67DURiHHez2R7v21MIhjTvqMd7DstC2Vw3tM/gfO/fSOosi4Z4DksnMpgE4BIdMxZRpGvPawqvSeE7gvp36O6I9txQcH19f/LmFGOnm7/Q25MlIS8rAdRSYTAiDTXst567tisqS9tmnlzcO7eKCe0t/nfaz319nn5NODCyen+nP/nZeO5tBt508hWess9OXJxBeX+KpS6rBeXrVnTetQmQqj2cJ88TeLYvd24iL8oU/Vk3t7J01H9gFrX4foVDsvEoF4COBogb3HJrOjOirWlKwgdIpKb4bDK7eWahZq9KRvZeXZNAoy1upNEV3amSNIlImBWliFaYuJ54E1w0AE8UnUo9xLVSZF17FBNuwK5IHCzMnLhKACCi482r5UWg42l2T39yRPdz3EHsa3T3EN6CfwvPD3D0/fKS3hx3uHpw7ZkRzlI2uCEgMefaT7QSkgHY2+fOztD+R04OK9/TNuWw+52cScVH9KZs07FxeTTdXidfyQJPaKyrCOg3xiY15oRhAc6SI+1RqB6KazoDgQQSMqjv0F6gllr/RjgQHGF6Ya2Gcd9N+YqdFyXi0RijSttfw9YXZKasSdNjVu0AZNJsnZG/oLjAdnLUf7Q3mgbl8yb3zwNEAPcA8GIx4zfYtLLm1zll1evjmxfGhHSHwZ4W2m9LvBqrHR1MPS04a5Ozjz08F91H0c1OCvffh32k2hZ6GkPzj2I8yqP5PGU+fvrFSs30R9UOo/7E0XB8cHkzGB5cHzcfF1EeUjzFJu7cHof4Y+skB2vyBT8JyqpXO11jp1u7XWDH3uSYdVl7rZdp2owjBboHad1dd8ftnqYsSlZtY0m6xIWD49Vm6qGrHqe5C1hCtyH2YZ0juXy3TOZnQxVsZ191xyKsqf7SjD4XeDc9Nlg2bL0wJeGZpzy3Cme/LfqGXnL3UwTpXfTRhsMD3gfHt4YKxQyPHFZSYljO2UoBG/+XIlR4ADAsAUCKiPimExFZ0sQhE2KrUmyq2F2KpPCilKK/Py4btqi/IXOqBZNMF1V6So56NS8xclyhqY7K2DQj7jasqCCcXCrqMwNNt7kY+k16XRg3lzTcMeqyPVrvhBh16T9DBvXx1u5kTVeyHDJ0gXuxXjnB9eRba5WVkG7C2dQo9DQH0uc9vTwTOcoTC+6HrkhAWIqPL1IGiaKnZEUFOSyhb6jtzqWPoVLGBjmp3nu/aNSEVeinb6dmDQenfq9DmIXw8a/ECEsE2rc8AWntgW6Hvk6AQZu45MsWWjdyehKmXGxN9XKYSlXqB/NPjJxpyvIKo6ETPm4y5JSi8hnw6ZwmLbRICNLjK95Xc1epo7uBavnQY7tIKsMPOQLuYwlXtMxtDimYoq6BKuoAr/MSALJmPmB0RzH8pEcxjvE4Te1RGcIgAguwDXRH82TtixvMSxXOJCI8Bl4V4ksszKlTjGenfuJD5ZxBbuITCBRR2wgwREWUz4QSWABI72v50CBODM+MeE3UQD490aqt86u2l3O1cwiDbvrqrAKvjsyCL+BXkxyyt1QkwvWPazR2DEkQHpOXSWGJCiPd94EKRMguMJJ7K6fpIGOGuoYLMvcOXJ9BgkFmqht3VyANs2LydpCk48fFejkzv6PwS5+M8se9YBLNx3Yl2bzjJYCToUzxuo8TCp9mykZ65Q4wFAZQHcHQDBDpN2qk2yeaMewniB4e8WYYli75Yn7RpC38CRQwr5RoJKGcRGTeLw6s2di2+Z5Kw9OUPaGV7Wr1LgF7ZZg8dO86XMLy6TNMPTG6MppS1RIBGYoKMIQKKDcpzAslqopL6TBnyJZekxlGW99K/qnsHXWGkwD2w7gkAJ5sCwLrIlhN4+XW60W10KLoeMd1ey0osjDtEVw9PMwPRGDLW2XS8zfH0ReWVzFVXjqFkCdBcPd2jhwGDkBH5+l3Oz4WoAEVxegzZCldLHXV0tBVfd6QY4Mhf5MK/AmJaKwJ5EqBa5+EbPSrCA2K4pThtU5JhgGpA2PGZaDT7ZJOK2n4RTJ0VKge9QfiuKZapt9cWxpUnV7R0/R/nfH2hOQSzkJpxwAr1Hx8/+51pAclEKGr4HCkqDCoNobA0DzSGVC8t1mkMfWsKPg+7Cj5ZUOJOtLHsyWu98TDFP2kQsr0eYLovHj6yvP0tf/roZH+DZw5SG+kFx/C3C4h2feZrLflV8sly1w2KmkGLqo5Cm0PTrWY49jr8JeEJ1ccbFF22y3FETYddW4BXRHnsAvpuLzgEVYWwKPGNt4JIg086RCAkEAG18hXXQhgIr4i6OMmAGTmrHUThPTiPXZKooC0XDbHUHoHu4TtlkQoth/iCTBN14dd/Lt5qSs4/jyVKJ2uclangXaRZRCBuQvB55WHxbacFnfbdbT9qu5XzixE8BgdKKuooYfN1u2GfX5SJ0LuK0yXNBT8XOxZiyH8o+RW4KqJiWzS0IXyibdvZc7WE85c6ytKO/BBPJdbDIXa54AL/zke74TC0+03Pxu/jSu/Nh5eX4BPhBVgPcOokx2pamAyEYmge5RQO/P0j2urwfBqYTh5yREbLBg6kNY61Ai2qGWhifKagqghIqv65GQUGd+fRU/n+oID9i+Ct0JsTPssLhr6hAE/ulU1eob/4/8iLo1yfjM/X0qCEz7tCAC4nvgH3/Av1ewbPU1vd729xnWjlPhPmXHaYxyoLGO30YDoxI+wf41Rxh78runXQyaiPo/BMCm9vR9B2lfNS7on4SV9Xl+tDESFebw5VfEevXB/jxSrz7Dzi26z6yJap/8/379/Pk1b6NHWqOb+SHMmT/2RVkreq+Zykq+zpH7/5s/799smjP3z1SH99/vjpZ0+++N1j/f34P7798tEXX+talscmuXKDygDxu8d/kAyF8OhPj7+VByiAeyKAHz19PI6J33z55e8effZvKP1YI1R8/fTZk0eS+9SSnj5+9OSzP66+ffTsj1W/H24Mm9JAugen94dvVKFKBFG4kqkj8WZmnvbB1UjBZnoqvyRIeTO9ho+6JncnT4rIZpF1rnEHi/nUkyts8lx4ppvdOCGFuM5tWy6ZIq71MKrWR9iTRRfvBHJLc7foCsyD0AXY4UmsL2Sd22N6WhnZtcDaevN6fXzStYnEeaw5x8l/FWAU6s5efGtDy+CjjKuhRJDNgSboK7/RO0eSycRe2Ql4iaLMlk46BX1/opYiNbh4Gk33+nFYoURdeSQMr9JVqx7TG8A2QEQHH/l11mIiBcUScctt1evc2TGALBt6eEYRdxTU6r7Ij5W+7q5f1fIz0VR+KEn7/Gllwhz5nOKtJKtTNEXNfbX1TcTEo4Jr3UDsSdELKuteljnzLVxKcs+nAyYM1Wjc7+ii4yHIq+u6pY5tuYOOSpX9GIYV+29q8g193rsmFsD+Znx/Fvy8r8NC6VH0J5/Yvw2tzYvr5bWgIw1CTaoxyKXzDzfd7fpGi25TU9n93r9k3K5W6rIyzWNUbNyJ/RYnoWFTRz/LSnxsXaW3IiLGKAkYHOhhKQ7yWnk0d9xSAtGB03pAQCtOB5su3tOG0RNRwN+oui2ih2GsWXTaxsPUslqK86J6fkYu1Gv1etjXmevQwyQSSIVhMtVhJUsVod4I/GzqTjDvmpnjof8uZgPl1BGH4Hnv3riWkWqgj4GJe2/eNiJp76DGlr2nAYJ3i6sW8ZJl7WAjbXdQJFNuxmXZc+csHQLz5rnLBzS3nEk3mB0LgxRHr9enx5c4g/rDX9cthGY5tdLuwE03rqOpK9tLaWy+SNuKYLq3aRGDCoRAE916BRyatc0UGSAnWhbmEDsFqTkZW+SGtN2NKMngbbc/CnzTs4/1lwyx+gDY7m9lOPcGrVNth1jl0bT/y6Ct8MpVSV+V39O+6l9SCtIkr67KcLjs1XxEFKYG2n/wLpkN0kzWfxh57AjSM2AkE41PPsPCjcER68qdzIGalAQW8tdbXrUlbsqZaEjMgmc3hs2T2eXW5UjQGuhrVJkxvP39tY4TkUeuB/bHLiMYJ6hzAsUrnVNQyuCtWJ7M2LpvMy0jiIzfzOnnMXd6zg755vAeIwxH5BxmjwOKduQTf+2Ix020d16P9RJ1XD77Iblqdsw6JK1evJPTUgrvPwkBHT3fOh1HLsWikMGlh3cxlj4PBax8TUH/q8M3F9Bc9XZc9ji8JJceHAVoBV/h+M/QPc4PeaT1zm/MqzL8dbYyupwCVzw2+mBhG9aJo2GTh/y4Z+RMermhAGScTBQ8+nxKkqufRacHEHGdV5A5swleVO9tk7FUAaKkvFYxJcEstiGKlIzN0fWlULgGb5J+ayn+NF6pA8dvDVbu5YnwL0reZlQ+SWUn9Co/n4Xi3g1t1QzpXiu1wXDQzCkq4ziEggvxMCflQzHIKBqy4OB72SB3RXsfckN6NYSU2HUmCUjesc5Pf5CZSVpP2LYbyp+vjyddlb/wkIneSCnNxiAy1TQetXFEmOF3YlHx/IjiC6kbcbPVgm8/OSdjl5PSGMBg4g+9JZLw+KNKUt41J1I2SYc1lC5EEU3+UvmgZiMTvDfhrwLWv4hzhwTpKn6wj62l4qJcT0t7jPNASegu1vhCrRKZAvnyUCAPG5KbPiNMvsEpISJ4TeHrVfBthpW6N+FwgYc1NgRoGtdodYI1owK8qdlpRxZd1uD1SVsmfcVCmL/duwfOCLO1dR1u1+A+m/KxW6b06cXhK5mGsxcapfhqfFfXt762raT+lbr+OYDWw0pDQR40Vm4C5WwRzX3x9NlTi+/a6oWLtOvVK338piK3HD2vXAX8nNrfmqqKisdUuW8STAC5lt1KDso7gphuFfJAMD5jkGfTM0+6j0eiY06YUdGbG6qAFCIk8fqcBKWFbOHTcdVazPvZ3tlWF1xtANgsQX78djZRCIW2qCqM76wVfKMt8ohRVL85kZ1aFXAZsREjz0TFg1MIjUyKkW804k2uc0IxQyyFaZ1NwlQj0caVd9/rsMOJ/Jq0agKxMI9t7DJOIyRLS77QUgs3TabawiBb7qTej4dmFinjb1IsWW4TzSxu+emDbYRtXwDufU6NthxB6GCXvtY9kOJCRkCoGRV2CtsQmc/qeVsGY3Wx1tgJmPbjDx/GB+MD+aMF1DxDtL9FQpdCe6yUn6ubyl4fk5aFaVn60a9ftzn0hw576S4Cqkp75m/de5WcgTcWnDeXkGaIeXl4eclyABETjEsD2oi/bHpD3nY9Q7hBlLlNP0LU0hDNosBg1kW2mmZ6nxrRNuGjvxQlrwphYSsGJ/Q6w7V+ZEYwEJgpS3P1xZuLU0ygk2MkNmXo3rSlPZMHU7B2A7ExqVMspMNDymLJkmZwCIRlIZ1ffk/v9G/XVHthf9ksigiRtsZaxC3x3U+gN/sw6c1G/D2qnCJdzYh7JU3Kh/x7k81G74wvL9xGsR1nsnIG9BwKCeZvJDulJmQkBq9Fgsj/bN/apJVD/auhEBU/vNVkW9v6WEZfnqjp6GYwuMhoMFwgJei3CEs3HGbtlnHWVCJ/ukbYCKso2qAqmWxzakTt8pIDj1jgsz5jIZ3DGb0BUlbIv47fyKvFWsYvSe0oiMODg5cfQ3omCrOQF4oE8V9tBlZ3UJrT1YOLpXMbEv8myklQ3lD3+yUBN9PnZ8/OZZ/5q2LwBnLvgwsEEx6n52J5Z5Zf359knbl3T/TwXp0cKHZJVd4t7ISKFhqpG5Vhp3HeyPSpi0tP4it8qF0goVMxBjuDkBR0lW4itJtOy+79qmipVNW3K5Rfa1u9mDE6lvU1BejYGgInCOcn3WA3jQXexDYpM06wxSmtGDKEgt8imz58l3x+Yi0Et5RFWunUevrvX8pkMWNKCGt2PAERKM1spvYK1EwMMTmEoLPgrzKmKzxpVRjSyz11eNgBJGGLhAfWGvCz9qqzczvYdDriAiWHjgXAEXqpExMwVMJLb5AOwOBS1fRiMiTgonKBOeBHDTs7rCtAxx0ZU9wnc6FvXmtF1ogBTQAOFZ0C1m8keLeLCpxbrJgAa3pJ3hZdz0rfbigJiJEopIIZka2EdhtDx7EwkkPBQnGWqXHMYtvXTLSJofSKncGOhOPSvI+3feB3whjLrdWSn+IztNfzqspIIpgggAulkGn6zNcm/afL2wybtuAGE7bbBDBlZ5nF/cG6uOjXiro4XF9SKUp/akl2dQl0fR4bxm1KQJqVBLdhrmb7RM0DWFmZHbZUyziDd6xcIaMalyi3sFGHbIdruAWN+1JBTs+NswfCq/4JhF3dVoH2zXWmOFOrpduKZGJJfLv5KM8W+V/AY9kG0nw/aMFkTI8k2k+kp6NNUovjLsv+GuLWsEWj46q+qL/bFn3PdnDKqwl678CfTsp2mtwMSlrpvyWgkKvmyD3j8+NTu1lnMF+Kc45rOZ+h/KAqVXqfWx0fnyYIHPw2TjeEb5Qu9wmGkW/i5igkZp6/1CtQcOQ6TM6Q746tREjp1jokLWhYypVxpGS/ds6O9gwSHAzg6Va/zYi7eNaNc40xx01CZ/Ncv6idGDPwLVmad/hio/rjs3JNuR2iW7j7tUILtdcKtG5Ho7fDhNSQAuptRjMEfBEwG29n4OkBHUePAMBfpEB8IEkxpBT4xMhPWgrKxwkMkl8fboQv4fwDHqC74+irzApnjHmXKep5Bmqgx6tAnZM0n4/oNmb7krwhh9PfvrJVjijBUptZ3nbvwz6MbwAKctkCUDq0xJbnh5MSYnz9K9+t0ClAN+O9HH5+UWQUEu4iJcXKR/SyOSdih4aSQPkiUVEUiIldpSFV03o8dSMjj43aXtFTiXnBIc7bX01QkfhxXMxonILKqZhcoeFUGoo7h3nMphXtHVqwqKVLT8nbvrS/D+YnVWUCBXvecXNHZN8IRhHHOIMOmakklXwfWaZPBaac48YcGvrNxLHCzbhYsaGnyeCwcyFBaphL218GyRnhrSjfBLBKOmG3MCUW7ckEb0nIs2mSMKJFAHTx5C0zSeFxr9aygNsxh1a4aYOEzZGN7SyjMdLN1QT+IgXzRlJASEbhGpXOMPjZII/i3b4NhCSFP2Cn4VahM++NxWi5/yUyBGscAvjbOeD5qzAL5U+kGx+WaeRLk46HbprxgJEU3kwiJsnbIHiA9NOCpvBrfUZquq+OyvYdqWQ/k8I8LzHvijjN0Bc+Xb+wFI1ozd8y9B8RqBnrX1rA29KbTSZ8xxc0xCy88UT/kX8fSnFZaVpCMn59P4VAXrUvoQ9Vx9yC4P6zaIuLOCbpiT/85a/v/1pmgPz49v4DhD2+fvNC7nRWpErfY3xXgpdKIShgFYsAZdaFR68vAenhh1//WhD68PCfPnx7/8OvHta//bt/uv+r5sP9Rx/u/8uHh7//8Mt//vDLf/nwq199CFCl1RfvVmnudsH+6uE/3f+lgBLs5N9//udfpiYEJKuld90Cm4cfFKFf6r8PfqVFj4S+m5VQPj35XVbP3x2/OF2fff/h+bv69dXVxea3z9/e/SBy/VP9y3eHV3hs0oRDee56/vaT51P558Pp+erkrzpqWg4OACVVf4sd8VpaWiGKvezxuulU2ppm1iIpWDW/PTz+QW438lOHWEA3zzd3n9eKxtX5B50jkvAJIp0fvnkuHhoaGd3Dy3bU7979x1EKgc2DdzJWT0NwCKHpOpp62tCDQrAn+OLrp4+f4Nd3337+6NljWBRIrvyyJ4F4UY8+MfaziqDit7sFH6zIO6RVNLcVHb2JNR1B9zjn+rso/5OtYMgTAUSFWGLVrBOMK/e8sNrhdWHkWhXvwbuZ0kA4P6JMRTsALsBdL+DL/S5oHcMBp982+32hyIt0dVMkMjWagasqlPF2iyhxpbkxJ1zHeMl1gzAyb6qQcv52rjoLMBWPIS2skGbQ5ytJ0YmO4S5gyRajdHRdwtLge4LrbI4AAwRAGtp1TEx2y4kKjEwiVdpXZ0+oCd/sIdW59/FGPvu4PgImKX1KmLdJH1Ke7MjSn4gPkmULcVOm/IDkhDcvNI1OOBbvO5bNbsGcIL/RieashLU26XhgvVk6WB0asji6qc07Hk457WiLnKaC/B/EMep+Mgck4s65wdFgEwtHYMk+lTmlNbssBrwMuzsWn1vwSzC8AinWytegFspDtf6wPnlLJjsOoqc464zapIbCxnopCk0iJPv0LsIbgjRb4DZ3fSvalmPBJXH5SeaxHHtQ4YEso0sgCsrcdLWNMw6Dy8dhxChtgmdMT8gl4SA3pNuq9Y1NBYV9K4Pvog06iR9FRj132Sed7zWA5eTzTtISk9yRx7LxIc275VshuXpMw6bjp2Ln4Dfbz4cdG7678nP6ZfjminTRiCeew/3WLA3qFROFm6YC9P77RTZ6eR8gk0xwut2rmq6SGN/0vxS2dcg/WyZcTK/2/sofspCi+eN5WcdAC8OWgb4LMbVRDB+y/9icCxZBDr7OjUN+J2KqIEDHgy7IUeI4bZuHODIVbSasY3+llNQ5OoGAdIXGUo4zLMOA2SNXltAbyxBlszsy5xV2b6dv4SgXpdg8j9EBIAbC3MEOe4JlwaTtd99YD3DcxBOGP4n31Ew0cNw1BLorzPFG/tw9v3D7LNfnzxy/Lt7fuCKN9wXaagRHRmjV67/bw2AAsV2IkLkhKsAqtiKAdP7XIdGv4+7TrqYyf67zYaEe7Ru0yQOngIYxEuHtDLpjQF80BT7LnSL5tgH3NfBkoLT9bzHqdfq6YwYfC+sR8HIfdGjg8LQ2YJMOY8QTU1smu4l7bDxoqd/SPW4bjgdbw8nOXO5q1j/gZB9wgsRyTRlYWA48liQP2cWGzaH1woeOe9HpcrLMdZc6dh4wq4wU4AvN3aUG7zkBL+SWbvLG21zjdf3X+M7AzNLzHd8xSv82rdvQ0slMR0kaXvsz6XFymE96puve4btaBS/T4+s3Iv9+X2EtuGgJgjh3WC4D79fEBa+IdI8hzjClZ6N+805qek3HX1xt/KRBTA7cbk+OIcnDJHDauPaNOXcofR37Mg2LDs7ax3c9LK92LI9Kg0ilcBOQ47MS+cJpGiTVSzQVfvBweq1dX8GfxajrV53rWdCaIFoABiM1LKwGj3K5D7Wnut4C2nzhUSUPrKpxthZNVHQkN8nA/PBq2P9d3kXsyL70pRwwsgfv16n3gjOUL9GIn9htEyJukP6e2JaU0IC3/XrhjamjPVaRkkRWlTvSmPRns2e2HaDQ3BpETq96Ji0C+uOBJyJyQoStE43xLogMFXWgB61ci1Qg2MUyHq9lHAETJaqEfS1TYuNat7q7m6X5AQSRWl3aOJjI9FfUruVeHEq5lLIoCl1zn62pMaGuKkNSyqnA5MuBSBLM4b1a1zfF+JG4hv/iq68ef/7FI4ivvOutLiVHY1PbCYV5VdLiU6cUve0Nhj+PB55NrDhWUsxUT33ZDIxq8CVfGCK4N/ak98wEwUwjEqixANzkI1Fs4aRF9+FOpQIFfXBAuwLhPinzaOMMVCO0a6B2GC68ouHCKzdcyB3ZCxRkKZcr/mz+SXL/ybBExlpEx8K2iLIAjBp2WzXs9p7fb94Q3eiLlT+bCyRbb0yHyFoB4lfagMSy895J8vqY2or0cmTaZHY3i5FTKKNan/kENkOJhXPH9ZY7YuJMwZrid7hsGw4uxMr8LbbxZueOSbY6ZEqydh1kUoZ/MkQdRLLpQ5Oz3dYb57qvOmx93J4Ht2+eemHp4trqcBKvqHyXkB8XXVQCxioEl9MIovGm4ZmnX8BXcxVfiMqzcMiENtzfPi3wMgpi2YaOG4GHkZNklnNuhEeIpi9zxM1Ta/s6Mn2jWpR1LN7wYMlSdTvh6wA8kPUfNzmNyxEbm1zR5/sgkSaUxMQZZdIdHVTXNBbRhFPbwYMpcrk/N0JjMjXC+5uLq5rJcrRYzBCGB7kPpgutmRAYC/Hy3Lxb3mQs4MLAB3LbkSrVDlXdniLqWckm0bUonNIo00rSyE+hpUu2U9Zb87Aqn9ActWp+pGtBOgTXhnkdMdIEYwsp2osRuC92Tsp46D/JKKLPJWHZxFGDfLFBKodB4QghVDILWFKisO/RtPk8QEEHUUpSAyR4xOkDJaUAiGUBhcUEVoTuQVtcVlPS4i3d9lQ4BVzzXZLupDuaT8DSngUkRrBsZVilqYVmLLtFlMFKIR11tfEZrYhkk/sqBVrwzpJCY56hgRBvxEfdLMa0WFxWlL9r+3z8JJpFVAu0oeUQv1Fb4wvgWDiobxRNhH3506Mvv3v8FL9zdAeXLMA2TV5CPUZWflPR7MantyZgnAbx+Pzx7x999+UzoqJYAAkXaEYKYEDSrBDRYs/6yBr7ROfBk8fPvnvy9Rdf/wE+wQZ7htpub0ssbS35NpRAmxH4JG0H7HCsig1G0MJLNxZNsSJAmY9pcJIUOOZpFnrzJXh4RBMTll3zDUnuctxdhZfzz6iPeYirwNU59vld6w3sWUCAyFE8Y5+JKUjiAgHEF2udLHITGFhixMOWWnYssnpJ2dTAZGgFERlR9cay9aHigi8B3k3DEU+fgRPYThoev3beeCQrv/7w4BOWV094BoY6eH85uZj8cHPQkFOn9S9pUxj/YolP7DXFkcIgo0ntOn8nyQEx9Wsmze36by7FBcJjYolGw9H4ouW0T0UKeS3Cx/Gpctun5LYvplJMs9iDC6SLg5MH//jLf/6V8/CpoCAPhv3T34wPEMTQ7ikHs5l0GXlauEbpzeXR+P+5qzPnmyd6B5BGpaWLU7miboR3QUkkYewV5tFBE68Nw71LrN74mHgfT0Fv9OmAnU9IIV3bkjIimUMJ9JJpAshCeolZOa7OPk7lbaIdl2UTxousZ5xY5aD9+Ytnf5TN8bPvJH7Jn8QevRYiyd1JemhdNNKVV0EMpY+sDCM7MsdV76X8JDXK219G1jq/S17q2HiCwCceshZfI63FQxJUMsq5rvnJG7ZCaWzcvvv6C0GLIDT6xuFVLXVl71IFnstaYhiITq+8S6pCaydD7ykwAdRcX2AMe5BalQ9HvWwygDw8frE+E1gExTutDBZhHR7vA8pDy0nNWmjs4DyLECXBQSqtPV6czO0tjehreAG+2FkI1Lekgx8OSsIXc+hqaOL4Ose8kL6Ibk+toSku66up1JcxSl8A6GKRpslu+DKBilU6PHdLZwk+/dhXTmZfqD53y4kN1LdgDs8SXcwbzNedm6gNKzeyg45DigPbLDA65dnRPQhmMynnpwH3D99rJLfL8TtMeTzaXL+oRY3uxeXzFxXkd5guDL7XxO2IN6MduxHx7NCokIK1w0nNo22DuZ6iEMaTNN4tUWK1wXiMyJUu2ahhWFBHLWsu128OpVNSz8GU5zAHqzzpQZK+M9rP5DZupWu8jin1oZKru+JGQQ6D/g7DUN4IBburNDT93pzxELJbmhMPrGRLMNyei1gAHs33RMwFmN3Im04JEnE5CkxpmkMdprS00zl/iW/5i1eQvCGwvDBLKBhedc+8CzRA3O6WOgwFDk8A5JMWxNH5oWi2iIno+dGVbOZyJXsl/pSt581ENpyd0NlfvwcvlLhQfVt20VhiQmq+O3tBGV5PpZTA+MSneCnFkWP/88dPxr/7i0t07hybn/1NO9wgOm2C1XXC7N4D3G+KReQtFDdyUFv+fGotcLLkl3RzRkO9WyEZ1OtTf+wdGY2GyQ63/nho4myxNYsq5YTmlSFEOyXR5lqM9zz85mWPv3m3YMTr3auVLnTllKrr9q3jXvES0ozvQqW8cQ+5QifTLc9FLZl0cTSwCfgeUY7L/k9HfCiCd1RBJ+rDNw02yByB3f7c0DUQE5+ls5e7yATgPby/jeHXB0EOrLAMzZHsVfAuzBsVRyyfLRBVQzyrCBGIBfT/9r70XN0JH5+f4Ax+rY/waDDfKqM/EpmAh6/OzsVdRRa3ENmiJ4RAFvBGoqXMMbkF4qZC/jzNOJz1QWoi6WmCIstgW3vaDec+od1jDYznhJl3PRgZoPOGALpvQeqBOgSKnG5Q6TretHkT77Hezf+n22NM+TNpuFym9ZYmp99gfV66n/xWTR0mH5UHv6Trw06UcYdgfvTHItEahhar0B//cPGEtxQe3COw0nz6/3zuDDFLmXgsx4s47nf9KPq2d4mlyopA40zAoGkutNN5FFNPmZrC/Hm6WL9hEsTSx5LKRv1Jy4LC8BMYMACJx3xJhRrG52BRbUAdnLuGf39A6Pi6l9f22GwglZdjTwNtNnmMtEqtox7coHUZRRk/iJRh+yLr6IDMnMpY2/1AtgE5kg7Gd9A/OWPQ6CvbQnx3iTZo/q7ChqQS+2BbD4xtKlrj41TsNJpCYpmsckYzooddTNcbj+GuE1TmtXDafK4UxEloos6vLvLuEq3VDQuhYTEeh3kMMxoUIhGkT+WznyC9S0gbZAGa/yrKSG/QgluPGC1n6uidceSlHYSbGZUPglLRdeTMJ4vNG3vAxDwPT3eB2Yp9Bx8Kym3gbdhfDRmwH34rBJLk0rH+UC/xzGOqwNY992sF3IC5xh0aBVaG694bTErHBNqNa2HmY3zJ1LLoM4sDtdaqKy+URkl/moC6DlZQ3Avi2aGt49wTgnfOwSKSB9InMMIHi5GF7ijKXLzSZliCLQ8fTZiUdF7Rd3LSTmzFm2PesDsMM3zNmZhfwQ9mknL3QGfLBM2YU6/nSf2r62ts9AsRvF4euzVjj+ni+cZ+XQrZz9+UJo0SDjlYN/K3cL+qngdbRzePdIZUlJWfXomOHAowNcu/vlqfdrJkEhwJ86OsBwt9e3j1+vfKU+wMBsToP6L4JoVDxJ+BiipXQljGti1+j0aZZ7Fqa+gi0ahRQ783reXlqWCfPh/8Wr/hg+94ReeVmiyWjNcbyEGqX//6W2z61a/u0yJT/GYcyV6NV/Rf/9P9B7+SBsSFEryPatpDAfpA0vCSEAwhIZ6p//TF4z9/+P03Tx5/8Yevx88e/e7Lxx8+f/LNt+lnA+GNVJFMKfKZsCPN6I1ycSdn2i6Uwl7LvvYd3klEBeJU1u8PJ18ipq/7PoM+qygiPnryWM2Kqifnb0NZaSSDOiHQnlJVkfDo6EgGICaL+qpkfPbZ46dPRVj22ZffifgaDbM0oBOA4hK+8WFgbrwTi4T/+IloUzpQBDyORTTxE2krA5RDKfCS0n0wjHtBlPQLmdTYKMDLcRlN/3N98Xv5i1wwcoeXshh+wCnklo7UqdUFDCd2m5rFpjrz6wolNbdqhHWDp4XqcHO0XldgOTSyuTawmC17zdss33QyVWFCv5dedZWWi/D0R1JALNTPL4Cz7ZAoqCFwVpo6Tc+ZGvT3j+fn3yubq/2Qxn1pwzxmpcl1tVlfydLaiHq83MoruAxABaVCFpZ9EQti5FKW/NCdhQVXuvYTaP1H4AEa/f9hHa9SyTr9casKRRfmCP9Tz4j1kXTp9flx4tIdYbB1IBGv61cqR7hyfp1PrUpI2zVKnaJIMxnKN+c/nNQgGDG2bsWWsysL3PHNh3qnNyBgXvYYWKI6E+gUWxwJwC46pOI4Ycq08LqooztEYJzL/uVywOgmNPekTRoBIBdQal94AMUalhkCVj6n+O2mHCMMiebJZn32w1qeEDBRq8//16Ov//DNSm9w33z3bPXlN5/929OKvDO9pPSsiwLMt3959sdvvkaUNFTmuXuelsjm5KLpevyq9cjWTPMziMaU9g57kcHFlHZ4iQ9IleyuGPts90ZaqrTJ/VYz2Hv8jE5Xx43+1Mz0S9DSZc6jvbbzsS7Mhm5pCQgRWeEKklB3+n0cl34pOlr+5g1jWTjK7+0XGx6MlPQHnXNFp71T1p+XOQ7fy9Sulh/f6Ofp7rT5N4Gzs+2Pt8h0132OOpLKKKj9hido2gmgVdFpRrP1FjFZkdNJa/0GwoyNzQwYrU1pMqYbgJMWivHYqkQfQ1nuMPsrtFLl8g6k7LtcsNzKLUZ7V2w6/SYqyr0ltyjvYZihFj4qzr25MbFGudsiVt/JqYdGLwX3+ZhJUQRGpxoWqvr1dTQejMLpP4swnKnbHg5GUBna+CdFzhNWgne8Fsgk7NnRM6s3RFdQKzoGmjhKnEWjsYelpPsad2Jrp26ZoTQjYW5vIDdkJ4QlpxsNRkuHcGYyXDwo5V68sI4cH9vHIx04L4tZ6MM57L5sW30ta5Y2DxBaeGhJ052i7xyeBLwxw0jLzAAijhrRCMPCIRtq18t6VwG0BBZOQMWDJUIkPXOcuxo2H3WcQtEe5BS+U4TfHWSBzsdhIh36+CWBFVVUjTWcVm6RnR8ye9gPexMg3G6r3x9xMIG8ro6+SHoYXz57/ASXWbzuydOpmAl9+d1XX+sXoKPx2pTC05eF7bbFwgGVOCVlMOviBOeqqdtKeOWoB85BrAYiP+C/3LIZr5yCNVJeD7KW8nsG2jVxk0W/be0Fg6y3qrAretuFwgfhzPMid0hzPDlDkkDtXdhNlh3pNZZw8ga8aCKBZvNgwCytTX/+OSW2lbWL1ylUYbqJndt0gA2YsX1J3zsq8N9UwsjFCbbz9qtyr7lHk/QyagcLtOm3XrtuC5GxjgO7qSPOds11tNQu2XlypAIcbnp8MgNzf5siKGOebtqUFNPeDdpbCxAI6aQwI2l4BnhYpP7IJWove/i4zTT05V1V1mPDDD1GghbRaSqQXBWfYWBkWzjXsAwnKieqiZEjAaxGMZhqef+lWHXqpaQ5AJsk8rTX3aXr8af2IfLa8EP6JehId0tm1kE3vrcoKy1dOZnr83iCBN/kNODRF5BonH2FccHegBb1Vvs5mDw8bNkjBywPZ/8oAvOSFPRn4m+DIZwO1Wq2hNhZwCt0g4HYyCKBFwkYSwCwaAHiI4HncFlB7RZKoQdazMmiFR8gHdLfOKKUmlym4VMlHc4ogYg55boJQsMrEcxy3sn0YDxFhjpan4hQNUHNAtwCNDAwVzHFfV0cu9KhBsTVKBd1w3SoEyRfOUMTP2p6+BhzDX085EjwvqkGz5mwluNLoT6OQk/EJ6mkSSH1FCMUPjN9ev0JFSN3vLl7AoaecLmC/jYFJzozjeNFT8lhdvp7V4QhV+GaoOVqy0d5lop2NAC0XIiCFRvhfsJ2dFeZxViEYoCMIwxTSOTLK0Fbt+ioECi50zavYPpDZJVQh3Jr3VOK+YrQeZyx5Hh2Be8pBvgwG0dR3jml5eUJdjkbITmLV/qaw7M/x7GqjE4+LalpMqSelRd1Ry55Ks+xGk+m84Eb0kYcOF+IIPCKT+DEg5MmDVc5dYax+px+ReyKi2mh8z94Clu5Kz5OAJTJfZchvXchyU1448C4K0tS67eSL/WvZWcj7b14M9oa25JZw+ErGeBNKu/YrfzUZBXtkLs8zLyltQcZVbLtIAyOKVwR7kTjONQ5kMY9RnQGIE7agpy6DQGQUCnMW8HpHFvNlRGQDRaT2LkDH8+fmxVwgsadLu2PtU1Uh8f9zmk5fA7cGuRusq+7XL/OKXuDnbmjrn4eRR5wMSaYKoE3+VFMCZa57o1hjUfVsIJvVRGjU/EWimOl5ljeHrD7WM2xqFE3zGcrUSnHuvvG3GfojyII+jxeJSZtPIzePRTY75DSop2bVjon54/41yA2cE3ntNYRcX1C7q8rqhpUzS2izaGQw4wahsPwfTI6XR1OqXZYwmAvuXTYy/4FhI7ve5LwKsfAYgzq9J7Sx3xDCTe/m7Rp/9f1GgoP0iNy15ZIDxG4wg1eIEbYeVC7rxEoIREeViWxknLEtjxkMAG9U/G2Gj71dhq4JR+OH+O9qdxtCsdU2NdjXVVYg0HyBpproKVr6OHgAGuLyVQcBWwzWwFTrSEn58peYKDhFoq5l/4QL9qIYLOrfQRUvyz08MHgzC/eIbFaxhjF0lQb2tnuJqwPCg0OD6Yev0YeNvqj0B5/YpAQN9s+sMEphrvPmEE+SerrVd/nMXAJvNJO5tSHjk827I86V9tMTTnbAmdCkwc2ZDMa4e+O4U3KaxG+A7i8BcAuU9N1m4p43eJ5iekcZMWIAbhTgwbJ5DSmSsvy52en78DTQaCDObsv/uxu7IDBVXVHOB2TZXdRWas2sRyLODWBSFzlQCnjg3XV1UhsPFHf+Tzx1jPlzsY5DG7ZgX0uYj1eeXtNPzvopLzBvST9dpLupidnA5coKOaTI4G/cb5TWyi5TmT3yDuwsMudzxbFkagWHUojsOTBDuf1VU4EpkvSt/JdXkX23wEGDJRRX1rzbHC1K8ZZ+vAi2a/1rMhjVgoEszYIu3wBtS4TQfC4UnYuzCYKOglLQe2syvXg66wL63j98qWQWK7hq9uBLZewcRx+krSX59JM1F0hkLtTYrRGoRhVM89Ww8sihjQswLSY2UIbpAPk2Fef2wHjIxUXoqF9trYtm83LJ9+67F5oBWRgWr9o+roPNLrakAfe8LBJM21e2SLNXr0PUlcSMxPtp5lTAaEyJd8tN0Lj3Sgw59IHnja8+AobfT7AdVtkKj7oTqW/gkOKW1mNk3aUvh5Bd7Jh5KubUSl+BwtAAs3HpVYpljIa69cTxbM04UfUmZizumENplKusjfoRrGmeq92G4Bx6icN4Gb8D7Cnm94XCM63uOdyLg3jYAZ8mC9SvDt6+jJjvurO8RvsVW8O/1o/EF3KeqdRH+kLF4zJnA7Amng/UP239kFVTpcv8JT61TefP04HyTdff/mXcVVsD/amSAoa0iQ3O+9bl1EeyNi9jrdJ9NNNbpBqvhbrKvdIqXOpMCCshJAGKXatND+8s+lYG2ZNLpvSUJP3PRg4KCK0wdz/EuSdlvGPvqpLRKOJf9cbZzMpC5TWlA2uEdqOS7Mot4gTwiaUTV7J9xOOl1RAGYRw1z1gymyQgrftEFClMUsHHZA4tEb3rDiai5O1uGXrOE0Cd89B+FgRkMxHaO1LSdIDu1EspR0xBX7ACQH60/Ou39gx23A1C3sR+Anbij7Ojzf6Gp9Q3x6uky5Dtt3CSMe5dDxNxy0ZXJlVQZ8cuBrp4vdkHGwcMJXkpU41UDRWdbLUn+C030xww1nJ/OrZYBGebYK7mka7wvKhJMhlQM4Lcj+dg8MlL6WXNB3medISTB8CSzKA6zxgPG971kqZRrDVFy18TCG0F1xVai/YmN1+y44gB21LPRS5lygi6aCG+b8TiuNb0kErjzS0livJDGl48/ZEGGZFuQdA3dCPgqRxcB5Mfy2EnD74tRwJD6V/45oo/cM/jB82bajnUsRrIHXsgTzwWDgOS+WW0FS203iPMNJ2b0IbM7M8fnl5cjLpcNK238q0zwXI8olDJhbiJd2lvRwM9AeosBW3/vYZh+sEkjGpYJGMLV0rF7uKbWveHRMn8VjDxpUZuhSxTnmE79eDyZgWKfR95hYlqW8BE46kDAMmNHqFPp3L2zG6NMFNQ3TF5/DlMPu1xTU6X708hF0TdRTh2vjotQbaOa56dSognsDdyiOJiMGbXTzR1U0VoHudIKHySoUX9XyfQbOEBbD9apfmlPl6k0h/R1zWDN2AOUtsH5gQupHWCerTxYnaS8mwk7H6J8J7SR4H6hO5UugXdofN6cnJRZ0M7MRxwloQflPL6sQa/WWT34mK6+G+zEY8BHuFW0hjf3zpFGdi6ZplYU/DrByRRFF96IKc1y8ELIA9LHGOtsR332ZRwLh3N6gKjOVyGSXx7tlKWSOZTqIisdqcHV5sXp+LvLhyHzxeSTuJfwoPaW/zjqR7cPKXxmbujrsOraW8Hl/mfsV+y0ErmJyp0lLylZVWi6G7nprDMzm/pqm5l0ql0v8Z/R+9HQsQVDM/aFIx+GCTb8M4NiaRLaUd+SMGJ1fiDi28UJ2y9cOpLKrolQlqpEdJv9T8lVO1lQ1IwUsBVMsDteyBQP2o5fik6JsLGdR7Uu2vUmoFhT/xS/VSDIV4NanV0fla4pFO6ajg4FOZvtcvX66P1tpJsZn9QY7mVye/UW74V3LLsabR2FvQxsUCdDY4ePmXPPs2+jE53UE5Fkx7dQnxr7WYEn9qEQEGR921fy4SgC++plP2UqhBJL58/Ptn7DRnvA7kD+oInm6uIBQhWHO7E0YAkFJM8gX83lBZNupt4jJ2Fws8hQBv/abmntExscJ8wmzSDVo0nrMJ1BpdCCNLPxfmvaqNv6uAlduY5XqE3RYa1Z5EIeSkXWHGZittV770z003rG+GzbzEbO74zeX/OHMTSwmMHzTEes6XlBUv9UhUHqjiqQ2hfRmGMHJ0+tsOIlQYYDBAm24JdNaFjRjD1Bpxas8WqiJg4w5aDdi+h/fFYV9tSdMbwQfqzVTsqpN1wIcP44PpgfwJBdraQjz3lTYpvbZJgx/r9M3K4RHvQmPgbrTshmWBguexMSzObe7bXHxHt29CWSlWiNvWB/lqAmm5WHIBx0vZ5Cbp5JOBDPP+SDkcwIKutQhjPn/8HxoIQ06kJ4+/fgZRzCeAgLOZZ7GUD+d6kuC952owS20xNoL84Xp9etwqdiywfOJzLMHobNzC7RrrT3iCdqFbIAOBUD4Urz68L/9hqnWEvD7DLmzztP3MTPRXR5cnsiI5IVzgCx99GCKQ3tyMYhwt7IW6GbWBpUswgFm539H7ek4nWSmGK9BJ27HtTWr6CjHvfamojyn8dQfDX7Q3G+3S6VkrP4vJpcF4L18L34KDUZhmYdX9eQdTyGZL4xKYhMg+7QhE4f1RQaNRwygN26vSwdsgRPNqBsYc4J0IhkVfoxZxQxtnx1okJnrPlgl3eDaGP83La0TElTE5kQMx77aio9iYTn7G0LvHkSBkDZF6C/7S90XA6z6KzUrvG+6Zo+NegxD6TgGFY7O8daB5UP92tvjfB8sPBwfNXfl98OH5fzZ6VTn47UE18QZRsW3L/YFknjifH38Cdw7VbyseRq3LD4S/p8sPd+axw38G1boGCmkgN5kwLIsdS+ReAn7zWr7Tm+E/MhZ5Ckv+en18nKKKDzFxFalXxOmfAfGwR9gGwTOjbt0ebk7+S+JlqLDpvgro2/T18V/bdJXM49yuz1ZiSqm9kqL4rY9Z7W8xHmVR7CZV2ImUi1jZVd2YvT1Z3lfYvORgBlirrGDVk45wBWHTuxXbOBnvB/PFK8Sckxuv8dz/rFcZ6WszlrfcIzamCbJZ012iDe5o7FMwHS61zhYhBIBusstcSNdFx6mSjS+nK+SNi6V5fLo+o0MhL0b/XjAz2Zi3p52BwXP952WYRbd1Ouv8xh5uZMmQYDRASucNcMQcXB7IhebiwJkJ5K83qny99ve7wKL4mDMoTN3AsbgXQHtF/KOByEf9ns1Lv+YA2u/cHF/D3s2PBr2b+/XjwaRFVhpqQgB437DdKG/3HJIhLzlsQpFLt4Vv5NVmRK4cDZZBkwHMsdA0yUOZPPhuAlI2SM00u2e0sbilWVeEG/U+EKILtF72TLSjiaz/iQBwkyxrtf/aBojkRN37G+SyBpm5ghJ4CFfDyk3ysAT1EXdFJ2VIUBhcnB65HcuROoZuZV55B2w0UNr3FeSlcM3ZsSqSFQm2GQaek5mnxH57ghm/sG5nizDPb+N530zzOG244ZSbhPw+OQOXe9JzATnTjeKMF5CTqRT2vLTEmIQFxt3aNVIO6AIHQ0Y8I/q0LN5mh1tbzfTg1vTviurLNOyKG5PDbOBgoXWvOy3RHG/argsQmaWX2u1Ldnsz1dMz7o4bkWQi86cQnBB3xnKwQtpoarIoIpNKRwxFfGdiP+HZmZ6Jxd+WhpsikbFdBfX44a0Jw+ZlPYZRsJAN8/94tc4VoHyuc0EMl8F64E6K52qyX7rHUeSa9hwdHVMfR2ej5iw3H7METlA00WG6YjlMqtZn+ps1IifsVmRwl0f1k8sUDV3aVj727Sd0ZIcLBhRVV5JFphkWblJMWOXnL9I8+TBpnm8+kQSp+nza/Pb5XQIoPJuN+w8T3wPiPgscsY/p7cUq+HZqRSTJ8cRubQavcS+egNaKhj/6pwFyM9b3FcagmumLZ4V5I7+1N4mXv8nD2kgNlffA8XQCyCGc83GcwNRfGX5hCvrAtU9yAFfMQ71W0dBem6CedQooPK+mvJkotxJsxzoHkLSIrCZ1f04aoEovfSw2bDwFM5W2pS0RYFicEMV003VwlAS4Hoz3441YmhaaX77+vsY97vmfnx8vn7+92/y2ef7307u/ff73zx88/3u/zmk9V4U6+OuBZUmnX54evtrMBeTn3zyT6KblFU/m/Kd/t3j+9u+fC+/w/Hjx/Hi6vIv7HiE3o1+kSxlvehdy0p4kL34qadEkeWeSOaVdg/2wb/SR/R2N5aVALu3MLplhf+TwaAh4K5Gd84uvH335xbO/jL8f18mtM2Ke9XHMo/EtQi98P03QeAJ8LznjT+d+v6tFRKfWGy/qdXPvN785EDhngpfU3xwIjywiBUoWzzSpEZlciM+CLP21yYWRzaQsdHF5chzLRHJRVF/SrWCr97pFHMvYvAQ3HSniOTI71qqZ8VH8OfvtJCdUz/VebqX1tewvspeIMFROgCPR5mlfufh2ZVLe9Rs5s9ayyux7k2YlWmcKRV4xqMZoR+gP4zCKfo1Imjq0J3PVGjiB2qBKGnYH7hBTT8QFKhbRESSdvojCzEEmIgDhl0+cnessTg/2JMwQQBwMV4JcRrbriRXkuqMhPBAgIW2YDthxh/mdGMyA6jbck+Rbd23XatrDRJav2djih81kC+sut3Tbw8htTeU8nIw7Pc/NeoMEIFa1aFE++nJcqOONTZCCVmj3eeqtunf9eOF4807aW8nBLetgLaGk2ldzomDcO9p++kzURb6S1wHVDV1FHOaiEyHeYE1unJr9h6SnynFzrHbSAmhVHRzw1085uhz3W9M/3P1k/NWj/1g9/g95V38mj9+rZ1989bi+cyyqqv/Q0kbf1EY7QjDsNjzELDNGG8LqUOxN0i+Gcn6f+V3p6VpmnQRyCvfPyFBiNu/2gzSivTR9qez0VOR3dargPKj8zjYY7+SBZN4H7GTBnbfQuHv+4SWMseAyDVFbf2HvMOA1BvxIX72+TB4wgq/o7VJn6CiKv+Uf0DVVnxnx4cX32lJep0HGXsvtT3/ALBfxNPLPq3MJxK7fcJ3n2fhk9mifp6aLLW+PAi+LHSZf2+6p2EHp2cccae7h3MddpxV+EZHA9ro1rLzqg43nPjTTxxo6sW7aduGUkg1jMmdln+FXTYe2DGUBA1txT0vNOUiJAsC/Zh25yyeVHB251Xl5gcemTWu0V52SOpmSksFRpSu6VJnxZdO1CvGBZrDNey0EZriKxuP60z10V4LUmfTflMp0ufL1v4uZKXYqinv4fmzlYdXMR28CVTw81HqIXWKjVzn0pLlxe2QkONWsd3sJxtnhaKEKp7KliwT5efEO1LeSPFlRfuBQLbfwtJ4BxpvHTbq+e2m6rAjy3LOpC5rRspmNQ1FwwI46djPz12/3T+4dL+gxXmCv+FvxYIr+UvqmnQPMX13WwE7tn4xo0YEywo0Y8cN0Pt25gz1azuDxXYCXE1kaAChph5YV/gqJjUhzUowGHh+hL2hALoRHh7KvnduN8Hbvf+ky2e5RnyVQ+2xRigoZv709kFEWzsOWibrdmIQDQC3WihWgnqq59YJDaFo0Rd+fHhTba/n8j+kpErDXo3jcUUJF+2JxWy5CtTo6geyWJJ5JRhNR/bnbVGeTRYsgrIFS6hGUC8PIQAntd9IRFeLoOLKyf8QY+YPEJ74X1zm6rp00AB/ZrKo08aoDG6P1rPS/vteNBBB98hLYrX1rQEcLk7j0SSN+fDYX/NLbJLq4glJXgoB91JEwiwF8zcb4iWtdJutiezflbHM4BUW451vfbumoqHTNQmcgLxhjaYfLJseGssg38pRYVwz/UjWqPPJuvk0/ww5Lb7YzOwKtd43FrcJu+RIj2viE7nGcQTaR5WD4gT4eytslVY2HWH1AG374cefcvE9wxsBZkrIkKsihN2rhPl6uVSXfv3UqyZfOiJswpUoPLzdFcESeUPoCPq80ynA1MSTmHnIyR2xo/mfNcBm4u1U5AM7UKsEXVJsge08ozubZLDWFmFQtzZnA2NcTE8ZGJRhMIVsTVhKcYYICTjiYn+A3yjE/ENKSktssUb6Q13wh2kmswE4AJlrkTuzdtZLnEud4LRwlrRm99DKVwMD0xfscIZN5LiOaqHM3LVaOhhfaxHEID+NgljxGbXhBEdA4c1qy8wXfL7xLSma8qJ6bQqSVSLWSN1hpQBvyMXz5vYyfvSsvzl/K3EYvFqHuUpKXTaiYrjZSOVWSOdBX7cGSMpIcqyRV9Nh2nkP5ZcI3IMpKGbJ88xDuD3RwAhPR2CYkkV2YSMxAOozGSFmXWEtr/QgbhfFn/4uF43N4+UIVjZSojopS1vvqO+HugA8DGyOfPvyFQzQ99tkLQdfg2A1BZ82Xot661omrXeF/6p8AAkxZ2Kyw6r2puMGZlQQFWR+/0QbZBqSwuciZDNASIDMyKtpNwYmFCNwlr+k3aLKjyCwP//1PO6+5m5nxeWYxHOMuQuzRE8E/UbHohYw3QlZwuw5TpdDw+tgo4rlch28LQ5LxCbCQ5mWkMgyuXpxi2qWmU7bIczcynIRr4ndAhwgevYSWMqDq5mxrYmCxYFStELk6EujHjGq53gh0kZpa7rnaDLlyVeOai/7mFt0wqqsT55C/3vctuAYG1TZr/Fz0md9/9mMS3W73KUSvez/cSMoWk4L2Xe0Q72pSuu3FgWqpHBxUw1Fc993unLjlkTwZELp4Fec9ejgIkFF4b3vEgMoADcHo+CPZwkyvEdOm0VDUSaOsGv/h8dePn8jThbh4NymNM0+ZdB3QdAF4Q8ze2tRIQ0tm9llFVWnsUEKXvNRAv/bAAiBFyYvvmY/JJsfmiip/rWv5KRO6LvXp8IixLS8rNUeoZzNqfWuPYn0VpwqjWzeFMgsHJLQuuIIjzTqaqPDou2ffrORN+gneheAZH4RCptO9TSf5nRV18rc+pZmG2+Uqhf1kij7Znh6+WyGMuiVCp1/EdjFVHtOP1vry2qZsRFPlpCfgJbydo/HwngOaSWqfA2NqSfHWhQirM1dbrjRB9ucU3bTlP2dQkAIHOYPrAeMJmWMsG3PJbfHLz2cW1ji0yDOt5igCcXRwQaIwBjcCuxi9x77iGjiNWw7Z6ituLsZ93ygg6ckclnxlvKDALuN2wL7O0Zyb6rY0mKjwDXcSkmEXaBYj+ESsOap0uFUA1dCVsqMds4S3bxmCQN0kBJS0RTlNzMtwOLw/zkOxTRGSXp6oGZMrztxWRDoxU4kRRyCqBhQP+xMllOwAK106NTLllyo82O83513Vk2OJXQH9AflBjYy+Y2Y0dhNQ5kDoIfyM1xTc0JDrDGgWVAZa7QHqTOytRY6kYV0B388xISRc5fXxq5O+t1NZ5Mjb75ZBxW1WobSbvCzXWJIYu4ttKDT7BVSGipySvALh3vXpHD8BOltUmN5a3BSl8wvUhpNuRKtJnRknx9bLnrtJR9kZtVzMGnBELgM0xbRfLf2txGCApUfuPy9tA7S4y3XSn1Qd9rcgdp/SufSd5aZy+BtNTdbajP8HqKMQcE8QSkhvXkMNlNXCYIBK9qjdA9ez/UIiMG1QABm/35pnRswDVKlmHaXTVgTqYqQZqvowkudZLkxOkl6UnLaRErGyhY1XrIpkEIXa80nDn/faAQzQdcNCi5rZtE5px+J9DEGP2yZ+uuHaDUbCYt2/TyBlxszGPQxeynUg7riNWfTABKdsmbsbuX+hb5wctna13ARNW29RIch7WRIZYRKciA9B8eEwReCb9licWNcVqlvnCV690cd3IoapjknZmaMj0/1NIdn1JXwa7wZOd0uajFFO6QcY1gf1BCQuEuB8ntc2PkiA77P4CKgsjIGWAJ875r5ITGp4zMsuJ2HfQi4ga32uEfxGIySb1dVydiJhHRWdQbJ2xfXK80CavrHuuhW5tnDY+HAzwUiAkm7ZX/tJ2W6PrVpdz4bZLGOMTz6sytDj+ZftoSEcITo9pB1glQftP3S5JiN2uPdUyF9H4Ae152S8GP3e+PGMhiHDGpNJKqsmzVkaFOWLj/TGtMxlpC8u12F6pu8kjuOiQN3GjrNxp/k5vlMFa6yulNuwMFLcXxNklEv7aYOxJJx7so1hV3XArLGodJyX09Y6TW5som3mYbiaxUPZStl12+P0npDdTnDfqRLpVI86ub6q5EbzTBgFtT/UmzD+VL0DXslz9/Q+S1Y4bQWA60kAojyG341oTDiPhy7HrmjVfxJQ3azx5aoeA2uT1oFz8eMrwxrLUrTvtJDAwRhlQkU7OLBLlfIZMhNEHivLfelRGRc+DJWs5AepTApCGt96CQUBF2UqXOlMaE2QR3PhdoUUOuUTutAfP2jEfQr8rF//uQjk6AE50DlmgnNgX11IPrzzoYhRuoKvVJqia5utOhpwykkHMKOxPshgBfYcgRhPPUrhxw8f4RxEiskNsDwwb29Cz4fExGq1OsG1/OS/ruW+C0QoPdb+UOjZ0uqh0crzbGMHB6LtiAsN0E5hN5GQUrSkIeoE5ghNOJqRuCSsZ4O6oGwJpNu1ElnBz3KKtQB6xdbldpEgKRp6zxBUeIFvyoEtGQBfXzbVaEDkt+tyEkShldsW0c7i+dvmzqb+rfwFYSRb1trhRbtPsAXe6vvOITAdvt/0HKWjPdWSs5iXuGebkljFpz0/mvz6nUPd/xEViEPa56ektLsdWFY0gMnMW7scLJlYdkzaU2LyuOQ0LdgNl6gLelYe13oyC1stNdGuABgUvrt43nyCoPgXTz2epEhY4ctDpzWcRThvTBM2FSvUl+rTQVy0PH325JGG16jqxf+ulp/IPBLbtBef/fGx+Nf97fP6IE2hdGILXB3QUspnIhMf/FeieHhRPwAW1WHKrkwCoUGMXlyqZygZDIAHygvUFErK1Jotmx5vkTIG5srDtcyl0dtpo0ttPYXBTyd5nRfi+a2SCWkVAhAFRzP2aZqS+bS7Gou3w6//MK49kYUnY0/CmMHZSyGTP5p2ikm9xGTqK881van1IYNCAZkjmRRmKFHgI21+/khcJsuIJf/iUpgdshkFZsXHcnjKshdyXIOSkEz2U1IdHXNGYl8mdCkYpc0OXCT6kOZuxKDsQuVXG+4ERX+x7SLVzNPJivPLj0HTDcgq53ztxz6Qy68y1tQufQFzQGq2p76+iGuVdG7U72DHnvT5C5oITe82/eajcgJnxnkCBge9gPHTB/sdTwYzmqUCKL7RKXyjJGAoTdwEvg68BZRDgC1Ipj/a5W98Bj0JQz2H/yLJfcRwmyW8cqIwElMdGLr+TjVdzg8jD2jLifWFR2LfPbAj9O4ug+4B2dZb7OLeE+ClKrwKy4u1DMuEj1B2TaqZCPZol3Xe8E08idSpsvI4lnhj4hmDWzCLrFZ6Pq1WnLCGWcWHSt1yS3CHp3KIAKCAmtgD8EI4DDxM8UmNKGUkiZs6hRkAkX6qwM53+cBF6d4C6YWcsy5MMFdVAgPfVggzosXAV3NdFJQELxcdOwgdvVUgFSU67Cz+nYyjKyCDg0zRzVwhrOfJVbTLaQqq5095BFxJbS/BizKRKPvLSeBP8Ezre4UffOfu6CMH6VHXY/moPNU8+IMj7kZ8khJ4GH9QPsKDshYQub3SSjxCq6nm0YFqHMBA86ByITneEbuclXe3XKF4uA/2QhhwhxU47NXR+sPqcN3UK7x8klrRrIwX0Or5o6+/0Q34+X9WaTl0mSQbMJcWceFy54sLmKqYXBX48kWtju1O48aYZUxXMssOdcahGl5+fRZseX3I3gxFWEuvDEPHm7+Z5R5a6HAmOSdhGPP+rUPXoK/5KYA5N9DuC8ywQSJOn4wXJjNZju+2bcm+il1e9tTSjMCNu/z3ufgmXf/37l1X0sUygiIm+eHb96R9DKTfJ70UvZTpeHIp7IKMLlle9fD+bjPQThLzsjWNFIvpwWmKX+cv8QpnN3mkgW+QLp6eS2ubq2SGJhDhVndxf6pu3mgImO4s8HK2orBGTSmZIl2x+vfdjkIpKTNxwI7i8hqy65cucE6xjCbJZIUrzoxq0UDH0AIQ0k8BEyLs8wsA+ZueOHa1a8AHtqNPMdt/w31IfFKiMlYWasQ1hSSDaETyGkzJqzDN6mAWmw4Umu5ajohizMYjSDLRxLIWr1ebWpsiOPcMQCtVhELLk9BwqGkvYrG9RWVaDBMQp1j3FDAijbXCBTkQ3188PJUYu+O3u2YNav4bgVarhCVfzoo2xVh4C568u4ms01lTWWrRpM8//3DbYc4qIVqfxQiHEA7m0HTxnOzl4VxmTxkP9a4zkndPnMhqhUbdcfuJRGZendOAxc+i1zoMYF1N8UyTsH9TZxx7ta9T6UUY/k+kJC+ZQTwhXQg2w/Df1Q/dD5WwO+hZZaVVkI6yvqcgXQV19/CebGEo3WSSvGV3p6i673S4YphM5vz68khJkV/afAaEzcW293NdRZx4nigEIDTnPIaBGQi3n0t1JxRc4Mtf2tKVG2sXs7fpm6TIYWfl6KUTGmObMt/KI381p0MmeyeqfQNuspfG8E4aL9hKV2XTAVxHMPoqchYBz+ZymldRj2Ar95K9WpeCYMIGKx3UlfkMwmxMu8h/uEUGyis1/MEIZPFPPBLVfDhidT2xnasrETMuP0Nw4hYUUbkvKzPN5BDd7ioFKXc61KPHWRHiA7bTYfVe0SZ8SACWrtyY18Og5u1QujsE3h7dWSMoHO5LXKvLJ00HPTDiVr6Lqj1ainBVCH2aXxku5UZ9CW4tdiLAwwP/YG8whepYg/M9DGKmEFnjAYEk2LvPkURaGVdJ92dVurjyZfT9yQVlPmHexkbcQwRTBkUbzp8v+IYB9/f2RHrHnrIAsPcV0wOo4cQqnrlu4mHWbkymg5tPQBA4XKcIfO6XcRbHDZhKD4ZjxRi60GhL/vYoDYQiHEo10xX6vVphv/qTplVDLvL2mnBEWoYw4IK/Faljd0gMGovEMXOpVfe52kbBqoC0rLVbcQLd12pp0gAOcbEV339/Hb6XltdZX0NoJGyPE9Olkh/uWjIcJ7gGblYyNcqzzI9/jTd7yiuRSbHG+CtXOJw88o3bZKtEKwnph+nRSgL+TihWszhEmDsMNyqp9hs2rGx30q4pQwSr1s+/ZrLHaguLgYA6o8CGMMwsQSEvyGE8/xYOIAoRseyMIC0hGoplE3Ow9PDlA2Phu1E43omOBVj3dOwFuZJRSsF9KN6EoluaRWu05YpZVIz05rCNMzVwvnz480X6Rq7wreslYJDYea8H5Aw9Z6pLdhptvtPFjrJcRKmJnoWEmT4sQCmXF8LsgWOh84fhFThxMQtpzHPNk5WPNqbIpTWeXHtaONBkdAvGgbqY1n1FTyKTGsNvyFisLsUFGy4upj1szI8VMbsGFUQqBlH19wIA4EAjdBPD1HfxB2VBBo0ADXgI/mwbElKSScEm4ZZeO/vIgJtMSYRe6Tt2HTTcJ8GHDm2FJtACC4Uht3nJwkW7nJa7VvG8qrDbg+EXUsYLANAp7p1KR+SXXBOSeQvweS7ETBk+TzUbaZh5BA0YEQQIZfdXz0KzvftZtoMjVRVW7jGLXzB7A3ljnMx95KzBHqbov6S1ysPzVnl4u2tX1HENX45b0lNJyX6Nb93ZVp+e/Ubnnd1Y6Y50fOhMmPpsWbvaIV6a8ks8UWj7A3FhHe/dvqcanxoZQIRXtmgnFSV41oXj6xTc6MT6wRONT40y8ybopjrFOp+3buZQBEJr/CotPlxaRUnePD3LOjAeaVUhuCjkYWzNQMHFuWkpAUsA1h+EuezzhqZkuhbnVnebIKRUGK4xmFqS+ePSFZdiUtLCosAFpzd+mWOeUPUPT7757lt1HS2d/OOjP6kCA5HABjbQ9iY92lQkSwj2VfXQsJpXI4TXg2yxFYFMERjL+ml+5bCdowlGluqjtPQ1B/SpXIF/oxaHBgsJoivPZvcZEBMm9hARrZVRzXuFPRwNthVgKSqwaBxaf5vXh8J9iuBfRFI/6BUhqTgq4jO95ZD9dO2FXB84uX07jkNmLFN3ffp+N+mUzATqVRWl+CbAt6X54lLfTeqob+5aebEypf5dRGxP7QAJCpQOsaAYdKJfSM+/x/zPGySWxtP3s8WCEB+uT1Qzt49HGBEryfaDB6dXwRhJ6ZhQ8kOW40yRlPEzum/H5tk/3NxsZNV/ku23yu9W5ZOcP8YFRKIwiuhkm7e3bZ3C0CtTMeFPCBj94ESismPSYjMpkkE4IOm1DSOHjRQfNz1PnVVwRDmVS0I5bCGK/EkJyZuZH39NvImdX17IVWszOOUC4x9qiveh70+K9+C96zPijSrC2KzeVR2LZM92R6bfkamt9CufkCCuaJ1X2f3ybSoHflOlEiVMFXEmS1i5L7/UQMM8NrJjngjTeZBd1dy8JEHdzRcYYxB3ca/nC8d4gz5ATakV0X/QtyfHPqdyzddO3+qNPspaf8wJo4mY4DZQ0vrQqXN8fqI8K1/EhUGsujvQ5YncjMLmUx4r2o3yqOLDRHvmVMlXVFPY2FMA3fXGnK64G76i69isvn3yzZ+++Pzx566MUyrW2B5dTUIVU9wPiURl5zK3KAeHL+UI6gjh2+uFi8qxz+0qZLsekKoBGXscfi0eUN83tYyM9FNy8LXgp3oY4s+HsyXuGQuAQA5+ISPIzNa9N0Grlu0spyIx9E61t0xvwMUFyVR7lQSyvedeX1/KI+/l9/cgrZPxKxtexCQ/hgokizXtByJHHX0zwCl88YSG6ATa4Xh8G4k3CQ9nVXKW8bHwIm0N/q2c8zxjnJtqy6XutahqtdEZZdroktcCtrzpLEq1OPvZyU5vG+8R/vruSxIabVncPkEj/2RhZ03LgSyPY+56fXyeS1kHF+TADOaEIbo4a4Cqq13hUxeW0GhItSwA6VsJ7I0XLGcOn3NZRLbhXNuQHd3zjKchoLqv0D21hsHHZIw/m0YP0VbcdSuhGt2URNmaIdIsP0Ld0C0l4lZj0mYcbFj+QB4NVj+oZsThpa5M/G28gAfBSb0XjJmhYrpPUyL3KwvVDN2pyzrbM7xKQV13WjT8QAKxE0BotygP5rTFb2r8eLpuPAwqKvP7+lR3u7GUqpKidIfpe41zi+EqTT8sjrknx7EHcbW+4goQ/uNTz6hNyohqmPwcEFNMAwGhaiE0SNHaZdkq9FgVM7jlCLZwJzAwOpUFIZVS+JRNkkHpPU//IrYv+L1yqJrOiUANsfwU8A84P3kBEy4PF8ldzEs1icJNFEnZZCFYFIlzpDgCtvf4jWzA7OGxPiFpSM6260AsNUGkOhumU77cMLk6ViKWfnX1OvU2drbsaLmzihxnhVHpe+DDwd3ulPga7X5S5JJvjfE6ehYKwBU1ipfAYRWJwK7gYdY0JAXFch/mhtcMtFdHrqRvnxzWnpBx8uWoY2/7rUUVExrQMbepjk4laVW+o046mrdukuYVof/jrGiJznK0dbfwM314xijCvnv6Fj28H6OwCx7ZRLH0CBsIehwMVEMVTCgpAZhImQ3vInqPwS4K5sanFEYRm4i6BqKMG+vO7zMyxPogcHVuCy9MId9hypVXwzGLak4uG5wZWgmodjYP8DbDHEo4V4cXXjwNBhdhnNMCuVAcksTdy6q4BBR3sNZ2ioCidsUuXYqiwqBaBbHgzaCrPUHnFmtph4CIYK7vxasTMlyetrcGhICIs0Dh4o5A91uXkKvuflrB9BSeiRMT8st8v2mc5gFnik98SIZPF8xt8BI6xmgQovt+FMrHHt78ZSUEzEbb+v9QHRLVvXKOftE5A1U+dPv/q6bzCEQ8BldNLpqYF/ointmazORad5aNsj496SIpIzPeC7LHpt6mKKlON8ZJUQCVJbO38QTZQpIRWbdtB9pAwqezYzfUJcfJAUadO9oXyqVoI0hmlafw59XWX8n0z7UIJsX64+UgkwIWcmACKJ/yAmlt3CFs/SmHvd9yxl/QrbOlaNjd7WCid8oH6TAPD6+x41qnWdgGHWXfALH/YKV95h3CwMtwbBk2YLLHkPlgdXvsEL3b2mhPVztFbfgMN1SKyiwQzlFopyro59cIlzEvEKS6E7asurpTNVNsKviptHlo7LCi5mrOd+7IqKOMEJfQMc6UE/7p8ZOnEsxLLjz1Lye6+WA8BEQ786TYLlFCn9YFXK37oo0vO3H6G7QtTwBefOdDwCC72Ycl/LnbXX40zMr5X1xKAl+HSchr7LD+CRoh4rud5FmP7I4V+49myxu5rS8gU8pLKLPxtl0dcE+XFpxgH+kcmq25oXEwM2ZowQeYU4zDi/wUicKPitLcuEr2/Ngo7MDx2M0ARgUXmn+R/RG8ob0snD1txkpfPtuCWREaA/oGdz9Zl6SktyQP8EOxp2z9BrAklm6Vp++MXuqzAv4r9a/cdrr8MjEJD4WYpcqwmutFaR/lzcRHqssjhrLvpgyEXIwZzw1tgw5xpFjRzvWZKgFSKoTatGlzQPx9/hJbFvuBlWSYzTxMlTuxY0OibabO1E4P37w4PpyN5VOhqQEfKEPoDbryRgaUhnx5ptNM8BwIOuXa84Oe8ZDS69SuxAnkt50SHyALVjw+29s/vnw82OtdXlUCFqXdceFeyoOP8G6XNytvHbu9brEGdUuJtqlEGDp1pYQAVy3EqLgiVbj3rziMig2gKezJy0FkY3HmU4F4F9bcVWwbLLeRvFcjk7vpNlRt3sjSSAxUpdqLsiPrzxfrV5qohWHpKrJk/FgQkruUtEjhdAOHhYSisph8IWEB+CxpPXyi5LK9/ega0CQArV7xKNIUCYRRLVGDyFs7LZSmmDBUTAcV48i6U1Qfqf6H2+LFhneZO8d+mTnKo509FCPlzNS2aektrYmFe53lye3DvZnJ9HnQaJi1hw0dn/Gcuy9iJLks4C3mcn0lzwIrfCe8UZgN+CQbi4qxVMCfvHSYCT7VRv3P4FIbelH5KnD2K+lf8XjGDFDFJ9excqNMufbGDUBWihlqVvyQMN2Pn/A9/PPHTz9zMufE9bYm7DSNGzlq6EYz2/UcL40UWwXxvoPLDZsDOO76oGJhy3SYQr155Ykm1X+VkYbXQJsikqiMz/5o5TXHnwodMDDEVVs1JIGY42pLoNyDRjbpA616p48nYv2hWn4fNVPEQcPbsPMGK4M8HS2akXJ8cPRptsWqst/mMo4lDsOy3/6+jjyeUr4ah+x7qjvQ4tbLkTWS6MORcQg2QSdjbY+LtfFt5m7fTPzXHVORp0e5rDsL2gNYCyjlyuw2Zt8xwLWeFS+tiOhRXwnrsoklrq/WrnChEP472bYPeDkQxRO9J1gF+YTARSpoXZwnllY3DByTNn10i4+PSJd/rV/L7DjKzhXWF6IDBGnxvjqCz/ubBufUEMBe75oAvtMAFRMa/cEyUR4TX43rNLVWMn6spepwW08P8exteZq1G78Nm8ZeuNAftWwwbGwxe/AvenpUn9yX/3Al/su9O2/u3Tl+duePsztfze48vfPfcDN1S0/m47GMcS/3YeOvAG26TL97+nj17D+5plkA1yYz17NEvWB437zsm8PvlZ0R0W7NPU2TQ3QQOSn0QeHgzuYAK2VPH6rcJCWw7jk8qwnRx5UcV6MiCGvfCVtGg5+2UXJdiGFT/SvLesKM23qQ7+dhdvW0aHbaprgp0G7mxw8v7k5+MK+P84MZGmqly3hufpGDcb5XSiqRrNWLE9yS9rrkuVwfxWjML5XeSFyPF+I6UWDJyiVI3sa6Jja0VUomWCuVDITrVTSx3nFHMxf2AULjWKJyByLegWGOeCxDspbxRjE1GmQjJFCl1KN6bxWuma7OHQzmJgBtHtq88z5Vob0xR6RatsVL6mZx74Hw8iAoYgyidnanSYOj4RHpwlxGUj3ElLHm3UEAim/KgR4zzDwEjBCJ6nmKkPP+KGGiuZz141IetpGjN2ZwKnQ+i/qIfYUG+sHxZ2RGmt6xEjATbPWCOzooiMPbhzR65VHtkdWUY6rJ99RHblWQLQze8LgJtk57YDLkq61/jDUojg4xPBRNNyp9VqTqzqgWURqK+/7e16ctFyZAM3cm5q8I0gvAEPBDG8p9v1OBI+PQolprSK1VqkwbtmpdA0IZh6B0oVUNzPI2qAIgqoLL/KrJG5OpKxafmyvcW5jslebeDdRmCdsgWUyHDXgUzmXO5D7FOoqSM442IJ6SW3/bMx99f4Ia5YGRSRL9QEqJ/n6PZga2SB99zTJnYYvZw+WWzTvBcc5/6G0GoH651DQWjFu3n9W6B6MIDXPvFvrdwI8kGzoe/EyYDXOx7ASPdsGNUaXESe+FO+bSXzzANEMRsAK1a3W061nziUZE2gp4pzdLelSxpmsF3Fg4ljeHFzW97CrfcrLBzHOkUummKZz4KUjiunFKlGaOoRLoScTzWEJuG/ZDjGgo+6DGK5zNLPKOJcN5qVx5vk410uY1PvjhgOqyhPRa1pmE/xCJ1GakOe5gHtmHR6cGEN/nEHOykcaMXUZDKrjmszD1yS7dwum/+D+IGATcUVlKWBzEs4Qiyqgt2qUWasbPpC+MjYT9VOad4Iisx1K809SxBUOSRYZxG19qMCTAUl5/CvCjTgDIH7QMgOrGKMuD6SgVQy5pSY9+BJDWMQZRkhTURu6BY3Lgg4WOomIsia+iHBsoYi0dUAPgoMFAoAOgnNdAuk8E6U0tU2EyPnhz0CDv03RI/saDNg3wFrfitHnnLwT9sppWgJ+rBWwO0bOFTq3tq9l80FLNqy3X8KoZPRn4xXMLGi41atdfn6+n/TzSes0DvSoeHCQJSQoP1kYFG+OOhcnu8bZ8Hm2uX6yP3TSqhNnlq6gzIw0NcZIgQvHM5JDbSaAPNI2IWe9jG+QdO5cfRyfKdzbPX0Rfatq6ecvPhwyDjL2SD5S34Xg5MX3Uf+LDBYkyAoguZyXqviNDhxMVbb6WB1PodTwsIIpvD5eIEw4SPGB5yH161dT2z+rkO1P9a51EKuCtVZNRE022DqY1GSd53WQR9+tvnj7WaPmT8dN3Z1eHf+XHd2drRejzE/0XaWnALmSvCS7WzOezL6T/X3muKS850vgJHsU4OeNGIs31e48Q9uv8h6FqUffAGy3VZPMMFt/lK/pn9edBbRq9HMi+zt8I8bKtn+eO/C9eSEiC64s9wyuWq7VcpHv5ezWnItKkzIXXQpmVIoKXOGrX1a3np1eisYrsOjKrOvddGcozZRZoVlCFQtke5xNFzUu1FZSIZ4DAMHrnFwPNaJY3Y+uuLTF1YD2t19vLoVmZBEzDd9KkHkBGckKX5ftWPZby6PBwN/og1v3FqGAQBlc6AwgxueOMuuyZYbjGhgIevJ0a60vPq50BGmRNJOt2R4ifqKenOArayeiHgS822b7FpbfBAu45hpV5/uw5n+tnT777+jMx8v3wufDlzx4/33yi7HLz/EUIetDc6hTbgZtKh1RDE0I2FQ08/fcvc9u/Tb+j/e2Oo/s8Qv/sR8zWkwKDaD3oiW5ZzGkeT3BPFQ8nNFYSlWj3kDa1sOtMcrcLP+ogkgq7cN/VP2Jyqz4OChWbv+3ZuFnB08VWcgikoezCXHbYHxaJyiZ3085MyHqpVza8yyNWUnFUakTdREHkx+NBHLgt7Jw3t3SMxa2/3zkWUjNPfMlOt6LLQmJUbmwiWX83gXgdvrpaTw7eQy+s3LdoobxQfWFPNAfZnlTuRlWVBSxvy1Uzc8UtSMgHUKnkqiikqGYeM11joyuGzXQj6uLqDlXkh/clQmXoVN/dno8xPL96D8CGheALiORhvP+kwGe3ZLlfb05O4oqytlyEIEOuk/7kTJyybgBI1xfvP9YQy8IG2PAYFcp3ei6c6HWlrWrXH6Kp9HU0MStnJtaG3jhqu8r4ZJwSmsYdHrisUd8grFsncnWHqU+Ndt1XBlkVpC5mh1fL5egXrw9PX7YRFT7mvBslyoKhDQ4X9Cu5UytjnODbNd9tgr8UdeT2IIYPmbeqLMvwP9wumxlwhWZ0DEARVZ7JJlb60BLYvYWSfonFsv2c9rNcL29YKtaEnWuaWOWwwdppcd+i/SiydOx5vHn3LXoe6E0BmMe4tF0bElYtgfPbZ14Xsl02V55NLAXirzzGT89pwz0Qw5Lo4aMSO4N9a2Inf+xJXZ7oHqzfdS1CN7kRLm9vHoIYj1Q06lg0tPGn63Yb9BI580GcHEsPj+Jrke1AF1axFs0NVdbHewo4iMrcGXdJDSJH8obprpeZifzj4Vra9xMnF46dnKa+19H/sKLPgwnNqQMBtKST0aePtlZOnlv4Pdnh8QS+TkagARRSpak6On90X068BE1YBpZ9LIHfk+QiUX/qI6dneJU0UqzEL+n4whtZFuPK2ec1iAK67j5LABVpk7FnEXJ0jpK38fJ7hQ+AGGOSzMQaRiOMOO+yogyLYwKyD3SZnzLCmOaApnctWxGYUxh8FAB05in0kBcORR6UkxZu41NcxwyFZa63XpGRuOb+oXPIM5d+w/ILFvsYzW2Gt6Xo175LKN9lhRRdH7a/6fi6tY4Ujo+53/p+FZyD+kXx5OVVsDixJSESa0k85sm0TXfo9PywT3PoSyT/OKWjIakzr4FW8bP0ua+Q+nEatJdydMM9ycTF1oZSFIoNwVUaGdCk5bJKT5hCMGqVQexwJVaFGUkbYcrk8UFziy6HSGvCXZ2uT45XTrO6KRXESf95JH0ENRoLrDbq3Zl0rK4L56DETzEHxijRkMViMz04NRPI/aim6kz3XNvEYmdVWaterW4RchGz180lQPJyc/5mfQRIfUE3ReFmpWOjcp3V8fFpQaAzBDPnJOmGsqPmdTozXYa9n72VsfMY6VtH802tmU7jfgbdbHx68tcTMSI7acOWhzfr9q0WvGrnCfZIH1aP+ASLAnhg5ZOqvDFDrXTzw6EkQuZlvbwnWkTRvYOUJD4yGleyQZ6eIg5bsMIhgYMfinwSb3FWkQ0VocBKU9R+JuO7G9n4oSRcjhapo6vxEMHGw+JE46xSKJaciJWsjLMy9pKh0tB5iv6ZJiH99uImhJKA1SfRFSQbzHEWdIy1BvSu7RqYCkyPlaMQNR9ttHH6MJcYpewJ6oMmWDkMgZ+TNSn4jWlNi3FmcLO74qhhI3/u6i1ihoPDH7KwN9LhBurOCcEn8BzAmiZ70Fss9Te6ZIv94vJcr80rJNfZaldSrqQpknLEmorAJsl+MyoaGykd8P26V9w7SWAmuumADuiXIQdMoQaXbjfexjSF634hCr329DCz88DHU/OUh5A8JeKNi+sUMFXSXJRkJ4cDAEo8XrBZ28+uxWcYjiavNJXrQlrRE09LhzsX+pxzoaLL7wm/gx/wABK3vba6p4NlScli5i7TW24BDl4nDgDlZDyU7exQFpmM4NtD0QjTIXdEfSibfN98b+yX3/TRfyQFLgyHEW7QxqPovlpcpGVkCt3VqLzKEcNoCn9NQcbF+UUK3qKO8ZEEbvmB6/5iyEPlmUMDNwhwyrDiCwg7Yj2dbLy+PCXIqXppEFB3WHaGeeZUiQS5n/4H0ebWNmUfQXvYUysbPzyPYAArDBcGToFJxaAyN4XddmjCIYWZUGWDL++bgCS8hlQQUAsVpuHep/CWzVS+1xf1wf9dHSSaaTKo4E8GWMPNstCWW3rndH9E7zSSNwrykiifWhzty4DimxxOzgPYntFujPohxDteCy95WcQYxf02M73ggDAokEUGRD/B60vp5YAEctFuleqlBDhIKv7as4kkEJGb0S+gBGvSLjKjR+eS4M/Bt3rVHSoMURkLu2OdyTi/CLfTvUVlQ+bI7hu6UbbWnYzK2atONKE8Hgc8YYm6lywUgUX5JW5mLrUXC1A8SOidRrQlX69l2O6ioSSY0XZDGxgY4KBD9+Xj3z9b/e7xH7/4+nNf9Xn4PaG0QP/zo788hWACuNMAJgTEyXBBnRj3pHyFlTJGDxQTAKXdc5epNTPxuooXLBshNKVLbyDf+feJlfVbccIeN//q/+qPrMmJzpEpBLJAbykVASrapTAi1Wzb3VCL9twM/4zkUVIOQgBbROztFpC3WQnpfyo6PWzLp9D1xbEyJKlmjGhILJPn/lpTMv3kg0oE2QfjO1lJP/3IMN1V1ur6DfZZr+mrW18wzFc8q7hbYYE/h6y8pHULtd1Qmk5E75xjMx/1yHA8BNAK+bIMyuJz9posGurObbwSpAaOH6m9OAytlwgFqVLdvOVcWu25TQTYabzu76nM2S+SMjlKzcbwQpuIyyqxaw6X/KrO2gzgIh/DpydyJEmhz3nOPTo7fopKOpbKbADEylnT+aLiQlAKLidarplUS29UL+QruYadCLg63RNIQOqMRAyeXJ/JY399R7iqInUKVZNJ7zxywJmM14mlWIyJxazSxetuZiyun/srI81v59Watcfz0rF1v1dryAas1noTMoU4DpCeVQBuevJGlJ1lKC/VaGQFjb4UK5P5L0TS8b1v8k6MFBpcKiCgKoFDDsffpY86CmMBbMFSNrSF87muO6EUqH/i3SDQo1OYGE6G6A6yuGe4EL2quGKzFdSJXoXU2KP+tXKLIA7bkJqsknm685CZ4AVxKHo5IDGnXn5sFZTAddtAhcPOV1n0ONgTwrPXM6F1Nj59kTQh0GO7V1aPjo9/L7/cBXfPvjnp32RsZFV1/6+2azkWNqLdgRw5myRZOcvkA9rn7g9J5cj20R0QvBWp7F/UKvRBDS9OuIhbsJwIed6HTz3cShOXEmBirgTy6+XSBsAJyAGbEAMjtXkkpLOiocnDUmzDC/no5lPJQZeV4pCCrIU3ykLGiHv4oVAsHIzVE1zPva/Feev9bpr9PaXANFD3vEdfPhO71mePfvflY/icePLNtxpv4ruvvo7hJvqegs3BOXEo1Dp6p/j4Ez8k2WemhTNM8Wuj75yI3cVJZ9zcIW/fSmcmZmpUrspx1dNUmf+K5Acn2Duk3VvA7hCDgzRBO4vZvYdyPvbtRJJqhe49nPl2oeMW5yXnVonL4bUYn9CtvT8BnXOeyKL0RyGkFJORlPWKvg2VdC20ijE/U7hRSV1RYMb5GnFRsZhg0VPGsRORDLtfLA6kljsxmEggIQinW46DZE+QsaMfvIMNbT2xRa8eTwGiDtZ3GS9IkriwDnU6DTlDk3sHuywXwK6LmRQhciRCia/HP+ThBdmuXxikFuh0kjb86yO9iedexqCWo7hKYsuTOQo8EzGvwCNQfsLm+wSxdkwAFTvWvEmZz0Nz/WNdag29uLo4VnwygA30MehROyzgSnsUj8Wx85nVboV+vQG9ZP6+11Oic+MFMy7pHju6vNrdNH376V28CWzt6f5BUJFsUsag0vHdt5+LEnMnaII0Ddqg0/K0JWfzVX1P5aSaM9Hb1u/Xl2JN/EqcXuAioUqJhSNhdY5RiBio6d5xsFAOGIaK0iBXPI3Kpig6rGrayjKXzowlMO2XwRoOGuHsXUHQc+fFB0KPMSky6wq35PS0zbRQ8Vx/4v4beoOOmdSFGnj9JdFUAvqC4nenAxVhY8riQZkIdQ1PkCJ6qGCn0fHC2KBDvbq2vD1tDXZmUwRgnekk5ZV4ThV8oTv43YnvFr0yF4dvag5TwBcJ9WeGl1qpQzUa03D5xbvVWhjqMlahmwVqExAXDnMg7lPnbYWP4MdQEIvNSbc7iKbudjaFztc93xfQo54zitTDBlgcXlje7NOWh9dU4NX14SVY6aLWj357HRwnZDJaoorDp/pPHprK8qd+we2cqWQCmW/l3XmsvhlVK3cO5Ap6WpTvtsCG7Ec/w+GvYtQTZ7o7K3NweAP0y1sfRM8FTFzUS4TSHGnf9gZRc4L5zU5tX65fiOFLPX72l28fj6d3f9uMv3sq0d/kp9BALGIemLuXy/Scoz4lw67a+6xtzEJxLt2754qGDM9SrGajpAes7+vGTgvjWx8v5SERDPvmuWFfwblsPeq8dN/itMCecHPBQHjcAjtJ52UkhSHlxFJ3xplhHnqa0t68gGnndkEtxvKmgcVMuHg83Bb1eNsOSay8Ew3i7BqdcSJBLkKGZvz+/s346eNn4/cPbvRe8/CmCkb2uxVvtgMUVxDPaoGqvhLf//KmoS6NZn7xNEYdLsq6IYJojUIa+0x9lku3uc2PX4i9HRz20EmPGELozd6vGrcTbAl1wsUlg7NN7DXu4UqVKFP6IruLEW0aFNy/G0CtHzpA7SHXSaxSFOkEhav9hXRIh1KFbgfIHJKWcdBuLdUCmnh2TpOZ2AEt22BRTVeDKznn6+D0XCTUqzfCwcv+jb8uowqoX72+PL9+9brnqtWVrQGVYktlL+J+ysSd2yhAYonvwMwXduhySaKlyb3K61FdQfRlgjCdWEMbC0Di7t63tywZ8H/ojopX5/KQBlOPu3SHh+jER/gcWrlfKfCq9GWuXdZp6eATtSVnL/kiqlO+2C+vaTIl+L6VQgiZQUe/wA8Dka2jhV7nds1YaUioaHNgw0kbjzDAALB1vwTSL2EwkNq53HfPKdLDgPZd6sO4RQKzmxzkpjHiGPOsyeXq8geLHbNGA8PLTUIZJDicWxSPeuU52YYp3dTiAPL0WjQuXq9FUnkGdrp9qp/mOwhNJShfpGgO/XUxyg5JpRVzfKWTrsFXstcmXZwUOSZTzGZr0Dbjbgv8nilxO4Oi813f/ERXpKFeSbEg7D17EiGHruNwWXUgN+hPSJXvAM7fVL8SMsHXrj9G21ajT9KXeKc1lLTussdrfdBoiYeZy6J6F0t45v0dlJKAClcyRJBIwIzXw9+DL8npnp6BXVaDH4W0xj3w6T/BBR9uiofvcAykLfpPXzz+MzRKUtnqsyePlaFC8p2NcEXcvgtYVAxrwpVCqHV4idv/4BO5EBnP4abTXnKaiuAEaC5mM/EwmLtUTdDhCVko+McT0s/FnTa4LgqtJsQJrKj8pxpDynaOqL4F74nq1be1co/n8MSt8LL940ZmB02jHADGMQdgylN2C7aXB9ROsjuLt68AoE84C6+zKMnf3pCBw01Ei3jwNYfDpx5kh8j+vRBovjyYzYteyGXaZFw0SKlHKE3LKM9jCspDhFQ2PfEcR4WhfvsxFavfTHUMKlmR0G7+2KY0o19QPAfVvY+0VN1RxSPZT9oAjPpLTY4n4MK1u1fiqSrN/tEuaxtXLoSuH7QsBPFkVwDN8dmISumrlS7b1arenJxKUepHQeUcF1tNpsgGmZaUm49gi2E6F1yRjt1O0vDBaypr+E89fljN6pleBfTDmeiSHSqJAVtuckP62mcWZklVgQSa502fQqz1GIKOz5RGUirRqrX20UqghzZB4RlJBjV/1TR6s5nT7AeNUUUf6rsoNVcNWvkLrTBAYkzsxCcSHH6XUKhZHJT9wSXe5voBqLe+g6DWVmyGwXlXsbB6uuqz7W/VGWC2T2fAZcxNx2U7FPzrvVdxICrGrrueiHfkbzxgLuCMRtIxFEWELr3zjnvPSCtXjppDB3pAVcqJlQ7L29Prbz8nbk+61Nefkno49kriAVFNJp9vP2VTkr2UMntSFkVL6uLmgKoDhPc7BCEMUw1gBvM5jKAbLgnloBkyZRYniPu3G/PYSJQxtr59aCykloQavdhzczLbfTGuefhmZc64gLyFTUNOlmLoIAkcNr4Zwn14jvr9sLWs1ho0z5KjhmACj9w3yCy4LKc5KNJOPhKEE0+l4gBin8Jw+wxHOwOz3OfJ3ssgIuITdh77M/c+xfnuo1pM+TCu9hWnuiVCxu6FSjzJ7w8gGpuah+YCusWzToF1twAgdhOlD3HRLd4P3Z3OXyJWFsPN1Xu3gDlj834jddHSPW20JA4qF8Th2+qcf5UvYw5gNkY+H+GmKVpNT6FmQJK9CA9BLZBzm3pH0CvMq6rAVK+HL9RKwRJ8EOPrXhw9T0/jQ+Z5MB6rlqEmV3+8Xcx3Rg+WwsGTyncgeQjkuh99EFu845Nk+XEjGmxOsx5mz5oF4OGB6OA0CDwyC3uPhogwOarbxqSfttjXcjNoB5ZD0Wa8jXIAsh5iaGGUkyPmcpuBocx7W/ZzdLuZXxJ8aBnw784hydADPTdpSNygmc7TcR1zyaHMNqieVUsCMg+We1XnrRFL081kg9Ftx4h20HYWjQqoeLJsLg6hFB5Tpa9vVC8sqzjim7kk9XiLAH2D3oQMWI9lOS+8wbicV9yhNe1K1jT66hM203SIp3LO0xAKG9l3tu20LPn9ZPzvUob2v+q6Wa3Kzd5w547XTECHaGHK2RxikcdY60oMKLRF30sxorAAxHJxpD6ZsxJW5Bqs9hGN0wQddQMwSQLKpqG+PPKgh4RfhQ87oP/2tQhpvR1FDkfz3NOgpqLYxKa1mFAQ/YmIpog8AvhYJjZ9nhY1iSxqYwhUMwVZwt7RLV61WlWNfDZFEwsUfLBE98ytLdOE4DqnUnC8VaC993sAqd/3IYTtp0AJIGLjwy0PUam/uBuoct1sOy25IZcGn+OedwB3gTDo+KDjQkHntZdVqObrCrX86dtLTZHTseNHLcwi2XAu+50Yu+W3t+gqUZh/qMwnU/e06W2zM2zPjW/jbcTJAICF64cYbdw8UxAmKNnj4cEf4LHO+l0ZH1+LzqNeTpP0LW2zgOjRUrzzu4fj4+kZKbLwEDMFnUFDRw95glmgEvtQ+q1Q7ZJ5Re/SQw6sUSohxngG/oAiNZadrUeSIB+w9YxO9C1nL8ONJfRZIRNvOiXiuy3kqHC5godlOYhl4Bi2XNaY4+8FK0q9ASE6H0cdn7IGw+pOQ808g2KDVfSEgqeW0okST2yQwZG29ugchTRFCheuxweC5nD/fC4ne0/wHa1exN7xGm5yfHb6bnV5fVbA3Bph0E5teZf79p08VZ1tww4MMZhoT+vsSlLLYXXy/EkiPbEMPUrkzBPfOCZj11WFbMfLBNm+ZbOa5PHXyHIAR9Lx11LpTlcfA28s6er8WtiO49ZPgr94HMo1AeyapTGCe0xTIXdMgSaD7I4xldHkJqwlYw40VMPYa8JteKzH+R6RA6PEgkxijKwSE6vMxDwsTCzNMF58qrn1i5BlvDi5egvvrQG5nY53UA6vOZwtMsc5UTLvxL7lReeRDHEVUS6lV8heb8Ddi2VI7ssIEIzkJxdOL2+97HgfZkCk94Abh6llnk0cA7/2dEKkoNo2PW/k+9LZ7hio139zGKYucQXkVmfExA+RF1cIw1K4HnY6lO6HOeBhXHzkfXdT1SAEk+13Tkci7fZQ57xdMVPiiDPcCtslmpgdWg6klo3uCguZHMGK+i6MXB+WhJZHBXvgTCWVvPCRF/a0KR1eSmYqpq3A3DB9o8t8CzYnvnbrIw7SvgI20yaZlmgdd6RU7D684aCwdsC3R1hPQTHGjaYsKme+leawpZDwCK7jd9PZEWzC15HITrAEsp0PPp84HeCWnMXhTI2rHm/oU30uR9eqFJaFt4btb/SpqDQYdmDDlPFd6F67g7Y72gZegnbv8o61mniUDJHEfZ0r6I6bc1IgXzfKpCG4NwmVtnIixiAOYZMPlwBTuy5WUMqQIrEudH3k2l2BsywtBMlX4l28A9ECPeO6vqi+fvTV4woKP8BwUP877IO73UIOumm8lpri8U9yL2Uur9ih+iVeyZrkvZFOF4su7/a9yKhCpL6UCDAWD2YwQejZLTFMZXxFfhGclO6CdA+EHHjXbiwDwCIhnF7bj7dRn3EPxyPnL2wzIx+LtJXrvlDjD5eO/vmFlePMFAQUxYIo3z7Y3ouTdyIs2t2Kv3mkjTUDkRLAcO8Gg97bmMwJLNkipcRgheSzwRWV/aCJK5drtkWBTaEo/L6+o+i3Jcu8GGSMnmf5aKqANeHaNPm9fjhuzLDeqT4RH77C9cg5logo6tgGhaQwQX+mfVunDvfsGIEHx3XGFX+/OkSEXRbQLKHN8WkuCiDC1fnZSvUlfSF4PMF7leSLRCurH3v+4nJ9/Iprkx+Ubx8nRuZ9q+onOyPU25IBqvzUTeBmQk0++tDREkiw/JsoiLA2OLR06K5IVziYj7nll7z9AFPfO/8QPMXOYTRB34BLe2VgavqQZJl82vQix2fZHmBhQOI02TUP0kVo5PxyjPCRsiXoepgIzSTk+oVoSyner0KJPr44f7wItzVMzpfUZu25i3n2g86dznMeymWNNAPBZceK9JLM6IhnKDiUC6aG7bw6N2QIdOkwOjXf5Vj1NaMtsSaO1trAPUFeZ1juzsZ2nx/WCMli5kkUFhOeTR8cR/a0ZPMdgWOMA0WTu9qcBb9kbAJgqBaBFF8OJqL00hyQ8zMKnIoZ/PMPSMbghRBdyCw0NDg5fRSTJqk5+OwgB6Sc0s0oavN50Z3WJiXUOrsUX7iLISpboKK15/EywlMtgyt0nMo021p7dbi2Jgxq05EnKTL5hGii/GjBvEqdoHJgfRboai7mQDFu2WzobT3Ln9j4KOSqKZDxooM4Qe/tbzAzhwkLsLeiK555iz64nky/wXEXMzKrbi+8fTeTYkObGdfR7fc0wizo4uFaerOlWv/jQz0gXwR5UGohoIWi+A1WFbAWS4NEutOYlxdxBY0DsOe6n0C7xZIrDoXhRI8IVdtHenfMgQuHvKwd5wJng+8VnA5hxxBE3EPGtqgytsEUcYIWuYabNv9e+2aMF8ImoYTHhRk735Y313Edx6KIODcb9rxf3D1Yz00+iETXiaMXmCQ72QY1hUnc7ZwuJfje6wQQ7s0K82QPrheLTTVSr6zhN4tev25F3BwTkvTCdQbLRzSHgqwMSA7D+E+rzslEIOQpfaW7ST0qdGUb/dxgocnC3Ux2yN7teBI3I3y0p9uOrQi5ZdRLlBkIk6kZrw9d5NeJfiVprdckbDVpDUza6T7hbA6TD17gi0Wlsh9TbubE0qabcAsV1Q35A3zjhGSNUCxcZLc4qmMLLEE5Shc9ABlgRXKYhm/cMwWiP9cAVLmpcOIujHZL8xxZHoIO2De/uOmbQdEU+g9+0+1OSl8LOf0rq17hGLDFocClfwGfvBpR42twY3PXZ3XSzPrpJ/ZPFuRVT8mOE/L9yO99hKLYT9/FnZwM6m/zHMJ+UB0uTmCvNmEl9r3sPEuX868sSVhlSWwpxQrAnSS0Tv2j/dkqdh3BSHtYqxJ/NoLj0lyE4dEDKeZFDEMYA7/FAgTTf7YzgthAroBw8L72txXfK7ovKbTbIY4flAO+Vt68U7FuikjeFxF/m8caydtJXOn+rfs/EJwfSA505e/8BcLprRXRmkFgTtgN3x4i3DTb8x0BQuxW5oOQicX03elrDqCiuzgWjFk+UYIWge3NnNp5kEHbf/bBhIB5UXDdz3DPNetU1qnzxtAKwu7ZnhJyTUbjLbpnvmFWMYII9jzGcrK5GMBmuKGSAAV/yQvS9ycDVIho7aAJcCnGcWiIz3dwp4AdeVPMQT9SfSayXC7z81cXeRaRI74UgPPKBvQAc7f7JZ3DDriQuBgibCPb6tpKWH/abJsFO2wBcrr+HqvTZe4RpYlg8mql5E+6wA/++b7814w/5S8SqTtj/FLYdej1U0YcBTkJ0SN42n0qhObs9RwSCggkslVxf+Xu7bFA8avvzsZKvLGhmE2iyBIMU6f/2HaJgauSomhHsFhUpNhBy5J7bWnY7T/lCV5ACBHkCiEDBMqZbPFVJzPImyzSiz64WkMZiZcGEVqN8g7gUOQupL42RrV8adqGkaiTEe0OPFsMfHM5QB/NW/qobGcKAyttX1fnA0wh853ZK8s4jD6+WQ7cTs9+ArZ5O68JCD87txla0WZuf2Hm9GctQHSbBmQq4jbfYjZSt7EskQr7jS3HzkePp99POjV3n8TR0StZXi/rrTQjUnDAjmt3VO90ZPeUc0OUqsHZCO7S+ZgCzYEF5G5pY+m+tQK+4G9EbCQNU3qod165r0NgOr1Xt90DtvPE5aCBsjay1tgQddw1r4Vw77JnvSwbZR1ecQj+Pqz3fhQH981eZnXtIAmVCzrfPsx9jF4ftk3E/3Ijxl3rZucY9bsSBq253LhR655Xa4E5c2numM/dtnFGXFVk5+TiEXgwBReDw7553jyR8p7mLb9PD8+zcQJqkUy94Rs/Tzp3BsItqQAYmeWG41uUxUGyccH+KA0CIi+5qFpQ51Z9eztYrS77Q9eyDuGTjaJ0E+zNgMUpymNotKzAJJoA7Y+0hc4x+o+ulEJ0g1I8w5PM0ZjRf04yy6/Y9B72iWiRSwvIl8bIYf2CmcS7GxBmhIeg/J9p3i6W6rDO8b86Pz58V15/UBhQTe+B61KtR1hbxgK/hAXVgn26ckCmCXyTvxNmohBHrt1ivVv+Upbjo273/Aarxb1cdSg8seeFeiDY0uirBNpBX9IQvXDSDvfAGTHg7++ZIAXXyvqKjvPzEQL9ZI2gmqdE+Vqd+uGLuN3SoH1AeNZbaiCwbOP8SsJBAPcPZuw2Os6DpzsyXZqzVC/N3Q0L25cTkLzn8AgnBIbz2SJngHcuagmWtAHgsEy2TkiWcd2xjXOlxcGIleinVHm/81uCVMMeXOy7LB2PRcKcdWViTA/s0O4HlSJgQfG0Qg4KVu09mpRsrrwleXqh32A8FoFmCAfVIAeAWVLoGHmByAAVTFVJfWC4m/vbJRIt7+Xerkz5/ZkoktoFST8xBw64xZWheNYUMZclQH6B7SHQXZYYW2SlnXz58HNWMkTo9rS4ELMxC2HZw5+gX7ZKjJrAxbnR+PLmRtY54phVRaBgJ0FRpqrMOLL/ydioupoLXRNFzXpklAuh/JyKNWXDLOVMrhuS0ohAn3KZdLOcosWSV1D8TVh9+wpmoGMvMXbBr6kMwE87eAMq28xtdaTIvG1vOcpFFgusGy3EhctWcILh52KWxI/CSQ0IxdiD8rW1lximfSBY3aoT/qBPX0ijftll+rL9+0cJZk0oG5VUtgPyQgXSKOnQ7FV+GzhMfS8JZrWEWxNnPtY/VBubX1gl+DzdGZ6cKtY0ktgrLLlHH4ffXIlR9erqNTyyfqneoJVJ+k6WGH48k1cZ/ful/XiCH7aSO2oNQaMBZto7YpT51qJWqMNqMbxWFAIiJzCK8nZi4fGxzW9wm4JJq3ChYgNkJjBwaPKJxmH5z8quEY7OgqX8JjopO2MMAJ584yYOrx3WurvkcAcY8TpunQ6OVKxX5sEEN0XP9psi9Fp8LJViWblJI23557A/DnKb/XiVamug9iBOeOj9fTWLQxyDLva7yHFoZHR8UKLCGydyjmeYg31hKpdtQOnicSx4A4gyDjjZBLPUWcBVNfkxui62jmRBZNjQ6THQGV4TRHTXkhjlPnI7ilc2pPB5VLPZqCzHViTfnIPDHYKVNbkAg1rACY81hh2Pv0EARMr+BfYibG7hP2518BD8j7+yr/8jJp2+Cdqv/z5dv9i1IcI7g4A9PVerMd09fjW+O35w/6H94fankwgmPoiGr5qjlXrmf5X2vxfrV5aOD8nS5M0buY16Bj416wbjifcLcVJVhgHXjJ6w3rG4jxyJDz0NKcMzRGGAnFiFPp2LONoS+szsystGB9bz/0vbtz+2cRvr9mf9Fcyem3rXoWjZOU+2TOLGSuNbx3YtpS+K2UNJlMxjWlS5UhzV0v9+58OHbwEQS0nJ6e3DWgKDwWAweM0MBo0g3IAEJ1Zn04XjklU/sGnPvzb11MJ38EmNnNCs7UAdkyO5Tx1qk/VD0YE098utk6REkJzzbwsOhGyhaZ/lOmg+K3+/+3L3jQXWf3b99Pv9V7W9P/Rm97vdl/vX9oB67+X3L15cv37z/Lunb/7a+8PuXyv3bBcGPHjk1ovQcokSF35kaklhQ3OPZo1uedhmb1RlAVq7Rj8VbYrvnRfR0yhp4BiXyMgx67jEde6Xw8M0/F0nU2kXz5Oi0RMB3U9UPTbCMsFM3hIKwulEfgd6jGQv3x0GMJrJ9Y5nrkxM321NA8xuim2Gn4wUhxaEM03kcBGeKmKsPIz4qPnh6WCtZ9zKx/d1VPKuN2FYq/GEOjOVWg8kypNDbCRo1w2VSYwL1K5Ka/ELAjVu7BXFHdMhLg/HqMeMPwbeDNOQzvdnFGK26Kahj87qvQCsjrHb1a8Faq2qEKmVlPIchkY5DaRADcF60ZssAuD0nEHrSIRkha8U1HoUq3vyA4xblnDfdPM0eeOGdrjmYCVd0XFBf57HyN+0HAn0OAIlKhQQdAR4HgCzBSdy5vIKWsMblT0NZbMR7+JHm/Ib/vYa8ES4cSniQ1G2fO3P9Tp2qGuquuILJp2XSmJnllB+hfIhQ/3qctM+TKPjIACVwqHMjm95vtoCTbsoa0TjtpCrK0YaUsBFThkQLWB1LHAp4bmiOOq2fwNUWc0HjK/jEFh801QEBmgIWQiun9y7h0qYHmJsHl3EaR4zUEIOLUzE5UyKSCev701eBeyj1hRHloamFX+3j2ymNBnWQqiC8dV1Hc/VpxHJITSONuTifVxyqZI/Y+ZIbMn5VaO7h7D1LXtVM500LP+UeU1WcsrRwN07r9l2vfIQaLHs+bSJH7cg+bGKW9VpaU6U+VIbuy21i/5UuqZR4NtNkALfvJ/Z8uxLNVm4G7hwsX4pibRpTspx8ODFbLluKceZR0aL6fvD4ylRDntlpHS5LBAxx9WmpKVLqqro1f7AcwKGgDjRRVYlUghuoseQ07bKY2scgKmfS/CzOVLZpbgnVR4M1urjWEF9WXDxjOpuFdTfeXfEcMWmeUeJUzwdhUjDfx+tr1uqv+LBg794+NiIR4tcyhl0OPoUaBYz/cYk/jjagbpUQydGS+WoDKotU88tdx5zZzXa9JSjItgDYGX0E9QY6eQ1PgSIgmHhOiuqlgbdRSUhj9PKnWXxnPVidyAUzryW1iISfFpT3XD5UQbYwBrD2p2htZUtRUtUcdnpxrKnd5bVGi3TdVJWlGtt71rxz++sYqEqkqCvXmbOp3ivXMKiM5tTAgyOL9+fN8zquwkBnuKMCGm/Z1Az2Om/GZVFH50yLKLTGXUKg8N//9fZmYv3BgXCAJoSbOtLVDPwOcXlxcn2f8IX5r+qymJCM3HaHM3nRdjrk1BX0OjUoclajKCrEDNUYKVVxfLwf5w2Eudfy/VwEUAZSGSdcn6h+kIWKxW8PMPG+dKeLLPper7IH8kk58W7xXJ63JSoXC1SM6u1wSelJb41SDHc0wC85Z+g59lFXDgL73p1rk/XaoaL6wrNm6FWzElL10TBP9ntYCZTyDDYxwWm9EkgPz7exsAXRcWDLqQ1BopdlQkRaGHcdMX17qiCeQw9UrVng+7QrPHETJQSGCF2he1XXIFfGt4XJC5Ugsm5ZVc/WkIGTvkGJVEGTGo7lgXX/4DOqk7e1u+72V4PQ2TruCpmfrY0xflVkKGndgKYH15eSHj+MLvyX89h6k6lK5UoKr5+hcBE0iR2qw+9VrBLm7hs9NXMT+1c0f66alI141bzbo7ndIuvLTrZm7/We394/rr++tvdr/+wV8TqxX/b4V2Hc9PgeKn9fKeNsrq/XL4w0PJ3Rp/UJU7Md6QKQ2Nw2KJaqDiaLWyLVWhja2RBl3Np/AyMQEBDXW0YWYtsEvtxvlpS9EF2tRWljpEyQUseF5JAnk9Ylw4nirtmmzu3i7XeQFT/+sJOWmWUiWkFql8W03mx9lSit2Pgk7kxef6PWYljiwL5pjtH6opnMCHidACODCy+aLyFRBrYEWNGWhziUB4zdkRneIubIHRivY2cvavGiuz+NL/oq3eqNdY6mhfgU7hDEivhYFvNGBxfd86ZTyyaD1Pegp8ggYGyzST6sCZF03kzE40uvuxsulrM3dUYCu+Af0r/a+/575++ePNd32EBvKBmF3PUtBLg8/3n3+2+qe110Rf9ngTX1HIhNjtoKquYFfdDtmNl7iBOjbDODVn1s29eaJ2N+jBW6OE3XBxWF14VTfEdFCqXitHJ5dm6SjkA9EaaI0glQpGGEoMAGE1ikqVo4QvrYSJCthmzLeNNpIQqVpYyniBgmftAXrQ+hPoocy6DViiZiwd/evqmfv1qz7j96iU43SaajvrPr948cxSwxmg3KJlUjhHS4ufIxZjhbxfIxhUAmZP43vmaRY6bYsea4BPAn/Mz1hQNTObcpJs9B9S52WPWvTd7GvnkNR7InnkX4t4X2kZl2u5/8gbR1iS7wnMWP1j6fsnVYSt65eSxrRNw2UEF05VT9BXzi0YLqyXpjWGGG+T7ucTchzHYpAVAaK5wFHo65C38rxK1FJG0/igh3CHYkYb9rJlR8s94xwWFKz8WrLz2MVF87uPJjcOlXxSZj9BOpO9GxMQUoRY8EXB+ebiYHxVVTkoGVGp8J1q3yI5yV31FNDg5CMM66FymmjhGsCI91n1mWpfwI1P7EXItmepzlki9CVt+ecRVomxhbtVtW4mJjwVoq3dqqqDzJuhKfL2atbzSZGbU+mfztATj1Wwr5vQVaDcxobFEOYYADyfRGlwrE2udJVF++4qFC4Tj4efOc7qkNeDTY1M+rdxtLMsmSGVPin3uZgWlYJx+7qedwjk9XKUDY31QfNpkoyAeHVPb5LkBFwLsGwWkWCNfjRyilZM+6gRJIEeU4DehmJLwnQLZLQDDVPsLXZm2WPhOc63ciXIVfncrWPZSHXApiMH+7sunL/fr7149231RJbp1gVi/eKBnv6ufvnj+dA9dJVOziwOwriocZm45XdY77Uyj0qajXy2bc//LQfmzVLWGE0uaM4G1Lfnu+xf7z+v9v77erZ893X/6u6d7u/U3z3dfPJtsaNW3T/fqqBAbuZfaCxk43yJWBsW3HcWd58JlY3gyLWk1YNj7wysFivXPSPqRVOPEl2bZDOlaY+znPGVVdZD7+vvfvXj+db1nJ4fvntYupLKlavqLfFyA1ON0TceHb4wCr3E0RoDoB7RSykX0KlHL3cXFQoWAumZma4Kqt4jwjxhqMQX08SX8OkBNm88ibQ76l9tGNsn/PZ77jm18NIfdZxkAUK3wHT9fugzB/6azteq4flQHWvlsYKPyPUyVH1kYC25EOsWikNt/x9o/bruM74s7lYk2gRKK3FgApCrQ2jsG9+nYjVeDzvG2dweNQfZBlKbUW1daSA9Djd8ZZXxDiHEiwlBhOPHeN29efdezKAZ+pfnzt7tvdrnsePfBBxTU6DWaB+xJhIWWQSCMy87I4ze6FJO7jappkSerpRI7jpQMRCzyP7WQqENenTKeXZQPK+uB438rTVNk0lNPT0/xIFXv+rr3YPAAf0jTA/uvnRB23/R+91f0m3/NtmLr7QJ11saCmyGspZhiLHdW7vTdkm0NsVqT51D5SNwIbRxbiSGKfdaCTADx90taOove9y/tANN7+uKFNg5o4qdxjy7PG+9XBjJ5Dlzfh+gVufWOdvX42MAkGzQ76Co8ceouVRgXLt8fzlZhn6dNVNaBycNZQDZ2GCYpCp3ucdDHvmKjCOt9i+lP5e3ynti8IB5D9y9eBXaCciLIoKxNjWq68YZ1wNmvfJBn/CxSJwiATgjY72FLahJlBZy9x5VmUDHMtfg5LnzVdIcm3pBmwPY/SsxaVpXXK+mPoIyUCCoMHO7tkMQmRUDMssaReMMRhVH1VJj0Q7XKH8jSnT3CcW+j5us0SWiEW+FqWGDLigwPR6NfAkGJifMV4pPsi6hUOGyfEPS5W6nRyQb8cgHLk33ZNQv3ZZPh2Qyx1Fkh8LheJidoNct4Zq1likxWSRRixjQhKuB0ZYgqnr+mcm8B2pkNA+dUWLpiifJbUCetR1bSXQl9rHU8nNq1DjmRkeitX+FNCx2vpam1Gk2Pp1+nR3cofK+aO93pL8+obNQwskrdJnaxRJDwTNlaPPu/T1/+/lX95tWLF6++369fvIJ6mDtyFsE5aB1q7/Xu19LwRhjvDqiu97LEGffbogmdGpWuOquZ6lNcCiIZhXutknG3FdH/7po+zA5Rj/0Z2P/ri5n5vQIhFILz5m2po35xePnzsSsQ/lbA51MGDl1ZtejtzDo/ucrxM72TosszFw7/Z9Kk87HRpM8BMXXXghcFZnnD9Z4iJGlAGJRxP13UnxrSzGk/oOXvceGGir/4WJxM54xJskN2UI+H4tKIqDR0UaMdiCnMBc3FsTVwcLK4dPQ6U0CNceLgVJR4sDScHg2O5w22PAYtbnBHcPde/eeddVczuvi4S2oCPLIl1r0tZdxyF9f0o9nkRhWWyuaWV/W8nUKFvlPGC5dsbGgbMXj+cm/fdiS7z+qnr1/vbQmd5V/iOskd5xHacPpBU2fSg2Wzj+Gzqexgfmw8mF9cCYnhmMmXCGWVjys7vfvc79Euve9VrBtLoetVCN9WBtzwsxC6Rvta6XjD5ou/k2lrzQSzrqfP5sii8lsI9wqfvuQj7nTtavycqjlqJ2KOlJEIjF2296Rx30af0CZK+OaC8Zm5qQl1VLaShl+WH35Y+fwplNUMvOOS21XpUPfHcyrzyI5ujRVkV7ssn0INdq2LcelO8gMB1Bx1lAVpNbtJ7BFK1eiw183c/Lin4vKTkQL85yAxLOwdIQl8H5nfIHcrIyg9gdW+EkcRS3YDb0RDoM/jD29VtY79n0tbV46p8Fivbrr4ML1q6C3Z92/TuOo4/kf8gz5XlLsy9pzQFF8vLVdWC6soxM+H25Tf0c8XHFdYUZUMNvFELtFEb7evT0pJncyQ4R1uzvMjP+Wb+0UV97WLnxJ1eAiWdqe0BfEPwsHpaVMBLIiL2fTHWZMviHetuyznRoz/HhziNNslQAHzWPVxsfRNpg2i5/W28GNr+NilpDOXSzUBXA+tHft5UYgzjjj2qoIR/7SPWOlUFrTpZISoyHQhAStLKtBpQpYsBfcjTZjIkDtrNqhbHpFcm0RCnWyYtFpd893srDHbah1yML3/EhnrjN4u7RJHkbZMcczKGS21BccsdkCIVOm82h4ntidjDu501+7AzzdbOH5VFw8bg5XtthtccEiGvz8M9bMhH4VBz3aBH/2Gb6jChUqHQEbEYr/5YSkQ/2IYhsJNJV8Bo5oe5dFBjZOoDto6XCYnNIJMOlc67oSL6mftn7WkY0Y1WrSd9sl0Iq5CrzF/ShfBuGwAwS9kcxFfgR/gpZ8T66m72Y9l3PYklhdtZSwNbbJEkWGGxeNlGdeDDckmQRAFgPe6Dg0mr2NxOdUtvIYtIl6QwxydFghT9C9fW6WpGRd6aruYyGEn3iRgXkgr8VoOpxuOVCQAKSapvFDI5icpTKxEEN+U6fiWrt4w3zaRKXxd9M5XNq7ofrpBKEMlAGAlqByURaipG9u8SQhouFdo8WBAaC8/MITM5qFJqh0pbz4KDrtfRQGvhiG8KFdjsi5mJjIiZdBNUP/wdIhkhhrndygbYxMkEtkpKuo0adwFgcki82jJKyPHpQBbpV8leOOI3/aQt/pRQw9VSuPHUAAGkBHm5u2ctfwMm6NILakkYeuWN0Ghaeo7KQpQgfKpfMHrMLdOGsjPpw2k0ihQDANGS75pq3QIftmsdCPC3T4GXL9T6tCY9ZHgdD5F9oiYjlKBs6rldsYGoFQf2EUqVPdGVltVBTT6Femjwxhd2VofFyVlSu8Un7Ywd+oh8n/KB2UzEk2sQSgrAvipj3bvItJHFNAyThsvhfzcMMSYGUYYzwsQQlGplExRih+pntRXWon50gYynSrQgJgEO8RdZ5Kt/CjSuRWR6ic/cQ+pVr1L3fP/VyNzH4UFpksecmMdgjQEELhkp8oB41w/Sl6aDEqf1t3gjWkldt/s6V7D+iBbni2uuAFCoK95827TKXx9lxwxxUrjFI+9qJXuWL/Tt5dZ8f7u3j4XQDvXMOm752/evHqDlS+E2btwqhdhz876WgDFOJ0bfGN0frNsR6QKhV255UgVr0wKkgYydf7D1CAfdEaSfmwA5qt4MXQFXYLL4WKoXdBkGKysRNwdSJBAfJhY3W9/NU7RNvzk+CLspNP0nC5vXNfYLCTwXntkPRR8Oq6jA6qNyTM3W1J2TtrJ2JVPJzxfG4h1uRZDX4Ynd6pkvmGgoqAwQH3yFrJeLrYv9vYJHzIF6To4foTBC+uZSB/7hInbJJ+GDAqbJSlAbEECDIIfN8F6jxrEQSrlwbNcj3zXtJFpXe84b5hl9iTXucpBwNSTJ8dLa3bcI9oj4Dh4WDiPgZM5r2Bprly7O4NsGlMyn8/gKx2JR9ypASeAorYabNRwvwxiuGGzdutpvd9mddmY102oIDGVAG0rHCPmM/r2JvdXWYTtYtnx9mM7TYDbbv3BxwB+cnnN2i9N9NvPFsWmA3w4wUPHOXNq55JFtTYBmRwAAmdBV3xxMrydWBgap2DO4MN7i2YhAtRE7o8pphgCw2wTQZpRDBCdRjGzKLGRI/PHQowuho6Gm+p2PcvdaKQWMIdFDEYpOCrzvNzZmQD/r1aXtJN22kjny9ttpNZlF8aO9/rdvF3Mfmp/XB7aqczmqabr1sz8HKPlDgsrjav3M4ngEIcAKxvAYZgUpB16LYSZzdw2E3GU140NVzobPn6iyzZ3b5EglOSYWf9aVU9bjiZV6Zla6zZKadSoeG39UOML1wqasttBSvLfmg1vVQnp815qIUsyQgACDbGFTvkRIzmzZ2iHs43BGi53qq7E/Tg3YKrRTqfCOADT1bvZKiZkrDQbOTKbDo119XubwVaJpBOr6QzTmdaIxuFJ3igyPYERHZb1UYTQ0YVBl1tGlUjdeZRo6KE7wUt5V/y81N349YRie6/Av0dFP+HypA96ozsjr/a6b4zkHKWgBu5g3jHQxMFxCV9Dyz85ZhwI6edMFOiiEOeV/vSw7QcQDMrBnhzCZr33w7fHBVQJg/0ZIOyJpm/sF93sLpQEBFG1x7Zut3kDpJ8ty6qNY4emDMNtWPwZW6kPq7lRCei+S6t6w4kzWhuFs3c+Y6ePlL3d3T/Ue7v7lctvXHgQ29DN0R1CQf92iSzSosFP9c0tWwQCdW4RiPG+uwNWmnUw95OqT7o3mv85hCfSRznzcWQ5Sn0EZGliquYDKnGZFulJQH6CLEyYZQZs9fMFqNq55TRloGbj9CfubMm4l+nzwhGcBzcTYZ7a+0E5lapa++uH//66Msk6crl618he06pgY0+nzNvKw8Bb63LavAUeQ2QThXM9AS76ouTYXAozmQYs/N24QNtMmVGCULfzCAMsoawe6brVWvJGqQWP8o3UHOQZY+IwhQ02OsgUfIl0do5QWZ8IlZJsE7P0T/NLhbqVtxIFUzxJxJcF7zWxqTRmE6eie7YriM01i7mZ6ErCanEvJqnjnSQG5YgdH6VoahtcssUuF5nxlmz9pE+HTS/GZYFxWvSzUkoJlEHjRCVOrIwDG0nUmkgTlA/PSEpB6iYw4FhTFYHQUGWayeOmLuifrWnUN+8WCTBkwRtekYs15bcWJsBwDR5YQgErHMrgF5/glmItlJbeqs/s86uLt24jo13mgClBk+UB1UcghJMF09ETVLIqxSYlBBkqePvYPi1hrF+8p2YpPBNz8qNSeH0DdePxcWqxZH74VA0GS9cnc9RVQ9+HLvWGF96r27da6PngmrWTjV5JHj4D6+NpNCrOcjBnXZWJyayqOmph28AIfgIaqmRMWwlVnxOebUu1zBlaUbuJ2Lczzq7jfBhudM2dbJiEAROmYGDmyRnvO6MO+5TiO6uHRHGpSw6u+qkA1USZU6BEwObrAMpIqcs3FDg96urVNmgsDAiAUlODZpLF2N6cSyi1gqmtTi0I/V7GRdEZJs1JpW0z/URtYlzX42v7wJOC/QQr+46N/VRvb8iILXma9fVf97999fL7l7/7/ptv7OLEM2yGHxc+/vJ0wcsLUGSpEQz90y4RJerDjIkak7WM8i8sKpAZe5C+3qjkpj5f2mzrH+9wa078af2cnwXpSjsbZO24J9aruAE6Nx06rKYWoX5oB2rRDx/KMpTFH9TeXFrY7R/nNn5bQmMq1xoNynTxsVzLS0Y70KO8+/vFqLdDAh4/+U+7WBT5gnaLGNXI1IDqumd2fyVddq0ypau0STl3kXnhALRmBGFtcRBRkuSK1i0AAt1j1zUu7ELo9raGwsjfY1M7qMLghRIqVFNdEsnTfbnGJGJR2/g5btQX1TBQUjw6nJ89at7q1CfWuVG7hH354q2dEKHXLlvYinwnHc257ZKEWh2QSin73moFGWBcF1Fb7Tn1fIZdIWWbRRwC4dbY9+OD8Wk50kdlxcHuPtxAty9nDOo+b3Oe95ji9QBSnI1l4NN6gJh5jpL7KAk+TOdYmbuNnZavoT4UKTfrtehg5VoZJrUR/lFLXdvcZ+UcuaYns9FalUxluKTpyhzpf8SwnS8Hv7uyWzvPX5XhTh+PzdKCDf42P3fnZV8KjQqnSU4u/OTxF4q8orGPo0uL3fHe4qXY1kjh6TuBHaXYhRlUrPCIuUBtLmQSloNH0N09+vT40cmx/evGyLJBO8/nx9b/QecgopHnvBHKiphuGcljkxDAa014/XT/26KaaGS7VdFA1C9d1yZGILTfC+VHfkBZ4AfeFBvjF4Y8CakinZpXsIQrhxqzqJUjYfM0i1Id+iFN0zvch/syaG28SGRzuXSkA7htll1j19U6Qs2i0hUnmfGisz4jhCnBZ3A6Aa1T2/gwd8Ang8LmSwGJu3uOc4e7sfe4N2x7LPbgLovtbdknR27q2+bGHf0xKiqYqGIdegy/Ds59r+5b5fUjV/Q6mx4tfYSK28f06UWFgrZVA98OnYlMFwtZxizpXCVcTxT2LfRI5SxePKAarNtqLU+qB1hfGbvHqok62ja+ST87SkIvB1fdUOT189e7SIfuMU7f239mAwJddmkdysokl2kMN+fTSG8tTsuEpTxJGvP5Fe1/8NFNppxCPxbQYF1hvjXN2c3NA63CViU6A6+1whhtARgCT8yOaj1mGxDO+s7Rj+8R2VrGMAoojlANlCND2nvthIBFUWcTjXVMRx0dV1UtBYZvvP3EQm0NJxv1ufHBhYOJ2zO3Lwu7so0DnqrMbt20Cufq6a37q78dBstFRXctdDfxIswmjJ0n0eT+am9Kw/qkJGR0WppEgoqZsz6Bqz0onIiL8fESfQ0G3sosAFF5UExyhsUNIyjbxYxx53W5SRoj6E5O6xYYeX1T3TbDZ/wBTfdijxh811Zbc7u27dK2xlEkb+On4GVj7eZqzNZQQqz9p/FWp43A2k2TIuZyERL4iVSxFN8pV5mPCGOYMlNjHrI2TabM6p5PkekOsAtzWGnuP69yeXWFSueIY8rCC85HM3cgfetOnJEPAGDdE0NztLns4F9l7z0NVneA7PA8D2wmECQb1VBtj4qwM3Qw+JCNGyKI3/Hi/SAyHz+oElM1scFghYL8RcG9j/WZVKG0jM+bDV78jvul/aQx7J9sBNdoix0xw/5JTrttBA9YIYrlan5aw4LnY2QqvBTLgC7FpbZdAx7FknozOfzhCOrCFsgeaH1JBXFd4zZxXWNnTy6PIxh0jIhbszPaks2q7W9b4vEwHJBzeKICEFkhVbhxzB/swwVDhPpCmCbjTyfnMZ0Y+4kB3HdIvMPKUNgitVq4qXfT4gY789V5k53JSInvAFJNFZuIQl5kFiKQ1OZrrUyvrcSu9la5MZdXs4JGLblZVMV6ZBoGqOMydjmyiINGAn67wnhcyMSWTnxxOsYnaFVA91AeEifHh1LEA0S1kQa2Vc7/vrw1h9FgTAQ33lWH/XT/+cvf7yF61PcvduniFZlLgmKdOm5XBz9FD3+5bhuxaqZQ7z5KdPDMaY8PY5LXJ7eVXEw83OncbEpE4D59+epn9qmCo2YmGygAYp9KdXAc6nNjN/Q9QGpdYlrRMa7IIOZL5INVzGaLSLWEwAhbOqxDzhfHjJGJlHg+10RjO+gFPkqCVoMVX78rHhU4EtkfOaQSAMxaY8aP0HPPGvID7msVg+sqzMLm/9wdZ2EL1dAVdOvirV2CO7V2+aFzuDyeK+geuUIj+vDekZ9OF8tDM6J6xFu92JgeGejDCKBzWNfmx01NgcI7iux/a97Cv/9Wb3Wl5978cB2wdZyrM+Qvd3ef7dUFXV/JpDGOPsAfbxkKgxk/iSM0KTT5eotRsl0OqaWNZC5IgmY9yUIbKG7SLqVneBOEtHjJ/mCqlCySWBmQqkw83jIEVQj8dNWUEaZQZYE8CanAp1cKw961se/y7NnidsrmhOxADEz2J0svDs6KbKMtdxZgs9qFFX+CO8vjvktwviy/suksDCmNEv6xeKNZwuDyYr64fYitZt0Oegppvdld75/on6eQBUpmHAEXbiTyvvt3Od+5LYnBRHp1Rn8F1LjU6b/N5hCTbgmlI9UbgkzaEmFPU9gtjjN3V8FYzK1Ym1ygQIZXEQJ1fd/NsLx74dVpq2J80Ix+8+vrg+LB5LOC2icH7tAPFLuFJUFN8ShN81ijd/MY9wI0ElHkUyEVsnTIzicJxTMnJIDIfSo4H/37v/3b5/9uYpkpQ9N6PPmHxcGOiCUuLXfhpdTD4l8+GTz05np6ZZFq9lf7tg0ybjk+9R0Tgh6CpeUZ1UBaZ0HHydz2Ksqxid90BVXn21WJ9hmyOX5b7zzd/ls9wb872/9VTx6Oyi+HB8X4h4Ni8vCguH4w/uHB5OGDa0torAetH/sHNlk+rMzsyg2ZSVyQkuvLH/n3eHr+9mx2/fbK1MQuwTa0Z/OpAXxoTufXUNYgLPC1nWyJ5no8/TCxrIJPCDgCm3Za0kIg2cJFOygXVkX55W8/GR982J5UhckxSlnjVUpRzhRrY8RlI5r9R9yuKZt/FWbZrGK0Nz/gISOySp0bl3+cGoUOUBc/yGcJhMuiSP93kSTGIdCiWCADv+swRhftK+0nNRlULuZ+daAaMH6OF+jAiiEOLvYqY/Ulvs9+5Kd9izd8rNdSH1bll6ODvaocWFdyfu0D37NXCN5i+LiLY1VogxvRM1gzSsNwWBpGCQAmd0NC2IG7pF8+gelLbeRGhD0aAz2GOG/sWxBqpG/Prre3obLHPDJ5OMY88mWpBt1Wd145agFj5S1n/eii1MFmhav1fD7M/V+xradu4gWHjcE/XP/619e/uT44tBX37ODQPo6XB4fVQfOwIEB5MLjmrY4Kj2N++cnB3kNbduc/2mYKgHvXtktHzvbBh4fT6+2lfVtbSUdlg0q7cxoWNZvil5zJmNbIVKhdLvejfu+15mjGQ118rQL9LcQDP8eY3B0cuLcae6m2RrN1NKkVpPig8bJDkJaf2j6S6w6Ac+oixVI6GX04uo6uc1YJSpIO40XAlYxf7t6IvJmlZdLBo+EFUjbL3A+r6Yfak1XarDfBXCdDr0G6gKYvnr/cBX0ZeUDZ8vNB8YDMDBx+QPaKhHjwJx6gwXElu6hFaFy+jOaSIL8w4FsRRHYGRigMYCU4cxe3DKGzVXJBBDrvX9IcGWeSKWXllq3m7cGhTKcdC/EAFnmKpZBkkwVG0Gb+JXRztNm0OmcEUYxcQ8eIdlijQTxI2KIZ343Mgh4Eh1P+PfZ//Z93/PMPEBq9Gsp+4g6leOSiWED5loiF3BF8ZTgfWCPKcu6g5uRfemMNKVRwKI90VgzeyOwK7428nbsBybCaDgimtxhMdsikUkOpwulIwnxyhFfY2cbxfFJp08enqC5iV55sEwipC/cgI7zRBDyypWR9t1BhjNhczJWPy4ulghBXQXYjkkI9tt9aA9zJK/x+EoICbZymsX1ZYasbbzNtZh7/5uBsgu5Od6kyiPpYqk8mNDOt0FSoCoBswCCw2EZVJmRPHIuQARaxNqQgHylYov+bxygpGwKSouTd6DipIjCSovFzcGDJWU1uEZB+1KTf0bqVwOFRIpvNOKP1Wawaciy7IT9K1uvx9a9/+wU4E55utoX/oLrOd3qOfcQINokO/tX2VtUEX+pYZLQ2fHbw4bPR9dHxQeNXve1KmDlpZNMEM+OJgcHrJaT3mCG2uMqQXsMkkUuXJFcPKMBHokYg8UU42Qhhuv9J2qhWoYdbRoTt1t+Ury3pevcYDtuNjSrB+aGwU21khKZ4K7C0vf/h4srgoJia9tpXlxWoX0Fzcl6E5VGdctfA43GD6kg+MKRzRg/5WLnfzYwYbDX0DKummuxQaGOo/5uyOhgfTHAyDKfLxB7jgxSzIjk8AGO8DuEoqMOjHCHYG3Gn+SPGAcCjgyih6fExHm5/PtE+fPAorN1cJgq8kCPdLDzWzKMSBLJwvDEZamFMToM8b023/1FPbMK23WL8s3roRIXIq/U93Fx8T7xJFH/ByoUTPH74g5jRm2NKhbk8eHo9HtSTyrNn/MNgklOC7tVZlekaGeSCA2Lvp2Cx5RxXyz1QeJ/IXSMX8HD9XbdUk+M2ajV0KCoQe87d+oB9/NJ/CMNqFd7vQrVMr/FlnLGPB2tiTmqklVW/B3stVRZ0OG2ueIwcD3cYy8e+E+VJKIYUKmLwpTOkEFi9qlj7hExrGpHAUUt04rsrELYKkZjF+wXxsNuYyHsDgGXIuNBl/KqJMMiDIhHQ5BKsESm90qOS4s5QEIMWZsLIAr8wwiUpuslwiJsyR8R3oONQnUjHit9JvK/RsP9CaxKMZaP4XgY/ML8FVRiAZQEyEFmGAiG6Nr11Wy+iLnRiwh0aeFG4Si7n3j9CHcreLzRdPoDTyes+xAct+9ROfas6OlxyvDcW7fD4bvvE7ss/FdEemsWGgQGyMSfeyA4ILUkeCwakByhG7riRLIxElO7oubHgKhU4E/kAhBvPIihoPL2DajNbnDzyTSy6NKDYpIQDEQk8jCmUxEfXMwUG3aeTfhTQdf9J9HQbLoU21Gj6B+h6cRLPsR3HYFJlgpqrYGOeht5Tl8exQIMt857vpGhrld+2hHBRAgQSqV8KIq3XNPzS9yVXmaMWhNCmQW+fKfVhHVlics8V7+EI5ECC76r1u6la37tOBUjHKTdRM+bHjwk1uwzIVhathtbKhx/1uVmCkAIX6iTfKXjBLzc1hZUJuPPKtAfv1u6HdenwqhY+IQ4LP88hcTh8NSAWYXGm0mptPMq2spb51q4P/Lw5WkOCu8PTS7wikL7M9Oe93z9HPGx70eYpHh3sd71483QNSJPPJBD82bruYsBe3UlUFyJBSxN3xoN4kIYHSaLnPbz+AQyoKhi+DS9kNq7d0FASAdU6BDus6YxRFhAEqmIgEBN5Km6YmG/Vym4wcHBUEiobXExO/COFGa40LsHy8M2a3bq3mELsTaGybaqPo7fH89V1cLi+tp3ttiVV41FvUh7sfQaNLV0CrFBw2//zMx73eSfg6AOf/+xWOaLG6OzjRgWYv27mGP5w3auOzCcGppjf/Hpidfc5+HUoknVi3hiJpX45rKSRGxgeCALZmwGxY5lzQ2QltIcdhsHYR7L2lUPJiUsFSksaC2HECkhM2AM/ngA+2aeEuduy6Lp7dxR1QP2i8On/NFdOHgaGZJrzkkXNuQ9aZ5QLSHJgLHpIu8VUEMJtgCCDufhYcciVm4SSCwfG+uyIwIrGQ0fFZqJJmdVF53+04kf8uwPzPqvDVNDVNroiGdJNs6jvP4yZiFwkU8RNEj9ADilNubAzPX5nXXNBCCfp/sYBJO3bsBZD4LZvR6P9cn9lAeLGIkR4SJyN+VA9AbUH04iJXWqxJbvDfzdxMWY6yIrSQepEnrnzs9gx99nun15+/+LF/8ajl9ypz2Yf6sZyrEa+FEtLYLoRi/1L0yk3uI+KH7x7Qa64YJ7QUUD3JKfkxMUBC5lqizm4T+Ddn87nCEKL+vk53FIVShnYr3NLQHgJvE2qTnLaM91MmVOLaXsOt2een+F5TXfVMSEnerI57Pohee/mi8X5aclW2ZWvfvT68h+ev3iRX6aKNuucMYykjllkq/Wq/hnO1FuJSU/3C0qXi7lezwKv2c5Yp1yo01R2RJcLdPGRThc8lcYRXABZjbFb1sVtwMRqhFRaUoUmpmp3s+XdGYwQ/qybnaMs8AoHaBgZcm6s/JANrr9ocO77DcJic6ARG5NFgbFCvDojj273g/NLl9+6eftJ4cCAYZu9jCD59/Ec4tyjU/Ytr6IeUzfWqPCr8xm9h6cLJ3smvJdGGSxYqNvewDeql2d4DRgTt/XexbprJ/wzuIXZaX20MB9Ep18xLdDVffrnQMipkpkzI+mLEcl1AAzGbl+EaxazmSnGB//W3knCDZDp8TGcSSKHt2DoePRo/MOjycOvbPjYd8E5SgWqWGP7ZQGpJ94N2iNXw9upu7kaUtN4o/ENQYCSoa9eY0e/J/e9LZkBQE2AwiuXDkQ4mHx8CGhmFDqKhurDMyiKGzNsvV9dPTJIpprjIVjiNAFF5VfOzB9WJmItpopSM1RVwAEgS/FeVraZuEA+ciCO+r60M5n7tsZfNpcI22P4zg36dDUzZMj7t3/9/Alg31/5hM8/3/n34sZxIWuw14411lGekQnT/I/ANXlBJMpvftSg3bbYo+tPP39W2Q67x/21Q24l0aakO799tbefdxTbnie70yjvFoqRxtPAy7xpli22QsLZDy4VVSgV31llUNLU3mOgRveKA668uiSVu9ev3nQ0h7BIZocRAfoxQ/D93u6bHAFhk+oZUFNRbVobcBuaQS9GG7D8mdfVhbeo7DXdtc6Vo00DeQtodbCJhZABT0pyv6/XQvE05soQtXGeywoNAqSalMMyI4KUnkSQ2CXbgaUmjXYfZ9W+oYpDsq0ONSGIg0h03SFgmf1E3157Sck29MKARlnoUoRM494OE2hZeWp46NI4625z3ta8BV99xaT68nJ+fB8wQXW25OtXL031UX71FSS7fW+1b8XRvRHpN+17jv2eNQFru/XnhnlC/qnzMK3rtUYaDe2DsyfJTuxlYcG732u5+TOqRl+FdLwu3RslL9rafiNaIim+ubUOBUEn/toKtR6hvm2UHpbE0CRomHAE48eUbmO4Dc/SPz6bvpGp6UkTvFhoRQL3PhmxtFIcUGpxi8torJDtLJmlA3qslElbRUjKjHop3UH4JGBdpKumkDC6rS3Y/ITo1SqnurL2KB2tZyE1LInzFs88Wav0C+f+2wlN2s8VQosvgtgaAnvXPHjNhx1pFnnWaH03O5v/Y+MGdeCCXGm+fWNn972tLVs9bZrxqgpcy7VVBw5k5kOXxsscWoqj5uDQvkrnt/uwwieUWkN+D79EAvxS47uHJr5OSxvuzTuJ1T03UyOeeu9NeR20kGBLKBZdD8afBGcVuUf2dRs0VA/92FwGcWenMSS+8d5ugzJyeiKEzj+Zo/rKuRAsT6DFs/mH4FwRG5rN3BoOOvEXhCZFVI3LJXrHhhCiHMSGC/JoFG+a4pedthpq81z5my4XynFbYcWXOaxW3lkcD5/sIETO5ipuJL9JF7FDc8ZHF2mii6QDr1CEoAfYQV0zva4rq7OuHbZa2nLuNlRRN+eGblwiTWYaJ8lWlIkYmpdnil8XBuYDZyfmBExIc1ssHpjeAD9k9rdqQhmcFsPhdnn4P7MjxnL4rVOrfTH4LSOkfTHs/dZI+6JYR2aJOqmmWHEOJlY+dAGs9r8IT+g+cTdSanWJdWZJZE5kOaRzM0A4VbT3fzVxDPRREtQZDSEQnTea967MFvCT/9Gi2MeHS4ybjHGtzzJc/2IYMv7EW3eJFUJE6sKYPfmP3g1Vff3qu+92X+7bxSJnUNh0dudsiOjTF8tlOGkvVpf1keE1lmoSbBgzD/NyP54OfbZs6y7bp4FOqAft2F1YGZO8uSk36hN4rzfwQ7b/jw/G5QSzJC9fVP0I/tVLbJy+MbPRvkEelAYGoIMWrAGYjjp3ohV8Xc9xjcCba5rrcHi8lrGuOjh0ZaotOzcrolG6CDwqEYppG1fqbLppro9NWMKvM9NvcTTbjzBHXzur4pf+T1mbLbz6Em5b1SMtCpiduSLYdIe1IL2eqefnP2o6gdF3ftqnYYJWO1eC6SgBPO4tGPuomWzz8E1ytalvgGa58l62KDV22iG2XcdKUsGLo+Fk/WG6eMcsijVRjYeTrlBCzNQckKIvHn3aPML4bp+0iG9OkjRXgc79nZ5yt+BFGZIYXaeKJ4XYZBQ7k/epF25G0lRy0rAyeiY1XMtg4sDt8vVDT233uu9fSYUarmA6AcBY4iqj4N7a0H8o4vnDi0R6xeQDPA/TwyhiMOlACpqY0QA3K123ybg7KQc/fFlCTnN0ChCelxYJ5m2nUpzExu+nP5U7SnMjr6ws/Ml/7lS9YZoabfLHY1QgY7QtiZUzv+TSAS3XV+3kZTQ6hroei4fUFpOit/a40GtnlI/BrrlNn5RJAyD9UY5jxty+dN8LgKzbqg5KKeqkQIK1mbjCQOwWh16LKblJQSB7G2Uhp/2qT7DATZaSsCHiIePFuOcBdbcOJjsgEIuiEUxokBDxn1bM5J0ewI8fT2S7TKABcwMUqqfz3R7t+Nx8QCLYQDaNLSO+tIvja/5vTRuvK0IKlayHb1V7e+mYARLLSncd9EoZUfW4pTF0moYNTVvWzxW5VKJT09GLiUrIAAaaLLw6j4AkWW0vSS80sO7T67EL95AtbPwfi758aIiwGpIdN1W4nBRUAXHdaG2o/qi7euWNQ5mJZIqOlXSusEKM3AokwAFI+59O70p5bHsS9y4vNyX3ePz9a5pSuJtKHjq+rfTAwzR603IN3dYvfxQeA2f9/WE3ehbzmebqWKEyh86rOfe/3PhxYkcJpSkgaWVZ2ALW6qnwYNOUcXuxVNl5037ay4zQgeG9Bz8i7UDtorQNe7aHfm+5CLNmLy1Y0HIOHlBIIY02Ep5qjRhHENufP2GWKhopU72yxaoXcS1Bx4+uV0V7nEqjbE9DHbogVxa5IilWAz5/O8BWi/AK1p/tO/rxmVnF5QDvzgpqviqKT9YCbGT9AxWqCxV39+CnzQBX1RrJRZ+PM761FL0KdrycNcBG08vczk/uuVgDmgnGR8K7PIMVF6QZ48V50QDrzvoL4J4WBm+9Mgj+fWx/JVajSEIVluTMRMrd65zpxXOj43DZmIZttGMqFzDC5D4N/nF76AGY8H5GbAEqdfr+Npj9ZcxsPut9f+UNurw5sSkH9F3MT9/ao1jy/Du7XCy2FarIqQGtxz7w++TdthnR7Lt9CHG5mB+598oSZ/EQeIIAKLs8OWExKiLtZ1RMiDBHEpTykCJja4UswCJmwmLaWDRESCLcA/w16tq4ML+o6xIusf6ZjChwL2IJMnLv5RkTOcIBPSAwv5HpP8Vx/mI54xuheShGUuW/XRX6QehKNWhf+LH4FNNEZUOCJh9Ic+awEyiRiQSReMDDlPcMA+LGqpiK0s7D0sw54B5Awl0nYoNoYYfAhuglWylOwgt+H12UeTrJY2qqF9PD2ULqYp/OBT8ojm7ihgg3KNzDGYTw3Mcgn+0K5372qqdMXQV6WikEQEa5ebVotYnkrQsp7ImOEGsgKepElisYle81zU3UmhYsahLABPTW6A9AfXosgV3QOd9QhRwPCmYDA/WGQjPzWmY3YqeLMtw/SkCMcCsX67Y397ehUFmXW5uqGq6aKqrMc7LQubwtzxveq9Rjb/MVJ0+v8tZTjrEgCA9Kn1um7wzD56ckQxl48Ek0MahkmLqgO+1qt868pFC/hH+jPJDJganGP6G1lrAuByM972bmxI9Lb240JUhwm/mHJuQ8QelQ1s0AKAcKt+7T35o/KfzDW6fPfIBxZjL8VmOYOjUpKl/F+MvKGkCMSnBu36LCbeTgQbyraas8grJgdsy7eN7gEZsNove4WcCWvSa8kWhcjR+toJp2/al20uGZS51ip4RbE4obcYPCx9Nhsm4gDVBfIfzc/Oj9zHasx+R2Om3EcxV3S1gUQn4894ZEbjSJTxIW916iWdVzjvi7ucXJaxwN3Mxsu+PbfGhbagu0i1Y7wYy5qu1oWaysW7ijcGv3j/PZh+1TGzRFpXJ3dAcxpX0Ok7BvKKlwzYQ8Wg66mfuZ7kYKWd7SW7sXtOaM+CQwAgDcYY3jFk02MQ6NCIE6SFPUbaIQDlul2mQUBgkL15WzXo1byxpQ9I7Z2Yr8nL4ATVFHGBr1gqW6mKF6h6slGaSmnmVGFmHdD2JeW3d8F4tF/MUcT3qnNpVwdzc7PrqwDEnhIsC99sDmcy9kYQqr8t6grSWUxr9GEoCwkzVFn7WUCwMr1bKsHkSC8ronevJIix8xJZOMbnrrp934Pp4tZhczP0hYgtWJ3vVlSny11JwlFNTlwl549EXACZVxfCCMzcTHArmzxRIYCIbmMNRBpos4ChebZsBqI3ZYcoCKhk4oFo7kPiU8WiSY8G4Rd1GqRd4isewzi1yJE6TQ4c+tjM/Jti7uVc313rfUdhYhMnyhbZ8oTd5gSujSroe/bOMLFdUs6YTQBWkHSJaxNXUP2QSOrzVjK/mJgp10RTTJxcuGvo1NAYUheiH/FucIrHBggfxMBIIlPeYK0pIO1cTF5iGbaxKtbYW7vzEzBidtdPol7FCkZng/veq5qISmEoW9tYyMb9Bc9J6bauAU8zvtl7ZUG2FpnWGvGncP+FyfLpehgzJC3i9t8KKdoipTkDRGXrMECGJDAPscMZcvjetw6eWcaKUyskaj6Ewfh/ngdIFo9TWc0e8zZG7nIHWaoOtiiYaAptn8FCcjcNQkkLFqfMWiNJE6ykS85w+LzQbVh3+uOzxyfFVDWxQE+JduELIV3USk0Hbm9tWma7OUCsj/alvEomqpR6GX+TmzqaeDEM4tGpksCXnl3OREkrJcdQnJrS/B2aLTWbPEX3VrLxGoyoe++i4Z9uRyqr5CdXFHAmNztzAnSTHrRJrIzonrUd2sOSmqJZBdZtOVA+kgA7oDqepKbTr67XlrcGTKysXyFFYPMwk5LIbN6SardLjEQyVZ6IksHlQcyFR56SSHQRTt4foRU8PeafPqkaqr8y0ecaSbOwjZrVuvbFfVRGfpXqa4U1NCwzSjRNsysUlW22DLSp65p/NWvLzFKvLCPVmsu+DSqMhkJplMCFePppOozYvWlUtbft6hXCD0gorv25YpM3NdWvWgwGbcaVhysUyYOMHGh1lWdr3OuTaiMD1EpuZN3Kcn71uJPHqLu8UWKvbXLlO9xvbZEt8H8WeJwiCW5tI7FmzIkMzRQ5aoksvgZD0AxnhAksZwfMWrf9Mu/+5riiNeevYHYiIg4bFfaOq4KY5J+rtmrUx7GOtFhtEYyDSIo+6NH9p8vx1hGBKZ4lEk3r99vm0dOIbcZDNCHyY38JULFr40lQYddKwuiY3cXVwwHanhHqoybrQjH1hUHCxUArsJG/97KU/YT/SRyfsoRPIKFDpQiSRSOvfjIivouAZWzwd7oqzh4+bEE1PGBEfV+pw2Riq9MznZDDsF58b3mjuG5RKpdYfLjWG7x8popWzjw8s3WoZmJyfWw3j557JxHp4JXk5+LBXF0GBCMCzHWaEta0BVt2Rrwty4Q7YF1DYkczCUDpPUpt19biDxnTuNOYJiXLR7DRCSH0sXy2UDJ6fkSIpGGT0Zl9aOnGts3Hj8TM+fa6XCWTQ/9N/NOEze7lDBcxsGrfXSq/0ebh4He3swxvsBDO52ncG4ePJMZ4Rt7ufuI5yTdZUL44BeHxwIsbQNwow/XVgmL9OiSPiqyac7DoDWw03gg31xTcZxcOoAHVKIFNsWhVk9IdXrC/vxDJOKLcNnOrQRZVTLOhFA3XjJdYwkZvGzr+2SRbXwg90/XpDvKH5+VXfVwYkm2tQh1zEVvzrVc/HUmi59gMiH+iQxzcYTEJ8nQkVhg5jaa0UgzTIkLrf+ZIbfCyx3VYpq4GJPNGXbaAAlGHWu5LZ5beZeayUv98MNYpSaVJkOQGbgi2lL3altRmO4NpdtQjWoayfUNRgdAOVwNghFWS9kY2OfIC/vlqRLDET24/xAmMxE2QU+tLR1qcb3hut91H80vKfEH4nfLrPL+Zn5/Jhb8dSsRfWRnSGMEBfMoHVQdC7QVpQ4BrXZXqY2P5tjCPx+rciFvK/R6gjIaKldUzDt8yNyezNgoh6wnQDilxvUzFrZe3RCzznb8wjbErZg8PXTva+fPrM3Lf3v129e7dv1uPb3m929/TfPowQLp1FjHk4Snu1+89SCLSfbuZyGwfLM95YxRLRsdQVNlAmU3Xe3Oxq6RL5lW13v9zPqThGPFT20uh0ibYUQ1nTuMioPQoyoni9wUBSoIqm0rFw9wllQeR4RjZU6nugRIgorjHMWmwp1T7SE4xLrwg0VF/ZkYOorQxfHM8LeJeSfLWt4wcfV8QFPtM/fUtMaGj3kCSRKNfIU9w+ojAJ5w6SRJJRa0IdZP8kJ7VBilgtirFw9+uXjZUEsUiyO4PalI6BS+HDPMtisfGkufB4gW1jPl8cNy1ChamnvbUYx/eCQGzNfsOP6Sl5VHyupvaH7OQRU19/pVzVwa5sAQbhaJ1eBKJ4M/ItLfAMuf4uOOfKjUfBFyZXpxd7Pz2IGp+Fh7nyUhL7V+ZMkm6PhpSFHy/WAHXh/pOgI3s7o7UYBI63lFCsSSR5GA1XcNziJ6MLPwcJfZIrpK/6loL+9O7OvvTLhZeO6ebv8EN380xMBeXCPuBlob4gG8hEfSei7vHQUlJEpiqt3Y/RRvDThh3AC4yCJKNr3cNtrQR6lPnL0gC1prGLCbeye4AOVx3nN7bpt3LxfHS2xkTMca1c/73QvbPCksZWwyHDvHPuAcNjbQdgWc6s4nmNGHSJkPd63smsf7jnDJ/JIo15FrtZ97l6AgpcHRggJAQVtI/9J1DMy7G34akIzSiA882zUONcUvaufxIXB9n4kU46vjbtVT8FIlLB6t47wtoHocP96OvBPTEr7JXrcvzFJ7Vf7Nt1JHZR0ZfgE2ogS+aVh9xZBRds3rFnfu4Z93WZj4QrktSGobkeEk+rX0HGleFJEoaQVBGvrmpN+C1T0bwECer5ukfUOM9U5EQr87mZ23ldYfKOyVhGj3VMhpLujMbutI6KLoWV7VxoZbhYvC9eZRhhiv9vJgYopq6ss1KvIjX5Upk6h1FjNXXUWLtNY09i0YGuxKJg3utsNCbPC+MPrrULTiY4jDPtNobJEHD6i308qDYls8GXMZlz1SOITmNABenE0yPTF8nh6FbvzS3eBPpYw57FpPum8665bnUbsCmo5TjoDkg+3LSADYie7TOZLTAJ1MgVIqxjORQGJ/UJ6TCrrMfNIRN/Szg5/v8RuGJzhOaWaYHl5P78YSW5AZUKLqzdpxiZBxz/5rNYt2KwumBai8PdojtEQjpRZJwfEvAHd9u8O3/+o7WTjjytPpNuso9mIU5rqVGkV7ONUZ62b/RQRxBlHGTjkEIsUeFvxkdCtRDCf4ECuWNJW3H6PCzCOtkXL0c8sIoLCVsiVyBUFwbCPofYowbqJuPgzq6qzF4WfVs0pItWzEuz5J45s/105mPe4sdCULlldDEDWFKXELqkXgneMB6rfjpDMmpTMGjIzBkA4X6URX4FSGVXOODUenYqiMr6imBKtPv7GhGA/v3BF9MttlRrSHk2FExyqmAPoOCcnQ/IbdQw7gubZdTbGemD1TMT1dR73MwSat+K+dFCJH7si5HINUXxRrRL8Ka3J8Yzz5KUNdhc5L70PA17Q/R0I4eC4XNAQow40oNQFPtAUhreEW1yhcLuVna5mDX+ELLR8B7zk52ONO/EqifOSRY+j0kBbvz9uKWZL1AEsrISsZ1VAoUkEIAsS54m5sW5qkwnJcbcvSX+cheLKTIcmQzXGbenE+8cNOJVhQKYVPIVaKIRtUQpqDBVAPP5YPnRd74I9rhBTXwHulqsRc/QzNRmqWoZwVkPUJbc2Q/SmF7U7qBZRcZKoccL4l1dvMMGFw0pSPUhNiU7R0lnKRaBxCDAnZdVYn/9x8OpNa3YNV2/vFIHQwqxX8FtkdDYAFIuBcROSkoHvaSMIlDbh6ctna23oUoPlgqhB5ZdiboWwfVye+OzapYB43jimf8yOexW3tmfc3bu+ybXt4ZM13/O4Mi5mrM0tmSd+qRBePjpFVDaNP96IKZuipadABcFkMnePB5BOV4SzomJ/AKNNOVW8Q7IyepifuUZ00hXvZ7OL0Ilikv8GtoRo1letE3aKrbX9O4sjMNXd+YnZf+EyFlnBLB/tjSgn1WxRTDc6DK7ZxayIuRAAoupFFyqpFO+uCi0Pqp59m+Sl7GHkgy6BJE2OQ5Q9v3s1ytd7JOpurWvsQRYI8Jg62N9rc6nqaS4g9Ln0mOGFF9lYeugE/O91zX7g79ML/Z75hBkTFh5gYQDiPxMAECIKiZGsDQTq1ETqmOHdNXzbrA2ch8i0sPdGM7Q5w+/1Z6P4Ltp4WFYHxSeT9pE0Fg0MwO8tKe/a6KPDYWn+L1CdzlZ4tuzKjibXFqAZlgM7ax7Ncdi8RmQ+Y+/78x5fpb+8qL7sIbH3DxO1a0SVKA/Kg+PPDip7gw/vZVVfgj8iI6v3QcFQFA8Qx+XgseDCW1afjFD+t18UVlbv+3PLTpd8JZocoCTaKTDWxT8KTARBSEngw7wHHyr+6VUHJcJ9DewNaASmSenqLD20kqMfqmv8OSj5F1M0v2y9qYDTwX3SQ8Z1zxKvYZKuxj8gLgZC4Ni7av/n2h66CxB55Qpz3D73WzqpZ9r24yETKyY65Z6eixg/Hm7bgI31tiE5eamZYpeWvuWNfuspXa3XW+Q65YYp1CFDuNwdHeZqKR/nZyrDqhAGzpZDQ6lbyeGRK8vn0+lKobKQpha476xvFAe0jRkDN2UZ+bbv5e1ghAK6tG9/32nrq1DlwH9Sj77iY/TnU9C4uKKdCQOCg7Um6trom+PWhDtk0eaH7b3JLkr46DKe3aobbJCCIt78Mm7yAHGdGJlYDEdcFCt2voKZFFETNTNqHy/MQ3rBOPXFGNE6XFfAWAAolEC4stWyrpOYH+7paEApBIfbIQopZy5gXPM11KTNKkFTNjOvkx4dK1L0d3dFF9vBwTvOD9+wAyzygjsR8PfA/ZIzIXE5zEAYFJdMiiK8id+URtluYW28Ml1Ujb9INYMd5n+WN7l0FKWeHCBAFeBi2NSZXCHtdqqbneNDuakhfAzQviuQWE4noPr/UXY1u43bQLhnPgWhi6wamx56SwssGGksC5EllaScuHAQZdHtbYFeC8zDd4ZDm6xjp9vDmhI5nJ9vhhvqb+aiN32IdX+ZlimPxWBrVosjyEr3UrkYFU873cVX2aPl/Kk2zxUNuCNUPgo7v3Dhsknkl6M07aNh/Ymyk+RVIz8WcZP7+ylrYSweCWyVyuODeEpshH1oWs0pD7++JOf2P0P56n8VSsWIjZGs9O1MJ7TEUmKUSZ4SO+4LXP48TdqDdd046F/16meuy5NZEI1Wml6cF1VI+5zT3XkgrhI+F2WD9Phs/zWcxJ0HfQqbmIWBu7xT6SudvGl/+/blj7dzmhNiTf1vf8ujmPt/8V1dEsmbFCkrbrLnmppK565jDtfUVNeBIFUTCLcj4uPJIuEH+Xt67TnYX7GWfsll8ukf1TN+waKo1gUu4XR5wWWp1kvYh5VKxdc+C6lBz7PXUnz/eJf1FNXnqlBykXZJXdAI7Qq/UTIaKS7P8yUFMnaDA+txnhrjARvqpOap81vcgW0BHXi0wL9uOz6hGUx/+B2kdYB7U8/zDltrBqbbj4+AMcch9mP9iA/QdgMWLNJ5Y30Y7TzC0CBXv3kwROTMHqaxCyx6MA6o3ZDULbXd0MAzzZoO6O3M+ZpZaj+Dw8madmeQc93vOlKqNn0vomoLRMeF70dLvxam3tR8TvtZePYw8LLBDbHzfDDZsYZmtoCmbS20LMPBbzMMNR3UWyAp/jARPuPOkDk1KW54JpsAOBOEInca+64+4DQ/UCsUzlPrfFc7UhSs8aMlRZ1HT4og7Amp6lLpzdz3PEzH6Caab/qge8BCiA0RsGnJnKSxkL23TmxIKsc3dnJ1k2mZ4lG/xo4TS7zN3nZtCzYpEuGwcw+3MEnaJOgFFE72qCql+P2/i8j9npC8EoX/LwDFTIkxAeAcaDHQYxZx2v1zAVsU/+mz9/TJd/rkueA0LccrIZc+ZGwrnXBJiGvB+zuDNUc5QZsDesbz9S1sQhOutKq6hrnV/ex88KPXq34knzY4D/Eg09Gbhx7IxhoqTF6p9Ofjig4nVoRgJuTZyna0nd/uxB/ROWKlHZ9eN6PdGWbAJSlOJj/CoULTNAnSE6KYEeQgUQcSK+jaQfNgtlb0ikJ73g3kjKNb61zfVWaT8yN5HFjDiYbDwjquqoqRC5+WyCff4W2R5LqoOMIz1LOHgLSi6x+5N1HyXYWyxDLc1uIzmn68w9hVFuU9/RRYlDS+MPGy4EI3IL58JXHvUpx++oQ/HX9Eqi/9FV6IBR4LXPAX5EtfuuY9/lPbFS7HcePo+62nYLoqpWllotU5uau92VWpxpGc6M6W9iR5fY40p7Kska3axNZa9m0Sj9/9gI9fg8SwOS3bm9SuNd1NggBIgiAIgL/c+3bW6r9YTs6enF3itucdfWWJkAQ51QzldLQz4jxTR/Xb589u4NXibTl/ykw5UtB9FHycyVdAIm5RvF5eNQoWCSnzCn/YSBW4g5R6X/+rqDBeF/Z0g+gNSXGa8jcC/WdM4UhIXymozjPFrjZHw1I56ss4oySxeIOWzelGC2+5uBvA0lgGR4xgiE4WjI24vXUQp+c/YRufT7XPHcfWsbf3CGDvJnlEhKp2VmeDwh3ri93DE1nuenkRLPufYwHTAFbIYn+gIyyDaNmp3VjJKvDvV9oivqfrNWAtADCFylZRTgBmxf7MUvGRQxSam2VUAXnkmFgclWRRH3GGLSTjv1RDMeSl8FtJvR2pBxn4oz9y88/ZLS+EH+OTEAevYhjOhELsCg24drc9aMZT/T/6NTQGG3/EMINdW4KFfsenidUB5XiJjRd+oZeskS7rY8SNNjMl8c/Gy7yzotigSdHGBYCzTDpXY4aLNSjWWvZUwPakfOXg5QcOKXkPRpfShOUwtKzbiIKTKpaft2G2TCO6NWtfzgqmDPWTcKQyaAzBAkaAFuFsa7vK7Np9pdGRFyZChMA05Kw/MZVTTQ46uNSlIdj2dRXKyJfE1IlwcZhUjPxaQzCw22N5OCoI/7LerFkJj0tW6MvLdQRY6OAx6PAgdObqdE/MOETHGgha+K8IO9JnHczADZ/QI+tczNyZaqoAi6XZh2O1jXBvHCEQWVelk43SDJFZvtECXZ3VyPI2y9RBWCjpKG8fYdyZoCzn2fIHWXeQvfuNgJNfUkBSQOJX3GTh3Wu7riS+5+l7l1QrNuou+LB7lE/BY0how6p2Z6vWGRMaog+xQuQvwjYA2/VxeABD8lJSyT5CNok0qrAAyFoTdheKtbMVO9z8RwQEC0tFq2beJSmceYDssqoNBn6K3coHWxoIazsfEEKDzQXKjatcdmtz5SKTjS5eWOSmIDhotczsBnQw9MVrzT6nKY6ablB4L0d+51fvl5IWKpm7ei7TqtpIqwpE2cQwPFX3z6WE4LNxH1jLitMYkq4XHTpWZBkdwUaRgeQZl8XZDAVf31S0m/Xmvwpuq/py7VO7T3q+6Lg854gmqEMolestIl0nNpU+nfzRbvKrwXPX7Xd7sAwIlDrZt8juRcwDe+2yS4ut7hFCt6vBHiyIpr//IOz9j2xijmWDI4+HBw+fyi+xAoHrObYp2by2kXaB0SEgaTbZEh4mdot7kDW29W4Ojqx8axk9PpYpS75dVywosqdhWT2b9gKBsFrvrmRtysY17gDBicXo0VTYIltE2afvCgP+ur/3pO225o8P9mWfzA0495paDRu2FX1h67LG1J6bnL9dMVo/d7AW3U0SzD7DPpfzR/Z7tbetuzHmfcTD7p5w69H+AXa/YWc77KzvjB5MH4oF5PDBg8WWnG8O8CbNFGoNxbq1JI10iVqe/EiPcq4+nlRmrbOhy8IFRhGmmVJNk7RS7h7C7CcYakWCQyqKz4LX2UVpOaRhNFkgYY98eDjdpRGo2/k7PFxjiMPA1yyYgCEoNpK/vBVuq2qG0pXpY5Ojd0gxCUtrgREI6rFy5mO9FNGg78aBcQ2ok3f6tv0iXA5LXqhg7gnZdaiuAE3W22dPFmc/tjwKXyaMkOvr5+8kARlh6ccpT+UofcDqu4vHfq0ggmJsKgHnWE3SSsmKJmZt9SDlgxIvNINLy+2SA8R1+7/DYEc5kxdqDWbw6KILEm1xuUiTt+9OOI2TggFpvpSz45t56ll0F0q3Sbi8hye1Gsdi+Kg0QI11QgCp7xA+xZdQgotp0CbW1iStDqGjQAEQh9TJ3qO/iCktLISRj+Xo7a97YeHZtKFsqovm+jAsyES20pxIPzw/3ImA7x8e3hf7sxpd9Y/iH/8VI+fR02BW3WBW03bD5tPnkxDPjT+DCL9kK1KS/E5YL2v3CWZ3gSZedZhC7MgrrJZ3Fwh2nUg+5WDlzy+7svqFLBBwEOBJqSJEIxy7WL60bOgBKQgtcSkgwF3QK1l2BIiJVrrUxnrwK/4JqaTdgv/kh70j6d3NjVUEFJLZBW0BsLtKFy3Rs9DxD7hoCVBGSv0YQPTITqPZ1xjjRPo93hpufoyO3lVdRc5CnFoyREFbjk4G+NRG5712nHa3kxS3km2hJhlXPI28cB70SDH87RnshUhfPcxtiK8S7n4ol2LXSfxQF99V1nJ5QwyOE9l60iyIBplt2QRsgK4Jc0EONQGj6BKV2V/je3bRN55tvFh32Qd214dShuQqvsMpnByG1XIgBlSMLZDCypRyLqV2gemkkHK0Ji0Pr7rw0w/KydpChOEh3TWVA8v4zJPXsLmxI+zHgav+FjJ5PpbK4GPLkupjEOIpLd+0iS+ChlEtD25kGRNK/RK9s+1ZkC+3yABznizwy6uWp7U89hzYj6wFWhUve8Fn0DvQQvnZxdHeyeOjg+NALg20IY0geQHWiCYeB59dgNUJAo979dBdmgjd2SacFxbTEyl3X88KrWB0LtCiIzn01NNXS3ikNIP9RpvM61x4HAoU7TiitQL3et/ZQV3WQ37H2B2ADoGne7OT4MbhEU6jz9udYVYDXhhAl02RF/RzWcWBTyFqAIdCkEsnUrJCnn4SZGyHvF8t2IsjyrGZ4bei2x6vkpIWtEY8mnwn9xYJuK5qMBM9uEoAlkkZ9ba3+R7rGH7ytMXgNutnYtjPQeCTnbXkJ7HvmxGj9ttmImeAH2D31OJyMpe0e8Obx8GkHSuWEc6QUSQwsdM9T3bNH5nEG4ki2DEK/GkvGrBTE3hWo62JHA9xfwdJZhg8U0UsnWuWiaYAUMqcZsAM1Kw7pKbp8G57RB5n6sXAPIxNG/rajh7lKJjxb7tWXyxtZTQEoKMtFZseF8XcAjG8SAIRro31jUEVT6yCdOgQTKig2eJub3qwM9tvCTItrJmLSWMwEl3gP2n62k6E4o+lxU9vGt72a3/rd/ZOdDgscm+WhJEshvuPZAOHt+Ke9t1/eRyNZ3XArLZsN+nlm+tWRz/0NRd/Xq77NVyMms9HwpTGKhJkdhUZG0p3QMUwKUfDzxJ0Xg6DYTSgANSGNDaxo1wdgKKRnvQTffmKF7EoH9Io8cqcnXD7USq3OYhP/yiL41luSWdz3kDTLrFE4sxr/FDBNXqPPVIzUQQYUiwQGxhwGrTALS3tOO+bmJt7qcZx8+Ez+SvfQNz0ZCpfobONNr/aaUe0uEOfluERHh/vH3wvD+JP9WM/O+/OAQQhbGPfeA4ffc9/KfBOb17Zxn44//atfrNziG337RteSd+e/sdk9plMUee77/cO1G11Dxpp9hQ3rLuiy+2fPG0/mxWxX7f7RyACBF2DjRehH93T9P3D06D3nxGH5QVntVWuCsBHh7v7D1QwTw++32vvJl4AWUZclZGyaI47q23BO8c0KWwMaSISbnUw4xTLFAigGe7WWTZ3GKqrwiGxxSzMqG+45UCNAObhIPDh5VXKYk31UAAbORY8+KpIMlAbG1CYLuea/e1CTqhB/zjA+YNZWWrDTSaIX1dNKkfLZVxn0zLuF285NhJn2929bGlfdnUtVnZ3quCyPlFdBJ0oXD9MyIfr3gEM/oKiOPIG8cYND2WL9jAcq5FbplpV/Rk4KFrdnrJt+vDJ9Olx5yvcLsS0p5/awlyRo/BpOPh5yp4rZ6b03ifMzt5+QcXR6qla7StPo3iRrVpF08D10PsHLRbxGNTgerY2rSuHUPI69xk/fCLrQhYtwkHFHjWX8tVu4dPHJ4fnYts92oN3eOYlHpKS3quiLzIncgxkWInMvUF++Y23vHBSfOUefGCa1UaW4VnTI99ev+05eHTbFAIFzAQw9Rut7jvNGhM0FQZ/iCHMNuFTiCyLw11sf/LDHWkQbGHvYh57hZdJspBDWVpmz9qwI0E8e0calpD2il3sUuir0QoZFLqODGm8jtnNm+ufJdC9oJtS1vA0OtFOFd5a0EjiN5VDCJEOGPFnF1UIUTCU9fYOMC5XVHUDUran56oarxxXXkBJN3SLT23/a2BXqmZdoUxM6WOM16PFi/1UboGu5K+EBydosWASWKxp762N6GHp338j79Eh2/iXjVun6wzhb2ug/9hjuRSK1VmglT3VrrCdHVm+x0oreSq2pllG36d+8JNrYJwMLIHsc7YXsZ3cjYb4eoiEPiEzjHK97VMIw9ly6rr+5kZRqaLy1K5u1+SzhwEQEEO1uh5ln2YP2ObISuT6xRu5LUhzo0Rwy8dmSa7bEaEb27bYmO6gLYkFk94yQAP6zyr2M39zQgbmz4/vDrY9K3pfpxbIMB9lxp94phLpsl1b9TwJpVSzDRv22TCgLsUlDJ1T532C+r5HhjvYrcl4E/uOzLHsvurnjuRKBNGfXRS9THHCvu7tLfSxv6lU8hG/kcouZGWErCMbWLYbn13Eils6FZ83xrKHsCCxIb88Ii4NMLio5nCzutdTgFg0lUb3WIbg2FJm8mBDwKgSkpOnfunCADKjVJHxRuvJT32vI5YpHN83yEAb9M/8Be7k0J/flq/+qK8url/IT765p29ufxY/DL6zFDpvf9NPPqNOyqWTkggBCz38AMHsLXLD9HfjOjLCu7A/iD3bW+KfzsJnJpll/TnpX27P6TamtG4tcpPz/pGEJ08fiL4O0VpMsqvrN9jaC5KcwhHxPuUNiPcoghUXQAYH+QGCmY9GbeZDmAINTEg2f1GqgdPjFeLIOue9TAlaIv3Jped7zsb2I8Stbj/McNmnWLIrg+QW0nbOLtqFNFvrWGm6QlA0/d1K2p1nPzVdRhi0rqyUtu35xfwVzgYNoYtfI5rIG8L3ULBKMXrxa5KhqMMomQn7PxebfJXWPKnwYe1f5PaLv6U04T5FAtJiIEeO4GVpXvQoTagaSiQeEy/otfLiqn05pivwOCA/Lz2imul3MhSPA/QH9eLTGX38w/RoD9aP8nVj2YmIxYj5HfC63wN8bU1TQSC62tpO6ET02pXpIJD/4aPSP8x/uUY+NC0Ac4b8iwRVO8mmsbYmkvT1qxc94gW2U/rKw7xr/s7Z/h0bSMvPQHfpXjmx9g8JLCyiy7NtbAdV3E5gW1YH7MPHJyGPP0coOX/0BnMnJtgxSW7QdSAYx/1mTuclqUGC4haR6b1y5yt5VC5mLvFt2+pGst3QLS4Yikx6jKPPzpScZ6j6hS7wD3V8Bh5AILLfKBk5OHRqVb1R+51R6X7a9EMC535vxArvJO+alHDjVAAw8qxa1LUrDZSpE8yJqV61jnLmLrWi0bw1q1FvizMkFMwOSyOsrSHLySFNS56f+4fHimp/WY5nEQPou7u0gExpr96KHI3iopIhY3r/UF6syJPxF2GjSEhMNMGUjsbH8ewE3T89OJ7CzypmRYg2fQopfxRTVsesbHbiSnmuF2zIEzOyIL+Frow/iAnxR8TEWEX/VgWUBR8ICn9/d/08CSbDwOyNLpsNDJOUg5SK3UT6AtxmUhiXxEU/umCj+G8+Fha0ncHhGqMJysrpKMw25BPDShCTggJMepOlmIjCDMTQb8Rogq2URllviqWdX44pBKcfBJsTs8mCNgkImn73Q5L3YAw7l3ynmJaDMdAMwxTQT+axHxelscoL6naH/InnqZbZpnaCZzX1CzB1qHW6cHmWp2hGTq3JsdDfKKax3kUMqNTRkcK0aXTQ/f3vF8ePdPzsHKPnzi53OjlpZzfeNrsgKuBIUnylv0CeV/bORjrCRdddmOnm3PYSC7E3v7qNPZvetpKZs20F+Ag0ZXFGd47GWRl+o/v5KiRrqB7Vk5kxRA+y8CvdejMnYxkYR22qGsxkVhw5D76UMqNRTGwMr+LCB74eg5sUfsQfAqRdqtcbf0T6DX1wx0Ue+XWyGRVRBgBRemVzxmbUm7PbcGiRJzWCWjr88Se+4Zrab3HaYBfCT+7Bl+LU4sA9vFk6nZUyCqvRFMSomtJcWCQAPpg92zPQrcQUA0yRVC5djrtSPld6pRZiO4Z5voQ5vng+AOkK7dn2YdZDE2eFYpe8+OmOayszXrYr6KuOFPY0SOs3ZGlJIxAtZuG0CWOA9h1gi9AOBnOeaLiSi+Bj9vMOMfKWiFH9m61uSFSLk334aB8+uHtT7GS2RJ1nln/XAVRhke9UCy8Ge0wPELZRTd5pwz+/C8mpEv9i2JqDDPymDFF45xo8eMgtkVua1Z3DcpXDBjNuempMFJptDdF9MCQVauQW+XKtqTj6JZZ48iNwabkc4tJv3JumQW3geGRiduV/35pFEuQ/pH+EerpyQ9ynK5oqyXyKjCJm9DAz1VGlLDIcUuPaRcA11yLJTfp8fusXUTpAI2EXDaz0hY7/W7Ydy0mTKrtcZaq5gRiQYRmAtFpnbhOm4hlC0lIOCdvN0RvVu3sARo0kk3Fv2qa1sABA8pmH3ib8skxCKGiphviICUO9gDBdsSyxkBmg8ZBfAMUR2Hl6K82gdIns2ZKzNx3hiwYtoZdkdYPVTQEaIMswJD3o0KggoQcT4IZ2axOYK6hXRcLUIy/a8nq+dM0hMp/xUpny1HEUQzNED1+4tUnG4XAIOlBt/Q1b7GnELVKOYlZFaGV1u0fQgan41Y8ZaCd1fxO1iHMCWFgUHj3qTd66I4aBCDj8kHXHXA2VKRJx+HjP3mA3+eMi+KOXNaAn/QKbX97I2fTsdgNKCipU2OCVwKSsFhGT7ghuBGmnhPaBJUbp8HEg1oCJSthpasBLX+ra3Gh6ortGbh7bYMv26hiBtaEFLYJtBheCe+2qVR41uEJZxJApbWL5ywe9nH4cYIOufdt/kPup6GAVLkv6lRPmcthwh3Wu2sF10T/1zTi16MzvwMhOYPhXRx3725sU2qDXPyRbXwai4JP+NeOfPxI3nrkRTIYI04cUSUc0TYqOZLeTyDlQ915mi8n7K5Hgx+2sOjvKGINBTAbYX1pIPIweZ/ZBAnHeXiWOQkNvK3/3RvsDazS1EipwguiKfV0+x1Z2RegN1s+uv/VKY02S1o0J2bqSJSPL/V34TCfK+rW3WconWOF4tHslJ0AvndFj5Z7Lc6O6fwVUTTdOpH0P6WqBrruTjcKz17WI7erwNv1O2/IVzVwRW2EtmvSZqEqLCEr3W0QMWJZIgR0cOTXyTbWJafIi8lU/4hQURVPSBfRssq9ipAxnpzKlB3VJtDbB1zS88wNay5ckWsi9OW0ZE1uUiYG/jSedI24gD+Pfbf5XETXQVjLDGCuIwTCMMz0SttWuQDV/lvSr3lud5qalbsVw5tzhfkbvqGzXKumOGNCpH7LbvZEINKLXfDc9UIP0/b3wRKzckiRdYxaP//uhKcIohnbdbqRmnayr3qheZAX06r0Pk6CCbL2aPpv4QDHL2fmns1fcCPCquOoXslqAvJaL7S95+Hwl6+QzcXK5zK6f4puk16lx1i7HHcnrhhnOX23qXvP55utr6aLrTZlGcp+C/r6Jry43depLs/owTw/hwdHhI/E+fCWma8ltNZlgLs9anPRKKP4udK2TpyH6umErGhpt+D/lkCncvDjH7Z7huS4KaF4QkxtE3sxf4MPoFS4YbiVg4cFJYB3eDnstdYCrPADbsE0QaGCphlgmrkWWvdRKLzfl2VdBaY/TjRa9IU6oQk8HuflJ3kt9urKs36z3NKk8gl+Y3NAS5dOlACQnfeMD9eZab+7qAS1ps83s7pKBFqPePLc2bMHk1cXddcWn0abrLnzlWJnN2g+aZlkIfaEx6LfXlyKoxODwWpWGi1/PVceFlX+cpjD/MHBZPT9Ggh5MN/GeX1THRR867A38qZSawf/5l1H3Dh5UqL1F489t7OKR/m6jRcBgYhLhFxZOqSdYGANG/3hJDzbET/uQ+Uhvd6kKWqRqFLt5rMQ8e/cTAs8vfopZ4cFsoAj4cHdpw0b4N+KlDWJjg50J5A+hAFOwhi+Si4iviU0EarLZVJMvBmua67bVxAtrMrOudF1q5y7KCNZvlxtAP8QWwKqEGR4TXtyFCSwUBgCfgRb2W3A+Gy8IaLfmWLgf2heGDmBgmHaSmN2uIKkgoPvpuI+iKQkUvIWOjqZPRxSFoneqyImiDPJNZ6W8FQc+cZsKyK8kpWwufnkLiSBvZGyFbXl4qmn+Wp8oSYimFGe7X4YimcAI+WIBV4vLbwmM0Jsc8f4q/3CFL+ghynOT5QQhxLMSfyaqxoKzUZZ2PiRNXqgvmQq2K2SRJhFdIj2lRmcuUD8Hn3mFN1g7M5S+EpzAmlGHknFnMpFauk4cHhmWxVewEK3g9tU0MembLWYg+f1yLl6CfVIuIjsm0rN0sJaGB0acYY4ClVkspdFDDhOA9FMscKBKbRTlvld/mkMMKoHN16/ezfUJ/sm6JAtJ/RCUV3KnBam1IkTEymDG4wJ1ISDySUuBTKHcVXKUZvtfAEtz1s4BKGCgNZJvwJtcq7AI3ANCObNYJsmLfkHV9msr1FOed2twN6rjvfvIDz663RTHwag7LBZhfXNd/rgCqI0C47h6qyKrU+AgWF1pt9sOx/zYozacaIn19bAn/mJZSTYiLjX604AXsPHlRu4Ru5WLdLcw/vUNjrvxCg24l2hJZqqqkOey9pz/dP1/8/P4cQRetNoum0oNTCbRxTlsGBWyTr9V/Xz9Qrl9fnv923y9tXKoD7mQFDPTS7BluRF/7HAbDpVHGEyk1L5RhPCjn84C3jvkyusJflgmsCvx0B3rC0sBdvtSpzleqQIgb6ATnDodYoYCTERiLrBcZSbaDrN8UZHBR658/C7f+CJ+VWkin4QtULDbro5MYHktjAOUDxRQGI9oN5JAtCGTxijdJ6Hgo9AR0s5aOM4+FxdT+M06l9kBp1h4247NN3ZNNZx4NY1czKB57O5t8b+xrZvhm/TqzRyyKXv5wXnTVE2MdPPNvH7MlNAXBt3K6XjuENQ2hk87/thmisBrhS55mTIvJcAHCwi+tKwV4JuQZ+JYBtDj5ZoXuWMjlYQUgr+8VWG2YHjDooh9UL+wJnWZ59sXuWdmjoD6KsnzoO+TQP804P80n6dPJa0cdKTFD69hWBhWqGq9atE8MiNkArukxWaWYwf3G+f4sWKi49feZIWAPuBTZFVWmdEURjKyKin+FB9vBDKmvbRMpLxHmFmInLdC7jgADJbj4U+3cvO5OWff3UuowsL0um6aZHu+g/BqNeNRxEzoRZJKjiu7ymh+A9nuLV/xPfbA3HrBh0q2Kedzbw3jnox/fn/bmILIcQnb7kmaNZw/3WTGO3HJ9yEbue/get+AdgWNNjK7eazALZ98d8bzYASRVvwGpXqAbrtKOo5kO4Vzbm8i+KrnIREzyOiIPPd7r8tImZl+OB3/cs/x/ogQR5vuu065I8dkbkELXvhZ7kWZIp9zkJZyKk7gcjpZsXFtaHQTYa4BkRgOWobaD4rKJvr1z9fPMS8wpgVPfIRBhfhtteEP4Urucn07ghIDQTXrJQHwE0qj23c/YwiCEmsO2xmYmPANH9E63m9tbhFxUcrezS/LKWyWawmGw4UDIEVDPQV/zFKbs+iG+pQ1CFLRfkphgsN4+Zwp/Vmm7WyOIn9IWiGPgwzKsC/eULv7Mn6bMqO98SOnEODTJUaXXg5YvAX97igVNjcg/i1V7aevnNlNPJiJhlpmuofQYBmfZWi4p+LpiqNocGI71tlWiFfi/T/s5M01")).decode("utf-8").split("\\0")\n files = dict(text.split("\\n", 1) for text in texts)\n\n def file_of(name):\n  return ("__init__" if name == top else name[len(top) + 1 :]) + ".py"\n\n class Finder:\n\n\n  @staticmethod\n  def find_spec(name, path=None, target=None):\n   if name.partition(".")[0] == top and file_of(name) in files:\n    return importlib.util.spec_from_loader(name, Finder, is_package=name == top)\n\n  @staticmethod\n  def create_module(spec):\n   return None\n\n  @staticmethod\n  def exec_module(module):\n   file = file_of(module.__name__)\n   module.__file__ = top + "/" + file\n   exec(compile(files[file], module.__file__, "exec"), module.__dict__)\n\n  @staticmethod\n  def get_source(name):\n\n   return files.get(file_of(name))\n\n  @staticmethod\n  def get_data(path):\n   return files[path.rpartition("/")[2]].encode("utf-8")\n\n sys.meta_path.insert(0, Finder)\n from rollout_inspector import main\n\n main.main()\n\n\ndjango_rollout_inspect()\n`},5407:(e,t,n)=>{n.d(t,{dZ:()=>jobName,wx:()=>lastingFolders,mp:()=>migrationJob,GW:()=>migrationLabels,ng:()=>runOf,ye:()=>shaOf})
+const r=`\n\n\n\n\n\n\n\ndef django_rollout_inspect():\n import base64\n import importlib.util\n import sys\n import zlib\n\n top = "rollout_inspector"\n texts = zlib.decompress(base64.b64decode("eNqsOld74ziS86xfgcUlsketDpf9rS7fvWxOT2odP1iELIwpQkNArfX683+/CmSpRIn2zu16AkGgckIBVFWFNuSqWhyeZh9nr/x90x0bnxbfpdjOnm12941//xBbb++ebfJffRfyk72z9513j8m+zO0mNsd9+zpMaJPv8vvOb4/J15Ngtd+6Y5Nfp/XgW9+5/CqZxmc/wW3vnhCmPTbNGxCu6+JparXz+ekwtXhsw/dH/9oaqjgBsNn5zePtpe3je1fXU1y/Bn8arRzbxzaeWlw9wZR/0wOgceqBpmCIz+suSqDD3qVJYWAIsPVr698d64dJOV++oWWMZfoL+0PsssGYHcYxDaPOz2a//t1P//s3ZkkQiya6OhUzU1U48h0kxYPPVe2yK2JaHFzeLb6LoZWXOnSt2/uiqrah8VVVzo09Z4kty0XtN7H2hT3m7ft/suWsBKFOAWgDz+eZKWzau6YJbbaACg//4Dtbzscr9+EBR7QgYON5sEGDk3U8Qm6aQ+c3IYXY9stfXbfZOULL/vf5eraJ7YNa6acFQmbHJFBXnMLnfT93HyPJgk/vSISX2f1T9qmKW9T9rN6d+ax0vzN/x3rx0j+9zJBTMstLWbUYWnZaCzQCU2/dPjTBE/aUsYUbjtrj3ndhQ1YE6+3JoJOGHRQUnVnXOb6S1JPmOR5DzXDszu6ra4Z3tJIbXmqXPekZ9vJM2e0PFy/mFPLO4Kv5Q2z99Vo8ZrVczikOa781B9dldEmB8pZ3s5nZxmNbg8E6v9i7vNkVnS1W/1t8Wa3flcW/3n0pitWXem7W35ZfyvJfgRVhzkwKfyBDr0CfwrvNrgRSncGRCS2S24a2BvsDwS/1t3bOnBYPXTweis+lAWBry/UMQPOxay+WP5WLlLtwKEpI0pPvitJ8a+xqbc074r/YAHAu7Ap0Y0l6/SgCnlDBR+Be3gn1FrCKgpdJUB6iqBI1YWsQS+aegPjPwYCD8eK2wlqfitiARVp/QgMiVhuzgTlQCYe4gkOcWS7xDcQY5EB6c/M/rkl+ZkjIXgHgVcS8893c0COVZinuQo4AIK/IG1jX/pB3PXxFL4CDNMU+a1v263qKhGb4Hy01uhJUNra5+W139DOi29MauHT+0LiNR6IYg8LremEmxl32DJGVMnhxKxdL42C18W3BJkJkfCMC/PoZ6ZjTLjZ+MFxFbyAjIa0+rs37fvhpPcDQLI9xemZE7+K836N8FyR/zIzQuYIKkwNx45vkOWLExRIeBE/C3oiECe6ESdQVy49nlh9vstRWvS6YbFOiRRDjKqsBko4HEUwzKlRUlEiPNru72aRGrI1wUMO3NZNM5T1lNUr2ucp+FmgNcmy6mJKHuCNaZNHQakokgXpH3iERoJqlILlKDaGONBCjL//CQkhecflEXGjbGOpLE/Yho/S6LKAtlUeHPVV55rN5984U/2TeyeIKoTHAP5Ui9KePBHYjJ8r/Vx5+PjuoFx9So05V49OoQP5pVU4LR9Z6M36VaXCLlmqBeMWbGQUcdx7F38eUzfK2U+YyPdJmdsEZCRFboiWDHxOHwev7kLYhJ9DW12lu6KAFhPsRzIRUsSnpT23Zzy/wgiRcXRfYhxIOPvgotrR2Dk7fx86TUQhvdQuyXAM5hCPqncEuF62bYpd9XbAkRAOlBFgSFrvlAkFLWNi5r94sRXyZD1vGCYlihUoD8WDO5G7fYlISiRWcbZJdIxq+ktHYABxvBUlBZAWRpeF5ssX44DcnheYjlkt+oJCw0ubQ4jYnnEXggag6AjPBK8xU4ZHILHtNMGLsGpOFj2QAwhIkAenf7ZoZj/HkKIRmk72E7UGCsWR8ihI1a59daJYWQlIYxq3BV9LB/FWy5q9uq7AdtJCS1lO4kKAgEQiGjE+RYI+2LJVUSGXCUtr/J9dmXw9uBJPY9SJkv0+9q3cOzdVLQYx4XLI8tC6+Eub6MkLcL3haGK303a01FpBVbG0phgHGK7o+sGvFGCcmAk9JzNTkBkNR1dwerLKnQF+T5a6CTz5jAljn9FRzPTXF/mAHiZn4pebb0DQgy/p1e8hVzpQnuBqlY4fVQzpsFmNls13PmTDO27UIBFhnJkxDk2aKS/zf3OS4VCSwJD7bbRf39s4oPi9E2zfaQUCscTlE7XadfdzRGvtXyfznL37603//7X/3uVUohmJurY8ivS5FEdVZaG1IBd5/TjvfeVaHgyxVTXj0vRu095ItX1VVR/10dlJ2tZJ+KjGRAE+zWSR/b4fEzeBRgSJXg5Opo8ViY9zT+a2gBkZtElRGBwfuD0dOmaIvTlRQzfIsLUEOhJ9fSsakrlkSQPU2hM8S6OzkLve26zA+QFYswJLE/foQL4NClz4jXuStN3fMN3UbVCEYvR3ztKrof86N1TcXm9awn1O7xKZkc3e2HNDnyn/ZdfBMlhyjlTk3StoJci/6pmDjrZQtzHeyg+YswvcqdhCNYQhbPOC6+5B9l8DgX11z9KngeuGahu5GVArpW5KeVk8bvI+1ZG750rFfU8bnmYtKCjhDTThLfFLmgogiEq6VxoSBcII1GykvSvE7hRYJAQjVuX9Z9cMV6rK+oRXaaqQ72YTmxhVjPW1dEpeKSGJ52bLtE1n2qrzQpNQXLZdWgEyuq97IyGLfsTvmZMnl6gzHgzUywCUxJ13fn61Jr0lXPJ4STvQm5Ic1emri+rasP0FIPkFa+s63G39OJU4glS3qyuoMT9aTNzwTqkMUXv8gjgL4SN0p80BISmTd/Q+JNjqKsTQjbp/v1uzTfvVHS73IniVs4lKOsck4tKTb6WuRtPRiR6mGaBCqiESeyelGnMjY3uCdf+h8wivhVJAjIA/9lo9Z+GcQ6ORShV7xxeVRS1l2dKagF9p1hvhnqiTSuKW9IDpCmIl6q0fP153wnNMJD6FI5mEvp2scWB7xjB2Bq2LBmaf0egdYq0/gvXVvl+ELDZn72HjmOKc01+dYAQT/0BeZFUKvV3aYRwf2XR5aX9oiFECJhe0dtcia4PBx6JKCass1GVVbpMNTK1xGplkgDwXeuOybJ1teGo/K83iSorF7i7ZakBWSXm2npCMmzbiDQsIX4sWDw5JFHDVLOWXOeL/WRzqSW03Ea3T67CgRNyzMvrn3O8gf+TaHLY3pYtPEY65A1IPfZCAtH+f2LrShfZiAW/jtFgaph0f9N7HGk0P2B7wtmsKjD4Q9lpwvhgs3ByW5SB5vkOS+itJlHx466s4xIxhgcfBtDQKyWYdJ+h4o0KUCxzseaSxQSlgTac8oi3jwPErSYwzaFQh+jss6+lTBYAdS8BIjDKY/xa4+qyMc6CNlm6DTxFYhJm/w4y51oxhC4K6EioIXyc/YjqKRmMOiqlDFqipHhkFaLs9NpVR2TTP4acF3Ej/UWG+rgkagmAYFXGs2DiuWQV6m+KtUovQo2LW4Kbvs977NEwIjzT+/uGT5L3AA+GLRYmGze9XwIiTLf1nlwX/+67QCTYzJt76+uKY7Udr2ZJ7txt5Ba/hSUtOlbucwxIj2QoSnOW0JWZ+yhz4Typ2MiR21wTw9NH2k3HnqsiuLWz5TL/hsRNLrVmyALjU7OvgR5GwqJZSGEk1dPCTjsA9MuXMBjBvxTPaar76GiIUeRYvb8nwdKyVsQRUYBsJYbrIJFrVknRTfwbdLhpm9pgK5ZkIZEv7+ieWHFxKZBPKUGFcq0e9B2NBaGhKwVGGoL4STz4WKwI3LrokPiw1k5IOvS/PXBiFQa740jqc58sV+jNG4LAuixGg515F9vTx5d8iCIcsVQa4vLhLlJhFQQtOAGHRsUQ2jPlvKyUW+cFwcIwpRp1zzx8cnOlnR8Ybo06AOkJfdcJU1P3OHE/6K+2PaCZCs9HFTjOTiC5iRLhItNwrBxoGzkfRF9SAKPzyoIILOmQjcx52ntNLqU9Bruveay6Ai/UAnfe8WO/yJhi2xrUG0y1n9VfJwzGj3CFRUQaEgp0/QkKJ2NnGLS6Rv30/xnGYEBsZd8+e/++lPgQHRJHy55UN8PYGyyy0g0pLrwvHdoCh4csmW+ru4lNCJm1GEKlcfibhIylnIGzziiAl6i5v3F7bXSmpUPAWEhxZPDkzh2s0qikdnHIF+LhiIw+atW51Svj6pWy7CVB+GaB0bYkZ6YWFud0fUFNbfgVZxUd+fA1v6yF8f218+5V1s5cx0o/kCCV3OHc1ASuCq7X8aAtBnGos2xgOLM9kSkJwoGmsx2WtszzhchyxV71M8NjV2PDuPT2hgwTNum313poVL8m1OXWkSmOWNiMbK9ZjntccWN/U7IGoOT858JsVYrAIW3yfRD5e5FAg116Q4wp9GJJtdL9z9cN3oNHQNzmQkuAQPwQFNHxZvHaREMbA2+gG/vo5+Omrsz3/xW6oPdi6/lqB5zKa0i12WEoUQclfJEDrf7AsJx0doWuz8PuJvxs4mLgCv8RksDDQhkhqXshXPcsgAyOFIIKHN0TgVUnFrQk4GT31l3zLDia0LNaS/HNle+U0lJdYmtvhJvgn3Qzr99+9D/k2GqGQAKlnD2m/g2fifg/3TwW38WyfC7NKjuuDCtq9tASJEVV8IaoFydG4D7mQNbElujC2flc+IC9jeamSB9jvElPEe5/sG3bF/wsEQiUynoC6Fy+xo39Mprb6x59jUFBuIYu96TFs7QHbJwww3Pq4JLs2Ha6W7gbZl4jDR1zbRsw6gHlJXjJeqR5bJhTscqsbd+0ZBLiibRNBeyUd/yFX/fW5QdRvokIsHYWU3s+zlPk9hxgzQK06j9a1biOFHcbd8eLGlSEdDnK6bGeHFNlvPhftgtTXnMRPSmydNLNAXJCGknT1Pb4NvagVN0vIS9cOuzWNRQdY6YKgudWz9hn7s/N+08p+NS0lry4LR2iI9hoPYXQlRAnfZaxgWQkJDgwkr12Clm98iVmpq1wbml1FsywdajAYg+0eY+eogNQTUcAIdaBPYKHH+uMi6HTI3fEmF0b/iTj29OHRh77qnCmrslXW+P8bsLz0aD2lB03QH8sO9Tjo3MK6gtix/29HnHPLf/1H37/1tHEmaMNp/41Ng6oyWVTKEkdTXxRjdq7bobu3IsleSu6cHwuJQJCRhTJEcgrSskXU++4nnyScrMiurCFJ2v/17PdMiKi+RkZG3yMi44IL74PHz/afj5w/++Hh/TC7bzpbrCslcvl0P3aTQ9w/xguPXfn0Xr54jkFuvL+ldtk2Ng3qbLeccOdrqsIBai/lCiky2txVTsmGy3PN1eB3HMB3jbe0Atzb9wnag9ZHWm3RaC4J+YKF6qZw/SDH/C1A5IthEOdbxIqoBwsP+t189wQg9238+frj/5YNvHz/HaHmN+CYZ22nQ7I7lZhfkrhS/R0CBeWP/M3i6O6RkOnrJO0G2zVzdJe0ZViZsI3oOW4GTsdIf/PzpdIzXFZ1nmCv9fSNDxIvS+ugmndPuUQ6uhpVvqjxez9/nE2Lb7pRaqCxasx6NOYxGpr9/ttraI1zNzJYKCdkwYOsfDm0HHO/jDxLLTT/5wqSqblHPU8gEjksfrjAeHszjRSAq8Y1FMT0enb78T5x1HekIluWEgpSmsyVqyecboxILXge7ZMLqeLdC6907Utxr3p4a6ltDFe9NYGmwBfr1zEVCg3Kg9IVJxbUtf3QtwxsIlX4EKpwGeqOatJeDcg8Uw1PA89xBrQpB9wunElwB8Zrilz7dL2JcvDe64IL5yTaNkR3gZ5yZV1af9trVElwgkUtxSxhcS/nO4xu7VPr9HCaNWAgUUIOYSl1CsMww5qcnWjrWcljN1gIWePiI2SyLbYfTax6HzuknNYVlJuapsJPzpkbVCDEiDqd3nNizD2FZTL948OyLBw/37eqmX7bdKctgrwB71sILt7kW5UYnD19EIbcC4i56Ba+gHTVXYhGiWE76qRmZWBKIuhGy9HviBjOF2oFfGvIJqqrAjMMhdeGsEKxwxq++q6Av3N38T0/usH+uO7Fr4489moc/pZZORPvyDHZRKeaU3jqLik/nT3MpKrsR1XKsl9osxNVuoyw4q9MpInlwds0JfU2vOSoTkLZSWlzqxLJPdcNXSr5GbACY048dy05Xb+2mYI8+h3Zk2uw5NOhaHS3C0wDOZWXYzVhdx9XCsQo1afwgtCjP9vRsARbK//3zFwNUTGAdgpHhFrEH2W4UXJ+/DzZ9WLqP9794Pj5EBWTPZhBB2Nx5vcJ573gYVvXh9HQDkwKWfmXdNjZGNcZfPv36K9TyGuPDcYUm/vfXj54gB/ewzctLQ/Jg/PWT8cEUCfZAjt2QEMPHgycPQ55ZTozn9vm3mrl2yWgCwL/+ef/pfqgCBKzQ3qs91js8OLcpdmBsw3uvZPn3mOuNQJHldGV6J4e4YuCh05uVIJH3h2ZE+7+SpoeX53bMQi1tOw6/bY7p13T9w/rQulmT0JPxImcaNXUMdHg4nsdqr9ZmL2gnn/gT2IegAKX297Ag7AszBzo6vHdXhSEc9XpQzPXlorFHdWgSFM771QT/H9NZeqQtJoz9ynBSWyOYbxwYT3VEBQvOP2uSphwo7KZpY4jr/vLg8aOHQdNzCruTDYhVV2Dz958+xdUMIjdUlJqvzYOHNgOp6Iv/cyjcl9i25nmJgzPO3cvfw6dff2M3jSfPnj998OjJc8pfHzx8mCdhiEuenl/YpYsPoB2Np7RM7aA/3hjfb8TfxkUqvQe8PdvgG9PIp+PFcsLtwTceCdtwJw23P4kLw/VvgUcI3ykl8dJumQi9OsrG2VFhzV65scd302GObyR7gVBu+H0v5Psupidz7rf8sTBwekQkCWSds/LTQZpjeo6IyrLAUa+S/vyOEsXre4qRUy5TOvMjlec4R2j8mY6EpV7MSiYFw1aatKQv8kKx0Bk/0lU+1dvOEeNw5hc9Ntp9OsOMKpAoOuhwXFIohPQ1pDvAH5Ho1pioA+mnzeBgkCx1ptJcgUC3p5fnh0FxiloX7V6jjHyg2cT1jyyJFop1nosUtO4lU9DaLlZzyp9xdcZOQibMnjpHhQJB0OR7TbKuo3T7cnN8VGOIdNvT9W/oLugdtSVgZ+XJNuxwVn9A6+r1pR1ssfqf8DHSyWS+FF4dnRr+dbubLCoihPVenb+seEbZcPFWoD0md9mAzClUfmr3uHCwPdxsKnRb6G+t92c4mpJ2zF4fHF21DNZzNtU2PBi8BFKqzrYnHIBOJrhMyLLo7npYgjZMPLl0QIciLRtcLdMTZ1o12gyxcXSeSupWpj8nTBSb60Xu4vTt5jDKFtv3Bwg4Q4P2axk1QPnuEdZf+ijRvkP4A0QD08KSLrASNAUcfGB93p2Mf91qS4QdZG2wm7AjoJQBkcyGo+/vQ4ET2eJn1HpjheJqXAo05l2BBqoHUNP1CaRaepeqvW5kcVbvzrF4zmvOyUxUS9pDEjQELZn400D2mlo+8+7YCwY7vIMFI+olAYd7rncq3esKDo4322f7z549MkbF7gbfrUDUFXxB2AIFY8l5VlYMfQBoMHqFMAw4GysjlCWM6iAdemOcNLiNcZiLtu8ebMK+a7iPpcAFqR2hNTa7jPetm2Yxu3/37rKdc/YQzPV+dPn2bFt/iO96M38H0442JwfZwaRpPib7311zZQSl1O06f9jc7S9m1xOloWrjLyX9LXg8uJGZsA9gv07sJNsOwIi8S4T1Rfi8lhprtPOetBblk2hGPGk1RdyQepIqZge2EBqwnPCrV+fr9TFvV27S0FofpAY1sjLFE+mZbWDQpLdav7579+6IriXEmN27ixRJdNcHWxN8nIMorvgDNHUHdFsEJIaS5bvVd5iK84IbZWkxnTjQXYDHCijqSWrdOSfP8laRTkQW1CciiPArFmtdQhBpNeUW6eAm2EIAx9ycJVHPylu9w0dCCj5q18Ma34bCnJgcgoxvoBx2ZKwJFnekJ+ozf1GhI7kKE1Oc4iyGnXS7saHLi2KiKR0V0Fgwg1gbc5cWxFIsYBrf+yVbd9Vl4ZlWjWlVivWxvSCqIhvlvfHkfdomyqAf8VOLu3JJxOHxJQgVd+Q+YkH9EXsJOX5RlkPULZuNUQtRU1FAeK6mNJskvZsI4YmINXGMG81eBxN/Zp5ClDbKB1LdtdvsCZ5c3x4coWM5C3d4Src+Jwevpfkc9o8gKHlrGUe2EWAbWx/lbFDE0Pr58vQoGBYvmB8+udlubAP+IRCIP4E/YS2qwMOTDdLUEBgrC9Mt+3of7yMEEBJOVMw6opNk/BcI7vZxWNRV1F9tdVcvkAD1ly1VoXSHM51wtrgea8MSW1TsIKAZWtJObU8NeMDWWRhOxtNz49NSNoGZcmymidpNC++Ofg1coHOgmCBTAFEt+eza0/ml+Li4cfzRevbOuJVtgdhEbUSs2H0kaxSMO0FDzRTgap6UzNHj7cnx+zvBsKehBCebF3XDUuJXba5yKSbzCksyoyYaQRoTosw2Lok5pRAT6K8GxwRn56eQiwa92bFaGav1TD0prlWcAb640VrbUVuy6Hanh74GrYOukWjJ1SzCTPhgPJIDqhQKyRBCNAuRnCscuRDarhfHa+aqQrDPQZUBXx6Zw62dfj9IsQRvIy3ZevrpGO+w6uLGgnybjPEwyQ58UDm11wpFU4stLnKm3wtzNaI0nqdWViIXxmoVUK/jpdxPO2akFg3Z/T0irb2iY3+kMyQ3QsKhSFnouF0es2h5F11c2mvisdEzrhdfLTbpJ2MuDm40KDb1UvzMLnqeF38l+SNBCOItVddeYHU70GKpuonVhFT4oJVuimcsRWwBzvrP3239yEfOIwtZd5psWgz5EBNR3Jxzk+fqVBJu0rwZp0/PqkvuT5uoko4PNpkbGiwe0Rx7CwzUtOxxn8AzyVyq+PpUf/TVBEsBXc1d6oZpklAK9YvJX6y9jDZTvReXc7TJPBokS2ZTWGdm9pecleL/p3YtfGeE7NJ9Mo4GkoIeu81nOO4b42gh7/aXsRCrkCCQZERtMfa5TtboIqzPcOfMOe04+c6wK2ptRS86i7CiuUs4Ix3JfPydWPGRCmg041IsJxBrByrHZvmCGuGMrx5PJ42OjWI4CTsT+PaNJhvSHOJeyT3RZws/0b6V8U2nj/yYgWFcAcs+MiXO/kXNUuTNZoCGRpjmPPYs7KAhNXLJM1hYK43sb15M54QlLtisXiXDVLhtbVDE08ROJgoVltcsCcSlToSjxHQAlSy8vlKbngjbIv+WDrx/imqWoraPN1vO1gyvuNBR52OYWqJTwu6K7Jh62FSABwBJyMtZlU8xZnp93gXxib2lnEiss3MejT+fR2wHJy7a4ArRiX7VdZedVcFU58EGFyIkq5xaamfXQX0XSw7bsGi1yIdyGekjV6ArcfO1WgurBMJF+puIUpm3B2e1eJ6JLsVN2oaxbgCt6wsAQYJNe0yy2+dI2VyQE4/+pbZxf4ka6cEszaejHRpjoRdFf7JFLiZE7+CTpFGVR0tjEmn23+ZBNGIfl9Fyki6PXJmHIF1/J7I++Hs/WmCpcC6mLAynCk3DiFsmAM7NHB1EocjdzYpvXd65SE8CXWgYiwUoSh+JbDzJL2xh98w/ltgx/244/dhUijY2kRLhnVigGh56ZdZIngRlOmA54bAP4b3ABlZ6MnWQ1rmRprjEwoWtZgNKu0YFn8gzZyNTYwh19AgB7fcihZUTkVVLaIctgTmz3mV2K7vJauQwUwaWbCBvfPVSK/2g8ViuArZiTYsJij3/GqGGjHCFxdTwPTTyqP3slSh2cXppROOitOPsoh9AuQ8X1R1vP5GIfnkOsiGeg85HizPqPRlxMqBKY7Zw+G39bBqf0C7B0gD2YuLFw+noE5+fNbsDx8VIwyxRkvfMxV1z3V2zGcy3WHd0g0EL769383maIwHw2cYp7rxYjZz24WT1KosPyQY1y+7ANuvcV4HlFTsCB+BjSm5AX6p9jZe3m941AwqlY8rxHCUtT7VbZgxlDQdWYYJ7h2/vppMbsG3S2pr12J271oB+uq15aNuteDyJSlaW5JfWt3KRLN5HHYoMr3QE8DICqgT1g8QeUiZLZCoACFK+IFKsiBkquRqEz4HYjgaBdwGQIbzP4znVT9T2chuSwwvm8Qb3NJWcKmHlB06QSmx1lWsywUTqREMAjjbb77x24VDOGfG2bUDzVIGx+mem1GpE3pa6o1LxOUoPlnJ799NU5bdLIZFOepT0C7gh49CxnXvW1HirS1seoEIswm4F+sRxLsT+WYdeRlnGCmJdIaAXAScJiIz8YtzaLoXqGWhjTl+tSLAaOl3wXL/aXtgLkd6OdXsEzYhkxn7gG1RxCkoVBu0Awyuq+D4w9puprmcLFrOfwyQByis757i5TAVgWXDKH33G5wy4Jj4utdp6mB/m//V8zbw6Ni072DVdZ8lQl6TIXpl6pqWvJPVcsRRXCz3CkIX5+4xq7gXFRw1TkxScX894sFigw1tCviKLii5vcGp5Y28vkSQC8d8JIjBsLWaChMhNDn4UwQCTbZQ0tCdVvtSZ7Ej6jYIADs1LehiVsQOYMm9lQLky+4lFOKxo7Z0QZDTkawElouaV4yFDcjVKk65FWoetxwaimzw10r1kCICY3jhraxZuIfXgj/PCn/W95x35zrg88gvZ1GLZxHcLvEJ7T9yTUBR7bQXVryCsgV3AC6cbjmYv+phqIHSuxDlbfX2s7VXcsPZLipYm9e1CKV9GzGrcs1PAaplNaY6YpcgEkMeRfp+eF7LCjKEuTlG1ms6LjOdusssd8daRumtI81UKZzEr8KTeUoDjF69UeOl948lVO6reojCMCDe5LHo8dxhKwoL21nRsXu9I0gxxkJJaNzoEiEnO+F77ENjHJ7GTPpe//0i8w3TtcS4gJ/kirHkEU47/gPC+c9Nibya6uq3ouoet917yI2+vbPcd5fQny6glwKKObGqwEZN8V52XVh1M8CI5MJwS72sWAb5lr+JIq0KWpxqiaOCNDQMV9ZO/U0SjHm5jyNNcFO+7fhVtk1vu1d88Mvu06D8iR2r8Y5Hj1mqkJYHHraBXWZntyMdy3dVZzvWUIa+PZiwBfJ/LHOWwd1yqYZZSBVZFon6a+o5Seb7er0G3s3V88umz2Msv7GhZEgPvsIsH1Gep+nXVkbelu/y+DUoKwtvcQi5deeoVKqsLrjD7wa954brFO7VfDC9PNDIfm6Lt3GGZCJBj4qMCKKVzToxJ4mh922OmVviFB8grOzJkzjXUOS/x0W+JEb5WDJ/QtWJkE4LAFamcQE9faEJynWzXUjVZeUR9MYFRK8bdlssSqTeacdkKqgdWms0Rd/kSic7UclG9k0WeIYKeaYHJOVPujF7DrSoY2YHlWAg1svWGIt5uNaa5EGVyTHOTlc9D/d9XOhUGFdAznXHS9OqZI/T6pw5CnYD2KkScwsiipMHWC1Y6nyxVo8yJp2HOmpkTAsdcavU7OmUF1XYYMNCqCkYqLpvJeeKSrHiyePRsHF31oPeZlj2qiDWMCOmz16EaGlZ+0TK7Tr5vmI6Qu8KSC2h9/vvxLY5H1/h+oRZ8wgly2WSkvwr4gAxg4NSMq1JlfMTKkrObDFk03pPhntk+fPvkeX27CfZ3tVLN3u3Z+IeQRrOqx4++emQ2T0cNMtSbysHpb2EMJURdIfUzxEDyJ7rrbVvqKPaHfANrOsbzdlLKYpKfbk8kYvrU6VsBIGSmrocLbOQ3eZnVJkhhogRA3F9WTNnWm6ANtTowQYFEDDL/EPef2YrCXwTahwiZP2Z9p5wss69jZ9qed/wsrE3zKem0CLVr/lvsZCJx7mlusHLmTyj6hwjD51fwWLgyAgiQ37qLwvy2wvzr5aybKiq+xQPkHAQz79BM3C4wAg7cHVIou+70swTPuXS1Iwvv/U7/FSKkTjUwLvIs6f7g3ceg59rszr2fXT+aF6Ck0bwA7yeG82KKReGwUHZv6ngYNmPbN/Eu5uG8PHAfqQi824ajxQGLeTy1HI2oVo/1Pfs1WUzmOdYxZUpp2xaPK4r91uQEu15wNdERa4eFvUFHMQMce49T4xx7T0uPCXbNhBx37pX0GK7dVKOijezA1DzqFRTc0N/iDT19g/CgA8dSyVn7Tp4+2ZuuxauO90bM/MKD43gbFAJik72Agr84Ncl3umD/MQ3X8hUOGb078NlgSjcbDLD6h03z4mX9/G/f7P/41dcPH335tx+/+PODJ3/at9Sq7yka6EjLNL/717dfb77HKh6kJmS9ImVe1c5CJbieZvgW0NigC63Sk1I8tlq+vgBlopFDq0GB84soralVpKEmZ6nKyRGOcKYdLc8e3Eo5SS57oqKhGqJ8QqCY3biA/MaqGd2WrpKShsaEBnVnhMV1hGmutOel+Z1JavogoeLgKtI6YiEdqTJnI+wrzOqYT+NPAfIWp63wG50clKULf4u5rHecQny4wzhNOFJzYoUVCb8hM9nODwqlJwFC0/hi8HkZV4IxWUendVj/B8eYplLVHbSO0B0zs5HotbNITCYyje8KRny4iuW290rma3KsORMySMuU2heWEPw3ySaU0rHO07Jbg2baghPX7Ws+ZntSJMPC2+JVdjlxnfDLE66rPlPjwk53t+3xlSbEaqrXiJjb2Q1MiEvD18mQFTFBLzQcVKodsjZR0ZRaN7Qodht6HyFBiZS2PTHbpcvSuWWK6/l3m3PrFJbxDvhE7dipfEhVLUpwrshKQVgX09ySJc65JaRUAzahUc4dzTaiG+ErwQvw1cyKtjU39PwqZu0rw2q3ZeZldtK0cwhux1NaJEDdfhENdaKyPLS7KL51tJtEkVG9HRh5al82syvtweAIMHZxbdd+3DD0jmvsjTkjPjj+f4hKE9gDMahSM/In9s7runKkk0fHPfbQaf1Yvdlsrdj7nOxSS1mQhJQDivevprat3eso15BeS7m7G9ZIJNTrPoTT+o0Q3Z7t2XtD+S3s4HkuEYZqgoekIk+u5If62JTkxWahFygPc20JHQSVwuzrKJlwa/Higx3yW5L6rtbYUSI43FFBC3Y3E0BKHY67c/NhbUfAl6VasUF/mt8Acirro7ggQUqpYCzqUtNICoaUr5Rabu3D7w6lDxxhq5K0UtgYDS3E2pwtyJim0GCjXGjuShAT9mKOf5qR4yOAQQ/Wi0gzYJ7pQGgvLSk0u6HTD2okOA7arbzjkpQV6dL9yNxsW9iALZxYn555vCSQ08Hv9PjQUzJpowFIVyR6dy0sRqPh7qHvRdrQgQYmAnyFOQmqwJq8j4J1P9riLlkfdFGnOB0OAb6LajKS7ISSnP0RE8osuADOTGnf1ud4/G3ICkr90+kUK887TbcyVWXgjy+3bzRVoWbcD/7y8NBwzBr4+t86tX8hA8yOT4aW67Nk/Sa3bsSN31vbcfQTxp07nTQwcMekcNZAtoZcoiWvz4lox3UDQxX8HA4cyttw3AA4v67l9IGB8tzPQxqEMHPwYETEK1twxfBTvDyYrnM4cerfTMZ3NQOj6fW2dpvYzt0EMa/gOjr6BXMn/uyPHA+lYSEdplrBSbgyMJBw2yQhI5NJWrDVe60Fr1Z6PN0cIaJDfuOKUFqj0f8NTNxgdFiUoA3WOTZucpOxDDzn0BkwPNdrRNsnluN+DQ4B6rE11b45v0a7LXg1LwABAYMQk4VSWzyEwpnHec1vMhBq5rYqLmb3lqVhKQ/VmKp5HFNjshBw41BO7Lxu5nNzGavKkVpa104/Gy9eUSSi6RoenL41OMyd5HjIwV1e0Z1IWaLSMMu7ncDFQWmaGdwk/PkGh2sqZ0y2jqkX7Y4/j+RefdF4JB+tCFmNvlzbs7AkXjfWT7q2WfDE6dAO+W49pQx4Mn8LGFP6PpFSTxaF1IWaPjRujFl6icsjFLS6XK8PRKTJWJEZZdgtkGExSqweFnz9aUtzMrzmmthEmO8TfYCo8bdPPl8XORlVnK6NVNrhhjnp81MZOhzqtOv+pBSKtKrPF9CW6IoVA3309OObs9vbd3Z1XBsuz6qUQ3JgEAW822AV4+Se4p/aW1KuCyW5A/y1H69S/t2vwLv03gK4OhuoUk4Lou0m9khi77u9PDuHG+tEsMqEGhC83909LvkwpLOjve7MKp53Qqxpii2QX3EnWemEo2yGvcip4gdgd+eMLRSLUj6bs6WXuEYeS7Mm9MmrKbn1vA5UxYhcaW+vetFxROFJ0zvf9oADuBILEfvhkFwOnBY30tRtCY1Va+aH7TGfEcguorwqTw/nUhrmMOjUxIQudWIFX95fKDDV/0weZs9QG7tppjuGHVjnUBGs4S7X+9802RKQbk6PAn+A6f73CbuMuqoomoEzcmbIHmwj/RtaZPNBUvNUqBT++jGrvT3Wl6mMNdJDioBELyWE/seJ1Rzu8KDHWZ3uqcfZ6B2sK37PPOK49cJZR0/HsRdsyV1NQetNtbTzh3UI0Tkp952QU58BlkEtT/bIsr0uELhPB15a+TmdQ3rf4pLKi7a9fKL27fT94nW8/kJNvROnPZmvfh6EolPep6JwovYDtNeyQPjBPrO7BnX8pJunW8bnG+zVW6obhQxtgepaNiiGkcnghR43eeHnzmtChcCNlVt1XEiVfVfYgV2X+O/h7sZ1mHZvvKUPoR4bWILTaT5oeIlcj1LAgj+Pa5ReTTqAH3RWxHShUm46PV2Quw9J7aDUrNEOi04Mtk99vYZcdUiNPwu2NemG4eenwEuX1uETj0KPWi+bPiKsMBRDJdGuLnlHTJNCvRo0Uwu+rIRLfLJhJezR8i583K2b1KEhTEexOVeKzlWaXSdTQ1rENll2tOlEvy77o3WpL+fmDL7S2H+sw4w7RUEtT5TmQTjPq6ApHDqDpwhrYaGqvp8dufPwnrOFRPQzI3pzdATD98KL4JEMSZV7IyeAztXS5byNT944Y6Mv643oiMNImDnWakb01oZZbM/XvnrCPRClNVGvAzK3VeA/em2CmkHu61q2e/KQt7LjCU14cTnwzuoLFW61jmqh9mAgsbtIjAHejA0EZ2ctq+YHooGl94UonASrOBFSk7EXbkYln0AAsTFtbUNsXC+DgZXo1MtoOdj74Z77hCyPvPKGY4m7GwTmA7aVn25aqbUAdd+i9dJUclSY4ml3Qf3iyjloWDf7JCvhTzcCdXvgYWO/5WjQBtTrF+afgtHPpY0zW0bCKGefzZ6U8rdRLB562bVN9B28vM38TKRE7ob3E59dO7gho35xB0XdkhlKhOl1pnAk0XLTJCdh6ZCNVSKjYYXN74iOWJ0gpWQzmsBLNO3isXo1iYlN4dbxY37vfbm+eGebCHk5J68I6r7icoDqcgZ3Bx+IzCsCJAcN1owLjGAikyZ2zlZSx4jC+zgblQZf3mYn2jKL0lMGM9xTS7y3h3gP9ud8294FumynH9F23VsRTge7pJkAkO1ImF0UdzoL+dTBJokLWLw+Zr40TZk265EtXeN62ZSkGCFF66qP2W2ytnezxvm00CJml9TIQMcwSB4qxRel1gkUplkToVPcrK33NcbZP56mft85C/d7JSgsSRn0Q0hnK0HI5+uBOB9cTMTkkfool0fs20YdzJaZzpzSXUhrzgO+WBq5qd7bOQEAYnyZMaDEqhDp+GUtoFHIdNS1sOu1InVU0mC/PD/9jo1gL/2kzZTK/sVmCkqUV8l8/0w3TgDp7JsCnyvMkCaDDmgBRVspBqp0OSuQ6na5GTuAwb2YGERKBjhKLmYF1iB/iLQDq294oxX8bKf9++6moUG2k2+n40v7fZzKtIrqGNk806+H0uXAAabeEt48QAXW/OUqYkyLukqdPIHctVGhzZaqzrwMDpc6p72hew7kfEne1E1uPLZhE3BwBCGjBBtT99Y1u8+3qw593Vu4QqIdImp/JvHM+oQwzEf5RgTtiZG7LCxJUNgp9nJ3KOU3p596H3NzMxGmRiNILRDvC9Au1LZdFwJpfYUxyz81zNmC6De0uynJSjzTQcC3oyKs3QKuDI8agraH4yLeCVjEQ+7oCqAu+buG+pO+bqA7uecCd5o3LL4iOVUtO0W6cud3rfQgCSdu0xVZOt2b64ECDH9N0O6v95kDO2wi+tfAu5W7lu0IETWUv1KonYjkdWSnbElqfs2ovGmU/g+zc1LKUV1FBcmaTLeLBWcJMa/RmXcfP+YgFxXRJI+oc2bR63NX3T+BIE3Xx9Qg1h0iKnd8J1TREnC9iGQZeCp6NuQ4VJ6052WwVOtLUeM6FxBV8ObDBuG3LxhUIOSi8+m8C8TEeljq/E895zAO+25icYXQpM5vd87M67zMbohBihMiFxXiHU26a7PwGBPuCnOsK+0e2aPnbv6/VCM8fTV3wDLUp4CsfT1PBQ/X31yH4y8Ou9btjXPtqaUrGnfRE3mPmMW2vWrWvsL+qXOv1NlQJLnniGQ2s2X6TemgUjllmib6a9FVaTwXcN9O/QUxvqkUHJ8/sehNRRhh83d6C/nISFvK0J0TmEwEQ017Leeuk7eWzOV7j0beOGlXt9gbeuqMP/s9dfa55+TA8uFZnuxv5q+zGXTYqVN4pjo7vHgK4c0537NQDa5hq+68aVUhQ/nw9iAf7N2y3L1FXMHvemJFamfvrPW0DrR6vYNSpfMiFKB3BL2RuM/QcGbkXqoZNXDu7kjx3XBwcWeRTi1EINddXsiQOZa3UiEFOzWzRjlSUQrS5FWUupx4Ep02EEwuPrF6imgBNd4pfgPbdFfkMio2x2yRoFqGgrutxg+6W97hFtztv8mpYnXr1yo02e3ky9CdWLyrPxnvs/rWru/BxHtZ4MKZRP6Y9HP4lZi7X4lP8iWx25mEeG7Bm4SyuaMDEcPeD3EZQyep+607wEnYA8VNUoHc9DNszE5PLJ4jvDVHidupPb9uLwI/52Es0Sup2ToN+cnNfwEMliyYR5UqdQ8FBbMs809CZtjDBQBqgeXv0ZHMvYYX1nobJ930n5iTLJkf3zkUa9tr+Brm/LSVDzrs7F1GGTSbJSSP8S55HZy1n+xr5l50KJP5/oEbA/mXuTcYT1vte9Dz0Lpm1fHB25dHBzqmgrcstt2UXj1YPX999aDnokHKov79qeAekP7elFDvffh3G2Whp1nA/7H3oz9k/88ZrV+et0KzvfH6kfbKth6mW8P13sHeZLx3vtd8YsT+MWL2i7TX9k/UH6E/uFeb3/NJWE610rWbKt3YuZsqJh7d0GHwc6/CtpuKKfymib67DozfcUulllxLSiXjTTkLR355Ei7D6Lj0ZsR+shW7c+sMSb23JcorEzmQK6PGOw5pVfBgO/pQKPDo3FTZbPOloYLOLPQ8xk/zfdmFBpZzLb2yjjgBTQiW2HIy1yWnLT1W5Limk9JS5hkF5FKgGLnSv0DEggBARNYXhUJiFI8sMiJcqTIcKraXbqs8LAkpruhL9QZs+yyVrIRkKXehl+LaZ+MSM1dKytU6VTsOiPodJNQAaZcWOaTgG3DqpD6RkJcmE+XtOhv0vD5b7QYzdOh9IQ2v4wncjaikwD9kRkURZr+WhWvjq9AuHyZXAWtbl2A1IsA+93kFyoGrnKDoDupKKYLFuOs2dahxWqqI5CCnJZQr6jtziTF0qsSBzvX3PN/VdLJUKbhcRc8Sgx7vYYVakODz6UwXkBxs03okkC0JtxV5Vsk0y6Lzj0RDZvseitJHdiuTB81QAi43q7/sP0VA84riqDXOm4S5FSi+uHw+V4kYOSUL/+AK5Rd2H6xzYwpXF5Y7cpeIODtMBtpFIa7In1gwSvwjeYgU3g1c4YWGZEk80OyIj/7Lu2CafRN30UoVCQ4xQy5fQVeAv3onzHReongmddEx4PIWT3KZScVqOiP9W6ISfeaiEZeCuBAknjBDRETZTACCJYDEri2Bu5vx6LBSiMmUGQ8OMbUhA3t3bnc7l2LYtg9nGGR1fBYk8cQyGbVKo7oAhrfSeHfnoGTiCdFyKZY4Qshv/MRFYmsVGFm0luPNIRjhjhmEzb2DV+ugJVG9hNl4NfLwHW34mzAFJz7ey5G0iXBO4nycB/adi2A2rjux9CNONhgB+pQP6Cyx8Gm2RPArd7exEIDyAM6dDJFOk3aqTZI54z6I9KEhb5a+ZOOYLD2irsdUh7JHLOVaDywX4z1uFwcXMTJu+J5ZwtKXP6GV7aF6lwC98tMeOnZcO3F4sUzDD05ujqaVjYkEzcQAmUNEFMMK0QSy1SRt9xkY8qWW5DkW7NuDH+A8AitMFLhD1j0A0GQDAK6LZDmRl9+EG90WQ9H1t+nWYLHEInKH7OrBcWJ+mgekFe+n9z+dvgqCbHPVFXAkWSK0RM9duvDCIMvI+PqdrtVBVICSyD4PCEtHTh29draVvSChGODgL3PpvYERs4FAmkSosfP0vJ5r1BNietWw5vEDe1NacAKkwvo/OAk2rizvzA57J7IOQwA+PEV9BNmw+qkaIEve6yBqjo9b7qgo0OoVfGE1eR3HDO0Z4v0NBsDeJOGZuwr73aE9QGbqlMSg2HS8mbYwLnCZ/qlrTDkf79tGhODWZDNNv0Jhymdj/J3oTdm0Lmr4jC8qDKpZobAGb1gjNcaF7YQJlkrU/a5KVBLAuROZLXkk3Gw9pPPPGbDtek9W3TciH1ndZZc/fyS3f8DDkKiN9JL/+ccFj7s88bUWfFD5ZLntdlbNoKFZRwXQoWHjHI5TT99SIFu6Q4Giy3Y5jqQbsmsL8Iosz10Amg7oUa7c4YsSTUulI6fBZx0iCBKJwFrpimshDISiZF2ey8RMfOIOosRbPdtPd3K0XDSkUlfD5VjQz8wiFFoOcTmJ7u7ChRlavNVU95g07qoc0mlWhoK3mRajJ2kTon+wVgTW7rSi0/V220/abu00VrSTwYGyihglbr5uY+3zSxIeeaJxuoS54Kd8x3CO+fctvyKPKFTiFs0j1ifaVTt7qshx+gqjDPW9V5bfxB4OMf8FT/tPPtqNhqHdb3o2fh9Xebo+OD8n18u3Thzx0uLOq6Gw2CFgGL3vAQ5jI1T4d3g+DUwnD89ioxUHjqSN/HdFWlQz0kRcMwYACFgq/nwcZez6zqOn8v0BgP0rglchewOtZlq6bRHhGfbKJq3QX/x/pMVRrk9i6WtpWF7pXREAl3p/5F3gF/ARRy9dV4YquMLNZCz3hV01bIfZh2RjtNPb6yTapv8EB5S7fIPJBQYmI556cc0KzvMOqR9s56XdevlTfsHONwcmEL3cHkAYKQ9mn+LxK/GCPdJLM/yJ29T/3d27d9OkFR7ajpHzK8uxPPvPVqV4q1qPY1hlz/789V/x95unD/701QP8erj/7Iunj/64j9/7//7N4wePnmAt29OZCRBIZYL44/6fLAMQHvxl/xt7TiO4pwb4wbP9cZ749ePHf3zwxb+x9D6ieTx59vzpA8t9FpOe7T94+sWfV988eP7nqt9nOYcNNLDuMUDAwVuooJlYjRdMOF3H9qp3H3A1VrCZHtsvC+jeTC/pz69JXe+LIrZZJJ1r3BllOvXsQh68PJ5gsxsHpEIM7NiWy9mEaz2MauijzPFyd/gCclMrwMxtmgfsy2BnD3x94f3cTNXTyii4BdaxN282R+uuqSjPY+QcBV9fgFEqiHvxKxtaZv7ctBpKBNUcacK+6pu9cySVLOzBTtCjliTQcmhq6PuDuxWpycXLlrzXvcWKJerKo4Z4la4i+jg6SRgGJHQEJLmrx/hRqZoMXJjH6nXqGJpAlo28YbOIO1VqNXnwfoO36s1rvD0EmtoPkLTP91gimrLPKV9+kjpFU7J1wM0/EHOCkq5DRCGuBEmsjL0scXxcuN/Uni9nVRyq0bjf/0fHm5JXx7qVVnK5g45KI4c8ZG3Yf9nEW8UHcN01gv39+O4s84m/yRZKn2lEmCr929Amerw9vzR0rEFAqZoIufSJ4hbNXT9yuYvZUPZ6r3k2bhcruPcM85gVG3f4f4VD1XRTVz+LSno6XoWXLyGmiBIcHGqVAQd7ez2cO24hQejQwT8hhFacDpou3tNGkSZZwF/cui2yh9lYq+i0jR2KsiileVG9OBEX6rV6oxFg5jr0dBIBUmGvLQViy4Ja11uDn0zdCeddM3M88O9iNlAO/kkMzzt3xrWNVFOhGifunXlsBCi/h9KczwOdw94trVrGlsbawUba7qBMltxMy7Lnzlk6T9bNc5e/bG05k27gPxUGAnZf2BwfneMMGggVXrcQmuU0lnZnd9i4DqdunmClg8vo6S4Ew70NRSJUIkSaYOs1cGw2bqbMIDnRMphD7hSi5mQco1yE7W4kSYZuu/0R85uefay/ZBbXkIDj/a0Mfd+wdSkhCas08vh/RWgrvtlV1lfwe1GZVZSiNMmrQ7WPl71aT6K4WUOXkZ44k0Ga2frPRx47AnoGjGyi6QFrWLgxOGJduZOczaElYmF/veVVW+JjORMjErPMC55CDGJ2uboGElCDfe0oAAlvf02u84kYWhW6RBM1DWNAlcqqnsgTCqKMCZ3wAKjWfZtpGUFm/H4un5ipg3h1yDeHDxzhGdrXMHvMVLaDT/yNRzxvor3zeoxL1FH5iMnkqtkx65i0evneTksrfO1JqEbR8yun48ilWBIyuPTwtv1K56GBhf016X9x8PaMerjejsseh5fk0gPJBLQiL+M7gNA9Sg95pfXNb8yrMlR4sjK6nIJWPDf6zCY5WyeORpw84sc9I2XSyw0FILuTKUx0n09BcvV30FASRF7nATJlNsmL4t4GP4yBcRHlUSWqPKZxIFGkZGwOL8+NwjV5k/AbpfQz8kodOH5riOVerY1/AXmbUfkklZzQq/R8Nop7N9BqND18A2qT4ZBhWK5a5BAKLsRDwpTP3iQj9H3BwfeyQe62925UyORzJ3Yt1wAVIHvHOj3+3mamaD1R2+5a4HRzNOkqMGbPsugNSiGbg6jUqL+JxiGUi9+BReVjKosvrG4HN60WfvvJORm7nFSmDREm/8izpAjPP1D58q45kZJJOqxvdWZqdfZXqhS1GpnwvYl/ARh/GROQCegqfqiPrW3nolxPSz3GeVApdR9rfAE7TqVQvjwU9CQOycc+s1W9wYEQOXik6PUqNTXQSr0u4bBWg/06BWiIAbVac81AgDeNlu05i25r8HLdlglfnULoW/fuEc4IWSe7Rrrro59M9Z5uU/r47MB48dnsJSI6X4xvY33jtW1l9S/gEWmPOhwrhM3ca2K5CVTNIZp79Oz5szYWbtRyN2nX69d42Jdauh09r12h/VS67EiF2uWRDAiaAJNALm23soPyliGGrcIeCMYnCogdteaDJuehacwLZq62rg3VQBoRgnh9LoLKprhwdblqfQz42d7ZVhdabQTYLEl+/nY2EYRCTSk+4ztrBd9qSzxiKqrfrm2nhjqxolty5JUIPDSF2MikGPkG0YFSDRqJGfJSmNbpJAw1Am1cFfkDhp0O9zeiVZMRi/M4jl3KaSTJaMkXWmjhY5Mo6iggmTv09+OhmeWU8TcplSy3iWaWb/nhQ21k274BvPY5NbriCEIHi1Hw7hkpzmwEjJq5+lFh6WLzGV7KbTBWZxvEmeC0H//443hvvGd/UADGJqbLbhK6EAZlBX6ubqr4+hi0LKLOqB/9+LrJoT902Ft3GXzW2ou+6b1XwXF6EwMZpxLSBDEvT784SQ4hcoJpaVC38pdNb3jgri8NN++KLuYPGeE1i/xRYDDrIltNEy1WRP8N+OAXUPKqFBa2YnBBrxNc6wfRpIcCM7A0F4/enh1zAq2PmNiUYY7DlvbcHkzJ2g3EEZWG9HYbHlIWS5WM5pNE2BbS6fl38uT/biO1F/VXzbIIxmxHXMp3b97/DFrA94MWcI6/R+AD0tVMuFfWZDVDwx+T2eid8eXF2yi340RWruCnQ+HT/I1kp9REjMTgtcgQ+V/tW5u1coC/CBtJ/PBWk2xtmyMbfXuilmugwUAso8HQipKg3ySE32BIuhvGpINE/ngTQmxEWqwvIJlsc2pGOPOSA49Y5LO+UCHM4YTeAeT66F/Hb+3VYmPjF6R2EsTxwcHLjyE9g/ovGAdIEP81zsDqFktrunogtnBuU+Lf5HISlo+o+/1SgJvpi5Pnp7bP/AAM3lLuvXfGwMvj8Fxs78z267t10pk7d96uTf1vD9gFxX+3FzQqxjBS3QgWO00NR1E7vLj0BL7Ch9oFEpiKeWA4CklBV3STYfAwLTv3q7Kl0vAgXqH8WtvqxYzZsaSvIZjJleGCMuH8pBsYqIlBSrlN2owzbHlKA0OFm/BbZNOH71LPT6oFcFNbpBWm1rP/89gmS7g2Sct/xxOQgMpoaBpfgZpJRAz3Y7kd1M02aj5PWhWG8HIvHR51gEncIumYtib8pL3q5DQebJiOvEDZoRODBRm94PaFDJXx0lukCzC4VBiSTIYEXFIuiMEKQg2dHbErRMf9O0vch7nQM69RUTXy4C8Ex4pOgdhvJni3iwqaW6oYACO9JG+LrmeFbzf7JMScKKJCNIlbGe22QsexiCQPChbA2abGkYpdvWZyCx9Jr9SZENOTDcgpe9sHfQeMudxanX89fqbt9byqKuoKJwjhUilkGj7TtSm38vY2o6ZjzIeJ2m0yMGVnlaX9IXZx0a8VdXawOZdSFH6ipLpKd+vpPBbGbUqGtCoZbsNczdUTNQ32FcvssAxb5jN4x8o1MsJUBtzCFi7szEKEAmXfl/rI6bnp7JHwqn8CcVePqwB9c50pzdRq6ZYviViS3zKG9bMlHC+Ox7INOvph0B4rMj2WGH8yPRxtllocd0n2E4pb8y0aWEF9Eb/bFn3PdnDg1Qy99+RPJ2U7TWrUZa303xJYKFHNOTh+eHQcb9YJzFfmauTSzmcqP0ClCve51dHRcYCgwW9jmlP4Julyn2CY+RI3d4TEyvOXegAlR45hcoZ8dxwqQQq31iFpQaNSroxjJfu0c3a2FyHRXQKfbvEdTdKLZ918roX47C6h0zzHl7QT8wx8Iwt5By+30B+flWvKrSrdXt+vFSjUXitC6zoUvB0lhIYAqLcZZBj4Irg4WDuulQCdR48B4F+mBPFBHBvNIvKJOT/pKSifT2CS/PJga3yJ5h/xwN8ER19lsXDCmHeZop5noIZ6vADqnKS8ZKrbmO1L8YYaTn/7SlY5IiqjtrK87d6HfVrcEBTksiWgcGiZZdL36xJi/vpXvluxU4DupogJ/PSiqOAs2kVKipWP6GVzTsQODS1B8kWhAhSESbxKU6qGejp1c0aeG3V8RQ8l5gWHOG9/NZmKxE/jYkbjEIAPYnJA46k0FKOP81hNA+0dWrCshaUH8rYv7R8y85OqagUKSYAvN7apPhpGOY75DDpQJkhq+T6ySofrCDvHI3MY0W8mjhVvxsWKzXoazCe7FxKkpnNpx8ugOCO+FaWbAFdJN0QZpsSiPZno+4l5cZoEjGQRQF08e8sMUnjcq1mWcDvG3YAbNkjaHMWxnSU0tnR3nMG/TOG8qWZiN/mF9MK1R+LVo5J4t28DEUnpQdlpeKXQWffGYrTcm5QYgg0PAf7tHPD6VRi56ifTIx+WaORbk44HNs38gEEKj4UOJsE/I3mA8DPGktHX5kTUdM8jVdx3rFL8GRTmdYl5X8S0pr7w8eZlTEH0b/22of+UoNZY/9YC35bebhPhO76kBKlQ0BP8Y//et+K20lDCMn59N4SLXrUvofehYx4DBv/OtMVNHBP0xO//8td3f20zwH58c/ceQ0Rfvn1pd7pYpArfY35XhhekEBKwmkUAmHXj0etzQrr/469/bQj9eP+3P35z98df3a//8E+/vfur5se7D368+z9/vP/lj7/83Y+//J8//upXP6ZQ0erL96swd7tgf3X/t3d/aaAMO/v3d7/7ZWjCQKpaeNctsLn/IxD6Jf699ysUPTT6bldG+fDkd169eH/08nhz8t2PL97Xby4uzrZ/ePHu9o8m1z/GX707vOZjExIO7LnrxbvPXkztnx+PT1frHzBqKAdHh8jCb7OK3sATHiP+2x6PTadCa8isTVKwav5wcPS93W7sJ4bYQDcvtrdf1EDj4vRHzBFL+IxR4Q/evjB/E42N7sF5O+q3b/9mFMKF6+CdjOE3ie4tkI7RxGkjfxCZPcGjJ8/2n/LXt988fPB8nxYFlmu/4pNAflHPPXxczypCit/uSH2wou6QoaL7I+3oTWzkOrvH1dg/5fI/bAVDfhUgKuQSq2bdGGWJH4nVDh8SI9eq+BB4NykNZOdHLlNBB8gFuCMJfrkXCdSJOOD0u9IbgVHkZbi6AYlEjab3qiplvF0iSl1pPurFBFbsiSOsNlIbFFJO382hs0DD9zwISCyEDHnJFSk68UTcaa7YYpbOHbGodIPU3Nm4RgDpddCR6LpyFrvlRAVGLpEq7KuTJ9SAb/KQ6tz7eGuffVyfAIuUPiWi70wfUp3szMJPRlRJso24IdN+UHKimxebZicciw8dy2a3YA6Q32KiOSsRW5t0fNZ+XDpYDI1YHGxq845PWE072SKHqWD/M+I4dT+bE5Jw19zQaKiJhSOwVJ/KnNKaHYsBj1fuXCaZW+C0hlegxFrpGkShNKzt95v1OzHZ+SB6irPOrC1qADbXS1FokkLyT+8iFBxlSZ7jNnd9K9mWc8EFcfk68fHOPajwp5bQJSMKy3zsahsnHIaWj8PIg9cBzyw9IBeEg9qQbqrWN44qKOpbGaiYbcit/qjDqKdKJ5NxrwGsJp93UpaY4o48+o8Padot3wrF1XMaNh0/FTsHv9lxPuzY8N0xYdtEgq8r0hnC5HO08fpAaWuVyufWwXRfyLxaDHMcLt2Ca4WjjVBxzPcbywRN1GIeak8GZCev35Mzt/tDo2DrRz4Kq6argyaVgcfGFQ85s0tkl0EpwJUIsiymIH88L+tE0MYPJqBvh0d+7Tv8sO0tTunM4MjB16ntyR9NCpbJ5/FeLHIUOE7b5intDEWbierEv1bK6hyuKX9dsbGQ4/zQMGD1yHUxcCEaomxyBde05eHg9C28CqOUfuqUHgISQUTfucNuc1UwKBPejZwNGXrhSbuiwNoyEw0cde2MbhvvvbU/t0/P3PzLzQUSL7mLDx9dT8f7QmU4gROftep1qO5xSYjYLkTEOwkVYpW3YoAw/+ss0W/77gCwlq1AqlISA2zqO9AmjWQjGqbxH29mL56HUcaX2DiPIOO7E3wV0FECaPvfZjPs9HW/Dz4WsUfEyx32sYGD4zoCm3T4Lh3IaFncLK/J+Tku9Znuad5oPNQat1zlaldT/7SI+SGPUSrXFOGcwZqqpFjULjZqjq0XLnrcSU+XUVaue+yJx42yytANvtDct2zmnCfHC7mlT8HxVX4Eu+5xfGdQZukmUM8kpfuc1sdq6cOmo4N9jB+JcDpEMBA9w23y4H0Nuc706PKtidc/VFwLLrmCnM+9u2Pg/Ra60A1U3jfMc6j1bNRvPSpFsun40cU2PWlwbuDybCsDezcngdPGlXui74gex9C+TH3RybP9+LYHQ0bHsjBBiA9LLwQpPisTXxyHQYLaY7QQIIuIW/Pmgu4yRl0n9FrPcLvA8A0cjNCwcTI6yu261Z7quGS0+cYCIw+ccGScYwxXU8HcBvv1g4thZ4FpF9HBZOmjHDCK7+lvQu8NZ+p2shE/sdsmTJph/V3HLSmgMaHH/4U3Bq+EqoKSoRR0R8KY9GerZ3E7YKF5bBA5/dqfMjjoj8IeiKgJQdR8XrgpJTLA6GnVR7GZqCCwi2V+vJZBF6KkEgL8jU2JrSv1YnePhux7lHOiurWxN7HpD9Quce1OS7kQtCwKVXafraExoy50LSVENWD4SiWpCJmVVuu6vhg/MD/6j776av/howeUjnnXW1VNjca2jicU51VJi8+dUnJNOBh0Pj/w4sTKx8qKRc1WXzaDo5qYORR2Du66PqhVK8EwQ/gG2CIwpgATzdTOWnSH99JZAOi9PZktGPcpkUoblKEasd0IaoddxGvZRbx2u4jQmjv6Rxa4XHOX81vL/W3Ekhkbk0wb22K6CLSZ2G00sTvUQL/1RBZzAE4E1FxGss02qijFVoj4BRqw4ILeO0veHEkZUk6UorKaX/3SUDYSgW1OfAJHO4yFc8f1FVfQwJkG1pS/s0uvcEhkZO42sg0APHdMktVhU1K160zkFfEPdq6DSDZ9aGq2x/Wmue6rDluftufh7VunXr50cW11OIFXBN8F8uOiy0rEGDJ2O40oeW8anXn4Ir4KB8S/2yQItaAN97dPybwMS1m2gXET8HTkkKxyzo3oCEH6MkU8urVtH1+mb6GkWefFGx0sSSq2Ez0+0MFZ/3GT0rgcsXEUW/p8HyTSRIKefEZF4REG1RWZIZpwQC14MkX+rKCNMDKZiKv/9uyiVrIdLTHAimKp3CXTxdaijBkLEeepnGd+TFjARQSfkNuPVKt2AG1+ScBnJZskz6X0eQOmVaSxn0ZLF5yHrHfRHa19BsVUVfMjHQUluUHD8Toi0qS2HCjaixG4L3UODXksRssowgEGWdzEUaP4smGqhgFwjBAQ/AIW4BfmQ0ibz3Mo6CBKITWDBB2TXlBWioBUllBUDLAy6B7hxmU1JS3eyStQxVPAFesR/yXc0XwCluYyJDGjl4NhtaYWyFh2i4DBCjE2sdr0SleE/UldoRItOn8JsUpP2EAWnMVHPRqkoVi+rCTeR/t6WxWaZQgQVEY5BtREa3pgHBsH9TXQZIycvzx4/O3+M/5O0R1esgDbNGkJOKSs/KaC7ManNxIwTsN4PNz/8sG3j58LFWBBJPIAz04BDkiYFSZa7FkfSWOfYR483X/+7dMnj578CS7HhnvG2m7OKyx9LcVtKICONuaTsB2ow52qFCuehId0LJpyRYAyn9TgJOiHzMMsVPP94CFcMAuZXfONSe6fvT2Ayvnn1Mf84lXg4tT3+eH1JrYuRUDISTyjTwWfC+ICA6QHcUwW3AT6l5jwiEstORZVvaRsaGAytIKEDDTJsWx9qLTgS4C3w3Dkp8/ACRxPGh2/8bzxsF9+/dHBZywvTnhF0dr7cD45m3z/ca8Rpy7jYtGmtC3GEp/ExxpHioPMJtF1/Q6SA2Hq10xZ8/XfXPwCUQQQM4WJw/FZy2kfmxTy0oSP42Nw28fits/gVQtZ6sEZ0uE/5d5vfvm7XzkPHwoa8mTYP//9eI9RH+M9ZW82sy4zD4Vrlt6eH47/f7cxc75+ijuANWotnR3bFXULZh0lmYSxJ8zDvSa/Ngz3LrB64yPhfTQlvdmnPXU+IMV0tGVlTDLHEuyl0gxQjH9mVuu8Ovs4lbeJdlyWTTZeYj3LiZUP2l8fPf+zbY5ffGvBXv5i5u61EcnuTtbD2MVIuvIqyKH0kbVhVEfmvOq9sp+iRnn7S8hap3fJc4yNJxh84WFr8U1Ii3hYAiSjmuvIbx3knzdx3L598sjQEgiEKjm4qK2u7V3QDzqvLeCDqQzbsyf0ZTsZuKfQwhC5vsAUIyK0ah+OetlkBvLg6OXmxGAJlO60NliCdXB0HVAeh89q1kZjB+dZgmgJDhK09uB6NrevaASP7QI/tLM4UN+S9r7fKwlfzKGLoYnj65zzwvpiqkM14nic1xdTzMzJOHwRoItFmia54dsEGlylPneHfTH49FNfNZl9ofrc7ZnYSL4Cczqu6GLeaL7u2ETjsGoj2+v4u9iLm4VGpzg7OgfBbGbl/DTQ/uF7DaB0OH6HaY9H28uXtWnpvTx/8bKi/I7TRZEKm3w70s1ox24kPDs0KqRg7XBKsemqwdxMWYjjKRrvliip2mDwSuaCVRREDgvrwHDnfPP2wDqFeg6mPIc1WDrpy529OKP9TG6DfLpC7VhSH+nQuqdvFtQw4LcPQ++N0LC7CEPT7yxaD4M7pTnZgRVMFYbbcxELwaP5vvDCBLMbeUkdQiIvRxlTGuZQhyktzYBOX/Hb/uKrThsiy0urh4LhhffnnaAB4qa31EEo8KdCIJ+1IA5PD0xxxixQTw8vbDO3K9lrc9cce95MbMPZCV399XvwAsRdIHvZRWPJCYl89yWDMrqtoJTB+MyneCHFAUv2cP/p+I9/c4nOraPoxn8bhzsQXSbH8Mwwu3MP9xtfRIMt+HUB1Mafz2MLmizpJT36upFabzMJ2vuhP/EdmY1mk51RA+w9wGeL1iyrlBNaV4Y8NGxoZI5iuufxty57+q27hcKD716t8tBrp1Rdt28dd4qXkGZ8mxrrjTvgNTpF1fVU1JJIF0cDm4DvEeW4XP/pSA9FcL4KdHJ1+6aR5qcjsNtdHLtGYvKz9CVzm5kAvNu5nIJ+o9NGXxW2oTm0vYrOi3Wj0ogls0WiaohngZCASFZcfXPXeg5vxUena57Bb/AIjwazrTJ3d2IT8OD1yal5w0iCPDLb9IQYJ4POTlAq+j0fqQPS95+HGYezPpeaWLoOa2RF2LE9dMO5T2r3xAbGc8FMu57aMKjzQoDdh9oazimiDoGiT7d3tgVs27yJ9xh38//l5h5T/QwaLudhvYXJ6TdYn5fuhr/VgqdFSeWRQuVZsROS3SFEN/1jk2gNQ8uryN3/cPGANwoP7RHNLFt/f0dviRgoJR7Z8WJxAVw/Sq7zXWIJWRFonAoYkOZCO8yjPPU4pComoqebcR0nQV76yFLVaPKkJTVbfRIDxTfxkDKhUKPwHyqKBuA/3Q0I+qNn5697aW0PZEdSeTn1NKPNNg31VsH46t5HtI5RtPGjSJmmNbaO9sTMQcba7ge2DdiRtDe+xf7hjEGj+M0R8d0lN3HzdxU1ZJXUh7j10JankrE/T8VOoyHiVpRVzmSldL+L6WbrAe8xQWHaczDWc6UhLkILdX11kXePa61uWBZHl+NxkIZIoz2KEkn6UD75SdK7hDRMOkLzX0UZ6w1bcOOUSMsZ/Mgr6L61w2g2o/JB0Cq6jlx0+RLnTXzAxDzPn+4yZivvO/lQUm5LZ8b+aoj+S5OsNkiWK7/9/b3UM49UgdW9zG0WcCPmCGs0ylgZrXtvMCgdC2g3bEa0TtNLJsqizyquUYpGY2mhMEr4GQXUdWZkpb0gPzvQOs89I3jnHCwChTB9Qht/shhJZJCizNlrNKMSann4aOKklG+MvpNTZmgr3RzTht0fWcQ3+irzK/jezFJu72G2TNhM9Bn2Iqh/dV2ZjX5hgtfzIzeW7LGMPN3GX+dG9tO3pcWkxY7OjCf127hfqOfRlNKtL50hNWXlZxemI8cCSk3yLy82x50smwSHxvyA9VChbw4u3nwJnmJnrCEFFzLFNyucBRQaqAi5EqM+tm3pezRKHJdVV0ZGMo0a2BG+bQ07jw378Hnv1/imi7+jlXxjItkMJS+3lINUv/71N9z0q1/dlcGnueU4XB+HV/Rf//buvV9ZA+ahic5NkXbfgN6zNL4k5HaWEM/Uf3m0/9cfv/z66f6jPz0ZP3/wx8f7Pz58+vU34WcD4Q2qWKYV+cLYkWb0Flzc+gTtUinsje1r3+KdBBrvx7Z+v18/ZgDkxLUaThdTRHzwdB9WS9XT03d52ck4gToR0J5SVZHw4PDQBiBLhvqqZXzxxf6zZyYs++LxtxBfo2GVJnQBAC7Zt38YmI/eiUXAf/zUtCkdKB54ukUqvActUkAJlAIvlO6DoX0jhJQ/s0nNjYK8nJbR9D82Z1/a35A7PsAJY4vhe55CbkgpnVosYPrI29YqNsXMryuWRG7VGOtGRw7VwfZws6nIciAMPBpYzJa91nMxP+pkQmEC30uvugrLxXj6QytgBvCnZ8RZW1koiAg7K6ROw3MmIiT/+fT0O7C56Ic17kub1jcrJNfVdnNhS2sL9fj/RrAWIIIcUCGJYb/oFERvQpb9wM6igius/QAa/xg8QpN7Qa7jVShZhz9uVQF0ZyNcNXBGbA6tS29OjySeigiLrUNPdV0PwXSdX9dTKwgZd41SpyinmQ3l29Pv1zUJJoxjt/KW0ysLvP3Nh3qHGxAxL3tMLFldCfK5bX4KaHadpfI4Ucq0cOqI0R0ksCGXfLkcMPdCmjnqFo0AUAsotA8eYBacf2Antc8pf7spx4hDgjzbrE++39gTAidq9fB/P3jyp69XuMF9/e3z1eOvv/i3Z5V4Zzlh6VkXBZhv/vb8z18/YRA2Vta5exqWyHZ91nQditU4spEZ3BiqMdDeYS9SuJjSDi/wAaFSvCt2+qx7oyxV2uQBqxnsPX5Gh6vjFj+RGX4ZWljmOtrreD7WhdnQDQ0NKSIrPE0K6k63kuPS7UVHyz8621iWfvj7+qWGBwMx/Qlzrui0dyr251WKw3c2tavlpzf6MNydtv9mcHa3/ckGn+4Z0FFnUhlktd/whE07AVCVnVawXG+RkxU53bTWLSHN2NTMgNHaVCZj2ACctFSM51Zl+hhgubPZX7GVKpV3MOXaywXLrdxi0Lti0+k3UQH3FryufKBhBix8IM79+DGKNcrdlqEA18ceeb0U3KdjhqKMuCw1LHz79XU0Hgzy6T+LKJ+h2x5txlAZ2vgnRc5TVQrO9yKQSbZn545fvSF5mlrJ79DEUdIsGo096qW847iP3HjqlhmgmQhzcwO5QTshLDlsNBwtDOEsynD5oJQ5CcM6cnziPp7TQfOymIU+nMPe0a6qj7LR0uYeIhcPLml5a/Sdw5OIN/oXaZkYQOSjJjSyYdGQDbXrZb2rBFoCy05A4KESWaC+6Jd3NWw+6jhlRXuQA3yniL47yBKdT8IEHfopS0JbbVHVazit3CI7PWSuYT/sTZBwu61+f8LBRPK6Ovoi6GE8fr7/lJdZvO7h6dTMhB5/+9UTfBE6G6+jUnj4ilHB42LRgCIMShEruzjBtWrqthJfOeqBc5CrQcgPuEeP2QqHLsGaKI+DrKX8NeP4RnFTDK7b2gtmst6q4q7obRcKH4IzT4vcEs355ExJgrR3KzRcdqTXWMLJm+ElEwk2m8YaVmk0/fChJLZVbJevU6yi9Ch2btMBNsdM7Vv69YMO/yMljFqcZDtvviqvNfdkkl4GBVGBNv3Ga9dtIRLWcWA3dcRju3J4ZbVLdl4cKbU/FnxHSDvjb1MCFZmnj21KCJnvBu2tBQiFdChMqX+SAR5WqT9ticaXPXzcaBr68q4q9tgxY49DAorYNAUkV8VXlBnbFk4R9WENOVEtjBwJYjXKY7WW91+JVadeCs0B2CSQp73uLl2PP7RPkddWH9YvQ8e6WzKzDrrxvQWstHVlPcfzeIBE1+cy4MELSG6cfcFx4d7AFnGrfUgmjw9b8ZGDloez35jAvCSF/Jn422AWrUdqNVdE8FmgSFAD2WxtkdCLBI0lCBhagPgI4DVcsSC6xVLoAYs5WVDxHtMp/e2MKPqBZA4flHQ0owARc8p1E4yGFxDMct7h1FC4RkVS2qxNqBqgJvFzCZoYRFcxxX3d/MaGpRjE1SyX64ZhqAMkXzlDEz/X9EjGuG5+GuSc4H1TjY45aS2nl0I8jlJPxCeppVkheIoxCp9EfXr8pIqR+/XcPQGznmi5kv5xCk4wMyPHi55q8+n29/Y59JfSawLK1coP5VUqt6MhoOXCFKzUiPYTtYNdZZaHOjQDZB5hnEImX14Z2tiiM4VAVJy2eQXTnwVuyepIbo09pZivjMynGSuOZ1dsoGKAD5JxNOWdY1lerrnLxRGys3iF1xyd/SmOVRXp5NNSmiaD6llJ0dSRi1L9BK75ZDofuCFtzT/0mQkCL/QELjzCpNFwlVNnGKuH8isSr7icFpj/mSOylXv60wRgmdQ1GtL7F5LdhLcOTLuyJbVuMfVS/8Z2NtHeizejK0NnKms4Oqbix1nlHbuVn5qqgg65R8XEGVt7kEklOx6EmWMKV4RbI0xEnQJp3GNEZwDySVuQE9sQARmVsnlrOJ1yq7mIBFSDxSR27kC0+/uzAk7Qzp4d9sc6TlSHp/3OaTl8DtwY5G6yb7pcP+ZUfIOduaOufh7FHnA1JkapjDf5KUyJljl4DV/jXdWwgm+FiNGpeAPFsVJzLG0P2H2y5lipUdfPZ4OokmPdfhvdZ+BHEWN9nl8lJm24jd49FNjvlNKinY+tdM7OH/OvIWxw4ie0xoi4PqH215VUDarmBsHsUMhhlhqGA/B9MjpdHY6rHQ7DUC+1dNTL/gWEjl/7JNFVTnHLFDPqg6SP6YaS3fw+hk37vy43VHiwHom7jonyEMEr3OAFYsSdh7X7GgGnFuFxVQorKydsy0OGE9A7ld9Ws0/cTjNuyYfjp3hvKneb0jEVtp68LhTWaJC8HaM8aekaejw4yNpyMhVHgdpMVsAUNezkXOkFRhpuaTEPApCFo45EiLOrfQSEXxZ5+FDs55fvmVgtsxDIaKqNHK27SawvCvUOj6aevkYelfqT0B5/FiGFsNz64AYHDHefMYN8ktXHVd/nMXHJeKWdzKkPnZ5s1B84V9tOo3K2x+WEniisv2Yywt8dIlyURxG9A7i8hcDOQ9N1m8pw4OZ5SekaZGCk+N6hwQDJ5TRRlVblT0+O35Ono0CHc/a6+Ku7nQ4ILtQdg9Ox6vysiq3GieVYZFNTiGiVF2YG7AZWXc3ExhPxzueJN54pt7bOYWjLLtjnLJTkhbfX9LODTsqPvJeE307S3fTUbNASJcV8cgTwH53vRAsl14nsPnnHbNTPZ2lRHJpqkamayb4KO5zXh5yITJelX8l3eRVswQNSIeANX1rzZHDRlchZ+vAy2a/1qqhjFgVSszYKu3wBtS4TRfB0pexcmE0u6BQsgNpZ1deD1lkX1tHm1SsjsV3DVzcDWy5h5zjiSdJenkszUXeFIO4OxGiNQsOoyjwbhpdFiGpagKFYtIWOkPaYE7/63A5EPhK4CA30ObYds9W8feqtK94LYwHwKdGAGK/7RKOrDbnnDQ+bNMvmVS3K7NX7YHUtMTHRfpY4FTAqS/LdciMy3s0F5lr6wNOHF1/ZRp8OcN0WmZoPumPrr+EQwmJW46Adhdcj6k42Cqz1cVSI38UCAA4FC10KcWtWY716onqWJvwcdSWmrG62BkMpV9kbdKNYS70X3SZgnvpBA7gZ/wvt6aZ3DYLzLe4YXUsjcjADLtIXIZxe9PQlY77q1tFb7lVvD36o75kuZb3TqE/0pQtGmdPh3ya/H0D/rX1QtdPlEZ9Sv/r64X44SL5+8vhv46rYHuKboigYkRa51XnfuiLlAzK61wVChH66yQ1To6/Fuko9UmIuFQaElREyQsq7Vpof3tp2rA2TJpdNaaip+x4NHICIbDCvfwnyTtv4l76qc0RzE/+uN85mUhYorSkbXiPQjkuzJLfIJ0ScUHHyIj+ecLqkCsoQhNvuAdNmgxW8WYeEqoxZOuiAxHlrcs+qozk/WctbNsZpknH3GoRPFAFhPlJr30qKHtyN8lLoSFTgz2RTEGwo1rPf2DnbeDXL9yLwEy7S+RQ1JfY1f0J9d7AJugzpdgsjHefS+TSdb8mS3+kTfXLgMNLl78k4t3EwEuOlDhooCIUdLPUnPO2hJYGXBZtffRssPFpOeFdDMC30JEqCXAbkvKD20zk5XPFSuKRhmOdBSzB8GCzLIK7zDOO5eoYiamFEW33TwucUQnu5q0r0Qo357bfoCHLYNuqhyJ1AEaSDGtH/HSiOb6SDVh7IaGNXkhnT+ObtiRPAy+UeBPUx6KchTYNzb/prI+T03q/tSLhv/RvXQulf/mV8v2kjSZci3ggSY0/kicfCcViCW2JT6U7jPcJIx3sT25hFy+NX5+v1pMNJx/3Wpn0qQLZPHjJ5IV3SXdobB6PRq2Rsxa2/fca1j5djTipaJHNLR+ViV4nbmncnipN0rGHjSg1dilCqOsKv14OJLGrG8n3mFiWhbykmmlwYBk5o9op9OrW3Y3ZpwpuG6YrP6cth9usYNul09eqAdk3SUaRr48M3iONzVPXqVFA8wbuVRxIxg7d48WRXt1UG3etkEiqvVHhRT/cZNitYADugdhmdMl9uA+lvmcuaoRtwnCXaByaCHknrBPXp4kTtpWS2k6n6Z8Z7IY8DBTuge/ji7rA9Xq/P6mBgZ44TNobw2xqrE2v0l016Jyqvh9dkNvJDsFe4xTT1x5dOcSaWrlkW8WlYlXMkWRQPXZTz+oVABbiHBc4xLvHdt1kWiNy7G1RljOVymUvi3bMVWCObTqYisdqeHJxt35yavLhyHzxeCZ3EP6WHtHdpR8I9OPhLUzO3x12H1lYex5f7tg6/cdCuD06gtBR8ZYXVEtHdTKPDMzu/pqG5V6BS6f9M/o/ejQ2IVXM/aFYx88Fm38K405gFzrR27I8ZnFyYO7TshepYrR9MbVHlXpmoRnoY9Eujv3KptqoBK3hugGp7oLY9kKgfthyfFX17ZoN6x6r9YKVWVPhrZrNXZiikq0kNR+cbC3c6laOCvc9t+l6+erU53KCTZjP7vR3Nr9e/Bzf8K7vlxKbZ2DvSxsUCcjY4ePm3vPgd6afkcAfVWCjt9XkQ/6rFkPhziwg4OHDX/tAkAI+eyCl7KdQQEo/3v3yuTmvGYyC/hyN4ubmiUERgo9udbAQIKYQ8X9DvjZRlU71NXcZuc4GHCOOt39TUMzonVjqftHQutzDITSZQa3RhjKz8XETvVW14XwAGtzFL9Qi7LTTQnmQh5oRdYaZmK7RrX/jzsRs1OMFmXmI2d/zm9j+euYGlJMb3GmE910vKSpd6JoIHqnRqU2hfRjnMOTr81kEUKgwwGKRNtwQ768JGjmFoTTi1Z4tUEbhxZ1oN3L6H98VhX21B05vBB+rt1Oyqg3XAjz+O96Z7+JMWaGs3k8RX2qTw2oYGP9XpWyzHR7wzhNjdouxWZYmC56kxLs6r3Le5+E5u34yyVqwQt2320tVE0mqxpAKOV7bJTcLJh7mRzvtDcDiAJV3rR08e7v87AmHYifR0/8lzimI+IwSMmM5ijZqf60GC90GrIVpqm7ER5Q+Xm2Maoouhx/LJn2MFBrPxCm5XrH+EB7S77+02EArlQ/Hq/bv2H6daR8jrM+zMN8+wn0UT/dXh+dpWpCaEC3zpow9DpMGUm9Ewjgp7ATejGtjoEoxgVu539C7O6SAr5XBldEI7cXuzmr5Cove+UNTHlP66M8Nftjcb7dLp2YCf5eRCrN/zN8a38GA0ptlYdX/eCVNIs6VxCUxA5DrtGETw/qiAYNc0SuP2Cjp4G4IYvZqRMSd4J0LEoq/RGHEDjatjLRIT3LNtwh2cjOlP8/wSsWExUGucmEm3gQ6wiTr5CUPvHkcyIWsWCLjgL31fJLzuo9is9L7hnjk67jUEoe8UAJw4y1sHmnv1H2aL/7u3/HFvr7ltv/d+fPEfDa4qe3/YqybeICu2bbk/kMQT54ujz+jOofpDpcOodfnB6Ppy+eHOPHb4z5Ba10AhBHLDhFFZ7Fgm9zLw2zf2Hd4Mf6NQ5yHq+ZvN0VEIWj7ExFWiHsJBbRMTgWZGxJM9wjcInRl16/Zwu/4vi5cBYdNdCOjb9M3RD206JPM8t+uTlZlSoldWlL/xmNX+NuNRFeVuUmU7EbiIVbyqR2bvmizva2xeuCMQbKwMsPCkY1xBvundhG2cjK8H8+VrxpzDm6947t/hKmN9bcb2lnuoxpBgm7XcJcbBHY19CobDpcZsMUIQ6Da5zGXpWHSaKsn4arpC3oiQx5oFlydyKOTF5N+LZibb6O1pZ9zxVP95mc+iGzudFb9xrcBEh9FfsDgK5w14xOyd79mF5mzPmQnmb7ZQvt74+13GoviYKyhM3dCxuBdge0X8o4HIRzsCP8mvuTrR79ycX8PezQ8HvZv79ePepEW2wsxKLxK+YbtR3u45hCEvOGxBsUt3DN+oq81IXDkbLGMyA5hjwTTkoYzH9o18eNmgNNPiPaMN9W3NuiLcqPeBkF2Q9bJnsh0kqv5nBsBNsmKr/dc2QhQn6t7fKJeNkJVrKJGHcDWs1CSPSxCPuCs5KWMCYGhxemB4LkfpGLqVeeUdiKPB0r6vMC9Eg06OVZOsWLDNbOA1mXVKXG9PiMYvqtvZIqLnt/G8d6Z5nDbccMpNwn6vT8jlrnsuICfYKE50AVlPrbDnhSWmJC4w7daukbInFzjAPuLZQT/sDFfZ4daxZnhwa/p3RfgyzXbFbZTDbOlgoXWvOy3RHG/brhsQm6Xn6Pa5ur2d4vTMd8etSTKR+bMIToS7YjnEQmg0NFkUsUmFEWMR35nUT3p2lmdi87eFcFMiMrarXD1+eGvisHlZj2GUWchm8/9otUkVoHyua0EMldF60E7K52qxX9jjJHINew5GJ6qPs7O55qw2n2gJHKAg0WG6YjkmnD3s4rdq5JywW5HRXZ7UT85DsHVrG3zsu8/kyK5BOSqqrixLTDMt3KyYscovXoZ58uOkebH9zBKs6otp84cXtwWg8Gw27j9MfA/I9lnhSB0TLDZV8O00FrEkx5O7tQxeO3vxhLQGGv7oHwbIzVg/VByDaoYXz4rzxn6jN4GX/5iGtbEakPfQ8XQAqCGc63FcwOCvjL84BX3g0Dd/qSvmIa5VMrRHE9KzDgGF59VUNxNwK6ntWHEAWYvIakL356IBqvTTJ4i/uqdgotK2jEuEGBYnRDHdsA4OgwDXg/F+uhFL00Lzy9c/17zHvfjri6Pli3e3mz80L/55evsPL/75xb0X/+zXOdRzVai9H/ZilnX61fHB6+3cQD78+rlFNy2ueJjzn//T4sW7f35hvMOLo8WLo+nyNu97gtyMfhEuZbrpndlJuw5e/CBpQZK9M9mcQtdoP+wbfc7+jsb2UmCXdmWXzLA/cng0BLyVYOd89OTB40fP/zb+blwHt86MedbHMY/GNwi98N00QNMJ8J3ljD+f+/2uNhEdrDde1pvmzu9/v2dwTgwvq7/dMx7ZRAqSLJ4gqYFMLo3Pwiz82qbCyGZSFjo7Xx/lZXJySVRf0q1gq691iziysXlFbjqniOfY7NhAM+OT+HP120kuqJ7rvbyS1pe2v9heYsJQOwEOL0BzvXLp7SpKeTdv7czaQJqu722YlWg9k6dOOkE1RleG/nAOo+jXSKSps/YgBVTCmmqDkDTsDtxRVSPGBSoW0SEknT7a+cxhJiMA8ZdPnJ3rLJ8e6kk2QwRxIFwJcxXZridWkOuO5uGBAIlpw3TgjtvP75TBDKRuoz3JvrFru1bTdUxk9ZqNLX7YTLaw7nJLt2sYuW2knMeTcafnuVlvkADGqjYtygePx4U63liClNCK7D6PvVX3rp9fON6+t/ZWdnDbOthYKKn21VwoRO6dbT97buoiX9nrAHRDVzkOc9OJMG+wUW4cmv2XoKeqcXOsdtBCaFUdHPjXTzm5HPdb07/c/mz81YN/X+3/u72rP7fH79XzR1/t17eOTFX1X1ra4E1ttCsEw27DQ8wyMdrSzU2LvQ36xVDO7zW/Kz1d26yzQE75/TPndzCbd/tBGsleWr5Udnoq8ru6VHDuVX5nG4x3cs8y7xJ2sOBOW2jcPf/wEuZYaJlmUVt/Ed9hxGv0+pG+eHMePGBkvqJ3SJ2hozgaBZcXc6jPjPTw4nttKa9DkLE3dvvDD5rlMp5G+nlxaoHY8U3Xecr2T2aPrvPUdHbF26PBS2KH2ddV91TuoPLsEx1pXsO5j7tOK/wiMkHtdWvE8tAHG899aKb7CJ1YN227dEqphjmZk7LP+auWQ1uFsqCBrbmnleYcpUQZwB+SjtzWk0qKjt3qvLzBi01La7RXnVI6mZaSwIHSlVyqzPSy6VqF/GAz3Oa9FgMzXOTG4/jpHrorQ+rE+h+VyrBc9frfxSwqdgLFa/h+bOVh1cxHb0JVPD7UeohdYYOrHHvSfHR7ZCZEqnnvriUYV4dzC1U6lS1dJNjPs/ekvkrqZA3lBw7VcgsP65lgvHnepOvb59JlDUGeezZ1oJlZNqtxKgoO2FHn3Uz89cf7p/aOl/IYD39O+g08lIJfoG/YOcj81WUN7tT+qYgWGRR0Xd7aqwnm061b3KPtDB7fJng7ka0BgEI7sqzwV0huRMgJMRpc7ut9YQN2ITw8sH3tNN4Ib/b+Fy6T7R71RQB1nS0KqIjxu7YHMsnCddgqEdtNlHAEoIqZEQtIT5ViLeH1WhZNue9PD4rttXz+5+khErDXk3jcUWLF+KXicbkY1ercCWS3ZMBTIqAc1b93m3A2WbRIwkZQoJ5AuTBMDBRov4uOrJCPjiOL/SOLkT9IfOF7dpmi69pJA/CZraqgiVcd2Bhjz0r/69e4kQiiT14Bu7lvDehoYRIXFTZwjrY90xduk+ziChXqAAFkTJGQxQC/ZmP+xLUulXWpvY/lbHM4BUW058e+3dBRUemaRc5AXirG0g6XTaNOnD1ozr+vK4V/qRooj7yfX6WfEQ9Lb7YzOzJa7xqLG4Xd8iUmtPlJ3eN8Bmki42r1vXw8lLdLqRoPsfqENvzw4865dZ/gjJGzJLAkEOTIG7VxH682UMn3b0wl+8KM+JhNqdLDy8ciOKJOKLyAzytEGa4mEYm5h5xMERua/0kzWgbubtUOgBNYJfiCahOw96TF1byalaaQkqpldCYw9vWkhLGoFAymmI2ElQVnmLCAEw7S9vCb5ZSfETImYbcGH7ix13wj2jqvoE4ApiMEyrcZseSpxTneGEcpa0YvvQwlODB98T5HymSey4gmcO6GYuVoeKFtPg7ZwziZpTRGrb+gADTPnJbsesH3C+9SkhkvinPTiLQyqVbwBmsNoCEfw1ff2fjFd+XF6Sub2+zFIquLp89lk1UMVxurHCphDvRUu7eUjCTFKkgVPbad50h+GfDNEFWlBFm9eYD7Ax2cwEI0b5OSyC5MJiYgHUYTSVkXWKO1foQjhfnn+hcLx+fg/CUUjUBURwWU9b76Trg74MPAxqinD3/hME2P6+yFoqs7dmPg4NaXIm5dm8DVrvj/8E8AASYWtiqsem8qbnAWS5KCqs/fbENsA1PUXM6ZDNCSIBMyAu2m4MTKCNwZr+k3aLGjyswP/xuedqq5m5nxeaYYjp3dXNizJ4Z/oGLRCxtvhazA7pxPlULD61OjiKdyHb0tDEnGJ8TCmreRSjC4eHnMaReaDtkmz93acApuFL8TehDBowK1lAGVm3NcEwOLJYyqComrE4F+yqiW601AF6Gp5TVXW0SuXNXhmotCmUU3jOrqwDkkr/e9C66ZsFuaNX4u+szvPfsxiW66+xSi1+s+3CDlCpOC9l3tgO9qVrrtxR60VPb2qqEorjfa7kTc8kieDAhdvIrzHj0cBMgI3js+YiB7IkOw4PhDtjDTS8a0aRCKOmiUVeM/7T/Zf2pPF+biPUppnHlKpOuEhgXgDSn7yqZGCC2Z2GcVVRE21EKXvEKg3/jAAiBlybPvlI/JhmNzJZW/1rX8VAldl/pyeKTYlucVzBHq2Uxa3+hRXh/iVGN066ZUZtGAJK0DV3KkSUcDFR58+/zrlb1JP+W7EDzji4rIdLq36SK/s6JO/tantNJ4u1yFsJ9KwZPt8cH7lYVR90Tq9JvYLk+1x/TDDV5e25StaaqsewJeVpU0SfL3HNIMqT0OjKUlpVsXI6zOXG25QoLtzyG6act/zqggRQ5yRtcD4gljjjimmCtuS19+Pqsw4tAyT1rNHRGIo8MLkoQxvBHEi9EH7iuugdO45VBcfcXNJXLfHwHIejKnJV9vvCBnl3k7UF/nbM5NdVsaTCB8a1BSZNgFWsUEPhBrziodbpVAEbrSdrQjlfD2Y4YhUDcBAZC2KIfEtIyGw/vjPJTaNCHp+RpmTK44c1MR6SSaSow0Aq4a0PuwPwGhbAdYYenUzLRfUHiIv9+edlVPjix2BfUH7Ic0MvqOmdHYTUCVQ6GH8TNe03BjQ64zgKygMhC1B6QzcW0tciYN6wr4fh4mRP2fl0ev1z1vp1jkzLveLUOK26oiabd4Wa2xIDF2F9tUaPYLqA2VOCW8AuHe9fmcPwk6WVSc3igeFaXTC9RWk24kq0nMjPVR7GXP3aSj7MxaLmbNcUSuAjTlab9a+luJYIilR+7vlnEDjHGX66A/CR32dyB2r9K59V3lpnb4R5pGWWsz/h+kDiDwnmCUmMCeC6OgavlggErxUbuE69nuiRowNSiEHH6/i54ZMQ8kQpt1lE5bEaiLkWas6sMonme5iHKS8KLktM0pkVeOYeOBVZkMokh7Pmj46147gAG7HrFA0Wg2jSntWHzIQtDrtomfbrj2kSMRY91/CCBtxszGPQxeyHUg7rhNWfLABKdsqbsbu3+xb3ESae2i3IRNq7ehQibvVUlmZJNg/eqVLfHtNATNicfiJHYdUN06z/DqjT6+GzFMdU7KzhwdRd3fEJIdL+HT/G7gdI9JkzHLgX6EEfsAT0DmIoHO53Vt04ME+b4YH4GVjTFACfK5Y+2LwqSGx7zscpLtW8glZNTXGuFvNiKyxbooF08kzNiyM0xGV1yvPA2k6RvrrluRawtnGx9vJhwJUtIt+2s/KdvtsVWr69kwm2UnxieZPww9n3/VHhviEYLpgXaAVRq0/8DlmorY4d5TKX8dkR9Ez8V4Kfq9WOx0QmQZsTGbpLZqwpyVQVG6+ERvTstURvryfJNNz/AdxHFaFKzbxONs3Gl+zu9QITZWV+A2Yhgp7a8BMsuF/bThWArOHdvGuKs6YNVYVBjn5bS1TrMbm2mbeRiuZnHftlJ1Pe5xuCcktxPed6pAOuhRB9dXld1onhujAPtD3IT5p+od8Mqeu6d3VbLiaWsAXE8CEPEYfjtHY6J5PHQ5dkWr/pNA6maNL1d4DKyjtI6cix9fKdZYltC+s0IGB/1OhYrx4OAuVcpn0D1fhGFliad0ZVxYToOs4gdr5YOQkW89p4KAizIB1zqTtQbk0Vx+u0KKnPIZXeSPnzTSPhX4Wa3muAhw9JAc7JwyxTmwry4kH975WCRSuqKvVJmio82ojhZwSklHMKMxHmS4AnuOQI4njtIGGOMjPweZIrkBlofm7ces50NiYlitTngtX//Xpd13iYikx+iPhJ4tre6LVmmeNnZyIGjHXGiQdoDdZIRE0ZKGrJMzR2jC0cyJK8J6NqgryhZAul0rkAV+MadYC6RX3rrdLgIkoIF7BlBhuaYpB7ZkAHx9xakWpqXfrnsmQS60ctsi2Vm8eNfc2tZ/wF/DBtm21g7O2n1CLehW33sOgenw/abnKB1dUy05iXnJe3ZUEqv0tOdHk1+/U6g3eUQF4tjF/ZREu1cCS4pmYBLz1i4HKyZWHbP2QEwdl5qmBbvhEvXRWOWlGCRm4QpLTbVrAIaF71E87z5BUPzRM48naRJW+vLAtKazCOeNZcIGsUJ9Dp8O5qLl2fOnDxBeo6oX/7dafmbzyGzTXn7x533zr/uHF/VemELhxDa4GNBSyhdFJj74r03x8Ky+F+R6ByG7ihIIBDF6eQ7PUDYYBE+Ug9AWb4HNeLZserxF2hhEVx6uZW6N3kwb3WrjFCY/HeR1XkjnNyQT1ioFIAAnM/ZpmJLptLsYm7fDJ38a156owpNxkhSeFarET7g/+XSKWb3AZOKV5zJ6UyuRUaEUmUObFNFQosDH2nz4wFwm24gF/+JWWB2KM4rMio/l8JRVL+y4JiUpmeynJBwda0ZyXxZ0K5hLmx24SfQpzd2aQdkZ5Fdb7QRFfzEPBE/m6WLF9eXHYNQNSCqnfO2nPpDbrzLW1C59geiANNqe+voSrlXQuYHfwY496YuXMhGa3m76zUftBE6M8wDmMjjN9dMHgx3Pnmg0KwVQfrNT/GZJwBBZ41N9en4Htn1CbEEy/miXv/gMeRKGeo7+VZL7iNE2K3jlRFEkJjWtrvd3qulyfhx5QltOYl90JPbdA7tC784y6B6Qbb3FLu49AF5C4dVYXq5lWCZ8irJrUM1ksMd4WdcNP4onmToFK89jSTcmnTG8BavIaoXzabWKE1aYVXqoxJZbgjs4tkMEAAFqEh+AF8Zh8GFKT2pCKSFJvqlLmAEQagACO9/lMy4KewulF3bOujBBrqqABr9jIc6IFgNfzXVR0BK8XO7YAXT0VoFULtFRZ/lvqlvMMRAcZppu5ophPdcXuV1OU1A9fcoT4MpqewldlIVE2V9NAn+CV1rPK/zwO3dHHzmTHnU9lo/KU82DPzjibsRnKc7DZA/Kh3xQRgGT24NW5hEappqHe9A4oIHmXuVC8vCO2Fmf3t1yhfLhPrMX8gEnrIzDXh1uflwdbJp6xZfPnFoyK9MFtHrx4MnX2IBf/EcVlkOXSYoD5tIiLVztfPkCliqmVgW/fFHDsd1xtjGmGdOVzbIDzDhW48uvz4IrXh+SN0MT1sorw9Dx5m9mqYcWOZwJzkkUxrx/68Aa9DUvGVq7Stt9QRlxkITTZ+NFlJksx7fbtmxfxS6PPbU0I3DjLv99ar5JN/+9e9e1dFhGSNw1Gfv2PWkfA+X3CZeiVzYd1+fGLtjoiuWFh/f324F2gphXrTFSLKaHpil+YavBK5xu8sgVX25dPD611rYXwQzNIJ7g5+LuFG7eZAgowwPYEK4krIEppVKsK7H+XbejACVtJg7YUZxfUnb9ygXOIZbRJJisaMXJqDY00DG0IITwE2DSCPv6IkD9lieOXe1G4APb0eec7b/XPgSflKyMCcwa+ZpiUoQYieQ1lJJWUVqsg1nskZfQdNdyxBRjth5BUolRLBvj9aKpTVQE155BaL0qQt7yJGs4q6kXsU57iypqMUxInGLdS8CINP3OLsg58f3Fw1OFsTt+u+3WoMF/I9GKSlhA0lnRphgLb8GTdzeRdDppKkktmvT55x9uO6xZZUTrsxjRENLBHJsunpO9PNSYrivjkd51QvLuiZOzWlmj7rh9bZGZV6cyYPGz6A2GAayr62BaEvdv6Yxzr/Z1il6kw/+ZldQlMxVPoAuZzbD8d/VB90Ml2x1wVsXSEKSzrO8pTIeg7g7fkxWG0k0mI2/Z3Smq7jtduGJIJnN6eX4IUqSXNp8B2eYSt/dTrCJNPE80Agiacx7DwCIIt58LdScSXPDLX9rClZtrN1hQ9E1S5qizdvRGJzTiDxLfyiN/NZdDpvhOVPsG3CQvjdk7aX7BBl3BphM4RjD3VeQsAgpVdppXuR7BldxL8mpdCoIFm6y0qyt7/A9lc9rl/IdbZLA8qOEPRiRL8omZWOvhSNVxYjtXVyIWufwEwYlbUOTKfUmZaSKH6HYXFJTc6QBHj7Miwkdsp7fXc0Wb6CGBWLpyY1qPg5q2I+nuEHg9unuNROHwusSNdfWk6aAHRjyW76IaHy0hXD0/OE6vDOd2oz4nt5Z1IofHB/7B3gRPXHkNzfdsEBOFyFoPCCLBNfuckwiVeZV0f1bdLT9dRt+tzyTzyeZt3oh7iFDKoGjD+fOF3jCC+3s9kd7SU1bhLiJ97WKJeIEonrk+5odZuzFFHdx0AsZR8+uUgM/9Mq7ivAFL6SHiWCmGLjXagr89SQOxgEKpZrpiv1cr7ld/QVo15CLvWhNOSNsQZrjwbyXqxDskB01F8jFzqVX3udpHIVQhaVVrt+IEus9qYdIQjnCJK374/lreS/uvs76G0Ei+PU6iLpX9cNeS+XGCa+B2ZVOjPMv8+Ee82WNdiaIUa8y/uMLh5ME3bpOtEq0lhB9Rj9YS+HcisVqMQ8S5o3Cjlhp/04ZV7U7imooJQfLr518zucZqyxaDAHVGQQ1xmFVCQl6Qw1U/hjmAXIjIZRcJ0hKikVg2MAdLD18+MBa+G2XHu9BRgPWOMGGaKhmFFN6H8ptQ7pZm0RptuWKWFCO9OW7jSu1wvqt0s4Ti7ZGOKcnvp4Gd93oBOaHnTHXJTrPN91jsLKtFFJroWUiY6cMClHJ5KcweOBY5fxhegRMXs4jGOtc8GXy0M0VRWuPJtaelBxpGt2AcpIsZuw/0LDJpZPgjMjFWF3DhhsuLaS8b89NEzK5BJZFKgAj9vQwAcZARehTD1Lf5h2VJBkSAJjwGf44bElOCScE24BZeO/vIgC29lwjr435hPhruleBThxYPVGpBhbIhj/NShYt2NS13reJ5VQUFAr5TzrsXAKBT3DtBR+aXXBOTdQvweY4NgRk+T5HNNM48gSaMFIQIFe+vnoVm+/ezdAfHBxRW7ihLXzR7Q7fzOJnXkrNm9jBF/y2tVR6et8rDV7t2ZR3X8NW4BT2VkOzX+NadbfX5ye8x73QnjO5IxwfOhMFny8bVDvnSlF7ihULsTxAX1vm92/fUyKfmDCDDK8doJ5UkeLELR5chuNE69kMnmp4abeZN2E04xTqdRzdzoQiF1vxVWny4tEqSvHl4lnVgOtKqQnBRyMPUWgQVXJxLS4lYAjB/COayzxsayHRpzq1uN5mQEjBcYzC0ZPPHpSsuxZSkRUWJC09v/nLHPEnVPz39+ttv4DraOvnnB3+BAoOQ4AY20PY2PNpUIksW7KvqoWE1t1YRvImyxVYEMmVgrNhP+ZXTdo4mFFmqj9LW1xTQ53YF/j0sDgUrJJiuvJq9zoC0wsSSiGytN6p5KezRaKitDBZQwavv4Prbvjkw7tME/yaS+h5XhKDiCMRnuOWI/UyVgl0fOLh9O8qHLLJM3fXp+92kUzIRqFdVLsWPAvy4NF+e492kzvXNXSsvryypfxeRuKd2gGQKlA6xoBh1ol9az7/D/M8ajFiKp+9li4GQHq7X0Mzt4xFGwsqy/eDh6VUwRla6TMj5oZjjTJGV8TO6b8fW2T/c3GwUq/8s22+V3q3KJzl/jMsQyYRRQifdvGPb3qmgxoMbvH5SwOgHJxPBjlmLzaRMtlaJZFpbGDlspvi44Tx1VsER1VQuCeWwjSj2JyQEb2Z+/DX5Tez0/MyuWtvBKZcx/llN8z703bp8D75ufUW8gSJMnNW7qmuRXKvdUdTvSNRW+pVPRBBXtE6r7H75jioH6U0VHLNMFXkmf/H148cINKxjIznmhbCcB8WrmpuXBKi7+QKdm50TwevFheO8QR+gptSK6D/o25PjOqdyrddO3+ojfcBaf8oJg0Sb4D5Q1vrQqXN0ugbPqhdxYxCr7g50vsbNyDefvmMF3SiPKj1MtGdOFXxFNYWNvQTQXW/M4Yq71Ss6xmb1zdOv//Lo4f5DV8YpFWviHl1NsipS3M/hCJWdyzxGOTh4ZUdQRwjfXi9cVM59blehuOsRqZqQucfx1+Ke9H1Dy8gQEpbDr4U+4WFIP+/PlrxnLAgCOQKGjExmtum9CcZqyc5ybBJD71R7y/QGXFwQTLVXQSDbe+719aU88l59dwfSOsy4suFFnuTHUIFksab9QNSos28RcAhfPJEhuoB2OB7fRvKbhIezKjnL/LHwLGwN/g3OeZ4wzk11xaXujalqtdEZbdpgyaNAXN5yFgUtzn52stPbxnvEv777ioSRtioeP0kj/1RhZ03LgSyPY+16fXyeS1kHF+TADNaEEbqz1q9AyxDq8/QcNBpQLcuB9K0E9cYLljNHz7kqAm470TZUR695xssQEO4rsKfWNPiYjPln2+AQbcVdNxKqyU1JLluLiDTLT1A3dEuJfKuRtDkc/Fz+RJ4NVt9DM+LgHCuTfxsv4EFwQu8NY2VATPd5SNR+Jc7AhgkkqJM9w6t0qSvh6I4HEoidCALdkjxY05a/pfHj6dh4FFTU5vflMXa7sZWqgqJ0h+l7w3NL4Sqjflg+5p6cjz2Iy/rAlSD8x+eeUUvKGKpx8mtAomIaCRhULcZViNZuyxbQ06qawS1HMMydBAOjY1sQVimET9kGGRTuefyL2L7k98qhajongjTE0lPAP+j85CVNuBQu0ncxL9UECjcdkZQmi8CyiM+R3iPg6h6/tQ1YPTzCExJCcrZdJ2KhCSHV2TCd8uWGqdWxMrH064s3obd5Z8uOljuryXFWHJW+Bz4c3K7cya/R7idFLfnWGK+jZwEArqhRvAQOq0hk7Ar4yFZD0lAs92FteM1Ae3XOlfTtk8PaEzZOvhwx9nG/jVHFjAZyzB1VR6eWtCrfUScdzVs3SfOK1P9xVrREZzm6crfwM314xgBh3z19ix7ej1nYBY9qolx6gg0EPQ4Gq7EKJ5SVIEymzIZ3EduetIuCufEpxVHkJgLXQJJxc935fcaGGA8CF6dx4WVTyHeYcuXVdMwCzcllwzMDlYhqZ/MgbzPMoWTn6vDCy0+D/kVYzGmDXCgOIXHnsiouAcUdrLWdEqBcu2KXLkVRYVCtQljoZtDVnpBzi421I0BCMNX30tUJGS5Pu74GBEBkswBweUeQ+61zylV3P61geoJn0sSk/DLdb5qM5o6zxCc+JMOnC+c2eQmMMRqkXH0IheKxRzd/rIQUs9FV/b8Ph0R1r5yjX3SuQJX33f7/ouk8AgmPwVWTiibmhb6IZ7YmM6nWnWdbWZ+ecpGUkhnvBcljU29TklSHG+OkKIDKgNzbeICskGQRWbdtJ9pEwqezYzfUJcfJAeY6d7IvtEvR1pBMKk/pz6utv7Lpn2oRTIr1p8tBIgUs5MACUDzl5aTVuAdh68877H2WM/6CHjtbiobd3Q4neqd8Jh3W4eE1dlzrkMVt0FH2DZD7D1faF94hDrwNx1XDhirXGDIfrG6PHaJ3G432dLVTNA5fxA2VMmUWCecktIMK+uklw2XMCwSl7sQtq65uVc2Umwp/gjb3IzsM1FzN2YKUTMYoA+IKOsdZcsK/7D99ZsG87MJT/3KCzQfjARDtzLNiO0QJvVoXdLXuizZ/2cmnf4R2xROAF9/5EDDIbvZhienWuhwdDbJy/leXkpSv4yTUNXZY/4SNCPHdTvJij3THysnFZvtu5FpfRKaUl0hm4227OuA1XVpogn2ic2i15obGmZmxQgve45xSHF7mh0gUflSU5sZVsOfnRhEPHI/dTGBScJH5l9gfw5vay8bZy2as9OVzVTArQVNA38zdT9IllIwt4QF+KPZUXL8ZWBELW+Xx+0gv+Kyg/0r8tdtOl18WJtlDIWcpGFa5XgRFWD6a+Fh1e8QA+x6VgZjLMdO5gTbkEMeKFe1cnkAJUFIh1pZNmwPS79NX3LLUD66kiNnMw1S5Ezs1ZNpmcKZ2fPD25dHBbGyfgAYDPlGG0Bt25a0NqAz50kynGfDsDzrl2vODnvGY0uvUrsSJ5NdOGT5IFq54fsbbf8j08VCvd3lVybAo7Y4L91IefER3u7RZvHXs9LqlGtItFdqB1i6UqSsQgly1EaPSioRw719xLJQbQFPYk5eDqMbymS8F4l1Ya1eJ22C5jaS9GkW5G7ahavvWlkZgoCpoL9qOjJ8vN6+RiMKwdIUsmT8WDkkuJWOkcLmB40JiUckvAjJcAD5LoofPUHLZ3n6wBpAUTpfXOoqQYoEwqiVrCPnYTgulKSaMFNNJxXxk3Smqj1T/w23xYqO7zK0jv8wcptHO7puRcmJq27T0hmMOewNN8uz24d7MbPrcaxBm7X4jx2c65+6O7FAMQbPfnW8u7Flgxe+ANwurAZ9kY6gYWwX8SUtnM8Gn2qj/GRy1oReVrgJnv4L+lY5nzgAoPrmOlRtl4tqbrkSslGioWenDwnTvP9V7+MP9Z184mVPielsTdVrGjRo1dqOZ7XqOt0aKrUJ43+LlRs0RnHZ9UrGwZToIod688gRJ9Q820vQaGKeIJYLxuT5aac3x50YHDoxwRasRyYCY46olUO5Bo3bSO62Gpo8nYv2hWnYfjaaI/Ya3xc6bWhmk6aFFGSnnD44+za6wquy3uczHkodh2W9/X2eeTilfjUP2PdUtanHjchQbCfTRyDiEOEEnY7Snxdr4NnO7byb+646pqNOjXNadBe0BrA0UuLJ4G4vfeYBrnBWvVASO/C6MddnmJS4vNq5wAQj/HWzbB7wcmOIJ7gmxgn1S4GIVUJfnSUyrGwWOCZs+u6XHR6bbv7Ffy+Q4Ss4V1TeiE4Ro8aE6pM/7jw3PqSGAvd41CXynASomtPqDZQIek1+N6zS5lUx7rIXqdFsvD/HqbXmatRt/HDbEXjjDj9o2GDW2mN37nzg9qs/u2n+8Ev/tzq23d24dPb/159mtr2a3nt36b7qZuqEn8/EYY9zHfcTxB8A4XabfPttfPf8PrWkV4LUpmuvFRFwwvG9e9u3Bd2BnTLRba09DchYdxE4KPCjs3drucaVc04eqNkkLrHsaPKvV1bhq8F5SBGHtOWHLaPDTNkquCzHiVP8qZj1Vxo09yPfyMLt6WjQ7bVPcFGg38+OHl3YnP5g3R+nBTA210mW8Nj/nYHK+10qCSLHVszVvSde75LlcH8VkzG+V3lpcj5dr6+MJXl0EUrexromNbJWCCdYKkoHsepWbWO+4o0UX9hmExrFk5S5EvAPTHPHIhmRj481iMBpUIyJQBepJvbfKrpmuzp0ZzE0AWrfZtPM+Vam9Mbddp21Ll9Tt4s494+VJUJijOH11pwmDg/CIcmFuIwkPMWWseXcQwOLbcqDHCjNPASNFojhPGXLeHyWiaC5l/bSUh23k5I2ZnAqdz6o+Y1+xgX5w+pkzI03fWAHMhFs9cEcHsUBoHgj9SI9qj6ymHFMk34GP3KogWzZ4g+MGbJ32wGTYV1vvGCMoDoaYHoqmW0ifgVTdGdUiSkNx37/29Wn4wiQW0cVJwV8RlhBhGPihDeWu36nIkWloWa01pEaVKtGGrVrXgFLGCRMGN/iGZnlbViEQqOAqv2rSxg4u4EZle8F7i5K90ty7wdoqETdIFcOwEY/CucyJ3adUByg54xgHxFNS6+/4zBdkhaJGcWAkkkQ/kEKiv9+zmYEt0kcfWdFZ2GJ2f3nF5h3gOOc/+DYDUL9cIk0F863bz2rswSwiw9zbpX43mhTJho4HPxNmw1ysOqGj3XBTVClz0nvmjrnwSwcYMoBALFC7Vke7npEvNFKkvYB3eruMHlXUdA3ATQzH8vbgrJaXXfAt6y1nniMVSjdN4cQPIIXr1ilRmjlmlUhPIZ7GEnLbsO+ziIbYBxGvcDaLkXdiMjwW4crzJNQIm9d47/s9qcsK0psDRBp7bRKp7Qg57mCe2QeHxxEgv08p5lQjTTR2GQ2p4EafhaFP8dJtnP7L/2TEIOLOylYixkE8CSiyDGzRzlGoGT9HXxQbCfupzTvDkVn7VrzT1FEMhmSLjOM2PkcwJMICrz8l+FEnAOT3KEOg2BhteShdpdKQSyjp0Y8IMnZMQZQshbWZu+eY7PlgsaOsmJfkV1FODRSxlvakAbDXcCDYAVLOazDdJ4L1prapMBnvvd1rmPd5OCR/70GbBniLG3HauvMXgn5bTSvCT9UCtgfs2QJT6+rVHH3QSs2rLdfoqpl7MvCL5xVouNSoXX99vp6u55HWa+7hqri3FyQkITxYGxVsHO5YIL/H2/J5tL18uTly06gSZpevks6MNdTLSYqQ5TOTQ24nAR5oGhOz3uU2qDt2Kj/OnSjf2r54mftSQ+vRW342ZBhk7pV6oLwJx6uJ6aP+Mx8uTLQRYHS5WKLuOzIwnKwY52t5MGW9zg+LIIqPh0uOEw4Sf8ACZ9B61UT7J3XwnQn/WuucCnxrRTJrhiajg2kk8ySvmyTifv31s31Ey5+Mn70/uTj4QR/fnmyA0MM1/mVaGLAz22syF2vR57MvpP9Xea4pLznW+FqPYomnB9VFc/3eI4z9Ov1+uFr69u6NlmqyaYaK7/IV/Xf15yFtGlwOsK/zt0K8XNHPU0f+Fy8tJMHl2XXDKxartVyk1/L3Gp2KWJM2F94YZVZAhC9x0q6rW89Pr01jldl1zqxi7rsylGfaLEBWpgqFhD7nE0XN8zXksesVISiM3unZQDPI8mbiumtLTB1YT+v11eUAG2tFafwOmtQDyFhO1mWUvEmPUR8dHu5GH8S6v5gUDNLBRWcIIU/uOKMuexYx3HBDIQ/eTo3NuefVzgANsiaWdbMjxE/U42MeBe1k9MPAF5tt3+bS22EZ7imGVev5szyf6+dPv33yhRn5/vjQ+PLn+y+2n4FdbuzUToMeNDc5xXbhBukQNDQpZINo4Nn/eZza/m37He1f7Ti6zyP03/2IufKk4CD6JltEtyzmtI4n3J47hxMbK4kqtHtIG1rYdSa524WfdBChwg7cd/VPmNyoj4NCxeYfeTaih/R0cSU5DNJQdmEuO+wPS0RVk7tpF03ICur1N7zLI1ZQcQQ1ct1EIPKT8RAO2hZ2z5ubOcbS1t/vHIupiSe+YKdbyWWhMCo2NrwRv59QvD4Pq1U3Oe+hFwb3bVooL6Ev7InRQbYnlbtRVSUBy9ty1Sy64jYk7IOoVHZVNFJUM4+ZjtjowLCZbk1dHO5QTX54FxEq00713e31GKPzq/cAbFSIvoBEHsX7Dwp87S358mS7XndWlKC4CMGGHJN+fXKAQGIohvWl+09sSGVpAxzxGBXKdzgX1riutFXj9Udogr6OJmflLIq1qTfO2q4yPhmHBMzPOBwua8QbROzW2q7uNPWp2a77yhCrwtTF7OBiuRz94s3B8as2osKnnHejQFkwtLnDBXwFd2pljBN+u+Z7nOCvTB05HsTBPfU7KMsq/I+2y2YWkJU9arJX5CrPYhMrPLRk7N4CpF9qsVx1TvtZjssbl4o3Ec41JFYpbLJ2KO5btB9Fnm57nm7efYteB3rTBaxj3Np2Q95YLYDz22dal7JdNVeeTSpF4q88xk/PaaM9kMMS6OGjkneG+9ZEJ3+nJ3V5onuwfte1yLqpjXB5c/MQxniUolHHoiHGn1Zf0AEvkTIfwsmx9PAovhZjO7ieAmvT3ICyPt9TyEFU0Z1xl9Qkck7ebLrjMoMgZ224Fn8/cXLx2Elp6nud/A8DfR1MbA4OBNgSJqNPH7RWTp4b+D3Z4fEELY9GgQbYNaypOnf+6L6cdAmaqAwt+1SCvyfBRSJ+4pHTM7xKGClV0pd1fOGNLMtx1ezzGoTnjllEDEBl2mTsWYKcO0dJ23j1HeATIMdYJItijUgjjrjusqYMy2OCsg92WZ82wpzmhIa7llYE55QGnwVQUXmAnuVlh6IOykkLt/EpjjFDYayp1isyEzfaPzCHPHPpNyy/YKmPubnN8LaU+7XvEsp3WZCi48P29x1ft7EjheNj7be+X2XOQf2iuH51kVmcxCVhEmtLPNLJdJXu0PHpQZ/m0GMm/zSloyGps66BseIX4fO6Qur9MGiv7Oime5KJi60jSplQbBAuaBSBBi2XVXjCNIJJq4xihwuzKkxI2hhTZo8PyC26nEZaA3d1vFkfrZxmdVMqiIv+85z0OajR2GC1Ue9OrGN1XTgHFX7AnBizRCMWS8304IQ9V56HrB1nuudoE4tdVbGbe7W6RchFzF43lQDZy83p280hIPUG3TSFmxXGBnKd1dHRcUEgeNebx0nSDWUnzetwZroM+3r2VpGd50jfOJpvaC3qNF7PoFuNT9c/rM2IbN2GLc/erONbbeBVO0+wh3hYPdQTLAvggVVvx3hjRuJm+/2BJVZETr28Y1pEPmdkqyN8bDQubIM8PkYcttwKRwTO/FAkk/gqZxXJUAkKrTRN7Wcyvr21jZ9KwuVoiTpYjQcMNp4tTjReVpFiydqsZG2cwdhbBqSh8xD9M0xC+e3FLAglCatPomtINpzjKugYowb1ruM1MBSYHoGjMDUfNNo4fZQrjEL2hPVJE64chcBPyRoU/MaypuU4K7jZbXPUsLU/t3GLmPHg8Ics7o1yuMG6c0HwCTwnsKZJHvQWS/xWl8JiPzs/xbV5xeQ6We0g5cqaEilHqgkEtkH2m1AxspHWAd+ve8W9kwBmgk0HdFC/hBwxpRpcuN14G9MQrvulKfTGp4dZPA98PJEHHsLyQMSPLq4DYKmkuSgpnhwOIEy69sSbtz+7Fp/ZcDRppaldF8KKnnhaONy10OeaC5Vcfk/0nfkBz0DytufVvSmwLCHZzNxfr3ELcPCYOASUkvHAtrMDW2Q2gu8OTCMMQ+6I+lA26b75QeyXH0IaNiRlXJhkILhBi0fBvlpcpDEyhe5qpryqEcNogr+WIOPs9CwEb4FjfCaRW76X2pMgO608c2jkBgkODCu/iLAj1tPJxuvbU4KdqucRAusOy844z5wqOUHuhv+HaPPqNnGmoD3uqVU7fjhGOYAVh4sDB2ComKrMTWm3nTYhSMVMqJLBt/dNQAKvYRUM1ALCNN77AG/ZTKEudVbv/X+rvUAzJJMK/mTANdwsC225pXcO+yN7h0jeLKhLIj6tONvHgOJbHE7KA8Q9o90Y8WHEO9oYL3lexBjl/TYxvdCAKChQjAzIfoLXR+nlgARy0W6V8FJCHCyVf+OziSUIkY+jX9hB4/FDxYwenlqCPwff7FV3oDBFZSrsjnUm4/Qi3E73FpWtmKN438BG2Vp3KipnrzrRRPJ4HvCCZepetlAMluSXIGsitTcLUDxI8E5j2pJvNjZst9lQEMyg3awNDgxxwNA93v/y+eqP+39+9OShr/o0/J5R2qD/9cHfnlEwgXoygMkD4qS4oE4e96R4hUUZ0SMUMwCl3XOXqY1m4nWVX7DiCLEpLL2BfOffJ7Gs34qJfbj5V/+f/siamugamUIgS/Rg0ENQuV2KIlLNrrobomjPzfCvTB6N9KiKOQnTxW4Be5u1kP7HptOjtnwKXZ4dgSEJNfOIhgFLee6vkZLoJ++ZMLvaG99KSvrpJ4bpNliry7fcZ72mr268YERf8ariboUN/pyy8pLWLdR2Q2m6Eb0Tji36qGeG42GAVszHMiiKz9VrsmiqO4/jFSA1dPxYqeVBaL1EKEgV6qYtp9Jqz21ygJ3G6/6e2px9FJTJWWo2phfaQFxVybvmcMWvYtYmABfpGD5b25FkhR7qnHtwcvSMlTCWYDYIYuWs6XxRaSGAgssJyjWTaumN4kK+smvY2sDV4Z4gAkpnJMfg6eWJPfbXt4yrKlKnVDWZ9M4jB5zIeJ1YwGIsLGYVFq+7mYlx/dxfmWh+M6/Wqj2el46t+71aUzYQa222WaYRxwHKs0qQFq/fmrKzDeU5jEZW1OgLsTKV/9IkHd/5Ju/ECKHBrQIDqgo45XD6XfqokzCWwBYqFYe243yudCcUAvVPkm5I3H1ME8PJEN1JFvcMl0WvKq7YaoV1cq9CMPaofw1ukcRRG1ZTVRJPdx4yE7wgu+vlAhJz6eVnrYoSuG5HUNlh56ss9zjYE8Kz1zOhOtt5+hJpskCP7V5ZPTg6+tJ+uQvunn1z0r/JxJGF6v4PcddyLOKIdgdy5GySZaUskw9on7s/JPWObEl3QHDIqOxf0ir0Qc1enGQmoWA5GeR5Hz71cCtNvpQAU0sjJT8ul3EAnIAasIkwiKSOHgnlrGho8qiU2vBCPrrpVHLQZaV8SEHW0htlIWPkPfwAY5EejNVTXs+9r8V56/1umht4SsGFHnveg8fPza71+YM/Pt6nz4mnX3+DeBPffvUkDzfR9xQcHZwLh0Kto3eKjz/zQ1J9Vlp2hgG/NvrO2uwu1t1xc1+gPStdmUC1o1yV4orTFMx/JfKDE+wf0u4tYHeIwQGaqJ3F7M59nI89O5GlxkJ37s98u8C45fNSc6vE5eDSjE/k1t6fgE41T7Ao/VEIKcVkFGW9om9DQ3RNIwYBZgg3aqkrCcw0X3NcIBYzLHrKOHYmklH3y8WB1HInJhNJJAzhcMtxkOoJM3b0Q3ewYuvpbdGr56eAUCfru8wvSJa4iB3qdJpyhib1DnZeLoBdFzMrIuScCMK3jH+ow4uyXb8wWC3SaR02/MtD3MRTL2NUywGultjyZI6CzkTOK/IIkp+o+T5BbDwmiEo81rxJm89Dc/1TXWpdFXBUyiPfrckG+hj0qB0WcK09icfysfOZ1W6Ffr0BvTB/P+CU6Nx4yYxbuseOLq92H5u+/fQ23gR29PR6QVCV7FLGVKXj228emhJzJ2gCmgZt2Gl72rKz+aK+Azkpcia4bX25OTdr4tfm9IIXCSglFo6E4RyjEDFI073jYKEcMA6VpEGueJorm7LosKppK8tcOjMWwMSvFtZw0Ahn7wqCnjovPhR6TEkZsw64JaeHNsNC5XP92v039AYdi1IXaeANlERTAehLid+dDlKEzVMW98pEqmt4ghXBocKdBuPFsWGHenVtdXu6MthZnCIE60ynKA/iOVXwpe7gdye+W+6VuTh8Q3OcAr5IpD8zvNRKHarRWIbLL9+vNmCoi1iFbhaIJiQuHOJA3KfOu4ofmR9DIJY2h253EA3d7WwKna87vi+EHpVnlKhXboBchFje6tMVD6+hwOvLg3Oy0mWtn/r2OjhOzFS0RIjDp/gnDU0V86d+we2cqWIClR/Lu/NYvBlVq8Q5UGJNNBaOeklz/cOS4fBXMemJK92dlTk4vgH65a0PoucK5tYhOEJhjrRve4OoOcH8Zgfbl8uXZvhSj5//7Zv98fT2H5rxt88s+pv9NBqYRcy96O7lPDznwKdktqv2PmtHZqE4l+7ccUVDhWcpVnOkpAes7+vGTgvjGx8v5SGRGfbNU8O+gnO58qjz0n2LMwb2pJsLBcLTFthJOi0jKQwpJ5a6M84M69BDSnvzIqad24W0GMubBhez4PLx8Kqox1ftkMLKO9Ewzm6kM08kykXE0Iw/3P04frb/fPzh3kfca+5/rHIj+92KN1cBhCuI57VBha/ED7/82EiXBpmPnuVRh4uybogArVFIY5/DZ7l1W9v8+KXZ29Fhj5z0mCEEbvZ+1biZYMuok11cEjhXib3GPVwpiDKVL7LbHNGmQcGbdAOt9EMPoHbLdQKrlIt0MoWrawvplA6lCmwHzBySlmnQbirVEpq4RoXJLOwMLd9gWQ2rwZWc03VwfGoS6tVb4+Bt/+Zfl1FlqF+8OT+9fP2m56rVla0RlWJLVS/y/VSJu7dRgOQS34GZL+y8ywWJllHuVV6P6oqirygIw8Qa2FiEFyZp396yVMD/oTsq9oK+QxqbKu/SHR6iEx/hIbVyvwLwqvRlji5jWjr4QG3LuZZ8kdUlX+yX1zSJEnzfShGExKBjQOCHgUjW0QLXuR0zFg0ZFeMc2GrS5kcYYRDYZkAC6ZcwGEjtXO6755ToEYH2XeqzccsJrG5qkJsmEicyz0guV5c/WOyYNQgMbzcJMEh0OLcoHvXKc7INU7qtzQHk8aVpXLzZmKTyhOx0+1Q/TXcQmUpIvijRHPvrYpQdkspYzPG1TroGX8leR+nipMiJMsVktmbaZtptid9zELczKJjvePMzXZFGeiXFgojv2ZMcctZ1Hi6rDuSG/clS7TsD52+qXxmZ7JBIH6PjVoMn6XPsVC1KqLvs8VqfabTkh5nLonoXS/bM+0cqJREVrWSKIJnAGY/D34Mv2emuZ+Aoq9GPrrTGPfDhn8wFH041KChh5oYt+i+P9v9KjZJQtvri6T4YKibf2hpXpO27gCXFsCa7Uhi1Ds5x+x9+Ijcih+dw6bSXnCYQnBDNxWxmHgZTl6oBOjwhY1D/vBb9XNwZB9dFodVEOJEVtf+gMQS2cyT1LXpPhFff1so9P4cnboWX7B8fbXbINMoBcBxTAFF5Kt6C48sDawfZXYy3TwDQJ5xlr7Msqd/ekMCFmwiKePA1h6OnHmTnkf17Ich8eTBbF70sV2mTcdGgpB5ZaVlGeZ5SWJ4ipLLpiec4Kgr124+pWf2mqmNQycoJ7eaPbUoz+oXEc1Ld+yRL1R1VPJL9pA3AiF8wOZ6QC0d3L8xTVZj9o13WNq5cSF0/aFkA+WBXQM3x2UhK6asVlu1qVW/Xx1aUSj9SOefFFskS2TAzJqXmI9xilM4FV6ZLo24ePnRNVQ3/ieNH1WK9qFdB/XAlumRHSmLEVpvckL72SQyzBFUgg+Z502cUa+1T0PEFaGSlAq1aax9UIj3QhIRnIhnV/KFp9HY7l9kPG5OKvkyBISSDBq39hVaYIIUjOfCJAsffJRRpFmfK/uQSb3L9INQb30FQ62pshsF5V8PCKrvqs+0f1Rlgdq3OkMsI+ST9MBQfIPUe4kBWzLvueiLekX/wgLmAM31aL0JRZNCtd95x75lo5cpRc+pAD6hKObHCYXlzev3j58TNSRf6+nNSj8deSTwiimTx+fEnmLTDC8nsRVkWLamLm4Oq9hPe7xCCMEw1gRnI1zCSbrwklIMWkSmzNEHcv91Yx0agTGTr24fGQmopqLkXe21O0XbfjGvuv13JGVdAPoZNQ06aEtFhEjns8C3B++Ac9ftha1mNGjLPsqNGYDIeuW+QVXBZTnNSpJ18IogmHqTiBKJPaI35DFc7vbPc58m1l0GOiE/Yed6fuffJ53s2quWUz8Y1fuVTXYmy1PdCJZ7i9/sRzZuap5Ac3d5nnQLrbgFC7CaiD9miW3wYujudvvqIb4Wbq6/dgs0Zn/db1EVLd9BoSRxWLoijt9W5/oIvUw5hNpF8PsJNU7QankKjAUnyIjwEtUDObeodQa8wr6oCU1wPX8JKISb4IOave/noeXoYHzHPg/FYUUaaXP3xdsPyM/y05FNPKt+S5Fkg1+vRh7HFOz5Jlp82opnNadLD5FmzADw8EB2choFnzMK1R8NEmBrVq8akn7bY1zIzaAeWQkEzSu4dgKSHYWgp6XNYidxmYCjT3pb9HN1o5hcEH14G+rtzSBL0SM9tGBI3aJbzdF7HXHJos42qZ9UyApIHy2tV160RS9PNZHOj244R7YDtrBoFqOxk2Z4dUCk8T7W+voVeWFJxpDdzS+rxFjEZd/UmbMB6LMt14c2My3XFHVrTrmQto68+YbNMh3QqpzyNoKiRa8623ZYlX07G/8fKyP4XrpthVR7tDXfueM2EdMgtTDWbs1jkeax1EEMKbe57qRtRGACxXBypz+aqxBW5Iat9KOM0QwduACZBQNk00pdnHvSQVLPwYQf0370xIa23A+R4NM89jWoqwCZvGsWMguxPjmiIyGOAj2xiy+dpUVPIztpTBpopzDL2Tm7xqtWqauyzKZpYsOC9JbsX3doqzQiOORWC460y2nu/B5D6sg8hbj8FSgKRNj7c8hCV+ou7garWzVWnpTbk0uBz3PMO4C4QBh0fdFwoYF57WUCVr6tQy5++vdQUOV07ftbiLLIN57zfibFbfnuLrhJlQ63KejJ1T5vetjqj9tz4Nr+NOBkIsHD9kEcbj54pBDNQsvTw4A/wXGf9royPLg/XCPyPnTS6Mw4QPVqKd373cHw6PXOKLDzETEFn0tDRY14gk1NJfSj9VkC7ZF7Ju3S/A2uVEmIhnoE/oFiNZWfrsSTKB+J6BgK9u5OX0caS9RmQhbecEundlnJUulzhw7IdxDZwClt+ltoeesFKUm9CyJ2Ps45P2Qgj1p1mNdOMlaSwuScUPrWUTpR0YpMMjnRsT85RRFOmaOF6fCBqDvfP53Ky9wTfQfUi9o7XcJPjk+P3q/PLkwLmlREG46lt73LfvLenqpMrsQNDTCba0zq7ktVyWJ08f5IITyxDjxIp86Q3jsnYdVUp2/EymWw/Zqsa8uSDLOYQjqXzb0yVO108Bn6MSRenl8Z2HLmfhPbF4wDK4mTXlKYI7nkahNx5CjQZsDvmqYomN1EtG3OiAQ1jr0m34Xk9zfccOTJKKqgkxcgqMYmVlZiGhclLK4yXnmpu/CIUM16uL97Be2uO3E7HOyzH1xzNFpvjmiiJd2Lf8nLnkQpxlaNcSq+YvdmSu4dlSOLLiBAiyddnTi9vveh4L2ZApP+AG2dTK3o2cQz82tMNkYJqV+l5+5RHMzscA/X6b86GqUtcA3mlM2Lhx8iLK4ZhKVwPOx1K98Ma8GxcfOR9d4NqEIPJ9junE5F2e6hz3q6YKfmIK9yK2hWanB0oR1LbRnfBhSyOYCV9F0Wuz5YEyrNCfOAMJUFe+sjL9rSpHF5aZiiGVmhuGL7ZZb0FRye+8dYnHKx9AI6mTZiWbB13pFDsLr3hsDA64NsjrKcUhlNGUx6VM91KE9goZDyC6/h97OwIccLXOZGdYAFkOx98Pmk60C25itOZmlY939CneC5n16oQlkW3hqvf6ENRazDbgSOmiu8i99pdtN3RNvAytHuXd16ryY+SIZK4r3OA7rg5FwXSdQMmjcG9RaiwlQsxBXHINvnsEhDVrosVFDJQJKtLXR+7dlfkLEsLQfGVeBfvQoyBnnldX1RPHny1X1HhhxgO63/n++Aut5CDbhovraZ5/LPcc5vLK3WofsVXsiZ4b5TTxaLLu30vKqqQqI8SKYzFvVkwQSh3Sw5TGV9RXwJnpbsg3QOhBt61G4sAsEpITq8dx9uoz7hH45HyF9rMxMeGtJXrvkjjD5eOgfnFlePMFAUUxYIo3z7U3sv1exMW7W7F3zzCxpqACAlkuHeDYe/jmMwFLNgihcTMCslngysq+0GTr1yt2RYFNRWK4sryXqLflizzULbgQjyr/YaANeDaNOm9fjhuzLDeKZ6ID17zeuQcS44o68QNiknFBP077NuYOtqz8wg8PK4Trvi71QEj7KoAsow2R8epKEAIV6cnK+hL+kLweIJ3IJ40iVZSP+/5y/PN0WutTX1Ivn0UGJkPraqf7YxUbwsGqPYTm8DHiTT55EMHJZgQ8z92BBFqQ0Mrh+5AuuLBfKQtv+TtB5j63vlXAdd4Docm+LtaxlcGpYYPJN++jaYXKT7L9gDLBiSfJrvmQbgIjZxfziN8hGwLup5NhGaS5fqF6IpSul9lJfr44vTxIr+tYXK+kjZrz13Ms+917nSec98ua6IZCY4dK6OXZeaOeIaCQ7lgatjOq3NDpkBXDqND812OFa8ZbYmNcIytDdwT7HVG5W5t4+7z/SZE/JJ5koTFghenD4+j+LSk+R4Cx0QOFE3ubHOW+yVTEwAjtQim+HLQmZyU1oCcnkjgVMzgv/+AJAxeFqKLmYWGhianj2LQJI0OPrvIASmndDPKtfm86G5rkwJqnVyKz9zFkJQtWDG25/EysqdaBVfoOJVprmrt9cEmNhGhNh15EpBJJ0STy48WyqvgBFUD67MAq7mYA8W4JbOhr/U0fxLHB5CrpkDGiw7iBL23f8jMHCYswN6IrnzmLfrgejL9BsddzMSsur3wlbsZig1tZlpHN9/TBLOgi4dr6c22av2PD/WAfJHkCSyAgQZF8ZusKmEtlhGS6C5jXl3EAZoHYM91P4B2iyVXHMqHEz0SVLTP9O6YExcNeVk7nwuaDb5XaDpkOwYQcRdpV0SViRtMESdokWq4ofkP6JsYrxBqkyU8LszY+ba0ua7rOBRVxLnZsOf94u6hem7yISS6Thy9wCTYyTasCSZxp3O6kOB7rxPAuLdYWCd75nqx2FRz6pU1/GbR69etiJsThSS9cJ3B8hFNoTArAZLCiPxnrK7J5EDEU2qlu0k9K3RlG/3cYKHJot0MO2TfdjzJNyN+tKfbjq0IuWXUS5XpD5OJjDcHLvLrRL+ytNZrEreasAYm7XSfaDZnkw8ux8pFBdlPVG7WxELTTXYLNdUN+0N88wmpGlmx7CJ7haM6taASkqN00QOQIVYkhSl8O3umQfTnGoIqNxVN3EWk3VI+GcpD0AH75tfZ9KNB0ZT6D37T7U5KXwsp/atYveIxEBcHgKN/KT5pNaGm1+Amzl2f1UEz62ef2D9fkFeckh0n5Ncjv/eRimI/fxd3czKof5XnEPVD6nD5BPZqE1VS38vOq3Q5/8qSglWU1JZS7AC4k2StS//o+mxVqAnnFb2sVYm/GuFxGV2E8dGDKW1sN7ScB37LCwhM/9muCGL9uQDh4H3tX1X8WtF9RaHdDnH8oBzwtfL2PcS6ISJ5X0T8qzzWIG8Xca37N+v/cHB+IDnUlX/yFwinNypaaw5BOdluaOEgqknbnu8IFGJHmU8ImVhM312+5gQqcxengnmWT5RMiyDuzZraaZDBuP9cBxMHjC3QdT+ze260TlWdOm2MrTDsXtxTslzJaLxFR+K0n1UsQWT2PJHlVHN5AJvhhkoCFPylLkjfrUsq9KC1gybApRzHoSE+3cGdCnbKm3IO+pHqM1HlUpmfv7rYs4gd8aUAXFc2okeYu90vYQ474ELiEhFRG8lW11bi+kOzbRbtsA3I8eY7rk6XuecoTQyT1yuQP+gC3/vdXfuvGX+uXyJSd8b4pbDj0OvnjTgKcgqiR/CM96ksNGef55CsACCJrcr3V+3eHguUv/rubKqkGxuLxUmUswTD1Ok/tl1i4KqkKNoVLBYVJXZAWXGvLQ27/Zc8wQuAEKlcIc8AximTbb7qbAZ5k0V60QdXaygj8cogAtUk7wAOZe7C6qMxqeVb03EYhboY0e7Aq8WMby4H6JN5Sx+VHUxhykrHr4vTAaZQ+c7slWUcRh/fbAdup2c/D9s8zGsGCH93bjNrBc3c/MKs6a9ahOg2DcwE4ppvnWymXsWydKmwc2x97Hz0dPr93FNzx0mcO3p1lldlvZVmJAoO2HHtjuodjuyecm6IUjU8G8FdOh9TojmwgNwtbV66b62QL/gHEZtJw5Qe6p1X7usQmE7v1Y33gCt54mLQRNk4srGxIeokrnllMtVlz3pZNsk6vOIA/Ouy3tegOLlv9TKp67xiWrmg843D3OfR69NtU/G/3Ihxx7rZOUb9roRJay03bdTY82oUmCtX5o7p3G0bV8RVIDsXF8/AgyG4GB32zdPmhZT3NG35Q3h4no0D0BjJ1Bv+6OdJ584guCUVCCOx3HB8y7I4SLYu2B9xEELkJRdVG+raqm9uB4vq2B86lnUKnxwoKjfB3gxZnLI8hgZlAVNoArQ/0hY6x+w/u1IK0R2KP8OnZM6NGf3nJLX8ypq+jn0iWtTSIvKlMXK2fslM8t2NCCvCQ6b875q3kLqOP0vwvzg9OnhfXn9YmFCj3oPWJaxHVNvGgr+MBUXBPl05ItNkfJO/E7ooJEGu3WK9W/5SluIDt3t+g0VxYYhC7LBmbspEK6nl1L2cyG9Q2bK3WR0Yf+3tZDiQ+Ms4ViD2jrHSeBAlH6ZhajhTR1r42yjJqnW3uZAT/nS0w1jM506OcnTqOvTDN4R2e6Qmg+DF3kqbQWUb530CDga4f2Lk3WbHdYh1R7lLc5Xqpbm7dFH7OE3Fxw7OloDAcL5a1GzyznU0Dkva+FmrjCsnt8q4HtrWOdzikOWq9hOvvCv6jQPVsJ8Ve7hK50esYM668jWlZ6zV7seZIvhB8UwjbowW8j1amWquvHF5eqErEfk1AU0RdvWKDABmSaGv5AUyZmqYQXPqE8PdnOQu8Wp5x/d2bcpfnyETqV0o9TNz84Q7dJH3J1ITmcUEykKwPeR0tyWmFlVpJ48//DQWjBq6PS0u12qsDYdZ8jrsV1wlkZrExTnbbJWk3voTxDmriqDDToKiTFVFQ8v+5+dI1dXc6BooGi1RRqlAy8+pvCY2zEJm5XomIU0I9CiqoZvlFC2WPEDpt2D17isYVMfe4vWS94M8wU+701dXCsYwQa3IvG1vOUrFHwuuGxTSwlUrPMH4czELokzjygYEbOpB+XLbS4yoyQCsbtIJVw6QX6VRvxw0fMX9+ycJeaOAN1d42QHICxVIo6RDiy/8w+DEdnlJcl4l3Fo46+H/Pux1fhErwX/q7lDnUteWwcW1Qpx7JHP64LV4V68v3tC762N4lgaT9K0tMf54bi88+Ps4/njKH3Eld1QkMu0ImnzviHfmWwssWodVbHRFKYVNTmAU1U0nhtrnNr/lzYzmscaFmj1RNKehc5TPENPlP6p4JXF0Firlt9pJ2RkxAHw+7mziwQOIWnf3Hu5MI73ae6czpyyxV/KGEm6dnu23TsylZCxBsaTcpLG2/HPYt4e4zQG8ShU4UHsYJzwaf1nN8iHOAzj2u9txaGJ0fFBy5TlN5BzPZA72hbxctsGpi4e21LNAEXrp6IjP+N0FXFWTn6I3E9eRLYgEGzlQJjrDa0KI7loSo9TfbkeJqx1SCBRqNZsp3qkVwIiOxulaIZaNMgYFyJDbn9AYdzz9DgSA2OIX3Iu4ueX/aXeCRfVvfhW//tPMQ30TjL/++3jzcteGiCWLM/r4FBZo2D1+Nb49vnf3fvyj7Q+TiOZCjKwPLdQKXv5fh/3v/0/btz+2cRvr9mf9Fcyem3rXoWg5OU+2TOLGSuNbx3Ytpy+K2UNZlM0TWVS1UhzV0v9+55sP3wLgLiUlp7cPawkMBoPB4DUzGBws3yjdf1gWkpt3dhpVRviJrGv2J6wDCHjVeVIcGT1PhOfg6jkxnz4fBsM1xHCQnRyFUZw7b3LbM2q6o55WeuN4bgThAxKcODuZHzuXrPqRTXvh5apHFgqEz3N0Ce20HahTciT3uXNutn4o0pDmfrmIkpQEknP+TYGGkC007RNf+80n5e93n+2+tCD9j68efffqeW1vGb3c/Xb32asre4x98Oy7p0+vXrx88u2jl38d/GH3r5U/AYYBDx75ehFbLlHiwo9MLilqaNc7WqNb3rqd9666wV57Rj+VdooV3i2iZ1byIDSeyCg0HVziuu+X4yM3/F1nU2kfz7OiyXMD/c9dPTTCOoKZvUsUhdNFfgd6jGwv3xtSMJ3J9SZoVzGZvwGbB6vdFCcNPxl1Di2IZ5rEeSM+e8S4exjxSfPjM8Raz7iVT+/+qORt78uwVuMJdWYqtR6UlCeH1ODQrhsqkxkqqCqU1uKXBH3c1CuKYaZDXDe0ox5G/hB5M87DQ9+dUYj/oluLIdJr8CiwOqa+q18L+lpVMeorKeU5DI1yDaRADcF60etONMH5KQPgkQjJCl88qPXAVv/kBxhflnB3dfM0ee1DO16ZsJJedFrQN+gh8jctRwI9TECJCgUEnQCeRsDOgpM4hgUFreFNyr5R2Z4R77GoTZEO330NeCLcuBTx0Slbvl4t9dJ2rGuuutLLKr0XVFLHmFj+DOVjhvrVc/M+zCPtIJiVQqssDm94CtuCVnvENqLxLeTZJaMWKXgjpwyIFrA6CzwlPn2URvAO74kqq3mP8XUYg5RvmorAAA0hC+f1k7+hqIT5Acbm6/M0LWAGSsihhZy4WEgR6fL6zuRVwCECTvHa0tC04u/20ZkpTYa1EKpgeg1ex3P1aUJyDLOjDbl4n5ZcqeTPmDkyu3T32tLtQ9j6lr2qmU4aln/KvCaLO+Vo5HfYa7ZdL0ZEWix7OW/ShzJIfqriVnVamjNlvtTGvqX2SFKlN40C326CFETn3cKW51Cq6YTOgTsY65eSSJvmrBwHD17flhuYctw8Mjmevzs4nBPleFAmSpeLAtF3vDYlrTypquLS+yHynIAxuE5yKVaJFILr5GHlvK3y/ppGYOrnMvxsjlR2Oe5Z1Q0sa/VxrKC+TqDyLtW9Kqi/8x6K4UrN/E6JK55ex6jFf5+sr1uqv+LBg794+NiIR4tczhl0OPoUaI4X+o1J/GGyA/VUQydGS+WoDKotcy8wP4/5WY02PeWoCPYAWBnDBDVFOnmNDwGiYFy4ToqqpUH3WknIw7xytyyesl7sDoTCzWt5LSIhpDXVNZcfZYANrDGu3R20trLlaIkqLTvfWPbNrWW1RssMnpUV5Vrb+1b801urOFYVWQDZIDOnc7x9LmHRmc2VAKPDi3enDbOGPiHA67wJ616zgJrBTv/NpCyG6JRxkZzOqFMYHfz7vy5OPHYcFAgjaEqwrffj2ijkFBfnR9v/Cb+a/6oqiy/NxHnzerks4l6fhHpBo1OHJmsxArhCzFCBlVYVq4P/cW0kzr+WG+ASgDKSyDrlSEP1hSxWKnhxgo3zhT1/ZtP18rj74CY5L94dr+aHTYnK1SI1s1obfFJa4luDFMM9D+Zb/gl6nl3EmLNQsZen+vRWM/RcX5jfDmrFr7R0TRT807lpzGQKGQb7tMCUPovkp8fbFPi8qHjQhbSmQKnbMyEiLYzBrhjhPVUwj2FMqvZs0B/mNZ2YiVICI8Re2H6lFYSl4V1B4mIlmJxbdg2TJWTkyjcoiTrApLZnWfD+B3Sn6uyd/qHP9npkorOOq2Lmd5amNL+KMvTITgDLg4tzCc8fFpfh6wlM3bl05RJFxdevEORImsR+9WHQCvZpE1eNvprlGztXtL8um1zNuNX8sMTTvMVXFuns5V/rvT88eVF/9c3uV3/YK1L14r/t8N7EqWlwgtR+ttNGbH21Wj010PJ3Rp/UJS7mO1KFoTE4bFEtVLxeHNsWq9DG1siCLufC+BkZgeCIuiYxsRbZJPbj8mxF0QfZ1VaSOkXKDC15WEgCeT5hXTqcKIabbe58F2u9gRcC6nM7aZVJJqYVqH5ZTOfFOlCJ3k6Bj5bG5OU/FiWOLQoKnO8cqStewISI0wE4MrJYpekWEmlgR4oZaWm4RHnM2BGdoTKuo9CJ9TZy9i4bK7L70/J8qN6p1ljrNB+DT/E+SqqEg221w+D06nSX+cSi+TDnLfgJEhh020yi92tSNF82C9HosWoX87PjpV+zofCO+KcMv/ae/P7R05ffDh0L4AW1OF+ipjMBPnn15Nvdl7W9VPp0OJDgmlouxnkHTWWVsuJuyHaszC3EqRHWuTGrfvz1U62zaR8mCj38hovD2XlQRVN8R4XK5WJ0dHGyrlKOAIOJ5ghSibCmscQoAiaTmGQpWfjiepiJkG3GbMt4nSihijNLmc4Q/Mw/kJesD7E+ypxn0Aolc/HoT49e1i+e7xm3nz8Dp9tE01H/+fnLx04Ba0x2g5JJ5RghLX6OXIwZ/vagOF4AZM7SO+xrFjluip010SeAP5cnrCkZmMy5zjd7DtS72WPWnTd7GvnkNR7bXgR35MHn2kZ1tN3/5A2irUl2Hegkffz03Yqrw1byYspDWyfgsoMK5meu6CuW540WVkvSe8WKkom3eIl5CGOwSQuA0FzhKPQMyVv4X2VqKSKJ/iht6ESwIw8hWjOj5J/pjgeYKz8UrLwO8VVC7sPZtXD5L4rMB2gn8jcoUmKKWAueGzi9ODhevi6qLikdoFLjO9O6pXaUW+orksHJQRjXQXeZatJ4w4oaWQ+ZaV3Cj47aj5BryVSfs0TuTdjyKyCuMmULc6t+20pKfCpAW4M3pgo6baKuJNSrWSsoTRZGbXiCT0swXuC2Yq6vQLuJCY0lyikEeDxL1uBamVjrLInyO1RcXSCcjj9zL+yS1oCPDweIP4qbXZZNkMqeJ/vMZwWlYJx+Fqadwp0eLvOBsT4oPm46oyAdHXPb5PmAi8H6jQJSrJGvRo7RytkQdYIkkCNK8JtQTMn4ToHsF4Bxrv2FrkxbLHznuVbuSLkK5bsVLXu5DrgUxOjV7rNHz17V3z5/vPu0ynTrArF+CUCPf1c/evrk0R66SqZmjymwriocd9xy+qx32pkmpU1Hf7ZqTsMvhwpnqWoNJ5Y0N4G1Lfn2u6evntSv/vpit3786NWj3z3a262/frL79PFsQ6u+ebRXJ4XYyL3cXsgg/Bb9Miq+7SjungsXjeHpaEmrEUPoH1wq6Gx4kjKMpBonvjzLZkhvjbGf85RV1UPui+9+9/TJV/WenRy+fVR7eGZL1fSX+LgAacDpTcdHaIyCuCWjkYDoB7RSykX0KlHL3cXjqkJAvZmdNUHVW3T5BwzbmAOGWBVhHQiaNmaRNof+pbaRzfJ/h6fDUxsfzWF3WQYAVCsUyM+XLkPwv+lsrTrej+pAK98Z2Kh8D1PlBxbGgpuQTrEo5Pbfs/ZP2y7jW+WuMtEmUELRNRYAqQq09o7RXTp24zWjU7wT3kNjlH0QpSn1xpUW0sOw5bdELN8YrpyIMFQYmnzw9cvn3w4sIkJYaf78ze7LXS47wX3wHgU1ednmHnsSIaZlEIjjsjeK+bUuxXTdRtW0xJPVUokdR0oGNRb5H1t41TGvYRnPzsv7lfXA4b+Vpiky6annb97gcavB1dXg3uge/pCme/ZfOyHsvhz87q/ot/AybsXW22XsThsLboawlmKKsdxFuTP0JdsaYrXmT6u6T+UEbZxaiTGKfdKCzADx9wtaOovBd8/sADN49PSpNg5o4sdpj65Om+BXBjJ5Dlzfh+hFuvWO9npCnGGSDZoduorPpfqlCuPCxbuDxVnc52kT1enA7BEuIJs6hlmOQqd7HPSxr9gownorY/5TebO8ZzYviMfY/8ULwy4oR4KMytrcqKbbc1gH3H4VAkbjZ5E7QQB0RsDhAFtSkygr4PYeL80AZZhr8XNahKrpDk28Mc2A7X+UmLWsqluvpD+BMlISqDhwuLdDEpuUADHLGkfiDUcSkjVQYdIP1Sp/IEv3/wCnvY2ar9MkoRG6hathgS0rMgIcjX4ZBCUmzVe4ULIvoVKhtUNC1Odu5UYnG/CrY1ie7MuuWfiXTYYnC8RlZ4XA471MTtBq1uGZtZYpMlllEY0ZH4WogNPLEFU6f83l3gK0CxsG7lRYerFM+S2oo9YjK+uujD7WOh3P7VqHnMhI9Nav8D6GjtfS1FqNpsfTrzevb1H4Xja3utNfnFDZqGFklfom9niFgOMdZWvx+P8+evb75/XL50+fPv/uVf30OdTD3JGzCM5B61B7L3a/koY3wXh7cHa9vSXO+G+LTPTGqPTqrGaqT3EpiGQU/vIlY3jrdYDba3q/OLB68Gdk/6/PF+b3CoRQCC6bt6WO+sXBxc/HrqD6WxFfSBk5urJq0duZdXl02cXP9F6KLk48tP7PpEnnY6NJnyNi6q8FrxMsug3X24yQpBFhUMZ/egShGtLMaT+i5e9p4UMlXHwsjuZLxjfZATukx0NxaURUGrqoyQ7EFOaC5vzQGjg6Or5wet0UUGOcOJyKEg+WhjevR4fLBlsegxY3uCO4fa/+8866Zwu6+PglNQG+tiXW36kybvnFNf1oNrlRxaWyueGFvmCnUKFvlfHUk2FvaXfdT57tvbIdye7j+tGLF3tbQmf5F7hOcst5hDacYdTUmfRg2Rxi+GwqO1oeGg+W55dCYjgW8iVCWeXjys7gLvd7tEsfBhXrxlLoehXCt5UBN8IshK7RvlY63rj54u9s2lo3wXT09GuzX1GFLYS/6Kcv+Yi7rl2NX1I1R+1EypEyEYGpZwdPGv82+oQ2U8I354z1zE1NrKOylTT+svz4w8p3n1U5W4B3XHL7Kh3r/niXym6USF9jBdnXLsunUINd62Jc+kl+JICao46yIK1mP4kDQqkaHfb6mds97qm4/GSkAP85SAwLe0dIIt8n5jfI3coESk9gta/MUcSSfeBNgj2YefwRrKrWsf9zYevKoSs8OtXNj9/PLxt6Sw7DOzdeHcf/hH/Q54qYV6aeE5ri65XlymphFcVY/HCbCjv65THHFVZUJYNNPJFLNNHb7UuWUlJnM2R805vz/CRM+eZ+UaV97bFYkg6PgddulbYo/lE4OD1tKoAF8Xgx/3HRdBfE29ZdlvMRE75HBzjN9glQxDxVfVws2eRggxgEvS382Bo+nCnp7MqlmgCux9ZOw7woxB2OOHtVwYR/4oNYOpW12nQyQlR0dCERK0sqaGpGliwFdyNNmMiQW2s2qBsepFybRGKdbJi0Wn3z3eKkMdtqHXMwvf8CGeuPBC/tEkeRtkyz9JIlLbUFxyx2QIh66V5tDzPbkzEHd7prHPj1/osGqtfFw8bozHbbDS44ZMM/HIaGnSGfhFTv7AI/hA3fWIULlY5BkYjFfvMDKSb+xTgOhetKvgJGNT3Kk4MaJ1EdtHW4zE5oBJn1rnTcCRfVz9o/a0nHjGq0aDsdkulEXMVeY/6cLoJp2QiCX8jmIn4GfoCXYU6s536zH8u47UksL9nKWBraZIkiwwyLh6syrQcbkk2CIAoAH3QdGkxBx+I51Q28hi0iXZDjHJ0XiFP0L19bpamZFnq2u5jJYSfdJGBeyCsJWg7XDScqEoAUs1xeKGTLoxwmVSKIb8p0vuWrN8y3TWoKXxO90zMbV3Q/3SCUsRIAsBJUDsoS1NSNbd4kRDTcK7R4MCC0lx8ZQmbz0CTVjpQ3HwSH3a8iilfjGKoUq7FYlzITGYky6Dqqf3g6RLLCluM7LRuxCRKJ7BQVdU0ad0Fgssh8veKVkcNSgK3SrxK8cSRse8hb/aihhyql8WMoAAPoEObzdpe1/Iybo0QtqSRh65c3QaFp6jspClCB8ql8wUszN04ayO9OG0ilUaAYR4yWfN1W6Qh+2ax0LcJ9HwOu3yp1aMz6SHCdT9F5kExHqchZ1XIzYyNQrg/sIxWqeyOrraoCGv1K9NFxjJ7ZWp8WJWVK7xWftjB36vEVgZwPymYkmlSDUFYECFMf7d5Foo8ooGWcN0EK+blhiDEzjjCeFyCEolIpHUUpfuR60lBpJeZLG8h0qkAjYhLsiPvOJFvdo0jvVkSqn+6Je0y16m3qnv/PGpk7KCwwXfKQm+oQpCGAwGU7VQ4Yd/0oeWkyKn1ad4OXppXYfbmnew3rg2x1cnzJDRACfS2bHzadwtd3yQlTUNrOvdiLWume9Tt/x5kVv9rde8UF0M41TPr2ycuXz19i5Yth9s5d9SLsnbO+FkAxTueG0Bid3yzbiVShuCu3HKnilUlB0kCmzn+cG+SjzkjSjw3A8ixdDL2gJ3gOF0PtgmbjaGUl4v5AggLCI8fqfvurcYq24SfHlwyrfabnfHnjusZmIYH32hProeDzcZ0cUG1MnvhsSdk5aidjL59PeKE2EOu5Fo9fhic/VTLfMFBRUBigPnkLWa8g2xd7+4iPooJ0HRw/wOCF9UykT0PCzDfJb2IGhc2SFGw2LPMGwY/raL1HDeIglfLgWUePfOu00dG63nLeMMvsUVfnKgcBU08eHa6s2WmPaI+A4+BB4R4DR0tewdJcuXZ3Btk0pnR8PqOvdCIeaadGnABK2mqwScPDMojhhs3ajaf1YZvVa2NeM6GCxFwCtK1wRiwX9O3N7q+iiNrFstPth3aaALd9/cHHCH5y3Zq1X5rpd5gtik0H+HiCh45z4WrnkkW1NgFZdAAQZ0FXenEyvsNYGBpXMHfg49uNZiEC1Cx1fxSmHALDbBNBmlEMEJ1GMbOIs4kj84dCjC7GTsN1dbOe5XY0UguYwyIGoxQclXle7uzMgP9XZxe0k/baSJerm22k1mXnxo53+t28PV781P64OLBTmc1TTd+tmeUpRsstFlYaV+9mEsEhDgFWNoDDMClIO/RaCDObuW0m4iivGxuudDZ8+Kku29y+RYJQkmNm/WtVPW05mlSlZ2qt2yilUaPitfVDjS9cK2jKfgcpyX9rNrxRJaTPO6mFLMkIAQg0xBY65UeMZNkzOjucbQzWeLlTdWXux10DphrtOhXGAZif/bA4SwmZKs1GjsymY2Nd/c5msLNM0onVdIb5TGtE4/AkbxSZnsCIHsv6JEHodGHQdS2jTJTuPEk09NCd4NW9S35e6G78ekKxvVfg39fFMOPybAh6kzsjz/f6b4x0OUpBjdzBvGOgmYPjCr6Gln90yDgQ0s+ZKNBFIc0rw+lhOwwgGJSjPTmGzXoXhu+AC6gSRq8WgLDnnr62X3SzO1cSECTVHtq63eaNkH6yKqs2jh2aMo63YfFnaqXeny2NSkAPPa0ajGdutDYKFz+EjJ0hUvZ2d/9Q7+2+qjy/8fAgtqFbojuEgv7tElmkJYOf6psbtggE6tsiCOMddwestNPB3E+qPuneaP7nEJ5JH+Xm48RylPsIyNLEVM0HVOIyLdGTgPwMWZwwyw6w1c/XpGp3y2nKSM3G6U/c2ZJxr6PPi0dwHtxMhHlqH0blVK5qHa4f/ofryiTryNXZD43sNa0KNvV06nhbBRh4a13Mm7fAY4hsonDXE+CiL0oXm6cwk2nAwt+NB9pmyoIShLrdIwywhLJ6pOtWa8kbpRY8yjdScwSecVb2FDbY6CBT8CXS2TlCZX0iVEqyTcwqPPMvFepWt5UomOPJIr4c814Tm0pjNnEqume7gthcc7w0E11JWC3uxSx3vJPEoByx46MUTW2DS7bYc5GZbsnWT/p02AxiXBYYp8WwU0opkTJonKjESZVxYCOJWhNpgvIRG0kpSN0EBhxrqiInVFWuZ3rv6IL+yZpGffNukQBjFrzmFblUU35jYQKM1+CBJRawwrEMfvE5bynWVDrqrYbMPr08f+sbGe0yR0yJmqwAqD4CIZwsmI6eoJJVKTYpIchQwdvH9mkJU/3iPTVL4ZmYkx+VwusbqGviC1OLJfMjpGowWLo+maOuGoc+9NRrXnivbt5qoeeja9ZOZ/RK8vAZWZ9Oo0lxloM567LMTGZV1VML2wZG8BPQUCVj2sqo+ozwbFuuZe6iFbUbiH274Ow67Q7Dja65sw2TMGDiFAzMPDnjrWjUYZ9SfHfqIVFc6rKDq34qQDVRdilQImC76wDKSKmrNxQwP+jq1TZoLAwIgFJTg2aSxdjenEsotYKprU4tCMNBh4uiM06as0rbZvqJ2sS4rsfX9oEnBfsJVg6djcNcb2/IiC175vXFX1998/zZd89+993XX9vFicfYDD8sQvzl+TEvL0CRpUYw9E+7RJSoDzMmaszWMsq/sKhAx9iD9PVGZTf1+WpnW/90R1tz4M/r5/wsSC/tNsjauSfWq7gBupsOHVZzi9AwtgO16EcIZRnL4g9qby4s7PaPSxu/LaEJleuNBmW6+Fiu5WWjHehR3v9+PhnskICHn/6nXSxKfEH7RYxqZGpAdd2ze38lW3atMqWrtEk5d5F9hQW0ZgRhbVFJq6HhResWAIHuseuaFnYhdHtbQ2ES7rGpHVRh8EIJFaq5Lonk6b5cYxJxXNv4OWzUF9U4UlI8OFiePGje6tQn1vmoXcG+fP7WTojQa5ctbEW+k47m1HZJQq0OyKWUfW+1ggwwro+orfacamERkUXZ9i9HINwa+2F86DEsSP6krDjY/cMHun25Maj/vM15PmBK1wNIcWcsA5/WA8TMc0ruoiR4P19iZe43dlq+hvpYpFyv16KDlbcyTmoT/KOWetv8s3JHrvnRYrJWJVMZLml+Zo70P2LYLlej313arZ0nz8t4p4/HZmnBRn9bnvp5OZRCo+JpkpMLP3n8hSKvaOzj9YXF7nhn8VJsa6Tw9L3ATil2YQaVKjxSLlCbC5mE5eABdHcPPj58cHRo//oYWTVo5+ny0Po/6hxENPLcG6GsiOmGkTw1CQG81oQXj159U1QzjWxfFQ1E/dJ3bWICQoeDWH4SBpQFfuBNsSl+YciTkCrRqQUFS7xyqDGLWjW2N02zKNWjH9I0vcN9eCiD1qaLRGcul450BLfNsm/seq0T1CwqvTjJTBed9RkhTgkhg9MJaJ3bxoe5I7cgJZsvBSTu7znOHX5j7+Fg3PZY6sFdFtvbsk9OfOrb5sYd/TEpKpioUh16Cr8Ozn2v7lt160eu6HWbHi19hErbx/T5eYWC2KoZ3w7cRKaLhSxjlnSuEt4TBb6F3lI5ixf3qAbrt1rLk+oe1lfG7rFqko62jW/Wz05J7OXoqhuLvHjyYhfp0D2m6XuvHtuAQJddWIeyMsllHsPNfRrprcVpmbCUJ0ljd35F++998MmUU+iHAhqsS8y3pjm7vr6nVdiqRGfg5VcYoy0AQ+SJ2VGtx2wDwlnfHf34HpGtZQyjgOII1UA5MqSDFy4ELIo6m2SsYzrq6biqaikwfNPtTy3U1ni2UZ+bHlw4mLg9831Z3JVtGvBSZfbqplW4q57eurv62zFYLiq6baG7ThdhNmHqnkSzu6u9KQ3rk5KQ0WlplggqZs76CK72oHAmLqbHS/Q1GHgjswBE5UEx6zIsbRhB2S5mTHuvy83yGEG3clq3wMjr6+qmGb7DH9B0J/aIwbdttTW3a9subWsSRfJGfgpeNtZ+rqZsjSXE2n8ab3XaiKzdNCliLo+EiJ9IFUvxnXOV+YgwhikzN+Yha8Nkqqze+RSZfoA9NoeV5u7zKpdXL1S6I44pC885Hy38QPrWT5yJDwBg/YmhJdpc9vCvsveeRme3gOzwPA9sJhAkG9VQbY+KsDN0GHzIxg0RxO908b6XmI/vVZmpmthgsEJB/qLg3sX6TKpQWsbnzQYvfqf90n56XvVPNoJrtKWOmHH/JKfdNoIHrBDF6mz5poYFL8TIVHgplgFdikttuwY8iiX1Znb4wxHUwxbIHmh9SQVxXeM2cV1jZ08uTxMYdIyIW7Mz2pLNqu1vW+LhOB6Qu/BEBSCyQqpw41g42McLhgj1hTBNxp9ezmM6MfYTA7jvSILDyljYErVavKl33eIGO7ur8yY7k5GS3gGkmio1EcW8xCxEIKnN11qZX1tJXe2tcmMur2ZFjVp2s6hK9cg0DFDHZewCWcQhI4F/e2E8LmRiSye+NB3jE7QqoHssD4mT40Mp4gGi2kgD2yrn/1DemsNoMCaCG++qw3766smz3+8hetR3T3fp4pWYS6JinTpur4Ofooe/vNsmrJop1LtPMh08c9rjw5TkDcltJRezAPdmaTYlIvDPUL76mX2q4Kgdkw0UAKlPpTo4DfW5sRuGASC3LjGt6BlXZBDzJfLRKmazRaJaQmCELR3WIefHh4yRiZR0PtdEYzvoY3yUBK1GZ3z9rnhQ4Ehkf+SQSgAwa40ZP0LPvWjID7ivVQyuC/ehm/9ze5yFLVRDV9Ct87d2Ce6NtSsMnYPV4VJB98gVGtHHd4789OZ4dWBG1IB4a5Aa0xMDfRwBdA7r2/z41BQpvKXIq2/MW/j33+itrvzc2z1cR2w95+oO8me7u4/36oKur2TSFEcf4E+3DIXBTD9NIzQpNPl6i1GyXQ6ppU1kLkqCZj3JQhsobtYupSd4E4S0BMl+b6qUTiSxMiJVmXS8dRBUMfDTZVMmmGKVBfIkpAKfXyoMe9/Gvs+zZ4vbKZsTOgdiYLI/nfRi/6TobLTlzgJsVruw4k90Z3k49AT3ZfmVTWdxSGmU8I/FG+0kjC7Ol8c3D7GzRb+DnkJab3bX+yf65ylkgZIZR8DDjSTed/8u5zvfkhhMoldn9FdATUud/ttsDjHpllA6Ub0hyKQtEfY0hd3iOPG7CsZibsXa5AIFOngVIVDX9znn+t2LoE47K6b7zeQ3v77aL+7NPimofXJwRz9S7BaWBDXFgzwtYE3ezWPcC9BIRIlPhVTI0iG7TxKKd5yQACL3qeh89O//9m+f/buJZUcZmtcTyD8o9ndELHFpuYsvpR4U//LR6H4w19Mri1Szv9q3bZBxw/Fp6EyIegiWlmdUA2ldRB0nc9urKIcmfvMzqDrfnpVonyFb4rf1zqPtv9Uz/Luz/V/17P6k/GK8X0y/3y9m9/eLq3vT7+/N7t+7soTGetD6cbhvk+X9ysyu3JCZxEUpubr4kX8P56dvTxZXby9NTewJtqE9Wc4N4H3zZnkFZQ3CAl/ZyZZorqbz9zPLKviEgBPYtNOSFgLJFi7aQblwVpRf/Paj6f777VlVmByjlDVepRTlTLE2Jlw2ktl/wu2asvlXYZZhFfPjxj0eMhKr1Klx+ce5UeiAuvhBPksgPIsi/d9FlpiGQEtigYzCrsMYXbSvtB/VZFB5vAyrA9WA6XO8QAdWjHFwsVcZqy/wffIjP+1bvOFjvZZ6vyq/mOzvVeXIupLz6xD4Hj9H8BbDx10cq0IbfEQvYM0oDcNBCYwSAJvcDQlhR35Jv/wUpi+1kRsR9mgK9BDivLFvQaiRvr242t6Gyh7zyOz+FPPIF6UadFPd3cpRCxgrbznrR49SB5sVrtbz+TD/v2Jbz33iNQ6Dwd9f/frXV7+52j+wFfdk/8A+Dlf7B9V+c78gQLk/uuKtjgqPY37x0f7efVt2lz/aZgqAe1e2S0fO9v77+/Or7ZV9W1tJR2WDSrtzGhY1m+KXnMmY1shUqF0u96Nh77XmaMZDXXqtAv0txKMwx5jc7e/7W42DXFuj2TqZ1ApSvN8E2SFIy09tH8l1B+CcepxjKV1G70+ukuucVYaSpMN4EXFl45e7NyJvFnmZfPBoeIGUzTL3/dn8fR3IKm3Wm2Guk6HXID2g6dMnz3ZBX4c8oGz5ea+4R2ZGDt8je0VCOvgzD9DouNK5qEVoXL5M5pIovzDgWxFEdgZGKAxgJTjxi1uG0G2VXBCBLviXNK+NM9mUcubLVvN2/0Cm056FeASLPMVSSDqTBUbQZv5ldHO02bS6ZARRjFxDx4h2WKNBPEjYohnfR2ZBD4KDOf8ehr/hzw/88w8Qmrwayn7iDqV44FEsoHzLxELuCKEynA+sEWW5dKgl+ZffWEMKFRzKI50Vgzcyu8J7I2+XPiAZVtOBYHpLwWSHzCo1lCqcjyTMJ6/xCjvbOF3OKm36+BTVeerK09kEQuriPcgEbzIBT2wpWd8tVBgjNhdr5cPyYqkgxCvo3IikUE/tt9YAP3nF35/GoEAbp2lsX86w1U23mTYzT3+zfzJDd+e71GAQVSzVT2c0M52hqVAVANmIQWCxjapMyD51FiEDLGJtSEE+UrBE/zePUVI2RCRFybvRaVJFYE/S+MGEa8mdmnwRkH7UpN9p3crg8CiRzWac0YYsVo05ln3IT7L1enr1699+Ds7Ep5tt4d+vrro7PWcfMYJNooN/tb1VNdGXOhUZrQ2f7L//ZHL1+nC/CavediXMnDQ60wQz04mBweslpHeYIba4ypBewySRy5ckrwcU4CNTI5D4Ip5shDDf/2RtVKvQwy0j4nbrb8rXlnS9ewyH7cYmleDCUNipNjJCU7wVWNne/+D40uCgmJoP2leXFahfQXO6vIjLozrltoHH4wbVkXxgSOeMAfKxcv+wMGKw1dAzrJpqOodCG0PD35TV/nR/hpNhPF1m9pgQpJgVyeEBGNN1CEdBHR7lCMHeSDstHDH2AZ4cRAlNj4/pePuzmfbhowfp2v0AJOKFHOlm4bFmHpUgkIXTjclYC2N2GuR5a779j3pmE7btFtOf1X0XFSKv1vdwS/E98yZR/AUrF0/w+BEOYkZvF1MuzOX+o6vpqJ5VgT3T70ezLiXoXp1Vma6RQS44EHs/B0st57haHoDi+0R+jVzA4/V33XJNjm/UauhQVCD1nLvxAfv0pf8YhtUqvNuFaple08s40xAP1sSc1Egrq36P9lqqLOhw2lzyGDkd7zCWj31nypNYDClUxOBLZ0ghsHpVsfYJHa1pQgJHLdGJ714g2SpEMUv3C+JhvzGR9wYAy5Bxscv4VRNhlAdFIqDJJVojMnqlRxXFfaEgRi3MTJEFflGES1J03cEhbsockd6BTkN1Ih0rfi/xoUbD/gutSTCWTdJ7GfzA/BZVYQCWBchAZBmKhOja9NZNvYi60IkZd2jgReEqu5x79wh1KHu30HTdAZxPXnchPmrZ53bqO6uTwyXHe2PRDg9vt0/sPvtTkeyhWWwcGSAbc+aN7EBoSfZYMCADQDHx40a2MBJRvqPHxkKrVORM4gMQbzyLoKjxDA6qzeL46EFoYtGnAcUmJR6ISOBBSqEkPrmeKTDoPl36UUDX/WfJ0224FNoEjSYfoBukSTzH9hyDSZUJalcFm/I09p66PI0FGm2Zd3wnRVur7m1LCBclQCCJ+qUg0npNwy99X3aVOWlBDG0a9fYdpT6sIytM7l3FezwCOUj0XbV+N1XrO+9UgPSccjM1Y/f4MaNmlwHZyqLV0Fp5/fBruBcNUuBCneW7ghf88qkprkzA3a1Me/B+7X5clw4ua+ET4rjw8xyShsNXA1IRFmcqrdbGo85W1jLf2vWBnzdHa0hwd/jmAq8I5C8z/Xnv908QD9tetHmERweHfS/ePFoD0uQziwR/sq67GLFXdzLVhUjQ0sSd8SgZpPFBkvR5j6B/AAOqCoZvwwuZTWs3NJREQLUOwY41nzHKAoJAVQwEYiZPxQ0T841a2Q0GDo5KQnUGF5Mz/0hhhiuNJ1gevlmzr3vHc4i9KVS2TfXx+u3h8uwqOlxf2c5225Kq6WQwK/f3PoHGli4BVii67f/5MY/7vBPw+j2f/+xXOaLG5OzjowLMXzdzjL+/GlSvzScGppjf/HpmdQ85+HUoknVi2RiJpX45VtLIDQwPBJHszYDYsSy5IbIS2sOO42AcIln7yrHkxFOB0pKmQpiwAhIT98APZ4DP9ilx7rYsue7eFkUdUL8ofPo/zZWTh4ExmQZXTq+564PWG+UCkhwZix7SbjEXhHgbIMpgV3ysOOTKJ6HswoGxvnNEYEXTsVOxmWhSZnXR+R+t+BH/7sC8z+owFfS1ja5IhnTTLBr6D2MmIRfJFHGTxPeQQ0pTV9iZnr6zrrkghpP0v2kASfs2rMUYuO3babRf/lcWIG4sYoSHzNmYD9UTUHswjZjUpRZbslv8dzMXY6aDrCQdpM7kmbs8SR1zH+/+6dl3T5/+bzx6yZ36ZPG+bizHauRLsbQE5hux1L80n3Kj+6j4wbsX5IoH84SOAronOSVnLg5YyFRbysFXBN796XSJILSon5/jLVWhlJH9OrUEhJfA26TeSdKe6WbKklpM23P4nnl5guc1/apjRk7yZHPc9UPyflgeH5++Kdkqu/I1TF5f/sOTp087l6nSzTpnDCOpZxbZar2qf4Yz9VZm0tP9gtJzMdfrWeA12xnrlAt1nsqO6HOBLj7Q6YKn0jSCCyCrKXbLurgNmFSNkEtLrtDEVO03W344gREinHU75ygLvMIBGkeGnBurMGSj6y8a3PX9BmGpOdCITcmiwFih0vHIo9t/cH7p81s3bz8pHOCedJOXEST/Lp5DnHt0yr7hVdRD6sYaFX5+uqD38PzYZc+E98IogwULddsb+Eb16gSvAWPitt47X3fthH8GtzA7rY8W5oPk9CumRbp6T/8aCB2qZObskPT5hOQCQMHY7cPhmuPFwhTjo39r7yThBsj88BDOJInDWzR0PHgw/f7B7P6XNnzsu+AcpQJVqrH9ooDUE+8G7ZHX8HbuN1djah5vNL0hCFAy9PkL7Oj35L63JTMAqIlQ/solQISDyYcHgGZGoaNorD4+g6K4MePW+9XrkUEy1xyPwRLXBBRVWDk7/rAyEWsxVZSasaoCDgBZSvCyss3EOfKRA3HU94WdyfzbGn/RXCBsj+E7Neg3ZwtDhrx/+9fPPgXsu8uQ8NlnO/9eXDsXOg0O2rHGOiowMmNa+BG5Ji+ITPnNjxq02xZ7cvXxZ48r22EPuL925FYSbcq685vnCieb1Qm4nmQ/jfJuoRhpPI287DbNssVWSDj7AalehVLx3akMSpo6eAzU6F5xwMurS3K5e/H8ZU9zCItkdhgQsB87CL7b233ZRUDYrHoG1FRUm9YG3IZm0IvRBix/5nV14Q0qe013rXPlZNNA3gJaHWxSIWTAk5LcH+q1UDyNeWaI2jjPZYUGAVJN6sIyI4GUnkSQ2CXbgaUmjXYf56x9QxWHZFsdakIQB5HoukPEsviJvr32kpJt6IUBjbLQpQiZxr0dJtCyCtTw0KVx1t9mtfWmFnz5JZPqi4vl4V3ABNXbkq+ePzPVR/nll5Ds9r3VoRVH9yakX7fvOQ4H1gRb29GfG+YJ+acu47Su1xppNLQPzJ4ie81epgXvbq/ldp9RNfoqpON16cEke9HW9hvJEknx7VrrUBB04q+tUOsR6ttG6WFJDE2CxglHMGFM6TaGb3hW4fHZ/I1MTU+a4MVCKxK599GEpZXiQLnFLS2jsUK2s2QnHdBTpczaKmJSx6iX0x2FTwLWR7pqigmTm9qCzU+MXq1yqqvTHqV761FI1eVx3tKZp9Mq/cK5/2ZCs/ZzhdDiiyC2hsDeNY9e83FH2ok8a7T+sDhZ/mPjBnXkQa403760s/ve1patnjbNBFUFruXaqgMHMvOhy+Nlji3Fqdk/sK/S/XbvV/iEUmvM7/EXSIBfanr30MTXtbTx3rxLrO65mRrxTfDelNdBCwm2xGLJ9WD8yXBWiXvkULdBY/XQjy1lEHc7jSEJjQ92G5SR0xMhdP7pOKqfuQvB6ghaPJt/CM4VsaHZzNdw0Im/IDQromo819GTDTFEOYiNF+TRKN40xS87bTWuzWP56z4XymlbYcWXOaxW3lmcjj/dQYiczVVcS36zLmKHdhmfXKRJLpKOgkIRgh5hR3XN9LqurM66dmy1tOXcbaiifs6NfVwiTWYal2QrykQMzYsTxa+LA/MeLdc+ARPS3BaLe4OP/YfM/lZNLIPTYjzcrg7+Z/GasRx+62q1z0e/ZYS0z8eD3xppnxfryCxRJ9UcK87BxMqHLoDV/pfgid0n7qZKrR6x7lgSmZNYDuncDBBOFe39X00cI32UBHWjIQSi90bz3qXZAn4KP1oUr/DhiWmTMa71WcbrXwxDhp98uT2zQohIXRizJ//Ru7Gqr55/++3us1d2scgNCpvO7pwNEX36fLWKJ+3js4v6teE1lmoSbBgzD/PyMJ0OQ7Zs654d0kAn1IN27C6sjEne0pQb9RG81xv4Idv/p/vTcoZZkpcvqmEC//wZNk5fm9nolUHulwYGoP0WrAGYjjq3ohV8XS9xjSCYa5qreHi8krGu2j/wMtWWnZsV0ShfBB6UCMW0jSt1Nt00V4cmLPHXiem3OJrtR5yjr9yq+EX4U9ZmC6++gNtW9UCLAmZnrgg23WEtyK9n6vn5D5pOYPRdvhnSMEGrnZdgOkoAj78FYx81k20evs6uNg0N0CxXwcsWpaauHWLbdawkFbw4Gk/W7+fHPzCLYk1U0/GsL5QQMzUH5OiLBx83DzC+2yct0puTJM0r0Lm/11PuBrwoQxKT61TppJCajFJn8iH1ws1EmkpOGlZGz6TGaxlMHPkuXz/01Pag//6VVKjxCiYEwIcaVxkF99aG/n2Rzh9BJPIrJu/heZgfRhGDSQdS0MSMBrhZ6bpNxu+k7H//RQk57aJTgPBuaZFg3nYqxUls+m7+U7mjNB95ZWXhT/5zpxqM89Rkkz+dogIZo21JrNz80pUOaLm+bCcvo9EZ6j2WDqktJqVv7XE50M6oMwb75jZ9UiYNgPQnOc6MpX3pvhcAWbdVHZVS1EmBBGszccWB2C8OgxZTdpOCQPY2yrGc9qshwSI3WUrChoiHjBfjzwPqbh1MdkAgFiUjmNAgIeE/rZjZOz2Anz6cyXaZQQPmGihUT++7Pdrx+XxAIthANo0tI768i9Nr/m9NG68rQgqVrIdvVXt76ZgBEstKdx30ShlRDbilMXSahg1NWzbMFV2pRKfmoxcTlZABDDRZeHUeAUmy2l6SXmhg/TPosQt/yBY2/g/FUD40RFiNyY7rKl5OiqqAtG60Nlb/ur965U1jmZlkio6VdK6wQozcCiTAAUj7n07vSnloexJ/l5ebkjs8/v4VTSncTWUPHd9UehRgGr1puYZu65c/Co+Bs/7+sI+e4+VCc3WqUFlC59Wchl8+flzsKKE0BWStLAtbwFo9FR5smjNuL5YqO2/aT3uZETowvPcQRqQdqD1K23hge+h3loswa/bSggUt5+ABhRTSZCMRqNaIcYLY/u4TZrmikTI1KFusehHXEnT86HtVdMCpNMkONNSxC7rKIi+SYzXg07cjbLUIr2D9nX3HMD0zq7gc4P2soOarovRkLcBG1j9QobpQcX8PftyMcFWtkVwM+TjjW0vRq2CHq0UDbDS9LO385M/FGtAiwCgS3sUJrLggzRgvzosGWHfWXwAPtDB466VB8O9D+yuxmiQSqrAkJyZSfq9zoRfPjY6DVWMatsmOqVzACJP7PPjHzaEHFKjgjrEFqNQZhttg9pcxs/ms992VN+jy5simHNB3vnzz1h7FkuffycXx8bZCFbka0HrsPb+Pftg2I5p9tw8hro6Xr/29ssxZPAaeIADKro6OUEyKSPuZFBMizJEEpTzkyNhaIYuwiJlwPG8sGiIkEe4B4Rp1bVxYntd1CZfY8ExGErgXsQQZuffihIkc4YAeEZjfyAyf4jh/sZzxjdA8FCOpCt9ehX4QulIN2hd+KD7GNFHZkKDJB9LccdiJlMhEgkg84GHOe4YB8bEqpqK0e1iaOQfcA0i860RsEC3sENgQvWQrxUl8we+DR5mnkzympvp4frA4DupipXPBj4qj67Qhwg0K93AGITz3Mchnu+K5n70aKFNXgZ5WCgHQody8WrTaJPLWh9TtiSDEGkiKepF1FYzKD5rmJmlNC5Y0CWACemv0R6AhPZbALuicr6lCTgcFs4GBekOhWQQts4/Y+XEZ7x9lIEa4lUt125v721CorOfWpqqGq6aKKvOULHSXt9Vpw3uVeuxtecbJM6i89ZRjKgjCg9Knlhk6w/CFKclQRh58lEwMKhmnLuhO+9qtMy8p1C/h3ygPZHJkqvFPaK0lrMthpOfdzJz0cenNjaYECW4z/9CELk9QOpb1GQDlQOHWXfpb8yeFf3zT9NkZYJrNDL/VGKdOTYrKVzH+srIGkKISnO9bVLiNHDxKdzVtla+hLFgc8i5eMHikZoPkPW4WsGWviW8kGlfTRyuopl1/qp10BOZKp9gj4daE4lrcoPDxdJitG0gD1JcIP7d8/W5hO9ZDcjufNtK5irslLAoxP517Y6I2msAnCUt7L9Os6jlH/N3c4uw1jgZuZrbdCW0+sC21BdpFq10wU65qO1oWZ9Yt3FH42v3jcvF++40NmqJSuZu7Q5iyPodJODSUVHgzIY+Wg27mfqa/kULWbemN3Qtau4z4KDICANxhTdMWzTYxDo2IgTpIU9JtohAOW6XaZBRGCdN15Z5eTVvLGlD0ltnZivycvgBNSUcYGvWCpXrMUL3D1ZIMUnPPMiOLsP6DmNfWndDFYhF/MSeQ3qtNJdztzU6PLiwDUrTScq89svk8CFmcwqpOb8gPWaXxL7gKIOxkTdFnLeXCwEq1LKsHkaC8volePNLiR0zZJKOb3vppN74PF8eL80UYJCih6kTv+jIlvlpqlyUU1NWxvfAYioATKuN8IIzNxIcCubXFEhgIhuYw1EGmizgKF5tmwGojdlhygEqGTiwWj+QhJT5aJJj4bhF3UapF3iKp7DOLXEkTpNDhz60On7NtXdqrmuuDb6ntLGJk+ELbPlGavcGU0aVdD3/ZxhcqqkXWCeqC9Q6QLGNr6g/ZRI6vNWMr+4mCvXQlNMnFy4a+jU0BxSF6Lv8WdwRWOLBIfo8IyMyZcgVpWYdq4mLzkM01ida2wu9vLIzBWRtdv4QditQM7+aXA49KaCpR2FvLxPgGzcXgiakG3mB+p/3SlmojLK8z7lXT7gGf6zerVeygDiHvVjZ40U5R1VGQNEZeswIIYkMA+xIxly+M63Dp5ZxopTpkTSbJmT4N88HpAtHqazij32nI3MhB6jRB1/kKDQFNi+UbnIzAUZNAxqoJFYvSTOooE+mePy42G1Qf4bnu+MjxZQ1tURTgX7pB6KzoJiKFtjM3rza9m6VMQP4X2yIVVUsDCr3Mz5lNPR2FcGnRyGRJ6FbOTU4iKauzPiG58SU4W3R6a5b4q27tJURV39BX32XDnlzO1VeoLu1IYGxuF+Y0KWOdSBPZXeIGVDdrTkpqiWSXnenKQXrIgO5AqrpSm45he94avTZl5fHqDaweZhJyLIbNdZNVPlzSoZIt9ESWDioOZKq8dJLDIEr2cMOEqXHvtHn1yNXV3S0eceSbOwjZjVuvzq6qSc7Sg47iTk2JDdOMkmzLIptktZUlIHvmns5b6fKWqsgLf7JYd8GlUZHJTDKZEa4ezSdRmxetK1e2/PyAcpHQcyq+b1qmzMx1YdWDAptx53HJxTJh4gQbH2ZZ2fV659qMwvQQmZs3cZ+evG8l8vVb3C22ULG/9kz1GttnS/wQxJ9kCoNUmsvgWLAhQzJHD1miyi6Dk/UAmOIBSRrD8ZWu/k27/PvXHEe8/OwPxERAwlO/0NxxUxyT9PfMWl3tYaoXGSdjoKNBnPRv/NDmu+0I45DoKB5F4t3bF9rWg2PMTTYj9GFyA1+5YOFLU2nUQafqktTI3ccF05Ea7rEq40Y78YFFxdFCJbDruPG/k/KE/UQfmb4+0hWeSKGDSiSR0rsfF1lRxzWyet7bE2UNHzcnnpQyJjhV63PaFKn0zuRkM+4VnOvQa34M60qk1h0uN4btDiujlbKNDy/faBlaHB1ZD+Pln4vGPTwzvJz8WCqJocGEaFhOs2Jb1oCqfsnWhLlxh2wLqG1IlmAoHSapTbv93EDie3caSwTFOG/3GiCkeyw9Xq0aODllR1I0yujpcGntyLnGxo3Hz/z8uVYqnkW7h/7bGYfJ2w8VPLdh0FovPX81wM3jaG+PxvgwgMHdvjMYF0+e6Yywzf3cf4RzWVe5OA7o9cGBkErbKM74Zwtdc+FXTfbwmlICzHfIgci7gDmI+0R47IOZZtwKaTdKoIlGExloX1zMcY6cO6CTBVkkU+QroAc4+ldI5rGnDZbdZZRz1W2KtZc4SCcYwUSNZhgJeCx3oooE08c4imHaawbWCh0rSSj6kF0BxSRKWH1MIDptXKxcUgKAVarUThmzzjdwownFUVBCM9Se0EJ3cEYjw7TdTXaVyPV5E7969YPp3J6vvYDozjWzzDaczoB8HwkVxR1qbjAWgbQLkbiu+aljeT7HelvlqEYe/KIp20YDSBizgy337WtLx1orGV0AfhiT3KbLdAAyA19MW+lSbzOZwre6bBOqUV378KrB6Agoj7dRLMp6IRAb+wR53W7JusRAZMDunkizqbBzgxAtbX268b3hfiEVMA0vSvFH5jjM7HJ5Yk5H5tc8N3NV/doOMUaIR1NoPSTdBxtFvcSoNuPP3BYI80yB47EVOZf7N1qdABkttTcF0xM/Er87AKOY5igA8cvHLLPO7EE8oeeiEXiEfRFbMPrq0d5Xjx7bo5rh94uXz1/Z/bz298vdvVcvnyQJFs+jxkKQJTze/fqRRXvO9pNdGkark9BbxhDRstUXtVE2WHXfbf5w6BI5t9H6v3bLnWF/inSs6KXX7RjqK8bQpneZUbkfg1QNQoH9okAVWaVl5fUIZ0HtfUK03JO1YCBGFZY491abC/VAtMTzGuvCFRmPuzIy/ZmhSwMqYTWL+SerGm74aXV8QRTtC9fktIgnL4kCiVKNPAUeBCqjQO44eSgLpRZ0otZPckJbpJTlgpgqV6+OhYBdEIscixPcPrUEVIpfHlgGo1kozV1AAOgs0Kerw4ZlqNG1tHc2o5iCchyWLBbsuz/TqWqIhdIe8f0MAqr793TsGvnaJkAQrtbJVyEJaAMH5xLfgOs+hsccOfIo+qPkyhRz75YnKYOz+DS3v4pC5+7umyibw/HlMU/L9YgheACl6Ikez/DxRgFDvXUpViiUbhwPVHHX6CiiCz9Hx+EmVUpf8S8FHf5dabD2zEWQjavm7ep9cvVQbxR0o4ukzUB7YziSD/jIYu91SydRIZmiwH7XRh/FSxN+jGcwjZKIosMAt70WZVL6K6cHbMmDJRNuU/dEJywFmr3RsNwG7vvV6xU2coZj7e7prf6NDd5UthIWmu4HZx8Qjgc7iBtjfh2HS8yoY8TMxwNbdu/E31P8VC5xVOzI13vI3QtQ8PbCBDEpoCFu5MCJeiaGvY2fTWiGKXTXwNWp+8boYf8sMA2ODBPZkkJt3OwGCiaihNX7OsLrDqLD/w104J+UlPZL9Pi/KUntV/s43lEdtYRl/ATahBI5xmH3lkAl2zesWd95w75qs7FwRfLaGFg3I8KJ6iso2XI8OaJY0gqCtXXNSb8FKoY3AAE9n9fo9A4z1TkJCvzuZ3a3r7D4JmWtIobbp0ZKl1dTdltHJDdTy/ayNjJ8Fi8L70wjDMHn7eRAzZjVVRbqVeQmPyrT51BqrOa+OgvPNNY0Ni3YWiwKlo0ul0PCrDD+8H6t0PSg0wjDflOoLBGHj+T3p5WGRGfwdZjNwO6JxGcwsQP05GmU6fPV4fwyvU8g5Qn6WMLcDY7zUe9le10rNWLPoBfkpDMi+fAbAzJpAzS6fQIWqMsUIK1ieDdFJPYL6SmprMfsMwl9Kzs7/P0Cu2HjjA7yMywv75bnE8kNqMxo8XqzZmwS9HXpBsp+wWZeGpE3ib+P5hgN8UjZ6eSImFew2/7d4QMktZ1swnHlUylX62Q24pSmOlVaBYc41VnrFj8lBHHGUQYOOcQiDeJWeiT0lQj2GxzIFczaitvvaQHG0bhpOfrZCcmguBnyZfKiIBgGOtSeJKCbDJd+dqrq7UXhp1l1jlD5rAR7/pmTHb4rh3mHKxNN6cnqYgCypiQl9Yk9F7wzHqh+O0Eya1Iya+jYUQDC+SoPOQuUyqi6jFPj0akoKusviinR6uNvTAj283Mvol++VWpIezIVznCoYg6g05wuGZLfpGPYEdTxrbMxUUSnPSOur/N42EGgeSvtS4fKHOkVopdriAKcapXgT2lNDhecJy9ssHvovvxCDnhB/3sghIfl6piWIHWgAeU++JGmOLwl3OKKCzdXdvq6NfwRs9DyHfCSnw817sSrLNBMJ3wdlQba+v1xS0Fjkg5gYSV0elYFFBtFADJhcZ5YGuvmNpk4Obz+SfrTLBRXZj40GSsybUsv3j/241QG6DSt4BuohWLcGKWgxlgBxOOP5X3veo82eYag/oqwtzqbMEc/c5ulqmUMaTVEXXJjM0RvflO8h2oRlSaJGhfGvzx/iQkuHlay6kFqTnSOlt5aHgLHEWBO6lRjff7H0fOXrd033v29VQRiCzu9gt8io7cBoFgMTJuQlYx8zxtBoLwJj549XmtDnxqsK4gaVGEp5lYI28fVUciuPQXE88ozHXR2/Fne2t6R94eFs3vj40/XnN/TyqTZkR1kdaSlIuDVq1dAZdP4w42YOlO09BSoINpslv56Aen0IpwVFXwEGG3KqdIdEsoEp2jmGtFZV7xbLM5jJ4pJ4RvYMqJZX7VO2Btsre3fRRoCqu7Pz/wOjj3juFOwk4/2JpSTarYopRsdBt/wYlGkXIgASfWiC5VUCrhXxZZHVc8rm+Sl7GHohT6BJE3OIcpe2L0a5es9knS31jX2IAtEeEwd7O+1uVT1NOcQ+q70mOGFN+lYeuwC/ve6Zj/w95tz/V6EhAUTjgPAsQGI/0wAQAxpJEayNhCoUxOpY0bwF2HbsGhiHhLT4t4bzdDmDL/X363iw2zTcVntFx/N2lfaWDQyAL+3pLxrw5+Ox6WZAqE6XZzh3bRLO5pcWYRoWA7srPl6icPmFUIDGnvfnQ74LP7FefXFAImDf5ioXSGsRblf7h9+sl/ZI4B4sKv6AvwRGZ167xWMhXFviAfQHgouPqb10QTlf/t5YWVl3+SWnXcClGhygJJop8BUF/4oMhIEISeBLwPvv6/4Z1Dtl4g3NrJHqBEZJ6ert/TYSk6+r67wZ7/kX0zR/LL1pgJOh/togIyrgSVewSZeTb9HYA7E4LGH3f7Plb20FyG6lSvOcvvecOlSz7Tth2MmVp5I5Z7eq5g+HG/bgE31tjE5eyqaYpeUluT1q+Gsp3S3X4+h65Qbp1BHhni9OzrM1VI+Lk9YRlUhDp0th4ZS16LjK1uWz7fblUJlIU0t8B9a3yiOaBszBm7KMvJt38vryYhFdGHf4cLV1pexylH4pB79jK/hn85B4/El7UwYEBysNVHXRt8S1zb8kEWbH7b3JrsoEcLbBHarbrBBCop088vAzSMElmJoZDEcgVms2OkZzKQI26iZUft4YR67Gw7VF1MPKYKugLEAUCiBeGlnq7rOgo7429WAUgwQ3yEKKWcuYFxzdtSkzSpBU2dmXic9OVbk6G/vih62g8W3nR++ZgdY6Ac/EfD3yH/Jm5G4HDMQRsUlk5IQc+I3pVG2W1gbL00XVeMvUs1gh/mf5U0unaL8LgEIUAW4mTaHydWl3U51i1N8KDc3hE8BOvQCmeV0Bqr/H2VX1Nu4DYP3rF8h+MXxsnYPeysGHFSbcYw6tifJaTOkqHPY7e2AvQ7gjx8p2pWQc7q7h4tsiSLJj9RVsRXyqjf+EuzhOi9UGovB1qQYSJAVn6VyNSyetjzFV8mr5fStNs8VDbgjlF7inZ8czdlF8utRmvbRsL6j9Chp2cqPRdzm/s2UrTAWjwS2SqXxQTwlNsI+NK7mWAhAX5Nz+/+hvPZfhVJLxEokK3071QotsZiZZZC3xI77Ape/l0lHsK7pO/273vzGhYGiBYvRStPJfVGFtE853b8PyCoJhKJskD6/238LN/POg36LG5mFgfu0U+mVTt60X75+/usS86z8oqn/8q+8innQKfXmmkhOUsS0vNGeNTWVTl3HHNbUVOtAkKoRhNsR8fFkkfCT/D1dew/2z1zMP+c6/fSPCiq/YpYV2wyncDu94jQV2ynsw3KlwoKWXcJWh9lbqf5/vk96suJTkSn5knZNndEI7Qq/UjYcqW7P8yUHMzadA+txHCrjASvqpOa58Xs8gK0BHXi0wJ9u3z+j6Ux7+hOkdYBHU47jAWtrOqY79k+Ac5JFbPvyCR+hbjrMWKTzxvow2niErkIuv/NoiMiZIwx9E1i0YBxQuyOpe2qbroIXmjWc0NuRE0az1HYEh4M19cEgJ9s/NKRUadpWRJUWiI4r7/eWPi0MrSn5nvaz8OKh42WDO2Ln+WKwfQnVaAFNXVuoWYaDP0boSroo90BS/GkgfPqDIXNKUtzwTDYBcCQIRe7Qt015wmF8pFYonKfW+aZ0pChY43tLijqPnhRBOBJSxbXSu7FteZiu0Q0037RBd8EiEBsiYNOiOVFjIVuxTmyQczqpktGgRN1Zq8r2A8u5zdQ2dQ02ip9BsGMLt5CIsEXABQrOMakKpfjU31W8fkcgrsXej4WdmCmRJQAs4bWEtywcTXt+rpuL4jX97jO9eEwv/gqu0nK9EXLpQ8a20BGXiLgWvL8zRFOUI7QpoO94vl3C1jPiSmupCWu/bEfngx+93rQ9+bTCsZOL1HfePLZANpZQYPRKoT+dN3Q5sCIEMyHPVta9bfz+IP6YnSNW2v75bdfbg2EGXAljMfkJTgWaqoqQLohiQhBBCh1IrKCpOx0G4wrRGwrt8dCRM85uq1N9N4lNzvfkcWANBxoOy+m8KQpGLpytlV+ahzMi0XWz4ggvUI4eAtKKvvXIE4mcnyXkOebhYRbf0fTzPc5deZY/0EeGWU7jExNPE0702OHzFxL3TWbVuzv89fwzUlnrL/BKLPCc4YT/1XbFX3HcSPp+5q/o9L08psmE5ZzcvT2yPN444IQ7G/YAr9eBOV4wYPM2wV5j3ybx+H+/rz59U11q9fRge5O3a3okqVRVkkqlUqn0zcw2vNjpnv5y7+tpY/9yETl9cnrBR6a3LQn7IkE9g4bNZwBy8ClzXQEabcmY/asHbQJFpkSi0tze86M51d8++/EVHWBys883weqDgiuZBQ1UGDcAO9pYAZlXLeEnc1MbdMbQjED/sFZ7Be05Ue/Lf4PSk2vPOc/IsDVEZfWQk0YFW+A2QJC+MFBzXxZ/jZ0No3LSsHmqKZqZwpbdTccKb2RXhQjLrl+IGGcCBwgwduJ2V0mcnRhVW8w+sfGScXWV1oAcAe72EPoEVDXTxWwwuGNL2Dk4xgLZy4vKAxZmLPDIhb1kqT/YER70tOzU+ZAJFfT3C2uR+e2LILQvEJhBVassB4Ch2J9UKv3USKWu50FgSJ44ZjZKkAyFk6feIJn/tTUMQ71jv4FkmEWu+WZNZ9p0R4HyWxV6ZF5q5Kh9RBPT6a1evR8zC+yg5zKNc+AJd56Ojg0Q/2FhXe3/HAlV7bD5B8Yf7gxbWBwpzNr0OkSWidzc8Yv96o3MQ1sm3GSXM6b8ybkfu1cckt3ShxKhq1B7eKc4HivU3q3sCeD2BLbVeFeGRiHS2TelHFI5jkbvaaJQyCNFIa4VE9SpbtykGHnBgcAdaSG8KItaEUaCwN/G9696KVpT4CSjsdoEJQDsGHqvUgS0NTVY6bzXDt2mr8NYBjktZzfByuX0csYsaoimfP9ZHsMC4V9W6xUvkeMSCn1+scqrHDaEHDp9FTPDePskzrhKLjwU0PSUATvabBvSxI1Z7JZVLaDBOh4r0DbqluhUba26N04QhGxWZS5T0YyQ6T7ewa4ONUKIakwg3sURHeVDK7piB5Rxco4/DDDEQOWvAQ5fKIBol/xK2zmmvfSXWVK6zvnn8cNSo9lbJv5k9Al5TMnuWC16ntbqjAWNFy25ssSEaouA/aU8/iBDYilU8kyTUJRJ/Swgst6EP/vi7WykDndPFYBQYVTUV7zY5De3l5FdVPXBoKzUrfrhS4pgbcUBARp8Lkh45IOHiwfXcBMgn5EIpNjg0FR9e2M2Az0fdBXFP8uWK1sBPZu/ZL/XcutgosUgwrnOs4N8YMk4onJnTOUrN/N+CWsdJr4dHzWm58r4Qzm46RiemJdqJ3D6dNwH1qMH1Y5kHAI5Ol6kiw6wMWQotsZlcTWjruibx/4C4eWvwG1oIKx8dPedTIuOi7FZLJAfb3zlvSWkFxLblj7Z/KO/eLgIHloHKD1vM980BiDUJLHRwnYLVozdput54wpCgjDfhnHTWGFrsveg2v0rdl1H2JHh58H+w6f4grGKXI/YtkH5rY1225r8FlrlKCgB1aa/dl+tZX7BJtsysuJeODmmdClrXdCuVBCCq1ZZO0LPpYlgNblXlbeJnXbaspITs9GjCdiCPS0MCztgwF/2dp80c1vC4/09bOxlMdDm2KpxhznQF76o293jM18kbgdG66cO1qK7RYIblNTnOCZVvy/sbe9ujvn8YsbOLrj1aG+f2/Vqe6vaXt0ePZg8hMnm4MGD2QaOYYd5E2aKVI5i0etII1vfupOfYWTOzBVV+rB3NrcB9NQxhGVNNQuqjKk7B7ROAkOrKHAM2fFJ8ObmWxk4Zb91QynNprC9THZktZqbKnI8YmO8LsLccOdBN2V8JH9+a9yGXqfSvdPHJ0f/kKLx34esVj8v567gnYsXljaudP2CdWKnb/mX4GpYyq7hXhTh2disgCzrW6dPZqc/NDqx7xAmyAPr5+8kAXURNB+nOjyU9CGr7y4e+7WCBEpXaAU4YrXZrpSq6GKWCIeBslTiVfXSpeW246dx3fzvcrCjyOSZma91x3U2v8va8BGWOrafHcQ6J4GBaL7AEfery7Zn2V0s3bTC5R0dvs2al265WiNkJZIEwPuOt7yUSA26mAZNYO0CSWtD6LCSAEhD6nj30Z9h+6tmYORjnBD+Zbea5WxaMzYNi+b+YViQyaiukch8eL6/EwHfPTy4D4O5WYntj+Gf/oVV9vBp5Wboys28zZrPp08nIR1vfxIRcck2pBAkEKzH2n3M2V2gyaQ5phQ7SOJqeXeB4M+uxCnHY4n4KJjXL2QBwFGAt0qVIDrh3AIr0aPGVwzV6AFeCYFejbmS5SeVnGil52+qR/fnnxhyO1vwn3y/e4jeXV8bIqCQzNndMgLOnhxmS3KAzPhHXKwEKROl+RjgJZft2qLU6SqW6M/xtlvxR+zoHdNVcHhzev4BFDTl6PRbhv2j814z9q0xsvTFNHGCqfru0KiH+UkPivFvz2AvRPrwMPchPiTc86Fcit1M4leD4ruftVreeFUoE9l2ugFEK8y2MAFrouvCHMixJmEUXWIy+0vmhwfR+dvHi7rLM7y73pcyJKr4GU7V8UE1LAeSRWHs9z28TI+cUwQc2V0KKSdTVGd4DQg/yzBOLlqIODzQXROcsKbfOiqu1te2wX6eENs3yNSBXluGmY1KmitElY6VldK0fAEaTjV+ZCPLmVDql+ydrZwFcbllZJyz1ojfXbVyWstz2uH9CFqSSfKiF3yAPgcNyk/PD3ePHx/uH1Xi0pI20AhjLHCNqNP59ek5Wd1C0Pm0+QagiWp+GEsfi9nkGOXu2+GmF0w+EFZ0hFNaOy72wFBGM9nvtGFeR+FxACjWcUJrAPeBvtOBWuyhfMc4P7FdBl5e2JkEdw6PeHx+1mwPs9rhVYPoelPihdxxhjjwMUQN41Dq5uhESVbK04+CzO1Q7v5L9vJcdOw2/I3kXagnt9CC1UjnoW/xvhPAzatWbt8nVwXAI06z3taW0rmO8VPnNQ63Xj3FqUAEwSw/qInHv+/qkYILNPUmDh7f0+5pxXEc2Gr3jrfOoEU7VywnXDdbGWfFjxRzsvvdpp14JxGCnaMgP2JmA37kQgdwtrWJsyXt7yjJHIMfTRHzw9SeeFgEiDInAZiDms5PxmU6vNseUSei9oAyT3jjhn7Rjp7lJJgV4mzxYukroyNAHa1TbHJUFosLxPJFkohobbz7xkAIcFV0DxRgIgXNF3dP6cHObb89IH1hDT4xtcNo6SL/RdOXfpyUPjqLn73IvJWv/U2+s4+iI8ciut+0GGEx3HuEDRxT4UX37X/nODrPFgNWta7dpJdvsVtz+qmvhWvyxbo/gItT88lIuNK4GAkxe4AxGkp3QMUxKUfDz7gb3z8MhtGgArBoSHMTO4rqABWN9pdlyfmwSEhF9aOpe6lY8ePxfJTi1QtcPRiF60bdlmw2xwbqpsMSXIdfPC3W1kbvuEeqNw0B3XwGxJoGnJotaEsrO867OsUw79Q4qt9/In+RR+ImxxPkUmcbrX+x3Yxkcac+jeFRPT7a2/8OP+AA9kM/O+/OAd6V2OK+8cw+Rzn/UeCtvVCzxf1wzPva8vwcYivL+0pP9zcn/7k5/USmmLfgd7v75l27S400/Eob1h3ocnvHT5tPZkXq163+Ech7jFmDdS5CP7in5azIX0vdFZ04Li843RngKgA+OtjZe2CCebL/3W5zN/FCyBhxCxmJRXM8t9oWvMuYhsLOkDohka0ObpxSmQIBNqPdOstGR5Uhdbxq2eIWZtaPuDlQJ0DhQgR8+fKKslxTcyiEzVAQOfhBkURQa2tUmC4uLUjdOU6oSf+4oueIgscsGm6YIPm66lI5WS7TOpst43Hx3v0rvIN3dsPS3vXNLVb2eKqQB6eSukg6WXjgMCEM1919GvyBIjyPK7gPVw+xRXtYHZmRG1NtsfozfFA03J6xbfLwyeTp0dy5uZnBtGdZTWGuiCh8PA7apKnfogfzyBsoNmgf257kQjlS1KZbrj9CGvSOA1YcDYuGgbERaYTL29Cq3U6UHHr/JKHSkO56ODW9+97hPkNydKo/eIJ1KFyi0SDWCHKf+2G/+cnj44Mz2JIPd+k+H9zoq3ZT0LslmAUve04cWqXcnQJf+ThCQlw1hvf8w9N64chyPBfprW+u3/QcdGbbIgElzBZg22+y8m/XK4pbVRwwUOxxdoNPVWJZGu6wNeIjP0Lpn3Qrel/A4AXJWUUonWX9tKm2cbdp99DubbR70/mVrqqvRgMyJOQzMtD4Ysxevb7+Gff/C7ol1R1Pp5PtLIS3UtkF69f9hx4mHTjiT88XQkiCoay3u89xOVQ1Dkhsh89MFR8cV7mAQjfMF7tF+20HO6gKzgsFMWU/0zVGWdjUT+WW6wp/cWu6hZYKtgJLNT3d26A7aCf9K6SzQ7b4rzeuTrcZom9voP+YpVuKxRazwCrnVGeF/azKw2AuaCVGqKvrLvp5RIx8cg2Nk+VLoPpc7SVsN+9GQ0peQkKvkBlGebjtEwrDaTeiX39zo6TESVlrhtt1+ZzDIIhqSNXooJyZVYhtRBb3Js5f4xUnCxmTwHWP6VyuxyPJbGxrsXHdwVqCxVTeOUSD+s8Q+xXWukWG5tYP7w61PS16H1NLZMihWpdsCqYS6Z52ybqiO0qp5htE7utpsO3epFhyLh77hPXzHlnewXFNFt7sOzHHgx6bUz5jTglEf9BV9rLEifq6t7fYx/kLsgjT/BqVs1s2IwZjWeOyXedBV7y4R5nJw+l4UBUVFDbiV4ZIHh2ZXDTzu6z8Q5FR/MqYXWHywMmppWBiUUPEqP8WURYRZ35nIRjBikBAVg+flm4jVpEt39UMzFvZn0vEL6jH/Py6TPqjJZ1fP8enUu5Zyu3P8PtQmkcWevObZeWBhtoQQyG2ErCgkzkJVm+JG66/O9cZKD+7uEix53tZ/jO3KLoJqKs/t/pX3OPmG2FZ02bRxL13iFvbkwfQ1ylai0l2df2apgQgqSmcEO9T3oh4jyK4wOVQ15nyAcKZz0Z95lOYEg1OSDV/XqqBk6MBceSd8w5TQpbP/KQ053tkY/MB4ta2H24o7VMs1ZUVQi5ZO6fnzQzNLupYNt1LUDI14tUm3Fir54Fy2LqxEm377+eXNzyLdITOf01oMpyK0qlglWL0/FeXoVbHr/Rsqv+j2FRSu+ahwvuVf8GjIH/z6OmdyBGMFsLQQcDLo9/Y0R2oWhZfPcWjsOf+4Rp+MZbr8bhi2GJ5YNWTbzEUjyrqD+Y1aDP66PvJ4S6tLWVy7UGbhMVIYS+Y3O9xvrJiETJ4/dzbbtFJ6DWDUTIYFuODomJc/nLNMHFWgOYM/Mu4XdutTWNlBZL05c3zHvFCW61882lOdv/qsH/nBtLDVsg9u1dOrPwDVyGL6/dhGzuHCjcX2rLN4fvg8XEVL+jzrr0+em+7R7boWCYakDMQuuj++lLOUqghgrRFTFHPorMXfhoXgwt+0zS2kWzWbItLhjLAoAINhDOszBPV/FBn/Ec6vi46UCCq3yQZNThsai30fu13fpW7a90PiZz7vRErvKFyV6gWN00FAhPP+oqW7aKBMraEnKYGqg6gHNyzBhqNrbHGcFuaIVXB7KozwppFyGpyoGmEP7p/cGSo9pfVeIYYYN/dpQUGkLt5AzmaxMWCECKT+wdIGAgk8mewERKSEw2YyrH5KJ3VsPsn+0cT+nWlsBHpDEFCKj/6KatzVtbbaaU8s3dH8EuBahgAxFbG72FC/IF3cLxinmoCyi87AIW/v71+1gomx8DtjVmQHxomJQclFecT6TNyW7Fystg2lpldbkr/xrEwk+2MDt4cTVRWTkbVdA1ZusbCOzAsoFhAIQZHEmYkRn4qThNtpTLK5qZYnSvgWAQ4fQ9sjt0mS9pwAWny7fetvCdj1Lniu8Q0DuJIMw1TRL81j/0wK41VuaButsWfdH7bDfjDuv0iHjnENENtrguXZ4eGZuLUCo6h/iYxzfUuYSClTo4bQZsG2Pt7382OHtn42T5iz51ebM/lpJ8V5bbZmVAhR1rFF/1F8nJl73RkIxy67sxNN2e+l5jB3nxzm3q2TW0QsLRpAHxEmsK9pjvf/hm87mP7+YWQ1NDALaJoM4ce5Ne9uPVmqMqei3jSphZennIrDs6fL1BmNErxnunFXPrcL7zz2zghvO9IkP7WYO99J9Hv6JM7+U2nbJ2sR8WtBoIovcA1YwP17ly3/CpTTmoC1Tn8yU+Yq2tpv8Vpgz/Uv3mPvhsnfmk9hzdtT4NRxmDViMzMqiEyh988YIbbs3MGZiuxxIBiSJVLV8ZdlI9KL2rxLslynncwZ07OByK9gPawfZj20KRZUUsySZgZNmFlZmIzQF8v1qGnSVq/IctKOoFsMVzfDRgTdNYBvghtczDH+Mv9gRM+bD8fERNvhZjUv+lwQ1AtjvfoE37w4O5NqZPVknSeacy3AdTHoqJT/Toz2eN6ANgmNXm7qf75XShOlfgXw9Ydcuin5YjSG9jh0SOvQ25pVg8O0gMcdphp09PPRNLsa4jtgympWCNa5Mu1JjoW9rIkJz8BR8vlEEe/aW8aB7XA+ZGJ7Mr/sTFNJOA/RsWkejq4Ie7TFV2VVJhJ3VrWbWWF8pNKWQR+lMa1wwveWosQsvXZ5W2+iMrhmsHJZGCV73X6X9d2jJMmU3a1yqRhXUQz8khLHrPIqs3NbWAqf1NIepQksN0dy1l9/jzCqEbkmyylqRu/hkBIeaykNy1+IfYRC3pwJP3khJFeIJhZsRAKyQ3Q/BHfxdIInHuWG82ktEP2tONcLsf7okGPWoawd7S6GUAH5OGQ0IM5Gv1I8GDCuGHdWlcKbNSrInHqiRdN+Wph+/ojw7vprZ3y1HGUroJAD59laxPG4fIr70S16Tw8pp42MS45ylmVoJXV/XnFHEy/H/9YF/tQ9zeoRZoTxMJv/cmD3+VtfsQwfOOOH1h33LXRmIIbjo93PYW7yR9mVX70skL00C+0+cVGTient2tUUlihZEOpBAZltbihmR3BjSjtjNA+sMKoPXxccrdBgVHUaWbAizmLtLnR5Nh2jdo8NpUv28N3ElaWLWgJbL10IbjXDK3yrKEVym8oudIGy18c9Dj92OcG3fq2/yD3Y9HhKlyWzFdOmstpw12ucy06uC76Z2gzTi06+B042REM/9qoU3/nJgVMIlMi3dYXQBR8sr9u/MuPxJ1n2QgWQ8D0YUWyIJraUCQ530lEDgx5S7PF1vvLSeiM2+nC2VHeaRjGZDn7SwtJDqPHeX45gXLp7SdOQsMecX/72vpDazS1EilwQHRgXxfn2GBXVL3BAcKrwFFp7Jekw8aEsK6EyGnR30W/5US5+DXgEGKKVjgd7V7hBOhFNHoM77kiNwb2r4RqUdiFdN5Dtlqw6+5ko8jYm7fI7erybfqdtuUDzVwJW7CWTeaRr0qLCEv3W0QcWAjcoA5OnBrlTTUt05CQ+GqZPAVl0TbIA3u2ta9ypCyPhuVKD+uKaGtCyTK8K4OtxSVJFvLcnNbFxBdlYRAfKYrniGsMGvl3n/8DiAq0lwwYcwVxGI5x0CNpW50XWBivC/1qz3m3c9Pj03I4a+5oP2NPdwLd/vBKukBqGeHRc4YuTejV3072zSB9f7d6Ais3YsfbHcmj/3noijCLsd24Gxm2Tvaq3qxeRCHM1fv8WoYUZO9Vzw7iowqblvqb0xttBPSC3sIcsRpAXuK9/wsdPl9hnfzxBsf64VUupQSdG8ZZfzN4hORaIeBv1m2v+Wz95TW66Hod0wjPTNj3q5R0sW5TH83aj8v2R/Xg8OARvA9vYLpGLK3NTc7lacOTXlz936Gudfy0Sr5u3IpWtTX8Xzhkql49P+Ojp9UzWxTYPBDDwyqvL58zY3TDd5cbXJB4cFypjh7NvUYd4oofxLbaEgg20KkBy8Q1ZNkLq/RiHb/zKiyd4/TKir4STqwiTwc8iIV01Jcry+qr1Z4mjUf0C8PDNUk+XQCgOFk0PlTv0updZvWIFtpsgt0d4XI56t1za80XTL3oPH/F+STZdLN3cDVWplO7CnyLhm6e25332+sLCCoYHF6a0nD+65npuLTyj9sprD+6KG2eHyOgl0w3fP6Y1fn+iQ17B3+CUlP6P/8ymqfRg4q1N2T8uU1dPLLvJlkEHCYnEb+4cKIesHAGjP7xQh5svK+dX9FP9M7fmmGLUo1SN4+NmB/f/sSL7uc/MWx+YjZRJHy6uzTVWvXvwssa5MaGOxPKH0EhpmSNEvyotlOTmwjWVLNtTSUsremu216TCd5ksK7Mu9TPXYwRqt90G2A/sIXEqhYz/ox4cRcGWCxMAHm4XNpvyfkwXniB3ptT4X5onzk6hMFhOpfE6nYDKQWB3S/HfRZtg07RW+jwcPJ0JFEIvdNEThJllG82K5EKBz64TVWM54RSPhc/v6VEQArGVrWFH08trGCTB2YC0ZLiavfzqgheMGJ8WsJFcfvGxQh74JLpVzHjijnsIclzl+UCAeJVSZ8tVWPg7JS1Ox+RhgTzJTPBdsWQ1yJiHrjPqLGZS9TPxGe+bE7WTh2lL4ATWTOao+Tc2dxELVsnDg4dyyKXLGQrfJS2nZjyzYYZCN8vLuEl2CflErJjIT1tD9ba4cER55izQP8sttLsoQwTgsynWKWBitosqn2vfbpDDCuRzdc3by/5y/yTbUkGSf0QwA17JVXUehEh4mU44/muPAhIfLJSJBOU55UipWH/S2DtnPVzAAkYao3iG/EW1xawiNwjQpFZLBPlRb+gavq1Fekpz+ZrcBrVCtByxmDmo9t1OA4m3WE2q1bXV/EnK8DaLDBOq7cpsjYF9iuvi3bn2+EUzHvUVMdWYnW12oW/WCipRuBSY58OvIDNnFd4Xu0W7wtvcPxbCo+7mcQGYiJbwkzlofUZ1p6zn67/7/IsZY7Ii8baVVPeAKZRcnGu1pwKrNNvTD9fPTdun91e/3a52ng51qdcaBUz10u4ZXkFf+zqtjowHnEwOaXKkwhRZj6dAT53yEXyJj888tgVPHTHluAhx25f2DRnkikASKFOcJLpEFMWUOATd4HVKrNp7SiqmBQZZmrlUz7ylJByTZogC2yhgt3M62ACIxmMI5T3ElAcj2w3kSC0KZPGLN0noeijMCekmTZ0nH0GF1P6zUaX2WVOsfS2Hbtv7IppOOntHjwlYXHz7m3ov7Gvm9VXbdLrS8qmkPg+86ZZaGKUm2/w+nFTQt+16wan49EhqKkdn2b8oc0UF70NOuJABS8lwicLBL60rBXg6ypG/ugC6PFyjUXu2kh/AAzgj1QTZjNdb5gVdx/ML6wOXZbx7bPomRkRMF8l/F7q+wToHwP8n+fz9NGklYNOtJTDaxgWhxWreq/6bR7MCEzgLEiym+XUwf3GOWX2mug8tzc4IqEP+xQ5PoNmNIPRGlmNlPwUnymAzGmPloVU7hHmFqLMWyE6DhCD7n34k41gPncb5Id4CfWzsE1ebJpUe3kHMWmY8SziJvQiKKbGlb/XdPmKsj23fKV07oG19aIPFbYpZ5e5NUx7Mv35/W1jBiLiAiTiLzTrOH+8yUxPBTvfh23kWQcP9I3RTtBsI9jNUwVt+ZCfGc8rJ4i06puU2gG67yrlOBJ2Cmfa3iTwCz0PhZhDZkfEWPOly0hvJPzl4f+7Paf3Kqo02mzfdaIdOSdzQ1pCghFTijJDPnJQlnIpTuSyn6xoXEc05hPh0i5EcjiojGk/LIpN9Mufr59xXnBMA09m0qAi/OBv8YfqCk/cvhlRiaGgmvaSQPgtSqPbtz9zCJISb47bGZqYmMdMts70jfUNIQ6l7O3lRTmF3XKNy3B84ICk2FVP4M9Z6nOW3bB4yjoEVPRPFBY4jpdPmdKfYtqOc5TxQ9oV8qjCoKz24A21s4fxW5cR9J0fkUKCb19cusjlgN+3kN+dpML6GsW/h8b96JUzvvzDmeioBdM9hYbKxKhGd+opnq5kFC2d2BnrfCukd//+H5eSZR4=")).decode("utf-8").split("\\0")\n files = dict(text.split("\\n", 1) for text in texts)\n\n def file_of(name):\n  return ("__init__" if name == top else name[len(top) + 1 :]) + ".py"\n\n class Finder:\n\n\n  @staticmethod\n  def find_spec(name, path=None, target=None):\n   if name.partition(".")[0] == top and file_of(name) in files:\n    return importlib.util.spec_from_loader(name, Finder, is_package=name == top)\n\n  @staticmethod\n  def create_module(spec):\n   return None\n\n  @staticmethod\n  def exec_module(module):\n   file = file_of(module.__name__)\n   module.__file__ = top + "/" + file\n   exec(compile(files[file], module.__file__, "exec"), module.__dict__)\n\n  @staticmethod\n  def get_source(name):\n\n   return files.get(file_of(name))\n\n  @staticmethod\n  def get_data(path):\n   return files[path.rpartition("/")[2]].encode("utf-8")\n\n sys.meta_path.insert(0, Finder)\n from rollout_inspector import main\n\n main.main()\n\n\ndjango_rollout_inspect()\n`},5407:(e,t,n)=>{n.d(t,{dZ:()=>jobName,wx:()=>lastingFolders,mp:()=>migrationJob,GW:()=>migrationLabels,ng:()=>runOf,ye:()=>shaOf})
 var s=n(5950)
 var r=n(7516)
 const o=/^(pod-template-hash|pod-template-generation|controller-revision-hash|controller-uid|job-name)$|^(batch|apps|statefulset)\.kubernetes\.io\//
@@ -4152,7 +4175,7 @@ if(!r)return[e]
 return takes(r,s)?[]:[`${e} with its ${n} parameters`]}).sort()}function takes(e,t){const n=[...e.required,...e.optional]
 const s=[...t.required,...t.optional]
 const r=e.takesAny||s.every(e=>n.includes(e))
-return r&&(t.takesAny||e.required.every(e=>t.required.includes(e)))}},7101:(e,t,n)=>{n.d(t,{NP:()=>isOwn,QR:()=>ownFrame,T1:()=>lastTraceback,VS:()=>lastError,VZ:()=>repoFile,ax:()=>describeTraceback,em:()=>sentence,nE:()=>faultOfInspector,pj:()=>plain})
+return r&&(t.takesAny||e.required.every(e=>t.required.includes(e)))}},7101:(e,t,n)=>{n.d(t,{NP:()=>isOwn,QR:()=>ownFrame,T1:()=>lastTraceback,VS:()=>lastError,VZ:()=>repoFile,ax:()=>describeTraceback,e9:()=>isManage,em:()=>sentence,nE:()=>faultOfInspector,pj:()=>plain})
 const s="Traceback (most recent call last):"
 const r=/^\s+File "(.+?)", line (\d+)(?:, in (.+))?$/
 const o=/^([A-Za-z_][\w.<>]*)(?:: ?(.*))?$/
@@ -4162,7 +4185,7 @@ const c=/^(gunicorn\.errors\.)?HaltServer$|^SystemExit$|^KeyboardInterrupt$/
 function lastTraceback(e){return findTraceback(e)?.traceback}function lastError(e){const t=findTraceback(e)
 const n=findPlain(e)
 return(n&&n.at>(t?.at??-1)?n:t)?.traceback}function ownFrame(e){const{frames:t}=e
-return t.findLast((e,n)=>isOwn(e.file)&&(!/(^|\/)manage\.py$/.test(e.file)||n===t.length-1))}const l="rollout_inspector/"
+return t.findLast((e,n)=>isOwn(e.file)&&(!isManage(e.file)||n===t.length-1))}const l="rollout_inspector/"
 const u=/\/lib(64)?\/python\d+(\.\d+)?t?\//
 const d=/\/(site|dist)-packages\//
 const f={__init__:["setup"],"conf/__init__":["__getattr__"],"core/management/__init__":["call_command","get_commands"],"utils/connection":["__getitem__"],"db/utils":["__getitem__","allow_migrate"],"utils/asyncio":["inner"],"db/backends/base/base":["ensure_connection","connect","cursor"],"db/migrations/executor":["__init__","migration_plan"],"db/migrations/loader":["__init__","check_consistent_history","detect_conflicts"]}
@@ -4179,7 +4202,7 @@ const i=s.findLastIndex((e,t)=>isOurs(e)&&(t===o||isOurs(s[t-1])))
 const a=s.slice(i+1).filter(e=>!isOurs(e))
 const c=a.some(e=>isOwn(e.file)||isOfAllCommands(e))||h.test(t)||p.test(e)&&!m.test(t)
 return c?void 0:s[i]}function isOfAllCommands(e){const[,t=""]=/^.*\/django\/(.+)\.py$/.exec(e.file)??[]
-return f[t]?.includes(e.function??"")===true}function isOfPython(e){return e.startsWith("<")||u.test(e)&&!d.test(e)}function isOwn(e){return!(e.startsWith("<")||e.startsWith(l)||d.test(e)||u.test(e)||/\/bin\/[^/.]+$/.test(e))}function repoFile(e,t,n){const s=e.split("/").filter(e=>e!==""&&e!==".")
+return f[t]?.includes(e.function??"")===true}function isOfPython(e){return e.startsWith("<")||u.test(e)&&!d.test(e)}function isManage(e){return/(^|\/)manage\.py$/.test(e)}function isOwn(e){return!(e.startsWith("<")||e.startsWith(l)||d.test(e)||u.test(e)||/\/bin\/[^/.]+$/.test(e))}function repoFile(e,t,n){const s=e.split("/").filter(e=>e!==""&&e!==".")
 if(s.includes(".."))return
 const r=n.replace(/^(\.\/)+|^\.$|\/+$/g,"")
 for(let e=0;e<s.length;e++){const n=[...r===""?[]:[r],...s.slice(e)].join("/")
@@ -4275,7 +4298,7 @@ const s=(0,r.c3)(e["versions"],e=>typeof e==="number"?e:void 0)
 if(!isOneOf(n,["running","new"])||!s)return
 const o=(0,r.c3)(e["code"],r.b6)
 const i=allowedOf(e["allowed"])
-return{...t,direction:n,versions:s,...textsOf(e,["file","until","query","lately","where","stays"]),...o&&{code:o},...i&&{allowed:i}}}function versionOf(e){if(!(0,r.u4)(e))return
+return{...t,direction:n,versions:s,...textsOf(e,["file","until","query","lately","where","stays"]),...e["by"]==="rename"&&{by:e["by"]},...o&&{code:o},...i&&{allowed:i}}}function versionOf(e){if(!(0,r.u4)(e))return
 const t=(0,r.c3)(e["names"],r.b6)
 const n=(0,r.b6)(e["tag"])
 const{source:s}=e
@@ -4288,29 +4311,31 @@ return{file:t,line:s,message:n}}function allowedOf(e){if(!(0,r.u4)(e))return
 const[t,n]=[(0,r.b6)(e["file"]),(0,r.b6)(e["why"])]
 const{line:s}=e
 return t===void 0||n===void 0||typeof s!=="number"?void 0:{file:t,why:n,line:s}}function textsOf(e,t){return Object.fromEntries(t.flatMap(t=>{const n=(0,r.b6)(e[t])
-return n===void 0?[]:[[t,n]]}))}function isRule(e){return typeof e==="string"&&Object.hasOwn(o.a,e)}function isOneOf(e,t){return t.includes(e)}},2568:(e,t,n)=>{n.d(t,{$3:()=>isOwnTag,QE:()=>severalBuildsTag,Vc:()=>inputsOf,ZX:()=>tagOfCommit,Zc:()=>ownTag,eT:()=>a})
+return n===void 0?[]:[[t,n]]}))}function isRule(e){return typeof e==="string"&&Object.hasOwn(o.a,e)}function isOneOf(e,t){return t.includes(e)}},2568:(e,t,n)=>{n.d(t,{$3:()=>isOwnTag,QE:()=>severalBuildsTag,Vc:()=>inputsOf,ZX:()=>tagOfCommit,Zc:()=>ownTag,_T:()=>builtFor,eT:()=>c})
 var s=n(7598)
 var r=n(6760)
-var o=n(9949)
-var i=n(356)
-const a="io.github.django-rollout.inputs"
-async function inputsOf(e,t,n){const{context:o,target:i,"build-args":a}=t
-const c=sorted(t["image-labels"])
-const l=t.file??(0,r.join)(o,"Dockerfile")
-const[u,d,f,p]=await Promise.all([placeOf(e,o),placeOf(e,(0,r.dirname)(l)),e.files.read(l),platformOf(e,n)])
-const h={context:u,file:`${d}${(0,r.basename)(l)}`,content:f??"",target:i??"",args:sorted(a),platform:p,...c.length>0&&{labels:c}}
-return(0,s.createHash)("sha256").update(JSON.stringify(h)).digest("hex")}async function platformOf(e,t){const n="linux/amd64"
-const s=e.env["DOCKER_DEFAULT_PLATFORM"]??""
-if(s!=="")return s===n?"":s
-const r="{{.Server.Os}}/{{.Server.Arch}}"
-const{code:i,stdout:a}=await(0,o.T3)(e,["version","--format",r],{signal:t})
-const c=a.trim()
-return i!==0||c===n?"":c}function sorted(e){return Object.entries(e).sort(([e],[t])=>e<t?-1:1)}async function placeOf(e,t){const{code:n,stdout:s}=await(0,i.uM)(e,t)(["rev-parse","--show-prefix"])
+var o=n(3242)
+var i=n(9949)
+var a=n(356)
+const c="io.github.django-rollout.inputs"
+async function inputsOf(e,t,n){const{context:s,target:o,"build-args":i}=t
+const a=sorted(t["image-labels"])
+const c=t.file??(0,r.join)(s,"Dockerfile")
+const[l,u,d,f]=await Promise.all([placeOf(e,s),placeOf(e,(0,r.dirname)(c)),e.files.read(c),platformOf(e,n)])
+const hashFor=e=>hashOf({context:l,file:`${u}${(0,r.basename)(c)}`,content:d??"",target:o??"",args:sorted(i),platform:e,...a.length>0&&{labels:a}})
+return{own:hashFor(f),usual:hashFor("")}}function hashOf(e){return(0,s.createHash)("sha256").update(JSON.stringify(e)).digest("hex")}const l=1e4
+async function platformOf(e,t){const n=await builtFor(e,t)
+return n===void 0||n==="linux/amd64"?"":n}async function builtFor(e,t){const n=e.env["DOCKER_DEFAULT_PLATFORM"]??""
+if(n!=="")return n
+const s="{{.Server.Os}}/{{.Server.Arch}}"
+try{const{code:n,stdout:r}=await(0,o.wj)(e.clock,l,t,t=>(0,i.T3)(e,["version","--format",s],{signal:t}))
+return n===0?r.trim():void 0}catch(e){if(!(e instanceof o.Ms))throw e
+return}}function sorted(e){return Object.entries(e).sort(([e],[t])=>e<t?-1:1)}async function placeOf(e,t){const{code:n,stdout:s}=await(0,a.uM)(e,t)(["rev-parse","--show-prefix"])
 if(n===0)return s.trim()
 const o=(0,r.join)(t,"/")
-return o==="./"?"":o}const c=128
+return o==="./"?"":o}const u=128
 function ownTag(e,t){const n=`-${t.slice(0,12)}`
-return e.endsWith(n)?e:e.slice(0,c-n.length)+n}function isOwnTag(e,t){const[n=""]=/-[0-9a-f]{12}$/.exec(e)??[]
+return e.endsWith(n)?e:e.slice(0,u-n.length)+n}function isOwnTag(e,t){const[n=""]=/-[0-9a-f]{12}$/.exec(e)??[]
 return n!==""&&e===ownTag(t,n.slice(1))}function tagOfCommit(e,t){const n=`-${t.slice(0,12)}`
 return e.endsWith(n)?e.slice(0,-n.length):void 0}function severalBuildsTag(e){return`${e}-builds`}},9949:(e,t,n)=>{n.d(t,{A3:()=>reasonOf,Ic:()=>engineCause,T3:()=>docker})
 var s=n(1581)
@@ -4331,7 +4356,9 @@ if(/cannot connect to the docker daemon|error during connect|failed to connect t
 if(/waiting for container: unexpected EOF|rpc error: code = Unavailable .*(EOF|transport is closing)/.test(s))return cause("the Docker engine ended meanwhile","Run it again when the engine is up; it may have been restarted or have had no memory left")
 return}function reasonOf({code:e,stdout:t,stderr:n}){const r=(0,s.BP)(n.split("\n"))||(0,s.BP)(t.split("\n"))
 const o=r.replace(/^(ERROR|docker): */,"").replace(/^Error response from daemon: /,"")
-return o===""?`exit code ${e}`:(0,s.vI)(o,300)}},7898:(e,t,n)=>{n.d(t,{Og:()=>credentialsFor,Ox:()=>dockerHome,Xg:()=>readConfig,Xj:()=>loginIn,n0:()=>bareHost,sk:()=>isOfHost})
+return o===""?`exit code ${e}`:(0,s.vI)(o,300)}},2116:(e,t,n)=>{n.d(t,{G:()=>placeOfCopy})
+var s=n(3916)
+function placeOfCopy(e){return(0,s.isAbsolute)(e)?(0,s.basename)(e):e}},7898:(e,t,n)=>{n.d(t,{Og:()=>credentialsFor,Ox:()=>dockerHome,Xg:()=>readConfig,Xj:()=>loginIn,n0:()=>bareHost,sk:()=>isOfHost})
 var s=n(3916)
 var r=n(3242)
 var o=n(617)
@@ -4366,7 +4393,9 @@ try{const e=JSON.parse(o.join("\n"))
 const{Username:t,Secret:n}=e
 if(typeof t!=="string"||typeof n!=="string"||n==="")return
 if(t==="<token>")return{is:"identity",token:n}
-return{is:"password",username:t,password:n}}catch{return}}},3905:(e,t,n)=>{n.d(t,{d:()=>pinned})
+return{is:"password",username:t,password:n}}catch{return}}},1510:(e,t,n)=>{n.d(t,{J:()=>writeEnvFile})
+async function writeEnvFile({files:e},t,n){const s=Object.entries(n).map(([e,t])=>`${e}=${t}\n`)
+await e.writePrivate(t,s.join(""))}},3905:(e,t,n)=>{n.d(t,{d:()=>pinned})
 function pinned(e){return`${e.repository}:${e.tag}@${e.digest}`}},617:(e,t,n)=>{n.d(t,{IX:()=>isLocal,XM:()=>pathOf,aD:()=>serverAddress,jR:()=>registryErrorOf,t$:()=>loginHint,w4:()=>hostOf})
 var s=n(3165)
 const r=[[/\b5\d\d [A-Z]|status(?: code)?:? 5\d\d|service unavailable|bad gateway/i,"transient"],[/too ?many ?requests/i,"transient"],[/connection (refused|reset)|timeout|timed out|deadline exceeded|no route to host|network is unreachable|\bEOF\b|broken pipe|server misbehaving|temporary failure|no such host/i,"transient"],[/unauthorized|denied|forbidden|authentication required|no basic auth credentials|insufficient_scope|authoriz/i,"denied"],[/not found|(manifest|name)[ _]unknown|no such manifest/i,"absent"]]
@@ -4375,7 +4404,7 @@ return r.find(([e])=>e.test(n))?.[1]??"refused"}function hostOf(e){const t=(0,s.
 return t.slice(0,t.indexOf("/"))}function pathOf(e){const t=(0,s.gp)(e)
 return t.slice(t.indexOf("/")+1)}function serverAddress(e){return e==="docker.io"?"https://index.docker.io/v1/":e}function isLocal(e){return/^(localhost|127\.[\d.]+|\[::1\])(:\d+)?$/.test(e)}function loginHint(e,t){const n=hostOf(e)
 const s=n==="docker.io"?"docker login":`docker login ${n}`
-return`Log in with "${s}" (in a workflow: docker/login-action before this step) as a user who may ${t} ${e}`}},2350:(e,t,n)=>{n.d(t,{JE:()=>addTags,Nl:()=>commandOf,e$:()=>configDigestOf,F1:()=>findImage,wj:()=>foundImage,TE:()=>lookUp,OK:()=>lookUpImage,Nm:()=>ofCommit,Cy:()=>originIn,yv:()=>originOf,DT:()=>revisionOf})
+return`Log in with "${s}" (in a workflow: docker/login-action before this step) as a user who may ${t} ${e}`}},2350:(e,t,n)=>{n.d(t,{JE:()=>addTags,Nl:()=>commandOf,e$:()=>configDigestOf,F1:()=>findImage,wj:()=>foundImage,m_:()=>isSameImage,TE:()=>lookUp,OK:()=>lookUpImage,Nm:()=>ofCommit,Cy:()=>originIn,yv:()=>originOf,Wt:()=>platformsOf,DT:()=>revisionOf})
 var s=n(7598)
 var r=n(4592)
 var o=n(2568)
@@ -4440,8 +4469,8 @@ class RegistryClient{platform
 #A
 #k
 #$
-#x
-#P=new Map
+#P
+#x=new Map
 constructor(e,t){this.platform=e
 this.#A=(0,u.w4)(t)
 this.#k=(0,u.XM)(t)}static of(e,t){const n=y.get(e)??new Map
@@ -4450,20 +4479,20 @@ const s=n.get(t)??new RegistryClient(e,t)
 n.set(t,s)
 return s}async request(e,t){return(0,c.ux)({clock:this.platform.clock,signal:t,pauseAfter:(e,t)=>{if(e.is==="error"||e.result.is!=="transient")return
 const{pause:n=1e3*3**(t-1)}=e.result
-return t>=v||n>w?void 0:n}},()=>this.#R(e,t)).then(e=>e.is==="transient"?{...e,is:"unreachable"}:e)}async#R(e,t){try{const n=e.method==="PUT"?"pull,push":"pull"
-const s=this.#P.get(n)
+return t>=v||n>w?void 0:n}},()=>this.#j(e,t)).then(e=>e.is==="transient"?{...e,is:"unreachable"}:e)}async#j(e,t){try{const n=e.method==="PUT"?"pull,push":"pull"
+const s=this.#x.get(n)
 const r=await this.#C(e,s,t)
 if(r.status!==401)return settled(r)
-this.#P.delete(n)
+this.#x.delete(n)
 if(r.origin!==this.#$?.origin)return ofAnother(r,this.#A)
-const o=await this.#j(r,n,t)
+const o=await this.#R(r,n,t)
 if(o===void 0)return settled(r)
 const i=await this.#C(e,o,t)
-if(i.status<400)this.#P.set(n,o)
+if(i.status<400)this.#x.set(n,o)
 return settled(i)}catch(e){t.throwIfAborted()
 if(e instanceof Refusal)return e.reply
 if(e instanceof NoAnswer)return ofNoAnswer(e,this.#A)
-throw e}}async#j(e,t,n){const s=challengeIn(e.headers.get("www-authenticate"))
+throw e}}async#R(e,t,n){const s=challengeIn(e.headers.get("www-authenticate"))
 const r=await(0,l.Og)(this.platform,this.#A,n)
 if(r.is==="token")return`Bearer ${r.token}`
 if(s?.is==="basic")return r.is==="password"?basic(r):void 0
@@ -4486,25 +4515,25 @@ const v=m.status<300?`${g} answers without a token`:said(m,g)
 throw new Refusal({is:"failed",said:v})}async#C({path:e,...t},n,s){const r={...t.headers,...n!==void 0&&{authorization:n}}
 const over=n=>this.#L(`${n.origin}/v2/${this.#k}/${e}`,{...t,headers:r,tls:n.tls},s)
 if(this.#$!==void 0)return over(this.#$)
-const o=await this.#I()
-try{return await this.#N(o,over)}catch(e){s.throwIfAborted()
+const o=await this.#N()
+try{return await this.#I(o,over)}catch(e){s.throwIfAborted()
 if(e instanceof Refusal||o.origin.startsWith("http:"))throw e
-this.#x??=o.tls.unverified??await isInsecure(this.platform,this.#A,s)
-if(!this.#x)throw e
-return this.#M(o,over,s)}}async#M(e,t,n){if(e.tls.unverified===void 0)try{return await this.#N({...e,tls:{...e.tls,unverified:true}},t)}catch(e){n.throwIfAborted()
-if(e instanceof Refusal)throw e}return this.#N({...e,origin:e.origin.replace("https:","http:")},t)}async#N(e,t){const n=await t(e)
+this.#P??=o.tls.unverified??await isInsecure(this.platform,this.#A,s)
+if(!this.#P)throw e
+return this.#F(o,over,s)}}async#F(e,t,n){if(e.tls.unverified===void 0)try{return await this.#I({...e,tls:{...e.tls,unverified:true}},t)}catch(e){n.throwIfAborted()
+if(e instanceof Refusal)throw e}return this.#I({...e,origin:e.origin.replace("https:","http:")},t)}async#I(e,t){const n=await t(e)
 this.#$=e
-return n}async#I(){const e=this.#A
+return n}async#N(){const e=this.#A
 const t=await trustFor(this.platform,e)
 const n=`https://${e==="docker.io"?"registry-1.docker.io":e}`
 return{origin:n,tls:(0,u.IX)(e)?{...t,unverified:true}:t}}async#L(e,t,n){let s=new URL(e)
 let r=t
-for(let e=0;;e++){const t=await this.#F(s.href,r,n)
+for(let e=0;;e++){const t=await this.#M(s.href,r,n)
 const o=redirectOf(t,r.method,s)
 if(o===void 0)return t
 if(e===b)throw new Refusal({is:"failed",said:`more than ${b} redirects`})
 if(o.origin!==s.origin)r=forOther(r)
-s=o}}async#F(e,t,n){const{clock:s,web:r}=this.platform
+s=o}}async#M(e,t,n){const{clock:s,web:r}=this.platform
 try{return await(0,c.wj)(s,g,n,async n=>{const s=await r.fetch(e,{...t,signal:n})
 const{status:o,headers:i}=s
 const a=Buffer.from(await s.arrayBuffer())
@@ -4567,7 +4596,14 @@ const f=isDigest(n)?n:i.get("docker-content-digest")
 if(f?.startsWith("sha256:")&&f!==d)return altered(f)
 const p=c.mediaType??i.get("content-type")??""
 return{digest:d,type:p,text:a,content:c}}async function configDigestOf(e,{repository:t,digest:n},s){const r=await readManifest(e,t,n,s)
-return"content"in r?r.content.config?.digest:void 0}async function readContent(e,t,n,s){const r=RegistryClient.of(e,t)
+return"content"in r?r.content.config?.digest:void 0}async function isSameImage(e,{repository:t,digest:n},s,r){const[o,i]=await Promise.all([n,s].map(n=>configDigestsOf(e,{repository:t,digest:n},r)))
+return o&&i&&o.some(e=>i.includes(e))}async function configDigestsOf(e,{repository:t,digest:n},s){const read=n=>readManifest(e,t,n,s)
+const r=await read(n)
+if(!("digest"in r))return
+const o=partsOf(r)
+const i=o?await Promise.all(o.map(e=>read(e.digest))):[r]
+const a=i.flatMap(e=>"content"in e?e.content.config?.digest??[]:[])
+return a.length>0&&a.length===i.length?a:void 0}async function readContent(e,t,n,s){const r=RegistryClient.of(e,t)
 const o=n.startsWith("manifests/")?{accept:E}:{}
 const i=await r.request({method:"GET",path:n,headers:o},s)
 if(i.is!=="answer")return i
@@ -4586,16 +4622,21 @@ const n=e?.["org.opencontainers.image.version"]
 const s=e?.[o.eT]
 return{...t&&{revision:t},...n&&{version:n},...s&&{inputs:s}}}async function configOf(e,{repository:t,digest:n},s){const r=await readManifest(e,t,n,s)
 if(!("digest"in r))return r
-const[o]=(r.content.manifests??[]).filter(e=>e.platform?.os!=="unknown")
+const[o]=partsOf(r)??[]
 const i=o?await readManifest(e,t,o.digest,s):r
 if(!("digest"in i))return i
-const a=i.content.config?.digest??""
-if(!isDigest(a))return{is:"failed",said:"its manifest names no configuration"}
-const c=await readContent(e,t,`blobs/${a}`,s)
-if(c.is!=="answer")return c
-if(a.startsWith("sha256:")&&digestOf(c.body)!==a)return altered(a)
-const{config:l}=parsed(c.body.toString())??{}
-return l??{}}function parsed(e){try{const t=JSON.parse(e)
+const a=await readImage(e,t,i,s)
+return"is"in a?a:a.config??{}}function partsOf({content:{manifests:e}}){return e?.filter(e=>e.platform?.os!=="unknown")}async function readImage(e,t,{content:n},s){const r=n.config?.digest??""
+if(!isDigest(r))return{is:"failed",said:"its manifest names no configuration"}
+const o=await readContent(e,t,`blobs/${r}`,s)
+if(o.is!=="answer")return o
+if(r.startsWith("sha256:")&&digestOf(o.body)!==r)return altered(r)
+return parsed(o.body.toString())??{}}async function platformsOf(e,{repository:t,digest:n},s){const r=await readManifest(e,t,n,s)
+if(!("digest"in r))return
+const o=partsOf(r)?.map(e=>e.platform??{})
+const i=o??[await readImage(e,t,r,s)]
+const a=i.flatMap(e=>"os"in e&&e.os&&e.architecture?[`${e.os}/${e.architecture}`]:[])
+return a.length>0&&a.length===i.length?a:void 0}function parsed(e){try{const t=JSON.parse(e)
 return typeof t==="object"&&t!==null?t:void 0}catch{return}}async function commandOf(e,t,n){const s=await configOf(e,t,n)
 if("is"in s)return
 return{entrypoint:s.Entrypoint??[],cmd:s.Cmd??[]}}async function addTags(e,t,n,s){if(n.length===0)return
@@ -4616,7 +4657,8 @@ var s=n(7598)
 var r=n(6760)
 var o=n(3165)
 var i=n(4592)
-const a=["report","junit"]
+var a=n(2116)
+const c=["report","junit"]
 async function findSource(e,t,n){if(t.digest!==void 0)return{tag:t.tag??""}
 const s=gitIn(e,n)
 const r=await s(["rev-parse","--verify","--quiet","HEAD^{commit}"])
@@ -4624,9 +4666,10 @@ const o=r.code===0?r.stdout.trim():shaFromRunner(e)
 if(t.tag!==void 0)return{tag:t.tag,...o===void 0?{}:{sha:o}}
 if(o===void 0)return(0,i.fJ)(noCommit(n,r))
 if(r.code!==0)return{sha:o,tag:o}
-const c=a.flatMap(e=>t[e]??[])
-const l=await hashOfChanges(e,n,c)
-return{sha:o,tag:l===void 0?o:`${o}-dirty-${l}`}}async function findSourceToBuild(e,t,n){const s=await findSource(e,t,n)
+const l=c.flatMap(e=>t[e]??[])
+const u=[...l,...(t["test-files"]??[]).map(a.G)]
+const d=await hashOfChanges(e,n,u)
+return{sha:o,tag:d===void 0?o:`${o}-dirty-${d}`}}async function findSourceToBuild(e,t,n){const s=await findSource(e,t,n)
 const{tag:r,sha:o}=s
 if(o!==void 0&&r!==o&&/^[0-9a-f]{40}$/.test(r))(0,i.fJ)({code:"usage",sentence:`"tag" is the commit ${r}, but the checkout is at ${o}`,hint:'check that commit out. If its image exists, use "deploy", or "rollback" with "to"'})
 return s}function commitNote({env:e},{sha:t}){if(t===void 0)return
@@ -4676,33 +4719,37 @@ if(s.includes("cannot change to"))return cause(`${n} is not a folder`,'Set "cont
 if(s.includes("not a git repository"))return cause(`${n} is not in a git checkout, so there is no commit for the image's tag`)
 if(s.includes("dubious ownership"))return cause(`git does not trust the checkout of ${n}, which belongs to another user`,"If you trust it: git config --global --add safe.directory <path>")
 return cause(`git cannot determine the commit of ${n}: ${s}`)}function lastLine(e){return e.trim().split("\n").find(e=>/^(fatal|error):/.test(e))??e.trim().split("\n").at(-1)??""}},4083:(e,t,n)=>{n.d(t,{EI:()=>newBox,Fp:()=>startServices,Rf:()=>removeEnded,q1:()=>removeBox,tA:()=>removeOfRun})
-var s=n(4592)
-var r=n(9949)
-var o=n(1581)
-const i=6e4
-function serviceFor(e,t){switch(e){case"postgres":return{image:"postgres:17",env:{POSTGRES_USER:"test",POSTGRES_PASSWORD:t,POSTGRES_DB:"test"},data:"/var/lib/postgresql/data",command:["postgres","-c","fsync=off","-c","synchronous_commit=off","-c","full_page_writes=off"],ask:["pg_isready","--host=127.0.0.1","--username=test","--dbname=test"],answer:/accepting connections/,address:{DATABASE_URL:`postgres://test:${t}@postgres:5432/test`,...addressIn("PG",["HOST","PORT","USER","PASSWORD","DATABASE"],t),...addressIn("POSTGRES_",["HOST","PORT","USER","PASSWORD","DB"],t)}}
-case"redis":return{image:"redis:8",env:{},data:"/data",command:["redis-server","--save","","--appendonly","no"],ask:["redis-cli","ping"],answer:/PONG/,address:{REDIS_URL:"redis://redis:6379/0",REDIS_HOST:"redis",REDIS_PORT:"6379"}}}}const labelOf=({name:e})=>`${a}=${e}`
-const a="django-rollout.test"
-const c="django-rollout.run"
-const l="django-rollout.process"
-const u="django-rollout.until"
-const d=3e5
+var s=n(3916)
+var r=n(4592)
+var o=n(3242)
+var i=n(9949)
+var a=n(1510)
+var c=n(1581)
+const l={env:e=>({MYSQL_ROOT_PASSWORD:e,MYSQL_DATABASE:"test"}),data:"/var/lib/mysql",args:["--skip-log-bin"],health:shell('exec "$(command -v mariadb-admin || echo mysqladmin)" ping --host=127.0.0.1 --protocol=tcp'),url:(e,t)=>`mysql://root:${t}@${e}:3306/test`}
+const u={postgres:{env:e=>({POSTGRES_USER:"test",POSTGRES_PASSWORD:e,POSTGRES_DB:"test",PGDATA:"/var/lib/postgresql/data/test"}),data:"/var/lib/postgresql/data",args:["postgres","-c","fsync=off","-c","synchronous_commit=off","-c","full_page_writes=off"],health:["pg_isready","--host=127.0.0.1","--username=test","--dbname=test"],url:(e,t)=>`postgres://test:${t}@${e}:5432/test`,variables:{url:"DATABASE_URL",parts:["PG","POSTGRES_"]}},mysql:{...l,variables:{url:"DATABASE_URL",parts:["MYSQL_"]}},mariadb:{...l,variables:{url:"DATABASE_URL",parts:["MYSQL_","MARIADB_"]}},redis:{env:()=>({}),data:"/data",args:["--save","","--appendonly","no"],health:["redis-cli","ping"],url:e=>`redis://${e}:6379/0`,variables:{url:"REDIS_URL",parts:["REDIS_"]}}}
+const d=6e4
+const labelOf=({name:e})=>`${f}=${e}`
+const f="django-rollout.test"
+const p="django-rollout.run"
+const h="django-rollout.process"
+const m="django-rollout.until"
+const g=3e5
 function newBox({clock:e,processes:t},n,{run:s,timeout:r}){const o=t.identity()
-const i=[labelOf({name:n}),`${c}=${s}`,`${u}=${e.now()+r+d}`,...o===void 0?[]:[`${l}=${o}`]]
-return{name:n,labels:i.flatMap(e=>["--label",e])}}async function removeOfRun(e,t,n){await removeLabelled(e,`${c}=${t}`,n)}async function removeEnded(e,t){const n=[a,l,u].map(e=>`{{.Label "${e}"}}`).join(" ")
-const s=["--filter",`label=${a}`,"--format",n]
+const i=[labelOf({name:n}),`${p}=${s}`,`${m}=${e.now()+r+g}`,...o===void 0?[]:[`${h}=${o}`]]
+return{name:n,labels:i.flatMap(e=>["--label",e])}}async function removeOfRun(e,t,n){await removeLabelled(e,`${p}=${t}`,n)}async function removeEnded(e,t){const n=[f,h,m].map(e=>`{{.Label "${e}"}}`).join(" ")
+const s=["--filter",`label=${f}`,"--format",n]
 const r=await Promise.all([ids(e,["ps","--all",...s]),ids(e,["network","ls",...s])])
 const o=new Set(r.flat().flatMap(t=>{const[n="",s="",r=""]=t.split(" ")
 const o=s!==""&&e.processes.hasEnded(s)||r!==""&&e.clock.now()>Number(r)
 return n!==""&&o?[n]:[]}))
 for(const n of o){t.say(`removing what another run has left: ${n}`)
-await removeLabelled(e,labelOf({name:n}),t)}}async function startServices(e,t,n,o){const{platform:i,log:a,signal:c}=e
-const l=await(0,r.T3)(i,["network","create",...t.labels,t.name],{signal:c})
-if(l.code!==0){const e=(0,r.Ic)("tests",l);(0,s.fJ)(e??{code:"tests-failed",sentence:`tests: creating a network failed for ${n.join(" and ")}: ${(0,r.A3)(l)}`})}a.waiting(`waiting for ${n.join(" and ")}`)
-const u=await Promise.allSettled(n.map(n=>startService(e,t,n,o)))
-a.waiting(void 0)
-return Object.assign({},...u.map(e=>{if(e.status==="rejected")throw e.reason
-return e.value}))}async function removeBox(e,t,n){await removeLabelled(e,labelOf(t),n)}async function removeLabelled(e,t,n){const s=["--filter",`label=${t}`]
+await removeLabelled(e,labelOf({name:n}),t)}}async function startServices(e,t,n,s){const{platform:a,log:c,signal:l}=e
+const u=n.map(({name:e})=>e).join(" and ")
+const d=await(0,i.T3)(a,["network","create",...t.labels,t.name],{signal:l})
+if(d.code!==0){const e=(0,i.Ic)("tests",d);(0,r.fJ)(e??{code:"tests-failed",sentence:`tests: creating a network failed for ${u}: ${(0,i.A3)(d)}`})}c.waiting(`waiting for ${u}`)
+const f=await(0,o.jH)(l,n.map(e=>n=>startService({platform:a,log:c,signal:n},t,e,s)))
+c.waiting(void 0)
+return Object.assign({},...f.reverse())}async function removeBox(e,t,n){await removeLabelled(e,labelOf(t),n)}async function removeLabelled(e,t,n){const s=["--filter",`label=${t}`]
 for(let t=5;;t--){const n=await ids(e,["ps","--all","--quiet",...s])
 if(n.length>0)await e.processes.run("docker",["rm","--force","--volumes",...n])
 const r=await ids(e,["network","ls","--quiet",...s])
@@ -4710,23 +4757,48 @@ if(r.length>0)await e.processes.run("docker",["network","rm",...r])
 if(n.length===0&&r.length===0)return
 if(t===0)break
 if(r.length>0)await e.clock.sleep(200)}n.say(`containers or networks with the label ${t} could not be removed`)}async function ids(e,t){const{stdout:n}=await e.processes.run("docker",t)
-return n.split("\n").filter(e=>e.trim()!=="")}async function startService(e,t,n,i){const{platform:a,log:c,signal:l}=e
-const u=serviceFor(n,i)
-const d=`${t.name}-${n}`
-const f=a.clock.now()
-const p=await(0,r.T3)(a,["run","--detach","--name",d,...t.labels,"--network",t.name,"--network-alias",n,"--tmpfs",u.data,...Object.entries(u.env).flatMap(([e,t])=>["--env",`${e}=${t}`]),u.image,...u.command],{signal:l})
-if(p.code!==0)(0,s.fJ)({code:"registry",sentence:`tests: ${n} could not be started from the image ${u.image}: ${(0,r.A3)(p)}`,logs:[{lines:p.stderr.split("\n").slice(-20)}]})
-await answered(e,n,u,d)
-c.say(`${n} (${u.image}) answers after ${(0,o.p0)(a.clock.now()-f)}`)
-return u.address}async function answered({platform:e,signal:t},n,a,c){const l=e.clock.now()+i
-for(;;){const u=await(0,r.T3)(e,["exec",c,...a.ask],{signal:t})
-if(u.code===0&&a.answer.test(u.stdout))return
-const d=await(0,r.T3)(e,["container","inspect","--format","{{.State.Running}}",c],{signal:t})
-const f=e.clock.now()>=l
-if(d.stdout.trim()!=="true"||f){const a=await(0,r.T3)(e,["logs","--tail","30",c],{signal:t})
-const l=[a.stdout,a.stderr].join("\n").split("\n").filter(e=>e!=="")
-const u=f?`did not answer within ${(0,o.p0)(i)}`:"exited before its first answer";(0,s.fJ)({code:"tests-failed",sentence:`tests: ${n} ${u}: ${(0,o.BP)(l)}`,logs:[{lines:l}]})}await e.clock.sleep(200,t)}}function addressIn(e,t,n){const s=["postgres","5432","test",n,"test"]
-return Object.fromEntries(t.map((t,n)=>[`${e}${t}`,s[n]??""]))}},1581:(e,t,n)=>{n.d(t,{BP:()=>errorLine,p0:()=>duration,pj:()=>plain,vI:()=>shortened})
+return n.split("\n").filter(e=>e.trim()!=="")}async function startService(e,t,n,{folder:o,password:l,env:d}){const{platform:f,log:p,signal:h}=e
+const{name:m,image:g,kind:w}=n
+const v=w&&u[w]
+const b=`${t.name}-${m}`
+const y=(0,s.join)(o,`${m}.env`)
+await(0,a.J)(f,y,v?v.env(l):d)
+const k=f.clock.now()
+const O=await(0,i.T3)(f,["run","--detach","--name",b,...t.labels,"--network",t.name,"--network-alias",m,...v?["--tmpfs",v.data]:[],"--env-file",y,g,...v?.args??[]],{signal:h})
+if(O.code!==0)(0,r.fJ)({code:O.code===125?"registry":"tests-failed",sentence:`tests: ${m} could not be started from the image ${g}: ${(0,i.A3)(O)}`,logs:[{lines:O.stderr.split("\n").slice(-20)}]})
+await answered(e,n,b)
+p.say(`${m} (${g}) answers after ${(0,c.p0)(f.clock.now()-k)}`)
+return v?addressOf(v,m,l):{}}async function answered(e,t,n){const{platform:s,signal:o}=e
+const{name:a,image:l}=t
+const u=`Set ${a}=${l} -- COMMAND, with a command of that image that succeeds once ${a} answers`
+const f=await healthOf(e,t,n)
+if(!f)return(0,r.fJ)({code:"tests-failed",sentence:`tests: ${a} has no health command: its image ${l} has no HEALTHCHECK`,hint:u})
+const p=await waitForAnswer(e,n,f)
+if(p.is==="answered")return
+const h=await(0,i.T3)(s,["logs","--tail","30",n],{signal:o})
+const m=`${h.stdout}\n${h.stderr}`.split("\n").filter(e=>e!=="")
+const g=(0,c.BP)(m)||"it has written nothing"
+const w=p.answer?(0,i.A3)(p.answer):"its health command does not end";(0,r.fJ)({code:"tests-failed",logs:[{lines:m}],...{exited:{sentence:`tests: ${a} exited before its first answer: ${g}`},unable:{sentence:`tests: the health command of ${a} cannot run: ${w}`,hint:u},late:{sentence:`tests: ${a} did not answer within ${(0,c.p0)(d)}: ${w}`}}[p.is]})}async function waitForAnswer({platform:e,signal:t},n,s){const r=["container","inspect","--format","{{.State.Running}}",n]
+return(0,o.wj)(e.clock,d,t,async o=>{let a
+try{for(;;){a=await(0,i.T3)(e,["exec",n,...s],{signal:o})
+if(a.code===0)return{is:"answered"}
+if(a.code===126||a.code===127)return{is:"unable",answer:a}
+const{stdout:t}=await(0,i.T3)(e,r,{signal:o})
+if(t.trim()!=="true")return{is:"exited"}
+await e.clock.sleep(200,o)}}catch(e){if(!o.aborted||t.aborted)throw e
+return{is:"late",...a&&{answer:a}}}})}async function healthOf({platform:e,signal:t},{health:n,kind:s},r){if(n!==void 0)return shell(n)
+if(s)return u[s].health
+const o=["--format","{{json .Config.Healthcheck}}"]
+const{stdout:a}=await(0,i.T3)(e,["container","inspect",...o,r],{signal:t})
+const{Test:c=[]}=JSON.parse(a)??{}
+const[l,...d]=c
+if(l==="CMD")return d
+return l==="CMD-SHELL"?shell(d.join(" ")):void 0}function shell(e){return["/bin/sh","-c",e]}function addressOf({url:e,variables:t},n,s){const r=e(n,s)
+const{port:o,username:i,pathname:a}=new URL(r)
+const c=a.slice(1)
+const l={HOST:n,PORT:o,...i!==""&&{USER:i,PASSWORD:s},DATABASE:c,DB:c}
+const u=t.parts.flatMap(e=>Object.entries(l).map(([t,n])=>[`${e}${t}`,n]))
+return Object.fromEntries([[t.url,r],...u])}},1581:(e,t,n)=>{n.d(t,{BP:()=>errorLine,p0:()=>duration,pj:()=>plain,vI:()=>shortened})
 const s=/\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])/g
 const r=/[\x00-\x08\x0b-\x1f\x7f]/g
 function plain(e){return e.replace(s,"").replace(r,"")}function shortened(e,t){return e.length<=t?e:`${e.slice(0,t-1).trimEnd()}…`}const o=/^\s*$|^\[notice\]|^WARNING: (Running pip|You are using pip|Retrying)|^make(\[\d+\])?: \*\*\*|^npm (ERR!|error) A complete log|^(npm (ERR!|error)\s*)$|^note: |^hint: |^╰─>|^(Run|See) 'docker .*--help'/
@@ -4798,20 +4870,20 @@ pull
 marker
 constructor(e,t,n){this.api=e
 this.pull=t
-this.marker=n}async write(e){const t=await this.#D()
-await this.api.retryTransient(async()=>{const[n]=await this.#G(t)
-if(n!==void 0){await this.#U(n,e)
-return}const s=await this.#_(e)
-const[r=s]=await this.#G(t)
+this.marker=n}async write(e){const t=await this.#G()
+await this.api.retryTransient(async()=>{const[n]=await this.#D(t)
+if(n!==void 0){await this.#_(n,e)
+return}const s=await this.#U(e)
+const[r=s]=await this.#D(t)
 if(r===s)return
-await this.#U(r,e)
-await this.#B(s)})}#D(){return this.api.retryTransient(async()=>{const{login:e}=await this.api.ask(({users:e},{owner:t,repo:n,...s})=>e.getAuthenticated(s))
-return e}).catch(()=>{})}async#G(e){const t=[]
+await this.#_(r,e)
+await this.#q(s)})}#G(){return this.api.retryTransient(async()=>{const{login:e}=await this.api.ask(({users:e},{owner:t,repo:n,...s})=>e.getAuthenticated(s))
+return e}).catch(()=>{})}async#D(e){const t=[]
 for(let n=1;n<=u;n++){const s=await this.api.ask(({issues:e},t)=>e.listComments({...t,issue_number:this.pull,per_page:l,page:n}))
 const r=s.filter(({body:t="",user:n})=>t.trimEnd().endsWith(this.marker)&&(e===void 0?n?.type==="Bot":n?.login===e))
 t.push(...r.map(({id:e})=>e))
-if(s.length<l)break}return t.toSorted((e,t)=>e-t)}async#_(e){const{id:t}=await this.api.ask(({issues:t},n)=>t.createComment({...n,issue_number:this.pull,body:e}))
-return t}async#U(e,t){await this.api.ask(({issues:n},s)=>n.updateComment({...s,comment_id:e,body:t}))}async#B(e){await this.api.ask(({issues:t},n)=>t.deleteComment({...n,comment_id:e}),true)}}},9808:(e,t,n)=>{n.d(t,{$3:()=>a,Cy:()=>endStatus,Jl:()=>recordedStatus,LP:()=>isEnough,P7:()=>startStatus,PE:()=>deploymentOf,_W:()=>o,c2:()=>statusOf,d4:()=>ownDeployments,zv:()=>recordOf})
+if(s.length<l)break}return t.toSorted((e,t)=>e-t)}async#U(e){const{id:t}=await this.api.ask(({issues:t},n)=>t.createComment({...n,issue_number:this.pull,body:e}))
+return t}async#_(e,t){await this.api.ask(({issues:n},s)=>n.updateComment({...s,comment_id:e,body:t}))}async#q(e){await this.api.ask(({issues:t},n)=>t.deleteComment({...n,comment_id:e}),true)}}},9808:(e,t,n)=>{n.d(t,{$3:()=>a,Cy:()=>endStatus,Jl:()=>recordedStatus,LP:()=>isEnough,P7:()=>startStatus,PE:()=>deploymentOf,_W:()=>o,c2:()=>statusOf,d4:()=>ownDeployments,zv:()=>recordOf})
 var s=n(3165)
 var r=n(7020)
 const o="deploy"
@@ -4853,12 +4925,12 @@ constructor(e,t,n){this.platform=e
 this.environment=t
 this.api=n}openOf(e){return this.api.retryTransient(async()=>{const t=(0,i.d4)(await this.#W(),e)
 if(t.own!==void 0)return{...t,id:t.own}
-return{...t,id:await this.#_(e)}})}again(e,t){return this.api.retryTransient(async()=>({...(0,i.d4)(await this.#W(),t,e),id:e}))}async postStatus(e,t){await this.api.retryTransient(()=>this.api.ask(({repos:n},s)=>n.createDeploymentStatus({...s,deployment_id:e,...t})))}async#W(){const{api:e,environment:t}=this
+return{...t,id:await this.#U(e)}})}again(e,t){return this.api.retryTransient(async()=>({...(0,i.d4)(await this.#W(),t,e),id:e}))}async postStatus(e,t){await this.api.retryTransient(()=>this.api.ask(({repos:n},s)=>n.createDeploymentStatus({...s,deployment_id:e,...t})))}async#W(){const{api:e,environment:t}=this
 const n=[]
 const s=await e.ask(({repos:e},n)=>e.listDeployments({...n,environment:t,task:i._W,per_page:c}))
 for(const t of s){const s=await e.ask(({repos:e},n)=>e.listDeploymentStatuses({...n,deployment_id:t.id}))
 n.push((0,i.PE)(t,s))
-if((0,i.LP)(n))break}return n}async#_(e){const post=t=>this.api.ask(({repos:n},s)=>n.createDeployment({...s,...(0,i.zv)(e,this.environment,t)}))
+if((0,i.LP)(n))break}return n}async#U(e){const post=t=>this.api.ask(({repos:n},s)=>n.createDeployment({...s,...(0,i.zv)(e,this.environment,t)}))
 const t=this.platform.env["GITHUB_SHA"]
 const n=await post().catch(e=>{if(t&&e.message.includes("No ref found"))return post(t)
 throw e})
@@ -4866,13 +4938,13 @@ if(!("id"in n))throw new Error("GitHub created none")
 return n.id}}class RunDeployment{clock
 requests
 context
-#q
+#B
 constructor(e,t,n){this.clock=e
 this.requests=t
 this.context=n
 const{kept:s,run:r,url:o}=n
 if(s!==void 0)this.#H(t.again(s,{run:r,...o&&{url:o}}))}begin=e=>{this.#H(this.#V(e))}
-end=async(e,t=this.context.over.signal)=>{const n=this.#q
+end=async(e,t=this.context.over.signal)=>{const n=this.#B
 if(!n)return[]
 let s="GitHub has no deployment record of this run"
 try{return await(0,r.wj)(this.clock,a,t,t=>(0,r.ZC)(t,async()=>{const{id:t,over:r,wrong:o}=await n
@@ -4882,7 +4954,7 @@ s="GitHub still shows earlier deployments as active"
 if(e.state==="success")for(const e of r)await this.requests.postStatus(e,(0,i.c2)(i.$3))
 return o===void 0?[]:[aboutWrong(o)]}))}catch(e){const t=e instanceof r.Ms
 return[`${s}: ${t?"it does not answer in time":e.message}`]}finally{this.context.over.abort()}}
-#H(e){this.#q=e
+#H(e){this.#B=e
 e.catch(()=>{})}async#V(e){const t=await this.requests.openOf(e)
 this.context.onKept?.(t.id)
 const n=this.#J((0,i.P7)(e))
@@ -4998,11 +5070,11 @@ const t=e.slice(0,A-1)
 const n=e.slice(t.length)
 return[...t,[`${n.length} more warnings:`,...n].join("\n")]}function outputsOf(e,t){return{result:e.result,image:e.digest===void 0?"":`${e.image}:${e.tag}@${e.digest}`,digest:e.digest??"",tag:e.tag,"previous-tag":e.previousTag??"",migrations:JSON.stringify(e.migrations),workloads:JSON.stringify(e.workloads),cause:e.cause?.sentence??"",report:t,seconds:e.seconds.toFixed(1),...e.command==="plan"&&planOutputs(e)}}const P=4e5
 function planOutputs({plan:e}){const t=JSON.stringify(e??null)
-return{plan:t.length>P?"":t,verdict:verdictOf(e)}}const R=new Set(["safe","accepted","unsafe"])
+return{plan:t.length>P?"":t,verdict:verdictOf(e)}}const j=new Set(["safe","accepted","unsafe"])
 function verdictOf(e){if(!e)return"not known"
 const t=e.findings.some(({severity:e,allowed:t})=>e==="error"&&t===void 0)
 if(t)return"unsafe"
-const n=e.migrations.every(({verdict:e})=>R.has(e))
+const n=e.migrations.every(({verdict:e})=>j.has(e))
 return n?"safe":"not known"}},298:(e,t,n)=>{n.d(t,{F:()=>secretsOf})
 var s=n(8815)
 var r=n(8090)
@@ -5404,24 +5476,24 @@ const S=(0,i.tZ)(e,T)
 const A=(0,l.At)(n,e,m.startedAt,o)
 const $=drainOf(v,E,O,t)
 const P=(0,d._3)(O,A,{place:c,nearby:t.nearby,...isRecreated(v)&&{drains:$?.until??p.since(`drained/${y}`)},timeouts:u,deadline:T,ready:S,first:e.first,observations:m,recorder:p,now:g})
-const{evaluated:R,unsteady:j}=P
+const{evaluated:j,unsteady:R}=P
 t.requeueTimes.push(...P.requeueTimes)
 t.logsWanted.push(...P.logsWanted)
 t.factsWanted.push(...P.factsWanted)
 const L=e.available===void 0?void 0:Math.min(e.available,E.wanted??1/0)
-const I=L===void 0?0:(E.wanted??1/0)-L
-const N=L===void 0?(0,d.iR)(R,g,w):(0,d.cL)(I,R,g,w)
-if(N)return{is:"failed",cause:lostCause(e,N,R,O),status:E}
-for(const{due:e}of R)if(e.is==="at")t.requeueTimes.push(e.at)
-const M=O.filter(e=>(0,r.i_)(e)&&!j.includes(e)).length
-const F=L!==void 0&&(0,r.XJ)(v,e)&&M>=L&&!(0,a.HA)(v,O,(0,r.vI)(n,v))
-if(F||E.complete&&j.length===0&&O.every(r.i_))return E.wanted===0?{is:"complete",status:E}:{is:"complete",since:p.complete(y),status:E}
-const D=waitingOn({status:E,pods:O,evaluation:P,drain:$,enough:L},t)
-const G=$?Math.max($.until,p.since(`draining/${y}`)+u.timeout):p.since(`incomplete/${y}`)+u.timeout
-if(G<=g&&!w){const e=`${k}: not done after ${(0,f.n)(u.timeout)}: ${D.on}`
+const N=L===void 0?0:(E.wanted??1/0)-L
+const I=L===void 0?(0,d.iR)(j,g,w):(0,d.cL)(N,j,g,w)
+if(I)return{is:"failed",cause:lostCause(e,I,j,O),status:E}
+for(const{due:e}of j)if(e.is==="at")t.requeueTimes.push(e.at)
+const F=O.filter(e=>(0,r.i_)(e)&&!R.includes(e)).length
+const M=L!==void 0&&(0,r.XJ)(v,e)&&F>=L&&!(0,a.HA)(v,O,(0,r.vI)(n,v))
+if(M||E.complete&&R.length===0&&O.every(r.i_))return E.wanted===0?{is:"complete",status:E}:{is:"complete",since:p.complete(y),status:E}
+const G=waitingOn({status:E,pods:O,evaluation:P,drain:$,enough:L},t)
+const D=$?Math.max($.until,p.since(`draining/${y}`)+u.timeout):p.since(`incomplete/${y}`)+u.timeout
+if(D<=g&&!w){const e=`${k}: not done after ${(0,f.n)(u.timeout)}: ${G.on}`
 const t={code:"timeout",sentence:e,hint:h,workload:y}
-return{is:"failed",cause:withPod(t,k,podSymptomOf(R),O),status:E}}t.requeueTimes.push(G)
-return{...D,status:E}}function lostCause({workload:e},t,n,r){const o=(0,d.rl)(e.name,(0,s.T)(e),t)
+return{is:"failed",cause:withPod(t,k,podSymptomOf(j),O),status:E}}t.requeueTimes.push(D)
+return{...G,status:E}}function lostCause({workload:e},t,n,r){const o=(0,d.rl)(e.name,(0,s.T)(e),t)
 if(t.symptom.reason!=="ProgressDeadline")return o
 const i=podSymptomOf(n,t)
 const a=i?`; ${i.symptom.pod??""}: ${i.symptom.message}`:""
@@ -5510,19 +5582,19 @@ function withoutHash(e){const{"pod-template-hash":t,...n}=e.metadata?.labels??{}
 return{...e,metadata:{...e.metadata,labels:n}}}},6e3:(e,t,n)=>{n.d(t,{Up:()=>logKey,X1:()=>withLog,_1:()=>newObservations,z:()=>ObservationRecorder})
 function newObservations(e){return{startedAt:e,firstSeen:{},exits:{},logs:{},facts:[],completeSince:{}}}function logKey(e){return`${e.podUid}/${e.container}/${e.exit}`}function withLog(e,t,n){return{...e,logs:{...e.logs,[logKey(t)]:n}}}class ObservationRecorder{#Y
 #l
-#X={}
-#Q
 #Z={}
+#X
+#Q={}
 #ee=new Set
 #te=false
 constructor(e,t){this.#Y=e
 this.#l=t
-this.#Q={...e.exits}}since(e){return this.#X[e]??=this.#Y.firstSeen[e]??this.#l}keepPod(e){this.#ee.add(e)}keepAll(){this.#te=true}exits(e,t,n,s){const r=`${e}/${t}`
-let o=this.#Q[r]??{before:s?n:0}
+this.#X={...e.exits}}since(e){return this.#Z[e]??=this.#Y.firstSeen[e]??this.#l}keepPod(e){this.#ee.add(e)}keepAll(){this.#te=true}exits(e,t,n,s){const r=`${e}/${t}`
+let o=this.#X[r]??{before:s?n:0}
 if(s&&o.atReady===void 0)o={...o,atReady:n}
-this.#Q[r]=o
-return o}known(e,t){return this.#Q[`${e}/${t}`]??{before:0}}complete(e){return this.#Z[e]??=this.#Y.completeSince[e]??this.#l}close(){for(const[e,t]of Object.entries(this.#Y.firstSeen)){const n=e.slice(0,e.indexOf("/"))
-if(this.#te||this.#ee.has(n))this.#X[e]??=t}return{...this.#Y,firstSeen:this.#X,exits:this.#Q,completeSince:this.#Z}}}},496:(e,t,n)=>{n.d(t,{b:()=>ownerOf})
+this.#X[r]=o
+return o}known(e,t){return this.#X[`${e}/${t}`]??{before:0}}complete(e){return this.#Q[e]??=this.#Y.completeSince[e]??this.#l}close(){for(const[e,t]of Object.entries(this.#Y.firstSeen)){const n=e.slice(0,e.indexOf("/"))
+if(this.#te||this.#ee.has(n))this.#Z[e]??=t}return{...this.#Y,firstSeen:this.#Z,exits:this.#X,completeSince:this.#Q}}}},496:(e,t,n)=>{n.d(t,{b:()=>ownerOf})
 var s=n(730)
 function ownerOf(e,t={},n=["ReplicaSet"]){const r=t.ownerReferences?.find(({controller:e})=>e)
 if(!r)return{kind:"Pod",apiVersion:"v1",id:`pod/${t.name??""}`}
@@ -5763,7 +5835,7 @@ const o=t?.summary
 if(o!==void 0&&/^[\w.]+(Error|Exception|Exit|Configured|NotReady)\b/.test(o))return o
 const i=s===0?"exited with code 0, but should keep running":`exited with ${s}`
 const a=o??(e.message.startsWith("exited with")?void 0:e.message)
-return a===void 0?i:`${i}: ${(0,r.T)(a)}`}},4e3:(e,t,n)=>{n.d(t,{It:()=>versionIn,_W:()=>byDigest,ky:()=>runsOf,oo:()=>taggedIn})
+return a===void 0?i:`${i}: ${(0,r.T)(a)}`}},4e3:(e,t,n)=>{n.d(t,{It:()=>versionIn,U4:()=>otherDigests,_W:()=>byDigest,ky:()=>runsOf,ln:()=>digestsOn,oo:()=>taggedIn})
 var s=n(3165)
 var r=n(9340)
 var o=n(4339)
@@ -5795,10 +5867,20 @@ const h=p.length===f.length&&p.every(e=>e.digest===c.digest)
 return h?"this image":"another image"}function runningIn(e,t,n,o){const c=(0,i.Sh)((0,r.hY)(t),t,t,e)
 return(0,a.NO)(e,c).flatMap(({status:e})=>{const t=[...e?.initContainerStatuses??[],...e?.containerStatuses??[]]
 const{imageID:r=""}=t.find(({name:e})=>e===n)??{}
-const{repository:i,digest:a}=(0,s.zZ)(r.replace("docker-pullable://",""))
+const{repository:i,digest:a}=pulledImage(r)
 if(a===void 0)return[]
 const c=(0,s.iI)(i,o)
-return[{digest:a,of:c?"our repository":"another repository"}]})}function mostOf(e){const count=({digest:t})=>e.filter(e=>e.digest===t).length
+return[{digest:a,of:c?"our repository":"another repository"}]})}function digestsOn({pods:e},t,n){const r=[...e.values()].filter(e=>(0,a.i_)(e)&&n.includes(e.spec?.nodeName??""))
+const o=r.flatMap(({status:e})=>e?.containerStatuses??[])
+const i=o.map(({imageID:e})=>pulledImage(e))
+const c=i.filter(e=>(0,s.iI)(e.repository,t))
+return[...new Set(c.flatMap(({digest:e})=>e??[]))]}function otherDigests(e,t,{repository:n,digest:r}){return t.flatMap(t=>(0,a.NO)(e,t).filter(a.i_).flatMap(({metadata:e,status:i})=>{const{initContainerStatuses:a=[],containerStatuses:c=[]}=i??{}
+return[...a,...c].flatMap(({name:i,imageID:a})=>{const c=pulledImage(a)
+const l=c.digest!==void 0&&c.digest!==r
+if(!l||!(i in t.images))return[]
+if(!(0,s.iI)(c.repository,n))return[]
+const[u,d]=[(0,o.T)(t.workload),e?.name??""]
+return[{workload:u,pod:d,container:i,digest:c.digest}]})}))}function pulledImage(e){return(0,s.zZ)(e.replace("docker-pullable://",""))}function mostOf(e){const count=({digest:t})=>e.filter(e=>e.digest===t).length
 return e.toSorted((e,t)=>count(t)-count(e))[0]}},6163:(e,t,n)=>{n.d(t,{$t:()=>placeOf,At:()=>symptomsOf,Or:()=>attemptsOf,dT:()=>roomOf,x5:()=>refusal})
 var s=n(2459)
 var r=n(8997)
@@ -6327,8 +6409,7 @@ const l=t.aborted||e.now()+o>c
 return n.is==="error"&&r(n.error)&&!l?o:void 0}
 return(0,s.ux)({clock:e,signal:t,pauseAfter:pauseAfter},n)}function noServer(e){return{code:"cluster-unreachable",sentence:`the API server did not answer: ${e}`,hint:"check that this machine reaches the cluster: kubectl version"}}const l={code:"cluster-unreachable",sentence:"the cluster does not accept the credentials of the kubeconfig (401 Unauthorized)",hint:"renew the token or the login; kubectl auth whoami shows who you are"}
 function causeOfOutage(e){if(e instanceof r.h){if(e.status===401)return l
-return isUnreached(e)?noServer(e.message):void 0}const t=e instanceof Error&&/^E[A-Z]+$/.test(e.code??"")
-return t?noServer(e.message):void 0}class LeaseUncertain extends Error{name="LeaseUncertain"
+return isUnreached(e)?noServer(e.message):void 0}return e instanceof Error&&isOfNetwork(e)?noServer(e.message):void 0}function isOfNetwork({code:e="",syscall:t}){return t==="connect"||/^E(CONN[A-Z]+|PIPE|TIMEDOUT|NOTFOUND|(HOST|NET)UNREACH)$/.test(e)}class LeaseUncertain extends Error{name="LeaseUncertain"
 constructor(){super("the lock could not be renewed in time")}}},8414:(e,t,n)=>{n.d(t,{y$:()=>holdsNoData,I:()=>kindOf,$t:()=>placeOf})
 var s=n(9340)
 var r=n(7516)
@@ -6524,67 +6605,88 @@ for(const{text:e,where:n}of o){if(e===void 0||e===""&&!t)continue
 return{text:t&&e.trim()==="none"?"":e,where:n}}return{where:""}}function example(e,t,n){const{example:s,cliExample:r=(0,i.Z)(s),flag:o}=n
 if(e==="action")return`for example ${t}: ${s}`
 return`for example --${t}${o?"":` ${r}`}`}function unknown(e,t,n){const s=(0,r.J)(t,n)
-return`"${t}" is not an option of ${e}${s}`}},8090:(e,t,n)=>{n.d(t,{AF:()=>Problem,Ae:()=>anyText,Dy:()=>E,GC:()=>wordFor,GX:()=>y,Hd:()=>a,I_:()=>o,Lx:()=>k,Mn:()=>h,OI:()=>v,Sm:()=>T,TT:()=>m,Wf:()=>i,an:()=>r,c5:()=>d,f0:()=>b,p0:()=>u,qe:()=>graces,rK:()=>p,xG:()=>g,yL:()=>oneOf,yU:()=>someOf})
+return`"${t}" is not an option of ${e}${s}`}},8090:(e,t,n)=>{n.d(t,{AF:()=>Problem,Ae:()=>anyText,Dy:()=>R,GC:()=>wordFor,GX:()=>$,Hd:()=>l,I_:()=>i,Lx:()=>P,Mn:()=>g,OI:()=>y,Sm:()=>L,TT:()=>w,Wf:()=>a,an:()=>o,c5:()=>p,f0:()=>k,jX:()=>A,p0:()=>f,qe:()=>graces,rK:()=>m,xG:()=>v,yL:()=>oneOf})
+var s=n(9592)
 class Problem{text
-constructor(e){this.text=e}}function reader(e,t){return Object.assign(e=>t(e),{takes:e})}function matching(e,t,n){return reader({is:"text",word:e,pattern:t},e=>t.test(e)?e:new Problem(n))}function anyText(e){return reader({is:"text",word:e},e=>e)}const s=/^[a-z0-9._-]+((:\d+)?(\/[a-z0-9._-]+)+)?$/
-const r=reader({is:"text",word:"image",pattern:s},e=>{if(e.includes("@sha256:")||/:[^/]+$/.test(e))return new Problem('must have no tag and no digest; set the tag with "tag"')
-return s.test(e)?e:new Problem("is not the name of an image (only lowercase letters, digits, and . _ - /)")})
-const o=matching("tag",/^\w[\w.-]{0,127}$/,"is not a tag (only letters, digits, and . _ -, at most 128)")
-const i=matching("digest",/^sha256:[0-9a-f]{64}$/,"is not a digest (sha256: and 64 hexadecimal digits)")
-const a=matching("name",/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/,"is not a valid name in Kubernetes (lowercase letters, digits and -, at most 63)")
-const c=168*36e5
-const l={ms:1,s:1e3,m:6e4,h:36e5}
-const u=reader({is:"duration"},e=>{if(e==="0")return 0
+constructor(e){this.text=e}}function reader(e,t){return Object.assign(e=>t(e),{takes:e})}function matching(e,t,n){return reader({is:"text",word:e,pattern:t},e=>t.test(e)?e:new Problem(n))}function anyText(e){return reader({is:"text",word:e},e=>e)}const r=/^[a-z0-9._-]+((:\d+)?(\/[a-z0-9._-]+)+)?$/
+const o=reader({is:"text",word:"image",pattern:r},e=>{if(e.includes("@sha256:")||/:[^/]+$/.test(e))return new Problem('must have no tag and no digest; set the tag with "tag"')
+return r.test(e)?e:new Problem("is not the name of an image (only lowercase letters, digits, and . _ - /)")})
+const i=matching("tag",/^\w[\w.-]{0,127}$/,"is not a tag (only letters, digits, and . _ -, at most 128)")
+const a=matching("digest",/^sha256:[0-9a-f]{64}$/,"is not a digest (sha256: and 64 hexadecimal digits)")
+const c=/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
+const l=matching("name",c,"is not a valid name in Kubernetes (lowercase letters, digits and -, at most 63)")
+const u=168*36e5
+const d={ms:1,s:1e3,m:6e4,h:36e5}
+const f=reader({is:"duration"},e=>{if(e==="0")return 0
 const t=[...e.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)]
 if(t.length===0||t.map(e=>e[0]).join("")!==e)return new Problem("is not a duration; write it as 90s, 10m or 1m30s")
-const n=t.reduce((e,[,t,n])=>e+Number(t)*(l[n??""]??0),0)
-return n>c?new Problem("is longer than 168h (a week)"):n})
-const d=reader({is:"duration"},e=>{const t=u(e)
+const n=t.reduce((e,[,t,n])=>e+Number(t)*(d[n??""]??0),0)
+return n>u?new Problem("is longer than 168h (a week)"):n})
+const p=reader({is:"duration"},e=>{const t=f(e)
 return t===0?new Problem("is zero; remove the option to use the default"):t})
-const f=reader({is:"list"},e=>e.split(/[\s,]+/).filter(e=>e!==""))
-const p=reader({is:"list",..."pattern"in o.takes&&{pattern:o.takes.pattern}},e=>{const t=f(e)
-const n=t.find(e=>o(e)instanceof Problem)
+const h=reader({is:"list"},e=>e.split(/[\s,]+/).filter(e=>e!==""))
+const m=reader({is:"list",..."pattern"in i.takes&&{pattern:i.takes.pattern}},e=>{const t=h(e)
+const n=t.find(e=>i(e)instanceof Problem)
 return n===void 0?t:new Problem(`has "${n}", which is not a tag (only letters, digits, and . _ -, at most 128)`)})
-const h=reader({is:"list"},e=>e.split("\n").map(e=>e.trim()).filter(e=>e!==""))
+const g=reader({is:"list"},e=>e.split("\n").map(e=>e.trim()).filter(e=>e!==""))
 function pairs(e,t){return reader({is:"mapping",to:"text"},n=>{const s={}
 for(const[r,o]of n.split("\n").entries()){if(o.trim()==="")continue
 const[,n,i]=e.exec(o.trimEnd())??[]
 if(n===void 0)return new Problem(t(`line ${r+1}`))
-s[n]=i}return s})}const m=pairs(/^\s*([^\s=]+)=(.*)$/,e=>`is not of the form NAME=value in ${e}, without spaces in NAME`)
-const g=pairs(/^\s*([\w.-]+)(?:=(.*))?$/,e=>`is not of the form NAME=value or NAME in ${e}, with letters, digits, and . _ - in NAME`)
-const w=/^(requests\.|limits\.)?(cpu|memory|ephemeral-storage|hugepages-\w+|[a-z0-9.-]+\/[\w.-]+)=(\d+(\.\d*)?|\.\d+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?\d+)?$/
-const v=reader({is:"mapping",to:"text"},e=>{const t=f(e)
-const n=t.find(e=>!w.test(e))
+s[n]=i}return s})}const w=pairs(/^\s*([^\s=]+)=(.*)$/,e=>`is not of the form NAME=value in ${e}, without spaces in NAME`)
+const v=pairs(/^\s*([\w.-]+)(?:=(.*))?$/,e=>`is not of the form NAME=value or NAME in ${e}, with letters, digits, and . _ - in NAME`)
+const b=/^(requests\.|limits\.)?(cpu|memory|ephemeral-storage|hugepages-\w+|[a-z0-9.-]+\/[\w.-]+)=(\d+(\.\d*)?|\.\d+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?\d+)?$/
+const y=reader({is:"mapping",to:"text"},e=>{const t=h(e)
+const n=t.find(e=>!b.test(e))
 return n===void 0?Object.fromEntries(t.map(e=>e.split("="))):new Problem(`has "${n}", which is not of the form cpu=100m, memory=256Mi or limits.memory=1Gi`)})
-const b=reader({is:"list"},e=>{const t=h(e)
-const n=t.find(e=>e.split("/").includes(".."))
-return n===void 0?t.map(e=>e.replace(/(?<=.)\/+$/,"")):new Problem(`has "${n}"; it takes no path above a folder`)})
-function choices(e){return[e.slice(0,-1).join(", "),...e.slice(-1)].filter(e=>e!=="").join(" or ")}function oneOf(...e){return reader({is:"choice",of:e},t=>e.find(e=>e===t)??new Problem(`is not ${choices(e)}`))}function someOf(...e){return reader({is:"list",of:e},t=>{const n=f(t)
-const s=n.find(t=>!e.includes(t))
-return s===void 0?[...new Set(n)]:new Problem(`has "${s}"; it takes ${e.join(" and ")}`)})}function graces(...e){return reader({is:"mapping",to:"duration",of:e},t=>{const n={}
-for(const s of f(t)){const[t="",r="",...o]=s.split("=")
+const k=reader({is:"list"},e=>{const t=g(e)
+const n=t.find(e=>e.split("/").includes("..")||/^[./]*$|\*/.test(e))
+return n===void 0?t.map(e=>e.replace(/\/+$/,"")):new Problem(`has "${n}"; it takes paths of files and folders, without ".." and "*"`)})
+function choices(e){return[e.slice(0,-1).join(", "),...e.slice(-1)].filter(e=>e!=="").join(" or ")}function oneOf(...e){return reader({is:"choice",of:e},t=>e.find(e=>e===t)??new Problem(`is not ${choices(e)}`))}const O=Object.keys(s.z3)
+const inner=({source:e})=>e.slice(1,-1)
+const E=String.raw`(:\w[\w.-]{0,127})?(@sha256:[0-9a-f]{64})?`
+const T=`(${O.join("|")}|${inner(c)}=${inner(r)})${E}`
+const S=new RegExp(`^${T}$`)
+const A=reader({is:"list",pattern:new RegExp(`^${T}( -- .+)?$`)},e=>{const t=[]
+for(const n of g(e)){const[,e="",s]=/^(.*?)(?:\s--\s+(.*))?$/.exec(n)??[]
+const r=h(e)
+if(s!==void 0&&r.length!==1)return new Problem(`has ${r.length} services before "-- ${s}"; it takes one there`)
+for(const e of r){const n=serviceOf(e)
+if(!n)return new Problem(`has "${e}", which is neither ${choices(O)}, with a version or without, nor NAME=IMAGE with a NAME of lowercase letters, digits and -`)
+if(t.some(({name:e})=>e===n.name))return new Problem(`has two services with the name "${n.name}"; write NAME=IMAGE`)
+t.push(s===void 0?n:{...n,health:s})}}return t})
+function serviceOf(e){if(!S.test(e))return
+const[t="",n]=e.split("=")
+const r=n??t
+const[,o=""]=/([^/:@]+)(:[^/]*)?$/.exec(r.replace(/@.*/,""))??[]
+const i=n===void 0?o:t
+const a=[i,o].find(s.Yi)
+return{name:i,image:(0,s.Yi)(r)?(0,s.eU)(r).image:r,kind:a}}function graces(...e){return reader({is:"mapping",to:"duration",of:e},t=>{const n={}
+for(const s of h(t)){const[t="",r="",...o]=s.split("=")
 const i=e.find(e=>e.toLowerCase()===t.toLowerCase())
 if(i===void 0)return new Problem(`has "${t}"; it takes ${e.join(", ")}`)
-const a=u(r)
+const a=f(r)
 if(o.length>0||a instanceof Problem)return new Problem(`has "${s}", which is not of the form symptom=duration`)
-n[i]=a}return n})}const y=reader({is:"yes or no"},e=>e==="true"||e==="false"?e==="true":new Problem("is not true or false"))
-const k=matching("path",/^\/(?!.*#)[!-~]*$/,"is not a path; it must begin with /, without spaces and #, in ASCII")
-const O=/^https?:\/\/[^\s/]+(\/\S*)?$/
-const E=reader({is:"text",word:"address",pattern:O},e=>O.test(e.trim())?e.trim():new Problem("is not a URL; it must begin with https://"))
-const T=matching("host",/^([\w.-]+|\[[\da-fA-F:.]+\])(:\d{1,5})?$/,"is not a host; write it without https:// and path, with a port if needed")
+n[i]=a}return n})}const $=reader({is:"yes or no"},e=>e==="true"||e==="false"?e==="true":new Problem("is not true or false"))
+const P=matching("path",/^\/(?!.*#)[!-~]*$/,"is not a path; it must begin with /, without spaces and #, in ASCII")
+const j=/^https?:\/\/[^\s/]+(\/\S*)?$/
+const R=reader({is:"text",word:"address",pattern:j},e=>j.test(e.trim())?e.trim():new Problem("is not a URL; it must begin with https://"))
+const L=matching("host",/^([\w.-]+|\[[\da-fA-F:.]+\])(:\d{1,5})?$/,"is not a host; write it without https:// and path, with a port if needed")
 function wordFor(e){switch(e.is){case"text":return e.word
 case"duration":return"duration"
 case"yes or no":return"true|false"
 case"choice":return choiceWord(e.of)
-case"list":return e.of?.join(",")??"list"
+case"list":return"list"
 case"mapping":return e.to==="duration"?"symptom=duration":"NAME=value"}}function choiceWord(e){const t=e.join("|")
-return t.length>21?"choice":t}},7244:(e,t,n)=>{n.d(t,{Z:()=>shellQuote})
+return t.length>21?"choice":t}},9592:(e,t,n)=>{n.d(t,{Yi:()=>isServiceKind,eU:()=>usualService,uU:()=>isDatabase,z3:()=>s})
+const s={postgres:"17",mysql:"8.4",mariadb:"11.8",redis:"8"}
+function usualService(e){return{name:e,image:`${e}:${s[e]}`,kind:e}}function isServiceKind(e){return Object.hasOwn(s,e)}function isDatabase({kind:e}){return e!==void 0&&e!=="redis"}},7244:(e,t,n)=>{n.d(t,{Z:()=>shellQuote})
 function shellQuote(e){return/^[\w@%+=:,./-]+$/.test(e)?e:`'${e.replaceAll("'",`'\\''`)}'`}},3672:(e,t,n)=>{n.d(t,{TN:()=>i,cz:()=>optionsOf,tp:()=>a})
 var s=n(8566)
 var r=n(8090)
 const o=["ImageNotFound","ImagePull","CannotStart","ConfigMissing","OutOfMemory","CrashAfterReady","Crash","InitCrash","PodRefused","PodNotCreated","Quota","NoScaleUp","ScalingUp","Unschedulable","MultiAttach","Volume","Sandbox","NotReady","ProgressDeadline"]
 const i={image:"Image",tests:"Tests",cluster:"Cluster",migrations:"Migrations",rollout:"Rollout",rollback:"Rollback",notifications:"Notifications",run:"Output and configuration"}
-function table_option(e){return e}const a={image:table_option({read:r.an,help:"Name of the image without a tag; every workload that runs it is released",example:"ghcr.io/acme/shop",required:true,group:"image",on:s.Pi}),tag:table_option({read:r.I_,help:"Tag of the image; default: the SHA of the commit",example:"4f2c1d9",group:"image",on:s.Nm}),digest:table_option({read:r.Wf,help:"Digest of the image, from the output of an earlier step: releases exactly the image that was tested",example:"${{ needs.staging.outputs.digest }}",cliExample:"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",group:"image",on:s.Gc}),"extra-tags":table_option({read:r.rK,help:"Additional tags, set after the release is deployed",example:"latest",default:"",group:"image",on:s.bh}),context:table_option({read:(0,r.Ae)("path"),help:"Build context: the folder that the image is built from",example:"backend",default:".",group:"image",on:s.YU}),file:table_option({read:(0,r.Ae)("path"),help:'Path of the Dockerfile; default: the one in "context"',example:"docker/Dockerfile",group:"image",on:[...s.PH,"doctor"]}),target:table_option({read:(0,r.Ae)("stage"),help:"Stage of the Dockerfile to build",example:"production",group:"image",on:s.PH}),"build-args":table_option({read:r.TT,help:"Build arguments, NAME=value, one per line",example:"VERSION=1.4",default:"",group:"image",on:s.PH}),"build-secrets":table_option({read:r.xG,help:"Secrets for RUN --mount=type=secret,id=NAME: NAME=value, or NAME for a variable of the environment; one per line",example:"PIP_TOKEN=${{ secrets.PIP_TOKEN }}",cliExample:"PIP_TOKEN",default:"",secret:true,group:"image",on:s.PH}),"build-ssh":table_option({read:r.Mn,help:"SSH agent or keys for RUN --mount=type=ssh: default, or id=path of a socket or key, one per line",example:"default",default:"",group:"image",on:s.PH}),cache:table_option({read:(0,r.yL)("auto","gha","registry","inline","none"),help:"Where layers are kept for the next build: GitHub's cache where the builder can write to it (auto), the registry, or the image itself (inline); none takes no layer from a cache",example:"registry",default:"auto",group:"image",on:s.PH}),"image-labels":table_option({read:r.TT,help:"Labels of the image, NAME=value, one per line",example:"org.opencontainers.image.licenses=MIT",default:"",group:"image",on:s.PH}),push:table_option({read:r.GX,help:'Pushes the image with its tag: "build" after the build, "test" after the tests pass',example:"true",default:"false",flag:true,group:"image",on:["build","test"]}),"registry-username":table_option({read:(0,r.Ae)("name"),help:'User name for the registry; requires "registry-password"',example:"${{ github.actor }}",cliExample:"ada",with:"registry-password",group:"image",on:s.u5}),"registry-password":table_option({read:(0,r.Ae)("password"),help:"Password or token for the registry; default: docker's existing logins",example:"${{ github.token }}",cliExample:'"$REGISTRY_PASSWORD"',with:"registry-username",secret:true,group:"image",on:s.u5}),"test-command":table_option({read:(0,r.Ae)("command"),help:"Command that runs in a container of the image before the push; none: no tests",example:"pytest -q",default:"python manage.py test",mayBeNone:true,group:"tests",on:[...s.Vt,"doctor"]}),"test-services":table_option({read:(0,r.yU)("postgres","redis"),help:'Temporary servers for the tests: postgres, redis; their addresses are in DATABASE_URL and REDIS_URL; "plan" with "needs" always has postgres',example:"postgres redis",default:"",group:"tests",on:[...s.Vt,"plan"]}),"test-env":table_option({read:r.TT,help:'Environment variables for the tests, and for "plan" with "needs", NAME=value, one per line',example:"DJANGO_DEBUG=1",default:"",group:"tests",on:[...s.Vt,"plan"]}),"test-files":table_option({read:r.f0,help:"Files and folders that the tests write, copied here also when tests fail, one per line: a path from WORKDIR of the image keeps its folders, an absolute one loses them",example:"coverage.xml",default:"",group:"tests",on:s.Vt}),"test-timeout":table_option({read:r.c5,help:"Time limit of the tests; the release fails when it is reached",example:"30m",default:"20m",group:"tests",on:s.Vt}),kubeconfig:table_option({read:(0,r.Ae)("kubeconfig"),help:"Content or path of a kubeconfig; default: the one that kubectl finds (KUBECONFIG, ~/.kube/config)",example:"${{ secrets.KUBECONFIG }}",cliExample:"~/.kube/production",secret:true,group:"cluster",on:s.K_}),"kube-context":table_option({read:(0,r.Ae)("name"),help:"Context of the kubeconfig; default: its current context",example:"production",group:"cluster",on:s.K_}),namespace:table_option({read:r.Hd,help:"Namespace of the workloads",example:"shop",required:true,group:"cluster",on:s.K_}),manifests:table_option({read:r.Mn,help:"Files, folders or kustomizations to apply with the release, one per line",example:"k8s",default:"",group:"cluster",on:[...s.bh,"doctor"]}),app:table_option({read:r.Hd,help:'Name of the application in its lock, record and Jobs; default: the last part of "image"',example:"shop",group:"cluster",on:s.K_}),"lock-wait":table_option({read:r.p0,help:"How long to wait for another release of the same application; 0: do not wait",example:"30m",default:"10m",group:"cluster",on:s.ST}),"migrate-command":table_option({read:(0,r.Ae)("command"),help:'Command that runs in a Job if migrations are not applied yet, or always if it does more than "manage.py migrate"; none: no migrations',example:"python backend/manage.py migrate --noinput",default:"python manage.py migrate --noinput",mayBeNone:true,group:"migrations",on:[...s.Ix,"rollback","doctor"]}),"migrate-from":table_option({read:(0,r.Ae)("workload"),help:'Workload that serves the web: it is rolled out first, the migration Job gets its environment, and "smoke-path" is requested from it; default: detected',example:"deployment/web",group:"migrations",on:[...s.Ig,"plan","migrate","doctor"]}),"migrate-manifest":table_option({read:(0,r.Ae)("path"),help:"File with a Job whose pod template the migration gets; default: the template of the web workload",example:"deploy/migrate.yaml",group:"migrations",on:[...s.Ix,"doctor"]}),"migrate-resources":table_option({read:r.OI,help:"Requests of the container of a migration, and of commands around the rollout, where they differ from the web’s; limits as limits.memory=1Gi",example:"cpu=100m,memory=256Mi",default:"",group:"migrations",on:[...s.Ix,"rollback","recover"]}),"unsafe-migrations":table_option({read:(0,r.yL)("block","warn","allow"),help:"Migrations that break a version which still runs, and a rollback to a version that the schema breaks: block: stop before the first write; warn: continue and report it; allow: continue",example:"warn",default:"block",group:"migrations",on:[...s.Ix,"rollback","recover"]}),contract:table_option({read:(0,r.yL)("off","next","after","manual"),help:"When a migration is applied that removes what a running version needs: next: by the next release, before its rollout; after: when this rollout is done; manual: by the command migrate; off: it stops the release",example:"after",default:"next",group:"migrations",on:s.Ix}),bridge:table_option({read:(0,r.yL)("on","off"),help:"Keep or set a default of a column, or allow NULL in it, until all versions that run work without that",example:"off",default:"on",group:"migrations",on:s.Ix}),"lock-wait-migrate":table_option({read:r.p0,help:"How long a migration waits on PostgreSQL until the tables that it locks are not in use, without keeping other clients waiting; 0: wait in the queue, as Django does",example:"5m",default:"1m",group:"migrations",on:[...s.rV,"rollback","recover"]}),"backup-cronjob":table_option({read:r.Hd,help:"CronJob of the namespace that makes a backup: a Job of it runs before migrations whose loss could not be undone, and before a reversal that drops stored values; default: no backup",example:"backup",group:"migrations",on:[...s.Ix,"rollback","recover","doctor"]}),backup:table_option({read:(0,r.yL)("needed","always"),help:"needed: a backup before migrations that drop or shorten something, or that cannot be reversed; always: before all migrations",example:"always",default:"needed",with:"backup-cronjob",group:"migrations",on:s.Ix}),"backup-timeout":table_option({read:r.c5,help:"Time limit of the backup",example:"3h",default:"1h",with:"backup-cronjob",group:"migrations",on:[...s.rV,"rollback","recover"]}),"migrate-timeout":table_option({read:r.c5,help:"Time limit of the migration Job",example:"1h",default:"15m",group:"migrations",on:[...s.Ix,"rollback","recover"]}),sql:table_option({read:r.GX,help:"Shows the SQL of each migration in the log, the report and the comment",example:"true",default:"false",flag:true,group:"migrations",on:["plan"]}),"before-rollout":table_option({read:r.Mn,help:"Commands that run in Jobs of the new version before the first pod is replaced, one per line; the release is undone when one fails",example:"python manage.py collectstatic --noinput",default:"",group:"rollout",on:s.bh}),"after-rollout":table_option({read:r.Mn,help:"Commands that run in Jobs of the new version when it is live, one per line; when one fails, the version stays and the run reports it",example:"python manage.py warm_cache",default:"",group:"rollout",on:s.bh}),needs:table_option({read:(0,r.Ae)("path"),help:'File of "save-needs": plans without a cluster, in a temporary container with an empty PostgreSQL on this machine',example:"needs.json",group:"migrations",on:["plan"]}),"save-needs":table_option({read:(0,r.Ae)("path"),help:"File for what the running versions need and which migrations are applied, for a plan without a cluster",example:"needs.json",group:"migrations",on:["plan"]}),timeout:table_option({read:r.c5,help:"Time limit of the rollout of all workloads",example:"20m",default:"10m",group:"rollout",on:s.Ig}),grace:table_option({read:(0,r.qe)(...o),help:"How long a symptom may last before the release is undone, symptom=duration (names: docs/failures.md)",example:"ConfigMissing=60s",default:"",group:"rollout",on:[...s.Ig,"plan","migrate"]}),order:table_option({read:(0,r.yL)("auto","web-first","workers-first","parallel"),help:"web-first: the other workloads follow when one new pod of the web is Ready; workers-first: they follow when all Celery workers are new; auto: workers-first where the version has tasks that the running workers do not know, else web-first; parallel: all at once",example:"parallel",default:"auto",group:"rollout",on:s.Ig}),bake:table_option({read:r.p0,help:"How long all pods are watched after the last one became available; 0: not watched",example:"1m",default:"15s",group:"rollout",on:s.Ig}),"smoke-path":table_option({read:r.Lx,help:"Path to request through the web's Service after the rollout; the new version must answer with a status from 200 to 299; redirects on the same host are followed, with https if the page requires it",example:"/healthz",group:"rollout",on:[...s.Ig,"doctor"]}),"smoke-host":table_option({read:r.Sm,help:"Host header of the smoke request; default: that of the readiness probe, or localhost",example:"shop.example.com",with:"smoke-path",group:"rollout",on:[...s.Ig,"doctor"]}),"smoke-timeout":table_option({read:r.c5,help:"Time limit of the smoke request",example:"2m",default:"60s",group:"rollout",on:s.Ig}),"on-failure":table_option({read:(0,r.yL)("undo","keep"),help:'undo: restore everything; keep: leave everything for inspection, until "recover" or the next release restores it',example:"keep",default:"undo",group:"rollout",on:s.Ig}),"on-unsafe-undo":table_option({read:(0,r.yL)("auto","stop","reverse","undo"),help:"When a release fails whose migrations break the previous version: auto: the new image reverses them where that drops no stored value, otherwise as stop; stop: the previous version is not restored, and the run says what to do; reverse: they are reversed in any case; undo: the previous version is restored onto the schema that breaks it",example:"reverse",default:"auto",group:"migrations",on:[...s.Ig,"recover"]}),to:table_option({read:(0,r.Ae)("version"),help:'The release to roll back to: previous (the last version that was not rolled back from), the number of a release (see "history"), or a commit or tag',example:"4f2c1d9",default:"previous",group:"rollback",on:["rollback"]}),"reverse-migrations":table_option({read:r.GX,help:"Where the schema breaks the version to roll back to: the running version first reverses as few of its migrations as needed",example:"true",default:"false",flag:true,group:"rollback",on:["rollback"]}),"accept-downtime":table_option({read:r.GX,help:"Reverses migrations even where the running version then fails until the rollback has ended",example:"true",default:"false",flag:true,with:"reverse-migrations",group:"rollback",on:["rollback"]}),"dry-run":table_option({read:r.GX,help:"Reports what would be done, and writes nothing",example:"true",default:"false",flag:true,group:"rollback",on:["rollback"]}),token:table_option({read:(0,r.Ae)("token"),help:'Token for GitHub’s deployment records, with "deployments: write"; for the comment of "plan", with "pull-requests: write"',example:"${{ github.token }}",secret:true,only:"action",group:"notifications",on:[...s.Cm,"plan"]}),environment:table_option({read:(0,r.Ae)("name"),help:"GitHub environment for the deployment record of this version",example:"production",with:"token",only:"action",group:"notifications",on:s.Cm}),"environment-url":table_option({read:r.Dy,help:"URL of the live application: a link in the deployment record",example:"https://shop.example.com",with:"environment",only:"action",group:"notifications",on:s.Cm}),webhook:table_option({read:r.Dy,help:"URL that receives the result of the run, as JSON for Slack and other chats",example:"${{ secrets.CHAT_WEBHOOK }}",cliExample:'"$CHAT_WEBHOOK"',secret:true,group:"notifications",on:s.Cm}),"webhook-on":table_option({read:(0,r.yL)("always","failure"),help:"When to notify the webhook: always, or only after a failed run",example:"failure",default:"always",group:"notifications",on:s.Cm}),json:table_option({read:r.GX,help:"Prints the report as JSON to standard output, and the log to standard error",example:"true",default:"false",flag:true,only:"command",group:"run",on:s.Pi}),report:table_option({read:(0,r.Ae)("path"),help:"File for the JSON report; default in the action: a temporary file",example:"release.json",group:"run",on:s.Pi}),junit:table_option({read:(0,r.Ae)("path"),help:"File for stages and failed tests as JUnit XML, for GitLab and Jenkins",example:"release.xml",only:"command",group:"run",on:s.o1}),config:table_option({read:(0,r.Ae)("path"),help:"File with options; default: django-rollout.yml in the current folder, if it exists",example:"deploy/production.yml",group:"run",on:s.Pi})}
+function table_option(e){return e}const a={image:table_option({read:r.an,help:"Name of the image without a tag; every workload that runs it is released",example:"ghcr.io/acme/shop",required:true,group:"image",on:s.Pi}),tag:table_option({read:r.I_,help:"Tag of the image; default: the SHA of the commit",example:"4f2c1d9",group:"image",on:s.Nm}),digest:table_option({read:r.Wf,help:"Digest of the image, from the output of an earlier step: releases exactly the image that was tested",example:"${{ needs.staging.outputs.digest }}",cliExample:"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",group:"image",on:s.Gc}),"extra-tags":table_option({read:r.rK,help:"Additional tags, set after the release is deployed",example:"latest",default:"",group:"image",on:s.bh}),context:table_option({read:(0,r.Ae)("path"),help:"Build context: the folder that the image is built from",example:"backend",default:".",group:"image",on:s.YU}),file:table_option({read:(0,r.Ae)("path"),help:'Path of the Dockerfile; default: the one in "context"',example:"docker/Dockerfile",group:"image",on:[...s.PH,"doctor"]}),target:table_option({read:(0,r.Ae)("stage"),help:"Stage of the Dockerfile to build",example:"production",group:"image",on:s.PH}),"build-args":table_option({read:r.TT,help:"Build arguments, NAME=value, one per line",example:"VERSION=1.4",default:"",group:"image",on:s.PH}),"build-secrets":table_option({read:r.xG,help:"Secrets for RUN --mount=type=secret,id=NAME: NAME=value, or NAME for a variable of the environment; one per line",example:"PIP_TOKEN=${{ secrets.PIP_TOKEN }}",cliExample:"PIP_TOKEN",default:"",secret:true,group:"image",on:s.PH}),"build-ssh":table_option({read:r.Mn,help:"SSH agent or keys for RUN --mount=type=ssh: default, or id=path of a socket or key, one per line",example:"default",default:"",group:"image",on:s.PH}),cache:table_option({read:(0,r.yL)("auto","gha","registry","inline","none"),help:"Where layers are kept for the next build: GitHub's cache where the builder can write to it (auto), the registry (written before the tests, as the tag buildcache), or the pushed image itself (inline); none takes no layer from a cache",example:"registry",default:"auto",group:"image",on:[...s.PH,"test"]}),"image-labels":table_option({read:r.TT,help:"Labels of the image, NAME=value, one per line",example:"org.opencontainers.image.licenses=MIT",default:"",group:"image",on:s.PH}),push:table_option({read:r.GX,help:'Pushes the image with its tag: "build" after the build, "test" after the tests pass',example:"true",default:"false",flag:true,group:"image",on:["build","test"]}),"registry-username":table_option({read:(0,r.Ae)("name"),help:'User name for the registry; requires "registry-password"',example:"${{ github.actor }}",cliExample:"ada",with:"registry-password",group:"image",on:s.u5}),"registry-password":table_option({read:(0,r.Ae)("password"),help:"Password or token for the registry; default: docker's existing logins",example:"${{ github.token }}",cliExample:'"$REGISTRY_PASSWORD"',with:"registry-username",secret:true,group:"image",on:s.u5}),"test-command":table_option({read:(0,r.Ae)("command"),help:"Command that runs in a container of the image before the push; none: no tests",example:"pytest -q",default:"python manage.py test",mayBeNone:true,group:"tests",on:[...s.Vt,"doctor"]}),"test-services":table_option({read:r.jX,help:"Temporary servers for the tests: postgres, mysql, mariadb, redis, or any image as NAME=IMAGE; their versions, addresses and health commands: docs/test-services.md",example:"postgres:15 redis",default:"",group:"tests",on:[...s.Vt,"plan"]}),"test-env":table_option({read:r.TT,help:'Environment variables for the tests, and for "plan" with "needs", NAME=value, one per line',example:"DJANGO_DEBUG=1",default:"",group:"tests",on:[...s.Vt,"plan"]}),"test-files":table_option({read:r.f0,help:"Files and folders that the tests write, copied here also when tests fail, one per line: a path from WORKDIR of the image keeps its folders, an absolute one loses them. They never count as uncommitted changes",example:"coverage.xml",default:"",group:"tests",on:s.Vt}),"test-timeout":table_option({read:r.c5,help:"Time limit of the tests; the release fails when it is reached",example:"30m",default:"20m",group:"tests",on:s.Vt}),kubeconfig:table_option({read:(0,r.Ae)("kubeconfig"),help:"Content or path of a kubeconfig; default: the one that kubectl finds (KUBECONFIG, ~/.kube/config)",example:"${{ secrets.KUBECONFIG }}",cliExample:"~/.kube/production",secret:true,group:"cluster",on:s.K_}),"kube-context":table_option({read:(0,r.Ae)("name"),help:"Context of the kubeconfig; default: its current context",example:"production",group:"cluster",on:s.K_}),namespace:table_option({read:r.Hd,help:"Namespace of the workloads",example:"shop",required:true,group:"cluster",on:s.K_}),manifests:table_option({read:r.Mn,help:"Files, folders or kustomizations to apply with the release, one per line",example:"k8s",default:"",group:"cluster",on:[...s.bh,"doctor"]}),app:table_option({read:r.Hd,help:'Name of the application in its lock, record and Jobs; default: the last part of "image"',example:"shop",group:"cluster",on:s.K_}),"lock-wait":table_option({read:r.p0,help:"How long to wait for another release of the same application; 0: do not wait",example:"30m",default:"10m",group:"cluster",on:s.ST}),"migrate-command":table_option({read:(0,r.Ae)("command"),help:'Command that runs in a Job if migrations are not applied yet, or always if it does more than "manage.py migrate"; none: no migrations',example:"python backend/manage.py migrate --noinput",default:"python manage.py migrate --noinput",mayBeNone:true,group:"migrations",on:[...s.Ix,"rollback","doctor"]}),"migrate-from":table_option({read:(0,r.Ae)("workload"),help:'Workload that serves the web: it is rolled out first, the migration Job gets its environment, and "smoke-path" is requested from it; default: detected',example:"deployment/web",group:"migrations",on:[...s.Ig,"plan","migrate","doctor"]}),"migrate-manifest":table_option({read:(0,r.Ae)("path"),help:"File with a Job whose pod template the migration gets; default: the template of the web workload",example:"deploy/migrate.yaml",group:"migrations",on:[...s.Ix,"doctor"]}),"migrate-resources":table_option({read:r.OI,help:"Requests of the container of a migration, and of commands around the rollout, where they differ from the web’s; limits as limits.memory=1Gi",example:"cpu=100m,memory=256Mi",default:"",group:"migrations",on:[...s.Ix,"rollback","recover"]}),"unsafe-migrations":table_option({read:(0,r.yL)("block","warn","allow"),help:"Migrations that break a version which still runs, and a rollback to a version that the schema breaks: block: stop before the first write; warn: continue and report it; allow: continue",example:"warn",default:"block",group:"migrations",on:[...s.Ix,"rollback","recover"]}),contract:table_option({read:(0,r.yL)("off","next","after","manual"),help:"When a migration is applied that removes what a running version needs: next: by the next release, before its rollout; after: when this rollout is done; manual: by the command migrate; off: it stops the release",example:"after",default:"next",group:"migrations",on:s.Ix}),bridge:table_option({read:(0,r.yL)("on","off"),help:"Keep or set a default of a column, or allow NULL in it, until all versions that run work without that",example:"off",default:"on",group:"migrations",on:s.Ix}),"lock-wait-migrate":table_option({read:r.p0,help:"How long a migration waits on PostgreSQL until the tables that it locks are not in use, without keeping other clients waiting; 0: wait in the queue, as Django does",example:"5m",default:"1m",group:"migrations",on:[...s.rV,"rollback","recover"]}),"backup-cronjob":table_option({read:r.Hd,help:"CronJob of the namespace that makes a backup: a Job of it runs before migrations whose loss could not be undone, and before a reversal that drops stored values; default: no backup",example:"backup",group:"migrations",on:[...s.Ix,"rollback","recover","doctor"]}),backup:table_option({read:(0,r.yL)("needed","always"),help:"needed: a backup before migrations that drop or shorten something, or that cannot be reversed; always: before all migrations",example:"always",default:"needed",with:"backup-cronjob",group:"migrations",on:s.Ix}),"backup-timeout":table_option({read:r.c5,help:"Time limit of the backup",example:"3h",default:"1h",with:"backup-cronjob",group:"migrations",on:[...s.rV,"rollback","recover"]}),"migrate-timeout":table_option({read:r.c5,help:"Time limit of the migration Job",example:"1h",default:"15m",group:"migrations",on:[...s.Ix,"rollback","recover"]}),sql:table_option({read:r.GX,help:"Shows the SQL of each migration in the log, the report and the comment",example:"true",default:"false",flag:true,group:"migrations",on:["plan"]}),"before-rollout":table_option({read:r.Mn,help:"Commands that run in Jobs of the new version before the first pod is replaced, one per line; the release is undone when one fails",example:"python manage.py collectstatic --noinput",default:"",group:"rollout",on:s.bh}),"after-rollout":table_option({read:r.Mn,help:"Commands that run in Jobs of the new version when it is live, one per line; when one fails, the version stays and the run reports it",example:"python manage.py warm_cache",default:"",group:"rollout",on:s.bh}),needs:table_option({read:(0,r.Ae)("path"),help:'File of "save-needs": plans without a cluster, in a temporary container with an empty PostgreSQL on this machine',example:"needs.json",group:"migrations",on:["plan"]}),"save-needs":table_option({read:(0,r.Ae)("path"),help:"File for what the running versions need and which migrations are applied, for a plan without a cluster",example:"needs.json",group:"migrations",on:["plan"]}),timeout:table_option({read:r.c5,help:"Time limit of the rollout of all workloads",example:"20m",default:"10m",group:"rollout",on:s.Ig}),grace:table_option({read:(0,r.qe)(...o),help:"How long a symptom may last before the release is undone, symptom=duration (names: docs/failures.md)",example:"ConfigMissing=60s",default:"",group:"rollout",on:[...s.Ig,"plan","migrate"]}),order:table_option({read:(0,r.yL)("auto","web-first","workers-first","parallel"),help:"web-first: the other workloads follow when one new pod of the web is Ready; workers-first: they follow when all Celery workers are new; auto: workers-first where the version has tasks that the running workers do not know, else web-first; parallel: all at once",example:"parallel",default:"auto",group:"rollout",on:s.Ig}),bake:table_option({read:r.p0,help:"How long all pods are watched after the last one became available; 0: not watched",example:"1m",default:"15s",group:"rollout",on:s.Ig}),"smoke-path":table_option({read:r.Lx,help:"Path to request through the web's Service after the rollout; the new version must answer with a status from 200 to 299; redirects on the same host are followed, with https if the page requires it",example:"/healthz",group:"rollout",on:[...s.Ig,"doctor"]}),"smoke-host":table_option({read:r.Sm,help:"Host header of the smoke request; default: that of the readiness probe, or localhost",example:"shop.example.com",with:"smoke-path",group:"rollout",on:[...s.Ig,"doctor"]}),"smoke-timeout":table_option({read:r.c5,help:"Time limit of the smoke request",example:"2m",default:"60s",group:"rollout",on:s.Ig}),"on-failure":table_option({read:(0,r.yL)("undo","keep"),help:'undo: restore everything; keep: leave everything for inspection, until "recover" or the next release restores it',example:"keep",default:"undo",group:"rollout",on:s.Ig}),"on-unsafe-undo":table_option({read:(0,r.yL)("auto","stop","reverse","undo"),help:"When a release fails whose migrations break the previous version: auto: the new image reverses them where that drops no stored value, otherwise as stop; stop: the previous version is not restored, and the run says what to do; reverse: they are reversed in any case; undo: the previous version is restored onto the schema that breaks it",example:"reverse",default:"auto",group:"migrations",on:[...s.Ig,"recover"]}),to:table_option({read:(0,r.Ae)("version"),help:'The release to roll back to: previous (the last version that was not rolled back from), the number of a release (see "history"), or a commit or tag',example:"4f2c1d9",default:"previous",group:"rollback",on:["rollback"]}),"reverse-migrations":table_option({read:r.GX,help:"Where the schema breaks the version to roll back to: the running version first reverses as few of its migrations as needed",example:"true",default:"false",flag:true,group:"rollback",on:["rollback"]}),"accept-downtime":table_option({read:r.GX,help:"Reverses migrations even where the running version then fails until the rollback has ended",example:"true",default:"false",flag:true,with:"reverse-migrations",group:"rollback",on:["rollback"]}),"dry-run":table_option({read:r.GX,help:"Reports what would be done, and writes nothing",example:"true",default:"false",flag:true,group:"rollback",on:["rollback"]}),token:table_option({read:(0,r.Ae)("token"),help:'Token for GitHub’s deployment records, with "deployments: write"; for the comment of "plan", with "pull-requests: write"',example:"${{ github.token }}",secret:true,only:"action",group:"notifications",on:[...s.Cm,"plan"]}),environment:table_option({read:(0,r.Ae)("name"),help:"GitHub environment for the deployment record of this version",example:"production",with:"token",only:"action",group:"notifications",on:s.Cm}),"environment-url":table_option({read:r.Dy,help:"URL of the live application: a link in the deployment record",example:"https://shop.example.com",with:"environment",only:"action",group:"notifications",on:s.Cm}),webhook:table_option({read:r.Dy,help:"URL that receives the result of the run, as JSON for Slack and other chats",example:"${{ secrets.CHAT_WEBHOOK }}",cliExample:'"$CHAT_WEBHOOK"',secret:true,group:"notifications",on:s.Cm}),"webhook-on":table_option({read:(0,r.yL)("always","failure"),help:"When to notify the webhook: always, or only after a failed run",example:"failure",default:"always",group:"notifications",on:s.Cm}),json:table_option({read:r.GX,help:"Prints the report as JSON to standard output, and the log to standard error",example:"true",default:"false",flag:true,only:"command",group:"run",on:s.Pi}),report:table_option({read:(0,r.Ae)("path"),help:"File for the JSON report; default in the action: a temporary file",example:"release.json",group:"run",on:s.Pi}),junit:table_option({read:(0,r.Ae)("path"),help:"File for stages and failed tests as JUnit XML, for GitLab and Jenkins",example:"release.xml",only:"command",group:"run",on:s.o1}),config:table_option({read:(0,r.Ae)("path"),help:"File with options; default: django-rollout.yml in the current folder, if it exists",example:"deploy/production.yml",group:"run",on:s.Pi})}
 function optionsOf(e,t){return Object.entries(a).filter(([,{on:n,only:s}])=>n.includes(e)&&(t===void 0||s===void 0||s===t))}},4067:(e,t,n)=>{n.d(t,{U:()=>isWithin})
 var s=n(7030)
 function isWithin(e,t){const family=e=>(0,s.isIP)(e)===6?"ipv6":"ipv4"
@@ -6827,8 +6929,8 @@ void 0&&(void 0).__awaiter
 var A=s(6928)
 var $=s(4942)
 const P=e(import.meta.url)("stream")
-var R=s(9023)
-var j=s(2613)
+var j=s(9023)
+var R=s(2613)
 var L=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
 class RetryHelper{constructor(e,t,n){if(e<1)throw new Error("max attempts should be greater than or equal to 1")
 this.maxAttempts=e
@@ -6839,13 +6941,13 @@ while(n<this.maxAttempts){try{return yield e()}catch(e){if(t&&!t(e))throw e
 y.pq(e.message)}const s=this.getSleepAmount()
 y.pq(`Waiting ${s} seconds before trying again`)
 yield this.sleep(s)
-n++}return yield e()})}getSleepAmount(){return Math.floor(Math.random()*(this.maxSeconds-this.minSeconds+1))+this.minSeconds}sleep(e){return L(this,void 0,void 0,function*(){return new Promise(t=>setTimeout(t,e*1e3))})}}var I=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
+n++}return yield e()})}getSleepAmount(){return Math.floor(Math.random()*(this.maxSeconds-this.minSeconds+1))+this.minSeconds}sleep(e){return L(this,void 0,void 0,function*(){return new Promise(t=>setTimeout(t,e*1e3))})}}var N=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
 class HTTPError extends Error{constructor(e){super(`Unexpected HTTP response: ${e}`)
 this.httpStatusCode=e
 Object.setPrototypeOf(this,new.target.prototype)}}process.platform
 process.platform
-const N="actions/tool-cache"
-function downloadTool(e,t,n,s){return I(this,void 0,void 0,function*(){t=t||A.join(_getTempDirectory(),O.randomUUID())
+const I="actions/tool-cache"
+function downloadTool(e,t,n,s){return N(this,void 0,void 0,function*(){t=t||A.join(_getTempDirectory(),O.randomUUID())
 yield k.U$(A.dirname(t))
 y.Yz(`Downloading ${e}`)
 y.Yz(`Destination ${t}`)
@@ -6853,15 +6955,15 @@ const r=3
 const o=_getGlobal("TEST_DOWNLOAD_TOOL_RETRY_MIN_SECONDS",10)
 const i=_getGlobal("TEST_DOWNLOAD_TOOL_RETRY_MAX_SECONDS",20)
 const a=new RetryHelper(r,o,i)
-return yield a.execute(()=>I(this,void 0,void 0,function*(){return yield downloadToolAttempt(e,t||"",n,s)}),e=>{if(e instanceof HTTPError&&e.httpStatusCode)if(e.httpStatusCode<500&&e.httpStatusCode!==408&&e.httpStatusCode!==429)return false
-return true})})}function downloadToolAttempt(e,t,n,s){return I(this,void 0,void 0,function*(){if(E.existsSync(t))throw new Error(`Destination file path ${t} already exists`)
-const r=new $.Qq(N,[],{allowRetries:false})
+return yield a.execute(()=>N(this,void 0,void 0,function*(){return yield downloadToolAttempt(e,t||"",n,s)}),e=>{if(e instanceof HTTPError&&e.httpStatusCode)if(e.httpStatusCode<500&&e.httpStatusCode!==408&&e.httpStatusCode!==429)return false
+return true})})}function downloadToolAttempt(e,t,n,s){return N(this,void 0,void 0,function*(){if(E.existsSync(t))throw new Error(`Destination file path ${t} already exists`)
+const r=new $.Qq(I,[],{allowRetries:false})
 if(n){y.Yz("set auth")
 if(s===void 0)s={}
 s.authorization=n}const o=yield r.get(e,s)
 if(o.message.statusCode!==200){const t=new HTTPError(o.message.statusCode)
 y.Yz(`Failed to download from "${e}". Code(${o.message.statusCode}) Message(${o.message.statusMessage})`)
-throw t}const i=R.promisify(P.pipeline)
+throw t}const i=j.promisify(P.pipeline)
 const a=_getGlobal("TEST_DOWNLOAD_TOOL_RESPONSE_MESSAGE_FACTORY",()=>o.message)
 const c=a()
 let l=false
@@ -6869,7 +6971,7 @@ try{yield i(c,E.createWriteStream(t))
 y.Yz("download complete")
 l=true
 return t}finally{if(!l){y.Yz("download failed")
-try{yield k.Yz(t)}catch(e){y.Yz(`Failed to delete '${t}'. ${e.message}`)}}}})}function cacheFile(e,t,n,s,r){return I(this,void 0,void 0,function*(){s=T.clean(s)||s
+try{yield k.Yz(t)}catch(e){y.Yz(`Failed to delete '${t}'. ${e.message}`)}}}})}function cacheFile(e,t,n,s,r){return N(this,void 0,void 0,function*(){s=T.clean(s)||s
 r=r||S.arch()
 y.Yz(`Caching tool ${n} ${s} ${r}`)
 y.Yz(`source file: ${e}`)
@@ -6894,7 +6996,7 @@ t=t||S.arch()
 const s=A.join(_getCacheDirectory(),e)
 if(E.existsSync(s)){const e=E.readdirSync(s)
 for(const r of e)if(isExplicitVersion(r)){const e=A.join(s,r,t||"")
-if(E.existsSync(e)&&E.existsSync(`${e}.complete`))n.push(r)}}return n}function _createToolPath(e,t,n){return I(this,void 0,void 0,function*(){const s=A.join(_getCacheDirectory(),e,T.clean(t)||t,n||"")
+if(E.existsSync(e)&&E.existsSync(`${e}.complete`))n.push(r)}}return n}function _createToolPath(e,t,n){return N(this,void 0,void 0,function*(){const s=A.join(_getCacheDirectory(),e,T.clean(t)||t,n||"")
 y.Yz(`destination ${s}`)
 const r=`${s}.complete`
 yield k.Yz(s)
@@ -6916,29 +7018,29 @@ const o=T.satisfies(r,t)
 if(o){n=r
 break}}if(n)y.Yz(`matched: ${n}`)
 else y.Yz("match not found")
-return n}function _getCacheDirectory(){const e=process.env["RUNNER_TOOL_CACHE"]||"";(0,j.ok)(e,"Expected RUNNER_TOOL_CACHE to be defined")
-return e}function _getTempDirectory(){const e=process.env["RUNNER_TEMP"]||"";(0,j.ok)(e,"Expected RUNNER_TEMP to be defined")
+return n}function _getCacheDirectory(){const e=process.env["RUNNER_TOOL_CACHE"]||"";(0,R.ok)(e,"Expected RUNNER_TOOL_CACHE to be defined")
+return e}function _getTempDirectory(){const e=process.env["RUNNER_TEMP"]||"";(0,R.ok)(e,"Expected RUNNER_TEMP to be defined")
 return e}function _getGlobal(e,t){const n=global[e]
-return n!==void 0?n:t}var M=s(7598)
-var F=s(1455)
-const D="1.34.4"
-const G={"linux/amd64":"d50c359d95e0841eaad08ddc27c7be37cba8fdccfba5c8e2ded65e121ff112db","linux/arm64":"5b982c0644ab1e27780246b9085a5886651b4a7ed86243acbb2bacc1bea01dda","darwin/amd64":"9861e775578651d903a779f840ff8e4c0013ae29a1ffc67f05d967262fcf734c","darwin/arm64":"d9b239414a5fdf624835bfb62eef28a0885f1645d579f98056a9ab3293f51f87"}
-const U="https://dl.k8s.io/release"
-function realTools(e,t=G){return{fetchKubectl:async()=>{if(!e["RUNNER_TOOL_CACHE"]||!e["RUNNER_TEMP"])return
+return n!==void 0?n:t}var F=s(7598)
+var M=s(1455)
+const G="1.34.4"
+const D={"linux/amd64":"d50c359d95e0841eaad08ddc27c7be37cba8fdccfba5c8e2ded65e121ff112db","linux/arm64":"5b982c0644ab1e27780246b9085a5886651b4a7ed86243acbb2bacc1bea01dda","darwin/amd64":"9861e775578651d903a779f840ff8e4c0013ae29a1ffc67f05d967262fcf734c","darwin/arm64":"d9b239414a5fdf624835bfb62eef28a0885f1645d579f98056a9ab3293f51f87"}
+const _="https://dl.k8s.io/release"
+function realTools(e,t=D){return{fetchKubectl:async()=>{if(!e["RUNNER_TOOL_CACHE"]||!e["RUNNER_TEMP"])return
 const n=`${process.platform}/${process.arch==="x64"?"amd64":process.arch}`
 const s=t[n]
 if(s===void 0)throw new Error(`there is no known kubectl for ${n}`)
-const r=tool_cache_find("kubectl",D)
+const r=tool_cache_find("kubectl",G)
 if(r!==""&&await digestOf(`${r}/kubectl`)===s)return`${r}/kubectl`
-const o=e["KUBECTL_DOWNLOAD_URL"]||U
-const i=`${o}/v${D}/bin/${n}/kubectl`
+const o=e["KUBECTL_DOWNLOAD_URL"]||_
+const i=`${o}/v${G}/bin/${n}/kubectl`
 const a=await downloadTool(i)
 const c=await digestOf(a)
-if(c!==s)throw new Error(`${i} is not kubectl ${D}: its SHA-256 is ${c}`)
-await(0,F.chmod)(a,493)
-return`${await cacheFile(a,"kubectl","kubectl",D)}/kubectl`}}}async function digestOf(e){const t=await(0,F.readFile)(e).catch(()=>{})
-return t&&(0,M.createHash)("sha256").update(t).digest("hex")}var _=s(5771)
-function realPlatform(e){return{clock:r,processes:realProcesses(e),files:(0,o.a)(e),network:realNetwork(),web:(0,_.r)(e),tools:realTools(e),env:e}}},6090:(e,t,n)=>{n.d(t,{a:()=>s})
+if(c!==s)throw new Error(`${i} is not kubectl ${G}: its SHA-256 is ${c}`)
+await(0,M.chmod)(a,493)
+return`${await cacheFile(a,"kubectl","kubectl",G)}/kubectl`}}}async function digestOf(e){const t=await(0,M.readFile)(e).catch(()=>{})
+return t&&(0,F.createHash)("sha256").update(t).digest("hex")}var U=s(5771)
+function realPlatform(e){return{clock:r,processes:realProcesses(e),files:(0,o.a)(e),network:realNetwork(),web:(0,U.r)(e),tools:realTools(e),env:e}}},6090:(e,t,n)=>{n.d(t,{a:()=>s})
 const s={say:()=>{},quote:()=>{},waiting:()=>{}}},3242:(e,t,n)=>{n.d(t,{L5:()=>retry,Ms:()=>TimeOver,Qh:()=>withShortTimeout,ZC:()=>abortable,ip:()=>withGracePeriod,jH:()=>allOrAbort,ux:()=>repeat,wj:()=>withTimeout})
 class TimeOver extends Error{name="TimeOver"}async function withTimeout(e,t,n,s){if(t===0)return s(n)
 const r=new AbortController
@@ -7051,10 +7153,10 @@ const E=r.Gu("run")
 if(E!==""&&r.Gu("ended")===""){const S=(0,c.qj)(process.env)
 const{config:A,...$}=(0,c.Vc)(S,process.env);(0,c.QU)($)
 const P=(0,b.a)(process.env)
-const R=`${O}/${l.rk}`
-const j=await(0,f.s)(S,P.exists(R)?{...$,config:R}:$,"action",P)
-if(j.is==="read")await finish(j.settings)
-else r.$e(`what this run may have left open was not looked for (django-rollout recover does it): ${j.problems.join("; ")}`)}const T=r.Gu("tests")
+const j=`${O}/${l.rk}`
+const R=await(0,f.s)(S,P.exists(j)?{...$,config:j}:$,"action",P)
+if(R.is==="read")await finish(R.settings)
+else r.$e(`what this run may have left open was not looked for (django-rollout recover does it): ${R.problems.join("; ")}`)}const T=r.Gu("tests")
 if(T!==""&&r.Gu("ended")==="")await(0,o.tA)((0,y.W)(process.env),T,{...k.a,say:e=>{r.pq(e)}})
 if(O!=="")await(0,b.a)(process.env).remove(O)
 async function finish(e){(0,v.U)();(0,v.B)(e=>{r.pq(`${e}: the interrupted release is still restored`)})
@@ -7234,7 +7336,7 @@ function details(e,t,n){const r=(0,s.g$)(t).replace(/\s+/g," ").replace(/[&<>]/g
 return`${e}<summary>${r}</summary>\n\n${n}\n\n</details>`}function fenced(e,t=""){const n=e.map(e=>cut((0,s.g$)(e),r))
 const o=Math.max(2,...n.flatMap(e=>(e.match(/`+/g)??[]).map(e=>e.length)))
 const i="`".repeat(o+1)
-return`${i}${t}\n${n.join("\n")}\n${i}`}},4565:(e,t,n)=>{n.d(t,{AB:()=>verifiedWarnings,HU:()=>h,Sr:()=>misfitSentence,Tw:()=>verdictWarnings,gv:()=>unfitCause,kK:()=>untoldWarnings,m3:()=>migrationSentence,qF:()=>unsafeCause,rz:()=>verdictLines,sh:()=>versionName,ub:()=>blocking,xk:()=>reportedPlan,z5:()=>fitWords})
+return`${i}${t}\n${n.join("\n")}\n${i}`}},4565:(e,t,n)=>{n.d(t,{AB:()=>verifiedWarnings,HU:()=>m,Sr:()=>misfitSentence,Tw:()=>verdictWarnings,gv:()=>unfitCause,kK:()=>untoldWarnings,m3:()=>migrationSentence,qF:()=>unsafeCause,rz:()=>verdictLines,sh:()=>versionName,ub:()=>blocking,xk:()=>reportedPlan,z5:()=>fitWords})
 var s=n(7465)
 var r=n(3165)
 var o=n(702)
@@ -7288,21 +7390,22 @@ return t.map(e=>`what ${versionName(e)} needs of the database was not kept, so i
 const[s]=n
 if(!s)throw new Error("a blocked plan has a finding")
 const r=n.length>1?` (and ${(0,l.LS)(n.length-1,"more finding")})`:""
-return{code:"unsafe-migration",sentence:`${migrationSentence(s,e.versions)}${r}`,hint:[fixOf(s),...notHeld(s),...keptBy(s,e.versions),acceptance(s)].join("\n"),annotations:n.flatMap(n=>annotationOf(n,e,t))}}function fixOf({rule:e,code:t=[],query:n,lately:r,stays:o}){const{fix:i}=s.a[e]
-const a=r===void 0&&n!==void 0?[n]:t
-return[a.length===0?i:`${i}:`,...a,...r!==void 0&&o===void 0&&isHeldAlone(e)?[p]:[],...r===void 0?[]:["These rows show that it is written:",n??""]].join("\n")}const isHeldAlone=e=>["null-refused","narrowed","fk-added"].includes(e)
-const p="Or put it into a separate migration, which waits for the next release (contract: next)"
+return{code:"unsafe-migration",sentence:`${migrationSentence(s,e.versions)}${r}`,hint:[fixOf(s),...notHeld(s),...keptBy(s,e.versions),acceptance(s)].join("\n"),annotations:n.flatMap(n=>annotationOf(n,e,t))}}function fixOf({rule:e,code:t=[],query:n,lately:r,stays:o,by:i}){const a=i==="rename"?p:s.a[e].fix
+const c=r===void 0&&n!==void 0?[n]:t
+return[c.length===0?a:`${a}:`,...c,...r!==void 0&&o===void 0&&isHeldAlone(e)?[h]:[],...r===void 0?[]:["These rows show that it is written:",n??""]].join("\n")}const p="Keep the old name in the database: db_table of the model or of the many-to-many field, db_column of the field"
+const isHeldAlone=e=>["null-refused","narrowed","fk-added"].includes(e)
+const h="Or put it into a separate migration, which waits for the next release (contract: next)"
 function notHeld({stays:e}){return e===void 0?[]:[`It cannot be held back until the next release: ${e}`]}function keptBy({versions:e,direction:t},n){if(t==="new")return[]
 const s=e.flatMap(e=>n[e]??[])
 return s.flatMap(({leftOut:e,tag:t})=>e===void 0?[]:[`No release updates ${e.join(", ")}, which keeps ${(0,r.j)(t)}: give it another image, or delete it`])}function acceptance({rule:e,object:t,migration:n}){const s=n??"a pending migration"
 return e==="unjudged"?'To apply it without the comparison, set "unsafe-migrations: warn"':`To accept it, add to the file of ${s}:\n# django-rollout: allow ${e} ${t}: <why>`}function annotationOf(e,{versions:t},n){const s=e.file===void 0?void 0:n(e.file)
 if(s===void 0)return[]
 const r=`${migrationSentence(e,t)}\n${fixOf(e)}`
-return[{file:s,line:1,title:`Unsafe migration: ${e.rule}`,message:r}]}function verifiedWarnings(e,{versions:t}){return e.flatMap(({unpredicted:e})=>e.map(e=>`the schema is not as the plan predicted: ${migrationSentence(e,t)}`))}const h="-- not known before it runs"
+return[{file:s,line:1,title:`Unsafe migration: ${e.rule}`,message:r}]}function verifiedWarnings(e,{versions:t}){return e.flatMap(({unpredicted:e})=>e.map(e=>`the schema is not as the plan predicted: ${migrationSentence(e,t)}`))}const m="-- not known before it runs"
 function reportedPlan(e,t=false,n="next"){const{databases:s,judged:r}=e
 const{findings:o=[],versions:i=[]}=r??{}
 return{migrations:s.flatMap(e=>e.pending.map(n=>{const s=`${n.app}.${n.name}`
-const{operations:o,reversible:i,sql:a=h}=n
+const{operations:o,reversible:i,sql:a=m}=n
 const c=verdictOf(s,e,r)
 const l=n.locks?.map(({table:e,mode:t,rows:n,bytes:s})=>({table:e,mode:t,rows:n,bytes:s}))
 return{database:e.database,name:s,operations:o,reversible:i,...l&&{locks:l},verdict:c,...t&&{sql:a}}})),...r&&{versions:i.map(({names:e,tag:t,source:n})=>({names:e,tag:t,source:n}))},...heldOfPlan(e,n),...e.backup&&r?.blocked!==true&&{backup:(0,a.s)(e.backup)},findings:o.map(e=>({rule:e.rule,severity:e.severity==="breaks"?"error":"warning",database:e.database,object:e.object,...e.migration!==void 0&&{migration:e.migration},message:migrationSentence(e,i),fix:fixOf(e),...e.allowed&&{allowed:e.allowed.why}}))}}function heldOfPlan({databases:e,judged:t},n){const s=e.flatMap(e=>e.held)
@@ -7400,34 +7503,34 @@ if(!e.over)return
 this.queue.shift()}}}class RunningStage{name
 clock
 output
-#xe
 #Pe
-#Re
-#Ce
+#xe
 #je
+#Ce
+#Re
 constructor(e,t,n){this.name=e
 this.clock=t
 this.output=n
-this.#Pe=this.#Re=this.#Ce=t.now()
-this.#je=t.every(o,this.#Le)
-this.#Ie(t=>{t.open(e)})}say=e=>{const t=this.output.seconds()
-this.#Ie(n=>{n.say(e,t)})}
-quote=e=>{this.#Ie(t=>{t.quote(e)})}
-waiting=e=>{this.#xe=e
+this.#xe=this.#je=this.#Ce=t.now()
+this.#Re=t.every(o,this.#Le)
+this.#Ne(t=>{t.open(e)})}say=e=>{const t=this.output.seconds()
+this.#Ne(n=>{n.say(e,t)})}
+quote=e=>{this.#Ne(t=>{t.quote(e)})}
+waiting=e=>{this.#Pe=e
 this.#Ce=this.clock.now()
-const t=e===void 0?void 0:this.#Ne
+const t=e===void 0?void 0:this.#Ie
 this.output.write(e=>{e.draw?.(t)})}
-stop(){this.#je()}#Ie(e){this.#Re=this.clock.now()
-this.output.write(e)}#Ne=()=>{const e=this.#xe
+stop(){this.#Re()}#Ne(e){this.#je=this.clock.now()
+this.output.write(e)}#Ie=()=>{const e=this.#Pe
 if(typeof e==="function")return e()
-const t=(this.clock.now()-this.#Pe)/1e3
+const t=(this.clock.now()-this.#xe)/1e3
 return e===void 0?[]:[{is:"waiting",words:e,seconds:t}]}
 #Le=()=>{const e=this.clock.now()
-if(this.#xe!==void 0&&this.output.isDrawn)this.#Re=this.#Ce=e
-const t=typeof this.#xe==="function"?this.#Ce:this.#Re
+if(this.#Pe!==void 0&&this.output.isDrawn)this.#je=this.#Ce=e
+const t=typeof this.#Pe==="function"?this.#Ce:this.#je
 if(e-t<r)return
 this.#Ce=e
-this.say((0,s.gT)(this.#Ne())||`${this.name} is still running`)}}},5057:(e,t,n)=>{n.d(t,{Bt:()=>isBetween,Dr:()=>impossibleWords,aW:()=>reversalWords,bR:()=>reversedNames,je:()=>lossOf})
+this.say((0,s.gT)(this.#Ie())||`${this.name} is still running`)}}},5057:(e,t,n)=>{n.d(t,{Bt:()=>isBetween,Dr:()=>impossibleWords,aW:()=>reversalWords,bR:()=>reversedNames,je:()=>lossOf})
 var s=n(7020)
 const r=1e4
 function lossOf({databases:e}){const t=e.flatMap(e=>e.drops).filter(({rows:e})=>e!==0)
@@ -7518,7 +7621,7 @@ const u=o?.migrations.length??0
 const d=o?.held?.length??0
 const f=d===0?"":`, but ${d} would be held back`
 const p=`${c} was not tested, because "test-command" is none; ${l}`
-const h={build:{done:`${c} is built; ${l}`,unchanged:`${c} was built before; ${l}`,not:`${c} was not built`},test:{done:r.some(({name:e})=>e==="test")?`${c} passed its tests; ${l}`:p,unchanged:p,not:`${c} did not pass its tests`},plan:{done:u===0?`${c}: no migrations to apply in namespace ${n}${f}; the command still runs`:`${c}: a release would apply ${plural(u,"migration")} in namespace ${n}${f}`,unchanged:`${c}: no migrations to apply in namespace ${n}${f}`,not:i?.code==="unsafe-migration"?`${c}: a release would be stopped, because a migration is unsafe`:`${c}: the migrations for namespace ${n} could not be planned`},migrate:{done:`${c}: ${plural(s.length,"migration")} applied in namespace ${n}`,unchanged:`${c}: nothing to migrate in namespace ${n}`,not:`${c} did not migrate namespace ${n}`}}[a]
+const h={build:{done:`${c} is built; ${l}`,unchanged:`${c} was built before; ${l}`,not:`${c} was not built`},test:{done:r.some(({name:e})=>e==="test")?`${c} passed its tests; ${l}`:p,unchanged:p,not:r.some(({name:e})=>e==="push")?`${c} was not pushed`:`${c} did not pass its tests`},plan:{done:u===0?`${c}: no migrations to apply in namespace ${n}${f}; the command still runs`:`${c}: a release would apply ${plural(u,"migration")} in namespace ${n}${f}`,unchanged:`${c}: no migrations to apply in namespace ${n}${f}`,not:i?.code==="unsafe-migration"?`${c}: a release would be stopped, because a migration is unsafe`:`${c}: the migrations for namespace ${n} could not be planned`},migrate:{done:`${c}: ${plural(s.length,"migration")} applied in namespace ${n}`,unchanged:`${c}: nothing to migrate in namespace ${n}`,not:`${c} did not migrate namespace ${n}`}}[a]
 switch(e){case"done":return h.done
 case"unchanged":return h.unchanged
 case"usage":return"nothing was done"
@@ -7577,7 +7680,27 @@ const[p]=f.flatMap(e=>e.error??[])
 const{logs:h=[],...m}=e
 const g=[...h,...f.map(({log:e})=>e)].filter(({lines:e})=>e.length>0)
 const w=(0,o.nZ)(l.clusterState(),e,u)
-return{...m,...p&&{sentence:`${e.sentence}; its log says: ${p.message}`},...p?.at&&{annotations:[{...p.at,title:e.code,message:p.message}]},...g.length>0&&{logs:g},...w.length>0&&{events:w}}}},6738:(e,t,n)=>{n.d(t,{$:()=>fetchLog,Q:()=>logPath})
+return{...m,...p&&{sentence:`${e.sentence}; its log says: ${p.message}`},...p?.at&&{annotations:[{...p.at,title:e.code,message:p.message}]},...g.length>0&&{logs:g},...w.length>0&&{events:w}}}},7222:(e,t,n)=>{n.d(t,{f:()=>fetchFact,g:()=>readNodes})
+var s=n(1407)
+var r=n(1856)
+var o=n(811)
+var i=n(3242)
+const a=5e3
+const c=50
+async function fetchFact(e,t,n){const s=reader(e,t)
+switch(n.is){case"groups":return{is:"groups",names:await s("/apis",groupsOf)}
+case"writers":{const{kind:t,name:o}=n
+const i=`${(0,r.rJ)("v1",e.namespace,`${t.toLowerCase()}s`)}/${o}`
+return{...n,found:await s(i,writersOf)}}case"nodes":{const[t,n,r]=await Promise.all([s(`/api/v1/nodes?limit=${c}`,nodesOf),s(l,e=>e!==void 0),s("/.well-known/openid-configuration",issuerOf)])
+return{is:"nodes",version:e.version,nodes:t,status:n,issuer:r}}}}const l=`${(0,r.rJ)("v1","kube-system","configmaps")}/cluster-autoscaler-status`
+function reader(e,t){return(n,s)=>(0,i.wj)(t,a,e.life,async t=>{const r=await(0,i.ZC)(t,()=>e.find(n))
+return{is:"read",value:s(r)}}).catch(e=>({is:"unreadable",why:reasonOf(e)}))}function reasonOf(e){return e instanceof s.h&&e.reason!==""?e.reason:(0,o.b)(e)}function groupsOf(e){const{groups:t=[]}=e??{}
+if(t.length===0)throw new Error("the answer names none")
+return t.map(nameOf)}function nameOf({name:e}){return e}function writersOf(e){const{metadata:t={}}=e??{}
+const{ownerReferences:n=[],managedFields:s=[],annotations:r={}}=t
+return{exists:e!==void 0,owners:n.map(({kind:e})=>e),managers:s.map(({manager:e=""})=>e),annotations:Object.keys(r)}}const u=500
+async function readNodes(e,t){const n=await reader(e,t)(`/api/v1/nodes?limit=${u}`,nodeList)
+return n.is==="unreadable"||n.value.metadata?.continue?void 0:n.value.items}function nodeList(e){return{items:[],...e}}function nodesOf(e){return nodeList(e).items.map(({metadata:e,spec:t})=>({provider:t?.providerID??"",keys:[...Object.keys(e?.labels??{}),...Object.keys(e?.annotations??{}),...(t?.taints??[]).map(({key:e})=>e)]}))}function issuerOf(e){return e?.issuer??""}},6738:(e,t,n)=>{n.d(t,{$:()=>fetchLog,Q:()=>logPath})
 var s=n(3242)
 const r=200
 const o=256*1024
@@ -7615,29 +7738,29 @@ yield{...e,object:asRead(e.object)}}}function asRead(e){return(0,r.gv)(e)?e:(0,r
 context
 objects=new a.R
 confirmedAt=0
-#Me
+#Fe
 #V
 constructor(e,t){this.kind=e
 this.context=t}async keep(){const{cluster:e,clock:t}=this.context
 let n=0
-while(!e.life.aborted){const s=this.#Me
+while(!e.life.aborted){const s=this.#Fe
 try{if(s===void 0)await this.list()
-else await this.#Fe(s)
-n=0}catch(r){n=this.#Me===s?n+1:1
-if(r.status===410)this.#Me=void 0
+else await this.#Me(s)
+n=0}catch(r){n=this.#Fe===s?n+1:1
+if(r.status===410)this.#Fe=void 0
 const o=u[Math.min(n,u.length)-1]??2e3
 await t.sleep(o,e.life).catch(()=>{})}}}async list(){const{lists:e}=this.context
 this.#V?.end()
 this.#V=void 0
-if(e.byWatch){this.#V=await this.#De()
+if(e.byWatch){this.#V=await this.#Ge()
 if(this.#V)return
 this.context.cluster.life.throwIfAborted()
 e.byWatch=false}const{apiVersion:t,kind:n}=o.VI[this.kind]
 const s=await this.context.cluster.get(this.#k())
 const i=s.items.map(e=>asRead({...e,apiVersion:t,kind:n}))
 const c=new a.R(i.map(e=>[(0,r.Vb)(e),e]))
-this.#Ge(c,s.metadata.resourceVersion)}async#De(){const{clock:e,cluster:t}=this.context
-const n=this.#Ue("sendInitialEvents=true&resourceVersionMatch=NotOlderThan")
+this.#De(c,s.metadata.resourceVersion)}async#Ge(){const{clock:e,cluster:t}=this.context
+const n=this.#_e("sendInitialEvents=true&resourceVersionMatch=NotOlderThan")
 const s=new AbortController
 const o=AbortSignal.any([t.life,s.signal])
 const i=e.now()+f
@@ -7650,15 +7773,15 @@ for await(const{type:s,object:o}of eventsIn(n)){c=e.now()
 if(s==="ERROR")break
 if(s==="DELETED")t.delete((0,r.Vb)(o))
 else if(s!=="BOOKMARK")t.set((0,r.Vb)(o),o)
-else if(o.metadata?.annotations?.[p]==="true"){this.#Ge(t,o.metadata.resourceVersion)
+else if(o.metadata?.annotations?.[p]==="true"){this.#De(t,o.metadata.resourceVersion)
 return n}}}catch{}finally{s.abort()}n.end()
-return}#Ge(e,t){this.objects=e
-this.#Me=t
-this.#_e()}async#Fe(e){const t=this.#V??this.#Ue(`resourceVersion=${e}`)
+return}#De(e,t){this.objects=e
+this.#Fe=t
+this.#Ue()}async#Me(e){const t=this.#V??this.#_e(`resourceVersion=${e}`)
 this.#V=void 0
-try{for await(const n of eventsIn(t)){if(n.type==="ERROR"){this.#Me=void 0
+try{for await(const n of eventsIn(t)){if(n.type==="ERROR"){this.#Fe=void 0
 return}this.#ce(n,e)
-this.#_e()}this.#_e()}finally{t.end()}}#Ue(e){const{cluster:t,clock:n}=this.context
+this.#Ue()}this.#Ue()}finally{t.end()}}#_e(e){const{cluster:t,clock:n}=this.context
 const s=`${this.#k()}?watch=1&${e}&allowWatchBookmarks=true&timeoutSeconds=${c}`
 const r=new AbortController
 const o=AbortSignal.any([t.life,r.signal])
@@ -7666,44 +7789,27 @@ const i=t.lines(s,o)[Symbol.asyncIterator]()
 const end=()=>{r.abort()
 i.return?.().catch(()=>{})}
 n.sleep(l,o).then(end,()=>{})
-return{lines:i,end:end}}#ce({type:e,object:t},n){this.#Me=t.metadata?.resourceVersion??this.#Me??n
+return{lines:i,end:end}}#ce({type:e,object:t},n){this.#Fe=t.metadata?.resourceVersion??this.#Fe??n
 if(e==="DELETED")this.objects.delete((0,r.Vb)(t))
 else if(e!=="BOOKMARK"){const e=(0,r.Vb)(t)
-this.objects.set(e,withKnownSpec(t,this.objects.get(e)))}}#_e(){this.confirmedAt=this.context.clock.now()
+this.objects.set(e,withKnownSpec(t,this.objects.get(e)))}}#Ue(){this.confirmedAt=this.context.clock.now()
 this.context.onConfirmed()}#k(){return(0,o.rJ)(o.VI[this.kind].apiVersion,this.context.cluster.namespace,this.kind)}}function withKnownSpec(e,t){const{uid:n,generation:s}=e.metadata??{}
 const r=s!==void 0&&s===t?.metadata?.generation&&n===t.metadata.uid&&e.kind!=="Pod"
-return r?{...e,spec:t.spec}:e}},5408:(e,t,n)=>{n.d(t,{r:()=>reconcileUntil})
+return r?{...e,spec:t.spec}:e}},8109:(e,t,n)=>{n.d(t,{r:()=>reconcileUntil})
 var s=n(3876)
 var r=n(6e3)
-var o=n(1407)
-var i=n(1856)
-var a=n(811)
-var c=n(3242)
-const l=5e3
-const u=50
-async function fetchFact(e,t,n){const s=reader(e,t)
-switch(n.is){case"groups":return{is:"groups",names:await s("/apis",groupsOf)}
-case"writers":{const{kind:t,name:r}=n
-const o=`${(0,i.rJ)("v1",e.namespace,`${t.toLowerCase()}s`)}/${r}`
-return{...n,found:await s(o,writersOf)}}case"nodes":{const[t,n,r]=await Promise.all([s(`/api/v1/nodes?limit=${u}`,nodesOf),s(d,e=>e!==void 0),s("/.well-known/openid-configuration",issuerOf)])
-return{is:"nodes",version:e.version,nodes:t,status:n,issuer:r}}}}const d=`${(0,i.rJ)("v1","kube-system","configmaps")}/cluster-autoscaler-status`
-function reader(e,t){return(n,s)=>(0,c.wj)(t,l,e.life,async t=>{const r=await(0,c.ZC)(t,()=>e.find(n))
-return{is:"read",value:s(r)}}).catch(e=>({is:"unreadable",why:reasonOf(e)}))}function reasonOf(e){return e instanceof o.h&&e.reason!==""?e.reason:(0,a.b)(e)}function groupsOf(e){const{groups:t=[]}=e??{}
-if(t.length===0)throw new Error("the answer names none")
-return t.map(nameOf)}function nameOf({name:e}){return e}function writersOf(e){const{metadata:t={}}=e??{}
-const{ownerReferences:n=[],managedFields:s=[],annotations:r={}}=t
-return{exists:e!==void 0,owners:n.map(({kind:e})=>e),managers:s.map(({manager:e=""})=>e),annotations:Object.keys(r)}}function nodesOf(e){const{items:t=[]}=e??{}
-return t.map(({metadata:e,spec:t})=>({provider:t?.providerID??"",keys:[...Object.keys(e?.labels??{}),...Object.keys(e?.annotations??{}),...(t?.taints??[]).map(({key:e})=>e)]}))}function issuerOf(e){return e?.issuer??""}var f=n(6738)
-const p=2
-const h=300
-const m=9
-const g=500
+var o=n(7222)
+var i=n(6738)
+const a=2
+const c=300
+const l=9
+const u=500
 function reconcileUntil(e,t,n,s=()=>{}){return new Reconciler(e,t,{onLog:n,onFact:s}).run()}class Reconciler{context
 evaluate
 on
-#Be="idle"
+#qe="idle"
 #We=Promise.withResolvers()
-#qe=new Map
+#Be=new Map
 #He=new Set
 #Ve=new AbortController
 #Je=0
@@ -7715,43 +7821,43 @@ this.#ze=e.onChange(this.#Ke)
 t.addEventListener("abort",this.#Ye)
 if(t.aborted)this.#Ye()
 else this.#Ke()
-return this.#We.promise}#Ke=()=>{if(this.#Be!=="idle")return
-this.#Be="scheduled"
-this.#Xe().then(()=>{this.#Qe()}).catch(this.#Ze)}
-async#Xe(){const{clock:e,signal:t}=this.context
-const n=Math.min(this.#Je-e.now(),g)
+return this.#We.promise}#Ke=()=>{if(this.#qe!=="idle")return
+this.#qe="scheduled"
+this.#Ze().then(()=>{this.#Xe()}).catch(this.#Qe)}
+async#Ze(){const{clock:e,signal:t}=this.context
+const n=Math.min(this.#Je-e.now(),u)
 if(n>0)await e.sleep(n,t)
-await e.handled()}#Qe(){if(this.#Be==="over")return
-this.#Be="idle"
+await e.handled()}#Xe(){if(this.#qe==="over")return
+this.#qe="idle"
 const{clock:e}=this.context
 const t=e.now()
 const{ended:n,requeueAt:s,logsWanted:r,factsWanted:o=[]}=this.evaluate(t)
 const i=e.now()
-this.#Je=i+m*(i-t)
+this.#Je=i+l*(i-t)
 if(n!==void 0){if(this.#u())this.#We.resolve(n)
-return}for(const e of r)this.#F(e).catch(this.#Ze)
-for(const e of o)this.#et(e).catch(this.#Ze)
+return}for(const e of r)this.#M(e).catch(this.#Qe)
+for(const e of o)this.#et(e).catch(this.#Qe)
 this.#Ve.abort()
 this.#Ve=new AbortController
 if(s!==void 0){const n=e.sleep(Math.max(0,s-t),this.#Ve.signal)
-n.then(this.#Ke,()=>{})}}async#F(e){const{cluster:t,clock:n,signal:s}=this.context
+n.then(this.#Ke,()=>{})}}async#M(e){const{cluster:t,clock:n,signal:s}=this.context
 const o=(0,r.Up)(e)
-const i=this.#qe.get(o)??0
-if(i===1/0)return
-this.#qe.set(o,1/0)
-const a=await(0,f.$)(t,n,e)
-const c=a.length===0&&i<p
-if(c){await n.sleep(h,s).catch(()=>{})
-this.#qe.set(o,i+1)}else this.on.onLog(e,a)
+const l=this.#Be.get(o)??0
+if(l===1/0)return
+this.#Be.set(o,1/0)
+const u=await(0,i.$)(t,n,e)
+const d=u.length===0&&l<a
+if(d){await n.sleep(c,s).catch(()=>{})
+this.#Be.set(o,l+1)}else this.on.onLog(e,u)
 this.#Ke()}async#et(e){const t=(0,s.sy)(e)
 if(this.#He.has(t))return
 this.#He.add(t)
 const{cluster:n,clock:r}=this.context
-this.on.onFact(await fetchFact(n,r,e))
+this.on.onFact(await(0,o.f)(n,r,e))
 this.#Ke()}#Ye=()=>{if(this.#u())this.#We.reject(this.context.signal.reason)}
-#Ze=e=>{if(this.#u())this.#We.reject(e instanceof Error?e:new Error(String(e)))}
-#u(){if(this.#Be==="over")return false
-this.#Be="over"
+#Qe=e=>{if(this.#u())this.#We.reject(e instanceof Error?e:new Error(String(e)))}
+#u(){if(this.#qe==="over")return false
+this.#qe="over"
 this.#Ve.abort()
 this.#ze()
 this.context.signal.removeEventListener("abort",this.#Ye)
@@ -7762,7 +7868,7 @@ var o=n(6611)
 var i=n(3872)
 var a=n(3876)
 var c=n(6e3)
-var l=n(5408)
+var l=n(8109)
 var u=n(1493)
 var d=n(730)
 const f={workloads:{},allThere:false}
@@ -8011,7 +8117,7 @@ const c=(0,r.MZ)(s?.template??{},t)
 return c.length===0?[]:[{job:e,uses:c}]})}function cronOf({metadata:e}){return e?.ownerReferences?.find(({kind:e})=>e==="CronJob")?.name}function groupsOf(e){const t=[...new Set(e.map(({owner:e})=>e.id))]
 return t.flatMap(t=>{const n=e.filter(({owner:e})=>e.id===t)
 const[s]=n
-return s?[{owner:s.owner,pods:n.map(({pod:e})=>e)}]:[]})}function workloadsOf(e){return[...e.deployments.values(),...e.statefulsets.values(),...e.daemonsets.values(),...e.cronjobs.values()].filter(e=>(0,r.gv)(e))}function versionsOf(e){return[...new Set(e.map(({image:e})=>(0,s.E4)(e)))].join(", ")}function counted(e){return e.length===1?"1 pod":`${e.length} pods`}function titled(e){return`job/${nameOf(e)}`}function nameOf({metadata:e}){return e?.name??""}},6514:(e,t,n)=>{n.d(t,{Nn:()=>inspect,IZ:()=>kubectlOf,XU:()=>requireRights,qp:()=>servicesIn})
+return s?[{owner:s.owner,pods:n.map(({pod:e})=>e)}]:[]})}function workloadsOf(e){return[...e.deployments.values(),...e.statefulsets.values(),...e.daemonsets.values(),...e.cronjobs.values()].filter(e=>(0,r.gv)(e))}function versionsOf(e){return[...new Set(e.map(({image:e})=>(0,s.E4)(e)))].join(", ")}function counted(e){return e.length===1?"1 pod":`${e.length} pods`}function titled(e){return`job/${nameOf(e)}`}function nameOf({metadata:e}){return e?.name??""}},3776:(e,t,n)=>{n.d(t,{Nn:()=>inspect,IZ:()=>kubectlOf,XU:()=>requireRights,qp:()=>servicesIn})
 var s=n(7414)
 var r=n(9340)
 var o=n(1404)
@@ -8064,51 +8170,98 @@ var g=n(4431)
 var w=n(6005)
 var v=n(9548)
 var b=n(2564)
-var y=n(7594)
-var k=n(5473)
-var O=n(981)
-var E=n(6633)
-var T=n(9501)
-var S=n(607)
-const A={images:[],web:[],workloads:[],probes:[],namespace:[],dryRun:[]}
+var y=n(4853)
+var k=n(3916)
+var O=n(7516)
+function misplaced(e,t,n){return e.flatMap(({id:e,object:s})=>{const o=(0,r.kW)(s).spec
+const i=n.filter(e=>isChosen(e,o))
+const a=i.filter(e=>!runs(e,t))
+const c=a.filter(e=>isTolerated(e,o))
+if(c.length===0)return[]
+return[{id:e,is:a.length===i.length?"all":"some",nodes:c}]})}function runs({metadata:e},t){return t.map(partsOf).some(({os:t,arch:n})=>{const{[E]:s=t,[T]:r=n}=e?.labels??{}
+return s===t&&(r===n||A[r]===n)})}function platformsIn(e){const t=e.map(({metadata:e})=>{const{[E]:t="linux",[T]:n=""}=e?.labels??{}
+return`${t}/${n}`})
+return[...new Set(t)].sort()}function namesIn(e){const t=e.map(r.Vb).sort()
+const n=t.length>3?` and ${t.length-3} more`:""
+return t.slice(0,3).join(", ")+n}const E="kubernetes.io/os"
+const T="kubernetes.io/arch"
+function partsOf(e){const t=e.toLowerCase().split("/")
+const[n="",s=""]=t.length===1?["linux",...t]:t
+return{os:n,arch:S[s]??s}}const S={x86_64:"amd64","x86-64":"amd64",aarch64:"arm64",i386:"386",armhf:"arm",armel:"arm"}
+const A={amd64:"386",arm64:"arm"}
+function isChosen(e,{nodeSelector:t={},affinity:n}={}){const s=n?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution
+return!e.spec?.unschedulable&&(0,O.cK)({matchLabels:t},e.metadata?.labels??{})&&(!s||s.nodeSelectorTerms.some(t=>meets(e,t)))}function meets(e,{matchExpressions:t=[],matchFields:n=[]}){const s={"metadata.name":(0,r.Vb)(e)}
+return t.length+n.length>0&&t.every(t=>holds(t,e.metadata?.labels??{}))&&n.every(e=>holds(e,s))}function holds({key:e,operator:t,values:n=[]},s){const[r,o]=[Number(s[e]??NaN),Number(n[0])]
+if(t==="Gt")return r>o
+if(t==="Lt")return r<o
+return(0,O.cK)({matchExpressions:[{key:e,operator:t,values:n}]},s)}function isTolerated({spec:e},{tolerations:t=[]}={}){return(e?.taints??[]).every(({key:e,value:n="",effect:s})=>s==="PreferNoSchedule"||t.some(t=>(!t.effect||t.effect===s)&&(t.operator==="Exists"?!t.key||t.key===e:t.key===e&&(t.value??"")===n)))}var $=n(2568)
+var P=n(2350)
+var j=n(4e3)
+var R=n(7222)
+async function checkPlatforms(e,{subjects:t,image:n,clusterState:s}){const{platform:r,cluster:o,signal:i}=e
+const a=await(0,R.g)(o,r.clock)
+if(a===void 0)return[]
+const c=await n()
+const l=c?await(0,P.Wt)(r,c,i):await platformsOfBuild(e)
+if(!l)return[]
+const[d,f]=[c?"is":"will be",l.join(" and ")]
+const p=misplaced(t,l,a)
+const[h,m]=[p.filter(isAlone),p.filter(e=>!isAlone(e))]
+const g=nodesOf(h)
+if(g.length>0&&!await areEmulating(e,g,s)){const e=platformsIn(g)
+const[t=""]=e
+const n=`the image ${d} for ${f}, but all nodes for ${idsOf(h)} are ${e.join(" or ")}`
+if(a.length===1)return[`${n}: it only starts if this node emulates it`];(0,u.fJ)({code:"wrong-platform",sentence:n,hint:c?`release an image that is built for ${t}, or add a node of ${f}`:`build it for ${t}: set DOCKER_DEFAULT_PLATFORM=${t}`})}if(m.length===0)return[]
+const w=nodesOf(m)
+const v=platformsIn(w).join(" and ")
+return[`the image ${d} for ${f}, but pods of ${idsOf(m)} may come to nodes of ${v} too (${namesIn(w)}): set their nodeSelector to kubernetes.io/os and kubernetes.io/arch of the image`]}function isAlone({is:e}){return e==="all"}function nodesOf(e){return[...new Set(e.flatMap(({nodes:e})=>e))]}function idsOf(e){return e.map(({id:e})=>e).join(", ")}async function platformsOfBuild({platform:e,settings:{context:t,file:n=(0,k.join)(t,"Dockerfile")},signal:s}){const r=await e.files.read(n)??""
+if(/^\s*FROM\s+--platform=(?!["']?\$\{?(BUILD|TARGET)PLATFORM\b)/im.test(r))return
+const o=await(0,$._T)(e,s)
+return o?[o]:void 0}async function areEmulating({platform:e,settings:{image:t},signal:n},s,o){const i=await Promise.all((0,j.ln)(o,t,s.map(r.Vb)).map(s=>(0,P.Wt)(e,{repository:t,tag:"",digest:s},n)))
+return i.some(e=>e&&s.every(t=>!runs(t,e)))}var L=n(5473)
+var N=n(981)
+var I=n(6633)
+var F=n(9501)
+var M=n(607)
+const G={images:[],web:[],workloads:[],probes:[],namespace:[],dryRun:[]}
 async function inspect(e,t){const{settings:n,cluster:s,log:r}=e
-const{live:o,until:i}=t
-const{manifests:l,left:u}=(0,E.W)(t.manifests,(0,T.ow)(o.clusterState()))
-const d={...t,manifests:l}
-u.forEach(({id:e,image:t})=>{r.say(`${e} is left to the releases of ${t}: its manifest is not applied`)})
-const{targets:p,findings:h}=await inspectTargets(e,d)
-if(p.length===0)return{targets:p,findings:h,others:l.others,services:[],needs:[],missing:[]}
-const m=o.clusterState()
-const g=rightsOf(e,l,p)
-const w=i==="the end"?await(0,f.o7)(s,g):[]
-if(i==="the first error")await requireRights(e,g)
-const v=await servicesIn(s)
-const b=d.missing.length+w.length>0?{others:l.others,namespace:[],dryRun:[]}:await inspectWrites(e,d,{targets:p,services:v,clusterState:m})
+const{live:o,until:i,image:l}=t
+const{manifests:u,left:d}=(0,I.W)(t.manifests,(0,F.ow)(o.clusterState()))
+const p={...t,manifests:u}
+d.forEach(({id:e,image:t})=>{r.say(`${e} is left to the releases of ${t}: its manifest is not applied`)})
+const{targets:h,findings:m}=await inspectTargets(e,p)
+if(h.length===0)return{targets:h,findings:m,others:u.others,services:[],needs:[],missing:[]}
+const g=o.clusterState()
+const w=rightsOf(e,u,h)
+const v=i==="the end"?await(0,f.o7)(s,w):[]
+if(i==="the first error")await requireRights(e,w)
+const b=await servicesIn(s)
+const y=p.missing.length+v.length>0?{others:u.others,namespace:[],dryRun:[]}:await inspectWrites(e,p,{targets:h,services:b,clusterState:g})
 r.say(`Kubernetes ${s.version}, namespace ${s.namespace}`)
-p.forEach(e=>{r.say((0,T.q0)(e))})
-const y=servicesWith(l.others,v)
-const k=await inspectWeb(e,i,{targets:p,services:y})
-const O=(0,a.Z)(p,y)
+h.forEach(e=>{r.say((0,F.q0)(e))})
+const k=servicesWith(u.others,b)
+const O=await inspectWeb(e,i,{targets:h,services:k})
+const E=(0,a.Z)(h,k)
+const T=await findingsOf(i,async()=>l?warned(await checkPlatforms(e,{subjects:E,image:l,clusterState:g})):[])
 const S=kubectlOf(s)
-const{others:A,namespace:$,dryRun:P}=b
-return{targets:p,others:A,services:y,needs:g,missing:w,...k.web&&{web:k.web},findings:{...h,namespace:$,dryRun:P,web:k.findings,workloads:(0,c.Q)(O,S),probes:probeFindings(O,readyTimes(m,p),n,S)}}}async function inspectTargets(e,{manifests:t,live:n,until:s}){const{settings:r,cluster:o}=e
-const i=await findingsOf(s,()=>{(0,T.B6)(o,n.clusterState(),t,r.image)
+const{others:A,namespace:$,dryRun:P}=y
+return{targets:h,others:A,services:k,needs:w,missing:v,...O.web&&{web:O.web},findings:{...m,namespace:$,dryRun:P,web:O.findings,workloads:[...(0,c.Q)(E,S),...T],probes:probeFindings(E,readyTimes(g,h),n,S)}}}async function inspectTargets(e,{manifests:t,live:n,until:s}){const{settings:r,cluster:o}=e
+const i=await findingsOf(s,()=>{(0,F.B6)(o,n.clusterState(),t,r.image)
 return[]})
-const a=(0,T.q8)(n.clusterState(),t,r.image,o.namespace)
-const c=s==="the end"?a:await(0,S.j)(e,a)
-const l=await findingsOf(s,()=>c.length===0?(0,T.Nn)(n.clusterState(),r.image,o.namespace):[])
-if(s==="the first error")(0,T._j)(c)
-return{targets:c,findings:{...A,images:i,workloads:l}}}function rightsOf({settings:e},t,n){const s=n.map(({id:e})=>e)
-return[...(0,b.hg)(s),...(0,b.$9)([...s,...t.others]),...e["smoke-path"]===void 0?[]:b.Tn]}async function inspectWrites(e,{manifests:t,until:n},s){const warned=e=>e.map(e=>(0,o.$e)("workloads",e))
-let{others:r}=t
-const i=await findingsOf(n,async()=>{const{applied:n,warnings:s}=await(0,v.Bw)(e.cluster,t)
+const a=(0,F.q8)(n.clusterState(),t,r.image,o.namespace)
+const c=s==="the end"?a:await(0,M.j)(e,a)
+const l=await findingsOf(s,()=>c.length===0?(0,F.Nn)(n.clusterState(),r.image,o.namespace):[])
+if(s==="the first error")(0,F._j)(c)
+return{targets:c,findings:{...G,images:i,workloads:l}}}function rightsOf({settings:e},t,n){const s=n.map(({id:e})=>e)
+return[...(0,b.hg)(s),...(0,b.$9)([...s,...t.others]),...e["smoke-path"]===void 0?[]:b.Tn]}async function inspectWrites(e,{manifests:t,until:n},s){let{others:r}=t
+const o=await findingsOf(n,async()=>{const{applied:n,warnings:s}=await(0,v.Bw)(e.cluster,t)
 r=[...n,...r]
 return warned(s)})
-const a=await findingsOf(n,async()=>warned(await dryRunOf(e,{...s,others:r,jobs:t.jobs})))
-return{others:r,namespace:i,dryRun:a}}async function inspectWeb({settings:e},t,{targets:n,services:s}){let r
-const i=await findingsOf(t,()=>{r=(0,T.s3)(e,n,s)
+const i=await findingsOf(n,async()=>warned(await dryRunOf(e,{...s,others:r,jobs:t.jobs})))
+return{others:r,namespace:o,dryRun:i}}function warned(e){return e.map(e=>(0,o.$e)("workloads",e))}async function inspectWeb({settings:e},t,{targets:n,services:s}){let r
+const i=await findingsOf(t,()=>{r=(0,F.s3)(e,n,s)
 if(!r)return[]
-if(e["smoke-path"]!==void 0)(0,O.LW)(r,s,e["smoke-host"])
+if(e["smoke-path"]!==void 0)(0,N.LW)(r,s,e["smoke-host"])
 return[(0,o.ok)("workloads",`${(0,m.T)(r.workload)} (container ${r.container}) serves the web`)]})
 return{...r&&{web:r},findings:i}}async function findingsOf(e,t){try{return await t()}catch(t){if(e==="the first error")throw t
 return[(0,o.gz)("workloads",t)]}}function kubectlOf(e){return t=>e.commandLine(t)}function readyTimes(e,t){return Object.fromEntries(t.flatMap(({id:t,live:n})=>{const s=n&&(0,d.VS)(t,n,e).starts?.slowest
@@ -8122,9 +8275,9 @@ const{image:d,digest:f}=i
 const h=f===void 0?`${d}:${a.tag}`:`${d}@${f}`
 const m=(0,g.a)(e,s,h)
 const[v,b]=await Promise.all([(0,y.iS)(u,t,{repository:d,image:h}),(0,w.q)(e,n),(0,p.oG)(u,m)])
-const O={kind:"Job",metadata:{name:"migrate"},spec:{template:{metadata:{labels:(0,l.GW)(c)}}}}
-const E=[...m,O]
-return(0,k.X)({others:b,own:v,targets:t,services:r,clusterState:o,jobs:E}).warnings}},4431:(e,t,n)=>{n.d(t,{a:()=>jobsOf,A:()=>runJobs})
+const k={kind:"Job",metadata:{name:"migrate"},spec:{template:{metadata:{labels:(0,l.GW)(c)}}}}
+const O=[...m,k]
+return(0,L.X)({others:b,own:v,targets:t,services:r,clusterState:o,jobs:O}).warnings}},4431:(e,t,n)=>{n.d(t,{a:()=>jobsOf,A:()=>runJobs})
 var s=n(1407)
 var r=n(3006)
 var o=n(5950)
@@ -8177,7 +8330,7 @@ return s.length===n.size&&s.length<t.length&&e?.phase==="Running"&&s.every(({sta
 const r=e.spec?.completions??e.spec?.parallelism??1
 return s.length>0&&s.length+(e.status?.succeeded??0)>=r?s.flatMap(({status:e})=>(e?.containerStatuses??[]).filter(({name:e,state:t})=>!n.has(e)&&!t?.terminated).map(({name:e})=>e)):[]}function hasStarted(e){return(0,h.CI)(e).some(({init:e,status:t})=>!e&&(t.state?.running!==void 0||t.state?.terminated!==void 0))}var v=n(3876)
 var b=n(6e3)
-var y=n(5408)
+var y=n(8109)
 var k=n(2468)
 var O=n(2580)
 var E=n(2088)
@@ -8301,7 +8454,7 @@ var d=n(4565)
 var f=n(5057)
 var p=n(3825)
 var h=n(2088)
-var m=n(6514)
+var m=n(3776)
 var g=n(1120)
 var w=n(8118)
 var v=n(2580)
@@ -8382,7 +8535,7 @@ var c=n(1856)
 var l=n(3006)
 var u=n(3242)
 var d=n(730)
-var f=n(5408)
+var f=n(8109)
 var p=n(4431)
 var h=n(6187)
 const m=3600
@@ -8454,7 +8607,7 @@ var p=n(3006)
 var h=n(3242)
 var m=n(6611)
 var g=n(6738)
-var w=n(5408)
+var w=n(8109)
 var v=n(2088)
 var b=n(811)
 const y=500
@@ -8590,7 +8743,7 @@ var S=n(3242)
 var A=n(3975)
 var $=n(3905)
 const P=15
-const R=15e3
+const j=15e3
 async function makeJob(e,t,n){const{checked:s,image:a,reports:c,proves:l,reverses:u,again:d,plansOnly:f=false}=t
 const{platform:p,settings:m,app:g,signal:b,cluster:y}=e
 const k=c??l??u??d
@@ -8598,11 +8751,11 @@ const E=k?.command??m["migrate-command"]
 const T=k?.timeoutMs??m["migrate-timeout"]
 const S=k?void 0:await(0,A.H)(e)
 const $=S?withLabelsOf(t.web,S):t.web
-const[{launch:R,claims:j,common:L,starts:I},N,M]=await Promise.all([commonOf(e,{checked:s,web:$,image:a}),S&&commonOf(e,t),(0,h.jh)(p.clock,b,()=>(0,O.bL)(y,g,m.image))])
-const F=runningVersions(e,s,a,M)
-const D=(0,i.mp)({...L,...c&&{sha:a.digest.slice("sha256:".length)},command:(0,o.V)(E,R.starter,n),env:(0,r.B8)({marker:n,migrate:E,waitSeconds:P,volumes:(0,i.wx)($.template,$.container,j),unsafe:d?"allow":m["unsafe-migrations"],plansOnly:f,...taskOf(e,t,{running:F,kept:M,starts:I,words:(N??{launch:R}).launch.words})}),timeoutSeconds:Math.ceil(T/1e3),plansOnly:f,...f&&{keepSeconds:300}})
-if(D.is==="impossible")return(0,v.fJ)({code:"plan-failed",sentence:`creating the migration Job failed: ${D.problem}`})
-return{job:D.job,container:$.container,isCounted:D.isCounted,from:S?m["migrate-manifest"]??"":(0,w.T)($.workload),own:new Set(M.history.flatMap(({migrations:e})=>e)),notes:[...D.notes,...k?[]:notCompared(s,F)],...beginningOf(R)}}function taskOf({settings:e},{checked:t,image:n,reports:r,proves:o,reverses:i,again:a,backup:c,now:l},{running:u,kept:d,starts:f,words:p}){if(r)return{reports:true}
+const[{launch:j,claims:R,common:L,starts:N},I,F]=await Promise.all([commonOf(e,{checked:s,web:$,image:a}),S&&commonOf(e,t),(0,h.jh)(p.clock,b,()=>(0,O.bL)(y,g,m.image))])
+const M=runningVersions(e,s,a,F)
+const G=(0,i.mp)({...L,...c&&{sha:a.digest.slice("sha256:".length)},command:(0,o.V)(E,j.starter,n),env:(0,r.B8)({marker:n,migrate:E,waitSeconds:P,volumes:(0,i.wx)($.template,$.container,R),unsafe:d?"allow":m["unsafe-migrations"],plansOnly:f,...taskOf(e,t,{running:M,kept:F,starts:N,words:(I??{launch:j}).launch.words})}),timeoutSeconds:Math.ceil(T/1e3),plansOnly:f,...f&&{keepSeconds:300}})
+if(G.is==="impossible")return(0,v.fJ)({code:"plan-failed",sentence:`creating the migration Job failed: ${G.problem}`})
+return{job:G.job,container:$.container,isCounted:G.isCounted,from:S?m["migrate-manifest"]??"":(0,w.T)($.workload),own:new Set(F.history.flatMap(({migrations:e})=>e)),notes:[...G.notes,...k?[]:notCompared(s,M)],...beginningOf(j)}}function taskOf({settings:e},{checked:t,image:n,reports:r,proves:o,reverses:i,again:a,backup:c,now:l},{running:u,kept:d,starts:f,words:p}){if(r)return{reports:true}
 if(o)return{proves:true,running:[{names:[o.name],tag:n.tag,isOwn:true}]}
 const h={web:p,kept:(0,s.G)(d.databases),lockWaitSeconds:e["lock-wait-migrate"]/1e3}
 if(i)return{...h,reverses:i.task}
@@ -8636,7 +8789,7 @@ return t.length>0||n.length===0?[]:["the migrations are not compared: no running
 if(!s)return{words:[],isUnknown:false}
 const r=s.command===void 0?await n:void 0
 return{...launchOf(s,r),isUnknown:s.command===void 0&&!r}}async function commandWhereNeeded({platform:e,signal:t,settings:n},s,r){if(!leavesToImage(s,n.image))return
-return(0,S.wj)(e.clock,R,t,t=>(0,u.Nl)(e,r,t)).catch(()=>{t.throwIfAborted()
+return(0,S.wj)(e.clock,j,t,t=>(0,u.Nl)(e,r,t)).catch(()=>{t.throwIfAborted()
 return})}function migratesBeside(e){const t=[...e["before-rollout"],...e["after-rollout"]]
 return t.some(e=>a.tB.test(e))}function leavesToImage(e,t){const n=e.flatMap(({spec:e})=>[...e?.initContainers??[],...e?.containers??[]])
 return n.some(({image:e="",command:n})=>n===void 0&&(0,b.iI)(e,t))}function podsToStart({targets:e,jobs:t=[]}){const n=e.flatMap(({id:e,becomes:t,manifest:n,live:s})=>[t,n,s].flatMap(t=>t?[{name:(0,w.T)(e),spec:(0,y.kW)(t).spec}]:[]))
@@ -8875,7 +9028,7 @@ return r.length===0?"":`if ${r.join(", and ")}, `}function reversalOf(e){return 
 var h=n(202)
 var m=n(7020)
 var g=n(3825)
-var w=n(5408)
+var w=n(8109)
 var v=n(2468)
 var b=n(3242)
 var y=n(2088)
@@ -8888,88 +9041,88 @@ input
 #St=`rollout-${crypto.randomUUID()}`
 #At
 #$t
-#xt
 #Pt
-#Rt
+#xt
+#jt
 #Ct
-#jt=false
+#Rt=false
 #de=false
 #Lt=new AbortController
 constructor(e,t){this.context=e
 this.input=t
-this.#At=new E.k7(this.#St,e=>this.#It((0,E.U_)(e,this.#Nt())))}async plan(e){this.#At.to(e)
-const t=await this.#Mt(e)
-const n=await Promise.race([this.#At.plan,this.#Ft(t)])
+this.#At=new E.k7(this.#St,e=>this.#Nt((0,E.U_)(e,this.#It())))}async plan(e){this.#At.to(e)
+const t=await this.#Ft(e)
+const n=await Promise.race([this.#At.plan,this.#Mt(t)])
 this.#At.hold()
-const s=this.#Dt?n:(0,r.V)(withLeftOut(n,this.input.checked.targets),this.#$t?.own??new Set)
-this.#xt=s
+const s=this.#Gt?n:(0,r.V)(withLeftOut(n,this.input.checked.targets),this.#$t?.own??new Set)
+this.#Pt=s
 const{settings:o}=this.context
-if(!this.#Dt&&!this.input.isAgain)(0,E.uH)(e,s,o.sql,o.contract)
+if(!this.#Gt&&!this.input.isAgain)(0,E.uH)(e,s,o.sql,o.contract)
 return s}async migrate(e){this.#At.to(e)
-const t=await(this.#Rt?.end)
+const t=await(this.#jt?.end)
 if(t?.verdict.is==="failed"){if(t.unread===void 0){this.#de=(0,o.VS)(this.#At.lines)!==void 0
-throw new d.HR(this.#Gt(t.verdict.cause))}(0,d.fJ)(this.#Ut("migration-failed",t,t.unread))}if(t?.unread!==void 0){e.say(`its log could not be read completely (${t.unread}), but it succeeded`)
-this.#Ct=await this.#_t()}this.#de=t?.unread===void 0
-if(this.#Bt())e.say("tables were locked as Django does, without looking who uses them: the command starts no Python that reads PYTHONPATH")
+throw new d.HR(this.#Dt(t.verdict.cause))}(0,d.fJ)(this.#_t("migration-failed",t,t.unread))}if(t?.unread!==void 0){e.say(`its log could not be read completely (${t.unread}), but it succeeded`)
+this.#Ct=await this.#Ut()}this.#de=t?.unread===void 0
+if(this.#qt())e.say("tables were locked as Django does, without looking who uses them: the command starts no Python that reads PYTHONPATH")
 const n=this.whole()
 const s=n?this.#Wt().filter(e=>!n.includes(e)):[]
 if(s.length>0)e.say(`applied by another client since the plan: ${s.join(", ")}; another cluster or namespace may use this database, too`)
 const r=this.input.reverses?"reversed":"applied"
-e.say(`${(0,m.LS)(this.applied().length,"migration")} ${r}`)}#Gt(e){const{migrated:t,gaveUp:n,tried:s}=this.#At
-const r=this.#xt?.judged
+e.say(`${(0,m.LS)(this.applied().length,"migration")} ${r}`)}#Dt(e){const{migrated:t,gaveUp:n,tried:s}=this.#At
+const r=this.#Pt?.judged
 if(s.length>0&&r?.policy==="block")return(0,E.Gt)(e,{...r,findings:s},t,(0,y.YT)(this.context))
-return withLeft((0,E.Ob)(e,t,n),this.#qt??[])}get#qt(){const{verified:e}=this.#At
-return e===void 0||"why"in e?void 0:e}get#Dt(){const{reports:e,proves:t,reverses:n,again:s}=this.input
-return e??t??n??s}#Bt(){const{judged:e,databases:t=[]}=this.#xt??{}
+return withLeft((0,E.Ob)(e,t,n),this.#Bt??[])}get#Bt(){const{verified:e}=this.#At
+return e===void 0||"why"in e?void 0:e}get#Gt(){const{reports:e,proves:t,reverses:n,again:s}=this.input
+return e??t??n??s}#qt(){const{judged:e,databases:t=[]}=this.#Pt??{}
 return e!==void 0&&this.context.settings["lock-wait-migrate"]>0&&t.some(({vendor:e,pending:t})=>e==="postgresql"&&t.length>0)&&!this.#At.looks}applied(){return this.#Ct??this.#At.progress().applied}whole(){const e=this.#At.lines.some(e=>e.trim()==="Running migrations:")
-return this.#de&&e?this.#At.progress().applied:void 0}#Wt(){if(this.#Dt)return[]
-return(this.#xt?.databases??[]).flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}needs(){return this.#At.needs}tasks(){return this.#At.tasks}broken(){const e=this.#qt
-const{judged:t}=this.#xt??{}
-return!t||!e||this.#Ht()?void 0:(0,i.RA)(t,e)}#Ht(){return(this.#xt?.judged?.findings??[]).some(({rule:e})=>e==="schemas"||e==="unjudged")}misfits(){return this.#At.reversed}surprises(e){const{tried:t}=this.#At
-const{judged:n}=this.#xt??{}
+return this.#de&&e?this.#At.progress().applied:void 0}#Wt(){if(this.#Gt)return[]
+return(this.#Pt?.databases??[]).flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}needs(){return this.#At.needs}tasks(){return this.#At.tasks}broken(){const e=this.#Bt
+const{judged:t}=this.#Pt??{}
+return!t||!e||this.#Ht()?void 0:(0,i.RA)(t,e)}#Ht(){return(this.#Pt?.judged?.findings??[]).some(({rule:e})=>e==="schemas"||e==="unjudged")}misfits(){return this.#At.reversed}surprises(e){const{tried:t}=this.#At
+const{judged:n}=this.#Pt??{}
 if(!n)return[]
 const s=n.policy==="block"?[]:t.map(e=>(0,p.m3)(e,n.versions))
 return[...s,...this.#Vt(e)]}#Vt(e){const{verified:t}=this.#At
-const{judged:n}=this.#xt??{}
+const{judged:n}=this.#Pt??{}
 if(!n||t===void 0)return[]
 if("why"in t)return[`the schema was not compared with the plan after the migration: ${t.why}`]
 return(0,p.AB)(e?t.map(withoutNew):t,n)}schema(){const e=this.applied()
-const{runs:t,judged:n,databases:s=[]}=this.#xt??{runs:this.#jt}
-if(!t||n?.blocked===true||this.#xt?.backup)return e.length>0?{is:"unknown"}:void 0
+const{runs:t,judged:n,databases:s=[]}=this.#Pt??{runs:this.#Rt}
+if(!t||n?.blocked===true||this.#Pt?.backup)return e.length>0?{is:"unknown"}:void 0
 const r=s.filter(e=>e.pending.length>0||e.isBridged===true)
-if(this.#xt&&r.length+e.length===0)return
-const o=this.#qt??[]
+if(this.#Pt&&r.length+e.length===0)return
+const o=this.#Bt??[]
 const i=!this.#Ht()&&r.length>0&&r.every(({database:e})=>o.some(t=>t.database===e))
 return i?{is:"compared",databases:o,applied:e}:{is:"unknown"}}async close(){const{context:e,input:t}=this
 this.#Lt.abort(new Error("the migration is closed"))
 this.#At.hold()
 try{const{live:n}=t.checked
 const s=t.plansOnly!==true&&this.#$t?.isCounted!==true
-const r=s&&this.#Rt?.hasContainerEnded===true
-if(this.#Pt!==void 0&&!(r&&endsByItself(n,this.#Pt)))await removeJob(e,n,this.#Pt)}finally{await(this.#Rt?.close())}}async#Mt(e){const{context:t,input:n}=this
+const r=s&&this.#jt?.hasContainerEnded===true
+if(this.#xt!==void 0&&!(r&&endsByItself(n,this.#xt)))await removeJob(e,n,this.#xt)}finally{await(this.#jt?.close())}}async#Ft(e){const{context:t,input:n}=this
 const{live:s}=n.checked
 const r=await(0,O.qZ)(t,n,this.#St)
 this.#$t=r
 r.notes.forEach(t=>{e.say(t)})
-const o=await(0,O._S)(t,s,r.job,e=>{this.#Pt=e})
+const o=await(0,O._S)(t,s,r.job,e=>{this.#xt=e})
 e.say(`${(0,v.Gg)(o)}, created from ${r.from}`)
 const i=AbortSignal.any([t.signal,this.#Lt.signal])
 const c={job:(0,a.Vb)(o),container:r.container}
-this.#Rt=new k.S(t.with({signal:i}),s,c,this.#At)
-return this.#Rt}async#Ft(e){const t=this.#At
+this.#jt=new k.S(t.with({signal:i}),s,c,this.#At)
+return this.#jt}async#Mt(e){const t=this.#At
 const n=await e.end
 if(n.verdict.is==="failed"){const{cause:e}=n.verdict
 await Promise.race([t.plan,Promise.resolve()])
 if(t.progress().applied.length>0)return t.plan
 if(e.code!=="crash")throw new d.HR(e)
-if(n.unread===void 0)throw new d.HR((0,E.hY)(this.#It(e),this.#Jt(),t.lines))}const s=await Promise.race([t.plan,Promise.resolve(void 0)])
-if(!s&&n.unread!==void 0)(0,d.fJ)(this.#Ut("plan-failed",n,n.unread))
-return s??(0,d.fJ)({code:"plan-failed",sentence:`${this.#Jt()} started, but exited before it listed its migrations`,hint:'check that "migrate-command" calls Django’s manage.py',logs:[{lines:t.lines.slice(-k.T)}]})}#It(e){return(0,E.el)(e,(0,E.QD)(this.#At,this.#$t),this.#zt())}async#_t(){if(this.input.reverses||!(0,s.$i)(this.#zt()))return
+if(n.unread===void 0)throw new d.HR((0,E.hY)(this.#Nt(e),this.#Jt(),t.lines))}const s=await Promise.race([t.plan,Promise.resolve(void 0)])
+if(!s&&n.unread!==void 0)(0,d.fJ)(this.#_t("plan-failed",n,n.unread))
+return s??(0,d.fJ)({code:"plan-failed",sentence:`${this.#Jt()} started, but exited before it listed its migrations`,hint:'check that "migrate-command" calls Django’s manage.py',logs:[{lines:t.lines.slice(-k.T)}]})}#Nt(e){return(0,E.el)(e,(0,E.QD)(this.#At,this.#$t),this.#zt())}async#Ut(){if(this.input.reverses||!(0,s.$i)(this.#zt()))return
 const{databases:e}=await this.#At.plan
-return e.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}#Jt(){return this.#Dt?.name??"the new version"}#zt(){return this.#Dt?.command??this.context.settings["migrate-command"]}#Ut(e,{verdict:t},n){this.#jt=true
-const s=this.#Pt??""
+return e.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}#Jt(){return this.#Gt?.name??"the new version"}#zt(){return this.#Gt?.command??this.context.settings["migrate-command"]}#_t(e,{verdict:t},n){this.#Rt=true
+const s=this.#xt??""
 const r=this.#$t?.container??""
-return(0,E.d)(e,{job:s,verdict:t,words:n},{migrated:this.#At.migrated,logs:this.context.cluster.commandLine(["logs",`job/${s}`,"-c",r])})}#Nt(){const{cluster:e,app:t}=this.context
+return(0,E.d)(e,{job:s,verdict:t,words:n},{migrated:this.#At.migrated,logs:this.context.cluster.commandLine(["logs",`job/${s}`,"-c",r])})}#It(){const{cluster:e,app:t}=this.context
 const{workload:n,container:s}=this.input.web
 const r=this.#$t?.script
 return{command:this.#zt(),...r&&!r.isAll&&{starter:r.name},accept:e.commandLine((0,g.Mc)(t)),give:t=>e.commandLine(["set","env",(0,u.T)(n),"-c",s,t])}}}function withLeftOut({judged:e,...t},n){if(!e)return t
@@ -9083,7 +9236,7 @@ function forStatefulSets(e){const t=e.some(({kind:e})=>e==="StatefulSet")
 return t?[{group:"",resource:"pods",verbs:["delete"]}]:[]}const a=[{group:"discovery.k8s.io",resource:"endpointslices",verbs:["list"]},{group:"",resource:"pods",verbs:["get"]},{group:"",resource:"pods/portforward",verbs:["create"]}]
 function rightsFor(e,t,n,r){const o=[...t.targets,...t.others]
 return[...alwaysNeeded(e),{group:"batch",resource:"jobs",verbs:["create","delete"]},...r===void 0?[]:[{group:"batch",resource:"cronjobs",verbs:["get"],names:[r]}],...t.jobs.length>0||r!==void 0?[{group:"batch",resource:"jobs",verbs:["get"]}]:[],...o.map(e=>{const{group:t,plural:r}=n.of(e)
-return{group:t,resource:r,verbs:["get","create","patch","update","delete"],names:[(0,s.Vb)(e)]}})]}function rightsForWorkloads(e){return i.map(t=>({group:t==="cronjobs"?"batch":"apps",resource:t,verbs:["get","patch","update"],...e&&{names:e.filter(({kind:e})=>`${e.toLowerCase()}s`===t).map(({name:e})=>e)}}))}},7594:(e,t,n)=>{n.d(t,{$M:()=>runsWell,Ej:()=>planAsLive,GC:()=>priorOfTargets,iS:()=>planTargets,yT:()=>rollout})
+return{group:t,resource:r,verbs:["get","create","patch","update","delete"],names:[(0,s.Vb)(e)]}})]}function rightsForWorkloads(e){return i.map(t=>({group:t==="cronjobs"?"batch":"apps",resource:t,verbs:["get","patch","update"],...e&&{names:e.filter(({kind:e})=>`${e.toLowerCase()}s`===t).map(({name:e})=>e)}}))}},4853:(e,t,n)=>{n.d(t,{Ej:()=>planAsLive,iS:()=>planTargets,GC:()=>priorOfTargets,yT:()=>rollout,$M:()=>runsWell})
 var s=n(240)
 var r=n(3006)
 var o=n(5998)
@@ -9104,8 +9257,15 @@ var b=n(8306)
 var y=n(6005)
 var k=n(2088)
 var O=n(3905)
-var E=n(981)
-var T=n(1635)
+var E=n(2350)
+var T=n(4e3)
+async function checkRunningImage({platform:e,signal:t},{clusterState:n,desiredWorkloads:s,image:r}){const o=(0,T.U4)(n,s,r)
+const i=[...new Set(o.map(({digest:e})=>e))]
+for(const n of i){const s=await(0,E.m_)(e,r,n,t)
+const i=o.find(e=>e.digest===n)
+if(s!==false||!i)continue
+const{workload:a,pod:c,container:u}=i;(0,l.fJ)({code:"wrong-image",sentence:`${a} runs ${n.slice(0,19)} and not what was tested (${r.digest.slice(0,19)})`,hint:"a webhook may set the images of pods; to list them: kubectl get mutatingwebhookconfigurations",workload:a,pod:c,container:u})}}var S=n(981)
+var A=n(1635)
 function priorOfTargets(e,t){return e.map(({id:e,path:n,live:s,manifest:r,becomes:o})=>{const i={path:n,written:(0,w.lM)(o??r??{}),of:"workload"}
 if(!s)return{...i,object:r??{},change:"create"}
 const l=t.get((0,c.T)(e))
@@ -9115,40 +9275,40 @@ const o=(0,u.c)(t.checked.targets.flatMap(({live:e})=>e??[]))
 const i=longestOf(r)+o
 const a=await(0,d.wj)(s.clock,i,e.signal,s=>new Rollout(e.with({signal:s}),t,n).follow())
 if(a.is==="failed"){n.detected(a.at)
-throw new l.HR(a.cause)}if(a.is==="superseded")throw new l.HR((0,T.g)(a.by))}function longestOf(e){const t=e["smoke-path"]===void 0?0:e["smoke-timeout"]
+throw new l.HR(a.cause)}if(a.is==="superseded")throw new l.HR((0,A.g)(a.by))}function longestOf(e){const t=e["smoke-path"]===void 0?0:e["smoke-timeout"]
 return 2*e.timeout+Math.max(e.bake,t)}class Rollout{context
 input
 listener
-#Pe
-#Me
+#xe
+#Fe
 #Kt
 #Yt=new Map
-#Xt=[]
-#Qt=Promise.resolve()
+#Zt=[]
+#Xt=Promise.resolve()
 constructor(e,t,n){this.context=e
 this.input=t
 this.listener=n
 const s=t.checked.live.clusterState()
 this.#Kt={...s,pods:new Map(s.pods)}
-this.#Pe=e.platform.clock.now()
-this.#Me=(0,v._z)(e,t.image)}async follow(){const{platform:e,settings:t,signal:n,cluster:s,log:r}=this.context
+this.#xe=e.platform.clock.now()
+this.#Fe=(0,v._z)(e,t.image)}async follow(){const{platform:e,settings:t,signal:n,cluster:s,log:r}=this.context
 const{checked:o}=this.input
 const{first:i,rest:a,isDue:c}=this.input.waves
-await this.#Zt("first",this.context)
+await this.#Qt("first",this.context)
 const l=await this.#en(i)
-return(0,p.T)({cluster:s,clock:e.clock,live:o.live,desiredWorkloads:l,...a.length>0&&{next:{isDue:c,begin:()=>this.#en(a)}},verify:e=>this.#mt(this.context.with({signal:e})),timeouts:{timeout:t.timeout,bake:t.bake,grace:t.grace},startedAt:this.#Pe,onProgress:this.listener.progress,toRepo:(0,k.YT)(this.context),stageLog:r,signal:n}).finally(async()=>{await e.clock.handled()
+return(0,p.T)({cluster:s,clock:e.clock,live:o.live,desiredWorkloads:l,...a.length>0&&{next:{isDue:c,begin:()=>this.#en(a)}},verify:e=>this.#mt(this.context.with({signal:e})),timeouts:{timeout:t.timeout,bake:t.bake,grace:t.grace},startedAt:this.#xe,onProgress:this.listener.progress,toRepo:(0,k.YT)(this.context),stageLog:r,signal:n}).finally(async()=>{await e.clock.handled()
 this.listener.started(this.#tn())
-return this.#Qt.catch(()=>{})})}#tn(){const e=this.input.checked.live.clusterState()
-return Object.fromEntries(this.#Xt.flatMap(t=>{const n=(0,f.jb)((0,g.NO)(e,t))
+return this.#Xt.catch(()=>{})})}#tn(){const e=this.input.checked.live.clusterState()
+return Object.fromEntries(this.#Zt.flatMap(t=>{const n=(0,f.jb)((0,g.NO)(e,t))
 return n?[[(0,c.T)(t.workload),n]]:[]}))}async#en(e){const{context:t}=this
 const{signal:n}=t
 n.throwIfAborted()
 const s=await takenSince(t,this.input.checked,e)
-if(Object.keys(s).length>0)(0,l.fJ)((0,T.g)(s))
+if(Object.keys(s).length>0)(0,l.fJ)((0,A.g)(s))
 sayRestarts(t,e)
 const r=[]
 const answers=e=>r.push(...e)
-const o=await Promise.allSettled([applyTargets(t,e,this.#Me).then(answers),...(0,b.Bm)(t,e,this.#Me,answers)])
+const o=await Promise.allSettled([applyTargets(t,e,this.#Fe).then(answers),...(0,b.Bm)(t,e,this.#Fe,answers)])
 await this.listener.wrote(r)
 for(const e of o)if(e.status==="rejected")throw e.reason
 n.throwIfAborted()
@@ -9159,26 +9319,28 @@ const i=imagesOf(e,t,this.input.image)
 this.#Yt.set((0,c.T)(n),i)
 const a=this.input.starts[(0,c.T)(n)]
 const l=(0,f.OO)({workload:n,images:i,now:o,before:r,known:a},this.#Kt)
-this.#Xt.push(l)
-return l}#Zt(e,t){const{checked:n,beside:s}=this.input
+this.#Zt.push(l)
+return l}#Qt(e,t){const{checked:n,beside:s}=this.input
 const r=s.filter(t=>t.when===e)
 return(0,y.L5)(t,n,r,this.listener.wrote)}async#mt(e){const{checked:t,image:n}=this.input
-this.#Qt=this.#Zt("last",e)
-await this.#Qt
-const s=t.web&&this.#Yt.get((0,c.T)(t.web.workload))?.[t.web.container]
-await smokeBy(e,t,s??(0,O.d)(n))}}function sayRestarts({log:e},t){for(const{id:n,restart:s}of t){if(!s)continue
+const s=t.live.clusterState()
+await checkRunningImage(e,{clusterState:s,desiredWorkloads:this.#Zt,image:n})
+this.#Xt=this.#Qt("last",e)
+await this.#Xt
+const r=t.web&&this.#Yt.get((0,c.T)(t.web.workload))?.[t.web.container]
+await smokeBy(e,t,r??(0,O.d)(n))}}function sayRestarts({log:e},t){for(const{id:n,restart:s}of t){if(!s)continue
 const{because:t}=s
 const r=t.length===1?"has":"have"
 e.say(`${(0,c.T)(n)} restarts: ${t.join(", ")} ${r} changed`)}}function imagesOf({uses:e,becomes:t},n,s){const r=n??t
 const o=r?(0,a.MZ)((0,a.kW)(r),()=>true):[]
 return Object.fromEntries(e.map(({name:e})=>[e,o.find(t=>t.name===e)?.image??(0,O.d)(s)]))}async function smokeBy(e,t,n){const{settings:s}=e
 if(s["smoke-path"]===void 0||!t.web)return
-const r=(0,E.LW)(t.web,t.services,s["smoke-host"])
-const o=await(0,E.Qe)(e,t,r,n)
+const r=(0,S.LW)(t.web,t.services,s["smoke-host"])
+const o=await(0,S.Qe)(e,t,r,n)
 if(o===void 0)return;(0,k.FF)(e,o)}async function takenSince({platform:e,signal:t,cluster:n},{live:s},o){const i=await Promise.all(o.map(async({path:s,manifest:o,live:i})=>i&&!o?i:await(0,r.jh)(e.clock,t,()=>n.find(s))))
 const a=s.clusterState()
 return Object.fromEntries(o.flatMap(({id:e,live:t},n)=>{const s=t&&shownSince(t,(0,g.QA)(a,e))
-const r=(0,T.J)(e,t,i[n])??(s&&(0,T.J)(e,t,s))
+const r=(0,A.J)(e,t,i[n])??(s&&(0,A.J)(e,t,s))
 return r===void 0?[]:[[(0,c.T)(e),r]]}))}function shownSince({metadata:e},t){const n=t?.object
 const{uid:s,generation:r=0}=n?.metadata??{}
 const o=e?.generation??0
@@ -9538,7 +9700,7 @@ const o="django-rollout/holder"
 const i=1e3
 function keepRenewed(e,t,n){const s=new RenewedLease(e,t)
 s.begin(n)
-return s}class RenewedLease{#Be="held"
+return s}class RenewedLease{#qe="held"
 #sn
 #rn=new AbortController
 #on=0
@@ -9555,11 +9717,11 @@ this.#ln=this.#pn().catch(()=>{})}async ensureHeld(){for(;;){this.lost.throwIfAb
 const{signal:e}=this.#rn
 if(!e.aborted&&this.#dn.clock.now()<this.#on)return e
 await this.#cn.promise}}async release(){if(this.#me())return
-this.#Be="released"
+this.#qe="released"
 this.#Lt.abort()
 await this.#ln
 const{cluster:e,path:t}=this.#dn
-await e.put(t,{...this.#sn,spec:{...this.#sn.spec,holderIdentity:""}})}#me(){return this.#Be==="lost"||this.#Be==="released"}#fn(e){this.#Be="held"
+await e.put(t,{...this.#sn,spec:{...this.#sn.spec,holderIdentity:""}})}#me(){return this.#qe==="lost"||this.#qe==="released"}#fn(e){this.#qe="held"
 this.#in=void 0
 this.#on=e+this.#dn.lastsMs*.9
 if(this.#rn.signal.aborted)this.#rn=new AbortController
@@ -9569,9 +9731,9 @@ this.#an.abort()
 this.#an=new AbortController
 const t=AbortSignal.any([this.#an.signal,this.#Lt.signal])
 this.#hn(e,t).catch(()=>{})}#mn(){if(this.#me())return
-this.#Be="uncertain"
+this.#qe="uncertain"
 this.#rn.abort(new r.sr)}#gn(e){if(this.#me())return
-this.#Be="lost"
+this.#qe="lost"
 this.#Lt.abort()
 this.#rn.abort(e)
 this.#un.abort(e)
@@ -9589,7 +9751,7 @@ try{this.#sn=await e.put(n,{...this.#sn,spec:{...this.#sn.spec,renewTime:microTi
 if(!this.#me())this.#fn(r)
 return true}catch(e){this.#in=e
 if(e instanceof s.h&&[404,409].includes(e.status))await this.#vn()
-else if(this.#Be==="uncertain"&&isDenied(e))this.#gn(lostBy(e))
+else if(this.#qe==="uncertain"&&isDenied(e))this.#gn(lostBy(e))
 return false}}async#vn(){const{cluster:e,path:t,holderId:n}=this.#dn
 try{const s=await e.find(t)
 if(s?.spec?.holderIdentity===n)this.#sn=s
@@ -13150,51 +13312,51 @@ const S=4
 const A=8
 const $=16
 const P=65280
-const R=E|P
-const j=new Uint8Array(256)
-j[w]|=T
-j[g]|=T
-j[v]|=S
-j[O]|=A
-for(let e=128;e<=255;e++)j[e]|=E
-for(const e of"!#$%&'*+-.^_`|~")j[e.charCodeAt(0)]|=$
-for(let e=48;e<=57;e++)j[e]|=$
-for(let e=65;e<=90;e++)j[e]|=E|$
-for(let e=97;e<=122;e++)j[e]|=$
+const j=E|P
+const R=new Uint8Array(256)
+R[w]|=T
+R[g]|=T
+R[v]|=S
+R[O]|=A
+for(let e=128;e<=255;e++)R[e]|=E
+for(const e of"!#$%&'*+-.^_`|~")R[e.charCodeAt(0)]|=$
+for(let e=48;e<=57;e++)R[e]|=$
+for(let e=65;e<=90;e++)R[e]|=E|$
+for(let e=97;e<=122;e++)R[e]|=$
 const L=(()=>{const C=function(){}
 C.prototype=Object.create(null)
 return C})()
 function dist_parse(e,t){const n=S|(t?.comma===true?A:0)
 const s=e.length
 let r=t?.start??0
-while((j[e.charCodeAt(r)]&T)!==0)r++
+while((R[e.charCodeAt(r)]&T)!==0)r++
 let o=r
 let i=0
 let a=-1
 let c=t?.parameters===false?A:0
 while(o<s){const t=e.charCodeAt(o)
-const s=j[t]
+const s=R[t]
 if((s&n)!==0){c|=s&A
 break}if((s&T)!==0){if(a===-1)a=o}else a=-1
 i|=t&P|s
 o++}const l=a===-1?o:a
 const u=e.slice(r,l)
-const d=(i&R)===0?u:u.toLowerCase()
+const d=(i&j)===0?u:u.toLowerCase()
 if(o===s||c!==0)return{type:d,index:o,parameters:new L}
 return parseParameters(e,d,o,s,n)}function parseParameters(e,t,n,s,r){const o=new L
 e:while(n<s){n++
-while((j[e.charCodeAt(n)]&T)!==0)n++
+while((R[e.charCodeAt(n)]&T)!==0)n++
 const t=n
 let i=0
 let a=-1
 while(n<s){const c=e.charCodeAt(n)
-const l=j[c]
+const l=R[c]
 if((l&r)!==0){if((l&A)!==0)break e
 continue e}if(c===b){const c=a===-1?n:a
 const l=e.slice(t,c)
-const u=(i&R)===0?l:l.toLowerCase()
+const u=(i&j)===0?l:l.toLowerCase()
 n++
-while((j[e.charCodeAt(n)]&T)!==0)n++
+while((R[e.charCodeAt(n)]&T)!==0)n++
 if(n<s&&e.charCodeAt(n)===y){const t=++n
 let i=false
 while(n<s){const a=e.charCodeAt(n)
@@ -13202,7 +13364,7 @@ if(a===y){if(o[u]===void 0)o[u]=i?unescapeQuotedPairs(e,t,n):e.slice(t,n)
 n++
 let a=0
 while(n<s){const t=e.charCodeAt(n)
-const s=j[t]
+const s=R[t]
 if((s&r)!==0){a=s&A
 break}n++}if(a!==0)break e
 continue e}if(a===k&&n+1<s){i=true
@@ -13211,7 +13373,7 @@ continue}n++}continue e}const d=n
 let f=0
 let p=-1
 while(n<s){const t=e.charCodeAt(n)
-const s=j[t]
+const s=R[t]
 if((s&r)!==0){f=s&A
 break}if((s&T)!==0){if(p===-1)p=n}else p=-1
 n++}if(o[u]===void 0){const t=p===-1?n:p
@@ -13220,13 +13382,13 @@ continue e}if((l&T)!==0){if(a===-1)a=n}else a=-1
 i|=c&P|l
 n++}}return{type:t,index:n,parameters:o}}function unescapeQuotedPairs(e,t,n){let s=""
 for(let r=t;r<n;r++)if(e.charCodeAt(r)===k){s+=e.slice(t,r)
-t=++r}return s+e.slice(t,n)}const I=/^-?\d+$/
-const N=/^-?\d+n+$/
-const M=JSON.stringify
-const F=JSON.parse
-const D=/^-?\d+n$/
-const G=/([\[:])?"(-?\d+)n"($|\s*[,\}\]])/g
-const U=/([\[:])?("-?\d+n+)n("$|"\s*[,\}\]])/g
+t=++r}return s+e.slice(t,n)}const N=/^-?\d+$/
+const I=/^-?\d+n+$/
+const F=JSON.stringify
+const M=JSON.parse
+const G=/^-?\d+n$/
+const D=/([\[:])?"(-?\d+)n"($|\s*[,\}\]])/g
+const _=/([\[:])?("-?\d+n+)n("$|"\s*[,\}\]])/g
 const isUnstringifiable=e=>e===void 0||typeof e==="function"||typeof e==="symbol"
 const isRawJSON=e=>e!==null&&typeof e==="object"&&e.constructor&&e.constructor.name==="RawJSON"
 const stringifyIteratively=(e,t,n)=>{let s=""
@@ -13237,7 +13399,7 @@ const o=Array.isArray(t)?new Set(t.map(String)):null
 const prepareVal=(e,n,s)=>{const o=s!==null&&typeof s==="object"
 const i=o&&typeof s.toJSON==="function"
 if(i)s=s.toJSON(n)
-const a=typeof s==="string"&&N.test(s)
+const a=typeof s==="string"&&I.test(s)
 if(a)return s+"n"
 const c=typeof s==="bigint"
 if(c){const e="rawJSON"in JSON
@@ -13250,7 +13412,7 @@ const i=prepareVal({"":e},"",e)
 if(isUnstringifiable(i))return
 const a=i===null||typeof i!=="object"
 const c=isRawJSON(i)
-if(a||c)return M(i)
+if(a||c)return F(i)
 const l=[]
 let u=0
 const d=[{parent:{"":i},key:"",val:i,isArray:Array.isArray(i),keys:Array.isArray(i)?null:Object.keys(i),index:0,first:true}]
@@ -13270,7 +13432,7 @@ if(t&&!s){if(f.has(n))throw new TypeError("Converting circular structure to JSON
 f.add(n)
 d.push({parent:e.val,key:String(e.index),val:n,isArray:Array.isArray(n),keys:Array.isArray(n)?null:Object.keys(n),index:0,first:true})
 e.first=false
-e.index++}else{l.push(M(n))
+e.index++}else{l.push(F(n))
 e.first=false
 e.index++}}}else t=true
 else{while(e.index<e.keys.length){const t=e.keys[e.index++]
@@ -13280,15 +13442,15 @@ const r=e.val[t]
 const i=prepareVal(e.val,t,r)
 if(isUnstringifiable(i))continue
 if(!e.first)l.push(",")
-if(s)l.push("\n"+s.repeat(u)+M(t)+": ")
-else l.push(M(t)+":")
+if(s)l.push("\n"+s.repeat(u)+F(t)+": ")
+else l.push(F(t)+":")
 const a=i!==null&&typeof i==="object"
 const c=isRawJSON(i)
 if(a&&!c){if(f.has(i))throw new TypeError("Converting circular structure to JSON")
 f.add(i)
 d.push({parent:e.val,key:t,val:i,isArray:Array.isArray(i),keys:Array.isArray(i)?null:Object.keys(i),index:0,first:true})
 e.first=false
-break}else{l.push(M(i))
+break}else{l.push(F(i))
 e.first=false}}const n=e.index>=e.keys.length&&d[d.length-1]===e
 if(n)t=true}if(t){u--
 if(!e.first&&s)l.push("\n"+s.repeat(u))
@@ -13296,14 +13458,14 @@ l.push(e.isArray?"]":"}")
 f.delete(e.val)
 d.pop()}}return l.join("")}
 const JSONStringify=(e,t,n)=>{try{const s="rawJSON"in JSON
-if(s)return M(e,(e,n)=>{if(typeof n==="bigint")return JSON.rawJSON(n.toString())
+if(s)return F(e,(e,n)=>{if(typeof n==="bigint")return JSON.rawJSON(n.toString())
 const s=typeof t==="function"
 if(s)return t(e,n)
 const r=Array.isArray(t)&&t.includes(e)
 if(r)return n
 return n},n)
-if(!e)return M(e,t,n)
-const r=M(e,(e,n)=>{const s=typeof n==="string"&&N.test(n)
+if(!e)return F(e,t,n)
+const r=F(e,(e,n)=>{const s=typeof n==="string"&&I.test(n)
 if(s)return n.toString()+"n"
 if(typeof n==="bigint")return n.toString()+"n"
 const r=typeof t==="function"
@@ -13311,24 +13473,24 @@ if(r)return t(e,n)
 const o=Array.isArray(t)&&t.includes(e)
 if(o)return n
 return n},n)
-const o=r.replace(G,"$1$2$3")
-const i=o.replace(U,"$1$2$3")
+const o=r.replace(D,"$1$2$3")
+const i=o.replace(_,"$1$2$3")
 return i}catch(s){if(s instanceof RangeError){const s=stringifyIteratively(e,t,n)
 if(s===void 0)return
 const r="rawJSON"in JSON
 if(r)return s
-const o=s.replace(G,"$1$2$3")
-return o.replace(U,"$1$2$3")}throw s}}
-const _=new Map
+const o=s.replace(D,"$1$2$3")
+return o.replace(_,"$1$2$3")}throw s}}
+const U=new Map
 const isContextSourceSupported=()=>{const e=JSON.parse.toString()
-if(_.has(e))return _.get(e)
+if(U.has(e))return U.get(e)
 try{const t=JSON.parse("1",(e,t,n)=>!!n?.source&&n.source==="1")
-_.set(e,t)
-return t}catch{_.set(e,false)
+U.set(e,t)
+return t}catch{U.set(e,false)
 return false}}
-const convertMarkedBigIntsReviver=(e,t,n,s)=>{const r=typeof t==="string"&&D.test(t)
+const convertMarkedBigIntsReviver=(e,t,n,s)=>{const r=typeof t==="string"&&G.test(t)
 if(r)return BigInt(t.slice(0,-1))
-const o=typeof t==="string"&&N.test(t)
+const o=typeof t==="string"&&I.test(t)
 if(o)return t.slice(0,-1)
 const i=typeof s==="function"
 if(!i)return t
@@ -13336,15 +13498,15 @@ return s(e,t,n)}
 const JSONParseV2=(e,t)=>JSON.parse(e,(e,n,s)=>{const r=typeof n==="number"
 const o=n>Number.MAX_SAFE_INTEGER||n<Number.MIN_SAFE_INTEGER
 const i=r&&o
-const a=s&&I.test(s.source)
+const a=s&&N.test(s.source)
 const c=i&&a
 if(c)return BigInt(s.source)
 const l=typeof t==="function"
 if(!l)return n
 return t(e,n,s)})
-const B=Number.MAX_SAFE_INTEGER.toString()
-const W=B.length
-const q=/"(?:[^"\\]|\\.)*"|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/g
+const q=Number.MAX_SAFE_INTEGER.toString()
+const W=q.length
+const B=/"(?:[^"\\]|\\.)*"|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/g
 const H=/^"-?\d+n+"$/
 const applyReviverIteratively=(e,t)=>{const n={"":e}
 const s=[{parent:n,key:"",visited:false}]
@@ -13355,28 +13517,28 @@ const n=t!==null&&typeof t==="object"
 if(n){const e=Object.keys(t)
 for(let n=e.length-1;n>=0;n--)s.push({parent:t,key:e[n],visited:false})}}else{const{parent:n,key:r}=e
 let o=n[r]
-if(typeof o==="string"){const e=D.test(o)
+if(typeof o==="string"){const e=G.test(o)
 if(e)o=BigInt(o.slice(0,-1))
-else{const e=N.test(o)
+else{const e=I.test(o)
 if(e)o=o.slice(0,-1)}}const i=typeof t==="function"
 if(i)o=t.call(n,r,o)
 const a=o===void 0
 if(a)delete n[r]
 else n[r]=o
 s.pop()}}return n[""]}
-const serializeBigInts=e=>e.replace(q,(e,t,n,s)=>{const r=e[0]==='"'
+const serializeBigInts=e=>e.replace(B,(e,t,n,s)=>{const r=e[0]==='"'
 const o=r&&H.test(e)
 if(o)return e.substring(0,e.length-1)+'n"'
 const i=n||s
-const a=t&&(t.length<W||t.length===W&&t<=B)
+const a=t&&(t.length<W||t.length===W&&t<=q)
 const c=r||i||a
 if(c)return e
 return'"'+e+'n"'})
-const JSONParse=(e,t)=>{if(!e)return F(e,t)
+const JSONParse=(e,t)=>{if(!e)return M(e,t)
 try{if(isContextSourceSupported())return JSONParseV2(e,t)
 const n=serializeBigInts(e)
-return F(n,(e,n,s)=>convertMarkedBigIntsReviver(e,n,s,t))}catch(n){if(n instanceof RangeError){const n=serializeBigInts(e)
-const s=F(n)
+return M(n,(e,n,s)=>convertMarkedBigIntsReviver(e,n,s,t))}catch(n){if(n instanceof RangeError){const n=serializeBigInts(e)
+const s=M(n)
 return applyReviverIteratively(s,t)}throw n}}
 class RequestError extends Error{name
 status
@@ -13453,18 +13615,18 @@ response
 name="GraphqlResponseError"
 errors
 data}
-var X=["method","baseUrl","url","headers","request","query","mediaType","operationName"]
-var Q=["query","method","url"]
-var Z=/\/api\/v3\/?$/
+var Z=["method","baseUrl","url","headers","request","query","mediaType","operationName"]
+var X=["query","method","url"]
+var Q=/\/api\/v3\/?$/
 function graphql(e,t,n){if(n){if(typeof t==="string"&&"query"in n)return Promise.reject(new Error(`[@octokit/graphql] "query" cannot be used as variable name`))
-for(const e in n){if(!Q.includes(e))continue
+for(const e in n){if(!X.includes(e))continue
 return Promise.reject(new Error(`[@octokit/graphql] "${e}" cannot be used as variable name`))}}const s=typeof t==="string"?Object.assign({query:t},n):t
-const r=Object.keys(s).reduce((e,t)=>{if(X.includes(t)){e[t]=s[t]
+const r=Object.keys(s).reduce((e,t)=>{if(Z.includes(t)){e[t]=s[t]
 return e}if(!e.variables)e.variables={}
 e.variables[t]=s[t]
 return e},{})
 const o=s.baseUrl||e.endpoint.DEFAULTS.baseUrl
-if(Z.test(o))r.url=o.replace(Z,"/api/graphql")
+if(Q.test(o))r.url=o.replace(Q,"/api/graphql")
 return e(r).then(e=>{if(e.data.errors){const t={}
 for(const n of Object.keys(e.headers))t[n]=e.headers[n]
 throw new Y(r,t,e.data)}return e.data.data})}function graphql_dist_bundle_withDefaults(e,t){const n=e.defaults(t)

@@ -113,6 +113,13 @@ test.each<[string, Given, readonly string[]]>([
       'the image will be for linux/amd64, but pods of deployment/web, deployment/worker may come to nodes of linux/arm64 too (one, two): set their nodeSelector to kubernetes.io/os and kubernetes.io/arch of the image',
     ],
   ],
+  [
+    'the only node may emulate it',
+    { nodes: arm.slice(0, 1) },
+    [
+      'the image will be for linux/amd64, but all nodes for deployment/web, deployment/worker are linux/arm64: it only starts if this node emulates it',
+    ],
+  ],
   ['nodes that run such an image already', { running: amd64 }, []],
   ['nodes that run one of their own', { running: arm64 }, build],
   ['nodes that run an unknown one', { running: unknown }, build],

@@ -46,9 +46,12 @@ export async function checkPlatforms(
   if (foreign.length > 0 && !(await areEmulating(context, foreign, clusterState))) {
     const wanted = platformsIn(foreign)
     const [first = ''] = wanted
+    const sentence = `the image ${is} for ${what}, but all nodes for ${idsOf(alone)} are ${wanted.join(' or ')}`
+    // That of a laptop often emulates others, and no pod may have shown it yet.
+    if (nodes.length === 1) return [`${sentence}: it only starts if this node emulates it`]
     fail({
       code: 'wrong-platform',
-      sentence: `the image ${is} for ${what}, but all nodes for ${idsOf(alone)} are ${wanted.join(' or ')}`,
+      sentence,
       hint: found
         ? `release an image that is built for ${first}, or add a node of ${what}`
         : `build it for ${first}: set DOCKER_DEFAULT_PLATFORM=${first}`,
