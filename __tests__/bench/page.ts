@@ -1,6 +1,7 @@
 /** The generated part of docs/benchmarks.md. */
 import type { Case } from './cases.js'
 import { delayOf, type Figures } from './figures.js'
+import { list, ratio, seconds, table } from './markdown.js'
 import { toolNames, type ToolName } from './names.js'
 
 export interface Row {
@@ -253,23 +254,4 @@ function withRatio(): readonly string[] {
 
 function figuresIn(by: Row['by']): readonly Figures[] {
   return toolNames.flatMap((name) => by[name] ?? [])
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
-  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')
-}
-
-function list(lines: readonly string[]): string {
-  return lines.map((line) => `- ${line}`).join('\n')
-}
-
-function seconds(time: number): string {
-  return time.toFixed(Math.abs(time) < 10 ? 2 : 1)
-}
-
-function ratio(one: number | undefined, other: number | undefined): string {
-  if (one === undefined || other === undefined || other <= 0) return '—'
-  const value = one / other
-  return `${value >= 10 ? value.toFixed(0) : value.toFixed(value < 2 ? 2 : 1)}×`
 }

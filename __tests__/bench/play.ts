@@ -9,12 +9,11 @@ import { delayOf, figuresOf, middleOf, type Figures } from './figures.js'
 import { measure, type Measured } from './measure.js'
 import { toolNames, type ToolName } from './names.js'
 import type { Row } from './page.js'
+import { startProgress } from './progress.js'
 import { tools } from './tools.js'
 
 /** Releases that mostly wait, at the same time. */
 const lanes = 5
-/** Something is said at least so often. */
-const tellMs = 9_000
 
 export interface Outcome {
   readonly rows: readonly Row[]
@@ -34,8 +33,8 @@ export async function play(
 ): Promise<Outcome> {
   const measured = new Map<Case, Partial<Record<ToolName, Figures>>>()
   const troubles: string[] = []
-  const { tell, stopTelling, underWay } = teller(say)
-  tell('images')
+  const { log, stop, underWay } = startProgress(say)
+  log('images')
   const images = await makeImages()
   const left: string[] = []
   const one = async ({ of, tool }: Task) => {
@@ -44,10 +43,10 @@ export async function play(
     try {
       const figures = await compare(of, tool, images, left, signal)
       measured.set(of, { ...measured.get(of), [tool]: figures })
-      tell(`${name}: ${wordsOf(figures)}`)
+      log(`${name}: ${wordsOf(figures)}`)
     } catch (error) {
       troubles.push(`${name}: ${String(error)}`)
-      tell(`${name}: ${String(error)}`)
+      log(`${name}: ${String(error)}`)
     } finally {
       underWay.delete(name)
     }
@@ -69,7 +68,7 @@ export async function play(
     underWay.set('cleaning up', Date.now())
     await gone(left)
     await removeImages(images)
-    stopTelling()
+    stop()
   }
   const rows = cases.flatMap((of) => {
     const by = measured.get(of)
@@ -153,29 +152,4 @@ function wordsOf(figures: Figures): string {
     `${requests} requests`,
     `${megabytes.toFixed(0)} MB`,
   ].join(', ')
-}
-
-/** Says each line with the seconds since the start, and what is under way when there was none for a while. */
-function teller(say: (line: string) => void) {
-  const startedAt = Date.now()
-  const underWay = new Map<string, number>()
-  let saidAt = Date.now()
-  const tell = (line: string) => {
-    saidAt = Date.now()
-    say(`[${String(Math.round((saidAt - startedAt) / 1000)).padStart(4)}s] ${line}`)
-  }
-  const timer = setInterval(() => {
-    if (Date.now() - saidAt < tellMs) return
-    const names = [...underWay].map(
-      ([name, since]) => `${name} (${Math.round((Date.now() - since) / 1000)} s)`,
-    )
-    tell(`… ${names.join('; ') || 'preparing'}`)
-  }, 1_000)
-  return {
-    tell,
-    underWay,
-    stopTelling: () => {
-      clearInterval(timer)
-    },
-  }
 }
