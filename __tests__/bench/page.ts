@@ -3,6 +3,7 @@ import type { Case } from './cases.js'
 import { delayOf, type Figures } from './figures.js'
 import { list, ratio, seconds, table } from './markdown.js'
 import { toolNames, type ToolName } from './names.js'
+import { pipelinePromises, pipelineSections, type PipelineRow } from './pipeline-page.js'
 
 export interface Row {
   readonly of: Pick<Case, 'is' | 'name' | 'title'>
@@ -19,13 +20,18 @@ const rivals = toolNames.filter((name) => name !== 'django-rollout')
 /** What the design promises: within so many seconds of the physical limit. */
 const promised = { verdict: 1, healthy: 0.5 }
 
-export function pageOf(rows: readonly Row[], about: string): string {
+export function pageOf(
+  rows: readonly Row[],
+  pipelines: readonly PipelineRow[],
+  about: string,
+): string {
   const of = (...kinds: readonly Case['is'][]) => rows.filter((row) => kinds.includes(row.of.is))
   const [healthy, broken] = [of('healthy', 'slow'), of('broken')]
   return [
     about,
     '### In short',
-    list(promises(rows)),
+    list([...promises(rows), ...pipelinePromises(pipelines)]),
+    ...pipelineSections(pipelines),
     ...(healthy.length > 0 ? ['### Healthy releases, in seconds', healthyTable(healthy)] : []),
     ...of('slow').flatMap((row) => [
       `### Requests while waiting (${row.of.name})`,
@@ -41,9 +47,7 @@ export function pageOf(rows: readonly Row[], about: string): string {
           restTable(broken),
         ]
       : []),
-    '### Who does best',
-    'Less is better.',
-    list(standings(rows)),
+    ...(rows.length > 0 ? ['### Who does best', 'Less is better.', list(standings(rows))] : []),
   ].join('\n\n')
 }
 

@@ -3,13 +3,13 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { root, run, stack } from '../e2e/stack.js'
 import { makeImages, type Images } from '../faults/images.js'
-import { makeBed } from './bed.js'
+import { gone, makeBed } from './bed.js'
 import type { Case } from './cases.js'
 import { delayOf, figuresOf, middleOf, type Figures } from './figures.js'
 import { measure, type Measured } from './measure.js'
 import { toolNames, type ToolName } from './names.js'
 import type { Row } from './page.js'
-import { startProgress } from './progress.js'
+import type { Progress } from './progress.js'
 import { tools } from './tools.js'
 
 /** Releases that mostly wait, at the same time. */
@@ -28,12 +28,12 @@ interface Task {
 
 export async function play(
   cases: readonly Case[],
-  say: (line: string) => void,
+  { log, underWay }: Progress,
   signal: AbortSignal,
 ): Promise<Outcome> {
+  if (cases.length === 0) return { rows: [], troubles: [] }
   const measured = new Map<Case, Partial<Record<ToolName, Figures>>>()
   const troubles: string[] = []
-  const { log, stop, underWay } = startProgress(say)
   log('images')
   const images = await makeImages()
   const left: string[] = []
@@ -68,7 +68,7 @@ export async function play(
     underWay.set('cleaning up', Date.now())
     await gone(left)
     await removeImages(images)
-    stop()
+    underWay.delete('cleaning up')
   }
   const rows = cases.flatMap((of) => {
     const by = measured.get(of)
@@ -126,14 +126,6 @@ async function keep(of: Case, tool: ToolName, round: number, measured: Measured)
     ...asked.map(({ at, is, method, path }) => `${since(at)} ${is} ${method} ${path}`),
   ]
   await writeFile(join(folder, `${of.name}-${tool}-${round + 1}.log`), lines.join('\n'))
-}
-
-/** Waits for namespaces that are on their way out; one that takes its time is no reason to lose the figures. */
-async function gone(left: string[]): Promise<void> {
-  for (const name of left.splice(0)) {
-    const args = ['wait', '--for=delete', `namespace/${name}`, '--timeout=180s']
-    await run('kubectl', args, { env: stack.env })
-  }
 }
 
 async function removeImages({ pinned, repository }: Images): Promise<void> {
