@@ -82,8 +82,7 @@ test-long: chaos ## What takes an hour: 200 rounds of chaos, and the tests in __
 	@npm run --silent long
 
 .PHONY: bench
-bench: setup up ## Compare with a script and helm (docs/benchmarks.md; ONLY=bad-tag,healthy-1)
-	@cluster/stack tools helm >/dev/null
+bench: setup up ## Compare with scripts and helm (docs/benchmarks.md; ONLY=bad-tag,pipeline-warm)
 	@node --experimental-transform-types --disable-warning=ExperimentalWarning \
 	  --import ./scripts/typescript.mjs __tests__/bench/main.ts
 

@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Site } from '../e2e/site.js'
-import { kubectl, must, stack } from '../e2e/stack.js'
+import { kubectl, must, run, stack } from '../e2e/stack.js'
 import type { Images } from '../faults/images.js'
 import { makePlace } from '../faults/place.js'
 import { workload, type Shape } from '../faults/workload.js'
@@ -53,6 +53,14 @@ export async function makeBed(one: Case, images: Images): Promise<Bed> {
   } catch (error) {
     await remove()
     throw error
+  }
+}
+
+/** Waits for namespaces that are on their way out; one that takes its time is no reason to lose the figures. */
+export async function gone(left: string[]): Promise<void> {
+  for (const name of left.splice(0)) {
+    const args = ['wait', '--for=delete', `namespace/${name}`, '--timeout=180s']
+    await run('kubectl', args, { env: stack.env })
   }
 }
 

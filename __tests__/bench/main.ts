@@ -1,6 +1,6 @@
 /**
  * `make bench`: releases by this project, by a hand-written script and by helm, side by side on the local
- * stack, which has to be up. All cases: into docs/benchmarks.md. `ONLY=bad-tag,healthy-1`: into build/bench/.
+ * stack, which has to be up. All cases: into docs/benchmarks.md. `ONLY=bad-tag,pipeline-warm`: into build/bench/.
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
@@ -9,13 +9,18 @@ import { format, resolveConfig } from 'prettier'
 import { must, root, stack } from '../e2e/stack.js'
 import { cases } from './cases.js'
 import { pageOf } from './page.js'
+import { playPipelines } from './pipeline.js'
+import { pipelines } from './pipelines.js'
 import { play } from './play.js'
+import { startProgress } from './progress.js'
 
 // make exports it always, empty where nobody has set it.
 const only = process.env['ONLY'] ? process.env['ONLY'].split(',') : []
-const unknown = only.filter((name) => !cases.some((one) => one.name === name))
+const isChosen = ({ name }: { readonly name: string }) => only.length === 0 || only.includes(name)
+const all = [...pipelines, ...cases].map(({ name }) => name)
+const unknown = only.filter((name) => !all.includes(name))
 if (unknown.length > 0) {
-  const names = cases.map(({ name }) => name).join(', ')
+  const names = all.join(', ')
   console.error(`ONLY: there is no ${unknown.join(', ')}; there are ${names}`)
   process.exit(2)
 }
@@ -28,24 +33,37 @@ process.once('SIGINT', () => {
   end.abort()
 })
 
-const chosen = cases.filter(({ name }) => only.length === 0 || only.includes(name))
 const startedAt = Date.now()
-const { rows, troubles } = await play(chosen, say, end.signal)
+const progress = startProgress(say)
+// The pipelines first: they need the processors for themselves.
+const whole = await playPipelines(pipelines.filter(isChosen), progress, end.signal)
+if (cases.some(isChosen)) await provideHelm()
+const compared = await play(cases.filter(isChosen), progress, end.signal)
+progress.stop()
+const troubles = [...whole.troubles, ...compared.troubles]
 const minutes = (Date.now() - startedAt) / 60_000
-const page = await write(pageOf(rows, await about()))
+const page = await write(pageOf(compared.rows, whole.rows, await about()))
 say(`\n${page.text}\n`)
 say(`written to ${page.file}, after ${minutes.toFixed(1)} minutes`)
 for (const problem of troubles) say(`could not be measured: ${problem}`)
 process.exit(troubles.length > 0 || end.signal.aborted ? 1 : 0)
+
+async function provideHelm(): Promise<void> {
+  progress.underWay.set('helm', Date.now())
+  await must(join(root, 'cluster/stack'), ['tools', 'helm'])
+  progress.underWay.delete('helm')
+}
 
 async function about(): Promise<string> {
   const version = async (program: string, ...args: readonly string[]) =>
     (await must(program, args, { env: stack.env })).trim()
   const server = await version('kubectl', 'get', '--raw', '/version')
   const { gitVersion } = JSON.parse(server) as { gitVersion: string }
-  const helm = await version('helm', 'version', '--template', '{{.Version}}')
-  const whole = only.length === 0 ? 'All cases' : `Only ${only.join(', ')}`
-  return `${whole}, in one run of ${minutes.toFixed(0)} minutes on ${availableParallelism()} processors: Kubernetes ${gitVersion}, helm ${helm}.`
+  const helm = cases.some(isChosen)
+    ? `, helm ${await version('helm', 'version', '--template', '{{.Version}}')}`
+    : ''
+  const which = only.length === 0 ? 'All cases' : `Only ${only.join(', ')}`
+  return `${which}, in one run of ${minutes.toFixed(0)} minutes on ${availableParallelism()} processors: Kubernetes ${gitVersion}${helm}.`
 }
 
 /** Puts the generated part between its marks. A subset, or a run that was not whole, does not touch the docs. */

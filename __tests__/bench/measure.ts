@@ -1,17 +1,14 @@
 /** One release by one tool, measured. All times are ms since 1970. */
-import { spawn } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { stack } from '../e2e/stack.js'
 import type { Asked } from './asked.js'
 import type { Bed } from './bed.js'
 import type { Case } from './cases.js'
-import { watchMemory } from './memory.js'
 import { isComplete, observe, type Observer, type Scene } from './observer.js'
 import type { ToolName } from './names.js'
-import { homesIn, tools, type Line } from './tools.js'
+import { runTool } from './run-tool.js'
+import { tools } from './tools.js'
 import { startWire } from './wire.js'
 
 export interface Measured {
@@ -33,8 +30,6 @@ export interface Measured {
   readonly output: string
 }
 
-/** Whatever happens, a tool is ended after this time. */
-const longestMs = 10 * 60_000
 /** Before a release. */
 const quietMs = 5 * 60_000
 /** After the end of a tool that says it failed. */
@@ -86,7 +81,10 @@ export async function measure(
     )
 
     const startedAt = Date.now()
-    const { code, said, peakBytes } = await play(call, bed, kubeconfig, signal)
+    const { code, said, peakBytes } = await runTool(
+      { ...call, folder: bed.home, home: bed.home, kubeconfig },
+      signal,
+    )
     const endedAt = Date.now()
     const failedAt = code === 0 ? undefined : await tool.failedAt(bed, said)
     if (code !== 0) await Promise.race([restored.held, sleep(restoreMs, undefined, { ref: false })])
@@ -143,53 +141,4 @@ function isReady({ status }: { readonly status?: { readonly conditions?: readonl
 interface Condition {
   readonly type: string
   readonly status: string
-}
-
-interface Played {
-  readonly code: number
-  readonly said: readonly Line[]
-  readonly peakBytes: number
-}
-
-function play(
-  { program, args, env }: { program: string; args: readonly string[]; env?: object },
-  bed: Bed,
-  kubeconfig: string,
-  signal: AbortSignal,
-): Promise<Played> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(program, args, {
-      cwd: bed.home,
-      env: {
-        ...process.env,
-        ...stack.env,
-        ...homesIn(bed.home),
-        KUBECONFIG: kubeconfig,
-        CI: 'true',
-        ...env,
-      },
-      stdio: ['ignore', 'pipe', 'pipe'],
-      // A group of its own, which can be ended as a whole.
-      detached: true,
-    })
-    const { pid } = child
-    const said: Line[] = []
-    for (const channel of [child.stdout, child.stderr]) {
-      createInterface(channel).on('line', (text) => said.push({ at: Date.now(), text }))
-    }
-    const memory = pid === undefined ? undefined : watchMemory(pid)
-    const end = () => {
-      if (pid !== undefined && child.exitCode === null) process.kill(-pid, 'SIGKILL')
-    }
-    const timer = setTimeout(end, longestMs)
-    signal.addEventListener('abort', end)
-    child.on('error', reject)
-    child.on('close', (code) => {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', end)
-      memory?.stop()
-      if (signal.aborted) reject(new Error('it was interrupted'))
-      else resolve({ code: code ?? 1, said, peakBytes: memory?.peak() ?? 0 })
-    })
-  })
 }

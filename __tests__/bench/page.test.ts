@@ -51,7 +51,7 @@ const early: Row = {
   },
 }
 
-const page = pageOf([healthy, broken, early], 'All cases.')
+const page = pageOf([healthy, broken, early], [], 'All cases.')
 const lineWith = (...words: readonly string[]) =>
   page.split('\n').find((line) => words.every((word) => line.includes(word)))
 
@@ -109,5 +109,44 @@ describe('the benchmark page', () => {
     expect(page).toContain(
       '- A healthy release of 20 workloads ends 0.20 s after the last new pod is Ready',
     )
+  })
+})
+
+describe('the page of whole pipelines', () => {
+  const by = {
+    script: {
+      seconds: 20,
+      least: 19.5,
+      most: 25,
+      stages: [
+        { name: 'build', from: 0.05, seconds: 1.5 },
+        { name: 'check', from: 1.5, seconds: 1 },
+      ],
+    },
+    'django-rollout': {
+      seconds: 17,
+      least: 16,
+      most: 18.2,
+      stages: [
+        { name: 'preflight', from: 0.3, seconds: 0.9 },
+        { name: 'build', from: 0.31, seconds: 1.6 },
+      ],
+    },
+  }
+  const alone = pageOf([], [{ of: { title: 'warm cache', rounds: 5, atMost: 0.9 }, by }], 'One.')
+
+  test.each([
+    "- A whole pipeline (warm cache) takes 0.85 of the script's time (promised: at most 0.9).",
+    '| warm cache | 5 | 20.0 | 17.0 | 0.85× | 19.5 to 25.0 | 16.0 to 18.2 |',
+    '| warm cache | preflight | — | — | 0.30 | 0.90 |',
+    '| warm cache | build | 0.05 | 1.50 | 0.31 | 1.60 |',
+    '| warm cache | check | 1.50 | 1.00 | — | — |',
+  ])('has the line %s', (line) => {
+    expect(alone.split('\n')).toContain(line)
+  })
+
+  test('has no section of what was not played', () => {
+    expect(alone.match(/^### .*/gm)).toEqual(['### In short', '### Whole pipelines, in seconds'])
+    expect(page).not.toContain('pipeline')
   })
 })

@@ -1,7 +1,9 @@
 /** The generated part of docs/benchmarks.md. */
 import type { Case } from './cases.js'
 import { delayOf, type Figures } from './figures.js'
+import { list, ratio, seconds, table } from './markdown.js'
 import { toolNames, type ToolName } from './names.js'
+import { pipelinePromises, pipelineSections, type PipelineRow } from './pipeline-page.js'
 
 export interface Row {
   readonly of: Pick<Case, 'is' | 'name' | 'title'>
@@ -18,13 +20,18 @@ const rivals = toolNames.filter((name) => name !== 'django-rollout')
 /** What the design promises: within so many seconds of the physical limit. */
 const promised = { verdict: 1, healthy: 0.5 }
 
-export function pageOf(rows: readonly Row[], about: string): string {
+export function pageOf(
+  rows: readonly Row[],
+  pipelines: readonly PipelineRow[],
+  about: string,
+): string {
   const of = (...kinds: readonly Case['is'][]) => rows.filter((row) => kinds.includes(row.of.is))
   const [healthy, broken] = [of('healthy', 'slow'), of('broken')]
   return [
     about,
     '### In short',
-    list(promises(rows)),
+    list([...promises(rows), ...pipelinePromises(pipelines)]),
+    ...pipelineSections(pipelines),
     ...(healthy.length > 0 ? ['### Healthy releases, in seconds', healthyTable(healthy)] : []),
     ...of('slow').flatMap((row) => [
       `### Requests while waiting (${row.of.name})`,
@@ -40,9 +47,7 @@ export function pageOf(rows: readonly Row[], about: string): string {
           restTable(broken),
         ]
       : []),
-    '### Who does best',
-    'Less is better.',
-    list(standings(rows)),
+    ...(rows.length > 0 ? ['### Who does best', 'Less is better.', list(standings(rows))] : []),
   ].join('\n\n')
 }
 
@@ -253,23 +258,4 @@ function withRatio(): readonly string[] {
 
 function figuresIn(by: Row['by']): readonly Figures[] {
   return toolNames.flatMap((name) => by[name] ?? [])
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
-  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')
-}
-
-function list(lines: readonly string[]): string {
-  return lines.map((line) => `- ${line}`).join('\n')
-}
-
-function seconds(time: number): string {
-  return time.toFixed(Math.abs(time) < 10 ? 2 : 1)
-}
-
-function ratio(one: number | undefined, other: number | undefined): string {
-  if (one === undefined || other === undefined || other <= 0) return '—'
-  const value = one / other
-  return `${value >= 10 ? value.toFixed(0) : value.toFixed(value < 2 ? 2 : 1)}×`
 }

@@ -3,18 +3,17 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { root, run, stack } from '../e2e/stack.js'
 import { makeImages, type Images } from '../faults/images.js'
-import { makeBed } from './bed.js'
+import { gone, makeBed } from './bed.js'
 import type { Case } from './cases.js'
 import { delayOf, figuresOf, middleOf, type Figures } from './figures.js'
 import { measure, type Measured } from './measure.js'
 import { toolNames, type ToolName } from './names.js'
 import type { Row } from './page.js'
+import type { Progress } from './progress.js'
 import { tools } from './tools.js'
 
 /** Releases that mostly wait, at the same time. */
 const lanes = 5
-/** Something is said at least so often. */
-const tellMs = 9_000
 
 export interface Outcome {
   readonly rows: readonly Row[]
@@ -29,13 +28,13 @@ interface Task {
 
 export async function play(
   cases: readonly Case[],
-  say: (line: string) => void,
+  { log, underWay }: Progress,
   signal: AbortSignal,
 ): Promise<Outcome> {
+  if (cases.length === 0) return { rows: [], troubles: [] }
   const measured = new Map<Case, Partial<Record<ToolName, Figures>>>()
   const troubles: string[] = []
-  const { tell, stopTelling, underWay } = teller(say)
-  tell('images')
+  log('images')
   const images = await makeImages()
   const left: string[] = []
   const one = async ({ of, tool }: Task) => {
@@ -44,10 +43,10 @@ export async function play(
     try {
       const figures = await compare(of, tool, images, left, signal)
       measured.set(of, { ...measured.get(of), [tool]: figures })
-      tell(`${name}: ${wordsOf(figures)}`)
+      log(`${name}: ${wordsOf(figures)}`)
     } catch (error) {
       troubles.push(`${name}: ${String(error)}`)
-      tell(`${name}: ${String(error)}`)
+      log(`${name}: ${String(error)}`)
     } finally {
       underWay.delete(name)
     }
@@ -69,7 +68,7 @@ export async function play(
     underWay.set('cleaning up', Date.now())
     await gone(left)
     await removeImages(images)
-    stopTelling()
+    underWay.delete('cleaning up')
   }
   const rows = cases.flatMap((of) => {
     const by = measured.get(of)
@@ -129,14 +128,6 @@ async function keep(of: Case, tool: ToolName, round: number, measured: Measured)
   await writeFile(join(folder, `${of.name}-${tool}-${round + 1}.log`), lines.join('\n'))
 }
 
-/** Waits for namespaces that are on their way out; one that takes its time is no reason to lose the figures. */
-async function gone(left: string[]): Promise<void> {
-  for (const name of left.splice(0)) {
-    const args = ['wait', '--for=delete', `namespace/${name}`, '--timeout=180s']
-    await run('kubectl', args, { env: stack.env })
-  }
-}
-
 async function removeImages({ pinned, repository }: Images): Promise<void> {
   const tags = Object.keys(pinned).map((tag) => `${repository}:${tag}`)
   await run('docker', ['image', 'rm', ...tags], { env: stack.env })
@@ -153,29 +144,4 @@ function wordsOf(figures: Figures): string {
     `${requests} requests`,
     `${megabytes.toFixed(0)} MB`,
   ].join(', ')
-}
-
-/** Says each line with the seconds since the start, and what is under way when there was none for a while. */
-function teller(say: (line: string) => void) {
-  const startedAt = Date.now()
-  const underWay = new Map<string, number>()
-  let saidAt = Date.now()
-  const tell = (line: string) => {
-    saidAt = Date.now()
-    say(`[${String(Math.round((saidAt - startedAt) / 1000)).padStart(4)}s] ${line}`)
-  }
-  const timer = setInterval(() => {
-    if (Date.now() - saidAt < tellMs) return
-    const names = [...underWay].map(
-      ([name, since]) => `${name} (${Math.round((Date.now() - since) / 1000)} s)`,
-    )
-    tell(`… ${names.join('; ') || 'preparing'}`)
-  }, 1_000)
-  return {
-    tell,
-    underWay,
-    stopTelling: () => {
-      clearInterval(timer)
-    },
-  }
 }

@@ -5,18 +5,7 @@ import type { Report } from '../../src/report/report.js'
 import { kubectl, must, root, stack } from '../e2e/stack.js'
 import { writeManifests, type Bed } from './bed.js'
 import type { ToolName } from './names.js'
-
-export interface Call {
-  readonly program: string
-  readonly args: readonly string[]
-  readonly env?: Readonly<Record<string, string>>
-}
-
-export interface Line {
-  /** When it arrived, in ms since 1970. */
-  readonly at: number
-  readonly text: string
-}
+import { homesIn, type Call, type Line } from './run-tool.js'
 
 export interface Tool {
   /** Once, before its first release here. */
@@ -87,12 +76,6 @@ const helm: Tool = {
 }
 
 export const tools: Readonly<Record<ToolName, Tool>> = { 'django-rollout': ours, script, helm }
-
-/** Where tools keep what they remember: in the bed's folder, so that each begins as on a fresh machine. */
-export function homesIn(home: string): Readonly<Record<string, string>> {
-  const names = ['HOME', 'TMPDIR', 'XDG_CACHE_HOME', 'XDG_CONFIG_HOME', 'XDG_DATA_HOME']
-  return Object.fromEntries(names.map((name) => [name, home]))
-}
 
 function firstLine(pattern: RegExp): Tool['failedAt'] {
   return (_bed, said) => Promise.resolve(said.find(({ text }) => pattern.test(text))?.at)
