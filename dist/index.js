@@ -449,24 +449,24 @@ const T=n(5082)
 const S=n(4974)
 const A=n(1236)
 const $=n(6717)
-const P=n(8646)
-const j=n(5385)
+const j=n(8646)
+const P=n(5385)
 const R=n(6114)
-const L=n(9379)
-const N=n(6782)
+const N=n(9379)
+const L=n(6782)
 const I=n(8011)
-const F=n(4750)
-const M=n(3193)
-const G=n(8595)
-const D=n(1866)
-const _=n(7118)
-const U=n(280)
+const M=n(4750)
+const F=n(3193)
+const D=n(8595)
+const G=n(1866)
+const U=n(7118)
+const _=n(280)
 const q=n(2276)
-const W=n(5213)
-const B=n(3465)
+const B=n(5213)
+const W=n(3465)
 const H=n(2028)
 const V=n(1489)
-e.exports={parse:a,valid:c,clean:l,inc:u,diff:d,major:f,minor:p,patch:h,prerelease:m,compare:g,rcompare:w,compareLoose:v,compareBuild:b,sort:y,rsort:k,gt:O,lt:E,eq:T,neq:S,gte:A,lte:$,cmp:P,coerce:j,truncate:R,Comparator:L,Range:N,satisfies:I,toComparators:F,maxSatisfying:M,minSatisfying:G,minVersion:D,validRange:_,outside:U,gtr:q,ltr:W,intersects:B,simplifyRange:H,subset:V,SemVer:o,re:s.re,src:s.src,tokens:s.t,SEMVER_SPEC_VERSION:r.SEMVER_SPEC_VERSION,RELEASE_TYPES:r.RELEASE_TYPES,compareIdentifiers:i.compareIdentifiers,rcompareIdentifiers:i.rcompareIdentifiers}},5101:e=>{const t="2.0.0"
+e.exports={parse:a,valid:c,clean:l,inc:u,diff:d,major:f,minor:p,patch:h,prerelease:m,compare:g,rcompare:w,compareLoose:v,compareBuild:b,sort:y,rsort:k,gt:O,lt:E,eq:T,neq:S,gte:A,lte:$,cmp:j,coerce:P,truncate:R,Comparator:N,Range:L,satisfies:I,toComparators:M,maxSatisfying:F,minSatisfying:D,minVersion:G,validRange:U,outside:_,gtr:q,ltr:B,intersects:W,simplifyRange:H,subset:V,SemVer:o,re:s.re,src:s.src,tokens:s.t,SEMVER_SPEC_VERSION:r.SEMVER_SPEC_VERSION,RELEASE_TYPES:r.RELEASE_TYPES,compareIdentifiers:i.compareIdentifiers,rcompareIdentifiers:i.rcompareIdentifiers}},5101:e=>{const t="2.0.0"
 const n=256
 const s=Number.MAX_SAFE_INTEGER||9007199254740991
 const r=16
@@ -904,7 +904,7 @@ var c=n(5623)
 var l=n(298)
 var u=n(8566)
 var d=n(8614)
-var f=n(1062)
+var f=n(8929)
 var p=n(6833)
 var h=n(6469)
 var m=n(8061)
@@ -934,18 +934,18 @@ const v=new g.a((0,c.oD)(),s.clock)
 const O=await(0,b.K)(s)
 if(u.ST.includes(e))r.LZ("run",O.id)
 if([...u.Vt,"plan"].includes(e))r.LZ("tests",O.id)
-const{settings:P}=$
-const j=(0,a.l)(s,P,O,{onKept:e=>{r.LZ("deployment",e)}})
-const R=await(0,f.d)(e,{platform:s,settings:P,reporter:v,signal:p,holder:O,...j&&{onBegin:j.begin}})
+const{settings:j}=$
+const P=(0,a.l)(s,j,O,{onKept:e=>{r.LZ("deployment",e)}})
+const R=await(0,f.d)(e,{platform:s,settings:j,reporter:v,signal:p,holder:O,...P&&{onBegin:P.begin}})
 process.exitCode=m.h[R.result]||process.exitCode
-const L=P.report??`${t}/report.json`
-const write=e=>s.files.write(L,`${JSON.stringify(e,null,2)}\n`).catch(e=>{r.$e(`the report could not be written: ${String(e)}`)})
+const N=j.report??`${t}/report.json`
+const write=e=>s.files.write(N,`${JSON.stringify(e,null,2)}\n`).catch(e=>{r.$e(`the report could not be written: ${String(e)}`)})
 await write(R)
-await(0,c.Qz)(R,L)
-const N=await(0,k.ip)(s.clock,T,p,t=>Promise.all([j?.end((0,i.Cy)(R),t)??[],(0,w.h)(s,P,{report:R,holder:O},t),e==="plan"?(0,o.B)(s,P,{report:R,url:O.url,secrets:(0,l.F)(S)},t):[]]))
+await(0,c.Qz)(R,N)
+const L=await(0,k.ip)(s.clock,T,p,t=>Promise.all([P?.end((0,i.Cy)(R),t)??[],(0,w.h)(s,j,{report:R,holder:O},t),e==="plan"?(0,o.B)(s,j,{report:R,url:O.url,secrets:(0,l.F)(S)},t):[]]))
 if(R.result!=="stuck")r.LZ("ended",R.result)
-if(N.flat().length>0){N.flat().forEach(e=>{r.$e((0,c.Is)(e))})
-await write((0,h.k)(R,N.flat()))}}s()}catch(e){s(e)}},1)},9150:(e,t,n)=>{n.d(t,{BW:()=>fixOf,Bc:()=>inContainer,mo:()=>inTemplate})
+if(L.flat().length>0){L.flat().forEach(e=>{r.$e((0,c.Is)(e))})
+await write((0,h.k)(R,L.flat()))}}s()}catch(e){s(e)}},1)},9150:(e,t,n)=>{n.d(t,{BW:()=>fixOf,Bc:()=>inContainer,mo:()=>inTemplate})
 var s=n(8815)
 var r=n(4339)
 function fixOf({id:e,manifest:t},n,o){return t?`# in the manifest of ${(0,r.T)(e)}\n${(0,s.As)(n).trim()}`:o(["patch",(0,r.T)(e),"--patch",JSON.stringify(n)])}function inTemplate({id:e},t){const n={spec:{template:{spec:t}}}
@@ -1042,7 +1042,7 @@ const a=(0,i.Bc)(n,s,{imagePullPolicy:"IfNotPresent"})
 return(0,o.$e)("workloads",r,(0,i.BW)(n,a,t))}))}},5581:(e,t,n)=>{n.a(e,async(e,s)=>{try{n.r(t)
 var r=n(8330)
 var o=n(4803)
-var i=n(1062)
+var i=n(8929)
 var a=n(6833)
 var c=n(6243)
 var l=n(2998)
@@ -1085,18 +1085,18 @@ const A=(0,b.B)(t=>{const n=(0,w.Ao)(e)
 write(n===void 0?`· ${t}`:`· ${t}: ${n}`)})
 const $=(0,m.c)(write,E,S)
 const raw=e=>void o.write(e)
-const P=l?(0,c.V)($,raw,n.clock):$
-const j=new p.a(P,n.clock)
+const j=l?(0,c.V)($,raw,n.clock):$
+const P=new p.a(j,n.clock)
 const R=await(0,v.K)(n)
-const L=await(0,i.d)(e,{platform:n,settings:r,reporter:j,signal:A,holder:R})
-process.exitCode=d.h[L.result]||process.exitCode
-const N=(0,u.k)(L,await(0,g.h)(n,r,{report:L,holder:R}))
-if(N.history&&!r.json)(0,f.f)(N.history).forEach(write)
-else if(!N.history)(0,m.b)(N,write,E)
-if(r.json){const t=e==="history"?N.history:N
+const N=await(0,i.d)(e,{platform:n,settings:r,reporter:P,signal:A,holder:R})
+process.exitCode=d.h[N.result]||process.exitCode
+const L=(0,u.k)(N,await(0,g.h)(n,r,{report:N,holder:R}))
+if(L.history&&!r.json)(0,f.f)(L.history).forEach(write)
+else if(!L.history)(0,m.b)(L,write,E)
+if(r.json){const t=e==="history"?L.history:L
 if(t)process.stdout.write(json(t))}for(const[e,t]of Object.entries(O)){const s=r[e]
 if(s===void 0)continue
-await n.files.write(s,t(N)).catch(e=>{console.error(`the report could not be written: ${String(e)}`)})}}s()}catch(T){s(T)}},1)},4803:(t,n,s)=>{s.d(n,{y:()=>readCommandLine})
+await n.files.write(s,t(L)).catch(e=>{console.error(`the report could not be written: ${String(e)}`)})}}s()}catch(T){s(T)}},1)},4803:(t,n,s)=>{s.d(n,{y:()=>readCommandLine})
 class CommanderError extends Error{constructor(e,t,n){super(n)
 Error.captureStackTrace(this,this.constructor)
 this.name=this.constructor.name
@@ -2016,7 +2016,7 @@ const n=(0,O.qT)(f)
 if(n)throw new S.r(n,t)
 const s=(0,O.rl)(e,f)
 const o={...s,code:"restore-failed",sentence:`the release of ${(0,i.j)(m.tag)} was interrupted, and restoring it failed: ${s.sentence}`,hint:[...s.hint===void 0?[]:[s.hint],...Object.entries(t).map(([e,t])=>`${e} runs ${t.map(i.E4).join(", ")||"nothing"}`),(0,O.eW)(d,p,g)].join("\n")}
-throw new S.r(o,t)}}},1062:(e,t,n)=>{n.d(t,{d:()=>run_command_runCommand})
+throw new S.r(o,t)}}},8929:(e,t,n)=>{n.d(t,{d:()=>run_command_runCommand})
 var s=n(356)
 var r=n(4592)
 var o=n(9949)
@@ -2323,19 +2323,19 @@ if(t.from>s)return t.from-s
 return t.to<n?t.to-n:0}function clockFindings(e){if(Math.abs(e)<=$)return[]
 const t=Math.round(Math.abs(e)/1e3)
 const n=`this machine’s clock is ${t} s ${e>0?"ahead of":"behind"} the cluster’s: times in the history are wrong, and missing pods of a StatefulSet or DaemonSet may be explained late or wrongly`
-return[(0,A.$e)("cluster",n,"sudo timedatectl set-ntp true")]}var P=n(5998)
-var j=n(9340)
+return[(0,A.$e)("cluster",n,"sudo timedatectl set-ntp true")]}var j=n(5998)
+var P=n(9340)
 var R=n(4339)
-var L=n(2468)
-const N=5e3
+var N=n(2468)
+const L=5e3
 function staleConfigurationFindings({id:e,live:t},n,s,r){if(!t||e.kind==="CronJob")return[]
-const o=(0,P.JP)((0,j.kW)(t))
-return s.flatMap(t=>{const s=o.filter(e=>(0,P.wj)(t,e))
+const o=(0,j.JP)((0,P.kW)(t))
+return s.flatMap(t=>{const s=o.filter(e=>(0,j.wj)(t,e))
 const i=n.filter(e=>s.some(n=>{const[s,r]=[changedAt(t,n.keys),startedAt(e,n.container)]
-return s!==void 0&&r!==void 0&&s>r+N}))
+return s!==void 0&&r!==void 0&&s>r+L}))
 if(i.length===0)return[]
 const a=i.length===n.length?"its pods":`${i.length} of its pods`
-const c=`${(0,R.T)(e)}: ${(0,L.Gg)(t)} changed after the start of ${a}, which may still use the old values`
+const c=`${(0,R.T)(e)}: ${(0,N.Gg)(t)} changed after the start of ${a}, which may still use the old values`
 return[(0,A.$e)("workloads",c,r(["rollout","restart",(0,R.T)(e)]))]})}function changedAt(e,t){const n=(e.metadata?.managedFields??[]).flatMap(({time:e,fieldsV1:n})=>{const s=n??{}
 const r=["f:data","f:binaryData","f:stringData"].flatMap(e=>Object.keys(s[e]??{}))
 const o=t==="all"?r.length>0:t.some(e=>r.includes(`f:${e}`))
@@ -2344,72 +2344,72 @@ return n.length===0?void 0:Math.max(...n)}function startedAt({status:e},t){const
 const{running:s,terminated:r}=n.find(({name:e})=>e===t)?.state??{}
 const o=s?.startedAt??r?.startedAt
 return o===void 0?void 0:Date.parse(o)}var I=n(8911)
-var F=n(8850)
-var M=n(9025)
-function releaseFindings(e,t,n,s){const r=(0,M.BO)(s)
+var M=n(8850)
+var F=n(9025)
+function releaseFindings(e,t,n,s){const r=(0,F.BO)(s)
 return[r?(0,A.ok)("release",`release ${r.number} of ${(0,k.j)(r.tag)} by ${(0,I.Gg)(r)} is live`):(0,A.ok)("release","no release of this application is live yet"),...t?[held(t)]:[],...n?[left(e,n)]:[],...unusedOf(s)]}function unusedOf(e){const{number:t=0,unused:n=[]}=e.findLast(e=>e.unused!==void 0)??{}
 if(n.length===0)return[]
 const s=n.join(", ")
 return[(0,A.ok)("release",`no version of the history uses ${s} (as of release ${t})`)]}function held({by:e,renewed:t}){const n=t===void 0?"":`, last renewed at ${t} by its clock`
-return(0,A.$e)("release",`the lock is held by ${e}${n}: a release waits until it is free, at most 30 s after that run ends`)}function left(e,t){return(0,A.$e)("release",`the release of ${(0,k.j)(t.tag)} by ${(0,I.Gg)(t)}, started at ${t.at}, has not ended; if its run is gone, the next release restores it first`,(0,F.a)("recover",e))}var G=n(7598)
-var D=n(8815)
-var _=n(7340)
+return(0,A.$e)("release",`the lock is held by ${e}${n}: a release waits until it is free, at most 30 s after that run ends`)}function left(e,t){return(0,A.$e)("release",`the release of ${(0,k.j)(t.tag)} by ${(0,I.Gg)(t)}, started at ${t.at}, has not ended; if its run is gone, the next release restores it first`,(0,M.a)("recover",e))}var D=n(7598)
+var G=n(8815)
+var U=n(7340)
 function rightsFindings({all:e,missing:t,account:n,namespace:s},r){const o=n===void 0?"the account":`the account ${n}`
 if(t.length===0)return[(0,A.ok)("rights",`${o} may do everything that a release does in the namespace "${s}"`)]
-const i=(0,_.SN)(t)
+const i=(0,U.SN)(t)
 const a=countOf(t)===countOf(e)?`${o} has no rights for a release in the namespace "${s}", if it exists`:`${o} may not ${i} in the namespace "${s}"`
-const c=n===void 0?`# in its Role\n${(0,_.Eb)(t)}`:commandFor(t,n,r)
-return[(0,A.z3)("rights",`${a}: an administrator must grant it`,c)]}function countOf(e){return e.reduce((e,{verbs:t})=>e+t.length,0)}function commandFor(e,t,n){const s=(0,G.createHash)("sha256").update(JSON.stringify([e,t])).digest("hex")
+const c=n===void 0?`# in its Role\n${(0,U.Eb)(t)}`:commandFor(t,n,r)
+return[(0,A.z3)("rights",`${a}: an administrator must grant it`,c)]}function countOf(e){return e.reduce((e,{verbs:t})=>e+t.length,0)}function commandFor(e,t,n){const s=(0,D.createHash)("sha256").update(JSON.stringify([e,t])).digest("hex")
 const r={name:`django-rollout-${s.slice(0,8)}`}
 const o="rbac.authorization.k8s.io"
 const i=`${o}/v1`
 const a=likes(e).map(({group:e,resources:t,limits:n})=>`    - { apiGroups: ["${e}"], resources: [${t.join(", ")}], ${n} }`)
 const c={apiVersion:i,kind:"RoleBinding",metadata:r,roleRef:{apiGroup:o,kind:"Role",name:r.name},subjects:[subjectOf(t,o)]}
-const l=["apiVersion: v1","kind: List","items:",`- apiVersion: ${i}`,"  kind: Role",`  metadata: { name: ${r.name} }`,"  rules:",...a,(0,D.As)([c]).trim()].join("\n")
+const l=["apiVersion: v1","kind: List","items:",`- apiVersion: ${i}`,"  kind: Role",`  metadata: { name: ${r.name} }`,"  rules:",...a,(0,G.As)([c]).trim()].join("\n")
 return`echo '\n${l.replaceAll("'",`'\\''`)}\n' | ${n(["apply","-f","-"])}`}function likes(e){const t=[]
 for(const{group:n,resource:s,verbs:r,names:o}of e){const e=o===void 0?"":`resourceNames: [${o.join(", ")}], `
 const i=`${e}verbs: [${r.join(", ")}]`
 const a=t.find(e=>e.group===n&&e.limits===i)
 if(a)a.resources.push(s)
 else t.push({group:n,limits:i,resources:[s]})}return t}function subjectOf(e,t){const[,n,s]=/^system:serviceaccount:([^:]+):(.+)$/.exec(e)??[]
-return n===void 0?{apiGroup:t,kind:"User",name:e}:{kind:"ServiceAccount",name:s,namespace:n}}var U=n(157)
+return n===void 0?{apiGroup:t,kind:"User",name:e}:{kind:"ServiceAccount",name:s,namespace:n}}var _=n(157)
 var q=n(5374)
-var W=n(1407)
-var B=n(6874)
+var B=n(1407)
+var W=n(6874)
 var H=n(8661)
 var V=n(1856)
 var J=n(3825)
-var z=n(2459)
-var K=n(6099)
+var K=n(2459)
+var z=n(6099)
 var Y=n(3892)
 async function checkAlone(e,t){const{app:n,settings:s,cluster:r}=e
-await Promise.all([checkHistory(e,t),(0,K.aE)(r,n,s.image),(0,I.Cz)(r,(0,H.Fe)(n))])}async function checkHistory({app:e,settings:t,command:n,cluster:s},{live:r,targets:o}){const{history:i,configMap:a}=await(0,J.tl)(s,e)
+await Promise.all([checkHistory(e,t),(0,z.aE)(r,n,s.image),(0,I.Cz)(r,(0,H.Fe)(n))])}async function checkHistory({app:e,settings:t,command:n,cluster:s},{live:r,targets:o}){const{history:i,configMap:a}=await(0,J.tl)(s,e)
 const c=i.filter(({image:e})=>!(0,k.iI)(e,t.image))
 const l={history:i.filter(e=>!c.includes(e)),configMap:a}
 if(c.length===0||n==="rollback"&&l.history.length>0)return l
 const u=o.map(({id:e})=>(0,R.T)(e))
-const d=workloadsIn(r.clusterState()).filter(e=>!u.includes((0,R.T)((0,j.hY)(e))))
-for(const n of new Set(c.map(e=>e.image))){const r=d.find(e=>(0,j.ys)(e,n).length>0)
+const d=workloadsIn(r.clusterState()).filter(e=>!u.includes((0,R.T)((0,P.hY)(e))))
+for(const n of new Set(c.map(e=>e.image))){const r=d.find(e=>(0,P.ys)(e,n).length>0)
 if(!r)continue
-const o=(0,R.T)((0,j.hY)(r))
+const o=(0,R.T)((0,P.hY)(r))
 const i=`the history in configmap/${(0,H.Fe)(e)}`
 const a=`if it is the same application and its registry has moved: ${o} still runs the old image. Change it to the new one first, with its manifest (option manifests) or kubectl set image`;(0,H.ht)(s,e,{image:n,what:i,so:a},t.image)}return l}function workloadsIn(e){const t=[e.deployments,e.statefulsets,e.daemonsets,e.cronjobs]
-return t.flatMap(e=>[...e.values()]).filter(j.gv)}var Z=n(2109)
-var X=n(8559)
-var Q=n(3872)
+return t.flatMap(e=>[...e.values()]).filter(P.gv)}var X=n(2109)
+var Q=n(8559)
+var Z=n(3872)
 var ee=n(6e3)
 var te=n(6738)
 const ne=3e5
 const se={timeout:1/0,bake:0,grace:{}}
-async function ailing(e,t,{cluster:n,clock:s,toRepo:r}){const o=e.flatMap(({id:e,live:n})=>n&&!n.spec.paused?[(0,Z.VS)(e,n,t)]:[])
+async function ailing(e,t,{cluster:n,clock:s,toRepo:r}){const o=e.flatMap(({id:e,live:n})=>n&&!n.spec.paused?[(0,X.VS)(e,n,t)]:[])
 const i=s.now()
 const a={...(0,ee._1)(i),exits:exitsOf(t,i)}
 const c={clusterState:t,timeouts:se,now:i}
-const l=(0,Q.S)(o,{...c,observations:a})
+const l=(0,Z.S)(o,{...c,observations:a})
 const u=await Promise.all(l.logsWanted.map(async e=>{const t=await(0,te.$)(n,s,e)
-return{wanted:e,diagnosis:(0,X.h)(t,r)}}))
+return{wanted:e,diagnosis:(0,Q.h)(t,r)}}))
 const d=u.reduce((e,{wanted:t,diagnosis:n})=>(0,ee.X1)(e,t,n),l.observations)
-const{verdicts:f}=(0,Q.S)(o,{...c,observations:d})
+const{verdicts:f}=(0,Z.S)(o,{...c,observations:d})
 return Object.fromEntries(e.flatMap(({id:e})=>{const t=f[(0,R.T)(e)]
 const n=t&&wordsOf(t)
 return n===void 0?[]:[[(0,R.T)(e),n]]}))}function exitsOf(e,t){return Object.fromEntries([...e.pods.values()].flatMap(({metadata:e,status:n})=>(n?.containerStatuses??[]).flatMap(({name:n,lastState:s})=>{const{exitCode:r=0,finishedAt:o}=s?.terminated??{}
@@ -2433,13 +2433,13 @@ return await isWhole(e,n)?"not-older":"unknown"}async function isWhole(e,t){cons
 const s=await e(["cat-file","--batch"],n.stdout)
 return n.code===0&&s.code===0&&!/^parent [0-9a-f]+$/m.test(s.stdout)}async function fetchHistory({platform:e,folder:t,signal:n},r,o){const i=await(0,s.uM)(e,t)(["rev-parse","--is-shallow-repository"])
 const a=["fetch","--quiet","--no-tags","--no-write-fetch-head","--no-recurse-submodules",...i.stdout.trim()==="true"?["--depth=200","origin",r,o]:["origin",o]]
-await(0,m.wj)(e.clock,re,n,n=>e.processes.stream("git",[...(0,s._z)(e,t),...a],{signal:n,env:{GIT_TERMINAL_PROMPT:"0",GIT_SSH_COMMAND:"ssh -o BatchMode=yes"},onLine:()=>{}}))}async function checkNotStale({platform:e,settings:t,source:n,signal:s,log:o},i){const a=(0,M.BO)(i)
+await(0,m.wj)(e.clock,re,n,n=>e.processes.stream("git",[...(0,s._z)(e,t),...a],{signal:n,env:{GIT_TERMINAL_PROMPT:"0",GIT_SSH_COMMAND:"ssh -o BatchMode=yes"},onLine:()=>{}}))}async function checkNotStale({platform:e,settings:t,source:n,signal:s,log:o},i){const a=(0,F.BO)(i)
 if(a?.sha===void 0||n.sha===void 0)return
 const{sha:c}=n
 switch(await lineageOf({platform:e,folder:t.context,signal:s},c,a.sha)){case"not-older":return
 case"unknown":o.say(`this checkout does not show whether ${(0,k.j)(a.tag)}, which is live, is newer than ${(0,k.j)(c)}`)
 return
-case"older":(0,r.fJ)({code:"stale-commit",sentence:`${(0,k.j)(c)} is older than ${(0,k.j)(a.tag)}, live since release ${a.number} by ${(0,I.Gg)(a)}`,hint:`nothing was changed. To roll back to it anyway: ${(0,F.a)("rollback",t,{to:n.tag})}`})}}var oe=n(4e3)
+case"older":(0,r.fJ)({code:"stale-commit",sentence:`${(0,k.j)(c)} is older than ${(0,k.j)(a.tag)}, live since release ${a.number} by ${(0,I.Gg)(a)}`,hint:`nothing was changed. To roll back to it anyway: ${(0,M.a)("rollback",t,{to:n.tag})}`})}}var oe=n(4e3)
 const ie=15e3
 async function pinsOf(e,t,n){const s=n.flatMap(e=>e.live?[e.live]:[])
 const r=(0,oe.oo)(t.clusterState(),s,e.settings.image)
@@ -2458,7 +2458,7 @@ a.add(`${u} ${f}: an undo would restore ${s.digest.slice(0,19)}, which is runnin
 for(const t of a)e.log.say(t)
 return i}async function runsAlready(e,t,n,{repository:s,digest:r}){const o=t.clusterState()
 const i=once(t=>lookUpSoon(e,t))
-const a=n.flatMap(({live:e,uses:t})=>t.map(async({name:t})=>{const n=e&&(0,j.MZ)((0,j.kW)(e),()=>true).find(e=>e.name===t)
+const a=n.flatMap(({live:e,uses:t})=>t.map(async({name:t})=>{const n=e&&(0,P.MZ)((0,P.kW)(e),()=>true).find(e=>e.name===t)
 if(!n)return false
 const a=(0,oe.ky)(o,e,n,{repository:s,digest:r})
 if(a!=="what its tag names")return a==="this image"
@@ -2468,7 +2468,7 @@ return(await Promise.all(a)).every(Boolean)}function warningsWithoutDigest(e){co
 for(const{id:n,running:s}of e)for(const e of new Set(s)){if((0,k.zZ)(e).digest!==void 0)continue
 t.set(e,[...t.get(e)??[],(0,R.T)(n)])}return[...t].map(([e,t])=>`${t.join(", ")} names ${e} without a digest: new pods run what that tag names then. The next release of another image adds the digest`)}async function lostImages(e,t,n=new Map){const s=new Map
 for(const{id:r,live:o}of t){const t=n.get((0,R.T)(r))
-const i=o?(0,j.ys)(o,e.settings.image):[]
+const i=o?(0,P.ys)(o,e.settings.image):[]
 const a=new Set(i.map(({name:e,image:n})=>t?.[e]??n))
 for(const e of a)s.set(e,[...s.get(e)??[],(0,R.T)(r)])}const r=await Promise.all([...s].map(async([t,n])=>{const s=await lookUpSoon(e,t)
 return s?.is==="absent"?[`the registry no longer has ${t}, which ${n.join(", ")} runs: nodes without a cached copy cannot start it, so an undo may fail`]:[]}))
@@ -2492,13 +2492,13 @@ const a=[clusterFinding(s.version,o,s.namespace),...r?clockFindings(r.aheadMs):[
 const c=unseen("cluster","rights, workloads, probes and release")
 try{if((await(0,ae.oO)(s,i.known)).is==="missing"){const e=`the namespace "${s.namespace}" does not exist; a release creates it from the manifests`
 return[...a,(0,A.$e)("cluster",e),c]}}catch(e){return[...a,(0,A.gz)("cluster",e),c]}const l=(0,de.xQ)(e.app,i.known,i.resources,(0,ce.GH)(n))
-const u=await(0,_.o7)(s,l)
+const u=await(0,U.o7)(s,l)
 const may=(e,t)=>!u.some(({resource:n,verbs:s})=>t.includes(n)&&s.includes(e))
 const d=u.every(({verbs:e})=>!e.includes("list")&&!e.includes("watch"))
 const f=may("get",["leases","secrets","configmaps"])
 const[p,h,m]=await Promise.all([examineMigration(e,i,may("get",["cronjobs"])),d?examineWorkloads(e,i,u):unseenWorkloads(s),f?examineReleases(e):[]])
 const g=[...d?[]:["workloads and probes"],...f?[]:["release"]]
-return[...a,...rightsFindings({all:(0,_.Zu)([...l,...h.needs]),missing:(0,_.Zu)([...u,...h.missing]),account:r?.name,namespace:s.namespace},(0,ue.IZ)(s)),...g.length>0?[unseen("rights",g.join(", "))]:[],...i.findings,...p,...h.findings,...m]}async function examineMigration(e,{known:t,findings:n},s){const r=s&&n.length===0
+return[...a,...rightsFindings({all:(0,U.Zu)([...l,...h.needs]),missing:(0,U.Zu)([...u,...h.missing]),account:r?.name,namespace:s.namespace},(0,ue.IZ)(s)),...g.length>0?[unseen("rights",g.join(", "))]:[],...i.findings,...p,...h.findings,...m]}async function examineMigration(e,{known:t,findings:n},s){const r=s&&n.length===0
 const o=[(0,le.H)(e),...r?[(0,ce.xq)(e,t)]:[]]
 return(await Promise.allSettled(o)).flatMap(e=>e.status==="rejected"?[(0,A.gz)("workloads",e.reason)]:[])}function unseen(e,t){return(0,A.$e)(e,`skipped because of the findings above: ${t}`)}async function whoAmI({clock:e},t){const n="authentication.k8s.io/v1"
 const s=e.now()
@@ -2506,16 +2506,16 @@ try{const{metadata:r,status:o}=await t.review(`/apis/${n}/selfsubjectreviews`,{a
 const i=o?.userInfo?.username
 const a=r?.creationTimestamp
 const c=a?aheadBy(a,{from:s,to:e.now()}):0
-return i===void 0?void 0:{name:i,aheadMs:c}}catch(e){if(e instanceof W.h)return
+return i===void 0?void 0:{name:i,aheadMs:c}}catch(e){if(e instanceof B.h)return
 throw e}}async function kubeContextOf(e,t){if(e!==void 0)return e
 const{code:n,stdout:s}=await t.kubectl(["config","current-context"])
-return n===0?s.trim():void 0}async function manifestsOf({platform:e,settings:t,cluster:n}){try{const s=await(0,B.PX)(e,n,t.manifests,t.image)
+return n===0?s.trim():void 0}async function manifestsOf({platform:e,settings:t,cluster:n}){try{const s=await(0,W.PX)(e,n,t.manifests,t.image)
 const{targets:r,others:o,namespace:i}=s
 const a=[...r,...o,...i?[i]:[]]
 const c=await(0,V.k4)(n,a)
 a.forEach(e=>c.of(e))
-return{known:s,resources:c,findings:[]}}catch(e){return{known:B.K2,resources:await(0,V.k4)(n,[]),findings:[(0,A.gz)("workloads",e)]}}}async function unseenWorkloads(e,t=[]){const n=(0,de.hg)()
-return{findings:t,needs:n,missing:await(0,_.o7)(e,n)}}async function examineWorkloads(e,{known:t,findings:n},s){const{platform:r,settings:o,source:i,cluster:a,signal:c}=e
+return{known:s,resources:c,findings:[]}}catch(e){return{known:W.K2,resources:await(0,V.k4)(n,[]),findings:[(0,A.gz)("workloads",e)]}}}async function unseenWorkloads(e,t=[]){const n=(0,de.hg)()
+return{findings:t,needs:n,missing:await(0,U.o7)(e,n)}}async function examineWorkloads(e,{known:t,findings:n},s){const{platform:r,settings:o,source:i,cluster:a,signal:c}=e
 const l=await(0,Y.f)(a,r.clock)
 const image=async()=>{const e=await(0,g.TE)(r,o.image,i.tag,c)
 return e.is==="there"?e.image:void 0}
@@ -2525,17 +2525,17 @@ if(d.length===0){const e=[...p.images,...p.workloads]
 return unseenWorkloads(a,n.length>0?[]:e)}const h=l.clusterState()
 const[m,w,v,y]=await Promise.all([ailing(d,h,{cluster:a,clock:r.clock,toRepo:(0,b.YT)(e)}),staleConfiguration(a,h,d),checkAlone(e,{live:l,targets:d}).then(()=>[],e=>isOfTwo(e)?[(0,A.gz)("release",e)]:[]),lostImages(e,d)])
 const k=(0,ue.IZ)(a)
-return{findings:[...d.map(e=>(0,A.ok)("workloads",(0,fe.q0)(e))),...p.web,...p.workloads,...(0,q.c)((0,U.Z)(d,f),k),...Object.entries(m).map(([e,t])=>{const n=`${e} is unhealthy before the release: ${t}`
-return(0,A.$e)("workloads",n,k(["describe",e]))}),...p.images,...y.map(e=>(0,A.$e)("registry",e,"push the image again, or release before its pods are rescheduled")),...w,...v,...p.namespace,...p.dryRun,...p.probes],needs:u.needs,missing:u.missing}}async function staleConfiguration(e,t,n){const s=n.flatMap(({live:e})=>e?(0,P.JP)((0,j.kW)(e)):[])
+return{findings:[...d.map(e=>(0,A.ok)("workloads",(0,fe.q0)(e))),...p.web,...p.workloads,...(0,q.c)((0,_.Z)(d,f),k),...Object.entries(m).map(([e,t])=>{const n=`${e} is unhealthy before the release: ${t}`
+return(0,A.$e)("workloads",n,k(["describe",e]))}),...p.images,...y.map(e=>(0,A.$e)("registry",e,"push the image again, or release before its pods are rescheduled")),...w,...v,...p.namespace,...p.dryRun,...p.probes],needs:u.needs,missing:u.missing}}async function staleConfiguration(e,t,n){const s=n.flatMap(({live:e})=>e?(0,j.JP)((0,P.kW)(e)):[])
 const r=s.map(({kind:t,name:n})=>{const s=t==="Secret"?"secrets":"configmaps"
 return`${(0,V.rJ)("v1",e.namespace,s)}/${n}`})
-const o=await Promise.all([...new Set(r)].map(t=>e.find(t).catch(e=>{if(e instanceof W.h&&e.status===403)return
+const o=await Promise.all([...new Set(r)].map(t=>e.find(t).catch(e=>{if(e instanceof B.h&&e.status===403)return
 throw e})))
 const i=o.flatMap(e=>e?[e]:[])
 return n.flatMap(n=>{const s={workload:n.id,images:{},generation:0,first:false}
-const r=(0,z.NO)(t,s)
+const r=(0,K.NO)(t,s)
 return staleConfigurationFindings(n,r,i,(0,ue.IZ)(e))})}function isOfTwo(e){return e instanceof r.HR&&e.cause.code==="usage"}async function examineReleases(e){const{platform:t,settings:n,app:s,cluster:r}=e
-const[o,i,a]=await Promise.allSettled([(0,I.Cz)(r,(0,H.Fe)(s)),(0,K.aE)(r,s,n.image),(0,J.Lu)(r,s,n.image)])
+const[o,i,a]=await Promise.allSettled([(0,I.Cz)(r,(0,H.Fe)(s)),(0,z.aE)(r,s,n.image),(0,J.Lu)(r,s,n.image)])
 const c=[o,i,a].flatMap(e=>e.status==="rejected"?[(0,A.gz)("release",e.reason)]:[])
 if(o.status!=="fulfilled"||i.status!=="fulfilled")return c
 if(a.status!=="fulfilled")return c
@@ -2650,48 +2650,48 @@ this.#m={...this.#m,backup:void 0,isAgain:true}
 await this.#w()
 return(0,ce.B2)(this.context.with({log:e}),n,{image:s,reasons:(0,Se.s)(t),work:"migrated"})}async#w(){await this.#g.close()
 this.#g=this.start(this.context,this.#m)}}var $e=n(3006)
-var Pe=n(6633)
-const xe=3
-const je=3e4
+var xe=n(6633)
+const je=3
+const Pe=3e4
 async function withReported(e,t){const{settings:n,platform:s,signal:r,app:o}=e
 const{cluster:i,checked:a}=t
 const c=n["migrate-command"]===""?[]:unreleasedIn(e,a)
 if(c.length===0)return t
 const{needs:l}=await(0,$e.jh)(s.clock,r,()=>(0,J.bL)(i,o,n.image))
 const u=c.filter(({image:e})=>!l.has(e.digest))
-const d=u.slice(0,xe)
-for(const{image:t,names:n}of u.slice(xe))e.log.say(`what ${titleOf(t,n)} needs is not known: only ${xe} images report it`)
+const d=u.slice(0,je)
+for(const{image:t,names:n}of u.slice(je))e.log.say(`what ${titleOf(t,n)} needs is not known: only ${je} images report it`)
 const f=await Promise.all(d.map(async t=>{const n=await ask(e.with({cluster:i}),a,t)
 return n?[[t.image.digest,n]]:[]}))
 return{...t,checked:{...a,reported:new Map(f.flat())}}}function unreleasedIn({settings:e,app:t},{live:n,web:s}){const{image:r}=e
 const o=n.clusterState()
 const i=(0,fe.ow)(o)
-return(0,ke.w)(o,r,(0,Ee.q2)(t)).flatMap(({digest:e,tag:t,names:n,isIdle:o,goneAt:a})=>{const c=i.filter(e=>n.includes((0,R.T)((0,j.hY)(e))))
+return(0,ke.w)(o,r,(0,Ee.q2)(t)).flatMap(({digest:e,tag:t,names:n,isIdle:o,goneAt:a})=>{const c=i.filter(e=>n.includes((0,R.T)((0,P.hY)(e))))
 const l=c.every(e=>isOfRelease(e,r))
 if(e===void 0||o===true||a!==void 0||l)return[]
-const u=c.find(e=>s&&(0,R.T)((0,j.hY)(e))===(0,R.T)(s.workload))??c[0]
-const d=u&&(0,j.kW)(u)
-const f=u?(0,j.ys)(u,r).map(({name:e})=>e):[]
+const u=c.find(e=>s&&(0,R.T)((0,P.hY)(e))===(0,R.T)(s.workload))??c[0]
+const d=u&&(0,P.kW)(u)
+const f=u?(0,P.ys)(u,r).map(({name:e})=>e):[]
 const p=d?.spec?.containers.find(({name:e})=>f.includes(e))
 if(!u||!d||!p)return[]
-const h={workload:(0,j.hY)(u),template:d,container:p.name,containers:f}
-return[{image:{repository:r,tag:t,digest:e},names:n,web:h}]})}function isOfRelease(e,t){const n=(0,j.ys)(e,t)
+const h={workload:(0,P.hY)(u),template:d,container:p.name,containers:f}
+return[{image:{repository:r,tag:t,digest:e},names:n,web:h}]})}function isOfRelease(e,t){const n=(0,P.ys)(e,t)
 const s=n.every(({image:e})=>(0,k.zZ)(e).digest!==void 0)
-return s&&(e.kind==="CronJob"||(0,Pe.O)(e))}async function ask(e,t,{image:n,names:s,web:r}){const{settings:o,log:i,signal:a,warn:c}=e
+return s&&(e.kind==="CronJob"||(0,xe.O)(e))}async function ask(e,t,{image:n,names:s,web:r}){const{settings:o,log:i,signal:a,warn:c}=e
 const l=titleOf(n,s)
 i.say(`${l} was deployed by others: a Job of its image reports what it needs`)
-const u=(0,Ae.Be)(e,{checked:t,web:r,image:n,plansOnly:true,reports:{name:l,command:o["migrate-command"],timeoutMs:Math.min(o.timeout,je)}})
+const u=(0,Ae.Be)(e,{checked:t,web:r,image:n,plansOnly:true,reports:{name:l,command:o["migrate-command"],timeoutMs:Math.min(o.timeout,Pe)}})
 try{await u.plan(i)
 const[e,t]=[u.needs(),u.tasks()]
 return e===void 0?void 0:{needs:e,...t!==void 0&&{tasks:t}}}catch(e){a.throwIfAborted()
 i.say(`what ${l} needs is not known: ${(0,T.b)(e)}`)
-return}finally{await u.close().catch(e=>{c((0,T.b)(e))})}}function titleOf(e,t){return`version ${(0,k.j)(e.tag)} (${t.join(", ")})`}var Ce=n(7823)
+return}finally{await u.close().catch(e=>{c((0,T.b)(e))})}}function titleOf(e,t){return`version ${(0,k.j)(e.tag)} (${t.join(", ")})`}var Re=n(7823)
 function preflight(e,t,n){return(0,m.ZC)(e.signal,async()=>{const s=await t()
 const r=e.with({cluster:s})
 const o=await preflight_check(r,n)
 if(e.command!=="deploy")await checkAlone(r,o)
 return{cluster:s,checked:o}})}async function preflight_check(e,t){const{platform:n,settings:s,app:r,cluster:o,log:i}=e
-const a=await(0,B.PX)(n,o,s.manifests,s.image)
+const a=await(0,W.PX)(n,o,s.manifests,s.image)
 const c=await(0,ae.oO)(o,a)
 const{targets:l,jobs:u,namespace:d}=a
 const f=[...l,...a.others,...d?[d]:[]]
@@ -2706,63 +2706,63 @@ const{findings:g,targets:w,others:v,services:y,web:k}=await(0,ue.Nn)(e,{...m,...
 const O=warningsOf([...g.namespace,...g.workloads,...g.probes,...g.dryRun])
 for(const t of O)(0,b.FF)(e,t)
 const E=c.is==="there"?c.uid:void 0
-return{live:h,targets:w,others:v,jobs:u,resources:p,services:y,...E!==void 0&&{namespaceUid:E},...k&&{web:k}}}function warningsOf(e){return e.filter(({severity:e})=>e==="warning").map(({message:e,fix:t})=>t?.startsWith("kubectl ")?`${e}: ${t}`:e)}var Re=n(7020)
-var Le=n(2297)
+return{live:h,targets:w,others:v,jobs:u,resources:p,services:y,...E!==void 0&&{namespaceUid:E},...k&&{web:k}}}function warningsOf(e){return e.filter(({severity:e})=>e==="warning").map(({message:e,fix:t})=>t?.startsWith("kubectl ")?`${e}: ${t}`:e)}var Ce=n(7020)
+var Ne=n(2297)
 function withRestarts(e,t){return e.map(e=>{const n=e.live&&restartOf(e.live,t)
 return n?{...e,restart:n}:e})}function restartOf(e,t){if(e.kind==="CronJob")return
-const n=(0,P.JP)((0,j.kW)(e))
+const n=(0,j.JP)((0,P.kW)(e))
 const s=t.filter(e=>{if(e.is==="none")return false
 const t=e.is==="change"?e.live:void 0
-return n.some(n=>(0,P.wj)(e.object,n)&&(0,P.SM)(n,t,e.becomes))})
+return n.some(n=>(0,j.wj)(e.object,n)&&(0,j.SM)(n,t,e.becomes))})
 if(s.length===0)return
-return{hash:hashOf((0,P.U)(e),s),because:s.map(({object:e})=>(0,L.Gg)(e)).sort()}}function hashOf(e,t){const n=t.map(e=>{const{uid:t,resourceVersion:n}=(e.is==="create"?void 0:e.live.metadata)??{}
-return[(0,L.Gg)(e.object),t??"",n??""]}).sort(([e=""],[t=""])=>e.localeCompare(t))
+return{hash:hashOf((0,j.U)(e),s),because:s.map(({object:e})=>(0,N.Gg)(e)).sort()}}function hashOf(e,t){const n=t.map(e=>{const{uid:t,resourceVersion:n}=(e.is==="create"?void 0:e.live.metadata)??{}
+return[(0,N.Gg)(e.object),t??"",n??""]}).sort(([e=""],[t=""])=>e.localeCompare(t))
 const s=JSON.stringify([e??"",n])
-return(0,G.createHash)("sha256").update(s).digest("hex").slice(0,16)}var Ne=n(607)
+return(0,D.createHash)("sha256").update(s).digest("hex").slice(0,16)}var Le=n(607)
 var Ie=n(6005)
-var Fe=n(5473)
-var Me=n(8306)
-var Ge=n(4853)
+var Me=n(5473)
+var Fe=n(8306)
+var De=n(4853)
 async function snapshot_snapshot(e,t,n,s=(e,{targets:t})=>Promise.resolve(t)){const{cluster:r,log:o}=e
 const[[i,a,c],l]=await Promise.all([checkedNow(e,t).then(async n=>{const r={...n,targets:await s(e,n)}
 const o=await pinsOf(e,t.live,r.targets)
 return[r,o,await lostImages(e,r.targets,o)]}),(0,Ie.q)(e,t.others)])
 const u=withRestarts(i.targets,l)
-const d=(0,Le._z)(e,n)
-const[f,p,h]=await Promise.all([(0,Ge.iS)(r,u,d),(0,Me.r_)(e,u,d),changesTemplates({...i,targets:u})?(0,ue.qp)(r):[]])
+const d=(0,Ne._z)(e,n)
+const[f,p,h]=await Promise.all([(0,De.iS)(r,u,d),(0,Fe.r_)(e,u,d),changesTemplates({...i,targets:u})?(0,ue.qp)(r):[]])
 const m={...i,targets:planned(u,[...f.map(becomesOf),...p])}
 const g=t.live.clusterState()
-const{changes:w}=(0,Fe.X)({others:l,own:f,targets:u,services:h,clusterState:g})
-const v=[...(0,Ie.ND)(w,m),...(0,Ge.GC)(m.targets,a)]
-o.say(`${(0,Re.LS)(v.length,"object")} stored in the snapshot`)
+const{changes:w}=(0,Me.X)({others:l,own:f,targets:u,services:h,clusterState:g})
+const v=[...(0,Ie.ND)(w,m),...(0,De.GC)(m.targets,a)]
+o.say(`${(0,Ce.LS)(v.length,"object")} stored in the snapshot`)
 for(const t of c)(0,b.FF)(e,t)
 const y=runningVersion(e,m)
 return{checked:m,snapshot:v,changes:w,...y&&{before:y}}}function runningVersion({settings:e},{live:t,targets:n}){const s=n.flatMap(e=>e.live??[])
-return(0,oe.It)(t.clusterState(),s,e.image)}function becomesOf({becomes:e}){return e}function planned(e,t){const n=new Map(t.flatMap(e=>(0,j.gv)(e)?[[(0,R.T)((0,j.hY)(e)),e]]:[]))
+return(0,oe.It)(t.clusterState(),s,e.image)}function becomesOf({becomes:e}){return e}function planned(e,t){const n=new Map(t.flatMap(e=>(0,P.gv)(e)?[[(0,R.T)((0,P.hY)(e)),e]]:[]))
 return e.map(e=>{const t=n.get((0,R.T)(e.id))
 return t?{...e,becomes:t}:e})}function changesTemplates({others:e,targets:t}){return e.length>0||t.some(({manifest:e,back:t})=>e??t)}async function checkedNow(e,t){const{settings:n,cluster:s}=e
 const r=await asTheyAre(s,t.targets,n.image)
-const o=await(0,Ne.j)(e,r)
+const o=await(0,Le.j)(e,r)
 if(o.length===0)(0,fe.Nn)(t.live.clusterState(),n.image,s.namespace);(0,fe._j)(o)
 const{web:i,namespaceUid:a,...c}=t
 const l=(0,fe.s3)(n,o,t.services)
 return{...c,targets:o,...a!==void 0&&isStillThere(t.targets,o)&&{namespaceUid:a},...l&&{web:l}}}function isStillThere(e,t){const n=new Set(e.map(({live:e})=>e?.metadata?.uid))
 return t.some(({live:e})=>e?.metadata?.uid!==void 0&&n.has(e.metadata.uid))}async function asTheyAre(e,t,n){const s=await Promise.all(t.map(async({live:t,...s})=>{const r=await e.find(s.path)
-const o=r&&!s.manifest?(0,j.ys)(r,n):s.uses
+const o=r&&!s.manifest?(0,P.ys)(r,n):s.uses
 return{...s,uses:o,running:(0,fe.o$)(r,o),...r&&{live:r}}}))
-return s.filter(({live:e,manifest:t,uses:n})=>(e??t)&&n.length>0)}var De=n(2048)
-var _e=n(8152)
-var Ue=n(6072)
+return s.filter(({live:e,manifest:t,uses:n})=>(e??t)&&n.length>0)}var Ge=n(2048)
+var Ue=n(8152)
+var _e=n(6072)
 var qe=n(6187)
-var We=n(8076)
+var Be=n(8076)
 async function lockAndRecover(e,t,n){const{app:s,settings:r}=t
-const o=await(0,Ue.s)(t)
+const o=await(0,_e.s)(t)
 e.resources.add(()=>o.release())
-const i=(0,_e.O)(t.cluster,o)
-const a=await(0,K.aE)(i,s,r.image)
-const c=a&&await(0,K.R1)(i,s,a,objectsOfRelease(n))
+const i=(0,Ue.O)(t.cluster,o)
+const a=await(0,z.aE)(i,s,r.image)
+const c=a&&await(0,z.R1)(i,s,a,objectsOfRelease(n))
 const l=t.with({cluster:i,signal:o.lost})
-if(c)await(0,We.U)(e,l,n.live,c)
+if(c)await(0,Be.U)(e,l,n.live,c)
 else await(0,qe.d9)(l,n.live)
 t.signal.throwIfAborted()
 return{cluster:i,lost:o.lost}}function objectsOfRelease({others:e,targets:t}){return[...e,...t.flatMap(({manifest:e})=>e??[])]}function migrateOnly(e){return(0,S.Y)("migrate",e,toImage)}async function toImage(e){const{platform:t,settings:n,reporter:o,signal:i,state:a,resources:c}=e
@@ -2784,7 +2784,7 @@ await checkHistory(s,f)
 return{...n,now:await checkedNow(s,f)}})
 const y=g.with({cluster:w,signal:AbortSignal.any([i,v])})
 try{const t=await migrateTo(e,y,b,{image:h})
-return{result:t?"done":"unchanged"}}catch(e){throw(0,ve.Ac)(e,v)}finally{await keepSchemaChange(e,y)}}async function keepSchemaChange({state:e,warn:t},{cluster:n,platform:s,app:r}){const o=(0,De.Qu)(e.plan)
+return{result:t?"done":"unchanged"}}catch(e){throw(0,ve.Ac)(e,v)}finally{await keepSchemaChange(e,y)}}async function keepSchemaChange({state:e,warn:t},{cluster:n,platform:s,app:r}){const o=(0,Ge.Qu)(e.plan)
 if(!e.schema&&!o.held&&e.migrations.length===0)return
 const i={cluster:n,clock:s.clock,app:r}
 await(0,J.$)(i,e.schema,o,e.migrations).catch(e=>{t(`the history does not show which versions fit the schema now: ${(0,T.b)(e)}`)})}function shared(e){const t=/^(cd [\w./-]+ && )?[\w./ =-]+$/.test(e)&&!/(^| )\w+=/.test(e)
@@ -2796,7 +2796,7 @@ try{const s=await e.stage("plan",e=>migrate_planned(t,r,u,e))
 t.needs=u.migration.needs()
 t.tasks=u.migration.tasks()
 t.migrate=shared(c["migrate-command"])
-t.databases=Object.fromEntries(s.databases.map(({database:e,identity:t})=>[e,t]));(0,Ce.pH)(s).forEach(n)
+t.databases=Object.fromEntries(s.databases.map(({database:e,identity:t})=>[e,t]));(0,Re.pH)(s).forEach(n)
 if(!s.runs)return false
 const{backup:i}=s
 if(i)t.backup=await e.stage("backup",e=>u.backup(e,i))
@@ -2809,7 +2809,7 @@ await u.migration.migrate(e)})
 d=false}finally{u.migration.surprises(d).forEach(n)
 const e=u.migration.broken()
 const t=u.migration.whole()
-if(l&&(e??t))await(a?.({...l,...e&&{misfits:e},...t&&{migrations:t}}))}(0,Ce.aU)(s,c["migrate-command"],u.migration.applied()).forEach(n)
+if(l&&(e??t))await(a?.({...l,...e&&{misfits:e},...t&&{migrations:t}}))}(0,Re.aU)(s,c["migrate-command"],u.migration.applied()).forEach(n)
 return true}finally{const{migration:e}=u
 await e.close().catch(e=>{n((0,ve.$N)(e))})
 t.migrations=e.applied()
@@ -2821,36 +2821,27 @@ if(!t||s===""||n&&!n.judged)return
 const{workload:r,container:o}=t
 const i=n?.databases.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))
 return{is:"back",web:(0,R.T)(r),container:o,command:s,...i&&{migrations:i}}}async function endOfHolders(e,{live:t},n,s){const{cluster:r,app:o,settings:i}=e
-const a=(0,M.Ei)(await(0,J.Lu)(r,o,i.image))
-if(a.length>0)await endOfOthers(e,t,n,s)}var Be=n(6304)
+const a=(0,F.Ei)(await(0,J.Lu)(r,o,i.image))
+if(a.length>0)await endOfOthers(e,t,n,s)}var We=n(6304)
 var He=n(9902)
 n(9084)
 var Ve=n(7101)
 var Je=n(2116)
-var ze=n(1510)
-var Ke=n(4083)
-async function runInImage(e,t,n){const{platform:s,log:r,signal:i}=e
-const{command:a,files:l=[]}=t
-const[d="",...f]=typeof a==="string"?["/bin/sh","-c",a]:a
-const p=(0,Ke.EI)(s,`django-rollout-test-${(0,G.randomBytes)(6).toString("hex")}`,t)
-const h=await s.files.privateFolder()
-try{await(0,Ke.Rf)(s,r)
-const m=(0,G.randomBytes)(12).toString("hex")
-const{env:g,services:w}=t
-const v=w.length===0?{}:await(0,Ke.Fp)(e,p,w,{folder:h,password:m,env:g})
-const b=(0,c.join)(h,"env")
-const y={PYTHONUNBUFFERED:"1",PYTHONFAULTHANDLER:"1"}
-await(0,ze.J)(s,b,{...y,...v,...g})
-const k=["run",...l.length===0?["--rm"]:[],"--init","--name",p.name,...p.labels,...w.length===0?[]:["--network",p.name],"--env-file",b,"--entrypoint",d,t.built.id,...f]
-r.waiting(`running ${(0,u.vI)(typeof a==="string"?a:d,100)}`)
-t.late?.addEventListener("abort",()=>void askWhere(s,p.name,i),{once:true})
-const{code:O}=await(0,o.T3)(s,k,{signal:i,onLine:n})
-const E=t.late?.aborted===true
-const T=l.length>0&&O!==Ye
-const S=T?await copyFiles(e,p.name,t.built,l):[]
-return{code:O,isLate:E,uncopied:S}}finally{r.waiting(void 0)
-await(0,Ke.q1)(s,p,r)
-await s.files.remove(h)}}const Ye=125
+var Ke=n(1510)
+async function runInImage(e,t,n,s){const{platform:r,log:i,signal:a}=e
+const{command:l,files:d=[]}=n
+const[f="",...p]=typeof l==="string"?["/bin/sh","-c",l]:l
+const{box:h,hasNetwork:m,folder:g,env:w}=await t.ready(i,a)
+const v=(0,c.join)(g,"env")
+await(0,Ke.J)(r,v,{PYTHONUNBUFFERED:"1",PYTHONFAULTHANDLER:"1",...w})
+const b=["run",...d.length===0?["--rm"]:[],"--init","--name",h.name,...h.labels,...m?["--network",h.name]:[],"--env-file",v,"--entrypoint",f,n.built.id,...p]
+i.waiting(`running ${(0,u.vI)(typeof l==="string"?l:f,100)}`)
+n.late?.addEventListener("abort",()=>void askWhere(r,h.name,a),{once:true})
+try{const{code:t}=await(0,o.T3)(r,b,{signal:a,onLine:s})
+const i=n.late?.aborted===true
+const c=d.length>0&&t!==ze
+const l=c?await copyFiles(e,h.name,n.built,d):[]
+return{code:t,isLate:i,uncopied:l}}finally{i.waiting(void 0)}}const ze=125
 async function copyFiles({platform:e,signal:t},n,{id:s},r){const i=["--format","{{.Config.WorkingDir}}"]
 const a=await(0,o.T3)(e,["image","inspect",...i,s],{signal:t})
 const l=a.stdout.trim()||"/"
@@ -2861,31 +2852,61 @@ continue}const i=["cp",`${n}:${(0,c.resolve)(l,s)}`,`${r}/`]
 const a=await(0,o.T3)(e,i,{signal:t})
 if(a.code===0)continue
 const d=/Could not find the file|No such (file|container:path)/i.test(a.stderr)
-u.push(d?`the tests have not written ${s}`:`${s} was not copied: ${(0,o.A3)(a)}`)}return u}const Ze='for p in $(ls /proc | grep "^[0-9]" | sort -rn); do [ $p = 1 ] || [ $p = $$ ] || { kill -ABRT $p && sleep 0.1; }; done 2>/dev/null'
-async function askWhere(e,t,n){await(0,o.T3)(e,["exec",t,"/bin/sh","-c",Ze],{signal:n}).catch(()=>{})}async function entrypointOf(e,t,n){const s=["image","inspect","--format","{{json .Config.Entrypoint}}",t.id]
+u.push(d?`the tests have not written ${s}`:`${s} was not copied: ${(0,o.A3)(a)}`)}return u}const Ye='for p in $(ls /proc | grep "^[0-9]" | sort -rn); do [ $p = 1 ] || [ $p = $$ ] || { kill -ABRT $p && sleep 0.1; }; done 2>/dev/null'
+async function askWhere(e,t,n){await(0,o.T3)(e,["exec",t,"/bin/sh","-c",Ye],{signal:n}).catch(()=>{})}async function entrypointOf(e,t,n){const s=["image","inspect","--format","{{json .Config.Entrypoint}}",t.id]
 const{code:r,stdout:i}=await(0,o.T3)(e,s,{signal:n})
 const a=r===0?JSON.parse(i):null
-return Array.isArray(a)&&a.length>0?a.join(" "):void 0}var Xe=n(9592)
-var Qe=n(8858)
-async function planAlone(e,t,{versions:n,applied:s}){const{platform:o,settings:i,signal:a,log:c}=e
-const u=i["migrate-command"]
-const d=(0,ce.f_)(i)
-const f=`rollout-${crypto.randomUUID()}`
-const p={command:u,accept:"",give:e=>`test-env: ${e}`}
-const h=new Ce.k7(f,e=>(0,Ce.U_)(e,p))
-h.to(c)
-const g=(0,Be.B8)({marker:f,migrate:u,running:n,unsafe:i["unsafe-migrations"],plansOnly:true,leaves:s,...d!==void 0&&{backup:d},contract:{policy:i.contract,hasBridges:i.bridge==="on",programs:[]}})
-const w=Object.fromEntries(g.map(({name:e,value:t})=>[e,t]))
-const v=new l.T9(f)
-await(0,m.wj)(o.clock,i["migrate-timeout"],a,n=>runInImage(e.with({signal:n}),{built:t,command:(0,He.V)(u,void 0,f),run:e.holder.id,timeout:i["migrate-timeout"],services:withDatabase(i["test-services"]),env:{...i["test-env"],...w}},e=>{for(const t of v.push(e))h.line(t)
-if(e.length<l.xS-1)h.line(v.end())}))
-const b=v.end()
-if(b!=="")h.line(b)
-const y=await Promise.race([h.plan,Promise.resolve(void 0)])
-if(!y)return(0,r.fJ)(noPlan(e,h.lines))
-const k={...y,databases:y.databases.map(withoutSizes)};(0,Ce.uH)(c,k,i.sql)
-return k}function withDatabase(e){return e.some(Xe.uU)?e:[(0,Xe.eU)("postgres"),...e]}function noPlan(e,t){const n=[{lines:t.slice(-Qe.T)}]
-const s=(0,Ce.K9)("the new version",t)
+return Array.isArray(a)&&a.length>0?a.join(" "):void 0}var Xe=n(4083)
+class TestBox{platform
+plan
+#v
+#b=new we.d
+#y=new AbortController
+#k
+#O
+constructor(e,t,n){this.platform=e
+this.plan=t
+const s=`django-rollout-test-${(0,D.randomBytes)(6).toString("hex")}`
+this.#v=(0,Xe.EI)(e,s,t)
+this.#k=this.#E(AbortSignal.any([n,this.#y.signal]))
+this.#k.catch(()=>{})}async ready(e,t){this.#b.to(e)
+return(0,m.ZC)(t,()=>this.#k)}close(e){this.#O??=this.#T(e)
+return this.#O}async#T(e){this.#y.abort()
+const{folder:t}=await this.#k.catch(()=>({folder:void 0}))
+await(0,Xe.q1)(this.platform,this.#v,e)
+if(t!==void 0)await this.platform.files.remove(t)}async#E(e){const{platform:t,plan:n}=this
+const s={platform:t,log:this.#b,signal:e}
+const r=await t.files.privateFolder()
+try{await(0,Xe.Rf)(t,this.#b)
+const{env:e,services:o}=n
+const i={folder:r,password:(0,D.randomBytes)(12).toString("hex"),env:e}
+const a=o.length>0
+const c=a?await(0,Xe.Fp)(s,this.#v,o,i):{}
+return{box:this.#v,hasNetwork:a,folder:r,env:{...c,...e}}}catch(e){await t.files.remove(r)
+throw e}}}var Qe=n(9592)
+var Ze=n(8858)
+async function planAlone(e,t,{versions:n,applied:s}){const{platform:o,settings:i,signal:a,log:c,warn:u}=e
+const d=i["migrate-command"]
+const f=(0,ce.f_)(i)
+const p=`rollout-${crypto.randomUUID()}`
+const h={command:d,accept:"",give:e=>`test-env: ${e}`}
+const g=new Re.k7(p,e=>(0,Re.U_)(e,h))
+g.to(c)
+const w=(0,We.B8)({marker:p,migrate:d,running:n,unsafe:i["unsafe-migrations"],plansOnly:true,leaves:s,...f!==void 0&&{backup:f},contract:{policy:i.contract,hasBridges:i.bridge==="on",programs:[]}})
+const v=Object.fromEntries(w.map(({name:e,value:t})=>[e,t]))
+const b=new l.T9(p)
+const y=i["migrate-timeout"]
+const k=withDatabase(i["test-services"])
+const O={...i["test-env"],...v}
+const E=new TestBox(o,{run:e.holder.id,timeout:y,services:k,env:O},a)
+try{await(0,m.wj)(o.clock,y,a,n=>runInImage(e.with({signal:n}),E,{built:t,command:(0,He.V)(d,void 0,p)},e=>{for(const t of b.push(e))g.line(t)
+if(e.length<l.xS-1)g.line(b.end())}))}finally{await E.close(u)}const T=b.end()
+if(T!=="")g.line(T)
+const S=await Promise.race([g.plan,Promise.resolve(void 0)])
+if(!S)return(0,r.fJ)(noPlan(e,g.lines))
+const A={...S,databases:S.databases.map(withoutSizes)};(0,Re.uH)(c,A,i.sql)
+return A}function withDatabase(e){return e.some(Qe.uU)?e:[(0,Qe.eU)("postgres"),...e]}function noPlan(e,t){const n=[{lines:t.slice(-Ze.T)}]
+const s=(0,Re.K9)("the new version",t)
 if(s)return{...s,logs:n}
 const r=(0,Ve.VS)(t)
 const o=r===void 0?(0,u.BP)(t):(0,Ve.ax)(r,(0,b.YT)(e))
@@ -2893,13 +2914,13 @@ return{code:"plan-failed",sentence:`the new version does not start in a containe
 return{...e,pending:t}}function survey(e,t){return(0,m.ZC)(e.signal,async()=>{const{settings:n,platform:s,app:o,log:i}=e
 const a=await t()
 const c=e.with({cluster:a})
-await(0,ae.oO)(a,B.K2)
+await(0,ae.oO)(a,W.K2)
 await(0,le.H)(c)
 const l=(0,de.n6)(o)
 await(0,ue.XU)(c,l,l)
 const[u,d,f]=await Promise.all([(0,Y.f)(a,s.clock),(0,V.k4)(a,[]),(0,ue.qp)(a)])
 const p=u.clusterState()
-const h=(0,fe.q8)(p,B.K2,n.image,a.namespace)
+const h=(0,fe.q8)(p,W.K2,n.image,a.namespace)
 if(h.length===0)(0,fe.Nn)(p,n.image,a.namespace)
 await checkHistory(c,{live:u,targets:h})
 i.say(`Kubernetes ${a.version}, namespace ${a.namespace}`)
@@ -2950,7 +2971,7 @@ return t})
 a("planned without the cluster, on an empty database: what depends on rows is not known")
 return concluded(e,d,f)}function sayBackup(e,{backup:t,judged:n}){if(!t||n?.blocked===true)return
 for(const n of(0,Se.s)(t))e.say(`a release makes a backup first, because ${n}`)}function concluded({state:e,warn:t},n,s){e.plan=s
-if(s.judged?.blocked===true)(0,r.fJ)((0,ye.qF)(s.judged,(0,b.YT)(n)));(0,Ce.pH)(s).forEach(t)
+if(s.judged?.blocked===true)(0,r.fJ)((0,ye.qF)(s.judged,(0,b.YT)(n)));(0,Re.pH)(s).forEach(t)
 const o=s.databases.some(({pending:e,squashed:t})=>e.length+t.length>0)
 return{result:s.runs||o?"done":"unchanged"}}async function plan_planned(e,t){const{log:n,warn:s}=e
 const r=new Planning(e,t)
@@ -2961,19 +2982,19 @@ if(u===void 0)return
 const d=await(0,J.bL)(a,c,i.image)
 const f=(0,Ee.Lb)(e,t,n,d)
 await o.files.write(u,needsFileOf(f,r,s))
-l.say(`what ${(0,Re.LS)(f.length,"version")} needs is in ${u}`)}var nt=n(5950)
+l.say(`what ${(0,Ce.LS)(f.length,"version")} needs is in ${u}`)}var nt=n(5950)
 async function isDeployed(e,t,n){if(!await runsUndisturbed(e,t,n))return false
 const{app:s,cluster:r}=e
 const o=e.settings.image
-const i=await Promise.all([(0,Ie.q)(e.with({log:we.a}),t.others),(0,Ge.Ej)(r,t.targets,{repository:o,image:(0,y.d)(n)})])
+const i=await Promise.all([(0,Ie.q)(e.with({log:we.a}),t.others),(0,De.Ej)(r,t.targets,{repository:o,image:(0,y.d)(n)})])
 if(i.flat().some(({is:e})=>e!=="none"))return false
 const a=fingerprintsOf(t,o,n)
 if(a.length===0)return true
-const c=(await(0,J.Lu)(r,s,o)).filter(M.FM)
+const c=(await(0,J.Lu)(r,s,o)).filter(F.FM)
 return a.every(e=>c.some(({jobs:t=[]})=>t.includes(e)))}async function runsUndisturbed(e,t,n){const{platform:s,app:r,settings:o,cluster:i}=e
 if(!await runsAlready(e,t.live,t.targets,n))return false
-if(!(0,Ge.$M)(t,s.clock.now()))return false
-return await(0,K.aE)(i,r,o.image)===void 0}function fingerprintsOf({jobs:e},t,{digest:n}){return e.map(e=>(0,nt.ax)(e,t,`${t}@${n}`))}var st=n(2789)
+if(!(0,De.$M)(t,s.clock.now()))return false
+return await(0,z.aE)(i,r,o.image)===void 0}function fingerprintsOf({jobs:e},t,{digest:n}){return e.map(e=>(0,nt.ax)(e,t,`${t}@${n}`))}var st=n(2789)
 var rt=n(4431)
 const ot=/^=+ (.+?) =+$/
 const it=/^(?:=+ )?(no tests ran|\d+ [a-z][a-z ]*(?:, \d+ [a-z][a-z ]*)*) in [\d.]+s\b/
@@ -3055,27 +3076,28 @@ const r=n.endsWith(`.${t}`)?n:`${n}.${t}`
 return`${r}${s}`}const vt={count:2e4,letters:32*1024*1024}
 const bt=40
 const yt=15e3
-async function test(e,t,n){const{platform:s,settings:o,signal:i,log:a}=e
-const c=s.clock.now()
-const d=o["test-command"]
-const f=await entrypointOf(s,t,i)
-if(f!==void 0)a.say(`tests run without the image's entrypoint (${(0,u.vI)((0,u.pj)(f),100)})`)
-a.say(`running ${d}`)
-const p=new l.jd(vt,e=>e.length)
-const h=o["test-timeout"]
-const run=(n,s)=>runInImage(e.with({signal:AbortSignal.any([i,s])}),{built:t,command:d,run:e.holder.id,timeout:h,late:n,services:o["test-services"],files:o["test-files"],env:o["test-env"]},e=>{a.quote(e)
-p.push(e)})
-const g=await(0,m.wj)(s.clock,h,i,async e=>{try{return await(0,m.ip)(s.clock,yt,e,t=>run(e,t))}catch(e){if(e instanceof m.Ms&&!i.aborted)return
+function testBox({platform:e,settings:t,holder:n,signal:s}){const r={run:n.id,timeout:t["test-timeout"],services:t["test-services"],env:t["test-env"]}
+return new TestBox(e,r,s)}async function test(e,{built:t,box:n},s){const{platform:o,settings:i,signal:a,log:c}=e
+const d=o.clock.now()
+const f=i["test-command"]
+const p=await entrypointOf(o,t,a)
+if(p!==void 0)c.say(`tests run without the image's entrypoint (${(0,u.vI)((0,u.pj)(p),100)})`)
+c.say(`running ${f}`)
+const h=new l.jd(vt,e=>e.length)
+const g=i["test-timeout"]
+const run=(s,r)=>runInImage(e.with({signal:AbortSignal.any([a,r])}),n,{built:t,command:f,late:s,files:i["test-files"]},e=>{c.quote(e)
+h.push(e)})
+const w=await(0,m.wj)(o.clock,g,a,async e=>{try{return await(0,m.ip)(o.clock,yt,e,t=>run(e,t))}catch(e){if(e instanceof m.Ms&&!a.aborted)return
 throw e}})
-const w=p.all
-for(const t of g?.uncopied??[])(0,b.FF)(e,`test-files: ${t}`)
-if(!g||g.isLate)return(0,r.fJ)(notInTime(e,w))
-const{code:v}=g
-const y=readTests(w)
-if(y)n(inRepository(y,(0,b.YT)(e)))
-if(v!==0)return(0,r.fJ)(testCause(e,v,w,y))
-if(y?.run===0){(0,b.FF)(e,'no tests ran; check that "test-command" finds them')
-return}a.say(passed(y,s.clock.now()-c))}function passed(e,t){if(e===void 0)return`tests passed in ${(0,u.p0)(t)}`
+const v=h.all
+for(const t of w?.uncopied??[])(0,b.FF)(e,`test-files: ${t}`)
+if(!w||w.isLate)return(0,r.fJ)(notInTime(e,v))
+const{code:y}=w
+const k=readTests(v)
+if(k)s(inRepository(k,(0,b.YT)(e)))
+if(y!==0)return(0,r.fJ)(testCause(e,y,v,k))
+if(k?.run===0){(0,b.FF)(e,'no tests ran; check that "test-command" finds them')
+return}c.say(passed(k,o.clock.now()-d))}function passed(e,t){if(e===void 0)return`tests passed in ${(0,u.p0)(t)}`
 const n=e.skipped===0?"":`, ${e.skipped} of them skipped`
 return`${e.run} ${e.run===1?"test":"tests"} passed in ${(0,u.p0)(t)}${n}`}function notInTime(e,t){const n=placeOfHang(t,(0,b.YT)(e))
 const s=n?`they were in ${n.file}:${n.line} (${n.name})`:lastWords(beforeAbort(t))
@@ -3106,7 +3128,17 @@ return cause(`"${(0,u.vI)(i,100)}" exited with code ${t}${f===""?"":`: ${oneLine
 function hintFor(e,t){const says=t=>e.some(e=>t.test(e))
 const n=kt.flatMap(([e,...n])=>says(e)&&!t.some(({kind:e})=>e&&n.includes(e))?[n[0]]:[])
 const s=/connection refused|can't connect to|could not translate host name|failed to resolve host|Name or service not known/i
-return says(s)&&n.length>0?{hint:`For a temporary server, set test-services: ${n.join(" ")}`}:{}}function oneLine(e){return(0,u.vI)((0,u.pj)(e).replace(/\s+/g," ").trim(),300)}var Ot=n(7414)
+return says(s)&&n.length>0?{hint:`For a temporary server, set test-services: ${n.join(" ")}`}:{}}function oneLine(e){return(0,u.vI)((0,u.pj)(e).replace(/\s+/g," ").trim(),300)}function testOnly(e){return(0,S.Y)("test",e,theImage)}async function theImage(e){const{platform:t,settings:n,reporter:r,state:o,resources:i}=e
+const a=(0,S.V)(e,await(0,s.TC)(t,n,n.context))
+const{built:c,source:l,image:u}=await r.stage("image",async e=>{await i.login(n)
+return imageToTest(a.with({log:e}))})
+const d=(0,S.V)(e,l)
+if(u)o.haveImage(u)
+const f=n["test-command"]!==""
+if(f)await testIn(e,d,{built:c,box:i.keepBox(testBox(d),e.warn)})
+const p=n.push&&!u
+if(p)o.haveImage(await r.stage("push",e=>push(d.with({log:e}),c)))
+return{result:f||p?"done":"unchanged"}}async function testIn({reporter:e,state:t,warn:n},s,r){try{await e.stage("test",e=>test(s.with({log:e}),r,t.keepTests))}finally{r.box.close(n)}}var Ot=n(7414)
 var Et=n(2385)
 async function wavesFor(e,t,n,s){const{order:r}=e.settings
 if(r==="parallel")return atOnce(t.targets)
@@ -3122,7 +3154,7 @@ if(e.length===0){const e=`${s}: such messages that are still in the queue are lo
 return{isWorkersFirst:false,...t.length>0&&{says:e}}}const r=`${n} does not know ${named(e)}`
 if(t.length===0){const e=`workers first: ${r}; the web follows when all workers are new`
 return{isWorkersFirst:true,says:e}}return{isWorkersFirst:false,warns:`messages to the workers may be lost during the rollout: ${r}, and ${s}; keep the old tasks for one more release`}}function atOnce(e){return{first:e,rest:[],isDue:()=>false}}function webFirst({targets:e,web:t}){const isWeb=({id:e})=>t!==void 0&&(0,R.T)(e)===(0,R.T)(t.workload)
-return split(e,isWeb,hasReadyPod)??atOnce(e)}function workersFirst({targets:e,web:t}){const isWorker=({id:e,live:n,uses:s})=>n!==void 0&&e.kind!=="CronJob"&&(t===void 0||(0,R.T)(e)!==(0,R.T)(t.workload))&&((0,j.kW)(n).spec?.containers??[]).some(e=>s.some(({name:t})=>t===e.name)&&(0,Ot.HS)(e))
+return split(e,isWeb,hasReadyPod)??atOnce(e)}function workersFirst({targets:e,web:t}){const isWorker=({id:e,live:n,uses:s})=>n!==void 0&&e.kind!=="CronJob"&&(t===void 0||(0,R.T)(e)!==(0,R.T)(t.workload))&&((0,P.kW)(n).spec?.containers??[]).some(e=>s.some(({name:t})=>t===e.name)&&(0,Ot.HS)(e))
 return split(e,isWorker,isComplete)}function split(e,t,n){const s=e.filter(t)
 if(!s.some(({live:e})=>e))return
 return{first:s,rest:e.filter(e=>!t(e)),isDue:n}}function hasReadyPod({progress:e}){return Object.values(e).every(({ready:e,wanted:t})=>e>0||t===0)}function isComplete({verdicts:e}){return Object.values(e).every(({is:e})=>e==="complete"||e==="done")}async function mismatchOf({platform:e,signal:t,cluster:n,app:s,settings:r},{live:o,reported:i},{image:{digest:a},tasks:c,workers:l}){const{tasks:u}=await(0,$e.jh)(e.clock,t,()=>(0,J.bL)(n,s,r.image))
@@ -3139,19 +3171,19 @@ const n=e.slice(0,Tt).join(", ")
 return`the task${e.length>1?"s":""} ${n}${t>0?` and ${t} more`:""}`}async function runCommand(e,t,n,s){const{log:o}=e
 const{live:i}=t.checked
 const a=`rollout-${crypto.randomUUID()}`
-const c=new Ce.k7(a,()=>({code:"internal",sentence:"no plan was requested"}))
+const c=new Re.k7(a,()=>({code:"internal",sentence:"no plan was requested"}))
 c.to(o)
 const l=await(0,Ee.Lu)(e,t,n,a)
 l.notes.forEach(e=>{o.say(e)})
 let u=""
 let d
 try{const a=await(0,Ee._S)(e,i,l.job,e=>{u=e??""})
-o.say(`${(0,L.Gg)(a)}: ${s}`)
-d=new Qe.S(e,i,{job:u,container:t.web.container},c)
+o.say(`${(0,N.Gg)(a)}: ${s}`)
+d=new Ze.S(e,i,{job:u,container:t.web.container},c)
 const{verdict:f,unread:p}=await d.end
-if(f.is==="failed"){const e=(0,Ce.QD)(c,l)
-throw new r.HR((0,Ce.el)(commandCause(f.cause,s,u),e,n))}if(p!==void 0)o.say(`its log could not be read completely (${p}), but it succeeded`)}finally{try{const t=d?.hasContainerEnded===true&&!l.isCounted
-if(u!==""&&!(t&&(0,Ae.Rw)(i,u)))await(0,Ae.ee)(e,i,u)}finally{await(d?.close())}}}function commandCause(e,t,n){const s=["crash","migration-failed","timeout"].includes(e.code)
+if(f.is==="failed"){const e=(0,Re.QD)(c,l)
+throw new r.HR((0,Re.el)(commandCause(f.cause,s,u),e,n))}if(p!==void 0)o.say(`its log could not be read completely (${p}), but it succeeded`)}finally{try{const n=d?.hasContainerEnded===true&&!l.isCounted
+if(u!==""&&!(n&&(0,Ae.Rw)(i,u,t.web.container)))await(0,Ae.ee)(e,i,u)}finally{await(d?.close())}}}function commandCause(e,t,n){const s=["crash","migration-failed","timeout"].includes(e.code)
 const r=e.sentence.startsWith(`${n}: `)?e.sentence.slice(n.length+2):e.sentence
 return{...e,...s&&{code:"command-failed"},sentence:`${t} failed: ${r}`}}async function runCommands({reporter:e,state:t},n,{checked:s,image:r},o){const i=n.settings[o]
 const{web:a}=s
@@ -3166,12 +3198,12 @@ throw e}ended("done")}})}async function runCommandsAfter(e,t,n){try{await runCom
 class NoLongerRunning extends r.HR{}async function recordRunningVersion(e,t,n,s){const{platform:r,app:o,settings:i,signal:a}=t
 const{image:c}=s
 try{const a=await(0,J.Lu)(t.cluster,o,i.image)
-if((0,M.BO)(a)?.digest===c.digest)return
+if((0,F.BO)(a)?.digest===c.digest)return
 await e.reporter.stage("history",async i=>{const{cluster:a}=await lockAndRecover(e,t.with({log:i}),n)
 const l=await checkedNow(t.with({log:i,cluster:a}),n)
 await checkHistory(t,l)
 if(!await runsAlready(t,l.live,l.targets,c))throw new NoLongerRunning({code:"stale-commit",sentence:`another version went live while this run waited for the lock, so ${(0,k.j)(c.tag)} is no longer running`,hint:"release it again if it should run"})
-const u={...(0,De.f8)(e,t,s),result:"found",seconds:0,migrations:[]}
+const u={...(0,Ge.f8)(e,t,s),result:"found",seconds:0,migrations:[]}
 const d=(0,St.bU)(l.targets.flatMap(({live:e})=>e??[]))
 const f=n.reported?.get(c.digest)
 await(0,J.DR)({cluster:a,clock:r.clock,app:o},u,{templates:d,...f})
@@ -3179,7 +3211,7 @@ i.say(`${(0,k.j)(c.tag)} is now in the history as the version that was already r
 a.throwIfAborted()
 e.warn(`${(0,k.j)(c.tag)} is missing in the history, so a rollback cannot restore it: ${(0,ve.$N)(t)}`)}}async function applyHeld(e,t,n){const{reporter:s,state:r,warn:o}=e
 const{settings:i,platform:a,cluster:c,app:l}=t
-const{held:u=[],bridges:d=[]}=(0,De.Qu)(r.plan)
+const{held:u=[],bridges:d=[]}=(0,Ge.Qu)(r.plan)
 const{checked:f}=r.phase
 if(i.contract!=="after"||u.length+d.length===0)return
 if(!f?.web)return
@@ -3191,7 +3223,7 @@ try{let t=await i.plan(e)
 if(t.backup&&t.judged?.blocked!==true){r.backup=await i.backup(e,t.backup)
 t=await i.plan(e)}const{migration:n}=i
 if(t.judged?.blocked!==true&&t.runs)await n.migrate(e)
-const s=(0,De.Qu)(t)
+const s=(0,Ge.Qu)(t)
 const d=n.applied()
 const f={cluster:c,clock:a.clock,app:l}
 await(0,J.$)(f,n.schema(),s,d)
@@ -3199,13 +3231,13 @@ r.migrations=[...r.migrations,...d]
 if(s.held?.length!==0)o(`${u.join(", ")}: still held back; the next release applies it`)}catch(e){t.signal.throwIfAborted()
 o(`what was held back was not applied, and the next release does it: ${(0,ve.$N)(e)}`)}finally{await i.migration.close().catch(e=>{o((0,ve.$N)(e))})}})}var At=n(8075)
 var $t=n(2725)
-var Pt=n(7763)
+var xt=n(7763)
 async function giveUp(e,t){const{platform:n,app:s,cluster:r}=e.context
 let o
 try{e.lost.throwIfAborted()
-o=await(t.code==="superseded"?undoSuperseded(e,t):undoFailed(e,t))}catch(n){return stuck(e,n,{cause:t})}await(0,De.T$)(e,o)
+o=await(t.code==="superseded"?undoSuperseded(e,t):undoFailed(e,t))}catch(n){return stuck(e,n,{cause:t})}await(0,Ge.T$)(e,o)
 if(o.result==="kept")return o
-try{await(0,K.yv)(r,n.clock,s,e.record)
+try{await(0,z.yv)(r,n.clock,s,e.record)
 return o}catch(t){return stuck(e,t,o)}}async function undoFailed(e,t){const n=t.code==="cancelled"
 if(!await(0,At.$A)(e.context.cluster,e.record.snapshot)){const{schema:s}=e.record
 if(!wantsKeep(e)&&s&&!(0,$t.MT)(s)&&(0,$t.SU)(s))await e.run.reporter.stage("undo",t=>fitSchema(e,t))
@@ -3223,7 +3255,7 @@ const{snapshot:c,timeouts:l}=o
 const{live:u}=r.checked
 const d=await i.stage("undo",async t=>{const r=await fitSchema(e,t)
 const o={live:u,snapshot:c,timeouts:l,isUnfit:r}
-return(0,m.wj)(n.platform.clock,(0,Pt.E)(o),s,e=>(0,Pt.t)(n.with({log:t,signal:e}),o,e=>{a.keep({undo:e})}))})
+return(0,m.wj)(n.platform.clock,(0,xt.E)(o),s,e=>(0,xt.t)(n.with({log:t,signal:e}),o,e=>{a.keep({undo:e})}))})
 a.exceptions=[...a.exceptions.filter(({is:e})=>e!=="another version"),...(0,st.Z)(u.clusterState(),d,e=>n.cluster.commandLine(e))]
 return d}async function fitSchema({run:e,context:t,lost:n,prepared:s,record:r},o){const{live:i}=s.checked
 const{schema:a}=r
@@ -3235,7 +3267,7 @@ if(n)e.warn(`the backup from before the migration is job/${n.job}`)
 e.state.backup=t}})
 if(a.is==="again")e.state.reversed=[]
 if(c!==void 0)e.warn(`the previous version is back, but ${c}`)
-return c!==void 0}function leftCause(e,t){return{...t,code:"superseded",sentence:`${e}, set by another client: its change was kept, and everything else was restored; the release was given up because ${t.sentence}`,hint:"decide which version should run, then release it"}}async function give_up_keep(e,t){const n=`to restore the previous version: ${(0,F.a)("recover",e.context.settings)}; the next release also does this before it starts`
+return c!==void 0}function leftCause(e,t){return{...t,code:"superseded",sentence:`${e}, set by another client: its change was kept, and everything else was restored; the release was given up because ${t.sentence}`,hint:"decide which version should run, then release it"}}async function give_up_keep(e,t){const n=`to restore the previous version: ${(0,M.a)("recover",e.context.settings)}; the next release also does this before it starts`
 const s=t.hint===void 0?n:`${t.hint}\n${n}`
 return{result:"kept",cause:{...t,hint:s},current:await imagesNow(e)}}async function stuck(e,t,n){const{context:s,lost:r,record:o}=e
 const i=await imagesNow(e)
@@ -3243,38 +3275,38 @@ const a=(0,ve.qT)(r)
 if(a)return{...n,result:"stuck",cause:a,current:i}
 const c=(0,ve.rl)(t,r)
 const l={...n,result:"stuck",current:i,cause:{...c,code:"restore-failed",sentence:`${c.sentence}; the release was given up because ${n.cause.sentence}`,hint:[...c.hint===void 0?[]:[c.hint],(0,ve.eW)(s.settings,s.cluster,o.snapshot)].join("\n")}}
-await(0,De.T$)(e,l)
+await(0,Ge.T$)(e,l)
 return l}function imagesNow({context:e,record:t}){const{cluster:n,platform:s,settings:r}=e
 return(0,ve.ax)(n,s.clock,r,t.snapshot)}async function transaction(e,t,n,s){const{reporter:r,signal:o,state:i}=e
 const{platform:a,app:c,settings:l}=t
 const{cluster:u,lost:d,read:f}=await r.stage("lock",async r=>{const o=t.with({log:r})
 const a=await lockAndRecover(e,o,n)
 const c=await checkHistory(o,n)
-i.knownStarts=(0,M.n2)(c.history)
+i.knownStarts=(0,F.n2)(c.history)
 await(s.check?.(o,c.history))
 return{...a,read:c}})
 const p=t.with({cluster:u})
 const h=p.with({signal:AbortSignal.any([o,d])})
 await(s.prove?.(h).catch(e=>{throw(0,ve.Ac)(e,d)}))
-const m=(0,De.f8)(e,p,s)
+const m=(0,Ge.f8)(e,p,s)
 const{prepared:g,record:w}=await r.stage("snapshot",async e=>{const t=await snapshot_snapshot(p.with({log:e}),n,s.image,s.targets)
 const{namespaceUid:r}=t.checked
 const o={timeout:l.timeout,grace:l.grace}
 const i=s.schema?.()
 const d={begun:m,timeouts:o,snapshot:t.snapshot,...r!==void 0&&{namespaceUid:r},...i&&{schema:i}}
-return{prepared:t,record:await(0,K.C6)(u,a.clock,c,d)}})
+return{prepared:t,record:await(0,z.C6)(u,a.clock,c,d)}})
 i.begin(s.image,g.checked)
 const v={run:e,context:p,lost:d,start:m,prepared:g,record:w,read:f}
-i.keepPlan=()=>(0,De.vk)(v)
+i.keepPlan=()=>(0,Ge.vk)(v)
 e.onBegin?.(m)
-try{await s.write(h,g,e=>(0,De.Xu)(v,e),e=>(0,De.HS)(v,e))
+try{await s.write(h,g,e=>(0,Ge.Xu)(v,e),e=>(0,Ge.HS)(v,e))
 h.signal.throwIfAborted()}catch(e){i.detect(a.clock.now())
 return giveUp(v,(0,ve.qT)(d)??(0,ve.rl)(e,o))}const b=await transaction_close(v)
 if(b.result==="deployed")await(s.whenLive?.(h))
 return b}async function transaction_close(e){const{run:t,context:n,lost:s,record:r}=e
 const{platform:o,app:i,settings:a,cluster:c}=n
-const l=await(0,De.T$)(e,{result:"deployed"})
-try{await(0,K.yv)(c,o.clock,i,r)
+const l=await(0,Ge.T$)(e,{result:"deployed"})
+try{await(0,z.yv)(c,o.clock,i,r)
 return{result:"deployed"}}catch(e){if(l){t.warn(`removing its record failed (${(0,ve.$N)(e)}); the next release or recover removes it, and restores nothing`)
 return{result:"deployed"}}const n=(0,ve.qT)(s)??{code:"write-failed",sentence:`the new version runs, but closing its record failed, so the next run would undo it: ${(0,T.b)(e)}`,hint:`kubectl -n ${a.namespace} delete secret django-rollout-${i}`}
 return{result:"stuck",cause:n}}}function release(e,t){return(0,S.Y)(e,t,t=>fromCommit(t,e))}async function fromCommit(e,t){const{platform:n,settings:r,reporter:o,signal:i,state:a,resources:c}=e
@@ -3283,15 +3315,17 @@ const u=(0,S.V)(e,await l(n,r,r.context))
 const d=Promise.withResolvers()
 const[{cluster:f,checked:p},h]=await(0,m.jH)(i,[e=>o.stage("preflight",async t=>{const s=u.with({signal:e,log:t})
 const open=()=>c.openCluster(n,r,e)
-return withReported(s,await preflight(s,open,()=>d.promise))}),e=>o.stage(t==="deploy"?"image":"build",async n=>{const s=u.with({signal:e,log:n})
+return withReported(s,await preflight(s,open,()=>d.promise))}),n=>o.stage(t==="deploy"?"image":"build",async s=>{const o=u.with({signal:n,log:s})
 await c.login(r)
-if(t==="deploy"){const e=await imageToDeploy(s)
+if(t==="deploy"){const e=await imageToDeploy(o)
 d.resolve(e.image)
-return{is:"found",...e}}const{image:o,source:i,inputs:a}=await findBuild(s)
-d.resolve(o)
-if(o)return{is:"found",image:o,source:i}
-const l=await build(s.with({source:i}),a)
-return{is:"built",built:l,source:i}})])
+return{is:"found",...e}}const{image:i,source:a,inputs:l}=await findBuild(o)
+d.resolve(i)
+if(i)return{is:"found",image:i,source:a}
+const f=r["test-command"]!==""
+const p=f?c.keepBox(testBox(o),e.warn):void 0
+const h=await build(o.with({source:a}),l)
+return{is:"built",built:h,box:p,source:a}})])
 a.passPreflight(p)
 const g=(0,S.V)(e,h.source).with({cluster:f})
 if(h.is==="found"&&await isDeployed(g,p,h.image)){const{image:n}=h
@@ -3301,7 +3335,7 @@ warningsWithoutDigest(p.targets).forEach(e.warn)
 a.exceptions=(0,st.KG)(g,p,n)
 await recordRunningVersion(e,g,p,{command:t,image:n})
 await moveTags(e,g,n)
-return{result:"unchanged"}}if(h.is==="built"&&r["test-command"]!=="")await o.stage("test",e=>test(g.with({log:e}),h.built,a.keepTests))
+return{result:"unchanged"}}if(h.is==="built"&&h.box)await testIn(e,g,{built:h.built,box:h.box})
 const w=h.is==="found"?h.image:await o.stage("push",e=>push(g.with({log:e}),h.built))
 a.haveImage(w)
 const v=g.with({source:{...g.source,tag:w.tag}})
@@ -3318,7 +3352,7 @@ const d=s.filter(({when:e})=>e!=="before")
 await a.stage("rollout",async e=>{const s=t.with({log:e})
 const o=await wavesFor(s,n,r,c.tasks)
 const a={checked:n,image:r,beside:d,waves:o,starts:c.knownStarts}
-await(0,Ge.yT)(s,a,c.listener(i))})
+await(0,De.yT)(s,a,c.listener(i))})
 c.exceptions=(0,st.KG)(t,n,r)}async function moveTags({reporter:e},{platform:t,settings:n,signal:s,warn:r},o){const i=n["extra-tags"]
 if(i.length===0)return
 await e.stage("tags",async e=>{try{await(0,g.JE)(t,o,i,s)
@@ -3326,12 +3360,12 @@ e.say(`${i.join(", ")} now point to this version`)}catch(e){const[t,n]=i.length=
 r(`the ${t} ${i.join(", ")}${n}: ${(0,ve.$N)(e)}`)}})}async function rollbackTargets(e,{targets:t,services:n},s){const{app:r,settings:o,cluster:i}=e
 const{history:a,templates:c}=await(0,J.bL)(i,r,o.image)
 const l=s.release?.number
-const u=(0,M.BO)(a)
+const u=(0,F.BO)(a)
 const d=l===void 0?void 0:c.get(l)
 const f=u&&c.get(u.number)
 if(!d||!f){const e=d?u?.number:l
 const n=e===void 0?"this version was never released here":`the history has no pod templates of release ${e}`
-return{targets:t,warnings:[`only the image is rolled back: ${n}; ${xt}`]}}const releasedOf=({running:e})=>{const t=new Set(e.map(e=>(0,k.zZ)(e).digest))
+return{targets:t,warnings:[`only the image is rolled back: ${n}; ${jt}`]}}const releasedOf=({running:e})=>{const t=new Set(e.map(e=>(0,k.zZ)(e).digest))
 const n=a.findLast(e=>t.size===1&&t.has(e.digest))
 const s=n!==void 0&&n.digest!==u.digest
 return(s?c.get(n.number):void 0)??f}
@@ -3340,23 +3374,23 @@ for(const t of p)logDifferences(e,t,l,releasedOf(t))
 await checkStarts(e,p,n,l)
 const h=p.filter(({id:e,live:t})=>t&&!d[(0,R.T)(e)])
 const m=h.map(({id:e})=>(0,R.T)(e)).join(", ")
-return{targets:p,warnings:h.length===0?[]:[`only the image of ${m} is rolled back: release ${l} did not have it; ${xt}`]}}const xt="command, environment and probes do not change"
+return{targets:p,warnings:h.length===0?[]:[`only the image of ${m} is rolled back: release ${l} did not have it; ${jt}`]}}const jt="command, environment and probes do not change"
 function withTemplateOf({settings:e},t,{image:n},{then:s,released:r}){const{id:o,live:i}=t
 const[a,c]=[s[(0,R.T)(o)],r[(0,R.T)(o)]]
 if(!i||!a||!c)return t
 const isOwnImage=t=>(0,k.iI)(t,e.image)
-const l=(0,j.Mo)((0,j.kW)(i),isOwnImage,(0,y.d)(n))
-const u=(0,j.Mo)((0,St.PD)(a,c,i),isOwnImage,(0,y.d)(n))
-const d=(0,j.MZ)(u,isOwnImage)
-return d.length===0||(0,j.FB)(u,l)?t:{...t,uses:d,back:u}}function logDifferences({log:e},{id:t,live:n,back:s},r,o){if(!n||!s)return
-const i=(0,St.tX)((0,j.kW)(n),s)
+const l=(0,P.Mo)((0,P.kW)(i),isOwnImage,(0,y.d)(n))
+const u=(0,P.Mo)((0,St.PD)(a,c,i),isOwnImage,(0,y.d)(n))
+const d=(0,P.MZ)(u,isOwnImage)
+return d.length===0||(0,P.FB)(u,l)?t:{...t,uses:d,back:u}}function logDifferences({log:e},{id:t,live:n,back:s},r,o){if(!n||!s)return
+const i=(0,St.tX)((0,P.kW)(n),s)
 e.say(`${(0,R.T)(t)} gets its template of release ${r}: ${i.join("; ")||"metadata"}`)
 const a=o[(0,R.T)(t)]
-const c=a?(0,St.tX)(a,(0,j.kW)(n)):[]
+const c=a?(0,St.tX)(a,(0,P.kW)(n)):[]
 if(c.length>0)e.say(`${(0,R.T)(t)} was changed since the last release: ${c.join("; ")} (kept)`)}async function checkStarts(e,t,n,s){const o=[]
 for(const{id:r,live:i,back:a}of t){if(!i||!a)continue
 const t=`${(0,R.T)(r)} of release ${s}`
-const c={name:t,live:(0,j.kW)(i),back:a}
+const c={name:t,live:(0,P.kW)(i),back:a}
 checkPorts(e,c,n)
 await checkImages(e,c)
 o.push(...await missingFor(e,c))}if(o.length===0)return;(0,r.fJ)({code:"config-missing",sentence:o.join("; "),hint:`nothing was changed. Create what is missing, then roll back again. To list it: ${e.cluster.commandLine(["get","configmaps,secrets"])}`})}async function missingFor({cluster:e,log:t},{name:n,back:s}){const r=await Promise.all((0,St.Xl)(s).map(async s=>{const r=`${s.kind.toLowerCase()}s`
@@ -3364,9 +3398,9 @@ const o=`${s.kind.toLowerCase()}/${s.name}`
 try{const t=`${(0,V.rJ)("v1",e.namespace,r)}/${s.name}`
 const i=await e.find(t)
 if(!i)return[`${n} needs ${o}, which does not exist`]
-if((0,j.vx)(i))return[`${n} needs ${o}, which is being deleted`]
+if((0,P.vx)(i))return[`${n} needs ${o}, which is being deleted`]
 const a={...i.data,...i.binaryData}
-return s.keys.filter(e=>!(e in a)).map(e=>`${n} needs the key "${e}" of ${o}, which does not have it`)}catch(e){if(!(e instanceof W.h&&e.status===403))throw e
+return s.keys.filter(e=>!(e in a)).map(e=>`${n} needs the key "${e}" of ${o}, which does not have it`)}catch(e){if(!(e instanceof B.h&&e.status===403))throw e
 t.say(`${o}, which ${n} needs, may not be read by this account`)
 return[]}}))
 return r.flat()}function checkPorts({settings:e},{name:t,live:n,back:s},o){const[i,a]=[portsOf(n),portsOf(s)]
@@ -3375,31 +3409,31 @@ for(const{metadata:n,spec:s}of o){const o=Object.entries(s?.selector??{})
 if(o.length===0||!o.every(([e,t])=>c[e]===t))continue
 const l=(s?.ports??[]).find(({targetPort:e})=>typeof e==="string"&&i.has(e)&&!a.has(e))
 if(!l)continue;(0,r.fJ)({code:"workload-unfit",sentence:`service/${n?.name??""} uses the port "${String(l.targetPort)}", which ${t} does not have`,hint:`nothing was changed. Set the old port's number in the Service: kubectl -n ${e.namespace} edit service ${n?.name??""}`})}}function portsOf({spec:e}){const t=(e?.containers??[]).flatMap(e=>e.ports??[])
-return new Set(t.flatMap(({name:e})=>e===void 0?[]:[e]))}async function checkImages({platform:e,settings:t,signal:n,log:s},{name:o,live:i,back:a}){const of=e=>(0,j.MZ)(e,()=>true).map(({image:e})=>e)
+return new Set(t.flatMap(({name:e})=>e===void 0?[]:[e]))}async function checkImages({platform:e,settings:t,signal:n,log:s},{name:o,live:i,back:a}){const of=e=>(0,P.MZ)(e,()=>true).map(({image:e})=>e)
 const c=of(i)
 const l=of(a).filter(e=>!c.includes(e)&&!(0,k.iI)(e,t.image))
 for(const t of new Set(l)){const{repository:i,tag:a="latest",digest:c}=(0,k.zZ)(t)
 const l=await(c===void 0?(0,g.TE)(e,i,a,n):(0,g.OK)(e,{repository:i,tag:a,digest:c},n))
 if(l.is==="absent")(0,r.fJ)({code:"image-missing",sentence:`the registry no longer has ${t}, which ${o} needs`,hint:"nothing was changed. Push that image again, then roll back again"})
-if(l.is!=="there")s.say(`${t} could not be looked up (${l.said})`)}}var jt=n(702)
+if(l.is!=="there")s.say(`${t} could not be looked up (${l.said})`)}}var Pt=n(702)
 function checkFits(e,t){const n=wayTo(t)
 if(n.is==="unfit"&&e.settings["unsafe-migrations"]==="block")refuse(e,t,n.breaks)
 return n}function wayTo({version:e,history:t,command:n}){const s=t.some(({needs:e,migrations:t})=>e!==void 0||t.length>0)
 if(n===""||!s)return{is:"unchanged"}
 const r=t.find(({number:t})=>t===e.release?.number)
-return(0,jt.lZ)(r,r?(0,M.MT)(t,r):[])}function refuse(e,t,n,s=[]){(0,r.fJ)((0,ye.gv)(prove_titleOf(t.version),n,[...s,...waysOut(e,t)]))}const Ct=6e4
+return(0,Pt.lZ)(r,r?(0,F.MT)(t,r):[])}function refuse(e,t,n,s=[]){(0,r.fJ)((0,ye.gv)(prove_titleOf(t.version),n,[...s,...waysOut(e,t)]))}const Rt=6e4
 async function prove(e,t,n){const{version:s}=t
 const{log:r,warn:o,settings:i}=e
 const a=prove_titleOf(s)
 const c=webToProve(i,t,n)
 if(!c){o(`whether ${a} fits the schema is not known: set "migrate-from" to the workload that serves the web`)
-return}const l=(0,Ae.Be)(e,{checked:n,web:c,image:s.image,proves:{name:prove_nameOf(s),command:t.command,timeoutMs:Math.min(i.timeout,Ct)}})
+return}const l=(0,Ae.Be)(e,{checked:n,web:c,image:s.image,proves:{name:prove_nameOf(s),command:t.command,timeoutMs:Math.min(i.timeout,Rt)}})
 const notProved=t=>{(0,b.FF)(e,`whether ${a} fits the schema was not proved: ${t}`)
 return}
 try{const{judged:e}=await l.plan(r)
 const t=e?.findings.find(({rule:e})=>e==="unjudged")
 if(t)return notProved(t.detail??"the comparison failed")
-const n=(0,jt.q4)(e?.findings??[])
+const n=(0,Pt.q4)(e?.findings??[])
 const s=n.length===0?"fits the schema":"does not fit the schema"
 r.say(`${a} starts with the current configuration, and ${s}`)
 return{fit:{misfits:n},breaks:n,needs:l.needs(),warnings:(0,ye.Tw)(e)}}catch(t){e.signal.throwIfAborted()
@@ -3409,67 +3443,67 @@ const{targets:r}=n
 const{back:o}=r.find(({id:e})=>(0,R.T)(e)===(0,R.T)(s.workload))??{}
 const i=o?.spec?.containers.some(({name:e})=>e===s.container)===true
 return i?{...s,template:o}:s}function foundWeb(...e){try{return(0,fe.s3)(...e)}catch{return}}function prove_nameOf({release:e,image:t}){return e?`release ${e.number}`:`version ${(0,k.j)(t.tag)}`}function prove_titleOf(e){const{release:t,image:n}=e
-return t?`${prove_nameOf(e)} (${(0,k.j)(n.tag)})`:prove_nameOf(e)}function waysOut({settings:e},{history:t,version:n}){const s=[(0,M.BO)(t)?.digest,n.image.digest]
-const r=t.findLast(e=>(0,M.FM)(e)&&!s.includes(e.digest)&&e.fit!==void 0&&(0,jt.q4)(e.fit.misfits).length===0)
-const back=t=>(0,F.a)("rollback",e,{to:String(t)})
-return[...r?[`Release ${r.number} fits: ${back(r.number)}`]:[],'To roll back anyway, set "unsafe-migrations: allow"']}var Rt=n(5057)
-var Lt=n(8118)
+return t?`${prove_nameOf(e)} (${(0,k.j)(n.tag)})`:prove_nameOf(e)}function waysOut({settings:e},{history:t,version:n}){const s=[(0,F.BO)(t)?.digest,n.image.digest]
+const r=t.findLast(e=>(0,F.FM)(e)&&!s.includes(e.digest)&&e.fit!==void 0&&(0,Pt.q4)(e.fit.misfits).length===0)
+const back=t=>(0,M.a)("rollback",e,{to:String(t)})
+return[...r?[`Release ${r.number} fits: ${back(r.number)}`]:[],'To roll back anyway, set "unsafe-migrations: allow"']}var Ct=n(5057)
+var Nt=n(8118)
 async function findReversal(e,t,n,s){const r=await inputOf(e,t,n,s)
 if("why"in r)return r
-return{input:r,found:await(0,Lt.B)(e,r)}}function waysToReverse({settings:e},t,n){if("why"in n)return[`The running version cannot reverse its migrations: ${n.why}`]
+return{input:r,found:await(0,Nt.B)(e,r)}}function waysToReverse({settings:e},t,n){if("why"in n)return[`The running version cannot reverse its migrations: ${n.why}`]
 const{found:s}=n
-const r=(0,Rt.bR)(s).join(", ")
-if(s.does==="impossible")return[`The running version cannot reverse what is in the way: ${(0,Rt.Dr)(s)}`]
-const o=!(0,Rt.Bt)(s)
-const i=(0,F.a)("rollback",e,{to:t,"reverse-migrations":"true",...o&&{"accept-downtime":"true"},...(0,ce.pU)(e)})
-const a=(0,Rt.je)(s)
-return[`To let the running version reverse ${r} first${a===void 0?", which drops no stored value":`, which ${a}`}: ${i}`,...o?["The running version does not work without them: it fails from the reversal until the rollback has ended, which takes about as long as a rollout"]:[]]}function mayReverse({settings:e},{found:t}){return e["reverse-migrations"]&&t.does==="told"&&(e["accept-downtime"]||(0,Rt.Bt)(t))}function workOf({input:e,found:t}){if((0,Rt.Bt)(t))return
+const r=(0,Ct.bR)(s).join(", ")
+if(s.does==="impossible")return[`The running version cannot reverse what is in the way: ${(0,Ct.Dr)(s)}`]
+const o=!(0,Ct.Bt)(s)
+const i=(0,M.a)("rollback",e,{to:t,"reverse-migrations":"true",...o&&{"accept-downtime":"true"},...(0,ce.pU)(e)})
+const a=(0,Ct.je)(s)
+return[`To let the running version reverse ${r} first${a===void 0?", which drops no stored value":`, which ${a}`}: ${i}`,...o?["The running version does not work without them: it fails from the reversal until the rollback has ended, which takes about as long as a rollout"]:[]]}function mayReverse({settings:e},{found:t}){return e["reverse-migrations"]&&t.does==="told"&&(e["accept-downtime"]||(0,Ct.Bt)(t))}function workOf({input:e,found:t}){if((0,Ct.Bt)(t))return
 const{web:n,image:s,command:r}=e
 const{tag:o,digest:i}=s
-return{is:"again",web:(0,R.T)(n.workload),container:n.container,command:r,tag:o,digest:i}}async function reverseFirst(e,{input:t,found:n},s){const r=!(0,Rt.Bt)(n)
+return{is:"again",web:(0,R.T)(n.workload),container:n.container,command:r,tag:o,digest:i}}async function reverseFirst(e,{input:t,found:n},s){const r=!(0,Ct.Bt)(n)
 const o={...t.task,how:"any",downtime:r}
-const i=await(0,Lt.B)(e,{...t,task:o},s)
+const i=await(0,Nt.B)(e,{...t,task:o},s)
 if(i.does==="reverse"||i.does==="fits")return
-e.log.say((0,Rt.aW)(i))
+e.log.say((0,Ct.aW)(i))
 throw new Error("the migrations could not be reversed as it was planned")}async function inputOf({cluster:e,app:t,settings:n},s,r,{breaks:o,needs:i}){const{version:a,history:c,command:l}=r
 const u=webNow(n,r,s)
 if(!u)return{why:'set "migrate-from" to the workload that serves the web'}
 const{needs:d}=await(0,J.bL)(e,t,n.image)
 const f=i??d.get(a.image.digest)
 if(f===void 0)return{why:"what that version needs of the database was not kept"}
-const p=(0,z.QA)(s.live.clusterState(),u.workload)?.object
-const h=p?(0,j.kW)(p):u.template
+const p=(0,K.QA)(s.live.clusterState(),u.workload)?.object
+const h=p?(0,P.kW)(p):u.template
 const m=h.spec?.containers.find(({name:e})=>e===u.container)?.image
 const{digest:g,tag:w=""}=(0,k.zZ)(m??"")
-const v=(0,M.BO)(c)
+const v=(0,F.BO)(c)
 const b=g??(v?.tag===w?v.digest:void 0)
 if(b===void 0)return{why:`the digest of ${m??"its image"} is not known`}
 return{checked:s,web:{...u,template:h},image:{repository:n.image,tag:w,digest:b},name:v?.digest===b?`release ${v.number}`:`version ${(0,k.j)(w)}`,back:prove_titleOf(a),command:l,timeoutMs:n["migrate-timeout"],task:{wanted:[f],since:sinceOf(c,r,o),how:"tell",downtime:true}}}function sinceOf(e,{version:t},n){const s=e.find(({number:e})=>e===t.release?.number)
-const r=s?(0,M.MT)(e,s):[]
-return[...new Set([...r,...n.flatMap(({migration:e})=>e??[])])]}var Nt=n(3672)
+const r=s?(0,F.MT)(e,s):[]
+return[...new Set([...r,...n.flatMap(({migration:e})=>e??[])])]}var Lt=n(3672)
 async function readVersions(e,t){const{app:n,settings:s,cluster:r,log:o}=e
-const i=await(0,K.aE)(r,n,s.image)
+const i=await(0,z.aE)(r,n,s.image)
 const{history:a,templates:c}=await(0,J.bL)(r,n,s.image)
-const l=(0,M.jo)(a,i?.begun)
+const l=(0,F.jo)(a,i?.begun)
 if(l.open)o.say("a release is in progress or unfinished, and ends before this one begins")
 const differ=(e,t)=>(0,St.ig)(c.get(e.number),c.get(t.number))
 const u=l.open?void 0:runningVersion(e,t)
 if(!u)return{...l,runs:l.history,differ:differ}
 const d={run:"now",who:"",at:"",image:s.image}
-const f=(0,M.BL)(l.history,(0,M.w7)(d,u))
+const f=(0,F.BL)(l.history,(0,F.w7)(d,u))
 if(f!==l.history)o.say(`${(0,k.j)(u.tag)} is running, set by another client`)
 return{...l,runs:f,differ:differ}}async function chooseVersion(e,{history:t,runs:n,open:s,differ:o}){const{settings:i,log:a}=e
-const c=(0,M.Ol)(i.to==="previous"?n:t,i.to,s,o)
+const c=(0,F.Ol)(i.to==="previous"?n:t,i.to,s,o)
 if(c.is!=="found"){const t=c.is==="unknown"?await inRegistry(e):void 0
 if(t)return{...t,appliedSince:[]}
 const n=i.to==="previous"
-return(0,r.fJ)({code:n?"no-release":"usage",sentence:`there is no version to roll back to: ${c.why}`,hint:`to list the versions: ${(0,F.a)("history",i)}`})}const{entry:l}=c
+return(0,r.fJ)({code:n?"no-release":"usage",sentence:`there is no version to roll back to: ${c.why}`,hint:`to list the versions: ${(0,M.a)("history",i)}`})}const{entry:l}=c
 const{tag:u,digest:d,number:f,at:p}=l
 const h={repository:i.image,tag:u,digest:d}
 await checkInRegistry(e,h,f)
 a.say(`${i["dry-run"]?"would roll":"rolling"} back to release ${f}: ${(0,k.j)(u)}, ${p.slice(0,10)} by ${(0,I.Gg)(l)}`)
-return{image:h,release:l,appliedSince:(0,M.MT)(t,l),...l.sha!==void 0&&{sha:l.sha}}}function checkStillPrevious({settings:e},t,n){const s=e.to==="previous"?(0,M.dR)(t,n):void 0
-if(!s)return;(0,r.fJ)({code:"stale-commit",sentence:`release ${s.number} (${(0,k.j)(s.tag)}) by ${(0,I.Gg)(s)} went live while this rollback waited, so the previous version is now a different one`,hint:`nothing was changed. See what is live: ${(0,F.a)("history",e)}, then roll back again`})}async function inRegistry({platform:e,settings:t,signal:n}){const{to:s}=t
+return{image:h,release:l,appliedSince:(0,F.MT)(t,l),...l.sha!==void 0&&{sha:l.sha}}}function checkStillPrevious({settings:e},t,n){const s=e.to==="previous"?(0,F.dR)(t,n):void 0
+if(!s)return;(0,r.fJ)({code:"stale-commit",sentence:`release ${s.number} (${(0,k.j)(s.tag)}) by ${(0,I.Gg)(s)} went live while this rollback waited, so the previous version is now a different one`,hint:`nothing was changed. See what is live: ${(0,M.a)("history",e)}, then roll back again`})}async function inRegistry({platform:e,settings:t,signal:n}){const{to:s}=t
 if((0,O.I_)(s)instanceof O.AF)return
 const r=await(0,g.F1)(e,t.image,s,n)
 if(!r)return
@@ -3503,9 +3537,9 @@ return(await rollbackTargets(e.with({log:n}),t,u)).targets},write:async(t,{check
 await n.stage("rollout",async e=>{const n=t.with({log:e})
 const i=await wavesFor(n,r,d,void 0)
 const a={checked:r,image:d,beside:[],waves:i,starts:s.knownStarts}
-await(0,Ge.yT)(n,a,s.listener(o))})
+await(0,De.yT)(n,a,s.listener(o))})
 s.exceptions=(0,st.KG)(t,r,d)}})}function rollback_commandFor({settings:e},{release:t},n){const s=e["migrate-command"]
-if(s!==Nt.tp["migrate-command"].default)return s
+if(s!==Lt.tp["migrate-command"].default)return s
 const r=n.findLast(({migrate:e})=>e!==void 0)?.migrate
 return t?.migrate??r??s}async function proveFit({reporter:e,state:t},n,s,r){const{cluster:o,app:i,settings:a,warn:c}=n
 const l={...r,history:await(0,J.Lu)(o,i,a.image)}
@@ -3528,9 +3562,9 @@ if(!("why"in u)&&mayReverse(o,u))return u
 if(!("why"in u)&&u.found.does==="fits")return
 refuse(o,l,withMigrations(a,u),waysToReverse(o,toOf(r),u))})}function toOf({version:e}){return e.release?String(e.release.number):e.image.tag}function withMigrations(e,t){const n="why"in t?[]:t.found.databases.flatMap(({misfits:e})=>e)
 return e.map(e=>{const{migration:t}=n.find(({rule:t,object:n})=>t===e.rule&&n===e.object)??{}
-return{...t!==void 0&&{migration:t},...e}})}async function backupBefore({reporter:e,state:t},n,s,{input:r,found:o}){if(n.settings["backup-cronjob"]===void 0||(0,Rt.je)(o)===void 0)return
+return{...t!==void 0&&{migration:t},...e}})}async function backupBefore({reporter:e,state:t},n,s,{input:r,found:o}){if(n.settings["backup-cronjob"]===void 0||(0,Ct.je)(o)===void 0)return
 const{image:i}=r
-const a=[(0,Rt.aW)(o)]
+const a=[(0,Ct.aW)(o)]
 t.backup=await e.stage("backup",e=>(0,ce.B2)(n.with({log:e}),s,{image:i,reasons:a,work:"reversed"}))}async function reverseBefore({reporter:e,state:t},n,s){await e.stage("migrate",e=>reverseFirst(n.with({log:e}),s,e=>{if(e.length===0)return
 t.reversed=e
 t.schema={is:"unknown"}}))
@@ -3538,24 +3572,14 @@ t.fit={misfits:[]}}function backOf({release:e}){return e?{back:e.back??e.number}
 e.say(`${(0,fe.q0)(s)}; would set ${(0,k.j)(n)}${t}`)}if(s.is==="unfit")e.say("would first let the running version reverse as few of its migrations as needed, if it can")
 if(s.is==="to prove")e.say("would first prove in a Job that this version fits the schema")
 return Promise.resolve()})
-return{result:"unchanged",dryRun:true}}function testOnly(e){return(0,S.Y)("test",e,theImage)}async function theImage(e){const{platform:t,settings:n,reporter:r,state:o,resources:i}=e
-const a=(0,S.V)(e,await(0,s.TC)(t,n,n.context))
-const{built:c,source:l,image:u}=await r.stage("image",async e=>{await i.login(n)
-return imageToTest(a.with({log:e}))})
-const d=(0,S.V)(e,l)
-if(u)o.haveImage(u)
-const f=n["test-command"]!==""
-if(f)await r.stage("test",e=>test(d.with({log:e}),c,o.keepTests))
-const p=n.push&&!u
-if(p)o.haveImage(await r.stage("push",e=>push(d.with({log:e}),c)))
-return{result:f||p?"done":"unchanged"}}function run_command_runCommand(e,t){switch(e){case"release":case"deploy":return release(e,t)
+return{result:"unchanged",dryRun:true}}function run_command_runCommand(e,t){switch(e){case"release":case"deploy":return release(e,t)
 case"build":return buildOnly(t)
 case"test":return testOnly(t)
 case"plan":return planOnly(t)
 case"migrate":return migrateOnly(t)
 case"rollback":return rollBack(t)
 case"history":return(0,be.M)(t)
-case"recover":return(0,We.C)(t,"any")
+case"recover":return(0,Be.C)(t,"any")
 case"doctor":return runDoctor(t)}}},8903:(e,t,n)=>{n.d(t,{l:()=>RunState,r:()=>NotRecovered})
 var s=n(4592)
 class RunState{source
@@ -3659,27 +3683,27 @@ if(t?.is==="identity")return["<token>",t.token]
 return t?.is==="password"?[t.username,t.password]:void 0}function tokenOf(e){const t=e?(0,h.Xj)(e):void 0
 return t?.is==="token"?{registrytoken:t.token}:{}}class RunDocker{base
 platform
-#v={}
-#b={}
-#y=""
+#S={}
+#A={}
+#$=""
 constructor(e){this.base=e
 const{processes:t}=e
-const shown=()=>this.#b
-this.platform={...e,get env(){return{...e.env,...shown()}},processes:{...t,run:(e,n,s)=>t.run(this.#k(e),n,this.#O(e,s??{})),stream:(e,n,s)=>t.stream(this.#k(e),n,this.#O(e,s))}}}async keep(e){const{files:t,env:n}=this.base
+const shown=()=>this.#A
+this.platform={...e,get env(){return{...e.env,...shown()}},processes:{...t,run:(e,n,s)=>t.run(this.#x(e),n,this.#j(e,s??{})),stream:(e,n,s)=>t.stream(this.#x(e),n,this.#j(e,s))}}}async keep(e){const{files:t,env:n}=this.base
 const s=(0,h.Ox)(this.base)
 const r=await t.privateFolder()
 const o=await t.read((0,f.join)(s,"config.json")).catch(()=>{})
 const{config:i,logins:a}=privateConfig(o,e)
 const c=t.isFolder(s)?await t.list(s).catch(()=>[]):[]
 for(const e of c.filter(e=>e!=="config.json"))await t.linkTo((0,f.join)(s,e),(0,f.join)(r,e))
-this.#y=`${r}/django-rollout-helpers`
-for(const e of a.keys())await t.writeProgram(this.#E(e),w)
-const l=await this.base.processes.find(this.#E(0))!==void 0
+this.#$=`${r}/django-rollout-helpers`
+for(const e of a.keys())await t.writeProgram(this.#P(e),w)
+const l=await this.base.processes.find(this.#P(0))!==void 0
 const u=l?i:configWithLogins(o,e)
 await t.writePrivate((0,f.join)(r,"config.json"),u)
 const d=n["DOCKER_AUTH_CONFIG"]
-this.#b={DOCKER_CONFIG:r,...d&&{DOCKER_AUTH_CONFIG:withoutLogin(d,e)}}
-this.#v={...this.#b,PATH:`${this.#y}:${n["PATH"]??""}`,...Object.fromEntries(a.map((e,t)=>[loginVariable(t),e]))}
+this.#A={DOCKER_CONFIG:r,...d&&{DOCKER_AUTH_CONFIG:withoutLogin(d,e)}}
+this.#S={...this.#A,PATH:`${this.#$}:${n["PATH"]??""}`,...Object.fromEntries(a.map((e,t)=>[loginVariable(t),e]))}
 return()=>t.remove(r)}async login(e){const t=await this.keep(e)
 const{repository:n,username:s,password:r}=e
 const o=(0,m.w4)(n)
@@ -3687,8 +3711,8 @@ const i=await this.platform.processes.run("docker",["login","--username",s,"--pa
 if(i.code===0)return t
 await t()
 const[a="no reason given"]=i.stderr.split("\n").filter(e=>e.trim()!==""&&!e.startsWith("WARNING"))
-return(0,p.fJ)({code:"registry",sentence:`registry login failed: ${o} rejects ${s}: ${a}`,hint:'check "registry-username" and "registry-password"'})}#E(e){return`${this.#y}/docker-credential-${g}${e}`}#k(e){return e.startsWith(`docker-credential-${g}`)?`${this.#y}/${e}`:e}#O(e,t){if(e!=="docker"&&!e.startsWith("docker-credential-"))return t
-return{...t,env:{...t.env,...this.#v}}}}function serverOf(e){return e==="docker.io"?[]:[e]}var b=n(3006)
+return(0,p.fJ)({code:"registry",sentence:`registry login failed: ${o} rejects ${s}: ${a}`,hint:'check "registry-username" and "registry-password"'})}#P(e){return`${this.#$}/docker-credential-${g}${e}`}#x(e){return e.startsWith(`docker-credential-${g}`)?`${this.#$}/${e}`:e}#j(e,t){if(e!=="docker"&&!e.startsWith("docker-credential-"))return t
+return{...t,env:{...t.env,...this.#S}}}}function serverOf(e){return e==="docker.io"?[]:[e]}var b=n(3006)
 var y=n(6461)
 var k=n(6402)
 var O=n(2744)
@@ -3704,11 +3728,11 @@ return parsed(e,i)}
 const retried=e=>(0,b.jh)(t.clock,n,()=>ask(e))
 return{get:e=>retried({method:"GET",path:e}),find:e=>unlessMissing(retried({method:"GET",path:e})),review:(e,t)=>retried({method:"POST",path:e,body:t}),dryRun:(e,t)=>retried({method:"PUT",path:`${e}?dryRun=All`,body:t}),post:(e,t,n)=>ask({method:"POST",path:e,body:t},n),put:(e,t,n)=>ask({method:"PUT",path:e,body:t},n),remove:async(e,{signal:t,...n}={})=>{await unlessMissing(ask({method:"DELETE",path:e,body:deleteOptions(n)},t))},lines:(t,n,s)=>linesOf(e,t,n,s)}}const A=10
 class Turns{clock
-#T=A
-#S
-constructor(e){this.clock=e}async take(){while(this.#T===0){this.#S??=this.clock.handled().then(()=>{this.#T=A
-this.#S=void 0})
-await this.#S}this.#T-=1}}async function answer(e,t,n){return parsed(e,await textOf(e,t,n))}async function textOf({platform:e,socket:t},{method:n,path:s,body:r},o){const i=await e.network.request({socket:t,method:n,path:s,signal:o,...r!==void 0&&{body:r}})
+#R=A
+#C
+constructor(e){this.clock=e}async take(){while(this.#R===0){this.#C??=this.clock.handled().then(()=>{this.#R=A
+this.#C=void 0})
+await this.#C}this.#R-=1}}async function answer(e,t,n){return parsed(e,await textOf(e,t,n))}async function textOf({platform:e,socket:t},{method:n,path:s,body:r},o){const i=await e.network.request({socket:t,method:n,path:s,signal:o,...r!==void 0&&{body:r}})
 if(i.status>=300)throw await apiError(i)
 return i.text()}function parsed({names:e},t){return JSON.parse(e.read(t))}async function unlessMissing(e){try{return await e}catch(e){if(e instanceof E.h&&e.status===404)return
 throw e}}function deleteOptions({uid:e,version:t}){const n={...e!==void 0&&{uid:e},...t!==void 0&&{resourceVersion:t}}
@@ -3719,7 +3743,7 @@ if(o)yield*i.lines(o)
 else for await(const e of i.lines())yield n.read(e)}async function apiError(e){const t=await e.text()
 try{const n=JSON.parse(t)
 return new E.h(e.status,n.reason??"",n.message??t)}catch{return new E.h(e.status,"",t.trim())}}var $=n(7244)
-var P=n(811)
+var j=n(811)
 async function openCluster(e,t,n){const s=await findKubectl(e)
 const r=await(0,O.nL)(e,s,chosenBy(t))
 const o=new AbortController
@@ -3729,13 +3753,13 @@ const i=new y.F(t.image??"")
 const a={platform:e,socket:r.socket,life:o.signal,names:i}
 try{return{namespace:t.namespace,names:i,version:await versionOf(a,n),life:o.signal,...requestsOf(a),...commandsOf(s,t,a),close:close}}catch(e){await close()
 n.throwIfAborted()
-throw(0,O.HB)((0,P.b)(e))}}async function versionOf(e,t){const{clock:n}=e.platform
+throw(0,O.HB)((0,j.b)(e))}}async function versionOf(e,t){const{clock:n}=e.platform
 const s=AbortSignal.any([e.life,t])
 const r=n.now()
 const{gitVersion:o}=await(0,b.jh)(n,s,()=>answer(e,{method:"GET",path:"/version"},s),e=>(0,b.Uk)(e,n.now()-r))
 return o}function commandsOf(e,t,{platform:n,life:s,names:r}){const o=[...chosenBy(t),"--namespace",t.namespace]
 return{kubectl:(t,{input:i,signal:a=s,ensureHeld:c}={})=>(0,k.Yv)(n.clock,a,async()=>{const a=await(c?.())??s
-const l=await finish(n,e,[...o,...j,...t],{...i!==void 0&&{input:i},signal:AbortSignal.any([s,a])})
+const l=await finish(n,e,[...o,...P,...t],{...i!==void 0&&{input:i},signal:AbortSignal.any([s,a])})
 if(l.code!==0)a.throwIfAborted()
 return{...l,stdout:r.read(l.stdout)}}),kustomize:t=>n.processes.run(e,["kustomize",t],{env:O.yl}),printFiles:t=>{const s=["patch","--local","--type=merge","--patch={}","--output=json"]
 const r="--kubeconfig=/dev/null"
@@ -3743,7 +3767,7 @@ return n.processes.run(e,[...s,r,...t.map(e=>`--filename=${csv(e)}`)],{env:O.yl}
 const s=t.keeps?["--kubeconfig",t.kubeconfig??""]:[]
 return["kubectl",...s,...n,"-n",t.namespace,...e].map($.Z).join(" ")}}}function csv(e){return/[",]/.test(e)?`"${e.replaceAll('"','""')}"`:e}function chosenBy({kubeconfig:e,context:t}){return[...e===void 0?[]:["--kubeconfig",e],...t===void 0?[]:["--context",t]]}async function findKubectl(e){const missing=e=>(0,p.fJ)({code:"tool-missing",sentence:`kubectl is not on PATH${e}`,hint:"install kubectl in a version close to the cluster’s"})
 try{return await e.processes.find("kubectl")??await e.tools.fetchKubectl()??missing("")}catch(e){if(e instanceof p.HR)throw e
-return missing(`, and downloading it failed: ${(0,P.b)(e)}`)}}const j=[`--request-timeout=${S/1e3}s`]
+return missing(`, and downloading it failed: ${(0,j.b)(e)}`)}}const P=[`--request-timeout=${S/1e3}s`]
 async function finish(e,t,n,s){const r={stdout:[],stderr:[]}
 const o=await e.processes.stream(t,n,{...s,env:O.yl,bound:true,onLine:(e,t)=>r[t].push(e)})
 return{code:o,stdout:r.stdout.join("\n"),stderr:r.stderr.join("\n")}}function whatIsWrong(e){const t=e.replace(/\s/g,"")
@@ -3755,7 +3779,8 @@ docker
 isClosed=false
 constructor(e){this.docker=new RunDocker(e)}get platform(){return this.docker.platform}add(e){if(this.isClosed)e().catch(()=>{})
 else this.closers.push(e)}async close(){this.isClosed=true
-for(const e of this.closers.reverse())await e().catch(()=>{})}async openCluster(e,t,n){const s=await openCluster(e,await this.access(e,t),n)
+for(const e of this.closers.reverse())await e().catch(()=>{})}keepBox(e,t){this.add(()=>e.close(t))
+return e}async openCluster(e,t,n){const s=await openCluster(e,await this.access(e,t),n)
 this.add(()=>s.close())
 return s}async access(e,t){const{kubeconfig:n,namespace:s,"kube-context":r}=t
 const o={namespace:s,image:t.image,...r!==void 0&&{context:r}}
@@ -3878,7 +3903,7 @@ const r=e.map(({names:e,tag:t,needs:n="",since:r,isOwn:o,isIdle:i})=>{const a=s.
 return{names:e,tag:t,...o&&{own:true},...i&&{idle:true},...r!==void 0&&{since:r},...a>=0&&{needs:a}}})
 const c=t.flatMap(({hash:e,needs:t})=>{const n=s.indexOf(t)
 return n>=0?[{hash:e,needs:n}]:[]})
-return{running:r,earlier:c,bodies:s}}},4578:(e,t,n)=>{n.d(t,{rZ:()=>isMarked,tM:()=>migrationBegins,eA:()=>readBridge,ez:()=>readLocking,dW:()=>readPacked,tK:()=>readPassed,m3:()=>readPlan,jG:()=>readRefused,TI:()=>readReversed,bQ:()=>readTried,xu:()=>readVerified,u7:()=>unmarked})
+return{running:r,earlier:c,bodies:s}}},4578:(e,t,n)=>{n.d(t,{hY:()=>hasEnded,rZ:()=>isMarked,tM:()=>migrationBegins,eA:()=>readBridge,ez:()=>readLocking,dW:()=>readPacked,tK:()=>readPassed,m3:()=>readPlan,jG:()=>readRefused,TI:()=>readReversed,bQ:()=>readTried,xu:()=>readVerified,u7:()=>unmarked})
 var s=n(3565)
 var r=n(3529)
 function lockingOf(e){let t
@@ -3910,13 +3935,13 @@ if(n?.startsWith('{"verified"')!==true)return
 try{return(0,a.iW)(JSON.parse(n))}catch{return{why:"the comparison cannot be read"}}}function readReversed(e,t){const n=marked(e,t)
 return n?.startsWith('{"reversed"')===true?(0,i.g)(n):void 0}function readRefused(e,t){const n=marked(e,t)
 if(n?.startsWith('{"refused"')!==true)return
-return JSON.parse(n)}function readPassed(e,t){return/^\{"past":"(.*)"\}$/.exec(marked(e,t)??"")?.[1]}function migrationBegins(e,t){return marked(e,t)==="migrate"}function isMarked(e,t){return marked(e,t)!==void 0}function unmarked(e,t){if(!isMarked(e,t))return e
+return JSON.parse(n)}function readPassed(e,t){return/^\{"past":"(.*)"\}$/.exec(marked(e,t)??"")?.[1]}function migrationBegins(e,t){return marked(e,t)==="migrate"}function hasEnded(e,t){return marked(e,t)==="ended"}function isMarked(e,t){return marked(e,t)!==void 0}function unmarked(e,t){if(!isMarked(e,t))return e
 const n=e.slice(0,e.indexOf(t))
 return n===""?void 0:n}function marked(e,t){const n=e.indexOf(t)
 const s=e.lastIndexOf(t)
 return t===""||s<=n?void 0:e.slice(n+t.length,s)}},7465:(e,t,n)=>{n.d(t,{L:()=>r,a:()=>s})
 const s={"table-gone":{severity:"breaks",undo:"unsafe",running:["the table {table} is gone","uses it","every query of {model} fails"],new:["no migration creates the table {table}","uses it","every query of {model} fails"],fix:"Remove or rename the model in Django's state only, and drop the table in the next release"},"column-gone":{severity:"breaks",undo:"unsafe",running:["the column {object} is gone","uses it","every query of {model} fails"],new:["no migration creates the column {object}","uses it","every query of {model} fails"],fix:"Remove the field from Django's state only, and drop the column in the next release"},"insert-refused":{severity:"breaks",undo:"unsafe",running:["the column {object} is NOT NULL without a database default","does not set it","every INSERT into {table} fails"],new:["the column {object} stays NOT NULL without a database default","does not set it","every INSERT into {table} fails"],fix:"Give the column a database default, or allow NULL"},"default-gone":{severity:"breaks",undo:"unsafe",running:["the database default of {object} is gone","relies on it","every INSERT into {table} fails"],new:["the column {object} has no database default","relies on it","every INSERT into {table} fails"],fix:"Remove the database default in the next release"},generated:{severity:"breaks",undo:"unsafe",running:["the database computes the column {object} now","sets it","every INSERT into {table} fails"],new:["the database computes the column {object}","sets it","every INSERT into {table} fails"],fix:"Add the generated column with another name, and remove the old one in the next release"},"delete-refused":{severity:"may",undo:"safe",running:["the foreign key {object} to {parent} is new","does not know it","it may fail to delete rows of {parent}"],new:["the foreign key {object} to {parent} stays in the database","does not know it","it fails to delete rows of {parent} that are referenced"],fix:"Remove the constraint before the field"},"null-refused":{severity:"may",undo:"unknown",running:["the column {object} becomes NOT NULL","allows NULL in it","each write of NULL fails"],new:["the column {object} is NOT NULL","allows NULL in it","each write of NULL fails"],fix:"Release the code that never writes NULL, and backfill, in an earlier release; set NOT NULL in the next one"},narrowed:{severity:"may",undo:"unknown",running:["the column {object} becomes smaller: {to} instead of {from}","may write larger values","such a write fails"],new:["the column {object} is smaller: {to} instead of {from}","may write larger values","such a write fails"],fix:"Release the code that writes shorter values first, and shorten the column in the next release"},retyped:{severity:"may",undo:"unsafe",running:["the column {object} changes its type: {to} instead of {from}","uses the old type","its queries may fail"],new:["the column {object} has another type: {to} instead of {from}","uses its own type","its queries may fail"],fix:"Release the code that fits both types first; or add a second column, write both, and remove the old one in a later release"},unique:{severity:"may",undo:"safe",running:["{object} becomes unique","may write equal values","the second write fails"],new:["{object} is unique","may write equal values","the second write fails"],fix:"Release the code that never writes equal values first, and add the constraint in the next release"},"unique-gone":{severity:"may",undo:"unknown",running:["{object} is no longer unique","may write by it (ON CONFLICT, update_or_create)","such a write fails, or makes a second row"],new:["{object} is not unique","may write by it (ON CONFLICT, update_or_create)","such a write fails, or makes a second row"],fix:"Release the code that no longer writes by it first, and drop the constraint in the next release"},check:{severity:"may",undo:"safe",running:["{table} gets the check {column}","may write rows that violate it","such a write fails"],new:["{table} has the check {column}","may write rows that violate it","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},"fk-added":{severity:"may",undo:"safe",running:["{object} becomes a foreign key to {parent}","may write other values","such a write fails"],new:["{object} is a foreign key to {parent}","may write other values","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},view:{severity:"unknown",undo:"unknown",running:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],new:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],fix:"Check that the view has all columns and accepts writes"},"write-refused":{severity:"breaks",undo:"safe",running:["{table} refuses after the migration what it took before it ({detail})","sends it","its queries would fail, so the migration was rolled back"],new:["{table} refuses after the migration what it took before it ({detail})","sends it","its queries would fail, so the migration was rolled back"],fix:"Release the code that no longer sends it first, or let the migration keep what the running version needs"},"rows-refuse":{severity:"breaks",undo:"safe",running:["{detail}"],new:["{detail}"],fix:"Fix the rows first, in a release before this one or by hand. These are in the way"},"view-gone":{severity:"breaks",undo:"unsafe",running:["{detail}"],new:["{detail}"],fix:"Drop the view by RunSQL before, and create it again after, in the same migration"},schemas:{severity:"unknown",undo:"unknown",running:["{detail}"],new:["{detail}"],fix:"Check by hand that the running version works with what it changes"},unread:{severity:"unknown",undo:"unknown",running:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],new:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],fix:"Write the change as operations of Django, or as SQL statements of one ALTER TABLE each"},unjudged:{severity:"breaks",undo:"unknown",running:["the migrations cannot be compared with the running version: {detail}","may depend on what they change","whether it breaks is not known"],new:["the schema cannot be compared: {detail}","may depend on it","whether it breaks is not known"],fix:'Check the migrations, and set "unsafe-migrations: warn" for this release'}}
-const r=`\n\n\n\n\n\n\n\ndef django_rollout_inspect():\n import base64\n import importlib.util\n import sys\n import zlib\n\n top = "rollout_inspector"\n texts = zlib.decompress(base64.b64decode("eNqsOld74ziS86xfgcUlsketDpf9rS7fvWxOT2odP1iELIwpQkNArfX683+/CmSpRIn2zu16AkGgckIBVFWFNuSqWhyeZh9nr/x90x0bnxbfpdjOnm12941//xBbb++ebfJffRfyk72z9513j8m+zO0mNsd9+zpMaJPv8vvOb4/J15Ngtd+6Y5Nfp/XgW9+5/CqZxmc/wW3vnhCmPTbNGxCu6+JparXz+ekwtXhsw/dH/9oaqjgBsNn5zePtpe3je1fXU1y/Bn8arRzbxzaeWlw9wZR/0wOgceqBpmCIz+suSqDD3qVJYWAIsPVr698d64dJOV++oWWMZfoL+0PsssGYHcYxDaPOz2a//t1P//s3ZkkQiya6OhUzU1U48h0kxYPPVe2yK2JaHFzeLb6LoZWXOnSt2/uiqrah8VVVzo09Z4kty0XtN7H2hT3m7ft/suWsBKFOAWgDz+eZKWzau6YJbbaACg//4Dtbzscr9+EBR7QgYON5sEGDk3U8Qm6aQ+c3IYXY9stfXbfZOULL/vf5eraJ7YNa6acFQmbHJFBXnMLnfT93HyPJgk/vSISX2f1T9qmKW9T9rN6d+ax0vzN/x3rx0j+9zJBTMstLWbUYWnZaCzQCU2/dPjTBE/aUsYUbjtrj3ndhQ1YE6+3JoJOGHRQUnVnXOb6S1JPmOR5DzXDszu6ra4Z3tJIbXmqXPekZ9vJM2e0PFy/mFPLO4Kv5Q2z99Vo8ZrVczikOa781B9dldEmB8pZ3s5nZxmNbg8E6v9i7vNkVnS1W/1t8Wa3flcW/3n0pitWXem7W35ZfyvJfgRVhzkwKfyBDr0CfwrvNrgRSncGRCS2S24a2BvsDwS/1t3bOnBYPXTweis+lAWBry/UMQPOxay+WP5WLlLtwKEpI0pPvitJ8a+xqbc074r/YAHAu7Ap0Y0l6/SgCnlDBR+Be3gn1FrCKgpdJUB6iqBI1YWsQS+aegPjPwYCD8eK2wlqfitiARVp/QgMiVhuzgTlQCYe4gkOcWS7xDcQY5EB6c/M/rkl+ZkjIXgHgVcS8893c0COVZinuQo4AIK/IG1jX/pB3PXxFL4CDNMU+a1v263qKhGb4Hy01uhJUNra5+W139DOi29MauHT+0LiNR6IYg8LremEmxl32DJGVMnhxKxdL42C18W3BJkJkfCMC/PoZ6ZjTLjZ+MFxFbyAjIa0+rs37fvhpPcDQLI9xemZE7+K836N8FyR/zIzQuYIKkwNx45vkOWLExRIeBE/C3oiECe6ESdQVy49nlh9vstRWvS6YbFOiRRDjKqsBko4HEUwzKlRUlEiPNru72aRGrI1wUMO3NZNM5T1lNUr2ucp+FmgNcmy6mJKHuCNaZNHQakokgXpH3iERoJqlILlKDaGONBCjL//CQkhecflEXGjbGOpLE/Yho/S6LKAtlUeHPVV55rN5984U/2TeyeIKoTHAP5Ui9KePBHYjJ8r/Vx5+PjuoFx9So05V49OoQP5pVU4LR9Z6M36VaXCLlmqBeMWbGQUcdx7F38eUzfK2U+YyPdJmdsEZCRFboiWDHxOHwev7kLYhJ9DW12lu6KAFhPsRzIRUsSnpT23Zzy/wgiRcXRfYhxIOPvgotrR2Dk7fx86TUQhvdQuyXAM5hCPqncEuF62bYpd9XbAkRAOlBFgSFrvlAkFLWNi5r94sRXyZD1vGCYlihUoD8WDO5G7fYlISiRWcbZJdIxq+ktHYABxvBUlBZAWRpeF5ssX44DcnheYjlkt+oJCw0ubQ4jYnnEXggag6AjPBK8xU4ZHILHtNMGLsGpOFj2QAwhIkAenf7ZoZj/HkKIRmk72E7UGCsWR8ihI1a59daJYWQlIYxq3BV9LB/FWy5q9uq7AdtJCS1lO4kKAgEQiGjE+RYI+2LJVUSGXCUtr/J9dmXw9uBJPY9SJkv0+9q3cOzdVLQYx4XLI8tC6+Eub6MkLcL3haGK303a01FpBVbG0phgHGK7o+sGvFGCcmAk9JzNTkBkNR1dwerLKnQF+T5a6CTz5jAljn9FRzPTXF/mAHiZn4pebb0DQgy/p1e8hVzpQnuBqlY4fVQzpsFmNls13PmTDO27UIBFhnJkxDk2aKS/zf3OS4VCSwJD7bbRf39s4oPi9E2zfaQUCscTlE7XadfdzRGvtXyfznL37603//7X/3uVUohmJurY8ivS5FEdVZaG1IBd5/TjvfeVaHgyxVTXj0vRu095ItX1VVR/10dlJ2tZJ+KjGRAE+zWSR/b4fEzeBRgSJXg5Opo8ViY9zT+a2gBkZtElRGBwfuD0dOmaIvTlRQzfIsLUEOhJ9fSsakrlkSQPU2hM8S6OzkLve26zA+QFYswJLE/foQL4NClz4jXuStN3fMN3UbVCEYvR3ztKrof86N1TcXm9awn1O7xKZkc3e2HNDnyn/ZdfBMlhyjlTk3StoJci/6pmDjrZQtzHeyg+YswvcqdhCNYQhbPOC6+5B9l8DgX11z9KngeuGahu5GVArpW5KeVk8bvI+1ZG750rFfU8bnmYtKCjhDTThLfFLmgogiEq6VxoSBcII1GykvSvE7hRYJAQjVuX9Z9cMV6rK+oRXaaqQ72YTmxhVjPW1dEpeKSGJ52bLtE1n2qrzQpNQXLZdWgEyuq97IyGLfsTvmZMnl6gzHgzUywCUxJ13fn61Jr0lXPJ4STvQm5Ic1emri+rasP0FIPkFa+s63G39OJU4glS3qyuoMT9aTNzwTqkMUXv8gjgL4SN0p80BISmTd/Q+JNjqKsTQjbp/v1uzTfvVHS73IniVs4lKOsck4tKTb6WuRtPRiR6mGaBCqiESeyelGnMjY3uCdf+h8wivhVJAjIA/9lo9Z+GcQ6ORShV7xxeVRS1l2dKagF9p1hvhnqiTSuKW9IDpCmIl6q0fP153wnNMJD6FI5mEvp2scWB7xjB2Bq2LBmaf0egdYq0/gvXVvl+ELDZn72HjmOKc01+dYAQT/0BeZFUKvV3aYRwf2XR5aX9oiFECJhe0dtcia4PBx6JKCass1GVVbpMNTK1xGplkgDwXeuOybJ1teGo/K83iSorF7i7ZakBWSXm2npCMmzbiDQsIX4sWDw5JFHDVLOWXOeL/WRzqSW03Ea3T67CgRNyzMvrn3O8gf+TaHLY3pYtPEY65A1IPfZCAtH+f2LrShfZiAW/jtFgaph0f9N7HGk0P2B7wtmsKjD4Q9lpwvhgs3ByW5SB5vkOS+itJlHx466s4xIxhgcfBtDQKyWYdJ+h4o0KUCxzseaSxQSlgTac8oi3jwPErSYwzaFQh+jss6+lTBYAdS8BIjDKY/xa4+qyMc6CNlm6DTxFYhJm/w4y51oxhC4K6EioIXyc/YjqKRmMOiqlDFqipHhkFaLs9NpVR2TTP4acF3Ej/UWG+rgkagmAYFXGs2DiuWQV6m+KtUovQo2LW4Kbvs977NEwIjzT+/uGT5L3AA+GLRYmGze9XwIiTLf1nlwX/+67QCTYzJt76+uKY7Udr2ZJ7txt5Ba/hSUtOlbucwxIj2QoSnOW0JWZ+yhz4Typ2MiR21wTw9NH2k3HnqsiuLWz5TL/hsRNLrVmyALjU7OvgR5GwqJZSGEk1dPCTjsA9MuXMBjBvxTPaar76GiIUeRYvb8nwdKyVsQRUYBsJYbrIJFrVknRTfwbdLhpm9pgK5ZkIZEv7+ieWHFxKZBPKUGFcq0e9B2NBaGhKwVGGoL4STz4WKwI3LrokPiw1k5IOvS/PXBiFQa740jqc58sV+jNG4LAuixGg515F9vTx5d8iCIcsVQa4vLhLlJhFQQtOAGHRsUQ2jPlvKyUW+cFwcIwpRp1zzx8cnOlnR8Ybo06AOkJfdcJU1P3OHE/6K+2PaCZCs9HFTjOTiC5iRLhItNwrBxoGzkfRF9SAKPzyoIILOmQjcx52ntNLqU9Bruveay6Ai/UAnfe8WO/yJhi2xrUG0y1n9VfJwzGj3CFRUQaEgp0/QkKJ2NnGLS6Rv30/xnGYEBsZd8+e/++lPgQHRJHy55UN8PYGyyy0g0pLrwvHdoCh4csmW+ru4lNCJm1GEKlcfibhIylnIGzziiAl6i5v3F7bXSmpUPAWEhxZPDkzh2s0qikdnHIF+LhiIw+atW51Svj6pWy7CVB+GaB0bYkZ6YWFud0fUFNbfgVZxUd+fA1v6yF8f218+5V1s5cx0o/kCCV3OHc1ASuCq7X8aAtBnGos2xgOLM9kSkJwoGmsx2WtszzhchyxV71M8NjV2PDuPT2hgwTNum313poVL8m1OXWkSmOWNiMbK9ZjntccWN/U7IGoOT858JsVYrAIW3yfRD5e5FAg116Q4wp9GJJtdL9z9cN3oNHQNzmQkuAQPwQFNHxZvHaREMbA2+gG/vo5+Omrsz3/xW6oPdi6/lqB5zKa0i12WEoUQclfJEDrf7AsJx0doWuz8PuJvxs4mLgCv8RksDDQhkhqXshXPcsgAyOFIIKHN0TgVUnFrQk4GT31l3zLDia0LNaS/HNle+U0lJdYmtvhJvgn3Qzr99+9D/k2GqGQAKlnD2m/g2fifg/3TwW38WyfC7NKjuuDCtq9tASJEVV8IaoFydG4D7mQNbElujC2flc+IC9jeamSB9jvElPEe5/sG3bF/wsEQiUynoC6Fy+xo39Mprb6x59jUFBuIYu96TFs7QHbJwww3Pq4JLs2Ha6W7gbZl4jDR1zbRsw6gHlJXjJeqR5bJhTscqsbd+0ZBLiibRNBeyUd/yFX/fW5QdRvokIsHYWU3s+zlPk9hxgzQK06j9a1biOFHcbd8eLGlSEdDnK6bGeHFNlvPhftgtTXnMRPSmydNLNAXJCGknT1Pb4NvagVN0vIS9cOuzWNRQdY6YKgudWz9hn7s/N+08p+NS0lry4LR2iI9hoPYXQlRAnfZaxgWQkJDgwkr12Clm98iVmpq1wbml1FsywdajAYg+0eY+eogNQTUcAIdaBPYKHH+uMi6HTI3fEmF0b/iTj29OHRh77qnCmrslXW+P8bsLz0aD2lB03QH8sO9Tjo3MK6gtix/29HnHPLf/1H37/1tHEmaMNp/41Ng6oyWVTKEkdTXxRjdq7bobu3IsleSu6cHwuJQJCRhTJEcgrSskXU++4nnyScrMiurCFJ2v/17PdMiKi+RkZG3yMi44IL74PHz/afj5w/++Hh/TC7bzpbrCslcvl0P3aTQ9w/xguPXfn0Xr54jkFuvL+ldtk2Ng3qbLeccOdrqsIBai/lCiky2txVTsmGy3PN1eB3HMB3jbe0Atzb9wnag9ZHWm3RaC4J+YKF6qZw/SDH/C1A5IthEOdbxIqoBwsP+t189wQg9238+frj/5YNvHz/HaHmN+CYZ22nQ7I7lZhfkrhS/R0CBeWP/M3i6O6RkOnrJO0G2zVzdJe0ZViZsI3oOW4GTsdIf/PzpdIzXFZ1nmCv9fSNDxIvS+ugmndPuUQ6uhpVvqjxez9/nE2Lb7pRaqCxasx6NOYxGpr9/ttraI1zNzJYKCdkwYOsfDm0HHO/jDxLLTT/5wqSqblHPU8gEjksfrjAeHszjRSAq8Y1FMT0enb78T5x1HekIluWEgpSmsyVqyecboxILXge7ZMLqeLdC6907Utxr3p4a6ltDFe9NYGmwBfr1zEVCg3Kg9IVJxbUtf3QtwxsIlX4EKpwGeqOatJeDcg8Uw1PA89xBrQpB9wunElwB8Zrilz7dL2JcvDe64IL5yTaNkR3gZ5yZV1af9trVElwgkUtxSxhcS/nO4xu7VPr9HCaNWAgUUIOYSl1CsMww5qcnWjrWcljN1gIWePiI2SyLbYfTax6HzuknNYVlJuapsJPzpkbVCDEiDqd3nNizD2FZTL948OyLBw/37eqmX7bdKctgrwB71sILt7kW5UYnD19EIbcC4i56Ba+gHTVXYhGiWE76qRmZWBKIuhGy9HviBjOF2oFfGvIJqqrAjMMhdeGsEKxwxq++q6Av3N38T0/usH+uO7Fr4489moc/pZZORPvyDHZRKeaU3jqLik/nT3MpKrsR1XKsl9osxNVuoyw4q9MpInlwds0JfU2vOSoTkLZSWlzqxLJPdcNXSr5GbACY048dy05Xb+2mYI8+h3Zk2uw5NOhaHS3C0wDOZWXYzVhdx9XCsQo1afwgtCjP9vRsARbK//3zFwNUTGAdgpHhFrEH2W4UXJ+/DzZ9WLqP9794Pj5EBWTPZhBB2Nx5vcJ573gYVvXh9HQDkwKWfmXdNjZGNcZfPv36K9TyGuPDcYUm/vfXj54gB/ewzctLQ/Jg/PWT8cEUCfZAjt2QEMPHgycPQ55ZTozn9vm3mrl2yWgCwL/+ef/pfqgCBKzQ3qs91js8OLcpdmBsw3uvZPn3mOuNQJHldGV6J4e4YuCh05uVIJH3h2ZE+7+SpoeX53bMQi1tOw6/bY7p13T9w/rQulmT0JPxImcaNXUMdHg4nsdqr9ZmL2gnn/gT2IegAKX297Ag7AszBzo6vHdXhSEc9XpQzPXlorFHdWgSFM771QT/H9NZeqQtJoz9ynBSWyOYbxwYT3VEBQvOP2uSphwo7KZpY4jr/vLg8aOHQdNzCruTDYhVV2Dz958+xdUMIjdUlJqvzYOHNgOp6Iv/cyjcl9i25nmJgzPO3cvfw6dff2M3jSfPnj998OjJc8pfHzx8mCdhiEuenl/YpYsPoB2Np7RM7aA/3hjfb8TfxkUqvQe8PdvgG9PIp+PFcsLtwTceCdtwJw23P4kLw/VvgUcI3ykl8dJumQi9OsrG2VFhzV65scd302GObyR7gVBu+H0v5Psupidz7rf8sTBwekQkCWSds/LTQZpjeo6IyrLAUa+S/vyOEsXre4qRUy5TOvMjlec4R2j8mY6EpV7MSiYFw1aatKQv8kKx0Bk/0lU+1dvOEeNw5hc9Ntp9OsOMKpAoOuhwXFIohPQ1pDvAH5Ho1pioA+mnzeBgkCx1ptJcgUC3p5fnh0FxiloX7V6jjHyg2cT1jyyJFop1nosUtO4lU9DaLlZzyp9xdcZOQibMnjpHhQJB0OR7TbKuo3T7cnN8VGOIdNvT9W/oLugdtSVgZ+XJNuxwVn9A6+r1pR1ssfqf8DHSyWS+FF4dnRr+dbubLCoihPVenb+seEbZcPFWoD0md9mAzClUfmr3uHCwPdxsKnRb6G+t92c4mpJ2zF4fHF21DNZzNtU2PBi8BFKqzrYnHIBOJrhMyLLo7npYgjZMPLl0QIciLRtcLdMTZ1o12gyxcXSeSupWpj8nTBSb60Xu4vTt5jDKFtv3Bwg4Q4P2axk1QPnuEdZf+ijRvkP4A0QD08KSLrASNAUcfGB93p2Mf91qS4QdZG2wm7AjoJQBkcyGo+/vQ4ET2eJn1HpjheJqXAo05l2BBqoHUNP1CaRaepeqvW5kcVbvzrF4zmvOyUxUS9pDEjQELZn400D2mlo+8+7YCwY7vIMFI+olAYd7rncq3esKDo4322f7z549MkbF7gbfrUDUFXxB2AIFY8l5VlYMfQBoMHqFMAw4GysjlCWM6iAdemOcNLiNcZiLtu8ebMK+a7iPpcAFqR2hNTa7jPetm2Yxu3/37rKdc/YQzPV+dPn2bFt/iO96M38H0442JwfZwaRpPib7311zZQSl1O06f9jc7S9m1xOloWrjLyX9LXg8uJGZsA9gv07sJNsOwIi8S4T1Rfi8lhprtPOetBblk2hGPGk1RdyQepIqZge2EBqwnPCrV+fr9TFvV27S0FofpAY1sjLFE+mZbWDQpLdav7579+6IriXEmN27ixRJdNcHWxN8nIMorvgDNHUHdFsEJIaS5bvVd5iK84IbZWkxnTjQXYDHCijqSWrdOSfP8laRTkQW1CciiPArFmtdQhBpNeUW6eAm2EIAx9ycJVHPylu9w0dCCj5q18Ma34bCnJgcgoxvoBx2ZKwJFnekJ+ozf1GhI7kKE1Oc4iyGnXS7saHLi2KiKR0V0Fgwg1gbc5cWxFIsYBrf+yVbd9Vl4ZlWjWlVivWxvSCqIhvlvfHkfdomyqAf8VOLu3JJxOHxJQgVd+Q+YkH9EXsJOX5RlkPULZuNUQtRU1FAeK6mNJskvZsI4YmINXGMG81eBxN/Zp5ClDbKB1LdtdvsCZ5c3x4coWM5C3d4Src+Jwevpfkc9o8gKHlrGUe2EWAbWx/lbFDE0Pr58vQoGBYvmB8+udlubAP+IRCIP4E/YS2qwMOTDdLUEBgrC9Mt+3of7yMEEBJOVMw6opNk/BcI7vZxWNRV1F9tdVcvkAD1ly1VoXSHM51wtrgea8MSW1TsIKAZWtJObU8NeMDWWRhOxtNz49NSNoGZcmymidpNC++Ofg1coHOgmCBTAFEt+eza0/ml+Li4cfzRevbOuJVtgdhEbUSs2H0kaxSMO0FDzRTgap6UzNHj7cnx+zvBsKehBCebF3XDUuJXba5yKSbzCksyoyYaQRoTosw2Lok5pRAT6K8GxwRn56eQiwa92bFaGav1TD0prlWcAb640VrbUVuy6Hanh74GrYOukWjJ1SzCTPhgPJIDqhQKyRBCNAuRnCscuRDarhfHa+aqQrDPQZUBXx6Zw62dfj9IsQRvIy3ZevrpGO+w6uLGgnybjPEwyQ58UDm11wpFU4stLnKm3wtzNaI0nqdWViIXxmoVUK/jpdxPO2akFg3Z/T0irb2iY3+kMyQ3QsKhSFnouF0es2h5F11c2mvisdEzrhdfLTbpJ2MuDm40KDb1UvzMLnqeF38l+SNBCOItVddeYHU70GKpuonVhFT4oJVuimcsRWwBzvrP3239yEfOIwtZd5psWgz5EBNR3Jxzk+fqVBJu0rwZp0/PqkvuT5uoko4PNpkbGiwe0Rx7CwzUtOxxn8AzyVyq+PpUf/TVBEsBXc1d6oZpklAK9YvJX6y9jDZTvReXc7TJPBokS2ZTWGdm9pecleL/p3YtfGeE7NJ9Mo4GkoIeu81nOO4b42gh7/aXsRCrkCCQZERtMfa5TtboIqzPcOfMOe04+c6wK2ptRS86i7CiuUs4Ix3JfPydWPGRCmg041IsJxBrByrHZvmCGuGMrx5PJ42OjWI4CTsT+PaNJhvSHOJeyT3RZws/0b6V8U2nj/yYgWFcAcs+MiXO/kXNUuTNZoCGRpjmPPYs7KAhNXLJM1hYK43sb15M54QlLtisXiXDVLhtbVDE08ROJgoVltcsCcSlToSjxHQAlSy8vlKbngjbIv+WDrx/imqWoraPN1vO1gyvuNBR52OYWqJTwu6K7Jh62FSABwBJyMtZlU8xZnp93gXxib2lnEiss3MejT+fR2wHJy7a4ArRiX7VdZedVcFU58EGFyIkq5xaamfXQX0XSw7bsGi1yIdyGekjV6ArcfO1WgurBMJF+puIUpm3B2e1eJ6JLsVN2oaxbgCt6wsAQYJNe0yy2+dI2VyQE4/+pbZxf4ka6cEszaejHRpjoRdFf7JFLiZE7+CTpFGVR0tjEmn23+ZBNGIfl9Fyki6PXJmHIF1/J7I++Hs/WmCpcC6mLAynCk3DiFsmAM7NHB1EocjdzYpvXd65SE8CXWgYiwUoSh+JbDzJL2xh98w/ltgx/244/dhUijY2kRLhnVigGh56ZdZIngRlOmA54bAP4b3ABlZ6MnWQ1rmRprjEwoWtZgNKu0YFn8gzZyNTYwh19AgB7fcihZUTkVVLaIctgTmz3mV2K7vJauQwUwaWbCBvfPVSK/2g8ViuArZiTYsJij3/GqGGjHCFxdTwPTTyqP3slSh2cXppROOitOPsoh9AuQ8X1R1vP5GIfnkOsiGeg85HizPqPRlxMqBKY7Zw+G39bBqf0C7B0gD2YuLFw+noE5+fNbsDx8VIwyxRkvfMxV1z3V2zGcy3WHd0g0EL769383maIwHw2cYp7rxYjZz24WT1KosPyQY1y+7ANuvcV4HlFTsCB+BjSm5AX6p9jZe3m941AwqlY8rxHCUtT7VbZgxlDQdWYYJ7h2/vppMbsG3S2pr12J271oB+uq15aNuteDyJSlaW5JfWt3KRLN5HHYoMr3QE8DICqgT1g8QeUiZLZCoACFK+IFKsiBkquRqEz4HYjgaBdwGQIbzP4znVT9T2chuSwwvm8Qb3NJWcKmHlB06QSmx1lWsywUTqREMAjjbb77x24VDOGfG2bUDzVIGx+mem1GpE3pa6o1LxOUoPlnJ799NU5bdLIZFOepT0C7gh49CxnXvW1HirS1seoEIswm4F+sRxLsT+WYdeRlnGCmJdIaAXAScJiIz8YtzaLoXqGWhjTl+tSLAaOl3wXL/aXtgLkd6OdXsEzYhkxn7gG1RxCkoVBu0Awyuq+D4w9puprmcLFrOfwyQByis757i5TAVgWXDKH33G5wy4Jj4utdp6mB/m//V8zbw6Ni072DVdZ8lQl6TIXpl6pqWvJPVcsRRXCz3CkIX5+4xq7gXFRw1TkxScX894sFigw1tCviKLii5vcGp5Y28vkSQC8d8JIjBsLWaChMhNDn4UwQCTbZQ0tCdVvtSZ7Ej6jYIADs1LehiVsQOYMm9lQLky+4lFOKxo7Z0QZDTkawElouaV4yFDcjVKk65FWoetxwaimzw10r1kCICY3jhraxZuIfXgj/PCn/W95x35zrg88gvZ1GLZxHcLvEJ7T9yTUBR7bQXVryCsgV3AC6cbjmYv+phqIHSuxDlbfX2s7VXcsPZLipYm9e1CKV9GzGrcs1PAaplNaY6YpcgEkMeRfp+eF7LCjKEuTlG1ms6LjOdusssd8daRumtI81UKZzEr8KTeUoDjF69UeOl948lVO6reojCMCDe5LHo8dxhKwoL21nRsXu9I0gxxkJJaNzoEiEnO+F77ENjHJ7GTPpe//0i8w3TtcS4gJ/kirHkEU47/gPC+c9Nibya6uq3ouoet917yI2+vbPcd5fQny6glwKKObGqwEZN8V52XVh1M8CI5MJwS72sWAb5lr+JIq0KWpxqiaOCNDQMV9ZO/U0SjHm5jyNNcFO+7fhVtk1vu1d88Mvu06D8iR2r8Y5Hj1mqkJYHHraBXWZntyMdy3dVZzvWUIa+PZiwBfJ/LHOWwd1yqYZZSBVZFon6a+o5Seb7er0G3s3V88umz2Msv7GhZEgPvsIsH1Gep+nXVkbelu/y+DUoKwtvcQi5deeoVKqsLrjD7wa954brFO7VfDC9PNDIfm6Lt3GGZCJBj4qMCKKVzToxJ4mh922OmVviFB8grOzJkzjXUOS/x0W+JEb5WDJ/QtWJkE4LAFamcQE9faEJynWzXUjVZeUR9MYFRK8bdlssSqTeacdkKqgdWms0Rd/kSic7UclG9k0WeIYKeaYHJOVPujF7DrSoY2YHlWAg1svWGIt5uNaa5EGVyTHOTlc9D/d9XOhUGFdAznXHS9OqZI/T6pw5CnYD2KkScwsiipMHWC1Y6nyxVo8yJp2HOmpkTAsdcavU7OmUF1XYYMNCqCkYqLpvJeeKSrHiyePRsHF31oPeZlj2qiDWMCOmz16EaGlZ+0TK7Tr5vmI6Qu8KSC2h9/vvxLY5H1/h+oRZ8wgly2WSkvwr4gAxg4NSMq1JlfMTKkrObDFk03pPhntk+fPvkeX27CfZ3tVLN3u3Z+IeQRrOqx4++emQ2T0cNMtSbysHpb2EMJURdIfUzxEDyJ7rrbVvqKPaHfANrOsbzdlLKYpKfbk8kYvrU6VsBIGSmrocLbOQ3eZnVJkhhogRA3F9WTNnWm6ANtTowQYFEDDL/EPef2YrCXwTahwiZP2Z9p5wss69jZ9qed/wsrE3zKem0CLVr/lvsZCJx7mlusHLmTyj6hwjD51fwWLgyAgiQ37qLwvy2wvzr5aybKiq+xQPkHAQz79BM3C4wAg7cHVIou+70swTPuXS1Iwvv/U7/FSKkTjUwLvIs6f7g3ceg59rszr2fXT+aF6Ck0bwA7yeG82KKReGwUHZv6ngYNmPbN/Eu5uG8PHAfqQi824ajxQGLeTy1HI2oVo/1Pfs1WUzmOdYxZUpp2xaPK4r91uQEu15wNdERa4eFvUFHMQMce49T4xx7T0uPCXbNhBx37pX0GK7dVKOijezA1DzqFRTc0N/iDT19g/CgA8dSyVn7Tp4+2ZuuxauO90bM/MKD43gbFAJik72Agr84Ncl3umD/MQ3X8hUOGb078NlgSjcbDLD6h03z4mX9/G/f7P/41dcPH335tx+/+PODJ3/at9Sq7yka6EjLNL/717dfb77HKh6kJmS9ImVe1c5CJbieZvgW0NigC63Sk1I8tlq+vgBlopFDq0GB84soralVpKEmZ6nKyRGOcKYdLc8e3Eo5SS57oqKhGqJ8QqCY3biA/MaqGd2WrpKShsaEBnVnhMV1hGmutOel+Z1JavogoeLgKtI6YiEdqTJnI+wrzOqYT+NPAfIWp63wG50clKULf4u5rHecQny4wzhNOFJzYoUVCb8hM9nODwqlJwFC0/hi8HkZV4IxWUendVj/B8eYplLVHbSO0B0zs5HotbNITCYyje8KRny4iuW290rma3KsORMySMuU2heWEPw3ySaU0rHO07Jbg2baghPX7Ws+ZntSJMPC2+JVdjlxnfDLE66rPlPjwk53t+3xlSbEaqrXiJjb2Q1MiEvD18mQFTFBLzQcVKodsjZR0ZRaN7Qodht6HyFBiZS2PTHbpcvSuWWK6/l3m3PrFJbxDvhE7dipfEhVLUpwrshKQVgX09ySJc65JaRUAzahUc4dzTaiG+ErwQvw1cyKtjU39PwqZu0rw2q3ZeZldtK0cwhux1NaJEDdfhENdaKyPLS7KL51tJtEkVG9HRh5al82syvtweAIMHZxbdd+3DD0jmvsjTkjPjj+f4hKE9gDMahSM/In9s7runKkk0fHPfbQaf1Yvdlsrdj7nOxSS1mQhJQDivevprat3eso15BeS7m7G9ZIJNTrPoTT+o0Q3Z7t2XtD+S3s4HkuEYZqgoekIk+u5If62JTkxWahFygPc20JHQSVwuzrKJlwa/Higx3yW5L6rtbYUSI43FFBC3Y3E0BKHY67c/NhbUfAl6VasUF/mt8Acirro7ggQUqpYCzqUtNICoaUr5Rabu3D7w6lDxxhq5K0UtgYDS3E2pwtyJim0GCjXGjuShAT9mKOf5qR4yOAQQ/Wi0gzYJ7pQGgvLSk0u6HTD2okOA7arbzjkpQV6dL9yNxsW9iALZxYn555vCSQ08Hv9PjQUzJpowFIVyR6dy0sRqPh7qHvRdrQgQYmAnyFOQmqwJq8j4J1P9riLlkfdFGnOB0OAb6LajKS7ISSnP0RE8osuADOTGnf1ud4/G3ICkr90+kUK887TbcyVWXgjy+3bzRVoWbcD/7y8NBwzBr4+t86tX8hA8yOT4aW67Nk/Sa3bsSN31vbcfQTxp07nTQwcMekcNZAtoZcoiWvz4lox3UDQxX8HA4cyttw3AA4v67l9IGB8tzPQxqEMHPwYETEK1twxfBTvDyYrnM4cerfTMZ3NQOj6fW2dpvYzt0EMa/gOjr6BXMn/uyPHA+lYSEdplrBSbgyMJBw2yQhI5NJWrDVe60Fr1Z6PN0cIaJDfuOKUFqj0f8NTNxgdFiUoA3WOTZucpOxDDzn0BkwPNdrRNsnluN+DQ4B6rE11b45v0a7LXg1LwABAYMQk4VSWzyEwpnHec1vMhBq5rYqLmb3lqVhKQ/VmKp5HFNjshBw41BO7Lxu5nNzGavKkVpa104/Gy9eUSSi6RoenL41OMyd5HjIwV1e0Z1IWaLSMMu7ncDFQWmaGdwk/PkGh2sqZ0y2jqkX7Y4/j+RefdF4JB+tCFmNvlzbs7AkXjfWT7q2WfDE6dAO+W49pQx4Mn8LGFP6PpFSTxaF1IWaPjRujFl6icsjFLS6XK8PRKTJWJEZZdgtkGExSqweFnz9aUtzMrzmmthEmO8TfYCo8bdPPl8XORlVnK6NVNrhhjnp81MZOhzqtOv+pBSKtKrPF9CW6IoVA3309OObs9vbd3Z1XBsuz6qUQ3JgEAW822AV4+Se4p/aW1KuCyW5A/y1H69S/t2vwLv03gK4OhuoUk4Lou0m9khi77u9PDuHG+tEsMqEGhC83909LvkwpLOjve7MKp53Qqxpii2QX3EnWemEo2yGvcip4gdgd+eMLRSLUj6bs6WXuEYeS7Mm9MmrKbn1vA5UxYhcaW+vetFxROFJ0zvf9oADuBILEfvhkFwOnBY30tRtCY1Va+aH7TGfEcguorwqTw/nUhrmMOjUxIQudWIFX95fKDDV/0weZs9QG7tppjuGHVjnUBGs4S7X+9802RKQbk6PAn+A6f73CbuMuqoomoEzcmbIHmwj/RtaZPNBUvNUqBT++jGrvT3Wl6mMNdJDioBELyWE/seJ1Rzu8KDHWZ3uqcfZ6B2sK37PPOK49cJZR0/HsRdsyV1NQetNtbTzh3UI0Tkp952QU58BlkEtT/bIsr0uELhPB15a+TmdQ3rf4pLKi7a9fKL27fT94nW8/kJNvROnPZmvfh6EolPep6JwovYDtNeyQPjBPrO7BnX8pJunW8bnG+zVW6obhQxtgepaNiiGkcnghR43eeHnzmtChcCNlVt1XEiVfVfYgV2X+O/h7sZ1mHZvvKUPoR4bWILTaT5oeIlcj1LAgj+Pa5ReTTqAH3RWxHShUm46PV2Quw9J7aDUrNEOi04Mtk99vYZcdUiNPwu2NemG4eenwEuX1uETj0KPWi+bPiKsMBRDJdGuLnlHTJNCvRo0Uwu+rIRLfLJhJezR8i583K2b1KEhTEexOVeKzlWaXSdTQ1rENll2tOlEvy77o3WpL+fmDL7S2H+sw4w7RUEtT5TmQTjPq6ApHDqDpwhrYaGqvp8dufPwnrOFRPQzI3pzdATD98KL4JEMSZV7IyeAztXS5byNT944Y6Mv643oiMNImDnWakb01oZZbM/XvnrCPRClNVGvAzK3VeA/em2CmkHu61q2e/KQt7LjCU14cTnwzuoLFW61jmqh9mAgsbtIjAHejA0EZ2ctq+YHooGl94UonASrOBFSk7EXbkYln0AAsTFtbUNsXC+DgZXo1MtoOdj74Z77hCyPvPKGY4m7GwTmA7aVn25aqbUAdd+i9dJUclSY4ml3Qf3iyjloWDf7JCvhTzcCdXvgYWO/5WjQBtTrF+afgtHPpY0zW0bCKGefzZ6U8rdRLB562bVN9B28vM38TKRE7ob3E59dO7gho35xB0XdkhlKhOl1pnAk0XLTJCdh6ZCNVSKjYYXN74iOWJ0gpWQzmsBLNO3isXo1iYlN4dbxY37vfbm+eGebCHk5J68I6r7icoDqcgZ3Bx+IzCsCJAcN1owLjGAikyZ2zlZSx4jC+zgblQZf3mYn2jKL0lMGM9xTS7y3h3gP9ud8294FumynH9F23VsRTge7pJkAkO1ImF0UdzoL+dTBJokLWLw+Zr40TZk265EtXeN62ZSkGCFF66qP2W2ytnezxvm00CJml9TIQMcwSB4qxRel1gkUplkToVPcrK33NcbZP56mft85C/d7JSgsSRn0Q0hnK0HI5+uBOB9cTMTkkfool0fs20YdzJaZzpzSXUhrzgO+WBq5qd7bOQEAYnyZMaDEqhDp+GUtoFHIdNS1sOu1InVU0mC/PD/9jo1gL/2kzZTK/sVmCkqUV8l8/0w3TgDp7JsCnyvMkCaDDmgBRVspBqp0OSuQ6na5GTuAwb2YGERKBjhKLmYF1iB/iLQDq294oxX8bKf9++6moUG2k2+n40v7fZzKtIrqGNk806+H0uXAAabeEt48QAXW/OUqYkyLukqdPIHctVGhzZaqzrwMDpc6p72hew7kfEne1E1uPLZhE3BwBCGjBBtT99Y1u8+3qw593Vu4QqIdImp/JvHM+oQwzEf5RgTtiZG7LCxJUNgp9nJ3KOU3p596H3NzMxGmRiNILRDvC9Au1LZdFwJpfYUxyz81zNmC6De0uynJSjzTQcC3oyKs3QKuDI8agraH4yLeCVjEQ+7oCqAu+buG+pO+bqA7uecCd5o3LL4iOVUtO0W6cud3rfQgCSdu0xVZOt2b64ECDH9N0O6v95kDO2wi+tfAu5W7lu0IETWUv1KonYjkdWSnbElqfs2ovGmU/g+zc1LKUV1FBcmaTLeLBWcJMa/RmXcfP+YgFxXRJI+oc2bR63NX3T+BIE3Xx9Qg1h0iKnd8J1TREnC9iGQZeCp6NuQ4VJ6052WwVOtLUeM6FxBV8ObDBuG3LxhUIOSi8+m8C8TEeljq/E895zAO+25icYXQpM5vd87M67zMbohBihMiFxXiHU26a7PwGBPuCnOsK+0e2aPnbv6/VCM8fTV3wDLUp4CsfT1PBQ/X31yH4y8Ou9btjXPtqaUrGnfRE3mPmMW2vWrWvsL+qXOv1NlQJLnniGQ2s2X6TemgUjllmib6a9FVaTwXcN9O/QUxvqkUHJ8/sehNRRhh83d6C/nISFvK0J0TmEwEQ017Leeuk7eWzOV7j0beOGlXt9gbeuqMP/s9dfa55+TA8uFZnuxv5q+zGXTYqVN4pjo7vHgK4c0537NQDa5hq+68aVUhQ/nw9iAf7N2y3L1FXMHvemJFamfvrPW0DrR6vYNSpfMiFKB3BL2RuM/QcGbkXqoZNXDu7kjx3XBwcWeRTi1EINddXsiQOZa3UiEFOzWzRjlSUQrS5FWUupx4Ep02EEwuPrF6imgBNd4pfgPbdFfkMio2x2yRoFqGgrutxg+6W97hFtztv8mpYnXr1yo02e3ky9CdWLyrPxnvs/rWru/BxHtZ4MKZRP6Y9HP4lZi7X4lP8iWx25mEeG7Bm4SyuaMDEcPeD3EZQyep+607wEnYA8VNUoHc9DNszE5PLJ4jvDVHidupPb9uLwI/52Es0Sup2ToN+cnNfwEMliyYR5UqdQ8FBbMs809CZtjDBQBqgeXv0ZHMvYYX1nobJ930n5iTLJkf3zkUa9tr+Brm/LSVDzrs7F1GGTSbJSSP8S55HZy1n+xr5l50KJP5/oEbA/mXuTcYT1vte9Dz0Lpm1fHB25dHBzqmgrcstt2UXj1YPX999aDnokHKov79qeAekP7elFDvffh3G2Whp1nA/7H3oz9k/88ZrV+et0KzvfH6kfbKth6mW8P13sHeZLx3vtd8YsT+MWL2i7TX9k/UH6E/uFeb3/NJWE610rWbKt3YuZsqJh7d0GHwc6/CtpuKKfymib67DozfcUulllxLSiXjTTkLR355Ei7D6Lj0ZsR+shW7c+sMSb23JcorEzmQK6PGOw5pVfBgO/pQKPDo3FTZbPOloYLOLPQ8xk/zfdmFBpZzLb2yjjgBTQiW2HIy1yWnLT1W5Limk9JS5hkF5FKgGLnSv0DEggBARNYXhUJiFI8sMiJcqTIcKraXbqs8LAkpruhL9QZs+yyVrIRkKXehl+LaZ+MSM1dKytU6VTsOiPodJNQAaZcWOaTgG3DqpD6RkJcmE+XtOhv0vD5b7QYzdOh9IQ2v4wncjaikwD9kRkURZr+WhWvjq9AuHyZXAWtbl2A1IsA+93kFyoGrnKDoDupKKYLFuOs2dahxWqqI5CCnJZQr6jtziTF0qsSBzvX3PN/VdLJUKbhcRc8Sgx7vYYVakODz6UwXkBxs03okkC0JtxV5Vsk0y6Lzj0RDZvseitJHdiuTB81QAi43q7/sP0VA84riqDXOm4S5FSi+uHw+V4kYOSUL/+AK5Rd2H6xzYwpXF5Y7cpeIODtMBtpFIa7In1gwSvwjeYgU3g1c4YWGZEk80OyIj/7Lu2CafRN30UoVCQ4xQy5fQVeAv3onzHReongmddEx4PIWT3KZScVqOiP9W6ISfeaiEZeCuBAknjBDRETZTACCJYDEri2Bu5vx6LBSiMmUGQ8OMbUhA3t3bnc7l2LYtg9nGGR1fBYk8cQyGbVKo7oAhrfSeHfnoGTiCdFyKZY4Qshv/MRFYmsVGFm0luPNIRjhjhmEzb2DV+ugJVG9hNl4NfLwHW34mzAFJz7ey5G0iXBO4nycB/adi2A2rjux9CNONhgB+pQP6Cyx8Gm2RPArd7exEIDyAM6dDJFOk3aqTZI54z6I9KEhb5a+ZOOYLD2irsdUh7JHLOVaDywX4z1uFwcXMTJu+J5ZwtKXP6GV7aF6lwC98tMeOnZcO3F4sUzDD05ujqaVjYkEzcQAmUNEFMMK0QSy1SRt9xkY8qWW5DkW7NuDH+A8AitMFLhD1j0A0GQDAK6LZDmRl9+EG90WQ9H1t+nWYLHEInKH7OrBcWJ+mgekFe+n9z+dvgqCbHPVFXAkWSK0RM9duvDCIMvI+PqdrtVBVICSyD4PCEtHTh29draVvSChGODgL3PpvYERs4FAmkSosfP0vJ5r1BNietWw5vEDe1NacAKkwvo/OAk2rizvzA57J7IOQwA+PEV9BNmw+qkaIEve6yBqjo9b7qgo0OoVfGE1eR3HDO0Z4v0NBsDeJOGZuwr73aE9QGbqlMSg2HS8mbYwLnCZ/qlrTDkf79tGhODWZDNNv0Jhymdj/J3oTdm0Lmr4jC8qDKpZobAGb1gjNcaF7YQJlkrU/a5KVBLAuROZLXkk3Gw9pPPPGbDtek9W3TciH1ndZZc/fyS3f8DDkKiN9JL/+ccFj7s88bUWfFD5ZLntdlbNoKFZRwXQoWHjHI5TT99SIFu6Q4Giy3Y5jqQbsmsL8Iosz10Amg7oUa7c4YsSTUulI6fBZx0iCBKJwFrpimshDISiZF2ey8RMfOIOosRbPdtPd3K0XDSkUlfD5VjQz8wiFFoOcTmJ7u7ChRlavNVU95g07qoc0mlWhoK3mRajJ2kTon+wVgTW7rSi0/V220/abu00VrSTwYGyihglbr5uY+3zSxIeeaJxuoS54Kd8x3CO+fctvyKPKFTiFs0j1ifaVTt7qshx+gqjDPW9V5bfxB4OMf8FT/tPPtqNhqHdb3o2fh9Xebo+OD8n18u3Thzx0uLOq6Gw2CFgGL3vAQ5jI1T4d3g+DUwnD89ioxUHjqSN/HdFWlQz0kRcMwYACFgq/nwcZez6zqOn8v0BgP0rglchewOtZlq6bRHhGfbKJq3QX/x/pMVRrk9i6WtpWF7pXREAl3p/5F3gF/ARRy9dV4YquMLNZCz3hV01bIfZh2RjtNPb6yTapv8EB5S7fIPJBQYmI556cc0KzvMOqR9s56XdevlTfsHONwcmEL3cHkAYKQ9mn+LxK/GCPdJLM/yJ29T/3d27d9OkFR7ajpHzK8uxPPvPVqV4q1qPY1hlz/789V/x95unD/701QP8erj/7Iunj/64j9/7//7N4wePnmAt29OZCRBIZYL44/6fLAMQHvxl/xt7TiO4pwb4wbP9cZ749ePHf3zwxb+x9D6ieTx59vzpA8t9FpOe7T94+sWfV988eP7nqt9nOYcNNLDuMUDAwVuooJlYjRdMOF3H9qp3H3A1VrCZHtsvC+jeTC/pz69JXe+LIrZZJJ1r3BllOvXsQh68PJ5gsxsHpEIM7NiWy9mEaz2MauijzPFyd/gCclMrwMxtmgfsy2BnD3x94f3cTNXTyii4BdaxN282R+uuqSjPY+QcBV9fgFEqiHvxKxtaZv7ctBpKBNUcacK+6pu9cySVLOzBTtCjliTQcmhq6PuDuxWpycXLlrzXvcWKJerKo4Z4la4i+jg6SRgGJHQEJLmrx/hRqZoMXJjH6nXqGJpAlo28YbOIO1VqNXnwfoO36s1rvD0EmtoPkLTP91gimrLPKV9+kjpFU7J1wM0/EHOCkq5DRCGuBEmsjL0scXxcuN/Uni9nVRyq0bjf/0fHm5JXx7qVVnK5g45KI4c8ZG3Yf9nEW8UHcN01gv39+O4s84m/yRZKn2lEmCr929Amerw9vzR0rEFAqZoIufSJ4hbNXT9yuYvZUPZ6r3k2bhcruPcM85gVG3f4f4VD1XRTVz+LSno6XoWXLyGmiBIcHGqVAQd7ez2cO24hQejQwT8hhFacDpou3tNGkSZZwF/cui2yh9lYq+i0jR2KsiileVG9OBEX6rV6oxFg5jr0dBIBUmGvLQViy4Ja11uDn0zdCeddM3M88O9iNlAO/kkMzzt3xrWNVFOhGifunXlsBCi/h9KczwOdw94trVrGlsbawUba7qBMltxMy7Lnzlk6T9bNc5e/bG05k27gPxUGAnZf2BwfneMMGggVXrcQmuU0lnZnd9i4DqdunmClg8vo6S4Ew70NRSJUIkSaYOs1cGw2bqbMIDnRMphD7hSi5mQco1yE7W4kSYZuu/0R85uefay/ZBbXkIDj/a0Mfd+wdSkhCas08vh/RWgrvtlV1lfwe1GZVZSiNMmrQ7WPl71aT6K4WUOXkZ44k0Ga2frPRx47AnoGjGyi6QFrWLgxOGJduZOczaElYmF/veVVW+JjORMjErPMC55CDGJ2uboGElCDfe0oAAlvf02u84kYWhW6RBM1DWNAlcqqnsgTCqKMCZ3wAKjWfZtpGUFm/H4un5ipg3h1yDeHDxzhGdrXMHvMVLaDT/yNRzxvor3zeoxL1FH5iMnkqtkx65i0evneTksrfO1JqEbR8yun48ilWBIyuPTwtv1K56GBhf016X9x8PaMerjejsseh5fk0gPJBLQiL+M7gNA9Sg95pfXNb8yrMlR4sjK6nIJWPDf6zCY5WyeORpw84sc9I2XSyw0FILuTKUx0n09BcvV30FASRF7nATJlNsmL4t4GP4yBcRHlUSWqPKZxIFGkZGwOL8+NwjV5k/AbpfQz8kodOH5riOVerY1/AXmbUfkklZzQq/R8Nop7N9BqND18A2qT4ZBhWK5a5BAKLsRDwpTP3iQj9H3BwfeyQe62925UyORzJ3Yt1wAVIHvHOj3+3mamaD1R2+5a4HRzNOkqMGbPsugNSiGbg6jUqL+JxiGUi9+BReVjKosvrG4HN60WfvvJORm7nFSmDREm/8izpAjPP1D58q45kZJJOqxvdWZqdfZXqhS1GpnwvYl/ARh/GROQCegqfqiPrW3nolxPSz3GeVApdR9rfAE7TqVQvjwU9CQOycc+s1W9wYEQOXik6PUqNTXQSr0u4bBWg/06BWiIAbVac81AgDeNlu05i25r8HLdlglfnULoW/fuEc4IWSe7Rrrro59M9Z5uU/r47MB48dnsJSI6X4xvY33jtW1l9S/gEWmPOhwrhM3ca2K5CVTNIZp79Oz5szYWbtRyN2nX69d42Jdauh09r12h/VS67EiF2uWRDAiaAJNALm23soPyliGGrcIeCMYnCogdteaDJuehacwLZq62rg3VQBoRgnh9LoLKprhwdblqfQz42d7ZVhdabQTYLEl+/nY2EYRCTSk+4ztrBd9qSzxiKqrfrm2nhjqxolty5JUIPDSF2MikGPkG0YFSDRqJGfJSmNbpJAw1Am1cFfkDhp0O9zeiVZMRi/M4jl3KaSTJaMkXWmjhY5Mo6iggmTv09+OhmeWU8TcplSy3iWaWb/nhQ21k274BvPY5NbriCEIHi1Hw7hkpzmwEjJq5+lFh6WLzGV7KbTBWZxvEmeC0H//443hvvGd/UADGJqbLbhK6EAZlBX6ubqr4+hi0LKLOqB/9+LrJoT902Ft3GXzW2ou+6b1XwXF6EwMZpxLSBDEvT784SQ4hcoJpaVC38pdNb3jgri8NN++KLuYPGeE1i/xRYDDrIltNEy1WRP8N+OAXUPKqFBa2YnBBrxNc6wfRpIcCM7A0F4/enh1zAq2PmNiUYY7DlvbcHkzJ2g3EEZWG9HYbHlIWS5WM5pNE2BbS6fl38uT/biO1F/VXzbIIxmxHXMp3b97/DFrA94MWcI6/R+AD0tVMuFfWZDVDwx+T2eid8eXF2yi340RWruCnQ+HT/I1kp9REjMTgtcgQ+V/tW5u1coC/CBtJ/PBWk2xtmyMbfXuilmugwUAso8HQipKg3ySE32BIuhvGpINE/ngTQmxEWqwvIJlsc2pGOPOSA49Y5LO+UCHM4YTeAeT66F/Hb+3VYmPjF6R2EsTxwcHLjyE9g/ovGAdIEP81zsDqFktrunogtnBuU+Lf5HISlo+o+/1SgJvpi5Pnp7bP/AAM3lLuvXfGwMvj8Fxs78z267t10pk7d96uTf1vD9gFxX+3FzQqxjBS3QgWO00NR1E7vLj0BL7Ch9oFEpiKeWA4CklBV3STYfAwLTv3q7Kl0vAgXqH8WtvqxYzZsaSvIZjJleGCMuH8pBsYqIlBSrlN2owzbHlKA0OFm/BbZNOH71LPT6oFcFNbpBWm1rP/89gmS7g2Sct/xxOQgMpoaBpfgZpJRAz3Y7kd1M02aj5PWhWG8HIvHR51gEncIumYtib8pL3q5DQebJiOvEDZoRODBRm94PaFDJXx0lukCzC4VBiSTIYEXFIuiMEKQg2dHbErRMf9O0vch7nQM69RUTXy4C8Ex4pOgdhvJni3iwqaW6oYACO9JG+LrmeFbzf7JMScKKJCNIlbGe22QsexiCQPChbA2abGkYpdvWZyCx9Jr9SZENOTDcgpe9sHfQeMudxanX89fqbt9byqKuoKJwjhUilkGj7TtSm38vY2o6ZjzIeJ2m0yMGVnlaX9IXZx0a8VdXawOZdSFH6ipLpKd+vpPBbGbUqGtCoZbsNczdUTNQ32FcvssAxb5jN4x8o1MsJUBtzCFi7szEKEAmXfl/rI6bnp7JHwqn8CcVePqwB9c50pzdRq6ZYviViS3zKG9bMlHC+Ox7INOvph0B4rMj2WGH8yPRxtllocd0n2E4pb8y0aWEF9Eb/bFn3PdnDg1Qy99+RPJ2U7TWrUZa303xJYKFHNOTh+eHQcb9YJzFfmauTSzmcqP0ClCve51dHRcYCgwW9jmlP4Julyn2CY+RI3d4TEyvOXegAlR45hcoZ8dxwqQQq31iFpQaNSroxjJfu0c3a2FyHRXQKfbvEdTdKLZ918roX47C6h0zzHl7QT8wx8Iwt5By+30B+flWvKrSrdXt+vFSjUXitC6zoUvB0lhIYAqLcZZBj4Irg4WDuulQCdR48B4F+mBPFBHBvNIvKJOT/pKSifT2CS/PJga3yJ5h/xwN8ER19lsXDCmHeZop5noIZ6vADqnKS8ZKrbmO1L8YYaTn/7SlY5IiqjtrK87d6HfVrcEBTksiWgcGiZZdL36xJi/vpXvluxU4DupogJ/PSiqOAs2kVKipWP6GVzTsQODS1B8kWhAhSESbxKU6qGejp1c0aeG3V8RQ8l5gWHOG9/NZmKxE/jYkbjEIAPYnJA46k0FKOP81hNA+0dWrCshaUH8rYv7R8y85OqagUKSYAvN7apPhpGOY75DDpQJkhq+T6ySofrCDvHI3MY0W8mjhVvxsWKzXoazCe7FxKkpnNpx8ugOCO+FaWbAFdJN0QZpsSiPZno+4l5cZoEjGQRQF08e8sMUnjcq1mWcDvG3YAbNkjaHMWxnSU0tnR3nMG/TOG8qWZiN/mF9MK1R+LVo5J4t28DEUnpQdlpeKXQWffGYrTcm5QYgg0PAf7tHPD6VRi56ifTIx+WaORbk44HNs38gEEKj4UOJsE/I3mA8DPGktHX5kTUdM8jVdx3rFL8GRTmdYl5X8S0pr7w8eZlTEH0b/22of+UoNZY/9YC35bebhPhO76kBKlQ0BP8Y//et+K20lDCMn59N4SLXrUvofehYx4DBv/OtMVNHBP0xO//8td3f20zwH58c/ceQ0Rfvn1pd7pYpArfY35XhhekEBKwmkUAmHXj0etzQrr/469/bQj9eP+3P35z98df3a//8E+/vfur5se7D368+z9/vP/lj7/83Y+//J8//upXP6ZQ0erL96swd7tgf3X/t3d/aaAMO/v3d7/7ZWjCQKpaeNctsLn/IxD6Jf699ysUPTT6bldG+fDkd169eH/08nhz8t2PL97Xby4uzrZ/ePHu9o8m1z/GX707vOZjExIO7LnrxbvPXkztnx+PT1frHzBqKAdHh8jCb7OK3sATHiP+2x6PTadCa8isTVKwav5wcPS93W7sJ4bYQDcvtrdf1EDj4vRHzBFL+IxR4Q/evjB/E42N7sF5O+q3b/9mFMKF6+CdjOE3ie4tkI7RxGkjfxCZPcGjJ8/2n/LXt988fPB8nxYFlmu/4pNAflHPPXxczypCit/uSH2wou6QoaL7I+3oTWzkOrvH1dg/5fI/bAVDfhUgKuQSq2bdGGWJH4nVDh8SI9eq+BB4NykNZOdHLlNBB8gFuCMJfrkXCdSJOOD0u9IbgVHkZbi6AYlEjab3qiplvF0iSl1pPurFBFbsiSOsNlIbFFJO382hs0DD9zwISCyEDHnJFSk68UTcaa7YYpbOHbGodIPU3Nm4RgDpddCR6LpyFrvlRAVGLpEq7KuTJ9SAb/KQ6tz7eGuffVyfAIuUPiWi70wfUp3szMJPRlRJso24IdN+UHKimxebZicciw8dy2a3YA6Q32KiOSsRW5t0fNZ+XDpYDI1YHGxq845PWE072SKHqWD/M+I4dT+bE5Jw19zQaKiJhSOwVJ/KnNKaHYsBj1fuXCaZW+C0hlegxFrpGkShNKzt95v1OzHZ+SB6irPOrC1qADbXS1FokkLyT+8iFBxlSZ7jNnd9K9mWc8EFcfk68fHOPajwp5bQJSMKy3zsahsnHIaWj8PIg9cBzyw9IBeEg9qQbqrWN44qKOpbGaiYbcit/qjDqKdKJ5NxrwGsJp93UpaY4o48+o8Padot3wrF1XMaNh0/FTsHv9lxPuzY8N0xYdtEgq8r0hnC5HO08fpAaWuVyufWwXRfyLxaDHMcLt2Ca4WjjVBxzPcbywRN1GIeak8GZCev35Mzt/tDo2DrRz4Kq6argyaVgcfGFQ85s0tkl0EpwJUIsiymIH88L+tE0MYPJqBvh0d+7Tv8sO0tTunM4MjB16ntyR9NCpbJ5/FeLHIUOE7b5intDEWbierEv1bK6hyuKX9dsbGQ4/zQMGD1yHUxcCEaomxyBde05eHg9C28CqOUfuqUHgISQUTfucNuc1UwKBPejZwNGXrhSbuiwNoyEw0cde2MbhvvvbU/t0/P3PzLzQUSL7mLDx9dT8f7QmU4gROftep1qO5xSYjYLkTEOwkVYpW3YoAw/+ss0W/77gCwlq1AqlISA2zqO9AmjWQjGqbxH29mL56HUcaX2DiPIOO7E3wV0FECaPvfZjPs9HW/Dz4WsUfEyx32sYGD4zoCm3T4Lh3IaFncLK/J+Tku9Znuad5oPNQat1zlaldT/7SI+SGPUSrXFOGcwZqqpFjULjZqjq0XLnrcSU+XUVaue+yJx42yytANvtDct2zmnCfHC7mlT8HxVX4Eu+5xfGdQZukmUM8kpfuc1sdq6cOmo4N9jB+JcDpEMBA9w23y4H0Nuc706PKtidc/VFwLLrmCnM+9u2Pg/Ra60A1U3jfMc6j1bNRvPSpFsun40cU2PWlwbuDybCsDezcngdPGlXui74gex9C+TH3RybP9+LYHQ0bHsjBBiA9LLwQpPisTXxyHQYLaY7QQIIuIW/Pmgu4yRl0n9FrPcLvA8A0cjNCwcTI6yu261Z7quGS0+cYCIw+ccGScYwxXU8HcBvv1g4thZ4FpF9HBZOmjHDCK7+lvQu8NZ+p2shE/sdsmTJph/V3HLSmgMaHH/4U3Bq+EqoKSoRR0R8KY9GerZ3E7YKF5bBA5/dqfMjjoj8IeiKgJQdR8XrgpJTLA6GnVR7GZqCCwi2V+vJZBF6KkEgL8jU2JrSv1YnePhux7lHOiurWxN7HpD9Quce1OS7kQtCwKVXafraExoy50LSVENWD4SiWpCJmVVuu6vhg/MD/6j776av/howeUjnnXW1VNjca2jicU51VJi8+dUnJNOBh0Pj/w4sTKx8qKRc1WXzaDo5qYORR2Du66PqhVK8EwQ/gG2CIwpgATzdTOWnSH99JZAOi9PZktGPcpkUoblKEasd0IaoddxGvZRbx2u4jQmjv6Rxa4XHOX81vL/W3Ekhkbk0wb22K6CLSZ2G00sTvUQL/1RBZzAE4E1FxGss02qijFVoj4BRqw4ILeO0veHEkZUk6UorKaX/3SUDYSgW1OfAJHO4yFc8f1FVfQwJkG1pS/s0uvcEhkZO42sg0APHdMktVhU1K160zkFfEPdq6DSDZ9aGq2x/Wmue6rDluftufh7VunXr50cW11OIFXBN8F8uOiy0rEGDJ2O40oeW8anXn4Ir4KB8S/2yQItaAN97dPybwMS1m2gXET8HTkkKxyzo3oCEH6MkU8urVtH1+mb6GkWefFGx0sSSq2Ez0+0MFZ/3GT0rgcsXEUW/p8HyTSRIKefEZF4REG1RWZIZpwQC14MkX+rKCNMDKZiKv/9uyiVrIdLTHAimKp3CXTxdaijBkLEeepnGd+TFjARQSfkNuPVKt2AG1+ScBnJZskz6X0eQOmVaSxn0ZLF5yHrHfRHa19BsVUVfMjHQUluUHD8Toi0qS2HCjaixG4L3UODXksRssowgEGWdzEUaP4smGqhgFwjBAQ/AIW4BfmQ0ibz3Mo6CBKITWDBB2TXlBWioBUllBUDLAy6B7hxmU1JS3eyStQxVPAFesR/yXc0XwCluYyJDGjl4NhtaYWyFh2i4DBCjE2sdr0SleE/UldoRItOn8JsUpP2EAWnMVHPRqkoVi+rCTeR/t6WxWaZQgQVEY5BtREa3pgHBsH9TXQZIycvzx4/O3+M/5O0R1esgDbNGkJOKSs/KaC7ManNxIwTsN4PNz/8sG3j58LFWBBJPIAz04BDkiYFSZa7FkfSWOfYR483X/+7dMnj578CS7HhnvG2m7OKyx9LcVtKICONuaTsB2ow52qFCuehId0LJpyRYAyn9TgJOiHzMMsVPP94CFcMAuZXfONSe6fvT2Ayvnn1Mf84lXg4tT3+eH1JrYuRUDISTyjTwWfC+ICA6QHcUwW3AT6l5jwiEstORZVvaRsaGAytIKEDDTJsWx9qLTgS4C3w3Dkp8/ACRxPGh2/8bzxsF9+/dHBZywvTnhF0dr7cD45m3z/ca8Rpy7jYtGmtC3GEp/ExxpHioPMJtF1/Q6SA2Hq10xZ8/XfXPwCUQQQM4WJw/FZy2kfmxTy0oSP42Nw28fits/gVQtZ6sEZ0uE/5d5vfvm7XzkPHwoa8mTYP//9eI9RH+M9ZW82sy4zD4Vrlt6eH47/f7cxc75+ijuANWotnR3bFXULZh0lmYSxJ8zDvSa/Ngz3LrB64yPhfTQlvdmnPXU+IMV0tGVlTDLHEuyl0gxQjH9mVuu8Ovs4lbeJdlyWTTZeYj3LiZUP2l8fPf+zbY5ffGvBXv5i5u61EcnuTtbD2MVIuvIqyKH0kbVhVEfmvOq9sp+iRnn7S8hap3fJc4yNJxh84WFr8U1Ii3hYAiSjmuvIbx3knzdx3L598sjQEgiEKjm4qK2u7V3QDzqvLeCDqQzbsyf0ZTsZuKfQwhC5vsAUIyK0ah+OetlkBvLg6OXmxGAJlO60NliCdXB0HVAeh89q1kZjB+dZgmgJDhK09uB6NrevaASP7QI/tLM4UN+S9r7fKwlfzKGLoYnj65zzwvpiqkM14nic1xdTzMzJOHwRoItFmia54dsEGlylPneHfTH49FNfNZl9ofrc7ZnYSL4Cczqu6GLeaL7u2ETjsGoj2+v4u9iLm4VGpzg7OgfBbGbl/DTQ/uF7DaB0OH6HaY9H28uXtWnpvTx/8bKi/I7TRZEKm3w70s1ox24kPDs0KqRg7XBKsemqwdxMWYjjKRrvliip2mDwSuaCVRREDgvrwHDnfPP2wDqFeg6mPIc1WDrpy529OKP9TG6DfLpC7VhSH+nQuqdvFtQw4LcPQ++N0LC7CEPT7yxaD4M7pTnZgRVMFYbbcxELwaP5vvDCBLMbeUkdQiIvRxlTGuZQhyktzYBOX/Hb/uKrThsiy0urh4LhhffnnaAB4qa31EEo8KdCIJ+1IA5PD0xxxixQTw8vbDO3K9lrc9cce95MbMPZCV399XvwAsRdIHvZRWPJCYl89yWDMrqtoJTB+MyneCHFAUv2cP/p+I9/c4nOraPoxn8bhzsQXSbH8Mwwu3MP9xtfRIMt+HUB1Mafz2MLmizpJT36upFabzMJ2vuhP/EdmY1mk51RA+w9wGeL1iyrlBNaV4Y8NGxoZI5iuufxty57+q27hcKD716t8tBrp1Rdt28dd4qXkGZ8mxrrjTvgNTpF1fVU1JJIF0cDm4DvEeW4XP/pSA9FcL4KdHJ1+6aR5qcjsNtdHLtGYvKz9CVzm5kAvNu5nIJ+o9NGXxW2oTm0vYrOi3Wj0ogls0WiaohngZCASFZcfXPXeg5vxUena57Bb/AIjwazrTJ3d2IT8OD1yal5w0iCPDLb9IQYJ4POTlAq+j0fqQPS95+HGYezPpeaWLoOa2RF2LE9dMO5T2r3xAbGc8FMu57aMKjzQoDdh9oazimiDoGiT7d3tgVs27yJ9xh38//l5h5T/QwaLudhvYXJ6TdYn5fuhr/VgqdFSeWRQuVZsROS3SFEN/1jk2gNQ8uryN3/cPGANwoP7RHNLFt/f0dviRgoJR7Z8WJxAVw/Sq7zXWIJWRFonAoYkOZCO8yjPPU4pComoqebcR0nQV76yFLVaPKkJTVbfRIDxTfxkDKhUKPwHyqKBuA/3Q0I+qNn5697aW0PZEdSeTn1NKPNNg31VsH46t5HtI5RtPGjSJmmNbaO9sTMQcba7ge2DdiRtDe+xf7hjEGj+M0R8d0lN3HzdxU1ZJXUh7j10JankrE/T8VOoyHiVpRVzmSldL+L6WbrAe8xQWHaczDWc6UhLkILdX11kXePa61uWBZHl+NxkIZIoz2KEkn6UD75SdK7hDRMOkLzX0UZ6w1bcOOUSMsZ/Mgr6L61w2g2o/JB0Cq6jlx0+RLnTXzAxDzPn+4yZivvO/lQUm5LZ8b+aoj+S5OsNkiWK7/9/b3UM49UgdW9zG0WcCPmCGs0ylgZrXtvMCgdC2g3bEa0TtNLJsqizyquUYpGY2mhMEr4GQXUdWZkpb0gPzvQOs89I3jnHCwChTB9Qht/shhJZJCizNlrNKMSann4aOKklG+MvpNTZmgr3RzTht0fWcQ3+irzK/jezFJu72G2TNhM9Bn2Iqh/dV2ZjX5hgtfzIzeW7LGMPN3GX+dG9tO3pcWkxY7OjCf127hfqOfRlNKtL50hNWXlZxemI8cCSk3yLy82x50smwSHxvyA9VChbw4u3nwJnmJnrCEFFzLFNyucBRQaqAi5EqM+tm3pezRKHJdVV0ZGMo0a2BG+bQ07jw378Hnv1/imi7+jlXxjItkMJS+3lINUv/71N9z0q1/dlcGnueU4XB+HV/Rf//buvV9ZA+ahic5NkXbfgN6zNL4k5HaWEM/Uf3m0/9cfv/z66f6jPz0ZP3/wx8f7Pz58+vU34WcD4Q2qWKYV+cLYkWb0Flzc+gTtUinsje1r3+KdBBrvx7Z+v18/ZgDkxLUaThdTRHzwdB9WS9XT03d52ck4gToR0J5SVZHw4PDQBiBLhvqqZXzxxf6zZyYs++LxtxBfo2GVJnQBAC7Zt38YmI/eiUXAf/zUtCkdKB54ukUqvActUkAJlAIvlO6DoX0jhJQ/s0nNjYK8nJbR9D82Z1/a35A7PsAJY4vhe55CbkgpnVosYPrI29YqNsXMryuWRG7VGOtGRw7VwfZws6nIciAMPBpYzJa91nMxP+pkQmEC30uvugrLxXj6QytgBvCnZ8RZW1koiAg7K6ROw3MmIiT/+fT0O7C56Ic17kub1jcrJNfVdnNhS2sL9fj/RrAWIIIcUCGJYb/oFERvQpb9wM6igius/QAa/xg8QpN7Qa7jVShZhz9uVQF0ZyNcNXBGbA6tS29OjySeigiLrUNPdV0PwXSdX9dTKwgZd41SpyinmQ3l29Pv1zUJJoxjt/KW0ysLvP3Nh3qHGxAxL3tMLFldCfK5bX4KaHadpfI4Ucq0cOqI0R0ksCGXfLkcMPdCmjnqFo0AUAsotA8eYBacf2Antc8pf7spx4hDgjzbrE++39gTAidq9fB/P3jyp69XuMF9/e3z1eOvv/i3Z5V4Zzlh6VkXBZhv/vb8z18/YRA2Vta5exqWyHZ91nQditU4spEZ3BiqMdDeYS9SuJjSDi/wAaFSvCt2+qx7oyxV2uQBqxnsPX5Gh6vjFj+RGX4ZWljmOtrreD7WhdnQDQ0NKSIrPE0K6k63kuPS7UVHyz8621iWfvj7+qWGBwMx/Qlzrui0dyr251WKw3c2tavlpzf6MNydtv9mcHa3/ckGn+4Z0FFnUhlktd/whE07AVCVnVawXG+RkxU53bTWLSHN2NTMgNHaVCZj2ACctFSM51Zl+hhgubPZX7GVKpV3MOXaywXLrdxi0Lti0+k3UQH3FryufKBhBix8IM79+DGKNcrdlqEA18ceeb0U3KdjhqKMuCw1LHz79XU0Hgzy6T+LKJ+h2x5txlAZ2vgnRc5TVQrO9yKQSbZn545fvSF5mlrJ79DEUdIsGo096qW847iP3HjqlhmgmQhzcwO5QTshLDlsNBwtDOEsynD5oJQ5CcM6cnziPp7TQfOymIU+nMPe0a6qj7LR0uYeIhcPLml5a/Sdw5OIN/oXaZkYQOSjJjSyYdGQDbXrZb2rBFoCy05A4KESWaC+6Jd3NWw+6jhlRXuQA3yniL47yBKdT8IEHfopS0JbbVHVazit3CI7PWSuYT/sTZBwu61+f8LBRPK6Ovoi6GE8fr7/lJdZvO7h6dTMhB5/+9UTfBE6G6+jUnj4ilHB42LRgCIMShEruzjBtWrqthJfOeqBc5CrQcgPuEeP2QqHLsGaKI+DrKX8NeP4RnFTDK7b2gtmst6q4q7obRcKH4IzT4vcEs355ExJgrR3KzRcdqTXWMLJm+ElEwk2m8YaVmk0/fChJLZVbJevU6yi9Ch2btMBNsdM7Vv69YMO/yMljFqcZDtvviqvNfdkkl4GBVGBNv3Ga9dtIRLWcWA3dcRju3J4ZbVLdl4cKbU/FnxHSDvjb1MCFZmnj21KCJnvBu2tBQiFdChMqX+SAR5WqT9ticaXPXzcaBr68q4q9tgxY49DAorYNAUkV8VXlBnbFk4R9WENOVEtjBwJYjXKY7WW91+JVadeCs0B2CSQp73uLl2PP7RPkddWH9YvQ8e6WzKzDrrxvQWstHVlPcfzeIBE1+cy4MELSG6cfcFx4d7AFnGrfUgmjw9b8ZGDloez35jAvCSF/Jn422AWrUdqNVdE8FmgSFAD2WxtkdCLBI0lCBhagPgI4DVcsSC6xVLoAYs5WVDxHtMp/e2MKPqBZA4flHQ0owARc8p1E4yGFxDMct7h1FC4RkVS2qxNqBqgJvFzCZoYRFcxxX3d/MaGpRjE1SyX64ZhqAMkXzlDEz/X9EjGuG5+GuSc4H1TjY45aS2nl0I8jlJPxCeppVkheIoxCp9EfXr8pIqR+/XcPQGznmi5kv5xCk4wMyPHi55q8+n29/Y59JfSawLK1coP5VUqt6MhoOXCFKzUiPYTtYNdZZaHOjQDZB5hnEImX14Z2tiiM4VAVJy2eQXTnwVuyepIbo09pZivjMynGSuOZ1dsoGKAD5JxNOWdY1lerrnLxRGys3iF1xyd/SmOVRXp5NNSmiaD6llJ0dSRi1L9BK75ZDofuCFtzT/0mQkCL/QELjzCpNFwlVNnGKuH8isSr7icFpj/mSOylXv60wRgmdQ1GtL7F5LdhLcOTLuyJbVuMfVS/8Z2NtHeizejK0NnKms4Oqbix1nlHbuVn5qqgg65R8XEGVt7kEklOx6EmWMKV4RbI0xEnQJp3GNEZwDySVuQE9sQARmVsnlrOJ1yq7mIBFSDxSR27kC0+/uzAk7Qzp4d9sc6TlSHp/3OaTl8DtwY5G6yb7pcP+ZUfIOduaOufh7FHnA1JkapjDf5KUyJljl4DV/jXdWwgm+FiNGpeAPFsVJzLG0P2H2y5lipUdfPZ4OokmPdfhvdZ+BHEWN9nl8lJm24jd49FNjvlNKinY+tdM7OH/OvIWxw4ie0xoi4PqH215VUDarmBsHsUMhhlhqGA/B9MjpdHY6rHQ7DUC+1dNTL/gWEjl/7JNFVTnHLFDPqg6SP6YaS3fw+hk37vy43VHiwHom7jonyEMEr3OAFYsSdh7X7GgGnFuFxVQorKydsy0OGE9A7ld9Ws0/cTjNuyYfjp3hvKneb0jEVtp68LhTWaJC8HaM8aekaejw4yNpyMhVHgdpMVsAUNezkXOkFRhpuaTEPApCFo45EiLOrfQSEXxZ5+FDs55fvmVgtsxDIaKqNHK27SawvCvUOj6aevkYelfqT0B5/FiGFsNz64AYHDHefMYN8ktXHVd/nMXHJeKWdzKkPnZ5s1B84V9tOo3K2x+WEniisv2Yywt8dIlyURxG9A7i8hcDOQ9N1m8pw4OZ5SekaZGCk+N6hwQDJ5TRRlVblT0+O35Ono0CHc/a6+Ku7nQ4ILtQdg9Ox6vysiq3GieVYZFNTiGiVF2YG7AZWXc3ExhPxzueJN54pt7bOYWjLLtjnLJTkhbfX9LODTsqPvJeE307S3fTUbNASJcV8cgTwH53vRAsl14nsPnnHbNTPZ2lRHJpqkamayb4KO5zXh5yITJelX8l3eRVswQNSIeANX1rzZHDRlchZ+vAy2a/1qqhjFgVSszYKu3wBtS4TRfB0pexcmE0u6BQsgNpZ1deD1lkX1tHm1SsjsV3DVzcDWy5h5zjiSdJenkszUXeFIO4OxGiNQsOoyjwbhpdFiGpagKFYtIWOkPaYE7/63A5EPhK4CA30ObYds9W8feqtK94LYwHwKdGAGK/7RKOrDbnnDQ+bNMvmVS3K7NX7YHUtMTHRfpY4FTAqS/LdciMy3s0F5lr6wNOHF1/ZRp8OcN0WmZoPumPrr+EQwmJW46Adhdcj6k42Cqz1cVSI38UCAA4FC10KcWtWY716onqWJvwcdSWmrG62BkMpV9kbdKNYS70X3SZgnvpBA7gZ/wvt6aZ3DYLzLe4YXUsjcjADLtIXIZxe9PQlY77q1tFb7lVvD36o75kuZb3TqE/0pQtGmdPh3ya/H0D/rX1QtdPlEZ9Sv/r64X44SL5+8vhv46rYHuKboigYkRa51XnfuiLlAzK61wVChH66yQ1To6/Fuko9UmIuFQaElREyQsq7Vpof3tp2rA2TJpdNaaip+x4NHICIbDCvfwnyTtv4l76qc0RzE/+uN85mUhYorSkbXiPQjkuzJLfIJ0ScUHHyIj+ecLqkCsoQhNvuAdNmgxW8WYeEqoxZOuiAxHlrcs+qozk/WctbNsZpknH3GoRPFAFhPlJr30qKHtyN8lLoSFTgz2RTEGwo1rPf2DnbeDXL9yLwEy7S+RQ1JfY1f0J9d7AJugzpdgsjHefS+TSdb8mS3+kTfXLgMNLl78k4t3EwEuOlDhooCIUdLPUnPO2hJYGXBZtffRssPFpOeFdDMC30JEqCXAbkvKD20zk5XPFSuKRhmOdBSzB8GCzLIK7zDOO5eoYiamFEW33TwucUQnu5q0r0Qo357bfoCHLYNuqhyJ1AEaSDGtH/HSiOb6SDVh7IaGNXkhnT+ObtiRPAy+UeBPUx6KchTYNzb/prI+T03q/tSLhv/RvXQulf/mV8v2kjSZci3ggSY0/kicfCcViCW2JT6U7jPcJIx3sT25hFy+NX5+v1pMNJx/3Wpn0qQLZPHjJ5IV3SXdobB6PRq2Rsxa2/fca1j5djTipaJHNLR+ViV4nbmncnipN0rGHjSg1dilCqOsKv14OJLGrG8n3mFiWhbykmmlwYBk5o9op9OrW3Y3ZpwpuG6YrP6cth9usYNul09eqAdk3SUaRr48M3iONzVPXqVFA8wbuVRxIxg7d48WRXt1UG3etkEiqvVHhRT/cZNitYADugdhmdMl9uA+lvmcuaoRtwnCXaByaCHknrBPXp4kTtpWS2k6n6Z8Z7IY8DBTuge/ji7rA9Xq/P6mBgZ44TNobw2xqrE2v0l016Jyqvh9dkNvJDsFe4xTT1x5dOcSaWrlkW8WlYlXMkWRQPXZTz+oVABbiHBc4xLvHdt1kWiNy7G1RljOVymUvi3bMVWCObTqYisdqeHJxt35yavLhyHzxeCZ3EP6WHtHdpR8I9OPhLUzO3x12H1lYex5f7tg6/cdCuD06gtBR8ZYXVEtHdTKPDMzu/pqG5V6BS6f9M/o/ejQ2IVXM/aFYx88Fm38K405gFzrR27I8ZnFyYO7TshepYrR9MbVHlXpmoRnoY9Eujv3KptqoBK3hugGp7oLY9kKgfthyfFX17ZoN6x6r9YKVWVPhrZrNXZiikq0kNR+cbC3c6laOCvc9t+l6+erU53KCTZjP7vR3Nr9e/Bzf8K7vlxKbZ2DvSxsUCcjY4ePm3vPgd6afkcAfVWCjt9XkQ/6rFkPhziwg4OHDX/tAkAI+eyCl7KdQQEo/3v3yuTmvGYyC/hyN4ubmiUERgo9udbAQIKYQ8X9DvjZRlU71NXcZuc4GHCOOt39TUMzonVjqftHQutzDITSZQa3RhjKz8XETvVW14XwAGtzFL9Qi7LTTQnmQh5oRdYaZmK7RrX/jzsRs1OMFmXmI2d/zm9j+euYGlJMb3GmE910vKSpd6JoIHqnRqU2hfRjnMOTr81kEUKgwwGKRNtwQ768JGjmFoTTi1Z4tUEbhxZ1oN3L6H98VhX21B05vBB+rt1Oyqg3XAjz+O96Z7+JMWaGs3k8RX2qTw2oYGP9XpWyzHR7wzhNjdouxWZYmC56kxLs6r3Le5+E5u34yyVqwQt2320tVE0mqxpAKOV7bJTcLJh7mRzvtDcDiAJV3rR08e7v87AmHYifR0/8lzimI+IwSMmM5ijZqf60GC90GrIVpqm7ER5Q+Xm2Maoouhx/LJn2MFBrPxCm5XrH+EB7S77+02EArlQ/Hq/bv2H6daR8jrM+zMN8+wn0UT/dXh+dpWpCaEC3zpow9DpMGUm9Ewjgp7ATejGtjoEoxgVu539C7O6SAr5XBldEI7cXuzmr5Cove+UNTHlP66M8Nftjcb7dLp2YCf5eRCrN/zN8a38GA0ptlYdX/eCVNIs6VxCUxA5DrtGETw/qiAYNc0SuP2Cjp4G4IYvZqRMSd4J0LEoq/RGHEDjatjLRIT3LNtwh2cjOlP8/wSsWExUGucmEm3gQ6wiTr5CUPvHkcyIWsWCLjgL31fJLzuo9is9L7hnjk67jUEoe8UAJw4y1sHmnv1H2aL/7u3/HFvr7ltv/d+fPEfDa4qe3/YqybeICu2bbk/kMQT54ujz+jOofpDpcOodfnB6Ppy+eHOPHb4z5Ba10AhBHLDhFFZ7Fgm9zLw2zf2Hd4Mf6NQ5yHq+ZvN0VEIWj7ExFWiHsJBbRMTgWZGxJM9wjcInRl16/Zwu/4vi5cBYdNdCOjb9M3RD206JPM8t+uTlZlSoldWlL/xmNX+NuNRFeVuUmU7EbiIVbyqR2bvmizva2xeuCMQbKwMsPCkY1xBvundhG2cjK8H8+VrxpzDm6947t/hKmN9bcb2lnuoxpBgm7XcJcbBHY19CobDpcZsMUIQ6Da5zGXpWHSaKsn4arpC3oiQx5oFlydyKOTF5N+LZibb6O1pZ9zxVP95mc+iGzudFb9xrcBEh9FfsDgK5w14xOyd79mF5mzPmQnmb7ZQvt74+13GoviYKyhM3dCxuBdge0X8o4HIRzsCP8mvuTrR79ycX8PezQ8HvZv79ePepEW2wsxKLxK+YbtR3u45hCEvOGxBsUt3DN+oq81IXDkbLGMyA5hjwTTkoYzH9o18eNmgNNPiPaMN9W3NuiLcqPeBkF2Q9bJnsh0kqv5nBsBNsmKr/dc2QhQn6t7fKJeNkJVrKJGHcDWs1CSPSxCPuCs5KWMCYGhxemB4LkfpGLqVeeUdiKPB0r6vMC9Eg06OVZOsWLDNbOA1mXVKXG9PiMYvqtvZIqLnt/G8d6Z5nDbccMpNwn6vT8jlrnsuICfYKE50AVlPrbDnhSWmJC4w7daukbInFzjAPuLZQT/sDFfZ4daxZnhwa/p3RfgyzXbFbZTDbOlgoXWvOy3RHG/brhsQm6Xn6Pa5ur2d4vTMd8etSTKR+bMIToS7YjnEQmg0NFkUsUmFEWMR35nUT3p2lmdi87eFcFMiMrarXD1+eGvisHlZj2GUWchm8/9otUkVoHyua0EMldF60E7K52qxX9jjJHINew5GJ6qPs7O55qw2n2gJHKAg0WG6YjkmnD3s4rdq5JywW5HRXZ7UT85DsHVrG3zsu8/kyK5BOSqqrixLTDMt3KyYscovXoZ58uOkebH9zBKs6otp84cXtwWg8Gw27j9MfA/I9lnhSB0TLDZV8O00FrEkx5O7tQxeO3vxhLQGGv7oHwbIzVg/VByDaoYXz4rzxn6jN4GX/5iGtbEakPfQ8XQAqCGc63FcwOCvjL84BX3g0Dd/qSvmIa5VMrRHE9KzDgGF59VUNxNwK6ntWHEAWYvIakL356IBqvTTJ4i/uqdgotK2jEuEGBYnRDHdsA4OgwDXg/F+uhFL00Lzy9c/17zHvfjri6Pli3e3mz80L/55evsPL/75xb0X/+zXOdRzVai9H/ZilnX61fHB6+3cQD78+rlFNy2ueJjzn//T4sW7f35hvMOLo8WLo+nyNu97gtyMfhEuZbrpndlJuw5e/CBpQZK9M9mcQtdoP+wbfc7+jsb2UmCXdmWXzLA/cng0BLyVYOd89OTB40fP/zb+blwHt86MedbHMY/GNwi98N00QNMJ8J3ljD+f+/2uNhEdrDde1pvmzu9/v2dwTgwvq7/dMx7ZRAqSLJ4gqYFMLo3Pwiz82qbCyGZSFjo7Xx/lZXJySVRf0q1gq691iziysXlFbjqniOfY7NhAM+OT+HP120kuqJ7rvbyS1pe2v9heYsJQOwEOL0BzvXLp7SpKeTdv7czaQJqu722YlWg9k6dOOkE1RleG/nAOo+jXSKSps/YgBVTCmmqDkDTsDtxRVSPGBSoW0SEknT7a+cxhJiMA8ZdPnJ3rLJ8e6kk2QwRxIFwJcxXZridWkOuO5uGBAIlpw3TgjtvP75TBDKRuoz3JvrFru1bTdUxk9ZqNLX7YTLaw7nJLt2sYuW2knMeTcafnuVlvkADGqjYtygePx4U63liClNCK7D6PvVX3rp9fON6+t/ZWdnDbOthYKKn21VwoRO6dbT97buoiX9nrAHRDVzkOc9OJMG+wUW4cmv2XoKeqcXOsdtBCaFUdHPjXTzm5HPdb07/c/mz81YN/X+3/u72rP7fH79XzR1/t17eOTFX1X1ra4E1ttCsEw27DQ8wyMdrSzU2LvQ36xVDO7zW/Kz1d26yzQE75/TPndzCbd/tBGsleWr5Udnoq8ru6VHDuVX5nG4x3cs8y7xJ2sOBOW2jcPf/wEuZYaJlmUVt/Ed9hxGv0+pG+eHMePGBkvqJ3SJ2hozgaBZcXc6jPjPTw4nttKa9DkLE3dvvDD5rlMp5G+nlxaoHY8U3Xecr2T2aPrvPUdHbF26PBS2KH2ddV91TuoPLsEx1pXsO5j7tOK/wiMkHtdWvE8tAHG899aKb7CJ1YN227dEqphjmZk7LP+auWQ1uFsqCBrbmnleYcpUQZwB+SjtzWk0qKjt3qvLzBi01La7RXnVI6mZaSwIHSlVyqzPSy6VqF/GAz3Oa9FgMzXOTG4/jpHrorQ+rE+h+VyrBc9frfxSwqdgLFa/h+bOVh1cxHb0JVPD7UeohdYYOrHHvSfHR7ZCZEqnnvriUYV4dzC1U6lS1dJNjPs/ekvkrqZA3lBw7VcgsP65lgvHnepOvb59JlDUGeezZ1oJlZNqtxKgoO2FHn3Uz89cf7p/aOl/IYD39O+g08lIJfoG/YOcj81WUN7tT+qYgWGRR0Xd7aqwnm061b3KPtDB7fJng7ka0BgEI7sqzwV0huRMgJMRpc7ut9YQN2ITw8sH3tNN4Ib/b+Fy6T7R71RQB1nS0KqIjxu7YHMsnCddgqEdtNlHAEoIqZEQtIT5ViLeH1WhZNue9PD4rttXz+5+khErDXk3jcUWLF+KXicbkY1ercCWS3ZMBTIqAc1b93m3A2WbRIwkZQoJ5AuTBMDBRov4uOrJCPjiOL/SOLkT9IfOF7dpmi69pJA/CZraqgiVcd2Bhjz0r/69e4kQiiT14Bu7lvDehoYRIXFTZwjrY90xduk+ziChXqAAFkTJGQxQC/ZmP+xLUulXWpvY/lbHM4BUW058e+3dBRUemaRc5AXirG0g6XTaNOnD1ozr+vK4V/qRooj7yfX6WfEQ9Lb7YzOzJa7xqLG4Xd8iUmtPlJ3eN8Bmki42r1vXw8lLdLqRoPsfqENvzw4865dZ/gjJGzJLAkEOTIG7VxH682UMn3b0wl+8KM+JhNqdLDy8ciOKJOKLyAzytEGa4mEYm5h5xMERua/0kzWgbubtUOgBNYJfiCahOw96TF1byalaaQkqpldCYw9vWkhLGoFAymmI2ElQVnmLCAEw7S9vCb5ZSfETImYbcGH7ix13wj2jqvoE4ApiMEyrcZseSpxTneGEcpa0YvvQwlODB98T5HymSey4gmcO6GYuVoeKFtPg7ZwziZpTRGrb+gADTPnJbsesH3C+9SkhkvinPTiLQyqVbwBmsNoCEfw1ff2fjFd+XF6Sub2+zFIquLp89lk1UMVxurHCphDvRUu7eUjCTFKkgVPbad50h+GfDNEFWlBFm9eYD7Ax2cwEI0b5OSyC5MJiYgHUYTSVkXWKO1foQjhfnn+hcLx+fg/CUUjUBURwWU9b76Trg74MPAxqinD3/hME2P6+yFoqs7dmPg4NaXIm5dm8DVrvj/8E8AASYWtiqsem8qbnAWS5KCqs/fbENsA1PUXM6ZDNCSIBMyAu2m4MTKCNwZr+k3aLGjyswP/xuedqq5m5nxeaYYjp3dXNizJ4Z/oGLRCxtvhazA7pxPlULD61OjiKdyHb0tDEnGJ8TCmreRSjC4eHnMaReaDtkmz93acApuFL8TehDBowK1lAGVm3NcEwOLJYyqComrE4F+yqiW601AF6Gp5TVXW0SuXNXhmotCmUU3jOrqwDkkr/e9C66ZsFuaNX4u+szvPfsxiW66+xSi1+s+3CDlCpOC9l3tgO9qVrrtxR60VPb2qqEorjfa7kTc8kieDAhdvIrzHj0cBMgI3js+YiB7IkOw4PhDtjDTS8a0aRCKOmiUVeM/7T/Zf2pPF+biPUppnHlKpOuEhgXgDSn7yqZGCC2Z2GcVVRE21EKXvEKg3/jAAiBlybPvlI/JhmNzJZW/1rX8VAldl/pyeKTYlucVzBHq2Uxa3+hRXh/iVGN066ZUZtGAJK0DV3KkSUcDFR58+/zrlb1JP+W7EDzji4rIdLq36SK/s6JO/tantNJ4u1yFsJ9KwZPt8cH7lYVR90Tq9JvYLk+1x/TDDV5e25StaaqsewJeVpU0SfL3HNIMqT0OjKUlpVsXI6zOXG25QoLtzyG6act/zqggRQ5yRtcD4gljjjimmCtuS19+Pqsw4tAyT1rNHRGIo8MLkoQxvBHEi9EH7iuugdO45VBcfcXNJXLfHwHIejKnJV9vvCBnl3k7UF/nbM5NdVsaTCB8a1BSZNgFWsUEPhBrziodbpVAEbrSdrQjlfD2Y4YhUDcBAZC2KIfEtIyGw/vjPJTaNCHp+RpmTK44c1MR6SSaSow0Aq4a0PuwPwGhbAdYYenUzLRfUHiIv9+edlVPjix2BfUH7Ic0MvqOmdHYTUCVQ6GH8TNe03BjQ64zgKygMhC1B6QzcW0tciYN6wr4fh4mRP2fl0ev1z1vp1jkzLveLUOK26oiabd4Wa2xIDF2F9tUaPYLqA2VOCW8AuHe9fmcPwk6WVSc3igeFaXTC9RWk24kq0nMjPVR7GXP3aSj7MxaLmbNcUSuAjTlab9a+luJYIilR+7vlnEDjHGX66A/CR32dyB2r9K59V3lpnb4R5pGWWsz/h+kDiDwnmCUmMCeC6OgavlggErxUbuE69nuiRowNSiEHH6/i54ZMQ8kQpt1lE5bEaiLkWas6sMonme5iHKS8KLktM0pkVeOYeOBVZkMokh7Pmj46147gAG7HrFA0Wg2jSntWHzIQtDrtomfbrj2kSMRY91/CCBtxszGPQxeyHUg7rhNWfLABKdsqbsbu3+xb3ESae2i3IRNq7ehQibvVUlmZJNg/eqVLfHtNATNicfiJHYdUN06z/DqjT6+GzFMdU7KzhwdRd3fEJIdL+HT/G7gdI9JkzHLgX6EEfsAT0DmIoHO53Vt04ME+b4YH4GVjTFACfK5Y+2LwqSGx7zscpLtW8glZNTXGuFvNiKyxbooF08kzNiyM0xGV1yvPA2k6RvrrluRawtnGx9vJhwJUtIt+2s/KdvtsVWr69kwm2UnxieZPww9n3/VHhviEYLpgXaAVRq0/8DlmorY4d5TKX8dkR9Ez8V4Kfq9WOx0QmQZsTGbpLZqwpyVQVG6+ERvTstURvryfJNNz/AdxHFaFKzbxONs3Gl+zu9QITZWV+A2Yhgp7a8BMsuF/bThWArOHdvGuKs6YNVYVBjn5bS1TrMbm2mbeRiuZnHftlJ1Pe5xuCcktxPed6pAOuhRB9dXld1onhujAPtD3IT5p+od8Mqeu6d3VbLiaWsAXE8CEPEYfjtHY6J5PHQ5dkWr/pNA6maNL1d4DKyjtI6cix9fKdZYltC+s0IGB/1OhYrx4OAuVcpn0D1fhGFliad0ZVxYToOs4gdr5YOQkW89p4KAizIB1zqTtQbk0Vx+u0KKnPIZXeSPnzTSPhX4Wa3muAhw9JAc7JwyxTmwry4kH975WCRSuqKvVJmio82ojhZwSklHMKMxHmS4AnuOQI4njtIGGOMjPweZIrkBlofm7ces50NiYlitTngtX//Xpd13iYikx+iPhJ4tre6LVmmeNnZyIGjHXGiQdoDdZIRE0ZKGrJMzR2jC0cyJK8J6NqgryhZAul0rkAV+MadYC6RX3rrdLgIkoIF7BlBhuaYpB7ZkAHx9xakWpqXfrnsmQS60ctsi2Vm8eNfc2tZ/wF/DBtm21g7O2n1CLehW33sOgenw/abnKB1dUy05iXnJe3ZUEqv0tOdHk1+/U6g3eUQF4tjF/ZREu1cCS4pmYBLz1i4HKyZWHbP2QEwdl5qmBbvhEvXRWOWlGCRm4QpLTbVrAIaF71E87z5BUPzRM48naRJW+vLAtKazCOeNZcIGsUJ9Dp8O5qLl2fOnDxBeo6oX/7dafmbzyGzTXn7x533zr/uHF/VemELhxDa4GNBSyhdFJj74r03x8Ky+F+R6ByG7ihIIBDF6eQ7PUDYYBE+Ug9AWb4HNeLZserxF2hhEVx6uZW6N3kwb3WrjFCY/HeR1XkjnNyQT1ioFIAAnM/ZpmJLptLsYm7fDJ38a156owpNxkhSeFarET7g/+XSKWb3AZOKV5zJ6UyuRUaEUmUObFNFQosDH2nz4wFwm24gF/+JWWB2KM4rMio/l8JRVL+y4JiUpmeynJBwda0ZyXxZ0K5hLmx24SfQpzd2aQdkZ5Fdb7QRFfzEPBE/m6WLF9eXHYNQNSCqnfO2nPpDbrzLW1C59geiANNqe+voSrlXQuYHfwY496YuXMhGa3m76zUftBE6M8wDmMjjN9dMHgx3Pnmg0KwVQfrNT/GZJwBBZ41N9en4Htn1CbEEy/miXv/gMeRKGeo7+VZL7iNE2K3jlRFEkJjWtrvd3qulyfhx5QltOYl90JPbdA7tC784y6B6Qbb3FLu49AF5C4dVYXq5lWCZ8irJrUM1ksMd4WdcNP4onmToFK89jSTcmnTG8BavIaoXzabWKE1aYVXqoxJZbgjs4tkMEAAFqEh+AF8Zh8GFKT2pCKSFJvqlLmAEQagACO9/lMy4KewulF3bOujBBrqqABr9jIc6IFgNfzXVR0BK8XO7YAXT0VoFULtFRZ/lvqlvMMRAcZppu5ophPdcXuV1OU1A9fcoT4MpqewldlIVE2V9NAn+CV1rPK/zwO3dHHzmTHnU9lo/KU82DPzjibsRnKc7DZA/Kh3xQRgGT24NW5hEappqHe9A4oIHmXuVC8vCO2Fmf3t1yhfLhPrMX8gEnrIzDXh1uflwdbJp6xZfPnFoyK9MFtHrx4MnX2IBf/EcVlkOXSYoD5tIiLVztfPkCliqmVgW/fFHDsd1xtjGmGdOVzbIDzDhW48uvz4IrXh+SN0MT1sorw9Dx5m9mqYcWOZwJzkkUxrx/68Aa9DUvGVq7Stt9QRlxkITTZ+NFlJksx7fbtmxfxS6PPbU0I3DjLv99ar5JN/+9e9e1dFhGSNw1Gfv2PWkfA+X3CZeiVzYd1+fGLtjoiuWFh/f324F2gphXrTFSLKaHpil+YavBK5xu8sgVX25dPD611rYXwQzNIJ7g5+LuFG7eZAgowwPYEK4krIEppVKsK7H+XbejACVtJg7YUZxfUnb9ygXOIZbRJJisaMXJqDY00DG0IITwE2DSCPv6IkD9lieOXe1G4APb0eec7b/XPgSflKyMCcwa+ZpiUoQYieQ1lJJWUVqsg1nskZfQdNdyxBRjth5BUolRLBvj9aKpTVQE155BaL0qQt7yJGs4q6kXsU57iypqMUxInGLdS8CINP3OLsg58f3Fw1OFsTt+u+3WoMF/I9GKSlhA0lnRphgLb8GTdzeRdDppKkktmvT55x9uO6xZZUTrsxjRENLBHJsunpO9PNSYrivjkd51QvLuiZOzWlmj7rh9bZGZV6cyYPGz6A2GAayr62BaEvdv6Yxzr/Z1il6kw/+ZldQlMxVPoAuZzbD8d/VB90Ml2x1wVsXSEKSzrO8pTIeg7g7fkxWG0k0mI2/Z3Smq7jtduGJIJnN6eX4IUqSXNp8B2eYSt/dTrCJNPE80Agiacx7DwCIIt58LdScSXPDLX9rClZtrN1hQ9E1S5qizdvRGJzTiDxLfyiN/NZdDpvhOVPsG3CQvjdk7aX7BBl3BphM4RjD3VeQsAgpVdppXuR7BldxL8mpdCoIFm6y0qyt7/A9lc9rl/IdbZLA8qOEPRiRL8omZWOvhSNVxYjtXVyIWufwEwYlbUOTKfUmZaSKH6HYXFJTc6QBHj7Miwkdsp7fXc0Wb6CGBWLpyY1qPg5q2I+nuEHg9unuNROHwusSNdfWk6aAHRjyW76IaHy0hXD0/OE6vDOd2oz4nt5Z1IofHB/7B3gRPXHkNzfdsEBOFyFoPCCLBNfuckwiVeZV0f1bdLT9dRt+tzyTzyeZt3oh7iFDKoGjD+fOF3jCC+3s9kd7SU1bhLiJ97WKJeIEonrk+5odZuzFFHdx0AsZR8+uUgM/9Mq7ivAFL6SHiWCmGLjXagr89SQOxgEKpZrpiv1cr7ld/QVo15CLvWhNOSNsQZrjwbyXqxDskB01F8jFzqVX3udpHIVQhaVVrt+IEus9qYdIQjnCJK374/lreS/uvs76G0Ei+PU6iLpX9cNeS+XGCa+B2ZVOjPMv8+Ee82WNdiaIUa8y/uMLh5ME3bpOtEq0lhB9Rj9YS+HcisVqMQ8S5o3Cjlhp/04ZV7U7imooJQfLr518zucZqyxaDAHVGQQ1xmFVCQl6Qw1U/hjmAXIjIZRcJ0hKikVg2MAdLD18+MBa+G2XHu9BRgPWOMGGaKhmFFN6H8ptQ7pZm0RptuWKWFCO9OW7jSu1wvqt0s4Ti7ZGOKcnvp4Gd93oBOaHnTHXJTrPN91jsLKtFFJroWUiY6cMClHJ5KcweOBY5fxhegRMXs4jGOtc8GXy0M0VRWuPJtaelBxpGt2AcpIsZuw/0LDJpZPgjMjFWF3DhhsuLaS8b89NEzK5BJZFKgAj9vQwAcZARehTD1Lf5h2VJBkSAJjwGf44bElOCScE24BZeO/vIgC29lwjr435hPhruleBThxYPVGpBhbIhj/NShYt2NS13reJ5VQUFAr5TzrsXAKBT3DtBR+aXXBOTdQvweY4NgRk+T5HNNM48gSaMFIQIFe+vnoVm+/ezdAfHBxRW7ihLXzR7Q7fzOJnXkrNm9jBF/y2tVR6et8rDV7t2ZR3X8NW4BT2VkOzX+NadbfX5ye8x73QnjO5IxwfOhMFny8bVDvnSlF7ihULsTxAX1vm92/fUyKfmDCDDK8doJ5UkeLELR5chuNE69kMnmp4abeZN2E04xTqdRzdzoQiF1vxVWny4tEqSvHl4lnVgOtKqQnBRyMPUWgQVXJxLS4lYAjB/COayzxsayHRpzq1uN5mQEjBcYzC0ZPPHpSsuxZSkRUWJC09v/nLHPEnVPz39+ttv4DraOvnnB3+BAoOQ4AY20PY2PNpUIksW7KvqoWE1t1YRvImyxVYEMmVgrNhP+ZXTdo4mFFmqj9LW1xTQ53YF/j0sDgUrJJiuvJq9zoC0wsSSiGytN6p5KezRaKitDBZQwavv4Prbvjkw7tME/yaS+h5XhKDiCMRnuOWI/UyVgl0fOLh9O8qHLLJM3fXp+92kUzIRqFdVLsWPAvy4NF+e492kzvXNXSsvryypfxeRuKd2gGQKlA6xoBh1ol9az7/D/M8ajFiKp+9li4GQHq7X0Mzt4xFGwsqy/eDh6VUwRla6TMj5oZjjTJGV8TO6b8fW2T/c3GwUq/8s22+V3q3KJzl/jMsQyYRRQifdvGPb3qmgxoMbvH5SwOgHJxPBjlmLzaRMtlaJZFpbGDlspvi44Tx1VsER1VQuCeWwjSj2JyQEb2Z+/DX5Tez0/MyuWtvBKZcx/llN8z703bp8D75ufUW8gSJMnNW7qmuRXKvdUdTvSNRW+pVPRBBXtE6r7H75jioH6U0VHLNMFXkmf/H148cINKxjIznmhbCcB8WrmpuXBKi7+QKdm50TwevFheO8QR+gptSK6D/o25PjOqdyrddO3+ojfcBaf8oJg0Sb4D5Q1vrQqXN0ugbPqhdxYxCr7g50vsbNyDefvmMF3SiPKj1MtGdOFXxFNYWNvQTQXW/M4Yq71Ss6xmb1zdOv//Lo4f5DV8YpFWviHl1NsipS3M/hCJWdyzxGOTh4ZUdQRwjfXi9cVM59blehuOsRqZqQucfx1+Ke9H1Dy8gQEpbDr4U+4WFIP+/PlrxnLAgCOQKGjExmtum9CcZqyc5ybBJD71R7y/QGXFwQTLVXQSDbe+719aU88l59dwfSOsy4suFFnuTHUIFksab9QNSos28RcAhfPJEhuoB2OB7fRvKbhIezKjnL/LHwLGwN/g3OeZ4wzk11xaXujalqtdEZbdpgyaNAXN5yFgUtzn52stPbxnvEv777ioSRtioeP0kj/1RhZ03LgSyPY+16fXyeS1kHF+TADNaEEbqz1q9AyxDq8/QcNBpQLcuB9K0E9cYLljNHz7kqAm470TZUR695xssQEO4rsKfWNPiYjPln2+AQbcVdNxKqyU1JLluLiDTLT1A3dEuJfKuRtDkc/Fz+RJ4NVt9DM+LgHCuTfxsv4EFwQu8NY2VATPd5SNR+Jc7AhgkkqJM9w6t0qSvh6I4HEoidCALdkjxY05a/pfHj6dh4FFTU5vflMXa7sZWqgqJ0h+l7w3NL4Sqjflg+5p6cjz2Iy/rAlSD8x+eeUUvKGKpx8mtAomIaCRhULcZViNZuyxbQ06qawS1HMMydBAOjY1sQVimET9kGGRTuefyL2L7k98qhajongjTE0lPAP+j85CVNuBQu0ncxL9UECjcdkZQmi8CyiM+R3iPg6h6/tQ1YPTzCExJCcrZdJ2KhCSHV2TCd8uWGqdWxMrH064s3obd5Z8uOljuryXFWHJW+Bz4c3K7cya/R7idFLfnWGK+jZwEArqhRvAQOq0hk7Ar4yFZD0lAs92FteM1Ae3XOlfTtk8PaEzZOvhwx9nG/jVHFjAZyzB1VR6eWtCrfUScdzVs3SfOK1P9xVrREZzm6crfwM314xgBh3z19ix7ej1nYBY9qolx6gg0EPQ4Gq7EKJ5SVIEymzIZ3EduetIuCufEpxVHkJgLXQJJxc935fcaGGA8CF6dx4WVTyHeYcuXVdMwCzcllwzMDlYhqZ/MgbzPMoWTn6vDCy0+D/kVYzGmDXCgOIXHnsiouAcUdrLWdEqBcu2KXLkVRYVCtQljoZtDVnpBzi421I0BCMNX30tUJGS5Pu74GBEBkswBweUeQ+61zylV3P61geoJn0sSk/DLdb5qM5o6zxCc+JMOnC+c2eQmMMRqkXH0IheKxRzd/rIQUs9FV/b8Ph0R1r5yjX3SuQJX33f7/ouk8AgmPwVWTiibmhb6IZ7YmM6nWnWdbWZ+ecpGUkhnvBcljU29TklSHG+OkKIDKgNzbeICskGQRWbdtJ9pEwqezYzfUJcfJAeY6d7IvtEvR1pBMKk/pz6utv7Lpn2oRTIr1p8tBIgUs5MACUDzl5aTVuAdh68877H2WM/6CHjtbiobd3Q4neqd8Jh3W4eE1dlzrkMVt0FH2DZD7D1faF94hDrwNx1XDhirXGDIfrG6PHaJ3G432dLVTNA5fxA2VMmUWCecktIMK+uklw2XMCwSl7sQtq65uVc2Umwp/gjb3IzsM1FzN2YKUTMYoA+IKOsdZcsK/7D99ZsG87MJT/3KCzQfjARDtzLNiO0QJvVoXdLXuizZ/2cmnf4R2xROAF9/5EDDIbvZhienWuhwdDbJy/leXkpSv4yTUNXZY/4SNCPHdTvJij3THysnFZvtu5FpfRKaUl0hm4227OuA1XVpogn2ic2i15obGmZmxQgve45xSHF7mh0gUflSU5sZVsOfnRhEPHI/dTGBScJH5l9gfw5vay8bZy2as9OVzVTArQVNA38zdT9IllIwt4QF+KPZUXL8ZWBELW+Xx+0gv+Kyg/0r8tdtOl18WJtlDIWcpGFa5XgRFWD6a+Fh1e8QA+x6VgZjLMdO5gTbkEMeKFe1cnkAJUFIh1pZNmwPS79NX3LLUD66kiNnMw1S5Ezs1ZNpmcKZ2fPD25dHBbGyfgAYDPlGG0Bt25a0NqAz50kynGfDsDzrl2vODnvGY0uvUrsSJ5NdOGT5IFq54fsbbf8j08VCvd3lVybAo7Y4L91IefER3u7RZvHXs9LqlGtItFdqB1i6UqSsQgly1EaPSioRw719xLJQbQFPYk5eDqMbymS8F4l1Ya1eJ22C5jaS9GkW5G7ahavvWlkZgoCpoL9qOjJ8vN6+RiMKwdIUsmT8WDkkuJWOkcLmB40JiUckvAjJcAD5LoofPUHLZ3n6wBpAUTpfXOoqQYoEwqiVrCPnYTgulKSaMFNNJxXxk3Smqj1T/w23xYqO7zK0jv8wcptHO7puRcmJq27T0hmMOewNN8uz24d7MbPrcaxBm7X4jx2c65+6O7FAMQbPfnW8u7Flgxe+ANwurAZ9kY6gYWwX8SUtnM8Gn2qj/GRy1oReVrgJnv4L+lY5nzgAoPrmOlRtl4tqbrkSslGioWenDwnTvP9V7+MP9Z184mVPielsTdVrGjRo1dqOZ7XqOt0aKrUJ43+LlRs0RnHZ9UrGwZToIod688gRJ9Q820vQaGKeIJYLxuT5aac3x50YHDoxwRasRyYCY46olUO5Bo3bSO62Gpo8nYv2hWnYfjaaI/Ya3xc6bWhmk6aFFGSnnD44+za6wquy3uczHkodh2W9/X2eeTilfjUP2PdUtanHjchQbCfTRyDiEOEEnY7Snxdr4NnO7byb+646pqNOjXNadBe0BrA0UuLJ4G4vfeYBrnBWvVASO/C6MddnmJS4vNq5wAQj/HWzbB7wcmOIJ7gmxgn1S4GIVUJfnSUyrGwWOCZs+u6XHR6bbv7Ffy+Q4Ss4V1TeiE4Ro8aE6pM/7jw3PqSGAvd41CXynASomtPqDZQIek1+N6zS5lUx7rIXqdFsvD/HqbXmatRt/HDbEXjjDj9o2GDW2mN37nzg9qs/u2n+8Ev/tzq23d24dPb/159mtr2a3nt36b7qZuqEn8/EYY9zHfcTxB8A4XabfPttfPf8PrWkV4LUpmuvFRFwwvG9e9u3Bd2BnTLRba09DchYdxE4KPCjs3drucaVc04eqNkkLrHsaPKvV1bhq8F5SBGHtOWHLaPDTNkquCzHiVP8qZj1Vxo09yPfyMLt6WjQ7bVPcFGg38+OHl3YnP5g3R+nBTA210mW8Nj/nYHK+10qCSLHVszVvSde75LlcH8VkzG+V3lpcj5dr6+MJXl0EUrexromNbJWCCdYKkoHsepWbWO+4o0UX9hmExrFk5S5EvAPTHPHIhmRj481iMBpUIyJQBepJvbfKrpmuzp0ZzE0AWrfZtPM+Vam9Mbddp21Ll9Tt4s494+VJUJijOH11pwmDg/CIcmFuIwkPMWWseXcQwOLbcqDHCjNPASNFojhPGXLeHyWiaC5l/bSUh23k5I2ZnAqdz6o+Y1+xgX5w+pkzI03fWAHMhFs9cEcHsUBoHgj9SI9qj6ymHFMk34GP3KogWzZ4g+MGbJ32wGTYV1vvGCMoDoaYHoqmW0ifgVTdGdUiSkNx37/29Wn4wiQW0cVJwV8RlhBhGPihDeWu36nIkWloWa01pEaVKtGGrVrXgFLGCRMGN/iGZnlbViEQqOAqv2rSxg4u4EZle8F7i5K90ty7wdoqETdIFcOwEY/CucyJ3adUByg54xgHxFNS6+/4zBdkhaJGcWAkkkQ/kEKiv9+zmYEt0kcfWdFZ2GJ2f3nF5h3gOOc/+DYDUL9cIk0F863bz2rswSwiw9zbpX43mhTJho4HPxNmw1ysOqGj3XBTVClz0nvmjrnwSwcYMoBALFC7Vke7npEvNFKkvYB3eruMHlXUdA3ATQzH8vbgrJaXXfAt6y1nniMVSjdN4cQPIIXr1ilRmjlmlUhPIZ7GEnLbsO+ziIbYBxGvcDaLkXdiMjwW4crzJNQIm9d47/s9qcsK0psDRBp7bRKp7Qg57mCe2QeHxxEgv08p5lQjTTR2GQ2p4EafhaFP8dJtnP7L/2TEIOLOylYixkE8CSiyDGzRzlGoGT9HXxQbCfupzTvDkVn7VrzT1FEMhmSLjOM2PkcwJMICrz8l+FEnAOT3KEOg2BhteShdpdKQSyjp0Y8IMnZMQZQshbWZu+eY7PlgsaOsmJfkV1FODRSxlvakAbDXcCDYAVLOazDdJ4L1prapMBnvvd1rmPd5OCR/70GbBniLG3HauvMXgn5bTSvCT9UCtgfs2QJT6+rVHH3QSs2rLdfoqpl7MvCL5xVouNSoXX99vp6u55HWa+7hqri3FyQkITxYGxVsHO5YIL/H2/J5tL18uTly06gSZpevks6MNdTLSYqQ5TOTQ24nAR5oGhOz3uU2qDt2Kj/OnSjf2r54mftSQ+vRW342ZBhk7pV6oLwJx6uJ6aP+Mx8uTLQRYHS5WKLuOzIwnKwY52t5MGW9zg+LIIqPh0uOEw4Sf8ACZ9B61UT7J3XwnQn/WuucCnxrRTJrhiajg2kk8ySvmyTifv31s31Ey5+Mn70/uTj4QR/fnmyA0MM1/mVaGLAz22syF2vR57MvpP9Xea4pLznW+FqPYomnB9VFc/3eI4z9Ov1+uFr69u6NlmqyaYaK7/IV/Xf15yFtGlwOsK/zt0K8XNHPU0f+Fy8tJMHl2XXDKxartVyk1/L3Gp2KWJM2F94YZVZAhC9x0q6rW89Pr01jldl1zqxi7rsylGfaLEBWpgqFhD7nE0XN8zXksesVISiM3unZQDPI8mbiumtLTB1YT+v11eUAG2tFafwOmtQDyFhO1mWUvEmPUR8dHu5GH8S6v5gUDNLBRWcIIU/uOKMuexYx3HBDIQ/eTo3NuefVzgANsiaWdbMjxE/U42MeBe1k9MPAF5tt3+bS22EZ7imGVev5szyf6+dPv33yhRn5/vjQ+PLn+y+2n4FdbuzUToMeNDc5xXbhBukQNDQpZINo4Nn/eZza/m37He1f7Ti6zyP03/2IufKk4CD6JltEtyzmtI4n3J47hxMbK4kqtHtIG1rYdSa524WfdBChwg7cd/VPmNyoj4NCxeYfeTaih/R0cSU5DNJQdmEuO+wPS0RVk7tpF03ICur1N7zLI1ZQcQQ1ct1EIPKT8RAO2hZ2z5ubOcbS1t/vHIupiSe+YKdbyWWhMCo2NrwRv59QvD4Pq1U3Oe+hFwb3bVooL6Ev7InRQbYnlbtRVSUBy9ty1Sy64jYk7IOoVHZVNFJUM4+ZjtjowLCZbk1dHO5QTX54FxEq00713e31GKPzq/cAbFSIvoBEHsX7Dwp87S358mS7XndWlKC4CMGGHJN+fXKAQGIohvWl+09sSGVpAxzxGBXKdzgX1riutFXj9Udogr6OJmflLIq1qTfO2q4yPhmHBMzPOBwua8QbROzW2q7uNPWp2a77yhCrwtTF7OBiuRz94s3B8as2osKnnHejQFkwtLnDBXwFd2pljBN+u+Z7nOCvTB05HsTBPfU7KMsq/I+2y2YWkJU9arJX5CrPYhMrPLRk7N4CpF9qsVx1TvtZjssbl4o3Ec41JFYpbLJ2KO5btB9Fnm57nm7efYteB3rTBaxj3Np2Q95YLYDz22dal7JdNVeeTSpF4q88xk/PaaM9kMMS6OGjkneG+9ZEJ3+nJ3V5onuwfte1yLqpjXB5c/MQxniUolHHoiHGn1Zf0AEvkTIfwsmx9PAovhZjO7ieAmvT3ICyPt9TyEFU0Z1xl9Qkck7ebLrjMoMgZ224Fn8/cXLx2Elp6nud/A8DfR1MbA4OBNgSJqNPH7RWTp4b+D3Z4fEELY9GgQbYNaypOnf+6L6cdAmaqAwt+1SCvyfBRSJ+4pHTM7xKGClV0pd1fOGNLMtx1ezzGoTnjllEDEBl2mTsWYKcO0dJ23j1HeATIMdYJItijUgjjrjusqYMy2OCsg92WZ82wpzmhIa7llYE55QGnwVQUXmAnuVlh6IOykkLt/EpjjFDYayp1isyEzfaPzCHPHPpNyy/YKmPubnN8LaU+7XvEsp3WZCi48P29x1ft7EjheNj7be+X2XOQf2iuH51kVmcxCVhEmtLPNLJdJXu0PHpQZ/m0GMm/zSloyGps66BseIX4fO6Qur9MGiv7Oime5KJi60jSplQbBAuaBSBBi2XVXjCNIJJq4xihwuzKkxI2hhTZo8PyC26nEZaA3d1vFkfrZxmdVMqiIv+85z0OajR2GC1Ue9OrGN1XTgHFX7AnBizRCMWS8304IQ9V56HrB1nuudoE4tdVbGbe7W6RchFzF43lQDZy83p280hIPUG3TSFmxXGBnKd1dHRcUEgeNebx0nSDWUnzetwZroM+3r2VpGd50jfOJpvaC3qNF7PoFuNT9c/rM2IbN2GLc/erONbbeBVO0+wh3hYPdQTLAvggVVvx3hjRuJm+/2BJVZETr28Y1pEPmdkqyN8bDQubIM8PkYcttwKRwTO/FAkk/gqZxXJUAkKrTRN7Wcyvr21jZ9KwuVoiTpYjQcMNp4tTjReVpFiydqsZG2cwdhbBqSh8xD9M0xC+e3FLAglCatPomtINpzjKugYowb1ruM1MBSYHoGjMDUfNNo4fZQrjEL2hPVJE64chcBPyRoU/MaypuU4K7jZbXPUsLU/t3GLmPHg8Ics7o1yuMG6c0HwCTwnsKZJHvQWS/xWl8JiPzs/xbV5xeQ6We0g5cqaEilHqgkEtkH2m1AxspHWAd+ve8W9kwBmgk0HdFC/hBwxpRpcuN14G9MQrvulKfTGp4dZPA98PJEHHsLyQMSPLq4DYKmkuSgpnhwOIEy69sSbtz+7Fp/ZcDRppaldF8KKnnhaONy10OeaC5Vcfk/0nfkBz0DytufVvSmwLCHZzNxfr3ELcPCYOASUkvHAtrMDW2Q2gu8OTCMMQ+6I+lA26b75QeyXH0IaNiRlXJhkILhBi0fBvlpcpDEyhe5qpryqEcNogr+WIOPs9CwEb4FjfCaRW76X2pMgO608c2jkBgkODCu/iLAj1tPJxuvbU4KdqucRAusOy844z5wqOUHuhv+HaPPqNnGmoD3uqVU7fjhGOYAVh4sDB2ComKrMTWm3nTYhSMVMqJLBt/dNQAKvYRUM1ALCNN77AG/ZTKEudVbv/X+rvUAzJJMK/mTANdwsC225pXcO+yN7h0jeLKhLIj6tONvHgOJbHE7KA8Q9o90Y8WHEO9oYL3lexBjl/TYxvdCAKChQjAzIfoLXR+nlgARy0W6V8FJCHCyVf+OziSUIkY+jX9hB4/FDxYwenlqCPwff7FV3oDBFZSrsjnUm4/Qi3E73FpWtmKN438BG2Vp3KipnrzrRRPJ4HvCCZepetlAMluSXIGsitTcLUDxI8E5j2pJvNjZst9lQEMyg3awNDgxxwNA93v/y+eqP+39+9OShr/o0/J5R2qD/9cHfnlEwgXoygMkD4qS4oE4e96R4hUUZ0SMUMwCl3XOXqY1m4nWVX7DiCLEpLL2BfOffJ7Gs34qJfbj5V/+f/siamugamUIgS/Rg0ENQuV2KIlLNrrobomjPzfCvTB6N9KiKOQnTxW4Be5u1kP7HptOjtnwKXZ4dgSEJNfOIhgFLee6vkZLoJ++ZMLvaG99KSvrpJ4bpNliry7fcZ72mr268YERf8ariboUN/pyy8pLWLdR2Q2m6Eb0Tji36qGeG42GAVszHMiiKz9VrsmiqO4/jFSA1dPxYqeVBaL1EKEgV6qYtp9Jqz21ygJ3G6/6e2px9FJTJWWo2phfaQFxVybvmcMWvYtYmABfpGD5b25FkhR7qnHtwcvSMlTCWYDYIYuWs6XxRaSGAgssJyjWTaumN4kK+smvY2sDV4Z4gAkpnJMfg6eWJPfbXt4yrKlKnVDWZ9M4jB5zIeJ1YwGIsLGYVFq+7mYlx/dxfmWh+M6/Wqj2el46t+71aUzYQa222WaYRxwHKs0qQFq/fmrKzDeU5jEZW1OgLsTKV/9IkHd/5Ju/ECKHBrQIDqgo45XD6XfqokzCWwBYqFYe243yudCcUAvVPkm5I3H1ME8PJEN1JFvcMl0WvKq7YaoV1cq9CMPaofw1ukcRRG1ZTVRJPdx4yE7wgu+vlAhJz6eVnrYoSuG5HUNlh56ss9zjYE8Kz1zOhOtt5+hJpskCP7V5ZPTg6+tJ+uQvunn1z0r/JxJGF6v4PcddyLOKIdgdy5GySZaUskw9on7s/JPWObEl3QHDIqOxf0ir0Qc1enGQmoWA5GeR5Hz71cCtNvpQAU0sjJT8ul3EAnIAasIkwiKSOHgnlrGho8qiU2vBCPrrpVHLQZaV8SEHW0htlIWPkPfwAY5EejNVTXs+9r8V56/1umht4SsGFHnveg8fPza71+YM/Pt6nz4mnX3+DeBPffvUkDzfR9xQcHZwLh0Kto3eKjz/zQ1J9Vlp2hgG/NvrO2uwu1t1xc1+gPStdmUC1o1yV4orTFMx/JfKDE+wf0u4tYHeIwQGaqJ3F7M59nI89O5GlxkJ37s98u8C45fNSc6vE5eDSjE/k1t6fgE41T7Ao/VEIKcVkFGW9om9DQ3RNIwYBZgg3aqkrCcw0X3NcIBYzLHrKOHYmklH3y8WB1HInJhNJJAzhcMtxkOoJM3b0Q3ewYuvpbdGr56eAUCfru8wvSJa4iB3qdJpyhib1DnZeLoBdFzMrIuScCMK3jH+ow4uyXb8wWC3SaR02/MtD3MRTL2NUywGultjyZI6CzkTOK/IIkp+o+T5BbDwmiEo81rxJm89Dc/1TXWpdFXBUyiPfrckG+hj0qB0WcK09icfysfOZ1W6Ffr0BvTB/P+CU6Nx4yYxbuseOLq92H5u+/fQ23gR29PR6QVCV7FLGVKXj228emhJzJ2gCmgZt2Gl72rKz+aK+Azkpcia4bX25OTdr4tfm9IIXCSglFo6E4RyjEDFI073jYKEcMA6VpEGueJorm7LosKppK8tcOjMWwMSvFtZw0Ahn7wqCnjovPhR6TEkZsw64JaeHNsNC5XP92v039AYdi1IXaeANlERTAehLid+dDlKEzVMW98pEqmt4ghXBocKdBuPFsWGHenVtdXu6MthZnCIE60ynKA/iOVXwpe7gdye+W+6VuTh8Q3OcAr5IpD8zvNRKHarRWIbLL9+vNmCoi1iFbhaIJiQuHOJA3KfOu4ofmR9DIJY2h253EA3d7WwKna87vi+EHpVnlKhXboBchFje6tMVD6+hwOvLg3Oy0mWtn/r2OjhOzFS0RIjDp/gnDU0V86d+we2cqWIClR/Lu/NYvBlVq8Q5UGJNNBaOeklz/cOS4fBXMemJK92dlTk4vgH65a0PoucK5tYhOEJhjrRve4OoOcH8Zgfbl8uXZvhSj5//7Zv98fT2H5rxt88s+pv9NBqYRcy96O7lPDznwKdktqv2PmtHZqE4l+7ccUVDhWcpVnOkpAes7+vGTgvjGx8v5SGRGfbNU8O+gnO58qjz0n2LMwb2pJsLBcLTFthJOi0jKQwpJ5a6M84M69BDSnvzIqad24W0GMubBhez4PLx8Kqox1ftkMLKO9Ewzm6kM08kykXE0Iw/3P04frb/fPzh3kfca+5/rHIj+92KN1cBhCuI57VBha/ED7/82EiXBpmPnuVRh4uybogArVFIY5/DZ7l1W9v8+KXZ29Fhj5z0mCEEbvZ+1biZYMuok11cEjhXib3GPVwpiDKVL7LbHNGmQcGbdAOt9EMPoHbLdQKrlIt0MoWrawvplA6lCmwHzBySlmnQbirVEpq4RoXJLOwMLd9gWQ2rwZWc03VwfGoS6tVb4+Bt/+Zfl1FlqF+8OT+9fP2m56rVla0RlWJLVS/y/VSJu7dRgOQS34GZL+y8ywWJllHuVV6P6oqirygIw8Qa2FiEFyZp396yVMD/oTsq9oK+QxqbKu/SHR6iEx/hIbVyvwLwqvRlji5jWjr4QG3LuZZ8kdUlX+yX1zSJEnzfShGExKBjQOCHgUjW0QLXuR0zFg0ZFeMc2GrS5kcYYRDYZkAC6ZcwGEjtXO6755ToEYH2XeqzccsJrG5qkJsmEicyz0guV5c/WOyYNQgMbzcJMEh0OLcoHvXKc7INU7qtzQHk8aVpXLzZmKTyhOx0+1Q/TXcQmUpIvijRHPvrYpQdkspYzPG1TroGX8leR+nipMiJMsVktmbaZtptid9zELczKJjvePMzXZFGeiXFgojv2ZMcctZ1Hi6rDuSG/clS7TsD52+qXxmZ7JBIH6PjVoMn6XPsVC1KqLvs8VqfabTkh5nLonoXS/bM+0cqJREVrWSKIJnAGY/D34Mv2emuZ+Aoq9GPrrTGPfDhn8wFH041KChh5oYt+i+P9v9KjZJQtvri6T4YKibf2hpXpO27gCXFsCa7Uhi1Ds5x+x9+Ijcih+dw6bSXnCYQnBDNxWxmHgZTl6oBOjwhY1D/vBb9XNwZB9dFodVEOJEVtf+gMQS2cyT1LXpPhFff1so9P4cnboWX7B8fbXbINMoBcBxTAFF5Kt6C48sDawfZXYy3TwDQJ5xlr7Msqd/ekMCFmwiKePA1h6OnHmTnkf17Ich8eTBbF70sV2mTcdGgpB5ZaVlGeZ5SWJ4ipLLpiec4Kgr124+pWf2mqmNQycoJ7eaPbUoz+oXEc1Ld+yRL1R1VPJL9pA3AiF8wOZ6QC0d3L8xTVZj9o13WNq5cSF0/aFkA+WBXQM3x2UhK6asVlu1qVW/Xx1aUSj9SOefFFskS2TAzJqXmI9xilM4FV6ZLo24ePnRNVQ3/ieNH1WK9qFdB/XAlumRHSmLEVpvckL72SQyzBFUgg+Z502cUa+1T0PEFaGSlAq1aax9UIj3QhIRnIhnV/KFp9HY7l9kPG5OKvkyBISSDBq39hVaYIIUjOfCJAsffJRRpFmfK/uQSb3L9INQb30FQ62pshsF5V8PCKrvqs+0f1Rlgdq3OkMsI+ST9MBQfIPUe4kBWzLvueiLekX/wgLmAM31aL0JRZNCtd95x75lo5cpRc+pAD6hKObHCYXlzev3j58TNSRf6+nNSj8deSTwiimTx+fEnmLTDC8nsRVkWLamLm4Oq9hPe7xCCMEw1gRnI1zCSbrwklIMWkSmzNEHcv91Yx0agTGTr24fGQmopqLkXe21O0XbfjGvuv13JGVdAPoZNQ06aEtFhEjns8C3B++Ac9ftha1mNGjLPsqNGYDIeuW+QVXBZTnNSpJ18IogmHqTiBKJPaI35DFc7vbPc58m1l0GOiE/Yed6fuffJ53s2quWUz8Y1fuVTXYmy1PdCJZ7i9/sRzZuap5Ac3d5nnQLrbgFC7CaiD9miW3wYujudvvqIb4Wbq6/dgs0Zn/db1EVLd9BoSRxWLoijt9W5/oIvUw5hNpF8PsJNU7QankKjAUnyIjwEtUDObeodQa8wr6oCU1wPX8JKISb4IOave/noeXoYHzHPg/FYUUaaXP3xdsPyM/y05FNPKt+S5Fkg1+vRh7HFOz5Jlp82opnNadLD5FmzADw8EB2choFnzMK1R8NEmBrVq8akn7bY1zIzaAeWQkEzSu4dgKSHYWgp6XNYidxmYCjT3pb9HN1o5hcEH14G+rtzSBL0SM9tGBI3aJbzdF7HXHJos42qZ9UyApIHy2tV160RS9PNZHOj244R7YDtrBoFqOxk2Z4dUCk8T7W+voVeWFJxpDdzS+rxFjEZd/UmbMB6LMt14c2My3XFHVrTrmQto68+YbNMh3QqpzyNoKiRa8623ZYlX07G/8fKyP4XrpthVR7tDXfueM2EdMgtTDWbs1jkeax1EEMKbe57qRtRGACxXBypz+aqxBW5Iat9KOM0QwduACZBQNk00pdnHvSQVLPwYQf0370xIa23A+R4NM89jWoqwCZvGsWMguxPjmiIyGOAj2xiy+dpUVPIztpTBpopzDL2Tm7xqtWqauyzKZpYsOC9JbsX3doqzQiOORWC460y2nu/B5D6sg8hbj8FSgKRNj7c8hCV+ou7garWzVWnpTbk0uBz3PMO4C4QBh0fdFwoYF57WUCVr6tQy5++vdQUOV07ftbiLLIN57zfibFbfnuLrhJlQ63KejJ1T5vetjqj9tz4Nr+NOBkIsHD9kEcbj54pBDNQsvTw4A/wXGf9royPLg/XCPyPnTS6Mw4QPVqKd373cHw6PXOKLDzETEFn0tDRY14gk1NJfSj9VkC7ZF7Ju3S/A2uVEmIhnoE/oFiNZWfrsSTKB+J6BgK9u5OX0caS9RmQhbecEundlnJUulzhw7IdxDZwClt+ltoeesFKUm9CyJ2Ps45P2Qgj1p1mNdOMlaSwuScUPrWUTpR0YpMMjnRsT85RRFOmaOF6fCBqDvfP53Ky9wTfQfUi9o7XcJPjk+P3q/PLkwLmlREG46lt73LfvLenqpMrsQNDTCba0zq7ktVyWJ08f5IITyxDjxIp86Q3jsnYdVUp2/EymWw/Zqsa8uSDLOYQjqXzb0yVO108Bn6MSRenl8Z2HLmfhPbF4wDK4mTXlKYI7nkahNx5CjQZsDvmqYomN1EtG3OiAQ1jr0m34Xk9zfccOTJKKqgkxcgqMYmVlZiGhclLK4yXnmpu/CIUM16uL97Be2uO3E7HOyzH1xzNFpvjmiiJd2Lf8nLnkQpxlaNcSq+YvdmSu4dlSOLLiBAiyddnTi9vveh4L2ZApP+AG2dTK3o2cQz82tMNkYJqV+l5+5RHMzscA/X6b86GqUtcA3mlM2Lhx8iLK4ZhKVwPOx1K98Ma8GxcfOR9d4NqEIPJ9junE5F2e6hz3q6YKfmIK9yK2hWanB0oR1LbRnfBhSyOYCV9F0Wuz5YEyrNCfOAMJUFe+sjL9rSpHF5aZiiGVmhuGL7ZZb0FRye+8dYnHKx9AI6mTZiWbB13pFDsLr3hsDA64NsjrKcUhlNGUx6VM91KE9goZDyC6/h97OwIccLXOZGdYAFkOx98Pmk60C25itOZmlY939CneC5n16oQlkW3hqvf6ENRazDbgSOmiu8i99pdtN3RNvAytHuXd16ryY+SIZK4r3OA7rg5FwXSdQMmjcG9RaiwlQsxBXHINvnsEhDVrosVFDJQJKtLXR+7dlfkLEsLQfGVeBfvQoyBnnldX1RPHny1X1HhhxgO63/n++Aut5CDbhovraZ5/LPcc5vLK3WofsVXsiZ4b5TTxaLLu30vKqqQqI8SKYzFvVkwQSh3Sw5TGV9RXwJnpbsg3QOhBt61G4sAsEpITq8dx9uoz7hH45HyF9rMxMeGtJXrvkjjD5eOgfnFlePMFAUUxYIo3z7U3sv1exMW7W7F3zzCxpqACAlkuHeDYe/jmMwFLNgihcTMCslngysq+0GTr1yt2RYFNRWK4sryXqLflizzULbgQjyr/YaANeDaNOm9fjhuzLDeKZ6ID17zeuQcS44o68QNiknFBP077NuYOtqz8wg8PK4Trvi71QEj7KoAsow2R8epKEAIV6cnK+hL+kLweIJ3IJ40iVZSP+/5y/PN0WutTX1Ivn0UGJkPraqf7YxUbwsGqPYTm8DHiTT55EMHJZgQ8z92BBFqQ0Mrh+5AuuLBfKQtv+TtB5j63vlXAdd4Docm+LtaxlcGpYYPJN++jaYXKT7L9gDLBiSfJrvmQbgIjZxfziN8hGwLup5NhGaS5fqF6IpSul9lJfr44vTxIr+tYXK+kjZrz13Ms+917nSec98ua6IZCY4dK6OXZeaOeIaCQ7lgatjOq3NDpkBXDqND812OFa8ZbYmNcIytDdwT7HVG5W5t4+7z/SZE/JJ5koTFghenD4+j+LSk+R4Cx0QOFE3ubHOW+yVTEwAjtQim+HLQmZyU1oCcnkjgVMzgv/+AJAxeFqKLmYWGhianj2LQJI0OPrvIASmndDPKtfm86G5rkwJqnVyKz9zFkJQtWDG25/EysqdaBVfoOJVprmrt9cEmNhGhNh15EpBJJ0STy48WyqvgBFUD67MAq7mYA8W4JbOhr/U0fxLHB5CrpkDGiw7iBL23f8jMHCYswN6IrnzmLfrgejL9BsddzMSsur3wlbsZig1tZlpHN9/TBLOgi4dr6c22av2PD/WAfJHkCSyAgQZF8ZusKmEtlhGS6C5jXl3EAZoHYM91P4B2iyVXHMqHEz0SVLTP9O6YExcNeVk7nwuaDb5XaDpkOwYQcRdpV0SViRtMESdokWq4ofkP6JsYrxBqkyU8LszY+ba0ua7rOBRVxLnZsOf94u6hem7yISS6Thy9wCTYyTasCSZxp3O6kOB7rxPAuLdYWCd75nqx2FRz6pU1/GbR69etiJsThSS9cJ3B8hFNoTArAZLCiPxnrK7J5EDEU2qlu0k9K3RlG/3cYKHJot0MO2TfdjzJNyN+tKfbjq0IuWXUS5XpD5OJjDcHLvLrRL+ytNZrEreasAYm7XSfaDZnkw8ux8pFBdlPVG7WxELTTXYLNdUN+0N88wmpGlmx7CJ7haM6taASkqN00QOQIVYkhSl8O3umQfTnGoIqNxVN3EWk3VI+GcpD0AH75tfZ9KNB0ZT6D37T7U5KXwsp/atYveIxEBcHgKN/KT5pNaGm1+Amzl2f1UEz62ef2D9fkFeckh0n5Ncjv/eRimI/fxd3czKof5XnEPVD6nD5BPZqE1VS38vOq3Q5/8qSglWU1JZS7AC4k2StS//o+mxVqAnnFb2sVYm/GuFxGV2E8dGDKW1sN7ScB37LCwhM/9muCGL9uQDh4H3tX1X8WtF9RaHdDnH8oBzwtfL2PcS6ISJ5X0T8qzzWIG8Xca37N+v/cHB+IDnUlX/yFwinNypaaw5BOdluaOEgqknbnu8IFGJHmU8ImVhM312+5gQqcxengnmWT5RMiyDuzZraaZDBuP9cBxMHjC3QdT+ze260TlWdOm2MrTDsXtxTslzJaLxFR+K0n1UsQWT2PJHlVHN5AJvhhkoCFPylLkjfrUsq9KC1gybApRzHoSE+3cGdCnbKm3IO+pHqM1HlUpmfv7rYs4gd8aUAXFc2okeYu90vYQ474ELiEhFRG8lW11bi+kOzbRbtsA3I8eY7rk6XuecoTQyT1yuQP+gC3/vdXfuvGX+uXyJSd8b4pbDj0OvnjTgKcgqiR/CM96ksNGef55CsACCJrcr3V+3eHguUv/rubKqkGxuLxUmUswTD1Ok/tl1i4KqkKNoVLBYVJXZAWXGvLQ27/Zc8wQuAEKlcIc8AximTbb7qbAZ5k0V60QdXaygj8cogAtUk7wAOZe7C6qMxqeVb03EYhboY0e7Aq8WMby4H6JN5Sx+VHUxhykrHr4vTAaZQ+c7slWUcRh/fbAdup2c/D9s8zGsGCH93bjNrBc3c/MKs6a9ahOg2DcwE4ppvnWymXsWydKmwc2x97Hz0dPr93FNzx0mcO3p1lldlvZVmJAoO2HHtjuodjuyecm6IUjU8G8FdOh9TojmwgNwtbV66b62QL/gHEZtJw5Qe6p1X7usQmE7v1Y33gCt54mLQRNk4srGxIeokrnllMtVlz3pZNsk6vOIA/Ouy3tegOLlv9TKp67xiWrmg843D3OfR69NtU/G/3Ihxx7rZOUb9roRJay03bdTY82oUmCtX5o7p3G0bV8RVIDsXF8/AgyG4GB32zdPmhZT3NG35Q3h4no0D0BjJ1Bv+6OdJ584guCUVCCOx3HB8y7I4SLYu2B9xEELkJRdVG+raqm9uB4vq2B86lnUKnxwoKjfB3gxZnLI8hgZlAVNoArQ/0hY6x+w/u1IK0R2KP8OnZM6NGf3nJLX8ypq+jn0iWtTSIvKlMXK2fslM8t2NCCvCQ6b875q3kLqOP0vwvzg9OnhfXn9YmFCj3oPWJaxHVNvGgr+MBUXBPl05ItNkfJO/E7ooJEGu3WK9W/5SluIDt3t+g0VxYYhC7LBmbspEK6nl1L2cyG9Q2bK3WR0Yf+3tZDiQ+Ms4ViD2jrHSeBAlH6ZhajhTR1r42yjJqnW3uZAT/nS0w1jM506OcnTqOvTDN4R2e6Qmg+DF3kqbQWUb530CDga4f2Lk3WbHdYh1R7lLc5Xqpbm7dFH7OE3Fxw7OloDAcL5a1GzyznU0Dkva+FmrjCsnt8q4HtrWOdzikOWq9hOvvCv6jQPVsJ8Ve7hK50esYM668jWlZ6zV7seZIvhB8UwjbowW8j1amWquvHF5eqErEfk1AU0RdvWKDABmSaGv5AUyZmqYQXPqE8PdnOQu8Wp5x/d2bcpfnyETqV0o9TNz84Q7dJH3J1ITmcUEykKwPeR0tyWmFlVpJ48//DQWjBq6PS0u12qsDYdZ8jrsV1wlkZrExTnbbJWk3voTxDmriqDDToKiTFVFQ8v+5+dI1dXc6BooGi1RRqlAy8+pvCY2zEJm5XomIU0I9CiqoZvlFC2WPEDpt2D17isYVMfe4vWS94M8wU+701dXCsYwQa3IvG1vOUrFHwuuGxTSwlUrPMH4czELokzjygYEbOpB+XLbS4yoyQCsbtIJVw6QX6VRvxw0fMX9+ycJeaOAN1d42QHICxVIo6RDiy/8w+DEdnlJcl4l3Fo46+H/Pux1fhErwX/q7lDnUteWwcW1Qpx7JHP64LV4V68v3tC762N4lgaT9K0tMf54bi88+Ps4/njKH3Eld1QkMu0ImnzviHfmWwssWodVbHRFKYVNTmAU1U0nhtrnNr/lzYzmscaFmj1RNKehc5TPENPlP6p4JXF0Firlt9pJ2RkxAHw+7mziwQOIWnf3Hu5MI73ae6czpyyxV/KGEm6dnu23TsylZCxBsaTcpLG2/HPYt4e4zQG8ShU4UHsYJzwaf1nN8iHOAzj2u9txaGJ0fFBy5TlN5BzPZA72hbxctsGpi4e21LNAEXrp6IjP+N0FXFWTn6I3E9eRLYgEGzlQJjrDa0KI7loSo9TfbkeJqx1SCBRqNZsp3qkVwIiOxulaIZaNMgYFyJDbn9AYdzz9DgSA2OIX3Iu4ueX/aXeCRfVvfhW//tPMQ30TjL/++3jzcteGiCWLM/r4FBZo2D1+Nb49vnf3fvyj7Q+TiOZCjKwPLdQKXv5fh/3v/0/btz+2cRvr9mf9Fcyem3rXoWg5OU+2TOLGSuNbx3Ytpy+K2UNZlM0TWVS1UhzV0v9+55sP3wLgLiUlp7cPawkMBoPB4DUzGBws3yjdf1gWkpt3dhpVRviJrGv2J6wDCHjVeVIcGT1PhOfg6jkxnz4fBsM1xHCQnRyFUZw7b3LbM2q6o55WeuN4bgThAxKcODuZHzuXrPqRTXvh5apHFgqEz3N0Ce20HahTciT3uXNutn4o0pDmfrmIkpQEknP+TYGGkC007RNf+80n5e93n+2+tCD9j68efffqeW1vGb3c/Xb32asre4x98Oy7p0+vXrx88u2jl38d/GH3r5U/AYYBDx75ehFbLlHiwo9MLilqaNc7WqNb3rqd9666wV57Rj+VdooV3i2iZ1byIDSeyCg0HVziuu+X4yM3/F1nU2kfz7OiyXMD/c9dPTTCOoKZvUsUhdNFfgd6jGwv3xtSMJ3J9SZoVzGZvwGbB6vdFCcNPxl1Di2IZ5rEeSM+e8S4exjxSfPjM8Raz7iVT+/+qORt78uwVuMJdWYqtR6UlCeH1ODQrhsqkxkqqCqU1uKXBH3c1CuKYaZDXDe0ox5G/hB5M87DQ9+dUYj/oluLIdJr8CiwOqa+q18L+lpVMeorKeU5DI1yDaRADcF60etONMH5KQPgkQjJCl88qPXAVv/kBxhflnB3dfM0ee1DO16ZsJJedFrQN+gh8jctRwI9TECJCgUEnQCeRsDOgpM4hgUFreFNyr5R2Z4R77GoTZEO330NeCLcuBTx0Slbvl4t9dJ2rGuuutLLKr0XVFLHmFj+DOVjhvrVc/M+zCPtIJiVQqssDm94CtuCVnvENqLxLeTZJaMWKXgjpwyIFrA6CzwlPn2URvAO74kqq3mP8XUYg5RvmorAAA0hC+f1k7+hqIT5Acbm6/M0LWAGSsihhZy4WEgR6fL6zuRVwCECTvHa0tC04u/20ZkpTYa1EKpgeg1ex3P1aUJyDLOjDbl4n5ZcqeTPmDkyu3T32tLtQ9j6lr2qmU4aln/KvCaLO+Vo5HfYa7ZdL0ZEWix7OW/ShzJIfqriVnVamjNlvtTGvqX2SFKlN40C326CFETn3cKW51Cq6YTOgTsY65eSSJvmrBwHD17flhuYctw8Mjmevzs4nBPleFAmSpeLAtF3vDYlrTypquLS+yHynIAxuE5yKVaJFILr5GHlvK3y/ppGYOrnMvxsjlR2Oe5Z1Q0sa/VxrKC+TqDyLtW9Kqi/8x6K4UrN/E6JK55ex6jFf5+sr1uqv+LBg794+NiIR4tczhl0OPoUaI4X+o1J/GGyA/VUQydGS+WoDKotcy8wP4/5WY02PeWoCPYAWBnDBDVFOnmNDwGiYFy4ToqqpUH3WknIw7xytyyesl7sDoTCzWt5LSIhpDXVNZcfZYANrDGu3R20trLlaIkqLTvfWPbNrWW1RssMnpUV5Vrb+1b801urOFYVWQDZIDOnc7x9LmHRmc2VAKPDi3enDbOGPiHA67wJ616zgJrBTv/NpCyG6JRxkZzOqFMYHfz7vy5OPHYcFAgjaEqwrffj2ijkFBfnR9v/Cb+a/6oqiy/NxHnzerks4l6fhHpBo1OHJmsxArhCzFCBlVYVq4P/cW0kzr+WG+ASgDKSyDrlSEP1hSxWKnhxgo3zhT1/ZtP18rj74CY5L94dr+aHTYnK1SI1s1obfFJa4luDFMM9D+Zb/gl6nl3EmLNQsZen+vRWM/RcX5jfDmrFr7R0TRT807lpzGQKGQb7tMCUPovkp8fbFPi8qHjQhbSmQKnbMyEiLYzBrhjhPVUwj2FMqvZs0B/mNZ2YiVICI8Re2H6lFYSl4V1B4mIlmJxbdg2TJWTkyjcoiTrApLZnWfD+B3Sn6uyd/qHP9npkorOOq2Lmd5amNL+KMvTITgDLg4tzCc8fFpfh6wlM3bl05RJFxdevEORImsR+9WHQCvZpE1eNvprlGztXtL8um1zNuNX8sMTTvMVXFuns5V/rvT88eVF/9c3uV3/YK1L14r/t8N7EqWlwgtR+ttNGbH21Wj010PJ3Rp/UJS7mO1KFoTE4bFEtVLxeHNsWq9DG1siCLufC+BkZgeCIuiYxsRbZJPbj8mxF0QfZ1VaSOkXKDC15WEgCeT5hXTqcKIabbe58F2u9gRcC6nM7aZVJJqYVqH5ZTOfFOlCJ3k6Bj5bG5OU/FiWOLQoKnO8cqStewISI0wE4MrJYpekWEmlgR4oZaWm4RHnM2BGdoTKuo9CJ9TZy9i4bK7L70/J8qN6p1ljrNB+DT/E+SqqEg221w+D06nSX+cSi+TDnLfgJEhh020yi92tSNF82C9HosWoX87PjpV+zofCO+KcMv/ae/P7R05ffDh0L4AW1OF+ipjMBPnn15Nvdl7W9VPp0OJDgmlouxnkHTWWVsuJuyHaszC3EqRHWuTGrfvz1U62zaR8mCj38hovD2XlQRVN8R4XK5WJ0dHGyrlKOAIOJ5ghSibCmscQoAiaTmGQpWfjiepiJkG3GbMt4nSihijNLmc4Q/Mw/kJesD7E+ypxn0Aolc/HoT49e1i+e7xm3nz8Dp9tE01H/+fnLx04Ba0x2g5JJ5RghLX6OXIwZ/vagOF4AZM7SO+xrFjluip010SeAP5cnrCkZmMy5zjd7DtS72WPWnTd7GvnkNR7bXgR35MHn2kZ1tN3/5A2irUl2Hegkffz03Yqrw1byYspDWyfgsoMK5meu6CuW540WVkvSe8WKkom3eIl5CGOwSQuA0FzhKPQMyVv4X2VqKSKJ/iht6ESwIw8hWjOj5J/pjgeYKz8UrLwO8VVC7sPZtXD5L4rMB2gn8jcoUmKKWAueGzi9ODhevi6qLikdoFLjO9O6pXaUW+orksHJQRjXQXeZatJ4w4oaWQ+ZaV3Cj47aj5BryVSfs0TuTdjyKyCuMmULc6t+20pKfCpAW4M3pgo6baKuJNSrWSsoTRZGbXiCT0swXuC2Yq6vQLuJCY0lyikEeDxL1uBamVjrLInyO1RcXSCcjj9zL+yS1oCPDweIP4qbXZZNkMqeJ/vMZwWlYJx+Fqadwp0eLvOBsT4oPm46oyAdHXPb5PmAi8H6jQJSrJGvRo7RytkQdYIkkCNK8JtQTMn4ToHsF4Bxrv2FrkxbLHznuVbuSLkK5bsVLXu5DrgUxOjV7rNHz17V3z5/vPu0ynTrArF+CUCPf1c/evrk0R66SqZmjymwriocd9xy+qx32pkmpU1Hf7ZqTsMvhwpnqWoNJ5Y0N4G1Lfn2u6evntSv/vpit3786NWj3z3a262/frL79PFsQ6u+ebRXJ4XYyL3cXsgg/Bb9Miq+7SjungsXjeHpaEmrEUPoH1wq6Gx4kjKMpBonvjzLZkhvjbGf85RV1UPui+9+9/TJV/WenRy+fVR7eGZL1fSX+LgAacDpTcdHaIyCuCWjkYDoB7RSykX0KlHL3cXjqkJAvZmdNUHVW3T5BwzbmAOGWBVhHQiaNmaRNof+pbaRzfJ/h6fDUxsfzWF3WQYAVCsUyM+XLkPwv+lsrTrej+pAK98Z2Kh8D1PlBxbGgpuQTrEo5Pbfs/ZP2y7jW+WuMtEmUELRNRYAqQq09o7RXTp24zWjU7wT3kNjlH0QpSn1xpUW0sOw5bdELN8YrpyIMFQYmnzw9cvn3w4sIkJYaf78ze7LXS47wX3wHgU1ednmHnsSIaZlEIjjsjeK+bUuxXTdRtW0xJPVUokdR0oGNRb5H1t41TGvYRnPzsv7lfXA4b+Vpiky6annb97gcavB1dXg3uge/pCme/ZfOyHsvhz87q/ot/AybsXW22XsThsLboawlmKKsdxFuTP0JdsaYrXmT6u6T+UEbZxaiTGKfdKCzADx9wtaOovBd8/sADN49PSpNg5o4sdpj65Om+BXBjJ5Dlzfh+hFuvWO9npCnGGSDZoduorPpfqlCuPCxbuDxVnc52kT1enA7BEuIJs6hlmOQqd7HPSxr9gownorY/5TebO8ZzYviMfY/8ULwy4oR4KMytrcqKbbc1gH3H4VAkbjZ5E7QQB0RsDhAFtSkygr4PYeL80AZZhr8XNahKrpDk28Mc2A7X+UmLWsqluvpD+BMlISqDhwuLdDEpuUADHLGkfiDUcSkjVQYdIP1Sp/IEv3/wCnvY2ar9MkoRG6hathgS0rMgIcjX4ZBCUmzVe4ULIvoVKhtUNC1Odu5UYnG/CrY1ie7MuuWfiXTYYnC8RlZ4XA471MTtBq1uGZtZYpMlllEY0ZH4WogNPLEFU6f83l3gK0CxsG7lRYerFM+S2oo9YjK+uujD7WOh3P7VqHnMhI9Nav8D6GjtfS1FqNpsfTrzevb1H4Xja3utNfnFDZqGFklfom9niFgOMdZWvx+P8+evb75/XL50+fPv/uVf30OdTD3JGzCM5B61B7L3a/koY3wXh7cHa9vSXO+G+LTPTGqPTqrGaqT3EpiGQU/vIlY3jrdYDba3q/OLB68Gdk/6/PF+b3CoRQCC6bt6WO+sXBxc/HrqD6WxFfSBk5urJq0duZdXl02cXP9F6KLk48tP7PpEnnY6NJnyNi6q8FrxMsug3X24yQpBFhUMZ/egShGtLMaT+i5e9p4UMlXHwsjuZLxjfZATukx0NxaURUGrqoyQ7EFOaC5vzQGjg6Or5wet0UUGOcOJyKEg+WhjevR4fLBlsegxY3uCO4fa/+8866Zwu6+PglNQG+tiXW36kybvnFNf1oNrlRxaWyueGFvmCnUKFvlfHUk2FvaXfdT57tvbIdye7j+tGLF3tbQmf5F7hOcst5hDacYdTUmfRg2Rxi+GwqO1oeGg+W55dCYjgW8iVCWeXjys7gLvd7tEsfBhXrxlLoehXCt5UBN8IshK7RvlY63rj54u9s2lo3wXT09GuzX1GFLYS/6Kcv+Yi7rl2NX1I1R+1EypEyEYGpZwdPGv82+oQ2U8I354z1zE1NrKOylTT+svz4w8p3n1U5W4B3XHL7Kh3r/niXym6USF9jBdnXLsunUINd62Jc+kl+JICao46yIK1mP4kDQqkaHfb6mds97qm4/GSkAP85SAwLe0dIIt8n5jfI3coESk9gta/MUcSSfeBNgj2YefwRrKrWsf9zYevKoSs8OtXNj9/PLxt6Sw7DOzdeHcf/hH/Q54qYV6aeE5ri65XlymphFcVY/HCbCjv65THHFVZUJYNNPJFLNNHb7UuWUlJnM2R805vz/CRM+eZ+UaV97bFYkg6PgddulbYo/lE4OD1tKoAF8Xgx/3HRdBfE29ZdlvMRE75HBzjN9glQxDxVfVws2eRggxgEvS382Bo+nCnp7MqlmgCux9ZOw7woxB2OOHtVwYR/4oNYOpW12nQyQlR0dCERK0sqaGpGliwFdyNNmMiQW2s2qBsepFybRGKdbJi0Wn3z3eKkMdtqHXMwvf8CGeuPBC/tEkeRtkyz9JIlLbUFxyx2QIh66V5tDzPbkzEHd7prHPj1/osGqtfFw8bozHbbDS44ZMM/HIaGnSGfhFTv7AI/hA3fWIULlY5BkYjFfvMDKSb+xTgOhetKvgJGNT3Kk4MaJ1EdtHW4zE5oBJn1rnTcCRfVz9o/a0nHjGq0aDsdkulEXMVeY/6cLoJp2QiCX8jmIn4GfoCXYU6s536zH8u47UksL9nKWBraZIkiwwyLh6syrQcbkk2CIAoAH3QdGkxBx+I51Q28hi0iXZDjHJ0XiFP0L19bpamZFnq2u5jJYSfdJGBeyCsJWg7XDScqEoAUs1xeKGTLoxwmVSKIb8p0vuWrN8y3TWoKXxO90zMbV3Q/3SCUsRIAsBJUDsoS1NSNbd4kRDTcK7R4MCC0lx8ZQmbz0CTVjpQ3HwSH3a8iilfjGKoUq7FYlzITGYky6Dqqf3g6RLLCluM7LRuxCRKJ7BQVdU0ad0Fgssh8veKVkcNSgK3SrxK8cSRse8hb/aihhyql8WMoAAPoEObzdpe1/Iybo0QtqSRh65c3QaFp6jspClCB8ql8wUszN04ayO9OG0ilUaAYR4yWfN1W6Qh+2ax0LcJ9HwOu3yp1aMz6SHCdT9F5kExHqchZ1XIzYyNQrg/sIxWqeyOrraoCGv1K9NFxjJ7ZWp8WJWVK7xWftjB36vEVgZwPymYkmlSDUFYECFMf7d5Foo8ooGWcN0EK+blhiDEzjjCeFyCEolIpHUUpfuR60lBpJeZLG8h0qkAjYhLsiPvOJFvdo0jvVkSqn+6Je0y16m3qnv/PGpk7KCwwXfKQm+oQpCGAwGU7VQ4Yd/0oeWkyKn1ad4OXppXYfbmnew3rg2x1cnzJDRACfS2bHzadwtd3yQlTUNrOvdiLWume9Tt/x5kVv9rde8UF0M41TPr2ycuXz19i5Yth9s5d9SLsnbO+FkAxTueG0Bid3yzbiVShuCu3HKnilUlB0kCmzn+cG+SjzkjSjw3A8ixdDL2gJ3gOF0PtgmbjaGUl4v5AggLCI8fqfvurcYq24SfHlwyrfabnfHnjusZmIYH32hProeDzcZ0cUG1MnvhsSdk5aidjL59PeKE2EOu5Fo9fhic/VTLfMFBRUBigPnkLWa8g2xd7+4iPooJ0HRw/wOCF9UykT0PCzDfJb2IGhc2SFGw2LPMGwY/raL1HDeIglfLgWUePfOu00dG63nLeMMvsUVfnKgcBU08eHa6s2WmPaI+A4+BB4R4DR0tewdJcuXZ3Btk0pnR8PqOvdCIeaadGnABK2mqwScPDMojhhs3ajaf1YZvVa2NeM6GCxFwCtK1wRiwX9O3N7q+iiNrFstPth3aaALd9/cHHCH5y3Zq1X5rpd5gtik0H+HiCh45z4WrnkkW1NgFZdAAQZ0FXenEyvsNYGBpXMHfg49uNZiEC1Cx1fxSmHALDbBNBmlEMEJ1GMbOIs4kj84dCjC7GTsN1dbOe5XY0UguYwyIGoxQclXle7uzMgP9XZxe0k/baSJerm22k1mXnxo53+t28PV781P64OLBTmc1TTd+tmeUpRsstFlYaV+9mEsEhDgFWNoDDMClIO/RaCDObuW0m4iivGxuudDZ8+Kku29y+RYJQkmNm/WtVPW05mlSlZ2qt2yilUaPitfVDjS9cK2jKfgcpyX9rNrxRJaTPO6mFLMkIAQg0xBY65UeMZNkzOjucbQzWeLlTdWXux10DphrtOhXGAZif/bA4SwmZKs1GjsymY2Nd/c5msLNM0onVdIb5TGtE4/AkbxSZnsCIHsv6JEHodGHQdS2jTJTuPEk09NCd4NW9S35e6G78ekKxvVfg39fFMOPybAh6kzsjz/f6b4x0OUpBjdzBvGOgmYPjCr6Gln90yDgQ0s+ZKNBFIc0rw+lhOwwgGJSjPTmGzXoXhu+AC6gSRq8WgLDnnr62X3SzO1cSECTVHtq63eaNkH6yKqs2jh2aMo63YfFnaqXeny2NSkAPPa0ajGdutDYKFz+EjJ0hUvZ2d/9Q7+2+qjy/8fAgtqFbojuEgv7tElmkJYOf6psbtggE6tsiCOMddwestNPB3E+qPuneaP7nEJ5JH+Xm48RylPsIyNLEVM0HVOIyLdGTgPwMWZwwyw6w1c/XpGp3y2nKSM3G6U/c2ZJxr6PPi0dwHtxMhHlqH0blVK5qHa4f/ofryiTryNXZD43sNa0KNvV06nhbBRh4a13Mm7fAY4hsonDXE+CiL0oXm6cwk2nAwt+NB9pmyoIShLrdIwywhLJ6pOtWa8kbpRY8yjdScwSecVb2FDbY6CBT8CXS2TlCZX0iVEqyTcwqPPMvFepWt5UomOPJIr4c814Tm0pjNnEqume7gthcc7w0E11JWC3uxSx3vJPEoByx46MUTW2DS7bYc5GZbsnWT/p02AxiXBYYp8WwU0opkTJonKjESZVxYCOJWhNpgvIRG0kpSN0EBhxrqiInVFWuZ3rv6IL+yZpGffNukQBjFrzmFblUU35jYQKM1+CBJRawwrEMfvE5bynWVDrqrYbMPr08f+sbGe0yR0yJmqwAqD4CIZwsmI6eoJJVKTYpIchQwdvH9mkJU/3iPTVL4ZmYkx+VwusbqGviC1OLJfMjpGowWLo+maOuGoc+9NRrXnivbt5qoeeja9ZOZ/RK8vAZWZ9Oo0lxloM567LMTGZV1VML2wZG8BPQUCVj2sqo+ozwbFuuZe6iFbUbiH274Ow67Q7Dja65sw2TMGDiFAzMPDnjrWjUYZ9SfHfqIVFc6rKDq34qQDVRdilQImC76wDKSKmrNxQwP+jq1TZoLAwIgFJTg2aSxdjenEsotYKprU4tCMNBh4uiM06as0rbZvqJ2sS4rsfX9oEnBfsJVg6djcNcb2/IiC175vXFX1998/zZd89+993XX9vFicfYDD8sQvzl+TEvL0CRpUYw9E+7RJSoDzMmaszWMsq/sKhAx9iD9PVGZTf1+WpnW/90R1tz4M/r5/wsSC/tNsjauSfWq7gBupsOHVZzi9AwtgO16EcIZRnL4g9qby4s7PaPSxu/LaEJleuNBmW6+Fiu5WWjHehR3v9+PhnskICHn/6nXSxKfEH7RYxqZGpAdd2ze38lW3atMqWrtEk5d5F9hQW0ZgRhbVFJq6HhResWAIHuseuaFnYhdHtbQ2ES7rGpHVRh8EIJFaq5Lonk6b5cYxJxXNv4OWzUF9U4UlI8OFiePGje6tQn1vmoXcG+fP7WTojQa5ctbEW+k47m1HZJQq0OyKWUfW+1ggwwro+orfacamERkUXZ9i9HINwa+2F86DEsSP6krDjY/cMHun25Maj/vM15PmBK1wNIcWcsA5/WA8TMc0ruoiR4P19iZe43dlq+hvpYpFyv16KDlbcyTmoT/KOWetv8s3JHrvnRYrJWJVMZLml+Zo70P2LYLlej313arZ0nz8t4p4/HZmnBRn9bnvp5OZRCo+JpkpMLP3n8hSKvaOzj9YXF7nhn8VJsa6Tw9L3ATil2YQaVKjxSLlCbC5mE5eABdHcPPj58cHRo//oYWTVo5+ny0Po/6hxENPLcG6GsiOmGkTw1CQG81oQXj159U1QzjWxfFQ1E/dJ3bWICQoeDWH4SBpQFfuBNsSl+YciTkCrRqQUFS7xyqDGLWjW2N02zKNWjH9I0vcN9eCiD1qaLRGcul450BLfNsm/seq0T1CwqvTjJTBed9RkhTgkhg9MJaJ3bxoe5I7cgJZsvBSTu7znOHX5j7+Fg3PZY6sFdFtvbsk9OfOrb5sYd/TEpKpioUh16Cr8Ozn2v7lt160eu6HWbHi19hErbx/T5eYWC2KoZ3w7cRKaLhSxjlnSuEt4TBb6F3lI5ixf3qAbrt1rLk+oe1lfG7rFqko62jW/Wz05J7OXoqhuLvHjyYhfp0D2m6XuvHtuAQJddWIeyMsllHsPNfRrprcVpmbCUJ0ljd35F++998MmUU+iHAhqsS8y3pjm7vr6nVdiqRGfg5VcYoy0AQ+SJ2VGtx2wDwlnfHf34HpGtZQyjgOII1UA5MqSDFy4ELIo6m2SsYzrq6biqaikwfNPtTy3U1ni2UZ+bHlw4mLg9831Z3JVtGvBSZfbqplW4q57eurv62zFYLiq6baG7ThdhNmHqnkSzu6u9KQ3rk5KQ0WlplggqZs76CK72oHAmLqbHS/Q1GHgjswBE5UEx6zIsbRhB2S5mTHuvy83yGEG3clq3wMjr6+qmGb7DH9B0J/aIwbdttTW3a9subWsSRfJGfgpeNtZ+rqZsjSXE2n8ab3XaiKzdNCliLo+EiJ9IFUvxnXOV+YgwhikzN+Yha8Nkqqze+RSZfoA9NoeV5u7zKpdXL1S6I44pC885Hy38QPrWT5yJDwBg/YmhJdpc9vCvsveeRme3gOzwPA9sJhAkG9VQbY+KsDN0GHzIxg0RxO908b6XmI/vVZmpmthgsEJB/qLg3sX6TKpQWsbnzQYvfqf90n56XvVPNoJrtKWOmHH/JKfdNoIHrBDF6mz5poYFL8TIVHgplgFdikttuwY8iiX1Znb4wxHUwxbIHmh9SQVxXeM2cV1jZ08uTxMYdIyIW7Mz2pLNqu1vW+LhOB6Qu/BEBSCyQqpw41g42McLhgj1hTBNxp9ezmM6MfYTA7jvSILDyljYErVavKl33eIGO7ur8yY7k5GS3gGkmio1EcW8xCxEIKnN11qZX1tJXe2tcmMur2ZFjVp2s6hK9cg0DFDHZewCWcQhI4F/e2E8LmRiSye+NB3jE7QqoHssD4mT40Mp4gGi2kgD2yrn/1DemsNoMCaCG++qw3766smz3+8hetR3T3fp4pWYS6JinTpur4Ofooe/vNsmrJop1LtPMh08c9rjw5TkDcltJRezAPdmaTYlIvDPUL76mX2q4Kgdkw0UAKlPpTo4DfW5sRuGASC3LjGt6BlXZBDzJfLRKmazRaJaQmCELR3WIefHh4yRiZR0PtdEYzvoY3yUBK1GZ3z9rnhQ4Ehkf+SQSgAwa40ZP0LPvWjID7ivVQyuC/ehm/9ze5yFLVRDV9Ct87d2Ce6NtSsMnYPV4VJB98gVGtHHd4789OZ4dWBG1IB4a5Aa0xMDfRwBdA7r2/z41BQpvKXIq2/MW/j33+itrvzc2z1cR2w95+oO8me7u4/36oKur2TSFEcf4E+3DIXBTD9NIzQpNPl6i1GyXQ6ppU1kLkqCZj3JQhsobtYupSd4E4S0BMl+b6qUTiSxMiJVmXS8dRBUMfDTZVMmmGKVBfIkpAKfXyoMe9/Gvs+zZ4vbKZsTOgdiYLI/nfRi/6TobLTlzgJsVruw4k90Z3k49AT3ZfmVTWdxSGmU8I/FG+0kjC7Ol8c3D7GzRb+DnkJab3bX+yf65ylkgZIZR8DDjSTed/8u5zvfkhhMoldn9FdATUud/ttsDjHpllA6Ub0hyKQtEfY0hd3iOPG7CsZibsXa5AIFOngVIVDX9znn+t2LoE47K6b7zeQ3v77aL+7NPimofXJwRz9S7BaWBDXFgzwtYE3ezWPcC9BIRIlPhVTI0iG7TxKKd5yQACL3qeh89O//9m+f/buJZUcZmtcTyD8o9ndELHFpuYsvpR4U//LR6H4w19Mri1Szv9q3bZBxw/Fp6EyIegiWlmdUA2ldRB0nc9urKIcmfvMzqDrfnpVonyFb4rf1zqPtv9Uz/Luz/V/17P6k/GK8X0y/3y9m9/eLq3vT7+/N7t+7soTGetD6cbhvk+X9ysyu3JCZxEUpubr4kX8P56dvTxZXby9NTewJtqE9Wc4N4H3zZnkFZQ3CAl/ZyZZorqbz9zPLKviEgBPYtNOSFgLJFi7aQblwVpRf/Paj6f777VlVmByjlDVepRTlTLE2Jlw2ktl/wu2asvlXYZZhFfPjxj0eMhKr1Klx+ce5UeiAuvhBPksgPIsi/d9FlpiGQEtigYzCrsMYXbSvtB/VZFB5vAyrA9WA6XO8QAdWjHFwsVcZqy/wffIjP+1bvOFjvZZ6vyq/mOzvVeXIupLz6xD4Hj9H8BbDx10cq0IbfEQvYM0oDcNBCYwSAJvcDQlhR35Jv/wUpi+1kRsR9mgK9BDivLFvQaiRvr242t6Gyh7zyOz+FPPIF6UadFPd3cpRCxgrbznrR49SB5sVrtbz+TD/v2Jbz33iNQ6Dwd9f/frXV7+52j+wFfdk/8A+Dlf7B9V+c78gQLk/uuKtjgqPY37x0f7efVt2lz/aZgqAe1e2S0fO9v77+/Or7ZV9W1tJR2WDSrtzGhY1m+KXnMmY1shUqF0u96Nh77XmaMZDXXqtAv0txKMwx5jc7e/7W42DXFuj2TqZ1ApSvN8E2SFIy09tH8l1B+CcepxjKV1G70+ukuucVYaSpMN4EXFl45e7NyJvFnmZfPBoeIGUzTL3/dn8fR3IKm3Wm2Guk6HXID2g6dMnz3ZBX4c8oGz5ea+4R2ZGDt8je0VCOvgzD9DouNK5qEVoXL5M5pIovzDgWxFEdgZGKAxgJTjxi1uG0G2VXBCBLviXNK+NM9mUcubLVvN2/0Cm056FeASLPMVSSDqTBUbQZv5ldHO02bS6ZARRjFxDx4h2WKNBPEjYohnfR2ZBD4KDOf8ehr/hzw/88w8Qmrwayn7iDqV44FEsoHzLxELuCKEynA+sEWW5dKgl+ZffWEMKFRzKI50Vgzcyu8J7I2+XPiAZVtOBYHpLwWSHzCo1lCqcjyTMJ6/xCjvbOF3OKm36+BTVeerK09kEQuriPcgEbzIBT2wpWd8tVBgjNhdr5cPyYqkgxCvo3IikUE/tt9YAP3nF35/GoEAbp2lsX86w1U23mTYzT3+zfzJDd+e71GAQVSzVT2c0M52hqVAVANmIQWCxjapMyD51FiEDLGJtSEE+UrBE/zePUVI2RCRFybvRaVJFYE/S+MGEa8mdmnwRkH7UpN9p3crg8CiRzWac0YYsVo05ln3IT7L1enr1699+Ds7Ep5tt4d+vrro7PWcfMYJNooN/tb1VNdGXOhUZrQ2f7L//ZHL1+nC/CavediXMnDQ60wQz04mBweslpHeYIba4ypBewySRy5ckrwcU4CNTI5D4Ip5shDDf/2RtVKvQwy0j4nbrb8rXlnS9ewyH7cYmleDCUNipNjJCU7wVWNne/+D40uCgmJoP2leXFahfQXO6vIjLozrltoHH4wbVkXxgSOeMAfKxcv+wMGKw1dAzrJpqOodCG0PD35TV/nR/hpNhPF1m9pgQpJgVyeEBGNN1CEdBHR7lCMHeSDstHDH2AZ4cRAlNj4/pePuzmfbhowfp2v0AJOKFHOlm4bFmHpUgkIXTjclYC2N2GuR5a779j3pmE7btFtOf1X0XFSKv1vdwS/E98yZR/AUrF0/w+BEOYkZvF1MuzOX+o6vpqJ5VgT3T70ezLiXoXp1Vma6RQS44EHs/B0st57haHoDi+0R+jVzA4/V33XJNjm/UauhQVCD1nLvxAfv0pf8YhtUqvNuFaple08s40xAP1sSc1Egrq36P9lqqLOhw2lzyGDkd7zCWj31nypNYDClUxOBLZ0ghsHpVsfYJHa1pQgJHLdGJ714g2SpEMUv3C+JhvzGR9wYAy5Bxscv4VRNhlAdFIqDJJVojMnqlRxXFfaEgRi3MTJEFflGES1J03cEhbsockd6BTkN1Ih0rfi/xoUbD/gutSTCWTdJ7GfzA/BZVYQCWBchAZBmKhOja9NZNvYi60IkZd2jgReEqu5x79wh1KHu30HTdAZxPXnchPmrZ53bqO6uTwyXHe2PRDg9vt0/sPvtTkeyhWWwcGSAbc+aN7EBoSfZYMCADQDHx40a2MBJRvqPHxkKrVORM4gMQbzyLoKjxDA6qzeL46EFoYtGnAcUmJR6ISOBBSqEkPrmeKTDoPl36UUDX/WfJ0224FNoEjSYfoBukSTzH9hyDSZUJalcFm/I09p66PI0FGm2Zd3wnRVur7m1LCBclQCCJ+qUg0npNwy99X3aVOWlBDG0a9fYdpT6sIytM7l3FezwCOUj0XbV+N1XrO+9UgPSccjM1Y/f4MaNmlwHZyqLV0Fp5/fBruBcNUuBCneW7ghf88qkprkzA3a1Me/B+7X5clw4ua+ET4rjw8xyShsNXA1IRFmcqrdbGo85W1jLf2vWBnzdHa0hwd/jmAq8I5C8z/Xnv908QD9tetHmERweHfS/ePFoD0uQziwR/sq67GLFXdzLVhUjQ0sSd8SgZpPFBkvR5j6B/AAOqCoZvwwuZTWs3NJREQLUOwY41nzHKAoJAVQwEYiZPxQ0T841a2Q0GDo5KQnUGF5Mz/0hhhiuNJ1gevlmzr3vHc4i9KVS2TfXx+u3h8uwqOlxf2c5225Kq6WQwK/f3PoHGli4BVii67f/5MY/7vBPw+j2f/+xXOaLG5OzjowLMXzdzjL+/GlSvzScGppjf/HpmdQ85+HUoknVi2RiJpX45VtLIDQwPBJHszYDYsSy5IbIS2sOO42AcIln7yrHkxFOB0pKmQpiwAhIT98APZ4DP9ilx7rYsue7eFkUdUL8ofPo/zZWTh4ExmQZXTq+564PWG+UCkhwZix7SbjEXhHgbIMpgV3ysOOTKJ6HswoGxvnNEYEXTsVOxmWhSZnXR+R+t+BH/7sC8z+owFfS1ja5IhnTTLBr6D2MmIRfJFHGTxPeQQ0pTV9iZnr6zrrkghpP0v2kASfs2rMUYuO3babRf/lcWIG4sYoSHzNmYD9UTUHswjZjUpRZbslv8dzMXY6aDrCQdpM7kmbs8SR1zH+/+6dl3T5/+bzx6yZ36ZPG+bizHauRLsbQE5hux1L80n3Kj+6j4wbsX5IoH84SOAronOSVnLg5YyFRbysFXBN796XSJILSon5/jLVWhlJH9OrUEhJfA26TeSdKe6WbKklpM23P4nnl5guc1/apjRk7yZHPc9UPyflgeH5++Kdkqu/I1TF5f/sOTp087l6nSzTpnDCOpZxbZar2qf4Yz9VZm0tP9gtJzMdfrWeA12xnrlAt1nsqO6HOBLj7Q6YKn0jSCCyCrKXbLurgNmFSNkEtLrtDEVO03W344gREinHU75ygLvMIBGkeGnBurMGSj6y8a3PX9BmGpOdCITcmiwFih0vHIo9t/cH7p81s3bz8pHOCedJOXEST/Lp5DnHt0yr7hVdRD6sYaFX5+uqD38PzYZc+E98IogwULddsb+Eb16gSvAWPitt47X3fthH8GtzA7rY8W5oPk9CumRbp6T/8aCB2qZObskPT5hOQCQMHY7cPhmuPFwhTjo39r7yThBsj88BDOJInDWzR0PHgw/f7B7P6XNnzsu+AcpQJVqrH9ooDUE+8G7ZHX8HbuN1djah5vNL0hCFAy9PkL7Oj35L63JTMAqIlQ/solQISDyYcHgGZGoaNorD4+g6K4MePW+9XrkUEy1xyPwRLXBBRVWDk7/rAyEWsxVZSasaoCDgBZSvCyss3EOfKRA3HU94WdyfzbGn/RXCBsj+E7Neg3ZwtDhrx/+9fPPgXsu8uQ8NlnO/9eXDsXOg0O2rHGOiowMmNa+BG5Ji+ITPnNjxq02xZ7cvXxZ48r22EPuL925FYSbcq685vnCieb1Qm4nmQ/jfJuoRhpPI287DbNssVWSDj7AalehVLx3akMSpo6eAzU6F5xwMurS3K5e/H8ZU9zCItkdhgQsB87CL7b233ZRUDYrHoG1FRUm9YG3IZm0IvRBix/5nV14Q0qe013rXPlZNNA3gJaHWxSIWTAk5LcH+q1UDyNeWaI2jjPZYUGAVJN6sIyI4GUnkSQ2CXbgaUmjXYf56x9QxWHZFsdakIQB5HoukPEsviJvr32kpJt6IUBjbLQpQiZxr0dJtCyCtTw0KVx1t9mtfWmFnz5JZPqi4vl4V3ABNXbkq+ePzPVR/nll5Ds9r3VoRVH9yakX7fvOQ4H1gRb29GfG+YJ+acu47Su1xppNLQPzJ4ie81epgXvbq/ldp9RNfoqpON16cEke9HW9hvJEknx7VrrUBB04q+tUOsR6ttG6WFJDE2CxglHMGFM6TaGb3hW4fHZ/I1MTU+a4MVCKxK599GEpZXiQLnFLS2jsUK2s2QnHdBTpczaKmJSx6iX0x2FTwLWR7pqigmTm9qCzU+MXq1yqqvTHqV761FI1eVx3tKZp9Mq/cK5/2ZCs/ZzhdDiiyC2hsDeNY9e83FH2ok8a7T+sDhZ/mPjBnXkQa403760s/ve1patnjbNBFUFruXaqgMHMvOhy+Nlji3Fqdk/sK/S/XbvV/iEUmvM7/EXSIBfanr30MTXtbTx3rxLrO65mRrxTfDelNdBCwm2xGLJ9WD8yXBWiXvkULdBY/XQjy1lEHc7jSEJjQ92G5SR0xMhdP7pOKqfuQvB6ghaPJt/CM4VsaHZzNdw0Im/IDQromo819GTDTFEOYiNF+TRKN40xS87bTWuzWP56z4XymlbYcWXOaxW3lmcjj/dQYiczVVcS36zLmKHdhmfXKRJLpKOgkIRgh5hR3XN9LqurM66dmy1tOXcbaiifs6NfVwiTWYal2QrykQMzYsTxa+LA/MeLdc+ARPS3BaLe4OP/YfM/lZNLIPTYjzcrg7+Z/GasRx+62q1z0e/ZYS0z8eD3xppnxfryCxRJ9UcK87BxMqHLoDV/pfgid0n7qZKrR6x7lgSmZNYDuncDBBOFe39X00cI32UBHWjIQSi90bz3qXZAn4KP1oUr/DhiWmTMa71WcbrXwxDhp98uT2zQohIXRizJ//Ru7Gqr55/++3us1d2scgNCpvO7pwNEX36fLWKJ+3js4v6teE1lmoSbBgzD/PyMJ0OQ7Zs654d0kAn1IN27C6sjEne0pQb9RG81xv4Idv/p/vTcoZZkpcvqmEC//wZNk5fm9nolUHulwYGoP0WrAGYjjq3ohV8XS9xjSCYa5qreHi8krGu2j/wMtWWnZsV0ShfBB6UCMW0jSt1Nt00V4cmLPHXiem3OJrtR5yjr9yq+EX4U9ZmC6++gNtW9UCLAmZnrgg23WEtyK9n6vn5D5pOYPRdvhnSMEGrnZdgOkoAj78FYx81k20evs6uNg0N0CxXwcsWpaauHWLbdawkFbw4Gk/W7+fHPzCLYk1U0/GsL5QQMzUH5OiLBx83DzC+2yct0puTJM0r0Lm/11PuBrwoQxKT61TppJCajFJn8iH1ws1EmkpOGlZGz6TGaxlMHPkuXz/01Pag//6VVKjxCiYEwIcaVxkF99aG/n2Rzh9BJPIrJu/heZgfRhGDSQdS0MSMBrhZ6bpNxu+k7H//RQk57aJTgPBuaZFg3nYqxUls+m7+U7mjNB95ZWXhT/5zpxqM89Rkkz+dogIZo21JrNz80pUOaLm+bCcvo9EZ6j2WDqktJqVv7XE50M6oMwb75jZ9UiYNgPQnOc6MpX3pvhcAWbdVHZVS1EmBBGszccWB2C8OgxZTdpOCQPY2yrGc9qshwSI3WUrChoiHjBfjzwPqbh1MdkAgFiUjmNAgIeE/rZjZOz2Anz6cyXaZQQPmGihUT++7Pdrx+XxAIthANo0tI768i9Nr/m9NG68rQgqVrIdvVXt76ZgBEstKdx30ShlRDbilMXSahg1NWzbMFV2pRKfmoxcTlZABDDRZeHUeAUmy2l6SXmhg/TPosQt/yBY2/g/FUD40RFiNyY7rKl5OiqqAtG60Nlb/ur965U1jmZlkio6VdK6wQozcCiTAAUj7n07vSnloexJ/l5ebkjs8/v4VTSncTWUPHd9UehRgGr1puYZu65c/Co+Bs/7+sI+e4+VCc3WqUFlC59Wchl8+flzsKKE0BWStLAtbwFo9FR5smjNuL5YqO2/aT3uZETowvPcQRqQdqD1K23hge+h3loswa/bSggUt5+ABhRTSZCMRqNaIcYLY/u4TZrmikTI1KFusehHXEnT86HtVdMCpNMkONNSxC7rKIi+SYzXg07cjbLUIr2D9nX3HMD0zq7gc4P2soOarovRkLcBG1j9QobpQcX8PftyMcFWtkVwM+TjjW0vRq2CHq0UDbDS9LO385M/FGtAiwCgS3sUJrLggzRgvzosGWHfWXwAPtDB466VB8O9D+yuxmiQSqrAkJyZSfq9zoRfPjY6DVWMatsmOqVzACJP7PPjHzaEHFKjgjrEFqNQZhttg9pcxs/ms992VN+jy5simHNB3vnzz1h7FkuffycXx8bZCFbka0HrsPb+Pftg2I5p9tw8hro6Xr/29ssxZPAaeIADKro6OUEyKSPuZFBMizJEEpTzkyNhaIYuwiJlwPG8sGiIkEe4B4Rp1bVxYntd1CZfY8ExGErgXsQQZuffihIkc4YAeEZjfyAyf4jh/sZzxjdA8FCOpCt9ehX4QulIN2hd+KD7GNFHZkKDJB9LccdiJlMhEgkg84GHOe4YB8bEqpqK0e1iaOQfcA0i860RsEC3sENgQvWQrxUl8we+DR5mnkzympvp4frA4DupipXPBj4qj67Qhwg0K93AGITz3Mchnu+K5n70aKFNXgZ5WCgHQody8WrTaJPLWh9TtiSDEGkiKepF1FYzKD5rmJmlNC5Y0CWACemv0R6AhPZbALuicr6lCTgcFs4GBekOhWQQts4/Y+XEZ7x9lIEa4lUt125v721CorOfWpqqGq6aKKvOULHSXt9Vpw3uVeuxtecbJM6i89ZRjKgjCg9Knlhk6w/CFKclQRh58lEwMKhmnLuhO+9qtMy8p1C/h3ygPZHJkqvFPaK0lrMthpOfdzJz0cenNjaYECW4z/9CELk9QOpb1GQDlQOHWXfpb8yeFf3zT9NkZYJrNDL/VGKdOTYrKVzH+srIGkKISnO9bVLiNHDxKdzVtla+hLFgc8i5eMHikZoPkPW4WsGWviW8kGlfTRyuopl1/qp10BOZKp9gj4daE4lrcoPDxdJitG0gD1JcIP7d8/W5hO9ZDcjufNtK5irslLAoxP517Y6I2msAnCUt7L9Os6jlH/N3c4uw1jgZuZrbdCW0+sC21BdpFq10wU65qO1oWZ9Yt3FH42v3jcvF++40NmqJSuZu7Q5iyPodJODSUVHgzIY+Wg27mfqa/kULWbemN3Qtau4z4KDICANxhTdMWzTYxDo2IgTpIU9JtohAOW6XaZBRGCdN15Z5eTVvLGlD0ltnZivycvgBNSUcYGvWCpXrMUL3D1ZIMUnPPMiOLsP6DmNfWndDFYhF/MSeQ3qtNJdztzU6PLiwDUrTScq89svk8CFmcwqpOb8gPWaXxL7gKIOxkTdFnLeXCwEq1LKsHkaC8volePNLiR0zZJKOb3vppN74PF8eL80UYJCih6kTv+jIlvlpqlyUU1NWxvfAYioATKuN8IIzNxIcCubXFEhgIhuYw1EGmizgKF5tmwGojdlhygEqGTiwWj+QhJT5aJJj4bhF3UapF3iKp7DOLXEkTpNDhz60On7NtXdqrmuuDb6ntLGJk+ELbPlGavcGU0aVdD3/ZxhcqqkXWCeqC9Q6QLGNr6g/ZRI6vNWMr+4mCvXQlNMnFy4a+jU0BxSF6Lv8WdwRWOLBIfo8IyMyZcgVpWYdq4mLzkM01ida2wu9vLIzBWRtdv4QditQM7+aXA49KaCpR2FvLxPgGzcXgiakG3mB+p/3SlmojLK8z7lXT7gGf6zerVeygDiHvVjZ40U5R1VGQNEZeswIIYkMA+xIxly+M63Dp5ZxopTpkTSbJmT4N88HpAtHqazij32nI3MhB6jRB1/kKDQFNi+UbnIzAUZNAxqoJFYvSTOooE+mePy42G1Qf4bnu+MjxZQ1tURTgX7pB6KzoJiKFtjM3rza9m6VMQP4X2yIVVUsDCr3Mz5lNPR2FcGnRyGRJ6FbOTU4iKauzPiG58SU4W3R6a5b4q27tJURV39BX32XDnlzO1VeoLu1IYGxuF+Y0KWOdSBPZXeIGVDdrTkpqiWSXnenKQXrIgO5AqrpSm45he94avTZl5fHqDaweZhJyLIbNdZNVPlzSoZIt9ESWDioOZKq8dJLDIEr2cMOEqXHvtHn1yNXV3S0eceSbOwjZjVuvzq6qSc7Sg47iTk2JDdOMkmzLIptktZUlIHvmns5b6fKWqsgLf7JYd8GlUZHJTDKZEa4ezSdRmxetK1e2/PyAcpHQcyq+b1qmzMx1YdWDAptx53HJxTJh4gQbH2ZZ2fV659qMwvQQmZs3cZ+evG8l8vVb3C22ULG/9kz1GttnS/wQxJ9kCoNUmsvgWLAhQzJHD1miyi6Dk/UAmOIBSRrD8ZWu/k27/PvXHEe8/OwPxERAwlO/0NxxUxyT9PfMWl3tYaoXGSdjoKNBnPRv/NDmu+0I45DoKB5F4t3bF9rWg2PMTTYj9GFyA1+5YOFLU2nUQafqktTI3ccF05Ea7rEq40Y78YFFxdFCJbDruPG/k/KE/UQfmb4+0hWeSKGDSiSR0rsfF1lRxzWyet7bE2UNHzcnnpQyJjhV63PaFKn0zuRkM+4VnOvQa34M60qk1h0uN4btDiujlbKNDy/faBlaHB1ZD+Pln4vGPTwzvJz8WCqJocGEaFhOs2Jb1oCqfsnWhLlxh2wLqG1IlmAoHSapTbv93EDie3caSwTFOG/3GiCkeyw9Xq0aODllR1I0yujpcGntyLnGxo3Hz/z8uVYqnkW7h/7bGYfJ2w8VPLdh0FovPX81wM3jaG+PxvgwgMHdvjMYF0+e6Yywzf3cf4RzWVe5OA7o9cGBkErbKM74Zwtdc+FXTfbwmlICzHfIgci7gDmI+0R47IOZZtwKaTdKoIlGExloX1zMcY6cO6CTBVkkU+QroAc4+ldI5rGnDZbdZZRz1W2KtZc4SCcYwUSNZhgJeCx3oooE08c4imHaawbWCh0rSSj6kF0BxSRKWH1MIDptXKxcUgKAVarUThmzzjdwownFUVBCM9Se0EJ3cEYjw7TdTXaVyPV5E7969YPp3J6vvYDozjWzzDaczoB8HwkVxR1qbjAWgbQLkbiu+aljeT7HelvlqEYe/KIp20YDSBizgy337WtLx1orGV0AfhiT3KbLdAAyA19MW+lSbzOZwre6bBOqUV378KrB6Agoj7dRLMp6IRAb+wR53W7JusRAZMDunkizqbBzgxAtbX268b3hfiEVMA0vSvFH5jjM7HJ5Yk5H5tc8N3NV/doOMUaIR1NoPSTdBxtFvcSoNuPP3BYI80yB47EVOZf7N1qdABkttTcF0xM/Er87AKOY5igA8cvHLLPO7EE8oeeiEXiEfRFbMPrq0d5Xjx7bo5rh94uXz1/Z/bz298vdvVcvnyQJFs+jxkKQJTze/fqRRXvO9pNdGkark9BbxhDRstUXtVE2WHXfbf5w6BI5t9H6v3bLnWF/inSs6KXX7RjqK8bQpneZUbkfg1QNQoH9okAVWaVl5fUIZ0HtfUK03JO1YCBGFZY491abC/VAtMTzGuvCFRmPuzIy/ZmhSwMqYTWL+SerGm74aXV8QRTtC9fktIgnL4kCiVKNPAUeBCqjQO44eSgLpRZ0otZPckJbpJTlgpgqV6+OhYBdEIscixPcPrUEVIpfHlgGo1kozV1AAOgs0Kerw4ZlqNG1tHc2o5iCchyWLBbsuz/TqWqIhdIe8f0MAqr793TsGvnaJkAQrtbJVyEJaAMH5xLfgOs+hsccOfIo+qPkyhRz75YnKYOz+DS3v4pC5+7umyibw/HlMU/L9YgheACl6Ikez/DxRgFDvXUpViiUbhwPVHHX6CiiCz9Hx+EmVUpf8S8FHf5dabD2zEWQjavm7ep9cvVQbxR0o4ukzUB7YziSD/jIYu91SydRIZmiwH7XRh/FSxN+jGcwjZKIosMAt70WZVL6K6cHbMmDJRNuU/dEJywFmr3RsNwG7vvV6xU2coZj7e7prf6NDd5UthIWmu4HZx8Qjgc7iBtjfh2HS8yoY8TMxwNbdu/E31P8VC5xVOzI13vI3QtQ8PbCBDEpoCFu5MCJeiaGvY2fTWiGKXTXwNWp+8boYf8sMA2ODBPZkkJt3OwGCiaihNX7OsLrDqLD/w104J+UlPZL9Pi/KUntV/s43lEdtYRl/ATahBI5xmH3lkAl2zesWd95w75qs7FwRfLaGFg3I8KJ6iso2XI8OaJY0gqCtXXNSb8FKoY3AAE9n9fo9A4z1TkJCvzuZ3a3r7D4JmWtIobbp0ZKl1dTdltHJDdTy/ayNjJ8Fi8L70wjDMHn7eRAzZjVVRbqVeQmPyrT51BqrOa+OgvPNNY0Ni3YWiwKlo0ul0PCrDD+8H6t0PSg0wjDflOoLBGHj+T3p5WGRGfwdZjNwO6JxGcwsQP05GmU6fPV4fwyvU8g5Qn6WMLcDY7zUe9le10rNWLPoBfkpDMi+fAbAzJpAzS6fQIWqMsUIK1ieDdFJPYL6SmprMfsMwl9Kzs7/P0Cu2HjjA7yMywv75bnE8kNqMxo8XqzZmwS9HXpBsp+wWZeGpE3ib+P5hgN8UjZ6eSImFew2/7d4QMktZ1swnHlUylX62Q24pSmOlVaBYc41VnrFj8lBHHGUQYOOcQiDeJWeiT0lQj2GxzIFczaitvvaQHG0bhpOfrZCcmguBnyZfKiIBgGOtSeJKCbDJd+dqrq7UXhp1l1jlD5rAR7/pmTHb4rh3mHKxNN6cnqYgCypiQl9Yk9F7wzHqh+O0Eya1Iya+jYUQDC+SoPOQuUyqi6jFPj0akoKusviinR6uNvTAj283Mvol++VWpIezIVznCoYg6g05wuGZLfpGPYEdTxrbMxUUSnPSOur/N42EGgeSvtS4fKHOkVopdriAKcapXgT2lNDhecJy9ssHvovvxCDnhB/3sghIfl6piWIHWgAeU++JGmOLwl3OKKCzdXdvq6NfwRs9DyHfCSnw817sSrLNBMJ3wdlQba+v1xS0Fjkg5gYSV0elYFFBtFADJhcZ5YGuvmNpk4Obz+SfrTLBRXZj40GSsybUsv3j/241QG6DSt4BuohWLcGKWgxlgBxOOP5X3veo82eYag/oqwtzqbMEc/c5ulqmUMaTVEXXJjM0RvflO8h2oRlSaJGhfGvzx/iQkuHlay6kFqTnSOlt5aHgLHEWBO6lRjff7H0fOXrd033v29VQRiCzu9gt8io7cBoFgMTJuQlYx8zxtBoLwJj549XmtDnxqsK4gaVGEp5lYI28fVUciuPQXE88ozHXR2/Fne2t6R94eFs3vj40/XnN/TyqTZkR1kdaSlIuDVq1dAZdP4w42YOlO09BSoINpslv56Aen0IpwVFXwEGG3KqdIdEsoEp2jmGtFZV7xbLM5jJ4pJ4RvYMqJZX7VO2Btsre3fRRoCqu7Pz/wOjj3juFOwk4/2JpSTarYopRsdBt/wYlGkXIgASfWiC5VUCrhXxZZHVc8rm+Sl7GHohT6BJE3OIcpe2L0a5es9knS31jX2IAtEeEwd7O+1uVT1NOcQ+q70mOGFN+lYeuwC/ve6Zj/w95tz/V6EhAUTjgPAsQGI/0wAQAxpJEayNhCoUxOpY0bwF2HbsGhiHhLT4t4bzdDmDL/X363iw2zTcVntFx/N2lfaWDQyAL+3pLxrw5+Ox6WZAqE6XZzh3bRLO5pcWYRoWA7srPl6icPmFUIDGnvfnQ74LP7FefXFAImDf5ioXSGsRblf7h9+sl/ZI4B4sKv6AvwRGZ167xWMhXFviAfQHgouPqb10QTlf/t5YWVl3+SWnXcClGhygJJop8BUF/4oMhIEISeBLwPvv6/4Z1Dtl4g3NrJHqBEZJ6ert/TYSk6+r67wZ7/kX0zR/LL1pgJOh/togIyrgSVewSZeTb9HYA7E4LGH3f7Plb20FyG6lSvOcvvecOlSz7Tth2MmVp5I5Z7eq5g+HG/bgE31tjE5eyqaYpeUluT1q+Gsp3S3X4+h65Qbp1BHhni9OzrM1VI+Lk9YRlUhDp0th4ZS16LjK1uWz7fblUJlIU0t8B9a3yiOaBszBm7KMvJt38vryYhFdGHf4cLV1pexylH4pB79jK/hn85B4/El7UwYEBysNVHXRt8S1zb8kEWbH7b3JrsoEcLbBHarbrBBCop088vAzSMElmJoZDEcgVms2OkZzKQI26iZUft4YR67Gw7VF1MPKYKugLEAUCiBeGlnq7rOgo7429WAUgwQ3yEKKWcuYFxzdtSkzSpBU2dmXic9OVbk6G/vih62g8W3nR++ZgdY6Ac/EfD3yH/Jm5G4HDMQRsUlk5IQc+I3pVG2W1gbL00XVeMvUs1gh/mf5U0unaL8LgEIUAW4mTaHydWl3U51i1N8KDc3hE8BOvQCmeV0Bqr/H2VX1Nu4DYP3rF8h+MXxsnYPeysGHFSbcYw6tifJaTOkqHPY7e2AvQ7gjx8p2pWQc7q7h4tsiSLJj9RVsRXyqjf+EuzhOi9UGovB1qQYSJAVn6VyNSyetjzFV8mr5fStNs8VDbgjlF7inZ8czdlF8utRmvbRsL6j9Chp2cqPRdzm/s2UrTAWjwS2SqXxQTwlNsI+NK7mWAhAX5Nz+/+hvPZfhVJLxEokK3071QotsZiZZZC3xI77Ape/l0lHsK7pO/273vzGhYGiBYvRStPJfVGFtE853b8PyCoJhKJskD6/238LN/POg36LG5mFgfu0U+mVTt60X75+/usS86z8oqn/8q+8innQKfXmmkhOUsS0vNGeNTWVTl3HHNbUVOtAkKoRhNsR8fFkkfCT/D1dew/2z1zMP+c6/fSPCiq/YpYV2wyncDu94jQV2ynsw3KlwoKWXcJWh9lbqf5/vk96suJTkSn5knZNndEI7Qq/UjYcqW7P8yUHMzadA+txHCrjASvqpOa58Xs8gK0BHXi0wJ9u3z+j6Ux7+hOkdYBHU47jAWtrOqY79k+Ac5JFbPvyCR+hbjrMWKTzxvow2niErkIuv/NoiMiZIwx9E1i0YBxQuyOpe2qbroIXmjWc0NuRE0az1HYEh4M19cEgJ9s/NKRUadpWRJUWiI4r7/eWPi0MrSn5nvaz8OKh42WDO2Ln+WKwfQnVaAFNXVuoWYaDP0boSroo90BS/GkgfPqDIXNKUtzwTDYBcCQIRe7Qt015wmF8pFYonKfW+aZ0pChY43tLijqPnhRBOBJSxbXSu7FteZiu0Q0037RBd8EiEBsiYNOiOVFjIVuxTmyQczqpktGgRN1Zq8r2A8u5zdQ2dQ02ip9BsGMLt5CIsEXABQrOMakKpfjU31W8fkcgrsXej4WdmCmRJQAs4bWEtywcTXt+rpuL4jX97jO9eEwv/gqu0nK9EXLpQ8a20BGXiLgWvL8zRFOUI7QpoO94vl3C1jPiSmupCWu/bEfngx+93rQ9+bTCsZOL1HfePLZANpZQYPRKoT+dN3Q5sCIEMyHPVta9bfz+IP6YnSNW2v75bdfbg2EGXAljMfkJTgWaqoqQLohiQhBBCh1IrKCpOx0G4wrRGwrt8dCRM85uq1N9N4lNzvfkcWANBxoOy+m8KQpGLpytlV+ahzMi0XWz4ggvUI4eAtKKvvXIE4mcnyXkOebhYRbf0fTzPc5deZY/0EeGWU7jExNPE0702OHzFxL3TWbVuzv89fwzUlnrL/BKLPCc4YT/1XbFX3HcSPp+5q/o9L08psmE5ZzcvT2yPN444IQ7G/YAr9eBOV4wYPM2wV5j3ybx+H+/rz59U11q9fRge5O3a3okqVRVkkqlUqn0zcw2vNjpnv5y7+tpY/9yETl9cnrBR6a3LQn7IkE9g4bNZwBy8ClzXQEabcmY/asHbQJFpkSi0tze86M51d8++/EVHWBys883weqDgiuZBQ1UGDcAO9pYAZlXLeEnc1MbdMbQjED/sFZ7Be05Ue/Lf4PSk2vPOc/IsDVEZfWQk0YFW+A2QJC+MFBzXxZ/jZ0No3LSsHmqKZqZwpbdTccKb2RXhQjLrl+IGGcCBwgwduJ2V0mcnRhVW8w+sfGScXWV1oAcAe72EPoEVDXTxWwwuGNL2Dk4xgLZy4vKAxZmLPDIhb1kqT/YER70tOzU+ZAJFfT3C2uR+e2LILQvEJhBVassB4Ch2J9UKv3USKWu50FgSJ44ZjZKkAyFk6feIJn/tTUMQ71jv4FkmEWu+WZNZ9p0R4HyWxV6ZF5q5Kh9RBPT6a1evR8zC+yg5zKNc+AJd56Ojg0Q/2FhXe3/HAlV7bD5B8Yf7gxbWBwpzNr0OkSWidzc8Yv96o3MQ1sm3GSXM6b8ybkfu1cckt3ShxKhq1B7eKc4HivU3q3sCeD2BLbVeFeGRiHS2TelHFI5jkbvaaJQyCNFIa4VE9SpbtykGHnBgcAdaSG8KItaEUaCwN/G9696KVpT4CSjsdoEJQDsGHqvUgS0NTVY6bzXDt2mr8NYBjktZzfByuX0csYsaoimfP9ZHsMC4V9W6xUvkeMSCn1+scqrHDaEHDp9FTPDePskzrhKLjwU0PSUATvabBvSxI1Z7JZVLaDBOh4r0DbqluhUba26N04QhGxWZS5T0YyQ6T7ewa4ONUKIakwg3sURHeVDK7piB5Rxco4/DDDEQOWvAQ5fKIBol/xK2zmmvfSXWVK6zvnn8cNSo9lbJv5k9Al5TMnuWC16ntbqjAWNFy25ssSEaouA/aU8/iBDYilU8kyTUJRJ/Swgst6EP/vi7WykDndPFYBQYVTUV7zY5De3l5FdVPXBoKzUrfrhS4pgbcUBARp8Lkh45IOHiwfXcBMgn5EIpNjg0FR9e2M2Az0fdBXFP8uWK1sBPZu/ZL/XcutgosUgwrnOs4N8YMk4onJnTOUrN/N+CWsdJr4dHzWm58r4Qzm46RiemJdqJ3D6dNwH1qMH1Y5kHAI5Ol6kiw6wMWQotsZlcTWjruibx/4C4eWvwG1oIKx8dPedTIuOi7FZLJAfb3zlvSWkFxLblj7Z/KO/eLgIHloHKD1vM980BiDUJLHRwnYLVozdput54wpCgjDfhnHTWGFrsveg2v0rdl1H2JHh58H+w6f4grGKXI/YtkH5rY1225r8FlrlKCgB1aa/dl+tZX7BJtsysuJeODmmdClrXdCuVBCCq1ZZO0LPpYlgNblXlbeJnXbaspITs9GjCdiCPS0MCztgwF/2dp80c1vC4/09bOxlMdDm2KpxhznQF76o293jM18kbgdG66cO1qK7RYIblNTnOCZVvy/sbe9ujvn8YsbOLrj1aG+f2/Vqe6vaXt0ePZg8hMnm4MGD2QaOYYd5E2aKVI5i0etII1vfupOfYWTOzBVV+rB3NrcB9NQxhGVNNQuqjKk7B7ROAkOrKHAM2fFJ8ObmWxk4Zb91QynNprC9THZktZqbKnI8YmO8LsLccOdBN2V8JH9+a9yGXqfSvdPHJ0f/kKLx34esVj8v567gnYsXljaudP2CdWKnb/mX4GpYyq7hXhTh2disgCzrW6dPZqc/NDqx7xAmyAPr5+8kAXURNB+nOjyU9CGr7y4e+7WCBEpXaAU4YrXZrpSq6GKWCIeBslTiVfXSpeW246dx3fzvcrCjyOSZma91x3U2v8va8BGWOrafHcQ6J4GBaL7AEfery7Zn2V0s3bTC5R0dvs2al265WiNkJZIEwPuOt7yUSA26mAZNYO0CSWtD6LCSAEhD6nj30Z9h+6tmYORjnBD+Zbea5WxaMzYNi+b+YViQyaiukch8eL6/EwHfPTy4D4O5WYntj+Gf/oVV9vBp5Wboys28zZrPp08nIR1vfxIRcck2pBAkEKzH2n3M2V2gyaQ5phQ7SOJqeXeB4M+uxCnHY4n4KJjXL2QBwFGAt0qVIDrh3AIr0aPGVwzV6AFeCYFejbmS5SeVnGil52+qR/fnnxhyO1vwn3y/e4jeXV8bIqCQzNndMgLOnhxmS3KAzPhHXKwEKROl+RjgJZft2qLU6SqW6M/xtlvxR+zoHdNVcHhzev4BFDTl6PRbhv2j814z9q0xsvTFNHGCqfru0KiH+UkPivFvz2AvRPrwMPchPiTc86Fcit1M4leD4ruftVreeFUoE9l2ugFEK8y2MAFrouvCHMixJmEUXWIy+0vmhwfR+dvHi7rLM7y73pcyJKr4GU7V8UE1LAeSRWHs9z28TI+cUwQc2V0KKSdTVGd4DQg/yzBOLlqIODzQXROcsKbfOiqu1te2wX6eENs3yNSBXluGmY1KmitElY6VldK0fAEaTjV+ZCPLmVDql+ydrZwFcbllZJyz1ojfXbVyWstz2uH9CFqSSfKiF3yAPgcNyk/PD3ePHx/uH1Xi0pI20AhjLHCNqNP59ek5Wd1C0Pm0+QagiWp+GEsfi9nkGOXu2+GmF0w+EFZ0hFNaOy72wFBGM9nvtGFeR+FxACjWcUJrAPeBvtOBWuyhfMc4P7FdBl5e2JkEdw6PeHx+1mwPs9rhVYPoelPihdxxhjjwMUQN41Dq5uhESVbK04+CzO1Q7v5L9vJcdOw2/I3kXagnt9CC1UjnoW/xvhPAzatWbt8nVwXAI06z3taW0rmO8VPnNQ63Xj3FqUAEwSw/qInHv+/qkYILNPUmDh7f0+5pxXEc2Gr3jrfOoEU7VywnXDdbGWfFjxRzsvvdpp14JxGCnaMgP2JmA37kQgdwtrWJsyXt7yjJHIMfTRHzw9SeeFgEiDInAZiDms5PxmU6vNseUSei9oAyT3jjhn7Rjp7lJJgV4mzxYukroyNAHa1TbHJUFosLxPJFkohobbz7xkAIcFV0DxRgIgXNF3dP6cHObb89IH1hDT4xtcNo6SL/RdOXfpyUPjqLn73IvJWv/U2+s4+iI8ciut+0GGEx3HuEDRxT4UX37X/nODrPFgNWta7dpJdvsVtz+qmvhWvyxbo/gItT88lIuNK4GAkxe4AxGkp3QMUxKUfDz7gb3z8MhtGgArBoSHMTO4rqABWN9pdlyfmwSEhF9aOpe6lY8ePxfJTi1QtcPRiF60bdlmw2xwbqpsMSXIdfPC3W1kbvuEeqNw0B3XwGxJoGnJotaEsrO867OsUw79Q4qt9/In+RR+ImxxPkUmcbrX+x3Yxkcac+jeFRPT7a2/8OP+AA9kM/O+/OAd6V2OK+8cw+Rzn/UeCtvVCzxf1wzPva8vwcYivL+0pP9zcn/7k5/USmmLfgd7v75l27S400/Eob1h3ocnvHT5tPZkXq163+Ech7jFmDdS5CP7in5azIX0vdFZ04Li843RngKgA+OtjZe2CCebL/3W5zN/FCyBhxCxmJRXM8t9oWvMuYhsLOkDohka0ObpxSmQIBNqPdOstGR5Uhdbxq2eIWZtaPuDlQJ0DhQgR8+fKKslxTcyiEzVAQOfhBkURQa2tUmC4uLUjdOU6oSf+4oueIgscsGm6YIPm66lI5WS7TOpst43Hx3v0rvIN3dsPS3vXNLVb2eKqQB6eSukg6WXjgMCEM1919GvyBIjyPK7gPVw+xRXtYHZmRG1NtsfozfFA03J6xbfLwyeTp0dy5uZnBtGdZTWGuiCh8PA7apKnfogfzyBsoNmgf257kQjlS1KZbrj9CGvSOA1YcDYuGgbERaYTL29Cq3U6UHHr/JKHSkO56ODW9+97hPkNydKo/eIJ1KFyi0SDWCHKf+2G/+cnj44Mz2JIPd+k+H9zoq3ZT0LslmAUve04cWqXcnQJf+ThCQlw1hvf8w9N64chyPBfprW+u3/QcdGbbIgElzBZg22+y8m/XK4pbVRwwUOxxdoNPVWJZGu6wNeIjP0Lpn3Qrel/A4AXJWUUonWX9tKm2cbdp99DubbR70/mVrqqvRgMyJOQzMtD4Ysxevb7+Gff/C7ol1R1Pp5PtLIS3UtkF69f9hx4mHTjiT88XQkiCoay3u89xOVQ1Dkhsh89MFR8cV7mAQjfMF7tF+20HO6gKzgsFMWU/0zVGWdjUT+WW6wp/cWu6hZYKtgJLNT3d26A7aCf9K6SzQ7b4rzeuTrcZom9voP+YpVuKxRazwCrnVGeF/azKw2AuaCVGqKvrLvp5RIx8cg2Nk+VLoPpc7SVsN+9GQ0peQkKvkBlGebjtEwrDaTeiX39zo6TESVlrhtt1+ZzDIIhqSNXooJyZVYhtRBb3Js5f4xUnCxmTwHWP6VyuxyPJbGxrsXHdwVqCxVTeOUSD+s8Q+xXWukWG5tYP7w61PS16H1NLZMihWpdsCqYS6Z52ybqiO0qp5htE7utpsO3epFhyLh77hPXzHlnewXFNFt7sOzHHgx6bUz5jTglEf9BV9rLEifq6t7fYx/kLsgjT/BqVs1s2IwZjWeOyXedBV7y4R5nJw+l4UBUVFDbiV4ZIHh2ZXDTzu6z8Q5FR/MqYXWHywMmppWBiUUPEqP8WURYRZ35nIRjBikBAVg+flm4jVpEt39UMzFvZn0vEL6jH/Py6TPqjJZ1fP8enUu5Zyu3P8PtQmkcWevObZeWBhtoQQyG2ErCgkzkJVm+JG66/O9cZKD+7uEix53tZ/jO3KLoJqKs/t/pX3OPmG2FZ02bRxL13iFvbkwfQ1ylai0l2df2apgQgqSmcEO9T3oh4jyK4wOVQ15nyAcKZz0Z95lOYEg1OSDV/XqqBk6MBceSd8w5TQpbP/KQ053tkY/MB4ta2H24o7VMs1ZUVQi5ZO6fnzQzNLupYNt1LUDI14tUm3Fir54Fy2LqxEm377+eXNzyLdITOf01oMpyK0qlglWL0/FeXoVbHr/Rsqv+j2FRSu+ahwvuVf8GjIH/z6OmdyBGMFsLQQcDLo9/Y0R2oWhZfPcWjsOf+4Rp+MZbr8bhi2GJ5YNWTbzEUjyrqD+Y1aDP66PvJ4S6tLWVy7UGbhMVIYS+Y3O9xvrJiETJ4/dzbbtFJ6DWDUTIYFuODomJc/nLNMHFWgOYM/Mu4XdutTWNlBZL05c3zHvFCW61882lOdv/qsH/nBtLDVsg9u1dOrPwDVyGL6/dhGzuHCjcX2rLN4fvg8XEVL+jzrr0+em+7R7boWCYakDMQuuj++lLOUqghgrRFTFHPorMXfhoXgwt+0zS2kWzWbItLhjLAoAINhDOszBPV/FBn/Ec6vi46UCCq3yQZNThsai30fu13fpW7a90PiZz7vRErvKFyV6gWN00FAhPP+oqW7aKBMraEnKYGqg6gHNyzBhqNrbHGcFuaIVXB7KozwppFyGpyoGmEP7p/cGSo9pfVeIYYYN/dpQUGkLt5AzmaxMWCECKT+wdIGAgk8mewERKSEw2YyrH5KJ3VsPsn+0cT+nWlsBHpDEFCKj/6KatzVtbbaaU8s3dH8EuBahgAxFbG72FC/IF3cLxinmoCyi87AIW/v71+1gomx8DtjVmQHxomJQclFecT6TNyW7Fystg2lpldbkr/xrEwk+2MDt4cTVRWTkbVdA1ZusbCOzAsoFhAIQZHEmYkRn4qThNtpTLK5qZYnSvgWAQ4fQ9sjt0mS9pwAWny7fetvCdj1Lniu8Q0DuJIMw1TRL81j/0wK41VuaButsWfdH7bDfjDuv0iHjnENENtrguXZ4eGZuLUCo6h/iYxzfUuYSClTo4bQZsG2Pt7382OHtn42T5iz51ebM/lpJ8V5bbZmVAhR1rFF/1F8nJl73RkIxy67sxNN2e+l5jB3nxzm3q2TW0QsLRpAHxEmsK9pjvf/hm87mP7+YWQ1NDALaJoM4ce5Ne9uPVmqMqei3jSphZennIrDs6fL1BmNErxnunFXPrcL7zz2zghvO9IkP7WYO99J9Hv6JM7+U2nbJ2sR8WtBoIovcA1YwP17ly3/CpTTmoC1Tn8yU+Yq2tpv8Vpgz/Uv3mPvhsnfmk9hzdtT4NRxmDViMzMqiEyh988YIbbs3MGZiuxxIBiSJVLV8ZdlI9KL2rxLslynncwZ07OByK9gPawfZj20KRZUUsySZgZNmFlZmIzQF8v1qGnSVq/IctKOoFsMVzfDRgTdNYBvghtczDH+Mv9gRM+bD8fERNvhZjUv+lwQ1AtjvfoE37w4O5NqZPVknSeacy3AdTHoqJT/Toz2eN6ANgmNXm7qf75XShOlfgXw9Ydcuin5YjSG9jh0SOvQ25pVg8O0gMcdphp09PPRNLsa4jtgympWCNa5Mu1JjoW9rIkJz8BR8vlEEe/aW8aB7XA+ZGJ7Mr/sTFNJOA/RsWkejq4Ie7TFV2VVJhJ3VrWbWWF8pNKWQR+lMa1wwveWosQsvXZ5W2+iMrhmsHJZGCV73X6X9d2jJMmU3a1yqRhXUQz8khLHrPIqs3NbWAqf1NIepQksN0dy1l9/jzCqEbkmyylqRu/hkBIeaykNy1+IfYRC3pwJP3khJFeIJhZsRAKyQ3Q/BHfxdIInHuWG82ktEP2tONcLsf7okGPWoawd7S6GUAH5OGQ0IM5Gv1I8GDCuGHdWlcKbNSrInHqiRdN+Wph+/ojw7vprZ3y1HGUroJAD59laxPG4fIr70S16Tw8pp42MS45ylmVoJXV/XnFHEy/H/9YF/tQ9zeoRZoTxMJv/cmD3+VtfsQwfOOOH1h33LXRmIIbjo93PYW7yR9mVX70skL00C+0+cVGTient2tUUlihZEOpBAZltbihmR3BjSjtjNA+sMKoPXxccrdBgVHUaWbAizmLtLnR5Nh2jdo8NpUv28N3ElaWLWgJbL10IbjXDK3yrKEVym8oudIGy18c9Dj92OcG3fq2/yD3Y9HhKlyWzFdOmstpw12ucy06uC76Z2gzTi06+B042REM/9qoU3/nJgVMIlMi3dYXQBR8sr9u/MuPxJ1n2QgWQ8D0YUWyIJraUCQ530lEDgx5S7PF1vvLSeiM2+nC2VHeaRjGZDn7SwtJDqPHeX45gXLp7SdOQsMecX/72vpDazS1EilwQHRgXxfn2GBXVL3BAcKrwFFp7Jekw8aEsK6EyGnR30W/5US5+DXgEGKKVjgd7V7hBOhFNHoM77kiNwb2r4RqUdiFdN5Dtlqw6+5ko8jYm7fI7erybfqdtuUDzVwJW7CWTeaRr0qLCEv3W0QcWAjcoA5OnBrlTTUt05CQ+GqZPAVl0TbIA3u2ta9ypCyPhuVKD+uKaGtCyTK8K4OtxSVJFvLcnNbFxBdlYRAfKYrniGsMGvl3n/8DiAq0lwwYcwVxGI5x0CNpW50XWBivC/1qz3m3c9Pj03I4a+5oP2NPdwLd/vBKukBqGeHRc4YuTejV3072zSB9f7d6Ais3YsfbHcmj/3noijCLsd24Gxm2Tvaq3qxeRCHM1fv8WoYUZO9Vzw7iowqblvqb0xttBPSC3sIcsRpAXuK9/wsdPl9hnfzxBsf64VUupQSdG8ZZfzN4hORaIeBv1m2v+Wz95TW66Hod0wjPTNj3q5R0sW5TH83aj8v2R/Xg8OARvA9vYLpGLK3NTc7lacOTXlz936Gudfy0Sr5u3IpWtTX8Xzhkql49P+Ojp9UzWxTYPBDDwyqvL58zY3TDd5cbXJB4cFypjh7NvUYd4oofxLbaEgg20KkBy8Q1ZNkLq/RiHb/zKiyd4/TKir4STqwiTwc8iIV01Jcry+qr1Z4mjUf0C8PDNUk+XQCgOFk0PlTv0updZvWIFtpsgt0d4XI56t1za80XTL3oPH/F+STZdLN3cDVWplO7CnyLhm6e25332+sLCCoYHF6a0nD+65npuLTyj9sprD+6KG2eHyOgl0w3fP6Y1fn+iQ17B3+CUlP6P/8ymqfRg4q1N2T8uU1dPLLvJlkEHCYnEb+4cKIesHAGjP7xQh5svK+dX9FP9M7fmmGLUo1SN4+NmB/f/sSL7uc/MWx+YjZRJHy6uzTVWvXvwssa5MaGOxPKH0EhpmSNEvyotlOTmwjWVLNtTSUsremu216TCd5ksK7Mu9TPXYwRqt90G2A/sIXEqhYz/ox4cRcGWCxMAHm4XNpvyfkwXniB3ptT4X5onzk6hMFhOpfE6nYDKQWB3S/HfRZtg07RW+jwcPJ0JFEIvdNEThJllG82K5EKBz64TVWM54RSPhc/v6VEQArGVrWFH08trGCTB2YC0ZLiavfzqgheMGJ8WsJFcfvGxQh74JLpVzHjijnsIclzl+UCAeJVSZ8tVWPg7JS1Ox+RhgTzJTPBdsWQ1yJiHrjPqLGZS9TPxGe+bE7WTh2lL4ATWTOao+Tc2dxELVsnDg4dyyKXLGQrfJS2nZjyzYYZCN8vLuEl2CflErJjIT1tD9ba4cER55izQP8sttLsoQwTgsynWKWBitosqn2vfbpDDCuRzdc3by/5y/yTbUkGSf0QwA17JVXUehEh4mU44/muPAhIfLJSJBOU55UipWH/S2DtnPVzAAkYao3iG/EW1xawiNwjQpFZLBPlRb+gavq1Fekpz+ZrcBrVCtByxmDmo9t1OA4m3WE2q1bXV/EnK8DaLDBOq7cpsjYF9iuvi3bn2+EUzHvUVMdWYnW12oW/WCipRuBSY58OvIDNnFd4Xu0W7wtvcPxbCo+7mcQGYiJbwkzlofUZ1p6zn67/7/IsZY7Ii8baVVPeAKZRcnGu1pwKrNNvTD9fPTdun91e/3a52ng51qdcaBUz10u4ZXkFf+zqtjowHnEwOaXKkwhRZj6dAT53yEXyJj888tgVPHTHluAhx25f2DRnkikASKFOcJLpEFMWUOATd4HVKrNp7SiqmBQZZmrlUz7ylJByTZogC2yhgt3M62ACIxmMI5T3ElAcj2w3kSC0KZPGLN0noeijMCekmTZ0nH0GF1P6zUaX2WVOsfS2Hbtv7IppOOntHjwlYXHz7m3ov7Gvm9VXbdLrS8qmkPg+86ZZaGKUm2/w+nFTQt+16wan49EhqKkdn2b8oc0UF70NOuJABS8lwicLBL60rBXg6ypG/ugC6PFyjUXu2kh/AAzgj1QTZjNdb5gVdx/ML6wOXZbx7bPomRkRMF8l/F7q+wToHwP8n+fz9NGklYNOtJTDaxgWhxWreq/6bR7MCEzgLEiym+XUwf3GOWX2mug8tzc4IqEP+xQ5PoNmNIPRGlmNlPwUnymAzGmPloVU7hHmFqLMWyE6DhCD7n34k41gPncb5Id4CfWzsE1ebJpUe3kHMWmY8SziJvQiKKbGlb/XdPmKsj23fKV07oG19aIPFbYpZ5e5NUx7Mv35/W1jBiLiAiTiLzTrOH+8yUxPBTvfh23kWQcP9I3RTtBsI9jNUwVt+ZCfGc8rJ4i06puU2gG67yrlOBJ2Cmfa3iTwCz0PhZhDZkfEWPOly0hvJPzl4f+7Paf3Kqo02mzfdaIdOSdzQ1pCghFTijJDPnJQlnIpTuSyn6xoXEc05hPh0i5EcjiojGk/LIpN9Mufr59xXnBMA09m0qAi/OBv8YfqCk/cvhlRiaGgmvaSQPgtSqPbtz9zCJISb47bGZqYmMdMts70jfUNIQ6l7O3lRTmF3XKNy3B84ICk2FVP4M9Z6nOW3bB4yjoEVPRPFBY4jpdPmdKfYtqOc5TxQ9oV8qjCoKz24A21s4fxW5cR9J0fkUKCb19cusjlgN+3kN+dpML6GsW/h8b96JUzvvzDmeioBdM9hYbKxKhGd+opnq5kFC2d2BnrfCukd//+H5eSZR4=")).decode("utf-8").split("\\0")\n files = dict(text.split("\\n", 1) for text in texts)\n\n def file_of(name):\n  return ("__init__" if name == top else name[len(top) + 1 :]) + ".py"\n\n class Finder:\n\n\n  @staticmethod\n  def find_spec(name, path=None, target=None):\n   if name.partition(".")[0] == top and file_of(name) in files:\n    return importlib.util.spec_from_loader(name, Finder, is_package=name == top)\n\n  @staticmethod\n  def create_module(spec):\n   return None\n\n  @staticmethod\n  def exec_module(module):\n   file = file_of(module.__name__)\n   module.__file__ = top + "/" + file\n   exec(compile(files[file], module.__file__, "exec"), module.__dict__)\n\n  @staticmethod\n  def get_source(name):\n\n   return files.get(file_of(name))\n\n  @staticmethod\n  def get_data(path):\n   return files[path.rpartition("/")[2]].encode("utf-8")\n\n sys.meta_path.insert(0, Finder)\n from rollout_inspector import main\n\n main.main()\n\n\ndjango_rollout_inspect()\n`},5407:(e,t,n)=>{n.d(t,{dZ:()=>jobName,wx:()=>lastingFolders,mp:()=>migrationJob,GW:()=>migrationLabels,ng:()=>runOf,ye:()=>shaOf})
+const r=`\n\n\n\n\n\n\n\ndef django_rollout_inspect():\n import base64\n import importlib.util\n import sys\n import zlib\n\n top = "rollout_inspector"\n texts = zlib.decompress(base64.b64decode("eNqsOld74ziS86xfgcUlsketDpf9rS7fvWxOT2odP1iELIwpQkNArfX683+/CmSpRIn2zu16AkGgckIBVFWFNuSqWhyeZh9nr/x90x0bnxbfpdjOnm12941//xBbb++ebfJffRfyk72z9513j8m+zO0mNsd9+zpMaJPv8vvOb4/J15Ngtd+6Y5Nfp/XgW9+5/CqZxmc/wW3vnhCmPTbNGxCu6+JparXz+ekwtXhsw/dH/9oaqjgBsNn5zePtpe3je1fXU1y/Bn8arRzbxzaeWlw9wZR/0wOgceqBpmCIz+suSqDD3qVJYWAIsPVr698d64dJOV++oWWMZfoL+0PsssGYHcYxDaPOz2a//t1P//s3ZkkQiya6OhUzU1U48h0kxYPPVe2yK2JaHFzeLb6LoZWXOnSt2/uiqrah8VVVzo09Z4kty0XtN7H2hT3m7ft/suWsBKFOAWgDz+eZKWzau6YJbbaACg//4Dtbzscr9+EBR7QgYON5sEGDk3U8Qm6aQ+c3IYXY9stfXbfZOULL/vf5eraJ7YNa6acFQmbHJFBXnMLnfT93HyPJgk/vSISX2f1T9qmKW9T9rN6d+ax0vzN/x3rx0j+9zJBTMstLWbUYWnZaCzQCU2/dPjTBE/aUsYUbjtrj3ndhQ1YE6+3JoJOGHRQUnVnXOb6S1JPmOR5DzXDszu6ra4Z3tJIbXmqXPekZ9vJM2e0PFy/mFPLO4Kv5Q2z99Vo8ZrVczikOa781B9dldEmB8pZ3s5nZxmNbg8E6v9i7vNkVnS1W/1t8Wa3flcW/3n0pitWXem7W35ZfyvJfgRVhzkwKfyBDr0CfwrvNrgRSncGRCS2S24a2BvsDwS/1t3bOnBYPXTweis+lAWBry/UMQPOxay+WP5WLlLtwKEpI0pPvitJ8a+xqbc074r/YAHAu7Ap0Y0l6/SgCnlDBR+Be3gn1FrCKgpdJUB6iqBI1YWsQS+aegPjPwYCD8eK2wlqfitiARVp/QgMiVhuzgTlQCYe4gkOcWS7xDcQY5EB6c/M/rkl+ZkjIXgHgVcS8893c0COVZinuQo4AIK/IG1jX/pB3PXxFL4CDNMU+a1v263qKhGb4Hy01uhJUNra5+W139DOi29MauHT+0LiNR6IYg8LremEmxl32DJGVMnhxKxdL42C18W3BJkJkfCMC/PoZ6ZjTLjZ+MFxFbyAjIa0+rs37fvhpPcDQLI9xemZE7+K836N8FyR/zIzQuYIKkwNx45vkOWLExRIeBE/C3oiECe6ESdQVy49nlh9vstRWvS6YbFOiRRDjKqsBko4HEUwzKlRUlEiPNru72aRGrI1wUMO3NZNM5T1lNUr2ucp+FmgNcmy6mJKHuCNaZNHQakokgXpH3iERoJqlILlKDaGONBCjL//CQkhecflEXGjbGOpLE/Yho/S6LKAtlUeHPVV55rN5984U/2TeyeIKoTHAP5Ui9KePBHYjJ8r/Vx5+PjuoFx9So05V49OoQP5pVU4LR9Z6M36VaXCLlmqBeMWbGQUcdx7F38eUzfK2U+YyPdJmdsEZCRFboiWDHxOHwev7kLYhJ9DW12lu6KAFhPsRzIRUsSnpT23Zzy/wgiRcXRfYhxIOPvgotrR2Dk7fx86TUQhvdQuyXAM5hCPqncEuF62bYpd9XbAkRAOlBFgSFrvlAkFLWNi5r94sRXyZD1vGCYlihUoD8WDO5G7fYlISiRWcbZJdIxq+ktHYABxvBUlBZAWRpeF5ssX44DcnheYjlkt+oJCw0ubQ4jYnnEXggag6AjPBK8xU4ZHILHtNMGLsGpOFj2QAwhIkAenf7ZoZj/HkKIRmk72E7UGCsWR8ihI1a59daJYWQlIYxq3BV9LB/FWy5q9uq7AdtJCS1lO4kKAgEQiGjE+RYI+2LJVUSGXCUtr/J9dmXw9uBJPY9SJkv0+9q3cOzdVLQYx4XLI8tC6+Eub6MkLcL3haGK303a01FpBVbG0phgHGK7o+sGvFGCcmAk9JzNTkBkNR1dwerLKnQF+T5a6CTz5jAljn9FRzPTXF/mAHiZn4pebb0DQgy/p1e8hVzpQnuBqlY4fVQzpsFmNls13PmTDO27UIBFhnJkxDk2aKS/zf3OS4VCSwJD7bbRf39s4oPi9E2zfaQUCscTlE7XadfdzRGvtXyfznL37603//7X/3uVUohmJurY8ivS5FEdVZaG1IBd5/TjvfeVaHgyxVTXj0vRu095ItX1VVR/10dlJ2tZJ+KjGRAE+zWSR/b4fEzeBRgSJXg5Opo8ViY9zT+a2gBkZtElRGBwfuD0dOmaIvTlRQzfIsLUEOhJ9fSsakrlkSQPU2hM8S6OzkLve26zA+QFYswJLE/foQL4NClz4jXuStN3fMN3UbVCEYvR3ztKrof86N1TcXm9awn1O7xKZkc3e2HNDnyn/ZdfBMlhyjlTk3StoJci/6pmDjrZQtzHeyg+YswvcqdhCNYQhbPOC6+5B9l8DgX11z9KngeuGahu5GVArpW5KeVk8bvI+1ZG750rFfU8bnmYtKCjhDTThLfFLmgogiEq6VxoSBcII1GykvSvE7hRYJAQjVuX9Z9cMV6rK+oRXaaqQ72YTmxhVjPW1dEpeKSGJ52bLtE1n2qrzQpNQXLZdWgEyuq97IyGLfsTvmZMnl6gzHgzUywCUxJ13fn61Jr0lXPJ4STvQm5Ic1emri+rasP0FIPkFa+s63G39OJU4glS3qyuoMT9aTNzwTqkMUXv8gjgL4SN0p80BISmTd/Q+JNjqKsTQjbp/v1uzTfvVHS73IniVs4lKOsck4tKTb6WuRtPRiR6mGaBCqiESeyelGnMjY3uCdf+h8wivhVJAjIA/9lo9Z+GcQ6ORShV7xxeVRS1l2dKagF9p1hvhnqiTSuKW9IDpCmIl6q0fP153wnNMJD6FI5mEvp2scWB7xjB2Bq2LBmaf0egdYq0/gvXVvl+ELDZn72HjmOKc01+dYAQT/0BeZFUKvV3aYRwf2XR5aX9oiFECJhe0dtcia4PBx6JKCass1GVVbpMNTK1xGplkgDwXeuOybJ1teGo/K83iSorF7i7ZakBWSXm2npCMmzbiDQsIX4sWDw5JFHDVLOWXOeL/WRzqSW03Ea3T67CgRNyzMvrn3O8gf+TaHLY3pYtPEY65A1IPfZCAtH+f2LrShfZiAW/jtFgaph0f9N7HGk0P2B7wtmsKjD4Q9lpwvhgs3ByW5SB5vkOS+itJlHx466s4xIxhgcfBtDQKyWYdJ+h4o0KUCxzseaSxQSlgTac8oi3jwPErSYwzaFQh+jss6+lTBYAdS8BIjDKY/xa4+qyMc6CNlm6DTxFYhJm/w4y51oxhC4K6EioIXyc/YjqKRmMOiqlDFqipHhkFaLs9NpVR2TTP4acF3Ej/UWG+rgkagmAYFXGs2DiuWQV6m+KtUovQo2LW4Kbvs977NEwIjzT+/uGT5L3AA+GLRYmGze9XwIiTLf1nlwX/+67QCTYzJt76+uKY7Udr2ZJ7txt5Ba/hSUtOlbucwxIj2QoSnOW0JWZ+yhz4Typ2MiR21wTw9NH2k3HnqsiuLWz5TL/hsRNLrVmyALjU7OvgR5GwqJZSGEk1dPCTjsA9MuXMBjBvxTPaar76GiIUeRYvb8nwdKyVsQRUYBsJYbrIJFrVknRTfwbdLhpm9pgK5ZkIZEv7+ieWHFxKZBPKUGFcq0e9B2NBaGhKwVGGoL4STz4WKwI3LrokPiw1k5IOvS/PXBiFQa740jqc58sV+jNG4LAuixGg515F9vTx5d8iCIcsVQa4vLhLlJhFQQtOAGHRsUQ2jPlvKyUW+cFwcIwpRp1zzx8cnOlnR8Ybo06AOkJfdcJU1P3OHE/6K+2PaCZCs9HFTjOTiC5iRLhItNwrBxoGzkfRF9SAKPzyoIILOmQjcx52ntNLqU9Bruveay6Ai/UAnfe8WO/yJhi2xrUG0y1n9VfJwzGj3CFRUQaEgp0/QkKJ2NnGLS6Rv30/xnGYEBsZd8+e/++lPgQHRJHy55UN8PYGyyy0g0pLrwvHdoCh4csmW+ru4lNCJm1GEKlcfibhIylnIGzziiAl6i5v3F7bXSmpUPAWEhxZPDkzh2s0qikdnHIF+LhiIw+atW51Svj6pWy7CVB+GaB0bYkZ6YWFud0fUFNbfgVZxUd+fA1v6yF8f218+5V1s5cx0o/kCCV3OHc1ASuCq7X8aAtBnGos2xgOLM9kSkJwoGmsx2WtszzhchyxV71M8NjV2PDuPT2hgwTNum313poVL8m1OXWkSmOWNiMbK9ZjntccWN/U7IGoOT858JsVYrAIW3yfRD5e5FAg116Q4wp9GJJtdL9z9cN3oNHQNzmQkuAQPwQFNHxZvHaREMbA2+gG/vo5+Omrsz3/xW6oPdi6/lqB5zKa0i12WEoUQclfJEDrf7AsJx0doWuz8PuJvxs4mLgCv8RksDDQhkhqXshXPcsgAyOFIIKHN0TgVUnFrQk4GT31l3zLDia0LNaS/HNle+U0lJdYmtvhJvgn3Qzr99+9D/k2GqGQAKlnD2m/g2fifg/3TwW38WyfC7NKjuuDCtq9tASJEVV8IaoFydG4D7mQNbElujC2flc+IC9jeamSB9jvElPEe5/sG3bF/wsEQiUynoC6Fy+xo39Mprb6x59jUFBuIYu96TFs7QHbJwww3Pq4JLs2Ha6W7gbZl4jDR1zbRsw6gHlJXjJeqR5bJhTscqsbd+0ZBLiibRNBeyUd/yFX/fW5QdRvokIsHYWU3s+zlPk9hxgzQK06j9a1biOFHcbd8eLGlSEdDnK6bGeHFNlvPhftgtTXnMRPSmydNLNAXJCGknT1Pb4NvagVN0vIS9cOuzWNRQdY6YKgudWz9hn7s/N+08p+NS0lry4LR2iI9hoPYXQlRAnfZaxgWQkJDgwkr12Clm98iVmpq1wbml1FsywdajAYg+0eY+eogNQTUcAIdaBPYKHH+uMi6HTI3fEmF0b/iTj29OHRh77qnCmrslXW+P8bsLz0aD2lB03QH8sO9Tjo3MK6gtix/29HnHPLf/1H37/1tHUe6MJq/8Skw64xeYskwRlKum2Mkr2Ixifb2bUtysjMQXhyKhCSMKZJDkJY1ss5nP/U8/fSqvqxFkLJz8jueiYjVl+rq6lt1dV1wwX34xbODJ+NnD//4xcGYXLadLTcVkrl8ezJ0k0Lf38cLjl/79V29eo5Abr2+pHfZLjUO6l22nHPkaKtgAX0tJgspMtneVkxJhwltXqzD6ziG6QRva4e4tekXtgOtj7TetGgtCPqBheqlcv4gxfwvQOWIYBPlWMeLqAYID/vffvkVRujpwbPxo4M/Pfz2i2cYLa8R3yRjOy2a3bHc7IJcSvF7BBSYN/Y/g6e7Q0qm4xe8E+TbzLVd0p5hZcI2ouewFTgZK/3ez5+iY7yu6DzDXOnvGxkiXpTWx7fpnHaPenA1rHxT5fF68S6fENtup9RCZdEJ69GYw2h0btrIq609wk2Y2VEhIRsGbP3Dke2A4wP8QWK16adfmFTNHep5CpnAcenDFcbDg3m8CEQlvrEopsejsxf/ibOukI5gWU4pSGmLLVFLPt8YlVjxOtglE1bHuxVaL+9Ica95c2aobw1VvDeBpcEW6NczFwkNy4GSFyYV17b8wbUMbyFU+hGocBrojWraXQ7qPVAMj8Orc4e0KgTdL5xKcAXEG4pfenS/hHH53uiCC+Yn2zRGtp+f8ZUUs3q1166V4AKJSopbwMBaKnYe39il0u/nMGnEQqCAGsRUKgnBMsOYn51q6VjLYTWjBVvg4SNmsyy2HU6veRw6p5/UFJaZmKfBTs6bGlUjxIg4nN5xYs/eh2Ux+/zh088fPjqwq5t+2XanLIO9Auz9Dl64zXUotzp5+CIKuRUQd9EreAWu8FKlTYhiOemnZmRiSSDqRsjS74kbzAxqB35pyCeoqgIzDofUhbNCsMIZv/yugb5wufmfnX7K/rnuxK6NP/ZoHv7UWjoR7atz2EWlmFN66ywqPp0/zaWo7EZUy7FearMQV7uNsuC0TllE8uDsmhP6ml5zVCYgbaW0uNSJZZ/qhq8UXyOSnzGnHzuWna3e2E3BHn2O7Mi02XNk0LU6OoRnAZzLyribobqOq4VjFWrS+EFoUZ7t6dkCrJT/++cvBqiawDoEI8MtYg+y3Si4vngXbPqwdL84+PzZ+AgVkL2/DxGEzZ1XK5z3jodhNTmanW1gUsDSL63bxsaoxvhPT77+ErW8xvho3KCJ//n146+Qg3vY5sWVIXk4/vqr8eEMCfZAjt2QEMPHw68ehTyznBjP7fPvE+baJaMNAP/2l4MnB6EKELBCey/3WO/o8MKm2KGxDe+8kuXfZ643AkWWs5XpnRzhioGHTm9WgkTeH9oR7f9qmh5dXdgxC7W07Tj8tjmmX7P1D+sj6+aEhJ6OFznTqKljoMPD8TxWe7k2e0E7+cSfwD4EBSi1v48FgS+bOdDR4b27qQzhqNeDYq4vF409miOToHDer6b4/5jO0iNtMWHsV4aT2hrBfOPQeKpjKlhw/lmTNOVAYTdNG0Nc99eHXzx+FDQ9Z7A72YBYkwZs/sGTJ7iaQeSGilLztXnwyGYgFX3xfw6F+xLb1jyvcXDGubz8PXry9Td20/jq6bMnDx9/9Yzy14ePHuVJGOKapw9fIEf5AbRlPBWXqR30Jxvj+434Wy3SqPeAt2cbfGMa+XS8WE65PfjGI2Eb7qTh9idxYbj+LfAI4TulJF7aLROhV6lsnB4V1uy1G3t8Nx3m+EayFwjlht/3Qr7vYnoy537LHwsDp0dEkkDWOSs/HaQ5pueIqCwLHPUq6c/vKFG9vqcYOeUypTM/UnmOc4TGn+hIWOrFrGZSMGy1SUv6Ii8UK53xY13lkzewAjEMZ3HRY6Pl0xlnlCMx0EGH45JCIaSvId0B/ohEt8ZEHUg/bQYHg2SpM9XmCgS6Pbu6OAqKU9S66PYaZeQDzSZufmRJtFCt81ykoHUvmYLWdrWaU/6MqzN2kjJh9NQ5KhQIgibfa5J1HaXbV5uT4wmGSLc9Xf+G7oLeUVsCdlaebsMOZ/UHtK5eXdnBFqv/GR8jnUzmS+Hl8ZnhP+l2k0VDhLDem4sXDc8oGy7eCrTH5C4bkDmDys/EPS4cbo82mwbdFvpb6/05jqakHbPXB0fXLIP1nE21DQ8GL4GUptj2hAPQSQWXKVkW5a6HJWjDxJNLB3Qo0rHBzTI9cWY4Z1ASG0f5VDLpZPpzwkSxuV7kLs/ebI6ibLF7f4CAMzRov5ZRAzS8e3D9pY8S3TuEP0C0MC2s6QIrQVPAwQfW573p+NedtkTYQdYGuw07AkoZEMlsOPr+PhQ4kS1+Rq03VqivxpVAY14KNFA9gJqtTyHV0rvUxOtGFmf19gKL52LCOZmJakl7SIKGoCUTfxbIPqGWz7wce8JQh3ewYES9JuBwz/VOpXtdxcHxZvv04OnTx8ao2N3guxWIuoIvCFugYCw5z+qKoQ8ADUavEoYBZ2NlhLKEUQXSoTfGSYPbGIe5aPvu4Sbsu4b7WApckNoRWmuzy3jfSdsu9h/cu7fs5pw9BHO9H1+9Od9O3sd3vX1/B9OONicHWWDSth+S/e+euTKCUup2nT9s7vYXs+uJ0lC18ZeS/hY8HtzITNkHsF+ndpJtB2BE3iXC+jx83kiNNdp5TzuL8mk0I552miJuSD1NFbMDWwgNWE741cuL9fqEtys3aeisD1KDGlmZ4on03DYwaNJbrV/fu3dvRNcSYszu30OKJLrrw60JPi5AFFf8AZq6A7otAhJDyfrdCi9TBrnkRllaTCcOdBfgsQKKepJad87Js7xVpBORBfWJCCL8isU6lxBEWk25RTq4CbYQwDG3YEnUs+pW7/CRkIKP2vWwxrehMCcmRyDjayiHHRtrgsUd6Yn6zF806EiuwsQUpziLYSfdbmzo8qKYaEpHBTQWzCDWxtylBbEUK5jG9/6JrbvqsvBMq8a0JsX6xF4QVZGN8t54+i5tE2XQj/ipxd24JOLo5AqEijtyH7Gg/oi9hBy/KMshKstmY9RB1FQUEJ6rKc2mSe+mQngqYk0d41az18HEn5mnEKWN8oFUd+02e4on1zeHx+hYzsIdndGtz+nhK2k+h/0jCEreWMaxbQTYxtbHORsUMbR+vjg7DobFC+aHT262G9uAfwgE4k/gT1iLJvDwZIM0NQTGysJ0y77exfsIAYSEUxWzjugkGf8VgrsDHBaTptNfjbqrl0iA+suWqlC6w5lOOFtcj7VhiS2qdhDQDC1pp7anBjxg6ywMJ+PZhfFpKZvATDk200Qt08K7o18DF+gcKCbIFEA0Sz679nR+KT4ubhx/tJ69NW5lWyE2VRsRK3YfyRoF407QUDsDuAlPSubo8fb05N2nwbCnpQQnmxeTlqXEr9pc5VJM5hWXZEpNNII0JkSZbVwSc0ohptBfDY4Jzi/OIBcNerNjtTJW65l6UlyrOAN8caO1rqO2ZNHtooe+Bq2DrpFoyc1+hJnwwXgkB1QpFJIhhGgWIjlXOHIhtF0vTtbMVYVgn4MqA748Uodbu/1+kGIJ3kZasvX00zHeYdXFjQX5NhnjYZId+KByaq8ViqYWW1zkTL8f5mpEKTVGGo1FLozVKqA+iZdyP+2YkVo0ZPf3iLT2isL+SGdIboSEQ5Gy0HG3PPaj5V10cWmviSdGz7hefLXYpJ+OuTi40aDYzEvxM7voeV78leSPBCGIt1Rde4HVLaDFUpM2VhNS4YNWuimesRSxBTjrP3/H+h0fOY8s5KRosu0w5ENMRHFzwU2eq1NJuEnzZpw+PasuuT9toko6Odykbmi4eERz7C0wUNOyx30CzyRzqeLrU/3RVxssBXQ1d6kbpklCKdSvJ3+19lLazPReXM/RNvVokC6ZTWWdmdlfclaK/5/ZtfCtEbKk+3QcDSQFPXabz3DcN8bRQt7tL2MhViFBIMmI2mLs8yRZo4uwPsOdM+e04+Q7x66otRW96CzCiuYu4Yx0JPPJd2LFRyqg0YxLsZ5ArB2oHJvlC2qEM75+PJ00OjbK4RTsVODbN5psSHOIeyX3RJ8t/ET7VsY3nT7yYwaGcQUsgE2VOPsXNUuRN9sHNDTCNOex98MOGlIjl7wPC2ulkf3Ni+mcsMQFm9WrZJgKd60Ninja2MlEocLy2iWBuNSJcJSYDqCShdeXatMTYVvk39KB909RzVLU9slmy9ma4RUXOup8CFNLdErYXZEdUw+bCvAAIAl5OavyKcZMr8+7ID6xt9QTiXV2zqPxZ/OI7eDERRtcITrRr7vusrMqmOo82OBChGSVU0vt9Dqo73rJYRsWrRb5UC4jfeQKdCVufqLWwiqBcJH+JqJU5s3h+UQ8z1SX4jZtw1g3gNb1BYAgwaY9JtntC6RsLsmJR/9S27i/RI30YJbm09EOjbHQi6I/2SJXE6J38EnSqMqjpTGNNPtv8yAasY/LaDlNl0euzEOQrr8TWR/8fRAtsFS4EFPWKjmFpmHELRMA52aODqJS5C6z4luXdy7Sk0AXGsZqAYrSxyIbT/JLW9g9848lds2/200/NpWijU2kRngnFqiGh16ZNZInQZkCLCcc9iG8F9jASk9mEqR1bqQpLrFyYavZgNKuUcEn8szZyMwYQh09QkD7vUhh5URk1RLa3BJCzn7vMruT3WQ1cpgpA0s2kDe+eqmVftB4LFcBW7GmxQTFnn+PUENGuMJiavgeGnnUfvZKFLs8uzKicVHacXbZD6Deh6vqjrefSES/PgfZEM9B56PFGfWejDgZUKU1Wzj8tn62rU9ol2BpAHsx8eLhdPSJz88JuwPHxUjDLFGS98zFXXPdXbMZjLdYd3TDQQvvr/fSeVoiAfDlSYqDtFiNmvbhZPUqi/fJBrWf3YFt1rmvAsurdgQOwIeU3IC+VPsaL283vWsGFGrHlOM5SlqeanfMGMoaDqzCBPcO391Np7dg26S1td9jd+5aA/rptuZqO7XiURKVrCzJL61v5CJZvI86FBle6QjgZQRUCeoHiT2kTJbIVAAQpHxBpNgQM1RyNQifA7EdDQLvAiBDeJ/Hc6qfqN3lNiSHF8yTDe5pKjlTwsoPnCCV2Ooq12aCidSJhgAcb7bfee3KoZwz4l3bgOapAmP1z02p1Yi8rXVHpeJznB4s9fbup6nKb5dCIp30KOkXcEPGoWM796yZ8VZXtjxAhViE3Qr0ieOcif2rDr2IsowVxLpCQC8CThIQGfnVuHVdCtUz0MacvlyRYBPodMFz/Wp7aS9EejvW7RE0I5Ip+8FvUMUpKFUYtAMMr6ni+8DYb6a6ni1YzH4OkwQor+yc4+YyE4BlxSl/8BmfM+Ca+LjUauthfpj/N/M18/LEtOxg13STJUNdkip7ZeqZlr6S1HPFUlwt9AhDFuYfMqqFFxQfNUxNUnB+M+PBaoEObgnFiqwqurzBqeWNvblCkgjEf6eIwLC1mAkSIrc5+FEEA0y2UdLQnVT5UmeyI+k3CgI4Mi/pYVTGDmDGvJUB5crsJxbhsKK1d0qQ0ZCvA5SImleOhwzJ1ShNuhZpHbYeG4hu8tRIeckQADG9cdZOWLiD1IM/zgt/1veeF/KdcX3kV7KpxbKN7xZ4hfaeuCehKPbaCqpfQVgDu4AXTjcczV70MdVAKK7EBVt9Y6ztVdyw9kuKlib17UIpX0bMat2zU8BqmU1pjpilyASQx5F+n13UssKUoa5OUbWazouM526zyx3xxtmza0irVQpnMSvwpN5SgOMXr1R46X3jyTVxVL1FYRgRbnNZ9HjuMJSEBe2t6di82ZGkGeIgJbVudQgQk5TxvcUhcMBPYCd9Ln//kXiH6drjXEBO8kVY8wimGv8h4X1x02Jvprq6rei6h633XvIjb69s9x3l9CfLqCXAoo5sarARk3xXnddWHUzwIjkwnBLvJiwCfOtexZFWhSxPNUTRwBsbBirqJ39RRKMebmPI01wU77t+GW2TO+7V3zxSvhtprJgjNf7Rc0prNdDSlZW9SKmszHbkY3lS6iznesqQ10czlgC+z2WOctg7LlXO0qDQqyJRP019Z6k0X+/XpNv5Oj759Fns5Rd2tCyJgXfYxQPqs1T9SnXkbe0uv2+DkoLwtrCQS1aeeoXK6oIrzL73a164bvFO7RfDq1ONzIe2attNBRMC5Jj4qABK7ZwTY5I4Wt/2mKlVfuEB8tqODJlzDXXOS3zwW2KErxXDJ3StGNmEIHBFKifQ0xeawFWp3LVUTVYeUV9MYNSKcbf1skTq7WZcuoImAyvN5oi7fIlEV2q5qN7KIs8QQc+0wOScqXJGj+FWFYzswHKshBrZekMRb7cZ01yIMjmmucnKZ6H+7xudCoMK6JnOOGl6/cwRev1TB6FOQHsVIk5hZFHSYOsFK51PlqpRDhMPgMroJITAMZda/Y5OWUG1HQYMtGqCkYrLZgqeuCIrniwePx1HVz3ofaZljypiDSNC+ux1qIaGlV+1zK6T7xumI+SusOQCWp/9fnyH41Ea3y/Ugk84Qa6bFP1jAR+QAQycmnFVqoyPWF1y/zZDFo33ZLhntg/ffvVscrcN9ncTpZq929PxDyGNZlVfPP7ysdk8HbfIUG8aB6e/lTGUEHWF1E8QA8mf6G62bamj2B/yDawtjOftpJTFJD/dnkjE9KnTtwJAyFRdD2u04zd5mdUmSGGiBEDcX1ZM2U42QRtqdWiCAokYZP4h7j+1FaW/CLQPETJ/7PeecrLMvoGdaXfe8bOyNs2npNMi1J7w32oncxIn5qWDlTN/QtE/RBg+v4LHwo0RQID81l0V5rcV5l8vZ91UUfEtHiDnMJh5h2bidoERcODukELZk6KfNXjOpesdWXjvd/qvECF1qoFxkWdJ9wfvPgY912Z34f3sxtG8ACWN5gV4PzGcF1MsCoeFsns9iYdhO7Z9E+9iHs7LA/eRisC7azhaHLCYx1NzNNLYbVjf+78mi8k8xzqmzCht2+JxRbHf2oJgNwquJjpi7bCwN+goZoBj73FqXGDv6egxxa6ZkOPT+zU9hmu3zahuIz0wNY96BQW39Ld4S0/fIDzowLFUctq+k6dX9qZr8arw3oiZX3lwHG+DQkBsshdQ8BenJvlOF+w/ZuFavsIho3cHPhvM6GaDAVb/sGmfv5g8+/s3Bz9++fWjx3/6+4+f/+XhV38+sNSm7yka6EjLNL/7T+6+2nyPVTxITch6Rcq8qp2FSnA9zfAdgapBF1qlJ6V4bLV8cwHKVCOHVoMC5+dRWjNRkZaanLUqJ0c4wpkVWp49uNVykkL2BEVDNUT5hEAxu3UB+a1VM8qWrpOShsaEBnVnhMVNhGmutOel+Z1KanohoeLgKtI6YiEdqTJnI+xrzOqYT+NPAfIWZ53wG50clKULf4u5rHecSny4wzhNOFJzYoUVCb8h+7KdHxRKTwOEtvXF4PMyrgRjso7PJmH9H55gmkpVd9A6QnfM3Eaiz84iNZlINb4bGPHhKpbb3iuZr8mx5r6QYVqq1L6whOC/STahlI4VT8tuDZppC05dt6/9kO1JkQwLb4tX2eXUdcKvTrmu+kyNKzvd3bbH15oQq6leI2JuZ7cxIa4MX6dDVsQEvdBwUKl20NpERRNq3dKi2G3ofYQEJVLa9sR0l65LF5YprudfNufWKSzjHfCJWtipvE9VLWpwrshKQViBaWHJEufcElKqAZvQKOeOZhvRjfC14AX4emZF25oben4Zsw6UYbW7MvM6O2naOQS346ktEqBuv4iGOlFZHtpdFN862m2iyKjeDow8VjZO0uvsweAIMHZxbdd+3DD0jmvsjTkjPjz5/xGVprAHYlClduRP7MXrunKkk0fHPfbQaf1Yvd5srdi7nOxSS1mQhJQDivdvZrat3S+Ua0ivpdzdDWskEupNH8Jp/UaIbs/29J2h/AZ28DyXCEM1wUNSkSdX8kN9bEryYrPQC5SHubaEAkGlMPsmSibcWrz4YIf8lqS+qzV2lAgOd1TQgt3NFJBSh+Pu3HxY2xHwZalWbdAf5zeAnMr6OC5IkFIqGItJrWkkBUPKV2ott+7hd4fSB46wVU1aKWyMhhbixJwtyJim0mCjXGjuShBT9mKOf9qR4yOAQQ/Wi0gzYJ7pQGgvrSm0f0unH9RIcBy0W3nHJSmr0qX7kbnZtrABWzixPjv3eEkgp4Pf6fGhp2TSRguQrkj09kZYjEbD3UPfq7ShAw1MhPEVcBLUgDV5FwXrfrTFXXJyWKJOcTocAnwX1WQk2QklOfsjJpRZcAGcm9K+rc/x+NuQFZT6Z7MZVp53mm5lmsbAn1xtX2uqQs24H/zV0ZHhmDXw9f8qav9CBpiFT4aO67Nk/Sa3jtNE31vbcfQTxp07nTQwcMe0dNYgtgZcoiWvL4ho4bqBoQp+FgcO1W04bgCcXzdy+sBAee7nIQ1CmDl4MCLilS24YvgpXh5M1zmcOJPfTMf3NAOj6fV24jaxxd0EMa/gOjr6BXMn/uyPHA+lYSEdplrBSbgyMJBw2yQhI5NJWrDVe60Fr1Z6PN0cI6JDfuOKUDqj0f8JTNxgdFiUoA3WOTZuctOxDDzn0BkwPNdrRNsPr1n9GhwC1GNrqn1zfoN2O/BqXgACAgZByRGlrngIhTOP85rfZCDUzF1VXOzfX9aGpTxUlRrncUyNyULAjUM5sYu67nMTBZUqR2ppXTv9bLx4RZGIpjQ8OHtjcJg7zfGQg7u8ojuRskSlYZaXncDFQWmaGdwk/PkGh2siZ0y3jpkXLcefR3Kvvmg8ko9XhKxGX6ztWVgSr9vrJ93ULHjqdOiGfLeeUgY8mb8VjBl9n0ipJ41C6kJNHxq3AK+9xBURCjpdrleHItJ0rMiMMuwWyLAYJVYPC37ycUtzOrzm2thEmO9TfYCo8bdPPl8XORlVnK6NVNrhhjnp81MZOhwmadf9SSkU6VSfL6EtUYoVA3309OObs9vbF7s6rg1X503KITkwiALebrCKcXLP8M/EW1KuCyW5A/ytH69a/t2vwLv03gK4Oste9EwLou0m9khi78tenl/AjXUiWGXCBBC838Uel34Y0tnRPilmFc87Ida21RbIr7iTrHTCUTbDXuRU8QOw3DljC9WilM/mdOmlrpHH0qwJffJqSu48rwNVMSLX2turXnQcUXnS9M53PeAArsRCxH44JJcDp8WNNJOuhMaqM/PD9qgZ4WSpo7wqTw/nUhrmMOjUxISudWIFX95fKDDV/0weZs9QG7tppjuGHVgXUBGcwF2u979tsyUg3ZweBf4A0/3vE3YddVVRNANn5MyQPdhG+reovOaDpOapUKn89WNWe3usL1MZa6SHFAGJXkoI/Q9TqznY4WGPszrdU4+z0TtYKX7PPOK49cJ5oafj2Au25K6moPW6Wdr5wzqE6JyU+07Iqc8Ay6CWJ3tk2V4XCOFVduJaugWdQ3rf4pLKi7a9bKL27vT94nW8/kJNvYjTnsxXPw9C0RnvU1E4MfEDtNeyQPjBPrNcgzp+0s3TLeOLDfbaLdWNQga2QHUtHxTDyGTwQo+bvPBz5zWhQuDG6q06LqTGvhvswK5L/I9wd+M6TLs33tqHUI8NLMHpNB80vESuRylgwZ/HNUqvJh3ADzorYrpQqTedni7I3YekdlBq1miHRScG26e+XkOuO6TGnwTbmnTD8PNT4KVL6/CJR6VHrZdNHxFWGIqhkmpXV7wjpkmlXg2aqQVfVsIlPtmwEvZoeRc+KesmdWgIUyg2Z0rRhUqz62RqSKvYJstCm070K9kfrUt9OTdn8JXG/nMdptwpCmp5ojQPwnleBU3h0Bk8RVgLC1X1/exInYf3ni0kop8Z0ZujIxi+F14Ej2RIatwbOQEUV0uX87Y+eeOMjb6sN6IjDiNh5lirGdFbG2a1Pd/46kn3QJDWRL0OyNxWgf/otQlqB7mvG9nuyUPeyo4nNOHF5cA7rS9UtNU6qqXaA0Da7iIxBngzNhCcnXWsmh+IBpbeF6JwEqziVEhNx164HdV8AgGosbi1DbFxvQwGVqJTL6PlYO+He+4Tsj7y6huOJe5uEJgP2FZ+vGml1gLUfevWK1PJUWmKp9mO+vWVc9Cwbv+jrIQ/3gjU7YGHjf2Wo0EbUK9fmX8KRj+XNs5sGQmjnn02e1LK30WxeOhl1zbRd/Dytu9nIiVyt7yf+OzawQ0Z9as7KOrWzFAiTJ9kCkcSLbdtchLWDtlYJTIaVtj8juiI1QlSSjbdSbtE0y4em6ymMbGt3Dp+yO+9L9aXb20TIS/n5BVBE19xDtC7nMHdwQci85oAyUGDNeMCI5jIpImds5VUGFF4H/dHtcGXt1lEW2ZRespghntqiff2EO/B/lxsu7tAyXb6EW3XvRXhFNglzQSAbEfC7Kq401nIpw42SVzA4vUx86VpyrRZj2zpGtfLpiTFCClaV33Mbpu1vZs1zqeFFjG7pEYGOoZB8lApvii1TqAwzZoIneJmbb2vMc7+8TT1+855uN8rQWFJ6qAfQjpbCUI+Xw/E+fByKiaP1Ee5PGLfNupgRmY65SWturTmPOCLpZGb6r2dEwAgxpcZA0qsKpGOX9YCGpVMR10Lu14nUkclDfaLi7Pv2Aj20o/aTKnsX22moER9lcz3z3TjBJBi3xT4QmEGNBl0QAso2koxULXLWYFUt+vN2AEM7sXEIFIywFFyNSuwBvlDpB1YfcMbreCnO+0/eDcNDaKdYjsdX9nvk1SmVVW3DhaZfj2ULgcOMPWW8OYBKrDmL1cRY1rUVSryBHLXRoU2O6o68zI4XOqc9obiHKj4krSp29x4bMMm4OAIQkYJNqburWv/Ad+uCvq6t3CFRDtC1P5U4llwXGu5dfeNCNoTI3dZWJOg106x4u5Qym9OP/U+5uZmIswEjSC1QrwvQLtQ25YuBNL6CmOWf2qY0wUxYGh3W5LVeKaDgG9HRVi7BVwdHjUEbQ/HRbwTsIiH3NEVQF3ydw31J33dQHdyzwXuNG9YfEVyqlp2ipRy57ed9CAJJ47palk63dubgQIMf03Q7q/3mUM7bCL6N8C7k7vW7QgRNFS9UqidiORNZKdsSWp+7ai+adT+D7NzUspRpaKCZE2m28WC+wkxb9CZtx8+5CAXDdEkj6hzZtHrc1fdP4UgTdfH1CDWHSIqd/xpqKIl4HoRyTLwVPRsyHGoPGnP62Cp6EtZ4yYXEFXw5sMG4bcvGFQg5KLz6bwLxMTJsNT5X3rOYRz2ZWK5s2hSF7c7Z+Z1XmY3xCDFCZGLKvGOJt2NWXiMCXeFOdeVNsT00XM3/1+rEZ69nDtgGepTQNa9nqeCh5tvrsPxF4dd6/bHufbUyhWNu+iJvEfMYtteNWtfYf/UuZfqbCiS3HNEMpvZMv2mdFCpnDJtG/216Ko0ngu4b6f+guhvKgXHpycWf1MRRtj8nd4ReTHSljJ05wQmU8FQ017Luev0rSV1+d6jkTdO2tUt9paeOuPPfk+dfe45ObB8eJYn+9v562wHHXbqFN5XnR1ePIXw5oLvWagG17BNOW86VchQXm8PwY96WZa7t4gr+KUnVqQWe+dET+tAq9c7KFU6L0MBekfQG4n7DA1nRu6lmlED5+6OFN8tBxd3FunUQgRy0+WFDJljeSsNUrBTM2uUIxWlIG1axWUjU0+i0waAKcQnVk8RLaDGO8NvYJvuilxG1eaYLhKCSFFwt9XMorvlHW7B3f6bnCpWt36tQpNlJ1+E7sTipf5kvM/qW7u+BxPvZYErZxLpY9LP41di7n4lPsqXxG5nEuK5BW8ayuaODkQMez/EZQydpO637gCnYQ8UN0kFctPPsDE7O7V4jvDWHCVuZ/b8ur0M/JyHsUSvpGbrNOQnN/8FMFiiYBVVqnwCFxRJVNw/CZlhDxcAqBWWv0dHMvcaXljrbZx003/anFTJ9PguoFjbXsPXMOenrXzSYXfvUsqg2TQheYx3yevQrP14XzP3o0OZ1PcP3RjIv8z9wXjaat+DnofWNatODt+8OD7UMRW8ZbHttvbqwer566sHPRcNEhb1H08F94D0D6eEeu/Dv9soCz3NAv6PvR/9Ift/zmj98rwVmu2N14+0l7b1MN0anuwd7k3Hexd77UdG7EcMkbFIe2P/RP0R+oN7tfl9n4T1VKtdu6nSrZ27qWLi0Q0dBj/3Mmy7hZhCN0303XVg/I5bKbUUWlIqGW/KWTjyq9NwGUbHpTcj9pOt2J1bZ0jqvS1RXpnKgVwdNd5xSKuCB9vRh0qBR+emymabLw0VdGah5zF+mu/LLjSwnBvplRXiBDQhWGLLyVz3cNrcoZnjmk5KS5lnFJBLgWrkSv8CjgUBkIioLwqFxCgeWWREuFZlOFTsLt1WeVASUl/Rl+oN2Pb9VLISkqXchV6Ka98f15i5UlKu1qnacUDU7yChBki7tMghBd+AUyf1iYS8Npmob9fZoOf12WoZzNCh94Q0vJEncDeikgL/kBkVRZj9Whauja9CO32YXAOsa12C1YgA+9znFSgHrnKCojuoK6UIFuOu29ShxmmtIpKDnNVQrqnvzCXG0KkSBzrX3/N8V9PJUqXgch09ezCovYdVakGCz6czXUBysG3nkUC2JNxW5Fkl0yyLzj8SDZntOyhKH9utTB40Q4kGPib/evAEAc0biqPWOG8S5lag+OLy2VwlYuSULPyDK5Rf2n1wkhlTuGmA3JG7RASjkjLQLgpxRf7EglHiH8lDpPAOcKUXGpIl8UCzIz76L++BafZN3EUrTSQ4xQypfIVdAf7qnTDTecniqdRFx4DLWzzJZSYNq+mM9G9eyPRZikZcCuJCkHjCDBExAHUBCJcAEktbAnc349FhpRCTKTMeHmFqQwb29sLudi7FsG0fzjDI6vgsSOKJZTJqlUZ1AQxvpfHuzkHJxBOi5VIscYSQ3/iJi8TWKjCyaC0nmyMwwoUZhM29w5froCXRvIDZeDPy8B1d+JswBac+3suRtIlwTuJ8nAf2nYtgfzwpYulHnGwwAvQZH9BZYuHTbIngV+5uYyEAxQFcORkinabdVJsmc8Z9EOlDQ94ufcnGMVl6RF2PqQ5lj1jKtR5YLsZ73C4OL2Nk3PC9bwlLLX+HVraH6iUBeuWnPXQsXDtxeLFMww9Obo6mlY2JBM3EAJlDRBTDCtEEstUkbfd9MORLLckLLNg3hz/AeQRWmCjwKVn3AECTDQC4LpLlRF5+E250WwxF6W/TrcFiiUXkDtnVw5PE/DQPSCveT+9/On0VBNnmqivgSLJEaImeu3ThhUGakfL1u12rk6gAJZF9HhCWjpwKvXa2lb0goRjg4C9z6b2BEbOBQJpEqLHz9Lyea9QTYnrVsObxA3tTWnAKpML6PzwNNq4s78wOeyeyDkMAPjxFfQTZsPqpGiBL3usgao6PW+6oKNDqJXxhtXkdxwztGeL9DQbA3iThmbsK+13QHiAzdUpiUG063kxXmBe4VP/UNaacj/dtwyFEa7J9Tb9KYcpnY/yd6E3ZtK5q+IyvKgyqWaGwBm9YIzXGhS3CBEsl6kGpEpUEcC4isyWPhJuth3T+WQO23ejJqnwj8pHVXXb580dy+yc8DInaSK/5n39e8LirU19rwQeVT5a7bmfVDhqaFSqADg0b53CcevqWAtnSHQoUXXbLcSTdkF1bgFdkee4C0HRAj3LlDl+UaFoqHTkNPimIIEgkAmulK66DMBCKknV5LhMz8Yk7iBJv9Ww/3cnRctWQSl0Pl2NBPzOLUGg5xOUkursLF2Zo8TYz3WPSuKtySKdZGQreZVqMnqRNiP7BOhFYt9OKTjfbbT9qu7XTWNFOBgfKKmKUuPm6jbXPL0l45InG6RLmgp/yheEc8x9YfkMeUajELZpHrE+063b2VJHj7CVGGep7Ly2/jT0cYP5rnvZffLRbDUO33/Rs/D6u8nR9eHFBrpdvnTjipcWdV0NhsUPAMHrfIxzERmjw7/B8GphOHp7FRisOHEkb+e+GtGj2SRNxzRgAIGCp+PNhlLLru4+exvcHAPYvgY+F3qylyGAYdkWEZ9gr27RCf/H/Ky2Ocr0SS19Lg/JK74oAuNT7A+8Cv4CPOHrpujZUwTVuJmO5z+2qYTvMASQbo53eXqfRNv0nOKDc5RtMLjAwGfHUi2tWcJ53RP1gOy/t1suf8gt2sTk0gejV9hDCSHkw+xiPX4kX7JFemuFP3Kb+7+7du5cmrfDQdoKcX1mO5dl/tirFW030OIZV9vQvX/8Nf7958vDPXz7Er0cHTz9/8viPB/h98H+++eLh46+wlu3pzAQIpDJB/PHgz5YBCA//evCNPacR3BMD/PDpwThP/PqLL/748PP/xdIHiObx1dNnTx5a7tOY9PTg4ZPP/7L65uGzvzT9Pss5bKCBdY8BAg7fQAXNxGq8YMLpOrZXvfuAq7GC7ezEfllA93Z2RX9+bep6XxSxzSLpXOvOKNOpZxfy4OXxFJvdOCAVYmDHtlzOJlwnw6iGPsocr3CHLyC3swLM3aZ5wL4MdvbA1xfez81UPa2OglthHXvzenO8Lk1FeR4j5zj4+gKMWkHci1/b0DLz56bVUCOo5kgT9lXf7J0jqWRhD3aCHrUkgZZDU0PfH9ytyIRcvGzJe91brFhi0njUEK9SKqKPo5OEYUBCR0CSu3qMH5WqycCFeaw+SR1DE8iylTdsFnGnSp0mD95v8Fa9eYW3h0BT+wGS9vkeS0RT9jnjy09Sp2pKtg64+QdiTlHSdYgoxJUgiZWxlyWOjyv3m9rz5ayKQzUa9/v/KLwpeXWsW2kl1zvoqDZyyEPWcv8NTb5RfADXXSPY34/v7Wc+8TfZQukzjQhTpX8b2kSPtxdXho41CChNGyHXPlHcorn0I5e7mA1lb/aaZ+N2uYJ7zzCPWbF1h//XOFRNN3X1s6qkp+NVePkSYooowcGhVhlwsLfXo7njFhKEDh38E0Joxemg6eI9bRVpkgX8xa1skT3MxlpFZ13sUJRFKc2L5vmpuFCv1RuNADPXoaeTCJAqe20pEFsW1LreGPxk6k4579p9xwP/LvYHypl/EuD56afjiY1U26AaJ+6n89gIUH4HpTmfBzqHvVtatYgtzbWDjbTbQZksuZmWZc+ds3aerJvnLn/Z2nKmZeA/FQYCdl/YnBxf4AwaCBU+6SC0y1ks7c7usHEdzdw8wUoHl9GzXQiGexuKRKhEiDTB1mvg2GzcTJlBcqJlMIfcKUTN6ThGuQjb3UiSDN12+yPmtz37WH/JLK4hAcf7Wx36vmXrUkISVmnk8f+K0FZ8s2usr+D3ojKrKEVpkleHah8vexM9ieJmDV1GeuJMBmnf1n8+8tgR0DNgZBNND1jDwo3BESvlTnI2h5aIhf31llddiQ/1TIxI7Gde8BRiELPL1TWQgBrsa6EAJLz9NXmST8TQqtAlmqhpGAOqVFb1RJ5QEGVM6IQHQLXu20zHCDLj93P5xEwdxKtDvjm85wjvo30Ns8dMZTv4xN94xPMm2juvx7hEHdePmExu2h2zjkmrF+/stLTCN56EahQ9v3Y6jlyKJSGDSw/v2q90HhpY2F+T/peHb86ph+vtuOxxeEkuPZBMQCvyMr4DCN3j9JBXWt/8xryqQ4UnK6PkFLTiudGnNsn5OnE04uQRP+4ZKZNebygAWU6mMNF9PgXJ1T9AQ0kQeZ0HyJTZJC+Kexv8MAbGRZRHlajymMaBRJGasTm6ujAKT8ibhN8opZ+RVyrg+K0hlnu5Nv4F5G1H1ZNUekKv0vPZKO7dQKvR9PA1qE2GQ4ZhuWqRQ6i4EA8JUz97k4zQ9wUH38sGudvee1Ehk8+d2LVcA1SA7B3r7OR7m5mi9VRtu2uBs83xtFRgTJ9l2RuUQjYHUalRfxONQygXvwOLysdUFl9Y3QI3rRZ++8k5HbucVKYNESb/yLOkCM8/UPnyrjmRkkk6rG91bmp19leqFBM1MuV7E/8CMP4yJiAT0FX8UB87285FvZ6WeozzoFLqPtb4AnacSqF8eSjoSRySD31mq3qDAyFy8EjR61VqaqCVelPCYa0G+3UK0BADarXmmoEAbxYt23MW3dbg1borE76KQuhbefcIZ4Ssk10j3fXRT2d6T7cpfXJ++Mqm4f4LRHS+HN/F+sZr28rqX8Ij0h51OFYIm7nXxnJTqJpDNPf46bOnMRZup+Vu0q5Xr/CwL7V0O3peuUL7mXTZkQq1y2MZELQBJoFc2W5lB+UdQwxbhT0QjE8VEDtqzQdNziNozANmqbauDdVAGhGCeH0ugsqmuHJ1uep8DPjZXmyrC602AmyXJD9/O5sIQqGmFJ/xnbbCb7UlHjEV1W/XtlNDnVjRLTnySgQemkJsZFqNfIvoQIkGjcQMRSlM63QShhqBNq6K/B7DTof7G9GqzYjFeRzHLuU0kmS05AsttPChTRR1FJDMHfr78dDu55TxNymVrLeJdj/f8sOH2si2fQN443NqdM0RhA5Wo+DdM1Kc2wgYNQv1o8LSBfMZXsptMFbnG8SZ4LQf//jjeG+8hz9WAMYmpstuEroQBmUFfm7SNvH1MWhZRJ1RP/rxdZtDf+iwt+4y+Ky1F33Te6+C4/Q2BjJOJaQJYl6efnGSHELkBNPSoG7lL9ve8MClLw0374ou5o8Y4TWN/FFjsF8i28wSLVZE/w344BdQ8qoUFnZicEGfJLhOHkaTHgrMwNJcPn5zfsIJtD5mYluHOQ5b2jN7MCVrNxBHVBrS2214SFksVTKaTxJhW0hnF9/Jk//bjdRe1F81yyIYsx1xKd++fvczaAE/CFrAOf4egQ9IN/vCvbEmm300/CGZjd4ZX168jXI7TmTlCn46FD7N30h2Sk3ESAxeiwyR/7t7a7NWDvEXYSOJH95qkq1tc2yjb0/Ucg00GIhlNBhaURL024TwGwxJd8uYdJDIn2xCiI1Ii/UlJJNdzoQRzrzkwCMW+azPVQhzOKF3ALk+/vfxG3u12Nj4BamdBHF8cPDyY0jPoP4LxgESxH+PM7C5w9Karh6ILZzblPi3uZyE5SPqfr8U4Hb2/PTZme0zPwCDN5R7750z8PI4PBfbO7P9+m6ddObTT9+sTf1vD9gFxX+3FzQqxjBSZQSLnaaGo6gdXl16xFdoqFOBBKZiHhiOQlLQFd1kGDxMy/J+VbdUGR7EK5Rfazu9mDE7lvQ1BDO5NlxQJpyfloGB2hiklNukzTjDlqc0MFS4Cb9Ftn34LvX8pFoAN7NF2mBqPf3fX9hkCdcmafnveAISUBkNzeIrUDuNiOF+LLeDutlGzedpp8IQXu6lw6MOMIlbJB3TTgg/aa85PYsHG6YjL1B26MRgQUYvuH0hQ2W89BbpAgwuFYYk0yEBl5QLYrCCUENnR+wK0XH/zhL3YS70zGtUVI0y+AsAoKJTIPabCd7tqoLmlioGwEivyduh61nh280+AbEgiqgQTeJWRrttRMexEMmDggVwtqlxrGLXr5ncwkfSK3UmxPRkA3LK3vVB3wFjLrdO51+Pn2l7Pa+qirrCCUK4VAqZhc90bcqtvL3NqOkY82GqdtsMTN1ZZWl/iF1c9GtFnR9uLqQUhZ8oqa7S3Xo6j4Vxl5IhrUqG2zBXc/1ETYN9xTI7LMOW6QzeuXKNjDCVAbewhQs7sxChQNn3pV5yem4yeyS86p9A3NXjKkDfXGdKM7VZuuVLIpbktxvD6mwJx4vjseyCjr4ftMeKTI8lxp9MD0ebpVbHXZL9FcWt+RYNrKC+iN9di75nOzjwaobeO/Kn07qdNjXqslb6bwkslKjmHJ48Oj6JN+sE5ktzNXJl5zOVH6BShfvc6vj4JEDQ4HcxzSl8k3S5TzDMfImbCyGx8vylHkDJkWOYnCHfHYdKkMKtdUha0KqUK+NYyX7tnB3tRUh0l8CnW3xHk/TqWTefayE+u0voNM/xJe3EPAPfyELe4Yst9Mf36zXlVpVur+/XChTqrhWhdR0K3o4SQkMA1NsMMgC+DC4O1o5rJUDn0WMA+JcpQXwQx0aziHxizk96CsoXExgkvzrcGl+i+Uc88DfB0VdZLJww5iVT1PMM1FKPF0DFSbqXTHUbs30p3lDD6W9fySpHRGXUVpa33fuwT4sbgoJctgYUDi2zTPp+XUMsXv+qdyt2CtDdFDGBn14UFZxFu0hNsfoRvW7OiVjQ0BIkXxQqQCFioqs0pWqop1O3YOSxUcdX9FBiXnGI8+5Xm6hI/FQuZjQOAfggJgc0nkpDMfo4j9U00N6hBctaWHogb/fS/t5HJtj1RoGCB/hKjG2aD4ZRhmMxgw6VCZJavo+s0uE6ws7xyBxG9NupY8Wbcb1i054G88nyQoLUdC7teBkUZ8S3onQT4CopQ5RhSiy6k4m+n5gXp0nASBYB1MWzt8wghee9GmUJtzDuBtywQdLmKI7tfkJjS3fHGfzLFM6bZl/sJr+QXrn2SLx6NBLv9m0gIik9KDsNrxU6695YjZZ7kxJDsOEhwL/FAa9flZGrfjI98mGJRr416Xhg08wPGKTwWCgwCf4ZyQOEnzGWjL42p6Kmex5p4r5jleLPoDCvS8y7Iqa19IVPNi9iCqJ/67cN/ccEtcb6txb4tvRmmwjf8SUlSIWCnto/+PeBFbeVhhKW8et7IVz0qnsJfQAd8xgw+HemLW7imKAn/uCXv773a5sB9uObe/cZIvrqzQu708UiTfge87sxvCCFkIDVLALArBuPPrkgpAc//vrXhtCPD3774zf3fvzVg8kf/uW3937V/njv4Y/3/sePD/704y9/9+Mv/8ePv/rVjylUtPri3SrM3RLsrx789t4vDZRhZ//+7ne/DE0YSFUL77oVNg9+BEK/xL/3f4WiR0bf7cooH578Lprn745fnGxOv/vx+bvJ68vL8+0fnr+9+6PJ9U/wV+8Or/jYhIRDe+56/vaT5zP758eTs9X6B4waysHRIbLw26yiN/CEx4j/tsdj02nQGjInJilYtX84PP7ebjf2E0NsoNvn27vPJ0Dj8uxHzBFL+IRR4Q/fPDd/E62N7uFFN+p37/5mFMKF6+CdjuE3ie4tkI7RxGkjfxCZPcHjr54ePOGvb7959PDZAS0KLNd+xSeB4qKeevi4oSd1KX67I/XBirpDhoruj7TQm9jIdXaPq7F/yeV/2AqG/CpAVMgl1uwXMcpSPxKrHT4kRq5V8T7wblIaSM+PQqaCDpALcEcS/HIvEqgTccDpd603AqPIi3B1AxKJGk3vVVXKeLtElLrSfNCLCazYE0dYXaQ2KKScvZ1DZ4GG73kQkFgIGfKSK1IU8UTcaa7YYpbOHbGodMvU1Nm4RoDpk6AjUbpyFrvlRAVGLpGq7KuTJ9SAb/KQ6tz7eGuffVyfAIuUPiWi70wfUp3szMJPRlRJso24IdN+UHKimxebZicci/eFZbNbMAfIbzDRIivhrU0Ln7Uflg4WQyMWB5vavPAJq2knW+QwFex/Rhyn7idzQhLumhsaDTWxcASW6lOdU1uzYzHg8cqdyyRzC5zW8AqUWCtdgyiUhrX9frN+KyY7H0RPcdaZtUUNwOZ6qQpNU0j+6V2EgiPMlyvc5q5vJdtyLrggLl8nPt65B1X+1BK6ZERhmQ+ltnHCYWj5OIw8eB3wzNIDckE4qA3ptmp946iCor7VgYrZhtzqjwpGPVU6mY57DWA1+byTssQUd+TRf3xI0275ViiuntOwLfxU7Bz89vrzYceG744JnX4Jvq5IZwiTz9HG6wOlrVUqn1sHU76QebUY5liX7gDXCruNUHHM9xvLKDpOOQ+1JwOyk9fvyYXb/f5RsPUjH4VNW+qgSWXgC+OKh5zZJbLLoBTgSgRZFlOQP57XdSJo4wcT0HfDI7/2HX7Y9handGZw5OAnqe3JH00Klsrn+V4sclQ4zrrmKe0MRdup6sS/VsrqHK0pf12xsZDj/NAwYPXIdTFwIRqibHIF17Tl4eD0rbwKo5R+6pQeAhJBRN+5w25zVTAoE96LnA0ZeuFJu6LA2jITDRyXdkZ3jffe2p+7Z+du/uXmAomX3MX7D66n432hMpzAic9a9TpU97gkRGwXIuKdhAqxylsxQJj/kyzRb/vuAHAiW4FUpSQG2NR3oE0ayUY0TOM/3tJePAujjC+xcR5Bxncn+CqgowTQ9r/NZtjp634ffCxij4iXO+xjA4cnkwhsWvBdOpDRsrhZXpPzc1zqM+Vp3mo81Bq3XOVqV1P/tIj1QY9RKtdW4ZzBmqqkWNQSGzXH1isXPe6kp2SUlesee+Jxo6w6dIMvNPctmznnyfFCbu1TcHydH8HSPY7vDMqs3QTqmaR2n9P5WK182JQ62Cf4kQinQwQD0TPcJg/fTSDXmR1fvTHx+vuGa8ElV5DzuXd3DLzfQhe6gcr7hnkOtZ6N+q1HpUg2Gz++3KYnDc4NXJ5tZWDv5iRw2rhyT/Qd0eMY2pepLzp5th/f9WDI6FgaJojxYemFIMVnZeKLkzBIUHuMFgJkEXFr3lzSXcaodEKv9Uy3CwjfwMEIDRsno6PcrlvdqY5LRpdvLDDywAlHxjnGcDUVzG2wXz+8HHYWmHYRHUyWPsoBo/ie/jr03nCmbicb8RO7a8KkGdbfddySAhpTevxfeGPwSqgqKBlKQXckjEl/tnoWtwMWmscGkdOv/SmDg/4o7IGImhBEzeeFm1IiA4yeVn0Um4kKArtYJsdrf9AFSSohwN/YlNi6Ui9292jIvkc5J6pbG3tTm/5A7QrX7rSUC0HrolBl99kaGjPqQtdSQlQDhq9UkoqQWWm10vXF+KH50X/85ZcHjx4/pHTMu96pamo0tpN4QnFe1bT4zCkl14RDQeeLAy9OrHysrFjUbPVlMzSqqZlDZefgruuDWrUSDDOEb6AtAmIKMNFM7axFd3gvnQWA3tuT2YJxnxKpdEEZmhHbjaB22EW8kl3EK7eLCK25o39kgcs1dzm/tdzfRiyZsTHJtLEtpotAm4ndRhO7Qw30W09kMQfgREDNZSTbbKOKUmyFiF+iAQsu6L2z5M2xlCHlRCkqq/nVLw1lIxHY5tQncLTDWDh3PLnmCho408Ca8nd26RUOLiNL3EZ2AYDnjkmyOmxKqvYkE3lF/IOd6yCSbR+amu1xvWmu+6rD1qfteXj71qmXL11cWx1O4BXBd4H8uOiyEjGGjN1OI0re21ZnHr6Ir8IB8e82CUItaMP97VMyr8NS1m1g3AQ8HTkkq5xzIzpCkL5MEY9ubbvHl9kbKGlO8uKtDpYkFduJHh/o4Kz/uElpXI/YOIotfb4PEmkqQU8+o6LwCIPqiswQTXSAHDyZIn9W0EYYmUzE1X9zfjlRsh0tMcCKYqncI9PF1qKMGQsR56mcZ35IWMBFBJ+Q249Uq3YIbX5JwPdrNkmeS+nzBkyrSGM/jZYuOA9Zb6M7WvsMiqmq5kc6Ckpyg4Z1HYmkSW05ULQXI3Bf6hwa8liMllGFAwyyuKmjRvFly1QNA+AYISD4BSzAr8yHkDaf51DQQZRCagYJOia9oKwUAaksoagYYGXQPcKNy2pqWryVV6CGp4Ar1iP+S7ij+QQszWVEYkYvB8NqTS2QsSyLgMEKMTax2vRKV4X9SV2hEi06fwmxSk/ZQBacJRl1PeSjWL6sJN5H+3pbFZp1CBBURjkG1ERremAcGwf1NdBkjJy/Pvzi24On/J2iO7xkAbZt0xJwSNn4TQXZrU9vJGCchvF4dPCnh99+8UyoAAsi4QGecwpwQMKsMNFiz/pIGvsE8+DJwbNvn3z1+Ks/0+XYcM9Q2815haWvpbgNBdDRxnwatgN1uKhKseJpeEjHoqlXBCjzUQ1Og37IPMxCNd8PHsIFs5DZNd+Y5P7ZuwOonn9OfcwvXgUuz3yfH15vYutSBIScxDP6VPC5IC4wQHoQx2TBTaB/iQmPuNSSY1HVa8qGBqZDK0jIQJMcy9aHSgu+Bng3DEdx+vSfwPGk0fEbzxsP++XXHx18xvLihFcUrb33F9Pz6fcf9lpx6jIuFm1q22Is8Wl8rHGkOMhsEl3X7yA5EKZ+zZQ1X//NpbpAeAAxU5g4Gp93nPaJSSGvTPg4PgG3fSJu+xxetZClHpwjHf5T7v/ml7/7lfPwoaAhT4b9s9+P9xj1Md5T9vb3rcvMQ+EJS28vjsb/n7uYOV8/wR3AGrWWzk/siroFs46STOLYA+bRXltcGwZ7F1i98bHwPp6R3uzTnjofkGI62rIyJpljCfZSaQYoxj8zq3VenX2c6ttENy7LNhsv52t9YvUM2t8eP/uLbY6ff2vBXv5q5u4TI5LdnayHsYuRdPVVkEPpI2vDqI7MedV7aT9Fjfr2l5B1kt4lLzA2nmDwhYetxdchLeJhCZCMaq4jv3OQf9HGcfv2q8eGlkAgVMnh5cTq2t4F/aCLiQV8MJVhe/aEvmyRgXsKLQyR6wssxIhQq/bhqNdNZiAPj19sTg2WQOlOa4MlWIfHNwHlcfis5sRo7OA8SxAtwUGC1h5cz+b2NY3gsd3BD+0sAupb0t73exXh6zl0OTRxfJ1zXlhfTHVogjgeF5PLGWbmdBy+CNDFIm2b3PBtAg2uUp+7w74YfPqpr5rMvlB97vZMbCRfgzkdV5SYt5qvOzbROKzayPYKfxd7cbPQ6FRnR3EQ7O9bOT8NtH/4XgMoBcfvMO3xaHv1YmJaei8unr9oKL/jdFGkwjbfjnQz2rEbCc+CRpUUrBtOKTZdN5ibGQtxPEXj3RIlVRsMXslcsIqCyGFhHRjuXGzeHFqnUM/B1OewBksnfb2zV2e0n8ldkE9XqB1L6iMdWvf0zYIaBvz2Yei9ERp2l2Fo+p1F62FwtzQnPbCCqcJwey5iIXg03xdemGB2Iy+pQ0jk5ShjSsMcKpjS2gzo7CW/7S++JmlDZHlp9VAxvPD+vBM0QNzyljoMBf5UCOSTDsTR2aEpzpgF6tnRpW3mdiV7Ze6aY8/bqW04O6Grv34PXoC4C2QvSzSWnJDId18yKKPbipUCjE98ildSHLBkjw6ejP/4d5fo3DmObvy3cbgD0WVyDM8M+5/ex/3GF9FgC35dALXx57PYgiZLekmPvm6k1ttOg/Z+6E98R2aj2WRn1AB7D/DZojXLKvWE1pUhDw0bGpmjmO55/K3Lnn7rbqHw4LtXqzz02ik1mXRvHZ9WLyHt+C411lt3wGt0iqrrqaglkS6OBjYB3yPqcbn505EeiuB8Fejk6vZtK81PR2C3uzh2jcTUZ+lL5i4zAXi3czkF/Uanjb4qbENzZHsVnRfrRqURS2aLRNUQzwIhAZGsuPnmnvUc3oqPz9Y8g1/jEZ4Npltl7u7EJuDhq9Mz84aRBHlktukJMU4GnZ2gVPR7PlIHpO8/DzMOZ30uNbF0HdbIirBje+iGc5/U7okNjOeCmXY9tWFQ54UAuw+1NZxTRB0CRZ9ub20L2HZ5U+8x7ub/t5t7zPQzaLhchPUWJqffYH1euhv+TgueFiWNRwqVZ8UiJLtDiG76xybRug6aV3F3/4PFA94oPLRHcKX59P8HekvEQCnx2I4Xiwvg+lFyne8SS8iKQONUwIA0F9phHuWpJ0oNMRE93YzrMAmK0seWqkaTJy2p2eqTGCi+iYeUCYVahf9QUTQA/+luQNAbPbt43UtreyA7ksrLqacZbbZpqLcGxlf3P6B1jKKNH0XKNK2xdbQnZg4y1m4/sG3AjqS98R32D2cMGn3lW0jcXQoTN39XYUOoFPugrYe2PI2M/XkqFo2GiFtRVrkvK6UHJaabrQe8xwSFac/hWM+VhrgILdT1VSLvHtc63bAsji7H4zANkTYCMCWS9KF88pOkdwkpJ12A5r/KMugNW3DjlEjLffiRV9B9a4fRbEb1g6BVdB256PIlzpv4gMl5nj7d5VxZ3nfyoaTcls6M/dUQ/Zcm2cQgWa789vf3Us88UgVW91K3WcSNmCOs0ShjZbTuvcGgdCygZdiMaJ2ml0yURZ9VXKMUjcbSQmGU8DMKqCeZkZX2gvzsQOs894zgxTlYBQph+pQ2/mQxksggVZnzV2hGJdTy8NHESSnfGH0np8zQVro5pg27P7KIr/sqi1fwvX1LubuH2TJlM9Fn2POg/lW6Mhv9wgSvF8duLNljGXm2jb8ujOxnb2qLSYsdnRlP6rdxv1DPoymlW186Q2rKyk8vTUeOBZSa5F9dbk6KLJsER8b8gPVQoW8OL1//CTzFzlhDCi5kim9WOAsoNFARciVGfeza0vdolDgua66NjGQaNbAjfNMZdp4Y9uHz/q/xTRd/xyv5xkSyGUpebSkHaX7962+46Te/uieDT3PLcbQ+Ca/ov/7tvfu/sgbMQxOdmyLtgQG9b2l8SSjtLJ+/mPz18cHffvzT108OHv/5q/Gzh3/84uDHR0++/ib8bCG8QRXLtCKfGzvSjt6Ai1ufol0qhb22fe1bvJNA4/3E1u/36y8YADlxrYbTxRQRHz45gNVS8+TsbV52Ok6gTgW0p1RTJTw8OrIByJKhvmoZn39+8PSpCcs+/+JbiK/RsEoTugAAF/+OTUcwH7wTi4D/+IlpUzpQPPCURRq8By1SQAmUCi+U7oOhfSOElD+3Sc2NgrycltHsPzbnf7K/IXd8iBPGFsP3PIXckFI6tVjA9JG3najYDDN/0rAkcpvWWDc6cmgOt0ebTUOWA2Hg0cBif9lrPRfzo04mFCbwvfSqq7BcjKc/sgJmAH92Tpy1lYWCiLCzQuosPGciQvJfzs6+A5uLfljjvrRpfbNC8qTZbi5taW2hHv/fCNYCRJADKiQx7BdFQfQmZNkP7CwquMLaD6Dxj8EjNLkX5DpehZKT8MetKoDu/ghXDZwRmyPr0uuzY4mnIsJi69BTXddDMF3n1/XUCkLGXaPWKSpodrF+c/b9ekKCCePYrbzl9MoCb3/zod7hBkTM6x4TS1ZXgnxum58Cml1nqTxOlDKrnDpidAcJbMglXy4HzL2Qpo66RSMCDAtI7YMH2A/OP7CT2ueMv92UY8QhQZ5t1qffb+wJgRO1efQ/H371569XuMF9/e2z1Rdff/6/njbineWEpWddVGC++fuzv3z9FYOwsbLO3bOwRLbr87Z0KDbBkY3M4MZQjYH2DnuRwsWUdniBDwiV4l2x6LPujbJU6ZIHrGaw9/gZHa6OW/xEZvhlaGGZ62ifxPNxUpkN3dLQUFK1wtOkoO50Kzmu3F6UWv7R2cay8sPf2y81PBiI6c+Yc1WnvVOxPy9THL6zqd0sP77RR+HutP1fBmd32x9t8OmeAR11JtVBVvsNT9i0EwBV2WkFy/UWOVmRU6Z1bglpxqZmBozWZjIZwwbgpKViPLcq08cAy53N/oatNKm8gyk3Xi5YbvUWg95Vm06/iQq4t+B15T0NM2DhA3Huhw9RrFHvtgwFuD7xyOu14D4dMxRlxGWpYeHbr6+j8WCQT/9ZRfkM3fZoM4bK0MY/rXKeqFJwvheBTNM9u3D86g3J09RKfoemjpJm0WjsUS/lHcd95MZTt84AzUSY2xvIDdoJYclho+FoYQj3owyXD0qpkzCuI8cn7uM5HTQvq1nowznsHe26+igbLW3uI3Lx4JKWt0bfOTyJeKN/kZaJAUQ+agReDouGbKBdL+tdJdAKWH4CAg+VyAL1Rb+8q2HzUccpK9qDHOA7RfRdIEt0PgoTdOinLAlttVVVr+G0covs9JC5gf2wN0HC7bb6/QkHE8nr6uiLoIfxxbODJ7zM4nUPT6dmJvTFt19+hS9CZ+OTqBQevmJU8LhYNKAIg1LFyq5OcK2aSVeJrxyTgXOQq0HID7hHj9kKhy7BmiiPg6yj/A3j+EZxUwyuC3RT6slrRcNd0duuFD4EZ54WuSOa88mZkgRp7zZouO5Iv7GEkzfFSyYSbDaNNazSaPrRI0lsm9guX6dYRelR7NylA2yOmdq39JsHHf5nShi1OMl23n5V3mjuySS9DgqiAl36rdeu20IkrOPAbuqIx3bl8Mpq1+y8OFJqfyz4jpB2xt+mBCoyTx+6lBAy3w3aOwsQCulQmFL/JAM8rFJ/2hKNL3v4uNU09OXdNOyxY8YehwQUsWkKSK6Krygzti2cIerDGnKiiTByJIjVqIjVWt1/JVadeSk0B2DTQJ7uurt0Pf7QPkVeW31Yvwwd627NzDro1vcWsNLWlfUcz+MBEl2fy4AHLyC5cfYlx4V7A1vErfYRmTw+bMVHDloe7v/GBOY1KeTPxN8Gs2g9Uqu5JoLPAkWCGshma4uEXiRoLEHA0ALERwCv4YoF0S2WYg9QzMmCiveZTulvMaLoB5I5fFDS0YwCRMwp100wGl5CMMt5h1ND4RoVSWmzNqFqgJrEzyVoYhBdxVT3dfMbG5ZiEFejXKEbhqEOkHzl9E/8UtMjGeNJ+1MhpwTvm2p0zElrOb0U4nGUeiI+SS3NCsFTjFH4NOrT4ydVjNyv5+4JmPVEy5X0j1NwipkZOV70VJtP2d+7F9BfSq8JKDdRfiivUrkdDQEtF6ZgpUa0n6gd7Cr7eahDM0DmEcYpZPLllaGNLTpTCETFWZdXMf1p4Ja8juTW2FOq+crIfJqx4nh2xAaqB/gwGUdT3jmR5eWau1wcITuLV3jN0dmf4tg0kU4+LaVpMqielRR1Ry5pqs6xCZ9M5wM3pK35hz43QeClnsCFhyZNGK566gxj9Uh+ReIVl9MC8z9zRLZyT3+aACyTukZDev9Cspvw1oFpV7akzi2mXupfH55G2nvxdnRt6ExlDUfHVPw4q7xjt/JTU1XQIfeomDhj6w6yqJKtg7B0TCHdnzXCRExSIK17jCgGIJ+0FTmxDRGQUSmbt4bTGbeay0hANVhNYucORLt/PCvgBC327LA/TuJEdXja75yWw+fArUHuJvum5Poxp+Ib7L476urnUewBV2NilMp4k5/ClGiZg9fwNV6qhlV8K0SMTsXbKI5VmmNpe8DuozXHao26fj4bRJUc6+6b6D4DP6oY6/P8KjHtwm3076HAfpeUFu18iNI52Jaafw1hgxM/oTVGxPUJtb+upGrQtLcIZodCDrPSMByC75PR6epwXO1wGIZ6qaWjXvYvIHT8xieJrnKKW6aYUe8lfcw2lPTm9yFs2v91taHCg/VI3HVMlIcIXuEGLxAj7jys3dcIOLUIj6tSWFk5YVsfMpiA3qnytpp+4naac0s+HD/Fe1O921SOqbD15HWhsEaD5O0Y5UlL19DjwUHWVpOpOArUZrICZqhhJ+dKLzDScEuLyaVdGY46EiHOru4REH5Z5OFDsZ9fvGNis8xCIKOpLnJ0vJuovijUOzyaevoaeVTqj0J7/EmEFMJy64MbHDDcfcYM8klWH1d9n8fEJeOVdjKnPnR6slF/4FxtO4vK2R6XE3qisP7alxH+7hDhojyK6B3A5S0EdhGannSpDAdunpeUrkEGRorvHRoMkFxOE1VpVf7s9OQdeToKdDhnb4q/ult0QHCh7hicjjUX501sNU6sEgtNTSGiVV6ZGbAbWHUTJraeiHc+T7z1TLmzdQ5DW3bKPtehJC+9vbafHXRSfuC9JPx2ku6mp2aDligp5pMjgP/gfCdaqLlOZPfJO/ZH/XyWFsWRqRaZqpnsq7DDeX3Iich0Wfq1fJdXwRY8IBUC3vClNU8GF12JnKUPL5P9Wq+KOmZRIDVro7DLF1DnMlEET1fKzoXZ5oJOwQKonVV9PWidlbCONy9fGontGr66JdhqCXcch58k8fJcm4m6KwRxdyBGZxQaRlXm2TC8rEJU0wIMxaItdIS0x5z41ed2IPKRwEVooM+x7Zit5u1Tb13xXhgLgE+JBsR43ScapTbknjc8bNIsm1e1KLNX74PVtcTERPtp4lTAqCzJd8eNyHg3nX9x6ZPMPrz8Sjf6dIAnXZGZ+aA7sf4aDiEsZjMO2lF4PaLuZKvAWh9GlfhdLADgULBQUohbsxrr1RPVszThV6gjMWV1szUYSrnK3qAbxYnUe9FtAuapHzSA2/G/0Z5uds8gON/ijtG1NCIHM+AifRHC6UVPXzLma+4cv+Fe9ebwh8l906Wc7DTqE33pglHmdPi3ze8H0H/rHlTtdHnMp9Qvv350EA6Sr7/64u/jptoe4puiKBiRFrnVed+6IuUDMrrXBUKEfrrJDVOjr8VJk3qkxFyqDAgbI2SElHetNj+8sy2sDZMml21tqKn7Hg0cgIhsMG9+CfJO2/gXvqorRAsT/8IbZzutC9TWlC2vEWjHpVkut0gmRJxQcfIiP55wuqQKyhCEu+4B02aDFbxdh4SqjFkKdEDivDW5Zy2OZp2s1S0b4zTNuHsNwkeKgDAfqbVvJUUP7EZFKXQkKvCnsikKNhTr2W/snG28muV7EfgJF+l8jJoS+5o/ob493ARdhnS7hZGOc+l4mi62ZMnv9Ik+OXAY6fL3dJzbOBiJ8VIHDRSEwg6W+lOe9tCSwMuCza++DRYeLae8qyGYFnoSJUEuA3JeUPvpnByueClc0jDM86AlGD4MlmUQ13mG8Vw9QxG1MKKtvmnhcwqhvdxVJXqhxvz2W3UEOWwb9VDk00ARpIMa0f8dKI5vpINWHshoY1eSfabxzdsTp4CXyz0I6kPQT0OaBuf+7NdGyNn9X9uR8MD6N54IpX/7t/GDtoskXYp4HSTGnsgTj4XjsAS3xKbSncZ7hJGO9ya2sR8tj19erNfTgpOO+61N+1SAbJ88ZPJCuqS7tDcORhtfJdWKW393M84fL8ecVLRI5paOytWuErc1704UJ+lYw8aVGrpUoVR1hN+sB9OxLFLk+8wtSkLfUkw0uTAMnNDsFft0Zm/H7NKUNw3TFZ/Tl8P+r2PYpLPVy0PaNUlHka6Nj14jjs9x06tTQfEE71YeScQM3uLFk13dNhl01SklVF6p8qKe7jNsVrAAdkDtMjplvtoG0t8xlzVDN+A4S7QPTAU9ktYJ6tPFidpPyXQnU/VPjPdCHgcKdkD38cXdYXuyXp9PgoGdOU7YGMJvJlidWKO/bNM7UX09vBGzUR2CfcItpqk/vnTqM7FyzbKIT8OqXCCJonjoopzXLwQqwD0scI5xie++zbJA5N7doCpjLJfLXBLvnq3AGtl0MhWJ1fb08Hz7+szkxY374PFK6CT+qT2kvU07Eu7BwV+amrk7Lh1aW3kcX+7bOvzGQbs+PIXSUvCVFVZLRHcziw7P7PyaheZegkq1/zP5P3o7NiBWzf2gWcXMB5t9C+OiMQucae3YHzM4uTR3aNkL1YlaP5zZoiq8MkGN9Cjol0Z/5VJtVQNW8MIATeyB2vZAon7UcXxW9M25DeqnVu0HK7Wiwp/5pXpphkK6mkzg6Hxj4U5nclSw95lN36uXLzdHG3TSbGa/t6P51fr34IZ/Zbec2DQbe0vauFhAzgYHL/+WF78j/ZSsS3oYC6W9ugjiX7UYEn9uEQEHB+7aH5kE4PFXcspeCzWExBcHf3qmTmvGYyC/hyN4ubmiUERgo9udbAQIKYQ8X9DvjZRlU71NXcbucoGHCOOd39TUMzonVjqftHSutjDITSZQZ3RhjKz8XETvVV14XwAGt7Gf6hGWLbTQnmQh5oRdYV/NNmjXvvDnQxk1OMFmXmM2d/zm9j+euYGlJMb3W2E910vKSpd6JoIHanRqU2hfRznMOTr81kEUKgwwGKRNWYKddWEjxzC0Jpy6s0WqCNy4M60Gbt/D++Kwr7ag6c3gA5PtzOyqg3XAjz+O92Z7+JMW6Gq308RX2rTy2oYGP9bpWyzHR7xzhNjdouxWZYmC56kxLs7r3Le5+E5u34yyVqwSt2320tVE0mqxpAKOl7bJTcPJh7mRzvsjcDiAJV3rx189Ovg/CIRhJ9KTg6+eURTzCSFgxHQWa9T8XA8SvPdxNcgE2YyNKH+42pzQEF0MPZZP/hwrMJiN13C7kfUXPKBdvrfbQDCUj8SrD+7Zf5xqhZDXZ9i5b55hP4sm+quji7WtSE0IF/jSRx+GSIMpN6NhHBX2Am5G48DKJRjBrNzv6D2c00FWyuHK6IR24vZmNX2FRO99oaiPKf11Z4a/bG9/tEunZwN+lpMLsX4vXhvfwoPRmGZj1f15J0whzZbWJTABkZu0YxDB+6MCgl3TKI3bK+jgbQhi9GpGxtzBkwgRi75GY8QNNK6OdUhMcc+2CXd4OqY/zYsrxIbFQK1xYibdBjrAJurkpwy9exxJhaxZIOCSv/R9UfCKR7H92vuGe+Yo3GsIQt8pADhxlncONPcmf9hf/D97yx/39tq79nvvx+f/0eKqsveHvWbqDbJi15b7A0k8cT4//oTuHJo/NDqMOpcfjK4vlx/uzGOH/wypdQ0UQiA3TBiVxY5lci8Dv31t3+HN8DcKdR6inr/eHB+HoOVDTFwj6iEc1DYxEWj3iXiyR/gGoTNj0rk93K7/y+JlQNh0DwL6Ln1z/EOXDsk8z+3J6cpMKdErK8rfeMzqfpvxqIpyN2mynQhcxCpe1SOzd0OW9xU2L9wRCDZWBlh40jGuINv0bsU2Tsc3g/niFWPO4c1XPPfvcJWxvrZje8s9UmNIsM1a7hLj4I7GPgXD4TLBbDFCEOg2ucxl6Vh0mirJ+Gq6Qt6IkMeaBVencijkxeTfi2Ym2+jtaWfc8VT/eZnOols7nXV+4yZuZI+iv2BxFM4b8IjZu9izC835njMTzN9soXy98fe7jEXxMVdQmElLx+JegO1V8Y8GIh/tCPwkv+bqRL9zc34Nezc/GvRu7teP+9MO2QYzK71I+IbtRnm75xCGvOKwBcUu3QrfGK82I3HlarCMyQxgjgXTkIcyHts38uF1g9JMi/eMLtS3NeuKcKPeB0J2QdbLnsl2kKj6nxgAN8mKrfZf2whRnKh7f6NcNkJWrqFEHsLVsFKTPC5BPOKu5KSMCYChxemB4bkcpWPoVuaNdyCOBkv7vsK8EA06OVZNsrL1w4EDr8msU+Jme4KMX2LdYouInt/G896Z5nHacMOpNwn7vT4ll7vuuYCcYqM41QVkPbPCnheWmJK4wLRbu0bKnlzgAPuIZ4F+2Bmus8OdxJrhwa3t3xXhyzTbFbdRDrMNkQeje91ZjeZ423XdgNgsvUC3L9Tt7QynZ747bk2SicyfRXAi3BXLIRZCo6HJqohNKowYi/jOpH7Ss7M8E5u/LYSbEpGxXeXq8cNbE4fNy3oMo8JCNpn/x6tNqgDlc10LYqiM1oN2Uj5Xi/3CHieRa9hzMDpRfZydzTVn4+YjS+AABYkO0xXLMeHsYRe/VSPnhN2KjO7ypH5yEYKtW9vgY99+Ikd2LcpRUXVlWWSaZeFmxYxVfv4izJMfp+3z7SeWYFWfz9o/PL8rAJVns3H/YeJ7QLbPCkfqmGCxqYJvp7GIJTme3K1l8FrsxVPSGmj4o38YIDdjfd9wDJp9vHg2nDf2G70JvPyHNKyN1YC8h46nA0AN4VyP4wIGf2X8xSnoA4e++UtdNQ9xrZKhPZqQnnUIKDxvZrqZgFtJbcfKAwgtIqsN3Z+LBqjST58g/ipPwUSlbRmXCDGsTohqumEdHAUBrgfj/XgjlraD5pevf53wHvf8b8+Pl8/f3m3/0D7/19ndPzz/1+f3n/+rX+dQz1Wh9n7Yi1nW6Zcnh6+2cwP56OtnFt20uuJhzn/2L4vnb//1ufEOz48Xz49ny7u67xFyO/pFuJTppnduJ+06ePGDpAVJ9s5kcwpdo/2wb/Q5+zsa20uBXdqVXTPD/sjh0RDwVoKd8/FXD794/Ozv4+/Gk+DWmTHP+jjm0fgWoRe+mwVoOgG+s5zxZ3O/301MRAfrjReTTfvp73+/Z3BODS+rv90zHtlECpIsniKphUwujc/CLPzapsLIdloXOr9YH+dlCnJJVF/RrWKrb3SLOLaxeWmLrqSI59js2EAz46P4c/XbSS6onuu9vI7WeKnZ2l5iwlA7AY4uQXO9cuntKkp5N2/szNpAmq7vbZiVbD2Vp06LoBqjHaE/nMMo+jUSaSZZe5ACKmFNtUFIGnYH7miaEeMCVYvoCJJOH+185jCTEYD4K5J09zorpod6ks4QQRwKV8JcRbbriRXkuqN5eCBAYtowHbjj9vM7dTADqdtoT7Jv7Nqu1XQTE1m9ZmOLHzaTray73NLtBkZuGynn8WTc6XluvzdIAGNVmxblwy/GlTreWIKU0IrsPk+8Vfeun1843ryz9lZ2cNs62Fgoqe7VXChE7p1tP31m6iJf2usAdENXOQ5z04kwb7BRbhya/begp6pxc6x20EJoNQUO/OunnFyO+63p3+5+Mv7y4f9ZHfwfe1d/Zo/fq2ePvzyY3Dk2VdV/62iDN7XRrhAMuw0PMcvEaEs3Ny32JugXQzm/1/yu9nRts84COeX3z5zfwWze7QdpJHtp+VLZ6anI7+pSwbnf+J1tMN7Jfcu8R9jBgjttoXX3/MNLmGOhZZpFbf1FfIcRr9HrR/ry9UXwgJH6it4ldYaO4mgUXF7MoT4z0sOL77W1vA5Bxl7b7Q8/aJbLeBrp5+WZBWLHN13nebY+mT26yVPT+TVvjwYviR1mX9fdU7mDyrNPdKR5A+c+7jqt8ovIBLVX1ojloQ82nvvQzA4QOnHSdu3SKaUa5mROyj7jr4kc2iqUBQ1szT2tNOcoJcoA/pB05K6eVFJ07Fbn5Q1ebFpao73qlNLJtJQEDpSu5FJlXy+brlXIDzbDbd5rMTDDZW48jp/uobsxpE6t/1GpDMtVr/8lZlGxEyjewPdjJw9r9n30plTF40Oth9gVNrjKsSftB7dHZkKkmvfuRoJxdTi3UKVT2dpFgv08f0fqq6RO1lB+6FCttvCwngnGm+dNenL3QrqsIchzz6YONDPLZjVORcEBO+q8m4m//nj/1N7xQh7j4c9Jv4GHUvAL9A07B5m/SV2DO7V/KqJFAWXEGzHjh2E+3bnDPdrO4PFdgrcT2RoAKLQjywp/heRGhJwQo8Hlvt4XNmAXwqND29fO4o3wdu9/4TLZ7VGfB1A32aKAihi/G3sgkyxch60Ssd1ECUcAqpgZsYD0VCnWEl6vZNGU+/70oNhey+d/nh4iAXs9iccdJVaMXyoel4tRbVI4gSxKCs8go8lR/Ue3CWeTVYskbAQF6gmUC8PEQIH2u+jICvnoOLLYP9IY+cPEF77nVym6rp00AJ/ZqgqaeNWBjTH2rMf/+u4biUPU5BWw2/vWgI4WJnFVYQPnaNtzfeE2yS6uUGESIICMKRKyGODX/pg/ca1LZV1q70M92xxORRHt+bFvt3RUVLtmkTOQF4qxtMNl06iIswfN+XeTRuFfmhbKI+/m1+lnxMPSmy1nR0rrXWNxq7BbvsSENj/xjlPMIE1kXK2+l4+H+nYpVeMhVp/Qhh9+3Dm37hOcMXKWBJYEghx5ozbu4+UGKvn+jalkX5gRH7IpVXt4+VAFR9QJhRfweYMow800IjH3kJMpYkPzP2lGy8DdrdoBcAqrBF9QXQL2nrS4mlez0hRSUrOMzgTGvp6UMBaVgsEUs5GwsuAMUxZwwkHaHn6znPIzQsYk7NbgAzf2mm9EW+cV1AnAdIRA+S4jljyzOMcb4yhlzeill6EEB6Yv3udImcxzGdEUzt1QrB4NL7TNxyF7GCez5DFq0xcUgOaZ05FdL/h+4V1KMuNFcW4akVYm1QreYK0BNORj+PI7G7/4rrw4e2lzm71YZHXx9Llss4rhamOVQyXMgZ5q95eSkaRYBamix7bzHMkvA74ZoqqUIKs3D3B/oIMTGIhWbVISWcJkYgLSYbSRlJMKa7TWj3CkMP/c/GLh+BxevICiEYjqqICy3td0J9wpduvfGPX04S8cpulxk71QdHXHbgwc3PlSxK1rE7jaFf8f/gkgwMTCVoVV703FDc5iSVJQ9fmbbYhtYIqaKziTfloSZEJGoN1WnFgegbviNf0GLXZUmdXhf5vTTjV3MzM+zxTDsdjNhT17YvgHKla9sPFGKAht1/lUqTW8PjKKeCrX0dvCkGR8SiyseRupBIPLFyecdqHpkG3y3K0Np+BG8TuhBxE8KlBLGVC5Occ1MbBYwqiqkLg6EegnjWq13gR0EZpa3nC1OXLlqg7XXBRKLbppVDcJnEPyet+74Nopu6VZ4+eiz/zesx+T6La7TyV6venDDVKuMSno3tUO+a5mpbte7EFLZW+vGYrieqvtTsStj+TpgNDFqzjv0cNBgIzgveMjBrKnMgQLjj9kCzO7YkybFqGog0ZZM/7zwVcHT+zpwly8RymNM0+JdJ3QsAC8IWVf29QIoSUT+6yqKsKGWuiSlwj0Gx9YAKQuef6d8jHZcGyupPLXuZafKaF0qS+HR4ptedHAHGGyvy+tb/Qorw9xqjG6k7ZWZtGAJK0DV3KkSUcDFR5+++zrlb1JP+G7EDzji4rIdLp36SK/s6JO/s6ntNJ4u1yFsJ9KwZPtyeG7lYVR90Tq9JvYLk+1x/SjDV5eu5StaaqsewJeNo00SYr3HNAMqT0OjKUlpVsXI6zuu9pygwTbn0N0047/3KeCFDnIfboeiDxhzBGHoVxxW/ry81mFEYeWedJqLkQgjg4vSBLG8EYQL0bvua+4Bk7rlkNx9VU3l8h9fwAg68mclny98YKcXebtQH2dszk31e1oMIXwrUVJkWEXaBUT+ECsOasU3CqBInSl7WjHXkLtxwxDYNIGBEDaqhwS0zIaDu+P81Bq04SkF2uYMbnizG1FpNNoKjHSCLhqQO/D/hSEsh1ghaUzYab9gsJD/P3mrFQ9ObbYFdQfsB/SyOg7ZkZjNwFVDoUexs94TcONDbnOALKCykDUHpDOxI21yJk0rCvg+3mYEJP/vDp+te55O8UiZ97NbhlS3FYVSbvFy2qNBYmxu9imQrNfQG2oxCnhFQj3rs/m/EnQyaLi9EbxqCidXqC2mnQjWU1iZqyPYy977iaFsjNruZg1xxG5CtCUp/1q6W8lgiGWHrm/W8YNMMZdngT9SeiwvwWxe5XOre8qN7PDP9I0ylrb8f9F6gAC7wlGiSnsuTAKqpYPBqgUH7Udbp3tnqgBU4MSIPP32+iZEfNAIrT9Qum0E4G6GGmfVX0YxfMsF1FOEl6UnLY5JfLKMWw8sKqTQRRpzwcNf91rBzBg1yMWKBrNpjGlHYv3RQj6VXRK64ZrHzgSMdb9+wDSZsz+uIfBC7kOxB23KUsemOCULXV3Y/cv9i1OIq1dlJuyafU2VMjkvSrJjGwSrF++tCW+nYWgOfFYnMauA6pb5xlevdHHdyOGqc5JWczRUdT9DSHZ8RI+y+8GTveYNB2zHOhHGLEP8ARkLhLofF7XNj1IkO+L8RFY2RgDlCCfO9a+KEwm9JiXXk7SfYu5hIz6WiP8zUZEtlgX5eKJhBlbdkbJ6IrrlaeBNH1j3XUrcm3hbOPjzYQjQUq6Zf/ET8pue+zU6no2zHZZxPgk84eh5/Ov2mNDPEIwPdAOsEqD9h+6XFMRO9x7KuWvI/KD6LkYL0W/F4udTogsIzZmk9RWTZizMihKF5/ozWmZykhfXGyy6Rm+gzhOi4J123icjYvm5/wOFWJjkwbcRgwjpf01QGa5sJ+2HEvB+dS2Me6qDlg1Fg3GeTnrrNPsxmbaZh6Gq108sK1UXY97HO4Jye2E950mkA561MH1VWM3mmfGKMD+kDdh/Gl6B7yx5+7ZPZVseNoaANeTAEQ8ht/N0ZhqHg9djl3Rqv8kkLpZ68sVHgMnUVpHzsWPrxRrLEto31khg4N+p0LFeHBolyrlM+ieL8KwssRTujIuLKdBVvGDE+WDkJFvvaCCgIsyAdc6k7UG5NlcertiipzyGV3kj5800j4V+Fmt5rgIcPSQHOycMsk5qK8uJB/e+VgkUrqhr1SZoqPNqI4WcEpJRzCjMR5kuAJ7jkCOJ47SFhjjIz8HmSK5AZaH5u2HtOeDYmJYrU55LV//15Xdd4mIpMfoj4SeHa0eiFZpnjZ2ciBox1xokHaA3WaERNGahqyTM0dowtHMiSvCejaoK8pWQMquVcgCv5hTrQXSK2/dbhcBEtDAPQOosFzb1gNbMwC+vuJUC9PSb9c9kyAXWrltkewsnr9t72wnf8BfwwbZttYOz7t9Qi3oVt97DoHp8P2m5ygd3VAtOYl5yXt2VBJr9LTnR5Nfv1Oot3lEBeLYxf2URLvXAkuKpmBS89aSgxUTq45ZeyCmjktN04rdcIn6aKzyUgwSs3CNpabaNQDDwvconnefICj++KnHkzQJK315YFrTWYTzxjJhg1hhcgGfDuai5emzJw8RXqOZLP6fZvmJzSOzTXvx+V8OzL/uH55P9sIUCie2wcWA1lK+KDLxwX9liofnk/tBrncYspsogUAQoxcX8Axlg0HwRDkIbfEW2I73l22Pt0gbg+jKw7XMrdHbaaNbbZzC5KeDvM4L6fyGZMJapQAE4GTGPgtTMp12l2PzdvjVn8cTT1Th6ThJCs8KjfsJT558imJWLzCZeOW5it7UamRUKEXmyCaFG0oU+Fibjx6ay2QbseBf3AqrQ3FGkVnxsRyesuqFHdekJCWT/ZSEo2PNSG3uhG4Fc2mzAzeJPqW5WzMoO4f8aqudoOov5oHgyTxdrLi+/BiMugFJ5ZSv/dgHcvtVx5rapS8QHZBG21NfX8K1CTo38DtY2JM+fyETodndtt981E7gxDgPYK6C01w/fTDY8eyJRrNSAOU3O8VvlgQMkTU+1afnd2Dbp8QWJOOPbvmLz5AnYann4F8luY8YbbOCV08URWJS0+p6f6fakvPjyBPachr7oiOx7x5YCL3LZVAekF29xS7uPQBeQuHVWF6uZVgmfIyya1DNZLDHeFnXDT+KJ5k6AyvPY0k3Jp0xvAWryGqF82m1ihNWmDV6qMSWW4M7PLFDBAABahofgBfGYfBhSk9qQikhSb6pS5gBEGoAAjvf5TMuCnsLpRd2zrowQa6qgAa/YyHOiA4DX82TsiASvFzu2AF09FaBVC7RUWf5b6pbzDEQHGaabuaKYT3Xl7ldTltRPX3KE+DGansJXZSFRN1fTQJ/gldazyv88Dt3oY+cSY9Kj+Wj+lTz4A+OuBvxWYrzMNmD8hEflFHA5PaglXmEhqnm0R40Dmigude4kDy8Ixbr07tbr9CgX+b2Qr4BCVbGYa+ONj+uDjftZMWXTxCkMivTBbR5/vCrr7EBP/+PJiyHkkmKA+bSIi1c7Xz5ApYqplYFv3xRw7HdSbYxphmzlc2yQ8w4VuPLr8+Ca14fkjdDE9bKK8PQ8eZvZqmHFjmcCc5JFMa8f+vAGvQ1Lxlat0q7fUEZcZCE0yfjRZSZLMd3u7ZsX8Uujz21NiNw4y7/fWa+STf/vXvXtXRYRkjcNR379j3tHgPl9wmXopc2HdcXxi7Y6IrlhYf3d9uBdoKYV60hUiynh6YpfmGrwSucbvLIFV9uXTw5s9a2l8EMzSCe4ufi3gxu3mQIKMMD2BCuJKyBKaVSrCux/j23owAlbSYO2FFcXFF2/dIFziGW0TSYrGjFyag2NFAYWgQI/AkwaYR9fRGgfssTx652I/CB7egzzvbfax+CT0pWxgRmjXxNMSlCjETyGkpJqygt1sEs9shLaLq0HDHFmK1HkFRiFMvGeL1oahMVwbVnEFqvipC3PM0bTmvqRaxob9FELYYpiVOtewkYkabf6QW5IL6/eHiqMHbHb3fdGjT4byRaUQkLSDor2lZj4S148u4mkk4nTSWpVZM+//zDbYc1q4xofRYjGkI6mGPT1XOyl4ca001lPNK7TkhenDgFq5U16o7b1xaZeXUmAxY/i15jGMC6ug6mJXH/ls4492pfp+hFOvyfWEldMlPxBLqQ2QzLf1cvdD9U0t0BZ1UsDUE6y/qewnQI6j7le3IMQ+kmk+Ity52iKd/pwhVDMpmzq4sjkCK9tPkMyDaXuL2fYRVp4nmiEUDQnPMYBuYgov1cqDuV4IJf/tIWrtxcu8GCom+SMkedtaM3OqERf5D4Vh75q7kcMsV3oolvwG3y0pi9k+YXbNAVbDqBYwRzX0XOIqBQY6d5k+kRXM+9JK/WtSBYsMlKu7qyx/9QNqddzn+4RQbLgxr+YESyJJ+YiRM9HKk6Tmzn6mrEIpefIDh1C4pcuS8pM0vkEGV3QUHJnQ5x9DgrInzEdnp7PVe0qR4SiKUrN6b1OKhpO5LuDoHXo7vXSBQOb0rcWFdPmg56YMRj+RLV+GgJ4erF4Ul6ZbiwG/UFubW0EwU8PvAP9iZ44spraL5ng5goRE70gCAS3KzPBYlQOXlVxYlWbvnpMvpufS6ZTzJvy0bcQ4RSBkUbzp8v9IYR3N/rifSOnrIqdxHpaxdLxAtE9cz1IT/Muo0p6uCmEzCOml+nBHzul3EV5w04Kj0Ix0YxdKnRFvztSRqIBRRKtbMV+71acb/6K9KaIRd5N5pwQjrsCY4L/zaiTrxDctBUpBgzl1oVz9VhFLwKSatauxUn2H1UC5OGcIRLXPHD99f6Xtp/nfU1hEby7XEadansh7uWzI8TXAO3K5sa9Vnmxz/izZ7oShSlWGP+xRUOJw++cZvslGgtIfyIerSWwL9TidViHCLOHYUbtdT4mzasanca11RMCJJfP//a6U1WW7oYBKgYBTXEYVYJCXlBDlf9GOYACiEill0kSEeIVmLZwBwsPXz50Fj4bpQe70JHAdYLYcIsVTIKKbwP5Teh3C3NojPacsUsV4xUc9zGlVpwvqt0s4Ti7bGOKcnvZ4Gd93oBOaHnTHXNTrPNd1jsLKtFFJroWUiY6cMClHp5KcweOBY5fxhegVMXs4jGOtc8GXx0wRTZhPHkiaelBxpGt2Icoi6mum/oITJpZPgjMjFWF3HBhsuLaS8b89NEzK5BJZFKgAj9vQwAcZARehTDTO7yD8uSDIgATXgM/hw3JKYEk4JtwC28dvaRAVt6LxHWJ/3CfDTcK8GnDi0eqNSCCmVDHuelClftalruWsXzpgkKBHynnJcXAKBT3TtBR+bXXBOTdQvweY4NgRk+T5HNNM48gSaMFIQIFe+vnoVm+/ezdAfHBxRWPlWWvmj2hm4XcTJvJGdN7WHK/iOtUx6ed8rD17t2ZR3X8NW4BT2VkOzX+M6dbfPZ6e8x7+KNVe5Ix4fOhMFny8bVDvnSlF7ihULsTxAXTvJ7t++pkU8tGEB45o7RThpJ8GIXjq9CcKN17IdOND012sybsptwinU2j27mQhEKrfmrtvhwaZUkefPwLOvAdKQ1leCikoeptQgquDiXlhKxBGD+EMxlnzc0kOnq1ALTtpmQEjBcYzC0ZPPHpSsuxZSkRUWJC09v/nLHPEnVPz/5+ttv4DraOvmXh3+FAoOQ4AY20PY2PNo0IksW7KvpoWEzt1YRvImyxU4EMmNgrNhP+ZXTdo4mFFmqj9LW1xTQZ3YF/j0sDgUrJJiuvJq9yYB0wsSaiGytP6p5JezRaKitDBZQwavv4Prbvj68QETJdyaS+h5XhKDiCMT3ccsR++naC6k+cHD7dpwPWWSZyvXp+920KJkI1Jsml+JHAX5cmi8u8G4yKfTNXbcwqyypf4lI3FMLIJkCpUOsKEad6BfW8+84/9MGI5bi6XvZYiCkh+s1NHP7eISRsLJsP3h4elWMkZUuEip+KOY4U2Rl/Izu3bF19g82tz+K1X+W7bdJ71b1k5w/xqWIFMIooZNs3rFt71RQ48ENXj8pYPSDk4lgx6zFdlonW6tEMq0tjBw2U3zccJ46q+CIairXhHLYRhT7ExKCNzM//tr8JnZ2cW5Xre3wlEsZ/6ymeR/6bl29B9+4viLeQBEmzupd1bVIbtTuKOp3JGor/conIogrWqdVdr98R5WD9KYKjlmmijyTP//6iy8QaFjHRnLMC2E5D4pXNTcvCVB38wU6N4sTwev5wom8QR+gttaK6D/ou5PjJqfyRK+dvtVH+oC1/pgTBok2wX2grPWhU+f4bA2eVS/ixiA25Q50scbNyDefvmMF3aiPKj1MdGdOE3xFtZWNvQTQpTfmcMXd6hUdY7P65snXf3386OCRK+PUijVxj26mWRX3I5skCpWdyzxGOTh8aUdQIYTvrhcuKuc+t6tQ3PWI1ISQucfx1+K+9H1Dy8gQEpbDr4U+4WFIPx/sL3nPWBAEcgQMGZnMbNN7E4zVkp3lxCSGk1Ko4CWT03UWTLVXQSDbe+719aU+8l5+9ymkdZhxdcOLIsmPwDKjWtN+IGrU2bcIOIQvnsoQXUALjse3kfwmMRTO6v64fCw8D1uDf4NznieMc9tcc6l7bapaXXRGmzZY8igQl7ecRUGLs5+dLHrbeo/413dfkTDSVsXjJ2mkTy/srGk9kPVxrF2vj89zKevgghyYwZowQne/8yvQMYT6PLsAjfpVywogfStBvfGC9czRc66KgNtOtA3V0Rue8TIEhPsK7KkTGnxMx/yzbXGIduKu2wjV5KakkK1FRNrlR6gbuqVEvtVI2hwOfi5/Is8Gm++hGXF4gZXJv60X8CA4ofeGsTIgpvssJGq/EmdgwwQSTJI9w6uU1JVwdMcDCcROBIFuSR6sacvf0vjxdGw8Cipq8/vqBLvd2Eo1QVG6YPpe89xSuMqoH5aPuSfnYw/isj5xBQj/8ZlnTCRlDNU4+TUgUTGNBAyqFuMmRGu3ZQvoaVXN4I4jGOZOgoHRiS0IqxTCp2yDDAr3PPxlbF/ye/VQtcWJIA2x9BTwDzo/eSETLkY58F3MS7WBwm0hktJkEVgW8TnSfwRc2+M3tgGrh8d4QkJIzq7rRCw0IaSKDdMpX2+YWh0rE0u/unwdept3tu5ovbOaHGfFUel74MPB7cqd/BrtflLUku+M8Qo9CwBwRY3qJXBYRSJlV8hHRg1JLJN6H9aG1w60N8m5kr59clh7wsbJlyPGPu63MaqY0UCOuaPq6MySVvU76rTQvHWTNK9I/R9nRWt0lqNrdws/04dnDBD23dO36OH9mIVd8Kgm6qUn2EDQ42CwGqtwQlkJwpSW2eAuYtuTdlEwNz6lOIrcROAaSDJurju/z9gQ40Hg8iwuvGwK+Q5Tr7wJHbNAc3LZ8sxAJaJabB7kbYY5lOxcHV54xWnQtwjrOW2QK8UhJO5cVtUloLqDWX6iQFFqV+zSpagqDKpVCAvdDErtCTm32Fg7AiQEU30vXZ2Q4fK0m2tAAEQ2CwCXdwS537qgXHX30wqmJ3gmTUzKL9P9pnWaZzhLfOJDMny6cG6Tl8AYs0HI1YdQqB57dPPHSkgxG13X/wdwSDTplXP0i84VqPKB2/9ftsUjkPAYXDWpaGJe6Yt4Zmcyk2rdebaV9ekpF0kpmfFekDw29TYlSXW4MU6rAqgMyL2NB8gxJJmQddt2ok0kfDo7doNdcpwEsNS5k32hXYq2hmRSeUZ/Xl39lU3/VItgWq0/XQ4SKWAlBxaA+ikvI63GPQhbf95h77Oc8Rf02NlaNOzudjjRy/KpdFiHh9fYca1DFrdBR9k3QO4/XGmfe4c48DYc1w0bqtxgyHywyh47RO82Gu3palE0Dl/EjZVSZRYJ5yS0gwr62RXDZcwrBKXuxC1r0txp2hk3Ff4EbR5EdhiouZqzBSmZjlEGxBV0jrPkhH89ePLUgnnZhWfyyyk2H4wHQHQzz4rtECX0al3Q1bov2vJlh1UqOdfgE4AX3/kQMMhu9mGJ6da5HB0NsnL+V5eSlK/jJNQ1dlj/hI0I8d1O8mKPdMcqyMVm6xt5XF9EppaXSGbjbbs64A1dWmiCfaRzaLXmhsaZmbFCC97nnFIcXuaHSBR+VNTmxk2w5+dGEQ8cj91MYFJwkfmX2B/Dm9rLxtnLZqzy5XNtMCtBU0DfzN1P0iWUjC3hAX4o9lRcvxlYEQtb5cm7SC/4rKD/Svy1207JLwuT7KGQsxQMq1wvgiIsH018rLo9YoB9j8pAzOWY6dxAG3KIY8Wqdq5OoQQoqRBry6bNAen32UtuWeoHV1LEbN/DVLkTOzVk2mZwpnZy+ObF8eH+2D4BDQZ8ogyht+zKGxtQGfKlmU4z4NkfdMq15wc94zGl36ldhRPJr50yfJAsXPH8jLd/Zfp4aKbv8qqSYlHbHVfupTz4iO52abN469jpdUs1pFsqtAOtXSgzaUAIctVGjEYrEsK9f8exUG8AbWVPXg+iGktnvivl78A67iraButtJO3VKMrdsA012ze2NAID1UB70XZk/HyxeYVEFIalK2TJ/LFwSHIpGSOFyw0cFxKLSn4RkOEC8FkSPXyGksvu9oM1gKRwurzSUYQUC4TRLFlDyMd2OihtMWFcMV1iMG/ZnaL6SPU/3NYvNrrL3Dn2y8xRGu3sgRkpJ6a2bUdvOOawN9Akz24f7s3Mps/9FmHWHrRyfKZz7t7IDsUQNPvtxebSngVW/A54s7Aa8Ek2NhVjVMCftHQ2E3yqjfqfwVEbelHpKnD2K+hf6XjmDIDik+tYuVEmrr3pSsRKiYaajT4sTPfBE72HPzp4+rmTOSWutzVVp2XcqFFjN9r9Xc/xaKTcKoT3HV5u1BzBadcnFStbpsMQ6s0rT5E0+cFGml4D4xSxRDA+N0crrTn+zOjAgRGuaDUiGRBzXLUE6j1o1E16p9XQ9PFErD9WS++j0RSx3/C22nlTK4M0PbQoI+X8wdGn2TVWlUM2l+lY8jCs++3v68zTKeWrcci+p7lDLW5cjmIjgT4aGYcQJ+h0jPa0WFvfZu72zcR/3zEVdXrUy7pY0B7A2kCBK4u3sfidB7jGWfFSReDI79JYl21e4upy4woXgPDfwbZ9wMuBKZ7gnhAr2CcFLlYBdXmexLRJq8AxYdNnt/T4yHT7N/ZrmRxHybmi+kZ0ghAt3jdH9Hn/oeU5NQCw37smge80QMWEVn+wTMBj8qt1nabOSsaPtVCdbuvlIV69rU+zbuOPw4bYC+f4MbENRo0t9u//D5wezSf37D9eif/+6Z03n945fnbnL/t3vty/8/TOf9PN1C09mY/HGOM+7iOOPwDG6TL79unB6tl/aE2rAK9N0VwvJuKC4X3zsm8OvwM7Y6LdifY0JGfRQeykwIPC3p3tHlfKDX2oapO0wLpnwbPapBk3Ld5LqiCsPSdsHQ1+1kXJdSFGnOpfxqwnyritB/l+HmZXT6tmZ12KmwLtZn788NLu5Afz5jg9mKmhVruM1+bnHEzO91pJECm2er7mLelmlzyX66OYjPmt0huL6/FibX08xauLQOo2VprYyFYpmGCtIBlIb1CVf9Lr7mjuwj6F0DqWrFxCxDswzRGPbUg2Nt4sBqNBNSICNaCe1Hub7Jrp6tyZwdwUoHWbTTvvU5XaG3NGqlVbuqRuF5/eN16eBIU5itNXd5owOAiPKBfmNpLwEFPHmncHASy+rQd6rDDzFDBSJIrzlCHn/VEiiuZS1k9LedhGTt6YyanI+SzrM/YVG+gHp585M9L2jRXATLnVA3d0EAuE5oHQj/So9shq6zFF8qfwkdtUZEsHb3jcgK3THpgM+2rrHWMExeEQw0PRbAvpM5CaFKNaRWmo7vs3vj4NX5jEIibipBWgYgkRhoEf2lDu+Z2KHJmGltU6Q2pUaRJt2KZzDShlnDBhcINvaZa3ZRUCgQqu8ps2bezwEm5Utpe8tyjZK829G6ytEnGDVDEMW4JHcqM6tfuU6gAlZxzjgHhKav0dn/mCrFDUqA6MRJLoB1JI9Pd7NjOwRfroIys6C1vsP1hes3kHOM75D77NANQvl0hLCvrW7Wc19mAWkWHu3Vq/G02KZEPHg58J+8NcrDqho91wU1Qpc9J77o658EsHGDKAQCwwca2Obj0jX2ikSHsB7/R2GT2qqOkJALcxHMubw/OJvOyCb1lvOfMcqVC6bSsnfgApXLdOidrMMatEegrxNJaQ24Z9n0U0xD6IeIX7+zHyTkyGxyJceb4KNcLmNd77fk/qsoL0+hCRxl6ZRGo7Qo47mGf24dFJBMjvM4o51UgbjV1GQyq40Wdh6FO8dBun/+I/GTGIuLOylYhxEE8DiiwDW7QLFGrHz9AXxUbCfmrzznBk1oEVL5o6jsGQbJFx3MYXCIZEWOD1ZwQ/KgJAfo8yBIqN0ZaH0lUqDbmEkh79iCBjxxREyVJYm7l7jsmeDxY7yop5SX5V5dRAFWtpTxoAey0Hgh0g5bwG030iWG8mNhWm4703ey3zPguH5O89aNMAb3ErTlt3/krQb6tpRfipWsD2kD1bYGpdv5qjD1qpeXXlWl01M08GfvG8Dg2XGnXrr8/X08080nrNPVwV9/aChCSEB+uigo3DHQvk93hbPo+2Vy82x24aVcMs+SrpzFhD/ZykCFk9MznkbhLggaY1Mes9boO6Y6fy49yJ8p3t8xe5LzW0Hr3lp0PGQeZeqQfK23C8mpg+6j/z4cJEGwFGl4slJn1HBoaTFX2+lgdT2uvisAii+Hi45DjhIPEHLD6rRq+aaP90Enxnwr/WOqcC31qRzJqhyehgGsk8ySdtEnF/8vXTA0TLn46fvju9PPxBH9+eboDQozX+ZVoYsHPbazIXa9Hnsy+k/7/yXFNfcqzxtR7FEk8Pqovm+r1HGPt19v1wtfTt3Rut1WTTDBXf5Sv6H+rPQ9o0uBxgX+dvhXi5pp9njvwvXlhIgqvzm4ZXrFZrvUhv5O81OhWxJm0uvDbKrIAIX+KkXTfpPD+9Mo1VZk9yZhVz35WhPNNmAbIyVSgk9DmfqGperCGPXa8IQWH0zs4HmkGWNxPXXVdi5sB6Wp9cXw6wsVaUxu+gST2AjOWkXUbJW/UY9dHh4W70QZz0F5OCQTq46AyyiuTCGXXZM8dwww2FPHg3NTYXnjdxBmiQNbGs2x0hfqKenPAo6CajHwa+2Gz7NpfeDstwTzFsOs+f9fk8efbk268+NyPfHx8ZX/7s4Pn2E7DLrZ3aadCD9lan2A7cIB2ChiaFbBANPP3fX6S2f9t+R/vXO47u8wj9jz9irjspwiCqBz3RLas5reMJt+ficGJjNVGFdg9pQwu7ziR3u/CTDiJU2IH7rv4Jk9v0cVio2P5zz8btip4uriWHQRrKrsxlh/1hiahqcjftoglZP/Wqhnd5xAoqjqBGrpsIRH4yHsJB28LueXM7x1ja+vudYzE18cQX7HQbuSwURtXGhjfid1OK1+dhteom5z30wuC+TQvlBfSFPTE6yPakejdqmiRgeVeu2Y+uuA0J+yAqjV0VjRTNvsdMR2x0YNjOtqYuDneoJj+8hwiVaaf67vZ6jNH51XsAtipEX0Aij+L9BwW+7pZ8dbpdr4sVJSguQrAhx6Rfnx4ikBiKYX3p/hMbUlnaAEc8RpXyHc6FNa4rXdV4/RGaoG+KZgM7DQ0a9cZZ21XGp+OQgPkZh8NljXiDiN1a29Wdpj4Ttuu+MsSqMHWxf3i5XI5+8frw5GUXUeFjzrtRoCwY2tzhAr6CO7Uyxom+XfM9TvCXpo4cD+LgnvotlGUV/kfbZbsfkJU9arJX5CrPYhMbPLRk7N4CpF9qsVx3TvtZjssbl0pows81JDYpbLJ2KO5btB9Flu67uG7efYteB3pbAtYxbm27IW+sFsD57TOtS9mumqvPJpUi8Vce46fntNEeyGEJ9PBRKTqDfWuqk7/oyaQ+0T1Yv+taZN3URri8vXkIYzxK0aiwaIjxp9UXdMBLpMyHcHIsPTyKr8XYDq6nwNo0N6Csz/cUchBNdGdckppELsibTndcZhDkzMO1dO8nTi4eOylNfa+T/2Ggr4OJzcGBAFvCZPTpg9bqyXMLvyc7PJ6g5dEo0AC7hjU1yZ0/ui8nXYKmKkPLPpXg72lwkYifeOT0DK8SRkqV9GUdX3gjy3pcNfu8BuG5YxYRA1CZNh17FiBXzlHSNl5+B/gEqDEmyaJYI9KII667rCnD8pig7INd1qeNMKc5oeGupRXBOaXBZwFUVB6g53npoaiDctrBbX2KY8xQGGuq84rMxI32D8whz1z6DcsvWD6v07vM4LaU+7UvCeW7LEhR+LD9feHrNnakcnys/db3q8w5qF8U1y8vM4uTuCRMYm2JxzqZrtMdOjk77NMc+oLJP0npaFDqrGtgrPh5+LypkPogDNpLO7rpnmTqYuuIUi4UG4ILGkWgQctlFZ4wjWDSKqPY4dKsChOStsaU2eMDcqsup5HWwF2dbNbHK6fZpK0VxEX/eUn6FNRobLC6qHen1rHJpHIOKvyAOTFmiVYslprpwQl7rjwPWTvOdM/RJha7qmI392qTDiEXMXvdVAJkLzdnbzZHgNQbdNMUblYYG8h1VsfHJxWB4F1vHidJGcouaF7rzHQZ9s3srSI7z5G+dTTf0FrUabyZQbcan61/WJsR2boLW569Wce32sCrFk+wR3hYPdITLAvggVVvx3hjRuJm+/2hJTZETr381LSIfM7IVkf42Ghc2gZ5coI4bLkVjgic+aFIJ/E1ziqSoRIUWmma2s90fHdrG7+UhMvREnWwGg8ZbDxbnGhcVWrFkrVZydo4g7G3DEhD5yH6Z5iE8tuLWRBKElafRNeQbDnHVdAxZg1oR8drYCgwOwZHYWo+aDQRSCtXGIXsKeuTJlw5CoGfkjUo+I1lTctxVnCzu+aoYWt/7uIWsc+Dwx+yuDfK4QbrzgXBJ/CcwNo2edBbLPE7dEmL/fziDNfmFZMnyWoHKVfWlEg5Uk0gsA2y34SKkY20Dvh+3SvunQYwU2w6oIP6JeSIKdXgwu3G25iFcN0v1pM2Pj3sx/PAxxN54CEsD0T84OI6AJZKmouS4snhAMKk6068efezsPjMh6NNK83suhBW9NTTwuGuhT7XXGjk8nuq79QPeA6Stz2v7k2BZQnJZub+ao1bgIPHxCGglIyHtp0d2iKzEXx7aBphGHJH1IeyTffN92K//BDSsCEp48IkA8ENWjwK9tXqIo2RqXVXU+VVjRhGE/y1BBnnZ+cheAsc4zOJ3PL91J4E2WnlfYdGbpDgwLDyiwg7Yj2dbL2+PSXYqXoRIbDusOyM88ypkhPkXvh/iDavbxNnCtrjntp044djlAPYcLg4cACGiqnK3Ix222kTglTNhCYZfHvfBCTwGlbBQC0gTOO9D/CW7QzqUueTvf93sxdohmRSwZ8MuIbbZaUtt/TOYX9E7xjJmwV1SbRPFGf7GFB8i8NJeYC4Z3QbIz6MeMcb4yUvqhijvN8mphcaEAUFipEB2U/w+ii9HJBALrqtEl5KiIOl8m98NrEEIfJh9As7aDx+qJjRozNL8Ofg273qDhSmqEyF3bHOdJxehLvp3qGyFXMU7xvYKDvrTkXl7FUnmkoezwNesEzdyxaKwZL8EmRNpPZmAcoHCdxpTFvy9caG7S4bCoIZtJu1wYEhDhi6Lw7+9Gz1x4O/PP7qUbrqPfyeUdqg/+3h359SMIF6bgCTBMRJcEGdMu5JKSlHGdEjFDMAtd1zydRGM/FJk1+w4gixKSy9gXzn36exrN+KA/a8+Tf/r/7ImproGplKIEv0YNBDULldiiJS7V93N0TRnpvh35g8GulRFXMSpotlAXubtZD+J6bTo7Z8Cl2dH4MhCTXziIYBS3nunyAl0U/eM2F2sze+k5T0008M012wVldvuM96TV/deMGIvuJVxd0KG/w5ZeU1rTuo3YbSlhG9E44t+qhnhuNhgFbMxzKois/Va7JoqjuP4xUgtXT82KjlIWj9RKhIFeqmLafSas9tc4BF45P+ntqcfRyUyVlqf0wvtIG4qpJ3zeGKX8WsTQAu0jF8urYjyQo90jn38PT4KSthLMFsEMTKWdP5otFCAAWXU5Rrp83SG8WFfGXXsLWBm4R7gggonZEcgydXp/bYP7ljXFWVOqOqybR3HjngRMbrxAIWY2Gx32DxRjczHjnQ/ZWJ5rfzaq3a43nt2LrfqzVlA8rDxplmGnEcoDyrBGnx+o0pO9tQXsBoZEWNPsXKDPkvTNLxnW/yTowQGtwqMKCqgFMOp9+1jzoJYwlsoVJxaEvnc5U7oRCof5p0Q+LuE5oYTofoTrK4Z7gselV1xVYrqFN4FYKxx+TX4BZJHLVhNVUl8XTnITPJC6K7Xi4gMZdeftaqKIHrdgSVH3a+yjKPgz0hPHs9E6qzxdOXSJMFeuz2yubh8fGf7Je74O7ZN6f9m0wcWaju/xB3Lccijmg5kCNnkywrZZl8QPvc/SGpd2RrugOCQ0Zl/5JWoQ9q+uIkMwkFy8khz/vwmQy30hZLCTC1NBLy43IZB0AE9AGbCoNI6uiRUM6KhiaPSqkNL+Sjm04lB11XKoYU3ajD2JbsGO/hhxiL9GBsnvB67n2tzlvvd9vewlMKLvTY8x5+8czsWp89/OMXB/Q58eTrbxBv4tsvv8rDTfQ9BUcH58KhUuvoneLjT/yQVJ+Vlp1hwK+LvrM2u4t1OW7uC7RnpSsTqBbKVSmuOE3B/DciPzjB/iEtbwG7QwwO0ETtLPY/fYDzsWcnstRY6NMH+75dYNzyeam5VeNyeGXGJ3Jr709AZ5onWJT+KISUajKKsl7Rt6EhuqYRgwAzhBu11JUEZpqvOS4QixkWPWUcOxPJqPv14kBquROLiSQShnC45ThI9YQZO/qhO1jv1lO16NXzU0Cok/Vd5hckS1zEDhWdppyhTb2DXdQLYNfFzIoIOSeC8K3jH+rwomzXLwxWi3Rahw3/6gg38dTLGNVygKsldjyZo6AzkfOKPILkJ2q+TxAbjwmiEo81b9Lm8/Bc/xiXWtcHHJXyyHdrsoE+Bj1qhxVca0/isfJ6rpnlW6Ffb0AvzN/3OCWKGy+ZcUv32NH11e5D27ef3sWbwI6e3iwIqpJdypiqdHz7zSNTYi6CJqBp0IadtqctO5svJ59CToqcKW5bf9pcmDXxK3N6wYsElBIrR8JwjlGKGKTpXjlYqAaMQyVpkCue5sqmLDqsatrJMpfOjAUw3VeENRw0wtm7iqBnzosPhB5TUs6sA27N6aHNsFD5XL92/w29Qcei1EUaeAMl0VQA+kLid6eDFGHzlMX9OpHqGp5gRXCocKfBeHFs2KFeXVvdnq4NdhanCME60ynKg3hOFXypO/hdxHfLvTJXh29ojlNAi8T1Z4aXWq1DNRrLcPnFu9UGDHUVq9DNAtGExIVDHIj71Hnb8CPzYwjE0ubQ7QLR0N1iUyi+PvV9IfSoPqNEvXoD5CLE8lafrnl4DQVeXR1ekJWua/3kt9ehcWKmoiVCHD7DP2loqpg/8wtucaaKCVR+LO/OY/Fm1KwS50CJNdFYOOolzfUPa4bDX8WkJ650d1bm4PgG6Je3PoieK5hbh+AIhTnSve0NouYE85sdbF+uXpjhy2T87O/fHIxnd//Qjr99atHf7KfRwCxi7kd3LxfhOQc+JdNdtf9ZOzIL1bn06aeuaKjwLNVqjpT0gPV93dhpYXz746U+JFLDvnlq2FdzLtcddV66b3HGwJ50c6FAeNoCi6SzOpLCkHJirTvjzLAOPaR0Ny9iWtwupMVY3zS4mAWXj4fXRT2+bocUVt6JlnF2I515IlEuIoZm/P7eh/HTg2fj9/c/4F7z4ENTGdnvULy5DiBcQTybGFT4Snz/yw+tdGmQ+fhpHnW4KuuGCNAahTT2GXyWW7e1zY9fmL0dHfbISY8ZQuBm71eN2wm2jDrZxSWBc53Ya9zDlYIoM/kiu8sRbVsUvE030Eo/9ABqt1wnsEqlSCdRuLqxkE7pUKrAdsDMIWmZBu22Ui2hiWtUmMzCztDyDZbVsBpcyTldBydnJqFevTEO3vZv/nUZVYb65euLs6tXr3uuWqVsjahUWyobLfdTJe7eRgGSS3wHZr6wsy7XJFpGuVd9PZo0FH1FQRgm1sDGIrwwSfv2lqUC/g/dUbEX9B3S2FR5ly54iCI+wiNq5X4J4E3tyxxdxrR08IHalnMj+SKrS77YL69pEyX4vpUiCIlBx4DADwORrKMFrnM7ZiwaMirGObDVpC2OMMAgsM2ABNIvYTCQ2rncd88p0SMC7bvUZ+OWE1jd1CC3bSROZJ6RXK8uf7DYMWsQGN5uEmCQ6HBuUT3q1edkF6Z0OzEHkCdXpnHxemOSylOy091T/SzdQWQqIfmiRHPsr4tRdkgqYzHH1zrpGnw1ex2li9MqJ8oUk9maaZtptyV+z0DcYlAw3/HmZ7oirfRKigXh79nTAnLadR4uqwJyy/5kqfadgfM31S+NTHZIpI/RcavBk/QFdqoOJdRd9nmtd42W8sXJZVG9iyV75v0jlZKIilYyRZBM4IzH4e/Bl+x01zNwlNXoRymtcQ98+Cd1M8NTDQpKmLlhi/7r44O/UaMklG0+f3IAhorJd7bGFWn7rmBJMaxNrxRYvocXuP0PP5Ebkfkc7jrtJacJBKdEc7G/bx4GU5eqATo8IWNQ/7IW/VzcGQfXRaHNVDiRFbX/oDEEtnMk9S16T4RX387KPT+Hp26Fl+wfH2x2yDTKAXAcUwBReSreguPLA2sH2V2Mt08A0Cfcz15nWVK/vSGBCzcRFPHgaw5HTz3MTiP790OQ+fJgti56Wa7SpuO6QUk90tKyjPI8pbA8RUh101PPcVQU6rcfU7P6TVTHoJJVENrNH7uUdvQLieekuvdRlqo7qngk+2kXgBG/YHI8JReO7l6ap6ow+0e7rG1cuZC6ftCyAPLBroCa4/sjKaWvVli2q9Vkuz6xotKPoso5L7ZIlsiGmTEpNR/hFqN0LbgyXRp18/Cha6pq+E8cP6oW60W9CumHM9ElO1ISI7ba5Ib0tU9jmCWoAhk0z5s9pVjrgIKOz0EjKxVo1Vn7oBLpgSYkPBPJqOYPTaM327nMftiYVPRlCgwhGTRo7S+0wgQpHMmBTxQ4/q6guGZxouxPLvE21w9CvfUdBLWux2YYnHc1LKy6qz7b/lmdAWY36gy5jJBP0g9D8QFS7yEOZEV1vWAO0o78kwfMBZzp03oViiKDbr3zjnvPRCtXjppTB3pAVcqJFQ7L29Prnz8nbk+60Nefk3o89mriEVEki8+PP8GkHV1KZi/KqmhJXdwcVLWf8H6HEIRhqgnMQL6GkXTjJaEetIhMnaUJ4v7txjo2AmUiW989NFZSS0CtvNhrc4q2+2Zc8+DNSs64AvIxbBpy0pSIDpPIYYdvCd4H56jfDzvLatSQeZYdNQJTirerQVbBZT3NSZFu8okgmniQihOIPqE15jNc7fTOcp8nO5dBPyI+Yed5f+beJ5/v2ajWUz4b1/iVTnUvQhm7F6rxFL/fh2jV1DyF5Oj2PuvUWBcFCLFMZB/SRbd4P3R3Onv5Ad8KNze5cQs2Z3zeb1EXLX2KRmvisHJFHL2tzvUXfJlyCLON5PMRbtuq1fAUGg1IkhfhIagVcm5T7wh6hXnTVJjievgCVgoxwQexeN3LRs/Tw/iIeR6Mx4oy0uTqj7cblp/hpyWfelL5liRPA7nekD6MLV74JFl+3IhmNqdJD5NnzQrw8EAUOA0Ar5iFG44GtBA0qteNST9tpZjuZtAOLIWCZpTcOwBJD8PQUtLnsBK5zcBQpr2t+zm6zcyvCT68DPR355Ak6JGe2zAkbtAs5+m8jrnk0GYbVc+apQBFD5Y3qq5bI5amm8nmRreFEe2A7awaBajsZNmeH0IpvEi1vr6BXlhScaQ3c0vq8RYxHZd6EzZgPZbluvBmxuW64g6taVeyltFXn7BZpkM6lVOeRlDUyA1n227Lkj9Nx//bysj+F66bYVUe7Q137njtFHQoLEw1m4v46GmsdRBDCm3ue6mMKAyAWC6O1CdzVeKK3JDVPpJxmqEDNwDTIKBsW+nLMw96SKpZ+bAD+m9fm5DW2wFyPJrnnkY1FWCTN41iRkH0p0A0ROQxwMc2seXztKopZPe7UwaaKcwy9k5u8ZrVqmnts62aWLDg/SW7F93aKs0IjjkVguOtMtp7vweQ+lMfQtx+KpQEIm18uOUhKvUXdwNVrZvrTkttyLXB57jnHcBdIAw6PihcKGBee1lAla+rUMufvr3UDDmlHT9rcRbZhnPR78TYLb+9RVeJsqFWZT2ZuqdNb1udUXtufJvfRpwMBFi5fsijjUfPFIIZKFl7ePAHeK6zflfGx1dHawT+x04a3RkHiB4txTu/ezg+np45RRYeYqaiM2no6DEvkMmppD7UfiugXTJv5F2634G1SgmxEM/AH1CsxrLYeiyJ8oG4noFA7+7kZbSxlHrJUY1BTon0bks5Kl2u8GHZDmIbOIUtP09tD71gI6k3IeTOx1nHp2yEEevOsppphsQGq9wTCp9aaidKOrFJBkc6tifnKKIpU7RwPT4QNYd753M92fuC76B6FXvHa7jJ8enJu9XF1WkF89oIg/HUtne5b97ZU9XptdiBISYT7WnFrmS1HFaR508S4Yll6FEiZZ70xjEdu64qZTteJpPtx2xVQ558kMUcwrF0/o2pcqeLx8APMeny7MrYjuPOT4K/eBxCWZzsmtIUwT1Pg5A7T6Emw+m6KKdoclPVsjEnGtAw9pp0G57Xw2yrkCOjpIJKUoysGpNYWYlpWJi8tMJ46anm1i9CMePF+vItvbemyO12vMNyfM3RbLE5romSeCf2LS93HqkQVwXKlfSK2ZstuXtYhiS+jAghknx97vTy1quO92IGRPoPuHE2taJnE8fArz1liBRUu07P26c8mtnhGKjPf3M+TCVxDeS1zoiFHyMvrhiGpXI97HSo3Q9rwLNx8ZH33Q2qQQwm2++cTkTa7aHOebtqpuQjrnAraldocnagHEltG90lF7I4gpX0XRS5PlsSKM8K8YEzlDTyykdeuqfN5PDSMkMxtEJzw/DNLustODrxjbc+4WDtA3A0bcK0ZOu4I4Vi9+gNh4XRAd8eYT2lMJwymvKonOlWmsBGIeMRXMfvQ7EjxAk/KZeVCKbmu/ng80nTgW7JVZzO1LTq+YY+w3M5u9aEsCy6NVz/Rh+KWoPZDhwxVXwXudcu0XZH28DL0O5b3kWtNj9Khkjivs4BunBzLgqk6wZMGoN7i1BhKxdiCuKQb/LpJSCqXVcrKGSIOF6Xuj527W7IWdYWguIr8S5eQoyBnnldXzRfPfzyoKHCDzEc1v9O98GdbiGH3TReWU3z+Ge5FzaXV+rQ5CVfydrgvVFOF6su7/a9qKhCoj5KpDAW9/eDCUK9W3KY6viK+hI4K12CdA+EGnjXbiwtRJWVnl47jrdRn3GPxiPlL7SZiY8NaSvXfZHGHy4dA/OLK8eZKQooqgVRv32ovRfrdyYs2t2Kv3mEjTUBERLIcO8Gw97HMZkLWLBFConJFTGdDa6o7AdNvnK1ZjsU1FQoiivLO4l+O7LMQ9mKC/Gs7hsC1oBr26b3+uG4McN6p3giPnzF65FzLDmirBM3KCalE/QftW9j6mjPziPw8LhOuOLvVoeMsKsCyDLaHJ+kogAh3JydrqAv6QvB4wl+CvGkSbSS+nnPX1xsjl9pbepD8u3jwMi871T9bGekelswQLWf2AQ+TKXJJx86KMGEmP+hEESoDQ2tHLoD6YYH87G2/Jq3H2Dqe+dfA1zjORya4O9mGV8ZlBo+LNkmH5pepPgsuwMsHZBimuyaB+EiNHJ+OY/wEbJnXNg+EdpplusXomtK6X6Vlejji9PHi/y2hsn5UtqsPXcxz75f3Ok854Fd1kQzEhw7VkovNJ474hkKDuWCqWE7r+KGTIGuHEaH5kuOFa8ZXYmNcIytDdwT7HVG5e5s4+7z/SZE/JJ5koTFghenD4+j+LSk+R4Cx0QOFE3ubHM/90umJgBGahFM0XLwMzkprQE5O5XAqZrB//gBSRm8NEQXMysNDU1OH8WgSRodfJbIASmndDsqtPm86C5rkxrqJLkUn7uLISlbsGJsz+NlZE+1Cq5QOJVpr2vt1eEmNhGhtoU8CcikE6LN5UcL5TVwgqqB9VmA1VzNgWrcktnQ23qSP43jA8hNWyHjRQdxgt7bP2dmDhEWYG9HVz7zVn1wPZl+g+MSMzGrbi987W6GYkObmdbR7fc0wazo4uFaerOtWv/jw2RAvkjyBBbAQIOi+E1WlbAWywhJdJcxry7iAM0DsOe6H0C7xZIrDuXDiR4JKtpnejnmwEVDXtUu54Jmg+8Vmg7pjgHc3EPGdVFl4gZTxQlapBpuaP49+ibGK4TaZAmPCzN2vi1trnQdh6KKOLc/7Hm/unuonpt8CInSiaMXmAY72ZY1wSTudE4XEnzvdQIY9xYL62TPXC9Wm2pOvbqG3yx6/bpVcXOikKQXrjNYPqIpFGYlQFIYkf+M1TWZHIh4Sq10N6lnhVK20csN1pos2s2wQ/Ztx9N8M+JHd7rt2IqQW0e9VJn+MJnIeH3oIr8i+pWldV6TuNWENTDtpvtUszmbfHA5Vi8qyH6icrMmFppu01sonJrTjGVcTkjVyIplF9lrHNWpBZWQHKVED0AGWZEEpvAt9kyD6M81BFVvKpq4i0i7pXwy1IegA/bNr9j0o0HRjPoPftMtJ6WvhZT+Taze8BiIiwPA0b8Un7SaUNNrcBvnrs/qoJn180/sny3IK07Jwgn5zcjvfaSi2M/fxd2cDOpf6zkkXhqBSzGBvdpUldT3uvMqXc+/uqRgVSW1pbDtMp5c1rr0j27OVoWacF7Ry1rV+KsRHpfRRRgfPZjSxXZjy2ngt6KAwPSf7Yog1p8LEA7e1/51xW8U3VcU2u0Qxw/KAV8rb95BrBsikvdFxL/OYw3ydhHXun/r/g8E5weSQ135F3+BcHqjorXmEJST7YZvD6HYE9vzHYFC7CjzCSETq+m7y9ecQGXu4lSwyNJEKbQI4t6sqZ0GGYz7z00wccDYAl33M7vnRutU1ZmkjbEVht2Le0qS6wp93qJ75qtZxQEQqT1PZDnVXB7AZrihmgAVf6kL0nfrQSqkaO2iCXCpx3FgiM92cKeCnfKmnIN+pPpMVLlU5uevLvYsYkd8LQDXlY3oEeZu90uYww64krhERNRGstV1lbj+0GyXRTtsA3Ky+Q6r02XuBUpTw+TVCuQPusD3f3fP/mvHn+mXiFTOGL8Ulg69ftaIoyCnIHoEz3ifykJz9noOSQsAktiqfH/V7u2xQPmr786mSrqxsVicRDlLMEyd/mPbJQauSoqilWCxrCixA8qKe+1oWPZf8gQvAEIkcoUiAxinTLb5qrMZ5E1W6VUfXK2hjsQrgwhUk7wDONS5C6uPxqSWb03HYRTqYkTLgVeLKd9cD9DH85Y+KjuYwpSVjl+XZwNMofKd2avLOIw+vtkO3KJnPw/bPMxrBgj/cG4zawXN3P7CrOmvWoToNg3MBOKab0U2U69jWUoq7BxbHzsfPZ1+P+/U3H0Sp4htxfJ6WW+lHYmCA3Zcu6N6hyO7p5wbojQtz0Zwl87H1GgOLCB3S5uX7lsr5Av+ScRm0jClh3rnlfs6BKbTe3XrPeBanrgaNFE2jmxsbIg6iWtemUyV7FkvyyZZh1ccgn9D1vsGFCf3rV4mdZ1XTCpXdL59mPsien2ybSr+lxsx7lg3O8eo35Uwaa3lpo0ae94EBebKlbljOne7xhVxFcjOxcUz8GAILkaHffO0eSHlPU1bfh8envfHAWiMZOoNf/DzpLgzCG5JBcFILDcc37osDpKtC/ZHYRAYeclF1Ya6turb28GiOvaHwrJO4ZMDReUm2Jshi1OXx9CgLGAKTYD2R9pK55j9Z1dqIbpD0TN8QebcmNF/TlPLr6zpm9gnokUtLSJfGyNn65fMJN/diLAiPGTK/655C6nr+JME/8uz48N39fWHhQk16j1oXcJ6RLVtLPjLWFAU7NOVIzJtxjf5O2EiCnHkui3Wu+UvZSk+cLvnN1gUF4YoxA5r5qZMtJI6Tt3LifwGlS17m82h8dfeToYDib+MYwVi7xgrjQdR8mEapoYzdaSFv42SrFp3m0s54U9HO4zFfO7kqEdnMgn98A2h2x6pySB4sbfSZlDZ1nmfgIMBHpoYabfZcR1i5SgXNFepfpq7Sxe1j9NUfOzgbAkIDOerRc0m71yhcVjTxs9aZVw7uVXG9dC2haDFJ41WtZ949V3Rbxyohv2s2sNVOj9iBXO/lK8pPWWtdj/O1MEPep5p0O9gId+jlanmqhuXp9e6EpFfE9AUYVevSAFgltT6Sl4gZ6YGGTSnPjHczUnuEq/Wd3xv16b8zRkykdqFUj8zN0+4Qxd5fyI1kVlMoCwE20NOd1tialGVdvL4w09jwaih6ml5uVZjXTjMmtdhv+IqidQkLs7ZZqsk9dafIM5ZVQUddhJUZZomGlr2Pz9Hqq7mRtdA0WiJMkoFWn5O5TWxYVYyK9czCWlCoEdRDd2sp2i15AFKvwWrd1/BoDr2Fq+XvB/kCX7a0bNQ3WZi94Mi86695SgVfyy4blBIC1et8ATjz8V+EGUaVzYgYFMP6pfbXmJETQZgdZtOuHKA/CqN+uWg4Svu3z9JyBsFvLnCyw5AXqhCGiUdWnzhHwYntstLkvOq4U6Esx7+H8Be5xexEvyn7g51LnVtGVzcKMS5RzKnD16Ld/Xq8jW9u34Bz9Jgkr61JcYfz+yFB3+/iD+e8EdcyYWKRKYdQZPvHfHOfGuBReuwio2uKLWwyQmMorrpxFD73Oa3vJnRPNa4ULMniuY0dI7yCWK6/EcTrySOzkKl/FY7rTsjBoDPx8UmHjyAqHV37+HONIqrvTqdOWWJvZI3lHDr9Gy/dWIuJWMJiiXlpq215Z/Dvj3EbdZ4DajAgdrDOOHR+E/NfjrEZQDHfnc7Dk2Mjg9KrjyniZzhmc7BvpCXyy44dfXQlnoWqEIvHR/zGb9cwE0z/Sl6M3Ed2YJIsJEDZaAzAC+h6q4lMUr97RZKXBrS4D9pomYzxTu1AhjR0ThdK8SyUcagABnB7Y8a446n34EAEFv8gnsRNrfiP+1OsKj+za/i13+aeahvgvHXf59sXuzaELFkcUafnMECDbvHr8Z3x/fvPYh/tP1hEtFciJH1oYXawMv/q7D/vdi88nT7sCwkb9/YbdQz+ImsDxxPvoXA4VUVUhwZPSHC8+I+ciI+dT6sjM4QwCA5uQp9OlcxuS2MWrRRrxodWs/bWIILEpS4OD38/9L27Y9t3Ma6/Vl/BbPnpt51KFp2zpMtk7ix0vjWsV1L6Yti9lASJfOYFlWuFEe19L/f+fDhWwDEUlJyevuwlsBgMBgAg8FgMFg4Lln1AxN7/uWqpxYKhM9z5IRmbQfqmByN+8Q5N10/FGlIsl8uoiQlgqTMvy3QELKFpn3i66D5rPz97svdNxak/9n10+/3X9X2ltGb3e92X+5f22PsvZffv3hx/frN8++evvlr7w+7f63cE2CY8OCRWy9CyzWUuPAjk0uKGpp7R2t2y1s3e+8qD/baMftptFOs8LyInllJg9C4REahWcclrlNfDo/c8HediNIunidFo+cGup+7emyEZQMzeZcoDE435Hdgx0h0+c6QgrEk15uguWEyfQM2CVa7MU4afjLqHFoQ9jTBeSN69ohx9zDjo+aHZ4i1nlGVj+/+qORd78uwVuMJbWYqtR6UlDuH+MChXTdUJjmooKlQVotfEvRxU68ohpk2cXloRz2M/DHwZpiGh74/oxD/RbcWfaRX71FgdYydVr8W9LWqQtRXUsp9GBrlLJACNQTrRW+yaILTcwbAIxEaK3zxoNYDW93CDzBuWcLd1c1i8sZN7XBlwkq6ouOCvkGPkb9pORLoMUEjVCgg6AjwPABmC07kGOYNtIY3KnsaymYz3sWiNkM6fPc14Ylw41LER6ds+dqf66XtUNdUdcWXVTovqMSOMaH8CuVDhvrV5aZ9mEbaQTArhVaZHd/yFLYFrXYR24jGqZCrK0YtUvBGigwMLWB1LHAp4emjOIK3f09UWc0HzK/jEKR8kygCAzSFLJzXT+4NRSVMDzE3jy7iNI8ZKDEOLeTE5UyGSDde3xfDFthHwCmOLA1NK/5uH5mktDGshVAF42vw2p6rTyOSQ5gdKeTifVxyqZI/Q3Ik59L5taW7p7D1LXtVkk4Wln+KXNOJO8fRwN1hr9l2vRgRaLHs+bSJH8og+bGJW9VpaU6M+TIbO5XaRZIqXdM44FslSEF03s9sefalmix0DtzBWL+MRFKak3KcPHh9W25gynHHI6PF9P3h8ZQoh70yMrpcFoi+42pT0tIlVVVYej8GnhMwBNeJLsUqkYPgJn5YOWmrvL/GAZj2uQQ/myOTXYp7UuWBZa0+zhXUlwUqz6juNkH9nfdQDFd8zO8ocYanoxC1+O+j9XVL9VfcePAXNx8b8WiRSzmDDkefAs1ipt8Q4o8jDdSlGjoxWiZHZdBsmXqBuf2Y26vxTE85KgIdACujF1BjpJPX+BAgCoaF66yoWhp0r5WEPE4rdyeL56wX2oFQuOO1tBaR4NOa6obLjzLABtYY1u4Mra1sKVqiistON5Y9vbOs1mgdg6dlWTSs7R0r/vmdVSxURRJA1o+Z8ynePtdg0Z7NGQEGx5fvzxtm9Z1AgNd549e9ZgYzg+3+m1FZ9NEpwyLandGmMDj893+dnbnYcTAgDGApgVrvtmsDn1NcXpxs/yf8av6rqiy+NBOnzdF8XgRdn4S6gkanNk3WYgRwxTBDBVZaVSwP/8dZI7H/tVwPFwGUgUTWKUcami90YqWCl2dQnC/t+TMT1/NF/uAmOS/eLZbT46ZE5WqRmlmtTT4ZLfFNZnPjlQbzLf8EO88uYsxZqNirc326VjP0XFeY3wy14ldaugQF/2Q3jZnMQYbJPi4g0ieB/Hh7GwNfFBU3uhitMVDs9kyIQAtjsCtGeEcVzGMYk6rdG3SHeY0FM1FqwAixK2y/4gr80vC+IHGhEgjnll39aAkZOOMbjEQZMKntWBZc/wM6qzp5p7/vpL0emcjWcVXM/GxpivOrMIae2g5gfnh5ocHzh9mV/3qOo+50dKUjioavXyHIkSyJ3eZDbxXssiYuG30181PbV7S/rprUzLjVvJvjad7ia4t09uav9d4fnr+uv/529+s/7BWxefHfdnhv4twsOH7Ufr7TRmzdXy5fGGj5O6NP5hI3zHdkCkNjsNmiWag4mi1MxSqk2BpZsOVcGj8DIxAcUdckRtYiE2I/zldLDn2QXW1FqWOkTNCSx4VGIPcnrEubE8VwM+XOabHWG3ghoL6wnVYZZUKswPTLYtov1p5K9HYMfDI3Js//MSuxbVFQ4FRzpK14hiNE7A7AkYHFKo1VSKSBHTFmpMXhEuUxY1t0hsq4CYNOrLeZs3fVWJHdn+YXffVOtcZaR/MCfAr3UWIjHM5WMwbHV6dz5hOL5GHKW/ATJDDoth2JPqxJ0XTezESji1U7m64Wc3fNhoN3wD+l/7X3/PdPX7z5ru+wAF5Qs4s5aloJ8Pn+8+9239T2UumLfk8D18xyIc47aCqrmBX3Q7ZjZe4gTo2wzg1Z9bNvXmidjfowNujhN1wcVhfeFM3hOyhULh1GJ5dn6yblANAbSUaQSoQ1DSUGATASYhpL0cIX1sNkCJkyZirjTWSEKlaWMp4g+Jn7QF60PoT6OOZcBk+hdFw8+NPTN/XrV3vG7Vcvwek20WzUf3715pmjgDVG2qDGpHKMkBY/Zy7mDH+7oDiuAMicxHfY107kqBQ71gSfAP6cn7GmaGIy5yZV9hxQp7LHrHsre5r55DUe2555d+TeF1KjMmv3P1lBtDXJrgOdxY+fvl9yddiKXkx5bOsEXHZQwXTlDH3F/KLRwmpJeq+YoQv5Fi8x93EYbKMFQGiucBR6huQt/K8SsxSRBH+UNnQi2JGGEK2ZUfLPeMcFmCs/Fqy89vFVfO7jyY1wuV8cMh9hnUjfoIiJKUIteG7g/PJwMT8qqpyUDKjU/E6sbvE5yh31FdHk5CQM66BzmWrieMOKGln3mWldwo/M7EfItWSaz1ki9SZs+eURV4mxhblV99lKTHw8gLZ6p2YKOm+CrcTXK6nljSYzo9Y/waclGC9wWzFnr0C7iQmNJcoxBvBwEq3BtTJtrUMSx29fcXWBcDz83HlhlzwN+PS4h/ijuNll2QSp7Hmyz51UUArm6ede7BTO6eEqnRjrk+LTJpsF8eyYmpLnJlwI1m8UkGLNfDVyiFZO+qgTJIEcUYLfhGJKwncOyO4BMEytv7CVScXCd5pr5U6Uq1C+W+FkL7UBl4IY7O++fPpyv/7u1bPdF1ViWxeI9YsHeva7+umL50/30FU6anYxBdZNhcPMLafr9E6aaVTabPSrZXPufzkov5eq1nBiSXNHYG1Lvvv+xf7zev+vr3frZ0/3n/7u6d5u/c3z3RfPJhta9e3TvToqxEbupeeFDMJv0S+D4du24s5z4bIxPJmVtBowhP7hlYLO+icp/UyqseNLs0xCutYY+ymnrKoOcl9//7sXz7+u92zn8N3T2oVntlSJv8jHBUg9Ttd0fPjGKIgbZ2MEiH5AK2VcRK8StdxdXFxVDFDXzGxNUPUWXf4RwzamgD5WhV8HvKWNWaTNQf/Ss5HN4/8eT4fHZ3w8DrvPMgCgWqFAfv7oMgT/m87WquP6UR1o5bOJjcr3ICo/sjAW3Ih0DotCbv8da/+47TK+Ve5MJlICNSiyaYBybYH2vGNwn47deM3oHO+Ed9AYxj6Ikki9daXF6GHY8jsjlm8IV05EmCoMTd775s2r73oWEcGvNH/+dvfNLpcd7z74gAM1etnmAXsSIaZ1IBDmZWcU8xtdisndRtW0yJPVUokdW0oGNRb5n1p41SGvYRnPLsqHlfXA8b+VZimy0VNPT0/xuFXv+rr3YPAAf0jTA/uv7RB23/R+91f0m38Zt2Lr7TJ21saCyhDWUogYy52VO323ZFtDrNbkaVU+ODdCG8dWYohin7UgE0D8/ZInnUXv+5e2gek9ffFCigOa+Gnco8vzxvuVgUzuA9f1EL1It97Rrh4fZ5hkg2YHXYXnUt2lCuPC5fvD2SroeVKisg5MHuECsrHDMElRaHePjT70io1DWG9lTH8qbx/vyZkXhsfQ/YsXht1AORFkMNamh2q6PYd1wJ1f+YDR+FmkThAAnRCw34NKaiPKCrjzHleaAcoga/FzXLBq711NvCHNgO1/HDFrWVVer0Z/BGWkRFBh4lC3QxKbFAExyxpH4g1HFJLVU2GjH6ZV/kCW7v8RjrqNmq/dJKERuoWrYQGVFRkejod+CQRHTJyvcKFkX0SlQmv7hGDP3UoPnWzCLxc4ebIvu2bhvkwYns0Ql50VAo/rZXKCp2YZz6y1TNGRVRLRmPFRiAo4XRmiiuXXVO4tQDuzaeCcCktXLDF+C+qk9chKuiuhj7WOh1O71iEnMhK99Su8j6HttSy1VqPZ8fTr9OgOg+9Vc6c7/eUZjY2aRlapU2IXSwQcz4ytxbP/+/Tl71/Vb169ePHq+/36xSuYh6mRswj2QetQe693v5aFN8J4Z3D28PYWOcPfFpno1Kh01VnNNJ/iUhDJKNzLl4zhrdcB7q7pw+wQ9difgf2/vpiZ3ysQwiA4b96W2uoXh5c/H7uC6m8FfD5l4NCVVYve9qzzk6scP9M7Kbo8c6H1fyZN2h8bTfocEFN3LXidYJY3XG8zYiQNCOOK46eLIFRjNFPsB7T8PS7cVPEXH4uT6ZzxTXbIDtrxUFwWEZWGLWq0g2GK44Lm4tgaODhZXDp63VFAjXni4FSUeLA0nB4NjucNVB6DFjeoEdytq/+8ve5qRhcfd0lNgEe2xLp3qoxb7uKafjSb3KjCUtnc8kKfP6dQoe+U8cIlGxvaRgyev9zbN41k91n99PXrvS2hs/xLXCe5Yz/CM5x+sNTZ6MGy2cf02VR2MD82HswvroTEcMzkS4SyyseVnd597vdIS+97E+vGUuh6FcK3lQE3vBRC10ivlY03KF/8nYittSOYdTt9JiOLyqsQ7kU/fclH3Nna1fg5TXO0TsQcKaMhMHbZ3pPGfRt9QpsY4ZsLxnqmUhPqqGwlDb8sP/yw8vmzKqsZeMclt6vSoe6P51TmUSLdGivIrnZZPgc12LU+jEu3kx8IoOas41iQVbObxB6hVI02e93Mzbd7Ki4/GRnAfw4Sw8LeEZLA95H5DVJbGcHoCaz2lTiKWLKbeCN/Hsw8/vCnqtax/3Np68oxDR7r1U0XH6ZXDb0l+/6dG1cd5/+If9DniphXxp4TEvH10nJ1amEVhVj8cJvyGv18wXmFFVXJYBN35Bqa6O32JUsZqRMJGd70ppwfeZFv7hdV3NcuFkvU4SHw2p2jLQz/MDgonjYVwIK4mE1/nDX5gnjXustybsb478EhdrNdAyhgHqs+Lpa+yTyD6Hm7LfzYGj6cqdGZj0s1AVwPrR17uSjEGUcce1XBiH/Cg1jalbXWdDJCVGS2kICVJRU0NSFLJwX3I02YyJA7azaoWx6kXBMioU42TFatLnk3O2vsbLUOORDvv2CMdUeCl3WJs0gq0yS+ZMmT2oJzFhoQol46r7bHydmTMQd3umu34ef7L5y/qoubjcHKtO0GFxyS6e83Q/1sykch1TMt8KNX+IYqXKh0CIpELPabH0ix4V8Mw1S4qeQrYFTTozzaqFGIaqOtzWWyQyPIpHOloyZcVD9Lf9aSDolqtEid9sl0Iq5CrzF/ShfBuGwAwS9kcxFfgR/gpZeJ9dTd7McybjqJ5UWqjKWhTZYoMuxg8XhZxvVAIdk0EEQB4L2tQ5PJ21hcTnULr3EWES/IQUanBYKI/uVrqyw140LPdhcTOezESgLkQlqJt3I423BkIgFIMUnHCwfZ/CSFiY0I4hszybe11RvHt018FL429M5XNq/ofrphUIZKAMBKUDkoi1DTNrZZSQhoqCu0eDAhpMsPDCGzuWmSaUfGm4+Cg/ariOLVMIQq5WpM1sXMREZkDLoJ5h/uDpHMsOX8jssGbIJEIjtFRZ0ljVoQmCwyj5a8MnJcCrA1+lWCN454tYe81Y8adqhSFj+GAjCAjDAnt3PW8jMoR5FZUknC1j3eBIWmqe9kKEAFyqfxBS/N3Co0kJ+LDaTyUKAYBoyWfNNW6RD8Mql0I8KdHgOu3znq0Jj1meBsPkX2IJm2UoGzquV2xgag1B7YRSpM90ZWW1UFNPoV2aPDHF3ZWh8XJWVK7xw+bWFq6uEVgZQPymYkmtiCUFYE8KKP595FZI8oYGWcNn4U8nPDFGNmmGHcL2AQikqlZIZS/EjtpL7SSsyXNZDpNIEGxCTYIe7ak2zlW5FuVUSmn2zHPaRZ9S5zz/9ni8w9DBYQl9zkxjYEWQgw4BJNlRPGuX6UvDQZjD6tu8Ebs0rsvtnTvYb1SbY8W1xRAUKgr3nzbtMufF1LjpiC0rbvhS5qpTvW7/QdZ1a8v7u3zwXQ9jVM+u75mzev3mDlC2H2LpzpRdizvb4WQDFO+wbfGO3fLNsRqUJBK7ccmeKVyYGkiUyb/zA9kA82I41+KADzVbwYuoIuweVwMZQWNBmGU1Yi7g4kSCA+cqzut7+ap2gbfnJ+EXbSefScLm9c19gsJPBee3R6KPh0XkcbVJuTZ05acuyctMLYlU8Fnq8NxLpci8evgye3q2S+YaChoDBAffIWsl5Bti/29gkfRQXp2jh+xIEX1jORPvYJE6ckn4YMDjZLUrDZggQYBD9uwuk9aiAHZZQHz3I78l1iI7O63rHfsJPZk9zmKgcBM0+eHC+t2XGPSEfAdvCwcB4DJ3NewZKsXLs7g2wepmQ+n8FXOhoecacGnACK2mqwUcP9MojpRmXtlt16v83qPGNeO0IFiekIkFrhGDGf0bc3ub/KImwXy463H9tuAtx26w8+BvCTy2uWvjTRby8tik0b+LCDh41z5szOJYtqbQKy4AAgzoKu+OJkeIexMDTOwJzBh7cb7YQIUJPY/VGYUghMs00ESaIYIDqNw8wizkaOzB8LMboYOhpuqtvtLHejkVnAHBYxGWXgqMzzcmdnAvy/Wl3ynLTzjHS+vP2M1LrswtjxXr+bt4vZT+2Py0PblZmcarpuzczPMVvuOGHl4er9jkSwiUOAlQ3gOJgUpG16LYSZSW6TRJzldWPTlc6Gj5/oss3dKhIGJTlmp3+tqactxyNV2Zna022U0qxR8dr6ocYXrhU0ZbeDlMZ/e2x4q0lIn/cyC1mSEQIQWIgtdMqPmMk6z8g0nG1M1nC5U3Ul7sf5AaYa7WwqjAMwXb2brWJCxkqzmaNj06Gxrn5vEmyVjHRiNZthKmmNaGye5I2ioycwouNkfRQhdHRh0uUno0qk7TxKBHqzneDVvSt+Xupu/HpCsb1X4N+jop9wedIHvdGdkVd73TdGco5yoAbuQO4YaOLguISvoeWfHDMOhOxzNhToohDnlX73sO0nEA6Uw3lyCJv13k/fHhdQJQz2Z4Cw556+sV90s7tQEhBE1R7but3mDZB+tiyrNo4dmjIMt2HxZ2ylPqzmRiWg+y6t6g0n7tDaKJy98xk7faTs7e7+od7b3a9cfuPCg5hCN0d3CAX92zVkkRZNfppvblERCNSpIhDjfbUDVpp1MPVJ1SfbG4//OYUnske54+Po5Cj1EdBJE1MlD2jEZVpkJwH5CbIgMMsM2Orna1K1c8tpykDNRvEn7mzpcC+z54UtODduNoS5a+8H41Rqau2vb/7768Yk68jl6l2j85rWBBt7OmXeVh4G3lqX0+Yt8BgiExTO9QS46IuSY3MpzEQasfB34wJtM2XGEYS6nUcYYAll9cjWrdaSN0otuJVvZOYgzxgThylssNFBpuBLpLNzhMr6RKiUZErM0j/zLxPqVt5KFEzwpBFfFrzXxKbyMJs4Fd2zXUFM1izmdkRXElaLezFJHe80YlCO2PFRiqa2wSVb7HKRGatk6zt9Omz6YVwWmKdFPyullEAZLE404sTGOLCRRK0NaYLyERuNUpC6CQw41kxFIDRUmWZyu6kL+mdrFvXN2iIBhix4wytysaX81sIEGK7BA0soYIVDGfzic94yrKl0sFv1mX1+dfHWKTLSMgdMCZYsD6g+AiEUFkxHT9DIqhQTSggyVPD2sX1awli/eE/NUrgnpvCjUXhdgbohPi9aLJkfPlWTwdL1yRx11dD3oUu94YX36nZVCz0fXLN2stmrkYfPwPpYjEbFWQ7HWVdlcmRWVR21sG1gBD8BDVMyxFZC1eeEZ9tSK3OOVtRuIPbtjNJ1nE/Dja65kw1CGDBBBAMzd854Kxp12KcM31k9JIpLXbJx1U8FqCbKnAIlAjZfB1BGRl2+oUDxqKtX26CxMCAAykwNmkkWY3tTlnDUCqa2OrUg9HsZFwOdEpqTSmoz/URNMK7b8aU+cKdgP8HKvmNjP7XbGzJiS555ff3X/W9fvfz+5e++/+YbuzjxDMrw48LHX54ueHkBhiw1gqF/2iWiRH2QmKgxWcs4/oVFBbLDHqSvNyq5qc9XO9v6xztUzYk/rZ/yWZCutDuDrB33xHoVN0DnpkOH1fREqB/agVr0w4eyDGXxB7U3lxZ2+8e5zd+W0JjKtUaDMl18LNfyWIKIjdM7w61UelA3SWSCg1WZL6wMyXz85D/t+lHsMdo5EGlspp1Ul0KzWy7p4myVKV2lbS5Q18wLB6C1oxLWFocaJUmuaN0CIBw+dLNxYddGt7c1YUb+tpvaQUMHr53Q7JpanEiebtU1Nm4Wtc2y40Y9Vg0DJcWjw/nZo+at9oZinZvbS5xCX7y1fSSs32ULW5HvpKM5N11KqNUB6VjmCLFaQQYY10XUVrubPZ9Bd+QMYBGHQLglIfwsYhRbyoNRWVEkuA8nDuzLHRl178q5GnhM8aqBsZ7NeODTqoHIeo6S+5gSPkznWL+7j0QtXwJhKFJu1mvR9su1Moi+Ef5RS13b3Gfl3L2mJ7PRWpVMZVCl6crc7X/E5J4vB7+7srs9z1+V4eYfN9eylQ3+Nj93u2pfCo0Ke06KIH5ykwxzX9HYx9GlRfh4b1FVTIFSEPtOYEcpdDWDis0iMRdo88WYxPnCI1j4Hn16/Ojk2P51c2TZoJ3n82Pr/2CZENHIcz4LZUVMt8zksY0QwGvleP10/9uimmhmu7XTQNQvXZcrRiC03wvlR35CWXgI3icb4xemPAmpIsubN8OEi4mas6iVM2GzMEapDiuShPkOtXVfBq2Nl5JM4suSOoBzZ9k1d12tI9QsKl1xkhkvTesSIYgEn0FxAlqnph4xd8CHhYKKprDF3T1H2eHu9T3uDdsei/28y2J7W6eYIyf6tqneoz9GRYWDrNjSHsOvg1M71q2svH7kil538sfzQELF7WP69KJCQSh0xrdDd5Cm64csY+ftXCVcTxT2LfRIpRQvHtBY1n22LX+rB24VdgutVRN1tKnHST87SkIvB4feUOT189e7SIeFMk7f239mEwJddmkdyso0LtNIb87zkT5dFMuE5XjSaMzlK9r/4KMTphShHwvYua4gb82+dnPzQKuwVYnOwPuwOLK2MA2BJ3baaj1magqlvnMH5KtFtpYx2AKKI6ADx5Eh7b12g4BFUWcTzXWIo46Oq6qWAsM33n5iAbmGk41W33h7w8lEJc5pb0F32zjhafDstmCrcG7E3rq/kdxhsFxUdNdCdxMvwmzC2PkbTe5vHOdoWBdKQkbXpkk0UCE56xM45IPCibgYb0LR12DgrcwCEE0MxSRnWNwwgrJdzBh3XqqbpJGE7uS07oqR1zfVbRI+4w9pugd7xOC7VG3Jdin3ssnGsSZv46fgdRLbzdWYraGEWPtP4632JIG1m4QiZHkgRPxEqliK75SrzEccMojM9MgPWZuEKbO65Sky3TZ3YW4tzf3lKpdXV6h07jpmUrygPJq5betbty+NPAUA6x4imqPNZQf/KnsVarC6A2SHu35gswFBslENjfuoCJqhg8GHTsIxBPE7XrwfRIfMD6rkQJvYcKyFgvzFgXufM2pShdI6ot58LMbvuF/aTx6Z/ZOPyjXbYnfNoD/JtbeN84GzimK5mp/WOOfzkTQVhIplQJeiV5vWgKezZARNNn/YgrrgBjo1tL6kGbmucee4rqHZk8vjCAYdI+LWTiNtyWbV9rct8XgYNsg5PFEBiKyQwdw45jf24RoiAoIhmJPxp5PzECfGfmIA9x0S79YyFLbI+Bbu8920uMHOfHXedBplpMQ3BWnMig+SQl50eEQgGdfXWplebokd8q1yYy4vcAW7W3L/qIqtzTw+oCXM2OXIIg4eJfDbFcYTRDZs6eoXp2N+glaFfQ/lMeLkHlGKeICoNtLAtuqKgC9vzWHMGBuCG2+045R1//nL3+8hxtT3L3bpCBYdqgTzOy3hrg5+ih7+ct02YtVMoXV+lFjqmdNuH8Ykr09uK7mYeLjTuZ08EYH79OWrn9mnCqGaHezAABB7XqqD44CgG7uh7wHSMyimFR3zigxivoZ8ODszaRGZlhA+YUubdYzzxTEjaSIllucSNKZBL/BRErQarPhGXvGowJbI/shtlQBg1hozfoQ1fNaQH3ByqxiCF05Gt//n7mgMW6iGDqNbF2/tqtyptctPncPl8Vyh+cgVHrUP7x0f6nSxPLSjVo94qxcfuUfH+GEG0IWsS/lxoilQeEeR/W/Np/j33+pFr3Tfm2+uA7aOfXWG/OXu7rO9uqCDLJk0xtYH+GOVoTCY8ZM4jpMCmK+3GCXb5ZBW2mjMhZEgqaex0IaTm7RL6RleDiEtfmR/MFNKFm+sDEhVJp5vGYIqhIe6asoIU6iyQJ4GqcCnVwrW3qXYd/n/bFGdMpmQbYiByf5k6cXBWZEp2nJ6ATarXVjxJzi9PO67BOfx8isTZ2FKaZbwj0UlzRIGlxfzxe1TbDXrduNT4OvNTn3/RC8+BTZQMqMNuKAkkY/ev8tFz6kkBhPZ1RkjFlDjUrv/NptTTLYllI5MbwhFaUuEPWBhdz3O3I0GYzFVsTa5QIEMr+II6pI/Za67oeHNaatifNCMfvPr64PiweSzgtYnB+7QDxThhSVBTfEoTfNYo9f1GB0DNBJR5HkhE7JsyM5zCcUzVyWAyMkquCj9+7/92+f/bsMyM4am9XjyD4uDHRFLXFruwnuqh8W/fDJ46A/16btFqtlf7Qs4yLhl+9R3TAh2CJaW/1SD0ToLNk7mthdWjm34TVcwdb5dlWifIZvjt/XO0+2/1RP8u7P9X/Xk4aj8cnhQjH84KCYPD4rrB+MfHkwePri2hMZ60Pqxf2DC8mFlh7NUyGzEhVFyffkj/x5Pz9+eza7fXpmZ2CWYQns2nxrAh+Z0fg1jDYIHX9vOlmiux9MPE8sq+NCAI7BpxZIWAo0tXMeDcWFVlF/+9pPxwYftSVXYOEYpa7xKKRaaInKMuGxE0n9EdU3Z/KtgzHYqxlPpB9xkRKdS58blH6dGoQPU9RDyWQPCZXFI/3eRJEaB0uKIIQOvdRiji/Yt95OaDCoXc7860AwYP9oLdGDFEBsXe7ux+hLfZz/y077FGz7pa6kPq/LL0cFeVQ6sKylf+8D37BVCvBg+anGsCm1wM3qG04zSMByWwKgBYMLdkBB24K7yl09w9KU2UhFhj8ZAjzGcN/YtCDXSt2fX29sw2UOOTB6OIUe+LNWg2+rOK0ctYKx86qwfXSw7nFnhAj4fGcP/qV3RtIplbssx+IfrX//6+jfXB4e24p4dHNrH8fLgsDpoHhYEKA8G17z7UeEJzS8/Odh7aMvu/EdTpgC4d21aOnK2Dz48nF5vL+3b2ko6KptU0s55sChpil9yOWNao6NCabnUR73uteaOxk1dfPkC/S3EAy9jbNwdHLgXHXuptUbSOhJqBSk+aPzYIUjLT6mP5LoDoExdpFhKN0Yfjq6jS59VgpKk4/Ai4ErmL7U3Im9maZl08mh6gZTNY+6H1fRD7ckqTepNIOt00GuQLuzpi+cvd0FfRh5Qtvx8UDwgMwOHH5C9IiGe/ImfaHBvya5zERpXNCNZEsYvDvCtCOI/AyMMBjglOHPXuwyhO6vkggh03gulOTLOJCJl5Zat5u3BoY5OOxbiAU7kOSyFJBMWmEEb+ZfSzdlmYnXOOKOYuYaOce+wRoN4kLDFY3w3Mwt6EBxO+ffY//V/3vHPP0Bo9LYo+4kaSvHIxbqA8S0ZFnJH8JVhf2CNKMu5g5qTf+m9NqTQwKE80lkxxCOzK7xK8nbuJiSDbzogHL2tgU0v1is1lCqcziTIkyO81c42jueTSkofH6y6iB1+MiUQoy7clozwRgJ4ZEvJurZQYY6YLObKx+XFUh0hqCC7N8lBPbbfWgPcziv8fhJCB20U01BfVlB1YzXTJPP4NwdnE3R3qqX6A1FFXH0y4THTCk2FqQDIBgwVCzWqskH2xLEIGWARa0MK8pGCJfq/uY2SsSEgKUreoI6TKgIjKZo/BweWnNXERYD2Uac2gNatBA5PF5k0o0Trs1g15Fx2U36UrNfj61//9gtwJjzwbAv/QXWda3qOfcQINokO/pV6q2qCx3U8ZLQ2fHbw4bPR9dHxQeNXve1KmCk0MjHBzFgwMMS9Buk9JMQWVxnSa5g05NIlydUDCvCRmBFIfBF2NkKY6j9JG9Uq9HDLiKBu/U35UknXu8dwmDY2arnjp8JOtZEREvFWYGm6/+HiyuBgmJr22reZFc5foXVyXoTlUZ1y18TjdoPmSD5DpH1GD/lYud/NjBioGnqsVaIm2xTaHOr/pqwOxgcT7AzD7jI5j/GhjFmRHB6AMV6HsBXU5lGOEOyNuNP8FuMA4NFGlND0+BgPtz+fSA8fPAprN5eJAu/oyDYLjzXzuwSBLBwrJkMtjMlukPut6fY/6okJbNMW45/VQzdUiLxa1+Hm4nviTaIoDVYu7ODxw2/EjN4cUzqYy4On1+NBPak8e8Y/DCY5Jehe7VWZrplBLjgg9n4KFp+c4wK6BwqvGLnL5gIerr/+llpynKJWw4aiArHnXH5rNHsWjbWGYK1W4f2uXevoNb6yM/ZRY22YkxpZZdXv4byWJgu6pTZX3EaOhzuM+GPfifEkFEMKDTH40h5SCKxeVSw9IbOaRiRw1hKd+O4KBFUhGmaxviAedh8m8nYBYBlYLnQZv2oiDONB8Qp45BJOI1J6ZUclxZ0BIwYtzITxB35hHExSdJPhEDd1HBHflI4DeiIdK34n8b5Gw/4LT5NwWDaKb2/wA/ItmMIArBMgA9HJUCBEl6u3butF1IVOTLjDA14UrpIrvPePY4ey9wtgl0/gVHjdh/hgZZ/arm9VR5tLzvfGYiIe330+sfvyT0WkQ7PYMDBAZ8yJN7IDQkuSJ4UB6QGKkdtuJAsjEaUaPRULrlIRZ4IPQLgXLYKCxdM7qDazxckj38SiywIKJSVsiEjgYUyhRnx0iVNgsH260Y8CCgowiR54w9XRhhZN/0xdL07iPrZjG0yqbKDmJtiYp6H31OVxxNBwlnnP11SkWuV3MjG4OAIEEplfCiKt1yz8svclF55DC6IAqMFunxn1cTqyhHDPDe9hC+RAgu+q9buZWt+7TgVIxy43MTPm248JLbsM21YWrYXWyocf9bmdBCEFLtRJvjPwgl9ONIWVCbjzyqSDd1v3w7p0eFULnxCHhZ/7kDhovhoQD2FxptJqbTzKVFnLfGvXB36ejNaUoHZ4eom3BtL3m/689/vniJpt7948xdOE/a53cZ6uAUn4TALBn63bLgbs1Z3EdCEStDRRMx7EkzQ8WxI9AuLtD2BAVeHg2/BizMa1GxqOREC1DsEOayoxygIDgaYYDIiJPBU3COZbrbIbDjg4KwmVTS4mJ/6RwgxXGpdgefhmzW7dW0wx7M2gsm2mj6O3x/PVdXC4vjbNdtuSqvGoNykP9j6DxZYuAVYouO3/+Rm3+7wTcPSBj4R2mxxRY7T3cbMCzF8/5hj+cN2rjswnBkcxv/n1xOruc/JrU6TTiXljJJb65bCSRiow3BAEsjcDQmOZUyGyEtJhh2Ey9pEsvXKoceJSgdKSxkIYsQIjJujAjyeAT/SUILsti667d8daB9QvCLL+T3ST5WZgSKY5L1nUnPugdcbCwEgOjEUPSVtMB0K4DRDGYD58rDjGlRNCyYUDY322RWBF46GjYjPRpMzqovM/WvEj/t3B8T6rgyjoahtdkQzpJinq+w9zJiIXyRziNhI/YBxyNOWDnenxa+ySBSHopPsbh5m0b8NaDIHbvh2N9sv91QkQFYsQByJxNuZz9gSUDqYZE7vUQiW7w383cTFmOsiK0kHqRJ6587PYMffZ7p9efv/ixf/Go5fcqc9mH+rGcqxGvifLk8BUEYv9S1ORG9xHxQ/evSBXXMhP2Chge5JTcuLigIVMtcUc3Cfw7k/nc4SqRf38HG6pCqUM7Ne5JSAIBV4wdZ0k65lupsxpxTSdw+nM8zM8wumuOibkRA87B60fI+/dfLE4Py3ZKrvy1Y/eaP7D8xcvsstUsbJOiWEkdUiRrdar+mc4U28lR3q6X1C6XMh6PR68dnbGOuVCnaayI7pcoIuPdLrgrjSO8wLIagxtWde7ARObEdLRkho0IardzZZ3ZziE8HvdbB9l4Vk4QcPMkHNj5adscP1Fg3PfbxAWHwcasTFZHDBWiFdn5NHtflC+dPmtm7efDA4MK7bZywgj/z6eQ5Q92mXf8nbqMW1jjQq/Op/Re3i6cGPPBu+lUYYTLNRtL+Ub1cszvBkMwW29d7Hu2gn/DKowO62PFuRBtPsV0wJd3bt/ToScKh1zZiR9MSK5DoAh2+2LcM1iNjPD+ODf2jtJuAEyPT6GM0nk8BYOOh49Gv/waPLwK5s+9l1QRqlAFVtsvyww6ol3g/XI1fB26m6uhtQ0Kml8QxCgZOir19Do9+S+t6VjAFAToPAWpgMRDiYfHwKaGYW2oqF6xpeJo8sMW+9X1sMDyTXL8RAscZaAovIrZ+YPqyNiLaaKZTNUVcABIEvxXlamTFwgHzkYjvq+tD2Z+7bGXzaXCO5j+M4N+nQ1M2TI+7d//fwJYN9f+YTPP9/59+LGcSFrsLeONdZRnpEJ0/yPwDV5QSTGb37UoN1U7NH1p58/q0zD7lG/dsitJNqUdOe3r/b2845i2/Nktxvl3UIx0ngaeJk3zbLFVoxw9oNLRRVKxXdWGYw0tfcYqNG94gDLs0vWxt3rV286mkNYJLPDgID9mCH4fm/3TY6AsEn1DLup2DftGXAbwEHvShuw/JnXzYW3mOwl7lrnytGmibwFtNrYxIOQYVFKcr+vN0XxgObKELXRoMsKDQKkmpTDMiOClJ1EkNCSbcNSk0a7j7NqX1rFJtlWh5oQxEEkuu4QsMx+om+vvbdkCr0woFEW4BSB1ajbQYCWlaeGmy7Ns+42523NW/DVV0yqLy/nx/cAE1R3S75+9dJMH+VXX2Fkt6+y9q04ujci/aZ99bHfsybY2o7+3CAn5J86D2Jdbzry0NA+KD1JdnpeFha8e72pmz+2avRVSMcb1L1R8u6t6RvREsnhm5/WoSDoxF9bodbj2LeN0vOTmJoEDQJHMH5O6TaGU3iW/ona9CVNiScJeLHQigTufTJiaaU4oPTELS6juUK2s2SWDuixUiZtFSEpO9RL6Q6DTwOsi3TVFBJGt7UFyk+Ica1yqitrj9LRehZSw+JocInkyVqlX9j3305o0n6uEFp8EerWENjr58FrPmikWXxao/Xd7Gz+j40K6sCFwpK8fWN7972tLVs9Tcx4UwWu5dqqAwcy86FLo2oOLcVRc3BoX6Xz231Y4RNGrSG/h18iAX6p8d1DG77OShvuzbsRq3tuZkY89d6b8jpoIcGWUCy6How/Cc4qco/s6zZoqB72sbkOxN05jSHxjffnNigjpydCaP+TOaqvnAvB8gRWPJM/BOeK2PDYzK3hoBN/QWhSRNW4XKJ3bAiBzEFsuCCPRvGmKX7ZbquhNc+Vv+lyoRy3FVZ8v8Nq5Z3F8fDJDkLkbK7iRuM36SJ2aM746CJNdJF04A2KGOgBdlDXTK/ryuqsa4etlrWc2oYq6ubc0M1LpOmYxo1kK8pETM3LM0W5CxPzAU+unQAmpLktFg96n7ofOva3akIZ7BbD5nZ5+D+zI8Zy+K0zq30x+C3jqH0x7P3WSPuiWEdmidqpplixDyZWPocBrPa/CE/oPnE3Nmp1DOvsJJE50ckhnZsBQlHR3v+V4Bjoo3SgPDTEgOi80bx3ZWcBP/kfLYp9fLjEuMmY1/osw/UvBivDT77vnpxCiEhdGLu4Okfvhqq+fvXdd7sv9+1iEW9jbNi7UxoiRvXFchl22ovVZX1keI2lEoINI+tBLvdjceizdbbusn0a6IR50LbdhZWxkTc340Z9Au/1Bn7I9v/xwbicQEry8kXVj+BfvYTi9I0dG+0b5EFpYAA6aMEagGmrcydawdf1HNcI/HFNcx02j9c6rKsODl2Zasv2zYpolC4Cj0qEYtrGlToTN831sQ2W8OvM7FuczfYjyOhrd6r4pf9T1nYWXn0Jt63qkRYFSGeuCCbusBak1zP1SP1HiRMc+s5P+zyY4KmdK8F0lAAe92KMfdRMNjl8k1xt6hugnVx5L1uUGjvrENuubSWp4MXRsLP+MF28YxaHNVGNh5OuUELMlAxI0RePPm0eYX63D1/ENydJmqtA+/4uT7nb8KIMSYyuU8VCIT4yip3J+7QLNyNZKik0rIweUw3XMpg4cFq+fuhB7l73/SuZUMMVTAwAN9W4yigEuBT6D0UsP/yQSK+YfIDnYboZRQwmbUhBEzMa4Gal62cy7k7KwQ9flhinOTqFEc9LiwTztlMpCrHx++lP5Y7S3MwrKwt/8p87VW+YpkZK/niMCnQYbUti5Y5f8tEBK9dXrfAyGh1DXY/FU2qLSdGLfFzopRnlc7BLtumTY9IASH+U45gxty/d9wIg67aqg1GKNimQYG0mrjARu4dDr8WU3KQgkL2gspDTftUnWOAmS2mwIeIh48W4RwR1tw5HdkAQsUgzmNAgIeI/TzGT13wAP3480dllAg2YG6BQPZ2v+0jjc/KARLCBbBpbRnxpF8fX/N+aNV5XhBRQuX0eV7Xr0jEDJJaV7jroLTOi6lGlMXQSw4amLetlRT4q0anp7IWgEjKAgSYLws4tIElW20vSCwus+/R27MI9d4sz/o9FXz40RFgNyY6bKlxOCqaAuG60NlR/1F298sahzERjio6VdK6wQozvCiTAAUj7n3bvSnlsOglf73VKyT2eiP+aRynUppLnkG8rPfAwjV6+XEO39UsfKuPEWX+l2M2exXwmWR0bVOaweTXn/pebP27YcYTyKCBpZVnYAtbaqfCs05TRfbFU2X7Tftr7jbCB4VUIPyNtQ+2itA17pkO/t1yEWbP3GCy0OScPKOQgjRQJT7VmjCOI7c8fOksNjRxTvbLFqndzLUHbj663R3sUpVG2p6EOXZAbi1yRFKsBn78dQNUivEL6Z3pHP94zq7gc4N1eQc1XRfHOWoCNTv9AhepCxd09+GkzwFW1RuOizycc31qK3g47Xs4aYOPRy9z2T+5RWQOaCcZHwrs8wykuSDPGi/OiAac76++Ee1oYvPXKIPj3sf3VsBpFI1RhSc5sSLl7nTO9i250HC4bs7CNdszkAkbYuE+Df9weeoCBCu4dW4BGnb6/DWZ/GVmbj3/f33iDLm9OTOSAvov56Vt7Okuef2eXi8W2QhU5M6D12Ad+n7zbtkM0+26fS1wu5kfuVbPEWTwEniAAyi5PTliMhkj7GRUTIshIgnI8pMjYWiELsIiZsJg2Fg0RIxHuAf4adW1cmF/UdQmXWP+YRhS4F7EEGbn38oyJnOGAHhCY38j0n+I4f7Gc8Y3Q3BQjqfLfrgr9IHSlGqQXfiw+hZiobErwyAejOXPYCZToiASReMDDlPcuDAjnqpiK0s7D0o5zwD2AhLtOxIahBQ2BDdF7tzKchHf+PrpY9HSSh2iqF9PD2ULmYp/OBT8Yjm7ihgg3KNzDHoTw1GOQz3aFfT971VOmrgI97SgEQEa5ebVotYnGWxdSnCc6QqyBpKgTWW5gVL63NDdRa1qwqEkAE9Bboz8A9emxBHbB5nxDE3I8KZgNDLQbCs3MW5ndjJ0uynD/KAExwq1cbNve3N+GQmVdbm2marhqqqgyz8lC5/K2PG94r1JPws1XFJ7e5K0HH+OBIDwofW6ZvjMMnxdJhjLw4JNIMKhkEF2wnXa1W3teUqhfwr9xPJDJganGP6G1lrAuByM772bmxE9Qb240R5DgNvKPrc94gtKhrJMAKAcKt+7T35KfHPzDW8VnPsEomQy/1RhEp4Si8lWMv6ysAcSoBOf0FhVuIwcPYq2mrfIIxoLZMe/i+QOP+NggerWbBWzZa8JLisbV+GkLmmnXH3QnHZ65tCl2jnBrQnEjbnDwcXeYrBtIA9RXCD83P3o/M431mNxOxUYsq6gtYVEI+bHsDYlUNIlPIyzuvcSyqkcf8Xdzi5M3Oxq4mZm649t8aCq1BdpFq93AjLkqdbQsVtYt1Cjc2v3jfPZh+9QmTVGp3B3dQUxpn+NI2DeUVLhmMvJ+D91Mfaa7kUKWtfT27gWtOSM+CYwAADWscdyiySbGoREhUAdpirpNFMJhq1SbjMIwwsJ15axX49ayBhS9QzpbkZ/TF6Ap6ghDo16wVBczVK91tSSD1NSzzMgirPtBzGvrju9isYi/mONJ77SmEu7uZsdbF5YhKVwEqGsPTJ77QRZEWJX3Bs9aQmn8ayQBCJqsGfqspVwYWKmWZfUgEpTXLejJIy1+xJQIGd301k+78X08W8wuZn6SsASrE73ry5T4aqk5SzhQlwt7B9IXASdUhnxwMCaJjwVyZ4s1YDAwJMNQB5ku4ji42DQDVhuhYckBKpo6oVjYkvuU8LSRYMLrRtSiVIu8ReKxzyxyJU6QQYc/tzI+p2pd1KuS9d631DSLEBm+kNonSpOXmhK6pPXwlym+MFHNkk4IXZB2gMYyVFP3kE3g+FoztpKfKNhFV0yTXLxs6tvcFFCYohfyb3GOwAoHFsjPhkA4SY+5grSkQyW42Dxkc03iaVvh7m/MjMFJG519CRqKzAzvp1c9F5XQTKI4by2jwzdYLnrPzTRwCvnO80tbqo2wtM6gq8bdAz7Xp8tl6KCMkPdLm7xop6jKDCSNkdcsDcRooyFljpjLl8Z1uPRSJlqpjKzRKNrTx2E+KC4Qrb6GM/p9psztHKRNE3RdLNEQ0DSbn2JnBI7aCGSsGl+xKE1GHcdErPOHxWaD6cM/6h2eQr6qYS0KA/iXKgjZim5DpJA6c/tq06UspQPkf6UWsaha6lHo/X5KNvV0GIRzi0amk4S8cio50UhZrroGya3vxdmi01mzhr/qli4hqrqnPvsumfbkcmq+QnVxRwJjc/dgTpJi1ok0kZ0T16O5OZJJqiWQXWbiyoF0kAHbgUx1pZSOfrvfGhyZsXKxPMWphx0JOSyGzdkmq3S6xFMlWeiJLJ5UnMg0eWknh0kU6XD9iKlBd9q8eqTm6lzFI45UucMgu1X1yrSqJtpL9zLDnZoSGiaJEqllgU06tdVJQPIYPp234uUtNpEX7mFj3QWXRUVHZhqTCeHq0VSImly0rlza8vMO5QKhFzR837ZM2THXpVUPCkziTsOSi2XChhPO+CBlda7XKWsTCuNNZHq8ifv05H07Io/e4m6xhYr9tctUr7F9tsT3QfxZYjCIR3PpHQs2ZGjM0UOWqJLL4GQ9AMZ4ZpKH4fiKV/+mXf7d1xRbvHTvD8REQMJjv9DUcVMc0+jvklqZ9TC2iwyjOZBZEEfdih/afD+NMEyJzPAoEu/fPt+2DhxDKtmM0AfhBr5ywcKXRGmwQcfmkviQu4sLZiM13ENVRkU78oFFxeGESmA3QfG/l/GE/UQfma4+0hWeQKED1ZBESqc+LrKCjWtg9XywJ8oaPoFOPDFlTHBUrcu0MVLpnUlhM+wcODe+19w2LB+RWne43Bi2e6yMVsoUH16+0TI0OzmxHsbLP5eN8/BM8FL4sVQUQ4MJ4WA5zgptWQOquke2BOZGDdkWUFNI5mAoHSZpTbt730DiOzWNOYJiXLS6BgjJt6WL5bKBk1OyJUWjjJ6MS2tbzjU2btx+pvvPtVJhL5pv+u9mHIS321Rw34ZJa730ar+Hm8fhvD0cxvsJDO527cG4eHJPZ4Rt7ufuLZwb6yoX5gG9PjgR4tE2CBJ/NdM1F37VZA+vKUXAfK0ciFwXMAdxnwgPPZhpxi2fdusItKHRBAbaFxdz7COnDtCRhbFIpshXQA9wdK+QzGNPGyy7yyjnqtsUay9xkE4wgomazTgk4LbcEVVEmD7FVgxir+lZK7StJKHoQ3YFDJMoYfUxgeikuFi5qAQAq9ioHTNmjW98lMEXR0ENmr50QgvdQYlGhkndjbRK5Dq5iV+d9sFYtqdrLyByWTNJzoZjCcj3kVBR0FDTA2MRyHMhEpcfP2UnzxdYb6sU1cAFv2jKttEASjBqY0u9fW3pWGslowvAD2OUnukyHYDMwBfTlrrU24zG8K0u24RqUNduetVgdACUx9sgFGW9GBAb+wR5ebckXWIgOsDOd6SJKMxuEKKlrU83vjfcL6QBpuFFKf5IHIeZXc7PzOnI/JqndlxVH9kmxghx0RRaD0nng21FiWNQ2+HP1BYI80yB47EVuZD7N1odARkttWsKxBM/Ir87AKOYZBSA+OXmLLNW9iCe0HPR8DyCXsQWDL5+uvf102f2qKb//frNq327n9f+frO7t//meZRg8TxqLARJwrPdb55atOdEn8xpGCzPfG8ZQ0TLVlfURp3Bsvvu9odDl8i5jaf/a7fcGfaniOeKXnrdDqG+QgxtepcZlQchSFXPFzgoClSRVFpWrMeDFLTeR0TLPVkLBmJUYYlz3mpToe6JlrBfY124IuPirgzMfmbo4oBKWM1C/tmyhht+XB1fEEX7/DU5LeLRS6JAolQjT4EHgcookDtOGspCqQWdqPWTnJCKFLNcEOM2lxe4FLALwyLF4ghun1oCKsUv9yzDoZkv7bUAAmQL9PnyuGEZWnQt7b1JFDNQDrlk+YId92fyqvpYKO0R388xQHX/no5dA7e2CRCEq3XyVYgC2sDBucQ34PLH8JgjRx5Ff9S4MsPc+/lZwuA4Ps3dr6LQuTt/E2VzOL405mm5HjEED6AUHdHjGT7eKGCot5xihULJ43igivtGRxFd+DlY+JtUMX3FvxR0+HdGg7VnLvzYuG7eLj9EVw/1RkEeXSRuBtobwpF8xEcWey8tHUWFZIoC+90YfRxeEvghnsE4jEQU7Xu47bUok7JfOXrAljRYMuE2dk9wwmI4v9sPltvAfb86WkKRMxxrd0/v9G9s8KaylbDQdO8c+4Bw2NtB3Bjz6zieQ6IOETMfD2zZvRP3nuITucTRsCNf7z61F6Dg7YURYlLAQtzIgRP1jAx7Gz+b0AxT6FwDl+fON0YP+yeBabBlGOksyddGZddTMBIlrN6tI7zuIDrcv54O/BOT0n6JHvdvTFL71T6Od1IHK2EZPoE2okSOcdDeIqhIfcOa9b1r2NdtNhauQF4bA+t2RNhRfQ0jW4onRRRKWkGwtq4p9Fugon8LENDzeY2sd5ipzolQ4Hc3s/O+wuIblbWKGG6fFildXo3ZbR0R3Uwt28vayHBSvCxcZxphCD5vOwdaxqyuslCvIjf6UZk9h6PGau6qs3CZxprGxIKtxaJg3uhyOUaYFcYf3q8Vmk50nGHQN4XKErH5iH4/qTQlssmXMZuB3aMRn8CEDtCTp2FMXyyPp1fxfQIZT9DHGsx5cJxPOi/b61qpEbuCXZBCZ0Dy4TcGZLIGaHY7ASxQN6YAaRXDuykgwS9Lj0llPXY+E9G3tL3D3y+hDRtntJGfYHl5P78YadyAyoQWV2/SjE0DfX10A2X3wGZeFJE3jr+P5hgNYUuZdXJAzCvYbf/u8AGS2nY2frvyRMbVOpJGFGmqU6VVsI9dnbVu9lNEECWOMrDJIRZZELfiLaFbiXB+gw25gllbcfs9LsA4Hm5ajn5mIRkUN0O+TK4oCMYBHWqPEqybiIs/s6o6e1H4eaw6Rah8VgKdf+LI9t+Vg3mPKxNN6ZLVxQBkTVFK7BN7IXjHeKD67QjJrEnJrCE7RwEI5VUachYolVHljFPj0akoqtNfFFOi1cffEAj28wtXRL+cqtSQ9kgUTrCpYg6g45ycDI3fqGPYEbTxrbMxMkSrZ2Kur/O4nyGQ3Ir70kEljvQK0cs1RAFOtUrwp6wmxzPKyUub7C50X3ohB7yg/z0QwsNyueBJkDrQgFIf/EBTmN4a3OKKG9xc2enr1vBHyELLd8BLfj7WvBOvkkAzWfg6Gg2k+v1xS0Fjog5gYSVkPasCio0iAB1hUU7MjXVTEyYkx13/JP1xFoorM52ajBUZt6UT7x834FSGAZlV8BRmoRA3RimoMVSA4fHH8qHrehdtcoWg/oqwt1yNmKOf6ZmlqmUMaTVEXXJrM0RvelO8g2oRFSWJGi66f3n1BgIubFaS6kFqSnSKlt5aLgSOQwCZlFVjff7Hwas37blvuPt75xAILcx6Bb9FRmcDQLEYmDYhKhn4njaCQGkTnr58ttaGTjNYNhA1qfxSTFUI6uPyxGfXLgXE88ozHXR23LO8tb0j7x4WTu6ND5+sOb/Hlcmyo3OQ5YlfKoSXr14RlYnxxxsxZSJadgpUEM5s5u71AtLpilAqKvgIMJrIqWINCWW8UzRzjeikK97PZhfqxMAk/w1sCdGsr1on7BSqtf07i0NA1d35id/BwmUssoJZPtobUU6q2aKYbnQYfMOLWRFzIQBE1YsuVFIp4F4VWh5MPfsm5GXsYeiFrgFJmhyHOPa89mqUr/dI1N1a19iDLBDgITrY32uyVPU0Fxj0+eixgxfepGPpoRvgf69r9gN/n17o98wnzJiw8AALAxD/mQCAENJIjGRtIFC7JlLHDO8vwrZh0aQcItOC7o1mSDnD7/V3q/gw23hYVgfFJ5P2lTYWDQzA7y0Z79rwp8NhaUeBMJ3OVng37cq2JtcWIRonB7bXPJpjs3mN0IDG3vfnPT6Lf3lRfdlDYu8fNtSuEdaiPCgPjj87qOwRQDzYVX0J/oiMrN4HBWNhPEAgmYPHgguPaX0yQvnfflFYWZ1vUmXnnQAl2jhASbRTYKyLfxQZCQMhJYEvAx98qPinVx2UiDc2sEeoERknpauz9NBKjn6orvHnoORfiGh+2XpTAaeD+6SHjOueJV7jTLwa/4DAHIjBYw+7/Z9re2kvQOSVK85y+95wyVHv0rYfD5lYuUQa9/RexfjxcNsmbGy3DcnJU9EcdlFpjbxuM5z1lO726zF07XKDCHXIEK93R5u5WsbH+ZnKsCrEobPl0FDqWnR4Zcvy9XY7U2gs5FEL/IfWFcUBz8aMgZuyjHzTe3k9GbGILu3bX7ja+ipUOfCftKOv+Br++RQ0Lq54zoQJwclaE3Vt9M1xbcNtsnjmB/Xexi5K+PA2nt2qG2yQgSJWfhm4eYDAUgyNLIYjMIsVO1/hmBRhGyUZpccL89C54dB8MUa4ENcVOCwAFEogXtpqWddJ0BH3djWgFAPEaYhCSskFjGvOjhLarBI0ZZJ5nfRoW5Giv7srOtgOFt+1f/iGHWChH9yOgL8H7pe8GYnLYQbCYLhkUhRiTvzmaNTZLU4br8wWVeMvUu3ADvKf5W1cOorSuwQgQBXgZtoUR65utNuubnaOD+WmB+FjgPZdgeTk9P9Rdh3djdtAOGf+CjzmIDFuaZf0wNSI4jNbAFDeQj3Tm3JKu6XNj88U0qC7d9dmQZnyzcAiAWjmQFLfLY3fBPvyblyopS+KrotkIMIrzqVyNizuNs/iK0Cq+XJVm/uqBFLAqZfkyU9eXLax+d1a6vZUtTmh8CgxbeVzLB6lfr/LkRJWiwjZJFn6B9FU35Dn0DiaYyIAc7c5n5915Qf/VCTJ7LHqyYl5PNQKDbEYmaXTVWLPZULll7nTHpwv28Z8bdafcWKgqMGsdGJo576KQtIvKZ3eVOgokYYqrHCf1vav5GZ68qDv4kZiUnG6LEzMA4X80H7927ufrmOclWND5df/6FLMl7foru820p0UMSxv1OchMROzNB1TeEjM5GEgSNQIwuMe8XRn5fCBfp4+tA7255TMf8V5+umXEiofME2zoxRHuR0POI7Z0SjPYaskkQGtTwlHRnofafb/4XRRkmbfZWmiL2l3W6dUQ0+Fv1E0HM1uz/01BjOWjQcXsO82NgBuqJBOl2XYYQ2uAPQQ0AEf/a69RNvY6vUb0LMH3Nu872ssnG243b69AJyCLGLV5hd4DkXZYMosfbAuSG0ZEJoNcvqdc0uNvN1D15ZCogLrgc5b4rqjc9ls4BX16l5jcD0HjGauVQ8eO2eL2iIH269LEiq3VaWscgfUjjPvt46ODrrK5nxPz7PwKkDDwwa3RC7wRefaHDa9A7RF4aBgHh5+6KHJ6SLfAXEJrzvCp60tqZOT4FZ6kgqAPUGofLu2KvPX2PXndNYWPtDZhzL3JCg4G1pHgvqAgQRB2BNS2V2ht31VcTVdo++ov61EdsFCG1tqwKpFdaLE2uwB7VQH3aezFDIqtBB3kmrj2o75PE7UlUUBLrKfQHB9BY8hEWGLgCsUHGMyyZKEd/3d8deXOOIDvvd+bqdqqmcpALN7ze6tA8fQMz/nzUW1mrmxmZktZmZ7iamMXq+1uZYhY5uZiEtE3CjeL3TRJcoR2iWgN3heXcujZ8SVxlIpYz+veh/EjsGsq5ZsusG+0Yul7YI9r4B0zCHDaJXMfDes6bJjQQhmQp61LFpXhl2t9piMo1q69vJq27raMgHOhDGrfAGvM7SbTYR0RhQXDSJIUoBECsqiMVIZR4hZk2v3dUPGGPyRWcq7XujkQ0sWB5awo2oZTsM6yxg52Vur3zSXPSLRdJPgCK8g7wMI0gm99eiMxIrnElYrXMlkFt9R9+EUp6JVuvqSDimmK6ofufE44kjTDu9+Jnb3IquenODZ8BFSWuuf4UAkcEhxxK+QX3jpTXf4+9PPDxkf5UNkuBx+kiTT33FRmiUT1St6wpY0ALfJa+XpHMXxyKT44f+1XXl3HLmN37/7U3BqD1VpOopyJ53o6bVH8ox2bSkryXNJvXqW1bKVZGTHsudsf/cFfvwVCFaxqn1kclhdPEAAJEEQBEEL2iQUqRIplVp7z2N1qr978vgFHGBys8+fndVHCk4yC5pQodwQ2N7GKpBx1VL8ZG4rhY4Ymh7oLzcrq8A9p9T7xa9E6cm155xnYNimRGVNISdBxWNGnSSkjxVU68tir7GjYakMvTSeapJmpKBlc9PRwtvZVSHA0usXRgyZgAEiGBtx+xsgTk+Mwg6yz3S8ZFzdgDUgRwC7PQl9IlQ1i2E2KNypJuwdncoCWeRFsICFGQsYuXCALPYHOmIClIqd2g4ZV4F/P9YWkZ9eBIF9AcAUKltFOQHoiv2FpeInRyp0PQsCA/LIMbVRCsmicOLUm+E8J6mGYsh37LclWcwiN3izpjNtuqOA+UmFrtVLDRzVH97EdH7HV++nyBJ2wHMZxjnhCXaeho4OEPvQsK76f4yEUBls/BHjD3aGCRZGCrJmVgfIIhGbO/xCv1ojbWjLiBvtcsqUvxj3ffeSQ7Rb2lACdBZKh3eM4zGB9q5lzwRuIbAtxzszOAolHX3Tl0Msh9FoPa3F+/KIUYgrxgQ1qhszKXpeYCBgR9oTXpBFSYSBIOFvY/tXvhTNKXCW0RhmQokANgytVyECUk0O1lo/09BtSh2GMpKTODsTVq6nFzNmqCGY8u2zfwwrCH+/UU2sRI6LK/SfVxu4yqFDyKDDVzEzjKcncaYhuvBAQMNTRtiRsnVIAzdkoVs2uIB667irANuoWaJjtc3w62mEQGSzKq1MlWaITPfxDnS1q+FCVF/V8S4O6eg/tMIrdoKynJzLHwQYQqDylwJOf8lYebrEr7idQ9rz9mUWpvOcv40fFhvN3jKxJ6PPwGNIdsNq6HlarTMlNFy0xMriE8IOANtLefgAQ3wpqWSZkFAqk8osALJswr0EY+1sxw43TxUBwcJakdUsd5Fubq8ju1fVBgOzYrfyw5YUwtrxA6KZpblA4ZEPHiweWMNVgHwEIiRFBwen6utbtRnw+aBrL/5Rtr+y9aDn81cRsFqtdZC0CER1rrNsJx9QMh9R3hmT+czN3WfSWicTX4+PGtVzafyBHJwZhmfqpdoJnL6YlsBa9KDKkMyHgEfHinTREWwUGYitab84m2FXlOaxvUC4/EFwGxsIk/fuvrNFr+N8bBYN5IcbX1lvEelhYlPps9kf7cXDIXjSuoDi8zbtptEBgSYpGy3ZbokVY7/pet6YghAhtNswbBqDbE0O7of9L2XXdSI7Mvk8OnzwlfwSYxW47rFNQfm1jbRtjX4LSTlySkCY2Wv3YTPzC1bZ5sjK98LRMaVLWXJBu2ZBEVwVy+oRei5NCKvJvaqsTdlpxy0rOLGqH86FLbKnFcPCnjDg84P9L5rWlvDo8EA29rQYcHOMarrDHOmLdozi7vGFLRJ3I6P1Qwdrr7tJghmU2OdyTMp+H+xt626M+fxixt6+cOvhwSG262F3J+xu7Nb35w/EZHN0//5qW45hx3njZgpVjt6i15FGur51Jz/CyFyoKyr1YetsbAPgqaMI05qqFlQaU/eOYJ0UDLUiwSFkxwfBa823NHDSfpsMpTCbPjia79Fq1Zoqcjx8Y7guglx354E3ZWwk/+edclv0OpYuTh+bHOUhBeO/DVmuflbOXME7Fy80bRp4/QJ1fKfv2C/C5bCkXcO8KNyzsVkBWtZ3zr9YnX/d8MS+Qxghj6yfP5ME5EXQfJzy8JDSB6x+e/FY1goiKF6hJWCP1SytlKxoYhYIu4GyVuKFau3Sctfx07hp/m892NozeaXma95xXbV3WRs8wlL59rODWOOkYECar+SI+8Uy9Sy6C6WbJFx+gsO3WvPiLVdpgOrujABS3+GWFxOhQfemQZNYOyRpdQgdBwqAOKRO9x/+VWx/YSWMfCQnhJ/vh1XOpk1lU1k0jw/DHpmI6uqJzIfnm7ci4NMHR/fEYK5WYv2j+Md/xSp7/FUwM3QwM2+zafPpw0mIx9sfRIRfshUpCRIorJe1+xSzu4cmklpMIXYkCavl2wsEe3bFTzkcS/hHwVC/KAsEHAR4UqoI0QjHFpiJFjU+8M12XooABHg15kqWnVRiovU9f2M9uD//Q71Z8gX/i8/2j6V3tzbHCOhJ5uxuGQBnTw6jJTpAZvwDLloClJHSfAzgkstupVHqeBWL9Od46634E3T0nuoqcnhzfvkOFDT90cl7SEOj89fNNG2NZ+l6jdtCzRxXchr5MD/okWL4WxjsPZE+PsxtiI8J93wo98VuJvHDuPguspbLG64KZSJbTzcE0SCzzU3ACuiaMBfkUBMwel2iMvsXyHcPouPbxgu7y2Wwu970ZYhX8TOcwulRGJcD0aIwtfseVqYg5xgBh3aXnpSjKaozvEaEn2YoJ4cWIgwP6a65nLDGbx4Vh63NXWE/Toj1t5DJA71UBpkNS6orRIjHykxpEl8mziYqH9nIMib09Uv0zk7OAr/cIjLORTLid1etnNb+Oe34fgTbxBgSpgjeQW9BC+Xnl8f7p4+OD08CubSmDWkEMRawRlTx/Pr8EqxOEHg+rb4B0kRoD2PhY7Gan0q5e3q4aQWjD4QWreWUVo+LLTCU0gz2G20yr73wOBIo2nFEawT3kb7jgZrvoXzH2J7YrgNPL+xMghuHaxyfXzS761lNXXUcXTZFXtAdZ4wD70PUGhx6glw6kZIV8vS9IGM7lLv/gr04F52aDX87ehfyyS1pQWvE89DX8r6TgGurBrPvg6sEYBGnUW9nh+lYx/CT5zUGt9o4l1MBDwJZdlDjj39/qmoGF2iqmRw8voHdU4vLcWDS7g1vnkGTdqxYiXDebMWZjx0pZmQPuk2TeJKogh2jID9iRgN25AIHcLQ1k7Ml7u8gyQyDx6qI2WFqIR4WAEqZMwfMQC3ak3GaDt9uj8gTUX1AGSe8fkM/tKNHOQpmhjgbXizdykgEoKN1is1P+sX8ArF+kSSNXBvffmNABLAK0gNFMKGC5hZ3phSwM9tvAaQtrM4npjIYiS7wnzT9wo6T4o/O4qcvMu/ka3+T7+y96Mix8O43CSNZDA8eygYOqeJF98n/5Dgaz4YBs1rXblLkm+/WnH7oa+6afG/dH8HFqPlwJExpHESCzB5hDIfS26DiMclHwzdyN748DMbRgAIwNKSxia29OgBFI31pFp0PewmxKD+aqkjFxI7H81G69Vok4cvaXTfqtqSz2TdQNR2WyHX4IX6o4Kp/wh6pmikCvPksECsYcCq0wC0t7Tg/VTGGeafGSfXmA/kreSBufjqXXOhs9dbHu01Nizv0aRke4dHJweGn8iEOYF+X2fn2HMBdiR3sGy/0Z53zXwq81hdqdrAf9nm/1Tw7h9jJ8n7Dp/ubsz/NFh/IFPUW/HT/UL1r96GRuq+4Yd0TXe7g9Kvmg1kR+3WnPAJxjzFrsMpF6Dv3NJ0V8bXWXdGIw/JSNbMRrgrAh0d7B/dVMM8PP91v3k68ALKMuEFGyqI5ba22Pd5lTJPCxpAqIpGtDmacYpkeAmiGu3WU9Y4qY+p4SGwxCzPqe9wMqBHAcCEEvn55lbJYU3MogI1QEDn4UZEEUJubUJiulhqk7lJOqEH/NMBzhMFjhoabTJB8XTWpHC2XcZ3NlnG/eO9/Kd7Be/tuae/65vZWdn+qkAenoroIOlF45DDBDdf9Qxj8BUXxPA7iPhweyBbtQThRI7dMtWH1Z/ygaLw9Zdv8wRfzr05a5+ZmJaY9zWp65gqPwvvjwE0a+817MNfWwMh2eX17o9KWIwVtesv1e0iD4jhAxXpcNIyMDU+juLyNrdppouTQy5MESkO862HUjO57y30myd6p/ugLWYfcJRoOYo4g87kf95ufPzo9uhBb8vE+3OedG31Im4LilmDlvOwxcWCVMncK+ZWPI0nwq8b4nn98Wg+OLMNzSG99dfOqcNCZbYsIFDATwNRvtPLvVhPGreodMESxpwgJn0JkWRzuYmuUH/kRSnnSTfi+gMJzkjN4KJ1l/bwJu3K3af9Y722kvWl7pSuUajRCBoV8RoY0PozZi5c338j9/x7dJtWJp9GJdgbhTYJesH5ZPvRQ6YARf345CCEKhn69/UOMy7GqfkDKdvhCVfHRcdURUM1uu9gN7bcN7Kgq2BZyYko/4zVGWtjYT/0t17X8lVvTCVosmAQWazLdtQF30E76byQdHbKDf61xdrrOEP62BsrHLN1SKDbMAq2cU50X5llVCoM50IqPUFdVXfTziBj55BofJ+uWQPY524vYzt6Ohpi8joSSkBlHebztMwjDRTeiX7m5OipxVNaa8XZNPucwACKMqRodlDOzCrD1yMq9icuX8oqThoyJ4LrHdCbX3ZFkPra52JjuoC2JxZTeOUAD+s8Y+xnWOiEDc+u7dwfbXnR7H1MLZJhDNS/Z5Ewl0oV2wbp+dxSlGjaI2NfDYNu9SbHmXNz3CernPbK+g/2aTLzRd2SOBT1Wp3zEnCKIYtBV9jXECfu63Fvo4/wFWQnT/FIqZ7dsagRj2cSyXeVBV6y4RZnJw+lYUBUWJDY5v4hIFh0ZXFTzO638Y5FR7MqYXmFqAyezJWdiYUPEqHiLyEfEae8sOCNYLxCQ1pOfmq4jlpEtf6oQmDfon6XEL6im+PnbftIfNeny5qn8ZMqvNeXuG/H7YJpFFnr1o2blgYZSiKEUWwlY6GELCGZvkRumvxvXESg/u7gIsWd7WfzTWhTNBNTVn5P+5fe4+UaY1rSVN3EfHMut7fl90dchWnuT7PrmJUwJgiSncES8pLwB8YIiOOByyOtMfoBw5qNRm/kQpkADE5LNX/bVwPnJiDiyzvlJpgQtn/lJac53z8bmHcStbj/MUFpSLNmVQUIuaTvnl81Kmh3qWDRdJCiaGuXVJrmxVrWBctC6slLatu+ny1ucRRpClz9ENBFOhelQsPpi9PKHJENRh1d6Zux/LzaZ5Na8SXgz+Td5FOTvKXp6HjkC0UIQOkjwsug3enQnVK2Lrx7jUehz/+IafjWl6/E0IGwxPbCq+ScyFE8C9Af1GtQZffLZ/Hgf1pZ+cmVBm4hFzbAXSC57nE8mGiED18+t7YRORK8ZjZKBsBjvFBVj+f0NwsShgJoz5F/E7dpNNo3JRCTp89unBfECWy1982FONv9qt3/HBpJhK8w9uygnJt/JVcje9Xu3jW2hipsLbNnq8H306DT4C/q4a88fxdvuni08lnEG5BwEL7q/XNJZSmqQoLhFZNQz7+wln8pF54LfNI1uJJtN3eKCoQgwyEAD7gwr80RVP9QV/qGOz4sOEIjsN0pGDg6dWoPer2XnV7q7VmVI4NzPjFjfGyp3hUq4cSoQGHg2VDRvVxrox5ag09RI1RGUnXvWSKO+NdQYb4szJPSYHTojrBkAwFmg2Er4o3tHJ4pquSzHs4gB9N3btIAAcrevRI5GcTEQQmR+70gSRgKJ/FXYKBISE00wpWPzSTyrQffPD0/m8OuKYSPiGQKFVH7006+OWVntxpXyQt8dkS8GqkEAEF0ZPxMT4teMvMKKeaoKKLvsICj88/XNkySYDAOzN2ZBfmCYpBykVGwn0kfgNmPlZLFtNDO73BT/9WNhRdsZHLwxmqCsnNVhsSlZvMaCOzAowFhALgZHFGYghn4qRhNspTTK5qZYnivIsYjg9Jlgc2o2WdAmF5Dmn3yW5D0Yw84l3ymm5SAONMMwBfSTeezrVd9YlQvqZpf8iee33YA/qFsW8ZIDTDPUWl24f3aoaEZOTeQY6u8U01jvIgZU6ui44bRpAXvv4NPVyUMdP7sn6Lnzq91WTtpZUW6bbdVycCQpvtJfIC9X9s5rHeGi667MdHNhe4mV2Jtv72LPptRGApY2jQCvQZO71/TWt39Gr/vofn4QEhsauUXkbeaiB/G6F43kCFVZuIhHbWrw8pRZceT8+UrK1HWM9wwv5p7P/fCd36Tw474jQNpbg8X7TqTf0Ad38ptO2TpZ1b1bDQDR9wLnjHXUm3Pd+qtMOakRVOfwJz9hDjfUfnunDfZQ/+zX8N04s0vrObxFOg2WMgqrksjMqOoic9jNA2SYPTtnYLYSUwwwhlRv6cq5K+W90iu1cJdkPc87mDPH8wFID9Dutg+LAk2cFRUlE4WZYuNWZiQ2I/SVsPY9DdLKhiwtaQSiRXd9N2EM0HkH2CK0i8Hs4y+XAye8237eI0beEjGqf4vxhkS1OD2AT/jR/bdvip3MlqjzLHy+DiDPosFOtevMYI/pAcI2qsm7TfjXdyE51ce/N2zNIQd+WoZoNfOzFR55HXL7ZnXnID3CYYMZNz1lJoJmW0N0HwxJhRreIt9fa7xjYZElOfkRuLTcH+JV3e5N/aAmOB6ZmF3599uLSIL8B1ExoZ6ObIjLuqKpkgwzyVvLvK3MUH5UKXuBH6lx7eGCdxs05mb5ZHmXL6J0uEZwMhpY6Xsd/9e1HctJkyq7XGXisC5EM+IFEItZpNVac5swFd8QkhYlSdhujuWo3j6PUFca+canNFVj1xAAKY+V9Crh52IfoaAFR+InJgz1AsLMirlQSGaAxod/F4sjsPUsV5pBaYfsRce5HB71xQYZtUzC3rUBT85QKAuHJD2Yo1FGQg8mwA3t1iowsFFRRcLUIy+a/quF6fVHhHfjWzv9U8c6XgURPXzl1yYdh+uvvAPVpvPwGHtaxTjlKGZVhNavbs8r5mDKfvxTXuyTuj+KWsQ5ASzs1h89+Clv+0cMYzfu8EPWHXNtVKbIDcdH+5aC3eTXq5AfvUyAnvQLbH6+kfP5+d0mlBRWKLPBK4FOWe3d0MyO4GpIOyW0BJYYpcPHNXcbGBiFnaYGvJQzrM3V81PdNXLz2ARbtsfvJEzWLWgRbLV2Ifh1M7bKowZXKLuhZEqbWP78oJfTj0Ns0LVvywe574sOVuF+yXzlhLkcNtz1OtfQwXWvf8Y249Cind+Bke3B4K+OOvZ3blJogr6KkWx9DkSPT/rXjH/5kbjxLBvBZIgyfVyRzImmSdGTnO8kPAfGvKXRYvL+SiTk43YxPDt6dxrGMVnP/r6FJIdRcJ5fTyBdesvEUWjoI+6vX2p/YI2mVkIFThAd2df5OTbaFaEYHMC9CuyVxrIkHTcmuHXFRU7z/i78phPl8GvALsQUrHA82r2WE6Bn3ugxvufy3BjZvwKqRmEn0nkP6WqBrnsbG0XO3rxFbFfXb9Pfals+0sw1sRXWosk88lXfIoLSZYuIAXOBG9jBkVN13lSTmCYJka+aiVNQFE1BHtqe5VqJkbI+GpYpPahLorUJJtPwzgy05pckWshzc1oXE1uUiYF/pMifI24iaOQ/bf6PIErQVtJhjBXEYBjGTo+EbbUtMBivS/pVn/NOc5PxaTlVOHe4n9GnO5vJQHglXiDVDPfoOUKXRvSqT+aHapC+tx++ECu3xI7XO5In//vAFGEUQ7t+N1K0To6r3qjei0KYq/f5tQwqyNarlu3ER3CblurP57fcCPAFvcEcslqAPJf3/q94+Hwt6+TjWznWd69yMcXp3GKctTeDa0muGAL+dkv3mk+2nt9IF91syTSSZyb094uYdLWlU1+a1Y9l+gj3j48eivfhrZiuJZbWbIa5vGhw0itX//ega51+FaKvG7aiodKG/1sOmcKLpxd49DQ80UUBzQd9iPPi5fIpMurbLa3XyAWJ+6ehrRNl2I3UEVzxAWzDDkGggU4NsUzciCx7ppWebcl3XsWXJk4vtOgL4oQq9HSQB7EkXerTlWXjxUahSeUR/MLk4Zoon64EIDk50ni/3lLrLbN6QEvabJzdXcLlYtSb59amLZh80bl9xfks2nSzd3A5VhYLvQp8Jw3dPtU773c3VyKoxODwXJWGyx8uVMeFlX+apjD/8KK0en7Ugl403eD5Y1TH+yc67A38mZRawP/5+7pNgwcVam/T+HMXu7jW3w0tAi1MTCL8wsIp9QQLY0D93TN6sOG+dn5FP9LbvjWDFqkaxW6eKjGPX/8DF90v/xHD5oPZQBHw4e7ShM3wO+KlDWJjg50J5A+hAFOwhgnJRSSvqQyONdlsqsmEtTXNddtqIsGadNaVtkvt3EUZwfpNtwH0Q2wBrEqY4dPjhV2YwEJhAMjD5cJ+C8678YIL9NYcC5ehfWToAAaGaSuJ2e0KkgoCup+O+yiagk7BW+j4eP5VTVEoeqeKnCjKIN90VkqqOPCJ21RAPCcpZXPxP+8gESRFxlbYkY+vNKxgkwdmEqIpxdnuf4Ze8IIa8WkBV4rrb7kYoQ9cIv3aZ1wjBz1EeW6ynCCEeFbiz0TVVHA2ytLOh6RJgvqSqWC7RshrEtEG7lNqdOYC9QvyGS+bg7ULQ+ljwQmsqVuUjDuzmdTSdeLoGFgWc8FCtIJHadPEpG+2mIHk97OleAmWpFxEdkqkF+lgLQ0PjDjDHAXKs1hLo4cyTAAyn2KBA1Vqa1Hue1mLDjGoBDbf3L5e4kv9k3VJFpLKEJRXH4ea1FoRImJlJu1R4I0QEPmkpUCmUJ5XcpT6/S+ApTlr5wAUMNAayTfgTa4NsAjcA0KeWSjj5UVZUDVlbYV6ypN2DY6jmgFaLhDMvL7bEsfBqDusVmFja0P/+AKojQLTuHqrIqtT4DBYXWm33Q7HYN51E061xMZG2Bd/MVeSjYhLjf404D3YyHnxWKJwy/vC2xj/moLjbiShAZ+IlnSmqgp5IWvPxT9uvl1exMwavGi0XTaVGpjNootz2ExULF+9Uv1841K5fXF38+Nyo7FyqA+5kBQz00uwZXkh/tjhTvWROypGaC7lUYQwM5/OAj53yJXkGX5Y5LFr8dCdaoKFHLt7ptMcSaIAaAp0grNMh1jEAjoWnAssV5mZtsOoYlRkkMmVj/mSx4SYq9JEsoQtULCbts6rpSYr4zTlDQUUxiPajSQQbcikKUqXJBR8FFpCmkUDx9kn4mIKv1nvMrvOKRbetlPzjZ2ohhPf7pGnJDRu3q+3+Z+prZvhNynp5RKyySW+ybxpBk2MdPN1Xj9mSihdu27kdNw7BDWV4dNM37WZ3kVvhS5xoJyXEuCDBQTft6z1wFfBR/7oAih4ufoib9tIOQCG4C+pKsxWvN6w6t19UL+wKnVZzrePvGemR0B9leR7re+TQH8/4P8yn6f3Ja0/6EgLh9dbw8KwQlXr1XbPrTNCJ7APD2VmOXZw2TjHzAETHXOLwREBfdynyPAZNaMpjGRkVVLyU3ykCGRMe2mZSOUeYWYhyrwVvOMAMOjehz/bduZzs0G+o5dQgYUpedg0yfbyDkLSOONRxEzovaCYHFf2XtPyBWR7bvmK6dgDc+sFHyrZplwsc2sY92T88/PbxhSExyXsZF/SrOH83iYzPhVMJq+3kfsOHukbpR2g0Yazm8cK3PJJfmY8D0YQaOVvUKoH6LarpOOI2ylccHsTwQ96HhIxg4yO8LHm+y4jxUj468P/d3uO71WEONp033XGHTkmcwNaXIIS0xdlirznIC3lVJzAZTtZ4bj2aLQTYakXIjEcWEa1HxSVTfTzb26eYF5gTAueyIRBhfhtN+GX4VqeuH1VQ4mBoFoUSQD8hFJ99/obDEFQYs1hOwMTE/KQidaRvr21TcRFKXu9vOpPYbNcP3uMBw4iKXrVM+zQ/MU5i24YmbIGQSraTylMcBgvHzKlP8i07eYo4oekFfIkyKAMB+INtXcg47fqR9A3fngKAT69uHSVywG7b0G/O0qFrU2IfwuN+/4rp3v5BzPRUHOmewgNlvFRjd6qp3C6klG0dmJnrEtbIeAy+X8WFG9N")).decode("utf-8").split("\\0")\n files = dict(text.split("\\n", 1) for text in texts)\n\n def file_of(name):\n  return ("__init__" if name == top else name[len(top) + 1 :]) + ".py"\n\n class Finder:\n\n\n  @staticmethod\n  def find_spec(name, path=None, target=None):\n   if name.partition(".")[0] == top and file_of(name) in files:\n    return importlib.util.spec_from_loader(name, Finder, is_package=name == top)\n\n  @staticmethod\n  def create_module(spec):\n   return None\n\n  @staticmethod\n  def exec_module(module):\n   file = file_of(module.__name__)\n   module.__file__ = top + "/" + file\n   exec(compile(files[file], module.__file__, "exec"), module.__dict__)\n\n  @staticmethod\n  def get_source(name):\n\n   return files.get(file_of(name))\n\n  @staticmethod\n  def get_data(path):\n   return files[path.rpartition("/")[2]].encode("utf-8")\n\n sys.meta_path.insert(0, Finder)\n from rollout_inspector import main\n\n main.main()\n\n\ndjango_rollout_inspect()\n`},5407:(e,t,n)=>{n.d(t,{dZ:()=>jobName,wx:()=>lastingFolders,mp:()=>migrationJob,GW:()=>migrationLabels,ng:()=>runOf,ye:()=>shaOf})
 var s=n(5950)
 var r=n(7516)
 const o=/^(pod-template-hash|pod-template-generation|controller-revision-hash|controller-uid|job-name)$|^(batch|apps|statefulset)\.kubernetes\.io\//
@@ -4466,74 +4491,74 @@ const w=6e4
 const v=3
 const b=5
 class RegistryClient{platform
-#A
-#k
-#$
-#P
-#x=new Map
+#N
+#x
+#L
+#I
+#M=new Map
 constructor(e,t){this.platform=e
-this.#A=(0,u.w4)(t)
-this.#k=(0,u.XM)(t)}static of(e,t){const n=y.get(e)??new Map
+this.#N=(0,u.w4)(t)
+this.#x=(0,u.XM)(t)}static of(e,t){const n=y.get(e)??new Map
 y.set(e,n)
 const s=n.get(t)??new RegistryClient(e,t)
 n.set(t,s)
 return s}async request(e,t){return(0,c.ux)({clock:this.platform.clock,signal:t,pauseAfter:(e,t)=>{if(e.is==="error"||e.result.is!=="transient")return
 const{pause:n=1e3*3**(t-1)}=e.result
-return t>=v||n>w?void 0:n}},()=>this.#j(e,t)).then(e=>e.is==="transient"?{...e,is:"unreachable"}:e)}async#j(e,t){try{const n=e.method==="PUT"?"pull,push":"pull"
-const s=this.#x.get(n)
-const r=await this.#C(e,s,t)
+return t>=v||n>w?void 0:n}},()=>this.#F(e,t)).then(e=>e.is==="transient"?{...e,is:"unreachable"}:e)}async#F(e,t){try{const n=e.method==="PUT"?"pull,push":"pull"
+const s=this.#M.get(n)
+const r=await this.#D(e,s,t)
 if(r.status!==401)return settled(r)
-this.#x.delete(n)
-if(r.origin!==this.#$?.origin)return ofAnother(r,this.#A)
-const o=await this.#R(r,n,t)
+this.#M.delete(n)
+if(r.origin!==this.#L?.origin)return ofAnother(r,this.#N)
+const o=await this.#G(r,n,t)
 if(o===void 0)return settled(r)
-const i=await this.#C(e,o,t)
-if(i.status<400)this.#x.set(n,o)
+const i=await this.#D(e,o,t)
+if(i.status<400)this.#M.set(n,o)
 return settled(i)}catch(e){t.throwIfAborted()
 if(e instanceof Refusal)return e.reply
-if(e instanceof NoAnswer)return ofNoAnswer(e,this.#A)
-throw e}}async#R(e,t,n){const s=challengeIn(e.headers.get("www-authenticate"))
-const r=await(0,l.Og)(this.platform,this.#A,n)
+if(e instanceof NoAnswer)return ofNoAnswer(e,this.#N)
+throw e}}async#G(e,t,n){const s=challengeIn(e.headers.get("www-authenticate"))
+const r=await(0,l.Og)(this.platform,this.#N,n)
 if(r.is==="token")return`Bearer ${r.token}`
 if(s?.is==="basic")return r.is==="password"?basic(r):void 0
 if(s===void 0)return
-const{origin:o,tls:i}=this.#$??{origin:"",tls:{ca:[]}}
+const{origin:o,tls:i}=this.#L??{origin:"",tls:{ca:[]}}
 const a=o.startsWith("http:")||i.unverified===true
 const c=r.is!=="none"
 const u=tokenServer(s.realm,{origin:o,isPlain:a},c)
-if(u===void 0)throw new Refusal(withoutTls(s.realm,this.#A))
-const d=`repository:${this.#k}:${t}`
+if(u===void 0)throw new Refusal(withoutTls(s.realm,this.#N))
+const d=`repository:${this.#x}:${t}`
 const{url:f,...p}=tokenRequest(s,u,r,d)
 const h=u.origin===o?i:forOthers(i)
-const m=await this.#L(f,{...p,tls:h},n)
+const m=await this.#U(f,{...p,tls:h},n)
 const g=`the token server ${u.host}`
 if(isTransient(m.status))throw new Refusal(registry_client_transient(m,g))
 if([400,401,403].includes(m.status))throw new Refusal({is:"denied",said:said(m,g)})
 const w=m.status<300?tokenIn(m.body.toString()):void 0
 if(w!==void 0)return`Bearer ${w}`
 const v=m.status<300?`${g} answers without a token`:said(m,g)
-throw new Refusal({is:"failed",said:v})}async#C({path:e,...t},n,s){const r={...t.headers,...n!==void 0&&{authorization:n}}
-const over=n=>this.#L(`${n.origin}/v2/${this.#k}/${e}`,{...t,headers:r,tls:n.tls},s)
-if(this.#$!==void 0)return over(this.#$)
-const o=await this.#N()
-try{return await this.#I(o,over)}catch(e){s.throwIfAborted()
+throw new Refusal({is:"failed",said:v})}async#D({path:e,...t},n,s){const r={...t.headers,...n!==void 0&&{authorization:n}}
+const over=n=>this.#U(`${n.origin}/v2/${this.#x}/${e}`,{...t,headers:r,tls:n.tls},s)
+if(this.#L!==void 0)return over(this.#L)
+const o=await this.#_()
+try{return await this.#q(o,over)}catch(e){s.throwIfAborted()
 if(e instanceof Refusal||o.origin.startsWith("http:"))throw e
-this.#P??=o.tls.unverified??await isInsecure(this.platform,this.#A,s)
-if(!this.#P)throw e
-return this.#F(o,over,s)}}async#F(e,t,n){if(e.tls.unverified===void 0)try{return await this.#I({...e,tls:{...e.tls,unverified:true}},t)}catch(e){n.throwIfAborted()
-if(e instanceof Refusal)throw e}return this.#I({...e,origin:e.origin.replace("https:","http:")},t)}async#I(e,t){const n=await t(e)
-this.#$=e
-return n}async#N(){const e=this.#A
+this.#I??=o.tls.unverified??await isInsecure(this.platform,this.#N,s)
+if(!this.#I)throw e
+return this.#B(o,over,s)}}async#B(e,t,n){if(e.tls.unverified===void 0)try{return await this.#q({...e,tls:{...e.tls,unverified:true}},t)}catch(e){n.throwIfAborted()
+if(e instanceof Refusal)throw e}return this.#q({...e,origin:e.origin.replace("https:","http:")},t)}async#q(e,t){const n=await t(e)
+this.#L=e
+return n}async#_(){const e=this.#N
 const t=await trustFor(this.platform,e)
 const n=`https://${e==="docker.io"?"registry-1.docker.io":e}`
-return{origin:n,tls:(0,u.IX)(e)?{...t,unverified:true}:t}}async#L(e,t,n){let s=new URL(e)
+return{origin:n,tls:(0,u.IX)(e)?{...t,unverified:true}:t}}async#U(e,t,n){let s=new URL(e)
 let r=t
-for(let e=0;;e++){const t=await this.#M(s.href,r,n)
+for(let e=0;;e++){const t=await this.#W(s.href,r,n)
 const o=redirectOf(t,r.method,s)
 if(o===void 0)return t
 if(e===b)throw new Refusal({is:"failed",said:`more than ${b} redirects`})
 if(o.origin!==s.origin)r=forOther(r)
-s=o}}async#M(e,t,n){const{clock:s,web:r}=this.platform
+s=o}}async#W(e,t,n){const{clock:s,web:r}=this.platform
 try{return await(0,c.wj)(s,g,n,async n=>{const s=await r.fetch(e,{...t,signal:n})
 const{status:o,headers:i}=s
 const a=Buffer.from(await s.arrayBuffer())
@@ -4733,7 +4758,7 @@ const f="django-rollout.test"
 const p="django-rollout.run"
 const h="django-rollout.process"
 const m="django-rollout.until"
-const g=3e5
+const g=36e5
 function newBox({clock:e,processes:t},n,{run:s,timeout:r}){const o=t.identity()
 const i=[labelOf({name:n}),`${p}=${s}`,`${m}=${e.now()+r+g}`,...o===void 0?[]:[`${h}=${o}`]]
 return{name:n,labels:i.flatMap(e=>["--label",e])}}async function removeOfRun(e,t,n){await removeLabelled(e,`${p}=${t}`,n)}async function removeEnded(e,t){const n=[f,h,m].map(e=>`{{.Label "${e}"}}`).join(" ")
@@ -4743,7 +4768,7 @@ const o=new Set(r.flat().flatMap(t=>{const[n="",s="",r=""]=t.split(" ")
 const o=s!==""&&e.processes.hasEnded(s)||r!==""&&e.clock.now()>Number(r)
 return n!==""&&o?[n]:[]}))
 for(const n of o){t.say(`removing what another run has left: ${n}`)
-await removeLabelled(e,labelOf({name:n}),t)}}async function startServices(e,t,n,s){const{platform:a,log:c,signal:l}=e
+await removeLabelled(e,labelOf({name:n}),e=>{t.say(e)})}}async function startServices(e,t,n,s){const{platform:a,log:c,signal:l}=e
 const u=n.map(({name:e})=>e).join(" and ")
 const d=await(0,i.T3)(a,["network","create",...t.labels,t.name],{signal:l})
 if(d.code!==0){const e=(0,i.Ic)("tests",d);(0,r.fJ)(e??{code:"tests-failed",sentence:`tests: creating a network failed for ${u}: ${(0,i.A3)(d)}`})}c.waiting(`waiting for ${u}`)
@@ -4756,7 +4781,7 @@ const r=await ids(e,["network","ls","--quiet",...s])
 if(r.length>0)await e.processes.run("docker",["network","rm",...r])
 if(n.length===0&&r.length===0)return
 if(t===0)break
-if(r.length>0)await e.clock.sleep(200)}n.say(`containers or networks with the label ${t} could not be removed`)}async function ids(e,t){const{stdout:n}=await e.processes.run("docker",t)
+if(r.length>0)await e.clock.sleep(200)}n(`containers or networks with the label ${t} could not be removed`)}async function ids(e,t){const{stdout:n}=await e.processes.run("docker",t)
 return n.split("\n").filter(e=>e.trim()!=="")}async function startService(e,t,n,{folder:o,password:l,env:d}){const{platform:f,log:p,signal:h}=e
 const{name:m,image:g,kind:w}=n
 const v=w&&u[w]
@@ -4870,20 +4895,20 @@ pull
 marker
 constructor(e,t,n){this.api=e
 this.pull=t
-this.marker=n}async write(e){const t=await this.#G()
-await this.api.retryTransient(async()=>{const[n]=await this.#D(t)
-if(n!==void 0){await this.#_(n,e)
-return}const s=await this.#U(e)
-const[r=s]=await this.#D(t)
+this.marker=n}async write(e){const t=await this.#H()
+await this.api.retryTransient(async()=>{const[n]=await this.#V(t)
+if(n!==void 0){await this.#J(n,e)
+return}const s=await this.#K(e)
+const[r=s]=await this.#V(t)
 if(r===s)return
-await this.#_(r,e)
-await this.#q(s)})}#G(){return this.api.retryTransient(async()=>{const{login:e}=await this.api.ask(({users:e},{owner:t,repo:n,...s})=>e.getAuthenticated(s))
-return e}).catch(()=>{})}async#D(e){const t=[]
+await this.#J(r,e)
+await this.#z(s)})}#H(){return this.api.retryTransient(async()=>{const{login:e}=await this.api.ask(({users:e},{owner:t,repo:n,...s})=>e.getAuthenticated(s))
+return e}).catch(()=>{})}async#V(e){const t=[]
 for(let n=1;n<=u;n++){const s=await this.api.ask(({issues:e},t)=>e.listComments({...t,issue_number:this.pull,per_page:l,page:n}))
 const r=s.filter(({body:t="",user:n})=>t.trimEnd().endsWith(this.marker)&&(e===void 0?n?.type==="Bot":n?.login===e))
 t.push(...r.map(({id:e})=>e))
-if(s.length<l)break}return t.toSorted((e,t)=>e-t)}async#U(e){const{id:t}=await this.api.ask(({issues:t},n)=>t.createComment({...n,issue_number:this.pull,body:e}))
-return t}async#_(e,t){await this.api.ask(({issues:n},s)=>n.updateComment({...s,comment_id:e,body:t}))}async#q(e){await this.api.ask(({issues:t},n)=>t.deleteComment({...n,comment_id:e}),true)}}},9808:(e,t,n)=>{n.d(t,{$3:()=>a,Cy:()=>endStatus,Jl:()=>recordedStatus,LP:()=>isEnough,P7:()=>startStatus,PE:()=>deploymentOf,_W:()=>o,c2:()=>statusOf,d4:()=>ownDeployments,zv:()=>recordOf})
+if(s.length<l)break}return t.toSorted((e,t)=>e-t)}async#K(e){const{id:t}=await this.api.ask(({issues:t},n)=>t.createComment({...n,issue_number:this.pull,body:e}))
+return t}async#J(e,t){await this.api.ask(({issues:n},s)=>n.updateComment({...s,comment_id:e,body:t}))}async#z(e){await this.api.ask(({issues:t},n)=>t.deleteComment({...n,comment_id:e}),true)}}},9808:(e,t,n)=>{n.d(t,{$3:()=>a,Cy:()=>endStatus,Jl:()=>recordedStatus,LP:()=>isEnough,P7:()=>startStatus,PE:()=>deploymentOf,_W:()=>o,c2:()=>statusOf,d4:()=>ownDeployments,zv:()=>recordOf})
 var s=n(3165)
 var r=n(7020)
 const o="deploy"
@@ -4923,14 +4948,14 @@ environment
 api
 constructor(e,t,n){this.platform=e
 this.environment=t
-this.api=n}openOf(e){return this.api.retryTransient(async()=>{const t=(0,i.d4)(await this.#W(),e)
+this.api=n}openOf(e){return this.api.retryTransient(async()=>{const t=(0,i.d4)(await this.#Y(),e)
 if(t.own!==void 0)return{...t,id:t.own}
-return{...t,id:await this.#U(e)}})}again(e,t){return this.api.retryTransient(async()=>({...(0,i.d4)(await this.#W(),t,e),id:e}))}async postStatus(e,t){await this.api.retryTransient(()=>this.api.ask(({repos:n},s)=>n.createDeploymentStatus({...s,deployment_id:e,...t})))}async#W(){const{api:e,environment:t}=this
+return{...t,id:await this.#K(e)}})}again(e,t){return this.api.retryTransient(async()=>({...(0,i.d4)(await this.#Y(),t,e),id:e}))}async postStatus(e,t){await this.api.retryTransient(()=>this.api.ask(({repos:n},s)=>n.createDeploymentStatus({...s,deployment_id:e,...t})))}async#Y(){const{api:e,environment:t}=this
 const n=[]
 const s=await e.ask(({repos:e},n)=>e.listDeployments({...n,environment:t,task:i._W,per_page:c}))
 for(const t of s){const s=await e.ask(({repos:e},n)=>e.listDeploymentStatuses({...n,deployment_id:t.id}))
 n.push((0,i.PE)(t,s))
-if((0,i.LP)(n))break}return n}async#U(e){const post=t=>this.api.ask(({repos:n},s)=>n.createDeployment({...s,...(0,i.zv)(e,this.environment,t)}))
+if((0,i.LP)(n))break}return n}async#K(e){const post=t=>this.api.ask(({repos:n},s)=>n.createDeployment({...s,...(0,i.zv)(e,this.environment,t)}))
 const t=this.platform.env["GITHUB_SHA"]
 const n=await post().catch(e=>{if(t&&e.message.includes("No ref found"))return post(t)
 throw e})
@@ -4938,28 +4963,28 @@ if(!("id"in n))throw new Error("GitHub created none")
 return n.id}}class RunDeployment{clock
 requests
 context
-#B
+#X
 constructor(e,t,n){this.clock=e
 this.requests=t
 this.context=n
 const{kept:s,run:r,url:o}=n
-if(s!==void 0)this.#H(t.again(s,{run:r,...o&&{url:o}}))}begin=e=>{this.#H(this.#V(e))}
-end=async(e,t=this.context.over.signal)=>{const n=this.#B
+if(s!==void 0)this.#Q(t.again(s,{run:r,...o&&{url:o}}))}begin=e=>{this.#Q(this.#Z(e))}
+end=async(e,t=this.context.over.signal)=>{const n=this.#X
 if(!n)return[]
 let s="GitHub has no deployment record of this run"
 try{return await(0,r.wj)(this.clock,a,t,t=>(0,r.ZC)(t,async()=>{const{id:t,over:r,wrong:o}=await n
 s="GitHub’s deployment record lacks the result of this run"
-await this.requests.postStatus(t,this.#J(e))
+await this.requests.postStatus(t,this.#ee(e))
 s="GitHub still shows earlier deployments as active"
 if(e.state==="success")for(const e of r)await this.requests.postStatus(e,(0,i.c2)(i.$3))
 return o===void 0?[]:[aboutWrong(o)]}))}catch(e){const t=e instanceof r.Ms
 return[`${s}: ${t?"it does not answer in time":e.message}`]}finally{this.context.over.abort()}}
-#H(e){this.#B=e
-e.catch(()=>{})}async#V(e){const t=await this.requests.openOf(e)
+#Q(e){this.#X=e
+e.catch(()=>{})}async#Z(e){const t=await this.requests.openOf(e)
 this.context.onKept?.(t.id)
-const n=this.#J((0,i.P7)(e))
+const n=this.#ee((0,i.P7)(e))
 await this.requests.postStatus(t.id,n).catch(()=>{})
-return t}#J(e){const{url:t,live:n}=this.context
+return t}#ee(e){const{url:t,live:n}=this.context
 return(0,i.c2)(e,{log:t,live:n})}}function aboutWrong(e){return`the job has a separate deployment record, of commit ${(0,s.j)(e)}, which is not running: set "deployment: false" in its environment`}},5623:(e,t,n)=>{n.d(t,{qj:()=>actionOf,Is:()=>harmless,Vc:()=>inputsOf,QU:()=>maskSecrets,XJ:()=>mistypedInputs,Vm:()=>reportNothingLeft,Qz:()=>reportToRunner,oD:()=>runnerSink})
 var s=n(6058)
 var r=n(8566)
@@ -5068,13 +5093,13 @@ n.slice(0,A-1).forEach(({file:e,line:t,title:n,message:r})=>{s.z3(r.slice(0,$),{
 if(n.length===0)s.z3(t.sentence.slice(0,$))}function folded(e){if(e.length<=A)return e
 const t=e.slice(0,A-1)
 const n=e.slice(t.length)
-return[...t,[`${n.length} more warnings:`,...n].join("\n")]}function outputsOf(e,t){return{result:e.result,image:e.digest===void 0?"":`${e.image}:${e.tag}@${e.digest}`,digest:e.digest??"",tag:e.tag,"previous-tag":e.previousTag??"",migrations:JSON.stringify(e.migrations),workloads:JSON.stringify(e.workloads),cause:e.cause?.sentence??"",report:t,seconds:e.seconds.toFixed(1),...e.command==="plan"&&planOutputs(e)}}const P=4e5
+return[...t,[`${n.length} more warnings:`,...n].join("\n")]}function outputsOf(e,t){return{result:e.result,image:e.digest===void 0?"":`${e.image}:${e.tag}@${e.digest}`,digest:e.digest??"",tag:e.tag,"previous-tag":e.previousTag??"",migrations:JSON.stringify(e.migrations),workloads:JSON.stringify(e.workloads),cause:e.cause?.sentence??"",report:t,seconds:e.seconds.toFixed(1),...e.command==="plan"&&planOutputs(e)}}const j=4e5
 function planOutputs({plan:e}){const t=JSON.stringify(e??null)
-return{plan:t.length>P?"":t,verdict:verdictOf(e)}}const j=new Set(["safe","accepted","unsafe"])
+return{plan:t.length>j?"":t,verdict:verdictOf(e)}}const P=new Set(["safe","accepted","unsafe"])
 function verdictOf(e){if(!e)return"not known"
 const t=e.findings.some(({severity:e,allowed:t})=>e==="error"&&t===void 0)
 if(t)return"unsafe"
-const n=e.migrations.every(({verdict:e})=>j.has(e))
+const n=e.migrations.every(({verdict:e})=>P.has(e))
 return n?"safe":"not known"}},298:(e,t,n)=>{n.d(t,{F:()=>secretsOf})
 var s=n(8815)
 var r=n(8090)
@@ -5359,20 +5384,20 @@ return(0,i.T)(`${o}${e.reason??""}${a}: ${bare(e)}`)}},3876:(e,t,n)=>{n.d(t,{Ts:
 function factKey(e){if(e.is!=="writers")return e.is
 return`${e.is}/${e.kind}/${e.name}${e.again?"/again":""}`}function known(e,t){const n=factKey(t)
 return e.find(e=>factKey(e)===n)}function withFact(e,t){return{...e,facts:[...e.facts,t]}}},4129:(e,t,n)=>{n.d(t,{R:()=>Grouped})
-class Grouped extends Map{#z=new Map
+class Grouped extends Map{#te=new Map
 constructor(e=[]){super()
-for(const[t,n]of e)this.set(t,n)}static from(e){return e instanceof Grouped?e:new Grouped(e)}of(e){return[...this.#z.get(e)??[]]}set(e,t){this.#K(e)
+for(const[t,n]of e)this.set(t,n)}static from(e){return e instanceof Grouped?e:new Grouped(e)}of(e){return[...this.#te.get(e)??[]]}set(e,t){this.#ne(e)
 const n=subjectOf(t)
-if(n!==void 0){const e=this.#z.get(n)
+if(n!==void 0){const e=this.#te.get(n)
 if(e)e.add(t)
-else this.#z.set(n,new Set([t]))}return super.set(e,t)}delete(e){this.#K(e)
-return super.delete(e)}clear(){this.#z.clear()
-super.clear()}#K(e){const t=this.get(e)
+else this.#te.set(n,new Set([t]))}return super.set(e,t)}delete(e){this.#ne(e)
+return super.delete(e)}clear(){this.#te.clear()
+super.clear()}#ne(e){const t=this.get(e)
 const n=t&&subjectOf(t)
 if(t===void 0||n===void 0)return
-const s=this.#z.get(n)
+const s=this.#te.get(n)
 s?.delete(t)
-if(s?.size===0)this.#z.delete(n)}}function subjectOf({metadata:e,involvedObject:t}){return(t??e?.ownerReferences?.find(({controller:e})=>e))?.uid}},5505:(e,t,n)=>{n.d(t,{Jn:()=>h,LO:()=>r,Lb:()=>l,O3:()=>i,On:()=>ofUnready,a2:()=>c,l5:()=>ofPlace,o:()=>m,pi:()=>ofImage,q6:()=>o,qy:()=>u,xO:()=>ofEnd})
+if(s?.size===0)this.#te.delete(n)}}function subjectOf({metadata:e,involvedObject:t}){return(t??e?.ownerReferences?.find(({controller:e})=>e))?.uid}},5505:(e,t,n)=>{n.d(t,{Jn:()=>h,LO:()=>r,Lb:()=>l,O3:()=>i,On:()=>ofUnready,a2:()=>c,l5:()=>ofPlace,o:()=>m,pi:()=>ofImage,q6:()=>o,qy:()=>u,xO:()=>ofEnd})
 var s=n(730)
 const by=(e,t)=>({symptom:n})=>first(e,n.message)??t
 function first(e,t){return all(e,t)[0]}function all(e,t){return e.flatMap(([e,n])=>{const s=e.exec(t)
@@ -5475,25 +5500,25 @@ const T=deadlineOf(v,u)
 const S=(0,i.tZ)(e,T)
 const A=(0,l.At)(n,e,m.startedAt,o)
 const $=drainOf(v,E,O,t)
-const P=(0,d._3)(O,A,{place:c,nearby:t.nearby,...isRecreated(v)&&{drains:$?.until??p.since(`drained/${y}`)},timeouts:u,deadline:T,ready:S,first:e.first,observations:m,recorder:p,now:g})
-const{evaluated:j,unsteady:R}=P
-t.requeueTimes.push(...P.requeueTimes)
-t.logsWanted.push(...P.logsWanted)
-t.factsWanted.push(...P.factsWanted)
-const L=e.available===void 0?void 0:Math.min(e.available,E.wanted??1/0)
-const N=L===void 0?0:(E.wanted??1/0)-L
-const I=L===void 0?(0,d.iR)(j,g,w):(0,d.cL)(N,j,g,w)
-if(I)return{is:"failed",cause:lostCause(e,I,j,O),status:E}
-for(const{due:e}of j)if(e.is==="at")t.requeueTimes.push(e.at)
-const F=O.filter(e=>(0,r.i_)(e)&&!R.includes(e)).length
-const M=L!==void 0&&(0,r.XJ)(v,e)&&F>=L&&!(0,a.HA)(v,O,(0,r.vI)(n,v))
-if(M||E.complete&&R.length===0&&O.every(r.i_))return E.wanted===0?{is:"complete",status:E}:{is:"complete",since:p.complete(y),status:E}
-const G=waitingOn({status:E,pods:O,evaluation:P,drain:$,enough:L},t)
-const D=$?Math.max($.until,p.since(`draining/${y}`)+u.timeout):p.since(`incomplete/${y}`)+u.timeout
-if(D<=g&&!w){const e=`${k}: not done after ${(0,f.n)(u.timeout)}: ${G.on}`
+const j=(0,d._3)(O,A,{place:c,nearby:t.nearby,...isRecreated(v)&&{drains:$?.until??p.since(`drained/${y}`)},timeouts:u,deadline:T,ready:S,first:e.first,observations:m,recorder:p,now:g})
+const{evaluated:P,unsteady:R}=j
+t.requeueTimes.push(...j.requeueTimes)
+t.logsWanted.push(...j.logsWanted)
+t.factsWanted.push(...j.factsWanted)
+const N=e.available===void 0?void 0:Math.min(e.available,E.wanted??1/0)
+const L=N===void 0?0:(E.wanted??1/0)-N
+const I=N===void 0?(0,d.iR)(P,g,w):(0,d.cL)(L,P,g,w)
+if(I)return{is:"failed",cause:lostCause(e,I,P,O),status:E}
+for(const{due:e}of P)if(e.is==="at")t.requeueTimes.push(e.at)
+const M=O.filter(e=>(0,r.i_)(e)&&!R.includes(e)).length
+const F=N!==void 0&&(0,r.XJ)(v,e)&&M>=N&&!(0,a.HA)(v,O,(0,r.vI)(n,v))
+if(F||E.complete&&R.length===0&&O.every(r.i_))return E.wanted===0?{is:"complete",status:E}:{is:"complete",since:p.complete(y),status:E}
+const D=waitingOn({status:E,pods:O,evaluation:j,drain:$,enough:N},t)
+const G=$?Math.max($.until,p.since(`draining/${y}`)+u.timeout):p.since(`incomplete/${y}`)+u.timeout
+if(G<=g&&!w){const e=`${k}: not done after ${(0,f.n)(u.timeout)}: ${D.on}`
 const t={code:"timeout",sentence:e,hint:h,workload:y}
-return{is:"failed",cause:withPod(t,k,podSymptomOf(j),O),status:E}}t.requeueTimes.push(D)
-return{...G,status:E}}function lostCause({workload:e},t,n,r){const o=(0,d.rl)(e.name,(0,s.T)(e),t)
+return{is:"failed",cause:withPod(t,k,podSymptomOf(P),O),status:E}}t.requeueTimes.push(G)
+return{...D,status:E}}function lostCause({workload:e},t,n,r){const o=(0,d.rl)(e.name,(0,s.T)(e),t)
 if(t.symptom.reason!=="ProgressDeadline")return o
 const i=podSymptomOf(n,t)
 const a=i?`; ${i.symptom.pod??""}: ${i.symptom.message}`:""
@@ -5580,21 +5605,21 @@ if(r===void 0){r=(0,s.nO)(withoutHash(e),withoutHash(t))
 n.set(t,r)}return r}const a=new WeakMap
 function withoutHash(e){const{"pod-template-hash":t,...n}=e.metadata?.labels??{}
 return{...e,metadata:{...e.metadata,labels:n}}}},6e3:(e,t,n)=>{n.d(t,{Up:()=>logKey,X1:()=>withLog,_1:()=>newObservations,z:()=>ObservationRecorder})
-function newObservations(e){return{startedAt:e,firstSeen:{},exits:{},logs:{},facts:[],completeSince:{}}}function logKey(e){return`${e.podUid}/${e.container}/${e.exit}`}function withLog(e,t,n){return{...e,logs:{...e.logs,[logKey(t)]:n}}}class ObservationRecorder{#Y
+function newObservations(e){return{startedAt:e,firstSeen:{},exits:{},logs:{},facts:[],completeSince:{}}}function logKey(e){return`${e.podUid}/${e.container}/${e.exit}`}function withLog(e,t,n){return{...e,logs:{...e.logs,[logKey(t)]:n}}}class ObservationRecorder{#se
 #l
-#Z={}
-#X
-#Q={}
-#ee=new Set
-#te=false
-constructor(e,t){this.#Y=e
+#re={}
+#oe
+#ie={}
+#ae=new Set
+#ce=false
+constructor(e,t){this.#se=e
 this.#l=t
-this.#X={...e.exits}}since(e){return this.#Z[e]??=this.#Y.firstSeen[e]??this.#l}keepPod(e){this.#ee.add(e)}keepAll(){this.#te=true}exits(e,t,n,s){const r=`${e}/${t}`
-let o=this.#X[r]??{before:s?n:0}
+this.#oe={...e.exits}}since(e){return this.#re[e]??=this.#se.firstSeen[e]??this.#l}keepPod(e){this.#ae.add(e)}keepAll(){this.#ce=true}exits(e,t,n,s){const r=`${e}/${t}`
+let o=this.#oe[r]??{before:s?n:0}
 if(s&&o.atReady===void 0)o={...o,atReady:n}
-this.#X[r]=o
-return o}known(e,t){return this.#X[`${e}/${t}`]??{before:0}}complete(e){return this.#Q[e]??=this.#Y.completeSince[e]??this.#l}close(){for(const[e,t]of Object.entries(this.#Y.firstSeen)){const n=e.slice(0,e.indexOf("/"))
-if(this.#te||this.#ee.has(n))this.#Z[e]??=t}return{...this.#Y,firstSeen:this.#Z,exits:this.#X,completeSince:this.#Q}}}},496:(e,t,n)=>{n.d(t,{b:()=>ownerOf})
+this.#oe[r]=o
+return o}known(e,t){return this.#oe[`${e}/${t}`]??{before:0}}complete(e){return this.#ie[e]??=this.#se.completeSince[e]??this.#l}close(){for(const[e,t]of Object.entries(this.#se.firstSeen)){const n=e.slice(0,e.indexOf("/"))
+if(this.#ce||this.#ae.has(n))this.#re[e]??=t}return{...this.#se,firstSeen:this.#re,exits:this.#oe,completeSince:this.#ie}}}},496:(e,t,n)=>{n.d(t,{b:()=>ownerOf})
 var s=n(730)
 function ownerOf(e,t={},n=["ReplicaSet"]){const r=t.ownerReferences?.find(({controller:e})=>e)
 if(!r)return{kind:"Pod",apiVersion:"v1",id:`pod/${t.name??""}`}
@@ -6265,15 +6290,15 @@ var r=n(3165)
 var o=n(9340)
 var i=n(1856)
 class OwnNames{repository
-#ne=new Set
-#se
-constructor(e){this.repository=e}read(e){if(this.#se===void 0)return e
-return e.replace(this.#se,(e,t)=>t+this.repository)}learn(e,t){if(!(0,o.gv)(e)||!(0,o.gv)(t))return false
+#le=new Set
+#ue
+constructor(e){this.repository=e}read(e){if(this.#ue===void 0)return e
+return e.replace(this.#ue,(e,t)=>t+this.repository)}learn(e,t){if(!(0,o.gv)(e)||!(0,o.gv)(t))return false
 const n=(0,o.MZ)((0,o.kW)(e),e=>(0,r.iI)(e,this.repository))
-const s=(0,o.MZ)((0,o.kW)(t),e=>this.#re(e)).filter(({name:e})=>n.some(t=>t.name===e)).map(({image:e})=>(0,r.zZ)(e).repository).filter(e=>!this.#ne.has(e))
-s.forEach(e=>this.#ne.add(e))
-if(s.length>0)this.#se=patternOf([...this.#ne])
-return s.length>0}likely(e){return(0,o.MZ)((0,o.kW)(e),e=>this.#re(e))}#re(e){const{repository:t}=(0,r.zZ)(e)
+const s=(0,o.MZ)((0,o.kW)(t),e=>this.#de(e)).filter(({name:e})=>n.some(t=>t.name===e)).map(({image:e})=>(0,r.zZ)(e).repository).filter(e=>!this.#le.has(e))
+s.forEach(e=>this.#le.add(e))
+if(s.length>0)this.#ue=patternOf([...this.#le])
+return s.length>0}likely(e){return(0,o.MZ)((0,o.kW)(e),e=>this.#de(e))}#de(e){const{repository:t}=(0,r.zZ)(e)
 return!(0,r.iI)(e,this.repository)&&(0,r.EU)(t)===(0,r.EU)(this.repository)}}function patternOf(e){const t=e.map(e=>e.replace(/[.*+?^${}()|[\]\\]/g,"\\$&")).join("|")
 return new RegExp(`("image": *")(?:${t})(?=[:@"])`,"g")}async function learnNames(e,t){const{names:n,namespace:a}=e
 const c=new Map
@@ -6473,9 +6498,9 @@ if(!g)return{when:"before",...S}
 if(!e&&d)return{when:"before",...S}
 const A=d?v:v.filter(({finds:e})=>e)
 const $=A.every(({safe:e})=>e.includes("first"))
-const P=A.every(({safe:e})=>e.includes("last"))
+const j=A.every(({safe:e})=>e.includes("last"))
 if($)return{when:"first",...S}
-if(P||!u.cuts)return{when:"last",...S}
+if(j||!u.cuts)return{when:"last",...S}
 return{when:"never",...conflict(b,A,f)}}function warningOf({sentence:e,hint:t}){return`${e}; ${t}`}function placeOfRoute(e,t,{services:n={live:[],becomes:[]},makes:s=false}){const r=routed(kindOf(t),e,t,n)
 if(r.is==="well")return{when:"last"}
 const{sentence:o,hint:i}=r
@@ -6605,7 +6630,7 @@ for(const{text:e,where:n}of o){if(e===void 0||e===""&&!t)continue
 return{text:t&&e.trim()==="none"?"":e,where:n}}return{where:""}}function example(e,t,n){const{example:s,cliExample:r=(0,i.Z)(s),flag:o}=n
 if(e==="action")return`for example ${t}: ${s}`
 return`for example --${t}${o?"":` ${r}`}`}function unknown(e,t,n){const s=(0,r.J)(t,n)
-return`"${t}" is not an option of ${e}${s}`}},8090:(e,t,n)=>{n.d(t,{AF:()=>Problem,Ae:()=>anyText,Dy:()=>R,GC:()=>wordFor,GX:()=>$,Hd:()=>l,I_:()=>i,Lx:()=>P,Mn:()=>g,OI:()=>y,Sm:()=>L,TT:()=>w,Wf:()=>a,an:()=>o,c5:()=>p,f0:()=>k,jX:()=>A,p0:()=>f,qe:()=>graces,rK:()=>m,xG:()=>v,yL:()=>oneOf})
+return`"${t}" is not an option of ${e}${s}`}},8090:(e,t,n)=>{n.d(t,{AF:()=>Problem,Ae:()=>anyText,Dy:()=>R,GC:()=>wordFor,GX:()=>$,Hd:()=>l,I_:()=>i,Lx:()=>j,Mn:()=>g,OI:()=>y,Sm:()=>N,TT:()=>w,Wf:()=>a,an:()=>o,c5:()=>p,f0:()=>k,jX:()=>A,p0:()=>f,qe:()=>graces,rK:()=>m,xG:()=>v,yL:()=>oneOf})
 var s=n(9592)
 class Problem{text
 constructor(e){this.text=e}}function reader(e,t){return Object.assign(e=>t(e),{takes:e})}function matching(e,t,n){return reader({is:"text",word:e,pattern:t},e=>t.test(e)?e:new Problem(n))}function anyText(e){return reader({is:"text",word:e},e=>e)}const r=/^[a-z0-9._-]+((:\d+)?(\/[a-z0-9._-]+)+)?$/
@@ -6668,10 +6693,10 @@ if(i===void 0)return new Problem(`has "${t}"; it takes ${e.join(", ")}`)
 const a=f(r)
 if(o.length>0||a instanceof Problem)return new Problem(`has "${s}", which is not of the form symptom=duration`)
 n[i]=a}return n})}const $=reader({is:"yes or no"},e=>e==="true"||e==="false"?e==="true":new Problem("is not true or false"))
-const P=matching("path",/^\/(?!.*#)[!-~]*$/,"is not a path; it must begin with /, without spaces and #, in ASCII")
-const j=/^https?:\/\/[^\s/]+(\/\S*)?$/
-const R=reader({is:"text",word:"address",pattern:j},e=>j.test(e.trim())?e.trim():new Problem("is not a URL; it must begin with https://"))
-const L=matching("host",/^([\w.-]+|\[[\da-fA-F:.]+\])(:\d{1,5})?$/,"is not a host; write it without https:// and path, with a port if needed")
+const j=matching("path",/^\/(?!.*#)[!-~]*$/,"is not a path; it must begin with /, without spaces and #, in ASCII")
+const P=/^https?:\/\/[^\s/]+(\/\S*)?$/
+const R=reader({is:"text",word:"address",pattern:P},e=>P.test(e.trim())?e.trim():new Problem("is not a URL; it must begin with https://"))
+const N=matching("host",/^([\w.-]+|\[[\da-fA-F:.]+\])(:\d{1,5})?$/,"is not a host; write it without https:// and path, with a port if needed")
 function wordFor(e){switch(e.is){case"text":return e.word
 case"duration":return"duration"
 case"yes or no":return"true|false"
@@ -6718,43 +6743,43 @@ return t==="ENOENT"||t==="ENOTDIR"}},9120:(e,t,n)=>{n.d(t,{T9:()=>LongLine,YF:()
 var s=n(6193)
 const r=64*1024
 const o=32*1024*1024
-function withoutSecrets(e,t){return e.toSorted((e,t)=>t.length-e.length).reduce((e,t)=>e.replaceAll(t,"***"),t)}function shownOfSecrets(e){return e.flatMap(e=>[e,...e.split("\n").map(e=>e.trim())]).filter(e=>e.length>=4)}class LineSplitter{#oe=new s.StringDecoder("utf8")
-#ie
-#ae=""
-constructor(e){this.#ie=e}push(e){this.#ce(this.#oe.write(e))}end(){this.#ce(this.#oe.end())
-if(this.#ae!=="")this.#le(this.#ae)
-this.#ae=""}#ce(e){const t=e.split("\n")
-t[0]=this.#ae+(t[0]??"")
+function withoutSecrets(e,t){return e.toSorted((e,t)=>t.length-e.length).reduce((e,t)=>e.replaceAll(t,"***"),t)}function shownOfSecrets(e){return e.flatMap(e=>[e,...e.split("\n").map(e=>e.trim())]).filter(e=>e.length>=4)}class LineSplitter{#fe=new s.StringDecoder("utf8")
+#pe
+#he=""
+constructor(e){this.#pe=e}push(e){this.#me(this.#fe.write(e))}end(){this.#me(this.#fe.end())
+if(this.#he!=="")this.#ge(this.#he)
+this.#he=""}#me(e){const t=e.split("\n")
+t[0]=this.#he+(t[0]??"")
 const n=t.pop()??""
-for(const e of t)this.#le(e)
-this.#ae=this.#ue(n)}#ue(e){const t=e.lastIndexOf("\r",e.length-2)
+for(const e of t)this.#ge(e)
+this.#he=this.#we(n)}#we(e){const t=e.lastIndexOf("\r",e.length-2)
 let n=e.slice(t+1)
 while(n.length>r){const e=pieceOf(n)
-this.#ie(e)
-n=n.slice(e.length)}return n}#le(e){const t=e.endsWith("\r")?e.slice(0,-1):e
-this.#ie(this.#ue(t))}}class LongLine{whole
-#ae=""
-#de=false
-constructor(e){this.whole=e}*push(e){this.#ae+=e
+this.#pe(e)
+n=n.slice(e.length)}return n}#ge(e){const t=e.endsWith("\r")?e.slice(0,-1):e
+this.#pe(this.#we(t))}}class LongLine{whole
+#he=""
+#ve=false
+constructor(e){this.whole=e}*push(e){this.#he+=e
 const t=r+this.whole.length
-while(!this.#de&&this.#ae.length>=t){this.#de=this.whole!==""&&this.#ae.slice(0,t).includes(this.whole)
-if(!this.#de)yield this.#ce(pieceOf(this.#ae))}while(this.#ae.length>=o)yield this.#ce(this.#ae.slice(0,o))}end(){this.#de=false
-return this.#ce(this.#ae)}#ce(e){this.#ae=this.#ae.slice(e.length)
+while(!this.#ve&&this.#he.length>=t){this.#ve=this.whole!==""&&this.#he.slice(0,t).includes(this.whole)
+if(!this.#ve)yield this.#me(pieceOf(this.#he))}while(this.#he.length>=o)yield this.#me(this.#he.slice(0,o))}end(){this.#ve=false
+return this.#me(this.#he)}#me(e){this.#he=this.#he.slice(e.length)
 return e}}class Last{most
 lettersOf
-#fe=[]
-#pe=0
-#he=0
+#be=[]
+#ye=0
+#ke=0
 constructor(e,t){this.most=e
-this.lettersOf=t}get all(){return this.#fe.slice(this.#pe)}push(e){this.#fe.push(e)
-this.#he+=this.lettersOf(e)
-while(this.#me())this.#ge()
-if(this.#pe<this.most.count)return
-this.#fe=this.#fe.slice(this.#pe)
-this.#pe=0}#me(){const e=this.#fe.length-this.#pe
-return e>this.most.count||e>1&&this.#he>this.most.letters}#ge(){const[e]=this.#fe.splice(this.#pe,1,void 0)
-if(e!==void 0)this.#he-=this.lettersOf(e)
-this.#pe+=1}}function pieceOf(e){const t=/[\ud800-\udbff]/.test(e[r-1]??"")
+this.lettersOf=t}get all(){return this.#be.slice(this.#ye)}push(e){this.#be.push(e)
+this.#ke+=this.lettersOf(e)
+while(this.#Oe())this.#Ee()
+if(this.#ye<this.most.count)return
+this.#be=this.#be.slice(this.#ye)
+this.#ye=0}#Oe(){const e=this.#be.length-this.#ye
+return e>this.most.count||e>1&&this.#ke>this.most.letters}#Ee(){const[e]=this.#be.splice(this.#ye,1,void 0)
+if(e!==void 0)this.#ke-=this.lettersOf(e)
+this.#ye+=1}}function pieceOf(e){const t=/[\ud800-\udbff]/.test(e[r-1]??"")
 return e.slice(0,t?r-1:r)}},7070:(t,n,s)=>{s.d(n,{G1:()=>UnusableProxy,n0:()=>bareHost,iJ:()=>proxyFor})
 var r=s(7030)
 const o=e(import.meta.url)("node:url")
@@ -6880,43 +6905,43 @@ a.stdin.end(o)})}async function stream(e,t,n){if(t.signal.aborted)return 128+p.c
 return new ProcessGroup(e,t,n).exitCode}class ProcessGroup{program
 options
 exitCode
-#we
-#ve
-#be
-#ye
-#ke
+#Te
+#Se
+#Ae
+#$e
+#xe
 constructor(e,t,n){this.program=e
 this.options=t
 const{promise:s,resolve:r}=Promise.withResolvers()
 this.exitCode=s
-this.#we=r
+this.#Te=r
 n?.start()
 const o=(0,d.spawn)(e.path,e.args,{detached:true,env:t.env,...t.cwd===void 0?{}:{cwd:t.cwd},stdio:[t.input===void 0?"ignore":"pipe","pipe","pipe"]})
-this.#ve=o
-this.#be=o.pid===void 0?void 0:n?.guard(o.pid)
+this.#Se=o
+this.#Ae=o.pid===void 0?void 0:n?.guard(o.pid)
 t.signal.addEventListener("abort",this.#u,{once:true})
-this.#ye=["stdout","stderr"].map(e=>this.#Oe(e))
-o.on("error",this.#Ee)
-o.on("exit",this.#Te)
-o.on("close",this.#Se)
+this.#$e=["stdout","stderr"].map(e=>this.#je(e))
+o.on("error",this.#Pe)
+o.on("exit",this.#Re)
+o.on("close",this.#Ce)
 o.stdin?.on("error",()=>{})
-o.stdin?.end(t.input)}#Oe(e){const t=new l.g3(t=>this.options.onLine(t,e))
-this.#ve[e]?.on("data",e=>t.push(e))
-return t}#u=()=>{this.#Ae("SIGTERM")
-this.#ke=setTimeout(()=>this.#Ae("SIGKILL"),w)}
-#Ee=e=>{if(this.#ve.pid!==void 0)return
+o.stdin?.end(t.input)}#je(e){const t=new l.g3(t=>this.options.onLine(t,e))
+this.#Se[e]?.on("data",e=>t.push(e))
+return t}#u=()=>{this.#Ne("SIGTERM")
+this.#xe=setTimeout(()=>this.#Ne("SIGKILL"),w)}
+#Pe=e=>{if(this.#Se.pid!==void 0)return
 const t=`${this.program.tool} could not be started: ${(0,g.b)(e)}`
 this.options.onLine(t,"stderr")
-this.#$e(127)}
-#Te=()=>{setTimeout(()=>{this.#ve.stdout?.destroy()
-this.#ve.stderr?.destroy()},v).unref()}
-#Se=(e,t)=>{if(this.options.signal.aborted)this.#Ae("SIGKILL")
-this.#be?.()
-if(this.#ve.pid!==void 0)this.#$e(e??128+(t?p.constants.signals[t]:0))}
-#Ae(e){try{if(this.#ve.pid!==void 0)process.kill(-this.#ve.pid,e)}catch{}}#$e(e){this.options.signal.removeEventListener("abort",this.#u)
-clearTimeout(this.#ke)
-for(const e of this.#ye)e.end()
-this.#we(e)}}function find(e,t){if(e.includes("/"))return isProgram(e)?(0,h.resolve)(e):void 0
+this.#Le(127)}
+#Re=()=>{setTimeout(()=>{this.#Se.stdout?.destroy()
+this.#Se.stderr?.destroy()},v).unref()}
+#Ce=(e,t)=>{if(this.options.signal.aborted)this.#Ne("SIGKILL")
+this.#Ae?.()
+if(this.#Se.pid!==void 0)this.#Le(e??128+(t?p.constants.signals[t]:0))}
+#Ne(e){try{if(this.#Se.pid!==void 0)process.kill(-this.#Se.pid,e)}catch{}}#Le(e){this.options.signal.removeEventListener("abort",this.#u)
+clearTimeout(this.#xe)
+for(const e of this.#$e)e.end()
+this.#Te(e)}}function find(e,t){if(e.includes("/"))return isProgram(e)?(0,h.resolve)(e):void 0
 return(t["PATH"]??"").split(h.delimiter).filter(e=>e!=="").map(t=>(0,h.resolve)((0,h.join)(t,e))).find(isProgram)}function isProgram(e){try{(0,f.accessSync)(e,f.constants.X_OK)
 return(0,f.statSync)(e).isFile()}catch{return false}}function quoted(e){return`"${e.replaceAll('"','\\"')}"`}function account(){try{return(0,p.userInfo)().username}catch{return`uid ${process.getuid?.()}`}}function missing(e){return{code:127,stdout:"",stderr:`${e} was not found on PATH`}}function unstarted(e,t){return{code:127,stdout:"",stderr:`${e} could not be started: ${(0,g.b)(t)}`}}var y=s(6058)
 var k=s(8701)
@@ -6928,26 +6953,26 @@ s(5317)
 void 0&&(void 0).__awaiter
 var A=s(6928)
 var $=s(4942)
-const P=e(import.meta.url)("stream")
-var j=s(9023)
+const j=e(import.meta.url)("stream")
+var P=s(9023)
 var R=s(2613)
-var L=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
+var N=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
 class RetryHelper{constructor(e,t,n){if(e<1)throw new Error("max attempts should be greater than or equal to 1")
 this.maxAttempts=e
 this.minSeconds=Math.floor(t)
 this.maxSeconds=Math.floor(n)
-if(this.minSeconds>this.maxSeconds)throw new Error("min seconds should be less than or equal to max seconds")}execute(e,t){return L(this,void 0,void 0,function*(){let n=1
+if(this.minSeconds>this.maxSeconds)throw new Error("min seconds should be less than or equal to max seconds")}execute(e,t){return N(this,void 0,void 0,function*(){let n=1
 while(n<this.maxAttempts){try{return yield e()}catch(e){if(t&&!t(e))throw e
 y.pq(e.message)}const s=this.getSleepAmount()
 y.pq(`Waiting ${s} seconds before trying again`)
 yield this.sleep(s)
-n++}return yield e()})}getSleepAmount(){return Math.floor(Math.random()*(this.maxSeconds-this.minSeconds+1))+this.minSeconds}sleep(e){return L(this,void 0,void 0,function*(){return new Promise(t=>setTimeout(t,e*1e3))})}}var N=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
+n++}return yield e()})}getSleepAmount(){return Math.floor(Math.random()*(this.maxSeconds-this.minSeconds+1))+this.minSeconds}sleep(e){return N(this,void 0,void 0,function*(){return new Promise(t=>setTimeout(t,e*1e3))})}}var L=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
 class HTTPError extends Error{constructor(e){super(`Unexpected HTTP response: ${e}`)
 this.httpStatusCode=e
 Object.setPrototypeOf(this,new.target.prototype)}}process.platform
 process.platform
 const I="actions/tool-cache"
-function downloadTool(e,t,n,s){return N(this,void 0,void 0,function*(){t=t||A.join(_getTempDirectory(),O.randomUUID())
+function downloadTool(e,t,n,s){return L(this,void 0,void 0,function*(){t=t||A.join(_getTempDirectory(),O.randomUUID())
 yield k.U$(A.dirname(t))
 y.Yz(`Downloading ${e}`)
 y.Yz(`Destination ${t}`)
@@ -6955,15 +6980,15 @@ const r=3
 const o=_getGlobal("TEST_DOWNLOAD_TOOL_RETRY_MIN_SECONDS",10)
 const i=_getGlobal("TEST_DOWNLOAD_TOOL_RETRY_MAX_SECONDS",20)
 const a=new RetryHelper(r,o,i)
-return yield a.execute(()=>N(this,void 0,void 0,function*(){return yield downloadToolAttempt(e,t||"",n,s)}),e=>{if(e instanceof HTTPError&&e.httpStatusCode)if(e.httpStatusCode<500&&e.httpStatusCode!==408&&e.httpStatusCode!==429)return false
-return true})})}function downloadToolAttempt(e,t,n,s){return N(this,void 0,void 0,function*(){if(E.existsSync(t))throw new Error(`Destination file path ${t} already exists`)
+return yield a.execute(()=>L(this,void 0,void 0,function*(){return yield downloadToolAttempt(e,t||"",n,s)}),e=>{if(e instanceof HTTPError&&e.httpStatusCode)if(e.httpStatusCode<500&&e.httpStatusCode!==408&&e.httpStatusCode!==429)return false
+return true})})}function downloadToolAttempt(e,t,n,s){return L(this,void 0,void 0,function*(){if(E.existsSync(t))throw new Error(`Destination file path ${t} already exists`)
 const r=new $.Qq(I,[],{allowRetries:false})
 if(n){y.Yz("set auth")
 if(s===void 0)s={}
 s.authorization=n}const o=yield r.get(e,s)
 if(o.message.statusCode!==200){const t=new HTTPError(o.message.statusCode)
 y.Yz(`Failed to download from "${e}". Code(${o.message.statusCode}) Message(${o.message.statusMessage})`)
-throw t}const i=j.promisify(P.pipeline)
+throw t}const i=P.promisify(j.pipeline)
 const a=_getGlobal("TEST_DOWNLOAD_TOOL_RESPONSE_MESSAGE_FACTORY",()=>o.message)
 const c=a()
 let l=false
@@ -6971,7 +6996,7 @@ try{yield i(c,E.createWriteStream(t))
 y.Yz("download complete")
 l=true
 return t}finally{if(!l){y.Yz("download failed")
-try{yield k.Yz(t)}catch(e){y.Yz(`Failed to delete '${t}'. ${e.message}`)}}}})}function cacheFile(e,t,n,s,r){return N(this,void 0,void 0,function*(){s=T.clean(s)||s
+try{yield k.Yz(t)}catch(e){y.Yz(`Failed to delete '${t}'. ${e.message}`)}}}})}function cacheFile(e,t,n,s,r){return L(this,void 0,void 0,function*(){s=T.clean(s)||s
 r=r||S.arch()
 y.Yz(`Caching tool ${n} ${s} ${r}`)
 y.Yz(`source file: ${e}`)
@@ -6996,7 +7021,7 @@ t=t||S.arch()
 const s=A.join(_getCacheDirectory(),e)
 if(E.existsSync(s)){const e=E.readdirSync(s)
 for(const r of e)if(isExplicitVersion(r)){const e=A.join(s,r,t||"")
-if(E.existsSync(e)&&E.existsSync(`${e}.complete`))n.push(r)}}return n}function _createToolPath(e,t,n){return N(this,void 0,void 0,function*(){const s=A.join(_getCacheDirectory(),e,T.clean(t)||t,n||"")
+if(E.existsSync(e)&&E.existsSync(`${e}.complete`))n.push(r)}}return n}function _createToolPath(e,t,n){return L(this,void 0,void 0,function*(){const s=A.join(_getCacheDirectory(),e,T.clean(t)||t,n||"")
 y.Yz(`destination ${s}`)
 const r=`${s}.complete`
 yield k.Yz(s)
@@ -7021,27 +7046,39 @@ else y.Yz("match not found")
 return n}function _getCacheDirectory(){const e=process.env["RUNNER_TOOL_CACHE"]||"";(0,R.ok)(e,"Expected RUNNER_TOOL_CACHE to be defined")
 return e}function _getTempDirectory(){const e=process.env["RUNNER_TEMP"]||"";(0,R.ok)(e,"Expected RUNNER_TEMP to be defined")
 return e}function _getGlobal(e,t){const n=global[e]
-return n!==void 0?n:t}var F=s(7598)
-var M=s(1455)
-const G="1.34.4"
-const D={"linux/amd64":"d50c359d95e0841eaad08ddc27c7be37cba8fdccfba5c8e2ded65e121ff112db","linux/arm64":"5b982c0644ab1e27780246b9085a5886651b4a7ed86243acbb2bacc1bea01dda","darwin/amd64":"9861e775578651d903a779f840ff8e4c0013ae29a1ffc67f05d967262fcf734c","darwin/arm64":"d9b239414a5fdf624835bfb62eef28a0885f1645d579f98056a9ab3293f51f87"}
-const _="https://dl.k8s.io/release"
-function realTools(e,t=D){return{fetchKubectl:async()=>{if(!e["RUNNER_TOOL_CACHE"]||!e["RUNNER_TEMP"])return
+return n!==void 0?n:t}var M=s(7598)
+var F=s(1455)
+const D="1.34.4"
+const G={"linux/amd64":"d50c359d95e0841eaad08ddc27c7be37cba8fdccfba5c8e2ded65e121ff112db","linux/arm64":"5b982c0644ab1e27780246b9085a5886651b4a7ed86243acbb2bacc1bea01dda","darwin/amd64":"9861e775578651d903a779f840ff8e4c0013ae29a1ffc67f05d967262fcf734c","darwin/arm64":"d9b239414a5fdf624835bfb62eef28a0885f1645d579f98056a9ab3293f51f87"}
+const U="https://dl.k8s.io/release"
+function realTools(e,t=G){return{fetchKubectl:async()=>{if(!e["RUNNER_TOOL_CACHE"]||!e["RUNNER_TEMP"])return
 const n=`${process.platform}/${process.arch==="x64"?"amd64":process.arch}`
 const s=t[n]
 if(s===void 0)throw new Error(`there is no known kubectl for ${n}`)
-const r=tool_cache_find("kubectl",G)
+const r=tool_cache_find("kubectl",D)
 if(r!==""&&await digestOf(`${r}/kubectl`)===s)return`${r}/kubectl`
-const o=e["KUBECTL_DOWNLOAD_URL"]||_
-const i=`${o}/v${G}/bin/${n}/kubectl`
+const o=e["KUBECTL_DOWNLOAD_URL"]||U
+const i=`${o}/v${D}/bin/${n}/kubectl`
 const a=await downloadTool(i)
 const c=await digestOf(a)
-if(c!==s)throw new Error(`${i} is not kubectl ${G}: its SHA-256 is ${c}`)
-await(0,M.chmod)(a,493)
-return`${await cacheFile(a,"kubectl","kubectl",G)}/kubectl`}}}async function digestOf(e){const t=await(0,M.readFile)(e).catch(()=>{})
-return t&&(0,F.createHash)("sha256").update(t).digest("hex")}var U=s(5771)
-function realPlatform(e){return{clock:r,processes:realProcesses(e),files:(0,o.a)(e),network:realNetwork(),web:(0,U.r)(e),tools:realTools(e),env:e}}},6090:(e,t,n)=>{n.d(t,{a:()=>s})
-const s={say:()=>{},quote:()=>{},waiting:()=>{}}},3242:(e,t,n)=>{n.d(t,{L5:()=>retry,Ms:()=>TimeOver,Qh:()=>withShortTimeout,ZC:()=>abortable,ip:()=>withGracePeriod,jH:()=>allOrAbort,ux:()=>repeat,wj:()=>withTimeout})
+if(c!==s)throw new Error(`${i} is not kubectl ${D}: its SHA-256 is ${c}`)
+await(0,F.chmod)(a,493)
+return`${await cacheFile(a,"kubectl","kubectl",D)}/kubectl`}}}async function digestOf(e){const t=await(0,F.readFile)(e).catch(()=>{})
+return t&&(0,M.createHash)("sha256").update(t).digest("hex")}var _=s(5771)
+function realPlatform(e){return{clock:r,processes:realProcesses(e),files:(0,o.a)(e),network:realNetwork(),web:(0,_.r)(e),tools:realTools(e),env:e}}},6090:(e,t,n)=>{n.d(t,{a:()=>r,d:()=>LateLog})
+var s=n(9120)
+const r={say:()=>{},quote:()=>{},waiting:()=>{}}
+const o={count:2e3,letters:2*1024*1024}
+class LateLog{#b
+#Ie
+#Me=keptLines()
+to(e){this.#b=e
+for(const[t,n]of this.#Me.all)e[t](n)
+this.#Me=keptLines()
+e.waiting(this.#Ie)}hold(){this.#b=void 0
+this.#Ie=void 0}say(e){this.#Fe("say",e)}quote(e){this.#Fe("quote",e)}waiting(e){this.#Ie=e
+this.#b?.waiting(e)}#Fe(e,t){if(this.#b)this.#b[e](t)
+else this.#Me.push([e,t])}}function keptLines(){return new s.jd(o,([,e])=>e.length)}},3242:(e,t,n)=>{n.d(t,{L5:()=>retry,Ms:()=>TimeOver,Qh:()=>withShortTimeout,ZC:()=>abortable,ip:()=>withGracePeriod,jH:()=>allOrAbort,ux:()=>repeat,wj:()=>withTimeout})
 class TimeOver extends Error{name="TimeOver"}async function withTimeout(e,t,n,s){if(t===0)return s(n)
 const r=new AbortController
 const o=new AbortController
@@ -7147,33 +7184,32 @@ var w=n(6072)
 var v=n(4737)
 var b=n(4924)
 var y=n(5802)
-var k=n(6090)
-const O=r.Gu("folder")
-const E=r.Gu("run")
-if(E!==""&&r.Gu("ended")===""){const S=(0,c.qj)(process.env)
-const{config:A,...$}=(0,c.Vc)(S,process.env);(0,c.QU)($)
-const P=(0,b.a)(process.env)
-const j=`${O}/${l.rk}`
-const R=await(0,f.s)(S,P.exists(j)?{...$,config:j}:$,"action",P)
-if(R.is==="read")await finish(R.settings)
-else r.$e(`what this run may have left open was not looked for (django-rollout recover does it): ${R.problems.join("; ")}`)}const T=r.Gu("tests")
-if(T!==""&&r.Gu("ended")==="")await(0,o.tA)((0,y.W)(process.env),T,{...k.a,say:e=>{r.pq(e)}})
-if(O!=="")await(0,b.a)(process.env).remove(O)
+const k=r.Gu("folder")
+const O=r.Gu("run")
+if(O!==""&&r.Gu("ended")===""){const T=(0,c.qj)(process.env)
+const{config:S,...A}=(0,c.Vc)(T,process.env);(0,c.QU)(A)
+const $=(0,b.a)(process.env)
+const j=`${k}/${l.rk}`
+const P=await(0,f.s)(T,$.exists(j)?{...A,config:j}:A,"action",$)
+if(P.is==="read")await finish(P.settings)
+else r.$e(`what this run may have left open was not looked for (django-rollout recover does it): ${P.problems.join("; ")}`)}const E=r.Gu("tests")
+if(E!==""&&r.Gu("ended")==="")await(0,o.tA)((0,y.W)(process.env),E,e=>{r.pq(e)})
+if(k!=="")await(0,b.a)(process.env).remove(k)
 async function finish(e){(0,v.U)();(0,v.B)(e=>{r.pq(`${e}: the interrupted release is still restored`)})
-const t=(0,y.W)({...process.env,RUNNER_TEMP:O})
+const t=(0,y.W)({...process.env,RUNNER_TEMP:k})
 await recoverOwn(t,e)}async function recoverOwn(e,t){const n=new m.a((0,c.oD)(),e.clock)
-const s=await(0,w.K)(e,E)
+const s=await(0,w.K)(e,O)
 const o={platform:e,reporter:n,settings:t,holder:s,signal:(new AbortController).signal}
 const l=r.Gu("deployment")
 const f=l===""?void 0:(0,a.l)(e,t,s,{kept:Number(l)})
 const v=await(0,d.C)(o,"own")
 process.exitCode=h.h[v.result]||process.exitCode
 const b=v.result==="unchanged"
-const said=async()=>b?(0,i.Jl)((await(0,u.M)(o)).history,E):(0,i.Cy)(v)
+const said=async()=>b?(0,i.Jl)((await(0,u.M)(o)).history,O):(0,i.Cy)(v)
 const y=await Promise.all([f?f.end(await said()):[],b?[]:(0,g.h)(e,t,{report:v,holder:s})])
 const k=(0,p.k)(v,y.flat())
 if(b)(0,c.Vm)(k)
-else await(0,c.Qz)(k,"")}s()}catch(L){s(L)}},1)},5313:(e,t,n)=>{n.d(t,{s:()=>backupReasons})
+else await(0,c.Qz)(k,"")}s()}catch(R){s(R)}},1)},5313:(e,t,n)=>{n.d(t,{s:()=>backupReasons})
 function backupReasons(e){return e.length===0?['"backup: always"']:e.map(reasonWords)}function reasonWords({migration:e,why:t,object:n}){const s=e===""?"a migration":e
 switch(t){case"irreversible":return`${s} cannot be reversed`
 case"drops":return`${s} drops ${n}`
@@ -7503,34 +7539,34 @@ if(!e.over)return
 this.queue.shift()}}}class RunningStage{name
 clock
 output
-#Pe
-#xe
-#je
-#Ce
-#Re
+#De
+#Ge
+#Ue
+#_e
+#qe
 constructor(e,t,n){this.name=e
 this.clock=t
 this.output=n
-this.#xe=this.#je=this.#Ce=t.now()
-this.#Re=t.every(o,this.#Le)
-this.#Ne(t=>{t.open(e)})}say=e=>{const t=this.output.seconds()
-this.#Ne(n=>{n.say(e,t)})}
-quote=e=>{this.#Ne(t=>{t.quote(e)})}
-waiting=e=>{this.#Pe=e
-this.#Ce=this.clock.now()
-const t=e===void 0?void 0:this.#Ie
+this.#Ge=this.#Ue=this.#_e=t.now()
+this.#qe=t.every(o,this.#Be)
+this.#We(t=>{t.open(e)})}say=e=>{const t=this.output.seconds()
+this.#We(n=>{n.say(e,t)})}
+quote=e=>{this.#We(t=>{t.quote(e)})}
+waiting=e=>{this.#De=e
+this.#_e=this.clock.now()
+const t=e===void 0?void 0:this.#He
 this.output.write(e=>{e.draw?.(t)})}
-stop(){this.#Re()}#Ne(e){this.#je=this.clock.now()
-this.output.write(e)}#Ie=()=>{const e=this.#Pe
+stop(){this.#qe()}#We(e){this.#Ue=this.clock.now()
+this.output.write(e)}#He=()=>{const e=this.#De
 if(typeof e==="function")return e()
-const t=(this.clock.now()-this.#xe)/1e3
+const t=(this.clock.now()-this.#Ge)/1e3
 return e===void 0?[]:[{is:"waiting",words:e,seconds:t}]}
-#Le=()=>{const e=this.clock.now()
-if(this.#Pe!==void 0&&this.output.isDrawn)this.#je=this.#Ce=e
-const t=typeof this.#Pe==="function"?this.#Ce:this.#je
+#Be=()=>{const e=this.clock.now()
+if(this.#De!==void 0&&this.output.isDrawn)this.#Ue=this.#_e=e
+const t=typeof this.#De==="function"?this.#_e:this.#Ue
 if(e-t<r)return
-this.#Ce=e
-this.say((0,s.gT)(this.#Ie())||`${this.name} is still running`)}}},5057:(e,t,n)=>{n.d(t,{Bt:()=>isBetween,Dr:()=>impossibleWords,aW:()=>reversalWords,bR:()=>reversedNames,je:()=>lossOf})
+this.#_e=e
+this.say((0,s.gT)(this.#He())||`${this.name} is still running`)}}},5057:(e,t,n)=>{n.d(t,{Bt:()=>isBetween,Dr:()=>impossibleWords,aW:()=>reversalWords,bR:()=>reversedNames,je:()=>lossOf})
 var s=n(7020)
 const r=1e4
 function lossOf({databases:e}){const t=e.flatMap(e=>e.drops).filter(({rows:e})=>e!==0)
@@ -7738,29 +7774,29 @@ yield{...e,object:asRead(e.object)}}}function asRead(e){return(0,r.gv)(e)?e:(0,r
 context
 objects=new a.R
 confirmedAt=0
-#Fe
-#V
+#Ve
+#Z
 constructor(e,t){this.kind=e
 this.context=t}async keep(){const{cluster:e,clock:t}=this.context
 let n=0
-while(!e.life.aborted){const s=this.#Fe
+while(!e.life.aborted){const s=this.#Ve
 try{if(s===void 0)await this.list()
-else await this.#Me(s)
-n=0}catch(r){n=this.#Fe===s?n+1:1
-if(r.status===410)this.#Fe=void 0
+else await this.#Je(s)
+n=0}catch(r){n=this.#Ve===s?n+1:1
+if(r.status===410)this.#Ve=void 0
 const o=u[Math.min(n,u.length)-1]??2e3
 await t.sleep(o,e.life).catch(()=>{})}}}async list(){const{lists:e}=this.context
-this.#V?.end()
-this.#V=void 0
-if(e.byWatch){this.#V=await this.#Ge()
-if(this.#V)return
+this.#Z?.end()
+this.#Z=void 0
+if(e.byWatch){this.#Z=await this.#Ke()
+if(this.#Z)return
 this.context.cluster.life.throwIfAborted()
 e.byWatch=false}const{apiVersion:t,kind:n}=o.VI[this.kind]
-const s=await this.context.cluster.get(this.#k())
+const s=await this.context.cluster.get(this.#x())
 const i=s.items.map(e=>asRead({...e,apiVersion:t,kind:n}))
 const c=new a.R(i.map(e=>[(0,r.Vb)(e),e]))
-this.#De(c,s.metadata.resourceVersion)}async#Ge(){const{clock:e,cluster:t}=this.context
-const n=this.#_e("sendInitialEvents=true&resourceVersionMatch=NotOlderThan")
+this.#ze(c,s.metadata.resourceVersion)}async#Ke(){const{clock:e,cluster:t}=this.context
+const n=this.#Ye("sendInitialEvents=true&resourceVersionMatch=NotOlderThan")
 const s=new AbortController
 const o=AbortSignal.any([t.life,s.signal])
 const i=e.now()+f
@@ -7773,27 +7809,27 @@ for await(const{type:s,object:o}of eventsIn(n)){c=e.now()
 if(s==="ERROR")break
 if(s==="DELETED")t.delete((0,r.Vb)(o))
 else if(s!=="BOOKMARK")t.set((0,r.Vb)(o),o)
-else if(o.metadata?.annotations?.[p]==="true"){this.#De(t,o.metadata.resourceVersion)
+else if(o.metadata?.annotations?.[p]==="true"){this.#ze(t,o.metadata.resourceVersion)
 return n}}}catch{}finally{s.abort()}n.end()
-return}#De(e,t){this.objects=e
-this.#Fe=t
-this.#Ue()}async#Me(e){const t=this.#V??this.#_e(`resourceVersion=${e}`)
-this.#V=void 0
-try{for await(const n of eventsIn(t)){if(n.type==="ERROR"){this.#Fe=void 0
-return}this.#ce(n,e)
-this.#Ue()}this.#Ue()}finally{t.end()}}#_e(e){const{cluster:t,clock:n}=this.context
-const s=`${this.#k()}?watch=1&${e}&allowWatchBookmarks=true&timeoutSeconds=${c}`
+return}#ze(e,t){this.objects=e
+this.#Ve=t
+this.#Xe()}async#Je(e){const t=this.#Z??this.#Ye(`resourceVersion=${e}`)
+this.#Z=void 0
+try{for await(const n of eventsIn(t)){if(n.type==="ERROR"){this.#Ve=void 0
+return}this.#me(n,e)
+this.#Xe()}this.#Xe()}finally{t.end()}}#Ye(e){const{cluster:t,clock:n}=this.context
+const s=`${this.#x()}?watch=1&${e}&allowWatchBookmarks=true&timeoutSeconds=${c}`
 const r=new AbortController
 const o=AbortSignal.any([t.life,r.signal])
 const i=t.lines(s,o)[Symbol.asyncIterator]()
 const end=()=>{r.abort()
 i.return?.().catch(()=>{})}
 n.sleep(l,o).then(end,()=>{})
-return{lines:i,end:end}}#ce({type:e,object:t},n){this.#Fe=t.metadata?.resourceVersion??this.#Fe??n
+return{lines:i,end:end}}#me({type:e,object:t},n){this.#Ve=t.metadata?.resourceVersion??this.#Ve??n
 if(e==="DELETED")this.objects.delete((0,r.Vb)(t))
 else if(e!=="BOOKMARK"){const e=(0,r.Vb)(t)
-this.objects.set(e,withKnownSpec(t,this.objects.get(e)))}}#Ue(){this.confirmedAt=this.context.clock.now()
-this.context.onConfirmed()}#k(){return(0,o.rJ)(o.VI[this.kind].apiVersion,this.context.cluster.namespace,this.kind)}}function withKnownSpec(e,t){const{uid:n,generation:s}=e.metadata??{}
+this.objects.set(e,withKnownSpec(t,this.objects.get(e)))}}#Xe(){this.confirmedAt=this.context.clock.now()
+this.context.onConfirmed()}#x(){return(0,o.rJ)(o.VI[this.kind].apiVersion,this.context.cluster.namespace,this.kind)}}function withKnownSpec(e,t){const{uid:n,generation:s}=e.metadata??{}
 const r=s!==void 0&&s===t?.metadata?.generation&&n===t.metadata.uid&&e.kind!=="Pod"
 return r?{...e,spec:t.spec}:e}},8109:(e,t,n)=>{n.d(t,{r:()=>reconcileUntil})
 var s=n(3876)
@@ -7807,60 +7843,60 @@ const u=500
 function reconcileUntil(e,t,n,s=()=>{}){return new Reconciler(e,t,{onLog:n,onFact:s}).run()}class Reconciler{context
 evaluate
 on
-#qe="idle"
-#We=Promise.withResolvers()
-#Be=new Map
-#He=new Set
-#Ve=new AbortController
-#Je=0
-#ze=()=>{}
+#Qe="idle"
+#Ze=Promise.withResolvers()
+#et=new Map
+#tt=new Set
+#nt=new AbortController
+#st=0
+#rt=()=>{}
 constructor(e,t,n){this.context=e
 this.evaluate=t
 this.on=n}run(){const{live:e,signal:t}=this.context
-this.#ze=e.onChange(this.#Ke)
-t.addEventListener("abort",this.#Ye)
-if(t.aborted)this.#Ye()
-else this.#Ke()
-return this.#We.promise}#Ke=()=>{if(this.#qe!=="idle")return
-this.#qe="scheduled"
-this.#Ze().then(()=>{this.#Xe()}).catch(this.#Qe)}
-async#Ze(){const{clock:e,signal:t}=this.context
-const n=Math.min(this.#Je-e.now(),u)
+this.#rt=e.onChange(this.#ot)
+t.addEventListener("abort",this.#it)
+if(t.aborted)this.#it()
+else this.#ot()
+return this.#Ze.promise}#ot=()=>{if(this.#Qe!=="idle")return
+this.#Qe="scheduled"
+this.#at().then(()=>{this.#ct()}).catch(this.#lt)}
+async#at(){const{clock:e,signal:t}=this.context
+const n=Math.min(this.#st-e.now(),u)
 if(n>0)await e.sleep(n,t)
-await e.handled()}#Xe(){if(this.#qe==="over")return
-this.#qe="idle"
+await e.handled()}#ct(){if(this.#Qe==="over")return
+this.#Qe="idle"
 const{clock:e}=this.context
 const t=e.now()
 const{ended:n,requeueAt:s,logsWanted:r,factsWanted:o=[]}=this.evaluate(t)
 const i=e.now()
-this.#Je=i+l*(i-t)
-if(n!==void 0){if(this.#u())this.#We.resolve(n)
-return}for(const e of r)this.#M(e).catch(this.#Qe)
-for(const e of o)this.#et(e).catch(this.#Qe)
-this.#Ve.abort()
-this.#Ve=new AbortController
-if(s!==void 0){const n=e.sleep(Math.max(0,s-t),this.#Ve.signal)
-n.then(this.#Ke,()=>{})}}async#M(e){const{cluster:t,clock:n,signal:s}=this.context
+this.#st=i+l*(i-t)
+if(n!==void 0){if(this.#u())this.#Ze.resolve(n)
+return}for(const e of r)this.#W(e).catch(this.#lt)
+for(const e of o)this.#ut(e).catch(this.#lt)
+this.#nt.abort()
+this.#nt=new AbortController
+if(s!==void 0){const n=e.sleep(Math.max(0,s-t),this.#nt.signal)
+n.then(this.#ot,()=>{})}}async#W(e){const{cluster:t,clock:n,signal:s}=this.context
 const o=(0,r.Up)(e)
-const l=this.#Be.get(o)??0
+const l=this.#et.get(o)??0
 if(l===1/0)return
-this.#Be.set(o,1/0)
+this.#et.set(o,1/0)
 const u=await(0,i.$)(t,n,e)
 const d=u.length===0&&l<a
 if(d){await n.sleep(c,s).catch(()=>{})
-this.#Be.set(o,l+1)}else this.on.onLog(e,u)
-this.#Ke()}async#et(e){const t=(0,s.sy)(e)
-if(this.#He.has(t))return
-this.#He.add(t)
+this.#et.set(o,l+1)}else this.on.onLog(e,u)
+this.#ot()}async#ut(e){const t=(0,s.sy)(e)
+if(this.#tt.has(t))return
+this.#tt.add(t)
 const{cluster:n,clock:r}=this.context
 this.on.onFact(await(0,o.f)(n,r,e))
-this.#Ke()}#Ye=()=>{if(this.#u())this.#We.reject(this.context.signal.reason)}
-#Qe=e=>{if(this.#u())this.#We.reject(e instanceof Error?e:new Error(String(e)))}
-#u(){if(this.#qe==="over")return false
-this.#qe="over"
-this.#Ve.abort()
-this.#ze()
-this.context.signal.removeEventListener("abort",this.#Ye)
+this.#ot()}#it=()=>{if(this.#u())this.#Ze.reject(this.context.signal.reason)}
+#lt=e=>{if(this.#u())this.#Ze.reject(e instanceof Error?e:new Error(String(e)))}
+#u(){if(this.#Qe==="over")return false
+this.#Qe="over"
+this.#nt.abort()
+this.#rt()
+this.context.signal.removeEventListener("abort",this.#it)
 return true}}},3873:(e,t,n)=>{n.d(t,{T:()=>trackRollout})
 var s=n(4339)
 var r=n(8559)
@@ -7906,54 +7942,54 @@ case"complete":case"done":return{is:"ready",words:t?(0,u.Xz)(t):""}
 case"failed":case"superseded":return{is:"failed",words:endWords(e,n)}}}function namesOf(e,t){const n=e.map(({id:e})=>e)
 if(n.length>1&&n.length===t)return`all ${t} workloads`
 return n.length<=3?n.join(", "):`${n.slice(0,2).join(", ")} and ${n.length-2} more`}function nameOf(e){return e.slice(e.indexOf("/")+1)}function trackRollout(e){return new RolloutTracker(e).run()}class RolloutTracker{options
-#tt
-#S
-#nt
-#st
-#rt
-#ot=f
-#it=new AbortController
-#Ae
-#at
+#dt
+#C
+#ft
+#pt
+#ht
+#mt=f
+#gt=new AbortController
+#Ne
+#wt
 constructor(e){this.options=e
 const{desiredWorkloads:t,next:n,startedAt:s,verify:r,live:o,signal:i}=e
-this.#tt=r?"pending":"good"
-this.#S=n
-this.#nt=t
-this.#st=(0,c._1)(s)
-this.#rt=timesOf(t,s)
-this.#Ae=AbortSignal.any([i,this.#it.signal])
-this.#at=withWake(o)}async run(){const{stageLog:e}=this.options
-e.waiting(this.#ct)
-try{for(;;){const e=await this.#lt()
-if(!("is"in e))await this.#ut(e)
-else return e.is==="failed"?await this.#dt(e):e}}finally{this.#it.abort()
-e.waiting(void 0)}}#lt(){return(0,l.r)({...this.options,live:this.#at,signal:this.#Ae},e=>this.#ft(e),(e,t)=>{const n=(0,r.h)(t,this.options.toRepo)
-this.#st=(0,c.X1)(this.#st,e,n)},e=>{this.#st=(0,a.Ts)(this.#st,e)})}#ft(e){const t=this.#pt(e)
-this.#st=t.observations
-this.#ht(t)
-this.options.onProgress?.(writeProgressesOf(t,this.#rt))
+this.#dt=r?"pending":"good"
+this.#C=n
+this.#ft=t
+this.#pt=(0,c._1)(s)
+this.#ht=timesOf(t,s)
+this.#Ne=AbortSignal.any([i,this.#gt.signal])
+this.#wt=withWake(o)}async run(){const{stageLog:e}=this.options
+e.waiting(this.#vt)
+try{for(;;){const e=await this.#bt()
+if(!("is"in e))await this.#yt(e)
+else return e.is==="failed"?await this.#kt(e):e}}finally{this.#gt.abort()
+e.waiting(void 0)}}#bt(){return(0,l.r)({...this.options,live:this.#wt,signal:this.#Ne},e=>this.#Ot(e),(e,t)=>{const n=(0,r.h)(t,this.options.toRepo)
+this.#pt=(0,c.X1)(this.#pt,e,n)},e=>{this.#pt=(0,a.Ts)(this.#pt,e)})}#Ot(e){const t=this.#Et(e)
+this.#pt=t.observations
+this.#b(t)
+this.options.onProgress?.(writeProgressesOf(t,this.#ht))
 const{requeueAt:n,logsWanted:s,factsWanted:r,completeAt:o}=t
-if(o!==void 0&&!this.#S)this.#mt()
-const i=this.#gt(t,e)
-return{logsWanted:s,factsWanted:r,...n!==void 0&&{requeueAt:n},...i&&{ended:i}}}#gt(e,t){const n=outcomeOf(e,t)
+if(o!==void 0&&!this.#C)this.#Tt()
+const i=this.#St(t,e)
+return{logsWanted:s,factsWanted:r,...n!==void 0&&{requeueAt:n},...i&&{ended:i}}}#St(e,t){const n=outcomeOf(e,t)
 if(n&&n.is!=="done")return n
-if(this.#S)return this.#S.isDue(e)?this.#S:void 0
-return this.#tt==="good"?n:void 0}#pt(e){return(0,i.S)(this.#nt,{clusterState:this.options.live.clusterState(),timeouts:this.options.timeouts,observations:this.#st,now:e})}#mt(){if(this.#tt!=="pending")return
-this.#tt="begun"
-this.options.verify?.(this.#Ae).then(()=>{this.#tt="good"
-this.#at.wake()},e=>{this.#it.abort(e)})}async#ut(e){const t=this.options.clock.now()
+if(this.#C)return this.#C.isDue(e)?this.#C:void 0
+return this.#dt==="good"?n:void 0}#Et(e){return(0,i.S)(this.#ft,{clusterState:this.options.live.clusterState(),timeouts:this.options.timeouts,observations:this.#pt,now:e})}#Tt(){if(this.#dt!=="pending")return
+this.#dt="begun"
+this.options.verify?.(this.#Ne).then(()=>{this.#dt="good"
+this.#wt.wake()},e=>{this.#gt.abort(e)})}async#yt(e){const t=this.options.clock.now()
 const n=await e.begin()
-this.#nt=[...this.#nt,...n]
-this.#rt={...this.#rt,...timesOf(n,t)}
-this.#S=void 0}async#dt(e){const t=await(0,o.m)(e.cause,this.options).catch(()=>e.cause)
-return{...e,cause:t}}#ht(e){const{stageLog:t}=this.options
-const{lines:n,logged:s}=progressLines(e,this.#ot,this.#wt())
+this.#ft=[...this.#ft,...n]
+this.#ht={...this.#ht,...timesOf(n,t)}
+this.#C=void 0}async#kt(e){const t=await(0,o.m)(e.cause,this.options).catch(()=>e.cause)
+return{...e,cause:t}}#b(e){const{stageLog:t}=this.options
+const{lines:n,logged:s}=progressLines(e,this.#mt,this.#At())
 n.forEach(e=>t.say(e))
-if(s.allThere&&!this.#ot.allThere)t.waiting(this.#ct)
-this.#ot=s}#ct=()=>{const e=this.options.clock.now()
-try{return statusRowsOf(this.#pt(e),e,this.#wt())}catch{return[]}}
-#wt(){return this.#S?void 0:this.options.timeouts.bake}}function timesOf(e,t){return Object.fromEntries(e.map(({workload:e})=>[(0,s.T)(e),t]))}function writeProgressesOf({progress:e,observations:t},n){return Object.fromEntries(Object.entries(e).map(([e,s])=>{const r=t.completeSince[e]
+if(s.allThere&&!this.#mt.allThere)t.waiting(this.#vt)
+this.#mt=s}#vt=()=>{const e=this.options.clock.now()
+try{return statusRowsOf(this.#Et(e),e,this.#At())}catch{return[]}}
+#At(){return this.#C?void 0:this.options.timeouts.bake}}function timesOf(e,t){return Object.fromEntries(e.map(({workload:e})=>[(0,s.T)(e),t]))}function writeProgressesOf({progress:e,observations:t},n){return Object.fromEntries(Object.entries(e).map(([e,s])=>{const r=t.completeSince[e]
 const o=n[e]??t.startedAt
 return[e,{...s,startedAt:o,...r!==void 0&&{completeAt:r}}]}))}function withWake(e){const t=new Set
 return{clusterState:()=>e.clusterState(),onChange:n=>{t.add(n)
@@ -8195,14 +8231,14 @@ return t.length+n.length>0&&t.every(t=>holds(t,e.metadata?.labels??{}))&&n.every
 if(t==="Gt")return r>o
 if(t==="Lt")return r<o
 return(0,O.cK)({matchExpressions:[{key:e,operator:t,values:n}]},s)}function isTolerated({spec:e},{tolerations:t=[]}={}){return(e?.taints??[]).every(({key:e,value:n="",effect:s})=>s==="PreferNoSchedule"||t.some(t=>(!t.effect||t.effect===s)&&(t.operator==="Exists"?!t.key||t.key===e:t.key===e&&(t.value??"")===n)))}var $=n(2568)
-var P=n(2350)
-var j=n(4e3)
+var j=n(2350)
+var P=n(4e3)
 var R=n(7222)
 async function checkPlatforms(e,{subjects:t,image:n,clusterState:s}){const{platform:r,cluster:o,signal:i}=e
 const a=await(0,R.g)(o,r.clock)
 if(a===void 0)return[]
 const c=await n()
-const l=c?await(0,P.Wt)(r,c,i):await platformsOfBuild(e)
+const l=c?await(0,j.Wt)(r,c,i):await platformsOfBuild(e)
 if(!l)return[]
 const[d,f]=[c?"is":"will be",l.join(" and ")]
 const p=misplaced(t,l,a)
@@ -8217,16 +8253,16 @@ const v=platformsIn(w).join(" and ")
 return[`the image ${d} for ${f}, but pods of ${idsOf(m)} may come to nodes of ${v} too (${namesIn(w)}): set their nodeSelector to kubernetes.io/os and kubernetes.io/arch of the image`]}function isAlone({is:e}){return e==="all"}function nodesOf(e){return[...new Set(e.flatMap(({nodes:e})=>e))]}function idsOf(e){return e.map(({id:e})=>e).join(", ")}async function platformsOfBuild({platform:e,settings:{context:t,file:n=(0,k.join)(t,"Dockerfile")},signal:s}){const r=await e.files.read(n)??""
 if(/^\s*FROM\s+--platform=(?!["']?\$\{?(BUILD|TARGET)PLATFORM\b)/im.test(r))return
 const o=await(0,$._T)(e,s)
-return o?[o]:void 0}async function areEmulating({platform:e,settings:{image:t},signal:n},s,o){const i=await Promise.all((0,j.ln)(o,t,s.map(r.Vb)).map(s=>(0,P.Wt)(e,{repository:t,tag:"",digest:s},n)))
-return i.some(e=>e&&s.every(t=>!runs(t,e)))}var L=n(5473)
-var N=n(981)
+return o?[o]:void 0}async function areEmulating({platform:e,settings:{image:t},signal:n},s,o){const i=await Promise.all((0,P.ln)(o,t,s.map(r.Vb)).map(s=>(0,j.Wt)(e,{repository:t,tag:"",digest:s},n)))
+return i.some(e=>e&&s.every(t=>!runs(t,e)))}var N=n(5473)
+var L=n(981)
 var I=n(6633)
-var F=n(9501)
-var M=n(607)
-const G={images:[],web:[],workloads:[],probes:[],namespace:[],dryRun:[]}
+var M=n(9501)
+var F=n(607)
+const D={images:[],web:[],workloads:[],probes:[],namespace:[],dryRun:[]}
 async function inspect(e,t){const{settings:n,cluster:s,log:r}=e
 const{live:o,until:i,image:l}=t
-const{manifests:u,left:d}=(0,I.W)(t.manifests,(0,F.ow)(o.clusterState()))
+const{manifests:u,left:d}=(0,I.W)(t.manifests,(0,M.ow)(o.clusterState()))
 const p={...t,manifests:u}
 d.forEach(({id:e,image:t})=>{r.say(`${e} is left to the releases of ${t}: its manifest is not applied`)})
 const{targets:h,findings:m}=await inspectTargets(e,p)
@@ -8238,30 +8274,30 @@ if(i==="the first error")await requireRights(e,w)
 const b=await servicesIn(s)
 const y=p.missing.length+v.length>0?{others:u.others,namespace:[],dryRun:[]}:await inspectWrites(e,p,{targets:h,services:b,clusterState:g})
 r.say(`Kubernetes ${s.version}, namespace ${s.namespace}`)
-h.forEach(e=>{r.say((0,F.q0)(e))})
+h.forEach(e=>{r.say((0,M.q0)(e))})
 const k=servicesWith(u.others,b)
 const O=await inspectWeb(e,i,{targets:h,services:k})
 const E=(0,a.Z)(h,k)
 const T=await findingsOf(i,async()=>l?warned(await checkPlatforms(e,{subjects:E,image:l,clusterState:g})):[])
 const S=kubectlOf(s)
-const{others:A,namespace:$,dryRun:P}=y
-return{targets:h,others:A,services:k,needs:w,missing:v,...O.web&&{web:O.web},findings:{...m,namespace:$,dryRun:P,web:O.findings,workloads:[...(0,c.Q)(E,S),...T],probes:probeFindings(E,readyTimes(g,h),n,S)}}}async function inspectTargets(e,{manifests:t,live:n,until:s}){const{settings:r,cluster:o}=e
-const i=await findingsOf(s,()=>{(0,F.B6)(o,n.clusterState(),t,r.image)
+const{others:A,namespace:$,dryRun:j}=y
+return{targets:h,others:A,services:k,needs:w,missing:v,...O.web&&{web:O.web},findings:{...m,namespace:$,dryRun:j,web:O.findings,workloads:[...(0,c.Q)(E,S),...T],probes:probeFindings(E,readyTimes(g,h),n,S)}}}async function inspectTargets(e,{manifests:t,live:n,until:s}){const{settings:r,cluster:o}=e
+const i=await findingsOf(s,()=>{(0,M.B6)(o,n.clusterState(),t,r.image)
 return[]})
-const a=(0,F.q8)(n.clusterState(),t,r.image,o.namespace)
-const c=s==="the end"?a:await(0,M.j)(e,a)
-const l=await findingsOf(s,()=>c.length===0?(0,F.Nn)(n.clusterState(),r.image,o.namespace):[])
-if(s==="the first error")(0,F._j)(c)
-return{targets:c,findings:{...G,images:i,workloads:l}}}function rightsOf({settings:e},t,n){const s=n.map(({id:e})=>e)
+const a=(0,M.q8)(n.clusterState(),t,r.image,o.namespace)
+const c=s==="the end"?a:await(0,F.j)(e,a)
+const l=await findingsOf(s,()=>c.length===0?(0,M.Nn)(n.clusterState(),r.image,o.namespace):[])
+if(s==="the first error")(0,M._j)(c)
+return{targets:c,findings:{...D,images:i,workloads:l}}}function rightsOf({settings:e},t,n){const s=n.map(({id:e})=>e)
 return[...(0,b.hg)(s),...(0,b.$9)([...s,...t.others]),...e["smoke-path"]===void 0?[]:b.Tn]}async function inspectWrites(e,{manifests:t,until:n},s){let{others:r}=t
 const o=await findingsOf(n,async()=>{const{applied:n,warnings:s}=await(0,v.Bw)(e.cluster,t)
 r=[...n,...r]
 return warned(s)})
 const i=await findingsOf(n,async()=>warned(await dryRunOf(e,{...s,others:r,jobs:t.jobs})))
 return{others:r,namespace:o,dryRun:i}}function warned(e){return e.map(e=>(0,o.$e)("workloads",e))}async function inspectWeb({settings:e},t,{targets:n,services:s}){let r
-const i=await findingsOf(t,()=>{r=(0,F.s3)(e,n,s)
+const i=await findingsOf(t,()=>{r=(0,M.s3)(e,n,s)
 if(!r)return[]
-if(e["smoke-path"]!==void 0)(0,N.LW)(r,s,e["smoke-host"])
+if(e["smoke-path"]!==void 0)(0,L.LW)(r,s,e["smoke-host"])
 return[(0,o.ok)("workloads",`${(0,m.T)(r.workload)} (container ${r.container}) serves the web`)]})
 return{...r&&{web:r},findings:i}}async function findingsOf(e,t){try{return await t()}catch(t){if(e==="the first error")throw t
 return[(0,o.gz)("workloads",t)]}}function kubectlOf(e){return t=>e.commandLine(t)}function readyTimes(e,t){return Object.fromEntries(t.flatMap(({id:t,live:n})=>{const s=n&&(0,d.VS)(t,n,e).starts?.slowest
@@ -8277,7 +8313,7 @@ const m=(0,g.a)(e,s,h)
 const[v,b]=await Promise.all([(0,y.iS)(u,t,{repository:d,image:h}),(0,w.q)(e,n),(0,p.oG)(u,m)])
 const k={kind:"Job",metadata:{name:"migrate"},spec:{template:{metadata:{labels:(0,l.GW)(c)}}}}
 const O=[...m,k]
-return(0,L.X)({others:b,own:v,targets:t,services:r,clusterState:o,jobs:O}).warnings}},4431:(e,t,n)=>{n.d(t,{a:()=>jobsOf,A:()=>runJobs})
+return(0,N.X)({others:b,own:v,targets:t,services:r,clusterState:o,jobs:O}).warnings}},4431:(e,t,n)=>{n.d(t,{a:()=>jobsOf,A:()=>runJobs})
 var s=n(1407)
 var r=n(3006)
 var o=n(5950)
@@ -8619,49 +8655,57 @@ live
 desired
 output
 end
-#vt=false
-#bt
-#yt=new AbortController
-#kt=new AbortController
+#$t=false
+#xt
+#jt=new AbortController
+#Pt=""
+#O=new AbortController
 constructor(e,t,n,s){this.context=e
 this.live=t
 this.desired=n
 this.output=s
-this.end=this.#L()
-this.end.catch(()=>{})}get hasContainerEnded(){return this.#vt}async close(){const{cluster:e,platform:t}=this.context
-await(0,h.wj)(t.clock,O,e.life,e=>(0,h.ZC)(e,()=>Promise.resolve(this.#bt))).catch(()=>{})
-this.#kt.abort()}async#L(){const e=this.context.platform.clock.now()
-const t=await this.#Ot(e)
-const n=t.is==="failed"&&t.exitCode!==void 0
-if(n&&t.cause.pod!==void 0)this.#et(t.cause.pod)
-this.#vt=t.is==="finished"||n
-this.#yt.abort()
-const s=await(0,h.ZC)(this.context.signal,()=>Promise.resolve(this.#bt))
-const r=s!==void 0&&this.#vt?{unread:s}:{}
-if(t.is!=="failed")return{verdict:t,...r}
-return{verdict:await this.#dt(t,e),...r}}#Ot(e){const{context:t,live:n,desired:r,output:o}=this
+this.end=this.#U()
+this.end.catch(()=>{})}get hasContainerEnded(){return this.#$t}async close(){if(this.#O.signal.aborted)return
+const{cluster:e,platform:t}=this.context
+await(0,h.wj)(t.clock,O,e.life,e=>(0,h.ZC)(e,()=>Promise.resolve(this.#xt))).catch(()=>{})
+this.#O.abort()}async#U(){const e=this.context.platform.clock.now()
+const t=this.output.end.then(()=>"said")
+const n=await Promise.race([this.#Rt(e),t])
+if(n==="said"){this.#$t=true
+this.#jt.abort()
+this.#O.abort()
+return{verdict:{is:"finished",pod:this.#Pt}}}const s=n.is==="failed"&&n.exitCode!==void 0
+if(s&&n.cause.pod!==void 0)this.#ut(n.cause.pod)
+this.#$t=n.is==="finished"||s
+this.#jt.abort()
+const r=await(0,h.ZC)(this.context.signal,()=>Promise.resolve(this.#xt))
+const o=r!==void 0&&this.#$t?{unread:r}:{}
+if(n.is!=="failed")return{verdict:n,...o}
+return{verdict:await this.#kt(n,e),...o}}#Rt(e){const{context:t,live:n,desired:r,output:o}=this
 const{cluster:i,platform:a,settings:c,signal:l}=t
 const u={timeout:c.timeout,bake:0,grace:c.grace}
 let p=(0,f._1)(e)
 let h
-return(0,w.r)({cluster:i,clock:a.clock,live:n,signal:l},e=>{const t=n.clusterState()
+const m=AbortSignal.any([l,this.#jt.signal])
+return(0,w.r)({cluster:i,clock:a.clock,live:n,signal:m},e=>{const t=n.clusterState()
 h??=t.jobs.get(r.job)?.metadata?.uid
 const s={...r,...h!==void 0&&{uid:h}}
 const i=judgeJob(s,{clusterState:t,timeouts:u,observations:p,now:e})
 p=i.observations
 const{verdict:a,requeueAt:c,logsWanted:l,factsWanted:d}=i
-if(a.is==="started"||a.is==="finished")this.#et(a.pod)
+if(a.is==="started"||a.is==="finished")this.#ut(a.pod)
 if(a.is==="waiting")o.waiting(a.on)
 return{logsWanted:l,factsWanted:d,...c!==void 0&&{requeueAt:c},...(a.is==="failed"||a.is==="finished")&&{ended:a}}},(e,n)=>{const r=(0,s.h)(o.unmarked(n),(0,v.YT)(t))
-p=(0,f.X1)(p,e,r)},e=>{p=(0,d.Ts)(p,e)})}async#dt(e,t){const{context:n,live:s,desired:o,output:i}=this
+p=(0,f.X1)(p,e,r)},e=>{p=(0,d.Ts)(p,e)})}async#kt(e,t){const{context:n,live:s,desired:o,output:i}=this
 const a={source:(0,r.HP)(o.container),lines:i.lines.slice(-E)}
 const c={...e.cause,logs:e.cause.logs??[a]}
 const l={cluster:n.cluster,clock:n.platform.clock,live:s,startedAt:t}
 const u=(0,m.m)(c,{...l,toRepo:(0,v.YT)(n)})
-return{...e,cause:await u.catch(()=>c)}}#et(e){const{clock:t}=this.context.platform
-this.#bt??=(0,h.ip)(t,k,this.#yt.signal,t=>this.#Et(e,t))}async#Et(e,t){const{cluster:n,platform:s}=this.context
+return{...e,cause:await u.catch(()=>c)}}#ut(e){const{clock:t}=this.context.platform
+this.#Pt=e
+this.#xt??=(0,h.ip)(t,k,this.#jt.signal,t=>this.#Ct(e,t))}async#Ct(e,t){const{cluster:n,platform:s}=this.context
 const r=`${(0,g.Q)(n,e,this.desired.container)}&follow=true`
-const o=AbortSignal.any([n.life,this.#kt.signal,t])
+const o=AbortSignal.any([n.life,this.#O.signal,t])
 const isOver=()=>o.aborted
 const i={whole:this.output.marker}
 let a=0
@@ -8742,8 +8786,8 @@ var T=n(2468)
 var S=n(3242)
 var A=n(3975)
 var $=n(3905)
-const P=15
-const j=15e3
+const j=15
+const P=15e3
 async function makeJob(e,t,n){const{checked:s,image:a,reports:c,proves:l,reverses:u,again:d,plansOnly:f=false}=t
 const{platform:p,settings:m,app:g,signal:b,cluster:y}=e
 const k=c??l??u??d
@@ -8751,11 +8795,11 @@ const E=k?.command??m["migrate-command"]
 const T=k?.timeoutMs??m["migrate-timeout"]
 const S=k?void 0:await(0,A.H)(e)
 const $=S?withLabelsOf(t.web,S):t.web
-const[{launch:j,claims:R,common:L,starts:N},I,F]=await Promise.all([commonOf(e,{checked:s,web:$,image:a}),S&&commonOf(e,t),(0,h.jh)(p.clock,b,()=>(0,O.bL)(y,g,m.image))])
-const M=runningVersions(e,s,a,F)
-const G=(0,i.mp)({...L,...c&&{sha:a.digest.slice("sha256:".length)},command:(0,o.V)(E,j.starter,n),env:(0,r.B8)({marker:n,migrate:E,waitSeconds:P,volumes:(0,i.wx)($.template,$.container,R),unsafe:d?"allow":m["unsafe-migrations"],plansOnly:f,...taskOf(e,t,{running:M,kept:F,starts:N,words:(I??{launch:j}).launch.words})}),timeoutSeconds:Math.ceil(T/1e3),plansOnly:f,...f&&{keepSeconds:300}})
-if(G.is==="impossible")return(0,v.fJ)({code:"plan-failed",sentence:`creating the migration Job failed: ${G.problem}`})
-return{job:G.job,container:$.container,isCounted:G.isCounted,from:S?m["migrate-manifest"]??"":(0,w.T)($.workload),own:new Set(F.history.flatMap(({migrations:e})=>e)),notes:[...G.notes,...k?[]:notCompared(s,M)],...beginningOf(j)}}function taskOf({settings:e},{checked:t,image:n,reports:r,proves:o,reverses:i,again:a,backup:c,now:l},{running:u,kept:d,starts:f,words:p}){if(r)return{reports:true}
+const[{launch:P,claims:R,common:N,starts:L},I,M]=await Promise.all([commonOf(e,{checked:s,web:$,image:a}),S&&commonOf(e,t),(0,h.jh)(p.clock,b,()=>(0,O.bL)(y,g,m.image))])
+const F=runningVersions(e,s,a,M)
+const D=(0,i.mp)({...N,...c&&{sha:a.digest.slice("sha256:".length)},command:(0,o.V)(E,P.starter,n),env:(0,r.B8)({marker:n,migrate:E,waitSeconds:j,volumes:(0,i.wx)($.template,$.container,R),unsafe:d?"allow":m["unsafe-migrations"],plansOnly:f,...taskOf(e,t,{running:F,kept:M,starts:L,words:(I??{launch:P}).launch.words})}),timeoutSeconds:Math.ceil(T/1e3),plansOnly:f,...f&&{keepSeconds:300}})
+if(D.is==="impossible")return(0,v.fJ)({code:"plan-failed",sentence:`creating the migration Job failed: ${D.problem}`})
+return{job:D.job,container:$.container,isCounted:D.isCounted,from:S?m["migrate-manifest"]??"":(0,w.T)($.workload),own:new Set(M.history.flatMap(({migrations:e})=>e)),notes:[...D.notes,...k?[]:notCompared(s,F)],...beginningOf(P)}}function taskOf({settings:e},{checked:t,image:n,reports:r,proves:o,reverses:i,again:a,backup:c,now:l},{running:u,kept:d,starts:f,words:p}){if(r)return{reports:true}
 if(o)return{proves:true,running:[{names:[o.name],tag:n.tag,isOwn:true}]}
 const h={web:p,kept:(0,s.G)(d.databases),lockWaitSeconds:e["lock-wait-migrate"]/1e3}
 if(i)return{...h,reverses:i.task}
@@ -8789,7 +8833,7 @@ return t.length>0||n.length===0?[]:["the migrations are not compared: no running
 if(!s)return{words:[],isUnknown:false}
 const r=s.command===void 0?await n:void 0
 return{...launchOf(s,r),isUnknown:s.command===void 0&&!r}}async function commandWhereNeeded({platform:e,signal:t,settings:n},s,r){if(!leavesToImage(s,n.image))return
-return(0,S.wj)(e.clock,j,t,t=>(0,u.Nl)(e,r,t)).catch(()=>{t.throwIfAborted()
+return(0,S.wj)(e.clock,P,t,t=>(0,u.Nl)(e,r,t)).catch(()=>{t.throwIfAborted()
 return})}function migratesBeside(e){const t=[...e["before-rollout"],...e["after-rollout"]]
 return t.some(e=>a.tB.test(e))}function leavesToImage(e,t){const n=e.flatMap(({spec:e})=>[...e?.initContainers??[],...e?.containers??[]])
 return n.some(({image:e="",command:n})=>n===void 0&&(0,b.iI)(e,t))}function podsToStart({targets:e,jobs:t=[]}){const n=e.flatMap(({id:e,becomes:t,manifest:n,live:s})=>[t,n,s].flatMap(t=>t?[{name:(0,w.T)(e),spec:(0,y.kW)(t).spec}]:[]))
@@ -8844,23 +8888,25 @@ const i=/^ (OK|FAKED)( \([\d.]+s\))?$/
 function migrationProgress(e){const[,t,n,s=""]=o.exec(e.trimEnd())??[]
 if(n===void 0)return
 const r=t==="Applying"?"forwards":"backwards"
-return{migration:n,direction:r,is:endOf(s)??"begun"}}class MigrationLog{#Tt=new Set
-#V
-get migrated(){const e=this.#V
-return{applied:[...this.#Tt],...e!==void 0&&{open:e}}}read(e){const t=migrationProgress(e)
-if(this.#V!==void 0&&(t??endOf(e.trimEnd()))){this.#Tt.add(this.#V)
-this.#V=void 0}if(t?.is==="begun")this.#V=t.migration
-else if(t)this.#Tt.add(t.migration)}}function endOf(e){const t=i.exec(e)?.[1]
+return{migration:n,direction:r,is:endOf(s)??"begun"}}class MigrationLog{#Nt=new Set
+#Z
+get migrated(){const e=this.#Z
+return{applied:[...this.#Nt],...e!==void 0&&{open:e}}}read(e){const t=migrationProgress(e)
+if(this.#Z!==void 0&&(t??endOf(e.trimEnd()))){this.#Nt.add(this.#Z)
+this.#Z=void 0}if(t?.is==="begun")this.#Z=t.migration
+else if(t)this.#Nt.add(t.migration)}}function endOf(e){const t=i.exec(e)?.[1]
 return t===void 0?void 0:t==="OK"?"applied":"faked"}var a=n(7101)
 var c=n(4592)
 var l=n(7853)
 var u=n(1812)
 var d=n(4565)
 var f=n(9120)
-const p={count:2e3,letters:2*1024*1024}
+var p=n(6090)
+const h={count:2e3,letters:2*1024*1024}
 class Output{marker
 refusal
 plan
+end
 passed
 needs
 tasks
@@ -8872,10 +8918,10 @@ tried=[]
 judged
 found
 refused
-last=new f.jd(p,e=>e.length)
+ended
+last=new f.jd(h,e=>e.length)
 log=new MigrationLog
-held=new f.jd(p,({line:e})=>e.length)
-stageLog
+stageLog=new p.d
 begun=false
 constructor(e,t){this.marker=e
 this.refusal=t
@@ -8883,9 +8929,11 @@ const{promise:n,resolve:s,reject:r}=Promise.withResolvers()
 this.plan=n
 this.plan.catch(()=>{})
 this.found=s
-this.refused=r}get lines(){return this.last.all}get migrated(){return this.log.migrated}to(e){this.stageLog=e
-for(const{how:t,line:n}of this.held.all)e[t](n)
-this.held=new f.jd(p,({line:e})=>e.length)}hold(){this.stageLog=void 0}unmarked(e){return e.flatMap(e=>(0,r.u7)(e,this.marker)??[])}waiting(e){this.stageLog?.waiting(`waiting for the Job's pod: ${e}`)}line(e){if((0,r.rZ)(e,this.marker)){if((0,r.tM)(e,this.marker))this.begun=true
+this.refused=r
+const o=Promise.withResolvers()
+this.end=o.promise
+this.ended=o.resolve}get lines(){return this.last.all}get migrated(){return this.log.migrated}to(e){this.stageLog.to(e)}hold(){this.stageLog.hold()}unmarked(e){return e.flatMap(e=>(0,r.u7)(e,this.marker)??[])}waiting(e){this.stageLog.waiting(`waiting for the Job's pod: ${e}`)}line(e){if((0,r.rZ)(e,this.marker)){if((0,r.tM)(e,this.marker))this.begun=true
+if((0,r.hY)(e,this.marker))this.ended(void 0)
 const t=(0,r.m3)([e],this.marker)
 if(t){this.judged=t.judged
 this.found(t)}const n=(0,r.jG)(e,this.marker)
@@ -8897,15 +8945,14 @@ this.reversed??=(0,r.TI)(e,this.marker)
 this.verified??=(0,r.xu)(e,this.marker)}const t=(0,r.u7)(e,this.marker)
 if(t!==void 0){this.last.push(t)
 this.log.read(t)
-this.write("quote",t)}this.locking((0,r.ez)(e,this.marker))
+this.stageLog.quote(t)}this.locking((0,r.ez)(e,this.marker))
 const n=(0,r.bQ)(e,this.marker)
 if(n){this.tried.push(n)
-this.write("say",`unsafe: ${(0,d.m3)(n,this.judged?.versions??[])}`)}const s=(0,r.eA)(e,this.marker)
-if(s)this.write("say",(0,l._y)(s))}locking(e){if(e===void 0)return
+this.stageLog.say(`unsafe: ${(0,d.m3)(n,this.judged?.versions??[])}`)}const s=(0,r.eA)(e,this.marker)
+if(s)this.stageLog.say((0,l._y)(s))}locking(e){if(e===void 0)return
 if(e.is==="ready"){this.looks=true
 return}if(e.is==="over")this.gaveUp=e
-this.write("say",(0,u.qy)(e))}write(e,t){if(this.stageLog)this.stageLog[e](t)
-else this.held.push({how:e,line:t})}progress(){return this.begun?this.migrated:{applied:[]}}}function planCause(e,t,n){const s=faultCause(t,n)
+this.stageLog.say((0,u.qy)(e))}progress(){return this.begun?this.migrated:{applied:[]}}}function planCause(e,t,n){const s=faultCause(t,n)
 if(s)return{...s,...e.logs&&{logs:e.logs}}
 return{...e,code:"plan-failed",sentence:`${t} does not start: ${withoutName(e)}`}}function faultCause(e,t){const n=(0,a.VS)(t)
 const s=n&&(0,a.nE)(n)
@@ -8929,9 +8976,9 @@ const l={postgresql:"PostgreSQL",mysql:"MySQL"}[n]??n
 const u=["name","host","port","user","schema"].every(n=>e[n]===t[n])
 return[`${l} ${s}`,...r===""?[]:[`at ${r}${o===""?"":`:${o}`}`],...a!==void 0&&a!==""&&a!==t.schema?[`schema ${a}`]:[],...i===""?[]:[`as ${i}`],...u&&c!==void 0?[`server ${c}`]:[]].join(" ")}function refusalFix({command:e,starter:t},n){if(n!==void 0&&n!==""){const t=e.replaceAll(/\bDJANGO_SETTINGS_MODULE=\S+ +/g,"").replaceAll(/ --settings[= ]\S+/g,"")
 const s=!/[;&|]/.test(t)
-return`migrate-command: ${s?"":"export "}DJANGO_SETTINGS_MODULE=${n} ${s?"":"&& "}${t}`}return t===void 0?`migrate-command: <what sets it for the web> ${e}`:`migrate-command: ${t} ${e}`}function alsoPassed(e,t,n){if(!t||!h.test(e.sentence))return e
+return`migrate-command: ${s?"":"export "}DJANGO_SETTINGS_MODULE=${n} ${s?"":"&& "}${t}`}return t===void 0?`migrate-command: <what sets it for the web> ${e}`:`migrate-command: ${t} ${e}`}function alsoPassed(e,t,n){if(!t||!m.test(e.sentence))return e
 const s=passedHint(t,n)
-return{...e,hint:e.hint===void 0?s:`${e.hint}\n${s}`}}function passedBy({passed:e},{script:t,passed:n}={}){return e!==void 0&&t?{script:t.name,why:e}:n}const h=/an SQLite file|ImproperlyConfigured|KeyError: '?[A-Z]|[Ee]nvironment|envvar|OperationalError|[Cc]ould not connect|[Cc]onnection refused|host name/
+return{...e,hint:e.hint===void 0?s:`${e.hint}\n${s}`}}function passedBy({passed:e},{script:t,passed:n}={}){return e!==void 0&&t?{script:t.name,why:e}:n}const m=/an SQLite file|ImproperlyConfigured|KeyError: '?[A-Z]|[Ee]nvironment|envvar|OperationalError|[Cc]ould not connect|[Cc]onnection refused|host name/
 function passedHint({script:e,why:t},n){const keep=e=>`migrate-command: ${e} ${n}`
 if(e===void 0)return`The image's entrypoint, if it has one, was skipped (${t}): the variables that it sets are missing here. Name it:\n${keep("/entrypoint")}`
 const s=`${e}, which starts the web, was skipped (${t}): the variables that it sets are missing here`
@@ -9038,101 +9085,102 @@ var E=n(7823)
 const T=3e4
 function startMigration(e,t){return new MigrationRun(e,t)}class MigrationRun{context
 input
-#St=`rollout-${crypto.randomUUID()}`
-#At
-#$t
-#Pt
-#xt
-#jt
-#Ct
-#Rt=false
-#de=false
-#Lt=new AbortController
+#Lt=`rollout-${crypto.randomUUID()}`
+#It
+#Mt
+#Ft
+#Dt
+#Gt
+#Ut
+#_t=false
+#ve=false
+#qt=new AbortController
 constructor(e,t){this.context=e
 this.input=t
-this.#At=new E.k7(this.#St,e=>this.#Nt((0,E.U_)(e,this.#It())))}async plan(e){this.#At.to(e)
-const t=await this.#Ft(e)
-const n=await Promise.race([this.#At.plan,this.#Mt(t)])
-this.#At.hold()
-const s=this.#Gt?n:(0,r.V)(withLeftOut(n,this.input.checked.targets),this.#$t?.own??new Set)
-this.#Pt=s
+this.#It=new E.k7(this.#Lt,e=>this.#Bt((0,E.U_)(e,this.#Wt())))}async plan(e){this.#It.to(e)
+const t=await this.#E(e)
+const n=await Promise.race([this.#It.plan,this.#Ht(t)])
+this.#It.hold()
+const s=this.#Vt?n:(0,r.V)(withLeftOut(n,this.input.checked.targets),this.#Mt?.own??new Set)
+this.#Ft=s
 const{settings:o}=this.context
-if(!this.#Gt&&!this.input.isAgain)(0,E.uH)(e,s,o.sql,o.contract)
-return s}async migrate(e){this.#At.to(e)
-const t=await(this.#jt?.end)
-if(t?.verdict.is==="failed"){if(t.unread===void 0){this.#de=(0,o.VS)(this.#At.lines)!==void 0
-throw new d.HR(this.#Dt(t.verdict.cause))}(0,d.fJ)(this.#_t("migration-failed",t,t.unread))}if(t?.unread!==void 0){e.say(`its log could not be read completely (${t.unread}), but it succeeded`)
-this.#Ct=await this.#Ut()}this.#de=t?.unread===void 0
-if(this.#qt())e.say("tables were locked as Django does, without looking who uses them: the command starts no Python that reads PYTHONPATH")
+if(!this.#Vt&&!this.input.isAgain)(0,E.uH)(e,s,o.sql,o.contract)
+return s}async migrate(e){this.#It.to(e)
+const t=await(this.#Gt?.end)
+if(t?.verdict.is==="failed"){if(t.unread===void 0){this.#ve=(0,o.VS)(this.#It.lines)!==void 0
+throw new d.HR(this.#Jt(t.verdict.cause))}(0,d.fJ)(this.#Kt("migration-failed",t,t.unread))}if(t?.unread!==void 0){e.say(`its log could not be read completely (${t.unread}), but it succeeded`)
+this.#Ut=await this.#zt()}this.#ve=t?.unread===void 0
+if(this.#Yt())e.say("tables were locked as Django does, without looking who uses them: the command starts no Python that reads PYTHONPATH")
 const n=this.whole()
-const s=n?this.#Wt().filter(e=>!n.includes(e)):[]
+const s=n?this.#Xt().filter(e=>!n.includes(e)):[]
 if(s.length>0)e.say(`applied by another client since the plan: ${s.join(", ")}; another cluster or namespace may use this database, too`)
 const r=this.input.reverses?"reversed":"applied"
-e.say(`${(0,m.LS)(this.applied().length,"migration")} ${r}`)}#Dt(e){const{migrated:t,gaveUp:n,tried:s}=this.#At
-const r=this.#Pt?.judged
+e.say(`${(0,m.LS)(this.applied().length,"migration")} ${r}`)}#Jt(e){const{migrated:t,gaveUp:n,tried:s}=this.#It
+const r=this.#Ft?.judged
 if(s.length>0&&r?.policy==="block")return(0,E.Gt)(e,{...r,findings:s},t,(0,y.YT)(this.context))
-return withLeft((0,E.Ob)(e,t,n),this.#Bt??[])}get#Bt(){const{verified:e}=this.#At
-return e===void 0||"why"in e?void 0:e}get#Gt(){const{reports:e,proves:t,reverses:n,again:s}=this.input
-return e??t??n??s}#qt(){const{judged:e,databases:t=[]}=this.#Pt??{}
-return e!==void 0&&this.context.settings["lock-wait-migrate"]>0&&t.some(({vendor:e,pending:t})=>e==="postgresql"&&t.length>0)&&!this.#At.looks}applied(){return this.#Ct??this.#At.progress().applied}whole(){const e=this.#At.lines.some(e=>e.trim()==="Running migrations:")
-return this.#de&&e?this.#At.progress().applied:void 0}#Wt(){if(this.#Gt)return[]
-return(this.#Pt?.databases??[]).flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}needs(){return this.#At.needs}tasks(){return this.#At.tasks}broken(){const e=this.#Bt
-const{judged:t}=this.#Pt??{}
-return!t||!e||this.#Ht()?void 0:(0,i.RA)(t,e)}#Ht(){return(this.#Pt?.judged?.findings??[]).some(({rule:e})=>e==="schemas"||e==="unjudged")}misfits(){return this.#At.reversed}surprises(e){const{tried:t}=this.#At
-const{judged:n}=this.#Pt??{}
+return withLeft((0,E.Ob)(e,t,n),this.#Qt??[])}get#Qt(){const{verified:e}=this.#It
+return e===void 0||"why"in e?void 0:e}get#Vt(){const{reports:e,proves:t,reverses:n,again:s}=this.input
+return e??t??n??s}#Yt(){const{judged:e,databases:t=[]}=this.#Ft??{}
+return e!==void 0&&this.context.settings["lock-wait-migrate"]>0&&t.some(({vendor:e,pending:t})=>e==="postgresql"&&t.length>0)&&!this.#It.looks}applied(){return this.#Ut??this.#It.progress().applied}whole(){const e=this.#It.lines.some(e=>e.trim()==="Running migrations:")
+return this.#ve&&e?this.#It.progress().applied:void 0}#Xt(){if(this.#Vt)return[]
+return(this.#Ft?.databases??[]).flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}needs(){return this.#It.needs}tasks(){return this.#It.tasks}broken(){const e=this.#Qt
+const{judged:t}=this.#Ft??{}
+return!t||!e||this.#Zt()?void 0:(0,i.RA)(t,e)}#Zt(){return(this.#Ft?.judged?.findings??[]).some(({rule:e})=>e==="schemas"||e==="unjudged")}misfits(){return this.#It.reversed}surprises(e){const{tried:t}=this.#It
+const{judged:n}=this.#Ft??{}
 if(!n)return[]
 const s=n.policy==="block"?[]:t.map(e=>(0,p.m3)(e,n.versions))
-return[...s,...this.#Vt(e)]}#Vt(e){const{verified:t}=this.#At
-const{judged:n}=this.#Pt??{}
+return[...s,...this.#en(e)]}#en(e){const{verified:t}=this.#It
+const{judged:n}=this.#Ft??{}
 if(!n||t===void 0)return[]
 if("why"in t)return[`the schema was not compared with the plan after the migration: ${t.why}`]
 return(0,p.AB)(e?t.map(withoutNew):t,n)}schema(){const e=this.applied()
-const{runs:t,judged:n,databases:s=[]}=this.#Pt??{runs:this.#Rt}
-if(!t||n?.blocked===true||this.#Pt?.backup)return e.length>0?{is:"unknown"}:void 0
+const{runs:t,judged:n,databases:s=[]}=this.#Ft??{runs:this.#_t}
+if(!t||n?.blocked===true||this.#Ft?.backup)return e.length>0?{is:"unknown"}:void 0
 const r=s.filter(e=>e.pending.length>0||e.isBridged===true)
-if(this.#Pt&&r.length+e.length===0)return
-const o=this.#Bt??[]
-const i=!this.#Ht()&&r.length>0&&r.every(({database:e})=>o.some(t=>t.database===e))
+if(this.#Ft&&r.length+e.length===0)return
+const o=this.#Qt??[]
+const i=!this.#Zt()&&r.length>0&&r.every(({database:e})=>o.some(t=>t.database===e))
 return i?{is:"compared",databases:o,applied:e}:{is:"unknown"}}async close(){const{context:e,input:t}=this
-this.#Lt.abort(new Error("the migration is closed"))
-this.#At.hold()
+this.#qt.abort(new Error("the migration is closed"))
+this.#It.hold()
 try{const{live:n}=t.checked
-const s=t.plansOnly!==true&&this.#$t?.isCounted!==true
-const r=s&&this.#jt?.hasContainerEnded===true
-if(this.#xt!==void 0&&!(r&&endsByItself(n,this.#xt)))await removeJob(e,n,this.#xt)}finally{await(this.#jt?.close())}}async#Ft(e){const{context:t,input:n}=this
+const s=t.plansOnly!==true&&this.#Mt?.isCounted!==true
+const r=s&&this.#Gt?.hasContainerEnded===true
+const o=this.#Mt?.container??""
+if(this.#Dt!==void 0&&!(r&&endsByItself(n,this.#Dt,o)))await removeJob(e,n,this.#Dt)}finally{await(this.#Gt?.close())}}async#E(e){const{context:t,input:n}=this
 const{live:s}=n.checked
-const r=await(0,O.qZ)(t,n,this.#St)
-this.#$t=r
+const r=await(0,O.qZ)(t,n,this.#Lt)
+this.#Mt=r
 r.notes.forEach(t=>{e.say(t)})
-const o=await(0,O._S)(t,s,r.job,e=>{this.#xt=e})
+const o=await(0,O._S)(t,s,r.job,e=>{this.#Dt=e})
 e.say(`${(0,v.Gg)(o)}, created from ${r.from}`)
-const i=AbortSignal.any([t.signal,this.#Lt.signal])
+const i=AbortSignal.any([t.signal,this.#qt.signal])
 const c={job:(0,a.Vb)(o),container:r.container}
-this.#jt=new k.S(t.with({signal:i}),s,c,this.#At)
-return this.#jt}async#Mt(e){const t=this.#At
+this.#Gt=new k.S(t.with({signal:i}),s,c,this.#It)
+return this.#Gt}async#Ht(e){const t=this.#It
 const n=await e.end
 if(n.verdict.is==="failed"){const{cause:e}=n.verdict
 await Promise.race([t.plan,Promise.resolve()])
 if(t.progress().applied.length>0)return t.plan
 if(e.code!=="crash")throw new d.HR(e)
-if(n.unread===void 0)throw new d.HR((0,E.hY)(this.#Nt(e),this.#Jt(),t.lines))}const s=await Promise.race([t.plan,Promise.resolve(void 0)])
-if(!s&&n.unread!==void 0)(0,d.fJ)(this.#_t("plan-failed",n,n.unread))
-return s??(0,d.fJ)({code:"plan-failed",sentence:`${this.#Jt()} started, but exited before it listed its migrations`,hint:'check that "migrate-command" calls Django’s manage.py',logs:[{lines:t.lines.slice(-k.T)}]})}#Nt(e){return(0,E.el)(e,(0,E.QD)(this.#At,this.#$t),this.#zt())}async#Ut(){if(this.input.reverses||!(0,s.$i)(this.#zt()))return
-const{databases:e}=await this.#At.plan
-return e.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}#Jt(){return this.#Gt?.name??"the new version"}#zt(){return this.#Gt?.command??this.context.settings["migrate-command"]}#_t(e,{verdict:t},n){this.#Rt=true
-const s=this.#xt??""
-const r=this.#$t?.container??""
-return(0,E.d)(e,{job:s,verdict:t,words:n},{migrated:this.#At.migrated,logs:this.context.cluster.commandLine(["logs",`job/${s}`,"-c",r])})}#It(){const{cluster:e,app:t}=this.context
+if(n.unread===void 0)throw new d.HR((0,E.hY)(this.#Bt(e),this.#tn(),t.lines))}const s=await Promise.race([t.plan,Promise.resolve(void 0)])
+if(!s&&n.unread!==void 0)(0,d.fJ)(this.#Kt("plan-failed",n,n.unread))
+return s??(0,d.fJ)({code:"plan-failed",sentence:`${this.#tn()} started, but exited before it listed its migrations`,hint:'check that "migrate-command" calls Django’s manage.py',logs:[{lines:t.lines.slice(-k.T)}]})}#Bt(e){return(0,E.el)(e,(0,E.QD)(this.#It,this.#Mt),this.#nn())}async#zt(){if(this.input.reverses||!(0,s.$i)(this.#nn()))return
+const{databases:e}=await this.#It.plan
+return e.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}#tn(){return this.#Vt?.name??"the new version"}#nn(){return this.#Vt?.command??this.context.settings["migrate-command"]}#Kt(e,{verdict:t},n){this.#_t=true
+const s=this.#Dt??""
+const r=this.#Mt?.container??""
+return(0,E.d)(e,{job:s,verdict:t,words:n},{migrated:this.#It.migrated,logs:this.context.cluster.commandLine(["logs",`job/${s}`,"-c",r])})}#Wt(){const{cluster:e,app:t}=this.context
 const{workload:n,container:s}=this.input.web
-const r=this.#$t?.script
-return{command:this.#zt(),...r&&!r.isAll&&{starter:r.name},accept:e.commandLine((0,g.Mc)(t)),give:t=>e.commandLine(["set","env",(0,u.T)(n),"-c",s,t])}}}function withLeftOut({judged:e,...t},n){if(!e)return t
+const r=this.#Mt?.script
+return{command:this.#nn(),...r&&!r.isAll&&{starter:r.name},accept:e.commandLine((0,g.Mc)(t)),give:t=>e.commandLine(["set","env",(0,u.T)(n),"-c",s,t])}}}function withLeftOut({judged:e,...t},n){if(!e)return t
 const s=new Set(n.map(({id:e})=>(0,u.T)(e)))
 const r=e.versions.map(e=>{const t=e.names.filter(e=>!(0,h.y)(e)&&!s.has(e.split(" ")[0]??""))
 return t.length===0?e:{...e,leftOut:t}})
 return{...t,judged:{...e,versions:r}}}function withoutNew({unpredicted:e,...t}){return{...t,unpredicted:e.filter(({direction:e})=>e!=="new")}}async function removeJob({platform:e,cluster:t},n,s){const r=`${(0,l.rJ)("batch/v1",t.namespace,"jobs")}/${s}`
 await(0,c.jh)(e.clock,t.life,()=>t.remove(r))
 await(0,b.wj)(e.clock,T,t.life,r=>(0,w.r)({cluster:t,clock:e.clock,live:n,signal:r},()=>{const e=podsOfJob(n.clusterState(),s).length===0
-return{logsWanted:[],...e&&{ended:true}}},()=>{})).catch(()=>{throw new Error(`the pod of job/${s} does not terminate: kubectl delete pod -l job-name=${s}`)})}function endsByItself(e,t){return runningIn(e,t).length===0}function runningIn(e,t){return podsOfJob(e.clusterState(),t).flatMap(({status:e})=>e?.containerStatuses??[]).filter(({state:e})=>e?.running).map(e=>e.name)}function podsOfJob(e,t){return[...e.pods.values()].filter(({metadata:e})=>e?.labels?.["job-name"]===t)}},9548:(e,t,n)=>{n.d(t,{Bw:()=>labelling,OS:()=>namespaceMissing,mh:()=>makeNamespace,oO:()=>checkNamespace})
+return{logsWanted:[],...e&&{ended:true}}},()=>{})).catch(()=>{throw new Error(`the pod of job/${s} does not terminate: kubectl delete pod -l job-name=${s}`)})}function endsByItself(e,t,n){return runningIn(e,t).every(e=>e===n)}function runningIn(e,t){return podsOfJob(e.clusterState(),t).flatMap(({status:e})=>e?.containerStatuses??[]).filter(({state:e})=>e?.running).map(e=>e.name)}function podsOfJob(e,t){return[...e.pods.values()].filter(({metadata:e})=>e?.labels?.["job-name"]===t)}},9548:(e,t,n)=>{n.d(t,{Bw:()=>labelling,OS:()=>namespaceMissing,mh:()=>makeNamespace,oO:()=>checkNamespace})
 var s=n(7340)
 var r=n(1407)
 var o=n(3006)
@@ -9279,28 +9327,28 @@ throw new l.HR(a.cause)}if(a.is==="superseded")throw new l.HR((0,A.g)(a.by))}fun
 return 2*e.timeout+Math.max(e.bake,t)}class Rollout{context
 input
 listener
-#xe
-#Fe
-#Kt
-#Yt=new Map
-#Zt=[]
-#Xt=Promise.resolve()
+#Ge
+#Ve
+#sn
+#rn=new Map
+#on=[]
+#in=Promise.resolve()
 constructor(e,t,n){this.context=e
 this.input=t
 this.listener=n
 const s=t.checked.live.clusterState()
-this.#Kt={...s,pods:new Map(s.pods)}
-this.#xe=e.platform.clock.now()
-this.#Fe=(0,v._z)(e,t.image)}async follow(){const{platform:e,settings:t,signal:n,cluster:s,log:r}=this.context
+this.#sn={...s,pods:new Map(s.pods)}
+this.#Ge=e.platform.clock.now()
+this.#Ve=(0,v._z)(e,t.image)}async follow(){const{platform:e,settings:t,signal:n,cluster:s,log:r}=this.context
 const{checked:o}=this.input
 const{first:i,rest:a,isDue:c}=this.input.waves
-await this.#Qt("first",this.context)
-const l=await this.#en(i)
-return(0,p.T)({cluster:s,clock:e.clock,live:o.live,desiredWorkloads:l,...a.length>0&&{next:{isDue:c,begin:()=>this.#en(a)}},verify:e=>this.#mt(this.context.with({signal:e})),timeouts:{timeout:t.timeout,bake:t.bake,grace:t.grace},startedAt:this.#xe,onProgress:this.listener.progress,toRepo:(0,k.YT)(this.context),stageLog:r,signal:n}).finally(async()=>{await e.clock.handled()
-this.listener.started(this.#tn())
-return this.#Xt.catch(()=>{})})}#tn(){const e=this.input.checked.live.clusterState()
-return Object.fromEntries(this.#Zt.flatMap(t=>{const n=(0,f.jb)((0,g.NO)(e,t))
-return n?[[(0,c.T)(t.workload),n]]:[]}))}async#en(e){const{context:t}=this
+await this.#an("first",this.context)
+const l=await this.#Fe(i)
+return(0,p.T)({cluster:s,clock:e.clock,live:o.live,desiredWorkloads:l,...a.length>0&&{next:{isDue:c,begin:()=>this.#Fe(a)}},verify:e=>this.#Tt(this.context.with({signal:e})),timeouts:{timeout:t.timeout,bake:t.bake,grace:t.grace},startedAt:this.#Ge,onProgress:this.listener.progress,toRepo:(0,k.YT)(this.context),stageLog:r,signal:n}).finally(async()=>{await e.clock.handled()
+this.listener.started(this.#cn())
+return this.#in.catch(()=>{})})}#cn(){const e=this.input.checked.live.clusterState()
+return Object.fromEntries(this.#on.flatMap(t=>{const n=(0,f.jb)((0,g.NO)(e,t))
+return n?[[(0,c.T)(t.workload),n]]:[]}))}async#Fe(e){const{context:t}=this
 const{signal:n}=t
 n.throwIfAborted()
 const s=await takenSince(t,this.input.checked,e)
@@ -9308,26 +9356,26 @@ if(Object.keys(s).length>0)(0,l.fJ)((0,A.g)(s))
 sayRestarts(t,e)
 const r=[]
 const answers=e=>r.push(...e)
-const o=await Promise.allSettled([applyTargets(t,e,this.#Fe).then(answers),...(0,b.Bm)(t,e,this.#Fe,answers)])
+const o=await Promise.allSettled([applyTargets(t,e,this.#Ve).then(answers),...(0,b.Bm)(t,e,this.#Ve,answers)])
 await this.listener.wrote(r)
 for(const e of o)if(e.status==="rejected")throw e.reason
 n.throwIfAborted()
 const i=new Map(r.filter(a.gv).map(e=>[(0,c.T)((0,a.hY)(e)),e]))
-return Promise.all(e.map(e=>this.#nn(e,i.get((0,c.T)(e.id)))))}async#nn(e,t){const{id:n,path:s,live:r}=e
+return Promise.all(e.map(e=>this.#ln(e,i.get((0,c.T)(e.id)))))}async#ln(e,t){const{id:n,path:s,live:r}=e
 const o=t??await this.context.cluster.get(s)
 const i=imagesOf(e,t,this.input.image)
-this.#Yt.set((0,c.T)(n),i)
+this.#rn.set((0,c.T)(n),i)
 const a=this.input.starts[(0,c.T)(n)]
-const l=(0,f.OO)({workload:n,images:i,now:o,before:r,known:a},this.#Kt)
-this.#Zt.push(l)
-return l}#Qt(e,t){const{checked:n,beside:s}=this.input
+const l=(0,f.OO)({workload:n,images:i,now:o,before:r,known:a},this.#sn)
+this.#on.push(l)
+return l}#an(e,t){const{checked:n,beside:s}=this.input
 const r=s.filter(t=>t.when===e)
-return(0,y.L5)(t,n,r,this.listener.wrote)}async#mt(e){const{checked:t,image:n}=this.input
+return(0,y.L5)(t,n,r,this.listener.wrote)}async#Tt(e){const{checked:t,image:n}=this.input
 const s=t.live.clusterState()
-await checkRunningImage(e,{clusterState:s,desiredWorkloads:this.#Zt,image:n})
-this.#Xt=this.#Qt("last",e)
-await this.#Xt
-const r=t.web&&this.#Yt.get((0,c.T)(t.web.workload))?.[t.web.container]
+await checkRunningImage(e,{clusterState:s,desiredWorkloads:this.#on,image:n})
+this.#in=this.#an("last",e)
+await this.#in
+const r=t.web&&this.#rn.get((0,c.T)(t.web.workload))?.[t.web.container]
 await smokeBy(e,t,r??(0,O.d)(n))}}function sayRestarts({log:e},t){for(const{id:n,restart:s}of t){if(!s)continue
 const{because:t}=s
 const r=t.length===1?"has":"have"
@@ -9700,62 +9748,62 @@ const o="django-rollout/holder"
 const i=1e3
 function keepRenewed(e,t,n){const s=new RenewedLease(e,t)
 s.begin(n)
-return s}class RenewedLease{#qe="held"
-#sn
-#rn=new AbortController
-#on=0
-#in
-#an=new AbortController
-#cn=Promise.withResolvers()
-#ln
-#un=new AbortController
-#Lt=new AbortController
-#dn
-constructor(e,t){this.#dn=e
-this.#sn=t}get lost(){return this.#un.signal}begin(e){this.#fn(e)
-this.#ln=this.#pn().catch(()=>{})}async ensureHeld(){for(;;){this.lost.throwIfAborted()
-const{signal:e}=this.#rn
-if(!e.aborted&&this.#dn.clock.now()<this.#on)return e
-await this.#cn.promise}}async release(){if(this.#me())return
-this.#qe="released"
-this.#Lt.abort()
-await this.#ln
-const{cluster:e,path:t}=this.#dn
-await e.put(t,{...this.#sn,spec:{...this.#sn.spec,holderIdentity:""}})}#me(){return this.#qe==="lost"||this.#qe==="released"}#fn(e){this.#qe="held"
-this.#in=void 0
-this.#on=e+this.#dn.lastsMs*.9
-if(this.#rn.signal.aborted)this.#rn=new AbortController
-this.#cn.resolve(void 0)
-this.#cn=Promise.withResolvers()
-this.#an.abort()
-this.#an=new AbortController
-const t=AbortSignal.any([this.#an.signal,this.#Lt.signal])
-this.#hn(e,t).catch(()=>{})}#mn(){if(this.#me())return
-this.#qe="uncertain"
-this.#rn.abort(new r.sr)}#gn(e){if(this.#me())return
-this.#qe="lost"
-this.#Lt.abort()
-this.#rn.abort(e)
-this.#un.abort(e)
-this.#cn.resolve(void 0)}async#hn(e,t){const{clock:n}=this.#dn
+return s}class RenewedLease{#Qe="held"
+#un
+#dn=new AbortController
+#fn=0
+#pn
+#hn=new AbortController
+#mn=Promise.withResolvers()
+#gn
+#wn=new AbortController
+#qt=new AbortController
+#vn
+constructor(e,t){this.#vn=e
+this.#un=t}get lost(){return this.#wn.signal}begin(e){this.#bn(e)
+this.#gn=this.#yn().catch(()=>{})}async ensureHeld(){for(;;){this.lost.throwIfAborted()
+const{signal:e}=this.#dn
+if(!e.aborted&&this.#vn.clock.now()<this.#fn)return e
+await this.#mn.promise}}async release(){if(this.#Oe())return
+this.#Qe="released"
+this.#qt.abort()
+await this.#gn
+const{cluster:e,path:t}=this.#vn
+await e.put(t,{...this.#un,spec:{...this.#un.spec,holderIdentity:""}})}#Oe(){return this.#Qe==="lost"||this.#Qe==="released"}#bn(e){this.#Qe="held"
+this.#pn=void 0
+this.#fn=e+this.#vn.lastsMs*.9
+if(this.#dn.signal.aborted)this.#dn=new AbortController
+this.#mn.resolve(void 0)
+this.#mn=Promise.withResolvers()
+this.#hn.abort()
+this.#hn=new AbortController
+const t=AbortSignal.any([this.#hn.signal,this.#qt.signal])
+this.#kn(e,t).catch(()=>{})}#On(){if(this.#Oe())return
+this.#Qe="uncertain"
+this.#dn.abort(new r.sr)}#En(e){if(this.#Oe())return
+this.#Qe="lost"
+this.#qt.abort()
+this.#dn.abort(e)
+this.#wn.abort(e)
+this.#mn.resolve(void 0)}async#kn(e,t){const{clock:n}=this.#vn
 const until=e=>n.sleep(Math.max(0,e-n.now()),t)
-await until(this.#on)
-this.#mn()
-if(isDenied(this.#in))this.#gn(lostBy(this.#in))
+await until(this.#fn)
+this.#On()
+if(isDenied(this.#pn))this.#En(lostBy(this.#pn))
 await until(e+r.E_)
-this.#gn(lostBy(this.#in))}async#pn(){const{clock:e,lastsMs:t}=this.#dn
-for(let n=t/3;;){await e.sleep(n,this.#Lt.signal)
-n=await this.#wn()?t/3:i}}async#wn(){const{cluster:e,clock:t,path:n}=this.#dn
+this.#En(lostBy(this.#pn))}async#yn(){const{clock:e,lastsMs:t}=this.#vn
+for(let n=t/3;;){await e.sleep(n,this.#qt.signal)
+n=await this.#Tn()?t/3:i}}async#Tn(){const{cluster:e,clock:t,path:n}=this.#vn
 const r=t.now()
-try{this.#sn=await e.put(n,{...this.#sn,spec:{...this.#sn.spec,renewTime:microTime(r)}})
-if(!this.#me())this.#fn(r)
-return true}catch(e){this.#in=e
-if(e instanceof s.h&&[404,409].includes(e.status))await this.#vn()
-else if(this.#qe==="uncertain"&&isDenied(e))this.#gn(lostBy(e))
-return false}}async#vn(){const{cluster:e,path:t,holderId:n}=this.#dn
+try{this.#un=await e.put(n,{...this.#un,spec:{...this.#un.spec,renewTime:microTime(r)}})
+if(!this.#Oe())this.#bn(r)
+return true}catch(e){this.#pn=e
+if(e instanceof s.h&&[404,409].includes(e.status))await this.#Sn()
+else if(this.#Qe==="uncertain"&&isDenied(e))this.#En(lostBy(e))
+return false}}async#Sn(){const{cluster:e,path:t,holderId:n}=this.#vn
 try{const s=await e.find(t)
-if(s?.spec?.holderIdentity===n)this.#sn=s
-else this.#gn(new LeaseLost("taken",s?.metadata?.annotations?.[o]??""))}catch(e){this.#in=e}}}class LeaseLost extends Error{why
+if(s?.spec?.holderIdentity===n)this.#un=s
+else this.#En(new LeaseLost("taken",s?.metadata?.annotations?.[o]??""))}catch(e){this.#pn=e}}}class LeaseLost extends Error{why
 words
 name="LeaseLost"
 constructor(e,t){super("the lock was lost: another run may have taken it")
@@ -9991,8 +10039,8 @@ const $=(0,s.Qq)(/^\w+\.\w+$/,"a migration")
 const schemaWork=(e,t)=>{const n={web:(0,s.Qq)(/^[a-z]+\/[a-z0-9][a-z0-9.-]*$/,"a workload"),container:l,command:(0,s.Qq)()}
 const r=e?.is==="back"
 return r?(0,s.OA)({...n,is:(0,s.yL)("back"),migrations:(0,s.no)((0,s.c3)($)),misfits:(0,s.no)((0,s.c3)(s.D8))},"refused")(e,t):(0,s.OA)({...n,is:(0,s.yL)("again"),tag:o,digest:i},"refused")(e,t)}
-const P={begun:(0,s.OA)(f,"refused"),namespace:(0,s.OA)(A,"refused"),timeouts:(0,s.OA)({timeout:s.U9,grace:(0,s.A7)(s.U9)},"refused"),snapshot:(0,s.c3)((0,s.Q7)((0,s.OA)(S,"refused"),workloadsAreOurs)),schema:(0,s.no)(schemaWork),contract:(0,s.no)((0,s.OA)({held:(0,s.no)((0,s.c3)((0,s.Qq)())),bridges:s.D8},"refused"))}
-function wrongInRecord(e){return(0,s.OA)(P,"refused")(e,"record")}function wrongInEntry(e){return(0,s.OA)(p,"left")(e,"entry")}},6099:(e,t,n)=>{n.d(t,{yv:()=>closeRecord,C6:()=>openRecord,aE:()=>readRecord,vL:()=>updateRecord,R1:()=>withPaths})
+const j={begun:(0,s.OA)(f,"refused"),namespace:(0,s.OA)(A,"refused"),timeouts:(0,s.OA)({timeout:s.U9,grace:(0,s.A7)(s.U9)},"refused"),snapshot:(0,s.c3)((0,s.Q7)((0,s.OA)(S,"refused"),workloadsAreOurs)),schema:(0,s.no)(schemaWork),contract:(0,s.no)((0,s.OA)({held:(0,s.no)((0,s.c3)((0,s.Qq)())),bridges:s.D8},"refused"))}
+function wrongInRecord(e){return(0,s.OA)(j,"refused")(e,"record")}function wrongInEntry(e){return(0,s.OA)(p,"left")(e,"entry")}},6099:(e,t,n)=>{n.d(t,{yv:()=>closeRecord,C6:()=>openRecord,aE:()=>readRecord,vL:()=>updateRecord,R1:()=>withPaths})
 var s=n(7975)
 var r=n(8522)
 var o=n(1407)
@@ -13311,8 +13359,8 @@ const T=2
 const S=4
 const A=8
 const $=16
-const P=65280
-const j=E|P
+const j=65280
+const P=E|j
 const R=new Uint8Array(256)
 R[w]|=T
 R[g]|=T
@@ -13323,7 +13371,7 @@ for(const e of"!#$%&'*+-.^_`|~")R[e.charCodeAt(0)]|=$
 for(let e=48;e<=57;e++)R[e]|=$
 for(let e=65;e<=90;e++)R[e]|=E|$
 for(let e=97;e<=122;e++)R[e]|=$
-const L=(()=>{const C=function(){}
+const N=(()=>{const C=function(){}
 C.prototype=Object.create(null)
 return C})()
 function dist_parse(e,t){const n=S|(t?.comma===true?A:0)
@@ -13338,12 +13386,12 @@ while(o<s){const t=e.charCodeAt(o)
 const s=R[t]
 if((s&n)!==0){c|=s&A
 break}if((s&T)!==0){if(a===-1)a=o}else a=-1
-i|=t&P|s
+i|=t&j|s
 o++}const l=a===-1?o:a
 const u=e.slice(r,l)
-const d=(i&j)===0?u:u.toLowerCase()
-if(o===s||c!==0)return{type:d,index:o,parameters:new L}
-return parseParameters(e,d,o,s,n)}function parseParameters(e,t,n,s,r){const o=new L
+const d=(i&P)===0?u:u.toLowerCase()
+if(o===s||c!==0)return{type:d,index:o,parameters:new N}
+return parseParameters(e,d,o,s,n)}function parseParameters(e,t,n,s,r){const o=new N
 e:while(n<s){n++
 while((R[e.charCodeAt(n)]&T)!==0)n++
 const t=n
@@ -13354,7 +13402,7 @@ const l=R[c]
 if((l&r)!==0){if((l&A)!==0)break e
 continue e}if(c===b){const c=a===-1?n:a
 const l=e.slice(t,c)
-const u=(i&j)===0?l:l.toLowerCase()
+const u=(i&P)===0?l:l.toLowerCase()
 n++
 while((R[e.charCodeAt(n)]&T)!==0)n++
 if(n<s&&e.charCodeAt(n)===y){const t=++n
@@ -13379,16 +13427,16 @@ break}if((s&T)!==0){if(p===-1)p=n}else p=-1
 n++}if(o[u]===void 0){const t=p===-1?n:p
 o[u]=e.slice(d,t)}if(f!==0)break e
 continue e}if((l&T)!==0){if(a===-1)a=n}else a=-1
-i|=c&P|l
+i|=c&j|l
 n++}}return{type:t,index:n,parameters:o}}function unescapeQuotedPairs(e,t,n){let s=""
 for(let r=t;r<n;r++)if(e.charCodeAt(r)===k){s+=e.slice(t,r)
-t=++r}return s+e.slice(t,n)}const N=/^-?\d+$/
+t=++r}return s+e.slice(t,n)}const L=/^-?\d+$/
 const I=/^-?\d+n+$/
-const F=JSON.stringify
-const M=JSON.parse
-const G=/^-?\d+n$/
-const D=/([\[:])?"(-?\d+)n"($|\s*[,\}\]])/g
-const _=/([\[:])?("-?\d+n+)n("$|"\s*[,\}\]])/g
+const M=JSON.stringify
+const F=JSON.parse
+const D=/^-?\d+n$/
+const G=/([\[:])?"(-?\d+)n"($|\s*[,\}\]])/g
+const U=/([\[:])?("-?\d+n+)n("$|"\s*[,\}\]])/g
 const isUnstringifiable=e=>e===void 0||typeof e==="function"||typeof e==="symbol"
 const isRawJSON=e=>e!==null&&typeof e==="object"&&e.constructor&&e.constructor.name==="RawJSON"
 const stringifyIteratively=(e,t,n)=>{let s=""
@@ -13412,7 +13460,7 @@ const i=prepareVal({"":e},"",e)
 if(isUnstringifiable(i))return
 const a=i===null||typeof i!=="object"
 const c=isRawJSON(i)
-if(a||c)return F(i)
+if(a||c)return M(i)
 const l=[]
 let u=0
 const d=[{parent:{"":i},key:"",val:i,isArray:Array.isArray(i),keys:Array.isArray(i)?null:Object.keys(i),index:0,first:true}]
@@ -13432,7 +13480,7 @@ if(t&&!s){if(f.has(n))throw new TypeError("Converting circular structure to JSON
 f.add(n)
 d.push({parent:e.val,key:String(e.index),val:n,isArray:Array.isArray(n),keys:Array.isArray(n)?null:Object.keys(n),index:0,first:true})
 e.first=false
-e.index++}else{l.push(F(n))
+e.index++}else{l.push(M(n))
 e.first=false
 e.index++}}}else t=true
 else{while(e.index<e.keys.length){const t=e.keys[e.index++]
@@ -13442,15 +13490,15 @@ const r=e.val[t]
 const i=prepareVal(e.val,t,r)
 if(isUnstringifiable(i))continue
 if(!e.first)l.push(",")
-if(s)l.push("\n"+s.repeat(u)+F(t)+": ")
-else l.push(F(t)+":")
+if(s)l.push("\n"+s.repeat(u)+M(t)+": ")
+else l.push(M(t)+":")
 const a=i!==null&&typeof i==="object"
 const c=isRawJSON(i)
 if(a&&!c){if(f.has(i))throw new TypeError("Converting circular structure to JSON")
 f.add(i)
 d.push({parent:e.val,key:t,val:i,isArray:Array.isArray(i),keys:Array.isArray(i)?null:Object.keys(i),index:0,first:true})
 e.first=false
-break}else{l.push(F(i))
+break}else{l.push(M(i))
 e.first=false}}const n=e.index>=e.keys.length&&d[d.length-1]===e
 if(n)t=true}if(t){u--
 if(!e.first&&s)l.push("\n"+s.repeat(u))
@@ -13458,14 +13506,14 @@ l.push(e.isArray?"]":"}")
 f.delete(e.val)
 d.pop()}}return l.join("")}
 const JSONStringify=(e,t,n)=>{try{const s="rawJSON"in JSON
-if(s)return F(e,(e,n)=>{if(typeof n==="bigint")return JSON.rawJSON(n.toString())
+if(s)return M(e,(e,n)=>{if(typeof n==="bigint")return JSON.rawJSON(n.toString())
 const s=typeof t==="function"
 if(s)return t(e,n)
 const r=Array.isArray(t)&&t.includes(e)
 if(r)return n
 return n},n)
-if(!e)return F(e,t,n)
-const r=F(e,(e,n)=>{const s=typeof n==="string"&&I.test(n)
+if(!e)return M(e,t,n)
+const r=M(e,(e,n)=>{const s=typeof n==="string"&&I.test(n)
 if(s)return n.toString()+"n"
 if(typeof n==="bigint")return n.toString()+"n"
 const r=typeof t==="function"
@@ -13473,22 +13521,22 @@ if(r)return t(e,n)
 const o=Array.isArray(t)&&t.includes(e)
 if(o)return n
 return n},n)
-const o=r.replace(D,"$1$2$3")
-const i=o.replace(_,"$1$2$3")
+const o=r.replace(G,"$1$2$3")
+const i=o.replace(U,"$1$2$3")
 return i}catch(s){if(s instanceof RangeError){const s=stringifyIteratively(e,t,n)
 if(s===void 0)return
 const r="rawJSON"in JSON
 if(r)return s
-const o=s.replace(D,"$1$2$3")
-return o.replace(_,"$1$2$3")}throw s}}
-const U=new Map
+const o=s.replace(G,"$1$2$3")
+return o.replace(U,"$1$2$3")}throw s}}
+const _=new Map
 const isContextSourceSupported=()=>{const e=JSON.parse.toString()
-if(U.has(e))return U.get(e)
+if(_.has(e))return _.get(e)
 try{const t=JSON.parse("1",(e,t,n)=>!!n?.source&&n.source==="1")
-U.set(e,t)
-return t}catch{U.set(e,false)
+_.set(e,t)
+return t}catch{_.set(e,false)
 return false}}
-const convertMarkedBigIntsReviver=(e,t,n,s)=>{const r=typeof t==="string"&&G.test(t)
+const convertMarkedBigIntsReviver=(e,t,n,s)=>{const r=typeof t==="string"&&D.test(t)
 if(r)return BigInt(t.slice(0,-1))
 const o=typeof t==="string"&&I.test(t)
 if(o)return t.slice(0,-1)
@@ -13498,15 +13546,15 @@ return s(e,t,n)}
 const JSONParseV2=(e,t)=>JSON.parse(e,(e,n,s)=>{const r=typeof n==="number"
 const o=n>Number.MAX_SAFE_INTEGER||n<Number.MIN_SAFE_INTEGER
 const i=r&&o
-const a=s&&N.test(s.source)
+const a=s&&L.test(s.source)
 const c=i&&a
 if(c)return BigInt(s.source)
 const l=typeof t==="function"
 if(!l)return n
 return t(e,n,s)})
 const q=Number.MAX_SAFE_INTEGER.toString()
-const W=q.length
-const B=/"(?:[^"\\]|\\.)*"|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/g
+const B=q.length
+const W=/"(?:[^"\\]|\\.)*"|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/g
 const H=/^"-?\d+n+"$/
 const applyReviverIteratively=(e,t)=>{const n={"":e}
 const s=[{parent:n,key:"",visited:false}]
@@ -13517,7 +13565,7 @@ const n=t!==null&&typeof t==="object"
 if(n){const e=Object.keys(t)
 for(let n=e.length-1;n>=0;n--)s.push({parent:t,key:e[n],visited:false})}}else{const{parent:n,key:r}=e
 let o=n[r]
-if(typeof o==="string"){const e=G.test(o)
+if(typeof o==="string"){const e=D.test(o)
 if(e)o=BigInt(o.slice(0,-1))
 else{const e=I.test(o)
 if(e)o=o.slice(0,-1)}}const i=typeof t==="function"
@@ -13526,19 +13574,19 @@ const a=o===void 0
 if(a)delete n[r]
 else n[r]=o
 s.pop()}}return n[""]}
-const serializeBigInts=e=>e.replace(B,(e,t,n,s)=>{const r=e[0]==='"'
+const serializeBigInts=e=>e.replace(W,(e,t,n,s)=>{const r=e[0]==='"'
 const o=r&&H.test(e)
 if(o)return e.substring(0,e.length-1)+'n"'
 const i=n||s
-const a=t&&(t.length<W||t.length===W&&t<=q)
+const a=t&&(t.length<B||t.length===B&&t<=q)
 const c=r||i||a
 if(c)return e
 return'"'+e+'n"'})
-const JSONParse=(e,t)=>{if(!e)return M(e,t)
+const JSONParse=(e,t)=>{if(!e)return F(e,t)
 try{if(isContextSourceSupported())return JSONParseV2(e,t)
 const n=serializeBigInts(e)
-return M(n,(e,n,s)=>convertMarkedBigIntsReviver(e,n,s,t))}catch(n){if(n instanceof RangeError){const n=serializeBigInts(e)
-const s=M(n)
+return F(n,(e,n,s)=>convertMarkedBigIntsReviver(e,n,s,t))}catch(n){if(n instanceof RangeError){const n=serializeBigInts(e)
+const s=F(n)
 return applyReviverIteratively(s,t)}throw n}}
 class RequestError extends Error{name
 status
@@ -13601,8 +13649,8 @@ if(!s.request||!s.request.hook)return fetchWrapper(n.parse(s))
 const request2=(e,t)=>fetchWrapper(n.parse(n.merge(e,t)))
 Object.assign(request2,{endpoint:n,defaults:dist_bundle_withDefaults.bind(null,n)})
 return s.request.hook(request2,s)}
-return Object.assign(newApi,{endpoint:n,defaults:dist_bundle_withDefaults.bind(null,n)})}var z=dist_bundle_withDefaults(m,J)
-var K="0.0.0-development"
+return Object.assign(newApi,{endpoint:n,defaults:dist_bundle_withDefaults.bind(null,n)})}var K=dist_bundle_withDefaults(m,J)
+var z="0.0.0-development"
 function _buildMessageForResponseErrors(e){return`Request failed due to following response errors:\n`+e.errors.map(e=>` - ${e.message}`).join("\n")}var Y=class extends Error{constructor(e,t,n){super(_buildMessageForResponseErrors(n))
 this.request=e
 this.headers=t
@@ -13615,23 +13663,23 @@ response
 name="GraphqlResponseError"
 errors
 data}
-var Z=["method","baseUrl","url","headers","request","query","mediaType","operationName"]
-var X=["query","method","url"]
-var Q=/\/api\/v3\/?$/
+var X=["method","baseUrl","url","headers","request","query","mediaType","operationName"]
+var Q=["query","method","url"]
+var Z=/\/api\/v3\/?$/
 function graphql(e,t,n){if(n){if(typeof t==="string"&&"query"in n)return Promise.reject(new Error(`[@octokit/graphql] "query" cannot be used as variable name`))
-for(const e in n){if(!X.includes(e))continue
+for(const e in n){if(!Q.includes(e))continue
 return Promise.reject(new Error(`[@octokit/graphql] "${e}" cannot be used as variable name`))}}const s=typeof t==="string"?Object.assign({query:t},n):t
-const r=Object.keys(s).reduce((e,t)=>{if(Z.includes(t)){e[t]=s[t]
+const r=Object.keys(s).reduce((e,t)=>{if(X.includes(t)){e[t]=s[t]
 return e}if(!e.variables)e.variables={}
 e.variables[t]=s[t]
 return e},{})
 const o=s.baseUrl||e.endpoint.DEFAULTS.baseUrl
-if(Q.test(o))r.url=o.replace(Q,"/api/graphql")
+if(Z.test(o))r.url=o.replace(Z,"/api/graphql")
 return e(r).then(e=>{if(e.data.errors){const t={}
 for(const n of Object.keys(e.headers))t[n]=e.headers[n]
 throw new Y(r,t,e.data)}return e.data.data})}function graphql_dist_bundle_withDefaults(e,t){const n=e.defaults(t)
 const newApi=(e,t)=>graphql(n,e,t)
-return Object.assign(newApi,{defaults:graphql_dist_bundle_withDefaults.bind(null,n),endpoint:n.endpoint})}graphql_dist_bundle_withDefaults(z,{headers:{"user-agent":`octokit-graphql.js/${K} ${getUserAgent()}`},method:"POST",url:"/graphql"})
+return Object.assign(newApi,{defaults:graphql_dist_bundle_withDefaults.bind(null,n),endpoint:n.endpoint})}graphql_dist_bundle_withDefaults(K,{headers:{"user-agent":`octokit-graphql.js/${z} ${getUserAgent()}`},method:"POST",url:"/graphql"})
 function withCustomRequest(e){return graphql_dist_bundle_withDefaults(e,{method:"POST",url:"/graphql"})}var ee="(?:[a-zA-Z0-9_-]+)"
 var te="\\."
 var ne=new RegExp(`^${ee}${te}${ee}${te}${ee}$`)
@@ -13664,12 +13712,12 @@ return t}static plugins=[]
 static plugin(...e){const t=this.plugins
 const n=class extends(this){static plugins=t.concat(e.filter(e=>!t.includes(e)))}
 return n}constructor(e={}){const t=new u.Collection
-const n={baseUrl:z.endpoint.DEFAULTS.baseUrl,headers:{},request:Object.assign({},e.request,{hook:t.bind(null,"request")}),mediaType:{previews:[],format:""}}
+const n={baseUrl:K.endpoint.DEFAULTS.baseUrl,headers:{},request:Object.assign({},e.request,{hook:t.bind(null,"request")}),mediaType:{previews:[],format:""}}
 n.headers["user-agent"]=e.userAgent?`${e.userAgent} ${ae}`:ae
 if(e.baseUrl)n.baseUrl=e.baseUrl
 if(e.previews)n.mediaType.previews=e.previews
 if(e.timeZone)n.headers["time-zone"]=e.timeZone
-this.request=z.defaults(n)
+this.request=K.defaults(n)
 this.graphql=withCustomRequest(this.request).defaults(n)
 this.log=createLogger(e.log)
 this.hook=t

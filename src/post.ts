@@ -23,7 +23,6 @@ import { holderOf } from './stages/lock.js'
 import { cancelSignal, outliveReaders } from './platform/cancel.js'
 import { realFiles } from './platform/files.js'
 import { realPlatform } from './platform/real.js'
-import { silentLog } from './platform/stage-log.js'
 import type { Platform } from './platform/platform.js'
 
 /** Runs after the job, however the job ended: restores what `main` left unfinished, and removes its containers and files. */
@@ -54,11 +53,8 @@ if (run !== '' && core.getState('ended') === '') {
 // Containers are of this machine, and need none of the options.
 const tests = core.getState('tests')
 if (tests !== '' && core.getState('ended') === '')
-  await removeOfRun(realPlatform(process.env), tests, {
-    ...silentLog,
-    say: (line) => {
-      core.info(line)
-    },
+  await removeOfRun(realPlatform(process.env), tests, (sentence) => {
+    core.info(sentence)
   })
 if (folder !== '') await realFiles(process.env).remove(folder)
 

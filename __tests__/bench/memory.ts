@@ -3,7 +3,6 @@ import { readdirSync, readFileSync } from 'node:fs'
 
 /** Often enough for a kubectl that lives for a tenth of a second. */
 const everyMs = 40
-const pageBytes = 4096
 
 export interface Memory {
   /** The most that was seen at once, in bytes; 0 where there is no /proc. */
@@ -26,16 +25,17 @@ export function watchMemory(pid: number): Memory {
   }
 }
 
-/** Resident memory of the process and its descendants, added up. A page that two of them share counts twice. */
+/** Resident memory of the process and its descendants, added up. Of a page that several processes share each has a part. */
 function residentOf(pid: number): number {
   try {
-    const [, resident = '0'] = readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')
+    const [, kilobytes = '0'] =
+      /^Pss: +(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8')) ?? []
     const children = readdirSync(`/proc/${pid}/task`).flatMap((task) =>
       readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').split(' ').filter(Boolean),
     )
     return children.reduce(
       (sum, child) => sum + residentOf(Number(child)),
-      Number(resident) * pageBytes,
+      Number(kilobytes) * 1024,
     )
   } catch {
     // It has just ended.

@@ -3,7 +3,7 @@ import type { TestReport } from '../../src/django/test-output.js'
 import type { Failure } from '../../src/failure/failure.js'
 import type { StageLog } from '../../src/platform/stage-log.js'
 import type { ReleaseContext } from '../../src/stages/context.js'
-import { test as stage } from '../../src/stages/test.js'
+import { test as stage, testBox } from '../../src/stages/test.js'
 import { notebook } from '../support/journal.js'
 import { scripted, type Line } from '../support/scripted.js'
 import { contextOf } from '../support/settings.js'
@@ -64,9 +64,16 @@ FAILED (failures=1)`
 let reports: TestReport[] = []
 
 /** The stage; what the tests said is in `reports`. */
-function test(context: ReleaseContext, log: StageLog, image: typeof built): Promise<void> {
+async function test(context: ReleaseContext, log: StageLog, image: typeof built): Promise<void> {
   reports = []
-  return stage(context.with({ log }), image, (report) => reports.push(report))
+  const box = testBox(context)
+  try {
+    await stage(context.with({ log }), { built: image, box }, (report) => reports.push(report))
+  } finally {
+    await box.close((sentence) => {
+      log.say(sentence)
+    })
+  }
 }
 
 describe('the tests', () => {

@@ -17,7 +17,8 @@ import { preflight } from '../stages/preflight.js'
 import { push } from '../stages/push.js'
 import { withReported } from '../stages/migration/unreleased.js'
 import { rollout } from '../stages/rollout.js'
-import { test } from '../stages/test.js'
+import { testBox } from '../stages/test.js'
+import { testIn } from './test.js'
 import { wavesFor } from '../stages/waves.js'
 import type { OpenContext, ReleaseContext } from '../stages/context.js'
 import { pinned, type Image } from '../docker/image.js'
@@ -66,8 +67,10 @@ async function fromCommit(run: Run, command: ReleaseCommand): Promise<Outcome> {
         const { image, source, inputs } = await findBuild(context)
         toRun.resolve(image)
         if (image) return { is: 'found', image, source } as const
+        const isTested = settings['test-command'] !== ''
+        const box = isTested ? resources.keepBox(testBox(context), run.warn) : undefined
         const built = await build(context.with({ source }), inputs)
-        return { is: 'built', built, source } as const
+        return { is: 'built', built, box, source } as const
       }),
   ])
   state.passPreflight(checked)
@@ -84,8 +87,8 @@ async function fromCommit(run: Run, command: ReleaseCommand): Promise<Outcome> {
     await moveTags(run, context, image)
     return { result: 'unchanged' }
   }
-  if (found.is === 'built' && settings['test-command'] !== '') {
-    await reporter.stage('test', (log) => test(context.with({ log }), found.built, state.keepTests))
+  if (found.is === 'built' && found.box) {
+    await testIn(run, context, { built: found.built, box: found.box })
   }
   const image =
     found.is === 'found'

@@ -1,4 +1,5 @@
 import { RunDocker } from '../docker/login.js'
+import type { TestBox } from '../docker/test-box.js'
 import type { Login } from '../docker/private-config.js'
 import { openCluster, type Cluster, type ClusterAccess } from '../kubernetes/cluster.js'
 import type { Settings } from '../options/table.js'
@@ -50,6 +51,12 @@ export class Resources {
   async close(): Promise<void> {
     this.isClosed = true
     for (const close of this.closers.reverse()) await close().catch(() => undefined)
+  }
+
+  /** Keeps a box until it is thrown away, at the latest at the end of the run. */
+  keepBox(box: TestBox, warn: (sentence: string) => void): TestBox {
+    this.add(() => box.close(warn))
+    return box
   }
 
   /** Opens the cluster until the end of the run. */

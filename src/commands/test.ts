@@ -3,7 +3,8 @@ import { findSource } from '../docker/source.js'
 import type { Report } from '../report/report.js'
 import { imageToTest } from '../stages/image.js'
 import { push } from '../stages/push.js'
-import { test } from '../stages/test.js'
+import { test, testBox, type Tested } from '../stages/test.js'
+import type { ReleaseContext } from '../stages/context.js'
 import { contextOf, reported, type Run, type Start } from './run.js'
 import type { Outcome } from './run-state.js'
 
@@ -23,11 +24,24 @@ async function theImage(run: Run): Promise<Outcome> {
   if (image) state.haveImage(image)
   const wanted = settings['test-command'] !== ''
   if (wanted) {
-    await reporter.stage('test', (log) => test(context.with({ log }), built, state.keepTests))
+    await testIn(run, context, { built, box: resources.keepBox(testBox(context), run.warn) })
   }
   const isPushed = settings.push && !image
   if (isPushed) {
     state.haveImage(await reporter.stage('push', (log) => push(context.with({ log }), built)))
   }
   return { result: wanted || isPushed ? 'done' : 'unchanged' }
+}
+
+/** Runs the tests in a box, which is thrown away beside what follows. */
+export async function testIn(
+  { reporter, state, warn }: Pick<Run, 'reporter' | 'state' | 'warn'>,
+  context: ReleaseContext,
+  tested: Tested,
+): Promise<void> {
+  try {
+    await reporter.stage('test', (log) => test(context.with({ log }), tested, state.keepTests))
+  } finally {
+    void tested.box.close(warn)
+  }
 }

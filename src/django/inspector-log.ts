@@ -113,6 +113,11 @@ export function migrationBegins(line: string, marker: string): boolean {
   return marked(line, marker) === 'migrate'
 }
 
+/** Whether this line says that all has been done, and that the pod ends now. */
+export function hasEnded(line: string, marker: string): boolean {
+  return marked(line, marker) === 'ended'
+}
+
 /** Returns whether a line is for this program, not for people. */
 export function isMarked(line: string, marker: string): boolean {
   return marked(line, marker) !== undefined

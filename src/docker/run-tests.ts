@@ -1,30 +1,22 @@
-import { randomBytes } from 'node:crypto'
 import { dirname, join, resolve } from 'node:path/posix'
-import type { TestService } from '../options/services.js'
 import { messageOf } from '../platform/error-message.js'
 import type { Platform } from '../platform/platform.js'
 import type { Built } from './build.js'
 import { docker, reasonOf } from './client.js'
 import { placeOfCopy } from './copied-files.js'
 import { writeEnvFile } from './env-file.js'
-import { newBox, removeBox, removeEnded, startServices, type TestContext } from './test-services.js'
+import type { TestBox } from './test-box.js'
+import type { TestContext } from './test-services.js'
 import { shortened } from './text.js'
 
 export interface TestPlan {
   readonly built: Built
   /** For `/bin/sh -c` in the image, or a program with its arguments. */
   readonly command: string | readonly string[]
-  readonly services: readonly TestService[]
-  /** The run that this is of: its id. */
-  readonly run: string
-  /** The caller ends it after this time, in ms. */
-  readonly timeout: number
   /** Aborted when the time is over, a moment before the end: Pythons say then where they are. */
   readonly late?: AbortSignal
   /** What to copy when the container has ended: a path from its working folder to the same one from ours, an absolute one into ours. */
   readonly files?: readonly string[]
-  /** Overrides the variables of the services; those that are not known get them too. */
-  readonly env: Readonly<Record<string, string>>
 }
 
 export interface Ran {
@@ -37,11 +29,12 @@ export interface Ran {
 }
 
 /**
- * Runs a command in a temporary container of a built image, with temporary servers beside it. Always removes containers,
- * network and files at the end. Throws what `startServices` throws, and the signal's reason.
+ * Runs a command in a container of a built image, beside the servers of a box, which removes the container when it is
+ * closed. Throws what the box throws, and the signal's reason.
  */
 export async function runInImage(
   context: TestContext,
+  testBox: TestBox,
   plan: TestPlan,
   onLine: (line: string) => void,
 ): Promise<Ran> {
@@ -49,40 +42,35 @@ export async function runInImage(
   const { command, files = [] } = plan
   const [program = '', ...words] =
     typeof command === 'string' ? ['/bin/sh', '-c', command] : command
-  const box = newBox(platform, `django-rollout-test-${randomBytes(6).toString('hex')}`, plan)
-  const folder = await platform.files.privateFolder()
+  const { box, hasNetwork, folder, env } = await testBox.ready(log, signal)
+  const envFile = join(folder, 'env')
+  await writeEnvFile(platform, envFile, {
+    PYTHONUNBUFFERED: '1',
+    PYTHONFAULTHANDLER: '1',
+    ...env,
+  })
+  const args = [
+    'run',
+    // Else it is removed with the box, after the files are copied.
+    ...(files.length === 0 ? ['--rm'] : []),
+    '--init',
+    '--name',
+    box.name,
+    ...box.labels,
+    ...(hasNetwork ? ['--network', box.name] : []),
+    '--env-file',
+    envFile,
+    // The tests do not need an entrypoint that migrates, or waits for its database.
+    '--entrypoint',
+    program,
+    plan.built.id,
+    ...words,
+  ]
+  log.waiting(`running ${shortened(typeof command === 'string' ? command : program, 100)}`)
+  plan.late?.addEventListener('abort', () => void askWhere(platform, box.name, signal), {
+    once: true,
+  })
   try {
-    await removeEnded(platform, log)
-    const password = randomBytes(12).toString('hex')
-    const { env, services } = plan
-    const found =
-      services.length === 0
-        ? {}
-        : await startServices(context, box, services, { folder, password, env })
-    const envFile = join(folder, 'env')
-    const python = { PYTHONUNBUFFERED: '1', PYTHONFAULTHANDLER: '1' }
-    await writeEnvFile(platform, envFile, { ...python, ...found, ...env })
-    const args = [
-      'run',
-      // Else it is removed with the box, after the files are copied.
-      ...(files.length === 0 ? ['--rm'] : []),
-      '--init',
-      '--name',
-      box.name,
-      ...box.labels,
-      ...(services.length === 0 ? [] : ['--network', box.name]),
-      '--env-file',
-      envFile,
-      // The tests do not need an entrypoint that migrates, or waits for its database.
-      '--entrypoint',
-      program,
-      plan.built.id,
-      ...words,
-    ]
-    log.waiting(`running ${shortened(typeof command === 'string' ? command : program, 100)}`)
-    plan.late?.addEventListener('abort', () => void askWhere(platform, box.name, signal), {
-      once: true,
-    })
     const { code } = await docker(platform, args, { signal, onLine })
     const isLate = plan.late?.aborted === true
     const hasFiles = files.length > 0 && code !== neverStarted
@@ -90,8 +78,6 @@ export async function runInImage(
     return { code, isLate, uncopied }
   } finally {
     log.waiting(undefined)
-    await removeBox(platform, box, log)
-    await platform.files.remove(folder)
   }
 }
 

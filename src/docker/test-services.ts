@@ -88,8 +88,8 @@ const runLabel = 'django-rollout.run'
 const processLabel = 'django-rollout.process'
 const untilLabel = 'django-rollout.until'
 
-/** How long after its time limit a test run may take to remove what it has, in ms; clocks may differ by it too. */
-const removalMs = 300_000
+/** How long beside its time limit a test run may have something, in ms: its servers start with the build, and clocks differ. */
+const spareMs = 3_600_000
 
 /** @param timeout of all that happens in the box, in ms. */
 export function newBox(
@@ -101,7 +101,7 @@ export function newBox(
   const labels = [
     labelOf({ name }),
     `${runLabel}=${run}`,
-    `${untilLabel}=${clock.now() + timeout + removalMs}`,
+    `${untilLabel}=${clock.now() + timeout + spareMs}`,
     ...(identity === undefined ? [] : [`${processLabel}=${identity}`]),
   ]
   return { name, labels: labels.flatMap((label) => ['--label', label]) }
@@ -111,9 +111,9 @@ export function newBox(
 export async function removeOfRun(
   platform: Platform,
   run: string,
-  stageLog: StageLog,
+  warn: (sentence: string) => void,
 ): Promise<void> {
-  await removeLabelled(platform, `${runLabel}=${run}`, stageLog)
+  await removeLabelled(platform, `${runLabel}=${run}`, warn)
 }
 
 /**
@@ -140,7 +140,9 @@ export async function removeEnded(platform: Platform, stageLog: StageLog): Promi
   )
   for (const name of left) {
     stageLog.say(`removing what another run has left: ${name}`)
-    await removeLabelled(platform, labelOf({ name }), stageLog)
+    await removeLabelled(platform, labelOf({ name }), (sentence) => {
+      stageLog.say(sentence)
+    })
   }
 }
 
@@ -204,14 +206,18 @@ export async function startServices(
  * Removes the containers and the network of a box, and nothing else. Never throws: what could not be
  * removed is reported. Works after an abort too, and takes one more look for what the engine was just making.
  */
-export async function removeBox(platform: Platform, box: Box, stageLog: StageLog): Promise<void> {
-  await removeLabelled(platform, labelOf(box), stageLog)
+export async function removeBox(
+  platform: Platform,
+  box: Box,
+  warn: (sentence: string) => void,
+): Promise<void> {
+  await removeLabelled(platform, labelOf(box), warn)
 }
 
 async function removeLabelled(
   platform: Platform,
   label: string,
-  stageLog: StageLog,
+  warn: (sentence: string) => void,
 ): Promise<void> {
   const ofBox = ['--filter', `label=${label}`]
   for (let tries = 5; ; tries--) {
@@ -225,7 +231,7 @@ async function removeLabelled(
     if (tries === 0) break
     if (networks.length > 0) await platform.clock.sleep(200)
   }
-  stageLog.say(`containers or networks with the label ${label} could not be removed`)
+  warn(`containers or networks with the label ${label} could not be removed`)
 }
 
 async function ids(platform: Platform, args: readonly string[]): Promise<readonly string[]> {

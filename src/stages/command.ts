@@ -46,7 +46,8 @@ export async function runCommand(
   } finally {
     try {
       const isOver = followed?.hasContainerEnded === true && !made.isCounted
-      if (job !== '' && !(isOver && endsByItself(live, job))) await removeJob(context, live, job)
+      if (job !== '' && !(isOver && endsByItself(live, job, input.web.container)))
+        await removeJob(context, live, job)
     } finally {
       await followed?.close()
     }

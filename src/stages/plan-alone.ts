@@ -8,6 +8,7 @@ import { type DatabasePlan, type Plan } from '../django/plan.js'
 import { lastError, describeTraceback } from '../django/traceback.js'
 import type { Built } from '../docker/build.js'
 import { runInImage } from '../docker/run-tests.js'
+import { TestBox } from '../docker/test-box.js'
 import { errorLine } from '../docker/text.js'
 import { fail, type Cause } from '../failure/failure.js'
 import { isDatabase, usualService, type TestService } from '../options/services.js'
@@ -25,7 +26,7 @@ export async function planAlone(
   built: Built,
   { versions, applied }: NeedsFile,
 ): Promise<Plan> {
-  const { platform, settings, signal, log } = context
+  const { platform, settings, signal, log, warn } = context
   const command = settings['migrate-command']
   const backup = backupWhen(settings)
   const marker = `rollout-${crypto.randomUUID()}`
@@ -49,24 +50,26 @@ export async function planAlone(
   })
   const own = Object.fromEntries(task.map(({ name, value }) => [name, value]))
   const long = new LongLine(marker)
-  await withTimeout(platform.clock, settings['migrate-timeout'], signal, (late) =>
-    runInImage(
-      context.with({ signal: late }),
-      {
-        built,
-        command: planCommand(command, undefined, marker),
-        run: context.holder.id,
-        timeout: settings['migrate-timeout'],
-        services: withDatabase(settings['test-services']),
-        env: { ...settings['test-env'], ...own },
-      },
-      (line) => {
-        for (const piece of long.push(line)) output.line(piece)
-        // A line that was cut comes in pieces of this length, or one less.
-        if (line.length < longest - 1) output.line(long.end())
-      },
-    ),
-  )
+  const timeout = settings['migrate-timeout']
+  const services = withDatabase(settings['test-services'])
+  const env = { ...settings['test-env'], ...own }
+  const box = new TestBox(platform, { run: context.holder.id, timeout, services, env }, signal)
+  try {
+    await withTimeout(platform.clock, timeout, signal, (late) =>
+      runInImage(
+        context.with({ signal: late }),
+        box,
+        { built, command: planCommand(command, undefined, marker) },
+        (line) => {
+          for (const piece of long.push(line)) output.line(piece)
+          // A line that was cut comes in pieces of this length, or one less.
+          if (line.length < longest - 1) output.line(long.end())
+        },
+      ),
+    )
+  } finally {
+    await box.close(warn)
+  }
   const rest = long.end()
   if (rest !== '') output.line(rest)
   const plan = await Promise.race([output.plan, Promise.resolve(undefined)])

@@ -10,13 +10,14 @@ import {
 import { lastError, ownFrame, describeTraceback } from '../django/traceback.js'
 import { engineCause } from '../docker/client.js'
 import { entrypointOf, runInImage } from '../docker/run-tests.js'
+import { TestBox } from '../docker/test-box.js'
 import { duration, plain, shortened, errorLine } from '../docker/text.js'
 import { fail, type Annotation, type Cause } from '../failure/failure.js'
 import type { ServiceKind, TestService } from '../options/services.js'
 import { Last } from '../platform/lines.js'
 import { TimeOver, withGracePeriod, withTimeout } from '../platform/time.js'
 import type { Built } from './build.js'
-import { logWarning, toRepo, type StageContext } from './context.js'
+import { logWarning, toRepo, type ReleaseContext, type StageContext } from './context.js'
 
 /** As much as is kept to be read: both test runners print their failures last. */
 const most = { count: 20_000, letters: 32 * 1024 * 1024 }
@@ -26,16 +27,33 @@ const shownLines = 40
 /** For what tests say of where they hang: on a busy machine the engine needs seconds to reach them. */
 const lastWordsMs = 15_000
 
+/** An image, and the servers for its tests. */
+export interface Tested {
+  readonly built: Built
+  readonly box: TestBox
+}
+
+/** Starts the servers for the tests. */
+export function testBox({ platform, settings, holder, signal }: ReleaseContext): TestBox {
+  const plan = {
+    run: holder.id,
+    timeout: settings['test-timeout'],
+    services: settings['test-services'],
+    env: settings['test-env'],
+  }
+  return new TestBox(platform, plan, signal)
+}
+
 /**
  * Runs the tests in a container of the built image, before it is available to others. Bypasses the image's
- * entrypoint. There is nothing to undo: servers, network and container are thrown away.
+ * entrypoint. There is nothing to undo: the box is thrown away.
  *
  * `onReport` receives the report, passed or failed, where the runner is Django's or pytest. Throws a `Failure`
  * (`tests-failed`, `tool-missing`, `registry`), or the signal's reason.
  */
 export async function test(
   context: StageContext,
-  built: Built,
+  { built, box }: Tested,
   onReport: (report: TestReport) => void,
 ): Promise<void> {
   const { platform, settings, signal, log } = context
@@ -52,16 +70,8 @@ export async function test(
   const run = (late: AbortSignal, end: AbortSignal) =>
     runInImage(
       context.with({ signal: AbortSignal.any([signal, end]) }),
-      {
-        built,
-        command,
-        run: context.holder.id,
-        timeout,
-        late,
-        services: settings['test-services'],
-        files: settings['test-files'],
-        env: settings['test-env'],
-      },
+      box,
+      { built, command, late, files: settings['test-files'] },
       (line) => {
         log.quote(line)
         last.push(line)

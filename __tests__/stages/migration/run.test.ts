@@ -389,6 +389,26 @@ test('a run reports the migrations that are applied after a cancel, until the po
   expect(stageLog.lines).toEqual(['>   Applying a.0001_x... OK'])
 })
 
+test('a migration ends with its own word, before the status of its pod and the end of its log', async () => {
+  const it = play(async function* (play) {
+    const marked = (text: string) => `${play.marker()}${text}${play.marker()}`
+    yield marked(JSON.stringify(plan))
+    yield marked('migrate')
+    yield 'Running migrations:'
+    yield '  Applying a.0001_x... OK'
+    yield marked('ended')
+    await new Promise(() => undefined)
+  })
+  const planned = it.migration.plan(notebook())
+  await it.clock.pass(10)
+  it.pod(running)
+  await it.clock.pass(10)
+  await planned
+  await it.migration.migrate(notebook())
+  expect(it.migration.whole()).toEqual(['a.0001_x'])
+  await it.migration.close()
+})
+
 test('a log that hangs does not delay the end', async () => {
   const it = play(async function* () {
     await new Promise(() => undefined)

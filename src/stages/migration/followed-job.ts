@@ -37,7 +37,7 @@ export const shownLines = 50
  *
  * - waiting: the container has not started.
  * - running (`#reading`): its log is read.
- * - ended (`hasContainerEnded`): the rest of its log is read, for 30 s at most.
+ * - ended (`hasContainerEnded`): the rest of its log is read, for 30 s at most; nothing comes after its own word that it ends.
  * - closed: nothing is read any more.
  *
  * A cancel ends the following, and `end` rejects. It does not end the reading: the pod writes until it is gone.
@@ -50,6 +50,8 @@ export class FollowedJob {
   #reading: Promise<string | undefined> | undefined
   /** Aborted once the Job's verdict is known. */
   readonly #decided = new AbortController()
+  /** Whose log is read. */
+  #pod = ''
   readonly #closed = new AbortController()
 
   /** The following ends with `context.signal`. */
@@ -71,6 +73,7 @@ export class FollowedJob {
 
   /** Waits a moment for the lines on their way. Python ignores SIGTERM: the last ones say what was applied. */
   async close(): Promise<void> {
+    if (this.#closed.signal.aborted) return
     const { cluster, platform } = this.context
     await withTimeout(platform.clock, briefWordsMs, cluster.life, (late) =>
       abortable(late, () => Promise.resolve(this.#reading)),
@@ -80,7 +83,15 @@ export class FollowedJob {
 
   async #follow(): Promise<JobEnd> {
     const startedAt = this.context.platform.clock.now()
-    const verdict = await this.#verdict(startedAt)
+    const said = this.output.end.then(() => 'said' as const)
+    const verdict = await Promise.race([this.#verdict(startedAt), said])
+    if (verdict === 'said') {
+      this.#hasContainerEnded = true
+      this.#decided.abort()
+      // No line comes after that one.
+      this.#closed.abort()
+      return { verdict: { is: 'finished', pod: this.#pod } }
+    }
     const hasExited = verdict.is === 'failed' && verdict.exitCode !== undefined
     if (hasExited && verdict.cause.pod !== undefined) this.#read(verdict.cause.pod)
     this.#hasContainerEnded = verdict.is === 'finished' || hasExited
@@ -97,8 +108,9 @@ export class FollowedJob {
     const timeouts = { timeout: settings.timeout, bake: 0, grace: settings.grace }
     let observations = newObservations(startedAt)
     let uid: string | undefined
+    const until = AbortSignal.any([signal, this.#decided.signal])
     return reconcileUntil<JobVerdict>(
-      { cluster, clock: platform.clock, live, signal },
+      { cluster, clock: platform.clock, live, signal: until },
       (now) => {
         const clusterState = live.clusterState()
         uid ??= clusterState.jobs.get(desired.job)?.metadata?.uid
@@ -144,6 +156,7 @@ export class FollowedJob {
   /** Begins to read the log, unless that has begun. */
   #read(pod: string): void {
     const { clock } = this.context.platform
+    this.#pod = pod
     this.#reading ??= withGracePeriod(clock, lastWordsMs, this.#decided.signal, (late) =>
       this.#readToEnd(pod, late),
     )

@@ -1,6 +1,7 @@
 /** Reads what a migration's container writes, for the program and for people. */
 import { databasesOf, isPlain } from '../../django/migrate-command.js'
 import {
+  hasEnded,
   isMarked,
   migrationBegins,
   readBridge,
@@ -48,14 +49,8 @@ import {
 } from '../../report/migration-sentences.js'
 import { Last } from '../../platform/lines.js'
 import type { MadeJob } from './job.js'
-import type { StageLog } from '../../platform/stage-log.js'
+import { LateLog, type StageLog } from '../../platform/stage-log.js'
 import type { JobVerdict } from '../../judge/job-judge.js'
-
-/** A line for a stage log that does not listen yet. */
-interface Held {
-  readonly how: 'say' | 'quote'
-  readonly line: string
-}
 
 /** As much of a log as anyone reads: what writes it may never end. */
 const most = { count: 2_000, letters: 2 * 1024 * 1024 }
@@ -64,6 +59,8 @@ const most = { count: 2_000, letters: 2 * 1024 * 1024 }
 export class Output {
   /** Rejects when the command must not run. */
   readonly plan: Promise<Plan>
+  /** Resolves when the container has said that it ends with success: its status shows that later. */
+  readonly end: Promise<undefined>
   /** Why the script that starts the web was bypassed. */
   passed: string | undefined
   /** The needs of the new image, packed. */
@@ -83,10 +80,10 @@ export class Output {
   private judged: Judged | undefined
   private readonly found: (plan: Plan) => void
   private readonly refused: (why: Error) => void
+  private readonly ended: (_: undefined) => void
   private readonly last = new Last<string>(most, (line) => line.length)
   private readonly log = new MigrationLog()
-  private held = new Last<Held>(most, ({ line }) => line.length)
-  private stageLog: StageLog | undefined
+  private readonly stageLog = new LateLog()
   private begun = false
 
   constructor(
@@ -98,6 +95,9 @@ export class Output {
     this.plan.catch(() => undefined)
     this.found = resolve
     this.refused = reject
+    const end = Promise.withResolvers<undefined>()
+    this.end = end.promise
+    this.ended = end.resolve
   }
 
   /** The last lines, without the marked ones. */
@@ -112,14 +112,12 @@ export class Output {
 
   /** Writes lines to this stage log from now on, those held back first. */
   to(stageLog: StageLog): void {
-    this.stageLog = stageLog
-    for (const { how, line } of this.held.all) stageLog[how](line)
-    this.held = new Last(most, ({ line }) => line.length)
+    this.stageLog.to(stageLog)
   }
 
   /** Holds lines back until the next stage listens. */
   hold(): void {
-    this.stageLog = undefined
+    this.stageLog.hold()
   }
 
   /** Returns the lines that are for people. */
@@ -128,12 +126,13 @@ export class Output {
   }
 
   waiting(on: string): void {
-    this.stageLog?.waiting(`waiting for the Job's pod: ${on}`)
+    this.stageLog.waiting(`waiting for the Job's pod: ${on}`)
   }
 
   line(line: string): void {
     if (isMarked(line, this.marker)) {
       if (migrationBegins(line, this.marker)) this.begun = true
+      if (hasEnded(line, this.marker)) this.ended(undefined)
       const plan = readPlan([line], this.marker)
       if (plan) {
         this.judged = plan.judged
@@ -151,16 +150,16 @@ export class Output {
     if (text !== undefined) {
       this.last.push(text)
       this.log.read(text)
-      this.write('quote', text)
+      this.stageLog.quote(text)
     }
     this.locking(readLocking(line, this.marker))
     const tried = readTried(line, this.marker)
     if (tried) {
       this.tried.push(tried)
-      this.write('say', `unsafe: ${migrationSentence(tried, this.judged?.versions ?? [])}`)
+      this.stageLog.say(`unsafe: ${migrationSentence(tried, this.judged?.versions ?? [])}`)
     }
     const bridge = readBridge(line, this.marker)
-    if (bridge) this.write('say', madeBridgeSentence(bridge))
+    if (bridge) this.stageLog.say(madeBridgeSentence(bridge))
   }
 
   private locking(locking: Locking | undefined): void {
@@ -170,12 +169,7 @@ export class Output {
       return
     }
     if (locking.is === 'over') this.gaveUp = locking
-    this.write('say', lockLine(locking))
-  }
-
-  private write(how: Held['how'], line: string): void {
-    if (this.stageLog) this.stageLog[how](line)
-    else this.held.push({ how, line })
+    this.stageLog.say(lockLine(locking))
   }
 
   progress(): Migrated {

@@ -275,7 +275,8 @@ class MigrationRun implements Migration {
       const { live } = input.checked
       const stays = input.plansOnly !== true && this.#made?.isCounted !== true
       const isOver = stays && this.#job?.hasContainerEnded === true
-      if (this.#name !== undefined && !(isOver && endsByItself(live, this.#name)))
+      const container = this.#made?.container ?? ''
+      if (this.#name !== undefined && !(isOver && endsByItself(live, this.#name, container)))
         await removeJob(context, live, this.#name)
     } finally {
       await this.#job?.close()
@@ -421,11 +422,12 @@ export async function removeJob(
 }
 
 /**
- * Whether a Job whose container has ended ends too. A container that an injector adds to the pod (a mesh, Vault, a
+ * Whether a Job whose `container` has ended ends too. A container that an injector adds to the pod (a mesh, Vault, a
  * database proxy) runs on, and the Job with it.
  */
-export function endsByItself(live: NamespaceWatch, name: string): boolean {
-  return runningIn(live, name).length === 0
+export function endsByItself(live: NamespaceWatch, name: string, container: string): boolean {
+  // Its own status may show the end later.
+  return runningIn(live, name).every((running) => running === container)
 }
 
 /** Returns the names of the containers of a Job's pods that run. */
