@@ -1,6 +1,6 @@
 /** A namespace in which the shop runs, and the git copy of the shop that is released into it round by round. */
 import { catalogMigration, Site, type Changes } from '../e2e/site.js'
-import { acceptManifests, kubectl, kubectlJson, run, stack } from '../e2e/stack.js'
+import { acceptManifests, kubectl, kubectlJson, must, run, stack } from '../e2e/stack.js'
 import { until } from '../e2e/until.js'
 import type { Side } from './pipeline-figures.js'
 import type { Pipeline } from './pipelines.js'
@@ -103,14 +103,24 @@ export async function atRest(beds: readonly PipelineBed[]): Promise<void> {
   })
 }
 
+/** Leaves the engine as that of a new runner: it has base images alone. */
+export async function forgetLayers(beds: readonly PipelineBed[]): Promise<void> {
+  for (const { site } of beds) await removeImages(site)
+  await must('docker', ['builder', 'prune', '--all', '--force'], { env: stack.env })
+}
+
+async function removeImages({ image }: Site): Promise<void> {
+  const names = ['image', 'ls', '--format', '{{.Repository}}:{{.Tag}}', image]
+  const images = (await must('docker', names, { env: stack.env })).split('\n').filter(Boolean)
+  if (images.length > 0) await must('docker', ['image', 'rm', ...images], { env: stack.env })
+}
+
 /** Also what a script has left that was interrupted, and the images in the engine. */
 export async function removePipelineBed({ site }: PipelineBed): Promise<void> {
   const docker = (...args: readonly string[]) => run('docker', args, { env: stack.env })
   const box = `${site.namespace}-test`
   await docker('rm', '--force', '--volumes', `${box}-postgres`, `${box}-redis`)
   await docker('network', 'rm', box)
-  const { stdout } = await docker('image', 'ls', '--format', '{{.Repository}}:{{.Tag}}', site.image)
-  const images = stdout.split('\n').filter(Boolean)
-  if (images.length > 0) await docker('image', 'rm', ...images)
+  await removeImages(site)
   await site.remove()
 }

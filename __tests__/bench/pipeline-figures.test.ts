@@ -68,13 +68,25 @@ describe('of several rounds', () => {
 })
 
 test.each([
-  ['warm', ['python', 'venv 1', 'code 2'], undefined],
-  ['warm', ['python', 'venv 2', 'code 2'], 'no layer is of the build before'],
-  ['warm', ['python', 'venv 1', 'code 1'], 'all layers are of the build before: nothing is new'],
-  ['cold', ['python', 'venv 2', 'code 2'], undefined],
-  ['cold', ['python', 'venv 1', 'code 2'], '1 of 2 layers are of the build before'],
-  ['cold', ['debian', 'code 2'], 'the image is not made from the base image of this machine'],
-] as const)('a build meant to be %s with the layers %j: %s', (cache, now, problem) => {
+  ['warm', 'script', ['python', 'venv 1', 'code 2'], undefined],
+  ['warm', 'script', ['python', 'venv 2', 'code 2'], 'no layer is of the build before'],
+  [
+    'warm',
+    'script',
+    ['python', 'venv 1', 'code 1'],
+    'all layers are of the build before: nothing is new',
+  ],
+  ['cold', 'script', ['python', 'venv 2', 'code 2'], undefined],
+  ['cold', 'script', ['python', 'venv 1', 'code 2'], '1 of 2 layers are of the build before'],
+  [
+    'cold',
+    'script',
+    ['debian', 'code 2'],
+    'the image is not made from the base image of this machine',
+  ],
+  ['cold', 'django-rollout', ['python', 'venv 1', 'code 2'], undefined],
+  ['cold', 'django-rollout', ['python', 'venv 2', 'code 2'], 'no layer is of the build before'],
+] as const)('a build meant to be %s by %s with the layers %j: %s', (cache, side, now, problem) => {
   const before = ['python', 'venv 1', 'code 1']
-  expect(cacheProblem(cache, { base: ['python'], before, now })).toBe(problem)
+  expect(cacheProblem(cache, side, { base: ['python'], before, now })).toBe(problem)
 })

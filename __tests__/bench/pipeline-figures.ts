@@ -90,19 +90,20 @@ export interface Layers {
   readonly now: readonly string[]
 }
 
-/** Why a build was not as cold, or as warm, as its row says; undefined: it was. */
+/**
+ * Why a build was not as cold, or as warm, as its row says; undefined: it was. A release finds the layers that did not
+ * change in the registry, also on a new runner.
+ */
 export function cacheProblem(
   cache: Pipeline['cache'],
+  side: Side,
   { base, before, now }: Layers,
 ): string | undefined {
   const own = now.filter((layer) => !base.includes(layer))
   if (own.length === now.length) return 'the image is not made from the base image of this machine'
   const taken = own.filter((layer) => before.includes(layer)).length
-  switch (cache) {
-    case 'cold':
-      return taken === 0 ? undefined : `${taken} of ${own.length} layers are of the build before`
-    case 'warm':
-      if (taken === 0) return 'no layer is of the build before'
-      return taken < own.length ? undefined : 'all layers are of the build before: nothing is new'
-  }
+  if (cache === 'cold' && side === 'script')
+    return taken === 0 ? undefined : `${taken} of ${own.length} layers are of the build before`
+  if (taken === 0) return 'no layer is of the build before'
+  return taken < own.length ? undefined : 'all layers are of the build before: nothing is new'
 }

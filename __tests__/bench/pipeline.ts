@@ -11,6 +11,7 @@ import { gone } from './bed.js'
 import {
   atRest,
   commitTo,
+  forgetLayers,
   imageInRegistry,
   makePipelineBed,
   removePipelineBed,
@@ -77,6 +78,7 @@ async function compare(
       underWay.set(name, Date.now())
       try {
         await atRest(beds)
+        if (pipeline.cache === 'cold') await forgetLayers(beds)
         // The kubelet looks once a second, and so comes to rest at a beat of its own: each round begins elsewhere.
         await sleep((1_000 * round) / pipeline.rounds)
         signal.throwIfAborted()
@@ -106,7 +108,7 @@ async function measure(
   const { side, site } = bed
   const tag = await commitTo(bed, pipeline, round)
   const home = await mkdtemp(join(dirname(site.folder), 'home-'))
-  const call = side === 'script' ? scriptCall(bed, pipeline) : releaseCall(bed, pipeline, tag, home)
+  const call = side === 'script' ? scriptCall(bed) : releaseCall(bed, tag, home)
   const place = { folder: site.folder, home, kubeconfig: site.kubeconfig }
   const startedAt = Date.now()
   const { code, said } = await runTool({ ...call, ...place }, signal)
@@ -123,14 +125,11 @@ async function measure(
   return { seconds: (endedAt - startedAt) / 1000, stages }
 }
 
-function scriptCall({ site }: PipelineBed, { cache }: Pipeline): Call {
-  return {
-    program: join(root, '__tests__/bench/pipeline.sh'),
-    args: [site.namespace, site.image, ...(cache === 'cold' ? ['--no-cache'] : [])],
-  }
+function scriptCall({ site }: PipelineBed): Call {
+  return { program: join(root, '__tests__/bench/pipeline.sh'), args: [site.namespace, site.image] }
 }
 
-function releaseCall({ site }: PipelineBed, { cache }: Pipeline, tag: string, home: string): Call {
+function releaseCall({ site }: PipelineBed, tag: string, home: string): Call {
   const flags = {
     image: site.image,
     namespace: site.namespace,
@@ -138,7 +137,6 @@ function releaseCall({ site }: PipelineBed, { cache }: Pipeline, tag: string, ho
     'test-services': 'postgres redis',
     bake: '0',
     report: reportIn(home),
-    ...(cache === 'cold' && { cache: 'none' }),
   }
   const args = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value])
   return { program: 'node', args: [join(root, 'dist/cli/index.js'), 'release', ...args] }
@@ -170,14 +168,14 @@ async function checkDeployed(
   { cache, migrates }: Pipeline,
   tag: string,
 ): Promise<void> {
-  const { site, image: before } = bed
+  const { side, site, image: before } = bed
   const image = await imageInRegistry(site, tag)
   const base = JSON.parse(
     await must('docker', ['image', 'inspect', '--format', '{{json .RootFS.Layers}}', baseImage], {
       env: stack.env,
     }),
   ) as readonly string[]
-  const problem = cacheProblem(cache, { base, before: before.layers, now: image.layers })
+  const problem = cacheProblem(cache, side, { base, before: before.layers, now: image.layers })
   if (problem !== undefined) throw new Error(`its build was not ${cache}: ${problem}`)
   for (const [workload, runs] of Object.entries(await site.tags())) {
     if (runs !== tag) throw new Error(`${workload} has the image ${runs}, not ${tag}`)

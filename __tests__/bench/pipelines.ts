@@ -3,7 +3,7 @@
 export interface Pipeline {
   readonly name: string
   readonly title: string
-  /** What a build finds of the one before: the layers that did not change, or the base image alone. */
+  /** What the engine has of the build before: its layers, or nothing, as on a new runner. */
   readonly cache: 'warm' | 'cold'
   /** Whether each commit brings a migration, which adds a column. */
   readonly migrates: boolean
@@ -26,7 +26,7 @@ const pipeline = (
   atMost,
 })
 
-/** The cold ones come last: what one side has built is a layer in the cache that the other one has to push. */
+/** The cold ones come last: they leave no layers. */
 export const pipelines: readonly Pipeline[] = [
   pipeline('warm', false, 1),
   pipeline('warm', true, 0.9),

@@ -4,7 +4,8 @@ import { cacheOf, type CachePolicy } from '../../src/docker/build-cache.js'
 import { scripted } from '../support/scripted.js'
 
 const never = new AbortController().signal
-const github = { ACTIONS_RUNTIME_TOKEN: 't', ACTIONS_RESULTS_URL: 'https://results.example' }
+const ci = { CI: 'true' }
+const github = { ...ci, ACTIONS_RUNTIME_TOKEN: 't', ACTIONS_RESULTS_URL: 'https://results.example' }
 const own = 'Name: default\nDriver: docker\n'
 const container = 'Name: builder-1\nDriver: docker-container\nLast Activity: now\n'
 const old = '[["Backing Filesystem","extfs"]]'
@@ -15,6 +16,7 @@ const ref = 'type=registry,ref=ghcr.io/acme/shop:buildcache'
 const all = 'mode=max,ignore-error=true'
 const inGitHub = `--cache-from ${gha} --cache-to ${gha},${all}`
 const inRegistry = `--cache-from ${ref} --cache-to ${ref},${all}`
+const inImage = `--cache-from ${ref} --cache-to type=inline`
 /** In place of an engine's answer: it does not answer. */
 const away = 'away'
 
@@ -37,7 +39,7 @@ async function argumentsOf(
 describe('the cache of a build', () => {
   test.each<[string, CachePolicy, object, string, string, string]>([
     ['on GitHub, with a builder that can', 'auto', github, container, old, inGitHub],
-    ['on GitHub, with the engine of the runner', 'auto', github, own, old, ''],
+    ['on GitHub, with the engine of the runner', 'auto', github, own, old, inImage],
     ['on GitHub, with the image store of containerd', 'auto', github, own, containerd, inGitHub],
     ['on GitHub, without buildx', 'auto', github, '', old, ''],
     ['on GitHub, with a builder that is not known', 'auto', github, 'Driver: podman\n', old, ''],
@@ -51,9 +53,12 @@ describe('the cache of a build', () => {
       away,
       inRegistry,
     ],
-    ['elsewhere', 'auto', {}, container, old, ''],
+    ['in another CI', 'auto', ci, own, old, inImage],
+    ['in another CI, with a builder that can', 'auto', ci, container, old, inImage],
+    ['in another CI, with podman', 'auto', ci, '', old, ''],
+    ['on a laptop', 'auto', {}, container, old, ''],
     ['in the registry', 'registry', {}, container, old, inRegistry],
-    ['in the image', 'inline', {}, own, old, `--cache-from ${ref} --cache-to type=inline`],
+    ['in the image', 'inline', {}, own, old, inImage],
     ['not taken', 'none', github, container, old, '--no-cache'],
   ])('is right %s', async (_, policy, env, builder, engine, expected) => {
     expect((await argumentsOf(policy, { ...env }, builder, engine)).join(' ')).toBe(expected)

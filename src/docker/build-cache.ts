@@ -3,7 +3,10 @@ import { fail } from '../failure/failure.js'
 import type { Platform } from '../platform/platform.js'
 import { docker } from './client.js'
 
-/** `auto`: GitHub's cache where the builder can write to it; `none`: no layer is taken from any cache. */
+/**
+ * `auto`: on machines that begin without layers, GitHub's cache where the builder can write to it, else `inline`.
+ * `none`: no layer is taken from any cache.
+ */
 export type CachePolicy = 'auto' | 'gha' | 'registry' | 'inline' | 'none'
 
 /** The tag of an image, or of a cache, from which builds with `inline` and `registry` begin. */
@@ -27,9 +30,8 @@ export async function cacheOf(
   const all = 'mode=max,ignore-error=true'
   // https://docs.docker.com/build/cache/backends/gha/: images of one repository would overwrite each other's.
   const ofGitHub = `type=gha,scope=${repository}`
-  const inGitHub = ['--cache-from', ofGitHub, '--cache-to', `${ofGitHub},${all}`]
   const inRegistry = `type=registry,${reference}`
-  switch (policy) {
+  switch (await placeOfCache(platform, policy, signal)) {
     case 'none':
       return ['--no-cache']
     case 'inline':
@@ -47,12 +49,25 @@ export async function cacheOf(
         })
       }
       await refuseOwnBuilder(platform, policy, signal)
-      return inGitHub
-    case 'auto':
-      return reachesGitHub(platform) && (await builderOf(platform, signal)) === 'writes it'
-        ? inGitHub
-        : []
+      return ['--cache-from', ofGitHub, '--cache-to', `${ofGitHub},${all}`]
+    case 'engine':
+      return []
   }
+}
+
+/** Returns where the layers of a build are kept. `engine`: only where they are built. */
+export async function placeOfCache(
+  platform: Platform,
+  policy: CachePolicy,
+  signal: AbortSignal,
+): Promise<Exclude<CachePolicy, 'auto'> | 'engine'> {
+  if (policy !== 'auto') return policy
+  // Runners of CI begin without layers; a laptop has those of its last build.
+  if (platform.env['CI'] !== 'true') return 'engine'
+  const builder = await builderOf(platform, signal)
+  if (builder === 'writes it' && reachesGitHub(platform)) return 'gha'
+  // Podman's builder knows no inline cache.
+  return builder === 'unknown' ? 'engine' : 'inline'
 }
 
 /** GitHub gives these to actions alone. */

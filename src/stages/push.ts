@@ -1,5 +1,5 @@
 import type { Built } from '../docker/build.js'
-import { cacheTag } from '../docker/build-cache.js'
+import { cacheTag, placeOfCache } from '../docker/build-cache.js'
 import { ownTag, severalBuildsTag, tagOfCommit } from '../docker/build-inputs.js'
 import type { Image } from '../docker/image.js'
 import { pushImage } from '../docker/push.js'
@@ -25,7 +25,8 @@ export async function push(context: StageContext, built: Built): Promise<Image> 
   }
   await markSeveral(context, { ...built, tag })
   const image = await pushImage(platform, { ...built, tag }, log, signal)
-  if (settings.cache === 'inline') await keepForCache(context, image)
+  if ((await placeOfCache(platform, settings.cache, signal)) === 'inline')
+    await keepForCache(context, image)
   return image
 }
 
