@@ -52,6 +52,25 @@ describe('a successful release', () => {
     }).toEqual(before)
   })
 
+  test('of a commit that changes no file of the image is `unchanged` with "skip-unchanged", without its tests', async () => {
+    const commit = await shop.commit('A word', { 'README.md': 'Nothing of it is in the image.\n' })
+    const pods = await shop.pods('web')
+    const released = await shop.release({
+      version: 'one',
+      'skip-unchanged': 'true',
+      'test-command': 'false',
+    })
+
+    expect(released).toMatchObject({ code: 0, report: { result: 'unchanged', tag: first } })
+    expect(released.output).toContain('that gets the tag')
+    expect(released.output).not.toContain('▸ test')
+    expect(await shop.pods('web')).toEqual(pods)
+    // The commit can be deployed elsewhere.
+    const again = await shop.release({ version: 'one' })
+    expect(again).toMatchObject({ code: 0, report: { result: 'deployed', tag: commit } })
+    first = commit
+  })
+
   test('of the same commit is not `unchanged` while its pods crash', async () => {
     const command = '/spec/template/spec/containers/0/command'
     const patch = JSON.stringify([{ op: 'replace', path: command, value: ['false'] }])

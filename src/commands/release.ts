@@ -4,7 +4,7 @@ import { findSource, findSourceToBuild } from '../docker/source.js'
 import type { ReleaseCommand } from '../options/commands.js'
 import type { Report } from '../report/report.js'
 import type { OnWrite } from '../undo/snapshot.js'
-import { build } from '../stages/build.js'
+import { build, type Built } from '../stages/build.js'
 import { fingerprintsOf, isDeployed } from '../stages/already-deployed.js'
 import { otherVersions } from '../stages/exceptions.js'
 import { findBuild, imageToDeploy } from '../stages/image.js'
@@ -13,15 +13,17 @@ import { applyManifests } from '../stages/manifests.js'
 import { checkAlone } from '../stages/name-conflicts.js'
 import { checkNotStale } from '../stages/stale-commit.js'
 import { warningsWithoutDigest } from '../stages/pinned-tags.js'
-import { preflight } from '../stages/preflight.js'
+import { preflight, type PreflightResult } from '../stages/preflight.js'
 import { push } from '../stages/push.js'
 import { withReported } from '../stages/migration/unreleased.js'
 import { rollout } from '../stages/rollout.js'
 import { testBox } from '../stages/test.js'
 import { testIn } from './test.js'
+import { sameAsRunning, tagRunning } from '../stages/unchanged.js'
 import { wavesFor } from '../stages/waves.js'
 import type { OpenContext, ReleaseContext } from '../stages/context.js'
 import { pinned, type Image } from '../docker/image.js'
+import type { TestBox } from '../docker/test-box.js'
 import type { SnapshotResult } from '../stages/snapshot.js'
 import { sentenceOf } from './causes.js'
 import { runCommands, runCommandsAfter } from './around.js'
@@ -76,24 +78,19 @@ async function fromCommit(run: Run, command: ReleaseCommand): Promise<Outcome> {
   state.passPreflight(checked)
   const context = contextOf(run, found.source).with({ cluster })
 
-  if (found.is === 'found' && (await isDeployed(context, checked, found.image))) {
-    const { image } = found
+  const ready =
+    found.is === 'found' ? found.image : await takeRunning(run, context, checked, found.built)
+  if (ready && (await isDeployed(context, checked, ready))) {
     // No lock follows, under which a release checks it.
     if (command === 'deploy') await checkAlone(context, checked)
-    state.haveImage(image)
+    state.haveImage(ready)
     warningsWithoutDigest(checked.targets).forEach(run.warn)
-    state.exceptions = otherVersions(context, checked, image)
-    await recordRunningVersion(run, context, checked, { command, image })
-    await moveTags(run, context, image)
+    state.exceptions = otherVersions(context, checked, ready)
+    await recordRunningVersion(run, context, checked, { command, image: ready })
+    await moveTags(run, context, ready)
     return { result: 'unchanged' }
   }
-  if (found.is === 'built' && found.box) {
-    await testIn(run, context, { built: found.built, box: found.box })
-  }
-  const image =
-    found.is === 'found'
-      ? found.image
-      : await reporter.stage('push', (log) => push(context.with({ log }), found.built))
+  const image = ready ?? (await pushTested(run, context, found))
   state.haveImage(image)
 
   const tagged = context.with({ source: { ...context.source, tag: image.tag } })
@@ -112,6 +109,31 @@ async function fromCommit(run: Run, command: ReleaseCommand): Promise<Outcome> {
       await moveTags(run, locked, image)
     },
   })
+}
+
+/** An image of the registry, or one that was built, and where its tests run, if there are any. */
+type FoundImage =
+  | { readonly is: 'found'; readonly image: Image }
+  | { readonly is: 'built'; readonly built: Built; readonly box: TestBox | undefined }
+
+/** Returns the image that runs, with the tag of the commit, where the build made nothing new. */
+async function takeRunning(
+  { reporter }: Run,
+  context: ReleaseContext,
+  checked: PreflightResult,
+  built: Built,
+): Promise<Image | undefined> {
+  const running = await sameAsRunning(context, checked, built)
+  if (running)
+    await reporter.stage('push', (log) => tagRunning(context.with({ log }), running, built))
+  return running
+}
+
+async function pushTested(run: Run, context: ReleaseContext, found: FoundImage): Promise<Image> {
+  if (found.is === 'found') return found.image
+  const { built, box } = found
+  if (box) await testIn(run, context, { built, box })
+  return run.reporter.stage('push', (log) => push(context.with({ log }), built))
 }
 
 interface WriteInput extends Pick<SnapshotResult, 'checked' | 'changes'> {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { fail } from '../failure/failure.js'
 import type { Platform } from '../platform/platform.js'
 import type { Image } from './image.js'
+import type { ImageConfig, ImageContent } from './content.js'
 import { inputsLabel } from './build-inputs.js'
 import { RegistryClient, said, type Answer } from './registry-client.js'
 import { hostOf, loginHint } from './registry-errors.js'
@@ -291,31 +292,27 @@ export function originIn(labels: Readonly<Record<string, string>> | null = {}): 
   return { ...(revision && { revision }), ...(version && { version }), ...(inputs && { inputs }) }
 }
 
-interface ImageContent {
-  readonly os?: string
-  readonly architecture?: string
-  readonly config?: ImageConfig
-}
-
-interface ImageConfig {
-  readonly Labels?: Readonly<Record<string, string>> | null
-  readonly Entrypoint?: readonly string[] | null
-  readonly Cmd?: readonly string[] | null
-}
-
 /** Reads the configuration of an image; of several platforms that of the first. */
 async function configOf(
   platform: Platform,
-  { repository, digest }: Image,
+  image: Image,
   signal: AbortSignal,
 ): Promise<ImageConfig | Unread> {
+  const content = await contentOf(platform, image, signal)
+  return 'is' in content ? content : (content.config ?? {})
+}
+
+/** Reads what an image holds; of several platforms that of the first. */
+export async function contentOf(
+  platform: Platform,
+  { repository, digest }: Image,
+  signal: AbortSignal,
+): Promise<ImageContent | Unread> {
   const top = await readManifest(platform, repository, digest, signal)
   if (!('digest' in top)) return top
   const [one] = partsOf(top) ?? []
   const manifest = one ? await readManifest(platform, repository, one.digest, signal) : top
-  if (!('digest' in manifest)) return manifest
-  const read = await readImage(platform, repository, manifest, signal)
-  return 'is' in read ? read : (read.config ?? {})
+  return 'digest' in manifest ? readImage(platform, repository, manifest, signal) : manifest
 }
 
 /** Returns the images of an index, one for each platform. What a build records of itself is in it too, for no platform. */
@@ -335,7 +332,12 @@ async function readImage(
   const read = await readContent(platform, repository, `blobs/${wanted}`, signal)
   if (read.is !== 'answer') return read
   if (wanted.startsWith('sha256:') && digestOf(read.body) !== wanted) return altered(wanted)
-  return parsed(read.body.toString()) ?? {}
+  const stored: StoredContent = parsed(read.body.toString()) ?? {}
+  return { ...stored, layers: stored.rootfs?.diff_ids ?? [] }
+}
+
+interface StoredContent extends Omit<ImageContent, 'layers'> {
+  readonly rootfs?: { readonly diff_ids?: readonly string[] }
 }
 
 /** Returns the platforms of an image (`linux/arm64`); `undefined` where they cannot be read, or one is not named. */

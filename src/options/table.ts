@@ -198,6 +198,15 @@ export const table = {
     group: 'image',
     on: ['build', 'test'],
   }),
+  'skip-unchanged': option({
+    read: yesOrNo,
+    help: 'A build that holds the same files and settings as the image that runs is neither tested nor rolled out',
+    example: 'true',
+    default: 'false',
+    flag: true,
+    group: 'image',
+    on: ['release'],
+  }),
   'registry-username': option({
     read: anyText('name'),
     help: 'User name for the registry; requires "registry-password"',
