@@ -210,6 +210,12 @@ describe('a change that breaks a running version', () => {
     ],
     ['a new check', withOrder({ checks: ['positive'] }), ['may check shop_order positive']],
     [
+      'the check of a new column, which NULL passes',
+      withOrder({ columns: { ...order.columns, size: nullable }, checks: ['size'] }),
+      [],
+    ],
+    ['the new check of a column', withOrder({ checks: ['mark'] }), ['may check shop_order mark']],
+    [
       'a foreign key of a known column',
       withOrder({ fks: [...order.fks, ['note', 'shop_shop']] }),
       ['may fk-added shop_order note'],

@@ -20,6 +20,9 @@ const runs: readonly (readonly [django: string, engine: Engine])[] = [
   ['5.2', 'mariadb'],
 ]
 
+/** What holds on to rows that the new version deletes. */
+const releases = ['a foreign key removed', 'a many-to-many field removed', 'DeleteModel']
+
 /** A table takes minutes, on a slow machine many. */
 const longestMs = 60 * 60_000
 
@@ -60,7 +63,12 @@ describe.each([
 ] as const)(
   'where migrations may be held back and bridged: Django %s with %s',
   (django, engine) => {
-    const cases = engine === 'mariadb' ? [...removals, ...additions] : casesOf(django)
+    const cases = casesOf(django, engine !== 'mariadb').filter(
+      (one) =>
+        engine !== 'mariadb' ||
+        [...removals, ...additions].includes(one) ||
+        releases.includes(one.name),
+    )
     let outcomes: readonly ReturnType<typeof outcomeOf>[]
 
     beforeAll(async () => {

@@ -58,6 +58,7 @@ test('deploy takes all options of release except those for build and tests, and 
     'build-ssh',
     'cache',
     'image-labels',
+    'skip-unchanged',
     'test-command',
     'test-services',
     'test-env',

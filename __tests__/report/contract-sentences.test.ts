@@ -4,6 +4,7 @@ import {
   bridgeSentence,
   heldSentence,
   madeBridgeSentence,
+  nullWarnings,
   unheldWarnings,
 } from '../../src/report/contract-sentences.js'
 
@@ -70,6 +71,17 @@ test('says what cannot stay held back, and why', () => {
   const unheld = [{ app: 'shop', name: '0012_no_note', why: 'shop.0013 depends on it' }]
   expect(unheldWarnings([{ unheld }, { unheld: [] }])).toEqual([
     'shop.0012_no_note is applied now, although it was held back: shop.0013 depends on it',
+  ])
+})
+
+test('warns of rows with NULL that the running version may read', () => {
+  const bridges = (['default-set', 'null-allowed'] as const).map((kind) => ({
+    ...bridge,
+    kind,
+    migration: 'shop.0012_no_note',
+  }))
+  expect(nullWarnings([{ bridges }])).toEqual([
+    'rows that the new version writes have NULL in shop_order.note: code of the running version that reads them may not expect it',
   ])
 })
 

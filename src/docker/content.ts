@@ -17,7 +17,7 @@ export interface ImageConfig {
   readonly Cmd?: readonly string[] | null
 }
 
-/** All of a configuration that a container gets. Engines add fields of their own. */
+/** All of a configuration that a container gets. Engines add more fields. */
 const fields = [
   ...['User', 'ExposedPorts', 'Env', 'Entrypoint', 'Cmd', 'Volumes', 'WorkingDir', 'StopSignal'],
   ...['Healthcheck', 'Shell', 'OnBuild'],

@@ -72,6 +72,20 @@ export function bridgeSentence({ kind, table, column }: Omit<Bridge, 'migration'
   return `${table}.${column}: ${meanwhile[kind]}`
 }
 
+/** Returns which rows of the new version the running one may not expect, a sentence each. */
+export function nullWarnings(
+  databases: readonly Pick<DatabasePlan, 'bridges'>[],
+): readonly string[] {
+  return databases.flatMap(({ bridges }) =>
+    bridges
+      .filter(({ kind }) => kind === 'null-allowed')
+      .map(
+        ({ table, column }) =>
+          `rows that the new version writes have NULL in ${table}.${column}: code of the running version that reads them may not expect it`,
+      ),
+  )
+}
+
 /** Returns what was done in the database. */
 export function madeBridgeSentence(made: MadeBridge): string {
   const { table, column, isEnded, failed } = made

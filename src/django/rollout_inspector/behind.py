@@ -81,4 +81,4 @@ def way(search, name):
     if rule == "insert-refused":
         return ""
     what = {"null-refused": "NOT NULL", "narrowed": "the shorter column", "fk-added": "the foreign key"}.get(rule, "the removal")
-    return (": let %s come last" if after else ": put %s into a migration of its own") % what
+    return (": let %s come last" if after else ": put %s into a separate migration") % what

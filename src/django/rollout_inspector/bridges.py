@@ -1,8 +1,8 @@
 """Small changes of the schema by which both versions work until a migration is applied.
 
     default-kept   a new NOT NULL column keeps the default that Django takes away again after it has filled the rows
-    default-set    a column whose removal is held back gets the default that its field had
-    null-allowed   the same without a default that could be given
+    default-set    a column whose removal is held back gets the default that its field had, or what code takes for no value
+    null-allowed   the same without such a value: the running version may not expect NULL
     on-delete      a foreign key whose removal is held back lets go of rows that the new version deletes
 
 Each is {"kind", "database", "table", "column", "migration", "sql": ...}; one without `sql` is made by the migrate command
@@ -52,16 +52,38 @@ def loosened(judge, event, table, column):
     from rollout_inspector import remaining
 
     known = (judge.catalog.get(table) or {"columns": {}})["columns"].get(column, {})
-    is_unique = remaining.is_unique(judge, *known.get("origin") or (table, column))
+    place = known.get("origin") or (table, column)
     # A row of others that is the default may be gone.
-    if event.constant and not is_unique and not event.field.is_relation:
-        literal = literal_of(editor, event.field, event.constant[0])
+    if not event.field.is_relation and not editor.skip_default(event.field) and not remaining.is_unique(judge, *place):
+        literal = default_of(judge, editor, event, place)
         if literal is not None:
             sql = alter % (quote(table), "ALTER COLUMN %s SET DEFAULT %s" % (quote(column), literal))
             return bridge(judge, "default-set", table, column, event.migration, sql=sql)
     kind = event.field.db_type(connection)
     sql = alter % (quote(table), editor.sql_alter_column_null % {"column": quote(column), "type": kind})
     return bridge(judge, "null-allowed", table, column, event.migration, sql=sql)
+
+
+def default_of(judge, editor, event, place):
+    """SQL of a value for rows that do not name the column; None where NULL is as good."""
+    from django.db import models
+
+    from rollout_inspector import remaining
+
+    field = event.field
+    if event.constant:
+        return literal_of(editor, field, event.constant[0])
+    # Fields of others may read it as something else, and a check may refuse it.
+    if not type(field).__module__.startswith("django.") or remaining.is_checked(judge, *place):
+        return None
+    if getattr(field, "auto_now", False) or getattr(field, "auto_now_add", False):
+        # Django sets the time zone of its sessions on PostgreSQL alone.
+        return "CURRENT_TIMESTAMP" if judge.connection.vendor == "postgresql" else None
+    if field.default in (dict, list):
+        return literal_of(editor, field, field.default())
+    if isinstance(field, (models.CharField, models.TextField, models.FileField)):
+        return literal_of(editor, field, "")
+    return None
 
 
 def literal_of(editor, field, value):
@@ -166,7 +188,7 @@ def earlier_ones(judge, new):
 
 
 def build():
-    """Makes the bridges, each in a transaction of its own. Returns the exit code."""
+    """Makes the bridges, each in a separate transaction. Returns the exit code."""
     import django
     from django.db import connections, transaction
 

@@ -361,27 +361,31 @@ def ask(judge, query, most=1):
 
 
 def lately(judge, finding, indices):
-    """What these versions have written lately that is refused then: (how many rows of how many, a query that shows them)."""
+    """What these versions have written lately that is refused then: (how many rows of how many, a query that shows them).
+    False: nothing that they write is refused."""
     for each in judge.effects.checks:
         # A trigger may give new columns another value.
         is_known = not each.values or all(of not in (each.table, None) for _, _, of in judge.effects.unread)
         if (each.rule, each.table, each.of) == finding and is_known:
             try:
-                found = judge.of_any(lambda: of_each_row(judge, each) or among_latest(judge, each, indices))
+                found = judge.of_any(lambda: of_each_row(judge, each))
+                if found is None:
+                    found = judge.of_any(lambda: among_latest(judge, each, indices))
             except Exception:
                 # What is not asked stops nothing.
                 continue
-            if found:
+            if found is not None:
                 return found
     return None
 
 
 def of_each_row(judge, check):
-    """Of a check that only looks at new columns no row has to be known."""
+    """The same of a check that only looks at new columns: no row has to be known. None: it also looks at others."""
     if check.rule != "check" or not check.values or judge.connection.vendor == "sqlite":
         return None
     query = "SELECT 1 FROM (SELECT %s) %s WHERE %s" % (check.values[2:], judge.connection.ops.quote_name(check.table), check.latest)
-    return ("each new row", query + ";") if ask(judge, query) else None
+    rows = ask(judge, query)
+    return None if rows is None else bool(rows) and ("each new row", query + ";")
 
 
 def among_latest(judge, check, indices):

@@ -427,7 +427,8 @@ class Guard:
                 say(over=True, holders=last[:5])
                 so_far = "nothing was changed" if self.atomic else "what its operations did before stays"
                 so_far = "what its transaction did before is rolled back" if is_closed else so_far
-                raise CommandError("%s was in use for %d s: %s" % (", ".join(told(tables)), limit, so_far))
+                used = told(tables)
+                raise CommandError("%s %s in use for %d s: %s" % (", ".join(used), "were" if used[1:] else "was", limit, so_far))
             if waited >= next_word:
                 say(holders=last[:5])
                 next_word = waited + 10

@@ -21,7 +21,7 @@ part = r'(?:"(?:[^"]|"")+"|\w+)'
 name = "(" + part + r"(?:\." + part + ")?)"
 exists = r"(?:IF (?:NOT )?EXISTS )?"
 # Nothing else can lock: a quick look, since data steps send many statements.
-strong = re.compile(r"\b(ALTER|CREATE|DROP|TRUNCATE|CLUSTER|REINDEX|REFRESH|DO|CALL)\b", re.IGNORECASE)
+strong = re.compile(r"\b(ALTER|CREATE|DROP|TRUNCATE|CLUSTER|REINDEX|REFRESH|LOCK|DO|CALL)\b", re.IGNORECASE)
 # Actions of ALTER TABLE beside which reading and writing go on.
 weak = (
     r"(VALIDATE CONSTRAINT|CLUSTER ON|SET WITHOUT CLUSTER|SET \(|RESET \(|"
@@ -34,7 +34,7 @@ others = (
     (r"CREATE (?:OR REPLACE )(?:TEMP\w* |RECURSIVE )*VIEW " + name, closed),
     (r"ALTER (?:MATERIALIZED VIEW|VIEW|FOREIGN TABLE) " + exists + name, closed),
     (r"CREATE (?:OR REPLACE )?(?:CONSTRAINT )?TRIGGER .*? ON " + name, writes),
-    (r"DROP TRIGGER .*? ON " + name, closed),
+    (r"(?:ALTER|DROP) TRIGGER .*? ON " + name, closed),
     (r"(?:CREATE|ALTER|DROP) POLICY .*? ON " + name, closed),
     (r"CREATE (?:OR REPLACE )?RULE .*? TO " + name, closed),
     (r"(?:ALTER|DROP) RULE .*? ON " + name, closed),
@@ -112,12 +112,20 @@ def of_statement(text):
             elif re.search(r" CASCADE\Z", text, re.IGNORECASE):
                 yield ["others", each, ""]
         return
+    found = begins(r"LOCK (?:TABLE )?(.*?)(?: IN ([A-Z ]+) MODE)?(?: NOWAIT)?\Z", text)
+    if found:
+        mode = (found.group(2) or closed).upper()
+        mode = {"EXCLUSIVE": writes}.get(mode, mode)
+        for each in names(found.group(1)) if mode in modes else ():
+            yield ["table", each, mode]
+        return
     for pattern, mode in others:
         found = find(pattern, text)
         if found:
             yield ["table", found.group(1), mode]
             return
-    if find("(DO|CALL)", text):
+    # What uses such an object is not in the text.
+    if find(r"(DO|CALL|ALTER DOMAIN|DROP OWNED|DROP .*CASCADE)", text):
         yield ["unread", text[:60], ""]
 
 

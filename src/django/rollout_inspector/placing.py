@@ -134,7 +134,7 @@ class Search:
                 if policy() != "off":
                     self.tighten()
                 self.bridges.update(bridges.of_deletes(self))
-                return None
+                return self.refused_deletes()
             for finding in running or breaks:
                 why = self.solve(finding) if running else self.mend(finding)
                 if why:
@@ -209,7 +209,15 @@ class Search:
         """The same for what waits in any case."""
         names = sorted(name for name, why in self.held.items() if "after" not in why)
         if names and self.constrains(self.all):
-            return "%s also makes a constraint that the new version may write by: put it into a migration of its own" % names[0]
+            return "%s also makes a constraint that the new version may write by: put it into a separate migration" % names[0]
+        return None
+
+    def refused_deletes(self):
+        """Why the new version could not delete rows to which those refer that it does not know, or nothing."""
+        for each in self.judge.findings:
+            is_known = each["direction"] == "new" and (each["rule"], each["object"]) not in self.amiss
+            if each["rule"] == "delete-refused" and is_known and self.judge.is_referred(each["table"], each["column"]):
+                return "the new version could not delete rows of %(parent)s to which %(object)s refers" % each
         return None
 
     def constrains(self, judge):
@@ -298,7 +306,7 @@ def refusal():
     if task.spec.get("always"):
         return "migrate-command is more than a plain \"manage.py migrate\""
     if get_commands().get("migrate") != "django.core":
-        return "the project has a migrate command of its own"
+        return "the project overrides the migrate command"
     if sys.flags.ignore_environment or sys.flags.no_site:
         return "Python is started without PYTHONPATH or without the module site"
     contract = task.spec["contract"]

@@ -295,8 +295,9 @@ def plan_of(alias, identity, own, schemas=(), unseen=""):
             judge.judge(pending, needs)
             placed = placing.place(judge, pending, needs)
             judge = placed.judge
-            findings, question = judge.findings, judge.to_verify()
+            # It reads tables that are compared after it.
             stay, ended = bridges.earlier_ones(judge, needs)
+            findings, question = judge.findings, judge.to_verify()
             tries = trial.planned(judge, [each for each in pending if name_of(each) not in placed.names])
             dropped = judge.dropped()
             labels = [each.label for each in apps.get_app_configs()]

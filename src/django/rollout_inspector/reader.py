@@ -444,7 +444,7 @@ def described(text):
     by = re.search(r"\bAS ?\(", text, re.IGNORECASE)
     return {
         "null": not re.search(r"\b(NOT NULL|PRIMARY KEY)\b", without_brackets(text), re.IGNORECASE),
-        "filled": bool(re.search(r"\bDEFAULT (?!NULL\b)|\b(GENERATED|AUTO_INCREMENT)\b", text, re.IGNORECASE)) or "serial" in kind,
+        "filled": bool(re.search(r"\bDEFAULT\b(?! ?\(?NULL\b)|\b(GENERATED|AUTO_INCREMENT)\b", text, re.IGNORECASE)) or "serial" in kind,
         "type": kind,
         "generated": bool(by),
         "computed": by and in_brackets(text[by.end() :]),

@@ -21,6 +21,12 @@ def is_unique(judge, table, column):
     return rows is None or any(column in row[1] or column in row[4] for row in rows if not row[8])
 
 
+def is_checked(judge, table, column):
+    """Whether a check looks at it; also where that is not known."""
+    checks = asked(judge, asking.checks_of, table) if judge.connection.vendor == "postgresql" else of_other(judge, table)[1]
+    return checks is None or any(column in row[2] for row in checks)
+
+
 def refusing(search, new):
     """(table, constraint, event of the removal) of what may refuse rows of the new version; None where there is nothing."""
     for table in sorted(set(search.all.catalog.changed) & set(new)):

@@ -86,7 +86,7 @@ def planned(made):
         told.append(Backwards(each["executor"], wanted, each["needs"], asked["since"]).told(bool(asked.get("only-new"))))
     if get_commands().get("migrate") != "django.core":
         for each in told:
-            each.update(possible=False, why="the project has a migrate command of its own")
+            each.update(possible=False, why="the project overrides the migrate command")
     verdict = concluded(told, asked["how"], bool(asked.get("downtime")))
     return {"do": verdict, "databases": told}
 

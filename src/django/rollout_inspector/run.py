@@ -188,7 +188,8 @@ def supervised(commands, env):
     sys.stdout.flush()
     code = 0
     for command in commands:
-        code = code or subprocess.call(shell_words(command), env=env)
+        # In one stream: nothing is read after the word that it has ended.
+        code = code or subprocess.call(shell_words(command), env=env, stderr=subprocess.STDOUT)
     return code
 
 

@@ -226,6 +226,8 @@ class Judge:
                 more["filled"] = self.fills(table, column, indices)
             if severity_of(rule, more, {}, False) == "may":
                 more["lately"] = checks.lately(self, (rule, table, column), indices)
+                if more["lately"] is False:
+                    continue
             self.report(rule, table, column, more, indices)
 
     def fills(self, table, column, indices):
@@ -292,7 +294,6 @@ class Judge:
             amiss.update(misfits(needs, self.catalog.before, known, True))
         after = misfits(new, self.catalog.get, tables, True)
         self.coming = {"needs": {table: new[table] for table in tables if table in new}}
-        self.coming["known"] = sorted([list(key) for key in amiss.union(after)])
         found = sorted(set(after) - amiss)
         if self.left is None:
             self.left = {key for key in found if key[0] == "delete-refused"}
@@ -303,6 +304,11 @@ class Judge:
             if rule != "insert-refused" or ("insert-refused", table, column) not in self.predicted:
                 more = dict(after[key], opaque=bool(self.effects.opaque))
                 self.report(rule, table, column, more, None, new=new)
+                # What a step in Python may make is looked for after it.
+                hoped = severity_of(rule, dict(more, opaque=False), new.get(table, {}), True)
+                if self.findings[-1]["severity"] != hoped:
+                    after.pop(key)
+        self.coming["known"] = sorted([list(key) for key in amiss.union(after)])
 
     def report(self, rule, table, column, more, indices, migration=None, of=None, new=None):
         is_new = new is not None

@@ -21,7 +21,9 @@ def code_of(judge, rule, event, table, column, is_new):
             lines = left_behind(*judge.field_of(table, column)) if rule in LEFT_BEHIND else None
         else:
             way = WAYS.get(rule, {}).get(event.kind)
-            lines = way and event.model is not None and way(judge, event)
+            # The column of order_with_respect_to is of no field in the model.
+            is_written = event.model is not None and getattr(event.field, "name", "") != "_order"
+            lines = way and is_written and way(judge, event)
     except Exception:
         # A field of others that cannot be written, or an event that is not known: then there is the advice.
         return None

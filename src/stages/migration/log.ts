@@ -28,6 +28,7 @@ import {
   bridgeSentence,
   heldSentence,
   madeBridgeSentence,
+  nullWarnings,
   unheldWarnings,
 } from '../../report/contract-sentences.js'
 import {
@@ -413,6 +414,7 @@ export function planWarnings(plan: Plan): readonly string[] {
     ...(notCompared === undefined ? [] : [notCompared]),
     ...verdictWarnings(judged),
     ...unheldWarnings(databases),
+    ...nullWarnings(databases),
     ...untoldWarnings(databases),
     ...poolerWarnings(databases),
     ...heldWarnings(databases),
