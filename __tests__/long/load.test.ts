@@ -63,12 +63,8 @@ describe.each([
 ] as const)(
   'where migrations may be held back and bridged: Django %s with %s',
   (django, engine) => {
-    const cases = casesOf(django, engine !== 'mariadb').filter(
-      (one) =>
-        engine !== 'mariadb' ||
-        [...removals, ...additions].includes(one) ||
-        releases.includes(one.name),
-    )
+    const releasing = casesOf(django, false).filter(({ name }) => releases.includes(name))
+    const cases = engine === 'mariadb' ? [...removals, ...additions, ...releasing] : casesOf(django)
     let outcomes: readonly ReturnType<typeof outcomeOf>[]
 
     beforeAll(async () => {
