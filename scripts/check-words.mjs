@@ -46,7 +46,7 @@ const replacedInProse = [
   [/\bhopeless\b/i, 'permanent'],
   [/\bledger\b/i, 'observations'],
   [
-    /\bof (its|their|his|her|one's) own\b(?=[.,:;)]|$| (to|for|and|which|that|in|on|at)\b)/i,
+    /\bof (its|their|his|her|one's) own\b(?=[.,:;)"'`]|$| (to|for|and|which|that|in|on|at|before|behind|after|leave|lets)\b)/i,
     'its own …',
   ],
   [/\bstand(s|ing)? (in\b|behind|below|above|before|beside|still)/i, 'is in, is after, replaces'],

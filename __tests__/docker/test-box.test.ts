@@ -73,6 +73,18 @@ test('all is removed once, also while it starts', async () => {
   expect(warnings).toEqual([])
 })
 
+test('files that cannot be removed are a warning, and end no program', async () => {
+  const { box, close, warnings, platform } = open([
+    ...starts,
+    { when: /redis-cli ping$/ },
+    ...removed,
+  ])
+  await box.ready(notebook(), never)
+  platform.files.remove = () => Promise.reject(new Error('EBUSY'))
+  await close()
+  expect(warnings).toEqual(['the private files of the tests could not be removed: EBUSY'])
+})
+
 test('what cannot be removed is a warning', async () => {
   const stays: Line = { when: /^docker ps --all --quiet /, stdout: 'c1\n', always: true }
   const { close, warnings } = open([

@@ -5,6 +5,7 @@ import {
   heldSentence,
   madeBridgeSentence,
   nullWarnings,
+  stillHeldWarning,
   unheldWarnings,
 } from '../../src/report/contract-sentences.js'
 
@@ -95,4 +96,19 @@ test('says what makes up for it', () => {
   expect(
     madeBridgeSentence({ ...bridge, kind: 'default-kept', isEnded: true, failed: 'busy' }),
   ).toBe('shop_order.note: its default stays in the database until the next release (busy)')
+})
+
+test.each<[string, readonly string[], readonly string[] | undefined, string | undefined]>([
+  ['all of it', ['a.1'], ['a.1'], 'a.1: still held back; the next release applies it'],
+  ['a part of it', ['a.1', 'a.2'], ['a.2'], 'a.2: still held back; the next release applies it'],
+  [
+    'several, of a plan that was stopped',
+    ['a.1', 'a.2'],
+    undefined,
+    'a.1, a.2: still held back; the next release applies them',
+  ],
+  ['nothing', ['a.1'], [], undefined],
+  ['nothing, since there was nothing', [], undefined, undefined],
+])('after the rollout is held back still: %s', (_, held, left, warning) => {
+  expect(stillHeldWarning(held, left)).toBe(warning)
 })

@@ -40,10 +40,17 @@ test.each([
     'shop.0002_next waits for shop_order, shop_shop, in use by pid 1; a prepared transaction',
   ],
   [{ ...wait, is: 'taken' }, 'shop.0002_next: shop_order, shop_shop locked after 2.0 s'],
-  [{ ...wait, is: 'over' }, 'shop.0002_next: shop_order, shop_shop was still in use after 2.0 s'],
+  [{ ...wait, is: 'over' }, 'shop.0002_next: shop_order, shop_shop were still in use after 2.0 s'],
   [{ is: 'note', migration: 'shop.0002_next', text: 'a note' }, 'shop.0002_next: a note'],
 ] as const)('the log line is right for %j', (locking, line) => {
   expect(lockLine(locking)).toBe(line)
+})
+
+test('the cause of a migration that was given up speaks of several tables', () => {
+  const cause = { code: 'crash', sentence: '' } as const
+  expect(lockCause(cause, wait, []).sentence).toMatch(
+    /^shop\.0002_next: shop_order, shop_shop were in use for 2\.0 s by /,
+  )
 })
 
 test('the cause of a migration that was given up names the table and its users', () => {

@@ -5,11 +5,12 @@ import { ApiError } from '../../src/kubernetes/api-error.js'
 import { causeOf } from '../../src/commands/causes.js'
 import { lockAndRecover } from '../../src/commands/lock.js'
 import type { Run } from '../../src/commands/run.js'
-import { endMigrations, mayHaveMigrated, recover } from '../../src/stages/recover.js'
+import { endMigrations, endOfOwnJobs, mayHaveMigrated, recover } from '../../src/stages/recover.js'
 import type { PreflightResult } from '../../src/stages/preflight.js'
 import { readHistory, readReleases } from '../../src/state/history-store.js'
 import { openBridges, openHeld } from '../../src/state/history.js'
 import { openRecord, readRecord, updateRecord, type KeptRecord } from '../../src/state/record.js'
+import { handClock } from '../support/clock.js'
 import { memoryCluster } from '../support/cluster.js'
 import { notebook } from '../support/journal.js'
 import { nothing, standing } from '../support/live.js'
@@ -47,6 +48,50 @@ test.each<[string, Job, boolean]>([
     isEnded ? [`DELETE ${path} 200`] : [],
   )
   expect(stageLog.lines).toEqual(isEnded ? [line] : [])
+})
+
+describe('the lock is given back', () => {
+  const own = (condition?: string, run = 'run-1'): Job => {
+    const one = job('own', 'shop', condition)
+    return { ...one, metadata: { ...one.metadata, annotations: { 'django-rollout/run': run } } }
+  }
+  const holding = (...jobs: readonly Job[]) => ({
+    ...nothing,
+    jobs: new Map(jobs.map((one, i) => [String(i), one] as const)),
+  })
+
+  /** How long after the end of the work, in ms; `then` is what the cluster shows after 700 ms. */
+  const waited = async (first: Job, then?: Job, signal?: AbortSignal) => {
+    const clock = handClock()
+    const live = standing(holding(first))
+    const { platform } = scripted([])
+    const context = contextOf({ ...platform, clock }, {}, signal).with({
+      log: notebook(),
+      cluster: memoryCluster({}).cluster,
+    })
+    let took: number | undefined
+    void endOfOwnJobs(context, live).then(() => (took = clock.now()))
+    await clock.pass(700)
+    live.change(holding(...(then ? [then] : [])))
+    await clock.pass(10_000)
+    return { took, listeners: live.listeners }
+  }
+  const rows: readonly [string, Job, Job | undefined, (took: number) => boolean][] = [
+    ['at once after a Job that is complete', own('Complete'), undefined, (took) => took < 700],
+    ['at once beside a Job of another run', own(undefined, 'run-2'), own(), (took) => took < 700],
+    ['when the Job shows its end', own(), own('Complete'), (took) => took >= 700 && took < 1500],
+    ['when the Job is gone', own(), undefined, (took) => took >= 700 && took < 1500],
+    ['after 3 s with a Job that goes on', own(), own(), (took) => took >= 3000 && took < 3100],
+  ]
+  test.each(rows)('%s', async (_, first, then, isRight) => {
+    const { took = NaN, listeners } = await waited(first, then)
+    expect([took, isRight(took)]).toEqual([took, true])
+    expect(listeners).toBe(0)
+  })
+
+  test('at once after a cancellation', async () => {
+    expect(await waited(own(), own(), AbortSignal.abort())).toEqual({ took: 0, listeners: 0 })
+  })
 })
 
 test('a Job that cannot be ended is reported as left open, even after a cancellation', async () => {

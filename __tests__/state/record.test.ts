@@ -101,6 +101,11 @@ test.each<[string, object, object]>([
     { ...work, is: 'back', migrations: ['shop.0002_x'], misfits: [misfit] },
   ],
   [
+    'a first release',
+    { ...work, is: 'back', reported: { 'sha256:0f': 'eJyrrgUA' } },
+    { ...work, is: 'back', reported: { 'sha256:0f': 'eJyrrgUA' } },
+  ],
+  [
     'a release whose misfits cannot be read',
     { ...work, is: 'back', migrations: [], misfits: [{ rule: 'of a later version' }] },
     { ...work, is: 'back', migrations: [] },

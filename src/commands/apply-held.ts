@@ -1,6 +1,7 @@
 /** Applies what a release has held back, once no running version needs it any more. */
 import type { Image } from '../docker/image.js'
 import type { OpenContext } from '../stages/context.js'
+import { stillHeldWarning } from '../report/contract-sentences.js'
 import { backupWhen } from '../stages/migration/backup.js'
 import { endOfOthers } from '../stages/migration/ending.js'
 import { Planning } from '../stages/migration/planning.js'
@@ -38,8 +39,8 @@ export async function applyHeld(run: Run, context: OpenContext, image: Image): P
       const history = { cluster, clock: platform.clock, app }
       await saveSchemaChange(history, migration.schema(), left, applied)
       state.migrations = [...state.migrations, ...applied]
-      if (left.held?.length !== 0)
-        warn(`${held.join(', ')}: still held back; the next release applies it`)
+      const stays = stillHeldWarning(held, left.held)
+      if (stays !== undefined) warn(stays)
     } catch (error) {
       context.signal.throwIfAborted()
       warn(`what was held back was not applied, and the next release does it: ${sentenceOf(error)}`)

@@ -6,7 +6,7 @@ import { readRecord, withPaths } from '../state/record.js'
 import type { ClusterContext } from '../stages/context.js'
 import { lock } from '../stages/lock.js'
 import type { PreflightResult } from '../stages/preflight.js'
-import { endMigrations } from '../stages/recover.js'
+import { endMigrations, endOfOwnJobs } from '../stages/recover.js'
 import { recoverRecord } from './recover.js'
 import type { Run } from './run.js'
 
@@ -26,6 +26,7 @@ export async function lockAndRecover(
   const { app, settings } = context
   const lease = await lock(context)
   run.resources.add(() => lease.release())
+  run.resources.add(() => endOfOwnJobs(context, checked.live))
   const cluster = fenced(context.cluster, lease)
   const found = await readRecord(cluster, app, settings.image)
   const record = found && (await withPaths(cluster, app, found, objectsOfRelease(checked)))

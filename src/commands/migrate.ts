@@ -180,7 +180,7 @@ type BackWork = Extract<SchemaWork, { is: 'back' }>
 /** What an undo has to do once the migration has begun: the previous version may not fit any more. */
 export function workOfUndo(
   { settings }: ReleaseContext,
-  { web }: Pick<PreflightResult, 'web'>,
+  { web, reported }: Pick<PreflightResult, 'web' | 'reported'>,
   plan?: Plan,
 ): BackWork | undefined {
   const command = settings['migrate-command']
@@ -190,7 +190,16 @@ export function workOfUndo(
   const migrations = plan?.databases.flatMap(({ pending }) =>
     pending.map(({ app, name }) => `${app}.${name}`),
   )
-  return { is: 'back', web: idOf(workload), container, command, ...(migrations && { migrations }) }
+  return {
+    is: 'back',
+    web: idOf(workload),
+    container,
+    command,
+    ...(migrations && { migrations }),
+    ...(reported && {
+      reported: Object.fromEntries([...reported].map(([digest, { needs }]) => [digest, needs])),
+    }),
+  }
 }
 
 /** What was held back for a version would be held back again for its last pods, when a release follows quickly. */

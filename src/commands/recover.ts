@@ -15,7 +15,13 @@ import { watchNamespace, type NamespaceWatch } from '../rollout/namespace-watch.
 import { lock } from '../stages/lock.js'
 import { leftPlan } from '../stages/migration/left-plan.js'
 import { ReleaseContext, type ClusterContext, type OpenContext } from '../stages/context.js'
-import { endMigrations, mayHaveMigrated, recover, unfinishedMigrations } from '../stages/recover.js'
+import {
+  endMigrations,
+  endOfOwnJobs,
+  mayHaveMigrated,
+  recover,
+  unfinishedMigrations,
+} from '../stages/recover.js'
 import { causeOf, commandsBack, lostCause, runningImages } from './causes.js'
 import { contractOf } from './open-release.js'
 import { reported, type Run, type Start } from './run.js'
@@ -45,6 +51,7 @@ export function recoverLeft(start: Start, scope: RecoverScope): Promise<Report> 
       const left = await findLeft()
       if (!left) return { result: 'unchanged' }
       const live = await watchNamespace(cluster, platform.clock)
+      resources.add(() => endOfOwnJobs(context, live))
       signal.throwIfAborted()
       // Once begun, the recovery continues to its end: half a restore is worse than the state before it.
       const locked = context.with({ cluster: fenced(cluster, lease), signal: lease.lost })

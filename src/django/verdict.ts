@@ -126,13 +126,16 @@ export interface Verified {
   readonly half?: Half
 }
 
-/** Returns what breaks the running versions after a migration: predicted and so, or found only then. */
+/**
+ * Returns what breaks the running versions after a migration: predicted and so, or found only then. What a later
+ * migration of the plan fixes is found then, where that was not applied.
+ */
 export function brokenBy({ findings }: Judged, verified: readonly Verified[]): readonly Misfit[] {
   const unmet = verified.flatMap(({ database, unmet: names }) =>
     names.map((name) => `${database} ${name}`),
   )
-  const isMet = ({ database, rule, object }: MigrationFinding) =>
-    !unmet.includes(`${database} ${rule} ${object}`)
+  const isMet = ({ database, rule, object, until }: MigrationFinding) =>
+    until === undefined && !unmet.includes(`${database} ${rule} ${object}`)
   const found = [...findings.filter(isMet), ...verified.flatMap((one) => one.unpredicted)]
   return found
     .filter(({ severity, direction }) => severity === 'breaks' && direction === 'running')

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import type { TestService } from '../options/services.js'
 import type { Platform } from '../platform/platform.js'
+import { messageOf } from '../platform/error-message.js'
 import { LateLog, type StageLog } from '../platform/stage-log.js'
 import { abortable } from '../platform/time.js'
 import { newBox, removeBox, removeEnded, startServices, type Box } from './test-services.js'
@@ -32,6 +33,7 @@ export class TestBox {
   readonly #log = new LateLog()
   readonly #ended = new AbortController()
   readonly #inside: Promise<Inside>
+  #folder: string | undefined
   #closed: Promise<void> | undefined
 
   constructor(
@@ -59,26 +61,26 @@ export class TestBox {
   }
 
   async #close(warn: (sentence: string) => void): Promise<void> {
+    const { platform } = this
     this.#ended.abort()
-    const { folder } = await this.#inside.catch(() => ({ folder: undefined }))
-    await removeBox(this.platform, this.#box, warn)
-    if (folder !== undefined) await this.platform.files.remove(folder)
+    await this.#inside.catch(() => undefined)
+    await removeBox(platform, this.#box, warn)
+    if (this.#folder === undefined) return
+    await platform.files.remove(this.#folder).catch((error: unknown) => {
+      warn(`the private files of the tests could not be removed: ${messageOf(error)}`)
+    })
   }
 
   async #start(signal: AbortSignal): Promise<Inside> {
     const { platform, plan } = this
     const context = { platform, log: this.#log, signal }
     const folder = await platform.files.privateFolder()
-    try {
-      await removeEnded(platform, this.#log)
-      const { env, services } = plan
-      const inputs = { folder, password: randomBytes(12).toString('hex'), env }
-      const hasNetwork = services.length > 0
-      const found = hasNetwork ? await startServices(context, this.#box, services, inputs) : {}
-      return { box: this.#box, hasNetwork, folder, env: { ...found, ...env } }
-    } catch (error) {
-      await platform.files.remove(folder)
-      throw error
-    }
+    this.#folder = folder
+    await removeEnded(platform, this.#log)
+    const { env, services } = plan
+    const inputs = { folder, password: randomBytes(12).toString('hex'), env }
+    const hasNetwork = services.length > 0
+    const found = hasNetwork ? await startServices(context, this.#box, services, inputs) : {}
+    return { box: this.#box, hasNetwork, folder, env: { ...found, ...env } }
   }
 }

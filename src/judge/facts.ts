@@ -33,7 +33,7 @@ export interface Writers {
   readonly owners: readonly string[]
   /** The field managers. */
   readonly managers: readonly string[]
-  /** The keys of its annotations: controllers without a kind of their own leave them. */
+  /** The keys of its annotations: controllers that have no kind leave them. */
   readonly annotations: readonly string[]
 }
 

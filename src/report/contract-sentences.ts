@@ -56,6 +56,15 @@ export function unheldWarnings(
   )
 }
 
+/** Returns what of it is held back still. `left`: missing where that is not known. */
+export function stillHeldWarning(
+  held: readonly string[],
+  left: readonly string[] = held,
+): string | undefined {
+  if (left.length === 0) return undefined
+  return `${left.join(', ')}: still held back; the next release applies ${left.length === 1 ? 'it' : 'them'}`
+}
+
 const meanwhile: Readonly<Record<BridgeKind, string>> = {
   'default-kept':
     'the new column keeps its default in the database, because a running version does not set it',

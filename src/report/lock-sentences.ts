@@ -15,11 +15,12 @@ export function lockLine(locking: Exclude<Locking, { is: 'ready' }>): string {
     case 'taken':
       return `${migration}: ${tablesOf(locking)} locked after ${seconds(locking.waited)}`
     case 'over':
-      return `${migration}: ${tablesOf(locking)} was still in use after ${seconds(locking.waited)}`
+      return `${migration}: ${tablesOf(locking)} ${wereIn(locking)} still in use after ${seconds(locking.waited)}`
   }
 }
 
 const tablesOf = ({ tables }: LockWait) => tables.join(', ')
+const wereIn = ({ tables }: LockWait) => (tables.length === 1 ? 'was' : 'were')
 
 function whoHolds({ holders }: LockWait): string {
   return holders.length === 0 ? 'sessions that come and go' : holders.map(holderWords).join('; ')
@@ -40,7 +41,7 @@ export function lockCause(cause: Cause, wait: LockWait, applied: readonly string
   return {
     ...cause,
     code: 'lock-not-free',
-    sentence: `${wait.migration}: ${tablesOf(wait)} was in use for ${seconds(wait.waited)} by ${whoHolds(wait)}${before}`,
+    sentence: `${wait.migration}: ${tablesOf(wait)} ${wereIn(wait)} in use for ${seconds(wait.waited)} by ${whoHolds(wait)}${before}`,
     hint: lockHint(wait),
   }
 }

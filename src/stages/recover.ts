@@ -12,6 +12,7 @@ import { saveRelease, saveSchemaChange } from '../state/history-store.js'
 import { closeRecord, type KeptRecord } from '../state/record.js'
 import { externalChanges, type Restored } from '../undo/restore.js'
 import type { NamespaceWatch } from '../rollout/namespace-watch.js'
+import { reconcileUntil } from '../rollout/reconcile.js'
 import { withTimeout } from '../platform/time.js'
 import type { Backup } from './migration/backup.js'
 import { removeJob, runningIn } from './migration/run.js'
@@ -142,6 +143,29 @@ export async function endMigrations(
 function runs(live: NamespaceWatch, job: Job): boolean {
   const own = job.spec?.template.spec?.containers.map(({ name }) => name)
   return runningIn(live, nameOf(job)).some((name) => own?.includes(name) !== false)
+}
+
+/** How long the end of a Job is waited for that its log has shown already, in ms. */
+const shownMs = 3_000
+
+/**
+ * Waits until the status of this run's Jobs shows their end: the next run would take one for unfinished
+ * whose log alone has said it.
+ */
+export async function endOfOwnJobs(
+  { platform, cluster, holder, signal }: ClusterContext,
+  live: NamespaceWatch,
+): Promise<void> {
+  await withTimeout(platform.clock, shownMs, signal, (late) =>
+    reconcileUntil<true>(
+      { cluster, clock: platform.clock, live, signal: late },
+      () => {
+        const own = [...live.clusterState().jobs.values()].filter((job) => runOf(job) === holder.id)
+        return { logsWanted: [], ...(own.every(hasEnded) && { ended: true }) }
+      },
+      () => undefined,
+    ),
+  ).catch(() => undefined)
 }
 
 /** Requested from the server, not read from the watch, which may lag behind the lock. */

@@ -1,4 +1,5 @@
 /** The schema of a record and of an entry of the history: anyone with write access to the namespace may have written them. */
+import { isNeeds } from '../django/verdict.js'
 import type { ReleaseStart, Entry } from './history.js'
 import type { Namespace, OpenRecord } from './record.js'
 import {
@@ -186,6 +187,7 @@ const workloadsAreOurs: Check = (value, at) => {
 const namespace: Fields<Namespace> = { uid: maybe(text()), roots: maybe(text()) }
 
 const migrationName = text(/^\w+\.\w+$/, 'a migration')
+const packed: Check = (value, at) => (isNeeds(value) ? undefined : `${at} is not base64`)
 const schemaWork: Check = (value, at) => {
   const all = {
     web: text(/^[a-z]+\/[a-z0-9][a-z0-9.-]*$/, 'a workload'),
@@ -200,6 +202,7 @@ const schemaWork: Check = (value, at) => {
           is: oneOf('back'),
           migrations: maybe(listOf(migrationName)),
           misfits: maybe(listOf(anything)),
+          reported: maybe(mapOf(packed)),
         },
         'refused',
       )(value, at)

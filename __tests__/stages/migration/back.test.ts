@@ -1,12 +1,14 @@
 /** What an undo does about the databases where no Job is needed, or none can tell. */
-import { expect, test } from '@jest/globals'
+import { describe, expect, test } from '@jest/globals'
 import type { Misfit } from '../../../src/django/verdict.js'
+import { ApiError } from '../../../src/kubernetes/api-error.js'
 import { schemaBack } from '../../../src/stages/migration/back.js'
 import type { SchemaWork } from '../../../src/state/record.js'
 import type { Snapshot } from '../../../src/undo/snapshot.js'
 import { clusterOf } from '../../support/cluster.js'
 import { notebook } from '../../support/journal.js'
 import { nothing, standing } from '../../support/live.js'
+import { lacks } from '../../support/registry.js'
 import { scripted } from '../../support/scripted.js'
 import { contextOf } from '../../support/settings.js'
 import { columnGone } from '../../support/misfits.js'
@@ -72,19 +74,68 @@ const rows: readonly [
   ['a first deploy', back({ misfits: [lost] }), 'auto', snapshotOf('create'), undefined, 0],
   ['a workload without pods', back(), 'auto', snapshotOf('set-image', 0), undefined, 0],
   [
-    'a version whose needs were not kept',
-    back({ misfits: [lost] }),
+    'a version whose needs were not kept, not compared',
+    back(),
     'auto',
     snapshotOf('set-image'),
-    unfit,
+    undefined,
     1,
   ],
 ]
 
 test.each(rows)('%s', async (_, schema, option, snapshot, expected, warned) => {
+  const { ended, warnings } = await undoOf(schema, option, snapshot)
+  expect(await ended).toEqual(expected === undefined ? {} : { unfit: expected })
+  expect(warnings).toHaveLength(warned)
+})
+
+describe('nothing is restored onto a schema that is known to break it', () => {
+  const sentence = `deployment/web cannot work: the new version failed, and the previous version was not restored: ${unfit}`
+
+  test.each(['auto', 'stop', 'reverse'])('where its needs were not kept: %s', async (option) => {
+    const { ended, warnings } = await undoOf(
+      back({ misfits: [lost] }),
+      option,
+      snapshotOf('set-image'),
+    )
+    await expect(ended).rejects.toMatchObject({
+      cause: {
+        code: 'restore-failed',
+        sentence,
+        hint: expect.stringMatching(
+          /^the migrations were not reversed: what the previous version needs of the database was not kept\nto restore the previous version on this schema: .*--on-unsafe-undo undo$/,
+        ),
+      },
+    })
+    expect(warnings).toEqual([])
+  })
+
+  test('where the Job is refused that would reverse it, by what the version has reported', async () => {
+    const reported = { [`sha256:${'a'.repeat(64)}`]: 'eJyrrgUA' }
+    const { ended, jobs } = await undoOf(
+      back({ misfits: [lost], reported }),
+      'auto',
+      snapshotOf('set-image'),
+    )
+    await expect(ended).rejects.toMatchObject({
+      cause: { sentence, hint: expect.stringContaining('reversing them failed: no Jobs here') },
+    })
+    expect(JSON.stringify(jobs)).toContain('eJyrrgUA')
+  })
+})
+
+async function undoOf(schema: SchemaWork | undefined, option: string, snapshot: Snapshot) {
   const warnings: string[] = []
-  const cluster = clusterOf({ find: () => Promise.resolve(undefined) })
-  const context = contextOf(scripted([]).platform, { 'on-unsafe-undo': option }).with({
+  const jobs: unknown[] = []
+  const cluster = clusterOf({
+    find: () => Promise.resolve(undefined),
+    post: (_, job) => {
+      jobs.push(job)
+      return Promise.reject(new ApiError(403, 'Forbidden', 'no Jobs here'))
+    },
+    remove: () => Promise.resolve(),
+  })
+  const context = contextOf(scripted([lacks('.*')]).platform, { 'on-unsafe-undo': option }).with({
     cluster,
     log: notebook(),
     warn: (sentence: string) => warnings.push(sentence),
@@ -99,10 +150,10 @@ test.each(rows)('%s', async (_, schema, option, snapshot, expected, warned) => {
     digest: `sha256:${'b'.repeat(64)}`,
   } as const
   const input = { begun, snapshot, live: standing({ ...nothing }), ...(schema && { schema }) }
-  const ended = await schemaBack(context, input, {
+  const ended = schemaBack(context, input, {
     onReversed: () => undefined,
     onBackup: () => undefined,
   })
-  expect(ended.unfit).toBe(expected)
-  expect(warnings).toHaveLength(warned)
-})
+  await ended.catch(() => undefined)
+  return { ended, warnings, jobs }
+}

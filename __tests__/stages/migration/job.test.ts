@@ -2,10 +2,17 @@
 import { describe, expect, test } from '@jest/globals'
 import type { Job } from 'kubernetes-types/batch/v1'
 import { ApiError } from '../../../src/kubernetes/api-error.js'
-import { createJob } from '../../../src/stages/migration/job.js'
+import type { Pod } from 'kubernetes-types/core/v1'
+import { migrationLabels } from '../../../src/django/job.js'
+import type { Web } from '../../../src/kubernetes/target.js'
+import { createJob, makeCommandJob } from '../../../src/stages/migration/job.js'
+import type { PreflightResult } from '../../../src/stages/preflight.js'
 import type { NamespaceWatch } from '../../../src/rollout/namespace-watch.js'
 import { clusterOf } from '../../support/cluster.js'
+import { notebook } from '../../support/journal.js'
+import { nothing, standing } from '../../support/live.js'
 import { scripted } from '../../support/scripted.js'
+import { contextOf } from '../../support/settings.js'
 
 const never = new AbortController().signal
 const gone = new Error('socket hang up')
@@ -89,4 +96,39 @@ describe('the Job is created once', () => {
     await expect(done).rejects.toBe(no)
     expect(jobs.size).toBe(0)
   })
+})
+
+test.each<[string, object, boolean]>([
+  ['the migration that has just ended', migrationLabels('shop'), true],
+  ['the web', {}, false],
+])('a command gets the volume of one pod that has the pod of %s', async (_, labels, isIts) => {
+  const volumes = [{ name: 'media', persistentVolumeClaim: { claimName: 'media' } }]
+  const containers = [{ name: 'web', command: ['web'] }]
+  const user: Pod = {
+    metadata: { labels: labels as Record<string, string> },
+    spec: { containers, volumes },
+    status: { phase: 'Running' },
+  }
+  const live = standing({ ...nothing, pods: new Map([['user', user]]) })
+  const cluster = clusterOf({
+    find: <T>(path: string) =>
+      Promise.resolve(
+        (path.endsWith('/media')
+          ? { spec: { accessModes: ['ReadWriteOncePod'] } }
+          : undefined) as T,
+      ),
+  })
+  const context = contextOf(scripted([]).platform).with({ cluster, log: notebook() })
+  const checked = { live, targets: [], services: [] } as unknown as PreflightResult
+  const web: Web = {
+    workload: { kind: 'Deployment', name: 'web' },
+    template: { spec: { containers, volumes } },
+    container: 'web',
+    containers: ['web'],
+  }
+  const image = { repository: 'shop', tag: '1', digest: `sha256:${'a'.repeat(64)}` }
+  const made = await makeCommandJob(context, { checked, web, image }, './prepare', 'marker')
+  expect(made.job.spec?.template.spec?.volumes).toEqual(
+    isIts ? volumes : [{ name: 'media', emptyDir: {} }],
+  )
 })

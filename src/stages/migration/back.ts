@@ -100,12 +100,15 @@ async function backOf(
   const option = settings['on-unsafe-undo']
   if (option === 'undo') return { ...(unfit !== undefined && { unfit }) }
   if (workloadsBack(snapshot).length === 0) return {}
-  const wanted = await neededBack(context, snapshot)
+  const wanted = await neededBack(context, snapshot, schema.reported)
   const job = wanted && (await jobInput(context, input, schema, ({ written }) => written))
   if (!job) {
-    const why = 'what the previous version needs of the database was not kept'
-    logWarning(context, `whether the previous version fits the schema is not certain: ${why}`)
-    return { ...(unfit !== undefined && { unfit }) }
+    const why = wanted
+      ? `${schema.web} is not in its record`
+      : 'what the previous version needs of the database was not kept'
+    if (known.length > 0) return stop(context, snapshot, known, { why: [why] })
+    logWarning(context, `whether the previous version fits the schema is not known: ${why}`)
+    return {}
   }
   let reversed: readonly string[] = []
   const image = { repository: begun.image, tag: begun.tag, digest: begun.digest }
@@ -273,6 +276,7 @@ function workloadsBack(snapshot: Snapshot): readonly WorkloadObject[] {
 async function neededBack(
   { cluster, app, settings }: ClusterContext,
   snapshot: Snapshot,
+  reported: Work<'back'>['reported'] = {},
 ): Promise<readonly string[] | undefined> {
   const { needs } = await readArchive(cluster, app, settings.image)
   const ran = new Map(snapshot.map(({ object, ran = {} }) => [object, ran] as const))
@@ -282,7 +286,7 @@ async function neededBack(
     ),
   )
   const digests = [...new Set(images.map((image) => parseImage(image).digest ?? ''))]
-  const kept = digests.map((digest) => needs.get(digest))
+  const kept = digests.map((digest) => needs.get(digest) ?? reported[digest])
   const whole = kept.filter((one) => one !== undefined)
   return whole.length === kept.length && whole.length > 0 ? [...new Set(whole)] : undefined
 }

@@ -272,7 +272,7 @@ async function commonOf(
   const [launch, imageCommand, claims, policies, budgets] = await Promise.all([
     launchOfWeb(web, requested),
     requested,
-    retryTransient(platform.clock, signal, () => claimsOf(cluster, checked, web)),
+    retryTransient(platform.clock, signal, () => claimsOf(context, checked, web)),
     listed<NetworkPolicy>(cluster, 'networking.k8s.io/v1', 'networkpolicies'),
     listed<PodDisruptionBudget>(cluster, 'policy/v1', 'poddisruptionbudgets'),
   ])
@@ -411,14 +411,16 @@ function podsToStart({
 
 /** Returns what each claim of the template allows for a second pod, while current pods use it. */
 async function claimsOf(
-  cluster: Cluster,
+  { cluster, app }: Pick<OpenContext, 'cluster' | 'app'>,
   { live }: Pick<PreflightResult, 'live'>,
   { template }: Web,
 ): Promise<Readonly<Record<string, ClaimUse>>> {
   const names = (template.spec?.volumes ?? []).flatMap(({ persistentVolumeClaim }) =>
     persistentVolumeClaim ? [persistentVolumeClaim.claimName] : [],
   )
-  const pods = [...live.clusterState().pods.values()]
+  // The migration's own is about to end, and shows it up to a second later.
+  const isOwn = isOfMigration(app)
+  const pods = [...live.clusterState().pods.values()].filter((pod) => !isOwn(pod))
   const uses = await Promise.all(
     names.map(async (name) => {
       const users = pods.filter(
