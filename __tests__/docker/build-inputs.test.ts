@@ -12,7 +12,7 @@ interface Told {
   /** What git says of a folder in its repository. */
   readonly prefix?: string
   /** What the engine runs on. */
-  readonly engine?: string
+  readonly engine?: string | undefined
 }
 
 function inputs({
@@ -63,7 +63,7 @@ describe('the description of a build', () => {
   test('names what others have built for linux/amd64, on any machine', async () => {
     const { own } = await inputs({})
     expect(await inputs({ engine: 'linux/arm64' })).toMatchObject({ usual: own })
-    expect(await inputs({ engine: 'linux/amd64' })).toEqual({ own, usual: own })
+    expect(await inputs({ engine: 'linux/amd64' })).toMatchObject({ own, usual: own })
   })
 
   test('is the same for the same options in any order, and holds no value', async () => {
@@ -93,6 +93,31 @@ describe('the description of a build', () => {
       inputsOf(platform, contextOf(platform, { context }).settings, never)
     expect(await at('a')).toEqual(await at('./a/'))
     expect(await at('a')).not.toEqual(await at('b'))
+  })
+})
+
+describe('what a build is for', () => {
+  const engine = 'linux/amd64'
+  const own = [engine]
+  const from = (platform: string) => ({ Dockerfile: `from  --platform=${platform} python AS base` })
+  test.each<[string, Told, readonly string[] | undefined]>([
+    ['that of the engine', {}, own],
+    [
+      'DOCKER_DEFAULT_PLATFORM, which wins over the engine',
+      { env: { DOCKER_DEFAULT_PLATFORM: 'linux/arm64' } },
+      ['linux/arm64'],
+    ],
+    ['unknown without an engine, which builds nothing', { engine: undefined }, undefined],
+    ['unknown where the Dockerfile names a platform', { files: from('linux/arm64') }, undefined],
+    ['unknown where it names one by an argument', { files: from('$WHERE') }, undefined],
+    [
+      'that of the engine where it names those of the build',
+      { files: from('$BUILDPLATFORM') },
+      own,
+    ],
+    ['so in braces', { files: from('${TARGETPLATFORM}') }, own],
+  ])('is %s', async (_, given, platforms) => {
+    expect((await inputs({ engine, ...given })).platforms).toEqual(platforms)
   })
 })
 

@@ -19,6 +19,8 @@ export interface BuildInputs {
    * The image of an engine of arm64 is none for others.
    */
   readonly usual: string
+  /** What the image will be for (`linux/arm64`); missing where it is unknown. */
+  readonly platforms?: readonly string[]
 }
 
 /**
@@ -33,7 +35,7 @@ export async function inputsOf(
   const { context, target, 'build-args': args } = settings
   const labels = sorted(settings['image-labels'])
   const file = settings.file ?? join(context, 'Dockerfile')
-  const [contextPlace, filePlace, content, builtFor] = await Promise.all([
+  const [contextPlace, filePlace, content = '', builtFor] = await Promise.all([
     placeOf(platform, context),
     placeOf(platform, dirname(file)),
     platform.files.read(file),
@@ -43,14 +45,24 @@ export async function inputsOf(
     hashOf({
       context: contextPlace,
       file: `${filePlace}${basename(file)}`,
-      content: content ?? '',
+      content,
       target: target ?? '',
       args: sorted(args),
       platform,
       // Without any, the hash is as it was before there was this option.
       ...(labels.length > 0 && { labels }),
     })
-  return { own: hashFor(builtFor), usual: hashFor('') }
+  return {
+    // Empty for linux/amd64, which most registries and clusters mean.
+    own: hashFor(builtFor === 'linux/amd64' ? '' : (builtFor ?? '')),
+    usual: hashFor(''),
+    ...(builtFor !== undefined && !namesPlatform(content) && { platforms: [builtFor] }),
+  }
+}
+
+/** Whether a Dockerfile names a platform itself: its image may be for that one, wherever it is built. */
+function namesPlatform(dockerfile: string): boolean {
+  return /^\s*FROM\s+--platform=(?!["']?\$\{?(BUILD|TARGET)PLATFORM\b)/im.test(dockerfile)
 }
 
 function hashOf(inputs: unknown): string {
@@ -60,17 +72,8 @@ function hashOf(inputs: unknown): string {
 /** How long the engine may take to say what it is, in ms: one that hangs builds nothing. */
 const engineTimeoutMs = 10_000
 
-/** What the hash has of it: empty for linux/amd64, which most registries and clusters mean. */
-async function platformOf(platform: Platform, signal: AbortSignal): Promise<string> {
-  const own = await builtFor(platform, signal)
-  return own === undefined || own === 'linux/amd64' ? '' : own
-}
-
 /** Returns what buildx builds for: `linux/arm64`; `undefined` where no engine answers: then nothing is built. */
-export async function builtFor(
-  platform: Platform,
-  signal: AbortSignal,
-): Promise<string | undefined> {
+async function platformOf(platform: Platform, signal: AbortSignal): Promise<string | undefined> {
   const given = platform.env['DOCKER_DEFAULT_PLATFORM'] ?? ''
   if (given !== '') return given
   const format = '{{.Server.Os}}/{{.Server.Arch}}'
