@@ -47,7 +47,8 @@ describe('the description of a build', () => {
     ],
     ['content of the Dockerfile', {}, { files: { Dockerfile: 'FROM node' } }],
     ['folder of the repository', {}, { prefix: 'backend/' }],
-    ['platform', {}, { env: { DOCKER_DEFAULT_PLATFORM: 'linux/arm64' } }],
+    ['platform', {}, { given: { platforms: 'linux/arm64' } }],
+    ['platform of docker', {}, { env: { DOCKER_DEFAULT_PLATFORM: 'linux/arm64' } }],
     ['engine', {}, { engine: 'linux/arm64' }],
   ])('differs when a %s differs', async (_, one, other) => {
     expect(await hash(one)).not.toBe(await hash(other))
@@ -58,12 +59,21 @@ describe('the description of a build', () => {
     expect(told).toBe(await hash({ engine: 'linux/amd64' }))
     const env = { DOCKER_DEFAULT_PLATFORM: 'linux/amd64' }
     expect(told).toBe(await hash({ env, engine: 'linux/arm64' }))
+    expect(told).toBe(await hash({ given: { platforms: 'linux/amd64' }, engine: 'linux/arm64' }))
   })
 
   test('names what others have built for linux/amd64, on any machine', async () => {
     const { own } = await inputs({})
     expect(await inputs({ engine: 'linux/arm64' })).toMatchObject({ usual: own })
     expect(await inputs({ engine: 'linux/amd64' })).toMatchObject({ own, usual: own })
+  })
+
+  test.each<[string, Told]>([
+    ['"platforms"', { given: { platforms: 'linux/arm64' } }],
+    ['DOCKER_DEFAULT_PLATFORM', { env: { DOCKER_DEFAULT_PLATFORM: 'linux/arm64' } }],
+  ])('is that of no other platform with %s', async (_, given) => {
+    const { own, usual } = await inputs({ engine: 'linux/amd64', ...given })
+    expect(usual).toBe(own)
   })
 
   test('is the same for the same options in any order, and holds no value', async () => {
@@ -106,6 +116,14 @@ describe('what a build is for', () => {
       'DOCKER_DEFAULT_PLATFORM, which wins over the engine',
       { env: { DOCKER_DEFAULT_PLATFORM: 'linux/arm64' } },
       ['linux/arm64'],
+    ],
+    [
+      '"platforms", which wins over both, in one order',
+      {
+        given: { platforms: 'linux/arm64 linux/amd64' },
+        env: { DOCKER_DEFAULT_PLATFORM: 'linux/s390x' },
+      },
+      ['linux/amd64', 'linux/arm64'],
     ],
     ['unknown without an engine, which builds nothing', { engine: undefined }, undefined],
     ['unknown where the Dockerfile names a platform', { files: from('linux/arm64') }, undefined],

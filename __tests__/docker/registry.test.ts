@@ -302,7 +302,7 @@ a: digest: ${digest} size: 1575`
       { ...refused, always: true },
     ])
     await expect(pushImage(platform, built, notebook(), never)).rejects.toMatchObject({
-      cause: { sentence: expect.stringContaining('in three attempts: Get') },
+      cause: { sentence: expect.stringContaining('in several attempts: Get') },
     })
   })
 })

@@ -57,6 +57,7 @@ test('deploy takes all options of release except those for build and tests, and 
     'build-secrets',
     'build-ssh',
     'cache',
+    'platforms',
     'image-labels',
     'skip-unchanged',
     'test-command',

@@ -32,8 +32,8 @@ describe('a build', () => {
     })
     expect(ran[1]).toBe(
       [
-        'docker buildx build --load --progress plain --provenance false',
-        `--tag ghcr.io/acme/shop:${sha} --file Dockerfile`,
+        `docker buildx build --load --tag ghcr.io/acme/shop:${sha}`,
+        '--progress plain --provenance false --file Dockerfile',
         '--label org.opencontainers.image.created=1970-01-01T00:00:00.000Z',
         '--label org.opencontainers.image.source=https://github.com/acme/shop',
         `--label org.opencontainers.image.version=${sha}`,
@@ -64,6 +64,92 @@ describe('a build', () => {
       '--file backend/prod.Dockerfile --target production --build-arg VERSION=1.4 --build-arg NAME=a b $HOME --label',
     )
     expect(ran[1]).toMatch(/ -- backend$/)
+  })
+})
+
+test('a platform is an argument', async () => {
+  const { platform, ran } = scripted([{ ...origin, code: 2 }, { when: buildx }, inspect], {
+    files,
+  })
+  const context = contextOf(platform, { platforms: 'linux/arm64' })
+  await build(context.with({ log: notebook() }), inputs)
+  expect(ran[1]).toContain('--file Dockerfile --platform linux/arm64 --label')
+})
+
+describe('an image of several platforms', () => {
+  const digest = `sha256:${'ab'.repeat(32)}`
+  const container: Line = { when: /^docker buildx inspect$/, stdout: 'Driver: docker-container\n' }
+  const info: Line = { when: /^docker info /, stdout: '[]' }
+  const name = `ghcr.io/acme/shop@${digest}`
+  const inEngine: Line = { when: new RegExp(`^docker image inspect .* ${name}$`), stdout: id }
+  const metadata = { '/private/metadata.json': `{"containerimage.digest": "${digest}"}` }
+
+  test.each([
+    ['that of the engine', 'linux/arm64', 'linux/amd64, linux/arm64', 'linux/arm64'],
+    ['that of the engine, with a variant', 'linux/arm', 'linux/amd64 linux/arm/v7', 'linux/arm/v7'],
+    [
+      'the first where the engine has none',
+      'linux/s390x',
+      'linux/arm64 linux/amd64',
+      'linux/arm64',
+    ],
+  ])('is pushed without a tag, and %s is tested', async (_, engine, platforms, tested) => {
+    const pull: Line = { when: new RegExp(`^docker pull --quiet --platform ${tested} ${name}$`) }
+    const { platform, ran } = scripted(
+      [
+        { ...origin, code: 2 },
+        ...[container, info, { when: buildx }],
+        ...[{ when: /^docker version /, stdout: engine }, pull, inEngine],
+      ],
+      { files: { ...files, ...metadata } },
+    )
+    const log = notebook()
+    expect(await build(contextOf(platform, { platforms }).with({ log }), inputs)).toEqual({
+      ...{ repository: 'ghcr.io/acme/shop', tag: sha, id, inputs, digest },
+    })
+    const built = ran.find((line) => line.startsWith('docker buildx build ')) ?? ''
+    expect(built).toContain(
+      'build --output type=image,name=ghcr.io/acme/shop,push-by-digest=true,name-canonical=true,push=true --metadata-file /private/metadata.json --progress',
+    )
+    expect(built).toContain(`--platform ${platforms.split(/[ ,]+/).join(',')} --label`)
+    expect(built).not.toMatch(/--load|--tag/)
+    expect(log.lines.at(-1)).toMatch(/^built .* for linux\/\w+ and linux\S+ in 0 s$/)
+  })
+
+  test.each<[string, Line, Line | undefined, string, string]>([
+    [
+      'the builder of an engine with its old image store',
+      { ...container, stdout: 'Driver: docker\n' },
+      undefined,
+      'usage',
+      "platforms: an image for several needs another builder than the engine's own, which builds for one platform at a time",
+    ],
+    [
+      'a registry that does not let it push',
+      container,
+      {
+        when: buildx,
+        code: 1,
+        stderr:
+          'ERROR: failed to solve: failed to push ghcr.io/acme/shop: unexpected status from POST request to https://ghcr.io/v2/acme/shop/blobs/uploads/: 403 Forbidden',
+      },
+      'push-failed',
+      'push: not allowed to write to ghcr.io/acme/shop: unexpected status from POST request to https://ghcr.io/v2/acme/shop/blobs/uploads/: 403 Forbidden',
+    ],
+    [
+      'a builder that does not say what it has pushed',
+      container,
+      { when: buildx },
+      'build-failed',
+      'build failed: the builder does not say what it has pushed',
+    ],
+  ])('is refused by %s', async (_, builder, ended, code, sentence) => {
+    const lines = [{ ...origin, code: 2 }, builder, info, ...(ended ? [ended] : [])]
+    const { platform } = scripted(lines, { files })
+    const context = contextOf(platform, { platforms: 'linux/amd64 linux/arm64' })
+    await expect(build(context.with({ log: notebook() }), inputs)).rejects.toMatchObject({
+      cause: { code, sentence },
+    })
   })
 })
 

@@ -23,6 +23,8 @@ const unknown = imageWith({})
 
 interface Given {
   readonly nodes?: readonly object[] | Error
+  /** By default `release`. */
+  readonly command?: 'deploy'
   /** Of the registry; none: it will be built. */
   readonly image?: { readonly digest: string; readonly lines: readonly Line[] }
   /** What it will be built for; null: unknown. */
@@ -33,7 +35,7 @@ interface Given {
 
 /** Returns the warning, or the sentence and hint of the failure. */
 async function checked(given: Given): Promise<readonly string[]> {
-  const { nodes = arm, image, built = ['linux/amd64'] } = given
+  const { nodes = arm, command = 'release', image, built = ['linux/amd64'] } = given
   const { platform } = scripted([...(image?.lines ?? []), ...(given.running?.lines ?? [])])
   const find = <T>() =>
     nodes instanceof Error ? Promise.reject(nodes) : Promise.resolve({ items: nodes } as T)
@@ -43,7 +45,11 @@ async function checked(given: Given): Promise<readonly string[]> {
         `web: {image: '${repository}:v1', pods: ['${repository}@${given.running.digest}'], node: one}`,
       )
     : { clusterState: nothing }
-  const context = contextOf(platform).with({ log: notebook(), cluster: clusterOf({ find }) })
+  const context = contextOf(platform).with({
+    log: notebook(),
+    cluster: clusterOf({ find }),
+    command,
+  })
   const found = image && { repository, tag: 'v2', digest: image.digest }
   const input = {
     subjects: [subject(), subject({}, 'worker')],
@@ -63,10 +69,7 @@ const foreign = (is: string, hint: string) => [
   `the image ${is} for linux/amd64, but all nodes for deployment/web, deployment/worker are linux/arm64`,
   hint,
 ]
-const build = foreign(
-  'will be',
-  'build it for linux/arm64: set DOCKER_DEFAULT_PLATFORM=linux/arm64',
-)
+const build = foreign('will be', 'build it for linux/arm64: set "platforms" to linux/arm64')
 
 test.each<[string, Given, readonly string[]]>([
   ['the build is for others', {}, build],
@@ -75,6 +78,11 @@ test.each<[string, Given, readonly string[]]>([
   [
     'the registry has it for others',
     { image: amd64 },
+    foreign('is', 'build it for linux/arm64: set "platforms" to linux/arm64'),
+  ],
+  [
+    'a deploy, which builds nothing',
+    { command: 'deploy', image: amd64 },
     foreign('is', 'release an image that is built for linux/arm64, or add a node of linux/amd64'),
   ],
   ['the registry has it for these', { image: arm64 }, []],

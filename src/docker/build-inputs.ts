@@ -15,8 +15,8 @@ export interface BuildInputs {
   /** As this machine builds it. */
   readonly own: string
   /**
-   * For linux/amd64, which most clusters run: what others have built for it is not built again by an engine of arm64.
-   * The image of an engine of arm64 is none for others.
+   * For linux/amd64, which most clusters run, where the user has set no platform: what others have built for it is not
+   * built again by an engine of arm64. The image of an engine of arm64 is none for others.
    */
   readonly usual: string
   /** What the image will be for (`linux/arm64`); missing where it is unknown. */
@@ -29,17 +29,21 @@ export interface BuildInputs {
  */
 export async function inputsOf(
   platform: Platform,
-  settings: Pick<Settings, 'context' | 'file' | 'target' | 'build-args' | 'image-labels'>,
+  settings: Pick<
+    Settings,
+    'context' | 'file' | 'target' | 'build-args' | 'image-labels' | 'platforms'
+  >,
   signal: AbortSignal,
 ): Promise<BuildInputs> {
   const { context, target, 'build-args': args } = settings
   const labels = sorted(settings['image-labels'])
   const file = settings.file ?? join(context, 'Dockerfile')
-  const [contextPlace, filePlace, content = '', builtFor] = await Promise.all([
+  const given = givenPlatforms(platform, settings)
+  const [contextPlace, filePlace, content = '', platforms] = await Promise.all([
     placeOf(platform, context),
     placeOf(platform, dirname(file)),
     platform.files.read(file),
-    platformOf(platform, signal),
+    given ?? platformOfEngine(platform, signal).then((own) => (own ? [own] : undefined)),
   ])
   const hashFor = (platform: string) =>
     hashOf({
@@ -52,12 +56,23 @@ export async function inputsOf(
       // Without any, the hash is as it was before there was this option.
       ...(labels.length > 0 && { labels }),
     })
+  // Without linux/amd64 alone, which most registries and clusters mean.
+  const own = hashFor(platforms?.join(',').replace(/^linux\/amd64$/, '') ?? '')
   return {
-    // Empty for linux/amd64, which most registries and clusters mean.
-    own: hashFor(builtFor === 'linux/amd64' ? '' : (builtFor ?? '')),
-    usual: hashFor(''),
-    ...(builtFor !== undefined && !namesPlatform(content) && { platforms: [builtFor] }),
+    own,
+    usual: given ? own : hashFor(''),
+    ...(platforms && !namesPlatform(content) && { platforms }),
   }
+}
+
+/** Returns the platforms that the user has set, in one order. */
+function givenPlatforms(
+  { env }: Platform,
+  { platforms }: Pick<Settings, 'platforms'>,
+): readonly string[] | undefined {
+  const ofDocker = env['DOCKER_DEFAULT_PLATFORM'] ?? ''
+  const given = platforms.length > 0 ? platforms : ofDocker === '' ? [] : ofDocker.split(',')
+  return given.length > 0 ? [...new Set(given)].sort() : undefined
 }
 
 /** Whether a Dockerfile names a platform itself: its image may be for that one, wherever it is built. */
@@ -72,10 +87,11 @@ function hashOf(inputs: unknown): string {
 /** How long the engine may take to say what it is, in ms: one that hangs builds nothing. */
 const engineTimeoutMs = 10_000
 
-/** Returns what buildx builds for: `linux/arm64`; `undefined` where no engine answers: then nothing is built. */
-async function platformOf(platform: Platform, signal: AbortSignal): Promise<string | undefined> {
-  const given = platform.env['DOCKER_DEFAULT_PLATFORM'] ?? ''
-  if (given !== '') return given
+/** Returns what the engine builds for: `linux/arm64`; `undefined` where none answers: then nothing is built. */
+export async function platformOfEngine(
+  platform: Platform,
+  signal: AbortSignal,
+): Promise<string | undefined> {
   const format = '{{.Server.Os}}/{{.Server.Arch}}'
   try {
     const { code, stdout } = await withTimeout(platform.clock, engineTimeoutMs, signal, (late) =>

@@ -35,6 +35,7 @@ import {
   objectName,
   oneOf,
   paths,
+  platforms,
   quantities,
   secretAssignments,
   someTime,
@@ -180,6 +181,14 @@ export const table = {
     default: 'auto',
     group: 'image',
     on: [...building, 'test'],
+  }),
+  platforms: option({
+    read: platforms,
+    help: 'Platforms that the image is built for; default: that of the Docker engine. Several need a builder that pushes: docker/setup-buildx-action, or docker buildx create --use',
+    example: 'linux/amd64, linux/arm64',
+    default: '',
+    group: 'image',
+    on: [...building, 'doctor'],
   }),
   'image-labels': option({
     read: assignments,

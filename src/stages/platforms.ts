@@ -49,9 +49,10 @@ export async function checkPlatforms(
     fail({
       code: 'wrong-platform',
       sentence,
-      hint: found
-        ? `release an image that is built for ${first}, or add a node of ${what}`
-        : `build it for ${first}: set DOCKER_DEFAULT_PLATFORM=${first}`,
+      hint:
+        found && context.command !== 'release'
+          ? `release an image that is built for ${first}, or add a node of ${what}`
+          : `build it for ${first}: set "platforms" to ${first}`,
     })
   }
   if (some.length === 0) return []
