@@ -5,7 +5,7 @@ import { builderOf, requireFullBuilder } from './builder.js'
 
 /**
  * `auto`: on machines that begin without layers, GitHub's cache where the builder can write to it, else `inline`.
- * `none`: no layer is taken from any cache.
+ * `none`: no layer is taken from any cache, and base images come from their registries.
  */
 export type CachePolicy = 'auto' | 'gha' | 'registry' | 'inline' | 'none'
 
@@ -27,7 +27,8 @@ export async function cacheOf(
   const inRegistry = `type=registry,${reference}`
   switch (await placeOfCache(platform, policy, signal)) {
     case 'none':
-      return ['--no-cache']
+      // A base image that the engine has from earlier is of a cache too.
+      return ['--no-cache', '--pull']
     case 'inline':
       return ['--cache-from', inRegistry, '--cache-to', 'type=inline']
     case 'registry':

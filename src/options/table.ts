@@ -176,7 +176,7 @@ export const table = {
   }),
   cache: option({
     read: oneOf('auto', 'gha', 'registry', 'inline', 'none'),
-    help: "Where layers are kept for the next build: GitHub's cache (gha), the registry (written before the tests, as the tag buildcache), or the pushed image, which gets the tag buildcache too (inline). By default in CI: gha where the builder can write to it, else inline; elsewhere only in the engine. none takes no layer from a cache",
+    help: "Where layers are kept for the next build: GitHub's cache (gha), the registry (written before the tests, as the tag buildcache), or the pushed image, which gets the tag buildcache too (inline). By default in CI: gha where the builder can write to it, else inline; elsewhere only in the engine. none takes no layer from a cache, and pulls base images again",
     example: 'registry',
     default: 'auto',
     group: 'image',
