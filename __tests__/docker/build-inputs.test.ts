@@ -39,6 +39,13 @@ describe('the description of a build', () => {
     ['argument', { given: { 'build-args': 'A=1' } }, { given: { 'build-args': 'A=2' } }],
     ['argument that is new', {}, { given: { 'build-args': 'A=1' } }],
     ['target', {}, { given: { target: 'web' } }],
+    [
+      'more context',
+      { given: { 'build-contexts': 'a=docker-image://a' } },
+      { given: { 'build-contexts': 'a=docker-image://b' } },
+    ],
+    ['record of the build', {}, { given: { provenance: 'min' } }],
+    ['list of packages', {}, { given: { sbom: 'true' } }],
     ['label', { given: { 'image-labels': 'a=1' } }, { given: { 'image-labels': 'a=2' } }],
     [
       'Dockerfile of the same content',

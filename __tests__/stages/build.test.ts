@@ -76,6 +76,27 @@ test('a platform is an argument', async () => {
   expect(ran[1]).toContain('--file Dockerfile --platform linux/arm64 --label')
 })
 
+test('more contexts are arguments; one that is a folder must be there', async () => {
+  const { platform, ran } = scripted([{ ...origin, code: 2 }, { when: buildx }, inspect], {
+    files,
+  })
+  const more = 'shared=backend\nbase=docker-image://acme/base\nlib=git@github.com:acme/lib.git'
+  const context = contextOf(platform, { 'build-contexts': more }).with({ log: notebook() })
+  await build(context, inputs)
+  const args = more.split('\n').map((line) => `--build-context ${line}`)
+  expect(ran[1]).toContain(`--file Dockerfile ${args.join(' ')} --label`)
+
+  const none = contextOf(scripted([{ ...origin, code: 2 }], { files }).platform, {
+    'build-contexts': 'shared=../shared',
+  })
+  await expect(build(none.with({ log: notebook() }), inputs)).rejects.toMatchObject({
+    cause: {
+      code: 'usage',
+      sentence: 'build-contexts: "shared" is "../shared", which is not a folder',
+    },
+  })
+})
+
 describe('an image of several platforms', () => {
   const digest = `sha256:${'ab'.repeat(32)}`
   const container: Line = { when: /^docker buildx inspect$/, stdout: 'Driver: docker-container\n' }
@@ -116,17 +137,42 @@ describe('an image of several platforms', () => {
     expect(log.lines.at(-1)).toMatch(/^built .* for linux\/\w+ and linux\S+ in 0 s$/)
   })
 
-  test.each<[string, Line, Line | undefined, string, string]>([
-    [
-      'the builder of an engine with its old image store',
-      { ...container, stdout: 'Driver: docker\n' },
-      undefined,
-      'usage',
-      "platforms: an image for several needs another builder than the engine's own, which builds for one platform at a time",
-    ],
+  test('so is one with records of its build, for the platform of the engine', async () => {
+    const { platform, ran } = scripted(
+      [
+        { ...origin, code: 2 },
+        ...[container, info, { when: buildx }],
+        ...[{ when: new RegExp(`^docker pull --quiet ${name}$`) }, inEngine],
+      ],
+      { files: { ...files, ...metadata } },
+    )
+    const context = contextOf(platform, { provenance: 'max', sbom: 'true' })
+    expect(await build(context.with({ log: notebook() }), inputs)).toMatchObject({ id, digest })
+    expect(ran.join('\n')).toContain(
+      '--metadata-file /private/metadata.json --progress plain --provenance mode=max --sbom true --file Dockerfile --label',
+    )
+  })
+
+  test.each([
+    [{ platforms: 'linux/amd64 linux/arm64' }, 'platforms: an image for several'],
+    [{ provenance: 'min' }, 'provenance: an image with it'],
+    [{ sbom: 'true' }, 'sbom: an image with it'],
+  ])('is refused by the builder of an engine with its old image store: %j', async (given, why) => {
+    const lines = [{ ...origin, code: 2 }, { ...container, stdout: 'Driver: docker\n' }, info]
+    const { platform } = scripted(lines, { files })
+    await expect(
+      build(contextOf(platform, given).with({ log: notebook() }), inputs),
+    ).rejects.toMatchObject({
+      cause: {
+        code: 'usage',
+        sentence: `${why} needs another builder than the engine's own, which makes plain images of one platform`,
+      },
+    })
+  })
+
+  test.each<[string, Line, string, string]>([
     [
       'a registry that does not let it push',
-      container,
       {
         when: buildx,
         code: 1,
@@ -138,13 +184,12 @@ describe('an image of several platforms', () => {
     ],
     [
       'a builder that does not say what it has pushed',
-      container,
       { when: buildx },
       'build-failed',
       'build failed: the builder does not say what it has pushed',
     ],
-  ])('is refused by %s', async (_, builder, ended, code, sentence) => {
-    const lines = [{ ...origin, code: 2 }, builder, info, ...(ended ? [ended] : [])]
+  ])('is refused by %s', async (_, ended, code, sentence) => {
+    const lines = [{ ...origin, code: 2 }, container, info, ended]
     const { platform } = scripted(lines, { files })
     const context = contextOf(platform, { platforms: 'linux/amd64 linux/arm64' })
     await expect(build(context.with({ log: notebook() }), inputs)).rejects.toMatchObject({

@@ -1,4 +1,5 @@
 /** Builds the image of a commit, for pipelines that put their own steps between the phases of a release. */
+import { whyIndex } from '../docker/build-index.js'
 import { findSourceToBuild } from '../docker/source.js'
 import type { Report } from '../report/report.js'
 import { build } from '../stages/build.js'
@@ -15,10 +16,11 @@ export function buildOnly(start: Start): Promise<Report> {
 
 async function ofCommit(run: Run): Promise<Outcome> {
   const { platform, settings, reporter, state, resources } = run
-  if (settings.platforms.length > 1 && !settings.push) {
+  const why = whyIndex(settings)
+  if (why !== undefined && !settings.push) {
     fail({
       code: 'usage',
-      sentence: 'platforms: an image for several is only in the registry, and needs its tag there',
+      sentence: `${why} is only in the registry, and needs its tag there`,
       hint: 'Set "push", and test it by its digest; or let "release" do both, where only a tested image gets the tag',
     })
   }

@@ -1,4 +1,4 @@
-/** An image of several platforms: an index, which an engine with the old image store cannot hold. */
+/** An image of several platforms, or with records of its build: an index, which an engine with the old image store cannot hold. */
 import { join } from 'node:path/posix'
 import { fail } from '../failure/failure.js'
 import type { StageLog } from '../platform/stage-log.js'
@@ -22,8 +22,8 @@ export async function buildIndex(
   signal: AbortSignal,
 ): Promise<Built> {
   const dockerfile = checkPlan(platform, plan)
-  const because = 'builds for one platform at a time'
-  await requireFullBuilder(platform, 'platforms: an image for several', { because }, signal)
+  const because = 'makes plain images of one platform'
+  await requireFullBuilder(platform, whyIndex(plan) ?? 'an index', { because }, signal)
   const { repository, tag, inputs, platforms } = plan
   const folder = await platform.files.privateFolder()
   try {
@@ -32,7 +32,7 @@ export async function buildIndex(
     const args = ['--output', output, '--metadata-file', metadata]
     await runBuild(platform, { ...plan, file: dockerfile, output: args }, stageLog, signal)
     const digest = digestIn(await platform.files.read(metadata))
-    const own = await platformOfEngine(platform, signal)
+    const own = platforms.length > 1 ? await platformOfEngine(platform, signal) : undefined
     const builtFor = platforms.find((one) => `${one}/`.startsWith(`${own}/`)) ?? platforms[0]
     const image = { repository, tag, digest, ...(builtFor !== undefined && { builtFor }) }
     const { id } = await pullImage(platform, image, stageLog, signal)
@@ -40,6 +40,17 @@ export async function buildIndex(
   } finally {
     await platform.files.remove(folder)
   }
+}
+
+/** Returns what makes an image an index, for the begin of a sentence; `undefined` where it is a plain one. */
+export function whyIndex({
+  platforms,
+  provenance,
+  sbom,
+}: Pick<BuildPlan, 'platforms' | 'provenance' | 'sbom'>): string | undefined {
+  if (platforms.length > 1) return 'platforms: an image for several'
+  if (provenance !== 'none') return 'provenance: an image with it'
+  return sbom ? 'sbom: an image with it' : undefined
 }
 
 function digestIn(metadata = ''): string {

@@ -23,25 +23,41 @@ export interface BuildInputs {
   readonly platforms?: readonly string[]
 }
 
+type InputSettings = Pick<
+  Settings,
+  | 'context'
+  | 'file'
+  | 'target'
+  | 'build-args'
+  | 'build-contexts'
+  | 'image-labels'
+  | 'platforms'
+  | 'provenance'
+  | 'sbom'
+>
+
 /**
- * Dockerfile, target, build arguments, labels, platform, and the folder of the repository that is the context are the
- * inputs. The Dockerfile counts with its content too, since it may be made by an earlier step, and be in no commit.
+ * Dockerfile, target, build arguments, labels, platforms, provenance and SBOM, and the folders of the repository that
+ * are contexts are the inputs. The Dockerfile counts with its content too, since it may be made by an earlier step, and be in no commit.
  */
 export async function inputsOf(
   platform: Platform,
-  settings: Pick<
-    Settings,
-    'context' | 'file' | 'target' | 'build-args' | 'image-labels' | 'platforms'
-  >,
+  settings: InputSettings,
   signal: AbortSignal,
 ): Promise<BuildInputs> {
-  const { context, target, 'build-args': args } = settings
+  const { context, target, 'build-args': args, provenance, sbom } = settings
   const labels = sorted(settings['image-labels'])
   const file = settings.file ?? join(context, 'Dockerfile')
   const given = givenPlatforms(platform, settings)
-  const [contextPlace, filePlace, content = '', platforms] = await Promise.all([
+  const [contextPlace, filePlace, contexts, content = '', platforms] = await Promise.all([
     placeOf(platform, context),
     placeOf(platform, dirname(file)),
+    Promise.all(
+      sorted(settings['build-contexts']).map(async ([name, value = '']) => [
+        name,
+        isFolderName(value) ? await placeOf(platform, value) : value,
+      ]),
+    ),
     platform.files.read(file),
     given ?? platformOfEngine(platform, signal).then((own) => (own ? [own] : undefined)),
   ])
@@ -53,8 +69,11 @@ export async function inputsOf(
       target: target ?? '',
       args: sorted(args),
       platform,
-      // Without any, the hash is as it was before there was this option.
+      // Without any, the hash is as it was before there were these options.
       ...(labels.length > 0 && { labels }),
+      ...(contexts.length > 0 && { contexts }),
+      ...(provenance !== 'none' && { provenance }),
+      ...(sbom && { sbom }),
     })
   // Without linux/amd64 alone, which most registries and clusters mean.
   const own = hashFor(platforms?.join(',').replace(/^linux\/amd64$/, '') ?? '')
@@ -63,6 +82,11 @@ export async function inputsOf(
     usual: given ? own : hashFor(''),
     ...(platforms && !namesPlatform(content) && { platforms }),
   }
+}
+
+/** Whether a context of a build is a folder, and no image, repository or address. */
+export function isFolderName(context: string): boolean {
+  return !/^[\w-]+:|^git@/.test(context)
 }
 
 /** Returns the platforms that the user has set, in one order. */

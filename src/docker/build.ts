@@ -5,7 +5,8 @@ import type { StageLog } from '../platform/stage-log.js'
 import type { Platform } from '../platform/platform.js'
 import { BuildLog, lineOf, type BuildFailure } from './build-log.js'
 import { docker, engineCause } from './client.js'
-import { inputsLabel } from './build-inputs.js'
+import type { Settings } from '../options/table.js'
+import { inputsLabel, isFolderName } from './build-inputs.js'
 import { idInEngine } from './pull.js'
 import { pushCause } from './push-cause.js'
 import { shortened } from './text.js'
@@ -18,11 +19,16 @@ export interface BuildPlan {
   /** The Dockerfile; the one in the context when not given. */
   readonly file?: string
   readonly target?: string
+  /** More contexts, by their names. */
+  readonly contexts: Readonly<Record<string, string>>
   readonly args: Readonly<Record<string, string>>
   /** By their id. In no argument and no layer: BuildKit takes them from the environment, and mounts them where a RUN asks for them. */
   readonly secrets: Readonly<Record<string, string>>
   /** None: that of the engine. */
   readonly platforms: readonly string[]
+  /** Records of the build and of its packages: see `whyIndex`. */
+  readonly provenance: Settings['provenance']
+  readonly sbom: boolean
   /** What RUN --mount=type=ssh gets: `default`, or `id=path`. */
   readonly ssh: readonly string[]
   /** See `cacheOf`. */
@@ -122,11 +128,13 @@ function buildArguments(plan: Runnable): readonly string[] {
     '--progress',
     'plain',
     '--provenance',
-    'false',
+    plan.provenance === 'none' ? 'false' : `mode=${plan.provenance}`,
+    ...(plan.sbom ? ['--sbom', 'true'] : []),
     '--file',
     plan.file,
     ...(plan.target === undefined ? [] : ['--target', plan.target]),
     ...(plan.platforms.length === 0 ? [] : ['--platform', plan.platforms.join(',')]),
+    ...pairs('--build-context', plan.contexts),
     ...pairs('--build-arg', plan.args),
     ...Object.keys(plan.secrets).flatMap((id, at) => [
       '--secret',
@@ -144,16 +152,24 @@ function secretVariable(at: number): string {
   return `DJANGO_ROLLOUT_BUILD_SECRET_${at}`
 }
 
-/** The Dockerfile's path; throws a `Failure` (`usage`) when it or the context is not there. */
+/** The Dockerfile's path; throws a `Failure` (`usage`) when it or a context is not there. */
 export function checkPlan(
   { files }: Platform,
-  { context, file }: Pick<BuildPlan, 'context' | 'file'>,
+  { context, file, contexts = {} }: Pick<BuildPlan, 'context' | 'file'> & Partial<BuildPlan>,
 ): string {
   if (!files.isFolder(context)) {
     return fail({
       code: 'usage',
       sentence: `build: the context "${context}" is not a folder`,
       hint: 'Set "context" to the folder that the image is built from. Is the repository checked out?',
+    })
+  }
+  for (const [name, folder] of Object.entries(contexts)) {
+    if (!isFolderName(folder) || files.isFolder(folder)) continue
+    fail({
+      code: 'usage',
+      sentence: `build-contexts: "${name}" is "${folder}", which is not a folder`,
+      hint: 'Write a folder, by its path from the current one, docker-image://IMAGE, or an https:// address',
     })
   }
   const dockerfile = file ?? join(context, 'Dockerfile')
@@ -198,6 +214,10 @@ function withoutFlags(instruction: string): string {
 }
 
 const hints: readonly (readonly [RegExp, string])[] = [
+  [
+    /moby\.buildkit\.frontend\.contexts/,
+    '"build-contexts" need Docker 23, or another builder: docker buildx create --use',
+  ],
   [
     /^"[^"]+"( not found)?: not found$/,
     'Move it into the context, and check that .dockerignore does not exclude it',

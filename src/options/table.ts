@@ -148,6 +148,14 @@ export const table = {
     group: 'image',
     on: building,
   }),
+  'build-contexts': option({
+    read: assignments,
+    help: 'More places that FROM and COPY --from may name, NAME=value, one per line: a folder, docker-image://IMAGE, or an https:// address',
+    example: 'shared=../shared',
+    default: '',
+    group: 'image',
+    on: building,
+  }),
   'build-args': option({
     read: assignments,
     help: 'Build arguments, NAME=value, one per line',
@@ -189,6 +197,23 @@ export const table = {
     default: '',
     group: 'image',
     on: [...building, 'doctor'],
+  }),
+  provenance: option({
+    read: oneOf('none', 'min', 'max'),
+    help: 'Record of the build beside the image: from what it was built (min), and how, with the build arguments (max). Needs a builder that pushes, as several platforms do',
+    example: 'min',
+    default: 'none',
+    group: 'image',
+    on: building,
+  }),
+  sbom: option({
+    read: yesOrNo,
+    help: 'Puts a list of the packages of the image beside it. Needs a builder that pushes, as several platforms do',
+    example: 'true',
+    default: 'false',
+    flag: true,
+    group: 'image',
+    on: building,
   }),
   'image-labels': option({
     read: assignments,

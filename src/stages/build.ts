@@ -1,6 +1,6 @@
 import { cacheOf } from '../docker/build-cache.js'
 import { buildImage, type Built } from '../docker/build.js'
-import { buildIndex } from '../docker/build-index.js'
+import { buildIndex, whyIndex } from '../docker/build-index.js'
 import { findOrigin, missingSubmodules } from '../docker/source.js'
 import { duration } from '../docker/text.js'
 import { fail, Failure } from '../failure/failure.js'
@@ -27,9 +27,9 @@ export async function build(context: StageContext, inputs: string): Promise<Buil
     const names = missing.join(', ')
     logWarning(context, `not checked out, and empty in the build: submodule ${names}`)
   }
-  const { platforms } = settings
-  const made = platforms.length > 1 ? buildIndex : buildImage
-  const built = await made(
+  const { platforms, provenance, sbom } = settings
+  const make = whyIndex(settings) === undefined ? buildImage : buildIndex
+  const built = await make(
     platform,
     {
       repository: settings.image,
@@ -37,9 +37,12 @@ export async function build(context: StageContext, inputs: string): Promise<Buil
       context: settings.context,
       ...(settings.file === undefined ? {} : { file: settings.file }),
       ...(settings.target === undefined ? {} : { target: settings.target }),
+      contexts: settings['build-contexts'],
       args: settings['build-args'],
       secrets: secretsOf(platform, settings['build-secrets']),
       platforms,
+      provenance,
+      sbom,
       ssh: settings['build-ssh'],
       cache,
       inputs,
