@@ -64,7 +64,7 @@ test('a workload that has no other node ends a release before anything is built 
     result: 'failed',
     cause: { code: 'wrong-platform', sentence: sentence('will be') },
   })
-  expect(built.output).toContain('DOCKER_DEFAULT_PLATFORM=linux/arm64')
+  expect(built.output).toContain('set "platforms" to linux/arm64')
   expect(await site.isPushed(tag)).toBe(false)
   const doctor = await site.cli('doctor', { image, namespace, tag: 'v1' })
   expect(doctor.output).toContain(`✗ ${sentence('is')}`)

@@ -339,6 +339,34 @@ RUN head -c 8 /dev/urandom | od -x >/made
   })
 })
 
+describe('the platforms of a build', () => {
+  const file = 'scratch.Dockerfile'
+  beforeAll(() => shop.commit('Nothing to run', { [file]: 'FROM scratch\nCOPY manage.py /\n' }))
+
+  test('may be one that the engine is not of, and is another build of the commit', async () => {
+    const own = await build({ file, push: 'true' })
+    const foreign = await build({ file, push: 'true', platforms: 'linux/arm64' })
+    expect(foreign.report).toMatchObject({ result: 'done', tag: expect.stringContaining(own.report.tag) })
+    const name = `${shop.image}:${foreign.report.tag}`
+    const format = '{{.Os}}/{{.Architecture}}'
+    const made = await must('docker', ['image', 'inspect', '--format', format, name], { env: stack.env })
+    expect(made.trim()).toBe('linux/arm64')
+    expect((await build({ file, push: 'true', platforms: 'linux/arm64' })).report).toMatchObject({
+      result: 'unchanged',
+      digest: foreign.report.digest,
+    })
+  })
+
+  test('are refused where the builder makes one at a time', async () => {
+    const platforms = 'linux/amd64 linux/arm64'
+    expect((await build({ file, push: 'true', tag: 'both', platforms })).report.cause).toMatchObject({
+      code: 'usage',
+      sentence: expect.stringContaining('platforms: an image for several needs another builder'),
+      hint: expect.stringContaining('docker buildx create --use'),
+    })
+  })
+})
+
 describe('django-rollout.yml', () => {
   test('sets the options that are not given', async () => {
     const { image, namespace } = shop

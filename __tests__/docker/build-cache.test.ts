@@ -59,7 +59,7 @@ describe('the cache of a build', () => {
     ['on a laptop', 'auto', {}, container, old, ''],
     ['in the registry', 'registry', {}, container, old, inRegistry],
     ['in the image', 'inline', {}, own, old, inImage],
-    ['not taken', 'none', github, container, old, '--no-cache'],
+    ['not taken', 'none', github, container, old, '--no-cache --pull'],
   ])('is right %s', async (_, policy, env, builder, engine, expected) => {
     expect((await argumentsOf(policy, { ...env }, builder, engine)).join(' ')).toBe(expected)
   })

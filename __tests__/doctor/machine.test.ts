@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { inputsLabel, inputsOf } from '../../src/docker/build-inputs.js'
 import { Resources } from '../../src/commands/resources.js'
-import { inspectMachine, examineMachine } from '../../src/doctor/machine.js'
+import { lookInRegistry, inspectMachine, examineMachine } from '../../src/doctor/machine.js'
 import { has as tagged, imageWith, lacks, refuses } from '../support/registry.js'
 import { scripted, type Line } from '../support/scripted.js'
 import { contextOf } from '../support/settings.js'
@@ -39,7 +39,10 @@ async function examined(
   const resources = new Resources(script.platform)
   const asking = { platform: resources.platform, settings, signal }
   const machine = await inspectMachine(asking)
-  const findings = await examineMachine(asking, machine, () => resources.keepLogin(settings))
+  const { source } = machine
+  const registry =
+    source && lookInRegistry({ ...asking, source }, () => resources.keepLogin(settings))
+  const findings = await examineMachine(asking, machine, registry)
   const wrong = findings
     .filter(({ severity }) => severity !== 'ok')
     .map(({ severity, message }) => `${severity}: ${message}`)

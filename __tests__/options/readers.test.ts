@@ -9,6 +9,7 @@ import {
   imageTags,
   lines,
   objectName,
+  platforms,
   Problem,
   quantities,
   secretAssignments,
@@ -144,6 +145,17 @@ test('a wrong tag among several is named', () => {
   expect(imageTags('latest a/b')).toEqual(
     new Problem('has "a/b", which is not a tag (only letters, digits, and . _ -, at most 128)'),
   )
+})
+
+test('platforms are those of Linux, with the processor in the words of Kubernetes', () => {
+  expect(platforms('linux/amd64, linux/arm/v7')).toEqual(['linux/amd64', 'linux/arm/v7'])
+  for (const wrong of ['linux/amd46', 'arm64', 'linux/aarch64', 'windows/amd64', 'linux/arm64/8']) {
+    expect(platforms(`linux/amd64 ${wrong}`)).toEqual(
+      new Problem(
+        `has "${wrong}", which is not a platform such as linux/amd64, linux/arm64 or linux/arm/v7`,
+      ),
+    )
+  }
 })
 
 describe('a list of assignments', () => {

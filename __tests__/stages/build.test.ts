@@ -32,8 +32,8 @@ describe('a build', () => {
     })
     expect(ran[1]).toBe(
       [
-        'docker buildx build --load --progress plain --provenance false',
-        `--tag ghcr.io/acme/shop:${sha} --file Dockerfile`,
+        `docker buildx build --load --tag ghcr.io/acme/shop:${sha}`,
+        '--progress plain --provenance false --file Dockerfile',
         '--label org.opencontainers.image.created=1970-01-01T00:00:00.000Z',
         '--label org.opencontainers.image.source=https://github.com/acme/shop',
         `--label org.opencontainers.image.version=${sha}`,
@@ -64,6 +64,137 @@ describe('a build', () => {
       '--file backend/prod.Dockerfile --target production --build-arg VERSION=1.4 --build-arg NAME=a b $HOME --label',
     )
     expect(ran[1]).toMatch(/ -- backend$/)
+  })
+})
+
+test('a platform is an argument', async () => {
+  const { platform, ran } = scripted([{ ...origin, code: 2 }, { when: buildx }, inspect], {
+    files,
+  })
+  const context = contextOf(platform, { platforms: 'linux/arm64' })
+  await build(context.with({ log: notebook() }), inputs)
+  expect(ran[1]).toContain('--file Dockerfile --platform linux/arm64 --label')
+})
+
+test('more contexts are arguments; one that is a folder must be there', async () => {
+  const { platform, ran } = scripted([{ ...origin, code: 2 }, { when: buildx }, inspect], {
+    files,
+  })
+  const more = 'shared=backend\nbase=docker-image://acme/base\nlib=git@github.com:acme/lib.git'
+  const context = contextOf(platform, { 'build-contexts': more }).with({ log: notebook() })
+  await build(context, inputs)
+  const args = more.split('\n').map((line) => `--build-context ${line}`)
+  expect(ran[1]).toContain(`--file Dockerfile ${args.join(' ')} --label`)
+
+  const none = contextOf(scripted([{ ...origin, code: 2 }], { files }).platform, {
+    'build-contexts': 'shared=../shared',
+  })
+  await expect(build(none.with({ log: notebook() }), inputs)).rejects.toMatchObject({
+    cause: {
+      code: 'usage',
+      sentence: 'build-contexts: "shared" is "../shared", which is not a folder',
+    },
+  })
+})
+
+describe('an image of several platforms', () => {
+  const digest = `sha256:${'ab'.repeat(32)}`
+  const container: Line = { when: /^docker buildx inspect$/, stdout: 'Driver: docker-container\n' }
+  const info: Line = { when: /^docker info /, stdout: '[]' }
+  const name = `ghcr.io/acme/shop@${digest}`
+  const inEngine: Line = { when: new RegExp(`^docker image inspect .* ${name}$`), stdout: id }
+  const metadata = { '/private/metadata.json': `{"containerimage.digest": "${digest}"}` }
+
+  test.each([
+    ['that of the engine', 'linux/arm64', 'linux/amd64, linux/arm64', 'linux/arm64'],
+    ['that of the engine, with a variant', 'linux/arm', 'linux/amd64 linux/arm/v7', 'linux/arm/v7'],
+    [
+      'the first where the engine has none',
+      'linux/s390x',
+      'linux/arm64 linux/amd64',
+      'linux/arm64',
+    ],
+  ])('is pushed without a tag, and %s is tested', async (_, engine, platforms, tested) => {
+    const pull: Line = { when: new RegExp(`^docker pull --quiet --platform ${tested} ${name}$`) }
+    const { platform, ran } = scripted(
+      [
+        { ...origin, code: 2 },
+        ...[container, info, { when: buildx }],
+        ...[{ when: /^docker version /, stdout: engine }, pull, inEngine],
+      ],
+      { files: { ...files, ...metadata } },
+    )
+    const log = notebook()
+    expect(await build(contextOf(platform, { platforms }).with({ log }), inputs)).toEqual({
+      ...{ repository: 'ghcr.io/acme/shop', tag: sha, id, inputs, digest },
+    })
+    const built = ran.find((line) => line.startsWith('docker buildx build ')) ?? ''
+    expect(built).toContain(
+      'build --output type=image,name=ghcr.io/acme/shop,push-by-digest=true,name-canonical=true,push=true --metadata-file /private/metadata.json --progress',
+    )
+    expect(built).toContain(`--platform ${platforms.split(/[ ,]+/).join(',')} --label`)
+    expect(built).not.toMatch(/--load|--tag/)
+    expect(log.lines.at(-1)).toMatch(/^built .* for linux\/\w+ and linux\S+ in 0 s$/)
+  })
+
+  test('so is one with records of its build, for the platform of the engine', async () => {
+    const { platform, ran } = scripted(
+      [
+        { ...origin, code: 2 },
+        ...[container, info, { when: buildx }],
+        ...[{ when: new RegExp(`^docker pull --quiet ${name}$`) }, inEngine],
+      ],
+      { files: { ...files, ...metadata } },
+    )
+    const context = contextOf(platform, { provenance: 'max', sbom: 'true' })
+    expect(await build(context.with({ log: notebook() }), inputs)).toMatchObject({ id, digest })
+    expect(ran.join('\n')).toContain(
+      '--metadata-file /private/metadata.json --progress plain --provenance mode=max --sbom true --file Dockerfile --label',
+    )
+  })
+
+  test.each([
+    [{ platforms: 'linux/amd64 linux/arm64' }, 'platforms: an image for several'],
+    [{ provenance: 'min' }, 'provenance: an image with it'],
+    [{ sbom: 'true' }, 'sbom: an image with it'],
+  ])('is refused by the builder of an engine with its old image store: %j', async (given, why) => {
+    const lines = [{ ...origin, code: 2 }, { ...container, stdout: 'Driver: docker\n' }, info]
+    const { platform } = scripted(lines, { files })
+    await expect(
+      build(contextOf(platform, given).with({ log: notebook() }), inputs),
+    ).rejects.toMatchObject({
+      cause: {
+        code: 'usage',
+        sentence: `${why} needs another builder than the engine's own, which makes plain images of one platform`,
+      },
+    })
+  })
+
+  test.each<[string, Line, string, string]>([
+    [
+      'a registry that does not let it push',
+      {
+        when: buildx,
+        code: 1,
+        stderr:
+          'ERROR: failed to solve: failed to push ghcr.io/acme/shop: unexpected status from POST request to https://ghcr.io/v2/acme/shop/blobs/uploads/: 403 Forbidden',
+      },
+      'push-failed',
+      'push: not allowed to write to ghcr.io/acme/shop: unexpected status from POST request to https://ghcr.io/v2/acme/shop/blobs/uploads/: 403 Forbidden',
+    ],
+    [
+      'a builder that does not say what it has pushed',
+      { when: buildx },
+      'build-failed',
+      'build failed: the builder does not say what it has pushed',
+    ],
+  ])('is refused by %s', async (_, ended, code, sentence) => {
+    const lines = [{ ...origin, code: 2 }, container, info, ended]
+    const { platform } = scripted(lines, { files })
+    const context = contextOf(platform, { platforms: 'linux/amd64 linux/arm64' })
+    await expect(build(context.with({ log: notebook() }), inputs)).rejects.toMatchObject({
+      cause: { code, sentence },
+    })
   })
 })
 

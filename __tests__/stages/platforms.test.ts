@@ -23,22 +23,20 @@ const unknown = imageWith({})
 
 interface Given {
   readonly nodes?: readonly object[] | Error
+  /** By default `release`. */
+  readonly command?: 'deploy'
   /** Of the registry; none: it will be built. */
   readonly image?: { readonly digest: string; readonly lines: readonly Line[] }
-  readonly engine?: Line
-  readonly env?: Readonly<Record<string, string>>
-  readonly dockerfile?: string
+  /** What it will be built for; null: unknown. */
+  readonly built?: readonly string[] | null
   /** A Ready pod on the node `one` runs this image. */
   readonly running?: { readonly digest: string; readonly lines: readonly Line[] }
 }
 
-const engine = { when: /^docker version /, stdout: 'linux/amd64' } as const
-
 /** Returns the warning, or the sentence and hint of the failure. */
 async function checked(given: Given): Promise<readonly string[]> {
-  const { nodes = arm, image, env = {}, dockerfile = 'FROM python' } = given
-  const lines = [given.engine ?? engine, ...(image?.lines ?? []), ...(given.running?.lines ?? [])]
-  const { platform } = scripted(lines, { env, files: { Dockerfile: dockerfile } })
+  const { nodes = arm, command = 'release', image, built = ['linux/amd64'] } = given
+  const { platform } = scripted([...(image?.lines ?? []), ...(given.running?.lines ?? [])])
   const find = <T>() =>
     nodes instanceof Error ? Promise.reject(nodes) : Promise.resolve({ items: nodes } as T)
   const repository = 'ghcr.io/acme/shop'
@@ -47,11 +45,16 @@ async function checked(given: Given): Promise<readonly string[]> {
         `web: {image: '${repository}:v1', pods: ['${repository}@${given.running.digest}'], node: one}`,
       )
     : { clusterState: nothing }
-  const context = contextOf(platform).with({ log: notebook(), cluster: clusterOf({ find }) })
+  const context = contextOf(platform).with({
+    log: notebook(),
+    cluster: clusterOf({ find }),
+    command,
+  })
   const found = image && { repository, tag: 'v2', digest: image.digest }
   const input = {
     subjects: [subject(), subject({}, 'worker')],
-    image: () => Promise.resolve(found),
+    image: () =>
+      Promise.resolve({ ...(found && { image: found }), ...(built && { platforms: built }) }),
     clusterState,
   }
   return checkPlatforms(context, input).catch((error: unknown) => {
@@ -66,41 +69,20 @@ const foreign = (is: string, hint: string) => [
   `the image ${is} for linux/amd64, but all nodes for deployment/web, deployment/worker are linux/arm64`,
   hint,
 ]
-const build = foreign(
-  'will be',
-  'build it for linux/arm64: set DOCKER_DEFAULT_PLATFORM=linux/arm64',
-)
+const build = foreign('will be', 'build it for linux/arm64: set "platforms" to linux/arm64')
 
 test.each<[string, Given, readonly string[]]>([
-  ['the engine builds for others', {}, build],
-  [
-    'DOCKER_DEFAULT_PLATFORM wins over the engine',
-    { env: { DOCKER_DEFAULT_PLATFORM: 'linux/arm64' } },
-    [],
-  ],
-  [
-    'an engine that does not answer builds nothing',
-    { engine: { when: /^docker version /, code: 1 } },
-    [],
-  ],
-  [
-    'a Dockerfile that names a platform',
-    { dockerfile: 'from  --platform=linux/arm64 python AS base' },
-    [],
-  ],
-  [
-    'a Dockerfile with a platform of its own arguments',
-    { dockerfile: 'FROM --platform=$WHERE python' },
-    [],
-  ],
-  [
-    'a Dockerfile that names those of the build',
-    { dockerfile: 'FROM --platform=$BUILDPLATFORM node\nFROM --platform=${TARGETPLATFORM} python' },
-    build,
-  ],
+  ['the build is for others', {}, build],
+  ['the build is for these', { built: ['linux/arm64'] }, []],
+  ['it is unknown what the build is for', { built: null }, []],
   [
     'the registry has it for others',
     { image: amd64 },
+    foreign('is', 'build it for linux/arm64: set "platforms" to linux/arm64'),
+  ],
+  [
+    'a deploy, which builds nothing',
+    { command: 'deploy', image: amd64 },
     foreign('is', 'release an image that is built for linux/arm64, or add a node of linux/amd64'),
   ],
   ['the registry has it for these', { image: arm64 }, []],

@@ -3,7 +3,7 @@ import { inputsLabel } from '../../src/docker/build-inputs.js'
 import { push } from '../../src/stages/push.js'
 import { pinned } from '../../src/docker/image.js'
 import { notebook } from '../support/journal.js'
-import { has, imageWith, lacks, refuses } from '../support/registry.js'
+import { has, imageWith, indexOf, lacks, refuses } from '../support/registry.js'
 import { scripted } from '../support/scripted.js'
 import { contextOf } from '../support/settings.js'
 
@@ -17,6 +17,16 @@ test('an image that was built and tested gets its tag, and is known by its diges
   ])
   const image = await push(contextOf(platform).with({ log: notebook() }), built)
   expect(pinned(image)).toBe(`ghcr.io/acme/shop:a@${digest}`)
+})
+
+test('what the builder has pushed gets its tag in the registry', async () => {
+  const { digest, lines } = indexOf(imageWith({}), imageWith({ Labels: {} }))
+  const built = { repository: 'ghcr.io/acme/shop', tag: 'a', id: 'sha256:1', digest }
+  const { platform, ran } = scripted([...lines, { when: /^PUT .*\/manifests\/a$/, status: 201 }])
+  expect(await push(contextOf(platform).with({ log: notebook() }), built)).toEqual({
+    ...{ repository: 'ghcr.io/acme/shop', tag: 'a', digest },
+  })
+  expect(ran.filter((line) => line.startsWith('docker'))).toEqual([])
 })
 
 const sha = 'a'.repeat(40)

@@ -4,10 +4,18 @@ import { Failure } from '../failure/failure.js'
 import type { Finding } from '../report/finding.js'
 import type { Report } from '../report/report.js'
 import { closed, examineCluster } from '../doctor/cluster.js'
-import { inspectMachine, examineMachine, reachesCluster, type Machine } from '../doctor/machine.js'
+import {
+  lookInRegistry,
+  inspectMachine,
+  examineMachine,
+  reachesCluster,
+  type RegistryLookup,
+  type Machine,
+} from '../doctor/machine.js'
 import { silentLog } from '../platform/stage-log.js'
 import { abortable } from '../platform/time.js'
 import { ReleaseContext } from '../stages/context.js'
+import type { ToRun } from '../stages/platforms.js'
 import { causeOf } from './causes.js'
 import { reported, type Run, type Start } from './run.js'
 import type { Outcome } from './run-state.js'
@@ -19,11 +27,16 @@ export function runDoctor(start: Start): Promise<Report> {
       abortable(run.signal, async (): Promise<Outcome> => {
         log.waiting('checking tools, registry and cluster')
         const machine = await inspectMachine(run)
-        if (machine.source) run.state.source = machine.source
+        const { source } = machine
+        if (source) run.state.source = source
+        const lookup =
+          source && lookInRegistry({ ...run, source }, () => run.resources.keepLogin(run.settings))
+        // Reported with the machine.
+        lookup?.catch(() => undefined)
         const findings = (
           await Promise.all([
-            examineMachine(run, machine, () => run.resources.keepLogin(run.settings)),
-            reachesCluster(run.platform, machine) ? examineClusterOf(run, machine) : [],
+            examineMachine(run, machine, lookup),
+            reachesCluster(run.platform, machine) ? examineClusterOf(run, machine, lookup) : [],
           ])
         ).flat()
         const isWell = findings.every(({ severity }) => severity !== 'error')
@@ -36,6 +49,7 @@ export function runDoctor(start: Start): Promise<Report> {
 async function examineClusterOf(
   run: Run,
   { answers, source }: Machine,
+  lookup?: Promise<RegistryLookup>,
 ): Promise<readonly Finding[]> {
   const { platform, settings, signal, resources } = run
   try {
@@ -44,10 +58,17 @@ async function examineClusterOf(
     const context = new ReleaseContext({ ...run, source: requested })
     return [
       ...(answers.kubectl ? skewFindings(clientVersion(answers.kubectl), cluster.version) : []),
-      ...(await examineCluster(context.with({ log: silentLog, cluster }))),
+      ...(await examineCluster(context.with({ log: silentLog, cluster }), () => toRun(lookup))),
     ]
   } catch (error) {
     signal.throwIfAborted()
     return closed(new Failure(causeOf(error, signal)))
   }
+}
+
+/** Returns what the look-up shows of the image that would run; nothing where it has failed. */
+async function toRun(lookup?: Promise<RegistryLookup>): Promise<ToRun> {
+  const found = await lookup?.catch(() => undefined)
+  if (found && 'image' in found.lookup) return { image: found.lookup.image }
+  return { ...(found?.platforms && { platforms: found.platforms }) }
 }

@@ -3,7 +3,7 @@ import { findSource } from '../docker/source.js'
 import { fail } from '../failure/failure.js'
 import { unsafeCause } from '../report/migration-sentences.js'
 import type { Report } from '../report/report.js'
-import { imageToDeploy } from '../stages/image.js'
+import { imageToDeploy, type DeployableImage } from '../stages/image.js'
 import { endOfOthers } from '../stages/migration/ending.js'
 import { backupWhen } from '../stages/migration/backup.js'
 import { Planning } from '../stages/migration/planning.js'
@@ -44,7 +44,7 @@ async function toImage(run: Run): Promise<Outcome> {
     })
   }
   const requested = contextOf(run, await findSource(platform, settings, settings.context))
-  const toRun = Promise.withResolvers<Image>()
+  const toRun = Promise.withResolvers<DeployableImage>()
   const [{ cluster: unlocked, checked }, ready] = await allOrAbort(signal, [
     (signal) =>
       reporter.stage('preflight', async (log) => {
@@ -56,7 +56,7 @@ async function toImage(run: Run): Promise<Outcome> {
       reporter.stage('image', async (log) => {
         await resources.login(settings)
         const ready = await imageToDeploy(requested.with({ signal, log }))
-        toRun.resolve(ready.image)
+        toRun.resolve(ready)
         return ready
       }),
   ])

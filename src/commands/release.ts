@@ -13,6 +13,7 @@ import { applyManifests } from '../stages/manifests.js'
 import { checkAlone } from '../stages/name-conflicts.js'
 import { checkNotStale } from '../stages/stale-commit.js'
 import { warningsWithoutDigest } from '../stages/pinned-tags.js'
+import type { ToRun } from '../stages/platforms.js'
 import { preflight, type PreflightResult } from '../stages/preflight.js'
 import { push } from '../stages/push.js'
 import { withReported } from '../stages/migration/unreleased.js'
@@ -47,7 +48,7 @@ async function fromCommit(run: Run, command: ReleaseCommand): Promise<Outcome> {
   const { platform, settings, reporter, signal, state, resources } = run
   const find = command === 'deploy' ? findSource : findSourceToBuild
   const requested = contextOf(run, await find(platform, settings, settings.context))
-  const toRun = Promise.withResolvers<Image | undefined>()
+  const toRun = Promise.withResolvers<ToRun>()
 
   // Nothing but Jobs that report is written in the cluster before all of this has passed.
   const [{ cluster, checked }, found] = await allOrAbort(signal, [
@@ -63,11 +64,12 @@ async function fromCommit(run: Run, command: ReleaseCommand): Promise<Outcome> {
         await resources.login(settings)
         if (command === 'deploy') {
           const ready = await imageToDeploy(context)
-          toRun.resolve(ready.image)
+          toRun.resolve(ready)
           return { is: 'found', ...ready } as const
         }
-        const { image, source, inputs } = await findBuild(context)
-        toRun.resolve(image)
+        const wanted = await findBuild(context)
+        toRun.resolve(wanted)
+        const { image, source, inputs } = wanted
         if (image) return { is: 'found', image, source } as const
         const isTested = settings['test-command'] !== ''
         const box = isTested ? resources.keepBox(testBox(context), run.warn) : undefined

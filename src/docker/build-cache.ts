@@ -1,22 +1,16 @@
 /** Where the layers of a build are kept for the next one, besides the engine's own cache. */
 import { fail } from '../failure/failure.js'
 import type { Platform } from '../platform/platform.js'
-import { docker } from './client.js'
+import { builderOf, requireFullBuilder } from './builder.js'
 
 /**
  * `auto`: on machines that begin without layers, GitHub's cache where the builder can write to it, else `inline`.
- * `none`: no layer is taken from any cache.
+ * `none`: no layer is taken from any cache, and base images come from their registries.
  */
 export type CachePolicy = 'auto' | 'gha' | 'registry' | 'inline' | 'none'
 
 /** The tag of an image, or of a cache, from which builds with `inline` and `registry` begin. */
 export const cacheTag = 'buildcache'
-
-/** What a builder does with a cache in another place. That of a builder which is not known is for the build to say. */
-type Builder = 'writes it' | 'cannot write it' | 'unknown'
-
-/** https://docs.docker.com/build/builders/drivers/ */
-const writers = new Set(['docker-container', 'kubernetes', 'remote', 'cloud'])
 
 /** Returns arguments of `docker buildx build`. Throws a `Failure` (`usage`) where the policy cannot be followed. */
 export async function cacheOf(
@@ -33,11 +27,12 @@ export async function cacheOf(
   const inRegistry = `type=registry,${reference}`
   switch (await placeOfCache(platform, policy, signal)) {
     case 'none':
-      return ['--no-cache']
+      // A base image that the engine has from earlier is of a cache too.
+      return ['--no-cache', '--pull']
     case 'inline':
       return ['--cache-from', inRegistry, '--cache-to', 'type=inline']
     case 'registry':
-      await refuseOwnBuilder(platform, policy, signal)
+      await requireFullBuilder(platform, `cache: "${policy}"`, writesNone, signal)
       return ['--cache-from', inRegistry, '--cache-to', `${inRegistry},${all}`]
     case 'gha':
       if (!reachesGitHub(platform)) {
@@ -48,7 +43,7 @@ export async function cacheOf(
           hint: 'Set "cache" to registry or inline; the action needs no other setting for gha',
         })
       }
-      await refuseOwnBuilder(platform, policy, signal)
+      await requireFullBuilder(platform, `cache: "${policy}"`, writesNone, signal)
       return ['--cache-from', ofGitHub, '--cache-to', `${ofGitHub},${all}`]
     case 'engine':
       return []
@@ -65,37 +60,14 @@ export async function placeOfCache(
   // Runners of CI begin without layers; a laptop has those of its last build.
   if (platform.env['CI'] !== 'true') return 'engine'
   const builder = await builderOf(platform, signal)
-  if (builder === 'writes it' && reachesGitHub(platform)) return 'gha'
+  if (builder === 'full' && reachesGitHub(platform)) return 'gha'
   // Podman's builder knows no inline cache.
   return builder === 'unknown' ? 'engine' : 'inline'
 }
 
+const writesNone = { because: 'writes no cache', or: '; or set "cache: inline"' }
+
 /** GitHub gives these to actions alone. */
 function reachesGitHub({ env }: Platform): boolean {
   return ['ACTIONS_RUNTIME_TOKEN', 'ACTIONS_RESULTS_URL'].every((name) => (env[name] ?? '') !== '')
-}
-
-async function refuseOwnBuilder(
-  platform: Platform,
-  policy: CachePolicy,
-  signal: AbortSignal,
-): Promise<void> {
-  if ((await builderOf(platform, signal)) !== 'cannot write it') return
-  fail({
-    code: 'usage',
-    sentence: `cache: "${policy}" needs another builder than the engine's own, which writes no cache`,
-    hint: 'Run docker/setup-buildx-action before this step, or docker buildx create --use; or set "cache: inline"',
-  })
-}
-
-async function builderOf(platform: Platform, signal: AbortSignal): Promise<Builder> {
-  const [builder, engine] = await Promise.all([
-    docker(platform, ['buildx', 'inspect'], { signal }),
-    docker(platform, ['info', '--format', '{{json .DriverStatus}}'], { signal }),
-  ])
-  const [, driver = ''] = /^Driver: +(\S+)/m.exec(builder.stdout) ?? []
-  if (writers.has(driver)) return 'writes it'
-  // The build reports an engine that does not answer.
-  if (driver !== 'docker' || engine.code !== 0) return 'unknown'
-  return engine.stdout.includes('io.containerd.snapshotter') ? 'writes it' : 'cannot write it'
 }

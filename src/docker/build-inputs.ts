@@ -15,42 +15,93 @@ export interface BuildInputs {
   /** As this machine builds it. */
   readonly own: string
   /**
-   * For linux/amd64, which most clusters run: what others have built for it is not built again by an engine of arm64.
-   * The image of an engine of arm64 is none for others.
+   * For linux/amd64, which most clusters run, where the user has set no platform: what others have built for it is not
+   * built again by an engine of arm64. The image of an engine of arm64 is none for others.
    */
   readonly usual: string
+  /** What the image will be for (`linux/arm64`); missing where it is unknown. */
+  readonly platforms?: readonly string[]
 }
 
+type InputSettings = Pick<
+  Settings,
+  | 'context'
+  | 'file'
+  | 'target'
+  | 'build-args'
+  | 'build-contexts'
+  | 'image-labels'
+  | 'platforms'
+  | 'provenance'
+  | 'sbom'
+>
+
 /**
- * Dockerfile, target, build arguments, labels, platform, and the folder of the repository that is the context are the
- * inputs. The Dockerfile counts with its content too, since it may be made by an earlier step, and be in no commit.
+ * Dockerfile, target, build arguments, labels, platforms, provenance and SBOM, and the folders of the repository that
+ * are contexts are the inputs. The Dockerfile counts with its content too, since it may be made by an earlier step, and be in no commit.
  */
 export async function inputsOf(
   platform: Platform,
-  settings: Pick<Settings, 'context' | 'file' | 'target' | 'build-args' | 'image-labels'>,
+  settings: InputSettings,
   signal: AbortSignal,
 ): Promise<BuildInputs> {
-  const { context, target, 'build-args': args } = settings
+  const { context, target, 'build-args': args, provenance, sbom } = settings
   const labels = sorted(settings['image-labels'])
   const file = settings.file ?? join(context, 'Dockerfile')
-  const [contextPlace, filePlace, content, builtFor] = await Promise.all([
+  const given = givenPlatforms(platform, settings)
+  const [contextPlace, filePlace, contexts, content = '', platforms] = await Promise.all([
     placeOf(platform, context),
     placeOf(platform, dirname(file)),
+    Promise.all(
+      sorted(settings['build-contexts']).map(async ([name, value = '']) => [
+        name,
+        isFolderName(value) ? await placeOf(platform, value) : value,
+      ]),
+    ),
     platform.files.read(file),
-    platformOf(platform, signal),
+    given ?? platformOfEngine(platform, signal).then((own) => (own ? [own] : undefined)),
   ])
   const hashFor = (platform: string) =>
     hashOf({
       context: contextPlace,
       file: `${filePlace}${basename(file)}`,
-      content: content ?? '',
+      content,
       target: target ?? '',
       args: sorted(args),
       platform,
-      // Without any, the hash is as it was before there was this option.
+      // Without any, the hash is as it was before there were these options.
       ...(labels.length > 0 && { labels }),
+      ...(contexts.length > 0 && { contexts }),
+      ...(provenance !== 'none' && { provenance }),
+      ...(sbom && { sbom }),
     })
-  return { own: hashFor(builtFor), usual: hashFor('') }
+  // Without linux/amd64 alone, which most registries and clusters mean.
+  const own = hashFor(platforms?.join(',').replace(/^linux\/amd64$/, '') ?? '')
+  return {
+    own,
+    usual: given ? own : hashFor(''),
+    ...(platforms && !namesPlatform(content) && { platforms }),
+  }
+}
+
+/** Whether a context of a build is a folder, and no image, repository or address. */
+export function isFolderName(context: string): boolean {
+  return !/^[\w-]+:|^git@/.test(context)
+}
+
+/** Returns the platforms that the user has set, in one order. */
+function givenPlatforms(
+  { env }: Platform,
+  { platforms }: Pick<Settings, 'platforms'>,
+): readonly string[] | undefined {
+  const ofDocker = env['DOCKER_DEFAULT_PLATFORM'] ?? ''
+  const given = platforms.length > 0 ? platforms : ofDocker === '' ? [] : ofDocker.split(',')
+  return given.length > 0 ? [...new Set(given)].sort() : undefined
+}
+
+/** Whether a Dockerfile names a platform itself: its image may be for that one, wherever it is built. */
+function namesPlatform(dockerfile: string): boolean {
+  return /^\s*FROM\s+--platform=(?!["']?\$\{?(BUILD|TARGET)PLATFORM\b)/im.test(dockerfile)
 }
 
 function hashOf(inputs: unknown): string {
@@ -60,19 +111,11 @@ function hashOf(inputs: unknown): string {
 /** How long the engine may take to say what it is, in ms: one that hangs builds nothing. */
 const engineTimeoutMs = 10_000
 
-/** What the hash has of it: empty for linux/amd64, which most registries and clusters mean. */
-async function platformOf(platform: Platform, signal: AbortSignal): Promise<string> {
-  const own = await builtFor(platform, signal)
-  return own === undefined || own === 'linux/amd64' ? '' : own
-}
-
-/** Returns what buildx builds for: `linux/arm64`; `undefined` where no engine answers: then nothing is built. */
-export async function builtFor(
+/** Returns what the engine builds for: `linux/arm64`; `undefined` where none answers: then nothing is built. */
+export async function platformOfEngine(
   platform: Platform,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  const given = platform.env['DOCKER_DEFAULT_PLATFORM'] ?? ''
-  if (given !== '') return given
   const format = '{{.Server.Os}}/{{.Server.Arch}}'
   try {
     const { code, stdout } = await withTimeout(platform.clock, engineTimeoutMs, signal, (late) =>

@@ -5,8 +5,10 @@ import type { StageLog } from '../platform/stage-log.js'
 import type { Platform } from '../platform/platform.js'
 import { BuildLog, lineOf, type BuildFailure } from './build-log.js'
 import { docker, engineCause } from './client.js'
-import { inputsLabel } from './build-inputs.js'
+import type { Settings } from '../options/table.js'
+import { inputsLabel, isFolderName } from './build-inputs.js'
 import { idInEngine } from './pull.js'
+import { pushCause } from './push-cause.js'
 import { shortened } from './text.js'
 
 /** What to build, and how. */
@@ -17,9 +19,16 @@ export interface BuildPlan {
   /** The Dockerfile; the one in the context when not given. */
   readonly file?: string
   readonly target?: string
+  /** More contexts, by their names. */
+  readonly contexts: Readonly<Record<string, string>>
   readonly args: Readonly<Record<string, string>>
   /** By their id. In no argument and no layer: BuildKit takes them from the environment, and mounts them where a RUN asks for them. */
   readonly secrets: Readonly<Record<string, string>>
+  /** None: that of the engine. */
+  readonly platforms: readonly string[]
+  /** Records of the build and of its packages: see `whyIndex`. */
+  readonly provenance: Settings['provenance']
+  readonly sbom: boolean
   /** What RUN --mount=type=ssh gets: `default`, or `id=path`. */
   readonly ssh: readonly string[]
   /** See `cacheOf`. */
@@ -29,7 +38,7 @@ export interface BuildPlan {
   readonly inputs: string
 }
 
-/** An image that only the local engine has. */
+/** An image that the local engine has, and the registry not, or not by its tag. */
 export interface Built {
   readonly repository: string
   readonly tag: string
@@ -37,6 +46,8 @@ export interface Built {
   readonly id: string
   /** The inputs of its build (see `inputsOf`), where they are known. */
   readonly inputs?: string
+  /** By which the registry has it already: see `buildIndex`. */
+  readonly digest?: string
 }
 
 /**
@@ -50,15 +61,42 @@ export async function buildImage(
   stageLog: StageLog,
   signal: AbortSignal,
 ): Promise<Built> {
-  const dockerfile = checkPlan(platform, plan)
-  const name = `${plan.repository}:${plan.tag}`
+  const file = checkPlan(platform, plan)
+  const { repository, tag, inputs } = plan
+  const name = `${repository}:${tag}`
+  // One manifest and no index around it, so that the digest is the image's.
+  const output = ['--load', '--tag', name]
+  await runBuild(platform, { ...plan, file, output }, stageLog, signal)
+  const id = await idInEngine(platform, name, signal)
+  if (id !== undefined) return { repository, tag, id, inputs }
+  return fail({
+    code: 'build-failed',
+    sentence: `build failed: the engine does not have ${name} after the build`,
+  })
+}
+
+/** A build that can be run. */
+interface Runnable extends BuildPlan {
+  readonly file: string
+  /** Arguments that say where the image goes. */
+  readonly output: readonly string[]
+}
+
+/** Throws a `Failure` (`tool-missing`, `build-failed`, and `push-failed` where the builder may not push). */
+export async function runBuild(
+  platform: Platform,
+  plan: Runnable,
+  stageLog: StageLog,
+  signal: AbortSignal,
+): Promise<void> {
+  const { repository, tag, file } = plan
   const log = new BuildLog()
   const last: string[] = []
   const secrets = Object.values(plan.secrets)
   const hidden = shownOfSecrets(secrets)
   const env = Object.fromEntries(secrets.map((secret, at) => [secretVariable(at), secret]))
-  stageLog.waiting(`building ${name}`)
-  const { code } = await docker(platform, buildArguments(plan, dockerfile), {
+  stageLog.waiting(`building ${repository}:${tag}`)
+  const { code } = await docker(platform, buildArguments(plan), {
     signal,
     env,
     onLine: (raw) => {
@@ -69,42 +107,34 @@ export async function buildImage(
     },
   })
   stageLog.waiting(undefined)
-  if (code !== 0) {
-    const failure = log.failure()
-    // What a RUN prints may be about another engine.
-    const own = last.filter(
-      (line) => failure.instruction === undefined || line.startsWith('ERROR: '),
-    )
-    const problem = engineCause('build', { code, stdout: '', stderr: own.join('\n') })
-    fail(problem ?? buildCause(dockerfile, failure, await platform.files.read(dockerfile)))
-  }
-  const id = await idInEngine(platform, name, signal)
-  const { repository, tag, inputs } = plan
-  if (id !== undefined) return { repository, tag, id, inputs }
-  return fail({
-    code: 'build-failed',
-    sentence: `build failed: the engine does not have ${name} after the build`,
-  })
+  if (code === 0) return
+  const failure = log.failure()
+  const [, refused] = /^failed to push \S+: (.*)$/.exec(failure.message) ?? []
+  if (refused !== undefined) fail(pushCause(plan, refused, failure.log))
+  // What a RUN prints may be about another engine.
+  const own = last.filter((line) => failure.instruction === undefined || line.startsWith('ERROR: '))
+  const problem = engineCause('build', { code, stdout: '', stderr: own.join('\n') })
+  fail(problem ?? buildCause(file, failure, await platform.files.read(file)))
 }
 
 /** The arguments of docker, without a shell between. */
-function buildArguments(plan: BuildPlan, dockerfile: string): readonly string[] {
+function buildArguments(plan: Runnable): readonly string[] {
   const pairs = (flag: string, values: Readonly<Record<string, string>>): readonly string[] =>
     Object.entries(values).flatMap(([name, value]) => [flag, `${name}=${value}`])
   return [
     'buildx',
     'build',
-    '--load',
+    ...plan.output,
     '--progress',
     'plain',
-    // One manifest and no index around it, so that the digest is the image's.
     '--provenance',
-    'false',
-    '--tag',
-    `${plan.repository}:${plan.tag}`,
+    plan.provenance === 'none' ? 'false' : `mode=${plan.provenance}`,
+    ...(plan.sbom ? ['--sbom', 'true'] : []),
     '--file',
-    dockerfile,
+    plan.file,
     ...(plan.target === undefined ? [] : ['--target', plan.target]),
+    ...(plan.platforms.length === 0 ? [] : ['--platform', plan.platforms.join(',')]),
+    ...pairs('--build-context', plan.contexts),
     ...pairs('--build-arg', plan.args),
     ...Object.keys(plan.secrets).flatMap((id, at) => [
       '--secret',
@@ -122,16 +152,24 @@ function secretVariable(at: number): string {
   return `DJANGO_ROLLOUT_BUILD_SECRET_${at}`
 }
 
-/** The Dockerfile's path; throws a `Failure` (`usage`) when it or the context is not there. */
+/** The Dockerfile's path; throws a `Failure` (`usage`) when it or a context is not there. */
 export function checkPlan(
   { files }: Platform,
-  { context, file }: Pick<BuildPlan, 'context' | 'file'>,
+  { context, file, contexts = {} }: Pick<BuildPlan, 'context' | 'file'> & Partial<BuildPlan>,
 ): string {
   if (!files.isFolder(context)) {
     return fail({
       code: 'usage',
       sentence: `build: the context "${context}" is not a folder`,
       hint: 'Set "context" to the folder that the image is built from. Is the repository checked out?',
+    })
+  }
+  for (const [name, folder] of Object.entries(contexts)) {
+    if (!isFolderName(folder) || files.isFolder(folder)) continue
+    fail({
+      code: 'usage',
+      sentence: `build-contexts: "${name}" is "${folder}", which is not a folder`,
+      hint: 'Write a folder, by its path from the current one, docker-image://IMAGE, or an https:// address',
     })
   }
   const dockerfile = file ?? join(context, 'Dockerfile')
@@ -177,11 +215,19 @@ function withoutFlags(instruction: string): string {
 
 const hints: readonly (readonly [RegExp, string])[] = [
   [
+    /moby\.buildkit\.frontend\.contexts/,
+    '"build-contexts" need Docker 23, or another builder: docker buildx create --use',
+  ],
+  [
     /^"[^"]+"( not found)?: not found$/,
     'Move it into the context, and check that .dockerignore does not exclude it',
   ],
   [/^secret \S+( not found)?: not found$/, 'Give its value in "build-secrets"'],
   [/^unset ssh forward key /, 'Set "build-ssh": default, or id=path'],
+  [
+    /exec format error/,
+    'Programs of another platform need an emulator: run docker/setup-qemu-action before this step, or docker run --privileged --rm tonistiigi/binfmt --install all',
+  ],
   [/no space left on device/i, 'Free disk space: docker system prune'],
   [/target stage .* could not be found/i, 'Set "target" to a stage of the Dockerfile'],
 ]

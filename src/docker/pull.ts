@@ -9,16 +9,18 @@ import { originIn, type Origin } from './registry.js'
 import { hostOf, loginHint, registryErrorOf } from './registry-errors.js'
 
 /**
- * Brings the very image from the registry into the local engine. A transient failure is tried three times.
+ * Brings the very image from the registry into the local engine: for the platform that is given, else for that of the
+ * engine. A transient failure is tried three times.
  * Throws a `Failure` (`registry`, or `tool-missing` without docker or engine).
  */
 export async function pullImage(
   platform: Platform,
-  { repository, tag, digest }: Image,
+  { repository, tag, digest, builtFor }: Image & { readonly builtFor?: string },
   stageLog: StageLog,
   signal: AbortSignal,
 ): Promise<Built> {
   const name = `${repository}@${digest}`
+  const of = builtFor === undefined ? [] : ['--platform', builtFor]
   stageLog.waiting(`pulling ${name}`)
   const finished = await retry<Finished>(
     {
@@ -29,7 +31,7 @@ export async function pullImage(
       isTransient: (ended) =>
         ended.code !== 0 && registryErrorOf(reasonOf(ended), repository) === 'transient',
     },
-    () => docker(platform, ['pull', '--quiet', name], { signal }),
+    () => docker(platform, ['pull', '--quiet', ...of, name], { signal }),
   )
   stageLog.waiting(undefined)
   if (finished.code !== 0) {

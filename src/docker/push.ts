@@ -4,16 +4,18 @@ import { retry } from '../platform/time.js'
 import type { Finished, Platform } from '../platform/platform.js'
 import type { Built } from './build.js'
 import { docker, engineCause, reasonOf } from './client.js'
-import type { Image } from './image.js'
-import { configDigestOf, findImage } from './registry.js'
+import { pinned, type Image } from './image.js'
+import { addTags, configDigestOf, findImage } from './registry.js'
 import { plain } from './text.js'
-import { hostOf, loginHint, registryErrorOf } from './registry-errors.js'
+import { pushCause } from './push-cause.js'
+import { hostOf, registryErrorOf } from './registry-errors.js'
 
 /**
  * Gives a built image its tag in the registry. A transient failure is tried three times, after pauses of 2 s
  * and 6 s; layers that have arrived are not sent again.
  *
- * Throws a `Failure`: `push-failed`, or `tool-missing` without docker or engine.
+ * Throws a `Failure`: `push-failed`, `tool-missing` without docker or engine, or `registry` where what the builder has
+ * pushed gets no tag.
  */
 export async function pushImage(
   platform: Platform,
@@ -21,7 +23,13 @@ export async function pushImage(
   stageLog: StageLog,
   signal: AbortSignal,
 ): Promise<Image> {
-  const { repository, tag, id } = built
+  const { repository, tag, id, digest: there } = built
+  if (there !== undefined) {
+    const image = { repository, tag, digest: there }
+    await addTags(platform, image, [tag], signal)
+    stageLog.say(`tagged ${pinned(image)}, which the builder has pushed`)
+    return image
+  }
   const name = `${repository}:${tag}`
   const pushed = await retry<{ finished: Finished; layers: PushLog }>(
     {
@@ -53,7 +61,12 @@ export async function pushImage(
     },
   )
   stageLog.waiting(undefined)
-  check(pushed.finished, built)
+  const { finished } = pushed
+  if (finished.code !== 0)
+    fail(
+      engineCause('push', finished) ??
+        pushCause(built, reasonOf(finished), finished.stderr.split('\n')),
+    )
   stageLog.say(`pushed ${name}: ${pushed.layers.progress}`)
 
   const { digest } = pushed.layers
@@ -111,39 +124,5 @@ export class PushLog {
     }
     this.#digest ??= /: digest: (sha256:[0-9a-f]{64}) size: /.exec(line)?.[1]
     if (this.last.push(line) > 20) this.last.shift()
-  }
-}
-
-function check(finished: Finished, { repository, tag }: Built): void {
-  if (finished.code === 0) return
-  const missing = engineCause('push', finished)
-  if (missing !== undefined) fail(missing)
-  const said = reasonOf(finished)
-  const because = (why: string, hint?: string): never =>
-    fail({
-      code: 'push-failed',
-      sentence: `push: ${why}: ${said}`,
-      ...(hint === undefined ? {} : { hint }),
-      logs: [{ lines: finished.stderr.split('\n') }],
-    })
-  // https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-tag-mutability.html; Harbor and Docker Hub alike.
-  if (/immutable/i.test(said)) {
-    because(
-      `${hostOf(repository)} already has the tag ${tag} and does not allow overwriting it`,
-      'Tags are immutable there: commit, or set another "tag"',
-    )
-  }
-  switch (registryErrorOf(said, repository)) {
-    case 'denied':
-      return because(`not allowed to write to ${repository}`, loginHint(repository, 'write to'))
-    case 'absent':
-      return because(
-        `${hostOf(repository)} has no repository for ${repository}`,
-        'Create it in the registry first, or correct "image"',
-      )
-    case 'transient':
-      return because(`${hostOf(repository)} refused ${repository}:${tag} in three attempts`)
-    case 'refused':
-      return because(`${repository}:${tag} was refused`)
   }
 }

@@ -147,19 +147,22 @@ export async function configDigestOf(
 }
 
 /**
- * Returns whether a digest of the repository names an image too, for any of its platforms: an index and its parts, or
- * two manifests of one content. `undefined` where the registry does not show it.
+ * Returns which of these digests of the repository name another image for all of its platforms. The same image are an
+ * index and its parts, and two manifests of one content; what the registry does not show counts as the same.
  */
-export async function isSameImage(
+export async function otherImages(
   platform: Platform,
   { repository, digest }: Image,
-  other: string,
+  others: readonly string[],
   signal: AbortSignal,
-): Promise<boolean | undefined> {
-  const [configs, others] = await Promise.all(
-    [digest, other].map((one) => configDigestsOf(platform, { repository, digest: one }, signal)),
+): Promise<readonly string[]> {
+  if (others.length === 0) return []
+  const [own, ...all] = await Promise.all(
+    [digest, ...others].map((one) =>
+      configDigestsOf(platform, { repository, digest: one }, signal),
+    ),
   )
-  return configs && others && configs.some((one) => others.includes(one))
+  return own ? others.filter((_, at) => all[at]?.every((one) => !own.includes(one))) : []
 }
 
 /** Returns the digests of the configurations for all platforms; `undefined` where one cannot be read. */

@@ -5,7 +5,6 @@ import { releaseFindings } from '../checks/release.js'
 import { rightsFindings } from '../checks/rights.js'
 import { subjectsOf } from '../checks/subject.js'
 import { pullFindings } from '../checks/workloads.js'
-import { lookUp } from '../docker/registry.js'
 import { merged, missingRights, type Right } from '../kubernetes/access.js'
 import { ApiError } from '../kubernetes/api-error.js'
 import type { Cluster } from '../kubernetes/cluster.js'
@@ -30,13 +29,17 @@ import { lostImages } from '../stages/pinned-tags.js'
 import { checkNamespace } from '../stages/namespace.js'
 import { backupOf, checkBackup } from '../stages/migration/backup.js'
 import { ownTemplate } from '../stages/migration/manifest.js'
-import { inspect, kubectlOf } from '../stages/inspect.js'
+import { inspect, kubectlOf, type InspectInput } from '../stages/inspect.js'
 import { toRepo, type ClusterContext } from '../stages/context.js'
+import type { ImageToRun } from '../stages/platforms.js'
 import { rightsFor, rightsForWorkloads } from '../stages/rights.js'
 import { describe } from '../stages/targets.js'
 import type { Target } from '../kubernetes/target.js'
 
-export async function examineCluster(context: ClusterContext): Promise<readonly Finding[]> {
+export async function examineCluster(
+  context: ClusterContext,
+  image: ImageToRun,
+): Promise<readonly Finding[]> {
   const { platform, settings, cluster } = context
   const [me, kubeContext, manifests] = await Promise.all([
     whoAmI(platform, cluster),
@@ -65,7 +68,7 @@ export async function examineCluster(context: ClusterContext): Promise<readonly 
 
   const [migration, workloads, left] = await Promise.all([
     examineMigration(context, manifests, may('get', ['cronjobs'])),
-    sees ? examineWorkloads(context, manifests, missing) : unseenWorkloads(cluster),
+    sees ? examineWorkloads(context, manifests, { missing, image }) : unseenWorkloads(cluster),
     remembers ? examineReleases(context) : [],
   ])
   const parts = [...(sees ? [] : ['workloads and probes']), ...(remembers ? [] : ['release'])]
@@ -196,14 +199,10 @@ async function unseenWorkloads(
 async function examineWorkloads(
   context: ClusterContext,
   { known: manifests, findings: wrong }: ReleaseManifests,
-  missing: readonly Right[],
+  { missing, image }: Pick<InspectInput, 'missing'> & { readonly image: ImageToRun },
 ): Promise<Workloads> {
-  const { platform, settings, source, cluster, signal } = context
+  const { platform, cluster } = context
   const live = await watchNamespace(cluster, platform.clock)
-  const image = async () => {
-    const found = await lookUp(platform, settings.image, source.tag, signal)
-    return found.is === 'there' ? found.image : undefined
-  }
   const inspected = await inspect(context, { manifests, live, missing, until: 'the end', image })
   const { targets, services, findings } = inspected
   if (targets.length === 0) {

@@ -49,14 +49,13 @@ function isRunner(env: Platform['env']): boolean {
 
 type MachineContext = Pick<ReleaseContext, 'platform' | 'settings' | 'signal'>
 
-/** @param keepLogin gives docker the login of the options; resolves with false where there is none. */
+/** @param lookup resolves with what the registry has; missing where the source is unknown. */
 export async function examineMachine(
-  context: MachineContext,
+  { platform, settings }: MachineContext,
   { answers, source, sourceError }: Machine,
-  keepLogin: () => Promise<boolean>,
+  lookup?: Promise<RegistryLookup>,
 ): Promise<readonly Finding[]> {
-  const { platform, settings } = context
-  const registry = await examineRegistry(context, source, keepLogin)
+  const registry = await examineRegistry(settings.image, lookup)
   const need = {
     builds: !registry.has,
     known: source !== undefined,
@@ -73,19 +72,16 @@ export async function examineMachine(
 }
 
 async function examineRegistry(
-  { platform, settings, signal }: MachineContext,
-  source: Source | undefined,
-  keepLogin: () => Promise<boolean>,
+  image: string,
+  registry?: Promise<RegistryLookup>,
 ): Promise<{ readonly has: boolean; readonly findings: readonly Finding[] }> {
-  const { image } = settings
-  if (!source) {
+  if (!registry) {
     const message = `${hostOf(image)} was not checked because of the findings above`
     return { has: false, findings: [warning('registry', message)] }
   }
   try {
-    const context = { platform, settings, source, signal }
-    const { lookup, login, beside, source: own } = await askRegistry(context, keepLogin)
-    const findings = registryFindings(image, own.tag, {
+    const { lookup, login, beside, source } = await registry
+    const findings = registryFindings(image, source.tag, {
       lookup,
       login,
       ...(beside !== undefined && { beside }),
@@ -125,11 +121,20 @@ async function inspectKubectl({ processes }: Platform): Promise<Finished | undef
   return processes.run(path, ['version', '--client', '-o', 'json'], { env: kubectlEnvironment })
 }
 
-/** Looks up the image with the login of the options, or the user's own. */
-async function askRegistry(
+/** What the registry has of the image, and whether docker has a login there. */
+export interface RegistryLookup extends BuildLookup {
+  readonly login: boolean
+}
+
+/**
+ * Looks up the image with the login of the options, or the user's own.
+ *
+ * @param keepLogin gives docker the login of the options; resolves with false where there is none.
+ */
+export async function lookInRegistry(
   context: MachineContext & Pick<ReleaseContext, 'source'>,
   keepLogin: () => Promise<boolean>,
-): Promise<BuildLookup & { readonly login: boolean }> {
+): Promise<RegistryLookup> {
   const { platform, settings } = context
   if (await keepLogin()) return { ...(await lookForBuild(context)), login: true }
   const found = await lookForBuild(context)

@@ -61,11 +61,10 @@ export const imageRepository = reader<string>(
   },
 )
 
-export const imageTag = matching(
-  'tag',
-  /^\w[\w.-]{0,127}$/,
-  'is not a tag (only letters, digits, and . _ -, at most 128)',
-)
+const tag = /^\w[\w.-]{0,127}$/
+const notATag = 'is not a tag (only letters, digits, and . _ -, at most 128)'
+
+export const imageTag = matching('tag', tag, notATag)
 
 export const imageDigest = matching(
   'digest',
@@ -112,18 +111,22 @@ export const words = reader<readonly string[]>({ is: 'list' }, (value) =>
   value.split(/[\s,]+/).filter((word) => word !== ''),
 )
 
+/** Reads words of a pattern; `what` continues the sentence about one that is none: `is not …`. */
+function wordsOf(pattern: RegExp, what: string): Reader<readonly string[]> {
+  return reader<readonly string[]>({ is: 'list', pattern }, (value) => {
+    const given = words(value) as readonly string[]
+    const wrong = given.find((word) => !pattern.test(word))
+    return wrong === undefined ? given : new Problem(`has "${wrong}", which ${what}`)
+  })
+}
+
 /** Image tags between commas, spaces or line ends. */
-export const imageTags = reader<readonly string[]>(
-  { is: 'list', ...('pattern' in imageTag.takes && { pattern: imageTag.takes.pattern }) },
-  (value) => {
-    const tags = words(value) as readonly string[]
-    const wrong = tags.find((tag) => imageTag(tag) instanceof Problem)
-    return wrong === undefined
-      ? tags
-      : new Problem(
-          `has "${wrong}", which is not a tag (only letters, digits, and . _ -, at most 128)`,
-        )
-  },
+export const imageTags = wordsOf(tag, notATag)
+
+/** What images of Linux are built for, in the words of Go, and of the labels of nodes. */
+export const platforms = wordsOf(
+  /^linux\/(386|amd64|arm|arm64|loong64|mips64le|ppc64le|riscv64|s390x)(\/v\d)?$/,
+  'is not a platform such as linux/amd64, linux/arm64 or linux/arm/v7',
 )
 
 /** One entry a line, for values that hold spaces. */

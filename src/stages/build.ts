@@ -1,5 +1,6 @@
 import { cacheOf } from '../docker/build-cache.js'
 import { buildImage, type Built } from '../docker/build.js'
+import { buildIndex, whyIndex } from '../docker/build-index.js'
 import { findOrigin, missingSubmodules } from '../docker/source.js'
 import { duration } from '../docker/text.js'
 import { fail, Failure } from '../failure/failure.js'
@@ -8,8 +9,8 @@ import { logWarning, type StageContext } from './context.js'
 export type { Built } from '../docker/build.js'
 
 /**
- * Builds the image of the release in the local engine; the registry gets nothing before the tests have passed.
- * Needs no undo: an image that was not pushed has no effect.
+ * Builds the image of the release in the local engine; the registry gets no tag before the tests have passed.
+ * Needs no undo: an image without a tag has no effect.
  *
  * `inputs`: see `inputsOf`.
  * Throws a `Failure` (`build-failed`, `tool-missing`, `usage`), or the signal's reason.
@@ -26,7 +27,9 @@ export async function build(context: StageContext, inputs: string): Promise<Buil
     const names = missing.join(', ')
     logWarning(context, `not checked out, and empty in the build: submodule ${names}`)
   }
-  const built = await buildImage(
+  const { platforms, provenance, sbom } = settings
+  const make = whyIndex(settings) === undefined ? buildImage : buildIndex
+  const built = await make(
     platform,
     {
       repository: settings.image,
@@ -34,8 +37,12 @@ export async function build(context: StageContext, inputs: string): Promise<Buil
       context: settings.context,
       ...(settings.file === undefined ? {} : { file: settings.file }),
       ...(settings.target === undefined ? {} : { target: settings.target }),
+      contexts: settings['build-contexts'],
       args: settings['build-args'],
       secrets: secretsOf(platform, settings['build-secrets']),
+      platforms,
+      provenance,
+      sbom,
       ssh: settings['build-ssh'],
       cache,
       inputs,
@@ -54,7 +61,9 @@ export async function build(context: StageContext, inputs: string): Promise<Buil
   ).catch((error: unknown) => {
     throw missing.length > 0 && error instanceof Failure ? withHint(error, missing) : error
   })
-  log.say(`built ${built.repository}:${built.tag} in ${duration(platform.clock.now() - startedAt)}`)
+  const forWhat = platforms.length > 1 ? ` for ${platforms.join(' and ')}` : ''
+  const time = duration(platform.clock.now() - startedAt)
+  log.say(`built ${built.repository}:${built.tag}${forWhat} in ${time}`)
   return built
 }
 

@@ -31,6 +31,8 @@ export interface BuildLookup {
   readonly source: Source
   /** The inputs of the build on this machine: see `inputsOf`. */
   readonly inputs: string
+  /** See `BuildInputs`. */
+  readonly platforms?: readonly string[]
   /** The tag of the commit names another build, so this build has a separate tag. */
   readonly beside?: string
 }
@@ -44,11 +46,13 @@ export async function lookForBuild(
 ): Promise<BuildLookup> {
   const { platform, settings, source, signal } = context
   const inputs = await inputsOf(platform, settings, signal)
+  const { own, platforms } = inputs
+  const build = { inputs: own, ...(platforms && { platforms }) }
   const found = await ofBuild(context, source.tag, inputs)
-  if (found.is !== 'another build') return { lookup: found, source, inputs: inputs.own }
-  const tag = ownTag(source.tag, inputs.own)
-  const own = await ofBuild(context, tag, inputs)
-  return { lookup: own, source: { ...source, tag }, inputs: inputs.own, beside: source.tag }
+  if (found.is !== 'another build') return { ...build, lookup: found, source }
+  const tag = ownTag(source.tag, own)
+  const lookup = await ofBuild(context, tag, inputs)
+  return { ...build, lookup, source: { ...source, tag }, beside: source.tag }
 }
 
 async function ofBuild(
@@ -87,7 +91,7 @@ export async function lookUpCommit({
 }
 
 /** What a release has before its tests: the image of the registry, or what has to be built. */
-export interface FoundBuild extends Pick<BuildLookup, 'source' | 'inputs'> {
+export interface FoundBuild extends Pick<BuildLookup, 'source' | 'inputs' | 'platforms'> {
   /** Missing: it has to be built. */
   readonly image?: Image
 }
@@ -97,14 +101,15 @@ export async function findBuild(context: StageContext): Promise<FoundBuild> {
   const { settings, log } = context
   const note = commitNote(context.platform, context.source)
   if (note !== undefined) log.say(note)
-  const { lookup, source, inputs, beside } = await lookForBuild(context)
+  const { lookup, beside, ...build } = await lookForBuild(context)
+  const { source } = build
   if (beside !== undefined) {
     log.say(
       `the registry has ${settings.image}:${beside} of another build (${otherInputs}): this one gets the tag ${shortTag(source.tag)}`,
     )
   }
   const image = imageIn(context.with({ source }), lookup)
-  return { source, inputs, ...(image && { image }) }
+  return { ...build, ...(image && { image }) }
 }
 
 /** What differs between two builds of a commit. */

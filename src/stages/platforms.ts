@@ -1,10 +1,7 @@
 /** Whether the nodes can run the image: found before it is built, and not by a pod that ends with "exec format error". */
-import { join } from 'node:path/posix'
 import type { Node } from 'kubernetes-types/core/v1'
 import { misplaced, namesIn, platformsIn, runs, type Misplaced } from '../checks/platforms.js'
 import type { Subject } from '../checks/subject.js'
-import { builtFor } from '../docker/build-inputs.js'
-import type { Image } from '../docker/image.js'
 import { platformsOf } from '../docker/registry.js'
 import { fail } from '../failure/failure.js'
 import { nameOf } from '../kubernetes/objects.js'
@@ -12,9 +9,11 @@ import { digestsOn } from '../judge/running-digests.js'
 import type { ClusterState } from '../judge/types.js'
 import { readNodes } from '../rollout/facts.js'
 import type { ClusterContext, ReleaseContext } from './context.js'
+import type { FoundBuild } from './image.js'
 
-/** The image of the registry that is released; `undefined`: it will be built. */
-export type ImageToRun = () => Promise<Image | undefined>
+/** The image of the registry that is released, or what it will be built for. */
+export type ToRun = Pick<FoundBuild, 'image' | 'platforms'>
+export type ImageToRun = () => Promise<ToRun>
 
 interface PlatformsInput {
   readonly subjects: readonly Subject[]
@@ -33,10 +32,8 @@ export async function checkPlatforms(
   const { platform, cluster, signal } = context
   const nodes = await readNodes(cluster, platform.clock)
   if (nodes === undefined) return []
-  const found = await image()
-  const platforms = found
-    ? await platformsOf(platform, found, signal)
-    : await platformsOfBuild(context)
+  const { image: found, platforms: built } = await image()
+  const platforms = found ? await platformsOf(platform, found, signal) : built
   if (!platforms) return []
 
   const [is, what] = [found ? 'is' : 'will be', platforms.join(' and ')]
@@ -52,9 +49,10 @@ export async function checkPlatforms(
     fail({
       code: 'wrong-platform',
       sentence,
-      hint: found
-        ? `release an image that is built for ${first}, or add a node of ${what}`
-        : `build it for ${first}: set DOCKER_DEFAULT_PLATFORM=${first}`,
+      hint:
+        found && context.command !== 'release'
+          ? `release an image that is built for ${first}, or add a node of ${what}`
+          : `build it for ${first}: set "platforms" to ${first}`,
     })
   }
   if (some.length === 0) return []
@@ -75,18 +73,6 @@ function nodesOf(all: readonly Misplaced[]): readonly Node[] {
 
 function idsOf(all: readonly Misplaced[]): string {
   return all.map(({ id }) => id).join(', ')
-}
-
-/** A Dockerfile that names a platform may make an image for that one, wherever it is built. */
-async function platformsOfBuild({
-  platform,
-  settings: { context, file = join(context, 'Dockerfile') },
-  signal,
-}: ReleaseContext): Promise<readonly string[] | undefined> {
-  const text = (await platform.files.read(file)) ?? ''
-  if (/^\s*FROM\s+--platform=(?!["']?\$\{?(BUILD|TARGET)PLATFORM\b)/im.test(text)) return undefined
-  const own = await builtFor(platform, signal)
-  return own ? [own] : undefined
 }
 
 /** Whether Ready pods on these nodes run an image that is for none of them: what emulates it will run the new one too. */

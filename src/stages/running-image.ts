@@ -1,6 +1,6 @@
 /** Whether the pods run what was tested: a template names it by its digest, but admission may set another one in pods. */
 import type { Image } from '../docker/image.js'
-import { isSameImage } from '../docker/registry.js'
+import { otherImages } from '../docker/registry.js'
 import { fail } from '../failure/failure.js'
 import { otherDigests } from '../judge/running-digests.js'
 import type { ClusterState, DesiredWorkload } from '../judge/types.js'
@@ -23,18 +23,16 @@ export async function checkRunningImage(
 ): Promise<void> {
   const others = otherDigests(clusterState, desiredWorkloads, image)
   const digests = [...new Set(others.map(({ digest }) => digest))]
-  for (const digest of digests) {
-    const isSame = await isSameImage(platform, image, digest, signal)
-    const other = others.find((one) => one.digest === digest)
-    if (isSame !== false || !other) continue
-    const { workload, pod, container } = other
-    fail({
-      code: 'wrong-image',
-      sentence: `${workload} runs ${digest.slice(0, 19)} and not what was tested (${image.digest.slice(0, 19)})`,
-      hint: 'a webhook may set the images of pods; to list them: kubectl get mutatingwebhookconfigurations',
-      workload,
-      pod,
-      container,
-    })
-  }
+  const [wrong] = await otherImages(platform, image, digests, signal)
+  const other = others.find(({ digest }) => digest === wrong)
+  if (!other) return
+  const { workload, pod, container, digest } = other
+  fail({
+    code: 'wrong-image',
+    sentence: `${workload} runs ${digest.slice(0, 19)} and not what was tested (${image.digest.slice(0, 19)})`,
+    hint: 'a webhook may set the images of pods; to list them: kubectl get mutatingwebhookconfigurations',
+    workload,
+    pod,
+    container,
+  })
 }

@@ -16,7 +16,8 @@ export async function sameAsRunning(
 ): Promise<Image | undefined> {
   const { platform, settings, signal } = context
   const running = settings['skip-unchanged'] ? runningVersion(context, checked) : undefined
-  if (!running) return undefined
+  // Of an image for several platforms the engine has one.
+  if (!running || built.digest !== undefined) return undefined
   const image = { repository: settings.image, ...running }
   const [now, made] = await Promise.all([
     contentOf(platform, image, signal),
