@@ -19,8 +19,8 @@ const mark = 'django-rollout-models '
 
 /**
  * What `makemigrations --check --dry-run` compares, without the database that it connects to, without its questions,
- * and with the places of the models. Some versions of Django run it inside a function: it uses no names of the source in
- * inner scopes.
+ * and with the places of the models. Some versions of Django run it inside a function, where inner scopes do not see its
+ * names.
  */
 const source = `
 import inspect, json
