@@ -55,7 +55,7 @@ const pure = {
     'state/(history|lease)',
     'report/finding',
     'docker/(client|registry-errors)',
-    'kubernetes/(access|configuration|image|objects|policies|replicas|workload)',
+    'kubernetes/(access|configuration|image|objects|policies|replicas|skew|workload)',
   ],
 }
 

@@ -297,6 +297,40 @@ test('files of the tests are copied, also where they fail', async () => {
   await rm(join(shop.folder, 'reports'), { recursive: true })
 })
 
+test('a model without its migration is a warning on its line, or fails the tests', async () => {
+  const path = 'catalog/models.py'
+  const models = await readFile(join(shop.folder, path), 'utf8')
+  const at = models.indexOf('class Product(')
+  const field = '\n    maker = models.TextField()\n\n    class Meta:'
+  const product = models.slice(at).replace(/\n +class Meta:/, field)
+  expect(product).toContain(field)
+  const sha = await shop.commit('A maker', { [path]: models.slice(0, at) + product })
+  await build()
+  const change = {
+    app: 'catalog',
+    changes: ['Add field maker to product'],
+    file: path,
+    line: models.slice(0, at).split('\n').length,
+    fix: 'python manage.py makemigrations catalog',
+  }
+  const options = { 'test-command': 'true', 'test-services': '' }
+
+  const tested = await runTests(options)
+  expect(tested).toMatchObject({ code: 0, report: { result: 'done', modelChanges: [change] } })
+  expect(tested.output).toContain(
+    'warning: catalog has changes of its models without a migration: Add field maker to product',
+  )
+  const blocked = await runTests({ ...options, 'missing-migrations': 'block', push: 'true' })
+  expect(blocked.report).toMatchObject({
+    result: 'failed',
+    cause: { code: 'tests-failed', hint: change.fix },
+  })
+  expect(await shop.isPushed(sha)).toBe(false)
+  const allowed = await runTests({ ...options, 'missing-migrations': 'allow' })
+  expect(allowed.report.stages.map(({ name }) => name)).toEqual(['image', 'test'])
+  await shop.commit('No maker', { [path]: models })
+})
+
 test('tests that hang are ended, with the place where they were', async () => {
   await shop.commit('A hang', { 'hang.py': 'import time\n\n\ndef wait():\n    time.sleep(999)\n\n\nwait()\n' })
   await build()

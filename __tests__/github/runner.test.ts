@@ -297,6 +297,17 @@ describe('a real process', () => {
     expect(told.at(-1)).toMatch(last)
   })
 
+  test('puts a warning on the line that it is about', () => {
+    const change = { app: 'orders', changes: ['Add field note'], message: 'a change', fix: 'mend' }
+    const modelChanges = [{ ...change, file: 'orders/models.py', line: 4 }, change]
+    const files = ['GITHUB_OUTPUT', 'GITHUB_STEP_SUMMARY']
+    const { lines } = stdoutOf('report', { report: { ...report, modelChanges } }, files)
+    expect(commands(lines)).toEqual([
+      '::warning file=orders/models.py,line=4::a change: mend',
+      '::warning::a change: mend',
+    ])
+  })
+
   test('reports that a run has left nothing, and leaves the summary to main', () => {
     const recovered = { ...report, command: 'recover', result: 'unchanged', warnings: ['beware'] }
     const files = ['GITHUB_OUTPUT', 'GITHUB_STEP_SUMMARY']

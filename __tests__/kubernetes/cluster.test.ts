@@ -4,7 +4,7 @@ import type { ApiError } from '../../src/kubernetes/api-error.js'
 import { openCluster, type Cluster, type ClusterAccess } from '../../src/kubernetes/cluster.js'
 import { LeaseUncertain } from '../../src/kubernetes/retry.js'
 import type { Cause } from '../../src/failure/failure.js'
-import type { Request, Platform } from '../../src/platform/platform.js'
+import type { Request, Platform, Tools } from '../../src/platform/platform.js'
 import { causeOf } from '../support/cause.js'
 import { settled } from '../support/clock.js'
 import { scripted, type Line } from '../support/scripted.js'
@@ -20,14 +20,18 @@ interface Scene {
   readonly proxy?: Omit<Line, 'when'>
   readonly kubectl?: readonly Line[]
   /** The kubectl that is fetched where none is on PATH. */
-  readonly fetch?: () => Promise<string | undefined>
+  readonly fetch?: Tools['fetchKubectl']
+  /** The version of the one that is on PATH. */
+  readonly client?: string
 }
 
 const never = new AbortController().signal
 const serving = { stdout: 'Starting to serve on /private/kubectl.sock', hangs: true } as const
 
-function scene({ access = {}, answers = {}, proxy = serving, kubectl = [], fetch }: Scene) {
+function scene({ access = {}, answers = {}, proxy = serving, kubectl = [], ...more }: Scene) {
+  const { fetch, client = fetch ? undefined : 'v1.34.1' } = more
   const script = scripted([{ when: / proxy /, ...proxy }, ...kubectl])
+  const stdout = JSON.stringify({ clientVersion: { gitVersion: client } })
   const asked: { request: string; body?: unknown }[] = []
   const removed: string[] = []
   const left = new Map(
@@ -72,10 +76,15 @@ function scene({ access = {}, answers = {}, proxy = serving, kubectl = [], fetch
         return Promise.resolve()
       },
     },
-    ...(fetch && {
-      processes: { ...script.platform.processes, find: () => Promise.resolve(undefined) },
-      tools: { fetchKubectl: fetch },
-    }),
+    ...(fetch && { tools: { fetchKubectl: fetch } }),
+    processes: {
+      ...script.platform.processes,
+      find: (tool) => Promise.resolve(client === undefined ? undefined : `/usr/bin/${tool}`),
+      run: (tool, args, options) =>
+        args[0] === 'version'
+          ? Promise.resolve({ code: 0, stdout, stderr: '' })
+          : script.platform.processes.run(tool, args, options),
+    },
   }
   const open = () => openCluster(platform, { namespace: 'shop', ...access }, never)
   return { open, asked, removed, turns, ...script }
@@ -100,9 +109,49 @@ describe('opening a cluster', () => {
     ])
   })
 
+  const newer = { path: '/cache/kubectl', version: 'v1.35.2' }
   test('uses a downloaded kubectl where none is on PATH', async () => {
-    const { ran } = await opened({ fetch: () => Promise.resolve('/cache/kubectl') })
+    const { cluster, ran } = await opened({ fetch: () => Promise.resolve(newer) })
     expect(ran).toEqual(['/cache/kubectl proxy --unix-socket /private/kubectl.sock'])
+    expect(cluster.client).toBe('v1.35.2')
+  })
+
+  test.each<[string, string, Scene['fetch'] | undefined, string, string]>([
+    ['v1.33.9', 'v1.34.4', undefined, '/usr/bin/kubectl', 'v1.33.9'],
+    ['v1.35.0', 'v1.34.4-gke.1', undefined, '/usr/bin/kubectl', 'v1.35.0'],
+    ['', 'v1.34.4', undefined, '/usr/bin/kubectl', ''],
+    [
+      'v1.32.1',
+      'v1.34.4',
+      (fits) => Promise.resolve(fits('v1.35.2') ? newer : undefined),
+      '/cache/kubectl',
+      'v1.35.2',
+    ],
+    [
+      'v1.32.1',
+      'v1.37.0',
+      (fits) => Promise.resolve(fits('v1.35.2') ? newer : undefined),
+      '/usr/bin/kubectl',
+      'v1.32.1',
+    ],
+    [
+      'v1.32.1',
+      'v1.34.4',
+      () => Promise.reject(new Error('no network')),
+      '/usr/bin/kubectl',
+      'v1.32.1',
+    ],
+  ])('of kubectl %s and a server %s', async (client, server, fetch, path, version) => {
+    const set = scene({
+      client,
+      fetch: fetch ?? (() => Promise.reject(new Error('not expected'))),
+      answers: { 'GET /version': [[200, { gitVersion: server }]] },
+      kubectl: [{ when: / get pods$/ }],
+    })
+    const cluster = await set.open()
+    await cluster.kubectl(['get', 'pods'])
+    expect(cluster.client).toBe(version)
+    expect(set.ran.at(-1)).toContain(`${path} --namespace shop`)
   })
 
   test('can be undone: the proxy ends, its folder is removed, and no further request is sent', async () => {

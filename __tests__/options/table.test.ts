@@ -66,6 +66,7 @@ test('deploy takes all options of release except those for build and tests, and 
     'test-command',
     'test-services',
     'test-env',
+    'missing-migrations',
     'test-files',
     'test-timeout',
   ])

@@ -39,41 +39,57 @@ afterEach(() => {
 const system = `${process.platform}/${process.arch === 'x64' ? 'amd64' : process.arch}`
 const digest = createHash('sha256').update(program).digest('hex')
 const env = () => ({ ...process.env, KUBECTL_DOWNLOAD_URL: url })
-const tools = () => realTools(env(), { [system]: digest })
+const known = { 'v1.34.4': { [system]: digest }, 'v1.32.13': { [system]: digest } }
+const all = () => true
+const fetchKubectl = (fits: (version: string) => boolean = all) =>
+  realTools(env(), known).fetchKubectl(fits)
 
-describe('a missing kubectl', () => {
+describe('a kubectl', () => {
   test('is downloaded once, made executable, and then found in the tool cache', async () => {
-    const path = (await tools().fetchKubectl()) ?? ''
+    const { path, version } = (await fetchKubectl())!
+    expect(version).toBe('v1.34.4')
     expect(readFileSync(path, 'utf8')).toBe(program)
     expect(asked).toEqual([`/v1.34.4/bin/${system}/kubectl`])
     asked = []
-    expect(await tools().fetchKubectl()).toBe(path)
+    expect(await fetchKubectl()).toEqual({ path, version })
     expect(asked).toEqual([])
   })
 
-  test('is downloaded again where the one in the tool cache was replaced', async () => {
-    const path = (await tools().fetchKubectl()) ?? ''
-    writeFileSync(path, '#!/bin/sh\necho another\n')
-    expect(readFileSync((await tools().fetchKubectl()) ?? '', 'utf8')).toBe(program)
+  test('is the first that fits, in a folder of its version', async () => {
+    const other = await fetchKubectl()
+    const old = await fetchKubectl((version) => version === 'v1.32.13')
+    expect(old).toMatchObject({ version: 'v1.32.13' })
+    expect(old?.path).not.toBe(other?.path)
+    expect(asked.at(-1)).toBe(`/v1.32.13/bin/${system}/kubectl`)
+    expect(await fetchKubectl(() => false)).toBeUndefined()
   })
 
-  test('is refused when it is not the one that is known, whatever the server says of it', async () => {
-    await expect(realTools(env()).fetchKubectl()).rejects.toThrow(
-      `/kubectl is not kubectl 1.34.4: its SHA-256 is ${digest}`,
-    )
-    expect(asked).toEqual([`/v1.34.4/bin/${system}/kubectl`])
+  test('is downloaded again where the one in the tool cache was replaced', async () => {
+    const { path } = (await fetchKubectl())!
+    writeFileSync(path, '#!/bin/sh\necho another\n')
+    expect(readFileSync((await fetchKubectl())!.path, 'utf8')).toBe(program)
   })
+
+  test.each(['v1.34.4', 'v1.35.2', 'v1.32.13'])(
+    'of %s is refused when it is not the one that is known, whatever the server says of it',
+    async (version) => {
+      const fetched = realTools(env()).fetchKubectl((one) => one === version)
+      await expect(fetched).rejects.toThrow(
+        `/kubectl is not kubectl ${version}: its SHA-256 is ${digest}`,
+      )
+      expect(asked).toEqual([`/${version}/bin/${system}/kubectl`])
+    },
+  )
 
   test('is not downloaded for a system whose program is not known', async () => {
-    await expect(realTools(env(), {}).fetchKubectl()).rejects.toThrow(
+    await expect(realTools(env(), { 'v1.34.4': {} }).fetchKubectl(all)).rejects.toThrow(
       `there is no known kubectl for ${system}`,
     )
     expect(asked).toEqual([])
   })
 
   test('is not downloaded where there is no runner', async () => {
-    const { fetchKubectl } = realTools({ PATH: '' })
-    expect(await fetchKubectl()).toBeUndefined()
+    expect(await realTools({ PATH: '' }).fetchKubectl(all)).toBeUndefined()
     expect(asked).toEqual([])
   })
 })

@@ -12,6 +12,7 @@ export function clusterOf(can: Partial<Cluster>): Cluster {
   return {
     namespace: 'shop',
     version: 'v1.34.4',
+    client: 'v1.34.4',
     names: new OwnNames('ghcr.io/acme/shop'),
     life: new AbortController().signal,
     get: cannot('get'),

@@ -5,6 +5,7 @@ import type {
   NodeSelectorTerm,
   PodSpec,
 } from 'kubernetes-types/core/v1'
+import { firstOf } from '../judge/words.js'
 import { nameOf, templateOf } from '../kubernetes/objects.js'
 import { matches } from '../kubernetes/policies.js'
 import type { Subject } from './subject.js'
@@ -56,9 +57,7 @@ export function platformsIn(nodes: readonly Node[]): readonly string[] {
 
 /** Renders at most three names: `a, b, c and 2 more`. */
 export function namesIn(nodes: readonly Node[]): string {
-  const names = nodes.map(nameOf).sort()
-  const more = names.length > 3 ? ` and ${names.length - 3} more` : ''
-  return names.slice(0, 3).join(', ') + more
+  return firstOf(nodes.map(nameOf).sort(), 3)
 }
 
 /** The kubelet sets these two of each node. */

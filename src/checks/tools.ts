@@ -1,6 +1,7 @@
 /** The programs of this machine that a release calls. Pure. */
 import { engineCause } from '../docker/client.js'
 import { error, ok, warning, type Finding } from '../report/finding.js'
+import { clientVersion, minorsApart } from '../kubernetes/skew.js'
 import type { Finished } from '../platform/platform.js'
 
 /** The answer of each of them. */
@@ -95,21 +96,10 @@ function said({ stderr, code }: Finished): string {
   return stderr.trim().split('\n')[0] || `docker exited with ${code}`
 }
 
-/** `v1.34.4` */
-export function clientVersion({ stdout }: Finished): string {
-  try {
-    const { clientVersion } = JSON.parse(stdout) as { clientVersion?: { gitVersion?: string } }
-    return clientVersion?.gitVersion ?? ''
-  } catch {
-    return ''
-  }
-}
-
-/** https://kubernetes.io/releases/version-skew-policy/#kubectl */
+/** kubectl and the server of an open cluster. */
 export function skewFindings(client: string, server: string): readonly Finding[] {
-  const minor = (version: string) => Number(/^v?\d+\.(\d+)/.exec(version)?.[1] ?? NaN)
-  const apart = Math.abs(minor(client) - minor(server))
-  if (!(apart > 1)) return []
+  const apart = minorsApart(client, server)
+  if (apart === 0) return []
   const message = `kubectl ${client} is ${apart} minor versions from the server’s ${server}; Kubernetes supports one`
   return [
     warning('tools', message, `install kubectl ${server}: https://kubernetes.io/docs/tasks/tools/`),

@@ -1,5 +1,5 @@
 /** Checks everything that a release needs, reports what would go wrong, and writes nothing. */
-import { clientVersion, skewFindings } from '../checks/tools.js'
+import { skewFindings } from '../checks/tools.js'
 import { Failure } from '../failure/failure.js'
 import type { Finding } from '../report/finding.js'
 import type { Report } from '../report/report.js'
@@ -48,7 +48,7 @@ export function runDoctor(start: Start): Promise<Report> {
 
 async function examineClusterOf(
   run: Run,
-  { answers, source }: Machine,
+  { source }: Machine,
   lookup?: Promise<RegistryLookup>,
 ): Promise<readonly Finding[]> {
   const { platform, settings, signal, resources } = run
@@ -57,7 +57,7 @@ async function examineClusterOf(
     const requested = source ?? { tag: settings.tag ?? 'unknown' }
     const context = new ReleaseContext({ ...run, source: requested })
     return [
-      ...(answers.kubectl ? skewFindings(clientVersion(answers.kubectl), cluster.version) : []),
+      ...skewFindings(cluster.client, cluster.version),
       ...(await examineCluster(context.with({ log: silentLog, cluster }), () => toRun(lookup))),
     ]
   } catch (error) {

@@ -56,7 +56,7 @@ export function report(
   { command, settings, reporter, state }: Pick<Run, 'command' | 'settings' | 'reporter' | 'state'>,
   outcome: Outcome,
 ): Report {
-  const { phase, source, tests, exceptions } = state
+  const { phase, source, tests, modelChanges, exceptions } = state
   const any: AnyOutcome = outcome
   const previous = phase.checked?.targets.flatMap(({ running }) => running)[0]
   const previousTag = previous === undefined ? undefined : parseImage(previous).tag
@@ -77,6 +77,7 @@ export function report(
     ...(detectedAt !== undefined && { detectedAt }),
     stages: reporter.stages,
     ...(tests && { tests }),
+    ...(modelChanges.length > 0 && { modelChanges }),
     workloads: workloadsOf(phase, any),
     ...(state.plan && { plan: reportedPlan(state.plan, settings.sql, settings.contract) }),
     ...(state.backup && { backup: state.backup }),

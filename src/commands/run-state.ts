@@ -8,7 +8,7 @@ import { Failure, type Cause } from '../failure/failure.js'
 import type { Result } from '../failure/result.js'
 import type { WriteProgresses } from '../judge/types.js'
 import type { Finding } from '../report/finding.js'
-import type { CommandRun, Exception } from '../report/report.js'
+import type { CommandRun, Exception, ModelChange } from '../report/report.js'
 import type { Backup } from '../stages/migration/backup.js'
 import type { PreflightResult } from '../stages/preflight.js'
 import type { RolloutListener } from '../stages/rollout.js'
@@ -54,6 +54,8 @@ export class RunState {
   /** The commit and the tag as far as they are known. */
   source?: Source
   tests?: TestReport
+  /** Changes of models without a migration. */
+  modelChanges: readonly ModelChange[] = []
   /** Applied by this run: `orders.0002_note`. */
   migrations: readonly string[] = []
   /** Reversed by this run, the last one first. */

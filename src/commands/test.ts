@@ -1,8 +1,10 @@
 /** Tests an image that was built before; with `push` the image gets its tag when the tests have passed. */
 import { findSource } from '../docker/source.js'
+import { fail } from '../failure/failure.js'
 import type { Report } from '../report/report.js'
 import { imageToTest } from '../stages/image.js'
 import { push } from '../stages/push.js'
+import { findModelChanges, missingMigrations } from '../stages/models.js'
 import { test, testBox, type Tested } from '../stages/test.js'
 import type { ReleaseContext } from '../stages/context.js'
 import { contextOf, reported, type Run, type Start } from './run.js'
@@ -33,15 +35,47 @@ async function theImage(run: Run): Promise<Outcome> {
   return { result: wanted || isPushed ? 'done' : 'unchanged' }
 }
 
-/** Runs the tests in a box, which is thrown away beside what follows. */
+type TestingRun = Pick<Run, 'reporter' | 'state' | 'resources' | 'warn'>
+
+/**
+ * Runs the tests in a box, which is thrown away beside what follows. Beside them the models are compared with the
+ * migrations: what that finds may come later, and is in the report.
+ */
 export async function testIn(
-  { reporter, state, warn }: Pick<Run, 'reporter' | 'state' | 'warn'>,
+  run: TestingRun,
   context: ReleaseContext,
   tested: Tested,
 ): Promise<void> {
+  const { reporter, state, warn, resources } = run
+  const ended = new AbortController()
+  const tests = reporter
+    .stage('test', (log) => test(context.with({ log }), tested, state.keepTests))
+    .finally(() => {
+      ended.abort()
+    })
+  const models = compareModels(run, context, tested, ended.signal)
+  void Promise.allSettled([tests, models]).then(() => tested.box.close(warn))
+  resources.add(() => models)
+  await tests
+  if (context.settings['missing-migrations'] !== 'block') return
+  await models
+  if (state.modelChanges.length > 0) fail(missingMigrations(state.modelChanges))
+}
+
+/** Never rejects. */
+async function compareModels(
+  { reporter, state }: TestingRun,
+  context: ReleaseContext,
+  tested: Tested,
+  ended: AbortSignal,
+): Promise<void> {
+  const { settings } = context
+  if (settings['missing-migrations'] === 'allow' || settings['migrate-command'] === '') return
   try {
-    await reporter.stage('test', (log) => test(context.with({ log }), tested, state.keepTests))
-  } finally {
-    void tested.box.close(warn)
+    state.modelChanges = await reporter.stage('models', (log) =>
+      findModelChanges(context.with({ log }), tested, ended),
+    )
+  } catch {
+    // The run was cancelled: the tests are too.
   }
 }

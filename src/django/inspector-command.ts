@@ -3,7 +3,18 @@ import { mostBodies } from './inspector-env.js'
 import { inspectorSource } from './inspector.generated.js'
 import { optionOf, words } from './migrate-command.js'
 
-const defaultManage = ['python', 'manage.py']
+/** How a command calls Django's own command line. */
+export interface Management {
+  /** What prepares the shell for it. */
+  readonly before: readonly string[]
+  /** `poetry run python manage.py` */
+  readonly manage: string
+  /** `--settings=shop.production` */
+  readonly settings: readonly string[]
+}
+
+/** Where no command calls it. */
+export const usual: Management = { before: [], manage: 'python manage.py', settings: [] }
 
 /** A program that prepares the web's environment and then becomes what follows it: an entrypoint. */
 export interface Starter {
@@ -20,18 +31,8 @@ export interface Starter {
  * too, unless that command has it itself.
  */
 export function planCommand(migrateCommand: string, starter?: Starter, marker = ''): string[] {
-  const parts = migrateCommand.split(/\s*(?:&&|;)\s*/)
-  const at = parts.findIndex((part) => managed(part) !== undefined)
-  const manage = managed(parts[at] ?? '') ?? defaultManage.join(' ')
-  const found = words(parts[at] ?? '')
-  const passed = ['--settings', '--pythonpath'].flatMap((name) => {
-    const value = optionOf(name, found)
-    return value === undefined ? [] : [`${name}=${value}`]
-  })
-  const shell = ['shell', '-v', '0', ...passed, '-c', inspectorSource]
-  const before = parts
-    .slice(0, Math.max(at, 0))
-    .filter((part) => /^(cd|export|\.|source) /.test(part))
+  const { before, manage, settings } = managementIn(migrateCommand) ?? usual
+  const shell = ['shell', '-v', '0', ...settings, '-c', inspectorSource]
   const isBare =
     /^(\S*python[\d.]* (-m django|\S+)|\S*django-admin|\S*manage\.py)$/.test(manage) &&
     !/[$`'"\\|&<>(){}*?~#=]/.test(manage)
@@ -102,11 +103,28 @@ eval "$e"
 echo "$m"'{"past":"'"\${b:-it does not end with exec \\"\\$@\\"}"'"}'"$m"
 exec "$@"`
 
-/** The words before ` migrate…`, when they call Django's own command line. */
-function managed(part: string): string | undefined {
-  const found = /^(.*(?:\bmanage\.py|\bdjango-admin|-m\s+django))\s+\w*migrate/.exec(
-    part.trim(),
-  )?.[1]
+/** How a command calls Django's own command line with a verb; `undefined` where it does not. */
+export function managementIn(command: string, verb = /\w*migrate/): Management | undefined {
+  const parts = command.split(/\s*(?:&&|;)\s*/)
+  const calls = parts.map((part) => managed(part, verb))
+  const at = calls.findIndex((call) => call !== undefined)
+  const manage = calls[at]
+  if (manage === undefined) return undefined
+  const found = words(parts[at] ?? '')
+  const settings = ['--settings', '--pythonpath'].flatMap((name) => {
+    const value = optionOf(name, found)
+    return value === undefined ? [] : [`${name}=${value}`]
+  })
+  const before = parts.slice(0, at).filter((part) => /^(cd|export|\.|source) /.test(part))
+  return { before, manage, settings }
+}
+
+/** The words before the verb, when they call Django's own command line. */
+function managed(part: string, verb: RegExp): string | undefined {
+  const calls = new RegExp(`^(.*(?:\\bmanage\\.py|\\bdjango-admin|-m\\s+django))\\s+${verb.source}`)
   // In `sh -c "python manage.py migrate"` it begins behind the quote that is still open.
-  return found?.replace(/^[^'"]*['"](?=[^'"]*$)/, '').replace(/^exec\s+/, '')
+  return calls
+    .exec(part.trim())?.[1]
+    ?.replace(/^[^'"]*['"](?=[^'"]*$)/, '')
+    .replace(/^exec\s+/, '')
 }

@@ -15,6 +15,8 @@ export interface TestPlan {
   readonly command: string | readonly string[]
   /** Aborted when the time is over, a moment before the end: Pythons say then where they are. */
   readonly late?: AbortSignal
+  /** It runs beside the tests, with the processor time that they leave. */
+  readonly beside?: true
   /** What to copy when the container has ended: a path from its working folder to the same one from ours, an absolute one into ours. */
   readonly files?: readonly string[]
 }
@@ -39,11 +41,13 @@ export async function runInImage(
   onLine: (line: string) => void,
 ): Promise<Ran> {
   const { platform, log, signal } = context
-  const { command, files = [] } = plan
+  const { command, files = [], beside } = plan
   const [program = '', ...words] =
     typeof command === 'string' ? ['/bin/sh', '-c', command] : command
   const { box, hasNetwork, folder, env } = await testBox.ready(log, signal)
-  const envFile = join(folder, 'env')
+  // No server has a name with a dot.
+  const name = beside ? `${box.name}.beside` : box.name
+  const envFile = join(folder, beside ? 'beside' : 'env')
   await writeEnvFile(platform, envFile, {
     PYTHONUNBUFFERED: '1',
     PYTHONFAULTHANDLER: '1',
@@ -55,7 +59,8 @@ export async function runInImage(
     ...(files.length === 0 ? ['--rm'] : []),
     '--init',
     '--name',
-    box.name,
+    name,
+    ...(beside ? ['--cpu-shares', '128'] : []),
     ...box.labels,
     ...(hasNetwork ? ['--network', box.name] : []),
     '--env-file',
@@ -67,14 +72,14 @@ export async function runInImage(
     ...words,
   ]
   log.waiting(`running ${shortened(typeof command === 'string' ? command : program, 100)}`)
-  plan.late?.addEventListener('abort', () => void askWhere(platform, box.name, signal), {
+  plan.late?.addEventListener('abort', () => void askWhere(platform, name, signal), {
     once: true,
   })
   try {
     const { code } = await docker(platform, args, { signal, onLine })
     const isLate = plan.late?.aborted === true
     const hasFiles = files.length > 0 && code !== neverStarted
-    const uncopied = hasFiles ? await copyFiles(context, box.name, plan.built, files) : []
+    const uncopied = hasFiles ? await copyFiles(context, name, plan.built, files) : []
     return { code, isLate, uncopied }
   } finally {
     log.waiting(undefined)

@@ -10,7 +10,7 @@ import { finalLines } from '../report/final-lines.js'
 import { summary } from '../report/summary.js'
 import type { Report } from '../report/report.js'
 import type { Sink } from '../report/reporter.js'
-import { seconds, warningsOf } from '../report/sentences.js'
+import { placedWarnings, seconds, type PlacedWarning } from '../report/sentences.js'
 import { messageOf } from '../platform/error-message.js'
 
 /** The runner shows at most ten annotations of a step and drops the rest. */
@@ -115,16 +115,19 @@ export async function reportToRunner(report: Report, reportPath: string): Promis
 /** Reports that post found nothing left by its run: no summary, which would describe the whole namespace. */
 export function reportNothingLeft({ warnings }: Pick<Report, 'warnings'>): void {
   core.info('this run left nothing unfinished')
-  warn(warnings)
+  warn(warnings.map((message) => ({ message })))
 }
 
-function warn(warnings: readonly string[]): void {
-  for (const warning of folded(warnings)) core.warning(warning.slice(0, longestMessage))
+function warn(warnings: readonly PlacedWarning[]): void {
+  for (const { message, file, line } of folded(warnings)) {
+    const place = file !== undefined && line !== undefined ? { file, startLine: line } : {}
+    core.warning(message.slice(0, longestMessage), place)
+  }
 }
 
 function annotate(report: Report): void {
   const { cause } = report
-  warn(warningsOf(report))
+  warn(placedWarnings(report))
   if (!cause) return
   const at = cause.annotations ?? []
   at.slice(0, mostAnnotations - 1).forEach(({ file, line, title, message }: Annotation) => {
@@ -134,11 +137,11 @@ function annotate(report: Report): void {
 }
 
 /** As many as the runner shows: the last holds all that are over. */
-function folded(warnings: readonly string[]): readonly string[] {
+function folded(warnings: readonly PlacedWarning[]): readonly PlacedWarning[] {
   if (warnings.length <= mostAnnotations) return warnings
   const shown = warnings.slice(0, mostAnnotations - 1)
-  const over = warnings.slice(shown.length)
-  return [...shown, [`${over.length} more warnings:`, ...over].join('\n')]
+  const over = warnings.slice(shown.length).map(({ message }) => message)
+  return [...shown, { message: [`${over.length} more warnings:`, ...over].join('\n') }]
 }
 
 /** The outputs of the action, all texts. */

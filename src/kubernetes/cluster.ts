@@ -6,10 +6,11 @@ import { isTransientAtFirst, retryTransient } from './retry.js'
 import { OwnNames } from './own-names.js'
 import { untilAnswered } from './kubectl.js'
 import { kubectlEnvironment, startProxy, unreachable } from './proxy.js'
+import { clientVersion, minorsApart } from './skew.js'
 import { answer, answerMs, requestsOf, type Connection, type Requests } from './requests.js'
 import { Failure, fail } from '../failure/failure.js'
 import { shellQuote } from '../options/shell.js'
-import type { Channel, Finished, StreamOptions, Platform } from '../platform/platform.js'
+import type { Channel, Finished, Kubectl, StreamOptions, Platform } from '../platform/platform.js'
 import { messageOf } from '../platform/error-message.js'
 
 export interface ClusterAccess {
@@ -29,6 +30,8 @@ export interface Cluster extends Requests, Commands {
   readonly names: OwnNames
   /** The server's version: `v1.34.4`. */
   readonly version: string
+  /** The version of kubectl; empty where it is not known. */
+  readonly client: string
   /** Aborted when the connection is closed: all reading in the background ends with it. */
   readonly life: AbortSignal
   close(): Promise<void>
@@ -68,8 +71,9 @@ export async function openCluster(
   access: ClusterAccess,
   signal: AbortSignal,
 ): Promise<Cluster> {
-  const kubectl = await findKubectl(platform)
-  const proxy = await startProxy(platform, kubectl, chosenBy(access))
+  const found = await findKubectl(platform)
+  const client = found.version ?? versionOfClient(platform, found.path)
+  const proxy = await startProxy(platform, found.path, chosenBy(access))
   const life = new AbortController()
   const close = async () => {
     life.abort()
@@ -78,13 +82,16 @@ export async function openCluster(
   const names = new OwnNames(access.image ?? '')
   const connection = { platform, socket: proxy.socket, life: life.signal, names }
   try {
+    const version = await versionOf(connection, signal)
+    const kubectl = await fitting(platform, { path: found.path, version: await client }, version)
     return {
       namespace: access.namespace,
       names,
-      version: await versionOf(connection, signal),
+      version,
+      client: kubectl.version,
       life: life.signal,
       ...requestsOf(connection),
-      ...commandsOf(kubectl, access, connection),
+      ...commandsOf(kubectl.path, access, connection),
       close,
     }
   } catch (error) {
@@ -166,8 +173,8 @@ function chosenBy({ kubeconfig, context }: ClusterAccess): readonly string[] {
   ]
 }
 
-/** Returns the machine's own kubectl, else downloads one. */
-async function findKubectl(platform: Platform): Promise<string> {
+/** Returns the machine's own kubectl, whose version is not known, else downloads one. */
+async function findKubectl(platform: Platform): Promise<Pick<Kubectl, 'path'> & Partial<Kubectl>> {
   const missing = (why: string): never =>
     fail({
       code: 'tool-missing',
@@ -175,15 +182,28 @@ async function findKubectl(platform: Platform): Promise<string> {
       hint: 'install kubectl in a version close to the cluster’s',
     })
   try {
-    return (
-      (await platform.processes.find('kubectl')) ??
-      (await platform.tools.fetchKubectl()) ??
-      missing('')
-    )
+    const path = await platform.processes.find('kubectl')
+    if (path !== undefined) return { path }
+    return (await platform.tools.fetchKubectl(() => true)) ?? missing('')
   } catch (error) {
     if (error instanceof Failure) throw error
     return missing(`, and downloading it failed: ${messageOf(error)}`)
   }
+}
+
+async function versionOfClient({ processes }: Platform, kubectl: string): Promise<string> {
+  const args = ['version', '--client', '--output=json']
+  return clientVersion(await processes.run(kubectl, args, { env: kubectlEnvironment }))
+}
+
+/**
+ * Takes another kubectl where this one is too far from the server: most of what a release needs works with any, so
+ * this one is used where no other can be had.
+ */
+async function fitting(platform: Platform, found: Kubectl, server: string): Promise<Kubectl> {
+  const fits = (version: string) => minorsApart(version, server) === 0
+  if (fits(found.version)) return found
+  return (await platform.tools.fetchKubectl(fits).catch(() => undefined)) ?? found
 }
 
 /** A time limit for each of kubectl's own requests. */

@@ -285,6 +285,14 @@ export const table = {
     group: 'tests',
     on: [...testing, 'plan'],
   }),
+  'missing-migrations': option({
+    read: oneOf('warn', 'block', 'allow'),
+    help: 'Changes of models without a migration, which are looked for beside the tests: warn: report them; block: fail the tests; allow: do not look',
+    example: 'block',
+    default: 'warn',
+    group: 'tests',
+    on: testing,
+  }),
   'test-files': option({
     read: paths,
     help: 'Files and folders that the tests write, copied here also when tests fail, one per line: a path from WORKDIR of the image keeps its folders, an absolute one loses them. They never count as uncommitted changes',

@@ -174,8 +174,14 @@ export interface Window {
 
 export interface Tools {
   /**
-   * The path of a kubectl that was fetched into the runner's tool cache; `undefined` outside of a runner.
-   * Throws an Error when the download fails, or its checksum is wrong.
+   * The first known kubectl that `fits` (`v1.34.4`), from the runner's tool cache, or downloaded into it; `undefined`
+   * outside of a runner, and where none fits. Throws an Error when the download fails, or its checksum is wrong.
    */
-  fetchKubectl(): Promise<string | undefined>
+  fetchKubectl(fits: (version: string) => boolean): Promise<Kubectl | undefined>
+}
+
+export interface Kubectl {
+  readonly path: string
+  /** `v1.34.4`; empty where it is not known. */
+  readonly version: string
 }

@@ -11,6 +11,7 @@ import type {
   Verified,
 } from '../django/verdict.js'
 import type { Annotation, Cause } from '../failure/failure.js'
+import { firstOf } from '../judge/words.js'
 import { shortTag } from '../kubernetes/image.js'
 import { breaking, type KeptMisfit } from '../state/fit.js'
 import { wentLive, type Entry } from '../state/history.js'
@@ -121,12 +122,8 @@ function whoOf({ versions }: MigrationFinding, all: readonly JudgedVersion[]): s
 
 /** `version 4f2c1d9 (deployment/web, cronjob/report and 2 more)` */
 export function versionName({ names, tag }: JudgedVersion): string {
-  const shown = names.slice(0, mostNames).join(', ')
-  const more = names.length > mostNames ? ` and ${names.length - mostNames} more` : ''
-  return `${tag === '' ? 'the running version' : `version ${shortTag(tag)}`} (${shown}${more})`
+  return `${tag === '' ? 'the running version' : `version ${shortTag(tag)}`} (${firstOf(names, 4)})`
 }
-
-const mostNames = 4
 
 const begins: Readonly<Record<Severity, string>> = {
   breaks: 'unsafe',

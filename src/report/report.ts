@@ -47,6 +47,19 @@ export interface Exception {
   readonly pods?: number
 }
 
+/** Changes of an app's models that no migration has. */
+export interface ModelChange {
+  readonly app: string
+  /** In Django's words: `Add field note to order`. */
+  readonly changes: readonly string[]
+  readonly message: string
+  /** A command to type. */
+  readonly fix: string
+  /** A changed model, in a file of the repository. */
+  readonly file?: string
+  readonly line?: number
+}
+
 /** The pending migrations of a release, and what they break. */
 export interface MigrationPlan {
   readonly migrations: readonly PlannedMigration[]
@@ -148,6 +161,8 @@ export interface Report {
   readonly stages: readonly StageReport[]
   /** The result of the user's tests; files are those of the repository, from its root. */
   readonly tests?: TestReport
+  /** What the models of the image have, and its migrations do not. */
+  readonly modelChanges?: readonly ModelChange[]
   readonly workloads: readonly WorkloadReport[]
   /** The migrations that were not applied yet, and what they break. */
   readonly plan?: MigrationPlan

@@ -263,10 +263,28 @@ function historySentence({ app, namespace, result }: Report): string {
 }
 
 /** Returns all warnings: first what is not as the result says, each with its fix. */
-export function warningsOf({ warnings, exceptions = [] }: Report): readonly string[] {
+export function warningsOf(report: Report): readonly string[] {
+  return placedWarnings(report).map(({ message }) => message)
+}
+
+/** A warning, and the line of the repository that it is about. */
+export interface PlacedWarning {
+  readonly message: string
+  readonly file?: string
+  readonly line?: number
+}
+
+export function placedWarnings({
+  warnings,
+  exceptions = [],
+  modelChanges = [],
+}: Report): readonly PlacedWarning[] {
   return [
-    ...exceptions.map(({ message, fix }) => (fix === undefined ? message : `${message}: ${fix}`)),
-    ...warnings,
+    ...[...exceptions, ...modelChanges].map(({ message, fix, ...place }) => ({
+      ...place,
+      message: fix === undefined ? message : `${message}: ${fix}`,
+    })),
+    ...warnings.map((message) => ({ message })),
   ]
 }
 

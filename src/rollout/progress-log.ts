@@ -2,7 +2,7 @@
 import type { StatusRow } from '../platform/stage-log.js'
 import { deletion, readyWords } from '../judge/rollout-status.js'
 import type { WaitingReason, Judgement, Progress, Verdict } from '../judge/types.js'
-import { lasting } from '../judge/words.js'
+import { firstOf, lasting } from '../judge/words.js'
 
 /** What was logged of a workload so far. */
 interface LoggedWorkload {
@@ -162,9 +162,7 @@ function wordsOf(
 function namesOf(ids: readonly { readonly id: string }[], all: number): string {
   const names = ids.map(({ id }) => id)
   if (names.length > 1 && names.length === all) return `all ${all} workloads`
-  return names.length <= 3
-    ? names.join(', ')
-    : `${names.slice(0, 2).join(', ')} and ${names.length - 2} more`
+  return firstOf(names, names.length > 3 ? 2 : 3)
 }
 
 function nameOf(id: string): string {

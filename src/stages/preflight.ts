@@ -1,5 +1,6 @@
 /** Checks before anything is written: what exists, what this account may do, what will change. */
 import type { Service } from 'kubernetes-types/core/v1'
+import { skewFindings } from '../checks/tools.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { readManifests } from '../kubernetes/manifests.js'
 import type { KubeObject } from '../kubernetes/objects.js'
@@ -78,6 +79,7 @@ async function check(context: ClusterContext, image?: ImageToRun): Promise<Prefl
     ...(image && { image }),
   })
   const warnings = warningsOf([
+    ...skewFindings(cluster.client, cluster.version),
     ...findings.namespace,
     ...findings.workloads,
     ...findings.probes,

@@ -9,6 +9,7 @@ import { mismatch, tasksOf, type Mismatch, type Tasks } from '../django/tasks.js
 import type { Image } from '../docker/image.js'
 import type { Judgement } from '../judge/types.js'
 import { versionsInUse } from '../judge/versions-in-use.js'
+import { firstOf } from '../judge/words.js'
 import { shortTag } from '../kubernetes/image.js'
 import { templateOf } from '../kubernetes/objects.js'
 import { retryTransient } from '../kubernetes/retry.js'
@@ -149,11 +150,7 @@ function unpacked(body: string | undefined): Tasks | undefined {
   return body === undefined ? undefined : tasksOf(body)
 }
 
-const mostNamed = 3
-
 /** `the task a`, `the tasks a, b, c and 2 more` */
 function named(tasks: readonly string[]): string {
-  const more = tasks.length - mostNamed
-  const shown = tasks.slice(0, mostNamed).join(', ')
-  return `the task${tasks.length > 1 ? 's' : ''} ${shown}${more > 0 ? ` and ${more} more` : ''}`
+  return `the task${tasks.length > 1 ? 's' : ''} ${firstOf(tasks, 3)}`
 }
