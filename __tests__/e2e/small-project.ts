@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Report } from '../../src/report/report.js'
 import { Repository, type Changes } from './repository.js'
-import { must, root, run, stack, type Ended, type How } from './stack.js'
+import { root, run, stack, type Ended, type How } from './stack.js'
+import { until } from './until.js'
 
 export interface Played extends Ended {
   readonly report: Report
@@ -65,25 +66,25 @@ export class SmallProject extends Repository {
   }
 
   async #left(pid: number): Promise<readonly string[]> {
-    const labelled = [
-      '--filter',
-      'label=django-rollout.test',
-      '--format',
-      '{{.ID}} {{.Label "django-rollout.process"}}',
-    ]
-    const lists = await Promise.all(
-      [
-        ['ps', '--all'],
-        ['network', 'ls'],
-      ].map(async (list) => {
-        const all = await must('docker', [...list, ...labelled], {
-          env: { ...stack.env, ...this.env },
-        })
-        return all.split('\n').filter((line) => line.includes(`.${pid}.`))
-      }),
-    )
+    const lists = await Promise.all([
+      this.#listed(pid, 'ps', '--all'),
+      this.#listed(pid, 'network', 'ls'),
+    ])
     const tag = (await this.isPushed()) ? [`tag ${this.tag}`] : []
     return [...(await readdir(this.#temp)), ...lists.flat(), ...tag]
+  }
+
+  /** What the process has in the engine, once that answers. */
+  async #listed(pid: number, ...list: readonly string[]): Promise<readonly string[]> {
+    const format = '{{.ID}} {{.Label "django-rollout.process"}}'
+    const args = [...list, '--filter', 'label=django-rollout.test', '--format', format]
+    let all = ''
+    await until('an answer of the engine', async () => {
+      const { code, stdout } = await run('docker', args, { env: { ...stack.env, ...this.env } })
+      all = stdout
+      return code === 0
+    })
+    return all.split('\n').filter((line) => line.includes(`.${pid}.`))
   }
 
   async isPushed(): Promise<boolean> {
