@@ -1,5 +1,6 @@
 /** Runs that are cut off, and runs that meet: all old or all new afterwards, and nothing left behind. */
-import { readdir } from 'node:fs/promises'
+import { readdir, writeFile } from 'node:fs/promises'
+import { createServer, type AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { whileAsking } from '../e2e/client.js'
 import { inTheRollout, killAt } from '../e2e/moment.js'
@@ -32,6 +33,44 @@ async function recoveredOn(tag: string): Promise<void> {
 }
 
 describe('a release that is interrupted', () => {
+  const beginning = (command: string) => `ARG PYTHON_IMAGE=python:3.13-slim\nFROM \${PYTHON_IMAGE}\nRUN ${command}\n`
+  test.each<[string, string, Readonly<Record<string, string>>, RegExp]>([
+    ['the build', 'echo begun; sleep 4008', {}, /\d begun/],
+    ['the tests', 'true', { 'test-command': 'echo begun; sleep 4009', 'test-services': 'redis' }, /│ begun/],
+    ['the push', 'true', {}, /▸ push/],
+  ])('by SIGINT in %s leaves the running version and nothing of the new one', async (_, command, options, moment) => {
+    const next = await shop.commit('Not to be', { 'other.Dockerfile': beginning(command) })
+    const before = await shop.state()
+    const ended = await shop.release({ file: 'other.Dockerfile', ...options }, killAt(moment, 'SIGINT'))
+
+    expect(ended).toMatchObject({ code: 130, report: { result: 'cancelled' } })
+    expect(await shop.state()).toEqual(before)
+    expect(await shop.isPushed(next)).toBe(false)
+    await recoveredOn(good)
+  })
+
+  test('by SIGINT in preflight does not wait for the cluster', async () => {
+    await shop.commit('Not to be either', {})
+    const { promise: asked, resolve: ask } = Promise.withResolvers<undefined>()
+    // It takes each connection, and answers none.
+    const server = createServer(() => { ask(undefined) })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const { port } = server.address() as AddressInfo
+    const text = (await shop.kubeconfigText()).replace(/"server": ?"[^"]+"/, `"server":"https://127.0.0.1:${port}"`)
+    const kubeconfig = `${shop.kubeconfig}-held`
+    await writeFile(kubeconfig, text, { mode: 0o600 })
+    let press: () => void = () => undefined
+    const releasing = shop.release({}, {
+      env: { KUBECONFIG: kubeconfig },
+      onOutput: (_, kill) => (press = () => { kill('SIGINT') }),
+    })
+    await asked
+    press()
+    expect(await releasing).toMatchObject({ code: 130, report: { result: 'cancelled' } })
+    server.close()
+    await recoveredOn(good)
+  })
+
   test('by SIGINT restores everything itself', async () => {
     await shop.commit('Cancelled', {})
     const before = await shop.state()

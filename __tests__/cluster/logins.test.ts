@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { cp, lstat, mkdir, mkdtemp, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { privateRegistry, type PrivateRegistry } from '../e2e/privateregistry.js'
+import { privateRegistry, type FaultyRegistry } from '../e2e/faulty-registry.js'
 import { must, root, run, stack } from '../e2e/stack.js'
 
 const password = 'correct-horse-battery'
@@ -18,7 +18,7 @@ const config = (address: string) =>
   })
 
 let folder = ''
-let registry: PrivateRegistry
+let registry: FaultyRegistry
 /** Called before each request to the registry. */
 let pass: (request: { readonly method: string; readonly url: string }) => Promise<void>
 

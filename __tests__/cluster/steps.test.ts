@@ -331,16 +331,6 @@ test('a model without its migration is a warning on its line, or fails the tests
   await shop.commit('No maker', { [path]: models })
 })
 
-test('tests that hang are ended, with the place where they were', async () => {
-  await shop.commit('A hang', { 'hang.py': 'import time\n\n\ndef wait():\n    time.sleep(999)\n\n\nwait()\n' })
-  await build()
-  const hung = await runTests({ 'test-command': 'python hang.py', 'test-services': '', 'test-timeout': '20s' })
-  expect(hung.report.cause).toMatchObject({
-    code: 'tests-failed',
-    sentence: 'tests: not finished after 20 s; they were in hang.py:5 (wait)',
-  })
-})
-
 describe('the cache of a build', () => {
   const dockerfile = `ARG PYTHON_IMAGE=python:3.13-slim
 FROM \${PYTHON_IMAGE}

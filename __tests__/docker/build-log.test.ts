@@ -57,7 +57,7 @@ describe('a failed build', () => {
     ],
     [
       '0.8-base',
-      '"FROM 127.0.0.1:5000/library/python:9.99" (backend/Dockerfile) failed: 127.0.0.1:5000/library/python:9.99: not found',
+      '"FROM 127.0.0.1:5000/library/python:9.99" (backend/Dockerfile:3) failed: 127.0.0.1:5000/library/python:9.99: not found',
     ],
     ['0.26-target', 'backend/Dockerfile: target stage "nope" could not be found'],
     ['0.8-target', 'backend/Dockerfile: target stage nope could not be found'],
@@ -92,6 +92,32 @@ describe('a failed build', () => {
 
   test('has the excerpt of the Dockerfile as its log when the step wrote nothing', () => {
     expect(causeOf('0.26-copy').logs?.[0]?.lines).toContain('  12 | >>> COPY nope ./x')
+  })
+
+  test.each([
+    [
+      '#5 [internal] load build context',
+      'write /var/lib/docker/overlay2/rm4t/diff/big: no space left on device',
+      'build: the disk of the Docker engine is full: write /var/lib/docker/overlay2/rm4t/diff/big: no space left on device',
+      'Free disk space: docker system prune',
+    ],
+    [
+      '#5 [2/2] RUN dd if=/dev/zero of=/big',
+      "dd: error writing '/big': No space left on device",
+      `build: "RUN dd if=/dev/zero of=/big" (Dockerfile:2) failed: dd: error writing '/big': No space left on device`,
+      'Free disk space: docker system prune',
+    ],
+    [
+      '#3 [internal] load metadata for docker.io/library/python:gone',
+      'docker.io/library/python:gone: not found',
+      'build: "FROM python:gone" (Dockerfile:1) failed: docker.io/library/python:gone: not found',
+      'Check the name and tag of the base image, and that this machine may pull it',
+    ],
+  ])('has a hint: %s', (step, error, sentence, hint) => {
+    const log = new BuildLog()
+    for (const line of [step, `${step.slice(0, 2)} ERROR: ${error}`]) log.read(line)
+    const text = 'FROM python:$TAG\nRUN dd if=/dev/zero of=/big\n'
+    expect(buildCause('Dockerfile', log.failure(), text)).toMatchObject({ sentence, hint })
   })
 
   test('has its last message as the cause when the words are not BuildKit’s', () => {
@@ -150,9 +176,27 @@ describe('the line of an instruction in the Dockerfile', () => {
   test.each([
     ['COPY requirements.txt .', 4],
     ['RUN echo one &&     python -c "import nope" &&     echo two', 9],
-    ['FROM ${PYTHON_IMAGE}', undefined], // twice
+    // Twice: the first needs it first.
+    ['FROM ${PYTHON_IMAGE}', 3],
+    ['FROM python:3.13-slim', 3],
     ['COPY other .', undefined],
   ])('is found: %s is on line %s', (instruction, line) => {
     expect(lineOf(instruction, dockerfile)).toBe(line)
+  })
+
+  test.each([
+    ['RUN pip install shop[dev]', 2],
+    ['RUN pip install other', 3],
+    ['FROM python:3', 1],
+    // Either ARG may be it.
+    ['COPY a /a', undefined],
+  ])('is found where an ARG was substituted: %s is on line %s', (instruction, line) => {
+    const text = `FROM \${BASE:-python:3} AS base
+RUN pip install shop$EXTRAS
+RUN pip install other
+COPY $A /a
+COPY $B /a
+FROM python:3.13-slim`
+    expect(lineOf(instruction, text)).toBe(line)
   })
 })

@@ -39,6 +39,11 @@ describe('it is known whether docker works at all', () => {
       'the Docker engine ended meanwhile',
     ],
     [
+      1,
+      'ERROR: failed to solve: Unavailable: error reading from server: EOF',
+      'the Docker engine ended meanwhile',
+    ],
+    [
       125,
       'time="2026-01-01T00:00:00Z" level=error msg="error waiting for container: unexpected EOF"',
       'the Docker engine ended meanwhile',

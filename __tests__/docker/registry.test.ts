@@ -53,6 +53,8 @@ describe('the answer of a registry', () => {
     ],
     ['received unexpected HTTP status: 500 Internal Server Error', 'transient'],
     ['toomanyrequests: You have reached your pull rate limit', 'transient'],
+    ['HTTP status 429', 'transient'],
+    ['HTTP status 403', 'denied'],
     [
       'ERROR: failed to do request: Head "http://127.0.0.1:5999/v2/acme/shop/manifests/a": dial tcp 127.0.0.1:5999: connect: connection refused',
       'transient',
@@ -145,7 +147,7 @@ describe('looking up a tag', () => {
     })
     await expect(find({ ...away, always: true })).rejects.toMatchObject({
       cause: {
-        sentence: 'registry: no answer from ghcr.io about ghcr.io/acme/shop:a: connection reset',
+        sentence: 'registry: ghcr.io/acme/shop:a could not be looked up: connection reset',
       },
     })
   })
@@ -302,8 +304,37 @@ a: digest: ${digest} size: 1575`
       { ...refused, always: true },
     ])
     await expect(pushImage(platform, built, notebook(), never)).rejects.toMatchObject({
-      cause: { sentence: expect.stringContaining('in several attempts: Get') },
+      cause: {
+        sentence: expect.stringContaining(
+          'ghcr.io/acme/shop:a could not be sent, even with retries: Get',
+        ),
+        hint: expect.stringContaining('Run it again when ghcr.io works'),
+      },
     })
+  })
+
+  test('does not retry a layer that the engine has retried', async () => {
+    const refused = 'received unexpected HTTP status: 500 Internal Server Error'
+    const states = `${begun}\n858bdd6791fa: Pushed\n6b3f217841ef: Retrying in 1 second`
+    const { platform, slept } = scripted([tag, push(refused, 1, states)])
+    await expect(pushImage(platform, built, notebook(), never)).rejects.toMatchObject({
+      cause: {
+        sentence: `push: ghcr.io/acme/shop:a could not be sent, even with retries: ${refused}`,
+      },
+    })
+    expect(slept).toEqual([])
+  })
+
+  test('retries and explains what a proxy answers', async () => {
+    const html = `error parsing HTTP 429 response body: invalid character '<' looking for beginning of value: "<html>"`
+    const { platform, slept } = scripted([
+      { ...tag, always: true },
+      { ...push(html), always: true },
+    ])
+    await expect(pushImage(platform, built, notebook(), never)).rejects.toMatchObject({
+      cause: { sentence: expect.stringMatching(/even with retries: HTTP status 429$/) },
+    })
+    expect(slept).toEqual([2_000, 6_000])
   })
 })
 

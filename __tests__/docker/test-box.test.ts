@@ -24,7 +24,7 @@ const removed: readonly Line[] = [
 function open(lines: readonly Line[], option = 'redis', signal = never) {
   const services = testServices(option)
   if (services instanceof Problem) throw new Error(services.text)
-  const script = scripted([...unused, ...lines])
+  const script = scripted([...lines, ...unused])
   const plan = { run: 'run', timeout: 0, services, env: { A: '1' } }
   const warnings: string[] = []
   const box = new TestBox(script.platform, plan, signal)
@@ -83,6 +83,42 @@ test('files that cannot be removed are a warning, and end no program', async () 
   platform.files.remove = () => Promise.reject(new Error('EBUSY'))
   await close()
   expect(warnings).toEqual(['the private files of the tests could not be removed: EBUSY'])
+})
+
+test('an engine that is restarted has all again when it is back', async () => {
+  const away = { code: 1, stderr: 'Cannot connect to the Docker daemon' }
+  const { box, close, ran, slept, warnings } = open([
+    ...starts,
+    { when: /redis-cli ping$/ },
+    { when: /^docker ps --all --quiet /, ...away },
+    { when: /^docker network ls --quiet /, ...away },
+    ...removed,
+  ])
+  await box.ready(notebook(), never)
+  await close()
+  expect(slept).toEqual([500, 200])
+  expect(ran).toContain('docker network rm n1')
+  expect(warnings).toEqual([])
+})
+
+test('an engine that does not come back is a warning, and none that never was there', async () => {
+  const away = { code: 1, stderr: 'Cannot connect to the Docker daemon', always: true } as const
+  const gone = open([
+    ...starts,
+    { when: /redis-cli ping$/ },
+    { when: /^docker (ps --all|network ls) --quiet /, ...away },
+  ])
+  await gone.box.ready(notebook(), never)
+  await gone.close()
+  expect(gone.slept).toHaveLength(10)
+  expect(gone.warnings).toEqual([
+    expect.stringMatching(/^the Docker engine does not answer: .*, which the next run removes$/),
+  ])
+
+  const none = open([{ when: /^docker /, ...away }], '')
+  await none.box.ready(notebook(), never)
+  await none.close()
+  expect([none.slept, none.warnings]).toEqual([[], []])
 })
 
 test('what cannot be removed is a warning', async () => {

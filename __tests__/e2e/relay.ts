@@ -102,7 +102,7 @@ export async function relayTo(kubeconfig: string): Promise<Relay> {
   }
 }
 
-function asRoot(program: string, ...args: readonly string[]): Promise<string> {
+export function asRoot(program: string, ...args: readonly string[]): Promise<string> {
   return process.getuid?.() === 0
     ? must(program, args)
     : must('sudo', ['--non-interactive', program, ...args])

@@ -22,7 +22,7 @@ export interface Step {
 
 /** `action`: the folder of a sub-action; `variables`: those of the job, and of its workflow run. */
 export async function step(
-  shop: Site,
+  shop: Pick<Site, 'folder'>,
   inputs: Readonly<Record<string, string>>,
   {
     action: folder = '',

@@ -197,6 +197,13 @@ describe('the cause of failed tests', () => {
       },
     ],
     [
+      'an engine that is stopped',
+      143,
+      'test_login ...\n',
+      'something else ended them (SIGTERM); the last line was "test_login ..."',
+      { hint: expect.stringContaining('the Docker engine was stopped or restarted') },
+    ],
+    [
       'no server where MySQL is expected',
       1,
       `Traceback (most recent call last):\n  File "/app/orders/tests.py", line 2, in <module>\n    connect()\ndjango.db.utils.OperationalError: (2003, "Can't connect to MySQL server on 'db' ([Errno 111] Connection refused)")`,
@@ -369,6 +376,17 @@ describe('no container is left behind', () => {
       },
     })
     expect(ran).toContain('docker network rm n1')
+  })
+
+  it('after the timeout, where a shell reports its end and nothing else', async () => {
+    const hanging = run({ stderr: 'Aborted\n', hangs: true })
+    const asked = { when: /^docker exec / }
+    const { platform } = scripted([entrypoint, hanging, asked, ...leftovers])
+    await expect(
+      test(contextOf(platform, { 'test-timeout': '30m' }), notebook(), built),
+    ).rejects.toMatchObject({
+      cause: { sentence: 'tests: not finished after 30 min; there was no output' },
+    })
   })
 
   it('after the timeout, which is reported with the place where Python was', async () => {

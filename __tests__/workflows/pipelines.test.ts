@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { Act, addWorkflow, forAct, keepingOutputs, starter, type Outputs } from '../e2e/act.js'
 import { whileAsking } from '../e2e/client.js'
 import { Site } from '../e2e/site.js'
-import { privateRegistry, type PrivateRegistry } from '../e2e/privateregistry.js'
+import { privateRegistry, type FaultyRegistry } from '../e2e/faulty-registry.js'
 import { kubectl, root, stack } from '../e2e/stack.js'
 
 let shop: Site
@@ -230,7 +230,7 @@ describe('the reusable workflow rollback.yml', () => {
 describe('the composite example', () => {
   const composite = 'examples/composite/.github'
 
-  let registry: PrivateRegistry
+  let registry: FaultyRegistry
   afterAll(() => {
     registry.close()
   })

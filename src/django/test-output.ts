@@ -72,10 +72,12 @@ export function placeOfHang(
   return place ?? stacks.find(({ own }) => own.length > 0)?.own[0]
 }
 
-/** What tests wrote before they were ended by SIGABRT. */
+/** What tests wrote before they were ended by SIGABRT, of which a shell says so too. */
 export function beforeAbort(lines: readonly string[]): readonly string[] {
   const begin = lines.findIndex((line) => plain(line) === aborted)
-  return begin < 0 ? lines : lines.slice(0, begin)
+  if (begin >= 0) return lines.slice(0, begin)
+  const own = lines.findLastIndex((line) => !/^Aborted( \(core dumped\))?$/.test(plain(line)))
+  return lines.slice(0, own + 1)
 }
 
 /** What came after the runner's last line: a command that checks something else. All, where no runner has ended. */

@@ -139,12 +139,13 @@ function withoutStage(name: string): string {
 }
 
 /**
- * The line (from 1) on which an instruction begins in a Dockerfile: for builders that do not report it.
- * `undefined` when it occurs more than once, or differs from what was run (an ARG was substituted).
+ * The line (from 1) on which an instruction begins in a Dockerfile: for builders that do not report it. Where an ARG
+ * was substituted, the one that it may have been. `undefined` when there are several; of the same FROM, the first is
+ * the one.
  */
 export function lineOf(instruction: string, dockerfile: string): number | undefined {
   const wanted = words(instruction)
-  const found: number[] = []
+  const all: { readonly line: number; readonly text: string }[] = []
   let open: { readonly line: number; text: string } | undefined
   for (const [at, line] of dockerfile.split(/\r?\n/).entries()) {
     // A comment or an empty line does not end an instruction that continues.
@@ -152,10 +153,22 @@ export function lineOf(instruction: string, dockerfile: string): number | undefi
     open ??= { line: at + 1, text: '' }
     open.text += ` ${line.replace(/\\\s*$/, '')}`
     if (/\\\s*$/.test(line)) continue
-    if (words(open.text) === wanted) found.push(open.line)
+    all.push({ line: open.line, text: words(open.text) })
     open = undefined
   }
-  return found.length === 1 ? found[0] : undefined
+  const same = all.filter(({ text }) => text === wanted)
+  const found = same.length > 0 ? same : all.filter(({ text }) => mayBe(text).test(wanted))
+  const [first, ...others] = found
+  const isOne = others.every(({ text }) => wanted.startsWith('FROM ') && text === first?.text)
+  return isOne ? first?.line : undefined
+}
+
+/** What an instruction may be once its ARGs are substituted. */
+function mayBe(text: string): RegExp {
+  const parts = text
+    .split(/\$(?:\w+|\{[^}]*\})/)
+    .map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
+  return new RegExp(`^${parts.join('.*')}$`)
 }
 
 function words(text: string): string {

@@ -198,10 +198,14 @@ export function buildCause(dockerfile: string, failure: BuildFailure, text = '')
       : `"${shortened(withoutFlags(instruction), 100)}" (${place}) failed`
   const annotations: readonly Annotation[] =
     line === undefined ? [] : [{ file, line, title: 'docker build failed', message }]
-  const hint = hints.find(([pattern]) => pattern.test(message))?.[1]
+  const hint =
+    hints.find(([pattern]) => pattern.test(message))?.[1] ??
+    (instruction?.startsWith('FROM ') ? baseHint : undefined)
+  // A RUN may have another disk.
+  const isFull = instruction === undefined && full.test(message)
   return {
     code: 'build-failed',
-    sentence: `build: ${what}: ${message}`,
+    sentence: `build: ${isFull ? 'the disk of the Docker engine is full' : what}: ${message}`,
     ...(hint === undefined ? {} : { hint }),
     logs: [{ lines: log }],
     annotations,
@@ -212,6 +216,10 @@ export function buildCause(dockerfile: string, failure: BuildFailure, text = '')
 function withoutFlags(instruction: string): string {
   return instruction.replace(/^([A-Z]+ )(--\w[\w-]*(=\S+)? )+/, '$1').replace(/\s+/g, ' ')
 }
+
+const full = /no space left on device/i
+
+const baseHint = 'Check the name and tag of the base image, and that this machine may pull it'
 
 const hints: readonly (readonly [RegExp, string])[] = [
   [
@@ -228,6 +236,6 @@ const hints: readonly (readonly [RegExp, string])[] = [
     /exec format error/,
     'Programs of another platform need an emulator: run docker/setup-qemu-action before this step, or docker run --privileged --rm tonistiigi/binfmt --install all',
   ],
-  [/no space left on device/i, 'Free disk space: docker system prune'],
+  [full, 'Free disk space: docker system prune'],
   [/target stage .* could not be found/i, 'Set "target" to a stage of the Dockerfile'],
 ]

@@ -73,9 +73,7 @@ export function engineCause(forWhat: string, finished: Finished): Cause | undefi
     return cause(`no Docker engine answers${at}`, 'Start the engine, or set DOCKER_HOST')
   }
   if (
-    /waiting for container: unexpected EOF|rpc error: code = Unavailable .*(EOF|transport is closing)/.test(
-      text,
-    )
+    /waiting for container: unexpected EOF|\bUnavailable\b.*(EOF|transport is closing)/.test(text)
   ) {
     return cause(
       'the Docker engine ended meanwhile',
@@ -88,6 +86,10 @@ export function engineCause(forWhat: string, finished: Finished): Cause | undefi
 /** What a command said about its failure, in one line of at most 300 letters. */
 export function reasonOf({ code, stdout, stderr }: Finished): string {
   const line = errorLine(stderr.split('\n')) || errorLine(stdout.split('\n'))
-  const reason = line.replace(/^(ERROR|docker): */, '').replace(/^Error response from daemon: /, '')
+  const reason = line
+    .replace(/^(ERROR|docker): */, '')
+    .replace(/^Error response from daemon: /, '')
+    // What a proxy answers is no JSON, which says nothing to the user.
+    .replace(/^error parsing HTTP (\d{3}) response body: .*$/, 'HTTP status $1')
   return reason === '' ? `exit code ${code}` : shortened(reason, 300)
 }

@@ -30,7 +30,10 @@ export function pushCause(
         'Create it in the registry first, or correct "image"',
       )
     case 'transient':
-      return because(`${hostOf(repository)} refused ${repository}:${tag} in several attempts`)
+      return because(
+        `${repository}:${tag} could not be sent, even with retries`,
+        `Run it again when ${hostOf(repository)} works: layers that have arrived are not sent again`,
+      )
     case 'refused':
       return because(`${repository}:${tag} was refused`)
   }

@@ -12,7 +12,7 @@ import { hostOf, registryErrorOf } from './registry-errors.js'
 
 /**
  * Gives a built image its tag in the registry. A transient failure is tried three times, after pauses of 2 s
- * and 6 s; layers that have arrived are not sent again.
+ * and 6 s, unless the engine itself has tried a layer again and again; layers that have arrived are not sent again.
  *
  * Throws a `Failure`: `push-failed`, `tool-missing` without docker or engine, or `registry` where what the builder has
  * pushed gets no tag.
@@ -37,8 +37,10 @@ export async function pushImage(
       signal,
       tries: 3,
       pause: 2_000,
-      isTransient: ({ finished }) =>
-        finished.code !== 0 && registryErrorOf(reasonOf(finished), repository) === 'transient',
+      isTransient: ({ finished, layers }) =>
+        finished.code !== 0 &&
+        !layers.isGivenUp &&
+        registryErrorOf(reasonOf(finished), repository) === 'transient',
       onRetry: ({ finished }, pause) => {
         stageLog.quote(reasonOf(finished))
         stageLog.say(`the push to ${hostOf(repository)} failed; retrying in ${pause / 1000} s`)
@@ -103,7 +105,12 @@ export class PushLog {
     return this.#digest
   }
 
-  /** `3 of 8 layers sent, 5 were there`. */
+  /** Whether the engine has tried a layer several times (five, with pauses of 50 s in all), and not sent it. */
+  get isGivenUp(): boolean {
+    return [...this.#layers.values()].some(isRetried)
+  }
+
+  /** `3 of 8 layers sent, 5 already there`. */
   get progress(): string {
     const states = [...this.#layers.values()]
     const sent = states.filter((state) => state === 'Pushed').length
@@ -112,7 +119,9 @@ export class PushLog {
     ).length
     const layers = states.length === 1 ? 'layer' : 'layers'
     const known = there === 0 ? '' : `, ${there} already there`
-    return `${sent} of ${states.length} ${layers} sent${known}`
+    const failed = states.filter(isRetried).length
+    const again = failed === 0 ? '' : `, ${failed} failed and sent again`
+    return `${sent} of ${states.length} ${layers} sent${known}${again}`
   }
 
   read(raw: string): void {
@@ -125,4 +134,9 @@ export class PushLog {
     this.#digest ??= /: digest: (sha256:[0-9a-f]{64}) size: /.exec(line)?.[1]
     if (this.last.push(line) > 20) this.last.shift()
   }
+}
+
+/** What the engine says of a layer until it has sent it. */
+function isRetried(state: string): boolean {
+  return state.startsWith('Retrying in ')
 }

@@ -17,13 +17,13 @@ export type RegistryError =
 // First match wins: "failed to authorize: … 503" is the registry's failure and not the user's.
 const words: readonly (readonly [RegExp, RegistryError])[] = [
   [/\b5\d\d [A-Z]|status(?: code)?:? 5\d\d|service unavailable|bad gateway/i, 'transient'],
-  [/too ?many ?requests/i, 'transient'],
+  [/too ?many ?requests|status(?: code)?:? 429/i, 'transient'],
   [
     /connection (refused|reset)|timeout|timed out|deadline exceeded|no route to host|network is unreachable|\bEOF\b|broken pipe|server misbehaving|temporary failure|no such host/i,
     'transient',
   ],
   [
-    /unauthorized|denied|forbidden|authentication required|no basic auth credentials|insufficient_scope|authoriz/i,
+    /unauthorized|denied|forbidden|authentication required|no basic auth credentials|insufficient_scope|authoriz|status(?: code)?:? 40[13]/i,
     'denied',
   ],
   [/not found|(manifest|name)[ _]unknown|no such manifest/i, 'absent'],

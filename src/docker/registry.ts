@@ -242,8 +242,8 @@ export function foundImage(
     case 'unreachable':
       return fail({
         code: 'registry',
-        sentence: `registry: no answer from ${hostOf(repository)} about ${repository}:${tag}: ${found.said}`,
-        hint: `Check the host name in "image" and that this machine reaches it, then run again`,
+        sentence: `registry: ${repository}:${tag} could not be looked up: ${found.said}`,
+        hint: `Run it again when ${hostOf(repository)} works; check the host name in "image", and that this machine reaches it`,
       })
     case 'failed':
       return fail({

@@ -34,6 +34,8 @@ export class TestBox {
   readonly #ended = new AbortController()
   readonly #inside: Promise<Inside>
   #folder: string | undefined
+  /** Without an engine there is nothing to remove. */
+  #hasEngine = true
   #closed: Promise<void> | undefined
 
   constructor(
@@ -64,7 +66,7 @@ export class TestBox {
     const { platform } = this
     this.#ended.abort()
     await this.#inside.catch(() => undefined)
-    await removeBox(platform, this.#box, warn)
+    if (this.#hasEngine) await removeBox(platform, this.#box, warn)
     if (this.#folder === undefined) return
     await platform.files.remove(this.#folder).catch((error: unknown) => {
       warn(`the private files of the tests could not be removed: ${messageOf(error)}`)
@@ -76,7 +78,7 @@ export class TestBox {
     const context = { platform, log: this.#log, signal }
     const folder = await platform.files.privateFolder()
     this.#folder = folder
-    await removeEnded(platform, this.#log)
+    this.#hasEngine = await removeEnded(platform, this.#log)
     const { env, services } = plan
     const inputs = { folder, password: randomBytes(12).toString('hex'), env }
     const hasNetwork = services.length > 0

@@ -118,9 +118,10 @@ export async function removeOfRun(
 
 /**
  * Removes what other runs have left: those whose process has ended, and those of other machines and containers, whose
- * processes cannot be seen, once their time is over. What a live run has is never among it. Never throws.
+ * processes cannot be seen, once their time is over. What a live run has is never among it. Never throws. Returns
+ * whether the engine answers.
  */
-export async function removeEnded(platform: Platform, stageLog: StageLog): Promise<void> {
+export async function removeEnded(platform: Platform, stageLog: StageLog): Promise<boolean> {
   const format = [boxLabel, processLabel, untilLabel]
     .map((name) => `{{.Label "${name}"}}`)
     .join(' ')
@@ -130,7 +131,7 @@ export async function removeEnded(platform: Platform, stageLog: StageLog): Promi
     ids(platform, ['network', 'ls', ...ofBoxes]),
   ])
   const left = new Set(
-    lists.flat().flatMap((line) => {
+    lists.flat().flatMap((line = '') => {
       const [name = '', process = '', until = ''] = line.split(' ')
       const isOver =
         (process !== '' && platform.processes.hasEnded(process)) ||
@@ -144,6 +145,7 @@ export async function removeEnded(platform: Platform, stageLog: StageLog): Promi
       stageLog.say(sentence)
     })
   }
+  return !lists.includes(undefined)
 }
 
 /** What the tests and the servers beside them need. */
@@ -220,22 +222,38 @@ async function removeLabelled(
   warn: (sentence: string) => void,
 ): Promise<void> {
   const ofBox = ['--filter', `label=${label}`]
-  for (let tries = 5; ; tries--) {
+  let [tries, silent] = [5, 10]
+  for (;;) {
     const containers = await ids(platform, ['ps', '--all', '--quiet', ...ofBox])
+    const networks = await ids(platform, ['network', 'ls', '--quiet', ...ofBox])
+    if (containers === undefined || networks === undefined) {
+      // An engine that is restarted has them again when it is back.
+      if (silent-- === 0) {
+        const left = `containers or networks with the label ${label}`
+        warn(`the Docker engine does not answer: it may have ${left}, which the next run removes`)
+        return
+      }
+      await platform.clock.sleep(500)
+      continue
+    }
     if (containers.length > 0) {
       await platform.processes.run('docker', ['rm', '--force', '--volumes', ...containers])
     }
-    const networks = await ids(platform, ['network', 'ls', '--quiet', ...ofBox])
     if (networks.length > 0) await platform.processes.run('docker', ['network', 'rm', ...networks])
     if (containers.length === 0 && networks.length === 0) return
-    if (tries === 0) break
+    if (tries-- === 0) break
     if (networks.length > 0) await platform.clock.sleep(200)
   }
   warn(`containers or networks with the label ${label} could not be removed`)
 }
 
-async function ids(platform: Platform, args: readonly string[]): Promise<readonly string[]> {
-  const { stdout } = await platform.processes.run('docker', args)
+/** Returns `undefined` when the engine does not answer. Without docker there is nothing. */
+async function ids(
+  platform: Platform,
+  args: readonly string[],
+): Promise<readonly string[] | undefined> {
+  const { code, stdout } = await platform.processes.run('docker', args)
+  if (code !== 0 && code !== 127) return undefined
   return stdout.split('\n').filter((line) => line.trim() !== '')
 }
 
@@ -273,12 +291,14 @@ async function startService(
     { signal },
   )
   if (started.code !== 0) {
-    fail({
-      // Otherwise there is an image, which does not have the program.
-      code: started.code === 125 ? 'registry' : 'tests-failed',
-      sentence: `tests: ${name} could not be started from the image ${image}: ${reasonOf(started)}`,
-      logs: [{ lines: started.stderr.split('\n').slice(-20) }],
-    })
+    fail(
+      engineCause('tests', started) ?? {
+        // Otherwise there is an image, which does not have the program.
+        code: started.code === 125 ? 'registry' : 'tests-failed',
+        sentence: `tests: ${name} could not be started from the image ${image}: ${reasonOf(started)}`,
+        logs: [{ lines: started.stderr.split('\n').slice(-20) }],
+      },
+    )
   }
   await answered(context, service, container)
   log.say(`${name} (${image}) answers after ${duration(platform.clock.now() - startedAt)}`)

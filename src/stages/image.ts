@@ -143,11 +143,7 @@ function imageIn({ settings, source, log }: StageContext, found: CommitLookup): 
       return undefined
     case 'unreachable':
     case 'failed':
-      return fail({
-        code: 'registry',
-        sentence: `registry: ${settings.image}: ${found.said}`,
-        ...('hint' in found && { hint: found.hint }),
-      })
+      return foundImage({ repository: settings.image, tag: source.tag }, found)
   }
 }
 

@@ -189,6 +189,11 @@ function testCause(
   }
   const lastLine =
     errorLine(afterTests(lines).slice(-shownLines)) || errorLine(lines.slice(-shownLines))
+  if (code === 143) {
+    return cause(`something else ended them (SIGTERM); ${lastWords(lines)}`, {
+      hint: 'Run it again: the Docker engine was stopped or restarted, or a person stopped the container',
+    })
+  }
   const killed = code === 137 ? { hint: 'Exit code 137 is a kill, usually for lack of memory' } : {}
   return cause(
     `"${shortened(command, 100)}" exited with code ${code}${lastLine === '' ? '' : `: ${oneLine(lastLine)}`}`,
