@@ -110,6 +110,7 @@ test.each([
     ['kubectl v1.32.0 is 2 minor versions from the server’s v1.34.4; Kubernetes supports one'],
   ],
   ['', 'v1.34.4', []],
+  ['v1.32.4-dispatcher', 'v1.34.4', []],
 ])(
   'the difference between kubectl %s and a server %s is judged rightly',
   (client, server, expected) => {

@@ -120,6 +120,7 @@ describe('opening a cluster', () => {
     ['v1.33.9', 'v1.34.4', undefined, '/usr/bin/kubectl', 'v1.33.9'],
     ['v1.35.0', 'v1.34.4-gke.1', undefined, '/usr/bin/kubectl', 'v1.35.0'],
     ['', 'v1.34.4', undefined, '/usr/bin/kubectl', ''],
+    ['v1.32.4-dispatcher', 'v1.34.4', undefined, '/usr/bin/kubectl', 'v1.32.4-dispatcher'],
     [
       'v1.32.1',
       'v1.34.4',
@@ -141,6 +142,7 @@ describe('opening a cluster', () => {
       '/usr/bin/kubectl',
       'v1.32.1',
     ],
+    ['v1.32.1', 'v1.34.4', () => new Promise(() => {}), '/usr/bin/kubectl', 'v1.32.1'],
   ])('of kubectl %s and a server %s', async (client, server, fetch, path, version) => {
     const set = scene({
       client,

@@ -12,6 +12,7 @@ import { Failure, fail } from '../failure/failure.js'
 import { shellQuote } from '../options/shell.js'
 import type { Channel, Finished, Kubectl, StreamOptions, Platform } from '../platform/platform.js'
 import { messageOf } from '../platform/error-message.js'
+import { abortable, withTimeout } from '../platform/time.js'
 
 export interface ClusterAccess {
   /** Path of a kubeconfig; kubectl's default if not given. */
@@ -83,7 +84,8 @@ export async function openCluster(
   const connection = { platform, socket: proxy.socket, life: life.signal, names }
   try {
     const version = await versionOf(connection, signal)
-    const kubectl = await fitting(platform, { path: found.path, version: await client }, version)
+    const own = { path: found.path, version: await client }
+    const kubectl = await fitting(platform, own, version, signal)
     return {
       namespace: access.namespace,
       names,
@@ -196,14 +198,30 @@ async function versionOfClient({ processes }: Platform, kubectl: string): Promis
   return clientVersion(await processes.run(kubectl, args, { env: kubectlEnvironment }))
 }
 
+/** How long another kubectl may take to come, in ms: without a network its download is tried again and again. */
+const fetchMs = 10_000
+
 /**
  * Takes another kubectl where this one is too far from the server: most of what a release needs works with any, so
  * this one is used where no other can be had.
  */
-async function fitting(platform: Platform, found: Kubectl, server: string): Promise<Kubectl> {
+async function fitting(
+  platform: Platform,
+  found: Kubectl,
+  server: string,
+  signal: AbortSignal,
+): Promise<Kubectl> {
   const fits = (version: string) => minorsApart(version, server) === 0
   if (fits(found.version)) return found
-  return (await platform.tools.fetchKubectl(fits).catch(() => undefined)) ?? found
+  try {
+    const other = await withTimeout(platform.clock, fetchMs, signal, (late) =>
+      abortable(late, () => platform.tools.fetchKubectl(fits)),
+    )
+    return other ?? found
+  } catch {
+    signal.throwIfAborted()
+    return found
+  }
 }
 
 /** A time limit for each of kubectl's own requests. */

@@ -11,8 +11,12 @@ export function clientVersion({ stdout }: Finished): string {
   }
 }
 
-/** Returns how many minor versions kubectl is too far from the server to be supported; 0 where one is not known. */
+/**
+ * Returns how many minor versions kubectl is from the server, where that is more than is supported; else 0, as where
+ * one is not known. Google Cloud's kubectl (`v1.32.4-dispatcher`) itself starts one that fits the server.
+ */
 export function minorsApart(client: string, server: string): number {
+  if (client.endsWith('-dispatcher')) return 0
   const minor = (version: string) => Number(/^v?\d+\.(\d+)/.exec(version)?.[1] ?? NaN)
   const apart = Math.abs(minor(client) - minor(server))
   return apart > 1 ? apart : 0
