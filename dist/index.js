@@ -458,15 +458,15 @@ const I=n(8011)
 const M=n(4750)
 const F=n(3193)
 const D=n(8595)
-const G=n(1866)
-const U=n(7118)
+const U=n(1866)
+const G=n(7118)
 const _=n(280)
 const q=n(2276)
-const B=n(5213)
+const H=n(5213)
 const W=n(3465)
-const H=n(2028)
+const B=n(2028)
 const V=n(1489)
-e.exports={parse:a,valid:c,clean:l,inc:u,diff:d,major:f,minor:p,patch:h,prerelease:m,compare:g,rcompare:w,compareLoose:v,compareBuild:b,sort:y,rsort:k,gt:O,lt:E,eq:T,neq:S,gte:A,lte:$,cmp:j,coerce:P,truncate:R,Comparator:N,Range:L,satisfies:I,toComparators:M,maxSatisfying:F,minSatisfying:D,minVersion:G,validRange:U,outside:_,gtr:q,ltr:B,intersects:W,simplifyRange:H,subset:V,SemVer:o,re:s.re,src:s.src,tokens:s.t,SEMVER_SPEC_VERSION:r.SEMVER_SPEC_VERSION,RELEASE_TYPES:r.RELEASE_TYPES,compareIdentifiers:i.compareIdentifiers,rcompareIdentifiers:i.rcompareIdentifiers}},5101:e=>{const t="2.0.0"
+e.exports={parse:a,valid:c,clean:l,inc:u,diff:d,major:f,minor:p,patch:h,prerelease:m,compare:g,rcompare:w,compareLoose:v,compareBuild:b,sort:y,rsort:k,gt:O,lt:E,eq:T,neq:S,gte:A,lte:$,cmp:j,coerce:P,truncate:R,Comparator:N,Range:L,satisfies:I,toComparators:M,maxSatisfying:F,minSatisfying:D,minVersion:U,validRange:G,outside:_,gtr:q,ltr:H,intersects:W,simplifyRange:B,subset:V,SemVer:o,re:s.re,src:s.src,tokens:s.t,SEMVER_SPEC_VERSION:r.SEMVER_SPEC_VERSION,RELEASE_TYPES:r.RELEASE_TYPES,compareIdentifiers:i.compareIdentifiers,rcompareIdentifiers:i.rcompareIdentifiers}},5101:e=>{const t="2.0.0"
 const n=256
 const s=Number.MAX_SAFE_INTEGER||9007199254740991
 const r=16
@@ -904,7 +904,7 @@ var c=n(5623)
 var l=n(298)
 var u=n(8566)
 var d=n(8614)
-var f=n(8929)
+var f=n(8386)
 var p=n(6833)
 var h=n(6469)
 var m=n(8061)
@@ -1042,7 +1042,7 @@ const a=(0,i.Bc)(n,s,{imagePullPolicy:"IfNotPresent"})
 return(0,o.$e)("workloads",r,(0,i.BW)(n,a,t))}))}},5581:(e,t,n)=>{n.a(e,async(e,s)=>{try{n.r(t)
 var r=n(8330)
 var o=n(4803)
-var i=n(8929)
+var i=n(8386)
 var a=n(6833)
 var c=n(6243)
 var l=n(2998)
@@ -1991,6 +1991,7 @@ p.add(()=>g.release())
 const w=await findLeft()
 if(!w)return{result:"unchanged"}
 const v=await(0,d.f)(h,o.clock)
+p.add(()=>(0,k.nt)(m,v))
 a.throwIfAborted()
 const b=m.with({cluster:(0,r.O)(h,g),signal:g.lost})
 const{record:O}=w
@@ -2016,34 +2017,15 @@ const n=(0,O.qT)(f)
 if(n)throw new S.r(n,t)
 const s=(0,O.rl)(e,f)
 const o={...s,code:"restore-failed",sentence:`the release of ${(0,i.j)(m.tag)} was interrupted, and restoring it failed: ${s.sentence}`,hint:[...s.hint===void 0?[]:[s.hint],...Object.entries(t).map(([e,t])=>`${e} runs ${t.map(i.E4).join(", ")||"nothing"}`),(0,O.eW)(d,p,g)].join("\n")}
-throw new S.r(o,t)}}},8929:(e,t,n)=>{n.d(t,{d:()=>run_command_runCommand})
-var s=n(356)
+throw new S.r(o,t)}}},8386:(e,t,n)=>{n.d(t,{d:()=>run_command_runCommand})
+var s=n(3916)
 var r=n(4592)
-var o=n(9949)
-const i="buildcache"
-const a=new Set(["docker-container","kubernetes","remote","cloud"])
-async function cacheOf(e,t,n,s){const o=`ref=${n}:${i}`
-const a="mode=max,ignore-error=true"
-const c=`type=gha,scope=${n}`
-const l=["--cache-from",c,"--cache-to",`${c},${a}`]
-const u=`type=registry,${o}`
-switch(t){case"none":return["--no-cache"]
-case"inline":return["--cache-from",u,"--cache-to","type=inline"]
-case"registry":await refuseOwnBuilder(e,t,s)
-return["--cache-from",u,"--cache-to",`${u},${a}`]
-case"gha":if(!reachesGitHub(e))return(0,r.fJ)({code:"usage",sentence:'cache: "gha" is GitHub\'s cache, which only the action (uses:) reaches, and no command of a step (run:)',hint:'Set "cache" to registry or inline; the action needs no other setting for gha'})
-await refuseOwnBuilder(e,t,s)
-return l
-case"auto":return reachesGitHub(e)&&await builderOf(e,s)==="writes it"?l:[]}}function reachesGitHub({env:e}){return["ACTIONS_RUNTIME_TOKEN","ACTIONS_RESULTS_URL"].every(t=>(e[t]??"")!=="")}async function refuseOwnBuilder(e,t,n){if(await builderOf(e,n)!=="cannot write it")return;(0,r.fJ)({code:"usage",sentence:`cache: "${t}" needs another builder than the engine's own, which writes no cache`,hint:'Run docker/setup-buildx-action before this step, or docker buildx create --use; or set "cache: inline"'})}async function builderOf(e,t){const[n,s]=await Promise.all([(0,o.T3)(e,["buildx","inspect"],{signal:t}),(0,o.T3)(e,["info","--format","{{json .DriverStatus}}"],{signal:t})])
-const[,r=""]=/^Driver: +(\S+)/m.exec(n.stdout)??[]
-if(a.has(r))return"writes it"
-if(r!=="docker"||s.code!==0)return"unknown"
-return s.stdout.includes("io.containerd.snapshotter")?"writes it":"cannot write it"}var c=n(3916)
-var l=n(9120)
-var u=n(1581)
-const d=30
-const f=/^(\[(internal|auth)\]|(ex|im)porting |resolve image config|docker-image:|building with )/
-const p=/^(Get|Hit|Ign):\d+ |^Selecting previously unselected|^Preparing to unpack|^Unpacking |^\(Reading database/
+var o=n(2568)
+var i=n(9120)
+var a=n(1581)
+const c=30
+const l=/^(\[(internal|auth)\]|(ex|im)porting |resolve image config|docker-image:|building with )/
+const u=/^(Get|Hit|Ign):\d+ |^Selecting previously unselected|^Preparing to unpack|^Unpacking |^\(Reading database/
 class BuildLog{#e=new Map
 #t=[]
 #n
@@ -2054,7 +2036,7 @@ class BuildLog{#e=new Map
 #a
 #c=[]
 #l
-get now(){return this.#l}read(e){const t=(0,u.pj)(e).trimEnd()
+get now(){return this.#l}read(e){const t=(0,a.pj)(e).trimEnd()
 if(t==="")return false
 keep(this.#t,t)
 const[,n,s]=/^#(\d+) (.*)$/.exec(t)??[]
@@ -2063,22 +2045,22 @@ const t=this.#f(e?.name)
 const n=this.#n?.message??this.#s??""
 const s=e?.output??[]
 const r=/(?:did not complete successfully|^executor failed running \[.*\]): (.+)$/.exec(n)
-const o=r?(0,u.BP)(s)||(r[1]??""):reworded(n)
+const o=r?(0,a.BP)(s)||(r[1]??""):reworded(n)
 const i=this.#i??numberIn(/parse error(?: on)? line (\d+):/.exec(n))
-return{...t===void 0?{}:{instruction:t},...i===void 0?{}:{line:i},message:(0,u.vI)(o||(0,u.BP)(this.#t)||"no reason was given",300),log:s.length>0?s:n===""?this.#t:this.#c}}#f(e){if(e!==void 0&&!f.test(e))return withoutStage(e)
+return{...t===void 0?{}:{instruction:t},...i===void 0?{}:{line:i},message:(0,a.vI)(o||(0,a.BP)(this.#t)||"no reason was given",300),log:s.length>0?s:n===""?this.#t:this.#c}}#f(e){if(e!==void 0&&!l.test(e))return withoutStage(e)
 const t=/^\[internal\] load metadata for (?:docker\.io\/(?:library\/)?)?(\S+)$/.exec(e??"")
 return this.#a??(t?`FROM ${t[1]??""}`:void 0)}#d(e,t){const n=this.#e.get(e)
 if(n===void 0){this.#e.set(e,{name:t,output:[]})
-if(f.test(t))return false
+if(l.test(t))return false
 this.#l=withoutStage(t)
 return true}const s=/^\d+\.\d+ ?(.*)$/.exec(t)?.[1]
 if(s!==void 0){if(s.trim()==="")return false
-keep(n.output,(0,u.vI)(s,500))
+keep(n.output,(0,a.vI)(s,500))
 this.#l=withoutStage(n.name)
-return!p.test(s)}if(t.startsWith("ERROR: ")){if(n.name.startsWith("importing cache "))return false
+return!u.test(s)}if(t.startsWith("ERROR: ")){if(n.name.startsWith("importing cache "))return false
 this.#n??={step:n,message:t.slice("ERROR: ".length)}
 return true}const r=/^DONE (\d+\.\d)s$/.exec(t)?.[1]
-if(f.test(n.name))return false
+if(l.test(n.name))return false
 return t==="CACHED"||t.startsWith("WARN")||Number(r)>=1}#u(e){if(/^-{6}$/.test(e))this.#r++
 else if(/^-{7,}$/.test(e))this.#i??=Number(/:(\d+)$/.exec(this.#o??"")?.[1])||void 0
 else if(e.startsWith("ERROR: "))this.#s??=e.slice("ERROR: ".length)
@@ -2087,124 +2069,191 @@ this.#a??=/\| >>> (.*?)\s*\\?$/.exec(e)?.[1]}this.#o=e
 return this.#r%2===0&&!/^-{6}$/.test(e)}}function withoutStage(e){return e.replace(/^\[[^\]]*\] /,"")}function lineOf(e,t){const n=words(e)
 const s=[]
 let r
-for(const[e,o]of t.split(/\r?\n/).entries()){if(/^\s*(#|$)/.test(o))continue
+for(const[e,n]of t.split(/\r?\n/).entries()){if(/^\s*(#|$)/.test(n))continue
 r??={line:e+1,text:""}
-r.text+=` ${o.replace(/\\\s*$/,"")}`
-if(/\\\s*$/.test(o))continue
-if(words(r.text)===n)s.push(r.line)
-r=void 0}return s.length===1?s[0]:void 0}function words(e){return e.trim().replace(/^(FROM .*?) AS \S+$/i,"$1").split(/\s+/).join(" ")}function numberIn(e){return Number(e?.[1])||void 0}function reworded(e){return e.replace(/^(failed to (build|solve|compute cache key|load cache key|create LLB definition|solve with frontend [^:]+)( with frontend [^:]+)?: |failed to calculate checksum of ref [^"]*(?=")|rpc error: code = \w+ desc = |dockerfile parse error( on)? line \d+: )+/,"")}function keep(e,t){e.push(t)
-if(e.length>d)e.shift()}var h=n(2568)
-var m=n(3242)
-var g=n(2350)
-var w=n(617)
-async function pullImage(e,{repository:t,tag:n,digest:s},i,a){const c=`${t}@${s}`
+r.text+=` ${n.replace(/\\\s*$/,"")}`
+if(/\\\s*$/.test(n))continue
+s.push({line:r.line,text:words(r.text)})
+r=void 0}const o=s.filter(({text:e})=>e===n)
+const i=o.length>0?o:s.filter(({text:e})=>mayBe(e).test(n))
+const[a,...c]=i
+const l=c.every(({text:e})=>n.startsWith("FROM ")&&e===a?.text)
+return l?a?.line:void 0}function mayBe(e){const t=e.split(/\$(?:\w+|\{[^}]*\})/).map(e=>e.replace(/[.*+?^${}()|[\]\\]/g,"\\$&"))
+return new RegExp(`^${t.join(".*")}$`)}function words(e){return e.trim().replace(/^(FROM .*?) AS \S+$/i,"$1").split(/\s+/).join(" ")}function numberIn(e){return Number(e?.[1])||void 0}function reworded(e){return e.replace(/^(failed to (build|solve|compute cache key|load cache key|create LLB definition|solve with frontend [^:]+)( with frontend [^:]+)?: |failed to calculate checksum of ref [^"]*(?=")|rpc error: code = \w+ desc = |dockerfile parse error( on)? line \d+: )+/,"")}function keep(e,t){e.push(t)
+if(e.length>c)e.shift()}var d=n(9949)
+var f=n(3242)
+var p=n(2350)
+var h=n(617)
+async function pullImage(e,{repository:t,tag:n,digest:s,builtFor:o},i,a){const c=`${t}@${s}`
+const l=o===void 0?[]:["--platform",o]
 i.waiting(`pulling ${c}`)
-const l=await(0,m.L5)({clock:e.clock,signal:a,tries:3,pause:2e3,isTransient:e=>e.code!==0&&(0,w.jR)((0,o.A3)(e),t)==="transient"},()=>(0,o.T3)(e,["pull","--quiet",c],{signal:a}))
+const u=await(0,f.L5)({clock:e.clock,signal:a,tries:3,pause:2e3,isTransient:e=>e.code!==0&&(0,h.jR)((0,d.A3)(e),t)==="transient"},()=>(0,d.T3)(e,["pull","--quiet",...l,c],{signal:a}))
 i.waiting(void 0)
-if(l.code!==0){const e=(0,o.A3)(l);(0,r.fJ)((0,o.Ic)("registry",l)??{code:"registry",sentence:`registry: ${c} could not be pulled from ${(0,w.w4)(t)}: ${e}`,...(0,w.jR)(e,t)==="denied"&&{hint:(0,w.t$)(t,"read")}})}const u=await idInEngine(e,c,a)
-if(u!==void 0)return{repository:t,tag:n,id:u}
-return(0,r.fJ)({code:"registry",sentence:`registry: ${c} was pulled, but is missing from the local engine`})}async function idInEngine(e,t,n){const s=await(0,o.T3)(e,["image","inspect","--format","{{.Id}}",t],{signal:n})
+if(u.code!==0){const e=(0,d.A3)(u);(0,r.fJ)((0,d.Ic)("registry",u)??{code:"registry",sentence:`registry: ${c} could not be pulled from ${(0,h.w4)(t)}: ${e}`,...(0,h.jR)(e,t)==="denied"&&{hint:(0,h.t$)(t,"read")}})}const p=await idInEngine(e,c,a)
+if(p!==void 0)return{repository:t,tag:n,id:p}
+return(0,r.fJ)({code:"registry",sentence:`registry: ${c} was pulled, but is missing from the local engine`})}async function idInEngine(e,t,n){const s=await(0,d.T3)(e,["image","inspect","--format","{{.Id}}",t],{signal:n})
 if(s.code===0)return s.stdout.trim()
-const i=(0,o.Ic)("image",s)
-return i===void 0?void 0:(0,r.fJ)(i)}async function tagsInEngine(e,t,n){const s=["image","ls","--format","{{.Tag}}",t]
-const r=await(0,o.T3)(e,s,{signal:n})
+const o=(0,d.Ic)("image",s)
+return o===void 0?void 0:(0,r.fJ)(o)}async function tagsInEngine(e,t,n){const s=["image","ls","--format","{{.Tag}}",t]
+const r=await(0,d.T3)(e,s,{signal:n})
 return r.code===0?r.stdout.split("\n").filter(e=>e!==""):[]}async function findInEngine(e,t,n){const s=await idInEngine(e,t,n)
 if(s===void 0)return
 const r="{{json .Config.Labels}}"
-const i=await(0,o.T3)(e,["image","inspect","--format",r,s],{signal:n})
-if(i.code!==0)return{id:s}
-return{id:s,...(0,g.Cy)(JSON.parse(i.stdout))}}async function buildImage(e,t,n,s){const i=checkPlan(e,t)
-const a=`${t.repository}:${t.tag}`
-const c=new BuildLog
+const o=await(0,d.T3)(e,["image","inspect","--format",r,s],{signal:n})
+if(o.code!==0)return{id:s}
+return{id:s,...(0,p.Cy)(JSON.parse(o.stdout))}}function pushCause({repository:e,tag:t},n,s){const because=(e,t)=>({code:"push-failed",sentence:`push: ${e}: ${n}`,...t===void 0?{}:{hint:t},logs:[{lines:s}]})
+if(/immutable/i.test(n))return because(`${(0,h.w4)(e)} already has the tag ${t} and does not allow overwriting it`,'Tags are immutable there: commit, or set another "tag"')
+switch((0,h.jR)(n,e)){case"denied":return because(`not allowed to write to ${e}`,(0,h.t$)(e,"write to"))
+case"absent":return because(`${(0,h.w4)(e)} has no repository for ${e}`,'Create it in the registry first, or correct "image"')
+case"transient":return because(`${e}:${t} could not be sent, even with retries`,`Run it again when ${(0,h.w4)(e)} works: layers that have arrived are not sent again`)
+case"refused":return because(`${e}:${t} was refused`)}}async function buildImage(e,t,n,s){const o=checkPlan(e,t)
+const{repository:i,tag:a,inputs:c}=t
+const l=`${i}:${a}`
+const u=["--load","--tag",l]
+await runBuild(e,{...t,file:o,output:u},n,s)
+const d=await idInEngine(e,l,s)
+if(d!==void 0)return{repository:i,tag:a,id:d,inputs:c}
+return(0,r.fJ)({code:"build-failed",sentence:`build failed: the engine does not have ${l} after the build`})}async function runBuild(e,t,n,s){const{repository:o,tag:a,file:c}=t
+const l=new BuildLog
 const u=[]
-const d=Object.values(t.secrets)
-const f=(0,l.YF)(d)
-const p=Object.fromEntries(d.map((e,t)=>[secretVariable(t),e]))
-n.waiting(`building ${a}`)
-const{code:h}=await(0,o.T3)(e,buildArguments(t,i),{signal:s,env:p,onLine:e=>{const t=(0,l.cT)(f,e)
+const f=Object.values(t.secrets)
+const p=(0,i.YF)(f)
+const h=Object.fromEntries(f.map((e,t)=>[secretVariable(t),e]))
+n.waiting(`building ${o}:${a}`)
+const{code:m}=await(0,d.T3)(e,buildArguments(t),{signal:s,env:h,onLine:e=>{const t=(0,i.cT)(p,e)
 if(u.push(t)>60)u.shift()
-if(c.read(t))n.quote(t)
-if(c.now!==void 0)n.waiting(`building: ${c.now}`)}})
+if(l.read(t))n.quote(t)
+if(l.now!==void 0)n.waiting(`building: ${l.now}`)}})
 n.waiting(void 0)
-if(h!==0){const t=c.failure()
-const n=u.filter(e=>t.instruction===void 0||e.startsWith("ERROR: "))
-const s=(0,o.Ic)("build",{code:h,stdout:"",stderr:n.join("\n")});(0,r.fJ)(s??buildCause(i,t,await e.files.read(i)))}const m=await idInEngine(e,a,s)
-const{repository:g,tag:w,inputs:v}=t
-if(m!==void 0)return{repository:g,tag:w,id:m,inputs:v}
-return(0,r.fJ)({code:"build-failed",sentence:`build failed: the engine does not have ${a} after the build`})}function buildArguments(e,t){const pairs=(e,t)=>Object.entries(t).flatMap(([t,n])=>[e,`${t}=${n}`])
-return["buildx","build","--load","--progress","plain","--provenance","false","--tag",`${e.repository}:${e.tag}`,"--file",t,...e.target===void 0?[]:["--target",e.target],...pairs("--build-arg",e.args),...Object.keys(e.secrets).flatMap((e,t)=>["--secret",`id=${e},env=${secretVariable(t)}`]),...e.ssh.flatMap(e=>["--ssh",e]),...e.cache,...pairs("--label",{...e.labels,[h.eT]:e.inputs}),"--",e.context]}function secretVariable(e){return`DJANGO_ROLLOUT_BUILD_SECRET_${e}`}function checkPlan({files:e},{context:t,file:n}){if(!e.isFolder(t))return(0,r.fJ)({code:"usage",sentence:`build: the context "${t}" is not a folder`,hint:'Set "context" to the folder that the image is built from. Is the repository checked out?'})
-const s=n??(0,c.join)(t,"Dockerfile")
-if(!e.exists(s)||e.isFolder(s))return(0,r.fJ)({code:"usage",sentence:`build: there is no Dockerfile at "${s}"`,hint:n!==void 0&&e.exists((0,c.join)(t,n))?`Set "file" to ${(0,c.join)(t,n)}: it is a path from the current folder, as "context" is`:'Set "file" to its path, or "context" to its folder'})
-return s}function buildCause(e,t,n=""){const{instruction:s,message:r,log:o}=t
-const i=(0,c.normalize)(e)
-const a=t.line??(s===void 0?void 0:lineOf(s,n))
-const l=a===void 0?i:`${i}:${a}`
-const d=s===void 0?l:`"${(0,u.vI)(withoutFlags(s),100)}" (${l}) failed`
-const f=a===void 0?[]:[{file:i,line:a,title:"docker build failed",message:r}]
-const p=v.find(([e])=>e.test(r))?.[1]
-return{code:"build-failed",sentence:`build: ${d}: ${r}`,...p===void 0?{}:{hint:p},logs:[{lines:o}],annotations:f}}function withoutFlags(e){return e.replace(/^([A-Z]+ )(--\w[\w-]*(=\S+)? )+/,"$1").replace(/\s+/g," ")}const v=[[/^"[^"]+"( not found)?: not found$/,"Move it into the context, and check that .dockerignore does not exclude it"],[/^secret \S+( not found)?: not found$/,'Give its value in "build-secrets"'],[/^unset ssh forward key /,'Set "build-ssh": default, or id=path'],[/no space left on device/i,"Free disk space: docker system prune"],[/target stage .* could not be found/i,'Set "target" to a stage of the Dockerfile']]
-var b=n(2088)
-async function build(e,t){const{platform:n,settings:o,source:i,signal:a,log:c}=e
+if(m===0)return
+const g=l.failure()
+const[,w]=/^failed to push \S+: (.*)$/.exec(g.message)??[]
+if(w!==void 0)(0,r.fJ)(pushCause(t,w,g.log))
+const v=u.filter(e=>g.instruction===void 0||e.startsWith("ERROR: "))
+const b=(0,d.Ic)("build",{code:m,stdout:"",stderr:v.join("\n")});(0,r.fJ)(b??buildCause(c,g,await e.files.read(c)))}function buildArguments(e){const pairs=(e,t)=>Object.entries(t).flatMap(([t,n])=>[e,`${t}=${n}`])
+return["buildx","build",...e.output,"--progress","plain","--provenance",e.provenance==="none"?"false":`mode=${e.provenance}`,...e.sbom?["--sbom","true"]:[],"--file",e.file,...e.target===void 0?[]:["--target",e.target],...e.platforms.length===0?[]:["--platform",e.platforms.join(",")],...pairs("--build-context",e.contexts),...pairs("--build-arg",e.args),...Object.keys(e.secrets).flatMap((e,t)=>["--secret",`id=${e},env=${secretVariable(t)}`]),...e.ssh.flatMap(e=>["--ssh",e]),...e.cache,...pairs("--label",{...e.labels,[o.eT]:e.inputs}),"--",e.context]}function secretVariable(e){return`DJANGO_ROLLOUT_BUILD_SECRET_${e}`}function checkPlan({files:e},{context:t,file:n,contexts:i={}}){if(!e.isFolder(t))return(0,r.fJ)({code:"usage",sentence:`build: the context "${t}" is not a folder`,hint:'Set "context" to the folder that the image is built from. Is the repository checked out?'})
+for(const[t,n]of Object.entries(i)){if(!(0,o.OB)(n)||e.isFolder(n))continue;(0,r.fJ)({code:"usage",sentence:`build-contexts: "${t}" is "${n}", which is not a folder`,hint:"Write a folder, by its path from the current one, docker-image://IMAGE, or an https:// address"})}const a=n??(0,s.join)(t,"Dockerfile")
+if(!e.exists(a)||e.isFolder(a))return(0,r.fJ)({code:"usage",sentence:`build: there is no Dockerfile at "${a}"`,hint:n!==void 0&&e.exists((0,s.join)(t,n))?`Set "file" to ${(0,s.join)(t,n)}: it is a path from the current folder, as "context" is`:'Set "file" to its path, or "context" to its folder'})
+return a}function buildCause(e,t,n=""){const{instruction:r,message:o,log:i}=t
+const c=(0,s.normalize)(e)
+const l=t.line??(r===void 0?void 0:lineOf(r,n))
+const u=l===void 0?c:`${c}:${l}`
+const d=r===void 0?u:`"${(0,a.vI)(withoutFlags(r),100)}" (${u}) failed`
+const f=l===void 0?[]:[{file:c,line:l,title:"docker build failed",message:o}]
+const p=w.find(([e])=>e.test(o))?.[1]??(r?.startsWith("FROM ")?g:void 0)
+const h=r===void 0&&m.test(o)
+return{code:"build-failed",sentence:`build: ${h?"the disk of the Docker engine is full":d}: ${o}`,...p===void 0?{}:{hint:p},logs:[{lines:i}],annotations:f}}function withoutFlags(e){return e.replace(/^([A-Z]+ )(--\w[\w-]*(=\S+)? )+/,"$1").replace(/\s+/g," ")}const m=/no space left on device/i
+const g="Check the name and tag of the base image, and that this machine may pull it"
+const w=[[/moby\.buildkit\.frontend\.contexts/,'"build-contexts" need Docker 23, or another builder: docker buildx create --use'],[/^"[^"]+"( not found)?: not found$/,"Move it into the context, and check that .dockerignore does not exclude it"],[/^secret \S+( not found)?: not found$/,'Give its value in "build-secrets"'],[/^unset ssh forward key /,'Set "build-ssh": default, or id=path'],[/exec format error/,"Programs of another platform need an emulator: run docker/setup-qemu-action before this step, or docker run --privileged --rm tonistiigi/binfmt --install all"],[m,"Free disk space: docker system prune"],[/target stage .* could not be found/i,'Set "target" to a stage of the Dockerfile']]
+const v=new Set(["docker-container","kubernetes","remote","cloud"])
+async function builderOf(e,t){const[n,s]=await Promise.all([(0,d.T3)(e,["buildx","inspect"],{signal:t}),(0,d.T3)(e,["info","--format","{{json .DriverStatus}}"],{signal:t})])
+const[,r=""]=/^Driver: +(\S+)/m.exec(n.stdout)??[]
+if(v.has(r))return"full"
+if(r!=="docker"||s.code!==0)return"unknown"
+return s.stdout.includes("io.containerd.snapshotter")?"full":"engine"}async function requireFullBuilder(e,t,{because:n,or:s=""},o){if(await builderOf(e,o)!=="engine")return;(0,r.fJ)({code:"usage",sentence:`${t} needs another builder than the engine's own, which ${n}`,hint:`Run docker/setup-buildx-action before this step, or docker buildx create --use${s}`})}async function buildIndex(e,t,n,r){const i=checkPlan(e,t)
+const a="makes plain images of one platform"
+await requireFullBuilder(e,whyIndex(t)??"an index",{because:a},r)
+const{repository:c,tag:l,inputs:u,platforms:d}=t
+const f=await e.files.privateFolder()
+try{const a=(0,s.join)(f,"metadata.json")
+const p=`type=image,name=${c},push-by-digest=true,name-canonical=true,push=true`
+const h=["--output",p,"--metadata-file",a]
+await runBuild(e,{...t,file:i,output:h},n,r)
+const m=digestIn(await e.files.read(a))
+const g=d.length>1?await(0,o.fd)(e,r):void 0
+const w=d.find(e=>`${e}/`.startsWith(`${g}/`))??d[0]
+const v={repository:c,tag:l,digest:m,...w!==void 0&&{builtFor:w}}
+const{id:b}=await pullImage(e,v,n,r)
+return{repository:c,tag:l,id:b,inputs:u,digest:m}}finally{await e.files.remove(f)}}function whyIndex({platforms:e,provenance:t,sbom:n}){if(e.length>1)return"platforms: an image for several"
+if(t!=="none")return"provenance: an image with it"
+return n?"sbom: an image with it":void 0}function digestIn(e=""){const[,t]=/"containerimage\.digest": *"(sha256:[0-9a-f]{64})"/.exec(e)??[]
+return t??(0,r.fJ)({code:"build-failed",sentence:"build failed: the builder does not say what it has pushed",hint:"Update docker buildx"})}var b=n(356)
+const y="buildcache"
+async function cacheOf(e,t,n,s){const o=`ref=${n}:${y}`
+const i="mode=max,ignore-error=true"
+const a=`type=gha,scope=${n}`
+const c=`type=registry,${o}`
+switch(await placeOfCache(e,t,s)){case"none":return["--no-cache","--pull"]
+case"inline":return["--cache-from",c,"--cache-to","type=inline"]
+case"registry":await requireFullBuilder(e,`cache: "${t}"`,k,s)
+return["--cache-from",c,"--cache-to",`${c},${i}`]
+case"gha":if(!reachesGitHub(e))return(0,r.fJ)({code:"usage",sentence:'cache: "gha" is GitHub\'s cache, which only the action (uses:) reaches, and no command of a step (run:)',hint:'Set "cache" to registry or inline; the action needs no other setting for gha'})
+await requireFullBuilder(e,`cache: "${t}"`,k,s)
+return["--cache-from",a,"--cache-to",`${a},${i}`]
+case"engine":return[]}}async function placeOfCache(e,t,n){if(t!=="auto")return t
+if(e.env["CI"]!=="true")return"engine"
+const s=await builderOf(e,n)
+if(s==="full"&&reachesGitHub(e))return"gha"
+return s==="unknown"?"engine":"inline"}const k={because:"writes no cache",or:'; or set "cache: inline"'}
+function reachesGitHub({env:e}){return["ACTIONS_RUNTIME_TOKEN","ACTIONS_RESULTS_URL"].every(t=>(e[t]??"")!=="")}var O=n(2088)
+async function build(e,t){const{platform:n,settings:s,source:o,signal:i,log:c}=e
 const l=n.clock.now()
-const[d,f,p]=await Promise.all([(0,s.Ub)(n,o.context),(0,s.ui)(n,o.context),cacheOf(n,o.cache,o.image,a)])
-if(f.length>0){const t=f.join(", ");(0,b.FF)(e,`not checked out, and empty in the build: submodule ${t}`)}const h=await buildImage(n,{repository:o.image,tag:i.tag,context:o.context,...o.file===void 0?{}:{file:o.file},...o.target===void 0?{}:{target:o.target},args:o["build-args"],secrets:secretsOf(n,o["build-secrets"]),ssh:o["build-ssh"],cache:p,inputs:t,labels:{"org.opencontainers.image.created":new Date(l).toISOString(),...d===void 0?{}:{"org.opencontainers.image.source":d},...o["image-labels"],"org.opencontainers.image.version":i.tag,...i.sha===void 0?{}:{"org.opencontainers.image.revision":i.sha}}},c,a).catch(e=>{throw f.length>0&&e instanceof r.HR?withHint(e,f):e})
-c.say(`built ${h.repository}:${h.tag} in ${(0,u.p0)(n.clock.now()-l)}`)
-return h}function secretsOf({env:e},t){return Object.fromEntries(Object.entries(t).map(([t,n],s)=>{const o=n??e[t]
+const[u,d,f]=await Promise.all([(0,b.Ub)(n,s.context),(0,b.ui)(n,s.context),cacheOf(n,s.cache,s.image,i)])
+if(d.length>0){const t=d.join(", ");(0,O.FF)(e,`not checked out, and empty in the build: submodule ${t}`)}const{platforms:p,provenance:h,sbom:m}=s
+const g=whyIndex(s)===void 0?buildImage:buildIndex
+const w=await g(n,{repository:s.image,tag:o.tag,context:s.context,...s.file===void 0?{}:{file:s.file},...s.target===void 0?{}:{target:s.target},contexts:s["build-contexts"],args:s["build-args"],secrets:secretsOf(n,s["build-secrets"]),platforms:p,provenance:h,sbom:m,ssh:s["build-ssh"],cache:f,inputs:t,labels:{"org.opencontainers.image.created":new Date(l).toISOString(),...u===void 0?{}:{"org.opencontainers.image.source":u},...s["image-labels"],"org.opencontainers.image.version":o.tag,...o.sha===void 0?{}:{"org.opencontainers.image.revision":o.sha}}},c,i).catch(e=>{throw d.length>0&&e instanceof r.HR?withHint(e,d):e})
+const v=p.length>1?` for ${p.join(" and ")}`:""
+const y=(0,a.p0)(n.clock.now()-l)
+c.say(`built ${w.repository}:${w.tag}${v} in ${y}`)
+return w}function secretsOf({env:e},t){return Object.fromEntries(Object.entries(t).map(([t,n],s)=>{const o=n??e[t]
 return o===void 0?(0,r.fJ)({code:"usage",sentence:`build-secrets: entry ${s+1} is a name without a value, and the environment has no variable of this name`,hint:"write NAME=value; for a value of several lines, set a variable and write its name"}):[t,o]}))}function withHint({cause:e},t){const n=`if it needs ${t.join(" or ")}: set "submodules: recursive" for actions/checkout, or run git submodule update --init --recursive`
-return new r.HR({...e,hint:e.hint===void 0?n:`${e.hint}\n${n}`})}var y=n(3905)
-var k=n(3165)
-var O=n(8090)
+return new r.HR({...e,hint:e.hint===void 0?n:`${e.hint}\n${n}`})}var E=n(3905)
+var T=n(3165)
+var S=n(8090)
 async function lookForBuild(e){const{platform:t,settings:n,source:s,signal:r}=e
-const o=await(0,h.Vc)(t,n,r)
-const i=await ofBuild(e,s.tag,o)
-if(i.is!=="another build")return{lookup:i,source:s,inputs:o.own}
-const a=(0,h.Zc)(s.tag,o.own)
-const c=await ofBuild(e,a,o)
-return{lookup:c,source:{...s,tag:a},inputs:o.own,beside:s.tag}}async function ofBuild({platform:e,settings:t,source:n,signal:s},r,{own:o,usual:i}){const a=await(0,g.TE)(e,t.image,r,s)
+const i=await(0,o.Vc)(t,n,r)
+const{own:a,platforms:c}=i
+const l={inputs:a,...c&&{platforms:c}}
+const u=await ofBuild(e,s.tag,i)
+if(u.is!=="another build")return{...l,lookup:u,source:s}
+const d=(0,o.Zc)(s.tag,a)
+const f=await ofBuild(e,d,i)
+return{...l,lookup:f,source:{...s,tag:d},beside:s.tag}}async function ofBuild({platform:e,settings:t,source:n,signal:s},r,{own:o,usual:i}){const a=await(0,p.TE)(e,t.image,r,s)
 if(a.is!=="there")return a
 const{image:c}=a
-const l=await(0,g.yv)(e,c,s)
+const l=await(0,p.yv)(e,c,s)
 const{sha:u}=n
-const d=t.tag===void 0||u===void 0?a:(0,g.Nm)(c,u,l.revision)
+const d=t.tag===void 0||u===void 0?a:(0,p.Nm)(c,u,l.revision)
 if(d.is!=="there")return d
 const f=l.inputs===o||l.inputs===i
-return f?d:{is:"another build",image:c}}async function lookUpCommit({platform:e,settings:t,source:n,signal:s}){const r=await(0,g.TE)(e,t.image,n.tag,s)
+return f?d:{is:"another build",image:c}}async function lookUpCommit({platform:e,settings:t,source:n,signal:s}){const r=await(0,p.TE)(e,t.image,n.tag,s)
 if(r.is!=="there"||t.tag===void 0||n.sha===void 0)return r
-return(0,g.Nm)(r.image,n.sha,await(0,g.DT)(e,r.image,s))}async function findBuild(e){const{settings:t,log:n}=e
-const r=(0,s.mk)(e.platform,e.source)
-if(r!==void 0)n.say(r)
-const{lookup:o,source:i,inputs:a,beside:c}=await lookForBuild(e)
-if(c!==void 0)n.say(`the registry has ${t.image}:${c} of another build (${E}): this one gets the tag ${(0,k.j)(i.tag)}`)
-const l=imageIn(e.with({source:i}),o)
-return{source:i,inputs:a,...l&&{image:l}}}const E="other build-args, labels, target, Dockerfile, context or platform, or an unknown build"
+return(0,p.Nm)(r.image,n.sha,await(0,p.DT)(e,r.image,s))}async function findBuild(e){const{settings:t,log:n}=e
+const s=(0,b.mk)(e.platform,e.source)
+if(s!==void 0)n.say(s)
+const{lookup:r,beside:o,...i}=await lookForBuild(e)
+const{source:a}=i
+if(o!==void 0)n.say(`the registry has ${t.image}:${o} of another build (${A}): this one gets the tag ${(0,T.j)(a.tag)}`)
+const c=imageIn(e.with({source:a}),r)
+return{...i,...c&&{image:c}}}const A="other build-args, labels, target, Dockerfile, context or platform, or an unknown build"
 function imageIn({settings:e,source:t,log:n},s){const o=`${e.image}:${t.tag}`
-switch(s.is){case"there":n.say(`the registry has ${(0,y.d)(s.image)}`)
+switch(s.is){case"there":n.say(`the registry has ${(0,E.d)(s.image)}`)
 return s.image
 case"another":n.say(`the registry has ${o} of another commit (${s.of})`)
 return
-case"another build":return(0,r.fJ)({code:"registry",sentence:`the registry has ${o} of another build of this commit (${E})`,hint:'give this build another "tag"'})
+case"another build":return(0,r.fJ)({code:"registry",sentence:`the registry has ${o} of another build of this commit (${A})`,hint:'give this build another "tag"'})
 case"unlabelled":return(0,r.fJ)({code:"registry",sentence:`the registry has ${o} already, without a label that names its commit`,hint:'roll that image out with "deploy", or set another "tag"'})
 case"absent":case"denied":return
-case"unreachable":case"failed":return(0,r.fJ)({code:"registry",sentence:`registry: ${e.image}: ${s.said}`,..."hint"in s&&{hint:s.hint}})}}async function imageToDeploy(e){const{platform:t,settings:n,source:s,signal:o,log:i}=e
+case"unreachable":case"failed":return(0,p.wj)({repository:e.image,tag:t.tag},s)}}async function imageToDeploy(e){const{platform:t,settings:n,source:s,signal:o,log:i}=e
 const{image:a,digest:c}=n
 if(c!==void 0)return imageOfDigest(e,c)
-const l=await(0,g.F1)(t,a,s.tag,o)
+const l=await(0,p.F1)(t,a,s.tag,o)
 if(l){await checkMeant(e)
-i.say(`the registry has ${(0,y.d)(l)}`)
+i.say(`the registry has ${(0,E.d)(l)}`)
 const t=await commitOf(e,l)
 return{image:l,source:sourceOf(l.tag,t)}}const u=`${a}:${s.tag}`
 const d=await idInEngine(t,u,o).catch(()=>{})
 return(0,r.fJ)({code:"image-missing",sentence:`the registry has no ${u}`,hint:d===void 0?"check the option tag, or push the image before the deploy":`this machine's engine has it: set "push" for the build, or for the test`})}async function imageOfDigest({platform:e,settings:t,signal:n,log:s},o){const{image:i}=t
 const a={repository:i,tag:t.tag??"",digest:o}
-const c=(0,g.wj)(a,await(0,g.OK)(e,a,n))
+const c=(0,p.wj)(a,await(0,p.OK)(e,a,n))
 if(!c)return(0,r.fJ)({code:"image-missing",sentence:`the registry has no ${i}@${o}`,hint:"check the option digest, or push the image before the deploy"})
-const{revision:l,version:u}=await(0,g.yv)(e,c,n)
+const{revision:l,version:u}=await(0,p.yv)(e,c,n)
 const d=t.tag??(isTag(u)?u:void 0)
 if(d===void 0)return(0,r.fJ)({code:"usage",sentence:`"digest" needs "tag" here: ${i}@${o} has no version label`,hint:"set the tag that the image was pushed with; it names the version in log and history"})
 const f={...c,tag:d}
-s.say(`the registry has ${(0,y.d)(f)}`)
-return{image:f,source:sourceOf(d,l??commitIn(t.tag))}}function isTag(e){return e!==void 0&&!((0,O.I_)(e)instanceof O.AF)}function sourceOf(e,t){return{tag:e,...t!==void 0&&{sha:t}}}async function commitOf({platform:e,settings:t,source:n,signal:s},r){if(t.tag===void 0)return n.sha
-return commitIn(t.tag)??(0,g.DT)(e,r,s).catch(()=>{})}function commitIn(e=""){return/^[0-9a-f]{40}(?![0-9a-f])/.exec(e)?.[0]}async function imageToTest(e){const{platform:t,settings:n,source:s,signal:o,log:i}=e
+s.say(`the registry has ${(0,E.d)(f)}`)
+return{image:f,source:sourceOf(d,l??commitIn(t.tag))}}function isTag(e){return e!==void 0&&!((0,S.I_)(e)instanceof S.AF)}function sourceOf(e,t){return{tag:e,...t!==void 0&&{sha:t}}}async function commitOf({platform:e,settings:t,source:n,signal:s},r){if(t.tag===void 0)return n.sha
+return commitIn(t.tag)??(0,p.DT)(e,r,s).catch(()=>{})}function commitIn(e=""){return/^[0-9a-f]{40}(?![0-9a-f])/.exec(e)?.[0]}async function imageToTest(e){const{platform:t,settings:n,source:s,signal:o,log:i}=e
 if(n.digest!==void 0){const s=await imageToDeploy(e)
 if(n.push)i.say("not pushed: the registry already has it")
 return{...s,built:await pullImage(t,s.image,i,o)}}const a=await lookUpCommit(e)
@@ -2213,429 +2262,427 @@ if(c){await checkMeant(e)
 return{image:c,source:s,built:await pullImage(t,c,i,o)}}const{image:l}=n
 const u=`${l}:${s.tag}`
 const d=await findInEngine(t,u,o)
-if(!d)return(0,r.fJ)({code:"image-missing",sentence:a.is==="another"?`${u} in the registry is of another commit (${(0,k.j)(a.of)}), and this machine does not have the image`:`neither the registry nor this machine has ${u}`,hint:'build it first with "build", on this machine or with "push"'})
+if(!d)return(0,r.fJ)({code:"image-missing",sentence:a.is==="another"?`${u} in the registry is of another commit (${(0,T.j)(a.of)}), and this machine does not have the image`:`neither the registry nor this machine has ${u}`,hint:'build it first with "build", on this machine or with "push"'})
 checkCommit(e,u,d)
 i.say(`this machine has ${u} (${d.id.slice(7,19)})`)
 const{id:f,inputs:p}=d
 return{source:s,built:{repository:l,tag:s.tag,id:f,...p&&{inputs:p}}}}async function checkMeant({platform:e,settings:t,source:n,signal:s}){if(t.tag!==void 0)return
-const{image:o}=t
-const[i,a]=await Promise.all([tagsInEngine(e,o,s),(0,g.TE)(e,o,(0,h.QE)(n.tag),s)])
-const c=i.filter(e=>(0,h.$3)(e,n.tag))
-if(c.length===0&&a.is!=="there")return
-const l=c.length===0?`${n.tag}-…`:void 0
-const u=l===void 0?`this machine has also built ${c.join(", ")}`:`the registry has another one as ${l}`
-const d=[n.tag,...l===void 0?c:[l]].map(e=>`--tag ${e}`).join(" or ");(0,r.fJ)({code:"usage",sentence:`${o}:${n.tag} is one of several builds of this commit (${E}): ${u}`,hint:`choose one: ${d} (the build's output or report has it as "tag")`})}function checkCommit({settings:e,source:t,log:n},s,{revision:o}){const{sha:i}=t
+const{image:i}=t
+const[a,c]=await Promise.all([tagsInEngine(e,i,s),(0,p.TE)(e,i,(0,o.QE)(n.tag),s)])
+const l=a.filter(e=>(0,o.$3)(e,n.tag))
+if(l.length===0&&c.is!=="there")return
+const u=l.length===0?`${n.tag}-…`:void 0
+const d=u===void 0?`this machine has also built ${l.join(", ")}`:`the registry has another one as ${u}`
+const f=[n.tag,...u===void 0?l:[u]].map(e=>`--tag ${e}`).join(" or ");(0,r.fJ)({code:"usage",sentence:`${i}:${n.tag} is one of several builds of this commit (${A}): ${d}`,hint:`choose one: ${f} (the build's output or report has it as "tag")`})}function checkCommit({settings:e,source:t,log:n},s,{revision:o}){const{sha:i}=t
 if(i===void 0||o===i)return
-if(o!==void 0)(0,r.fJ)({code:"image-missing",sentence:`${s} on this machine is of the commit ${(0,k.j)(o)}, not of ${(0,k.j)(i)}`,hint:'build it again with "build"'})
+if(o!==void 0)(0,r.fJ)({code:"image-missing",sentence:`${s} on this machine is of the commit ${(0,T.j)(o)}, not of ${(0,T.j)(i)}`,hint:'build it again with "build"'})
 if(e.tag===void 0)return
-if(e.push)(0,r.fJ)({code:"image-missing",sentence:`${s} on this machine has no label that names its commit, so it is not pushed for ${(0,k.j)(i)}`,hint:`build it with "build", or with the label org.opencontainers.image.revision=${i}`})
-n.say(`${s} has no label that names its commit`)}async function pushImage(e,t,n,s){const{repository:i,tag:a,id:c}=t
-const l=`${i}:${a}`
-const u=await(0,m.L5)({clock:e.clock,signal:s,tries:3,pause:2e3,isTransient:({finished:e})=>e.code!==0&&(0,w.jR)((0,o.A3)(e),i)==="transient",onRetry:({finished:e},t)=>{n.quote((0,o.A3)(e))
-n.say(`the push to ${(0,w.w4)(i)} failed; retrying in ${t/1e3} s`)}},async()=>{const t=new PushLog
-const r=await(0,o.T3)(e,["image","tag",c,l],{signal:s})
+if(e.push)(0,r.fJ)({code:"image-missing",sentence:`${s} on this machine has no label that names its commit, so it is not pushed for ${(0,T.j)(i)}`,hint:`build it with "build", or with the label org.opencontainers.image.revision=${i}`})
+n.say(`${s} has no label that names its commit`)}async function pushImage(e,t,n,s){const{repository:o,tag:i,id:a,digest:c}=t
+if(c!==void 0){const t={repository:o,tag:i,digest:c}
+await(0,p.JE)(e,t,[i],s)
+n.say(`tagged ${(0,E.d)(t)}, which the builder has pushed`)
+return t}const l=`${o}:${i}`
+const u=await(0,f.L5)({clock:e.clock,signal:s,tries:3,pause:2e3,isTransient:({finished:e,layers:t})=>e.code!==0&&!t.isGivenUp&&(0,h.jR)((0,d.A3)(e),o)==="transient",onRetry:({finished:e},t)=>{n.quote((0,d.A3)(e))
+n.say(`the push to ${(0,h.w4)(o)} failed; retrying in ${t/1e3} s`)}},async()=>{const t=new PushLog
+const r=await(0,d.T3)(e,["image","tag",a,l],{signal:s})
 if(r.code!==0)return{finished:r,layers:t}
 n.waiting(`pushing ${l}`)
-const i=await(0,o.T3)(e,["push",l],{signal:s,onLine:e=>{t.read(e)
+const o=await(0,d.T3)(e,["push",l],{signal:s,onLine:e=>{t.read(e)
 n.waiting(`pushing ${l}: ${t.progress}`)}})
-return{finished:{...i,stderr:t.last.join("\n")},layers:t}})
+return{finished:{...o,stderr:t.last.join("\n")},layers:t}})
 n.waiting(void 0)
-check(u.finished,t)
+const{finished:m}=u
+if(m.code!==0)(0,r.fJ)((0,d.Ic)("push",m)??pushCause(t,(0,d.A3)(m),m.stderr.split("\n")))
 n.say(`pushed ${l}: ${u.layers.progress}`)
-const{digest:d}=u.layers
-const f=d===void 0?await(0,g.F1)(e,i,a,s):{repository:i,tag:a,digest:d}
-if(f===void 0)return(0,r.fJ)({code:"push-failed",sentence:`push: ${(0,w.w4)(i)} accepted ${l}, but does not have it`})
-const p=await(0,g.e$)(e,f,s)
-const h=[p,f.digest].flatMap(e=>e?.replace(/^sha256:/,"")??[])
-if(p!==void 0&&!h.includes(c.replace(/^sha256:/,"")))return(0,r.fJ)({code:"push-failed",sentence:`push: ${l} is another image than the one that was built and tested: something moved this tag in the engine at the same time`,hint:'Run it again; builds of one commit on one engine with other inputs need a "tag" each'})
-return f}class PushLog{last=[]
+const{digest:g}=u.layers
+const w=g===void 0?await(0,p.F1)(e,o,i,s):{repository:o,tag:i,digest:g}
+if(w===void 0)return(0,r.fJ)({code:"push-failed",sentence:`push: ${(0,h.w4)(o)} accepted ${l}, but does not have it`})
+const v=await(0,p.e$)(e,w,s)
+const b=[v,w.digest].flatMap(e=>e?.replace(/^sha256:/,"")??[])
+if(v!==void 0&&!b.includes(a.replace(/^sha256:/,"")))return(0,r.fJ)({code:"push-failed",sentence:`push: ${l} is another image than the one that was built and tested: something moved this tag in the engine at the same time`,hint:'Run it again; builds of one commit on one engine with other inputs need a "tag" each'})
+return w}class PushLog{last=[]
 #p=new Map
 #h
-get digest(){return this.#h}get progress(){const e=[...this.#p.values()]
+get digest(){return this.#h}get isGivenUp(){return[...this.#p.values()].some(isRetried)}get progress(){const e=[...this.#p.values()]
 const t=e.filter(e=>e==="Pushed").length
 const n=e.filter(e=>/^(Layer already exists|Mounted from)/.test(e)).length
 const s=e.length===1?"layer":"layers"
 const r=n===0?"":`, ${n} already there`
-return`${t} of ${e.length} ${s} sent${r}`}read(e){const t=(0,u.pj)(e)
+const o=e.filter(isRetried).length
+const i=o===0?"":`, ${o} failed and sent again`
+return`${t} of ${e.length} ${s} sent${r}${i}`}read(e){const t=(0,a.pj)(e)
 const[,n,s]=/^([0-9a-f]{12}): (.+)$/.exec(t)??[]
 if(n!==void 0&&s!==void 0){this.#p.set(n,s)
 return}this.#h??=/: digest: (sha256:[0-9a-f]{64}) size: /.exec(t)?.[1]
-if(this.last.push(t)>20)this.last.shift()}}function check(e,{repository:t,tag:n}){if(e.code===0)return
-const s=(0,o.Ic)("push",e)
-if(s!==void 0)(0,r.fJ)(s)
-const i=(0,o.A3)(e)
-const because=(t,n)=>(0,r.fJ)({code:"push-failed",sentence:`push: ${t}: ${i}`,...n===void 0?{}:{hint:n},logs:[{lines:e.stderr.split("\n")}]})
-if(/immutable/i.test(i))because(`${(0,w.w4)(t)} already has the tag ${n} and does not allow overwriting it`,'Tags are immutable there: commit, or set another "tag"')
-switch((0,w.jR)(i,t)){case"denied":return because(`not allowed to write to ${t}`,(0,w.t$)(t,"write to"))
-case"absent":return because(`${(0,w.w4)(t)} has no repository for ${t}`,'Create it in the registry first, or correct "image"')
-case"transient":return because(`${(0,w.w4)(t)} refused ${t}:${n} in three attempts`)
-case"refused":return because(`${t}:${n} was refused`)}}var T=n(811)
+if(this.last.push(t)>20)this.last.shift()}}function isRetried(e){return e.startsWith("Retrying in ")}var $=n(811)
 async function push(e,t){const{platform:n,settings:s,signal:r,log:o}=e
 const i=await tagFor(e,t)
-if(i!==t.tag)o.say(`another build of this commit now has the tag ${(0,k.j)(t.tag)}: the tag of this one is ${(0,k.j)(i)}`)
+if(i!==t.tag)o.say(`another build of this commit now has the tag ${(0,T.j)(t.tag)}: the tag of this one is ${(0,T.j)(i)}`)
 await markSeveral(e,{...t,tag:i})
 const a=await pushImage(n,{...t,tag:i},o,r)
-if(s.cache==="inline")await keepForCache(e,a)
-return a}async function keepForCache({platform:e,signal:t,log:n},s){try{await(0,g.JE)(e,s,[i],t)}catch(e){t.throwIfAborted()
-n.say(`the next build takes no layers from this image: ${(0,T.b)(e)}`)}}async function markSeveral({platform:e,source:t,signal:n,log:s},{repository:r,tag:o,inputs:i}){const a=i===void 0?void 0:(0,h.ZX)(o,i)
-const{sha:c}=t
-if(a===void 0||c===void 0)return
-if(a!==c&&!a.startsWith(`${c}-dirty-`))return
-const l=(0,h.QE)(a)
-const[u,d]=await Promise.all([a,l].map(t=>(0,g.TE)(e,r,t,n)))
-if(u?.is!=="there"||d?.is==="there")return
-try{await(0,g.JE)(e,u.image,[l],n)}catch(e){n.throwIfAborted()
-const t=(0,T.b)(e)
-s.say(`the mark ${l} was not set, so a run without a tag takes ${a}: ${t}`)}}async function tagFor({platform:e,source:t,signal:n},{repository:s,tag:r,inputs:o}){if(o===void 0)return r
-try{const i=await(0,g.TE)(e,s,r,n)
-if(i.is!=="there")return r
-const a=await(0,g.yv)(e,i.image,n)
-const c=a.revision===void 0||a.revision===t.sha
-return c&&a.inputs!==o?(0,h.Zc)(r,o):r}catch{n.throwIfAborted()
-return r}}var S=n(813)
-function buildOnly(e){return(0,S.Y)("build",e,ofCommit)}async function ofCommit(e){const{platform:t,settings:n,reporter:r,state:o,resources:i}=e
-const a=(0,S.V)(e,await(0,s.sQ)(t,n,n.context))
-const c=await r.stage("build",async t=>{await i.login(n)
-const{image:s,source:r,inputs:c}=await findBuild(a.with({log:t}))
-const l=(0,S.V)(e,r).with({log:t})
+if(await placeOfCache(n,s.cache,r)==="inline")await keepForCache(e,a)
+return a}async function keepForCache({platform:e,signal:t,log:n},s){try{await(0,p.JE)(e,s,[y],t)}catch(e){t.throwIfAborted()
+n.say(`the next build takes no layers from this image: ${(0,$.b)(e)}`)}}async function markSeveral({platform:e,source:t,signal:n,log:s},{repository:r,tag:i,inputs:a}){const c=a===void 0?void 0:(0,o.ZX)(i,a)
+const{sha:l}=t
+if(c===void 0||l===void 0)return
+if(c!==l&&!c.startsWith(`${l}-dirty-`))return
+const u=(0,o.QE)(c)
+const[d,f]=await Promise.all([c,u].map(t=>(0,p.TE)(e,r,t,n)))
+if(d?.is!=="there"||f?.is==="there")return
+try{await(0,p.JE)(e,d.image,[u],n)}catch(e){n.throwIfAborted()
+const t=(0,$.b)(e)
+s.say(`the mark ${u} was not set, so a run without a tag takes ${c}: ${t}`)}}async function tagFor({platform:e,source:t,signal:n},{repository:s,tag:r,inputs:i}){if(i===void 0)return r
+try{const a=await(0,p.TE)(e,s,r,n)
+if(a.is!=="there")return r
+const c=await(0,p.yv)(e,a.image,n)
+const l=c.revision===void 0||c.revision===t.sha
+return l&&c.inputs!==i?(0,o.Zc)(r,i):r}catch{n.throwIfAborted()
+return r}}var j=n(813)
+function buildOnly(e){return(0,j.Y)("build",e,ofCommit)}async function ofCommit(e){const{platform:t,settings:n,reporter:s,state:o,resources:i}=e
+const a=whyIndex(n)
+if(a!==void 0&&!n.push)(0,r.fJ)({code:"usage",sentence:`${a} is only in the registry, and needs its tag there`,hint:'Set "push", and test it by its digest; or let "release" do both, where only a tested image gets the tag'})
+const c=(0,j.V)(e,await(0,b.sQ)(t,n,n.context))
+const l=await s.stage("build",async t=>{await i.login(n)
+const{image:s,source:r,inputs:a}=await findBuild(c.with({log:t}))
+const l=(0,j.V)(e,r).with({log:t})
 if(s)o.haveImage(s)
-return s?void 0:build(l,c)})
-if(!c)return{result:"unchanged"}
-if(n.push)o.haveImage(await r.stage("push",e=>push(a.with({log:e}),c)))
-return{result:"done"}}var A=n(1404)
-function has({code:e}){return e===0}function hasDocker({docker:e}){return e.code!==127}function toolFindings(e,{builds:t,known:n,fetches:s}){return[gitFinding(e.git,n),...dockerFindings(e,t),e.kubectl&&has(e.kubectl)?(0,A.ok)("tools",`kubectl ${clientVersion(e.kubectl)}`):s?(0,A.$e)("tools","kubectl is not on PATH: a release downloads it into the runner’s tool cache"):(0,A.z3)("tools","kubectl is not on PATH","https://kubernetes.io/docs/tasks/tools/")]}function gitFinding(e,t){if(has(e))return(0,A.ok)("tools",e.stdout.trim().replace("git version","git"))
-return t?(0,A.$e)("tools","git was not found, so a newer live commit cannot be detected"):(0,A.z3)("tools","git was not found, so the commit is not known",'install git, or set "tag"')}function dockerFindings(e,t){const{docker:n,buildx:s}=e
-const r=t?A.z3:A.$e
-const problem=(e,t)=>{const n=(0,o.Ic)("",e)
+return s?void 0:build(l,a)})
+if(!l)return{result:"unchanged"}
+if(n.push)o.haveImage(await s.stage("push",e=>push(c.with({log:e}),l)))
+return{result:"done"}}var P=n(1404)
+var R=n(9452)
+function has({code:e}){return e===0}function hasDocker({docker:e}){return e.code!==127}function toolFindings(e,{builds:t,known:n,fetches:s}){return[gitFinding(e.git,n),...dockerFindings(e,t),e.kubectl&&has(e.kubectl)?(0,P.ok)("tools",`kubectl ${(0,R.O)(e.kubectl)}`):s?(0,P.$e)("tools","kubectl is not on PATH: a release downloads it into the runner’s tool cache"):(0,P.z3)("tools","kubectl is not on PATH","https://kubernetes.io/docs/tasks/tools/")]}function gitFinding(e,t){if(has(e))return(0,P.ok)("tools",e.stdout.trim().replace("git version","git"))
+return t?(0,P.$e)("tools","git was not found, so a newer live commit cannot be detected"):(0,P.z3)("tools","git was not found, so the commit is not known",'install git, or set "tag"')}function dockerFindings(e,t){const{docker:n,buildx:s}=e
+const r=t?P.z3:P.$e
+const problem=(e,t)=>{const n=(0,d.Ic)("",e)
 return t("tools",n?.sentence.slice(2)??said(e),n?.hint)}
 if(!hasDocker(e))return[problem(n,r)]
-const{Client:i,Server:a}=versionsOf(n.stdout)
-return[has(n)&&a?(0,A.ok)("tools",`docker ${i?.Version??""}, engine ${a.Version??""}`):problem(n,r),has(s)?(0,A.ok)("tools",`docker buildx ${/v?\d+\.\d+\.\d+\S*/.exec(s.stdout)?.[0]??""}`):problem(s,r)]}function versionsOf(e){try{return JSON.parse(e.split("\n")[0]??"")}catch{return{}}}function said({stderr:e,code:t}){return e.trim().split("\n")[0]||`docker exited with ${t}`}function clientVersion({stdout:e}){try{const{clientVersion:t}=JSON.parse(e)
-return t?.gitVersion??""}catch{return""}}function skewFindings(e,t){const minor=e=>Number(/^v?\d+\.(\d+)/.exec(e)?.[1]??NaN)
-const n=Math.abs(minor(e)-minor(t))
-if(!(n>1))return[]
+const{Client:o,Server:i}=versionsOf(n.stdout)
+return[has(n)&&i?(0,P.ok)("tools",`docker ${o?.Version??""}, engine ${i.Version??""}`):problem(n,r),has(s)?(0,P.ok)("tools",`docker buildx ${/v?\d+\.\d+\.\d+\S*/.exec(s.stdout)?.[0]??""}`):problem(s,r)]}function versionsOf(e){try{return JSON.parse(e.split("\n")[0]??"")}catch{return{}}}function said({stderr:e,code:t}){return e.trim().split("\n")[0]||`docker exited with ${t}`}function skewFindings(e,t){const n=(0,R.j)(e,t)
+if(n===0)return[]
 const s=`kubectl ${e} is ${n} minor versions from the server’s ${t}; Kubernetes supports one`
-return[(0,A.$e)("tools",s,`install kubectl ${t}: https://kubernetes.io/docs/tasks/tools/`)]}const $=3e4
+return[(0,P.$e)("tools",s,`install kubectl ${t}: https://kubernetes.io/docs/tasks/tools/`)]}const N=3e4
 function clusterFinding(e,t,n){const s=t===void 0?"":`, context ${t}`
-return(0,A.ok)("cluster",`Kubernetes ${e}${s}, namespace ${n}`)}function aheadBy(e,t){const n=Date.parse(e)
+return(0,P.ok)("cluster",`Kubernetes ${e}${s}, namespace ${n}`)}function aheadBy(e,t){const n=Date.parse(e)
 const s=n+1e3
 if(t.from>s)return t.from-s
-return t.to<n?t.to-n:0}function clockFindings(e){if(Math.abs(e)<=$)return[]
+return t.to<n?t.to-n:0}function clockFindings(e){if(Math.abs(e)<=N)return[]
 const t=Math.round(Math.abs(e)/1e3)
 const n=`this machine’s clock is ${t} s ${e>0?"ahead of":"behind"} the cluster’s: times in the history are wrong, and missing pods of a StatefulSet or DaemonSet may be explained late or wrongly`
-return[(0,A.$e)("cluster",n,"sudo timedatectl set-ntp true")]}var j=n(5998)
-var P=n(9340)
-var R=n(4339)
-var N=n(2468)
-const L=5e3
+return[(0,P.$e)("cluster",n,"sudo timedatectl set-ntp true")]}var L=n(5998)
+var I=n(9340)
+var M=n(4339)
+var F=n(2468)
+const D=5e3
 function staleConfigurationFindings({id:e,live:t},n,s,r){if(!t||e.kind==="CronJob")return[]
-const o=(0,j.JP)((0,P.kW)(t))
-return s.flatMap(t=>{const s=o.filter(e=>(0,j.wj)(t,e))
+const o=(0,L.JP)((0,I.kW)(t))
+return s.flatMap(t=>{const s=o.filter(e=>(0,L.wj)(t,e))
 const i=n.filter(e=>s.some(n=>{const[s,r]=[changedAt(t,n.keys),startedAt(e,n.container)]
-return s!==void 0&&r!==void 0&&s>r+L}))
+return s!==void 0&&r!==void 0&&s>r+D}))
 if(i.length===0)return[]
 const a=i.length===n.length?"its pods":`${i.length} of its pods`
-const c=`${(0,R.T)(e)}: ${(0,N.Gg)(t)} changed after the start of ${a}, which may still use the old values`
-return[(0,A.$e)("workloads",c,r(["rollout","restart",(0,R.T)(e)]))]})}function changedAt(e,t){const n=(e.metadata?.managedFields??[]).flatMap(({time:e,fieldsV1:n})=>{const s=n??{}
+const c=`${(0,M.T)(e)}: ${(0,F.Gg)(t)} changed after the start of ${a}, which may still use the old values`
+return[(0,P.$e)("workloads",c,r(["rollout","restart",(0,M.T)(e)]))]})}function changedAt(e,t){const n=(e.metadata?.managedFields??[]).flatMap(({time:e,fieldsV1:n})=>{const s=n??{}
 const r=["f:data","f:binaryData","f:stringData"].flatMap(e=>Object.keys(s[e]??{}))
 const o=t==="all"?r.length>0:t.some(e=>r.includes(`f:${e}`))
 return o&&e!==void 0?[Date.parse(e)]:[]})
 return n.length===0?void 0:Math.max(...n)}function startedAt({status:e},t){const n=[...e?.initContainerStatuses??[],...e?.containerStatuses??[]]
 const{running:s,terminated:r}=n.find(({name:e})=>e===t)?.state??{}
 const o=s?.startedAt??r?.startedAt
-return o===void 0?void 0:Date.parse(o)}var I=n(8911)
-var M=n(8850)
-var F=n(9025)
-function releaseFindings(e,t,n,s){const r=(0,F.BO)(s)
-return[r?(0,A.ok)("release",`release ${r.number} of ${(0,k.j)(r.tag)} by ${(0,I.Gg)(r)} is live`):(0,A.ok)("release","no release of this application is live yet"),...t?[held(t)]:[],...n?[left(e,n)]:[],...unusedOf(s)]}function unusedOf(e){const{number:t=0,unused:n=[]}=e.findLast(e=>e.unused!==void 0)??{}
+return o===void 0?void 0:Date.parse(o)}var U=n(8911)
+var G=n(8850)
+var _=n(9025)
+function releaseFindings(e,t,n,s){const r=(0,_.BO)(s)
+return[r?(0,P.ok)("release",`release ${r.number} of ${(0,T.j)(r.tag)} by ${(0,U.Gg)(r)} is live`):(0,P.ok)("release","no release of this application is live yet"),...t?[held(t)]:[],...n?[left(e,n)]:[],...unusedOf(s)]}function unusedOf(e){const{number:t=0,unused:n=[]}=e.findLast(e=>e.unused!==void 0)??{}
 if(n.length===0)return[]
 const s=n.join(", ")
-return[(0,A.ok)("release",`no version of the history uses ${s} (as of release ${t})`)]}function held({by:e,renewed:t}){const n=t===void 0?"":`, last renewed at ${t} by its clock`
-return(0,A.$e)("release",`the lock is held by ${e}${n}: a release waits until it is free, at most 30 s after that run ends`)}function left(e,t){return(0,A.$e)("release",`the release of ${(0,k.j)(t.tag)} by ${(0,I.Gg)(t)}, started at ${t.at}, has not ended; if its run is gone, the next release restores it first`,(0,M.a)("recover",e))}var D=n(7598)
-var G=n(8815)
-var U=n(7340)
+return[(0,P.ok)("release",`no version of the history uses ${s} (as of release ${t})`)]}function held({by:e,renewed:t}){const n=t===void 0?"":`, last renewed at ${t} by its clock`
+return(0,P.$e)("release",`the lock is held by ${e}${n}: a release waits until it is free, at most 30 s after that run ends`)}function left(e,t){return(0,P.$e)("release",`the release of ${(0,T.j)(t.tag)} by ${(0,U.Gg)(t)}, started at ${t.at}, has not ended; if its run is gone, the next release restores it first`,(0,G.a)("recover",e))}var q=n(7598)
+var H=n(8815)
+var W=n(7340)
 function rightsFindings({all:e,missing:t,account:n,namespace:s},r){const o=n===void 0?"the account":`the account ${n}`
-if(t.length===0)return[(0,A.ok)("rights",`${o} may do everything that a release does in the namespace "${s}"`)]
-const i=(0,U.SN)(t)
+if(t.length===0)return[(0,P.ok)("rights",`${o} may do everything that a release does in the namespace "${s}"`)]
+const i=(0,W.SN)(t)
 const a=countOf(t)===countOf(e)?`${o} has no rights for a release in the namespace "${s}", if it exists`:`${o} may not ${i} in the namespace "${s}"`
-const c=n===void 0?`# in its Role\n${(0,U.Eb)(t)}`:commandFor(t,n,r)
-return[(0,A.z3)("rights",`${a}: an administrator must grant it`,c)]}function countOf(e){return e.reduce((e,{verbs:t})=>e+t.length,0)}function commandFor(e,t,n){const s=(0,D.createHash)("sha256").update(JSON.stringify([e,t])).digest("hex")
+const c=n===void 0?`# in its Role\n${(0,W.Eb)(t)}`:commandFor(t,n,r)
+return[(0,P.z3)("rights",`${a}: an administrator must grant it`,c)]}function countOf(e){return e.reduce((e,{verbs:t})=>e+t.length,0)}function commandFor(e,t,n){const s=(0,q.createHash)("sha256").update(JSON.stringify([e,t])).digest("hex")
 const r={name:`django-rollout-${s.slice(0,8)}`}
 const o="rbac.authorization.k8s.io"
 const i=`${o}/v1`
 const a=likes(e).map(({group:e,resources:t,limits:n})=>`    - { apiGroups: ["${e}"], resources: [${t.join(", ")}], ${n} }`)
 const c={apiVersion:i,kind:"RoleBinding",metadata:r,roleRef:{apiGroup:o,kind:"Role",name:r.name},subjects:[subjectOf(t,o)]}
-const l=["apiVersion: v1","kind: List","items:",`- apiVersion: ${i}`,"  kind: Role",`  metadata: { name: ${r.name} }`,"  rules:",...a,(0,G.As)([c]).trim()].join("\n")
+const l=["apiVersion: v1","kind: List","items:",`- apiVersion: ${i}`,"  kind: Role",`  metadata: { name: ${r.name} }`,"  rules:",...a,(0,H.As)([c]).trim()].join("\n")
 return`echo '\n${l.replaceAll("'",`'\\''`)}\n' | ${n(["apply","-f","-"])}`}function likes(e){const t=[]
 for(const{group:n,resource:s,verbs:r,names:o}of e){const e=o===void 0?"":`resourceNames: [${o.join(", ")}], `
 const i=`${e}verbs: [${r.join(", ")}]`
 const a=t.find(e=>e.group===n&&e.limits===i)
 if(a)a.resources.push(s)
 else t.push({group:n,limits:i,resources:[s]})}return t}function subjectOf(e,t){const[,n,s]=/^system:serviceaccount:([^:]+):(.+)$/.exec(e)??[]
-return n===void 0?{apiGroup:t,kind:"User",name:e}:{kind:"ServiceAccount",name:s,namespace:n}}var _=n(157)
-var q=n(5374)
-var B=n(1407)
-var W=n(6874)
-var H=n(8661)
-var V=n(1856)
-var J=n(3825)
-var K=n(2459)
-var z=n(6099)
-var Y=n(3892)
+return n===void 0?{apiGroup:t,kind:"User",name:e}:{kind:"ServiceAccount",name:s,namespace:n}}var B=n(157)
+var V=n(5374)
+var J=n(1407)
+var K=n(6874)
+var z=n(8661)
+var Y=n(1856)
+var X=n(3825)
+var Z=n(2459)
+var Q=n(6099)
+var ee=n(3892)
 async function checkAlone(e,t){const{app:n,settings:s,cluster:r}=e
-await Promise.all([checkHistory(e,t),(0,z.aE)(r,n,s.image),(0,I.Cz)(r,(0,H.Fe)(n))])}async function checkHistory({app:e,settings:t,command:n,cluster:s},{live:r,targets:o}){const{history:i,configMap:a}=await(0,J.tl)(s,e)
-const c=i.filter(({image:e})=>!(0,k.iI)(e,t.image))
+await Promise.all([checkHistory(e,t),(0,Q.aE)(r,n,s.image),(0,U.Cz)(r,(0,z.Fe)(n))])}async function checkHistory({app:e,settings:t,command:n,cluster:s},{live:r,targets:o}){const{history:i,configMap:a}=await(0,X.tl)(s,e)
+const c=i.filter(({image:e})=>!(0,T.iI)(e,t.image))
 const l={history:i.filter(e=>!c.includes(e)),configMap:a}
 if(c.length===0||n==="rollback"&&l.history.length>0)return l
-const u=o.map(({id:e})=>(0,R.T)(e))
-const d=workloadsIn(r.clusterState()).filter(e=>!u.includes((0,R.T)((0,P.hY)(e))))
-for(const n of new Set(c.map(e=>e.image))){const r=d.find(e=>(0,P.ys)(e,n).length>0)
+const u=o.map(({id:e})=>(0,M.T)(e))
+const d=workloadsIn(r.clusterState()).filter(e=>!u.includes((0,M.T)((0,I.hY)(e))))
+for(const n of new Set(c.map(e=>e.image))){const r=d.find(e=>(0,I.ys)(e,n).length>0)
 if(!r)continue
-const o=(0,R.T)((0,P.hY)(r))
-const i=`the history in configmap/${(0,H.Fe)(e)}`
-const a=`if it is the same application and its registry has moved: ${o} still runs the old image. Change it to the new one first, with its manifest (option manifests) or kubectl set image`;(0,H.ht)(s,e,{image:n,what:i,so:a},t.image)}return l}function workloadsIn(e){const t=[e.deployments,e.statefulsets,e.daemonsets,e.cronjobs]
-return t.flatMap(e=>[...e.values()]).filter(P.gv)}var X=n(2109)
-var Q=n(8559)
-var Z=n(3872)
-var ee=n(6e3)
-var te=n(6738)
-const ne=3e5
-const se={timeout:1/0,bake:0,grace:{}}
-async function ailing(e,t,{cluster:n,clock:s,toRepo:r}){const o=e.flatMap(({id:e,live:n})=>n&&!n.spec.paused?[(0,X.VS)(e,n,t)]:[])
+const o=(0,M.T)((0,I.hY)(r))
+const i=`the history in configmap/${(0,z.Fe)(e)}`
+const a=`if it is the same application and its registry has moved: ${o} still runs the old image. Change it to the new one first, with its manifest (option manifests) or kubectl set image`;(0,z.ht)(s,e,{image:n,what:i,so:a},t.image)}return l}function workloadsIn(e){const t=[e.deployments,e.statefulsets,e.daemonsets,e.cronjobs]
+return t.flatMap(e=>[...e.values()]).filter(I.gv)}var te=n(2109)
+var ne=n(8559)
+var se=n(3872)
+var re=n(6e3)
+var oe=n(6738)
+const ie=3e5
+const ae={timeout:1/0,bake:0,grace:{}}
+async function ailing(e,t,{cluster:n,clock:s,toRepo:r}){const o=e.flatMap(({id:e,live:n})=>n&&!n.spec.paused?[(0,te.VS)(e,n,t)]:[])
 const i=s.now()
-const a={...(0,ee._1)(i),exits:exitsOf(t,i)}
-const c={clusterState:t,timeouts:se,now:i}
-const l=(0,Z.S)(o,{...c,observations:a})
-const u=await Promise.all(l.logsWanted.map(async e=>{const t=await(0,te.$)(n,s,e)
-return{wanted:e,diagnosis:(0,Q.h)(t,r)}}))
-const d=u.reduce((e,{wanted:t,diagnosis:n})=>(0,ee.X1)(e,t,n),l.observations)
-const{verdicts:f}=(0,Z.S)(o,{...c,observations:d})
-return Object.fromEntries(e.flatMap(({id:e})=>{const t=f[(0,R.T)(e)]
+const a={...(0,re._1)(i),exits:exitsOf(t,i)}
+const c={clusterState:t,timeouts:ae,now:i}
+const l=(0,se.S)(o,{...c,observations:a})
+const u=await Promise.all(l.logsWanted.map(async e=>{const t=await(0,oe.$)(n,s,e)
+return{wanted:e,diagnosis:(0,ne.h)(t,r)}}))
+const d=u.reduce((e,{wanted:t,diagnosis:n})=>(0,re.X1)(e,t,n),l.observations)
+const{verdicts:f}=(0,se.S)(o,{...c,observations:d})
+return Object.fromEntries(e.flatMap(({id:e})=>{const t=f[(0,M.T)(e)]
 const n=t&&wordsOf(t)
-return n===void 0?[]:[[(0,R.T)(e),n]]}))}function exitsOf(e,t){return Object.fromEntries([...e.pods.values()].flatMap(({metadata:e,status:n})=>(n?.containerStatuses??[]).flatMap(({name:n,lastState:s})=>{const{exitCode:r=0,finishedAt:o}=s?.terminated??{}
-const i=o!==void 0&&Date.parse(o)>t-ne
+return n===void 0?[]:[[(0,M.T)(e),n]]}))}function exitsOf(e,t){return Object.fromEntries([...e.pods.values()].flatMap(({metadata:e,status:n})=>(n?.containerStatuses??[]).flatMap(({name:n,lastState:s})=>{const{exitCode:r=0,finishedAt:o}=s?.terminated??{}
+const i=o!==void 0&&Date.parse(o)>t-ie
 return r!==0&&i?[[`${e?.uid}/${n}`,{before:0}]]:[]})))}function wordsOf(e){switch(e.is){case"complete":case"done":return
 case"failed":return e.cause.sentence
 case"superseded":return e.by
-case"waiting":return e.on.replace(/,? 0 s of \d+ s(: [^()]*)?/,"")}}const re=3e4
-async function lineageOf(e,t,n){const{platform:r,folder:o}=e
+case"waiting":return e.on.replace(/,? 0 s of \d+ s(: [^()]*)?/,"")}}const ce=3e4
+async function lineageOf(e,t,n){const{platform:s,folder:r}=e
 if(t===n)return"not-older"
-const i=(0,s.uM)(r,o)
-if(!await lineage_has(i,t))return"unknown"
-const a=await compared(i,t,n)
-if(a!=="unknown"||r.env["CI"]!=="true")return a
+const o=(0,b.uM)(s,r)
+if(!await lineage_has(o,t))return"unknown"
+const i=await compared(o,t,n)
+if(i!=="unknown"||s.env["CI"]!=="true")return i
 await fetchHistory(e,t,n)
-return compared(i,t,n)}async function lineage_has(e,t){return(await e(["cat-file","-e",`${t}^{commit}`])).code===0}async function compared(e,t,n){if(!await lineage_has(e,n))return"unknown"
+return compared(o,t,n)}async function lineage_has(e,t){return(await e(["cat-file","-e",`${t}^{commit}`])).code===0}async function compared(e,t,n){if(!await lineage_has(e,n))return"unknown"
 const leads=async(t,n)=>(await e(["merge-base","--is-ancestor",t,n])).code===0
 if(await leads(t,n))return"older"
 if(await leads(n,t))return"not-older"
 return await isWhole(e,n)?"not-older":"unknown"}async function isWhole(e,t){const n=await e(["rev-list","--max-parents=0",t])
 const s=await e(["cat-file","--batch"],n.stdout)
-return n.code===0&&s.code===0&&!/^parent [0-9a-f]+$/m.test(s.stdout)}async function fetchHistory({platform:e,folder:t,signal:n},r,o){const i=await(0,s.uM)(e,t)(["rev-parse","--is-shallow-repository"])
-const a=["fetch","--quiet","--no-tags","--no-write-fetch-head","--no-recurse-submodules",...i.stdout.trim()==="true"?["--depth=200","origin",r,o]:["origin",o]]
-await(0,m.wj)(e.clock,re,n,n=>e.processes.stream("git",[...(0,s._z)(e,t),...a],{signal:n,env:{GIT_TERMINAL_PROMPT:"0",GIT_SSH_COMMAND:"ssh -o BatchMode=yes"},onLine:()=>{}}))}async function checkNotStale({platform:e,settings:t,source:n,signal:s,log:o},i){const a=(0,F.BO)(i)
+return n.code===0&&s.code===0&&!/^parent [0-9a-f]+$/m.test(s.stdout)}async function fetchHistory({platform:e,folder:t,signal:n},s,r){const o=await(0,b.uM)(e,t)(["rev-parse","--is-shallow-repository"])
+const i=["fetch","--quiet","--no-tags","--no-write-fetch-head","--no-recurse-submodules",...o.stdout.trim()==="true"?["--depth=200","origin",s,r]:["origin",r]]
+await(0,f.wj)(e.clock,ce,n,n=>e.processes.stream("git",[...(0,b._z)(e,t),...i],{signal:n,env:{GIT_TERMINAL_PROMPT:"0",GIT_SSH_COMMAND:"ssh -o BatchMode=yes"},onLine:()=>{}}))}async function checkNotStale({platform:e,settings:t,source:n,signal:s,log:o},i){const a=(0,_.BO)(i)
 if(a?.sha===void 0||n.sha===void 0)return
 const{sha:c}=n
 switch(await lineageOf({platform:e,folder:t.context,signal:s},c,a.sha)){case"not-older":return
-case"unknown":o.say(`this checkout does not show whether ${(0,k.j)(a.tag)}, which is live, is newer than ${(0,k.j)(c)}`)
+case"unknown":o.say(`this checkout does not show whether ${(0,T.j)(a.tag)}, which is live, is newer than ${(0,T.j)(c)}`)
 return
-case"older":(0,r.fJ)({code:"stale-commit",sentence:`${(0,k.j)(c)} is older than ${(0,k.j)(a.tag)}, live since release ${a.number} by ${(0,I.Gg)(a)}`,hint:`nothing was changed. To roll back to it anyway: ${(0,M.a)("rollback",t,{to:n.tag})}`})}}var oe=n(4e3)
-const ie=15e3
+case"older":(0,r.fJ)({code:"stale-commit",sentence:`${(0,T.j)(c)} is older than ${(0,T.j)(a.tag)}, live since release ${a.number} by ${(0,U.Gg)(a)}`,hint:`nothing was changed. To roll back to it anyway: ${(0,G.a)("rollback",t,{to:n.tag})}`})}}var le=n(4e3)
+const ue=15e3
 async function pinsOf(e,t,n){const s=n.flatMap(e=>e.live?[e.live]:[])
-const r=(0,oe.oo)(t.clusterState(),s,e.settings.image)
+const r=(0,le.oo)(t.clusterState(),s,e.settings.image)
 const o=once(t=>lookUpSoon(e,t))
 const i=new Map
 const a=new Set
 await Promise.all(r.map(async({workload:e,container:t,image:n,ran:s})=>{const r=s?await fateOf(n,s,o):"not known"
 if(r==="comes back")return
-const{repository:c,tag:l="latest"}=(0,k.zZ)(n)
-const u=`${(0,k.EU)(c)}:${l}`
+const{repository:c,tag:l="latest"}=(0,T.zZ)(n)
+const u=`${(0,T.EU)(c)}:${l}`
 if(s===void 0||r==="not known"){a.add(`the digest that ${u} runs is unknown: an undo would restore what the tag names then`)
-return}const d=(0,oe._W)(n,s.digest)
+return}const d=(0,le._W)(n,s.digest)
 i.set(e,{...i.get(e),[t]:d})
 const f=r==="moved"?"has moved":"may have moved"
 a.add(`${u} ${f}: an undo would restore ${s.digest.slice(0,19)}, which is running`)}))
 for(const t of a)e.log.say(t)
 return i}async function runsAlready(e,t,n,{repository:s,digest:r}){const o=t.clusterState()
 const i=once(t=>lookUpSoon(e,t))
-const a=n.flatMap(({live:e,uses:t})=>t.map(async({name:t})=>{const n=e&&(0,P.MZ)((0,P.kW)(e),()=>true).find(e=>e.name===t)
+const a=n.flatMap(({live:e,uses:t})=>t.map(async({name:t})=>{const n=e&&(0,I.MZ)((0,I.kW)(e),()=>true).find(e=>e.name===t)
 if(!n)return false
-const a=(0,oe.ky)(o,e,n,{repository:s,digest:r})
+const a=(0,le.ky)(o,e,n,{repository:s,digest:r})
 if(a!=="what its tag names")return a==="this image"
 const c=await i(n.image)
 return c?.is==="there"&&c.image.digest===r}))
 return(await Promise.all(a)).every(Boolean)}function warningsWithoutDigest(e){const t=new Map
-for(const{id:n,running:s}of e)for(const e of new Set(s)){if((0,k.zZ)(e).digest!==void 0)continue
-t.set(e,[...t.get(e)??[],(0,R.T)(n)])}return[...t].map(([e,t])=>`${t.join(", ")} names ${e} without a digest: new pods run what that tag names then. The next release of another image adds the digest`)}async function lostImages(e,t,n=new Map){const s=new Map
-for(const{id:r,live:o}of t){const t=n.get((0,R.T)(r))
-const i=o?(0,P.ys)(o,e.settings.image):[]
+for(const{id:n,running:s}of e)for(const e of new Set(s)){if((0,T.zZ)(e).digest!==void 0)continue
+t.set(e,[...t.get(e)??[],(0,M.T)(n)])}return[...t].map(([e,t])=>`${t.join(", ")} names ${e} without a digest: new pods run what that tag names then. The next release of another image adds the digest`)}async function lostImages(e,t,n=new Map){const s=new Map
+for(const{id:r,live:o}of t){const t=n.get((0,M.T)(r))
+const i=o?(0,I.ys)(o,e.settings.image):[]
 const a=new Set(i.map(({name:e,image:n})=>t?.[e]??n))
-for(const e of a)s.set(e,[...s.get(e)??[],(0,R.T)(r)])}const r=await Promise.all([...s].map(async([t,n])=>{const s=await lookUpSoon(e,t)
+for(const e of a)s.set(e,[...s.get(e)??[],(0,M.T)(r)])}const r=await Promise.all([...s].map(async([t,n])=>{const s=await lookUpSoon(e,t)
 return s?.is==="absent"?[`the registry no longer has ${t}, which ${n.join(", ")} runs: nodes without a cached copy cannot start it, so an undo may fail`]:[]}))
 return r.flat()}async function fateOf(e,{digest:t,of:n},s){const r=await s(e)
 if(r?.is==="there"&&r.image.digest===t)return"comes back"
-if(n==="another repository"){const n=await s((0,oe._W)(e,t))
-if(n?.is!=="there")return"not known"}return r?.is==="there"?"moved":"may have moved"}async function lookUpSoon({platform:e,signal:t},n){const{repository:s,tag:r="latest",digest:o}=(0,k.zZ)(n)
-try{return await(0,m.wj)(e.clock,ie,t,t=>o===void 0?(0,g.TE)(e,s,r,t):(0,g.OK)(e,{repository:s,tag:r,digest:o},t))}catch{t.throwIfAborted()
+if(n==="another repository"){const n=await s((0,le._W)(e,t))
+if(n?.is!=="there")return"not known"}return r?.is==="there"?"moved":"may have moved"}async function lookUpSoon({platform:e,signal:t},n){const{repository:s,tag:r="latest",digest:o}=(0,T.zZ)(n)
+try{return await(0,f.wj)(e.clock,ue,t,t=>o===void 0?(0,p.TE)(e,s,r,t):(0,p.OK)(e,{repository:s,tag:r,digest:o},t))}catch{t.throwIfAborted()
 return}}function once(e){const t=new Map
 return n=>{const s=t.get(n)??e(n)
 t.set(n,s)
-return s}}var ae=n(9548)
-var ce=n(1120)
-var le=n(3975)
-var ue=n(3776)
-var de=n(2564)
-var fe=n(9501)
-async function examineCluster(e){const{platform:t,settings:n,cluster:s}=e
-const[r,o,i]=await Promise.all([whoAmI(t,s),kubeContextOf(n["kube-context"],s),manifestsOf(e)])
-const a=[clusterFinding(s.version,o,s.namespace),...r?clockFindings(r.aheadMs):[]]
-const c=unseen("cluster","rights, workloads, probes and release")
-try{if((await(0,ae.oO)(s,i.known)).is==="missing"){const e=`the namespace "${s.namespace}" does not exist; a release creates it from the manifests`
-return[...a,(0,A.$e)("cluster",e),c]}}catch(e){return[...a,(0,A.gz)("cluster",e),c]}const l=(0,de.xQ)(e.app,i.known,i.resources,(0,ce.GH)(n))
-const u=await(0,U.o7)(s,l)
-const may=(e,t)=>!u.some(({resource:n,verbs:s})=>t.includes(n)&&s.includes(e))
-const d=u.every(({verbs:e})=>!e.includes("list")&&!e.includes("watch"))
-const f=may("get",["leases","secrets","configmaps"])
-const[p,h,m]=await Promise.all([examineMigration(e,i,may("get",["cronjobs"])),d?examineWorkloads(e,i,u):unseenWorkloads(s),f?examineReleases(e):[]])
-const g=[...d?[]:["workloads and probes"],...f?[]:["release"]]
-return[...a,...rightsFindings({all:(0,U.Zu)([...l,...h.needs]),missing:(0,U.Zu)([...u,...h.missing]),account:r?.name,namespace:s.namespace},(0,ue.IZ)(s)),...g.length>0?[unseen("rights",g.join(", "))]:[],...i.findings,...p,...h.findings,...m]}async function examineMigration(e,{known:t,findings:n},s){const r=s&&n.length===0
-const o=[(0,le.H)(e),...r?[(0,ce.xq)(e,t)]:[]]
-return(await Promise.allSettled(o)).flatMap(e=>e.status==="rejected"?[(0,A.gz)("workloads",e.reason)]:[])}function unseen(e,t){return(0,A.$e)(e,`skipped because of the findings above: ${t}`)}async function whoAmI({clock:e},t){const n="authentication.k8s.io/v1"
+return s}}var de=n(9548)
+var fe=n(1120)
+var pe=n(3975)
+var he=n(3776)
+var me=n(2564)
+var ge=n(9501)
+async function examineCluster(e,t){const{platform:n,settings:s,cluster:r}=e
+const[o,i,a]=await Promise.all([whoAmI(n,r),kubeContextOf(s["kube-context"],r),manifestsOf(e)])
+const c=[clusterFinding(r.version,i,r.namespace),...o?clockFindings(o.aheadMs):[]]
+const l=unseen("cluster","rights, workloads, probes and release")
+try{if((await(0,de.oO)(r,a.known)).is==="missing"){const e=`the namespace "${r.namespace}" does not exist; a release creates it from the manifests`
+return[...c,(0,P.$e)("cluster",e),l]}}catch(e){return[...c,(0,P.gz)("cluster",e),l]}const u=(0,me.xQ)(e.app,a.known,a.resources,(0,fe.GH)(s))
+const d=await(0,W.o7)(r,u)
+const may=(e,t)=>!d.some(({resource:n,verbs:s})=>t.includes(n)&&s.includes(e))
+const f=d.every(({verbs:e})=>!e.includes("list")&&!e.includes("watch"))
+const p=may("get",["leases","secrets","configmaps"])
+const[h,m,g]=await Promise.all([examineMigration(e,a,may("get",["cronjobs"])),f?examineWorkloads(e,a,{missing:d,image:t}):unseenWorkloads(r),p?examineReleases(e):[]])
+const w=[...f?[]:["workloads and probes"],...p?[]:["release"]]
+return[...c,...rightsFindings({all:(0,W.Zu)([...u,...m.needs]),missing:(0,W.Zu)([...d,...m.missing]),account:o?.name,namespace:r.namespace},(0,he.IZ)(r)),...w.length>0?[unseen("rights",w.join(", "))]:[],...a.findings,...h,...m.findings,...g]}async function examineMigration(e,{known:t,findings:n},s){const r=s&&n.length===0
+const o=[(0,pe.H)(e),...r?[(0,fe.xq)(e,t)]:[]]
+return(await Promise.allSettled(o)).flatMap(e=>e.status==="rejected"?[(0,P.gz)("workloads",e.reason)]:[])}function unseen(e,t){return(0,P.$e)(e,`skipped because of the findings above: ${t}`)}async function whoAmI({clock:e},t){const n="authentication.k8s.io/v1"
 const s=e.now()
 try{const{metadata:r,status:o}=await t.review(`/apis/${n}/selfsubjectreviews`,{apiVersion:n,kind:"SelfSubjectReview"})
 const i=o?.userInfo?.username
 const a=r?.creationTimestamp
 const c=a?aheadBy(a,{from:s,to:e.now()}):0
-return i===void 0?void 0:{name:i,aheadMs:c}}catch(e){if(e instanceof B.h)return
+return i===void 0?void 0:{name:i,aheadMs:c}}catch(e){if(e instanceof J.h)return
 throw e}}async function kubeContextOf(e,t){if(e!==void 0)return e
 const{code:n,stdout:s}=await t.kubectl(["config","current-context"])
-return n===0?s.trim():void 0}async function manifestsOf({platform:e,settings:t,cluster:n}){try{const s=await(0,W.PX)(e,n,t.manifests,t.image)
+return n===0?s.trim():void 0}async function manifestsOf({platform:e,settings:t,cluster:n}){try{const s=await(0,K.PX)(e,n,t.manifests,t.image)
 const{targets:r,others:o,namespace:i}=s
 const a=[...r,...o,...i?[i]:[]]
-const c=await(0,V.k4)(n,a)
+const c=await(0,Y.k4)(n,a)
 a.forEach(e=>c.of(e))
-return{known:s,resources:c,findings:[]}}catch(e){return{known:W.K2,resources:await(0,V.k4)(n,[]),findings:[(0,A.gz)("workloads",e)]}}}async function unseenWorkloads(e,t=[]){const n=(0,de.hg)()
-return{findings:t,needs:n,missing:await(0,U.o7)(e,n)}}async function examineWorkloads(e,{known:t,findings:n},s){const{platform:r,settings:o,source:i,cluster:a,signal:c}=e
-const l=await(0,Y.f)(a,r.clock)
-const image=async()=>{const e=await(0,g.TE)(r,o.image,i.tag,c)
-return e.is==="there"?e.image:void 0}
-const u=await(0,ue.Nn)(e,{manifests:t,live:l,missing:s,until:"the end",image:image})
-const{targets:d,services:f,findings:p}=u
-if(d.length===0){const e=[...p.images,...p.workloads]
-return unseenWorkloads(a,n.length>0?[]:e)}const h=l.clusterState()
-const[m,w,v,y]=await Promise.all([ailing(d,h,{cluster:a,clock:r.clock,toRepo:(0,b.YT)(e)}),staleConfiguration(a,h,d),checkAlone(e,{live:l,targets:d}).then(()=>[],e=>isOfTwo(e)?[(0,A.gz)("release",e)]:[]),lostImages(e,d)])
-const k=(0,ue.IZ)(a)
-return{findings:[...d.map(e=>(0,A.ok)("workloads",(0,fe.q0)(e))),...p.web,...p.workloads,...(0,q.c)((0,_.Z)(d,f),k),...Object.entries(m).map(([e,t])=>{const n=`${e} is unhealthy before the release: ${t}`
-return(0,A.$e)("workloads",n,k(["describe",e]))}),...p.images,...y.map(e=>(0,A.$e)("registry",e,"push the image again, or release before its pods are rescheduled")),...w,...v,...p.namespace,...p.dryRun,...p.probes],needs:u.needs,missing:u.missing}}async function staleConfiguration(e,t,n){const s=n.flatMap(({live:e})=>e?(0,j.JP)((0,P.kW)(e)):[])
+return{known:s,resources:c,findings:[]}}catch(e){return{known:K.K2,resources:await(0,Y.k4)(n,[]),findings:[(0,P.gz)("workloads",e)]}}}async function unseenWorkloads(e,t=[]){const n=(0,me.hg)()
+return{findings:t,needs:n,missing:await(0,W.o7)(e,n)}}async function examineWorkloads(e,{known:t,findings:n},{missing:s,image:r}){const{platform:o,cluster:i}=e
+const a=await(0,ee.f)(i,o.clock)
+const c=await(0,he.Nn)(e,{manifests:t,live:a,missing:s,until:"the end",image:r})
+const{targets:l,services:u,findings:d}=c
+if(l.length===0){const e=[...d.images,...d.workloads]
+return unseenWorkloads(i,n.length>0?[]:e)}const f=a.clusterState()
+const[p,h,m,g]=await Promise.all([ailing(l,f,{cluster:i,clock:o.clock,toRepo:(0,O.YT)(e)}),staleConfiguration(i,f,l),checkAlone(e,{live:a,targets:l}).then(()=>[],e=>isOfTwo(e)?[(0,P.gz)("release",e)]:[]),lostImages(e,l)])
+const w=(0,he.IZ)(i)
+return{findings:[...l.map(e=>(0,P.ok)("workloads",(0,ge.q0)(e))),...d.web,...d.workloads,...(0,V.c)((0,B.Z)(l,u),w),...Object.entries(p).map(([e,t])=>{const n=`${e} is unhealthy before the release: ${t}`
+return(0,P.$e)("workloads",n,w(["describe",e]))}),...d.images,...g.map(e=>(0,P.$e)("registry",e,"push the image again, or release before its pods are rescheduled")),...h,...m,...d.namespace,...d.dryRun,...d.probes],needs:c.needs,missing:c.missing}}async function staleConfiguration(e,t,n){const s=n.flatMap(({live:e})=>e?(0,L.JP)((0,I.kW)(e)):[])
 const r=s.map(({kind:t,name:n})=>{const s=t==="Secret"?"secrets":"configmaps"
-return`${(0,V.rJ)("v1",e.namespace,s)}/${n}`})
-const o=await Promise.all([...new Set(r)].map(t=>e.find(t).catch(e=>{if(e instanceof B.h&&e.status===403)return
+return`${(0,Y.rJ)("v1",e.namespace,s)}/${n}`})
+const o=await Promise.all([...new Set(r)].map(t=>e.find(t).catch(e=>{if(e instanceof J.h&&e.status===403)return
 throw e})))
 const i=o.flatMap(e=>e?[e]:[])
 return n.flatMap(n=>{const s={workload:n.id,images:{},generation:0,first:false}
-const r=(0,K.NO)(t,s)
-return staleConfigurationFindings(n,r,i,(0,ue.IZ)(e))})}function isOfTwo(e){return e instanceof r.HR&&e.cause.code==="usage"}async function examineReleases(e){const{platform:t,settings:n,app:s,cluster:r}=e
-const[o,i,a]=await Promise.allSettled([(0,I.Cz)(r,(0,H.Fe)(s)),(0,z.aE)(r,s,n.image),(0,J.Lu)(r,s,n.image)])
-const c=[o,i,a].flatMap(e=>e.status==="rejected"?[(0,A.gz)("release",e.reason)]:[])
+const r=(0,Z.NO)(t,s)
+return staleConfigurationFindings(n,r,i,(0,he.IZ)(e))})}function isOfTwo(e){return e instanceof r.HR&&e.cause.code==="usage"}async function examineReleases(e){const{platform:t,settings:n,app:s,cluster:r}=e
+const[o,i,a]=await Promise.allSettled([(0,U.Cz)(r,(0,z.Fe)(s)),(0,Q.aE)(r,s,n.image),(0,X.Lu)(r,s,n.image)])
+const c=[o,i,a].flatMap(e=>e.status==="rejected"?[(0,P.gz)("release",e.reason)]:[])
 if(o.status!=="fulfilled"||i.status!=="fulfilled")return c
 if(a.status!=="fulfilled")return c
 const l={...t,env:{...t.env,CI:void 0}}
-const u=await checkNotStale(e.with({platform:l}),a.value).then(()=>[],e=>[(0,A.gz)("release",e)])
+const u=await checkNotStale(e.with({platform:l}),a.value).then(()=>[],e=>[(0,P.gz)("release",e)])
 const d=releaseFindings(n,o.value,i.value?.begun,a.value)
-return[...d,...u]}function cluster_closed(e){return[(0,A.gz)("cluster",e),unseen("cluster","rights, workloads, probes and release")]}function sourceFinding({sha:e,tag:t},n){if(n!==void 0)return(0,A.ok)("commit",`the tag is ${n} (option "tag")`)
-if(t!==e){const e=`there are uncommitted changes, so the tag of the image is ${(0,k.j)(t)}: commit or stash them to release the commit itself`
-return(0,A.$e)("commit",e,"git status --short")}return(0,A.ok)("commit",`commit ${(0,k.j)(t)}, without uncommitted changes`)}function contextFindings(e,t,n){return[...unignored(e,t),...managers(e,t,n)]}const pe=[".git",".env",".venv","venv","node_modules"]
-function unignored(e,{names:t,ignores:n}){const s=pe.filter(e=>t.includes(e))
-if(n||s.length===0)return[]
-const r=`there is no .dockerignore in "${e}": the builder receives ${s.join(", ")}, and a COPY of the folder includes ${s.length===1?"it":"them"} in the image`
-return[(0,A.$e)("commit",r,`printf '%s\\n' ${s.join(" ")} > ${(0,c.join)(e,".dockerignore")}`)]}function managers(e,{managers:t},n){return["test-command","migrate-command"].flatMap(s=>{const r=n[s]
-const o=r.split(/\s+/).find(e=>/(^|\/)manage\.py$/.test(e))
-if(o===void 0||o.startsWith("/"))return[]
-if(t.includes((0,c.normalize)(o)))return[]
-const i=`"${s}" runs ${o}, which does not exist in the build context "${e}"`
-const[a]=t
-const l=a&&`--${s} "${r.replace(o,a)}"`
-return[(0,A.$e)("commit",i,l)]})}function registryFindings(e,t,{lookup:n,login:s,beside:r}){if(r!==void 0){const o=`${(0,w.w4)(e)} has ${e}:${(0,k.j)(r)} of another build: the tag of this one is ${(0,k.j)(t)}`
-return[(0,A.ok)("registry",o),...registryFindings(e,t,{lookup:n,login:s})]}const o=(0,w.w4)(e)
-const i=`${e}:${(0,k.j)(t)}`
+return[...d,...u]}function cluster_closed(e){return[(0,P.gz)("cluster",e),unseen("cluster","rights, workloads, probes and release")]}function sourceFinding({sha:e,tag:t},n){if(n!==void 0)return(0,P.ok)("commit",`the tag is ${n} (option "tag")`)
+if(t!==e){const e=`there are uncommitted changes, so the tag of the image is ${(0,T.j)(t)}: commit or stash them to release the commit itself`
+return(0,P.$e)("commit",e,"git status --short")}return(0,P.ok)("commit",`commit ${(0,T.j)(t)}, without uncommitted changes`)}function contextFindings(e,t,n){return[...unignored(e,t),...managers(e,t,n)]}const we=[".git",".env",".venv","venv","node_modules"]
+function unignored(e,{names:t,ignores:n}){const r=we.filter(e=>t.includes(e))
+if(n||r.length===0)return[]
+const o=`there is no .dockerignore in "${e}": the builder receives ${r.join(", ")}, and a COPY of the folder includes ${r.length===1?"it":"them"} in the image`
+return[(0,P.$e)("commit",o,`printf '%s\\n' ${r.join(" ")} > ${(0,s.join)(e,".dockerignore")}`)]}function managers(e,{managers:t},n){return["test-command","migrate-command"].flatMap(r=>{const o=n[r]
+const i=o.split(/\s+/).find(e=>/(^|\/)manage\.py$/.test(e))
+if(i===void 0||i.startsWith("/"))return[]
+if(t.includes((0,s.normalize)(i)))return[]
+const a=`"${r}" runs ${i}, which does not exist in the build context "${e}"`
+const[c]=t
+const l=c&&`--${r} "${o.replace(i,c)}"`
+return[(0,P.$e)("commit",a,l)]})}function registryFindings(e,t,{lookup:n,login:s,beside:r}){if(r!==void 0){const o=`${(0,h.w4)(e)} has ${e}:${(0,T.j)(r)} of another build: the tag of this one is ${(0,T.j)(t)}`
+return[(0,P.ok)("registry",o),...registryFindings(e,t,{lookup:n,login:s})]}const o=(0,h.w4)(e)
+const i=`${e}:${(0,T.j)(t)}`
 const a=o==="docker.io"?"docker login":`docker login ${o}`
-switch(n.is){case"there":return[(0,A.ok)("registry",`${o} has ${i} already: it is not built again`)]
-case"another":return[(0,A.ok)("registry",`${o} has ${i} of another commit (${(0,k.j)(n.of)}): it is built again`)]
-case"another build":return[(0,A.ok)("registry",`${o} has ${i} of another build: it is built again`)]
-case"unlabelled":return[(0,A.z3)("registry",`${o} has ${i} already, without a label that names its commit`,'roll that image out with "deploy", or set another "tag"')]
-case"absent":return[(0,A.ok)("registry",`${o} answers, and does not have ${i} yet: it will be built`),...s||(0,w.IX)(o)?[]:[(0,A.$e)("registry",`docker has no login for ${o}, which requires one for a push`,a)]]
-case"denied":return s?[(0,A.$e)("registry",`${o} denies ${e}: normal before the first push to many registries, or this login may not read it (${n.said})`,(0,w.t$)(e,"read"))]:[(0,A.z3)("registry",`${o} denies ${e}, and docker has no login there`,a)]
-case"unreachable":return[(0,A.z3)("registry",`${o} does not answer: ${n.said}`,'check the host name in "image", and that this machine reaches it')]
-case"failed":return[(0,A.z3)("registry",`${i} could not be looked up: ${n.said}`,n.hint)]}}var he=n(7898)
-var me=n(2744)
-async function inspectMachine({platform:e,settings:t,signal:n}){const[r,o]=await Promise.all([inspectTools(e,n),(0,s.TC)(e,t,t.context).catch(e=>(0,A.gz)("commit",e))])
-return{answers:r,..."tag"in o?{source:o}:{sourceError:o}}}function reachesCluster({env:e},{answers:{kubectl:t}}){return isRunner(e)||t!==void 0&&has(t)}function isRunner(e){return Boolean(e["RUNNER_TOOL_CACHE"])}async function examineMachine(e,{answers:t,source:n,sourceError:s},r){const{platform:o,settings:i}=e
-const a=await examineRegistry(e,n,r)
-const c={builds:!a.has,known:n!==void 0,fetches:isRunner(o.env)}
-return[...toolFindings(t,c),...n?[sourceFinding(n,i.tag)]:[],...s&&has(t.git)?[s]:[],...c.builds?await examineContext(o,i):[],...a.findings]}async function examineRegistry({platform:e,settings:t,signal:n},s,r){const{image:o}=t
-if(!s){const e=`${(0,w.w4)(o)} was not checked because of the findings above`
-return{has:false,findings:[(0,A.$e)("registry",e)]}}try{const i={platform:e,settings:t,source:s,signal:n}
-const{lookup:a,login:c,beside:l,source:u}=await askRegistry(i,r)
-const d=registryFindings(o,u.tag,{lookup:a,login:c,...l!==void 0&&{beside:l}})
-return{has:a.is==="there",findings:d}}catch(e){return{has:false,findings:[(0,A.gz)("registry",e)]}}}const ge=1e4
-async function inspectTools(e,t){const answerOf=async n=>{try{return await(0,m.wj)(e.clock,ge,t,t=>(0,o.T3)(e,n,{signal:t}))}catch(e){if(!(e instanceof m.Ms))throw e
-return{code:1,stdout:"",stderr:`no answer within ${ge/1e3} s`}}}
-const[n,s,r,i]=await Promise.all([e.processes.run("git",["--version"]),answerOf(["version","--format","{{json .}}"]),answerOf(["buildx","version"]),inspectKubectl(e)])
-return{git:n,docker:s,buildx:r,...i&&{kubectl:i}}}async function inspectKubectl({processes:e}){const t=await e.find("kubectl")
+switch(n.is){case"there":return[(0,P.ok)("registry",`${o} has ${i} already: it is not built again`)]
+case"another":return[(0,P.ok)("registry",`${o} has ${i} of another commit (${(0,T.j)(n.of)}): it is built again`)]
+case"another build":return[(0,P.ok)("registry",`${o} has ${i} of another build: it is built again`)]
+case"unlabelled":return[(0,P.z3)("registry",`${o} has ${i} already, without a label that names its commit`,'roll that image out with "deploy", or set another "tag"')]
+case"absent":return[(0,P.ok)("registry",`${o} answers, and does not have ${i} yet: it will be built`),...s||(0,h.IX)(o)?[]:[(0,P.$e)("registry",`docker has no login for ${o}, which requires one for a push`,a)]]
+case"denied":return s?[(0,P.$e)("registry",`${o} denies ${e}: normal before the first push to many registries, or this login may not read it (${n.said})`,(0,h.t$)(e,"read"))]:[(0,P.z3)("registry",`${o} denies ${e}, and docker has no login there`,a)]
+case"unreachable":return[(0,P.z3)("registry",`${o} does not answer: ${n.said}`,'check the host name in "image", and that this machine reaches it')]
+case"failed":return[(0,P.z3)("registry",`${i} could not be looked up: ${n.said}`,n.hint)]}}var ve=n(7898)
+var be=n(2744)
+async function inspectMachine({platform:e,settings:t,signal:n}){const[s,r]=await Promise.all([inspectTools(e,n),(0,b.TC)(e,t,t.context).catch(e=>(0,P.gz)("commit",e))])
+return{answers:s,..."tag"in r?{source:r}:{sourceError:r}}}function reachesCluster({env:e},{answers:{kubectl:t}}){return isRunner(e)||t!==void 0&&has(t)}function isRunner(e){return Boolean(e["RUNNER_TOOL_CACHE"])}async function examineMachine({platform:e,settings:t},{answers:n,source:s,sourceError:r},o){const i=await examineRegistry(t.image,o)
+const a={builds:!i.has,known:s!==void 0,fetches:isRunner(e.env)}
+return[...toolFindings(n,a),...s?[sourceFinding(s,t.tag)]:[],...r&&has(n.git)?[r]:[],...a.builds?await examineContext(e,t):[],...i.findings]}async function examineRegistry(e,t){if(!t){const t=`${(0,h.w4)(e)} was not checked because of the findings above`
+return{has:false,findings:[(0,P.$e)("registry",t)]}}try{const{lookup:n,login:s,beside:r,source:o}=await t
+const i=registryFindings(e,o.tag,{lookup:n,login:s,...r!==void 0&&{beside:r}})
+return{has:n.is==="there",findings:i}}catch(e){return{has:false,findings:[(0,P.gz)("registry",e)]}}}const ye=1e4
+async function inspectTools(e,t){const answerOf=async n=>{try{return await(0,f.wj)(e.clock,ye,t,t=>(0,d.T3)(e,n,{signal:t}))}catch(e){if(!(e instanceof f.Ms))throw e
+return{code:1,stdout:"",stderr:`no answer within ${ye/1e3} s`}}}
+const[n,s,r,o]=await Promise.all([e.processes.run("git",["--version"]),answerOf(["version","--format","{{json .}}"]),answerOf(["buildx","version"]),inspectKubectl(e)])
+return{git:n,docker:s,buildx:r,...o&&{kubectl:o}}}async function inspectKubectl({processes:e}){const t=await e.find("kubectl")
 if(t===void 0)return
-return e.run(t,["version","--client","-o","json"],{env:me.yl})}async function askRegistry(e,t){const{platform:n,settings:s}=e
+return e.run(t,["version","--client","-o","json"],{env:be.yl})}async function lookInRegistry(e,t){const{platform:n,settings:s}=e
 if(await t())return{...await lookForBuild(e),login:true}
 const r=await lookForBuild(e)
-const o=await(0,he.Og)(n,(0,w.w4)(s.image),e.signal)
+const o=await(0,ve.Og)(n,(0,h.w4)(s.image),e.signal)
 return{...r,login:o.is!=="none"}}async function examineContext(e,t){const{files:n}=e
-const{context:s,file:r}=t
-try{const o=checkPlan(e,{context:s,...r!==void 0&&{file:r}})
-const i=await n.list(s)
-const a=i.filter(e=>n.isFolder((0,c.join)(s,e)))
-const l={names:i,ignores:[(0,c.join)(s,".dockerignore"),`${o}.dockerignore`].some(e=>n.exists(e)),managers:["",...a].map(e=>(0,c.join)(e,"manage.py")).filter(e=>n.exists((0,c.join)(s,e)))}
-return contextFindings(s,l,t)}catch(e){return[(0,A.gz)("commit",e)]}}var we=n(6090)
-var ve=n(6488)
-function runDoctor(e){return(0,S.Y)("doctor",e,e=>e.reporter.stage("doctor",t=>(0,m.ZC)(e.signal,async()=>{t.waiting("checking tools, registry and cluster")
+const{context:r,file:o}=t
+try{const i=checkPlan(e,{context:r,...o!==void 0&&{file:o}})
+const a=await n.list(r)
+const c=a.filter(e=>n.isFolder((0,s.join)(r,e)))
+const l={names:a,ignores:[(0,s.join)(r,".dockerignore"),`${i}.dockerignore`].some(e=>n.exists(e)),managers:["",...c].map(e=>(0,s.join)(e,"manage.py")).filter(e=>n.exists((0,s.join)(r,e)))}
+return contextFindings(r,l,t)}catch(e){return[(0,P.gz)("commit",e)]}}var ke=n(6090)
+var Oe=n(6488)
+function runDoctor(e){return(0,j.Y)("doctor",e,e=>e.reporter.stage("doctor",t=>(0,f.ZC)(e.signal,async()=>{t.waiting("checking tools, registry and cluster")
 const n=await inspectMachine(e)
-if(n.source)e.state.source=n.source
-const s=(await Promise.all([examineMachine(e,n,()=>e.resources.keepLogin(e.settings)),reachesCluster(e.platform,n)?examineClusterOf(e,n):[]])).flat()
-const r=s.every(({severity:e})=>e!=="error")
-return{result:r?"done":"failed",findings:s}})))}async function examineClusterOf(e,{answers:t,source:n}){const{platform:s,settings:o,signal:i,resources:a}=e
+const{source:s}=n
+if(s)e.state.source=s
+const r=s&&lookInRegistry({...e,source:s},()=>e.resources.keepLogin(e.settings))
+r?.catch(()=>{})
+const o=(await Promise.all([examineMachine(e,n,r),reachesCluster(e.platform,n)?examineClusterOf(e,n,r):[]])).flat()
+const i=o.every(({severity:e})=>e!=="error")
+return{result:i?"done":"failed",findings:o}})))}async function examineClusterOf(e,{source:t},n){const{platform:s,settings:o,signal:i,resources:a}=e
 try{const r=await a.openCluster(s,o,i)
-const c=n??{tag:o.tag??"unknown"}
-const l=new b.v5({...e,source:c})
-return[...t.kubectl?skewFindings(clientVersion(t.kubectl),r.version):[],...await examineCluster(l.with({log:we.a,cluster:r}))]}catch(e){i.throwIfAborted()
-return cluster_closed(new r.HR((0,ve.rl)(e,i)))}}var be=n(2638)
-var ye=n(4565)
-var ke=n(202)
-var Oe=n(8109)
-var Ee=n(1534)
-const Te=1e4
-async function endOfBroken({platform:e,cluster:t,settings:n,app:s,signal:r},o,i,a){const c=(0,ye.ub)(i)
+const c=t??{tag:o.tag??"unknown"}
+const l=new O.v5({...e,source:c})
+return[...skewFindings(r.client,r.version),...await examineCluster(l.with({log:ke.a,cluster:r}),()=>toRun(n))]}catch(e){i.throwIfAborted()
+return cluster_closed(new r.HR((0,Oe.rl)(e,i)))}}async function toRun(e){const t=await(e?.catch(()=>{}))
+if(t&&"image"in t.lookup)return{image:t.lookup.image}
+return{...t?.platforms&&{platforms:t.platforms}}}var Ee=n(2638)
+var Te=n(4565)
+var Se=n(202)
+var Ae=n(8109)
+var $e=n(1534)
+const xe=1e4
+async function endOfBroken({platform:e,cluster:t,settings:n,app:s,signal:r},o,i,a){const c=(0,Te.ub)(i)
 if(c.some(({direction:e})=>e==="new"))return false
 const l=new Set(c.flatMap(({versions:e})=>e.map(e=>i.versions[e]?.tag)))
 const u=e.clock.now()+n.timeout
-try{return await(0,Oe.r)({cluster:t,clock:e.clock,live:o,signal:r},e=>{const t=(0,ke.w)(o.clusterState(),n.image,(0,Ee.q2)(s))
+try{return await(0,Ae.r)({cluster:t,clock:e.clock,live:o,signal:r},e=>{const t=(0,Se.w)(o.clusterState(),n.image,(0,$e.q2)(s))
 const r=t.filter(({tag:e,isIdle:t})=>l.has(e)&&!t)
-const i=Math.min(u,...r.map(({goneAt:t})=>t===void 0?e:t+Te))
+const i=Math.min(u,...r.map(({goneAt:t})=>t===void 0?e:t+xe))
 if(r.length===0)return{logsWanted:[],ended:true}
 if(e>=i)return{logsWanted:[],ended:false}
 const c=r.flatMap(e=>e.names).join(", ")
 a.waiting(`the migrations break what ends now: waiting for ${c}`)
 return{logsWanted:[],requeueAt:i}},()=>{})}finally{a.waiting(void 0)}}async function endOfOthers({platform:e,cluster:t,settings:n,app:s,signal:r},o,{digest:i},a){const c=e.clock.now()+n.timeout
-try{await(0,Oe.r)({cluster:t,clock:e.clock,live:o,signal:r},e=>{const t=(0,ke.w)(o.clusterState(),n.image,(0,Ee.q2)(s))
+try{await(0,Ae.r)({cluster:t,clock:e.clock,live:o,signal:r},e=>{const t=(0,Se.w)(o.clusterState(),n.image,(0,$e.q2)(s))
 const r=t.filter(({digest:e,goneAt:t})=>e!==i&&t!==void 0)
-const l=Math.min(c,...r.map(({goneAt:t=e})=>t+Te))
+const l=Math.min(c,...r.map(({goneAt:t=e})=>t+xe))
 if(r.length===0||e>=l)return{logsWanted:[],ended:true}
 a.waiting(`waiting for ${r.flatMap(({names:e})=>e).join(", ")}`)
-return{logsWanted:[],requeueAt:l}},()=>{})}finally{a.waiting(void 0)}}var Se=n(5313)
-var Ae=n(2580)
+return{logsWanted:[],requeueAt:l}},()=>{})}finally{a.waiting(void 0)}}var je=n(5313)
+var Pe=n(2580)
 class Planning{context
 wait
 start
 #m
 #g
-constructor(e,t,n=()=>Promise.resolve(),s=Ae.Be){this.context=e
+constructor(e,t,n=()=>Promise.resolve(),s=Pe.Be){this.context=e
 this.wait=n
 this.start=s
 this.#m=t
@@ -2648,155 +2695,156 @@ await this.#w()
 return this.#g.plan(e)}async backup(e,t){const{checked:n,image:s}=this.#m
 this.#m={...this.#m,backup:void 0,isAgain:true}
 await this.#w()
-return(0,ce.B2)(this.context.with({log:e}),n,{image:s,reasons:(0,Se.s)(t),work:"migrated"})}async#w(){await this.#g.close()
-this.#g=this.start(this.context,this.#m)}}var $e=n(3006)
-var xe=n(6633)
-const je=3
-const Pe=3e4
+return(0,fe.B2)(this.context.with({log:e}),n,{image:s,reasons:(0,je.s)(t),work:"migrated"})}async#w(){await this.#g.close()
+this.#g=this.start(this.context,this.#m)}}var Re=n(3006)
+var Ce=n(6633)
+const Ne=3
+const Le=3e4
 async function withReported(e,t){const{settings:n,platform:s,signal:r,app:o}=e
 const{cluster:i,checked:a}=t
 const c=n["migrate-command"]===""?[]:unreleasedIn(e,a)
 if(c.length===0)return t
-const{needs:l}=await(0,$e.jh)(s.clock,r,()=>(0,J.bL)(i,o,n.image))
+const{needs:l}=await(0,Re.jh)(s.clock,r,()=>(0,X.bL)(i,o,n.image))
 const u=c.filter(({image:e})=>!l.has(e.digest))
-const d=u.slice(0,je)
-for(const{image:t,names:n}of u.slice(je))e.log.say(`what ${titleOf(t,n)} needs is not known: only ${je} images report it`)
+const d=u.slice(0,Ne)
+for(const{image:t,names:n}of u.slice(Ne))e.log.say(`what ${titleOf(t,n)} needs is not known: only ${Ne} images report it`)
 const f=await Promise.all(d.map(async t=>{const n=await ask(e.with({cluster:i}),a,t)
 return n?[[t.image.digest,n]]:[]}))
 return{...t,checked:{...a,reported:new Map(f.flat())}}}function unreleasedIn({settings:e,app:t},{live:n,web:s}){const{image:r}=e
 const o=n.clusterState()
-const i=(0,fe.ow)(o)
-return(0,ke.w)(o,r,(0,Ee.q2)(t)).flatMap(({digest:e,tag:t,names:n,isIdle:o,goneAt:a})=>{const c=i.filter(e=>n.includes((0,R.T)((0,P.hY)(e))))
+const i=(0,ge.ow)(o)
+return(0,Se.w)(o,r,(0,$e.q2)(t)).flatMap(({digest:e,tag:t,names:n,isIdle:o,goneAt:a})=>{const c=i.filter(e=>n.includes((0,M.T)((0,I.hY)(e))))
 const l=c.every(e=>isOfRelease(e,r))
 if(e===void 0||o===true||a!==void 0||l)return[]
-const u=c.find(e=>s&&(0,R.T)((0,P.hY)(e))===(0,R.T)(s.workload))??c[0]
-const d=u&&(0,P.kW)(u)
-const f=u?(0,P.ys)(u,r).map(({name:e})=>e):[]
+const u=c.find(e=>s&&(0,M.T)((0,I.hY)(e))===(0,M.T)(s.workload))??c[0]
+const d=u&&(0,I.kW)(u)
+const f=u?(0,I.ys)(u,r).map(({name:e})=>e):[]
 const p=d?.spec?.containers.find(({name:e})=>f.includes(e))
 if(!u||!d||!p)return[]
-const h={workload:(0,P.hY)(u),template:d,container:p.name,containers:f}
-return[{image:{repository:r,tag:t,digest:e},names:n,web:h}]})}function isOfRelease(e,t){const n=(0,P.ys)(e,t)
-const s=n.every(({image:e})=>(0,k.zZ)(e).digest!==void 0)
-return s&&(e.kind==="CronJob"||(0,xe.O)(e))}async function ask(e,t,{image:n,names:s,web:r}){const{settings:o,log:i,signal:a,warn:c}=e
+const h={workload:(0,I.hY)(u),template:d,container:p.name,containers:f}
+return[{image:{repository:r,tag:t,digest:e},names:n,web:h}]})}function isOfRelease(e,t){const n=(0,I.ys)(e,t)
+const s=n.every(({image:e})=>(0,T.zZ)(e).digest!==void 0)
+return s&&(e.kind==="CronJob"||(0,Ce.O)(e))}async function ask(e,t,{image:n,names:s,web:r}){const{settings:o,log:i,signal:a,warn:c}=e
 const l=titleOf(n,s)
 i.say(`${l} was deployed by others: a Job of its image reports what it needs`)
-const u=(0,Ae.Be)(e,{checked:t,web:r,image:n,plansOnly:true,reports:{name:l,command:o["migrate-command"],timeoutMs:Math.min(o.timeout,Pe)}})
+const u=(0,Pe.Be)(e,{checked:t,web:r,image:n,plansOnly:true,reports:{name:l,command:o["migrate-command"],timeoutMs:Math.min(o.timeout,Le)}})
 try{await u.plan(i)
 const[e,t]=[u.needs(),u.tasks()]
 return e===void 0?void 0:{needs:e,...t!==void 0&&{tasks:t}}}catch(e){a.throwIfAborted()
-i.say(`what ${l} needs is not known: ${(0,T.b)(e)}`)
-return}finally{await u.close().catch(e=>{c((0,T.b)(e))})}}function titleOf(e,t){return`version ${(0,k.j)(e.tag)} (${t.join(", ")})`}var Re=n(7823)
-function preflight(e,t,n){return(0,m.ZC)(e.signal,async()=>{const s=await t()
+i.say(`what ${l} needs is not known: ${(0,$.b)(e)}`)
+return}finally{await u.close().catch(e=>{c((0,$.b)(e))})}}function titleOf(e,t){return`version ${(0,T.j)(e.tag)} (${t.join(", ")})`}var Ie=n(7823)
+function preflight(e,t,n){return(0,f.ZC)(e.signal,async()=>{const s=await t()
 const r=e.with({cluster:s})
-const o=await preflight_check(r,n)
+const o=await check(r,n)
 if(e.command!=="deploy")await checkAlone(r,o)
-return{cluster:s,checked:o}})}async function preflight_check(e,t){const{platform:n,settings:s,app:r,cluster:o,log:i}=e
-const a=await(0,W.PX)(n,o,s.manifests,s.image)
-const c=await(0,ae.oO)(o,a)
+return{cluster:s,checked:o}})}async function check(e,t){const{platform:n,settings:s,app:r,cluster:o,log:i}=e
+const a=await(0,K.PX)(n,o,s.manifests,s.image)
+const c=await(0,de.oO)(o,a)
 const{targets:l,jobs:u,namespace:d}=a
 const f=[...l,...a.others,...d?[d]:[]]
-const p=await(0,V.k4)(o,f)
-await(0,le.H)(e)
-await(0,ue.XU)(e,(0,de.xQ)(r,a,p,(0,ce.GH)(s)))
-await(0,ce.xq)(e,a)
-if(d)await(0,ae.mh)(i,o,d,c)
-const h=await(0,Y.f)(o,n.clock)
+const p=await(0,Y.k4)(o,f)
+await(0,pe.H)(e)
+await(0,he.XU)(e,(0,me.xQ)(r,a,p,(0,fe.GH)(s)))
+await(0,fe.xq)(e,a)
+if(d)await(0,de.mh)(i,o,d,c)
+const h=await(0,ee.f)(o,n.clock)
 const m={manifests:a,live:h,missing:[],until:"the first error"}
-const{findings:g,targets:w,others:v,services:y,web:k}=await(0,ue.Nn)(e,{...m,...t&&{image:t}})
-const O=warningsOf([...g.namespace,...g.workloads,...g.probes,...g.dryRun])
-for(const t of O)(0,b.FF)(e,t)
+const{findings:g,targets:w,others:v,services:b,web:y}=await(0,he.Nn)(e,{...m,...t&&{image:t}})
+const k=warningsOf([...skewFindings(o.client,o.version),...g.namespace,...g.workloads,...g.probes,...g.dryRun])
+for(const t of k)(0,O.FF)(e,t)
 const E=c.is==="there"?c.uid:void 0
-return{live:h,targets:w,others:v,jobs:u,resources:p,services:y,...E!==void 0&&{namespaceUid:E},...k&&{web:k}}}function warningsOf(e){return e.filter(({severity:e})=>e==="warning").map(({message:e,fix:t})=>t?.startsWith("kubectl ")?`${e}: ${t}`:e)}var Ce=n(7020)
-var Ne=n(2297)
+return{live:h,targets:w,others:v,jobs:u,resources:p,services:b,...E!==void 0&&{namespaceUid:E},...y&&{web:y}}}function warningsOf(e){return e.filter(({severity:e})=>e==="warning").map(({message:e,fix:t})=>t?.startsWith("kubectl ")?`${e}: ${t}`:e)}var Me=n(7020)
+var Fe=n(2297)
 function withRestarts(e,t){return e.map(e=>{const n=e.live&&restartOf(e.live,t)
 return n?{...e,restart:n}:e})}function restartOf(e,t){if(e.kind==="CronJob")return
-const n=(0,j.JP)((0,P.kW)(e))
+const n=(0,L.JP)((0,I.kW)(e))
 const s=t.filter(e=>{if(e.is==="none")return false
 const t=e.is==="change"?e.live:void 0
-return n.some(n=>(0,j.wj)(e.object,n)&&(0,j.SM)(n,t,e.becomes))})
+return n.some(n=>(0,L.wj)(e.object,n)&&(0,L.SM)(n,t,e.becomes))})
 if(s.length===0)return
-return{hash:hashOf((0,j.U)(e),s),because:s.map(({object:e})=>(0,N.Gg)(e)).sort()}}function hashOf(e,t){const n=t.map(e=>{const{uid:t,resourceVersion:n}=(e.is==="create"?void 0:e.live.metadata)??{}
-return[(0,N.Gg)(e.object),t??"",n??""]}).sort(([e=""],[t=""])=>e.localeCompare(t))
+return{hash:hashOf((0,L.U)(e),s),because:s.map(({object:e})=>(0,F.Gg)(e)).sort()}}function hashOf(e,t){const n=t.map(e=>{const{uid:t,resourceVersion:n}=(e.is==="create"?void 0:e.live.metadata)??{}
+return[(0,F.Gg)(e.object),t??"",n??""]}).sort(([e=""],[t=""])=>e.localeCompare(t))
 const s=JSON.stringify([e??"",n])
-return(0,D.createHash)("sha256").update(s).digest("hex").slice(0,16)}var Le=n(607)
-var Ie=n(6005)
-var Me=n(5473)
-var Fe=n(8306)
-var De=n(4853)
+return(0,q.createHash)("sha256").update(s).digest("hex").slice(0,16)}var De=n(607)
+var Ue=n(6005)
+var Ge=n(5473)
+var _e=n(8306)
+var qe=n(4853)
 async function snapshot_snapshot(e,t,n,s=(e,{targets:t})=>Promise.resolve(t)){const{cluster:r,log:o}=e
 const[[i,a,c],l]=await Promise.all([checkedNow(e,t).then(async n=>{const r={...n,targets:await s(e,n)}
 const o=await pinsOf(e,t.live,r.targets)
-return[r,o,await lostImages(e,r.targets,o)]}),(0,Ie.q)(e,t.others)])
+return[r,o,await lostImages(e,r.targets,o)]}),(0,Ue.q)(e,t.others)])
 const u=withRestarts(i.targets,l)
-const d=(0,Ne._z)(e,n)
-const[f,p,h]=await Promise.all([(0,De.iS)(r,u,d),(0,Fe.r_)(e,u,d),changesTemplates({...i,targets:u})?(0,ue.qp)(r):[]])
+const d=(0,Fe._z)(e,n)
+const[f,p,h]=await Promise.all([(0,qe.iS)(r,u,d),(0,_e.r_)(e,u,d),changesTemplates({...i,targets:u})?(0,he.qp)(r):[]])
 const m={...i,targets:planned(u,[...f.map(becomesOf),...p])}
 const g=t.live.clusterState()
-const{changes:w}=(0,Me.X)({others:l,own:f,targets:u,services:h,clusterState:g})
-const v=[...(0,Ie.ND)(w,m),...(0,De.GC)(m.targets,a)]
-o.say(`${(0,Ce.LS)(v.length,"object")} stored in the snapshot`)
-for(const t of c)(0,b.FF)(e,t)
-const y=runningVersion(e,m)
-return{checked:m,snapshot:v,changes:w,...y&&{before:y}}}function runningVersion({settings:e},{live:t,targets:n}){const s=n.flatMap(e=>e.live??[])
-return(0,oe.It)(t.clusterState(),s,e.image)}function becomesOf({becomes:e}){return e}function planned(e,t){const n=new Map(t.flatMap(e=>(0,P.gv)(e)?[[(0,R.T)((0,P.hY)(e)),e]]:[]))
-return e.map(e=>{const t=n.get((0,R.T)(e.id))
+const{changes:w}=(0,Ge.X)({others:l,own:f,targets:u,services:h,clusterState:g})
+const v=[...(0,Ue.ND)(w,m),...(0,qe.GC)(m.targets,a)]
+o.say(`${(0,Me.LS)(v.length,"object")} stored in the snapshot`)
+for(const t of c)(0,O.FF)(e,t)
+const b=runningVersion(e,m)
+return{checked:m,snapshot:v,changes:w,...b&&{before:b}}}function runningVersion({settings:e},{live:t,targets:n}){const s=n.flatMap(e=>e.live??[])
+return(0,le.It)(t.clusterState(),s,e.image)}function becomesOf({becomes:e}){return e}function planned(e,t){const n=new Map(t.flatMap(e=>(0,I.gv)(e)?[[(0,M.T)((0,I.hY)(e)),e]]:[]))
+return e.map(e=>{const t=n.get((0,M.T)(e.id))
 return t?{...e,becomes:t}:e})}function changesTemplates({others:e,targets:t}){return e.length>0||t.some(({manifest:e,back:t})=>e??t)}async function checkedNow(e,t){const{settings:n,cluster:s}=e
 const r=await asTheyAre(s,t.targets,n.image)
-const o=await(0,Le.j)(e,r)
-if(o.length===0)(0,fe.Nn)(t.live.clusterState(),n.image,s.namespace);(0,fe._j)(o)
+const o=await(0,De.j)(e,r)
+if(o.length===0)(0,ge.Nn)(t.live.clusterState(),n.image,s.namespace);(0,ge._j)(o)
 const{web:i,namespaceUid:a,...c}=t
-const l=(0,fe.s3)(n,o,t.services)
+const l=(0,ge.s3)(n,o,t.services)
 return{...c,targets:o,...a!==void 0&&isStillThere(t.targets,o)&&{namespaceUid:a},...l&&{web:l}}}function isStillThere(e,t){const n=new Set(e.map(({live:e})=>e?.metadata?.uid))
 return t.some(({live:e})=>e?.metadata?.uid!==void 0&&n.has(e.metadata.uid))}async function asTheyAre(e,t,n){const s=await Promise.all(t.map(async({live:t,...s})=>{const r=await e.find(s.path)
-const o=r&&!s.manifest?(0,P.ys)(r,n):s.uses
-return{...s,uses:o,running:(0,fe.o$)(r,o),...r&&{live:r}}}))
-return s.filter(({live:e,manifest:t,uses:n})=>(e??t)&&n.length>0)}var Ge=n(2048)
-var Ue=n(8152)
-var _e=n(6072)
-var qe=n(6187)
-var Be=n(8076)
+const o=r&&!s.manifest?(0,I.ys)(r,n):s.uses
+return{...s,uses:o,running:(0,ge.o$)(r,o),...r&&{live:r}}}))
+return s.filter(({live:e,manifest:t,uses:n})=>(e??t)&&n.length>0)}var He=n(2048)
+var We=n(8152)
+var Be=n(6072)
+var Ve=n(6187)
+var Je=n(8076)
 async function lockAndRecover(e,t,n){const{app:s,settings:r}=t
-const o=await(0,_e.s)(t)
+const o=await(0,Be.s)(t)
 e.resources.add(()=>o.release())
-const i=(0,Ue.O)(t.cluster,o)
-const a=await(0,z.aE)(i,s,r.image)
-const c=a&&await(0,z.R1)(i,s,a,objectsOfRelease(n))
+e.resources.add(()=>(0,Ve.nt)(t,n.live))
+const i=(0,We.O)(t.cluster,o)
+const a=await(0,Q.aE)(i,s,r.image)
+const c=a&&await(0,Q.R1)(i,s,a,objectsOfRelease(n))
 const l=t.with({cluster:i,signal:o.lost})
-if(c)await(0,Be.U)(e,l,n.live,c)
-else await(0,qe.d9)(l,n.live)
+if(c)await(0,Je.U)(e,l,n.live,c)
+else await(0,Ve.d9)(l,n.live)
 t.signal.throwIfAborted()
-return{cluster:i,lost:o.lost}}function objectsOfRelease({others:e,targets:t}){return[...e,...t.flatMap(({manifest:e})=>e??[])]}function migrateOnly(e){return(0,S.Y)("migrate",e,toImage)}async function toImage(e){const{platform:t,settings:n,reporter:o,signal:i,state:a,resources:c}=e
+return{cluster:i,lost:o.lost}}function objectsOfRelease({others:e,targets:t}){return[...e,...t.flatMap(({manifest:e})=>e??[])]}function migrateOnly(e){return(0,j.Y)("migrate",e,toImage)}async function toImage(e){const{platform:t,settings:n,reporter:s,signal:o,state:i,resources:a}=e
 if(n["migrate-command"]==="")(0,r.fJ)({code:"usage",sentence:'"migrate" needs a command, but "migrate-command" is none',hint:"remove the option to use the default, or remove this step"})
-const l=(0,S.V)(e,await(0,s.TC)(t,n,n.context))
-const u=Promise.withResolvers()
-const[{cluster:d,checked:f},p]=await(0,m.jH)(i,[e=>o.stage("preflight",async s=>{const r=l.with({signal:e,log:s})
-const open=()=>c.openCluster(t,n,e)
-return withReported(r,await preflight(r,open,()=>u.promise))}),e=>o.stage("image",async t=>{await c.login(n)
-const s=await imageToDeploy(l.with({signal:e,log:t}))
-u.resolve(s.image)
+const c=(0,j.V)(e,await(0,b.TC)(t,n,n.context))
+const l=Promise.withResolvers()
+const[{cluster:u,checked:d},p]=await(0,f.jH)(o,[e=>s.stage("preflight",async s=>{const r=c.with({signal:e,log:s})
+const open=()=>a.openCluster(t,n,e)
+return withReported(r,await preflight(r,open,()=>l.promise))}),e=>s.stage("image",async t=>{await a.login(n)
+const s=await imageToDeploy(c.with({signal:e,log:t}))
+l.resolve(s)
 return s})])
 const{image:h}=p
-a.haveImage(h)
-const g=(0,S.V)(e,p.source)
-const{cluster:w,lost:v,now:b}=await o.stage("lock",async t=>{const n=await lockAndRecover(e,g.with({log:t,cluster:d}),f)
-const s=g.with({log:t,cluster:n.cluster})
-await checkHistory(s,f)
-return{...n,now:await checkedNow(s,f)}})
-const y=g.with({cluster:w,signal:AbortSignal.any([i,v])})
-try{const t=await migrateTo(e,y,b,{image:h})
-return{result:t?"done":"unchanged"}}catch(e){throw(0,ve.Ac)(e,v)}finally{await keepSchemaChange(e,y)}}async function keepSchemaChange({state:e,warn:t},{cluster:n,platform:s,app:r}){const o=(0,Ge.Qu)(e.plan)
+i.haveImage(h)
+const m=(0,j.V)(e,p.source)
+const{cluster:g,lost:w,now:v}=await s.stage("lock",async t=>{const n=await lockAndRecover(e,m.with({log:t,cluster:u}),d)
+const s=m.with({log:t,cluster:n.cluster})
+await checkHistory(s,d)
+return{...n,now:await checkedNow(s,d)}})
+const y=m.with({cluster:g,signal:AbortSignal.any([o,w])})
+try{const t=await migrateTo(e,y,v,{image:h})
+return{result:t?"done":"unchanged"}}catch(e){throw(0,Oe.Ac)(e,w)}finally{await keepSchemaChange(e,y)}}async function keepSchemaChange({state:e,warn:t},{cluster:n,platform:s,app:r}){const o=(0,He.Qu)(e.plan)
 if(!e.schema&&!o.held&&e.migrations.length===0)return
 const i={cluster:n,clock:s.clock,app:r}
-await(0,J.$)(i,e.schema,o,e.migrations).catch(e=>{t(`the history does not show which versions fit the schema now: ${(0,T.b)(e)}`)})}function shared(e){const t=/^(cd [\w./-]+ && )?[\w./ =-]+$/.test(e)&&!/(^| )\w+=/.test(e)
+await(0,X.$)(i,e.schema,o,e.migrations).catch(e=>{t(`the history does not show which versions fit the schema now: ${(0,$.b)(e)}`)})}function shared(e){const t=/^(cd [\w./-]+ && )?[\w./ =-]+$/.test(e)&&!/(^| )\w+=/.test(e)
 return t?e:void 0}async function migrateTo({reporter:e,state:t,warn:n,command:s},r,o,{image:i,keep:a}){const{settings:c}=r
 if(!o.web||c["migrate-command"]==="")return false
-const l={checked:o,web:o.web,image:i,backup:(0,ce.f_)(c),...s==="migrate"&&{now:true}}
+const l={checked:o,web:o.web,image:i,backup:(0,fe.f_)(c),...s==="migrate"&&{now:true}}
 const u=new Planning(r,l,e=>endOfHolders(r,o,i,e))
 try{const s=await e.stage("plan",e=>migrate_planned(t,r,u,e))
 t.needs=u.migration.needs()
 t.tasks=u.migration.tasks()
 t.migrate=shared(c["migrate-command"])
-t.databases=Object.fromEntries(s.databases.map(({database:e,identity:t})=>[e,t]));(0,Re.pH)(s).forEach(n)
+t.databases=Object.fromEntries(s.databases.map(({database:e,identity:t})=>[e,t]));(0,Ie.pH)(s).forEach(n)
 if(!s.runs)return false
 const{backup:i}=s
 if(i)t.backup=await e.stage("backup",e=>u.backup(e,i))
@@ -2809,199 +2857,204 @@ await u.migration.migrate(e)})
 d=false}finally{u.migration.surprises(d).forEach(n)
 const e=u.migration.broken()
 const t=u.migration.whole()
-if(l&&(e??t))await(a?.({...l,...e&&{misfits:e},...t&&{migrations:t}}))}(0,Re.aU)(s,c["migrate-command"],u.migration.applied()).forEach(n)
+if(l&&(e??t))await(a?.({...l,...e&&{misfits:e},...t&&{migrations:t}}))}(0,Ie.aU)(s,c["migrate-command"],u.migration.applied()).forEach(n)
 return true}finally{const{migration:e}=u
-await e.close().catch(e=>{n((0,ve.$N)(e))})
+await e.close().catch(e=>{n((0,Oe.$N)(e))})
 t.migrations=e.applied()
 t.schema=e.schema()}}async function migrate_planned(e,t,n,s){const o=await n.plan(s)
 e.plan=o
-if(o.judged?.blocked===true)(0,r.fJ)((0,ye.qF)(o.judged,(0,b.YT)(t)))
-return o}function workOfUndo({settings:e},{web:t},n){const s=e["migrate-command"]
-if(!t||s===""||n&&!n.judged)return
-const{workload:r,container:o}=t
-const i=n?.databases.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))
-return{is:"back",web:(0,R.T)(r),container:o,command:s,...i&&{migrations:i}}}async function endOfHolders(e,{live:t},n,s){const{cluster:r,app:o,settings:i}=e
-const a=(0,F.Ei)(await(0,J.Lu)(r,o,i.image))
-if(a.length>0)await endOfOthers(e,t,n,s)}var We=n(6304)
-var He=n(9902)
+if(o.judged?.blocked===true)(0,r.fJ)((0,Te.qF)(o.judged,(0,O.YT)(t)))
+return o}function workOfUndo({settings:e},{web:t,reported:n},s){const r=e["migrate-command"]
+if(!t||r===""||s&&!s.judged)return
+const{workload:o,container:i}=t
+const a=s?.databases.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))
+return{is:"back",web:(0,M.T)(o),container:i,command:r,...a&&{migrations:a},...n&&{reported:Object.fromEntries([...n].map(([e,{needs:t}])=>[e,t]))}}}async function endOfHolders(e,{live:t},n,s){const{cluster:r,app:o,settings:i}=e
+const a=(0,_.Ei)(await(0,X.Lu)(r,o,i.image))
+if(a.length>0)await endOfOthers(e,t,n,s)}var Ke=n(6304)
+var ze=n(9902)
 n(9084)
-var Ve=n(7101)
-var Je=n(2116)
-var Ke=n(1510)
-async function runInImage(e,t,n,s){const{platform:r,log:i,signal:a}=e
-const{command:l,files:d=[]}=n
-const[f="",...p]=typeof l==="string"?["/bin/sh","-c",l]:l
-const{box:h,hasNetwork:m,folder:g,env:w}=await t.ready(i,a)
-const v=(0,c.join)(g,"env")
-await(0,Ke.J)(r,v,{PYTHONUNBUFFERED:"1",PYTHONFAULTHANDLER:"1",...w})
-const b=["run",...d.length===0?["--rm"]:[],"--init","--name",h.name,...h.labels,...m?["--network",h.name]:[],"--env-file",v,"--entrypoint",f,n.built.id,...p]
-i.waiting(`running ${(0,u.vI)(typeof l==="string"?l:f,100)}`)
-n.late?.addEventListener("abort",()=>void askWhere(r,h.name,a),{once:true})
-try{const{code:t}=await(0,o.T3)(r,b,{signal:a,onLine:s})
-const i=n.late?.aborted===true
-const c=d.length>0&&t!==ze
-const l=c?await copyFiles(e,h.name,n.built,d):[]
-return{code:t,isLate:i,uncopied:l}}finally{i.waiting(void 0)}}const ze=125
-async function copyFiles({platform:e,signal:t},n,{id:s},r){const i=["--format","{{.Config.WorkingDir}}"]
-const a=await(0,o.T3)(e,["image","inspect",...i,s],{signal:t})
-const l=a.stdout.trim()||"/"
-const u=[]
-for(const s of r){const r=(0,c.dirname)((0,Je.G)(s))
-try{await e.files.makeFolder(r)}catch(e){u.push(`${s} was not copied: ${(0,T.b)(e)}`)
-continue}const i=["cp",`${n}:${(0,c.resolve)(l,s)}`,`${r}/`]
-const a=await(0,o.T3)(e,i,{signal:t})
+var Ye=n(7101)
+var Xe=n(2116)
+var Ze=n(1510)
+async function runInImage(e,t,n,r){const{platform:o,log:i,signal:c}=e
+const{command:l,files:u=[],beside:f}=n
+const[p="",...h]=typeof l==="string"?["/bin/sh","-c",l]:l
+const{box:m,hasNetwork:g,folder:w,env:v}=await t.ready(i,c)
+const b=f?`${m.name}.beside`:m.name
+const y=(0,s.join)(w,f?"beside":"env")
+await(0,Ze.J)(o,y,{PYTHONUNBUFFERED:"1",PYTHONFAULTHANDLER:"1",...v})
+const k=["run",...u.length===0?["--rm"]:[],"--init","--name",b,...f?["--cpu-shares","128"]:[],...m.labels,...g?["--network",m.name]:[],"--env-file",y,"--entrypoint",p,n.built.id,...h]
+i.waiting(`running ${(0,a.vI)(typeof l==="string"?l:p,100)}`)
+n.late?.addEventListener("abort",()=>void askWhere(o,b,c),{once:true})
+try{const{code:t}=await(0,d.T3)(o,k,{signal:c,onLine:r})
+const s=n.late?.aborted===true
+const i=u.length>0&&t!==Qe
+const a=i?await copyFiles(e,b,n.built,u):[]
+return{code:t,isLate:s,uncopied:a}}finally{i.waiting(void 0)}}const Qe=125
+async function copyFiles({platform:e,signal:t},n,{id:r},o){const i=["--format","{{.Config.WorkingDir}}"]
+const a=await(0,d.T3)(e,["image","inspect",...i,r],{signal:t})
+const c=a.stdout.trim()||"/"
+const l=[]
+for(const r of o){const o=(0,s.dirname)((0,Xe.G)(r))
+try{await e.files.makeFolder(o)}catch(e){l.push(`${r} was not copied: ${(0,$.b)(e)}`)
+continue}const i=["cp",`${n}:${(0,s.resolve)(c,r)}`,`${o}/`]
+const a=await(0,d.T3)(e,i,{signal:t})
 if(a.code===0)continue
-const d=/Could not find the file|No such (file|container:path)/i.test(a.stderr)
-u.push(d?`the tests have not written ${s}`:`${s} was not copied: ${(0,o.A3)(a)}`)}return u}const Ye='for p in $(ls /proc | grep "^[0-9]" | sort -rn); do [ $p = 1 ] || [ $p = $$ ] || { kill -ABRT $p && sleep 0.1; }; done 2>/dev/null'
-async function askWhere(e,t,n){await(0,o.T3)(e,["exec",t,"/bin/sh","-c",Ye],{signal:n}).catch(()=>{})}async function entrypointOf(e,t,n){const s=["image","inspect","--format","{{json .Config.Entrypoint}}",t.id]
-const{code:r,stdout:i}=await(0,o.T3)(e,s,{signal:n})
-const a=r===0?JSON.parse(i):null
-return Array.isArray(a)&&a.length>0?a.join(" "):void 0}var Xe=n(4083)
+const u=/Could not find the file|No such (file|container:path)/i.test(a.stderr)
+l.push(u?`the tests have not written ${r}`:`${r} was not copied: ${(0,d.A3)(a)}`)}return l}const et='for p in $(ls /proc | grep "^[0-9]" | sort -rn); do [ $p = 1 ] || [ $p = $$ ] || { kill -ABRT $p && sleep 0.1; }; done 2>/dev/null'
+async function askWhere(e,t,n){await(0,d.T3)(e,["exec",t,"/bin/sh","-c",et],{signal:n}).catch(()=>{})}async function entrypointOf(e,t,n){const s=["image","inspect","--format","{{json .Config.Entrypoint}}",t.id]
+const{code:r,stdout:o}=await(0,d.T3)(e,s,{signal:n})
+const i=r===0?JSON.parse(o):null
+return Array.isArray(i)&&i.length>0?i.join(" "):void 0}var tt=n(4083)
 class TestBox{platform
 plan
 #v
-#b=new we.d
+#b=new ke.d
 #y=new AbortController
 #k
 #O
+#E=true
+#T
 constructor(e,t,n){this.platform=e
 this.plan=t
-const s=`django-rollout-test-${(0,D.randomBytes)(6).toString("hex")}`
-this.#v=(0,Xe.EI)(e,s,t)
-this.#k=this.#E(AbortSignal.any([n,this.#y.signal]))
+const s=`django-rollout-test-${(0,q.randomBytes)(6).toString("hex")}`
+this.#v=(0,tt.EI)(e,s,t)
+this.#k=this.#S(AbortSignal.any([n,this.#y.signal]))
 this.#k.catch(()=>{})}async ready(e,t){this.#b.to(e)
-return(0,m.ZC)(t,()=>this.#k)}close(e){this.#O??=this.#T(e)
-return this.#O}async#T(e){this.#y.abort()
-const{folder:t}=await this.#k.catch(()=>({folder:void 0}))
-await(0,Xe.q1)(this.platform,this.#v,e)
-if(t!==void 0)await this.platform.files.remove(t)}async#E(e){const{platform:t,plan:n}=this
+return(0,f.ZC)(t,()=>this.#k)}close(e){this.#T??=this.#A(e)
+return this.#T}async#A(e){const{platform:t}=this
+this.#y.abort()
+await this.#k.catch(()=>{})
+if(this.#E)await(0,tt.q1)(t,this.#v,e)
+if(this.#O===void 0)return
+await t.files.remove(this.#O).catch(t=>{e(`the private files of the tests could not be removed: ${(0,$.b)(t)}`)})}async#S(e){const{platform:t,plan:n}=this
 const s={platform:t,log:this.#b,signal:e}
 const r=await t.files.privateFolder()
-try{await(0,Xe.Rf)(t,this.#b)
-const{env:e,services:o}=n
-const i={folder:r,password:(0,D.randomBytes)(12).toString("hex"),env:e}
-const a=o.length>0
-const c=a?await(0,Xe.Fp)(s,this.#v,o,i):{}
-return{box:this.#v,hasNetwork:a,folder:r,env:{...c,...e}}}catch(e){await t.files.remove(r)
-throw e}}}var Qe=n(9592)
-var Ze=n(8858)
-async function planAlone(e,t,{versions:n,applied:s}){const{platform:o,settings:i,signal:a,log:c,warn:u}=e
-const d=i["migrate-command"]
-const f=(0,ce.f_)(i)
-const p=`rollout-${crypto.randomUUID()}`
-const h={command:d,accept:"",give:e=>`test-env: ${e}`}
-const g=new Re.k7(p,e=>(0,Re.U_)(e,h))
-g.to(c)
-const w=(0,We.B8)({marker:p,migrate:d,running:n,unsafe:i["unsafe-migrations"],plansOnly:true,leaves:s,...f!==void 0&&{backup:f},contract:{policy:i.contract,hasBridges:i.bridge==="on",programs:[]}})
+this.#O=r
+this.#E=await(0,tt.Rf)(t,this.#b)
+const{env:o,services:i}=n
+const a={folder:r,password:(0,q.randomBytes)(12).toString("hex"),env:o}
+const c=i.length>0
+const l=c?await(0,tt.Fp)(s,this.#v,i,a):{}
+return{box:this.#v,hasNetwork:c,folder:r,env:{...l,...o}}}}var nt=n(9592)
+var st=n(8858)
+async function planAlone(e,t,{versions:n,applied:s}){const{platform:o,settings:a,signal:c,log:l,warn:u}=e
+const d=a["migrate-command"]
+const p=(0,fe.f_)(a)
+const h=`rollout-${crypto.randomUUID()}`
+const m={command:d,accept:"",give:e=>`test-env: ${e}`}
+const g=new Ie.k7(h,e=>(0,Ie.U_)(e,m))
+g.to(l)
+const w=(0,Ke.B8)({marker:h,migrate:d,running:n,unsafe:a["unsafe-migrations"],plansOnly:true,leaves:s,...p!==void 0&&{backup:p},contract:{policy:a.contract,hasBridges:a.bridge==="on",programs:[]}})
 const v=Object.fromEntries(w.map(({name:e,value:t})=>[e,t]))
-const b=new l.T9(p)
-const y=i["migrate-timeout"]
-const k=withDatabase(i["test-services"])
-const O={...i["test-env"],...v}
-const E=new TestBox(o,{run:e.holder.id,timeout:y,services:k,env:O},a)
-try{await(0,m.wj)(o.clock,y,a,n=>runInImage(e.with({signal:n}),E,{built:t,command:(0,He.V)(d,void 0,p)},e=>{for(const t of b.push(e))g.line(t)
-if(e.length<l.xS-1)g.line(b.end())}))}finally{await E.close(u)}const T=b.end()
+const b=new i.T9(h)
+const y=a["migrate-timeout"]
+const k=withDatabase(a["test-services"])
+const O={...a["test-env"],...v}
+const E=new TestBox(o,{run:e.holder.id,timeout:y,services:k,env:O},c)
+try{await(0,f.wj)(o.clock,y,c,n=>runInImage(e.with({signal:n}),E,{built:t,command:(0,ze.VV)(d,void 0,h)},e=>{for(const t of b.push(e))g.line(t)
+if(e.length<i.xS-1)g.line(b.end())}))}finally{await E.close(u)}const T=b.end()
 if(T!=="")g.line(T)
 const S=await Promise.race([g.plan,Promise.resolve(void 0)])
 if(!S)return(0,r.fJ)(noPlan(e,g.lines))
-const A={...S,databases:S.databases.map(withoutSizes)};(0,Re.uH)(c,A,i.sql)
-return A}function withDatabase(e){return e.some(Qe.uU)?e:[(0,Qe.eU)("postgres"),...e]}function noPlan(e,t){const n=[{lines:t.slice(-Ze.T)}]
-const s=(0,Re.K9)("the new version",t)
+const A={...S,databases:S.databases.map(withoutSizes)};(0,Ie.uH)(l,A,a.sql)
+return A}function withDatabase(e){return e.some(nt.uU)?e:[(0,nt.eU)("postgres"),...e]}function noPlan(e,t){const n=[{lines:t.slice(-st.T)}]
+const s=(0,Ie.K9)("the new version",t)
 if(s)return{...s,logs:n}
-const r=(0,Ve.VS)(t)
-const o=r===void 0?(0,u.BP)(t):(0,Ve.ax)(r,(0,b.YT)(e))
+const r=(0,Ye.VS)(t)
+const o=r===void 0?(0,a.BP)(t):(0,Ye.ax)(r,(0,O.YT)(e))
 return{code:"plan-failed",sentence:`the new version does not start in a container without the cluster: ${o}`,hint:'Its settings must take the database from DATABASE_URL, or from the variables PG…, POSTGRES_… or MYSQL_…; set what else it needs with "test-env"',logs:n}}function withoutSizes(e){const t=e.pending.map(({locks:e,...t})=>({...t,...e&&{locks:e.map(e=>({...e,rows:-1,bytes:0}))}}))
-return{...e,pending:t}}function survey(e,t){return(0,m.ZC)(e.signal,async()=>{const{settings:n,platform:s,app:o,log:i}=e
+return{...e,pending:t}}function survey(e,t){return(0,f.ZC)(e.signal,async()=>{const{settings:n,platform:s,app:o,log:i}=e
 const a=await t()
 const c=e.with({cluster:a})
-await(0,ae.oO)(a,W.K2)
-await(0,le.H)(c)
-const l=(0,de.n6)(o)
-await(0,ue.XU)(c,l,l)
-const[u,d,f]=await Promise.all([(0,Y.f)(a,s.clock),(0,V.k4)(a,[]),(0,ue.qp)(a)])
+await(0,de.oO)(a,K.K2)
+await(0,pe.H)(c)
+const l=(0,me.n6)(o)
+await(0,he.XU)(c,l,l)
+const[u,d,f]=await Promise.all([(0,ee.f)(a,s.clock),(0,Y.k4)(a,[]),(0,he.qp)(a)])
 const p=u.clusterState()
-const h=(0,fe.q8)(p,W.K2,n.image,a.namespace)
-if(h.length===0)(0,fe.Nn)(p,n.image,a.namespace)
+const h=(0,ge.q8)(p,K.K2,n.image,a.namespace)
+if(h.length===0)(0,ge.Nn)(p,n.image,a.namespace)
 await checkHistory(c,{live:u,targets:h})
 i.say(`Kubernetes ${a.version}, namespace ${a.namespace}`)
-h.forEach(e=>{i.say((0,fe.q0)(e))})
-const m=(0,fe.s3)(n,h,f)
+h.forEach(e=>{i.say((0,ge.q0)(e))})
+const m=(0,ge.s3)(n,h,f)
 if(!m)return(0,r.fJ)({code:"no-workload",sentence:"the workload that serves the web is not known",hint:'set "migrate-from" to it'})
 const g={live:u,targets:h,others:[],jobs:[],resources:d,services:f,web:m}
-return{cluster:a,checked:g,web:m}})}var et=n(3529)
-var tt=n(7398)
+return{cluster:a,checked:g,web:m}})}var rt=n(3529)
+var ot=n(7398)
 function needsFileOf(e,t,{databases:n}){const s=e.map(({names:e,tag:n,isOwn:s,isIdle:r,needs:o=(s?t:void 0)})=>({names:e,tag:n,...r&&{isIdle:r},...o!==void 0&&{needs:o}}))
 const r=Object.fromEntries(n.map(({database:e,applied:t})=>[e,t]))
 return`${JSON.stringify({versions:s,applied:r},null,2)}\n`}function readNeedsFile(e){const t=parsed(e??"")
-if(!(0,et.u4)(t)||!Array.isArray(t["versions"]))return
+if(!(0,rt.u4)(t)||!Array.isArray(t["versions"]))return
 const n=t["versions"].map(versionOf)
 const{applied:s}=t
 const r=n.every(e=>e!==void 0)
-return r&&(0,et.u4)(s)&&isLeaves(s)?{versions:n,applied:s}:void 0}function versionOf(e){if(!(0,et.u4)(e))return
+return r&&(0,rt.u4)(s)&&isLeaves(s)?{versions:n,applied:s}:void 0}function versionOf(e){if(!(0,rt.u4)(e))return
 const{names:t,tag:n,needs:s,isIdle:r}=e
-if(!Array.isArray(t)||!t.every(et.KH)||!(0,et.KH)(n))return
-if(s!==void 0&&!(0,tt.oq)(s))return
-return{names:t,tag:n,...r===true&&{isIdle:r},...s!==void 0&&{needs:s}}}function isLeaves(e){return Object.values(e).every(e=>(0,et.u4)(e)&&Object.values(e).every(et.KH))}function parsed(e){try{return JSON.parse(e)}catch{return}}function planOnly(e){return(0,S.Y)("plan",e,ofImage)}async function ofImage(e){const{platform:t,settings:n,reporter:o,signal:i,state:a,resources:c}=e
+if(!Array.isArray(t)||!t.every(rt.KH)||!(0,rt.KH)(n))return
+if(s!==void 0&&!(0,ot.oq)(s))return
+return{names:t,tag:n,...r===true&&{isIdle:r},...s!==void 0&&{needs:s}}}function isLeaves(e){return Object.values(e).every(e=>(0,rt.u4)(e)&&Object.values(e).every(rt.KH))}function parsed(e){try{return JSON.parse(e)}catch{return}}function planOnly(e){return(0,j.Y)("plan",e,ofImage)}async function ofImage(e){const{platform:t,settings:n,reporter:s,signal:o,state:i,resources:a}=e
 if(n["migrate-command"]==="")(0,r.fJ)({code:"usage",sentence:'"plan" needs a command, but "migrate-command" is none',hint:"remove the option to use the default, or remove this step"})
 if(t.env["GITHUB_EVENT_NAME"]==="pull_request_target")(0,r.fJ)({code:"usage",sentence:'"plan" does not run on pull_request_target: the code of any fork would run with the secrets of the web',hint:"use the event pull_request"})
 if(n.needs!==void 0&&n["save-needs"]!==void 0)(0,r.fJ)({code:"usage",sentence:'"save-needs" asks the cluster, and "needs" plans without one',hint:"remove one of the two options"})
-const l=n.needs===void 0?void 0:await needsIn(t,n.needs)
-const u=(0,S.V)(e,await(0,s.TC)(t,n,n.context))
-if(l)return withoutCluster(e,u,l)
-const[{cluster:d,checked:f,web:p},{image:h,source:g}]=await(0,m.jH)(i,[e=>o.stage("preflight",async s=>{const r=u.with({signal:e,log:s})
-const open=()=>c.openCluster(t,n,e)
-return withReported(r,await survey(r,open))}),e=>o.stage("image",async t=>{await c.login(n)
-return imageToDeploy(u.with({signal:e,log:t}))})])
-a.haveImage(h)
-const w=(0,S.V)(e,g).with({cluster:d})
-const v=await o.stage("plan",async e=>{const t={checked:f,web:p,image:h,plansOnly:true,backup:(0,ce.f_)(n)}
-const{plan:s,needs:r}=await plan_planned(w.with({log:e}),t)
-await saveNeeds(w.with({log:e}),t,{plan:s,needs:r})
+const c=n.needs===void 0?void 0:await needsIn(t,n.needs)
+const l=(0,j.V)(e,await(0,b.TC)(t,n,n.context))
+if(c)return withoutCluster(e,l,c)
+const[{cluster:u,checked:d,web:p},{image:h,source:m}]=await(0,f.jH)(o,[e=>s.stage("preflight",async s=>{const r=l.with({signal:e,log:s})
+const open=()=>a.openCluster(t,n,e)
+return withReported(r,await survey(r,open))}),e=>s.stage("image",async t=>{await a.login(n)
+return imageToDeploy(l.with({signal:e,log:t}))})])
+i.haveImage(h)
+const g=(0,j.V)(e,m).with({cluster:u})
+const w=await s.stage("plan",async e=>{const t={checked:d,web:p,image:h,plansOnly:true,backup:(0,fe.f_)(n)}
+const{plan:s,needs:r}=await plan_planned(g.with({log:e}),t)
+await saveNeeds(g.with({log:e}),t,{plan:s,needs:r})
 sayBackup(e,s)
 return s})
-return concluded(e,w,v)}async function needsIn(e,t){const n=readNeedsFile(await e.files.read(t))
+return concluded(e,g,w)}async function needsIn(e,t){const n=readNeedsFile(await e.files.read(t))
 return n??(0,r.fJ)({code:"usage",sentence:`"needs" is no file that "save-needs" has written: ${t}`,hint:"write it with the cluster: plan --tag <the running version> --save-needs needs.json"})}async function withoutCluster(e,t,n){const{settings:s,reporter:r,state:o,resources:i,warn:a}=e
 const{built:c,source:l,image:u}=await r.stage("image",async e=>{await i.login(s)
 return imageToTest(t.with({log:e}))})
-const d=(0,S.V)(e,l)
+const d=(0,j.V)(e,l)
 if(u)o.haveImage(u)
 const f=await r.stage("plan",async e=>{const t=await planAlone(d.with({log:e}),c,n)
 sayBackup(e,t)
 return t})
 a("planned without the cluster, on an empty database: what depends on rows is not known")
 return concluded(e,d,f)}function sayBackup(e,{backup:t,judged:n}){if(!t||n?.blocked===true)return
-for(const n of(0,Se.s)(t))e.say(`a release makes a backup first, because ${n}`)}function concluded({state:e,warn:t},n,s){e.plan=s
-if(s.judged?.blocked===true)(0,r.fJ)((0,ye.qF)(s.judged,(0,b.YT)(n)));(0,Re.pH)(s).forEach(t)
+for(const n of(0,je.s)(t))e.say(`a release makes a backup first, because ${n}`)}function concluded({state:e,warn:t},n,s){e.plan=s
+if(s.judged?.blocked===true)(0,r.fJ)((0,Te.qF)(s.judged,(0,O.YT)(n)));(0,Ie.pH)(s).forEach(t)
 const o=s.databases.some(({pending:e,squashed:t})=>e.length+t.length>0)
 return{result:s.runs||o?"done":"unchanged"}}async function plan_planned(e,t){const{log:n,warn:s}=e
 const r=new Planning(e,t)
 try{const e=await r.plan(n)
-return{plan:e,needs:r.migration.needs()}}finally{await r.migration.close().catch(e=>{s((0,ve.$N)(e))})}}async function saveNeeds(e,{checked:t,image:n},{plan:s,needs:r}){const{platform:o,settings:i,cluster:a,app:c,log:l}=e
+return{plan:e,needs:r.migration.needs()}}finally{await r.migration.close().catch(e=>{s((0,Oe.$N)(e))})}}async function saveNeeds(e,{checked:t,image:n},{plan:s,needs:r}){const{platform:o,settings:i,cluster:a,app:c,log:l}=e
 const u=i["save-needs"]
 if(u===void 0)return
-const d=await(0,J.bL)(a,c,i.image)
-const f=(0,Ee.Lb)(e,t,n,d)
+const d=await(0,X.bL)(a,c,i.image)
+const f=(0,$e.Lb)(e,t,n,d)
 await o.files.write(u,needsFileOf(f,r,s))
-l.say(`what ${(0,Ce.LS)(f.length,"version")} needs is in ${u}`)}var nt=n(5950)
+l.say(`what ${(0,Me.LS)(f.length,"version")} needs is in ${u}`)}var it=n(5950)
 async function isDeployed(e,t,n){if(!await runsUndisturbed(e,t,n))return false
 const{app:s,cluster:r}=e
 const o=e.settings.image
-const i=await Promise.all([(0,Ie.q)(e.with({log:we.a}),t.others),(0,De.Ej)(r,t.targets,{repository:o,image:(0,y.d)(n)})])
+const i=await Promise.all([(0,Ue.q)(e.with({log:ke.a}),t.others),(0,qe.Ej)(r,t.targets,{repository:o,image:(0,E.d)(n)})])
 if(i.flat().some(({is:e})=>e!=="none"))return false
 const a=fingerprintsOf(t,o,n)
 if(a.length===0)return true
-const c=(await(0,J.Lu)(r,s,o)).filter(F.FM)
+const c=(await(0,X.Lu)(r,s,o)).filter(_.FM)
 return a.every(e=>c.some(({jobs:t=[]})=>t.includes(e)))}async function runsUndisturbed(e,t,n){const{platform:s,app:r,settings:o,cluster:i}=e
 if(!await runsAlready(e,t.live,t.targets,n))return false
-if(!(0,De.$M)(t,s.clock.now()))return false
-return await(0,z.aE)(i,r,o.image)===void 0}function fingerprintsOf({jobs:e},t,{digest:n}){return e.map(e=>(0,nt.ax)(e,t,`${t}@${n}`))}var st=n(2789)
-var rt=n(4431)
-const ot=/^=+ (.+?) =+$/
-const it=/^(?:=+ )?(no tests ran|\d+ [a-z][a-z ]*(?:, \d+ [a-z][a-z ]*)*) in [\d.]+s\b/
-const ct=/^_+ (.*[^_ ].*) _+$/
-const ut=/^(\S+\.py):(\d+):(?: .*)?$/
-const dt=/^(FAILED|ERROR|SUBFAIL\S*) (\S+\.py(?:::.+?)?)(?: - (.*))?$/
-function readPytest(e){const t=e.findLast(e=>it.test(e))
+if(!(0,qe.$M)(t,s.clock.now()))return false
+return await(0,Q.aE)(i,r,o.image)===void 0}function fingerprintsOf({jobs:e},t,{digest:n}){return e.map(e=>(0,it.ax)(e,t,`${t}@${n}`))}var ct=n(2789)
+var ut=n(4431)
+const dt=/^=+ (.+?) =+$/
+const ft=/^(?:=+ )?(no tests ran|\d+ [a-z][a-z ]*(?:, \d+ [a-z][a-z ]*)*) in [\d.]+s\b/
+const pt=/^_+ (.*[^_ ].*) _+$/
+const ht=/^(\S+\.py):(\d+):(?: .*)?$/
+const mt=/^(FAILED|ERROR|SUBFAIL\S*) (\S+\.py(?:::.+?)?)(?: - (.*))?$/
+function readPytest(e){const t=e.findLast(e=>ft.test(e))
 if(t===void 0)return
 const n={}
 for(const[,e,s=""]of t.matchAll(/(\d+) ([a-z][a-z ]*[a-z])(?=,| in )/g))n[s.replace(/ in$/,"")]=Number(e)
@@ -3019,127 +3072,190 @@ return{name:e,is:t,message:n,file:s}})
 return[...s,...r]}function tailOf(e){return e.includes("::")?e.split("::").slice(1).join("."):e}function isSubtest(e,t){return e.startsWith(`${t} (`)||e.startsWith(`${t} [`)}function sectionsOf(e){const t=[]
 let n
 let s
-for(const r of e){const e=ot.exec(r)?.[1]
+for(const r of e){const e=dt.exec(r)?.[1]
 if(e!==void 0){n=e==="FAILURES"?"failure":e==="ERRORS"?"error":void 0
 s=void 0
-continue}const o=ct.exec(r)?.[1]
+continue}const o=pt.exec(r)?.[1]
 if(n&&o!==void 0){s={title:o,is:n,lines:[]}
 t.push(s)}else if(/^-+ Captured .* -+$/.test(r))s=void 0
-else s?.lines.push(r)}return t.filter(e=>placeOf(e.lines).file!==void 0)}function summaryOf(e){const t=e.findIndex(e=>ot.exec(e)?.[1]==="short test summary info")
-return(t<0?[]:e.slice(t)).flatMap(e=>{const[,t,n,s=""]=dt.exec(e)??[]
+else s?.lines.push(r)}return t.filter(e=>placeOf(e.lines).file!==void 0)}function summaryOf(e){const t=e.findIndex(e=>dt.exec(e)?.[1]==="short test summary info")
+return(t<0?[]:e.slice(t)).flatMap(e=>{const[,t,n,s=""]=mt.exec(e)??[]
 if(n===void 0)return[]
 return[{node:n,is:t==="ERROR"?"error":"failure",message:s}]})}function messageOf(e){const t=e.findLastIndex(e=>/^E\s/.test(e))
-if(t<0){const t=(0,Ve.T1)(e)
-return t&&(0,Ve.em)(t)}let n=t
+if(t<0){const t=(0,Ye.T1)(e)
+return t&&(0,Ye.em)(t)}let n=t
 while(/^E\s/.test(e[n-1]??""))n--
-return e[n]?.slice(1).trim()}function placeOf(e){const t=e.findLast(e=>(0,Ve.NP)(ut.exec(e)?.[1]??"<none>"))
-const[,n,s]=ut.exec(t??"")??[]
+return e[n]?.slice(1).trim()}function placeOf(e){const t=e.findLast(e=>(0,Ye.NP)(ht.exec(e)?.[1]??"<none>"))
+const[,n,s]=ht.exec(t??"")??[]
 if(n!==void 0)return{file:n,line:Number(s)}
-const r=(0,Ve.T1)(e)
-const o=r&&(0,Ve.QR)(r)
-return o?{file:o.file,line:o.line}:{}}const ft=/^={70}$/
-const pt=/^(FAIL|ERROR|UNEXPECTED SUCCESS): (.+)$/
-const ht=/^Ran (\d+) tests? in [\d.]+s$/
-const mt=/^(?:OK|FAILED|NO TESTS RAN)(?: \((.*)\))?$/
-function readTests(e){const t=e.map(Ve.pj)
-return readUnittest(t)??readPytest(t)}const wt="Fatal Python error: Aborted"
+const r=(0,Ye.T1)(e)
+const o=r&&(0,Ye.QR)(r)
+return o?{file:o.file,line:o.line}:{}}const wt=/^={70}$/
+const vt=/^(FAIL|ERROR|UNEXPECTED SUCCESS): (.+)$/
+const bt=/^Ran (\d+) tests? in [\d.]+s$/
+const yt=/^(?:OK|FAILED|NO TESTS RAN)(?: \((.*)\))?$/
+function readTests(e){const t=e.map(Ye.pj)
+return readUnittest(t)??readPytest(t)}const kt="Fatal Python error: Aborted"
 function placeOfHang(e,t){const n=[]
-for(const s of e.slice(beforeAbort(e).length).map(Ve.pj)){const e=/^(Current thread|Thread) 0x[0-9a-f]+ .*\(most recent call first\):$/.exec(s)
+for(const s of e.slice(beforeAbort(e).length).map(Ye.pj)){const e=/^(Current thread|Thread) 0x[0-9a-f]+ .*\(most recent call first\):$/.exec(s)
 if(e)n.push({isMain:e[1]==="Current thread",own:[]})
 const[,r="",o,i=""]=/^ {2}File "(.+)", line (\d+) in (.+)$/.exec(s)??[]
-const a=(0,Ve.NP)(r)?t(r):void 0
-if(a!==void 0)n.at(-1)?.own.push({file:a,line:Number(o),name:i})}const inTests=e=>e.find(({file:e})=>!(0,Ve.e9)(e))
+const a=(0,Ye.NP)(r)?t(r):void 0
+if(a!==void 0)n.at(-1)?.own.push({file:a,line:Number(o),name:i})}const inTests=e=>e.find(({file:e})=>!(0,Ye.e9)(e))
 const s=n.filter(({isMain:e})=>e)
 const[r]=[...s,...n].flatMap(({own:e})=>inTests(e)??[])
-return r??n.find(({own:e})=>e.length>0)?.own[0]}function beforeAbort(e){const t=e.findIndex(e=>(0,Ve.pj)(e)===wt)
-return t<0?e:e.slice(0,t)}function afterTests(e){const t=e.map(Ve.pj).findLastIndex(e=>mt.test(e)||it.test(e))
+return r??n.find(({own:e})=>e.length>0)?.own[0]}function beforeAbort(e){const t=e.findIndex(e=>(0,Ye.pj)(e)===kt)
+if(t>=0)return e.slice(0,t)
+const n=e.findLastIndex(e=>!/^Aborted( \(core dumped\))?$/.test((0,Ye.pj)(e)))
+return e.slice(0,n+1)}function afterTests(e){const t=e.map(Ye.pj).findLastIndex(e=>yt.test(e)||ft.test(e))
 return e.slice(t+1)}function testAnnotations(e,t,n=10){return e.failing.flatMap(({name:e,is:n,message:s,file:r,line:o=1})=>{const i=r===void 0?void 0:t(r)
 const a=n==="failure"?`Test failed: ${e}`:`Test could not run: ${e}`
 return i===void 0?[]:[{file:i,line:o,title:a,message:s}]}).slice(0,n)}function inRepository(e,t){const n=e.failing.map(({file:e,line:n,...s})=>{const r=e===void 0?void 0:t(e)
 return r===void 0?s:{...s,file:r,...n!==void 0&&{line:n}}})
-return{...e,failing:n}}function readUnittest(e){const t=e.flatMap((t,n)=>ft.test(t)&&pt.test(e[n+1]??"")?[n+1]:[])
-const n=e.flatMap((e,t)=>ht.test(e)?[t]:[])
+return{...e,failing:n}}function readUnittest(e){const t=e.flatMap((t,n)=>wt.test(t)&&vt.test(e[n+1]??"")?[n+1]:[])
+const n=e.flatMap((e,t)=>bt.test(e)?[t]:[])
 if(t.length===0&&n.length===0)return
 const s={}
-for(const t of e)for(const[,e="",n]of(mt.exec(t)?.[1]??"").matchAll(/([a-z ]+)=(\d+)/g))s[e.trim()]=(s[e.trim()]??0)+Number(n)
+for(const t of e)for(const[,e="",n]of(yt.exec(t)?.[1]??"").matchAll(/([a-z ]+)=(\d+)/g))s[e.trim()]=(s[e.trim()]??0)+Number(n)
 const r=[...t.map(e=>e-1),...n,e.length]
 const o=t.map(t=>test_output_failingOf(e.slice(t,Math.min(...r.filter(e=>e>t)))))
 const seen=e=>o.filter(t=>t.is===e).length
-return{runner:"unittest",run:n.reduce((t,n)=>t+Number(ht.exec(e[n]??"")?.[1]),0),failures:(s["failures"]??0)+(s["unexpected successes"]??0)||seen("failure"),errors:s["errors"]??seen("error"),skipped:s["skipped"]??0,failing:o}}function test_output_failingOf(e){const[,t,n=""]=pt.exec(e[0]??"")??[]
+return{runner:"unittest",run:n.reduce((t,n)=>t+Number(bt.exec(e[n]??"")?.[1]),0),failures:(s["failures"]??0)+(s["unexpected successes"]??0)||seen("failure"),errors:s["errors"]??seen("error"),skipped:s["skipped"]??0,failing:o}}function test_output_failingOf(e){const[,t,n=""]=vt.exec(e[0]??"")??[]
 const s=e.findIndex(e=>e==="Stdout:"||e==="Stderr:")
-const r=(0,Ve.T1)(s<0?e:e.slice(0,s))
-const o=r&&(0,Ve.QR)(r)
-return{name:nameOf(n),is:t==="ERROR"?"error":"failure",message:r?(0,Ve.em)(r):t==="UNEXPECTED SUCCESS"?"it passed":n,...o?{file:o.file,line:o.line}:{}}}function nameOf(e){const[,t="",n="",s=""]=/^(\S+) \(([^()\s]+)\)(.*)$/.exec(e)??[]
+const r=(0,Ye.T1)(s<0?e:e.slice(0,s))
+const o=r&&(0,Ye.QR)(r)
+return{name:nameOf(n),is:t==="ERROR"?"error":"failure",message:r?(0,Ye.em)(r):t==="UNEXPECTED SUCCESS"?"it passed":n,...o?{file:o.file,line:o.line}:{}}}function nameOf(e){const[,t="",n="",s=""]=/^(\S+) \(([^()\s]+)\)(.*)$/.exec(e)??[]
 if(t==="")return e
 if(n.includes("unittest.loader._FailedTest"))return t
 const r=n.endsWith(`.${t}`)?n:`${n}.${t}`
-return`${r}${s}`}const vt={count:2e4,letters:32*1024*1024}
-const bt=40
-const yt=15e3
+return`${r}${s}`}const Ot={count:2e4,letters:32*1024*1024}
+const Et=40
+const Tt=15e3
 function testBox({platform:e,settings:t,holder:n,signal:s}){const r={run:n.id,timeout:t["test-timeout"],services:t["test-services"],env:t["test-env"]}
-return new TestBox(e,r,s)}async function test(e,{built:t,box:n},s){const{platform:o,settings:i,signal:a,log:c}=e
+return new TestBox(e,r,s)}async function test(e,{built:t,box:n},s){const{platform:o,settings:c,signal:l,log:u}=e
 const d=o.clock.now()
-const f=i["test-command"]
-const p=await entrypointOf(o,t,a)
-if(p!==void 0)c.say(`tests run without the image's entrypoint (${(0,u.vI)((0,u.pj)(p),100)})`)
-c.say(`running ${f}`)
-const h=new l.jd(vt,e=>e.length)
-const g=i["test-timeout"]
-const run=(s,r)=>runInImage(e.with({signal:AbortSignal.any([a,r])}),n,{built:t,command:f,late:s,files:i["test-files"]},e=>{c.quote(e)
-h.push(e)})
-const w=await(0,m.wj)(o.clock,g,a,async e=>{try{return await(0,m.ip)(o.clock,yt,e,t=>run(e,t))}catch(e){if(e instanceof m.Ms&&!a.aborted)return
+const p=c["test-command"]
+const h=await entrypointOf(o,t,l)
+if(h!==void 0)u.say(`tests run without the image's entrypoint (${(0,a.vI)((0,a.pj)(h),100)})`)
+u.say(`running ${p}`)
+const m=new i.jd(Ot,e=>e.length)
+const g=c["test-timeout"]
+const run=(s,r)=>runInImage(e.with({signal:AbortSignal.any([l,r])}),n,{built:t,command:p,late:s,files:c["test-files"]},e=>{u.quote(e)
+m.push(e)})
+const w=await(0,f.wj)(o.clock,g,l,async e=>{try{return await(0,f.ip)(o.clock,Tt,e,t=>run(e,t))}catch(e){if(e instanceof f.Ms&&!l.aborted)return
 throw e}})
-const v=h.all
-for(const t of w?.uncopied??[])(0,b.FF)(e,`test-files: ${t}`)
+const v=m.all
+for(const t of w?.uncopied??[])(0,O.FF)(e,`test-files: ${t}`)
 if(!w||w.isLate)return(0,r.fJ)(notInTime(e,v))
-const{code:y}=w
-const k=readTests(v)
-if(k)s(inRepository(k,(0,b.YT)(e)))
-if(y!==0)return(0,r.fJ)(testCause(e,y,v,k))
-if(k?.run===0){(0,b.FF)(e,'no tests ran; check that "test-command" finds them')
-return}c.say(passed(k,o.clock.now()-d))}function passed(e,t){if(e===void 0)return`tests passed in ${(0,u.p0)(t)}`
+const{code:b}=w
+const y=readTests(v)
+if(y)s(inRepository(y,(0,O.YT)(e)))
+if(b!==0)return(0,r.fJ)(testCause(e,b,v,y))
+if(y?.run===0){(0,O.FF)(e,'no tests ran; check that "test-command" finds them')
+return}u.say(passed(y,o.clock.now()-d))}function passed(e,t){if(e===void 0)return`tests passed in ${(0,a.p0)(t)}`
 const n=e.skipped===0?"":`, ${e.skipped} of them skipped`
-return`${e.run} ${e.run===1?"test":"tests"} passed in ${(0,u.p0)(t)}${n}`}function notInTime(e,t){const n=placeOfHang(t,(0,b.YT)(e))
+return`${e.run} ${e.run===1?"test":"tests"} passed in ${(0,a.p0)(t)}${n}`}function notInTime(e,t){const n=placeOfHang(t,(0,O.YT)(e))
 const s=n?`they were in ${n.file}:${n.line} (${n.name})`:lastWords(beforeAbort(t))
-const r=`tests: not finished after ${(0,u.p0)(e.settings["test-timeout"])}; ${s}`
-return{code:"tests-failed",sentence:r,hint:'Raise "test-timeout", or look for a test that hangs',logs:[{lines:t.slice(-bt)}],...n&&{annotations:[{file:n.file,line:n.line,title:"The tests hang",message:r}]}}}function lastWords(e){const t=e.findLast(e=>(0,u.pj)(e).trim()!=="")
+const r=`tests: not finished after ${(0,a.p0)(e.settings["test-timeout"])}; ${s}`
+return{code:"tests-failed",sentence:r,hint:'Raise "test-timeout", or look for a test that hangs',logs:[{lines:t.slice(-Et)}],...n&&{annotations:[{file:n.file,line:n.line,title:"The tests hang",message:r}]}}}function lastWords(e){const t=e.findLast(e=>(0,a.pj)(e).trim()!=="")
 return t===void 0?"there was no output":`the last line was "${oneLine(t)}"`}function testCause(e,t,n,s){const{settings:r}=e
-const i=r["test-command"]
-const a=(0,b.YT)(e)
-const c=[{lines:n.slice(-bt)}]
+const o=r["test-command"]
+const i=(0,O.YT)(e)
+const c=[{lines:n.slice(-Et)}]
 const cause=(e,t={})=>({code:"tests-failed",sentence:`tests: ${e}`,logs:c,...t})
 const[l]=s?.failing??[]
 if(s!==void 0&&l!==void 0){const e=Math.max(s.failures+s.errors,s.failing.length)
-const t=l.file===void 0?void 0:a(l.file)??l.file
+const t=l.file===void 0?void 0:i(l.file)??l.file
 const o=t===void 0?"":` (${t}:${l.line??1})`
-const i=e===1?"":", first"
-return cause(`${e} of ${s.run} failed${i}: ${l.name}${o}: ${oneLine(l.message)}`,{annotations:testAnnotations(s,a),...hintFor(n,r["test-services"])})}if(t===125||t===127&&n.length<=1){const e=(0,o.Ic)("tests",{code:t,stdout:"",stderr:n.join("\n")})
+const a=e===1?"":", first"
+return cause(`${e} of ${s.run} failed${a}: ${l.name}${o}: ${oneLine(l.message)}`,{annotations:testAnnotations(s,i),...hintFor(n,r["test-services"])})}if(t===125||t===127&&n.length<=1){const e=(0,d.Ic)("tests",{code:t,stdout:"",stderr:n.join("\n")})
 if(e!==void 0)return e}if(n.some(e=>/exec:? "?\/bin\/sh"?(:| failed)/.test(e)))return cause("the image has no /bin/sh to run them with",{hint:'Set "target" to a stage that has one, or set "test-command" to none and test before the release'})
-if(t===125)return cause(`starting their container failed: ${(0,u.BP)(n)}`)
-if(s?.run===0)return cause(`"${(0,u.vI)(i,100)}" found no tests (exit code ${t})`)
-const d=(0,Ve.VS)(afterTests(n))
-if(d!==void 0){const e=(0,Ve.QR)(d)
-const t=e===void 0?void 0:a(e.file)
-const s=(0,Ve.ax)(d,a)
+if(t===125)return cause(`starting their container failed: ${(0,a.BP)(n)}`)
+if(s?.run===0)return cause(`"${(0,a.vI)(o,100)}" found no tests (exit code ${t})`)
+const u=(0,Ye.VS)(afterTests(n))
+if(u!==void 0){const e=(0,Ye.QR)(u)
+const t=e===void 0?void 0:i(e.file)
+const s=(0,Ye.ax)(u,i)
 const o=e===void 0||t===void 0?[]:[{file:t,line:e.line,title:"The tests could not run",message:s}]
-return cause(s,{annotations:o,...hintFor(n,r["test-services"])})}const f=(0,u.BP)(afterTests(n).slice(-bt))||(0,u.BP)(n.slice(-bt))
+return cause(s,{annotations:o,...hintFor(n,r["test-services"])})}const f=(0,a.BP)(afterTests(n).slice(-Et))||(0,a.BP)(n.slice(-Et))
+if(t===143)return cause(`something else ended them (SIGTERM); ${lastWords(n)}`,{hint:"Run it again: the Docker engine was stopped or restarted, or a person stopped the container"})
 const p=t===137?{hint:"Exit code 137 is a kill, usually for lack of memory"}:{}
-return cause(`"${(0,u.vI)(i,100)}" exited with code ${t}${f===""?"":`: ${oneLine(f)}`}`,p)}const kt=[[/psycopg|port 5432/,"postgres"],[/Can't connect to .*\bserver\b|:3306/,"mysql","mariadb"],[/\bredis\b|:6379/i,"redis"]]
+return cause(`"${(0,a.vI)(o,100)}" exited with code ${t}${f===""?"":`: ${oneLine(f)}`}`,p)}const St=[[/psycopg|port 5432/,"postgres"],[/Can't connect to .*\bserver\b|:3306/,"mysql","mariadb"],[/\bredis\b|:6379/i,"redis"]]
 function hintFor(e,t){const says=t=>e.some(e=>t.test(e))
-const n=kt.flatMap(([e,...n])=>says(e)&&!t.some(({kind:e})=>e&&n.includes(e))?[n[0]]:[])
+const n=St.flatMap(([e,...n])=>says(e)&&!t.some(({kind:e})=>e&&n.includes(e))?[n[0]]:[])
 const s=/connection refused|can't connect to|could not translate host name|failed to resolve host|Name or service not known/i
-return says(s)&&n.length>0?{hint:`For a temporary server, set test-services: ${n.join(" ")}`}:{}}function oneLine(e){return(0,u.vI)((0,u.pj)(e).replace(/\s+/g," ").trim(),300)}function testOnly(e){return(0,S.Y)("test",e,theImage)}async function theImage(e){const{platform:t,settings:n,reporter:r,state:o,resources:i}=e
-const a=(0,S.V)(e,await(0,s.TC)(t,n,n.context))
-const{built:c,source:l,image:u}=await r.stage("image",async e=>{await i.login(n)
-return imageToTest(a.with({log:e}))})
-const d=(0,S.V)(e,l)
-if(u)o.haveImage(u)
-const f=n["test-command"]!==""
-if(f)await testIn(e,d,{built:c,box:i.keepBox(testBox(d),e.warn)})
-const p=n.push&&!u
-if(p)o.haveImage(await r.stage("push",e=>push(d.with({log:e}),c)))
-return{result:f||p?"done":"unchanged"}}async function testIn({reporter:e,state:t,warn:n},s,r){try{await e.stage("test",e=>test(s.with({log:e}),r,t.keepTests))}finally{r.box.close(n)}}var Ot=n(7414)
-var Et=n(2385)
+return says(s)&&n.length>0?{hint:`For a temporary server, set test-services: ${n.join(" ")}`}:{}}function oneLine(e){return(0,a.vI)((0,a.pj)(e).replace(/\s+/g," ").trim(),300)}const At="django-rollout-models "
+const $t=`\nimport inspect, json\nfrom django.apps import apps\nfrom django.core.management import get_commands, load_command_class\nfrom django.core.management.commands import makemigrations\nfrom django.db.migrations.loader import MigrationLoader\nfrom django.db.migrations.questioner import MigrationQuestioner\nfrom django.db.migrations.state import ProjectState\nfrom django.db.migrations.writer import MigrationWriter\ncommand = get_commands()["makemigrations"]\nif isinstance(command, str):\n    command = load_command_class(command, "makemigrations")\ndetector = getattr(command, "autodetector", None) or makemigrations.MigrationAutodetector\nloader = MigrationLoader(None, ignore_no_migrations=True)\nquestioner = MigrationQuestioner(dry_run=True)\nchanges = detector(loader.project_state(), ProjectState.from_apps(apps), questioner).changes(graph=loader.graph)\nfor app, migrations in changes.items():\n    found = {"app": app, "changes": [], "migration": MigrationWriter(migrations[0]).path}\n    for migration in migrations:\n        for operation in migration.operations:\n            found["changes"].append(operation.describe()[:150])\n            try:\n                model = apps.get_model(app, getattr(operation, "model_name", None) or operation.name)\n                place = {"file": inspect.getsourcefile(model), "line": inspect.findsource(model)[1] + 1}\n                found = dict(place, **found)\n            except (AttributeError, LookupError, OSError, TypeError):\n                pass\n    # A longer line would be cut.\n    found["changes"] = found["changes"][:200]\n    print("\\n${At}" + json.dumps(found))\nprint("\\n${At}" + json.dumps("end"))\n`
+function managementOf(e,t){return(0,ze.X3)(e,/test\b/)??(0,ze.X3)(t)??ze.BG}function compareCommand({before:e,manage:t,settings:n}){const s=[...e,`${t} "$@"`].join(" && ")
+return["/bin/sh","-c",s,"sh","shell","-v","0",...n,"-c",$t]}function readModelChanges(e){const t=e.flatMap(e=>e.startsWith(At)?[e.slice(At.length)]:[])
+if(t.pop()!=='"end"')return
+return(0,rt.c3)(t.map(model_changes_parsed),changesOf)}function model_changes_parsed(e){try{return JSON.parse(e)}catch{return}}function changesOf(e){if(!(0,rt.u4)(e))return
+const{app:t,changes:n,migration:s,file:r,line:o}=e
+const i=(0,rt.c3)(n,rt.b6)
+if(!(0,rt.KH)(t)||!i||!(0,rt.KH)(s))return
+const a=(0,rt.KH)(r)&&typeof o==="number"?{file:r,line:o}:{}
+return{app:t,changes:i,migration:s,...a}}var xt=n(730)
+const jt={count:1e3,letters:4*1024*1024}
+const Pt=3e4
+async function findModelChanges(e,t,n){const{platform:s,signal:o,settings:i,log:a}=e
+try{return await(0,f.ip)(s.clock,Pt,n,n=>compare(e.with({signal:AbortSignal.any([o,n])}),t))}catch(t){o.throwIfAborted()
+if(t instanceof r.HR)return[]
+const n=`the models were not compared with the migrations: ${(0,$.b)(t)}`
+if(i["missing-migrations"]==="block")(0,O.FF)(e,n)
+else a.say(n)
+return[]}}async function compare(e,{built:t,box:n}){const{settings:s,log:r}=e
+const o=managementOf(s["test-command"],s["migrate-command"])
+const c=new i.jd(jt,e=>e.length)
+const l={built:t,command:compareCommand(o),beside:true}
+const{code:u}=await runInImage(e,n,l,e=>{c.push(e)})
+const d=c.all
+const f=readModelChanges(d)
+if(!f){const t=(0,Ye.VS)(d)
+const n=t?(0,Ye.ax)(t,(0,O.YT)(e)):(0,a.BP)(d)
+throw new Error(n===""?`exit code ${u}`:n)}const p=f.filter(({migration:e})=>(0,Ye.NP)(e)).map(({app:t,changes:n,file:s,line:r})=>{const i=s===void 0?void 0:(0,O.YT)(e)(s)
+return{app:t,changes:n,message:`${t} has changes of its models without a migration: ${(0,xt.Ku)(n,4)}`,fix:`${o.manage} makemigrations ${t}`,...i!==void 0&&r!==void 0&&{file:i,line:r}}})
+if(p.length===0)r.say("each change of the models has its migration")
+for(const{message:e}of p)r.say(`warning: ${e}`)
+return p}function missingMigrations(e){const t=(0,xt.Ku)(e.map(({app:e})=>e),3)
+return{code:"tests-failed",sentence:`tests: there are changes of models without a migration (${t}), and "missing-migrations" is block`,hint:e.map(({fix:e})=>e).join("; ")}}function testOnly(e){return(0,j.Y)("test",e,theImage)}async function theImage(e){const{platform:t,settings:n,reporter:s,state:r,resources:o}=e
+const i=(0,j.V)(e,await(0,b.TC)(t,n,n.context))
+const{built:a,source:c,image:l}=await s.stage("image",async e=>{await o.login(n)
+return imageToTest(i.with({log:e}))})
+const u=(0,j.V)(e,c)
+if(l)r.haveImage(l)
+const d=n["test-command"]!==""
+if(d)await testIn(e,u,{built:a,box:o.keepBox(testBox(u),e.warn)})
+const f=n.push&&!l
+if(f)r.haveImage(await s.stage("push",e=>push(u.with({log:e}),a)))
+return{result:d||f?"done":"unchanged"}}async function testIn(e,t,n){const{reporter:s,state:o,warn:i,resources:a}=e
+const c=new AbortController
+const l=s.stage("test",e=>test(t.with({log:e}),n,o.keepTests)).finally(()=>{c.abort()})
+const u=compareModels(e,t,n,c.signal)
+Promise.allSettled([l,u]).then(()=>n.box.close(i))
+a.add(()=>u)
+await l
+if(t.settings["missing-migrations"]!=="block")return
+await u
+if(o.modelChanges.length>0)(0,r.fJ)(missingMigrations(o.modelChanges))}async function compareModels({reporter:e,state:t},n,s,r){const{settings:o}=n
+if(o["missing-migrations"]==="allow"||o["migrate-command"]==="")return
+try{t.modelChanges=await e.stage("models",e=>findModelChanges(n.with({log:e}),s,r))}catch{}}const Rt=["User","ExposedPorts","Env","Entrypoint","Cmd","Volumes","WorkingDir","StopSignal","Healthcheck","Shell","OnBuild"]
+function isSameContent(e,t){return e.layers.length>0&&textOf(e)===textOf(t)}function textOf({os:e,architecture:t,config:n={},layers:s}){const r={...n}
+return JSON.stringify([e,t,s,Rt.map(e=>usual(r[e]))])}function usual(e){if(e===null||e===void 0||e==="")return
+if(Array.isArray(e))return e.length===0?void 0:e.map(usual)
+if(typeof e!=="object")return e
+const t=Object.entries(e).toSorted(([e],[t])=>e<t?-1:1)
+return t.length===0?void 0:t.map(([e,t])=>[e,usual(t)])}async function contentInEngine(e,t,n){const s=["image","inspect","--format","{{json .}}",t]
+const r=await(0,d.T3)(e,s,{signal:n})
+if(r.code!==0)return
+const{Os:o,Architecture:i,Config:a,RootFS:c}=JSON.parse(r.stdout)
+return{...o!==void 0&&{os:o},...i!==void 0&&{architecture:i},config:a??{},layers:c?.Layers??[]}}async function sameAsRunning(e,t,n){const{platform:s,settings:r,signal:o}=e
+const i=r["skip-unchanged"]?runningVersion(e,t):void 0
+if(!i||n.digest!==void 0)return
+const a={repository:r.image,...i}
+const[c,l]=await Promise.all([(0,p.$E)(s,a,o),contentInEngine(s,n.id,o)])
+return l&&!("is"in c)&&isSameContent(c,l)?a:void 0}async function tagRunning({platform:e,signal:t,log:n},s,{tag:r}){await(0,p.JE)(e,s,[r],t)
+n.say(`the build holds the same as ${(0,E.d)(s)}, which runs: that gets the tag ${(0,T.j)(r)} too, and is not tested again`)}var Ct=n(7414)
+var Nt=n(2385)
 async function wavesFor(e,t,n,s){const{order:r}=e.settings
 if(r==="parallel")return atOnce(t.targets)
 const o=webFirst(t)
@@ -3148,42 +3264,39 @@ if(!i||r==="workers-first")return i??o
 const a=await mismatchOf(e,t,{image:n,tasks:s,workers:i.first})
 const{isWorkersFirst:c,says:l,warns:u}=decided(a)
 if(l!==void 0)e.log.say(l)
-if(u!==void 0)(0,b.FF)(e,u)
+if(u!==void 0)(0,O.FF)(e,u)
 return c?i:o}function decided({added:e,removed:t,version:n}){const s=`this version does not know ${named(t)}`
 if(e.length===0){const e=`${s}: such messages that are still in the queue are lost`
 return{isWorkersFirst:false,...t.length>0&&{says:e}}}const r=`${n} does not know ${named(e)}`
 if(t.length===0){const e=`workers first: ${r}; the web follows when all workers are new`
-return{isWorkersFirst:true,says:e}}return{isWorkersFirst:false,warns:`messages to the workers may be lost during the rollout: ${r}, and ${s}; keep the old tasks for one more release`}}function atOnce(e){return{first:e,rest:[],isDue:()=>false}}function webFirst({targets:e,web:t}){const isWeb=({id:e})=>t!==void 0&&(0,R.T)(e)===(0,R.T)(t.workload)
-return split(e,isWeb,hasReadyPod)??atOnce(e)}function workersFirst({targets:e,web:t}){const isWorker=({id:e,live:n,uses:s})=>n!==void 0&&e.kind!=="CronJob"&&(t===void 0||(0,R.T)(e)!==(0,R.T)(t.workload))&&((0,P.kW)(n).spec?.containers??[]).some(e=>s.some(({name:t})=>t===e.name)&&(0,Ot.HS)(e))
+return{isWorkersFirst:true,says:e}}return{isWorkersFirst:false,warns:`messages to the workers may be lost during the rollout: ${r}, and ${s}; keep the old tasks for one more release`}}function atOnce(e){return{first:e,rest:[],isDue:()=>false}}function webFirst({targets:e,web:t}){const isWeb=({id:e})=>t!==void 0&&(0,M.T)(e)===(0,M.T)(t.workload)
+return split(e,isWeb,hasReadyPod)??atOnce(e)}function workersFirst({targets:e,web:t}){const isWorker=({id:e,live:n,uses:s})=>n!==void 0&&e.kind!=="CronJob"&&(t===void 0||(0,M.T)(e)!==(0,M.T)(t.workload))&&((0,I.kW)(n).spec?.containers??[]).some(e=>s.some(({name:t})=>t===e.name)&&(0,Ct.HS)(e))
 return split(e,isWorker,isComplete)}function split(e,t,n){const s=e.filter(t)
 if(!s.some(({live:e})=>e))return
-return{first:s,rest:e.filter(e=>!t(e)),isDue:n}}function hasReadyPod({progress:e}){return Object.values(e).every(({ready:e,wanted:t})=>e>0||t===0)}function isComplete({verdicts:e}){return Object.values(e).every(({is:e})=>e==="complete"||e==="done")}async function mismatchOf({platform:e,signal:t,cluster:n,app:s,settings:r},{live:o,reported:i},{image:{digest:a},tasks:c,workers:l}){const{tasks:u}=await(0,$e.jh)(e.clock,t,()=>(0,J.bL)(n,s,r.image))
+return{first:s,rest:e.filter(e=>!t(e)),isDue:n}}function hasReadyPod({progress:e}){return Object.values(e).every(({ready:e,wanted:t})=>e>0||t===0)}function isComplete({verdicts:e}){return Object.values(e).every(({is:e})=>e==="complete"||e==="done")}async function mismatchOf({platform:e,signal:t,cluster:n,app:s,settings:r},{live:o,reported:i},{image:{digest:a},tasks:c,workers:l}){const{tasks:u}=await(0,Re.jh)(e.clock,t,()=>(0,X.bL)(n,s,r.image))
 const d=unpacked(c??u.get(a))
-const f=l.map(({id:e})=>(0,R.T)(e))
-const p=(0,ke.w)(o.clusterState(),r.image,(0,Ee.q2)(s)).filter(({names:e})=>e.some(e=>f.includes(e))).flatMap(({digest:e="",tag:t})=>{const n=e===a?void 0:unpacked(u.get(e)??i?.get(e)?.tasks)
-return n&&d?[{...(0,Et.J4)(n,d),tag:t}]:[]})
+const f=l.map(({id:e})=>(0,M.T)(e))
+const p=(0,Se.w)(o.clusterState(),r.image,(0,$e.q2)(s)).filter(({names:e})=>e.some(e=>f.includes(e))).flatMap(({digest:e="",tag:t})=>{const n=e===a?void 0:unpacked(u.get(e)??i?.get(e)?.tasks)
+return n&&d?[{...(0,Nt.J4)(n,d),tag:t}]:[]})
 const all=e=>[...new Set(p.flatMap(t=>t[e]))].sort()
 const[h]=p.filter(({added:e,removed:t})=>e.length+t.length>0)
-const m=`version ${(0,k.j)(h?.tag??"")}`
-return{added:all("added"),removed:all("removed"),version:m}}function unpacked(e){return e===void 0?void 0:(0,Et.a4)(e)}const Tt=3
-function named(e){const t=e.length-Tt
-const n=e.slice(0,Tt).join(", ")
-return`the task${e.length>1?"s":""} ${n}${t>0?` and ${t} more`:""}`}async function runCommand(e,t,n,s){const{log:o}=e
+const m=`version ${(0,T.j)(h?.tag??"")}`
+return{added:all("added"),removed:all("removed"),version:m}}function unpacked(e){return e===void 0?void 0:(0,Nt.a4)(e)}function named(e){return`the task${e.length>1?"s":""} ${(0,xt.Ku)(e,3)}`}async function runCommand(e,t,n,s){const{log:o}=e
 const{live:i}=t.checked
 const a=`rollout-${crypto.randomUUID()}`
-const c=new Re.k7(a,()=>({code:"internal",sentence:"no plan was requested"}))
+const c=new Ie.k7(a,()=>({code:"internal",sentence:"no plan was requested"}))
 c.to(o)
-const l=await(0,Ee.Lu)(e,t,n,a)
+const l=await(0,$e.Lu)(e,t,n,a)
 l.notes.forEach(e=>{o.say(e)})
 let u=""
 let d
-try{const a=await(0,Ee._S)(e,i,l.job,e=>{u=e??""})
-o.say(`${(0,N.Gg)(a)}: ${s}`)
-d=new Ze.S(e,i,{job:u,container:t.web.container},c)
+try{const a=await(0,$e._S)(e,i,l.job,e=>{u=e??""})
+o.say(`${(0,F.Gg)(a)}: ${s}`)
+d=new st.S(e,i,{job:u,container:t.web.container},c)
 const{verdict:f,unread:p}=await d.end
-if(f.is==="failed"){const e=(0,Re.QD)(c,l)
-throw new r.HR((0,Re.el)(commandCause(f.cause,s,u),e,n))}if(p!==void 0)o.say(`its log could not be read completely (${p}), but it succeeded`)}finally{try{const n=d?.hasContainerEnded===true&&!l.isCounted
-if(u!==""&&!(n&&(0,Ae.Rw)(i,u,t.web.container)))await(0,Ae.ee)(e,i,u)}finally{await(d?.close())}}}function commandCause(e,t,n){const s=["crash","migration-failed","timeout"].includes(e.code)
+if(f.is==="failed"){const e=(0,Ie.QD)(c,l)
+throw new r.HR((0,Ie.el)(commandCause(f.cause,s,u),e,n))}if(p!==void 0)o.say(`its log could not be read completely (${p}), but it succeeded`)}finally{try{const n=d?.hasContainerEnded===true&&!l.isCounted
+if(u!==""&&!(n&&(0,Pe.Rw)(i,u,t.web.container)))await(0,Pe.ee)(e,i,u)}finally{await(d?.close())}}}function commandCause(e,t,n){const s=["crash","migration-failed","timeout"].includes(e.code)
 const r=e.sentence.startsWith(`${n}: `)?e.sentence.slice(n.length+2):e.sentence
 return{...e,...s&&{code:"command-failed"},sentence:`${t} failed: ${r}`}}async function runCommands({reporter:e,state:t},n,{checked:s,image:r},o){const i=n.settings[o]
 const{web:a}=s
@@ -3194,58 +3307,60 @@ const d=c.now()
 const ended=e=>{const n=(c.now()-d)/1e3
 t.commands.push({when:o,command:i,seconds:n,ended:e})}
 try{await runCommand(n.with({log:e}),{checked:s,web:a,image:r},u,`${o} (${i})`)}catch(e){ended("failed")
-throw e}ended("done")}})}async function runCommandsAfter(e,t,n){try{await runCommands(e,t,n,"after-rollout")}catch(t){e.warn(`${(0,ve.$N)(t)}. The new version is live and stays`)}}var St=n(1777)
+throw e}ended("done")}})}async function runCommandsAfter(e,t,n){try{await runCommands(e,t,n,"after-rollout")}catch(t){e.warn(`${(0,Oe.$N)(t)}. The new version is live and stays`)}}var Lt=n(1777)
 class NoLongerRunning extends r.HR{}async function recordRunningVersion(e,t,n,s){const{platform:r,app:o,settings:i,signal:a}=t
 const{image:c}=s
-try{const a=await(0,J.Lu)(t.cluster,o,i.image)
-if((0,F.BO)(a)?.digest===c.digest)return
+try{const a=await(0,X.Lu)(t.cluster,o,i.image)
+if((0,_.BO)(a)?.digest===c.digest)return
 await e.reporter.stage("history",async i=>{const{cluster:a}=await lockAndRecover(e,t.with({log:i}),n)
 const l=await checkedNow(t.with({log:i,cluster:a}),n)
 await checkHistory(t,l)
-if(!await runsAlready(t,l.live,l.targets,c))throw new NoLongerRunning({code:"stale-commit",sentence:`another version went live while this run waited for the lock, so ${(0,k.j)(c.tag)} is no longer running`,hint:"release it again if it should run"})
-const u={...(0,Ge.f8)(e,t,s),result:"found",seconds:0,migrations:[]}
-const d=(0,St.bU)(l.targets.flatMap(({live:e})=>e??[]))
+if(!await runsAlready(t,l.live,l.targets,c))throw new NoLongerRunning({code:"stale-commit",sentence:`another version went live while this run waited for the lock, so ${(0,T.j)(c.tag)} is no longer running`,hint:"release it again if it should run"})
+const u={...(0,He.f8)(e,t,s),result:"found",seconds:0,migrations:[]}
+const d=(0,Lt.bU)(l.targets.flatMap(({live:e})=>e??[]))
 const f=n.reported?.get(c.digest)
-await(0,J.DR)({cluster:a,clock:r.clock,app:o},u,{templates:d,...f})
-i.say(`${(0,k.j)(c.tag)} is now in the history as the version that was already running`)})}catch(t){if(t instanceof NoLongerRunning||(0,ve.Uh)(t))throw t
+await(0,X.DR)({cluster:a,clock:r.clock,app:o},u,{templates:d,...f})
+i.say(`${(0,T.j)(c.tag)} is now in the history as the version that was already running`)})}catch(t){if(t instanceof NoLongerRunning||(0,Oe.Uh)(t))throw t
 a.throwIfAborted()
-e.warn(`${(0,k.j)(c.tag)} is missing in the history, so a rollback cannot restore it: ${(0,ve.$N)(t)}`)}}async function applyHeld(e,t,n){const{reporter:s,state:r,warn:o}=e
+e.warn(`${(0,T.j)(c.tag)} is missing in the history, so a rollback cannot restore it: ${(0,Oe.$N)(t)}`)}}var It=n(7853)
+async function applyHeld(e,t,n){const{reporter:s,state:r,warn:o}=e
 const{settings:i,platform:a,cluster:c,app:l}=t
-const{held:u=[],bridges:d=[]}=(0,Ge.Qu)(r.plan)
+const{held:u=[],bridges:d=[]}=(0,He.Qu)(r.plan)
 const{checked:f}=r.phase
 if(i.contract!=="after"||u.length+d.length===0)return
 if(!f?.web)return
 const{web:p}=f
-const h={checked:f,web:p,image:n,now:true,backup:(0,ce.f_)(i)}
+const h={checked:f,web:p,image:n,now:true,backup:(0,fe.f_)(i)}
 await s.stage("contract",async e=>{const s=t.with({log:e})
 const i=new Planning(s,h,()=>endOfOthers(s,f.live,n,e))
 try{let t=await i.plan(e)
 if(t.backup&&t.judged?.blocked!==true){r.backup=await i.backup(e,t.backup)
 t=await i.plan(e)}const{migration:n}=i
 if(t.judged?.blocked!==true&&t.runs)await n.migrate(e)
-const s=(0,Ge.Qu)(t)
+const s=(0,He.Qu)(t)
 const d=n.applied()
 const f={cluster:c,clock:a.clock,app:l}
-await(0,J.$)(f,n.schema(),s,d)
+await(0,X.$)(f,n.schema(),s,d)
 r.migrations=[...r.migrations,...d]
-if(s.held?.length!==0)o(`${u.join(", ")}: still held back; the next release applies it`)}catch(e){t.signal.throwIfAborted()
-o(`what was held back was not applied, and the next release does it: ${(0,ve.$N)(e)}`)}finally{await i.migration.close().catch(e=>{o((0,ve.$N)(e))})}})}var At=n(8075)
-var $t=n(2725)
-var xt=n(7763)
+const p=(0,It.QW)(u,s.held)
+if(p!==void 0)o(p)}catch(e){t.signal.throwIfAborted()
+o(`what was held back was not applied, and the next release does it: ${(0,Oe.$N)(e)}`)}finally{await i.migration.close().catch(e=>{o((0,Oe.$N)(e))})}})}var Mt=n(8075)
+var Ft=n(2725)
+var Dt=n(7763)
 async function giveUp(e,t){const{platform:n,app:s,cluster:r}=e.context
 let o
 try{e.lost.throwIfAborted()
-o=await(t.code==="superseded"?undoSuperseded(e,t):undoFailed(e,t))}catch(n){return stuck(e,n,{cause:t})}await(0,Ge.T$)(e,o)
+o=await(t.code==="superseded"?undoSuperseded(e,t):undoFailed(e,t))}catch(n){return stuck(e,n,{cause:t})}await(0,He.T$)(e,o)
 if(o.result==="kept")return o
-try{await(0,z.yv)(r,n.clock,s,e.record)
+try{await(0,Q.yv)(r,n.clock,s,e.record)
 return o}catch(t){return stuck(e,t,o)}}async function undoFailed(e,t){const n=t.code==="cancelled"
-if(!await(0,At.$A)(e.context.cluster,e.record.snapshot)){const{schema:s}=e.record
-if(!wantsKeep(e)&&s&&!(0,$t.MT)(s)&&(0,$t.SU)(s))await e.run.reporter.stage("undo",t=>fitSchema(e,t))
+if(!await(0,Mt.$A)(e.context.cluster,e.record.snapshot)){const{schema:s}=e.record
+if(!wantsKeep(e)&&s&&!(0,Ft.MT)(s)&&(0,Ft.SU)(s))await e.run.reporter.stage("undo",t=>fitSchema(e,t))
 return{result:n?"cancelled":"failed",cause:t}}if(!n&&wantsKeep(e))return give_up_keep(e,t)
 const s=await restoreAll(e)
-const r=(0,At.Jd)(s)
+const r=(0,Mt.Jd)(s)
 if(r!==void 0){const n=await imagesNow(e)
-return{result:"superseded",cause:leftCause(r,t),restored:s,current:n}}return{result:n?"cancelled":"undone",cause:t,restored:s}}async function undoSuperseded(e,t){const n=await(0,At.If)(e.context.cluster,e.record.snapshot)
+return{result:"superseded",cause:leftCause(r,t),restored:s,current:n}}return{result:n?"cancelled":"undone",cause:t,restored:s}}async function undoSuperseded(e,t){const n=await(0,Mt.If)(e.context.cluster,e.record.snapshot)
 const s=!n.some(isForPeople)&&n.some(({did:e})=>e!=="nothing")
 if(wantsKeep(e)||!s)return{result:"superseded",cause:t,left:n,current:await imagesNow(e)}
 const r=await restoreAll(e)
@@ -3255,152 +3370,157 @@ const{snapshot:c,timeouts:l}=o
 const{live:u}=r.checked
 const d=await i.stage("undo",async t=>{const r=await fitSchema(e,t)
 const o={live:u,snapshot:c,timeouts:l,isUnfit:r}
-return(0,m.wj)(n.platform.clock,(0,xt.E)(o),s,e=>(0,xt.t)(n.with({log:t,signal:e}),o,e=>{a.keep({undo:e})}))})
-a.exceptions=[...a.exceptions.filter(({is:e})=>e!=="another version"),...(0,st.Z)(u.clusterState(),d,e=>n.cluster.commandLine(e))]
+return(0,f.wj)(n.platform.clock,(0,Dt.E)(o),s,e=>(0,Dt.t)(n.with({log:t,signal:e}),o,e=>{a.keep({undo:e})}))})
+a.exceptions=[...a.exceptions.filter(({is:e})=>e!=="another version"),...(0,ct.Z)(u.clusterState(),d,e=>n.cluster.commandLine(e))]
 return d}async function fitSchema({run:e,context:t,lost:n,prepared:s,record:r},o){const{live:i}=s.checked
 const{schema:a}=r
-if(!a||!(0,$t.SU)(a))return false
-const{unfit:c}=await(0,$t.b1)(t.with({log:o,signal:n}),{...r,live:i},{onReversed:t=>{if(t.length===0)return
+if(!a||!(0,Ft.SU)(a))return false
+const{unfit:c}=await(0,Ft.b1)(t.with({log:o,signal:n}),{...r,live:i},{onReversed:t=>{if(t.length===0)return
 e.state.reversed=t
 e.state.schema={is:"unknown"}},onBackup:t=>{const{backup:n}=e.state
 if(n)e.warn(`the backup from before the migration is job/${n.job}`)
 e.state.backup=t}})
 if(a.is==="again")e.state.reversed=[]
 if(c!==void 0)e.warn(`the previous version is back, but ${c}`)
-return c!==void 0}function leftCause(e,t){return{...t,code:"superseded",sentence:`${e}, set by another client: its change was kept, and everything else was restored; the release was given up because ${t.sentence}`,hint:"decide which version should run, then release it"}}async function give_up_keep(e,t){const n=`to restore the previous version: ${(0,M.a)("recover",e.context.settings)}; the next release also does this before it starts`
+return c!==void 0}function leftCause(e,t){return{...t,code:"superseded",sentence:`${e}, set by another client: its change was kept, and everything else was restored; the release was given up because ${t.sentence}`,hint:"decide which version should run, then release it"}}async function give_up_keep(e,t){const n=`to restore the previous version: ${(0,G.a)("recover",e.context.settings)}; the next release also does this before it starts`
 const s=t.hint===void 0?n:`${t.hint}\n${n}`
 return{result:"kept",cause:{...t,hint:s},current:await imagesNow(e)}}async function stuck(e,t,n){const{context:s,lost:r,record:o}=e
 const i=await imagesNow(e)
-const a=(0,ve.qT)(r)
+const a=(0,Oe.qT)(r)
 if(a)return{...n,result:"stuck",cause:a,current:i}
-const c=(0,ve.rl)(t,r)
-const l={...n,result:"stuck",current:i,cause:{...c,code:"restore-failed",sentence:`${c.sentence}; the release was given up because ${n.cause.sentence}`,hint:[...c.hint===void 0?[]:[c.hint],(0,ve.eW)(s.settings,s.cluster,o.snapshot)].join("\n")}}
-await(0,Ge.T$)(e,l)
+const c=(0,Oe.rl)(t,r)
+const l={...n,result:"stuck",current:i,cause:{...c,code:"restore-failed",sentence:`${c.sentence}; the release was given up because ${n.cause.sentence}`,hint:[...c.hint===void 0?[]:[c.hint],(0,Oe.eW)(s.settings,s.cluster,o.snapshot)].join("\n")}}
+await(0,He.T$)(e,l)
 return l}function imagesNow({context:e,record:t}){const{cluster:n,platform:s,settings:r}=e
-return(0,ve.ax)(n,s.clock,r,t.snapshot)}async function transaction(e,t,n,s){const{reporter:r,signal:o,state:i}=e
+return(0,Oe.ax)(n,s.clock,r,t.snapshot)}async function transaction(e,t,n,s){const{reporter:r,signal:o,state:i}=e
 const{platform:a,app:c,settings:l}=t
 const{cluster:u,lost:d,read:f}=await r.stage("lock",async r=>{const o=t.with({log:r})
 const a=await lockAndRecover(e,o,n)
 const c=await checkHistory(o,n)
-i.knownStarts=(0,F.n2)(c.history)
+i.knownStarts=(0,_.n2)(c.history)
 await(s.check?.(o,c.history))
 return{...a,read:c}})
 const p=t.with({cluster:u})
 const h=p.with({signal:AbortSignal.any([o,d])})
-await(s.prove?.(h).catch(e=>{throw(0,ve.Ac)(e,d)}))
-const m=(0,Ge.f8)(e,p,s)
+await(s.prove?.(h).catch(e=>{throw(0,Oe.Ac)(e,d)}))
+const m=(0,He.f8)(e,p,s)
 const{prepared:g,record:w}=await r.stage("snapshot",async e=>{const t=await snapshot_snapshot(p.with({log:e}),n,s.image,s.targets)
 const{namespaceUid:r}=t.checked
 const o={timeout:l.timeout,grace:l.grace}
 const i=s.schema?.()
 const d={begun:m,timeouts:o,snapshot:t.snapshot,...r!==void 0&&{namespaceUid:r},...i&&{schema:i}}
-return{prepared:t,record:await(0,z.C6)(u,a.clock,c,d)}})
+return{prepared:t,record:await(0,Q.C6)(u,a.clock,c,d)}})
 i.begin(s.image,g.checked)
 const v={run:e,context:p,lost:d,start:m,prepared:g,record:w,read:f}
-i.keepPlan=()=>(0,Ge.vk)(v)
+i.keepPlan=()=>(0,He.vk)(v)
 e.onBegin?.(m)
-try{await s.write(h,g,e=>(0,Ge.Xu)(v,e),e=>(0,Ge.HS)(v,e))
+try{await s.write(h,g,e=>(0,He.Xu)(v,e),e=>(0,He.HS)(v,e))
 h.signal.throwIfAborted()}catch(e){i.detect(a.clock.now())
-return giveUp(v,(0,ve.qT)(d)??(0,ve.rl)(e,o))}const b=await transaction_close(v)
+return giveUp(v,(0,Oe.qT)(d)??(0,Oe.rl)(e,o))}const b=await transaction_close(v)
 if(b.result==="deployed")await(s.whenLive?.(h))
 return b}async function transaction_close(e){const{run:t,context:n,lost:s,record:r}=e
 const{platform:o,app:i,settings:a,cluster:c}=n
-const l=await(0,Ge.T$)(e,{result:"deployed"})
-try{await(0,z.yv)(c,o.clock,i,r)
-return{result:"deployed"}}catch(e){if(l){t.warn(`removing its record failed (${(0,ve.$N)(e)}); the next release or recover removes it, and restores nothing`)
-return{result:"deployed"}}const n=(0,ve.qT)(s)??{code:"write-failed",sentence:`the new version runs, but closing its record failed, so the next run would undo it: ${(0,T.b)(e)}`,hint:`kubectl -n ${a.namespace} delete secret django-rollout-${i}`}
-return{result:"stuck",cause:n}}}function release(e,t){return(0,S.Y)(e,t,t=>fromCommit(t,e))}async function fromCommit(e,t){const{platform:n,settings:r,reporter:o,signal:i,state:a,resources:c}=e
-const l=t==="deploy"?s.TC:s.sQ
-const u=(0,S.V)(e,await l(n,r,r.context))
-const d=Promise.withResolvers()
-const[{cluster:f,checked:p},h]=await(0,m.jH)(i,[e=>o.stage("preflight",async t=>{const s=u.with({signal:e,log:t})
-const open=()=>c.openCluster(n,r,e)
-return withReported(s,await preflight(s,open,()=>d.promise))}),n=>o.stage(t==="deploy"?"image":"build",async s=>{const o=u.with({signal:n,log:s})
-await c.login(r)
+const l=await(0,He.T$)(e,{result:"deployed"})
+try{await(0,Q.yv)(c,o.clock,i,r)
+return{result:"deployed"}}catch(e){if(l){t.warn(`removing its record failed (${(0,Oe.$N)(e)}); the next release or recover removes it, and restores nothing`)
+return{result:"deployed"}}const n=(0,Oe.qT)(s)??{code:"write-failed",sentence:`the new version runs, but closing its record failed, so the next run would undo it: ${(0,$.b)(e)}`,hint:`kubectl -n ${a.namespace} delete secret django-rollout-${i}`}
+return{result:"stuck",cause:n}}}function release(e,t){return(0,j.Y)(e,t,t=>fromCommit(t,e))}async function fromCommit(e,t){const{platform:n,settings:s,reporter:r,signal:o,state:i,resources:a}=e
+const c=t==="deploy"?b.TC:b.sQ
+const l=(0,j.V)(e,await c(n,s,s.context))
+const u=Promise.withResolvers()
+const[{cluster:d,checked:p},h]=await(0,f.jH)(o,[e=>r.stage("preflight",async t=>{const r=l.with({signal:e,log:t})
+const open=()=>a.openCluster(n,s,e)
+return withReported(r,await preflight(r,open,()=>u.promise))}),n=>r.stage(t==="deploy"?"image":"build",async r=>{const o=l.with({signal:n,log:r})
+await a.login(s)
 if(t==="deploy"){const e=await imageToDeploy(o)
-d.resolve(e.image)
-return{is:"found",...e}}const{image:i,source:a,inputs:l}=await findBuild(o)
-d.resolve(i)
-if(i)return{is:"found",image:i,source:a}
-const f=r["test-command"]!==""
-const p=f?c.keepBox(testBox(o),e.warn):void 0
-const h=await build(o.with({source:a}),l)
-return{is:"built",built:h,box:p,source:a}})])
-a.passPreflight(p)
-const g=(0,S.V)(e,h.source).with({cluster:f})
-if(h.is==="found"&&await isDeployed(g,p,h.image)){const{image:n}=h
-if(t==="deploy")await checkAlone(g,p)
-a.haveImage(n)
+u.resolve(e)
+return{is:"found",...e}}const i=await findBuild(o)
+u.resolve(i)
+const{image:c,source:d,inputs:f}=i
+if(c)return{is:"found",image:c,source:d}
+const p=s["test-command"]!==""
+const h=p?a.keepBox(testBox(o),e.warn):void 0
+const m=await build(o.with({source:d}),f)
+return{is:"built",built:m,box:h,source:d}})])
+i.passPreflight(p)
+const m=(0,j.V)(e,h.source).with({cluster:d})
+const g=h.is==="found"?h.image:await takeRunning(e,m,p,h.built)
+if(g&&await isDeployed(m,p,g)){if(t==="deploy")await checkAlone(m,p)
+i.haveImage(g)
 warningsWithoutDigest(p.targets).forEach(e.warn)
-a.exceptions=(0,st.KG)(g,p,n)
-await recordRunningVersion(e,g,p,{command:t,image:n})
-await moveTags(e,g,n)
-return{result:"unchanged"}}if(h.is==="built"&&h.box)await testIn(e,g,{built:h.built,box:h.box})
-const w=h.is==="found"?h.image:await o.stage("push",e=>push(g.with({log:e}),h.built))
-a.haveImage(w)
-const v=g.with({source:{...g.source,tag:w.tag}})
-return transaction(e,v,p,{command:t,image:w,jobs:fingerprintsOf(p,r.image,w),check:checkNotStale,schema:()=>workOfUndo(v,p),write:(t,n,s,r)=>write(e,t,{...n,image:w,keep:r},s),whenLive:async t=>{await runCommandsAfter(e,t,{checked:p,image:w})
+i.exceptions=(0,ct.KG)(m,p,g)
+await recordRunningVersion(e,m,p,{command:t,image:g})
+await moveTags(e,m,g)
+return{result:"unchanged"}}const w=g??await pushTested(e,m,h)
+i.haveImage(w)
+const v=m.with({source:{...m.source,tag:w.tag}})
+return transaction(e,v,p,{command:t,image:w,jobs:fingerprintsOf(p,s.image,w),check:checkNotStale,schema:()=>workOfUndo(v,p),write:(t,n,s,r)=>write(e,t,{...n,image:w,keep:r},s),whenLive:async t=>{await runCommandsAfter(e,t,{checked:p,image:w})
 await applyHeld(e,t,w)
-await moveTags(e,t,w)}})}async function write(e,t,{checked:n,changes:s,image:r,keep:o},i){const{reporter:a,state:c}=e
+await moveTags(e,t,w)}})}async function takeRunning({reporter:e},t,n,s){const r=await sameAsRunning(t,n,s)
+if(r)await e.stage("push",e=>tagRunning(t.with({log:e}),r,s))
+return r}async function pushTested(e,t,n){if(n.is==="found")return n.image
+const{built:s,box:r}=n
+if(r)await testIn(e,t,{built:s,box:r})
+return e.reporter.stage("push",e=>push(t.with({log:e}),s))}async function write(e,t,{checked:n,changes:s,image:r,keep:o},i){const{reporter:a,state:c}=e
 const l=s.filter(({when:e})=>e==="before")
-if(l.length>0)await a.stage("manifests",e=>(0,Ie.ZJ)(t.with({log:e}),n,l,i))
+if(l.length>0)await a.stage("manifests",e=>(0,Ue.ZJ)(t.with({log:e}),n,l,i))
 await migrateTo(e,t,n,{image:r,...o&&{keep:o}})
 await runCommands(e,t,{checked:n,image:r},"before-rollout")
-const u=(0,rt.a)(t,n.jobs,(0,y.d)(r))
-if(u.length>0)await a.stage("jobs",e=>(0,rt.A)(t.with({log:e}),n,u))
+const u=(0,ut.a)(t,n.jobs,(0,E.d)(r))
+if(u.length>0)await a.stage("jobs",e=>(0,ut.A)(t.with({log:e}),n,u))
 const d=s.filter(({when:e})=>e!=="before")
 await a.stage("rollout",async e=>{const s=t.with({log:e})
 const o=await wavesFor(s,n,r,c.tasks)
 const a={checked:n,image:r,beside:d,waves:o,starts:c.knownStarts}
-await(0,De.yT)(s,a,c.listener(i))})
-c.exceptions=(0,st.KG)(t,n,r)}async function moveTags({reporter:e},{platform:t,settings:n,signal:s,warn:r},o){const i=n["extra-tags"]
+await(0,qe.yT)(s,a,c.listener(i))})
+c.exceptions=(0,ct.KG)(t,n,r)}async function moveTags({reporter:e},{platform:t,settings:n,signal:s,warn:r},o){const i=n["extra-tags"]
 if(i.length===0)return
-await e.stage("tags",async e=>{try{await(0,g.JE)(t,o,i,s)
+await e.stage("tags",async e=>{try{await(0,p.JE)(t,o,i,s)
 e.say(`${i.join(", ")} now point to this version`)}catch(e){const[t,n]=i.length===1?["tag"," was not set"]:["tags"," were not all set"]
-r(`the ${t} ${i.join(", ")}${n}: ${(0,ve.$N)(e)}`)}})}async function rollbackTargets(e,{targets:t,services:n},s){const{app:r,settings:o,cluster:i}=e
-const{history:a,templates:c}=await(0,J.bL)(i,r,o.image)
+r(`the ${t} ${i.join(", ")}${n}: ${(0,Oe.$N)(e)}`)}})}async function rollbackTargets(e,{targets:t,services:n},s){const{app:r,settings:o,cluster:i}=e
+const{history:a,templates:c}=await(0,X.bL)(i,r,o.image)
 const l=s.release?.number
-const u=(0,F.BO)(a)
+const u=(0,_.BO)(a)
 const d=l===void 0?void 0:c.get(l)
 const f=u&&c.get(u.number)
 if(!d||!f){const e=d?u?.number:l
 const n=e===void 0?"this version was never released here":`the history has no pod templates of release ${e}`
-return{targets:t,warnings:[`only the image is rolled back: ${n}; ${jt}`]}}const releasedOf=({running:e})=>{const t=new Set(e.map(e=>(0,k.zZ)(e).digest))
+return{targets:t,warnings:[`only the image is rolled back: ${n}; ${Ut}`]}}const releasedOf=({running:e})=>{const t=new Set(e.map(e=>(0,T.zZ)(e).digest))
 const n=a.findLast(e=>t.size===1&&t.has(e.digest))
 const s=n!==void 0&&n.digest!==u.digest
 return(s?c.get(n.number):void 0)??f}
 const p=t.map(t=>withTemplateOf(e,t,s,{then:d,released:releasedOf(t)}))
 for(const t of p)logDifferences(e,t,l,releasedOf(t))
 await checkStarts(e,p,n,l)
-const h=p.filter(({id:e,live:t})=>t&&!d[(0,R.T)(e)])
-const m=h.map(({id:e})=>(0,R.T)(e)).join(", ")
-return{targets:p,warnings:h.length===0?[]:[`only the image of ${m} is rolled back: release ${l} did not have it; ${jt}`]}}const jt="command, environment and probes do not change"
+const h=p.filter(({id:e,live:t})=>t&&!d[(0,M.T)(e)])
+const m=h.map(({id:e})=>(0,M.T)(e)).join(", ")
+return{targets:p,warnings:h.length===0?[]:[`only the image of ${m} is rolled back: release ${l} did not have it; ${Ut}`]}}const Ut="command, environment and probes do not change"
 function withTemplateOf({settings:e},t,{image:n},{then:s,released:r}){const{id:o,live:i}=t
-const[a,c]=[s[(0,R.T)(o)],r[(0,R.T)(o)]]
+const[a,c]=[s[(0,M.T)(o)],r[(0,M.T)(o)]]
 if(!i||!a||!c)return t
-const isOwnImage=t=>(0,k.iI)(t,e.image)
-const l=(0,P.Mo)((0,P.kW)(i),isOwnImage,(0,y.d)(n))
-const u=(0,P.Mo)((0,St.PD)(a,c,i),isOwnImage,(0,y.d)(n))
-const d=(0,P.MZ)(u,isOwnImage)
-return d.length===0||(0,P.FB)(u,l)?t:{...t,uses:d,back:u}}function logDifferences({log:e},{id:t,live:n,back:s},r,o){if(!n||!s)return
-const i=(0,St.tX)((0,P.kW)(n),s)
-e.say(`${(0,R.T)(t)} gets its template of release ${r}: ${i.join("; ")||"metadata"}`)
-const a=o[(0,R.T)(t)]
-const c=a?(0,St.tX)(a,(0,P.kW)(n)):[]
-if(c.length>0)e.say(`${(0,R.T)(t)} was changed since the last release: ${c.join("; ")} (kept)`)}async function checkStarts(e,t,n,s){const o=[]
+const isOwnImage=t=>(0,T.iI)(t,e.image)
+const l=(0,I.Mo)((0,I.kW)(i),isOwnImage,(0,E.d)(n))
+const u=(0,I.Mo)((0,Lt.PD)(a,c,i),isOwnImage,(0,E.d)(n))
+const d=(0,I.MZ)(u,isOwnImage)
+return d.length===0||(0,I.FB)(u,l)?t:{...t,uses:d,back:u}}function logDifferences({log:e},{id:t,live:n,back:s},r,o){if(!n||!s)return
+const i=(0,Lt.tX)((0,I.kW)(n),s)
+e.say(`${(0,M.T)(t)} gets its template of release ${r}: ${i.join("; ")||"metadata"}`)
+const a=o[(0,M.T)(t)]
+const c=a?(0,Lt.tX)(a,(0,I.kW)(n)):[]
+if(c.length>0)e.say(`${(0,M.T)(t)} was changed since the last release: ${c.join("; ")} (kept)`)}async function checkStarts(e,t,n,s){const o=[]
 for(const{id:r,live:i,back:a}of t){if(!i||!a)continue
-const t=`${(0,R.T)(r)} of release ${s}`
-const c={name:t,live:(0,P.kW)(i),back:a}
+const t=`${(0,M.T)(r)} of release ${s}`
+const c={name:t,live:(0,I.kW)(i),back:a}
 checkPorts(e,c,n)
 await checkImages(e,c)
-o.push(...await missingFor(e,c))}if(o.length===0)return;(0,r.fJ)({code:"config-missing",sentence:o.join("; "),hint:`nothing was changed. Create what is missing, then roll back again. To list it: ${e.cluster.commandLine(["get","configmaps,secrets"])}`})}async function missingFor({cluster:e,log:t},{name:n,back:s}){const r=await Promise.all((0,St.Xl)(s).map(async s=>{const r=`${s.kind.toLowerCase()}s`
+o.push(...await missingFor(e,c))}if(o.length===0)return;(0,r.fJ)({code:"config-missing",sentence:o.join("; "),hint:`nothing was changed. Create what is missing, then roll back again. To list it: ${e.cluster.commandLine(["get","configmaps,secrets"])}`})}async function missingFor({cluster:e,log:t},{name:n,back:s}){const r=await Promise.all((0,Lt.Xl)(s).map(async s=>{const r=`${s.kind.toLowerCase()}s`
 const o=`${s.kind.toLowerCase()}/${s.name}`
-try{const t=`${(0,V.rJ)("v1",e.namespace,r)}/${s.name}`
+try{const t=`${(0,Y.rJ)("v1",e.namespace,r)}/${s.name}`
 const i=await e.find(t)
 if(!i)return[`${n} needs ${o}, which does not exist`]
-if((0,P.vx)(i))return[`${n} needs ${o}, which is being deleted`]
+if((0,I.vx)(i))return[`${n} needs ${o}, which is being deleted`]
 const a={...i.data,...i.binaryData}
-return s.keys.filter(e=>!(e in a)).map(e=>`${n} needs the key "${e}" of ${o}, which does not have it`)}catch(e){if(!(e instanceof B.h&&e.status===403))throw e
+return s.keys.filter(e=>!(e in a)).map(e=>`${n} needs the key "${e}" of ${o}, which does not have it`)}catch(e){if(!(e instanceof J.h&&e.status===403))throw e
 t.say(`${o}, which ${n} needs, may not be read by this account`)
 return[]}}))
 return r.flat()}function checkPorts({settings:e},{name:t,live:n,back:s},o){const[i,a]=[portsOf(n),portsOf(s)]
@@ -3409,109 +3529,109 @@ for(const{metadata:n,spec:s}of o){const o=Object.entries(s?.selector??{})
 if(o.length===0||!o.every(([e,t])=>c[e]===t))continue
 const l=(s?.ports??[]).find(({targetPort:e})=>typeof e==="string"&&i.has(e)&&!a.has(e))
 if(!l)continue;(0,r.fJ)({code:"workload-unfit",sentence:`service/${n?.name??""} uses the port "${String(l.targetPort)}", which ${t} does not have`,hint:`nothing was changed. Set the old port's number in the Service: kubectl -n ${e.namespace} edit service ${n?.name??""}`})}}function portsOf({spec:e}){const t=(e?.containers??[]).flatMap(e=>e.ports??[])
-return new Set(t.flatMap(({name:e})=>e===void 0?[]:[e]))}async function checkImages({platform:e,settings:t,signal:n,log:s},{name:o,live:i,back:a}){const of=e=>(0,P.MZ)(e,()=>true).map(({image:e})=>e)
+return new Set(t.flatMap(({name:e})=>e===void 0?[]:[e]))}async function checkImages({platform:e,settings:t,signal:n,log:s},{name:o,live:i,back:a}){const of=e=>(0,I.MZ)(e,()=>true).map(({image:e})=>e)
 const c=of(i)
-const l=of(a).filter(e=>!c.includes(e)&&!(0,k.iI)(e,t.image))
-for(const t of new Set(l)){const{repository:i,tag:a="latest",digest:c}=(0,k.zZ)(t)
-const l=await(c===void 0?(0,g.TE)(e,i,a,n):(0,g.OK)(e,{repository:i,tag:a,digest:c},n))
+const l=of(a).filter(e=>!c.includes(e)&&!(0,T.iI)(e,t.image))
+for(const t of new Set(l)){const{repository:i,tag:a="latest",digest:c}=(0,T.zZ)(t)
+const l=await(c===void 0?(0,p.TE)(e,i,a,n):(0,p.OK)(e,{repository:i,tag:a,digest:c},n))
 if(l.is==="absent")(0,r.fJ)({code:"image-missing",sentence:`the registry no longer has ${t}, which ${o} needs`,hint:"nothing was changed. Push that image again, then roll back again"})
-if(l.is!=="there")s.say(`${t} could not be looked up (${l.said})`)}}var Pt=n(702)
+if(l.is!=="there")s.say(`${t} could not be looked up (${l.said})`)}}var Gt=n(702)
 function checkFits(e,t){const n=wayTo(t)
 if(n.is==="unfit"&&e.settings["unsafe-migrations"]==="block")refuse(e,t,n.breaks)
 return n}function wayTo({version:e,history:t,command:n}){const s=t.some(({needs:e,migrations:t})=>e!==void 0||t.length>0)
 if(n===""||!s)return{is:"unchanged"}
 const r=t.find(({number:t})=>t===e.release?.number)
-return(0,Pt.lZ)(r,r?(0,F.MT)(t,r):[])}function refuse(e,t,n,s=[]){(0,r.fJ)((0,ye.gv)(prove_titleOf(t.version),n,[...s,...waysOut(e,t)]))}const Rt=6e4
+return(0,Gt.lZ)(r,r?(0,_.MT)(t,r):[])}function refuse(e,t,n,s=[]){(0,r.fJ)((0,Te.gv)(prove_titleOf(t.version),n,[...s,...waysOut(e,t)]))}const _t=6e4
 async function prove(e,t,n){const{version:s}=t
 const{log:r,warn:o,settings:i}=e
 const a=prove_titleOf(s)
 const c=webToProve(i,t,n)
 if(!c){o(`whether ${a} fits the schema is not known: set "migrate-from" to the workload that serves the web`)
-return}const l=(0,Ae.Be)(e,{checked:n,web:c,image:s.image,proves:{name:prove_nameOf(s),command:t.command,timeoutMs:Math.min(i.timeout,Rt)}})
-const notProved=t=>{(0,b.FF)(e,`whether ${a} fits the schema was not proved: ${t}`)
+return}const l=(0,Pe.Be)(e,{checked:n,web:c,image:s.image,proves:{name:prove_nameOf(s),command:t.command,timeoutMs:Math.min(i.timeout,_t)}})
+const notProved=t=>{(0,O.FF)(e,`whether ${a} fits the schema was not proved: ${t}`)
 return}
 try{const{judged:e}=await l.plan(r)
 const t=e?.findings.find(({rule:e})=>e==="unjudged")
 if(t)return notProved(t.detail??"the comparison failed")
-const n=(0,Pt.q4)(e?.findings??[])
+const n=(0,Gt.q4)(e?.findings??[])
 const s=n.length===0?"fits the schema":"does not fit the schema"
 r.say(`${a} starts with the current configuration, and ${s}`)
-return{fit:{misfits:n},breaks:n,needs:l.needs(),warnings:(0,ye.Tw)(e)}}catch(t){e.signal.throwIfAborted()
-return notProved((0,T.b)(t))}finally{await l.close().catch(e=>{o((0,T.b)(e))})}}function webNow(e,{command:t},{web:n,targets:s,services:r}){return n??foundWeb({...e,"migrate-command":t},s,r)}function webToProve(e,t,n){const s=webNow(e,t,n)
+return{fit:{misfits:n},breaks:n,needs:l.needs(),warnings:(0,Te.Tw)(e)}}catch(t){e.signal.throwIfAborted()
+return notProved((0,$.b)(t))}finally{await l.close().catch(e=>{o((0,$.b)(e))})}}function webNow(e,{command:t},{web:n,targets:s,services:r}){return n??foundWeb({...e,"migrate-command":t},s,r)}function webToProve(e,t,n){const s=webNow(e,t,n)
 if(!s)return
 const{targets:r}=n
-const{back:o}=r.find(({id:e})=>(0,R.T)(e)===(0,R.T)(s.workload))??{}
+const{back:o}=r.find(({id:e})=>(0,M.T)(e)===(0,M.T)(s.workload))??{}
 const i=o?.spec?.containers.some(({name:e})=>e===s.container)===true
-return i?{...s,template:o}:s}function foundWeb(...e){try{return(0,fe.s3)(...e)}catch{return}}function prove_nameOf({release:e,image:t}){return e?`release ${e.number}`:`version ${(0,k.j)(t.tag)}`}function prove_titleOf(e){const{release:t,image:n}=e
-return t?`${prove_nameOf(e)} (${(0,k.j)(n.tag)})`:prove_nameOf(e)}function waysOut({settings:e},{history:t,version:n}){const s=[(0,F.BO)(t)?.digest,n.image.digest]
-const r=t.findLast(e=>(0,F.FM)(e)&&!s.includes(e.digest)&&e.fit!==void 0&&(0,Pt.q4)(e.fit.misfits).length===0)
-const back=t=>(0,M.a)("rollback",e,{to:String(t)})
-return[...r?[`Release ${r.number} fits: ${back(r.number)}`]:[],'To roll back anyway, set "unsafe-migrations: allow"']}var Ct=n(5057)
-var Nt=n(8118)
+return i?{...s,template:o}:s}function foundWeb(...e){try{return(0,ge.s3)(...e)}catch{return}}function prove_nameOf({release:e,image:t}){return e?`release ${e.number}`:`version ${(0,T.j)(t.tag)}`}function prove_titleOf(e){const{release:t,image:n}=e
+return t?`${prove_nameOf(e)} (${(0,T.j)(n.tag)})`:prove_nameOf(e)}function waysOut({settings:e},{history:t,version:n}){const s=[(0,_.BO)(t)?.digest,n.image.digest]
+const r=t.findLast(e=>(0,_.FM)(e)&&!s.includes(e.digest)&&e.fit!==void 0&&(0,Gt.q4)(e.fit.misfits).length===0)
+const back=t=>(0,G.a)("rollback",e,{to:String(t)})
+return[...r?[`Release ${r.number} fits: ${back(r.number)}`]:[],'To roll back anyway, set "unsafe-migrations: allow"']}var qt=n(5057)
+var Ht=n(8118)
 async function findReversal(e,t,n,s){const r=await inputOf(e,t,n,s)
 if("why"in r)return r
-return{input:r,found:await(0,Nt.B)(e,r)}}function waysToReverse({settings:e},t,n){if("why"in n)return[`The running version cannot reverse its migrations: ${n.why}`]
+return{input:r,found:await(0,Ht.B)(e,r)}}function waysToReverse({settings:e},t,n){if("why"in n)return[`The running version cannot reverse its migrations: ${n.why}`]
 const{found:s}=n
-const r=(0,Ct.bR)(s).join(", ")
-if(s.does==="impossible")return[`The running version cannot reverse what is in the way: ${(0,Ct.Dr)(s)}`]
-const o=!(0,Ct.Bt)(s)
-const i=(0,M.a)("rollback",e,{to:t,"reverse-migrations":"true",...o&&{"accept-downtime":"true"},...(0,ce.pU)(e)})
-const a=(0,Ct.je)(s)
-return[`To let the running version reverse ${r} first${a===void 0?", which drops no stored value":`, which ${a}`}: ${i}`,...o?["The running version does not work without them: it fails from the reversal until the rollback has ended, which takes about as long as a rollout"]:[]]}function mayReverse({settings:e},{found:t}){return e["reverse-migrations"]&&t.does==="told"&&(e["accept-downtime"]||(0,Ct.Bt)(t))}function workOf({input:e,found:t}){if((0,Ct.Bt)(t))return
+const r=(0,qt.bR)(s).join(", ")
+if(s.does==="impossible")return[`The running version cannot reverse what is in the way: ${(0,qt.Dr)(s)}`]
+const o=!(0,qt.Bt)(s)
+const i=(0,G.a)("rollback",e,{to:t,"reverse-migrations":"true",...o&&{"accept-downtime":"true"},...(0,fe.pU)(e)})
+const a=(0,qt.je)(s)
+return[`To let the running version reverse ${r} first${a===void 0?", which drops no stored value":`, which ${a}`}: ${i}`,...o?["The running version does not work without them: it fails from the reversal until the rollback has ended, which takes about as long as a rollout"]:[]]}function mayReverse({settings:e},{found:t}){return e["reverse-migrations"]&&t.does==="told"&&(e["accept-downtime"]||(0,qt.Bt)(t))}function workOf({input:e,found:t}){if((0,qt.Bt)(t))return
 const{web:n,image:s,command:r}=e
 const{tag:o,digest:i}=s
-return{is:"again",web:(0,R.T)(n.workload),container:n.container,command:r,tag:o,digest:i}}async function reverseFirst(e,{input:t,found:n},s){const r=!(0,Ct.Bt)(n)
+return{is:"again",web:(0,M.T)(n.workload),container:n.container,command:r,tag:o,digest:i}}async function reverseFirst(e,{input:t,found:n},s){const r=!(0,qt.Bt)(n)
 const o={...t.task,how:"any",downtime:r}
-const i=await(0,Nt.B)(e,{...t,task:o},s)
+const i=await(0,Ht.B)(e,{...t,task:o},s)
 if(i.does==="reverse"||i.does==="fits")return
-e.log.say((0,Ct.aW)(i))
+e.log.say((0,qt.aW)(i))
 throw new Error("the migrations could not be reversed as it was planned")}async function inputOf({cluster:e,app:t,settings:n},s,r,{breaks:o,needs:i}){const{version:a,history:c,command:l}=r
 const u=webNow(n,r,s)
 if(!u)return{why:'set "migrate-from" to the workload that serves the web'}
-const{needs:d}=await(0,J.bL)(e,t,n.image)
+const{needs:d}=await(0,X.bL)(e,t,n.image)
 const f=i??d.get(a.image.digest)
 if(f===void 0)return{why:"what that version needs of the database was not kept"}
-const p=(0,K.QA)(s.live.clusterState(),u.workload)?.object
-const h=p?(0,P.kW)(p):u.template
+const p=(0,Z.QA)(s.live.clusterState(),u.workload)?.object
+const h=p?(0,I.kW)(p):u.template
 const m=h.spec?.containers.find(({name:e})=>e===u.container)?.image
-const{digest:g,tag:w=""}=(0,k.zZ)(m??"")
-const v=(0,F.BO)(c)
+const{digest:g,tag:w=""}=(0,T.zZ)(m??"")
+const v=(0,_.BO)(c)
 const b=g??(v?.tag===w?v.digest:void 0)
 if(b===void 0)return{why:`the digest of ${m??"its image"} is not known`}
-return{checked:s,web:{...u,template:h},image:{repository:n.image,tag:w,digest:b},name:v?.digest===b?`release ${v.number}`:`version ${(0,k.j)(w)}`,back:prove_titleOf(a),command:l,timeoutMs:n["migrate-timeout"],task:{wanted:[f],since:sinceOf(c,r,o),how:"tell",downtime:true}}}function sinceOf(e,{version:t},n){const s=e.find(({number:e})=>e===t.release?.number)
-const r=s?(0,F.MT)(e,s):[]
-return[...new Set([...r,...n.flatMap(({migration:e})=>e??[])])]}var Lt=n(3672)
+return{checked:s,web:{...u,template:h},image:{repository:n.image,tag:w,digest:b},name:v?.digest===b?`release ${v.number}`:`version ${(0,T.j)(w)}`,back:prove_titleOf(a),command:l,timeoutMs:n["migrate-timeout"],task:{wanted:[f],since:sinceOf(c,r,o),how:"tell",downtime:true}}}function sinceOf(e,{version:t},n){const s=e.find(({number:e})=>e===t.release?.number)
+const r=s?(0,_.MT)(e,s):[]
+return[...new Set([...r,...n.flatMap(({migration:e})=>e??[])])]}var Wt=n(3672)
 async function readVersions(e,t){const{app:n,settings:s,cluster:r,log:o}=e
-const i=await(0,z.aE)(r,n,s.image)
-const{history:a,templates:c}=await(0,J.bL)(r,n,s.image)
-const l=(0,F.jo)(a,i?.begun)
+const i=await(0,Q.aE)(r,n,s.image)
+const{history:a,templates:c}=await(0,X.bL)(r,n,s.image)
+const l=(0,_.jo)(a,i?.begun)
 if(l.open)o.say("a release is in progress or unfinished, and ends before this one begins")
-const differ=(e,t)=>(0,St.ig)(c.get(e.number),c.get(t.number))
+const differ=(e,t)=>(0,Lt.ig)(c.get(e.number),c.get(t.number))
 const u=l.open?void 0:runningVersion(e,t)
 if(!u)return{...l,runs:l.history,differ:differ}
 const d={run:"now",who:"",at:"",image:s.image}
-const f=(0,F.BL)(l.history,(0,F.w7)(d,u))
-if(f!==l.history)o.say(`${(0,k.j)(u.tag)} is running, set by another client`)
+const f=(0,_.BL)(l.history,(0,_.w7)(d,u))
+if(f!==l.history)o.say(`${(0,T.j)(u.tag)} is running, set by another client`)
 return{...l,runs:f,differ:differ}}async function chooseVersion(e,{history:t,runs:n,open:s,differ:o}){const{settings:i,log:a}=e
-const c=(0,F.Ol)(i.to==="previous"?n:t,i.to,s,o)
+const c=(0,_.Ol)(i.to==="previous"?n:t,i.to,s,o)
 if(c.is!=="found"){const t=c.is==="unknown"?await inRegistry(e):void 0
 if(t)return{...t,appliedSince:[]}
 const n=i.to==="previous"
-return(0,r.fJ)({code:n?"no-release":"usage",sentence:`there is no version to roll back to: ${c.why}`,hint:`to list the versions: ${(0,M.a)("history",i)}`})}const{entry:l}=c
+return(0,r.fJ)({code:n?"no-release":"usage",sentence:`there is no version to roll back to: ${c.why}`,hint:`to list the versions: ${(0,G.a)("history",i)}`})}const{entry:l}=c
 const{tag:u,digest:d,number:f,at:p}=l
 const h={repository:i.image,tag:u,digest:d}
 await checkInRegistry(e,h,f)
-a.say(`${i["dry-run"]?"would roll":"rolling"} back to release ${f}: ${(0,k.j)(u)}, ${p.slice(0,10)} by ${(0,I.Gg)(l)}`)
-return{image:h,release:l,appliedSince:(0,F.MT)(t,l),...l.sha!==void 0&&{sha:l.sha}}}function checkStillPrevious({settings:e},t,n){const s=e.to==="previous"?(0,F.dR)(t,n):void 0
-if(!s)return;(0,r.fJ)({code:"stale-commit",sentence:`release ${s.number} (${(0,k.j)(s.tag)}) by ${(0,I.Gg)(s)} went live while this rollback waited, so the previous version is now a different one`,hint:`nothing was changed. See what is live: ${(0,M.a)("history",e)}, then roll back again`})}async function inRegistry({platform:e,settings:t,signal:n}){const{to:s}=t
-if((0,O.I_)(s)instanceof O.AF)return
-const r=await(0,g.F1)(e,t.image,s,n)
+a.say(`${i["dry-run"]?"would roll":"rolling"} back to release ${f}: ${(0,T.j)(u)}, ${p.slice(0,10)} by ${(0,U.Gg)(l)}`)
+return{image:h,release:l,appliedSince:(0,_.MT)(t,l),...l.sha!==void 0&&{sha:l.sha}}}function checkStillPrevious({settings:e},t,n){const s=e.to==="previous"?(0,_.dR)(t,n):void 0
+if(!s)return;(0,r.fJ)({code:"stale-commit",sentence:`release ${s.number} (${(0,T.j)(s.tag)}) by ${(0,U.Gg)(s)} went live while this rollback waited, so the previous version is now a different one`,hint:`nothing was changed. See what is live: ${(0,G.a)("history",e)}, then roll back again`})}async function inRegistry({platform:e,settings:t,signal:n}){const{to:s}=t
+if((0,S.I_)(s)instanceof S.AF)return
+const r=await(0,p.F1)(e,t.image,s,n)
 if(!r)return
-const o=await(0,g.DT)(e,r,n)
-return{image:r,...o!==void 0&&/^[0-9a-f]{7,64}$/.test(o)&&{sha:o}}}async function checkInRegistry({platform:e,signal:t,log:n},s,o){const i=await(0,g.OK)(e,s,t)
-if(i.is==="absent")(0,r.fJ)({code:"image-missing",sentence:`the registry no longer has the image of release ${o}: ${(0,y.d)(s)}`,hint:"build it again from its commit: git checkout, then django-rollout release"})
-if(i.is!=="there")n.say(`the registry could not be checked (${i.said}); continuing`)}function rollBack(e){return(0,S.Y)("rollback",e,toVersion)}async function toVersion(e){const{platform:t,reporter:n,state:s,resources:r}=e
-const o=new b.v5({...e,settings:{...e.settings,"migrate-command":""},source:{tag:""}})
+const o=await(0,p.DT)(e,r,n)
+return{image:r,...o!==void 0&&/^[0-9a-f]{7,64}$/.test(o)&&{sha:o}}}async function checkInRegistry({platform:e,signal:t,log:n},s,o){const i=await(0,p.OK)(e,s,t)
+if(i.is==="absent")(0,r.fJ)({code:"image-missing",sentence:`the registry no longer has the image of release ${o}: ${(0,E.d)(s)}`,hint:"build it again from its commit: git checkout, then django-rollout release"})
+if(i.is!=="there")n.say(`the registry could not be checked (${i.said}); continuing`)}function rollBack(e){return(0,j.Y)("rollback",e,toVersion)}async function toVersion(e){const{platform:t,reporter:n,state:s,resources:r}=e
+const o=new O.v5({...e,settings:{...e.settings,"migrate-command":""},source:{tag:""}})
 const{cluster:i,checked:a}=await n.stage("preflight",n=>preflight(o.with({log:n}),()=>r.openCluster(t,e.settings,e.signal)))
 s.passPreflight(a)
 const c=o.with({cluster:i})
@@ -3527,22 +3647,22 @@ if(p.length>0)e.warn(`the database is not changed; migrations applied since: ${p
 const{targets:g,warnings:w}=await n.stage("templates",e=>rollbackTargets(c.with({log:e}),a,u))
 w.forEach(e.warn)
 const v=g.some(({back:e})=>e!==void 0)
-if(!v&&await runsUndisturbed(c,a,d)){s.exceptions=(0,st.KG)(c,a,d)
+if(!v&&await runsUndisturbed(c,a,d)){s.exceptions=(0,ct.KG)(c,a,d)
 return{result:"unchanged"}}if(e.settings["dry-run"]){const t={version:u,history:l.history,command:h}
 const n=e.settings["reverse-migrations"]?wayTo(t):checkFits(c,t)
-return dryRun(e,{targets:g,image:d,way:n})}let y
-return transaction(e,c.with({source:m}),a,{command:"rollback",image:d,...backOf(u),check:(e,t)=>{checkStillPrevious(c,l,t)},prove:async t=>{y=await proveFit(e,t,{...a,targets:g},{version:u,command:h})
-if(y)await backupBefore(e,t,a,y)},schema:()=>y&&workOf(y),targets:async(e,t)=>{const n={...e.log,say:()=>{}}
-return(await rollbackTargets(e.with({log:n}),t,u)).targets},write:async(t,{checked:r},o)=>{if(y)await reverseBefore(e,t,y)
+return dryRun(e,{targets:g,image:d,way:n})}let b
+return transaction(e,c.with({source:m}),a,{command:"rollback",image:d,...backOf(u),check:(e,t)=>{checkStillPrevious(c,l,t)},prove:async t=>{b=await proveFit(e,t,{...a,targets:g},{version:u,command:h})
+if(b)await backupBefore(e,t,a,b)},schema:()=>b&&workOf(b),targets:async(e,t)=>{const n={...e.log,say:()=>{}}
+return(await rollbackTargets(e.with({log:n}),t,u)).targets},write:async(t,{checked:r},o)=>{if(b)await reverseBefore(e,t,b)
 await n.stage("rollout",async e=>{const n=t.with({log:e})
 const i=await wavesFor(n,r,d,void 0)
 const a={checked:r,image:d,beside:[],waves:i,starts:s.knownStarts}
-await(0,De.yT)(n,a,s.listener(o))})
-s.exceptions=(0,st.KG)(t,r,d)}})}function rollback_commandFor({settings:e},{release:t},n){const s=e["migrate-command"]
-if(s!==Lt.tp["migrate-command"].default)return s
+await(0,qe.yT)(n,a,s.listener(o))})
+s.exceptions=(0,ct.KG)(t,r,d)}})}function rollback_commandFor({settings:e},{release:t},n){const s=e["migrate-command"]
+if(s!==Wt.tp["migrate-command"].default)return s
 const r=n.findLast(({migrate:e})=>e!==void 0)?.migrate
 return t?.migrate??r??s}async function proveFit({reporter:e,state:t},n,s,r){const{cluster:o,app:i,settings:a,warn:c}=n
-const l={...r,history:await(0,J.Lu)(o,i,a.image)}
+const l={...r,history:await(0,X.Lu)(o,i,a.image)}
 const u=wayTo(l)
 const d=a["unsafe-migrations"]
 const f=d!=="block"&&!a["reverse-migrations"]
@@ -3550,26 +3670,26 @@ if(u.is==="unchanged"||d==="allow"&&f)return
 const p=prove_titleOf(r.version)
 const h=u.is==="unfit"?u.breaks:[]
 const m=h.length>0
-if(f)h.forEach(e=>c((0,ye.Sr)(p,e)))
+if(f)h.forEach(e=>c((0,Te.Sr)(p,e)))
 return e.stage("plan",async e=>{const o=n.with({log:e})
 const i=m&&!f?void 0:await prove(o,l,s)
 if(i){t.needs=i.needs
 if(!r.version.release?.fit)t.fit=i.fit}const a=m?h:i?.breaks??[]
 if(f||a.length===0){if(!m)i?.warnings.forEach(c)
 return}const u=await findReversal(o,s,l,{breaks:a,needs:i?.needs}).catch(e=>{n.signal.throwIfAborted()
-return{why:(0,ve.$N)(e)}})
+return{why:(0,Oe.$N)(e)}})
 if(!("why"in u)&&mayReverse(o,u))return u
 if(!("why"in u)&&u.found.does==="fits")return
 refuse(o,l,withMigrations(a,u),waysToReverse(o,toOf(r),u))})}function toOf({version:e}){return e.release?String(e.release.number):e.image.tag}function withMigrations(e,t){const n="why"in t?[]:t.found.databases.flatMap(({misfits:e})=>e)
 return e.map(e=>{const{migration:t}=n.find(({rule:t,object:n})=>t===e.rule&&n===e.object)??{}
-return{...t!==void 0&&{migration:t},...e}})}async function backupBefore({reporter:e,state:t},n,s,{input:r,found:o}){if(n.settings["backup-cronjob"]===void 0||(0,Ct.je)(o)===void 0)return
+return{...t!==void 0&&{migration:t},...e}})}async function backupBefore({reporter:e,state:t},n,s,{input:r,found:o}){if(n.settings["backup-cronjob"]===void 0||(0,qt.je)(o)===void 0)return
 const{image:i}=r
-const a=[(0,Ct.aW)(o)]
-t.backup=await e.stage("backup",e=>(0,ce.B2)(n.with({log:e}),s,{image:i,reasons:a,work:"reversed"}))}async function reverseBefore({reporter:e,state:t},n,s){await e.stage("migrate",e=>reverseFirst(n.with({log:e}),s,e=>{if(e.length===0)return
+const a=[(0,qt.aW)(o)]
+t.backup=await e.stage("backup",e=>(0,fe.B2)(n.with({log:e}),s,{image:i,reasons:a,work:"reversed"}))}async function reverseBefore({reporter:e,state:t},n,s){await e.stage("migrate",e=>reverseFirst(n.with({log:e}),s,e=>{if(e.length===0)return
 t.reversed=e
 t.schema={is:"unknown"}}))
 t.fit={misfits:[]}}function backOf({release:e}){return e?{back:e.back??e.number}:{}}async function dryRun({reporter:e},{targets:t,image:{tag:n},way:s}){await e.stage("dry run",e=>{for(const s of t){const t=s.back?", and its pod template of that release":""
-e.say(`${(0,fe.q0)(s)}; would set ${(0,k.j)(n)}${t}`)}if(s.is==="unfit")e.say("would first let the running version reverse as few of its migrations as needed, if it can")
+e.say(`${(0,ge.q0)(s)}; would set ${(0,T.j)(n)}${t}`)}if(s.is==="unfit")e.say("would first let the running version reverse as few of its migrations as needed, if it can")
 if(s.is==="to prove")e.say("would first prove in a Job that this version fits the schema")
 return Promise.resolve()})
 return{result:"unchanged",dryRun:true}}function run_command_runCommand(e,t){switch(e){case"release":case"deploy":return release(e,t)
@@ -3578,12 +3698,13 @@ case"test":return testOnly(t)
 case"plan":return planOnly(t)
 case"migrate":return migrateOnly(t)
 case"rollback":return rollBack(t)
-case"history":return(0,be.M)(t)
-case"recover":return(0,Be.C)(t,"any")
+case"history":return(0,Ee.M)(t)
+case"recover":return(0,Je.C)(t,"any")
 case"doctor":return runDoctor(t)}}},8903:(e,t,n)=>{n.d(t,{l:()=>RunState,r:()=>NotRecovered})
 var s=n(4592)
 class RunState{source
 tests
+modelChanges=[]
 migrations=[]
 reversed=[]
 plan
@@ -3622,14 +3743,14 @@ if(e.code==="stale-commit")return"superseded"
 if((0,d.LN)(e))return"stuck"
 return e.code==="cancelled"?"cancelled":"failed"}function notBegun(e,t){const n=(0,d.rl)(e,t)
 const s=e instanceof u.r?e.current:void 0
-return{result:resultBefore(n),cause:n,...s&&{current:s}}}function report({command:e,settings:t,reporter:n,state:r},o){const{phase:a,source:l,tests:u,exceptions:d}=r
-const f=o
-const p=a.checked?.targets.flatMap(({running:e})=>e)[0]
-const h=p===void 0?void 0:(0,s.zZ)(p).tag
-const m=a.is==="begun"?a.detectedAt:void 0
-return{command:e,result:f.result,app:t.app??(0,s.XH)(t.image),namespace:t.namespace,image:t.image,tag:l?.tag??t.tag??"",...a.is!=="preflight"&&{digest:a.image.digest},...h!==void 0&&{previousTag:h},...f.cause&&{cause:f.cause},...f.dryRun&&{dryRun:f.dryRun},...f.history&&{history:f.history},...f.findings&&{findings:f.findings},...m!==void 0&&{detectedAt:m},stages:n.stages,...u&&{tests:u},workloads:workloadsOf(a,f),...r.plan&&{plan:(0,i.xk)(r.plan,t.sql,t.contract)},...r.backup&&{backup:r.backup},...r.commands.length>0&&{commands:r.commands},migrations:r.migrations,...r.reversed.length>0&&{reversed:r.reversed},warnings:r.warnings,restored:[...(f.ended??[]).map(e=>({object:e,action:"ended"})),...(f.restored??[]).flatMap(e=>{const t=describeRestored(e)
-return t===void 0?[]:[{object:(0,c.Gg)(e.prior.object),action:t}]}),...(f.left??[]).flatMap(e=>{const t=describeLeft(e)
-return t===void 0?[]:[{object:(0,c.Gg)(e.prior.object),action:t}]})],...d.length>0&&{exceptions:d},startedAt:n.startedAt,seconds:n.seconds()}}function describeRestored({did:e,why:t,external:n}){switch(e){case"put":return n===void 0?"restored":`restored, except that it ${n}`
+return{result:resultBefore(n),cause:n,...s&&{current:s}}}function report({command:e,settings:t,reporter:n,state:r},o){const{phase:a,source:l,tests:u,modelChanges:d,exceptions:f}=r
+const p=o
+const h=a.checked?.targets.flatMap(({running:e})=>e)[0]
+const m=h===void 0?void 0:(0,s.zZ)(h).tag
+const g=a.is==="begun"?a.detectedAt:void 0
+return{command:e,result:p.result,app:t.app??(0,s.XH)(t.image),namespace:t.namespace,image:t.image,tag:l?.tag??t.tag??"",...a.is!=="preflight"&&{digest:a.image.digest},...m!==void 0&&{previousTag:m},...p.cause&&{cause:p.cause},...p.dryRun&&{dryRun:p.dryRun},...p.history&&{history:p.history},...p.findings&&{findings:p.findings},...g!==void 0&&{detectedAt:g},stages:n.stages,...u&&{tests:u},...d.length>0&&{modelChanges:d},workloads:workloadsOf(a,p),...r.plan&&{plan:(0,i.xk)(r.plan,t.sql,t.contract)},...r.backup&&{backup:r.backup},...r.commands.length>0&&{commands:r.commands},migrations:r.migrations,...r.reversed.length>0&&{reversed:r.reversed},warnings:r.warnings,restored:[...(p.ended??[]).map(e=>({object:e,action:"ended"})),...(p.restored??[]).flatMap(e=>{const t=describeRestored(e)
+return t===void 0?[]:[{object:(0,c.Gg)(e.prior.object),action:t}]}),...(p.left??[]).flatMap(e=>{const t=describeLeft(e)
+return t===void 0?[]:[{object:(0,c.Gg)(e.prior.object),action:t}]})],...f.length>0&&{exceptions:f},startedAt:n.startedAt,seconds:n.seconds()}}function describeRestored({did:e,why:t,external:n}){switch(e){case"put":return n===void 0?"restored":`restored, except that it ${n}`
 case"delete":return"removed"
 case"keep":return`kept, because ${t}`
 case"external":return`left alone, because another client changed it: it ${n}`
@@ -3683,27 +3804,27 @@ if(t?.is==="identity")return["<token>",t.token]
 return t?.is==="password"?[t.username,t.password]:void 0}function tokenOf(e){const t=e?(0,h.Xj)(e):void 0
 return t?.is==="token"?{registrytoken:t.token}:{}}class RunDocker{base
 platform
-#S={}
-#A={}
-#$=""
+#$={}
+#x={}
+#j=""
 constructor(e){this.base=e
 const{processes:t}=e
-const shown=()=>this.#A
-this.platform={...e,get env(){return{...e.env,...shown()}},processes:{...t,run:(e,n,s)=>t.run(this.#x(e),n,this.#j(e,s??{})),stream:(e,n,s)=>t.stream(this.#x(e),n,this.#j(e,s))}}}async keep(e){const{files:t,env:n}=this.base
+const shown=()=>this.#x
+this.platform={...e,get env(){return{...e.env,...shown()}},processes:{...t,run:(e,n,s)=>t.run(this.#P(e),n,this.#R(e,s??{})),stream:(e,n,s)=>t.stream(this.#P(e),n,this.#R(e,s))}}}async keep(e){const{files:t,env:n}=this.base
 const s=(0,h.Ox)(this.base)
 const r=await t.privateFolder()
 const o=await t.read((0,f.join)(s,"config.json")).catch(()=>{})
 const{config:i,logins:a}=privateConfig(o,e)
 const c=t.isFolder(s)?await t.list(s).catch(()=>[]):[]
 for(const e of c.filter(e=>e!=="config.json"))await t.linkTo((0,f.join)(s,e),(0,f.join)(r,e))
-this.#$=`${r}/django-rollout-helpers`
-for(const e of a.keys())await t.writeProgram(this.#P(e),w)
-const l=await this.base.processes.find(this.#P(0))!==void 0
+this.#j=`${r}/django-rollout-helpers`
+for(const e of a.keys())await t.writeProgram(this.#C(e),w)
+const l=await this.base.processes.find(this.#C(0))!==void 0
 const u=l?i:configWithLogins(o,e)
 await t.writePrivate((0,f.join)(r,"config.json"),u)
 const d=n["DOCKER_AUTH_CONFIG"]
-this.#A={DOCKER_CONFIG:r,...d&&{DOCKER_AUTH_CONFIG:withoutLogin(d,e)}}
-this.#S={...this.#A,PATH:`${this.#$}:${n["PATH"]??""}`,...Object.fromEntries(a.map((e,t)=>[loginVariable(t),e]))}
+this.#x={DOCKER_CONFIG:r,...d&&{DOCKER_AUTH_CONFIG:withoutLogin(d,e)}}
+this.#$={...this.#x,PATH:`${this.#j}:${n["PATH"]??""}`,...Object.fromEntries(a.map((e,t)=>[loginVariable(t),e]))}
 return()=>t.remove(r)}async login(e){const t=await this.keep(e)
 const{repository:n,username:s,password:r}=e
 const o=(0,m.w4)(n)
@@ -3711,30 +3832,31 @@ const i=await this.platform.processes.run("docker",["login","--username",s,"--pa
 if(i.code===0)return t
 await t()
 const[a="no reason given"]=i.stderr.split("\n").filter(e=>e.trim()!==""&&!e.startsWith("WARNING"))
-return(0,p.fJ)({code:"registry",sentence:`registry login failed: ${o} rejects ${s}: ${a}`,hint:'check "registry-username" and "registry-password"'})}#P(e){return`${this.#$}/docker-credential-${g}${e}`}#x(e){return e.startsWith(`docker-credential-${g}`)?`${this.#$}/${e}`:e}#j(e,t){if(e!=="docker"&&!e.startsWith("docker-credential-"))return t
-return{...t,env:{...t.env,...this.#S}}}}function serverOf(e){return e==="docker.io"?[]:[e]}var b=n(3006)
+return(0,p.fJ)({code:"registry",sentence:`registry login failed: ${o} rejects ${s}: ${a}`,hint:'check "registry-username" and "registry-password"'})}#C(e){return`${this.#j}/docker-credential-${g}${e}`}#P(e){return e.startsWith(`docker-credential-${g}`)?`${this.#j}/${e}`:e}#R(e,t){if(e!=="docker"&&!e.startsWith("docker-credential-"))return t
+return{...t,env:{...t.env,...this.#$}}}}function serverOf(e){return e==="docker.io"?[]:[e]}var b=n(3006)
 var y=n(6461)
 var k=n(6402)
 var O=n(2744)
-var E=n(1407)
-var T=n(3242)
-const S=3e4
+var E=n(9452)
+var T=n(1407)
+var S=n(3242)
+const A=3e4
 function requestsOf(e){const{platform:t,life:n}=e
 const s=new Turns(t.clock)
 const ask=async(r,o=n)=>{await s.take()
-const i=await(0,T.wj)(t.clock,S,AbortSignal.any([n,o]),t=>textOf(e,r,t))
+const i=await(0,S.wj)(t.clock,A,AbortSignal.any([n,o]),t=>textOf(e,r,t))
 await s.take()
 return parsed(e,i)}
 const retried=e=>(0,b.jh)(t.clock,n,()=>ask(e))
-return{get:e=>retried({method:"GET",path:e}),find:e=>unlessMissing(retried({method:"GET",path:e})),review:(e,t)=>retried({method:"POST",path:e,body:t}),dryRun:(e,t)=>retried({method:"PUT",path:`${e}?dryRun=All`,body:t}),post:(e,t,n)=>ask({method:"POST",path:e,body:t},n),put:(e,t,n)=>ask({method:"PUT",path:e,body:t},n),remove:async(e,{signal:t,...n}={})=>{await unlessMissing(ask({method:"DELETE",path:e,body:deleteOptions(n)},t))},lines:(t,n,s)=>linesOf(e,t,n,s)}}const A=10
+return{get:e=>retried({method:"GET",path:e}),find:e=>unlessMissing(retried({method:"GET",path:e})),review:(e,t)=>retried({method:"POST",path:e,body:t}),dryRun:(e,t)=>retried({method:"PUT",path:`${e}?dryRun=All`,body:t}),post:(e,t,n)=>ask({method:"POST",path:e,body:t},n),put:(e,t,n)=>ask({method:"PUT",path:e,body:t},n),remove:async(e,{signal:t,...n}={})=>{await unlessMissing(ask({method:"DELETE",path:e,body:deleteOptions(n)},t))},lines:(t,n,s)=>linesOf(e,t,n,s)}}const $=10
 class Turns{clock
-#R=A
-#C
-constructor(e){this.clock=e}async take(){while(this.#R===0){this.#C??=this.clock.handled().then(()=>{this.#R=A
-this.#C=void 0})
-await this.#C}this.#R-=1}}async function answer(e,t,n){return parsed(e,await textOf(e,t,n))}async function textOf({platform:e,socket:t},{method:n,path:s,body:r},o){const i=await e.network.request({socket:t,method:n,path:s,signal:o,...r!==void 0&&{body:r}})
+#N=$
+#L
+constructor(e){this.clock=e}async take(){while(this.#N===0){this.#L??=this.clock.handled().then(()=>{this.#N=$
+this.#L=void 0})
+await this.#L}this.#N-=1}}async function answer(e,t,n){return parsed(e,await textOf(e,t,n))}async function textOf({platform:e,socket:t},{method:n,path:s,body:r},o){const i=await e.network.request({socket:t,method:n,path:s,signal:o,...r!==void 0&&{body:r}})
 if(i.status>=300)throw await apiError(i)
-return i.text()}function parsed({names:e},t){return JSON.parse(e.read(t))}async function unlessMissing(e){try{return await e}catch(e){if(e instanceof E.h&&e.status===404)return
+return i.text()}function parsed({names:e},t){return JSON.parse(e.read(t))}async function unlessMissing(e){try{return await e}catch(e){if(e instanceof T.h&&e.status===404)return
 throw e}}function deleteOptions({uid:e,version:t}){const n={...e!==void 0&&{uid:e},...t!==void 0&&{resourceVersion:t}}
 const s=Object.keys(n).length===0?{}:{preconditions:n}
 return{propagationPolicy:"Background",...s}}async function*linesOf({platform:e,socket:t,names:n},s,r,o){const i=await e.network.request({socket:t,method:"GET",path:s,signal:r})
@@ -3742,32 +3864,44 @@ if(i.status>=300)throw await apiError(i)
 if(o)yield*i.lines(o)
 else for await(const e of i.lines())yield n.read(e)}async function apiError(e){const t=await e.text()
 try{const n=JSON.parse(t)
-return new E.h(e.status,n.reason??"",n.message??t)}catch{return new E.h(e.status,"",t.trim())}}var $=n(7244)
-var j=n(811)
+return new T.h(e.status,n.reason??"",n.message??t)}catch{return new T.h(e.status,"",t.trim())}}var j=n(7244)
+var P=n(811)
 async function openCluster(e,t,n){const s=await findKubectl(e)
-const r=await(0,O.nL)(e,s,chosenBy(t))
-const o=new AbortController
-const close=async()=>{o.abort()
-await r.stop()}
-const i=new y.F(t.image??"")
-const a={platform:e,socket:r.socket,life:o.signal,names:i}
-try{return{namespace:t.namespace,names:i,version:await versionOf(a,n),life:o.signal,...requestsOf(a),...commandsOf(s,t,a),close:close}}catch(e){await close()
+const r=s.version??versionOfClient(e,s.path)
+const o=await(0,O.nL)(e,s.path,chosenBy(t))
+const i=new AbortController
+const close=async()=>{i.abort()
+await o.stop()}
+const a=new y.F(t.image??"")
+const c={platform:e,socket:o.socket,life:i.signal,names:a}
+try{const o=await versionOf(c,n)
+const l={path:s.path,version:await r}
+const u=await fitting(e,l,o,n)
+return{namespace:t.namespace,names:a,version:o,client:u.version,life:i.signal,...requestsOf(c),...commandsOf(u.path,t,c),close:close}}catch(e){await close()
 n.throwIfAborted()
-throw(0,O.HB)((0,j.b)(e))}}async function versionOf(e,t){const{clock:n}=e.platform
+throw(0,O.HB)((0,P.b)(e))}}async function versionOf(e,t){const{clock:n}=e.platform
 const s=AbortSignal.any([e.life,t])
 const r=n.now()
 const{gitVersion:o}=await(0,b.jh)(n,s,()=>answer(e,{method:"GET",path:"/version"},s),e=>(0,b.Uk)(e,n.now()-r))
 return o}function commandsOf(e,t,{platform:n,life:s,names:r}){const o=[...chosenBy(t),"--namespace",t.namespace]
 return{kubectl:(t,{input:i,signal:a=s,ensureHeld:c}={})=>(0,k.Yv)(n.clock,a,async()=>{const a=await(c?.())??s
-const l=await finish(n,e,[...o,...P,...t],{...i!==void 0&&{input:i},signal:AbortSignal.any([s,a])})
+const l=await finish(n,e,[...o,...N,...t],{...i!==void 0&&{input:i},signal:AbortSignal.any([s,a])})
 if(l.code!==0)a.throwIfAborted()
 return{...l,stdout:r.read(l.stdout)}}),kustomize:t=>n.processes.run(e,["kustomize",t],{env:O.yl}),printFiles:t=>{const s=["patch","--local","--type=merge","--patch={}","--output=json"]
 const r="--kubeconfig=/dev/null"
 return n.processes.run(e,[...s,r,...t.map(e=>`--filename=${csv(e)}`)],{env:O.yl})},stream:(t,s)=>n.processes.stream(e,[...o,...t],{...s,env:O.yl,bound:true}),commandLine:e=>{const n=t.context===void 0?[]:["--context",t.context]
 const s=t.keeps?["--kubeconfig",t.kubeconfig??""]:[]
-return["kubectl",...s,...n,"-n",t.namespace,...e].map($.Z).join(" ")}}}function csv(e){return/[",]/.test(e)?`"${e.replaceAll('"','""')}"`:e}function chosenBy({kubeconfig:e,context:t}){return[...e===void 0?[]:["--kubeconfig",e],...t===void 0?[]:["--context",t]]}async function findKubectl(e){const missing=e=>(0,p.fJ)({code:"tool-missing",sentence:`kubectl is not on PATH${e}`,hint:"install kubectl in a version close to the cluster’s"})
-try{return await e.processes.find("kubectl")??await e.tools.fetchKubectl()??missing("")}catch(e){if(e instanceof p.HR)throw e
-return missing(`, and downloading it failed: ${(0,j.b)(e)}`)}}const P=[`--request-timeout=${S/1e3}s`]
+return["kubectl",...s,...n,"-n",t.namespace,...e].map(j.Z).join(" ")}}}function csv(e){return/[",]/.test(e)?`"${e.replaceAll('"','""')}"`:e}function chosenBy({kubeconfig:e,context:t}){return[...e===void 0?[]:["--kubeconfig",e],...t===void 0?[]:["--context",t]]}async function findKubectl(e){const missing=e=>(0,p.fJ)({code:"tool-missing",sentence:`kubectl is not on PATH${e}`,hint:"install kubectl in a version close to the cluster’s"})
+try{const t=await e.processes.find("kubectl")
+if(t!==void 0)return{path:t}
+return await e.tools.fetchKubectl(()=>true)??missing("")}catch(e){if(e instanceof p.HR)throw e
+return missing(`, and downloading it failed: ${(0,P.b)(e)}`)}}async function versionOfClient({processes:e},t){const n=["version","--client","--output=json"]
+return(0,E.O)(await e.run(t,n,{env:O.yl}))}const R=1e4
+async function fitting(e,t,n,s){const fits=e=>(0,E.j)(e,n)===0
+if(fits(t.version))return t
+try{const n=await(0,S.wj)(e.clock,R,s,t=>(0,S.ZC)(t,()=>e.tools.fetchKubectl(fits)))
+return n??t}catch{s.throwIfAborted()
+return t}}const N=[`--request-timeout=${A/1e3}s`]
 async function finish(e,t,n,s){const r={stdout:[],stderr:[]}
 const o=await e.processes.stream(t,n,{...s,env:O.yl,bound:true,onLine:(e,t)=>r[t].push(e)})
 return{code:o,stdout:r.stdout.join("\n"),stderr:r.stderr.join("\n")}}function whatIsWrong(e){const t=e.replace(/\s/g,"")
@@ -3857,28 +3991,31 @@ function databasesOfJson(e){return Object.fromEntries(Object.entries((0,s.u4)(e)
 return n?[[e,n]]:[]}))}function identityOf(e){if(!(0,s.u4)(e)||!(0,s.VP)(e))return
 const{vendor:t,name:n,host:r,port:o,user:i,schema:a,server:c,started:l}=e
 if(!(0,s.KH)(t)||!(0,s.KH)(n)||!(0,s.KH)(r)||!(0,s.KH)(o)||!(0,s.KH)(i))return
-return{vendor:t,name:n,host:r,port:o,user:i,...(0,s.KH)(a)&&{schema:a},...(0,s.KH)(c)&&{server:c},...(0,s.KH)(l)&&{started:l}}}},9902:(e,t,n)=>{n.d(t,{V:()=>planCommand,h:()=>startedCommand})
+return{vendor:t,name:n,host:r,port:o,user:i,...(0,s.KH)(a)&&{schema:a},...(0,s.KH)(c)&&{server:c},...(0,s.KH)(l)&&{started:l}}}},9902:(e,t,n)=>{n.d(t,{BG:()=>i,VV:()=>planCommand,X3:()=>managementIn,hP:()=>startedCommand})
 var s=n(6304)
 var r=n(7465)
 var o=n(8422)
-const i=["python","manage.py"]
-function planCommand(e,t,n=""){const s=e.split(/\s*(?:&&|;)\s*/)
-const c=s.findIndex(e=>managed(e)!==void 0)
-const l=managed(s[c]??"")??i.join(" ")
-const u=(0,o.aL)(s[c]??"")
-const d=["--settings","--pythonpath"].flatMap(e=>{const t=(0,o.XD)(e,u)
-return t===void 0?[]:[`${e}=${t}`]})
-const f=["shell","-v","0",...d,"-c",r.L]
-const p=s.slice(0,Math.max(c,0)).filter(e=>/^(cd|export|\.|source) /.test(e))
-const h=/^(\S*python[\d.]* (-m django|\S+)|\S*django-admin|\S*manage\.py)$/.test(l)&&!/[$`'"\\|&<>(){}*?~#=]/.test(l)
-const m=p.length===0&&h?[...(0,o.aL)(l),...f]:["/bin/sh","-c",[a,...p,`${l} "$@"`].join(" && "),"sh",...f]
-return started(m,e,{starter:t,marker:n})}function startedCommand(e,t,n=""){const s=!/[$`'"\\;|&<>(){}*?~#=\n]/.test(e)
+const i={before:[],manage:"python manage.py",settings:[]}
+function planCommand(e,t,n=""){const{before:s,manage:c,settings:l}=managementIn(e)??i
+const u=["shell","-v","0",...l,"-c",r.L]
+const d=/^(\S*python[\d.]* (-m django|\S+)|\S*django-admin|\S*manage\.py)$/.test(c)&&!/[$`'"\\|&<>(){}*?~#=]/.test(c)
+const f=s.length===0&&d?[...(0,o.aL)(c),...u]:["/bin/sh","-c",[a,...s,`${c} "$@"`].join(" && "),"sh",...u]
+return started(f,e,{starter:t,marker:n})}function startedCommand(e,t,n=""){const s=!/[$`'"\\;|&<>(){}*?~#=\n]/.test(e)
 const r=s?(0,o.aL)(e):["/bin/sh","-c",e]
 return started(r,e,{starter:t,marker:n})}function started(e,t,{starter:n,marker:s}){if(!n||(0,o.aL)(t).includes(n.words[0]??""))return e
 return n.isScript?["/bin/sh","-c",c,"sh",s,...n.words,...e]:[...n.words,...e]}const a=`{ DJANGO_ROLLOUT_ENV=$(for n in ${[...Array(s.cm).keys()].join(" ")}; do unset "DJANGO_ROLLOUT_NEEDS_$n"; done; export -p); [ "\${#DJANGO_ROLLOUT_ENV}" -gt 100000 ] || export DJANGO_ROLLOUT_ENV; }`
 const c=`m=$1; s=$2; shift 2\nf=$(command -v "$s") || f=\nh= b= e=\nif [ -r "$f" ]; then\n  IFS= read -r l <"$f"\n  case $l in '#!'*sh|'#!'*sh\\ *)\n    while IFS= read -r l || [ -n "$l" ]; do\n      case $l in\n        ''|\\#*) ;;\n        *migrate*|*manage.py*|*django-admin*) b="it calls manage.py" ;;\n        'export '*)\n          h=\n          case $l in *[\\;\\&\\|\\\`]*|*'$('*) ;; *) (set -u; eval "$e$l") >/dev/null 2>&1 && e="$e$l\n" ;; esac ;;\n        'exec "$@"'|'exec $@'|'exec "\${@}"'|'"$@"'|'exec gosu '*' "$@"'|'exec su-exec '*' "$@"'|'exec setpriv '*' "$@"') h=1 ;;\n        *[![:space:]]*) h= ;;\n      esac\n    done <"$f" ;;\n  esac\nfi\nif [ -n "$h" ] && [ -z "$b" ]; then export DJANGO_ROLLOUT_THROUGH="$s"; exec "$s" "$@"; fi\neval "$e"\necho "$m"'{"past":"'"\${b:-it does not end with exec \\"\\$@\\"}"'"}'"$m"\nexec "$@"`
-function managed(e){const t=/^(.*(?:\bmanage\.py|\bdjango-admin|-m\s+django))\s+\w*migrate/.exec(e.trim())?.[1]
-return t?.replace(/^[^'"]*['"](?=[^'"]*$)/,"").replace(/^exec\s+/,"")}},6304:(e,t,n)=>{n.d(t,{B8:()=>inspectorEnv,cm:()=>a,rI:()=>specOf})
+function managementIn(e,t=/\w*migrate/){const n=e.split(/\s*(?:&&|;)\s*/)
+const s=n.map(e=>managed(e,t))
+const r=s.findIndex(e=>e!==void 0)
+const i=s[r]
+if(i===void 0)return
+const a=(0,o.aL)(n[r]??"")
+const c=["--settings","--pythonpath"].flatMap(e=>{const t=(0,o.XD)(e,a)
+return t===void 0?[]:[`${e}=${t}`]})
+const l=n.slice(0,r).filter(e=>/^(cd|export|\.|source) /.test(e))
+return{before:l,manage:i,settings:c}}function managed(e,t){const n=new RegExp(`^(.*(?:\\bmanage\\.py|\\bdjango-admin|-m\\s+django))\\s+${t.source}`)
+return n.exec(e.trim())?.[1]?.replace(/^[^'"]*['"](?=[^'"]*$)/,"").replace(/^exec\s+/,"")}},6304:(e,t,n)=>{n.d(t,{B8:()=>inspectorEnv,cm:()=>a,rI:()=>specOf})
 var s=n(3529)
 var r=n(8422)
 n(9084)
@@ -3940,8 +4077,8 @@ const n=e.slice(0,e.indexOf(t))
 return n===""?void 0:n}function marked(e,t){const n=e.indexOf(t)
 const s=e.lastIndexOf(t)
 return t===""||s<=n?void 0:e.slice(n+t.length,s)}},7465:(e,t,n)=>{n.d(t,{L:()=>r,a:()=>s})
-const s={"table-gone":{severity:"breaks",undo:"unsafe",running:["the table {table} is gone","uses it","every query of {model} fails"],new:["no migration creates the table {table}","uses it","every query of {model} fails"],fix:"Remove or rename the model in Django's state only, and drop the table in the next release"},"column-gone":{severity:"breaks",undo:"unsafe",running:["the column {object} is gone","uses it","every query of {model} fails"],new:["no migration creates the column {object}","uses it","every query of {model} fails"],fix:"Remove the field from Django's state only, and drop the column in the next release"},"insert-refused":{severity:"breaks",undo:"unsafe",running:["the column {object} is NOT NULL without a database default","does not set it","every INSERT into {table} fails"],new:["the column {object} stays NOT NULL without a database default","does not set it","every INSERT into {table} fails"],fix:"Give the column a database default, or allow NULL"},"default-gone":{severity:"breaks",undo:"unsafe",running:["the database default of {object} is gone","relies on it","every INSERT into {table} fails"],new:["the column {object} has no database default","relies on it","every INSERT into {table} fails"],fix:"Remove the database default in the next release"},generated:{severity:"breaks",undo:"unsafe",running:["the database computes the column {object} now","sets it","every INSERT into {table} fails"],new:["the database computes the column {object}","sets it","every INSERT into {table} fails"],fix:"Add the generated column with another name, and remove the old one in the next release"},"delete-refused":{severity:"may",undo:"safe",running:["the foreign key {object} to {parent} is new","does not know it","it may fail to delete rows of {parent}"],new:["the foreign key {object} to {parent} stays in the database","does not know it","it fails to delete rows of {parent} that are referenced"],fix:"Remove the constraint before the field"},"null-refused":{severity:"may",undo:"unknown",running:["the column {object} becomes NOT NULL","allows NULL in it","each write of NULL fails"],new:["the column {object} is NOT NULL","allows NULL in it","each write of NULL fails"],fix:"Release the code that never writes NULL, and backfill, in an earlier release; set NOT NULL in the next one"},narrowed:{severity:"may",undo:"unknown",running:["the column {object} becomes smaller: {to} instead of {from}","may write larger values","such a write fails"],new:["the column {object} is smaller: {to} instead of {from}","may write larger values","such a write fails"],fix:"Release the code that writes shorter values first, and shorten the column in the next release"},retyped:{severity:"may",undo:"unsafe",running:["the column {object} changes its type: {to} instead of {from}","uses the old type","its queries may fail"],new:["the column {object} has another type: {to} instead of {from}","uses its own type","its queries may fail"],fix:"Release the code that fits both types first; or add a second column, write both, and remove the old one in a later release"},unique:{severity:"may",undo:"safe",running:["{object} becomes unique","may write equal values","the second write fails"],new:["{object} is unique","may write equal values","the second write fails"],fix:"Release the code that never writes equal values first, and add the constraint in the next release"},"unique-gone":{severity:"may",undo:"unknown",running:["{object} is no longer unique","may write by it (ON CONFLICT, update_or_create)","such a write fails, or makes a second row"],new:["{object} is not unique","may write by it (ON CONFLICT, update_or_create)","such a write fails, or makes a second row"],fix:"Release the code that no longer writes by it first, and drop the constraint in the next release"},check:{severity:"may",undo:"safe",running:["{table} gets the check {column}","may write rows that violate it","such a write fails"],new:["{table} has the check {column}","may write rows that violate it","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},"fk-added":{severity:"may",undo:"safe",running:["{object} becomes a foreign key to {parent}","may write other values","such a write fails"],new:["{object} is a foreign key to {parent}","may write other values","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},view:{severity:"unknown",undo:"unknown",running:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],new:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],fix:"Check that the view has all columns and accepts writes"},"write-refused":{severity:"breaks",undo:"safe",running:["{table} refuses after the migration what it took before it ({detail})","sends it","its queries would fail, so the migration was rolled back"],new:["{table} refuses after the migration what it took before it ({detail})","sends it","its queries would fail, so the migration was rolled back"],fix:"Release the code that no longer sends it first, or let the migration keep what the running version needs"},"rows-refuse":{severity:"breaks",undo:"safe",running:["{detail}"],new:["{detail}"],fix:"Fix the rows first, in a release before this one or by hand. These are in the way"},"view-gone":{severity:"breaks",undo:"unsafe",running:["{detail}"],new:["{detail}"],fix:"Drop the view by RunSQL before, and create it again after, in the same migration"},schemas:{severity:"unknown",undo:"unknown",running:["{detail}"],new:["{detail}"],fix:"Check by hand that the running version works with what it changes"},unread:{severity:"unknown",undo:"unknown",running:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],new:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],fix:"Write the change as operations of Django, or as SQL statements of one ALTER TABLE each"},unjudged:{severity:"breaks",undo:"unknown",running:["the migrations cannot be compared with the running version: {detail}","may depend on what they change","whether it breaks is not known"],new:["the schema cannot be compared: {detail}","may depend on it","whether it breaks is not known"],fix:'Check the migrations, and set "unsafe-migrations: warn" for this release'}}
-const r=`\n\n\n\n\n\n\n\ndef django_rollout_inspect():\n import base64\n import importlib.util\n import sys\n import zlib\n\n top = "rollout_inspector"\n texts = zlib.decompress(base64.b64decode("eNqsOld74ziS86xfgcUlsketDpf9rS7fvWxOT2odP1iELIwpQkNArfX683+/CmSpRIn2zu16AkGgckIBVFWFNuSqWhyeZh9nr/x90x0bnxbfpdjOnm12941//xBbb++ebfJffRfyk72z9513j8m+zO0mNsd9+zpMaJPv8vvOb4/J15Ngtd+6Y5Nfp/XgW9+5/CqZxmc/wW3vnhCmPTbNGxCu6+JparXz+ekwtXhsw/dH/9oaqjgBsNn5zePtpe3je1fXU1y/Bn8arRzbxzaeWlw9wZR/0wOgceqBpmCIz+suSqDD3qVJYWAIsPVr698d64dJOV++oWWMZfoL+0PsssGYHcYxDaPOz2a//t1P//s3ZkkQiya6OhUzU1U48h0kxYPPVe2yK2JaHFzeLb6LoZWXOnSt2/uiqrah8VVVzo09Z4kty0XtN7H2hT3m7ft/suWsBKFOAWgDz+eZKWzau6YJbbaACg//4Dtbzscr9+EBR7QgYON5sEGDk3U8Qm6aQ+c3IYXY9stfXbfZOULL/vf5eraJ7YNa6acFQmbHJFBXnMLnfT93HyPJgk/vSISX2f1T9qmKW9T9rN6d+ax0vzN/x3rx0j+9zJBTMstLWbUYWnZaCzQCU2/dPjTBE/aUsYUbjtrj3ndhQ1YE6+3JoJOGHRQUnVnXOb6S1JPmOR5DzXDszu6ra4Z3tJIbXmqXPekZ9vJM2e0PFy/mFPLO4Kv5Q2z99Vo8ZrVczikOa781B9dldEmB8pZ3s5nZxmNbg8E6v9i7vNkVnS1W/1t8Wa3flcW/3n0pitWXem7W35ZfyvJfgRVhzkwKfyBDr0CfwrvNrgRSncGRCS2S24a2BvsDwS/1t3bOnBYPXTweis+lAWBry/UMQPOxay+WP5WLlLtwKEpI0pPvitJ8a+xqbc074r/YAHAu7Ap0Y0l6/SgCnlDBR+Be3gn1FrCKgpdJUB6iqBI1YWsQS+aegPjPwYCD8eK2wlqfitiARVp/QgMiVhuzgTlQCYe4gkOcWS7xDcQY5EB6c/M/rkl+ZkjIXgHgVcS8893c0COVZinuQo4AIK/IG1jX/pB3PXxFL4CDNMU+a1v263qKhGb4Hy01uhJUNra5+W139DOi29MauHT+0LiNR6IYg8LremEmxl32DJGVMnhxKxdL42C18W3BJkJkfCMC/PoZ6ZjTLjZ+MFxFbyAjIa0+rs37fvhpPcDQLI9xemZE7+K836N8FyR/zIzQuYIKkwNx45vkOWLExRIeBE/C3oiECe6ESdQVy49nlh9vstRWvS6YbFOiRRDjKqsBko4HEUwzKlRUlEiPNru72aRGrI1wUMO3NZNM5T1lNUr2ucp+FmgNcmy6mJKHuCNaZNHQakokgXpH3iERoJqlILlKDaGONBCjL//CQkhecflEXGjbGOpLE/Yho/S6LKAtlUeHPVV55rN5984U/2TeyeIKoTHAP5Ui9KePBHYjJ8r/Vx5+PjuoFx9So05V49OoQP5pVU4LR9Z6M36VaXCLlmqBeMWbGQUcdx7F38eUzfK2U+YyPdJmdsEZCRFboiWDHxOHwev7kLYhJ9DW12lu6KAFhPsRzIRUsSnpT23Zzy/wgiRcXRfYhxIOPvgotrR2Dk7fx86TUQhvdQuyXAM5hCPqncEuF62bYpd9XbAkRAOlBFgSFrvlAkFLWNi5r94sRXyZD1vGCYlihUoD8WDO5G7fYlISiRWcbZJdIxq+ktHYABxvBUlBZAWRpeF5ssX44DcnheYjlkt+oJCw0ubQ4jYnnEXggag6AjPBK8xU4ZHILHtNMGLsGpOFj2QAwhIkAenf7ZoZj/HkKIRmk72E7UGCsWR8ihI1a59daJYWQlIYxq3BV9LB/FWy5q9uq7AdtJCS1lO4kKAgEQiGjE+RYI+2LJVUSGXCUtr/J9dmXw9uBJPY9SJkv0+9q3cOzdVLQYx4XLI8tC6+Eub6MkLcL3haGK303a01FpBVbG0phgHGK7o+sGvFGCcmAk9JzNTkBkNR1dwerLKnQF+T5a6CTz5jAljn9FRzPTXF/mAHiZn4pebb0DQgy/p1e8hVzpQnuBqlY4fVQzpsFmNls13PmTDO27UIBFhnJkxDk2aKS/zf3OS4VCSwJD7bbRf39s4oPi9E2zfaQUCscTlE7XadfdzRGvtXyfznL37603//7X/3uVUohmJurY8ivS5FEdVZaG1IBd5/TjvfeVaHgyxVTXj0vRu095ItX1VVR/10dlJ2tZJ+KjGRAE+zWSR/b4fEzeBRgSJXg5Opo8ViY9zT+a2gBkZtElRGBwfuD0dOmaIvTlRQzfIsLUEOhJ9fSsakrlkSQPU2hM8S6OzkLve26zA+QFYswJLE/foQL4NClz4jXuStN3fMN3UbVCEYvR3ztKrof86N1TcXm9awn1O7xKZkc3e2HNDnyn/ZdfBMlhyjlTk3StoJci/6pmDjrZQtzHeyg+YswvcqdhCNYQhbPOC6+5B9l8DgX11z9KngeuGahu5GVArpW5KeVk8bvI+1ZG750rFfU8bnmYtKCjhDTThLfFLmgogiEq6VxoSBcII1GykvSvE7hRYJAQjVuX9Z9cMV6rK+oRXaaqQ72YTmxhVjPW1dEpeKSGJ52bLtE1n2qrzQpNQXLZdWgEyuq97IyGLfsTvmZMnl6gzHgzUywCUxJ13fn61Jr0lXPJ4STvQm5Ic1emri+rasP0FIPkFa+s63G39OJU4glS3qyuoMT9aTNzwTqkMUXv8gjgL4SN0p80BISmTd/Q+JNjqKsTQjbp/v1uzTfvVHS73IniVs4lKOsck4tKTb6WuRtPRiR6mGaBCqiESeyelGnMjY3uCdf+h8wivhVJAjIA/9lo9Z+GcQ6ORShV7xxeVRS1l2dKagF9p1hvhnqiTSuKW9IDpCmIl6q0fP153wnNMJD6FI5mEvp2scWB7xjB2Bq2LBmaf0egdYq0/gvXVvl+ELDZn72HjmOKc01+dYAQT/0BeZFUKvV3aYRwf2XR5aX9oiFECJhe0dtcia4PBx6JKCass1GVVbpMNTK1xGplkgDwXeuOybJ1teGo/K83iSorF7i7ZakBWSXm2npCMmzbiDQsIX4sWDw5JFHDVLOWXOeL/WRzqSW03Ea3T67CgRNyzMvrn3O8gf+TaHLY3pYtPEY65A1IPfZCAtH+f2LrShfZiAW/jtFgaph0f9N7HGk0P2B7wtmsKjD4Q9lpwvhgs3ByW5SB5vkOS+itJlHx466s4xIxhgcfBtDQKyWYdJ+h4o0KUCxzseaSxQSlgTac8oi3jwPErSYwzaFQh+jss6+lTBYAdS8BIjDKY/xa4+qyMc6CNlm6DTxFYhJm/w4y51oxhC4K6EioIXyc/YjqKRmMOiqlDFqipHhkFaLs9NpVR2TTP4acF3Ej/UWG+rgkagmAYFXGs2DiuWQV6m+KtUovQo2LW4Kbvs977NEwIjzT+/uGT5L3AA+GLRYmGze9XwIiTLf1nlwX/+67QCTYzJt76+uKY7Udr2ZJ7txt5Ba/hSUtOlbucwxIj2QoSnOW0JWZ+yhz4Typ2MiR21wTw9NH2k3HnqsiuLWz5TL/hsRNLrVmyALjU7OvgR5GwqJZSGEk1dPCTjsA9MuXMBjBvxTPaar76GiIUeRYvb8nwdKyVsQRUYBsJYbrIJFrVknRTfwbdLhpm9pgK5ZkIZEv7+ieWHFxKZBPKUGFcq0e9B2NBaGhKwVGGoL4STz4WKwI3LrokPiw1k5IOvS/PXBiFQa740jqc58sV+jNG4LAuixGg515F9vTx5d8iCIcsVQa4vLhLlJhFQQtOAGHRsUQ2jPlvKyUW+cFwcIwpRp1zzx8cnOlnR8Ybo06AOkJfdcJU1P3OHE/6K+2PaCZCs9HFTjOTiC5iRLhItNwrBxoGzkfRF9SAKPzyoIILOmQjcx52ntNLqU9Bruveay6Ai/UAnfe8WO/yJhi2xrUG0y1n9VfJwzGj3CFRUQaEgp0/QkKJ2NnGLS6Rv30/xnGYEBsZd8+e/++lPgQHRJHy55UN8PYGyyy0g0pLrwvHdoCh4csmW+ru4lNCJm1GEKlcfibhIylnIGzziiAl6i5v3F7bXSmpUPAWEhxZPDkzh2s0qikdnHIF+LhiIw+atW51Svj6pWy7CVB+GaB0bYkZ6YWFud0fUFNbfgVZxUd+fA1v6yF8f218+5V1s5cx0o/kCCV3OHc1ASuCq7X8aAtBnGos2xgOLM9kSkJwoGmsx2WtszzhchyxV71M8NjV2PDuPT2hgwTNum313poVL8m1OXWkSmOWNiMbK9ZjntccWN/U7IGoOT858JsVYrAIW3yfRD5e5FAg116Q4wp9GJJtdL9z9cN3oNHQNzmQkuAQPwQFNHxZvHaREMbA2+gG/vo5+Omrsz3/xW6oPdi6/lqB5zKa0i12WEoUQclfJEDrf7AsJx0doWuz8PuJvxs4mLgCv8RksDDQhkhqXshXPcsgAyOFIIKHN0TgVUnFrQk4GT31l3zLDia0LNaS/HNle+U0lJdYmtvhJvgn3Qzr99+9D/k2GqGQAKlnD2m/g2fifg/3TwW38WyfC7NKjuuDCtq9tASJEVV8IaoFydG4D7mQNbElujC2flc+IC9jeamSB9jvElPEe5/sG3bF/wsEQiUynoC6Fy+xo39Mprb6x59jUFBuIYu96TFs7QHbJwww3Pq4JLs2Ha6W7gbZl4jDR1zbRsw6gHlJXjJeqR5bJhTscqsbd+0ZBLiibRNBeyUd/yFX/fW5QdRvokIsHYWU3s+zlPk9hxgzQK06j9a1biOFHcbd8eLGlSEdDnK6bGeHFNlvPhftgtTXnMRPSmydNLNAXJCGknT1Pb4NvagVN0vIS9cOuzWNRQdY6YKgudWz9hn7s/N+08p+NS0lry4LR2iI9hoPYXQlRAnfZaxgWQkJDgwkr12Clm98iVmpq1wbml1FsywdajAYg+0eY+eogNQTUcAIdaBPYKHH+uMi6HTI3fEmF0b/iTj29OHRh77qnCmrslXW+P8bsLz0aD2lB03QH8sO9Tjo3MK6gtix/29HnHPLf/1H37/1tHUe6MJq/8Skw64xeYskwRlKum2Mkr2Ixifb2bUtysjMQXhyKhCSMKZJDkJY1ss5nP/U8/fSqvqxFkLJz8jueiYjVl+rq6lt1dV1wwX34xbODJ+NnD//4xcGYXLadLTcVkrl8ezJ0k0Lf38cLjl/79V29eo5Abr2+pHfZLjUO6l22nHPkaKtgAX0tJgspMtneVkxJhwltXqzD6ziG6QRva4e4tekXtgOtj7TetGgtCPqBheqlcv4gxfwvQOWIYBPlWMeLqAYID/vffvkVRujpwbPxo4M/Pfz2i2cYLa8R3yRjOy2a3bHc7IJcSvF7BBSYN/Y/g6e7Q0qm4xe8E+TbzLVd0p5hZcI2ouewFTgZK/3ez5+iY7yu6DzDXOnvGxkiXpTWx7fpnHaPenA1rHxT5fF68S6fENtup9RCZdEJ69GYw2h0btrIq609wk2Y2VEhIRsGbP3Dke2A4wP8QWK16adfmFTNHep5CpnAcenDFcbDg3m8CEQlvrEopsejsxf/ibOukI5gWU4pSGmLLVFLPt8YlVjxOtglE1bHuxVaL+9Ica95c2aobw1VvDeBpcEW6NczFwkNy4GSFyYV17b8wbUMbyFU+hGocBrojWraXQ7qPVAMj8Orc4e0KgTdL5xKcAXEG4pfenS/hHH53uiCC+Yn2zRGtp+f8ZUUs3q1166V4AKJSopbwMBaKnYe39il0u/nMGnEQqCAGsRUKgnBMsOYn51q6VjLYTWjBVvg4SNmsyy2HU6veRw6p5/UFJaZmKfBTs6bGlUjxIg4nN5xYs/eh2Ux+/zh088fPjqwq5t+2XanLIO9Auz9Dl64zXUotzp5+CIKuRUQd9EreAWu8FKlTYhiOemnZmRiSSDqRsjS74kbzAxqB35pyCeoqgIzDofUhbNCsMIZv/yugb5wufmfnX7K/rnuxK6NP/ZoHv7UWjoR7atz2EWlmFN66ywqPp0/zaWo7EZUy7FearMQV7uNsuC0TllE8uDsmhP6ml5zVCYgbaW0uNSJZZ/qhq8UXyOSnzGnHzuWna3e2E3BHn2O7Mi02XNk0LU6OoRnAZzLyribobqOq4VjFWrS+EFoUZ7t6dkCrJT/++cvBqiawDoEI8MtYg+y3Si4vngXbPqwdL84+PzZ+AgVkL2/DxGEzZ1XK5z3jodhNTmanW1gUsDSL63bxsaoxvhPT77+ErW8xvho3KCJ//n146+Qg3vY5sWVIXk4/vqr8eEMCfZAjt2QEMPHw68ehTyznBjP7fPvE+baJaMNAP/2l4MnB6EKELBCey/3WO/o8MKm2KGxDe+8kuXfZ643AkWWs5XpnRzhioGHTm9WgkTeH9oR7f9qmh5dXdgxC7W07Tj8tjmmX7P1D+sj6+aEhJ6OFznTqKljoMPD8TxWe7k2e0E7+cSfwD4EBSi1v48FgS+bOdDR4b27qQzhqNeDYq4vF409miOToHDer6b4/5jO0iNtMWHsV4aT2hrBfOPQeKpjKlhw/lmTNOVAYTdNG0Nc99eHXzx+FDQ9Z7A72YBYkwZs/sGTJ7iaQeSGilLztXnwyGYgFX3xfw6F+xLb1jyvcXDGubz8PXry9Td20/jq6bMnDx9/9Yzy14ePHuVJGOKapw9fIEf5AbRlPBWXqR30Jxvj+434Wy3SqPeAt2cbfGMa+XS8WE65PfjGI2Eb7qTh9idxYbj+LfAI4TulJF7aLROhV6lsnB4V1uy1G3t8Nx3m+EayFwjlht/3Qr7vYnoy537LHwsDp0dEkkDWOSs/HaQ5pueIqCwLHPUq6c/vKFG9vqcYOeUypTM/UnmOc4TGn+hIWOrFrGZSMGy1SUv6Ii8UK53xY13lkzewAjEMZ3HRY6Pl0xlnlCMx0EGH45JCIaSvId0B/ohEt8ZEHUg/bQYHg2SpM9XmCgS6Pbu6OAqKU9S66PYaZeQDzSZufmRJtFCt81ykoHUvmYLWdrWaU/6MqzN2kjJh9NQ5KhQIgibfa5J1HaXbV5uT4wmGSLc9Xf+G7oLeUVsCdlaebsMOZ/UHtK5eXdnBFqv/GR8jnUzmS+Hl8ZnhP+l2k0VDhLDem4sXDc8oGy7eCrTH5C4bkDmDys/EPS4cbo82mwbdFvpb6/05jqakHbPXB0fXLIP1nE21DQ8GL4GUptj2hAPQSQWXKVkW5a6HJWjDxJNLB3Qo0rHBzTI9cWY4Z1ASG0f5VDLpZPpzwkSxuV7kLs/ebI6ibLF7f4CAMzRov5ZRAzS8e3D9pY8S3TuEP0C0MC2s6QIrQVPAwQfW573p+NedtkTYQdYGuw07AkoZEMlsOPr+PhQ4kS1+Rq03VqivxpVAY14KNFA9gJqtTyHV0rvUxOtGFmf19gKL52LCOZmJakl7SIKGoCUTfxbIPqGWz7wce8JQh3ewYES9JuBwz/VOpXtdxcHxZvv04OnTx8ao2N3guxWIuoIvCFugYCw5z+qKoQ8ADUavEoYBZ2NlhLKEUQXSoTfGSYPbGIe5aPvu4Sbsu4b7WApckNoRWmuzy3jfSdsu9h/cu7fs5pw9BHO9H1+9Od9O3sd3vX1/B9OONicHWWDSth+S/e+euTKCUup2nT9s7vYXs+uJ0lC18ZeS/hY8HtzITNkHsF+ndpJtB2BE3iXC+jx83kiNNdp5TzuL8mk0I552miJuSD1NFbMDWwgNWE741cuL9fqEtys3aeisD1KDGlmZ4on03DYwaNJbrV/fu3dvRNcSYszu30OKJLrrw60JPi5AFFf8AZq6A7otAhJDyfrdCi9TBrnkRllaTCcOdBfgsQKKepJad87Js7xVpBORBfWJCCL8isU6lxBEWk25RTq4CbYQwDG3YEnUs+pW7/CRkIKP2vWwxrehMCcmRyDjayiHHRtrgsUd6Yn6zF806EiuwsQUpziLYSfdbmzo8qKYaEpHBTQWzCDWxtylBbEUK5jG9/6JrbvqsvBMq8a0JsX6xF4QVZGN8t54+i5tE2XQj/ipxd24JOLo5AqEijtyH7Gg/oi9hBy/KMshKstmY9RB1FQUEJ6rKc2mSe+mQngqYk0d41az18HEn5mnEKWN8oFUd+02e4on1zeHx+hYzsIdndGtz+nhK2k+h/0jCEreWMaxbQTYxtbHORsUMbR+vjg7DobFC+aHT262G9uAfwgE4k/gT1iLJvDwZIM0NQTGysJ0y77exfsIAYSEUxWzjugkGf8VgrsDHBaTptNfjbqrl0iA+suWqlC6w5lOOFtcj7VhiS2qdhDQDC1pp7anBjxg6ywMJ+PZhfFpKZvATDk200Qt08K7o18DF+gcKCbIFEA0Sz679nR+KT4ubhx/tJ69NW5lWyE2VRsRK3YfyRoF407QUDsDuAlPSubo8fb05N2nwbCnpQQnmxeTlqXEr9pc5VJM5hWXZEpNNII0JkSZbVwSc0ohptBfDY4Jzi/OIBcNerNjtTJW65l6UlyrOAN8caO1rqO2ZNHtooe+Bq2DrpFoyc1+hJnwwXgkB1QpFJIhhGgWIjlXOHIhtF0vTtbMVYVgn4MqA748Uodbu/1+kGIJ3kZasvX00zHeYdXFjQX5NhnjYZId+KByaq8ViqYWW1zkTL8f5mpEKTVGGo1FLozVKqA+iZdyP+2YkVo0ZPf3iLT2isL+SGdIboSEQ5Gy0HG3PPaj5V10cWmviSdGz7hefLXYpJ+OuTi40aDYzEvxM7voeV78leSPBCGIt1Rde4HVLaDFUpM2VhNS4YNWuimesRSxBTjrP3/H+h0fOY8s5KRosu0w5ENMRHFzwU2eq1NJuEnzZpw+PasuuT9toko6Odykbmi4eERz7C0wUNOyx30CzyRzqeLrU/3RVxssBXQ1d6kbpklCKdSvJ3+19lLazPReXM/RNvVokC6ZTWWdmdlfclaK/5/ZtfCtEbKk+3QcDSQFPXabz3DcN8bRQt7tL2MhViFBIMmI2mLs8yRZo4uwPsOdM+e04+Q7x66otRW96CzCiuYu4Yx0JPPJd2LFRyqg0YxLsZ5ArB2oHJvlC2qEM75+PJ00OjbK4RTsVODbN5psSHOIeyX3RJ8t/ET7VsY3nT7yYwaGcQUsgE2VOPsXNUuRN9sHNDTCNOex98MOGlIjl7wPC2ulkf3Ni+mcsMQFm9WrZJgKd60Ninja2MlEocLy2iWBuNSJcJSYDqCShdeXatMTYVvk39KB909RzVLU9slmy9ma4RUXOup8CFNLdErYXZEdUw+bCvAAIAl5OavyKcZMr8+7ID6xt9QTiXV2zqPxZ/OI7eDERRtcITrRr7vusrMqmOo82OBChGSVU0vt9Dqo73rJYRsWrRb5UC4jfeQKdCVufqLWwiqBcJH+JqJU5s3h+UQ8z1SX4jZtw1g3gNb1BYAgwaY9JtntC6RsLsmJR/9S27i/RI30YJbm09EOjbHQi6I/2SJXE6J38EnSqMqjpTGNNPtv8yAasY/LaDlNl0euzEOQrr8TWR/8fRAtsFS4EFPWKjmFpmHELRMA52aODqJS5C6z4luXdy7Sk0AXGsZqAYrSxyIbT/JLW9g9848lds2/200/NpWijU2kRngnFqiGh16ZNZInQZkCLCcc9iG8F9jASk9mEqR1bqQpLrFyYavZgNKuUcEn8szZyMwYQh09QkD7vUhh5URk1RLa3BJCzn7vMruT3WQ1cpgpA0s2kDe+eqmVftB4LFcBW7GmxQTFnn+PUENGuMJiavgeGnnUfvZKFLs8uzKicVHacXbZD6Deh6vqjrefSES/PgfZEM9B56PFGfWejDgZUKU1Wzj8tn62rU9ol2BpAHsx8eLhdPSJz88JuwPHxUjDLFGS98zFXXPdXbMZjLdYd3TDQQvvr/fSeVoiAfDlSYqDtFiNmvbhZPUqi/fJBrWf3YFt1rmvAsurdgQOwIeU3IC+VPsaL283vWsGFGrHlOM5SlqeanfMGMoaDqzCBPcO391Np7dg26S1td9jd+5aA/rptuZqO7XiURKVrCzJL61v5CJZvI86FBle6QjgZQRUCeoHiT2kTJbIVAAQpHxBpNgQM1RyNQifA7EdDQLvAiBDeJ/Hc6qfqN3lNiSHF8yTDe5pKjlTwsoPnCCV2Ooq12aCidSJhgAcb7bfee3KoZwz4l3bgOapAmP1z02p1Yi8rXVHpeJznB4s9fbup6nKb5dCIp30KOkXcEPGoWM796yZ8VZXtjxAhViE3Qr0ieOcif2rDr2IsowVxLpCQC8CThIQGfnVuHVdCtUz0MacvlyRYBPodMFz/Wp7aS9EejvW7RE0I5Ip+8FvUMUpKFUYtAMMr6ni+8DYb6a6ni1YzH4OkwQor+yc4+YyE4BlxSl/8BmfM+Ca+LjUauthfpj/N/M18/LEtOxg13STJUNdkip7ZeqZlr6S1HPFUlwt9AhDFuYfMqqFFxQfNUxNUnB+M+PBaoEObgnFiqwqurzBqeWNvblCkgjEf6eIwLC1mAkSIrc5+FEEA0y2UdLQnVT5UmeyI+k3CgI4Mi/pYVTGDmDGvJUB5crsJxbhsKK1d0qQ0ZCvA5SImleOhwzJ1ShNuhZpHbYeG4hu8tRIeckQADG9cdZOWLiD1IM/zgt/1veeF/KdcX3kV7KpxbKN7xZ4hfaeuCehKPbaCqpfQVgDu4AXTjcczV70MdVAKK7EBVt9Y6ztVdyw9kuKlib17UIpX0bMat2zU8BqmU1pjpilyASQx5F+n13UssKUoa5OUbWazouM526zyx3xxtmza0irVQpnMSvwpN5SgOMXr1R46X3jyTVxVL1FYRgRbnNZ9HjuMJSEBe2t6di82ZGkGeIgJbVudQgQk5TxvcUhcMBPYCd9Ln//kXiH6drjXEBO8kVY8wimGv8h4X1x02Jvprq6rei6h633XvIjb69s9x3l9CfLqCXAoo5sarARk3xXnddWHUzwIjkwnBLvJiwCfOtexZFWhSxPNUTRwBsbBirqJ39RRKMebmPI01wU77t+GW2TO+7V3zxSvhtprJgjNf7Rc0prNdDSlZW9SKmszHbkY3lS6iznesqQ10czlgC+z2WOctg7LlXO0qDQqyJRP019Z6k0X+/XpNv5Oj759Fns5Rd2tCyJgXfYxQPqs1T9SnXkbe0uv2+DkoLwtrCQS1aeeoXK6oIrzL73a164bvFO7RfDq1ONzIe2attNBRMC5Jj4qABK7ZwTY5I4Wt/2mKlVfuEB8tqODJlzDXXOS3zwW2KErxXDJ3StGNmEIHBFKifQ0xeawFWp3LVUTVYeUV9MYNSKcbf1skTq7WZcuoImAyvN5oi7fIlEV2q5qN7KIs8QQc+0wOScqXJGj+FWFYzswHKshBrZekMRb7cZ01yIMjmmucnKZ6H+7xudCoMK6JnOOGl6/cwRev1TB6FOQHsVIk5hZFHSYOsFK51PlqpRDhMPgMroJITAMZda/Y5OWUG1HQYMtGqCkYrLZgqeuCIrniwePx1HVz3ofaZljypiDSNC+ux1qIaGlV+1zK6T7xumI+SusOQCWp/9fnyH41Ea3y/Ugk84Qa6bFP1jAR+QAQycmnFVqoyPWF1y/zZDFo33ZLhntg/ffvVscrcN9ncTpZq929PxDyGNZlVfPP7ysdk8HbfIUG8aB6e/lTGUEHWF1E8QA8mf6G62bamj2B/yDawtjOftpJTFJD/dnkjE9KnTtwJAyFRdD2u04zd5mdUmSGGiBEDcX1ZM2U42QRtqdWiCAokYZP4h7j+1FaW/CLQPETJ/7PeecrLMvoGdaXfe8bOyNs2npNMi1J7w32oncxIn5qWDlTN/QtE/RBg+v4LHwo0RQID81l0V5rcV5l8vZ91UUfEtHiDnMJh5h2bidoERcODukELZk6KfNXjOpesdWXjvd/qvECF1qoFxkWdJ9wfvPgY912Z34f3sxtG8ACWN5gV4PzGcF1MsCoeFsns9iYdhO7Z9E+9iHs7LA/eRisC7azhaHLCYx1NzNNLYbVjf+78mi8k8xzqmzCht2+JxRbHf2oJgNwquJjpi7bCwN+goZoBj73FqXGDv6egxxa6ZkOPT+zU9hmu3zahuIz0wNY96BQW39Ld4S0/fIDzowLFUctq+k6dX9qZr8arw3oiZX3lwHG+DQkBsshdQ8BenJvlOF+w/ZuFavsIho3cHPhvM6GaDAVb/sGmfv5g8+/s3Bz9++fWjx3/6+4+f/+XhV38+sNSm7yka6EjLNL/7T+6+2nyPVTxITch6Rcq8qp2FSnA9zfAdgapBF1qlJ6V4bLV8cwHKVCOHVoMC5+dRWjNRkZaanLUqJ0c4wpkVWp49uNVykkL2BEVDNUT5hEAxu3UB+a1VM8qWrpOShsaEBnVnhMVNhGmutOel+Z1KanohoeLgKtI6YiEdqTJnI+xrzOqYT+NPAfIWZ53wG50clKULf4u5rHecSny4wzhNOFJzYoUVCb8h+7KdHxRKTwOEtvXF4PMyrgRjso7PJmH9H55gmkpVd9A6QnfM3Eaiz84iNZlINb4bGPHhKpbb3iuZr8mx5r6QYVqq1L6whOC/STahlI4VT8tuDZppC05dt6/9kO1JkQwLb4tX2eXUdcKvTrmu+kyNKzvd3bbH15oQq6leI2JuZ7cxIa4MX6dDVsQEvdBwUKl20NpERRNq3dKi2G3ofYQEJVLa9sR0l65LF5YprudfNufWKSzjHfCJWtipvE9VLWpwrshKQViBaWHJEufcElKqAZvQKOeOZhvRjfC14AX4emZF25oben4Zsw6UYbW7MvM6O2naOQS346ktEqBuv4iGOlFZHtpdFN862m2iyKjeDow8VjZO0uvsweAIMHZxbdd+3DD0jmvsjTkjPjz5/xGVprAHYlClduRP7MXrunKkk0fHPfbQaf1Yvd5srdi7nOxSS1mQhJQDivdvZrat3S+Ua0ivpdzdDWskEupNH8Jp/UaIbs/29J2h/AZ28DyXCEM1wUNSkSdX8kN9bEryYrPQC5SHubaEAkGlMPsmSibcWrz4YIf8lqS+qzV2lAgOd1TQgt3NFJBSh+Pu3HxY2xHwZalWbdAf5zeAnMr6OC5IkFIqGItJrWkkBUPKV2ott+7hd4fSB46wVU1aKWyMhhbixJwtyJim0mCjXGjuShBT9mKOf9qR4yOAQQ/Wi0gzYJ7pQGgvrSm0f0unH9RIcBy0W3nHJSmr0qX7kbnZtrABWzixPjv3eEkgp4Pf6fGhp2TSRguQrkj09kZYjEbD3UPfq7ShAw1MhPEVcBLUgDV5FwXrfrTFXXJyWKJOcTocAnwX1WQk2QklOfsjJpRZcAGcm9K+rc/x+NuQFZT6Z7MZVp53mm5lmsbAn1xtX2uqQs24H/zV0ZHhmDXw9f8qav9CBpiFT4aO67Nk/Sa3jtNE31vbcfQTxp07nTQwcMe0dNYgtgZcoiWvL4ho4bqBoQp+FgcO1W04bgCcXzdy+sBAee7nIQ1CmDl4MCLilS24YvgpXh5M1zmcOJPfTMf3NAOj6fV24jaxxd0EMa/gOjr6BXMn/uyPHA+lYSEdplrBSbgyMJBw2yQhI5NJWrDVe60Fr1Z6PN0cI6JDfuOKUDqj0f8JTNxgdFiUoA3WOTZuctOxDDzn0BkwPNdrRNsPr1n9GhwC1GNrqn1zfoN2O/BqXgACAgZByRGlrngIhTOP85rfZCDUzF1VXOzfX9aGpTxUlRrncUyNyULAjUM5sYu67nMTBZUqR2ppXTv9bLx4RZGIpjQ8OHtjcJg7zfGQg7u8ojuRskSlYZaXncDFQWmaGdwk/PkGh2siZ0y3jpkXLcefR3Kvvmg8ko9XhKxGX6ztWVgSr9vrJ93ULHjqdOiGfLeeUgY8mb8VjBl9n0ipJ41C6kJNHxq3AK+9xBURCjpdrleHItJ0rMiMMuwWyLAYJVYPC37ycUtzOrzm2thEmO9TfYCo8bdPPl8XORlVnK6NVNrhhjnp81MZOhwmadf9SSkU6VSfL6EtUYoVA3309OObs9vbF7s6rg1X503KITkwiALebrCKcXLP8M/EW1KuCyW5A/ytH69a/t2vwLv03gK4Oste9EwLou0m9khi78tenl/AjXUiWGXCBBC838Uel34Y0tnRPilmFc87Ida21RbIr7iTrHTCUTbDXuRU8QOw3DljC9WilM/mdOmlrpHH0qwJffJqSu48rwNVMSLX2turXnQcUXnS9M53PeAArsRCxH44JJcDp8WNNJOuhMaqM/PD9qgZ4WSpo7wqTw/nUhrmMOjUxISudWIFX95fKDDV/0weZs9QG7tppjuGHVgXUBGcwF2u979tsyUg3ZweBf4A0/3vE3YddVVRNANn5MyQPdhG+reovOaDpOapUKn89WNWe3usL1MZa6SHFAGJXkoI/Q9TqznY4WGPszrdU4+z0TtYKX7PPOK49cJ5oafj2Au25K6moPW6Wdr5wzqE6JyU+07Iqc8Ay6CWJ3tk2V4XCOFVduJaugWdQ3rf4pLKi7a9bKL27vT94nW8/kJNvYjTnsxXPw9C0RnvU1E4MfEDtNeyQPjBPrNcgzp+0s3TLeOLDfbaLdWNQga2QHUtHxTDyGTwQo+bvPBz5zWhQuDG6q06LqTGvhvswK5L/I9wd+M6TLs33tqHUI8NLMHpNB80vESuRylgwZ/HNUqvJh3ADzorYrpQqTedni7I3YekdlBq1miHRScG26e+XkOuO6TGnwTbmnTD8PNT4KVL6/CJR6VHrZdNHxFWGIqhkmpXV7wjpkmlXg2aqQVfVsIlPtmwEvZoeRc+KesmdWgIUyg2Z0rRhUqz62RqSKvYJstCm070K9kfrUt9OTdn8JXG/nMdptwpCmp5ojQPwnleBU3h0Bk8RVgLC1X1/exInYf3ni0kop8Z0ZujIxi+F14Ej2RIatwbOQEUV0uX87Y+eeOMjb6sN6IjDiNh5lirGdFbG2a1Pd/46kn3QJDWRL0OyNxWgf/otQlqB7mvG9nuyUPeyo4nNOHF5cA7rS9UtNU6qqXaA0Da7iIxBngzNhCcnXWsmh+IBpbeF6JwEqziVEhNx164HdV8AgGosbi1DbFxvQwGVqJTL6PlYO+He+4Tsj7y6huOJe5uEJgP2FZ+vGml1gLUfevWK1PJUWmKp9mO+vWVc9Cwbv+jrIQ/3gjU7YGHjf2Wo0EbUK9fmX8KRj+XNs5sGQmjnn02e1LK30WxeOhl1zbRd/Dytu9nIiVyt7yf+OzawQ0Z9as7KOrWzFAiTJ9kCkcSLbdtchLWDtlYJTIaVtj8juiI1QlSSjbdSbtE0y4em6ymMbGt3Dp+yO+9L9aXb20TIS/n5BVBE19xDtC7nMHdwQci85oAyUGDNeMCI5jIpImds5VUGFF4H/dHtcGXt1lEW2ZRespghntqiff2EO/B/lxsu7tAyXb6EW3XvRXhFNglzQSAbEfC7Kq401nIpw42SVzA4vUx86VpyrRZj2zpGtfLpiTFCClaV33Mbpu1vZs1zqeFFjG7pEYGOoZB8lApvii1TqAwzZoIneJmbb2vMc7+8TT1+855uN8rQWFJ6qAfQjpbCUI+Xw/E+fByKiaP1Ee5PGLfNupgRmY65SWturTmPOCLpZGb6r2dEwAgxpcZA0qsKpGOX9YCGpVMR10Lu14nUkclDfaLi7Pv2Aj20o/aTKnsX22moER9lcz3z3TjBJBi3xT4QmEGNBl0QAso2koxULXLWYFUt+vN2AEM7sXEIFIywFFyNSuwBvlDpB1YfcMbreCnO+0/eDcNDaKdYjsdX9nvk1SmVVW3DhaZfj2ULgcOMPWW8OYBKrDmL1cRY1rUVSryBHLXRoU2O6o68zI4XOqc9obiHKj4krSp29x4bMMm4OAIQkYJNqburWv/Ad+uCvq6t3CFRDtC1P5U4llwXGu5dfeNCNoTI3dZWJOg106x4u5Qym9OP/U+5uZmIswEjSC1QrwvQLtQ25YuBNL6CmOWf2qY0wUxYGh3W5LVeKaDgG9HRVi7BVwdHjUEbQ/HRbwTsIiH3NEVQF3ydw31J33dQHdyzwXuNG9YfEVyqlp2ipRy57ed9CAJJ47palk63dubgQIMf03Q7q/3mUM7bCL6N8C7k7vW7QgRNFS9UqidiORNZKdsSWp+7ai+adT+D7NzUspRpaKCZE2m28WC+wkxb9CZtx8+5CAXDdEkj6hzZtHrc1fdP4UgTdfH1CDWHSIqd/xpqKIl4HoRyTLwVPRsyHGoPGnP62Cp6EtZ4yYXEFXw5sMG4bcvGFQg5KLz6bwLxMTJsNT5X3rOYRz2ZWK5s2hSF7c7Z+Z1XmY3xCDFCZGLKvGOJt2NWXiMCXeFOdeVNsT00XM3/1+rEZ69nDtgGepTQNa9nqeCh5tvrsPxF4dd6/bHufbUyhWNu+iJvEfMYtteNWtfYf/UuZfqbCiS3HNEMpvZMv2mdFCpnDJtG/216Ko0ngu4b6f+guhvKgXHpycWf1MRRtj8nd4ReTHSljJ05wQmU8FQ017Luev0rSV1+d6jkTdO2tUt9paeOuPPfk+dfe45ObB8eJYn+9v562wHHXbqFN5XnR1ePIXw5oLvWagG17BNOW86VchQXm8PwY96WZa7t4gr+KUnVqQWe+dET+tAq9c7KFU6L0MBekfQG4n7DA1nRu6lmlED5+6OFN8tBxd3FunUQgRy0+WFDJljeSsNUrBTM2uUIxWlIG1axWUjU0+i0waAKcQnVk8RLaDGO8NvYJvuilxG1eaYLhKCSFFwt9XMorvlHW7B3f6bnCpWt36tQpNlJ1+E7sTipf5kvM/qW7u+BxPvZYErZxLpY9LP41di7n4lPsqXxG5nEuK5BW8ayuaODkQMez/EZQydpO637gCnYQ8UN0kFctPPsDE7O7V4jvDWHCVuZ/b8ur0M/JyHsUSvpGbrNOQnN/8FMFiiYBVVqnwCFxRJVNw/CZlhDxcAqBWWv0dHMvcaXljrbZx003/anFTJ9PguoFjbXsPXMOenrXzSYXfvUsqg2TQheYx3yevQrP14XzP3o0OZ1PcP3RjIv8z9wXjaat+DnofWNatODt+8OD7UMRW8ZbHttvbqwer566sHPRcNEhb1H08F94D0D6eEeu/Dv9soCz3NAv6PvR/9Ift/zmj98rwVmu2N14+0l7b1MN0anuwd7k3Hexd77UdG7EcMkbFIe2P/RP0R+oN7tfl9n4T1VKtdu6nSrZ27qWLi0Q0dBj/3Mmy7hZhCN0303XVg/I5bKbUUWlIqGW/KWTjyq9NwGUbHpTcj9pOt2J1bZ0jqvS1RXpnKgVwdNd5xSKuCB9vRh0qBR+emymabLw0VdGah5zF+mu/LLjSwnBvplRXiBDQhWGLLyVz3cNrcoZnjmk5KS5lnFJBLgWrkSv8CjgUBkIioLwqFxCgeWWREuFZlOFTsLt1WeVASUl/Rl+oN2Pb9VLISkqXchV6Ka98f15i5UlKu1qnacUDU7yChBki7tMghBd+AUyf1iYS8Npmob9fZoOf12WoZzNCh94Q0vJEncDeikgL/kBkVRZj9Whauja9CO32YXAOsa12C1YgA+9znFSgHrnKCojuoK6UIFuOu29ShxmmtIpKDnNVQrqnvzCXG0KkSBzrX3/N8V9PJUqXgch09ezCovYdVakGCz6czXUBysG3nkUC2JNxW5Fkl0yyLzj8SDZntOyhKH9utTB40Q4kGPib/evAEAc0biqPWOG8S5lag+OLy2VwlYuSULPyDK5Rf2n1wkhlTuGmA3JG7RASjkjLQLgpxRf7EglHiH8lDpPAOcKUXGpIl8UCzIz76L++BafZN3EUrTSQ4xQypfIVdAf7qnTDTecniqdRFx4DLWzzJZSYNq+mM9G9eyPRZikZcCuJCkHjCDBExAHUBCJcAEktbAnc349FhpRCTKTMeHmFqQwb29sLudi7FsG0fzjDI6vgsSOKJZTJqlUZ1AQxvpfHuzkHJxBOi5VIscYSQ3/iJi8TWKjCyaC0nmyMwwoUZhM29w5froCXRvIDZeDPy8B1d+JswBac+3suRtIlwTuJ8nAf2nYtgfzwpYulHnGwwAvQZH9BZYuHTbIngV+5uYyEAxQFcORkinabdVJsmc8Z9EOlDQ94ufcnGMVl6RF2PqQ5lj1jKtR5YLsZ73C4OL2Nk3PC9bwlLLX+HVraH6iUBeuWnPXQsXDtxeLFMww9Obo6mlY2JBM3EAJlDRBTDCtEEstUkbfd9MORLLckLLNg3hz/AeQRWmCjwKVn3AECTDQC4LpLlRF5+E250WwxF6W/TrcFiiUXkDtnVw5PE/DQPSCveT+9/On0VBNnmqivgSLJEaImeu3ThhUGakfL1u12rk6gAJZF9HhCWjpwKvXa2lb0goRjg4C9z6b2BEbOBQJpEqLHz9Lyea9QTYnrVsObxA3tTWnAKpML6PzwNNq4s78wOeyeyDkMAPjxFfQTZsPqpGiBL3usgao6PW+6oKNDqJXxhtXkdxwztGeL9DQbA3iThmbsK+13QHiAzdUpiUG063kxXmBe4VP/UNaacj/dtwyFEa7J9Tb9KYcpnY/yd6E3ZtK5q+IyvKgyqWaGwBm9YIzXGhS3CBEsl6kGpEpUEcC4isyWPhJuth3T+WQO23ejJqnwj8pHVXXb580dy+yc8DInaSK/5n39e8LirU19rwQeVT5a7bmfVDhqaFSqADg0b53CcevqWAtnSHQoUXXbLcSTdkF1bgFdkee4C0HRAj3LlDl+UaFoqHTkNPimIIEgkAmulK66DMBCKknV5LhMz8Yk7iBJv9Ww/3cnRctWQSl0Pl2NBPzOLUGg5xOUkursLF2Zo8TYz3WPSuKtySKdZGQreZVqMnqRNiP7BOhFYt9OKTjfbbT9qu7XTWNFOBgfKKmKUuPm6jbXPL0l45InG6RLmgp/yheEc8x9YfkMeUajELZpHrE+063b2VJHj7CVGGep7Ly2/jT0cYP5rnvZffLRbDUO33/Rs/D6u8nR9eHFBrpdvnTjipcWdV0NhsUPAMHrfIxzERmjw7/B8GphOHp7FRisOHEkb+e+GtGj2SRNxzRgAIGCp+PNhlLLru4+exvcHAPYvgY+F3qylyGAYdkWEZ9gr27RCf/H/Ky2Ocr0SS19Lg/JK74oAuNT7A+8Cv4CPOHrpujZUwTVuJmO5z+2qYTvMASQbo53eXqfRNv0nOKDc5RtMLjAwGfHUi2tWcJ53RP1gOy/t1suf8gt2sTk0gejV9hDCSHkw+xiPX4kX7JFemuFP3Kb+7+7du5cmrfDQdoKcX1mO5dl/tirFW030OIZV9vQvX/8Nf7958vDPXz7Er0cHTz9/8viPB/h98H+++eLh46+wlu3pzAQIpDJB/PHgz5YBCA//evCNPacR3BMD/PDpwThP/PqLL/748PP/xdIHiObx1dNnTx5a7tOY9PTg4ZPP/7L65uGzvzT9Pss5bKCBdY8BAg7fQAXNxGq8YMLpOrZXvfuAq7GC7ezEfllA93Z2RX9+bep6XxSxzSLpXOvOKNOpZxfy4OXxFJvdOCAVYmDHtlzOJlwnw6iGPsocr3CHLyC3swLM3aZ5wL4MdvbA1xfez81UPa2OglthHXvzenO8Lk1FeR4j5zj4+gKMWkHci1/b0DLz56bVUCOo5kgT9lXf7J0jqWRhD3aCHrUkgZZDU0PfH9ytyIRcvGzJe91brFhi0njUEK9SKqKPo5OEYUBCR0CSu3qMH5WqycCFeaw+SR1DE8iylTdsFnGnSp0mD95v8Fa9eYW3h0BT+wGS9vkeS0RT9jnjy09Sp2pKtg64+QdiTlHSdYgoxJUgiZWxlyWOjyv3m9rz5ayKQzUa9/v/KLwpeXWsW2kl1zvoqDZyyEPWcv8NTb5RfADXXSPY34/v7Wc+8TfZQukzjQhTpX8b2kSPtxdXho41CChNGyHXPlHcorn0I5e7mA1lb/aaZ+N2uYJ7zzCPWbF1h//XOFRNN3X1s6qkp+NVePkSYooowcGhVhlwsLfXo7njFhKEDh38E0Joxemg6eI9bRVpkgX8xa1skT3MxlpFZ13sUJRFKc2L5vmpuFCv1RuNADPXoaeTCJAqe20pEFsW1LreGPxk6k4579p9xwP/LvYHypl/EuD56afjiY1U26AaJ+6n89gIUH4HpTmfBzqHvVtatYgtzbWDjbTbQZksuZmWZc+ds3aerJvnLn/Z2nKmZeA/FQYCdl/YnBxf4AwaCBU+6SC0y1ks7c7usHEdzdw8wUoHl9GzXQiGexuKRKhEiDTB1mvg2GzcTJlBcqJlMIfcKUTN6ThGuQjb3UiSDN12+yPmtz37WH/JLK4hAcf7Wx36vmXrUkISVmnk8f+K0FZ8s2usr+D3ojKrKEVpkleHah8vexM9ieJmDV1GeuJMBmnf1n8+8tgR0DNgZBNND1jDwo3BESvlTnI2h5aIhf31llddiQ/1TIxI7Gde8BRiELPL1TWQgBrsa6EAJLz9NXmST8TQqtAlmqhpGAOqVFb1RJ5QEGVM6IQHQLXu20zHCDLj93P5xEwdxKtDvjm85wjvo30Ns8dMZTv4xN94xPMm2juvx7hEHdePmExu2h2zjkmrF+/stLTCN56EahQ9v3Y6jlyKJSGDSw/v2q90HhpY2F+T/peHb86ph+vtuOxxeEkuPZBMQCvyMr4DCN3j9JBXWt/8xryqQ4UnK6PkFLTiudGnNsn5OnE04uQRP+4ZKZNebygAWU6mMNF9PgXJ1T9AQ0kQeZ0HyJTZJC+Kexv8MAbGRZRHlajymMaBRJGasTm6ujAKT8ibhN8opZ+RVyrg+K0hlnu5Nv4F5G1H1ZNUekKv0vPZKO7dQKvR9PA1qE2GQ4ZhuWqRQ6i4EA8JUz97k4zQ9wUH38sGudvee1Ehk8+d2LVcA1SA7B3r7OR7m5mi9VRtu2uBs83xtFRgTJ9l2RuUQjYHUalRfxONQygXvwOLysdUFl9Y3QI3rRZ++8k5HbucVKYNESb/yLOkCM8/UPnyrjmRkkk6rG91bmp19leqFBM1MuV7E/8CMP4yJiAT0FX8UB87285FvZ6WeozzoFLqPtb4AnacSqF8eSjoSRySD31mq3qDAyFy8EjR61VqaqCVelPCYa0G+3UK0BADarXmmoEAbxYt23MW3dbg1borE76KQuhbefcIZ4Ssk10j3fXRT2d6T7cpfXJ++Mqm4f4LRHS+HN/F+sZr28rqX8Ij0h51OFYIm7nXxnJTqJpDNPf46bOnMRZup+Vu0q5Xr/CwL7V0O3peuUL7mXTZkQq1y2MZELQBJoFc2W5lB+UdQwxbhT0QjE8VEDtqzQdNziNozANmqbauDdVAGhGCeH0ugsqmuHJ1uep8DPjZXmyrC602AmyXJD9/O5sIQqGmFJ/xnbbCb7UlHjEV1W/XtlNDnVjRLTnySgQemkJsZFqNfIvoQIkGjcQMRSlM63QShhqBNq6K/B7DTof7G9GqzYjFeRzHLuU0kmS05AsttPChTRR1FJDMHfr78dDu55TxNymVrLeJdj/f8sOH2si2fQN443NqdM0RhA5Wo+DdM1Kc2wgYNQv1o8LSBfMZXsptMFbnG8SZ4LQf//jjeG+8hz9WAMYmpstuEroQBmUFfm7SNvH1MWhZRJ1RP/rxdZtDf+iwt+4y+Ky1F33Te6+C4/Q2BjJOJaQJYl6efnGSHELkBNPSoG7lL9ve8MClLw0374ou5o8Y4TWN/FFjsF8i28wSLVZE/w344BdQ8qoUFnZicEGfJLhOHkaTHgrMwNJcPn5zfsIJtD5mYluHOQ5b2jN7MCVrNxBHVBrS2214SFksVTKaTxJhW0hnF9/Jk//bjdRe1F81yyIYsx1xKd++fvczaAE/CFrAOf4egQ9IN/vCvbEmm300/CGZjd4ZX168jXI7TmTlCn46FD7N30h2Sk3ESAxeiwyR/7t7a7NWDvEXYSOJH95qkq1tc2yjb0/Ucg00GIhlNBhaURL024TwGwxJd8uYdJDIn2xCiI1Ii/UlJJNdzoQRzrzkwCMW+azPVQhzOKF3ALk+/vfxG3u12Nj4BamdBHF8cPDyY0jPoP4LxgESxH+PM7C5w9Karh6ILZzblPi3uZyE5SPqfr8U4Hb2/PTZme0zPwCDN5R7750z8PI4PBfbO7P9+m6ddObTT9+sTf1vD9gFxX+3FzQqxjBSZQSLnaaGo6gdXl16xFdoqFOBBKZiHhiOQlLQFd1kGDxMy/J+VbdUGR7EK5Rfazu9mDE7lvQ1BDO5NlxQJpyfloGB2hiklNukzTjDlqc0MFS4Cb9Ftn34LvX8pFoAN7NF2mBqPf3fX9hkCdcmafnveAISUBkNzeIrUDuNiOF+LLeDutlGzedpp8IQXu6lw6MOMIlbJB3TTgg/aa85PYsHG6YjL1B26MRgQUYvuH0hQ2W89BbpAgwuFYYk0yEBl5QLYrCCUENnR+wK0XH/zhL3YS70zGtUVI0y+AsAoKJTIPabCd7tqoLmlioGwEivyduh61nh280+AbEgiqgQTeJWRrttRMexEMmDggVwtqlxrGLXr5ncwkfSK3UmxPRkA3LK3vVB3wFjLrdO51+Pn2l7Pa+qirrCCUK4VAqZhc90bcqtvL3NqOkY82GqdtsMTN1ZZWl/iF1c9GtFnR9uLqQUhZ8oqa7S3Xo6j4Vxl5IhrUqG2zBXc/1ETYN9xTI7LMOW6QzeuXKNjDCVAbewhQs7sxChQNn3pV5yem4yeyS86p9A3NXjKkDfXGdKM7VZuuVLIpbktxvD6mwJx4vjseyCjr4ftMeKTI8lxp9MD0ebpVbHXZL9FcWt+RYNrKC+iN9di75nOzjwaobeO/Kn07qdNjXqslb6bwkslKjmHJ48Oj6JN+sE5ktzNXJl5zOVH6BShfvc6vj4JEDQ4HcxzSl8k3S5TzDMfImbCyGx8vylHkDJkWOYnCHfHYdKkMKtdUha0KqUK+NYyX7tnB3tRUh0l8CnW3xHk/TqWTefayE+u0voNM/xJe3EPAPfyELe4Yst9Mf36zXlVpVur+/XChTqrhWhdR0K3o4SQkMA1NsMMgC+DC4O1o5rJUDn0WMA+JcpQXwQx0aziHxizk96CsoXExgkvzrcGl+i+Uc88DfB0VdZLJww5iVT1PMM1FKPF0DFSbqXTHUbs30p3lDD6W9fySpHRGXUVpa33fuwT4sbgoJctgYUDi2zTPp+XUMsXv+qdyt2CtDdFDGBn14UFZxFu0hNsfoRvW7OiVjQ0BIkXxQqQCFioqs0pWqop1O3YOSxUcdX9FBiXnGI8+5Xm6hI/FQuZjQOAfggJgc0nkpDMfo4j9U00N6hBctaWHogb/fS/t5HJtj1RoGCB/hKjG2aD4ZRhmMxgw6VCZJavo+s0uE6ws7xyBxG9NupY8Wbcb1i054G88nyQoLUdC7teBkUZ8S3onQT4CopQ5RhSiy6k4m+n5gXp0nASBYB1MWzt8wghee9GmUJtzDuBtywQdLmKI7tfkJjS3fHGfzLFM6bZl/sJr+QXrn2SLx6NBLv9m0gIik9KDsNrxU6695YjZZ7kxJDsOEhwL/FAa9flZGrfjI98mGJRr416Xhg08wPGKTwWCgwCf4ZyQOEnzGWjL42p6Kmex5p4r5jleLPoDCvS8y7Iqa19IVPNi9iCqJ/67cN/ccEtcb6txb4tvRmmwjf8SUlSIWCnto/+PeBFbeVhhKW8et7IVz0qnsJfQAd8xgw+HemLW7imKAn/uCXv773a5sB9uObe/cZIvrqzQu708UiTfge87sxvCCFkIDVLALArBuPPrkgpAc//vrXhtCPD3774zf3fvzVg8kf/uW3937V/njv4Y/3/sePD/704y9/9+Mv/8ePv/rVjylUtPri3SrM3RLsrx789t4vDZRhZ//+7ne/DE0YSFUL77oVNg9+BEK/xL/3f4WiR0bf7cooH578Lprn745fnGxOv/vx+bvJ68vL8+0fnr+9+6PJ9U/wV+8Or/jYhIRDe+56/vaT5zP758eTs9X6B4waysHRIbLw26yiN/CEx4j/tsdj02nQGjInJilYtX84PP7ebjf2E0NsoNvn27vPJ0Dj8uxHzBFL+IRR4Q/fPDd/E62N7uFFN+p37/5mFMKF6+CdjuE3ie4tkI7RxGkjfxCZPcHjr54ePOGvb7959PDZAS0KLNd+xSeB4qKeevi4oSd1KX67I/XBirpDhoruj7TQm9jIdXaPq7F/yeV/2AqG/CpAVMgl1uwXMcpSPxKrHT4kRq5V8T7wblIaSM+PQqaCDpALcEcS/HIvEqgTccDpd603AqPIi3B1AxKJGk3vVVXKeLtElLrSfNCLCazYE0dYXaQ2KKScvZ1DZ4GG73kQkFgIGfKSK1IU8UTcaa7YYpbOHbGodMvU1Nm4RoDpk6AjUbpyFrvlRAVGLpGq7KuTJ9SAb/KQ6tz7eGuffVyfAIuUPiWi70wfUp3szMJPRlRJso24IdN+UHKimxebZicci/eFZbNbMAfIbzDRIivhrU0Ln7Uflg4WQyMWB5vavPAJq2knW+QwFex/Rhyn7idzQhLumhsaDTWxcASW6lOdU1uzYzHg8cqdyyRzC5zW8AqUWCtdgyiUhrX9frN+KyY7H0RPcdaZtUUNwOZ6qQpNU0j+6V2EgiPMlyvc5q5vJdtyLrggLl8nPt65B1X+1BK6ZERhmQ+ltnHCYWj5OIw8eB3wzNIDckE4qA3ptmp946iCor7VgYrZhtzqjwpGPVU6mY57DWA1+byTssQUd+TRf3xI0275ViiuntOwLfxU7Bz89vrzYceG744JnX4Jvq5IZwiTz9HG6wOlrVUqn1sHU76QebUY5liX7gDXCruNUHHM9xvLKDpOOQ+1JwOyk9fvyYXb/f5RsPUjH4VNW+qgSWXgC+OKh5zZJbLLoBTgSgRZFlOQP57XdSJo4wcT0HfDI7/2HX7Y9handGZw5OAnqe3JH00Klsrn+V4sclQ4zrrmKe0MRdup6sS/VsrqHK0pf12xsZDj/NAwYPXIdTFwIRqibHIF17Tl4eD0rbwKo5R+6pQeAhJBRN+5w25zVTAoE96LnA0ZeuFJu6LA2jITDRyXdkZ3jffe2p+7Z+du/uXmAomX3MX7D66n432hMpzAic9a9TpU97gkRGwXIuKdhAqxylsxQJj/kyzRb/vuAHAiW4FUpSQG2NR3oE0ayUY0TOM/3tJePAujjC+xcR5Bxncn+CqgowTQ9r/NZtjp634ffCxij4iXO+xjA4cnkwhsWvBdOpDRsrhZXpPzc1zqM+Vp3mo81Bq3XOVqV1P/tIj1QY9RKtdW4ZzBmqqkWNQSGzXH1isXPe6kp2SUlesee+Jxo6w6dIMvNPctmznnyfFCbu1TcHydH8HSPY7vDMqs3QTqmaR2n9P5WK182JQ62Cf4kQinQwQD0TPcJg/fTSDXmR1fvTHx+vuGa8ElV5DzuXd3DLzfQhe6gcr7hnkOtZ6N+q1HpUg2Gz++3KYnDc4NXJ5tZWDv5iRw2rhyT/Qd0eMY2pepLzp5th/f9WDI6FgaJojxYemFIMVnZeKLkzBIUHuMFgJkEXFr3lzSXcaodEKv9Uy3CwjfwMEIDRsno6PcrlvdqY5LRpdvLDDywAlHxjnGcDUVzG2wXz+8HHYWmHYRHUyWPsoBo/ie/jr03nCmbicb8RO7a8KkGdbfddySAhpTevxfeGPwSqgqKBlKQXckjEl/tnoWtwMWmscGkdOv/SmDg/4o7IGImhBEzeeFm1IiA4yeVn0Um4kKArtYJsdrf9AFSSohwN/YlNi6Ui9292jIvkc5J6pbG3tTm/5A7QrX7rSUC0HrolBl99kaGjPqQtdSQlQDhq9UkoqQWWm10vXF+KH50X/85ZcHjx4/pHTMu96pamo0tpN4QnFe1bT4zCkl14RDQeeLAy9OrHysrFjUbPVlMzSqqZlDZefgruuDWrUSDDOEb6AtAmIKMNFM7axFd3gvnQWA3tuT2YJxnxKpdEEZmhHbjaB22EW8kl3EK7eLCK25o39kgcs1dzm/tdzfRiyZsTHJtLEtpotAm4ndRhO7Qw30W09kMQfgREDNZSTbbKOKUmyFiF+iAQsu6L2z5M2xlCHlRCkqq/nVLw1lIxHY5tQncLTDWDh3PLnmCho408Ca8nd26RUOLiNL3EZ2AYDnjkmyOmxKqvYkE3lF/IOd6yCSbR+amu1xvWmu+6rD1qfteXj71qmXL11cWx1O4BXBd4H8uOiyEjGGjN1OI0re21ZnHr6Ir8IB8e82CUItaMP97VMyr8NS1m1g3AQ8HTkkq5xzIzpCkL5MEY9ubbvHl9kbKGlO8uKtDpYkFduJHh/o4Kz/uElpXI/YOIotfb4PEmkqQU8+o6LwCIPqiswQTXSAHDyZIn9W0EYYmUzE1X9zfjlRsh0tMcCKYqncI9PF1qKMGQsR56mcZ35IWMBFBJ+Q249Uq3YIbX5JwPdrNkmeS+nzBkyrSGM/jZYuOA9Zb6M7WvsMiqmq5kc6Ckpyg4Z1HYmkSW05ULQXI3Bf6hwa8liMllGFAwyyuKmjRvFly1QNA+AYISD4BSzAr8yHkDaf51DQQZRCagYJOia9oKwUAaksoagYYGXQPcKNy2pqWryVV6CGp4Ar1iP+S7ij+QQszWVEYkYvB8NqTS2QsSyLgMEKMTax2vRKV4X9SV2hEi06fwmxSk/ZQBacJRl1PeSjWL6sJN5H+3pbFZp1CBBURjkG1ERremAcGwf1NdBkjJy/Pvzi24On/J2iO7xkAbZt0xJwSNn4TQXZrU9vJGCchvF4dPCnh99+8UyoAAsi4QGecwpwQMKsMNFiz/pIGvsE8+DJwbNvn3z1+Ks/0+XYcM9Q2815haWvpbgNBdDRxnwatgN1uKhKseJpeEjHoqlXBCjzUQ1Og37IPMxCNd8PHsIFs5DZNd+Y5P7ZuwOonn9OfcwvXgUuz3yfH15vYutSBIScxDP6VPC5IC4wQHoQx2TBTaB/iQmPuNSSY1HVa8qGBqZDK0jIQJMcy9aHSgu+Bng3DEdx+vSfwPGk0fEbzxsP++XXHx18xvLihFcUrb33F9Pz6fcf9lpx6jIuFm1q22Is8Wl8rHGkOMhsEl3X7yA5EKZ+zZQ1X//NpbpAeAAxU5g4Gp93nPaJSSGvTPg4PgG3fSJu+xxetZClHpwjHf5T7v/ml7/7lfPwoaAhT4b9s9+P9xj1Md5T9vb3rcvMQ+EJS28vjsb/n7uYOV8/wR3AGrWWzk/siroFs46STOLYA+bRXltcGwZ7F1i98bHwPp6R3uzTnjofkGI62rIyJpljCfZSaQYoxj8zq3VenX2c6ttENy7LNhsv52t9YvUM2t8eP/uLbY6ff2vBXv5q5u4TI5LdnayHsYuRdPVVkEPpI2vDqI7MedV7aT9Fjfr2l5B1kt4lLzA2nmDwhYetxdchLeJhCZCMaq4jv3OQf9HGcfv2q8eGlkAgVMnh5cTq2t4F/aCLiQV8MJVhe/aEvmyRgXsKLQyR6wssxIhQq/bhqNdNZiAPj19sTg2WQOlOa4MlWIfHNwHlcfis5sRo7OA8SxAtwUGC1h5cz+b2NY3gsd3BD+0sAupb0t73exXh6zl0OTRxfJ1zXlhfTHVogjgeF5PLGWbmdBy+CNDFIm2b3PBtAg2uUp+7w74YfPqpr5rMvlB97vZMbCRfgzkdV5SYt5qvOzbROKzayPYKfxd7cbPQ6FRnR3EQ7O9bOT8NtH/4XgMoBcfvMO3xaHv1YmJaei8unr9oKL/jdFGkwjbfjnQz2rEbCc+CRpUUrBtOKTZdN5ibGQtxPEXj3RIlVRsMXslcsIqCyGFhHRjuXGzeHFqnUM/B1OewBksnfb2zV2e0n8ldkE9XqB1L6iMdWvf0zYIaBvz2Yei9ERp2l2Fo+p1F62FwtzQnPbCCqcJwey5iIXg03xdemGB2Iy+pQ0jk5ShjSsMcKpjS2gzo7CW/7S++JmlDZHlp9VAxvPD+vBM0QNzyljoMBf5UCOSTDsTR2aEpzpgF6tnRpW3mdiV7Ze6aY8/bqW04O6Grv34PXoC4C2QvSzSWnJDId18yKKPbipUCjE98ildSHLBkjw6ejP/4d5fo3DmObvy3cbgD0WVyDM8M+5/ex/3GF9FgC35dALXx57PYgiZLekmPvm6k1ttOg/Z+6E98R2aj2WRn1AB7D/DZojXLKvWE1pUhDw0bGpmjmO55/K3Lnn7rbqHw4LtXqzz02ik1mXRvHZ9WLyHt+C411lt3wGt0iqrrqaglkS6OBjYB3yPqcbn505EeiuB8Fejk6vZtK81PR2C3uzh2jcTUZ+lL5i4zAXi3czkF/Uanjb4qbENzZHsVnRfrRqURS2aLRNUQzwIhAZGsuPnmnvUc3oqPz9Y8g1/jEZ4Npltl7u7EJuDhq9Mz84aRBHlktukJMU4GnZ2gVPR7PlIHpO8/DzMOZ30uNbF0HdbIirBje+iGc5/U7okNjOeCmXY9tWFQ54UAuw+1NZxTRB0CRZ9ub20L2HZ5U+8x7ub/t5t7zPQzaLhchPUWJqffYH1euhv+TgueFiWNRwqVZ8UiJLtDiG76xybRug6aV3F3/4PFA94oPLRHcKX59P8HekvEQCnx2I4Xiwvg+lFyne8SS8iKQONUwIA0F9phHuWpJ0oNMRE93YzrMAmK0seWqkaTJy2p2eqTGCi+iYeUCYVahf9QUTQA/+luQNAbPbt43UtreyA7ksrLqacZbbZpqLcGxlf3P6B1jKKNH0XKNK2xdbQnZg4y1m4/sG3AjqS98R32D2cMGn3lW0jcXQoTN39XYUOoFPugrYe2PI2M/XkqFo2GiFtRVrkvK6UHJaabrQe8xwSFac/hWM+VhrgILdT1VSLvHtc63bAsji7H4zANkTYCMCWS9KF88pOkdwkpJ12A5r/KMugNW3DjlEjLffiRV9B9a4fRbEb1g6BVdB256PIlzpv4gMl5nj7d5VxZ3nfyoaTcls6M/dUQ/Zcm2cQgWa789vf3Us88UgVW91K3WcSNmCOs0ShjZbTuvcGgdCygZdiMaJ2ml0yURZ9VXKMUjcbSQmGU8DMKqCeZkZX2gvzsQOs894zgxTlYBQph+pQ2/mQxksggVZnzV2hGJdTy8NHESSnfGH0np8zQVro5pg27P7KIr/sqi1fwvX1LubuH2TJlM9Fn2POg/lW6Mhv9wgSvF8duLNljGXm2jb8ujOxnb2qLSYsdnRlP6rdxv1DPoymlW186Q2rKyk8vTUeOBZSa5F9dbk6KLJsER8b8gPVQoW8OL1//CTzFzlhDCi5kim9WOAsoNFARciVGfeza0vdolDgua66NjGQaNbAjfNMZdp4Y9uHz/q/xTRd/xyv5xkSyGUpebSkHaX7962+46Te/uieDT3PLcbQ+Ca/ov/7tvfu/sgbMQxOdmyLtgQG9b2l8SSjtLJ+/mPz18cHffvzT108OHv/5q/Gzh3/84uDHR0++/ib8bCG8QRXLtCKfGzvSjt6Ai1ufol0qhb22fe1bvJNA4/3E1u/36y8YADlxrYbTxRQRHz45gNVS8+TsbV52Ok6gTgW0p1RTJTw8OrIByJKhvmoZn39+8PSpCcs+/+JbiK/RsEoTugAAF/+OTUcwH7wTi4D/+IlpUzpQPPCURRq8By1SQAmUCi+U7oOhfSOElD+3Sc2NgrycltHsPzbnf7K/IXd8iBPGFsP3PIXckFI6tVjA9JG3najYDDN/0rAkcpvWWDc6cmgOt0ebTUOWA2Hg0cBif9lrPRfzo04mFCbwvfSqq7BcjKc/sgJmAH92Tpy1lYWCiLCzQuosPGciQvJfzs6+A5uLfljjvrRpfbNC8qTZbi5taW2hHv/fCNYCRJADKiQx7BdFQfQmZNkP7CwquMLaD6Dxj8EjNLkX5DpehZKT8MetKoDu/ghXDZwRmyPr0uuzY4mnIsJi69BTXddDMF3n1/XUCkLGXaPWKSpodrF+c/b9ekKCCePYrbzl9MoCb3/zod7hBkTM6x4TS1ZXgnxum58Cml1nqTxOlDKrnDpidAcJbMglXy4HzL2Qpo66RSMCDAtI7YMH2A/OP7CT2ueMv92UY8QhQZ5t1qffb+wJgRO1efQ/H371569XuMF9/e2z1Rdff/6/njbineWEpWddVGC++fuzv3z9FYOwsbLO3bOwRLbr87Z0KDbBkY3M4MZQjYH2DnuRwsWUdniBDwiV4l2x6LPujbJU6ZIHrGaw9/gZHa6OW/xEZvhlaGGZ62ifxPNxUpkN3dLQUFK1wtOkoO50Kzmu3F6UWv7R2cay8sPf2y81PBiI6c+Yc1WnvVOxPy9THL6zqd0sP77RR+HutP1fBmd32x9t8OmeAR11JtVBVvsNT9i0EwBV2WkFy/UWOVmRU6Z1bglpxqZmBozWZjIZwwbgpKViPLcq08cAy53N/oatNKm8gyk3Xi5YbvUWg95Vm06/iQq4t+B15T0NM2DhA3Huhw9RrFHvtgwFuD7xyOu14D4dMxRlxGWpYeHbr6+j8WCQT/9ZRfkM3fZoM4bK0MY/rXKeqFJwvheBTNM9u3D86g3J09RKfoemjpJm0WjsUS/lHcd95MZTt84AzUSY2xvIDdoJYclho+FoYQj3owyXD0qpkzCuI8cn7uM5HTQvq1nowznsHe26+igbLW3uI3Lx4JKWt0bfOTyJeKN/kZaJAUQ+agReDouGbKBdL+tdJdAKWH4CAg+VyAL1Rb+8q2HzUccpK9qDHOA7RfRdIEt0PgoTdOinLAlttVVVr+G0covs9JC5gf2wN0HC7bb6/QkHE8nr6uiLoIfxxbODJ7zM4nUPT6dmJvTFt19+hS9CZ+OTqBQevmJU8LhYNKAIg1LFyq5OcK2aSVeJrxyTgXOQq0HID7hHj9kKhy7BmiiPg6yj/A3j+EZxUwyuC3RT6slrRcNd0duuFD4EZ54WuSOa88mZkgRp7zZouO5Iv7GEkzfFSyYSbDaNNazSaPrRI0lsm9guX6dYRelR7NylA2yOmdq39JsHHf5nShi1OMl23n5V3mjuySS9DgqiAl36rdeu20IkrOPAbuqIx3bl8Mpq1+y8OFJqfyz4jpB2xt+mBCoyTx+6lBAy3w3aOwsQCulQmFL/JAM8rFJ/2hKNL3v4uNU09OXdNOyxY8YehwQUsWkKSK6Krygzti2cIerDGnKiiTByJIjVqIjVWt1/JVadeSk0B2DTQJ7uurt0Pf7QPkVeW31Yvwwd627NzDro1vcWsNLWlfUcz+MBEl2fy4AHLyC5cfYlx4V7A1vErfYRmTw+bMVHDloe7v/GBOY1KeTPxN8Gs2g9Uqu5JoLPAkWCGshma4uEXiRoLEHA0ALERwCv4YoF0S2WYg9QzMmCiveZTulvMaLoB5I5fFDS0YwCRMwp100wGl5CMMt5h1ND4RoVSWmzNqFqgJrEzyVoYhBdxVT3dfMbG5ZiEFejXKEbhqEOkHzl9E/8UtMjGeNJ+1MhpwTvm2p0zElrOb0U4nGUeiI+SS3NCsFTjFH4NOrT4ydVjNyv5+4JmPVEy5X0j1NwipkZOV70VJtP2d+7F9BfSq8JKDdRfiivUrkdDQEtF6ZgpUa0n6gd7Cr7eahDM0DmEcYpZPLllaGNLTpTCETFWZdXMf1p4Ja8juTW2FOq+crIfJqx4nh2xAaqB/gwGUdT3jmR5eWau1wcITuLV3jN0dmf4tg0kU4+LaVpMqielRR1Ry5pqs6xCZ9M5wM3pK35hz43QeClnsCFhyZNGK566gxj9Uh+ReIVl9MC8z9zRLZyT3+aACyTukZDev9Cspvw1oFpV7akzi2mXupfH55G2nvxdnRt6ExlDUfHVPw4q7xjt/JTU1XQIfeomDhj6w6yqJKtg7B0TCHdnzXCRExSIK17jCgGIJ+0FTmxDRGQUSmbt4bTGbeay0hANVhNYucORLt/PCvgBC327LA/TuJEdXja75yWw+fArUHuJvum5Poxp+Ib7L476urnUewBV2NilMp4k5/ClGiZg9fwNV6qhlV8K0SMTsXbKI5VmmNpe8DuozXHao26fj4bRJUc6+6b6D4DP6oY6/P8KjHtwm3076HAfpeUFu18iNI52Jaafw1hgxM/oTVGxPUJtb+upGrQtLcIZodCDrPSMByC75PR6epwXO1wGIZ6qaWjXvYvIHT8xieJrnKKW6aYUe8lfcw2lPTm9yFs2v91taHCg/VI3HVMlIcIXuEGLxAj7jys3dcIOLUIj6tSWFk5YVsfMpiA3qnytpp+4naac0s+HD/Fe1O921SOqbD15HWhsEaD5O0Y5UlL19DjwUHWVpOpOArUZrICZqhhJ+dKLzDScEuLyaVdGY46EiHOru4REH5Z5OFDsZ9fvGNis8xCIKOpLnJ0vJuovijUOzyaevoaeVTqj0J7/EmEFMJy64MbHDDcfcYM8klWH1d9n8fEJeOVdjKnPnR6slF/4FxtO4vK2R6XE3qisP7alxH+7hDhojyK6B3A5S0EdhGannSpDAdunpeUrkEGRorvHRoMkFxOE1VpVf7s9OQdeToKdDhnb4q/ult0QHCh7hicjjUX501sNU6sEgtNTSGiVV6ZGbAbWHUTJraeiHc+T7z1TLmzdQ5DW3bKPtehJC+9vbafHXRSfuC9JPx2ku6mp2aDligp5pMjgP/gfCdaqLlOZPfJO/ZH/XyWFsWRqRaZqpnsq7DDeX3Iich0Wfq1fJdXwRY8IBUC3vClNU8GF12JnKUPL5P9Wq+KOmZRIDVro7DLF1DnMlEET1fKzoXZ5oJOwQKonVV9PWidlbCONy9fGontGr66JdhqCXcch58k8fJcm4m6KwRxdyBGZxQaRlXm2TC8rEJU0wIMxaItdIS0x5z41ed2IPKRwEVooM+x7Zit5u1Tb13xXhgLgE+JBsR43ScapTbknjc8bNIsm1e1KLNX74PVtcTERPtp4lTAqCzJd8eNyHg3nX9x6ZPMPrz8Sjf6dIAnXZGZ+aA7sf4aDiEsZjMO2lF4PaLuZKvAWh9GlfhdLADgULBQUohbsxrr1RPVszThV6gjMWV1szUYSrnK3qAbxYnUe9FtAuapHzSA2/G/0Z5uds8gON/ijtG1NCIHM+AifRHC6UVPXzLma+4cv+Fe9ebwh8l906Wc7DTqE33pglHmdPi3ze8H0H/rHlTtdHnMp9Qvv350EA6Sr7/64u/jptoe4puiKBiRFrnVed+6IuUDMrrXBUKEfrrJDVOjr8VJk3qkxFyqDAgbI2SElHetNj+8sy2sDZMml21tqKn7Hg0cgIhsMG9+CfJO2/gXvqorRAsT/8IbZzutC9TWlC2vEWjHpVkut0gmRJxQcfIiP55wuqQKyhCEu+4B02aDFbxdh4SqjFkKdEDivDW5Zy2OZp2s1S0b4zTNuHsNwkeKgDAfqbVvJUUP7EZFKXQkKvCnsikKNhTr2W/snG28muV7EfgJF+l8jJoS+5o/ob493ARdhnS7hZGOc+l4mi62ZMnv9Ik+OXAY6fL3dJzbOBiJ8VIHDRSEwg6W+lOe9tCSwMuCza++DRYeLae8qyGYFnoSJUEuA3JeUPvpnByueClc0jDM86AlGD4MlmUQ13mG8Vw9QxG1MKKtvmnhcwqhvdxVJXqhxvz2W3UEOWwb9VDk00ARpIMa0f8dKI5vpINWHshoY1eSfabxzdsTp4CXyz0I6kPQT0OaBuf+7NdGyNn9X9uR8MD6N54IpX/7t/GDtoskXYp4HSTGnsgTj4XjsAS3xKbSncZ7hJGO9ya2sR8tj19erNfTgpOO+61N+1SAbJ88ZPJCuqS7tDcORhtfJdWKW393M84fL8ecVLRI5paOytWuErc1704UJ+lYw8aVGrpUoVR1hN+sB9OxLFLk+8wtSkLfUkw0uTAMnNDsFft0Zm/H7NKUNw3TFZ/Tl8P+r2PYpLPVy0PaNUlHka6Nj14jjs9x06tTQfEE71YeScQM3uLFk13dNhl01SklVF6p8qKe7jNsVrAAdkDtMjplvtoG0t8xlzVDN+A4S7QPTAU9ktYJ6tPFidpPyXQnU/VPjPdCHgcKdkD38cXdYXuyXp9PgoGdOU7YGMJvJlidWKO/bNM7UX09vBGzUR2CfcItpqk/vnTqM7FyzbKIT8OqXCCJonjoopzXLwQqwD0scI5xie++zbJA5N7doCpjLJfLXBLvnq3AGtl0MhWJ1fb08Hz7+szkxY374PFK6CT+qT2kvU07Eu7BwV+amrk7Lh1aW3kcX+7bOvzGQbs+PIXSUvCVFVZLRHcziw7P7PyaheZegkq1/zP5P3o7NiBWzf2gWcXMB5t9C+OiMQucae3YHzM4uTR3aNkL1YlaP5zZoiq8MkGN9Cjol0Z/5VJtVQNW8MIATeyB2vZAon7UcXxW9M25DeqnVu0HK7Wiwp/5pXpphkK6mkzg6Hxj4U5nclSw95lN36uXLzdHG3TSbGa/t6P51fr34IZ/Zbec2DQbe0vauFhAzgYHL/+WF78j/ZSsS3oYC6W9ugjiX7UYEn9uEQEHB+7aH5kE4PFXcspeCzWExBcHf3qmTmvGYyC/hyN4ubmiUERgo9udbAQIKYQ8X9DvjZRlU71NXcbucoGHCOOd39TUMzonVjqftHSutjDITSZQZ3RhjKz8XETvVV14XwAGt7Gf6hGWLbTQnmQh5oRdYV/NNmjXvvDnQxk1OMFmXmM2d/zm9j+euYGlJMb3W2E910vKSpd6JoIHanRqU2hfRznMOTr81kEUKgwwGKRNWYKddWEjxzC0Jpy6s0WqCNy4M60Gbt/D++Kwr7ag6c3gA5PtzOyqg3XAjz+O92Z7+JMW6Gq308RX2rTy2oYGP9bpWyzHR7xzhNjdouxWZYmC56kxLs7r3Le5+E5u34yyVqwSt2320tVE0mqxpAKOl7bJTcPJh7mRzvsjcDiAJV3rx189Ovg/CIRhJ9KTg6+eURTzCSFgxHQWa9T8XA8SvPdxNcgE2YyNKH+42pzQEF0MPZZP/hwrMJiN13C7kfUXPKBdvrfbQDCUj8SrD+7Zf5xqhZDXZ9i5b55hP4sm+quji7WtSE0IF/jSRx+GSIMpN6NhHBX2Am5G48DKJRjBrNzv6D2c00FWyuHK6IR24vZmNX2FRO99oaiPKf11Z4a/bG9/tEunZwN+lpMLsX4vXhvfwoPRmGZj1f15J0whzZbWJTABkZu0YxDB+6MCgl3TKI3bK+jgbQhi9GpGxtzBkwgRi75GY8QNNK6OdUhMcc+2CXd4OqY/zYsrxIbFQK1xYibdBjrAJurkpwy9exxJhaxZIOCSv/R9UfCKR7H92vuGe+Yo3GsIQt8pADhxlncONPcmf9hf/D97yx/39tq79nvvx+f/0eKqsveHvWbqDbJi15b7A0k8cT4//oTuHJo/NDqMOpcfjK4vlx/uzGOH/wypdQ0UQiA3TBiVxY5lci8Dv31t3+HN8DcKdR6inr/eHB+HoOVDTFwj6iEc1DYxEWj3iXiyR/gGoTNj0rk93K7/y+JlQNh0DwL6Ln1z/EOXDsk8z+3J6cpMKdErK8rfeMzqfpvxqIpyN2mynQhcxCpe1SOzd0OW9xU2L9wRCDZWBlh40jGuINv0bsU2Tsc3g/niFWPO4c1XPPfvcJWxvrZje8s9UmNIsM1a7hLj4I7GPgXD4TLBbDFCEOg2ucxl6Vh0mirJ+Gq6Qt6IkMeaBVencijkxeTfi2Ym2+jtaWfc8VT/eZnOols7nXV+4yZuZI+iv2BxFM4b8IjZu9izC835njMTzN9soXy98fe7jEXxMVdQmElLx+JegO1V8Y8GIh/tCPwkv+bqRL9zc34Nezc/GvRu7teP+9MO2QYzK71I+IbtRnm75xCGvOKwBcUu3QrfGK82I3HlarCMyQxgjgXTkIcyHts38uF1g9JMi/eMLtS3NeuKcKPeB0J2QdbLnsl2kKj6nxgAN8mKrfZf2whRnKh7f6NcNkJWrqFEHsLVsFKTPC5BPOKu5KSMCYChxemB4bkcpWPoVuaNdyCOBkv7vsK8EA06OVZNsrL1w4EDr8msU+Jme4KMX2LdYouInt/G896Z5nHacMOpNwn7vT4ll7vuuYCcYqM41QVkPbPCnheWmJK4wLRbu0bKnlzgAPuIZ4F+2Bmus8OdxJrhwa3t3xXhyzTbFbdRDrMNkQeje91ZjeZ423XdgNgsvUC3L9Tt7QynZ747bk2SicyfRXAi3BXLIRZCo6HJqohNKowYi/jOpH7Ss7M8E5u/LYSbEpGxXeXq8cNbE4fNy3oMo8JCNpn/x6tNqgDlc10LYqiM1oN2Uj5Xi/3CHieRa9hzMDpRfZydzTVn4+YjS+AABYkO0xXLMeHsYRe/VSPnhN2KjO7ypH5yEYKtW9vgY99+Ikd2LcpRUXVlWWSaZeFmxYxVfv4izJMfp+3z7SeWYFWfz9o/PL8rAJVns3H/YeJ7QLbPCkfqmGCxqYJvp7GIJTme3K1l8FrsxVPSGmj4o38YIDdjfd9wDJp9vHg2nDf2G70JvPyHNKyN1YC8h46nA0AN4VyP4wIGf2X8xSnoA4e++UtdNQ9xrZKhPZqQnnUIKDxvZrqZgFtJbcfKAwgtIqsN3Z+LBqjST58g/ipPwUSlbRmXCDGsTohqumEdHAUBrgfj/XgjlraD5pevf53wHvf8b8+Pl8/f3m3/0D7/19ndPzz/1+f3n/+rX+dQz1Wh9n7Yi1nW6Zcnh6+2cwP56OtnFt20uuJhzn/2L4vnb//1ufEOz48Xz49ny7u67xFyO/pFuJTppnduJ+06ePGDpAVJ9s5kcwpdo/2wb/Q5+zsa20uBXdqVXTPD/sjh0RDwVoKd8/FXD794/Ozv4+/Gk+DWmTHP+jjm0fgWoRe+mwVoOgG+s5zxZ3O/301MRAfrjReTTfvp73+/Z3BODS+rv90zHtlECpIsniKphUwujc/CLPzapsLIdloXOr9YH+dlCnJJVF/RrWKrb3SLOLaxeWmLrqSI59js2EAz46P4c/XbSS6onuu9vI7WeKnZ2l5iwlA7AY4uQXO9cuntKkp5N2/szNpAmq7vbZiVbD2Vp06LoBqjHaE/nMMo+jUSaSZZe5ACKmFNtUFIGnYH7miaEeMCVYvoCJJOH+185jCTEYD4K5J09zorpod6ks4QQRwKV8JcRbbriRXkuqN5eCBAYtowHbjj9vM7dTADqdtoT7Jv7Nqu1XQTE1m9ZmOLHzaTray73NLtBkZuGynn8WTc6XluvzdIAGNVmxblwy/GlTreWIKU0IrsPk+8Vfeun1843ryz9lZ2cNs62Fgoqe7VXChE7p1tP31m6iJf2usAdENXOQ5z04kwb7BRbhya/begp6pxc6x20EJoNQUO/OunnFyO+63p3+5+Mv7y4f9ZHfwfe1d/Zo/fq2ePvzyY3Dk2VdV/62iDN7XRrhAMuw0PMcvEaEs3Ny32JugXQzm/1/yu9nRts84COeX3z5zfwWze7QdpJHtp+VLZ6anI7+pSwbnf+J1tMN7Jfcu8R9jBgjttoXX3/MNLmGOhZZpFbf1FfIcRr9HrR/ry9UXwgJH6it4ldYaO4mgUXF7MoT4z0sOL77W1vA5Bxl7b7Q8/aJbLeBrp5+WZBWLHN13nebY+mT26yVPT+TVvjwYviR1mX9fdU7mDyrNPdKR5A+c+7jqt8ovIBLVX1ojloQ82nvvQzA4QOnHSdu3SKaUa5mROyj7jr4kc2iqUBQ1szT2tNOcoJcoA/pB05K6eVFJ07Fbn5Q1ebFpao73qlNLJtJQEDpSu5FJlXy+brlXIDzbDbd5rMTDDZW48jp/uobsxpE6t/1GpDMtVr/8lZlGxEyjewPdjJw9r9n30plTF40Oth9gVNrjKsSftB7dHZkKkmvfuRoJxdTi3UKVT2dpFgv08f0fqq6RO1lB+6FCttvCwngnGm+dNenL3QrqsIchzz6YONDPLZjVORcEBO+q8m4m//nj/1N7xQh7j4c9Jv4GHUvAL9A07B5m/SV2DO7V/KqJFAWXEGzHjh2E+3bnDPdrO4PFdgrcT2RoAKLQjywp/heRGhJwQo8Hlvt4XNmAXwqND29fO4o3wdu9/4TLZ7VGfB1A32aKAihi/G3sgkyxch60Ssd1ECUcAqpgZsYD0VCnWEl6vZNGU+/70oNhey+d/nh4iAXs9iccdJVaMXyoel4tRbVI4gSxKCs8go8lR/Ue3CWeTVYskbAQF6gmUC8PEQIH2u+jICvnoOLLYP9IY+cPEF77nVym6rp00AJ/ZqgqaeNWBjTH2rMf/+u4biUPU5BWw2/vWgI4WJnFVYQPnaNtzfeE2yS6uUGESIICMKRKyGODX/pg/ca1LZV1q70M92xxORRHt+bFvt3RUVLtmkTOQF4qxtMNl06iIswfN+XeTRuFfmhbKI+/m1+lnxMPSmy1nR0rrXWNxq7BbvsSENj/xjlPMIE1kXK2+l4+H+nYpVeMhVp/Qhh9+3Dm37hOcMXKWBJYEghx5ozbu4+UGKvn+jalkX5gRH7IpVXt4+VAFR9QJhRfweYMow800IjH3kJMpYkPzP2lGy8DdrdoBcAqrBF9QXQL2nrS4mlez0hRSUrOMzgTGvp6UMBaVgsEUs5GwsuAMUxZwwkHaHn6znPIzQsYk7NbgAzf2mm9EW+cV1AnAdIRA+S4jljyzOMcb4yhlzeill6EEB6Yv3udImcxzGdEUzt1QrB4NL7TNxyF7GCez5DFq0xcUgOaZ05FdL/h+4V1KMuNFcW4akVYm1QreYK0BNORj+PI7G7/4rrw4e2lzm71YZHXx9Llss4rhamOVQyXMgZ5q95eSkaRYBamix7bzHMkvA74ZoqqUIKs3D3B/oIMTGIhWbVISWcJkYgLSYbSRlJMKa7TWj3CkMP/c/GLh+BxevICiEYjqqICy3td0J9wpduvfGPX04S8cpulxk71QdHXHbgwc3PlSxK1rE7jaFf8f/gkgwMTCVoVV703FDc5iSVJQ9fmbbYhtYIqaKziTfloSZEJGoN1WnFgegbviNf0GLXZUmdXhf5vTTjV3MzM+zxTDsdjNhT17YvgHKla9sPFGKAht1/lUqTW8PjKKeCrX0dvCkGR8SiyseRupBIPLFyecdqHpkG3y3K0Np+BG8TuhBxE8KlBLGVC5Occ1MbBYwqiqkLg6EegnjWq13gR0EZpa3nC1OXLlqg7XXBRKLbppVDcJnEPyet+74Nopu6VZ4+eiz/zesx+T6La7TyV6venDDVKuMSno3tUO+a5mpbte7EFLZW+vGYrieqvtTsStj+TpgNDFqzjv0cNBgIzgveMjBrKnMgQLjj9kCzO7YkybFqGog0ZZM/7zwVcHT+zpwly8RymNM0+JdJ3QsAC8IWVf29QIoSUT+6yqKsKGWuiSlwj0Gx9YAKQuef6d8jHZcGyupPLXuZafKaF0qS+HR4ptedHAHGGyvy+tb/Qorw9xqjG6k7ZWZtGAJK0DV3KkSUcDFR5+++zrlb1JP+G7EDzji4rIdLp36SK/s6JO/s6ntNJ4u1yFsJ9KwZPtyeG7lYVR90Tq9JvYLk+1x/SjDV5eu5StaaqsewJeNo00SYr3HNAMqT0OjKUlpVsXI6zuu9pygwTbn0N0047/3KeCFDnIfboeiDxhzBGHoVxxW/ry81mFEYeWedJqLkQgjg4vSBLG8EYQL0bvua+4Bk7rlkNx9VU3l8h9fwAg68mclny98YKcXebtQH2dszk31e1oMIXwrUVJkWEXaBUT+ECsOasU3CqBInSl7WjHXkLtxwxDYNIGBEDaqhwS0zIaDu+P81Bq04SkF2uYMbnizG1FpNNoKjHSCLhqQO/D/hSEsh1ghaUzYab9gsJD/P3mrFQ9ObbYFdQfsB/SyOg7ZkZjNwFVDoUexs94TcONDbnOALKCykDUHpDOxI21yJk0rCvg+3mYEJP/vDp+te55O8UiZ97NbhlS3FYVSbvFy2qNBYmxu9imQrNfQG2oxCnhFQj3rs/m/EnQyaLi9EbxqCidXqC2mnQjWU1iZqyPYy977iaFsjNruZg1xxG5CtCUp/1q6W8lgiGWHrm/W8YNMMZdngT9SeiwvwWxe5XOre8qN7PDP9I0ylrb8f9F6gAC7wlGiSnsuTAKqpYPBqgUH7Udbp3tnqgBU4MSIPP32+iZEfNAIrT9Qum0E4G6GGmfVX0YxfMsF1FOEl6UnLY5JfLKMWw8sKqTQRRpzwcNf91rBzBg1yMWKBrNpjGlHYv3RQj6VXRK64ZrHzgSMdb9+wDSZsz+uIfBC7kOxB23KUsemOCULXV3Y/cv9i1OIq1dlJuyafU2VMjkvSrJjGwSrF++tCW+nYWgOfFYnMauA6pb5xlevdHHdyOGqc5JWczRUdT9DSHZ8RI+y+8GTveYNB2zHOhHGLEP8ARkLhLofF7XNj1IkO+L8RFY2RgDlCCfO9a+KEwm9JiXXk7SfYu5hIz6WiP8zUZEtlgX5eKJhBlbdkbJ6IrrlaeBNH1j3XUrcm3hbOPjzYQjQUq6Zf/ET8pue+zU6no2zHZZxPgk84eh5/Ov2mNDPEIwPdAOsEqD9h+6XFMRO9x7KuWvI/KD6LkYL0W/F4udTogsIzZmk9RWTZizMihKF5/ozWmZykhfXGyy6Rm+gzhOi4J123icjYvm5/wOFWJjkwbcRgwjpf01QGa5sJ+2HEvB+dS2Me6qDlg1Fg3GeTnrrNPsxmbaZh6Gq108sK1UXY97HO4Jye2E950mkA561MH1VWM3mmfGKMD+kDdh/Gl6B7yx5+7ZPZVseNoaANeTAEQ8ht/N0ZhqHg9djl3Rqv8kkLpZ68sVHgMnUVpHzsWPrxRrLEto31khg4N+p0LFeHBolyrlM+ieL8KwssRTujIuLKdBVvGDE+WDkJFvvaCCgIsyAdc6k7UG5NlcertiipzyGV3kj5800j4V+Fmt5rgIcPSQHOycMsk5qK8uJB/e+VgkUrqhr1SZoqPNqI4WcEpJRzCjMR5kuAJ7jkCOJ47SFhjjIz8HmSK5AZaH5u2HtOeDYmJYrU55LV//15Xdd4mIpMfoj4SeHa0eiFZpnjZ2ciBox1xokHaA3WaERNGahqyTM0dowtHMiSvCejaoK8pWQMquVcgCv5hTrQXSK2/dbhcBEtDAPQOosFzb1gNbMwC+vuJUC9PSb9c9kyAXWrltkewsnr9t72wnf8BfwwbZttYOz7t9Qi3oVt97DoHp8P2m5ygd3VAtOYl5yXt2VBJr9LTnR5Nfv1Oot3lEBeLYxf2URLvXAkuKpmBS89aSgxUTq45ZeyCmjktN04rdcIn6aKzyUgwSs3CNpabaNQDDwvconnefICj++KnHkzQJK315YFrTWYTzxjJhg1hhcgGfDuai5emzJw8RXqOZLP6fZvmJzSOzTXvx+V8OzL/uH55P9sIUCie2wcWA1lK+KDLxwX9liofnk/tBrncYspsogUAQoxcX8Axlg0HwRDkIbfEW2I73l22Pt0gbg+jKw7XMrdHbaaNbbZzC5KeDvM4L6fyGZMJapQAE4GTGPgtTMp12l2PzdvjVn8cTT1Th6ThJCs8KjfsJT558imJWLzCZeOW5it7UamRUKEXmyCaFG0oU+Fibjx6ay2QbseBf3AqrQ3FGkVnxsRyesuqFHdekJCWT/ZSEo2PNSG3uhG4Fc2mzAzeJPqW5WzMoO4f8aqudoOov5oHgyTxdrLi+/BiMugFJ5ZSv/dgHcvtVx5rapS8QHZBG21NfX8K1CTo38DtY2JM+fyETodndtt981E7gxDgPYK6C01w/fTDY8eyJRrNSAOU3O8VvlgQMkTU+1afnd2Dbp8QWJOOPbvmLz5AnYann4F8luY8YbbOCV08URWJS0+p6f6fakvPjyBPachr7oiOx7x5YCL3LZVAekF29xS7uPQBeQuHVWF6uZVgmfIyya1DNZLDHeFnXDT+KJ5k6AyvPY0k3Jp0xvAWryGqF82m1ihNWmDV6qMSWW4M7PLFDBAABahofgBfGYfBhSk9qQikhSb6pS5gBEGoAAjvf5TMuCnsLpRd2zrowQa6qgAa/YyHOiA4DX82TsiASvFzu2AF09FaBVC7RUWf5b6pbzDEQHGaabuaKYT3Xl7ldTltRPX3KE+DGansJXZSFRN1fTQJ/gldazyv88Dt3oY+cSY9Kj+Wj+lTz4A+OuBvxWYrzMNmD8hEflFHA5PaglXmEhqnm0R40Dmigude4kDy8Ixbr07tbr9CgX+b2Qr4BCVbGYa+ONj+uDjftZMWXTxCkMivTBbR5/vCrr7EBP/+PJiyHkkmKA+bSIi1c7Xz5ApYqplYFv3xRw7HdSbYxphmzlc2yQ8w4VuPLr8+Ca14fkjdDE9bKK8PQ8eZvZqmHFjmcCc5JFMa8f+vAGvQ1Lxlat0q7fUEZcZCE0yfjRZSZLMd3u7ZsX8Uujz21NiNw4y7/fWa+STf/vXvXtXRYRkjcNR379j3tHgPl9wmXopc2HdcXxi7Y6IrlhYf3d9uBdoKYV60hUiynh6YpfmGrwSucbvLIFV9uXTw5s9a2l8EMzSCe4ufi3gxu3mQIKMMD2BCuJKyBKaVSrCux/j23owAlbSYO2FFcXFF2/dIFziGW0TSYrGjFyag2NFAYWgQI/AkwaYR9fRGgfssTx652I/CB7egzzvbfax+CT0pWxgRmjXxNMSlCjETyGkpJqygt1sEs9shLaLq0HDHFmK1HkFRiFMvGeL1oahMVwbVnEFqvipC3PM0bTmvqRaxob9FELYYpiVOtewkYkabf6QW5IL6/eHiqMHbHb3fdGjT4byRaUQkLSDor2lZj4S148u4mkk4nTSWpVZM+//zDbYc1q4xofRYjGkI6mGPT1XOyl4ca001lPNK7TkhenDgFq5U16o7b1xaZeXUmAxY/i15jGMC6ug6mJXH/ls4492pfp+hFOvyfWEldMlPxBLqQ2QzLf1cvdD9U0t0BZ1UsDUE6y/qewnQI6j7le3IMQ+kmk+Ity52iKd/pwhVDMpmzq4sjkCK9tPkMyDaXuL2fYRVp4nmiEUDQnPMYBuYgov1cqDuV4IJf/tIWrtxcu8GCom+SMkedtaM3OqERf5D4Vh75q7kcMsV3oolvwG3y0pi9k+YXbNAVbDqBYwRzX0XOIqBQY6d5k+kRXM+9JK/WtSBYsMlKu7qyx/9QNqddzn+4RQbLgxr+YESyJJ+YiRM9HKk6Tmzn6mrEIpefIDh1C4pcuS8pM0vkEGV3QUHJnQ5x9DgrInzEdnp7PVe0qR4SiKUrN6b1OKhpO5LuDoHXo7vXSBQOb0rcWFdPmg56YMRj+RLV+GgJ4erF4Ul6ZbiwG/UFubW0EwU8PvAP9iZ44spraL5ng5goRE70gCAS3KzPBYlQOXlVxYlWbvnpMvpufS6ZTzJvy0bcQ4RSBkUbzp8v9IYR3N/rifSOnrIqdxHpaxdLxAtE9cz1IT/Muo0p6uCmEzCOml+nBHzul3EV5w04Kj0Ix0YxdKnRFvztSRqIBRRKtbMV+71acb/6K9KaIRd5N5pwQjrsCY4L/zaiTrxDctBUpBgzl1oVz9VhFLwKSatauxUn2H1UC5OGcIRLXPHD99f6Xtp/nfU1hEby7XEadansh7uWzI8TXAO3K5sa9Vnmxz/izZ7oShSlWGP+xRUOJw++cZvslGgtIfyIerSWwL9TidViHCLOHYUbtdT4mzasanca11RMCJJfP//a6U1WW7oYBKgYBTXEYVYJCXlBDlf9GOYACiEill0kSEeIVmLZwBwsPXz50Fj4bpQe70JHAdYLYcIsVTIKKbwP5Teh3C3NojPacsUsV4xUc9zGlVpwvqt0s4Ti7bGOKcnvZ4Gd93oBOaHnTHXNTrPNd1jsLKtFFJroWUiY6cMClHp5KcweOBY5fxhegVMXs4jGOtc8GXx0wRTZhPHkiaelBxpGt2Icoi6mum/oITJpZPgjMjFWF3HBhsuLaS8b89NEzK5BJZFKgAj9vQwAcZARehTDTO7yD8uSDIgATXgM/hw3JKYEk4JtwC28dvaRAVt6LxHWJ/3CfDTcK8GnDi0eqNSCCmVDHuelClftalruWsXzpgkKBHynnJcXAKBT3TtBR+bXXBOTdQvweY4NgRk+T5HNNM48gSaMFIQIFe+vnoVm+/ezdAfHBxRWPlWWvmj2hm4XcTJvJGdN7WHK/iOtUx6ed8rD17t2ZR3X8NW4BT2VkOzX+M6dbfPZ6e8x7+KNVe5Ix4fOhMFny8bVDvnSlF7ihULsTxAXTvJ7t++pkU8tGEB45o7RThpJ8GIXjq9CcKN17IdOND012sybsptwinU2j27mQhEKrfmrtvhwaZUkefPwLOvAdKQ1leCikoeptQgquDiXlhKxBGD+EMxlnzc0kOnq1ALTtpmQEjBcYzC0ZPPHpSsuxZSkRUWJC09v/nLHPEnVPz/5+ttv4DraOvmXh3+FAoOQ4AY20PY2PNo0IksW7KvpoWEzt1YRvImyxU4EMmNgrNhP+ZXTdo4mFFmqj9LW1xTQZ3YF/j0sDgUrJJiuvJq9yYB0wsSaiGytP6p5JezRaKitDBZQwavv4Prbvj68QETJdyaS+h5XhKDiCMT3ccsR++naC6k+cHD7dpwPWWSZyvXp+920KJkI1Jsml+JHAX5cmi8u8G4yKfTNXbcwqyypf4lI3FMLIJkCpUOsKEad6BfW8+84/9MGI5bi6XvZYiCkh+s1NHP7eISRsLJsP3h4elWMkZUuEip+KOY4U2Rl/Izu3bF19g82tz+K1X+W7bdJ71b1k5w/xqWIFMIooZNs3rFt71RQ48ENXj8pYPSDk4lgx6zFdlonW6tEMq0tjBw2U3zccJ46q+CIairXhHLYRhT7ExKCNzM//tr8JnZ2cW5Xre3wlEsZ/6ymeR/6bl29B9+4viLeQBEmzupd1bVIbtTuKOp3JGor/conIogrWqdVdr98R5WD9KYKjlmmijyTP//6iy8QaFjHRnLMC2E5D4pXNTcvCVB38wU6N4sTwev5wom8QR+gttaK6D/ou5PjJqfyRK+dvtVH+oC1/pgTBok2wX2grPWhU+f4bA2eVS/ixiA25Q50scbNyDefvmMF3aiPKj1MdGdOE3xFtZWNvQTQpTfmcMXd6hUdY7P65snXf3386OCRK+PUijVxj26mWRX3I5skCpWdyzxGOTh8aUdQIYTvrhcuKuc+t6tQ3PWI1ISQucfx1+K+9H1Dy8gQEpbDr4U+4WFIPx/sL3nPWBAEcgQMGZnMbNN7E4zVkp3lxCSGk1Ko4CWT03UWTLVXQSDbe+719aU+8l5+9ymkdZhxdcOLIsmPwDKjWtN+IGrU2bcIOIQvnsoQXUALjse3kfwmMRTO6v64fCw8D1uDf4NznieMc9tcc6l7bapaXXRGmzZY8igQl7ecRUGLs5+dLHrbeo/413dfkTDSVsXjJ2mkTy/srGk9kPVxrF2vj89zKevgghyYwZowQne/8yvQMYT6PLsAjfpVywogfStBvfGC9czRc66KgNtOtA3V0Rue8TIEhPsK7KkTGnxMx/yzbXGIduKu2wjV5KakkK1FRNrlR6gbuqVEvtVI2hwOfi5/Is8Gm++hGXF4gZXJv60X8CA4ofeGsTIgpvssJGq/EmdgwwQSTJI9w6uU1JVwdMcDCcROBIFuSR6sacvf0vjxdGw8Cipq8/vqBLvd2Eo1QVG6YPpe89xSuMqoH5aPuSfnYw/isj5xBQj/8ZlnTCRlDNU4+TUgUTGNBAyqFuMmRGu3ZQvoaVXN4I4jGOZOgoHRiS0IqxTCp2yDDAr3PPxlbF/ye/VQtcWJIA2x9BTwDzo/eSETLkY58F3MS7WBwm0hktJkEVgW8TnSfwRc2+M3tgGrh8d4QkJIzq7rRCw0IaSKDdMpX2+YWh0rE0u/unwdept3tu5ovbOaHGfFUel74MPB7cqd/BrtflLUku+M8Qo9CwBwRY3qJXBYRSJlV8hHRg1JLJN6H9aG1w60N8m5kr59clh7wsbJlyPGPu63MaqY0UCOuaPq6MySVvU76rTQvHWTNK9I/R9nRWt0lqNrdws/04dnDBD23dO36OH9mIVd8Kgm6qUn2EDQ42CwGqtwQlkJwpSW2eAuYtuTdlEwNz6lOIrcROAaSDJurju/z9gQ40Hg8iwuvGwK+Q5Tr7wJHbNAc3LZ8sxAJaJabB7kbYY5lOxcHV54xWnQtwjrOW2QK8UhJO5cVtUloLqDWX6iQFFqV+zSpagqDKpVCAvdDErtCTm32Fg7AiQEU30vXZ2Q4fK0m2tAAEQ2CwCXdwS537qgXHX30wqmJ3gmTUzKL9P9pnWaZzhLfOJDMny6cG6Tl8AYs0HI1YdQqB57dPPHSkgxG13X/wdwSDTplXP0i84VqPKB2/9ftsUjkPAYXDWpaGJe6Yt4Zmcyk2rdebaV9ekpF0kpmfFekDw29TYlSXW4MU6rAqgMyL2NB8gxJJmQddt2ok0kfDo7doNdcpwEsNS5k32hXYq2hmRSeUZ/Xl39lU3/VItgWq0/XQ4SKWAlBxaA+ikvI63GPQhbf95h77Oc8Rf02NlaNOzudjjRy/KpdFiHh9fYca1DFrdBR9k3QO4/XGmfe4c48DYc1w0bqtxgyHywyh47RO82Gu3palE0Dl/EjZVSZRYJ5yS0gwr62RXDZcwrBKXuxC1r0txp2hk3Ff4EbR5EdhiouZqzBSmZjlEGxBV0jrPkhH89ePLUgnnZhWfyyyk2H4wHQHQzz4rtECX0al3Q1bov2vJlh1UqOdfgE4AX3/kQMMhu9mGJ6da5HB0NsnL+V5eSlK/jJNQ1dlj/hI0I8d1O8mKPdMcqyMVm6xt5XF9EppaXSGbjbbs64A1dWmiCfaRzaLXmhsaZmbFCC97nnFIcXuaHSBR+VNTmxk2w5+dGEQ8cj91MYFJwkfmX2B/Dm9rLxtnLZqzy5XNtMCtBU0DfzN1P0iWUjC3hAX4o9lRcvxlYEQtb5cm7SC/4rKD/Svy1207JLwuT7KGQsxQMq1wvgiIsH018rLo9YoB9j8pAzOWY6dxAG3KIY8Wqdq5OoQQoqRBry6bNAen32UtuWeoHV1LEbN/DVLkTOzVk2mZwpnZy+ObF8eH+2D4BDQZ8ogyht+zKGxtQGfKlmU4z4NkfdMq15wc94zGl36ldhRPJr50yfJAsXPH8jLd/Zfp4aKbv8qqSYlHbHVfupTz4iO52abN469jpdUs1pFsqtAOtXSgzaUAIctVGjEYrEsK9f8exUG8AbWVPXg+iGktnvivl78A67iraButtJO3VKMrdsA012ze2NAID1UB70XZk/HyxeYVEFIalK2TJ/LFwSHIpGSOFyw0cFxKLSn4RkOEC8FkSPXyGksvu9oM1gKRwurzSUYQUC4TRLFlDyMd2OihtMWFcMV1iMG/ZnaL6SPU/3NYvNrrL3Dn2y8xRGu3sgRkpJ6a2bUdvOOawN9Akz24f7s3Mps/9FmHWHrRyfKZz7t7IDsUQNPvtxebSngVW/A54s7Aa8Ek2NhVjVMCftHQ2E3yqjfqfwVEbelHpKnD2K+hf6XjmDIDik+tYuVEmrr3pSsRKiYaajT4sTPfBE72HPzp4+rmTOSWutzVVp2XcqFFjN9r9Xc/xaKTcKoT3HV5u1BzBadcnFStbpsMQ6s0rT5E0+cFGml4D4xSxRDA+N0crrTn+zOjAgRGuaDUiGRBzXLUE6j1o1E16p9XQ9PFErD9WS++j0RSx3/C22nlTK4M0PbQoI+X8wdGn2TVWlUM2l+lY8jCs++3v68zTKeWrcci+p7lDLW5cjmIjgT4aGYcQJ+h0jPa0WFvfZu72zcR/3zEVdXrUy7pY0B7A2kCBK4u3sfidB7jGWfFSReDI79JYl21e4upy4woXgPDfwbZ9wMuBKZ7gnhAr2CcFLlYBdXmexLRJq8AxYdNnt/T4yHT7N/ZrmRxHybmi+kZ0ghAt3jdH9Hn/oeU5NQCw37smge80QMWEVn+wTMBj8qt1nabOSsaPtVCdbuvlIV69rU+zbuOPw4bYC+f4MbENRo0t9u//D5wezSf37D9eif/+6Z03n945fnbnL/t3vty/8/TOf9PN1C09mY/HGOM+7iOOPwDG6TL79unB6tl/aE2rAK9N0VwvJuKC4X3zsm8OvwM7Y6LdifY0JGfRQeykwIPC3p3tHlfKDX2oapO0wLpnwbPapBk3Ld5LqiCsPSdsHQ1+1kXJdSFGnOpfxqwnyritB/l+HmZXT6tmZ12KmwLtZn788NLu5Afz5jg9mKmhVruM1+bnHEzO91pJECm2er7mLelmlzyX66OYjPmt0huL6/FibX08xauLQOo2VprYyFYpmGCtIBlIb1CVf9Lr7mjuwj6F0DqWrFxCxDswzRGPbUg2Nt4sBqNBNSICNaCe1Hub7Jrp6tyZwdwUoHWbTTvvU5XaG3NGqlVbuqRuF5/eN16eBIU5itNXd5owOAiPKBfmNpLwEFPHmncHASy+rQd6rDDzFDBSJIrzlCHn/VEiiuZS1k9LedhGTt6YyanI+SzrM/YVG+gHp585M9L2jRXATLnVA3d0EAuE5oHQj/So9shq6zFF8qfwkdtUZEsHb3jcgK3THpgM+2rrHWMExeEQw0PRbAvpM5CaFKNaRWmo7vs3vj4NX5jEIibipBWgYgkRhoEf2lDu+Z2KHJmGltU6Q2pUaRJt2KZzDShlnDBhcINvaZa3ZRUCgQqu8ps2bezwEm5Utpe8tyjZK829G6ytEnGDVDEMW4JHcqM6tfuU6gAlZxzjgHhKav0dn/mCrFDUqA6MRJLoB1JI9Pd7NjOwRfroIys6C1vsP1hes3kHOM75D77NANQvl0hLCvrW7Wc19mAWkWHu3Vq/G02KZEPHg58J+8NcrDqho91wU1Qpc9J77o658EsHGDKAQCwwca2Obj0jX2ikSHsB7/R2GT2qqOkJALcxHMubw/OJvOyCb1lvOfMcqVC6bSsnfgApXLdOidrMMatEegrxNJaQ24Z9n0U0xD6IeIX7+zHyTkyGxyJceb4KNcLmNd77fk/qsoL0+hCRxl6ZRGo7Qo47mGf24dFJBMjvM4o51UgbjV1GQyq40Wdh6FO8dBun/+I/GTGIuLOylYhxEE8DiiwDW7QLFGrHz9AXxUbCfmrzznBk1oEVL5o6jsGQbJFx3MYXCIZEWOD1ZwQ/KgJAfo8yBIqN0ZaH0lUqDbmEkh79iCBjxxREyVJYm7l7jsmeDxY7yop5SX5V5dRAFWtpTxoAey0Hgh0g5bwG030iWG8mNhWm4703ey3zPguH5O89aNMAb3ErTlt3/krQb6tpRfipWsD2kD1bYGpdv5qjD1qpeXXlWl01M08GfvG8Dg2XGnXrr8/X08080nrNPVwV9/aChCSEB+uigo3DHQvk93hbPo+2Vy82x24aVcMs+SrpzFhD/ZykCFk9MznkbhLggaY1Mes9boO6Y6fy49yJ8p3t8xe5LzW0Hr3lp0PGQeZeqQfK23C8mpg+6j/z4cJEGwFGl4slJn1HBoaTFX2+lgdT2uvisAii+Hi45DjhIPEHLD6rRq+aaP90Enxnwr/WOqcC31qRzJqhyehgGsk8ySdtEnF/8vXTA0TLn46fvju9PPxBH9+eboDQozX+ZVoYsHPbazIXa9Hnsy+k/7/yXFNfcqzxtR7FEk8Pqovm+r1HGPt19v1wtfTt3Rut1WTTDBXf5Sv6H+rPQ9o0uBxgX+dvhXi5pp9njvwvXlhIgqvzm4ZXrFZrvUhv5O81OhWxJm0uvDbKrIAIX+KkXTfpPD+9Mo1VZk9yZhVz35WhPNNmAbIyVSgk9DmfqGperCGPXa8IQWH0zs4HmkGWNxPXXVdi5sB6Wp9cXw6wsVaUxu+gST2AjOWkXUbJW/UY9dHh4W70QZz0F5OCQTq46AyyiuTCGXXZM8dwww2FPHg3NTYXnjdxBmiQNbGs2x0hfqKenPAo6CajHwa+2Gz7NpfeDstwTzFsOs+f9fk8efbk268+NyPfHx8ZX/7s4Pn2E7DLrZ3aadCD9lan2A7cIB2ChiaFbBANPP3fX6S2f9t+R/vXO47u8wj9jz9irjspwiCqBz3RLas5reMJt+ficGJjNVGFdg9pQwu7ziR3u/CTDiJU2IH7rv4Jk9v0cVio2P5zz8btip4uriWHQRrKrsxlh/1hiahqcjftoglZP/Wqhnd5xAoqjqBGrpsIRH4yHsJB28LueXM7x1ja+vudYzE18cQX7HQbuSwURtXGhjfid1OK1+dhteom5z30wuC+TQvlBfSFPTE6yPakejdqmiRgeVeu2Y+uuA0J+yAqjV0VjRTNvsdMR2x0YNjOtqYuDneoJj+8hwiVaaf67vZ6jNH51XsAtipEX0Aij+L9BwW+7pZ8dbpdr4sVJSguQrAhx6Rfnx4ikBiKYX3p/hMbUlnaAEc8RpXyHc6FNa4rXdV4/RGaoG+KZgM7DQ0a9cZZ21XGp+OQgPkZh8NljXiDiN1a29Wdpj4Ttuu+MsSqMHWxf3i5XI5+8frw5GUXUeFjzrtRoCwY2tzhAr6CO7Uyxom+XfM9TvCXpo4cD+LgnvotlGUV/kfbZbsfkJU9arJX5CrPYhMbPLRk7N4CpF9qsVx3TvtZjssbl0pows81JDYpbLJ2KO5btB9Flu67uG7efYteB3pbAtYxbm27IW+sFsD57TOtS9mumqvPJpUi8Vce46fntNEeyGEJ9PBRKTqDfWuqk7/oyaQ+0T1Yv+taZN3URri8vXkIYzxK0aiwaIjxp9UXdMBLpMyHcHIsPTyKr8XYDq6nwNo0N6Csz/cUchBNdGdckppELsibTndcZhDkzMO1dO8nTi4eOylNfa+T/2Ggr4OJzcGBAFvCZPTpg9bqyXMLvyc7PJ6g5dEo0AC7hjU1yZ0/ui8nXYKmKkPLPpXg72lwkYifeOT0DK8SRkqV9GUdX3gjy3pcNfu8BuG5YxYRA1CZNh17FiBXzlHSNl5+B/gEqDEmyaJYI9KII667rCnD8pig7INd1qeNMKc5oeGupRXBOaXBZwFUVB6g53npoaiDctrBbX2KY8xQGGuq84rMxI32D8whz1z6DcsvWD6v07vM4LaU+7UvCeW7LEhR+LD9feHrNnakcnys/db3q8w5qF8U1y8vM4uTuCRMYm2JxzqZrtMdOjk77NMc+oLJP0npaFDqrGtgrPh5+LypkPogDNpLO7rpnmTqYuuIUi4UG4ILGkWgQctlFZ4wjWDSKqPY4dKsChOStsaU2eMDcqsup5HWwF2dbNbHK6fZpK0VxEX/eUn6FNRobLC6qHen1rHJpHIOKvyAOTFmiVYslprpwQl7rjwPWTvOdM/RJha7qmI392qTDiEXMXvdVAJkLzdnbzZHgNQbdNMUblYYG8h1VsfHJxWB4F1vHidJGcouaF7rzHQZ9s3srSI7z5G+dTTf0FrUabyZQbcan61/WJsR2boLW569Wce32sCrFk+wR3hYPdITLAvggVVvx3hjRuJm+/2hJTZETr381LSIfM7IVkf42Ghc2gZ5coI4bLkVjgic+aFIJ/E1ziqSoRIUWmma2s90fHdrG7+UhMvREnWwGg8ZbDxbnGhcVWrFkrVZydo4g7G3DEhD5yH6Z5iE8tuLWRBKElafRNeQbDnHVdAxZg1oR8drYCgwOwZHYWo+aDQRSCtXGIXsKeuTJlw5CoGfkjUo+I1lTctxVnCzu+aoYWt/7uIWsc+Dwx+yuDfK4QbrzgXBJ/CcwNo2edBbLPE7dEmL/fziDNfmFZMnyWoHKVfWlEg5Uk0gsA2y34SKkY20Dvh+3SvunQYwU2w6oIP6JeSIKdXgwu3G25iFcN0v1pM2Pj3sx/PAxxN54CEsD0T84OI6AJZKmouS4snhAMKk6068efezsPjMh6NNK83suhBW9NTTwuGuhT7XXGjk8nuq79QPeA6Stz2v7k2BZQnJZub+ao1bgIPHxCGglIyHtp0d2iKzEXx7aBphGHJH1IeyTffN92K//BDSsCEp48IkA8ENWjwK9tXqIo2RqXVXU+VVjRhGE/y1BBnnZ+cheAsc4zOJ3PL91J4E2WnlfYdGbpDgwLDyiwg7Yj2dbL2+PSXYqXoRIbDusOyM88ypkhPkXvh/iDavbxNnCtrjntp044djlAPYcLg4cACGiqnK3Ix222kTglTNhCYZfHvfBCTwGlbBQC0gTOO9D/CW7QzqUueTvf93sxdohmRSwZ8MuIbbZaUtt/TOYX9E7xjJmwV1SbRPFGf7GFB8i8NJeYC4Z3QbIz6MeMcb4yUvqhijvN8mphcaEAUFipEB2U/w+ii9HJBALrqtEl5KiIOl8m98NrEEIfJh9As7aDx+qJjRozNL8Ofg273qDhSmqEyF3bHOdJxehLvp3qGyFXMU7xvYKDvrTkXl7FUnmkoezwNesEzdyxaKwZL8EmRNpPZmAcoHCdxpTFvy9caG7S4bCoIZtJu1wYEhDhi6Lw7+9Gz1x4O/PP7qUbrqPfyeUdqg/+3h359SMIF6bgCTBMRJcEGdMu5JKSlHGdEjFDMAtd1zydRGM/FJk1+w4gixKSy9gXzn36exrN+KA/a8+Tf/r/7ImproGplKIEv0YNBDULldiiJS7V93N0TRnpvh35g8GulRFXMSpotlAXubtZD+J6bTo7Z8Cl2dH4MhCTXziIYBS3nunyAl0U/eM2F2sze+k5T0008M012wVldvuM96TV/deMGIvuJVxd0KG/w5ZeU1rTuo3YbSlhG9E44t+qhnhuNhgFbMxzKois/Va7JoqjuP4xUgtXT82KjlIWj9RKhIFeqmLafSas9tc4BF45P+ntqcfRyUyVlqf0wvtIG4qpJ3zeGKX8WsTQAu0jF8urYjyQo90jn38PT4KSthLMFsEMTKWdP5otFCAAWXU5Rrp83SG8WFfGXXsLWBm4R7gggonZEcgydXp/bYP7ljXFWVOqOqybR3HjngRMbrxAIWY2Gx32DxRjczHjnQ/ZWJ5rfzaq3a43nt2LrfqzVlA8rDxplmGnEcoDyrBGnx+o0pO9tQXsBoZEWNPsXKDPkvTNLxnW/yTowQGtwqMKCqgFMOp9+1jzoJYwlsoVJxaEvnc5U7oRCof5p0Q+LuE5oYTofoTrK4Z7gselV1xVYrqFN4FYKxx+TX4BZJHLVhNVUl8XTnITPJC6K7Xi4gMZdeftaqKIHrdgSVH3a+yjKPgz0hPHs9E6qzxdOXSJMFeuz2yubh8fGf7Je74O7ZN6f9m0wcWaju/xB3Lccijmg5kCNnkywrZZl8QPvc/SGpd2RrugOCQ0Zl/5JWoQ9q+uIkMwkFy8khz/vwmQy30hZLCTC1NBLy43IZB0AE9AGbCoNI6uiRUM6KhiaPSqkNL+Sjm04lB11XKoYU3ajD2JbsGO/hhxiL9GBsnvB67n2tzlvvd9vewlMKLvTY8x5+8czsWp89/OMXB/Q58eTrbxBv4tsvv8rDTfQ9BUcH58KhUuvoneLjT/yQVJ+Vlp1hwK+LvrM2u4t1OW7uC7RnpSsTqBbKVSmuOE3B/DciPzjB/iEtbwG7QwwO0ETtLPY/fYDzsWcnstRY6NMH+75dYNzyeam5VeNyeGXGJ3Jr709AZ5onWJT+KISUajKKsl7Rt6EhuqYRgwAzhBu11JUEZpqvOS4QixkWPWUcOxPJqPv14kBquROLiSQShnC45ThI9YQZO/qhO1jv1lO16NXzU0Cok/Vd5hckS1zEDhWdppyhTb2DXdQLYNfFzIoIOSeC8K3jH+rwomzXLwxWi3Rahw3/6gg38dTLGNVygKsldjyZo6AzkfOKPILkJ2q+TxAbjwmiEo81b9Lm8/Bc/xiXWtcHHJXyyHdrsoE+Bj1qhxVca0/isfJ6rpnlW6Ffb0AvzN/3OCWKGy+ZcUv32NH11e5D27ef3sWbwI6e3iwIqpJdypiqdHz7zSNTYi6CJqBp0IadtqctO5svJ59CToqcKW5bf9pcmDXxK3N6wYsElBIrR8JwjlGKGKTpXjlYqAaMQyVpkCue5sqmLDqsatrJMpfOjAUw3VeENRw0wtm7iqBnzosPhB5TUs6sA27N6aHNsFD5XL92/w29Qcei1EUaeAMl0VQA+kLid6eDFGHzlMX9OpHqGp5gRXCocKfBeHFs2KFeXVvdnq4NdhanCME60ynKg3hOFXypO/hdxHfLvTJXh29ojlNAi8T1Z4aXWq1DNRrLcPnFu9UGDHUVq9DNAtGExIVDHIj71Hnb8CPzYwjE0ubQ7QLR0N1iUyi+PvV9IfSoPqNEvXoD5CLE8lafrnl4DQVeXR1ekJWua/3kt9ehcWKmoiVCHD7DP2loqpg/8wtucaaKCVR+LO/OY/Fm1KwS50CJNdFYOOolzfUPa4bDX8WkJ650d1bm4PgG6Je3PoieK5hbh+AIhTnSve0NouYE85sdbF+uXpjhy2T87O/fHIxnd//Qjr99atHf7KfRwCxi7kd3LxfhOQc+JdNdtf9ZOzIL1bn06aeuaKjwLNVqjpT0gPV93dhpYXz746U+JFLDvnlq2FdzLtcddV66b3HGwJ50c6FAeNoCi6SzOpLCkHJirTvjzLAOPaR0Ny9iWtwupMVY3zS4mAWXj4fXRT2+bocUVt6JlnF2I515IlEuIoZm/P7eh/HTg2fj9/c/4F7z4ENTGdnvULy5DiBcQTybGFT4Snz/yw+tdGmQ+fhpHnW4KuuGCNAahTT2GXyWW7e1zY9fmL0dHfbISY8ZQuBm71eN2wm2jDrZxSWBc53Ya9zDlYIoM/kiu8sRbVsUvE030Eo/9ABqt1wnsEqlSCdRuLqxkE7pUKrAdsDMIWmZBu22Ui2hiWtUmMzCztDyDZbVsBpcyTldBydnJqFevTEO3vZv/nUZVYb65euLs6tXr3uuWqVsjahUWyobLfdTJe7eRgGSS3wHZr6wsy7XJFpGuVd9PZo0FH1FQRgm1sDGIrwwSfv2lqUC/g/dUbEX9B3S2FR5ly54iCI+wiNq5X4J4E3tyxxdxrR08IHalnMj+SKrS77YL69pEyX4vpUiCIlBx4DADwORrKMFrnM7ZiwaMirGObDVpC2OMMAgsM2ABNIvYTCQ2rncd88p0SMC7bvUZ+OWE1jd1CC3bSROZJ6RXK8uf7DYMWsQGN5uEmCQ6HBuUT3q1edkF6Z0OzEHkCdXpnHxemOSylOy091T/SzdQWQqIfmiRHPsr4tRdkgqYzHH1zrpGnw1ex2li9MqJ8oUk9maaZtptyV+z0DcYlAw3/HmZ7oirfRKigXh79nTAnLadR4uqwJyy/5kqfadgfM31S+NTHZIpI/RcavBk/QFdqoOJdRd9nmtd42W8sXJZVG9iyV75v0jlZKIilYyRZBM4IzH4e/Bl+x01zNwlNXoRymtcQ98+Cd1M8NTDQpKmLlhi/7r44O/UaMklG0+f3IAhorJd7bGFWn7rmBJMaxNrxRYvocXuP0PP5Ebkfkc7jrtJacJBKdEc7G/bx4GU5eqATo8IWNQ/7IW/VzcGQfXRaHNVDiRFbX/oDEEtnMk9S16T4RX387KPT+Hp26Fl+wfH2x2yDTKAXAcUwBReSreguPLA2sH2V2Mt08A0Cfcz15nWVK/vSGBCzcRFPHgaw5HTz3MTiP790OQ+fJgti56Wa7SpuO6QUk90tKyjPI8pbA8RUh101PPcVQU6rcfU7P6TVTHoJJVENrNH7uUdvQLieekuvdRlqo7qngk+2kXgBG/YHI8JReO7l6ap6ow+0e7rG1cuZC6ftCyAPLBroCa4/sjKaWvVli2q9Vkuz6xotKPoso5L7ZIlsiGmTEpNR/hFqN0LbgyXRp18/Cha6pq+E8cP6oW60W9CumHM9ElO1ISI7ba5Ib0tU9jmCWoAhk0z5s9pVjrgIKOz0EjKxVo1Vn7oBLpgSYkPBPJqOYPTaM327nMftiYVPRlCgwhGTRo7S+0wgQpHMmBTxQ4/q6guGZxouxPLvE21w9CvfUdBLWux2YYnHc1LKy6qz7b/lmdAWY36gy5jJBP0g9D8QFS7yEOZEV1vWAO0o78kwfMBZzp03oViiKDbr3zjnvPRCtXjppTB3pAVcqJFQ7L29Prnz8nbk+60Nefk3o89mriEVEki8+PP8GkHV1KZi/KqmhJXdwcVLWf8H6HEIRhqgnMQL6GkXTjJaEetIhMnaUJ4v7txjo2AmUiW989NFZSS0CtvNhrc4q2+2Zc8+DNSs64AvIxbBpy0pSIDpPIYYdvCd4H56jfDzvLatSQeZYdNQJTirerQVbBZT3NSZFu8okgmniQihOIPqE15jNc7fTOcp8nO5dBPyI+Yed5f+beJ5/v2ajWUz4b1/iVTnUvQhm7F6rxFL/fh2jV1DyF5Oj2PuvUWBcFCLFMZB/SRbd4P3R3Onv5Ad8KNze5cQs2Z3zeb1EXLX2KRmvisHJFHL2tzvUXfJlyCLON5PMRbtuq1fAUGg1IkhfhIagVcm5T7wh6hXnTVJjievgCVgoxwQexeN3LRs/Tw/iIeR6Mx4oy0uTqj7cblp/hpyWfelL5liRPA7nekD6MLV74JFl+3IhmNqdJD5NnzQrw8EAUOA0Ar5iFG44GtBA0qteNST9tpZjuZtAOLIWCZpTcOwBJD8PQUtLnsBK5zcBQpr2t+zm6zcyvCT68DPR355Ak6JGe2zAkbtAs5+m8jrnk0GYbVc+apQBFD5Y3qq5bI5amm8nmRreFEe2A7awaBajsZNmeH0IpvEi1vr6BXlhScaQ3c0vq8RYxHZd6EzZgPZbluvBmxuW64g6taVeyltFXn7BZpkM6lVOeRlDUyA1n227Lkj9Nx//bysj+F66bYVUe7Q137njtFHQoLEw1m4v46GmsdRBDCm3ue6mMKAyAWC6O1CdzVeKK3JDVPpJxmqEDNwDTIKBsW+nLMw96SKpZ+bAD+m9fm5DW2wFyPJrnnkY1FWCTN41iRkH0p0A0ROQxwMc2seXztKopZPe7UwaaKcwy9k5u8ZrVqmnts62aWLDg/SW7F93aKs0IjjkVguOtMtp7vweQ+lMfQtx+KpQEIm18uOUhKvUXdwNVrZvrTkttyLXB57jnHcBdIAw6PihcKGBee1lAla+rUMufvr3UDDmlHT9rcRbZhnPR78TYLb+9RVeJsqFWZT2ZuqdNb1udUXtufJvfRpwMBFi5fsijjUfPFIIZKFl7ePAHeK6zflfGx1dHawT+x04a3RkHiB4txTu/ezg+np45RRYeYqaiM2no6DEvkMmppD7UfiugXTJv5F2634G1SgmxEM/AH1CsxrLYeiyJ8oG4noFA7+7kZbSxlHrJUY1BTon0bks5Kl2u8GHZDmIbOIUtP09tD71gI6k3IeTOx1nHp2yEEevOsppphsQGq9wTCp9aaidKOrFJBkc6tifnKKIpU7RwPT4QNYd753M92fuC76B6FXvHa7jJ8enJu9XF1WkF89oIg/HUtne5b97ZU9XptdiBISYT7WnFrmS1HFaR508S4Yll6FEiZZ70xjEdu64qZTteJpPtx2xVQ558kMUcwrF0/o2pcqeLx8APMeny7MrYjuPOT4K/eBxCWZzsmtIUwT1Pg5A7T6Emw+m6KKdoclPVsjEnGtAw9pp0G57Xw2yrkCOjpIJKUoysGpNYWYlpWJi8tMJ46anm1i9CMePF+vItvbemyO12vMNyfM3RbLE5romSeCf2LS93HqkQVwXKlfSK2ZstuXtYhiS+jAghknx97vTy1quO92IGRPoPuHE2taJnE8fArz1liBRUu07P26c8mtnhGKjPf3M+TCVxDeS1zoiFHyMvrhiGpXI97HSo3Q9rwLNx8ZH33Q2qQQwm2++cTkTa7aHOebtqpuQjrnAraldocnagHEltG90lF7I4gpX0XRS5PlsSKM8K8YEzlDTyykdeuqfN5PDSMkMxtEJzw/DNLustODrxjbc+4WDtA3A0bcK0ZOu4I4Vi9+gNh4XRAd8eYT2lMJwymvKonOlWmsBGIeMRXMfvQ7EjxAk/KZeVCKbmu/ng80nTgW7JVZzO1LTq+YY+w3M5u9aEsCy6NVz/Rh+KWoPZDhwxVXwXudcu0XZH28DL0O5b3kWtNj9Khkjivs4BunBzLgqk6wZMGoN7i1BhKxdiCuKQb/LpJSCqXVcrKGSIOF6Xuj527W7IWdYWguIr8S5eQoyBnnldXzRfPfzyoKHCDzEc1v9O98GdbiGH3TReWU3z+Ge5FzaXV+rQ5CVfydrgvVFOF6su7/a9qKhCoj5KpDAW9/eDCUK9W3KY6viK+hI4K12CdA+EGnjXbiwtRJWVnl47jrdRn3GPxiPlL7SZiY8NaSvXfZHGHy4dA/OLK8eZKQooqgVRv32ovRfrdyYs2t2Kv3mEjTUBERLIcO8Gw97HMZkLWLBFConJFTGdDa6o7AdNvnK1ZjsU1FQoiivLO4l+O7LMQ9mKC/Gs7hsC1oBr26b3+uG4McN6p3giPnzF65FzLDmirBM3KCalE/QftW9j6mjPziPw8LhOuOLvVoeMsKsCyDLaHJ+kogAh3JydrqAv6QvB4wl+CvGkSbSS+nnPX1xsjl9pbepD8u3jwMi871T9bGekelswQLWf2AQ+TKXJJx86KMGEmP+hEESoDQ2tHLoD6YYH87G2/Jq3H2Dqe+dfA1zjORya4O9mGV8ZlBo+LNkmH5pepPgsuwMsHZBimuyaB+EiNHJ+OY/wEbJnXNg+EdpplusXomtK6X6Vlejji9PHi/y2hsn5UtqsPXcxz75f3Ok854Fd1kQzEhw7VkovNJ474hkKDuWCqWE7r+KGTIGuHEaH5kuOFa8ZXYmNcIytDdwT7HVG5e5s4+7z/SZE/JJ5koTFghenD4+j+LSk+R4Cx0QOFE3ubHM/90umJgBGahFM0XLwMzkprQE5O5XAqZrB//gBSRm8NEQXMysNDU1OH8WgSRodfJbIASmndDsqtPm86C5rkxrqJLkUn7uLISlbsGJsz+NlZE+1Cq5QOJVpr2vt1eEmNhGhtoU8CcikE6LN5UcL5TVwgqqB9VmA1VzNgWrcktnQ23qSP43jA8hNWyHjRQdxgt7bP2dmDhEWYG9HVz7zVn1wPZl+g+MSMzGrbi987W6GYkObmdbR7fc0wazo4uFaerOtWv/jw2RAvkjyBBbAQIOi+E1WlbAWywhJdJcxry7iAM0DsOe6H0C7xZIrDuXDiR4JKtpnejnmwEVDXtUu54Jmg+8Vmg7pjgHc3EPGdVFl4gZTxQlapBpuaP49+ibGK4TaZAmPCzN2vi1trnQdh6KKOLc/7Hm/unuonpt8CInSiaMXmAY72ZY1wSTudE4XEnzvdQIY9xYL62TPXC9Wm2pOvbqG3yx6/bpVcXOikKQXrjNYPqIpFGYlQFIYkf+M1TWZHIh4Sq10N6lnhVK20csN1pos2s2wQ/Ztx9N8M+JHd7rt2IqQW0e9VJn+MJnIeH3oIr8i+pWldV6TuNWENTDtpvtUszmbfHA5Vi8qyH6icrMmFppu01sonJrTjGVcTkjVyIplF9lrHNWpBZWQHKVED0AGWZEEpvAt9kyD6M81BFVvKpq4i0i7pXwy1IegA/bNr9j0o0HRjPoPftMtJ6WvhZT+Taze8BiIiwPA0b8Un7SaUNNrcBvnrs/qoJn180/sny3IK07Jwgn5zcjvfaSi2M/fxd2cDOpf6zkkXhqBSzGBvdpUldT3uvMqXc+/uqRgVSW1pbDtMp5c1rr0j27OVoWacF7Ry1rV+KsRHpfRRRgfPZjSxXZjy2ngt6KAwPSf7Yog1p8LEA7e1/51xW8U3VcU2u0Qxw/KAV8rb95BrBsikvdFxL/OYw3ydhHXun/r/g8E5weSQ135F3+BcHqjorXmEJST7YZvD6HYE9vzHYFC7CjzCSETq+m7y9ecQGXu4lSwyNJEKbQI4t6sqZ0GGYz7z00wccDYAl33M7vnRutU1ZmkjbEVht2Le0qS6wp93qJ75qtZxQEQqT1PZDnVXB7AZrihmgAVf6kL0nfrQSqkaO2iCXCpx3FgiM92cKeCnfKmnIN+pPpMVLlU5uevLvYsYkd8LQDXlY3oEeZu90uYww64krhERNRGstV1lbj+0GyXRTtsA3Ky+Q6r02XuBUpTw+TVCuQPusD3f3fP/mvHn+mXiFTOGL8Ulg69ftaIoyCnIHoEz3ifykJz9noOSQsAktiqfH/V7u2xQPmr786mSrqxsVicRDlLMEyd/mPbJQauSoqilWCxrCixA8qKe+1oWPZf8gQvAEIkcoUiAxinTLb5qrMZ5E1W6VUfXK2hjsQrgwhUk7wDONS5C6uPxqSWb03HYRTqYkTLgVeLKd9cD9DH85Y+KjuYwpSVjl+XZwNMofKd2avLOIw+vtkO3KJnPw/bPMxrBgj/cG4zawXN3P7CrOmvWoToNg3MBOKab0U2U69jWUoq7BxbHzsfPZ1+P+/U3H0Sp4htxfJ6WW+lHYmCA3Zcu6N6hyO7p5wbojQtz0Zwl87H1GgOLCB3S5uX7lsr5Av+ScRm0jClh3rnlfs6BKbTe3XrPeBanrgaNFE2jmxsbIg6iWtemUyV7FkvyyZZh1ccgn9D1vsGFCf3rV4mdZ1XTCpXdL59mPsien2ybSr+lxsx7lg3O8eo35Uwaa3lpo0ae94EBebKlbljOne7xhVxFcjOxcUz8GAILkaHffO0eSHlPU1bfh8envfHAWiMZOoNf/DzpLgzCG5JBcFILDcc37osDpKtC/ZHYRAYeclF1Ya6turb28GiOvaHwrJO4ZMDReUm2Jshi1OXx9CgLGAKTYD2R9pK55j9Z1dqIbpD0TN8QebcmNF/TlPLr6zpm9gnokUtLSJfGyNn65fMJN/diLAiPGTK/655C6nr+JME/8uz48N39fWHhQk16j1oXcJ6RLVtLPjLWFAU7NOVIzJtxjf5O2EiCnHkui3Wu+UvZSk+cLvnN1gUF4YoxA5r5qZMtJI6Tt3LifwGlS17m82h8dfeToYDib+MYwVi7xgrjQdR8mEapoYzdaSFv42SrFp3m0s54U9HO4zFfO7kqEdnMgn98A2h2x6pySB4sbfSZlDZ1nmfgIMBHpoYabfZcR1i5SgXNFepfpq7Sxe1j9NUfOzgbAkIDOerRc0m71yhcVjTxs9aZVw7uVXG9dC2haDFJ41WtZ949V3Rbxyohv2s2sNVOj9iBXO/lK8pPWWtdj/O1MEPep5p0O9gId+jlanmqhuXp9e6EpFfE9AUYVevSAFgltT6Sl4gZ6YGGTSnPjHczUnuEq/Wd3xv16b8zRkykdqFUj8zN0+4Qxd5fyI1kVlMoCwE20NOd1tialGVdvL4w09jwaih6ml5uVZjXTjMmtdhv+IqidQkLs7ZZqsk9dafIM5ZVQUddhJUZZomGlr2Pz9Hqq7mRtdA0WiJMkoFWn5O5TWxYVYyK9czCWlCoEdRDd2sp2i15AFKvwWrd1/BoDr2Fq+XvB/kCX7a0bNQ3WZi94Mi86695SgVfyy4blBIC1et8ATjz8V+EGUaVzYgYFMP6pfbXmJETQZgdZtOuHKA/CqN+uWg4Svu3z9JyBsFvLnCyw5AXqhCGiUdWnzhHwYntstLkvOq4U6Esx7+H8Be5xexEvyn7g51LnVtGVzcKMS5RzKnD16Ld/Xq8jW9u34Bz9Jgkr61JcYfz+yFB3+/iD+e8EdcyYWKRKYdQZPvHfHOfGuBReuwio2uKLWwyQmMorrpxFD73Oa3vJnRPNa4ULMniuY0dI7yCWK6/EcTrySOzkKl/FY7rTsjBoDPx8UmHjyAqHV37+HONIqrvTqdOWWJvZI3lHDr9Gy/dWIuJWMJiiXlpq215Z/Dvj3EbdZ4DajAgdrDOOHR+E/NfjrEZQDHfnc7Dk2Mjg9KrjyniZzhmc7BvpCXyy44dfXQlnoWqEIvHR/zGb9cwE0z/Sl6M3Ed2YJIsJEDZaAzAC+h6q4lMUr97RZKXBrS4D9pomYzxTu1AhjR0ThdK8SyUcagABnB7Y8a446n34EAEFv8gnsRNrfiP+1OsKj+za/i13+aeahvgvHXf59sXuzaELFkcUafnMECDbvHr8Z3x/fvPYh/tP1hEtFciJH1oYXawMv/q7D/vdi88nT7sCwkb9/YbdQz+ImsDxxPvoXA4VUVUhwZPSHC8+I+ciI+dT6sjM4QwCA5uQp9OlcxuS2MWrRRrxodWs/bWIILEpS4OD38/9L27Y9t3Ma6/Vl/BbPnpt51KFp2zpMtk7ix0vjWsV1L6Yti9lASJfOYFlWuFEe19L/f+fDhWwDEUlJyevuwlsBgMBgAg8FgMFg4Lln1AxN7/uWqpxYKhM9z5IRmbQfqmByN+8Q5N10/FGlIsl8uoiQlgqTMvy3QELKFpn3i66D5rPz97svdNxak/9n10+/3X9X2ltGb3e92X+5f22PsvZffv3hx/frN8++evvlr7w+7f63cE2CY8OCRWy9CyzWUuPAjk0uKGpp7R2t2y1s3e+8qD/baMftptFOs8LyInllJg9C4REahWcclrlNfDo/c8HediNIunidFo+cGup+7emyEZQMzeZcoDE435Hdgx0h0+c6QgrEk15uguWEyfQM2CVa7MU4afjLqHFoQ9jTBeSN69ohx9zDjo+aHZ4i1nlGVj+/+qORd78uwVuMJbWYqtR6UlDuH+MChXTdUJjmooKlQVotfEvRxU68ohpk2cXloRz2M/DHwZpiGh74/oxD/RbcWfaRX71FgdYydVr8W9LWqQtRXUsp9GBrlLJACNQTrRW+yaILTcwbAIxEaK3zxoNYDW93CDzBuWcLd1c1i8sZN7XBlwkq6ouOCvkGPkb9pORLoMUEjVCgg6AjwPABmC07kGOYNtIY3KnsaymYz3sWiNkM6fPc14Ylw41LER6ds+dqf66XtUNdUdcWXVTovqMSOMaH8CuVDhvrV5aZ9mEbaQTArhVaZHd/yFLYFrXYR24jGqZCrK0YtUvBGigwMLWB1LHAp4emjOIK3f09UWc0HzK/jEKR8kygCAzSFLJzXT+4NRSVMDzE3jy7iNI8ZKDEOLeTE5UyGSDde3xfDFthHwCmOLA1NK/5uH5mktDGshVAF42vw2p6rTyOSQ5gdKeTifVxyqZI/Q3Ik59L5taW7p7D1LXtVkk4Wln+KXNOJO8fRwN1hr9l2vRgRaLHs+bSJH8og+bGJW9VpaU6M+TIbO5XaRZIqXdM44FslSEF03s9sefalmix0DtzBWL+MRFKak3KcPHh9W25gynHHI6PF9P3h8ZQoh70yMrpcFoi+42pT0tIlVVVYej8GnhMwBNeJLsUqkYPgJn5YOWmrvL/GAZj2uQQ/myOTXYp7UuWBZa0+zhXUlwUqz6juNkH9nfdQDFd8zO8ocYanoxC1+O+j9XVL9VfcePAXNx8b8WiRSzmDDkefAs1ipt8Q4o8jDdSlGjoxWiZHZdBsmXqBuf2Y26vxTE85KgIdACujF1BjpJPX+BAgCoaF66yoWhp0r5WEPE4rdyeL56wX2oFQuOO1tBaR4NOa6obLjzLABtYY1u4Mra1sKVqiistON5Y9vbOs1mgdg6dlWTSs7R0r/vmdVSxURRJA1o+Z8ynePtdg0Z7NGQEGx5fvzxtm9Z1AgNd549e9ZgYzg+3+m1FZ9NEpwyLandGmMDj893+dnbnYcTAgDGApgVrvtmsDn1NcXpxs/yf8av6rqiy+NBOnzdF8XgRdn4S6gkanNk3WYgRwxTBDBVZaVSwP/8dZI7H/tVwPFwGUgUTWKUcami90YqWCl2dQnC/t+TMT1/NF/uAmOS/eLZbT46ZE5WqRmlmtTT4ZLfFNZnPjlQbzLf8EO88uYsxZqNirc326VjP0XFeY3wy14ldaugQF/2Q3jZnMQYbJPi4g0ieB/Hh7GwNfFBU3uhitMVDs9kyIQAtjsCtGeEcVzGMYk6rdG3SHeY0FM1FqwAixK2y/4gr80vC+IHGhEgjnll39aAkZOOMbjEQZMKntWBZc/wM6qzp5p7/vpL0emcjWcVXM/GxpivOrMIae2g5gfnh5ocHzh9mV/3qOo+50dKUjioavXyHIkSyJ3eZDbxXssiYuG30181PbV7S/rprUzLjVvJvjad7ia4t09uav9d4fnr+uv/529+s/7BWxefHfdnhv4twsOH7Ufr7TRmzdXy5fGGj5O6NP5hI3zHdkCkNjsNmiWag4mi1MxSqk2BpZsOVcGj8DIxAcUdckRtYiE2I/zldLDn2QXW1FqWOkTNCSx4VGIPcnrEubE8VwM+XOabHWG3ghoL6wnVYZZUKswPTLYtov1p5K9HYMfDI3Js//MSuxbVFQ4FRzpK14hiNE7A7AkYHFKo1VSKSBHTFmpMXhEuUxY1t0hsq4CYNOrLeZs3fVWJHdn+YXffVOtcZaR/MCfAr3UWIjHM5WMwbHV6dz5hOL5GHKW/ATJDDoth2JPqxJ0XTezESji1U7m64Wc3fNhoN3wD+l/7X3/PdPX7z5ru+wAF5Qs4s5aloJ8Pn+8+9239T2UumLfk8D18xyIc47aCqrmBX3Q7ZjZe4gTo2wzg1Z9bNvXmidjfowNujhN1wcVhfeFM3hOyhULh1GJ5dn6yblANAbSUaQSoQ1DSUGATASYhpL0cIX1sNkCJkyZirjTWSEKlaWMp4g+Jn7QF60PoT6OOZcBk+hdFw8+NPTN/XrV3vG7Vcvwek20WzUf3715pmjgDVG2qDGpHKMkBY/Zy7mDH+7oDiuAMicxHfY107kqBQ71gSfAP6cn7GmaGIy5yZV9hxQp7LHrHsre5r55DUe2555d+TeF1KjMmv3P1lBtDXJrgOdxY+fvl9yddiKXkx5bOsEXHZQwXTlDH3F/KLRwmpJeq+YoQv5Fi8x93EYbKMFQGiucBR6huQt/K8SsxSRBH+UNnQi2JGGEK2ZUfLPeMcFmCs/Fqy89vFVfO7jyY1wuV8cMh9hnUjfoIiJKUIteG7g/PJwMT8qqpyUDKjU/E6sbvE5yh31FdHk5CQM66BzmWrieMOKGln3mWldwo/M7EfItWSaz1ki9SZs+eURV4mxhblV99lKTHw8gLZ6p2YKOm+CrcTXK6nljSYzo9Y/waclGC9wWzFnr0C7iQmNJcoxBvBwEq3BtTJtrUMSx29fcXWBcDz83HlhlzwN+PS4h/ijuNll2QSp7Hmyz51UUArm6ede7BTO6eEqnRjrk+LTJpsF8eyYmpLnJlwI1m8UkGLNfDVyiFZO+qgTJIEcUYLfhGJKwncOyO4BMEytv7CVScXCd5pr5U6Uq1C+W+FkL7UBl4IY7O++fPpyv/7u1bPdF1ViWxeI9YsHeva7+umL50/30FU6anYxBdZNhcPMLafr9E6aaVTabPSrZXPufzkov5eq1nBiSXNHYG1Lvvv+xf7zev+vr3frZ0/3n/7u6d5u/c3z3RfPJhta9e3TvToqxEbupeeFDMJv0S+D4du24s5z4bIxPJmVtBowhP7hlYLO+icp/UyqseNLs0xCutYY+ymnrKoOcl9//7sXz7+u92zn8N3T2oVntlSJv8jHBUg9Ttd0fPjGKIgbZ2MEiH5AK2VcRK8StdxdXFxVDFDXzGxNUPUWXf4RwzamgD5WhV8HvKWNWaTNQf/Ss5HN4/8eT4fHZ3w8DrvPMgCgWqFAfv7oMgT/m87WquP6UR1o5bOJjcr3ICo/sjAW3Ih0DotCbv8da/+47TK+Ve5MJlICNSiyaYBybYH2vGNwn47deM3oHO+Ed9AYxj6Ikki9daXF6GHY8jsjlm8IV05EmCoMTd775s2r73oWEcGvNH/+dvfNLpcd7z74gAM1etnmAXsSIaZ1IBDmZWcU8xtdisndRtW0yJPVUokdW0oGNRb5n1p41SGvYRnPLsqHlfXA8b+VZimy0VNPT0/xuFXv+rr3YPAAf0jTA/uv7RB23/R+91f0m38Zt2Lr7TJ21saCyhDWUogYy52VO323ZFtDrNbkaVU+ODdCG8dWYohin7UgE0D8/ZInnUXv+5e2gek9ffFCigOa+Gnco8vzxvuVgUzuA9f1EL1It97Rrh4fZ5hkg2YHXYXnUt2lCuPC5fvD2SroeVKisg5MHuECsrHDMElRaHePjT70io1DWG9lTH8qbx/vyZkXhsfQ/YsXht1AORFkMNamh2q6PYd1wJ1f+YDR+FmkThAAnRCw34NKaiPKCrjzHleaAcoga/FzXLBq711NvCHNgO1/HDFrWVVer0Z/BGWkRFBh4lC3QxKbFAExyxpH4g1HFJLVU2GjH6ZV/kCW7v8RjrqNmq/dJKERuoWrYQGVFRkejod+CQRHTJyvcKFkX0SlQmv7hGDP3UoPnWzCLxc4ebIvu2bhvkwYns0Ql50VAo/rZXKCp2YZz6y1TNGRVRLRmPFRiAo4XRmiiuXXVO4tQDuzaeCcCktXLDF+C+qk9chKuiuhj7WOh1O71iEnMhK99Su8j6HttSy1VqPZ8fTr9OgOg+9Vc6c7/eUZjY2aRlapU2IXSwQcz4ytxbP/+/Tl71/Vb169ePHq+/36xSuYh6mRswj2QetQe693v5aFN8J4Z3D28PYWOcPfFpno1Kh01VnNNJ/iUhDJKNzLl4zhrdcB7q7pw+wQ9difgf2/vpiZ3ysQwiA4b96W2uoXh5c/H7uC6m8FfD5l4NCVVYve9qzzk6scP9M7Kbo8c6H1fyZN2h8bTfocEFN3LXidYJY3XG8zYiQNCOOK46eLIFRjNFPsB7T8PS7cVPEXH4uT6ZzxTXbIDtrxUFwWEZWGLWq0g2GK44Lm4tgaODhZXDp63VFAjXni4FSUeLA0nB4NjucNVB6DFjeoEdytq/+8ve5qRhcfd0lNgEe2xLp3qoxb7uKafjSb3KjCUtnc8kKfP6dQoe+U8cIlGxvaRgyev9zbN41k91n99PXrvS2hs/xLXCe5Yz/CM5x+sNTZ6MGy2cf02VR2MD82HswvroTEcMzkS4SyyseVnd597vdIS+97E+vGUuh6FcK3lQE3vBRC10ivlY03KF/8nYittSOYdTt9JiOLyqsQ7kU/fclH3Nna1fg5TXO0TsQcKaMhMHbZ3pPGfRt9QpsY4ZsLxnqmUhPqqGwlDb8sP/yw8vmzKqsZeMclt6vSoe6P51TmUSLdGivIrnZZPgc12LU+jEu3kx8IoOas41iQVbObxB6hVI02e93Mzbd7Ki4/GRnAfw4Sw8LeEZLA95H5DVJbGcHoCaz2lTiKWLKbeCN/Hsw8/vCnqtax/3Np68oxDR7r1U0XH6ZXDb0l+/6dG1cd5/+If9DniphXxp4TEvH10nJ1amEVhVj8cJvyGv18wXmFFVXJYBN35Bqa6O32JUsZqRMJGd70ppwfeZFv7hdV3NcuFkvU4SHw2p2jLQz/MDgonjYVwIK4mE1/nDX5gnjXustybsb478EhdrNdAyhgHqs+Lpa+yTyD6Hm7LfzYGj6cqdGZj0s1AVwPrR17uSjEGUcce1XBiH/Cg1jalbXWdDJCVGS2kICVJRU0NSFLJwX3I02YyJA7azaoWx6kXBMioU42TFatLnk3O2vsbLUOORDvv2CMdUeCl3WJs0gq0yS+ZMmT2oJzFhoQol46r7bHydmTMQd3umu34ef7L5y/qoubjcHKtO0GFxyS6e83Q/1sykch1TMt8KNX+IYqXKh0CIpELPabH0ix4V8Mw1S4qeQrYFTTozzaqFGIaqOtzWWyQyPIpHOloyZcVD9Lf9aSDolqtEid9sl0Iq5CrzF/ShfBuGwAwS9kcxFfgR/gpZeJ9dTd7McybjqJ5UWqjKWhTZYoMuxg8XhZxvVAIdk0EEQB4L2tQ5PJ21hcTnULr3EWES/IQUanBYKI/uVrqyw140LPdhcTOezESgLkQlqJt3I423BkIgFIMUnHCwfZ/CSFiY0I4hszybe11RvHt018FL429M5XNq/ofrphUIZKAMBKUDkoi1DTNrZZSQhoqCu0eDAhpMsPDCGzuWmSaUfGm4+Cg/ariOLVMIQq5WpM1sXMREZkDLoJ5h/uDpHMsOX8jssGbIJEIjtFRZ0ljVoQmCwyj5a8MnJcCrA1+lWCN454tYe81Y8adqhSFj+GAjCAjDAnt3PW8jMoR5FZUknC1j3eBIWmqe9kKEAFyqfxBS/N3Co0kJ+LDaTyUKAYBoyWfNNW6RD8Mql0I8KdHgOu3znq0Jj1meBsPkX2IJm2UoGzquV2xgag1B7YRSpM90ZWW1UFNPoV2aPDHF3ZWh8XJWVK7xw+bWFq6uEVgZQPymYkmtiCUFYE8KKP595FZI8oYGWcNn4U8nPDFGNmmGHcL2AQikqlZIZS/EjtpL7SSsyXNZDpNIEGxCTYIe7ak2zlW5FuVUSmn2zHPaRZ9S5zz/9ni8w9DBYQl9zkxjYEWQgw4BJNlRPGuX6UvDQZjD6tu8Ebs0rsvtnTvYb1SbY8W1xRAUKgr3nzbtMufF1LjpiC0rbvhS5qpTvW7/QdZ1a8v7u3zwXQ9jVM+u75mzev3mDlC2H2LpzpRdizvb4WQDFO+wbfGO3fLNsRqUJBK7ccmeKVyYGkiUyb/zA9kA82I41+KADzVbwYuoIuweVwMZQWNBmGU1Yi7g4kSCA+cqzut7+ap2gbfnJ+EXbSefScLm9c19gsJPBee3R6KPh0XkcbVJuTZ05acuyctMLYlU8Fnq8NxLpci8evgye3q2S+YaChoDBAffIWsl5Bti/29gkfRQXp2jh+xIEX1jORPvYJE6ckn4YMDjZLUrDZggQYBD9uwuk9aiAHZZQHz3I78l1iI7O63rHfsJPZk9zmKgcBM0+eHC+t2XGPSEfAdvCwcB4DJ3NewZKsXLs7g2wepmQ+n8FXOhoecacGnACK2mqwUcP9MojpRmXtlt16v83qPGNeO0IFiekIkFrhGDGf0bc3ub/KImwXy463H9tuAtx26w8+BvCTy2uWvjTRby8tik0b+LCDh41z5szOJYtqbQKy4AAgzoKu+OJkeIexMDTOwJzBh7cb7YQIUJPY/VGYUghMs00ESaIYIDqNw8wizkaOzB8LMboYOhpuqtvtLHejkVnAHBYxGWXgqMzzcmdnAvy/Wl3ynLTzjHS+vP2M1LrswtjxXr+bt4vZT+2Py0PblZmcarpuzczPMVvuOGHl4er9jkSwiUOAlQ3gOJgUpG16LYSZSW6TRJzldWPTlc6Gj5/oss3dKhIGJTlmp3+tqactxyNV2Zna022U0qxR8dr6ocYXrhU0ZbeDlMZ/e2x4q0lIn/cyC1mSEQIQWIgtdMqPmMk6z8g0nG1M1nC5U3Ul7sf5AaYa7WwqjAMwXb2brWJCxkqzmaNj06Gxrn5vEmyVjHRiNZthKmmNaGye5I2ioycwouNkfRQhdHRh0uUno0qk7TxKBHqzneDVvSt+Xupu/HpCsb1X4N+jop9wedIHvdGdkVd73TdGco5yoAbuQO4YaOLguISvoeWfHDMOhOxzNhToohDnlX73sO0nEA6Uw3lyCJv13k/fHhdQJQz2Z4Cw556+sV90s7tQEhBE1R7but3mDZB+tiyrNo4dmjIMt2HxZ2ylPqzmRiWg+y6t6g0n7tDaKJy98xk7faTs7e7+od7b3a9cfuPCg5hCN0d3CAX92zVkkRZNfppvblERCNSpIhDjfbUDVpp1MPVJ1SfbG4//OYUnske54+Po5Cj1EdBJE1MlD2jEZVpkJwH5CbIgMMsM2Orna1K1c8tpykDNRvEn7mzpcC+z54UtODduNoS5a+8H41Rqau2vb/7768Yk68jl6l2j85rWBBt7OmXeVh4G3lqX0+Yt8BgiExTO9QS46IuSY3MpzEQasfB34wJtM2XGEYS6nUcYYAll9cjWrdaSN0otuJVvZOYgzxgThylssNFBpuBLpLNzhMr6RKiUZErM0j/zLxPqVt5KFEzwpBFfFrzXxKbyMJs4Fd2zXUFM1izmdkRXElaLezFJHe80YlCO2PFRiqa2wSVb7HKRGatk6zt9Omz6YVwWmKdFPyullEAZLE404sTGOLCRRK0NaYLyERuNUpC6CQw41kxFIDRUmWZyu6kL+mdrFvXN2iIBhix4wytysaX81sIEGK7BA0soYIVDGfzic94yrKl0sFv1mX1+dfHWKTLSMgdMCZYsD6g+AiEUFkxHT9DIqhQTSggyVPD2sX1awli/eE/NUrgnpvCjUXhdgbohPi9aLJkfPlWTwdL1yRx11dD3oUu94YX36nZVCz0fXLN2stmrkYfPwPpYjEbFWQ7HWVdlcmRWVR21sG1gBD8BDVMyxFZC1eeEZ9tSK3OOVtRuIPbtjNJ1nE/Dja65kw1CGDBBBAMzd854Kxp12KcM31k9JIpLXbJx1U8FqCbKnAIlAjZfB1BGRl2+oUDxqKtX26CxMCAAykwNmkkWY3tTlnDUCqa2OrUg9HsZFwOdEpqTSmoz/URNMK7b8aU+cKdgP8HKvmNjP7XbGzJiS555ff3X/W9fvfz+5e++/+YbuzjxDMrw48LHX54ueHkBhiw1gqF/2iWiRH2QmKgxWcs4/oVFBbLDHqSvNyq5qc9XO9v6xztUzYk/rZ/yWZCutDuDrB33xHoVN0DnpkOH1fREqB/agVr0w4eyDGXxB7U3lxZ2+8e5zd+W0JjKtUaDMl18LNfyWIKIjdM7w61UelA3SWSCg1WZL6wMyXz85D/t+lHsMdo5EGlspp1Ul0KzWy7p4myVKV2lbS5Q18wLB6C1oxLWFocaJUmuaN0CIBw+dLNxYddGt7c1YUb+tpvaQUMHr53Q7JpanEiebtU1Nm4Wtc2y40Y9Vg0DJcWjw/nZo+at9oZinZvbS5xCX7y1fSSs32ULW5HvpKM5N11KqNUB6VjmCLFaQQYY10XUVrubPZ9Bd+QMYBGHQLglIfwsYhRbyoNRWVEkuA8nDuzLHRl178q5GnhM8aqBsZ7NeODTqoHIeo6S+5gSPkznWL+7j0QtXwJhKFJu1mvR9su1Moi+Ef5RS13b3Gfl3L2mJ7PRWpVMZVCl6crc7X/E5J4vB7+7srs9z1+V4eYfN9eylQ3+Nj93u2pfCo0Ke06KIH5ykwxzX9HYx9GlRfh4b1FVTIFSEPtOYEcpdDWDis0iMRdo88WYxPnCI1j4Hn16/Ojk2P51c2TZoJ3n82Pr/2CZENHIcz4LZUVMt8zksY0QwGvleP10/9uimmhmu7XTQNQvXZcrRiC03wvlR35CWXgI3icb4xemPAmpIsubN8OEi4mas6iVM2GzMEapDiuShPkOtXVfBq2Nl5JM4suSOoBzZ9k1d12tI9QsKl1xkhkvTesSIYgEn0FxAlqnph4xd8CHhYKKprDF3T1H2eHu9T3uDdsei/28y2J7W6eYIyf6tqneoz9GRYWDrNjSHsOvg1M71q2svH7kil538sfzQELF7WP69KJCQSh0xrdDd5Cm64csY+ftXCVcTxT2LfRIpRQvHtBY1n22LX+rB24VdgutVRN1tKnHST87SkIvB4feUOT189e7SIeFMk7f239mEwJddmkdyso0LtNIb87zkT5dFMuE5XjSaMzlK9r/4KMTphShHwvYua4gb82+dnPzQKuwVYnOwPuwOLK2MA2BJ3baaj1magqlvnMH5KtFtpYx2AKKI6ADx5Eh7b12g4BFUWcTzXWIo46Oq6qWAsM33n5iAbmGk41W33h7w8lEJc5pb0F32zjhafDstmCrcG7E3rq/kdxhsFxUdNdCdxMvwmzC2PkbTe5vHOdoWBdKQkbXpkk0UCE56xM45IPCibgYb0LR12DgrcwCEE0MxSRnWNwwgrJdzBh3XqqbpJGE7uS07oqR1zfVbRI+4w9pugd7xOC7VG3Jdin3ssnGsSZv46fgdRLbzdWYraGEWPtP4632JIG1m4QiZHkgRPxEqliK75SrzEccMojM9MgPWZuEKbO65Sky3TZ3YW4tzf3lKpdXV6h07jpmUrygPJq5betbty+NPAUA6x4imqPNZQf/KnsVarC6A2SHu35gswFBslENjfuoCJqhg8GHTsIxBPE7XrwfRIfMD6rkQJvYcKyFgvzFgXufM2pShdI6ot58LMbvuF/aTx6Z/ZOPyjXbYnfNoD/JtbeN84GzimK5mp/WOOfzkTQVhIplQJeiV5vWgKezZARNNn/YgrrgBjo1tL6kGbmucee4rqHZk8vjCAYdI+LWTiNtyWbV9rct8XgYNsg5PFEBiKyQwdw45jf24RoiAoIhmJPxp5PzECfGfmIA9x0S79YyFLbI+Bbu8920uMHOfHXedBplpMQ3BWnMig+SQl50eEQgGdfXWplebokd8q1yYy4vcAW7W3L/qIqtzTw+oCXM2OXIIg4eJfDbFcYTRDZs6eoXp2N+glaFfQ/lMeLkHlGKeICoNtLAtuqKgC9vzWHMGBuCG2+045R1//nL3+8hxtT3L3bpCBYdqgTzOy3hrg5+ih7+ct02YtVMoXV+lFjqmdNuH8Ykr09uK7mYeLjTuZ08EYH79OWrn9mnCqGaHezAABB7XqqD44CgG7uh7wHSMyimFR3zigxivoZ8ODszaRGZlhA+YUubdYzzxTEjaSIllucSNKZBL/BRErQarPhGXvGowJbI/shtlQBg1hozfoQ1fNaQH3ByqxiCF05Gt//n7mgMW6iGDqNbF2/tqtyptctPncPl8Vyh+cgVHrUP7x0f6nSxPLSjVo94qxcfuUfH+GEG0IWsS/lxoilQeEeR/W/Np/j33+pFr3Tfm2+uA7aOfXWG/OXu7rO9uqCDLJk0xtYH+GOVoTCY8ZM4jpMCmK+3GCXb5ZBW2mjMhZEgqaex0IaTm7RL6RleDiEtfmR/MFNKFm+sDEhVJp5vGYIqhIe6asoIU6iyQJ4GqcCnVwrW3qXYd/n/bFGdMpmQbYiByf5k6cXBWZEp2nJ6ATarXVjxJzi9PO67BOfx8isTZ2FKaZbwj0UlzRIGlxfzxe1TbDXrduNT4OvNTn3/RC8+BTZQMqMNuKAkkY/ev8tFz6kkBhPZ1RkjFlDjUrv/NptTTLYllI5MbwhFaUuEPWBhdz3O3I0GYzFVsTa5QIEMr+II6pI/Za67oeHNaatifNCMfvPr64PiweSzgtYnB+7QDxThhSVBTfEoTfNYo9f1GB0DNBJR5HkhE7JsyM5zCcUzVyWAyMkquCj9+7/92+f/bsMyM4am9XjyD4uDHRFLXFruwnuqh8W/fDJ46A/16btFqtlf7Qs4yLhl+9R3TAh2CJaW/1SD0ToLNk7mthdWjm34TVcwdb5dlWifIZvjt/XO0+2/1RP8u7P9X/Xk4aj8cnhQjH84KCYPD4rrB+MfHkwePri2hMZ60Pqxf2DC8mFlh7NUyGzEhVFyffkj/x5Pz9+eza7fXpmZ2CWYQns2nxrAh+Z0fg1jDYIHX9vOlmiux9MPE8sq+NCAI7BpxZIWAo0tXMeDcWFVlF/+9pPxwYftSVXYOEYpa7xKKRaaInKMuGxE0n9EdU3Z/KtgzHYqxlPpB9xkRKdS58blH6dGoQPU9RDyWQPCZXFI/3eRJEaB0uKIIQOvdRiji/Yt95OaDCoXc7860AwYP9oLdGDFEBsXe7ux+hLfZz/y077FGz7pa6kPq/LL0cFeVQ6sKylf+8D37BVCvBg+anGsCm1wM3qG04zSMByWwKgBYMLdkBB24K7yl09w9KU2UhFhj8ZAjzGcN/YtCDXSt2fX29sw2UOOTB6OIUe+LNWg2+rOK0ctYKx86qwfXSw7nFnhAj4fGcP/qV3RtIplbssx+IfrX//6+jfXB4e24p4dHNrH8fLgsDpoHhYEKA8G17z7UeEJzS8/Odh7aMvu/EdTpgC4d21aOnK2Dz48nF5vL+3b2ko6KptU0s55sChpil9yOWNao6NCabnUR73uteaOxk1dfPkC/S3EAy9jbNwdHLgXHXuptUbSOhJqBSk+aPzYIUjLT6mP5LoDoExdpFhKN0Yfjq6jS59VgpKk4/Ai4ErmL7U3Im9maZl08mh6gZTNY+6H1fRD7ckqTepNIOt00GuQLuzpi+cvd0FfRh5Qtvx8UDwgMwOHH5C9IiGe/ImfaHBvya5zERpXNCNZEsYvDvCtCOI/AyMMBjglOHPXuwyhO6vkggh03gulOTLOJCJl5Zat5u3BoY5OOxbiAU7kOSyFJBMWmEEb+ZfSzdlmYnXOOKOYuYaOce+wRoN4kLDFY3w3Mwt6EBxO+ffY//V/3vHPP0Bo9LYo+4kaSvHIxbqA8S0ZFnJH8JVhf2CNKMu5g5qTf+m9NqTQwKE80lkxxCOzK7xK8nbuJiSDbzogHL2tgU0v1is1lCqcziTIkyO81c42jueTSkofH6y6iB1+MiUQoy7clozwRgJ4ZEvJurZQYY6YLObKx+XFUh0hqCC7N8lBPbbfWgPcziv8fhJCB20U01BfVlB1YzXTJPP4NwdnE3R3qqX6A1FFXH0y4THTCk2FqQDIBgwVCzWqskH2xLEIGWARa0MK8pGCJfq/uY2SsSEgKUreoI6TKgIjKZo/BweWnNXERYD2Uac2gNatBA5PF5k0o0Trs1g15Fx2U36UrNfj61//9gtwJjzwbAv/QXWda3qOfcQINokO/pV6q2qCx3U8ZLQ2fHbw4bPR9dHxQeNXve1KmCk0MjHBzFgwMMS9Buk9JMQWVxnSa5g05NIlydUDCvCRmBFIfBF2NkKY6j9JG9Uq9HDLiKBu/U35UknXu8dwmDY2arnjp8JOtZEREvFWYGm6/+HiyuBgmJr22reZFc5foXVyXoTlUZ1y18TjdoPmSD5DpH1GD/lYud/NjBioGnqsVaIm2xTaHOr/pqwOxgcT7AzD7jI5j/GhjFmRHB6AMV6HsBXU5lGOEOyNuNP8FuMA4NFGlND0+BgPtz+fSA8fPAprN5eJAu/oyDYLjzXzuwSBLBwrJkMtjMlukPut6fY/6okJbNMW45/VQzdUiLxa1+Hm4nviTaIoDVYu7ODxw2/EjN4cUzqYy4On1+NBPak8e8Y/DCY5Jehe7VWZrplBLjgg9n4KFp+c4wK6BwqvGLnL5gIerr/+llpynKJWw4aiArHnXH5rNHsWjbWGYK1W4f2uXevoNb6yM/ZRY22YkxpZZdXv4byWJgu6pTZX3EaOhzuM+GPfifEkFEMKDTH40h5SCKxeVSw9IbOaRiRw1hKd+O4KBFUhGmaxviAedh8m8nYBYBlYLnQZv2oiDONB8Qp45BJOI1J6ZUclxZ0BIwYtzITxB35hHExSdJPhEDd1HBHflI4DeiIdK34n8b5Gw/4LT5NwWDaKb2/wA/ItmMIArBMgA9HJUCBEl6u3butF1IVOTLjDA14UrpIrvPePY4ey9wtgl0/gVHjdh/hgZZ/arm9VR5tLzvfGYiIe330+sfvyT0WkQ7PYMDBAZ8yJN7IDQkuSJ4UB6QGKkdtuJAsjEaUaPRULrlIRZ4IPQLgXLYKCxdM7qDazxckj38SiywIKJSVsiEjgYUyhRnx0iVNgsH260Y8CCgowiR54w9XRhhZN/0xdL07iPrZjG0yqbKDmJtiYp6H31OVxxNBwlnnP11SkWuV3MjG4OAIEEplfCiKt1yz8svclF55DC6IAqMFunxn1cTqyhHDPDe9hC+RAgu+q9buZWt+7TgVIxy43MTPm248JLbsM21YWrYXWyocf9bmdBCEFLtRJvjPwgl9ONIWVCbjzyqSDd1v3w7p0eFULnxCHhZ/7kDhovhoQD2FxptJqbTzKVFnLfGvXB36ejNaUoHZ4eom3BtL3m/689/vniJpt7948xdOE/a53cZ6uAUn4TALBn63bLgbs1Z3EdCEStDRRMx7EkzQ8WxI9AuLtD2BAVeHg2/BizMa1GxqOREC1DsEOayoxygIDgaYYDIiJPBU3COZbrbIbDjg4KwmVTS4mJ/6RwgxXGpdgefhmzW7dW0wx7M2gsm2mj6O3x/PVdXC4vjbNdtuSqvGoNykP9j6DxZYuAVYouO3/+Rm3+7wTcPSBj4R2mxxRY7T3cbMCzF8/5hj+cN2rjswnBkcxv/n1xOruc/JrU6TTiXljJJb65bCSRiow3BAEsjcDQmOZUyGyEtJhh2Ey9pEsvXKoceJSgdKSxkIYsQIjJujAjyeAT/SUILsti667d8daB9QvCLL+T3ST5WZgSKY5L1nUnPugdcbCwEgOjEUPSVtMB0K4DRDGYD58rDjGlRNCyYUDY322RWBF46GjYjPRpMzqovM/WvEj/t3B8T6rgyjoahtdkQzpJinq+w9zJiIXyRziNhI/YBxyNOWDnenxa+ySBSHopPsbh5m0b8NaDIHbvh2N9sv91QkQFYsQByJxNuZz9gSUDqYZE7vUQiW7w383cTFmOsiK0kHqRJ6587PYMffZ7p9efv/ixf/Go5fcqc9mH+rGcqxGvifLk8BUEYv9S1ORG9xHxQ/evSBXXMhP2Chge5JTcuLigIVMtcUc3Cfw7k/nc4SqRf38HG6pCqUM7Ne5JSAIBV4wdZ0k65lupsxpxTSdw+nM8zM8wumuOibkRA87B60fI+/dfLE4Py3ZKrvy1Y/eaP7D8xcvsstUsbJOiWEkdUiRrdar+mc4U28lR3q6X1C6XMh6PR68dnbGOuVCnaayI7pcoIuPdLrgrjSO8wLIagxtWde7ARObEdLRkho0IardzZZ3ZziE8HvdbB9l4Vk4QcPMkHNj5adscP1Fg3PfbxAWHwcasTFZHDBWiFdn5NHtflC+dPmtm7efDA4MK7bZywgj/z6eQ5Q92mXf8nbqMW1jjQq/Op/Re3i6cGPPBu+lUYYTLNRtL+Ub1cszvBkMwW29d7Hu2gn/DKowO62PFuRBtPsV0wJd3bt/ToScKh1zZiR9MSK5DoAh2+2LcM1iNjPD+ODf2jtJuAEyPT6GM0nk8BYOOh49Gv/waPLwK5s+9l1QRqlAFVtsvyww6ol3g/XI1fB26m6uhtQ0Kml8QxCgZOir19Do9+S+t6VjAFAToPAWpgMRDiYfHwKaGYW2oqF6xpeJo8sMW+9X1sMDyTXL8RAscZaAovIrZ+YPqyNiLaaKZTNUVcABIEvxXlamTFwgHzkYjvq+tD2Z+7bGXzaXCO5j+M4N+nQ1M2TI+7d//fwJYN9f+YTPP9/59+LGcSFrsLeONdZRnpEJ0/yPwDV5QSTGb37UoN1U7NH1p58/q0zD7lG/dsitJNqUdOe3r/b2845i2/Nktxvl3UIx0ngaeJk3zbLFVoxw9oNLRRVKxXdWGYw0tfcYqNG94gDLs0vWxt3rV286mkNYJLPDgID9mCH4fm/3TY6AsEn1DLup2DftGXAbwEHvShuw/JnXzYW3mOwl7lrnytGmibwFtNrYxIOQYVFKcr+vN0XxgObKELXRoMsKDQKkmpTDMiOClJ1EkNCSbcNSk0a7j7NqX1rFJtlWh5oQxEEkuu4QsMx+om+vvbdkCr0woFEW4BSB1ajbQYCWlaeGmy7Ns+42523NW/DVV0yqLy/nx/cAE1R3S75+9dJMH+VXX2Fkt6+y9q04ujci/aZ99bHfsybY2o7+3CAn5J86D2Jdbzry0NA+KD1JdnpeFha8e72pmz+2avRVSMcb1L1R8u6t6RvREsnhm5/WoSDoxF9bodbj2LeN0vOTmJoEDQJHMH5O6TaGU3iW/ona9CVNiScJeLHQigTufTJiaaU4oPTELS6juUK2s2SWDuixUiZtFSEpO9RL6Q6DTwOsi3TVFBJGt7UFyk+Ica1yqitrj9LRehZSw+JocInkyVqlX9j3305o0n6uEFp8EerWENjr58FrPmikWXxao/Xd7Gz+j40K6sCFwpK8fWN7972tLVs9Tcx4UwWu5dqqAwcy86FLo2oOLcVRc3BoX6Xz231Y4RNGrSG/h18iAX6p8d1DG77OShvuzbsRq3tuZkY89d6b8jpoIcGWUCy6How/Cc4qco/s6zZoqB72sbkOxN05jSHxjffnNigjpydCaP+TOaqvnAvB8gRWPJM/BOeK2PDYzK3hoBN/QWhSRNW4XKJ3bAiBzEFsuCCPRvGmKX7ZbquhNc+Vv+lyoRy3FVZ8v8Nq5Z3F8fDJDkLkbK7iRuM36SJ2aM746CJNdJF04A2KGOgBdlDXTK/ryuqsa4etlrWc2oYq6ubc0M1LpOmYxo1kK8pETM3LM0W5CxPzAU+unQAmpLktFg96n7ofOva3akIZ7BbD5nZ5+D+zI8Zy+K0zq30x+C3jqH0x7P3WSPuiWEdmidqpplixDyZWPocBrPa/CE/oPnE3Nmp1DOvsJJE50ckhnZsBQlHR3v+V4Bjoo3SgPDTEgOi80bx3ZWcBP/kfLYp9fLjEuMmY1/osw/UvBivDT77vnpxCiEhdGLu4Okfvhqq+fvXdd7sv9+1iEW9jbNi7UxoiRvXFchl22ovVZX1keI2lEoINI+tBLvdjceizdbbusn0a6IR50LbdhZWxkTc340Z9Au/1Bn7I9v/xwbicQEry8kXVj+BfvYTi9I0dG+0b5EFpYAA6aMEagGmrcydawdf1HNcI/HFNcx02j9c6rKsODl2Zasv2zYpolC4Cj0qEYtrGlToTN831sQ2W8OvM7FuczfYjyOhrd6r4pf9T1nYWXn0Jt63qkRYFSGeuCCbusBak1zP1SP1HiRMc+s5P+zyY4KmdK8F0lAAe92KMfdRMNjl8k1xt6hugnVx5L1uUGjvrENuubSWp4MXRsLP+MF28YxaHNVGNh5OuUELMlAxI0RePPm0eYX63D1/ENydJmqtA+/4uT7nb8KIMSYyuU8VCIT4yip3J+7QLNyNZKik0rIweUw3XMpg4cFq+fuhB7l73/SuZUMMVTAwAN9W4yigEuBT6D0UsP/yQSK+YfIDnYboZRQwmbUhBEzMa4Gal62cy7k7KwQ9flhinOTqFEc9LiwTztlMpCrHx++lP5Y7S3MwrKwt/8p87VW+YpkZK/niMCnQYbUti5Y5f8tEBK9dXrfAyGh1DXY/FU2qLSdGLfFzopRnlc7BLtumTY9IASH+U45gxty/d9wIg67aqg1GKNimQYG0mrjARu4dDr8WU3KQgkL2gspDTftUnWOAmS2mwIeIh48W4RwR1tw5HdkAQsUgzmNAgIeI/TzGT13wAP3480dllAg2YG6BQPZ2v+0jjc/KARLCBbBpbRnxpF8fX/N+aNV5XhBRQuX0eV7Xr0jEDJJaV7jroLTOi6lGlMXQSw4amLetlRT4q0anp7IWgEjKAgSYLws4tIElW20vSCwus+/R27MI9d4sz/o9FXz40RFgNyY6bKlxOCqaAuG60NlR/1F298sahzERjio6VdK6wQozvCiTAAUj7n3bvSnlsOglf73VKyT2eiP+aRynUppLnkG8rPfAwjV6+XEO39UsfKuPEWX+l2M2exXwmWR0bVOaweTXn/pebP27YcYTyKCBpZVnYAtbaqfCs05TRfbFU2X7Tftr7jbCB4VUIPyNtQ+2itA17pkO/t1yEWbP3GCy0OScPKOQgjRQJT7VmjCOI7c8fOksNjRxTvbLFqndzLUHbj663R3sUpVG2p6EOXZAbi1yRFKsBn78dQNUivEL6Z3pHP94zq7gc4N1eQc1XRfHOWoCNTv9AhepCxd09+GkzwFW1RuOizycc31qK3g47Xs4aYOPRy9z2T+5RWQOaCcZHwrs8wykuSDPGi/OiAac76++Ee1oYvPXKIPj3sf3VsBpFI1RhSc5sSLl7nTO9i250HC4bs7CNdszkAkbYuE+Df9weeoCBCu4dW4BGnb6/DWZ/GVmbj3/f33iDLm9OTOSAvov56Vt7Okuef2eXi8W2QhU5M6D12Ad+n7zbtkM0+26fS1wu5kfuVbPEWTwEniAAyi5PTliMhkj7GRUTIshIgnI8pMjYWiELsIiZsJg2Fg0RIxHuAf4adW1cmF/UdQmXWP+YRhS4F7EEGbn38oyJnOGAHhCY38j0n+I4f7Gc8Y3Q3BQjqfLfrgr9IHSlGqQXfiw+hZiobErwyAejOXPYCZToiASReMDDlPcuDAjnqpiK0s7D0o5zwD2AhLtOxIahBQ2BDdF7tzKchHf+PrpY9HSSh2iqF9PD2ULmYp/OBT8Yjm7ihgg3KNzDHoTw1GOQz3aFfT971VOmrgI97SgEQEa5ebVotYnGWxdSnCc6QqyBpKgTWW5gVL63NDdRa1qwqEkAE9Bboz8A9emxBHbB5nxDE3I8KZgNDLQbCs3MW5ndjJ0uynD/KAExwq1cbNve3N+GQmVdbm2marhqqqgyz8lC5/K2PG94r1JPws1XFJ7e5K0HH+OBIDwofW6ZvjMMnxdJhjLw4JNIMKhkEF2wnXa1W3teUqhfwr9xPJDJganGP6G1lrAuByM772bmxE9Qb240R5DgNvKPrc94gtKhrJMAKAcKt+7T35KfHPzDW8VnPsEomQy/1RhEp4Si8lWMv6ysAcSoBOf0FhVuIwcPYq2mrfIIxoLZMe/i+QOP+NggerWbBWzZa8JLisbV+GkLmmnXH3QnHZ65tCl2jnBrQnEjbnDwcXeYrBtIA9RXCD83P3o/M431mNxOxUYsq6gtYVEI+bHsDYlUNIlPIyzuvcSyqkcf8Xdzi5M3Oxq4mZm649t8aCq1BdpFq93AjLkqdbQsVtYt1Cjc2v3jfPZh+9QmTVGp3B3dQUxpn+NI2DeUVLhmMvJ+D91Mfaa7kUKWtfT27gWtOSM+CYwAADWscdyiySbGoREhUAdpirpNFMJhq1SbjMIwwsJ15axX49ayBhS9QzpbkZ/TF6Ap6ghDo16wVBczVK91tSSD1NSzzMgirPtBzGvrju9isYi/mONJ77SmEu7uZsdbF5YhKVwEqGsPTJ77QRZEWJX3Bs9aQmn8ayQBCJqsGfqspVwYWKmWZfUgEpTXLejJIy1+xJQIGd301k+78X08W8wuZn6SsASrE73ry5T4aqk5SzhQlwt7B9IXASdUhnxwMCaJjwVyZ4s1YDAwJMNQB5ku4ji42DQDVhuhYckBKpo6oVjYkvuU8LSRYMLrRtSiVIu8ReKxzyxyJU6QQYc/tzI+p2pd1KuS9d631DSLEBm+kNonSpOXmhK6pPXwlym+MFHNkk4IXZB2gMYyVFP3kE3g+FoztpKfKNhFV0yTXLxs6tvcFFCYohfyb3GOwAoHFsjPhkA4SY+5grSkQyW42Dxkc03iaVvh7m/MjMFJG519CRqKzAzvp1c9F5XQTKI4by2jwzdYLnrPzTRwCvnO80tbqo2wtM6gq8bdAz7Xp8tl6KCMkPdLm7xop6jKDCSNkdcsDcRooyFljpjLl8Z1uPRSJlqpjKzRKNrTx2E+KC4Qrb6GM/p9psztHKRNE3RdLNEQ0DSbn2JnBI7aCGSsGl+xKE1GHcdErPOHxWaD6cM/6h2eQr6qYS0KA/iXKgjZim5DpJA6c/tq06UspQPkf6UWsaha6lHo/X5KNvV0GIRzi0amk4S8cio50UhZrroGya3vxdmi01mzhr/qli4hqrqnPvsumfbkcmq+QnVxRwJjc/dgTpJi1ok0kZ0T16O5OZJJqiWQXWbiyoF0kAHbgUx1pZSOfrvfGhyZsXKxPMWphx0JOSyGzdkmq3S6xFMlWeiJLJ5UnMg0eWknh0kU6XD9iKlBd9q8eqTm6lzFI45UucMgu1X1yrSqJtpL9zLDnZoSGiaJEqllgU06tdVJQPIYPp234uUtNpEX7mFj3QWXRUVHZhqTCeHq0VSImly0rlza8vMO5QKhFzR837ZM2THXpVUPCkziTsOSi2XChhPO+CBlda7XKWsTCuNNZHq8ifv05H07Io/e4m6xhYr9tctUr7F9tsT3QfxZYjCIR3PpHQs2ZGjM0UOWqJLL4GQ9AMZ4ZpKH4fiKV/+mXf7d1xRbvHTvD8REQMJjv9DUcVMc0+jvklqZ9TC2iwyjOZBZEEfdih/afD+NMEyJzPAoEu/fPt+2DhxDKtmM0AfhBr5ywcKXRGmwQcfmkviQu4sLZiM13ENVRkU78oFFxeGESmA3QfG/l/GE/UQfma4+0hWeQKED1ZBESqc+LrKCjWtg9XywJ8oaPoFOPDFlTHBUrcu0MVLpnUlhM+wcODe+19w2LB+RWne43Bi2e6yMVsoUH16+0TI0OzmxHsbLP5eN8/BM8FL4sVQUQ4MJ4WA5zgptWQOquke2BOZGDdkWUFNI5mAoHSZpTbt730DiOzWNOYJiXLS6BgjJt6WL5bKBk1OyJUWjjJ6MS2tbzjU2btx+pvvPtVJhL5pv+u9mHIS321Rw34ZJa730ar+Hm8fhvD0cxvsJDO527cG4eHJPZ4Rt7ufuLZwb6yoX5gG9PjgR4tE2CBJ/NdM1F37VZA+vKUXAfK0ciFwXMAdxnwgPPZhpxi2fdusItKHRBAbaFxdz7COnDtCRhbFIpshXQA9wdK+QzGNPGyy7yyjnqtsUay9xkE4wgomazTgk4LbcEVVEmD7FVgxir+lZK7StJKHoQ3YFDJMoYfUxgeikuFi5qAQAq9ioHTNmjW98lMEXR0ENmr50QgvdQYlGhkndjbRK5Dq5iV+d9sFYtqdrLyByWTNJzoZjCcj3kVBR0FDTA2MRyHMhEpcfP2UnzxdYb6sU1cAFv2jKttEASjBqY0u9fW3pWGslowvAD2OUnukyHYDMwBfTlrrU24zG8K0u24RqUNduetVgdACUx9sgFGW9GBAb+wR5ebckXWIgOsDOd6SJKMxuEKKlrU83vjfcL6QBpuFFKf5IHIeZXc7PzOnI/JqndlxVH9kmxghx0RRaD0nng21FiWNQ2+HP1BYI80yB47EVuZD7N1odARkttWsKxBM/Ir87AKOYZBSA+OXmLLNW9iCe0HPR8DyCXsQWDL5+uvf102f2qKb//frNq327n9f+frO7t//meZRg8TxqLARJwrPdb55atOdEn8xpGCzPfG8ZQ0TLVlfURp3Bsvvu9odDl8i5jaf/a7fcGfaniOeKXnrdDqG+QgxtepcZlQchSFXPFzgoClSRVFpWrMeDFLTeR0TLPVkLBmJUYYlz3mpToe6JlrBfY124IuPirgzMfmbo4oBKWM1C/tmyhht+XB1fEEX7/DU5LeLRS6JAolQjT4EHgcookDtOGspCqQWdqPWTnJCKFLNcEOM2lxe4FLALwyLF4ghun1oCKsUv9yzDoZkv7bUAAmQL9PnyuGEZWnQt7b1JFDNQDrlk+YId92fyqvpYKO0R388xQHX/no5dA7e2CRCEq3XyVYgC2sDBucQ34PLH8JgjRx5Ff9S4MsPc+/lZwuA4Ps3dr6LQuTt/E2VzOL405mm5HjEED6AUHdHjGT7eKGCot5xihULJ43igivtGRxFd+DlY+JtUMX3FvxR0+HdGg7VnLvzYuG7eLj9EVw/1RkEeXSRuBtobwpF8xEcWey8tHUWFZIoC+90YfRxeEvghnsE4jEQU7Xu47bUok7JfOXrAljRYMuE2dk9wwmI4v9sPltvAfb86WkKRMxxrd0/v9G9s8KaylbDQdO8c+4Bw2NtB3Bjz6zieQ6IOETMfD2zZvRP3nuITucTRsCNf7z61F6Dg7YURYlLAQtzIgRP1jAx7Gz+b0AxT6FwDl+fON0YP+yeBabBlGOksyddGZddTMBIlrN6tI7zuIDrcv54O/BOT0n6JHvdvTFL71T6Od1IHK2EZPoE2okSOcdDeIqhIfcOa9b1r2NdtNhauQF4bA+t2RNhRfQ0jW4onRRRKWkGwtq4p9Fugon8LENDzeY2sd5ipzolQ4Hc3s/O+wuIblbWKGG6fFildXo3ZbR0R3Uwt28vayHBSvCxcZxphCD5vOwdaxqyuslCvIjf6UZk9h6PGau6qs3CZxprGxIKtxaJg3uhyOUaYFcYf3q8Vmk50nGHQN4XKErH5iH4/qTQlssmXMZuB3aMRn8CEDtCTp2FMXyyPp1fxfQIZT9DHGsx5cJxPOi/b61qpEbuCXZBCZ0Dy4TcGZLIGaHY7ASxQN6YAaRXDuykgwS9Lj0llPXY+E9G3tL3D3y+hDRtntJGfYHl5P78YadyAyoQWV2/SjE0DfX10A2X3wGZeFJE3jr+P5hgNYUuZdXJAzCvYbf/u8AGS2nY2frvyRMbVOpJGFGmqU6VVsI9dnbVu9lNEECWOMrDJIRZZELfiLaFbiXB+gw25gllbcfs9LsA4Hm5ajn5mIRkUN0O+TK4oCMYBHWqPEqybiIs/s6o6e1H4eaw6Rah8VgKdf+LI9t+Vg3mPKxNN6ZLVxQBkTVFK7BN7IXjHeKD67QjJrEnJrCE7RwEI5VUachYolVHljFPj0akoqtNfFFOi1cffEAj28wtXRL+cqtSQ9kgUTrCpYg6g45ycDI3fqGPYEbTxrbMxMkSrZ2Kur/O4nyGQ3Ir70kEljvQK0cs1RAFOtUrwp6wmxzPKyUub7C50X3ohB7yg/z0QwsNyueBJkDrQgFIf/EBTmN4a3OKKG9xc2enr1vBHyELLd8BLfj7WvBOvkkAzWfg6Gg2k+v1xS0Fjog5gYSVkPasCio0iAB1hUU7MjXVTEyYkx13/JP1xFoorM52ajBUZt6UT7x834FSGAZlV8BRmoRA3RimoMVSA4fHH8qHrehdtcoWg/oqwt1yNmKOf6ZmlqmUMaTVEXXJrM0RvelO8g2oRFSWJGi66f3n1BgIubFaS6kFqSnSKlt5aLgSOQwCZlFVjff7Hwas37blvuPt75xAILcx6Bb9FRmcDQLEYmDYhKhn4njaCQGkTnr58ttaGTjNYNhA1qfxSTFUI6uPyxGfXLgXE88ozHXR23LO8tb0j7x4WTu6ND5+sOb/Hlcmyo3OQ5YlfKoSXr14RlYnxxxsxZSJadgpUEM5s5u71AtLpilAqKvgIMJrIqWINCWW8UzRzjeikK97PZhfqxMAk/w1sCdGsr1on7BSqtf07i0NA1d35id/BwmUssoJZPtobUU6q2aKYbnQYfMOLWRFzIQBE1YsuVFIp4F4VWh5MPfsm5GXsYeiFrgFJmhyHOPa89mqUr/dI1N1a19iDLBDgITrY32uyVPU0Fxj0+eixgxfepGPpoRvgf69r9gN/n17o98wnzJiw8AALAxD/mQCAENJIjGRtIFC7JlLHDO8vwrZh0aQcItOC7o1mSDnD7/V3q/gw23hYVgfFJ5P2lTYWDQzA7y0Z79rwp8NhaUeBMJ3OVng37cq2JtcWIRonB7bXPJpjs3mN0IDG3vfnPT6Lf3lRfdlDYu8fNtSuEdaiPCgPjj87qOwRQDzYVX0J/oiMrN4HBWNhPEAgmYPHgguPaX0yQvnfflFYWZ1vUmXnnQAl2jhASbRTYKyLfxQZCQMhJYEvAx98qPinVx2UiDc2sEeoERknpauz9NBKjn6orvHnoORfiGh+2XpTAaeD+6SHjOueJV7jTLwa/4DAHIjBYw+7/Z9re2kvQOSVK85y+95wyVHv0rYfD5lYuUQa9/RexfjxcNsmbGy3DcnJU9EcdlFpjbxuM5z1lO726zF07XKDCHXIEK93R5u5WsbH+ZnKsCrEobPl0FDqWnR4Zcvy9XY7U2gs5FEL/IfWFcUBz8aMgZuyjHzTe3k9GbGILu3bX7ja+ipUOfCftKOv+Br++RQ0Lq54zoQJwclaE3Vt9M1xbcNtsnjmB/Xexi5K+PA2nt2qG2yQgSJWfhm4eYDAUgyNLIYjMIsVO1/hmBRhGyUZpccL89C54dB8MUa4ENcVOCwAFEogXtpqWddJ0BH3djWgFAPEaYhCSskFjGvOjhLarBI0ZZJ5nfRoW5Giv7srOtgOFt+1f/iGHWChH9yOgL8H7pe8GYnLYQbCYLhkUhRiTvzmaNTZLU4br8wWVeMvUu3ADvKf5W1cOorSuwQgQBXgZtoUR65utNuubnaOD+WmB+FjgPZdgeTk9P9Rdh3djdtAOGf+CjzmIDFuaZf0wNSI4jNbAFDeQj3Tm3JKu6XNj88U0qC7d9dmQZnyzcAiAWjmQFLfLY3fBPvyblyopS+KrotkIMIrzqVyNizuNs/iK0Cq+XJVm/uqBFLAqZfkyU9eXLax+d1a6vZUtTmh8CgxbeVzLB6lfr/LkRJWiwjZJFn6B9FU35Dn0DiaYyIAc7c5n5915Qf/VCTJ7LHqyYl5PNQKDbEYmaXTVWLPZULll7nTHpwv28Z8bdafcWKgqMGsdGJo576KQtIvKZ3eVOgokYYqrHCf1vav5GZ68qDv4kZiUnG6LEzMA4X80H7927ufrmOclWND5df/6FLMl7foru820p0UMSxv1OchMROzNB1TeEjM5GEgSNQIwuMe8XRn5fCBfp4+tA7255TMf8V5+umXEiofME2zoxRHuR0POI7Z0SjPYaskkQGtTwlHRnofafb/4XRRkmbfZWmiL2l3W6dUQ0+Fv1E0HM1uz/01BjOWjQcXsO82NgBuqJBOl2XYYQ2uAPQQ0AEf/a69RNvY6vUb0LMH3Nu872ssnG243b69AJyCLGLV5hd4DkXZYMosfbAuSG0ZEJoNcvqdc0uNvN1D15ZCogLrgc5b4rqjc9ls4BX16l5jcD0HjGauVQ8eO2eL2iIH269LEiq3VaWscgfUjjPvt46ODrrK5nxPz7PwKkDDwwa3RC7wRefaHDa9A7RF4aBgHh5+6KHJ6SLfAXEJrzvCp60tqZOT4FZ6kgqAPUGofLu2KvPX2PXndNYWPtDZhzL3JCg4G1pHgvqAgQRB2BNS2V2ht31VcTVdo++ov61EdsFCG1tqwKpFdaLE2uwB7VQH3aezFDIqtBB3kmrj2o75PE7UlUUBLrKfQHB9BY8hEWGLgCsUHGMyyZKEd/3d8deXOOIDvvd+bqdqqmcpALN7ze6tA8fQMz/nzUW1mrmxmZktZmZ7iamMXq+1uZYhY5uZiEtE3CjeL3TRJcoR2iWgN3heXcujZ8SVxlIpYz+veh/EjsGsq5ZsusG+0Yul7YI9r4B0zCHDaJXMfDes6bJjQQhmQp61LFpXhl2t9piMo1q69vJq27raMgHOhDGrfAGvM7SbTYR0RhQXDSJIUoBECsqiMVIZR4hZk2v3dUPGGPyRWcq7XujkQ0sWB5awo2oZTsM6yxg52Vur3zSXPSLRdJPgCK8g7wMI0gm99eiMxIrnElYrXMlkFt9R9+EUp6JVuvqSDimmK6ofufE44kjTDu9+Jnb3IquenODZ8BFSWuuf4UAkcEhxxK+QX3jpTXf4+9PPDxkf5UNkuBx+kiTT33FRmiUT1St6wpY0ALfJa+XpHMXxyKT44f+1XXl3HLmN37/7U3BqD1VpOopyJ53o6bVH8ox2bSkryXNJvXqW1bKVZGTHsudsf/cFfvwVCFaxqn1kclhdPEAAJEEQBEEL2iQUqRIplVp7z2N1qr978vgFHGBys8+fndVHCk4yC5pQodwQ2N7GKpBx1VL8ZG4rhY4Ymh7oLzcrq8A9p9T7xa9E6cm155xnYNimRGVNISdBxWNGnSSkjxVU68tir7GjYakMvTSeapJmpKBlc9PRwtvZVSHA0usXRgyZgAEiGBtx+xsgTk+Mwg6yz3S8ZFzdgDUgRwC7PQl9IlQ1i2E2KNypJuwdncoCWeRFsICFGQsYuXCALPYHOmIClIqd2g4ZV4F/P9YWkZ9eBIF9AcAUKltFOQHoiv2FpeInRyp0PQsCA/LIMbVRCsmicOLUm+E8J6mGYsh37LclWcwiN3izpjNtuqOA+UmFrtVLDRzVH97EdH7HV++nyBJ2wHMZxjnhCXaeho4OEPvQsK76f4yEUBls/BHjD3aGCRZGCrJmVgfIIhGbO/xCv1ojbWjLiBvtcsqUvxj3ffeSQ7Rb2lACdBZKh3eM4zGB9q5lzwRuIbAtxzszOAolHX3Tl0Msh9FoPa3F+/KIUYgrxgQ1qhszKXpeYCBgR9oTXpBFSYSBIOFvY/tXvhTNKXCW0RhmQokANgytVyECUk0O1lo/09BtSh2GMpKTODsTVq6nFzNmqCGY8u2zfwwrCH+/UU2sRI6LK/SfVxu4yqFDyKDDVzEzjKcncaYhuvBAQMNTRtiRsnVIAzdkoVs2uIB667irANuoWaJjtc3w62mEQGSzKq1MlWaITPfxDnS1q+FCVF/V8S4O6eg/tMIrdoKynJzLHwQYQqDylwJOf8lYebrEr7idQ9rz9mUWpvOcv40fFhvN3jKxJ6PPwGNIdsNq6HlarTMlNFy0xMriE8IOANtLefgAQ3wpqWSZkFAqk8osALJswr0EY+1sxw43TxUBwcJakdUsd5Fubq8ju1fVBgOzYrfyw5YUwtrxA6KZpblA4ZEPHiweWMNVgHwEIiRFBwen6utbtRnw+aBrL/5Rtr+y9aDn81cRsFqtdZC0CER1rrNsJx9QMh9R3hmT+czN3WfSWicTX4+PGtVzafyBHJwZhmfqpdoJnL6YlsBa9KDKkMyHgEfHinTREWwUGYitab84m2FXlOaxvUC4/EFwGxsIk/fuvrNFr+N8bBYN5IcbX1lvEelhYlPps9kf7cXDIXjSuoDi8zbtptEBgSYpGy3ZbokVY7/pet6YghAhtNswbBqDbE0O7of9L2XXdSI7Mvk8OnzwlfwSYxW47rFNQfm1jbRtjX4LSTlySkCY2Wv3YTPzC1bZ5sjK98LRMaVLWXJBu2ZBEVwVy+oRei5NCKvJvaqsTdlpxy0rOLGqH86FLbKnFcPCnjDg84P9L5rWlvDo8EA29rQYcHOMarrDHOmLdozi7vGFLRJ3I6P1Qwdrr7tJghmU2OdyTMp+H+xt626M+fxixt6+cOvhwSG262F3J+xu7Nb35w/EZHN0//5qW45hx3njZgpVjt6i15FGur51Jz/CyFyoKyr1YetsbAPgqaMI05qqFlQaU/eOYJ0UDLUiwSFkxwfBa823NHDSfpsMpTCbPjia79Fq1Zoqcjx8Y7guglx354E3ZWwk/+edclv0OpYuTh+bHOUhBeO/DVmuflbOXME7Fy80bRp4/QJ1fKfv2C/C5bCkXcO8KNyzsVkBWtZ3zr9YnX/d8MS+Qxghj6yfP5ME5EXQfJzy8JDSB6x+e/FY1goiKF6hJWCP1SytlKxoYhYIu4GyVuKFau3Sctfx07hp/m892NozeaXma95xXbV3WRs8wlL59rODWOOkYECar+SI+8Uy9Sy6C6WbJFx+gsO3WvPiLVdpgOrujABS3+GWFxOhQfemQZNYOyRpdQgdBwqAOKRO9x/+VWx/YSWMfCQnhJ/vh1XOpk1lU1k0jw/DHpmI6uqJzIfnm7ci4NMHR/fEYK5WYv2j+Md/xSp7/FUwM3QwM2+zafPpw0mIx9sfRIRfshUpCRIorJe1+xSzu4cmklpMIXYkCavl2wsEe3bFTzkcS/hHwVC/KAsEHAR4UqoI0QjHFpiJFjU+8M12XooABHg15kqWnVRiovU9f2M9uD//Q71Z8gX/i8/2j6V3tzbHCOhJ5uxuGQBnTw6jJTpAZvwDLloClJHSfAzgkstupVHqeBWL9Od46634E3T0nuoqcnhzfvkOFDT90cl7SEOj89fNNG2NZ+l6jdtCzRxXchr5MD/okWL4WxjsPZE+PsxtiI8J93wo98VuJvHDuPguspbLG64KZSJbTzcE0SCzzU3ACuiaMBfkUBMwel2iMvsXyHcPouPbxgu7y2Wwu970ZYhX8TOcwulRGJcD0aIwtfseVqYg5xgBh3aXnpSjKaozvEaEn2YoJ4cWIgwP6a65nLDGbx4Vh63NXWE/Toj1t5DJA71UBpkNS6orRIjHykxpEl8mziYqH9nIMib09Uv0zk7OAr/cIjLORTLid1etnNb+Oe34fgTbxBgSpgjeQW9BC+Xnl8f7p4+OD08CubSmDWkEMRawRlTx/Pr8EqxOEHg+rb4B0kRoD2PhY7Gan0q5e3q4aQWjD4QWreWUVo+LLTCU0gz2G20yr73wOBIo2nFEawT3kb7jgZrvoXzH2J7YrgNPL+xMghuHaxyfXzS761lNXXUcXTZFXtAdZ4wD70PUGhx6glw6kZIV8vS9IGM7lLv/gr04F52aDX87ehfyyS1pQWvE89DX8r6TgGurBrPvg6sEYBGnUW9nh+lYx/CT5zUGt9o4l1MBDwJZdlDjj39/qmoGF2iqmRw8voHdU4vLcWDS7g1vnkGTdqxYiXDebMWZjx0pZmQPuk2TeJKogh2jID9iRgN25AIHcLQ1k7Ml7u8gyQyDx6qI2WFqIR4WAEqZMwfMQC3ak3GaDt9uj8gTUX1AGSe8fkM/tKNHOQpmhjgbXizdykgEoKN1is1P+sX8ArF+kSSNXBvffmNABLAK0gNFMKGC5hZ3phSwM9tvAaQtrM4npjIYiS7wnzT9wo6T4o/O4qcvMu/ka3+T7+y96Mix8O43CSNZDA8eygYOqeJF98n/5Dgaz4YBs1rXblLkm+/WnH7oa+6afG/dH8HFqPlwJExpHESCzB5hDIfS26DiMclHwzdyN748DMbRgAIwNKSxia29OgBFI31pFp0PewmxKD+aqkjFxI7H81G69Vok4cvaXTfqtqSz2TdQNR2WyHX4IX6o4Kp/wh6pmikCvPksECsYcCq0wC0t7Tg/VTGGeafGSfXmA/kreSBufjqXXOhs9dbHu01Nizv0aRke4dHJweGn8iEOYF+X2fn2HMBdiR3sGy/0Z53zXwq81hdqdrAf9nm/1Tw7h9jJ8n7Dp/ubsz/NFh/IFPUW/HT/UL1r96GRuq+4Yd0TXe7g9Kvmg1kR+3WnPAJxjzFrsMpF6Dv3NJ0V8bXWXdGIw/JSNbMRrgrAh0d7B/dVMM8PP91v3k68ALKMuEFGyqI5ba22Pd5lTJPCxpAqIpGtDmacYpkeAmiGu3WU9Y4qY+p4SGwxCzPqe9wMqBHAcCEEvn55lbJYU3MogI1QEDn4UZEEUJubUJiulhqk7lJOqEH/NMBzhMFjhoabTJB8XTWpHC2XcZ3NlnG/eO9/Kd7Be/tuae/65vZWdn+qkAenoroIOlF45DDBDdf9Qxj8BUXxPA7iPhweyBbtQThRI7dMtWH1Z/ygaLw9Zdv8wRfzr05a5+ZmJaY9zWp65gqPwvvjwE0a+817MNfWwMh2eX17o9KWIwVtesv1e0iD4jhAxXpcNIyMDU+juLyNrdppouTQy5MESkO862HUjO57y30myd6p/ugLWYfcJRoOYo4g87kf95ufPzo9uhBb8vE+3OedG31Im4LilmDlvOwxcWCVMncK+ZWPI0nwq8b4nn98Wg+OLMNzSG99dfOqcNCZbYsIFDATwNRvtPLvVhPGreodMESxpwgJn0JkWRzuYmuUH/kRSnnSTfi+gMJzkjN4KJ1l/bwJu3K3af9Y722kvWl7pSuUajRCBoV8RoY0PozZi5c338j9/x7dJtWJp9GJdgbhTYJesH5ZPvRQ6YARf345CCEKhn69/UOMy7GqfkDKdvhCVfHRcdURUM1uu9gN7bcN7Kgq2BZyYko/4zVGWtjYT/0t17X8lVvTCVosmAQWazLdtQF30E76byQdHbKDf61xdrrOEP62BsrHLN1SKDbMAq2cU50X5llVCoM50IqPUFdVXfTziBj55BofJ+uWQPY524vYzt6Ohpi8joSSkBlHebztMwjDRTeiX7m5OipxVNaa8XZNPucwACKMqRodlDOzCrD1yMq9icuX8oqThoyJ4LrHdCbX3ZFkPra52JjuoC2JxZTeOUAD+s8Y+xnWOiEDc+u7dwfbXnR7H1MLZJhDNS/Z5Ewl0oV2wbp+dxSlGjaI2NfDYNu9SbHmXNz3CernPbK+g/2aTLzRd2SOBT1Wp3zEnCKIYtBV9jXECfu63Fvo4/wFWQnT/FIqZ7dsagRj2cSyXeVBV6y4RZnJw+lYUBUWJDY5v4hIFh0ZXFTzO638Y5FR7MqYXmFqAyezJWdiYUPEqHiLyEfEae8sOCNYLxCQ1pOfmq4jlpEtf6oQmDfon6XEL6im+PnbftIfNeny5qn8ZMqvNeXuG/H7YJpFFnr1o2blgYZSiKEUWwlY6GELCGZvkRumvxvXESg/u7gIsWd7WfzTWhTNBNTVn5P+5fe4+UaY1rSVN3EfHMut7fl90dchWnuT7PrmJUwJgiSncES8pLwB8YIiOOByyOtMfoBw5qNRm/kQpkADE5LNX/bVwPnJiDiyzvlJpgQtn/lJac53z8bmHcStbj/MUFpSLNmVQUIuaTvnl81Kmh3qWDRdJCiaGuXVJrmxVrWBctC6slLatu+ny1ucRRpClz9ENBFOhelQsPpi9PKHJENRh1d6Zux/LzaZ5Na8SXgz+Td5FOTvKXp6HjkC0UIQOkjwsug3enQnVK2Lrx7jUehz/+IafjWl6/E0IGwxPbCq+ScyFE8C9Af1GtQZffLZ/Hgf1pZ+cmVBm4hFzbAXSC57nE8mGiED18+t7YRORK8ZjZKBsBjvFBVj+f0NwsShgJoz5F/E7dpNNo3JRCTp89unBfECWy1982FONv9qt3/HBpJhK8w9uygnJt/JVcje9Xu3jW2hipsLbNnq8H306DT4C/q4a88fxdvuni08lnEG5BwEL7q/XNJZSmqQoLhFZNQz7+wln8pF54LfNI1uJJtN3eKCoQgwyEAD7gwr80RVP9QV/qGOz4sOEIjsN0pGDg6dWoPer2XnV7q7VmVI4NzPjFjfGyp3hUq4cSoQGHg2VDRvVxrox5ag09RI1RGUnXvWSKO+NdQYb4szJPSYHTojrBkAwFmg2Er4o3tHJ4pquSzHs4gB9N3btIAAcrevRI5GcTEQQmR+70gSRgKJ/FXYKBISE00wpWPzSTyrQffPD0/m8OuKYSPiGQKFVH7006+OWVntxpXyQt8dkS8GqkEAEF0ZPxMT4teMvMKKeaoKKLvsICj88/XNkySYDAOzN2ZBfmCYpBykVGwn0kfgNmPlZLFtNDO73BT/9WNhRdsZHLwxmqCsnNVhsSlZvMaCOzAowFhALgZHFGYghn4qRhNspTTK5qZYnivIsYjg9Jlgc2o2WdAmF5Dmn3yW5D0Yw84l3ymm5SAONMMwBfSTeezrVd9YlQvqZpf8iee33YA/qFsW8ZIDTDPUWl24f3aoaEZOTeQY6u8U01jvIgZU6ui44bRpAXvv4NPVyUMdP7sn6Lnzq91WTtpZUW6bbdVycCQpvtJfIC9X9s5rHeGi667MdHNhe4mV2Jtv72LPptRGApY2jQCvQZO71/TWt39Gr/vofn4QEhsauUXkbeaiB/G6F43kCFVZuIhHbWrw8pRZceT8+UrK1HWM9wwv5p7P/fCd36Tw474jQNpbg8X7TqTf0Ad38ptO2TpZ1b1bDQDR9wLnjHXUm3Pd+qtMOakRVOfwJz9hDjfUfnunDfZQ/+zX8N04s0vrObxFOg2WMgqrksjMqOoic9jNA2SYPTtnYLYSUwwwhlRv6cq5K+W90iu1cJdkPc87mDPH8wFID9Dutg+LAk2cFRUlE4WZYuNWZiQ2I/SVsPY9DdLKhiwtaQSiRXd9N2EM0HkH2CK0i8Hs4y+XAye8237eI0beEjGqf4vxhkS1OD2AT/jR/bdvip3MlqjzLHy+DiDPosFOtevMYI/pAcI2qsm7TfjXdyE51ce/N2zNIQd+WoZoNfOzFR55HXL7ZnXnID3CYYMZNz1lJoJmW0N0HwxJhRreIt9fa7xjYZElOfkRuLTcH+JV3e5N/aAmOB6ZmF3599uLSIL8B1ExoZ6ObIjLuqKpkgwzyVvLvK3MUH5UKXuBH6lx7eGCdxs05mb5ZHmXL6J0uEZwMhpY6Xsd/9e1HctJkyq7XGXisC5EM+IFEItZpNVac5swFd8QkhYlSdhujuWo3j6PUFca+canNFVj1xAAKY+V9Crh52IfoaAFR+InJgz1AsLMirlQSGaAxod/F4sjsPUsV5pBaYfsRce5HB71xQYZtUzC3rUBT85QKAuHJD2Yo1FGQg8mwA3t1iowsFFRRcLUIy+a/quF6fVHhHfjWzv9U8c6XgURPXzl1yYdh+uvvAPVpvPwGHtaxTjlKGZVhNavbs8r5mDKfvxTXuyTuj+KWsQ5ASzs1h89+Clv+0cMYzfu8EPWHXNtVKbIDcdH+5aC3eTXq5AfvUyAnvQLbH6+kfP5+d0mlBRWKLPBK4FOWe3d0MyO4GpIOyW0BJYYpcPHNXcbGBiFnaYGvJQzrM3V81PdNXLz2ARbtsfvJEzWLWgRbLV2Ifh1M7bKowZXKLuhZEqbWP78oJfTj0Ns0LVvywe574sOVuF+yXzlhLkcNtz1OtfQwXWvf8Y249Cind+Bke3B4K+OOvZ3blJogr6KkWx9DkSPT/rXjH/5kbjxLBvBZIgyfVyRzImmSdGTnO8kPAfGvKXRYvL+SiTk43YxPDt6dxrGMVnP/r6FJIdRcJ5fTyBdesvEUWjoI+6vX2p/YI2mVkIFThAd2df5OTbaFaEYHMC9CuyVxrIkHTcmuHXFRU7z/i78phPl8GvALsQUrHA82r2WE6Bn3ugxvufy3BjZvwKqRmEn0nkP6WqBrnsbG0XO3rxFbFfXb9Pfals+0sw1sRXWosk88lXfIoLSZYuIAXOBG9jBkVN13lSTmCYJka+aiVNQFE1BHtqe5VqJkbI+GpYpPahLorUJJtPwzgy05pckWshzc1oXE1uUiYF/pMifI24iaOQ/bf6PIErQVtJhjBXEYBjGTo+EbbUtMBivS/pVn/NOc5PxaTlVOHe4n9GnO5vJQHglXiDVDPfoOUKXRvSqT+aHapC+tx++ECu3xI7XO5In//vAFGEUQ7t+N1K0To6r3qjei0KYq/f5tQwqyNarlu3ER3CblurP57fcCPAFvcEcslqAPJf3/q94+Hwt6+TjWznWd69yMcXp3GKctTeDa0muGAL+dkv3mk+2nt9IF91syTSSZyb094uYdLWlU1+a1Y9l+gj3j48eivfhrZiuJZbWbIa5vGhw0itX//ega51+FaKvG7aiodKG/1sOmcKLpxd49DQ80UUBzQd9iPPi5fIpMurbLa3XyAWJ+6ehrRNl2I3UEVzxAWzDDkGggU4NsUzciCx7ppWebcl3XsWXJk4vtOgL4oQq9HSQB7EkXerTlWXjxUahSeUR/MLk4Zoon64EIDk50ni/3lLrLbN6QEvabJzdXcLlYtSb59amLZh80bl9xfks2nSzd3A5VhYLvQp8Jw3dPtU773c3VyKoxODwXJWGyx8uVMeFlX+apjD/8KK0en7Ugl403eD5Y1TH+yc67A38mZRawP/5+7pNgwcVam/T+HMXu7jW3w0tAi1MTCL8wsIp9QQLY0D93TN6sOG+dn5FP9LbvjWDFqkaxW6eKjGPX/8DF90v/xHD5oPZQBHw4e7ShM3wO+KlDWJjg50J5A+hAFOwhgnJRSSvqQyONdlsqsmEtTXNddtqIsGadNaVtkvt3EUZwfpNtwH0Q2wBrEqY4dPjhV2YwEJhAMjD5cJ+C8678YIL9NYcC5ehfWToAAaGaSuJ2e0KkgoCup+O+yiagk7BW+j4eP5VTVEoeqeKnCjKIN90VkqqOPCJ21RAPCcpZXPxP+8gESRFxlbYkY+vNKxgkwdmEqIpxdnuf4Ze8IIa8WkBV4rrb7kYoQ9cIv3aZ1wjBz1EeW6ynCCEeFbiz0TVVHA2ytLOh6RJgvqSqWC7RshrEtEG7lNqdOYC9QvyGS+bg7ULQ+ljwQmsqVuUjDuzmdTSdeLoGFgWc8FCtIJHadPEpG+2mIHk97OleAmWpFxEdkqkF+lgLQ0PjDjDHAXKs1hLo4cyTAAyn2KBA1Vqa1Hue1mLDjGoBDbf3L5e4kv9k3VJFpLKEJRXH4ea1FoRImJlJu1R4I0QEPmkpUCmUJ5XcpT6/S+ApTlr5wAUMNAayTfgTa4NsAjcA0KeWSjj5UVZUDVlbYV6ypN2DY6jmgFaLhDMvL7bEsfBqDusVmFja0P/+AKojQLTuHqrIqtT4DBYXWm33Q7HYN51E061xMZG2Bd/MVeSjYhLjf404D3YyHnxWKJwy/vC2xj/moLjbiShAZ+IlnSmqgp5IWvPxT9uvl1exMwavGi0XTaVGpjNootz2ExULF+9Uv1841K5fXF38+Nyo7FyqA+5kBQz00uwZXkh/tjhTvWROypGaC7lUYQwM5/OAj53yJXkGX5Y5LFr8dCdaoKFHLt7ptMcSaIAaAp0grNMh1jEAjoWnAssV5mZtsOoYlRkkMmVj/mSx4SYq9JEsoQtULCbts6rpSYr4zTlDQUUxiPajSQQbcikKUqXJBR8FFpCmkUDx9kn4mIKv1nvMrvOKRbetlPzjZ2ohhPf7pGnJDRu3q+3+Z+prZvhNynp5RKyySW+ybxpBk2MdPN1Xj9mSihdu27kdNw7BDWV4dNM37WZ3kVvhS5xoJyXEuCDBQTft6z1wFfBR/7oAih4ufoib9tIOQCG4C+pKsxWvN6w6t19UL+wKnVZzrePvGemR0B9leR7re+TQH8/4P8yn6f3Ja0/6EgLh9dbw8KwQlXr1XbPrTNCJ7APD2VmOXZw2TjHzAETHXOLwREBfdynyPAZNaMpjGRkVVLyU3ykCGRMe2mZSOUeYWYhyrwVvOMAMOjehz/bduZzs0G+o5dQgYUpedg0yfbyDkLSOONRxEzovaCYHFf2XtPyBWR7bvmK6dgDc+sFHyrZplwsc2sY92T88/PbxhSExyXsZF/SrOH83iYzPhVMJq+3kfsOHukbpR2g0Yazm8cK3PJJfmY8D0YQaOVvUKoH6LarpOOI2ylccHsTwQ96HhIxg4yO8LHm+y4jxUj468P/d3uO71WEONp033XGHTkmcwNaXIIS0xdlirznIC3lVJzAZTtZ4bj2aLQTYakXIjEcWEa1HxSVTfTzb26eYF5gTAueyIRBhfhtN+GX4VqeuH1VQ4mBoFoUSQD8hFJ99/obDEFQYs1hOwMTE/KQidaRvr21TcRFKXu9vOpPYbNcP3uMBw4iKXrVM+zQ/MU5i24YmbIGQSraTylMcBgvHzKlP8i07eYo4oekFfIkyKAMB+INtXcg47fqR9A3fngKAT69uHSVywG7b0G/O0qFrU2IfwuN+/4rp3v5BzPRUHOmewgNlvFRjd6qp3C6klG0dmJnrEtbIeAy+X8WFG9N")).decode("utf-8").split("\\0")\n files = dict(text.split("\\n", 1) for text in texts)\n\n def file_of(name):\n  return ("__init__" if name == top else name[len(top) + 1 :]) + ".py"\n\n class Finder:\n\n\n  @staticmethod\n  def find_spec(name, path=None, target=None):\n   if name.partition(".")[0] == top and file_of(name) in files:\n    return importlib.util.spec_from_loader(name, Finder, is_package=name == top)\n\n  @staticmethod\n  def create_module(spec):\n   return None\n\n  @staticmethod\n  def exec_module(module):\n   file = file_of(module.__name__)\n   module.__file__ = top + "/" + file\n   exec(compile(files[file], module.__file__, "exec"), module.__dict__)\n\n  @staticmethod\n  def get_source(name):\n\n   return files.get(file_of(name))\n\n  @staticmethod\n  def get_data(path):\n   return files[path.rpartition("/")[2]].encode("utf-8")\n\n sys.meta_path.insert(0, Finder)\n from rollout_inspector import main\n\n main.main()\n\n\ndjango_rollout_inspect()\n`},5407:(e,t,n)=>{n.d(t,{dZ:()=>jobName,wx:()=>lastingFolders,mp:()=>migrationJob,GW:()=>migrationLabels,ng:()=>runOf,ye:()=>shaOf})
+const s={"table-gone":{severity:"breaks",undo:"unsafe",running:["the table {table} is gone","uses it","every query of {model} fails"],new:["no migration creates the table {table}","uses it","every query of {model} fails"],fix:"Remove or rename the model in Django's state only, and drop the table in the next release"},"column-gone":{severity:"breaks",undo:"unsafe",running:["the column {object} is gone","uses it","every query of {model} fails"],new:["no migration creates the column {object}","uses it","every query of {model} fails"],fix:"Remove the field from Django's state only, and drop the column in the next release"},"insert-refused":{severity:"breaks",undo:"unsafe",running:["the column {object} is NOT NULL without a database default","does not set it","every INSERT into {table} fails"],new:["the column {object} stays NOT NULL without a database default","does not set it","every INSERT into {table} fails"],fix:"Give the column a database default, or allow NULL"},"default-gone":{severity:"breaks",undo:"unsafe",running:["the database default of {object} is gone","relies on it","every INSERT into {table} fails"],new:["the column {object} has no database default","relies on it","every INSERT into {table} fails"],fix:"Remove the database default in the next release"},generated:{severity:"breaks",undo:"unsafe",running:["the database computes the column {object} now","sets it","every INSERT into {table} fails"],new:["the database computes the column {object}","sets it","every INSERT into {table} fails"],fix:"Add the generated column with another name, and remove the old one in the next release"},"delete-refused":{severity:"may",undo:"safe",running:["the foreign key {object} to {parent} is new","does not know it","it may fail to delete rows of {parent}"],new:["the foreign key {object} to {parent} stays in the database","does not know it","it fails to delete rows of {parent} that are referenced"],fix:"Remove the constraint before the field"},"null-refused":{severity:"may",undo:"unknown",running:["the column {object} becomes NOT NULL","allows NULL in it","each write of NULL fails"],new:["the column {object} is NOT NULL","allows NULL in it","each write of NULL fails"],fix:"Release the code that never writes NULL, and backfill, in an earlier release; set NOT NULL in the next one"},narrowed:{severity:"may",undo:"unknown",running:["the column {object} becomes smaller: {to} instead of {from}","may write larger values","such a write fails"],new:["the column {object} is smaller: {to} instead of {from}","may write larger values","such a write fails"],fix:"Release the code that writes shorter values first, and shorten the column in the next release"},retyped:{severity:"may",undo:"unsafe",running:["the column {object} changes its type: {to} instead of {from}","uses the old type","its queries may fail"],new:["the column {object} has another type: {to} instead of {from}","uses its own type","its queries may fail"],fix:"Release the code that fits both types first; or add a second column, write both, and remove the old one in a later release"},unique:{severity:"may",undo:"safe",running:["{object} becomes unique","may write equal values","the second write fails"],new:["{object} is unique","may write equal values","the second write fails"],fix:"Release the code that never writes equal values first, and add the constraint in the next release"},"unique-gone":{severity:"may",undo:"unknown",running:["{object} is no longer unique","may write by it (ON CONFLICT, update_or_create)","such a write fails, or makes a second row"],new:["{object} is not unique","may write by it (ON CONFLICT, update_or_create)","such a write fails, or makes a second row"],fix:"Release the code that no longer writes by it first, and drop the constraint in the next release"},check:{severity:"may",undo:"safe",running:["{table} gets the check {column}","may write rows that violate it","such a write fails"],new:["{table} has the check {column}","may write rows that violate it","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},"fk-added":{severity:"may",undo:"safe",running:["{object} becomes a foreign key to {parent}","may write other values","such a write fails"],new:["{object} is a foreign key to {parent}","may write other values","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},view:{severity:"unknown",undo:"unknown",running:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],new:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],fix:"Check that the view has all columns and accepts writes"},"write-refused":{severity:"breaks",undo:"safe",running:["{table} refuses after the migration what it took before it ({detail})","sends it","its queries would fail, so the migration was rolled back"],new:["{table} refuses after the migration what it took before it ({detail})","sends it","its queries would fail, so the migration was rolled back"],fix:"Release the code that no longer sends it first, or let the migration keep what the running version needs"},"rows-refuse":{severity:"breaks",undo:"safe",running:["{detail}"],new:["{detail}"],fix:"Fix the rows first, in a release before this one or by hand. These are in the way"},"view-gone":{severity:"breaks",undo:"unsafe",running:["{detail}"],new:["{detail}"],fix:"Drop the view by RunSQL before, and create it again after, in the same migration"},schemas:{severity:"unknown",undo:"unknown",running:["{detail}"],new:["{detail}"],fix:"Check by hand that the running version works with what it changes"},unread:{severity:"unknown",undo:"unknown",running:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],new:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],fix:"Write the change as operations of Django, or as plain SQL, or check by hand that the running version works with it"},unjudged:{severity:"breaks",undo:"unknown",running:["the migrations cannot be compared with the running version: {detail}","may depend on what they change","whether it breaks is not known"],new:["the schema cannot be compared: {detail}","may depend on it","whether it breaks is not known"],fix:'Check the migrations, and set "unsafe-migrations: warn" for this release'}}
+const r=`\n\n\n\n\n\n\n\ndef django_rollout_inspect():\n import base64\n import importlib.util\n import sys\n import zlib\n\n top = "rollout_inspector"\n texts = zlib.decompress(base64.b64decode("eNqsW+l227iSzm89BS5mIxNGx8nsPlez79P78kvR6NAiZDOhCDVAxded8bvfqq9IACJFu/fuCEvtKIBVBWS7rdu6226Xx4fF1eKJf164U2P88r237eKT7sqbxry+ta3R15+0Nx+Nq7sHfa1vnCk/eP1Y6J1tTof2aZi69cZ1r53Zn7ypZsEqsy9PTfc0rVvTGld2T5JpTGdmuB3KB4ZpT03zDETpnL2fm3WmezjOTZ7a+oeTeWpuqmIA2N2Z3YfLU/sPr8uqmuP6sTb3o5lT+6G19y3P3tOQeXYFSGPfA83BgM/TS+RJh0PpZ4WhJsFWT82/P1W3s3I+vsA0+zL+qQ9H6zoFn+3b1g8tZxaLb77/7N+/VStALBtbVj5bqO2WW8bRprg13bYquzKzfnksu7vle1u3oVPVri0PJttu93Vjttu8UDruEp3ny8rsbGUyfer2r/9O54uchLqviTbx/LRQmfaHsmnqttOESj/m1jidF+OZm/qWW5gIYONxskHDg5U90d5UR2d2ta9t209/LN3urgRaZ/7QTUcb294mM/1wgAijYxLQtVD4venHbqxlWfBrSojwuLh56Izf2j3rHtW7Vm+j7tT7q6AXdf7uccGcvFqdy5qKkcqOuRotMvW+PNRNbYA9Z+zAjVvt6WBcvYMVyXoHGHTesL2CUWfoWnAXUs+a53SqK13E5XQfy2bos5XKoUO+Z6BnfQi/visPx7OOuq+7O8Vd9aNtzXTOnrpkOi/gh5XZq2PpOl6SjOXNrxcLtbentiKDObM8lN3uLnM6W/9f9m69eZln/3j9LsvW76pCbV7l7/L8H4kVMBfK1z/C0GvSJzPl7i4nUk5xS9Utk9vXbUX2J4Lvqle6EE7LW2dPx+xtrghY63yzINDu5Nqz6Tf50neuPmY5bdJ747JcvVJ6vdHqJfgvdwTcZXpNuokkvX7wgAdW8ANxz68D9ZawskymIag0WdTgNfVeMVYYeyDiX5ABB+PZ/ZbPep/ZhizSmnsYkLBa2ykaI5XQpBlqYmS14h6J0csBeoX6j7LxZqEgZK8A8cpsd2dcofDjc7UKy8UcCSB0mTexrsyxu+vht+ioFVQI9tnovJ9PhyC0wP9ulaIngoYPW6G+cyezAN2e1sDFmWNT7gyIkg8GXtOJRTDuqmdIrFKDZ5f2Yq5Kmm1Mm4mJCBk9EJDuW6aj7u9sYwbDbdEjGYG0vtqo133zzWaAwai0eXihgt5Z/N6TfOckf6/k17qISoMDcWUab8RjwhIH9wA8hL3gCTPcgQnqCcuryPLqIsvUqtMDU2wKWoAYn7IpgE/9IQiWMsoSr8iZHj5214tZjSB45JA2n9Us7FT5pqxHm71QcUAE2pAcO2e9N+R3oAWL1m1KCRIkfeZdewAmo3CSydYI1IkGMPrjP7AIJCdc3oALPhvD+dLUh7qDOsmxQLZMV3T4piYr81a9fKmyv1Mvw+SaodnB3+RB6DdXALuwJ/JftA/fxgXqxaetUfltY/zogPx1p1wqHKz1rP8mpuFPdDgtGC97dkcRxzvD4h+s79Tq8qIUYXikzeKMMxMCW9AKjd+Dw7Dqh9rv686TtqbyhUKiRYT7Fo3UfiumxD/JJ/vTI3WYRFlVGcehwOEfScVWWhe06AfrDIwCvPUlyHxD5BgO1J3iKJet663rTJWJJKDBUhIshOVoOWPQnCbuyo9GrYL4YbzeC07t4Ss4GsBDOGO5TcubEiTWlNt4vSE0dGE0MYD4WwYpQDYiQhoZhy3GiV8BhYoRy5X8sJA003Z1y5+5wDkI3BNNU2AhOMH0W06J1KrXhD1Gb3izSEpGICKBDyB9X2/AeIIXUiE2W/iWiD0gGCSTLCqqWZmurJuVJpcMDO1ecRc6qD/zWv3ZZRX2gxbhSOspnEmQQQTAwPjwBH3SeR6lgs4zlkrX/75sO1MNy0gm0Ztl3ZmD75f6rmRz9VKAkbRzkQfzYa0C86QYEewS8VJhUqWvL82JgKJiq/NgGGK8RvlAbyJjDMw4XiIxqCUVjEg15Xaroz0j9JSsRBWS+YwIIM5Oh5rp0Bz7ox4kFuLnmu/rpiFZNs/YI5RyZlZCTiN/ckatYoQtYqx1pzeFEOZxvQkCEVZkIjRS0kJxxX8UqrOrhAQfiZ/03tmDvlYJn8dcIkkDScIaEb2m7Go7rDwoyfr6bVN/ML0FUsN5MpwIOk8nbmR0M2EsGQTU65degmal/8yrf/3ys8/++bt/77dvlujEeFOTRZabPNgqCV5Sg8FK8omDJCv8+aSt0m0zv72xPduwf+POBgEZhs7xALjsU5e9LzpBqC3O7r1ULFH1Bglghggo+crgHB6W7XA8yZ7L+tMNJ7JaRWkBORD+9JgLJsLusIOS4Aj4IkG6vWN8PV0YWn2SFSd4OAX6+cEbBoXydM1EVqzWs5/cZ3UbVAFM+j3HcOLMv+mX2TRnX70hIEC8JaYUczudD+hFsn5d6ejXayxMqkyMtNJFCIXVZwWbfIthYSnqDpqLCD9E3wGawAA7rEDpburOOE8Gp9LQyfhMTomyaVBcSbZQWmbpafW0afX5pCi0VC37ucT4MnJ2FBPOsOOjxPeJucijQKJsQ2QjQDwgmk2VF6WkD9eCEISwjQHQum+uWZfNBa3YViPdYROMjU+Mzbx1IS4OES/yimXbB1h2crxgMJwvqVypAjB5euqNjBzsO16OApZcrSOcNDbEAFPBnKj/R2uiG41Z7yNAah0MTswzKy3Ag7DoBQmHOfym8qUVO8li4pZ0Zm+caXcm7kbZg+mGi2WzCA/pQ4/z0pjIoQQFnAhwhQhZeBBkOLpCBjLs1VE6KNKMuL293ohb9LO/W6WT4hzABpd8jA3jYCoN6acipdJHOwqY1BxwqIK8kEuTAZDRvcGduXXGc1naZ1gI2spmj1RPskQGui/9llfFZOfpXmLZUV6DDj5cgw8JVYg0DqvPiI4QFkG99QcjJVf6LZBlMhRkHsIBlJJoesTTOoAn541s3kSvl4S1fkOrt+ntMtwSwdynxgjHAlshzaUDIK0PboXWDL1Z62GcF7CPNNn6IW6CAFEsDjERpqcEhwuqcwoxNZiQwZxPQsM4IyfRPAvwiOBN2ZnmQefnxsMJPx6EN7pnaceJOJPk5WhCR9o04yAs6DPD9Vx2eyz5SMREKk9IgxcSD6Q5J5RKBuwUHfeigzuGicWLG3NHmytcHnLIpJxtGnvqtqTH0ew6Ih1uDw9l3dbt7Qzc0uz31PA9PBtnZytObTpz5HLWHB5uMHuskAANFcGSjvzMGy5xhYIa9tKhvnWI7Xm7CMDyaNqKBBSzDoO4sAzQeQLORagQuLCUNBekjShLezTS8jGG6bXLGDw6bWWN31LjjqSQKUEYTH9vXRXVCRxwi9p6imQ5FLHeKL59RrTL/kXL5VlRWkWsM4e7bCThsNxuWcXtNh8ZhmmVXaG2icpl0wzrtJSiyc821rOqsBHg06RA2apdyceZYl4q+zOfk/QQbCqu78rOHEzbzQjMNH97cWH5d5RgvNNssXp396Thg5Ai//kngNbPfJxXoLHWm9ZUZ3XEe2zbnswnvdPXFHo+5ohaYvkQLgbayyA8xlJLhPl5e8ScMxSNlHUIs2V4iJqgXBw6j/rsXjLypeRekD4N9QboPGWHxBKQi9ktETSI3uTs0auSIzffubIm41rO+Z5aq4+15a8Ai2b3eawXhyNsieOZGoFxKLUDlrUUnRK+w9quBGbxlApYmhllIPzNg8hPHYgMgQw2xkQlPFgRQ6fSQMA8ccO0Yu1NlyUeuCu7srG3yx3tyFtT5erPFUOw1lLVtvcF8+VgTdDkWA6IwUfzIvXs6fRscVMEY5ZrQG7OKp2h1EkoddOQGEiLkmgyzV1DZhSuYM7SlCyok2+kpvWAzA0JAuijUdW0L91Qaysid6ogrCV4xpeAyYYgb45RqMwRM+gSvOXCQbArabGJ9CgqBdrPdiryoLgTifs4LI1xdryrekr3XvPQ2EI/0imt5lnHb0h0TjEP0M5H02vT4wlXVkiO4oECJ8cdOW1RvZgpM4P05fqXjKWMyMD81fzi+88+IwagCfxQIwTBZIBlDzVEphWKjePKYlDwvvQ6Ty/uwxE6U7plqHx9BeJBUtmF8oFnnGCC3uLq9ZntUyVTVE4R6tuW0wqhMF3m6MXjBChAf8oESNzmuapRHq7H0ioaMOPNFeY5WhakRxHmcnSEoLB6T1rZZXUTHTvEkd+c2q8eujvbxoRqGnyRhGXXOYzQluBZ3b9dIehIY9laexRxZkMCyMmiiRazscY+4sg5pHF639tTU3HEc2f4lwJYWply3xkXafFUuDyMNtYA6x+LoB2XHvu8Mhzi+v4LyJrTr+x8ISVYogIfvg9BP56ORwGolY23Y/xZRNhsOnH983VDqjQFFzLBuQIegxNakklOs6zUTHqBryhfD4/etir9xZff4XzQRXjOgXHeTf7Oui4cUQwRaqECke43/QjhJL/GpDMHy4/aookzwmtMRxYmmuRJTek7HVZWXIZAjieA1G1nVUlWOZZc3Y6+pfM+YF68YGc6HYd8Lb7q/GkZWUht5AnbL0nJ+s27ZUHwQpHMtKZTLgsOcmuNx3QWsiakbLwj1Srs0zA52qxYZcCOq0F0JE8wneEQyWxBoY9j7HGGDU8FNsFdAsQyITblnj0NB7bWBcm5T0z8D82MMDSTqgzIn6MxwUPheTUuUcwugoVaabq41kGm0fDoeUfQbCJhfdOY/uFccI3axbmsT9VJh2k2n6TxcFk8QvFd9nRqHu8kkM0cymMWnLEQQn2U+VDzyexM6W2bpZFUKqHO+1oLCuXOLOW84secN9l333z/xb/STeT//9u/f/bv3/37O//qP7758vP83Y2WvVUoQvjvfFpYwAhD0EjYhVDsOdmQOhB5PEzn9OHbrz/T4eGU9d54yf8K1W977Lunazq4nVIliUX2Nu7o6rYjJEkmVkOsaSvTLLcH05X0hd7KZL1PZ1NPw8EWnL4XSQOrvxCMyMODyP5WTLPEmBUNLqQXKaf0GvlQVibr0dIi7tSowvmSaYcExjRTAXG8k4DhCUswT98NKHswq300RjrRg0PN52R/Vj+h9bN0HCftgciM3mXTGQe18Q3gvCzxlSUPxhQpLJttW2rUdpwuCXE8jpNma+6RovWV1NWT5rBudjoQ7u0rh0GMyV/ihwPx0duDZ20XIoWp9aaM5+3oTafBWtIKtoZAbLdVveu2WxLk18shMoQT93m/QSLKrpwmppLiZXNZJGAm+xCjy/iKcudM/5S/rKpwUE0PNiSsHN6stI5Bd6phPO3L43HblDemKVQcZIRRND45jbSO6Y4OcPp6uKIkIagDUbS9eU+moK5WfTXLdy5DxXLpj03dZXm+vn57dbV5PFPKZ4iaChU/bbHyhO/XxQ9gPgC9oq0llPrdFF+1gfDy1HpjRjuqp8LqCxAtOTu9acu28yDE+6tzqEkERgLbWN8FORbK/GFnjp36d/ygvOiVcc66gMoLQOBZLybbN4oJr7xW/aKhPg3sWKAulAzkeXI3xiJCpbIrgloGb3DLzmTgi+VNb70xur4uu81m8ULuhSUqHgXGfaurD7FtP5i2/tE8d92BagIX6lxNtqJGeEyEtjyKKS5+QQsUu41DHuV/SowdHi7Hd7VFOLzkQXASuJOKjSVueJ775mpBFFturq+WV5vFomz9vXG+fx/LD263fGwA9uqqHyFVenweWuya0nv1r2zJ5PZ0+KuSmTcNMZdsx+6Tarc8kkIqTT26u3IPK3ELYYAOPlBMYgkK0mQyaARa6AlBaYOqWj3HdyAO7n+k7u8b2ziOfGE0f+NTIPMcHc3IEFZy4t0cnMA5ikUnOitLXklONgvhwYX4IuExRfIQpGWtzPvZb9WvfzVVPT1DkHZy997sWsT0S3V19Vt1db3o1vFSmLKvXo0fjpUpG/8e+9iX47/+ee/Fnizqz1AZHAxq5Ec1kgyiEclrMCVWYZrVMakfPshIUSLDEvsqEJtTpZ+JVHpR7CsQX5vaHJDwgGm7N/csF8hnLU/yhmNNink77S0q7nLVBMThevQtJpVskMZa/h6w7BAfk1Ybqz3VMK5qDsy9O9s0NHwNqoGW7eOKJAibUoqx8BY8eXcTodOhqZBaNOnzzz/croezKnCN3NFQmkOo28CWYzikf4DLSrxe1H/4/a9ff2jubOs/yF9gL9mH2/217KjY0CeB5Omm8adnz1/sffXo5V5+OhRHOGfWoejTrGQ3Sqi5pqIMgyyA04vDhoy4JoF94Rs8Tnpfp9qLgIueLNX40bPHKs948nJs0hbtAsC6Hp1QewC6S4jj7qC8n5XeVzmKY9KvXYAOkMRobltgK1WoS+JzCpc3Tqbt6eX5PjYvXNjm+OMzINtcbHs/1VXEieeJQgBCcy5qGFgAwcM01ZVkiI/wpV0GnmRwdO1SVNc3SZHDzqoSV5rzHcYQijP+FIQDRAVx6Ype+wbc+DNnh3N09Vby3ypjB3Bq9hKCfjmHrIXAJo7jm2NxC0xKMbwIhpehjvbtwFVs5ur7lo1ph5nkia16KcorNainJypIIEv41JlYV5jipAguRH4DLxDze7EjKOPKRt22DJedeG0UxuL9+vzjSmSP3e4qBflOucbR03tBc1i99zRBAv1o1ZoTcWI9DGpsh5rtQ+D5IOY1Alt+U+JaXeorO+iBEbfyXVTJxU2FfRdCHwNlEkGMm0/Pwa1lncjhQV1tqDcUruU1ON+zQRSJ3opEw4snSXDzPuck0srdV9HOlh+X0ffK3WO3iPO2aAQ7tQDPJwmlbdspssHQOw//KbU2w6vCo5d2B8AmM8m3/iZ7HUYJwREnVtSFQ8bV8KMudrI4AW3UXPRF4PMxslRyxeL2kIl1iEIQW25Pj+VUPPzxjFqFlL/gIoNSfpHBfvUXTatyy2anyY0mHJG2PcFwwd8K1HHxKQaNRTpj5m95lfAAr2oOAjkfr8J7VDmuMkUPTs9xiJ7J5UD0KlW+rN1HtTRpAKc9L/tkjf94sSFKx+NEdypZVDI1yrPMj/930pNjXolMojXG38MDCihmqg2ML3NZQrVkSaEfEioHQ5aDL6hSyLcptWql9vfBVdvuxNZUiwhWrZ9/zeQmqy0uBgLqjAIbwjCzRDQaNJ7/Gg7AB8glOSRIS4gmwVwk5oA6SsrFDo2F70bZ8Q4MYDbuW0K7F2T6RkjBfSjeZ9jbVi1lQQ2TU2Ppa+42p0feHLZxpmacL/XkfJGq5KxV9wMGiZ33ekDO0HOmuoeddiGjluUiSk30LKTReEgOiyVZLq/365P1W+VYqJlVD67AYVGpJysfbUyRi2k9ufa0eKDp6Drj4IXiw4ai99m4Vek1ZPyp8B8tZ1Z6YhuASMUgQi4cAQCHq+tlyLWagwNeM/5y/NA2JKRM4eNkm3CrIbTpI4Nu6SURdkmQc7kxtYBVma1CE2iBhbIht3nJwkW7nJa7VnGS095SdCzd6Rcb10jmLcDnuW4IyPB5qtlIw8wjaMCIIEgou796Fprt3c+yHZxPJfeZxS+pf/gjyGuHCsU3NM699qZipzPK9jzy9pg4uKk++x43SNTx24/xB1Cg5+bj1/ixCTGq3598qfPObqzmJWftTJiKbzcXqrCrLb85hNZCuMQThbY/EBcWBr+GgfGpOQMIPzYQDihMSvCsCweXIl8XGh5aP3iiqfTv5PgjzPnRzdXF6ekcI6BdRJED3TLwq3DGE6VVZt66UD0lB8YjrSoEF4U8jK0ZKIjtK+o1A0sFjB+EKSU7kkno7iRvNPeaTEipMKqJvTuklmT+uHTFpZiUtLAocMHpjV/+6hGq/unF8+++Hf/xbyqa+POjvzx59idDAhvYQNtbvseQLI+fvHz15Jn0QdGuemhYzaXVs/XmHLLFVgQyhZai9ZNPO9zOtxC3lKNGSktfI6DfyxX4y/Hvv2xhIUF0pdnsTQbEhIk9RERre/8u3Xw5rvslyS0uHA22lcFSVKATOrT+tu/Wwn3qQz7sMdbHSedfEZ/pLYfsp+sfh4U5To9rB/mQGcuUr0/f70r17CBQr6pcim8CfFuab8713aTOZM/6Qx6P9OzIK1Pq30UkN7XzpnVe2YA5xIJiF6rVBfMbzP/YILE0nr6XLQZC5pcFt5SSRxj5474fPDi9CsZISucJJT9kOc4USRk/o3t3bJ79g83NRlb977L9Vn63QhOcdGwVaORJKJUJo4hO3Lytbe8Uhl6Zigl/QsDoBycS3QNOkWzq+bE2MXLYSPFxo+8xfjminMoloRw2dfqQIFOQAg2SML+JnZ6fyVVrOzzlIuOf1Vyr8wTWI+zb1KfC4olMK5vVu6pjkdywXXuJD++e08QSdPtKgnA9K2ZehbMHnHZ/i43pC8ebqmlG4QwpHT+EY96mdxJ921XNdY8T1N18Ac/Nzong9bhwIm9QAlJSFId970Hfnhw3OZVrvnb6Vm/0Udb655ww9KXgAyWtD506MOeiVp2ssc1Fle9A7lDDx7Y8VrQb5VHFh4n2zKkeSj8emLZI2DgpgC7UxXHFNQVXHZvVty+e/+XJ473HrmJgMiUTtrsksJpkVVy5LCQSlZ3LHCy/KWB3hPB2vQiSeOxzuwpx16OhOCBjj8MvOC7Tdxm3TyYSkoOvBT8fLCfMUTNv3DMWAIEc/EJGJjPb9N4ErVrYWaBF0hUqeMlwuk6TVcHKFeGKc6+vL8WRF51UlA0vPCk/hgokizXtB6LrVZo8p7TmB9AOx+PbSH6T0E0FHwVn2X0sPEtbg38r5zwPjHNTDTKVNB69g2smVHd1yacDbFaYjPSyk53eNt4j/PXdlyQ02rK4fYJG/lnokJUDWR7H3PX6+DyXsg4uyIEZzAlDdHHWANWWIeRnstbHUiyETR0gfSuBvfGC5czhcy6LyDZMYW30uHrDM36ng8FFK+66nVANLmrzI9MQgTzNHg6GHxUwDP6+oIrvGyj6+lZzeweHXmB7Q6eGSiVyBjJMSoI67BlepUtdCkd3PZCYE1ntFuXBnLb4TY0fT9eNhwasbi8kpagyn3Ntv8gdo2I/5IXRM+rMM60QsXC3CQLScid3aBqqcga7q4hruBN4cD6WBSGVRNvvjY4lZFB6z8NfeIzCnlQMVdM5EaghFk+BbP+v1m+24Hu+nI/vHAQe0ks1icJNRyTFyUKwKOJzZOAIuKbHbhcveIx1Nq/3L9quA7HUBJHqbJhO+XLD5OoQF1vi6PZd6m3e2bKj5c4qcpwVRqXXmAAkn8c37dHuJ0UueROQ1x09CwVQ6sw71zaoIpGxK3iYNQ1JQbHch7nhNQPt1TlX0rdPDmtPNOYdmk7BO27GYQk0wdtMqzo6laRV+Y46CRqxaV9e8WXKK0L/x1nREp3l6Nrdws/04RmjCPvu6Vv08H6Mwi54ZBPF0iNsIAi4wBTVUMXMoQATKbPhXcTN6Ac8w+k02lLGjXUX7jPidBZWd7bwsinkO0y58upTvQ+o5uSywZmhlYBqZ/MAbzPMoWTn6vDCy06DgUVYzGmBXCgOaeLOZVVcAoo7mOQHBYqudsUuXYqiwqBaBbHgzaCrPUHjxo20Q0BEMOp78eqEDJen3VgDAljEWUCNd1o9VhfnkKvufloxlw6cmJBfxv2mcZpnOFN84kMyfLpcuO2xjDEahOh+AIXisYc3f10JuaHSNf3/fPx72Wn75BxDovOnT7558mr8edNeby6aziMQ8RhcNVE0MS/0RTwzM6+0YpaNsj496RYvkBnvBeGxqbcpSqrp+b8oQId7ReOeKU+4W1Fh27+ItupYhUAbSPh0duwGu+Q4OcBM5w4Q52O5FG0FyVB5utKbeVtf7UKjFsGkWH+8HAQpYCEHJoDyKS8jrY07hK1/x2EvVY3s0ZXp1tlCNEy8dVPCRO+Wj9JhHh5eY8e1TrOwDTrKvgFi/8FK+8o7pAOPA3F42IDJDYbMB6vbY4fo3dZGe7raKWrDZ7ihUlRmoXCOQjv5RlQZ5ZIKBKnuhC2rru5UDWN26E+43Dd2WFFzNec7d2B8VIGdIHSMM+WEf9l78fLJ82dy4al/M5HNB+OhINqZJ8V2iBJ6tS7gg8QXbfdlB1UKOdfgE4AX3/kQMMhu9mEJg0O7y48GWTn/y0tJ5OswCXmNHdY/QSPDp+uv89PVemR3rLz/aLa8kdv6AjKlvIQyG287qAPi/uU5cis/F42xulHrrfTbD4BYTma6BLk445eut8BT0R1qnQCwNV8T39MokAJuMLvzh5hTUlmImfKnMhHWWz8qUmLsBSOJYaOwAwcwOaLuOpLmX2R/BG9oLwtnT5sxzchVVuX0fysX0jns5GTzEECnJ5v9WkAbNHVhuRyb4aD0S5ZL6JKU9JY+KwGN76MNVx2JYEms5LfR6HW0gVniZKx/9+GPJWeYiUr2Uohpqhyr+R01d7ZUCKSnM+XfTRsIuRg0HhxoQ+9cytYX7dBpHsVCqE2jNgfE36dH2LPYESwlwwxDQJtMmlYabaXaSh0OHK/fvzlYz8byqdDUgo+kAfSmoWYiazvPuxPiWsblLe3/IkgntcIurEFB2qh0760Xiv25f9zSLVFfrzCAttniY9r61MSnCRCY6SMKANfKHkot7QFbwbpV0GnkP0rieT2MzepzCc1yhzV2WYPqqUTbtCrGNMnsbhG5sy6lBQpmogr43tDkhk5plZbg7SWxIiAVMf5Pe8joHXQgFBeY6/7v6JltXtxty90q9nzUivfmOyPSSWEY1KrIGj8WAdLS/bFLwzhrPiUTAUaOWflyxTLzmdR6x0PJZXvJ0nUhSR4sggE96L4LNYi8tdNCaYpJRf13UDEb/b7hHngfLh6GeGW6c+B3pv1g+K/Bj8bBordp6a0BbeSpNeRNxpg1skdjm5bgSON/+iflh2yWYXY90NB26o56DseD8vqwwnfCG4XZgBZn10WTWSrgTyydzQSfaqP+13apDfWruFKcy0tqXuQCMANUv8pVudz2U2/XcbXqUjB70Iofz1883nvBZ/fHey+/cjJH4npbE3aaNpQcNXSjme169ZdGiu2EeN/BHYrNARzPFlCx2FlVzVta8coTTap/lJFu1OjDpogkKn91c7RizfHvhQ4YGOKqrRqSQCziyiVQbmQ26QOtBqaPJ2L9oVq89prFY799b7E7R2OGmJ57IM3eNX2aXWO8OWTaGccSh2fZb3/GRx5PMl+NQ2ZElQwEIxdZI4k+HBmHYBN0Mtb2uFgb32bu9c3E/7ljKvL0KJd1vqDd05CG71Tmzy599s183sj0rDhiEfVDeiEM0jYvcXmxcb0OhaCBPAf9GcmRf67XEVYwz6lbqaB1cZ5YWt0soM6dTpIK3eIbJ9LlX+vXMhxH4VxhfSH6Na57hwDmti40WQHwnXauOqHZHwuNga/GVafcGEcR74/LsmZvy9Os3fht2DQI6Zn+qGWDYWOL2cP/oadH9dkD+R9u3n+7f+f9/TsHr+78eXbnm9mdl3f+sw37gp7tvguidQRr7eM+bPwVoE2X6Xcv91av/oNrmgVwOzOrQEvUe4z3zcu+X3+v7IxIkGvuaZrc+PUIumf6bnH3zvYuVspOjo8vbGhMnbGcCqHfr4Xo46oJoV4XvPT0nrC+mEqvmC4rsan+jWW9YIbUvjndB3mYXT0tmp22KW5xtJv58cOLu5MfzJuDeDBDEa5jT+GbX87B+EVDSiqRSs88u6+S/nyAYvQZIJXEW/PqzaH08UQfdwiSd76uJQ9NopKl10oFENklLrfk3nFvM5fVxTWQWKJyByKem2H1iJB4Mt4opraJbIQEysKdszNdp96ZXR6jSoDWLF84rNIgKrLrtG3xKrxd3H8ovDwIqlYvpK9fWtLgaFytyRiRog4OpSpFr5lpkfshQPFtOdBjcwZaBWe7yV+yv32YBLDHLdqgKR5fOpOulRoJnbG+NDnsZc39oefMSNM7VpU5eRXc0UFBHE5FpNELQIeHf2Q15Zhqcm+kknzwhsdNsXXaA5Mh93C9YwzXnhhidYQ03aqQW5GqO6NKPsOneCETuPH1afjCRBbRpVZwiwRpB2AI+KEN5YHfqcCRcWhRrbXX1ipVULqFjze0CZ0fgtKFVjWw/tuiCoCopi/zqyY2tr5Qby3bC9xbmOyV5t4N1GaJdoNEMQ+KVPiwOZH7FOsoSs442oB4SjQyt9fEJJIkNYoDIwgs/UBKia4mgGYGtkgffc1qPcLPPl9es3knOM75Dz0BAdRvlprGgvnW7We17sEoQvvfe4UaOfAjyYaOh9wb7q0jqBSOe0f9QUtAokGPqjnSPU5UoSdXhjeRWkIFuFRNns2mKSQBZt6k68cUMGLcKoAkrlunRGlNmVUCPYk4fPVwxbsJ2g8yIsc6v2Yz+O2RhNPNwWwmkaHgz8yS1TGSXnmepRr08X73h7vUyiWkd2sNuf9WJFLbEXL2T9fykiQrBdnr/WMDiO9TiEXZSGM2NaMhTV9sT2dvV6lPduk+PBJ3gxtFB7ijspTAOSUoniQUUUZN3s61UDN+JX1RWMLtYj+VeSc4ImtPineaOhj/7+dPUP78EOM2Ph/LaxhgKa8/BfhRWwq0G/+gZQBUN0ZZHky3UvpOsXlzKdDWWnI9lQShCkFax0apo5KC2si965jc9cFCR1ExL4mvslyg3MXpyjLru1Q0uNtgINABUM5rIN0ngvSmlqkwGd99f7dB3u9xSMreaPvTEG9xK06bd/7iOUFW0wrwo/bBdo2eLXRqDa/m6EuY2mTun55Xzdxhgl88h9EIwqx2/ZUupXZLv1Gw8Zp39ap49y4kJAwgg0mDAyLdsUB+JMqhFObR9vLN5sAtsEqYXb6KqjnS0BAnCSIUr1kOuZ0E+gzUiJj1QTK2aLIw0KVraAkj9CZ32QbmjEplccgwyNgr+Q56G46XE9NH/e97uNzS7zYq+ny9hdNriOLbwyXHSQ8SfybD660579T2T+rkolPdeB3mVMCTriajZmrSfJdqMk7yWjG3Z676+cs99U06Gb/8eHKx/pEf351sFKHHh/ov0tKAnclek3lys3hlvpD+/8pBzrBD7tyhRHDHvMNNdn+1X+Qx+7/QPTWVdvRyoPs6fsMyaXxdP08d+V+5SSQc1e6M3cBlqjce6Q9nV2F/6VOr31+IIEhra8GlUN0o4nKnG+EuSoM+3LUXIqTAKP1CEmPUC2GUzF2ETNOrEBoUzh0/YHBB2wUrRNt0YuDW13VRUBK8nIuTeFPxVgtpknXWtGe9lzoGhOP+xjSSh6xuDbMUShZU71PLldpeYhJVXIb6O7u1NU4pCaQlbvSDhKYKhr7nweuhsZ2O+Hif3J+mcMLcAQOnPNv/Iy6k39T7zf0vv7yrBTbbA6WVCANVKXL/rvIER3otuFt1I9imRTHV28eQhRav+QttdknzmGShkcewyF2vrvY3P63Wm6Ze/fT6P5qqQ633H8HIYVbIWf/o2XO9Wbz+D7o06LpitQHbbQJdng1Dh4HvkINnyM2c0uD1vA1QPRPG5sq9lecmCOZyhqUZ4in317XEYoW+u9Tf5buq9DTgOyYz8hjL+ipsdi7L8b22rdGvPKQf/H/femc1X92jUQKvw5TdNsmj+iUzSfThE6pGpvzayJq13zIkzYS3M6jA1+I3/eDNRsZbf+CORGlVfo0ajZ/uff0qu2DBKY5cr7ym4OZXLV1KyAK73HLOdumyb5EuPeC1lP3ZbCmxRLIBLG5T+rgahTQYGgqECo/Gt353oJIWqwzP0itf/uAUfeadHpHLQTBDVbj6/Rw/u5Goox84D5nPCU3tb3+nwIXAesm9xhfxpO8ZItpdRByRK5yCpudpv4UUS38yZRteiBe/W4btHtInx6ikOwoMYY7MiPjwMBWHArYaoRtDm0cEGumVkYAIXE+Ez2OHWaMQ/JaRfv9/KrQlh0hh2swDZPz+QEdeYBHJmHfeY3BOwP+cptMxCar6XLV9bmHRFJUBLZ+NjRJ5ZdW01FTFqkzuBt9s+Eo7gEEW01GLXvFCrevWsfiknQphAaGGhY62fhiv0rVJ3yK08wmkMtDsU+YUNuU6EHcLyyxGvhcsFCGeENExPCcRvnih1qatt6iQKSqyJDImNwnYya4rVHc2KXj1xdrcjRimOiZlZ46O+LKEQ5m8c+7+P9C9DEEMGEX04RigEZiEaGN+sdQSVaNetbgLERPRArg4jvEH8s0ZueabnGvEeXeSzeq6m5YU6LLsDJK1K2y9GYHRsC1qPL/pTiYMVroCLcIeSTYRI5EoiW9cVJwd6NtJi1OhAVMUUevbOtGQnpPU7jwBVlkQ02joApsuf6VEmJWR+7AEV2LG/9R6iBMiy7DGZJJe0TcyQ4Rki8/ojZntztzpz9inJ75zd4+o29iZPe40P094ZyopdaUsFe83fMtmSyiX9tMGY0k49+1a64BZY4Ggesup2kJAclZX45d78lyw9/Wj756+GleNHEGtF9zgRbsmJEU8OsVu1MclVAs7bpXp4roYcD4I35k+YMkKLIUAcM83gChvh/dyNHaLU0v/2XEPTtCaxperCkBrM1kCm+DHV8Aay1Ieq7SQwNF+R79udnBwlyosB8gxRUEqGWd/PdFHbCVrU+pYG3N+zvdUtjpRuJgPO3Wh/clWh48xVUAj7lNg2t05FRcBZDdUJ/Lt6L97X9152+DOhyJG6ejEDm22pnfAKZIOYEawEcIK7DkCzWn3qnHPxYV79OmlYHVe6/LgvL2KPVftbMYOyj31XW4Z8Hl1+H8uxTU5EJnQ5kH6Q+uWllafk1Yxjxs7OBBtpxn/BNop7CYjpBYtaYg6ZdwGRzMnbuEd0I2uSiDdrhXIKn6WU6wF0CtvXa5QCRJN5B8oKijXNOXAlgyAry9ONb6Z+pt6OQli0H3t040jxHCfYAsMUdZ3DoHp8P2m5yi9qckU0QSPAl0es4OkYhD31ygJ3GFghQNldSBdOt/gmZX2VUAcElk/JbXda4GFohmY5DQCaOccLJZC5h4OxORxiWm6y9jEyqugtSuu8squxZLaFQBpj0yQVqIpIZIT3uYv3hyvMiEaiufeqxbSL3oF07PAeeNzauYIuPr8bv2H2VfPn7189eLRk2dyMNaL/7tafibzqPnD6zdf/Xnvq38d/+F1fZcPQjiJBS7eGLoyrtGYNzkf/Lfnp5dn9UNgUa1TdmViFhme1ZvztVxnZTAAHigvUFMoKVNrtmzymYI+BBExohqeb0Sm4pbAkagU1K28nPk2UHT1FFZ+mmaEXojnt4pfpFVIeWAJnVRWpmlKxml3Mf7upbrrqz2RhSfjkJSCTVV9NgLTTjGpR5eX+8fwlo3JUCLDQhGZfZkUFLZOC3ykzcePXj36o4xY3VCxnx2yGQVmxcdyeMqyF6oMC0qqxWg/JS+qxmYkN/dcSsATNi6mo8O1bIdy1m0vz1RIt+VOUPQX267PvOWIUlZ++TGIgw5r2Ss7X2vHRRQHedxVzwkGnxWq4QAbkJSyDjcPyPfpbpqS0nEMKJVKA1e+4rVW+vnLchrdenqv8SDDcS2Of9Lvx89fPXr6FGsfB72A8dMH+x1PBsEHP6g7jm90Ct8oqTBIVns9jec39QeBrZIMP9rlb3wGFh7cWvFfJrkcntss4ZUThW6b68jQDXSq6XJ+LmpaTqwvPBLLe6C/jBKz7jJA4d5nhpspQ8hC+JVdnDxcpQut9UnEfp8ycKTA1I4cb96MmbP34+bi5YXsoSjAh0/mvZS/x4fPlCRn6/2dMvAL6aDLGeWY9R44FVBqqnioXXhdpR7wWnZ6AsF+eSLiEh1v4LYvtzaJCQ6IystqqabqSqn37qnOqmLFi/yndDucsWZ1sJbK6+2hpGQ21SaJM9hcmJXJnq7afuKwVuih4fktA9Eaom6QftZaJHRsm3czYOA1WHpRqTkshYsykIfnF63XZ3K4xRgWJooUDbGlUrplbZFmy4m3Tqotm/DYbCt0OJpb7ws/sS0jdkVUBVdhV6Roxt29xHm2h5yv8EYRequIsdZUFu5ZS/eARPbamsrKlIilhYSr9GI16QPWZNCuD//EAXfhhc4GAXsDMhdq2TahTIpH2L0KXjecWb1TphxLKnUMD+dwpLqcOm5fPLhR3n7U0edj+a3+T+Z6wMg8wPgpp/Xo6SuxJhHW5ymcLYPLuX5LbB8UhYT2QlUPPBjwFZXnl1t/8XvZtb8ajaFdJhABOZevg2vPhxFLrYgiB21pvrCTU9k9662gv5cW73n3gBymNKOWZTH+WIxNtRMPlcjgsVphtUrvNToo7o2QTy4cI3Xx/d03z3SQgtBOPvv8F7IdSIgGV5yLC4tjpbB40Kkj/9GNnztXM00OPWOzneb6LnE09BKCEnQSAiGClP7kR1CnY5U2xCNNp0t/3+DxH8pvhwc37xw3kJuOaGmFZisk+dwe3XwhDfusGzwCYtg8YjcYl9FXifuXU59KgqecmKLmJCXlKgHTgoq9wXKLi6F4ZeVqKHWSjgplnfXlxalq2MXgnYOFVHHBCoLIHrvvuxcv9p69Wr168s3ey1ePvvm2uu1LraPImeui/1qZmwn0OZub0DmHAF1J3PE2oPv+ofWrTrNh+pXYvXydkpjySrjWPOVrUb1ESnMzFKqq9zltuALEogqbSqO+jW3ttM99TKEehESqriXKv6utRHEz6SsrRD+fPWHyuzOkcOBR3YHFjCGDgeKHS+eSvuWWT4QQ14/4KOgPk6IKrfxa55FQj5YJBK5N51jvzh1MzNtbhqL1nbuBPe7msjR/vR9+sg+SbRYna3E1MkC3ef//aWyvFYVT/vIcJ9NewvNcPnrnjtEVH3qoFy/m1IlCQhbIwhjua9+U44unvVED4yJamIuGkR9YDR3Zfp7cjwL3qVB68jEEcVvtsp5AwodQ3UaXMHr2+PGQgjC3KxTCOnZlti4hUGYY89OTtHQ80Ku0oAs8fVg2yuq5SS07Dl2f1oWWqhBAQQV1FK3C9waZaYfTO07o2SfbFh+9/OrR4z0x5eSvqt0NBfZKYc9aeFeYcy3KDVmnCV4i6K0iyPYkyw6rOIMmRFSXE39yRip6dvKQugaZ3p24wUzljKr94ptPUFZVzIL/qkVWCIEVjiRUqL6vdriX05P7VC4n3js5F+vRHH/aJThv/e8b2pdn6rggYg4zP79m4dOvsqWY2ZU5RrlBa7+wr1OEIr7sqp76Gq/qLJOQllJcXOzEMtd8TCeEr5R8jczIWvVjF5VDj0/35ciU2bMv0Lk6WoQ9YBIBYzdDdQrfAlaoSRNZgpG14unZAixUqPvnLwaomMA4BG/hlIrydZhgZzL2qL5JxUzHQ43n9mE8N0mlj6Tbwkmyhqs1h0BsEOdXNzGFA0R8dIyb5PNvNXLhzAoAgwDfLACP7qLe/vpcptha2IaPXknyHyIXKQMKnKFZezySthq+7ZGmO1/48Gt6+OPhvnSzNqlnfuvh1HEHOFbt6PBCDufjY/InGjdVCzS6PhA31R7xP09LZt11SzHpujxTYObEstoXKWDw2sd0AOUbnwmNV27jPdKwCuukn3J4fp7mn3A+JpZ3SzC8r/3l0dMnj5OZTVQw0Xvq3osXKl6oaAfF2C8yDx7LDETMKv0/h4J9CW1znpc4ONvbFWA8fvH827G/3SGS5KPHj/Ok/NbM4fE4WcUHROc8GLhM5aA/3sjFVYhPw0fXyZQLgAw+7Jvx2jLB9uAbDwXGeh3EgUaBcfsSooNrO6VLbTH0QXDbpzk58fB8127sUrzjx6Tk6agkj3L9IhvnR+PlquugTsBRm3KXKzpjY1EEIcfkAgsaCmUNtdKRUMTIKZcFjfUjFec4RghxMLWkbtRF6Fnu6r26E4GDJIq65vgzjegBxVVS2himDmIYzlxSgUaBQqiGGeVIDHTQ4bi0mwjZl+SSSkbjASdHoI69Z2lLSlVYPAEthqZetvsMnY9pd6Sm0Nj2GmbkA40mbn5kUTZWrPNcJsZ1T6EY13axmiN/htXJTuLqj546R6UFICz1Z7i4ru2F5nIjxk7NrHDiPHAX9I7qg9y5OHld42vYKPXtpRxsVv1P+jHiyXQqhp0HMPNsd5NFBYR0vVfnb6rMypN7zHiORzRhd9RVQ7D1FEkGHBpU6+3+ZgMjZKK/ld6f6dEU2jmWOurQeEmVjw/rDQ4GL6EpVWfbIw6KThS+R7IsurueLkEZJpxcPKBTkZYNzlUaRXLFzVA3js5zX92+S80BU4vN06ayvjh9v9k3+Xj7hqZCejQIT7zojfzQzlD5Mj6sRXNTbrUNjDMKutD3JMgmIB9Mxl80trDTDnIosOm3TEt1DH39jTNxIlv9acH4UaG8Gt8omMM4gRJVExXL8m219rrG4qw+nK+hXYc5mT03gPaQBA1ACxN/mshew7hh3h17wtitZEXUSwIO95xvrbzXFRwcbrYv917CL/rxqShXKFHhMk0WqDKWmGdlRUWAmrZSoBCGKc7CyhBlCqM6SFPzfr2Bqmaai7Lvrjdp3xXcTVkWUjuF1sjsOt6oGFLcvzwQ7s3m3PpjjfV+cPn+bFt/srfpmb/lckebg4PsYNI0V2H/ezD6lcB0U7IzWX6HyWectPlAk1zfO7MRO+84IpEHqPNzQa00IfMbxaUMmtjWb6ayysDM//XJqz+r97Mnz4RLfPW38ffj2jw6ri+aPr8bo3Fx3QC43uvG91NAM22y7yVHrKVcS7duTTI3MMkUOHrJkPrbu81shvgSgH6iSU0zGWU2bsjSX9tJQKKZlIVEzHqQl8nJRf8uJd1Kvya380VyrXeJ0dg9ldzE/4g5H2G/0VrhmiTv5bW0hn6pLBaLCKI01yl7uNZgVBDZkGib97L/bIQRse9tmpVonSk/rKXJNp8vsqOWgHRLmXt8yb3CeL/ciUudtSdz1RqQXeD4cqtXdkfiGntCvLT4Ihq+qfvMQSZsKP2u29xoneXTgz35OVf0ZtQvCui5tO/f3XUtBx3AYw2q2PE5YwurZbNgtj2JkQQ0a/ilrsOC4YDlcTN4Rjka6Rom0G98RGHDB543PZEHj6anYlr9dAx+WzW9/GBiDDG0ghMKrLu3ekuFUKLgmpl6LL6SUNPfyEuc+PL6cZXjMBfvb1/LxOcNG82qE+2HckBw3Aqsdp/RGQ65IxqujspVhf/p3mfjbx79+2rv3/e++u6VnN94MKzV3929f2ppMxk/BCIDohvaiwQbuEJY48HZMj28WOy9WnxpkZs8i2G2M+5DNjql6spuNZGRuXWErHdY3EGgpX+gh1UZBMB9SnNRIxp18LMYW2j8oW94CXPVFqGYRr+iRMLVAH+OT5C0b3+VQM1GNP5ZSQ3h5VbySHYspmpdUnNHwdTXEtOBu4plm5I88GYiLlWm3p6AJrOvhgXsNQ73J+IlK5Mo4dqaO5zIarlRRZ6ehC1ej6JzRwkV7YvFBQWkCNUo+8lhe0niSQv0DNV/cJt4ai5aBGEJKoquindSpf0uOpqn0ZKeGPWzj2bdWiDrhR3fs8uIrivODsBHNqsqTYppUMxE9qw0ObvRUQeIPnkdGI8y5O0+z6AugUnMCjtNVrQCjUyUjPkK+tQax6Q7N9wTRQkC27sqZ5vDKSjCm7MmX3+0A0b/+Z6NdzK7eUPV6h23vIBNEjO9F+eFqkoPaVjVqCf5j/PrbnRms+jNdmdHpPWusRjdZoR9iRFtfOLmm88gTmQ9s3/Anbo8WN3P/sAZAmjDGuLoLlrmQdXOGA0PMP6U5KUzqtBTTMlvVxyD1kQ2pYhmsKW6CiPuOzhVsOfwGlxNDIk5/wIzR+w2Jls2izw+q+9pTMDpGYqjeWu2kNGb/4SxrycmjI1KftvXhNXp980EBZxwHtgU5ZifEdKSdLeWpK0Ezod5Sl7BI6hyVXMn9u6yJDU9pdgCffTSy1QCA5MNHrs8Yiby/PLR2rbstHnzcYi2L3TDuChsD3fZsfCljyy/F9VzU4gEMxkGaT9CQxxDqsqYXFqch8ncRi8WWd2lJC+brGIKnS+VUyWdAz3VHi7JfP88sx5vj5UCslQ+Oj1KdHACE9G8TVxxuzCRGEA6jMZIWRdYa2v9CBuF8cd3l11KXY7P+vyNqqEpUR0Vpaz3Ne6Eu+5zAxtjjwOdxU32wkRXD6MxaNDMd9+1au7vH0JbhhXwClfca1yaaiVBQdZ3I+BoqMbmcs5kgJYAGcioaAdNZWeGPF5hyWtiooJMZEeRWRz+tzvt4in/cwMcAg9ij54I/omKRS/0DrRxdzfZVHEFjVx2ukNGta8yKmhrZNI1nrUUWg2JXLDL0krXMXDD2mHTW8p1AD3JdlyZYkLHOLYmBhYLRpWFjKsjgX7RqBbrjUAXqanlDVfbsGNANwhcxll8IoNFzx/upWnSu+DoV5Kzxs9Fn/n9Zz8m0e12n+JOf2OJ4KAHtNxf4RoCWynd9uKuupcWH8QDQ/HxVtsdiVseyf2UXY68ivMePRwEyCi8t0nHNBshsGXTh1qLxYc1pxJqjE2V+fGf9p7tvRCZ2OOqsbg1zjwFsQ2gjeexIWZf29RIoiWs7FVMqhdVpTHVnodCWaljH0uefe+m3nCDuHIvMfQdzYTs/dCNY6ZiZw17W9XMrGczuIGcoEd5/WYqaZuzurSI54DE1hVXcKSho4kKj7579Xwljx0vIHCEnjgIhUyne5tO8jsr6uTnoTUfMw23S/pTZoq+BRxLfAKJreuJG328FNWyPFVeafY3KtJvU8S9RPB65490sKNH45mgEDTTVGhZMv8Ef83tG29deu1wa9PCrjNaV8mncpAzht8nT8gcchjMJbfFLz+fWXgtOjfIo4eMjghklhuFmjBm4t4u5nS/1CpXRM9LXH3FzcW47ysFJD2ZLyAwKCNKRHYZtwP2de73NXCELQ1gX4Y7CcmwCzSLEXwi1hxVOtxqkzr9/kx2tAOW8PYtgz4UtayStiinibEMh8P74zwU2xRbaVlh62MXkZqE1E2iS8NpyE89bNxuWSp8iE/MEhpP4e/l28X+8sXQyXgXFzk/pf2fS3GJzaIlJOMLeSBGNBaKQ/XRWJLM4O93o9GFxBuDNWH1+W++ePCFUEN+fPtAX9pH6W12ZUUqvtXiuxK8zEFi8gqgRJfX8vockD7/6YsvBKGfPv+Xn7598NNvPxevMP/y4LfNTw8e/fTgf/z0+dc//eZ3P/3mf/z029/+FKFqq7Id0UFEB+xvP/+XB78RUIKd/Pu73/0mNSEgWY3+w7rYfP6TIvQb/ffhb7Xo/lqj/AvloZarXnM/HryR+K/f//T6Y/3u4uJs+4fXH+79JAfbsf6Vo/mNKFS8PVfVZ01Yi2T99YfPXk/ln5+OT/UxUEZNy8Hru6bKb5F+b1S9+VCE7SsR12wR/lJa08z6QhjZ5g/rgx8kHJv81CEW0M3r7b3XtaJxcfqTzhFJ+Ozs/FS0bt6//liNGhldXVsc9Xv3/nl0tNGLB0Vbk9YPW6XpOpp6hCBPPuLDzZNnL/de4Nd33z6W/Vx/JeXQ1hZepolwBwdljImf78//prES5Q1ndX4pQgb6/4XI/paRLboanwJufWQuArDEeuyJ1vsqTjw8gF4uF6JOJl11eE8hFYRGrir5KVP83KGMX0dt/ElH777ROoaDxwSqtodCINGzpurhG5H+yDZ4BS6FXP+njoVB9AeA73QHwu8MRfbINHkon7UHErW6COL0SRvGUkQkpx/mCB2lJ1MeWtIKaYZw5aDSjmCVvNajNHpuc6Bm6QapKMu7StQErSsN3uI2DcS3saJGVEZf4B0Qo67admZTWLmmcuawgUqNCwoAtqB5ad5AwCSlT4no1ZJZUP5EFroMtdqQLcRNmfLDhFroizaNTjgWnwp3EjCTqGaE/F4nGhu0tH2k2TglrmPpYHVoaLmim9q8E9aC0y6JoJs0FeQ/EMeo+9kckIg75wZHg00sHIEl+1TkuGgKEHTh6WKALxp90KlVdd/nFnRNh1egtFJYxECxEDH0ddpA1kzBXD6InuJ6kKhNaihsrJei0KRfNdy7aMxfjhtXO1HzWG0WkhzLyhzearVrtb0jUVDmipRqEQ0cBpdP6bA1IaN4ZunRvpAb0i2dlLgjYvatfFFEG/QVLNMg6xHJABCQys1TjEoU4K5nk886KYp7gTtaxpdfDmnslm+FgAbTMGhWqPLYZp9Hwc7Bb3acDzs2fOfn2yYCvi5JF4TB53T9qtjWCjyVsg7G8OLcyccd/mOweAhXChchcnYE5QEZi3nIPVkhB/Laxu3URamBUZD1Q+WFqunaqlEj4alwxUPqCOF5Ut4GT8+/91fjLAspmj+el3UMtPCDAfS99LLIfQcfsr0Fga0rGTt4RAe2F84/ysU8vnJCS5XkKHCcts3D70Aq2kxYx/5KKfWbdKh87WrVuO6r80PDgNmjlrCv9EJ0A0UPTlscDk7fUMDfNvmTp/QQEAOxWzOHBQ/BSD4wzgYMPfGUfen4Y2JtkakNSJ7uFO6L4p7w3lt1psQwe+iFGVi7doVUXHzCgycWUugLomUTHPmsla+/aNDTWocDsV2IkHciKsAqb0UA6fyvs8TJ2ML4AkOs9zqByLyYAJXgFAK0IRFRiTRkVW0+j6sOEdbJ+i02XWPxvxKmWvYiBLCKXiEX2NrJxsk3fQiE3ekDGLLksv8/Rdzl9DUcJnEsrEcgSwpjK2DRwPq4NmCTDt/FAxl04Dkttbq2u2KlIZfM/DR3F/ZsDVsuc7mrWf+Ak33AwpnlGrdiJvujrClLkkXtYsPm+GDPM6V9lx4nlmI27jLKKddPnJkdN8zKvJj16muwnN1iZvmBx1z3L1M54M054CBVeH11e2KZ4Qid+c7ATA9HnH7Et2p23NhXfeqauDlJk9mTEMeWY44sMRQaJBP0HNLtx1oQNNioqu67O38MvNuh8AZKM7QP63Pp2ch23mw96FjP1B/m+MnF1k8aPPTh8iwrQ/duTAKnjcSpNgEo2nc9FqyE7jKNi063HQ1io8y0ryd2BgkyPCI/+PPzv0Z8ViK+sJBR9HitfQOLqLfmzYWK4dBUfipjPStaE4RhxmCkhoWT4VEu1632VNdLRpsvLLDkgRMm46xrju431RMZXOpfpCYuXPJ5KLImvI/ELmoHw9KXcsBometlCc5CITKCfmK3TYg0Q8Og2ZaU0JhAr2zhjQlSS1aRkkRWX8PSmPRns2e2HaDQ3BpETqnmimRGBMwIz/mQiMgJkW2djceYRwYYPfSgFZuBCv7Gs8yOVwg4hVuU+qcSqLDWGM6UVEo5qJ5uw1PYNumFHG3e1nch56RS9d0JzIjV13UzyUq5ELSnaEVcMFtTY0JdlfpTiKrA5CtKUvWVK1aDvrXbLr8ci+/S8ZNvvtl7/OQRpGPe9VabjqOxre2EwrwqafF7pxTMVwsLWOcA8gPPJlY+VlLMlB992QyOanRF4E6euXUUIaWQIJjBP1gWqEkekaRFt0vYHKjf0wsFffcukhHkkCIVC0I8rkZod0coYkY7Hr/lG+jb6cXb/iBTyMIr+H8f/4vk/othiYzN1t6QmnGFhqOF0x2GSF4s5Z7Bx+YdhjvFMyzvrWg1RrVicwOxrawVIH6hDVxQc8DjdimAxl91KPwsApFAq4QisM2JT2B74V04d1xfcwVNnClYU/zO7vKGQ5SRAQd92vF4FY5JWB0yJVm7zkRehn/SHxpEsulDk7Pd1hvnuq86bH3Ynge3bz/14tLFtdXhSDlGGhby46KLSsA4vQHWkLw3Dc88/QK+5uoBkvjG9aAIbbi/fUqtpRZG2YaOG4HHkdNklnNuhEeIpi8j4vbY3D6+8M05L067+AhEtxM+PuAZvf+4iTQuR8zeMcN8HySSRTnKZ5SbH4ewJhBNOKAWfO6E/hM3QjKZugb1Bbjusb94+uSbJ69oe4HWTMaMhSjn6Ty98l8FFnBh4AO5/UhVJQJ9fPYH3oJNotaY0FcVn4w08jNTjU9ZH0wlD6p42gqr+ZGuBSm50YaR5hoZ8VVci/ZiBO6LnYOGoyElGYaUUxuyuImjBvFlg1QOg8IRQqjgF7CkRKEIoWnzeQeK+1zYOiQ6j+oFJaUAiGUBhcUUVg4dNCME1O6jxQd6wKpwCnDe6UUN3ut1pvgELBUPQGKBAqOhhcaj04xlt4gyWK0/sZqvdB2N7tSY0R5oNbDRBWdzclEElAijTq1DLZYvK4r3PUCRoYn0CAptaDk4gdbW+MA4Fg7quaIJrSXxNfPd3kv8DugOL1mAbZpYYlFJV/2motkeAw/lMU6DeNBfBVFRLGiEwpjfHQpgQNKsENFiz/oIjX2m8+DF3qvvXjyTEAzy+7PhnqF249M2YelrybahBNps4yZpO2CHO1UhVjxJD+lYNMWKAGV+ToPqzPJcTDvTLGTz/eBFuCCQTnbNN7cjASHbA6icf059nV+4Clyc+j4/vN7I1kUEiBzFM/aZmIIkLhBAfBCn19+BJUY8bKmFY5HVS8qmBiZDK4jILMefYdn6UHHBlwDvpeHIT5+BE9hOGh6/dt64Wyy//vDgE5ZXT3haHN/9dD45m/xwddejxIILJm1O+3Vb7bHGkcIgo0lu3h4ri5j6NVNRAo59Nxe/QBSxnkVhYn981nLaxyKFvBTh4/hYue1jcttnUymmWezBGdK/FLWKf/7N734beHgUFOSVYYdWJTwC2j0lGeEjTwvXKL093x//v+/pzHn+Qu8A0qi0dHYsV1SYbmlJJGHsFeb+3Sa7Ngz3zh0N9LoGQOeHPQOgl0wTQKZDfHi3wdXZx6m8TbTjsmyy8SLrWU6sfNDgSeLFnvgTfvnkL6K9XAuRELSuti4a6cqrIIbSR1aGkR2Z46p3JD9JjfL2F8hax7vkuY6NJwh8w2Nz8g5pLR6SoJJRznXNp7tVgdLYuH33TL2WEIS6NFxf1NFZwNnpsUb/mkiVybiTofcUaLZpri8wydnsf2Sr8uGol01mIBnZ+dxBMW4zYa0PdoEqvREKjR2cZxGiJDhIpXXueGC4EX1sd/BDOwuB+pZ094e7JeGLOXQxNHF8nWNeSF9EdahWT17n9cVU6ssYpS8AdLFI04QbvkygwVXqc3fYVsCnH/vKyewL1eduObGB+jWY5zYMxLzBfN25idqwciO7K6pwOuFXW9kGRcp91zYLjE55dnQPgtlMyvlpwP3D9xrJLTh+g4lY+JdvEG3o/PUb6j3rdDHXBgRXGq8M70YDdh4Uev0Cww/aeZDGuyVKrDbk6MM98RAihqXjQmW3exMMVnnSgyR9Z7SfyRbf0iWTk8wOYDXJI4hTQINKPgy9N0LBTr2+DxpP82FwtzQnHlhgeerB9qKIpTAV1t4Re4DZjbyprCARl6PIlFLE2GFKS93n06MYCb6ODYHlPZWd+7xgeB/vvfxqF2iAuOUtdRiKquIDyGctiNZ50On+hWzmciV7K8YZ1vNmIhvOTujsr9+DF0pceonsoLHEhNR8dxaJMryeSimB8ZlP8VKKo96sxIvhH//mEp3kvQUmce1wg+gMO6EOvmb3EZ21XERDfjoYD1H//N5a4GSJl/QJyDoZU623SdEQPHSutMglOCsspPHQZLOFaxZVygnNKwOndOnKh/c8/OZlj795t4CPvpus1uPDo4tki13X7VvH/eIlRPzCQGOdd0mtJXQy1fUoagnSxdHAJuB7RDkuN3864kOR+ghUdHJ1+4a2ULcygkPXQMxZv8e7e8gE4Js4xdHB0E67F2MZmn3Zqy70bOeNiiMWZwtE1RDPKkIEQllx9e0D3Vg24kbz9BBn8Dt9hEeDcavMnejJBFy/PTndbrbBNgrZoieUYgisBKqWqszQjh2gvv987FaumdRE0nlYR89J1p52oxOg0hoYzwkzdj3aMLDzRADdV7U1PaeAOgSKnG5Q6TrYtnkT77Hezf+Xm3tM+TNpuJyn9cbJ6TfYMC8f/WXvW2EMXrVa8LAoAcVtGn9EMBqoMsitC2kBwovnT5/+8ZEERBWJ1jC0vIosBg3HOFw84a2Fh/YI6citpv+OCb3DyVPpIsK2fLf2g8RSZUWgcRAwaJoL7XQe5anHTK1hAOfpZxVCxXdKH0gqG/UnLdTa5nahjDYSQoKgkMUrZ1FGwm3MgMBrZAKzzuue14ZLoxiexMuxpxlttpkX57fyzvHwCq3LKMr4QaQM0xpZR3fJzKmMtd0PZBuQI+nu+A76p2cM4g3ZFhJ2FzeXc2f31YwNaSXrA7ce2PLo7iMCRKr65o1WsMsyWeWMVkqfdzHdbNt4w5igatqzZkwpRZyEJur8ypFHS2Z2Z7phWaQWjAfMyDxMkgBjIkifyoefIL1LSBtkAZr/KsrEIOKkJ2k5GwuyiQMRAQSGoBqVD4JS0XXkLASyzRt7wMQ8j093OVeW9x18KCiHIAtzfzXU/lOTrBZIkku/+EO9xDNPk8coV16Z4lXgBszFb0ZvpKXQYFI6JtBgHgkEzDqNL5laFn1mcaDWGo3FQmmU9KcJqOvMyIp7QX52aOs494TgnXOwRcvOMqRPYPQPFoMHmGJXlDl7q82wBFsePpoEC3P433ty0gzNXCnEht0JUmlNa1fwuzNJuXcXUdTRDP0lVa+T+lfhEfdXcKVNY8nBkLL8dS5kP31fWkxuP24z40n+Fu5X1fNuGJAWqTH/8mJz3MmSSbAvzI+yHiz07fri3dfKU5zvMNmEu+KtBRQX4kCzDWfrQMUpzPpkPNq2+D0apQPzFHe+ltH2EDTbqRUQjRq1I3zfGnYeC/bp8+EX+r1/fCrrRM4C9RSCZDGUvNxCDlJ98cW32PSr3z6gwee+BlE7Tq/oX/zLA7GWFCPQ09Ub7ZymfS5AH0oaXhIyO0uIZ+q/PNn760/iiXJPTM+T2/if4CMePxsIbzp26RrqTh49tF0ohb2Tfe07vJPsJfetPxw+lcarkbLwx3LpoeMOUUR89GJPrZaqF6cf8rKTcYA6IdCeUlWR8Gh/XwYgS1b1Vcn46itxSy3Csq+efifiazTM0oBOAIpL9m0fAHPlnVgk/Mcvnv/VgeKBp1uk0vegRQQUoBR4aek+GMa9HL6V1XwmkxobBXg5LqPpf2zONBQecsHIaVQtIcIsulI3ndrgzj4Vo0f7CiU1tyqd2zcjXcpTbWAxW/Zaz1m+6WSqwoR+L73qCssFrs2lwOH07PQMONsOiYIaXWilqdP0nFmLZfSfT0+/VzZX+yGN+9KG9c1Kk+tqu7mQpbUV9Xi5lVcIDYMKSgUARvjG7SIviJFLWfJDdxYWXOnaT6D1H4EHaCDdYeKMGRGyTn/cqkLRhTnC/9IzYrMvXXp3ekDxlCFMtk57yut6Mr3HR3RmqYS0XaPUKerQLIVDq0EwYmzdylsOVxa9OUihgd7pDQiYlz0GlqhuCfh+J17SYXadpeI4Ycr0G9sQ99gxHd1BAgty4cvlgI9MNusCwVxvFgC5gFL7jKgBywwBK59T/HZTjhGGRPNksz75YSNPCJio1eP//ejZn56v9Ab3/LtXK/Eo/K8vK/LOp8oA9gbNKsB8+7dXf37+7NtHr/6MynbunqYlsj08a7WaWxZGj2ys7aVOajamtHfYiwAXU9rhJT4gVbK7YqfPvDfSUqVN7rWa2RVQoS+CgZ2PdWE2dEtDQ0rVtis3Fx/Pb+jPxyPUeSK1/Ms4HUXI4d5+oeFdwR6KTnunrD9HEQfE9F7+/EYfp7vT9l8Fzq62f7bBp9thR9SRxAhDbo1dYBztso0AqJo6jRjZoUVMVuR00rRxePSAGRubGTBam9JkTDcAJy0U47FViT6GstzZ7K/QShXlHUi56XLBciu3GO1dsen0m6go96bzUf116in9kQ46r65MrFHutjOEIkvhWGDjVAru45hp0Wp5ZZFeUdWvr+4JvmBl/aexwe2unrqtHOO+vYAMbfyTIucFKyG4eQtkEvdsb3rFMqwzTT9WWnajSp4GlWPA7S9dQmvMQwDOfQeXGUozEub2BnJDdkJYcrrRYLR0CGcmw8WDEvwfsSdYR46P7eM5HTgvy007N3vALOha815XX8uapc1DRIYdWtJ0L+s7hycBb8ww0jIYQOSjBuDdYeGQDbTrZb2rAFoAy09AxYMl5E6nFnArruqkSr0aNh91nLKiPcgpfKcIvzvIAp2fhYl26JcsCW61RVWv4bRyi+x4yNzAftibAOF2W/3+goOJU4Tq6JjxRTg0eToNwdB2evu3xcIBPe0+LeuULk5wrpq6rYRXjnrgHMRquJkD/fUBvEdQsEbK60HWUp4sAcKzwcHpWp1OaXSFiYlbMA76g/71pGTjvhGjrLeqsCt624XCB+HMY5E7pDmenLNoc9pw2ZF+Ywknb8SLJhJoNgbjZ2lt+vFjSmwraxevU6jCdBM7t+kAm2HG9n2Z2nvIMF3/SyWMXJxgO2+/Km8092iS7lWZZAXa9FuvXbeFCKzjwG7qiFu7dHgltUt2nhwptD8WeEeInfG3KYIy5unKUgQ9GbQPwaDdLEAgpNPCkPqHDPCwSP2FS9Re9vBxm2noyxsOFTPM0GMkaBGZpgopqOJDIqoOKU9FBp+CtNeAGpAAVlLHn9p7778Uq069lDQHYOZY01iLpevxp/Yh8tryQ/ol6Eh3S2bWQTe+tygrLV05nOvzeIKEyG004NEXkNw4+wLjgr0BLeqt9jGYPDxs2SMHLA9n/ywC85IU9Gfib4MJ9dMjhKamWk1MY984TeuFFlk2GIitLBJ4kYCxBACLFiA+EngOlxVkeH4+vWsxJ4tWfIh0SH87I6r9MFefcMfOGSUQMadcN0FoeCGCWc47mR4NZhK7dLY5FKEqoJJjBBoADQzMVUyPv+gVHWpAXI1yuW6YDnWC5CtnaOLnmh5hjOvmF0MOBO+baoghBGs5vhTq4yj0RHySSpoUUk8xQuET06fXnxZbBPQ8PNg9AbOecLmC/jYFJzozjePVnnLz6fb3HoJEx2uClqstH+WtVOl9dbkQBSs2wv2E7eiuMnNBI3374wjDFBL58krQ1i06VwiU3GmbVzD9/rMZ5XUot9Y9pZivbz5eHG45Y8nx7Io4WQzwOoyjKO8c0/LyELucjZCcxSt9zeHZH3GsKqOTT0tqmtwwEg0h3TIqiwzF+ofDMxEEXvAJnHhw0qThKqfOMFaP6Vck+IA5RwytzBHZyj39cQKgTHSNhvTehSQ34a0D464sSa1bTL7US2wgo70Xb2I87PJUYhaPHth3OkrLtAFrsGCpvGO38lOTVdAhjzLgztjag4wq2XYQFo4pGNLpbL05ryOQxj1GdAYgn7QFOXUbAiChUjZvBadTbDUXRkA2WExi5w5Iu388K+AE7ezZaX+sbaI6PO53Tsvhc+DWIHeTfdPl+nVO2RtsCFLbz6PIAy7GBFMl401+CVPCZa68hq/xrmpYwbeqiNGpeBvFsUJzLLYH7H6m5lihUTfEZytRKce6997cZ+gPPoD6VSRtlUF8a76SevdQYL9DSot2rlrpnJw/4l+D2OiJH2itI+L6hNxfV1Q1cIVCp5fWrwf8DDjMIQ3DEr5PRqerw3G1w2EY7CWXDns5sIDQ8RueJLzKTcynJByuf6L0MW4o2c3vKm3a/+dyA4UH6RG5a0ukhwhc4QYvEIwQobX7GqESEuBhVRIrKUdsy0MGE9A7ld9Ws0+9nWbckg/HL/HeVO42hWMq7Ot5XVVYg0HyFpproKVr6OHgAGuLyVQcBWwzrICp1pCTc8UXGGq4xWLm0g5tyQEoPfyBM0uJYLOrfQRUvyz08EGP728+IpGOnO3k1aamaQuq7cHJ6oNCg8ODqcevNnLY9uehPf7MICF8qH1gg1MMd58xg3zSIaKnhHkMXDJeaSdz6kPHJxv2R52rbaemnP1+s926Zzq1/qLjYjI9muIsD+lFhVdSXotkYQj5GCDtpqbrNnUhRZfieYnpHGTFqEpHXWrQIJmcxlRpWf705PgjeDoIdDBnb4o/u9vpAOEirASWfnV+VlmrNrFyLHxqApF8lQOlwAfrqquR2HiivvN54q1nyp2tcxjcsnvY59oNlS68vaafHXRSXuFekn47SXfTk7OBSxQUC5MD4K+c79QWSq4T2T3yDizscuezRbEvqkWiakb7Kt3hvL7KicB0Sfq1fJdX0S24nwEDZRAxJgyudsU4Sx9eJPu1nhV5zKJAMGuDsMsXUOsykQSPK2XnwmxyQSdhKaidVX09cJ11YR1sxAvxucYYX90SbLGEjeMIJ4ldnkszUXeFQO5OidEahWJUzTwbhpcMFSFDv5KEGr7BMPhmC22Q7iLHvvrcDnjsITPOxbS2ti2bzcsn37rsXmgFlE8xA2J93QcaXW3Iu97wsEkzbV7Zopm9Wh8YXD6YaL8MTgWEypR8t9wIjXfj/LOlDzL78OIrbvRxgOu2yFR80B1Lfz1M+ZihneT1CLqTeIIXVK5GhfidLIDCgWChSyFszWhsQE8Uz9KEn6POxMjqZmswlXKVvUE3ijXVe7XbAIxTP2kAN+MU7336QCA43+KO0bk0jIMZcJG+qGBRZZ6+aMxX3Tl4j71KYs/XD0WXst5p1Ef6wgUjzen03ya/H6j+W/ugKqfLEzylfvP88V46SJ4/e/q3cVVsD/amSAoa0iQ3O+9bl1EeyNi9jrdJ9NNNbpBqvhbrKnqk1LlUGBBqLGGDlHetND+8s+1YG4Yml01pqMn7HgwcFBHaYN78EuSdlvEvfVXniOYm/l1vnM2kLFBaUza4Rmg7Ls2i3CKfEDahbPJKvp9wvKQCyiCEe+4BE1FOb90hoEpjlg46IHHWGt2z4mguTtbilo3oxxl3z0H4mSIgnY/Q2peSpAd2o7yUdsQU+DPZFAQb6XnXb+yYbbiaZXsR+Anbin6eH2/0NX9C/bDeJF2GsN3CSMe5dDxN51sy5Xf81D45cDXSxe/JOLdxUBLLS90a3uQPT5Kl/gSn/XaCG85K5lffBqseLSe4q2kwLe2JSYJcBuS8IPfTOThc8lJ6SdNhnictwfQhsCQDuM4zjOdtz1op0wi2+qKFjymE9jJXldoLa4y337IjyEHbUg9F7ieKSDqoYf7vhOL4lnTQygMZbeRKMkMa3rw9EYZZudwDoK7oR0HSODgPp18IIacPv5Aj4XPp37gmSv/0T+PPm4ZKvh9NxFuC1LEH8sBj4TgslVtCU2Gn8R5hpO3ehDZARwSHPD88nHQ4adtvZdpHAbJ84pDJC/GS7tJeGwwLlWytuPW3zzhcJ5CMSQWLZGzpWrnYVWxb8+6YOInHGjauaD7TEUaZb7qb9WAypkUKfZ+5RUnqW8SEk0uHARMavUKfTuXtGF2a4KahofTgy2H2hYVNOl0drWHXRB1FuDbef6dxfA6qXp0KiCdwt/JIImLwZhdPdHVb5dC9TpRQeaXCi3rcZ9AsYQEs4xDElY70Uh2T+soyAloJI3JHPNn0XIwVZjMRROVWg+Y1YfFwZqyNkKXirjEhLjYQTn6fXD4E/XSP+x6rfyacmuRxWD+TC4h+YS/ZHh8entXJHE9DZEs/3teylrGif9PEG1R5mbwJa1IemX2iMKSxP77QihO0dOSysIdkVs6RRFF9FoNU2K8PLIAdL/GZtiHsvvuigPH6bn6VsaHLZS63dz9YykjJ5BOFitX2ZH22fXcq0uXKPfZ4Je0k/in8qX2IHUm35uRdjc3cG3fdX0t5PezMWYv9lmNZMDlRFafkWSutLUN3MzX3aHLaTVNzR0ql0lsavSV9GAsQVDOvaVIx89gm38S405iE2ZR25I+Yp1yI87TsPeuYra+nsnZyH05QOt1P2qjm3ZyKsGiAgX81RurZqeyYQH2/5Q+l6PszGdT7Uu1HKbWCeqB4sToSsyJeZGp1i745qtdTujW4+3uZvpdHR5v9jXZSLGx/kIP87eGXyjv/Vu5E1jQa+wDauBCBrgkHRQWSZ99GPybzSp/GgmlvzyEsthZT4t9boIDBUefuj0Ve8OQZXbiXIhAi8XTv61fsNGe8DuQP6jaeTrEgQiFYc9KTjQAgNQj1gTiyplobtTx5dbuHBd4stXDrZTX6UcfEivOJS+dyq+a7YQK1JhrC9tIrhjTiHnnI83xS3mQWtQ67Leh2f4ZCyEm7wozNVtqufOmfKwNrIrSAzbzEbO74zeU/nNCJAQXGDxtiPee7y4oiACQy6rWSiOoQRUzEnP/T33YQocIAOwLadEugsy6axBim1ohTe7ZQcQEbd6YDge17eF8c9uyW9MIRqqDeTsUKO9kS/PTT+O70rv6JBdrazSR4VpsUPt60wZ/rIs7K4cnvTAPybrXslmWBguexMSzO65y9ubCPTuKEslKsEM5t7sbVBNJysURxyJFschOcfBBrxXm/D75HYFEz+8mzx3v/rmEz5ER6IWHDIbj5DBB0xHgWc9T8XE/yvk+2GmiwLKZJkFZcbo5htk72X5dP/nhLMDobr+GN7aJAeIJ2oYkgA8HAPxDGfv5A/oep1hEJ+ww7s83T9jMz6F/tnx/KiuSEcPEwPPphiEB6c0qKcbQgGeqUlANrDsQAZuVeSh/oOZ0kqxiujE7ajm1vUtNXiPn6S0V9TOHdOzMTRnuz0S4NoI2yuZhcGhn4/J3wLTgYhcUWxt4fgzCFbLY0Lq9JiNykHYEoNwVU0NDYMGHD9qp08DYI0XyggZEGeCeCYdHXqMXn0MbZsRaJid7KZcKtT8bwvnl+ifC8MiaHemKGbis6ig01+LNLg/sniSLZLGxwwV/6vgh43Se0Wemrw/14dJxxEELfKaBwbJa37jbv1n+YLf7vu8uf7t5t7snvuz+9/o9GbzB3/3C3mniDqNi25d5Dgt/O1wefwflD9YeKh1HrIORS/ZHQQYi7/tjhbYNKYAOFNOybTBiWxY4lUjIBv32ndIcA5J8ZGD3FSH+3OThIIc6HmLjKPAOtBUAwKGhmQDzsEb5B8MyoWyeJ28P/I9E1VDT1QMX5bfrm4Mc2XeX4OLfrk5UYXmqvpCh+69NX+1tMTVkUu0mV7UTKRazsYm/M3g1Z3rfYvORgBlirrGDV745wBfmmdxu2cTK+Gcw3bxGhTl+IyXP/Tq4y2tdmLC+/+2xME2SzpnNFG9zR2KdgOlxqnS1CCADdhstclq6LjlMljC+nK6STi6X5h7o8ofshL0ZvYDBK2ZpvqJ1RyqO29DLOolu7qHV+4wZOZ8mQYDRASucNcMTcPb8rF5qzu85MIH+zVVXtTfba5yyKjzlDyNQN3JB7AbRXREsaiJM04Ae98IIOoP2u0PE17At9f9AXul8/Hk5aZCvMrHCR8A3bTfh2zyEd8oLDJhS5dFuwR15tRuTK0WAZwRnAHAtNkzyU8UjAxoeXDVKPze4ZbWBwadbV5ka9z4noAm2dPRPtaCLrfyYA3IDLWu2/tgEiOVH3FQcprkFmrqAEHsKVtqIBH5agPvmu6NIMCQqDi9PDyGM5UiPRbdIr74CNBkr7voK8FDs6HKsiWdn64YCB52TmKXGzPYGmMla3s0WYn7jxvG+meVQ33HDKTUJ+H56Ayz3suYCc6EZxwgvI4VQKe15aYkzCAuNu7ford+kwB0NGPHP0aYd8ndVubTXT81zTvyuq59NsV9yaHGYLdwytM95pieZ423ZdgMgsPddun7Pb26menvnuuBVJJjL/HoIT4s7ID1ZIG01NFkVkUumIoYjvTOwn/EDTj7F459LgVCQytqtMmX54a8KweVmPeJTb08b5f7DaRHUpn+tcEMNlsB64k+Jxm+yX7nEUuaY9R0fHlM3R2VzP1jYf2g0nKJroMF0NHQZYmxP9zRo5J+w2Z3CuR2WV8xSaXdpWPvbDZ3R7hwsG1FpXkkWmGfZwUkxY5ddv0jz5adK83n4mCVL19bT5w+t7BFD4QRv3Hya+B2T7LHGERoouNlbw7dSKSJLjid2a5rGdvXgCWisaQUUAA+RGr58qjEE10/fRCvNGfmtvEi9/FYPgSA2V98BNdQLIIZzzKZ3A1LsZfmEK+sBp3/xdr5iHeq2iWb42Qa3sFH54Xk15M1FuJVqaFQeQtKhZTer+nDRAlV76eCTZeAoGBbilLRFgWJwQxXTTdbAPAW4I3fvzTV4agxYuX/+txj3u9V9fHyxff7jX/KF5/d+m9/7w+r+9fvj6v/l1Tuu54tTdH+9alnT66Hj9djsXkI+fv5JYqMUVT+f873+9eP3hv70W3uH1weL1wXR5D/c9Qm5GvzLpCO56A74gL96dJyvW4O9x110QegajUTJbneuj1qgVh1TVEBetgULeyZ6sP2BaA5/Y8fPiVIKp6jfc33g2P5E9uokA6OwaiaDAC/E/5Ou600N601rnmzOsm4bd3xFvvyfGvpXXN93x3Idmuqfhj+qmbReOpdgwJnQo+wq/ajqloztqGMmIizm+foN3ywD+GDpyj4KOiI7stV5e4FnT1PzoVYmgXoWkBDj6FEqz6Bnlja4ZgA80g73Xa8G58kVuAKY/3cumhTK3F2DlfimT72JmyhmK4m7/TQMx0fGcDvGph8kjNrrBoifNldsUIcGo5r270XWVHc6tTOAYrjRzlJ9nH0F9lHSrapQfsv4qzL/SegYYbx7nW33v3PRREKixxyJM0cysk9g4HvsHbKGybkafu3YqcO94Q6+v6pOBvxUPpugvpW/aOU6P9NQta2Dz9k96pe5AGeGcQgwQnU937uA6JaqW43sAL1o10gBASTvUjnTZIDYizUl+lv025n1BA7JNq0EJtujwjq+3oNZNrf4e3VYtrF8pwCcK6CZD7SWHnd5a7cIL2K6D4o1w9W8P4bJdVcI4EnriyepSjkydgeJn8N6rL4KQx8nKV1ZjSOZ4eHQkP4xK5nEr3TrA5OoxKFOJodBXyeng74Rjj0lysJOjlBdjzZP/cS+VNNMZkEkAUy79++2LR3/65pH+0ovAiyd/3INn23//9qnELlfzuvACCRB/3PuTZCgE2uQBXGGoh0RaAaJ0HhPdkl7uPXrx1Z9X8BjZRO/ph6skVqtv6KOE10azqZ8eyy95xxXZBPwRNvGGbxT5LD6vKpBelZy1DrHKS/QgS0jN8DRlbTWj23vm2cjMPa+pkYTGuz54PFNIZYf4ynWYgksebjIgHR6hZF169Y5fc8+Yeumm1RDztNJjX4E1e6NXp8M0Qz0TQkxeqjItvbaEQvTi1zbkfLGKbLgaSgTZHGiCvvIbvXMkmUzsEeNYdyVzkpV8vzYta5QsfKHaf8zzjrvNVCh2+oGin8MVStQVZWQyQF4l06UFj0MhzDAgokMgfoNBTfQIOdOVOt6divjfqtdhX1wAyLKht+YgpdIx0V7rBU27b1rm8jPRVH4oSekJl7APQCkfjk/yOYVcLNQpmqKoTUPYJmJCQwItow96+Wmuwj0Hfmlswx5wF6WSd3W6T/EYZRXjeb53BiiYEV5d1y3tE8odFAIEb0s75TV1QLH/ZuIRLEePRqSy6Ty00CZbKO53Klsy4yHNwI34PIDTBOENoZqoUKqGkNn5GGl6zDR33GxejTPffnyVvpF3LESEXsk5l/x3pJrB2c01DmHjps5+lpUyL4OG2L4qWu5jcKgbmtQ754X3LxQHN5ggoBWng00X72kzpctDnLKsNSlaRA+zsWbRKUseHmhZLcV5IQENyEd7LUDp4RVHDj1OIoVUOACmlSH85H0JPekwdWkhM3M89N/FbKCccvaC5/3741pGqqlae53787aREUMJ+TzgOezd4qqVl+wjXTvYSNsdFMl8fOCylC+V7mB96V/fYqSFs3fTE5nW2DHyTNYOuwofFsypZnxcYGGQYl/ubQfnOIOKdlayIy2CR9Pl1Eq7waduXPsaL5+2HlIam6+k7UAwvU9oEYMKhEAT3XoFHJq1zRQZJv08VeYQOwWp6c40+RrApx1KGomFKOx8H1Boevax/pKmKQAUAbhwVWHinW2D1qlDZVgF35//x6CtoKGlHoyV32OsrYqUQjAxry63iPTkXDfubgNPyzp/wiDNZP1nI48dwZ7OZKIxzEo50Wx6DI5Yw3mXPRotMXWBhfz1lldtiatyJhoSSk0KRCFuVDkCZpehNUGC1kBfcyNv4s2Bhrg2n4ipVaILNM2HJ6DOCVRlsIGCWkZCDuHGjXJhm2kZQWR8OefVXLHFL2mHHfLN4RNGeAYCcJhnHJgK7cgn/toRD7Fn77xW48XcgSKQr5BcNTtmHZJWbz7KaSmFbz4JAR09v246Oou+MBGxDkfilu7JrzgPwfNcTKNuxJehHUgBUXt4SZKph4Ie0DJexncAonsQD3mk9c5vnVc+79rksDK6nAJXPDZ6m5rGAvs6cTSinUnMyJj0ckMByM5kShOdI8bvh60GhSaqFJuw4i3n1h4/ARHX+eJ1C7woH1xUq4WE9xi1qJEFpvPoBP/AAHejQpEgntCreD63/Lh5lzW9HhpMI+wH/s39QTiEggu5zqdZ5lmylw1qhh2eBecmXUcmpPWEbYM6O80qErbBwQMGkalm5AstHlVN5ndiUaFujOLw/5HjdgOTaOTNxrmKHrAm4fFnJT3wrjmRwiQdljAyyghDB9dshJrh+lcB6184HUQCuio/2MdWs31RrqeluSepMBIV+5JeDRefpFWm4K0unrJAyA8vFLrq005cTgBfCZGD1xTNu2rXNLDkSr0p4WbpUnh4Jqn04raCbTwEeFPkaJ+9dlIWuDxsy6SvTiHpm7cSbc3AiA0oHJxQ0o6HpDORCKqpzOatRsC/V5oaQ5a70si+dxsrR+23Xn0mjxdvkdcvGBo+U1RCqr7zCBkPpcmDJsGMpj1uzyMeCVKUnoEHqEJ7nBuqgHQFIBJUzMCEWGnF+FQgE4WR8LO9s60uuNoAsFmC/PjtbKISCgwaV51+h1bwzbbII8Y4k3zpqGZ8YsHIM1Hx4BRCI5Ni5BuYSCgcNcEVILmYgaUwrcMkTDUSbaQOu/iJTmyP1xvSqsmIhXlsYxc4jZiMlmyhkfpXMTglHf1Kzyhh8uOhmeWUcWMUliy3iWZ2nTPhuO0LwBufU6NrjiB0sEtf7x5C68hj+0GuZeurkiuyMDRK0x4GHWMYdEgBfbt6v97qAyXkx9B1rRtzoErNGqWIHmh+9OvXbQ79ocMeAaoXqnvdPpGVr2M8taOENCDm5WHhH3IAEROMS0OtaGu1z+w9cHIRpj+JdR7EOAyQIhcYzLrIVlNXO4e+Re7a16tCWNiKwQm9DrjWeSAuZWkunrw/O8YEOjxAYtNVBLHn8FenGlal9y3cn45bt2NuIGpOhoGwudsAOT5sEOL1xh4Uo8tf3BIxVUNcU1UvNcX81QoLcTW5gdq+tpXhbzqJnypFupoR90qalA/59yrMRu+MLy/cRrEdB1k51YJwr0Ee0ZAB1g3S30h2Sk3ISAxeiwSR/9W+tUkra/0rQrwG+OlbTdjaYI4lNoKwVbEwJtt53Wg0VnUMMK+qxCj0xhxwCfpo7FE1y6fDOMdHxLsUvI4saypoyPkulbZyN9WTX7wMS7mPOZwYs9JocXihksk2p4bek5cceMQCn/UVC+kcDvQGSFkh/3P8Xl4tNjJ+SWpHQRweHLz8GNIzjaSsMD8LakcVDNcLU3We25D4N7mcBOUNdb9fEnAzfX3y6lT2mR8Vg/eQe989+3ghm6K+qSWzD/n1/WHozP377w9FV+Qu/UZ1g7TxEXYq6f/PpTzmHtQM1rs7bpuuGaFccelJfIUPdScaUiZzhJAUdK0bxtGTadm9Xw21pM1YHq9Qfq3VzCSsQsdCX/+3fme3Wq4NfxnJhPPtKrEl0pi+HLZJmXGCLU7pNjb0JNwimz58l3x+Yi0FN5VFCkutl//2VCaLGe1DWLPjCYhAJ6mrU3sFaiaGmBxC0GX3V5mjDapsobC6JRiVPdC/JjvAx3x9jtNNBPC9PVWTsYNNp6NeoBiBDvdw2nVMXJmb7cOnKjxNTIYEXFQuqPieixo8O6wr7C6+FDuK+3Qu9Mxrrcga+Le2XgAcKjoFrN9I8G4XFTi3WBGA8ZrZ6Rs7MxWVVtndz1dCgq1BdWDlmLR99Kz0fXGqR/7miMpApDkD79GHKRu4ftEYA6tZ5nHNeoMtCeel6c22+PAbrdMMwJYnXz9jez3PqlsqEukMAdxkt9ZjCLQAgeRxhk3jAJbqrW1QBFN2llnd8J0usZRgvcLO1piWcGNB9xT6M6gMw0giTmRifL2dwug6tmZ4pvpkAFlZRqjDItywAKedlyCoT+FdS1fIqFakyi5sBa2j9eYYEuW4MZXk9Nw4eyi96p9A2NZtRmvf7Pei4kyFbGmBtrpB6gBjGQ8XnC8BD4GvYJJ0xjVDqhm3dU00rkcS7SfS09kmqcV5F7KfQd6a7dHouOp/6W9rMWzaDk6ZNUHvI91mFO00aIh7aDUbuCagUNDNWR8/Pji2q3WAeSRqspdyQEP74fw0RdFcHRwcJwgcfKmIlxdIs8YUL/dJhpFPeXNHSsw8f6pXoGDJdZicIx8QdHu9JSGla+uQuKBhKdfGwfiW6jk72zNIUL/E261+X/EFqnjXXXWv4cDXRHSc5xTPqeQ2z5BvZGne+s1WZp7klWsKR5+eGO5j1e8VWqi9V6B1Oxu9HSakhhRQbzOa4Yb9nLY07sdaSdBxaAkA/EVKkh/Y2HAWgVEsA/cW8gZOYJD8cr19B0BDES99lVnhwJl3uaKed6AGNn8K1FlJyEjYxAKzfUnmkMPpj1++yunxykN9hrbLl334ukudhGC2AMRQ1O8k3ksJMX/+Kx+u0KkEna+oEX68KTIMNXeRkmLlK3rZnBOxQ0NJoICRqCgKhgnv0hCraT2eujknj43antFTiXnBIs7bX03QkfilXMwIjsnEzlsgKDScSgXPiSKMUcimFe0darCopUtPyds+tee65VVlEgV739GEZGCD7CvBKMcxn0FrZipJJd9HlulTgSnnuLGVhn4zcaxwNS5XbOwpfZDnNxKkxrm042mQnFFh2p9WyagMcbtoT6blrOurJ2HE4NVQxpPHzCSG14s1ygJuk4tqFW41A3hMV47tLNAY6eAuJRl/kYJ5U83IbuIL6bwFVlxL/GyQR/lu3wZCksJvutPwWqkzL47FaGH9IY8MwQaHAP52Dnj+QipZSS1qP03avuX0tJ/SpOOhm2Z+wGgKjoUOJtvTy/N94LJIPzHEwqrxa3NCamIe8pjhviOV7Cd2j1/Bx8xFa9fkfiVGF6dvDyn1FVX9kU7sxMFiyiKCBh/NJMkkNRwn3RwJmd5HtBD2CoNhPilEzHy6zSQEBOJ+XDdHTNL5GhX2Ds1Yn/MDT/b37olwMTW+Uh6pmrG2PuADln2Brmk2y0+PzJbbJHsrKzkDzy7fiLyoagZR8UKtNLorhTZ98V3toRU35ZC8irdyauxtg08wdsvfNVpz0+7mwZKd5AaNsUY0tq9behFwE039mTsotXfk4wQaiSDv9PIsvGYDcvGaLS5wqVV+CF1IV5rFmzH6DUjSWYJc6ASeLYMbqFWbucTDIOavSwgV4GL2myV8lMNRuhqp4DlNdjzJTkXU1uk32CU85cvxb8xcRTCj1NwXRndR3NkWqyCuDuNcAhOmGABj227ZSdpmTtAmVX4NE/lmKaRkdOeEJELl88i1ZjNZrgoWLJcPxyIbT0rh47kLIZBQW4npq71nj569WqmP9Kc4IVuDAysi48JCj/+4evT0ySNYa5hWOwKKdcNSZasEQKNu+sGbpEpFTiXW3mhA1e0Zv1AKNymZgB2Y6lwE0oG2J99IQOUnq1d/+3Zv9fiROIEX+5PV10/2nj5eDvTqz49erkKl1MmX5qbT9bzsJZqdSFyL2vULnCIYcONaZzwy0YFc/SzPkh0SvRHyp31KmupB99vv/vj0yVerl1/9ee+bR6tnj76BaY5tf66MhoVImOi6/mBnqIVH71Be0F+P3XMXkTG1MxyFfl4XZ4JrW/2TPxJ7QQbpr3gIVY1v/Ak3lGZb4EY6myRmsL230+Z/9/zfwbyioVx7SvG6yTGghXCc6cy4/ewSAL9ksO3UwTjaAEr9YmFr4y91q/yUKuuB66hzWlTkPPvO/kU7ZBM0tIx2+TYpimWg9awCdIdA6ekNBnaXglOJY9OrFnTtSYvZcxOtvOJ9nuoCBNTjEoUnDdVu9MM8nBSeYdTBiZv+fEI5X5d91qdXjH3SdyFk14I6naYC+lKrnWgjhv4d1euBFtG+0EziHzQyAgdf1Cm67Wr9FpY/7s6SOKkqhPtSdQ3i1j1K6f2GzND6wnUKHkxwZEtHpFXjarGmzC5VshZSA7rdn7VFtBuut0F/wuJBwBgH7eKda1zBANcOH4IWm2HtS2zXCW3FGaXlf514quLP6c3hufN5xkQVA4heUrcVTS8AYdkBwTmsetXKVwxNYc57xFG5fr4PxWd5uGwwUVoWxK82xAEPqGIksz7APo8rZfChqZ8dJ5padImC/jhnzjtQW1rEZXjE6y+bDnLwkJb89qQZ08lqynY5+2MpQSWWAvxcgR1IZYWQFe7l2B65jusgSZvkUW5G7vmSvI11X2B7B1T4mk7DyuKnsxwO6GVWgusi5o/nFB7m0gNNx3RlQvD2GPUxa8qu9ECB+Am/WrETGgQcjDIoQZ3OkmYbitzMrUsTRV6MmAtQbbxJgMr2L3WBjY0b7+ayDA5htYhqPbEhoiFONlw5fqi+mK0vlm4tCgRGvzo+FDkkLti3NTxPTmdW9Pt5Xe0py2zNUrIDbtgwncohhVn6UyRzUb45z3lPF3jxMnsjnnrQxjm86+CdhzbPHmlTI1XJs6EyErxamSdVhOh8L7ka009jRHysmp2WWdGWwNVlOl3PT3zzO9RCZZhUN4Dpt1XVRbVL52gWHTwV1g2leRrKm8S+1Agp7K2GTCnYUL9RRIxOYm2h4d4RhM2DC/AZOhDRyykdR9BAQINYXuJupK0eF2Qrc6FSvPNL3HsVNSU8KW84JHXEbGHUxIVSA92+aa8R4hmXHCN84cKL+2EyKIWXhDenW3mvnD8QZxJyhB61crEbMPbCyKnIT/Sgz84FuFRKGixQj5dbqFtm6xcOYv5WQ06Qv/0+Ec5IPUBXjZ3Na9W3OlTvNQhjI1d/U4mVP8pdy1nstnnJTzaKT/UDq9QY9xob/oQ6w9lVlxupgm3r912mR1TyRYiexOl4E3NE4cUhFWHjPUuLJ7Bik9U0racsT5ezoll28E0uiUAd8Vosv5oCMPCBkmltSFg1gAvBFGNdjPwyx32tOgoRdRBfX6GOlJFyPCfjtis04MCwJHr4qHQ6sz7AEai81g+dnhA0mpm6NzTacaQE5USybgKg9tGnjd/ybMpUnmm+GzJ3jJ49tU1T/7Iv2gEvAaaNXSdOAUvRtVcBd+Xn4ILt4JqvWEd3GHBdrehznuekBpFz8mbTXY+Eifzj+6CFpA7kArsQadqE3RLpGJg0hdCcDF6NlnQy+vTR1vomj/mIWx9d4CgJu4BsqIz9qbyygpsMZ2vLsnpBA1pwaBVirdSTEvyajCEQnVgZjejBEvg9UWQXlf5UVs0zvEoaKVbil3R84Y0si3Hl7PMaRAFdB/FBDEBF2mTsWQEyk2Wzjm0cfa/wAZBjDJIpMH6DRhhxQJS/yYaqgjUXusxPGWFMc0BT9s1WBOaUKw4COvMUeszLGUIqJE5auEEMpmOGwjLXGRFqgoGUivgL7tUzbb6r2jr39Wwbl9JcYcPbEov7fpQRyndZJUX7lSbKl0ywmWMdYbJvVtxvbb/CL12x96FEzOMJAuj82mhLgkpH7cn0cxnR4Yr2lF5WfcGMIbGcKO6IG7zTty2znD5ZfKeXJLiSg39BCU8mfWwdJblRsYwDXGZiSxuEqzQi0FwZlk53RcgG7yVQb3eSNqLGJg4MNbfocuRee01xC2OEGzLCzlanAF516fCR+CnmwNgVBa5lg3XPxcM9Aro4E+tOD1hV1qpXixy57dJeV7DqtYW6iRZXQSDEK7RJEqmiGNEkQxGhn7XbmOJSIIyRHrpLod9+CG8p7eHJaPHVdiuTo8EhOWPmZ3KcBYe5NjSMB4bxuFgewKUKQlx18PEpmzPDsscoZyWBbXfDsR0ncTxUs0JRD7AhFFUOqz+o0vC97YWZVt/ejcxOJzKD3mPAORTOYnqcbwmSDeY4CzrGqHEsP00OQ68wZoqnjbrjpl6fMRPUt6l7KqlgKiNZKcPDHYCxjPAII3iIW8ytBf+cpYOjdTmOvRHA6EJqTgg+gecA1jRmJgtFIfej1OstiKu9dAYEKFoEz5ZJAhCoaGykdMD3614nSJSIQsKhdGC/iBwwVeE59TS9DSH7dl8swA7rBsz2geZuum7JNE95CMlTInpkfwBepHpLuxS1J4cDAErt8RJcUXQksflwNLHSVK4LaUVPPC0d7lzoc86FCp9VM7FvHPxMzEDitufVvSllWVLyysTqDl4nDgBFMpqRnYzgh7U6rcSQG0QfSq3nD2nGftkhxP4jKePCcBjhBm08iu6rxUX6qhucFXSPUhqOGEZz2fqbPjs9q1slASSBW34Y5NyAGyvPHBq4QYBThhVfQNgR6+lk4/Vp8mAQUHdaXqN5ZcQ8c6rkBHmQ/h/y+uvapPB4nvZU9xWoxygGsMJwYeAsvjZE52bBoM8SmTickIqZUIXBF+EOIMFYGXJ8NUHEvU/hiXpK8sB49/9V3c2MOqOngvRS3vea4AOi9IIA2QLjo7YFFGP7VN0khxN5ANsz2o1RP4R4BxvhJc8L4R3ut0FgyQExeSWjCqOf4PWltF+zcx3IRbtVquIQcJBUWpMnGkgCERFFMKrZuCLYaNDR9en25rGOUjSjyRjXhe2E3sDNSSnfeke3488HSkPpzcrC6wTY76P1+40sCrz5bo9EO0e92ab36GQ5Sy8O2n8R/TnLLp2H7g1iIh9D/MtLsE4edEh/HH1/X1YTnjWobKq3ojMZB73WqyqdukLFuydFZg/pHJX28HJ0c29DiFFFUNB0by/ch5CYSpbM+/fycs0zKs5mlKbti3JVqQHJQQUU9SS2jhmJNzrP8lY1HYgsilcQFmtfaYA0m8JWg1SdtmghgUOuLQ5N9zt1vjQifCRE8HabPjjc38hQ1NjUREqgu/yBLE01nI9hTJC/qLQj2H+tyZTiFEcxZZ5h9JAXlYnGdFTQxsBqXxyKxCUW1NevAqZsYl9rW37YG56xqqVVjjUPCVaURuHFRjb72KaW0X7YJxc3dS71GJMnFSWUbbJ9xDJrKTA/pCyGqFs2G6MWIqcigWDrjTSbhN5NiPCExJo4xvT3FMEYWtGwnWmjfCDZXV5I/VH5Bu9wuGzxUU1qyG6V200uWgxV/nd6kEwCF8hPn5A6Jh7X3+4Vf8BaVMmVULV06SLBSFk9u+Xro1kDAEBKOGGx8Jr2F314xUsMFaGLNxXpiQDWI5lPFXLZRYuHY25YNLItdhClmbZkesJUh8FJ61rFy+iYP38R50Qtn9mbUXTlpJ3zcP1UC19C17zoPOYWELaN44/GbBSITdiGYYXuazJHARHZKuEXFFyNlwTkeCDt+7JUK1XCwDjFeVE3qRRf/JJyYhXmlS7JwuCmULrnkuArFHQ6UxRJ3n3G6rf/XH23YmDZGoNSYuxscczDytam2l7KetU+d7rnC7CJCv2SXM0MZnD/vKXCfccLGh7i+/yfuZc5e0aWuZZMGTAKlFzIdxbdnDy9ndZDZanZlhsiwC+UXitG7uIQ30r8LNwJdhU+Fzrj5qc9Jm3gCej6ENDMjhhE5EujTlRDCccAOqt78FVw9AzU2aWoUbNARl8wNBQ1pLlRaCJH8JJcfJ56ivcUehextTEYbcMWiy8V8OtYGe5/xEvhM3NY4Xn2K+SPCMHeXfGbG0EZdMFK1Y1VM6TwoXf4ecTTSgFbStDw2+obExlEd50mmxZD3G0Mxc25mzsySa/nDPQk/2lbjiZYP+6gTJK7AbU8QXcsHtJcN5aVoM81ryqIMNCiYJaf7A+/tCnIIF3nH7MD9wWnlNYvJ3+x9iJtppTWl3O0yZ3Z+ZLxm9T9t6cneoTzvQ2faVaS+Z+K6s4HtSIvIrjcw+KZGSto3VYJRdo3kHicK0SwEKqAINFYAX2uwxpdpPWZourmbLZNvjPdFe1uxQgWC6zotEs4F21kPv6efPiIBTiathTLCYTaicrWLN6/DM54x3har+3M6A4nYduA6jbQN5poiHNI90putpwtrhilZeKmU5JfZ2AaV9qCR2PwgUWNUmDMZvbmjzRnsGdpB0VqyyLP8NKJNPK+WTGeE3rlRbO0ukpT4Z60AR2wpscTr+Q1SwDxmzPgMDEOIJOJ1zfeJhNVNObflAD6J6nmztYgsRV0MrxsoWsdygZJp8Drkuwy9bCpKB4KiPJozKp8iiHT6+MiqJ/YW4qJhDo759H493PDdnDiahtYITzRr7vrorMsGN3I09K19Kbsd0F+F0tOt2HSapEP5dLoY0HNyMrXbK3xEKDBUAhPcOR5JrwRN7EN4dsAugI4oH1n63pPUKIbb5IJqxn2bNv9heY7yRzIp6McGmOiZ8qOySi5nBC9gw+Smhkol8bEaPafIiEj9lxGYI19eeA0ogxc4NrckGE3lughla0+N0NwFu66zEOqv9qWXl2J28KXIogZ3Ok6iMKpbjeL74E2NA6TWr8cxmIBktIMjUfpnSzsnvmHErvm3+2mH5qKaGMTKRHehYVWUy05PiaDJ9EyHbCYcNiHMq8sdRLVTVFZRoQcS+nwgbMBpU0ok+KY2jlongjVAaP3KwpU0mMAiWy10DIF5ciZ9S6zO9k1liOnM2VgySbyNgy/y1Z6QcN3LQtAVbHKfI2lDNxfwcL6Hmo8aj97RYpdnF7CYxSUT7cXAwCKfbio7nj7iQT0y3MQDeEcdD6anFHvyZh8+m9h9Ki/pZ9N4xPaxVccwF5MQnGcjj7x8VmjO2J1iTTMEiZ5RX8Q4d01m8ENRSW89OugJTWgB/k8zZHwN1HmkDsvViOmPU9Wq9L1NBDX5ST30FLuCBiAq66z4iXb53h5u/GumVC41JtIHmZ1riUlj7VbZkzLCg6oggS7y0qi3U0nN2fb3HnCcEBsj3qNnQW5qMwXl1lMwnMwPQFQigLdD+N9rEPG8NLjo77yKFWSZULj5jXpQpKYCgWkIr4kT6yAmVZCOzgafA5YOxwE3AXoeNOVwzltuw4Vx+4xY1itxX1k87ro3PZNAmPE61fOiFvbgLZDXTx/uaSO90E8WMrtfVgnPE56LekXcEXGoGM79ywoK8nyUCpYEY/pu+U459pERYfaR0W4NyQCfA5wkjR0fuLjdkvviDKn5fMked2l4Tlvj/A6OOg7q+k4ZgQaiuE1VXwfGPvNlNezBYrJzyGSeCQZbC5TAlgWnLKr03RuwZz4eqnl1uPhMG6mCOcaFbuXDB0MFNkWdDZX91Cqu27I339US6/QPmoztz24WSCHYoEObgnFiswrurzBqeWNvb/UJBKIuipnotl1eG52DE0OXr+iasy4jINXKMIQSb9RAIA6WT7BqGQqG8hzfY1eYgEOKiK6noK8ZaRB1KUxaqyD1q2BJaVUbKS4ZBAAmF7XA0LhFlIP/k1DuADXE8KQ4Msjv5BNuecMaDh7T9yLm4m9yJz6FWTY5Vt01oc+ElVsH50rcc5W3xxreRIXrP2SYkvzMx2Q/DybIAubIX65e9gwpTFiktJqpEkaf5+el7LCyFAXpyhbjfMi47mb7HIHvHH27BrSYpW+F+eCypN2NbL84hWFl943nFy1o+otEkMi7GJr0ztzGEwajWJrPDZvdiRxhjhISq1NLRKYRMb3FofAXvoctZar/v6zLS1VXUAO8hmsuYEpx39AeN+5aaE3uUthtN57yTfentlKXscNX3zi4RLQoo7s1EfTknz7dOMpL4QEL5IBYyhAFAG+Ra9spFkhy2MNUtStdlNRP/k7RTjquBeBrpyLGHao9Ntjm3Gv/uYR+G6koWKO1PinnhyaPyRamkJMXsS4dI4bzD7B3nfNoGROEYQ5csriyI3pe4JvYucax6RiDnqHpZpmKQxHWGTJ7Z59R6mYz8drd9ML3sQp4tfo7MKOlikxQEZHPFAHNgLFgjfFD9q86vElU57qh428SZcbFHczlHYqES+uPPYKla0L7pTfrnmowSA+fjG8POHIXDVF29r91GYgQI6Jjwqg+M2RmOmY4NZQdmJBe6Q0lm/l2IaNLYdzuCPxvpo3OtQ5L3Hlt0SDzxWDJ3SuGDpuUL8JUU7Apy9Gkyl3LVajI2QqixEMWxHutlyWmnq7GRdXUD2w0mSO6PJBQkt0pJaL6gMtBgUR7Vm7wGTAqoZWZ/C7tjSuiVV0ZAeWYyHUyNabFvF2K5oYqEwOaXY/ravfp/pfVjwVhn1zcIiBIWh6/cwBekNT53jzfqO0ZyHglEZWSwpsvmDF+SSpHGVMPA5z1oz7OhoD8fF8R6ekINtOA6a0qpIrd5fN5DxxSVZ9snjyEvYbz757+lR7jxaMYlqFrKEhxE+dDDmduCUxv2gZXQffN0xHlbsidpSg9fsv1Y9MgZH0kC34hCPkskmjPwv4gAxg4NS0VckyPmJlydkthqwIDPTV8++evarv0cdNzdSH40cvxz+a3xshxtMn3zwRvzoHjWawN5WD41+ZumiM2sgtoqaNqvR92PgT3Q23LXZU94d8A2s6RjvJm4o/7bkWfCKmT52+FQBCXuuSjpsghInu+94De2+SNtRqLYICihgOcPMH6EFPcb+eu6F4ccq5xXCsK45H18crKSqtyOCizLY97zKD7vmc/cunpNOCts/4t9jJnMTRbc5Q5Y7fSbrxwvD5FdwKu5MCtxEvC+NbCuOvl5Nusij5FjvJ4atBqUkTbLagI+DAkYWRY3bd6WcJHnPJ6wnuZ3IQrLbiXsJw9N73+qfsIyRPtWRm/u4wc9dpauMhV2a3w4F/Tho9IV6bmjRC6XlCn9TNeE6Vc7QhBfwT8DJXAdBCd81pnOBC9nPhoc9Vto2/kelAykpMT96KYb0dhurz546+ixEHLsj0ASoq3m3DFsCJSj6mR5+jYTr1ur5nX4DFRJ5jbSmZqb8aEeQIVx3fCPDHs9nX3qnG8fv1MVWJEh117aCwN+goZoCt93JqMLCepUx01wzkuP+wpMdw7aYalW3EAxPzaEBQcI0Vs21rLy5PvkWUodFNzZDN6NjtjEHT0vbMyVPK3lzjGrVsWfMAdaxE3Hyq3re3UAhom+wFpIZBzSgGhkvGH9N0LV/pIcN3BzwbiNRJ53Z9XtV/2DSv39TqTPAncRX65Ou//fTVnx89+9OepFY9T9FAh1qm+d2/vvd28wNW8a2Nr+UsZILraaZvArUGXWgVT0ry2Gz55gIUsyLXVpMC51cmralZJIUMGwgWZ3CmHS3PHtxKOUkue6LqIhqCfIKgkN24gPzWqhndlq6TkqbGiAZ0Z4jFTYRprrTnpfEdJTW9kLTi4CriOkIhHqm0BAbsayyIkf/2UgTlANRv+qidHJSlE383iCzEhzuC+xFHaE6sdEXWMdDfkFCa8W+axheDz8vGY4UfnDJKyPpYpylVdQdNI3jHzAwkeo0sMnsJ1/j2+MB5dAEm4zXZas6IDNJcqd3is2g/6aYQ0rHO07IHnsm0BSeu29dcZXuSkWHhbeEquwzRUC9P0rpSUnEf4Okg3zwmttJZMSrtnh0sHoMFmpPR0+306EBjvdaBkmyqWuoO/aZqkreqxONiO5Mx0vMZL3XbWrOmmB2NcGxYA9V6u7/ZwDuDwxXibi4UqCeZf36obQD0gsMBpdpBUxMWDdRS3AYjI3YDq/Cai2QfIUIxSsuemO3SZencLMX1/LvNuWkKyngHfKJ2jFQ+RVWLEpwrskIQ1sU0N2PhnBN0r9rhWH+sMYAHl+/PttKaybnNbKPhMr0WPAFfz6xwW3MrzyIk5eg2ESu5nN2Ip7BIgLr9wqx0TFk++EQxtJugyMje9o88Vjau6te5VRQWxrp4KNd+vWHwHVfYm81bCQ31/yUqTdQYSB14bK+J8HnLAJ9US1kMRk3NdkCL7KLq/ddpJALqDR/CYfoGiG7M9vKjoPx+70fBQ88lwGBN5SGhyJMr+Wn9BtNoC9EoX6A8yLAkdBBkCrJvomSCrcWLD3bIb0nsO1tDR4HgcEcJLdndTADp4FA3ju1Y9j7Y9X04vTw+GNZ2VPg0Uys26EIh90Z+YsCpHIaQT234t0VdahpRwRDylS7Fg2ePHUofiIhSkpYKG6OhhahunmlMU2iwQS40dyWICXox13+akeNDgNCD9SKmYzDPdCC4l5YUmg1f3FDWNoM/6YeUhUaC48DdyjtOSVmRXnfVFYJHltMzkMw9EBn461hTIFT3lAxtNE0wRFDUb4LFaDTcPe17kTZwoIGJSAF3PlXw/mqCdT/abJes113U6bXmaP091WRMspNKYvYbJpBZYAHAn1Bdjcffpayk1D+dTnXlhU6rI5qqEvDiqfYdp6rIEgbAX+7vC45ZA8//tVP7VzTA7DhkaLk+SeZvcOtCXPveftzaTzXu3OmhQdI/bCeFp4Y+n6Ydvw1wT/R38d5Q3IZtA8D8upHHhxffPd176U4eZJJiJugUzLw7MMYRwxr9AhcPouucTpz6n9VRSh56flu7TWz3biIebk90HjPaLitmMUnbqlB7dphsRU/ClYBRCbdMEjAymaRFt3qvRa/vqfXNgejidkzSDUprNIqwzUMGo9dGc8YmNxzr3JVXHEZhHerQ/L4sdN7dbguezROA+eHtxpZui+P9UPLNyr0bfeQeKy5mD5elYSkOVUvlPLZUSyYCbhyKid2pG8PQLq0qwnjldeX0k/HCFYUimq7hwel7gYPcSY4HPQTlFS3gGBKZprO82wm9OHhaFjpF89M5O+SULSs6LSJyFPqipTPtho2+OZRnYUq8bq+fdFOz4InToR3y3XpKGfAwfwsYUzg+oVJPsC2auFDThyZagCM/0wah6Oy+QqxaXa63axIpxCHGDCHItBgpVk8Lvv55S3MyvOYaa2JKRgEfIKr99snn6yInI4sjogNLO9w0J31+WkYZd/xDeFJCEVKKEdy7YkXQx55+OiH7kTYQzzJwSA5MRQEf4KlKT+6p/lN7S8x1oSR2gL/240X59+5Yv95bBc7Oohc90wJou4k9TevLqJ1n5+a0msWRUJO6bLC7x4UPQTo72ut8VuVBb5tiC8SX7SQrnnCQzaAXOVX8AOzunNZCd1FyMtZx6cW4FmNq1lifrBqTR8HGe0FG5Fp7e9bjzSWIk6io6Z1ve4ABXJGFsH44JJcDx+JCmrotwbFqzfx0e8xnRKEXH2KL8OGcSsMYBp6amNCFTizh0/ULBKb8T+Rh8gy1QWRo3zHkwPL4N97/psmWAHVzehT4E0xqEpCGPlCJewN6p0c6SmCBYmyd2ujfZAFCIiqud+gqet4e6tNURhopSUEWspcSRP9qIjWHO+xTvLM6ebobZ4m26RqsK37P3OG49cJZR0/HsSdsyl1FQetdtZTzB3UA0Tmp4DsBia4euxbWWnHLkuFAtN8FAvbpVvXsqKBzSu9bXFR54baXT9S+nX5AvH4uTAVOiowhD/PVzgMrOsV9yoQTtR+gvZYFxA/2mZ01yOMnbp5uGZ9vsNdvqW4UMrAFsmv5oAhGIoMnetjkiR/oHjj5xI2VW7UtpEq+EZ7AdYn/Ee5uXIdp98Zb+hDqsYEFOJ7mg4aXmutRFFDw7+MapVeTDuCHnBUhnaiUm05PF+jug1I7VWrmaHPRkcEOtq+g6HWH1PgzhmsOG4afnwRPXVqHDzwKPWq+bPqIoEJXkdzmStCuLnhHTJNCvVppxhZ8WREXe7JBJbokpyuavG6oA0OYXIM4V4ru6mW7TiaHFBBDiWW/C+wu+8N1yS/n5gQ+09B/rMPInWpBLk9JpO/evAqawqEzcIqgFhYqfsWzo+PyFhAKKbSfGebKMSCI74UX0UcyTVJ0gRnHunO1dDlvEyav7UbIrQQhgsC6B2aONZshvblhFtvzTa+ecA8EaY3pdajMbZX4j16boGaQ+7qR7R7d463keNImvDjjhGf1iQq2Wke1UHtQkLK7UIyhvBkaSM7OWlbND0QBC+8LJpxUVnFCpCZjL9yMSj4BANiYbW2DbFwPg4GV6NTLaDnY++Ge+4Qsj7zyhiOJuxsE5gO2lT/btJJrQdV9y9YLU8lRYYrnbuDLK+egYd3sZ1kJ/3wjULcHHjb2W44GbUC9fmH+SRj9XNo4s2UEjHL2yeyJlL+nxezQy65tpO/g5U1BxxjBt7yf+OzawQ0J9UPjzieWzFAQpteZwhFFy00TT8/CIRuqGKMhhcXvCI9YniClZNNM4CmadvFYvZpYYlO4dbzK771vDi8+HNITu5OXBHVfcQ4wdDmDu4sPdP4MEjlZBIfnF/eTet1BlTRYMy7QwBiTRnZOVlLHiML7OBuVBl/eJiI9tS2m0YCnDGS4pxa7t4uCz7G2uDn3EJ5dttOPaA3hDDgd7EIzCSDaoTC7KO50JvLRwSaIq7Bwfcx8aYoybdYjWbrC9aIpSjFSCtdVH7PbxLbReBfWZpuaREMZmXcz0vkk4pIHAYjSABkwpMbKLHwJc1WpejVqLoUrdCO43rcbZxZx9vrt6CxJAzzhgK8/2Z3LkM7WDZHPVg9w1iiqZAkxVtk2CP9gW9PYNNY7cp5SnTp2tArGyci4cn13+Tbipr3jCFBgVQiA/GqX0CgkQOxa2iNbAbxW4tR4c376PRrBzvtztl6YBhRbr1KivHjmu23cZhVIZ5cl+Fy9BjQZdFerULjx6kCVDmoJkt0ut24HMLhzAwOjZILD5GJW6IrFD5J2aK0ObsuEH/flf+zeS8L07ArjS/l9HCVgRXWMbJbpl0lqfuhxx94C3hz/Amv8coUypJlmUycPIHdvVNKm7z7O6gwOFzvHvaFzahRcTGzqNvcj2d4BOLmNoAmDjKn79pp9jpeuDn3dsbhkq+vtffEvWWXy0Zw/O6QHeN+IVNdi5A4OSxL0WjUWvKCW8nvWL729uXEaCQOPFZpaIO4OF10UTdS2XYcDWX1sBKP8k8McF8SAWd5tSVbiGQYB344KsXZ7uaFIiDguyjinqGQXBnbJX0HYn/gWgu5kfg7cxd6wsAvkZLXsFOlKqT9oB1yPGDkNg27ydG9uBAow/O2Buz9fc9Zy2Bj6N8C7ldKW7RARNFS+aaAdQ/Imkla0RKXAZlTeS0pvidk5SVWqrloDJVOiCYaCs0DMG3Tmw9WV37Ciz0M6i7mfusl566oPYe56qqIz6BsUp7DOWQbSbI8lINCpcZM7Bit482lV+wVLbSYQAI6sONl9S6yHBcu/7jk89YTuJhK7wn1DfoFzfp2HXHYJTIKaOR9TCgnODY8zgE8rHUt5jsWAqu9O4ZqjvGH4gUssTB0QEHyJ4g3L55/PBCrpwHBw4W4VcQKhVfScQ4KAYNLlzhReVMmJ79Kn36LXIzSX24ls35ycrZQ+e7jdfSspVSFPj+ZOOTobgJCv1QCIwpNbbvm5bxZCGHQP7LjFNeappTsddzNkHJFloW2vmrW/Pb08h6IXt2V2FkXC7Yskk6VL83VIOJmKNdE05nOGF7jxnMA7Mwidtnehgg/1ZyK+CxEjPZKc3kTeplrvrHZXoRPCYNNey3n+8F4U3db3aRWOQ7u8id/S26j97PU22utiFAOLx3N647+dz9Fm0OkoeYMZ6+z0RAqEN+d4k5NqcP1ededNq86ZyuP9xPzId8tijRtxUb7wJqupncOhpnqAotXr4RRqqRepADw88J0n+D3FzpJ72pYU7D90qYrvBoOrNynqBasY56bLSzNoUuatVJqiGx2yRjlSJn1pYhWXyUw8CY4nACYX20g9RuVQVeSp/Aa2cVfEMio2x7hIACKi4K63kQWX0UN7VxEyG/yzrm7+WqUmu518k7pjxbs6oHbL5rft+nB4MOgvo3CIER/E/j6+MebuG+Pn+MPY7RDD7wUMGYuyubMGEkPeQGXLAimgv86byUnaA8njQgledExkzE5PNvu1epw2qeGpPCFvLya8TdGWF72iqrDTEJ/Y/BeKAXRrirBYpf4kqlHO4z5WamMpmChQCyy/1I5kLkK8MNfbOHbTfmJOomR+fOdQpG2v4WsY81NWPuiwu3eBMmg2JgSFApceD87an+0v56E5xYn+i+CKgT5yHlalGxx8RSdQcPjO1jmrUuRjO6bg8QttN6VnElTPX5DB2Wqy0SDy4P94KrgXp380Jdh7H/6dhmXaU+9BrR/dfpy9DZHOx/tt6HG96W/eXAqN1hp+fD3VBNmaYR2gLeMDDqOQJyLa8Vw+/1YjF9w1vYelZpGsNu9S7O7RXdRE2pFsPUiXhuu767uT8d3zu43nW6uyd4rQFkYT9Z1t402TO72zRUtKKdDp5j6WFvlAUfafXMTNH/okLKda6Z6OlW7toI4Vg1c67bDyc0dp243CE7/LaN9dj8dv3qViTq7pxZJ2f2+V3H8N46l0ZdKOU/eH7CdaEUkAz5DogS4o4EzMCV7Xi2TEIVRVHmxHHwolJJ6bLJttvjC24JmlPbcYcL4vuyhDcm6kG9cRcmgThEW2HMx1D6eNHRo5rq3FtMg8awG6RShGrvSRYFgAAIio9UkhJLZCm0VGhGvVnlPFVqoglQfvy6UMYtmwXfWWGe/fSDZtWe0lufbZuMTMFaty1VTWtgFhv3EdBuHk0kKnGnjHjo72g9y+NPsob9fZoOf10Wo3IKND7wnLeCNv5m4IRiOEIVMwCFb7NUXcooCFdvlhuQ5Y2zrFvYYA+tzn2SgHznKEUkQWJyxEzJapA63ZUs3FQQ5Fqh+u78yljqFTxQY610H0fFc1ylKhpHM9PUsMejygFapNhI8HPV5AcrBN61WB9jDYVugdJtOOMwcmQctn+1GVvQ/kVkYvoKmEug2t/rL34uWT589StPhDPW8Cc0tQeAf6/ZwlLPpLFsLCleIv5D5Y5wYhrvJMl+ouEQE77Ay0i0LcGCFYYVL8Q3kIlfYFXOFJB2SJXnQqM9bXazdz6XGtWcx+80CZZt/EXbRSGcEhZojyFXRF8WfviBnPSxSPUhceAy5v8SSXmVSoxjOS3y4q4WcuGnEpiAtB7IQZIiLKBgEIlgASO/YQ7jLHI9xSqSdTyFzv69RWGdiHc7nbuRRDtn116AFWx2dBiImWCeFZWqsTYHrBtbs7BiUTT5CWS2OJCSG/8QMXyuVZQPwpnB5v9pUR7phyyNxbHx1Cd0NmqZq+VyMPQWLzdpKm4MTHezkyJazTc5yP88S+YxHMxinEsf5GMy1OMhgJ+hTP+igRpduN9MxdhiwIoDyAc0dJoNOknWqTMGfcjxI/OOTN0pesjYn1SZu2ADFQQbFSrouBchazcrtYX7TRffE9k4SlL39AK9vT6l0C9MpPe+jYcU+F4dVlmn5gcmM0pawlAjQSE2QMEVBsUJ4TSFYTNfZnypAvuSTPdcG+X/+oDjB0hZEC98G6JwCcbAoA6yIsJ/Dym3Sj2+pQdH2GukWblVgYd4iuro+DCW0eVNfZdLxK8vRF5ZXMVVcLomQJ0IKuPvX5iUHMiHz9bvfwIKqCosg+D2oLZ1Qd3Xy0lT2RoZjCkb/IhQcKhPxWBGISoFrn4T0+twoAxHjVkOblB86wWHCiSKX1vz5Jdroo78wOekeyDkIAPjhFfQTRMPvJGkqWvNdJ1Gyvd8HZEmh1pP68mryOYybtKeL9DSbA3iTgicsN+d2hvYLMVEKBQbHpeDNtYVzgog6t63E5H+/bhkMwi7gZp1+hxuWz0X4HbS6Z1kUNn/FFhUHlLxTm4A1q1Vps206oYypqfd5R1IpBqDvR5fyRkGJxPon+HYPO3ezJqvtG5CPLu+zyl0ej+69/GDJqI73gf/7rAuBdnoS1Bj9aPlnuua1YM2gs11FMdGi6cQ7H2od/LDw6+3iDost2OY6osbJrC/CKKI9dQJ/Q0aOochIXJb750B9p8FmHCIQEIqBWXHEthIFwmqiLcxmYkU/cQRS71aP9uJNry0VDLHU9XIwFfOUsUqHlEJcTNIoXLszg4q2mvMfE2LF0qsdZmQreQ5pFgOImBB9nrQis3WlBp5vutj9ru5XTmBFbBgdKKuooYfN1O3GfXxDJ2DkV6JLmgp/yHeM/5H8u+RV4RKJiWzSOWJ9o1+3sUZHj9EhHWZUKjyS/sR4OMf8FT/trH+2Gw9DuNz0bv48rvXWvz8/B9eKtU4946pbn1bQw2SHF0DwIKhzEd0B03eH5NDCdPMSMjJYNHEhr/HcFWlQz0MS4ZkFVEZBU/XM1iuz67qOn8v1BAfsXwVsheQOtZly6vqEAT+6VTazQX/y/x+Io1yOx9LU0LK/0rhiAZRRbXo1+pfaVetj0Ohs73fKXkMp+bd9disJBcDl2IzdjWNDv4CCf3jWSR7Gf4eBL8bvYvH0nb5SJBalzC5jJ2KdndOFFARavXoWXLn0OOl/LYuTNDbfXoyNWoyOBo1jNAOnWiaLYYTvAUm8NmJdt5azfygBAzHqtnPWdvITDpdabS1kmdK7FxH55q2byJynOr1TPpa6Q02hSw99owj5Q2n0YMTi+CrlV6tkIE5b4CmyF3Uu1Y8JbJ5TKo5uzXGS38dFJ+4x4ZL1cQ7tFi1QUvpnnNNpU1uhI0EeXaN5owtwNf6oEVbrejaLvSjG3dBp8S91qphCu+gSIiuFLWUos75JH9MtFABxVYmZDpfi0s1ALFJibVvImm299QFWUCUTGc2LUC2x0rTsXSKS9N20x7xKat0LvBH8vJNc4jIoHOVJ4cVEwG+GJoLxGMIe8UWPFigPPxt0txSKCuNTLrIeGx3tkWJqfnMNtFkqEmWeJhC4IdlMD5+vBDTkXn00EwtHaZ5LJwRB43JIEpNPg13FjYE3fuvBuWPYbhcvY+AZ/eD6AyE5UpR/BSk/YlpbxF4dB4kT56GCnOYNYbpB+6H1Jk1xCih1A6ymGo5uMN/dPTv4dz1TFArOXUZVh+dZpm6LlW7XoHyuCsnJwhWuVC1d2yLWiLqhe7RJSswL1+z9hlroEGl8ufo6TlHiQuHgi6J3huDEpI+T7NGUmhXdALfW/VJ1ssy8sy7vTA7+i5K+OP/vZEfBshsXRC1BxK0Nf9O9wjzV3hyRXe42JGalq16YaYd7IUVSTFHaRyrpWb8dwEFI25lLV7kHAwj2tSI4OM/iZ4U4C2FBPB4aXfRxm/8O1MPRo+HKITrhOG3CKw0YMVdmuZp8UQ59hPMKbYlSHBPI7dmepcpuxUJzCQAiYoM8C34nSKzdPAPeDE0yUWHHQ2Vsuynafbf3c4RAbiTjgyCHqvc8QrLWz20sP+8k6igpPWvLaU9nPOcl8C2vK0cBx4LXxr7nqarWx0sGARrVApp+oCcwb2OhJIx5ihOSbjJs/8VM10JLhDBcJamT+qsjvWzHA7B5cRmlJLYjEqXt6LA6uWAW0sTpuG/A+qOPupAGnEKYK5xja4DAYGEy31NnxnD/gGtQDoUWW3lu3yDtM4ZtM9iZJoeaSfBVboSjOV4MTHx2JCVQRZ9XCYq9g9DjOvvvrswXGYIurC8L3VMYIOqYuAl1GvJwPMismvdEeZoPgQ5APAGc3mFXV0GjrFIaHpTZnL14RJ8p3ZTOQ1WqFfNG2KuJJBsnhd/TLKUDhBkRNux+Zc5uS0mN11sdKHo4gXKVYQI1Kxwj4JIHTVE+0FkXKr54/+/rpk69eadiB8RMJufFWd/w9qCcgVNpR3qZzr3F4lM6rt6enPkAFIpCpaz+7WB2cHiaabQW97akUEdwmgL6xwAcaycAidZ8XaM3nfsuPFi7cGQ5Wbz7Ctc+Nlsy1FDw+lBiDGOeLU3REhYybt3hiFqw1VgOmABsmpn0K7E5HZwIGrabpEN7EIaah4hP457IMxRlPKx8l4o7zp5d9yibIL2OUcl0cVPKHlGVjJUrHJijbz6XhSPKZImQqJwkrcIYQXZ8ezaho2ae/t73MDefLpe9j1132pUsXNOcDSf8quyezJ2WkI2qOdomcP8x3W3G0S50YFOlBA9IEE9W7v3K7geXmv7TlNcl9vlx8qXQPegCLiwq9wNnDa4Q9ZztXNwlEdW5q8PQofMMUTB9g5OyeTrJrmbGCz9qG2/W4EOWxK7FjJFFg1JxMuKAN6mfjNI7HW1Q3raA9WHF9UsZiblsgligQtxHNN1HZF2UoT+X4+V7rOaKyi+p+ed0xJYoyl9K8YiA77lpaPFvrs72fvbrHAiN5D+ndabtsotNmxz6JTrgm4q471u3vIKBmrNVjLg7YjkW+E0Tz7h37FjozeK7t6ykLFFPrMFjASUyVjWarJx7YHklDrzQNjbeS317y+/To3OnzMPZ48EBWV8W+4WtIu2TQFTzy0duOE6SMb8/2yox2wcMIFqDww8SBNmB4kJMZsQS2+iuyXtuW98Kvtc6GTBQDwAlA4cZjwAuHbT09R0YpzEXfexx0FwLdeT/XjT7fiB33/aiQAxuKN+9f6Wcw7rNUNqwLLULXpfAngSi9ipoyfVSY0LVcZghbhjDjpxW78lvXzWRZeYyxcoxoIeQYoiinJHL7L0NEy0WOU2knBCxLcCJmKQFYdQ4U2nGobI87/ax34lxx1HAHLmdkoR90A7bEHQo4D3B7PzJ6cnZcA8Qs70unUFPO7GGW368n0g1VO90oQWdjf/zffWkj8p2CfR6rgEghEzhWE0ye6tznStNmUql73++QcfDun1/+O7WiIKCQBOwmnKxJvdHx9ICg3+0TNUjZqRzx69Y2wyLaK3V7LsDkXNKFWhAbHueeoXAvNN11gIOBC4EDdmPrbs7E0k8RhqDwavTrOdOEWky7dgaq0okTUH6Rk5JL/BoFFRnMxUQUmrx4SIryhCx85Y/TcAnm6dSFXQTroxeuz4HEqG1LmQiQqgIkQTSEMbQ7PRANXr5FTowa2h4SCI5co9TzGijYxDeGSJicbrSaY3WtaJNmYgy5+A2ItkR213CW3iMN6Vcpru3s7fnZqyXKvSaP5hF3wBS2Rxvy60H+fm8I8pkOyJWvgYUiAJSLmhxU4ZodhRxikCrg0tQ5Ojq9TLqZakU17zyxI10LIgNVUpo7PZsvhiJPl07TAMSrpnZ1QgyOieaVw5INiRQxfYJSHJBthUUkf+1pDFy3HYrVnDwvaOXoo+F2jhlu53FhpxsHelgB6GHHDFizyFIneqcET2aQNAJfhB5Mv3r08qtHj/cmY35/++L5K7Hubr9f7L189eJJSHi592qlB0GW8Hjv60ffPX2V8ZMlDtPTE46WEoS4jHKOE8PqT+IYvuGovzZaOiT6JCt91zErYyGtj9XnSJW9dzLux31WlLkEzVu94woVddEKlq+r1JqoW41Z4XVVoYnYaN2gHYNZpceUgDRYhXhgMJLq+FR2P1nisp9qKuuPCTc1pLZ44gNbHI2I5FJgrQ5PftiIcQgoIHPM80/Eabvcw2Nb3368eAdGSw9yFSm0J/i3f3v15+fPvn306s8KxFIp+lUxrYISDEw1Kho+LSpLrZbA0T4TGcgfZfS2Eos2l0HFEQh0/V7nRA4FCG9jhJzt/vlGPdmSTvqAydqJBWCB4nQ+Oz3Ysg5k6ZL2fnsobzxmA8iKo8ArcS6WTU30lLx4N/8NZufZ+kIUCahkN8XBZgWBOH+b3ohGfNcqIglQJzu1/kY5S1eOCvsecsDI+BSsJjapRCQq1tFGYMeZtquMLi97KuAUgeThMeRHpaRHj//nL774zT83I7M9ff4SjwpFA+xHrfWnaYi0sfpN9X/9Oo0V+qFsBNLrarp9p4gr/k1TYnwsEjBYeOkPnRFI0Z6jCQtpf3lxdP93iZnDeVrRGhPV3S+Bfk6PtxcynHUT8av+L2jz0lepbCNJR6Y+r16/qTk3ftq+O/3ggYybagJ4TYYVGgzdQH9FmUds8qB5oT+mCYHqdXW36qmNFC1nKWZYeqX4YXrZbh/s6XwmatUJy92X+N8Oz7VtgU8SDP5TpenIZ7nB4XGFuBMhfl1f/8jfmO/OX4F3M53UUi9VZ/U//9a+NFRwqaf6n8ebNztUU3VGQJ+U7oCEKr8d35PosJ/bn9Foq6wI/YSIvps8lqxhCLvRt7LDc+3qm81bS8eHZEE88V7YOs/Ap2ZRFRK+ceRUNnkFzjTsAZIRTKeRLuDy4h4XIfoCkTJ1Y/4sMOTxHPTXCG9Mz027efU0+lYungjDWZlAHieElQDzopQ4F9dBoJI075OheiSMzNdasCoRLfoO0AGdBli7fRsK5UaK3J989wFSAhioeEmAlnO2MIT3ZYdsgtHVfPlGl/L2s/pPe8/2Xjx6tff4p0ffvXq+evLsqxd73+w9e/WT3WF/+vbFk28evfjb+F/3/tZM7zGym9JIwTXe83YqKdmQOUGL1lFIUw9PEH/WR4g7EfsGie8x9hPtU8kVFdp93BfJdc77GClkUelU1sjFWvXKkYh+DJ4KsNzDvSjBSd8ESrc1fTTPqvoWsejjVyfjh4JYMTEl298RfHJiyothxGdswCf++vzNRs0LvFbUQqYPxNqa8VLpcsjV1rG5klIHG7NiPvzxzIz4cK5CLg8ZWGMDTJmxDi+6CgwYLF1IEbo/Qis4xkhbSCnyOwBrDvP/qWZqtY3QxVpMXl2cSp8hfQRw77i2QHJYHemW52sv68aUQLHgPNMvcRCHfIe2vmqzIRkZHBVeGc0RXsicpr4JrjQJc9rM8gvMzQl1NeKZ6CZmPPKkDVz4c7v006MG80B+6Ccwpc9KC3/EokCyU/XKdwM0AutaHRcGW7C54rG+gGXv5ocyOJbUhmRwm5Q2fTLow7LURNVFlfzQPkR+75bsRQ9Y1EGhAkuHgmdesDhwyhB+AjfUfet1ixWPS7G8xqzWB34aAeDgUYS591iOr1fiYi+dQ97Wmm35tiufPVuwIuPpXv9c63uGjStyO2NYlzGvySFih98VgBJgIPI9/8iwG4vlzxUlTMaWtf2g6+vALX6HtiIlALM06O+PUA60hPWbLe5YMY2QFWR8Mcd+jvn6vpq1hc0WY1/StGvV/5EfxU555SYCrMh7O1ox116XHNOIskujKIwj7fOap1bzFjtHqI8gLXEDUmg7l7AehBhV2+kobfr77GvupK+MTpqmSZiXFqkU6dyDFf34osbm/GhWLV5D3QTJYKmTmyJ0LU14Z4LoVkys72XsLPpK193atvB6RqY5r4fFg4gUruFg7uODCSS9q6UsCyc6GT9o0JolnSKpafzopV+5XrfyuYmnT4KrEZMBIPaVzwX1wgvzCS7CZ3f4DJjDXub8B9CU9rhW/PjCVWoAaz+MvOuy4jCUfjZB5gtMEEpmf84+iXPAeXFusf0GFw9+8fIxBIeHXE4Zd4wHt9v8xib+MHCgSBVwRug2XphlFK+6dYX7GO5q2wpYIsdhKQ+gJyM3qIWml5GStKIfXAhtSxxMeTkh8jBvHFaIZ2jXAzS5Bx1vxVFg2rahUZVlCBnYop/dBdhq3RvmKdZdD9Z9u7Oun9EQfeR1y3hT5Yl/trOJYzbBIWe6Gc6t1YWOTxbe2VQIMD24fH9m1uDYEFb6os9zj7pDp+fbeV1NdFBmld/OKFOYvvnn3x6eQESkAgS1zAFbn+RTzKHwSPaP/9E0rURpvd3fbCrn9YmoVhQ87dIkPdYAhDrN0IDUZhPySKnyGTyESi7LhQK1o8g2AXsypviC+71VvDxRxvlSHQCof6VC/Zk7PGkHY6VtrY13ZGRN01l85Ozwm+MQzQh436v/ok9MEPqJhwThx/gTvT6U38W9EpQrQMM6huncKNIfVnfmLSVTZKxbWqVb+tLRj9fbWPiianDRxWyNhVroun2hhOOC7bfGv8CkbAJ5yYzWQ6N6PvZpths35gSSEyaP7SZfsQEeDe8rIpfFX23JNQlHiL/7FYWJbXksYPy7lAnFPlSMmKG7vT3GFec4G2Z+cTTF/Mbn0CNz+8vJ86+HH/nribq2yWeXzyh/APqVvjFAkjgoPqRUsJQmRvv3rbyVrKPVey5mHIlP3TN99P5KvBm/+Nvq5b8++Xb11Z/3vvrXl1UUL37xQP83GomMd8NZ+xv5pCnjq9PTp1K0/qPgZ+ISTPMHXBroTI0lAUns/uGxOsc3xjZ4WXRCyNi4Ky99F+BzDwZP0W5GIXWhKfBO/7DiDKRaemrLLif7l+eqF7gS5o6e12Wb2Zys1Jl5HTLNBjJVs/viiljqaMfCcEG++c/DWq8tc7pV6XCOsonLX+FocTtQiqh5a2QhNU3JESFrWhFeXma9XNGTPuCVT7qW9JPxy49bqbL3o+r+cHSaDmndbbqrTEQhnKpUFgRWklnEyZL4hMJBz2mr9Gxmbi1Z31sljNab7aHhCJdr9PgwnnPyTtOfml8vn/zp0dMX30wARctbqcOLjbZ0bgWfvHryzd6L1Yu9R/JKy4mrYrmmnR+KU91EUtwM2AOpswM564QMrmetHn/9lOdsHMMo0NPv+FzDpTK187kzjY4uT7oiZS8wntsekbCUBg69xtQLhk3M5lI4+Pw8zKaQMGPCMkafZdU5Qoio3iN+IM/PB2+Pc04zXE8JX3959GL17fOXQu3nz5TSbaLIqP/6/MXj4F3MuUGfk8wRRFr4XLk6s/F9+P7s4iMqKJqtxzFT8/CXCXLnII37PMZnEcRXW0POVc7soVA/s4esmzN7XPkWTwH3DAWqURe4TRfS7r83g/grUR7wxy3bUE8lwR+xbuQXRUQL8K43VBgnLwu7LG6SSbkmJjhsUTF/TLZSFHm3wr9BaBWsQ8KS6OayhGvfK1pXafrRPtZqPLNVUsuq76GhJOotNUGbaI32dO/rV6s/7v35ybPHkQP1eSyUFuh/ffS3lzjutJ57H3SdPUhiFC+1O7g49KhTEIcUcV8omiQAE1CadiC1NVZwqlqFXio2qO8N4VOSjbiA2Ay8mYRJ6V7R6uo6jSPFpz/fn6UnVtaXLBAGbovq/4KXpuLhlmIADjNGJarNAz28OSgoziR2usYS1+WcozZ1nKYwADk3ZL+xjL8ieZQ2AtcC7RaY4tlVOQm25fORN/VU03us8IilRl/we5sVuCvKhtXd8Z1Q0nXTap1E4qLqnjw6XcKTQ6hZhW7dQayISsCwSjUxt9ACf36n34tOC9X2yfaVwISLhIaBtBcrZAQ8hINAvq6povicvcbWzbpzG68ESTU1ZStlywPQBohQkCrVjS3Hxz/PbXKAncbr/p7KnH0Cy4vUDNS157kmaadrDhchk2qdtQHgIo7hS9ogPeY79aOTg5eopGMJPUn9WkUNx4oLQSm4xGnUTKqlN6rKEfqueyjg6nuo3xJQAqeM5zkGLy5PXv7b0/qOMBVFqohehZ2b9M4jBxweXZ1YisWYWMwqXbzSdnsI4OZ3UbwPFYsYJLdTRxW9V6IE+Jcnj/ceS1nW7tE0cL2GWCWd2M57ZJm6wzvAqvKnKTAnMpTnase1oofm8Fb0RqwlvvcTw4mxhPLZOknbagKHVIu/o4lBfF6lVwuWsqHtaluQKqSWfEO3/3zi3TBp/7G0UTeTIbp3XvRoypo152wMW0EdjhN97o+/lAPkC2XEQRy2ITVZRUX9jhp/qewV3fVyQMJ8HuStkhLKhBuo/LDzVQazXIbzJen8iPVV2i3HztKoJlQAH+pj2+6V1aODg/QaOGHxnn1z0r/J2MiqEsaPtms5Fjai3YHc+cronKkPKkWnxcgO0T2+U2pl/xIXkfmghmf+uUWE3oKAOeR5Hz71cCtNvpQAk0sjkF+NI2wASEAfsAkxMFKbKimlWUOTh6XYhhfy0Y1TyUGXlTpD6ivt7Hzzfn3+Ua8ZPXeE96c/wCN6PBirF5rMp+fe89b7rbcTJJofqevCgB2cn0Lc9Ojpq70X41eP/vgUkb8ev3j+rbh0ePrdN8/kMwT9KjRrYgyw+MDoAvH+KT7+zA9J9plp2Rmm+BmR3xxuRSG5O24jPmPO+1Y6MzFTgVZnYTNRTlO9SVQkPzjB3iHtXCnYVh9RfJoM0ATtLGb3P9fzsWcnklQrdP/zmW8XOm75vOTcKnGJb/a6s7sFUdrjgv0QUorJSMp6Rd+Ghujq9knh/bOS1BV9JHK+5rg0ExhAl2WIHSVr7H6xOJBa7sRgIjXLFX0cJHuCjB394LWr2Hp6W/Tq+SlA1MH6LvMLkiQurEOdTk8UvXYH0+eY83IB7LqYSREiRyKU+HqYJB5ewipvJ35hkFqg02Ha8C/lOTYPrwNFGcVVEluezFHItN+w22u1zUnX8tIRcYeFiooda96kzOfr5jqINBBJULhRNSHoUyEfNL9jcLnvD8EG+hhwsCc+s4rXKHLeW8nPx66dWb4V+vUG9JL5C6lX58Zbir/Kq91V07ef3hNcmh09Zac6p7V3ME82O/dMSPrdt49F07VjwS5Ngzbo9DSZrNb3VXCmORO9bX0NpYW3mx/U3CV5D3DLTnZWSDotRAzSIQHinDgXTDFgGCqKljBnsa4pueJDWnfq5L1Ivt9PwcI5ywIw7ZfB6tRsG18G9q4gqBEeilB+L2A2yjMpY9YVbsnpaZtpocK5AE62LGzYFOmCMEqa1IXOs/tLoqkE9A1FzU4HYeqBRZayeFgmwomOJ0gRPVSw0+h4YWy4U1A6Wd9LiVrXbk/Iz8zN3BjWpgjAOtNJyivxnCr4QnfwW4EELi3Xuy0OX1fUWXQNcpeDSw1zlVkEMEruSrZqM7jBVXRCmQ4LNO6hUptw2WPJgbh80l9WR103ZVlzpfFx6m5nU+h83edvD1BenFGkXrkB6iLE8i6WHF2fHop4U98DCG/69nJ9Dla6vxYjUK5SAD0l2rFkrGRjoDBf5PjvN/tUVFSro1RSAQ6OEzIZW0Jl61P9x0/pZmT5U7/gds5UMoHMb8uvVvrQvVpNz+T1rdK4hIVRhpQkjlNgQ/ajn+EwR80MNc70XJPfwR0chMtbH0TPBUxc1EuEOtrfg6g5wfxm15pH1ONXf/t2bzy994dm/N3LJ8/+NIb5g9hNPKz45nROy6X/WTX5rkpsONiHBzrcxiwU59L9+1W4eet2UrLSRsmJ3aJ6uzHZdbe6/fFSHhLUh8duOZ/zt17BC87l2qPOS/ctTqi4FhYhWrObdJrfXS3J3RH4vlfwQIEZ5qGnKe3NC5g6T+7CgknPTQOLmXDPZHBBZFC+59S9bockVt6JZqm8uNEZJxLkImRoxp8eXI3FsHj86eGV3ms+v4IlrA/prrDV4+sBitXzq1qgjh+9HH/6zRUjTSNTYnE/fvLylVgNvUKA66JsZetK42FDGvvq3SHe3LjNi8GUWFzyHF4fqMeDqd7s/apxO8GWUCe7uAQ414m9xj1cqRJFXdC8X1/U9zCiTYOCN+8GUOuHDlA3kOskVqkr0gmGKjcW0jE9M44akpZx0G4r1SKaeo1Kk5nYBd0FWlPtsvd/Lxy87N/46zKqDPWLd6L7/fZdz1WrK1sDKsWWika7+ykTd26jAIklvgMzX9hZl0sSLU3uVV6P6gqiLxOE6cQa2liI12f95mZLKgkM3VHxhF0e0mDqcZfu8BAdQ6jH8FfwjQKvSoVM7TKmJYG4ad7N5IuoTvliv7wmOt3uWymE0NZqlv0CPwyEryMaW9/eQ0Vp1OjGzf0SSL+EIUrXzuW+e06RHga071KfjVtOYHaTg9w0RhxjnjW5XF3+YLFj1qhLALlJKIO07vdAU56TrQ2mmwG924ik8gTstMcSjztI4lpMvkjRHPrrYpQdkkor5vjqDDd2poe9NunipMgxmWLHFU1bgLst8HulxO0Mis53ffM7rxsaeZQLwt6zJznkrOs4XFYdyA36k6XKdwbO31S/ETLJIREfo90Ty/gOnBk7nwpXNKVKdKYekx9mLovqXSzZM+8foVUIVLiSIYJEAmb8hA4LMWuV5eEzsMlq+CNIa3yOa4SEWv/BY6bG4GAYWVVvwTGQtui/PNn7KzRKUtlKrKmVoULyna1wRdy+C1j0gdBkVwqh1voct//BJ3IhcnoOp3FMyWkqghOguZjN7ssjVngdT9Ch/i0U/PMh6efiThtcF4VWE+IEVlT+p+pHiJTJCJT3GYbsE319ys/sHDYPY5rh+4fG66LTLQeAcYwATBPLbsH28qC1C3dzKVAaa9slFiX52xsycLiJaBF3DeBw+NSD7OjBeAACo3QNZfOil+UybTIuG6TUI5ZOSRPPYwrKQ4RUNj3xHEeFPqP7MRVdxaCHBpWsDqEnhVdXUQKkeM70AHe4qqDlBTyuiJbi+dm5bLI7qujd2sT4qqZ4KYOlv9RB2gRcuHQX2tJp9g+AM5dx46CpCMVBaFm0yut7uosNheEx/Sj1iOThypLIBpmW5L4c59himM6zoUw3rwb44DWVNfynHj+sZvWoV2EeCJDokh0qiSm27pxhHwp9XXNetXTENkcPGp43fQmx1h4EHV8pjaRUotULAqu1EuihTVB4RpLJzXOSdH23FuMNjdUgdF3pzRSl5rIfQhQv3B0h4UimkSfB4XcJJZWsmD/Hv+ASb3P9ANRb30FQ61pshsF5V7Gwerrqs+2/qjPA7CadAZeR8kH6YSg+QOy9igNRMXbdmYPYkf/iAXMBZ3xaj6q1AJ9Bl955x71npJUrR82hUD2gKuXESofl7en1Xz8nbk+61Ne/J/Vw7JXEA6KaTD7ffiqTtn9BmT0pi6IldXFzQNUBwvsdghCGqQYwg/kcRtANl4Ry0AyZnqwmi/fjLjETZYytbx8aS6kloXoaRrbjVOb95+/lNqxnNJFfUbEcOSHF0EESOOz0TcH74Bz1+2Hr7kZr0AuqHDUE0xVvF4PMgstymoMi7eSTCj6dYW8NIPb5cBlmONoZmOU+T260DEpEfMLO8/7MvU8+37NRLad8Nq725VM9FoGM3QuVeJLf70O0aGoeITm6vc86BdbdAoDYTUQf4qJbFI4F3KPNVfCFU9+4haUdyhbUGS3d10ZL4qByQRy+rdKlgLsKsdjRRj4f4aYpWk1PoWaNEl6Eh6AWyKms5z5uDI6gV5hXVYHpZEyvR5bgg5i/7uWj13WRROZ50PGSljFNrj63VhXmO704cdICZq/DppvSB841vZnkturnjWjs8jz0MDxrFoCHB6KD0wDwglm46Wi4LyuMye2dYYVr3bTfMZY2422UA1C6ydIhdVhBbjMwlLG3ZT9Ht5v5JcGHlgH/7hySgB7oaRFF1D5kq/w+HdTgOuaSQ5ltKRzb0gAxON2NqvPWiKW5UZvz8dzmhn9idPnJnRhf3PAwYGxUQWUny/ZsDaXwPHXFkLCh4ohv5pJk98fsJtrVm2iswjT5ouMbe3S5xwK84g6t6Vnhs6xH2EzTIZ7KpaMa3qNvPNt2WpZ8PRn/m5QB8Al8067U8SSNF3fueI070dKXS8XTt49hz35KDCq0zQO6LjpQxR0BiOXiSH02Z6XcxyLSJmM60sEh21iMc+RBD4k1nc9BCaCPqKTejiKHo3nuaVBToWuQwvnEv6E/OaJgH/cF8IFMbBhTljWJbOas74AxiB4s6X62Wq2qRj6bogm8Yqh4lI7nMFRMg9dRmcWnl+eikZfR3vs9gNTXfQhh+ylQIojY+HDLQ1TqL143Hd8d152WGNABx6TFO4A6drlALBAXQE8ou1c/W1g1hdd8LzsLATBQy5++vdQUOSsLLVMLXIvVAPc1J6jOBeaICPXMc+vKW3SVKMw/VI56TR91SXrb7Azbyy3Snet0MgBghwJjA2tBqZArKAOmuw1Q5QRHv+sNtK9/soVeis6jXk6T9A3bLCGKo4gzjLB3fvdw/BJ6Roos2hLLgs6goaOHPJApUgl9gG1r3gfVLplD1ojOyI8CV5YiYgjHHN6dpMays/VIEuQDtp7RiXI5xzLcWLp6yVRj0IEXLxEHfLe1+OuwR5c9TA5KOlrU8LqOfyhYmdQbEJzIghXq+JQ1GFZ3mtWMGStKYeman8jhqcXw9QcrnNhoMCJt7SHOhNEUKVy4nHwaMw+aw73zuZzsGCURr8D3T3oISFElV6q6PemZB8Hk+OQYQTl7F9CgQbed2vIul0IIXIcdGOJuVJB8V5JaDquT508S6Yll6FEiMk9845iMXVcVsh0vk8n2LZvVJI+/RpYDOJKOvyMvj2g+Mcj+xemlsB0H7nShffFYq7I42DVLuzzRwcrTVMidp1jAqDxV2XV9OmMtGXOgMVFUvOYW6MV6nO85cmCUWJBJ54eAWWJilb0TMt3wXpy3RDXgLZ9qbv0iZBlvDi8+HB6e5MiRYZbEoYcclMNrjkeGL8PU+ZZHJz08qugHOUe5lF4xYCy4e7UMCWH0AMFIfnjm9PLWy473YQZEeg+4cTa1zGWLYzCKwk1yMHgbRrXr9LyR70snchM8xHx59sbQy4epS9zRuGCQoAZuESVscZ0IsVe6RNSbwsw0CYbiC00SgMYGPBsXH3nf3VQ1SEcy0H2adNN9cAORjg7hKmiriK30mNAg6KuDg2Pn7YqZ0pk/p+eaynaJps4OD9UkG90FFjI5AumVuUBdSb1sSWh5VLAHzlSyGSGeJl9Lu/E3zXFvcGiKb3SZb8EJUOHGlfEzo3cftG5BOGF4LrJRFNYO+PYI6ykoxrjRFD7RJ99KA2wtJDyC6/hddXYEm/B1d1mRYGy+nQ8+nzgdEN+bxee6pjECZXggHefLM94arn+jT0WlwWwHNkxTrsZTEYdHBdpVOg6qhJeg3bu881pNfpQMkqQytyQK2sKJNIvZ5w8eWKTnuG6USfsgcg6Tk6etnIilpXOUb/LxEmBq18UKShkkjteFro9cuytwlqWFIPlKvIt3IMpJpCFPtriuL6pnj77Zq6DwAwyH9b8H9kFxMScykRpGKel3KswP2yfr6qX4BRQV8Eupub1oHeSxQ/URXsma2UwZL8QfLLuca/5BVYuNHB1eyFoV5q9ZktCopCUijMXDGUwQenZLDNNoKHgrwUnpLkhOAMnhwLt2Y9dClFnx9NpxvI36jHs4HpG/4GZmfCzSVq77Qo0/XDr65xdWjjNTEFAUC6J8+2B7bw4/irBodyv+5pE21gAiJYDh3g0GvbcxmRNYskVKieGKGGeDKyr7QZOvXK7ZFgU2lYrqleUjRb8tWebFIGP0PMtHUwWsCdem8Xs9EBxytTWsd+qu351jyRFFHdugkBQn6D9q35apwxwm0DcAyjSBK/5etGP1rsUCmiW0OTiOogAiXEmYO9WX9IUwZcgqsYuqJF8kWqF+1nOGbSWk9EH59kFiZD61qn6yM0K9LRmgyk/dBK4m1OSjDx2U0ATLv+oIItjGLIturkhXOJgPuOWXvP0AU987/yrF1c7hPO45RW3zPPy5Tj5tehHxWbYHWDYg+TTZNQ/SRWgU+GVz44hgKyl7ioXtE6GZZLl+IbqmFO9XeYkevjg+XmS3NUzOI2qzlnexkP2wc6fznM/lskaageC6Y0V6ofHMEQ+KlYs8CKaG7bw6N2QIdC20LQp0OVZ9zWhLbIijtTZwT5DXGZa7s7Xd5weRREmKmSdRWEx4Nn1wHNnTks336sO7j5VxoGhyV5uzzC8ZmwAYqkUgxZcDz+RQmgNyekKBUzGD//EDEhi8MtJ+oaHByRlGEZqkNRdxBzkg5ZRuuiE6vOgua5MSah0uxWfuYgh4uAp9CPYApYH4VBsClQTozXWtIc4vmyDUpiNPUmTihGhy+dGCeVXVLG1gfRboai7mQDFuYTb0tR7zJzY+CrlqCmS86CBO0Hv7L5iZw4QF2FvRFc+8ZR9cT6bX4LiLGZlVtxe+djfTYkObGdfR7fc0wizoAj2t4Rkh1fofH+oB+SLIg1ILAS0UxW+wqoC1WBok0p3GvLyIK2gcgD3XfYCOFktUHMqHEz2KUeyR3h1z4MIhL2vnc4GzwfcKToe4YxRxCeJ+0ev6DdVDSPUylNAn7ZsxXoig6KbWzUQznW+LzXVcx7GoCsQ6BbPoYcXdg/Xc5INI7A4XiZrKJO50TpcSfO91Agj3ZoV5smeuF4tNNadeWcNvFr1+3Ww0uLW7b+teuM5g+YhGKMgKQCIM4z+tOieTAyFPyZXuJvWo0JVt9HKDpSYLdzPdIfu240m+GeGjPd12bEXxxg5cszIdT13m7EVvLi7yy1wrI4pTk0fTwRqYtNN9wtmcTT5ECysWVQxlxYmlTTfxFqrO3GHGMu5OSNbIimUX2Wsc1bEFlqAcpYsegAyxIgEm8e3smQLRn2sAqtxUOHEXRrslfTKUh6AD9s2vs+mbQdEU+g9+0+1OSl8Lkf6VVa+yIGIKHP0L+MRqRI2vwY3NXZ/VSTPr7z+xB2bvwHTHpOifB3pKdjya34z83kcoiv39u7ibk0H9Yc8hNmxUh8snsFebsBL7Xnaepcv5V5YkrLIktpRyB8CdJLZO/aObs1Xsujiv6GWtSvzZCI5LcxGGRw9NATJImXEjXGCDw9LMCwBM/9mucAGyN1dBOPi49geLS2PuBSeWyjzikEK7HeL4QTnga+X9RxXr4lSu0S7cjLnjnOs81mjeLuJK92/Zf2DchwqQHOjKr/0FwumtFdGaQWBOtht+WKtij7XnOwKE2Cbz0VpxwhPLnb7mACp3F8eCeZZPlEyLwPZmTu2FI7C0/ecmmDhg3QKj7mfYucw6lXXq0BilIceClO0pWS5lNN6iI3FasooDIKI9T8tyWtnoqmu4oZIABX/JC9L3h4NUiGjtoAlwKcdxYIhPd3CnhB15U8xBP1J9JrJclPn5q8v0jYatKwXgvLIBPcDc7X5J57ADLiQuhgjbCFtdWwnrT5tts2CHLUCON99jdbrMPUdpIpi8XSn5ky7ww99p/K5m/Hv+IpG6M8YvhV2HXplew+DdkCM1Gc72eQiIICh/4j7lQ3yk49vrOSQWUEhkq/L9lbs38EUj+NV3Z2Ml3thQzCZRxhIMUWfw2HaJgauSomhHsFhUpNhBy5J7bWnY7b/JE2LEvyhXyDNAoMhkp2jz3mSRXvTB1RqIbsCIBhFajfIO4FDkItKph76Vpm0YiToZ0e7As8XIN5cD9PN5Sx+VHUxhZKXt6+J0gClkvjN7ZRmH0cc3y4Hb6dnfh22+htcEhH84t5m1os3c/sLM6c9agOg2DchUxDnfOtlIvY5l6VJh59j62Pno8fT7+07N3SdxRGzrLC/LeivNiBQcsOPqyDUqh2HP9U0ZWqpriFI1OBvBXTofU6A5sIDcLW1eum+tgC/4LyI2koYpPdQ7r9zXITCd3qvb7wHX8cTloIGyNrLW2BB1gmtemkx12bNelo2yDq84AP9GrPfNKA7um70MdZ1XDJVLOmduFHcuCPbG0+O2yfhfbsS4Y93sHKN+V8KgNZdbDI2uBebMpbljnLtt41ASnADZObl40dzYMOQgHPbNY/NEynsaW/6UHp5nyGK8Ofnyhq/8POncGQi3pAJgBMsNx7coi4Nk64L9EQYhRV5yUbWgzq369nawWl33h9yyDg6WW4rSTbA3AxanKI+h0bICk2gCtD/SFjrH6D+6UgrRHUp8hncy58aM/nMSLb+ypm9gn4gWubSAfGmMnK1fMJN4dwPCjPCQKf+75q1KXcefBfwvTg/WH8vrDwoDquk9cF2q9Qhry1jgl7CgWrBPVw7INBnf5O+EQRTiyLVbrHfLX8oiPup2z2+wWpwYaiF0mDM3MtFMMk49lCP5BSpa9jartfDX3k6GA4i/tLFSYu8YK44HUPJhGqaGM3Wghb+NkqxYd5sLOuGPo42xkPXm5ChHp65TP2xDCNsjNBkIz3pLbQaWbZz3STgI4KGJEbuNjvMQ645yh+Ys1U9zd+nC9vU0JR87OFsSAsP5bJGzyTvX0TgsaeNnLTOundws43poW+dwi0MWq9pPvPKu6DcOqYb9vNjDWTo/Yglz1pWvMT2yVrsfZ8rgB8UzDbkxWMj3aGWyueLG5emlroTxawQaEY5qRg4As6TQV/ICOTM1yKA59YHhbk5yl3i1vON7uzLlb86QkdQulPo7c/OAO3SR9ydSEZlZAmQh2B4yussSY4ustJPHH34aS0YNRU+7l2s21obDLHkd9MtWiVETuDhnm62S6K0/II5ZVUQwdhIUZarKDC37n5+Nqqu50DVR1CxRRlGg5edUXlM3zEJm5XomKY0I9CiqaTfLKVoseQXF34TVt69gBjr2Eq8XvJ/KE/y0g2ehss1g96NF5m17y1EUfyywbrQQFy5bwQmGn4sZRJnqR3BAwMYelC+3vcQwTQbF6jadcOUA+lUa9ctB05ft379IyGsC3kLhZRBQLFQgjZIOzV74h8GR7fKS4LxKuDVx5sP/52qv8yurBP+pO+OmU12bBhc3ipfuYdHhg1fiXb29eAfvrk/Vs7QySd/JEsOPV/LCo3+f2o8X+GEruaMikWlHwOR7R7wz31rUonVYxYZXlELY5ARGUd50GvOoPAL3yCec80PhQsWeyMxp4BzlM43p8h+VXUkcnQVL+a12UnaGDACejzubODyAWOvu3sOdaYznA9HWvYj1yryh4Nbp2X7r1LkUxlIpFspNGmnLP4d9e5DbLPAaUIEDtQdxwqPx19UsG2IP4Djs2z1AI6Pjg5Irz3Ei53iGOdgX8nLZBqcuHtqiZ4Ei9NLBAZ7xuwu4qia/RG/G1pEsiIANHSgDneE1QUR3LYlR9LfbUeKyIYX/pJrN5op3bEXyzdE4XCtYWZMxMEAGHPpYY9jx+BsEUCi6v+EKRe/QN9/hxKIJzqJG5xLiGnp1oMT4gXR6Iy6lDjZreBx/KN/mF0o+P7/KY6WVZzTFWDqUuCfDtaekajvzB6XQSzcO9VysNmFwx3BIP8alJM39waG1AXdhaD6Kz4gH/iUe+k9Epf1l+ODfiFL7yybZLlkOMbFpNyzj+vWAHz1Hz8VJ1wHCyvpKBVo5nAho2BdVJgkdLqTglfXcKecs3bqVxOZYFaLOzJmcmloWap9eonApE7kpCi0wmIWHronsNzaqyPWPRjVDMV+GnCIiU0izFSvhfYqiYcLCuD+YZlIZqwu0MzB94LjC4mVCErH8/ftz3z+6i68gdjphw4zPyvgA0Pm1z2nK93zTcrGhjPEwH/Lr0hQ6nFOC7PnH8ZybTlDNUGBFPELd3FiUJmngrxAu1IHoV9c3B9oRyclguCE6IFiqyZw4cJjbvDGGqZDoezeGJvo1ovx+GT4maBwmZTjQOcHBw5gUg+yAE1/Wju8DyFkvVmLIxKPx88a9PLA+N7a2TattFeEECVKRgBB2nDYDJzagSBJ3JD//TYTnAVQ5WeTbpF46TSTHPp28XDUKRjkv02pEVdi6L6mp5AlUXbDPoqneUSR8xgPFxS41Ar+PQJu/G5R5r/6XtjWSbYhREJVCirN7IulCeb+PiRrQHMmshGS2YOF1yQIBLver3IsVQDKjKQjHzru8OqiaeaKAw7duCPL5JarYF+IpbYm7b4VL6EkiB6VDTomGzV8fGA5EBYS6ZAy25j4yTvUujScFAO5b2Vj63LuQH3an1PZ5hmBbLUMsg9J5BGy5Qnb8hggtKPsGQLF0O6XqGAdQC10NBxQmeWxyG1Xck5Wm4hjBh2fJL2oa4edDW3dGK+wNp/CZvNMj5r+ldSlV4gCgsiUUI8sKigAKegGaBuR+2YAO+FvgH7NQ3TLzpamuMzYnsS+9cP9tCCYzpJBc0d+2XtqRaynaojeg0+Pf6nuZK0vZ/3h+nJ7PkdN+dp5D2Kxu6kvviA/JYDccX65T4lhibUh5kmODyfjvz1+kwJMW3Sg2X76w5WCptYfHIADAntRpRsf836bPXwAF2a9YUhvdOQW8h8Wo6Leh0dsBxZgEzLsQazrd806gUKcLj5497vRhlE1yLqlyInJR8SgmKzSR8T9i9gopiny605kkCvFPRSywFhaxyVyLzj5f5p2KjaXDzLXYT4/8qADc6b6gT1CyjT8chFRu0fYAT2YHFaoN1B+Ip+amXXFL9wQKcfHw/1Pb+7e3ceNqw+dvf4rpnLfrmUR2nPbsXvtoq/W6sZL6WcfOYzvtaSVVtWMl0alje6242WyV7/7euAkMyPlhpemeXo01wyFBEARBEATBSZloSCijhpjwFUgnXfFmNntrnehE0mdCi5DW+so6Yq9EtcbfWU5GUkDt3wHNP1zww0VnQf+ehnEm1treGG/pMNnrzWd5TAXPkFb/SsFrLFq6lnjLqzCuJxDyQwtOdo1ptY0hFSdSKPCeaq/AvN4j3t0+r7EHQwHPD67S/q7LUq0HcyDgN7kHYYloLdDSfTL4P6ZT9oO+v3pr7zNNmIWEC81wwQykvyZIhg/WeiOk1hb7uyl2/DCSbJNS24Y2UA4p0Vz3ZjNUOTPt+Ua2z09vxHyZr49+XJ/cG/WLcpx/NuHLupkwnZ58XzPTaXW1db9fIFrNDUgxuwHJb95jabI8v7qVrbBrmHPmsthcvp2/AcKnb64ZHaqAQabcziQx+xdYbTl+d78sxsX4/P64LLeL8Wg8KbeFPoZGo971vJBC+breoq35POLLZwMp/9Vfc5RVz28zItD6qYngA5aUdlo2JuhPZfrF93rTi+2vPhu/K8NPVo6LYjR+t7k+uV+OyzzFq7V0HyUHP5ZL+RkX4VdEdHjCfFMKTOb7LJMPywyJy4PDk6wc/ViUk/JeOUb1g/9vOS6XnqNZOXqfj7KHw5FSkOtD2sbDfkgsQ+I5BuZrWVjy60Ne9NePHHs8eS1hDbJdWpqc17GHEAzippIt5q8ubZXrIpTAsr8Osi1dzMn/TJTBoWW0KtwUNz+HLXL+9n281XG1cJOgPpHxVpgHGfFIm6SzaBFvRzQ0zNu3c1cwDy06z+kFpRtadXuJDNmAdUMdxVi8upy/KMR/5uXFFe6FroVYenc6fxtk+pYZ7Dm6W047x+EmLxcIpDj1lMIPOzewUl/mJkogONFVJ47TOWMBhHyLC4mquLX5R1t6nGG7tIA9W+xKkcXbGf3Bg9GPDyb3/gZ2xHNOyVoVKLlvMieq+TZDjitc68zUxMEaXp/+IsO0K1rdWqYXFCCPZA0EPXx2snd4cEyaMgqk7uMINp6Lce6YRWGE5PMzrnlsQ2j1XlSYz7gPxnp0YzW+rL/I+0KScHuoRbO/WmxKMRkdF/JgwTnctzHUlferqtzDUQrg7TXMUPJdvgg72jP20FlO5pnbxS0vSf41Nlrh2x//68sveIXSe0348sutP+UfSIVGg3uBFgt0lBIyIZq+ONVMxU1mn/AwZWO3+4Pl51/ulsXox+wPkKPCLMG/QtqUdOc3h8cnzY5i21uS0fJf5i9mgoMREjR1WjabJp+VrORw9gNTWYWmynOjMpFsdjuYHJZ0vmF57ZKU754dHrU1h3mZzA4jAPZjA8Dz4+FREwDzptVr7Lt+6IzNV7jw6rp4SNWWKaavIbNtdUAyzc7TQViXfyb5TNzZ6M0GXQN5TcBqxI6ECWn7q7zmMosIaaEgLUxuUUqDmFOb1MwbPnhO8gEI4jkX7xewb0wDjtjFuskeHx0+zXCWDai+xewwDTkCDAUiY3h2HkHB/CMaUDG7voI2bxCkUYj9KCfeWGQqArQoFZuJ/OE4626zt7W7BX/7W0ia3t7Ozz8mG3N1teTR4cGjnZPib38Tzg422vVsvYfi0r2GOnnDLUh0Nb6U/uySE6OgQsxdrDMnSpfmhkjpqWjbpg1k+u2sHmJ5ZVTRRlBR4FeGqYzBe+NooFAIfYpU9k1rJ9YoSDzxixmq4eNljaIbjIrCkNUFjuXRMaXmvobdKj6RpOLJBLyREEWcep/pGsxSmKlpurIyOlbiRWEzXXKPLGVSVeFJzUW1450wnzJYO+pakycMOtuiJha3aVo5q6vZHk1n61nIGmZknTTD16atSlTRuxFN288ZwiZfUUx5TUCnVkpJ+vL2EurnleuQFze30xcwDsh6DpMjpMil3l1IH2CZQ2VvHtNLoZ9Rk49JTSNCaBcUSq4KuKdiod7Gi3sD/BuNR8UEUy4WXZN7HOKe//BARMLj/b1HJ8g5LpBNMo2rbAtm00l8NVjNjwsGtjHbyyDDKnWxdLVoic7hQzk+Y5lyDRohqS3N91aLZlksoABtXCOQKKKcLpayG+lvl1fnvO729gIvfsHCkkvnbf0pprKM3B6jc8oHeVm/3kOukyj7JCv+XXDBUt3u9Gu0k/ly/godLkqMnj+TEiFdSggcuqTgYRqSYVP/IKAlp2pu4ZIWv3RvRKef0HZTmBSL+9Clc9cZ351e/KyfCDOAGvXbXcr40SwCKfj8weeLBzgyybw06jZvqGIFlUar/YWioKGOw264LBNQdLGukp33BhWmAdNPMtCFZTQI/WKQ6xpf6lqwjAW49WtymKhbwfpCf1ZOA74gOnZ5n6n9iQzAGskAHEtm76UssanqXbI5qiwB9nwJm4wIjJscnJX3ampWqbbNkIrs/LAAbL+EMAEyGufrk/GP2zR3NMGtaVyljtIoNP7BStGWcfkKbvz/LLYsjSMPM+hG9mcc1++nqZPYWapxOxQsAJMmd8j67W+V8AKOJCh7LB5Sa0yyKz40UuWF7u8CWHMMtso2fSRPMgPxj76QGHM8uUEiy0LdqNqXW2G1BRT8rlkfiO3skBmk1L2fmdS3iQXFsZ/ZnJp8JbNZVHALra+t5Ynes/fcs3cSpU6hbHRMf946oPJkTkmlV4XZJl6cm3k+CAit5+7jRQJJ55fQQDbNWkZ4aRfHJ/Jfz9/aHSiEIP6jdAiQcla7Hbnivbfm4MqEJCqoH+zQMQcwVVmVFU2uZKcmo5eCykMKEKdR/g89oECU/cgB8RXbAh+lOk6Q6JdSXEh+bTh29wM5PpR+Za8ruUndaK1X/6Kzen4beZmJ8ZSa9y4gOqUQlZOHBCKvyCn/q15qKQ/hF8xA1e4317SSYeFjj2+vfp5dzv/VaTTb/J9bBLOuri56vj88rpSW+qT9n1ANwrJxQ+H0kUJsxmd4EiPqBhQGPv44XvTDc39bEjbvldUkrRc/kuN8eucI5wjFpQo3V5evOHr8DkPLSdbzYhxKYmMb8CeBab4kF/NLl09ePXodRXRSo0swgJj04TtFj3Kg5vBt5nStgct0GOyDd2iAXUJ2nSUKwuAAxRf+CqJJEauGXwN4ksGYiXHLQ1BLKZWjUXjTtuUYKYvTV5LA8h/8Cll50ODWVYUlnfgZg7kvddutF91V+A5H3EXaoU3Co9aaWyqYclN1OhmFnhd+eiF9Oi17sqNCaNPUk1sraqec7iZJmvkykJNRlInqokVWP48n/3XRdPTgT8iZI1T1evY5X2zrBdVEZfL5Wwomlrk6k3vPJMB19hUl+183vwoj/a/97Cug9te8DgyJtjVRg/pq/kuAGi5DEaj4P4Lj3bfWvDmxja11yzRW0rRnb86ohKnfvmQJoqLaNzXBsWkPRchKbUwYovS9wELVsV52/B7Lgn/qSwXiRB6YWNa86+yRk1TQXapTEKr0pJutiqSe8qC7PXrXq3p0+PTp8OAEUpJWecrIzv9cdv4P6N1c4YFlkUUkZZjI1/SS+eo6rrOr87kqQtoJ1FVJ+bs3KXgOA7leXVydwZxbXd4v2SyAsiC1iR2G84Wo1rPLX+YYcuEajN3/u3Pw5HB6dLi/f/j8ZHr8bPgo54TlGK4ocvLN0eHzJ9+4c3g88TYXHg6tor2v/BrAD4bD3WMompwSA5FGGowBDBTtGyAPD7sAX1IE/pWyCpyd11tM5aB0HR85Ihnjmy9md1Pb9cjufsgnviVEix8hqv3m3Xzhh7QMZuFArYztQJRIbgAw5ECW94siguRV5vJNEZtY9tP3pt8Kv4Gq2IKFW/7F7eJ1UVZpWEFVaWsUyCAZUZR7gm5+nt3wYK9Awk8jPR9f5iUIyvvS8tPFi/k8t80pQkPtCpU/I1mZ3szBhA97TMACA2NKbiSq++ufos75W3t79WL1kFp1gOn2shdv4kml7OyLK/jTppyNfmgw3/7ho78fq/mIRaiztQ4Zmy0c4srrMPy2Q+1dviMW3CtgyerKNWKvy1aikdPnR29N0M3C1TW9m52hHvnZxL/p29nFRVAksDCaB+6gdpqf3X4CdL3GZM3hacomwRVlBR7WuPnL9034Ib0Vo9tLXmbyG3ECSQGTzpj2uKmQWmuR+2BmjYb7bbjgpM2QR8rwlTHbptC/LwvmcrDhfZRTvdGj5vnL03mIKLUVL9hZXMe7lZaRNdjqGMVrwmFTGSfMp0UJh5ICw2YTJjBRIJBbqaFbNOl+jVig7LttnaY5ZAlnOeS5Xv5mpncLibJgGV9Ai+fNgKAWjwrby6Jru8ht+Ys77kTl9OW+Ak/twz6TQYaqEZt7B8cnO/v7w93pzrNnx2sGDt9vgxfH6l1/uohfnkIH6glzyqqvx1HU5clQ7XX5yaKZnxzrxRtghLHyRCVfpqKWhmmss5R0vRWSZ5QRaqgUkq7xuwjd65dTjr4nYsuW7KpkMuNdE7TED2e9vEPVnqodOooZbbwqOHBSPl30O7YEFyN+Vsc4Pgt+CvaDbx//iilQo+tzTe51iOrvb/juLyjfvMjqZia04/ZEa6V9i9jRxLIZl5f6r+Vsaxe+B6YmuWpsXFB12LQM0zDqyAuqG3ahmGkurca0oHbiBgtTr0KkrIqbwqjMv/lbgJTmv2pAnO4DrL6J62IwQkGBiifVz/hWIpkDb8C/m/otvPBvISa0sPCihtWo7vTi3el7O2mnN4tJdTr+B+FH+txilBbxGS4T8dMrfC0I2Y6baHVyXEfv3ptfcFxxRrVkIROLjYw1pberu4NtBZVIyKI6RhPk/MCVtDLuazOUWYe7YW0ltzn7O3ME8dRZABPixewUS8jmhLhq3g3lOGL0efNM1l5tDOSQR1qfTpb8TsMa8aHhA++4RjtcVWzcqXzZbAKp7q0dqVxUwE2KkLxWwSD8+MZHdQvnpaJCQhgW8MKW6CStDdSSYQ84RctsMR+JmkIiQVbXjFx3XAFcEyJeJxvmOzJNuB2+ZZ/AY613b6j3r5qYVGVKIg6zBZDvHLNcg0icYa6DHq4lGMud7whAIlsgeuMWx6/VpYuNzRto2+KdUSTDv6emqXTIp5dYNLTAX1Xh61vh3Ep7GLoABe/hQVLA/nnfh4KY29TdDp0IXN4n23dSEzuNEaqCw3iRGjaYZdI+01ETzsvfpD/blC4SFbiYOq3JBXEsvdfC91OG5U/KehZ542dO4uIJRVqqTJyeMpaKTOPQSfAtUmWQJm1CoqHx9mp6flXE9UAh6WQEw0Dya+wOG0xvZjev0Bx+Ke+gNZbbyYTsMjot4CL6k+dWAqSxPg9uLOKxoIpwoiRQLsSV6OGLPGySAl54ZZa8duqAHQhuSfIk/i1ON34k3dLZG0TRG8FhkqFmU2O96xuMKxosupjSK5EMrISVC2YOWl3TupUEB6NGWoPDAaG6/CYA8rNa2DIRxZilzGT5q+bj7rHd4VD2PTg0Z2MlXUJMfBjlCi2ffKi4RleHksxdMH1Oyjo0/cpEdooVzXnCJKAOMIamXN93cSurU8vYsyaVlh8UUbUn0NZepuIYU+hln8EyiwxNxCi3G6RV2K4csXUE5uJv0s1vnkuaZn2nhgJW4IB5ehFI3Ck08L0pNpga9kvzvkM0FzZWSQCfJpU+GOLUY9j1q7iOjamNBNp88sYVkNVSyinrtXQT1jPFAME+bajKviXQqqri8q9645hjcR+jN5jr46LEjOmd7OOkpqbu97akdLDPjP2VWBCKMmRQ0ZfT8y2P7BH5mu54kFbhsX2IaT4fYWG9wPFFLD0lmX9xpb0Du7zFpCHSVisl1eKDzJo+6p++dcCKMAG3rUnWGkuRDlXETT/piltdB1abe/53LTIfY7CAuAyLXLchuIWA0j/RVMkoarPnWt6NPrs7Jztf7xwPp0ewSgyPjs0HqT7Iri5hTCzDAVgJXfFz1yq8riVHRAm7vHPRRVG6Zf5OzyKEik+Gxyep2T9/und0dHgkM58HNn1L04tBb671dQI0wum6wRqj6zf5TCStkGvl+GLbCfZRGUkHskyA0Q56pOUI4Z37R/QviSZDFkw8T/DBtCDu34Q90gEBt8f6tEy8Vt66X351nKr/qI0v5p2k+8namnR603ktORGvzgAa7kHzp+M6WqBiTF5SWgbeeVkJY5ZPBZ7WJsjya/YVXTPMnU6/AwINBTxM6Y+X4aSrbhdrb7/kNdRE3TfxQTXOZ4r6SBMmVJJf+QcyG5M0vLdO88gRHj74LjBqcArSKI/2NuzIq8VGw+q6Yr3x+vTiZdPmCjBhv3mx+fJcNp29R1xH8D1oeg+gexJlJNr7lM+6mcIYB9EOVmnmmZg94k51mLHNRcMJecN1GuRw42Ryx2q9V31CPbM3cBhOPgZIuvDXC64TDjC1goSYz871nLHDYBFtl5YVh71RLtTm/CMPmxezly01q77kiweVFnnXAt5X8GLjnNHsrMsQm5sEmDpnOWWJV7xp7Dff5gBDA3Mjv9+Wix0iycVpmgDqkDwHhlknQipRkJEDjWyGDVVyz/ntm+sFBpwROu8Thw/l3XaW1WDULKDeMwszcOBk/JdwohH4/3Fzy33S9j3S+dXde6Tosrcgxxt7X7y+mP2zerk9w6oMcmrR4u31r/k1RsvHnZD8yC0RPe3QlR2mVMuJRS+CRkJyQxKFUT5dSEgSrrkffrGlAmq1igSmVIph968y9VTldEtV7UzS/QSEUj5qtPgU/cBtN/HRXxSd18eS/6ttwztNQvb4UWYhJAERZoGFGIFnf5GRTB2oTcPZkMHqjthVXfFh9uYGpjWaNhWirxv/ikjqDNCrtk37IN30DSTYTcLphNrwFeBwxuIJ8Llx41tPvaxlZ30QASReFGpt/g0NBwcmCnjYThCeXD7TjGL3xtUT8o3jXP6+wN+YymgpMGxzUvpWVvfujtSkKBnVqcMFlnClXm5Em+bVApXi+8vzKe7g57rGPREF//hbkad+k9xQ9v1kG5azNzp81WHLEjZPZpIDR/Qf442HpviNSQAQV3uOebv6tinpl1dFWfl6SFNseYoC8uO+HvQNYxrdPQQcMJz9rB+2epJyPBz+fXo8PCn5fTETaQCFbs7u0Jxy4se1E7bJB7+67nSrCCFTm4qgED9aO2CljQ5mV2p97m2l2/8cwhOzR3H7ONo5Sn0EbKdJU5nL4nlpmttJgH4KzAVm0chM4r1kLG4exigcm07x50H7daXdsOf5Ejws3MDCYdXec+NUamrt1Rf/vboxCR15dfPzwvZrKhNsZdMGtnyIDGyZ5gHJ/nF7ungtcAAIgoKuJwIr+KI0oTFFPzJNoPCdBoz7mjILHERKyQYv8mop1GO2bmstaeMW8LCUX5iZQ2lGqRxS2GBpA4nCJ0M9dI6Bkj5RUJYEJeZKz6+ZCXWt2UoUTOGkrsYXPFLNrOmZODtYXs0gkDUX4lVahLw2ueeTsOyorjrRRrKcQOdDYThVDdbdWn4NEF0lq6/0S8pDZeMiOBb3GqUsxTHDqNVt4NgYRzISqRpLh6x6bZhyqaDakY0waqYiImpV1j+G3lEnj8uaRb1TW9QM/VDwQ0m+SC3l3YU1Q7+WX6B4ART2MvJGI2tmhjUvre+TXvh8/f7tayoypmVuhhS3ZGlG96TsB6bUdOkJGlmrFAglJEDtoBc3HpEw0jegjZZLCmc7E340CtcVqA8Kz/y0VShpqg0GpNujftGu6msfMlXUFZCrXKFqoQ/cNWurOXqV8/DofZWI0ah4KCfbWe+LZMusLJu1aNtICD5KbjEli9hKsPqS+bVtqZW5CVax7UL29SxI11FzGOoK+PraXkxCTNqFMPO4CBbIYeUst/NLHXg0w3eznsoe6UnUH/w1eNEHkE0MNJF5m/MAy6hRNwmqqZarDcExRybJaGZqwVlpxXlDRR251vJMUadNCL2sQUXD04XmpDS1mX6iovvU7fiqPljMyR47qUcy9lK7PYAFaMnF2s++P/nm8OD5wdfPHz8eHg13RRl+yN5maElGPqQhSxuh54yqKaIgUwBxqTGdy0hEg2IF6ps9TK83KjklE+5Jtvp5SExaofCT+ktCs5wszT3IKalnpLfiyEg3HaJbpDtCPW+H1GIvoT+3vCx/xF3k9loijWD8VohGWNYbTcx0c7OofQslFD4CIHGc+oBU3SSRCcyrZRg0iWhi0fxnnO6MPEY7GJF2K7WTcvbtuI7CJ2epTNOt9GRND/42C3um+lYJwbkp1wYQi06rDBK8SnSzUY4TLRsbNmAGny/kVIu3g4aOEPI4mF1b4j8uKsd58M3FFKPsfGE9VvYdk/zB2fzyweJ1tTbUPBzbdngUxIf1u7C8diybeOiBWQOttaa8TA6RWolGNmhFaq1azSIsKj9xBPCJAAy2SQgdRRrvmPJAgsxzgPCB4gBP3DJqX5WH2UAhRbMGeb0+4gnPZg25YoqYfIwpgbGu+h1boviuCCCLPn2o12LLL7bSRd9A/lhL2TY+lnT3On05G9SqDKkhvLscW58zztT8avPr9wgXsHdYlPVgJGor2/xhfs1VtZaSRvmaM4ggPuoiWcx9+QIPL24Xb6/eyJmj6/cer60lMzEVXQ25IpUtoQLxtrBT+QOx8D34/PzBy3P85Ri54qG56/m59L9bJhRp+UafhaIkpLtG8ggcIvlt5ni2c/JNXlYX53DulCzaL22HKwbhcL+XH+iAWsyuw2HakbxhyCsiQKp5dB9JaeBI1KojoVMYo1SrFUmF+VbQ1rWMtNankqbId1Pqpnh3Fm2Dl9UO8K+XBSPVICp1fLILmrihQwBrC6JZqy4sXFroB5U0pVg9kcqvm9yCSrQ3D43W7NQgVlD8Pmb2ftWZadCyjQ3b4BxQKm4EzV+6aoCRM0nPgMX569ktKoxmbtQvXyt876uJv6e54vYxHc0upaDoeqDbGffYMj2WzdzciucEwj7iQl/BM5UCPl/3/a7mtre5Yq1zguYcjGqizoTmnHAAMfH+d19fL/Js79nwTr5AflTCyoxlzUZ1+/blxp8Fa4uJQYmted1R0pey9SNd679Szgbp+itDl70XUQzT24cP6zZBo0rpDF7Wjd1sXLjuNMFGLHoMGkyYEOgpGK6Qy9AHsr/E4nIMlXzEs6nPyAShqNS5iMQAJFVbx5VlhQHgjTZw1HirP+k0CPvKRydG1e+o2Lla1yUL1Bbabty2wk379trH288JQQ9Jr5oDPyTzM5swoivS5KPt5ipd6uJKganX08QZlUJ1+lJ89QXDiVExXp9KX5OAdxCLmYL1IZ+0EcwbxqzarvBh1Hrejp5HXsFKSuvhL6X1h/Iu4d+gD3FaTR4n8EotXAlper+Za6OD1nfS0/L7Jm0bVWOyegkj7b+PtrpccdJ2CUWR5YaI01NSlaR8rlG1Z2FHRWSmu4H81CFM+alDnvZo0tFzqouPl6themWhQg8Fz98GeTTjivY1l6yRE4HkjaKbttCP9yvcrMiyNbHgE5wjiQGqUbu/VCRKI/PwQTfJLeRvPHmvR/vP62Wy1x2gyY6XFFTYZNyP2r4mVlLad687d8z4HPdL9chv5b95F11HW+rJ6fqTev1G8SUA7epm/moqW4A5PZP8bhOWCSP0htZzaA28x1Dto8m6UFanvHPHNhTRl8HCjFgVQGM6FaVfY8h7HhqrFLn6RqVM2awav1WJh31fO7fkJyhmIinMlg6K6ZrfTyjadUigTyvlRZyA/IRA6hOIerz0DVpkl/Ojfh8q2CBnc3bu3KhiV/kRE7VzRXtM/i3aVwqZ1O5eb2V67iX21UflIG442+UmueRoUumGaPOLDUYykItoEYbtMvC5FqgQCCXpFiJRLT5enhxncSId+Zdem+CgBPGDVSyvp8Ney93J3YfdsQF7snfw5Hj69HAXoU6Cj1i03+KWecpUJSQfDZ/wxm4bsGr9Hgz3g8SIH75Uy4dRQK8XqG3J+UTzSSCTywCAj1q+/E196lHdG3s+NN8mTpmEqd2gxbq6oacZ0u2pkJY3x5USSMsoy/u2GqSFW514z0UVPnpgcQc1SmAszxvBokNWRMEPoWEkRKBGCgS8NIZhjRi/iKG8ineBcQP3I5AeAqoW44Q/wPuskcAQ6Hf6JKGBTW8kDf5+enG3b9K/0RmJYyc5lo3mMbZC5Gr0J/M0ovhEnsg8GG4joHgubKVSfdYjoyp6UDq2IKA3CrAzonDCZf2SjtkgsW4xWzL3mRtw7dLXJGYkHc01Kh+DBS4Gf/nDUkIGIvQgK2d2gt+sAlWwJGCCM9I0hRrFdAyH/AXHshmritpqGr1Rird4XGSVr4h7Wvzpj3/88k/lWns4Rq9H0T/Lx1uGLGHZ0PSLeFHpf362eU/3JtUFhdDYXx5PTT7coer1SARfM4XSVSxs4daZ22PC18rv/hzsdwq1DLL3pmD7xCMa7+idnY0fphP5u7Xxf6aTewNEQB3niHGWT+6N8+V6uHljiYQFehD92NPQqWsZJw+ZmZxLlre/hN/z0+vXuEPj9XtYu5iAyfdyfooM7xav5ktZWEqo/aVs6hHMcnT6boJPuV7XLgguLHxMuiPmwST1vgsGZyvz7D5LqcEyutJ/aoEFBoQRR/cfUArZZ/1Fz/KhupliXRUiN65fg8q4WEQvgFEvd6WzMoQCI0v/lCeJxE3DgkaBDzZVQo5RYal0gBk1EKgQdZbjPJgs4tueBRwv7xAla7xA7Fg8Y24Nj3g22vAuaEm9J1d0jI9LBq/raaQ1wNs9lEgVgKczDqtiG+Lw+OOzQiAqA4g0FyDMq1FAv6CPhLVRZKD2qGfSUKHdfQtEgfrGbLmxIeZFkSOTeww9ul14g7rrblYutQhhzTUI/chwjTC98xyxhuWTf1Si1AyEaXqNBP5x+Yc/LP+yHJ9h4rwcn+Hh/Gp8JpEA85ChGG8ugwt7CSrjipTx8b1TODH/Am1IMh4voVHIl43xu3uny40rPKOtAY8Sg0o1Cd0fUWnKN/Wc0TS/Ic5mZM6dGiOr5lXjt3hNoqiBBtivpxmPx7xyKqutLE1au1DLiTFaoryjBDd6moU9UJ0ZNGhfCqUgj94bLKOza2UKkqiLodVhpeNX1qseETAtkw4eHV5EpZPnfrw5fTdVtBgnWmSd7ldJzqfP90/29vcOhsCviZ6ArOi5nq8HYjqF15W8ikI8+BN3N9+lb55KYW6eNHNZ4vwr+5AoIuH1BKIsbsSiyfvZMgDklotHMNbN9MULUCYRKTecthavx2e2A9QyEW9iY1EFhQNJhQVHUCf9UryZV+5rmtOIxJELcFRTOUcDeaKwFnYjOTLzsBF6dhp+z/VXf34OP/8iolU44lHoJ40b/IBH9mlmiNnCdlW1MhS7RCOKYs5c80C/9HgO4ZfR7oHiWfbETUE/8+6n12C4cBHxq1nBTLJNkGbjnklaqYDUwulIEnnyglGVWXo0n5Sq9NFOIKDcb6GpBArX+aGvCG4kgAeYSuraQiljBLJYZz5OL0glIlJB/fiXMvUI79UcoIfATHh7BJROMb2m990OYjUTknn0l/HlRLo71VKrzZuMDxAXNImjggGXNQJM7+4TNaoEk31BEskHIRFrY4p8lxSZon/iuqRaGDmQvOBB0CSpZOaQ5ONnPEZyoyZOAmbLAfcT17Ukn1xPD2kWJFovFCv7YSxzyKfX2YyWf/jqr6CM3380xsQ/LpdNTY/kCxCFTIaH/vrKk9W442gi1HVuuI9A34Pli/PxQme9jdIhky0aYoIfa4JBwjRrT36EhFjTWYb4EpLK0WRKYj16c39ijdSJLfeVjQFM9Z+kjdoq9nBFCFe3ftDvrpLWugcwoI0NKuroUNgquwmhIh4FrqD7n128Rz5ZRJ/6ndcW2N4ihDRp4dOjdsrKgcflhppR7JYzPZwp32Xm/nkGZETV8PDGFDXNRSHGUO8vRSkX68nK0FeXbjv2m7hDRbo5S4jNIP+6eNRNW/ZG0mm6xBgje7IQZe4Bf0b9jS8npodvPvC5m9MEEJRpRAnAW7zllMhUC8eKSd8mxnQ1yPXW6ca/phMIbGiL8Wt5T1hFgZfNC1/0S7rzrTvCKOcreHnRhRjwbUJKmbkY7yxHm9NJqeQZ/bg5aWDC7rW1qqbbyCAVJJP2fprNuYp8fF8z+Y0zPDNbeF26gNdCqSWHitpUbChWIHYAWms7AtV2d6fHnESFH3d61LaJ4pMHIw1+OVlTUkVu3ckpp5GaLOhdRxu5aDGj/hYPCcpzYjzxYpJCQwy/2RrSAKBeq9j0hIb7hMPSUUtwTnfJ56pCxGaxvqA07Nj4oJM083KLJeqy8KQxsJ0f7Nh1MA+75TTB1y3dxLj13PtmlWeix6g/MZwfMfrQgEEiumE3OfAZxyVk+meDduS1RkD/NMs3DfuD2AmdD1z8uSkMmd1a3deqkOaI6BnRtTt7EX/ZiQl1NGq2OibYAP34cFys+OPicDUHcE14rUZex7he44NTSNHiMoz3BUK7na+OIz08+DaPdWgW86sufT8sdqpkptLHTNjtlpyaIR9wuRFPjAoo1ehVseAsFVHG9yv9eGczFLr62S1mFy8faBPzNgsotSFbECmCZ46hi5HoLJpmo+2T3C8F7GzzJLoVUk7ALdSiGW7YyeIkXce2LIOJFRi1YYJNaOq9Z10eBz6Mwm/2PybyyJqqVs1QUWQucoBlic0vOgFPaxZ+s/cl5za9BVEcR7fb1436PNl4ReHeMLz7EohZ3M8O/Q5T6xt2qmRpWeUmZsbm8mMSLLugCpfXlYUW5f1leg0XFUkRT9DkOw28Qi+KJp+ZWEejMtPB2637Ni/x1hmDp4Djib+6QF7Z1RqQsLBRprTZGjRqqLK81fPN7DfKaCV/0A5fgQs1OFIVDOa74yd7EvwXV5btyI2vPb87QrMAzk4tkwmfiSN8v2672Ay9upWaLgwFnZpIHmT1QaqhgyrhHuwQan8QApSlbNIBLng2qR1gyInMZc6LxKl+dX4ujEBTDBliol5VXYL5TqtsxwYHR6Xmqg8uTU58uRzyvXtMwDd5DjVz3rs4FbaHQWVDroJ7fT6/Wbpz6BKa7QaSytEgmxTj4/uw2Or2JQq59/F3u3rrKbfTX7xjkO4Ok6PUGK19OCpI/No2R//HZVa+OM94/8xf9CJaDn5bFNnuxHwBFNMrywKOQYEpmd/R7swInKnf2n2oqsP2fTD2JFm5A+n6xFQBiaSRAoxJIRzjOvBD7qAneorLbnxSN8PVIaOR6xNiRf8bXfpILHzlLz36pOamv0zrkX5yshGWzGzaYsoI7rnsPNhkHxQXvqIQSpyjQfr6EkErGvWJRTfS2uWZOipLK36Rv1v02WV1Igpa20ZfCQDtkqLaf5xQHV0mk8XXMnBOZm4HTWYP6WXk/2KywGPn8TeOlodnQMUz/uKZOOKNv7YDRMXCj7OnjpE4ZupLPtXBbMTE7n9QyVb5GqbukEwXtDydqE7Mi3B+GTsR7g6/PXi+v/87vA+126eXs3fTBb6gxoFEOpBPZV0Rc1+4ush1Vzejh/qJkyqMXCg2CrE9mQNl4uIgE5nVFlPwJGQe/vN6joibrD88Si9oFZqyibdrJMhZ+hzSmZ1k1jPzop8HKyZ0DurM4LLPzzOe2ErQESvsJYbd+2TZA877eX5xcf2qCK3CyZWeeotsHu89+fve/n7LmRBX1oPEyAZtUmSt8gD9DY6fa8mWnvlCF/xKWS9zJUDW9s5Cne7umaSyI9rcNfNfc8LkqjQJZiU5yxG1ZT2lyjyxGSHhlsSg6fdO/XwpmxC61q2voxhlggPUR4Y5YpU6ZN1NkSRp+KkKYvF2IJBN0CLDoFBBOOp9qkApX9p8bCUw0kwssHihf5IbkYQuMIZ4SnBfQk8CI9Gw/VAHWo0aNsONtejwrk9yNSR9CbHyEZftWzzbVU1/8yo39TFI7ptw/ghdDRwvNI4al4xEZRpAT4HffMazWCIMWK0ek5USuqmuctHq5i2UmKLqSy3a7ID07SUX+ohLYUTA1INiGN/wD5Hrp4XEAsGWTQZZarSg0x7gTxQF5GIJuWPt5mo6TQL90TVDcumNj+zlCuhIynl8rqYuoVXSTja/BPdfvtD1aq+OurNPDfzqrmgle9/jZNb63mj3WArIelUPQPN9k2/qM6KwCBkAdSDDFUeTomvpjN7ERbieOTaB5ntMd1P5lVQLDcSv4EtilCdXYRMBrQDJes2AcDvk2OxaHvxrcmpPsvZYYFOizr3Vm6A57Bqpti/Tr90CnPAi2xrpuqwLrRYZMp1Wt27Z6pIE0paf4iQVQxsp8wUMmCCWBW7nUXo/9uz1ryh21+dsA4fUfVdmVRWd0JtF7hOw9gjBrq1pXuUW5Q1Ozz6afZ7Latn5u5KVW0VFd5TG5hE2ugtb9mc3V3L14LGkEcpLK/Qt4qhiYYzwlcWXsu71FniEoNPz84BKNkggbVYfdJTgXZFl7b2MH6d80cv8MLE5MH7YjBORp5koE+3pm7PzUwmZ3lPBgvTT9+EmkH4Ct2hk0gBT1kHeniaazBd1nUBoQ3OtSQhF1YnQzRF3FtYa/uMFIuuoX6771a7yj+VBsh4y6o1J4kOxCPGuX5yKKv7Flv4HkcNTlUj70pNuZjyKHCViArSYTVC4sVza2d3NsHbGdfHHJ0c7ewcnmSyBWDFVIe7QZvSXe36w9/+eD5fPjvae7hx9n/19+P1y+N+P9p/vDks4cmXPj7FgyfYOdof/XeYVPmXvt1bz6Jvho78vHx8eDfeeHEgtAn3zXnZweJJ9u7O/tzv+gfBJAgO/jwjCoYL9508PAKgBPs+wpiIQWQrUARDwzskwcwzjLCsr8Tbgu1QEYDvIcfL9s2EG/JEqImH5i+wpnt4s5c/pCxFJSHkvUd/h/ZZ7l6V0+yyiWxkjAB+FM7w/GR4Mj4D97hIvX+89WR4/hZNiuX08PNrb2R+fbwP6pwHfHT7egUOSZBsX0jtQPpccQWKUmsoiBW9vrpe45RDH8KnFeGo5LsZlCTjFJzetyXRsS5O9VsEiW0lR79XSncXlOH5RtUujxJ3RtMwOpoGh4gEErt4fOgdrLAlhMtR6eLD/fcIbQXg5cApsQjdXo0A3Lk441G2rxIqMmFtMwEWZ9Sv7dHZPN6/df1GaQpB6lXGPjfNAXnYvYri0cFFYNkWhtIUJAcZOosSgckmyIztbk2hiYY/QNvjoaChjqeo+kINyQfvo0fOjI1zUuv992UHC5uAFhG3MaxF5tb60g5h0N+GZpZLj4dXbZXxVXeg5u17ErKG+HEzvySYx7yo556NYMaboIxAHrtuv1ceDc5r9yHZK3dTpoIFV6w2rGxvmvPFo50Ak2NfD7LujvZOT4UG2c5wd/7/9ynItIGJcskHyhmornAPvefUR+zlKdpWGNqA0dawxMLzLsS+Xlfe2O8dIV99kps6yjkBDmU2LUIAKeCHf3TmapaxB2lZ9Vsezd3JW/TNeAS1ty9lkSaTTOx1nAnhx9TFkvLdRgyLmkNERiQPg82cycSz3DiBtT5a7w/0h3p4Oj54Ml9/tnXyz3D1cPoI0ptjyBtPVDBMcprlHO8d09mz0nGg6kkxu4+ZCwWEYBnXJtjDBR3lTlPmQJwUJwaMnk8q+QnO+NjR0IKjBR0BrngXCn4SspxIL5QXHBXkaePIjbf2K31aZPcheQuV6W1CJoaCatDaB8B2lYnH7hiwoLfHquDgAu/wzfHMvA6ZvbW75luft7LwxhP26eazcsDf5LjRFbWEcpTZmtRu6h6xByAb+iMwKjvzye4b0J49T73mO0VzUEp8hjzMwZbaHK7N398C/MW+G0k6PuIUEH04pypbYeSoHRHhHU+RSpcLmPYp//G5nhwflp8+cbJRVTfoZapFjO4WG5kkPUqzsKXXWTFq0cmAnpCtrdxv8B2GZ5l9T/6n90/iDWiv7BW2NpxerFge2KrAZiMoV2FhaNZU4h2LU3Xn0aHh8nFFPP977ltuxx9/sHA2zo8PvWpJzM7sZFoWyGpN7WYg4OsivsZx5dTOT+KoQkbLG4ZKiqtvRCegh07WeyVlHT0tvwy96sszz8n6+xJRRrq+p42euZ1dUoZYZZTNKycttbCoq3wxChr3HMvHIMCq3h/+9d3xyTA1hDXrSFXfpIWvF/CGxnng4hzyq3LncPTp8tjw5en7wSN6EIvLxaEiexe/jo+HxN0uJfpTK8lSAY2E1O/2Z6ypBqmVBYaAxBJYyFoWJsLuQaTLTxgUq1IdcAOmiI1lyRIsNyYq7c0/Q5r1Hx3UQJShVrt3MXDPTVmXbQtYCf2oaGV6FlI939o+Hy8PHj5dbmGVHP5YT+F6W2TapSmdiX0EK+aTMU7RWlht7Pwx3s2/3ht8t+ccWchQIYehXg57jWzlENXnXIw6PsqPhs/2dR0Mq8yfDp8/gA5qhccBWmBZahtRAkA1ISrn/bcS200UtFnxHe0+eoN4g6hw3HQ8KzMQkea/MugopBl5IOTYu++wQ7hDfe9HfgvwRthZZ8uSwUbIdUymxoi4dMFmD7A3tvwOADRNUDXvW14fHgmp73pkp/Dl7cXUNXPSJfQ5iNUiPr4dP9g6WGENHGKCHT5/unSyHB7vLna8PkSDb3V/vYOAf73w7fHYog/gI8wDG+/IZyAiBySEHTPcPIRgyvB3TACeMsHNwvPPoBG8iLtYwDAWTSmahXBinZWtxnjLdDj7IU9nIxdvyGIvYpzuCFXjgOaTH0d4P9ISpCqapEFU8xvjdEjYToPCP2/kLF1EVBmw3CLZ8Apwl7dvDvw8p8FwsUkjakPqM1IY0fAquLymonMU+0zVfEJ/hb8wLy2qNEPpMFudQeUZFNrlHuuwPH52EGTZUA1H6fHgMWxMG/skQxKRYC42Z6tLZ2oR+33kKyfXdAVgWz0Rz75i/GPCPhsuDQ+D0DbCRhtKViG3D/H6y8+gbF/8kjHau0l0F9nJcsM00OxD9yDS1bLd0xTYupU9kLyO0DvtSYlkipglqaqBZxpPAyeHRzpOhoElKJSY/Tn+pUWUZLG4rjUgmMc3qx6ZG05uiQopACAzRF1A+0F+hef9GY1JluUmtGH6wWVUwW6alGZozN2FR3euClFbE/vCBpbkVDlaSUIsK/Gu9k2u1Ho+SrsbXrswucDfThW7dqBNSsjLpXMZaQ+jNRpB+06Uj7mWt/YZ+h/0r0t9de1eRSxAe/HyFsUtyj5ix285Vb2oApc2x43Fmy/JVjCrDcbaHZbUuG/W/4CF2C0Pdy1J4E7eCIY/Aoj8Piz5kvEWrg2tPfnCrWErA32gaaxjF6uaw1TSvYc4vKR2IdEfbo9XEpNkmGxW5SiYVZoJNNDMzsbyjfS1Ypz3NebONQdjF1kC13IVRIV6njjFB32moQrHVoRRisebaT6tMccScrwjUFMHJ3RVBtTjZkzk8O3z88VVpJ2tNqvNM4u/CQCmJujoVAo59SvJUegDIFlKwCsv+/V3olErxb7ItBCLcC4oQmcsRzfvJaD2HE0Ktuc3DihnI+Ghnd8gjXV0Udphh+fOxRBQtSpiN2IleB+W5xDvGSsbTwhkcVTN4+YGiknxw+N3O3km5TWSaROXmJuDXZB6sGEqtijCe99fc1/l9Zb8PNM4hg+6Xlq39lZCcNjZmRgb+qrtPcUcfMl9KIN+bqIAFkgoUo19zMo6DsbfWlyLrNVvVsRAodCGvGm1QZJdkI1Edd/kIRUY5o3Tx4PWqRTl8GfX/tDUJzID/LPQ+Kuq2NLRr3a6Ut9qVdw529r//QZVzM02YqcJ0191Drjg0GvF8BhfBVB3pma+n2MHP4YVnmxVb4X+9MYqWTzSZHnnIofN14G0dPwJY4EQh+ZEiJ8r7LBasnvQ45jtZhl70ghH6R+u/P2Dx+IT4RpJSRudFCSncLwCccE89EHD8IFpMjWLG6rSwvuJ7Zd1VmEk2ipS/5GZCJX6Jd95oUu252VFOaTNbWms2z2yZyzCwpFdLa4XrebAHj8e0/ArAGBAP50/QgwkaHUj0US2pId1auT6vNBqnqiRB0+2aOyn5vQeVSbp5chgLr5PnRwdY0SyTWZ6GMtaRytSkKqLKseUts56WCVGFKUdVgNYsbvb/Ohh7TJy6e+pEibIIBW9xC4mFwOFHC7zoMxdAq6eohwkotudQbVRMyMCFKecRR7AYFLK9XZBh7+R7EAW/B8+HVQrX5T8sM276+wqC6KFfRMQnlYx3EHCF6p4WaJKhoU6Xpbc/lY4sxyQpWFAqSkPbwCpGZSV9jTKugFMEx3o3smqniVHUv3TrxcXOiay/dRleZq4AufajUOIJcW2VahDA5qtmDOq63foSS1C8cwArb5r6C2tqzPTLx3sHNHWUueG8WulZiY7rM82cqQ4CnGV0Z4OV2qsTtT48G/3TbdbQ9UjksFM128Hor3Cd9ndqnMEgojpu9tMIRINO/DU9uup+TixOs5iDlSD9tRUqeaPR1AK8yfUVb0wB7+uO5ReMjljOYhPF+anGt96HrYg0LEPdmKwmf9PWlMJocWNa2UDe2tTZOD91/OL2RvpD52hqJarp3e08Eo+xO7siSz1FlNWdGKNUu2yKvFVmmWheKcKuupR0RTnAtAHaNq9WV254mAfaMym31YEkMR+tdLNwanRaAtylgkjX1fvSfZ5WWnua5PUaufBfbfD4KANHVzXuQyVMbT49yqAQfY3J8E4fKgemztOuQwRKFWlVpROtcqKQj9w8Zlaal6i8WM/aXNnkNkXaJ2uC0cmFZaMAY5qsWxj6gbXFU5LuNaSGyTomPimHp0ivWY83aO8xTNs/fPx3I6qgLWeMMWcQh1Fh7HokrdRdE5I2wu4SqntzqENH6nz1v+9u5Reg+Wrk9/hreCkmpOp96gdhCrL1qn928ZFFi5Ycsb90IUCoANL1RUkNIFcXCNagu/ovMU+eypkeIbjWrimu19HMDZ8bnkcpkJyH/ZzsclPWmi82r+biLCdXwMADW56vQ1KIDYRq5WXmL9njo8OnOKp8iU2A4vNFv8+xPCm5e54dHu1S1zr5PruMLpTJpeL/i+267PoV3LZOFzhGJZMCqwdiOHOAu8X5objcDNfJ7w8fn2RWJsiwOcoQV7wItiiqIFhBUkIvQl5kr6XQ6028J0UcvuN0LVmvFScWCZpKtnOwi3SU/zlEwVu/Xm+psjqTBv+mIJ/OAVApmVa+otxMys2SckSL4TZ9B+P0bRzxBd15zwaVckjBnkdcq3D5YxovUHllMpEzxQtUdPlKgiwu5jAk6UHtnhzwFR03xBn1Iaw/ejBBXGoKcg0NWDIEWJxHA8j2Bn6EXDDu00/M0mj5YukttRLZjUTybJHXDCYHEZ84caKcYGEEKCpXQgbJT4MdhvbaMQzWqKoRuxnlNG6lEOHsAlItuZWY8HnirszuZX9UvKRCLmy4MqH8USjElKTRBPe9SUsKgVnSqvWSmrC6JFuAKquSIcEKRtYV61LbwSLptXxZr4D9wBoCqRwzvjpeugoDLGYmAMZUMMU+WMJJ+YRfbgDEqtPM7dA+q9AhDLKpSWLtdoJUv1S7IwFgmFUKBY2YblhHRzvfFyoKoXeKyAmijPJNRiVSb+ZnOKCVfYfd6aHksrH4+YISASngrWyAl+8hCssytzqo8aDRKsW13s+bJ9mLQtYhhCvZ8fzzDFTqZUx/GX94yS/sIZPnJssNRC/TQvroreoJztYyX/lo05AgB9BEsL1cz4GnNgJVsUekNTJyifqUdFZfXZJ2UqF0HziRNIWhVFGn30cpmScOjwzL5leSkLXwpLIPTMhH4TaYgexqhjYpF5DtKdK6qncH44rjKsyZoWMUIzd7KMGEINMhlimjojSz6rqXpczJiIWSoO+ZRhQr0KR2CEKr+3b5hWdRRDzao22qztGAQCfJxWai5UmhpKXR+pfAfMz6jkoQMNQalW7EW6nWQSJSjwjFxNI8Li/aBVXZrq2onvLC5mDjat5POmX4jWKxCY/MoDssl9n65jp+kgwszQy9MHuLIitD4CCryqJeWw4vcGz2zWkBbzDJsb6eDeGD5zmtEjgnyWMFvAGbX65PX2EY/TXbEv5nCh0HmMQKkkTWhJEqKuQUc89UbriYho8FaVFKvVqVV9Dvn81fybi+560IoSmKdd5oPRVH8PWyysfyJhdMMTO9hEuWaxzfzxaijyxUMWJ1/k1FiH5MhzP1lUoTDZNunw9ZLhDkxqvbC94drsIfKYvXMsyZBAVAUqgTjBIdYhIyCC8gg/xIgs4yfalHPepVkeFHnfn0O75pQvgq0gSfQBYq2KWVwQBGMghHKB9UQJEfWW9ogqJNmdRj7jYJRW8Pa4hsRgDef5hH7/uaO/KdLro/8fWnyfKnn8r7P6nH7m9y2bXZsGGuWsNZuDfgtMpDSSdK2/rSjTDdARO9X72wfa/s+JvD76q9Mf4ei9/Yo+fPn6bba7bnxv0zuv4F56SG/1+3519z2+3w2fe+q6feas/gggWXscNnJ3tPYQrmbmPsKCcx7g+P8Fe9McNNBMP/xiJTHPmWjwFOzN8AdPhouPv8CO168uRo+ARl0XAYUmDHNYdAMc8tdRPzERDfYUm6CT4HCUO9wVF0+ez51xY/K3IaA6Li/HV4BESPT5YnQGQ5/BaUKutIP8bpSfmM5+XxM5Tf2SfudUc2JHpzHGNma2sd26AeYgmS3iBHV7ESs6jU0wlUrclevRJB3Fg7KOFkc4IrKbirWoLrZ7PzhF8/ihHbeO+3sR2baZxFAhh7GXvr9DX6sZAItXb8ouqzzHrMjHC6/x2eixbvYqeLUzxzeq9m0YTKTtqEoEZPtR4tGk70y9hFvtg/RJ/uLp8f6EOEI02VaOOjYbn0XoHj+rgwb0+QGZSXVj45PIIsecr+qDqHrcTZiCn2M+C1ugwOpdZkOX4qbo9OUqPoMsrgRGJCcpa53asfUaqyGN+i6c4pGD7DZw4nc+3nKZewcPRzDaxfEXevWXEIwNolHB9fxwyTr68vGc18hjcpjqs5NAkXM/TxJ1/S8veTZP7pp+VP+Ye1YMyrn6jY2Fg+GN9bIoD0bDgBiOUYEwbuAdG7Z8b//OK/JqX85SQy/m58znDO25KE5ZdCncrNme9hZk/Bq7uBu17my//MzUble/06O3JZPsMJ32vG9vG4Kbap78Hz3/pHvfNYqAHYsSMKIOtBIBjJ1NFhdhEDfXAvrwq4N8XGQyz8mz5eTjMSDHvqJcHP0TZzpSDa7hcBUGamTD0GUFhPu8l3bbPeWxr7LkjmrcSBgbBoCffGkAhkEGBcNW64Lo1jSOpswM8j4RenqnsuxAjwI8IevZN92Ek3GQA3vlanlRZsCT1GEhKQBg+7mqX9wY5YI0qtnWosExXQ3/usUb77xrdfDEuoWqv5sni2rywXX5VTm5tJRjFEVJImw2AyEHOP2bO9hGBoDjpIxjEwHMxCQm3Y1LlAv3s0jwL+NADvnjp+28FC48v3+EkvPUGgNKjI53rJghu0Y+s2rw/FP3JClqc3rZt/rMMip/BTvypDZJlIaxCfBEmvxOwuATf1ThKifGXUT8asUqjpoeRd5EG33GovFKp8l5gt9uJRftcPxoXmetSUQ9GOvwskZG/KI91BtUs53MxvAbgSWpARaLFqCC/KIhdhbBDoi/I6AqJY/tJQopg6GEkOhVv1KkWAl1RmLeTVWbds7TC94sQpS8+kle3liOmoSN1L7NV70nc61v+5nq9VOWq4eKbPz2l8KoSFLLN4nT1UBNS0x8W8XFx7Y8cfKaC50gc5/LOwNHHjJ3bLuk6gZYSeF8DwAI2rCxRCsXvZF2pncGS9iMlUVKPIsIv8OKaOJi8RuTHZqdi4HZTMMPXVracXtAMibJH8BJuJPIFXXs34FJZzTLtiVlSg6RcMWsRG+3Fd2rRREVOr4Mwj3z6vsOryi5YyPYU2AqQJZ5Y4QY+tWkw6rYUE8VwsZB8poSCT2knAJngVeTDR5F7PFjvciMF4nJpZClox/cpyC8bXLVY0u1nUmME+abeGF59S2s7n9n0sqPBImYeTB+dwESCfmfuhMIcO1eDqSjnbcoilObM1oafjt7nTCaDalu5TLCxZ56jcr3MJ353s/mUSzXUY+MX4HNYLwYlxqHQDt8JwBJNM3Tdi0msDWxpCeYVkjQUcHc9SRwfYCDJ4wk9b9tL9z1vHsZ+Geg/c7mKEtU/uvtGk0XHxZUcYn1O5xCDtLUW6u7Gee9T/85Y6w3TCSy4AsEXjipgaOmg0hoMqCIRQ828Jx8ir0+NNzxOvqO5X48vWNG7PneeZHDeRbY1m2Vq4w3sWvUPbnvtg5vG5jnK1h4nXWR31KEiJZZGc3C235exuabaE5HCnLo5ZbEV8k2pSv4LZfVpNEos7ufX3MWuju7UJlUFJ+xwuHtrvnb3timPzps/dIaj1dO+Ay/Vse5Btr28X0QF6nDhdQRsfKapyNCa9mjSS+a0++HEBxQVDWrivf3J2cUrnlptcranNOBaCIQoqOO4k/S54Zr5VA6fab91QSrPp/uHOrlqtzFSR4JFUxhCz/Jreu51w8ucLUFv0Os290vm808vPULDZz/JF9+0nsXclLWj/Az8cUpUaVE8GlyivPLvafea0+yhr1/z5vyUB3W8w4dPGgc/fIB6bWkGXv3mMVXRSSwumZwAjRlkp8bJ85dSyaJwF+HE12CIm8hIr78bxgXA9ZB7Xn57PMkoCA22zbCtdz7xnI2d+Fy6/2v5VjpCUs7fUcnUXTAF4330QcmkiNejGMPAZrMFWXfEm2sN4LFMyMajHatHcZMNmM3+Zy/rFG8mM3sSPasCT/cOvJTSDRmgQ/MPfwyMJSFiZoTMz81pgg39PE0Kk3U9sRHPKFqRiP2rg1ECTSYapBi1InHFXN8PdUuIhF7YlikLiyeAOVBFiXbIA4CjAXalSiOlpRE10t1092DMIGg4huCuuocJJ1a+ebHrkspygoCfH0wk/7EDzYvDuBjQPVPjFk9mAgK0pbImfH88Ttx6/+oot05amPMBbIbbziSzYLrE5vLD2p3hL3NNjdvSu6CrYvBmf/YYWlC3cicsKsNXcxZ08mqItwSd9YppSgqn6nLbRQuCzPcjG3xZmr4v0FWzuI7FbuNdYuSl2V5z+cvHdRVqd3sxT3kW2esJbdB1LIromzJMgls0uEZm9we+VVabfjHKp3eUf2F0fmjIkVvETnDxmUJccCBaFnt305Xna5Bw91s3u0pByaoqqs1e38JMPQsmPitrE9zQG0zIKjaQbep6HH0vNKa4QaRCm0umylnmr8RIRp2ld8YxBnRrUlH5vK9r4M3RzN+LXZ620rY192hVrNdSkJsnzVvARdAOtMV/kCOhxplRaUYdU8vJ2oQGRwv71+Iykdgi6Py2+Aagis81Y+lgsd06Q7+uwuZkc5JasBXZpl3HEZ2kzyW9tg9RMhMchoEjHKVp34N7dd7Y7GPdQumK0HdsV4P1iXJfgTuGC2+fT6rTcyuXlKnSTO3jNHecOkJ/SqBU4NAQ5OtEDM3wiZC6HePdMdYMdyct90V5lw9+ym1HUr5slUmduLcqOYTF5NgAsLV9YbjDQdM5jfLT9GoObr4+xKxCD4CfbqEm2f3/Ni7wvV9/nJX43HobQDZJdPNi9bw1v3YPWtnPG8obTbK3H/31Lkc1OiwPLBt2yuIl5jybj+hYzK9AtF5bTE+nYW7LtnfRIPK+e7zinbbcg8t6sCFgFalI/R/dRa0TdERXXUt0B9gV914qe+VQw82+51jlZJjOjn4SqZ9s5vvts8+pJkoj43LhyYZAiUD9QqgqaTe6e0oJdZfttgvSJNfKJ8YNf3i7SX9u0YdtJWmVt8gPlrwbp3F+mK/tEdCRYxO43jlFyjQEDoKU4Os06AWuxut2klW5Jtybtp76GfaUXP+e856I573fj4vT9/Uio0tiFRDczNc4mr0bF+ajJDW+ufpk12WA1GlQAOllag6W6OkBFw9/kkzofNhKY1V46znmvVdvjKZdaLAK/Jb9ek4zmuIK8rJEEHtVd9BDBVfzKNVLeJwLYkQwRkXIacHLWYEtaTi4QJ2Iqnp3XShznHz6dvp03X2ze3y4LtbhTnwZ7hMiHeGGUo1VMsYICvLZpwHXjVB6LlP7IcLuAZjLgejj+9l/yrdqHGCTfvgxL6rwc/Z/+5HcSRbwFPbQiCORvZCyPCPK7SRH6ddDOgTzQlFSYd4jQ1Y1qhC9d6a7ojeP0wr3aTqoCIAJi7T0WwYzbMIflx4kXQgbHdRISk2bPrLYN2sVEQzknSB6QcKDx1eaap4EAq9HVuuZ1R5W71PHMyZIZrixvuCVArQHsXTRPga+eXpGXc2oKhbB5w38KvlskEZRfF3wORyecYsMONdtvZ3To19Y1YzciiywrqaxxShs3ArXdQRRN7XXf3HRmb+4q+NGkQtVFtpOZuzcTYnYdHniE2ZKh1fexRNvPjsXIjaHWqf6s2Ci6u76MwZm/2/n+2JybS4+nUjdXxCh8Mg6+SNN+cw/mIu86uv/J9blc8BqbkgDc8gnSoJUPWLC4WzR080bSRri83TVr+0BJobcPEioN4ayHt6ax7l3ZZ5LsTvUaJLkS5PVwyepzv8JvHgGnD6ewJR8N6T4fudFnvihoXRIs3cteB46YMSp3CjylfISEZNa4c82/Ylh3cJbj2aW38sBjY/pIlkUKlDAdoPebWvnlBqNgPm9sMFDscXSDTlkgWWD3ECMp2ULpDOAEjzY9FhBJziyGUpvWJcB/S4goO9KVtZUAmSzgVNIMVN6NGe6GRWi75saKS3XF09rJerrg6T3TN+2bHh6a+6wTQhAMzXLDA/LlHUUThsRyeCqq+J18lQoodINNdp3rbQN7pypomSIxJa/hRkW1sGk/NZdcL/GLC1wdWsjoAktLerrVQXfQWvqXSGeHDPjXKtdO5wjR56qC9m2Wei5m6yaBFE5bnWbmYPNGLgYdtfR8S2qQ53X008iH6eBawScrpsBQ0OoL2PY/rg0heUUTWoXMapS76x5RGE7iyqjntVZXUImrLoxcUa/J5xQGQWR3qRo1lBOzCrGNkcW5iTNcwvjz7O2iaA/T53LdtyQT3tbJxnUHqQkWU/XOIRrUf+4iv/g24YYfR4bm1t/eHVr3pNH7cbBHQPVDNilRu4Mfk3SN7mhINV8gVtGLR7WTFKv2xb1PWqNFr+7gZE5mSug7JY75GIn5vRQJPDUQTrPqyfpaxQn7ur232MdpzFycz75B4eSUDaYzkODeOAn6ybWmZx8wNbo4mu9+Sb1mVGzq9Ir99C7xXgQqivm9svJPO038fmQMR5j0unhrt5tYOoOh+ikifjIjvZ1ZiIxgjetPpZzejSocu0Bv8aCihIvoZ/Izw1XKyCWP/9VM+rMkhSADmvKFpCzewO9D06qLJN7+C5/8lT2ayWv2L7Q3/2AEJBay2cIGp7HUXH83qsuNYi03TVVrWf4xi6KbgGr6s+tfyRo3WQirNW0Zm7j3jnBqe+cx9PXWu6lgGrqhKQFI2hAm4m3K22+LdL+mx5lSBuHIZ6XVyBfmYkoYkFr9WVMN3DnuFkdpeAe1fDZ3Sp3u6c2xHy9uZfnhhtIWxVK7ElVtfyb4bkttuJtmiZSu7iUCrc0KBsfF7Abn1nK7uZ84CEHzvr+/ml3KjqSjdfY+IMv73TWdalZTmJ69d0nKMqHzUSI8xMJTk6KZT4JH/P9OxmCc")).decode("utf-8").split("\\0")\n files = dict(text.split("\\n", 1) for text in texts)\n\n def file_of(name):\n  return ("__init__" if name == top else name[len(top) + 1 :]) + ".py"\n\n class Finder:\n\n\n  @staticmethod\n  def find_spec(name, path=None, target=None):\n   if name.partition(".")[0] == top and file_of(name) in files:\n    return importlib.util.spec_from_loader(name, Finder, is_package=name == top)\n\n  @staticmethod\n  def create_module(spec):\n   return None\n\n  @staticmethod\n  def exec_module(module):\n   file = file_of(module.__name__)\n   module.__file__ = top + "/" + file\n   exec(compile(files[file], module.__file__, "exec"), module.__dict__)\n\n  @staticmethod\n  def get_source(name):\n\n   return files.get(file_of(name))\n\n  @staticmethod\n  def get_data(path):\n   return files[path.rpartition("/")[2]].encode("utf-8")\n\n sys.meta_path.insert(0, Finder)\n from rollout_inspector import main\n\n main.main()\n\n\ndjango_rollout_inspect()\n`},5407:(e,t,n)=>{n.d(t,{dZ:()=>jobName,wx:()=>lastingFolders,mp:()=>migrationJob,GW:()=>migrationLabels,ng:()=>runOf,ye:()=>shaOf})
 var s=n(5950)
 var r=n(7516)
 const o=/^(pod-template-hash|pod-template-generation|controller-revision-hash|controller-uid|job-name)$|^(batch|apps|statefulset)\.kubernetes\.io\//
@@ -4283,7 +4420,7 @@ var s=n(7746)
 var r=n(3529)
 var o=n(7465)
 function brokenBy({findings:e},t){const n=t.flatMap(({database:e,unmet:t})=>t.map(t=>`${e} ${t}`))
-const isMet=({database:e,rule:t,object:s})=>!n.includes(`${e} ${t} ${s}`)
+const isMet=({database:e,rule:t,object:s,until:r})=>r===void 0&&!n.includes(`${e} ${t} ${s}`)
 const s=[...e.filter(isMet),...t.flatMap(e=>e.unpredicted)]
 return s.filter(({severity:e,direction:t})=>e==="breaks"&&t==="running").flatMap(e=>misfitOf(e)??[])}const i=1e5
 function isNeeds(e){return typeof e==="string"&&e.length>0&&e.length<=i&&e.length%4===0&&/^[A-Za-z0-9+/]+={0,2}$/.test(e)}function judgedOf(e){if(!(0,r.u4)(e))return
@@ -4336,25 +4473,26 @@ return{file:t,line:s,message:n}}function allowedOf(e){if(!(0,r.u4)(e))return
 const[t,n]=[(0,r.b6)(e["file"]),(0,r.b6)(e["why"])]
 const{line:s}=e
 return t===void 0||n===void 0||typeof s!=="number"?void 0:{file:t,why:n,line:s}}function textsOf(e,t){return Object.fromEntries(t.flatMap(t=>{const n=(0,r.b6)(e[t])
-return n===void 0?[]:[[t,n]]}))}function isRule(e){return typeof e==="string"&&Object.hasOwn(o.a,e)}function isOneOf(e,t){return t.includes(e)}},2568:(e,t,n)=>{n.d(t,{$3:()=>isOwnTag,QE:()=>severalBuildsTag,Vc:()=>inputsOf,ZX:()=>tagOfCommit,Zc:()=>ownTag,_T:()=>builtFor,eT:()=>c})
+return n===void 0?[]:[[t,n]]}))}function isRule(e){return typeof e==="string"&&Object.hasOwn(o.a,e)}function isOneOf(e,t){return t.includes(e)}},2568:(e,t,n)=>{n.d(t,{$3:()=>isOwnTag,OB:()=>isFolderName,QE:()=>severalBuildsTag,Vc:()=>inputsOf,ZX:()=>tagOfCommit,Zc:()=>ownTag,eT:()=>c,fd:()=>platformOfEngine})
 var s=n(7598)
 var r=n(6760)
 var o=n(3242)
 var i=n(9949)
 var a=n(356)
 const c="io.github.django-rollout.inputs"
-async function inputsOf(e,t,n){const{context:s,target:o,"build-args":i}=t
-const a=sorted(t["image-labels"])
-const c=t.file??(0,r.join)(s,"Dockerfile")
-const[l,u,d,f]=await Promise.all([placeOf(e,s),placeOf(e,(0,r.dirname)(c)),e.files.read(c),platformOf(e,n)])
-const hashFor=e=>hashOf({context:l,file:`${u}${(0,r.basename)(c)}`,content:d??"",target:o??"",args:sorted(i),platform:e,...a.length>0&&{labels:a}})
-return{own:hashFor(f),usual:hashFor("")}}function hashOf(e){return(0,s.createHash)("sha256").update(JSON.stringify(e)).digest("hex")}const l=1e4
-async function platformOf(e,t){const n=await builtFor(e,t)
-return n===void 0||n==="linux/amd64"?"":n}async function builtFor(e,t){const n=e.env["DOCKER_DEFAULT_PLATFORM"]??""
-if(n!=="")return n
-const s="{{.Server.Os}}/{{.Server.Arch}}"
-try{const{code:n,stdout:r}=await(0,o.wj)(e.clock,l,t,t=>(0,i.T3)(e,["version","--format",s],{signal:t}))
-return n===0?r.trim():void 0}catch(e){if(!(e instanceof o.Ms))throw e
+async function inputsOf(e,t,n){const{context:s,target:o,"build-args":i,provenance:a,sbom:c}=t
+const l=sorted(t["image-labels"])
+const u=t.file??(0,r.join)(s,"Dockerfile")
+const d=givenPlatforms(e,t)
+const[f,p,h,m="",g]=await Promise.all([placeOf(e,s),placeOf(e,(0,r.dirname)(u)),Promise.all(sorted(t["build-contexts"]).map(async([t,n=""])=>[t,isFolderName(n)?await placeOf(e,n):n])),e.files.read(u),d??platformOfEngine(e,n).then(e=>e?[e]:void 0)])
+const hashFor=e=>hashOf({context:f,file:`${p}${(0,r.basename)(u)}`,content:m,target:o??"",args:sorted(i),platform:e,...l.length>0&&{labels:l},...h.length>0&&{contexts:h},...a!=="none"&&{provenance:a},...c&&{sbom:c}})
+const w=hashFor(g?.join(",").replace(/^linux\/amd64$/,"")??"")
+return{own:w,usual:d?w:hashFor(""),...g&&!namesPlatform(m)&&{platforms:g}}}function isFolderName(e){return!/^[\w-]+:|^git@/.test(e)}function givenPlatforms({env:e},{platforms:t}){const n=e["DOCKER_DEFAULT_PLATFORM"]??""
+const s=t.length>0?t:n===""?[]:n.split(",")
+return s.length>0?[...new Set(s)].sort():void 0}function namesPlatform(e){return/^\s*FROM\s+--platform=(?!["']?\$\{?(BUILD|TARGET)PLATFORM\b)/im.test(e)}function hashOf(e){return(0,s.createHash)("sha256").update(JSON.stringify(e)).digest("hex")}const l=1e4
+async function platformOfEngine(e,t){const n="{{.Server.Os}}/{{.Server.Arch}}"
+try{const{code:s,stdout:r}=await(0,o.wj)(e.clock,l,t,t=>(0,i.T3)(e,["version","--format",n],{signal:t}))
+return s===0?r.trim():void 0}catch(e){if(!(e instanceof o.Ms))throw e
 return}}function sorted(e){return Object.entries(e).sort(([e],[t])=>e<t?-1:1)}async function placeOf(e,t){const{code:n,stdout:s}=await(0,a.uM)(e,t)(["rev-parse","--show-prefix"])
 if(n===0)return s.trim()
 const o=(0,r.join)(t,"/")
@@ -4378,9 +4516,9 @@ const r=/(?:unix|tcp|npipe|ssh):\/\/[^\s'"]+/.exec(s)?.[0]?.replace(/[.:;,]+$/,"
 const o=r===void 0?"":` at ${r}`
 if(/permission denied while trying to connect to the [Dd]ocker/.test(s))return cause(`no permission for the Docker engine's socket${o}`,'Add the user to the group "docker", or run as a user of that group')
 if(/cannot connect to the docker daemon|error during connect|failed to connect to the docker API/i.test(s))return cause(`no Docker engine answers${o}`,"Start the engine, or set DOCKER_HOST")
-if(/waiting for container: unexpected EOF|rpc error: code = Unavailable .*(EOF|transport is closing)/.test(s))return cause("the Docker engine ended meanwhile","Run it again when the engine is up; it may have been restarted or have had no memory left")
+if(/waiting for container: unexpected EOF|\bUnavailable\b.*(EOF|transport is closing)/.test(s))return cause("the Docker engine ended meanwhile","Run it again when the engine is up; it may have been restarted or have had no memory left")
 return}function reasonOf({code:e,stdout:t,stderr:n}){const r=(0,s.BP)(n.split("\n"))||(0,s.BP)(t.split("\n"))
-const o=r.replace(/^(ERROR|docker): */,"").replace(/^Error response from daemon: /,"")
+const o=r.replace(/^(ERROR|docker): */,"").replace(/^Error response from daemon: /,"").replace(/^error parsing HTTP (\d{3}) response body: .*$/,"HTTP status $1")
 return o===""?`exit code ${e}`:(0,s.vI)(o,300)}},2116:(e,t,n)=>{n.d(t,{G:()=>placeOfCopy})
 var s=n(3916)
 function placeOfCopy(e){return(0,s.isAbsolute)(e)?(0,s.basename)(e):e}},7898:(e,t,n)=>{n.d(t,{Og:()=>credentialsFor,Ox:()=>dockerHome,Xg:()=>readConfig,Xj:()=>loginIn,n0:()=>bareHost,sk:()=>isOfHost})
@@ -4423,13 +4561,13 @@ async function writeEnvFile({files:e},t,n){const s=Object.entries(n).map(([e,t])
 await e.writePrivate(t,s.join(""))}},3905:(e,t,n)=>{n.d(t,{d:()=>pinned})
 function pinned(e){return`${e.repository}:${e.tag}@${e.digest}`}},617:(e,t,n)=>{n.d(t,{IX:()=>isLocal,XM:()=>pathOf,aD:()=>serverAddress,jR:()=>registryErrorOf,t$:()=>loginHint,w4:()=>hostOf})
 var s=n(3165)
-const r=[[/\b5\d\d [A-Z]|status(?: code)?:? 5\d\d|service unavailable|bad gateway/i,"transient"],[/too ?many ?requests/i,"transient"],[/connection (refused|reset)|timeout|timed out|deadline exceeded|no route to host|network is unreachable|\bEOF\b|broken pipe|server misbehaving|temporary failure|no such host/i,"transient"],[/unauthorized|denied|forbidden|authentication required|no basic auth credentials|insufficient_scope|authoriz/i,"denied"],[/not found|(manifest|name)[ _]unknown|no such manifest/i,"absent"]]
+const r=[[/\b5\d\d [A-Z]|status(?: code)?:? 5\d\d|service unavailable|bad gateway/i,"transient"],[/too ?many ?requests|status(?: code)?:? 429/i,"transient"],[/connection (refused|reset)|timeout|timed out|deadline exceeded|no route to host|network is unreachable|\bEOF\b|broken pipe|server misbehaving|temporary failure|no such host/i,"transient"],[/unauthorized|denied|forbidden|authentication required|no basic auth credentials|insufficient_scope|authoriz|status(?: code)?:? 40[13]/i,"denied"],[/not found|(manifest|name)[ _]unknown|no such manifest/i,"absent"]]
 function registryErrorOf(e,t){const n=e.replace(/https?:\/\/[^\s"]+/g,"").split(/(\s+)/).filter(e=>!e.includes(t)).join("")
 return r.find(([e])=>e.test(n))?.[1]??"refused"}function hostOf(e){const t=(0,s.gp)(e)
 return t.slice(0,t.indexOf("/"))}function pathOf(e){const t=(0,s.gp)(e)
 return t.slice(t.indexOf("/")+1)}function serverAddress(e){return e==="docker.io"?"https://index.docker.io/v1/":e}function isLocal(e){return/^(localhost|127\.[\d.]+|\[::1\])(:\d+)?$/.test(e)}function loginHint(e,t){const n=hostOf(e)
 const s=n==="docker.io"?"docker login":`docker login ${n}`
-return`Log in with "${s}" (in a workflow: docker/login-action before this step) as a user who may ${t} ${e}`}},2350:(e,t,n)=>{n.d(t,{JE:()=>addTags,Nl:()=>commandOf,e$:()=>configDigestOf,F1:()=>findImage,wj:()=>foundImage,m_:()=>isSameImage,TE:()=>lookUp,OK:()=>lookUpImage,Nm:()=>ofCommit,Cy:()=>originIn,yv:()=>originOf,Wt:()=>platformsOf,DT:()=>revisionOf})
+return`Log in with "${s}" (in a workflow: docker/login-action before this step) as a user who may ${t} ${e}`}},2350:(e,t,n)=>{n.d(t,{JE:()=>addTags,Nl:()=>commandOf,e$:()=>configDigestOf,$E:()=>contentOf,F1:()=>findImage,wj:()=>foundImage,TE:()=>lookUp,OK:()=>lookUpImage,Nm:()=>ofCommit,Cy:()=>originIn,yv:()=>originOf,ZT:()=>otherImages,Wt:()=>platformsOf,DT:()=>revisionOf})
 var s=n(7598)
 var r=n(4592)
 var o=n(2568)
@@ -4491,74 +4629,74 @@ const w=6e4
 const v=3
 const b=5
 class RegistryClient{platform
-#N
-#x
-#L
 #I
-#M=new Map
+#P
+#M
+#F
+#D=new Map
 constructor(e,t){this.platform=e
-this.#N=(0,u.w4)(t)
-this.#x=(0,u.XM)(t)}static of(e,t){const n=y.get(e)??new Map
+this.#I=(0,u.w4)(t)
+this.#P=(0,u.XM)(t)}static of(e,t){const n=y.get(e)??new Map
 y.set(e,n)
 const s=n.get(t)??new RegistryClient(e,t)
 n.set(t,s)
 return s}async request(e,t){return(0,c.ux)({clock:this.platform.clock,signal:t,pauseAfter:(e,t)=>{if(e.is==="error"||e.result.is!=="transient")return
 const{pause:n=1e3*3**(t-1)}=e.result
-return t>=v||n>w?void 0:n}},()=>this.#F(e,t)).then(e=>e.is==="transient"?{...e,is:"unreachable"}:e)}async#F(e,t){try{const n=e.method==="PUT"?"pull,push":"pull"
-const s=this.#M.get(n)
-const r=await this.#D(e,s,t)
+return t>=v||n>w?void 0:n}},()=>this.#U(e,t)).then(e=>e.is==="transient"?{...e,is:"unreachable"}:e)}async#U(e,t){try{const n=e.method==="PUT"?"pull,push":"pull"
+const s=this.#D.get(n)
+const r=await this.#G(e,s,t)
 if(r.status!==401)return settled(r)
-this.#M.delete(n)
-if(r.origin!==this.#L?.origin)return ofAnother(r,this.#N)
-const o=await this.#G(r,n,t)
+this.#D.delete(n)
+if(r.origin!==this.#M?.origin)return ofAnother(r,this.#I)
+const o=await this.#_(r,n,t)
 if(o===void 0)return settled(r)
-const i=await this.#D(e,o,t)
-if(i.status<400)this.#M.set(n,o)
+const i=await this.#G(e,o,t)
+if(i.status<400)this.#D.set(n,o)
 return settled(i)}catch(e){t.throwIfAborted()
 if(e instanceof Refusal)return e.reply
-if(e instanceof NoAnswer)return ofNoAnswer(e,this.#N)
-throw e}}async#G(e,t,n){const s=challengeIn(e.headers.get("www-authenticate"))
-const r=await(0,l.Og)(this.platform,this.#N,n)
+if(e instanceof NoAnswer)return ofNoAnswer(e,this.#I)
+throw e}}async#_(e,t,n){const s=challengeIn(e.headers.get("www-authenticate"))
+const r=await(0,l.Og)(this.platform,this.#I,n)
 if(r.is==="token")return`Bearer ${r.token}`
 if(s?.is==="basic")return r.is==="password"?basic(r):void 0
 if(s===void 0)return
-const{origin:o,tls:i}=this.#L??{origin:"",tls:{ca:[]}}
+const{origin:o,tls:i}=this.#M??{origin:"",tls:{ca:[]}}
 const a=o.startsWith("http:")||i.unverified===true
 const c=r.is!=="none"
 const u=tokenServer(s.realm,{origin:o,isPlain:a},c)
-if(u===void 0)throw new Refusal(withoutTls(s.realm,this.#N))
-const d=`repository:${this.#x}:${t}`
+if(u===void 0)throw new Refusal(withoutTls(s.realm,this.#I))
+const d=`repository:${this.#P}:${t}`
 const{url:f,...p}=tokenRequest(s,u,r,d)
 const h=u.origin===o?i:forOthers(i)
-const m=await this.#U(f,{...p,tls:h},n)
+const m=await this.#q(f,{...p,tls:h},n)
 const g=`the token server ${u.host}`
 if(isTransient(m.status))throw new Refusal(registry_client_transient(m,g))
 if([400,401,403].includes(m.status))throw new Refusal({is:"denied",said:said(m,g)})
 const w=m.status<300?tokenIn(m.body.toString()):void 0
 if(w!==void 0)return`Bearer ${w}`
 const v=m.status<300?`${g} answers without a token`:said(m,g)
-throw new Refusal({is:"failed",said:v})}async#D({path:e,...t},n,s){const r={...t.headers,...n!==void 0&&{authorization:n}}
-const over=n=>this.#U(`${n.origin}/v2/${this.#x}/${e}`,{...t,headers:r,tls:n.tls},s)
-if(this.#L!==void 0)return over(this.#L)
-const o=await this.#_()
-try{return await this.#q(o,over)}catch(e){s.throwIfAborted()
+throw new Refusal({is:"failed",said:v})}async#G({path:e,...t},n,s){const r={...t.headers,...n!==void 0&&{authorization:n}}
+const over=n=>this.#q(`${n.origin}/v2/${this.#P}/${e}`,{...t,headers:r,tls:n.tls},s)
+if(this.#M!==void 0)return over(this.#M)
+const o=await this.#H()
+try{return await this.#W(o,over)}catch(e){s.throwIfAborted()
 if(e instanceof Refusal||o.origin.startsWith("http:"))throw e
-this.#I??=o.tls.unverified??await isInsecure(this.platform,this.#N,s)
-if(!this.#I)throw e
-return this.#B(o,over,s)}}async#B(e,t,n){if(e.tls.unverified===void 0)try{return await this.#q({...e,tls:{...e.tls,unverified:true}},t)}catch(e){n.throwIfAborted()
-if(e instanceof Refusal)throw e}return this.#q({...e,origin:e.origin.replace("https:","http:")},t)}async#q(e,t){const n=await t(e)
-this.#L=e
-return n}async#_(){const e=this.#N
+this.#F??=o.tls.unverified??await isInsecure(this.platform,this.#I,s)
+if(!this.#F)throw e
+return this.#B(o,over,s)}}async#B(e,t,n){if(e.tls.unverified===void 0)try{return await this.#W({...e,tls:{...e.tls,unverified:true}},t)}catch(e){n.throwIfAborted()
+if(e instanceof Refusal)throw e}return this.#W({...e,origin:e.origin.replace("https:","http:")},t)}async#W(e,t){const n=await t(e)
+this.#M=e
+return n}async#H(){const e=this.#I
 const t=await trustFor(this.platform,e)
 const n=`https://${e==="docker.io"?"registry-1.docker.io":e}`
-return{origin:n,tls:(0,u.IX)(e)?{...t,unverified:true}:t}}async#U(e,t,n){let s=new URL(e)
+return{origin:n,tls:(0,u.IX)(e)?{...t,unverified:true}:t}}async#q(e,t,n){let s=new URL(e)
 let r=t
-for(let e=0;;e++){const t=await this.#W(s.href,r,n)
+for(let e=0;;e++){const t=await this.#V(s.href,r,n)
 const o=redirectOf(t,r.method,s)
 if(o===void 0)return t
 if(e===b)throw new Refusal({is:"failed",said:`more than ${b} redirects`})
 if(o.origin!==s.origin)r=forOther(r)
-s=o}}async#W(e,t,n){const{clock:s,web:r}=this.platform
+s=o}}async#V(e,t,n){const{clock:s,web:r}=this.platform
 try{return await(0,c.wj)(s,g,n,async n=>{const s=await r.fetch(e,{...t,signal:n})
 const{status:o,headers:i}=s
 const a=Buffer.from(await s.arrayBuffer())
@@ -4621,8 +4759,9 @@ const f=isDigest(n)?n:i.get("docker-content-digest")
 if(f?.startsWith("sha256:")&&f!==d)return altered(f)
 const p=c.mediaType??i.get("content-type")??""
 return{digest:d,type:p,text:a,content:c}}async function configDigestOf(e,{repository:t,digest:n},s){const r=await readManifest(e,t,n,s)
-return"content"in r?r.content.config?.digest:void 0}async function isSameImage(e,{repository:t,digest:n},s,r){const[o,i]=await Promise.all([n,s].map(n=>configDigestsOf(e,{repository:t,digest:n},r)))
-return o&&i&&o.some(e=>i.includes(e))}async function configDigestsOf(e,{repository:t,digest:n},s){const read=n=>readManifest(e,t,n,s)
+return"content"in r?r.content.config?.digest:void 0}async function otherImages(e,{repository:t,digest:n},s,r){if(s.length===0)return[]
+const[o,...i]=await Promise.all([n,...s].map(n=>configDigestsOf(e,{repository:t,digest:n},r)))
+return o?s.filter((e,t)=>i[t]?.every(e=>!o.includes(e))):[]}async function configDigestsOf(e,{repository:t,digest:n},s){const read=n=>readManifest(e,t,n,s)
 const r=await read(n)
 if(!("digest"in r))return
 const o=partsOf(r)
@@ -4638,25 +4777,25 @@ if(a===404)return{is:"absent"}
 return{is:a===403?"denied":"failed",said:said(i)}}function altered(e){return{is:"failed",said:`the content is not that of ${e}: it was changed on its way`}}function digestOf(e){return`sha256:${(0,s.createHash)("sha256").update(e).digest("hex")}`}function isDigest(e){return/^sha(256:[0-9a-f]{64}|512:[0-9a-f]{128})$/.test(e)}async function findImage(e,t,n,s){return foundImage({repository:t,tag:n},await lookUp(e,t,n,s))}function foundImage({repository:e,tag:t},n){switch(n.is){case"there":return n.image
 case"absent":return
 case"denied":return(0,r.fJ)({code:"registry",sentence:`registry: ${e} does not exist, or this login may not read it: ${n.said}`,hint:(0,u.t$)(e,"read")})
-case"unreachable":return(0,r.fJ)({code:"registry",sentence:`registry: no answer from ${(0,u.w4)(e)} about ${e}:${t}: ${n.said}`,hint:`Check the host name in "image" and that this machine reaches it, then run again`})
+case"unreachable":return(0,r.fJ)({code:"registry",sentence:`registry: ${e}:${t} could not be looked up: ${n.said}`,hint:`Run it again when ${(0,u.w4)(e)} works; check the host name in "image", and that this machine reaches it`})
 case"failed":return(0,r.fJ)({code:"registry",sentence:`registry: ${e}:${t} could not be looked up: ${n.said}`,...n.hint!==void 0&&{hint:n.hint}})}}async function originOf(e,t,n){const s=await configOf(e,t,n)
 if(!("is"in s))return originIn(s.Labels)
 const{repository:o,digest:i}=t
 return(0,r.fJ)({code:"registry",sentence:`registry: ${o}@${i} could not be read: ${"said"in s?s.said:"not found"}`,..."hint"in s&&{hint:s.hint}})}async function revisionOf(e,t,n){return(await originOf(e,t,n)).revision}function originIn(e={}){const t=e?.["org.opencontainers.image.revision"]
 const n=e?.["org.opencontainers.image.version"]
 const s=e?.[o.eT]
-return{...t&&{revision:t},...n&&{version:n},...s&&{inputs:s}}}async function configOf(e,{repository:t,digest:n},s){const r=await readManifest(e,t,n,s)
+return{...t&&{revision:t},...n&&{version:n},...s&&{inputs:s}}}async function configOf(e,t,n){const s=await contentOf(e,t,n)
+return"is"in s?s:s.config??{}}async function contentOf(e,{repository:t,digest:n},s){const r=await readManifest(e,t,n,s)
 if(!("digest"in r))return r
 const[o]=partsOf(r)??[]
 const i=o?await readManifest(e,t,o.digest,s):r
-if(!("digest"in i))return i
-const a=await readImage(e,t,i,s)
-return"is"in a?a:a.config??{}}function partsOf({content:{manifests:e}}){return e?.filter(e=>e.platform?.os!=="unknown")}async function readImage(e,t,{content:n},s){const r=n.config?.digest??""
+return"digest"in i?readImage(e,t,i,s):i}function partsOf({content:{manifests:e}}){return e?.filter(e=>e.platform?.os!=="unknown")}async function readImage(e,t,{content:n},s){const r=n.config?.digest??""
 if(!isDigest(r))return{is:"failed",said:"its manifest names no configuration"}
 const o=await readContent(e,t,`blobs/${r}`,s)
 if(o.is!=="answer")return o
 if(r.startsWith("sha256:")&&digestOf(o.body)!==r)return altered(r)
-return parsed(o.body.toString())??{}}async function platformsOf(e,{repository:t,digest:n},s){const r=await readManifest(e,t,n,s)
+const i=parsed(o.body.toString())??{}
+return{...i,layers:i.rootfs?.diff_ids??[]}}async function platformsOf(e,{repository:t,digest:n},s){const r=await readManifest(e,t,n,s)
 if(!("digest"in r))return
 const o=partsOf(r)?.map(e=>e.platform??{})
 const i=o??[await readImage(e,t,r,s)]
@@ -4764,25 +4903,30 @@ const i=[labelOf({name:n}),`${p}=${s}`,`${m}=${e.now()+r+g}`,...o===void 0?[]:[`
 return{name:n,labels:i.flatMap(e=>["--label",e])}}async function removeOfRun(e,t,n){await removeLabelled(e,`${p}=${t}`,n)}async function removeEnded(e,t){const n=[f,h,m].map(e=>`{{.Label "${e}"}}`).join(" ")
 const s=["--filter",`label=${f}`,"--format",n]
 const r=await Promise.all([ids(e,["ps","--all",...s]),ids(e,["network","ls",...s])])
-const o=new Set(r.flat().flatMap(t=>{const[n="",s="",r=""]=t.split(" ")
+const o=new Set(r.flat().flatMap((t="")=>{const[n="",s="",r=""]=t.split(" ")
 const o=s!==""&&e.processes.hasEnded(s)||r!==""&&e.clock.now()>Number(r)
 return n!==""&&o?[n]:[]}))
 for(const n of o){t.say(`removing what another run has left: ${n}`)
-await removeLabelled(e,labelOf({name:n}),e=>{t.say(e)})}}async function startServices(e,t,n,s){const{platform:a,log:c,signal:l}=e
+await removeLabelled(e,labelOf({name:n}),e=>{t.say(e)})}return!r.includes(void 0)}async function startServices(e,t,n,s){const{platform:a,log:c,signal:l}=e
 const u=n.map(({name:e})=>e).join(" and ")
 const d=await(0,i.T3)(a,["network","create",...t.labels,t.name],{signal:l})
 if(d.code!==0){const e=(0,i.Ic)("tests",d);(0,r.fJ)(e??{code:"tests-failed",sentence:`tests: creating a network failed for ${u}: ${(0,i.A3)(d)}`})}c.waiting(`waiting for ${u}`)
 const f=await(0,o.jH)(l,n.map(e=>n=>startService({platform:a,log:c,signal:n},t,e,s)))
 c.waiting(void 0)
 return Object.assign({},...f.reverse())}async function removeBox(e,t,n){await removeLabelled(e,labelOf(t),n)}async function removeLabelled(e,t,n){const s=["--filter",`label=${t}`]
-for(let t=5;;t--){const n=await ids(e,["ps","--all","--quiet",...s])
-if(n.length>0)await e.processes.run("docker",["rm","--force","--volumes",...n])
-const r=await ids(e,["network","ls","--quiet",...s])
-if(r.length>0)await e.processes.run("docker",["network","rm",...r])
-if(n.length===0&&r.length===0)return
-if(t===0)break
-if(r.length>0)await e.clock.sleep(200)}n(`containers or networks with the label ${t} could not be removed`)}async function ids(e,t){const{stdout:n}=await e.processes.run("docker",t)
-return n.split("\n").filter(e=>e.trim()!=="")}async function startService(e,t,n,{folder:o,password:l,env:d}){const{platform:f,log:p,signal:h}=e
+let[r,o]=[5,10]
+for(;;){const i=await ids(e,["ps","--all","--quiet",...s])
+const a=await ids(e,["network","ls","--quiet",...s])
+if(i===void 0||a===void 0){if(o--===0){const e=`containers or networks with the label ${t}`
+n(`the Docker engine does not answer: it may have ${e}, which the next run removes`)
+return}await e.clock.sleep(500)
+continue}if(i.length>0)await e.processes.run("docker",["rm","--force","--volumes",...i])
+if(a.length>0)await e.processes.run("docker",["network","rm",...a])
+if(i.length===0&&a.length===0)return
+if(r--===0)break
+if(a.length>0)await e.clock.sleep(200)}n(`containers or networks with the label ${t} could not be removed`)}async function ids(e,t){const{code:n,stdout:s}=await e.processes.run("docker",t)
+if(n!==0&&n!==127)return
+return s.split("\n").filter(e=>e.trim()!=="")}async function startService(e,t,n,{folder:o,password:l,env:d}){const{platform:f,log:p,signal:h}=e
 const{name:m,image:g,kind:w}=n
 const v=w&&u[w]
 const b=`${t.name}-${m}`
@@ -4790,7 +4934,7 @@ const y=(0,s.join)(o,`${m}.env`)
 await(0,a.J)(f,y,v?v.env(l):d)
 const k=f.clock.now()
 const O=await(0,i.T3)(f,["run","--detach","--name",b,...t.labels,"--network",t.name,"--network-alias",m,...v?["--tmpfs",v.data]:[],"--env-file",y,g,...v?.args??[]],{signal:h})
-if(O.code!==0)(0,r.fJ)({code:O.code===125?"registry":"tests-failed",sentence:`tests: ${m} could not be started from the image ${g}: ${(0,i.A3)(O)}`,logs:[{lines:O.stderr.split("\n").slice(-20)}]})
+if(O.code!==0)(0,r.fJ)((0,i.Ic)("tests",O)??{code:O.code===125?"registry":"tests-failed",sentence:`tests: ${m} could not be started from the image ${g}: ${(0,i.A3)(O)}`,logs:[{lines:O.stderr.split("\n").slice(-20)}]})
 await answered(e,n,b)
 p.say(`${m} (${g}) answers after ${(0,c.p0)(f.clock.now()-k)}`)
 return v?addressOf(v,m,l):{}}async function answered(e,t,n){const{platform:s,signal:o}=e
@@ -4895,20 +5039,20 @@ pull
 marker
 constructor(e,t,n){this.api=e
 this.pull=t
-this.marker=n}async write(e){const t=await this.#H()
-await this.api.retryTransient(async()=>{const[n]=await this.#V(t)
-if(n!==void 0){await this.#J(n,e)
-return}const s=await this.#K(e)
-const[r=s]=await this.#V(t)
+this.marker=n}async write(e){const t=await this.#J()
+await this.api.retryTransient(async()=>{const[n]=await this.#K(t)
+if(n!==void 0){await this.#z(n,e)
+return}const s=await this.#Y(e)
+const[r=s]=await this.#K(t)
 if(r===s)return
-await this.#J(r,e)
-await this.#z(s)})}#H(){return this.api.retryTransient(async()=>{const{login:e}=await this.api.ask(({users:e},{owner:t,repo:n,...s})=>e.getAuthenticated(s))
-return e}).catch(()=>{})}async#V(e){const t=[]
+await this.#z(r,e)
+await this.#X(s)})}#J(){return this.api.retryTransient(async()=>{const{login:e}=await this.api.ask(({users:e},{owner:t,repo:n,...s})=>e.getAuthenticated(s))
+return e}).catch(()=>{})}async#K(e){const t=[]
 for(let n=1;n<=u;n++){const s=await this.api.ask(({issues:e},t)=>e.listComments({...t,issue_number:this.pull,per_page:l,page:n}))
 const r=s.filter(({body:t="",user:n})=>t.trimEnd().endsWith(this.marker)&&(e===void 0?n?.type==="Bot":n?.login===e))
 t.push(...r.map(({id:e})=>e))
-if(s.length<l)break}return t.toSorted((e,t)=>e-t)}async#K(e){const{id:t}=await this.api.ask(({issues:t},n)=>t.createComment({...n,issue_number:this.pull,body:e}))
-return t}async#J(e,t){await this.api.ask(({issues:n},s)=>n.updateComment({...s,comment_id:e,body:t}))}async#z(e){await this.api.ask(({issues:t},n)=>t.deleteComment({...n,comment_id:e}),true)}}},9808:(e,t,n)=>{n.d(t,{$3:()=>a,Cy:()=>endStatus,Jl:()=>recordedStatus,LP:()=>isEnough,P7:()=>startStatus,PE:()=>deploymentOf,_W:()=>o,c2:()=>statusOf,d4:()=>ownDeployments,zv:()=>recordOf})
+if(s.length<l)break}return t.toSorted((e,t)=>e-t)}async#Y(e){const{id:t}=await this.api.ask(({issues:t},n)=>t.createComment({...n,issue_number:this.pull,body:e}))
+return t}async#z(e,t){await this.api.ask(({issues:n},s)=>n.updateComment({...s,comment_id:e,body:t}))}async#X(e){await this.api.ask(({issues:t},n)=>t.deleteComment({...n,comment_id:e}),true)}}},9808:(e,t,n)=>{n.d(t,{$3:()=>a,Cy:()=>endStatus,Jl:()=>recordedStatus,LP:()=>isEnough,P7:()=>startStatus,PE:()=>deploymentOf,_W:()=>o,c2:()=>statusOf,d4:()=>ownDeployments,zv:()=>recordOf})
 var s=n(3165)
 var r=n(7020)
 const o="deploy"
@@ -4948,14 +5092,14 @@ environment
 api
 constructor(e,t,n){this.platform=e
 this.environment=t
-this.api=n}openOf(e){return this.api.retryTransient(async()=>{const t=(0,i.d4)(await this.#Y(),e)
+this.api=n}openOf(e){return this.api.retryTransient(async()=>{const t=(0,i.d4)(await this.#Z(),e)
 if(t.own!==void 0)return{...t,id:t.own}
-return{...t,id:await this.#K(e)}})}again(e,t){return this.api.retryTransient(async()=>({...(0,i.d4)(await this.#Y(),t,e),id:e}))}async postStatus(e,t){await this.api.retryTransient(()=>this.api.ask(({repos:n},s)=>n.createDeploymentStatus({...s,deployment_id:e,...t})))}async#Y(){const{api:e,environment:t}=this
+return{...t,id:await this.#Y(e)}})}again(e,t){return this.api.retryTransient(async()=>({...(0,i.d4)(await this.#Z(),t,e),id:e}))}async postStatus(e,t){await this.api.retryTransient(()=>this.api.ask(({repos:n},s)=>n.createDeploymentStatus({...s,deployment_id:e,...t})))}async#Z(){const{api:e,environment:t}=this
 const n=[]
 const s=await e.ask(({repos:e},n)=>e.listDeployments({...n,environment:t,task:i._W,per_page:c}))
 for(const t of s){const s=await e.ask(({repos:e},n)=>e.listDeploymentStatuses({...n,deployment_id:t.id}))
 n.push((0,i.PE)(t,s))
-if((0,i.LP)(n))break}return n}async#K(e){const post=t=>this.api.ask(({repos:n},s)=>n.createDeployment({...s,...(0,i.zv)(e,this.environment,t)}))
+if((0,i.LP)(n))break}return n}async#Y(e){const post=t=>this.api.ask(({repos:n},s)=>n.createDeployment({...s,...(0,i.zv)(e,this.environment,t)}))
 const t=this.platform.env["GITHUB_SHA"]
 const n=await post().catch(e=>{if(t&&e.message.includes("No ref found"))return post(t)
 throw e})
@@ -4963,28 +5107,28 @@ if(!("id"in n))throw new Error("GitHub created none")
 return n.id}}class RunDeployment{clock
 requests
 context
-#X
+#Q
 constructor(e,t,n){this.clock=e
 this.requests=t
 this.context=n
 const{kept:s,run:r,url:o}=n
-if(s!==void 0)this.#Q(t.again(s,{run:r,...o&&{url:o}}))}begin=e=>{this.#Q(this.#Z(e))}
-end=async(e,t=this.context.over.signal)=>{const n=this.#X
+if(s!==void 0)this.#ee(t.again(s,{run:r,...o&&{url:o}}))}begin=e=>{this.#ee(this.#te(e))}
+end=async(e,t=this.context.over.signal)=>{const n=this.#Q
 if(!n)return[]
 let s="GitHub has no deployment record of this run"
 try{return await(0,r.wj)(this.clock,a,t,t=>(0,r.ZC)(t,async()=>{const{id:t,over:r,wrong:o}=await n
 s="GitHub’s deployment record lacks the result of this run"
-await this.requests.postStatus(t,this.#ee(e))
+await this.requests.postStatus(t,this.#ne(e))
 s="GitHub still shows earlier deployments as active"
 if(e.state==="success")for(const e of r)await this.requests.postStatus(e,(0,i.c2)(i.$3))
 return o===void 0?[]:[aboutWrong(o)]}))}catch(e){const t=e instanceof r.Ms
 return[`${s}: ${t?"it does not answer in time":e.message}`]}finally{this.context.over.abort()}}
-#Q(e){this.#X=e
-e.catch(()=>{})}async#Z(e){const t=await this.requests.openOf(e)
+#ee(e){this.#Q=e
+e.catch(()=>{})}async#te(e){const t=await this.requests.openOf(e)
 this.context.onKept?.(t.id)
-const n=this.#ee((0,i.P7)(e))
+const n=this.#ne((0,i.P7)(e))
 await this.requests.postStatus(t.id,n).catch(()=>{})
-return t}#ee(e){const{url:t,live:n}=this.context
+return t}#ne(e){const{url:t,live:n}=this.context
 return(0,i.c2)(e,{log:t,live:n})}}function aboutWrong(e){return`the job has a separate deployment record, of commit ${(0,s.j)(e)}, which is not running: set "deployment: false" in its environment`}},5623:(e,t,n)=>{n.d(t,{qj:()=>actionOf,Is:()=>harmless,Vc:()=>inputsOf,QU:()=>maskSecrets,XJ:()=>mistypedInputs,Vm:()=>reportNothingLeft,Qz:()=>reportToRunner,oD:()=>runnerSink})
 var s=n(6058)
 var r=n(8566)
@@ -5085,15 +5229,16 @@ s.pq(`${r} ${e}${t==="done"?"":` ${t}`} ${(0,m.YA)(n)}`)}}}function harmless(e){
 annotate(e)
 for(const[n,r]of Object.entries(outputsOf(e,t)))s.uH(n,r)
 try{await s.z.addRaw(summary(e)).write()}catch(e){s.pq(`the job summary could not be written: ${harmless((0,S.b)(e))}`)}}function reportNothingLeft({warnings:e}){s.pq("this run left nothing unfinished")
-warn(e)}function warn(e){for(const t of folded(e))s.$e(t.slice(0,$))}function annotate(e){const{cause:t}=e
-warn((0,m.nZ)(e))
+warn(e.map(e=>({message:e})))}function warn(e){for(const{message:t,file:n,line:r}of folded(e)){const e=n!==void 0&&r!==void 0?{file:n,startLine:r}:{}
+s.$e(t.slice(0,$),e)}}function annotate(e){const{cause:t}=e
+warn((0,m.D7)(e))
 if(!t)return
 const n=t.annotations??[]
 n.slice(0,A-1).forEach(({file:e,line:t,title:n,message:r})=>{s.z3(r.slice(0,$),{file:e,startLine:t,title:n})})
 if(n.length===0)s.z3(t.sentence.slice(0,$))}function folded(e){if(e.length<=A)return e
 const t=e.slice(0,A-1)
-const n=e.slice(t.length)
-return[...t,[`${n.length} more warnings:`,...n].join("\n")]}function outputsOf(e,t){return{result:e.result,image:e.digest===void 0?"":`${e.image}:${e.tag}@${e.digest}`,digest:e.digest??"",tag:e.tag,"previous-tag":e.previousTag??"",migrations:JSON.stringify(e.migrations),workloads:JSON.stringify(e.workloads),cause:e.cause?.sentence??"",report:t,seconds:e.seconds.toFixed(1),...e.command==="plan"&&planOutputs(e)}}const j=4e5
+const n=e.slice(t.length).map(({message:e})=>e)
+return[...t,{message:[`${n.length} more warnings:`,...n].join("\n")}]}function outputsOf(e,t){return{result:e.result,image:e.digest===void 0?"":`${e.image}:${e.tag}@${e.digest}`,digest:e.digest??"",tag:e.tag,"previous-tag":e.previousTag??"",migrations:JSON.stringify(e.migrations),workloads:JSON.stringify(e.workloads),cause:e.cause?.sentence??"",report:t,seconds:e.seconds.toFixed(1),...e.command==="plan"&&planOutputs(e)}}const j=4e5
 function planOutputs({plan:e}){const t=JSON.stringify(e??null)
 return{plan:t.length>j?"":t,verdict:verdictOf(e)}}const P=new Set(["safe","accepted","unsafe"])
 function verdictOf(e){if(!e)return"not known"
@@ -5178,7 +5323,7 @@ const o=s>=l?15e3:6e4
 const i=Math.max(5*n,o)
 if(i>=t)return{ms:t,because:"the deadline"}
 const a=`${s} ${s===1?"start is":"starts are"} known`
-const c=`the slowest took ${(0,r.n)(n)}`
+const c=`the slowest took ${(0,r.nS)(n)}`
 return{ms:i,because:s===0?"no start is known":`${a}, ${c}`}}},6119:(e,t,n)=>{n.d(t,{g:()=>stageOf,y:()=>r})
 var s=n(2459)
 const r=45e3
@@ -5220,8 +5365,8 @@ if(!n){const t=lastWords(e)
 return{lines:e.slice(-o),kind:kindOfLines(e),...t!==void 0&&{summary:t}}}const r=placeOf(n,t)
 return{lines:linesToError(e,n),kind:kindOf(n),summary:(0,s.ax)(n,t),...r&&{at:r}}}const o=30
 function linesToError(e,{exception:t,message:n}){const i=t.split(".").at(-1)??t
-const a=(0,r.T)(n).slice(0,40)
-const c=e.findLastIndex(e=>{const t=(0,r.T)((0,s.pj)(e))
+const a=(0,r.TN)(n).slice(0,40)
+const c=e.findLastIndex(e=>{const t=(0,r.TN)((0,s.pj)(e))
 return t.includes(i)&&t.includes(a)})
 return c<0?e.slice(-o):e.slice(0,c+1).slice(-o)}const i=new Set(["SyntaxError","IndentationError","TabError","ImportError","ModuleNotFoundError","NameError","UnboundLocalError","ImproperlyConfigured","AppRegistryNotReady","SystemCheckError","UndefinedValueError","AppImportError","NoAppError"])
 const a=new Set(["ConnectionError","ConnectionRefusedError","ConnectionResetError","ConnectionAbortedError","ConnectionTimeout","TimeoutError","BusyLoadingError","gaierror","ServerSelectionTimeoutError","NoBrokersAvailable"])
@@ -5240,7 +5385,7 @@ return t?.function==="__getitem__"&&/^<frozen os>$|(^|\/)os\.py$/.test(t.file)}f
 const r=n&&t(n.file)
 return n&&r!==void 0?{file:r,line:n.line}:void 0}function kindOfLines(e){for(const t of e.slice(-20).reverse()){if(u.test(t))return"permanent"
 if(l.test(t))return"unknown"
-if(c.test(t))return"transient"}return"unknown"}function lastWords(e){const t=e.map(e=>(0,r.T)((0,s.pj)(e))).filter(e=>/\p{L}{2}/u.test(e))
+if(c.test(t))return"transient"}return"unknown"}function lastWords(e){const t=e.map(e=>(0,r.TN)((0,s.pj)(e))).filter(e=>/\p{L}{2}/u.test(e))
 const n=t.slice(-10).findLast(e=>/error|exception|fatal|fail|cannot|can't|could not|unable|refused|denied|not found|no such|invalid|missing|killed/i.test(e))
 return n??t.at(-1)}},1965:(e,t,n)=>{n.d(t,{c:()=>drainTime})
 var s=n(9340)
@@ -5338,15 +5483,15 @@ const h=n.since(`${l}/${u}/exit${a.number}`)+i.Gn
 return h<=s?{diagnosis:f,wanted:p}:{diagnosis:f,wanted:p,pendingUntil:h}}const w=Object.keys(l.y)
 function byUrgency(e,t){const time=({due:e})=>e.is==="at"?e.at:Number.MAX_SAFE_INTEGER
 return time(e)-time(t)||w.indexOf(e.symptom.reason)-w.indexOf(t.symptom.reason)||e.symptom.key.localeCompare(t.symptom.key)}function lostOf(e,t,n){return e.find(({due:e,since:s})=>e.is==="at"&&e.at<=t&&(!n||e.at===s))}function lostBeyond(e,t,n,s){const r=t.filter(e=>e.symptom.pod!==void 0&&lostOf([e],n,s))
-return new Set(r.map(({symptom:e})=>e.pod)).size>e?r[0]:void 0}function symptomWords({symptom:e,since:t,due:n,startup:s},r){if(s)return`startup probe ${(0,u.n)(r-s.since)} of ${(0,u.n)(s.budget)}`
+return new Set(r.map(({symptom:e})=>e.pod)).size>e?r[0]:void 0}function symptomWords({symptom:e,since:t,due:n,startup:s},r){if(s)return`startup probe ${(0,u.nS)(r-s.since)} of ${(0,u.nS)(s.budget)}`
 if(n.is==="open"||n.at<=t)return e.message
 const o=n.because===void 0?"":`: ${n.because}`
-return`${e.message}, ${(0,u.n)(r-t)} of ${(0,u.n)(n.at-t)}${o}`}function hintOf(e,t){return l.y[t.symptom.reason].hint(detailsOf(e,t))}function detailsOf(e,{symptom:t,diagnosis:n}){const s=t.oneOfMany?`${e} (container ${t.container??""})`:e
+return`${e.message}, ${(0,u.nS)(r-t)} of ${(0,u.nS)(n.at-t)}${o}`}function hintOf(e,t){return l.y[t.symptom.reason].hint(detailsOf(e,t))}function detailsOf(e,{symptom:t,diagnosis:n}){const s=t.oneOfMany?`${e} (container ${t.container??""})`:e
 return{who:s,symptom:t,...n&&{diagnosis:n}}}function logsOf({container:e=""},t){if(!t||t.lines.length===0)return{}
 return{logs:[{source:(0,r.HP)(e),lines:t.lines}]}}function causeOf(e,t,n){const{symptom:s,diagnosis:r,due:o,since:i}=n
 const{code:a,sentence:c}=l.y[s.reason]
 const d=c(detailsOf(e,n))
-return{code:a,sentence:d,hint:hintOf(e,n),...o.is==="at"&&o.because!==void 0&&{waited:`${(0,u.n)(o.at-i)}: ${o.because}`},workload:t,...s.pod!==void 0&&{pod:s.pod},...s.container!==void 0&&{container:s.container},...logsOf(s,r),...r?.at&&{annotations:[{...r.at,title:a,message:r.summary??d}]}}}},8702:(e,t,n)=>{n.d(t,{HI:()=>logsToRead,HP:()=>containerSource,nZ:()=>warningsOf})
+return{code:a,sentence:d,hint:hintOf(e,n),...o.is==="at"&&o.because!==void 0&&{waited:`${(0,u.nS)(o.at-i)}: ${o.because}`},workload:t,...s.pod!==void 0&&{pod:s.pod},...s.container!==void 0&&{container:s.container},...logsOf(s,r),...r?.at&&{annotations:[{...r.at,title:a,message:r.summary??d}]}}}},8702:(e,t,n)=>{n.d(t,{HI:()=>logsToRead,HP:()=>containerSource,nZ:()=>warningsOf})
 var s=n(2459)
 var r=n(5074)
 var o=n(8997)
@@ -5377,27 +5522,27 @@ const l=c.flatMap(e=>e?.metadata?.uid??[])
 return({involvedObject:{uid:e=""}})=>l.includes(e)}function imagesOf(e){const t=[...e?.spec?.initContainers??[],...e?.spec?.containers??[]]
 return t.length===0?[void 0]:t.map(({image:e})=>e)}function isWarning({type:e,reason:t}){return e==="Warning"||t==="FailedBinding"}function isNoise({reason:e,message:t=""},{code:n}){if(e==="BackOff"||/^Error: (ErrImagePull|\w+BackOff)$/.test(t))return true
 if(e!=="Unhealthy")return false
-return t.includes("connection refused")||/^(init-)?crash|^out-of-memory$/.test(n)}function bare({message:e=""}){return e.replace(/^\(combined from similar events\): /,"").replace(/^Error( creating)?: /,"")}function masked(e){return(0,i.T)(e,1/0).replace(/\bpods "[^"]*"/g,"pods").replace(/("[^"]*"|statuscode: \d+)|[\w.:-]*\d[\w.:-]*/g,(e,t)=>t??"#")}function warning(e,t,{pod:n}){const{kind:s="",name:r=""}=e.involvedObject
+return t.includes("connection refused")||/^(init-)?crash|^out-of-memory$/.test(n)}function bare({message:e=""}){return e.replace(/^\(combined from similar events\): /,"").replace(/^Error( creating)?: /,"")}function masked(e){return(0,i.TN)(e,1/0).replace(/\bpods "[^"]*"/g,"pods").replace(/("[^"]*"|statuscode: \d+)|[\w.:-]*\d[\w.:-]*/g,(e,t)=>t??"#")}function warning(e,t,{pod:n}){const{kind:s="",name:r=""}=e.involvedObject
 const o=r===n?"":`${s.toLowerCase()}/${r}: `
 const a=t===1?"":` (${t} times)`
-return(0,i.T)(`${o}${e.reason??""}${a}: ${bare(e)}`)}},3876:(e,t,n)=>{n.d(t,{Ts:()=>withFact,eO:()=>known,sy:()=>factKey})
+return(0,i.TN)(`${o}${e.reason??""}${a}: ${bare(e)}`)}},3876:(e,t,n)=>{n.d(t,{Ts:()=>withFact,eO:()=>known,sy:()=>factKey})
 function factKey(e){if(e.is!=="writers")return e.is
 return`${e.is}/${e.kind}/${e.name}${e.again?"/again":""}`}function known(e,t){const n=factKey(t)
 return e.find(e=>factKey(e)===n)}function withFact(e,t){return{...e,facts:[...e.facts,t]}}},4129:(e,t,n)=>{n.d(t,{R:()=>Grouped})
-class Grouped extends Map{#te=new Map
+class Grouped extends Map{#se=new Map
 constructor(e=[]){super()
-for(const[t,n]of e)this.set(t,n)}static from(e){return e instanceof Grouped?e:new Grouped(e)}of(e){return[...this.#te.get(e)??[]]}set(e,t){this.#ne(e)
+for(const[t,n]of e)this.set(t,n)}static from(e){return e instanceof Grouped?e:new Grouped(e)}of(e){return[...this.#se.get(e)??[]]}set(e,t){this.#re(e)
 const n=subjectOf(t)
-if(n!==void 0){const e=this.#te.get(n)
+if(n!==void 0){const e=this.#se.get(n)
 if(e)e.add(t)
-else this.#te.set(n,new Set([t]))}return super.set(e,t)}delete(e){this.#ne(e)
-return super.delete(e)}clear(){this.#te.clear()
-super.clear()}#ne(e){const t=this.get(e)
+else this.#se.set(n,new Set([t]))}return super.set(e,t)}delete(e){this.#re(e)
+return super.delete(e)}clear(){this.#se.clear()
+super.clear()}#re(e){const t=this.get(e)
 const n=t&&subjectOf(t)
 if(t===void 0||n===void 0)return
-const s=this.#te.get(n)
+const s=this.#se.get(n)
 s?.delete(t)
-if(s?.size===0)this.#te.delete(n)}}function subjectOf({metadata:e,involvedObject:t}){return(t??e?.ownerReferences?.find(({controller:e})=>e))?.uid}},5505:(e,t,n)=>{n.d(t,{Jn:()=>h,LO:()=>r,Lb:()=>l,O3:()=>i,On:()=>ofUnready,a2:()=>c,l5:()=>ofPlace,o:()=>m,pi:()=>ofImage,q6:()=>o,qy:()=>u,xO:()=>ofEnd})
+if(s?.size===0)this.#se.delete(n)}}function subjectOf({metadata:e,involvedObject:t}){return(t??e?.ownerReferences?.find(({controller:e})=>e))?.uid}},5505:(e,t,n)=>{n.d(t,{Jn:()=>h,LO:()=>r,Lb:()=>l,O3:()=>i,On:()=>ofUnready,a2:()=>c,l5:()=>ofPlace,o:()=>m,pi:()=>ofImage,q6:()=>o,qy:()=>u,xO:()=>ofEnd})
 var s=n(730)
 const by=(e,t)=>({symptom:n})=>first(e,n.message)??t
 function first(e,t){return all(e,t)[0]}function all(e,t){return e.flatMap(([e,n])=>{const s=e.exec(t)
@@ -5426,7 +5571,7 @@ const w=[[/^\w+ (ModuleNotFound|Import)Error/,"The module is not in the image: a
 const ofEnd=({symptom:e,diagnosis:t})=>{const{code:n,probe:r}=e.exit??{}
 if(r!==void 0)return ofProbe(r,e.probeTarget)
 if(n===126||n===127)return"The command is not in the image, or is not executable: check `command` and the entrypoint"
-const o=first(w,`${t?.kind??""} ${(0,s.T)(t?.summary??"")}`)
+const o=first(w,`${t?.kind??""} ${(0,s.TN)(t?.summary??"")}`)
 if(o!==void 0)return o
 if(t?.kind==="transient")return"A service that the application needs did not answer: check its address, and that it is running"
 if(t?.kind==="permanent")return"Retrying cannot help: fix the code, its requirements or its environment"
@@ -5514,10 +5659,10 @@ const M=O.filter(e=>(0,r.i_)(e)&&!R.includes(e)).length
 const F=N!==void 0&&(0,r.XJ)(v,e)&&M>=N&&!(0,a.HA)(v,O,(0,r.vI)(n,v))
 if(F||E.complete&&R.length===0&&O.every(r.i_))return E.wanted===0?{is:"complete",status:E}:{is:"complete",since:p.complete(y),status:E}
 const D=waitingOn({status:E,pods:O,evaluation:j,drain:$,enough:N},t)
-const G=$?Math.max($.until,p.since(`draining/${y}`)+u.timeout):p.since(`incomplete/${y}`)+u.timeout
-if(G<=g&&!w){const e=`${k}: not done after ${(0,f.n)(u.timeout)}: ${D.on}`
+const U=$?Math.max($.until,p.since(`draining/${y}`)+u.timeout):p.since(`incomplete/${y}`)+u.timeout
+if(U<=g&&!w){const e=`${k}: not done after ${(0,f.nS)(u.timeout)}: ${D.on}`
 const t={code:"timeout",sentence:e,hint:h,workload:y}
-return{is:"failed",cause:withPod(t,k,podSymptomOf(P),O),status:E}}t.requeueTimes.push(G)
+return{is:"failed",cause:withPod(t,k,podSymptomOf(P),O),status:E}}t.requeueTimes.push(U)
 return{...D,status:E}}function lostCause({workload:e},t,n,r){const o=(0,d.rl)(e.name,(0,s.T)(e),t)
 if(t.symptom.reason!=="ProgressDeadline")return o
 const i=podSymptomOf(n,t)
@@ -5544,7 +5689,7 @@ if(m){const{pod:t,reason:n}=m.symptom
 const s=(0,d.l0)(m,a)
 return{is:"waiting",on:t===void 0?`${e.on}: ${s}`:on(`${t} (${s})`),...n!=="NotReady"&&!m.isSought&&{reason:n}}}if(g){const e=(0,u.g)(g,(0,r.XL)(i,g.metadata?.uid))
 return{is:"waiting",on:on(`${nameOf(g)} (${e})`)}}if(s){const{pod:e,since:t,grace:n}=s
-return{is:"waiting",on:on(`${e} to end (${(0,f.n)(a-t)} of ${(0,f.n)(n)})`)}}const v=e.wanted!==void 0&&t.length<e.wanted
+return{is:"waiting",on:on(`${e} to end (${(0,f.nS)(a-t)} of ${(0,f.nS)(n)})`)}}const v=e.wanted!==void 0&&t.length<e.wanted
 return{is:"waiting",on:v?on("its next pod"):e.on}}function isFault({symptom:e}){return e.reason!=="NotReady"}function nameOf({metadata:e}){return e?.name??""}},5074:(e,t,n)=>{n.d(t,{A5:()=>isBusy,Ge:()=>isPermanentPullError,Zb:()=>probeAnswer,b:()=>pullWords,dh:()=>brief,y4:()=>missingWords})
 var s=n(730)
 function pullWords(e,t,n){if(e!==""&&!/^Back-off pulling image "[^"]*"$/.test(e.trim()))return e
@@ -5557,12 +5702,12 @@ const[,n,s]=t??/\bin (ConfigMap|Secret) (?:[^\s/]+\/)?(\S+)/.exec(e)??/reference
 const r=n===void 0?["ConfigMap","Secret"]:[n.toLowerCase()==="secret"?"Secret":"ConfigMap"]
 return{is:t?"object":"key",kinds:r,...s!==void 0&&{name:s}}}function probeAnswer(e){const[t="",...n]=e.trimEnd().split("\n")
 const r=e.includes("Traceback (most recent")?n.findLast(e=>/^\S/.test(e)):""
-if(r)return(0,s.T)(`${t.replace(/: .*/,"")}: ${r}`)
-const o=(0,s.T)(e,1/0).replace(/:$/,"")
-return o.length<=300?o:`${o.slice(0,150)} … ${o.slice(-145)}`}function brief(e,t){let n=(0,s.T)(e,1/0)
+if(r)return(0,s.TN)(`${t.replace(/: .*/,"")}: ${r}`)
+const o=(0,s.TN)(e,1/0).replace(/:$/,"")
+return o.length<=300?o:`${o.slice(0,150)} … ${o.slice(-145)}`}function brief(e,t){let n=(0,s.TN)(e,1/0)
 for(let e="";e!==n;){e=n
 for(const e of r)n=n.replace(e,"")
-if(t!==void 0&&n.startsWith(`${t}: `))n=n.slice(t.length+2)}return(0,s.T)(n.replace(/: unknown$/,""))}const r=[/^Back-off pulling image "[^"]*": /,/^Failed to pull image "[^"]*": /,/^(ErrImagePull|ImagePullBackOff): /,/^rpc error: code = \w+ desc = /,/^failed to pull and unpack image "[^"]*": /,/^failed to resolve reference "[^"]*": /,/^pulling from host \S+ failed with status code \[[^\]]*\]: /,/^failed to create (containerd |shim )?task: /,/^OCI runtime create failed: /,/^(runc|crun) create failed: /,/^unable to start container process: /]},2459:(e,t,n)=>{n.d(t,{Bp:()=>drainingPods,EB:()=>podsOf,IC:()=>imagesOf,J2:()=>allPodsOf,NO:()=>desiredPods,Q6:()=>isControlledBy,QA:()=>liveOf,R8:()=>podsOfWorkload,Rf:()=>lastEvent,TD:()=>hasLostNode,XJ:()=>isObserved,XL:()=>eventsOf,cw:()=>isTakenAway,i_:()=>isReady,kW:()=>templateOf,kr:()=>replicaSetOf,nR:()=>timeOf,rI:()=>conditionOf,vI:()=>otherTemplatePods})
+if(t!==void 0&&n.startsWith(`${t}: `))n=n.slice(t.length+2)}return(0,s.TN)(n.replace(/: unknown$/,""))}const r=[/^Back-off pulling image "[^"]*": /,/^Failed to pull image "[^"]*": /,/^(ErrImagePull|ImagePullBackOff): /,/^rpc error: code = \w+ desc = /,/^failed to pull and unpack image "[^"]*": /,/^failed to resolve reference "[^"]*": /,/^pulling from host \S+ failed with status code \[[^\]]*\]: /,/^failed to create (containerd |shim )?task: /,/^OCI runtime create failed: /,/^(runc|crun) create failed: /,/^unable to start container process: /]},2459:(e,t,n)=>{n.d(t,{Bp:()=>drainingPods,EB:()=>podsOf,IC:()=>imagesOf,J2:()=>allPodsOf,NO:()=>desiredPods,Q6:()=>isControlledBy,QA:()=>liveOf,R8:()=>podsOfWorkload,Rf:()=>lastEvent,TD:()=>hasLostNode,XJ:()=>isObserved,XL:()=>eventsOf,cw:()=>isTakenAway,i_:()=>isReady,kW:()=>templateOf,kr:()=>replicaSetOf,nR:()=>timeOf,rI:()=>conditionOf,vI:()=>otherTemplatePods})
 var s=n(9340)
 var r=n(4129)
 function liveOf(e,{kind:t,name:n}){switch(t){case"Deployment":{const s=e.deployments.get(n)
@@ -5605,21 +5750,21 @@ if(r===void 0){r=(0,s.nO)(withoutHash(e),withoutHash(t))
 n.set(t,r)}return r}const a=new WeakMap
 function withoutHash(e){const{"pod-template-hash":t,...n}=e.metadata?.labels??{}
 return{...e,metadata:{...e.metadata,labels:n}}}},6e3:(e,t,n)=>{n.d(t,{Up:()=>logKey,X1:()=>withLog,_1:()=>newObservations,z:()=>ObservationRecorder})
-function newObservations(e){return{startedAt:e,firstSeen:{},exits:{},logs:{},facts:[],completeSince:{}}}function logKey(e){return`${e.podUid}/${e.container}/${e.exit}`}function withLog(e,t,n){return{...e,logs:{...e.logs,[logKey(t)]:n}}}class ObservationRecorder{#se
+function newObservations(e){return{startedAt:e,firstSeen:{},exits:{},logs:{},facts:[],completeSince:{}}}function logKey(e){return`${e.podUid}/${e.container}/${e.exit}`}function withLog(e,t,n){return{...e,logs:{...e.logs,[logKey(t)]:n}}}class ObservationRecorder{#oe
 #l
-#re={}
-#oe
 #ie={}
-#ae=new Set
-#ce=false
-constructor(e,t){this.#se=e
+#ae
+#ce={}
+#le=new Set
+#ue=false
+constructor(e,t){this.#oe=e
 this.#l=t
-this.#oe={...e.exits}}since(e){return this.#re[e]??=this.#se.firstSeen[e]??this.#l}keepPod(e){this.#ae.add(e)}keepAll(){this.#ce=true}exits(e,t,n,s){const r=`${e}/${t}`
-let o=this.#oe[r]??{before:s?n:0}
+this.#ae={...e.exits}}since(e){return this.#ie[e]??=this.#oe.firstSeen[e]??this.#l}keepPod(e){this.#le.add(e)}keepAll(){this.#ue=true}exits(e,t,n,s){const r=`${e}/${t}`
+let o=this.#ae[r]??{before:s?n:0}
 if(s&&o.atReady===void 0)o={...o,atReady:n}
-this.#oe[r]=o
-return o}known(e,t){return this.#oe[`${e}/${t}`]??{before:0}}complete(e){return this.#ie[e]??=this.#se.completeSince[e]??this.#l}close(){for(const[e,t]of Object.entries(this.#se.firstSeen)){const n=e.slice(0,e.indexOf("/"))
-if(this.#ce||this.#ae.has(n))this.#re[e]??=t}return{...this.#se,firstSeen:this.#re,exits:this.#oe,completeSince:this.#ie}}}},496:(e,t,n)=>{n.d(t,{b:()=>ownerOf})
+this.#ae[r]=o
+return o}known(e,t){return this.#ae[`${e}/${t}`]??{before:0}}complete(e){return this.#ce[e]??=this.#oe.completeSince[e]??this.#l}close(){for(const[e,t]of Object.entries(this.#oe.firstSeen)){const n=e.slice(0,e.indexOf("/"))
+if(this.#ue||this.#le.has(n))this.#ie[e]??=t}return{...this.#oe,firstSeen:this.#ie,exits:this.#ae,completeSince:this.#ce}}}},496:(e,t,n)=>{n.d(t,{b:()=>ownerOf})
 var s=n(730)
 function ownerOf(e,t={},n=["ReplicaSet"]){const r=t.ownerReferences?.find(({controller:e})=>e)
 if(!r)return{kind:"Pod",apiVersion:"v1",id:`pod/${t.name??""}`}
@@ -5627,7 +5772,7 @@ const{kind:o,apiVersion:i,name:a}=r
 const c={ReplicaSet:e.replicasets,Job:e.jobs}
 const l=n.find(e=>e===o)
 const u=l&&c[l].get(a)?.metadata
-return u?.ownerReferences?.some(({controller:e})=>e)?ownerOf(e,u,n):{kind:o,apiVersion:(0,s.T)(i),id:(0,s.T)(`${o.toLowerCase()}/${a}`)}}},8997:(e,t,n)=>{n.d(t,{$8:()=>lastEndOf,CI:()=>partsOf,oI:()=>endsOf,wb:()=>podSymptoms})
+return u?.ownerReferences?.some(({controller:e})=>e)?ownerOf(e,u,n):{kind:o,apiVersion:(0,s.TN)(i),id:(0,s.TN)(`${o.toLowerCase()}/${a}`)}}},8997:(e,t,n)=>{n.d(t,{$8:()=>lastEndOf,CI:()=>partsOf,oI:()=>endsOf,wb:()=>podSymptoms})
 var s=n(2459)
 var r=n(5074)
 var o=n(5998)
@@ -5668,7 +5813,7 @@ return{state:r,code:r.exitCode,number:Math.max(1,o)}}function killedFor(e,t,n){i
 const r=(0,s.Rf)(n,["Killing"])?.message??""
 if(!r.includes(`Container ${e.name} failed `))return{}
 const o=/failed (liveness|startup) probe/.exec(r)?.[1]
-return o===void 0?{}:{probe:probeWords(n,e.name,o)??(0,i.T)(r)}}function probeWords(e,t,n){const s=e.filter(({reason:e,message:s,involvedObject:{fieldPath:r}})=>e==="Unhealthy"&&(r?.includes(`{${t}}`)??true)&&(s??"").toLowerCase().startsWith(n))
+return o===void 0?{}:{probe:probeWords(n,e.name,o)??(0,i.TN)(r)}}function probeWords(e,t,n){const s=e.filter(({reason:e,message:s,involvedObject:{fieldPath:r}})=>e==="Unhealthy"&&(r?.includes(`{${t}}`)??true)&&(s??"").toLowerCase().startsWith(n))
 const o=s.at(-1)?.message
 return o===void 0?void 0:(0,r.Zb)(o)}function probeTargetOf(e,t){const n={Readiness:e.readinessProbe,Liveness:e.livenessProbe,Startup:e.startupProbe}
 const s=/^(Readiness|Liveness|Startup) probe/.exec(t)?.[1]
@@ -5677,8 +5822,8 @@ const portOf=t=>`port ${e.ports?.find(({name:e})=>e===t)?.containerPort??t}`
 if(r)return{probeTarget:`GET ${(r.path??"/").replace(/\?.*/,"")} on ${portOf(r.port)}`}
 if(o)return{probeTarget:portOf(o.port)}
 const c=a?.command?.[0]
-return c===void 0?{}:{probeTarget:(0,i.T)(c,100)}}function podSymptom(e,t,n){const{uid:s,name:r}=e.metadata??{}
-return{reason:t,key:`${s??""}//${t}`,message:(0,i.T)(n),...r!==void 0&&{pod:r},...s!==void 0&&{podUid:s}}}function scheduling(e,t){const n=(0,s.rI)(e,"PodScheduled")
+return c===void 0?{}:{probeTarget:(0,i.TN)(c,100)}}function podSymptom(e,t,n){const{uid:s,name:r}=e.metadata??{}
+return{reason:t,key:`${s??""}//${t}`,message:(0,i.TN)(n),...r!==void 0&&{pod:r},...s!==void 0&&{podUid:s}}}function scheduling(e,t){const n=(0,s.rI)(e,"PodScheduled")
 if(n?.status!=="False"||n.reason!=="Unschedulable")return
 const r=n.message??"no node fits"
 if(/persistentvolumeclaim "[^"]*" not found/.test(r))return podSymptom(e,"Volume",r)
@@ -5860,7 +6005,7 @@ const o=t?.summary
 if(o!==void 0&&/^[\w.]+(Error|Exception|Exit|Configured|NotReady)\b/.test(o))return o
 const i=s===0?"exited with code 0, but should keep running":`exited with ${s}`
 const a=o??(e.message.startsWith("exited with")?void 0:e.message)
-return a===void 0?i:`${i}: ${(0,r.T)(a)}`}},4e3:(e,t,n)=>{n.d(t,{It:()=>versionIn,U4:()=>otherDigests,_W:()=>byDigest,ky:()=>runsOf,ln:()=>digestsOn,oo:()=>taggedIn})
+return a===void 0?i:`${i}: ${(0,r.TN)(a)}`}},4e3:(e,t,n)=>{n.d(t,{It:()=>versionIn,U4:()=>otherDigests,_W:()=>byDigest,ky:()=>runsOf,ln:()=>digestsOn,oo:()=>taggedIn})
 var s=n(3165)
 var r=n(9340)
 var o=n(4339)
@@ -5919,7 +6064,7 @@ const c=a.find(({type:e})=>e==="Progressing")
 const l=r?replicaSetSymptoms(r,n,i):[]
 if(c?.status!=="False"||t.staleProgressing!==void 0&&c.lastTransitionTime===t.staleProgressing)return l
 const u=e.object.metadata?.uid??""
-const d=(0,o.T)(c.message??c.reason??"")
+const d=(0,o.TN)(c.message??c.reason??"")
 const f=c.reason==="ProgressDeadlineExceeded"?"ProgressDeadline":"PodRefused"
 return[...l,{reason:f,key:`${u}/${f}`,message:d}]}case"StatefulSet":case"DaemonSet":{const t=e.kind==="StatefulSet"?e.object.spec?.replicas??1:e.object.status?.desiredNumberScheduled??0
 const{uid:o=""}=e.object.metadata??{}
@@ -5936,7 +6081,7 @@ return{fingerprint:`${n.length}/${t.filter(s.i_).length}`,frees:n.some(({metadat
 const i=r==="Quota"?s():void 0
 const a=i?`/${i.fingerprint}`:""
 const c=n&&`${e}/attempt/${n.metadata.resourceVersion??""}`
-return{reason:r,key:`${e}/${r}${a}`,message:(0,o.T)(t),...c!==void 0&&{attempt:c},...i?.frees&&{frees:true}}}function refusalReason(e){if(/exceeded quota|failed quota/i.test(e))return"Quota"
+return{reason:r,key:`${e}/${r}${a}`,message:(0,o.TN)(t),...c!==void 0&&{attempt:c},...i?.frees&&{frees:true}}}function refusalReason(e){if(/exceeded quota|failed quota/i.test(e))return"Quota"
 if(/failed calling webhook|failed to call webhook/i.test(e))return"PodNotCreated"
 if(/forbidden|invalid|denied/i.test(e))return"PodRefused"
 return"PodNotCreated"}},202:(e,t,n)=>{n.d(t,{w:()=>versionsInUse,y:()=>isEnding})
@@ -5972,9 +6117,10 @@ return{...s!==void 0&&{digest:s},tag:n[0]?.tag??"",names:namesOf(n),...n.every((
 const n=t.length>0&&e.every(({goneAt:e,isIdle:t})=>t??e)
 return n?{goneAt:Math.max(...t)}:{}}function namesOf(e){const t=new Set(e.map(({name:e})=>e))
 const isTold=e=>isEnding(e)&&t.has(e.slice(i.length))
-return[...t].filter(e=>!isTold(e)).sort()}},730:(e,t,n)=>{n.d(t,{T:()=>oneLine,n:()=>lasting})
+return[...t].filter(e=>!isTold(e)).sort()}},730:(e,t,n)=>{n.d(t,{Ku:()=>firstOf,TN:()=>oneLine,nS:()=>lasting})
 function lasting(e){return`${Math.max(0,Math.round(e/1e3))} s`}function oneLine(e,t=300){const n=e.replace(/\s+/g," ").trim()
-return n.length<=t?n:`${n.slice(0,t-1)}…`}},7340:(e,t,n)=>{n.d(t,{Eb:()=>asRoleRules,SN:()=>rightsInWords,Zu:()=>merged,o7:()=>missingRights})
+return n.length<=t?n:`${n.slice(0,t-1)}…`}function firstOf(e,t){const n=e.length>t?` and ${e.length-t} more`:""
+return e.slice(0,t).join(", ")+n}},7340:(e,t,n)=>{n.d(t,{Eb:()=>asRoleRules,SN:()=>rightsInWords,Zu:()=>merged,o7:()=>missingRights})
 var s=n(8815)
 var r=n(1407)
 const o=["create","list","watch"]
@@ -6290,15 +6436,15 @@ var r=n(3165)
 var o=n(9340)
 var i=n(1856)
 class OwnNames{repository
-#le=new Set
-#ue
-constructor(e){this.repository=e}read(e){if(this.#ue===void 0)return e
-return e.replace(this.#ue,(e,t)=>t+this.repository)}learn(e,t){if(!(0,o.gv)(e)||!(0,o.gv)(t))return false
+#de=new Set
+#fe
+constructor(e){this.repository=e}read(e){if(this.#fe===void 0)return e
+return e.replace(this.#fe,(e,t)=>t+this.repository)}learn(e,t){if(!(0,o.gv)(e)||!(0,o.gv)(t))return false
 const n=(0,o.MZ)((0,o.kW)(e),e=>(0,r.iI)(e,this.repository))
-const s=(0,o.MZ)((0,o.kW)(t),e=>this.#de(e)).filter(({name:e})=>n.some(t=>t.name===e)).map(({image:e})=>(0,r.zZ)(e).repository).filter(e=>!this.#le.has(e))
-s.forEach(e=>this.#le.add(e))
-if(s.length>0)this.#ue=patternOf([...this.#le])
-return s.length>0}likely(e){return(0,o.MZ)((0,o.kW)(e),e=>this.#de(e))}#de(e){const{repository:t}=(0,r.zZ)(e)
+const s=(0,o.MZ)((0,o.kW)(t),e=>this.#pe(e)).filter(({name:e})=>n.some(t=>t.name===e)).map(({image:e})=>(0,r.zZ)(e).repository).filter(e=>!this.#de.has(e))
+s.forEach(e=>this.#de.add(e))
+if(s.length>0)this.#fe=patternOf([...this.#de])
+return s.length>0}likely(e){return(0,o.MZ)((0,o.kW)(e),e=>this.#pe(e))}#pe(e){const{repository:t}=(0,r.zZ)(e)
 return!(0,r.iI)(e,this.repository)&&(0,r.EU)(t)===(0,r.EU)(this.repository)}}function patternOf(e){const t=e.map(e=>e.replace(/[.*+?^${}()|[\]\\]/g,"\\$&")).join("|")
 return new RegExp(`("image": *")(?:${t})(?=[:@"])`,"g")}async function learnNames(e,t){const{names:n,namespace:a}=e
 const c=new Map
@@ -6540,7 +6686,12 @@ return`no container of ${o.id} has a port ${n?.targetPort??n?.port??""}${e}`}fun
 const r=s?` of ${s.id}`:""
 return`add what is missing to the pod template${r}, or correct ${t}. To move it to other labels or ports, release the pods with both first, then ${t}`}function conflict(e,t,n){const s=t.find(({safe:e})=>e.length===0)??t[0]
 const r=s?.torn.map(({id:e})=>e).join(", ")??n.map(({id:e})=>e).join(", ")
-return{sentence:`${e} changes together with the pods of ${r}, and selects none of them during the rollout: the old ones lack its new labels or ports, the new ones lack its old ones${s?.aspect.words??""}`,hint:`split the change into two releases: first the pod template of ${r} with both the old and the new labels and ports, and ${e} unchanged; then ${e}, and the template without the old ones`}}},4339:(e,t,n)=>{n.d(t,{T:()=>idOf})
+return{sentence:`${e} changes together with the pods of ${r}, and selects none of them during the rollout: the old ones lack its new labels or ports, the new ones lack its old ones${s?.aspect.words??""}`,hint:`split the change into two releases: first the pod template of ${r} with both the old and the new labels and ports, and ${e} unchanged; then ${e}, and the template without the old ones`}}},9452:(e,t,n)=>{n.d(t,{O:()=>clientVersion,j:()=>minorsApart})
+function clientVersion({stdout:e}){try{const{clientVersion:t}=JSON.parse(e)
+return t?.gitVersion??""}catch{return""}}function minorsApart(e,t){if(e.endsWith("-dispatcher"))return 0
+const minor=e=>Number(/^v?\d+\.(\d+)/.exec(e)?.[1]??NaN)
+const n=Math.abs(minor(e)-minor(t))
+return n>1?n:0}},4339:(e,t,n)=>{n.d(t,{T:()=>idOf})
 function idOf(e){return`${e.kind.toLowerCase()}/${e.name}`}},345:(e,t,n)=>{n.d(t,{J:()=>hintFor,h:()=>closestMatch})
 function closestMatch(e,t){const[n]=t.map(t=>({name:t,distance:distance(e,t)})).sort((e,t)=>e.distance-t.distance)
 return n&&n.distance<=Math.max(2,e.length/3)?n.name:void 0}function hintFor(e,t){const n=closestMatch(e,t)
@@ -6630,73 +6781,76 @@ for(const{text:e,where:n}of o){if(e===void 0||e===""&&!t)continue
 return{text:t&&e.trim()==="none"?"":e,where:n}}return{where:""}}function example(e,t,n){const{example:s,cliExample:r=(0,i.Z)(s),flag:o}=n
 if(e==="action")return`for example ${t}: ${s}`
 return`for example --${t}${o?"":` ${r}`}`}function unknown(e,t,n){const s=(0,r.J)(t,n)
-return`"${t}" is not an option of ${e}${s}`}},8090:(e,t,n)=>{n.d(t,{AF:()=>Problem,Ae:()=>anyText,Dy:()=>R,GC:()=>wordFor,GX:()=>$,Hd:()=>l,I_:()=>i,Lx:()=>j,Mn:()=>g,OI:()=>y,Sm:()=>N,TT:()=>w,Wf:()=>a,an:()=>o,c5:()=>p,f0:()=>k,jX:()=>A,p0:()=>f,qe:()=>graces,rK:()=>m,xG:()=>v,yL:()=>oneOf})
+return`"${t}" is not an option of ${e}${s}`}},8090:(e,t,n)=>{n.d(t,{AF:()=>Problem,Ae:()=>anyText,Bn:()=>v,Dy:()=>I,GC:()=>wordFor,GX:()=>R,Hd:()=>d,I_:()=>c,Lx:()=>N,Mn:()=>b,OI:()=>E,Sm:()=>M,TT:()=>y,Wf:()=>l,an:()=>o,c5:()=>m,f0:()=>T,jX:()=>P,p0:()=>h,qe:()=>graces,rK:()=>w,xG:()=>k,yL:()=>oneOf})
 var s=n(9592)
 class Problem{text
 constructor(e){this.text=e}}function reader(e,t){return Object.assign(e=>t(e),{takes:e})}function matching(e,t,n){return reader({is:"text",word:e,pattern:t},e=>t.test(e)?e:new Problem(n))}function anyText(e){return reader({is:"text",word:e},e=>e)}const r=/^[a-z0-9._-]+((:\d+)?(\/[a-z0-9._-]+)+)?$/
 const o=reader({is:"text",word:"image",pattern:r},e=>{if(e.includes("@sha256:")||/:[^/]+$/.test(e))return new Problem('must have no tag and no digest; set the tag with "tag"')
 return r.test(e)?e:new Problem("is not the name of an image (only lowercase letters, digits, and . _ - /)")})
-const i=matching("tag",/^\w[\w.-]{0,127}$/,"is not a tag (only letters, digits, and . _ -, at most 128)")
-const a=matching("digest",/^sha256:[0-9a-f]{64}$/,"is not a digest (sha256: and 64 hexadecimal digits)")
-const c=/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
-const l=matching("name",c,"is not a valid name in Kubernetes (lowercase letters, digits and -, at most 63)")
-const u=168*36e5
-const d={ms:1,s:1e3,m:6e4,h:36e5}
-const f=reader({is:"duration"},e=>{if(e==="0")return 0
+const i=/^\w[\w.-]{0,127}$/
+const a="is not a tag (only letters, digits, and . _ -, at most 128)"
+const c=matching("tag",i,a)
+const l=matching("digest",/^sha256:[0-9a-f]{64}$/,"is not a digest (sha256: and 64 hexadecimal digits)")
+const u=/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
+const d=matching("name",u,"is not a valid name in Kubernetes (lowercase letters, digits and -, at most 63)")
+const f=168*36e5
+const p={ms:1,s:1e3,m:6e4,h:36e5}
+const h=reader({is:"duration"},e=>{if(e==="0")return 0
 const t=[...e.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)]
 if(t.length===0||t.map(e=>e[0]).join("")!==e)return new Problem("is not a duration; write it as 90s, 10m or 1m30s")
-const n=t.reduce((e,[,t,n])=>e+Number(t)*(d[n??""]??0),0)
-return n>u?new Problem("is longer than 168h (a week)"):n})
-const p=reader({is:"duration"},e=>{const t=f(e)
+const n=t.reduce((e,[,t,n])=>e+Number(t)*(p[n??""]??0),0)
+return n>f?new Problem("is longer than 168h (a week)"):n})
+const m=reader({is:"duration"},e=>{const t=h(e)
 return t===0?new Problem("is zero; remove the option to use the default"):t})
-const h=reader({is:"list"},e=>e.split(/[\s,]+/).filter(e=>e!==""))
-const m=reader({is:"list",..."pattern"in i.takes&&{pattern:i.takes.pattern}},e=>{const t=h(e)
-const n=t.find(e=>i(e)instanceof Problem)
-return n===void 0?t:new Problem(`has "${n}", which is not a tag (only letters, digits, and . _ -, at most 128)`)})
-const g=reader({is:"list"},e=>e.split("\n").map(e=>e.trim()).filter(e=>e!==""))
+const g=reader({is:"list"},e=>e.split(/[\s,]+/).filter(e=>e!==""))
+function wordsOf(e,t){return reader({is:"list",pattern:e},n=>{const s=g(n)
+const r=s.find(t=>!e.test(t))
+return r===void 0?s:new Problem(`has "${r}", which ${t}`)})}const w=wordsOf(i,a)
+const v=wordsOf(/^linux\/(386|amd64|arm|arm64|loong64|mips64le|ppc64le|riscv64|s390x)(\/v\d)?$/,"is not a platform such as linux/amd64, linux/arm64 or linux/arm/v7")
+const b=reader({is:"list"},e=>e.split("\n").map(e=>e.trim()).filter(e=>e!==""))
 function pairs(e,t){return reader({is:"mapping",to:"text"},n=>{const s={}
 for(const[r,o]of n.split("\n").entries()){if(o.trim()==="")continue
 const[,n,i]=e.exec(o.trimEnd())??[]
 if(n===void 0)return new Problem(t(`line ${r+1}`))
-s[n]=i}return s})}const w=pairs(/^\s*([^\s=]+)=(.*)$/,e=>`is not of the form NAME=value in ${e}, without spaces in NAME`)
-const v=pairs(/^\s*([\w.-]+)(?:=(.*))?$/,e=>`is not of the form NAME=value or NAME in ${e}, with letters, digits, and . _ - in NAME`)
-const b=/^(requests\.|limits\.)?(cpu|memory|ephemeral-storage|hugepages-\w+|[a-z0-9.-]+\/[\w.-]+)=(\d+(\.\d*)?|\.\d+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?\d+)?$/
-const y=reader({is:"mapping",to:"text"},e=>{const t=h(e)
-const n=t.find(e=>!b.test(e))
+s[n]=i}return s})}const y=pairs(/^\s*([^\s=]+)=(.*)$/,e=>`is not of the form NAME=value in ${e}, without spaces in NAME`)
+const k=pairs(/^\s*([\w.-]+)(?:=(.*))?$/,e=>`is not of the form NAME=value or NAME in ${e}, with letters, digits, and . _ - in NAME`)
+const O=/^(requests\.|limits\.)?(cpu|memory|ephemeral-storage|hugepages-\w+|[a-z0-9.-]+\/[\w.-]+)=(\d+(\.\d*)?|\.\d+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?\d+)?$/
+const E=reader({is:"mapping",to:"text"},e=>{const t=g(e)
+const n=t.find(e=>!O.test(e))
 return n===void 0?Object.fromEntries(t.map(e=>e.split("="))):new Problem(`has "${n}", which is not of the form cpu=100m, memory=256Mi or limits.memory=1Gi`)})
-const k=reader({is:"list"},e=>{const t=g(e)
+const T=reader({is:"list"},e=>{const t=b(e)
 const n=t.find(e=>e.split("/").includes("..")||/^[./]*$|\*/.test(e))
 return n===void 0?t.map(e=>e.replace(/\/+$/,"")):new Problem(`has "${n}"; it takes paths of files and folders, without ".." and "*"`)})
-function choices(e){return[e.slice(0,-1).join(", "),...e.slice(-1)].filter(e=>e!=="").join(" or ")}function oneOf(...e){return reader({is:"choice",of:e},t=>e.find(e=>e===t)??new Problem(`is not ${choices(e)}`))}const O=Object.keys(s.z3)
+function choices(e){return[e.slice(0,-1).join(", "),...e.slice(-1)].filter(e=>e!=="").join(" or ")}function oneOf(...e){return reader({is:"choice",of:e},t=>e.find(e=>e===t)??new Problem(`is not ${choices(e)}`))}const S=Object.keys(s.z3)
 const inner=({source:e})=>e.slice(1,-1)
-const E=String.raw`(:\w[\w.-]{0,127})?(@sha256:[0-9a-f]{64})?`
-const T=`(${O.join("|")}|${inner(c)}=${inner(r)})${E}`
-const S=new RegExp(`^${T}$`)
-const A=reader({is:"list",pattern:new RegExp(`^${T}( -- .+)?$`)},e=>{const t=[]
-for(const n of g(e)){const[,e="",s]=/^(.*?)(?:\s--\s+(.*))?$/.exec(n)??[]
-const r=h(e)
+const A=String.raw`(:\w[\w.-]{0,127})?(@sha256:[0-9a-f]{64})?`
+const $=`(${S.join("|")}|${inner(u)}=${inner(r)})${A}`
+const j=new RegExp(`^${$}$`)
+const P=reader({is:"list",pattern:new RegExp(`^${$}( -- .+)?$`)},e=>{const t=[]
+for(const n of b(e)){const[,e="",s]=/^(.*?)(?:\s--\s+(.*))?$/.exec(n)??[]
+const r=g(e)
 if(s!==void 0&&r.length!==1)return new Problem(`has ${r.length} services before "-- ${s}"; it takes one there`)
 for(const e of r){const n=serviceOf(e)
-if(!n)return new Problem(`has "${e}", which is neither ${choices(O)}, with a version or without, nor NAME=IMAGE with a NAME of lowercase letters, digits and -`)
+if(!n)return new Problem(`has "${e}", which is neither ${choices(S)}, with a version or without, nor NAME=IMAGE with a NAME of lowercase letters, digits and -`)
 if(t.some(({name:e})=>e===n.name))return new Problem(`has two services with the name "${n.name}"; write NAME=IMAGE`)
 t.push(s===void 0?n:{...n,health:s})}}return t})
-function serviceOf(e){if(!S.test(e))return
+function serviceOf(e){if(!j.test(e))return
 const[t="",n]=e.split("=")
 const r=n??t
 const[,o=""]=/([^/:@]+)(:[^/]*)?$/.exec(r.replace(/@.*/,""))??[]
 const i=n===void 0?o:t
 const a=[i,o].find(s.Yi)
 return{name:i,image:(0,s.Yi)(r)?(0,s.eU)(r).image:r,kind:a}}function graces(...e){return reader({is:"mapping",to:"duration",of:e},t=>{const n={}
-for(const s of h(t)){const[t="",r="",...o]=s.split("=")
+for(const s of g(t)){const[t="",r="",...o]=s.split("=")
 const i=e.find(e=>e.toLowerCase()===t.toLowerCase())
 if(i===void 0)return new Problem(`has "${t}"; it takes ${e.join(", ")}`)
-const a=f(r)
+const a=h(r)
 if(o.length>0||a instanceof Problem)return new Problem(`has "${s}", which is not of the form symptom=duration`)
-n[i]=a}return n})}const $=reader({is:"yes or no"},e=>e==="true"||e==="false"?e==="true":new Problem("is not true or false"))
-const j=matching("path",/^\/(?!.*#)[!-~]*$/,"is not a path; it must begin with /, without spaces and #, in ASCII")
-const P=/^https?:\/\/[^\s/]+(\/\S*)?$/
-const R=reader({is:"text",word:"address",pattern:P},e=>P.test(e.trim())?e.trim():new Problem("is not a URL; it must begin with https://"))
-const N=matching("host",/^([\w.-]+|\[[\da-fA-F:.]+\])(:\d{1,5})?$/,"is not a host; write it without https:// and path, with a port if needed")
+n[i]=a}return n})}const R=reader({is:"yes or no"},e=>e==="true"||e==="false"?e==="true":new Problem("is not true or false"))
+const N=matching("path",/^\/(?!.*#)[!-~]*$/,"is not a path; it must begin with /, without spaces and #, in ASCII")
+const L=/^https?:\/\/[^\s/]+(\/\S*)?$/
+const I=reader({is:"text",word:"address",pattern:L},e=>L.test(e.trim())?e.trim():new Problem("is not a URL; it must begin with https://"))
+const M=matching("host",/^([\w.-]+|\[[\da-fA-F:.]+\])(:\d{1,5})?$/,"is not a host; write it without https:// and path, with a port if needed")
 function wordFor(e){switch(e.is){case"text":return e.word
 case"duration":return"duration"
 case"yes or no":return"true|false"
@@ -6711,7 +6865,7 @@ var s=n(8566)
 var r=n(8090)
 const o=["ImageNotFound","ImagePull","CannotStart","ConfigMissing","OutOfMemory","CrashAfterReady","Crash","InitCrash","PodRefused","PodNotCreated","Quota","NoScaleUp","ScalingUp","Unschedulable","MultiAttach","Volume","Sandbox","NotReady","ProgressDeadline"]
 const i={image:"Image",tests:"Tests",cluster:"Cluster",migrations:"Migrations",rollout:"Rollout",rollback:"Rollback",notifications:"Notifications",run:"Output and configuration"}
-function table_option(e){return e}const a={image:table_option({read:r.an,help:"Name of the image without a tag; every workload that runs it is released",example:"ghcr.io/acme/shop",required:true,group:"image",on:s.Pi}),tag:table_option({read:r.I_,help:"Tag of the image; default: the SHA of the commit",example:"4f2c1d9",group:"image",on:s.Nm}),digest:table_option({read:r.Wf,help:"Digest of the image, from the output of an earlier step: releases exactly the image that was tested",example:"${{ needs.staging.outputs.digest }}",cliExample:"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",group:"image",on:s.Gc}),"extra-tags":table_option({read:r.rK,help:"Additional tags, set after the release is deployed",example:"latest",default:"",group:"image",on:s.bh}),context:table_option({read:(0,r.Ae)("path"),help:"Build context: the folder that the image is built from",example:"backend",default:".",group:"image",on:s.YU}),file:table_option({read:(0,r.Ae)("path"),help:'Path of the Dockerfile; default: the one in "context"',example:"docker/Dockerfile",group:"image",on:[...s.PH,"doctor"]}),target:table_option({read:(0,r.Ae)("stage"),help:"Stage of the Dockerfile to build",example:"production",group:"image",on:s.PH}),"build-args":table_option({read:r.TT,help:"Build arguments, NAME=value, one per line",example:"VERSION=1.4",default:"",group:"image",on:s.PH}),"build-secrets":table_option({read:r.xG,help:"Secrets for RUN --mount=type=secret,id=NAME: NAME=value, or NAME for a variable of the environment; one per line",example:"PIP_TOKEN=${{ secrets.PIP_TOKEN }}",cliExample:"PIP_TOKEN",default:"",secret:true,group:"image",on:s.PH}),"build-ssh":table_option({read:r.Mn,help:"SSH agent or keys for RUN --mount=type=ssh: default, or id=path of a socket or key, one per line",example:"default",default:"",group:"image",on:s.PH}),cache:table_option({read:(0,r.yL)("auto","gha","registry","inline","none"),help:"Where layers are kept for the next build: GitHub's cache where the builder can write to it (auto), the registry (written before the tests, as the tag buildcache), or the pushed image itself (inline); none takes no layer from a cache",example:"registry",default:"auto",group:"image",on:[...s.PH,"test"]}),"image-labels":table_option({read:r.TT,help:"Labels of the image, NAME=value, one per line",example:"org.opencontainers.image.licenses=MIT",default:"",group:"image",on:s.PH}),push:table_option({read:r.GX,help:'Pushes the image with its tag: "build" after the build, "test" after the tests pass',example:"true",default:"false",flag:true,group:"image",on:["build","test"]}),"registry-username":table_option({read:(0,r.Ae)("name"),help:'User name for the registry; requires "registry-password"',example:"${{ github.actor }}",cliExample:"ada",with:"registry-password",group:"image",on:s.u5}),"registry-password":table_option({read:(0,r.Ae)("password"),help:"Password or token for the registry; default: docker's existing logins",example:"${{ github.token }}",cliExample:'"$REGISTRY_PASSWORD"',with:"registry-username",secret:true,group:"image",on:s.u5}),"test-command":table_option({read:(0,r.Ae)("command"),help:"Command that runs in a container of the image before the push; none: no tests",example:"pytest -q",default:"python manage.py test",mayBeNone:true,group:"tests",on:[...s.Vt,"doctor"]}),"test-services":table_option({read:r.jX,help:"Temporary servers for the tests: postgres, mysql, mariadb, redis, or any image as NAME=IMAGE; their versions, addresses and health commands: docs/test-services.md",example:"postgres:15 redis",default:"",group:"tests",on:[...s.Vt,"plan"]}),"test-env":table_option({read:r.TT,help:'Environment variables for the tests, and for "plan" with "needs", NAME=value, one per line',example:"DJANGO_DEBUG=1",default:"",group:"tests",on:[...s.Vt,"plan"]}),"test-files":table_option({read:r.f0,help:"Files and folders that the tests write, copied here also when tests fail, one per line: a path from WORKDIR of the image keeps its folders, an absolute one loses them. They never count as uncommitted changes",example:"coverage.xml",default:"",group:"tests",on:s.Vt}),"test-timeout":table_option({read:r.c5,help:"Time limit of the tests; the release fails when it is reached",example:"30m",default:"20m",group:"tests",on:s.Vt}),kubeconfig:table_option({read:(0,r.Ae)("kubeconfig"),help:"Content or path of a kubeconfig; default: the one that kubectl finds (KUBECONFIG, ~/.kube/config)",example:"${{ secrets.KUBECONFIG }}",cliExample:"~/.kube/production",secret:true,group:"cluster",on:s.K_}),"kube-context":table_option({read:(0,r.Ae)("name"),help:"Context of the kubeconfig; default: its current context",example:"production",group:"cluster",on:s.K_}),namespace:table_option({read:r.Hd,help:"Namespace of the workloads",example:"shop",required:true,group:"cluster",on:s.K_}),manifests:table_option({read:r.Mn,help:"Files, folders or kustomizations to apply with the release, one per line",example:"k8s",default:"",group:"cluster",on:[...s.bh,"doctor"]}),app:table_option({read:r.Hd,help:'Name of the application in its lock, record and Jobs; default: the last part of "image"',example:"shop",group:"cluster",on:s.K_}),"lock-wait":table_option({read:r.p0,help:"How long to wait for another release of the same application; 0: do not wait",example:"30m",default:"10m",group:"cluster",on:s.ST}),"migrate-command":table_option({read:(0,r.Ae)("command"),help:'Command that runs in a Job if migrations are not applied yet, or always if it does more than "manage.py migrate"; none: no migrations',example:"python backend/manage.py migrate --noinput",default:"python manage.py migrate --noinput",mayBeNone:true,group:"migrations",on:[...s.Ix,"rollback","doctor"]}),"migrate-from":table_option({read:(0,r.Ae)("workload"),help:'Workload that serves the web: it is rolled out first, the migration Job gets its environment, and "smoke-path" is requested from it; default: detected',example:"deployment/web",group:"migrations",on:[...s.Ig,"plan","migrate","doctor"]}),"migrate-manifest":table_option({read:(0,r.Ae)("path"),help:"File with a Job whose pod template the migration gets; default: the template of the web workload",example:"deploy/migrate.yaml",group:"migrations",on:[...s.Ix,"doctor"]}),"migrate-resources":table_option({read:r.OI,help:"Requests of the container of a migration, and of commands around the rollout, where they differ from the web’s; limits as limits.memory=1Gi",example:"cpu=100m,memory=256Mi",default:"",group:"migrations",on:[...s.Ix,"rollback","recover"]}),"unsafe-migrations":table_option({read:(0,r.yL)("block","warn","allow"),help:"Migrations that break a version which still runs, and a rollback to a version that the schema breaks: block: stop before the first write; warn: continue and report it; allow: continue",example:"warn",default:"block",group:"migrations",on:[...s.Ix,"rollback","recover"]}),contract:table_option({read:(0,r.yL)("off","next","after","manual"),help:"When a migration is applied that removes what a running version needs: next: by the next release, before its rollout; after: when this rollout is done; manual: by the command migrate; off: it stops the release",example:"after",default:"next",group:"migrations",on:s.Ix}),bridge:table_option({read:(0,r.yL)("on","off"),help:"Keep or set a default of a column, or allow NULL in it, until all versions that run work without that",example:"off",default:"on",group:"migrations",on:s.Ix}),"lock-wait-migrate":table_option({read:r.p0,help:"How long a migration waits on PostgreSQL until the tables that it locks are not in use, without keeping other clients waiting; 0: wait in the queue, as Django does",example:"5m",default:"1m",group:"migrations",on:[...s.rV,"rollback","recover"]}),"backup-cronjob":table_option({read:r.Hd,help:"CronJob of the namespace that makes a backup: a Job of it runs before migrations whose loss could not be undone, and before a reversal that drops stored values; default: no backup",example:"backup",group:"migrations",on:[...s.Ix,"rollback","recover","doctor"]}),backup:table_option({read:(0,r.yL)("needed","always"),help:"needed: a backup before migrations that drop or shorten something, or that cannot be reversed; always: before all migrations",example:"always",default:"needed",with:"backup-cronjob",group:"migrations",on:s.Ix}),"backup-timeout":table_option({read:r.c5,help:"Time limit of the backup",example:"3h",default:"1h",with:"backup-cronjob",group:"migrations",on:[...s.rV,"rollback","recover"]}),"migrate-timeout":table_option({read:r.c5,help:"Time limit of the migration Job",example:"1h",default:"15m",group:"migrations",on:[...s.Ix,"rollback","recover"]}),sql:table_option({read:r.GX,help:"Shows the SQL of each migration in the log, the report and the comment",example:"true",default:"false",flag:true,group:"migrations",on:["plan"]}),"before-rollout":table_option({read:r.Mn,help:"Commands that run in Jobs of the new version before the first pod is replaced, one per line; the release is undone when one fails",example:"python manage.py collectstatic --noinput",default:"",group:"rollout",on:s.bh}),"after-rollout":table_option({read:r.Mn,help:"Commands that run in Jobs of the new version when it is live, one per line; when one fails, the version stays and the run reports it",example:"python manage.py warm_cache",default:"",group:"rollout",on:s.bh}),needs:table_option({read:(0,r.Ae)("path"),help:'File of "save-needs": plans without a cluster, in a temporary container with an empty PostgreSQL on this machine',example:"needs.json",group:"migrations",on:["plan"]}),"save-needs":table_option({read:(0,r.Ae)("path"),help:"File for what the running versions need and which migrations are applied, for a plan without a cluster",example:"needs.json",group:"migrations",on:["plan"]}),timeout:table_option({read:r.c5,help:"Time limit of the rollout of all workloads",example:"20m",default:"10m",group:"rollout",on:s.Ig}),grace:table_option({read:(0,r.qe)(...o),help:"How long a symptom may last before the release is undone, symptom=duration (names: docs/failures.md)",example:"ConfigMissing=60s",default:"",group:"rollout",on:[...s.Ig,"plan","migrate"]}),order:table_option({read:(0,r.yL)("auto","web-first","workers-first","parallel"),help:"web-first: the other workloads follow when one new pod of the web is Ready; workers-first: they follow when all Celery workers are new; auto: workers-first where the version has tasks that the running workers do not know, else web-first; parallel: all at once",example:"parallel",default:"auto",group:"rollout",on:s.Ig}),bake:table_option({read:r.p0,help:"How long all pods are watched after the last one became available; 0: not watched",example:"1m",default:"15s",group:"rollout",on:s.Ig}),"smoke-path":table_option({read:r.Lx,help:"Path to request through the web's Service after the rollout; the new version must answer with a status from 200 to 299; redirects on the same host are followed, with https if the page requires it",example:"/healthz",group:"rollout",on:[...s.Ig,"doctor"]}),"smoke-host":table_option({read:r.Sm,help:"Host header of the smoke request; default: that of the readiness probe, or localhost",example:"shop.example.com",with:"smoke-path",group:"rollout",on:[...s.Ig,"doctor"]}),"smoke-timeout":table_option({read:r.c5,help:"Time limit of the smoke request",example:"2m",default:"60s",group:"rollout",on:s.Ig}),"on-failure":table_option({read:(0,r.yL)("undo","keep"),help:'undo: restore everything; keep: leave everything for inspection, until "recover" or the next release restores it',example:"keep",default:"undo",group:"rollout",on:s.Ig}),"on-unsafe-undo":table_option({read:(0,r.yL)("auto","stop","reverse","undo"),help:"When a release fails whose migrations break the previous version: auto: the new image reverses them where that drops no stored value, otherwise as stop; stop: the previous version is not restored, and the run says what to do; reverse: they are reversed in any case; undo: the previous version is restored onto the schema that breaks it",example:"reverse",default:"auto",group:"migrations",on:[...s.Ig,"recover"]}),to:table_option({read:(0,r.Ae)("version"),help:'The release to roll back to: previous (the last version that was not rolled back from), the number of a release (see "history"), or a commit or tag',example:"4f2c1d9",default:"previous",group:"rollback",on:["rollback"]}),"reverse-migrations":table_option({read:r.GX,help:"Where the schema breaks the version to roll back to: the running version first reverses as few of its migrations as needed",example:"true",default:"false",flag:true,group:"rollback",on:["rollback"]}),"accept-downtime":table_option({read:r.GX,help:"Reverses migrations even where the running version then fails until the rollback has ended",example:"true",default:"false",flag:true,with:"reverse-migrations",group:"rollback",on:["rollback"]}),"dry-run":table_option({read:r.GX,help:"Reports what would be done, and writes nothing",example:"true",default:"false",flag:true,group:"rollback",on:["rollback"]}),token:table_option({read:(0,r.Ae)("token"),help:'Token for GitHub’s deployment records, with "deployments: write"; for the comment of "plan", with "pull-requests: write"',example:"${{ github.token }}",secret:true,only:"action",group:"notifications",on:[...s.Cm,"plan"]}),environment:table_option({read:(0,r.Ae)("name"),help:"GitHub environment for the deployment record of this version",example:"production",with:"token",only:"action",group:"notifications",on:s.Cm}),"environment-url":table_option({read:r.Dy,help:"URL of the live application: a link in the deployment record",example:"https://shop.example.com",with:"environment",only:"action",group:"notifications",on:s.Cm}),webhook:table_option({read:r.Dy,help:"URL that receives the result of the run, as JSON for Slack and other chats",example:"${{ secrets.CHAT_WEBHOOK }}",cliExample:'"$CHAT_WEBHOOK"',secret:true,group:"notifications",on:s.Cm}),"webhook-on":table_option({read:(0,r.yL)("always","failure"),help:"When to notify the webhook: always, or only after a failed run",example:"failure",default:"always",group:"notifications",on:s.Cm}),json:table_option({read:r.GX,help:"Prints the report as JSON to standard output, and the log to standard error",example:"true",default:"false",flag:true,only:"command",group:"run",on:s.Pi}),report:table_option({read:(0,r.Ae)("path"),help:"File for the JSON report; default in the action: a temporary file",example:"release.json",group:"run",on:s.Pi}),junit:table_option({read:(0,r.Ae)("path"),help:"File for stages and failed tests as JUnit XML, for GitLab and Jenkins",example:"release.xml",only:"command",group:"run",on:s.o1}),config:table_option({read:(0,r.Ae)("path"),help:"File with options; default: django-rollout.yml in the current folder, if it exists",example:"deploy/production.yml",group:"run",on:s.Pi})}
+function table_option(e){return e}const a={image:table_option({read:r.an,help:"Name of the image without a tag; every workload that runs it is released",example:"ghcr.io/acme/shop",required:true,group:"image",on:s.Pi}),tag:table_option({read:r.I_,help:"Tag of the image; default: the SHA of the commit",example:"4f2c1d9",group:"image",on:s.Nm}),digest:table_option({read:r.Wf,help:"Digest of the image, from the output of an earlier step: releases exactly the image that was tested",example:"${{ needs.staging.outputs.digest }}",cliExample:"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",group:"image",on:s.Gc}),"extra-tags":table_option({read:r.rK,help:"Additional tags, set after the release is deployed",example:"latest",default:"",group:"image",on:s.bh}),context:table_option({read:(0,r.Ae)("path"),help:"Build context: the folder that the image is built from",example:"backend",default:".",group:"image",on:s.YU}),file:table_option({read:(0,r.Ae)("path"),help:'Path of the Dockerfile; default: the one in "context"',example:"docker/Dockerfile",group:"image",on:[...s.PH,"doctor"]}),target:table_option({read:(0,r.Ae)("stage"),help:"Stage of the Dockerfile to build",example:"production",group:"image",on:s.PH}),"build-contexts":table_option({read:r.TT,help:"More places that FROM and COPY --from may name, NAME=value, one per line: a folder, docker-image://IMAGE, or an https:// address",example:"shared=../shared",default:"",group:"image",on:s.PH}),"build-args":table_option({read:r.TT,help:"Build arguments, NAME=value, one per line",example:"VERSION=1.4",default:"",group:"image",on:s.PH}),"build-secrets":table_option({read:r.xG,help:"Secrets for RUN --mount=type=secret,id=NAME: NAME=value, or NAME for a variable of the environment; one per line",example:"PIP_TOKEN=${{ secrets.PIP_TOKEN }}",cliExample:"PIP_TOKEN",default:"",secret:true,group:"image",on:s.PH}),"build-ssh":table_option({read:r.Mn,help:"SSH agent or keys for RUN --mount=type=ssh: default, or id=path of a socket or key, one per line",example:"default",default:"",group:"image",on:s.PH}),cache:table_option({read:(0,r.yL)("auto","gha","registry","inline","none"),help:"Where layers are kept for the next build: GitHub's cache (gha), the registry (written before the tests, as the tag buildcache), or the pushed image, which gets the tag buildcache too (inline). By default in CI: gha where the builder can write to it, else inline; elsewhere only in the engine. none takes no layer from a cache, and pulls base images again",example:"registry",default:"auto",group:"image",on:[...s.PH,"test"]}),platforms:table_option({read:r.Bn,help:"Platforms that the image is built for; default: that of the Docker engine. Several need a builder that pushes: docker/setup-buildx-action, or docker buildx create --use",example:"linux/amd64, linux/arm64",default:"",group:"image",on:[...s.PH,"doctor"]}),provenance:table_option({read:(0,r.yL)("none","min","max"),help:"Record of the build beside the image: from what it was built (min), and how, with the build arguments (max). Needs a builder that pushes, as several platforms do",example:"min",default:"none",group:"image",on:s.PH}),sbom:table_option({read:r.GX,help:"Puts a list of the packages of the image beside it. Needs a builder that pushes, as several platforms do",example:"true",default:"false",flag:true,group:"image",on:s.PH}),"image-labels":table_option({read:r.TT,help:"Labels of the image, NAME=value, one per line",example:"org.opencontainers.image.licenses=MIT",default:"",group:"image",on:s.PH}),push:table_option({read:r.GX,help:'Pushes the image with its tag: "build" after the build, "test" after the tests pass',example:"true",default:"false",flag:true,group:"image",on:["build","test"]}),"skip-unchanged":table_option({read:r.GX,help:"A build that holds the same files and settings as the image that runs is neither tested nor rolled out",example:"true",default:"false",flag:true,group:"image",on:["release"]}),"registry-username":table_option({read:(0,r.Ae)("name"),help:'User name for the registry; requires "registry-password"',example:"${{ github.actor }}",cliExample:"ada",with:"registry-password",group:"image",on:s.u5}),"registry-password":table_option({read:(0,r.Ae)("password"),help:"Password or token for the registry; default: docker's existing logins",example:"${{ github.token }}",cliExample:'"$REGISTRY_PASSWORD"',with:"registry-username",secret:true,group:"image",on:s.u5}),"test-command":table_option({read:(0,r.Ae)("command"),help:"Command that runs in a container of the image before the push; none: no tests",example:"pytest -q",default:"python manage.py test",mayBeNone:true,group:"tests",on:[...s.Vt,"doctor"]}),"test-services":table_option({read:r.jX,help:"Temporary servers for the tests: postgres, mysql, mariadb, redis, or any image as NAME=IMAGE; their versions, addresses and health commands: docs/test-services.md",example:"postgres:15 redis",default:"",group:"tests",on:[...s.Vt,"plan"]}),"test-env":table_option({read:r.TT,help:'Environment variables for the tests, and for "plan" with "needs", NAME=value, one per line',example:"DJANGO_DEBUG=1",default:"",group:"tests",on:[...s.Vt,"plan"]}),"missing-migrations":table_option({read:(0,r.yL)("warn","block","allow"),help:"Changes of models without a migration, which are looked for beside the tests: warn: report them; block: fail the tests; allow: do not look",example:"block",default:"warn",group:"tests",on:s.Vt}),"test-files":table_option({read:r.f0,help:"Files and folders that the tests write, copied here also when tests fail, one per line: a path from WORKDIR of the image keeps its folders, an absolute one loses them. They never count as uncommitted changes",example:"coverage.xml",default:"",group:"tests",on:s.Vt}),"test-timeout":table_option({read:r.c5,help:"Time limit of the tests; the release fails when it is reached",example:"30m",default:"20m",group:"tests",on:s.Vt}),kubeconfig:table_option({read:(0,r.Ae)("kubeconfig"),help:"Content or path of a kubeconfig; default: the one that kubectl finds (KUBECONFIG, ~/.kube/config)",example:"${{ secrets.KUBECONFIG }}",cliExample:"~/.kube/production",secret:true,group:"cluster",on:s.K_}),"kube-context":table_option({read:(0,r.Ae)("name"),help:"Context of the kubeconfig; default: its current context",example:"production",group:"cluster",on:s.K_}),namespace:table_option({read:r.Hd,help:"Namespace of the workloads",example:"shop",required:true,group:"cluster",on:s.K_}),manifests:table_option({read:r.Mn,help:"Files, folders or kustomizations to apply with the release, one per line",example:"k8s",default:"",group:"cluster",on:[...s.bh,"doctor"]}),app:table_option({read:r.Hd,help:'Name of the application in its lock, record and Jobs; default: the last part of "image"',example:"shop",group:"cluster",on:s.K_}),"lock-wait":table_option({read:r.p0,help:"How long to wait for another release of the same application; 0: do not wait",example:"30m",default:"10m",group:"cluster",on:s.ST}),"migrate-command":table_option({read:(0,r.Ae)("command"),help:'Command that runs in a Job if migrations are not applied yet, or always if it does more than "manage.py migrate"; none: no migrations',example:"python backend/manage.py migrate --noinput",default:"python manage.py migrate --noinput",mayBeNone:true,group:"migrations",on:[...s.Ix,"rollback","doctor"]}),"migrate-from":table_option({read:(0,r.Ae)("workload"),help:'Workload that serves the web: it is rolled out first, the migration Job gets its environment, and "smoke-path" is requested from it; default: detected',example:"deployment/web",group:"migrations",on:[...s.Ig,"plan","migrate","doctor"]}),"migrate-manifest":table_option({read:(0,r.Ae)("path"),help:"File with a Job whose pod template the migration gets; default: the template of the web workload",example:"deploy/migrate.yaml",group:"migrations",on:[...s.Ix,"doctor"]}),"migrate-resources":table_option({read:r.OI,help:"Requests of the container of a migration, and of commands around the rollout, where they differ from the web’s; limits as limits.memory=1Gi",example:"cpu=100m,memory=256Mi",default:"",group:"migrations",on:[...s.Ix,"rollback","recover"]}),"unsafe-migrations":table_option({read:(0,r.yL)("block","warn","allow"),help:"Migrations that break a version which still runs, and a rollback to a version that the schema breaks: block: stop before the first write; warn: continue and report it; allow: continue",example:"warn",default:"block",group:"migrations",on:[...s.Ix,"rollback","recover"]}),contract:table_option({read:(0,r.yL)("off","next","after","manual"),help:"When a migration is applied that removes what a running version needs: next: by the next release, before its rollout; after: when this rollout is done; manual: by the command migrate; off: it stops the release",example:"after",default:"next",group:"migrations",on:s.Ix}),bridge:table_option({read:(0,r.yL)("on","off"),help:"Keep or set a default of a column, or allow NULL in it, until all versions that run work without that",example:"off",default:"on",group:"migrations",on:s.Ix}),"lock-wait-migrate":table_option({read:r.p0,help:"How long a migration waits on PostgreSQL until the tables that it locks are not in use, without keeping other clients waiting; 0: wait in the queue, as Django does",example:"5m",default:"1m",group:"migrations",on:[...s.rV,"rollback","recover"]}),"backup-cronjob":table_option({read:r.Hd,help:"CronJob of the namespace that makes a backup: a Job of it runs before migrations whose loss could not be undone, and before a reversal that drops stored values; default: no backup",example:"backup",group:"migrations",on:[...s.Ix,"rollback","recover","doctor"]}),backup:table_option({read:(0,r.yL)("needed","always"),help:"needed: a backup before migrations that drop or shorten something, or that cannot be reversed; always: before all migrations",example:"always",default:"needed",with:"backup-cronjob",group:"migrations",on:s.Ix}),"backup-timeout":table_option({read:r.c5,help:"Time limit of the backup",example:"3h",default:"1h",with:"backup-cronjob",group:"migrations",on:[...s.rV,"rollback","recover"]}),"migrate-timeout":table_option({read:r.c5,help:"Time limit of the migration Job",example:"1h",default:"15m",group:"migrations",on:[...s.Ix,"rollback","recover"]}),sql:table_option({read:r.GX,help:"Shows the SQL of each migration in the log, the report and the comment",example:"true",default:"false",flag:true,group:"migrations",on:["plan"]}),"before-rollout":table_option({read:r.Mn,help:"Commands that run in Jobs of the new version before the first pod is replaced, one per line; the release is undone when one fails",example:"python manage.py collectstatic --noinput",default:"",group:"rollout",on:s.bh}),"after-rollout":table_option({read:r.Mn,help:"Commands that run in Jobs of the new version when it is live, one per line; when one fails, the version stays and the run reports it",example:"python manage.py warm_cache",default:"",group:"rollout",on:s.bh}),needs:table_option({read:(0,r.Ae)("path"),help:'File of "save-needs": plans without a cluster, in a temporary container with an empty PostgreSQL on this machine',example:"needs.json",group:"migrations",on:["plan"]}),"save-needs":table_option({read:(0,r.Ae)("path"),help:"File for what the running versions need and which migrations are applied, for a plan without a cluster",example:"needs.json",group:"migrations",on:["plan"]}),timeout:table_option({read:r.c5,help:"Time limit of the rollout of all workloads",example:"20m",default:"10m",group:"rollout",on:s.Ig}),grace:table_option({read:(0,r.qe)(...o),help:"How long a symptom may last before the release is undone, symptom=duration (names: docs/failures.md)",example:"ConfigMissing=60s",default:"",group:"rollout",on:[...s.Ig,"plan","migrate"]}),order:table_option({read:(0,r.yL)("auto","web-first","workers-first","parallel"),help:"web-first: the other workloads follow when one new pod of the web is Ready; workers-first: they follow when all Celery workers are new; auto: workers-first where the version has tasks that the running workers do not know, else web-first; parallel: all at once",example:"parallel",default:"auto",group:"rollout",on:s.Ig}),bake:table_option({read:r.p0,help:"How long all pods are watched after the last one became available; 0: not watched",example:"1m",default:"15s",group:"rollout",on:s.Ig}),"smoke-path":table_option({read:r.Lx,help:"Path to request through the web's Service after the rollout; the new version must answer with a status from 200 to 299; redirects on the same host are followed, with https if the page requires it",example:"/healthz",group:"rollout",on:[...s.Ig,"doctor"]}),"smoke-host":table_option({read:r.Sm,help:"Host header of the smoke request; default: that of the readiness probe, or localhost",example:"shop.example.com",with:"smoke-path",group:"rollout",on:[...s.Ig,"doctor"]}),"smoke-timeout":table_option({read:r.c5,help:"Time limit of the smoke request",example:"2m",default:"60s",group:"rollout",on:s.Ig}),"on-failure":table_option({read:(0,r.yL)("undo","keep"),help:'undo: restore everything; keep: leave everything for inspection, until "recover" or the next release restores it',example:"keep",default:"undo",group:"rollout",on:s.Ig}),"on-unsafe-undo":table_option({read:(0,r.yL)("auto","stop","reverse","undo"),help:"When a release fails whose migrations break the previous version: auto: the new image reverses them where that drops no stored value, otherwise as stop; stop: the previous version is not restored, and the run says what to do; reverse: they are reversed in any case; undo: the previous version is restored onto the schema that breaks it",example:"reverse",default:"auto",group:"migrations",on:[...s.Ig,"recover"]}),to:table_option({read:(0,r.Ae)("version"),help:'The release to roll back to: previous (the last version that was not rolled back from), the number of a release (see "history"), or a commit or tag',example:"4f2c1d9",default:"previous",group:"rollback",on:["rollback"]}),"reverse-migrations":table_option({read:r.GX,help:"Where the schema breaks the version to roll back to: the running version first reverses as few of its migrations as needed",example:"true",default:"false",flag:true,group:"rollback",on:["rollback"]}),"accept-downtime":table_option({read:r.GX,help:"Reverses migrations even where the running version then fails until the rollback has ended",example:"true",default:"false",flag:true,with:"reverse-migrations",group:"rollback",on:["rollback"]}),"dry-run":table_option({read:r.GX,help:"Reports what would be done, and writes nothing",example:"true",default:"false",flag:true,group:"rollback",on:["rollback"]}),token:table_option({read:(0,r.Ae)("token"),help:'Token for GitHub’s deployment records, with "deployments: write"; for the comment of "plan", with "pull-requests: write"',example:"${{ github.token }}",secret:true,only:"action",group:"notifications",on:[...s.Cm,"plan"]}),environment:table_option({read:(0,r.Ae)("name"),help:"GitHub environment for the deployment record of this version",example:"production",with:"token",only:"action",group:"notifications",on:s.Cm}),"environment-url":table_option({read:r.Dy,help:"URL of the live application: a link in the deployment record",example:"https://shop.example.com",with:"environment",only:"action",group:"notifications",on:s.Cm}),webhook:table_option({read:r.Dy,help:"URL that receives the result of the run, as JSON for Slack and other chats",example:"${{ secrets.CHAT_WEBHOOK }}",cliExample:'"$CHAT_WEBHOOK"',secret:true,group:"notifications",on:s.Cm}),"webhook-on":table_option({read:(0,r.yL)("always","failure"),help:"When to notify the webhook: always, or only after a failed run",example:"failure",default:"always",group:"notifications",on:s.Cm}),json:table_option({read:r.GX,help:"Prints the report as JSON to standard output, and the log to standard error",example:"true",default:"false",flag:true,only:"command",group:"run",on:s.Pi}),report:table_option({read:(0,r.Ae)("path"),help:"File for the JSON report; default in the action: a temporary file",example:"release.json",group:"run",on:s.Pi}),junit:table_option({read:(0,r.Ae)("path"),help:"File for stages and failed tests as JUnit XML, for GitLab and Jenkins",example:"release.xml",only:"command",group:"run",on:s.o1}),config:table_option({read:(0,r.Ae)("path"),help:"File with options; default: django-rollout.yml in the current folder, if it exists",example:"deploy/production.yml",group:"run",on:s.Pi})}
 function optionsOf(e,t){return Object.entries(a).filter(([,{on:n,only:s}])=>n.includes(e)&&(t===void 0||s===void 0||s===t))}},4067:(e,t,n)=>{n.d(t,{U:()=>isWithin})
 var s=n(7030)
 function isWithin(e,t){const family=e=>(0,s.isIP)(e)===6?"ipv6":"ipv4"
@@ -6743,43 +6897,43 @@ return t==="ENOENT"||t==="ENOTDIR"}},9120:(e,t,n)=>{n.d(t,{T9:()=>LongLine,YF:()
 var s=n(6193)
 const r=64*1024
 const o=32*1024*1024
-function withoutSecrets(e,t){return e.toSorted((e,t)=>t.length-e.length).reduce((e,t)=>e.replaceAll(t,"***"),t)}function shownOfSecrets(e){return e.flatMap(e=>[e,...e.split("\n").map(e=>e.trim())]).filter(e=>e.length>=4)}class LineSplitter{#fe=new s.StringDecoder("utf8")
-#pe
-#he=""
-constructor(e){this.#pe=e}push(e){this.#me(this.#fe.write(e))}end(){this.#me(this.#fe.end())
-if(this.#he!=="")this.#ge(this.#he)
-this.#he=""}#me(e){const t=e.split("\n")
-t[0]=this.#he+(t[0]??"")
+function withoutSecrets(e,t){return e.toSorted((e,t)=>t.length-e.length).reduce((e,t)=>e.replaceAll(t,"***"),t)}function shownOfSecrets(e){return e.flatMap(e=>[e,...e.split("\n").map(e=>e.trim())]).filter(e=>e.length>=4)}class LineSplitter{#he=new s.StringDecoder("utf8")
+#me
+#ge=""
+constructor(e){this.#me=e}push(e){this.#we(this.#he.write(e))}end(){this.#we(this.#he.end())
+if(this.#ge!=="")this.#ve(this.#ge)
+this.#ge=""}#we(e){const t=e.split("\n")
+t[0]=this.#ge+(t[0]??"")
 const n=t.pop()??""
-for(const e of t)this.#ge(e)
-this.#he=this.#we(n)}#we(e){const t=e.lastIndexOf("\r",e.length-2)
+for(const e of t)this.#ve(e)
+this.#ge=this.#be(n)}#be(e){const t=e.lastIndexOf("\r",e.length-2)
 let n=e.slice(t+1)
 while(n.length>r){const e=pieceOf(n)
-this.#pe(e)
-n=n.slice(e.length)}return n}#ge(e){const t=e.endsWith("\r")?e.slice(0,-1):e
-this.#pe(this.#we(t))}}class LongLine{whole
-#he=""
-#ve=false
-constructor(e){this.whole=e}*push(e){this.#he+=e
+this.#me(e)
+n=n.slice(e.length)}return n}#ve(e){const t=e.endsWith("\r")?e.slice(0,-1):e
+this.#me(this.#be(t))}}class LongLine{whole
+#ge=""
+#ye=false
+constructor(e){this.whole=e}*push(e){this.#ge+=e
 const t=r+this.whole.length
-while(!this.#ve&&this.#he.length>=t){this.#ve=this.whole!==""&&this.#he.slice(0,t).includes(this.whole)
-if(!this.#ve)yield this.#me(pieceOf(this.#he))}while(this.#he.length>=o)yield this.#me(this.#he.slice(0,o))}end(){this.#ve=false
-return this.#me(this.#he)}#me(e){this.#he=this.#he.slice(e.length)
+while(!this.#ye&&this.#ge.length>=t){this.#ye=this.whole!==""&&this.#ge.slice(0,t).includes(this.whole)
+if(!this.#ye)yield this.#we(pieceOf(this.#ge))}while(this.#ge.length>=o)yield this.#we(this.#ge.slice(0,o))}end(){this.#ye=false
+return this.#we(this.#ge)}#we(e){this.#ge=this.#ge.slice(e.length)
 return e}}class Last{most
 lettersOf
-#be=[]
-#ye=0
-#ke=0
+#ke=[]
+#Oe=0
+#Ee=0
 constructor(e,t){this.most=e
-this.lettersOf=t}get all(){return this.#be.slice(this.#ye)}push(e){this.#be.push(e)
-this.#ke+=this.lettersOf(e)
-while(this.#Oe())this.#Ee()
-if(this.#ye<this.most.count)return
-this.#be=this.#be.slice(this.#ye)
-this.#ye=0}#Oe(){const e=this.#be.length-this.#ye
-return e>this.most.count||e>1&&this.#ke>this.most.letters}#Ee(){const[e]=this.#be.splice(this.#ye,1,void 0)
-if(e!==void 0)this.#ke-=this.lettersOf(e)
-this.#ye+=1}}function pieceOf(e){const t=/[\ud800-\udbff]/.test(e[r-1]??"")
+this.lettersOf=t}get all(){return this.#ke.slice(this.#Oe)}push(e){this.#ke.push(e)
+this.#Ee+=this.lettersOf(e)
+while(this.#Te())this.#Se()
+if(this.#Oe<this.most.count)return
+this.#ke=this.#ke.slice(this.#Oe)
+this.#Oe=0}#Te(){const e=this.#ke.length-this.#Oe
+return e>this.most.count||e>1&&this.#Ee>this.most.letters}#Se(){const[e]=this.#ke.splice(this.#Oe,1,void 0)
+if(e!==void 0)this.#Ee-=this.lettersOf(e)
+this.#Oe+=1}}function pieceOf(e){const t=/[\ud800-\udbff]/.test(e[r-1]??"")
 return e.slice(0,t?r-1:r)}},7070:(t,n,s)=>{s.d(n,{G1:()=>UnusableProxy,n0:()=>bareHost,iJ:()=>proxyFor})
 var r=s(7030)
 const o=e(import.meta.url)("node:url")
@@ -6905,43 +7059,43 @@ a.stdin.end(o)})}async function stream(e,t,n){if(t.signal.aborted)return 128+p.c
 return new ProcessGroup(e,t,n).exitCode}class ProcessGroup{program
 options
 exitCode
-#Te
-#Se
 #Ae
 #$e
 #xe
+#je
+#Pe
 constructor(e,t,n){this.program=e
 this.options=t
 const{promise:s,resolve:r}=Promise.withResolvers()
 this.exitCode=s
-this.#Te=r
+this.#Ae=r
 n?.start()
 const o=(0,d.spawn)(e.path,e.args,{detached:true,env:t.env,...t.cwd===void 0?{}:{cwd:t.cwd},stdio:[t.input===void 0?"ignore":"pipe","pipe","pipe"]})
-this.#Se=o
-this.#Ae=o.pid===void 0?void 0:n?.guard(o.pid)
+this.#$e=o
+this.#xe=o.pid===void 0?void 0:n?.guard(o.pid)
 t.signal.addEventListener("abort",this.#u,{once:true})
-this.#$e=["stdout","stderr"].map(e=>this.#je(e))
-o.on("error",this.#Pe)
-o.on("exit",this.#Re)
-o.on("close",this.#Ce)
+this.#je=["stdout","stderr"].map(e=>this.#Re(e))
+o.on("error",this.#Ce)
+o.on("exit",this.#Ne)
+o.on("close",this.#Le)
 o.stdin?.on("error",()=>{})
-o.stdin?.end(t.input)}#je(e){const t=new l.g3(t=>this.options.onLine(t,e))
-this.#Se[e]?.on("data",e=>t.push(e))
-return t}#u=()=>{this.#Ne("SIGTERM")
-this.#xe=setTimeout(()=>this.#Ne("SIGKILL"),w)}
-#Pe=e=>{if(this.#Se.pid!==void 0)return
+o.stdin?.end(t.input)}#Re(e){const t=new l.g3(t=>this.options.onLine(t,e))
+this.#$e[e]?.on("data",e=>t.push(e))
+return t}#u=()=>{this.#Ie("SIGTERM")
+this.#Pe=setTimeout(()=>this.#Ie("SIGKILL"),w)}
+#Ce=e=>{if(this.#$e.pid!==void 0)return
 const t=`${this.program.tool} could not be started: ${(0,g.b)(e)}`
 this.options.onLine(t,"stderr")
-this.#Le(127)}
-#Re=()=>{setTimeout(()=>{this.#Se.stdout?.destroy()
-this.#Se.stderr?.destroy()},v).unref()}
-#Ce=(e,t)=>{if(this.options.signal.aborted)this.#Ne("SIGKILL")
-this.#Ae?.()
-if(this.#Se.pid!==void 0)this.#Le(e??128+(t?p.constants.signals[t]:0))}
-#Ne(e){try{if(this.#Se.pid!==void 0)process.kill(-this.#Se.pid,e)}catch{}}#Le(e){this.options.signal.removeEventListener("abort",this.#u)
-clearTimeout(this.#xe)
-for(const e of this.#$e)e.end()
-this.#Te(e)}}function find(e,t){if(e.includes("/"))return isProgram(e)?(0,h.resolve)(e):void 0
+this.#Me(127)}
+#Ne=()=>{setTimeout(()=>{this.#$e.stdout?.destroy()
+this.#$e.stderr?.destroy()},v).unref()}
+#Le=(e,t)=>{if(this.options.signal.aborted)this.#Ie("SIGKILL")
+this.#xe?.()
+if(this.#$e.pid!==void 0)this.#Me(e??128+(t?p.constants.signals[t]:0))}
+#Ie(e){try{if(this.#$e.pid!==void 0)process.kill(-this.#$e.pid,e)}catch{}}#Me(e){this.options.signal.removeEventListener("abort",this.#u)
+clearTimeout(this.#Pe)
+for(const e of this.#je)e.end()
+this.#Ae(e)}}function find(e,t){if(e.includes("/"))return isProgram(e)?(0,h.resolve)(e):void 0
 return(t["PATH"]??"").split(h.delimiter).filter(e=>e!=="").map(t=>(0,h.resolve)((0,h.join)(t,e))).find(isProgram)}function isProgram(e){try{(0,f.accessSync)(e,f.constants.X_OK)
 return(0,f.statSync)(e).isFile()}catch{return false}}function quoted(e){return`"${e.replaceAll('"','\\"')}"`}function account(){try{return(0,p.userInfo)().username}catch{return`uid ${process.getuid?.()}`}}function missing(e){return{code:127,stdout:"",stderr:`${e} was not found on PATH`}}function unstarted(e,t){return{code:127,stdout:"",stderr:`${e} could not be started: ${(0,g.b)(t)}`}}var y=s(6058)
 var k=s(8701)
@@ -7048,37 +7202,39 @@ return e}function _getTempDirectory(){const e=process.env["RUNNER_TEMP"]||"";(0,
 return e}function _getGlobal(e,t){const n=global[e]
 return n!==void 0?n:t}var M=s(7598)
 var F=s(1455)
-const D="1.34.4"
-const G={"linux/amd64":"d50c359d95e0841eaad08ddc27c7be37cba8fdccfba5c8e2ded65e121ff112db","linux/arm64":"5b982c0644ab1e27780246b9085a5886651b4a7ed86243acbb2bacc1bea01dda","darwin/amd64":"9861e775578651d903a779f840ff8e4c0013ae29a1ffc67f05d967262fcf734c","darwin/arm64":"d9b239414a5fdf624835bfb62eef28a0885f1645d579f98056a9ab3293f51f87"}
+const D={"v1.34.4":{"linux/amd64":"d50c359d95e0841eaad08ddc27c7be37cba8fdccfba5c8e2ded65e121ff112db","linux/arm64":"5b982c0644ab1e27780246b9085a5886651b4a7ed86243acbb2bacc1bea01dda","darwin/amd64":"9861e775578651d903a779f840ff8e4c0013ae29a1ffc67f05d967262fcf734c","darwin/arm64":"d9b239414a5fdf624835bfb62eef28a0885f1645d579f98056a9ab3293f51f87"},"v1.35.2":{"linux/amd64":"924eb50779153f20cb668117d141440b95df2f325a64452d78dff9469145e277","linux/arm64":"cd859449f54ad2cb05b491c490c13bb836cdd0886ae013c0aed3dd67ff747467","darwin/amd64":"163955964d4ed9e66656eab45c0114f5c1110d1b430ace432b20ddc430023df5","darwin/arm64":"b0b59cdd7ba20ca20b85214943100e578dd50ddd85242fcddf277a87c2249706"},"v1.32.13":{"linux/amd64":"db2ae479a63f3665d7f704ab18c0d4d4050144237980763221835b7305703c4c","linux/arm64":"b1f87f196633a89208546d79bfa4e2470bda70e7bf42c4d3adb008ec208da9d1","darwin/amd64":"925e89bdf7e30d9a356625b3b368b93261300cdee6c053935eb50ed9e657e769","darwin/arm64":"97c78912825a83e91c67fdae588a5a26dec53d58370210c78612dec04a71fc21"}}
 const U="https://dl.k8s.io/release"
-function realTools(e,t=G){return{fetchKubectl:async()=>{if(!e["RUNNER_TOOL_CACHE"]||!e["RUNNER_TEMP"])return
-const n=`${process.platform}/${process.arch==="x64"?"amd64":process.arch}`
-const s=t[n]
-if(s===void 0)throw new Error(`there is no known kubectl for ${n}`)
-const r=tool_cache_find("kubectl",D)
-if(r!==""&&await digestOf(`${r}/kubectl`)===s)return`${r}/kubectl`
-const o=e["KUBECTL_DOWNLOAD_URL"]||U
-const i=`${o}/v${D}/bin/${n}/kubectl`
-const a=await downloadTool(i)
-const c=await digestOf(a)
-if(c!==s)throw new Error(`${i} is not kubectl ${D}: its SHA-256 is ${c}`)
-await(0,F.chmod)(a,493)
-return`${await cacheFile(a,"kubectl","kubectl",D)}/kubectl`}}}async function digestOf(e){const t=await(0,F.readFile)(e).catch(()=>{})
-return t&&(0,M.createHash)("sha256").update(t).digest("hex")}var _=s(5771)
-function realPlatform(e){return{clock:r,processes:realProcesses(e),files:(0,o.a)(e),network:realNetwork(),web:(0,_.r)(e),tools:realTools(e),env:e}}},6090:(e,t,n)=>{n.d(t,{a:()=>r,d:()=>LateLog})
+function realTools(e,t=D){return{fetchKubectl:async n=>{if(!e["RUNNER_TOOL_CACHE"]||!e["RUNNER_TEMP"])return
+const s=Object.keys(t).find(n)
+if(s===void 0)return
+const r=`${process.platform}/${process.arch==="x64"?"amd64":process.arch}`
+const o=t[s]?.[r]
+if(o===void 0)throw new Error(`there is no known kubectl for ${r}`)
+const i=`${tool_cache_find("kubectl",s)}/kubectl`
+if(await digestOf(i)===o)return{path:i,version:s}
+const a=e["KUBECTL_DOWNLOAD_URL"]||U
+const c=`${a}/${s}/bin/${r}/kubectl`
+const l=await downloadTool(c)
+const u=await digestOf(l)
+if(u!==o)throw new Error(`${c} is not kubectl ${s}: its SHA-256 is ${u}`)
+await(0,F.chmod)(l,493)
+const d=await cacheFile(l,"kubectl","kubectl",s)
+return{path:`${d}/kubectl`,version:s}}}}async function digestOf(e){const t=await(0,F.readFile)(e).catch(()=>{})
+return t&&(0,M.createHash)("sha256").update(t).digest("hex")}var G=s(5771)
+function realPlatform(e){return{clock:r,processes:realProcesses(e),files:(0,o.a)(e),network:realNetwork(),web:(0,G.r)(e),tools:realTools(e),env:e}}},6090:(e,t,n)=>{n.d(t,{a:()=>r,d:()=>LateLog})
 var s=n(9120)
 const r={say:()=>{},quote:()=>{},waiting:()=>{}}
 const o={count:2e3,letters:2*1024*1024}
 class LateLog{#b
-#Ie
-#Me=keptLines()
+#Fe
+#De=keptLines()
 to(e){this.#b=e
-for(const[t,n]of this.#Me.all)e[t](n)
-this.#Me=keptLines()
-e.waiting(this.#Ie)}hold(){this.#b=void 0
-this.#Ie=void 0}say(e){this.#Fe("say",e)}quote(e){this.#Fe("quote",e)}waiting(e){this.#Ie=e
-this.#b?.waiting(e)}#Fe(e,t){if(this.#b)this.#b[e](t)
-else this.#Me.push([e,t])}}function keptLines(){return new s.jd(o,([,e])=>e.length)}},3242:(e,t,n)=>{n.d(t,{L5:()=>retry,Ms:()=>TimeOver,Qh:()=>withShortTimeout,ZC:()=>abortable,ip:()=>withGracePeriod,jH:()=>allOrAbort,ux:()=>repeat,wj:()=>withTimeout})
+for(const[t,n]of this.#De.all)e[t](n)
+this.#De=keptLines()
+e.waiting(this.#Fe)}hold(){this.#b=void 0
+this.#Fe=void 0}say(e){this.#Ue("say",e)}quote(e){this.#Ue("quote",e)}waiting(e){this.#Fe=e
+this.#b?.waiting(e)}#Ue(e,t){if(this.#b)this.#b[e](t)
+else this.#De.push([e,t])}}function keptLines(){return new s.jd(o,([,e])=>e.length)}},3242:(e,t,n)=>{n.d(t,{L5:()=>retry,Ms:()=>TimeOver,Qh:()=>withShortTimeout,ZC:()=>abortable,ip:()=>withGracePeriod,jH:()=>allOrAbort,ux:()=>repeat,wj:()=>withTimeout})
 class TimeOver extends Error{name="TimeOver"}async function withTimeout(e,t,n,s){if(t===0)return s(n)
 const r=new AbortController
 const o=new AbortController
@@ -7214,7 +7370,7 @@ function backupReasons(e){return e.length===0?['"backup: always"']:e.map(reasonW
 switch(t){case"irreversible":return`${s} cannot be reversed`
 case"drops":return`${s} drops ${n}`
 case"narrows":return`${s} shortens or converts ${n}`
-case"unread":return`what ${s} drops is not known: ${n}`}}},7853:(e,t,n)=>{n.d(t,{_y:()=>madeBridgeSentence,sD:()=>unheldWarnings,xh:()=>heldSentence,zn:()=>bridgeSentence})
+case"unread":return`what ${s} drops is not known: ${n}`}}},7853:(e,t,n)=>{n.d(t,{QW:()=>stillHeldWarning,Tj:()=>nullWarnings,_y:()=>madeBridgeSentence,sD:()=>unheldWarnings,xh:()=>heldSentence,zn:()=>bridgeSentence})
 var s=n(4565)
 function heldSentence({name:e,rule:t,object:n,versions:o,after:i,operations:a},c,l){const u=o.flatMap(e=>c[e]??[]).map(e=>(0,s.sh)(e))
 const d=i!==void 0?`it depends on ${i}`:n===void 0?"an earlier release held it back":`${u.join(" and ")} ${stillDoes(t,n)}`
@@ -7224,8 +7380,9 @@ return`${e} (${a.join(", ")}) is held back: ${d}. ${p}`}function stillDoes(e,t){
 if(e==="narrowed")return`may still write more into ${t} than fits then`
 if(e==="fk-added")return`may still write values into ${t} that refer to no row`
 return`still needs ${t} as it is`}const r={off:"",next:"The next release applies it",after:"It is applied when the rollout is done",manual:'Only the command "migrate" applies it'}
-function unheldWarnings(e){return e.flatMap(({unheld:e})=>e.map(({app:e,name:t,why:n})=>`${e}.${t} is applied now, although it was held back: ${n}`))}const o={"default-kept":"the new column keeps its default in the database, because a running version does not set it","default-set":"the column gets a default in the database until it is dropped, because the new version does not set it","null-allowed":"NULL is allowed until the column is dropped, because the new version does not set it","on-delete":"the foreign key lets go of rows that the new version deletes, until the column is dropped"}
-function bridgeSentence({kind:e,table:t,column:n}){return`${t}.${n}: ${o[e]}`}function madeBridgeSentence(e){const{table:t,column:n,isEnded:s,failed:r}=e
+function unheldWarnings(e){return e.flatMap(({unheld:e})=>e.map(({app:e,name:t,why:n})=>`${e}.${t} is applied now, although it was held back: ${n}`))}function stillHeldWarning(e,t=e){if(t.length===0)return
+return`${t.join(", ")}: still held back; the next release applies ${t.length===1?"it":"them"}`}const o={"default-kept":"the new column keeps its default in the database, because a running version does not set it","default-set":"the column gets a default in the database until it is dropped, because the new version does not set it","null-allowed":"NULL is allowed until the column is dropped, because the new version does not set it","on-delete":"the foreign key lets go of rows that the new version deletes, until the column is dropped"}
+function bridgeSentence({kind:e,table:t,column:n}){return`${t}.${n}: ${o[e]}`}function nullWarnings(e){return e.flatMap(({bridges:e})=>e.filter(({kind:e})=>e==="null-allowed").map(({table:e,column:t})=>`rows that the new version writes have NULL in ${e}.${t}: code of the running version that reads them may not expect it`))}function madeBridgeSentence(e){const{table:t,column:n,isEnded:s,failed:r}=e
 if(r!==void 0)return`${t}.${n}: its default stays in the database until the next release (${r})`
 return s?`${t}.${n}: the default that an earlier release left in the database is dropped`:bridgeSentence(e)}},5164:(e,t,n)=>{n.d(t,{Q:()=>finalLines})
 var s=n(4592)
@@ -7336,13 +7493,14 @@ function lockLine(e){const{migration:t}=e
 switch(e.is){case"note":return`${t}: ${e.text}`
 case"waits":return`${t} waits for ${tablesOf(e)}, in use by ${whoHolds(e)}`
 case"taken":return`${t}: ${tablesOf(e)} locked after ${(0,s.YA)(e.waited)}`
-case"over":return`${t}: ${tablesOf(e)} was still in use after ${(0,s.YA)(e.waited)}`}}const tablesOf=({tables:e})=>e.join(", ")
+case"over":return`${t}: ${tablesOf(e)} ${wereIn(e)} still in use after ${(0,s.YA)(e.waited)}`}}const tablesOf=({tables:e})=>e.join(", ")
+const wereIn=({tables:e})=>e.length===1?"was":"were"
 function whoHolds({holders:e}){return e.length===0?"sessions that come and go":e.map(holderWords).join("; ")}function holderWords({pid:e,application:t,user:n,state:r,age:o,query:i}){const a=e===void 0?"a prepared transaction":`pid ${e}`
 const c=o===void 0?"":` for ${(0,s.YA)(o)}`
 const l=[t??n,r===void 0?void 0:`${r}${c}`]
 const u=l.filter(e=>e!==void 0).join(", ")
 return`${a}${u===""?"":` (${u})`}${i===void 0?"":`: ${i}`}`}function lockCause(e,t,n){const r=n.length===0?"":`; applied before it: ${n.join(", ")}`
-return{...e,code:"lock-not-free",sentence:`${t.migration}: ${tablesOf(t)} was in use for ${(0,s.YA)(t.waited)} by ${whoHolds(t)}${r}`,hint:lockHint(t)}}function lockHint({holders:e,isClosed:t}){const n=t?"The migration had locked or changed something already, so it did not wait for longer. Split it, or release again":'Release again when they have ended, or set a longer "lock-wait-migrate"'
+return{...e,code:"lock-not-free",sentence:`${t.migration}: ${tablesOf(t)} ${wereIn(t)} in use for ${(0,s.YA)(t.waited)} by ${whoHolds(t)}${r}`,hint:lockHint(t)}}function lockHint({holders:e,isClosed:t}){const n=t?"The migration had locked or changed something already, so it did not wait for longer. Split it, or release again":'Release again when they have ended, or set a longer "lock-wait-migrate"'
 const s=e.find(({state:e})=>e?.startsWith("idle in transaction")===true)
 if(e.some(({application:e})=>e==="pg_dump"))return`A backup (pg_dump) holds all tables until it has ended. ${n}`
 if(s?.pid!==void 0)return`A client has left its transaction open, and is doing nothing. To end it: SELECT pg_terminate_backend(${s.pid}). PostgreSQL's idle_in_transaction_session_timeout ends such sessions`
@@ -7374,12 +7532,13 @@ const o=Math.max(2,...n.flatMap(e=>(e.match(/`+/g)??[]).map(e=>e.length)))
 const i="`".repeat(o+1)
 return`${i}${t}\n${n.join("\n")}\n${i}`}},4565:(e,t,n)=>{n.d(t,{AB:()=>verifiedWarnings,HU:()=>m,Sr:()=>misfitSentence,Tw:()=>verdictWarnings,gv:()=>unfitCause,kK:()=>untoldWarnings,m3:()=>migrationSentence,qF:()=>unsafeCause,rz:()=>verdictLines,sh:()=>versionName,ub:()=>blocking,xk:()=>reportedPlan,z5:()=>fitWords})
 var s=n(7465)
-var r=n(3165)
-var o=n(702)
-var i=n(9025)
-var a=n(5313)
-var c=n(7853)
-var l=n(7020)
+var r=n(730)
+var o=n(3165)
+var i=n(702)
+var a=n(9025)
+var c=n(5313)
+var l=n(7853)
+var u=n(7020)
 function migrationSentence(e,t){const{rule:n,direction:r,migration:o,until:i,lately:a,where:c}=e
 const[l="",u="",d=""]=s.a[n][r].map(t=>filled(t,e))
 const f=`${o===void 0?"":`${o}: `}${l}`
@@ -7392,40 +7551,37 @@ const i=originOf(t)
 return`${n}${i===""?"":` since ${i}`}, but ${e} ${r}: ${o}`}function originOf({migration:e,release:t}){const n=t===void 0?"":`release ${t}`
 return e===void 0?n:`${e}${n===""?"":` (${n})`}`}function unfitCause(e,t,n){const[s]=t
 if(!s)throw new Error("a version that does not fit has a reason")
-const r=t.length>1?` (and ${(0,l.LS)(t.length-1,"more finding")})`:""
+const r=t.length>1?` (and ${(0,u.LS)(t.length-1,"more finding")})`:""
 return{code:"schema-unfit",sentence:`${misfitSentence(e,s)}${r}`,hint:[`nothing was changed. ${mendOf(s)} in a new release, then roll back; or release a new version that needs no rollback`,...n].join("\n")}}function mendOf({rule:e,object:t,table:n}){switch(e){case"column-gone":return`Add the column ${t} again by a migration`
 case"table-gone":return`Create the table ${n} again by a migration`
 case"insert-refused":case"default-gone":return`Give the column ${t} a database default by a migration`
-default:return`Undo this change of ${t} by a migration`}}function fitWords(e){if(!(0,i.FM)(e))return""
+default:return`Undo this change of ${t} by a migration`}}function fitWords(e){if(!(0,a.FM)(e))return""
 if(!e.fit)return"not known"
 const{misfits:t}=e.fit
-const n=(0,o.q4)(t)
+const n=(0,i.q4)(t)
 const[s]=n
 if(!s){const e=t.filter(({severity:e})=>e==="may").length
 return e===0?"fits":`fits, ${e} may break`}const r=[s.migration,s.release===void 0?"":`release ${s.release}`]
-const a=r.filter(e=>e).join(", ")
+const o=r.filter(e=>e).join(", ")
 const c=n.length>1?` and ${n.length-1} more`:""
-return`breaks: ${s.rule} ${s.object}${a===""?"":` (${a})`}${c}`}function filled(e,t){const{table:n,object:s,parent:r,detail:o,from:i,to:a}=t
+return`breaks: ${s.rule} ${s.object}${o===""?"":` (${o})`}${c}`}function filled(e,t){const{table:n,object:s,parent:r,detail:o,from:i,to:a}=t
 const c=t.model===""?n:t.model
 const l=s.startsWith(`${n}.`)?s.slice(n.length+1):s
 const u={table:n,object:s,column:l,model:c,parent:r,detail:o,from:i,to:a}
 return e.replaceAll(/\{(\w+)\}/g,(e,t)=>u[t]??"")}function whoOf({versions:e},t){const n=e.flatMap(e=>t[e]??[]).map(versionName)
 const[s="the running version",...r]=n
-return r.length===0?s:`each of ${n.join(" and ")}`}function versionName({names:e,tag:t}){const n=e.slice(0,u).join(", ")
-const s=e.length>u?` and ${e.length-u} more`:""
-return`${t===""?"the running version":`version ${(0,r.j)(t)}`} (${n}${s})`}const u=4
-const d={breaks:"unsafe",may:"may break",unknown:"not known"}
+return r.length===0?s:`each of ${n.join(" and ")}`}function versionName({names:e,tag:t}){return`${t===""?"the running version":`version ${(0,o.j)(t)}`} (${(0,r.Ku)(e,4)})`}const d={breaks:"unsafe",may:"may break",unknown:"not known"}
 function verdictLines(e){const{findings:t,versions:n,more:s,policy:r}=e
 return[...unknownNeeds(n),...t.map(e=>{const t=migrationSentence(e,n)
 return e.allowed?`accepted: ${t} (${e.allowed.why})`:`${d[e.severity]}: ${t}`}),...s>0?[`and ${s} more`]:[],...e.comments.map(commentSentence),...r!=="block"&&blocking(e).length>0?[`they are still applied (unsafe-migrations: ${r})`]:[]]}function verdictWarnings(e){if(!e||e.policy==="allow")return[]
 const{findings:t,versions:n}=e
 const s=t.filter(({allowed:e})=>!e)
-return[...s.slice(0,f).map(e=>migrationSentence(e,n)),...s.length>f?[`${(0,l.LS)(s.length-f,"more finding")} about the migrations: see the report`]:[],...t.length>0?unknownNeeds(n):[],...e.comments.map(commentSentence)]}const f=10
+return[...s.slice(0,f).map(e=>migrationSentence(e,n)),...s.length>f?[`${(0,u.LS)(s.length-f,"more finding")} about the migrations: see the report`]:[],...t.length>0?unknownNeeds(n):[],...e.comments.map(commentSentence)]}const f=10
 function unknownNeeds(e){const t=e.filter(({source:e})=>e==="state")
 return t.map(e=>`what ${versionName(e)} needs of the database was not kept, so it is taken from the applied migrations`)}function commentSentence({file:e,line:t,message:n}){return`the comment in ${e}:${t} accepts nothing: ${n}`}function blocking({findings:e}){return e.filter(({severity:e,allowed:t})=>e==="breaks"&&!t)}function unsafeCause(e,t){const n=blocking(e)
 const[s]=n
 if(!s)throw new Error("a blocked plan has a finding")
-const r=n.length>1?` (and ${(0,l.LS)(n.length-1,"more finding")})`:""
+const r=n.length>1?` (and ${(0,u.LS)(n.length-1,"more finding")})`:""
 return{code:"unsafe-migration",sentence:`${migrationSentence(s,e.versions)}${r}`,hint:[fixOf(s),...notHeld(s),...keptBy(s,e.versions),acceptance(s)].join("\n"),annotations:n.flatMap(n=>annotationOf(n,e,t))}}function fixOf({rule:e,code:t=[],query:n,lately:r,stays:o,by:i}){const a=i==="rename"?p:s.a[e].fix
 const c=r===void 0&&n!==void 0?[n]:t
 return[c.length===0?a:`${a}:`,...c,...r!==void 0&&o===void 0&&isHeldAlone(e)?[h]:[],...r===void 0?[]:["These rows show that it is written:",n??""]].join("\n")}const p="Keep the old name in the database: db_table of the model or of the many-to-many field, db_column of the field"
@@ -7433,7 +7589,7 @@ const isHeldAlone=e=>["null-refused","narrowed","fk-added"].includes(e)
 const h="Or put it into a separate migration, which waits for the next release (contract: next)"
 function notHeld({stays:e}){return e===void 0?[]:[`It cannot be held back until the next release: ${e}`]}function keptBy({versions:e,direction:t},n){if(t==="new")return[]
 const s=e.flatMap(e=>n[e]??[])
-return s.flatMap(({leftOut:e,tag:t})=>e===void 0?[]:[`No release updates ${e.join(", ")}, which keeps ${(0,r.j)(t)}: give it another image, or delete it`])}function acceptance({rule:e,object:t,migration:n}){const s=n??"a pending migration"
+return s.flatMap(({leftOut:e,tag:t})=>e===void 0?[]:[`No release updates ${e.join(", ")}, which keeps ${(0,o.j)(t)}: give it another image, or delete it`])}function acceptance({rule:e,object:t,migration:n}){const s=n??"a pending migration"
 return e==="unjudged"?'To apply it without the comparison, set "unsafe-migrations: warn"':`To accept it, add to the file of ${s}:\n# django-rollout: allow ${e} ${t}: <why>`}function annotationOf(e,{versions:t},n){const s=e.file===void 0?void 0:n(e.file)
 if(s===void 0)return[]
 const r=`${migrationSentence(e,t)}\n${fixOf(e)}`
@@ -7444,9 +7600,9 @@ return{migrations:s.flatMap(e=>e.pending.map(n=>{const s=`${n.app}.${n.name}`
 const{operations:o,reversible:i,sql:a=m}=n
 const c=verdictOf(s,e,r)
 const l=n.locks?.map(({table:e,mode:t,rows:n,bytes:s})=>({table:e,mode:t,rows:n,bytes:s}))
-return{database:e.database,name:s,operations:o,reversible:i,...l&&{locks:l},verdict:c,...t&&{sql:a}}})),...r&&{versions:i.map(({names:e,tag:t,source:n})=>({names:e,tag:t,source:n}))},...heldOfPlan(e,n),...e.backup&&r?.blocked!==true&&{backup:(0,a.s)(e.backup)},findings:o.map(e=>({rule:e.rule,severity:e.severity==="breaks"?"error":"warning",database:e.database,object:e.object,...e.migration!==void 0&&{migration:e.migration},message:migrationSentence(e,i),fix:fixOf(e),...e.allowed&&{allowed:e.allowed.why}}))}}function heldOfPlan({databases:e,judged:t},n){const s=e.flatMap(e=>e.held)
+return{database:e.database,name:s,operations:o,reversible:i,...l&&{locks:l},verdict:c,...t&&{sql:a}}})),...r&&{versions:i.map(({names:e,tag:t,source:n})=>({names:e,tag:t,source:n}))},...heldOfPlan(e,n),...e.backup&&r?.blocked!==true&&{backup:(0,c.s)(e.backup)},findings:o.map(e=>({rule:e.rule,severity:e.severity==="breaks"?"error":"warning",database:e.database,object:e.object,...e.migration!==void 0&&{migration:e.migration},message:migrationSentence(e,i),fix:fixOf(e),...e.allowed&&{allowed:e.allowed.why}}))}}function heldOfPlan({databases:e,judged:t},n){const s=e.flatMap(e=>e.held)
 const r=e.flatMap(e=>e.bridges)
-return{...s.length>0&&{held:s.map(e=>({database:e.database,name:e.name,operations:e.operations,message:(0,c.xh)(e,t?.versions??[],n)}))},...r.length>0&&{bridges:r.map(c.zn)}}}function verdictOf(e,{database:t},n){if(!n)return"not judged"
+return{...s.length>0&&{held:s.map(e=>({database:e.database,name:e.name,operations:e.operations,message:(0,l.xh)(e,t?.versions??[],n)}))},...r.length>0&&{bridges:r.map(l.zn)}}}function verdictOf(e,{database:t},n){if(!n)return"not judged"
 const s=n.findings.filter(n=>n.migration===e&&n.database===t)
 if(s.some(({rule:e})=>e==="unjudged"))return"not judged"
 const r=s.filter(({allowed:e})=>!e)
@@ -7539,34 +7695,34 @@ if(!e.over)return
 this.queue.shift()}}}class RunningStage{name
 clock
 output
-#De
 #Ge
-#Ue
 #_e
 #qe
+#He
+#We
 constructor(e,t,n){this.name=e
 this.clock=t
 this.output=n
-this.#Ge=this.#Ue=this.#_e=t.now()
-this.#qe=t.every(o,this.#Be)
-this.#We(t=>{t.open(e)})}say=e=>{const t=this.output.seconds()
-this.#We(n=>{n.say(e,t)})}
-quote=e=>{this.#We(t=>{t.quote(e)})}
-waiting=e=>{this.#De=e
-this.#_e=this.clock.now()
-const t=e===void 0?void 0:this.#He
+this.#_e=this.#qe=this.#He=t.now()
+this.#We=t.every(o,this.#Be)
+this.#Ve(t=>{t.open(e)})}say=e=>{const t=this.output.seconds()
+this.#Ve(n=>{n.say(e,t)})}
+quote=e=>{this.#Ve(t=>{t.quote(e)})}
+waiting=e=>{this.#Ge=e
+this.#He=this.clock.now()
+const t=e===void 0?void 0:this.#Je
 this.output.write(e=>{e.draw?.(t)})}
-stop(){this.#qe()}#We(e){this.#Ue=this.clock.now()
-this.output.write(e)}#He=()=>{const e=this.#De
+stop(){this.#We()}#Ve(e){this.#qe=this.clock.now()
+this.output.write(e)}#Je=()=>{const e=this.#Ge
 if(typeof e==="function")return e()
-const t=(this.clock.now()-this.#Ge)/1e3
+const t=(this.clock.now()-this.#_e)/1e3
 return e===void 0?[]:[{is:"waiting",words:e,seconds:t}]}
 #Be=()=>{const e=this.clock.now()
-if(this.#De!==void 0&&this.output.isDrawn)this.#Ue=this.#_e=e
-const t=typeof this.#De==="function"?this.#_e:this.#Ue
+if(this.#Ge!==void 0&&this.output.isDrawn)this.#qe=this.#He=e
+const t=typeof this.#Ge==="function"?this.#He:this.#qe
 if(e-t<r)return
-this.#_e=e
-this.say((0,s.gT)(this.#He())||`${this.name} is still running`)}}},5057:(e,t,n)=>{n.d(t,{Bt:()=>isBetween,Dr:()=>impossibleWords,aW:()=>reversalWords,bR:()=>reversedNames,je:()=>lossOf})
+this.#He=e
+this.say((0,s.gT)(this.#Je())||`${this.name} is still running`)}}},5057:(e,t,n)=>{n.d(t,{Bt:()=>isBetween,Dr:()=>impossibleWords,aW:()=>reversalWords,bR:()=>reversedNames,je:()=>lossOf})
 var s=n(7020)
 const r=1e4
 function lossOf({databases:e}){const t=e.flatMap(e=>e.drops).filter(({rows:e})=>e!==0)
@@ -7613,7 +7769,7 @@ u=-1/0
 if(e){d??=t.every(o,tick)
 return}d?.()
 d=void 0
-show([])}}}},7020:(e,t,n)=>{n.d(t,{Ao:()=>onCancel,J5:()=>lastWriteProgress,LS:()=>plural,MX:()=>evidence,TN:()=>oneLine,UD:()=>keptMigrations,WJ:()=>verdict,YA:()=>seconds,aW:()=>moved,ad:()=>byInterest,g$:()=>printable,gT:()=>stillWaiting,nZ:()=>warningsOf})
+show([])}}}},7020:(e,t,n)=>{n.d(t,{Ao:()=>onCancel,D7:()=>placedWarnings,J5:()=>lastWriteProgress,LS:()=>plural,MX:()=>evidence,TN:()=>oneLine,UD:()=>keptMigrations,WJ:()=>verdict,YA:()=>seconds,aW:()=>moved,ad:()=>byInterest,g$:()=>printable,gT:()=>stillWaiting,nZ:()=>warningsOf})
 var s=n(7975)
 var r=n(3165)
 var o=n(4339)
@@ -7675,7 +7831,7 @@ case"usage":return"nothing was done"
 case"cancelled":return`${e}: nothing was restored, because the run was cancelled first`
 default:return`${e}: restoring the unfinished release failed. Manual action is required`}}function historySentence({app:e,namespace:t,result:n}){switch(n){case"unchanged":return`${e}: its releases in namespace ${t}`
 case"cancelled":return`${e}: the history was not read, because the run was cancelled`
-default:return`${e}: its releases in namespace ${t} could not be read`}}function warningsOf({warnings:e,exceptions:t=[]}){return[...t.map(({message:e,fix:t})=>t===void 0?e:`${e}: ${t}`),...e]}function onCancel(e){switch(e){case"history":case"doctor":return
+default:return`${e}: its releases in namespace ${t} could not be read`}}function warningsOf(e){return placedWarnings(e).map(({message:e})=>e)}function placedWarnings({warnings:e,exceptions:t=[],modelChanges:n=[]}){return[...[...t,...n].map(({message:e,fix:t,...n})=>({...n,message:t===void 0?e:`${e}: ${t}`})),...e.map(e=>({message:e}))]}function onCancel(e){switch(e){case"history":case"doctor":return
 case"plan":return"the Job is removed"
 case"recover":return"a restore that has started runs to its end"
 default:return"the changes are undone"}}function evidence({logs:e=[],events:t=[]}){return[...e.map(({source:e,lines:t})=>({...e!==void 0&&{title:`last lines of ${e}`},lines:t})),{title:"cluster events",lines:t}].filter(({lines:e})=>e.length>0)}function keptMigrations(e){if(e.migrations.length===0||(0,i.x)(e.result))return
@@ -7774,29 +7930,29 @@ yield{...e,object:asRead(e.object)}}}function asRead(e){return(0,r.gv)(e)?e:(0,r
 context
 objects=new a.R
 confirmedAt=0
-#Ve
-#Z
+#Ke
+#te
 constructor(e,t){this.kind=e
 this.context=t}async keep(){const{cluster:e,clock:t}=this.context
 let n=0
-while(!e.life.aborted){const s=this.#Ve
+while(!e.life.aborted){const s=this.#Ke
 try{if(s===void 0)await this.list()
-else await this.#Je(s)
-n=0}catch(r){n=this.#Ve===s?n+1:1
-if(r.status===410)this.#Ve=void 0
+else await this.#ze(s)
+n=0}catch(r){n=this.#Ke===s?n+1:1
+if(r.status===410)this.#Ke=void 0
 const o=u[Math.min(n,u.length)-1]??2e3
 await t.sleep(o,e.life).catch(()=>{})}}}async list(){const{lists:e}=this.context
-this.#Z?.end()
-this.#Z=void 0
-if(e.byWatch){this.#Z=await this.#Ke()
-if(this.#Z)return
+this.#te?.end()
+this.#te=void 0
+if(e.byWatch){this.#te=await this.#Ye()
+if(this.#te)return
 this.context.cluster.life.throwIfAborted()
 e.byWatch=false}const{apiVersion:t,kind:n}=o.VI[this.kind]
-const s=await this.context.cluster.get(this.#x())
+const s=await this.context.cluster.get(this.#P())
 const i=s.items.map(e=>asRead({...e,apiVersion:t,kind:n}))
 const c=new a.R(i.map(e=>[(0,r.Vb)(e),e]))
-this.#ze(c,s.metadata.resourceVersion)}async#Ke(){const{clock:e,cluster:t}=this.context
-const n=this.#Ye("sendInitialEvents=true&resourceVersionMatch=NotOlderThan")
+this.#Xe(c,s.metadata.resourceVersion)}async#Ye(){const{clock:e,cluster:t}=this.context
+const n=this.#Ze("sendInitialEvents=true&resourceVersionMatch=NotOlderThan")
 const s=new AbortController
 const o=AbortSignal.any([t.life,s.signal])
 const i=e.now()+f
@@ -7809,27 +7965,27 @@ for await(const{type:s,object:o}of eventsIn(n)){c=e.now()
 if(s==="ERROR")break
 if(s==="DELETED")t.delete((0,r.Vb)(o))
 else if(s!=="BOOKMARK")t.set((0,r.Vb)(o),o)
-else if(o.metadata?.annotations?.[p]==="true"){this.#ze(t,o.metadata.resourceVersion)
+else if(o.metadata?.annotations?.[p]==="true"){this.#Xe(t,o.metadata.resourceVersion)
 return n}}}catch{}finally{s.abort()}n.end()
-return}#ze(e,t){this.objects=e
-this.#Ve=t
-this.#Xe()}async#Je(e){const t=this.#Z??this.#Ye(`resourceVersion=${e}`)
-this.#Z=void 0
-try{for await(const n of eventsIn(t)){if(n.type==="ERROR"){this.#Ve=void 0
-return}this.#me(n,e)
-this.#Xe()}this.#Xe()}finally{t.end()}}#Ye(e){const{cluster:t,clock:n}=this.context
-const s=`${this.#x()}?watch=1&${e}&allowWatchBookmarks=true&timeoutSeconds=${c}`
+return}#Xe(e,t){this.objects=e
+this.#Ke=t
+this.#Qe()}async#ze(e){const t=this.#te??this.#Ze(`resourceVersion=${e}`)
+this.#te=void 0
+try{for await(const n of eventsIn(t)){if(n.type==="ERROR"){this.#Ke=void 0
+return}this.#we(n,e)
+this.#Qe()}this.#Qe()}finally{t.end()}}#Ze(e){const{cluster:t,clock:n}=this.context
+const s=`${this.#P()}?watch=1&${e}&allowWatchBookmarks=true&timeoutSeconds=${c}`
 const r=new AbortController
 const o=AbortSignal.any([t.life,r.signal])
 const i=t.lines(s,o)[Symbol.asyncIterator]()
 const end=()=>{r.abort()
 i.return?.().catch(()=>{})}
 n.sleep(l,o).then(end,()=>{})
-return{lines:i,end:end}}#me({type:e,object:t},n){this.#Ve=t.metadata?.resourceVersion??this.#Ve??n
+return{lines:i,end:end}}#we({type:e,object:t},n){this.#Ke=t.metadata?.resourceVersion??this.#Ke??n
 if(e==="DELETED")this.objects.delete((0,r.Vb)(t))
 else if(e!=="BOOKMARK"){const e=(0,r.Vb)(t)
-this.objects.set(e,withKnownSpec(t,this.objects.get(e)))}}#Xe(){this.confirmedAt=this.context.clock.now()
-this.context.onConfirmed()}#x(){return(0,o.rJ)(o.VI[this.kind].apiVersion,this.context.cluster.namespace,this.kind)}}function withKnownSpec(e,t){const{uid:n,generation:s}=e.metadata??{}
+this.objects.set(e,withKnownSpec(t,this.objects.get(e)))}}#Qe(){this.confirmedAt=this.context.clock.now()
+this.context.onConfirmed()}#P(){return(0,o.rJ)(o.VI[this.kind].apiVersion,this.context.cluster.namespace,this.kind)}}function withKnownSpec(e,t){const{uid:n,generation:s}=e.metadata??{}
 const r=s!==void 0&&s===t?.metadata?.generation&&n===t.metadata.uid&&e.kind!=="Pod"
 return r?{...e,spec:t.spec}:e}},8109:(e,t,n)=>{n.d(t,{r:()=>reconcileUntil})
 var s=n(3876)
@@ -7843,60 +7999,60 @@ const u=500
 function reconcileUntil(e,t,n,s=()=>{}){return new Reconciler(e,t,{onLog:n,onFact:s}).run()}class Reconciler{context
 evaluate
 on
-#Qe="idle"
-#Ze=Promise.withResolvers()
-#et=new Map
-#tt=new Set
-#nt=new AbortController
-#st=0
-#rt=()=>{}
+#et="idle"
+#tt=Promise.withResolvers()
+#nt=new Map
+#st=new Set
+#rt=new AbortController
+#ot=0
+#it=()=>{}
 constructor(e,t,n){this.context=e
 this.evaluate=t
 this.on=n}run(){const{live:e,signal:t}=this.context
-this.#rt=e.onChange(this.#ot)
-t.addEventListener("abort",this.#it)
-if(t.aborted)this.#it()
-else this.#ot()
-return this.#Ze.promise}#ot=()=>{if(this.#Qe!=="idle")return
-this.#Qe="scheduled"
-this.#at().then(()=>{this.#ct()}).catch(this.#lt)}
-async#at(){const{clock:e,signal:t}=this.context
-const n=Math.min(this.#st-e.now(),u)
+this.#it=e.onChange(this.#at)
+t.addEventListener("abort",this.#ct)
+if(t.aborted)this.#ct()
+else this.#at()
+return this.#tt.promise}#at=()=>{if(this.#et!=="idle")return
+this.#et="scheduled"
+this.#lt().then(()=>{this.#ut()}).catch(this.#dt)}
+async#lt(){const{clock:e,signal:t}=this.context
+const n=Math.min(this.#ot-e.now(),u)
 if(n>0)await e.sleep(n,t)
-await e.handled()}#ct(){if(this.#Qe==="over")return
-this.#Qe="idle"
+await e.handled()}#ut(){if(this.#et==="over")return
+this.#et="idle"
 const{clock:e}=this.context
 const t=e.now()
 const{ended:n,requeueAt:s,logsWanted:r,factsWanted:o=[]}=this.evaluate(t)
 const i=e.now()
-this.#st=i+l*(i-t)
-if(n!==void 0){if(this.#u())this.#Ze.resolve(n)
-return}for(const e of r)this.#W(e).catch(this.#lt)
-for(const e of o)this.#ut(e).catch(this.#lt)
-this.#nt.abort()
-this.#nt=new AbortController
-if(s!==void 0){const n=e.sleep(Math.max(0,s-t),this.#nt.signal)
-n.then(this.#ot,()=>{})}}async#W(e){const{cluster:t,clock:n,signal:s}=this.context
+this.#ot=i+l*(i-t)
+if(n!==void 0){if(this.#u())this.#tt.resolve(n)
+return}for(const e of r)this.#V(e).catch(this.#dt)
+for(const e of o)this.#ft(e).catch(this.#dt)
+this.#rt.abort()
+this.#rt=new AbortController
+if(s!==void 0){const n=e.sleep(Math.max(0,s-t),this.#rt.signal)
+n.then(this.#at,()=>{})}}async#V(e){const{cluster:t,clock:n,signal:s}=this.context
 const o=(0,r.Up)(e)
-const l=this.#et.get(o)??0
+const l=this.#nt.get(o)??0
 if(l===1/0)return
-this.#et.set(o,1/0)
+this.#nt.set(o,1/0)
 const u=await(0,i.$)(t,n,e)
 const d=u.length===0&&l<a
 if(d){await n.sleep(c,s).catch(()=>{})
-this.#et.set(o,l+1)}else this.on.onLog(e,u)
-this.#ot()}async#ut(e){const t=(0,s.sy)(e)
-if(this.#tt.has(t))return
-this.#tt.add(t)
+this.#nt.set(o,l+1)}else this.on.onLog(e,u)
+this.#at()}async#ft(e){const t=(0,s.sy)(e)
+if(this.#st.has(t))return
+this.#st.add(t)
 const{cluster:n,clock:r}=this.context
 this.on.onFact(await(0,o.f)(n,r,e))
-this.#ot()}#it=()=>{if(this.#u())this.#Ze.reject(this.context.signal.reason)}
-#lt=e=>{if(this.#u())this.#Ze.reject(e instanceof Error?e:new Error(String(e)))}
-#u(){if(this.#Qe==="over")return false
-this.#Qe="over"
-this.#nt.abort()
-this.#rt()
-this.context.signal.removeEventListener("abort",this.#it)
+this.#at()}#ct=()=>{if(this.#u())this.#tt.reject(this.context.signal.reason)}
+#dt=e=>{if(this.#u())this.#tt.reject(e instanceof Error?e:new Error(String(e)))}
+#u(){if(this.#et==="over")return false
+this.#et="over"
+this.#rt.abort()
+this.#it()
+this.context.signal.removeEventListener("abort",this.#ct)
 return true}}},3873:(e,t,n)=>{n.d(t,{T:()=>trackRollout})
 var s=n(4339)
 var r=n(8559)
@@ -7917,7 +8073,7 @@ const i=Map.groupBy(o.flatMap(([e,{line:t}])=>t===void 0?[]:[{id:e,line:t}]),({l
 const a=[...i].map(([e,t])=>`${namesOf(t,s.length)}: ${e}`)
 const c=s.length>0&&s.every(([,{is:e}])=>e==="complete")
 if(c&&!t.allThere&&n!==void 0){const e=s.length===1?`${s[0]?.[0]??""} is`:`all ${s.length} workloads are`
-a.push(`${e} ready, watched for another ${(0,d.n)(n)}`)}const l=Object.fromEntries(o.map(([e,{logged:t}])=>[e,t]))
+a.push(`${e} ready, watched for another ${(0,d.nS)(n)}`)}const l=Object.fromEntries(o.map(([e,{logged:t}])=>[e,t]))
 return{lines:a,logged:{workloads:l,allThere:c&&n!==void 0}}}function changeOf({name:e,verdict:t,progress:n},s,r){const after=(e,t)=>({line:e,logged:{...s,...t}})
 const isChange=e=>s.progress?.ready!==e.ready||s.progress.wanted!==e.wanted
 switch(t.is){case"superseded":case"failed":return s.isOver?{logged:s}:after(endWords(t,e),{isOver:true})
@@ -7936,60 +8092,60 @@ return{of:e,...wordsOf(n,r[e],nameOf(e)),...s!==void 0&&{seconds:(s-o.startedAt)
 const c=a.length>0&&a.every(({is:e})=>e==="ready")
 if(!c||i===void 0||n===void 0)return a
 const l=t-i
-const u=l<n?`all are ready, watched for ${(0,d.n)(l)} of ${(0,d.n)(n)}`:"all are ready, waiting for a successful response of the new version"
+const u=l<n?`all are ready, watched for ${(0,d.nS)(l)} of ${(0,d.nS)(n)}`:"all are ready, waiting for a successful response of the new version"
 return[...a,{is:"waiting",words:u}]}function isThere({is:e}){return e==="complete"||e==="done"}function wordsOf(e,t,n){switch(e.is){case"waiting":return{is:e.reason?"degraded":"waiting",words:e.on}
 case"complete":case"done":return{is:"ready",words:t?(0,u.Xz)(t):""}
 case"failed":case"superseded":return{is:"failed",words:endWords(e,n)}}}function namesOf(e,t){const n=e.map(({id:e})=>e)
 if(n.length>1&&n.length===t)return`all ${t} workloads`
-return n.length<=3?n.join(", "):`${n.slice(0,2).join(", ")} and ${n.length-2} more`}function nameOf(e){return e.slice(e.indexOf("/")+1)}function trackRollout(e){return new RolloutTracker(e).run()}class RolloutTracker{options
-#dt
-#C
-#ft
+return(0,d.Ku)(n,n.length>3?2:3)}function nameOf(e){return e.slice(e.indexOf("/")+1)}function trackRollout(e){return new RolloutTracker(e).run()}class RolloutTracker{options
 #pt
+#L
 #ht
-#mt=f
-#gt=new AbortController
-#Ne
-#wt
+#mt
+#gt
+#wt=f
+#vt=new AbortController
+#Ie
+#bt
 constructor(e){this.options=e
 const{desiredWorkloads:t,next:n,startedAt:s,verify:r,live:o,signal:i}=e
-this.#dt=r?"pending":"good"
-this.#C=n
-this.#ft=t
-this.#pt=(0,c._1)(s)
-this.#ht=timesOf(t,s)
-this.#Ne=AbortSignal.any([i,this.#gt.signal])
-this.#wt=withWake(o)}async run(){const{stageLog:e}=this.options
-e.waiting(this.#vt)
-try{for(;;){const e=await this.#bt()
-if(!("is"in e))await this.#yt(e)
-else return e.is==="failed"?await this.#kt(e):e}}finally{this.#gt.abort()
-e.waiting(void 0)}}#bt(){return(0,l.r)({...this.options,live:this.#wt,signal:this.#Ne},e=>this.#Ot(e),(e,t)=>{const n=(0,r.h)(t,this.options.toRepo)
-this.#pt=(0,c.X1)(this.#pt,e,n)},e=>{this.#pt=(0,a.Ts)(this.#pt,e)})}#Ot(e){const t=this.#Et(e)
-this.#pt=t.observations
+this.#pt=r?"pending":"good"
+this.#L=n
+this.#ht=t
+this.#mt=(0,c._1)(s)
+this.#gt=timesOf(t,s)
+this.#Ie=AbortSignal.any([i,this.#vt.signal])
+this.#bt=withWake(o)}async run(){const{stageLog:e}=this.options
+e.waiting(this.#yt)
+try{for(;;){const e=await this.#kt()
+if(!("is"in e))await this.#Ot(e)
+else return e.is==="failed"?await this.#Et(e):e}}finally{this.#vt.abort()
+e.waiting(void 0)}}#kt(){return(0,l.r)({...this.options,live:this.#bt,signal:this.#Ie},e=>this.#Tt(e),(e,t)=>{const n=(0,r.h)(t,this.options.toRepo)
+this.#mt=(0,c.X1)(this.#mt,e,n)},e=>{this.#mt=(0,a.Ts)(this.#mt,e)})}#Tt(e){const t=this.#St(e)
+this.#mt=t.observations
 this.#b(t)
-this.options.onProgress?.(writeProgressesOf(t,this.#ht))
+this.options.onProgress?.(writeProgressesOf(t,this.#gt))
 const{requeueAt:n,logsWanted:s,factsWanted:r,completeAt:o}=t
-if(o!==void 0&&!this.#C)this.#Tt()
-const i=this.#St(t,e)
-return{logsWanted:s,factsWanted:r,...n!==void 0&&{requeueAt:n},...i&&{ended:i}}}#St(e,t){const n=outcomeOf(e,t)
+if(o!==void 0&&!this.#L)this.#At()
+const i=this.#$t(t,e)
+return{logsWanted:s,factsWanted:r,...n!==void 0&&{requeueAt:n},...i&&{ended:i}}}#$t(e,t){const n=outcomeOf(e,t)
 if(n&&n.is!=="done")return n
-if(this.#C)return this.#C.isDue(e)?this.#C:void 0
-return this.#dt==="good"?n:void 0}#Et(e){return(0,i.S)(this.#ft,{clusterState:this.options.live.clusterState(),timeouts:this.options.timeouts,observations:this.#pt,now:e})}#Tt(){if(this.#dt!=="pending")return
-this.#dt="begun"
-this.options.verify?.(this.#Ne).then(()=>{this.#dt="good"
-this.#wt.wake()},e=>{this.#gt.abort(e)})}async#yt(e){const t=this.options.clock.now()
+if(this.#L)return this.#L.isDue(e)?this.#L:void 0
+return this.#pt==="good"?n:void 0}#St(e){return(0,i.S)(this.#ht,{clusterState:this.options.live.clusterState(),timeouts:this.options.timeouts,observations:this.#mt,now:e})}#At(){if(this.#pt!=="pending")return
+this.#pt="begun"
+this.options.verify?.(this.#Ie).then(()=>{this.#pt="good"
+this.#bt.wake()},e=>{this.#vt.abort(e)})}async#Ot(e){const t=this.options.clock.now()
 const n=await e.begin()
-this.#ft=[...this.#ft,...n]
-this.#ht={...this.#ht,...timesOf(n,t)}
-this.#C=void 0}async#kt(e){const t=await(0,o.m)(e.cause,this.options).catch(()=>e.cause)
+this.#ht=[...this.#ht,...n]
+this.#gt={...this.#gt,...timesOf(n,t)}
+this.#L=void 0}async#Et(e){const t=await(0,o.m)(e.cause,this.options).catch(()=>e.cause)
 return{...e,cause:t}}#b(e){const{stageLog:t}=this.options
-const{lines:n,logged:s}=progressLines(e,this.#mt,this.#At())
+const{lines:n,logged:s}=progressLines(e,this.#wt,this.#xt())
 n.forEach(e=>t.say(e))
-if(s.allThere&&!this.#mt.allThere)t.waiting(this.#vt)
-this.#mt=s}#vt=()=>{const e=this.options.clock.now()
-try{return statusRowsOf(this.#Et(e),e,this.#At())}catch{return[]}}
-#At(){return this.#C?void 0:this.options.timeouts.bake}}function timesOf(e,t){return Object.fromEntries(e.map(({workload:e})=>[(0,s.T)(e),t]))}function writeProgressesOf({progress:e,observations:t},n){return Object.fromEntries(Object.entries(e).map(([e,s])=>{const r=t.completeSince[e]
+if(s.allThere&&!this.#wt.allThere)t.waiting(this.#yt)
+this.#wt=s}#yt=()=>{const e=this.options.clock.now()
+try{return statusRowsOf(this.#St(e),e,this.#xt())}catch{return[]}}
+#xt(){return this.#L?void 0:this.options.timeouts.bake}}function timesOf(e,t){return Object.fromEntries(e.map(({workload:e})=>[(0,s.T)(e),t]))}function writeProgressesOf({progress:e,observations:t},n){return Object.fromEntries(Object.entries(e).map(([e,s])=>{const r=t.completeSince[e]
 const o=n[e]??t.startedAt
 return[e,{...s,startedAt:o,...r!==void 0&&{completeAt:r}}]}))}function withWake(e){const t=new Set
 return{clusterState:()=>e.clusterState(),onChange:n=>{t.add(n)
@@ -8207,7 +8363,7 @@ var w=n(6005)
 var v=n(9548)
 var b=n(2564)
 var y=n(4853)
-var k=n(3916)
+var k=n(730)
 var O=n(7516)
 function misplaced(e,t,n){return e.flatMap(({id:e,object:s})=>{const o=(0,r.kW)(s).spec
 const i=n.filter(e=>isChosen(e,o))
@@ -8217,9 +8373,7 @@ if(c.length===0)return[]
 return[{id:e,is:a.length===i.length?"all":"some",nodes:c}]})}function runs({metadata:e},t){return t.map(partsOf).some(({os:t,arch:n})=>{const{[E]:s=t,[T]:r=n}=e?.labels??{}
 return s===t&&(r===n||A[r]===n)})}function platformsIn(e){const t=e.map(({metadata:e})=>{const{[E]:t="linux",[T]:n=""}=e?.labels??{}
 return`${t}/${n}`})
-return[...new Set(t)].sort()}function namesIn(e){const t=e.map(r.Vb).sort()
-const n=t.length>3?` and ${t.length-3} more`:""
-return t.slice(0,3).join(", ")+n}const E="kubernetes.io/os"
+return[...new Set(t)].sort()}function namesIn(e){return(0,k.Ku)(e.map(r.Vb).sort(),3)}const E="kubernetes.io/os"
 const T="kubernetes.io/arch"
 function partsOf(e){const t=e.toLowerCase().split("/")
 const[n="",s=""]=t.length===1?["linux",...t]:t
@@ -8230,39 +8384,35 @@ return!e.spec?.unschedulable&&(0,O.cK)({matchLabels:t},e.metadata?.labels??{})&&
 return t.length+n.length>0&&t.every(t=>holds(t,e.metadata?.labels??{}))&&n.every(e=>holds(e,s))}function holds({key:e,operator:t,values:n=[]},s){const[r,o]=[Number(s[e]??NaN),Number(n[0])]
 if(t==="Gt")return r>o
 if(t==="Lt")return r<o
-return(0,O.cK)({matchExpressions:[{key:e,operator:t,values:n}]},s)}function isTolerated({spec:e},{tolerations:t=[]}={}){return(e?.taints??[]).every(({key:e,value:n="",effect:s})=>s==="PreferNoSchedule"||t.some(t=>(!t.effect||t.effect===s)&&(t.operator==="Exists"?!t.key||t.key===e:t.key===e&&(t.value??"")===n)))}var $=n(2568)
-var j=n(2350)
-var P=n(4e3)
-var R=n(7222)
+return(0,O.cK)({matchExpressions:[{key:e,operator:t,values:n}]},s)}function isTolerated({spec:e},{tolerations:t=[]}={}){return(e?.taints??[]).every(({key:e,value:n="",effect:s})=>s==="PreferNoSchedule"||t.some(t=>(!t.effect||t.effect===s)&&(t.operator==="Exists"?!t.key||t.key===e:t.key===e&&(t.value??"")===n)))}var $=n(2350)
+var j=n(4e3)
+var P=n(7222)
 async function checkPlatforms(e,{subjects:t,image:n,clusterState:s}){const{platform:r,cluster:o,signal:i}=e
-const a=await(0,R.g)(o,r.clock)
+const a=await(0,P.g)(o,r.clock)
 if(a===void 0)return[]
-const c=await n()
-const l=c?await(0,j.Wt)(r,c,i):await platformsOfBuild(e)
-if(!l)return[]
-const[d,f]=[c?"is":"will be",l.join(" and ")]
-const p=misplaced(t,l,a)
-const[h,m]=[p.filter(isAlone),p.filter(e=>!isAlone(e))]
-const g=nodesOf(h)
-if(g.length>0&&!await areEmulating(e,g,s)){const e=platformsIn(g)
-const[t=""]=e
-const n=`the image ${d} for ${f}, but all nodes for ${idsOf(h)} are ${e.join(" or ")}`
-if(a.length===1)return[`${n}: it only starts if this node emulates it`];(0,u.fJ)({code:"wrong-platform",sentence:n,hint:c?`release an image that is built for ${t}, or add a node of ${f}`:`build it for ${t}: set DOCKER_DEFAULT_PLATFORM=${t}`})}if(m.length===0)return[]
+const{image:c,platforms:l}=await n()
+const d=c?await(0,$.Wt)(r,c,i):l
+if(!d)return[]
+const[f,p]=[c?"is":"will be",d.join(" and ")]
+const h=misplaced(t,d,a)
+const[m,g]=[h.filter(isAlone),h.filter(e=>!isAlone(e))]
 const w=nodesOf(m)
-const v=platformsIn(w).join(" and ")
-return[`the image ${d} for ${f}, but pods of ${idsOf(m)} may come to nodes of ${v} too (${namesIn(w)}): set their nodeSelector to kubernetes.io/os and kubernetes.io/arch of the image`]}function isAlone({is:e}){return e==="all"}function nodesOf(e){return[...new Set(e.flatMap(({nodes:e})=>e))]}function idsOf(e){return e.map(({id:e})=>e).join(", ")}async function platformsOfBuild({platform:e,settings:{context:t,file:n=(0,k.join)(t,"Dockerfile")},signal:s}){const r=await e.files.read(n)??""
-if(/^\s*FROM\s+--platform=(?!["']?\$\{?(BUILD|TARGET)PLATFORM\b)/im.test(r))return
-const o=await(0,$._T)(e,s)
-return o?[o]:void 0}async function areEmulating({platform:e,settings:{image:t},signal:n},s,o){const i=await Promise.all((0,P.ln)(o,t,s.map(r.Vb)).map(s=>(0,j.Wt)(e,{repository:t,tag:"",digest:s},n)))
-return i.some(e=>e&&s.every(t=>!runs(t,e)))}var N=n(5473)
-var L=n(981)
-var I=n(6633)
-var M=n(9501)
-var F=n(607)
-const D={images:[],web:[],workloads:[],probes:[],namespace:[],dryRun:[]}
+if(w.length>0&&!await areEmulating(e,w,s)){const t=platformsIn(w)
+const[n=""]=t
+const s=`the image ${f} for ${p}, but all nodes for ${idsOf(m)} are ${t.join(" or ")}`
+if(a.length===1)return[`${s}: it only starts if this node emulates it`];(0,u.fJ)({code:"wrong-platform",sentence:s,hint:c&&e.command!=="release"?`release an image that is built for ${n}, or add a node of ${p}`:`build it for ${n}: set "platforms" to ${n}`})}if(g.length===0)return[]
+const v=nodesOf(g)
+const b=platformsIn(v).join(" and ")
+return[`the image ${f} for ${p}, but pods of ${idsOf(g)} may come to nodes of ${b} too (${namesIn(v)}): set their nodeSelector to kubernetes.io/os and kubernetes.io/arch of the image`]}function isAlone({is:e}){return e==="all"}function nodesOf(e){return[...new Set(e.flatMap(({nodes:e})=>e))]}function idsOf(e){return e.map(({id:e})=>e).join(", ")}async function areEmulating({platform:e,settings:{image:t},signal:n},s,o){const i=await Promise.all((0,j.ln)(o,t,s.map(r.Vb)).map(s=>(0,$.Wt)(e,{repository:t,tag:"",digest:s},n)))
+return i.some(e=>e&&s.every(t=>!runs(t,e)))}var R=n(5473)
+var N=n(981)
+var L=n(6633)
+var I=n(9501)
+var M=n(607)
+const F={images:[],web:[],workloads:[],probes:[],namespace:[],dryRun:[]}
 async function inspect(e,t){const{settings:n,cluster:s,log:r}=e
 const{live:o,until:i,image:l}=t
-const{manifests:u,left:d}=(0,I.W)(t.manifests,(0,M.ow)(o.clusterState()))
+const{manifests:u,left:d}=(0,L.W)(t.manifests,(0,I.ow)(o.clusterState()))
 const p={...t,manifests:u}
 d.forEach(({id:e,image:t})=>{r.say(`${e} is left to the releases of ${t}: its manifest is not applied`)})
 const{targets:h,findings:m}=await inspectTargets(e,p)
@@ -8274,7 +8424,7 @@ if(i==="the first error")await requireRights(e,w)
 const b=await servicesIn(s)
 const y=p.missing.length+v.length>0?{others:u.others,namespace:[],dryRun:[]}:await inspectWrites(e,p,{targets:h,services:b,clusterState:g})
 r.say(`Kubernetes ${s.version}, namespace ${s.namespace}`)
-h.forEach(e=>{r.say((0,M.q0)(e))})
+h.forEach(e=>{r.say((0,I.q0)(e))})
 const k=servicesWith(u.others,b)
 const O=await inspectWeb(e,i,{targets:h,services:k})
 const E=(0,a.Z)(h,k)
@@ -8282,22 +8432,22 @@ const T=await findingsOf(i,async()=>l?warned(await checkPlatforms(e,{subjects:E,
 const S=kubectlOf(s)
 const{others:A,namespace:$,dryRun:j}=y
 return{targets:h,others:A,services:k,needs:w,missing:v,...O.web&&{web:O.web},findings:{...m,namespace:$,dryRun:j,web:O.findings,workloads:[...(0,c.Q)(E,S),...T],probes:probeFindings(E,readyTimes(g,h),n,S)}}}async function inspectTargets(e,{manifests:t,live:n,until:s}){const{settings:r,cluster:o}=e
-const i=await findingsOf(s,()=>{(0,M.B6)(o,n.clusterState(),t,r.image)
+const i=await findingsOf(s,()=>{(0,I.B6)(o,n.clusterState(),t,r.image)
 return[]})
-const a=(0,M.q8)(n.clusterState(),t,r.image,o.namespace)
-const c=s==="the end"?a:await(0,F.j)(e,a)
-const l=await findingsOf(s,()=>c.length===0?(0,M.Nn)(n.clusterState(),r.image,o.namespace):[])
-if(s==="the first error")(0,M._j)(c)
-return{targets:c,findings:{...D,images:i,workloads:l}}}function rightsOf({settings:e},t,n){const s=n.map(({id:e})=>e)
+const a=(0,I.q8)(n.clusterState(),t,r.image,o.namespace)
+const c=s==="the end"?a:await(0,M.j)(e,a)
+const l=await findingsOf(s,()=>c.length===0?(0,I.Nn)(n.clusterState(),r.image,o.namespace):[])
+if(s==="the first error")(0,I._j)(c)
+return{targets:c,findings:{...F,images:i,workloads:l}}}function rightsOf({settings:e},t,n){const s=n.map(({id:e})=>e)
 return[...(0,b.hg)(s),...(0,b.$9)([...s,...t.others]),...e["smoke-path"]===void 0?[]:b.Tn]}async function inspectWrites(e,{manifests:t,until:n},s){let{others:r}=t
 const o=await findingsOf(n,async()=>{const{applied:n,warnings:s}=await(0,v.Bw)(e.cluster,t)
 r=[...n,...r]
 return warned(s)})
 const i=await findingsOf(n,async()=>warned(await dryRunOf(e,{...s,others:r,jobs:t.jobs})))
 return{others:r,namespace:o,dryRun:i}}function warned(e){return e.map(e=>(0,o.$e)("workloads",e))}async function inspectWeb({settings:e},t,{targets:n,services:s}){let r
-const i=await findingsOf(t,()=>{r=(0,M.s3)(e,n,s)
+const i=await findingsOf(t,()=>{r=(0,I.s3)(e,n,s)
 if(!r)return[]
-if(e["smoke-path"]!==void 0)(0,L.LW)(r,s,e["smoke-host"])
+if(e["smoke-path"]!==void 0)(0,N.LW)(r,s,e["smoke-host"])
 return[(0,o.ok)("workloads",`${(0,m.T)(r.workload)} (container ${r.container}) serves the web`)]})
 return{...r&&{web:r},findings:i}}async function findingsOf(e,t){try{return await t()}catch(t){if(e==="the first error")throw t
 return[(0,o.gz)("workloads",t)]}}function kubectlOf(e){return t=>e.commandLine(t)}function readyTimes(e,t){return Object.fromEntries(t.flatMap(({id:t,live:n})=>{const s=n&&(0,d.VS)(t,n,e).starts?.slowest
@@ -8313,7 +8463,7 @@ const m=(0,g.a)(e,s,h)
 const[v,b]=await Promise.all([(0,y.iS)(u,t,{repository:d,image:h}),(0,w.q)(e,n),(0,p.oG)(u,m)])
 const k={kind:"Job",metadata:{name:"migrate"},spec:{template:{metadata:{labels:(0,l.GW)(c)}}}}
 const O=[...m,k]
-return(0,N.X)({others:b,own:v,targets:t,services:r,clusterState:o,jobs:O}).warnings}},4431:(e,t,n)=>{n.d(t,{a:()=>jobsOf,A:()=>runJobs})
+return(0,R.X)({others:b,own:v,targets:t,services:r,clusterState:o,jobs:O}).warnings}},4431:(e,t,n)=>{n.d(t,{a:()=>jobsOf,A:()=>runJobs})
 var s=n(1407)
 var r=n(3006)
 var o=n(5950)
@@ -8343,7 +8493,7 @@ const h=p.filter(({symptom:e})=>e.exit)
 const m=p.filter(({symptom:e})=>!e.exit)
 const[v]=h
 const b=v?(0,g.rl)(e,`job/${e}`,v):n
-if(l){const n=(0,w.T)(l.message??l.reason??"failed")
+if(l){const n=(0,w.TN)(l.message??l.reason??"failed")
 return failedVerdict(e,t,h,{words:n,lastCrash:b})}const y=(0,g.iR)(m,r,o)
 if(y)return{is:"failed",cause:(0,g.rl)(e,`job/${e}`,y)}
 for(const{due:e}of m)if(e.is==="at")i(e.at)
@@ -8351,7 +8501,7 @@ const[k]=[...m,...h]
 const O=k?(0,g.l0)(k,r):podStatusOf(u.at(-1),s)
 if(!u.some(hasStarted)&&!hasEnded(a)){const{timeout:n}=t.timeouts
 const s=t.recorder.since(`incomplete/job/${e}`)+n
-if(s<=r&&!o)return late(e,`not started after ${(0,w.n)(n)}: ${O}`)
+if(s<=r&&!o)return late(e,`not started after ${(0,w.nS)(n)}: ${O}`)
 i(s)}return{is:"waiting",on:O,...b&&{crash:b}}}function failedVerdict(e,{now:t,stale:n,recorder:s,requeue:r},o,{words:i,lastCrash:a}){const c=(0,g.iR)(o,t,n)
 if(c)return{is:"failed",cause:ended((0,g.rl)(e,`job/${e}`,c))}
 const l=s.since(`failed/job/${e}`)+p.Gn
@@ -8505,10 +8655,11 @@ const c=unfitWords(a)
 const u=r["on-unsafe-undo"]
 if(u==="undo")return{...c!==void 0&&{unfit:c}}
 if(workloadsBack(i).length===0)return{}
-const d=await neededBack(e,i)
+const d=await neededBack(e,i,n.reported)
 const f=d&&await jobInput(e,t,n,({written:e})=>e)
-if(!f){const t="what the previous version needs of the database was not kept";(0,h.FF)(e,`whether the previous version fits the schema is not certain: ${t}`)
-return{...c!==void 0&&{unfit:c}}}let p=[]
+if(!f){const t=d?`${n.web} is not in its record`:"what the previous version needs of the database was not kept"
+if(a.length>0)return stop(e,i,a,{why:[t]});(0,h.FF)(e,`whether the previous version fits the schema is not known: ${t}`)
+return{}}let p=[]
 const m={repository:o.image,tag:o.tag,digest:o.digest}
 const reverseBy=t=>(0,w.B)(e,{...f,image:m,name:"the new version",back:"the previous version",command:n.command,timeoutMs:r["migrate-timeout"],task:{wanted:d,since:n.migrations??[],how:t,downtime:true,onlyNew:true}},e=>{p=e
 s.onReversed(e)}).catch(t=>{e.signal.throwIfAborted()
@@ -8544,13 +8695,13 @@ const t=await m.plan(c);(0,u.sD)(t.databases).forEach(t=>{(0,h.FF)(e,t)})
 if(t.runs)await m.migrate(c)}catch(t){e.signal.throwIfAborted()
 const n=t instanceof s.HR?t.cause:void 0;(0,s.fJ)({...n,code:"restore-failed",sentence:`the migrations that this rollback reversed could not be applied again: ${(0,l.b)(t)}`})}finally{await m.close()}}function workloadsBack(e){return e.flatMap(({object:e,of:t,change:n})=>{if(t!=="workload"||n==="create"||!(0,o.gv)(e))return[]
 const{replicas:s,suspend:r}=e.spec
-return s===0||r===true?[]:[e]})}async function neededBack({cluster:e,app:t,settings:n},s){const{needs:i}=await(0,p.bL)(e,t,n.image)
-const a=new Map(s.map(({object:e,ran:t={}})=>[e,t]))
-const c=workloadsBack(s).flatMap(e=>(0,o.ys)(e,n.image).map(({name:t,image:n})=>a.get(e)?.[t]??n))
-const l=[...new Set(c.map(e=>(0,r.zZ)(e).digest??""))]
-const u=l.map(e=>i.get(e))
-const d=u.filter(e=>e!==void 0)
-return d.length===u.length&&d.length>0?[...new Set(d)]:void 0}async function jobInput({cluster:e,settings:t},{live:n,snapshot:s},{web:r,container:c},l){const u=s.find(({object:e})=>(0,o.gv)(e)&&(0,i.T)((0,o.hY)(e))===r)
+return s===0||r===true?[]:[e]})}async function neededBack({cluster:e,app:t,settings:n},s,i={}){const{needs:a}=await(0,p.bL)(e,t,n.image)
+const c=new Map(s.map(({object:e,ran:t={}})=>[e,t]))
+const l=workloadsBack(s).flatMap(e=>(0,o.ys)(e,n.image).map(({name:t,image:n})=>c.get(e)?.[t]??n))
+const u=[...new Set(l.map(e=>(0,r.zZ)(e).digest??""))]
+const d=u.map(e=>a.get(e)??i[e])
+const f=d.filter(e=>e!==void 0)
+return f.length===d.length&&f.length>0?[...new Set(f)]:void 0}async function jobInput({cluster:e,settings:t},{live:n,snapshot:s},{web:r,container:c},l){const u=s.find(({object:e})=>(0,o.gv)(e)&&(0,i.T)((0,o.hY)(e))===r)
 const d=u&&l(u)
 if(!u||!d||!(0,o.gv)(d))return
 const f=(0,o.hY)(d)
@@ -8594,7 +8745,7 @@ await(0,p.A)(i,{live:t},[w])})}catch(t){e.signal.throwIfAborted()
 throw backupFailure(t,w?(0,a.Vb)(w):h,{timeoutMs:m,end:`nothing was ${i}`})}return{job:w?(0,a.Vb)(w):"",seconds:(c.clock.now()-g)/1e3}}function backupFailure(e,t,{timeoutMs:n,end:s}){if(e instanceof r.HR){const{cause:t}=e
 if(t.code==="backup-failed")return e
 const n={...t,code:"backup-failed",sentence:`the backup failed: ${t.sentence}; ${s}`}
-return new r.HR(n)}if(e instanceof u.Ms){const e=`the backup failed: ${t} did not end within ${(0,d.n)(n)}; ${s}`
+return new r.HR(n)}if(e instanceof u.Ms){const e=`the backup failed: ${t} did not end within ${(0,d.nS)(n)}; ${s}`
 return new r.HR({code:"backup-failed",sentence:e,hint:'set "backup-timeout" to more'})}return e}function backupJob({metadata:e,spec:t},{name:n,run:s,timeoutMs:r}){const{metadata:a,spec:c}=t?.jobTemplate??{}
 const{suspend:l,...u}=c??{template:{}}
 return{apiVersion:"batch/v1",kind:"Job",metadata:{name:n,labels:{...a?.labels,...i.Yq,"django-rollout/job":"backup"},annotations:{...a?.annotations,"cronjob.kubernetes.io/instantiate":"manual",[o.VF]:s},ownerReferences:[{apiVersion:"batch/v1",kind:"CronJob",name:e?.name??"",uid:e?.uid??""}]},spec:{...u,activeDeadlineSeconds:Math.min(u.activeDeadlineSeconds??1/0,Math.ceil(r/1e3)),ttlSecondsAfterFinished:Math.max(u.ttlSecondsAfterFinished??m,m)}}}async function othersEnd({cluster:e,platform:t,signal:n,log:s},r,o){try{await(0,f.r)({cluster:e,clock:t.clock,live:r,signal:n},()=>{const e=[...r.clusterState().jobs.values()].filter(e=>!(0,h.hY)(e)&&e.metadata?.ownerReferences?.some(({uid:e})=>e===o.metadata?.uid))
@@ -8625,16 +8776,16 @@ const s=l.Jn[v.symptom.reason]?.({who:e.job,symptom:v.symptom})
 return{is:"failed",cause:{...n,...s!==void 0&&{hint:s}},...t!==void 0&&{exitCode:t}}}for(const{due:e}of w)if(e.is==="at")a(e.at)
 if(!g&&h&&statusOf(h,e)?.state?.running)return{is:"started",pod:h.metadata?.name??""}
 const b=w[0]
-if(g&&!b){const t=`${e.job}: ${(0,u.T)(g.message??g.reason??"failed")}`
+if(g&&!b){const t=`${e.job}: ${(0,u.TN)(g.message??g.reason??"failed")}`
 return failure({code:"migration-failed",sentence:t},e,h)}const y=m?"the end of its pod":podStatusOf(h,t)
 const k=b?(0,c.l0)(b,s):y
 const O=i.since(`incomplete/job/${e.job}`)+n.timeout
-if(O<=s&&!r){const t=`${e.job}: not started after ${(0,u.n)(n.timeout)}: ${k}`
+if(O<=s&&!r){const t=`${e.job}: not started after ${(0,u.nS)(n.timeout)}: ${k}`
 return failure({code:"timeout",sentence:t},e,h)}a(O)
 return{is:"waiting",on:k}}function endOf(e,t){const n=statusOf(e,t)?.state?.terminated?.exitCode
 if(n===0)return{is:"finished",pod:e.metadata?.name??""}
 if(!(0,o.cw)(e))return
-const s=(0,u.T)(e.status?.message??e.status?.reason??"its node was drained")
+const s=(0,u.TN)(e.status?.message??e.status?.reason??"its node was drained")
 const r=`${t.job}: its pod was deleted: ${s}`
 return failure({code:"migration-failed",sentence:r,hint:"Run it again"},t,e)}function podStatusOf(e,t){return e?(0,a.g)(e,(0,o.XL)(t,e.metadata?.uid)):"the creation of its pod"}function failure(e,{job:t,container:n},s){const r=s?.metadata?.name
 return{is:"failed",cause:{...e,workload:`job/${t}`,...r!==void 0&&{pod:r},container:n}}}function statusOf(e,{container:t}){return[...e.status?.containerStatuses??[],...e.status?.initContainerStatuses??[]].find(({name:e})=>e===t)}var d=n(3876)
@@ -8655,57 +8806,57 @@ live
 desired
 output
 end
-#$t=false
-#xt
-#jt=new AbortController
-#Pt=""
-#O=new AbortController
+#jt=false
+#Pt
+#Rt=new AbortController
+#Ct=""
+#T=new AbortController
 constructor(e,t,n,s){this.context=e
 this.live=t
 this.desired=n
 this.output=s
-this.end=this.#U()
-this.end.catch(()=>{})}get hasContainerEnded(){return this.#$t}async close(){if(this.#O.signal.aborted)return
+this.end=this.#q()
+this.end.catch(()=>{})}get hasContainerEnded(){return this.#jt}async close(){if(this.#T.signal.aborted)return
 const{cluster:e,platform:t}=this.context
-await(0,h.wj)(t.clock,O,e.life,e=>(0,h.ZC)(e,()=>Promise.resolve(this.#xt))).catch(()=>{})
-this.#O.abort()}async#U(){const e=this.context.platform.clock.now()
+await(0,h.wj)(t.clock,O,e.life,e=>(0,h.ZC)(e,()=>Promise.resolve(this.#Pt))).catch(()=>{})
+this.#T.abort()}async#q(){const e=this.context.platform.clock.now()
 const t=this.output.end.then(()=>"said")
-const n=await Promise.race([this.#Rt(e),t])
-if(n==="said"){this.#$t=true
-this.#jt.abort()
-this.#O.abort()
-return{verdict:{is:"finished",pod:this.#Pt}}}const s=n.is==="failed"&&n.exitCode!==void 0
-if(s&&n.cause.pod!==void 0)this.#ut(n.cause.pod)
-this.#$t=n.is==="finished"||s
-this.#jt.abort()
-const r=await(0,h.ZC)(this.context.signal,()=>Promise.resolve(this.#xt))
-const o=r!==void 0&&this.#$t?{unread:r}:{}
+const n=await Promise.race([this.#Nt(e),t])
+if(n==="said"){this.#jt=true
+this.#Rt.abort()
+this.#T.abort()
+return{verdict:{is:"finished",pod:this.#Ct}}}const s=n.is==="failed"&&n.exitCode!==void 0
+if(s&&n.cause.pod!==void 0)this.#ft(n.cause.pod)
+this.#jt=n.is==="finished"||s
+this.#Rt.abort()
+const r=await(0,h.ZC)(this.context.signal,()=>Promise.resolve(this.#Pt))
+const o=r!==void 0&&this.#jt?{unread:r}:{}
 if(n.is!=="failed")return{verdict:n,...o}
-return{verdict:await this.#kt(n,e),...o}}#Rt(e){const{context:t,live:n,desired:r,output:o}=this
+return{verdict:await this.#Et(n,e),...o}}#Nt(e){const{context:t,live:n,desired:r,output:o}=this
 const{cluster:i,platform:a,settings:c,signal:l}=t
 const u={timeout:c.timeout,bake:0,grace:c.grace}
 let p=(0,f._1)(e)
 let h
-const m=AbortSignal.any([l,this.#jt.signal])
+const m=AbortSignal.any([l,this.#Rt.signal])
 return(0,w.r)({cluster:i,clock:a.clock,live:n,signal:m},e=>{const t=n.clusterState()
 h??=t.jobs.get(r.job)?.metadata?.uid
 const s={...r,...h!==void 0&&{uid:h}}
 const i=judgeJob(s,{clusterState:t,timeouts:u,observations:p,now:e})
 p=i.observations
 const{verdict:a,requeueAt:c,logsWanted:l,factsWanted:d}=i
-if(a.is==="started"||a.is==="finished")this.#ut(a.pod)
+if(a.is==="started"||a.is==="finished")this.#ft(a.pod)
 if(a.is==="waiting")o.waiting(a.on)
 return{logsWanted:l,factsWanted:d,...c!==void 0&&{requeueAt:c},...(a.is==="failed"||a.is==="finished")&&{ended:a}}},(e,n)=>{const r=(0,s.h)(o.unmarked(n),(0,v.YT)(t))
-p=(0,f.X1)(p,e,r)},e=>{p=(0,d.Ts)(p,e)})}async#kt(e,t){const{context:n,live:s,desired:o,output:i}=this
+p=(0,f.X1)(p,e,r)},e=>{p=(0,d.Ts)(p,e)})}async#Et(e,t){const{context:n,live:s,desired:o,output:i}=this
 const a={source:(0,r.HP)(o.container),lines:i.lines.slice(-E)}
 const c={...e.cause,logs:e.cause.logs??[a]}
 const l={cluster:n.cluster,clock:n.platform.clock,live:s,startedAt:t}
 const u=(0,m.m)(c,{...l,toRepo:(0,v.YT)(n)})
-return{...e,cause:await u.catch(()=>c)}}#ut(e){const{clock:t}=this.context.platform
-this.#Pt=e
-this.#xt??=(0,h.ip)(t,k,this.#jt.signal,t=>this.#Ct(e,t))}async#Ct(e,t){const{cluster:n,platform:s}=this.context
+return{...e,cause:await u.catch(()=>c)}}#ft(e){const{clock:t}=this.context.platform
+this.#Ct=e
+this.#Pt??=(0,h.ip)(t,k,this.#Rt.signal,t=>this.#Lt(e,t))}async#Lt(e,t){const{cluster:n,platform:s}=this.context
 const r=`${(0,g.Q)(n,e,this.desired.container)}&follow=true`
-const o=AbortSignal.any([n.life,this.#O.signal,t])
+const o=AbortSignal.any([n.life,this.#T.signal,t])
 const isOver=()=>o.aborted
 const i={whole:this.output.marker}
 let a=0
@@ -8797,7 +8948,7 @@ const S=k?void 0:await(0,A.H)(e)
 const $=S?withLabelsOf(t.web,S):t.web
 const[{launch:P,claims:R,common:N,starts:L},I,M]=await Promise.all([commonOf(e,{checked:s,web:$,image:a}),S&&commonOf(e,t),(0,h.jh)(p.clock,b,()=>(0,O.bL)(y,g,m.image))])
 const F=runningVersions(e,s,a,M)
-const D=(0,i.mp)({...N,...c&&{sha:a.digest.slice("sha256:".length)},command:(0,o.V)(E,P.starter,n),env:(0,r.B8)({marker:n,migrate:E,waitSeconds:j,volumes:(0,i.wx)($.template,$.container,R),unsafe:d?"allow":m["unsafe-migrations"],plansOnly:f,...taskOf(e,t,{running:F,kept:M,starts:L,words:(I??{launch:P}).launch.words})}),timeoutSeconds:Math.ceil(T/1e3),plansOnly:f,...f&&{keepSeconds:300}})
+const D=(0,i.mp)({...N,...c&&{sha:a.digest.slice("sha256:".length)},command:(0,o.VV)(E,P.starter,n),env:(0,r.B8)({marker:n,migrate:E,waitSeconds:j,volumes:(0,i.wx)($.template,$.container,R),unsafe:d?"allow":m["unsafe-migrations"],plansOnly:f,...taskOf(e,t,{running:F,kept:M,starts:L,words:(I??{launch:P}).launch.words})}),timeoutSeconds:Math.ceil(T/1e3),plansOnly:f,...f&&{keepSeconds:300}})
 if(D.is==="impossible")return(0,v.fJ)({code:"plan-failed",sentence:`creating the migration Job failed: ${D.problem}`})
 return{job:D.job,container:$.container,isCounted:D.isCounted,from:S?m["migrate-manifest"]??"":(0,w.T)($.workload),own:new Set(M.history.flatMap(({migrations:e})=>e)),notes:[...D.notes,...k?[]:notCompared(s,F)],...beginningOf(P)}}function taskOf({settings:e},{checked:t,image:n,reports:r,proves:o,reverses:i,again:a,backup:c,now:l},{running:u,kept:d,starts:f,words:p}){if(r)return{reports:true}
 if(o)return{proves:true,running:[{names:[o.name],tag:n.tag,isOwn:true}]}
@@ -8812,13 +8963,13 @@ return t===void 0?{}:{ended:t}}function beginningOf({words:e,starter:t,skipped:n
 if(n!==void 0)return{passed:{script:n,why:"it needs a word that says what to start"}}
 return s?{passed:{why:"the registry does not say what the image starts"}}:{}}function withLabelsOf(e,{template:t,...n}){const s={...e.template.metadata?.labels,...t.metadata?.labels}
 return{...e,...n,template:{...t,metadata:{...t.metadata,labels:s}}}}async function makeCommandJob(e,t,n,s){const{launch:r,common:a}=await commonOf(e,t)
-const c=(0,i.mp)({...a,command:(0,o.h)(n,r.starter,s),timeoutSeconds:Math.ceil(e.settings["migrate-timeout"]/1e3),isCommand:true})
+const c=(0,i.mp)({...a,command:(0,o.hP)(n,r.starter,s),timeoutSeconds:Math.ceil(e.settings["migrate-timeout"]/1e3),isCommand:true})
 if(c.is==="made")return{...c,...beginningOf(r)}
 return(0,v.fJ)({code:"command-failed",sentence:`creating its Job failed: ${c.problem}`})}async function commonOf(e,{checked:t,web:n,image:s}){const{platform:r,settings:o,source:i,app:c,holder:l,signal:u,cluster:d}=e
 const f=podsToStart(t)
 const p=[...f,{name:"",spec:n.template.spec}]
 const m=commandWhereNeeded(e,p,s)
-const[g,w,v,y,k]=await Promise.all([launchOfWeb(n,m),m,(0,h.jh)(r.clock,u,()=>claimsOf(d,t,n)),listed(d,"networking.k8s.io/v1","networkpolicies"),listed(d,"policy/v1","poddisruptionbudgets")])
+const[g,w,v,y,k]=await Promise.all([launchOfWeb(n,m),m,(0,h.jh)(r.clock,u,()=>claimsOf(e,t,n)),listed(d,"networking.k8s.io/v1","networkpolicies"),listed(d,"policy/v1","poddisruptionbudgets")])
 const O=podsOfWeb(t,n)
 const E=marksOfPods(O.web)
 const T={name:"",app:c,sha:i.sha??i.tag,run:l.id,template:n.template,container:n.container,webContainers:n.containers,image:(0,$.d)(s),resources:o["migrate-resources"],near:{selectors:[...selectorsOf(t),...selectorsOfBudgets(k??[])],...y&&{policies:y},others:O.others},claims:v,live:E}
@@ -8838,17 +8989,18 @@ return})}function migratesBeside(e){const t=[...e["before-rollout"],...e["after-
 return t.some(e=>a.tB.test(e))}function leavesToImage(e,t){const n=e.flatMap(({spec:e})=>[...e?.initContainers??[],...e?.containers??[]])
 return n.some(({image:e="",command:n})=>n===void 0&&(0,b.iI)(e,t))}function podsToStart({targets:e,jobs:t=[]}){const n=e.flatMap(({id:e,becomes:t,manifest:n,live:s})=>[t,n,s].flatMap(t=>t?[{name:(0,w.T)(e),spec:(0,y.kW)(t).spec}]:[]))
 const s=t.map(e=>({name:(0,T.Gg)(e),spec:e.spec?.template.spec}))
-return[...n,...s]}async function claimsOf(e,{live:t},{template:n}){const s=(n.spec?.volumes??[]).flatMap(({persistentVolumeClaim:e})=>e?[e.claimName]:[])
-const r=[...t.clusterState().pods.values()]
-const o=await Promise.all(s.map(async t=>{const n=r.filter(({spec:e,status:n})=>n?.phase!=="Succeeded"&&n?.phase!=="Failed"&&e?.volumes?.some(e=>e.persistentVolumeClaim?.claimName===t))
+return[...n,...s]}async function claimsOf({cluster:e,app:t},{live:n},{template:s}){const r=(s.spec?.volumes??[]).flatMap(({persistentVolumeClaim:e})=>e?[e.claimName]:[])
+const o=isOfMigration(t)
+const i=[...n.clusterState().pods.values()].filter(e=>!o(e))
+const a=await Promise.all(r.map(async t=>{const n=i.filter(({spec:e,status:n})=>n?.phase!=="Succeeded"&&n?.phase!=="Failed"&&e?.volumes?.some(e=>e.persistentVolumeClaim?.claimName===t))
 if(n.length===0)return[]
 const s=`${(0,m.rJ)("v1",e.namespace,"persistentvolumeclaims")}/${t}`
-const o=await e.find(s).catch(e=>{if(e instanceof p.h&&e.status===403)return
+const r=await e.find(s).catch(e=>{if(e instanceof p.h&&e.status===403)return
 throw e})
-const i=o?.spec?.accessModes??["ReadWriteOnce"]
+const o=r?.spec?.accessModes??["ReadWriteOnce"]
 const a=n.map(e=>({node:e.spec?.nodeName,isLost:(0,d.TD)(e)}))
-return[{name:t,modes:i,users:a}]}))
-return claimUses(o.flat())}async function listed(e,t,n){const s=(0,m.rJ)(t,e.namespace,n)
+return[{name:t,modes:o,users:a}]}))
+return claimUses(a.flat())}async function listed(e,t,n){const s=(0,m.rJ)(t,e.namespace,n)
 try{return(await e.find(s))?.items??[]}catch(e){if(e instanceof p.h&&e.status===403)return
 throw e}}function podsOfWeb({live:e,targets:t},{workload:n}){const s=t.find(({id:e})=>(0,w.T)(e)===(0,w.T)(n))
 const r=s?.live?.spec?.selector
@@ -8888,13 +9040,13 @@ const i=/^ (OK|FAKED)( \([\d.]+s\))?$/
 function migrationProgress(e){const[,t,n,s=""]=o.exec(e.trimEnd())??[]
 if(n===void 0)return
 const r=t==="Applying"?"forwards":"backwards"
-return{migration:n,direction:r,is:endOf(s)??"begun"}}class MigrationLog{#Nt=new Set
-#Z
-get migrated(){const e=this.#Z
-return{applied:[...this.#Nt],...e!==void 0&&{open:e}}}read(e){const t=migrationProgress(e)
-if(this.#Z!==void 0&&(t??endOf(e.trimEnd()))){this.#Nt.add(this.#Z)
-this.#Z=void 0}if(t?.is==="begun")this.#Z=t.migration
-else if(t)this.#Nt.add(t.migration)}}function endOf(e){const t=i.exec(e)?.[1]
+return{migration:n,direction:r,is:endOf(s)??"begun"}}class MigrationLog{#It=new Set
+#te
+get migrated(){const e=this.#te
+return{applied:[...this.#It],...e!==void 0&&{open:e}}}read(e){const t=migrationProgress(e)
+if(this.#te!==void 0&&(t??endOf(e.trimEnd()))){this.#It.add(this.#te)
+this.#te=void 0}if(t?.is==="begun")this.#te=t.migration
+else if(t)this.#It.add(t.migration)}}function endOf(e){const t=i.exec(e)?.[1]
 return t===void 0?void 0:t==="OK"?"applied":"faked"}var a=n(7101)
 var c=n(4592)
 var l=n(7853)
@@ -8991,7 +9143,7 @@ if(r!==void 0)e.say(r)
 const o=t.databases.some(e=>hasWork(e)||e.isBridged===true)
 if(t.runs&&!o)e.say("the command still runs: it may do more than the plan shows")}function planWarnings(e){const{databases:t,judged:n}=e
 const s=comparisonLacks(e)
-return[...s===void 0?[]:[s],...(0,d.Tw)(n),...(0,l.sD)(t),...(0,d.kK)(t),...(0,u.Dp)(t),...(0,u.lf)(t),...(0,u.bJ)(t),...(0,u.fb)(t)]}function comparisonLacks({web:e}){return e&&"silent"in e?`the database was not compared with the web's: ${e.silent}`:void 0}function leftBehind({databases:e},t,n){if((0,s.$i)(t))return[]
+return[...s===void 0?[]:[s],...(0,d.Tw)(n),...(0,l.sD)(t),...(0,l.Tj)(t),...(0,d.kK)(t),...(0,u.Dp)(t),...(0,u.lf)(t),...(0,u.bJ)(t),...(0,u.fb)(t)]}function comparisonLacks({web:e}){return e&&"silent"in e?`the database was not compared with the web's: ${e.silent}`:void 0}function leftBehind({databases:e},t,n){if((0,s.$i)(t))return[]
 const r=(0,s.oD)(t)
 return e.flatMap(({database:e,pending:s,squashed:o})=>{const i=[...s,...o].map(({app:e,name:t})=>`${e}.${t}`)
 const a=i.filter(e=>!n.includes(e))
@@ -9085,95 +9237,95 @@ var E=n(7823)
 const T=3e4
 function startMigration(e,t){return new MigrationRun(e,t)}class MigrationRun{context
 input
-#Lt=`rollout-${crypto.randomUUID()}`
-#It
-#Mt
+#Mt=`rollout-${crypto.randomUUID()}`
 #Ft
 #Dt
-#Gt
 #Ut
-#_t=false
-#ve=false
-#qt=new AbortController
+#Gt
+#_t
+#qt
+#Ht=false
+#ye=false
+#Wt=new AbortController
 constructor(e,t){this.context=e
 this.input=t
-this.#It=new E.k7(this.#Lt,e=>this.#Bt((0,E.U_)(e,this.#Wt())))}async plan(e){this.#It.to(e)
-const t=await this.#E(e)
-const n=await Promise.race([this.#It.plan,this.#Ht(t)])
-this.#It.hold()
-const s=this.#Vt?n:(0,r.V)(withLeftOut(n,this.input.checked.targets),this.#Mt?.own??new Set)
-this.#Ft=s
+this.#Ft=new E.k7(this.#Mt,e=>this.#Bt((0,E.U_)(e,this.#Vt())))}async plan(e){this.#Ft.to(e)
+const t=await this.#S(e)
+const n=await Promise.race([this.#Ft.plan,this.#Jt(t)])
+this.#Ft.hold()
+const s=this.#Kt?n:(0,r.V)(withLeftOut(n,this.input.checked.targets),this.#Dt?.own??new Set)
+this.#Ut=s
 const{settings:o}=this.context
-if(!this.#Vt&&!this.input.isAgain)(0,E.uH)(e,s,o.sql,o.contract)
-return s}async migrate(e){this.#It.to(e)
-const t=await(this.#Gt?.end)
-if(t?.verdict.is==="failed"){if(t.unread===void 0){this.#ve=(0,o.VS)(this.#It.lines)!==void 0
-throw new d.HR(this.#Jt(t.verdict.cause))}(0,d.fJ)(this.#Kt("migration-failed",t,t.unread))}if(t?.unread!==void 0){e.say(`its log could not be read completely (${t.unread}), but it succeeded`)
-this.#Ut=await this.#zt()}this.#ve=t?.unread===void 0
-if(this.#Yt())e.say("tables were locked as Django does, without looking who uses them: the command starts no Python that reads PYTHONPATH")
+if(!this.#Kt&&!this.input.isAgain)(0,E.uH)(e,s,o.sql,o.contract)
+return s}async migrate(e){this.#Ft.to(e)
+const t=await(this.#_t?.end)
+if(t?.verdict.is==="failed"){if(t.unread===void 0){this.#ye=(0,o.VS)(this.#Ft.lines)!==void 0
+throw new d.HR(this.#zt(t.verdict.cause))}(0,d.fJ)(this.#Yt("migration-failed",t,t.unread))}if(t?.unread!==void 0){e.say(`its log could not be read completely (${t.unread}), but it succeeded`)
+this.#qt=await this.#Xt()}this.#ye=t?.unread===void 0
+if(this.#Zt())e.say("tables were locked as Django does, without looking who uses them: the command starts no Python that reads PYTHONPATH")
 const n=this.whole()
-const s=n?this.#Xt().filter(e=>!n.includes(e)):[]
+const s=n?this.#Qt().filter(e=>!n.includes(e)):[]
 if(s.length>0)e.say(`applied by another client since the plan: ${s.join(", ")}; another cluster or namespace may use this database, too`)
 const r=this.input.reverses?"reversed":"applied"
-e.say(`${(0,m.LS)(this.applied().length,"migration")} ${r}`)}#Jt(e){const{migrated:t,gaveUp:n,tried:s}=this.#It
-const r=this.#Ft?.judged
+e.say(`${(0,m.LS)(this.applied().length,"migration")} ${r}`)}#zt(e){const{migrated:t,gaveUp:n,tried:s}=this.#Ft
+const r=this.#Ut?.judged
 if(s.length>0&&r?.policy==="block")return(0,E.Gt)(e,{...r,findings:s},t,(0,y.YT)(this.context))
-return withLeft((0,E.Ob)(e,t,n),this.#Qt??[])}get#Qt(){const{verified:e}=this.#It
-return e===void 0||"why"in e?void 0:e}get#Vt(){const{reports:e,proves:t,reverses:n,again:s}=this.input
-return e??t??n??s}#Yt(){const{judged:e,databases:t=[]}=this.#Ft??{}
-return e!==void 0&&this.context.settings["lock-wait-migrate"]>0&&t.some(({vendor:e,pending:t})=>e==="postgresql"&&t.length>0)&&!this.#It.looks}applied(){return this.#Ut??this.#It.progress().applied}whole(){const e=this.#It.lines.some(e=>e.trim()==="Running migrations:")
-return this.#ve&&e?this.#It.progress().applied:void 0}#Xt(){if(this.#Vt)return[]
-return(this.#Ft?.databases??[]).flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}needs(){return this.#It.needs}tasks(){return this.#It.tasks}broken(){const e=this.#Qt
-const{judged:t}=this.#Ft??{}
-return!t||!e||this.#Zt()?void 0:(0,i.RA)(t,e)}#Zt(){return(this.#Ft?.judged?.findings??[]).some(({rule:e})=>e==="schemas"||e==="unjudged")}misfits(){return this.#It.reversed}surprises(e){const{tried:t}=this.#It
-const{judged:n}=this.#Ft??{}
+return withLeft((0,E.Ob)(e,t,n),this.#en??[])}get#en(){const{verified:e}=this.#Ft
+return e===void 0||"why"in e?void 0:e}get#Kt(){const{reports:e,proves:t,reverses:n,again:s}=this.input
+return e??t??n??s}#Zt(){const{judged:e,databases:t=[]}=this.#Ut??{}
+return e!==void 0&&this.context.settings["lock-wait-migrate"]>0&&t.some(({vendor:e,pending:t})=>e==="postgresql"&&t.length>0)&&!this.#Ft.looks}applied(){return this.#qt??this.#Ft.progress().applied}whole(){const e=this.#Ft.lines.some(e=>e.trim()==="Running migrations:")
+return this.#ye&&e?this.#Ft.progress().applied:void 0}#Qt(){if(this.#Kt)return[]
+return(this.#Ut?.databases??[]).flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}needs(){return this.#Ft.needs}tasks(){return this.#Ft.tasks}broken(){const e=this.#en
+const{judged:t}=this.#Ut??{}
+return!t||!e||this.#tn()?void 0:(0,i.RA)(t,e)}#tn(){return(this.#Ut?.judged?.findings??[]).some(({rule:e})=>e==="schemas"||e==="unjudged")}misfits(){return this.#Ft.reversed}surprises(e){const{tried:t}=this.#Ft
+const{judged:n}=this.#Ut??{}
 if(!n)return[]
 const s=n.policy==="block"?[]:t.map(e=>(0,p.m3)(e,n.versions))
-return[...s,...this.#en(e)]}#en(e){const{verified:t}=this.#It
-const{judged:n}=this.#Ft??{}
+return[...s,...this.#nn(e)]}#nn(e){const{verified:t}=this.#Ft
+const{judged:n}=this.#Ut??{}
 if(!n||t===void 0)return[]
 if("why"in t)return[`the schema was not compared with the plan after the migration: ${t.why}`]
 return(0,p.AB)(e?t.map(withoutNew):t,n)}schema(){const e=this.applied()
-const{runs:t,judged:n,databases:s=[]}=this.#Ft??{runs:this.#_t}
-if(!t||n?.blocked===true||this.#Ft?.backup)return e.length>0?{is:"unknown"}:void 0
+const{runs:t,judged:n,databases:s=[]}=this.#Ut??{runs:this.#Ht}
+if(!t||n?.blocked===true||this.#Ut?.backup)return e.length>0?{is:"unknown"}:void 0
 const r=s.filter(e=>e.pending.length>0||e.isBridged===true)
-if(this.#Ft&&r.length+e.length===0)return
-const o=this.#Qt??[]
-const i=!this.#Zt()&&r.length>0&&r.every(({database:e})=>o.some(t=>t.database===e))
+if(this.#Ut&&r.length+e.length===0)return
+const o=this.#en??[]
+const i=!this.#tn()&&r.length>0&&r.every(({database:e})=>o.some(t=>t.database===e))
 return i?{is:"compared",databases:o,applied:e}:{is:"unknown"}}async close(){const{context:e,input:t}=this
-this.#qt.abort(new Error("the migration is closed"))
-this.#It.hold()
+this.#Wt.abort(new Error("the migration is closed"))
+this.#Ft.hold()
 try{const{live:n}=t.checked
-const s=t.plansOnly!==true&&this.#Mt?.isCounted!==true
-const r=s&&this.#Gt?.hasContainerEnded===true
-const o=this.#Mt?.container??""
-if(this.#Dt!==void 0&&!(r&&endsByItself(n,this.#Dt,o)))await removeJob(e,n,this.#Dt)}finally{await(this.#Gt?.close())}}async#E(e){const{context:t,input:n}=this
+const s=t.plansOnly!==true&&this.#Dt?.isCounted!==true
+const r=s&&this.#_t?.hasContainerEnded===true
+const o=this.#Dt?.container??""
+if(this.#Gt!==void 0&&!(r&&endsByItself(n,this.#Gt,o)))await removeJob(e,n,this.#Gt)}finally{await(this.#_t?.close())}}async#S(e){const{context:t,input:n}=this
 const{live:s}=n.checked
-const r=await(0,O.qZ)(t,n,this.#Lt)
-this.#Mt=r
+const r=await(0,O.qZ)(t,n,this.#Mt)
+this.#Dt=r
 r.notes.forEach(t=>{e.say(t)})
-const o=await(0,O._S)(t,s,r.job,e=>{this.#Dt=e})
+const o=await(0,O._S)(t,s,r.job,e=>{this.#Gt=e})
 e.say(`${(0,v.Gg)(o)}, created from ${r.from}`)
-const i=AbortSignal.any([t.signal,this.#qt.signal])
+const i=AbortSignal.any([t.signal,this.#Wt.signal])
 const c={job:(0,a.Vb)(o),container:r.container}
-this.#Gt=new k.S(t.with({signal:i}),s,c,this.#It)
-return this.#Gt}async#Ht(e){const t=this.#It
+this.#_t=new k.S(t.with({signal:i}),s,c,this.#Ft)
+return this.#_t}async#Jt(e){const t=this.#Ft
 const n=await e.end
 if(n.verdict.is==="failed"){const{cause:e}=n.verdict
 await Promise.race([t.plan,Promise.resolve()])
 if(t.progress().applied.length>0)return t.plan
 if(e.code!=="crash")throw new d.HR(e)
-if(n.unread===void 0)throw new d.HR((0,E.hY)(this.#Bt(e),this.#tn(),t.lines))}const s=await Promise.race([t.plan,Promise.resolve(void 0)])
-if(!s&&n.unread!==void 0)(0,d.fJ)(this.#Kt("plan-failed",n,n.unread))
-return s??(0,d.fJ)({code:"plan-failed",sentence:`${this.#tn()} started, but exited before it listed its migrations`,hint:'check that "migrate-command" calls Django’s manage.py',logs:[{lines:t.lines.slice(-k.T)}]})}#Bt(e){return(0,E.el)(e,(0,E.QD)(this.#It,this.#Mt),this.#nn())}async#zt(){if(this.input.reverses||!(0,s.$i)(this.#nn()))return
-const{databases:e}=await this.#It.plan
-return e.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}#tn(){return this.#Vt?.name??"the new version"}#nn(){return this.#Vt?.command??this.context.settings["migrate-command"]}#Kt(e,{verdict:t},n){this.#_t=true
-const s=this.#Dt??""
-const r=this.#Mt?.container??""
-return(0,E.d)(e,{job:s,verdict:t,words:n},{migrated:this.#It.migrated,logs:this.context.cluster.commandLine(["logs",`job/${s}`,"-c",r])})}#Wt(){const{cluster:e,app:t}=this.context
+if(n.unread===void 0)throw new d.HR((0,E.hY)(this.#Bt(e),this.#sn(),t.lines))}const s=await Promise.race([t.plan,Promise.resolve(void 0)])
+if(!s&&n.unread!==void 0)(0,d.fJ)(this.#Yt("plan-failed",n,n.unread))
+return s??(0,d.fJ)({code:"plan-failed",sentence:`${this.#sn()} started, but exited before it listed its migrations`,hint:'check that "migrate-command" calls Django’s manage.py',logs:[{lines:t.lines.slice(-k.T)}]})}#Bt(e){return(0,E.el)(e,(0,E.QD)(this.#Ft,this.#Dt),this.#rn())}async#Xt(){if(this.input.reverses||!(0,s.$i)(this.#rn()))return
+const{databases:e}=await this.#Ft.plan
+return e.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}#sn(){return this.#Kt?.name??"the new version"}#rn(){return this.#Kt?.command??this.context.settings["migrate-command"]}#Yt(e,{verdict:t},n){this.#Ht=true
+const s=this.#Gt??""
+const r=this.#Dt?.container??""
+return(0,E.d)(e,{job:s,verdict:t,words:n},{migrated:this.#Ft.migrated,logs:this.context.cluster.commandLine(["logs",`job/${s}`,"-c",r])})}#Vt(){const{cluster:e,app:t}=this.context
 const{workload:n,container:s}=this.input.web
-const r=this.#Mt?.script
-return{command:this.#nn(),...r&&!r.isAll&&{starter:r.name},accept:e.commandLine((0,g.Mc)(t)),give:t=>e.commandLine(["set","env",(0,u.T)(n),"-c",s,t])}}}function withLeftOut({judged:e,...t},n){if(!e)return t
+const r=this.#Dt?.script
+return{command:this.#rn(),...r&&!r.isAll&&{starter:r.name},accept:e.commandLine((0,g.Mc)(t)),give:t=>e.commandLine(["set","env",(0,u.T)(n),"-c",s,t])}}}function withLeftOut({judged:e,...t},n){if(!e)return t
 const s=new Set(n.map(({id:e})=>(0,u.T)(e)))
 const r=e.versions.map(e=>{const t=e.names.filter(e=>!(0,h.y)(e)&&!s.has(e.split(" ")[0]??""))
 return t.length===0?e:{...e,leftOut:t}})
@@ -9228,7 +9380,7 @@ const a=i.flatMap(({of:e})=>e??[])
 const c=i.flatMap(({object:e,of:t})=>t?[]:[e])
 return{manifests:{...e,others:c},left:a}}function isReleased({metadata:e}){return/^(release of|rollback to) \S+ by /.test(e?.annotations?.[r.uo]??"")}function pinnedImages(e){return(0,r.Mz)(e).flatMap(({image:e})=>{const{repository:t,digest:n}=(0,s.zZ)(e??"")
 return n===void 0?[]:[t]})}function isPlaceholder(e,t){const{repository:n,digest:r}=(0,s.zZ)(e)
-return r===void 0&&((0,s.iI)(n,t)||n===(0,s.EU)(t))}},6187:(e,t,n)=>{n.d(t,{Dw:()=>mayHaveMigrated,d9:()=>endMigrations,h2:()=>unfinishedMigrations,hY:()=>hasEnded,kB:()=>unfinishedJobs,lj:()=>recover})
+return r===void 0&&((0,s.iI)(n,t)||n===(0,s.EU)(t))}},6187:(e,t,n)=>{n.d(t,{Dw:()=>mayHaveMigrated,d9:()=>endMigrations,h2:()=>unfinishedMigrations,hY:()=>hasEnded,kB:()=>unfinishedJobs,lj:()=>recover,nt:()=>endOfOwnJobs})
 var s=n(5407)
 var r=n(5950)
 var o=n(9869)
@@ -9239,37 +9391,40 @@ var l=n(4592)
 var u=n(3825)
 var d=n(6099)
 var f=n(8075)
-var p=n(3242)
-var h=n(2580)
-var m=n(2725)
-var g=n(2088)
-var w=n(7763)
-var v=n(811)
+var p=n(8109)
+var h=n(3242)
+var m=n(2580)
+var g=n(2725)
+var w=n(2088)
+var v=n(7763)
+var b=n(811)
 async function recover(e,t,n,s){const{begun:r,snapshot:o,timeouts:a}=n
-const{platform:c,app:l,holder:h,signal:v,cluster:b,log:y}=e
+const{platform:c,app:l,holder:p,signal:m,cluster:b,log:y}=e
 y.say(`found an unfinished release: ${r.tag} by ${(0,i.Gg)(r)}`)
 let k=[]
 let O
-const{unfit:E}=n.schema&&(s||(0,m.SU)(n.schema))?await(0,m.b1)(e,{...n,live:t},{onReversed:e=>{k=e},onBackup:e=>{O=e}}):{}
-if(E!==void 0)(0,g.FF)(e,`the previous version is back, but ${E}`)
+const{unfit:E}=n.schema&&(s||(0,g.SU)(n.schema))?await(0,g.b1)(e,{...n,live:t},{onReversed:e=>{k=e},onBackup:e=>{O=e}}):{}
+if(E!==void 0)(0,w.FF)(e,`the previous version is back, but ${E}`)
 const T={live:t,snapshot:o,timeouts:a,isUnfit:E!==void 0}
-const S=await(0,p.wj)(c.clock,(0,w.E)(T),v,t=>(0,w.t)(e.with({signal:t}),T))
+const S=await(0,h.wj)(c.clock,(0,v.E)(T),m,t=>(0,v.t)(e.with({signal:t}),T))
 const A=(0,f.Jd)(S)
-await(0,u.DR)({cluster:b,clock:c.clock,app:l},{...r,result:"undone",cause:`its run was interrupted; restored by ${(0,i.Gg)(h)}${A?`, except for what another client set: ${A}`:""}`,seconds:Math.max(0,(c.clock.now()-Date.parse(r.at))/1e3),migrations:[],...n.contract,...(k.length>0||n.schema?.is==="again")&&{reversed:k},...O&&{backup:O.job}},{...(s||k.length>0)&&{schema:{is:"unknown"}}}).catch(e=>{y.say(`the history could not be written: ${String(e)}`)})
+await(0,u.DR)({cluster:b,clock:c.clock,app:l},{...r,result:"undone",cause:`its run was interrupted; restored by ${(0,i.Gg)(p)}${A?`, except for what another client set: ${A}`:""}`,seconds:Math.max(0,(c.clock.now()-Date.parse(r.at))/1e3),migrations:[],...n.contract,...(k.length>0||n.schema?.is==="again")&&{reversed:k},...O&&{backup:O.job}},{...(s||k.length>0)&&{schema:{is:"unknown"}}}).catch(e=>{y.say(`the history could not be written: ${String(e)}`)})
 await(0,d.yv)(b,c.clock,l,n)
-return{restored:S,reversed:k,...O&&{backup:O}}}const b=36e5
+return{restored:S,reversed:k,...O&&{backup:O}}}const y=36e5
 function mayHaveMigrated({platform:e},t,{begun:n}){if(n.command==="rollback")return false
-const r=e.clock.now()-Date.parse(n.at)>b
+const r=e.clock.now()-Date.parse(n.at)>y
 return r||[...t.clusterState().jobs.values()].some(e=>(0,s.ng)(e)===n.run)}async function endMigrations(e,t){const{app:n,cluster:s,log:r}=e
 const i=await unfinishedMigrations(s,n)
 const c=i.map(a.Vb)
 const d=i.some(e=>runs(t,e))
 await Promise.all(c.map(async n=>{r.say(`job/${n} was left unfinished: stopping it`)
-try{await(0,h.ee)(e,t,n)}catch(e){if(e instanceof o.Vj)throw e;(0,l.fJ)({code:"restore-failed",sentence:`job/${n} was left unfinished, and stopping it failed: ${(0,v.b)(e)}`})}}))
+try{await(0,m.ee)(e,t,n)}catch(e){if(e instanceof o.Vj)throw e;(0,l.fJ)({code:"restore-failed",sentence:`job/${n} was left unfinished, and stopping it failed: ${(0,b.b)(e)}`})}}))
 if(d){const t={cluster:s,clock:e.platform.clock,app:n}
 await(0,u.$)(t,{is:"unknown"}).catch(e=>{if(e instanceof o.Vj)throw e
-r.say(`the history could not be written: ${(0,v.b)(e)}`)})}return c.map(e=>`job/${e}`)}function runs(e,t){const n=t.spec?.template.spec?.containers.map(({name:e})=>e)
-return(0,h.jq)(e,(0,a.Vb)(t)).some(e=>n?.includes(e)!==false)}async function unfinishedMigrations(e,t){const n=await unfinishedJobs(e)
+r.say(`the history could not be written: ${(0,b.b)(e)}`)})}return c.map(e=>`job/${e}`)}function runs(e,t){const n=t.spec?.template.spec?.containers.map(({name:e})=>e)
+return(0,m.jq)(e,(0,a.Vb)(t)).some(e=>n?.includes(e)!==false)}const k=3e3
+async function endOfOwnJobs({platform:e,cluster:t,holder:n,signal:r},o){await(0,h.wj)(e.clock,k,r,r=>(0,p.r)({cluster:t,clock:e.clock,live:o,signal:r},()=>{const e=[...o.clusterState().jobs.values()].filter(e=>(0,s.ng)(e)===n.id)
+return{logsWanted:[],...e.every(hasEnded)&&{ended:true}}},()=>{})).catch(()=>{})}async function unfinishedMigrations(e,t){const n=await unfinishedJobs(e)
 return n.filter(({metadata:e})=>e?.labels?.[r._$]===t)}async function unfinishedJobs(e){const t=(0,c.rJ)("batch/v1",e.namespace,"jobs")
 const{items:n}=await e.get(t)
 return n.filter(e=>!hasEnded(e))}function hasEnded({status:e}){return e?.conditions?.some(({type:e,status:t})=>["Complete","Failed"].includes(e)&&t==="True")??false}},2564:(e,t,n)=>{n.d(t,{$9:()=>forStatefulSets,Df:()=>alwaysNeeded,Tn:()=>a,hg:()=>rightsForWorkloads,n6:()=>forPlan,xQ:()=>rightsFor})
@@ -9309,10 +9464,10 @@ var E=n(2350)
 var T=n(4e3)
 async function checkRunningImage({platform:e,signal:t},{clusterState:n,desiredWorkloads:s,image:r}){const o=(0,T.U4)(n,s,r)
 const i=[...new Set(o.map(({digest:e})=>e))]
-for(const n of i){const s=await(0,E.m_)(e,r,n,t)
-const i=o.find(e=>e.digest===n)
-if(s!==false||!i)continue
-const{workload:a,pod:c,container:u}=i;(0,l.fJ)({code:"wrong-image",sentence:`${a} runs ${n.slice(0,19)} and not what was tested (${r.digest.slice(0,19)})`,hint:"a webhook may set the images of pods; to list them: kubectl get mutatingwebhookconfigurations",workload:a,pod:c,container:u})}}var S=n(981)
+const[a]=await(0,E.ZT)(e,r,i,t)
+const c=o.find(({digest:e})=>e===a)
+if(!c)return
+const{workload:u,pod:d,container:f,digest:p}=c;(0,l.fJ)({code:"wrong-image",sentence:`${u} runs ${p.slice(0,19)} and not what was tested (${r.digest.slice(0,19)})`,hint:"a webhook may set the images of pods; to list them: kubectl get mutatingwebhookconfigurations",workload:u,pod:d,container:f})}var S=n(981)
 var A=n(1635)
 function priorOfTargets(e,t){return e.map(({id:e,path:n,live:s,manifest:r,becomes:o})=>{const i={path:n,written:(0,w.lM)(o??r??{}),of:"workload"}
 if(!s)return{...i,object:r??{},change:"create"}
@@ -9327,28 +9482,28 @@ throw new l.HR(a.cause)}if(a.is==="superseded")throw new l.HR((0,A.g)(a.by))}fun
 return 2*e.timeout+Math.max(e.bake,t)}class Rollout{context
 input
 listener
-#Ge
-#Ve
-#sn
-#rn=new Map
-#on=[]
-#in=Promise.resolve()
+#_e
+#Ke
+#on
+#in=new Map
+#an=[]
+#cn=Promise.resolve()
 constructor(e,t,n){this.context=e
 this.input=t
 this.listener=n
 const s=t.checked.live.clusterState()
-this.#sn={...s,pods:new Map(s.pods)}
-this.#Ge=e.platform.clock.now()
-this.#Ve=(0,v._z)(e,t.image)}async follow(){const{platform:e,settings:t,signal:n,cluster:s,log:r}=this.context
+this.#on={...s,pods:new Map(s.pods)}
+this.#_e=e.platform.clock.now()
+this.#Ke=(0,v._z)(e,t.image)}async follow(){const{platform:e,settings:t,signal:n,cluster:s,log:r}=this.context
 const{checked:o}=this.input
 const{first:i,rest:a,isDue:c}=this.input.waves
-await this.#an("first",this.context)
-const l=await this.#Fe(i)
-return(0,p.T)({cluster:s,clock:e.clock,live:o.live,desiredWorkloads:l,...a.length>0&&{next:{isDue:c,begin:()=>this.#Fe(a)}},verify:e=>this.#Tt(this.context.with({signal:e})),timeouts:{timeout:t.timeout,bake:t.bake,grace:t.grace},startedAt:this.#Ge,onProgress:this.listener.progress,toRepo:(0,k.YT)(this.context),stageLog:r,signal:n}).finally(async()=>{await e.clock.handled()
-this.listener.started(this.#cn())
-return this.#in.catch(()=>{})})}#cn(){const e=this.input.checked.live.clusterState()
-return Object.fromEntries(this.#on.flatMap(t=>{const n=(0,f.jb)((0,g.NO)(e,t))
-return n?[[(0,c.T)(t.workload),n]]:[]}))}async#Fe(e){const{context:t}=this
+await this.#ln("first",this.context)
+const l=await this.#Ue(i)
+return(0,p.T)({cluster:s,clock:e.clock,live:o.live,desiredWorkloads:l,...a.length>0&&{next:{isDue:c,begin:()=>this.#Ue(a)}},verify:e=>this.#At(this.context.with({signal:e})),timeouts:{timeout:t.timeout,bake:t.bake,grace:t.grace},startedAt:this.#_e,onProgress:this.listener.progress,toRepo:(0,k.YT)(this.context),stageLog:r,signal:n}).finally(async()=>{await e.clock.handled()
+this.listener.started(this.#un())
+return this.#cn.catch(()=>{})})}#un(){const e=this.input.checked.live.clusterState()
+return Object.fromEntries(this.#an.flatMap(t=>{const n=(0,f.jb)((0,g.NO)(e,t))
+return n?[[(0,c.T)(t.workload),n]]:[]}))}async#Ue(e){const{context:t}=this
 const{signal:n}=t
 n.throwIfAborted()
 const s=await takenSince(t,this.input.checked,e)
@@ -9356,26 +9511,26 @@ if(Object.keys(s).length>0)(0,l.fJ)((0,A.g)(s))
 sayRestarts(t,e)
 const r=[]
 const answers=e=>r.push(...e)
-const o=await Promise.allSettled([applyTargets(t,e,this.#Ve).then(answers),...(0,b.Bm)(t,e,this.#Ve,answers)])
+const o=await Promise.allSettled([applyTargets(t,e,this.#Ke).then(answers),...(0,b.Bm)(t,e,this.#Ke,answers)])
 await this.listener.wrote(r)
 for(const e of o)if(e.status==="rejected")throw e.reason
 n.throwIfAborted()
 const i=new Map(r.filter(a.gv).map(e=>[(0,c.T)((0,a.hY)(e)),e]))
-return Promise.all(e.map(e=>this.#ln(e,i.get((0,c.T)(e.id)))))}async#ln(e,t){const{id:n,path:s,live:r}=e
+return Promise.all(e.map(e=>this.#dn(e,i.get((0,c.T)(e.id)))))}async#dn(e,t){const{id:n,path:s,live:r}=e
 const o=t??await this.context.cluster.get(s)
 const i=imagesOf(e,t,this.input.image)
-this.#rn.set((0,c.T)(n),i)
+this.#in.set((0,c.T)(n),i)
 const a=this.input.starts[(0,c.T)(n)]
-const l=(0,f.OO)({workload:n,images:i,now:o,before:r,known:a},this.#sn)
-this.#on.push(l)
-return l}#an(e,t){const{checked:n,beside:s}=this.input
+const l=(0,f.OO)({workload:n,images:i,now:o,before:r,known:a},this.#on)
+this.#an.push(l)
+return l}#ln(e,t){const{checked:n,beside:s}=this.input
 const r=s.filter(t=>t.when===e)
-return(0,y.L5)(t,n,r,this.listener.wrote)}async#Tt(e){const{checked:t,image:n}=this.input
+return(0,y.L5)(t,n,r,this.listener.wrote)}async#At(e){const{checked:t,image:n}=this.input
 const s=t.live.clusterState()
-await checkRunningImage(e,{clusterState:s,desiredWorkloads:this.#on,image:n})
-this.#in=this.#an("last",e)
-await this.#in
-const r=t.web&&this.#rn.get((0,c.T)(t.web.workload))?.[t.web.container]
+await checkRunningImage(e,{clusterState:s,desiredWorkloads:this.#an,image:n})
+this.#cn=this.#ln("last",e)
+await this.#cn
+const r=t.web&&this.#in.get((0,c.T)(t.web.workload))?.[t.web.container]
 await smokeBy(e,t,r??(0,O.d)(n))}}function sayRestarts({log:e},t){for(const{id:n,restart:s}of t){if(!s)continue
 const{because:t}=s
 const r=t.length===1?"has":"have"
@@ -9748,62 +9903,62 @@ const o="django-rollout/holder"
 const i=1e3
 function keepRenewed(e,t,n){const s=new RenewedLease(e,t)
 s.begin(n)
-return s}class RenewedLease{#Qe="held"
-#un
-#dn=new AbortController
-#fn=0
-#pn
-#hn=new AbortController
-#mn=Promise.withResolvers()
-#gn
-#wn=new AbortController
-#qt=new AbortController
+return s}class RenewedLease{#et="held"
+#fn
+#pn=new AbortController
+#hn=0
+#mn
+#gn=new AbortController
+#wn=Promise.withResolvers()
 #vn
-constructor(e,t){this.#vn=e
-this.#un=t}get lost(){return this.#wn.signal}begin(e){this.#bn(e)
-this.#gn=this.#yn().catch(()=>{})}async ensureHeld(){for(;;){this.lost.throwIfAborted()
-const{signal:e}=this.#dn
-if(!e.aborted&&this.#vn.clock.now()<this.#fn)return e
-await this.#mn.promise}}async release(){if(this.#Oe())return
-this.#Qe="released"
-this.#qt.abort()
-await this.#gn
-const{cluster:e,path:t}=this.#vn
-await e.put(t,{...this.#un,spec:{...this.#un.spec,holderIdentity:""}})}#Oe(){return this.#Qe==="lost"||this.#Qe==="released"}#bn(e){this.#Qe="held"
-this.#pn=void 0
-this.#fn=e+this.#vn.lastsMs*.9
-if(this.#dn.signal.aborted)this.#dn=new AbortController
-this.#mn.resolve(void 0)
-this.#mn=Promise.withResolvers()
-this.#hn.abort()
-this.#hn=new AbortController
-const t=AbortSignal.any([this.#hn.signal,this.#qt.signal])
-this.#kn(e,t).catch(()=>{})}#On(){if(this.#Oe())return
-this.#Qe="uncertain"
-this.#dn.abort(new r.sr)}#En(e){if(this.#Oe())return
-this.#Qe="lost"
-this.#qt.abort()
-this.#dn.abort(e)
-this.#wn.abort(e)
-this.#mn.resolve(void 0)}async#kn(e,t){const{clock:n}=this.#vn
+#bn=new AbortController
+#Wt=new AbortController
+#yn
+constructor(e,t){this.#yn=e
+this.#fn=t}get lost(){return this.#bn.signal}begin(e){this.#kn(e)
+this.#vn=this.#On().catch(()=>{})}async ensureHeld(){for(;;){this.lost.throwIfAborted()
+const{signal:e}=this.#pn
+if(!e.aborted&&this.#yn.clock.now()<this.#hn)return e
+await this.#wn.promise}}async release(){if(this.#Te())return
+this.#et="released"
+this.#Wt.abort()
+await this.#vn
+const{cluster:e,path:t}=this.#yn
+await e.put(t,{...this.#fn,spec:{...this.#fn.spec,holderIdentity:""}})}#Te(){return this.#et==="lost"||this.#et==="released"}#kn(e){this.#et="held"
+this.#mn=void 0
+this.#hn=e+this.#yn.lastsMs*.9
+if(this.#pn.signal.aborted)this.#pn=new AbortController
+this.#wn.resolve(void 0)
+this.#wn=Promise.withResolvers()
+this.#gn.abort()
+this.#gn=new AbortController
+const t=AbortSignal.any([this.#gn.signal,this.#Wt.signal])
+this.#En(e,t).catch(()=>{})}#Tn(){if(this.#Te())return
+this.#et="uncertain"
+this.#pn.abort(new r.sr)}#Sn(e){if(this.#Te())return
+this.#et="lost"
+this.#Wt.abort()
+this.#pn.abort(e)
+this.#bn.abort(e)
+this.#wn.resolve(void 0)}async#En(e,t){const{clock:n}=this.#yn
 const until=e=>n.sleep(Math.max(0,e-n.now()),t)
-await until(this.#fn)
-this.#On()
-if(isDenied(this.#pn))this.#En(lostBy(this.#pn))
+await until(this.#hn)
+this.#Tn()
+if(isDenied(this.#mn))this.#Sn(lostBy(this.#mn))
 await until(e+r.E_)
-this.#En(lostBy(this.#pn))}async#yn(){const{clock:e,lastsMs:t}=this.#vn
-for(let n=t/3;;){await e.sleep(n,this.#qt.signal)
-n=await this.#Tn()?t/3:i}}async#Tn(){const{cluster:e,clock:t,path:n}=this.#vn
+this.#Sn(lostBy(this.#mn))}async#On(){const{clock:e,lastsMs:t}=this.#yn
+for(let n=t/3;;){await e.sleep(n,this.#Wt.signal)
+n=await this.#An()?t/3:i}}async#An(){const{cluster:e,clock:t,path:n}=this.#yn
 const r=t.now()
-try{this.#un=await e.put(n,{...this.#un,spec:{...this.#un.spec,renewTime:microTime(r)}})
-if(!this.#Oe())this.#bn(r)
-return true}catch(e){this.#pn=e
-if(e instanceof s.h&&[404,409].includes(e.status))await this.#Sn()
-else if(this.#Qe==="uncertain"&&isDenied(e))this.#En(lostBy(e))
-return false}}async#Sn(){const{cluster:e,path:t,holderId:n}=this.#vn
+try{this.#fn=await e.put(n,{...this.#fn,spec:{...this.#fn.spec,renewTime:microTime(r)}})
+if(!this.#Te())this.#kn(r)
+return true}catch(e){this.#mn=e
+if(e instanceof s.h&&[404,409].includes(e.status))await this.#$n()
+else if(this.#et==="uncertain"&&isDenied(e))this.#Sn(lostBy(e))
+return false}}async#$n(){const{cluster:e,path:t,holderId:n}=this.#yn
 try{const s=await e.find(t)
-if(s?.spec?.holderIdentity===n)this.#un=s
-else this.#En(new LeaseLost("taken",s?.metadata?.annotations?.[o]??""))}catch(e){this.#pn=e}}}class LeaseLost extends Error{why
+if(s?.spec?.holderIdentity===n)this.#fn=s
+else this.#Sn(new LeaseLost("taken",s?.metadata?.annotations?.[o]??""))}catch(e){this.#mn=e}}}class LeaseLost extends Error{why
 words
 name="LeaseLost"
 constructor(e,t){super("the lock was lost: another run may have taken it")
@@ -10004,43 +10159,45 @@ return p(n,"needs")===void 0||(0,o.Lx)(n)}catch{return false}}const flag=(e,t)=>
 const reference=(e,t)=>Array.isArray(e)&&typeof e[0]==="string"?void 0:`${t} is not a reference`
 const d=(0,c.OA)({t:c.Ae,n:(0,c.no)(flag),d:(0,c.no)(flag),p:(0,c.no)(flag),g:(0,c.no)(flag),r:(0,c.no)(reference)},"left")
 const f=(0,c.OA)({m:c.Ae,u:(0,c.no)(flag),o:(0,c.no)(flag),c:(0,c.A7)(d)},"left")
-const p=(0,c.A7)((0,c.A7)(f))},9554:(e,t,n)=>{n.d(t,{Kw:()=>wrongInRecord,hl:()=>d,xL:()=>wrongInEntry})
-var s=n(6858)
-const r=(0,s.Qq)(/^[0-9a-f]{4,64}$/,"a commit")
-const o=(0,s.Qq)(/^\w[\w.-]{0,127}$/,"a tag")
-const i=(0,s.Qq)(/^[a-z0-9]+:[0-9A-Za-z]+$/,"a digest")
-const a=(0,s.Qq)(/^[a-z0-9][\w./:-]*$/i,"a repository")
-const c=(0,s.Qq)(/^[a-z0-9][\w./:@+-]*$/i,"an image")
-const l=(0,s.Qq)(/^[a-z0-9][\w.:-]{0,252}$/i,"a name")
-const u=(0,s.Qq)(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/,"a time")
-const d=/^https?:\/\/\S+$/
-const f={run:(0,s.Qq)(/^\S{1,200}$/,"the id of a run"),command:(0,s.yL)("release","deploy","rollback"),who:(0,s.Qq)(),url:(0,s.no)((0,s.Qq)(d,"an address")),at:u,image:a,tag:o,digest:i,sha:(0,s.no)(r),jobs:(0,s.no)((0,s.c3)((0,s.Qq)())),back:(0,s.no)(s.U9)}
-const p={...f,result:(0,s.Qq)(/^[a-z]+$/,"a result"),cause:(0,s.no)((0,s.Qq)()),seconds:s.U9,migrations:(0,s.c3)((0,s.Qq)()),unused:(0,s.no)((0,s.c3)((0,s.Qq)())),reversed:(0,s.no)((0,s.c3)((0,s.Qq)())),needs:(0,s.no)((0,s.Qq)(/^[0-9a-f]{32}$/,"a hash")),tasks:(0,s.no)((0,s.Qq)(/^[0-9a-f]{32}$/,"a hash")),migrate:(0,s.no)((0,s.Qq)()),backup:(0,s.no)((0,s.Qq)()),held:(0,s.no)((0,s.c3)((0,s.Qq)())),starts:(0,s.no)((0,s.A7)((0,s.OA)({slowest:s.U9,count:s.U9},"left"))),bridges:s.D8,fit:s.D8,number:s.U9}
-const h=(0,s.A7)(s.Ae)
-const m=(0,s.OA)({name:l,namespace:(0,s.no)(l),uid:(0,s.no)((0,s.Qq)()),resourceVersion:(0,s.no)((0,s.Qq)()),generation:(0,s.no)(s.U9),labels:(0,s.no)(h),annotations:(0,s.no)(h),ownerReferences:(0,s.no)((0,s.c3)((0,s.OA)({},"left")))},"left")
-const g=(0,s.OA)({apiVersion:(0,s.Qq)(/^([a-z0-9][a-z0-9.-]*\/)?v\d\w*$/,"a version of an API"),kind:(0,s.Qq)(/^[A-Z]\w*$/,"a kind"),metadata:m},"left")
-const w=(0,s.OA)({name:(0,s.no)((0,s.Qq)())},"left")
-const v=(0,s.no)(w)
-const b=(0,s.OA)({name:(0,s.Qq)(),image:(0,s.no)(s.Ae),env:(0,s.no)((0,s.c3)((0,s.OA)({name:(0,s.Qq)(),value:(0,s.no)(s.Ae),valueFrom:(0,s.no)((0,s.OA)({configMapKeyRef:v,secretKeyRef:v},"left"))},"left"))),envFrom:(0,s.no)((0,s.c3)((0,s.OA)({configMapRef:v,secretRef:v},"left"))),ports:(0,s.no)((0,s.c3)((0,s.OA)({},"left"))),volumeMounts:(0,s.no)((0,s.c3)((0,s.OA)({},"left")))},"left")
-const y=(0,s.OA)({configMap:v,secret:(0,s.no)((0,s.OA)({},"left"))},"left")
-const k=(0,s.OA)({metadata:(0,s.no)((0,s.OA)({labels:(0,s.no)(h),annotations:(0,s.no)(h)},"left")),spec:(0,s.OA)({containers:(0,s.c3)(b),initContainers:(0,s.no)((0,s.c3)(b)),volumes:(0,s.no)((0,s.c3)((0,s.Q7)(y,(0,s.OA)({projected:(0,s.no)((0,s.OA)({sources:(0,s.no)((0,s.c3)(y))},"left"))},"left")))),imagePullSecrets:(0,s.no)((0,s.c3)(w)),serviceAccountName:(0,s.no)((0,s.Qq)())},"left")},"left")
-const O=(0,s.no)(s.U9)
-const E=(0,s.OA)({jobTemplate:(0,s.OA)({spec:(0,s.OA)({template:k},"left")},"left")},"left")
-const T={Deployment:(0,s.OA)({replicas:O,template:k},"left"),StatefulSet:(0,s.OA)({replicas:O,template:k,serviceName:(0,s.no)((0,s.Qq)())},"left"),DaemonSet:(0,s.OA)({template:k},"left"),CronJob:E}
-const workload=(e,t)=>{const{apiVersion:n,kind:r=""}=e
-const o=/^(apps|batch)\//.test(n??"")?T[r]:void 0
-return o&&(0,s.OA)({spec:o},"left")(e,t)}
-const S={path:s.D8,object:(0,s.Q7)(g,workload),written:(0,s.Q7)(g,workload),change:(0,s.yL)("create","set-image","apply","make-immutable"),of:(0,s.yL)("workload","other"),ran:(0,s.no)((0,s.A7)(c)),back:(0,s.no)((0,s.yL)("after"))}
+const p=(0,c.A7)((0,c.A7)(f))},9554:(e,t,n)=>{n.d(t,{Kw:()=>wrongInRecord,hl:()=>f,xL:()=>wrongInEntry})
+var s=n(7398)
+var r=n(6858)
+const o=(0,r.Qq)(/^[0-9a-f]{4,64}$/,"a commit")
+const i=(0,r.Qq)(/^\w[\w.-]{0,127}$/,"a tag")
+const a=(0,r.Qq)(/^[a-z0-9]+:[0-9A-Za-z]+$/,"a digest")
+const c=(0,r.Qq)(/^[a-z0-9][\w./:-]*$/i,"a repository")
+const l=(0,r.Qq)(/^[a-z0-9][\w./:@+-]*$/i,"an image")
+const u=(0,r.Qq)(/^[a-z0-9][\w.:-]{0,252}$/i,"a name")
+const d=(0,r.Qq)(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/,"a time")
+const f=/^https?:\/\/\S+$/
+const p={run:(0,r.Qq)(/^\S{1,200}$/,"the id of a run"),command:(0,r.yL)("release","deploy","rollback"),who:(0,r.Qq)(),url:(0,r.no)((0,r.Qq)(f,"an address")),at:d,image:c,tag:i,digest:a,sha:(0,r.no)(o),jobs:(0,r.no)((0,r.c3)((0,r.Qq)())),back:(0,r.no)(r.U9)}
+const h={...p,result:(0,r.Qq)(/^[a-z]+$/,"a result"),cause:(0,r.no)((0,r.Qq)()),seconds:r.U9,migrations:(0,r.c3)((0,r.Qq)()),unused:(0,r.no)((0,r.c3)((0,r.Qq)())),reversed:(0,r.no)((0,r.c3)((0,r.Qq)())),needs:(0,r.no)((0,r.Qq)(/^[0-9a-f]{32}$/,"a hash")),tasks:(0,r.no)((0,r.Qq)(/^[0-9a-f]{32}$/,"a hash")),migrate:(0,r.no)((0,r.Qq)()),backup:(0,r.no)((0,r.Qq)()),held:(0,r.no)((0,r.c3)((0,r.Qq)())),starts:(0,r.no)((0,r.A7)((0,r.OA)({slowest:r.U9,count:r.U9},"left"))),bridges:r.D8,fit:r.D8,number:r.U9}
+const m=(0,r.A7)(r.Ae)
+const g=(0,r.OA)({name:u,namespace:(0,r.no)(u),uid:(0,r.no)((0,r.Qq)()),resourceVersion:(0,r.no)((0,r.Qq)()),generation:(0,r.no)(r.U9),labels:(0,r.no)(m),annotations:(0,r.no)(m),ownerReferences:(0,r.no)((0,r.c3)((0,r.OA)({},"left")))},"left")
+const w=(0,r.OA)({apiVersion:(0,r.Qq)(/^([a-z0-9][a-z0-9.-]*\/)?v\d\w*$/,"a version of an API"),kind:(0,r.Qq)(/^[A-Z]\w*$/,"a kind"),metadata:g},"left")
+const v=(0,r.OA)({name:(0,r.no)((0,r.Qq)())},"left")
+const b=(0,r.no)(v)
+const y=(0,r.OA)({name:(0,r.Qq)(),image:(0,r.no)(r.Ae),env:(0,r.no)((0,r.c3)((0,r.OA)({name:(0,r.Qq)(),value:(0,r.no)(r.Ae),valueFrom:(0,r.no)((0,r.OA)({configMapKeyRef:b,secretKeyRef:b},"left"))},"left"))),envFrom:(0,r.no)((0,r.c3)((0,r.OA)({configMapRef:b,secretRef:b},"left"))),ports:(0,r.no)((0,r.c3)((0,r.OA)({},"left"))),volumeMounts:(0,r.no)((0,r.c3)((0,r.OA)({},"left")))},"left")
+const k=(0,r.OA)({configMap:b,secret:(0,r.no)((0,r.OA)({},"left"))},"left")
+const O=(0,r.OA)({metadata:(0,r.no)((0,r.OA)({labels:(0,r.no)(m),annotations:(0,r.no)(m)},"left")),spec:(0,r.OA)({containers:(0,r.c3)(y),initContainers:(0,r.no)((0,r.c3)(y)),volumes:(0,r.no)((0,r.c3)((0,r.Q7)(k,(0,r.OA)({projected:(0,r.no)((0,r.OA)({sources:(0,r.no)((0,r.c3)(k))},"left"))},"left")))),imagePullSecrets:(0,r.no)((0,r.c3)(v)),serviceAccountName:(0,r.no)((0,r.Qq)())},"left")},"left")
+const E=(0,r.no)(r.U9)
+const T=(0,r.OA)({jobTemplate:(0,r.OA)({spec:(0,r.OA)({template:O},"left")},"left")},"left")
+const S={Deployment:(0,r.OA)({replicas:E,template:O},"left"),StatefulSet:(0,r.OA)({replicas:E,template:O,serviceName:(0,r.no)((0,r.Qq)())},"left"),DaemonSet:(0,r.OA)({template:O},"left"),CronJob:T}
+const workload=(e,t)=>{const{apiVersion:n,kind:s=""}=e
+const o=/^(apps|batch)\//.test(n??"")?S[s]:void 0
+return o&&(0,r.OA)({spec:o},"left")(e,t)}
+const A={path:r.D8,object:(0,r.Q7)(w,workload),written:(0,r.Q7)(w,workload),change:(0,r.yL)("create","set-image","apply","make-immutable"),of:(0,r.yL)("workload","other"),ran:(0,r.no)((0,r.A7)(l)),back:(0,r.no)((0,r.yL)("after"))}
 const workloadsAreOurs=(e,t)=>{const{of:n,object:s}=e
 const{kind:r=""}=s
-return n==="workload"&&!Object.hasOwn(T,r)?`${t}.object is not a workload`:void 0}
-const A={uid:(0,s.no)((0,s.Qq)()),roots:(0,s.no)((0,s.Qq)())}
-const $=(0,s.Qq)(/^\w+\.\w+$/,"a migration")
-const schemaWork=(e,t)=>{const n={web:(0,s.Qq)(/^[a-z]+\/[a-z0-9][a-z0-9.-]*$/,"a workload"),container:l,command:(0,s.Qq)()}
-const r=e?.is==="back"
-return r?(0,s.OA)({...n,is:(0,s.yL)("back"),migrations:(0,s.no)((0,s.c3)($)),misfits:(0,s.no)((0,s.c3)(s.D8))},"refused")(e,t):(0,s.OA)({...n,is:(0,s.yL)("again"),tag:o,digest:i},"refused")(e,t)}
-const j={begun:(0,s.OA)(f,"refused"),namespace:(0,s.OA)(A,"refused"),timeouts:(0,s.OA)({timeout:s.U9,grace:(0,s.A7)(s.U9)},"refused"),snapshot:(0,s.c3)((0,s.Q7)((0,s.OA)(S,"refused"),workloadsAreOurs)),schema:(0,s.no)(schemaWork),contract:(0,s.no)((0,s.OA)({held:(0,s.no)((0,s.c3)((0,s.Qq)())),bridges:s.D8},"refused"))}
-function wrongInRecord(e){return(0,s.OA)(j,"refused")(e,"record")}function wrongInEntry(e){return(0,s.OA)(p,"left")(e,"entry")}},6099:(e,t,n)=>{n.d(t,{yv:()=>closeRecord,C6:()=>openRecord,aE:()=>readRecord,vL:()=>updateRecord,R1:()=>withPaths})
+return n==="workload"&&!Object.hasOwn(S,r)?`${t}.object is not a workload`:void 0}
+const $={uid:(0,r.no)((0,r.Qq)()),roots:(0,r.no)((0,r.Qq)())}
+const j=(0,r.Qq)(/^\w+\.\w+$/,"a migration")
+const packed=(e,t)=>(0,s.oq)(e)?void 0:`${t} is not base64`
+const schemaWork=(e,t)=>{const n={web:(0,r.Qq)(/^[a-z]+\/[a-z0-9][a-z0-9.-]*$/,"a workload"),container:u,command:(0,r.Qq)()}
+const s=e?.is==="back"
+return s?(0,r.OA)({...n,is:(0,r.yL)("back"),migrations:(0,r.no)((0,r.c3)(j)),misfits:(0,r.no)((0,r.c3)(r.D8)),reported:(0,r.no)((0,r.A7)(packed))},"refused")(e,t):(0,r.OA)({...n,is:(0,r.yL)("again"),tag:i,digest:a},"refused")(e,t)}
+const P={begun:(0,r.OA)(p,"refused"),namespace:(0,r.OA)($,"refused"),timeouts:(0,r.OA)({timeout:r.U9,grace:(0,r.A7)(r.U9)},"refused"),snapshot:(0,r.c3)((0,r.Q7)((0,r.OA)(A,"refused"),workloadsAreOurs)),schema:(0,r.no)(schemaWork),contract:(0,r.no)((0,r.OA)({held:(0,r.no)((0,r.c3)((0,r.Qq)())),bridges:r.D8},"refused"))}
+function wrongInRecord(e){return(0,r.OA)(P,"refused")(e,"record")}function wrongInEntry(e){return(0,r.OA)(h,"left")(e,"entry")}},6099:(e,t,n)=>{n.d(t,{yv:()=>closeRecord,C6:()=>openRecord,aE:()=>readRecord,vL:()=>updateRecord,R1:()=>withPaths})
 var s=n(7975)
 var r=n(8522)
 var o=n(1407)
@@ -13435,8 +13592,8 @@ const I=/^-?\d+n+$/
 const M=JSON.stringify
 const F=JSON.parse
 const D=/^-?\d+n$/
-const G=/([\[:])?"(-?\d+)n"($|\s*[,\}\]])/g
-const U=/([\[:])?("-?\d+n+)n("$|"\s*[,\}\]])/g
+const U=/([\[:])?"(-?\d+)n"($|\s*[,\}\]])/g
+const G=/([\[:])?("-?\d+n+)n("$|"\s*[,\}\]])/g
 const isUnstringifiable=e=>e===void 0||typeof e==="function"||typeof e==="symbol"
 const isRawJSON=e=>e!==null&&typeof e==="object"&&e.constructor&&e.constructor.name==="RawJSON"
 const stringifyIteratively=(e,t,n)=>{let s=""
@@ -13521,14 +13678,14 @@ if(r)return t(e,n)
 const o=Array.isArray(t)&&t.includes(e)
 if(o)return n
 return n},n)
-const o=r.replace(G,"$1$2$3")
-const i=o.replace(U,"$1$2$3")
+const o=r.replace(U,"$1$2$3")
+const i=o.replace(G,"$1$2$3")
 return i}catch(s){if(s instanceof RangeError){const s=stringifyIteratively(e,t,n)
 if(s===void 0)return
 const r="rawJSON"in JSON
 if(r)return s
-const o=s.replace(G,"$1$2$3")
-return o.replace(U,"$1$2$3")}throw s}}
+const o=s.replace(U,"$1$2$3")
+return o.replace(G,"$1$2$3")}throw s}}
 const _=new Map
 const isContextSourceSupported=()=>{const e=JSON.parse.toString()
 if(_.has(e))return _.get(e)
@@ -13553,9 +13710,9 @@ const l=typeof t==="function"
 if(!l)return n
 return t(e,n,s)})
 const q=Number.MAX_SAFE_INTEGER.toString()
-const B=q.length
+const H=q.length
 const W=/"(?:[^"\\]|\\.)*"|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/g
-const H=/^"-?\d+n+"$/
+const B=/^"-?\d+n+"$/
 const applyReviverIteratively=(e,t)=>{const n={"":e}
 const s=[{parent:n,key:"",visited:false}]
 while(s.length>0){const e=s[s.length-1]
@@ -13575,10 +13732,10 @@ if(a)delete n[r]
 else n[r]=o
 s.pop()}}return n[""]}
 const serializeBigInts=e=>e.replace(W,(e,t,n,s)=>{const r=e[0]==='"'
-const o=r&&H.test(e)
+const o=r&&B.test(e)
 if(o)return e.substring(0,e.length-1)+'n"'
 const i=n||s
-const a=t&&(t.length<B||t.length===B&&t<=q)
+const a=t&&(t.length<H||t.length===H&&t<=q)
 const c=r||i||a
 if(c)return e
 return'"'+e+'n"'})
@@ -13664,17 +13821,17 @@ name="GraphqlResponseError"
 errors
 data}
 var X=["method","baseUrl","url","headers","request","query","mediaType","operationName"]
-var Q=["query","method","url"]
-var Z=/\/api\/v3\/?$/
+var Z=["query","method","url"]
+var Q=/\/api\/v3\/?$/
 function graphql(e,t,n){if(n){if(typeof t==="string"&&"query"in n)return Promise.reject(new Error(`[@octokit/graphql] "query" cannot be used as variable name`))
-for(const e in n){if(!Q.includes(e))continue
+for(const e in n){if(!Z.includes(e))continue
 return Promise.reject(new Error(`[@octokit/graphql] "${e}" cannot be used as variable name`))}}const s=typeof t==="string"?Object.assign({query:t},n):t
 const r=Object.keys(s).reduce((e,t)=>{if(X.includes(t)){e[t]=s[t]
 return e}if(!e.variables)e.variables={}
 e.variables[t]=s[t]
 return e},{})
 const o=s.baseUrl||e.endpoint.DEFAULTS.baseUrl
-if(Z.test(o))r.url=o.replace(Z,"/api/graphql")
+if(Q.test(o))r.url=o.replace(Q,"/api/graphql")
 return e(r).then(e=>{if(e.data.errors){const t={}
 for(const n of Object.keys(e.headers))t[n]=e.headers[n]
 throw new Y(r,t,e.data)}return e.data.data})}function graphql_dist_bundle_withDefaults(e,t){const n=e.defaults(t)
