@@ -224,7 +224,7 @@ export const placedCases: readonly PlacedCase[] = [
     migrations: next(`${removes}, ${colour}`),
     held: [],
     stays:
-      'shop.0002_next also makes shop_order.colour, which the new version needs: put the removal into a migration of its own',
+      'shop.0002_next also makes shop_order.colour, which the new version needs: put the removal into a separate migration',
   },
   {
     name: 'what the new version needs comes after a removal',
@@ -264,7 +264,7 @@ export const placedCases: readonly PlacedCase[] = [
     stays: 'the pods migrate by themselves: ./start.sh',
   },
   {
-    name: 'the project has a migrate command of its own',
+    name: 'the project overrides the migrate command',
     old: base,
     new: but(ref, ''),
     migrations: next('migrations.RemoveField("order", "ref")'),
@@ -273,7 +273,7 @@ export const placedCases: readonly PlacedCase[] = [
         'from django.core.management.commands.migrate import Command\n',
     },
     held: [],
-    stays: 'the project has a migrate command of its own',
+    stays: 'the project overrides the migrate command',
   },
   {
     name: 'a unique column whose rows would all have the same default',
@@ -333,7 +333,7 @@ export const placedCases: readonly PlacedCase[] = [
     migrations: next(`${removes}, migrations.RenameField("order", "ref", "note")`),
     held: [],
     stays:
-      'shop.0002_next also puts another column in the place of shop_order.note: put the removal into a migration of its own',
+      'shop.0002_next also puts another column in the place of shop_order.note: put the removal into a separate migration',
   },
   {
     name: 'a field is removed and made anew by the next migration',
@@ -359,7 +359,7 @@ export const placedCases: readonly PlacedCase[] = [
     ),
     held: [],
     stays:
-      'shop.0002_next also changes the type of shop_order.note: put the removal into a migration of its own',
+      'shop.0002_next also changes the type of shop_order.note: put the removal into a separate migration',
   },
   {
     name: 'what becomes longer comes after a removal',
@@ -389,7 +389,7 @@ export const placedCases: readonly PlacedCase[] = [
     ),
     held: [],
     stays:
-      'shop.0002_next also runs RunPython, whose rows the new version may need: put the removal into a migration of its own',
+      'shop.0002_next also runs RunPython, whose rows the new version may need: put the removal into a separate migration',
   },
   {
     name: 'a constraint of the new version comes off after a removal',
@@ -430,7 +430,7 @@ export const placedCases: readonly PlacedCase[] = [
     migrations: next(`migrations.RemoveConstraint("order", "kept"), ${removes}`),
     held: [],
     stays:
-      'shop.0002_next also drops kept, by which shop_order may refuse what the new version writes: put the removal into a migration of its own',
+      'shop.0002_next also drops kept, by which shop_order may refuse what the new version writes: put the removal into a separate migration',
   },
   {
     name: 'the check over a removed column comes off by a migration before it',
@@ -457,7 +457,7 @@ export const placedCases: readonly PlacedCase[] = [
     ),
     held: [],
     stays:
-      'shop.0002_next also drops kept, by which shop_order may refuse what the new version writes: put the removal into a migration of its own',
+      'shop.0002_next also drops kept, by which shop_order may refuse what the new version writes: put the removal into a separate migration',
   },
   {
     name: 'a nullable column is removed with a check that NULL passes',
@@ -477,7 +477,7 @@ export const placedCases: readonly PlacedCase[] = [
     migrations: next('migrations.RemoveField("order", "ref")'),
     held: [],
     stays:
-      'shop.0002_next also drops kept, by which shop_order may refuse what the new version writes: put the removal into a migration of its own',
+      'shop.0002_next also drops kept, by which shop_order may refuse what the new version writes: put the removal into a separate migration',
   },
   {
     name: 'a number is removed with a check that its default passes',
@@ -507,7 +507,7 @@ export const placedCases: readonly PlacedCase[] = [
     migrations: next(`migrations.RemoveConstraint("order", "kept"), ${removes}`),
     held: [],
     stays:
-      'shop.0002_next also drops kept, by which shop_order may refuse what the new version writes: put the removal into a migration of its own',
+      'shop.0002_next also drops kept, by which shop_order may refuse what the new version writes: put the removal into a separate migration',
   },
   {
     name: 'a column with a database default is removed with its unique constraint',
@@ -518,7 +518,7 @@ export const placedCases: readonly PlacedCase[] = [
     migrations: next(removes),
     held: [],
     stays:
-      'shop.0002_next also drops shop_order_note_key, by which shop_order may refuse what the new version writes: put the removal into a migration of its own',
+      'shop.0002_next also drops shop_order_note_key, by which shop_order may refuse what the new version writes: put the removal into a separate migration',
   },
   {
     name: 'what allows NULL comes after a removal',
@@ -554,7 +554,7 @@ export const placedCases: readonly PlacedCase[] = [
     migrations: next(`migrations.RunPython(fill), ${alterRef}`, fill),
     held: [],
     stays:
-      'shop.0002_next also runs RunPython, whose rows the new version may need: put NOT NULL into a migration of its own',
+      'shop.0002_next also runs RunPython, whose rows the new version may need: put NOT NULL into a separate migration',
   },
   {
     name: 'the same where the latest rows have a value: applied with a warning',
@@ -656,7 +656,7 @@ export const placedCases: readonly PlacedCase[] = [
     ),
     held: [],
     stays:
-      'shop.0002_next also makes a constraint that the new version may write by: put it into a migration of its own',
+      'shop.0002_next also makes a constraint that the new version may write by: put it into a separate migration',
   },
   {
     name: 'a column becomes shorter with a unique constraint: applied with a warning',
@@ -738,6 +738,6 @@ export const placedCases: readonly PlacedCase[] = [
     },
     held: [],
     stays:
-      'shop.0003_both also makes shop_order.colour, which the new version needs: put the removal into a migration of its own',
+      'shop.0003_both also makes shop_order.colour, which the new version needs: put the removal into a separate migration',
   },
 ]
