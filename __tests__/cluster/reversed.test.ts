@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { whileAsking } from '../e2e/client.js'
 import { inTheRollout } from '../e2e/moment.js'
 import { catalogMigration as migration, Site, type Changes } from '../e2e/site.js'
-import type { How } from '../e2e/stack.js'
+import { kubectl, type How } from '../e2e/stack.js'
 
 let shop: Site
 let first: string
@@ -149,6 +149,27 @@ test('a failed release that breaks the previous version is reversed by its own i
     report: { result: 'undone', reversed: ['catalog.0005_grams'], warnings: [] },
   })
   expect([await applied(), await weight(), await versions()]).toEqual(['', '70', [first]])
+  await shop.drop()
+})
+
+test('a failed first release that breaks what runs is reversed, too: its needs were reported by its own image', async () => {
+  const running = (await shop.tags())['deployment/web'] ?? ''
+  const inside = (...args: readonly string[]) => kubectl('-n', shop.namespace, ...args)
+  await inside('delete', 'configmap', 'django-rollout-shop')
+  await inside('set', 'image', 'deployment/web', 'deployment/worker', 'cronjob/expire-orders', `*=${shop.image}:${running}`)
+  await inside('rollout', 'status', 'deployment/web', '--timeout=300s')
+  await inside('rollout', 'status', 'deployment/worker', '--timeout=300s')
+  await shop.commit('Grams', { ...renamed('0005_grams'), ...neverReady })
+
+  // By another process, from the record: the history has nothing.
+  await shop.release(allow, killedInRollout())
+  expect(await applied()).toBe('0005_grams')
+  const recovered = await shop.recover()
+  if (recovered.report.result !== 'undone') throw new Error(recovered.output)
+  expect(recovered).toMatchObject({
+    report: { result: 'undone', reversed: ['catalog.0005_grams'], warnings: [] },
+  })
+  expect([await applied(), await weight(), await versions()]).toEqual(['', '70', [running]])
   await shop.drop()
 })
 

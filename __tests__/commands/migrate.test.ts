@@ -18,12 +18,12 @@ const work = {
   container: 'app',
   command: 'python manage.py migrate',
 }
-const reported = new Map([['sha256:0f', { needs: 'eJyrrgUA', tasks: 'eJyrrgUA' }]])
+const reported = new Map([['sha256:0f', { tag: 'v1', needs: 'eJyrrgUA', tasks: 'eJyrrgUA' }]])
 
 test('the record has what a version needs that others have deployed', () => {
   expect(workOfUndo(context, { web, reported })).toEqual({
     ...work,
-    reported: { 'sha256:0f': 'eJyrrgUA' },
+    reported: [{ digest: 'sha256:0f', tag: 'v1', needs: 'eJyrrgUA' }],
   })
 })
 

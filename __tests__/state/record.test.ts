@@ -102,8 +102,8 @@ test.each<[string, object, object]>([
   ],
   [
     'a first release',
-    { ...work, is: 'back', reported: { 'sha256:0f': 'eJyrrgUA' } },
-    { ...work, is: 'back', reported: { 'sha256:0f': 'eJyrrgUA' } },
+    { ...work, is: 'back', reported: [{ digest: 'sha256:0f', tag: 'v1', needs: 'eJyrrgUA' }] },
+    { ...work, is: 'back', reported: [{ digest: 'sha256:0f', tag: 'v1', needs: 'eJyrrgUA' }] },
   ],
   [
     'a release whose misfits cannot be read',

@@ -197,7 +197,7 @@ export function workOfUndo(
     command,
     ...(migrations && { migrations }),
     ...(reported && {
-      reported: Object.fromEntries([...reported].map(([digest, { needs }]) => [digest, needs])),
+      reported: [...reported].map(([digest, { tag, needs }]) => ({ digest, tag, needs })),
     }),
   }
 }

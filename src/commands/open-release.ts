@@ -147,8 +147,8 @@ export async function recordInHistory(
       templates: templatesOf(record.snapshot),
       databases: state.databases,
       before: prepared.before && {
-        ...prepared.before,
         ...prepared.checked.reported?.get(prepared.before.digest),
+        ...prepared.before,
         templates: templatesBefore(record.snapshot),
       },
     }),

@@ -20,6 +20,7 @@ import { rightsFor } from './rights.js'
 
 /** What a running version has reported that no release has written, packed. */
 export interface Reported {
+  readonly tag: string
   readonly needs: string
   readonly tasks?: string
 }

@@ -202,7 +202,7 @@ const schemaWork: Check = (value, at) => {
           is: oneOf('back'),
           migrations: maybe(listOf(migrationName)),
           misfits: maybe(listOf(anything)),
-          reported: maybe(mapOf(packed)),
+          reported: maybe(listOf(fields({ digest, tag, needs: packed }, 'refused'))),
         },
         'refused',
       )(value, at)

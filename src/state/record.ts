@@ -51,8 +51,12 @@ export type SchemaWork = {
       readonly migrations?: readonly string[]
       /** What the previous version does not fit, by the databases themselves; missing: not known. */
       readonly misfits?: readonly Misfit[]
-      /** What running versions need that no release has written, packed, by the digests of their images. */
-      readonly reported?: Readonly<Record<string, string>>
+      /** What running versions need that no release has written, packed. */
+      readonly reported?: readonly {
+        readonly digest: string
+        readonly tag: string
+        readonly needs: string
+      }[]
     }
   | {
       /** The rollback reverses migrations which the version before it needs: its image applies them again. */

@@ -110,18 +110,22 @@ describe('nothing is restored onto a schema that is known to break it', () => {
     expect(warnings).toEqual([])
   })
 
-  test('where the Job is refused that would reverse it, by what the version has reported', async () => {
-    const reported = { [`sha256:${'a'.repeat(64)}`]: 'eJyrrgUA' }
-    const { ended, jobs } = await undoOf(
-      back({ misfits: [lost], reported }),
-      'auto',
-      snapshotOf('set-image'),
-    )
-    await expect(ended).rejects.toMatchObject({
-      cause: { sentence, hint: expect.stringContaining('reversing them failed: no Jobs here') },
-    })
-    expect(JSON.stringify(jobs)).toContain('eJyrrgUA')
-  })
+  test.each([
+    ['the digest', ran],
+    ['the tag', 'ghcr.io/acme/shop:v1'],
+  ])(
+    'where the Job is refused that would reverse it, by what was reported of %s',
+    async (_, of) => {
+      const reported = [{ digest: `sha256:${'a'.repeat(64)}`, tag: 'v1', needs: 'eJyrrgUA' }]
+      const [entry] = snapshotOf('set-image')
+      const snapshot = entry ? [{ ...entry, object: web(of) }] : []
+      const { ended, jobs } = await undoOf(back({ misfits: [lost], reported }), 'auto', snapshot)
+      await expect(ended).rejects.toMatchObject({
+        cause: { sentence, hint: expect.stringContaining('reversing them failed: no Jobs here') },
+      })
+      expect(JSON.stringify(jobs)).toContain('eJyrrgUA')
+    },
+  )
 })
 
 async function undoOf(schema: SchemaWork | undefined, option: string, snapshot: Snapshot) {

@@ -276,7 +276,7 @@ function workloadsBack(snapshot: Snapshot): readonly WorkloadObject[] {
 async function neededBack(
   { cluster, app, settings }: ClusterContext,
   snapshot: Snapshot,
-  reported: Work<'back'>['reported'] = {},
+  reported: Work<'back'>['reported'] = [],
 ): Promise<readonly string[] | undefined> {
   const { needs } = await readArchive(cluster, app, settings.image)
   const ran = new Map(snapshot.map(({ object, ran = {} }) => [object, ran] as const))
@@ -285,8 +285,11 @@ async function neededBack(
       ({ name, image }) => ran.get(object)?.[name] ?? image,
     ),
   )
-  const digests = [...new Set(images.map((image) => parseImage(image).digest ?? ''))]
-  const kept = digests.map((digest) => needs.get(digest) ?? reported[digest])
+  const kept = [...new Set(images)].map((image) => {
+    const { digest, tag = 'latest' } = parseImage(image)
+    if (digest === undefined) return reported.find((one) => one.tag === tag)?.needs
+    return needs.get(digest) ?? reported.find((one) => one.digest === digest)?.needs
+  })
   const whole = kept.filter((one) => one !== undefined)
   return whole.length === kept.length && whole.length > 0 ? [...new Set(whole)] : undefined
 }

@@ -122,7 +122,8 @@ async function ask(
   try {
     await migration.plan(log)
     const [needs, tasks] = [migration.needs(), migration.tasks()]
-    return needs === undefined ? undefined : { needs, ...(tasks !== undefined && { tasks }) }
+    if (needs === undefined) return undefined
+    return { tag: image.tag, needs, ...(tasks !== undefined && { tasks }) }
   } catch (error) {
     signal.throwIfAborted()
     log.say(`what ${who} needs is not known: ${messageOf(error)}`)
