@@ -449,24 +449,24 @@ const T=n(5082)
 const S=n(4974)
 const A=n(1236)
 const $=n(6717)
-const j=n(8646)
-const P=n(5385)
-const R=n(6114)
-const N=n(9379)
-const L=n(6782)
-const I=n(8011)
+const R=n(8646)
+const j=n(5385)
+const P=n(6114)
+const L=n(9379)
+const I=n(6782)
+const N=n(8011)
 const M=n(4750)
 const F=n(3193)
-const D=n(8595)
-const U=n(1866)
+const U=n(8595)
+const D=n(1866)
 const G=n(7118)
 const _=n(280)
 const q=n(2276)
-const H=n(5213)
+const B=n(5213)
 const W=n(3465)
-const B=n(2028)
+const H=n(2028)
 const V=n(1489)
-e.exports={parse:a,valid:c,clean:l,inc:u,diff:d,major:f,minor:p,patch:h,prerelease:m,compare:g,rcompare:w,compareLoose:v,compareBuild:b,sort:y,rsort:k,gt:O,lt:E,eq:T,neq:S,gte:A,lte:$,cmp:j,coerce:P,truncate:R,Comparator:N,Range:L,satisfies:I,toComparators:M,maxSatisfying:F,minSatisfying:D,minVersion:U,validRange:G,outside:_,gtr:q,ltr:H,intersects:W,simplifyRange:B,subset:V,SemVer:o,re:s.re,src:s.src,tokens:s.t,SEMVER_SPEC_VERSION:r.SEMVER_SPEC_VERSION,RELEASE_TYPES:r.RELEASE_TYPES,compareIdentifiers:i.compareIdentifiers,rcompareIdentifiers:i.rcompareIdentifiers}},5101:e=>{const t="2.0.0"
+e.exports={parse:a,valid:c,clean:l,inc:u,diff:d,major:f,minor:p,patch:h,prerelease:m,compare:g,rcompare:w,compareLoose:v,compareBuild:b,sort:y,rsort:k,gt:O,lt:E,eq:T,neq:S,gte:A,lte:$,cmp:R,coerce:j,truncate:P,Comparator:L,Range:I,satisfies:N,toComparators:M,maxSatisfying:F,minSatisfying:U,minVersion:D,validRange:G,outside:_,gtr:q,ltr:B,intersects:W,simplifyRange:H,subset:V,SemVer:o,re:s.re,src:s.src,tokens:s.t,SEMVER_SPEC_VERSION:r.SEMVER_SPEC_VERSION,RELEASE_TYPES:r.RELEASE_TYPES,compareIdentifiers:i.compareIdentifiers,rcompareIdentifiers:i.rcompareIdentifiers}},5101:e=>{const t="2.0.0"
 const n=256
 const s=Number.MAX_SAFE_INTEGER||9007199254740991
 const r=16
@@ -934,18 +934,18 @@ const v=new g.a((0,c.oD)(),s.clock)
 const O=await(0,b.K)(s)
 if(u.ST.includes(e))r.LZ("run",O.id)
 if([...u.Vt,"plan"].includes(e))r.LZ("tests",O.id)
-const{settings:j}=$
-const P=(0,a.l)(s,j,O,{onKept:e=>{r.LZ("deployment",e)}})
-const R=await(0,f.d)(e,{platform:s,settings:j,reporter:v,signal:p,holder:O,...P&&{onBegin:P.begin}})
-process.exitCode=m.h[R.result]||process.exitCode
-const N=j.report??`${t}/report.json`
-const write=e=>s.files.write(N,`${JSON.stringify(e,null,2)}\n`).catch(e=>{r.$e(`the report could not be written: ${String(e)}`)})
-await write(R)
-await(0,c.Qz)(R,N)
-const L=await(0,k.ip)(s.clock,T,p,t=>Promise.all([P?.end((0,i.Cy)(R),t)??[],(0,w.h)(s,j,{report:R,holder:O},t),e==="plan"?(0,o.B)(s,j,{report:R,url:O.url,secrets:(0,l.F)(S)},t):[]]))
-if(R.result!=="stuck")r.LZ("ended",R.result)
-if(L.flat().length>0){L.flat().forEach(e=>{r.$e((0,c.Is)(e))})
-await write((0,h.k)(R,L.flat()))}}s()}catch(e){s(e)}},1)},9150:(e,t,n)=>{n.d(t,{BW:()=>fixOf,Bc:()=>inContainer,mo:()=>inTemplate})
+const{settings:R}=$
+const j=(0,a.l)(s,R,O,{onKept:e=>{r.LZ("deployment",e)}})
+const P=await(0,f.d)(e,{platform:s,settings:R,reporter:v,signal:p,holder:O,...j&&{onBegin:j.begin}})
+process.exitCode=m.h[P.result]||process.exitCode
+const L=R.report??`${t}/report.json`
+const write=e=>s.files.write(L,`${JSON.stringify(e,null,2)}\n`).catch(e=>{r.$e(`the report could not be written: ${String(e)}`)})
+await write(P)
+await(0,c.Qz)(P,L)
+const I=await(0,k.ip)(s.clock,T,p,t=>Promise.all([j?.end((0,i.Cy)(P),t)??[],(0,w.h)(s,R,{report:P,holder:O},t),e==="plan"?(0,o.B)(s,R,{report:P,url:O.url,secrets:(0,l.F)(S)},t):[]]))
+if(P.result!=="stuck")r.LZ("ended",P.result)
+if(I.flat().length>0){I.flat().forEach(e=>{r.$e((0,c.Is)(e))})
+await write((0,h.k)(P,I.flat()))}}s()}catch(e){s(e)}},1)},9150:(e,t,n)=>{n.d(t,{BW:()=>fixOf,Bc:()=>inContainer,mo:()=>inTemplate})
 var s=n(8815)
 var r=n(4339)
 function fixOf({id:e,manifest:t},n,o){return t?`# in the manifest of ${(0,r.T)(e)}\n${(0,s.As)(n).trim()}`:o(["patch",(0,r.T)(e),"--patch",JSON.stringify(n)])}function inTemplate({id:e},t){const n={spec:{template:{spec:t}}}
@@ -1085,18 +1085,18 @@ const A=(0,b.B)(t=>{const n=(0,w.Ao)(e)
 write(n===void 0?`· ${t}`:`· ${t}: ${n}`)})
 const $=(0,m.c)(write,E,S)
 const raw=e=>void o.write(e)
-const j=l?(0,c.V)($,raw,n.clock):$
-const P=new p.a(j,n.clock)
-const R=await(0,v.K)(n)
-const N=await(0,i.d)(e,{platform:n,settings:r,reporter:P,signal:A,holder:R})
-process.exitCode=d.h[N.result]||process.exitCode
-const L=(0,u.k)(N,await(0,g.h)(n,r,{report:N,holder:R}))
-if(L.history&&!r.json)(0,f.f)(L.history).forEach(write)
-else if(!L.history)(0,m.b)(L,write,E)
-if(r.json){const t=e==="history"?L.history:L
+const R=l?(0,c.V)($,raw,n.clock):$
+const j=new p.a(R,n.clock)
+const P=await(0,v.K)(n)
+const L=await(0,i.d)(e,{platform:n,settings:r,reporter:j,signal:A,holder:P})
+process.exitCode=d.h[L.result]||process.exitCode
+const I=(0,u.k)(L,await(0,g.h)(n,r,{report:L,holder:P}))
+if(I.history&&!r.json)(0,f.f)(I.history).forEach(write)
+else if(!I.history)(0,m.b)(I,write,E)
+if(r.json){const t=e==="history"?I.history:I
 if(t)process.stdout.write(json(t))}for(const[e,t]of Object.entries(O)){const s=r[e]
 if(s===void 0)continue
-await n.files.write(s,t(L)).catch(e=>{console.error(`the report could not be written: ${String(e)}`)})}}s()}catch(T){s(T)}},1)},4803:(t,n,s)=>{s.d(n,{y:()=>readCommandLine})
+await n.files.write(s,t(I)).catch(e=>{console.error(`the report could not be written: ${String(e)}`)})}}s()}catch(T){s(T)}},1)},4803:(t,n,s)=>{s.d(n,{y:()=>readCommandLine})
 class CommanderError extends Error{constructor(e,t,n){super(n)
 Error.captureStackTrace(this,this.constructor)
 this.name=this.constructor.name
@@ -1937,7 +1937,7 @@ const{result:w}=c
 const v="cause"in c?c.cause.sentence.split("\n")[0]:void 0
 const b=f.plan?.databases.flatMap(e=>e.unused??[])??[]
 const y={...n,result:w,...v!==void 0&&{cause:v},seconds:Math.round(p.seconds()*10)/10,migrations:f.migrations,...f.reversed.length>0&&{reversed:f.reversed},...f.migrate!==void 0&&{migrate:f.migrate},...f.fit&&{fit:f.fit},...f.backup&&{backup:f.backup.job},...f.plan&&{unused:b},...w==="deployed"&&Object.keys(f.starts).length>0&&{starts:f.starts},...contractOf(f.plan)}
-const k={needs:f.needs,tasks:f.tasks,schema:f.schema,...w==="deployed"&&{templates:(0,l.r3)(o.snapshot),databases:f.databases,before:s.before&&{...s.before,...s.checked.reported?.get(s.before.digest),templates:(0,l.Z5)(o.snapshot)}}}
+const k={needs:f.needs,tasks:f.tasks,schema:f.schema,...w==="deployed"&&{templates:(0,l.r3)(o.snapshot),databases:f.databases,before:s.before&&{...s.checked.reported?.get(s.before.digest),...s.before,templates:(0,l.Z5)(o.snapshot)}}}
 const save=()=>(0,i.DR)({cluster:g,clock:h.clock,app:m},y,k,a)
 try{await(w==="stuck"?(0,d.Qh)(h.clock,save):save())
 return true}catch(t){e.warn(`${(0,r.j)(n.tag)} is missing in the history: ${(0,u.b)(t)}`)
@@ -2338,110 +2338,110 @@ if(a.is!=="there")return r
 const c=await(0,p.yv)(e,a.image,n)
 const l=c.revision===void 0||c.revision===t.sha
 return l&&c.inputs!==i?(0,o.Zc)(r,i):r}catch{n.throwIfAborted()
-return r}}var j=n(813)
-function buildOnly(e){return(0,j.Y)("build",e,ofCommit)}async function ofCommit(e){const{platform:t,settings:n,reporter:s,state:o,resources:i}=e
+return r}}var R=n(813)
+function buildOnly(e){return(0,R.Y)("build",e,ofCommit)}async function ofCommit(e){const{platform:t,settings:n,reporter:s,state:o,resources:i}=e
 const a=whyIndex(n)
 if(a!==void 0&&!n.push)(0,r.fJ)({code:"usage",sentence:`${a} is only in the registry, and needs its tag there`,hint:'Set "push", and test it by its digest; or let "release" do both, where only a tested image gets the tag'})
-const c=(0,j.V)(e,await(0,b.sQ)(t,n,n.context))
+const c=(0,R.V)(e,await(0,b.sQ)(t,n,n.context))
 const l=await s.stage("build",async t=>{await i.login(n)
 const{image:s,source:r,inputs:a}=await findBuild(c.with({log:t}))
-const l=(0,j.V)(e,r).with({log:t})
+const l=(0,R.V)(e,r).with({log:t})
 if(s)o.haveImage(s)
 return s?void 0:build(l,a)})
 if(!l)return{result:"unchanged"}
 if(n.push)o.haveImage(await s.stage("push",e=>push(c.with({log:e}),l)))
-return{result:"done"}}var P=n(1404)
-var R=n(9452)
-function has({code:e}){return e===0}function hasDocker({docker:e}){return e.code!==127}function toolFindings(e,{builds:t,known:n,fetches:s}){return[gitFinding(e.git,n),...dockerFindings(e,t),e.kubectl&&has(e.kubectl)?(0,P.ok)("tools",`kubectl ${(0,R.O)(e.kubectl)}`):s?(0,P.$e)("tools","kubectl is not on PATH: a release downloads it into the runner’s tool cache"):(0,P.z3)("tools","kubectl is not on PATH","https://kubernetes.io/docs/tasks/tools/")]}function gitFinding(e,t){if(has(e))return(0,P.ok)("tools",e.stdout.trim().replace("git version","git"))
-return t?(0,P.$e)("tools","git was not found, so a newer live commit cannot be detected"):(0,P.z3)("tools","git was not found, so the commit is not known",'install git, or set "tag"')}function dockerFindings(e,t){const{docker:n,buildx:s}=e
-const r=t?P.z3:P.$e
+return{result:"done"}}var j=n(1404)
+var P=n(9452)
+function has({code:e}){return e===0}function hasDocker({docker:e}){return e.code!==127}function toolFindings(e,{builds:t,known:n,fetches:s}){return[gitFinding(e.git,n),...dockerFindings(e,t),e.kubectl&&has(e.kubectl)?(0,j.ok)("tools",`kubectl ${(0,P.O)(e.kubectl)}`):s?(0,j.$e)("tools","kubectl is not on PATH: a release downloads it into the runner’s tool cache"):(0,j.z3)("tools","kubectl is not on PATH","https://kubernetes.io/docs/tasks/tools/")]}function gitFinding(e,t){if(has(e))return(0,j.ok)("tools",e.stdout.trim().replace("git version","git"))
+return t?(0,j.$e)("tools","git was not found, so a newer live commit cannot be detected"):(0,j.z3)("tools","git was not found, so the commit is not known",'install git, or set "tag"')}function dockerFindings(e,t){const{docker:n,buildx:s}=e
+const r=t?j.z3:j.$e
 const problem=(e,t)=>{const n=(0,d.Ic)("",e)
 return t("tools",n?.sentence.slice(2)??said(e),n?.hint)}
 if(!hasDocker(e))return[problem(n,r)]
 const{Client:o,Server:i}=versionsOf(n.stdout)
-return[has(n)&&i?(0,P.ok)("tools",`docker ${o?.Version??""}, engine ${i.Version??""}`):problem(n,r),has(s)?(0,P.ok)("tools",`docker buildx ${/v?\d+\.\d+\.\d+\S*/.exec(s.stdout)?.[0]??""}`):problem(s,r)]}function versionsOf(e){try{return JSON.parse(e.split("\n")[0]??"")}catch{return{}}}function said({stderr:e,code:t}){return e.trim().split("\n")[0]||`docker exited with ${t}`}function skewFindings(e,t){const n=(0,R.j)(e,t)
+return[has(n)&&i?(0,j.ok)("tools",`docker ${o?.Version??""}, engine ${i.Version??""}`):problem(n,r),has(s)?(0,j.ok)("tools",`docker buildx ${/v?\d+\.\d+\.\d+\S*/.exec(s.stdout)?.[0]??""}`):problem(s,r)]}function versionsOf(e){try{return JSON.parse(e.split("\n")[0]??"")}catch{return{}}}function said({stderr:e,code:t}){return e.trim().split("\n")[0]||`docker exited with ${t}`}function skewFindings(e,t){const n=(0,P.j)(e,t)
 if(n===0)return[]
 const s=`kubectl ${e} is ${n} minor versions from the server’s ${t}; Kubernetes supports one`
-return[(0,P.$e)("tools",s,`install kubectl ${t}: https://kubernetes.io/docs/tasks/tools/`)]}const N=3e4
+return[(0,j.$e)("tools",s,`install kubectl ${t}: https://kubernetes.io/docs/tasks/tools/`)]}const L=3e4
 function clusterFinding(e,t,n){const s=t===void 0?"":`, context ${t}`
-return(0,P.ok)("cluster",`Kubernetes ${e}${s}, namespace ${n}`)}function aheadBy(e,t){const n=Date.parse(e)
+return(0,j.ok)("cluster",`Kubernetes ${e}${s}, namespace ${n}`)}function aheadBy(e,t){const n=Date.parse(e)
 const s=n+1e3
 if(t.from>s)return t.from-s
-return t.to<n?t.to-n:0}function clockFindings(e){if(Math.abs(e)<=N)return[]
+return t.to<n?t.to-n:0}function clockFindings(e){if(Math.abs(e)<=L)return[]
 const t=Math.round(Math.abs(e)/1e3)
 const n=`this machine’s clock is ${t} s ${e>0?"ahead of":"behind"} the cluster’s: times in the history are wrong, and missing pods of a StatefulSet or DaemonSet may be explained late or wrongly`
-return[(0,P.$e)("cluster",n,"sudo timedatectl set-ntp true")]}var L=n(5998)
-var I=n(9340)
+return[(0,j.$e)("cluster",n,"sudo timedatectl set-ntp true")]}var I=n(5998)
+var N=n(9340)
 var M=n(4339)
 var F=n(2468)
-const D=5e3
+const U=5e3
 function staleConfigurationFindings({id:e,live:t},n,s,r){if(!t||e.kind==="CronJob")return[]
-const o=(0,L.JP)((0,I.kW)(t))
-return s.flatMap(t=>{const s=o.filter(e=>(0,L.wj)(t,e))
+const o=(0,I.JP)((0,N.kW)(t))
+return s.flatMap(t=>{const s=o.filter(e=>(0,I.wj)(t,e))
 const i=n.filter(e=>s.some(n=>{const[s,r]=[changedAt(t,n.keys),startedAt(e,n.container)]
-return s!==void 0&&r!==void 0&&s>r+D}))
+return s!==void 0&&r!==void 0&&s>r+U}))
 if(i.length===0)return[]
 const a=i.length===n.length?"its pods":`${i.length} of its pods`
 const c=`${(0,M.T)(e)}: ${(0,F.Gg)(t)} changed after the start of ${a}, which may still use the old values`
-return[(0,P.$e)("workloads",c,r(["rollout","restart",(0,M.T)(e)]))]})}function changedAt(e,t){const n=(e.metadata?.managedFields??[]).flatMap(({time:e,fieldsV1:n})=>{const s=n??{}
+return[(0,j.$e)("workloads",c,r(["rollout","restart",(0,M.T)(e)]))]})}function changedAt(e,t){const n=(e.metadata?.managedFields??[]).flatMap(({time:e,fieldsV1:n})=>{const s=n??{}
 const r=["f:data","f:binaryData","f:stringData"].flatMap(e=>Object.keys(s[e]??{}))
 const o=t==="all"?r.length>0:t.some(e=>r.includes(`f:${e}`))
 return o&&e!==void 0?[Date.parse(e)]:[]})
 return n.length===0?void 0:Math.max(...n)}function startedAt({status:e},t){const n=[...e?.initContainerStatuses??[],...e?.containerStatuses??[]]
 const{running:s,terminated:r}=n.find(({name:e})=>e===t)?.state??{}
 const o=s?.startedAt??r?.startedAt
-return o===void 0?void 0:Date.parse(o)}var U=n(8911)
+return o===void 0?void 0:Date.parse(o)}var D=n(8911)
 var G=n(8850)
 var _=n(9025)
 function releaseFindings(e,t,n,s){const r=(0,_.BO)(s)
-return[r?(0,P.ok)("release",`release ${r.number} of ${(0,T.j)(r.tag)} by ${(0,U.Gg)(r)} is live`):(0,P.ok)("release","no release of this application is live yet"),...t?[held(t)]:[],...n?[left(e,n)]:[],...unusedOf(s)]}function unusedOf(e){const{number:t=0,unused:n=[]}=e.findLast(e=>e.unused!==void 0)??{}
+return[r?(0,j.ok)("release",`release ${r.number} of ${(0,T.j)(r.tag)} by ${(0,D.Gg)(r)} is live`):(0,j.ok)("release","no release of this application is live yet"),...t?[held(t)]:[],...n?[left(e,n)]:[],...unusedOf(s)]}function unusedOf(e){const{number:t=0,unused:n=[]}=e.findLast(e=>e.unused!==void 0)??{}
 if(n.length===0)return[]
 const s=n.join(", ")
-return[(0,P.ok)("release",`no version of the history uses ${s} (as of release ${t})`)]}function held({by:e,renewed:t}){const n=t===void 0?"":`, last renewed at ${t} by its clock`
-return(0,P.$e)("release",`the lock is held by ${e}${n}: a release waits until it is free, at most 30 s after that run ends`)}function left(e,t){return(0,P.$e)("release",`the release of ${(0,T.j)(t.tag)} by ${(0,U.Gg)(t)}, started at ${t.at}, has not ended; if its run is gone, the next release restores it first`,(0,G.a)("recover",e))}var q=n(7598)
-var H=n(8815)
+return[(0,j.ok)("release",`no version of the history uses ${s} (as of release ${t})`)]}function held({by:e,renewed:t}){const n=t===void 0?"":`, last renewed at ${t} by its clock`
+return(0,j.$e)("release",`the lock is held by ${e}${n}: a release waits until it is free, at most 30 s after that run ends`)}function left(e,t){return(0,j.$e)("release",`the release of ${(0,T.j)(t.tag)} by ${(0,D.Gg)(t)}, started at ${t.at}, has not ended; if its run is gone, the next release restores it first`,(0,G.a)("recover",e))}var q=n(7598)
+var B=n(8815)
 var W=n(7340)
 function rightsFindings({all:e,missing:t,account:n,namespace:s},r){const o=n===void 0?"the account":`the account ${n}`
-if(t.length===0)return[(0,P.ok)("rights",`${o} may do everything that a release does in the namespace "${s}"`)]
+if(t.length===0)return[(0,j.ok)("rights",`${o} may do everything that a release does in the namespace "${s}"`)]
 const i=(0,W.SN)(t)
 const a=countOf(t)===countOf(e)?`${o} has no rights for a release in the namespace "${s}", if it exists`:`${o} may not ${i} in the namespace "${s}"`
 const c=n===void 0?`# in its Role\n${(0,W.Eb)(t)}`:commandFor(t,n,r)
-return[(0,P.z3)("rights",`${a}: an administrator must grant it`,c)]}function countOf(e){return e.reduce((e,{verbs:t})=>e+t.length,0)}function commandFor(e,t,n){const s=(0,q.createHash)("sha256").update(JSON.stringify([e,t])).digest("hex")
+return[(0,j.z3)("rights",`${a}: an administrator must grant it`,c)]}function countOf(e){return e.reduce((e,{verbs:t})=>e+t.length,0)}function commandFor(e,t,n){const s=(0,q.createHash)("sha256").update(JSON.stringify([e,t])).digest("hex")
 const r={name:`django-rollout-${s.slice(0,8)}`}
 const o="rbac.authorization.k8s.io"
 const i=`${o}/v1`
 const a=likes(e).map(({group:e,resources:t,limits:n})=>`    - { apiGroups: ["${e}"], resources: [${t.join(", ")}], ${n} }`)
 const c={apiVersion:i,kind:"RoleBinding",metadata:r,roleRef:{apiGroup:o,kind:"Role",name:r.name},subjects:[subjectOf(t,o)]}
-const l=["apiVersion: v1","kind: List","items:",`- apiVersion: ${i}`,"  kind: Role",`  metadata: { name: ${r.name} }`,"  rules:",...a,(0,H.As)([c]).trim()].join("\n")
+const l=["apiVersion: v1","kind: List","items:",`- apiVersion: ${i}`,"  kind: Role",`  metadata: { name: ${r.name} }`,"  rules:",...a,(0,B.As)([c]).trim()].join("\n")
 return`echo '\n${l.replaceAll("'",`'\\''`)}\n' | ${n(["apply","-f","-"])}`}function likes(e){const t=[]
 for(const{group:n,resource:s,verbs:r,names:o}of e){const e=o===void 0?"":`resourceNames: [${o.join(", ")}], `
 const i=`${e}verbs: [${r.join(", ")}]`
 const a=t.find(e=>e.group===n&&e.limits===i)
 if(a)a.resources.push(s)
 else t.push({group:n,limits:i,resources:[s]})}return t}function subjectOf(e,t){const[,n,s]=/^system:serviceaccount:([^:]+):(.+)$/.exec(e)??[]
-return n===void 0?{apiGroup:t,kind:"User",name:e}:{kind:"ServiceAccount",name:s,namespace:n}}var B=n(157)
+return n===void 0?{apiGroup:t,kind:"User",name:e}:{kind:"ServiceAccount",name:s,namespace:n}}var H=n(157)
 var V=n(5374)
 var J=n(1407)
 var K=n(6874)
 var z=n(8661)
-var Y=n(1856)
-var X=n(3825)
-var Z=n(2459)
-var Q=n(6099)
+var X=n(1856)
+var Q=n(3825)
+var Y=n(2459)
+var Z=n(6099)
 var ee=n(3892)
 async function checkAlone(e,t){const{app:n,settings:s,cluster:r}=e
-await Promise.all([checkHistory(e,t),(0,Q.aE)(r,n,s.image),(0,U.Cz)(r,(0,z.Fe)(n))])}async function checkHistory({app:e,settings:t,command:n,cluster:s},{live:r,targets:o}){const{history:i,configMap:a}=await(0,X.tl)(s,e)
+await Promise.all([checkHistory(e,t),(0,Z.aE)(r,n,s.image),(0,D.Cz)(r,(0,z.Fe)(n))])}async function checkHistory({app:e,settings:t,command:n,cluster:s},{live:r,targets:o}){const{history:i,configMap:a}=await(0,Q.tl)(s,e)
 const c=i.filter(({image:e})=>!(0,T.iI)(e,t.image))
 const l={history:i.filter(e=>!c.includes(e)),configMap:a}
 if(c.length===0||n==="rollback"&&l.history.length>0)return l
 const u=o.map(({id:e})=>(0,M.T)(e))
-const d=workloadsIn(r.clusterState()).filter(e=>!u.includes((0,M.T)((0,I.hY)(e))))
-for(const n of new Set(c.map(e=>e.image))){const r=d.find(e=>(0,I.ys)(e,n).length>0)
+const d=workloadsIn(r.clusterState()).filter(e=>!u.includes((0,M.T)((0,N.hY)(e))))
+for(const n of new Set(c.map(e=>e.image))){const r=d.find(e=>(0,N.ys)(e,n).length>0)
 if(!r)continue
-const o=(0,M.T)((0,I.hY)(r))
+const o=(0,M.T)((0,N.hY)(r))
 const i=`the history in configmap/${(0,z.Fe)(e)}`
 const a=`if it is the same application and its registry has moved: ${o} still runs the old image. Change it to the new one first, with its manifest (option manifests) or kubectl set image`;(0,z.ht)(s,e,{image:n,what:i,so:a},t.image)}return l}function workloadsIn(e){const t=[e.deployments,e.statefulsets,e.daemonsets,e.cronjobs]
-return t.flatMap(e=>[...e.values()]).filter(I.gv)}var te=n(2109)
+return t.flatMap(e=>[...e.values()]).filter(N.gv)}var te=n(2109)
 var ne=n(8559)
 var se=n(3872)
 var re=n(6e3)
@@ -2486,7 +2486,7 @@ const{sha:c}=n
 switch(await lineageOf({platform:e,folder:t.context,signal:s},c,a.sha)){case"not-older":return
 case"unknown":o.say(`this checkout does not show whether ${(0,T.j)(a.tag)}, which is live, is newer than ${(0,T.j)(c)}`)
 return
-case"older":(0,r.fJ)({code:"stale-commit",sentence:`${(0,T.j)(c)} is older than ${(0,T.j)(a.tag)}, live since release ${a.number} by ${(0,U.Gg)(a)}`,hint:`nothing was changed. To roll back to it anyway: ${(0,G.a)("rollback",t,{to:n.tag})}`})}}var le=n(4e3)
+case"older":(0,r.fJ)({code:"stale-commit",sentence:`${(0,T.j)(c)} is older than ${(0,T.j)(a.tag)}, live since release ${a.number} by ${(0,D.Gg)(a)}`,hint:`nothing was changed. To roll back to it anyway: ${(0,G.a)("rollback",t,{to:n.tag})}`})}}var le=n(4e3)
 const ue=15e3
 async function pinsOf(e,t,n){const s=n.flatMap(e=>e.live?[e.live]:[])
 const r=(0,le.oo)(t.clusterState(),s,e.settings.image)
@@ -2505,7 +2505,7 @@ a.add(`${u} ${f}: an undo would restore ${s.digest.slice(0,19)}, which is runnin
 for(const t of a)e.log.say(t)
 return i}async function runsAlready(e,t,n,{repository:s,digest:r}){const o=t.clusterState()
 const i=once(t=>lookUpSoon(e,t))
-const a=n.flatMap(({live:e,uses:t})=>t.map(async({name:t})=>{const n=e&&(0,I.MZ)((0,I.kW)(e),()=>true).find(e=>e.name===t)
+const a=n.flatMap(({live:e,uses:t})=>t.map(async({name:t})=>{const n=e&&(0,N.MZ)((0,N.kW)(e),()=>true).find(e=>e.name===t)
 if(!n)return false
 const a=(0,le.ky)(o,e,n,{repository:s,digest:r})
 if(a!=="what its tag names")return a==="this image"
@@ -2515,7 +2515,7 @@ return(await Promise.all(a)).every(Boolean)}function warningsWithoutDigest(e){co
 for(const{id:n,running:s}of e)for(const e of new Set(s)){if((0,T.zZ)(e).digest!==void 0)continue
 t.set(e,[...t.get(e)??[],(0,M.T)(n)])}return[...t].map(([e,t])=>`${t.join(", ")} names ${e} without a digest: new pods run what that tag names then. The next release of another image adds the digest`)}async function lostImages(e,t,n=new Map){const s=new Map
 for(const{id:r,live:o}of t){const t=n.get((0,M.T)(r))
-const i=o?(0,I.ys)(o,e.settings.image):[]
+const i=o?(0,N.ys)(o,e.settings.image):[]
 const a=new Set(i.map(({name:e,image:n})=>t?.[e]??n))
 for(const e of a)s.set(e,[...s.get(e)??[],(0,M.T)(r)])}const r=await Promise.all([...s].map(async([t,n])=>{const s=await lookUpSoon(e,t)
 return s?.is==="absent"?[`the registry no longer has ${t}, which ${n.join(", ")} runs: nodes without a cached copy cannot start it, so an undo may fail`]:[]}))
@@ -2538,7 +2538,7 @@ const[o,i,a]=await Promise.all([whoAmI(n,r),kubeContextOf(s["kube-context"],r),m
 const c=[clusterFinding(r.version,i,r.namespace),...o?clockFindings(o.aheadMs):[]]
 const l=unseen("cluster","rights, workloads, probes and release")
 try{if((await(0,de.oO)(r,a.known)).is==="missing"){const e=`the namespace "${r.namespace}" does not exist; a release creates it from the manifests`
-return[...c,(0,P.$e)("cluster",e),l]}}catch(e){return[...c,(0,P.gz)("cluster",e),l]}const u=(0,me.xQ)(e.app,a.known,a.resources,(0,fe.GH)(s))
+return[...c,(0,j.$e)("cluster",e),l]}}catch(e){return[...c,(0,j.gz)("cluster",e),l]}const u=(0,me.xQ)(e.app,a.known,a.resources,(0,fe.GH)(s))
 const d=await(0,W.o7)(r,u)
 const may=(e,t)=>!d.some(({resource:n,verbs:s})=>t.includes(n)&&s.includes(e))
 const f=d.every(({verbs:e})=>!e.includes("list")&&!e.includes("watch"))
@@ -2547,7 +2547,7 @@ const[h,m,g]=await Promise.all([examineMigration(e,a,may("get",["cronjobs"])),f?
 const w=[...f?[]:["workloads and probes"],...p?[]:["release"]]
 return[...c,...rightsFindings({all:(0,W.Zu)([...u,...m.needs]),missing:(0,W.Zu)([...d,...m.missing]),account:o?.name,namespace:r.namespace},(0,he.IZ)(r)),...w.length>0?[unseen("rights",w.join(", "))]:[],...a.findings,...h,...m.findings,...g]}async function examineMigration(e,{known:t,findings:n},s){const r=s&&n.length===0
 const o=[(0,pe.H)(e),...r?[(0,fe.xq)(e,t)]:[]]
-return(await Promise.allSettled(o)).flatMap(e=>e.status==="rejected"?[(0,P.gz)("workloads",e.reason)]:[])}function unseen(e,t){return(0,P.$e)(e,`skipped because of the findings above: ${t}`)}async function whoAmI({clock:e},t){const n="authentication.k8s.io/v1"
+return(await Promise.allSettled(o)).flatMap(e=>e.status==="rejected"?[(0,j.gz)("workloads",e.reason)]:[])}function unseen(e,t){return(0,j.$e)(e,`skipped because of the findings above: ${t}`)}async function whoAmI({clock:e},t){const n="authentication.k8s.io/v1"
 const s=e.now()
 try{const{metadata:r,status:o}=await t.review(`/apis/${n}/selfsubjectreviews`,{apiVersion:n,kind:"SelfSubjectReview"})
 const i=o?.userInfo?.username
@@ -2559,67 +2559,67 @@ const{code:n,stdout:s}=await t.kubectl(["config","current-context"])
 return n===0?s.trim():void 0}async function manifestsOf({platform:e,settings:t,cluster:n}){try{const s=await(0,K.PX)(e,n,t.manifests,t.image)
 const{targets:r,others:o,namespace:i}=s
 const a=[...r,...o,...i?[i]:[]]
-const c=await(0,Y.k4)(n,a)
+const c=await(0,X.k4)(n,a)
 a.forEach(e=>c.of(e))
-return{known:s,resources:c,findings:[]}}catch(e){return{known:K.K2,resources:await(0,Y.k4)(n,[]),findings:[(0,P.gz)("workloads",e)]}}}async function unseenWorkloads(e,t=[]){const n=(0,me.hg)()
+return{known:s,resources:c,findings:[]}}catch(e){return{known:K.K2,resources:await(0,X.k4)(n,[]),findings:[(0,j.gz)("workloads",e)]}}}async function unseenWorkloads(e,t=[]){const n=(0,me.hg)()
 return{findings:t,needs:n,missing:await(0,W.o7)(e,n)}}async function examineWorkloads(e,{known:t,findings:n},{missing:s,image:r}){const{platform:o,cluster:i}=e
 const a=await(0,ee.f)(i,o.clock)
 const c=await(0,he.Nn)(e,{manifests:t,live:a,missing:s,until:"the end",image:r})
 const{targets:l,services:u,findings:d}=c
 if(l.length===0){const e=[...d.images,...d.workloads]
 return unseenWorkloads(i,n.length>0?[]:e)}const f=a.clusterState()
-const[p,h,m,g]=await Promise.all([ailing(l,f,{cluster:i,clock:o.clock,toRepo:(0,O.YT)(e)}),staleConfiguration(i,f,l),checkAlone(e,{live:a,targets:l}).then(()=>[],e=>isOfTwo(e)?[(0,P.gz)("release",e)]:[]),lostImages(e,l)])
+const[p,h,m,g]=await Promise.all([ailing(l,f,{cluster:i,clock:o.clock,toRepo:(0,O.YT)(e)}),staleConfiguration(i,f,l),checkAlone(e,{live:a,targets:l}).then(()=>[],e=>isOfTwo(e)?[(0,j.gz)("release",e)]:[]),lostImages(e,l)])
 const w=(0,he.IZ)(i)
-return{findings:[...l.map(e=>(0,P.ok)("workloads",(0,ge.q0)(e))),...d.web,...d.workloads,...(0,V.c)((0,B.Z)(l,u),w),...Object.entries(p).map(([e,t])=>{const n=`${e} is unhealthy before the release: ${t}`
-return(0,P.$e)("workloads",n,w(["describe",e]))}),...d.images,...g.map(e=>(0,P.$e)("registry",e,"push the image again, or release before its pods are rescheduled")),...h,...m,...d.namespace,...d.dryRun,...d.probes],needs:c.needs,missing:c.missing}}async function staleConfiguration(e,t,n){const s=n.flatMap(({live:e})=>e?(0,L.JP)((0,I.kW)(e)):[])
+return{findings:[...l.map(e=>(0,j.ok)("workloads",(0,ge.q0)(e))),...d.web,...d.workloads,...(0,V.c)((0,H.Z)(l,u),w),...Object.entries(p).map(([e,t])=>{const n=`${e} is unhealthy before the release: ${t}`
+return(0,j.$e)("workloads",n,w(["describe",e]))}),...d.images,...g.map(e=>(0,j.$e)("registry",e,"push the image again, or release before its pods are rescheduled")),...h,...m,...d.namespace,...d.dryRun,...d.probes],needs:c.needs,missing:c.missing}}async function staleConfiguration(e,t,n){const s=n.flatMap(({live:e})=>e?(0,I.JP)((0,N.kW)(e)):[])
 const r=s.map(({kind:t,name:n})=>{const s=t==="Secret"?"secrets":"configmaps"
-return`${(0,Y.rJ)("v1",e.namespace,s)}/${n}`})
+return`${(0,X.rJ)("v1",e.namespace,s)}/${n}`})
 const o=await Promise.all([...new Set(r)].map(t=>e.find(t).catch(e=>{if(e instanceof J.h&&e.status===403)return
 throw e})))
 const i=o.flatMap(e=>e?[e]:[])
 return n.flatMap(n=>{const s={workload:n.id,images:{},generation:0,first:false}
-const r=(0,Z.NO)(t,s)
+const r=(0,Y.NO)(t,s)
 return staleConfigurationFindings(n,r,i,(0,he.IZ)(e))})}function isOfTwo(e){return e instanceof r.HR&&e.cause.code==="usage"}async function examineReleases(e){const{platform:t,settings:n,app:s,cluster:r}=e
-const[o,i,a]=await Promise.allSettled([(0,U.Cz)(r,(0,z.Fe)(s)),(0,Q.aE)(r,s,n.image),(0,X.Lu)(r,s,n.image)])
-const c=[o,i,a].flatMap(e=>e.status==="rejected"?[(0,P.gz)("release",e.reason)]:[])
+const[o,i,a]=await Promise.allSettled([(0,D.Cz)(r,(0,z.Fe)(s)),(0,Z.aE)(r,s,n.image),(0,Q.Lu)(r,s,n.image)])
+const c=[o,i,a].flatMap(e=>e.status==="rejected"?[(0,j.gz)("release",e.reason)]:[])
 if(o.status!=="fulfilled"||i.status!=="fulfilled")return c
 if(a.status!=="fulfilled")return c
 const l={...t,env:{...t.env,CI:void 0}}
-const u=await checkNotStale(e.with({platform:l}),a.value).then(()=>[],e=>[(0,P.gz)("release",e)])
+const u=await checkNotStale(e.with({platform:l}),a.value).then(()=>[],e=>[(0,j.gz)("release",e)])
 const d=releaseFindings(n,o.value,i.value?.begun,a.value)
-return[...d,...u]}function cluster_closed(e){return[(0,P.gz)("cluster",e),unseen("cluster","rights, workloads, probes and release")]}function sourceFinding({sha:e,tag:t},n){if(n!==void 0)return(0,P.ok)("commit",`the tag is ${n} (option "tag")`)
+return[...d,...u]}function cluster_closed(e){return[(0,j.gz)("cluster",e),unseen("cluster","rights, workloads, probes and release")]}function sourceFinding({sha:e,tag:t},n){if(n!==void 0)return(0,j.ok)("commit",`the tag is ${n} (option "tag")`)
 if(t!==e){const e=`there are uncommitted changes, so the tag of the image is ${(0,T.j)(t)}: commit or stash them to release the commit itself`
-return(0,P.$e)("commit",e,"git status --short")}return(0,P.ok)("commit",`commit ${(0,T.j)(t)}, without uncommitted changes`)}function contextFindings(e,t,n){return[...unignored(e,t),...managers(e,t,n)]}const we=[".git",".env",".venv","venv","node_modules"]
+return(0,j.$e)("commit",e,"git status --short")}return(0,j.ok)("commit",`commit ${(0,T.j)(t)}, without uncommitted changes`)}function contextFindings(e,t,n){return[...unignored(e,t),...managers(e,t,n)]}const we=[".git",".env",".venv","venv","node_modules"]
 function unignored(e,{names:t,ignores:n}){const r=we.filter(e=>t.includes(e))
 if(n||r.length===0)return[]
 const o=`there is no .dockerignore in "${e}": the builder receives ${r.join(", ")}, and a COPY of the folder includes ${r.length===1?"it":"them"} in the image`
-return[(0,P.$e)("commit",o,`printf '%s\\n' ${r.join(" ")} > ${(0,s.join)(e,".dockerignore")}`)]}function managers(e,{managers:t},n){return["test-command","migrate-command"].flatMap(r=>{const o=n[r]
+return[(0,j.$e)("commit",o,`printf '%s\\n' ${r.join(" ")} > ${(0,s.join)(e,".dockerignore")}`)]}function managers(e,{managers:t},n){return["test-command","migrate-command"].flatMap(r=>{const o=n[r]
 const i=o.split(/\s+/).find(e=>/(^|\/)manage\.py$/.test(e))
 if(i===void 0||i.startsWith("/"))return[]
 if(t.includes((0,s.normalize)(i)))return[]
 const a=`"${r}" runs ${i}, which does not exist in the build context "${e}"`
 const[c]=t
 const l=c&&`--${r} "${o.replace(i,c)}"`
-return[(0,P.$e)("commit",a,l)]})}function registryFindings(e,t,{lookup:n,login:s,beside:r}){if(r!==void 0){const o=`${(0,h.w4)(e)} has ${e}:${(0,T.j)(r)} of another build: the tag of this one is ${(0,T.j)(t)}`
-return[(0,P.ok)("registry",o),...registryFindings(e,t,{lookup:n,login:s})]}const o=(0,h.w4)(e)
+return[(0,j.$e)("commit",a,l)]})}function registryFindings(e,t,{lookup:n,login:s,beside:r}){if(r!==void 0){const o=`${(0,h.w4)(e)} has ${e}:${(0,T.j)(r)} of another build: the tag of this one is ${(0,T.j)(t)}`
+return[(0,j.ok)("registry",o),...registryFindings(e,t,{lookup:n,login:s})]}const o=(0,h.w4)(e)
 const i=`${e}:${(0,T.j)(t)}`
 const a=o==="docker.io"?"docker login":`docker login ${o}`
-switch(n.is){case"there":return[(0,P.ok)("registry",`${o} has ${i} already: it is not built again`)]
-case"another":return[(0,P.ok)("registry",`${o} has ${i} of another commit (${(0,T.j)(n.of)}): it is built again`)]
-case"another build":return[(0,P.ok)("registry",`${o} has ${i} of another build: it is built again`)]
-case"unlabelled":return[(0,P.z3)("registry",`${o} has ${i} already, without a label that names its commit`,'roll that image out with "deploy", or set another "tag"')]
-case"absent":return[(0,P.ok)("registry",`${o} answers, and does not have ${i} yet: it will be built`),...s||(0,h.IX)(o)?[]:[(0,P.$e)("registry",`docker has no login for ${o}, which requires one for a push`,a)]]
-case"denied":return s?[(0,P.$e)("registry",`${o} denies ${e}: normal before the first push to many registries, or this login may not read it (${n.said})`,(0,h.t$)(e,"read"))]:[(0,P.z3)("registry",`${o} denies ${e}, and docker has no login there`,a)]
-case"unreachable":return[(0,P.z3)("registry",`${o} does not answer: ${n.said}`,'check the host name in "image", and that this machine reaches it')]
-case"failed":return[(0,P.z3)("registry",`${i} could not be looked up: ${n.said}`,n.hint)]}}var ve=n(7898)
+switch(n.is){case"there":return[(0,j.ok)("registry",`${o} has ${i} already: it is not built again`)]
+case"another":return[(0,j.ok)("registry",`${o} has ${i} of another commit (${(0,T.j)(n.of)}): it is built again`)]
+case"another build":return[(0,j.ok)("registry",`${o} has ${i} of another build: it is built again`)]
+case"unlabelled":return[(0,j.z3)("registry",`${o} has ${i} already, without a label that names its commit`,'roll that image out with "deploy", or set another "tag"')]
+case"absent":return[(0,j.ok)("registry",`${o} answers, and does not have ${i} yet: it will be built`),...s||(0,h.IX)(o)?[]:[(0,j.$e)("registry",`docker has no login for ${o}, which requires one for a push`,a)]]
+case"denied":return s?[(0,j.$e)("registry",`${o} denies ${e}: normal before the first push to many registries, or this login may not read it (${n.said})`,(0,h.t$)(e,"read"))]:[(0,j.z3)("registry",`${o} denies ${e}, and docker has no login there`,a)]
+case"unreachable":return[(0,j.z3)("registry",`${o} does not answer: ${n.said}`,'check the host name in "image", and that this machine reaches it')]
+case"failed":return[(0,j.z3)("registry",`${i} could not be looked up: ${n.said}`,n.hint)]}}var ve=n(7898)
 var be=n(2744)
-async function inspectMachine({platform:e,settings:t,signal:n}){const[s,r]=await Promise.all([inspectTools(e,n),(0,b.TC)(e,t,t.context).catch(e=>(0,P.gz)("commit",e))])
+async function inspectMachine({platform:e,settings:t,signal:n}){const[s,r]=await Promise.all([inspectTools(e,n),(0,b.TC)(e,t,t.context).catch(e=>(0,j.gz)("commit",e))])
 return{answers:s,..."tag"in r?{source:r}:{sourceError:r}}}function reachesCluster({env:e},{answers:{kubectl:t}}){return isRunner(e)||t!==void 0&&has(t)}function isRunner(e){return Boolean(e["RUNNER_TOOL_CACHE"])}async function examineMachine({platform:e,settings:t},{answers:n,source:s,sourceError:r},o){const i=await examineRegistry(t.image,o)
 const a={builds:!i.has,known:s!==void 0,fetches:isRunner(e.env)}
 return[...toolFindings(n,a),...s?[sourceFinding(s,t.tag)]:[],...r&&has(n.git)?[r]:[],...a.builds?await examineContext(e,t):[],...i.findings]}async function examineRegistry(e,t){if(!t){const t=`${(0,h.w4)(e)} was not checked because of the findings above`
-return{has:false,findings:[(0,P.$e)("registry",t)]}}try{const{lookup:n,login:s,beside:r,source:o}=await t
+return{has:false,findings:[(0,j.$e)("registry",t)]}}try{const{lookup:n,login:s,beside:r,source:o}=await t
 const i=registryFindings(e,o.tag,{lookup:n,login:s,...r!==void 0&&{beside:r}})
-return{has:n.is==="there",findings:i}}catch(e){return{has:false,findings:[(0,P.gz)("registry",e)]}}}const ye=1e4
+return{has:n.is==="there",findings:i}}catch(e){return{has:false,findings:[(0,j.gz)("registry",e)]}}}const ye=1e4
 async function inspectTools(e,t){const answerOf=async n=>{try{return await(0,f.wj)(e.clock,ye,t,t=>(0,d.T3)(e,n,{signal:t}))}catch(e){if(!(e instanceof f.Ms))throw e
 return{code:1,stdout:"",stderr:`no answer within ${ye/1e3} s`}}}
 const[n,s,r,o]=await Promise.all([e.processes.run("git",["--version"]),answerOf(["version","--format","{{json .}}"]),answerOf(["buildx","version"]),inspectKubectl(e)])
@@ -2635,9 +2635,9 @@ try{const i=checkPlan(e,{context:r,...o!==void 0&&{file:o}})
 const a=await n.list(r)
 const c=a.filter(e=>n.isFolder((0,s.join)(r,e)))
 const l={names:a,ignores:[(0,s.join)(r,".dockerignore"),`${i}.dockerignore`].some(e=>n.exists(e)),managers:["",...c].map(e=>(0,s.join)(e,"manage.py")).filter(e=>n.exists((0,s.join)(r,e)))}
-return contextFindings(r,l,t)}catch(e){return[(0,P.gz)("commit",e)]}}var ke=n(6090)
+return contextFindings(r,l,t)}catch(e){return[(0,j.gz)("commit",e)]}}var ke=n(6090)
 var Oe=n(6488)
-function runDoctor(e){return(0,j.Y)("doctor",e,e=>e.reporter.stage("doctor",t=>(0,f.ZC)(e.signal,async()=>{t.waiting("checking tools, registry and cluster")
+function runDoctor(e){return(0,R.Y)("doctor",e,e=>e.reporter.stage("doctor",t=>(0,f.ZC)(e.signal,async()=>{t.waiting("checking tools, registry and cluster")
 const n=await inspectMachine(e)
 const{source:s}=n
 if(s)e.state.source=s
@@ -2675,14 +2675,14 @@ const r=t.filter(({digest:e,goneAt:t})=>e!==i&&t!==void 0)
 const l=Math.min(c,...r.map(({goneAt:t=e})=>t+xe))
 if(r.length===0||e>=l)return{logsWanted:[],ended:true}
 a.waiting(`waiting for ${r.flatMap(({names:e})=>e).join(", ")}`)
-return{logsWanted:[],requeueAt:l}},()=>{})}finally{a.waiting(void 0)}}var je=n(5313)
-var Pe=n(2580)
+return{logsWanted:[],requeueAt:l}},()=>{})}finally{a.waiting(void 0)}}var Re=n(5313)
+var je=n(2580)
 class Planning{context
 wait
 start
 #m
 #g
-constructor(e,t,n=()=>Promise.resolve(),s=Pe.Be){this.context=e
+constructor(e,t,n=()=>Promise.resolve(),s=je.Be){this.context=e
 this.wait=n
 this.start=s
 this.#m=t
@@ -2695,44 +2695,45 @@ await this.#w()
 return this.#g.plan(e)}async backup(e,t){const{checked:n,image:s}=this.#m
 this.#m={...this.#m,backup:void 0,isAgain:true}
 await this.#w()
-return(0,fe.B2)(this.context.with({log:e}),n,{image:s,reasons:(0,je.s)(t),work:"migrated"})}async#w(){await this.#g.close()
-this.#g=this.start(this.context,this.#m)}}var Re=n(3006)
+return(0,fe.B2)(this.context.with({log:e}),n,{image:s,reasons:(0,Re.s)(t),work:"migrated"})}async#w(){await this.#g.close()
+this.#g=this.start(this.context,this.#m)}}var Pe=n(3006)
 var Ce=n(6633)
-const Ne=3
-const Le=3e4
+const Le=3
+const Ie=3e4
 async function withReported(e,t){const{settings:n,platform:s,signal:r,app:o}=e
 const{cluster:i,checked:a}=t
 const c=n["migrate-command"]===""?[]:unreleasedIn(e,a)
 if(c.length===0)return t
-const{needs:l}=await(0,Re.jh)(s.clock,r,()=>(0,X.bL)(i,o,n.image))
+const{needs:l}=await(0,Pe.jh)(s.clock,r,()=>(0,Q.bL)(i,o,n.image))
 const u=c.filter(({image:e})=>!l.has(e.digest))
-const d=u.slice(0,Ne)
-for(const{image:t,names:n}of u.slice(Ne))e.log.say(`what ${titleOf(t,n)} needs is not known: only ${Ne} images report it`)
+const d=u.slice(0,Le)
+for(const{image:t,names:n}of u.slice(Le))e.log.say(`what ${titleOf(t,n)} needs is not known: only ${Le} images report it`)
 const f=await Promise.all(d.map(async t=>{const n=await ask(e.with({cluster:i}),a,t)
 return n?[[t.image.digest,n]]:[]}))
 return{...t,checked:{...a,reported:new Map(f.flat())}}}function unreleasedIn({settings:e,app:t},{live:n,web:s}){const{image:r}=e
 const o=n.clusterState()
 const i=(0,ge.ow)(o)
-return(0,Se.w)(o,r,(0,$e.q2)(t)).flatMap(({digest:e,tag:t,names:n,isIdle:o,goneAt:a})=>{const c=i.filter(e=>n.includes((0,M.T)((0,I.hY)(e))))
+return(0,Se.w)(o,r,(0,$e.q2)(t)).flatMap(({digest:e,tag:t,names:n,isIdle:o,goneAt:a})=>{const c=i.filter(e=>n.includes((0,M.T)((0,N.hY)(e))))
 const l=c.every(e=>isOfRelease(e,r))
 if(e===void 0||o===true||a!==void 0||l)return[]
-const u=c.find(e=>s&&(0,M.T)((0,I.hY)(e))===(0,M.T)(s.workload))??c[0]
-const d=u&&(0,I.kW)(u)
-const f=u?(0,I.ys)(u,r).map(({name:e})=>e):[]
+const u=c.find(e=>s&&(0,M.T)((0,N.hY)(e))===(0,M.T)(s.workload))??c[0]
+const d=u&&(0,N.kW)(u)
+const f=u?(0,N.ys)(u,r).map(({name:e})=>e):[]
 const p=d?.spec?.containers.find(({name:e})=>f.includes(e))
 if(!u||!d||!p)return[]
-const h={workload:(0,I.hY)(u),template:d,container:p.name,containers:f}
-return[{image:{repository:r,tag:t,digest:e},names:n,web:h}]})}function isOfRelease(e,t){const n=(0,I.ys)(e,t)
+const h={workload:(0,N.hY)(u),template:d,container:p.name,containers:f}
+return[{image:{repository:r,tag:t,digest:e},names:n,web:h}]})}function isOfRelease(e,t){const n=(0,N.ys)(e,t)
 const s=n.every(({image:e})=>(0,T.zZ)(e).digest!==void 0)
 return s&&(e.kind==="CronJob"||(0,Ce.O)(e))}async function ask(e,t,{image:n,names:s,web:r}){const{settings:o,log:i,signal:a,warn:c}=e
 const l=titleOf(n,s)
 i.say(`${l} was deployed by others: a Job of its image reports what it needs`)
-const u=(0,Pe.Be)(e,{checked:t,web:r,image:n,plansOnly:true,reports:{name:l,command:o["migrate-command"],timeoutMs:Math.min(o.timeout,Le)}})
+const u=(0,je.Be)(e,{checked:t,web:r,image:n,plansOnly:true,reports:{name:l,command:o["migrate-command"],timeoutMs:Math.min(o.timeout,Ie)}})
 try{await u.plan(i)
 const[e,t]=[u.needs(),u.tasks()]
-return e===void 0?void 0:{needs:e,...t!==void 0&&{tasks:t}}}catch(e){a.throwIfAborted()
+if(e===void 0)return
+return{tag:n.tag,needs:e,...t!==void 0&&{tasks:t}}}catch(e){a.throwIfAborted()
 i.say(`what ${l} needs is not known: ${(0,$.b)(e)}`)
-return}finally{await u.close().catch(e=>{c((0,$.b)(e))})}}function titleOf(e,t){return`version ${(0,T.j)(e.tag)} (${t.join(", ")})`}var Ie=n(7823)
+return}finally{await u.close().catch(e=>{c((0,$.b)(e))})}}function titleOf(e,t){return`version ${(0,T.j)(e.tag)} (${t.join(", ")})`}var Ne=n(7823)
 function preflight(e,t,n){return(0,f.ZC)(e.signal,async()=>{const s=await t()
 const r=e.with({cluster:s})
 const o=await check(r,n)
@@ -2742,7 +2743,7 @@ const a=await(0,K.PX)(n,o,s.manifests,s.image)
 const c=await(0,de.oO)(o,a)
 const{targets:l,jobs:u,namespace:d}=a
 const f=[...l,...a.others,...d?[d]:[]]
-const p=await(0,Y.k4)(o,f)
+const p=await(0,X.k4)(o,f)
 await(0,pe.H)(e)
 await(0,he.XU)(e,(0,me.xQ)(r,a,p,(0,fe.GH)(s)))
 await(0,fe.xq)(e,a)
@@ -2757,65 +2758,65 @@ return{live:h,targets:w,others:v,jobs:u,resources:p,services:b,...E!==void 0&&{n
 var Fe=n(2297)
 function withRestarts(e,t){return e.map(e=>{const n=e.live&&restartOf(e.live,t)
 return n?{...e,restart:n}:e})}function restartOf(e,t){if(e.kind==="CronJob")return
-const n=(0,L.JP)((0,I.kW)(e))
+const n=(0,I.JP)((0,N.kW)(e))
 const s=t.filter(e=>{if(e.is==="none")return false
 const t=e.is==="change"?e.live:void 0
-return n.some(n=>(0,L.wj)(e.object,n)&&(0,L.SM)(n,t,e.becomes))})
+return n.some(n=>(0,I.wj)(e.object,n)&&(0,I.SM)(n,t,e.becomes))})
 if(s.length===0)return
-return{hash:hashOf((0,L.U)(e),s),because:s.map(({object:e})=>(0,F.Gg)(e)).sort()}}function hashOf(e,t){const n=t.map(e=>{const{uid:t,resourceVersion:n}=(e.is==="create"?void 0:e.live.metadata)??{}
+return{hash:hashOf((0,I.U)(e),s),because:s.map(({object:e})=>(0,F.Gg)(e)).sort()}}function hashOf(e,t){const n=t.map(e=>{const{uid:t,resourceVersion:n}=(e.is==="create"?void 0:e.live.metadata)??{}
 return[(0,F.Gg)(e.object),t??"",n??""]}).sort(([e=""],[t=""])=>e.localeCompare(t))
 const s=JSON.stringify([e??"",n])
-return(0,q.createHash)("sha256").update(s).digest("hex").slice(0,16)}var De=n(607)
-var Ue=n(6005)
+return(0,q.createHash)("sha256").update(s).digest("hex").slice(0,16)}var Ue=n(607)
+var De=n(6005)
 var Ge=n(5473)
 var _e=n(8306)
 var qe=n(4853)
 async function snapshot_snapshot(e,t,n,s=(e,{targets:t})=>Promise.resolve(t)){const{cluster:r,log:o}=e
 const[[i,a,c],l]=await Promise.all([checkedNow(e,t).then(async n=>{const r={...n,targets:await s(e,n)}
 const o=await pinsOf(e,t.live,r.targets)
-return[r,o,await lostImages(e,r.targets,o)]}),(0,Ue.q)(e,t.others)])
+return[r,o,await lostImages(e,r.targets,o)]}),(0,De.q)(e,t.others)])
 const u=withRestarts(i.targets,l)
 const d=(0,Fe._z)(e,n)
 const[f,p,h]=await Promise.all([(0,qe.iS)(r,u,d),(0,_e.r_)(e,u,d),changesTemplates({...i,targets:u})?(0,he.qp)(r):[]])
 const m={...i,targets:planned(u,[...f.map(becomesOf),...p])}
 const g=t.live.clusterState()
 const{changes:w}=(0,Ge.X)({others:l,own:f,targets:u,services:h,clusterState:g})
-const v=[...(0,Ue.ND)(w,m),...(0,qe.GC)(m.targets,a)]
+const v=[...(0,De.ND)(w,m),...(0,qe.GC)(m.targets,a)]
 o.say(`${(0,Me.LS)(v.length,"object")} stored in the snapshot`)
 for(const t of c)(0,O.FF)(e,t)
 const b=runningVersion(e,m)
 return{checked:m,snapshot:v,changes:w,...b&&{before:b}}}function runningVersion({settings:e},{live:t,targets:n}){const s=n.flatMap(e=>e.live??[])
-return(0,le.It)(t.clusterState(),s,e.image)}function becomesOf({becomes:e}){return e}function planned(e,t){const n=new Map(t.flatMap(e=>(0,I.gv)(e)?[[(0,M.T)((0,I.hY)(e)),e]]:[]))
+return(0,le.It)(t.clusterState(),s,e.image)}function becomesOf({becomes:e}){return e}function planned(e,t){const n=new Map(t.flatMap(e=>(0,N.gv)(e)?[[(0,M.T)((0,N.hY)(e)),e]]:[]))
 return e.map(e=>{const t=n.get((0,M.T)(e.id))
 return t?{...e,becomes:t}:e})}function changesTemplates({others:e,targets:t}){return e.length>0||t.some(({manifest:e,back:t})=>e??t)}async function checkedNow(e,t){const{settings:n,cluster:s}=e
 const r=await asTheyAre(s,t.targets,n.image)
-const o=await(0,De.j)(e,r)
+const o=await(0,Ue.j)(e,r)
 if(o.length===0)(0,ge.Nn)(t.live.clusterState(),n.image,s.namespace);(0,ge._j)(o)
 const{web:i,namespaceUid:a,...c}=t
 const l=(0,ge.s3)(n,o,t.services)
 return{...c,targets:o,...a!==void 0&&isStillThere(t.targets,o)&&{namespaceUid:a},...l&&{web:l}}}function isStillThere(e,t){const n=new Set(e.map(({live:e})=>e?.metadata?.uid))
 return t.some(({live:e})=>e?.metadata?.uid!==void 0&&n.has(e.metadata.uid))}async function asTheyAre(e,t,n){const s=await Promise.all(t.map(async({live:t,...s})=>{const r=await e.find(s.path)
-const o=r&&!s.manifest?(0,I.ys)(r,n):s.uses
+const o=r&&!s.manifest?(0,N.ys)(r,n):s.uses
 return{...s,uses:o,running:(0,ge.o$)(r,o),...r&&{live:r}}}))
-return s.filter(({live:e,manifest:t,uses:n})=>(e??t)&&n.length>0)}var He=n(2048)
+return s.filter(({live:e,manifest:t,uses:n})=>(e??t)&&n.length>0)}var Be=n(2048)
 var We=n(8152)
-var Be=n(6072)
+var He=n(6072)
 var Ve=n(6187)
 var Je=n(8076)
 async function lockAndRecover(e,t,n){const{app:s,settings:r}=t
-const o=await(0,Be.s)(t)
+const o=await(0,He.s)(t)
 e.resources.add(()=>o.release())
 e.resources.add(()=>(0,Ve.nt)(t,n.live))
 const i=(0,We.O)(t.cluster,o)
-const a=await(0,Q.aE)(i,s,r.image)
-const c=a&&await(0,Q.R1)(i,s,a,objectsOfRelease(n))
+const a=await(0,Z.aE)(i,s,r.image)
+const c=a&&await(0,Z.R1)(i,s,a,objectsOfRelease(n))
 const l=t.with({cluster:i,signal:o.lost})
 if(c)await(0,Je.U)(e,l,n.live,c)
 else await(0,Ve.d9)(l,n.live)
 t.signal.throwIfAborted()
-return{cluster:i,lost:o.lost}}function objectsOfRelease({others:e,targets:t}){return[...e,...t.flatMap(({manifest:e})=>e??[])]}function migrateOnly(e){return(0,j.Y)("migrate",e,toImage)}async function toImage(e){const{platform:t,settings:n,reporter:s,signal:o,state:i,resources:a}=e
+return{cluster:i,lost:o.lost}}function objectsOfRelease({others:e,targets:t}){return[...e,...t.flatMap(({manifest:e})=>e??[])]}function migrateOnly(e){return(0,R.Y)("migrate",e,toImage)}async function toImage(e){const{platform:t,settings:n,reporter:s,signal:o,state:i,resources:a}=e
 if(n["migrate-command"]==="")(0,r.fJ)({code:"usage",sentence:'"migrate" needs a command, but "migrate-command" is none',hint:"remove the option to use the default, or remove this step"})
-const c=(0,j.V)(e,await(0,b.TC)(t,n,n.context))
+const c=(0,R.V)(e,await(0,b.TC)(t,n,n.context))
 const l=Promise.withResolvers()
 const[{cluster:u,checked:d},p]=await(0,f.jH)(o,[e=>s.stage("preflight",async s=>{const r=c.with({signal:e,log:s})
 const open=()=>a.openCluster(t,n,e)
@@ -2825,17 +2826,17 @@ l.resolve(s)
 return s})])
 const{image:h}=p
 i.haveImage(h)
-const m=(0,j.V)(e,p.source)
+const m=(0,R.V)(e,p.source)
 const{cluster:g,lost:w,now:v}=await s.stage("lock",async t=>{const n=await lockAndRecover(e,m.with({log:t,cluster:u}),d)
 const s=m.with({log:t,cluster:n.cluster})
 await checkHistory(s,d)
 return{...n,now:await checkedNow(s,d)}})
 const y=m.with({cluster:g,signal:AbortSignal.any([o,w])})
 try{const t=await migrateTo(e,y,v,{image:h})
-return{result:t?"done":"unchanged"}}catch(e){throw(0,Oe.Ac)(e,w)}finally{await keepSchemaChange(e,y)}}async function keepSchemaChange({state:e,warn:t},{cluster:n,platform:s,app:r}){const o=(0,He.Qu)(e.plan)
+return{result:t?"done":"unchanged"}}catch(e){throw(0,Oe.Ac)(e,w)}finally{await keepSchemaChange(e,y)}}async function keepSchemaChange({state:e,warn:t},{cluster:n,platform:s,app:r}){const o=(0,Be.Qu)(e.plan)
 if(!e.schema&&!o.held&&e.migrations.length===0)return
 const i={cluster:n,clock:s.clock,app:r}
-await(0,X.$)(i,e.schema,o,e.migrations).catch(e=>{t(`the history does not show which versions fit the schema now: ${(0,$.b)(e)}`)})}function shared(e){const t=/^(cd [\w./-]+ && )?[\w./ =-]+$/.test(e)&&!/(^| )\w+=/.test(e)
+await(0,Q.$)(i,e.schema,o,e.migrations).catch(e=>{t(`the history does not show which versions fit the schema now: ${(0,$.b)(e)}`)})}function shared(e){const t=/^(cd [\w./-]+ && )?[\w./ =-]+$/.test(e)&&!/(^| )\w+=/.test(e)
 return t?e:void 0}async function migrateTo({reporter:e,state:t,warn:n,command:s},r,o,{image:i,keep:a}){const{settings:c}=r
 if(!o.web||c["migrate-command"]==="")return false
 const l={checked:o,web:o.web,image:i,backup:(0,fe.f_)(c),...s==="migrate"&&{now:true}}
@@ -2844,7 +2845,7 @@ try{const s=await e.stage("plan",e=>migrate_planned(t,r,u,e))
 t.needs=u.migration.needs()
 t.tasks=u.migration.tasks()
 t.migrate=shared(c["migrate-command"])
-t.databases=Object.fromEntries(s.databases.map(({database:e,identity:t})=>[e,t]));(0,Ie.pH)(s).forEach(n)
+t.databases=Object.fromEntries(s.databases.map(({database:e,identity:t})=>[e,t]));(0,Ne.pH)(s).forEach(n)
 if(!s.runs)return false
 const{backup:i}=s
 if(i)t.backup=await e.stage("backup",e=>u.backup(e,i))
@@ -2857,7 +2858,7 @@ await u.migration.migrate(e)})
 d=false}finally{u.migration.surprises(d).forEach(n)
 const e=u.migration.broken()
 const t=u.migration.whole()
-if(l&&(e??t))await(a?.({...l,...e&&{misfits:e},...t&&{migrations:t}}))}(0,Ie.aU)(s,c["migrate-command"],u.migration.applied()).forEach(n)
+if(l&&(e??t))await(a?.({...l,...e&&{misfits:e},...t&&{migrations:t}}))}(0,Ne.aU)(s,c["migrate-command"],u.migration.applied()).forEach(n)
 return true}finally{const{migration:e}=u
 await e.close().catch(e=>{n((0,Oe.$N)(e))})
 t.migrations=e.applied()
@@ -2868,34 +2869,34 @@ return o}function workOfUndo({settings:e},{web:t,reported:n},s){const r=e["migra
 if(!t||r===""||s&&!s.judged)return
 const{workload:o,container:i}=t
 const a=s?.databases.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))
-return{is:"back",web:(0,M.T)(o),container:i,command:r,...a&&{migrations:a},...n&&{reported:Object.fromEntries([...n].map(([e,{needs:t}])=>[e,t]))}}}async function endOfHolders(e,{live:t},n,s){const{cluster:r,app:o,settings:i}=e
-const a=(0,_.Ei)(await(0,X.Lu)(r,o,i.image))
+return{is:"back",web:(0,M.T)(o),container:i,command:r,...a&&{migrations:a},...n&&{reported:[...n].map(([e,{tag:t,needs:n}])=>({digest:e,tag:t,needs:n}))}}}async function endOfHolders(e,{live:t},n,s){const{cluster:r,app:o,settings:i}=e
+const a=(0,_.Ei)(await(0,Q.Lu)(r,o,i.image))
 if(a.length>0)await endOfOthers(e,t,n,s)}var Ke=n(6304)
 var ze=n(9902)
 n(9084)
-var Ye=n(7101)
-var Xe=n(2116)
-var Ze=n(1510)
+var Xe=n(7101)
+var Qe=n(2116)
+var Ye=n(1510)
 async function runInImage(e,t,n,r){const{platform:o,log:i,signal:c}=e
 const{command:l,files:u=[],beside:f}=n
 const[p="",...h]=typeof l==="string"?["/bin/sh","-c",l]:l
 const{box:m,hasNetwork:g,folder:w,env:v}=await t.ready(i,c)
 const b=f?`${m.name}.beside`:m.name
 const y=(0,s.join)(w,f?"beside":"env")
-await(0,Ze.J)(o,y,{PYTHONUNBUFFERED:"1",PYTHONFAULTHANDLER:"1",...v})
+await(0,Ye.J)(o,y,{PYTHONUNBUFFERED:"1",PYTHONFAULTHANDLER:"1",...v})
 const k=["run",...u.length===0?["--rm"]:[],"--init","--name",b,...f?["--cpu-shares","128"]:[],...m.labels,...g?["--network",m.name]:[],"--env-file",y,"--entrypoint",p,n.built.id,...h]
 i.waiting(`running ${(0,a.vI)(typeof l==="string"?l:p,100)}`)
 n.late?.addEventListener("abort",()=>void askWhere(o,b,c),{once:true})
 try{const{code:t}=await(0,d.T3)(o,k,{signal:c,onLine:r})
 const s=n.late?.aborted===true
-const i=u.length>0&&t!==Qe
+const i=u.length>0&&t!==Ze
 const a=i?await copyFiles(e,b,n.built,u):[]
-return{code:t,isLate:s,uncopied:a}}finally{i.waiting(void 0)}}const Qe=125
+return{code:t,isLate:s,uncopied:a}}finally{i.waiting(void 0)}}const Ze=125
 async function copyFiles({platform:e,signal:t},n,{id:r},o){const i=["--format","{{.Config.WorkingDir}}"]
 const a=await(0,d.T3)(e,["image","inspect",...i,r],{signal:t})
 const c=a.stdout.trim()||"/"
 const l=[]
-for(const r of o){const o=(0,s.dirname)((0,Xe.G)(r))
+for(const r of o){const o=(0,s.dirname)((0,Qe.G)(r))
 try{await e.files.makeFolder(o)}catch(e){l.push(`${r} was not copied: ${(0,$.b)(e)}`)
 continue}const i=["cp",`${n}:${(0,s.resolve)(c,r)}`,`${o}/`]
 const a=await(0,d.T3)(e,i,{signal:t})
@@ -2943,7 +2944,7 @@ const d=a["migrate-command"]
 const p=(0,fe.f_)(a)
 const h=`rollout-${crypto.randomUUID()}`
 const m={command:d,accept:"",give:e=>`test-env: ${e}`}
-const g=new Ie.k7(h,e=>(0,Ie.U_)(e,m))
+const g=new Ne.k7(h,e=>(0,Ne.U_)(e,m))
 g.to(l)
 const w=(0,Ke.B8)({marker:h,migrate:d,running:n,unsafe:a["unsafe-migrations"],plansOnly:true,leaves:s,...p!==void 0&&{backup:p},contract:{policy:a.contract,hasBridges:a.bridge==="on",programs:[]}})
 const v=Object.fromEntries(w.map(({name:e,value:t})=>[e,t]))
@@ -2957,12 +2958,12 @@ if(e.length<i.xS-1)g.line(b.end())}))}finally{await E.close(u)}const T=b.end()
 if(T!=="")g.line(T)
 const S=await Promise.race([g.plan,Promise.resolve(void 0)])
 if(!S)return(0,r.fJ)(noPlan(e,g.lines))
-const A={...S,databases:S.databases.map(withoutSizes)};(0,Ie.uH)(l,A,a.sql)
+const A={...S,databases:S.databases.map(withoutSizes)};(0,Ne.uH)(l,A,a.sql)
 return A}function withDatabase(e){return e.some(nt.uU)?e:[(0,nt.eU)("postgres"),...e]}function noPlan(e,t){const n=[{lines:t.slice(-st.T)}]
-const s=(0,Ie.K9)("the new version",t)
+const s=(0,Ne.K9)("the new version",t)
 if(s)return{...s,logs:n}
-const r=(0,Ye.VS)(t)
-const o=r===void 0?(0,a.BP)(t):(0,Ye.ax)(r,(0,O.YT)(e))
+const r=(0,Xe.VS)(t)
+const o=r===void 0?(0,a.BP)(t):(0,Xe.ax)(r,(0,O.YT)(e))
 return{code:"plan-failed",sentence:`the new version does not start in a container without the cluster: ${o}`,hint:'Its settings must take the database from DATABASE_URL, or from the variables PG…, POSTGRES_… or MYSQL_…; set what else it needs with "test-env"',logs:n}}function withoutSizes(e){const t=e.pending.map(({locks:e,...t})=>({...t,...e&&{locks:e.map(e=>({...e,rows:-1,bytes:0}))}}))
 return{...e,pending:t}}function survey(e,t){return(0,f.ZC)(e.signal,async()=>{const{settings:n,platform:s,app:o,log:i}=e
 const a=await t()
@@ -2971,7 +2972,7 @@ await(0,de.oO)(a,K.K2)
 await(0,pe.H)(c)
 const l=(0,me.n6)(o)
 await(0,he.XU)(c,l,l)
-const[u,d,f]=await Promise.all([(0,ee.f)(a,s.clock),(0,Y.k4)(a,[]),(0,he.qp)(a)])
+const[u,d,f]=await Promise.all([(0,ee.f)(a,s.clock),(0,X.k4)(a,[]),(0,he.qp)(a)])
 const p=u.clusterState()
 const h=(0,ge.q8)(p,K.K2,n.image,a.namespace)
 if(h.length===0)(0,ge.Nn)(p,n.image,a.namespace)
@@ -2994,19 +2995,19 @@ return r&&(0,rt.u4)(s)&&isLeaves(s)?{versions:n,applied:s}:void 0}function versi
 const{names:t,tag:n,needs:s,isIdle:r}=e
 if(!Array.isArray(t)||!t.every(rt.KH)||!(0,rt.KH)(n))return
 if(s!==void 0&&!(0,ot.oq)(s))return
-return{names:t,tag:n,...r===true&&{isIdle:r},...s!==void 0&&{needs:s}}}function isLeaves(e){return Object.values(e).every(e=>(0,rt.u4)(e)&&Object.values(e).every(rt.KH))}function parsed(e){try{return JSON.parse(e)}catch{return}}function planOnly(e){return(0,j.Y)("plan",e,ofImage)}async function ofImage(e){const{platform:t,settings:n,reporter:s,signal:o,state:i,resources:a}=e
+return{names:t,tag:n,...r===true&&{isIdle:r},...s!==void 0&&{needs:s}}}function isLeaves(e){return Object.values(e).every(e=>(0,rt.u4)(e)&&Object.values(e).every(rt.KH))}function parsed(e){try{return JSON.parse(e)}catch{return}}function planOnly(e){return(0,R.Y)("plan",e,ofImage)}async function ofImage(e){const{platform:t,settings:n,reporter:s,signal:o,state:i,resources:a}=e
 if(n["migrate-command"]==="")(0,r.fJ)({code:"usage",sentence:'"plan" needs a command, but "migrate-command" is none',hint:"remove the option to use the default, or remove this step"})
 if(t.env["GITHUB_EVENT_NAME"]==="pull_request_target")(0,r.fJ)({code:"usage",sentence:'"plan" does not run on pull_request_target: the code of any fork would run with the secrets of the web',hint:"use the event pull_request"})
 if(n.needs!==void 0&&n["save-needs"]!==void 0)(0,r.fJ)({code:"usage",sentence:'"save-needs" asks the cluster, and "needs" plans without one',hint:"remove one of the two options"})
 const c=n.needs===void 0?void 0:await needsIn(t,n.needs)
-const l=(0,j.V)(e,await(0,b.TC)(t,n,n.context))
+const l=(0,R.V)(e,await(0,b.TC)(t,n,n.context))
 if(c)return withoutCluster(e,l,c)
 const[{cluster:u,checked:d,web:p},{image:h,source:m}]=await(0,f.jH)(o,[e=>s.stage("preflight",async s=>{const r=l.with({signal:e,log:s})
 const open=()=>a.openCluster(t,n,e)
 return withReported(r,await survey(r,open))}),e=>s.stage("image",async t=>{await a.login(n)
 return imageToDeploy(l.with({signal:e,log:t}))})])
 i.haveImage(h)
-const g=(0,j.V)(e,m).with({cluster:u})
+const g=(0,R.V)(e,m).with({cluster:u})
 const w=await s.stage("plan",async e=>{const t={checked:d,web:p,image:h,plansOnly:true,backup:(0,fe.f_)(n)}
 const{plan:s,needs:r}=await plan_planned(g.with({log:e}),t)
 await saveNeeds(g.with({log:e}),t,{plan:s,needs:r})
@@ -3016,15 +3017,15 @@ return concluded(e,g,w)}async function needsIn(e,t){const n=readNeedsFile(await 
 return n??(0,r.fJ)({code:"usage",sentence:`"needs" is no file that "save-needs" has written: ${t}`,hint:"write it with the cluster: plan --tag <the running version> --save-needs needs.json"})}async function withoutCluster(e,t,n){const{settings:s,reporter:r,state:o,resources:i,warn:a}=e
 const{built:c,source:l,image:u}=await r.stage("image",async e=>{await i.login(s)
 return imageToTest(t.with({log:e}))})
-const d=(0,j.V)(e,l)
+const d=(0,R.V)(e,l)
 if(u)o.haveImage(u)
 const f=await r.stage("plan",async e=>{const t=await planAlone(d.with({log:e}),c,n)
 sayBackup(e,t)
 return t})
 a("planned without the cluster, on an empty database: what depends on rows is not known")
 return concluded(e,d,f)}function sayBackup(e,{backup:t,judged:n}){if(!t||n?.blocked===true)return
-for(const n of(0,je.s)(t))e.say(`a release makes a backup first, because ${n}`)}function concluded({state:e,warn:t},n,s){e.plan=s
-if(s.judged?.blocked===true)(0,r.fJ)((0,Te.qF)(s.judged,(0,O.YT)(n)));(0,Ie.pH)(s).forEach(t)
+for(const n of(0,Re.s)(t))e.say(`a release makes a backup first, because ${n}`)}function concluded({state:e,warn:t},n,s){e.plan=s
+if(s.judged?.blocked===true)(0,r.fJ)((0,Te.qF)(s.judged,(0,O.YT)(n)));(0,Ne.pH)(s).forEach(t)
 const o=s.databases.some(({pending:e,squashed:t})=>e.length+t.length>0)
 return{result:s.runs||o?"done":"unchanged"}}async function plan_planned(e,t){const{log:n,warn:s}=e
 const r=new Planning(e,t)
@@ -3032,22 +3033,22 @@ try{const e=await r.plan(n)
 return{plan:e,needs:r.migration.needs()}}finally{await r.migration.close().catch(e=>{s((0,Oe.$N)(e))})}}async function saveNeeds(e,{checked:t,image:n},{plan:s,needs:r}){const{platform:o,settings:i,cluster:a,app:c,log:l}=e
 const u=i["save-needs"]
 if(u===void 0)return
-const d=await(0,X.bL)(a,c,i.image)
+const d=await(0,Q.bL)(a,c,i.image)
 const f=(0,$e.Lb)(e,t,n,d)
 await o.files.write(u,needsFileOf(f,r,s))
 l.say(`what ${(0,Me.LS)(f.length,"version")} needs is in ${u}`)}var it=n(5950)
 async function isDeployed(e,t,n){if(!await runsUndisturbed(e,t,n))return false
 const{app:s,cluster:r}=e
 const o=e.settings.image
-const i=await Promise.all([(0,Ue.q)(e.with({log:ke.a}),t.others),(0,qe.Ej)(r,t.targets,{repository:o,image:(0,E.d)(n)})])
+const i=await Promise.all([(0,De.q)(e.with({log:ke.a}),t.others),(0,qe.Ej)(r,t.targets,{repository:o,image:(0,E.d)(n)})])
 if(i.flat().some(({is:e})=>e!=="none"))return false
 const a=fingerprintsOf(t,o,n)
 if(a.length===0)return true
-const c=(await(0,X.Lu)(r,s,o)).filter(_.FM)
+const c=(await(0,Q.Lu)(r,s,o)).filter(_.FM)
 return a.every(e=>c.some(({jobs:t=[]})=>t.includes(e)))}async function runsUndisturbed(e,t,n){const{platform:s,app:r,settings:o,cluster:i}=e
 if(!await runsAlready(e,t.live,t.targets,n))return false
 if(!(0,qe.$M)(t,s.clock.now()))return false
-return await(0,Q.aE)(i,r,o.image)===void 0}function fingerprintsOf({jobs:e},t,{digest:n}){return e.map(e=>(0,it.ax)(e,t,`${t}@${n}`))}var ct=n(2789)
+return await(0,Z.aE)(i,r,o.image)===void 0}function fingerprintsOf({jobs:e},t,{digest:n}){return e.map(e=>(0,it.ax)(e,t,`${t}@${n}`))}var ct=n(2789)
 var ut=n(4431)
 const dt=/^=+ (.+?) =+$/
 const ft=/^(?:=+ )?(no tests ran|\d+ [a-z][a-z ]*(?:, \d+ [a-z][a-z ]*)*) in [\d.]+s\b/
@@ -3082,32 +3083,32 @@ else s?.lines.push(r)}return t.filter(e=>placeOf(e.lines).file!==void 0)}functio
 return(t<0?[]:e.slice(t)).flatMap(e=>{const[,t,n,s=""]=mt.exec(e)??[]
 if(n===void 0)return[]
 return[{node:n,is:t==="ERROR"?"error":"failure",message:s}]})}function messageOf(e){const t=e.findLastIndex(e=>/^E\s/.test(e))
-if(t<0){const t=(0,Ye.T1)(e)
-return t&&(0,Ye.em)(t)}let n=t
+if(t<0){const t=(0,Xe.T1)(e)
+return t&&(0,Xe.em)(t)}let n=t
 while(/^E\s/.test(e[n-1]??""))n--
-return e[n]?.slice(1).trim()}function placeOf(e){const t=e.findLast(e=>(0,Ye.NP)(ht.exec(e)?.[1]??"<none>"))
+return e[n]?.slice(1).trim()}function placeOf(e){const t=e.findLast(e=>(0,Xe.NP)(ht.exec(e)?.[1]??"<none>"))
 const[,n,s]=ht.exec(t??"")??[]
 if(n!==void 0)return{file:n,line:Number(s)}
-const r=(0,Ye.T1)(e)
-const o=r&&(0,Ye.QR)(r)
+const r=(0,Xe.T1)(e)
+const o=r&&(0,Xe.QR)(r)
 return o?{file:o.file,line:o.line}:{}}const wt=/^={70}$/
 const vt=/^(FAIL|ERROR|UNEXPECTED SUCCESS): (.+)$/
 const bt=/^Ran (\d+) tests? in [\d.]+s$/
 const yt=/^(?:OK|FAILED|NO TESTS RAN)(?: \((.*)\))?$/
-function readTests(e){const t=e.map(Ye.pj)
+function readTests(e){const t=e.map(Xe.pj)
 return readUnittest(t)??readPytest(t)}const kt="Fatal Python error: Aborted"
 function placeOfHang(e,t){const n=[]
-for(const s of e.slice(beforeAbort(e).length).map(Ye.pj)){const e=/^(Current thread|Thread) 0x[0-9a-f]+ .*\(most recent call first\):$/.exec(s)
+for(const s of e.slice(beforeAbort(e).length).map(Xe.pj)){const e=/^(Current thread|Thread) 0x[0-9a-f]+ .*\(most recent call first\):$/.exec(s)
 if(e)n.push({isMain:e[1]==="Current thread",own:[]})
 const[,r="",o,i=""]=/^ {2}File "(.+)", line (\d+) in (.+)$/.exec(s)??[]
-const a=(0,Ye.NP)(r)?t(r):void 0
-if(a!==void 0)n.at(-1)?.own.push({file:a,line:Number(o),name:i})}const inTests=e=>e.find(({file:e})=>!(0,Ye.e9)(e))
+const a=(0,Xe.NP)(r)?t(r):void 0
+if(a!==void 0)n.at(-1)?.own.push({file:a,line:Number(o),name:i})}const inTests=e=>e.find(({file:e})=>!(0,Xe.e9)(e))
 const s=n.filter(({isMain:e})=>e)
 const[r]=[...s,...n].flatMap(({own:e})=>inTests(e)??[])
-return r??n.find(({own:e})=>e.length>0)?.own[0]}function beforeAbort(e){const t=e.findIndex(e=>(0,Ye.pj)(e)===kt)
+return r??n.find(({own:e})=>e.length>0)?.own[0]}function beforeAbort(e){const t=e.findIndex(e=>(0,Xe.pj)(e)===kt)
 if(t>=0)return e.slice(0,t)
-const n=e.findLastIndex(e=>!/^Aborted( \(core dumped\))?$/.test((0,Ye.pj)(e)))
-return e.slice(0,n+1)}function afterTests(e){const t=e.map(Ye.pj).findLastIndex(e=>yt.test(e)||ft.test(e))
+const n=e.findLastIndex(e=>!/^Aborted( \(core dumped\))?$/.test((0,Xe.pj)(e)))
+return e.slice(0,n+1)}function afterTests(e){const t=e.map(Xe.pj).findLastIndex(e=>yt.test(e)||ft.test(e))
 return e.slice(t+1)}function testAnnotations(e,t,n=10){return e.failing.flatMap(({name:e,is:n,message:s,file:r,line:o=1})=>{const i=r===void 0?void 0:t(r)
 const a=n==="failure"?`Test failed: ${e}`:`Test could not run: ${e}`
 return i===void 0?[]:[{file:i,line:o,title:a,message:s}]}).slice(0,n)}function inRepository(e,t){const n=e.failing.map(({file:e,line:n,...s})=>{const r=e===void 0?void 0:t(e)
@@ -3122,9 +3123,9 @@ const o=t.map(t=>test_output_failingOf(e.slice(t,Math.min(...r.filter(e=>e>t))))
 const seen=e=>o.filter(t=>t.is===e).length
 return{runner:"unittest",run:n.reduce((t,n)=>t+Number(bt.exec(e[n]??"")?.[1]),0),failures:(s["failures"]??0)+(s["unexpected successes"]??0)||seen("failure"),errors:s["errors"]??seen("error"),skipped:s["skipped"]??0,failing:o}}function test_output_failingOf(e){const[,t,n=""]=vt.exec(e[0]??"")??[]
 const s=e.findIndex(e=>e==="Stdout:"||e==="Stderr:")
-const r=(0,Ye.T1)(s<0?e:e.slice(0,s))
-const o=r&&(0,Ye.QR)(r)
-return{name:nameOf(n),is:t==="ERROR"?"error":"failure",message:r?(0,Ye.em)(r):t==="UNEXPECTED SUCCESS"?"it passed":n,...o?{file:o.file,line:o.line}:{}}}function nameOf(e){const[,t="",n="",s=""]=/^(\S+) \(([^()\s]+)\)(.*)$/.exec(e)??[]
+const r=(0,Xe.T1)(s<0?e:e.slice(0,s))
+const o=r&&(0,Xe.QR)(r)
+return{name:nameOf(n),is:t==="ERROR"?"error":"failure",message:r?(0,Xe.em)(r):t==="UNEXPECTED SUCCESS"?"it passed":n,...o?{file:o.file,line:o.line}:{}}}function nameOf(e){const[,t="",n="",s=""]=/^(\S+) \(([^()\s]+)\)(.*)$/.exec(e)??[]
 if(t==="")return e
 if(n.includes("unittest.loader._FailedTest"))return t
 const r=n.endsWith(`.${t}`)?n:`${n}.${t}`
@@ -3172,10 +3173,10 @@ return cause(`${e} of ${s.run} failed${a}: ${l.name}${o}: ${oneLine(l.message)}`
 if(e!==void 0)return e}if(n.some(e=>/exec:? "?\/bin\/sh"?(:| failed)/.test(e)))return cause("the image has no /bin/sh to run them with",{hint:'Set "target" to a stage that has one, or set "test-command" to none and test before the release'})
 if(t===125)return cause(`starting their container failed: ${(0,a.BP)(n)}`)
 if(s?.run===0)return cause(`"${(0,a.vI)(o,100)}" found no tests (exit code ${t})`)
-const u=(0,Ye.VS)(afterTests(n))
-if(u!==void 0){const e=(0,Ye.QR)(u)
+const u=(0,Xe.VS)(afterTests(n))
+if(u!==void 0){const e=(0,Xe.QR)(u)
 const t=e===void 0?void 0:i(e.file)
-const s=(0,Ye.ax)(u,i)
+const s=(0,Xe.ax)(u,i)
 const o=e===void 0||t===void 0?[]:[{file:t,line:e.line,title:"The tests could not run",message:s}]
 return cause(s,{annotations:o,...hintFor(n,r["test-services"])})}const f=(0,a.BP)(afterTests(n).slice(-Et))||(0,a.BP)(n.slice(-Et))
 if(t===143)return cause(`something else ended them (SIGTERM); ${lastWords(n)}`,{hint:"Run it again: the Docker engine was stopped or restarted, or a person stopped the container"})
@@ -3195,33 +3196,33 @@ const i=(0,rt.c3)(n,rt.b6)
 if(!(0,rt.KH)(t)||!i||!(0,rt.KH)(s))return
 const a=(0,rt.KH)(r)&&typeof o==="number"?{file:r,line:o}:{}
 return{app:t,changes:i,migration:s,...a}}var xt=n(730)
-const jt={count:1e3,letters:4*1024*1024}
-const Pt=3e4
+const Rt={count:1e3,letters:4*1024*1024}
+const jt=3e4
 async function findModelChanges(e,t,n){const{platform:s,signal:o,settings:i,log:a}=e
-try{return await(0,f.ip)(s.clock,Pt,n,n=>compare(e.with({signal:AbortSignal.any([o,n])}),t))}catch(t){o.throwIfAborted()
+try{return await(0,f.ip)(s.clock,jt,n,n=>compare(e.with({signal:AbortSignal.any([o,n])}),t))}catch(t){o.throwIfAborted()
 if(t instanceof r.HR)return[]
 const n=`the models were not compared with the migrations: ${(0,$.b)(t)}`
 if(i["missing-migrations"]==="block")(0,O.FF)(e,n)
 else a.say(n)
 return[]}}async function compare(e,{built:t,box:n}){const{settings:s,log:r}=e
 const o=managementOf(s["test-command"],s["migrate-command"])
-const c=new i.jd(jt,e=>e.length)
+const c=new i.jd(Rt,e=>e.length)
 const l={built:t,command:compareCommand(o),beside:true}
 const{code:u}=await runInImage(e,n,l,e=>{c.push(e)})
 const d=c.all
 const f=readModelChanges(d)
-if(!f){const t=(0,Ye.VS)(d)
-const n=t?(0,Ye.ax)(t,(0,O.YT)(e)):(0,a.BP)(d)
-throw new Error(n===""?`exit code ${u}`:n)}const p=f.filter(({migration:e})=>(0,Ye.NP)(e)).map(({app:t,changes:n,file:s,line:r})=>{const i=s===void 0?void 0:(0,O.YT)(e)(s)
+if(!f){const t=(0,Xe.VS)(d)
+const n=t?(0,Xe.ax)(t,(0,O.YT)(e)):(0,a.BP)(d)
+throw new Error(n===""?`exit code ${u}`:n)}const p=f.filter(({migration:e})=>(0,Xe.NP)(e)).map(({app:t,changes:n,file:s,line:r})=>{const i=s===void 0?void 0:(0,O.YT)(e)(s)
 return{app:t,changes:n,message:`${t} has changes of its models without a migration: ${(0,xt.Ku)(n,4)}`,fix:`${o.manage} makemigrations ${t}`,...i!==void 0&&r!==void 0&&{file:i,line:r}}})
 if(p.length===0)r.say("each change of the models has its migration")
 for(const{message:e}of p)r.say(`warning: ${e}`)
 return p}function missingMigrations(e){const t=(0,xt.Ku)(e.map(({app:e})=>e),3)
-return{code:"tests-failed",sentence:`tests: there are changes of models without a migration (${t}), and "missing-migrations" is block`,hint:e.map(({fix:e})=>e).join("; ")}}function testOnly(e){return(0,j.Y)("test",e,theImage)}async function theImage(e){const{platform:t,settings:n,reporter:s,state:r,resources:o}=e
-const i=(0,j.V)(e,await(0,b.TC)(t,n,n.context))
+return{code:"tests-failed",sentence:`tests: there are changes of models without a migration (${t}), and "missing-migrations" is block`,hint:e.map(({fix:e})=>e).join("; ")}}function testOnly(e){return(0,R.Y)("test",e,theImage)}async function theImage(e){const{platform:t,settings:n,reporter:s,state:r,resources:o}=e
+const i=(0,R.V)(e,await(0,b.TC)(t,n,n.context))
 const{built:a,source:c,image:l}=await s.stage("image",async e=>{await o.login(n)
 return imageToTest(i.with({log:e}))})
-const u=(0,j.V)(e,c)
+const u=(0,R.V)(e,c)
 if(l)r.haveImage(l)
 const d=n["test-command"]!==""
 if(d)await testIn(e,u,{built:a,box:o.keepBox(testBox(u),e.warn)})
@@ -3238,9 +3239,9 @@ if(t.settings["missing-migrations"]!=="block")return
 await u
 if(o.modelChanges.length>0)(0,r.fJ)(missingMigrations(o.modelChanges))}async function compareModels({reporter:e,state:t},n,s,r){const{settings:o}=n
 if(o["missing-migrations"]==="allow"||o["migrate-command"]==="")return
-try{t.modelChanges=await e.stage("models",e=>findModelChanges(n.with({log:e}),s,r))}catch{}}const Rt=["User","ExposedPorts","Env","Entrypoint","Cmd","Volumes","WorkingDir","StopSignal","Healthcheck","Shell","OnBuild"]
+try{t.modelChanges=await e.stage("models",e=>findModelChanges(n.with({log:e}),s,r))}catch{}}const Pt=["User","ExposedPorts","Env","Entrypoint","Cmd","Volumes","WorkingDir","StopSignal","Healthcheck","Shell","OnBuild"]
 function isSameContent(e,t){return e.layers.length>0&&textOf(e)===textOf(t)}function textOf({os:e,architecture:t,config:n={},layers:s}){const r={...n}
-return JSON.stringify([e,t,s,Rt.map(e=>usual(r[e]))])}function usual(e){if(e===null||e===void 0||e==="")return
+return JSON.stringify([e,t,s,Pt.map(e=>usual(r[e]))])}function usual(e){if(e===null||e===void 0||e==="")return
 if(Array.isArray(e))return e.length===0?void 0:e.map(usual)
 if(typeof e!=="object")return e
 const t=Object.entries(e).toSorted(([e],[t])=>e<t?-1:1)
@@ -3255,7 +3256,7 @@ const a={repository:r.image,...i}
 const[c,l]=await Promise.all([(0,p.$E)(s,a,o),contentInEngine(s,n.id,o)])
 return l&&!("is"in c)&&isSameContent(c,l)?a:void 0}async function tagRunning({platform:e,signal:t,log:n},s,{tag:r}){await(0,p.JE)(e,s,[r],t)
 n.say(`the build holds the same as ${(0,E.d)(s)}, which runs: that gets the tag ${(0,T.j)(r)} too, and is not tested again`)}var Ct=n(7414)
-var Nt=n(2385)
+var Lt=n(2385)
 async function wavesFor(e,t,n,s){const{order:r}=e.settings
 if(r==="parallel")return atOnce(t.targets)
 const o=webFirst(t)
@@ -3270,21 +3271,21 @@ if(e.length===0){const e=`${s}: such messages that are still in the queue are lo
 return{isWorkersFirst:false,...t.length>0&&{says:e}}}const r=`${n} does not know ${named(e)}`
 if(t.length===0){const e=`workers first: ${r}; the web follows when all workers are new`
 return{isWorkersFirst:true,says:e}}return{isWorkersFirst:false,warns:`messages to the workers may be lost during the rollout: ${r}, and ${s}; keep the old tasks for one more release`}}function atOnce(e){return{first:e,rest:[],isDue:()=>false}}function webFirst({targets:e,web:t}){const isWeb=({id:e})=>t!==void 0&&(0,M.T)(e)===(0,M.T)(t.workload)
-return split(e,isWeb,hasReadyPod)??atOnce(e)}function workersFirst({targets:e,web:t}){const isWorker=({id:e,live:n,uses:s})=>n!==void 0&&e.kind!=="CronJob"&&(t===void 0||(0,M.T)(e)!==(0,M.T)(t.workload))&&((0,I.kW)(n).spec?.containers??[]).some(e=>s.some(({name:t})=>t===e.name)&&(0,Ct.HS)(e))
+return split(e,isWeb,hasReadyPod)??atOnce(e)}function workersFirst({targets:e,web:t}){const isWorker=({id:e,live:n,uses:s})=>n!==void 0&&e.kind!=="CronJob"&&(t===void 0||(0,M.T)(e)!==(0,M.T)(t.workload))&&((0,N.kW)(n).spec?.containers??[]).some(e=>s.some(({name:t})=>t===e.name)&&(0,Ct.HS)(e))
 return split(e,isWorker,isComplete)}function split(e,t,n){const s=e.filter(t)
 if(!s.some(({live:e})=>e))return
-return{first:s,rest:e.filter(e=>!t(e)),isDue:n}}function hasReadyPod({progress:e}){return Object.values(e).every(({ready:e,wanted:t})=>e>0||t===0)}function isComplete({verdicts:e}){return Object.values(e).every(({is:e})=>e==="complete"||e==="done")}async function mismatchOf({platform:e,signal:t,cluster:n,app:s,settings:r},{live:o,reported:i},{image:{digest:a},tasks:c,workers:l}){const{tasks:u}=await(0,Re.jh)(e.clock,t,()=>(0,X.bL)(n,s,r.image))
+return{first:s,rest:e.filter(e=>!t(e)),isDue:n}}function hasReadyPod({progress:e}){return Object.values(e).every(({ready:e,wanted:t})=>e>0||t===0)}function isComplete({verdicts:e}){return Object.values(e).every(({is:e})=>e==="complete"||e==="done")}async function mismatchOf({platform:e,signal:t,cluster:n,app:s,settings:r},{live:o,reported:i},{image:{digest:a},tasks:c,workers:l}){const{tasks:u}=await(0,Pe.jh)(e.clock,t,()=>(0,Q.bL)(n,s,r.image))
 const d=unpacked(c??u.get(a))
 const f=l.map(({id:e})=>(0,M.T)(e))
 const p=(0,Se.w)(o.clusterState(),r.image,(0,$e.q2)(s)).filter(({names:e})=>e.some(e=>f.includes(e))).flatMap(({digest:e="",tag:t})=>{const n=e===a?void 0:unpacked(u.get(e)??i?.get(e)?.tasks)
-return n&&d?[{...(0,Nt.J4)(n,d),tag:t}]:[]})
+return n&&d?[{...(0,Lt.J4)(n,d),tag:t}]:[]})
 const all=e=>[...new Set(p.flatMap(t=>t[e]))].sort()
 const[h]=p.filter(({added:e,removed:t})=>e.length+t.length>0)
 const m=`version ${(0,T.j)(h?.tag??"")}`
-return{added:all("added"),removed:all("removed"),version:m}}function unpacked(e){return e===void 0?void 0:(0,Nt.a4)(e)}function named(e){return`the task${e.length>1?"s":""} ${(0,xt.Ku)(e,3)}`}async function runCommand(e,t,n,s){const{log:o}=e
+return{added:all("added"),removed:all("removed"),version:m}}function unpacked(e){return e===void 0?void 0:(0,Lt.a4)(e)}function named(e){return`the task${e.length>1?"s":""} ${(0,xt.Ku)(e,3)}`}async function runCommand(e,t,n,s){const{log:o}=e
 const{live:i}=t.checked
 const a=`rollout-${crypto.randomUUID()}`
-const c=new Ie.k7(a,()=>({code:"internal",sentence:"no plan was requested"}))
+const c=new Ne.k7(a,()=>({code:"internal",sentence:"no plan was requested"}))
 c.to(o)
 const l=await(0,$e.Lu)(e,t,n,a)
 l.notes.forEach(e=>{o.say(e)})
@@ -3294,9 +3295,9 @@ try{const a=await(0,$e._S)(e,i,l.job,e=>{u=e??""})
 o.say(`${(0,F.Gg)(a)}: ${s}`)
 d=new st.S(e,i,{job:u,container:t.web.container},c)
 const{verdict:f,unread:p}=await d.end
-if(f.is==="failed"){const e=(0,Ie.QD)(c,l)
-throw new r.HR((0,Ie.el)(commandCause(f.cause,s,u),e,n))}if(p!==void 0)o.say(`its log could not be read completely (${p}), but it succeeded`)}finally{try{const n=d?.hasContainerEnded===true&&!l.isCounted
-if(u!==""&&!(n&&(0,Pe.Rw)(i,u,t.web.container)))await(0,Pe.ee)(e,i,u)}finally{await(d?.close())}}}function commandCause(e,t,n){const s=["crash","migration-failed","timeout"].includes(e.code)
+if(f.is==="failed"){const e=(0,Ne.QD)(c,l)
+throw new r.HR((0,Ne.el)(commandCause(f.cause,s,u),e,n))}if(p!==void 0)o.say(`its log could not be read completely (${p}), but it succeeded`)}finally{try{const n=d?.hasContainerEnded===true&&!l.isCounted
+if(u!==""&&!(n&&(0,je.Rw)(i,u,t.web.container)))await(0,je.ee)(e,i,u)}finally{await(d?.close())}}}function commandCause(e,t,n){const s=["crash","migration-failed","timeout"].includes(e.code)
 const r=e.sentence.startsWith(`${n}: `)?e.sentence.slice(n.length+2):e.sentence
 return{...e,...s&&{code:"command-failed"},sentence:`${t} failed: ${r}`}}async function runCommands({reporter:e,state:t},n,{checked:s,image:r},o){const i=n.settings[o]
 const{web:a}=s
@@ -3307,25 +3308,25 @@ const d=c.now()
 const ended=e=>{const n=(c.now()-d)/1e3
 t.commands.push({when:o,command:i,seconds:n,ended:e})}
 try{await runCommand(n.with({log:e}),{checked:s,web:a,image:r},u,`${o} (${i})`)}catch(e){ended("failed")
-throw e}ended("done")}})}async function runCommandsAfter(e,t,n){try{await runCommands(e,t,n,"after-rollout")}catch(t){e.warn(`${(0,Oe.$N)(t)}. The new version is live and stays`)}}var Lt=n(1777)
+throw e}ended("done")}})}async function runCommandsAfter(e,t,n){try{await runCommands(e,t,n,"after-rollout")}catch(t){e.warn(`${(0,Oe.$N)(t)}. The new version is live and stays`)}}var It=n(1777)
 class NoLongerRunning extends r.HR{}async function recordRunningVersion(e,t,n,s){const{platform:r,app:o,settings:i,signal:a}=t
 const{image:c}=s
-try{const a=await(0,X.Lu)(t.cluster,o,i.image)
+try{const a=await(0,Q.Lu)(t.cluster,o,i.image)
 if((0,_.BO)(a)?.digest===c.digest)return
 await e.reporter.stage("history",async i=>{const{cluster:a}=await lockAndRecover(e,t.with({log:i}),n)
 const l=await checkedNow(t.with({log:i,cluster:a}),n)
 await checkHistory(t,l)
 if(!await runsAlready(t,l.live,l.targets,c))throw new NoLongerRunning({code:"stale-commit",sentence:`another version went live while this run waited for the lock, so ${(0,T.j)(c.tag)} is no longer running`,hint:"release it again if it should run"})
-const u={...(0,He.f8)(e,t,s),result:"found",seconds:0,migrations:[]}
-const d=(0,Lt.bU)(l.targets.flatMap(({live:e})=>e??[]))
+const u={...(0,Be.f8)(e,t,s),result:"found",seconds:0,migrations:[]}
+const d=(0,It.bU)(l.targets.flatMap(({live:e})=>e??[]))
 const f=n.reported?.get(c.digest)
-await(0,X.DR)({cluster:a,clock:r.clock,app:o},u,{templates:d,...f})
+await(0,Q.DR)({cluster:a,clock:r.clock,app:o},u,{templates:d,...f})
 i.say(`${(0,T.j)(c.tag)} is now in the history as the version that was already running`)})}catch(t){if(t instanceof NoLongerRunning||(0,Oe.Uh)(t))throw t
 a.throwIfAborted()
-e.warn(`${(0,T.j)(c.tag)} is missing in the history, so a rollback cannot restore it: ${(0,Oe.$N)(t)}`)}}var It=n(7853)
+e.warn(`${(0,T.j)(c.tag)} is missing in the history, so a rollback cannot restore it: ${(0,Oe.$N)(t)}`)}}var Nt=n(7853)
 async function applyHeld(e,t,n){const{reporter:s,state:r,warn:o}=e
 const{settings:i,platform:a,cluster:c,app:l}=t
-const{held:u=[],bridges:d=[]}=(0,He.Qu)(r.plan)
+const{held:u=[],bridges:d=[]}=(0,Be.Qu)(r.plan)
 const{checked:f}=r.phase
 if(i.contract!=="after"||u.length+d.length===0)return
 if(!f?.web)return
@@ -3337,22 +3338,22 @@ try{let t=await i.plan(e)
 if(t.backup&&t.judged?.blocked!==true){r.backup=await i.backup(e,t.backup)
 t=await i.plan(e)}const{migration:n}=i
 if(t.judged?.blocked!==true&&t.runs)await n.migrate(e)
-const s=(0,He.Qu)(t)
+const s=(0,Be.Qu)(t)
 const d=n.applied()
 const f={cluster:c,clock:a.clock,app:l}
-await(0,X.$)(f,n.schema(),s,d)
+await(0,Q.$)(f,n.schema(),s,d)
 r.migrations=[...r.migrations,...d]
-const p=(0,It.QW)(u,s.held)
+const p=(0,Nt.QW)(u,s.held)
 if(p!==void 0)o(p)}catch(e){t.signal.throwIfAborted()
 o(`what was held back was not applied, and the next release does it: ${(0,Oe.$N)(e)}`)}finally{await i.migration.close().catch(e=>{o((0,Oe.$N)(e))})}})}var Mt=n(8075)
 var Ft=n(2725)
-var Dt=n(7763)
+var Ut=n(7763)
 async function giveUp(e,t){const{platform:n,app:s,cluster:r}=e.context
 let o
 try{e.lost.throwIfAborted()
-o=await(t.code==="superseded"?undoSuperseded(e,t):undoFailed(e,t))}catch(n){return stuck(e,n,{cause:t})}await(0,He.T$)(e,o)
+o=await(t.code==="superseded"?undoSuperseded(e,t):undoFailed(e,t))}catch(n){return stuck(e,n,{cause:t})}await(0,Be.T$)(e,o)
 if(o.result==="kept")return o
-try{await(0,Q.yv)(r,n.clock,s,e.record)
+try{await(0,Z.yv)(r,n.clock,s,e.record)
 return o}catch(t){return stuck(e,t,o)}}async function undoFailed(e,t){const n=t.code==="cancelled"
 if(!await(0,Mt.$A)(e.context.cluster,e.record.snapshot)){const{schema:s}=e.record
 if(!wantsKeep(e)&&s&&!(0,Ft.MT)(s)&&(0,Ft.SU)(s))await e.run.reporter.stage("undo",t=>fitSchema(e,t))
@@ -3370,7 +3371,7 @@ const{snapshot:c,timeouts:l}=o
 const{live:u}=r.checked
 const d=await i.stage("undo",async t=>{const r=await fitSchema(e,t)
 const o={live:u,snapshot:c,timeouts:l,isUnfit:r}
-return(0,f.wj)(n.platform.clock,(0,Dt.E)(o),s,e=>(0,Dt.t)(n.with({log:t,signal:e}),o,e=>{a.keep({undo:e})}))})
+return(0,f.wj)(n.platform.clock,(0,Ut.E)(o),s,e=>(0,Ut.t)(n.with({log:t,signal:e}),o,e=>{a.keep({undo:e})}))})
 a.exceptions=[...a.exceptions.filter(({is:e})=>e!=="another version"),...(0,ct.Z)(u.clusterState(),d,e=>n.cluster.commandLine(e))]
 return d}async function fitSchema({run:e,context:t,lost:n,prepared:s,record:r},o){const{live:i}=s.checked
 const{schema:a}=r
@@ -3390,7 +3391,7 @@ const a=(0,Oe.qT)(r)
 if(a)return{...n,result:"stuck",cause:a,current:i}
 const c=(0,Oe.rl)(t,r)
 const l={...n,result:"stuck",current:i,cause:{...c,code:"restore-failed",sentence:`${c.sentence}; the release was given up because ${n.cause.sentence}`,hint:[...c.hint===void 0?[]:[c.hint],(0,Oe.eW)(s.settings,s.cluster,o.snapshot)].join("\n")}}
-await(0,He.T$)(e,l)
+await(0,Be.T$)(e,l)
 return l}function imagesNow({context:e,record:t}){const{cluster:n,platform:s,settings:r}=e
 return(0,Oe.ax)(n,s.clock,r,t.snapshot)}async function transaction(e,t,n,s){const{reporter:r,signal:o,state:i}=e
 const{platform:a,app:c,settings:l}=t
@@ -3403,30 +3404,30 @@ return{...a,read:c}})
 const p=t.with({cluster:u})
 const h=p.with({signal:AbortSignal.any([o,d])})
 await(s.prove?.(h).catch(e=>{throw(0,Oe.Ac)(e,d)}))
-const m=(0,He.f8)(e,p,s)
+const m=(0,Be.f8)(e,p,s)
 const{prepared:g,record:w}=await r.stage("snapshot",async e=>{const t=await snapshot_snapshot(p.with({log:e}),n,s.image,s.targets)
 const{namespaceUid:r}=t.checked
 const o={timeout:l.timeout,grace:l.grace}
 const i=s.schema?.()
 const d={begun:m,timeouts:o,snapshot:t.snapshot,...r!==void 0&&{namespaceUid:r},...i&&{schema:i}}
-return{prepared:t,record:await(0,Q.C6)(u,a.clock,c,d)}})
+return{prepared:t,record:await(0,Z.C6)(u,a.clock,c,d)}})
 i.begin(s.image,g.checked)
 const v={run:e,context:p,lost:d,start:m,prepared:g,record:w,read:f}
-i.keepPlan=()=>(0,He.vk)(v)
+i.keepPlan=()=>(0,Be.vk)(v)
 e.onBegin?.(m)
-try{await s.write(h,g,e=>(0,He.Xu)(v,e),e=>(0,He.HS)(v,e))
+try{await s.write(h,g,e=>(0,Be.Xu)(v,e),e=>(0,Be.HS)(v,e))
 h.signal.throwIfAborted()}catch(e){i.detect(a.clock.now())
 return giveUp(v,(0,Oe.qT)(d)??(0,Oe.rl)(e,o))}const b=await transaction_close(v)
 if(b.result==="deployed")await(s.whenLive?.(h))
 return b}async function transaction_close(e){const{run:t,context:n,lost:s,record:r}=e
 const{platform:o,app:i,settings:a,cluster:c}=n
-const l=await(0,He.T$)(e,{result:"deployed"})
-try{await(0,Q.yv)(c,o.clock,i,r)
+const l=await(0,Be.T$)(e,{result:"deployed"})
+try{await(0,Z.yv)(c,o.clock,i,r)
 return{result:"deployed"}}catch(e){if(l){t.warn(`removing its record failed (${(0,Oe.$N)(e)}); the next release or recover removes it, and restores nothing`)
 return{result:"deployed"}}const n=(0,Oe.qT)(s)??{code:"write-failed",sentence:`the new version runs, but closing its record failed, so the next run would undo it: ${(0,$.b)(e)}`,hint:`kubectl -n ${a.namespace} delete secret django-rollout-${i}`}
-return{result:"stuck",cause:n}}}function release(e,t){return(0,j.Y)(e,t,t=>fromCommit(t,e))}async function fromCommit(e,t){const{platform:n,settings:s,reporter:r,signal:o,state:i,resources:a}=e
+return{result:"stuck",cause:n}}}function release(e,t){return(0,R.Y)(e,t,t=>fromCommit(t,e))}async function fromCommit(e,t){const{platform:n,settings:s,reporter:r,signal:o,state:i,resources:a}=e
 const c=t==="deploy"?b.TC:b.sQ
-const l=(0,j.V)(e,await c(n,s,s.context))
+const l=(0,R.V)(e,await c(n,s,s.context))
 const u=Promise.withResolvers()
 const[{cluster:d,checked:p},h]=await(0,f.jH)(o,[e=>r.stage("preflight",async t=>{const r=l.with({signal:e,log:t})
 const open=()=>a.openCluster(n,s,e)
@@ -3443,7 +3444,7 @@ const h=p?a.keepBox(testBox(o),e.warn):void 0
 const m=await build(o.with({source:d}),f)
 return{is:"built",built:m,box:h,source:d}})])
 i.passPreflight(p)
-const m=(0,j.V)(e,h.source).with({cluster:d})
+const m=(0,R.V)(e,h.source).with({cluster:d})
 const g=h.is==="found"?h.image:await takeRunning(e,m,p,h.built)
 if(g&&await isDeployed(m,p,g)){if(t==="deploy")await checkAlone(m,p)
 i.haveImage(g)
@@ -3463,7 +3464,7 @@ const{built:s,box:r}=n
 if(r)await testIn(e,t,{built:s,box:r})
 return e.reporter.stage("push",e=>push(t.with({log:e}),s))}async function write(e,t,{checked:n,changes:s,image:r,keep:o},i){const{reporter:a,state:c}=e
 const l=s.filter(({when:e})=>e==="before")
-if(l.length>0)await a.stage("manifests",e=>(0,Ue.ZJ)(t.with({log:e}),n,l,i))
+if(l.length>0)await a.stage("manifests",e=>(0,De.ZJ)(t.with({log:e}),n,l,i))
 await migrateTo(e,t,n,{image:r,...o&&{keep:o}})
 await runCommands(e,t,{checked:n,image:r},"before-rollout")
 const u=(0,ut.a)(t,n.jobs,(0,E.d)(r))
@@ -3478,14 +3479,14 @@ if(i.length===0)return
 await e.stage("tags",async e=>{try{await(0,p.JE)(t,o,i,s)
 e.say(`${i.join(", ")} now point to this version`)}catch(e){const[t,n]=i.length===1?["tag"," was not set"]:["tags"," were not all set"]
 r(`the ${t} ${i.join(", ")}${n}: ${(0,Oe.$N)(e)}`)}})}async function rollbackTargets(e,{targets:t,services:n},s){const{app:r,settings:o,cluster:i}=e
-const{history:a,templates:c}=await(0,X.bL)(i,r,o.image)
+const{history:a,templates:c}=await(0,Q.bL)(i,r,o.image)
 const l=s.release?.number
 const u=(0,_.BO)(a)
 const d=l===void 0?void 0:c.get(l)
 const f=u&&c.get(u.number)
 if(!d||!f){const e=d?u?.number:l
 const n=e===void 0?"this version was never released here":`the history has no pod templates of release ${e}`
-return{targets:t,warnings:[`only the image is rolled back: ${n}; ${Ut}`]}}const releasedOf=({running:e})=>{const t=new Set(e.map(e=>(0,T.zZ)(e).digest))
+return{targets:t,warnings:[`only the image is rolled back: ${n}; ${Dt}`]}}const releasedOf=({running:e})=>{const t=new Set(e.map(e=>(0,T.zZ)(e).digest))
 const n=a.findLast(e=>t.size===1&&t.has(e.digest))
 const s=n!==void 0&&n.digest!==u.digest
 return(s?c.get(n.number):void 0)??f}
@@ -3494,31 +3495,31 @@ for(const t of p)logDifferences(e,t,l,releasedOf(t))
 await checkStarts(e,p,n,l)
 const h=p.filter(({id:e,live:t})=>t&&!d[(0,M.T)(e)])
 const m=h.map(({id:e})=>(0,M.T)(e)).join(", ")
-return{targets:p,warnings:h.length===0?[]:[`only the image of ${m} is rolled back: release ${l} did not have it; ${Ut}`]}}const Ut="command, environment and probes do not change"
+return{targets:p,warnings:h.length===0?[]:[`only the image of ${m} is rolled back: release ${l} did not have it; ${Dt}`]}}const Dt="command, environment and probes do not change"
 function withTemplateOf({settings:e},t,{image:n},{then:s,released:r}){const{id:o,live:i}=t
 const[a,c]=[s[(0,M.T)(o)],r[(0,M.T)(o)]]
 if(!i||!a||!c)return t
 const isOwnImage=t=>(0,T.iI)(t,e.image)
-const l=(0,I.Mo)((0,I.kW)(i),isOwnImage,(0,E.d)(n))
-const u=(0,I.Mo)((0,Lt.PD)(a,c,i),isOwnImage,(0,E.d)(n))
-const d=(0,I.MZ)(u,isOwnImage)
-return d.length===0||(0,I.FB)(u,l)?t:{...t,uses:d,back:u}}function logDifferences({log:e},{id:t,live:n,back:s},r,o){if(!n||!s)return
-const i=(0,Lt.tX)((0,I.kW)(n),s)
+const l=(0,N.Mo)((0,N.kW)(i),isOwnImage,(0,E.d)(n))
+const u=(0,N.Mo)((0,It.PD)(a,c,i),isOwnImage,(0,E.d)(n))
+const d=(0,N.MZ)(u,isOwnImage)
+return d.length===0||(0,N.FB)(u,l)?t:{...t,uses:d,back:u}}function logDifferences({log:e},{id:t,live:n,back:s},r,o){if(!n||!s)return
+const i=(0,It.tX)((0,N.kW)(n),s)
 e.say(`${(0,M.T)(t)} gets its template of release ${r}: ${i.join("; ")||"metadata"}`)
 const a=o[(0,M.T)(t)]
-const c=a?(0,Lt.tX)(a,(0,I.kW)(n)):[]
+const c=a?(0,It.tX)(a,(0,N.kW)(n)):[]
 if(c.length>0)e.say(`${(0,M.T)(t)} was changed since the last release: ${c.join("; ")} (kept)`)}async function checkStarts(e,t,n,s){const o=[]
 for(const{id:r,live:i,back:a}of t){if(!i||!a)continue
 const t=`${(0,M.T)(r)} of release ${s}`
-const c={name:t,live:(0,I.kW)(i),back:a}
+const c={name:t,live:(0,N.kW)(i),back:a}
 checkPorts(e,c,n)
 await checkImages(e,c)
-o.push(...await missingFor(e,c))}if(o.length===0)return;(0,r.fJ)({code:"config-missing",sentence:o.join("; "),hint:`nothing was changed. Create what is missing, then roll back again. To list it: ${e.cluster.commandLine(["get","configmaps,secrets"])}`})}async function missingFor({cluster:e,log:t},{name:n,back:s}){const r=await Promise.all((0,Lt.Xl)(s).map(async s=>{const r=`${s.kind.toLowerCase()}s`
+o.push(...await missingFor(e,c))}if(o.length===0)return;(0,r.fJ)({code:"config-missing",sentence:o.join("; "),hint:`nothing was changed. Create what is missing, then roll back again. To list it: ${e.cluster.commandLine(["get","configmaps,secrets"])}`})}async function missingFor({cluster:e,log:t},{name:n,back:s}){const r=await Promise.all((0,It.Xl)(s).map(async s=>{const r=`${s.kind.toLowerCase()}s`
 const o=`${s.kind.toLowerCase()}/${s.name}`
-try{const t=`${(0,Y.rJ)("v1",e.namespace,r)}/${s.name}`
+try{const t=`${(0,X.rJ)("v1",e.namespace,r)}/${s.name}`
 const i=await e.find(t)
 if(!i)return[`${n} needs ${o}, which does not exist`]
-if((0,I.vx)(i))return[`${n} needs ${o}, which is being deleted`]
+if((0,N.vx)(i))return[`${n} needs ${o}, which is being deleted`]
 const a={...i.data,...i.binaryData}
 return s.keys.filter(e=>!(e in a)).map(e=>`${n} needs the key "${e}" of ${o}, which does not have it`)}catch(e){if(!(e instanceof J.h&&e.status===403))throw e
 t.say(`${o}, which ${n} needs, may not be read by this account`)
@@ -3529,7 +3530,7 @@ for(const{metadata:n,spec:s}of o){const o=Object.entries(s?.selector??{})
 if(o.length===0||!o.every(([e,t])=>c[e]===t))continue
 const l=(s?.ports??[]).find(({targetPort:e})=>typeof e==="string"&&i.has(e)&&!a.has(e))
 if(!l)continue;(0,r.fJ)({code:"workload-unfit",sentence:`service/${n?.name??""} uses the port "${String(l.targetPort)}", which ${t} does not have`,hint:`nothing was changed. Set the old port's number in the Service: kubectl -n ${e.namespace} edit service ${n?.name??""}`})}}function portsOf({spec:e}){const t=(e?.containers??[]).flatMap(e=>e.ports??[])
-return new Set(t.flatMap(({name:e})=>e===void 0?[]:[e]))}async function checkImages({platform:e,settings:t,signal:n,log:s},{name:o,live:i,back:a}){const of=e=>(0,I.MZ)(e,()=>true).map(({image:e})=>e)
+return new Set(t.flatMap(({name:e})=>e===void 0?[]:[e]))}async function checkImages({platform:e,settings:t,signal:n,log:s},{name:o,live:i,back:a}){const of=e=>(0,N.MZ)(e,()=>true).map(({image:e})=>e)
 const c=of(i)
 const l=of(a).filter(e=>!c.includes(e)&&!(0,T.iI)(e,t.image))
 for(const t of new Set(l)){const{repository:i,tag:a="latest",digest:c}=(0,T.zZ)(t)
@@ -3547,7 +3548,7 @@ const{log:r,warn:o,settings:i}=e
 const a=prove_titleOf(s)
 const c=webToProve(i,t,n)
 if(!c){o(`whether ${a} fits the schema is not known: set "migrate-from" to the workload that serves the web`)
-return}const l=(0,Pe.Be)(e,{checked:n,web:c,image:s.image,proves:{name:prove_nameOf(s),command:t.command,timeoutMs:Math.min(i.timeout,_t)}})
+return}const l=(0,je.Be)(e,{checked:n,web:c,image:s.image,proves:{name:prove_nameOf(s),command:t.command,timeoutMs:Math.min(i.timeout,_t)}})
 const notProved=t=>{(0,O.FF)(e,`whether ${a} fits the schema was not proved: ${t}`)
 return}
 try{const{judged:e}=await l.plan(r)
@@ -3567,10 +3568,10 @@ return t?`${prove_nameOf(e)} (${(0,T.j)(n.tag)})`:prove_nameOf(e)}function waysO
 const r=t.findLast(e=>(0,_.FM)(e)&&!s.includes(e.digest)&&e.fit!==void 0&&(0,Gt.q4)(e.fit.misfits).length===0)
 const back=t=>(0,G.a)("rollback",e,{to:String(t)})
 return[...r?[`Release ${r.number} fits: ${back(r.number)}`]:[],'To roll back anyway, set "unsafe-migrations: allow"']}var qt=n(5057)
-var Ht=n(8118)
+var Bt=n(8118)
 async function findReversal(e,t,n,s){const r=await inputOf(e,t,n,s)
 if("why"in r)return r
-return{input:r,found:await(0,Ht.B)(e,r)}}function waysToReverse({settings:e},t,n){if("why"in n)return[`The running version cannot reverse its migrations: ${n.why}`]
+return{input:r,found:await(0,Bt.B)(e,r)}}function waysToReverse({settings:e},t,n){if("why"in n)return[`The running version cannot reverse its migrations: ${n.why}`]
 const{found:s}=n
 const r=(0,qt.bR)(s).join(", ")
 if(s.does==="impossible")return[`The running version cannot reverse what is in the way: ${(0,qt.Dr)(s)}`]
@@ -3582,17 +3583,17 @@ const{web:n,image:s,command:r}=e
 const{tag:o,digest:i}=s
 return{is:"again",web:(0,M.T)(n.workload),container:n.container,command:r,tag:o,digest:i}}async function reverseFirst(e,{input:t,found:n},s){const r=!(0,qt.Bt)(n)
 const o={...t.task,how:"any",downtime:r}
-const i=await(0,Ht.B)(e,{...t,task:o},s)
+const i=await(0,Bt.B)(e,{...t,task:o},s)
 if(i.does==="reverse"||i.does==="fits")return
 e.log.say((0,qt.aW)(i))
 throw new Error("the migrations could not be reversed as it was planned")}async function inputOf({cluster:e,app:t,settings:n},s,r,{breaks:o,needs:i}){const{version:a,history:c,command:l}=r
 const u=webNow(n,r,s)
 if(!u)return{why:'set "migrate-from" to the workload that serves the web'}
-const{needs:d}=await(0,X.bL)(e,t,n.image)
+const{needs:d}=await(0,Q.bL)(e,t,n.image)
 const f=i??d.get(a.image.digest)
 if(f===void 0)return{why:"what that version needs of the database was not kept"}
-const p=(0,Z.QA)(s.live.clusterState(),u.workload)?.object
-const h=p?(0,I.kW)(p):u.template
+const p=(0,Y.QA)(s.live.clusterState(),u.workload)?.object
+const h=p?(0,N.kW)(p):u.template
 const m=h.spec?.containers.find(({name:e})=>e===u.container)?.image
 const{digest:g,tag:w=""}=(0,T.zZ)(m??"")
 const v=(0,_.BO)(c)
@@ -3602,11 +3603,11 @@ return{checked:s,web:{...u,template:h},image:{repository:n.image,tag:w,digest:b}
 const r=s?(0,_.MT)(e,s):[]
 return[...new Set([...r,...n.flatMap(({migration:e})=>e??[])])]}var Wt=n(3672)
 async function readVersions(e,t){const{app:n,settings:s,cluster:r,log:o}=e
-const i=await(0,Q.aE)(r,n,s.image)
-const{history:a,templates:c}=await(0,X.bL)(r,n,s.image)
+const i=await(0,Z.aE)(r,n,s.image)
+const{history:a,templates:c}=await(0,Q.bL)(r,n,s.image)
 const l=(0,_.jo)(a,i?.begun)
 if(l.open)o.say("a release is in progress or unfinished, and ends before this one begins")
-const differ=(e,t)=>(0,Lt.ig)(c.get(e.number),c.get(t.number))
+const differ=(e,t)=>(0,It.ig)(c.get(e.number),c.get(t.number))
 const u=l.open?void 0:runningVersion(e,t)
 if(!u)return{...l,runs:l.history,differ:differ}
 const d={run:"now",who:"",at:"",image:s.image}
@@ -3621,16 +3622,16 @@ return(0,r.fJ)({code:n?"no-release":"usage",sentence:`there is no version to rol
 const{tag:u,digest:d,number:f,at:p}=l
 const h={repository:i.image,tag:u,digest:d}
 await checkInRegistry(e,h,f)
-a.say(`${i["dry-run"]?"would roll":"rolling"} back to release ${f}: ${(0,T.j)(u)}, ${p.slice(0,10)} by ${(0,U.Gg)(l)}`)
+a.say(`${i["dry-run"]?"would roll":"rolling"} back to release ${f}: ${(0,T.j)(u)}, ${p.slice(0,10)} by ${(0,D.Gg)(l)}`)
 return{image:h,release:l,appliedSince:(0,_.MT)(t,l),...l.sha!==void 0&&{sha:l.sha}}}function checkStillPrevious({settings:e},t,n){const s=e.to==="previous"?(0,_.dR)(t,n):void 0
-if(!s)return;(0,r.fJ)({code:"stale-commit",sentence:`release ${s.number} (${(0,T.j)(s.tag)}) by ${(0,U.Gg)(s)} went live while this rollback waited, so the previous version is now a different one`,hint:`nothing was changed. See what is live: ${(0,G.a)("history",e)}, then roll back again`})}async function inRegistry({platform:e,settings:t,signal:n}){const{to:s}=t
+if(!s)return;(0,r.fJ)({code:"stale-commit",sentence:`release ${s.number} (${(0,T.j)(s.tag)}) by ${(0,D.Gg)(s)} went live while this rollback waited, so the previous version is now a different one`,hint:`nothing was changed. See what is live: ${(0,G.a)("history",e)}, then roll back again`})}async function inRegistry({platform:e,settings:t,signal:n}){const{to:s}=t
 if((0,S.I_)(s)instanceof S.AF)return
 const r=await(0,p.F1)(e,t.image,s,n)
 if(!r)return
 const o=await(0,p.DT)(e,r,n)
 return{image:r,...o!==void 0&&/^[0-9a-f]{7,64}$/.test(o)&&{sha:o}}}async function checkInRegistry({platform:e,signal:t,log:n},s,o){const i=await(0,p.OK)(e,s,t)
 if(i.is==="absent")(0,r.fJ)({code:"image-missing",sentence:`the registry no longer has the image of release ${o}: ${(0,E.d)(s)}`,hint:"build it again from its commit: git checkout, then django-rollout release"})
-if(i.is!=="there")n.say(`the registry could not be checked (${i.said}); continuing`)}function rollBack(e){return(0,j.Y)("rollback",e,toVersion)}async function toVersion(e){const{platform:t,reporter:n,state:s,resources:r}=e
+if(i.is!=="there")n.say(`the registry could not be checked (${i.said}); continuing`)}function rollBack(e){return(0,R.Y)("rollback",e,toVersion)}async function toVersion(e){const{platform:t,reporter:n,state:s,resources:r}=e
 const o=new O.v5({...e,settings:{...e.settings,"migrate-command":""},source:{tag:""}})
 const{cluster:i,checked:a}=await n.stage("preflight",n=>preflight(o.with({log:n}),()=>r.openCluster(t,e.settings,e.signal)))
 s.passPreflight(a)
@@ -3662,7 +3663,7 @@ s.exceptions=(0,ct.KG)(t,r,d)}})}function rollback_commandFor({settings:e},{rele
 if(s!==Wt.tp["migrate-command"].default)return s
 const r=n.findLast(({migrate:e})=>e!==void 0)?.migrate
 return t?.migrate??r??s}async function proveFit({reporter:e,state:t},n,s,r){const{cluster:o,app:i,settings:a,warn:c}=n
-const l={...r,history:await(0,X.Lu)(o,i,a.image)}
+const l={...r,history:await(0,Q.Lu)(o,i,a.image)}
 const u=wayTo(l)
 const d=a["unsafe-migrations"]
 const f=d!=="block"&&!a["reverse-migrations"]
@@ -3806,25 +3807,25 @@ return t?.is==="token"?{registrytoken:t.token}:{}}class RunDocker{base
 platform
 #$={}
 #x={}
-#j=""
+#R=""
 constructor(e){this.base=e
 const{processes:t}=e
 const shown=()=>this.#x
-this.platform={...e,get env(){return{...e.env,...shown()}},processes:{...t,run:(e,n,s)=>t.run(this.#P(e),n,this.#R(e,s??{})),stream:(e,n,s)=>t.stream(this.#P(e),n,this.#R(e,s))}}}async keep(e){const{files:t,env:n}=this.base
+this.platform={...e,get env(){return{...e.env,...shown()}},processes:{...t,run:(e,n,s)=>t.run(this.#j(e),n,this.#P(e,s??{})),stream:(e,n,s)=>t.stream(this.#j(e),n,this.#P(e,s))}}}async keep(e){const{files:t,env:n}=this.base
 const s=(0,h.Ox)(this.base)
 const r=await t.privateFolder()
 const o=await t.read((0,f.join)(s,"config.json")).catch(()=>{})
 const{config:i,logins:a}=privateConfig(o,e)
 const c=t.isFolder(s)?await t.list(s).catch(()=>[]):[]
 for(const e of c.filter(e=>e!=="config.json"))await t.linkTo((0,f.join)(s,e),(0,f.join)(r,e))
-this.#j=`${r}/django-rollout-helpers`
+this.#R=`${r}/django-rollout-helpers`
 for(const e of a.keys())await t.writeProgram(this.#C(e),w)
 const l=await this.base.processes.find(this.#C(0))!==void 0
 const u=l?i:configWithLogins(o,e)
 await t.writePrivate((0,f.join)(r,"config.json"),u)
 const d=n["DOCKER_AUTH_CONFIG"]
 this.#x={DOCKER_CONFIG:r,...d&&{DOCKER_AUTH_CONFIG:withoutLogin(d,e)}}
-this.#$={...this.#x,PATH:`${this.#j}:${n["PATH"]??""}`,...Object.fromEntries(a.map((e,t)=>[loginVariable(t),e]))}
+this.#$={...this.#x,PATH:`${this.#R}:${n["PATH"]??""}`,...Object.fromEntries(a.map((e,t)=>[loginVariable(t),e]))}
 return()=>t.remove(r)}async login(e){const t=await this.keep(e)
 const{repository:n,username:s,password:r}=e
 const o=(0,m.w4)(n)
@@ -3832,7 +3833,7 @@ const i=await this.platform.processes.run("docker",["login","--username",s,"--pa
 if(i.code===0)return t
 await t()
 const[a="no reason given"]=i.stderr.split("\n").filter(e=>e.trim()!==""&&!e.startsWith("WARNING"))
-return(0,p.fJ)({code:"registry",sentence:`registry login failed: ${o} rejects ${s}: ${a}`,hint:'check "registry-username" and "registry-password"'})}#C(e){return`${this.#j}/docker-credential-${g}${e}`}#P(e){return e.startsWith(`docker-credential-${g}`)?`${this.#j}/${e}`:e}#R(e,t){if(e!=="docker"&&!e.startsWith("docker-credential-"))return t
+return(0,p.fJ)({code:"registry",sentence:`registry login failed: ${o} rejects ${s}: ${a}`,hint:'check "registry-username" and "registry-password"'})}#C(e){return`${this.#R}/docker-credential-${g}${e}`}#j(e){return e.startsWith(`docker-credential-${g}`)?`${this.#R}/${e}`:e}#P(e,t){if(e!=="docker"&&!e.startsWith("docker-credential-"))return t
 return{...t,env:{...t.env,...this.#$}}}}function serverOf(e){return e==="docker.io"?[]:[e]}var b=n(3006)
 var y=n(6461)
 var k=n(6402)
@@ -3850,11 +3851,11 @@ return parsed(e,i)}
 const retried=e=>(0,b.jh)(t.clock,n,()=>ask(e))
 return{get:e=>retried({method:"GET",path:e}),find:e=>unlessMissing(retried({method:"GET",path:e})),review:(e,t)=>retried({method:"POST",path:e,body:t}),dryRun:(e,t)=>retried({method:"PUT",path:`${e}?dryRun=All`,body:t}),post:(e,t,n)=>ask({method:"POST",path:e,body:t},n),put:(e,t,n)=>ask({method:"PUT",path:e,body:t},n),remove:async(e,{signal:t,...n}={})=>{await unlessMissing(ask({method:"DELETE",path:e,body:deleteOptions(n)},t))},lines:(t,n,s)=>linesOf(e,t,n,s)}}const $=10
 class Turns{clock
-#N=$
-#L
-constructor(e){this.clock=e}async take(){while(this.#N===0){this.#L??=this.clock.handled().then(()=>{this.#N=$
-this.#L=void 0})
-await this.#L}this.#N-=1}}async function answer(e,t,n){return parsed(e,await textOf(e,t,n))}async function textOf({platform:e,socket:t},{method:n,path:s,body:r},o){const i=await e.network.request({socket:t,method:n,path:s,signal:o,...r!==void 0&&{body:r}})
+#L=$
+#I
+constructor(e){this.clock=e}async take(){while(this.#L===0){this.#I??=this.clock.handled().then(()=>{this.#L=$
+this.#I=void 0})
+await this.#I}this.#L-=1}}async function answer(e,t,n){return parsed(e,await textOf(e,t,n))}async function textOf({platform:e,socket:t},{method:n,path:s,body:r},o){const i=await e.network.request({socket:t,method:n,path:s,signal:o,...r!==void 0&&{body:r}})
 if(i.status>=300)throw await apiError(i)
 return i.text()}function parsed({names:e},t){return JSON.parse(e.read(t))}async function unlessMissing(e){try{return await e}catch(e){if(e instanceof T.h&&e.status===404)return
 throw e}}function deleteOptions({uid:e,version:t}){const n={...e!==void 0&&{uid:e},...t!==void 0&&{resourceVersion:t}}
@@ -3864,8 +3865,8 @@ if(i.status>=300)throw await apiError(i)
 if(o)yield*i.lines(o)
 else for await(const e of i.lines())yield n.read(e)}async function apiError(e){const t=await e.text()
 try{const n=JSON.parse(t)
-return new T.h(e.status,n.reason??"",n.message??t)}catch{return new T.h(e.status,"",t.trim())}}var j=n(7244)
-var P=n(811)
+return new T.h(e.status,n.reason??"",n.message??t)}catch{return new T.h(e.status,"",t.trim())}}var R=n(7244)
+var j=n(811)
 async function openCluster(e,t,n){const s=await findKubectl(e)
 const r=s.version??versionOfClient(e,s.path)
 const o=await(0,O.nL)(e,s.path,chosenBy(t))
@@ -3879,29 +3880,29 @@ const l={path:s.path,version:await r}
 const u=await fitting(e,l,o,n)
 return{namespace:t.namespace,names:a,version:o,client:u.version,life:i.signal,...requestsOf(c),...commandsOf(u.path,t,c),close:close}}catch(e){await close()
 n.throwIfAborted()
-throw(0,O.HB)((0,P.b)(e))}}async function versionOf(e,t){const{clock:n}=e.platform
+throw(0,O.HB)((0,j.b)(e))}}async function versionOf(e,t){const{clock:n}=e.platform
 const s=AbortSignal.any([e.life,t])
 const r=n.now()
 const{gitVersion:o}=await(0,b.jh)(n,s,()=>answer(e,{method:"GET",path:"/version"},s),e=>(0,b.Uk)(e,n.now()-r))
 return o}function commandsOf(e,t,{platform:n,life:s,names:r}){const o=[...chosenBy(t),"--namespace",t.namespace]
 return{kubectl:(t,{input:i,signal:a=s,ensureHeld:c}={})=>(0,k.Yv)(n.clock,a,async()=>{const a=await(c?.())??s
-const l=await finish(n,e,[...o,...N,...t],{...i!==void 0&&{input:i},signal:AbortSignal.any([s,a])})
+const l=await finish(n,e,[...o,...L,...t],{...i!==void 0&&{input:i},signal:AbortSignal.any([s,a])})
 if(l.code!==0)a.throwIfAborted()
 return{...l,stdout:r.read(l.stdout)}}),kustomize:t=>n.processes.run(e,["kustomize",t],{env:O.yl}),printFiles:t=>{const s=["patch","--local","--type=merge","--patch={}","--output=json"]
 const r="--kubeconfig=/dev/null"
 return n.processes.run(e,[...s,r,...t.map(e=>`--filename=${csv(e)}`)],{env:O.yl})},stream:(t,s)=>n.processes.stream(e,[...o,...t],{...s,env:O.yl,bound:true}),commandLine:e=>{const n=t.context===void 0?[]:["--context",t.context]
 const s=t.keeps?["--kubeconfig",t.kubeconfig??""]:[]
-return["kubectl",...s,...n,"-n",t.namespace,...e].map(j.Z).join(" ")}}}function csv(e){return/[",]/.test(e)?`"${e.replaceAll('"','""')}"`:e}function chosenBy({kubeconfig:e,context:t}){return[...e===void 0?[]:["--kubeconfig",e],...t===void 0?[]:["--context",t]]}async function findKubectl(e){const missing=e=>(0,p.fJ)({code:"tool-missing",sentence:`kubectl is not on PATH${e}`,hint:"install kubectl in a version close to the cluster’s"})
+return["kubectl",...s,...n,"-n",t.namespace,...e].map(R.Z).join(" ")}}}function csv(e){return/[",]/.test(e)?`"${e.replaceAll('"','""')}"`:e}function chosenBy({kubeconfig:e,context:t}){return[...e===void 0?[]:["--kubeconfig",e],...t===void 0?[]:["--context",t]]}async function findKubectl(e){const missing=e=>(0,p.fJ)({code:"tool-missing",sentence:`kubectl is not on PATH${e}`,hint:"install kubectl in a version close to the cluster’s"})
 try{const t=await e.processes.find("kubectl")
 if(t!==void 0)return{path:t}
 return await e.tools.fetchKubectl(()=>true)??missing("")}catch(e){if(e instanceof p.HR)throw e
-return missing(`, and downloading it failed: ${(0,P.b)(e)}`)}}async function versionOfClient({processes:e},t){const n=["version","--client","--output=json"]
-return(0,E.O)(await e.run(t,n,{env:O.yl}))}const R=1e4
+return missing(`, and downloading it failed: ${(0,j.b)(e)}`)}}async function versionOfClient({processes:e},t){const n=["version","--client","--output=json"]
+return(0,E.O)(await e.run(t,n,{env:O.yl}))}const P=1e4
 async function fitting(e,t,n,s){const fits=e=>(0,E.j)(e,n)===0
 if(fits(t.version))return t
-try{const n=await(0,S.wj)(e.clock,R,s,t=>(0,S.ZC)(t,()=>e.tools.fetchKubectl(fits)))
+try{const n=await(0,S.wj)(e.clock,P,s,t=>(0,S.ZC)(t,()=>e.tools.fetchKubectl(fits)))
 return n??t}catch{s.throwIfAborted()
-return t}}const N=[`--request-timeout=${A/1e3}s`]
+return t}}const L=[`--request-timeout=${A/1e3}s`]
 async function finish(e,t,n,s){const r={stdout:[],stderr:[]}
 const o=await e.processes.stream(t,n,{...s,env:O.yl,bound:true,onLine:(e,t)=>r[t].push(e)})
 return{code:o,stdout:r.stdout.join("\n"),stderr:r.stderr.join("\n")}}function whatIsWrong(e){const t=e.replace(/\s/g,"")
@@ -4078,7 +4079,7 @@ return n===""?void 0:n}function marked(e,t){const n=e.indexOf(t)
 const s=e.lastIndexOf(t)
 return t===""||s<=n?void 0:e.slice(n+t.length,s)}},7465:(e,t,n)=>{n.d(t,{L:()=>r,a:()=>s})
 const s={"table-gone":{severity:"breaks",undo:"unsafe",running:["the table {table} is gone","uses it","every query of {model} fails"],new:["no migration creates the table {table}","uses it","every query of {model} fails"],fix:"Remove or rename the model in Django's state only, and drop the table in the next release"},"column-gone":{severity:"breaks",undo:"unsafe",running:["the column {object} is gone","uses it","every query of {model} fails"],new:["no migration creates the column {object}","uses it","every query of {model} fails"],fix:"Remove the field from Django's state only, and drop the column in the next release"},"insert-refused":{severity:"breaks",undo:"unsafe",running:["the column {object} is NOT NULL without a database default","does not set it","every INSERT into {table} fails"],new:["the column {object} stays NOT NULL without a database default","does not set it","every INSERT into {table} fails"],fix:"Give the column a database default, or allow NULL"},"default-gone":{severity:"breaks",undo:"unsafe",running:["the database default of {object} is gone","relies on it","every INSERT into {table} fails"],new:["the column {object} has no database default","relies on it","every INSERT into {table} fails"],fix:"Remove the database default in the next release"},generated:{severity:"breaks",undo:"unsafe",running:["the database computes the column {object} now","sets it","every INSERT into {table} fails"],new:["the database computes the column {object}","sets it","every INSERT into {table} fails"],fix:"Add the generated column with another name, and remove the old one in the next release"},"delete-refused":{severity:"may",undo:"safe",running:["the foreign key {object} to {parent} is new","does not know it","it may fail to delete rows of {parent}"],new:["the foreign key {object} to {parent} stays in the database","does not know it","it fails to delete rows of {parent} that are referenced"],fix:"Remove the constraint before the field"},"null-refused":{severity:"may",undo:"unknown",running:["the column {object} becomes NOT NULL","allows NULL in it","each write of NULL fails"],new:["the column {object} is NOT NULL","allows NULL in it","each write of NULL fails"],fix:"Release the code that never writes NULL, and backfill, in an earlier release; set NOT NULL in the next one"},narrowed:{severity:"may",undo:"unknown",running:["the column {object} becomes smaller: {to} instead of {from}","may write larger values","such a write fails"],new:["the column {object} is smaller: {to} instead of {from}","may write larger values","such a write fails"],fix:"Release the code that writes shorter values first, and shorten the column in the next release"},retyped:{severity:"may",undo:"unsafe",running:["the column {object} changes its type: {to} instead of {from}","uses the old type","its queries may fail"],new:["the column {object} has another type: {to} instead of {from}","uses its own type","its queries may fail"],fix:"Release the code that fits both types first; or add a second column, write both, and remove the old one in a later release"},unique:{severity:"may",undo:"safe",running:["{object} becomes unique","may write equal values","the second write fails"],new:["{object} is unique","may write equal values","the second write fails"],fix:"Release the code that never writes equal values first, and add the constraint in the next release"},"unique-gone":{severity:"may",undo:"unknown",running:["{object} is no longer unique","may write by it (ON CONFLICT, update_or_create)","such a write fails, or makes a second row"],new:["{object} is not unique","may write by it (ON CONFLICT, update_or_create)","such a write fails, or makes a second row"],fix:"Release the code that no longer writes by it first, and drop the constraint in the next release"},check:{severity:"may",undo:"safe",running:["{table} gets the check {column}","may write rows that violate it","such a write fails"],new:["{table} has the check {column}","may write rows that violate it","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},"fk-added":{severity:"may",undo:"safe",running:["{object} becomes a foreign key to {parent}","may write other values","such a write fails"],new:["{object} is a foreign key to {parent}","may write other values","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},view:{severity:"unknown",undo:"unknown",running:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],new:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],fix:"Check that the view has all columns and accepts writes"},"write-refused":{severity:"breaks",undo:"safe",running:["{table} refuses after the migration what it took before it ({detail})","sends it","its queries would fail, so the migration was rolled back"],new:["{table} refuses after the migration what it took before it ({detail})","sends it","its queries would fail, so the migration was rolled back"],fix:"Release the code that no longer sends it first, or let the migration keep what the running version needs"},"rows-refuse":{severity:"breaks",undo:"safe",running:["{detail}"],new:["{detail}"],fix:"Fix the rows first, in a release before this one or by hand. These are in the way"},"view-gone":{severity:"breaks",undo:"unsafe",running:["{detail}"],new:["{detail}"],fix:"Drop the view by RunSQL before, and create it again after, in the same migration"},schemas:{severity:"unknown",undo:"unknown",running:["{detail}"],new:["{detail}"],fix:"Check by hand that the running version works with what it changes"},unread:{severity:"unknown",undo:"unknown",running:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],new:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],fix:"Write the change as operations of Django, or as plain SQL, or check by hand that the running version works with it"},unjudged:{severity:"breaks",undo:"unknown",running:["the migrations cannot be compared with the running version: {detail}","may depend on what they change","whether it breaks is not known"],new:["the schema cannot be compared: {detail}","may depend on it","whether it breaks is not known"],fix:'Check the migrations, and set "unsafe-migrations: warn" for this release'}}
-const r=`\n\n\n\n\n\n\n\ndef django_rollout_inspect():\n import base64\n import importlib.util\n import sys\n import zlib\n\n top = "rollout_inspector"\n texts = zlib.decompress(base64.b64decode("eNqsW+l227iSzm89BS5mIxNGx8nsPlez79P78kvR6NAiZDOhCDVAxded8bvfqq9IACJFu/fuCEvtKIBVBWS7rdu6226Xx4fF1eKJf164U2P88r237eKT7sqbxry+ta3R15+0Nx+Nq7sHfa1vnCk/eP1Y6J1tTof2aZi69cZ1r53Zn7ypZsEqsy9PTfc0rVvTGld2T5JpTGdmuB3KB4ZpT03zDETpnL2fm3WmezjOTZ7a+oeTeWpuqmIA2N2Z3YfLU/sPr8uqmuP6sTb3o5lT+6G19y3P3tOQeXYFSGPfA83BgM/TS+RJh0PpZ4WhJsFWT82/P1W3s3I+vsA0+zL+qQ9H6zoFn+3b1g8tZxaLb77/7N+/VStALBtbVj5bqO2WW8bRprg13bYquzKzfnksu7vle1u3oVPVri0PJttu93Vjttu8UDruEp3ny8rsbGUyfer2r/9O54uchLqviTbx/LRQmfaHsmnqttOESj/m1jidF+OZm/qWW5gIYONxskHDg5U90d5UR2d2ta9t209/LN3urgRaZ/7QTUcb294mM/1wgAijYxLQtVD4venHbqxlWfBrSojwuLh56Izf2j3rHtW7Vm+j7tT7q6AXdf7uccGcvFqdy5qKkcqOuRotMvW+PNRNbYA9Z+zAjVvt6WBcvYMVyXoHGHTesL2CUWfoWnAXUs+a53SqK13E5XQfy2bos5XKoUO+Z6BnfQi/visPx7OOuq+7O8Vd9aNtzXTOnrpkOi/gh5XZq2PpOl6SjOXNrxcLtbentiKDObM8lN3uLnM6W/9f9m69eZln/3j9LsvW76pCbV7l7/L8H4kVMBfK1z/C0GvSJzPl7i4nUk5xS9Utk9vXbUX2J4Lvqle6EE7LW2dPx+xtrghY63yzINDu5Nqz6Tf50neuPmY5bdJ747JcvVJ6vdHqJfgvdwTcZXpNuokkvX7wgAdW8ANxz68D9ZawskymIag0WdTgNfVeMVYYeyDiX5ABB+PZ/ZbPep/ZhizSmnsYkLBa2ykaI5XQpBlqYmS14h6J0csBeoX6j7LxZqEgZK8A8cpsd2dcofDjc7UKy8UcCSB0mTexrsyxu+vht+ioFVQI9tnovJ9PhyC0wP9ulaIngoYPW6G+cyezAN2e1sDFmWNT7gyIkg8GXtOJRTDuqmdIrFKDZ5f2Yq5Kmm1Mm4mJCBk9EJDuW6aj7u9sYwbDbdEjGYG0vtqo133zzWaAwai0eXihgt5Z/N6TfOckf6/k17qISoMDcWUab8RjwhIH9wA8hL3gCTPcgQnqCcuryPLqIsvUqtMDU2wKWoAYn7IpgE/9IQiWMsoSr8iZHj5214tZjSB45JA2n9Us7FT5pqxHm71QcUAE2pAcO2e9N+R3oAWL1m1KCRIkfeZdewAmo3CSydYI1IkGMPrjP7AIJCdc3oALPhvD+dLUh7qDOsmxQLZMV3T4piYr81a9fKmyv1Mvw+SaodnB3+RB6DdXALuwJ/JftA/fxgXqxaetUfltY/zogPx1p1wqHKz1rP8mpuFPdDgtGC97dkcRxzvD4h+s79Tq8qIUYXikzeKMMxMCW9AKjd+Dw7Dqh9rv686TtqbyhUKiRYT7Fo3UfiumxD/JJ/vTI3WYRFlVGcehwOEfScVWWhe06AfrDIwCvPUlyHxD5BgO1J3iKJet663rTJWJJKDBUhIshOVoOWPQnCbuyo9GrYL4YbzeC07t4Ss4GsBDOGO5TcubEiTWlNt4vSE0dGE0MYD4WwYpQDYiQhoZhy3GiV8BhYoRy5X8sJA003Z1y5+5wDkI3BNNU2AhOMH0W06J1KrXhD1Gb3izSEpGICKBDyB9X2/AeIIXUiE2W/iWiD0gGCSTLCqqWZmurJuVJpcMDO1ecRc6qD/zWv3ZZRX2gxbhSOspnEmQQQTAwPjwBH3SeR6lgs4zlkrX/75sO1MNy0gm0Ztl3ZmD75f6rmRz9VKAkbRzkQfzYa0C86QYEewS8VJhUqWvL82JgKJiq/NgGGK8RvlAbyJjDMw4XiIxqCUVjEg15Xaroz0j9JSsRBWS+YwIIM5Oh5rp0Bz7ox4kFuLnmu/rpiFZNs/YI5RyZlZCTiN/ckatYoQtYqx1pzeFEOZxvQkCEVZkIjRS0kJxxX8UqrOrhAQfiZ/03tmDvlYJn8dcIkkDScIaEb2m7Go7rDwoyfr6bVN/ML0FUsN5MpwIOk8nbmR0M2EsGQTU65degmal/8yrf/3ys8/++bt/77dvlujEeFOTRZabPNgqCV5Sg8FK8omDJCv8+aSt0m0zv72xPduwf+POBgEZhs7xALjsU5e9LzpBqC3O7r1ULFH1Bglghggo+crgHB6W7XA8yZ7L+tMNJ7JaRWkBORD+9JgLJsLusIOS4Aj4IkG6vWN8PV0YWn2SFSd4OAX6+cEbBoXydM1EVqzWs5/cZ3UbVAFM+j3HcOLMv+mX2TRnX70hIEC8JaYUczudD+hFsn5d6ejXayxMqkyMtNJFCIXVZwWbfIthYSnqDpqLCD9E3wGawAA7rEDpburOOE8Gp9LQyfhMTomyaVBcSbZQWmbpafW0afX5pCi0VC37ucT4MnJ2FBPOsOOjxPeJucijQKJsQ2QjQDwgmk2VF6WkD9eCEISwjQHQum+uWZfNBa3YViPdYROMjU+Mzbx1IS4OES/yimXbB1h2crxgMJwvqVypAjB5euqNjBzsO16OApZcrSOcNDbEAFPBnKj/R2uiG41Z7yNAah0MTswzKy3Ag7DoBQmHOfym8qUVO8li4pZ0Zm+caXcm7kbZg+mGi2WzCA/pQ4/z0pjIoQQFnAhwhQhZeBBkOLpCBjLs1VE6KNKMuL293ohb9LO/W6WT4hzABpd8jA3jYCoN6acipdJHOwqY1BxwqIK8kEuTAZDRvcGduXXGc1naZ1gI2spmj1RPskQGui/9llfFZOfpXmLZUV6DDj5cgw8JVYg0DqvPiI4QFkG99QcjJVf6LZBlMhRkHsIBlJJoesTTOoAn541s3kSvl4S1fkOrt+ntMtwSwdynxgjHAlshzaUDIK0PboXWDL1Z62GcF7CPNNn6IW6CAFEsDjERpqcEhwuqcwoxNZiQwZxPQsM4IyfRPAvwiOBN2ZnmQefnxsMJPx6EN7pnaceJOJPk5WhCR9o04yAs6DPD9Vx2eyz5SMREKk9IgxcSD6Q5J5RKBuwUHfeigzuGicWLG3NHmytcHnLIpJxtGnvqtqTH0ew6Ih1uDw9l3dbt7Qzc0uz31PA9PBtnZytObTpz5HLWHB5uMHuskAANFcGSjvzMGy5xhYIa9tKhvnWI7Xm7CMDyaNqKBBSzDoO4sAzQeQLORagQuLCUNBekjShLezTS8jGG6bXLGDw6bWWN31LjjqSQKUEYTH9vXRXVCRxwi9p6imQ5FLHeKL59RrTL/kXL5VlRWkWsM4e7bCThsNxuWcXtNh8ZhmmVXaG2icpl0wzrtJSiyc821rOqsBHg06RA2apdyceZYl4q+zOfk/QQbCqu78rOHEzbzQjMNH97cWH5d5RgvNNssXp396Thg5Ai//kngNbPfJxXoLHWm9ZUZ3XEe2zbnswnvdPXFHo+5ohaYvkQLgbayyA8xlJLhPl5e8ScMxSNlHUIs2V4iJqgXBw6j/rsXjLypeRekD4N9QboPGWHxBKQi9ktETSI3uTs0auSIzffubIm41rO+Z5aq4+15a8Ai2b3eawXhyNsieOZGoFxKLUDlrUUnRK+w9quBGbxlApYmhllIPzNg8hPHYgMgQw2xkQlPFgRQ6fSQMA8ccO0Yu1NlyUeuCu7srG3yx3tyFtT5erPFUOw1lLVtvcF8+VgTdDkWA6IwUfzIvXs6fRscVMEY5ZrQG7OKp2h1EkoddOQGEiLkmgyzV1DZhSuYM7SlCyok2+kpvWAzA0JAuijUdW0L91Qaysid6ogrCV4xpeAyYYgb45RqMwRM+gSvOXCQbArabGJ9CgqBdrPdiryoLgTifs4LI1xdryrekr3XvPQ2EI/0imt5lnHb0h0TjEP0M5H02vT4wlXVkiO4oECJ8cdOW1RvZgpM4P05fqXjKWMyMD81fzi+88+IwagCfxQIwTBZIBlDzVEphWKjePKYlDwvvQ6Ty/uwxE6U7plqHx9BeJBUtmF8oFnnGCC3uLq9ZntUyVTVE4R6tuW0wqhMF3m6MXjBChAf8oESNzmuapRHq7H0ioaMOPNFeY5WhakRxHmcnSEoLB6T1rZZXUTHTvEkd+c2q8eujvbxoRqGnyRhGXXOYzQluBZ3b9dIehIY9laexRxZkMCyMmiiRazscY+4sg5pHF639tTU3HEc2f4lwJYWply3xkXafFUuDyMNtYA6x+LoB2XHvu8Mhzi+v4LyJrTr+x8ISVYogIfvg9BP56ORwGolY23Y/xZRNhsOnH983VDqjQFFzLBuQIegxNakklOs6zUTHqBryhfD4/etir9xZff4XzQRXjOgXHeTf7Oui4cUQwRaqECke43/QjhJL/GpDMHy4/aookzwmtMRxYmmuRJTek7HVZWXIZAjieA1G1nVUlWOZZc3Y6+pfM+YF68YGc6HYd8Lb7q/GkZWUht5AnbL0nJ+s27ZUHwQpHMtKZTLgsOcmuNx3QWsiakbLwj1Srs0zA52qxYZcCOq0F0JE8wneEQyWxBoY9j7HGGDU8FNsFdAsQyITblnj0NB7bWBcm5T0z8D82MMDSTqgzIn6MxwUPheTUuUcwugoVaabq41kGm0fDoeUfQbCJhfdOY/uFccI3axbmsT9VJh2k2n6TxcFk8QvFd9nRqHu8kkM0cymMWnLEQQn2U+VDzyexM6W2bpZFUKqHO+1oLCuXOLOW84secN9l333z/xb/STeT//9u/f/bv3/37O//qP7758vP83Y2WvVUoQvjvfFpYwAhD0EjYhVDsOdmQOhB5PEzn9OHbrz/T4eGU9d54yf8K1W977Lunazq4nVIliUX2Nu7o6rYjJEkmVkOsaSvTLLcH05X0hd7KZL1PZ1NPw8EWnL4XSQOrvxCMyMODyP5WTLPEmBUNLqQXKaf0GvlQVibr0dIi7tSowvmSaYcExjRTAXG8k4DhCUswT98NKHswq300RjrRg0PN52R/Vj+h9bN0HCftgciM3mXTGQe18Q3gvCzxlSUPxhQpLJttW2rUdpwuCXE8jpNma+6RovWV1NWT5rBudjoQ7u0rh0GMyV/ihwPx0duDZ20XIoWp9aaM5+3oTafBWtIKtoZAbLdVveu2WxLk18shMoQT93m/QSLKrpwmppLiZXNZJGAm+xCjy/iKcudM/5S/rKpwUE0PNiSsHN6stI5Bd6phPO3L43HblDemKVQcZIRRND45jbSO6Y4OcPp6uKIkIagDUbS9eU+moK5WfTXLdy5DxXLpj03dZXm+vn57dbV5PFPKZ4iaChU/bbHyhO/XxQ9gPgC9oq0llPrdFF+1gfDy1HpjRjuqp8LqCxAtOTu9acu28yDE+6tzqEkERgLbWN8FORbK/GFnjp36d/ygvOiVcc66gMoLQOBZLybbN4oJr7xW/aKhPg3sWKAulAzkeXI3xiJCpbIrgloGb3DLzmTgi+VNb70xur4uu81m8ULuhSUqHgXGfaurD7FtP5i2/tE8d92BagIX6lxNtqJGeEyEtjyKKS5+QQsUu41DHuV/SowdHi7Hd7VFOLzkQXASuJOKjSVueJ775mpBFFturq+WV5vFomz9vXG+fx/LD263fGwA9uqqHyFVenweWuya0nv1r2zJ5PZ0+KuSmTcNMZdsx+6Tarc8kkIqTT26u3IPK3ELYYAOPlBMYgkK0mQyaARa6AlBaYOqWj3HdyAO7n+k7u8b2ziOfGE0f+NTIPMcHc3IEFZy4t0cnMA5ikUnOitLXklONgvhwYX4IuExRfIQpGWtzPvZb9WvfzVVPT1DkHZy997sWsT0S3V19Vt1db3o1vFSmLKvXo0fjpUpG/8e+9iX47/+ee/Fnizqz1AZHAxq5Ec1kgyiEclrMCVWYZrVMakfPshIUSLDEvsqEJtTpZ+JVHpR7CsQX5vaHJDwgGm7N/csF8hnLU/yhmNNink77S0q7nLVBMThevQtJpVskMZa/h6w7BAfk1Ybqz3VMK5qDsy9O9s0NHwNqoGW7eOKJAibUoqx8BY8eXcTodOhqZBaNOnzzz/croezKnCN3NFQmkOo28CWYzikf4DLSrxe1H/4/a9ff2jubOs/yF9gL9mH2/217KjY0CeB5Omm8adnz1/sffXo5V5+OhRHOGfWoejTrGQ3Sqi5pqIMgyyA04vDhoy4JoF94Rs8Tnpfp9qLgIueLNX40bPHKs948nJs0hbtAsC6Hp1QewC6S4jj7qC8n5XeVzmKY9KvXYAOkMRobltgK1WoS+JzCpc3Tqbt6eX5PjYvXNjm+OMzINtcbHs/1VXEieeJQgBCcy5qGFgAwcM01ZVkiI/wpV0GnmRwdO1SVNc3SZHDzqoSV5rzHcYQijP+FIQDRAVx6Ype+wbc+DNnh3N09Vby3ypjB3Bq9hKCfjmHrIXAJo7jm2NxC0xKMbwIhpehjvbtwFVs5ur7lo1ph5nkia16KcorNainJypIIEv41JlYV5jipAguRH4DLxDze7EjKOPKRt22DJedeG0UxuL9+vzjSmSP3e4qBflOucbR03tBc1i99zRBAv1o1ZoTcWI9DGpsh5rtQ+D5IOY1Alt+U+JaXeorO+iBEbfyXVTJxU2FfRdCHwNlEkGMm0/Pwa1lncjhQV1tqDcUruU1ON+zQRSJ3opEw4snSXDzPuck0srdV9HOlh+X0ffK3WO3iPO2aAQ7tQDPJwmlbdspssHQOw//KbU2w6vCo5d2B8AmM8m3/iZ7HUYJwREnVtSFQ8bV8KMudrI4AW3UXPRF4PMxslRyxeL2kIl1iEIQW25Pj+VUPPzxjFqFlL/gIoNSfpHBfvUXTatyy2anyY0mHJG2PcFwwd8K1HHxKQaNRTpj5m95lfAAr2oOAjkfr8J7VDmuMkUPTs9xiJ7J5UD0KlW+rN1HtTRpAKc9L/tkjf94sSFKx+NEdypZVDI1yrPMj/930pNjXolMojXG38MDCihmqg2ML3NZQrVkSaEfEioHQ5aDL6hSyLcptWql9vfBVdvuxNZUiwhWrZ9/zeQmqy0uBgLqjAIbwjCzRDQaNJ7/Gg7AB8glOSRIS4gmwVwk5oA6SsrFDo2F70bZ8Q4MYDbuW0K7F2T6RkjBfSjeZ9jbVi1lQQ2TU2Ppa+42p0feHLZxpmacL/XkfJGq5KxV9wMGiZ33ekDO0HOmuoeddiGjluUiSk30LKTReEgOiyVZLq/365P1W+VYqJlVD67AYVGpJysfbUyRi2k9ufa0eKDp6Drj4IXiw4ai99m4Vek1ZPyp8B8tZ1Z6YhuASMUgQi4cAQCHq+tlyLWagwNeM/5y/NA2JKRM4eNkm3CrIbTpI4Nu6SURdkmQc7kxtYBVma1CE2iBhbIht3nJwkW7nJa7VnGS095SdCzd6Rcb10jmLcDnuW4IyPB5qtlIw8wjaMCIIEgou796Fprt3c+yHZxPJfeZxS+pf/gjyGuHCsU3NM699qZipzPK9jzy9pg4uKk++x43SNTx24/xB1Cg5+bj1/ixCTGq3598qfPObqzmJWftTJiKbzcXqrCrLb85hNZCuMQThbY/EBcWBr+GgfGpOQMIPzYQDihMSvCsCweXIl8XGh5aP3iiqfTv5PgjzPnRzdXF6ekcI6BdRJED3TLwq3DGE6VVZt66UD0lB8YjrSoEF4U8jK0ZKIjtK+o1A0sFjB+EKSU7kkno7iRvNPeaTEipMKqJvTuklmT+uHTFpZiUtLAocMHpjV/+6hGq/unF8+++Hf/xbyqa+POjvzx59idDAhvYQNtbvseQLI+fvHz15Jn0QdGuemhYzaXVs/XmHLLFVgQyhZai9ZNPO9zOtxC3lKNGSktfI6DfyxX4y/Hvv2xhIUF0pdnsTQbEhIk9RERre/8u3Xw5rvslyS0uHA22lcFSVKATOrT+tu/Wwn3qQz7sMdbHSedfEZ/pLYfsp+sfh4U5To9rB/mQGcuUr0/f70r17CBQr6pcim8CfFuab8713aTOZM/6Qx6P9OzIK1Pq30UkN7XzpnVe2YA5xIJiF6rVBfMbzP/YILE0nr6XLQZC5pcFt5SSRxj5474fPDi9CsZISucJJT9kOc4USRk/o3t3bJ79g83NRlb977L9Vn63QhOcdGwVaORJKJUJo4hO3Lytbe8Uhl6Zigl/QsDoBycS3QNOkWzq+bE2MXLYSPFxo+8xfjminMoloRw2dfqQIFOQAg2SML+JnZ6fyVVrOzzlIuOf1Vyr8wTWI+zb1KfC4olMK5vVu6pjkdywXXuJD++e08QSdPtKgnA9K2ZehbMHnHZ/i43pC8ebqmlG4QwpHT+EY96mdxJ921XNdY8T1N18Ac/Nzong9bhwIm9QAlJSFId970Hfnhw3OZVrvnb6Vm/0Udb655ww9KXgAyWtD506MOeiVp2ssc1Fle9A7lDDx7Y8VrQb5VHFh4n2zKkeSj8emLZI2DgpgC7UxXHFNQVXHZvVty+e/+XJ473HrmJgMiUTtrsksJpkVVy5LCQSlZ3LHCy/KWB3hPB2vQiSeOxzuwpx16OhOCBjj8MvOC7Tdxm3TyYSkoOvBT8fLCfMUTNv3DMWAIEc/EJGJjPb9N4ErVrYWaBF0hUqeMlwuk6TVcHKFeGKc6+vL8WRF51UlA0vPCk/hgokizXtB6LrVZo8p7TmB9AOx+PbSH6T0E0FHwVn2X0sPEtbg38r5zwPjHNTDTKVNB69g2smVHd1yacDbFaYjPSyk53eNt4j/PXdlyQ02rK4fYJG/lnokJUDWR7H3PX6+DyXsg4uyIEZzAlDdHHWANWWIeRnstbHUiyETR0gfSuBvfGC5czhcy6LyDZMYW30uHrDM36ng8FFK+66nVANLmrzI9MQgTzNHg6GHxUwDP6+oIrvGyj6+lZzeweHXmB7Q6eGSiVyBjJMSoI67BlepUtdCkd3PZCYE1ntFuXBnLb4TY0fT9eNhwasbi8kpagyn3Ntv8gdo2I/5IXRM+rMM60QsXC3CQLScid3aBqqcga7q4hruBN4cD6WBSGVRNvvjY4lZFB6z8NfeIzCnlQMVdM5EaghFk+BbP+v1m+24Hu+nI/vHAQe0ks1icJNRyTFyUKwKOJzZOAIuKbHbhcveIx1Nq/3L9quA7HUBJHqbJhO+XLD5OoQF1vi6PZd6m3e2bKj5c4qcpwVRqXXmAAkn8c37dHuJ0UueROQ1x09CwVQ6sw71zaoIpGxK3iYNQ1JQbHch7nhNQPt1TlX0rdPDmtPNOYdmk7BO27GYQk0wdtMqzo6laRV+Y46CRqxaV9e8WXKK0L/x1nREp3l6Nrdws/04RmjCPvu6Vv08H6Mwi54ZBPF0iNsIAi4wBTVUMXMoQATKbPhXcTN6Ac8w+k02lLGjXUX7jPidBZWd7bwsinkO0y58upTvQ+o5uSywZmhlYBqZ/MAbzPMoWTn6vDCy06DgUVYzGmBXCgOaeLOZVVcAoo7mOQHBYqudsUuXYqiwqBaBbHgzaCrPUHjxo20Q0BEMOp78eqEDJen3VgDAljEWUCNd1o9VhfnkKvufloxlw6cmJBfxv2mcZpnOFN84kMyfLpcuO2xjDEahOh+AIXisYc3f10JuaHSNf3/fPx72Wn75BxDovOnT7558mr8edNeby6aziMQ8RhcNVE0MS/0RTwzM6+0YpaNsj496RYvkBnvBeGxqbcpSqrp+b8oQId7ReOeKU+4W1Fh27+ItupYhUAbSPh0duwGu+Q4OcBM5w4Q52O5FG0FyVB5utKbeVtf7UKjFsGkWH+8HAQpYCEHJoDyKS8jrY07hK1/x2EvVY3s0ZXp1tlCNEy8dVPCRO+Wj9JhHh5eY8e1TrOwDTrKvgFi/8FK+8o7pAOPA3F42IDJDYbMB6vbY4fo3dZGe7raKWrDZ7ihUlRmoXCOQjv5RlQZ5ZIKBKnuhC2rru5UDWN26E+43Dd2WFFzNec7d2B8VIGdIHSMM+WEf9l78fLJ82dy4al/M5HNB+OhINqZJ8V2iBJ6tS7gg8QXbfdlB1UKOdfgE4AX3/kQMMhu9mEJg0O7y48GWTn/y0tJ5OswCXmNHdY/QSPDp+uv89PVemR3rLz/aLa8kdv6AjKlvIQyG287qAPi/uU5cis/F42xulHrrfTbD4BYTma6BLk445eut8BT0R1qnQCwNV8T39MokAJuMLvzh5hTUlmImfKnMhHWWz8qUmLsBSOJYaOwAwcwOaLuOpLmX2R/BG9oLwtnT5sxzchVVuX0fysX0jns5GTzEECnJ5v9WkAbNHVhuRyb4aD0S5ZL6JKU9JY+KwGN76MNVx2JYEms5LfR6HW0gVniZKx/9+GPJWeYiUr2Uohpqhyr+R01d7ZUCKSnM+XfTRsIuRg0HhxoQ+9cytYX7dBpHsVCqE2jNgfE36dH2LPYESwlwwxDQJtMmlYabaXaSh0OHK/fvzlYz8byqdDUgo+kAfSmoWYiazvPuxPiWsblLe3/IkgntcIurEFB2qh0760Xiv25f9zSLVFfrzCAttniY9r61MSnCRCY6SMKANfKHkot7QFbwbpV0GnkP0rieT2MzepzCc1yhzV2WYPqqUTbtCrGNMnsbhG5sy6lBQpmogr43tDkhk5plZbg7SWxIiAVMf5Pe8joHXQgFBeY6/7v6JltXtxty90q9nzUivfmOyPSSWEY1KrIGj8WAdLS/bFLwzhrPiUTAUaOWflyxTLzmdR6x0PJZXvJ0nUhSR4sggE96L4LNYi8tdNCaYpJRf13UDEb/b7hHngfLh6GeGW6c+B3pv1g+K/Bj8bBordp6a0BbeSpNeRNxpg1skdjm5bgSON/+iflh2yWYXY90NB26o56DseD8vqwwnfCG4XZgBZn10WTWSrgTyydzQSfaqP+13apDfWruFKcy0tqXuQCMANUv8pVudz2U2/XcbXqUjB70Iofz1883nvBZ/fHey+/cjJH4npbE3aaNpQcNXSjme169ZdGiu2EeN/BHYrNARzPFlCx2FlVzVta8coTTap/lJFu1OjDpogkKn91c7RizfHvhQ4YGOKqrRqSQCziyiVQbmQ26QOtBqaPJ2L9oVq89prFY799b7E7R2OGmJ57IM3eNX2aXWO8OWTaGccSh2fZb3/GRx5PMl+NQ2ZElQwEIxdZI4k+HBmHYBN0Mtb2uFgb32bu9c3E/7ljKvL0KJd1vqDd05CG71Tmzy599s183sj0rDhiEfVDeiEM0jYvcXmxcb0OhaCBPAf9GcmRf67XEVYwz6lbqaB1cZ5YWt0soM6dTpIK3eIbJ9LlX+vXMhxH4VxhfSH6Na57hwDmti40WQHwnXauOqHZHwuNga/GVafcGEcR74/LsmZvy9Os3fht2DQI6Zn+qGWDYWOL2cP/oadH9dkD+R9u3n+7f+f9/TsHr+78eXbnm9mdl3f+sw37gp7tvguidQRr7eM+bPwVoE2X6Xcv91av/oNrmgVwOzOrQEvUe4z3zcu+X3+v7IxIkGvuaZrc+PUIumf6bnH3zvYuVspOjo8vbGhMnbGcCqHfr4Xo46oJoV4XvPT0nrC+mEqvmC4rsan+jWW9YIbUvjndB3mYXT0tmp22KW5xtJv58cOLu5MfzJuDeDBDEa5jT+GbX87B+EVDSiqRSs88u6+S/nyAYvQZIJXEW/PqzaH08UQfdwiSd76uJQ9NopKl10oFENklLrfk3nFvM5fVxTWQWKJyByKem2H1iJB4Mt4opraJbIQEysKdszNdp96ZXR6jSoDWLF84rNIgKrLrtG3xKrxd3H8ovDwIqlYvpK9fWtLgaFytyRiRog4OpSpFr5lpkfshQPFtOdBjcwZaBWe7yV+yv32YBLDHLdqgKR5fOpOulRoJnbG+NDnsZc39oefMSNM7VpU5eRXc0UFBHE5FpNELQIeHf2Q15Zhqcm+kknzwhsdNsXXaA5Mh93C9YwzXnhhidYQ03aqQW5GqO6NKPsOneCETuPH1afjCRBbRpVZwiwRpB2AI+KEN5YHfqcCRcWhRrbXX1ipVULqFjze0CZ0fgtKFVjWw/tuiCoCopi/zqyY2tr5Qby3bC9xbmOyV5t4N1GaJdoNEMQ+KVPiwOZH7FOsoSs442oB4SjQyt9fEJJIkNYoDIwgs/UBKia4mgGYGtkgffc1qPcLPPl9es3knOM75Dz0BAdRvlprGgvnW7We17sEoQvvfe4UaOfAjyYaOh9wb7q0jqBSOe0f9QUtAokGPqjnSPU5UoSdXhjeRWkIFuFRNns2mKSQBZt6k68cUMGLcKoAkrlunRGlNmVUCPYk4fPVwxbsJ2g8yIsc6v2Yz+O2RhNPNwWwmkaHgz8yS1TGSXnmepRr08X73h7vUyiWkd2sNuf9WJFLbEXL2T9fykiQrBdnr/WMDiO9TiEXZSGM2NaMhTV9sT2dvV6lPduk+PBJ3gxtFB7ijspTAOSUoniQUUUZN3s61UDN+JX1RWMLtYj+VeSc4ImtPineaOhj/7+dPUP78EOM2Ph/LaxhgKa8/BfhRWwq0G/+gZQBUN0ZZHky3UvpOsXlzKdDWWnI9lQShCkFax0apo5KC2si965jc9cFCR1ExL4mvslyg3MXpyjLru1Q0uNtgINABUM5rIN0ngvSmlqkwGd99f7dB3u9xSMreaPvTEG9xK06bd/7iOUFW0wrwo/bBdo2eLXRqDa/m6EuY2mTun55Xzdxhgl88h9EIwqx2/ZUupXZLv1Gw8Zp39ap49y4kJAwgg0mDAyLdsUB+JMqhFObR9vLN5sAtsEqYXb6KqjnS0BAnCSIUr1kOuZ0E+gzUiJj1QTK2aLIw0KVraAkj9CZ32QbmjEplccgwyNgr+Q56G46XE9NH/e97uNzS7zYq+ny9hdNriOLbwyXHSQ8SfybD660579T2T+rkolPdeB3mVMCTriajZmrSfJdqMk7yWjG3Z676+cs99U06Gb/8eHKx/pEf351sFKHHh/ov0tKAnclek3lys3hlvpD+/8pBzrBD7tyhRHDHvMNNdn+1X+Qx+7/QPTWVdvRyoPs6fsMyaXxdP08d+V+5SSQc1e6M3cBlqjce6Q9nV2F/6VOr31+IIEhra8GlUN0o4nKnG+EuSoM+3LUXIqTAKP1CEmPUC2GUzF2ETNOrEBoUzh0/YHBB2wUrRNt0YuDW13VRUBK8nIuTeFPxVgtpknXWtGe9lzoGhOP+xjSSh6xuDbMUShZU71PLldpeYhJVXIb6O7u1NU4pCaQlbvSDhKYKhr7nweuhsZ2O+Hif3J+mcMLcAQOnPNv/Iy6k39T7zf0vv7yrBTbbA6WVCANVKXL/rvIER3otuFt1I9imRTHV28eQhRav+QttdknzmGShkcewyF2vrvY3P63Wm6Ze/fT6P5qqQ633H8HIYVbIWf/o2XO9Wbz+D7o06LpitQHbbQJdng1Dh4HvkINnyM2c0uD1vA1QPRPG5sq9lecmCOZyhqUZ4in317XEYoW+u9Tf5buq9DTgOyYz8hjL+ipsdi7L8b22rdGvPKQf/H/femc1X92jUQKvw5TdNsmj+iUzSfThE6pGpvzayJq13zIkzYS3M6jA1+I3/eDNRsZbf+CORGlVfo0ajZ/uff0qu2DBKY5cr7ym4OZXLV1KyAK73HLOdumyb5EuPeC1lP3ZbCmxRLIBLG5T+rgahTQYGgqECo/Gt353oJIWqwzP0itf/uAUfeadHpHLQTBDVbj6/Rw/u5Goox84D5nPCU3tb3+nwIXAesm9xhfxpO8ZItpdRByRK5yCpudpv4UUS38yZRteiBe/W4btHtInx6ikOwoMYY7MiPjwMBWHArYaoRtDm0cEGumVkYAIXE+Ez2OHWaMQ/JaRfv9/KrQlh0hh2swDZPz+QEdeYBHJmHfeY3BOwP+cptMxCar6XLV9bmHRFJUBLZ+NjRJ5ZdW01FTFqkzuBt9s+Eo7gEEW01GLXvFCrevWsfiknQphAaGGhY62fhiv0rVJ3yK08wmkMtDsU+YUNuU6EHcLyyxGvhcsFCGeENExPCcRvnih1qatt6iQKSqyJDImNwnYya4rVHc2KXj1xdrcjRimOiZlZ46O+LKEQ5m8c+7+P9C9DEEMGEX04RigEZiEaGN+sdQSVaNetbgLERPRArg4jvEH8s0ZueabnGvEeXeSzeq6m5YU6LLsDJK1K2y9GYHRsC1qPL/pTiYMVroCLcIeSTYRI5EoiW9cVJwd6NtJi1OhAVMUUevbOtGQnpPU7jwBVlkQ02joApsuf6VEmJWR+7AEV2LG/9R6iBMiy7DGZJJe0TcyQ4Rki8/ojZntztzpz9inJ75zd4+o29iZPe40P094ZyopdaUsFe83fMtmSyiX9tMGY0k49+1a64BZY4Ggesup2kJAclZX45d78lyw9/Wj756+GleNHEGtF9zgRbsmJEU8OsVu1MclVAs7bpXp4roYcD4I35k+YMkKLIUAcM83gChvh/dyNHaLU0v/2XEPTtCaxperCkBrM1kCm+DHV8Aay1Ieq7SQwNF+R79udnBwlyosB8gxRUEqGWd/PdFHbCVrU+pYG3N+zvdUtjpRuJgPO3Wh/clWh48xVUAj7lNg2t05FRcBZDdUJ/Lt6L97X9152+DOhyJG6ejEDm22pnfAKZIOYEawEcIK7DkCzWn3qnHPxYV79OmlYHVe6/LgvL2KPVftbMYOyj31XW4Z8Hl1+H8uxTU5EJnQ5kH6Q+uWllafk1Yxjxs7OBBtpxn/BNop7CYjpBYtaYg6ZdwGRzMnbuEd0I2uSiDdrhXIKn6WU6wF0CtvXa5QCRJN5B8oKijXNOXAlgyAry9ONb6Z+pt6OQli0H3t040jxHCfYAsMUdZ3DoHp8P2m5yi9qckU0QSPAl0es4OkYhD31ygJ3GFghQNldSBdOt/gmZX2VUAcElk/JbXda4GFohmY5DQCaOccLJZC5h4OxORxiWm6y9jEyqugtSuu8squxZLaFQBpj0yQVqIpIZIT3uYv3hyvMiEaiufeqxbSL3oF07PAeeNzauYIuPr8bv2H2VfPn7189eLRk2dyMNaL/7tafibzqPnD6zdf/Xnvq38d/+F1fZcPQjiJBS7eGLoyrtGYNzkf/Lfnp5dn9UNgUa1TdmViFhme1ZvztVxnZTAAHigvUFMoKVNrtmzymYI+BBExohqeb0Sm4pbAkagU1K28nPk2UHT1FFZ+mmaEXojnt4pfpFVIeWAJnVRWpmlKxml3Mf7upbrrqz2RhSfjkJSCTVV9NgLTTjGpR5eX+8fwlo3JUCLDQhGZfZkUFLZOC3ykzcePXj36o4xY3VCxnx2yGQVmxcdyeMqyF6oMC0qqxWg/JS+qxmYkN/dcSsATNi6mo8O1bIdy1m0vz1RIt+VOUPQX267PvOWIUlZ++TGIgw5r2Ss7X2vHRRQHedxVzwkGnxWq4QAbkJSyDjcPyPfpbpqS0nEMKJVKA1e+4rVW+vnLchrdenqv8SDDcS2Of9Lvx89fPXr6FGsfB72A8dMH+x1PBsEHP6g7jm90Ct8oqTBIVns9jec39QeBrZIMP9rlb3wGFh7cWvFfJrkcntss4ZUThW6b68jQDXSq6XJ+LmpaTqwvPBLLe6C/jBKz7jJA4d5nhpspQ8hC+JVdnDxcpQut9UnEfp8ycKTA1I4cb96MmbP34+bi5YXsoSjAh0/mvZS/x4fPlCRn6/2dMvAL6aDLGeWY9R44FVBqqnioXXhdpR7wWnZ6AsF+eSLiEh1v4LYvtzaJCQ6IystqqabqSqn37qnOqmLFi/yndDucsWZ1sJbK6+2hpGQ21SaJM9hcmJXJnq7afuKwVuih4fktA9Eaom6QftZaJHRsm3czYOA1WHpRqTkshYsykIfnF63XZ3K4xRgWJooUDbGlUrplbZFmy4m3Tqotm/DYbCt0OJpb7ws/sS0jdkVUBVdhV6Roxt29xHm2h5yv8EYRequIsdZUFu5ZS/eARPbamsrKlIilhYSr9GI16QPWZNCuD//EAXfhhc4GAXsDMhdq2TahTIpH2L0KXjecWb1TphxLKnUMD+dwpLqcOm5fPLhR3n7U0edj+a3+T+Z6wMg8wPgpp/Xo6SuxJhHW5ymcLYPLuX5LbB8UhYT2QlUPPBjwFZXnl1t/8XvZtb8ajaFdJhABOZevg2vPhxFLrYgiB21pvrCTU9k9662gv5cW73n3gBymNKOWZTH+WIxNtRMPlcjgsVphtUrvNToo7o2QTy4cI3Xx/d03z3SQgtBOPvv8F7IdSIgGV5yLC4tjpbB40Kkj/9GNnztXM00OPWOzneb6LnE09BKCEnQSAiGClP7kR1CnY5U2xCNNp0t/3+DxH8pvhwc37xw3kJuOaGmFZisk+dwe3XwhDfusGzwCYtg8YjcYl9FXifuXU59KgqecmKLmJCXlKgHTgoq9wXKLi6F4ZeVqKHWSjgplnfXlxalq2MXgnYOFVHHBCoLIHrvvuxcv9p69Wr168s3ey1ePvvm2uu1LraPImeui/1qZmwn0OZub0DmHAF1J3PE2oPv+ofWrTrNh+pXYvXydkpjySrjWPOVrUb1ESnMzFKqq9zltuALEogqbSqO+jW3ttM99TKEehESqriXKv6utRHEz6SsrRD+fPWHyuzOkcOBR3YHFjCGDgeKHS+eSvuWWT4QQ14/4KOgPk6IKrfxa55FQj5YJBK5N51jvzh1MzNtbhqL1nbuBPe7msjR/vR9+sg+SbRYna3E1MkC3ef//aWyvFYVT/vIcJ9NewvNcPnrnjtEVH3qoFy/m1IlCQhbIwhjua9+U44unvVED4yJamIuGkR9YDR3Zfp7cjwL3qVB68jEEcVvtsp5AwodQ3UaXMHr2+PGQgjC3KxTCOnZlti4hUGYY89OTtHQ80Ku0oAs8fVg2yuq5SS07Dl2f1oWWqhBAQQV1FK3C9waZaYfTO07o2SfbFh+9/OrR4z0x5eSvqt0NBfZKYc9aeFeYcy3KDVmnCV4i6K0iyPYkyw6rOIMmRFSXE39yRip6dvKQugaZ3p24wUzljKr94ptPUFZVzIL/qkVWCIEVjiRUqL6vdriX05P7VC4n3js5F+vRHH/aJThv/e8b2pdn6rggYg4zP79m4dOvsqWY2ZU5RrlBa7+wr1OEIr7sqp76Gq/qLJOQllJcXOzEMtd8TCeEr5R8jczIWvVjF5VDj0/35ciU2bMv0Lk6WoQ9YBIBYzdDdQrfAlaoSRNZgpG14unZAixUqPvnLwaomMA4BG/hlIrydZhgZzL2qL5JxUzHQ43n9mE8N0mlj6Tbwkmyhqs1h0BsEOdXNzGFA0R8dIyb5PNvNXLhzAoAgwDfLACP7qLe/vpcptha2IaPXknyHyIXKQMKnKFZezySthq+7ZGmO1/48Gt6+OPhvnSzNqlnfuvh1HEHOFbt6PBCDufjY/InGjdVCzS6PhA31R7xP09LZt11SzHpujxTYObEstoXKWDw2sd0AOUbnwmNV27jPdKwCuukn3J4fp7mn3A+JpZ3SzC8r/3l0dMnj5OZTVQw0Xvq3osXKl6oaAfF2C8yDx7LDETMKv0/h4J9CW1znpc4ONvbFWA8fvH827G/3SGS5KPHj/Ok/NbM4fE4WcUHROc8GLhM5aA/3sjFVYhPw0fXyZQLgAw+7Jvx2jLB9uAbDwXGeh3EgUaBcfsSooNrO6VLbTH0QXDbpzk58fB8127sUrzjx6Tk6agkj3L9IhvnR+PlquugTsBRm3KXKzpjY1EEIcfkAgsaCmUNtdKRUMTIKZcFjfUjFec4RghxMLWkbtRF6Fnu6r26E4GDJIq65vgzjegBxVVS2himDmIYzlxSgUaBQqiGGeVIDHTQ4bi0mwjZl+SSSkbjASdHoI69Z2lLSlVYPAEthqZetvsMnY9pd6Sm0Nj2GmbkA40mbn5kUTZWrPNcJsZ1T6EY13axmiN/htXJTuLqj546R6UFICz1Z7i4ru2F5nIjxk7NrHDiPHAX9I7qg9y5OHld42vYKPXtpRxsVv1P+jHiyXQqhp0HMPNsd5NFBYR0vVfnb6rMypN7zHiORzRhd9RVQ7D1FEkGHBpU6+3+ZgMjZKK/ld6f6dEU2jmWOurQeEmVjw/rDQ4GL6EpVWfbIw6KThS+R7IsurueLkEZJpxcPKBTkZYNzlUaRXLFzVA3js5zX92+S80BU4vN06ayvjh9v9k3+Xj7hqZCejQIT7zojfzQzlD5Mj6sRXNTbrUNjDMKutD3JMgmIB9Mxl80trDTDnIosOm3TEt1DH39jTNxIlv9acH4UaG8Gt8omMM4gRJVExXL8m219rrG4qw+nK+hXYc5mT03gPaQBA1ACxN/mshew7hh3h17wtitZEXUSwIO95xvrbzXFRwcbrYv917CL/rxqShXKFHhMk0WqDKWmGdlRUWAmrZSoBCGKc7CyhBlCqM6SFPzfr2Bqmaai7Lvrjdp3xXcTVkWUjuF1sjsOt6oGFLcvzwQ7s3m3PpjjfV+cPn+bFt/srfpmb/lckebg4PsYNI0V2H/ezD6lcB0U7IzWX6HyWectPlAk1zfO7MRO+84IpEHqPNzQa00IfMbxaUMmtjWb6ayysDM//XJqz+r97Mnz4RLfPW38ffj2jw6ri+aPr8bo3Fx3QC43uvG91NAM22y7yVHrKVcS7duTTI3MMkUOHrJkPrbu81shvgSgH6iSU0zGWU2bsjSX9tJQKKZlIVEzHqQl8nJRf8uJd1Kvya380VyrXeJ0dg9ldzE/4g5H2G/0VrhmiTv5bW0hn6pLBaLCKI01yl7uNZgVBDZkGib97L/bIQRse9tmpVonSk/rKXJNp8vsqOWgHRLmXt8yb3CeL/ciUudtSdz1RqQXeD4cqtXdkfiGntCvLT4Ihq+qfvMQSZsKP2u29xoneXTgz35OVf0ZtQvCui5tO/f3XUtBx3AYw2q2PE5YwurZbNgtj2JkQQ0a/ilrsOC4YDlcTN4Rjka6Rom0G98RGHDB543PZEHj6anYlr9dAx+WzW9/GBiDDG0ghMKrLu3ekuFUKLgmpl6LL6SUNPfyEuc+PL6cZXjMBfvb1/LxOcNG82qE+2HckBw3Aqsdp/RGQ65IxqujspVhf/p3mfjbx79+2rv3/e++u6VnN94MKzV3929f2ppMxk/BCIDohvaiwQbuEJY48HZMj28WOy9WnxpkZs8i2G2M+5DNjql6spuNZGRuXWErHdY3EGgpX+gh1UZBMB9SnNRIxp18LMYW2j8oW94CXPVFqGYRr+iRMLVAH+OT5C0b3+VQM1GNP5ZSQ3h5VbySHYspmpdUnNHwdTXEtOBu4plm5I88GYiLlWm3p6AJrOvhgXsNQ73J+IlK5Mo4dqaO5zIarlRRZ6ehC1ej6JzRwkV7YvFBQWkCNUo+8lhe0niSQv0DNV/cJt4ai5aBGEJKoquindSpf0uOpqn0ZKeGPWzj2bdWiDrhR3fs8uIrivODsBHNqsqTYppUMxE9qw0ObvRUQeIPnkdGI8y5O0+z6AugUnMCjtNVrQCjUyUjPkK+tQax6Q7N9wTRQkC27sqZ5vDKSjCm7MmX3+0A0b/+Z6NdzK7eUPV6h23vIBNEjO9F+eFqkoPaVjVqCf5j/PrbnRms+jNdmdHpPWusRjdZoR9iRFtfOLmm88gTmQ9s3/Anbo8WN3P/sAZAmjDGuLoLlrmQdXOGA0PMP6U5KUzqtBTTMlvVxyD1kQ2pYhmsKW6CiPuOzhVsOfwGlxNDIk5/wIzR+w2Jls2izw+q+9pTMDpGYqjeWu2kNGb/4SxrycmjI1KftvXhNXp980EBZxwHtgU5ZifEdKSdLeWpK0Ezod5Sl7BI6hyVXMn9u6yJDU9pdgCffTSy1QCA5MNHrs8Yiby/PLR2rbstHnzcYi2L3TDuChsD3fZsfCljyy/F9VzU4gEMxkGaT9CQxxDqsqYXFqch8ncRi8WWd2lJC+brGIKnS+VUyWdAz3VHi7JfP88sx5vj5UCslQ+Oj1KdHACE9G8TVxxuzCRGEA6jMZIWRdYa2v9CBuF8cd3l11KXY7P+vyNqqEpUR0Vpaz3Ne6Eu+5zAxtjjwOdxU32wkRXD6MxaNDMd9+1au7vH0JbhhXwClfca1yaaiVBQdZ3I+BoqMbmcs5kgJYAGcioaAdNZWeGPF5hyWtiooJMZEeRWRz+tzvt4in/cwMcAg9ij54I/omKRS/0DrRxdzfZVHEFjVx2ukNGta8yKmhrZNI1nrUUWg2JXLDL0krXMXDD2mHTW8p1AD3JdlyZYkLHOLYmBhYLRpWFjKsjgX7RqBbrjUAXqanlDVfbsGNANwhcxll8IoNFzx/upWnSu+DoV5Kzxs9Fn/n9Zz8m0e12n+JOf2OJ4KAHtNxf4RoCWynd9uKuupcWH8QDQ/HxVtsdiVseyf2UXY68ivMePRwEyCi8t0nHNBshsGXTh1qLxYc1pxJqjE2V+fGf9p7tvRCZ2OOqsbg1zjwFsQ2gjeexIWZf29RIoiWs7FVMqhdVpTHVnodCWaljH0uefe+m3nCDuHIvMfQdzYTs/dCNY6ZiZw17W9XMrGczuIGcoEd5/WYqaZuzurSI54DE1hVXcKSho4kKj7579Xwljx0vIHCEnjgIhUyne5tO8jsr6uTnoTUfMw23S/pTZoq+BRxLfAKJreuJG328FNWyPFVeafY3KtJvU8S9RPB65490sKNH45mgEDTTVGhZMv8Ef83tG29deu1wa9PCrjNaV8mncpAzht8nT8gcchjMJbfFLz+fWXgtOjfIo4eMjghklhuFmjBm4t4u5nS/1CpXRM9LXH3FzcW47ysFJD2ZLyAwKCNKRHYZtwP2de73NXCELQ1gX4Y7CcmwCzSLEXwi1hxVOtxqkzr9/kx2tAOW8PYtgz4UtayStiinibEMh8P74zwU2xRbaVlh62MXkZqE1E2iS8NpyE89bNxuWSp8iE/MEhpP4e/l28X+8sXQyXgXFzk/pf2fS3GJzaIlJOMLeSBGNBaKQ/XRWJLM4O93o9GFxBuDNWH1+W++ePCFUEN+fPtAX9pH6W12ZUUqvtXiuxK8zEFi8gqgRJfX8vockD7/6YsvBKGfPv+Xn7598NNvPxevMP/y4LfNTw8e/fTgf/z0+dc//eZ3P/3mf/z029/+FKFqq7Id0UFEB+xvP/+XB78RUIKd/Pu73/0mNSEgWY3+w7rYfP6TIvQb/ffhb7Xo/lqj/AvloZarXnM/HryR+K/f//T6Y/3u4uJs+4fXH+79JAfbsf6Vo/mNKFS8PVfVZ01Yi2T99YfPXk/ln5+OT/UxUEZNy8Hru6bKb5F+b1S9+VCE7SsR12wR/lJa08z6QhjZ5g/rgx8kHJv81CEW0M3r7b3XtaJxcfqTzhFJ+Ozs/FS0bt6//liNGhldXVsc9Xv3/nl0tNGLB0Vbk9YPW6XpOpp6hCBPPuLDzZNnL/de4Nd33z6W/Vx/JeXQ1hZepolwBwdljImf78//prES5Q1ndX4pQgb6/4XI/paRLboanwJufWQuArDEeuyJ1vsqTjw8gF4uF6JOJl11eE8hFYRGrir5KVP83KGMX0dt/ElH777ROoaDxwSqtodCINGzpurhG5H+yDZ4BS6FXP+njoVB9AeA73QHwu8MRfbINHkon7UHErW6COL0SRvGUkQkpx/mCB2lJ1MeWtIKaYZw5aDSjmCVvNajNHpuc6Bm6QapKMu7StQErSsN3uI2DcS3saJGVEZf4B0Qo67admZTWLmmcuawgUqNCwoAtqB5ad5AwCSlT4no1ZJZUP5EFroMtdqQLcRNmfLDhFroizaNTjgWnwp3EjCTqGaE/F4nGhu0tH2k2TglrmPpYHVoaLmim9q8E9aC0y6JoJs0FeQ/EMeo+9kckIg75wZHg00sHIEl+1TkuGgKEHTh6WKALxp90KlVdd/nFnRNh1egtFJYxECxEDH0ddpA1kzBXD6InuJ6kKhNaihsrJei0KRfNdy7aMxfjhtXO1HzWG0WkhzLyhzearVrtb0jUVDmipRqEQ0cBpdP6bA1IaN4ZunRvpAb0i2dlLgjYvatfFFEG/QVLNMg6xHJABCQys1TjEoU4K5nk886KYp7gTtaxpdfDmnslm+FgAbTMGhWqPLYZp9Hwc7Bb3acDzs2fOfn2yYCvi5JF4TB53T9qtjWCjyVsg7G8OLcyccd/mOweAhXChchcnYE5QEZi3nIPVkhB/Laxu3URamBUZD1Q+WFqunaqlEj4alwxUPqCOF5Ut4GT8+/91fjLAspmj+el3UMtPCDAfS99LLIfQcfsr0Fga0rGTt4RAe2F84/ysU8vnJCS5XkKHCcts3D70Aq2kxYx/5KKfWbdKh87WrVuO6r80PDgNmjlrCv9EJ0A0UPTlscDk7fUMDfNvmTp/QQEAOxWzOHBQ/BSD4wzgYMPfGUfen4Y2JtkakNSJ7uFO6L4p7w3lt1psQwe+iFGVi7doVUXHzCgycWUugLomUTHPmsla+/aNDTWocDsV2IkHciKsAqb0UA6fyvs8TJ2ML4AkOs9zqByLyYAJXgFAK0IRFRiTRkVW0+j6sOEdbJ+i02XWPxvxKmWvYiBLCKXiEX2NrJxsk3fQiE3ekDGLLksv8/Rdzl9DUcJnEsrEcgSwpjK2DRwPq4NmCTDt/FAxl04Dkttbq2u2KlIZfM/DR3F/ZsDVsuc7mrWf+Ak33AwpnlGrdiJvujrClLkkXtYsPm+GDPM6V9lx4nlmI27jLKKddPnJkdN8zKvJj16muwnN1iZvmBx1z3L1M54M054CBVeH11e2KZ4Qid+c7ATA9HnH7Et2p23NhXfeqauDlJk9mTEMeWY44sMRQaJBP0HNLtx1oQNNioqu67O38MvNuh8AZKM7QP63Pp2ch23mw96FjP1B/m+MnF1k8aPPTh8iwrQ/duTAKnjcSpNgEo2nc9FqyE7jKNi063HQ1io8y0ryd2BgkyPCI/+PPzv0Z8ViK+sJBR9HitfQOLqLfmzYWK4dBUfipjPStaE4RhxmCkhoWT4VEu1632VNdLRpsvLLDkgRMm46xrju431RMZXOpfpCYuXPJ5KLImvI/ELmoHw9KXcsBometlCc5CITKCfmK3TYg0Q8Og2ZaU0JhAr2zhjQlSS1aRkkRWX8PSmPRns2e2HaDQ3BpETqnmimRGBMwIz/mQiMgJkW2djceYRwYYPfSgFZuBCv7Gs8yOVwg4hVuU+qcSqLDWGM6UVEo5qJ5uw1PYNumFHG3e1nch56RS9d0JzIjV13UzyUq5ELSnaEVcMFtTY0JdlfpTiKrA5CtKUvWVK1aDvrXbLr8ci+/S8ZNvvtl7/OQRpGPe9VabjqOxre2EwrwqafF7pxTMVwsLWOcA8gPPJlY+VlLMlB992QyOanRF4E6euXUUIaWQIJjBP1gWqEkekaRFt0vYHKjf0wsFffcukhHkkCIVC0I8rkZod0coYkY7Hr/lG+jb6cXb/iBTyMIr+H8f/4vk/othiYzN1t6QmnGFhqOF0x2GSF4s5Z7Bx+YdhjvFMyzvrWg1RrVicwOxrawVIH6hDVxQc8DjdimAxl91KPwsApFAq4QisM2JT2B74V04d1xfcwVNnClYU/zO7vKGQ5SRAQd92vF4FY5JWB0yJVm7zkRehn/SHxpEsulDk7Pd1hvnuq86bH3Ynge3bz/14tLFtdXhSDlGGhby46KLSsA4vQHWkLw3Dc88/QK+5uoBkvjG9aAIbbi/fUqtpRZG2YaOG4HHkdNklnNuhEeIpi8j4vbY3D6+8M05L067+AhEtxM+PuAZvf+4iTQuR8zeMcN8HySSRTnKZ5SbH4ewJhBNOKAWfO6E/hM3QjKZugb1Bbjusb94+uSbJ69oe4HWTMaMhSjn6Ty98l8FFnBh4AO5/UhVJQJ9fPYH3oJNotaY0FcVn4w08jNTjU9ZH0wlD6p42gqr+ZGuBSm50YaR5hoZ8VVci/ZiBO6LnYOGoyElGYaUUxuyuImjBvFlg1QOg8IRQqjgF7CkRKEIoWnzeQeK+1zYOiQ6j+oFJaUAiGUBhcUUVg4dNCME1O6jxQd6wKpwCnDe6UUN3ut1pvgELBUPQGKBAqOhhcaj04xlt4gyWK0/sZqvdB2N7tSY0R5oNbDRBWdzclEElAijTq1DLZYvK4r3PUCRoYn0CAptaDk4gdbW+MA4Fg7quaIJrSXxNfPd3kv8DugOL1mAbZpYYlFJV/2motkeAw/lMU6DeNBfBVFRLGiEwpjfHQpgQNKsENFiz/oIjX2m8+DF3qvvXjyTEAzy+7PhnqF249M2YelrybahBNps4yZpO2CHO1UhVjxJD+lYNMWKAGV+ToPqzPJcTDvTLGTz/eBFuCCQTnbNN7cjASHbA6icf059nV+4Clyc+j4/vN7I1kUEiBzFM/aZmIIkLhBAfBCn19+BJUY8bKmFY5HVS8qmBiZDK4jILMefYdn6UHHBlwDvpeHIT5+BE9hOGh6/dt64Wyy//vDgE5ZXT3haHN/9dD45m/xwddejxIILJm1O+3Vb7bHGkcIgo0lu3h4ri5j6NVNRAo59Nxe/QBSxnkVhYn981nLaxyKFvBTh4/hYue1jcttnUymmWezBGdK/FLWKf/7N734beHgUFOSVYYdWJTwC2j0lGeEjTwvXKL093x//v+/pzHn+Qu8A0qi0dHYsV1SYbmlJJGHsFeb+3Sa7Ngz3zh0N9LoGQOeHPQOgl0wTQKZDfHi3wdXZx6m8TbTjsmyy8SLrWU6sfNDgSeLFnvgTfvnkL6K9XAuRELSuti4a6cqrIIbSR1aGkR2Z46p3JD9JjfL2F8hax7vkuY6NJwh8w2Nz8g5pLR6SoJJRznXNp7tVgdLYuH33TL2WEIS6NFxf1NFZwNnpsUb/mkiVybiTofcUaLZpri8wydnsf2Sr8uGol01mIBnZ+dxBMW4zYa0PdoEqvREKjR2cZxGiJDhIpXXueGC4EX1sd/BDOwuB+pZ094e7JeGLOXQxNHF8nWNeSF9EdahWT17n9cVU6ssYpS8AdLFI04QbvkygwVXqc3fYVsCnH/vKyewL1eduObGB+jWY5zYMxLzBfN25idqwciO7K6pwOuFXW9kGRcp91zYLjE55dnQPgtlMyvlpwP3D9xrJLTh+g4lY+JdvEG3o/PUb6j3rdDHXBgRXGq8M70YDdh4Uev0Cww/aeZDGuyVKrDbk6MM98RAihqXjQmW3exMMVnnSgyR9Z7SfyRbf0iWTk8wOYDXJI4hTQINKPgy9N0LBTr2+DxpP82FwtzQnHlhgeerB9qKIpTAV1t4Re4DZjbyprCARl6PIlFLE2GFKS93n06MYCb6ODYHlPZWd+7xgeB/vvfxqF2iAuOUtdRiKquIDyGctiNZ50On+hWzmciV7K8YZ1vNmIhvOTujsr9+DF0pceonsoLHEhNR8dxaJMryeSimB8ZlP8VKKo96sxIvhH//mEp3kvQUmce1wg+gMO6EOvmb3EZ21XERDfjoYD1H//N5a4GSJl/QJyDoZU623SdEQPHSutMglOCsspPHQZLOFaxZVygnNKwOndOnKh/c8/OZlj795t4CPvpus1uPDo4tki13X7VvH/eIlRPzCQGOdd0mtJXQy1fUoagnSxdHAJuB7RDkuN3864kOR+ghUdHJ1+4a2ULcygkPXQMxZv8e7e8gE4Js4xdHB0E67F2MZmn3Zqy70bOeNiiMWZwtE1RDPKkIEQllx9e0D3Vg24kbz9BBn8Dt9hEeDcavMnejJBFy/PTndbrbBNgrZoieUYgisBKqWqszQjh2gvv987FaumdRE0nlYR89J1p52oxOg0hoYzwkzdj3aMLDzRADdV7U1PaeAOgSKnG5Q6TrYtnkT77Hezf+Xm3tM+TNpuJyn9cbJ6TfYMC8f/WXvW2EMXrVa8LAoAcVtGn9EMBqoMsitC2kBwovnT5/+8ZEERBWJ1jC0vIosBg3HOFw84a2Fh/YI6citpv+OCb3DyVPpIsK2fLf2g8RSZUWgcRAwaJoL7XQe5anHTK1hAOfpZxVCxXdKH0gqG/UnLdTa5nahjDYSQoKgkMUrZ1FGwm3MgMBrZAKzzuue14ZLoxiexMuxpxlttpkX57fyzvHwCq3LKMr4QaQM0xpZR3fJzKmMtd0PZBuQI+nu+A76p2cM4g3ZFhJ2FzeXc2f31YwNaSXrA7ce2PLo7iMCRKr65o1WsMsyWeWMVkqfdzHdbNt4w5igatqzZkwpRZyEJur8ypFHS2Z2Z7phWaQWjAfMyDxMkgBjIkifyoefIL1LSBtkAZr/KsrEIOKkJ2k5GwuyiQMRAQSGoBqVD4JS0XXkLASyzRt7wMQ8j093OVeW9x18KCiHIAtzfzXU/lOTrBZIkku/+EO9xDNPk8coV16Z4lXgBszFb0ZvpKXQYFI6JtBgHgkEzDqNL5laFn1mcaDWGo3FQmmU9KcJqOvMyIp7QX52aOs494TgnXOwRcvOMqRPYPQPFoMHmGJXlDl7q82wBFsePpoEC3P433ty0gzNXCnEht0JUmlNa1fwuzNJuXcXUdTRDP0lVa+T+lfhEfdXcKVNY8nBkLL8dS5kP31fWkxuP24z40n+Fu5X1fNuGJAWqTH/8mJz3MmSSbAvzI+yHiz07fri3dfKU5zvMNmEu+KtBRQX4kCzDWfrQMUpzPpkPNq2+D0apQPzFHe+ltH2EDTbqRUQjRq1I3zfGnYeC/bp8+EX+r1/fCrrRM4C9RSCZDGUvNxCDlJ98cW32PSr3z6gwee+BlE7Tq/oX/zLA7GWFCPQ09Ub7ZymfS5AH0oaXhIyO0uIZ+q/PNn760/iiXJPTM+T2/if4CMePxsIbzp26RrqTh49tF0ohb2Tfe07vJPsJfetPxw+lcarkbLwx3LpoeMOUUR89GJPrZaqF6cf8rKTcYA6IdCeUlWR8Gh/XwYgS1b1Vcn46itxSy3Csq+efifiazTM0oBOAIpL9m0fAHPlnVgk/Mcvnv/VgeKBp1uk0vegRQQUoBR4aek+GMa9HL6V1XwmkxobBXg5LqPpf2zONBQecsHIaVQtIcIsulI3ndrgzj4Vo0f7CiU1tyqd2zcjXcpTbWAxW/Zaz1m+6WSqwoR+L73qCssFrs2lwOH07PQMONsOiYIaXWilqdP0nFmLZfSfT0+/VzZX+yGN+9KG9c1Kk+tqu7mQpbUV9Xi5lVcIDYMKSgUARvjG7SIviJFLWfJDdxYWXOnaT6D1H4EHaCDdYeKMGRGyTn/cqkLRhTnC/9IzYrMvXXp3ekDxlCFMtk57yut6Mr3HR3RmqYS0XaPUKerQLIVDq0EwYmzdylsOVxa9OUihgd7pDQiYlz0GlqhuCfh+J17SYXadpeI4Ycr0G9sQ99gxHd1BAgty4cvlgI9MNusCwVxvFgC5gFL7jKgBywwBK59T/HZTjhGGRPNksz75YSNPCJio1eP//ejZn56v9Ab3/LtXK/Eo/K8vK/LOp8oA9gbNKsB8+7dXf37+7NtHr/6MynbunqYlsj08a7WaWxZGj2ys7aVOajamtHfYiwAXU9rhJT4gVbK7YqfPvDfSUqVN7rWa2RVQoS+CgZ2PdWE2dEtDQ0rVtis3Fx/Pb+jPxyPUeSK1/Ms4HUXI4d5+oeFdwR6KTnunrD9HEQfE9F7+/EYfp7vT9l8Fzq62f7bBp9thR9SRxAhDbo1dYBztso0AqJo6jRjZoUVMVuR00rRxePSAGRubGTBam9JkTDcAJy0U47FViT6GstzZ7K/QShXlHUi56XLBciu3GO1dsen0m6go96bzUf116in9kQ46r65MrFHutjOEIkvhWGDjVAru45hp0Wp5ZZFeUdWvr+4JvmBl/aexwe2unrqtHOO+vYAMbfyTIucFKyG4eQtkEvdsb3rFMqwzTT9WWnajSp4GlWPA7S9dQmvMQwDOfQeXGUozEub2BnJDdkJYcrrRYLR0CGcmw8WDEvwfsSdYR46P7eM5HTgvy007N3vALOha815XX8uapc1DRIYdWtJ0L+s7hycBb8ww0jIYQOSjBuDdYeGQDbTrZb2rAFoAy09AxYMl5E6nFnArruqkSr0aNh91nLKiPcgpfKcIvzvIAp2fhYl26JcsCW61RVWv4bRyi+x4yNzAftibAOF2W/3+goOJU4Tq6JjxRTg0eToNwdB2evu3xcIBPe0+LeuULk5wrpq6rYRXjnrgHMRquJkD/fUBvEdQsEbK60HWUp4sAcKzwcHpWp1OaXSFiYlbMA76g/71pGTjvhGjrLeqsCt624XCB+HMY5E7pDmenLNoc9pw2ZF+Ywknb8SLJhJoNgbjZ2lt+vFjSmwraxevU6jCdBM7t+kAm2HG9n2Z2nvIMF3/SyWMXJxgO2+/Km8092iS7lWZZAXa9FuvXbeFCKzjwG7qiFu7dHgltUt2nhwptD8WeEeInfG3KYIy5unKUgQ9GbQPwaDdLEAgpNPCkPqHDPCwSP2FS9Re9vBxm2noyxsOFTPM0GMkaBGZpgopqOJDIqoOKU9FBp+CtNeAGpAAVlLHn9p7778Uq069lDQHYOZY01iLpevxp/Yh8tryQ/ol6Eh3S2bWQTe+tygrLV05nOvzeIKEyG004NEXkNw4+wLjgr0BLeqt9jGYPDxs2SMHLA9n/ywC85IU9Gfib4MJ9dMjhKamWk1MY984TeuFFlk2GIitLBJ4kYCxBACLFiA+EngOlxVkeH4+vWsxJ4tWfIh0SH87I6r9MFefcMfOGSUQMadcN0FoeCGCWc47mR4NZhK7dLY5FKEqoJJjBBoADQzMVUyPv+gVHWpAXI1yuW6YDnWC5CtnaOLnmh5hjOvmF0MOBO+baoghBGs5vhTq4yj0RHySSpoUUk8xQuET06fXnxZbBPQ8PNg9AbOecLmC/jYFJzozjePVnnLz6fb3HoJEx2uClqstH+WtVOl9dbkQBSs2wv2E7eiuMnNBI3374wjDFBL58krQ1i06VwiU3GmbVzD9/rMZ5XUot9Y9pZivbz5eHG45Y8nx7Io4WQzwOoyjKO8c0/LyELucjZCcxSt9zeHZH3GsKqOTT0tqmtwwEg0h3TIqiwzF+ofDMxEEXvAJnHhw0qThKqfOMFaP6Vck+IA5RwytzBHZyj39cQKgTHSNhvTehSQ34a0D464sSa1bTL7US2wgo70Xb2I87PJUYhaPHth3OkrLtAFrsGCpvGO38lOTVdAhjzLgztjag4wq2XYQFo4pGNLpbL05ryOQxj1GdAYgn7QFOXUbAiChUjZvBadTbDUXRkA2WExi5w5Iu388K+AE7ezZaX+sbaI6PO53Tsvhc+DWIHeTfdPl+nVO2RtsCFLbz6PIAy7GBFMl401+CVPCZa68hq/xrmpYwbeqiNGpeBvFsUJzLLYH7H6m5lihUTfEZytRKce6997cZ+gPPoD6VSRtlUF8a76SevdQYL9DSot2rlrpnJw/4l+D2OiJH2itI+L6hNxfV1Q1cIVCp5fWrwf8DDjMIQ3DEr5PRqerw3G1w2EY7CWXDns5sIDQ8RueJLzKTcynJByuf6L0MW4o2c3vKm3a/+dyA4UH6RG5a0ukhwhc4QYvEIwQobX7GqESEuBhVRIrKUdsy0MGE9A7ld9Ws0+9nWbckg/HL/HeVO42hWMq7Ot5XVVYg0HyFpproKVr6OHgAGuLyVQcBWwzrICp1pCTc8UXGGq4xWLm0g5tyQEoPfyBM0uJYLOrfQRUvyz08EGP728+IpGOnO3k1aamaQuq7cHJ6oNCg8ODqcevNnLY9uehPf7MICF8qH1gg1MMd58xg3zSIaKnhHkMXDJeaSdz6kPHJxv2R52rbaemnP1+s926Zzq1/qLjYjI9muIsD+lFhVdSXotkYQj5GCDtpqbrNnUhRZfieYnpHGTFqEpHXWrQIJmcxlRpWf705PgjeDoIdDBnb4o/u9vpAOEirASWfnV+VlmrNrFyLHxqApF8lQOlwAfrqquR2HiivvN54q1nyp2tcxjcsnvY59oNlS68vaafHXRSXuFekn47SXfTk7OBSxQUC5MD4K+c79QWSq4T2T3yDizscuezRbEvqkWiakb7Kt3hvL7KicB0Sfq1fJdX0S24nwEDZRAxJgyudsU4Sx9eJPu1nhV5zKJAMGuDsMsXUOsykQSPK2XnwmxyQSdhKaidVX09cJ11YR1sxAvxucYYX90SbLGEjeMIJ4ldnkszUXeFQO5OidEahWJUzTwbhpcMFSFDv5KEGr7BMPhmC22Q7iLHvvrcDnjsITPOxbS2ti2bzcsn37rsXmgFlE8xA2J93QcaXW3Iu97wsEkzbV7Zopm9Wh8YXD6YaL8MTgWEypR8t9wIjXfj/LOlDzL78OIrbvRxgOu2yFR80B1Lfz1M+ZihneT1CLqTeIIXVK5GhfidLIDCgWChSyFszWhsQE8Uz9KEn6POxMjqZmswlXKVvUE3ijXVe7XbAIxTP2kAN+MU7336QCA43+KO0bk0jIMZcJG+qGBRZZ6+aMxX3Tl4j71KYs/XD0WXst5p1Ef6wgUjzen03ya/H6j+W/ugKqfLEzylfvP88V46SJ4/e/q3cVVsD/amSAoa0iQ3O+9bl1EeyNi9jrdJ9NNNbpBqvhbrKnqk1LlUGBBqLGGDlHetND+8s+1YG4Yml01pqMn7HgwcFBHaYN78EuSdlvEvfVXniOYm/l1vnM2kLFBaUza4Rmg7Ls2i3CKfEDahbPJKvp9wvKQCyiCEe+4BE1FOb90hoEpjlg46IHHWGt2z4mguTtbilo3oxxl3z0H4mSIgnY/Q2peSpAd2o7yUdsQU+DPZFAQb6XnXb+yYbbiaZXsR+Anbin6eH2/0NX9C/bDeJF2GsN3CSMe5dDxN51sy5Xf81D45cDXSxe/JOLdxUBLLS90a3uQPT5Kl/gSn/XaCG85K5lffBqseLSe4q2kwLe2JSYJcBuS8IPfTOThc8lJ6SdNhnictwfQhsCQDuM4zjOdtz1op0wi2+qKFjymE9jJXldoLa4y337IjyEHbUg9F7ieKSDqoYf7vhOL4lnTQygMZbeRKMkMa3rw9EYZZudwDoK7oR0HSODgPp18IIacPv5Aj4XPp37gmSv/0T+PPm4ZKvh9NxFuC1LEH8sBj4TgslVtCU2Gn8R5hpO3ehDZARwSHPD88nHQ4adtvZdpHAbJ84pDJC/GS7tJeGwwLlWytuPW3zzhcJ5CMSQWLZGzpWrnYVWxb8+6YOInHGjauaD7TEUaZb7qb9WAypkUKfZ+5RUnqW8SEk0uHARMavUKfTuXtGF2a4KahofTgy2H2hYVNOl0drWHXRB1FuDbef6dxfA6qXp0KiCdwt/JIImLwZhdPdHVb5dC9TpRQeaXCi3rcZ9AsYQEs4xDElY70Uh2T+soyAloJI3JHPNn0XIwVZjMRROVWg+Y1YfFwZqyNkKXirjEhLjYQTn6fXD4E/XSP+x6rfyacmuRxWD+TC4h+YS/ZHh8entXJHE9DZEs/3teylrGif9PEG1R5mbwJa1IemX2iMKSxP77QihO0dOSysIdkVs6RRFF9FoNU2K8PLIAdL/GZtiHsvvuigPH6bn6VsaHLZS63dz9YykjJ5BOFitX2ZH22fXcq0uXKPfZ4Je0k/in8qX2IHUm35uRdjc3cG3fdX0t5PezMWYv9lmNZMDlRFafkWSutLUN3MzX3aHLaTVNzR0ql0lsavSV9GAsQVDOvaVIx89gm38S405iE2ZR25I+Yp1yI87TsPeuYra+nsnZyH05QOt1P2qjm3ZyKsGiAgX81RurZqeyYQH2/5Q+l6PszGdT7Uu1HKbWCeqB4sToSsyJeZGp1i745qtdTujW4+3uZvpdHR5v9jXZSLGx/kIP87eGXyjv/Vu5E1jQa+wDauBCBrgkHRQWSZ99GPybzSp/GgmlvzyEsthZT4t9boIDBUefuj0Ve8OQZXbiXIhAi8XTv61fsNGe8DuQP6jaeTrEgQiFYc9KTjQAgNQj1gTiyplobtTx5dbuHBd4stXDrZTX6UcfEivOJS+dyq+a7YQK1JhrC9tIrhjTiHnnI83xS3mQWtQ67Leh2f4ZCyEm7wozNVtqufOmfKwNrIrSAzbzEbO74zeU/nNCJAQXGDxtiPee7y4oiACQy6rWSiOoQRUzEnP/T33YQocIAOwLadEugsy6axBim1ohTe7ZQcQEbd6YDge17eF8c9uyW9MIRqqDeTsUKO9kS/PTT+O70rv6JBdrazSR4VpsUPt60wZ/rIs7K4cnvTAPybrXslmWBguexMSzO65y9ubCPTuKEslKsEM5t7sbVBNJysURxyJFschOcfBBrxXm/D75HYFEz+8mzx3v/rmEz5ER6IWHDIbj5DBB0xHgWc9T8XE/yvk+2GmiwLKZJkFZcbo5htk72X5dP/nhLMDobr+GN7aJAeIJ2oYkgA8HAPxDGfv5A/oep1hEJ+ww7s83T9jMz6F/tnx/KiuSEcPEwPPphiEB6c0qKcbQgGeqUlANrDsQAZuVeSh/oOZ0kqxiujE7ajm1vUtNXiPn6S0V9TOHdOzMTRnuz0S4NoI2yuZhcGhn4/J3wLTgYhcUWxt4fgzCFbLY0Lq9JiNykHYEoNwVU0NDYMGHD9qp08DYI0XyggZEGeCeCYdHXqMXn0MbZsRaJid7KZcKtT8bwvnl+ifC8MiaHemKGbis6ig01+LNLg/sniSLZLGxwwV/6vgh43Se0Wemrw/14dJxxEELfKaBwbJa37jbv1n+YLf7vu8uf7t5t7snvuz+9/o9GbzB3/3C3mniDqNi25d5Dgt/O1wefwflD9YeKh1HrIORS/ZHQQYi7/tjhbYNKYAOFNOybTBiWxY4lUjIBv32ndIcA5J8ZGD3FSH+3OThIIc6HmLjKPAOtBUAwKGhmQDzsEb5B8MyoWyeJ28P/I9E1VDT1QMX5bfrm4Mc2XeX4OLfrk5UYXmqvpCh+69NX+1tMTVkUu0mV7UTKRazsYm/M3g1Z3rfYvORgBlirrGDV745wBfmmdxu2cTK+Gcw3bxGhTl+IyXP/Tq4y2tdmLC+/+2xME2SzpnNFG9zR2KdgOlxqnS1CCADdhstclq6LjlMljC+nK6STi6X5h7o8ofshL0ZvYDBK2ZpvqJ1RyqO29DLOolu7qHV+4wZOZ8mQYDRASucNcMTcPb8rF5qzu85MIH+zVVXtTfba5yyKjzlDyNQN3JB7AbRXREsaiJM04Ae98IIOoP2u0PE17At9f9AXul8/Hk5aZCvMrHCR8A3bTfh2zyEd8oLDJhS5dFuwR15tRuTK0WAZwRnAHAtNkzyU8UjAxoeXDVKPze4ZbWBwadbV5ka9z4noAm2dPRPtaCLrfyYA3IDLWu2/tgEiOVH3FQcprkFmrqAEHsKVtqIBH5agPvmu6NIMCQqDi9PDyGM5UiPRbdIr74CNBkr7voK8FDs6HKsiWdn64YCB52TmKXGzPYGmMla3s0WYn7jxvG+meVQ33HDKTUJ+H56Ayz3suYCc6EZxwgvI4VQKe15aYkzCAuNu7ford+kwB0NGPHP0aYd8ndVubTXT81zTvyuq59NsV9yaHGYLdwytM95pieZ423ZdgMgsPddun7Pb26menvnuuBVJJjL/HoIT4s7ID1ZIG01NFkVkUumIoYjvTOwn/EDTj7F459LgVCQytqtMmX54a8KweVmPeJTb08b5f7DaRHUpn+tcEMNlsB64k+Jxm+yX7nEUuaY9R0fHlM3R2VzP1jYf2g0nKJroMF0NHQZYmxP9zRo5J+w2Z3CuR2WV8xSaXdpWPvbDZ3R7hwsG1FpXkkWmGfZwUkxY5ddv0jz5adK83n4mCVL19bT5w+t7BFD4QRv3Hya+B2T7LHGERoouNlbw7dSKSJLjid2a5rGdvXgCWisaQUUAA+RGr58qjEE10/fRCvNGfmtvEi9/FYPgSA2V98BNdQLIIZzzKZ3A1LsZfmEK+sBp3/xdr5iHeq2iWb42Qa3sFH54Xk15M1FuJVqaFQeQtKhZTer+nDRAlV76eCTZeAoGBbilLRFgWJwQxXTTdbAPAW4I3fvzTV4agxYuX/+txj3u9V9fHyxff7jX/KF5/d+m9/7w+r+9fvj6v/l1Tuu54tTdH+9alnT66Hj9djsXkI+fv5JYqMUVT+f873+9eP3hv70W3uH1weL1wXR5D/c9Qm5GvzLpCO56A74gL96dJyvW4O9x110QegajUTJbneuj1qgVh1TVEBetgULeyZ6sP2BaA5/Y8fPiVIKp6jfc33g2P5E9uokA6OwaiaDAC/E/5Ou600N601rnmzOsm4bd3xFvvyfGvpXXN93x3Idmuqfhj+qmbReOpdgwJnQo+wq/ajqloztqGMmIizm+foN3ywD+GDpyj4KOiI7stV5e4FnT1PzoVYmgXoWkBDj6FEqz6Bnlja4ZgA80g73Xa8G58kVuAKY/3cumhTK3F2DlfimT72JmyhmK4m7/TQMx0fGcDvGph8kjNrrBoifNldsUIcGo5r270XWVHc6tTOAYrjRzlJ9nH0F9lHSrapQfsv4qzL/SegYYbx7nW33v3PRREKixxyJM0cysk9g4HvsHbKGybkafu3YqcO94Q6+v6pOBvxUPpugvpW/aOU6P9NQta2Dz9k96pe5AGeGcQgwQnU937uA6JaqW43sAL1o10gBASTvUjnTZIDYizUl+lv025n1BA7JNq0EJtujwjq+3oNZNrf4e3VYtrF8pwCcK6CZD7SWHnd5a7cIL2K6D4o1w9W8P4bJdVcI4EnriyepSjkydgeJn8N6rL4KQx8nKV1ZjSOZ4eHQkP4xK5nEr3TrA5OoxKFOJodBXyeng74Rjj0lysJOjlBdjzZP/cS+VNNMZkEkAUy79++2LR3/65pH+0ovAiyd/3INn23//9qnELlfzuvACCRB/3PuTZCgE2uQBXGGoh0RaAaJ0HhPdkl7uPXrx1Z9X8BjZRO/ph6skVqtv6KOE10azqZ8eyy95xxXZBPwRNvGGbxT5LD6vKpBelZy1DrHKS/QgS0jN8DRlbTWj23vm2cjMPa+pkYTGuz54PFNIZYf4ynWYgksebjIgHR6hZF169Y5fc8+Yeumm1RDztNJjX4E1e6NXp8M0Qz0TQkxeqjItvbaEQvTi1zbkfLGKbLgaSgTZHGiCvvIbvXMkmUzsEeNYdyVzkpV8vzYta5QsfKHaf8zzjrvNVCh2+oGin8MVStQVZWQyQF4l06UFj0MhzDAgokMgfoNBTfQIOdOVOt6divjfqtdhX1wAyLKht+YgpdIx0V7rBU27b1rm8jPRVH4oSekJl7APQCkfjk/yOYVcLNQpmqKoTUPYJmJCQwItow96+Wmuwj0Hfmlswx5wF6WSd3W6T/EYZRXjeb53BiiYEV5d1y3tE8odFAIEb0s75TV1QLH/ZuIRLEePRqSy6Ty00CZbKO53Klsy4yHNwI34PIDTBOENoZqoUKqGkNn5GGl6zDR33GxejTPffnyVvpF3LESEXsk5l/x3pJrB2c01DmHjps5+lpUyL4OG2L4qWu5jcKgbmtQ754X3LxQHN5ggoBWng00X72kzpctDnLKsNSlaRA+zsWbRKUseHmhZLcV5IQENyEd7LUDp4RVHDj1OIoVUOACmlSH85H0JPekwdWkhM3M89N/FbKCccvaC5/3741pGqqlae53787aREUMJ+TzgOezd4qqVl+wjXTvYSNsdFMl8fOCylC+V7mB96V/fYqSFs3fTE5nW2DHyTNYOuwofFsypZnxcYGGQYl/ubQfnOIOKdlayIy2CR9Pl1Eq7waduXPsaL5+2HlIam6+k7UAwvU9oEYMKhEAT3XoFHJq1zRQZJv08VeYQOwWp6c40+RrApx1KGomFKOx8H1Boevax/pKmKQAUAbhwVWHinW2D1qlDZVgF35//x6CtoKGlHoyV32OsrYqUQjAxry63iPTkXDfubgNPyzp/wiDNZP1nI48dwZ7OZKIxzEo50Wx6DI5Yw3mXPRotMXWBhfz1lldtiatyJhoSSk0KRCFuVDkCZpehNUGC1kBfcyNv4s2Bhrg2n4ipVaILNM2HJ6DOCVRlsIGCWkZCDuHGjXJhm2kZQWR8OefVXLHFL2mHHfLN4RNGeAYCcJhnHJgK7cgn/toRD7Fn77xW48XcgSKQr5BcNTtmHZJWbz7KaSmFbz4JAR09v246Oou+MBGxDkfilu7JrzgPwfNcTKNuxJehHUgBUXt4SZKph4Ie0DJexncAonsQD3mk9c5vnVc+79rksDK6nAJXPDZ6m5rGAvs6cTSinUnMyJj0ckMByM5kShOdI8bvh60GhSaqFJuw4i3n1h4/ARHX+eJ1C7woH1xUq4WE9xi1qJEFpvPoBP/AAHejQpEgntCreD63/Lh5lzW9HhpMI+wH/s39QTiEggu5zqdZ5lmylw1qhh2eBecmXUcmpPWEbYM6O80qErbBwQMGkalm5AstHlVN5ndiUaFujOLw/5HjdgOTaOTNxrmKHrAm4fFnJT3wrjmRwiQdljAyyghDB9dshJrh+lcB6184HUQCuio/2MdWs31RrqeluSepMBIV+5JeDRefpFWm4K0unrJAyA8vFLrq005cTgBfCZGD1xTNu2rXNLDkSr0p4WbpUnh4Jqn04raCbTwEeFPkaJ+9dlIWuDxsy6SvTiHpm7cSbc3AiA0oHJxQ0o6HpDORCKqpzOatRsC/V5oaQ5a70si+dxsrR+23Xn0mjxdvkdcvGBo+U1RCqr7zCBkPpcmDJsGMpj1uzyMeCVKUnoEHqEJ7nBuqgHQFIBJUzMCEWGnF+FQgE4WR8LO9s60uuNoAsFmC/PjtbKISCgwaV51+h1bwzbbII8Y4k3zpqGZ8YsHIM1Hx4BRCI5Ni5BuYSCgcNcEVILmYgaUwrcMkTDUSbaQOu/iJTmyP1xvSqsmIhXlsYxc4jZiMlmyhkfpXMTglHf1Kzyhh8uOhmeWUcWMUliy3iWZ2nTPhuO0LwBufU6NrjiB0sEtf7x5C68hj+0GuZeurkiuyMDRK0x4GHWMYdEgBfbt6v97qAyXkx9B1rRtzoErNGqWIHmh+9OvXbQ79ocMeAaoXqnvdPpGVr2M8taOENCDm5WHhH3IAEROMS0OtaGu1z+w9cHIRpj+JdR7EOAyQIhcYzLrIVlNXO4e+Re7a16tCWNiKwQm9DrjWeSAuZWkunrw/O8YEOjxAYtNVBLHn8FenGlal9y3cn45bt2NuIGpOhoGwudsAOT5sEOL1xh4Uo8tf3BIxVUNcU1UvNcX81QoLcTW5gdq+tpXhbzqJnypFupoR90qalA/59yrMRu+MLy/cRrEdB1k51YJwr0Ee0ZAB1g3S30h2Sk3ISAxeiwSR/9W+tUkra/0rQrwG+OlbTdjaYI4lNoKwVbEwJtt53Wg0VnUMMK+qxCj0xhxwCfpo7FE1y6fDOMdHxLsUvI4saypoyPkulbZyN9WTX7wMS7mPOZwYs9JocXihksk2p4bek5cceMQCn/UVC+kcDvQGSFkh/3P8Xl4tNjJ+SWpHQRweHLz8GNIzjaSsMD8LakcVDNcLU3We25D4N7mcBOUNdb9fEnAzfX3y6lT2mR8Vg/eQe989+3ghm6K+qSWzD/n1/WHozP377w9FV+Qu/UZ1g7TxEXYq6f/PpTzmHtQM1rs7bpuuGaFccelJfIUPdScaUiZzhJAUdK0bxtGTadm9Xw21pM1YHq9Qfq3VzCSsQsdCX/+3fme3Wq4NfxnJhPPtKrEl0pi+HLZJmXGCLU7pNjb0JNwimz58l3x+Yi0FN5VFCkutl//2VCaLGe1DWLPjCYhAJ6mrU3sFaiaGmBxC0GX3V5mjDapsobC6JRiVPdC/JjvAx3x9jtNNBPC9PVWTsYNNp6NeoBiBDvdw2nVMXJmb7cOnKjxNTIYEXFQuqPieixo8O6wr7C6+FDuK+3Qu9Mxrrcga+Le2XgAcKjoFrN9I8G4XFTi3WBGA8ZrZ6Rs7MxWVVtndz1dCgq1BdWDlmLR99Kz0fXGqR/7miMpApDkD79GHKRu4ftEYA6tZ5nHNeoMtCeel6c22+PAbrdMMwJYnXz9jez3PqlsqEukMAdxkt9ZjCLQAgeRxhk3jAJbqrW1QBFN2llnd8J0usZRgvcLO1piWcGNB9xT6M6gMw0giTmRifL2dwug6tmZ4pvpkAFlZRqjDItywAKedlyCoT+FdS1fIqFakyi5sBa2j9eYYEuW4MZXk9Nw4eyi96p9A2NZtRmvf7Pei4kyFbGmBtrpB6gBjGQ8XnC8BD4GvYJJ0xjVDqhm3dU00rkcS7SfS09kmqcV5F7KfQd6a7dHouOp/6W9rMWzaDk6ZNUHvI91mFO00aIh7aDUbuCagUNDNWR8/Pji2q3WAeSRqspdyQEP74fw0RdFcHRwcJwgcfKmIlxdIs8YUL/dJhpFPeXNHSsw8f6pXoGDJdZicIx8QdHu9JSGla+uQuKBhKdfGwfiW6jk72zNIUL/E261+X/EFqnjXXXWv4cDXRHSc5xTPqeQ2z5BvZGne+s1WZp7klWsKR5+eGO5j1e8VWqi9V6B1Oxu9HSakhhRQbzOa4Yb9nLY07sdaSdBxaAkA/EVKkh/Y2HAWgVEsA/cW8gZOYJD8cr19B0BDES99lVnhwJl3uaKed6AGNn8K1FlJyEjYxAKzfUnmkMPpj1++yunxykN9hrbLl334ukudhGC2AMRQ1O8k3ksJMX/+Kx+u0KkEna+oEX68KTIMNXeRkmLlK3rZnBOxQ0NJoICRqCgKhgnv0hCraT2eujknj43antFTiXnBIs7bX03QkfilXMwIjsnEzlsgKDScSgXPiSKMUcimFe0darCopUtPyds+tee65VVlEgV739GEZGCD7CvBKMcxn0FrZipJJd9HlulTgSnnuLGVhn4zcaxwNS5XbOwpfZDnNxKkxrm042mQnFFh2p9WyagMcbtoT6blrOurJ2HE4NVQxpPHzCSG14s1ygJuk4tqFW41A3hMV47tLNAY6eAuJRl/kYJ5U83IbuIL6bwFVlxL/GyQR/lu3wZCksJvutPwWqkzL47FaGH9IY8MwQaHAP52Dnj+QipZSS1qP03avuX0tJ/SpOOhm2Z+wGgKjoUOJtvTy/N94LJIPzHEwqrxa3NCamIe8pjhviOV7Cd2j1/Bx8xFa9fkfiVGF6dvDyn1FVX9kU7sxMFiyiKCBh/NJMkkNRwn3RwJmd5HtBD2CoNhPilEzHy6zSQEBOJ+XDdHTNL5GhX2Ds1Yn/MDT/b37olwMTW+Uh6pmrG2PuADln2Brmk2y0+PzJbbJHsrKzkDzy7fiLyoagZR8UKtNLorhTZ98V3toRU35ZC8irdyauxtg08wdsvfNVpz0+7mwZKd5AaNsUY0tq9behFwE039mTsotXfk4wQaiSDv9PIsvGYDcvGaLS5wqVV+CF1IV5rFmzH6DUjSWYJc6ASeLYMbqFWbucTDIOavSwgV4GL2myV8lMNRuhqp4DlNdjzJTkXU1uk32CU85cvxb8xcRTCj1NwXRndR3NkWqyCuDuNcAhOmGABj227ZSdpmTtAmVX4NE/lmKaRkdOeEJELl88i1ZjNZrgoWLJcPxyIbT0rh47kLIZBQW4npq71nj569WqmP9Kc4IVuDAysi48JCj/+4evT0ySNYa5hWOwKKdcNSZasEQKNu+sGbpEpFTiXW3mhA1e0Zv1AKNymZgB2Y6lwE0oG2J99IQOUnq1d/+3Zv9fiROIEX+5PV10/2nj5eDvTqz49erkKl1MmX5qbT9bzsJZqdSFyL2vULnCIYcONaZzwy0YFc/SzPkh0SvRHyp31KmupB99vv/vj0yVerl1/9ee+bR6tnj76BaY5tf66MhoVImOi6/mBnqIVH71Be0F+P3XMXkTG1MxyFfl4XZ4JrW/2TPxJ7QQbpr3gIVY1v/Ak3lGZb4EY6myRmsL230+Z/9/zfwbyioVx7SvG6yTGghXCc6cy4/ewSAL9ksO3UwTjaAEr9YmFr4y91q/yUKuuB66hzWlTkPPvO/kU7ZBM0tIx2+TYpimWg9awCdIdA6ekNBnaXglOJY9OrFnTtSYvZcxOtvOJ9nuoCBNTjEoUnDdVu9MM8nBSeYdTBiZv+fEI5X5d91qdXjH3SdyFk14I6naYC+lKrnWgjhv4d1euBFtG+0EziHzQyAgdf1Cm67Wr9FpY/7s6SOKkqhPtSdQ3i1j1K6f2GzND6wnUKHkxwZEtHpFXjarGmzC5VshZSA7rdn7VFtBuut0F/wuJBwBgH7eKda1zBANcOH4IWm2HtS2zXCW3FGaXlf514quLP6c3hufN5xkQVA4heUrcVTS8AYdkBwTmsetXKVwxNYc57xFG5fr4PxWd5uGwwUVoWxK82xAEPqGIksz7APo8rZfChqZ8dJ5padImC/jhnzjtQW1rEZXjE6y+bDnLwkJb89qQZ08lqynY5+2MpQSWWAvxcgR1IZYWQFe7l2B65jusgSZvkUW5G7vmSvI11X2B7B1T4mk7DyuKnsxwO6GVWgusi5o/nFB7m0gNNx3RlQvD2GPUxa8qu9ECB+Am/WrETGgQcjDIoQZ3OkmYbitzMrUsTRV6MmAtQbbxJgMr2L3WBjY0b7+ayDA5htYhqPbEhoiFONlw5fqi+mK0vlm4tCgRGvzo+FDkkLti3NTxPTmdW9Pt5Xe0py2zNUrIDbtgwncohhVn6UyRzUb45z3lPF3jxMnsjnnrQxjm86+CdhzbPHmlTI1XJs6EyErxamSdVhOh8L7ka009jRHysmp2WWdGWwNVlOl3PT3zzO9RCZZhUN4Dpt1XVRbVL52gWHTwV1g2leRrKm8S+1Agp7K2GTCnYUL9RRIxOYm2h4d4RhM2DC/AZOhDRyykdR9BAQINYXuJupK0eF2Qrc6FSvPNL3HsVNSU8KW84JHXEbGHUxIVSA92+aa8R4hmXHCN84cKL+2EyKIWXhDenW3mvnD8QZxJyhB61crEbMPbCyKnIT/Sgz84FuFRKGixQj5dbqFtm6xcOYv5WQ06Qv/0+Ec5IPUBXjZ3Na9W3OlTvNQhjI1d/U4mVP8pdy1nstnnJTzaKT/UDq9QY9xob/oQ6w9lVlxupgm3r912mR1TyRYiexOl4E3NE4cUhFWHjPUuLJ7Bik9U0racsT5ezoll28E0uiUAd8Vosv5oCMPCBkmltSFg1gAvBFGNdjPwyx32tOgoRdRBfX6GOlJFyPCfjtis04MCwJHr4qHQ6sz7AEai81g+dnhA0mpm6NzTacaQE5USybgKg9tGnjd/ybMpUnmm+GzJ3jJ49tU1T/7Iv2gEvAaaNXSdOAUvRtVcBd+Xn4ILt4JqvWEd3GHBdrehznuekBpFz8mbTXY+Eifzj+6CFpA7kArsQadqE3RLpGJg0hdCcDF6NlnQy+vTR1vomj/mIWx9d4CgJu4BsqIz9qbyygpsMZ2vLsnpBA1pwaBVirdSTEvyajCEQnVgZjejBEvg9UWQXlf5UVs0zvEoaKVbil3R84Y0si3Hl7PMaRAFdB/FBDEBF2mTsWQEyk2Wzjm0cfa/wAZBjDJIpMH6DRhhxQJS/yYaqgjUXusxPGWFMc0BT9s1WBOaUKw4COvMUeszLGUIqJE5auEEMpmOGwjLXGRFqgoGUivgL7tUzbb6r2jr39Wwbl9JcYcPbEov7fpQRyndZJUX7lSbKl0ywmWMdYbJvVtxvbb/CL12x96FEzOMJAuj82mhLgkpH7cn0cxnR4Yr2lF5WfcGMIbGcKO6IG7zTty2znD5ZfKeXJLiSg39BCU8mfWwdJblRsYwDXGZiSxuEqzQi0FwZlk53RcgG7yVQb3eSNqLGJg4MNbfocuRee01xC2OEGzLCzlanAF516fCR+CnmwNgVBa5lg3XPxcM9Aro4E+tOD1hV1qpXixy57dJeV7DqtYW6iRZXQSDEK7RJEqmiGNEkQxGhn7XbmOJSIIyRHrpLod9+CG8p7eHJaPHVdiuTo8EhOWPmZ3KcBYe5NjSMB4bxuFgewKUKQlx18PEpmzPDsscoZyWBbXfDsR0ncTxUs0JRD7AhFFUOqz+o0vC97YWZVt/ejcxOJzKD3mPAORTOYnqcbwmSDeY4CzrGqHEsP00OQ68wZoqnjbrjpl6fMRPUt6l7KqlgKiNZKcPDHYCxjPAII3iIW8ytBf+cpYOjdTmOvRHA6EJqTgg+gecA1jRmJgtFIfej1OstiKu9dAYEKFoEz5ZJAhCoaGykdMD3614nSJSIQsKhdGC/iBwwVeE59TS9DSH7dl8swA7rBsz2geZuum7JNE95CMlTInpkfwBepHpLuxS1J4cDAErt8RJcUXQksflwNLHSVK4LaUVPPC0d7lzoc86FCp9VM7FvHPxMzEDitufVvSllWVLyysTqDl4nDgBFMpqRnYzgh7U6rcSQG0QfSq3nD2nGftkhxP4jKePCcBjhBm08iu6rxUX6qhucFXSPUhqOGEZz2fqbPjs9q1slASSBW34Y5NyAGyvPHBq4QYBThhVfQNgR6+lk4/Vp8mAQUHdaXqN5ZcQ8c6rkBHmQ/h/y+uvapPB4nvZU9xWoxygGsMJwYeAsvjZE52bBoM8SmTickIqZUIXBF+EOIMFYGXJ8NUHEvU/hiXpK8sB49/9V3c2MOqOngvRS3vea4AOi9IIA2QLjo7YFFGP7VN0khxN5ANsz2o1RP4R4BxvhJc8L4R3ut0FgyQExeSWjCqOf4PWltF+zcx3IRbtVquIQcJBUWpMnGkgCERFFMKrZuCLYaNDR9en25rGOUjSjyRjXhe2E3sDNSSnfeke3488HSkPpzcrC6wTY76P1+40sCrz5bo9EO0e92ab36GQ5Sy8O2n8R/TnLLp2H7g1iIh9D/MtLsE4edEh/HH1/X1YTnjWobKq3ojMZB73WqyqdukLFuydFZg/pHJX28HJ0c29DiFFFUNB0by/ch5CYSpbM+/fycs0zKs5mlKbti3JVqQHJQQUU9SS2jhmJNzrP8lY1HYgsilcQFmtfaYA0m8JWg1SdtmghgUOuLQ5N9zt1vjQifCRE8HabPjjc38hQ1NjUREqgu/yBLE01nI9hTJC/qLQj2H+tyZTiFEcxZZ5h9JAXlYnGdFTQxsBqXxyKxCUW1NevAqZsYl9rW37YG56xqqVVjjUPCVaURuHFRjb72KaW0X7YJxc3dS71GJMnFSWUbbJ9xDJrKTA/pCyGqFs2G6MWIqcigWDrjTSbhN5NiPCExJo4xvT3FMEYWtGwnWmjfCDZXV5I/VH5Bu9wuGzxUU1qyG6V200uWgxV/nd6kEwCF8hPn5A6Jh7X3+4Vf8BaVMmVULV06SLBSFk9u+Xro1kDAEBKOGGx8Jr2F314xUsMFaGLNxXpiQDWI5lPFXLZRYuHY25YNLItdhClmbZkesJUh8FJ61rFy+iYP38R50Qtn9mbUXTlpJ3zcP1UC19C17zoPOYWELaN44/GbBSITdiGYYXuazJHARHZKuEXFFyNlwTkeCDt+7JUK1XCwDjFeVE3qRRf/JJyYhXmlS7JwuCmULrnkuArFHQ6UxRJ3n3G6rf/XH23YmDZGoNSYuxscczDytam2l7KetU+d7rnC7CJCv2SXM0MZnD/vKXCfccLGh7i+/yfuZc5e0aWuZZMGTAKlFzIdxbdnDy9ndZDZanZlhsiwC+UXitG7uIQ30r8LNwJdhU+Fzrj5qc9Jm3gCej6ENDMjhhE5EujTlRDCccAOqt78FVw9AzU2aWoUbNARl8wNBQ1pLlRaCJH8JJcfJ56ivcUehextTEYbcMWiy8V8OtYGe5/xEvhM3NY4Xn2K+SPCMHeXfGbG0EZdMFK1Y1VM6TwoXf4ecTTSgFbStDw2+obExlEd50mmxZD3G0Mxc25mzsySa/nDPQk/2lbjiZYP+6gTJK7AbU8QXcsHtJcN5aVoM81ryqIMNCiYJaf7A+/tCnIIF3nH7MD9wWnlNYvJ3+x9iJtppTWl3O0yZ3Z+ZLxm9T9t6cneoTzvQ2faVaS+Z+K6s4HtSIvIrjcw+KZGSto3VYJRdo3kHicK0SwEKqAINFYAX2uwxpdpPWZourmbLZNvjPdFe1uxQgWC6zotEs4F21kPv6efPiIBTiathTLCYTaicrWLN6/DM54x3har+3M6A4nYduA6jbQN5poiHNI90putpwtrhilZeKmU5JfZ2AaV9qCR2PwgUWNUmDMZvbmjzRnsGdpB0VqyyLP8NKJNPK+WTGeE3rlRbO0ukpT4Z60AR2wpscTr+Q1SwDxmzPgMDEOIJOJ1zfeJhNVNObflAD6J6nmztYgsRV0MrxsoWsdygZJp8Drkuwy9bCpKB4KiPJozKp8iiHT6+MiqJ/YW4qJhDo759H493PDdnDiahtYITzRr7vrorMsGN3I09K19Kbsd0F+F0tOt2HSapEP5dLoY0HNyMrXbK3xEKDBUAhPcOR5JrwRN7EN4dsAugI4oH1n63pPUKIbb5IJqxn2bNv9heY7yRzIp6McGmOiZ8qOySi5nBC9gw+Smhkol8bEaPafIiEj9lxGYI19eeA0ogxc4NrckGE3lughla0+N0NwFu66zEOqv9qWXl2J28KXIogZ3Ok6iMKpbjeL74E2NA6TWr8cxmIBktIMjUfpnSzsnvmHErvm3+2mH5qKaGMTKRHehYVWUy05PiaDJ9EyHbCYcNiHMq8sdRLVTVFZRoQcS+nwgbMBpU0ok+KY2jlongjVAaP3KwpU0mMAiWy10DIF5ciZ9S6zO9k1liOnM2VgySbyNgy/y1Z6QcN3LQtAVbHKfI2lDNxfwcL6Hmo8aj97RYpdnF7CYxSUT7cXAwCKfbio7nj7iQT0y3MQDeEcdD6anFHvyZh8+m9h9Ki/pZ9N4xPaxVccwF5MQnGcjj7x8VmjO2J1iTTMEiZ5RX8Q4d01m8ENRSW89OugJTWgB/k8zZHwN1HmkDsvViOmPU9Wq9L1NBDX5ST30FLuCBiAq66z4iXb53h5u/GumVC41JtIHmZ1riUlj7VbZkzLCg6oggS7y0qi3U0nN2fb3HnCcEBsj3qNnQW5qMwXl1lMwnMwPQFQigLdD+N9rEPG8NLjo77yKFWSZULj5jXpQpKYCgWkIr4kT6yAmVZCOzgafA5YOxwE3AXoeNOVwzltuw4Vx+4xY1itxX1k87ro3PZNAmPE61fOiFvbgLZDXTx/uaSO90E8WMrtfVgnPE56LekXcEXGoGM79ywoK8nyUCpYEY/pu+U459pERYfaR0W4NyQCfA5wkjR0fuLjdkvviDKn5fMked2l4Tlvj/A6OOg7q+k4ZgQaiuE1VXwfGPvNlNezBYrJzyGSeCQZbC5TAlgWnLKr03RuwZz4eqnl1uPhMG6mCOcaFbuXDB0MFNkWdDZX91Cqu27I339US6/QPmoztz24WSCHYoEObgnFiswrurzBqeWNvb/UJBKIuipnotl1eG52DE0OXr+iasy4jINXKMIQSb9RAIA6WT7BqGQqG8hzfY1eYgEOKiK6noK8ZaRB1KUxaqyD1q2BJaVUbKS4ZBAAmF7XA0LhFlIP/k1DuADXE8KQ4Msjv5BNuecMaDh7T9yLm4m9yJz6FWTY5Vt01oc+ElVsH50rcc5W3xxreRIXrP2SYkvzMx2Q/DybIAubIX65e9gwpTFiktJqpEkaf5+el7LCyFAXpyhbjfMi47mb7HIHvHH27BrSYpW+F+eCypN2NbL84hWFl943nFy1o+otEkMi7GJr0ztzGEwajWJrPDZvdiRxhjhISq1NLRKYRMb3FofAXvoctZar/v6zLS1VXUAO8hmsuYEpx39AeN+5aaE3uUthtN57yTfentlKXscNX3zi4RLQoo7s1EfTknz7dOMpL4QEL5IBYyhAFAG+Ra9spFkhy2MNUtStdlNRP/k7RTjquBeBrpyLGHao9Ntjm3Gv/uYR+G6koWKO1PinnhyaPyRamkJMXsS4dI4bzD7B3nfNoGROEYQ5csriyI3pe4JvYucax6RiDnqHpZpmKQxHWGTJ7Z59R6mYz8drd9ML3sQp4tfo7MKOlikxQEZHPFAHNgLFgjfFD9q86vElU57qh428SZcbFHczlHYqES+uPPYKla0L7pTfrnmowSA+fjG8POHIXDVF29r91GYgQI6Jjwqg+M2RmOmY4NZQdmJBe6Q0lm/l2IaNLYdzuCPxvpo3OtQ5L3Hlt0SDzxWDJ3SuGDpuUL8JUU7Apy9Gkyl3LVajI2QqixEMWxHutlyWmnq7GRdXUD2w0mSO6PJBQkt0pJaL6gMtBgUR7Vm7wGTAqoZWZ/C7tjSuiVV0ZAeWYyHUyNabFvF2K5oYqEwOaXY/ravfp/pfVjwVhn1zcIiBIWh6/cwBekNT53jzfqO0ZyHglEZWSwpsvmDF+SSpHGVMPA5z1oz7OhoD8fF8R6ekINtOA6a0qpIrd5fN5DxxSVZ9snjyEvYbz757+lR7jxaMYlqFrKEhxE+dDDmduCUxv2gZXQffN0xHlbsidpSg9fsv1Y9MgZH0kC34hCPkskmjPwv4gAxg4NS0VckyPmJlydkthqwIDPTV8++evarv0cdNzdSH40cvxz+a3xshxtMn3zwRvzoHjWawN5WD41+ZumiM2sgtoqaNqvR92PgT3Q23LXZU94d8A2s6RjvJm4o/7bkWfCKmT52+FQBCXuuSjpsghInu+94De2+SNtRqLYICihgOcPMH6EFPcb+eu6F4ccq5xXCsK45H18crKSqtyOCizLY97zKD7vmc/cunpNOCts/4t9jJnMTRbc5Q5Y7fSbrxwvD5FdwKu5MCtxEvC+NbCuOvl5Nusij5FjvJ4atBqUkTbLagI+DAkYWRY3bd6WcJHnPJ6wnuZ3IQrLbiXsJw9N73+qfsIyRPtWRm/u4wc9dpauMhV2a3w4F/Tho9IV6bmjRC6XlCn9TNeE6Vc7QhBfwT8DJXAdBCd81pnOBC9nPhoc9Vto2/kelAykpMT96KYb0dhurz546+ixEHLsj0ASoq3m3DFsCJSj6mR5+jYTr1ur5nX4DFRJ5jbSmZqb8aEeQIVx3fCPDHs9nX3qnG8fv1MVWJEh117aCwN+goZoCt93JqMLCepUx01wzkuP+wpMdw7aYalW3EAxPzaEBQcI0Vs21rLy5PvkWUodFNzZDN6NjtjEHT0vbMyVPK3lzjGrVsWfMAdaxE3Hyq3re3UAhom+wFpIZBzSgGhkvGH9N0LV/pIcN3BzwbiNRJ53Z9XtV/2DSv39TqTPAncRX65Ou//fTVnx89+9OepFY9T9FAh1qm+d2/vvd28wNW8a2Nr+UsZILraaZvArUGXWgVT0ry2Gz55gIUsyLXVpMC51cmralZJIUMGwgWZ3CmHS3PHtxKOUkue6LqIhqCfIKgkN24gPzWqhndlq6TkqbGiAZ0Z4jFTYRprrTnpfEdJTW9kLTi4CriOkIhHqm0BAbsayyIkf/2UgTlANRv+qidHJSlE383iCzEhzuC+xFHaE6sdEXWMdDfkFCa8W+axheDz8vGY4UfnDJKyPpYpylVdQdNI3jHzAwkeo0sMnsJ1/j2+MB5dAEm4zXZas6IDNJcqd3is2g/6aYQ0rHO07IHnsm0BSeu29dcZXuSkWHhbeEquwzRUC9P0rpSUnEf4Okg3zwmttJZMSrtnh0sHoMFmpPR0+306EBjvdaBkmyqWuoO/aZqkreqxONiO5Mx0vMZL3XbWrOmmB2NcGxYA9V6u7/ZwDuDwxXibi4UqCeZf36obQD0gsMBpdpBUxMWDdRS3AYjI3YDq/Cai2QfIUIxSsuemO3SZencLMX1/LvNuWkKyngHfKJ2jFQ+RVWLEpwrskIQ1sU0N2PhnBN0r9rhWH+sMYAHl+/PttKaybnNbKPhMr0WPAFfz6xwW3MrzyIk5eg2ESu5nN2Ip7BIgLr9wqx0TFk++EQxtJugyMje9o88Vjau6te5VRQWxrp4KNd+vWHwHVfYm81bCQ31/yUqTdQYSB14bK+J8HnLAJ9US1kMRk3NdkCL7KLq/ddpJALqDR/CYfoGiG7M9vKjoPx+70fBQ88lwGBN5SGhyJMr+Wn9BtNoC9EoX6A8yLAkdBBkCrJvomSCrcWLD3bIb0nsO1tDR4HgcEcJLdndTADp4FA3ju1Y9j7Y9X04vTw+GNZ2VPg0Uys26EIh90Z+YsCpHIaQT234t0VdahpRwRDylS7Fg2ePHUofiIhSkpYKG6OhhahunmlMU2iwQS40dyWICXox13+akeNDgNCD9SKmYzDPdCC4l5YUmg1f3FDWNoM/6YeUhUaC48DdyjtOSVmRXnfVFYJHltMzkMw9EBn461hTIFT3lAxtNE0wRFDUb4LFaDTcPe17kTZwoIGJSAF3PlXw/mqCdT/abJes113U6bXmaP091WRMspNKYvYbJpBZYAHAn1Bdjcffpayk1D+dTnXlhU6rI5qqEvDiqfYdp6rIEgbAX+7vC45ZA8//tVP7VzTA7DhkaLk+SeZvcOtCXPveftzaTzXu3OmhQdI/bCeFp4Y+n6Ydvw1wT/R38d5Q3IZtA8D8upHHhxffPd176U4eZJJiJugUzLw7MMYRwxr9AhcPouucTpz6n9VRSh56flu7TWz3biIebk90HjPaLitmMUnbqlB7dphsRU/ClYBRCbdMEjAymaRFt3qvRa/vqfXNgejidkzSDUprNIqwzUMGo9dGc8YmNxzr3JVXHEZhHerQ/L4sdN7dbguezROA+eHtxpZui+P9UPLNyr0bfeQeKy5mD5elYSkOVUvlPLZUSyYCbhyKid2pG8PQLq0qwnjldeX0k/HCFYUimq7hwel7gYPcSY4HPQTlFS3gGBKZprO82wm9OHhaFjpF89M5O+SULSs6LSJyFPqipTPtho2+OZRnYUq8bq+fdFOz4InToR3y3XpKGfAwfwsYUzg+oVJPsC2auFDThyZagCM/0wah6Oy+QqxaXa63axIpxCHGDCHItBgpVk8Lvv55S3MyvOYaa2JKRgEfIKr99snn6yInI4sjogNLO9w0J31+WkYZd/xDeFJCEVKKEdy7YkXQx55+OiH7kTYQzzJwSA5MRQEf4KlKT+6p/lN7S8x1oSR2gL/240X59+5Yv95bBc7Oohc90wJou4k9TevLqJ1n5+a0msWRUJO6bLC7x4UPQTo72ut8VuVBb5tiC8SX7SQrnnCQzaAXOVX8AOzunNZCd1FyMtZx6cW4FmNq1lifrBqTR8HGe0FG5Fp7e9bjzSWIk6io6Z1ve4ABXJGFsH44JJcDx+JCmrotwbFqzfx0e8xnRKEXH2KL8OGcSsMYBp6amNCFTizh0/ULBKb8T+Rh8gy1QWRo3zHkwPL4N97/psmWAHVzehT4E0xqEpCGPlCJewN6p0c6SmCBYmyd2ujfZAFCIiqud+gqet4e6tNURhopSUEWspcSRP9qIjWHO+xTvLM6ebobZ4m26RqsK37P3OG49cJZR0/HsSdsyl1FQetdtZTzB3UA0Tmp4DsBia4euxbWWnHLkuFAtN8FAvbpVvXsqKBzSu9bXFR54baXT9S+nX5AvH4uTAVOiowhD/PVzgMrOsV9yoQTtR+gvZYFxA/2mZ01yOMnbp5uGZ9vsNdvqW4UMrAFsmv5oAhGIoMnetjkiR/oHjj5xI2VW7UtpEq+EZ7AdYn/Ee5uXIdp98Zb+hDqsYEFOJ7mg4aXmutRFFDw7+MapVeTDuCHnBUhnaiUm05PF+jug1I7VWrmaHPRkcEOtq+g6HWH1PgzhmsOG4afnwRPXVqHDzwKPWq+bPqIoEJXkdzmStCuLnhHTJNCvVppxhZ8WREXe7JBJbokpyuavG6oA0OYXIM4V4ru6mW7TiaHFBBDiWW/C+wu+8N1yS/n5gQ+09B/rMPInWpBLk9JpO/evAqawqEzcIqgFhYqfsWzo+PyFhAKKbSfGebKMSCI74UX0UcyTVJ0gRnHunO1dDlvEyav7UbIrQQhgsC6B2aONZshvblhFtvzTa+ecA8EaY3pdajMbZX4j16boGaQ+7qR7R7d463keNImvDjjhGf1iQq2Wke1UHtQkLK7UIyhvBkaSM7OWlbND0QBC+8LJpxUVnFCpCZjL9yMSj4BANiYbW2DbFwPg4GV6NTLaDnY++Ge+4Qsj7zyhiOJuxsE5gO2lT/btJJrQdV9y9YLU8lRYYrnbuDLK+egYd3sZ1kJ/3wjULcHHjb2W44GbUC9fmH+SRj9XNo4s2UEjHL2yeyJlL+nxezQy65tpO/g5U1BxxjBt7yf+OzawQ0J9UPjzieWzFAQpteZwhFFy00TT8/CIRuqGKMhhcXvCI9YniClZNNM4CmadvFYvZpYYlO4dbzK771vDi8+HNITu5OXBHVfcQ4wdDmDu4sPdP4MEjlZBIfnF/eTet1BlTRYMy7QwBiTRnZOVlLHiML7OBuVBl/eJiI9tS2m0YCnDGS4pxa7t4uCz7G2uDn3EJ5dttOPaA3hDDgd7EIzCSDaoTC7KO50JvLRwSaIq7Bwfcx8aYoybdYjWbrC9aIpSjFSCtdVH7PbxLbReBfWZpuaREMZmXcz0vkk4pIHAYjSABkwpMbKLHwJc1WpejVqLoUrdCO43rcbZxZx9vrt6CxJAzzhgK8/2Z3LkM7WDZHPVg9w1iiqZAkxVtk2CP9gW9PYNNY7cp5SnTp2tArGyci4cn13+Tbipr3jCFBgVQiA/GqX0CgkQOxa2iNbAbxW4tR4c376PRrBzvtztl6YBhRbr1KivHjmu23cZhVIZ5cl+Fy9BjQZdFerULjx6kCVDmoJkt0ut24HMLhzAwOjZILD5GJW6IrFD5J2aK0ObsuEH/flf+zeS8L07ArjS/l9HCVgRXWMbJbpl0lqfuhxx94C3hz/Amv8coUypJlmUycPIHdvVNKm7z7O6gwOFzvHvaFzahRcTGzqNvcj2d4BOLmNoAmDjKn79pp9jpeuDn3dsbhkq+vtffEvWWXy0Zw/O6QHeN+IVNdi5A4OSxL0WjUWvKCW8nvWL729uXEaCQOPFZpaIO4OF10UTdS2XYcDWX1sBKP8k8McF8SAWd5tSVbiGQYB344KsXZ7uaFIiDguyjinqGQXBnbJX0HYn/gWgu5kfg7cxd6wsAvkZLXsFOlKqT9oB1yPGDkNg27ydG9uBAow/O2Buz9fc9Zy2Bj6N8C7ldKW7RARNFS+aaAdQ/Imkla0RKXAZlTeS0pvidk5SVWqrloDJVOiCYaCs0DMG3Tmw9WV37Ciz0M6i7mfusl566oPYe56qqIz6BsUp7DOWQbSbI8lINCpcZM7Bit482lV+wVLbSYQAI6sONl9S6yHBcu/7jk89YTuJhK7wn1DfoFzfp2HXHYJTIKaOR9TCgnODY8zgE8rHUt5jsWAqu9O4ZqjvGH4gUssTB0QEHyJ4g3L55/PBCrpwHBw4W4VcQKhVfScQ4KAYNLlzhReVMmJ79Kn36LXIzSX24ls35ycrZQ+e7jdfSspVSFPj+ZOOTobgJCv1QCIwpNbbvm5bxZCGHQP7LjFNeappTsddzNkHJFloW2vmrW/Pb08h6IXt2V2FkXC7Yskk6VL83VIOJmKNdE05nOGF7jxnMA7Mwidtnehgg/1ZyK+CxEjPZKc3kTeplrvrHZXoRPCYNNey3n+8F4U3db3aRWOQ7u8id/S26j97PU22utiFAOLx3N647+dz9Fm0OkoeYMZ6+z0RAqEN+d4k5NqcP1ededNq86ZyuP9xPzId8tijRtxUb7wJqupncOhpnqAotXr4RRqqRepADw88J0n+D3FzpJ72pYU7D90qYrvBoOrNynqBasY56bLSzNoUuatVJqiGx2yRjlSJn1pYhWXyUw8CY4nACYX20g9RuVQVeSp/Aa2cVfEMio2x7hIACKi4K63kQWX0UN7VxEyG/yzrm7+WqUmu518k7pjxbs6oHbL5rft+nB4MOgvo3CIER/E/j6+MebuG+Pn+MPY7RDD7wUMGYuyubMGEkPeQGXLAimgv86byUnaA8njQgledExkzE5PNvu1epw2qeGpPCFvLya8TdGWF72iqrDTEJ/Y/BeKAXRrirBYpf4kqlHO4z5WamMpmChQCyy/1I5kLkK8MNfbOHbTfmJOomR+fOdQpG2v4WsY81NWPuiwu3eBMmg2JgSFApceD87an+0v56E5xYn+i+CKgT5yHlalGxx8RSdQcPjO1jmrUuRjO6bg8QttN6VnElTPX5DB2Wqy0SDy4P94KrgXp380Jdh7H/6dhmXaU+9BrR/dfpy9DZHOx/tt6HG96W/eXAqN1hp+fD3VBNmaYR2gLeMDDqOQJyLa8Vw+/1YjF9w1vYelZpGsNu9S7O7RXdRE2pFsPUiXhuu767uT8d3zu43nW6uyd4rQFkYT9Z1t402TO72zRUtKKdDp5j6WFvlAUfafXMTNH/okLKda6Z6OlW7toI4Vg1c67bDyc0dp243CE7/LaN9dj8dv3qViTq7pxZJ2f2+V3H8N46l0ZdKOU/eH7CdaEUkAz5DogS4o4EzMCV7Xi2TEIVRVHmxHHwolJJ6bLJttvjC24JmlPbcYcL4vuyhDcm6kG9cRcmgThEW2HMx1D6eNHRo5rq3FtMg8awG6RShGrvSRYFgAAIio9UkhJLZCm0VGhGvVnlPFVqoglQfvy6UMYtmwXfWWGe/fSDZtWe0lufbZuMTMFaty1VTWtgFhv3EdBuHk0kKnGnjHjo72g9y+NPsob9fZoOf10Wo3IKND7wnLeCNv5m4IRiOEIVMwCFb7NUXcooCFdvlhuQ5Y2zrFvYYA+tzn2SgHznKEUkQWJyxEzJapA63ZUs3FQQ5Fqh+u78yljqFTxQY610H0fFc1ylKhpHM9PUsMejygFapNhI8HPV5AcrBN61WB9jDYVugdJtOOMwcmQctn+1GVvQ/kVkYvoKmEug2t/rL34uWT589StPhDPW8Cc0tQeAf6/ZwlLPpLFsLCleIv5D5Y5wYhrvJMl+ouEQE77Ay0i0LcGCFYYVL8Q3kIlfYFXOFJB2SJXnQqM9bXazdz6XGtWcx+80CZZt/EXbRSGcEhZojyFXRF8WfviBnPSxSPUhceAy5v8SSXmVSoxjOS3y4q4WcuGnEpiAtB7IQZIiLKBgEIlgASO/YQ7jLHI9xSqSdTyFzv69RWGdiHc7nbuRRDtn116AFWx2dBiImWCeFZWqsTYHrBtbs7BiUTT5CWS2OJCSG/8QMXyuVZQPwpnB5v9pUR7phyyNxbHx1Cd0NmqZq+VyMPQWLzdpKm4MTHezkyJazTc5yP88S+YxHMxinEsf5GMy1OMhgJ+hTP+igRpduN9MxdhiwIoDyAc0dJoNOknWqTMGfcjxI/OOTN0pesjYn1SZu2ADFQQbFSrouBchazcrtYX7TRffE9k4SlL39AK9vT6l0C9MpPe+jYcU+F4dVlmn5gcmM0pawlAjQSE2QMEVBsUJ4TSFYTNfZnypAvuSTPdcG+X/+oDjB0hZEC98G6JwCcbAoA6yIsJ/Dym3Sj2+pQdH2GukWblVgYd4iuro+DCW0eVNfZdLxK8vRF5ZXMVVcLomQJ0IKuPvX5iUHMiHz9bvfwIKqCosg+D2oLZ1Qd3Xy0lT2RoZjCkb/IhQcKhPxWBGISoFrn4T0+twoAxHjVkOblB86wWHCiSKX1vz5Jdroo78wOekeyDkIAPjhFfQTRMPvJGkqWvNdJ1Gyvd8HZEmh1pP68mryOYybtKeL9DSbA3iTgicsN+d2hvYLMVEKBQbHpeDNtYVzgog6t63E5H+/bhkMwi7gZp1+hxuWz0X4HbS6Z1kUNn/FFhUHlLxTm4A1q1Vps206oYypqfd5R1IpBqDvR5fyRkGJxPon+HYPO3ezJqvtG5CPLu+zyl0ej+69/GDJqI73gf/7rAuBdnoS1Bj9aPlnuua1YM2gs11FMdGi6cQ7H2od/LDw6+3iDost2OY6osbJrC/CKKI9dQJ/Q0aOochIXJb750B9p8FmHCIQEIqBWXHEthIFwmqiLcxmYkU/cQRS71aP9uJNry0VDLHU9XIwFfOUsUqHlEJcTNIoXLszg4q2mvMfE2LF0qsdZmQreQ5pFgOImBB9nrQis3WlBp5vutj9ru5XTmBFbBgdKKuooYfN1O3GfXxDJ2DkV6JLmgp/yHeM/5H8u+RV4RKJiWzSOWJ9o1+3sUZHj9EhHWZUKjyS/sR4OMf8FT/trH+2Gw9DuNz0bv48rvXWvz8/B9eKtU4946pbn1bQw2SHF0DwIKhzEd0B03eH5NDCdPMSMjJYNHEhr/HcFWlQz0MS4ZkFVEZBU/XM1iuz67qOn8v1BAfsXwVsheQOtZly6vqEAT+6VTazQX/y/x+Io1yOx9LU0LK/0rhiAZRRbXo1+pfaVetj0Ohs73fKXkMp+bd9disJBcDl2IzdjWNDv4CCf3jWSR7Gf4eBL8bvYvH0nb5SJBalzC5jJ2KdndOFFARavXoWXLn0OOl/LYuTNDbfXoyNWoyOBo1jNAOnWiaLYYTvAUm8NmJdt5azfygBAzHqtnPWdvITDpdabS1kmdK7FxH55q2byJynOr1TPpa6Q02hSw99owj5Q2n0YMTi+CrlV6tkIE5b4CmyF3Uu1Y8JbJ5TKo5uzXGS38dFJ+4x4ZL1cQ7tFi1QUvpnnNNpU1uhI0EeXaN5owtwNf6oEVbrejaLvSjG3dBp8S91qphCu+gSIiuFLWUos75JH9MtFABxVYmZDpfi0s1ALFJibVvImm299QFWUCUTGc2LUC2x0rTsXSKS9N20x7xKat0LvBH8vJNc4jIoHOVJ4cVEwG+GJoLxGMIe8UWPFigPPxt0txSKCuNTLrIeGx3tkWJqfnMNtFkqEmWeJhC4IdlMD5+vBDTkXn00EwtHaZ5LJwRB43JIEpNPg13FjYE3fuvBuWPYbhcvY+AZ/eD6AyE5UpR/BSk/YlpbxF4dB4kT56GCnOYNYbpB+6H1Jk1xCih1A6ymGo5uMN/dPTv4dz1TFArOXUZVh+dZpm6LlW7XoHyuCsnJwhWuVC1d2yLWiLqhe7RJSswL1+z9hlroEGl8ufo6TlHiQuHgi6J3huDEpI+T7NGUmhXdALfW/VJ1ssy8sy7vTA7+i5K+OP/vZEfBshsXRC1BxK0Nf9O9wjzV3hyRXe42JGalq16YaYd7IUVSTFHaRyrpWb8dwEFI25lLV7kHAwj2tSI4OM/iZ4U4C2FBPB4aXfRxm/8O1MPRo+HKITrhOG3CKw0YMVdmuZp8UQ59hPMKbYlSHBPI7dmepcpuxUJzCQAiYoM8C34nSKzdPAPeDE0yUWHHQ2Vsuynafbf3c4RAbiTjgyCHqvc8QrLWz20sP+8k6igpPWvLaU9nPOcl8C2vK0cBx4LXxr7nqarWx0sGARrVApp+oCcwb2OhJIx5ihOSbjJs/8VM10JLhDBcJamT+qsjvWzHA7B5cRmlJLYjEqXt6LA6uWAW0sTpuG/A+qOPupAGnEKYK5xja4DAYGEy31NnxnD/gGtQDoUWW3lu3yDtM4ZtM9iZJoeaSfBVboSjOV4MTHx2JCVQRZ9XCYq9g9DjOvvvrswXGYIurC8L3VMYIOqYuAl1GvJwPMismvdEeZoPgQ5APAGc3mFXV0GjrFIaHpTZnL14RJ8p3ZTOQ1WqFfNG2KuJJBsnhd/TLKUDhBkRNux+Zc5uS0mN11sdKHo4gXKVYQI1Kxwj4JIHTVE+0FkXKr54/+/rpk69eadiB8RMJufFWd/w9qCcgVNpR3qZzr3F4lM6rt6enPkAFIpCpaz+7WB2cHiaabQW97akUEdwmgL6xwAcaycAidZ8XaM3nfsuPFi7cGQ5Wbz7Ctc+Nlsy1FDw+lBiDGOeLU3REhYybt3hiFqw1VgOmABsmpn0K7E5HZwIGrabpEN7EIaah4hP457IMxRlPKx8l4o7zp5d9yibIL2OUcl0cVPKHlGVjJUrHJijbz6XhSPKZImQqJwkrcIYQXZ8ezaho2ae/t73MDefLpe9j1132pUsXNOcDSf8quyezJ2WkI2qOdomcP8x3W3G0S50YFOlBA9IEE9W7v3K7geXmv7TlNcl9vlx8qXQPegCLiwq9wNnDa4Q9ZztXNwlEdW5q8PQofMMUTB9g5OyeTrJrmbGCz9qG2/W4EOWxK7FjJFFg1JxMuKAN6mfjNI7HW1Q3raA9WHF9UsZiblsgligQtxHNN1HZF2UoT+X4+V7rOaKyi+p+ed0xJYoyl9K8YiA77lpaPFvrs72fvbrHAiN5D+ndabtsotNmxz6JTrgm4q471u3vIKBmrNVjLg7YjkW+E0Tz7h37FjozeK7t6ykLFFPrMFjASUyVjWarJx7YHklDrzQNjbeS317y+/To3OnzMPZ48EBWV8W+4WtIu2TQFTzy0duOE6SMb8/2yox2wcMIFqDww8SBNmB4kJMZsQS2+iuyXtuW98Kvtc6GTBQDwAlA4cZjwAuHbT09R0YpzEXfexx0FwLdeT/XjT7fiB33/aiQAxuKN+9f6Wcw7rNUNqwLLULXpfAngSi9ipoyfVSY0LVcZghbhjDjpxW78lvXzWRZeYyxcoxoIeQYoiinJHL7L0NEy0WOU2knBCxLcCJmKQFYdQ4U2nGobI87/ax34lxx1HAHLmdkoR90A7bEHQo4D3B7PzJ6cnZcA8Qs70unUFPO7GGW368n0g1VO90oQWdjf/zffWkj8p2CfR6rgEghEzhWE0ye6tznStNmUql73++QcfDun1/+O7WiIKCQBOwmnKxJvdHx9ICg3+0TNUjZqRzx69Y2wyLaK3V7LsDkXNKFWhAbHueeoXAvNN11gIOBC4EDdmPrbs7E0k8RhqDwavTrOdOEWky7dgaq0okTUH6Rk5JL/BoFFRnMxUQUmrx4SIryhCx85Y/TcAnm6dSFXQTroxeuz4HEqG1LmQiQqgIkQTSEMbQ7PRANXr5FTowa2h4SCI5co9TzGijYxDeGSJicbrSaY3WtaJNmYgy5+A2ItkR213CW3iMN6Vcpru3s7fnZqyXKvSaP5hF3wBS2Rxvy60H+fm8I8pkOyJWvgYUiAJSLmhxU4ZodhRxikCrg0tQ5Ojq9TLqZakU17zyxI10LIgNVUpo7PZsvhiJPl07TAMSrpnZ1QgyOieaVw5INiRQxfYJSHJBthUUkf+1pDFy3HYrVnDwvaOXoo+F2jhlu53FhpxsHelgB6GHHDFizyFIneqcET2aQNAJfhB5Mv3r08qtHj/cmY35/++L5K7Hubr9f7L189eJJSHi592qlB0GW8Hjv60ffPX2V8ZMlDtPTE46WEoS4jHKOE8PqT+IYvuGovzZaOiT6JCt91zErYyGtj9XnSJW9dzLux31WlLkEzVu94woVddEKlq+r1JqoW41Z4XVVoYnYaN2gHYNZpceUgDRYhXhgMJLq+FR2P1nisp9qKuuPCTc1pLZ44gNbHI2I5FJgrQ5PftiIcQgoIHPM80/Eabvcw2Nb3368eAdGSw9yFSm0J/i3f3v15+fPvn306s8KxFIp+lUxrYISDEw1Kho+LSpLrZbA0T4TGcgfZfS2Eos2l0HFEQh0/V7nRA4FCG9jhJzt/vlGPdmSTvqAydqJBWCB4nQ+Oz3Ysg5k6ZL2fnsobzxmA8iKo8ArcS6WTU30lLx4N/8NZufZ+kIUCahkN8XBZgWBOH+b3ohGfNcqIglQJzu1/kY5S1eOCvsecsDI+BSsJjapRCQq1tFGYMeZtquMLi97KuAUgeThMeRHpaRHj//nL774zT83I7M9ff4SjwpFA+xHrfWnaYi0sfpN9X/9Oo0V+qFsBNLrarp9p4gr/k1TYnwsEjBYeOkPnRFI0Z6jCQtpf3lxdP93iZnDeVrRGhPV3S+Bfk6PtxcynHUT8av+L2jz0lepbCNJR6Y+r16/qTk3ftq+O/3ggYybagJ4TYYVGgzdQH9FmUds8qB5oT+mCYHqdXW36qmNFC1nKWZYeqX4YXrZbh/s6XwmatUJy92X+N8Oz7VtgU8SDP5TpenIZ7nB4XGFuBMhfl1f/8jfmO/OX4F3M53UUi9VZ/U//9a+NFRwqaf6n8ebNztUU3VGQJ+U7oCEKr8d35PosJ/bn9Foq6wI/YSIvps8lqxhCLvRt7LDc+3qm81bS8eHZEE88V7YOs/Ap2ZRFRK+ceRUNnkFzjTsAZIRTKeRLuDy4h4XIfoCkTJ1Y/4sMOTxHPTXCG9Mz027efU0+lYungjDWZlAHieElQDzopQ4F9dBoJI075OheiSMzNdasCoRLfoO0AGdBli7fRsK5UaK3J989wFSAhioeEmAlnO2MIT3ZYdsgtHVfPlGl/L2s/pPe8/2Xjx6tff4p0ffvXq+evLsqxd73+w9e/WT3WF/+vbFk28evfjb+F/3/tZM7zGym9JIwTXe83YqKdmQOUGL1lFIUw9PEH/WR4g7EfsGie8x9hPtU8kVFdp93BfJdc77GClkUelU1sjFWvXKkYh+DJ4KsNzDvSjBSd8ESrc1fTTPqvoWsejjVyfjh4JYMTEl298RfHJiyothxGdswCf++vzNRs0LvFbUQqYPxNqa8VLpcsjV1rG5klIHG7NiPvzxzIz4cK5CLg8ZWGMDTJmxDi+6CgwYLF1IEbo/Qis4xkhbSCnyOwBrDvP/qWZqtY3QxVpMXl2cSp8hfQRw77i2QHJYHemW52sv68aUQLHgPNMvcRCHfIe2vmqzIRkZHBVeGc0RXsicpr4JrjQJc9rM8gvMzQl1NeKZ6CZmPPKkDVz4c7v006MG80B+6Ccwpc9KC3/EokCyU/XKdwM0AutaHRcGW7C54rG+gGXv5ocyOJbUhmRwm5Q2fTLow7LURNVFlfzQPkR+75bsRQ9Y1EGhAkuHgmdesDhwyhB+AjfUfet1ixWPS7G8xqzWB34aAeDgUYS591iOr1fiYi+dQ97Wmm35tiufPVuwIuPpXv9c63uGjStyO2NYlzGvySFih98VgBJgIPI9/8iwG4vlzxUlTMaWtf2g6+vALX6HtiIlALM06O+PUA60hPWbLe5YMY2QFWR8Mcd+jvn6vpq1hc0WY1/StGvV/5EfxU555SYCrMh7O1ox116XHNOIskujKIwj7fOap1bzFjtHqI8gLXEDUmg7l7AehBhV2+kobfr77GvupK+MTpqmSZiXFqkU6dyDFf34osbm/GhWLV5D3QTJYKmTmyJ0LU14Z4LoVkys72XsLPpK193atvB6RqY5r4fFg4gUruFg7uODCSS9q6UsCyc6GT9o0JolnSKpafzopV+5XrfyuYmnT4KrEZMBIPaVzwX1wgvzCS7CZ3f4DJjDXub8B9CU9rhW/PjCVWoAaz+MvOuy4jCUfjZB5gtMEEpmf84+iXPAeXFusf0GFw9+8fIxBIeHXE4Zd4wHt9v8xib+MHCgSBVwRug2XphlFK+6dYX7GO5q2wpYIsdhKQ+gJyM3qIWml5GStKIfXAhtSxxMeTkh8jBvHFaIZ2jXAzS5Bx1vxVFg2rahUZVlCBnYop/dBdhq3RvmKdZdD9Z9u7Oun9EQfeR1y3hT5Yl/trOJYzbBIWe6Gc6t1YWOTxbe2VQIMD24fH9m1uDYEFb6os9zj7pDp+fbeV1NdFBmld/OKFOYvvnn3x6eQESkAgS1zAFbn+RTzKHwSPaP/9E0rURpvd3fbCrn9YmoVhQ87dIkPdYAhDrN0IDUZhPySKnyGTyESi7LhQK1o8g2AXsypviC+71VvDxRxvlSHQCof6VC/Zk7PGkHY6VtrY13ZGRN01l85Ozwm+MQzQh436v/ok9MEPqJhwThx/gTvT6U38W9EpQrQMM6huncKNIfVnfmLSVTZKxbWqVb+tLRj9fbWPiianDRxWyNhVroun2hhOOC7bfGv8CkbAJ5yYzWQ6N6PvZpths35gSSEyaP7SZfsQEeDe8rIpfFX23JNQlHiL/7FYWJbXksYPy7lAnFPlSMmKG7vT3GFec4G2Z+cTTF/Mbn0CNz+8vJ86+HH/nribq2yWeXzyh/APqVvjFAkjgoPqRUsJQmRvv3rbyVrKPVey5mHIlP3TN99P5KvBm/+Nvq5b8++Xb11Z/3vvrXl1UUL37xQP83GomMd8NZ+xv5pCnjq9PTp1K0/qPgZ+ISTPMHXBroTI0lAUns/uGxOsc3xjZ4WXRCyNi4Ky99F+BzDwZP0W5GIXWhKfBO/7DiDKRaemrLLif7l+eqF7gS5o6e12Wb2Zys1Jl5HTLNBjJVs/viiljqaMfCcEG++c/DWq8tc7pV6XCOsonLX+FocTtQiqh5a2QhNU3JESFrWhFeXma9XNGTPuCVT7qW9JPxy49bqbL3o+r+cHSaDmndbbqrTEQhnKpUFgRWklnEyZL4hMJBz2mr9Gxmbi1Z31sljNab7aHhCJdr9PgwnnPyTtOfml8vn/zp0dMX30wARctbqcOLjbZ0bgWfvHryzd6L1Yu9R/JKy4mrYrmmnR+KU91EUtwM2AOpswM564QMrmetHn/9lOdsHMMo0NPv+FzDpTK187kzjY4uT7oiZS8wntsekbCUBg69xtQLhk3M5lI4+Pw8zKaQMGPCMkafZdU5Qoio3iN+IM/PB2+Pc04zXE8JX3959GL17fOXQu3nz5TSbaLIqP/6/MXj4F3MuUGfk8wRRFr4XLk6s/F9+P7s4iMqKJqtxzFT8/CXCXLnII37PMZnEcRXW0POVc7soVA/s4esmzN7XPkWTwH3DAWqURe4TRfS7r83g/grUR7wxy3bUE8lwR+xbuQXRUQL8K43VBgnLwu7LG6SSbkmJjhsUTF/TLZSFHm3wr9BaBWsQ8KS6OayhGvfK1pXafrRPtZqPLNVUsuq76GhJOotNUGbaI32dO/rV6s/7v35ybPHkQP1eSyUFuh/ffS3lzjutJ57H3SdPUhiFC+1O7g49KhTEIcUcV8omiQAE1CadiC1NVZwqlqFXio2qO8N4VOSjbiA2Ay8mYRJ6V7R6uo6jSPFpz/fn6UnVtaXLBAGbovq/4KXpuLhlmIADjNGJarNAz28OSgoziR2usYS1+WcozZ1nKYwADk3ZL+xjL8ieZQ2AtcC7RaY4tlVOQm25fORN/VU03us8IilRl/we5sVuCvKhtXd8Z1Q0nXTap1E4qLqnjw6XcKTQ6hZhW7dQayISsCwSjUxt9ACf36n34tOC9X2yfaVwISLhIaBtBcrZAQ8hINAvq6povicvcbWzbpzG68ESTU1ZStlywPQBohQkCrVjS3Hxz/PbXKAncbr/p7KnH0Cy4vUDNS157kmaadrDhchk2qdtQHgIo7hS9ogPeY79aOTg5eopGMJPUn9WkUNx4oLQSm4xGnUTKqlN6rKEfqueyjg6nuo3xJQAqeM5zkGLy5PXv7b0/qOMBVFqohehZ2b9M4jBxweXZ1YisWYWMwqXbzSdnsI4OZ3UbwPFYsYJLdTRxW9V6IE+Jcnj/ceS1nW7tE0cL2GWCWd2M57ZJm6wzvAqvKnKTAnMpTnase1oofm8Fb0RqwlvvcTw4mxhPLZOknbagKHVIu/o4lBfF6lVwuWsqHtaluQKqSWfEO3/3zi3TBp/7G0UTeTIbp3XvRoypo152wMW0EdjhN97o+/lAPkC2XEQRy2ITVZRUX9jhp/qewV3fVyQMJ8HuStkhLKhBuo/LDzVQazXIbzJen8iPVV2i3HztKoJlQAH+pj2+6V1aODg/QaOGHxnn1z0r/J2MiqEsaPtms5Fjai3YHc+cronKkPKkWnxcgO0T2+U2pl/xIXkfmghmf+uUWE3oKAOeR5Hz71cCtNvpQAk0sjkF+NI2wASEAfsAkxMFKbKimlWUOTh6XYhhfy0Y1TyUGXlTpD6ivt7Hzzfn3+Ua8ZPXeE96c/wCN6PBirF5rMp+fe89b7rbcTJJofqevCgB2cn0Lc9Ojpq70X41eP/vgUkb8ev3j+rbh0ePrdN8/kMwT9KjRrYgyw+MDoAvH+KT7+zA9J9plp2Rmm+BmR3xxuRSG5O24jPmPO+1Y6MzFTgVZnYTNRTlO9SVQkPzjB3iHtXCnYVh9RfJoM0ATtLGb3P9fzsWcnklQrdP/zmW8XOm75vOTcKnGJb/a6s7sFUdrjgv0QUorJSMp6Rd+Ghujq9knh/bOS1BV9JHK+5rg0ExhAl2WIHSVr7H6xOJBa7sRgIjXLFX0cJHuCjB394LWr2Hp6W/Tq+SlA1MH6LvMLkiQurEOdTk8UvXYH0+eY83IB7LqYSREiRyKU+HqYJB5ewipvJ35hkFqg02Ha8C/lOTYPrwNFGcVVEluezFHItN+w22u1zUnX8tIRcYeFiooda96kzOfr5jqINBBJULhRNSHoUyEfNL9jcLnvD8EG+hhwsCc+s4rXKHLeW8nPx66dWb4V+vUG9JL5C6lX58Zbir/Kq91V07ef3hNcmh09Zac6p7V3ME82O/dMSPrdt49F07VjwS5Ngzbo9DSZrNb3VXCmORO9bX0NpYW3mx/U3CV5D3DLTnZWSDotRAzSIQHinDgXTDFgGCqKljBnsa4pueJDWnfq5L1Ivt9PwcI5ywIw7ZfB6tRsG18G9q4gqBEeilB+L2A2yjMpY9YVbsnpaZtpocK5AE62LGzYFOmCMEqa1IXOs/tLoqkE9A1FzU4HYeqBRZayeFgmwomOJ0gRPVSw0+h4YWy4U1A6Wd9LiVrXbk/Iz8zN3BjWpgjAOtNJyivxnCr4QnfwW4EELi3Xuy0OX1fUWXQNcpeDSw1zlVkEMEruSrZqM7jBVXRCmQ4LNO6hUptw2WPJgbh80l9WR103ZVlzpfFx6m5nU+h83edvD1BenFGkXrkB6iLE8i6WHF2fHop4U98DCG/69nJ9Dla6vxYjUK5SAD0l2rFkrGRjoDBf5PjvN/tUVFSro1RSAQ6OEzIZW0Jl61P9x0/pZmT5U7/gds5UMoHMb8uvVvrQvVpNz+T1rdK4hIVRhpQkjlNgQ/ajn+EwR80MNc70XJPfwR0chMtbH0TPBUxc1EuEOtrfg6g5wfxm15pH1ONXf/t2bzy994dm/N3LJ8/+NIb5g9hNPKz45nROy6X/WTX5rkpsONiHBzrcxiwU59L9+1W4eet2UrLSRsmJ3aJ6uzHZdbe6/fFSHhLUh8duOZ/zt17BC87l2qPOS/ctTqi4FhYhWrObdJrfXS3J3RH4vlfwQIEZ5qGnKe3NC5g6T+7CgknPTQOLmXDPZHBBZFC+59S9bockVt6JZqm8uNEZJxLkImRoxp8eXI3FsHj86eGV3ms+v4IlrA/prrDV4+sBitXzq1qgjh+9HH/6zRUjTSNTYnE/fvLylVgNvUKA66JsZetK42FDGvvq3SHe3LjNi8GUWFzyHF4fqMeDqd7s/apxO8GWUCe7uAQ414m9xj1cqRJFXdC8X1/U9zCiTYOCN+8GUOuHDlA3kOskVqkr0gmGKjcW0jE9M44akpZx0G4r1SKaeo1Kk5nYBd0FWlPtsvd/Lxy87N/46zKqDPWLd6L7/fZdz1WrK1sDKsWWika7+ykTd26jAIklvgMzX9hZl0sSLU3uVV6P6gqiLxOE6cQa2liI12f95mZLKgkM3VHxhF0e0mDqcZfu8BAdQ6jH8FfwjQKvSoVM7TKmJYG4ad7N5IuoTvliv7wmOt3uWymE0NZqlv0CPwyEryMaW9/eQ0Vp1OjGzf0SSL+EIUrXzuW+e06RHga071KfjVtOYHaTg9w0RhxjnjW5XF3+YLFj1qhLALlJKIO07vdAU56TrQ2mmwG924ik8gTstMcSjztI4lpMvkjRHPrrYpQdkkor5vjqDDd2poe9NunipMgxmWLHFU1bgLst8HulxO0Mis53ffM7rxsaeZQLwt6zJznkrOs4XFYdyA36k6XKdwbO31S/ETLJIREfo90Ty/gOnBk7nwpXNKVKdKYekx9mLovqXSzZM+8foVUIVLiSIYJEAmb8hA4LMWuV5eEzsMlq+CNIa3yOa4SEWv/BY6bG4GAYWVVvwTGQtui/PNn7KzRKUtlKrKmVoULyna1wRdy+C1j0gdBkVwqh1voct//BJ3IhcnoOp3FMyWkqghOguZjN7ssjVngdT9Ch/i0U/PMh6efiThtcF4VWE+IEVlT+p+pHiJTJCJT3GYbsE319ys/sHDYPY5rh+4fG66LTLQeAcYwATBPLbsH28qC1C3dzKVAaa9slFiX52xsycLiJaBF3DeBw+NSD7OjBeAACo3QNZfOil+UybTIuG6TUI5ZOSRPPYwrKQ4RUNj3xHEeFPqP7MRVdxaCHBpWsDqEnhVdXUQKkeM70AHe4qqDlBTyuiJbi+dm5bLI7qujd2sT4qqZ4KYOlv9RB2gRcuHQX2tJp9g+AM5dx46CpCMVBaFm0yut7uosNheEx/Sj1iOThypLIBpmW5L4c59himM6zoUw3rwb44DWVNfynHj+sZvWoV2EeCJDokh0qiSm27pxhHwp9XXNetXTENkcPGp43fQmx1h4EHV8pjaRUotULAqu1EuihTVB4RpLJzXOSdH23FuMNjdUgdF3pzRSl5rIfQhQv3B0h4UimkSfB4XcJJZWsmD/Hv+ASb3P9ANRb30FQ61pshsF5V7Gwerrqs+2/qjPA7CadAZeR8kH6YSg+QOy9igNRMXbdmYPYkf/iAXMBZ3xaj6q1AJ9Bl955x71npJUrR82hUD2gKuXESofl7en1Xz8nbk+61Ne/J/Vw7JXEA6KaTD7ffiqTtn9BmT0pi6IldXFzQNUBwvsdghCGqQYwg/kcRtANl4Ry0AyZnqwmi/fjLjETZYytbx8aS6kloXoaRrbjVOb95+/lNqxnNJFfUbEcOSHF0EESOOz0TcH74Bz1+2Hr7kZr0AuqHDUE0xVvF4PMgstymoMi7eSTCj6dYW8NIPb5cBlmONoZmOU+T260DEpEfMLO8/7MvU8+37NRLad8Nq725VM9FoGM3QuVeJLf70O0aGoeITm6vc86BdbdAoDYTUQf4qJbFI4F3KPNVfCFU9+4haUdyhbUGS3d10ZL4qByQRy+rdKlgLsKsdjRRj4f4aYpWk1PoWaNEl6Eh6AWyKms5z5uDI6gV5hXVYHpZEyvR5bgg5i/7uWj13WRROZ50PGSljFNrj63VhXmO704cdICZq/DppvSB841vZnkturnjWjs8jz0MDxrFoCHB6KD0wDwglm46Wi4LyuMye2dYYVr3bTfMZY2422UA1C6ydIhdVhBbjMwlLG3ZT9Ht5v5JcGHlgH/7hySgB7oaRFF1D5kq/w+HdTgOuaSQ5ltKRzb0gAxON2NqvPWiKW5UZvz8dzmhn9idPnJnRhf3PAwYGxUQWUny/ZsDaXwPHXFkLCh4ohv5pJk98fsJtrVm2iswjT5ouMbe3S5xwK84g6t6Vnhs6xH2EzTIZ7KpaMa3qNvPNt2WpZ8PRn/m5QB8Al8067U8SSNF3fueI070dKXS8XTt49hz35KDCq0zQO6LjpQxR0BiOXiSH02Z6XcxyLSJmM60sEh21iMc+RBD4k1nc9BCaCPqKTejiKHo3nuaVBToWuQwvnEv6E/OaJgH/cF8IFMbBhTljWJbOas74AxiB4s6X62Wq2qRj6bogm8Yqh4lI7nMFRMg9dRmcWnl+eikZfR3vs9gNTXfQhh+ylQIojY+HDLQ1TqL143Hd8d152WGNABx6TFO4A6drlALBAXQE8ou1c/W1g1hdd8LzsLATBQy5++vdQUOSsLLVMLXIvVAPc1J6jOBeaICPXMc+vKW3SVKMw/VI56TR91SXrb7Azbyy3Snet0MgBghwJjA2tBqZArKAOmuw1Q5QRHv+sNtK9/soVeis6jXk6T9A3bLCGKo4gzjLB3fvdw/BJ6Roos2hLLgs6goaOHPJApUgl9gG1r3gfVLplD1ojOyI8CV5YiYgjHHN6dpMays/VIEuQDtp7RiXI5xzLcWLp6yVRj0IEXLxEHfLe1+OuwR5c9TA5KOlrU8LqOfyhYmdQbEJzIghXq+JQ1GFZ3mtWMGStKYeman8jhqcXw9QcrnNhoMCJt7SHOhNEUKVy4nHwaMw+aw73zuZzsGCURr8D3T3oISFElV6q6PemZB8Hk+OQYQTl7F9CgQbed2vIul0IIXIcdGOJuVJB8V5JaDquT508S6Yll6FEiMk9845iMXVcVsh0vk8n2LZvVJI+/RpYDOJKOvyMvj2g+Mcj+xemlsB0H7nShffFYq7I42DVLuzzRwcrTVMidp1jAqDxV2XV9OmMtGXOgMVFUvOYW6MV6nO85cmCUWJBJ54eAWWJilb0TMt3wXpy3RDXgLZ9qbv0iZBlvDi8+HB6e5MiRYZbEoYcclMNrjkeGL8PU+ZZHJz08qugHOUe5lF4xYCy4e7UMCWH0AMFIfnjm9PLWy473YQZEeg+4cTa1zGWLYzCKwk1yMHgbRrXr9LyR70snchM8xHx59sbQy4epS9zRuGCQoAZuESVscZ0IsVe6RNSbwsw0CYbiC00SgMYGPBsXH3nf3VQ1SEcy0H2adNN9cAORjg7hKmiriK30mNAg6KuDg2Pn7YqZ0pk/p+eaynaJps4OD9UkG90FFjI5AumVuUBdSb1sSWh5VLAHzlSyGSGeJl9Lu/E3zXFvcGiKb3SZb8EJUOHGlfEzo3cftG5BOGF4LrJRFNYO+PYI6ykoxrjRFD7RJ99KA2wtJDyC6/hddXYEm/B1d1mRYGy+nQ8+nzgdEN+bxee6pjECZXggHefLM94arn+jT0WlwWwHNkxTrsZTEYdHBdpVOg6qhJeg3bu881pNfpQMkqQytyQK2sKJNIvZ5w8eWKTnuG6USfsgcg6Tk6etnIilpXOUb/LxEmBq18UKShkkjteFro9cuytwlqWFIPlKvIt3IMpJpCFPtriuL6pnj77Zq6DwAwyH9b8H9kFxMScykRpGKel3KswP2yfr6qX4BRQV8Eupub1oHeSxQ/URXsma2UwZL8QfLLuca/5BVYuNHB1eyFoV5q9ZktCopCUijMXDGUwQenZLDNNoKHgrwUnpLkhOAMnhwLt2Y9dClFnx9NpxvI36jHs4HpG/4GZmfCzSVq77Qo0/XDr65xdWjjNTEFAUC6J8+2B7bw4/irBodyv+5pE21gAiJYDh3g0GvbcxmRNYskVKieGKGGeDKyr7QZOvXK7ZFgU2lYrqleUjRb8tWebFIGP0PMtHUwWsCdem8Xs9EBxytTWsd+qu351jyRFFHdugkBQn6D9q35apwxwm0DcAyjSBK/5etGP1rsUCmiW0OTiOogAiXEmYO9WX9IUwZcgqsYuqJF8kWqF+1nOGbSWk9EH59kFiZD61qn6yM0K9LRmgyk/dBK4m1OSjDx2U0ATLv+oIItjGLIturkhXOJgPuOWXvP0AU987/yrF1c7hPO45RW3zPPy5Tj5tehHxWbYHWDYg+TTZNQ/SRWgU+GVz44hgKyl7ioXtE6GZZLl+IbqmFO9XeYkevjg+XmS3NUzOI2qzlnexkP2wc6fznM/lskaageC6Y0V6ofHMEQ+KlYs8CKaG7bw6N2QIdC20LQp0OVZ9zWhLbIijtTZwT5DXGZa7s7Xd5weRREmKmSdRWEx4Nn1wHNnTks336sO7j5VxoGhyV5uzzC8ZmwAYqkUgxZcDz+RQmgNyekKBUzGD//EDEhi8MtJ+oaHByRlGEZqkNRdxBzkg5ZRuuiE6vOgua5MSah0uxWfuYgh4uAp9CPYApYH4VBsClQTozXWtIc4vmyDUpiNPUmTihGhy+dGCeVXVLG1gfRboai7mQDFuYTb0tR7zJzY+CrlqCmS86CBO0Hv7L5iZw4QF2FvRFc+8ZR9cT6bX4LiLGZlVtxe+djfTYkObGdfR7fc0wizoAj2t4Rkh1fofH+oB+SLIg1ILAS0UxW+wqoC1WBok0p3GvLyIK2gcgD3XfYCOFktUHMqHEz2KUeyR3h1z4MIhL2vnc4GzwfcKToe4YxRxCeJ+0ev6DdVDSPUylNAn7ZsxXoig6KbWzUQznW+LzXVcx7GoCsQ6BbPoYcXdg/Xc5INI7A4XiZrKJO50TpcSfO91Agj3ZoV5smeuF4tNNadeWcNvFr1+3Ww0uLW7b+teuM5g+YhGKMgKQCIM4z+tOieTAyFPyZXuJvWo0JVt9HKDpSYLdzPdIfu240m+GeGjPd12bEXxxg5cszIdT13m7EVvLi7yy1wrI4pTk0fTwRqYtNN9wtmcTT5ECysWVQxlxYmlTTfxFqrO3GHGMu5OSNbIimUX2Wsc1bEFlqAcpYsegAyxIgEm8e3smQLRn2sAqtxUOHEXRrslfTKUh6AD9s2vs+mbQdEU+g9+0+1OSl8Lkf6VVa+yIGIKHP0L+MRqRI2vwY3NXZ/VSTPr7z+xB2bvwHTHpOifB3pKdjya34z83kcoiv39u7ibk0H9Yc8hNmxUh8snsFebsBL7Xnaepcv5V5YkrLIktpRyB8CdJLZO/aObs1Xsujiv6GWtSvzZCI5LcxGGRw9NATJImXEjXGCDw9LMCwBM/9mucAGyN1dBOPi49geLS2PuBSeWyjzikEK7HeL4QTnga+X9RxXr4lSu0S7cjLnjnOs81mjeLuJK92/Zf2DchwqQHOjKr/0FwumtFdGaQWBOtht+WKtij7XnOwKE2Cbz0VpxwhPLnb7mACp3F8eCeZZPlEyLwPZmTu2FI7C0/ecmmDhg3QKj7mfYucw6lXXq0BilIceClO0pWS5lNN6iI3FasooDIKI9T8tyWtnoqmu4oZIABX/JC9L3h4NUiGjtoAlwKcdxYIhPd3CnhB15U8xBP1J9JrJclPn5q8v0jYatKwXgvLIBPcDc7X5J57ADLiQuhgjbCFtdWwnrT5tts2CHLUCON99jdbrMPUdpIpi8XSn5ky7ww99p/K5m/Hv+IpG6M8YvhV2HXplew+DdkCM1Gc72eQiIICh/4j7lQ3yk49vrOSQWUEhkq/L9lbs38EUj+NV3Z2Ml3thQzCZRxhIMUWfw2HaJgauSomhHsFhUpNhBy5J7bWnY7b/JE2LEvyhXyDNAoMhkp2jz3mSRXvTB1RqIbsCIBhFajfIO4FDkItKph76Vpm0YiToZ0e7As8XIN5cD9PN5Sx+VHUxhZKXt6+J0gClkvjN7ZRmH0cc3y4Hb6dnfh22+htcEhH84t5m1os3c/sLM6c9agOg2DchUxDnfOtlIvY5l6VJh59j62Pno8fT7+07N3SdxRGzrLC/LeivNiBQcsOPqyDUqh2HP9U0ZWqpriFI1OBvBXTofU6A5sIDcLW1eum+tgC/4LyI2koYpPdQ7r9zXITCd3qvb7wHX8cTloIGyNrLW2BB1gmtemkx12bNelo2yDq84AP9GrPfNKA7um70MdZ1XDJVLOmduFHcuCPbG0+O2yfhfbsS4Y93sHKN+V8KgNZdbDI2uBebMpbljnLtt41ASnADZObl40dzYMOQgHPbNY/NEynsaW/6UHp5nyGK8Ofnyhq/8POncGQi3pAJgBMsNx7coi4Nk64L9EQYhRV5yUbWgzq369nawWl33h9yyDg6WW4rSTbA3AxanKI+h0bICk2gCtD/SFjrH6D+6UgrRHUp8hncy58aM/nMSLb+ypm9gn4gWubSAfGmMnK1fMJN4dwPCjPCQKf+75q1KXcefBfwvTg/WH8vrDwoDquk9cF2q9Qhry1jgl7CgWrBPVw7INBnf5O+EQRTiyLVbrHfLX8oiPup2z2+wWpwYaiF0mDM3MtFMMk49lCP5BSpa9jartfDX3k6GA4i/tLFSYu8YK44HUPJhGqaGM3Wghb+NkqxYd5sLOuGPo42xkPXm5ChHp65TP2xDCNsjNBkIz3pLbQaWbZz3STgI4KGJEbuNjvMQ645yh+Ys1U9zd+nC9vU0JR87OFsSAsP5bJGzyTvX0TgsaeNnLTOundws43poW+dwi0MWq9pPvPKu6DcOqYb9vNjDWTo/Yglz1pWvMT2yVrsfZ8rgB8UzDbkxWMj3aGWyueLG5emlroTxawQaEY5qRg4As6TQV/ICOTM1yKA59YHhbk5yl3i1vON7uzLlb86QkdQulPo7c/OAO3SR9ydSEZlZAmQh2B4yussSY4ustJPHH34aS0YNRU+7l2s21obDLHkd9MtWiVETuDhnm62S6K0/II5ZVUQwdhIUZarKDC37n5+Nqqu50DVR1CxRRlGg5edUXlM3zEJm5XomKY0I9CiqaTfLKVoseQXF34TVt69gBjr2Eq8XvJ/KE/y0g2ehss1g96NF5m17y1EUfyywbrQQFy5bwQmGn4sZRJnqR3BAwMYelC+3vcQwTQbF6jadcOUA+lUa9ctB05ft379IyGsC3kLhZRBQLFQgjZIOzV74h8GR7fKS4LxKuDVx5sP/52qv8yurBP+pO+OmU12bBhc3ipfuYdHhg1fiXb29eAfvrk/Vs7QySd/JEsOPV/LCo3+f2o8X+GEruaMikWlHwOR7R7wz31rUonVYxYZXlELY5ARGUd50GvOoPAL3yCec80PhQsWeyMxp4BzlM43p8h+VXUkcnQVL+a12UnaGDACejzubODyAWOvu3sOdaYznA9HWvYj1yryh4Nbp2X7r1LkUxlIpFspNGmnLP4d9e5DbLPAaUIEDtQdxwqPx19UsG2IP4Djs2z1AI6Pjg5Irz3Ei53iGOdgX8nLZBqcuHtqiZ4Ei9NLBAZ7xuwu4qia/RG/G1pEsiIANHSgDneE1QUR3LYlR9LfbUeKyIYX/pJrN5op3bEXyzdE4XCtYWZMxMEAGHPpYY9jx+BsEUCi6v+EKRe/QN9/hxKIJzqJG5xLiGnp1oMT4gXR6Iy6lDjZreBx/KN/mF0o+P7/KY6WVZzTFWDqUuCfDtaekajvzB6XQSzcO9VysNmFwx3BIP8alJM39waG1AXdhaD6Kz4gH/iUe+k9Epf1l+ODfiFL7yybZLlkOMbFpNyzj+vWAHz1Hz8VJ1wHCyvpKBVo5nAho2BdVJgkdLqTglfXcKecs3bqVxOZYFaLOzJmcmloWap9eonApE7kpCi0wmIWHronsNzaqyPWPRjVDMV+GnCIiU0izFSvhfYqiYcLCuD+YZlIZqwu0MzB94LjC4mVCErH8/ftz3z+6i68gdjphw4zPyvgA0Pm1z2nK93zTcrGhjPEwH/Lr0hQ6nFOC7PnH8ZybTlDNUGBFPELd3FiUJmngrxAu1IHoV9c3B9oRyclguCE6IFiqyZw4cJjbvDGGqZDoezeGJvo1ovx+GT4maBwmZTjQOcHBw5gUg+yAE1/Wju8DyFkvVmLIxKPx88a9PLA+N7a2TattFeEECVKRgBB2nDYDJzagSBJ3JD//TYTnAVQ5WeTbpF46TSTHPp28XDUKRjkv02pEVdi6L6mp5AlUXbDPoqneUSR8xgPFxS41Ar+PQJu/G5R5r/6XtjWSbYhREJVCirN7IulCeb+PiRrQHMmshGS2YOF1yQIBLver3IsVQDKjKQjHzru8OqiaeaKAw7duCPL5JarYF+IpbYm7b4VL6EkiB6VDTomGzV8fGA5EBYS6ZAy25j4yTvUujScFAO5b2Vj63LuQH3an1PZ5hmBbLUMsg9J5BGy5Qnb8hggtKPsGQLF0O6XqGAdQC10NBxQmeWxyG1Xck5Wm4hjBh2fJL2oa4edDW3dGK+wNp/CZvNMj5r+ldSlV4gCgsiUUI8sKigAKegGaBuR+2YAO+FvgH7NQ3TLzpamuMzYnsS+9cP9tCCYzpJBc0d+2XtqRaynaojeg0+Pf6nuZK0vZ/3h+nJ7PkdN+dp5D2Kxu6kvviA/JYDccX65T4lhibUh5kmODyfjvz1+kwJMW3Sg2X76w5WCptYfHIADAntRpRsf836bPXwAF2a9YUhvdOQW8h8Wo6Leh0dsBxZgEzLsQazrd806gUKcLj5497vRhlE1yLqlyInJR8SgmKzSR8T9i9gopiny605kkCvFPRSywFhaxyVyLzj5f5p2KjaXDzLXYT4/8qADc6b6gT1CyjT8chFRu0fYAT2YHFaoN1B+Ip+amXXFL9wQKcfHw/1Pb+7e3ceNqw+dvf4rpnLfrmUR2nPbsXvtoq/W6sZL6WcfOYzvtaSVVtWMl0alje6242WyV7/7euAkMyPlhpemeXo01wyFBEARBEATBSZloSCijhpjwFUgnXfFmNntrnehE0mdCi5DW+so6Yq9EtcbfWU5GUkDt3wHNP1zww0VnQf+ehnEm1treGG/pMNnrzWd5TAXPkFb/SsFrLFq6lnjLqzCuJxDyQwtOdo1ptY0hFSdSKPCeaq/AvN4j3t0+r7EHQwHPD67S/q7LUq0HcyDgN7kHYYloLdDSfTL4P6ZT9oO+v3pr7zNNmIWEC81wwQykvyZIhg/WeiOk1hb7uyl2/DCSbJNS24Y2UA4p0Vz3ZjNUOTPt+Ua2z09vxHyZr49+XJ/cG/WLcpx/NuHLupkwnZ58XzPTaXW1db9fIFrNDUgxuwHJb95jabI8v7qVrbBrmHPmsthcvp2/AcKnb64ZHaqAQabcziQx+xdYbTl+d78sxsX4/P64LLeL8Wg8KbeFPoZGo971vJBC+breoq35POLLZwMp/9Vfc5RVz28zItD6qYngA5aUdlo2JuhPZfrF93rTi+2vPhu/K8NPVo6LYjR+t7k+uV+OyzzFq7V0HyUHP5ZL+RkX4VdEdHjCfFMKTOb7LJMPywyJy4PDk6wc/ViUk/JeOUb1g/9vOS6XnqNZOXqfj7KHw5FSkOtD2sbDfkgsQ+I5BuZrWVjy60Ne9NePHHs8eS1hDbJdWpqc17GHEAzippIt5q8ubZXrIpTAsr8Osi1dzMn/TJTBoWW0KtwUNz+HLXL+9n281XG1cJOgPpHxVpgHGfFIm6SzaBFvRzQ0zNu3c1cwDy06z+kFpRtadXuJDNmAdUMdxVi8upy/KMR/5uXFFe6FroVYenc6fxtk+pYZ7Dm6W047x+EmLxcIpDj1lMIPOzewUl/mJkogONFVJ47TOWMBhHyLC4mquLX5R1t6nGG7tIA9W+xKkcXbGf3Bg9GPDyb3/gZ2xHNOyVoVKLlvMieq+TZDjitc68zUxMEaXp/+IsO0K1rdWqYXFCCPZA0EPXx2snd4cEyaMgqk7uMINp6Lce6YRWGE5PMzrnlsQ2j1XlSYz7gPxnp0YzW+rL/I+0KScHuoRbO/WmxKMRkdF/JgwTnctzHUlferqtzDUQrg7TXMUPJdvgg72jP20FlO5pnbxS0vSf41Nlrh2x//68sveIXSe0348sutP+UfSIVGg3uBFgt0lBIyIZq+ONVMxU1mn/AwZWO3+4Pl51/ulsXox+wPkKPCLMG/QtqUdOc3h8cnzY5i21uS0fJf5i9mgoMREjR1WjabJp+VrORw9gNTWYWmynOjMpFsdjuYHJZ0vmF57ZKU754dHrU1h3mZzA4jAPZjA8Dz4+FREwDzptVr7Lt+6IzNV7jw6rp4SNWWKaavIbNtdUAyzc7TQViXfyb5TNzZ6M0GXQN5TcBqxI6ECWn7q7zmMosIaaEgLUxuUUqDmFOb1MwbPnhO8gEI4jkX7xewb0wDjtjFuskeHx0+zXCWDai+xewwDTkCDAUiY3h2HkHB/CMaUDG7voI2bxCkUYj9KCfeWGQqArQoFZuJ/OE4626zt7W7BX/7W0ia3t7Ozz8mG3N1teTR4cGjnZPib38Tzg422vVsvYfi0r2GOnnDLUh0Nb6U/uySE6OgQsxdrDMnSpfmhkjpqWjbpg1k+u2sHmJ5ZVTRRlBR4FeGqYzBe+NooFAIfYpU9k1rJ9YoSDzxixmq4eNljaIbjIrCkNUFjuXRMaXmvobdKj6RpOLJBLyREEWcep/pGsxSmKlpurIyOlbiRWEzXXKPLGVSVeFJzUW1450wnzJYO+pakycMOtuiJha3aVo5q6vZHk1n61nIGmZknTTD16atSlTRuxFN288ZwiZfUUx5TUCnVkpJ+vL2EurnleuQFze30xcwDsh6DpMjpMil3l1IH2CZQ2VvHtNLoZ9Rk49JTSNCaBcUSq4KuKdiod7Gi3sD/BuNR8UEUy4WXZN7HOKe//BARMLj/b1HJ8g5LpBNMo2rbAtm00l8NVjNjwsGtjHbyyDDKnWxdLVoic7hQzk+Y5lyDRohqS3N91aLZlksoABtXCOQKKKcLpayG+lvl1fnvO729gIvfsHCkkvnbf0pprKM3B6jc8oHeVm/3kOukyj7JCv+XXDBUt3u9Gu0k/ly/godLkqMnj+TEiFdSggcuqTgYRqSYVP/IKAlp2pu4ZIWv3RvRKef0HZTmBSL+9Clc9cZ351e/KyfCDOAGvXbXcr40SwCKfj8weeLBzgyybw06jZvqGIFlUar/YWioKGOw264LBNQdLGukp33BhWmAdNPMtCFZTQI/WKQ6xpf6lqwjAW49WtymKhbwfpCf1ZOA74gOnZ5n6n9iQzAGskAHEtm76UssanqXbI5qiwB9nwJm4wIjJscnJX3ampWqbbNkIrs/LAAbL+EMAEyGufrk/GP2zR3NMGtaVyljtIoNP7BStGWcfkKbvz/LLYsjSMPM+hG9mcc1++nqZPYWapxOxQsAJMmd8j67W+V8AKOJCh7LB5Sa0yyKz40UuWF7u8CWHMMtso2fSRPMgPxj76QGHM8uUEiy0LdqNqXW2G1BRT8rlkfiO3skBmk1L2fmdS3iQXFsZ/ZnJp8JbNZVHALra+t5Ynes/fcs3cSpU6hbHRMf946oPJkTkmlV4XZJl6cm3k+CAit5+7jRQJJ55fQQDbNWkZ4aRfHJ/Jfz9/aHSiEIP6jdAiQcla7Hbnivbfm4MqEJCqoH+zQMQcwVVmVFU2uZKcmo5eCykMKEKdR/g89oECU/cgB8RXbAh+lOk6Q6JdSXEh+bTh29wM5PpR+Za8ruUndaK1X/6Kzen4beZmJ8ZSa9y4gOqUQlZOHBCKvyCn/q15qKQ/hF8xA1e4317SSYeFjj2+vfp5dzv/VaTTb/J9bBLOuri56vj88rpSW+qT9n1ANwrJxQ+H0kUJsxmd4EiPqBhQGPv44XvTDc39bEjbvldUkrRc/kuN8eucI5wjFpQo3V5evOHr8DkPLSdbzYhxKYmMb8CeBab4kF/NLl09ePXodRXRSo0swgJj04TtFj3Kg5vBt5nStgct0GOyDd2iAXUJ2nSUKwuAAxRf+CqJJEauGXwN4ksGYiXHLQ1BLKZWjUXjTtuUYKYvTV5LA8h/8Cll50ODWVYUlnfgZg7kvddutF91V+A5H3EXaoU3Co9aaWyqYclN1OhmFnhd+eiF9Oi17sqNCaNPUk1sraqec7iZJmvkykJNRlInqokVWP48n/3XRdPTgT8iZI1T1evY5X2zrBdVEZfL5Wwomlrk6k3vPJMB19hUl+183vwoj/a/97Cug9te8DgyJtjVRg/pq/kuAGi5DEaj4P4Lj3bfWvDmxja11yzRW0rRnb86ohKnfvmQJoqLaNzXBsWkPRchKbUwYovS9wELVsV52/B7Lgn/qSwXiRB6YWNa86+yRk1TQXapTEKr0pJutiqSe8qC7PXrXq3p0+PTp8OAEUpJWecrIzv9cdv4P6N1c4YFlkUUkZZjI1/SS+eo6rrOr87kqQtoJ1FVJ+bs3KXgOA7leXVydwZxbXd4v2SyAsiC1iR2G84Wo1rPLX+YYcuEajN3/u3Pw5HB6dLi/f/j8ZHr8bPgo54TlGK4ocvLN0eHzJ9+4c3g88TYXHg6tor2v/BrAD4bD3WMompwSA5FGGowBDBTtGyAPD7sAX1IE/pWyCpyd11tM5aB0HR85Ihnjmy9md1Pb9cjufsgnviVEix8hqv3m3Xzhh7QMZuFArYztQJRIbgAw5ECW94siguRV5vJNEZtY9tP3pt8Kv4Gq2IKFW/7F7eJ1UVZpWEFVaWsUyCAZUZR7gm5+nt3wYK9Awk8jPR9f5iUIyvvS8tPFi/k8t80pQkPtCpU/I1mZ3szBhA97TMACA2NKbiSq++ufos75W3t79WL1kFp1gOn2shdv4kml7OyLK/jTppyNfmgw3/7ho78fq/mIRaiztQ4Zmy0c4srrMPy2Q+1dviMW3CtgyerKNWKvy1aikdPnR29N0M3C1TW9m52hHvnZxL/p29nFRVAksDCaB+6gdpqf3X4CdL3GZM3hacomwRVlBR7WuPnL9034Ib0Vo9tLXmbyG3ECSQGTzpj2uKmQWmuR+2BmjYb7bbjgpM2QR8rwlTHbptC/LwvmcrDhfZRTvdGj5vnL03mIKLUVL9hZXMe7lZaRNdjqGMVrwmFTGSfMp0UJh5ICw2YTJjBRIJBbqaFbNOl+jVig7LttnaY5ZAlnOeS5Xv5mpncLibJgGV9Ai+fNgKAWjwrby6Jru8ht+Ys77kTl9OW+Ak/twz6TQYaqEZt7B8cnO/v7w93pzrNnx2sGDt9vgxfH6l1/uohfnkIH6glzyqqvx1HU5clQ7XX5yaKZnxzrxRtghLHyRCVfpqKWhmmss5R0vRWSZ5QRaqgUkq7xuwjd65dTjr4nYsuW7KpkMuNdE7TED2e9vEPVnqodOooZbbwqOHBSPl30O7YEFyN+Vsc4Pgt+CvaDbx//iilQo+tzTe51iOrvb/juLyjfvMjqZia04/ZEa6V9i9jRxLIZl5f6r+Vsaxe+B6YmuWpsXFB12LQM0zDqyAuqG3ahmGkurca0oHbiBgtTr0KkrIqbwqjMv/lbgJTmv2pAnO4DrL6J62IwQkGBiifVz/hWIpkDb8C/m/otvPBvISa0sPCihtWo7vTi3el7O2mnN4tJdTr+B+FH+txilBbxGS4T8dMrfC0I2Y6baHVyXEfv3ptfcFxxRrVkIROLjYw1pberu4NtBZVIyKI6RhPk/MCVtDLuazOUWYe7YW0ltzn7O3ME8dRZABPixewUS8jmhLhq3g3lOGL0efNM1l5tDOSQR1qfTpb8TsMa8aHhA++4RjtcVWzcqXzZbAKp7q0dqVxUwE2KkLxWwSD8+MZHdQvnpaJCQhgW8MKW6CStDdSSYQ84RctsMR+JmkIiQVbXjFx3XAFcEyJeJxvmOzJNuB2+ZZ/AY613b6j3r5qYVGVKIg6zBZDvHLNcg0icYa6DHq4lGMud7whAIlsgeuMWx6/VpYuNzRto2+KdUSTDv6emqXTIp5dYNLTAX1Xh61vh3Ep7GLoABe/hQVLA/nnfh4KY29TdDp0IXN4n23dSEzuNEaqCw3iRGjaYZdI+01ETzsvfpD/blC4SFbiYOq3JBXEsvdfC91OG5U/KehZ542dO4uIJRVqqTJyeMpaKTOPQSfAtUmWQJm1CoqHx9mp6flXE9UAh6WQEw0Dya+wOG0xvZjev0Bx+Ke+gNZbbyYTsMjot4CL6k+dWAqSxPg9uLOKxoIpwoiRQLsSV6OGLPGySAl54ZZa8duqAHQhuSfIk/i1ON34k3dLZG0TRG8FhkqFmU2O96xuMKxosupjSK5EMrISVC2YOWl3TupUEB6NGWoPDAaG6/CYA8rNa2DIRxZilzGT5q+bj7rHd4VD2PTg0Z2MlXUJMfBjlCi2ffKi4RleHksxdMH1Oyjo0/cpEdooVzXnCJKAOMIamXN93cSurU8vYsyaVlh8UUbUn0NZepuIYU+hln8EyiwxNxCi3G6RV2K4csXUE5uJv0s1vnkuaZn2nhgJW4IB5ehFI3Ck08L0pNpga9kvzvkM0FzZWSQCfJpU+GOLUY9j1q7iOjamNBNp88sYVkNVSyinrtXQT1jPFAME+bajKviXQqqri8q9645hjcR+jN5jr46LEjOmd7OOkpqbu97akdLDPjP2VWBCKMmRQ0ZfT8y2P7BH5mu54kFbhsX2IaT4fYWG9wPFFLD0lmX9xpb0Du7zFpCHSVisl1eKDzJo+6p++dcCKMAG3rUnWGkuRDlXETT/piltdB1abe/53LTIfY7CAuAyLXLchuIWA0j/RVMkoarPnWt6NPrs7Jztf7xwPp0ewSgyPjs0HqT7Iri5hTCzDAVgJXfFz1yq8riVHRAm7vHPRRVG6Zf5OzyKEik+Gxyep2T9/und0dHgkM58HNn1L04tBb671dQI0wum6wRqj6zf5TCStkGvl+GLbCfZRGUkHskyA0Q56pOUI4Z37R/QviSZDFkw8T/DBtCDu34Q90gEBt8f6tEy8Vt66X351nKr/qI0v5p2k+8namnR603ktORGvzgAa7kHzp+M6WqBiTF5SWgbeeVkJY5ZPBZ7WJsjya/YVXTPMnU6/AwINBTxM6Y+X4aSrbhdrb7/kNdRE3TfxQTXOZ4r6SBMmVJJf+QcyG5M0vLdO88gRHj74LjBqcArSKI/2NuzIq8VGw+q6Yr3x+vTiZdPmCjBhv3mx+fJcNp29R1xH8D1oeg+gexJlJNr7lM+6mcIYB9EOVmnmmZg94k51mLHNRcMJecN1GuRw42Ryx2q9V31CPbM3cBhOPgZIuvDXC64TDjC1goSYz871nLHDYBFtl5YVh71RLtTm/CMPmxezly01q77kiweVFnnXAt5X8GLjnNHsrMsQm5sEmDpnOWWJV7xp7Dff5gBDA3Mjv9+Wix0iycVpmgDqkDwHhlknQipRkJEDjWyGDVVyz/ntm+sFBpwROu8Thw/l3XaW1WDULKDeMwszcOBk/JdwohH4/3Fzy33S9j3S+dXde6Tosrcgxxt7X7y+mP2zerk9w6oMcmrR4u31r/k1RsvHnZD8yC0RPe3QlR2mVMuJRS+CRkJyQxKFUT5dSEgSrrkffrGlAmq1igSmVIph968y9VTldEtV7UzS/QSEUj5qtPgU/cBtN/HRXxSd18eS/6ttwztNQvb4UWYhJAERZoGFGIFnf5GRTB2oTcPZkMHqjthVXfFh9uYGpjWaNhWirxv/ikjqDNCrtk37IN30DSTYTcLphNrwFeBwxuIJ8Llx41tPvaxlZ30QASReFGpt/g0NBwcmCnjYThCeXD7TjGL3xtUT8o3jXP6+wN+YymgpMGxzUvpWVvfujtSkKBnVqcMFlnClXm5Em+bVApXi+8vzKe7g57rGPREF//hbkad+k9xQ9v1kG5azNzp81WHLEjZPZpIDR/Qf442HpviNSQAQV3uOebv6tinpl1dFWfl6SFNseYoC8uO+HvQNYxrdPQQcMJz9rB+2epJyPBz+fXo8PCn5fTETaQCFbs7u0Jxy4se1E7bJB7+67nSrCCFTm4qgED9aO2CljQ5mV2p97m2l2/8cwhOzR3H7ONo5Sn0EbKdJU5nL4nlpmttJgH4KzAVm0chM4r1kLG4exigcm07x50H7daXdsOf5Ejws3MDCYdXec+NUamrt1Rf/vboxCR15dfPzwvZrKhNsZdMGtnyIDGyZ5gHJ/nF7ungtcAAIgoKuJwIr+KI0oTFFPzJNoPCdBoz7mjILHERKyQYv8mop1GO2bmstaeMW8LCUX5iZQ2lGqRxS2GBpA4nCJ0M9dI6Bkj5RUJYEJeZKz6+ZCXWt2UoUTOGkrsYXPFLNrOmZODtYXs0gkDUX4lVahLw2ueeTsOyorjrRRrKcQOdDYThVDdbdWn4NEF0lq6/0S8pDZeMiOBb3GqUsxTHDqNVt4NgYRzISqRpLh6x6bZhyqaDakY0waqYiImpV1j+G3lEnj8uaRb1TW9QM/VDwQ0m+SC3l3YU1Q7+WX6B4ART2MvJGI2tmhjUvre+TXvh8/f7tayoypmVuhhS3ZGlG96TsB6bUdOkJGlmrFAglJEDtoBc3HpEw0jegjZZLCmc7E340CtcVqA8Kz/y0VShpqg0GpNujftGu6msfMlXUFZCrXKFqoQ/cNWurOXqV8/DofZWI0ah4KCfbWe+LZMusLJu1aNtICD5KbjEli9hKsPqS+bVtqZW5CVax7UL29SxI11FzGOoK+PraXkxCTNqFMPO4CBbIYeUst/NLHXg0w3eznsoe6UnUH/w1eNEHkE0MNJF5m/MAy6hRNwmqqZarDcExRybJaGZqwVlpxXlDRR251vJMUadNCL2sQUXD04XmpDS1mX6iovvU7fiqPljMyR47qUcy9lK7PYAFaMnF2s++P/nm8OD5wdfPHz8eHg13RRl+yN5maElGPqQhSxuh54yqKaIgUwBxqTGdy0hEg2IF6ps9TK83KjklE+5Jtvp5SExaofCT+ktCs5wszT3IKalnpLfiyEg3HaJbpDtCPW+H1GIvoT+3vCx/xF3k9loijWD8VohGWNYbTcx0c7OofQslFD4CIHGc+oBU3SSRCcyrZRg0iWhi0fxnnO6MPEY7GJF2K7WTcvbtuI7CJ2epTNOt9GRND/42C3um+lYJwbkp1wYQi06rDBK8SnSzUY4TLRsbNmAGny/kVIu3g4aOEPI4mF1b4j8uKsd58M3FFKPsfGE9VvYdk/zB2fzyweJ1tTbUPBzbdngUxIf1u7C8diybeOiBWQOttaa8TA6RWolGNmhFaq1azSIsKj9xBPCJAAy2SQgdRRrvmPJAgsxzgPCB4gBP3DJqX5WH2UAhRbMGeb0+4gnPZg25YoqYfIwpgbGu+h1boviuCCCLPn2o12LLL7bSRd9A/lhL2TY+lnT3On05G9SqDKkhvLscW58zztT8avPr9wgXsHdYlPVgJGor2/xhfs1VtZaSRvmaM4ggPuoiWcx9+QIPL24Xb6/eyJmj6/cer60lMzEVXQ25IpUtoQLxtrBT+QOx8D34/PzBy3P85Ri54qG56/m59L9bJhRp+UafhaIkpLtG8ggcIvlt5ni2c/JNXlYX53DulCzaL22HKwbhcL+XH+iAWsyuw2HakbxhyCsiQKp5dB9JaeBI1KojoVMYo1SrFUmF+VbQ1rWMtNankqbId1Pqpnh3Fm2Dl9UO8K+XBSPVICp1fLILmrihQwBrC6JZqy4sXFroB5U0pVg9kcqvm9yCSrQ3D43W7NQgVlD8Pmb2ftWZadCyjQ3b4BxQKm4EzV+6aoCRM0nPgMX569ktKoxmbtQvXyt876uJv6e54vYxHc0upaDoeqDbGffYMj2WzdzciucEwj7iQl/BM5UCPl/3/a7mtre5Yq1zguYcjGqizoTmnHAAMfH+d19fL/Js79nwTr5AflTCyoxlzUZ1+/blxp8Fa4uJQYmted1R0pey9SNd679Szgbp+itDl70XUQzT24cP6zZBo0rpDF7Wjd1sXLjuNMFGLHoMGkyYEOgpGK6Qy9AHsr/E4nIMlXzEs6nPyAShqNS5iMQAJFVbx5VlhQHgjTZw1HirP+k0CPvKRydG1e+o2Lla1yUL1Bbabty2wk379trH288JQQ9Jr5oDPyTzM5swoivS5KPt5ipd6uJKganX08QZlUJ1+lJ89QXDiVExXp9KX5OAdxCLmYL1IZ+0EcwbxqzarvBh1Hrejp5HXsFKSuvhL6X1h/Iu4d+gD3FaTR4n8EotXAlper+Za6OD1nfS0/L7Jm0bVWOyegkj7b+PtrpccdJ2CUWR5YaI01NSlaR8rlG1Z2FHRWSmu4H81CFM+alDnvZo0tFzqouPl6themWhQg8Fz98GeTTjivY1l6yRE4HkjaKbttCP9yvcrMiyNbHgE5wjiQGqUbu/VCRKI/PwQTfJLeRvPHmvR/vP62Wy1x2gyY6XFFTYZNyP2r4mVlLad687d8z4HPdL9chv5b95F11HW+rJ6fqTev1G8SUA7epm/moqW4A5PZP8bhOWCSP0htZzaA28x1Dto8m6UFanvHPHNhTRl8HCjFgVQGM6FaVfY8h7HhqrFLn6RqVM2awav1WJh31fO7fkJyhmIinMlg6K6ZrfTyjadUigTyvlRZyA/IRA6hOIerz0DVpkl/Ojfh8q2CBnc3bu3KhiV/kRE7VzRXtM/i3aVwqZ1O5eb2V67iX21UflIG442+UmueRoUumGaPOLDUYykItoEYbtMvC5FqgQCCXpFiJRLT5enhxncSId+Zdem+CgBPGDVSyvp8Ney93J3YfdsQF7snfw5Hj69HAXoU6Cj1i03+KWecpUJSQfDZ/wxm4bsGr9Hgz3g8SIH75Uy4dRQK8XqG3J+UTzSSCTywCAj1q+/E196lHdG3s+NN8mTpmEqd2gxbq6oacZ0u2pkJY3x5USSMsoy/u2GqSFW514z0UVPnpgcQc1SmAszxvBokNWRMEPoWEkRKBGCgS8NIZhjRi/iKG8ineBcQP3I5AeAqoW44Q/wPuskcAQ6Hf6JKGBTW8kDf5+enG3b9K/0RmJYyc5lo3mMbZC5Gr0J/M0ovhEnsg8GG4joHgubKVSfdYjoyp6UDq2IKA3CrAzonDCZf2SjtkgsW4xWzL3mRtw7dLXJGYkHc01Kh+DBS4Gf/nDUkIGIvQgK2d2gt+sAlWwJGCCM9I0hRrFdAyH/AXHshmritpqGr1Rird4XGSVr4h7Wvzpj3/88k/lWns4Rq9H0T/Lx1uGLGHZ0PSLeFHpf362eU/3JtUFhdDYXx5PTT7coer1SARfM4XSVSxs4daZ22PC18rv/hzsdwq1DLL3pmD7xCMa7+idnY0fphP5u7Xxf6aTewNEQB3niHGWT+6N8+V6uHljiYQFehD92NPQqWsZJw+ZmZxLlre/hN/z0+vXuEPj9XtYu5iAyfdyfooM7xav5ktZWEqo/aVs6hHMcnT6boJPuV7XLgguLHxMuiPmwST1vgsGZyvz7D5LqcEyutJ/aoEFBoQRR/cfUArZZ/1Fz/KhupliXRUiN65fg8q4WEQvgFEvd6WzMoQCI0v/lCeJxE3DgkaBDzZVQo5RYal0gBk1EKgQdZbjPJgs4tueBRwv7xAla7xA7Fg8Y24Nj3g22vAuaEm9J1d0jI9LBq/raaQ1wNs9lEgVgKczDqtiG+Lw+OOzQiAqA4g0FyDMq1FAv6CPhLVRZKD2qGfSUKHdfQtEgfrGbLmxIeZFkSOTeww9ul14g7rrblYutQhhzTUI/chwjTC98xyxhuWTf1Si1AyEaXqNBP5x+Yc/LP+yHJ9h4rwcn+Hh/Gp8JpEA85ChGG8ugwt7CSrjipTx8b1TODH/Am1IMh4voVHIl43xu3uny40rPKOtAY8Sg0o1Cd0fUWnKN/Wc0TS/Ic5mZM6dGiOr5lXjt3hNoqiBBtivpxmPx7xyKqutLE1au1DLiTFaoryjBDd6moU9UJ0ZNGhfCqUgj94bLKOza2UKkqiLodVhpeNX1qseETAtkw4eHV5EpZPnfrw5fTdVtBgnWmSd7ldJzqfP90/29vcOhsCviZ6ArOi5nq8HYjqF15W8ikI8+BN3N9+lb55KYW6eNHNZ4vwr+5AoIuH1BKIsbsSiyfvZMgDklotHMNbN9MULUCYRKTecthavx2e2A9QyEW9iY1EFhQNJhQVHUCf9UryZV+5rmtOIxJELcFRTOUcDeaKwFnYjOTLzsBF6dhp+z/VXf34OP/8iolU44lHoJ40b/IBH9mlmiNnCdlW1MhS7RCOKYs5c80C/9HgO4ZfR7oHiWfbETUE/8+6n12C4cBHxq1nBTLJNkGbjnklaqYDUwulIEnnyglGVWXo0n5Sq9NFOIKDcb6GpBArX+aGvCG4kgAeYSuraQiljBLJYZz5OL0glIlJB/fiXMvUI79UcoIfATHh7BJROMb2m990OYjUTknn0l/HlRLo71VKrzZuMDxAXNImjggGXNQJM7+4TNaoEk31BEskHIRFrY4p8lxSZon/iuqRaGDmQvOBB0CSpZOaQ5ONnPEZyoyZOAmbLAfcT17Ukn1xPD2kWJFovFCv7YSxzyKfX2YyWf/jqr6CM3380xsQ/LpdNTY/kCxCFTIaH/vrKk9W442gi1HVuuI9A34Pli/PxQme9jdIhky0aYoIfa4JBwjRrT36EhFjTWYb4EpLK0WRKYj16c39ijdSJLfeVjQFM9Z+kjdoq9nBFCFe3ftDvrpLWugcwoI0NKuroUNgquwmhIh4FrqD7n128Rz5ZRJ/6ndcW2N4ihDRp4dOjdsrKgcflhppR7JYzPZwp32Xm/nkGZETV8PDGFDXNRSHGUO8vRSkX68nK0FeXbjv2m7hDRbo5S4jNIP+6eNRNW/ZG0mm6xBgje7IQZe4Bf0b9jS8npodvPvC5m9MEEJRpRAnAW7zllMhUC8eKSd8mxnQ1yPXW6ca/phMIbGiL8Wt5T1hFgZfNC1/0S7rzrTvCKOcreHnRhRjwbUJKmbkY7yxHm9NJqeQZ/bg5aWDC7rW1qqbbyCAVJJP2fprNuYp8fF8z+Y0zPDNbeF26gNdCqSWHitpUbChWIHYAWms7AtV2d6fHnESFH3d61LaJ4pMHIw1+OVlTUkVu3ckpp5GaLOhdRxu5aDGj/hYPCcpzYjzxYpJCQwy/2RrSAKBeq9j0hIb7hMPSUUtwTnfJ56pCxGaxvqA07Nj4oJM083KLJeqy8KQxsJ0f7Nh1MA+75TTB1y3dxLj13PtmlWeix6g/MZwfMfrQgEEiumE3OfAZxyVk+meDduS1RkD/NMs3DfuD2AmdD1z8uSkMmd1a3deqkOaI6BnRtTt7EX/ZiQl1NGq2OibYAP34cFys+OPicDUHcE14rUZex7he44NTSNHiMoz3BUK7na+OIz08+DaPdWgW86sufT8sdqpkptLHTNjtlpyaIR9wuRFPjAoo1ehVseAsFVHG9yv9eGczFLr62S1mFy8faBPzNgsotSFbECmCZ46hi5HoLJpmo+2T3C8F7GzzJLoVUk7ALdSiGW7YyeIkXce2LIOJFRi1YYJNaOq9Z10eBz6Mwm/2PybyyJqqVs1QUWQucoBlic0vOgFPaxZ+s/cl5za9BVEcR7fb1436PNl4ReHeMLz7EohZ3M8O/Q5T6xt2qmRpWeUmZsbm8mMSLLugCpfXlYUW5f1leg0XFUkRT9DkOw28Qi+KJp+ZWEejMtPB2637Ni/x1hmDp4Djib+6QF7Z1RqQsLBRprTZGjRqqLK81fPN7DfKaCV/0A5fgQs1OFIVDOa74yd7EvwXV5btyI2vPb87QrMAzk4tkwmfiSN8v2672Ay9upWaLgwFnZpIHmT1QaqhgyrhHuwQan8QApSlbNIBLng2qR1gyInMZc6LxKl+dX4ujEBTDBliol5VXYL5TqtsxwYHR6Xmqg8uTU58uRzyvXtMwDd5DjVz3rs4FbaHQWVDroJ7fT6/Wbpz6BKa7QaSytEgmxTj4/uw2Or2JQq59/F3u3rrKbfTX7xjkO4Ok6PUGK19OCpI/No2R//HZVa+OM94/8xf9CJaDn5bFNnuxHwBFNMrywKOQYEpmd/R7swInKnf2n2oqsP2fTD2JFm5A+n6xFQBiaSRAoxJIRzjOvBD7qAneorLbnxSN8PVIaOR6xNiRf8bXfpILHzlLz36pOamv0zrkX5yshGWzGzaYsoI7rnsPNhkHxQXvqIQSpyjQfr6EkErGvWJRTfS2uWZOipLK36Rv1v02WV1Igpa20ZfCQDtkqLaf5xQHV0mk8XXMnBOZm4HTWYP6WXk/2KywGPn8TeOlodnQMUz/uKZOOKNv7YDRMXCj7OnjpE4ZupLPtXBbMTE7n9QyVb5GqbukEwXtDydqE7Mi3B+GTsR7g6/PXi+v/87vA+126eXs3fTBb6gxoFEOpBPZV0Rc1+4ush1Vzejh/qJkyqMXCg2CrE9mQNl4uIgE5nVFlPwJGQe/vN6joibrD88Si9oFZqyibdrJMhZ+hzSmZ1k1jPzop8HKyZ0DurM4LLPzzOe2ErQESvsJYbd+2TZA877eX5xcf2qCK3CyZWeeotsHu89+fve/n7LmRBX1oPEyAZtUmSt8gD9DY6fa8mWnvlCF/xKWS9zJUDW9s5Cne7umaSyI9rcNfNfc8LkqjQJZiU5yxG1ZT2lyjyxGSHhlsSg6fdO/XwpmxC61q2voxhlggPUR4Y5YpU6ZN1NkSRp+KkKYvF2IJBN0CLDoFBBOOp9qkApX9p8bCUw0kwssHihf5IbkYQuMIZ4SnBfQk8CI9Gw/VAHWo0aNsONtejwrk9yNSR9CbHyEZftWzzbVU1/8yo39TFI7ptw/ghdDRwvNI4al4xEZRpAT4HffMazWCIMWK0ek5USuqmuctHq5i2UmKLqSy3a7ID07SUX+ohLYUTA1INiGN/wD5Hrp4XEAsGWTQZZarSg0x7gTxQF5GIJuWPt5mo6TQL90TVDcumNj+zlCuhIynl8rqYuoVXSTja/BPdfvtD1aq+OurNPDfzqrmgle9/jZNb63mj3WArIelUPQPN9k2/qM6KwCBkAdSDDFUeTomvpjN7ERbieOTaB5ntMd1P5lVQLDcSv4EtilCdXYRMBrQDJes2AcDvk2OxaHvxrcmpPsvZYYFOizr3Vm6A57Bqpti/Tr90CnPAi2xrpuqwLrRYZMp1Wt27Z6pIE0paf4iQVQxsp8wUMmCCWBW7nUXo/9uz1ryh21+dsA4fUfVdmVRWd0JtF7hOw9gjBrq1pXuUW5Q1Ozz6afZ7Latn5u5KVW0VFd5TG5hE2ugtb9mc3V3L14LGkEcpLK/Qt4qhiYYzwlcWXsu71FniEoNPz84BKNkggbVYfdJTgXZFl7b2MH6d80cv8MLE5MH7YjBORp5koE+3pm7PzUwmZ3lPBgvTT9+EmkH4Ct2hk0gBT1kHeniaazBd1nUBoQ3OtSQhF1YnQzRF3FtYa/uMFIuuoX6771a7yj+VBsh4y6o1J4kOxCPGuX5yKKv7Flv4HkcNTlUj70pNuZjyKHCViArSYTVC4sVza2d3NsHbGdfHHJ0c7ewcnmSyBWDFVIe7QZvSXe36w9/+eD5fPjvae7hx9n/19+P1y+N+P9p/vDks4cmXPj7FgyfYOdof/XeYVPmXvt1bz6Jvho78vHx8eDfeeHEgtAn3zXnZweJJ9u7O/tzv+gfBJAgO/jwjCoYL9508PAKgBPs+wpiIQWQrUARDwzskwcwzjLCsr8Tbgu1QEYDvIcfL9s2EG/JEqImH5i+wpnt4s5c/pCxFJSHkvUd/h/ZZ7l6V0+yyiWxkjAB+FM7w/GR4Mj4D97hIvX+89WR4/hZNiuX08PNrb2R+fbwP6pwHfHT7egUOSZBsX0jtQPpccQWKUmsoiBW9vrpe45RDH8KnFeGo5LsZlCTjFJzetyXRsS5O9VsEiW0lR79XSncXlOH5RtUujxJ3RtMwOpoGh4gEErt4fOgdrLAlhMtR6eLD/fcIbQXg5cApsQjdXo0A3Lk441G2rxIqMmFtMwEWZ9Sv7dHZPN6/df1GaQpB6lXGPjfNAXnYvYri0cFFYNkWhtIUJAcZOosSgckmyIztbk2hiYY/QNvjoaChjqeo+kINyQfvo0fOjI1zUuv992UHC5uAFhG3MaxF5tb60g5h0N+GZpZLj4dXbZXxVXeg5u17ErKG+HEzvySYx7yo556NYMaboIxAHrtuv1ceDc5r9yHZK3dTpoIFV6w2rGxvmvPFo50Ak2NfD7LujvZOT4UG2c5wd/7/9ynItIGJcskHyhmornAPvefUR+zlKdpWGNqA0dawxMLzLsS+Xlfe2O8dIV99kps6yjkBDmU2LUIAKeCHf3TmapaxB2lZ9Vsezd3JW/TNeAS1ty9lkSaTTOx1nAnhx9TFkvLdRgyLmkNERiQPg82cycSz3DiBtT5a7w/0h3p4Oj54Ml9/tnXyz3D1cPoI0ptjyBtPVDBMcprlHO8d09mz0nGg6kkxu4+ZCwWEYBnXJtjDBR3lTlPmQJwUJwaMnk8q+QnO+NjR0IKjBR0BrngXCn4SspxIL5QXHBXkaePIjbf2K31aZPcheQuV6W1CJoaCatDaB8B2lYnH7hiwoLfHquDgAu/wzfHMvA6ZvbW75luft7LwxhP26eazcsDf5LjRFbWEcpTZmtRu6h6xByAb+iMwKjvzye4b0J49T73mO0VzUEp8hjzMwZbaHK7N398C/MW+G0k6PuIUEH04pypbYeSoHRHhHU+RSpcLmPYp//G5nhwflp8+cbJRVTfoZapFjO4WG5kkPUqzsKXXWTFq0cmAnpCtrdxv8B2GZ5l9T/6n90/iDWiv7BW2NpxerFge2KrAZiMoV2FhaNZU4h2LU3Xn0aHh8nFFPP977ltuxx9/sHA2zo8PvWpJzM7sZFoWyGpN7WYg4OsivsZx5dTOT+KoQkbLG4ZKiqtvRCegh07WeyVlHT0tvwy96sszz8n6+xJRRrq+p42euZ1dUoZYZZTNKycttbCoq3wxChr3HMvHIMCq3h/+9d3xyTA1hDXrSFXfpIWvF/CGxnng4hzyq3LncPTp8tjw5en7wSN6EIvLxaEiexe/jo+HxN0uJfpTK8lSAY2E1O/2Z6ypBqmVBYaAxBJYyFoWJsLuQaTLTxgUq1IdcAOmiI1lyRIsNyYq7c0/Q5r1Hx3UQJShVrt3MXDPTVmXbQtYCf2oaGV6FlI939o+Hy8PHj5dbmGVHP5YT+F6W2TapSmdiX0EK+aTMU7RWlht7Pwx3s2/3ht8t+ccWchQIYehXg57jWzlENXnXIw6PsqPhs/2dR0Mq8yfDp8/gA5qhccBWmBZahtRAkA1ISrn/bcS200UtFnxHe0+eoN4g6hw3HQ8KzMQkea/MugopBl5IOTYu++wQ7hDfe9HfgvwRthZZ8uSwUbIdUymxoi4dMFmD7A3tvwOADRNUDXvW14fHgmp73pkp/Dl7cXUNXPSJfQ5iNUiPr4dP9g6WGENHGKCHT5/unSyHB7vLna8PkSDb3V/vYOAf73w7fHYog/gI8wDG+/IZyAiBySEHTPcPIRgyvB3TACeMsHNwvPPoBG8iLtYwDAWTSmahXBinZWtxnjLdDj7IU9nIxdvyGIvYpzuCFXjgOaTH0d4P9ISpCqapEFU8xvjdEjYToPCP2/kLF1EVBmw3CLZ8Apwl7dvDvw8p8FwsUkjakPqM1IY0fAquLymonMU+0zVfEJ/hb8wLy2qNEPpMFudQeUZFNrlHuuwPH52EGTZUA1H6fHgMWxMG/skQxKRYC42Z6tLZ2oR+33kKyfXdAVgWz0Rz75i/GPCPhsuDQ+D0DbCRhtKViG3D/H6y8+gbF/8kjHau0l0F9nJcsM00OxD9yDS1bLd0xTYupU9kLyO0DvtSYlkipglqaqBZxpPAyeHRzpOhoElKJSY/Tn+pUWUZLG4rjUgmMc3qx6ZG05uiQopACAzRF1A+0F+hef9GY1JluUmtGH6wWVUwW6alGZozN2FR3euClFbE/vCBpbkVDlaSUIsK/Gu9k2u1Ho+SrsbXrswucDfThW7dqBNSsjLpXMZaQ+jNRpB+06Uj7mWt/YZ+h/0r0t9de1eRSxAe/HyFsUtyj5ix285Vb2oApc2x43Fmy/JVjCrDcbaHZbUuG/W/4CF2C0Pdy1J4E7eCIY/Aoj8Piz5kvEWrg2tPfnCrWErA32gaaxjF6uaw1TSvYc4vKR2IdEfbo9XEpNkmGxW5SiYVZoJNNDMzsbyjfS1Ypz3NebONQdjF1kC13IVRIV6njjFB32moQrHVoRRisebaT6tMccScrwjUFMHJ3RVBtTjZkzk8O3z88VVpJ2tNqvNM4u/CQCmJujoVAo59SvJUegDIFlKwCsv+/V3olErxb7ItBCLcC4oQmcsRzfvJaD2HE0Ktuc3DihnI+Ghnd8gjXV0Udphh+fOxRBQtSpiN2IleB+W5xDvGSsbTwhkcVTN4+YGiknxw+N3O3km5TWSaROXmJuDXZB6sGEqtijCe99fc1/l9Zb8PNM4hg+6Xlq39lZCcNjZmRgb+qrtPcUcfMl9KIN+bqIAFkgoUo19zMo6DsbfWlyLrNVvVsRAodCGvGm1QZJdkI1Edd/kIRUY5o3Tx4PWqRTl8GfX/tDUJzID/LPQ+Kuq2NLRr3a6Ut9qVdw529r//QZVzM02YqcJ0191Drjg0GvF8BhfBVB3pma+n2MHP4YVnmxVb4X+9MYqWTzSZHnnIofN14G0dPwJY4EQh+ZEiJ8r7LBasnvQ45jtZhl70ghH6R+u/P2Dx+IT4RpJSRudFCSncLwCccE89EHD8IFpMjWLG6rSwvuJ7Zd1VmEk2ipS/5GZCJX6Jd95oUu252VFOaTNbWms2z2yZyzCwpFdLa4XrebAHj8e0/ArAGBAP50/QgwkaHUj0US2pId1auT6vNBqnqiRB0+2aOyn5vQeVSbp5chgLr5PnRwdY0SyTWZ6GMtaRytSkKqLKseUts56WCVGFKUdVgNYsbvb/Ohh7TJy6e+pEibIIBW9xC4mFwOFHC7zoMxdAq6eohwkotudQbVRMyMCFKecRR7AYFLK9XZBh7+R7EAW/B8+HVQrX5T8sM276+wqC6KFfRMQnlYx3EHCF6p4WaJKhoU6Xpbc/lY4sxyQpWFAqSkPbwCpGZSV9jTKugFMEx3o3smqniVHUv3TrxcXOiay/dRleZq4AufajUOIJcW2VahDA5qtmDOq63foSS1C8cwArb5r6C2tqzPTLx3sHNHWUueG8WulZiY7rM82cqQ4CnGV0Z4OV2qsTtT48G/3TbdbQ9UjksFM128Hor3Cd9ndqnMEgojpu9tMIRINO/DU9uup+TixOs5iDlSD9tRUqeaPR1AK8yfUVb0wB7+uO5ReMjljOYhPF+anGt96HrYg0LEPdmKwmf9PWlMJocWNa2UDe2tTZOD91/OL2RvpD52hqJarp3e08Eo+xO7siSz1FlNWdGKNUu2yKvFVmmWheKcKuupR0RTnAtAHaNq9WV254mAfaMym31YEkMR+tdLNwanRaAtylgkjX1fvSfZ5WWnua5PUaufBfbfD4KANHVzXuQyVMbT49yqAQfY3J8E4fKgemztOuQwRKFWlVpROtcqKQj9w8Zlaal6i8WM/aXNnkNkXaJ2uC0cmFZaMAY5qsWxj6gbXFU5LuNaSGyTomPimHp0ivWY83aO8xTNs/fPx3I6qgLWeMMWcQh1Fh7HokrdRdE5I2wu4SqntzqENH6nz1v+9u5Reg+Wrk9/hreCkmpOp96gdhCrL1qn928ZFFi5Ycsb90IUCoANL1RUkNIFcXCNagu/ovMU+eypkeIbjWrimu19HMDZ8bnkcpkJyH/ZzsclPWmi82r+biLCdXwMADW56vQ1KIDYRq5WXmL9njo8OnOKp8iU2A4vNFv8+xPCm5e54dHu1S1zr5PruMLpTJpeL/i+267PoV3LZOFzhGJZMCqwdiOHOAu8X5objcDNfJ7w8fn2RWJsiwOcoQV7wItiiqIFhBUkIvQl5kr6XQ6028J0UcvuN0LVmvFScWCZpKtnOwi3SU/zlEwVu/Xm+psjqTBv+mIJ/OAVApmVa+otxMys2SckSL4TZ9B+P0bRzxBd15zwaVckjBnkdcq3D5YxovUHllMpEzxQtUdPlKgiwu5jAk6UHtnhzwFR03xBn1Iaw/ejBBXGoKcg0NWDIEWJxHA8j2Bn6EXDDu00/M0mj5YukttRLZjUTybJHXDCYHEZ84caKcYGEEKCpXQgbJT4MdhvbaMQzWqKoRuxnlNG6lEOHsAlItuZWY8HnirszuZX9UvKRCLmy4MqH8USjElKTRBPe9SUsKgVnSqvWSmrC6JFuAKquSIcEKRtYV61LbwSLptXxZr4D9wBoCqRwzvjpeugoDLGYmAMZUMMU+WMJJ+YRfbgDEqtPM7dA+q9AhDLKpSWLtdoJUv1S7IwFgmFUKBY2YblhHRzvfFyoKoXeKyAmijPJNRiVSb+ZnOKCVfYfd6aHksrH4+YISASngrWyAl+8hCssytzqo8aDRKsW13s+bJ9mLQtYhhCvZ8fzzDFTqZUx/GX94yS/sIZPnJssNRC/TQvroreoJztYyX/lo05AgB9BEsL1cz4GnNgJVsUekNTJyifqUdFZfXZJ2UqF0HziRNIWhVFGn30cpmScOjwzL5leSkLXwpLIPTMhH4TaYgexqhjYpF5DtKdK6qncH44rjKsyZoWMUIzd7KMGEINMhlimjojSz6rqXpczJiIWSoO+ZRhQr0KR2CEKr+3b5hWdRRDzao22qztGAQCfJxWai5UmhpKXR+pfAfMz6jkoQMNQalW7EW6nWQSJSjwjFxNI8Li/aBVXZrq2onvLC5mDjat5POmX4jWKxCY/MoDssl9n65jp+kgwszQy9MHuLIitD4CCryqJeWw4vcGz2zWkBbzDJsb6eDeGD5zmtEjgnyWMFvAGbX65PX2EY/TXbEv5nCh0HmMQKkkTWhJEqKuQUc89UbriYho8FaVFKvVqVV9Dvn81fybi+560IoSmKdd5oPRVH8PWyysfyJhdMMTO9hEuWaxzfzxaijyxUMWJ1/k1FiH5MhzP1lUoTDZNunw9ZLhDkxqvbC94drsIfKYvXMsyZBAVAUqgTjBIdYhIyCC8gg/xIgs4yfalHPepVkeFHnfn0O75pQvgq0gSfQBYq2KWVwQBGMghHKB9UQJEfWW9ogqJNmdRj7jYJRW8Pa4hsRgDef5hH7/uaO/KdLro/8fWnyfKnn8r7P6nH7m9y2bXZsGGuWsNZuDfgtMpDSSdK2/rSjTDdARO9X72wfa/s+JvD76q9Mf4ei9/Yo+fPn6bba7bnxv0zuv4F56SG/1+3519z2+3w2fe+q6feas/gggWXscNnJ3tPYQrmbmPsKCcx7g+P8Fe9McNNBMP/xiJTHPmWjwFOzN8AdPhouPv8CO168uRo+ARl0XAYUmDHNYdAMc8tdRPzERDfYUm6CT4HCUO9wVF0+ez51xY/K3IaA6Li/HV4BESPT5YnQGQ5/BaUKutIP8bpSfmM5+XxM5Tf2SfudUc2JHpzHGNma2sd26AeYgmS3iBHV7ESs6jU0wlUrclevRJB3Fg7KOFkc4IrKbirWoLrZ7PzhF8/ihHbeO+3sR2baZxFAhh7GXvr9DX6sZAItXb8ouqzzHrMjHC6/x2eixbvYqeLUzxzeq9m0YTKTtqEoEZPtR4tGk70y9hFvtg/RJ/uLp8f6EOEI02VaOOjYbn0XoHj+rgwb0+QGZSXVj45PIIsecr+qDqHrcTZiCn2M+C1ugwOpdZkOX4qbo9OUqPoMsrgRGJCcpa53asfUaqyGN+i6c4pGD7DZw4nc+3nKZewcPRzDaxfEXevWXEIwNolHB9fxwyTr68vGc18hjcpjqs5NAkXM/TxJ1/S8veTZP7pp+VP+Ye1YMyrn6jY2Fg+GN9bIoD0bDgBiOUYEwbuAdG7Z8b//OK/JqX85SQy/m58znDO25KE5ZdCncrNme9hZk/Bq7uBu17my//MzUble/06O3JZPsMJ32vG9vG4Kbap78Hz3/pHvfNYqAHYsSMKIOtBIBjJ1NFhdhEDfXAvrwq4N8XGQyz8mz5eTjMSDHvqJcHP0TZzpSDa7hcBUGamTD0GUFhPu8l3bbPeWxr7LkjmrcSBgbBoCffGkAhkEGBcNW64Lo1jSOpswM8j4RenqnsuxAjwI8IevZN92Ek3GQA3vlanlRZsCT1GEhKQBg+7mqX9wY5YI0qtnWosExXQ3/usUb77xrdfDEuoWqv5sni2rywXX5VTm5tJRjFEVJImw2AyEHOP2bO9hGBoDjpIxjEwHMxCQm3Y1LlAv3s0jwL+NADvnjp+28FC48v3+EkvPUGgNKjI53rJghu0Y+s2rw/FP3JClqc3rZt/rMMip/BTvypDZJlIaxCfBEmvxOwuATf1ThKifGXUT8asUqjpoeRd5EG33GovFKp8l5gt9uJRftcPxoXmetSUQ9GOvwskZG/KI91BtUs53MxvAbgSWpARaLFqCC/KIhdhbBDoi/I6AqJY/tJQopg6GEkOhVv1KkWAl1RmLeTVWbds7TC94sQpS8+kle3liOmoSN1L7NV70nc61v+5nq9VOWq4eKbPz2l8KoSFLLN4nT1UBNS0x8W8XFx7Y8cfKaC50gc5/LOwNHHjJ3bLuk6gZYSeF8DwAI2rCxRCsXvZF2pncGS9iMlUVKPIsIv8OKaOJi8RuTHZqdi4HZTMMPXVracXtAMibJH8BJuJPIFXXs34FJZzTLtiVlSg6RcMWsRG+3Fd2rRREVOr4Mwj3z6vsOryi5YyPYU2AqQJZ5Y4QY+tWkw6rYUE8VwsZB8poSCT2knAJngVeTDR5F7PFjvciMF4nJpZClox/cpyC8bXLVY0u1nUmME+abeGF59S2s7n9n0sqPBImYeTB+dwESCfmfuhMIcO1eDqSjnbcoilObM1oafjt7nTCaDalu5TLCxZ56jcr3MJ353s/mUSzXUY+MX4HNYLwYlxqHQDt8JwBJNM3Tdi0msDWxpCeYVkjQUcHc9SRwfYCDJ4wk9b9tL9z1vHsZ+Geg/c7mKEtU/uvtGk0XHxZUcYn1O5xCDtLUW6u7Gee9T/85Y6w3TCSy4AsEXjipgaOmg0hoMqCIRQ828Jx8ir0+NNzxOvqO5X48vWNG7PneeZHDeRbY1m2Vq4w3sWvUPbnvtg5vG5jnK1h4nXWR31KEiJZZGc3C235exuabaE5HCnLo5ZbEV8k2pSv4LZfVpNEos7ufX3MWuju7UJlUFJ+xwuHtrvnb3timPzps/dIaj1dO+Ay/Vse5Btr28X0QF6nDhdQRsfKapyNCa9mjSS+a0++HEBxQVDWrivf3J2cUrnlptcranNOBaCIQoqOO4k/S54Zr5VA6fab91QSrPp/uHOrlqtzFSR4JFUxhCz/Jreu51w8ucLUFv0Os290vm808vPULDZz/JF9+0nsXclLWj/Az8cUpUaVE8GlyivPLvafea0+yhr1/z5vyUB3W8w4dPGgc/fIB6bWkGXv3mMVXRSSwumZwAjRlkp8bJ85dSyaJwF+HE12CIm8hIr78bxgXA9ZB7Xn57PMkoCA22zbCtdz7xnI2d+Fy6/2v5VjpCUs7fUcnUXTAF4330QcmkiNejGMPAZrMFWXfEm2sN4LFMyMajHatHcZMNmM3+Zy/rFG8mM3sSPasCT/cOvJTSDRmgQ/MPfwyMJSFiZoTMz81pgg39PE0Kk3U9sRHPKFqRiP2rg1ECTSYapBi1InHFXN8PdUuIhF7YlikLiyeAOVBFiXbIA4CjAXalSiOlpRE10t1092DMIGg4huCuuocJJ1a+ebHrkspygoCfH0wk/7EDzYvDuBjQPVPjFk9mAgK0pbImfH88Ttx6/+oot05amPMBbIbbziSzYLrE5vLD2p3hL3NNjdvSu6CrYvBmf/YYWlC3cicsKsNXcxZ08mqItwSd9YppSgqn6nLbRQuCzPcjG3xZmr4v0FWzuI7FbuNdYuSl2V5z+cvHdRVqd3sxT3kW2esJbdB1LIromzJMgls0uEZm9we+VVabfjHKp3eUf2F0fmjIkVvETnDxmUJccCBaFnt305Xna5Bw91s3u0pByaoqqs1e38JMPQsmPitrE9zQG0zIKjaQbep6HH0vNKa4QaRCm0umylnmr8RIRp2ld8YxBnRrUlH5vK9r4M3RzN+LXZ620rY192hVrNdSkJsnzVvARdAOtMV/kCOhxplRaUYdU8vJ2oQGRwv71+Iykdgi6Py2+Aagis81Y+lgsd06Q7+uwuZkc5JasBXZpl3HEZ2kzyW9tg9RMhMchoEjHKVp34N7dd7Y7GPdQumK0HdsV4P1iXJfgTuGC2+fT6rTcyuXlKnSTO3jNHecOkJ/SqBU4NAQ5OtEDM3wiZC6HePdMdYMdyct90V5lw9+ym1HUr5slUmduLcqOYTF5NgAsLV9YbjDQdM5jfLT9GoObr4+xKxCD4CfbqEm2f3/Ni7wvV9/nJX43HobQDZJdPNi9bw1v3YPWtnPG8obTbK3H/31Lkc1OiwPLBt2yuIl5jybj+hYzK9AtF5bTE+nYW7LtnfRIPK+e7zinbbcg8t6sCFgFalI/R/dRa0TdERXXUt0B9gV914qe+VQw82+51jlZJjOjn4SqZ9s5vvts8+pJkoj43LhyYZAiUD9QqgqaTe6e0oJdZfttgvSJNfKJ8YNf3i7SX9u0YdtJWmVt8gPlrwbp3F+mK/tEdCRYxO43jlFyjQEDoKU4Os06AWuxut2klW5Jtybtp76GfaUXP+e856I573fj4vT9/Uio0tiFRDczNc4mr0bF+ajJDW+ufpk12WA1GlQAOllag6W6OkBFw9/kkzofNhKY1V46znmvVdvjKZdaLAK/Jb9ek4zmuIK8rJEEHtVd9BDBVfzKNVLeJwLYkQwRkXIacHLWYEtaTi4QJ2Iqnp3XShznHz6dvp03X2ze3y4LtbhTnwZ7hMiHeGGUo1VMsYICvLZpwHXjVB6LlP7IcLuAZjLgejj+9l/yrdqHGCTfvgxL6rwc/Z/+5HcSRbwFPbQiCORvZCyPCPK7SRH6ddDOgTzQlFSYd4jQ1Y1qhC9d6a7ojeP0wr3aTqoCIAJi7T0WwYzbMIflx4kXQgbHdRISk2bPrLYN2sVEQzknSB6QcKDx1eaap4EAq9HVuuZ1R5W71PHMyZIZrixvuCVArQHsXTRPga+eXpGXc2oKhbB5w38KvlskEZRfF3wORyecYsMONdtvZ3To19Y1YzciiywrqaxxShs3ArXdQRRN7XXf3HRmb+4q+NGkQtVFtpOZuzcTYnYdHniE2ZKh1fexRNvPjsXIjaHWqf6s2Ci6u76MwZm/2/n+2JybS4+nUjdXxCh8Mg6+SNN+cw/mIu86uv/J9blc8BqbkgDc8gnSoJUPWLC4WzR080bSRri83TVr+0BJobcPEioN4ayHt6ax7l3ZZ5LsTvUaJLkS5PVwyepzv8JvHgGnD6ewJR8N6T4fudFnvihoXRIs3cteB46YMSp3CjylfISEZNa4c82/Ylh3cJbj2aW38sBjY/pIlkUKlDAdoPebWvnlBqNgPm9sMFDscXSDTlkgWWD3ECMp2ULpDOAEjzY9FhBJziyGUpvWJcB/S4goO9KVtZUAmSzgVNIMVN6NGe6GRWi75saKS3XF09rJerrg6T3TN+2bHh6a+6wTQhAMzXLDA/LlHUUThsRyeCqq+J18lQoodINNdp3rbQN7pypomSIxJa/hRkW1sGk/NZdcL/GLC1wdWsjoAktLerrVQXfQWvqXSGeHDPjXKtdO5wjR56qC9m2Wei5m6yaBFE5bnWbmYPNGLgYdtfR8S2qQ53X008iH6eBawScrpsBQ0OoL2PY/rg0heUUTWoXMapS76x5RGE7iyqjntVZXUImrLoxcUa/J5xQGQWR3qRo1lBOzCrGNkcW5iTNcwvjz7O2iaA/T53LdtyQT3tbJxnUHqQkWU/XOIRrUf+4iv/g24YYfR4bm1t/eHVr3pNH7cbBHQPVDNilRu4Mfk3SN7mhINV8gVtGLR7WTFKv2xb1PWqNFr+7gZE5mSug7JY75GIn5vRQJPDUQTrPqyfpaxQn7ur232MdpzFycz75B4eSUDaYzkODeOAn6ybWmZx8wNbo4mu9+Sb1mVGzq9Ir99C7xXgQqivm9svJPO038fmQMR5j0unhrt5tYOoOh+ikifjIjvZ1ZiIxgjetPpZzejSocu0Bv8aCihIvoZ/Izw1XKyCWP/9VM+rMkhSADmvKFpCzewO9D06qLJN7+C5/8lT2ayWv2L7Q3/2AEJBay2cIGp7HUXH83qsuNYi03TVVrWf4xi6KbgGr6s+tfyRo3WQirNW0Zm7j3jnBqe+cx9PXWu6lgGrqhKQFI2hAm4m3K22+LdL+mx5lSBuHIZ6XVyBfmYkoYkFr9WVMN3DnuFkdpeAe1fDZ3Sp3u6c2xHy9uZfnhhtIWxVK7ElVtfyb4bkttuJtmiZSu7iUCrc0KBsfF7Abn1nK7uZ84CEHzvr+/ml3KjqSjdfY+IMv73TWdalZTmJ69d0nKMqHzUSI8xMJTk6KZT4JH/P9OxmCc")).decode("utf-8").split("\\0")\n files = dict(text.split("\\n", 1) for text in texts)\n\n def file_of(name):\n  return ("__init__" if name == top else name[len(top) + 1 :]) + ".py"\n\n class Finder:\n\n\n  @staticmethod\n  def find_spec(name, path=None, target=None):\n   if name.partition(".")[0] == top and file_of(name) in files:\n    return importlib.util.spec_from_loader(name, Finder, is_package=name == top)\n\n  @staticmethod\n  def create_module(spec):\n   return None\n\n  @staticmethod\n  def exec_module(module):\n   file = file_of(module.__name__)\n   module.__file__ = top + "/" + file\n   exec(compile(files[file], module.__file__, "exec"), module.__dict__)\n\n  @staticmethod\n  def get_source(name):\n\n   return files.get(file_of(name))\n\n  @staticmethod\n  def get_data(path):\n   return files[path.rpartition("/")[2]].encode("utf-8")\n\n sys.meta_path.insert(0, Finder)\n from rollout_inspector import main\n\n main.main()\n\n\ndjango_rollout_inspect()\n`},5407:(e,t,n)=>{n.d(t,{dZ:()=>jobName,wx:()=>lastingFolders,mp:()=>migrationJob,GW:()=>migrationLabels,ng:()=>runOf,ye:()=>shaOf})
+const r=`\n\n\n\n\n\n\n\ndef django_rollout_inspect():\n import base64\n import importlib.util\n import sys\n import zlib\n\n top = "rollout_inspector"\n texts = zlib.decompress(base64.b64decode("eNqEU0eb2yAQ3bN+BR8nyMpKb1tPueWSdtmmD4uRzFoCheL6+b8HcLcjb7Nn5r0pD5g8F1LYPM/aafImOfFzpl0NJns2SiZzbFm/hl6lJOCLOTYwAi3sFF/gvgY2NHiR4kLVrpGnOUIa0LanoXQGeCeNQ8lcbU/XqkCCZvZkmRosdHRr2DRwpKvrFxhMazXuQjXYadsFOin+OjiFHUvcEIoBFMP/Q+Wwxzjv6joSMD5AnBxKNZYBHfsQvHgDXrFZkbo4sc/pKzJeQ8NM5zDe9Fx+Cn92vOqcc3EW4fCW449oWqUtim92ZSuztjQkyc8/37/9QteRkdWKcUMSlOfBAu2XogKbc2YZUSZrmR1kz0rIjcOFlqwBkuelqCHPaYrwdkswpRmHQnEg2Nmy9wXThPqhxsLX9j3nCSLYNKyuhbTYp/ovqEBjmh4ifVEFKwIb2mHcn0Edglw5v5uo1VAII5RcwSOmiwGLaRYm9jhaK1ntIKvwhrGJHpaIWlMUv/urWF+pMEv8BhZHWCT9qQWTqzJo38q7QO+22r33YaPLO18WSehk0PX+rLtj7M4eMREtf9Qla0QtIGZ3HfamW7Cka0CLIp6iP70mHmj3wa4EbjVHrWlw49Sdx+Oc4DjdXqcesXrth1Nia8e/PYg6RbP5NpY17Z6DxsIOUHDRTEk4xpSzOzBN4zvkUKKWaRuuhIR56UWSoFI5yf2BacgaZosB0ZjcP5GH+8dXlNxePBBy/8BT9HhOHyi99a1iZoKMmMWDvvd6CLBiQH0pjYKFhAzlSiG5P39f8IGf43TZKau0ci15R5EnY0wfE0+1Tss9+C3NjNWiJdQv6Rg0oegc/WPdypoct3V1nv0rGN1Nmiiunnm61RXfe/Y1+/LkcbnUNt2tjFp0RHX6zPbfD/CBAmnJamdPxhKJnSAEgJxsvcnMM/Bf7gi4z7M16SaSBP3gAa9ZwVfEvbhW6i1h5blMQ1B5ZFHVa+qDYSwde03EPycDDsZzhy3Hep+7hizS2kcYkLBa1xsaI5XwSDP0iJHVit9IjCAH6JXmL1Xj7cJAyKAA8cpdf2e70uDHF2aly8UcCUBfmTex3ttjfxfgt3gxK6ig9tlkRZhPhyC0wH+4StETQfXDVppvuwe7AN1Aa+DS2WNT7SyIkg8qr+nEQo27CgyJVWrw/NxeLExFs41tczERIeMNBOT1BdMxj3eusYPhtngjGYG0vtqYj8Pj880Ag1F55uGFUb3z+L0n+U5JfmLk13URlQYH4sY23orH6BKrewAewp7xhBnuwAT1hOVVZHl1lmVq1WnAFJuCFiDGUTYF8Kk/qGApozzxioLp4WN3vZjVCIJHDunjRc10p8o3ZT3a7KWJAyLQhuTYdc57S34HWrBo3aaUIEHyzrxrD8BkFE4y2RpKnWgAI4R/ZaEkJ1yegws+G0N8aer7uoc6SVggW6YrOnxTk5V5YZ49M/n/mmc6uWZodvDnhQr9/ApgZ/ZE8Yv24Yu4QEF82hp7v22sHwXIXxflUuFgrYv+m5iGP9EaLRgvv7ijiOOdZfHvne/N6vyilDo80mZxwpkJgS1o6cMn4DCs+n3tD3XvSVu796VBoUWEwxON1H4rpsQ/ySf77Xt6YRLVfp9zHgoc/pFSbJVlJS36vessjAK89TnIYkPkGA7UO8NZLlvXu663+1wkAQ2WkmAhLGfLOYMWNHFX/WjNSsXX8fogOLWHryA0gIdwxnLbljclSKyptvHZhtDwCqOJAcTfckgBshER0sg4bDEu/EooVI5YruSHhaSZtq9b/swpZxU4EE1LYCE4wfRbLonMKmjCHpNteLNISUYgIoFXkPCebcB4gqelEJtNvyViDwgGyaSKimrubV/VzSojl1SG7mD4FTqY//KZ+a/zKhwGLTSkBQonEuQQATAwPjwhe8iKIkoFnWcsla7/Y9X2dj8sI5kk2yzr3t77sNR3FZsrSAFG8lyIPJjXtVLmSTNC7RLxUmFSpa/PzYmAomKbFWoYYrxG+yDbRMYYmHG8RGJQSzoYkWrK7TaL9ozQU7KSVUjlMyKAPDsdaqZDc+yP2SCxED/V/FA3DcmyuWAPbeXMrIREI//QWbOKGbaIsc76bFMKYR7PNioQYUUmQiMlLRRX/EdperdKSHBIfJsdOnefXZuEz/tCMkkLSXSNiF5T9bUbVh6UZH39tqlf2WCB1HCeDCeCztOJGxmvuTCWCgLqhaWXpNlk/+XNH7/49NPff/vnsH3zRCfGm5osstwUaqskeUkNBivJJw6SrPDnk7ZKt8389sb2bHX/xp0NAjIMnWMAOO9T570vOoH2Fmf3XiqWqHqDAjBHBpR8ZRCHh2W7Pz7InstDdENENqsoLSAHwm/fF4KJtFt3UJIcAV8kSLd3zK+nC0OrT7IigmsUCPODNwwKFemaiaxYrYuf3Iu6DaoAJv2eYzhx5t/0y2ybk6/ekBAg3xJTirm7rBjQy2T9+qqjX59hYVJlYqaVLoI2Vi8KNvkWw8LS1B00FxF+iL4DNIEBtq5A1d3Uve08GZxaQw/W5xIlqqZBcyXZQmmbJdAKtGn1OVKUmXQtw1xifBk5CcWEM+z4KPFjYi7yKJCoWs1sBIgHRLOp8qKUvMO1IAQhbGMCtA6Pa9Zlc0YrttVId9gEY+OIsZm3LsRFEPEir1i2fQ3LTsILBjW+pHKlCsDkadQbGVntO16OEpZcrSOcPGyIAabUnOj/R2viNRqzPkSA1DoYnJhnVlqAq7B4UwmHOfym8qUdO6li4pbs7MF2tt3ZuBtlD6YbLrbNIjyk1zeuS2MhhxYUcCLAFTJk4UGQGrq0Ahn26qgcFGlG3F5cb8QtwuyHq3RSnAPY4FKMsWEcTKUp/VSkVPpoRwGTngOCKsgLubQYAJksGLyzt5313Jb2ORaCtrI9oNSTKpGBHiu/5VWx+Wm5l1h2VNfgBR+uwYeEKkQap9UnREcIC1Vv/cpKy5V+S1SZDAWZh3QArSSaHvF0HcCTeCObN9HrGWGtn9PqbYJdhlMimPuhscKxxFZIa2kFpPXBqdCaoTfrbBjnBQyZJltf8yYIEMXiFBNpekpwOKA6pRBLgwkZzPkkNYwzEonmWYBHBG+q3javs+LUeIjw40F4Y3eRdpyIM0ldjkfoSJtmnISpPjNcT2V3x4pDIiZSebQMXkg+kNacUCoZcFN0nIsO7qgTiw9u7B1tLj085JTJdK5p3EO/JT2OdtcTaT09vK/qtm5vZ+CW9nCgBx/g2Tg7t+fSprdHbmfN4eEEM2BpATR0BCsK+bm33OLShhr20n192yG35+0iAMujbfckoJh1GMSBpUIXCTg3oTRxYSlpTqWNKEt3tPLkYw4TtMsZPDrt3lm/pYc7kkKmBGEw/aPr9lEd5YBT1NZTJsupiPPW8Okzsl32L1ouz4rSKmKdOd1lIwmH5XbLKm63xcgwTKvqS7NNVK6aZlinpTRNfraxLqrCRoBPkwJVa3YVhzPDvEz+X74g6SHYVFzfV729t20/IzDT/O3FheVfUoHxMmOL1bu7Jw2vQor8p58AWj/747wCjXPetnZ/0kd8xLYNZN5mu+yaUs/3BbKW2D6Ei4H2UoXHWGoJnZ+3R6w5tWlkXIc0W4aHrAnKxaHTrM8dpCJfSu0F6dNUb4AuUnYoLAG5mN0SqkH0ps4dvak4c/N9V9VkXMc131Nr9WPt+CvAorlDEfvFGsKWCM/0oIy11Q5Y1lJ0SvgOa7sSmMVTKmBpZpSB8DevRX56gcgQyGJjTFTChRUxdCoNBCwSN0w71t72eeKBu6qvGne73NGOvLX7wvy3YQjWWrra7rFkvpysCZqEZUVUHy3K1LOn07PNTRGMWa4BuTnpdGqrk1DqpiExUBYl2WRau2plpEcwJ2VKruoUG+lpvUblhgIB9PGwr2lfdkOvrYzcqYOwluQZXwImq0neHCPtzBEz6KLeciYQ7CpabCI9ykqB9rOdijwo7kTiPk5LY54dz6qe0j1org9b6Ec6pd081/EdkqygnAdop6PpsenxAUdWKI5iQIGT44yctmi2mGkzg/T5/peMpYzIwPzV/Py7Tz8lBqAJfO0RgmAywLJrD5FpabNx3FlUBR8rnxXpwb2G0JnWLUMV6ysQV0llF8oHnnHUBMHi5uMT26dKpqhcItS3LZcVQmG6zNGLxwWQQr/NBUjc5lLXqNDjsbSLBsx4coV5zpYF6b0Icz47QlK4/560csv9TXRszSO/fmi/fN3fuTYWVNPkiySs+r7DCG0Jns3C3RWCjjSWrXNHEWc2JYCcLJpoMZtrHCKOxKEM0fvRPTR7znjuLP9SAksrUx1620VaPKWHh9HGGcDCZRE8x6XHPt9bTnF9+AKy5vQrO19ICZaowMH3terH0zEUgFrVeDfGn0WEzaYT1z9fN5RKU3Aho86leAxOaEklOa2yUjNlC3xF+Xh4dLfVZJ9/8S3iQ1bqdQ6M827yd67rNUQxhPZCBSLdb9l7CCf1NSY7e+/4Uls0cU54je3JwkSTPKmpfJ/pyorLEMjxASB12ztTkVWOFXe3o29lRUiYFx+wMz0ch3ot3ur8aRWZljZyhe2XlGRh825ZENxQJDOtKcrl6iC3znpM51o1oWTjHWlWuk91crRZscqAHXeDKCRPMDvLKZLdgkLIY9xxhg1PKRt1F4VYJsSm3POn4cDWdSo5vxMT/0MzIwzNpCoD8udoTPBQeF6NcxTzs2DaK00X13WQaTQ8ut6hmk0krG8aGy7OqWvUXZzLQ6lOOkyr+aSMh8viEorv86dL83gmgWrmvjrm6oylEApZ5uuaI3NnK+/aPM2kUgmzIvRa0Cjv7FLiFV/mvMm//fq7z/9IJ5Hv/vTnT//87Z9f+o/+8vUXnxUvbzLZW6UhhL8X08YCRhiCRnQXQrFLsqF0IPK4mM7lwzdffZrpxSnnvfVS/5UmbHvsu6d7OjidMhWJRfa23bGr256QpJhYDbmm29tmub23fUVf6K1M1od0NvU0BDZ1+iBSBqxwIBiRhwuR4VQsY4kxKxqcKS9STukx8n21t3lAS5u4U6MK53OmHQoY20wFRHgnAfUKi5onvCrKAcxqH42RTgRwqHlJ9ov6Ca2fpeO4aFciM3pXTW87qI1vANdlia8seTCWSLpsrm3poXbjckmI43KcPLb2ESVa6KSunjSH62anlXCwrwSDmJM/ww8n4qO7Bxdtp5nC1HpTxvN29LbPwFrKCraGQGy3+3rXb7ckyK+XQ2TQiHvZb1CIsiunhamUePlcFQmYyT7E6DLeotx1Nlzlr/Z7DVTTwIaCldObVZbFpDvVMEb76njcNtWNbUoTBxlhlI1PolGWxXInU7jsejiiJCHoBaJk7uZ7MgW9ZiZ0s3zf5ehYLv2xqfu8KNbXL66uNu9PlPI5sqbSxE9b7Dzh+3X2A1gMQB/R1hJKYTfFW20gvHxovbWjHRWosPoCREvOTm/bqu09CPH+6jv0JJSRwDbO9yrHwth/7eyxN3/GD9qL3tiuc52i8gIQeB7EZPtGMeGV1yYsGvrTwI4N6tLIQFEkZ2MsIlSq+lLVsriDW/U2B18sb3rqjdH1ddVvNosP5FxYsuJRYhye+vo+PrtXtq3f2EvHHegmcKOuq8lW9KCXifAsl2LKs1/QEs1u26GO8j8lx9aLy/FebanBSy4EJ4k7qdg44obruc+vFkSx5cf11fJqs1hUrX+0nQ/3Y/nC7ZbDBmCvrsIIqRLweWixayrvzR/Zksnp6fBXJXNvG2Iu1Y47JN1uuSSFUpre6Oyqe70StxAGeMEHikksQUEemQwelBbehKA8g6r5N3V/39jGceQLo/kbnwKZZ3U0I0NYyYl3c3gC5ygWneisLHslOdkshAcX4ouExxTJJUjLWpn3s9+qX/9qqnp6hgBt5+be7FrE9Et1dfVbdXW9zLa1a8DRum4dL4Qp++Ll+OFYmbLx77GPfT7+65/3n+/Lov4ElcHBoEZ+VCPJIBqRvAZTYhWmWR2T+uGDjBQlMixxoAKxGVX6mUilF8W+AvG1qfUhCQ+Ytntzz3KBfNbyJG841qSYt9PevOIuV01AHK5H32JSyQZprOXvAYsO8XXSorHaUw3jqubA3LuzSUPD16AaaNk+rkgmwiKlGAtvwZO3NxE6HZoKqUWTPv/8w+16OKsC18gdDaU5hLoNbDiGQ/oHuKzE60X9h9//+tX75s6m/oP8BfaSfbQ5WMmOig19Ekiebhp/evb18/0vHr3Yz0+H4gjnzDoSfZql7EYJNddUlGGQBXB2edSQEdcksC98g8dJ7+tUexFw0ZOlGj969ljlGU9ejE3aol0AWNejE2oPQHcJcdwdlPez0gcqR3FM+rUL0AGSGM1tCmylCnVJfE7h8sbJtDm7ujjA5oUL2wx/fAZkm4tt72e6ijjxPFEIQGjORQ0DCyB4mKa6kgzxEb7QZcWTDI6uXYrq+iYpcthZVeJKc77DGEJxxp+CcICoIC5d0WvfgBt/5uxwjq7eSv5bZewATs1eQtAv55C1ENjEcXxzLG6BSSmGF8HwMtTRvh24iu25+r5lY9phJnliq16K8koN6umJChLIEj51JtYVpjgpgguR38ALxPxe7AjKuLJRty3DZSdeG4WxeLe6+LAU2WO3u0pBvlOucPT0XtAcVu89TZBAP1q15kScWA+DGtuhZvsQeD6IeY3Alu9KXKtLfWUHPTDiVr6LKrm4qbDvQugToEwiiHHz2QW4tdiJDjyoqw31hsK1vAbnezaIItFbkmh88QQJdu9zTiKt3H0V7Wz5cRl9p9w9dos4b4tGsFML8HySUNq2mSIbDL3z8B9Ta3t4VXj0wu4A2GQm+dbfZK/DKAEc5cSKunDIuB5+1MVOFiegjZqLvgh8NkaWSq5Y3B4ysQ5RCGLLzdmJnIpHP5xTq5DyF1xkUMovMtiv/qJpVW7Z7DTZacIRadsTDBf8rUAdF59i0FikM2b+llcJD/Cy5iCQ8/EqvEeV4ypT9PDsAofouVwORK9S5cvovlZLkwZw2vOyT9b49xcbonQ8TnSnkkUlU6M8y/z4fys9OeGVyCRaY/w9OqSAYk+1gfFlLkuoliwp9ENC5WDIcvAFVQr5NqVWrdT+Prxu253YmmoRwar186+Z7LLa4mIgoM4osCEMM0tEo0Hj+W/gAHyAXJJDgrSEaBLMeWIOqKOkXOzQWPhulB3vwABm474ltHtBpm+EFNyH4n2GvW3VUubUMDkzlr7mbnN27M1hG2dqxvlST84XqUrOWnU/YJDYea8H5Aw9Z6p72GkXMmpZLqLURM9CGo2H5LBYkuXyerc6Xb1RjoWaWfXgChwWlXqy8tHGFLmY1pNrT4sHmo6uMw5eKD5sKHqfjFuVXkPGnwr/3nJmpSe2AROpACLkwhEAcLi+WYZcqzk44DXjz8cPbUNCyhQ+TjYJtxpCmz4y6JZeEmGbBDmXG1MLWJXZKjSBFlgoG3KblyxctMtpuW0VJzntLUXH0p1+sXGNZL8FcJ7rhoAMn6eajTTMPIIGjAiChLL7q2eh2d79LNvB+VRyn1n8kvpHP4C8dqhQfEPj3BtvKnY6o2zPI2+PiYOb6rPvcYNEHb/9GH8ABXpuPn6NH5sQo/r96ec67+zGal5yVs6Eqfh2fakKu9ry6yNoLYRLPFFo+wNxYWHwaxgYn5ozgPBjo8IBwKQEz7pweCXydaHhkfWDJ5pK/05PPsCcH91cXp6dzTAC2kUUOdQtA78KZzxRWmXmrXPVU3JgPNKqQnBRyMPYmoGC2L6iXjOwBGD9QZhSsiOZhO5O8kZzr8mElAqjmti7Q2pJ5o9LV1yKSUkLiwIXnN745a8eoeqfnn/97TfjP/5NRRN/fvSXJ8/+ZEhgAxtoe8P3GJLl8ZMXL588kz4o2lUPDauZtHq+Wl9AttiKQKbQUrR+8mmH2/kG4haOWklp6WsE9Hu5An8+/v3nLSwkiK40m91lQEyY2ENEtLb/H9LNF+O6X5Lc4sLRYFsZLEUFOqFD62/zdiXcpz7kwx5jdZJ0/hXxPb3lkP0M+se+MMfpce0wHzJjmfL16ftdqZ4dBOpVlUvxTYBvS/P1hb6b1JnsWX/I45GeHXllSv27iOSmdt60zisbMIdYUOxStbpgfoP5Hxs0LMnT97LFQMj8suCWUvIII3/c94MHp1fBGEnpPKHkhyzHmSIp42d0347Ns3+4ub2RVf9Ftt/K71ZogpOOrQKNPAmlcmEU0Qmbt7XtncLQK1Mx4U8IGP3gRKJ7wCmSTT0/1iZGDhspPm70PcYvR5RTuSSUw6ZOHxJkClKgQRLmN7Gzi3O5am0Gp1xk/POaK3WewHqEfZv6VFg8lWlls3pbdSySHdu1l/jw7jlNLEG3ryQI17Ni5lU4e8Bp97fYmL5wvKmaZhTOkNLxQzjmbXon0bdd1Vz3OEHdzhfw3OycCF6PCyfyBiUgJUVx2Pce9O3JscupXPO107d6o4+y1j/lhKEvBR8oaX3o1IE5F7XqZI2tL6t8B3KHGj625bGi3SiPKj5MtGdO9VD68cC0RcLGSQF0oS6OK64puOrYLL95/vVfnjzef+wqBiZTMmG7SwKrSVbFlctCIlHZuszB8psCdkcIb9eLIInHPretEHc9GooDMvY4/ILjMn2XcftkIiE5+Jrz88Fiwhw188Y9Yw4QyMEvZGQys3XvTdCqhZ0FWiRdoYKXDKfrNFkVLF0Rrjj3+vpSHnnBSUXZ8NyTOkdgN6NY034gul6lyXNKa34A7XA8vo3kNwlsKvpRcJbdx8LztDX4t3LOs8A4N9UgU0nj0Tu4ZkJ1V5d8OsD2CpORXnay09vGe4S/vvuShEZbFrdP0Mg/Cx2yciDL45i7Xh+f51LWwQU5MIM5YYguzhqg2jKE/EzW+liKhbCpA6RvJbA3XrCcOXzOZRHZhimsjR5XdzzjtzoYnLfirtsJ1eCiNj8yDRHI0+zhYPhRAcPg7wuq+L6Goq9vNbd3cOgFNjs6NVQqkTOQYVIS1GHP8Cpd6lI4uu2BxJzIarcoD+a0xW9q/Hi6bjw0YHV7ISlFlfmca/tZ7hgV+yEvjJ5RZ55phYiFu00QkJY7uUPTUJUz2F1F3MCdwIPziSwIqSTafq91LCGD0nse/sJjFPakYqiazolADbF4CmT7f7V6vQHf8/lsfOcw8JBeqkkUbjoiKU4WgkURnyMDR8ANPXa7eMFjrLN5dXDZdh2IpSaIVGfDdMqXGyZXh7jYEke3b1Nv886WHS13VpHjLDEqvcYEIPksvmmPtj8pcsmbgLzu6FkogFJn3rm2QRWJjF3Bw6xpSAqK5T7MDa8ZaK/OuZK+fXJYe6Khd2hzCt5xMw5LoAneZlrV0akkLct31EnQiE378pIvU14R+j/OipboLEY37hZ+pg/PGEXYd0/foof3YxR2wSObKJYeYQNBwAWmqIYqZg4FmEjZG95F3Ix+wDOcTqMNZdxYd+E+I05nYXVnCy+bQr7DlCuvPtP7gGpOLhqcGVoJqHY2D/A2wxxKdq4OL7zsNBhYhMWcFsiF4pAmbl1WxSWguINJflCg6GpXbNOlKCoMqlUQC94MutoTNG5cSzsERASjvhevTshwedrOGhDAIs4CarzT6rG6vIBcdfvTirl04MSE/DLuN01Gc8eZ4hMfkuHT5dJtj2WM0SBE9wMoFI89vPnrSsgMlW7q/6fj38tO2yfnGBKdP33y1ZOX40+b9npz2XQegYjH4KqJoolZoS/imZl5pRWzbJT16Um3eIHMeC8Ij029TVFSTc//RQE63Csa90x5wt2ICtvBZbRVxyoE2kDCp7NjN9glx8kBRp07QJS+yKVoI0iGytOl3szb+moXGrUIJsX64+UgSAELOTABlE95GWlt3CFs/QWHvVQ1skdXpltnC9Ew8dZNCRO9Wz5Kh3l4eI0t1zrNwjboKPsGiP0HK+0L75AOPA7E4WEDJjsMmQ9Wt8cO0butjfZ0tVPUhs9wQ6WozELhHIV28o2oMsolFQhS3QlbVl3dqRrG7NCfcLlv7LCi5mrOd+7A+KgCO0HoGGfKCf+y//zFk6+fyYWn/s1ENh+Mh4JoZ54U2yJK6NW6gA8SX7Tdlx1UKeRcg08AXnzrQ8Agu9mHJQwO7S4/GmTl/C8vJZGvwyTkNXZY/wSNDJ+uv85PV+uR3bHy/qPZ8kZu6wvIlPISymy87aAOiPuX58it/EI0xupGrbfSbz8AYjmZ6RLk4pxfut4CT0V3qHUCwNZ8TXxHo0AKuMHszh5iTkllIWbKn8pEWG38qEiJsReMJIaNwg4cwOSIuutImn+R/RG8ob0snD1txjQjV1mV0/+NXEhnsJOTzUMAnZ2uD2oBbdDUheVibIaD0i9ZLqFLUtJb+qQENL6PNlx1JIIlsZLfRqPX8RpmiZOx/j2AP5acYSYq2UshpqlyrOZ31NzZUiGQns6UfzdtIORi0HhwoA29cylbX7RDp3kUC6E2jdocEH+fHWPPYkewlAwzDAFtMmlaabSVakt1OHCyevf6cLU3lk+FphZ8IA2hNw01E1nbed6tEFcyLm9o/xdBOqkVdmENCtJGpXtvvVTsz/zjlm6J+nqFAbTNFh/T1qcmPk2AwEwfUQC4UfZQamkP2ArWrYJOI/9REs/rYWxWn0toljusscsaVE8l2qZVMaZJZneLyJ11KS1QMBNVwPeGJjd0Squ0BG8viRUBqYjxf9lDRu+gA6G4wFz3f0vPbPPiblvuVrHno1a8N9sakU4Lw6BWRNb4MQ+QFu6PXRrGWfMxmQgwcszSlyuWmc+k1jseSi7aS5auC0nyYBEM6EH3XahB5K2dFkpTTCrqv4OK2ej3DffA+3DxMMQr051DvzMdBMN/DX40Dha9TUtvDWgjT60hbzLGrJE9Gtu0BEca//M/Kz9kswyz64GGtlN31DM4HpTXhyW+E95amA2gOLsumsxSAX9i6Wwm+FQb9b+2S22oX8WV4lxeUvMiF4AZoPpVrsrltp96u46rVZeC2YNW/Pj6+eP953x2f7z/4gsncySutzVhp2lDyVFDN5q9ba/+0kixnRDvO7hDsTmA49kCKhY7q6p5SyteeaJJ9Q8y0o0afdgUkUTlr3ZHK9Yc/17ogIEhrtqqIQnEIq5cAuVGZpM+0Gpg+ngi1h+qxWuvWTz22/cWu3M0ZojpmQfS/F3Tp9kNxptDpp1xLHF4lv32Z3zk8STz1ThkRlTJQDBykTWS6MORcQg2QSdjbY+LtfFt5l7fTPxfW6YiT49yWecL2j0NafhOZf7s0mffzOeNTM+KYxZRP6SXwiBt8hJXl2vX61AIGshz0J+RHPkXeh1hBfOcupEKWhfniaXVzRzq3OkkqdAtvnEiXf61fi3CcRTOFdYXot/guncIYG7rQpMVAN9q56oTmv2x0Bj4alx1yo1xFPH+uCwr9rY8zdqN34ZNg5Ce649aNhg2Nt97+D/19Kg+eSD/w837b/fvvLt/5/DlnT/v3flq786LO//dhn1Bz7bfBdE6grX2cR82/grQpsv02xf7y5f/yTXNAridmVWgJeo9xvvmZd+tvlN2RiTINfc0TW78egTdM323uHtncxcrZSvHxxc2NKbOWM6E0O9WQvRx1YRQr3NeenpPWF9MpVdMl5XYVP/Ksp4zQ2rvTvdBHmZbT4tmp22KWxxtZ3788OLu5Afz+jAezFCE69hT+OaXczB+0ZCSSqTSM8/2q6Q/H6AYfQZIJfHWvHx9JH081ccdguSdr2vJQ5OoZOm1VAFEdonLLbm33NvMZXVxDSSWqNyBiOdmWD0iJJ6MN4qpbSIbIYGycOfsTNepd2aXx6gSoDXLFw6rNIiK7DptW7wKb+b3HwovD4Kq1YvTl5eWNDgaV2syRqSowyOpStFrZlrkfghQfFMO9NicgVbB2W7yl+xvHyYB7HGLNmiKx5fOpGulRkLnrC9NDntZc3/oOTPS9I5VZU5eBXd0UBCHUxFp9BLQ4eEfWU05pprcG6kkH7zhcVNsnfbAZNA9XN8Yw7UnhlgdIU03KuRWpOrOqJLP8CleyAR2vj4NX5jIIrrUCm6RIO0ADAE/tKE88DsVODIOLaq19tpapQpKt/Dxhjah80NQutCqBtZ/G1QBENX0ZX7VxMZWl+qtZXOJewuTvdLMu4HaLNFukCjmQZEKHzancp9iHUXJGUcbEE+JRub2mphEkqRGcWAEgaUfSCnR1QTQzMAW6aOvWa1H+L1PFzds3gmOc/5DT0AA9ZuFpnnBsHX7Wa17MIrQ/vdeoUYO/EiyoeMh94Z72wgqpePeUX/QEpBo0KNqjnSPE1XoyZXhTaSWUAEuVZNns2kKSYCZN+n6MQWMGLcKIInrxilRWlNmlUBPIg5fPVzxboL2vYzIic6vvT347ZGEs/Xh3p5EhoI/M0tWx0h65XmWatDH+93v71Irl5DeyjoT//UikdqMkHNwtpKXJFkpyF4dnBhAfJ9BLMpGGrOpGQ1p+mJ7On+zTH2yS/fRsbgbXCs6wB2VpQTOKUHxNKGIMmrydqGFmvFL6YvCEm4X+6nMO8ERWftSvNPU4fj/fP0E5S+OMG7ji7G8hgGW8vpTgB+1pUC78fdaBkB1Y5TlwXQrpe8U69dXAm2lJVdTSRCqEKR1bJQ6Kimojdy7jsldHyx0FBXzkvgqywXKXZ4tLbO+S0WDuw0GAh0A5bwG0n0iSG9qmQqT8d13dxvk/R6HpOyNtj8N8Ra34rR55y+eE2Q1LQE/ah9sVujZXKfW8GqOvoSpTeb+6XnVzB0m+MVzEI0ozGrXX+lSarv0GwUbr3lXr4p370JCwgAymDQ4INIdC+RHohxKYR5trl6vD90Cq4TZ5auomiMNDXCSIGT5muWQ20mgz0CNiFkfJGOLJgsDXbqGljBCr3OXbWDOqFQWhwyDjL2S76C34Xg5MX3Uf+HD5XZ+t1HR5+stnF5DFN8eLjlOepD4Mxleb815p7Z/WicXnerG6yinAp50NRk1U5Pmu1STcZLXirk9c9Vfv9hX36ST8YsPp5erH/jx7elaEXp8pP8iLQ3Yuew1mSc3i1fmC+n/rxzkDDvkzh1KBHfMW91k91T7OR6z/6Huqam0o5cD3dfxG5ZJ45v6eebI/8pNIuGodmvsBi5TvfFIfzi73P6ymFr9/kIEQVpbCy6F6kYRlzvdCLdRGvThrj0XIQVG6WeSGKNeCKNk7iJkmlyF0CA4d/0BgwvaLlgh2qYTA7e+rouCkuDlXJzEm4q3WkiTrLOmPeu91DEgHPc3ppE8ZHVrmKVQsqB6n1qu1PYSk6jiMtTfvdtb4xSSQFriRj9IaKpg6HsevB4a2+mIjw/I/WkKJ8wdMHDKs/0/4kL6dX3Q3P/887taYL05VFqJMFCVIg/uKk9wrNeCu1U3gm1aFFO9fQxZaPGaP9dmFzSPSRYaeQyL3PXq8mD943K1burlj6/+s6k61Hr3AYwcZoWc9Y+efa03i1f/SZcGXVesNmDbTaDLs2HoMPAdcvgM2ckpDV7P2wDVe8LYXLu38twEwVzOsDRDPOX+uhZYrNB3l/rbfFeVngZ8x2RGHmNZX4XNzmUxvte2NfqVh/SD/+9b76zmq3s0SuB1mLLbJnlUv2QmiT58QtXIlF9rWbP2W4akmfB2BhX4WvymH75ey3jrD9yRKK3Kr1Gj8dP9L19mFyw4xZHrldcU3PyqpUsJWWCXW87ZLl32LdKlB7yWsj/rDSWWSDaAxW1KH1ejkAZDQ4FQ6dH4tu8OVNJileFZeu3LH5yiz7yzY3I5CGaoCle/n+FnNxJ19APnIfM5oan97e8UuBBYL7nX+CKe9D1DRLuLiCNyhVPQ9Dztt5Bi6U+mbMIL8fx3i7DdQ/rkGJV0R4EhzJEZER8cpvJQwFYjdGNo84hAI70yEhCBm4nwaewwaxSC3zLS7/9PhbbkEClMm3mAjN/v6cgLLCIZ8857DM4J+J/TdDomQVWfq7bPzS2aojKg5bOxUSKvrJqWmqpYlcnd4JsNX2kHMMhiOmrRa16odd06Fh+1UyEsINSw0NHWD+N1ujbpW4R2PoFUBpp9ypzCplwH4m5hmcXI94KFIsQTIjqG5yTCFy/U2rT1FhUyRUWWRMZkl4Cd7LpCdWeTgldfrM3tiGGqY1J25uiIL0s4lMk75+7/A93LEMSAUUQfDgEagYlHG4sXSy1RNepVi7sQMREtgMuTGH8g35yRa77JuUacdyfZrK67aUmBLsvOIFm7wtabERgN26LGs113MmGw0hVoHvZIsokYCVAyfeOi4uxAz05angoNmKKAWu/WiYb0nKR25ymwyoKYRkMX2HT5KyXCrIzchyW4EjP+p9ZDnBBZhjUmk/SavpEZIiRbfEZvzGx35k5/xj498Z27e0Tdxs7scaf5WcI7U0mpK2WpeL/hWzZbQrm0nzYYS8K5b9daB8wacwTVW0zVFgKSs7oav9iX54L9Lx99+/TluGrkCGq94AYv2jUhKeLRKXajPi6hWthxq0wX18WA80H4zvQBS1ZgKQSAe74BRHk7vJejsV2cWvrPjntwgtY0vlxVAFqbyRLYBD++AtZYlvJYpYUEjvY7+nWzg4O7VGE5QI4pClLJOPvriT5iK1mbUsfamPMLvqey1YnCxXzYqgvtT7Y6fIypAhpxnwLT7s6puAggu6E6kW9H/8P76s7bBnc+FDFKRyd2aLM1vQNOkXQAM4KNEFZgeQS2TruXjXsuLtyjT68Eq4talwfn7XXsuWpnM3ZQ7qnvasOAz8uj/7oS1+RAZEKbB+kPrVtaWn1KWsU8buzgQLSdZvwjaKewm4yQWrSkIeqUcRsczZy4hXdAN7oqgXS7ViCr+FlOsRZAr7x1uUIlSDSRf6CooFzTlANbMgC+vjjV+Gbqb+pxEpRB97VPO0eI4T7BFhiirO8cAtPh+03PUbqryRTRBI8CXR7aQZoiEffXKAncYmCFA2V5KF26WOOZlfZVQBwSWT8ltd0bgYWiGZjkNAJo5xwslkLmHg7E5HGJabrN2MTKq6C1K67yyq7FktoVAGmPTJCWoikhkhPe5i9fnywzIRqK596r5tIvegXTs8B54wtq5gi4+uJu/Ye9L75+9uLl80dPnsnBWM//72rxicyj5g+vXn/x5/0v/m38h1f1XT4I4SQWuHhj6Mq4RmPe5Hzw31ycXZ3XD4FFtUrZlYlZZHiWry9Wcp2VwQB4oDxHTaGkTK29RZPPFPQhiIgR1fBiLTIVtwSORKWgbunlzLeBoqunsPLTNCP0Qjy/VfwirSYpDyyhobIyTVMyTrvL8bcv1F1f7YksPBmHpBRsquqzEZh2ikk9urw8OIG3bEyGEhkWisgcyKSgsHVa4CNtPn708tEfZcTqhor97JDNKDArPpbDU5a9UGVYUFItRvspeVk1NiO5uedSAp6wcTEdH61kO5SzbnN1rkK6DXeCor/Ydn3mLUaUsvLLj0EcdFjLXtn5WjsuojjI4656TjD4rFANB9iApJR1uHlAvk9305SUjmNAqVSauOIVr7XSz1+W0+jW03uNBxmOa3H8o34//vrlo6dPsfZx0AsYP32w3/FkEHzwg7rj+Ean8I2SCoNktdfTeH5TfxDYgmT6o13+xmdg4cGtFf9lksvhuc0SXjlR6La5jgzdQKeaLufnoqbFxPrCI7G8B/rLKDHrLgMU7n1m2E0ZQhbCr+zi5OEqXWitTyL2+4yBIwWmduRk/XrMnP0f1pcvLmUPRQE+fDLvhfw9OXqmJDlfHWyVgV9KB13OKMes98CpgFJTxUPtwusq9YDXsrNTCPbLExGX6HgDt325tUlMcEBUXlZLNVVXSr13T3VWFSte5D+m2+Eea1aHK6m82hxJSmZTbZI4g82FWZns6brtJw5rhR4ant0yEK0h6gbp561FQse2eTsDBl6DpeeVmsNSuCgDeXRx2Xp9JodbjGFhokjREFsqpVvWFmm2mHjrpNqiCY/NtkKHo7n1vvAT2zJiV0RVcBV2RYpm3N0LnGf7yPkCbxSht4oYa01l4Z63dA9IZK+tqaxMiVhaSLhML1aTPmBNBu3m8E8ccBde6GwQsDuQuVDLtgllUjzC7lXw2nFm9U6Zciyp1DE8nMOR6nLquH3x4EZ5+1FHn0/kt/o/mekBI/MA46ec1qOnL8WaRFifp3C2DC7n5i2xfVAUEtoLVT3wYMBXVJ5fbv3F70XX/mo0hnaZQATkXL4Orj0fRiy1IooctKX5wk5OZfust4L+Xlq8590DcpjSjFqWxfhjMTbVTjxUIoPHaoXVKr3X6KC4N0I+uXCM1MX3t18900EKQjv57PNfyHYgIRpccS4uLI6VwuJBp478Rzd+7lzNNDnoscd3mpu7xNHQSwhK0EkIhAhS+qMfQZ2OVdoQjzSdLv19g8d/KL8dHe7eOW4gu45oaYVmKyT53B7tvpCGfdYNHgExbB6xG4zL6KvE/cupTyXBU05MUXOSknKVgGlBxd5guYXFUL6ycjWUOknHhbLO6uryTDXsYvDOwUKquGAFQWSP3fft8+f7z14uXz75av/Fy0dffVPd9qXWUeTMddF/rczNBPqczU50ziBAVxJ3vDXofnBk/arTbJh+IXYvX6YkprwUrjVP+VJUL5HS7IZCVfU+pw1XgFhUYVNp1LexjZ32uY8p1IOQSNW1RPl3uZEobiZ9ZYXo57MnTH53hhQOPKo7sJgxZDBQ/HDpXNK33PCJEOL6ER8F/WFSVKGVX+s8EurRMoHAtekc6925g4l5e8tQtL51N7DH3VyW5q/3w0/2QbLN4mQtrkcG6Dbv/z/am+q4cMpfnuNk2kt4nstH79wxuuJDD/XixZw6UUjIAlkYw33jm3J88bQ3amBcRAtz0TDyA6uhI9vPk/tR4D4VSk8+hiBuq13WE0j4EKrb6AJG3x4/HlIQ5naFQljHrszWJQTKDGN+dpqWjgd6lRZ0gacPy0ZZPTepZceh69O60FIVAiiooI6iVfjeIDPtcHrHCT37aNvioxdfPHq8L6ac/FW1u6HAXirsvRbeNeZci3JD1mmClwh6qwiyPcmywyrOoAkR1eXEn5yRih5PHqOuQaZ3J24wUzmjar/45hOUVRWz4L9qnhVCYIVjCRWq76sd7uXs9D6Vy4n3Vs7FejTDn3YJzsz/fov21bk6LoiYw8zPr1n49KtsKWZ2ZY5RbtDaK+zrFqGIL7uqp77GqzrLJKSlFBcXO7HINR/TCeErJV8je2St+rGLyqEnZwdyZMrsORDoXB0twh4wiYCxm6E6hW8BK9SkiSzByFrx9GwBFirU/fMXA1RMYByCt3BKRfk6TLAzGXtU36RipuOhxnMHMJ6bpNLH0m3hJFkjqDV7IDaI86tdTOEAER8d4yb5/FuNXDizAsAgwDcLwOO7qHewupApthK24YNXkvyHyEXKgAJnaNYej6Sthm97pOnWFz78mh79cHQg3axN6pnfejh13AGOVTs+upTD+eSE/InGTdUCja4PxE21R/xP05JZdd1STLouzxSYObGsDkQKGLz2MR1A+cZnQuOl23iPNKzCKumnHF1cpPknnI+J5d0SDO9rf3n09MnjZGYTFUz0nrr//LmKFyraQTH2i8yDxzIDEbNK/8+hYF9C25znJQ7O9nYFGI+ff/3N2N/uEEny0ePHeVK4NfvweJys4gOicx4MXKZy0J+s5eIqxKfho+tkygVABh/2zXhtmWB78I2HAmO9DuJAo8C4fQnRwbWd0qW2GPoguO3TnJx4eL4bN3Yp3vFjUvJ0VJJHuX6RjfOj8XLVdVAn4KhNuc0VnbGxKIKQY3KBBQ2FsoZa6UgoYuSUy4LG+pGKcxwjhDiYWlI36iL0LHf1Xt2JwEESRV1z/JlG9JDiKiltDFOOGIazI6lAo0AhVMOMciQGOuhwXNptuPFLckklo/GAkyNQx96ztCWlKiyegBZDUy/afYbOx7Q7UlNobHsNM/KBRhO7H1mUjRXrPJeJcd1TKMa1XazmyJ9hdbKTuPqjp85RaQEIS/0ZLq5re6G5WouxU7NXOHEeuAt6R/VB7kKcvK7wNWyU+uZKDjar/if9GPFkOhPDzkOYeba7ybwCQrreq4vXVWblyT1mPMMjmrA76qoh2HqKJAMODarV5mC9hhEy0d9I78/1aArtnEgddWi8oMrH+9UaB4OX0JSqs+0RB0UnCt8jWebdXU+XoAwTTi4e0KlIywbnKo0iueJmqBtH57mvbt+lZgoTxWZpU1ldnr1bH5h8vH1DUyE9GoQnXvRGfmhnqHwZH9aiuSm32gbGGQVd6HsSZBOQDybjzxpb2GkHORLY9FumpTqGvv7GmTiRjf60YPyoUFyNdwvmME6gRNVExbJ8W629rrE4y/cXK2jXYU5mzw2gPSRBA9DCxJ8mstcwbph1x54wtitZEfWSgMM951sr73UFB4eb7Yv9F/CLfnImyhVKVLhMkwWqjCXmWVlREaCmrRQohGGKs7AyRJnCqA7S1LxfraGqmeai7Lurddp3BXdTllWpHaA1MrtO1iqGFPcvD4R7szm3+lBjvR9evTvf1B/tbXrP33K5o83AQXYwaZrrsP89GP1KYLop2bksv6PkM07afKBJru+d2YhddByRyAPUxYWgVpqQ+Y3iSgZNbOvXU1llYOb/+uTln9X72ZNnwiW+/Nv4u3FtHh1Xl02f343RuLhuAFzvdeO7KaCZNtl3kiPWUq6lW7cmmWuYZAocvWRI/c3dZm8P8SUA/VSTmmYyymzckKW/NpOARDMpC4mY9TArE8nl/l1KuhV+TW7pi+RG7xKjsXsq2cX/iDkfYb/RWumaJO/lTbSGfqksFosIojTXKXu00mBUENmQaOt3sv+shRGx702alWidKd+vpMk2ny+yo5aAdEuZe3zJvcJ4v9yJS521J3PVGpBd4ORqo1d2R+IGe0K8tPgiGr6p+8xBJmwo/a7b7LTO8unBnvyUK3oz6hcF9FzaD+5uu5aDDuCxBlXs+JyxgdWyWTDbnsRIApo1/FLXYcF4wOK4GTyjHI10DRPoOx9R2PCB564n8uDR9FRMq5+OwW+rppcfTIwhhlZwQoF191ZvqRBKFFwzU4/FlxJq+it5iRNfXj8scxxm4v3tS5n4vGGjWXWi/VAOCI5bgdX2MzrDIXdEw9VRuarwP9/7ZPzVo/9Y7v/H/hffvpTzGw+Gtfq7u/fPLW0m44dAZEB0Q3uRYANXCGs8OFvUw8uKvYPjFimyy7MYZjvjPmSjU6qubFcTGZlbR8h6h8UdBFr6B3pYlUEA3Kc0FzWiUQc/i7GFxh/6hpcwV20Rimn0K0okXA3wp/gESfv2FwnU3ojGP0upIbzcUh7JTsRUrUtq7iiY+lpiOnBXsWxTkgfeTMSlytTbE9Bk9tVYAb7G4f5EvGRlEiVcWzsOJ2ItN6rI05OwxetRdO4ooaJ9sbiggBShGmU/OWwvSTxpgZ6h+nduE0/NRYsgLEFF0VXxTqq030ZH8zRa0hOjfv7BrFsLZL2w43t+FdF1xdkB+MhmVaVJMQ2KmcielSZnOx11gOiTl8D8KEPe9vMM6hKYxKyw1WRFK9DIRMmYr6CPrXFMunPDPVGUILC963K2OZyCIrw5a/LNRztg9J/v2Xgns5vXVK3ecssL2CQx0ztxXqiq9JCGVY16kv8wu+lGZzaL3mx3dkRabxuL0W1G2JcY0cYnbr75DOJE1jP7e9ypy4PV/ewPnCGANqwhju6iZR5U7YzR8ADjj0leukcVeoop+e2KY9CayKYU0Qy2VNdhxH0Hpwr2DF6Dq4khMeNfYOaI3cZky2aRx2f1PY0JOD1DcWsezRYyevOfMPb1xISxUclv+5qwPPuumaCAE84Dm6Ic8zNCWpLu1pK0kcD5ME/JK3gEVa5q7sTeXZakpqcUm6OPXnqRSmBgssFjl0fIZJ5fPlrblq02bz4O0faFbhjnhe3hNjsWvvSR5feiem4KkWAmwyDtx2iIY0hVGZNLi/MwmdvoxTyru5DkRZNVTKHzpXKqpHOgp9rDBZnvn2bW4+2xUkCWykdnx4kOTmAimreJK24XJhIDSIfRGCnrAmttrR9hozD++O6yTanL8VldvFY1NCWqo6KU9b7GnXDbfW5gY+xxoDPfZS9MdPUwGoMGzXz3XYlKK27GsrBZAa9wxb3GpalWEhRkfTcCjoZq3lxgJgZoCZCBjIp20FR2ZsjjFZa8JiYqyER2FJnF4X+70y6e8j81wCHwIPboieCfqFj0Qu9Aa3d3k00VV9DIZadbZFQHKqOCtkYmXeNZS6HVkMgFuyytdB0DN6wdNr2lXAfQk2zHlSkmdIxja2JgsWBUrRC5OhLo54xqud4IdJ6aWuy42oYdA7pB4CLO4lMZLHr+cC9Nk94FR7+SnDV+LvrM7z37MYluufsUd/pdJYLDHtByf4UrCGyldNuLu+peWnwQDwzFh1ttdyRueST3U3Yx8irOe/RwECCj8N4mHdNshMCWTR9qLRYf1pxKqDE2VebHf9p/tv9cZGKPq8bi1jjzFMQ2gDaexYaYfWNTI4mWsLRXMaleVJXGVHseCmVRx74sef6dm3rDDeLSvcTQdzQTsvdDN46Zip017G1VM7Pe24MbyAl6lNdvppK2Pq9Li3gOSGxdcQVHGjqaqPDo25dfL+Wx4zkEjtATB6GQ6XRv00l+Z0Wd/Dy0ZmOm4XZJf8pM0beAE4lPILF1PXGtj5eiWpanyivNwVpF+m2KuJcIXu/8kQ529Gg8ExSCZpoKLUvmn+KvuX3jrUuvHW5tWth1Rusq+VQOco/h98kTMoccBnPJbfHLz2cWXonODfLoIaMjAtnLjUJNGDNxbxczul9qlSui5yWuvuLmYtz3tQKSnszmEBiUESUiu4zbAfs68/saOMKWBrAvw52EZNgGmsUIPhFrhiodbrVJnX53LjvaIUt4+5ZBH4paVklblNPEWIbD4f1xHoptiq20rLDViYlIXULqJtGl4TTkpx42brssFT7EJ2YJjafwd/LtYn/5YuhkvIuLnJ/S/k+luMZmkRKS8Zk8ECMaC8Wh+mgsSWbw97vR6FLijcGasPr0N589+EyoIT++eaAv7aP0Nru0IhXfavFdCV7mIDF5BVCiy2t5fQFIn/742WeC0I+f/uuP3zz48befileYf33w2+bHB49+fPA/f/z0yx9/87sff/M/f/ztb3+MULVV2Y7oIKID9ref/uuD3wgowU7+/d3vfpOaEJCsRv9hXWw+/VER+o3++/C3WvRgpVH+hfJQy1WvuR8OX0v81+9+fPWhfnt5eb75w6v3936Ug+1E/8rR/FoUKt5cqOqzJqxEsv7q/SevpvLPjydn+hgoo6bl4PVdUvW3SL/Xqt58JML2pYhrNgh/Ka1pZn0pjGzzh9Xh9xKOTX7qEAvo5tXm3qta0bg8+1HniCR8cn5xJlo37159qEaNjK6uLY76vXv/Mjpe68WDoq1J64et0nQdTT1CkCcf8eHmybMX+8/x69tvHst+rr+ScmhrCy/TRLiDwzLGxE/3579rrER5w1leXImQgf5/IbK/bWSLjsangFsdm4sALLEee6LVgYoTjw6hl8uFqJNJVx3eU0gFoZGrSn7MFD+3KOPXURt/0tG7b7SO4eAxgarNkRBI9KypevhapD+yDV6DSyHX/7FjYRD9AeA73YHwO0ORPTJNHspn7YFErS6COH3ShrEUEcnZ+xlCR+nJlIeWtEKaIVw5qLQlWCWv9SiNntscqFm6QSrK8q4SNUHrSoO3uE0D8W2sqBGV0Rd4B8Soq7ad2RRWrqmcOWygUuOcAoANaF6aNxAwSelTInq1ZBaUP5GFLkOtNmQLcVOm/DChlvYFTaMTjsXHwp0EzCSqPUJ+pxONDVraAdJsnBLXsXCwOjS0XNFNbdYJa8Fpl0TQTZoK8h+IY9T9ZAZIxJ1zg6PBJuaOwIJ9KnJcNAUIuvB0McAXjT7o1Kq673MLuqbDK1BaKSxioFiIGPo6bSBrpmAuH0RPcT1I1CY1FDbWS1Fo0q8a7l005i/HjaudqHmsNgtJjmVlDm+12o3a3pEoKHNNSrWIBg6Dy6d02JqQUTyz9GhfyA3plk5K3BEx+1a+KKIN+gqWaZD1iGQACEjlZilGJQpw17PJZ50Uxb3AHS3iyy+HNHbLt0JAg2kYNCtUeWx9wKNg6+A3W86HLRu+8/NtEwFfl6QLwuBzun5VbGsFnkpZB2N4hbnj4w7/MVg8hCuFixA5W4LygIzFPOSerJADeW3jduqi1MAoyPqh8kLVdG3VqJHwVLjiIXWE8Dwpb4NnF9/5q3GWhRTNH8/KOgZa+MEA+l56WeS+gw/Z3oLA1pWMHTyiA9sL5x/lYh5fOaGlSnIUOE7b5uF3IBVtJqxjf6WU+k06Ur52uWxc99X5oWHA7FFL2Jd6IdpB0YPTFoeD0zcU8LdN/uQpPQTEQGzXzGHBIzCSD4yzAUNPPGVfOvmQWFtkagOSpzuF+6K4J7z3Rp0pMcweemEG1q5dIRXnH/HgiYUU+oJo2QRHPmvp6y8a9LTW4UBsGyLknYgKsMpbEUA6/+sscTK2ML7AEOu9TiAyLyZAJTiFAG1IRFQiDVlVm8/jqkOEdbp6g03XWPwvhKmWvQgBrKJXyDm2drJx8k0fAmF3eg+GLLns/28Rdzl9DYdJHAvrEciSwtgKWDSwOqkN2KTDd/FABh14Tkutru2uWGnIJTM/zd2FPVvDlstc7mrWP+BkH7BwZrnGrZjJ/ihrypJkUbvYsDk+2PNMad+lx4ml2Bt3GeWU6yfOnh03zMq8mPXqa1g53mL28gOPue5fpnLA6wvAQarw+ur2xDLDEbrnOwMzPRxx+sG36thxY1/1qWvi5iRNZk9CHFuOObLEUGiQTNBzSLcfa0HQYKOquu/u/DHwbofCGyjN0N6vLqRnI9t5s/WgY72n/jDHTy43ftLgoQ+XZ1kZundjEjhtJE61CUDRvuuxYCV0l2lcdLrtaBAbZaZ9PbEzSJDhEfnBn7/+a8RnKeILCxlFj9faN7CIemteX6oYDk3lpzLWs6I1QRhmDEZqWDgZHuVy3WpPdb1ktPnCAkseOGEyzrrm6H5TPZHBpf5lauLSJZ9HImvC+0jsonYwLH0pB4wWuV6W4CwUIiPoJ3bbhEgzNAyabUkJjQn0yubemCC1YBUpSWT1NSyNSX82e2bbAQrNrEHklGquSGZEwIzwnA+JiJwQ2dbZeIx5ZIDRQw9asRmo4G88i+x4hYBTuEWpfyaBCmuN4UxJpZSD6ukmPIVtkl7I8fpNfRdyTipV353AjFh9XTeTrJQLQXuKVsCFszU1JtRVqT+FqAJMv6IkVV+5YjXoW7vt8oux+C4dP/nqq/3HTx5BOuZdb7XpOBqb2k4ozKuSFr93SsF8tbCAdQ4gP/BsYuVjJcVM+dGXzeCoRlcE7uSZW0cRUgoJghn8g2WBmuQRSVp0u4T1ofo9vVTQd+8iGUEOKVKxIMTjaoR2t4QiZrTj8Ru+gb6ZXr7pDzKFLLyC/4/xv0ruvxqWyFhv7A2pGVdoOFo43WGI5PlC7hl8bN5iuFM8w/LeilZjVCs2NxDbyloB4pfawCU1BzxulwJo/FWHws8iEAm0SigCW5/6BLYX3rlzx/UNV9DEmYI1xe/sLm84RBkZcNCnHY9X4ZiE1SFTkrXrTORl+Cf9oUEkmz40OdttvXGu+6rD1ofteXD79lMvLl1cWx2OlGOkYSE/LrqoBIzTG2ANyXvT8MzTL+Brrh4giW9cD4rQhvvbp9RaamGUbei4EXgcOU1mOedGeIRo+iIibo/N7eML35zz4rSLj0B0O+HjA57R+4+bSONyxOwdM8z3QSJZlKN8RgXzYw9rAtGEA2rB507oP3IjJJOpa1BfgOse+4unT7568pK2F2jNZMxYiHKeztIr/3VgAecGPpDbj1RVItDHZ3/gLdgkao0JfVXxyUgjPzPV+JT13lTy5BMaDVbNj3QtSMmNNow018iIr+JatBcjcF/sHDQcDSnJMKSc2pDFTRw1iC8bpOowEI4QQgW/gCUlCkUITZvNOlDc58LGIdF5VC8oKQVALAsoLKawcuigGSGgdh8t3tMDVqWnAOcdLmrwXq8zxSdgqXgAEgsUGA3NNR6dZiy6RZTBav2J1Xyl62h0p8aM9kCrgY0uOJvTyyKgRBh1ah1qsXxZUbzvAYoMTaRHUGhDy8EJtLbGB8axcFBfK5rQWhJfM9/uv8DvgO7wkgXYpokl5pV01W8qmu0x8FAe4zSIB/1VEBXFgkYojPndoQAGJM0KES32rI/Q2Cc6D57vv/z2+TMJwSC/PxnuGWo3Pm0Tlr6WbBtKoM02bpK2A3a4UxVixdP0kI5FU6wIUOanNKjOLC/EtDPNQjbfD16ECwLpdNt8czsSELI9gMr559TX+YWrwOWZ7/PD641sXUSAyJl4hp+JKUjiAgHEB3F6/R1YYsTDllo4Flm9pGxqYDK0gojMYvwJlq0PFRd8CfBeGo789Bk4ge2k4fFr5427xfLrDw8+YXn1hKfF8d2PF5PzyffXdz1KLLhg0uasX7fVHmscKQwymuTm7bGyiKlfMxUl4Nh3cykuEB7rWRQmDsbnLad9IlLIKxE+jk+U2z4ht30+lWKaxR6cI/1zUav4l9/87reBh0dBQR4Mu2pVwiOg3VOSET7ytHCN0puLg/H/+57OnK+f6x1AGpWWzk/kigrTLS2JJIy9wjy422TXhsHeuaOBftcA6PywZwD0kmkCyHSIj+42uDr7OJW3iXZcFk02XoGv9YlVDho8STzfF3/CL578RbSXayESgtbV1kUjXXkVxFD6yMowsiMzXPWO5SepUd7+AlnreJe80LHxBIFveKxP3yKtxUMSVDLKua75dLcqUBobt2+fqdcSglCXhqvLOjoLOD870ehfE6kyGXcy9J4CzTbN9QUmOeuDD2xVPhz1sskMJCM7XxCUx20mrNXhNlClN0KhsYPzLEKUBAeptM4dDww3oo/tBD+0szhQ35Lufn+3IHw5hy6HJo6vc8wL6YuoDtXqyeuivpxKfRmj9AWALhZpmnDDlwk0uEp97g7bCvj0Y185mX2h+twtJzZQvwHzYMPgmDeYr1s3URtWbmR3RRVOJ/xyI9ugSLnv2maB0SnPju5BsLcn5fw04P7he43kFhy/wUQs/KvXiDZ08eo19Z51uphrA4IrjVeGd6MBOw8KvX6G4QftPEjj7RIlVhty9OGeeAgRw9JxobLdvQkGqzzpQZK+M9rPZItv6ZLJSWYHsJzkEcQpoEElH4beG6Fgp17fB42n+TC4XZoTDyywPPVge1HEUpgKa++IPcBsR95UVpCIy1FkSili7DClpe7z2XGMBF/HhsDynsnOfVEwvI/3X3yxDTRA3PKWOgxFVfEB5JMWROs86OzgUjZzuZK9EeMM63kzkQ1nK3T21+/BcyUuvUR20FhgQmq+O4tEGV5PpZTA+MSneCnFUW9W4sXwj39ziU7y3gKTuHa4QXSGnVAHX3v3EZ21XERDfjoYD1H//N5a4GSJl/QJyDoZU623SdEQPHSutMgluFdYSOOhyWYL1yyqlBOaVwZO6dKVD+95/I3LHn/zbgEffbus1pOj48tki13X7VvH/eIlRPzCQGOdd0mtJXQy1fUoagnSxdHAJuB7RDkuuz8d8aFIfQQqOrm6fUNbqFsZwaFrIOZev8e7e8gE4F2c4uhgaKfdi7EMzYHsVZd6tvNGxRGLswWiaohnFSECoay4+uaBbixrcaN5doQz+K0+wqPBuFXmTvRkAq7enJ5t1ptgG4Vs0RNKMQSWAlVLVWZoxw5Q3382divXTGoi6Tyso+cka0+70QlQaQ2MZ4QZux5tGNh5IoDuq9qanlNAHQJFTjeodB1u2ryJ91jv5v/bzT2m/Jk0XC7SeuPk9BtsmJeP/rL/jTAGL1steFiUgOI2jT8gGA1UGeTWhbQA4fnXT5/+8ZEERBWJ1jC0vIosBg3HOFw84a2Fh/YI6cgtpv/WCb3FyVPpIsK2fLf2g8RSZUWgcRAwaJoL7XQe5aknTK1hAOfp5xVCxXdKH0oqG/UnLdTaBLtQjzYSQoKgkMUrZ1FGwm3cgMBqZAKzzuue14ZLoxiexMuxpxltNpkX5zfyzvHwGq3LKMr4QaQM0xpZR3fJzKmMtd0PZBuQI+nu+A76p2cM4g3ZFhJ2FzeXc2f31R4b0krsg209sOXR3UcEiFT1zRutYJdlsso9Wil92sV0vWnjDWOCqmnPijGlFHESmqjzK0ceLZnZnemGZZFaMB4wI/MwSQKMiSB9Kh9+gvQuIW2QBWj+qygTg4iTnqTl3liQTRyICCAwBNWofBCUiq4jZyGQbd7YAybmeXy6y7myvO/gQ0E5BFmY+auh9p+aZLVAklz6xR/qJZ55mjxGufLKFK8CN2AufjN6Iy2FBpPSMYEG80ggYNZpfMnUsugziwO11mgsFkqjpD9NQF1nRlbcC/KzQ1vHuScE75yDLVp2liF9AqN/sBg8wBS7osz5G22GJdjy8NEkWJjD/96Tk2Zo5kohNuxOkEprWruC392TlHt3EUUdzdBfUvUqqX8VHnF/BVfaNJYcDCnLXxdC9rN3pcXk5sMmM57kb+F+VT1vx4C0SI35V5frk06WTIIDYX6U9WChb1aXb79UnuJii8km3BVvLKC4EAeabThbBypOYdYn49G2xe/RKB2YZ7jztYy2h6DZTK2AaNSoHeG71rDzRLBPnw8/0++DkzNZJ3IWqKcQJIuh5NUGcpDqs8++waZf/fYBDT4PNIjaSXpF/+xfH4i1pBiBni1fa+c07VMB+lDS8JKQ2VlCPFP/5cn+X38UT5T7Ynqe3Mb/CB/x+NlAeNOxS9dQd/Looe1CKeyt7Gvf4p1kP7lv/f7oqTRejZSFP5FLDx13iCLio+f7arVUPT97n5edjAPUCYH2lKqKhEcHBzIAWbKqr0rGF1+IW2oRln3x9FsRX6NhlgZ0AlBcsm98GJhr78Q84T9+/vVfHSgeeLpFKn0PmkdAAUqBl5bug2Hcy9EbWc3nMqmxUYCX4zKa/uf6XEPhIReMnEbVEiLsRVfqplMb3NmnYvRoX6Gk5lalc/tmpEt5qg3M9xa91nOWbzqZqjCh3wuvusRygWtzKXA0PT87B862Q6KgRhdaauo0PWfWYhn95zNxuCW91n5I4760YX2z1OS62qwvZWltRD1ebuUVQsOgglIBgBG+cTPPC2LkUpb80J2FBZe69hNo/UfgARpId5Q4Y0aErNMft6pQdGGO8L/1jFgfSJfenh1SPGUIk63TnvK6nkzv8RGdWSohbdcodYo6NEvh0GoQjBhbt/KWw5VFbw5SaKB3egMC5mWPgSWqWwK+34qXdJhdZ6k4Tpgy/co2xH12TEd3kMCCXPhyOeAjk826QDDXmwVALqDUPiNqwDJDwMrnFL/dlGOEIdE82axPv1/LEwImavX4/zx69qevl3qD+/rbl0vxKPxvLyryzmfKAPYGzSrAfPO3l3/++tk3j17+GZXt3D1LS2RzdN5qNbcsjB7ZWNsLndRsTGnvsOcBLqa0w0t8QKpkd8VOn3lvpKVKm9xvNbMloEJfBAM7H+vCbOiWhoaUqm2Wbi4+nu3oz8cj1HkitfzLOB1FyOHefqHhbcEeik57p6w/xxEHxPRe/PRGH6e70+bfBM72tn+qwafbYQfUkcQIQ26NXWAc7bKNAKiaOo0Y2aFFTFbkdNK0cXj0gBkbmxkwWpvSZEw3ACctFOOxVYk+hrLc2eyv0EoV5R1I2XW5YLmVW4z2rth0+k1UlHvT+aj+OvWU/kAHndfXJtYod9s9hCJL4Vhg41QK7uOYadFqcW2RXlHVr6/uCb5gZf2nscHtrp66rRzjgb2ADG38kyLnOSshuHkLZBL3bG96yTKsM00/llp2rUqeBpVjwO0vXUJrzEMAzn0HlxlKMxLm9gZyQ3ZCWHK60WC0dAj3TIaLByX4P2JPsI4cH9vHczpwXpabdm72gFnQtea9qb6WNUubh4gMO7Sk6V7Wdw5PAt6YYaRlMIDIRw3AO8PCIRtq18t6VwG0BJadgIoHS8idTi3gllzVSZV6OWw+6jhlRXuQU/hOEX53kAU6PwkT7dDPWRLcaouqXsNp5RbZ8ZDZwX7YmwDhtlv9/oyDiVOE6uiY8UU4NHk6DcHQtnr7t8XCAT3rPi3rlC5OcK6auq2EV4564BzEatjNgf7qEN4jKFgj5fUgaylPlgDh2eDgdKVOpzS6wsTELRgH/UH/elKycd+IUdZbVdgVve1C4YNwZrHIHdIcT85ZtDltuOxIv7GEkzfiRRMJNBuD8bO0Nv34MSW2lbWL1ylUYbqJndt0gM0wY/u+TO09ZJiu/1AJIxcn2M7br8qd5h5N0r0qk6xAm37rteu2EIF1HNhNHXFrlw6vpHbJzpMjhfbHHO8IsTP+NkVQxjxdW4qgJ4P2Phi0mwUIhHRaGFL/kAEeFqk/c4nayx4+bjMNfXnDoWKGGXqMBC0i01QhBVV8SETVIeWZyOBTkPYaUAMSwErq+FN77/2XYtWpl5LmAMwcaxprsXA9/tQ+RF4bfki/BB3pbsnMOujG9xZlpaUrRzN9Hk+QELmNBjz6ApIbZ19iXLA3oEW91T4Gk4eHLXvkgOXh3r+IwLwkBf2Z+NtgQv3sGKGpqVYT09g3TtN6rkUWDQZiI4sEXiRgLAHAogWIjwSew2UFGZ6fT+9azMmiFR8iHdLfzohqP8zVJ9yxc0YJRMwp100QGl6KYJbzTqZHg5nELp2vj0SoCqjkGIEGQAMDcxXT4y96SYcaEFejXK4bpkOdIPnKGZr4uaZHGOO6+dmQA8H7phpiCMFaji+F+jgKPRGfpJImhdRTjFD41PTp9afFFgE9jw63T8CsJ1yuoL9NwYnOTON4tafcfLr9vYcg0fGaoOVqy0d5K1V6X13MRcGKjXA/YTu6q+y5oJG+/XGEYQqJfHkpaOsWnSsESu60zSuYfv/ZjPI6lFvrnlLM19cfLo82nLHkeLbEIikHeBXGUZR3Tmh5eYRdzkZIzuKlvubw7I84VpXRyaclNU12jURDSLeLyiJDsfr+6FwEgZd8AiceadJwuMqpM4zVY/oVCT5gLhBDK3NEtnRPf5wAKBNdoyG9dyHJTXjjwLgrS1LrFpMv9RIbyGjvxZsYD7s8lZjFowf2nY7SIm3AGixYKm/ZrfzUZBV0yKMMuDO29iAzlWwehIVjCoZ0Ol+tL+oIpHGPEZ0ByCZtSU7dhgBIqCRdBwmzKctmiqnrPAEp9vdnAJyMnZ067Yq1TU+Hx13OKTi8+98a5HZir7u8vs4ke3mNoWl7ORN5tsUOggmScSQ/hxXh4lYOw1d2VyGs4FZVsOhUvI26WKEvFtsDdj9RX6zQoxvirpWolF7de2dOM/QHnz39ApI2yCC0NQ9JvTsnsN8im0U7161MTk4d8apBbPScD7TWEXEtQu6qSyoYuBqh00vr1wPeBRxmoVc4CN8no9PV4biy4TAM9pJLh70cWEDo+I7nBy9wE/MkCTfrHylzzDaUeN+7Tlv1f12toeYgPSJPbYn0C4GL2+C1gXEhtHZfI1A9IjysSmIl5YhtebRgAnqnOnfU+Kl30oxH8uH4WT6bit2mdEdlx4DXVTU1mCFv9EbE7cf18k7kXRkMLSZTcRSwzbACplpDzssl312o1xaLmSM7tCXHnvTwe51ZJILNrvbpT72x0K8H/by//oBEum+281abmqYtqLZnJqsPCg0OD6Yev9p4YZufhvb4E4OEoKH2gQ1OMdx+xgxyR0eImRLmMXDJOKStLKkPHR9q2B91qbaZmkr2u/Vm4/7o1OaL7orJ6miKMzqkF9VcSXktkgUf5BOAtJuartvUuRRdiL8lpnOQFaMqHXWpQYNk0hlToGX5s9OTD+DkIMbBnN0Vf3a30wHCRTAJLP3q4ryyVm1i5Vj41AQi+SoHSoH71VVXI7HxRH3d88Rbz5Q7G+cwuGX3MM21myddentNPzvopLzGbST9dpJupydnA5coKBYmB8BfO9+pLZRcJ7J7pBxY2OXOZ4viQBSKRMGMVlW6w3l9lQ6B6ZL0G/kur6JbcD8DBsogTkwYXO2KcZY+vEj2yzwr8phFgWDMBhGXL6DWUSIJHlfK1oXZ5OJNwlJQW6tyPfg668I6XIvv4QuNLL68HdhyCRvHEU4SuzKXxqHuAIHcnRKjNQXFqJpRNswtGSBChn4pCTU8gmHwzQLaIN1Fjn31ORvwiENmkotpbW1bNpuXT75w2W3QCiifYmbD+qYPNLo6kHe94WFDZlq6skUzdrU+MKR8MMx+EVwJCJUp7265EZrsxvlnSx9k9uHFV9zo4wDXbZGpeJ47kf56cPIxAzrJmxE0JvHwLqhcjwqhO1kAhQNxQpdC2JrR2IB2KB6jCT9HnYmR1c3WYCrlinqDzhNrKvVqtwEYp37S+23GKcr79IFAcL7F3aFzaRgHM+AYfV7Bjsr8e9GEr7pz+A57lUScrx+KBmW91ZSP9IXjxWREB2BNfj9Qrbf2GVVOlyd4QP3q68f76SD5+tnTv42rYnuwl0RS0JAmudl537qM8kDG7nW8TaKfbmiDVPOwWFfRD6XOpcJsUCMIG6S8a6XR4Z1Nx8YwNLloSvNM3vdg1qCI0PJy90uQd1rGP/dQXSKaG/Z3fXA2k7JAaUPZ4Bqh7bgMy+UWYULYhLLJK/l+wvGSCiiDEO6530vENr11h4AqTVg66IDEWWt0yoqjuThZi1s2Yh5n3D0H4SeKgHQ+QldfSpIe2I3yUtoRU9vPZFMQbKRHXb+xY7bhapbtReAnbCv6ad670df84fT9ap00GMJ2C9Mc59LxIJ1vyZTf8VP75MDVNBe/J+PcskFJLO9zK/iQPzpN9vkTnPabCW44S5lffRus+rGc4K6mIbS0JyYJchmQ84LcT2fgcMlL6SVNh3mWdAPTh8CSDOA6yzCetT1rpUwjWOiL7j2mENrLHFRqL6wx3n7LjiAHbUs9FLmfKCLpoIZ5vROK41vSQSsPX7SWK8ke0vDS7Ykwx8rlHgB1Te8JksbBeTj9TAg5ffiZHAmfSv/GNVH6538ef9o0VO39YCLeEqSOPZAHHnPHYaHcEpoKO433CCNt9ya0AToiJOTF0dGkw0nbfivTPgqQ5ROHTF6Il3SX9tpgWIBka8Vtvn3G4TqBZEwq2CFjS9fKxa5i25p3x8RJPNawcUWjmY4wyjzS7daDyZh2KPR45nYkqW8RE04uHQZMaPQKfTqTF2N0aYKbhgbQgweHvc8sWNLZ8ngFayZqJuL54OCtRu85rHo1KSCewN3K44eImZtdPNHVTZVD9zpRQuWVCt/pcZ9Bs4QFsIw+EFc60kslTGop6whIJYzIHfFf03MxVpjNRBCVWw2a14T5wz1jbYQsFXeNCXGxgXDy++TyIeine9z3WP0T4dQkj8P6iVxA9At7yebk6Oi8TkZ4Ghhb+vGulrWMFf2bJt6gysvkTqxJcWT2icKQxv74QitO0NJ9y9yej1k5RxJF9TEMUmG/PrAAdrzEZ9qGsP3uiwLG67vRVcaGLha53N69XykjJZNP1CiWm9PV+ebtmUiXK/fT45W0k/in8KL2PnYk3ZqTTzU2c2/cdXot5fWwMxct9luOZcHkVBWbkj+ttLYM3fXUnKLJaTdNzR0rlUofafSR9H4sQFDNfKVJxcxPm3wT405jElxT2pE/YpRyKS7TsvesE7a+msrayT03QdX0IOmgmk9zqr+yAUSr1cio52eyYwL1g5Y/lKLvzmVQ70u1H6TUEkqB4rvqWIyJeJGp1Rn6+rheTenM4O7vZfpeHR+vD9baSbGr/V4O8jdHnyvv/Fu5E1nTaOw9aONCBDokHBQVSJ59G/2YnG6sHAumvbmAsNhaTIm/tEABg6Mu3R+LvODJMzpuL0UgROLp/pcv2WnOeB3I79VZPF1hQYRCsOaaJxsBQGoQ4APRY02hNup28up2Dwu8WWjh1rdq9J6OiRXnE5fO1UaNdsMEag0zhO2lLwxpxP3wkOf5qLzJXtQ17Lag2/05CiEn7Qp7bLbSduVL/1wbWBOhBWxmJWYzx28m/+GETgwoMH7YEOsZ312WFAEgkbGulURUgigjIUb+D3jZQYQKA+wIaNMtgc66aBJjmFojTu3ZQnUFbNyZ5gO27+F9cdifW9IGR4CCejMV2+tkQfDjj+O707v6JxZoazeT4E9tUnh20wZ/qmM4K4cnv3MNw7vRshuWBQqex8awOG9y8ebCPrqGE8pKsUI4t74bVxNIy8USxSHHsslNcPJBrBXn/QH4HoFFfewnzx7v/4cGy5AT6bkEC4fg5hNA0BHjWcxR83M9yfs+2mqgmbIYJEFacbU+gbE62X9dPvnjLcHobLyBN+ZFweAJ2oUmggwEw/1AGPvpA/kfplpHJOwz7Nw2T9vPzIx/eXBxJCuSE8LFw/DjhyEC6c0VKcbRQmOoK1IOrLkNA5il+yZ9oOd0kqxiuDI6aTu2vUlNXyHm4S8V9TGFT+/MOBjt7Y226f2slc3F5NJ4wBdvhW/BwSgstjD2/hiEKWSzpXF5TUJkl3YEotwUUEEDYsNwDdur0sHbIETzfAZGGuCdCIZFX6MWlUMbZ8daJCZ6K5cJtzodw+fmxRWC8sqYHOmJGbqt6Cg21NuPlwb3SpKJZLNgwQV/6fsi4HWf0PZKDx3uvaPjgoMQ+k4BhWOzvHWyebf+w978/767+PHu3eae/L7746v/bPQGc/cPd6uJN4iKbVvuMyR463x1+AlcPlR/qHgYtW5BrtQLCd2CuMOPLT42qAQ2UEiDvcmEYVnsWCIlE/Cbt0p3CED+heHQU2T0t+vDwxTYfIiJq8wf0EoABDOCZg+Ihz3CNwieGXXrGnFz9F8SU0NFUw9UnN+mrw9/aNNVjo9zuz5dirml9kqK4rc+fbW/xcCURbGbVNlOpFzE0i72xuztyPK+weYlBzPAWmUFq952hCvINr1bsY2T8W4wX79BXDp9ISbP/Tu9ykhfm7G8/B6wMU2QzZouFW1wR2OfgulwqXW2CCEAdBMuc1m6LjpOlTC+nK6QTs4X5hXq6pROh7wYfYDBFGVjHqG2xiaPOtKLOItu7ZjW+Y0dXM2SIcFogJTOG+CIuXtxVy4053edmUD+eqMK2mt/7ctYFB9zBo6pGzgf9wJor4iRNBAdacD7eeH7HED7HaDja9gD+sGgB3S/fjyctMhWmFnhIuEbthvubZ9DOuQFh00ocum2EI+82ozIlaPBMm6zAnMskCZ5KOPxf40PLxukHpvdM9pw4NKsq82Nep8T0QVaOHsm2tFE1v9EALjZlrXaf20DRHKi7iEOUlyDzFxBCTyEK21Fsz0sQX3yXdKRGRIUBhenB4/HcqRGoluiV94BGw2U9n0FeSlidDhWRbKyweHgA8/JzFNitz3BDGRYt7NFmHe48ax3pnksN9xwik1Cfh+dgss96rmAnOpGccoLyNFUCnteWmJM4gLDbu36K3fpJgdDRjw76Ked4SZb3dpqpue5pn9XVH+n2a64MTnMBk4YWhe80xLN8abtugCRWXqh3b5gtzdTPT3z3XEjkkxk/hKCE+LOeA9WSBtNTRZFZFLpiKGI70zsJ7w/03ux+OTSkFQkMrarTJl+eGvCsHlZj3OUW9HG+X+4XEd1KZ/rXBDDZbAeuJPicZvsl+5xFLmmPUdHx5TN0dlcz9Y2H1oLJyia6DBdDR1mV+tT/c0aOSfslmZwqUdllYsUkF3aVj72/Sd0docLBtRal5JFphlWcFJMWOVXr9M8+XHSvNp8IglS9dW0+cOrewRQeD8b9x8mvgdk+yxxhEaKLjZW8O3UikiS44ndmkaxnb14AlorGkFFAAPkpq4fK4xBtafvoxXmjfzW3iRe/jqGvpEaKu+Bc+oEkEM441M6galPM/zCFAwDZw94AFfMQ71W0Rhfm6BWdgo6PKumvJkotxLty4oDSFrUrCZ1f0YaoEovfTx+bDwFgwLcwpYIMCxOiGK66To4gAA3BOz96SYvjUELl69/qnGPe/XXV4eLV+/vNX9oXv3T9N4fXv3Tq4ev/smvc1rPFafu/nDXsqTTxyerN5uZgHz89UuJgFpc8XTO//7X81fv/+mV8A6vDuevDqeLe7jvEXIz+pVJR3DXG/AAefn2ItmuBi+P2+6C0DMYjZKx6kwftUatOKSqhrhoDQ/yVvZk/QHTGnjCjp+XZxJCVb/h9Maz8cns0S4CoPMbJIICL0T9kK+bTg/pjdnkty4idw22vyXKfk9kfSuvb7rjmQ/NdF+DHtVN2y7cSbFhTOhQ9iV+1XRFRyfUMJIRx3J8/QbvlgH8IXTkHgUdER3Za728wLOmqfnRqxJBvQpJCXD0KZTG0HuUN7pmAD7QDPZerwWXype5AZj+dN+aFsDcXoCV+6VMvouZKWcoitu9Ng1EQsdzOsSnHhyP2OgGi540125ThASnmvVup+sqO5xbmcAdXGncKD/PP4D6KOm21Cg/ZP1VmH+l9Qww3jzOt/rehemjIDxjj0WYoplZJ7FxPPYP2ELl3Qyedu1U4N7xmr5eBfaSvxUPpugvpW/aOc6O9dQta2Dz9k/6ou5AGeGcQuQPnU937uA6JaqW43sAL1o10gBASTvUjnTZIDYizUnelf025n1BA7pNi0EJtujwjq+3oNY5rf4e3VYtrF8pwCcK6CZD7SWHXd1a7cL317aD4rVw9W+O4KhdVcI4EnriyepSjkxdgOJn8NmrL4KQx8nKV1ZjSOZ4dHwsP4xK5mcr3TrA5OoxKFOJAdCXydXg74Rjj0lysJOjlBdjzZP/cS+VNNMZkEkAUy79+83zR3/66pH+0ovA8yd/3Ic/2//45qlELFfzuvACCRB/3P+TZCgE2uQBXGGoh0RaAaJ0Hgndkl7sP3r+xZ+X8BPZRJ/pR8skVqt39EzCa6NZ0k9P5Je844psAl4Im3jDN4p8Ep9XFUivSs5Kh1jlJXqQJaT28DRlbTWj2/vjWcvMvaipkYTGu553PFNIZYf40nWYgiMebDIkHR6hZF169Y43c8+Yeumm1RDztNJPX4E1e6NXp6M0Qz0TQkxeqjItvbaEQvTiNzbkfLGKbLgaSgTZHGiCvvIbvXMkmUzsEdlYdyVzjZU8vgr6HvBSikC1/4TnHXebqVDs7D1FP0dLlKgryshkgLxKpksLHodCmGFARIdA/AaDmugRcqZLdbc7FfG/Va/DvjgHkEVDH81BSqVjor3WC5p237TM5WeiqfxQktL/LWEfglI+HB/lcwq5WKhTNEVRmwauTcSEhgRaRh/08tNch3sOvNHYhj3gJEol7+pqn+IxyirGs3zvDFAwI7y6rlvaJ5Q7KAQI3pZ2ymvqgGL/zcQjWI4eg0hl03lAoXW2UNzbVLZkxkOagWvxeQAXH8IbQjVRoVQNIbPzMb70mGnurtl8GWce/fgqvZNPLMSBXso5l7x2pJrBxc0NbmDjps5+lpUy34KG2IEqWh5gcKgbmtQ7Z4XPLxQHN5ggoBWng00X72kzpaNDnLKsNSlaRA+zsWbRKUseHWpZLcV5IWEMyEd7LUDp4RVHDj1OIoVUuP2llSG8430OPekwdWkhs+d46L/zvYFywtkrnvfvj2sZqaZq7XXuz9pGRgwg5POA57B3i6tWXrKPde1gI213UCTz8YHLUr5UuoP1pX99i5EWzt9OT2VaY8fIM1k77Cp8WDBXmvFxgYVBigO5tx1e4Awq2lnKjjQPfkwXUyvtBp+6cR1olHzaekhpbL6StgXB9D6hRQwqEAJNdOsVcGjWNlNkmPTzTJlD7BSkprvQ5GsAn3YoaSQWorDzXUCh6dnH+kuapgBQBODCVYWJdzYNWqcOlWEVPH7+l0FbQkNL/RYrv8cIWxUphRBiXl1uEenJuW7c3QaelnX+hEHak/WfjTx2BHs6k4nG4CrlRLPpMThiDedd9mi0wNQFFvLXW162Ja7LmWhIKDUpEIW4UeUImF2G1gQJWgN9zY28iTcHGuLafCKmVoku0DTPnYA6I1CVwQYKahkJNIQbN8qFbaZlBJHx+YxXc8UWv6Qddsg3h48Y4T0QgMO8x4Gp0I584q8d8RB79s5rNV7M3SYC+QrJVbNl1iFp+fqDnJZSePdJCOjo+U3T0Vn0uYmIdTgSt3RPfsV5CJ7nchp1Iz4P7UAKiNrDS5JMPRT0gJbxMr4DEN3DeMgjrXd+67zyedcmh5XR5RS44rHR29Q0FtjXiaMR7UyyjMiklxsKQHYmU5roHDF+P2w1KDRRpdiEFW85t/bzCYi4zhevW+BF+eCiWi0kvEemRY0sHJ3HJPg7hrUbFYoE8YRexvO55cfNp6zp9dBgGsE+8G/uD8IhFFzIDZ7Mcn+SvWxQM+zmLDo36TgyIa0nbBvU2WpWkbANDh4wiEw1I19o8ahqMr8Tiwp1YxSH/48Mt11MopG3N85V9IA1CY8/S+mBd82JFCbpsISRsUUYMLhmI9QM178KWP/C1SAS0FX5wT62mu3zcj0tzD1JhZGo2Jf0ajj/KK0yBW918ZQFQn54odB1n3biYgL4SogcvKZo3nW7poElV+quhNtLl8Kjc0mlF7clbOMhwJsiR/vstZOywNVRWyZ9dQpJ37yVaGsGRmxA4eCUknY8JJ2LRFBNZdZvNO79vdLUGLLcpcbzvdtYOWq/9eozeZR4i7d+yYDwmaISUvWdR8h4JE0eNglmNO1xex7xSJBi8ww8QBXa49xQBaQrAJGgYgYmxEorxqcCmSiMhJ/tnW11ztUGgM0C5MdvZxOVUGDQuOr0O7SCb7ZFHjFGl+RLR7XHJxaMPBMVD04hNDIpRr6BiYTCURNcAeJihlAK0zpMwlQj0UbqsIsf6br2ZLUmrZqMWJjHNnaR0wjJaMkWGql/HUNS0r2v9IwSJj8emr2cMm6MwpLlNtHs3eRCOG77AnDnc2p0wxGEDnbp691DQB15bD/MtWx9VXJFFoZGadrDoGMMgw4poG9X71YbfaCE/Bi6rnVjblOpWaMU0QPNj379us2hP3TYIyz1XHWv2yey8nWMp3aUkAbEvDws/EMOIGKCcWmoFW2t9pm9B04uwvQnsc6DGIcBUuQCg70ustXU1c6hb5E79PWqEBa2YnBCrwOudR5+S1mayyfvzk8wgY4Okdh0FUHsOfzlmQZT6X0L96djdzvWGoiaa2EgbO42QI73awR23d2DYvDhgFsipmqIZqrqpaaYv1xiIS4nO6jta1sZ/qaT+LFSpKs94l5Jk/Ih/16H2eid8eWF2yi24yArp1oQ7jXIIxoywLpB+hvJVqkJGYnBa5Eg8r/btzZpZaV/RYjXAD99qwlbG8yxxEYQtioWvGQzqxuNwaqOAWZVlRiF3kgDLkEfjT2WZvl0GOf4iHiXgteRZU0FDTnfpdJG7qZ68otvYSn3IYcTI1UaLY4uVTLZ5tTQe/KSA49Y4LO+YCGdw4HeACkr5H+N38mrxVrGL0ntKIjDg4OXH0N6pvGTFeYnQe2oguF6YarOcxsS/yaXk6C8oe73SwJupq9OX57JPvODYvAOcu+75x8uZVPUN7Vk9iG/vjsKnbl//92R6Ircpd+obmg2PsJOJf3/uZLH3MOaIXq3R2vTNSOUKy49ia/woe7EQMpkjhCSgq51w+h5Mi0796vBlrQZy+MVyq+1mpmEVehY6Ov/0e/sVsu14S8jmXC+XSW2RBrTl8M2KTNOsMUp3UaEnoRbZNOH74LPT6yl4KaySGGp9eLfn8pkMaN9CGu2PAER6CR1dWqvQM3EEJNDCLrs/ipzvEaVDRRWNwSjsgf612QH+Jivz3G6iQC+t6dqMnaw6XTEBYpx5/QeTruOiStzs334VIWnicmQgIvKBRXfc1HDzg52hd3Fl2JHcZ/OhZ55rRVZA//W1guAQ0WngPUbCUW3vQLnFisCMF4zO31jZ6ai0iq7+8VSSLAxqA6sHJO2j56Vvi/P9MhfH1MZiDRnuD36MGUDNy8aY2A1yzyuWW+wJeG8NL3ZFh9+o3WaAdjy5OtnbK/nWXVDRSLMEIWb7NZ6DIHmIJA8zrBpHMBSvbUNimDKzjKrG7TTJZYSolfY2RrTEm4s6J5CfwaVYRhJxIlMjG+2UxjdzNYMzVSfDCArywh1WIQbFuC08xIE9Sm8bekKGdWKVNmFjaB1vFqfQKIcN6aSnJ4bZw+lV/0TCNu6zWjtm/2eV5ypkC3N0VY3NB1gLOLhgvMl4CHwFUySzrhmSLXHbV0TjeuRRPuJ9HS2SWpx3oXsZ5C3Zns0Oq76X/rbWvRNO4BTZk3Q+0C3GUU7DRvCHlrtDVwTUCjo5qxOHh+e2NU6wDwWNdkrOaCh/XBxlmJnLg8PTxIEDr5UxMsLpFljipf7JMPIp7y5IyVmnj/VK1Cw5DpMzpEPCLq93oKQ0rV1SFzQsJRr42B8S/Wcre0ZJKhf6tstvq/5AlW86y6713DgayI6znOK51Rym2fIN7I0b/V6IzNP8so1haNPTwz3ser3Ci3U3ivQup2N3g4TUkMKqLcZzXDDfk5bGvdjrSToOLQEAP4iJckPbGw4i8AoluF6C3kDJzBIfrXavAWgoTiXvsqscODMu1xRzztQA5s/BeqsJGQkbGKO2b4gc8jh9McvX+X0eOUBPkPb5cs+fN2lTkIwWwBiAOq3EuWlhJg//5UPV+hUgs5X1Ag/3hQZfJq7SEmx8hW9bM6J2KGhJFDASFQUBWJid2mI1bQeT92ck8dGbc/oqcSsYBFn7a8m6Ej8XC5mBMdkYuctEBQaTqWC50QRRiZk04r2FjVY1NKlp+Rtn9pz3fKqMomCve9oQjKwQfa1YJTjmM+gFTOVpJLvI8v0qcCUc9zYSkO/mThWuBqXKzb2lD7I8xsJUsNc2vY0SM6oMO1Pq2RUBradtyfTYq/rqydhxJDVUMaTx8wkhsfFWssCbpOLahVutQfwmK4c271AY6SDu5Rk/EUK5k21R3YTX0jnLbDiWuJngzzKd/s2EJIUftOdhjdKnXlxLEYL6w95ZAjWOATwt3PA8xdSyUpqUfuJdOPDJN1+SpOOh26a+QGjKTgWOphszq4uDoDLPP3EEAurxq/1KamJechjhvuOVLKf2D1+BR8zl27X1PqVGF2evTmi1FdU9Uc6sRMHiymLCBp8NJMkk9RwnHRzJGR6H9FC2CsMhvmkEDHz2SaTEBCI+3FdHzNJ52tU2DsyY33ODzzZ37snwsXU+FJ5pGqPtfUBH7DsC3RNs1l+ejy23CbZW1nKGXh+9VrkRVUziIoXaqXRXSm06Ytvaw+tuCmH5FW8lVNjbxN8grFb/q7Rmpt2Nw+W7CQ3aIw1orF93dKLgJto6s/cQam9Ix8n0EgEeWdX5+E1G5CL12xxgUut8iPoQrrSLN6M0W9Aks4S5Fwn8N4iuIFatpkLPAxi/rqEUAHO936zgI9yOEpXIxU8p8mOJ9mpiNo6/Qa7hKd8Pv6NmasIZpSa+8LoLoo7m2IVxNVhnEtgwhQDYGzbLTtJ28wJ2jSVX2Ii3yyFlIzunJBEqHweuclsJs9VwYLl8uFYZONJKXw8cyEEEmorMX25/+zRs5dL9ZH+FCdka3BgRWRcWOjxH5ePnj55BGsN02pHQLFuWKpslQBo1E0/fJ1UqcipxNprDaO6OecXSuEmJROwA1Odi0A60PbkKwmj/GT58m/f7C8fPxIn8GJ/svzyyf7Tx4uBXv350YtlqJQ6+cLcdLqel71EsxOJa1G7foFThABuXOuMRyY60FU/i1myQ6I3Qv60T0lTPeh+8+0fnz75Yvniiz/vf/Vo+ezRVzDNse3PldGwEAkTXdcf7Ay18Ogdygv667F77iIypnaGo9DP6+JMcG2rf/ZHYi/I0PwVD6Gq8Y0/4YbSbAvcSGeTxAy293ba/G+f/1uYVzSUa08pXrscA1oIx5nOjNvPLgHwcwbbTh2Mow2g1C8Wtjb+QrfKj6myHriOOqdFRc6z7+yft0M2QUOLaJdvk6JYBlrPKkB3CJSe7jCw2xScShybXrWgG09azJ5dtPKK93mqCxBQj0sUnjRUu9EP83BSeIZRBydu+vMR5Xxd9lmfXjP2Sd+FkF0L6nSaCugLrXaqjRj6d1SvB1pEB0IziX/QyAgcflanmLbL1RtY/rg7S+KkqhDuS9U1iFv3KKX3GzJDq0vXKXgwwZEtHZFWjavFmjK7VMmaSw3odn/SFtFuuN4G/QmLBwFjHLSLd25wBQNcO3wIWmyGtS+xXSe0FWeUlv91oqiKP6fXRxfO5xkTVQwgekndVjQ9B4RFBwTnsOpVK18xNIU57xFH5eb5PhSf5eGiwURpWRC/2hAHPKCKkczqEPs8rpTBh6Z+dpxoatEFCvrjnDnvQG1pEZfhEa+/bDrIwUNa8tuTZkwnqynb5eyPpQSVWArwcwV2IJUVQla4l2N75DqugyRtkke5GbnnS/I21n2B7R1Q4Ws6DSuLms5yOKAXWQmui5g/nlF4mEsPNB3TlQnB22PUx6wpu9IDBeIn/GrFTmgQcDDKoAR1OkuarSlyM7cuTRR5MWIuQLXxJgEq27/UBTY2brybyzI4gtUiqvXEhoiGONlw5fih+nxvdblwa1EgMPrVyZHIIXHBvq3heXI6s6Tfz5tqT1lmY5aSHXDDhulUDinM0p8imYvy9UXOe7rAi5fZHXnqARvn8K6Ddx7aPHukTY1UJc+GykjwamWeVBGi853kakw/jRHxoWq2WmZFWwJXl+l0PT/xze9QC5VhUt0Apt9WVRfVNp2jvejgqbBuKM3TUN4k9qVGSGlvNWBKwYb6jSJidBJrCw33jiBsHlyAz9CBiFlO6TiCBgIaxPISdyNt9bggW5lLleJdXOHeq6gp4Ul5wyGpI2YLoyYulBro9k17jRDPuOQY4QsXXtyPkkEpvCS8PtvIe+XsgTiTkCP0uJWL7cDYCyOnIj/Rgz6/EOBSKWmwQD1ebqFuma1fOIj5Ww05Qf72+1Q4I/UAXTV2Nq9U3+pIvdcgjI1c/U0lVv4ody1nsdvmJT/ZKD7VD6xSY9xrbPgT6gxnV11upAq2rd93mR5RyRchehKn403MEIUXh1SEjfcsLZ7Aik1W07Sesjxdzopm0cE3uSQCdcRrsfxqCsDAB0qmtSFh1QAuBFOMdTHyixz3leooRNRBfH2FOlZGyvGcjNuu0IADw5Lo4aPS6czqEEeg8lrfd3pC0Ghm6t7QaMeREpQTybqpANFHnzZ+y7MpU3mm+W7I3DF69tQ2Tf3LvmgHvASYNnadOAUsRddeBdyVn4NztoNrvmId3WHAdbWiH+a5kxpEzsmbTXc9Eibyj++DFpI6kAvsQqRpE3ZLpGNg0hRCczJ4NVrSyejTR1vrmzzmI251fImjJOwCsqEy9qfyygpuMpytLY9GiQa04NAqxFqpJyX4NRlDIDqxMhrRgyXwe6LIziv9qayaZ3iVNFKsxC/p+NwbWRTjytnnNYgCug7igxiAirTJ2LMCZCbLZh3bOP5O4QMgxpgkU2D4Jo0w4oAof5MNVQVrLnSZnzLCmOaApuybrQjMKVccBHTmKfQ8LzKEVEictHCDGEzHDIVlrjMi1AQDKRXxF9yrZ9p8V7V17uvZNi6lucKGtyUW9/0oI5TvskqK9itNlM+ZYDPHOsJk36y439p+hV+6Yu9DiZjHEwTQ+bXRlgSVjtqT6acyosMV7Sm9rPqcGUNiOVHcETd4Z29aZjl9svhWL0lwJQf/ghKeTPrYOkpyo2IZB7jMxJY2CFdpRKC5Miyd7oqQDd5LoN7uJG1EjU0cGGpu0eXIvfaa4hbGCDsyws5WpwBedenwkfgp5sDYFQVuZIN1z8XDPQK6OBPrTg9YVdaqV4scue3SXlew6rWF2kWLqyAQ4hXaJIlUUYxokqGI0M/abUxxKRDGSA/dpdBvP4Q3lPbwZLT4atuVydHgkJwx8zM5zoPD3BQaxgPDeFwsD+BSBSGuOvj4mM2ZYdljlLOSwLa74diOkzgeqlmhqAfYEIoqh9XvVWn43ubSTKtv70ZmqxOZQe8x4BwKZzE9zrcEyQZznAUdY9Q4kZ8mh6FXGDPF00bdcVOvz5gJ6tvUPZNUMJWRrJTh4Q7AWEZ4hBE8xC3mxoJ/7qWDo3U5jr0RwOhCakYIPoFnANY0ZiYLRSH3o9TrLYirvXQGBChaBM+WSQIQqGhspHTA9+teJ0iUiELCoXRgv4gcMFXhOfU0vQ0h++ZALMCO6gbM9qHmrrtuyTRPeQjJUyJ6ZH8Anqd6i/ZSZCeHAwBK7fESXFF0JLH5cDSx0lSuC2lFTzwtHe5c6DPOhQqfVTOxbxz8TMxA4rbn1b0pZVlS8tLE6g5eJw4ARTKakZ2M4PuVOq3EkBtEH0qt5w9pxn7ZIcT+IynjwnAY4QZtPIruq8VF+robnBV0j1IajhhGc9H6mz4/O69bJQEkgVt+GOTcgBsr7zk0cIMApwwrvoCwI9bTycbr0+TBIKDutLxG88qIeeZUyQnyIP0/5PU3tUnh8Sztqe4rUI9RDGCF4cLAWXxtiM7NgkGfJTJxOCEVM6EKgy/CHUCCsTLk+GqCiHufwhP1lOSB8e7/q7qbG3UGTwXppbzvNcEHROkFAbIFxkdtCyjG9qm6SQ4n8gC2Z7Qbo34I8Q7XwkteFMI73G+DwJIDYvJKRhVGP8HrS2m/Zuc6kPN2q1TFIeAgqbQmTzSQBCIiimBUs3FFsNGgo+uzze6xjlI0o8kY14XNhN7AzUkp33pHt+PPB0pD6c3KwusE2O/j1bu1LAq8+W6ORTtHvdmm9+hkOUsvDtp/Ef05yy6dh+4NYiKfQPzLS7BOHnRIfxx/d19WE541qGyqt6JzGQe91qsqnbpCxbsnRWYP6RyV9vBydHNvQ4hRRVDQdG8v3IeQmEqWzPt38nLNMyrOZpSm7YtyVakByUEFFPUkto4ZiTc6z/JWNR2IzItXEBZrX2mANJvCVoNUnbZoIYFDri0OTfc7db40InwkRPB2mz48OljLUNTY1ERKoLv8oSxNNZyPYUyQP6+0I9h/rcmU4hRHMWWeYfSQF9WJxnRUkMbAal8eicQlFtTXrwKmbGJfalt+2BuesaqlVY41DwlWlEbhxUY2+9imltF+2CcXN3Uu9RiTJxUllG2yfcQyaykwP6QshqhbNhujFiKnIoFg6400m4TeTYjwhMSaOMb09xTBGFrRsJ1po3wg2V1eSP1ReYd3OFy2+KgmNWS3yu0m5y2GKv87O0wmgXPkp09IHROP62/3ij9gzavkSqhauHSRYKSsnt3y9cGsAQAgJZyyWHhN+4s+vPIlBorQxZuK9EQA65HMpwq57KLFozE3LBrZFjuI0kxbMj1hqsPgpHWt4kV0zJ+/iHOils/szSi6ctLOebh+qoUvoGtedB5zCwjbxvFHYzYKxCZsw7BC9zWZo4CIbJXwCwquxksCcjyQ9n1ZqpUqYWCc4ryom1SKL35JObEK80qXZGFwUyjdc0nwFQo6nSmKJO8+Y/Xbf6G+WzGwbI1BKTF2tjhmYWVrU20vZb1qnzvd8wXYRIV+Sa72DGZw/7yhwn3HCxoe4vv8n7mXOXtGlrmWTBkwCpRcyHcW3dx4ep7WQ2Vdsy0YIsAvlF4rRu7iEN9K/CzcCXYVPhc64+anPSZt4Ano+hDQzI4YRORLo05UQwnHADqre/B1cPQM1NmlqFEzR0ZfMDQUNaS5UWgiR/CKXHyeeob3FHoXsbUxGG3DFosvFfDrWBnuf8RL4TNzWOF59ivkjwwC313xmxtBGXTBStWNVTOk8KF3+FnE00oBW0rQ8NvqGxMZRHedJpsWQ9xtDMX1hZs7Mkmv5wz0pP9JW44mWD/uoEySuwG1PEF3LB7SXDeWpaDPNa8qiDDQomCWn+wPv7QpyCBd5x+zA/cFp5TWLyZ/ufYibaaU1pdztMmd2fmS8ZvU/Tdnp3qE870Nn2lWkvmfiurOe7UiLyK43MPi2TNW0LqtEoq0byDxJFeIYCFUAUGisQL6XIc1Ok/rM0XVzdlsm3znuiva3YoRLOZpRWOXcC7ayHzyHfnwEQtwNG0plhMItROVrVm8fxmc8ZbxtF7bmdEdTsK2AdVtoG800RDnkO6V3Gw5W1wxSsvETackv87ANK60BY/G4AOLGqXAmO3Zmz/SnMHeSzsoUlsWeQ8vnUgj75sV4zmhV140S6urNBXuSRvQAWt6PPFKXrMAEL85Aw4T4wAymXh9xTY9UUVj/k0JoH+Sau5sDRJbQSfDyxa61qFskHQKvC7JLlMPm4rioYAoj8asyqcYMr0+LoKMIX1ZTiTU2TqPxr+fGbaDE1fbwArhiX7TXRedZcHoRp6WroU3Zb8L8rtccroNk1bzfCgXRh8LakZWvmZrjYcADYZCeIIjzzPhjbiJbQjfBtAVwAHtOxvXe5LXl0tsxpdm1bNpNxfa7iRbIJ+LcmKMiZtpOiaL5HI29I486Gk2oFwXEyPYf4t4jKhzDYEv9rWBo4gCcIFrE0PG3Pihh9S0+tSswFm46y8Pqf5kW7p0JW5zX4egZPCl6yAKj7rdLD4G2rg4TKr8cgyL1UdKMy4eRXeyqnsmH0psm3y3m3toKqKNHaREeBsWWk1V5PiSDIZEy3TAYsJhE8pcstRJTjdFZRkRsiultwfOBpQ2iUwKYmqHoLkhVO+LsV8uTUkvASSy1ULLlJIjZ693jd3J7rAcOZ0pA+s1kbdh7F220gsajmtZAHqKVeZoLGXg8gr+1TdQY1D7eStS7PLsCu6ioHm6uRwAUGzCRXXH248joF8egmgIh6Az0WSLeo/F5NB/A4tH/S39bBqf0C674gD2YRKL42j0iY/PGt0Rk0ukYZYwySv6awgvrtkMbign4Y1fBy3pAD2I87SLhD+IMoesebEaMe3tWGWVrpuBuC4nuXuWckfAAFx3PRUv2D7Hy9uNF82EwpVeQ/IYqzMtKXms3XJiWlZwQBUk2EVWEu1iOtmdZ3PPCcPRsD3kNXYW5KIyn1v2YhLegukGgCIUKH4Y42MdMm6X7h71iUepkswSGretSbeRxFEoIJXvJWFiBcy0EtrB0eBzwNrhIOAiQK+brhnOadv1pjh2dxnDOi3uIJt3RWe1d4mKEe9eORdubQPaNl3x7NmSCt6H8WApt/dhhfA46bWk374VGYOO7dyzoKkky0OpYEU8oO+G45yrEhUdal8U4duQCPAtwEnS0POJj9stXSPKnJbP0+Ryl1bnvDrC5eCg46ym45URaCiGN1TxfWDs11LezeYoJj+HSOJhZLC5TAlgUbDJrkvTuQJz4uuNlluPx8LYTQvO1Sm2Lxl6FyiyLeJsruuhVHfFkF9+VEuX0D5qe254sFMUh2KBDm8J5YrMKrqwwanljb270iQSiIoq53KxOLowI4YmB69fUS9mXAbBK7RgiKTfKABAPSyfYlQyfQ3kubJGL7EABxU1tB5A3jLMIOrSEjXWQevWwIIiKjZSXDIIAEyvKwGhcAupB/+mIVyA64tfSPDFkV8IptxtBtSbvSfuws1kXmRO/Qoy7O8teupDH4kqto/OfThnq3fHWt7DBWu/pNjS/EQHJD/PJsjCZohf7hs2TGmMmKS06miSxt9nF6WgMDLUxSnKVuO8yHjuJrvcAW+cPVuGtFyl78SzoPKkXXUsv3hFyaX3DSdX7ah6i8SQCLvM2pTOHAaTRqPYGo/N3Y4kzhAHSZG16UQCk8j43uIQ2E+fIzdbbR9/NqWZqkvHQT6DNTMwxfgPSe47Ny30JvcnjNZ7L/nG2zMb5AVuTn+wjFwCKOrITn00Lcm3T7ec8kJI8CIZMMYBRBHgW/TKRpoVsjzWIEXdZDcV9ZO/U4SjjnsR6Mq5iGGHPr+9tBn36g8ege9GGirmSI1/7Mmh7UOipWnD5EWMS+e4weYT7H3XBkrmFEGYF6csiNyYjif4IHahQUwq5qB3WKpplsJqhEUW3O7Zd5SK+Xy5dh+94E2cIn6Nzi7saJkSA2R0xAN1YCNQLLhSfK/NqxJfsuOpvl/Lg3S5QXE3Q2mnEvHiymOvUNm64B757ZqHGozg4xfDq1OOzHVTtK3dT20GAuSY+KgoFL85EjOMCW4NZSfmNEZKY/lGjm0Y2NpwDnfE76udRoc65yWu/ZZo8Lli8H7OFUOvDeo0IcoJ+O7FUDLlrsVq9IJMTTGCYSvC3ZbLUlNvN+PiCqoHVprMEV0+SGiJjtRyUb2nuaAgoj1rF5gMWNXQ5AxO1xbGNbGKjuzAciyEGtl60yLebkX7ApXJIc3up3X1+1T/84qnwrBjDg4xMARNb545QG9o6pys362V9iwEnNLIakmBzeerOJ8klaOMicdhzppxR0djID6ebemUFGTbacCUVlXy4+6ymZwnLsmq7xVPXsB449m3T59q79GCUUyrkDU0hPipkyGnE7ck5hcto+vg+4bpqHJXBI4StH7/uTqRKTCSHrIFn3CEXDZp9GcBH5ABDJyatipZxkesLLl3iyErogJ98fW3z17W9+jgpmbqw/GjF+MfzOmNEOPpk6+eiFOdw0Yz2JvKwfGvTF00RlXkFlFTRVX6Pmz8fW7HbYsd1f0h38CajsVOcqXi73quAp+I6VOnbwWAkDf6o+MmCGGiO773qN7rpAq1XImggCKGQ9z8AXrQTdyvZ24lXpxybi4c64rX0dXJUopKKzK4KLNpz7vMmns2Y//yKem0oOEz/i12Midx9JkzVLnjdJI+vDB8fgW3wu6hwA3Ey8L4lsL46+WkmyxqfAtPcjhqUGrS/pot6Ag4cGRh5Jhdd/pZgsdc8nqC+7kcBMuN+JYwHL33vc4p+wjJUy3ZmL89ynx1ms54yJXZ7XDgnJMWTwjWpvaM0Hie0CF1M55R3xxtSAH/BLzMTwBU0F1tGie4kP1CeOgLlW3jb2Q6kLIUu5M3YlVvh6E6/Lmj72LEgQsyfYCKinfbsEVvooaPKdHnaJhCva7vvc/AYiLPsbaUzM5fLQhyhKuOYwQ441kfaO9U3fjd6iTpEZGOunZQ2Bt0FDPA1ns5NRhVz1ImumsGctx/WNJjuHZTjco24oGJeTQgKLjBhNm2tedXp98gxNBoVxtkszh2I2PQtDQ8c/KUsjdXt0YtW9Y8QB0rETefqevtDRQC2iZ7AalVUDOKUeGS5cc0XcuXesjw3QHPBiJ10rldX1T1H9bNq9e1ehL8UfyEPvnybz9+8edHz/60L6lVz1M00KGKaX73r++9WX+PVXxry2s5C5ngSprpm0CtQRdaxZOSPDZb3l2AYibk2mrS3vzCpDU1i6R4YQOR4gzOtKPi2YNbKSfJZU/UW0RDkE8QFLIbF5DfXjWj09JNUtLUGNGA/jqx2EWY5hp7XhrfUVLTC0krDq4iriMU4pFKM2DAvsF8GPlvrkRQDkD9do/ayUFZOvF3a8hCfLglsh9xhObEUldkHaL8DQqlGfymaXwx+LxsPFD44RlDhKxOsOFRvX/YLgJ3zMw6otfCIhpLuLq3BwfuhBZgMl6TreYekUGaa7RbcBbtJ30UQjrWeVr2qDOZquDEFfua62xPMjLMvS1cZRchFOrVaVpXSiruAzwd5JvHxEY6Kxal3bODxWOkQPMweraZHh9qoNc6UJJNVQvdoV9XTXJVlXhcbGcyRno+46VuU2vWFLOjEY4Na6BabQ7Wa7hmcLhC3PWlAvUkc84PtQ2AnnM4oFE7aGfCooFaittgWMRuVBVec5HsI0QoRmnZE7Nduiyd26S4kn+3ObdLQRnvgE/UjoXKx6hqUYJzLVYIwnJMuzYsnHOC7nU7HKsPNQbw8Ord+UZaMzm32Ww0XKY3gifgm5kVbmtu4lnEoxzdJlwll7Nb8BTmCNC1n5uJjmnKB4cohnYTFBnZ2/6Rx8rGVf0mn4rCwlgXj+TarzcMvuMKe7N+I3Gh/r9EpYlaAqn3js1N4T1vF92TainzwZCp2Q5oYV1Ut/8GjURA3fUhHHZvgOiWbC8+CMrv9n8QPHAuKQzWVB4Sijy5kp/WbzCNNhCN8gXKIwxLQgdBpiB7FyUTbC1efLBDfkti39kaOgoEhztKaMnoZgJIh0e6cWzGsvfBqO/92dXJ4bC2o8KnjVqxQRcKuTs5iQGnchTiPbWx3+Z1qWlEBUPIV7oUD249tih9IBxKSVoqbIyGFqL6eKYlTaHBBrnQzJUgJujFTP9pRo4PAUIP1ouYjsEs04HgXlpSaG/44oaythn8ST+kLDQSHAfuVt5xSsqK9LqrrhDcsZydg2TufsjA38SaAqG6p2Roo2mCFYKivgsWo9Fw97TvRdrAgQYmIkXb+VjB9asJ1v1os12yXnVRp8ua49V3VJMxyU4qidlvmEBmgQUAZ0J1NR5/m7KSRv90OtWVFzqtXmiqSsCLm9q3nKoiSxgAf3VwIDhmDXz9b53av6L1ZccbQ8v1STJ/g1sX4tr35sPGfqpl51b3DJL+fjMp3DT0OTTtOG2Ab6JfxHVDcRu2DQDzayd3D8+/fbr/wj08yCTFTNApmLl2YIAjxjT6Gf4dRNc5nTj1v6iXlDzu/KZ2g9ju3UTc257qPGaoXVbMApK2VaH27DDZip6ESwGjEm6ZJGBkMkmLbvVeiy7fU+vrQ9HF7dijG5TWYhQxm4esRW8M5YxNbjjQuSuvOIzCNNSh+X1Z6Ly93RY8mycAc8LbDSzdFsf7oeSbiXs39Mg9VpzvPVyUVqU4VC2V89hSLZkIuGUoJnanboxBu7CqiOGV15XTT8YLVxSKaLqGB2fvBA5yJzkedA+UV2S0MSRams7ybif04uBpWdwUzU/n7JBHtqzotAjHUeiLlp60Gzb6+kiehSnxurV+0s42wROnQzvk2/WUMuBh/hYwpvB6QqWeYFs0caGmD000/0Z+pg1C0dl9hVi1ulxvViRSCEKMGUKQaTFSrJ4WfP3TluZkeM011sSUjAI+QFT77ZPP10VORhZHOAeWdrhpTvr8tIwy6Pj78KSEIqQUw7d3xYqgjz39dOL1I20gmGXgkByYigLeq5sqnNxT/af2lpjrQknsAH/tx4vy7+2Bfr23CpydRS96pgXQdvt62tWXITvPL8xjNYsjoSZ12WB3jwsfgnR2tNf5rMoj3jbFFogv20mWPOEgm0Evcqr4AdjdOa2F7qLkZKzj0otBLcbUrLE+WTUmj4KB95yMyI3G9qzHm0sQJ1FR0zvf9gADuCQLYf1wSC4HjsWFNHVbgmPVmvnp9pjPiEIvPgQW4cM5lYYxDDw1MaELnVjCp98XCEz5n8jD5BlqjbDQvmPIgeXBb7z/TZMtAerm9CjwJ5jUJCANfaAS9wb0zo51lMACxcA6tdG/yaODBFRc79BV9Lw91KepjDRSkoIsZC8liP71RGoOd9ineGd18nQ3zhJt0y9YV/ye+cJx64Xzjp6OY0/YlLuKgtbbaiHnD+oAonNSwXECEl09diWsteKWJcN7aL//A+zTrerZcUHnlN63uKjywm0vn6h9O/2AeP1CmAqcFBlDHuarnQdWdIr7lAknaj9Aey0LiB/sMztrkMdP3DzdLD7fYG/eUt0oZGALZNfyQRGMRAZP9LDJEz/QPXDyiRsrt2pbSJV8IzaB6xL/PXzduA7T9o23dCDUYwMLcDzNBw0vNddDKKDgL+MXpU+TDuAHPRUhnaiUm05PF+jrg1I7VWrmaHPRkcEOtq+g6E2H1PgTxmoOG4afnwRPXVqHDzwKPWq+bPqIoEJXkdzmStCuLnhHTJNCvVppxhZ8WREXe7JBJfojh01Ot26oA0OYXIM4V4ru6mW7TiaHFBBDiUW//+su+8N1yS/n5gQ+09B/rMPInWpBLk9JpOPevAqawqEzcIqgFhYqfsWzo+PvFhAKKbSfGebHMSCI77kX0UcyTVJ0gRnHunO1dDlvEyav7UbIrQQhgsC6B2aONZshvblhltvzjldP+AaCtMb0OlTmtkz8R69NUDPIfe1ku0ffeEs5nrQJL84g4Vl9ooKt1lEt1B4UpOwuFGMob5YagKezllXzA1HAwvuCCSeVVZwQqcnYCzejkk8AAGuMW9sgG9fDYGAlOvUyWg72frjnPiHLI6+84Uji9gaB+YBt5U82reRaUHXfsvXCVHJUmOK5D/jyyjloWLf3k6yEf7oRqNsDDxv7LUaDNqBevzD/JIx+Lm2c2TICRjn7ZPZEyt/TYnboZdc20nfw8qagY4DgW95PfHZt4YaE+qFx5xNLZigI0+tM4Yii5aaJp2fhjQ1VjNGQwuJ3hEcsT5BSsmkm8BRNu3isXk4ssSl8Ol7n997XR5fvj+iG3clLgrqjuADQu5zB3cYHOn8GiZwsgqOLy/tJve6wShqsGRdoYIxJIzsnK6ljROF93BuVBl/eJsI8tS2m0YCnDGS4pxa7t4uCz4m2uL7w+J1dttOPaI3fDDgd7EIzCSDaoTC7KO50JvLRuyaIC1hQ94iONEWZNuuRLF3hetEUpRgpheuqj9ltYttovAtrvUlNoqGMzNsZ6XwSccmDAERpgAwYUmNl5r6EuapUvRo1F8IVuhFc79uNM4s4e/12dJ6kAZ5wyNef7M5lSGfrhshnqwc4I4QqWUIdq2wbhH+wjWlsGusdOU+pTh07WgXjZGRQub67fBtu095xBCiwKgRAfrVLaBQSIHYt7ZGtAF4rcWq8vjj7Do1g5/0pWy9MA4qtVylRXjzz3TZuswqks8sSfK5eA5oM+qpVKNx4daBK77QEyW6XW7cDGNy5gYFRMsFhcjErdMXiB0k7tFYHt2XCj/vy33fvJWF6doXxlfw+iRKwojpGNsv0yyQ1P/S4Y28Bb4Z/gTV+uUIZ0kyzqZMHkNs3KmnTdx9ndQaHi53j3tA5NQouJjZ1m/uRbO8AnNxG0IRBxtR9e+19ipeuDn3dq7hkq9/tA3EuWUX5aIc/O6L7d9+IVNdi5A4OSxL0WjUWvKCW8nvWz729uXEaCQOPFZpaIO4OF10UTdQ2XYcDWX1sBKP8k8McF8SAWd5tSVbiGQYB344KsXZ7uaEwiDguyiCnqGQXBnbJX0HYn/gWgu5kfg7cxd6wsAvkZLXsFOlKqd9rB1yPGDkNI27ydG92AgUY/vbA3Z+vOSs5bAz9HfBupbRlO0QEDZVvGmjHkNxF0oqWqBTYjMp7SektMTsnqUrVVWugZEo0wVBwLxBzh868v772G1b0eUhnMfdTNzlvXfUhzF1PVXQGfYPiFNY5yyia7bEEBDo1drljsII3n1a1X7DUZgLR38iKk923xHpYsPzrnsNTT+huIrEr3DfkFzjn13nIZZfAJKiZ8TGlkODseJwBfFrpWMozLAZUfXsG1xzlDcMPXGJh6oCA4EsUb1g+/zgTXEkHhoNzd6uIEwitouccEkQDky53pvC8Sk58Fz795r3uoLncTmX75uRspfTZw+32W0mpCnl2PHPK0dkAhHytBkAUntxyy899sxDCoHtgxy2uMU8t3em4myHjiCwLbXvVrP3N2dUFFL24LbOzKBJuXySZLF2ar0PCyVSsiaYxnzO8wI1nBN6ZQei0vQsVfCififxdiBjpkeT0JvI21XpntbsKnRAGm/ZazvPH96Los75Hq3Ac2uVN/JbeRu1nv7fRPhejGFg8ntMV/+18jjaDTkfJG+yxzlZPpEB4fYE3OakGv+9Vd9606pypPN5PzIl8tyzWuBEX5QtvspraORxqqgcoWr0eTqGWepkKwMMD33mC31PsLLmnbUnB/kOXqvhuMLh6k6JesIpxdl1emkGTMm+l0hTd6JA1ypEy6UsTq7hMZuJJcDwBMLnYRuoxJIeqIk/lN7CNuyKWUbE5xkUCEBEFd72NLLiMHtq7injZ4J91dfPXMjXZ7eTr1B0r3tUBtVs2v23Xh8ODQX8ZhUOM+CD2y/jGmLlvjJ/iD2O7Qwy/FzBeLMrmzhpIDHkDlS0LpID+Om8mp2kPJI8LJXjRMZExOztdH9TqcdqkhmfyhLy5nPA2RVte9Iqqwk5DfGLznysG0K0pYmKV+pOoRjmP+1ipjaVgokAtsPxcO5K5CPHCXG/j2E37iTmJkvnxnUORtr2Gr2HMT1n5oMP23gXKoNmYEBQKXHo8OGt/sr+ch+YUJ/ovgisG+sh5WJVucPAVnUDB4Ttb56xKYY/tmILHL7TdlJ5JUD1/QQZnq8lGg8iD//2p4F6c/t6UYO99+LcalmlPvQe1fnT7cf4mhDkfH7Rxx/Wmv359JTRaaezx1VQTZGuGdYC2jA84jEKeiGjHM/n8W41ccNf0HpaaRbLavEuxu8d3URNpx7L1IF0aru+u7k7Gdy/uNp5vrcreKUJbGE3UdzaNN03u9M4GLSmlQKfdfSzN84Gi7D+5iJs99ElYTrXSPR0r3dpBHSsGr3TaYeXnjtO2G4UnfpfRvrsej9+8S8WcXNOLJe3+3iq5/xrGU+nKpB2n7g/ZT7QikgCeIdEDXVDAmZgTvK4XyYhDqKo82JY+FEpIPDdZNtt8YWzBM0t7bgHgfF92UYbk7KIb1xVyaBOERbYczHUPp40dGjmurcW0yDxrAbpFKEau9JFgWAAAiKj1SSEktkKbeUaEG9WeU8VWqiCVB+/LpQxi0bBd9ZYZ799INm1Z7SW59r1xiZkrVuWqqaxtA8J+4zoMwsmlhU418I4dHe0HuX1p9lHerrNBz+uj1W40RofeE5NxJ2/mbghGI4QhUzAIVvs1RdyigIW2+WG5CVjbOsW9hgD63OfZKAfOcoRShBUnLITLlqkDrdlSzcVBDoepH6rvzKWOoVPFBjrXQfR8VzXKUqGkczM9ezAoPaAVqk2Ejwc9XkBysE3rVYH2MNhW6B0m044zByZBy2fzQZW9D+VWRi+gqYS6Da3+sv/8xZOvn6VQ8Ud63gTmlqDwDvT7GUtY9JcshIUrxV/KfbDODUJc5Zku1V0iAnbYGWgXhbgxQrDCpPiH8hAq7Qu4wpMOyBK96FRmrK/XbubS41oz3/vNA2WafRN30UplBIeYIcpX0BXFn70jZjwvUTxKXXgMuLzFk1xmUqEaz0j/pqiEn7loxKUgLgSxE2aIiCgbBCBYAkjs2EO4yxwPb0ulnkwhc3WgU1tlYO8v5G7nUgzZ9tWhB1gdnwUhJlomhGdprU6A6QXX7u4YlEw8QVoujCUmhPzGD1wol2cB8adwdrI+UEa4Y8ohc291fATdDZmlavpejTwEic3bSZqCEx/vxciUsM4ucD7OEvuORbA3TvGN9TeaaXGSwUjQp3jWR4ko3W6kZ+4yZE4A5QGcO0oCnSbtVJuEOeN+lPjBIW8WvmRtTKxP2rQFiIEKipVyXQyUs4CVm/nqsg3ti+89SVj48ge0sj2t3iVAr/y0h44d91QYXl2m6QcmN0ZTyloiQCMxQcYQAcUG5TmBZDVRY39PGfIFl+SFLth3qx/UAYauMFLgPlj3BICTTQFgXYTlBF5+nW50Gx2Krs9Qt2izEnPjDtHV1Ukwoc0j6jqbjldJnr6ovJS56mpBlCwBmuvqe3w1YBAzIl+/3T08iKqgKLLPI9rCGVVHNx9tZU9kKKZw5C9y4YEC8b4VgZgEqNZ5eI/PrQIAMV41pHn5gTMsFpwoUmn9r06TnS7KO7OD3pGsgxCAD05RH0E0zH6yhpIl73USNdvrXXC2BFodqz+vJq/jmGl7gnh/gwmwNwl44nJDfndoryAzlVBgUGw63kxbGBe4qEPrelzOx/u24RDMIm6P069Q4/LZaL+DNpdM66KGz/iywpDyFwpz8Aa1ai2wbSfOMRW1Pu0oasUI1J3ocv5ISLE4n0R/waBzuz1Zdd+IfGR5l138/Gh0//iHIaM20gv+5x8XAO/qNKw1+NHyyXLPbcWaQWO5jmKiQ9ONczjQPvxjKdnCDgWKLtrlOKLGyrYtwCuiPHYBfUJHj6LKSVyU+OZDf6TBJx0iEBKIgFpxxbUQBsJpoi7OZWBGPnELUexWj/bjTq4tFw2x1M1wMRbwlTNPhRZDXE7QKJ67MIOLt5ryHhNjx9KpHmdlKngPaRYBipsQfJy1IrB2pwWddt1tf9J2K6cxI7YMDpRU1FHC5ut24j6/IJKxcyrQJc0FP+U7xn/I/1TyK/CIRMW2aByxPtFu2tmjIsfZsY6yKhUeS35jPRxi/gue9tc+2g2Hod1vejZ+H1d6615dXIDrxVunHvHULc+raWGyQ4qheRBUOIjvgOi6w/NpYDp5iBkZLRs4kNb47wq0qPZAE+OaBVVFQFL1z/Uosuvbj57K9wcF7F8Eb4XkDbTa49L1DQV4cq9sYoX+4v8jFke5Homlr6VheaV3xQAsotjyevQrta/Uw6bX2djZhr+EVPZr8/ZKFA6Cy7Gd3IxhQb+Fg3x610gexX6Cgy/F73L95q28USYWpM4tYCZjn57RhRcFWLx6FV669DnoYiWLkTc33F6Pj1mNjgSOYzUDhK1Ti2KH7QBLvTVgXraVs34jAwAx641y1rfyEg6XWq+vZJnQuRYT++WtmsmfpDi/Uj2XukJOo0kNf6MJ+0Bp92HEyPgq5FapZyNMWOIrsBV2L9WOCW+dUCqPbs5ykd3aRyftM+KR9WoF7RYtUlH4Zp7TaFNZoyNBH12ieaMJczf8sRJU6Xo3ir4rxdzSafAtdas9hXDdJ0BUDF/IUmJ5lzyiXy4C4KgSMxsqxaedhVqgwNy0ktfZfOsDqqJMIDKeEaNeYKMb3blAIu29aYt5l9C8FXor+HshucZhVDzIkcKLi4LZCE8E5TWCOeKNGitWHHg27m4pFhHEpV5mPTQ83iPD0vzkHG2yUCLMPE8kdEGwmxo4Xw9uyLn4bCIQjtY+l0wOhsDjliQgnQa/jhsDa/rWhXfDst8oXMbGN/jD8wFEdqIq/QhWesK2tIy/OAwSJ8hHhzvNGcRyw/RDFwqa5BJS7ABaTzEc7TLe3D85+bc8UxULzF5GVYblW6dtipZv1aJ/rAjKysEVrlUuXNkh14q6oHq5TUjNCtTv/4hZ6hJofLn4OU5S4kHi4omgd4bjxqSMkO/TlJkU3gG11P9WdbL1gbAsb88O/YqSvzr+5GdHwLMZFkcvQMWtDH3Rv8M91twtklztNSZmpKpdm2qEeSNHUU1S2EUq61q9LcNBSNmYS1W7BwEL97QiOTrM4GeGOwlgQz0dGF72cZj9D9fC2KPByyE64TptwCkOGzFUZbuafVIMfYbxCG+KUR0SyG/ZnaXKbcZCcQoDIWCCPgt8J0qv3DwB3A9OMFFixUFnb7ko23229XOHQ2wk4oAjh6j3PkOw1tZuLzzsJ+soKjxpyWtPZT/nJPMtrClHA8eB18a/5qqr1cZKBwMa1QKZfqImMG9goyeNeIgRkm8ybv7ET9VAS4YzXCSokfmrIr9vxQCze3AZpSW1IBKn7tmJOLhiFdDG6rhtwLugjruVBpxCmCqcY2iDw2BgMN1SZ8cz/oBrUA+EFll6b90i7zCFbzLZmySFmgvyVWyFojhfDU58dCQmUEWcVQuLvYLR4zj77q/PFhiDDa4uCN9TGSPomLoIdBHxcj7IrJj0RnsUB8GHoDMAnN1gVlVDo61TGB4W2pz9eEWcKN+VzUBWqxXyRduqiCcZJIff0S+nAIUbEDVtf2TObUpKj9VZHyt5OIJwlWIBNSodI+CTBE5TPdFaFCm/+PrZl0+ffPFSww6Mn0jIjTe64+9DPQGh0o7zNp17jcOjdF6+OTvzASoQgUxd+9nF6vDsKNFsI+htzqSI4DYB9LUFPtBIBhap+6JAazbzW360cOHOcLh8/QGufXZaMjdS8ORIYgxinC/P0BEVMq7f4IlZsEasBp0CbJiY9imwOx2dCRi0mqZDeBOHmIaKT+CfyjIUZzytfJSIW86fPvYpnyA/j1HKdXFQyR9SFo2VKB2boGw/l4YjyWeKkKmcJKzAGUJ0fXo0o6Jln/7e9iI3nC+Xvo9dd9mXLl3QnA8k/atsn8yelJGOqDnaJXL+MN9txdEudWJQpAcNSBNMVO/+yu0Glpv/0pbXJPf5cvGl0j3oASwuKvQCZw+vEfac7VzdJBDVuanh06PwDVMwfYCRsXs6yW5kxgo+axNu1+NClMeuxI6RRIFRczLhgjaon43TOB5vUd20gvZgxfVpMha6bYFYokDcRjTfRGVflKE8k+PnO63niMouqvvlTceUKMpcSfOKgey4K2nxfKXP9n726h4LjOQ9pHen7bKJTpst+yQ64ZqI2+5Yt7+DgJqhVp+5OGA7FvlOEM27t+xb6MzguXaAU1ZRTK3DYAEnMVU2mo2eeGB7JA290jQ03kp+e8nv06Nzp8/D2OPBA1ldFfuGryHtkkFX8MhHbztOkDK+PdsrM9oFDyNYgMIPEwfagOFBTmbEAtjqr8h6bVreC79WOhsyUQwAJwCFG48BLxzt1lMeGaUwF33vcdBdCHRn/Vw3+rwTO+77USEHNhR371/pZzDus1Q2rAstQtel8CeBKL2KmjJ9VJjQtVxmCFuGMLNPFrv2W9dusqw8xlg5RrQQcgxRlFMSuf2XIaLlIseptBMCliU4EbOUAKw6BwrtOFS2x51+r3fiXHPUcAcuZ2ShH7QDW+IOBZwHuL0fGT05O64BYpb3pVOoKWf2MMvv1xPphqqdrpWge2N//N9+aSPynYJ9HquASCETOFETTJ7q3OdK02ZSqXvf75Bx8O6fX/47taIgoJAEbCecrEm90fH0gKDf7RM1SNmZHPGr1jbDItordXsuwORc0oVaEBse556hcC803XWAg4ELgQO2s3U3Z2LppwhDUHg1+vWMaUItpt04A1XpxAkov8hJySV+hYJAS+diIgpNXjwkRXlCFr7yx2m4BPN06sIugvXRC9fnQGLUtqVMBEhVAZIgGsIY2p0eiAYv3yonRg1pDwkER65R6nkNFGziG0MkTE43Ws2xula0STMxhlz8BkRbIrtrOEvvkYb0qxTXdvb2/OzVEuVek0fziDtgCtujDfn1IH+/NwT5TAfkytfAQhEAykVNDqpwzY5CAaJLFXBp6hwdnV4m3Uy1opp1ntiRrgWRgSopzZ2ezeZDkadLp2kA4lVTuzohBsdE88phyYZEipg+QSkOyLbCIpK/9jQGrtsMxWpOnhe0cvTRcDvHDLfzuLDVjQM9rAD0sGMGrFlkqRO9M4InM0gagS9CD6ZfPHrxxaPH+5Mxv795/vVLse5uv5/vv3j5/ElIeLH/cqkHQZbweP/LR98+fZnxkyUO07NTjpYShLiMco4Tw+pP4hi+4ai/Nlo6JPokK33XMStjIa1O1OdIlb13Mu7HfVaUuQTNW73jChV10QqWr6rUmqhbjVnhVVWhidho3aAdg1mlx5SANFiFeGAwkur4THY/WeKyn2oq648JNzWktnjiA1scjYjkUmAtj06/X4txCCggc8zzT8Vpu9zDY1vffLh8C0ZLD3IVKbQn+Dd/e/nnr5998+jlnxWIpVL0q2JaBSUYmGpUNHyaV5ZaLYCjfSYykD/K6G0l5m0ug4ojEOjqnc6JHAoQ3sQIOZuDi7V6siWd9AGTtRMLwALF6Xx+drhhHcjSJe3d5kjeeMwGkBVHgVfiXCybmugpefl29hvMzvPVpSgSUMluioPNCgJx/ja9EY34rlVEEqBOdmr9jXKWrhwV9j3kgJHxKVhNbFKJSFSso43AjjNtVxldXvZUwCkCycNjyA9KSY8e/y+fffabf2lGZnv69Qs8KhQNsB+11p+mIdLG6tfV//XrNFboh7IRSK+r6eatIq74N02J8YlIwGDhpT90RiBFe44mLKT91eXx/d8lZg7naUVrTFR3vwT6OT3ZXMpw1k3Er/q/oM1LX6WyjSQdmfqievW65tz4cfP27L0HMm6qCeA1GVZoMHQD/RVlHrHJg+aF/pgmBKpX1d2qpzZStJylmGHpteKH6WW7fbCn85moVScsd1/ifzs817YFPkkw+M+VpiOf5QaHxxXiToX4dX3zI39jvjt/Bd7NdFJLvVSd1f/yW/vSUMGlnup/n6xfb1FNxYxQfVK6AxKq/HZ8T6LDfmp/RqONsiL0EyL6bvJYsoIh7Frfyo4utKuv128sHR+SBfHEO2HrPAOfmkVVSPjGkVPZ5BU407AHSEYwnUa6gMuLe1yE6AtEytSN+bPAkPs5GF8jvDE9N9ubV9noG7l4IgxnZQJ5nBBWAsyLUuJCXAeBStK8T4bqkTAyX2rBqkS06DtAB3QaYO32bSiUGylyf/LdB0gJYKDiJQFaztnCEN6XHbIJRlfz1WtdyptP6j/tP9t//ujl/uMfH3378uvlk2dfPN//av/Zyx/tDvvjN8+ffPXo+d/G/7b/t2Z6j5HdlEYKrvGet1NJyYbMCVq0jkKaenSK+LM+QtyJ2DdIfE+wn2ifSq6o0O7jvkiuc9bHSCGLSqeyRi5XqleORPRj8FSA5R7uRQlO+iZQuq3po3lW1beIeR+/Ohk/FMSKiSnZ/o7gkxNTXgwjPmEDPvFXF6/Xal7gtaIWMn0g1taMl0qXQ662js2VlDpcmxXz0Q/nZsSHcxVyecjAGhtgyox1eNFVYMBg6UKK0P0RWsExRtpCSpHfAVhzmP9PNVOrbYQu1mLy8vJM+gzpI4B7x7UFIwfrSLc8X3tZN6YEigXnmX6JgzjkW7T1RZsNycjgqPDKaI7wQuY09U1wpUmY02Yvv8DsTqjrkZ+JNDHjkSdt4MKf26WfHTeYB/JDP4EpfVZa+CMWBZKdqte+G6ARWNfquDDYgs0Vj/UFLHs3P5TBsaQ2JIPbpLTpk0EflqUmqs6r5If2IfJ7t2QvesiiDgoVWDoUPPeCxYFThvATuKHuG69brHhciuU1Zrk69NMIAAePIsy9x3J8vRQXe+kc8rZWbMu3Xfns2YIVGU/3+hda3zNsXJHbGcO6jHlNDhE7/LYAlAADke/FB4bdmC9+qihhMraszXtdX4du8Tu0FSkBmKVBf3+AcqAlrF5vcMeKaYSsIOOLOfZzzNd31V5b2GwxDiRNu1b9l/wodsprNxFgRd7b0Yq59rrimEaUXRpFYRxpn9c8s5q32DlCfQRpiRuQQtu6hPUgxKjaTkdp0y+zr7mTvjI6aZomYV5apFKkcw9W9OOLGpvzo1m1eA11EySDpU5uitC1NOGdCaJbMbG+l7Gz6Ctdd2ubwusZmea8HhYPIlK4hoO5jw8mkPSulrIsnOhk/KBBa5Z0hqSm8aOXfuV63crnJp4+Ca5HTAaA2Fc+F9RzL8wnuAif3eEzYA57kfMfQFPa41rx4wtXqQGs/TDyrsuKw1D62QSZLzBBKJmDGfskzgFnxbnF9htcPPjFy8cQHB5yOWXcMR7cbvMbm/jDwIEiVcAZodt4YZZRvOrWFe5juKttKmCJHIelPICejNyg5ppeRkrSin5wIbQtcTDl5YTIw7xxWCGeo10P0OQedLwVR4Fpm4ZGVZYhZGCLfnYXYKtVb5inWHc1WPfN1rp+RkP0kdct402VJ/751iZO2ASHnOlmOLdSFzo+WXhnUyHA9PDq3blZg2NDWOqLPs896g6dXWxmdTXRQdmr/HZGmcL09b/89ugUIiIVIKhlDtj6JJ9iDoVHsn/8z6ZpJUqrzcF6XTmvT0S1ouBplybpsQYg1GmGBqQ2m5BHSpXP4CFUclkuFKgdRbYJ2JMxxRfc763i1akyzlfqAED9KxXqz9zhSTsYK21qbbwjI2uazuIjZ4ffHIdoRsD7Xv0XfWKC0E88JAg/xp/o9ZH8Lu6VoFwBGtYxTOdGkf6wujNvKZkiY93SKt3SF45+vN7GwpdVg4suZmss1ELH9qUlHBdsvzX+BSZlE8hLZrQeGtXzsU+z3bgxJ5A+YUJsN/mKDfBoeFcRuSz+akuuSThC/N2vKExsy2MB49+lTCj2vmLEDN3t7TGuOMfZMPOLoynmNz6HHpnbX06efzv6wF9P1LVNPrt8RvkD0K/0jQGSxEHxIaWCpTQx2r9v5K1kFa3eczHjSHzqnuuj9xfizfj535Yv/u3JN8sv/rz/xb+9qKJ48bMH+r/RSGS8a87a38gnTRlfnp09laL1HwU/E5dgmj/g0kBnaiwJSGIPjk7UOb4xtsHLohNCxsZdeem7AJ97MHiKdjMKqXNNgXf6hxVnINXSU1t2OTm4ulC9wKUwd/S8LtvM+nSpzszrkGk2kKma3ReXxFJHOxaGC/L1fx/Vem2Z0a1Kh3OUTVz+CkeL24FSRM1bIwupaUqOCFnTivDyMuvlip70Aa990rWkn4xffNhIlf0fVPeHo9N0SOtu011lIgrhVKWyILCSzCJOlsQnFA56TlulZ7Pn1pL1vWXCaLXeHBmOcLlGjw/jGSfvNP2p+fXiyZ8ePX3+1QRQtLyVOrpca0sXVvDJyydf7T9fPt9/JK+0nLgqlmva+aE41U0kxW7AHkidLchZJ2RwPWv5+MunPGfjGEaBnn7H5xoulamdz51pdHx12hUpe4HxzPaIhKU0cOQ1pl4wbGI2l8LB5+dhNoWEGROWMfosqy4QQkT1HvEDeX4+eHucc5rhekr4+suj58tvvn4h1P76mVK6TRQZ9V+/fv44eBdzbpBz0nMEkRY+V67ObHwfvTu//IAKimbrcczUPPxlgtw5SOM+j/FZBPHV1pBznTN7KNTP7CFrd2aPK9/iKeCeoUA16gK36ULa/UsziL8S5QF/3LIN9UwS/BFrJ78oIlqAd72hwjh5WdhlcZNMyjUxwWGLivljspWiyLsV/g6hVbAOCUuim8sSrn2vaF2l6Uf7WKvxzJZJLau+h4aSqLfUBG2iNdrT/S9fLv+4/+cnzx5HDtTnsVBaoP/10d9e4LjTeu590HX2IIlRvNTu4PLIo05BHFLEfaFokgBMQGnagdTWWMKpahV6CWy0vjeET0k24gJiM/BmEiale0Wrq5s0jhSf/nx/lp5YWV+yQBi4zav/C16aiodbigE4zBiVqDYP9PDmoKA4k9jpGktcl3OO2tRxmsIApH2n/coy/orkUdoIXAu0W2Cqz67gJNiWz0fe1FNN77HCI5YafcHvbVbgrigbVnfHd0JJ102rdRKJi6p78uh0BU8OoWYVunUHsSIqAcMq1cTcQgv82Z1+LzotVNsn21cCEy4SGgbSXqyQEfAQDgL5uqaK4jP2Gls3685svBIk1dSUrZQtD0AbIEJBqlQ3thwf/zy3yQF2Gq/7eypz9gksL1IzUNee5Zqkna45XIRMqnXWBoDzOIYvaIP0mO/Uj04PX6CSjiX0JPVrGTUcKy4EpeACp1EzqRbeqCpH6LvukYCr76F+S0AJnDKe5Rg8vzp98e9P6zvCVBSpInoVdm7SO48ccHh0dWIpFmNisVfp4pW220MAN7/L4n2oWMQguZ06qui9FCXAvzx5vP9YyrJ2j6aB6zXEKunEdt4jy9Qd3gFWlT9NgTmRobxQO64lPTSHt6LXYi3xnZ8YTowFlM9WSdpWEzikWvwdTQzi8yq9WrCUDW1X24JUIbXkG7r9FxPvhkn7T6SNupkM0b3zokdT1qw5Z2PYCupwnOhzf/y5HCCfKSMO4rANqckqKup31PhLZa/orpcDEubzIG+VlFAm3EDlh52vMpjlMpwvSedHrK/Sbjl2lkY1oQL4UB/bdq+sHh0eptfACYv37JuT/k3GRlaVMH6wXcuxsBHtDuTWV0bnTH1QKTotRnaI7vGdUiv7l7iIzAc1PPPPLCL0BgTMIc/68KmHW2nypQSYXBqB/GocYQNAAvqATYiBkdpUSSnNGpo8LMU2vJCPbpxKDrqs1BlSX2nnF+t3q4sPes3ouSO8O/seHtHjwVg912Q+Pfeet95vvZ0g0fxI3RQG7PDiDOKmR09f7j8fv3z0x6eI/PX4+dffiEuHp99+9Uw+Q9CvQrMmxgCLD4wuEO+f4uNP/JBkn5mWnWGKnxH59dFGFJK74zbiM+asb6UzEzMVaHUWNhPlNNWbREXygxPsHdLOlYJt9RHFp8kATdDOfO/+p3o+9uxEkmqF7n+659uFjls+Lzm3Slzim73u7G5BlPa4YD+ElGIykrJe0behIbq6fVJ4/6wkdUkfiZyvOS7NBAbQZRliR8kau18sDqSWOzGYSM1yRR8HyZ4gY0s/eO3q23rKFr16fgoQdbC+i/yCJIlz61Cn0xNFr93B9DnmolwA2y5mUoTIkQglvh4miYeXsMqbiV8YpBbodJQ2/Ct5js3D60BRRnGVxJYncxQy7Tfs9lptfdq1vHRE3GGhomLHmjcp8/mmuQ4iDUQSFG5UTQh6VMiHze8YXO67I7CBHAMf7InPrOI1ipz3RvLzsfOZ1W6Ffr0BvWT+QurVufGW4q/yanfd9O2n9wSXZktP2anOae0dzJPNzj0Tkn77zWPRdO1YsEvToA06PU0mq/V9FZxpzkRvW19CaeHN+ns1d0neA9yyk50Vkk4LEYN0SIA4J84FUwwYhoqiJcxZrGtKrviQ1p06eS+S7/czsHDOsgBM+2WwOjXbxheBvSsIaoSHIpTfC5iN8kzKmHWFW3J62mZaqHAugJMtCxs2RbogjJImdaHz7P6SaCoBfU1Rs9NBmHpgkaXMH5aJcKLjCVJEDxXsNDpeGBvuFJRO1vdSota12xPyM3MzN4a1KQKwznSS8ko8pwq+0B38ViCBS8v1bovD1xV15l2D3MXgUsNcZRYBjJK7ko3aDK5xFZ1QpsMCjXuo1CZc9lhyIC6f9JfVUddNWdZcaXycutvZFDpf9/nbA5SXZxSpV2yAWIS6vIslR9enRyLe1PcAwpu+uVpdgJXur8UIlMsUQE+JdiIZS9kYKMwXOf679QEVFdXqKJVUgIPjhEzGllDZ+lT/8VO6GVn+1C+4nTOVTCDz2/LLpT50L5fTc3l9qzQuYWGUISWJ4xTYkP3oZzjMUTNDjTM91+R3cIeH4fLWB9FzARMX9RKhjvb3IGpOML/ZteYR9fjl377ZH0/v/aEZf/viybM/jWH+IHYTDyu+OV3Qcul/VU2+qxIbDvbRoQ63MQvFuXT/fhVu3rqdlKy0UXJit6jebky23a1uf7yUhwT14bFbzmb8rVfwgnO58ajz0n2LEyquhUWI1uwmneV3V0tydwS+7xU8UGCGeehpSnvzAqbOk7uwYNJz08BiJtxzGVwQGZTvOXVv2iGJlXeiWSgvbnTGiQS5CBma8ccH12MxLB5/fHit95pPr2EJ60O6LWz1+GaAYvX8shao40cvxh9/c81I08iUWNyPn7x4KVZDLxHguihb2brSeNiQxr58e4Q3N27zYjAlFpc8h1eH6vFgqjd7v2rcTrAl1MkuLgHOTWKvcQ9XqkRRFzTvVpf1PYxo06Dg7t0Aav3QAWoHuU5ilboinWCosrOQjumZcdSQtIyDdlupFtHUa1SazMQu6C7Qmmqbvf874eBl/8Zfl1FlqF++Fd3vN297rlpd2RpQKbZUNNrdT5m4dRsFSCzxLZj5ws67XJBoYXKv8npUVxB9mSBMJ9bQxkK8Puk3N1tQSWDojoon7PKQBlOPu3SHh+gYQj2Gv4KvFHhVKmRqlzEtCcRN83aTL6I65Yv98prodLtvpRBCW6tZ9Av8MBC+jmhsfXsPFaVRoxs390sg/RKGKF1bl/v2OUV6GNC+S302bjmB2U0OctMYcYx51uRydfmDxZZZoy4B5CahDNKq3wNNeU62NphuBvR2LZLKU7DTHks87iCJazH5IkVz6K+LUbZIKq2Y46sz3NiZHvbapIuTIsdkih1XNG0B7rbA76UStzMoOt/1ze+ibmjkUS4Ie8+e5JCzruNwWXYgN+hPlirfGTh/U/1KyCSHRHyMdk8s4ztwZux8KlzRlCrRmXpMfpi5LKp3sWTPvH+EViFQ4UqGCBIJmPETOizErFWWh8/AJqvhjyCt8TmuERJq/QePmRqDg2FkVb0Fx0Daov/yZP+v0ChJZSuxplaGCsl3NsIVcfsuYNEHQpNdKYRaqwvc/gefyIXI6TmcxjElp6kIToDmfG/vvjxihdfxBB3q30LBPx+Rfi7utMF1UWg1IU5gReV/qn6ESJmMQHmfYcg+0ten/MzOYfMwphm+f2i8LjrdcgAYxwjANLHsFmwvD1q7cDeXAqWxtl1iUZK/vSEDh5uIFnHXAA6HTz3Ijh6MByAwStdQNi96WS7TJuOyQUo9YumUNPE8pqA8REhl0xPPcVToM7ofU9FVDHpoUMnqEHpSeHUVJUATz1EPcIurClpewOOKaClenF/IJrulit6tTYyvaopXMlj6Sx2kTcCFS3ehLZ1m/wA4cxk3DpqKUByElkWrvL6vu9hQGB7Tj1KPSB6uLIlskGlJ7stxhi2G6TwbynTzaoAPXlNZw3/q8cNqVo96FeaBAIku2aGSmGLrzhkOoNDXNedVS0dsc/Sg4XnTFxBr7UPQ8YXSSEolWj0nsForgR7aBIVnJJncPCdJ13djMd7QWA1C15XeTFFqJvshRPHC3RESjmQaeRIcfpdQUsmK+TP8Cy7xNtcPQL31HQS1bsRmGJx3FQurp6s+2/5RnQFmu3QGXEbKB+mHofgAsfcqDkTF2HVnDmJH/sED5gLO+LQeVWsBPoMuvfOOe89IK1eOmkGhekBVyomVDsvb0+sfPyduT7rU11+Sejj2SuIBUU0mn28/lUk7uKTMnpRF0ZK6uDmg6gDh/Q5BCMNUA5jBfA4j6IZLQjlohkxPVpPF+3GXmIkyxta3D42l1JJQPQ0j23Eq8+7Td3Ib1jOayC+pWI6ckGLoIAkcdvqm4H1wjvr9sHV3ozXoBVWOGoLpiLfLQWbBRTnNQZF28kkFn86wtwYQ+3y4CDMc7QzMcp8nOy2DEhGfsLO8PzPvk8/3bFTLKZ+Nq335VI9FIGP3QiWe5Pf7EC2amkVIjm7vs06JdacAIHYT0Ye46OaFYwH3aHMdfOHUO7ewsEPZgjqjpfvaaEkcVC6Iw7dVuhRwVyEWO9rI5yPcNEWr6SnUrFHCi/AQ1AI5lfXcx43BEfQKs6oqMJ2M6fXIEnwQ89e9fPS6LpLIPA86XtIypsnV59aqwnynFydOWsDsddi0K33gXNObSW6rftqIxi7PQg/Ds2YBeHggOjgNAC+YhV1Hw31ZYUxu7wwrXOum/Y6xtBkm9w5A6SZLh9RhBbnNwFDG3pb9HN1u5pcEH1oG/Lt1SAJ6oKdFFFH7kI3y+3RQg+uYSw5ltqVwbAsDxOB0O1XnrRFLc6025+OZzQ3/xOjykzsxvrjhYcDYqILKTpbN+QpK4XnqkiFhQ8UR38wlye6P2U20qzfRWIVp8kXHN/boco8FeMUdWtN7hc+yHmEzTYd4KpeOaniP3nm2bbUs+XIy/ncpA+AT+KZdquNJGi9u3fEad6KlL5eKp28fw579lBhUaJsFdF10oIo7AhDLxZH6ZMZKuY9FpE3GdKSDQ7axGOfIgx4SazqfgxJAH1FJvR1FDkfzzNOgpkLXIIXziX9Hf3JEwT4eCOBDmdgwpixrEtnMWd8hYxA9WND9bLVcVo18NkUTeMVQ8Sgdz2GomAavozKLz64uRCMvo733ewCpL/sQwvZToEQQsfHhloeo1F+8bjq+O246LTGgA45Ji3cAdexyiVggLoCeUHavfrawagqv+V52LwTAQC1/+vZSU+QsLbRMLXAtVgPc15yiOheYIyLUM8+tS2/RVaIw/1A56jV90CXpbbMzbC+3SHeu08kAgB0KjA2sBaVCrqAMmO42QJUTHP2ON9De/skWeiU6j3o5TdI3bLOEKI4izjHC3vmtw/Gz6BkpMm9LLAo6g4aOHvJApkgl9AG2rXkfVLtkBlkjOiM/ClxZioghHHN4d5Iai87WI0mQD9h6RifK5RzLcGPp6iVTjUEHXrxEHPLd1uKvwx5d9jA5KOloUcPrBvy9YGVSb0BwIgtWqONT1mBY3WlWM2YsKYWla34ih6cWw9cfrHBio8GItLWHOBNGU6Rw4XLyacw8aA73zudysmOURLwC3z/pISBFlVyq6vakZx4Ek+PTEwTl7FtAwwbddmrLu1wKIXATdmCIu1FB8l1JajmsTp4/SaQnlqFHicg88Y1jMnZdVch2vEwm27dsVpM8/hpZDuBIOv6OvDyi+cQg+5dnV8J2HLZOF/zFY6XK4mDXLO3qVAcrT1Mhd55iAaPyVGXX9emMtWTMgcZEUfGaG6AX63G+58iBUWJBJl0cAWaJiVX2Tsh0w3tx3hLVgDd8qrn1i5BlvD66fH90dJojR4ZZEoceclAOrzkeGb4MU+dbHp308KiiH+Qc5VJ6xYCx4O7VMiSE0QMEI/nRudPLWy863osZEOk94MbZ1DKXLY7BKAo3ycHgbRjVbtLzRr4vnchN8BDz5dkbQy8fpi5xR+OCQYIauEWUsMV1KsRe6hJRbwp7pkkwFF9okgA0NuDZuPjI++6mqkE6koHu06Sb7oMbiHR8BFdBG0VsqceEBkFfHh6eOG9XzJTO/Dm70FS2SzR1dnioJtnoLrGQyRFIr8wF6lLqZUtCy6OCPXCmks0I8TT5WtqNv2mOe4NDU3yjy3wLToAKN66Mnxm9+6B1C8IJw3ORjaKwdsC3R1hPQTHGjabwiT75VhpgayHhEVzH77qzI9iEr7vLigRj8+188PnE6YD43iw+0zWNESjDA+k4X53z1nDzG30qKg1mO7BhmnI1noo4PCrQrtJxUCW8BO3e5Z3XavKjZJAklbklUdAWTqSZ73364IFFeo7rRpm09yLnMDl52sqJWFo6x/kmHy8BpnZdrKCUQeJ4Xej6yLW7AmdZWgiSr8S7eAeinEQa8mSD6/q8evboq/0KCj/AcFj/e2AfFBdzIhOpYZSSfqfC/LB9sq5eiF9AUQG/kpqby9ZBHjtUH+OVrNnbU8YL8QfLLueaf1DVYiPHR5eyVoX5axYkNCppiQhj/nAPJgg9uyWGaTQUvJXgpHQXJCeA5HDgXbuxayHKrHh6bTneRn3GPRyPyF9wMzM+FmlL132hxh8uHf3zCyvHmSkIKIoFUb59sL3XRx9EWLS9FX/zSBtrAJESwHBvB4Pe25jMCCzZIqXEcEWMs8EVlf2gyVcu12yLAptKRfXK8oGi35Yss2KQMXqe5aOpAtaEa9P4vR4IDrvaGtI7ddfvzrHkiKKObVBIihP077Vvy9RhDhPoGwBlmsAVfyfasXrXYgHNEtocnkRRABGuJMyd6kv6QpgyZJXYRVWSLxKtUD/rOcO2ElL6oHz7MDEyH1tVP9kZod6WDFDlp24C1xNq8tGHjpZAguVfdwQRbGMvi26uSFc4mA+55Ze8/QBT3zv/KsXVzuE87jlFbbM8/LlOPm16HvFZtAdYHJDONNk2D9JFaBT4ZXPjiGArKXuKhe0ToZlkuX4huqEU71d5iR6+OD5eZLc1TM5jarOWd7GQ/bBzp/OcT+WyRpqB4LpjRXqh8cwRD4qVizwIpobtvDo3ZAh0LbQtCnQ5Vn3NaEusiaO1NnBPkNcZlruzsd3ne5FESYqZJ1FYTHg2fXAc2dOSzffq/dsPlXGgaHJbm3uZXzI2ATBUi0AKl4OfyaE0B+TslAKnYgb//QckMnhFpP1CQ4OTM4wiNElrLuIOckDKKd10Q3R40W3WJiXUOlyKz93FEPBwFfoQ7AFKA/GpNgQqCdCbm1pDnF82QahNR56kyMQJ0eTyoznzqqpZ2MD6LNDVXMyBYtzCbOhrPeZPbHwUctUUyHjRQZyg9/YPmJnDhAXYW9EVz7xFH1xPpt/guIsZmVW3F75xN9NiQ5sZ19Ht9zTCLOgCPa3hGSHV+h8f6gH5IsiDUnMBLRTFb7CqgDVfGCTSnca8vIgraByAPdd9gA4WS644FIcTPYpR7JHeHXPgwiEva+dzgbPB9wpOh7hjFHEJ4n7R6/oN1WNI9SKU0EftmzFeiKDoptbNRDOdb4vNdVzHsagKxDoFs+hhxd2D9dzkg0hsDxeJmsokbnVOlxJ873UCCPdmhTH3OpHtik01p15Zw28WvX7dbDS4tbtv6164zmD5iEYoyApAIgzjP606JxOBkKf0le4m9ajQlW30coOlJgt3M90h+7bjSb4Z4aM93bZsRfHGDlyzMh1PXebsRW8uLvLLXCsjilOTR9PBGpi0033C2ZxNPkQLKxZVDGXFiaVNN/EWqs7cYcYy7k5I1siKZRfZGxzVsQWWoBylix6ADLAiESbx7eyZAtGfawCq3FQ4cedGuwV9MpSHoAP2za+z6ZtB0RT6D37T7U5KXwuR/pVVr7IgYgoc/Qv4xGpEja/Bjc1dn9VJM+uXn9gDs3dgumNS9M8DPSU7Hs13I7/3EYpiv3wXt3MyqD/sOcSGjepw+QT2ahNWYt/LzrN0Of/KkoRVlsSWUu4AuJPE1ql/tDtbxa6L84pe1qrEn43guDQXYXj0QIoig5Q9boRzbHBYmnkBgOk/2xUuQPbmKggHH9b+cHFpzL3gxFKZRxxSaLtDHD8oB3ytvPugYl2cyjXahZsxd5xzk8cazdtGXOn+LfsPjPtQAZIDXfm1v0A4vbUiWjMIzMl2w/crVeyx9nxHgBDbZD5aK054YrnV1xxA5e7iWDDP8omSaRHY3sypPXcEFrb/7IKJA9YtMOp+hp3LrFNZpw6NURpyIkjZnpLlUkbjLToSZwOsYgki2vO0LKeVja66hhsqCVDwl7wgfXc0SIWI1haaAJdyHAeG+GwLd0rYkTfFHPQj1Wciy0WZn7+6TF9r2LpSAM4rG9ADzO3ul3QOO+BC4mKIsI2w1bWVsP602TYLdtgC5GT9HVany9xzlCaCyZulkj/pAj/8ncbvasa/5y8SqTtj/FLYceiV6zUM3g05UpPhbJ+HgAiC8ifuUz7Exzq+vZ5DYgGFRLYq31+5ewNfNIJffXc2VuKNDcVsEmUswTB1Bo5tlxi4KimKdgSLRUWKHbQsudeWht3+mzwhRvyLcoU8AwSKTHaKNu9NFulFH1ytgegGjGgQodUo7wAORS4inXroW2nahpGokxHtDjxbjHxzOUA/nbf0UdnCFEZW2r4uzwaYQuY7s1eWcRh9fLMcuJ2e/TJs8w28JiD83bnNrBVt5vYXZk5/1gJEt2lApiLO+dbJRupNLEuXClvH1sfOR4+n3y87NbefxBGxjbO8LOutNCNScMCOqyPXqByGPdc3ZWipriFK1eBsBHfpfEyB5sACcre0eem+tQK+4B9EbCQNU3qod165r0NgOr1Xt98DbuKJy0EDZW1krbEh6gTXvDSZ6rJnvSwbZR1ecQD+Tqz3bhQH981ehrrOK8bKBZ0zN4pbFwR74+lx22T8Lzdi3LJuto5Rvyth0JrLLYZG1wIz5tLcMc7dtnEoCU6A7IxcvGhurBlyEA77ZrF5IuU9jS1/TA/Pe8hivDn58oav/Tzp3BkIt6QCYATLDce3KIuDZOOC/REGIUVeclG1oM6t+vZ2sFpd94fcsg4OlluK0k2wNwMWpyiPodGyApNoArQ/0hY6x+g/ulIK0R1KfIZ3MufGjP5zEi2/sqZ3sE9Ei1xaQL40Rs7WL5hJvLsBYUZ4yJT/XfNWpa7jTwL+l2eHqw/l9QeFAdX0Hrgu1XqEtWUs8EtYUC3YpysHZJqMb/J3QheFBOTaLda75S9lER91u+c3WC1ODLUQOsyZG5loJhmnHsqR/AIVLXub1Ur4a28nwwHEX9hYKbG3jBXHAyj5MA1Tw5k60MLfRkFWrrv1JZ3wx9HGWMh6c3KUo1PXqR+2IYTtEZoMhGe9pTYDyzbO+yQcBPDQxIjdRsd5iHVHuUtzluqlubt0Yft6mpKPHZwtCYHhfLbI2eSd62gclrTxs5YZN05ulnE9tI1zuMUhi1XtJ155V/Qbh1TDfl7s4SydH7GEudeVrzE9slbbH2fK4AfFMw25MVjI92hlsrnixuXppa6E8WsEGhF29YoIALOk0FfyAhkzNcygOfWB4XZOcpt4tbzje7sy5XdnyEhqF0r9wtw84A5d5P2JVERmlgBZCLaHjO6yxNgiK23l8YefxpJRQ7enxeWajbXhMEteB/2yVWLUBC7O2WarJHjrj4hjVhURjJ0ERZmqMkPL/udno+pyJnRNFDVLlFEUaPk5ldfUDbOQWbmeSUojAj2KatrNcooWS15B8Tdh9e0rmIGOvcTrBe+n8gQ/7eBZqGwz2P1okVnb3mIUxR9zrBstxIXLVnCC4ed8D6JM9SM4IGBjD8qX215imCaDYnWbTrhyAP0qjfrloOnL9u+fJeQ1AW+h8DIIKBYqkEZJh2Yv/MPgyHZ5SXBeJdyaOPPh/1O11/mVVYL/1K1x06muTYOLneKle1h0+OCVeFdvLt/Cu+tT9SytTNK3ssTw46W88Ojfp/bjOX7YSu6oSGTaETD53hLvzLcWtWgdVrHhFaUQNjmBUZQ3ncY8Ko/APfIJ5+JIuFCxJzJzGjhH+URjuvxnZVcSR2fOUn6rnZSdIQOA5+POJg4PINa6u/dwZxrj2UC0dS9ivTJvKLh1erbfOnUuhbFUioVyk0ba8s9h3x7kNgu8BlTgQO1BnPBo/GW1lw2xB3Ac9u0eoJHR8UHJlec4kSOe2RzsC3m5aINTlw9twbNAEXrp8BDP+N0FXFWTn6M3Y+tIFkTAhg6Ugc7wmiCi25bEKPrb7Shx2ZDCf1LNZnPFO7Yi+eZoHK4VrKzJGBggAw59rDHsePwNAigU3d9whaJ36N13OLFogrOo0YWEuIZeHSgxfiCdXotLqcP1Ch7HH8q3+YWSz0+v81hp5RlNMZYOJe7JcO0pqdrO7EEp9NKNQz0Xq00Y3DEc0Y9xKUlzf3BobcBdGJqP4jPigX+Jh/4TUWl/GT74N6LU/rJJtk2WQ0xs2g3LuH494EfP0XNx0k2AsLK+UIFWDicCGvZFlUlChwspeGU9t8o5S7duJbE5VoWoM3Mmp6aWhdqnlyhcykRuikILDGbhoWsi+42NKnL9o1HNUMyXIaeIyBTSbMRK+ICiaJiwMO4PpplUxuoC7QxMHziusHiZkEQsf//+1PeP7uIriJ1O2DDjszI+AHR+7XOa8j3ftFxsKGM8zIf8ujSFDueUIHvxYTzjphNUMzJnkkimVTaL0iQN/BXChToQ/er65kA7IjkZDDdEBwQLNZkTBw4zmzfGMBUSfe/G0ES/QZTfL8PHBI3DpAwHOic4eBiTYpAdcOLL2vF9ADnr5VIMmXg0ftq4lwfW58bWtmm1rSKcIEEqEhDCjtNm4MQGFEnijuTnv4nwPIAqJ4t8m9RLp4nk2KeTl6tGwSjnZVqNqApb9wU1lTyBqgv2WTTVO4qEz3iguNilRuD3EWjzd4My79T/0qZGsg0xCqJSSHF2TyRdKO/3MVEDmiGZlZiMFiy8LlkgwOV+lXuxAkhmNAXh2HmXVwdVM08UcPjWDUE+P0cV+0I8pQ1x961wAT1J5KB0yCnRsPnrA8OBqIBQl4zB1txHxqnepfGkAMB9y8cym3uX8sPulNo+zxBsq2WIZVA6j4AtV8iO3xChBWXfACiWbmdUHeMAaqHr4YDCJI9NbqOKe7LSVBwj+PAs+UVNI/x8aOvOaIW94Qw+k7d6xPz3tC6lShwAVLaEYmRZQRFAQS9A04DcLxvQAX8L/GMWqltmvjTVdcb6NPbl/1Pb2/e3cRvtwvff+hSbvZ9UuzYly+nLr4cNqyoW7ehUllxJTpqQDCNZtM0TWVJFK64b+rs/11yY2QH2RXTcNr9Y3MUCg8FgMBgMBoNWuH/rgqkfkAlL9FdVlHZ+tRSp0SsQ9vhbcS8JZQn5p/PH1c2AX6rX2naIVitCfeIN8S7pbobjq+OUKS1YG1Ke5NiQGf9+eEQBZ8fJR3H1zR22FKx67XEziAAok2rVSJ//bfPwiChAXmlOqXQlC3gLG70i74ZGawMEYyVg2oS4pNO91ghmSpuwc7Bba8NawuQ6pJqMqINKp2JVhXro/5f6ecoUQT6s6cwSxftPYRY4hYpYJqFF+19M0kbFlYXJzL3Yr176VEG4my+AvoKCGH/YCakponUD3pQdFsjndH9QPOVrkIoLDU8gEEcPJ2WiIaGMGmLCVyCddMWb2eytdaITSZ8JLUJa6yvriL0S1Rp/ZzkZSQG1fwc0/3DBDxedBf17GsaZWGt7Y7ylw2SvN5/lMRU8Q1r9KwWvsWjpWuItr8K4nkDIDy042TWm1TaGVJxIocB7qr0C83qPeHf7vMYeDAU8P7hK+7suS7UezIGA3+QehCWitUBL98ng/5hO2Q/6/uqtvc80YRYSLjTDBTOQ/pogGT5Y642QWlvs76bY8cNIsk1KbRvaQDmkRHPdm81Q5cy05xvZPj+9EfNlvj76YX1yb9QvynH+2YQv62bCdHryfc1Mp9XV1v1+gWg1NyDF7AYkv3mPpcny/OpWtsKuYc6Zy2Jz+Xb+BgifvrlmdKgCBplyO5PE7F9gteX43f2yGBfj8/vjstwuxqPxpNwW+hgajXrX80IK5et6i7bm84gvnw2k/Jd/zlFWPb/NiEDrpyaCD1hS2mnZmKA/lekX3+tNL7a//Gz8rgw/WTkuitH43eb65H45LvMUr9bSfZQc/FAu5WdchF8R0eEJ800pMJnvs0w+LDMkLg8OT7Jy9ENRTsp75RjVD/6/5bhceo5m5eh9PsoeDkdKQa4PaRsP+yGxDInnGJivZWHJrw950V8/cuzx5LWENch2aWlyXsceQjCIm0q2mL+6tFWui1ACy/48yLZ0MSf/M1EGh5bRqnBT3Pwctsj52/fxVsfVwk2C+kTGW2EeZMQjbZLOokW8HdHQMG/fzl3BPLToPKcXlG5o1e0lMmQD1g11FGPx6nL+ohD/mZcXV7gXuhZi6d3p/G2Q6VtmsOfobjntHIebvFwgkOLUUwo/7NzASn2ZmyiB4ERXnThO54wFEPItLiSq4tbm723pcYbt0gL2bLErRRZvZ/QHD0Y/PJjc+wvYEc85JWtVoOS+yZyo5tsMOa5wrTNTEwdreH36swzTrmh1a5leUIA8kjUQ9PDZyd7hwTFpyiiQuo8j2HguxrljFoURks/PuOaxDaHVe1FhPuM+GOvRjdX4sv4i7wtJwu2hFs3+arEpxWR0XMiDBedw38ZQV96vqnIPRymAt9cwQ8l3+SLsaM/YQ2c5mWduF7e8JPmX2GiFb7//3W+/4BVK7zXht7/d+kP+gVRoNLgXaLFARykhE6Lpi1PNVNxk9gkPUzZ2uz9Yfv7b3bIY/ZD9BnJUmCX4V0ibku78+vD4pNlRbHtLMlr+8/zFTHAwQoKmTstm0+SzkpUczn5gKqvQVHluVCaSzW4Hk8OSzjcsr12S8t2zw6O25jAvk9lhBMB+bAB4fjw8agJg3rR6jX3XD52x+QoXXl0XD6naMsX0NWS2rQ5Iptl5Ogjr8s8kn4k7G73ZoGsgrwlYjdiRMCFtf5XXXGYRIS0UpIXJLUppEHNqk5p5wwfPST4AQTzn4v0C9o1pwBG7WDfZ46PDpxnOsgHVt5gdpiFHgKFAZAzPziMomH9EAypm11fQ5g2CNAqxH+XEG4tMRYAWpWIzkT8cZ91t9rZ2t+AvfwlJ09vb+fnHZGOurpY8Ojx4tHNS/OUvwtnBRruerfdQXLrXUCdvuAWJrsaX0p9dcmIUVIi5i3XmROnS3BApPRVt27SBTL+d1UMsr4wq2ggqCvzKMJUxeG8cDRQKoU+Ryr5p7cQaBYknfjFDNXy8rFF0g1FRGLK6wLE8OqbU3NewW8UnklQ8mYA3EqKIU+8zXYNZCjM1TVdWRsdKvChspkvukaVMqio8qbmodrwT5lMGa0dda/KEQWdb1MTiNk0rZ3U126PpbD0LWcOMrJNm+Nq0VYkqejeiafs5Q9jkK4oprwno1EopSV/eXkL9vHId8uLmdvoCxgFZz2FyhBS51LsL6QMsc6jszWN6KfQzavIxqWlECO2CQslVAfdULNTbeHFvgH+j8aiYYMrFomtyj0Pc8x8eiEh4vL/36AQ5xwWySaZxlW3BbDqJrwar+XHBwDZmexlkWKUulq4WLdE5fCjHZyxTrkEjJLWl+d5q0SyLBRSgjWsEEkWU08VSdiP97fLqnNfd3l7gxS9YWHLpvK0/xVSWkdtjdE75IC/r13vIdRJln2TFvwsuWKrbnX6JdjJfzl+hw0WJ0fNnUiKkSwmBQ5cUPExDMmzqHwS05FTNLVzS4pfujej0E9puCpNicR+6dO4647vTi5/0E2EGUKN+u0sZP5pFIAWfP/h88QBHJpmXRt3mDVWsoNJotb9QFDTUcdgNl2UCii7WVbLz3qDCNGD6SQa6sIwGoV8Mcl3jS10LlrEAt35NDhN1K1hf6M/KacAXRMcu7zO1P5EBWCMZgGPJ7L2UJTZVvUs2R5UlwJ4vYZMRgXGTg7PyXk3NKtW2GVKRnR8WgO2XECZARuN8fTL+YZvmjia4NY2r1FEahcbfWynaMi5fwY3/n8WWpXHkYQbdyP6I4/r9NHUSO0s1boeCBWDS5A5Zv/2lEl7AkQRlj8VDao1JdsWHRqq80P1dAGuOwVbZpo/kSWYg/tEXEmOOJzdIZFmoG1X7ciustoCC3zXrA7GdHTKDlLr3M5P6NrGgOPYzm1OTr2Q2iwpuofW1tTzRe/aee/ZOotQplI2O6c9bB1SezCmp9Kow28SLczPPBwGh9dx9vEgg6fwSGsimWcsIL+3i+ET+6/lbuwOFEMR/lA4BUs5qtyNXvPfWHFyZkEQF9YMdOuYApiqrsqLJlezUZPRSUHlIAeI0yv+hBxSIsh85IL5iW+CjVMcJEv1SigvJLw3H7n4gx4fSr+x1JTepG6316l90Vs9vIy8zMZ5S894FRKcUonLykEDkFTnlf9VLLeUh/IIZqNr95ppWMix87PHt1U+zy/m/Oo1mm//vFsGsq6uLnu8PjyulpT5p/y9Ug7Bs3FA4faQQm/EZnsSIugGFgY8/jBf98NzfloTNe2U1SevFj+Q4n945wjlCcanCzdXlK44ev8PQcpL1vBiHktjYBvxJYJovycX80uWTV49eRxGd1OgSDCAmffhO0aMcqDl8mzlda+AyHQb74B0aYJeQXWeJgjA4QPGFv4JoUsSq4dcAnmQwZmLc8hDUUkrlaBTetG05Rsri9JUksPwHv0JWHjS4dVVhSSd+xmDuS91260V3Fb7DEXeRdmiT8Ki15pYKptxUnU5GoeeFn15In07LnuyoENo09eTWitopp7tJkma+DORkFGWiumiR1c/jyX9dNB09+BNy5ghVvZ59zhfbekE1UZl8/paCiWWuzuTeMwlwnX1Jyf7nzS/DSP9zP/sSqP05rwNDom1N1KC+mv8coIbLUAQq/o/gePetNW9ObGNr3TKNlTTt2ZszKmHqty9Zgqio9k1NcGzaQxGyUhsThih9L7BQdayXHb/HsuCf+lKBOJEHJpY17zp75CQVdJfqFIQqPelmqyKppzzobo/e9aoeHT59Ojw4gZSkVZ4ysvM/l53/D/RurvDAssgikjJM5Gt6yXx1HdfZ1flcFSHtBOqqpPzdmxQ8h4Fcry6uzmDOrS7vl2wWQFmQ2sQOw/lCVOvZ5c9zDLlwDcbu/905eHI4PTrc3z98fjI9fjZ8lHPCcgxXFDn5+ujw+ZOv3Tk8nnibCw+HVtHeV34N4AfD4e4xFE1OiYFIIw3GAAaK9g2Qh4ddgC8pAv9KWQXOzustpnJQuo6PHJGM8c0Xs7up7Xpkdz/kE98SosWPENV+826+8ENaBrNwoFbGdiBKJDcAGHIgy/tFEUHyKnP5pohNLPvpe9Nvhd9AVWzBwi3/4nbxuiirNKygqrQ1CmSQjCjKPUE3P81ueLBXIOGnkZ6PL/MSBOV9afnp4sV8ntvmFKGhdoXKn5GsTG/mYMKHPSZggYExJTcS1f31T1Hn/K29vXqxekitOsB0e9mLN/GkUnb2xRX8aVPORj80mG//8NFfj9V8xCLU2VqHjM0WDnHldRh+26H2Lt8RC+4VsGR15Rqx12Ur0cjp86O3Juhm4eqa3s3OUI/8bOLf9O3s4iIoElgYzQN3UDvNz24/AbpeY7Lm8DRlk+CKsgIPa9z85fsm/JDeitHtJS8z+ZU4gaSASWdMe9xUSK21yH0ws0bD/TZccNJmyCNl+MqYbVPo35cFcznY8D7Kqd7oUfP85ek8RJTaihfsLK7j3UrLyBpsdYziNeGwqYwT5tOihENJgWGzCROYKBDIrdTQLZp0v0YsUPbdtk7THLKEsxzyXC9/M9O7hURZsIwvoMXzZkBQi0eF7WXRtV3ktvzFHXeicvpyX4Gn9mGfySBD1YjNvYPjk539/eHudOfZs+M1A4fvt8GLY/WuP13EL0+hA/WEOWXV1+Mo6vJkqPa6/GTRzE+O9eINMMJYeaKSL1NRS8M01llKut4KyTPKCDVUCknX+F2E7vXLKUffE7FlS3ZVMpnxrgla4oezXt6hak/VDh3FjDZeFRw4KZ8u+h1bgosRP6tjHJ8FPwX7wbePf8EUqNH1uSb3OkT19zd89xeUb15kdTMT2nF7orXSvkXsaGLZjMtL/ddytrUL3wNTk1w1Ni6oOmxahmkYdeQF1Q27UMw0l1ZjWlA7cYOFqVchUlbFTWFU5t/8NUBK8181IE73AVbfxHUxGKGgQMWT6md8K5HMgTfg3039Fl74txATWlh4UcNqVHd68e70vZ2005vFpDod/4PwI31uMUqL+AyXifjpFb4WhGzHTbQ6Oa6jd+/NLziuOKNaspCJxUbGmtLb1d3BtoJKJGRRHaMJcn7gSloZ97UZyqzD3bC2ktuc/Z05gnjqLIAJ8WJ2iiVkc0JcNe+Gchwx+rx5JmuvNgZyyCOtTydLfqdhjfjQ8IF3XKMdrio27lS+bDaBVPfWjlQuKuAmRUheq2AQfnzjo7qF81JRISEMC3hhS3SS1gZqybAHnKJltpiPRE0hkSCra0auO64ArgkRr5MN8x2ZJtwO37JP4LHWuzfU+1dNTKoyJRGH2QLId45ZrkEkzjDXQQ/XEozlzncEIJEtEL1xi+PX6tLFxuYNtG3xziiS4d9T01Q65NNLLBpa4C+q8PWtcG6lPQxdgIL38CApYP+870NBzG3qbodOBC7vk+07qYmdxghVwWG8SA0bzDJpn+moCeflr9KfbUoXiQpcTJ3W5II4lt5r4fspw/InZT2LvPEzJ3HxhCItVSZOTxlLRaZx6CT4FqkySJM2IdHQeHs1Pb8q4nqgkHQygmEg+TV2hw2mN7ObV2gOv5R30BrL7WRCdhmdFnAR/clzKwHSWJ8HNxbxWFBFOFESKBfiSvTwRR42SQEvvDJLXjt1wA4EtyR5Ev8Wpxs/km7p7A2i6I3gMMlQs6mx3vUNxhUNFl1M6ZVIBlbCygUzB62uad1KgoNRI63B4YBQXX4TAPlZLWyZiGLMUmay/EXzcffY7nAo+x4cmrOxki4hJj6McoWWTz5UXKOrQ0nmLpg+J2Udmn5lIjvFiuY8YRJQBxhDU67vu7iV1all7FmTSssPiqjaE2hrL1NxjCn0ss9gmUWGJmKU2w3SKmxXjtg6AnPxN+nmN88lTbO+U0MBK3DAPL0IJO4UGvjeFBtMDfuled8hmgsbqySAT5NKHwxx6jHs+lVcx8bURgJtPnnjCshqKeWU9Vq6CeuZYoBgnzZUZd8SaFVVcflXvXHMsbiP0RvM9XFRYsb0TvZxUlNT93tbUjrYZ8b+SiwIRRkyqOjL6fmWR/aIfE13PEir8Ng+xDSfj7CwXuD4Ipaeksy/uNLegV3eYtIQaauVkmrxQWZNH/VP3zpgRZiA29Yka42lSIcq4qafdMWtrgOrzT3/XYvMxxgsIC7DItdtCG4hoPRPNFUyitrsuZZ3o8/uzsnOVzvHw+kRrBLDo2PzQaoPsqtLGBPLcABWQlf81LUKr2vJEVHCLu9cdFGUbpm/07MIoeKT4fFJavbPn+4dHR0eyczngU3f0vRi0JtrfZ0AjXC6brDG6PpNPhNJK+RaOb7YdoJ9VEbSgSwTYLSDHmk5Qnjn/hH9S6LJkAUTzxN8MC2I+zdhj3RAwO2xPi0Tr5W37pdfHafqP2rji3kn6X6ytiad3nReS07EqzOAhnvQ/Om4jhaoGJOXlJaBd15WwpjlU4GntQmy/Jp9SdcMc6fT74BAQwEPU/rjZTjpqtvF2tsveQ01UfdNfFCN85miPtKECZXkV/6BzMYkDe+t0zxyhIcPvguMGpyCNMqjvQ078mqx0bC6rlhvvD69eNm0uQJM2G9ebL48l01n7xHXEXwPmt4D6J5EGYn2PuWzbqYwxkG0g1WaeSZmj7hTHWZsc9FwQt5wnQY53DiZ3LFa71WfUM/sDRyGk48Bki789YLrhANMrSAh5rNzPWfsMFhE26VlxWFvlAu1Of/Iw+bF7GVLzaov+eJBpUXetYD3FbzYOGc0O+syxOYmAabOWU5Z4hVvGvvNtznA0MDcyO+35WKHSHJxmiaAOiTPgWHWiZBKFGTkQCObYUOV3HN+++Z6gQFnhM77xOFDebedZTUYNQuo98zCDBw4Gf9bONEI/P+5ueU+afse6fzq7j1SdNlbkOONvS9eX8z+Wb3cnmFVBjm1aPH2+tf8GqPl405IfuSWiJ526MoOU6rlxKIXQSMhuSGJwiifLiQkCdfcD7/YUgG1WkUCUyrFsPtXmXqqcrqlqnYm6X4CQikfNVp8in7gtpv46C+Kzutjyf/VtuGdJiF7/CizEJKACLPAQozAsz/LSKYO1KbhbMhgdUfsqq74MHtzA9MaTZsK0deNf0UkdQboVdumfZBu+gYS7CbhdEJt+ApwOGPxBPjcuPGtp17WsrM+iAASLwq1Nv+GhoMDEwU8bCcITy6faUaxe+PqCfnGcS5/X+BvTGW0FBi2OSl9I6t7d0dqUpSM6tThAku4Ui83ok3zaoFK8f3l+RR38HNd456Ign/8rchTv0luKPt+sg3L2RsdvuqwZQmbJzPJgSP6j/HGQ1P8xiQAiKs9x7xdfduU9Muroqx8PaQptjxFAflxXw/6hjGN7h4CDhjOftIPWz1JOR4O/zo9Hp6U/L6YiTSAQjdnd2hOOfHj2gnb5INfXXe6VYSQqU1FUIgfrR2w0kYHsyu1Pve20u1/DuGJ2aO4fRztHKU+ArbTpKnMZfG8NM3tJEA/BeYCs2hkJvFeMhY3D2MUjk2n+POg/brSbtjzfAkeFm5g4bBq77lxKjW19uqL/17dmISOvLr5aWH7NZUJtrJpA1s+RAa2TPOAZP+4PV28FjgABEFB1xOBFXxRmtCYoh+ZJlD4TgPGfU2ZBQ4ipWSDF3m1FOoxW7e1lrRxC3hYyi/MzKE0o1QOKWywtIFE4ZOhHjrHQEmfKChLghJzpefXzIS61mwlCqZwUlfjCx6pZtb0TJwdLK9mEMiaC/EqLUJem9zzSVh2VFedaCNZTqDzoTCcqgbrbi2/BoiuktVX+iXlobJxERyLe41SluKYYdTqNnBsjCMZiVSNpUNWvTZMuVRQ7chGGDVTERG1KusfQ++ok8dlzaLeqS1qhn4o+KEkX6SW8u7CmqFfyy9QvAAKexl5o5E1M8Oal9b3SS98vn7/9jUVGdMyN0OKW7I0o3tS9gNTarr0BI2sVQqEEhKgdtCLG49IGOkb0EbLJYWznQk/GoXrCtQHhWd+2iqUNNUGA9LtUb9oV/W1D5kq6grIVa5QtdAH7pq11Ry9ynl49L5KxGhUPJST7az3RbJlVpbNWrRtJAQfJbeYkkVsJVj9lvm1bamVuQlWse1C9vUsSNdRcxjqCvj62l5MQkzahTDzuAgWyGHlLLfzSx14NMN3s57KHulJ1B/8NXjRB5BNDDSReZvzAMuoUTcJqqmWqw3BMUcmyWhmasFZacV5Q0UdudbyTFGnTQi9rEFFw9OF5qQ0tZl+oqL71O34qj5YzMkeO6lHMvZSuz2ABWjJxdrPvjv5+vDg+cFXzx8/Hh4Nd0UZfsjeZmhJRj6kIUsboeeMqimiIFMAcakxnctIRINiBeqbPUyvNyo5JRPuSbb6eUhMWqHwk/pLQrOcLM09yCmpZ6S34shINx2iW6Q7Qj1vh9RiL6E/t7wsf8Rd5PZaIo1g/FaIRljWG03MdHOzqH0LJRQ+AiBxnPqAVN0kkQnMq2UYNIloYtH8R5zujDxGOxiRdiu1k3L27biOwidnqUzTrfRkTQ/+Ngt7pvpWCcG5KdcGEItOqwwSvEp0s1GOEy0bGzZgBp8v5FSLt4OGjhDyOJhdW+I/LirHefDNxRSj7HxhPVb2HZP8wdn88sHidbU21Dwc23Z4FMSH9buwvHYsm3jogVkDrbWmvEwOkVqJRjZoRWqtWs0iLCo/cQTwiQAMtkkIHUUa75jyQILMc4DwgeIAT9wyal+Vh9lAIUWzBnm9PuIJz2YNuWKKmHyMKYGxrvodW6L4rgggiz59qNdiyy+20kXfQP5YS9k2PpZ09zp9ORvUqgypIby7HFufM87U/Grzq/cIF7B3WJT1YCRqK9v8fn7NVbWWkkb5mjOIID7qIlnMffkCDy9uF2+v3siZo+v3Hq+tJTMxFV0NuSKVLaEC8bawU/kDsfA9+Pz8wctz/OUYueKhuev5ufS/WyYUaflGn4WiJKS7RvIIHCL5beZ4tnPydV5WF+dw7pQs2i9thysG4XC/lx/ogFrMrsNh2pG8YcgrIkCqeXQfSWngSNSqI6FTGKNUqxVJhflW0Na1jLTWp5KmyHdT6qZ4dxZtg5fVDvCvlwUj1SAqdXyyC5q4oUMAawuiWasuLFxa6AeVNKVYPZHKr5vcgkq0Nw+N1uzUIFZQ/D5m9n7VmWnQso0N2+AcUCpuBM1fumqAkTNJz4DF+evZLSqMZm7UL18rfO+rib+nueL2MR3NLqWg6Hqg2xn32DI9ls3c3IrnBMI+4kJfwTOVAj5f9/2u5ra3uWKtc4LmHIxqos6E5pxwADHx/ndfXy/ybO/Z8E6+QH5UwsqMZc1Gdfv25cYfBWuLiUGJrXndUdKXsvUjXeu/UM4G6foLQ5e9F1EM09uHD+s2QaNK6Qxe1o3dbFy47jTBRix6DBpMmBDoKRiukMvQB7K/xOJyDJV8xLOpz8gEoajUuYjEACRVW8eVZYUB4I02cNR4qz/pNAj7ykcnRtXvqNi5WtclC9QW2m7ctsJN+/bax9vPCUEPSa+aAz8k8zObMKIr0uSj7eYqXeriSoGp19PEGZVCdfpSfPUFw4lRMV6fSl+TgHcQi5mC9SGftBHMG8as2q7wYdR63o6eR17BSkrr4S+l9YfyLuHfoA9xWk0eJ/BKLVwJaXq/mWujg9Z30tPy+yZtG1VjsnoJI+1/jra6XHHSdglFkeWGiNNTUpWkfK5RtWdhR0VkpruB/NQhTPmpQ572aNLRc6qLj5erYXploUIPBc/fBnk044r2NZeskROB5I2im7bQj/cr3KzIsjWx4BOcI4kBqlG7v1QkSiPz8EE3yS3kbzx5r0f7z+tlstcdoMmOlxRU2GTcj9q+JlZS2nevO3fM+Bz3S/XIb+V/eBddR1vqyen6k3r9RvElAO3qZv5qKluAOT2T/G4Tlgkj9IbWc2gNvMdQ7aPJulBWp7xzxzYU0ZfBwoxYFUBjOhWlX2PIex4aqxS5+kalTNmsGr9ViYd9Xzu35CcoZiIpzJYOiuma308o2nVIoE8r5UWcgPyEQOoTiHq89A1aZJfzo34fKtggZ3N27tyoYlf5ERO1c0V7TP4t2lcKmdTuXm9leu4l9tVH5SBuONvlJrnkaFLphmjziw1GMpCLaBGG7TLwuRaoEAgl6RYiUS0+Xp4cZ3EiHfmXXpvgoATxg1Usr6fDXsvdyd2H3bEBe7J38OR4+vRwF6FOgo9YtN/ilnnKVCUkHw2f8MZuG7Bq/R4M94PEiB++VMuHUUCvF6htyflE80kgk8sAgI9avvxVfepR3Rt7PjTfJk6ZhKndoMW6uqGnGdLtqZCWN8eVEkjLKMv7thqkhVudeM9FFT56YHEHNUpgLM8bwaJDVkTBD6FhJESgRgoEvDSGYY0YP4uhvIp3gXED9yOQHgKqFuOEP8D7rJHAEOh3+iShgU1vJA3+fnpxt2/Sf9AZiWMnOZaN5jG2QuRq9AfzNKL4RJ7IPBhuI6B4LmylUn3WI6MqelA6tiCgNwqwM6JwwmX9ko7ZILFuMVsy95kbcO3S1yRmJB3NNSofgwUuBn/6zVJCBiL0ICtndoLfrAJVsCRggjPSNIUaxXQMh/wFx7IZq4raahq9UYq3eFxkla+Ie1r84fe//+0fyrX2cIxej6J/lo+3DFnCsqHpF/Gi0v/9bPOe7k2qCwqhsb88npp8uEPV65EIvmYKpatY2MKtM7fHhK+V3/052O8Uahlk703B9olHNN7ROzsb308n8ndr4/9MJ/cGiIA6zhHjLJ/cG+fL9XDzxhIJC/Qg+rGnoVPXMk4eMjM5lyxvfw6/56fXr3GHxuv3sHYxAZPv5fwUGd4tXs2XsrCUUPtL2dQjmOXo9N0En3K9rl0QXFj4mHRHzINJ6n0XDM5W5tl9llKDZXSl/9QCCwwII47uP6AUss/6i57lQ3UzxboqRG5cvwaVcbGIXgCjXu5KZ2UIBUaW/jFPEombhgWNAh9sqoQco8JS6QAzaiBQIeosx3kwWcS3PQs4Xt4hStZ4gdixeMbcGh7xbLThXdCSek+u6Bgflwxe19NIa4C3eyiRKgBPZxxWxTbE4fHHZ4VAVAYQaS5AmFejgH5BHwlro8hA7VHPpKFCu/sWiAL1jdlyY0PMiyJHJvcYenS78AZ1192sXGoRwpprEPqR4Rpheuc5Yg3LJ/+oRKkZCNP0Ggn8w/I3v1n+aTk+w8R5OT7Dw/nV+EwiAeYhQzHeXAYX9hJUxhUp4+N7p3Bi/hnakGQ8XkKjkC8b43f3TpcbV3hGWwMeJQaVahK6P6LSlG/qOaNpfkOczcicOzVGVs2rxm/xmkRRAw2wX08zHo955VRWW1matHahlhNjtER5Rwlu9DQLe6A6M2jQvhRKQR69N1hGZ9fKFCRRF0Orw0rHr6xXPSJgWiYdPDq8iEonz/1wc/puqmgxTrTIOt2vkpxPn++f7O3vHQyBXxM9AVnRcz1fD8R0Cq8reRWFePAn7m6+S988lcLcPGnmssT5V/YhUUTC6wlEWdyIRZP3s2UAyC0Xj2Csm+mLF6BMIlJuOG0tXo/PbAeoZSLexMaiCgoHkgoLjqBO+qV4M6/c1zSnEYkjF+CopnKOBvJEYS3sRnJk5mEj9Ow0/J7rr/78FH7+RUSrcMSj0E8aN/gBj+zTzBCzhe2qamUodolGFMWcueaBfunxHMIvo90DxbPsiZuCfubdT6/BcOEi4lezgplkmyDNxj2TtFIBqYXTkSTy5AWjKrP0aD4pVemjnUBAud9CUwkUrvNDXxHcSAAPMJXUtYVSxghksc58nF6QSkSkgvrxL2XqEd6rOUAPgZnw9ggonWJ6Te+7HcRqJiTz6E/jy4l0d6qlVps3GR8gLmgSRwUDLmsEmN7dJ2pUCSb7giSSD0Ii1sYU+S4pMkX/yHVJtTByIHnBg6BJUsnMIcnHz3iM5EZNnATMlgPuJ65rST65nh7SLEi0XihW9sNY5pBPr7MZLX/z5Z9BGb//aIyJf1wum5oeyRcgCpkMD/31lSerccfRRKjr3HAfgb4Hyxfn44XOehulQyZbNMQEP9YEg4Rp1p78CAmxprMM8SUklaPJlMR69Ob+xBqpE1vuKxsDmOo/SRu1VezhihCubn2v310lrXUPYEAbG1TU0aGwVXYTQkU8ClxB9z+7eI98sog+9TuvLbC9RQhp0sKnR+2UlQOPyw01o9gtZ3o4U77LzP3TDMiIquHhjSlqmotCjKHen4pSLtaTlaGvLt127Ddxh4p0c5YQm0H+dfGom7bsjaTTdIkxRvZkIcrcA/6M+hu/nZgevvnA525OE0BQphElAG/xllMiUy0cKyZ9mxjT1SDXW6cb/5pOILChLcav5T1hFQVeNi980S/pzrfuCKOcr+DlRRdiwLcJKWXmYryzHG1OJ6WSZ/TD5qSBCbvX1qqabiODVJBM2vtpNucq8vF9zeQ3zvDMbOF16QJeC6WWHCpqU7GhWIHYAWit7QhU292dHnMSFX7c6VHbJopPHow0+OVkTUkVuXUnp5xGarKgdx1t5KLFjPpbPCQoz4nxxItJCg0x/GZrSAOAeq1i0xMa7hMOS0ctwTndJZ+rChGbxfqC0rBj44NO0szLLZaoy8KTxsB2frBj18E87JbTBF+3dBPj1nPvm1WeiR6j/sRwfsToQwMGieiG3eTAZxyXkOmfDdqR1xoB/dMs3zTsD2IndD5w8eemMGR2a3Vfq0KaI6JnRNfu7EX8ZScm1NGo2eqYYAP048NxseKPi8PVHMA14bUaeR3jeo0PTiFFi8sw3hcI7Xa+Oo708OCbPNahWcyvuvT9sNipkplKHzNht1tyaoZ8wOVGPDEqoFSjV8WCs1REGd+v9OOdzVDo6me3mF28fKBNzNssoNSGbEGkCJ45hi5GorNomo22T3K/FLCzzZPoVkg5AbdQi2a4YSeLk3Qd27IMJlZg1IYJNqGp9551eRz4MAq/2f+YyCNrqlo1Q0WRucgBliU2v+gEPK1Z+M3el5zb9BZEcRzdbl836vNk4xWFe8Pw7ksgZnE/O/Q7TK1v2KmSpWWVm5gZm8uPSbDsgipcXlcWWpT3l+k1XFQkRTxBk+808Aq9KJp8ZmIdjcpMB2+37tu8xFtnDJ4Cjif+6gJ5ZVdrQMLCRpnSZmvQqKHK8lbPN7NfKaOV/EE7fAUu1OBIVTCYb4+f7EnwX1xZtiM3vvb87gjNAjg7tUwmfCaO8P267WIz9OpWarowFHRqInmQ1Qephg6qhHuwQ6j9QQhQlrJJB7jg2aR2gCEnMpc5LxKn+tX5uTACTTFkiIl6VXUJ5jutsh0bHByVmqs+uDQ58eVyyPfuMQHf5DnUzHnv4lTYHgaVDbkK7vX5/GbpzqFLaLYbSCpHg2xSjI/vw2Kr25co5N7H3+7qrafcTn/xjkG6O0yOUmO09uGoIPFr2xz9H5ZZ+eI84/0zf9KLaDn4bVFkuxPzBVBMrywLOAYFpmR+R7szI3Cmfmv3oaoO2/fB2JNk5Q6k6xNTBSSSRgowJoVwjOvAD7mDnugpLrvxSd0MV4eMRq5PiBX9H3TpI7Hwlb/06JOam/4yrUf6yclGWDKzaYspI7jnsvNgk31QXPiKQihxjgbp60sErWjUJxbdSGuXZ+qoLK34Wf5u0WeX1YkoaG0bfSUAtEuKav9xQnV0mUwWX8vAOZm5HTSZPaSXkf+LyQKPncffOFoengEVz/iLZ+KIN/7aDhAVCz/OnjpG4pipL/lUB7MRE7v/QSVb5WuYukMyXdDydKI6MS/C+WXsRLg7/Obg+f7+v+F9qN0+vZy9my7wBTUOJNKBfCrripj7wtVFrru6GT3UT5xUYeRCsVGI7ckcKBMXB5nIrLaYgich8/Cf13NE3GT94VF6QavQlE28XSNBztLnkM7sJLOemRf9PFgxoXNQZwaXfX6e8cRWgo5YYS8x7N4nyx5w3k/zi4vrV0VoFU6u9NRbZPN478lf9/b3W86EuLIeJEY2aJMia5UH6K9w/FxLtvTMF7rgV8p6mSsBsrZ3Fup0d88klR3R5q6Z/5ITJlelSTAryVmOqC3rKVXmic0ICbckBk2/d+qnS9mE0LVufR3FKBMcoD4yzBGr1CHrbookScNPVRCLtwOBbIIWGQaFCsJR71MFSvnS5mMrgZFmYoHFC/2T3IgkdIExxFOC+xJ6EhiJhu2HOtBq1LAZbqxFh3d9kqsh6UuIlY+4bN/i2a5q+otXuamPQXLfhPNH6GrgeKFx1LhkJCrTAHoK/OYznsUSYcBq9ZislNBNdZWLVjdvocQUVV9q0WYHpG8vudBHXAojAqYeFMP4hn+IXD8tJBYItmwyyFKjBZ32AH+iKCAXS8gdazdX02kS6I+uGZJLb3xkL1dAR1LO43M1dQmtknay+SW4//KFrld7ddSdfWrgV3dFK9n7Hiez1vdGu8dSQNaregCa75t8U58RhUXIAKgDGa44mhRdS2f0Ji7C9cyxCTTfY7qbyq+kWmggfgVfEqM8uQqbCGgFSNZrBoTbIcdm1/LgX5NTe5K1xwKbEnXurd4EzWHXSLV9mX7tFuCEF9nWSNdlXWi1yJDptLp1y1aXJJC2/BQnqRjaSJkvYMAEsSxwO4/S+7Fnr39Fsbs+Zxs4pO67Mquq6ITeLHKfgLVHCHZtTfMqtyhvcHr20ezzXFbLzt+VrNwqKrqjNDaPsNFd2LI/u7mSqwePJY1QXlqhbxBHFQtjhK8sfivrXm+BRwg6PT8PqGSDBNJm9UFHCd4VWdbey/hxyhe9zA8TmwPjh804EXmaiTLRnr45Oz+VkOk9FSxIP30fbgLpJ3CLRiYNMGUd5O1posl8UdcJhDY015qEUFSdCN0ccWdhreF/XiCyjvrlul/tKv9YHiTrIaPemCQ+FIsQ7/rFqajiX2zpfxA5PFWJtN960s2MR5GjREyAFrMJCjeWSzu7uxnWzrgu/vjkaGfv4CSTJRArpirEHdqM/nLPD/b+9ny4fHa093Tn6Lvsr8PvlsO/P9p/vjss4ciVPT/GgiXbO9gd/r3MK3zK3q+t5tHXw0d/XT4+PBruPTmQWgT65r3s4PAk+2Znf293/D3hkwQGfh8RhEMF+8+fHgBQA3yeYU1FILIUqAMg4J2TYeYYxllWVuJtwHepCMB2kOPku2fDDPgjVUTC8mfZUzy9Wcqf0xcikpDyXqK+w/st9y5L6fZZRLcyRgA+Cmd4fzI8GB4B+90lXr7ae7I8fgonxXL7eHi0t7M/Pt8G9E8Dvjt8vAOHJMk2LqR3oHwuOYLEKDWVRQre3lwvccshjuFTi/HUclyMyxJwik9uWpPp2JYme62CRbaSot6rpTuLy3H8omqXRok7o2mZHUwDQ8UDCFy9P3QO1lgSwmSo9fBg/7uEN4LwcuAU2IRurkaBblyccKjbVokVGTG3mICLMutX9unsnm5eu/+iNIUg9SrjHhvngbzsXsRwaeGisGyKQmkLEwKMnUSJQeWSZEd2tibRxMIeoW3w0dFQxlLVfSAH5YL20aPnR0e4qHX/u7KDhM3BCwjbmNci8mp9aQcx6W7CM0slx8Ort8v4qrrQc3a9iFlDfTmY3pNNYt5Vcs5HsWJM0UcgDly3X6uPB+c0+5HtlLqp00EDq9YbVjc2zHnj0c6BSLCvhtm3R3snJ8ODbOc4O/7bfmW5FhAxLtkgeUO1Fc6B97z6iP0cJbtKQxtQmjrWGBje5diXy8p7251jpKtvMlNnWUegocymRShABbyQ7+4czVLWIG2rPqvj2Ts5q/4Zr4CWtuVssiTS6Z2OMwG8uPoYMt7bqEERc8joiMQB8PkzmTiWeweQtifL3eH+EG9Ph0dPhstv906+Xu4eLh9BGlNseYPpaoYJDtPco51jOns2ek40HUkmt3FzoeAwDIO6ZFuY4KO8Kcp8yJOChODRk0llX6E5XxsaOhDU4COgNc8C4U9C1lOJhfKC44I8DTz5kbZ+xW+rzB5kL6FyvS2oxFBQTVqbQPiOUrG4fUMWlJZ4dVwcgF3+Gb65lwHTtza3fMvzdnbeGMJ+3TxWbtibfBeaorYwjlIbs9oN3UPWIGQDf0RmBUd++XeG9CePU+95jtFc1BKfIY8zMGW2hyuzd/fAvzFvhtJOj7iFBB9OKcqW2HkqB0R4R1PkUqXC5j2Kf/xuZ4cH5afPnGyUVU36GWqRYzuFhuZJD1Ks7Cl11kxatHJgJ6Qra3cb/A9hmeZfU/+p/dP4g1or+wVtjacXqxYHtiqwGYjKFdhYWjWVOIdi1N159Gh4fJxRTz/e+4bbscdf7xwNs6PDb1uSczO7GRaFshqTe1mIODrIr7GceXUzk/iqEJGyxuGSoqrb0QnoIdO1nslZR09Lb8MverLM8/J+vsSUUa6vqeNnrmdXVKGWGWUzSsnLbWwqKt8MQoa9xzLxyDAqt4d/3zs+OaaGsAY96Yq79JC1Yv6QWE88nEMeVe5c7h4dPlueHD0/eCRvQhH5eDQkz+L38dHw+OulRD9KZXkqwLGwmp3+xHWVINWyoDDQGAJLGYvCRNhdyDSZaeMCFepDLoB00ZEsOaLFhmTF3bknaPPeo+M6iBKUKtduZq6ZaauybSFrgT81jQyvQsrHO/vHw+Xh48fLLcyyox/KCXwvy2ybVKUzsa8ghXxS5ilaK8uNve+Hu9k3e8Nvl/xjCzkKhDD0q0HP8a0copq86xGHR9nR8Nn+zqMhlfmT4dNn8AHN0DhgK0wLLUNqIMgGJKXcfxux7XRRiwXf0d6TJ6g3iDrHTceDAjMxSd4rs65CioEXUo6Nyz47hDvEd1701yB/hK1Fljw5bJRsx1RKrKhLB0zWIHtD++8AYMMEVcOe9dXhsaDanndmCn/OXlxdAxd9Yp+DWA3S46vhk72DJcbQEQbo4dOneyfL4cHucuerQyTIdvdXOxj4xzvfDJ8dyiA+wjyA8b58BjJCYHLIAdP9QwiGDG/HNMAJI+wcHO88OsGbiIs1DEPBpJJZKBfGadlanKdMt4MP8lQ2cvG2PMYi9umOYAUeeA7pcbT3PT1hqoJpKkQVjzF+u4TNBCj843b+wkVUhQHbDYItnwBnSfvm8K9DCjwXixSSNqQ+I7UhDZ+C60sKKmexz3TNF8Rn+BvzwrJaI4Q+k8U5VJ5RkU3ukS77w0cnYYYN1UCUPh8ew9aEgX8yBDEp1kJjprp0tjah33eeQnJ9ewCWxTPR3DvmLwb8o+Hy4BA4fQ1spKF0JWLbML+f7Dz62sU/CaOdq3RXgb0cF2wzzQ5EPzJNLdstXbGNS+kT2csIrcO+lFiWiGmCmhpolvEkcHJ4tPNkKGiSUonJj9NfalRZBovbSiOSSUyz+rGp0fSmqJAiEAJD9AWUD/RXaN5/0JhUWW5SK4YfbFYVzJZpaYbmzE1YVPe6IKUVsT98YGluhYOVJNSiAv9a7+RarcejpKvxtSuzC9zNdKFbN+qElKxMOpex1hB6sxGk33TpiHtZa7+h32H/ivR3195V5BKEBz9fYeyS3CNm7LZz1ZsaQGlz7Hic2bJ8FaPKcJztYVmty0b9L3iI3cJQ97IU3sStYMgjsOjPw6IPGW/R6uDakx/cKpYS8FeaxhpGsbo5bDXNa5jzS0oHIt3R9mg1MWm2yUZFrpJJhZlgE83MTCzvaF8L1mlPc95sYxB2sTVQLXdhVIjXqWNM0HcaqlBsdSiFWKy59tMqUxwx5ysCNUVwcndFUC1O9mQOzw4ff3xV2slak+o8k/i7MFBKoq5OhYBjn5I8lR4AsoUUrMKy/3wXOqVS/JtsC4EI94IiROZyRPN+MlrP4YRQa27zsGIGMj7a2R3ySFcXhR1mWP58LBFFixJmI3ai10F5LvGOsZLxtHAGR9UMXn6gqCQfHH67s3dSbhOZJlG5uQn4NZkHK4ZSqyKM5/0l93V+X9nvA41zyKD7pWVrfyUkp42NmZGBv+ruU9zRh8yXEsj3JipggaQCxejXnIzjYOyt9aXIes1WdSwECl3Iq0YbFNkl2UhUx10+QpFRzihdPHi9alEOX0b9P2xNAjPgPwu9j4q6LQ3tWrcr5a125Z2Dnf3vvlfl3EwTZqow3XX3kCsOjUY8n8FFMFVHeubrKXbwc3jh2WbFVvhfb4yi5RNNpkcecuh8HXhbx48AFjhRSH6kyInyPosFqyc9jvlOlqEXvWCE/tH67w9YPD4hvpGklNF5UUIK9wsAJ9xTDwQcP4gWU6OYsTotrK/4Xll3FWaSjSLlT7mZUIlf4p03mlR7bnaUU9rMltaazTNb5jIMLOnV0lrheh7sweMxLb8CMAbEw/kT9GCCRgcSfVRLaki3Vq7PK43GqSpJ0HS75k5Kfu9BZZJunhzGwuvk+dEBVjTLZJanoYx1pDI1qYqocmx5y6ynZUJUYcpRFaA1i5v9vw7GHhOn7p46UaIsQsFb3EJiIXD40QIv+swF0Oop6mECiu05VBsVEzJwYcp5xBEsBoVsbxdk2Dv5DkTB78HzYZXCdfn3y4yb/r6CIHroFxHxSSXjHQRcobqnBZpkaKjTZentT6UjyzFJChaUitLQNrCKUVlJX6OMK+AUwbHejazaaWIU9S/denGxcyLrb12Gl5krQK79KJR4QlxbpRoEsPmqGYO6bre+xBIU7xzAypum/sKaGjP98vHeAU0dZW44r1Z6VqLj+kwzZ6qDAGcZ3dlgpfbqRK0Pz0b/dJs1dD0SOexUzXYw+itcp/2dGmcwiKiOm/00AtGgE39Nj666nxOL0yzmYCVIf22FSt5oNLUAb3J9xRtTwPu6Y/kFoyOWs9hEcX6q8a33YSsiDctQNyaryd+0NaUwWtyYVjaQtzZ1Ns5PHb+4vZH+0DmaWolqenc7j8Rj7M6uyFJPEWV1J8Yo1S6bIm+VWSaaV4qwqy4lXVEOMG2Ats2r1ZUbHuaB9kzKbXUgScxHK90snBqdlgB3qSDSdfW+dJ+nldaeJnm9Ri78Vxs8PsrA0VWN+1AJU5tPjzIoRF9jMrzTh8qBqfO06xCBUkVaVelEq5wo5CM3j5mV5iUqL9azNlc2uU2R9smaYHRyYdkowJgm6xaGfmBt8ZSkew2pYbKOiU/K4SnSa9bjDdp7DNP2Dx//3YgqaMsZY8wZxGFUGLseSSt114SkjbC7hOreHOrQkTpf/ffdrfwCNF+N/Dv+Gl6KCal6n/pBmIJsveqfXXxk0aIlR+wvXQgQKoB0fVFSA8jVBYI16K7+S8yTp3KmRwiutWuK63U0c8PnhudRCiTnYT8nu9yUteaLzau5OMvJFTDwwJbn65AUYgOhWnmZ+Uv2+OjwKY4qX2IToPh80e9zLE9K7p5nh0e71LVOvssuowtlcqn4/2K7Lrt+Bbet0wWOUcmkwOqBGM4c4G5xfiguN8N18vvDxyeZlQkybI4yxBUvgi2KKghWkJTQi5AX2Wsp9HoT70kRh+84XUvWa8WJRYKmku0c7CId5X8KUfDWr9dbqqzOpMG/KcincwBUSqaVryg3k3KzpBzRYrhN38E4fRtHfEF33rNBpRxSsOcR1ypc/pjGC1RemUzkTPECFV2+kiCLizkMSXpQuycHfEXHDXFGfQjrjx5MEJeaglxDA5YMARbn0QCyvYEfIReM+/QTszRavlh6S61EdiORPFvkNYPJQcQnTpwoJ1gYAYrKlZBB8tNgh6G9dgyDNapqxG5GOY1bKUQ4u4BUS24lJnyeuCuze9nvFS+pkAsbrkwofxQKMSVpNMF9b9KSQmCWtGq9pCasLskWoMqqZEiwgpF1xbrUdrBIei1f1itgP7CGQCrHjK+Ol67CAIuZCYAxFUyxD5ZwUj7hlxsAseo0czu0zyp0CINsapJYu50g1S/V7kgAGGaVQkEjphvW0dHOd4WKQuidInKCKKN8k1GJ1Jv5GQ5oZd9id3oouWwsfr6gREAKeCsb4OU7iMKyzK0OajxotEpxrffz5kn2opB1COFKdjz/NAOVehnTX8YfXvILe8jkuclyA9HLtJA+eqt6grO1zFc+2jQkyAE0EWwv13PgqY1AVewRaY2MXKI+JZ3VV5eknVQo3QdOJE1hKFXU6fdRSuaJwyPDsvmVJGQtPKnsAxPyUbgNZiC7mqFNygVke4q0rurdwbjiuApzZugYxcjNHkowIch0iGXKqCjNrLruZSlzMmKhJOh7phHFCjSpHYLQ6r5dfuFZFBGP9mibqnM0INBJcrGZaHlSKGlptP4lMB+zvqMSBAy1RqUb8VaqdZCI1CNCMbE0j8uLdkFVtmsrqqe8sDnYuJr3k04ZfqNYbMIjM+gOy2W2vrmOnyQDSzNDL8zeosjKEDjIqrKo15bDCxybfXNawBtMcqyvZ0P44HlOqwTOSfJYAW/A5pfr01cYRn/OtoT/mULHASaxgiSRNWGkigo5xdwzlRsupuFjQVqUUq9W5RX0+2fzVzKu73krQmiKYp03Wk/FEXy9rPKxvMkFU8xML+GS5RrH97OF6CMLVYxYnX9TEaIf0+FMfaXSRMOk2+dDlgsEufHq9oJ3h6vwR8ritQxzJkEBkBTqBKNEh5iEDMILyCA/kqCzTF/qUY96VWT4UWc+/Y5vmhC+ijTBJ5CFCnZpZTCAkQzCEcoHFVDkR9YbmqBoUyb1mLtNQtHbwxoimxGA9z/m0fu+5o58p4vuj3z9cbL88cfy/o/qsfurXHZtNmyYq9ZwFu4NOK3yUNKJ0ra+dCNMd8BE71cvbN8rO/768Ntqb4y/x+I39uj586fp9prtuXH/jK5/wTmp4f/X7fnX3HY7fPad7+qpt9ozuGDBZezw2cneU5iCudsYO8pJjPvDI/xVb8xwE8Hw71hkiiPf8jHAifkbgA4fDXefH6FdT54cDZ+gLBoOQwrsuOYQKOa5pW5iPgLiOyxJN8HnIGGoNziKLp89/8riZ0VOY0BUnL8Oj4Do8cnyBIgsh9+AUmUd6cc4PSmf8bw8fobyO/vEve7IhkRvjmPMbG2tYxvUQyxB0hvk6CpWYhaVejqBqjXZq1ciiBtrByWcbE5wJQV3VUtw/Wx2nvDrRzFiG+/9OrZjM42zSABjL2Nvnb5GPxQSodaOX1R9llmPmRFO97/Dc9HiXex0cYpnTu/VLJpQ2UmbENToqdajRcOJfhm7yBf7h+jT3eXzA32IcKSpEm18NCyX3itwXB8X5u0JMoPy0sonh0eQJU/ZH1XnsJU4GzHFfga8VpfBodSaLMdPxe3RSWoUXUYZnEhMSM4yt3v1I0pVFuNbNN05BcNn+MzhZK79POUSFo5+roH1K+LuNSsOAVi7hOPj65hh8vX1JaOZz/AmxXE1hybhYoY+/uRLWv5+lMw//rj8Mf+wFox59RMVGxvLB+N7SwSQng0nALEcY8LAPSB698z4n1/8blLKX04i42/H5wznvC1JWH4p1KncnPkeZvYUvLobuOtlvvzf3GxUvtevsyOX5TOc8L1mbB+Pm2Kb+h48/61/1DuPhRqAHTuiALIeBIKRTB0dZhcx0Af38qqAe1NsPMTCv+nj5TQjwbCnXhL8HG0zVwqi7X4RAGVmytRjAIX1tJt81zbrvaWx74Jk3kocGAiLlnBvDIlABgHGVeOG69I4hqTOBvw8En5xqrrnQowAPyLs0TvZh510kwFw42t1WmnBltBjJCEBafCwq1naH+yINaLU2qnGMlEB/b3PGuW7b3z7xbCEqrWaL4tn+9Jy8VU5tbmZZBRDRCVpMgwmAzH3mD3bSwiG5qCDZBwDw8EsJNSGTZ0L9LtH8yjgTwPw7qnjtx0sNL58j5/00hMESoOKfK6XLLhBO7Zu8/pQ/CMnZHl607r5xzoscgo/9asyRJaJtAbxSZD0SszuEnBT7yQhypdG/WTMKoWaHkreRR50y632QqHKd4nZYi8e5Xf9YFxorkdNORTt+LtAQvamPNIdVLuUw838FoAroQUZgRarhvCiLHIRxgaBviivIyCK5S8NJYqpg5HkULhVr1IEeEll1kJenXXL1g7TK06csvRMWtlejpiOitS9xF69J32nY/2f6/lalaOGi2f6/JzGp0JYyDKL19lDRUBNe1zMy8W1N3b8kQKaK32Qwz8LSxM3fmK3rOsEWkboeQEMD9C4ukAhFLuXfaF2BkfWi5hMRTWKDLvIj2PqaPISkRuTnYqN20HJDFNf3Xp6QTsgwhbJT7CZyBN45dWMT2E5x7QrZkUFmn7BoEVstB/XpU0bFTG1Cs488u3zCqsuv2gp01NoI0CacGaJE/TYqsWk01pIEM/FQvaREgoyqZ0EbIJXkQcTTe71bLHDjRiMx6mZpaAV068st2B83WJFs5tFjRnsk3ZrePEppe18bt/HggqPlHk4eXAOFwHymbkfCnPoUA2urpSzLYdYmjNbE3o6fps7nQCqbek+xcKSdY7K/TqX8N3J7l8m0VyHgV+Mz2G9EJwYh0o3cCsMRzDJ1H0jJr02sKUhlFdI1ljA0fEsdXSAjSCDJ/y0ZS/d/7x1HPtpqPfA7S5GWPvk7htNGh0XX3aE8TmVSwzS3lKkuxvruUf9P26pM0wnvOQCAFs0roipoYNGYziogkAINf+WcIy8Oj3e9Dzxiup+Nb5sTeP23HmeyXET2dZolq2FO7xn0Tu07bkPZh6f6yhXe5h4ndVRj4KUWBbJyd1yW87ulmZLSA536uKYxVbEN6km9SuY3afVJLG4k1v/PWZtdLc2oTIoaZ/DxUP7vbO3XXFs3vS5OwS1nu4dcLmebQ+y7fXtIjpAjxOnK2jjI0VVjsakV5NGMr/VBz8uoLhgSAv39U/OLk7p3HKTqzW1GcdCMERBBcedpH8Lnplv1cCp9ls3lNJsun+4s6tWKzNVJHgklTHELL+m924nnPz5AtQWvU5zr3Q+7/TyMxRs9rN80X37SexdSQva/8APh1SlBtWTwSXKK8+udp857T7K2jV//rckoPsNJnzaOPD5K8RjUyvo8jePsYpOamnB9AxgxCgrJV6Wr5xaFo2zAD+sBlvERF5i5d04PhCuh8zj+tPzWUZJYKBtlm2l65n3bOTM78LlF9u/yhGScvaWWq7ugikA77sPQi5NpAbdGAY+gzXYqiveRHsYj2VKJgb1WC2am2zYbObPc1m/eCOZ0Zv4UQ14sn/4lYRm0AgNgn/4e3gkAQkrM3RmZl4LbPCfaUKItPuJjWhO2YJU7EcNnBpoMskw1aAFiTPu6ma4W0o85MK2RFFIPBncgSpCrEsWABwFuCtVCjE9jaiJ7rarB3sGQcMhBHfFNVQ4qfrVk02PXJYTFPTkeDrhhx1oXgze3YDmgQq/eDIbELA1hS3x8+N54tbjV1+xZdrSlAd4K8R2PpEF2yU2hxfW/hRviXt6zI7eFV0Fmzfjs1/RgrKFO3FZAbaau7iTR1O0JfikT0xTSjBVn9M2Wgh8tgfZ+NvC7HWRvoLNfSR2C/caKzfF7orTXy6+u0ir05t5yrvIVk94i65jSUTXhHkSxLLZJSKzN/i9ssr0m1Eutbv8A7vrQ1OGxCp+gpPHDOqSA8Gi0LObvjxPm5yjx7rZXRpSTk1RdfbqFn7yQSj5UVGb+J7GYFpGoZF0Q8/z8GOpOcUVIg3CVDpd1jJvNV4i4jStK54xqFODmtLvbUUbf4Ju7kb8+qyVtrWxT7tirYaa1CR53go+gm6gNeaLHAE9zpRKK+qQSl7eLjQgUti/Hp+R1A5B96fFNwBVZLYZSx+L5c4J8n0VNjeTg9yStcAu7TKO+CxtJvmtbZCaifA4BBTpOEXrDty7+852B+MeSleMtmO7ArxfjOsS3ClccPt8Wp2WW7m8XIVucgevuePcAfJTGrUCh4YgRyd6YIZPhMzlEO+eqW6wI3m5L9qrbPhbdjOK+nWzROrMrUXZMSwmzwaApeULyw0Gms55jI+2X2Nw8/UxdgViEPxkGzXJ9u8veZH35er7vMTvxsMQukGyiwe7963hrXvQ2nbOWN5wmq31+L9vKbLZaXFg2aBbFjcx79FkXN9iZgW65cJyeiIde0u2vZMeiefV8x3ntO0WRN6bFQGrQE3q5+g+ao2oO6LiWqo7wL6g71rRM58KZv4t1zony2Rm9JNQ9Ww7x3efbV49SRIRnxtXLgxSBOoHSlVBs8ndU1qwq2y/TZA+sUY+MX7wy9tF+mubNmw7SausTX6g/NUgnfvLdGWfiI4Ei9j9xjFKrjFgALQUR6dZJ2AtVrebtNIt6dak/dTXsK/04qec91w05/1uXJy+/z4SqjR2IdHNTI2zyatRcT5qcsObq59nTTZYjQYVgE6W1mCprg5Q0fA3+aTOh40EZrWXjnPea9X2eMqlFovAb8mv1ySjOa4gL2skgUd1Fz1EcBW/cI2U94kAdiRDRKScBpycNdiSlpMLxImYimfntRLH+YdPp2/nzReb97fLQi3u1KfBHiHyIV4Y5WgVU6ygAK9tGnDdOJXHIqU/MtwuoJkMuB6Ov/1OvlX7EIPk22/DkjovR/+nP/k3iSLegh5aEQTyNzKWRwT5t0kR+nXQzoE80JRUmHeI0NWNaoQvXemu6I3j9MK92k6qAiACYu09FsGM2zCH5ceJF0IGx3USEpNmz6y2DdrFREM5J0gekHCg8dXmmqeBAKvR1brmdUeVu9TxzMmSGa4sb7glQK0B7F00T4Gvnl6Rl3NqCoWwecN/Cr5bJBGUXxd8DkcnnGLDDjXbb2d06NfWNWM3IossK6mscUobNwK13UEUTe1139x0Zm/uKvjRpELVRbaTmbs3E2J2HR54hNmSodX3sUTbz47FyI2h1qn+rNgouru+jMGZv9357ticm0uPp1I3V8QofDIOvkjTfnMP5iLvOrr/yfW5XPAam5IA3PIJ0qCVD1iwuFs0dPNG0ka4vN01a/tASaG3DxIqDeGsh7emse5d2WeS7E71GiS5EuT1cMnqc7/Cbx4Bpw+nsCUfDek+H7nRZ74oaF0SLN3LXgeOmDEqdwo8pXyEhGTWuHPNv2JYd3CW49mlt/LAY2P6SJZFCpQwHaD3m1r55QajYD5vbDBQ7HF0g05ZIFlg9xAjKdlC6QzgBI82PRYQSc4shlKb1iXAf0uIKDvSlbWVAJks4FTSDFTejRnuhkVou+bGikt1xdPayXq64Ok90zftmx4emvusE0IQDM1ywwPy5R1FE4bEcngqqvidfJUKKHSDTXad620De6cqaJkiMSWv4UZFtbBpPzWXXC/xiwtcHVrI6AJLS3q61UF30Fr6b5HODhnwr1Wunc4Ros9VBe3bLPVczNZNAimctjrNzMHmjVwMOmrp+ZbUIM/r6KeRD9PBtYJPVkyBoaDVF7Dtf1wbQvKKJrQKmdUod9c9ojCcxJVRz2utrqASV10YuaJek88pDILI7lI1aignZhViGyOLcxNnuITxp9nbRdEeps/lum9JJrytk43rDlITLKbqnUM0qP/cRX7xbcINP44Mza2/vju07kmj9+Ngj4Dqh2xSonYHPybpGt3RkGq+QKyiF49qJylW7Yt7n7RGi17dwcmczJTQd0oc8zES83spEnhqIJxm1ZP1tYoT9nV7b7GP05i5OJ99g8LJKRtMZyDBvXES9JNrTc8+YGp0cTTf/ZJ6zajY1OkV++ld4r0IVBTze2Xln3aa+P3IGI4w6XXx1m43sXQGQ/VTRPxkRno7sxAZwRrXn0o5vRtVOHaB3uJBRQkX0c/kZ4arlJFLHn/XTPqjJIUgA5ryhaQs3sDvQ9OqiyTe/guf/JU9mslr9i+0N/9gBCQWstnCBqex1Fx/N6rLjWItN01Va1n+MYuim4Bq+rPrX8kaN1kIqzVtGZu4945wanvnMfT11rupYBq6oSkBSNoQJuJtytuvi3S/pseZUgbhyGel1cgX5mJKGJBa/VlTDdw57hZHaXgHtXw2d0qd7unNsR8vbmX54YbSFsVSuxJVbX8m+G5LbbibZomUru4lAq3NCgbHxewG59Zyu7mfOAhB876/v5pdyo6ko3X2PiDL+901nWpWU5ievXdJyjKh81EiPMTCU5OimU+CR/z/K0JcUw==")).decode("utf-8").split("\\0")\n files = dict(text.split("\\n", 1) for text in texts)\n\n def file_of(name):\n  return ("__init__" if name == top else name[len(top) + 1 :]) + ".py"\n\n class Finder:\n\n\n  @staticmethod\n  def find_spec(name, path=None, target=None):\n   if name.partition(".")[0] == top and file_of(name) in files:\n    return importlib.util.spec_from_loader(name, Finder, is_package=name == top)\n\n  @staticmethod\n  def create_module(spec):\n   return None\n\n  @staticmethod\n  def exec_module(module):\n   file = file_of(module.__name__)\n   module.__file__ = top + "/" + file\n   exec(compile(files[file], module.__file__, "exec"), module.__dict__)\n\n  @staticmethod\n  def get_source(name):\n\n   return files.get(file_of(name))\n\n  @staticmethod\n  def get_data(path):\n   return files[path.rpartition("/")[2]].encode("utf-8")\n\n sys.meta_path.insert(0, Finder)\n from rollout_inspector import main\n\n main.main()\n\n\ndjango_rollout_inspect()\n`},5407:(e,t,n)=>{n.d(t,{dZ:()=>jobName,wx:()=>lastingFolders,mp:()=>migrationJob,GW:()=>migrationLabels,ng:()=>runOf,ye:()=>shaOf})
 var s=n(5950)
 var r=n(7516)
 const o=/^(pod-template-hash|pod-template-generation|controller-revision-hash|controller-uid|job-name)$|^(batch|apps|statefulset)\.kubernetes\.io\//
@@ -4629,34 +4630,34 @@ const w=6e4
 const v=3
 const b=5
 class RegistryClient{platform
-#I
-#P
+#N
+#j
 #M
 #F
-#D=new Map
+#U=new Map
 constructor(e,t){this.platform=e
-this.#I=(0,u.w4)(t)
-this.#P=(0,u.XM)(t)}static of(e,t){const n=y.get(e)??new Map
+this.#N=(0,u.w4)(t)
+this.#j=(0,u.XM)(t)}static of(e,t){const n=y.get(e)??new Map
 y.set(e,n)
 const s=n.get(t)??new RegistryClient(e,t)
 n.set(t,s)
 return s}async request(e,t){return(0,c.ux)({clock:this.platform.clock,signal:t,pauseAfter:(e,t)=>{if(e.is==="error"||e.result.is!=="transient")return
 const{pause:n=1e3*3**(t-1)}=e.result
-return t>=v||n>w?void 0:n}},()=>this.#U(e,t)).then(e=>e.is==="transient"?{...e,is:"unreachable"}:e)}async#U(e,t){try{const n=e.method==="PUT"?"pull,push":"pull"
-const s=this.#D.get(n)
+return t>=v||n>w?void 0:n}},()=>this.#D(e,t)).then(e=>e.is==="transient"?{...e,is:"unreachable"}:e)}async#D(e,t){try{const n=e.method==="PUT"?"pull,push":"pull"
+const s=this.#U.get(n)
 const r=await this.#G(e,s,t)
 if(r.status!==401)return settled(r)
-this.#D.delete(n)
-if(r.origin!==this.#M?.origin)return ofAnother(r,this.#I)
+this.#U.delete(n)
+if(r.origin!==this.#M?.origin)return ofAnother(r,this.#N)
 const o=await this.#_(r,n,t)
 if(o===void 0)return settled(r)
 const i=await this.#G(e,o,t)
-if(i.status<400)this.#D.set(n,o)
+if(i.status<400)this.#U.set(n,o)
 return settled(i)}catch(e){t.throwIfAborted()
 if(e instanceof Refusal)return e.reply
-if(e instanceof NoAnswer)return ofNoAnswer(e,this.#I)
+if(e instanceof NoAnswer)return ofNoAnswer(e,this.#N)
 throw e}}async#_(e,t,n){const s=challengeIn(e.headers.get("www-authenticate"))
-const r=await(0,l.Og)(this.platform,this.#I,n)
+const r=await(0,l.Og)(this.platform,this.#N,n)
 if(r.is==="token")return`Bearer ${r.token}`
 if(s?.is==="basic")return r.is==="password"?basic(r):void 0
 if(s===void 0)return
@@ -4664,8 +4665,8 @@ const{origin:o,tls:i}=this.#M??{origin:"",tls:{ca:[]}}
 const a=o.startsWith("http:")||i.unverified===true
 const c=r.is!=="none"
 const u=tokenServer(s.realm,{origin:o,isPlain:a},c)
-if(u===void 0)throw new Refusal(withoutTls(s.realm,this.#I))
-const d=`repository:${this.#P}:${t}`
+if(u===void 0)throw new Refusal(withoutTls(s.realm,this.#N))
+const d=`repository:${this.#j}:${t}`
 const{url:f,...p}=tokenRequest(s,u,r,d)
 const h=u.origin===o?i:forOthers(i)
 const m=await this.#q(f,{...p,tls:h},n)
@@ -4676,17 +4677,17 @@ const w=m.status<300?tokenIn(m.body.toString()):void 0
 if(w!==void 0)return`Bearer ${w}`
 const v=m.status<300?`${g} answers without a token`:said(m,g)
 throw new Refusal({is:"failed",said:v})}async#G({path:e,...t},n,s){const r={...t.headers,...n!==void 0&&{authorization:n}}
-const over=n=>this.#q(`${n.origin}/v2/${this.#P}/${e}`,{...t,headers:r,tls:n.tls},s)
+const over=n=>this.#q(`${n.origin}/v2/${this.#j}/${e}`,{...t,headers:r,tls:n.tls},s)
 if(this.#M!==void 0)return over(this.#M)
-const o=await this.#H()
+const o=await this.#B()
 try{return await this.#W(o,over)}catch(e){s.throwIfAborted()
 if(e instanceof Refusal||o.origin.startsWith("http:"))throw e
-this.#F??=o.tls.unverified??await isInsecure(this.platform,this.#I,s)
+this.#F??=o.tls.unverified??await isInsecure(this.platform,this.#N,s)
 if(!this.#F)throw e
-return this.#B(o,over,s)}}async#B(e,t,n){if(e.tls.unverified===void 0)try{return await this.#W({...e,tls:{...e.tls,unverified:true}},t)}catch(e){n.throwIfAborted()
+return this.#H(o,over,s)}}async#H(e,t,n){if(e.tls.unverified===void 0)try{return await this.#W({...e,tls:{...e.tls,unverified:true}},t)}catch(e){n.throwIfAborted()
 if(e instanceof Refusal)throw e}return this.#W({...e,origin:e.origin.replace("https:","http:")},t)}async#W(e,t){const n=await t(e)
 this.#M=e
-return n}async#H(){const e=this.#I
+return n}async#B(){const e=this.#N
 const t=await trustFor(this.platform,e)
 const n=`https://${e==="docker.io"?"registry-1.docker.io":e}`
 return{origin:n,tls:(0,u.IX)(e)?{...t,unverified:true}:t}}async#q(e,t,n){let s=new URL(e)
@@ -5042,17 +5043,17 @@ this.pull=t
 this.marker=n}async write(e){const t=await this.#J()
 await this.api.retryTransient(async()=>{const[n]=await this.#K(t)
 if(n!==void 0){await this.#z(n,e)
-return}const s=await this.#Y(e)
+return}const s=await this.#X(e)
 const[r=s]=await this.#K(t)
 if(r===s)return
 await this.#z(r,e)
-await this.#X(s)})}#J(){return this.api.retryTransient(async()=>{const{login:e}=await this.api.ask(({users:e},{owner:t,repo:n,...s})=>e.getAuthenticated(s))
+await this.#Q(s)})}#J(){return this.api.retryTransient(async()=>{const{login:e}=await this.api.ask(({users:e},{owner:t,repo:n,...s})=>e.getAuthenticated(s))
 return e}).catch(()=>{})}async#K(e){const t=[]
 for(let n=1;n<=u;n++){const s=await this.api.ask(({issues:e},t)=>e.listComments({...t,issue_number:this.pull,per_page:l,page:n}))
 const r=s.filter(({body:t="",user:n})=>t.trimEnd().endsWith(this.marker)&&(e===void 0?n?.type==="Bot":n?.login===e))
 t.push(...r.map(({id:e})=>e))
-if(s.length<l)break}return t.toSorted((e,t)=>e-t)}async#Y(e){const{id:t}=await this.api.ask(({issues:t},n)=>t.createComment({...n,issue_number:this.pull,body:e}))
-return t}async#z(e,t){await this.api.ask(({issues:n},s)=>n.updateComment({...s,comment_id:e,body:t}))}async#X(e){await this.api.ask(({issues:t},n)=>t.deleteComment({...n,comment_id:e}),true)}}},9808:(e,t,n)=>{n.d(t,{$3:()=>a,Cy:()=>endStatus,Jl:()=>recordedStatus,LP:()=>isEnough,P7:()=>startStatus,PE:()=>deploymentOf,_W:()=>o,c2:()=>statusOf,d4:()=>ownDeployments,zv:()=>recordOf})
+if(s.length<l)break}return t.toSorted((e,t)=>e-t)}async#X(e){const{id:t}=await this.api.ask(({issues:t},n)=>t.createComment({...n,issue_number:this.pull,body:e}))
+return t}async#z(e,t){await this.api.ask(({issues:n},s)=>n.updateComment({...s,comment_id:e,body:t}))}async#Q(e){await this.api.ask(({issues:t},n)=>t.deleteComment({...n,comment_id:e}),true)}}},9808:(e,t,n)=>{n.d(t,{$3:()=>a,Cy:()=>endStatus,Jl:()=>recordedStatus,LP:()=>isEnough,P7:()=>startStatus,PE:()=>deploymentOf,_W:()=>o,c2:()=>statusOf,d4:()=>ownDeployments,zv:()=>recordOf})
 var s=n(3165)
 var r=n(7020)
 const o="deploy"
@@ -5092,14 +5093,14 @@ environment
 api
 constructor(e,t,n){this.platform=e
 this.environment=t
-this.api=n}openOf(e){return this.api.retryTransient(async()=>{const t=(0,i.d4)(await this.#Z(),e)
+this.api=n}openOf(e){return this.api.retryTransient(async()=>{const t=(0,i.d4)(await this.#Y(),e)
 if(t.own!==void 0)return{...t,id:t.own}
-return{...t,id:await this.#Y(e)}})}again(e,t){return this.api.retryTransient(async()=>({...(0,i.d4)(await this.#Z(),t,e),id:e}))}async postStatus(e,t){await this.api.retryTransient(()=>this.api.ask(({repos:n},s)=>n.createDeploymentStatus({...s,deployment_id:e,...t})))}async#Z(){const{api:e,environment:t}=this
+return{...t,id:await this.#X(e)}})}again(e,t){return this.api.retryTransient(async()=>({...(0,i.d4)(await this.#Y(),t,e),id:e}))}async postStatus(e,t){await this.api.retryTransient(()=>this.api.ask(({repos:n},s)=>n.createDeploymentStatus({...s,deployment_id:e,...t})))}async#Y(){const{api:e,environment:t}=this
 const n=[]
 const s=await e.ask(({repos:e},n)=>e.listDeployments({...n,environment:t,task:i._W,per_page:c}))
 for(const t of s){const s=await e.ask(({repos:e},n)=>e.listDeploymentStatuses({...n,deployment_id:t.id}))
 n.push((0,i.PE)(t,s))
-if((0,i.LP)(n))break}return n}async#Y(e){const post=t=>this.api.ask(({repos:n},s)=>n.createDeployment({...s,...(0,i.zv)(e,this.environment,t)}))
+if((0,i.LP)(n))break}return n}async#X(e){const post=t=>this.api.ask(({repos:n},s)=>n.createDeployment({...s,...(0,i.zv)(e,this.environment,t)}))
 const t=this.platform.env["GITHUB_SHA"]
 const n=await post().catch(e=>{if(t&&e.message.includes("No ref found"))return post(t)
 throw e})
@@ -5107,13 +5108,13 @@ if(!("id"in n))throw new Error("GitHub created none")
 return n.id}}class RunDeployment{clock
 requests
 context
-#Q
+#Z
 constructor(e,t,n){this.clock=e
 this.requests=t
 this.context=n
 const{kept:s,run:r,url:o}=n
 if(s!==void 0)this.#ee(t.again(s,{run:r,...o&&{url:o}}))}begin=e=>{this.#ee(this.#te(e))}
-end=async(e,t=this.context.over.signal)=>{const n=this.#Q
+end=async(e,t=this.context.over.signal)=>{const n=this.#Z
 if(!n)return[]
 let s="GitHub has no deployment record of this run"
 try{return await(0,r.wj)(this.clock,a,t,t=>(0,r.ZC)(t,async()=>{const{id:t,over:r,wrong:o}=await n
@@ -5123,7 +5124,7 @@ s="GitHub still shows earlier deployments as active"
 if(e.state==="success")for(const e of r)await this.requests.postStatus(e,(0,i.c2)(i.$3))
 return o===void 0?[]:[aboutWrong(o)]}))}catch(e){const t=e instanceof r.Ms
 return[`${s}: ${t?"it does not answer in time":e.message}`]}finally{this.context.over.abort()}}
-#ee(e){this.#Q=e
+#ee(e){this.#Z=e
 e.catch(()=>{})}async#te(e){const t=await this.requests.openOf(e)
 this.context.onKept?.(t.id)
 const n=this.#ne((0,i.P7)(e))
@@ -5238,13 +5239,13 @@ n.slice(0,A-1).forEach(({file:e,line:t,title:n,message:r})=>{s.z3(r.slice(0,$),{
 if(n.length===0)s.z3(t.sentence.slice(0,$))}function folded(e){if(e.length<=A)return e
 const t=e.slice(0,A-1)
 const n=e.slice(t.length).map(({message:e})=>e)
-return[...t,{message:[`${n.length} more warnings:`,...n].join("\n")}]}function outputsOf(e,t){return{result:e.result,image:e.digest===void 0?"":`${e.image}:${e.tag}@${e.digest}`,digest:e.digest??"",tag:e.tag,"previous-tag":e.previousTag??"",migrations:JSON.stringify(e.migrations),workloads:JSON.stringify(e.workloads),cause:e.cause?.sentence??"",report:t,seconds:e.seconds.toFixed(1),...e.command==="plan"&&planOutputs(e)}}const j=4e5
+return[...t,{message:[`${n.length} more warnings:`,...n].join("\n")}]}function outputsOf(e,t){return{result:e.result,image:e.digest===void 0?"":`${e.image}:${e.tag}@${e.digest}`,digest:e.digest??"",tag:e.tag,"previous-tag":e.previousTag??"",migrations:JSON.stringify(e.migrations),workloads:JSON.stringify(e.workloads),cause:e.cause?.sentence??"",report:t,seconds:e.seconds.toFixed(1),...e.command==="plan"&&planOutputs(e)}}const R=4e5
 function planOutputs({plan:e}){const t=JSON.stringify(e??null)
-return{plan:t.length>j?"":t,verdict:verdictOf(e)}}const P=new Set(["safe","accepted","unsafe"])
+return{plan:t.length>R?"":t,verdict:verdictOf(e)}}const j=new Set(["safe","accepted","unsafe"])
 function verdictOf(e){if(!e)return"not known"
 const t=e.findings.some(({severity:e,allowed:t})=>e==="error"&&t===void 0)
 if(t)return"unsafe"
-const n=e.migrations.every(({verdict:e})=>P.has(e))
+const n=e.migrations.every(({verdict:e})=>j.has(e))
 return n?"safe":"not known"}},298:(e,t,n)=>{n.d(t,{F:()=>secretsOf})
 var s=n(8815)
 var r=n(8090)
@@ -5645,25 +5646,25 @@ const T=deadlineOf(v,u)
 const S=(0,i.tZ)(e,T)
 const A=(0,l.At)(n,e,m.startedAt,o)
 const $=drainOf(v,E,O,t)
-const j=(0,d._3)(O,A,{place:c,nearby:t.nearby,...isRecreated(v)&&{drains:$?.until??p.since(`drained/${y}`)},timeouts:u,deadline:T,ready:S,first:e.first,observations:m,recorder:p,now:g})
-const{evaluated:P,unsteady:R}=j
-t.requeueTimes.push(...j.requeueTimes)
-t.logsWanted.push(...j.logsWanted)
-t.factsWanted.push(...j.factsWanted)
-const N=e.available===void 0?void 0:Math.min(e.available,E.wanted??1/0)
-const L=N===void 0?0:(E.wanted??1/0)-N
-const I=N===void 0?(0,d.iR)(P,g,w):(0,d.cL)(L,P,g,w)
-if(I)return{is:"failed",cause:lostCause(e,I,P,O),status:E}
-for(const{due:e}of P)if(e.is==="at")t.requeueTimes.push(e.at)
-const M=O.filter(e=>(0,r.i_)(e)&&!R.includes(e)).length
-const F=N!==void 0&&(0,r.XJ)(v,e)&&M>=N&&!(0,a.HA)(v,O,(0,r.vI)(n,v))
-if(F||E.complete&&R.length===0&&O.every(r.i_))return E.wanted===0?{is:"complete",status:E}:{is:"complete",since:p.complete(y),status:E}
-const D=waitingOn({status:E,pods:O,evaluation:j,drain:$,enough:N},t)
-const U=$?Math.max($.until,p.since(`draining/${y}`)+u.timeout):p.since(`incomplete/${y}`)+u.timeout
-if(U<=g&&!w){const e=`${k}: not done after ${(0,f.nS)(u.timeout)}: ${D.on}`
+const R=(0,d._3)(O,A,{place:c,nearby:t.nearby,...isRecreated(v)&&{drains:$?.until??p.since(`drained/${y}`)},timeouts:u,deadline:T,ready:S,first:e.first,observations:m,recorder:p,now:g})
+const{evaluated:j,unsteady:P}=R
+t.requeueTimes.push(...R.requeueTimes)
+t.logsWanted.push(...R.logsWanted)
+t.factsWanted.push(...R.factsWanted)
+const L=e.available===void 0?void 0:Math.min(e.available,E.wanted??1/0)
+const I=L===void 0?0:(E.wanted??1/0)-L
+const N=L===void 0?(0,d.iR)(j,g,w):(0,d.cL)(I,j,g,w)
+if(N)return{is:"failed",cause:lostCause(e,N,j,O),status:E}
+for(const{due:e}of j)if(e.is==="at")t.requeueTimes.push(e.at)
+const M=O.filter(e=>(0,r.i_)(e)&&!P.includes(e)).length
+const F=L!==void 0&&(0,r.XJ)(v,e)&&M>=L&&!(0,a.HA)(v,O,(0,r.vI)(n,v))
+if(F||E.complete&&P.length===0&&O.every(r.i_))return E.wanted===0?{is:"complete",status:E}:{is:"complete",since:p.complete(y),status:E}
+const U=waitingOn({status:E,pods:O,evaluation:R,drain:$,enough:L},t)
+const D=$?Math.max($.until,p.since(`draining/${y}`)+u.timeout):p.since(`incomplete/${y}`)+u.timeout
+if(D<=g&&!w){const e=`${k}: not done after ${(0,f.nS)(u.timeout)}: ${U.on}`
 const t={code:"timeout",sentence:e,hint:h,workload:y}
-return{is:"failed",cause:withPod(t,k,podSymptomOf(P),O),status:E}}t.requeueTimes.push(U)
-return{...D,status:E}}function lostCause({workload:e},t,n,r){const o=(0,d.rl)(e.name,(0,s.T)(e),t)
+return{is:"failed",cause:withPod(t,k,podSymptomOf(j),O),status:E}}t.requeueTimes.push(D)
+return{...U,status:E}}function lostCause({workload:e},t,n,r){const o=(0,d.rl)(e.name,(0,s.T)(e),t)
 if(t.symptom.reason!=="ProgressDeadline")return o
 const i=podSymptomOf(n,t)
 const a=i?`; ${i.symptom.pod??""}: ${i.symptom.message}`:""
@@ -6644,9 +6645,9 @@ if(!g)return{when:"before",...S}
 if(!e&&d)return{when:"before",...S}
 const A=d?v:v.filter(({finds:e})=>e)
 const $=A.every(({safe:e})=>e.includes("first"))
-const j=A.every(({safe:e})=>e.includes("last"))
+const R=A.every(({safe:e})=>e.includes("last"))
 if($)return{when:"first",...S}
-if(j||!u.cuts)return{when:"last",...S}
+if(R||!u.cuts)return{when:"last",...S}
 return{when:"never",...conflict(b,A,f)}}function warningOf({sentence:e,hint:t}){return`${e}; ${t}`}function placeOfRoute(e,t,{services:n={live:[],becomes:[]},makes:s=false}){const r=routed(kindOf(t),e,t,n)
 if(r.is==="well")return{when:"last"}
 const{sentence:o,hint:i}=r
@@ -6781,7 +6782,7 @@ for(const{text:e,where:n}of o){if(e===void 0||e===""&&!t)continue
 return{text:t&&e.trim()==="none"?"":e,where:n}}return{where:""}}function example(e,t,n){const{example:s,cliExample:r=(0,i.Z)(s),flag:o}=n
 if(e==="action")return`for example ${t}: ${s}`
 return`for example --${t}${o?"":` ${r}`}`}function unknown(e,t,n){const s=(0,r.J)(t,n)
-return`"${t}" is not an option of ${e}${s}`}},8090:(e,t,n)=>{n.d(t,{AF:()=>Problem,Ae:()=>anyText,Bn:()=>v,Dy:()=>I,GC:()=>wordFor,GX:()=>R,Hd:()=>d,I_:()=>c,Lx:()=>N,Mn:()=>b,OI:()=>E,Sm:()=>M,TT:()=>y,Wf:()=>l,an:()=>o,c5:()=>m,f0:()=>T,jX:()=>P,p0:()=>h,qe:()=>graces,rK:()=>w,xG:()=>k,yL:()=>oneOf})
+return`"${t}" is not an option of ${e}${s}`}},8090:(e,t,n)=>{n.d(t,{AF:()=>Problem,Ae:()=>anyText,Bn:()=>v,Dy:()=>N,GC:()=>wordFor,GX:()=>P,Hd:()=>d,I_:()=>c,Lx:()=>L,Mn:()=>b,OI:()=>E,Sm:()=>M,TT:()=>y,Wf:()=>l,an:()=>o,c5:()=>m,f0:()=>T,jX:()=>j,p0:()=>h,qe:()=>graces,rK:()=>w,xG:()=>k,yL:()=>oneOf})
 var s=n(9592)
 class Problem{text
 constructor(e){this.text=e}}function reader(e,t){return Object.assign(e=>t(e),{takes:e})}function matching(e,t,n){return reader({is:"text",word:e,pattern:t},e=>t.test(e)?e:new Problem(n))}function anyText(e){return reader({is:"text",word:e},e=>e)}const r=/^[a-z0-9._-]+((:\d+)?(\/[a-z0-9._-]+)+)?$/
@@ -6825,8 +6826,8 @@ function choices(e){return[e.slice(0,-1).join(", "),...e.slice(-1)].filter(e=>e!
 const inner=({source:e})=>e.slice(1,-1)
 const A=String.raw`(:\w[\w.-]{0,127})?(@sha256:[0-9a-f]{64})?`
 const $=`(${S.join("|")}|${inner(u)}=${inner(r)})${A}`
-const j=new RegExp(`^${$}$`)
-const P=reader({is:"list",pattern:new RegExp(`^${$}( -- .+)?$`)},e=>{const t=[]
+const R=new RegExp(`^${$}$`)
+const j=reader({is:"list",pattern:new RegExp(`^${$}( -- .+)?$`)},e=>{const t=[]
 for(const n of b(e)){const[,e="",s]=/^(.*?)(?:\s--\s+(.*))?$/.exec(n)??[]
 const r=g(e)
 if(s!==void 0&&r.length!==1)return new Problem(`has ${r.length} services before "-- ${s}"; it takes one there`)
@@ -6834,7 +6835,7 @@ for(const e of r){const n=serviceOf(e)
 if(!n)return new Problem(`has "${e}", which is neither ${choices(S)}, with a version or without, nor NAME=IMAGE with a NAME of lowercase letters, digits and -`)
 if(t.some(({name:e})=>e===n.name))return new Problem(`has two services with the name "${n.name}"; write NAME=IMAGE`)
 t.push(s===void 0?n:{...n,health:s})}}return t})
-function serviceOf(e){if(!j.test(e))return
+function serviceOf(e){if(!R.test(e))return
 const[t="",n]=e.split("=")
 const r=n??t
 const[,o=""]=/([^/:@]+)(:[^/]*)?$/.exec(r.replace(/@.*/,""))??[]
@@ -6846,10 +6847,10 @@ const i=e.find(e=>e.toLowerCase()===t.toLowerCase())
 if(i===void 0)return new Problem(`has "${t}"; it takes ${e.join(", ")}`)
 const a=h(r)
 if(o.length>0||a instanceof Problem)return new Problem(`has "${s}", which is not of the form symptom=duration`)
-n[i]=a}return n})}const R=reader({is:"yes or no"},e=>e==="true"||e==="false"?e==="true":new Problem("is not true or false"))
-const N=matching("path",/^\/(?!.*#)[!-~]*$/,"is not a path; it must begin with /, without spaces and #, in ASCII")
-const L=/^https?:\/\/[^\s/]+(\/\S*)?$/
-const I=reader({is:"text",word:"address",pattern:L},e=>L.test(e.trim())?e.trim():new Problem("is not a URL; it must begin with https://"))
+n[i]=a}return n})}const P=reader({is:"yes or no"},e=>e==="true"||e==="false"?e==="true":new Problem("is not true or false"))
+const L=matching("path",/^\/(?!.*#)[!-~]*$/,"is not a path; it must begin with /, without spaces and #, in ASCII")
+const I=/^https?:\/\/[^\s/]+(\/\S*)?$/
+const N=reader({is:"text",word:"address",pattern:I},e=>I.test(e.trim())?e.trim():new Problem("is not a URL; it must begin with https://"))
 const M=matching("host",/^([\w.-]+|\[[\da-fA-F:.]+\])(:\d{1,5})?$/,"is not a host; write it without https:// and path, with a port if needed")
 function wordFor(e){switch(e.is){case"text":return e.word
 case"duration":return"duration"
@@ -7062,8 +7063,8 @@ exitCode
 #Ae
 #$e
 #xe
+#Re
 #je
-#Pe
 constructor(e,t,n){this.program=e
 this.options=t
 const{promise:s,resolve:r}=Promise.withResolvers()
@@ -7074,27 +7075,27 @@ const o=(0,d.spawn)(e.path,e.args,{detached:true,env:t.env,...t.cwd===void 0?{}:
 this.#$e=o
 this.#xe=o.pid===void 0?void 0:n?.guard(o.pid)
 t.signal.addEventListener("abort",this.#u,{once:true})
-this.#je=["stdout","stderr"].map(e=>this.#Re(e))
+this.#Re=["stdout","stderr"].map(e=>this.#Pe(e))
 o.on("error",this.#Ce)
-o.on("exit",this.#Ne)
-o.on("close",this.#Le)
+o.on("exit",this.#Le)
+o.on("close",this.#Ie)
 o.stdin?.on("error",()=>{})
-o.stdin?.end(t.input)}#Re(e){const t=new l.g3(t=>this.options.onLine(t,e))
+o.stdin?.end(t.input)}#Pe(e){const t=new l.g3(t=>this.options.onLine(t,e))
 this.#$e[e]?.on("data",e=>t.push(e))
-return t}#u=()=>{this.#Ie("SIGTERM")
-this.#Pe=setTimeout(()=>this.#Ie("SIGKILL"),w)}
+return t}#u=()=>{this.#Ne("SIGTERM")
+this.#je=setTimeout(()=>this.#Ne("SIGKILL"),w)}
 #Ce=e=>{if(this.#$e.pid!==void 0)return
 const t=`${this.program.tool} could not be started: ${(0,g.b)(e)}`
 this.options.onLine(t,"stderr")
 this.#Me(127)}
-#Ne=()=>{setTimeout(()=>{this.#$e.stdout?.destroy()
+#Le=()=>{setTimeout(()=>{this.#$e.stdout?.destroy()
 this.#$e.stderr?.destroy()},v).unref()}
-#Le=(e,t)=>{if(this.options.signal.aborted)this.#Ie("SIGKILL")
+#Ie=(e,t)=>{if(this.options.signal.aborted)this.#Ne("SIGKILL")
 this.#xe?.()
 if(this.#$e.pid!==void 0)this.#Me(e??128+(t?p.constants.signals[t]:0))}
-#Ie(e){try{if(this.#$e.pid!==void 0)process.kill(-this.#$e.pid,e)}catch{}}#Me(e){this.options.signal.removeEventListener("abort",this.#u)
-clearTimeout(this.#Pe)
-for(const e of this.#je)e.end()
+#Ne(e){try{if(this.#$e.pid!==void 0)process.kill(-this.#$e.pid,e)}catch{}}#Me(e){this.options.signal.removeEventListener("abort",this.#u)
+clearTimeout(this.#je)
+for(const e of this.#Re)e.end()
 this.#Ae(e)}}function find(e,t){if(e.includes("/"))return isProgram(e)?(0,h.resolve)(e):void 0
 return(t["PATH"]??"").split(h.delimiter).filter(e=>e!=="").map(t=>(0,h.resolve)((0,h.join)(t,e))).find(isProgram)}function isProgram(e){try{(0,f.accessSync)(e,f.constants.X_OK)
 return(0,f.statSync)(e).isFile()}catch{return false}}function quoted(e){return`"${e.replaceAll('"','\\"')}"`}function account(){try{return(0,p.userInfo)().username}catch{return`uid ${process.getuid?.()}`}}function missing(e){return{code:127,stdout:"",stderr:`${e} was not found on PATH`}}function unstarted(e,t){return{code:127,stdout:"",stderr:`${e} could not be started: ${(0,g.b)(t)}`}}var y=s(6058)
@@ -7107,26 +7108,26 @@ s(5317)
 void 0&&(void 0).__awaiter
 var A=s(6928)
 var $=s(4942)
-const j=e(import.meta.url)("stream")
-var P=s(9023)
-var R=s(2613)
-var N=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
+const R=e(import.meta.url)("stream")
+var j=s(9023)
+var P=s(2613)
+var L=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
 class RetryHelper{constructor(e,t,n){if(e<1)throw new Error("max attempts should be greater than or equal to 1")
 this.maxAttempts=e
 this.minSeconds=Math.floor(t)
 this.maxSeconds=Math.floor(n)
-if(this.minSeconds>this.maxSeconds)throw new Error("min seconds should be less than or equal to max seconds")}execute(e,t){return N(this,void 0,void 0,function*(){let n=1
+if(this.minSeconds>this.maxSeconds)throw new Error("min seconds should be less than or equal to max seconds")}execute(e,t){return L(this,void 0,void 0,function*(){let n=1
 while(n<this.maxAttempts){try{return yield e()}catch(e){if(t&&!t(e))throw e
 y.pq(e.message)}const s=this.getSleepAmount()
 y.pq(`Waiting ${s} seconds before trying again`)
 yield this.sleep(s)
-n++}return yield e()})}getSleepAmount(){return Math.floor(Math.random()*(this.maxSeconds-this.minSeconds+1))+this.minSeconds}sleep(e){return N(this,void 0,void 0,function*(){return new Promise(t=>setTimeout(t,e*1e3))})}}var L=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
+n++}return yield e()})}getSleepAmount(){return Math.floor(Math.random()*(this.maxSeconds-this.minSeconds+1))+this.minSeconds}sleep(e){return L(this,void 0,void 0,function*(){return new Promise(t=>setTimeout(t,e*1e3))})}}var I=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
 class HTTPError extends Error{constructor(e){super(`Unexpected HTTP response: ${e}`)
 this.httpStatusCode=e
 Object.setPrototypeOf(this,new.target.prototype)}}process.platform
 process.platform
-const I="actions/tool-cache"
-function downloadTool(e,t,n,s){return L(this,void 0,void 0,function*(){t=t||A.join(_getTempDirectory(),O.randomUUID())
+const N="actions/tool-cache"
+function downloadTool(e,t,n,s){return I(this,void 0,void 0,function*(){t=t||A.join(_getTempDirectory(),O.randomUUID())
 yield k.U$(A.dirname(t))
 y.Yz(`Downloading ${e}`)
 y.Yz(`Destination ${t}`)
@@ -7134,15 +7135,15 @@ const r=3
 const o=_getGlobal("TEST_DOWNLOAD_TOOL_RETRY_MIN_SECONDS",10)
 const i=_getGlobal("TEST_DOWNLOAD_TOOL_RETRY_MAX_SECONDS",20)
 const a=new RetryHelper(r,o,i)
-return yield a.execute(()=>L(this,void 0,void 0,function*(){return yield downloadToolAttempt(e,t||"",n,s)}),e=>{if(e instanceof HTTPError&&e.httpStatusCode)if(e.httpStatusCode<500&&e.httpStatusCode!==408&&e.httpStatusCode!==429)return false
-return true})})}function downloadToolAttempt(e,t,n,s){return L(this,void 0,void 0,function*(){if(E.existsSync(t))throw new Error(`Destination file path ${t} already exists`)
-const r=new $.Qq(I,[],{allowRetries:false})
+return yield a.execute(()=>I(this,void 0,void 0,function*(){return yield downloadToolAttempt(e,t||"",n,s)}),e=>{if(e instanceof HTTPError&&e.httpStatusCode)if(e.httpStatusCode<500&&e.httpStatusCode!==408&&e.httpStatusCode!==429)return false
+return true})})}function downloadToolAttempt(e,t,n,s){return I(this,void 0,void 0,function*(){if(E.existsSync(t))throw new Error(`Destination file path ${t} already exists`)
+const r=new $.Qq(N,[],{allowRetries:false})
 if(n){y.Yz("set auth")
 if(s===void 0)s={}
 s.authorization=n}const o=yield r.get(e,s)
 if(o.message.statusCode!==200){const t=new HTTPError(o.message.statusCode)
 y.Yz(`Failed to download from "${e}". Code(${o.message.statusCode}) Message(${o.message.statusMessage})`)
-throw t}const i=P.promisify(j.pipeline)
+throw t}const i=j.promisify(R.pipeline)
 const a=_getGlobal("TEST_DOWNLOAD_TOOL_RESPONSE_MESSAGE_FACTORY",()=>o.message)
 const c=a()
 let l=false
@@ -7150,7 +7151,7 @@ try{yield i(c,E.createWriteStream(t))
 y.Yz("download complete")
 l=true
 return t}finally{if(!l){y.Yz("download failed")
-try{yield k.Yz(t)}catch(e){y.Yz(`Failed to delete '${t}'. ${e.message}`)}}}})}function cacheFile(e,t,n,s,r){return L(this,void 0,void 0,function*(){s=T.clean(s)||s
+try{yield k.Yz(t)}catch(e){y.Yz(`Failed to delete '${t}'. ${e.message}`)}}}})}function cacheFile(e,t,n,s,r){return I(this,void 0,void 0,function*(){s=T.clean(s)||s
 r=r||S.arch()
 y.Yz(`Caching tool ${n} ${s} ${r}`)
 y.Yz(`source file: ${e}`)
@@ -7175,7 +7176,7 @@ t=t||S.arch()
 const s=A.join(_getCacheDirectory(),e)
 if(E.existsSync(s)){const e=E.readdirSync(s)
 for(const r of e)if(isExplicitVersion(r)){const e=A.join(s,r,t||"")
-if(E.existsSync(e)&&E.existsSync(`${e}.complete`))n.push(r)}}return n}function _createToolPath(e,t,n){return L(this,void 0,void 0,function*(){const s=A.join(_getCacheDirectory(),e,T.clean(t)||t,n||"")
+if(E.existsSync(e)&&E.existsSync(`${e}.complete`))n.push(r)}}return n}function _createToolPath(e,t,n){return I(this,void 0,void 0,function*(){const s=A.join(_getCacheDirectory(),e,T.clean(t)||t,n||"")
 y.Yz(`destination ${s}`)
 const r=`${s}.complete`
 yield k.Yz(s)
@@ -7197,14 +7198,14 @@ const o=T.satisfies(r,t)
 if(o){n=r
 break}}if(n)y.Yz(`matched: ${n}`)
 else y.Yz("match not found")
-return n}function _getCacheDirectory(){const e=process.env["RUNNER_TOOL_CACHE"]||"";(0,R.ok)(e,"Expected RUNNER_TOOL_CACHE to be defined")
-return e}function _getTempDirectory(){const e=process.env["RUNNER_TEMP"]||"";(0,R.ok)(e,"Expected RUNNER_TEMP to be defined")
+return n}function _getCacheDirectory(){const e=process.env["RUNNER_TOOL_CACHE"]||"";(0,P.ok)(e,"Expected RUNNER_TOOL_CACHE to be defined")
+return e}function _getTempDirectory(){const e=process.env["RUNNER_TEMP"]||"";(0,P.ok)(e,"Expected RUNNER_TEMP to be defined")
 return e}function _getGlobal(e,t){const n=global[e]
 return n!==void 0?n:t}var M=s(7598)
 var F=s(1455)
-const D={"v1.34.4":{"linux/amd64":"d50c359d95e0841eaad08ddc27c7be37cba8fdccfba5c8e2ded65e121ff112db","linux/arm64":"5b982c0644ab1e27780246b9085a5886651b4a7ed86243acbb2bacc1bea01dda","darwin/amd64":"9861e775578651d903a779f840ff8e4c0013ae29a1ffc67f05d967262fcf734c","darwin/arm64":"d9b239414a5fdf624835bfb62eef28a0885f1645d579f98056a9ab3293f51f87"},"v1.35.2":{"linux/amd64":"924eb50779153f20cb668117d141440b95df2f325a64452d78dff9469145e277","linux/arm64":"cd859449f54ad2cb05b491c490c13bb836cdd0886ae013c0aed3dd67ff747467","darwin/amd64":"163955964d4ed9e66656eab45c0114f5c1110d1b430ace432b20ddc430023df5","darwin/arm64":"b0b59cdd7ba20ca20b85214943100e578dd50ddd85242fcddf277a87c2249706"},"v1.32.13":{"linux/amd64":"db2ae479a63f3665d7f704ab18c0d4d4050144237980763221835b7305703c4c","linux/arm64":"b1f87f196633a89208546d79bfa4e2470bda70e7bf42c4d3adb008ec208da9d1","darwin/amd64":"925e89bdf7e30d9a356625b3b368b93261300cdee6c053935eb50ed9e657e769","darwin/arm64":"97c78912825a83e91c67fdae588a5a26dec53d58370210c78612dec04a71fc21"}}
-const U="https://dl.k8s.io/release"
-function realTools(e,t=D){return{fetchKubectl:async n=>{if(!e["RUNNER_TOOL_CACHE"]||!e["RUNNER_TEMP"])return
+const U={"v1.34.4":{"linux/amd64":"d50c359d95e0841eaad08ddc27c7be37cba8fdccfba5c8e2ded65e121ff112db","linux/arm64":"5b982c0644ab1e27780246b9085a5886651b4a7ed86243acbb2bacc1bea01dda","darwin/amd64":"9861e775578651d903a779f840ff8e4c0013ae29a1ffc67f05d967262fcf734c","darwin/arm64":"d9b239414a5fdf624835bfb62eef28a0885f1645d579f98056a9ab3293f51f87"},"v1.35.2":{"linux/amd64":"924eb50779153f20cb668117d141440b95df2f325a64452d78dff9469145e277","linux/arm64":"cd859449f54ad2cb05b491c490c13bb836cdd0886ae013c0aed3dd67ff747467","darwin/amd64":"163955964d4ed9e66656eab45c0114f5c1110d1b430ace432b20ddc430023df5","darwin/arm64":"b0b59cdd7ba20ca20b85214943100e578dd50ddd85242fcddf277a87c2249706"},"v1.32.13":{"linux/amd64":"db2ae479a63f3665d7f704ab18c0d4d4050144237980763221835b7305703c4c","linux/arm64":"b1f87f196633a89208546d79bfa4e2470bda70e7bf42c4d3adb008ec208da9d1","darwin/amd64":"925e89bdf7e30d9a356625b3b368b93261300cdee6c053935eb50ed9e657e769","darwin/arm64":"97c78912825a83e91c67fdae588a5a26dec53d58370210c78612dec04a71fc21"}}
+const D="https://dl.k8s.io/release"
+function realTools(e,t=U){return{fetchKubectl:async n=>{if(!e["RUNNER_TOOL_CACHE"]||!e["RUNNER_TEMP"])return
 const s=Object.keys(t).find(n)
 if(s===void 0)return
 const r=`${process.platform}/${process.arch==="x64"?"amd64":process.arch}`
@@ -7212,7 +7213,7 @@ const o=t[s]?.[r]
 if(o===void 0)throw new Error(`there is no known kubectl for ${r}`)
 const i=`${tool_cache_find("kubectl",s)}/kubectl`
 if(await digestOf(i)===o)return{path:i,version:s}
-const a=e["KUBECTL_DOWNLOAD_URL"]||U
+const a=e["KUBECTL_DOWNLOAD_URL"]||D
 const c=`${a}/${s}/bin/${r}/kubectl`
 const l=await downloadTool(c)
 const u=await digestOf(l)
@@ -7227,14 +7228,14 @@ const r={say:()=>{},quote:()=>{},waiting:()=>{}}
 const o={count:2e3,letters:2*1024*1024}
 class LateLog{#b
 #Fe
-#De=keptLines()
+#Ue=keptLines()
 to(e){this.#b=e
-for(const[t,n]of this.#De.all)e[t](n)
-this.#De=keptLines()
+for(const[t,n]of this.#Ue.all)e[t](n)
+this.#Ue=keptLines()
 e.waiting(this.#Fe)}hold(){this.#b=void 0
-this.#Fe=void 0}say(e){this.#Ue("say",e)}quote(e){this.#Ue("quote",e)}waiting(e){this.#Fe=e
-this.#b?.waiting(e)}#Ue(e,t){if(this.#b)this.#b[e](t)
-else this.#De.push([e,t])}}function keptLines(){return new s.jd(o,([,e])=>e.length)}},3242:(e,t,n)=>{n.d(t,{L5:()=>retry,Ms:()=>TimeOver,Qh:()=>withShortTimeout,ZC:()=>abortable,ip:()=>withGracePeriod,jH:()=>allOrAbort,ux:()=>repeat,wj:()=>withTimeout})
+this.#Fe=void 0}say(e){this.#De("say",e)}quote(e){this.#De("quote",e)}waiting(e){this.#Fe=e
+this.#b?.waiting(e)}#De(e,t){if(this.#b)this.#b[e](t)
+else this.#Ue.push([e,t])}}function keptLines(){return new s.jd(o,([,e])=>e.length)}},3242:(e,t,n)=>{n.d(t,{L5:()=>retry,Ms:()=>TimeOver,Qh:()=>withShortTimeout,ZC:()=>abortable,ip:()=>withGracePeriod,jH:()=>allOrAbort,ux:()=>repeat,wj:()=>withTimeout})
 class TimeOver extends Error{name="TimeOver"}async function withTimeout(e,t,n,s){if(t===0)return s(n)
 const r=new AbortController
 const o=new AbortController
@@ -7345,10 +7346,10 @@ const O=r.Gu("run")
 if(O!==""&&r.Gu("ended")===""){const T=(0,c.qj)(process.env)
 const{config:S,...A}=(0,c.Vc)(T,process.env);(0,c.QU)(A)
 const $=(0,b.a)(process.env)
-const j=`${k}/${l.rk}`
-const P=await(0,f.s)(T,$.exists(j)?{...A,config:j}:A,"action",$)
-if(P.is==="read")await finish(P.settings)
-else r.$e(`what this run may have left open was not looked for (django-rollout recover does it): ${P.problems.join("; ")}`)}const E=r.Gu("tests")
+const R=`${k}/${l.rk}`
+const j=await(0,f.s)(T,$.exists(R)?{...A,config:R}:A,"action",$)
+if(j.is==="read")await finish(j.settings)
+else r.$e(`what this run may have left open was not looked for (django-rollout recover does it): ${j.problems.join("; ")}`)}const E=r.Gu("tests")
 if(E!==""&&r.Gu("ended")==="")await(0,o.tA)((0,y.W)(process.env),E,e=>{r.pq(e)})
 if(k!=="")await(0,b.a)(process.env).remove(k)
 async function finish(e){(0,v.U)();(0,v.B)(e=>{r.pq(`${e}: the interrupted release is still restored`)})
@@ -7365,7 +7366,7 @@ const said=async()=>b?(0,i.Jl)((await(0,u.M)(o)).history,O):(0,i.Cy)(v)
 const y=await Promise.all([f?f.end(await said()):[],b?[]:(0,g.h)(e,t,{report:v,holder:s})])
 const k=(0,p.k)(v,y.flat())
 if(b)(0,c.Vm)(k)
-else await(0,c.Qz)(k,"")}s()}catch(R){s(R)}},1)},5313:(e,t,n)=>{n.d(t,{s:()=>backupReasons})
+else await(0,c.Qz)(k,"")}s()}catch(P){s(P)}},1)},5313:(e,t,n)=>{n.d(t,{s:()=>backupReasons})
 function backupReasons(e){return e.length===0?['"backup: always"']:e.map(reasonWords)}function reasonWords({migration:e,why:t,object:n}){const s=e===""?"a migration":e
 switch(t){case"irreversible":return`${s} cannot be reversed`
 case"drops":return`${s} drops ${n}`
@@ -7698,18 +7699,18 @@ output
 #Ge
 #_e
 #qe
-#He
+#Be
 #We
 constructor(e,t,n){this.name=e
 this.clock=t
 this.output=n
-this.#_e=this.#qe=this.#He=t.now()
-this.#We=t.every(o,this.#Be)
+this.#_e=this.#qe=this.#Be=t.now()
+this.#We=t.every(o,this.#He)
 this.#Ve(t=>{t.open(e)})}say=e=>{const t=this.output.seconds()
 this.#Ve(n=>{n.say(e,t)})}
 quote=e=>{this.#Ve(t=>{t.quote(e)})}
 waiting=e=>{this.#Ge=e
-this.#He=this.clock.now()
+this.#Be=this.clock.now()
 const t=e===void 0?void 0:this.#Je
 this.output.write(e=>{e.draw?.(t)})}
 stop(){this.#We()}#Ve(e){this.#qe=this.clock.now()
@@ -7717,11 +7718,11 @@ this.output.write(e)}#Je=()=>{const e=this.#Ge
 if(typeof e==="function")return e()
 const t=(this.clock.now()-this.#_e)/1e3
 return e===void 0?[]:[{is:"waiting",words:e,seconds:t}]}
-#Be=()=>{const e=this.clock.now()
-if(this.#Ge!==void 0&&this.output.isDrawn)this.#qe=this.#He=e
-const t=typeof this.#Ge==="function"?this.#He:this.#qe
+#He=()=>{const e=this.clock.now()
+if(this.#Ge!==void 0&&this.output.isDrawn)this.#qe=this.#Be=e
+const t=typeof this.#Ge==="function"?this.#Be:this.#qe
 if(e-t<r)return
-this.#He=e
+this.#Be=e
 this.say((0,s.gT)(this.#Je())||`${this.name} is still running`)}}},5057:(e,t,n)=>{n.d(t,{Bt:()=>isBetween,Dr:()=>impossibleWords,aW:()=>reversalWords,bR:()=>reversedNames,je:()=>lossOf})
 var s=n(7020)
 const r=1e4
@@ -7944,15 +7945,15 @@ const o=u[Math.min(n,u.length)-1]??2e3
 await t.sleep(o,e.life).catch(()=>{})}}}async list(){const{lists:e}=this.context
 this.#te?.end()
 this.#te=void 0
-if(e.byWatch){this.#te=await this.#Ye()
+if(e.byWatch){this.#te=await this.#Xe()
 if(this.#te)return
 this.context.cluster.life.throwIfAborted()
 e.byWatch=false}const{apiVersion:t,kind:n}=o.VI[this.kind]
-const s=await this.context.cluster.get(this.#P())
+const s=await this.context.cluster.get(this.#j())
 const i=s.items.map(e=>asRead({...e,apiVersion:t,kind:n}))
 const c=new a.R(i.map(e=>[(0,r.Vb)(e),e]))
-this.#Xe(c,s.metadata.resourceVersion)}async#Ye(){const{clock:e,cluster:t}=this.context
-const n=this.#Ze("sendInitialEvents=true&resourceVersionMatch=NotOlderThan")
+this.#Qe(c,s.metadata.resourceVersion)}async#Xe(){const{clock:e,cluster:t}=this.context
+const n=this.#Ye("sendInitialEvents=true&resourceVersionMatch=NotOlderThan")
 const s=new AbortController
 const o=AbortSignal.any([t.life,s.signal])
 const i=e.now()+f
@@ -7965,16 +7966,16 @@ for await(const{type:s,object:o}of eventsIn(n)){c=e.now()
 if(s==="ERROR")break
 if(s==="DELETED")t.delete((0,r.Vb)(o))
 else if(s!=="BOOKMARK")t.set((0,r.Vb)(o),o)
-else if(o.metadata?.annotations?.[p]==="true"){this.#Xe(t,o.metadata.resourceVersion)
+else if(o.metadata?.annotations?.[p]==="true"){this.#Qe(t,o.metadata.resourceVersion)
 return n}}}catch{}finally{s.abort()}n.end()
-return}#Xe(e,t){this.objects=e
+return}#Qe(e,t){this.objects=e
 this.#Ke=t
-this.#Qe()}async#ze(e){const t=this.#te??this.#Ze(`resourceVersion=${e}`)
+this.#Ze()}async#ze(e){const t=this.#te??this.#Ye(`resourceVersion=${e}`)
 this.#te=void 0
 try{for await(const n of eventsIn(t)){if(n.type==="ERROR"){this.#Ke=void 0
 return}this.#we(n,e)
-this.#Qe()}this.#Qe()}finally{t.end()}}#Ze(e){const{cluster:t,clock:n}=this.context
-const s=`${this.#P()}?watch=1&${e}&allowWatchBookmarks=true&timeoutSeconds=${c}`
+this.#Ze()}this.#Ze()}finally{t.end()}}#Ye(e){const{cluster:t,clock:n}=this.context
+const s=`${this.#j()}?watch=1&${e}&allowWatchBookmarks=true&timeoutSeconds=${c}`
 const r=new AbortController
 const o=AbortSignal.any([t.life,r.signal])
 const i=t.lines(s,o)[Symbol.asyncIterator]()
@@ -7984,8 +7985,8 @@ n.sleep(l,o).then(end,()=>{})
 return{lines:i,end:end}}#we({type:e,object:t},n){this.#Ke=t.metadata?.resourceVersion??this.#Ke??n
 if(e==="DELETED")this.objects.delete((0,r.Vb)(t))
 else if(e!=="BOOKMARK"){const e=(0,r.Vb)(t)
-this.objects.set(e,withKnownSpec(t,this.objects.get(e)))}}#Qe(){this.confirmedAt=this.context.clock.now()
-this.context.onConfirmed()}#P(){return(0,o.rJ)(o.VI[this.kind].apiVersion,this.context.cluster.namespace,this.kind)}}function withKnownSpec(e,t){const{uid:n,generation:s}=e.metadata??{}
+this.objects.set(e,withKnownSpec(t,this.objects.get(e)))}}#Ze(){this.confirmedAt=this.context.clock.now()
+this.context.onConfirmed()}#j(){return(0,o.rJ)(o.VI[this.kind].apiVersion,this.context.cluster.namespace,this.kind)}}function withKnownSpec(e,t){const{uid:n,generation:s}=e.metadata??{}
 const r=s!==void 0&&s===t?.metadata?.generation&&n===t.metadata.uid&&e.kind!=="Pod"
 return r?{...e,spec:t.spec}:e}},8109:(e,t,n)=>{n.d(t,{r:()=>reconcileUntil})
 var s=n(3876)
@@ -8099,53 +8100,53 @@ case"failed":case"superseded":return{is:"failed",words:endWords(e,n)}}}function 
 if(n.length>1&&n.length===t)return`all ${t} workloads`
 return(0,d.Ku)(n,n.length>3?2:3)}function nameOf(e){return e.slice(e.indexOf("/")+1)}function trackRollout(e){return new RolloutTracker(e).run()}class RolloutTracker{options
 #pt
-#L
+#I
 #ht
 #mt
 #gt
 #wt=f
 #vt=new AbortController
-#Ie
+#Ne
 #bt
 constructor(e){this.options=e
 const{desiredWorkloads:t,next:n,startedAt:s,verify:r,live:o,signal:i}=e
 this.#pt=r?"pending":"good"
-this.#L=n
+this.#I=n
 this.#ht=t
 this.#mt=(0,c._1)(s)
 this.#gt=timesOf(t,s)
-this.#Ie=AbortSignal.any([i,this.#vt.signal])
+this.#Ne=AbortSignal.any([i,this.#vt.signal])
 this.#bt=withWake(o)}async run(){const{stageLog:e}=this.options
 e.waiting(this.#yt)
 try{for(;;){const e=await this.#kt()
 if(!("is"in e))await this.#Ot(e)
 else return e.is==="failed"?await this.#Et(e):e}}finally{this.#vt.abort()
-e.waiting(void 0)}}#kt(){return(0,l.r)({...this.options,live:this.#bt,signal:this.#Ie},e=>this.#Tt(e),(e,t)=>{const n=(0,r.h)(t,this.options.toRepo)
+e.waiting(void 0)}}#kt(){return(0,l.r)({...this.options,live:this.#bt,signal:this.#Ne},e=>this.#Tt(e),(e,t)=>{const n=(0,r.h)(t,this.options.toRepo)
 this.#mt=(0,c.X1)(this.#mt,e,n)},e=>{this.#mt=(0,a.Ts)(this.#mt,e)})}#Tt(e){const t=this.#St(e)
 this.#mt=t.observations
 this.#b(t)
 this.options.onProgress?.(writeProgressesOf(t,this.#gt))
 const{requeueAt:n,logsWanted:s,factsWanted:r,completeAt:o}=t
-if(o!==void 0&&!this.#L)this.#At()
+if(o!==void 0&&!this.#I)this.#At()
 const i=this.#$t(t,e)
 return{logsWanted:s,factsWanted:r,...n!==void 0&&{requeueAt:n},...i&&{ended:i}}}#$t(e,t){const n=outcomeOf(e,t)
 if(n&&n.is!=="done")return n
-if(this.#L)return this.#L.isDue(e)?this.#L:void 0
+if(this.#I)return this.#I.isDue(e)?this.#I:void 0
 return this.#pt==="good"?n:void 0}#St(e){return(0,i.S)(this.#ht,{clusterState:this.options.live.clusterState(),timeouts:this.options.timeouts,observations:this.#mt,now:e})}#At(){if(this.#pt!=="pending")return
 this.#pt="begun"
-this.options.verify?.(this.#Ie).then(()=>{this.#pt="good"
+this.options.verify?.(this.#Ne).then(()=>{this.#pt="good"
 this.#bt.wake()},e=>{this.#vt.abort(e)})}async#Ot(e){const t=this.options.clock.now()
 const n=await e.begin()
 this.#ht=[...this.#ht,...n]
 this.#gt={...this.#gt,...timesOf(n,t)}
-this.#L=void 0}async#Et(e){const t=await(0,o.m)(e.cause,this.options).catch(()=>e.cause)
+this.#I=void 0}async#Et(e){const t=await(0,o.m)(e.cause,this.options).catch(()=>e.cause)
 return{...e,cause:t}}#b(e){const{stageLog:t}=this.options
 const{lines:n,logged:s}=progressLines(e,this.#wt,this.#xt())
 n.forEach(e=>t.say(e))
 if(s.allThere&&!this.#wt.allThere)t.waiting(this.#yt)
 this.#wt=s}#yt=()=>{const e=this.options.clock.now()
 try{return statusRowsOf(this.#St(e),e,this.#xt())}catch{return[]}}
-#xt(){return this.#L?void 0:this.options.timeouts.bake}}function timesOf(e,t){return Object.fromEntries(e.map(({workload:e})=>[(0,s.T)(e),t]))}function writeProgressesOf({progress:e,observations:t},n){return Object.fromEntries(Object.entries(e).map(([e,s])=>{const r=t.completeSince[e]
+#xt(){return this.#I?void 0:this.options.timeouts.bake}}function timesOf(e,t){return Object.fromEntries(e.map(({workload:e})=>[(0,s.T)(e),t]))}function writeProgressesOf({progress:e,observations:t},n){return Object.fromEntries(Object.entries(e).map(([e,s])=>{const r=t.completeSince[e]
 const o=n[e]??t.startedAt
 return[e,{...s,startedAt:o,...r!==void 0&&{completeAt:r}}]}))}function withWake(e){const t=new Set
 return{clusterState:()=>e.clusterState(),onChange:n=>{t.add(n)
@@ -8385,10 +8386,10 @@ return t.length+n.length>0&&t.every(t=>holds(t,e.metadata?.labels??{}))&&n.every
 if(t==="Gt")return r>o
 if(t==="Lt")return r<o
 return(0,O.cK)({matchExpressions:[{key:e,operator:t,values:n}]},s)}function isTolerated({spec:e},{tolerations:t=[]}={}){return(e?.taints??[]).every(({key:e,value:n="",effect:s})=>s==="PreferNoSchedule"||t.some(t=>(!t.effect||t.effect===s)&&(t.operator==="Exists"?!t.key||t.key===e:t.key===e&&(t.value??"")===n)))}var $=n(2350)
-var j=n(4e3)
-var P=n(7222)
+var R=n(4e3)
+var j=n(7222)
 async function checkPlatforms(e,{subjects:t,image:n,clusterState:s}){const{platform:r,cluster:o,signal:i}=e
-const a=await(0,P.g)(o,r.clock)
+const a=await(0,j.g)(o,r.clock)
 if(a===void 0)return[]
 const{image:c,platforms:l}=await n()
 const d=c?await(0,$.Wt)(r,c,i):l
@@ -8403,16 +8404,16 @@ const s=`the image ${f} for ${p}, but all nodes for ${idsOf(m)} are ${t.join(" o
 if(a.length===1)return[`${s}: it only starts if this node emulates it`];(0,u.fJ)({code:"wrong-platform",sentence:s,hint:c&&e.command!=="release"?`release an image that is built for ${n}, or add a node of ${p}`:`build it for ${n}: set "platforms" to ${n}`})}if(g.length===0)return[]
 const v=nodesOf(g)
 const b=platformsIn(v).join(" and ")
-return[`the image ${f} for ${p}, but pods of ${idsOf(g)} may come to nodes of ${b} too (${namesIn(v)}): set their nodeSelector to kubernetes.io/os and kubernetes.io/arch of the image`]}function isAlone({is:e}){return e==="all"}function nodesOf(e){return[...new Set(e.flatMap(({nodes:e})=>e))]}function idsOf(e){return e.map(({id:e})=>e).join(", ")}async function areEmulating({platform:e,settings:{image:t},signal:n},s,o){const i=await Promise.all((0,j.ln)(o,t,s.map(r.Vb)).map(s=>(0,$.Wt)(e,{repository:t,tag:"",digest:s},n)))
-return i.some(e=>e&&s.every(t=>!runs(t,e)))}var R=n(5473)
-var N=n(981)
-var L=n(6633)
-var I=n(9501)
+return[`the image ${f} for ${p}, but pods of ${idsOf(g)} may come to nodes of ${b} too (${namesIn(v)}): set their nodeSelector to kubernetes.io/os and kubernetes.io/arch of the image`]}function isAlone({is:e}){return e==="all"}function nodesOf(e){return[...new Set(e.flatMap(({nodes:e})=>e))]}function idsOf(e){return e.map(({id:e})=>e).join(", ")}async function areEmulating({platform:e,settings:{image:t},signal:n},s,o){const i=await Promise.all((0,R.ln)(o,t,s.map(r.Vb)).map(s=>(0,$.Wt)(e,{repository:t,tag:"",digest:s},n)))
+return i.some(e=>e&&s.every(t=>!runs(t,e)))}var P=n(5473)
+var L=n(981)
+var I=n(6633)
+var N=n(9501)
 var M=n(607)
 const F={images:[],web:[],workloads:[],probes:[],namespace:[],dryRun:[]}
 async function inspect(e,t){const{settings:n,cluster:s,log:r}=e
 const{live:o,until:i,image:l}=t
-const{manifests:u,left:d}=(0,L.W)(t.manifests,(0,I.ow)(o.clusterState()))
+const{manifests:u,left:d}=(0,I.W)(t.manifests,(0,N.ow)(o.clusterState()))
 const p={...t,manifests:u}
 d.forEach(({id:e,image:t})=>{r.say(`${e} is left to the releases of ${t}: its manifest is not applied`)})
 const{targets:h,findings:m}=await inspectTargets(e,p)
@@ -8424,20 +8425,20 @@ if(i==="the first error")await requireRights(e,w)
 const b=await servicesIn(s)
 const y=p.missing.length+v.length>0?{others:u.others,namespace:[],dryRun:[]}:await inspectWrites(e,p,{targets:h,services:b,clusterState:g})
 r.say(`Kubernetes ${s.version}, namespace ${s.namespace}`)
-h.forEach(e=>{r.say((0,I.q0)(e))})
+h.forEach(e=>{r.say((0,N.q0)(e))})
 const k=servicesWith(u.others,b)
 const O=await inspectWeb(e,i,{targets:h,services:k})
 const E=(0,a.Z)(h,k)
 const T=await findingsOf(i,async()=>l?warned(await checkPlatforms(e,{subjects:E,image:l,clusterState:g})):[])
 const S=kubectlOf(s)
-const{others:A,namespace:$,dryRun:j}=y
-return{targets:h,others:A,services:k,needs:w,missing:v,...O.web&&{web:O.web},findings:{...m,namespace:$,dryRun:j,web:O.findings,workloads:[...(0,c.Q)(E,S),...T],probes:probeFindings(E,readyTimes(g,h),n,S)}}}async function inspectTargets(e,{manifests:t,live:n,until:s}){const{settings:r,cluster:o}=e
-const i=await findingsOf(s,()=>{(0,I.B6)(o,n.clusterState(),t,r.image)
+const{others:A,namespace:$,dryRun:R}=y
+return{targets:h,others:A,services:k,needs:w,missing:v,...O.web&&{web:O.web},findings:{...m,namespace:$,dryRun:R,web:O.findings,workloads:[...(0,c.Q)(E,S),...T],probes:probeFindings(E,readyTimes(g,h),n,S)}}}async function inspectTargets(e,{manifests:t,live:n,until:s}){const{settings:r,cluster:o}=e
+const i=await findingsOf(s,()=>{(0,N.B6)(o,n.clusterState(),t,r.image)
 return[]})
-const a=(0,I.q8)(n.clusterState(),t,r.image,o.namespace)
+const a=(0,N.q8)(n.clusterState(),t,r.image,o.namespace)
 const c=s==="the end"?a:await(0,M.j)(e,a)
-const l=await findingsOf(s,()=>c.length===0?(0,I.Nn)(n.clusterState(),r.image,o.namespace):[])
-if(s==="the first error")(0,I._j)(c)
+const l=await findingsOf(s,()=>c.length===0?(0,N.Nn)(n.clusterState(),r.image,o.namespace):[])
+if(s==="the first error")(0,N._j)(c)
 return{targets:c,findings:{...F,images:i,workloads:l}}}function rightsOf({settings:e},t,n){const s=n.map(({id:e})=>e)
 return[...(0,b.hg)(s),...(0,b.$9)([...s,...t.others]),...e["smoke-path"]===void 0?[]:b.Tn]}async function inspectWrites(e,{manifests:t,until:n},s){let{others:r}=t
 const o=await findingsOf(n,async()=>{const{applied:n,warnings:s}=await(0,v.Bw)(e.cluster,t)
@@ -8445,9 +8446,9 @@ r=[...n,...r]
 return warned(s)})
 const i=await findingsOf(n,async()=>warned(await dryRunOf(e,{...s,others:r,jobs:t.jobs})))
 return{others:r,namespace:o,dryRun:i}}function warned(e){return e.map(e=>(0,o.$e)("workloads",e))}async function inspectWeb({settings:e},t,{targets:n,services:s}){let r
-const i=await findingsOf(t,()=>{r=(0,I.s3)(e,n,s)
+const i=await findingsOf(t,()=>{r=(0,N.s3)(e,n,s)
 if(!r)return[]
-if(e["smoke-path"]!==void 0)(0,N.LW)(r,s,e["smoke-host"])
+if(e["smoke-path"]!==void 0)(0,L.LW)(r,s,e["smoke-host"])
 return[(0,o.ok)("workloads",`${(0,m.T)(r.workload)} (container ${r.container}) serves the web`)]})
 return{...r&&{web:r},findings:i}}async function findingsOf(e,t){try{return await t()}catch(t){if(e==="the first error")throw t
 return[(0,o.gz)("workloads",t)]}}function kubectlOf(e){return t=>e.commandLine(t)}function readyTimes(e,t){return Object.fromEntries(t.flatMap(({id:t,live:n})=>{const s=n&&(0,d.VS)(t,n,e).starts?.slowest
@@ -8463,7 +8464,7 @@ const m=(0,g.a)(e,s,h)
 const[v,b]=await Promise.all([(0,y.iS)(u,t,{repository:d,image:h}),(0,w.q)(e,n),(0,p.oG)(u,m)])
 const k={kind:"Job",metadata:{name:"migrate"},spec:{template:{metadata:{labels:(0,l.GW)(c)}}}}
 const O=[...m,k]
-return(0,R.X)({others:b,own:v,targets:t,services:r,clusterState:o,jobs:O}).warnings}},4431:(e,t,n)=>{n.d(t,{a:()=>jobsOf,A:()=>runJobs})
+return(0,P.X)({others:b,own:v,targets:t,services:r,clusterState:o,jobs:O}).warnings}},4431:(e,t,n)=>{n.d(t,{a:()=>jobsOf,A:()=>runJobs})
 var s=n(1407)
 var r=n(3006)
 var o=n(5950)
@@ -8695,13 +8696,14 @@ const t=await m.plan(c);(0,u.sD)(t.databases).forEach(t=>{(0,h.FF)(e,t)})
 if(t.runs)await m.migrate(c)}catch(t){e.signal.throwIfAborted()
 const n=t instanceof s.HR?t.cause:void 0;(0,s.fJ)({...n,code:"restore-failed",sentence:`the migrations that this rollback reversed could not be applied again: ${(0,l.b)(t)}`})}finally{await m.close()}}function workloadsBack(e){return e.flatMap(({object:e,of:t,change:n})=>{if(t!=="workload"||n==="create"||!(0,o.gv)(e))return[]
 const{replicas:s,suspend:r}=e.spec
-return s===0||r===true?[]:[e]})}async function neededBack({cluster:e,app:t,settings:n},s,i={}){const{needs:a}=await(0,p.bL)(e,t,n.image)
+return s===0||r===true?[]:[e]})}async function neededBack({cluster:e,app:t,settings:n},s,i=[]){const{needs:a}=await(0,p.bL)(e,t,n.image)
 const c=new Map(s.map(({object:e,ran:t={}})=>[e,t]))
 const l=workloadsBack(s).flatMap(e=>(0,o.ys)(e,n.image).map(({name:t,image:n})=>c.get(e)?.[t]??n))
-const u=[...new Set(l.map(e=>(0,r.zZ)(e).digest??""))]
-const d=u.map(e=>a.get(e)??i[e])
-const f=d.filter(e=>e!==void 0)
-return f.length===d.length&&f.length>0?[...new Set(f)]:void 0}async function jobInput({cluster:e,settings:t},{live:n,snapshot:s},{web:r,container:c},l){const u=s.find(({object:e})=>(0,o.gv)(e)&&(0,i.T)((0,o.hY)(e))===r)
+const u=[...new Set(l)].map(e=>{const{digest:t,tag:n="latest"}=(0,r.zZ)(e)
+if(t===void 0)return i.find(e=>e.tag===n)?.needs
+return a.get(t)??i.find(e=>e.digest===t)?.needs})
+const d=u.filter(e=>e!==void 0)
+return d.length===u.length&&d.length>0?[...new Set(d)]:void 0}async function jobInput({cluster:e,settings:t},{live:n,snapshot:s},{web:r,container:c},l){const u=s.find(({object:e})=>(0,o.gv)(e)&&(0,i.T)((0,o.hY)(e))===r)
 const d=u&&l(u)
 if(!u||!d||!(0,o.gv)(d))return
 const f=(0,o.hY)(d)
@@ -8806,9 +8808,9 @@ live
 desired
 output
 end
-#jt=false
-#Pt
-#Rt=new AbortController
+#Rt=false
+#jt
+#Pt=new AbortController
 #Ct=""
 #T=new AbortController
 constructor(e,t,n,s){this.context=e
@@ -8816,28 +8818,28 @@ this.live=t
 this.desired=n
 this.output=s
 this.end=this.#q()
-this.end.catch(()=>{})}get hasContainerEnded(){return this.#jt}async close(){if(this.#T.signal.aborted)return
+this.end.catch(()=>{})}get hasContainerEnded(){return this.#Rt}async close(){if(this.#T.signal.aborted)return
 const{cluster:e,platform:t}=this.context
-await(0,h.wj)(t.clock,O,e.life,e=>(0,h.ZC)(e,()=>Promise.resolve(this.#Pt))).catch(()=>{})
+await(0,h.wj)(t.clock,O,e.life,e=>(0,h.ZC)(e,()=>Promise.resolve(this.#jt))).catch(()=>{})
 this.#T.abort()}async#q(){const e=this.context.platform.clock.now()
 const t=this.output.end.then(()=>"said")
-const n=await Promise.race([this.#Nt(e),t])
-if(n==="said"){this.#jt=true
-this.#Rt.abort()
+const n=await Promise.race([this.#Lt(e),t])
+if(n==="said"){this.#Rt=true
+this.#Pt.abort()
 this.#T.abort()
 return{verdict:{is:"finished",pod:this.#Ct}}}const s=n.is==="failed"&&n.exitCode!==void 0
 if(s&&n.cause.pod!==void 0)this.#ft(n.cause.pod)
-this.#jt=n.is==="finished"||s
-this.#Rt.abort()
-const r=await(0,h.ZC)(this.context.signal,()=>Promise.resolve(this.#Pt))
-const o=r!==void 0&&this.#jt?{unread:r}:{}
+this.#Rt=n.is==="finished"||s
+this.#Pt.abort()
+const r=await(0,h.ZC)(this.context.signal,()=>Promise.resolve(this.#jt))
+const o=r!==void 0&&this.#Rt?{unread:r}:{}
 if(n.is!=="failed")return{verdict:n,...o}
-return{verdict:await this.#Et(n,e),...o}}#Nt(e){const{context:t,live:n,desired:r,output:o}=this
+return{verdict:await this.#Et(n,e),...o}}#Lt(e){const{context:t,live:n,desired:r,output:o}=this
 const{cluster:i,platform:a,settings:c,signal:l}=t
 const u={timeout:c.timeout,bake:0,grace:c.grace}
 let p=(0,f._1)(e)
 let h
-const m=AbortSignal.any([l,this.#Rt.signal])
+const m=AbortSignal.any([l,this.#Pt.signal])
 return(0,w.r)({cluster:i,clock:a.clock,live:n,signal:m},e=>{const t=n.clusterState()
 h??=t.jobs.get(r.job)?.metadata?.uid
 const s={...r,...h!==void 0&&{uid:h}}
@@ -8854,7 +8856,7 @@ const l={cluster:n.cluster,clock:n.platform.clock,live:s,startedAt:t}
 const u=(0,m.m)(c,{...l,toRepo:(0,v.YT)(n)})
 return{...e,cause:await u.catch(()=>c)}}#ft(e){const{clock:t}=this.context.platform
 this.#Ct=e
-this.#Pt??=(0,h.ip)(t,k,this.#Rt.signal,t=>this.#Lt(e,t))}async#Lt(e,t){const{cluster:n,platform:s}=this.context
+this.#jt??=(0,h.ip)(t,k,this.#Pt.signal,t=>this.#It(e,t))}async#It(e,t){const{cluster:n,platform:s}=this.context
 const r=`${(0,g.Q)(n,e,this.desired.container)}&follow=true`
 const o=AbortSignal.any([n.life,this.#T.signal,t])
 const isOver=()=>o.aborted
@@ -8937,8 +8939,8 @@ var T=n(2468)
 var S=n(3242)
 var A=n(3975)
 var $=n(3905)
-const j=15
-const P=15e3
+const R=15
+const j=15e3
 async function makeJob(e,t,n){const{checked:s,image:a,reports:c,proves:l,reverses:u,again:d,plansOnly:f=false}=t
 const{platform:p,settings:m,app:g,signal:b,cluster:y}=e
 const k=c??l??u??d
@@ -8946,11 +8948,11 @@ const E=k?.command??m["migrate-command"]
 const T=k?.timeoutMs??m["migrate-timeout"]
 const S=k?void 0:await(0,A.H)(e)
 const $=S?withLabelsOf(t.web,S):t.web
-const[{launch:P,claims:R,common:N,starts:L},I,M]=await Promise.all([commonOf(e,{checked:s,web:$,image:a}),S&&commonOf(e,t),(0,h.jh)(p.clock,b,()=>(0,O.bL)(y,g,m.image))])
+const[{launch:j,claims:P,common:L,starts:I},N,M]=await Promise.all([commonOf(e,{checked:s,web:$,image:a}),S&&commonOf(e,t),(0,h.jh)(p.clock,b,()=>(0,O.bL)(y,g,m.image))])
 const F=runningVersions(e,s,a,M)
-const D=(0,i.mp)({...N,...c&&{sha:a.digest.slice("sha256:".length)},command:(0,o.VV)(E,P.starter,n),env:(0,r.B8)({marker:n,migrate:E,waitSeconds:j,volumes:(0,i.wx)($.template,$.container,R),unsafe:d?"allow":m["unsafe-migrations"],plansOnly:f,...taskOf(e,t,{running:F,kept:M,starts:L,words:(I??{launch:P}).launch.words})}),timeoutSeconds:Math.ceil(T/1e3),plansOnly:f,...f&&{keepSeconds:300}})
-if(D.is==="impossible")return(0,v.fJ)({code:"plan-failed",sentence:`creating the migration Job failed: ${D.problem}`})
-return{job:D.job,container:$.container,isCounted:D.isCounted,from:S?m["migrate-manifest"]??"":(0,w.T)($.workload),own:new Set(M.history.flatMap(({migrations:e})=>e)),notes:[...D.notes,...k?[]:notCompared(s,F)],...beginningOf(P)}}function taskOf({settings:e},{checked:t,image:n,reports:r,proves:o,reverses:i,again:a,backup:c,now:l},{running:u,kept:d,starts:f,words:p}){if(r)return{reports:true}
+const U=(0,i.mp)({...L,...c&&{sha:a.digest.slice("sha256:".length)},command:(0,o.VV)(E,j.starter,n),env:(0,r.B8)({marker:n,migrate:E,waitSeconds:R,volumes:(0,i.wx)($.template,$.container,P),unsafe:d?"allow":m["unsafe-migrations"],plansOnly:f,...taskOf(e,t,{running:F,kept:M,starts:I,words:(N??{launch:j}).launch.words})}),timeoutSeconds:Math.ceil(T/1e3),plansOnly:f,...f&&{keepSeconds:300}})
+if(U.is==="impossible")return(0,v.fJ)({code:"plan-failed",sentence:`creating the migration Job failed: ${U.problem}`})
+return{job:U.job,container:$.container,isCounted:U.isCounted,from:S?m["migrate-manifest"]??"":(0,w.T)($.workload),own:new Set(M.history.flatMap(({migrations:e})=>e)),notes:[...U.notes,...k?[]:notCompared(s,F)],...beginningOf(j)}}function taskOf({settings:e},{checked:t,image:n,reports:r,proves:o,reverses:i,again:a,backup:c,now:l},{running:u,kept:d,starts:f,words:p}){if(r)return{reports:true}
 if(o)return{proves:true,running:[{names:[o.name],tag:n.tag,isOwn:true}]}
 const h={web:p,kept:(0,s.G)(d.databases),lockWaitSeconds:e["lock-wait-migrate"]/1e3}
 if(i)return{...h,reverses:i.task}
@@ -8984,7 +8986,7 @@ return t.length>0||n.length===0?[]:["the migrations are not compared: no running
 if(!s)return{words:[],isUnknown:false}
 const r=s.command===void 0?await n:void 0
 return{...launchOf(s,r),isUnknown:s.command===void 0&&!r}}async function commandWhereNeeded({platform:e,signal:t,settings:n},s,r){if(!leavesToImage(s,n.image))return
-return(0,S.wj)(e.clock,P,t,t=>(0,u.Nl)(e,r,t)).catch(()=>{t.throwIfAborted()
+return(0,S.wj)(e.clock,j,t,t=>(0,u.Nl)(e,r,t)).catch(()=>{t.throwIfAborted()
 return})}function migratesBeside(e){const t=[...e["before-rollout"],...e["after-rollout"]]
 return t.some(e=>a.tB.test(e))}function leavesToImage(e,t){const n=e.flatMap(({spec:e})=>[...e?.initContainers??[],...e?.containers??[]])
 return n.some(({image:e="",command:n})=>n===void 0&&(0,b.iI)(e,t))}function podsToStart({targets:e,jobs:t=[]}){const n=e.flatMap(({id:e,becomes:t,manifest:n,live:s})=>[t,n,s].flatMap(t=>t?[{name:(0,w.T)(e),spec:(0,y.kW)(t).spec}]:[]))
@@ -9040,13 +9042,13 @@ const i=/^ (OK|FAKED)( \([\d.]+s\))?$/
 function migrationProgress(e){const[,t,n,s=""]=o.exec(e.trimEnd())??[]
 if(n===void 0)return
 const r=t==="Applying"?"forwards":"backwards"
-return{migration:n,direction:r,is:endOf(s)??"begun"}}class MigrationLog{#It=new Set
+return{migration:n,direction:r,is:endOf(s)??"begun"}}class MigrationLog{#Nt=new Set
 #te
 get migrated(){const e=this.#te
-return{applied:[...this.#It],...e!==void 0&&{open:e}}}read(e){const t=migrationProgress(e)
-if(this.#te!==void 0&&(t??endOf(e.trimEnd()))){this.#It.add(this.#te)
+return{applied:[...this.#Nt],...e!==void 0&&{open:e}}}read(e){const t=migrationProgress(e)
+if(this.#te!==void 0&&(t??endOf(e.trimEnd()))){this.#Nt.add(this.#te)
 this.#te=void 0}if(t?.is==="begun")this.#te=t.migration
-else if(t)this.#It.add(t.migration)}}function endOf(e){const t=i.exec(e)?.[1]
+else if(t)this.#Nt.add(t.migration)}}function endOf(e){const t=i.exec(e)?.[1]
 return t===void 0?void 0:t==="OK"?"applied":"faked"}var a=n(7101)
 var c=n(4592)
 var l=n(7853)
@@ -9239,70 +9241,70 @@ function startMigration(e,t){return new MigrationRun(e,t)}class MigrationRun{con
 input
 #Mt=`rollout-${crypto.randomUUID()}`
 #Ft
-#Dt
 #Ut
+#Dt
 #Gt
 #_t
 #qt
-#Ht=false
+#Bt=false
 #ye=false
 #Wt=new AbortController
 constructor(e,t){this.context=e
 this.input=t
-this.#Ft=new E.k7(this.#Mt,e=>this.#Bt((0,E.U_)(e,this.#Vt())))}async plan(e){this.#Ft.to(e)
+this.#Ft=new E.k7(this.#Mt,e=>this.#Ht((0,E.U_)(e,this.#Vt())))}async plan(e){this.#Ft.to(e)
 const t=await this.#S(e)
 const n=await Promise.race([this.#Ft.plan,this.#Jt(t)])
 this.#Ft.hold()
-const s=this.#Kt?n:(0,r.V)(withLeftOut(n,this.input.checked.targets),this.#Dt?.own??new Set)
-this.#Ut=s
+const s=this.#Kt?n:(0,r.V)(withLeftOut(n,this.input.checked.targets),this.#Ut?.own??new Set)
+this.#Dt=s
 const{settings:o}=this.context
 if(!this.#Kt&&!this.input.isAgain)(0,E.uH)(e,s,o.sql,o.contract)
 return s}async migrate(e){this.#Ft.to(e)
 const t=await(this.#_t?.end)
 if(t?.verdict.is==="failed"){if(t.unread===void 0){this.#ye=(0,o.VS)(this.#Ft.lines)!==void 0
-throw new d.HR(this.#zt(t.verdict.cause))}(0,d.fJ)(this.#Yt("migration-failed",t,t.unread))}if(t?.unread!==void 0){e.say(`its log could not be read completely (${t.unread}), but it succeeded`)
-this.#qt=await this.#Xt()}this.#ye=t?.unread===void 0
-if(this.#Zt())e.say("tables were locked as Django does, without looking who uses them: the command starts no Python that reads PYTHONPATH")
+throw new d.HR(this.#zt(t.verdict.cause))}(0,d.fJ)(this.#Xt("migration-failed",t,t.unread))}if(t?.unread!==void 0){e.say(`its log could not be read completely (${t.unread}), but it succeeded`)
+this.#qt=await this.#Qt()}this.#ye=t?.unread===void 0
+if(this.#Yt())e.say("tables were locked as Django does, without looking who uses them: the command starts no Python that reads PYTHONPATH")
 const n=this.whole()
-const s=n?this.#Qt().filter(e=>!n.includes(e)):[]
+const s=n?this.#Zt().filter(e=>!n.includes(e)):[]
 if(s.length>0)e.say(`applied by another client since the plan: ${s.join(", ")}; another cluster or namespace may use this database, too`)
 const r=this.input.reverses?"reversed":"applied"
 e.say(`${(0,m.LS)(this.applied().length,"migration")} ${r}`)}#zt(e){const{migrated:t,gaveUp:n,tried:s}=this.#Ft
-const r=this.#Ut?.judged
+const r=this.#Dt?.judged
 if(s.length>0&&r?.policy==="block")return(0,E.Gt)(e,{...r,findings:s},t,(0,y.YT)(this.context))
 return withLeft((0,E.Ob)(e,t,n),this.#en??[])}get#en(){const{verified:e}=this.#Ft
 return e===void 0||"why"in e?void 0:e}get#Kt(){const{reports:e,proves:t,reverses:n,again:s}=this.input
-return e??t??n??s}#Zt(){const{judged:e,databases:t=[]}=this.#Ut??{}
+return e??t??n??s}#Yt(){const{judged:e,databases:t=[]}=this.#Dt??{}
 return e!==void 0&&this.context.settings["lock-wait-migrate"]>0&&t.some(({vendor:e,pending:t})=>e==="postgresql"&&t.length>0)&&!this.#Ft.looks}applied(){return this.#qt??this.#Ft.progress().applied}whole(){const e=this.#Ft.lines.some(e=>e.trim()==="Running migrations:")
-return this.#ye&&e?this.#Ft.progress().applied:void 0}#Qt(){if(this.#Kt)return[]
-return(this.#Ut?.databases??[]).flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}needs(){return this.#Ft.needs}tasks(){return this.#Ft.tasks}broken(){const e=this.#en
-const{judged:t}=this.#Ut??{}
-return!t||!e||this.#tn()?void 0:(0,i.RA)(t,e)}#tn(){return(this.#Ut?.judged?.findings??[]).some(({rule:e})=>e==="schemas"||e==="unjudged")}misfits(){return this.#Ft.reversed}surprises(e){const{tried:t}=this.#Ft
-const{judged:n}=this.#Ut??{}
+return this.#ye&&e?this.#Ft.progress().applied:void 0}#Zt(){if(this.#Kt)return[]
+return(this.#Dt?.databases??[]).flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}needs(){return this.#Ft.needs}tasks(){return this.#Ft.tasks}broken(){const e=this.#en
+const{judged:t}=this.#Dt??{}
+return!t||!e||this.#tn()?void 0:(0,i.RA)(t,e)}#tn(){return(this.#Dt?.judged?.findings??[]).some(({rule:e})=>e==="schemas"||e==="unjudged")}misfits(){return this.#Ft.reversed}surprises(e){const{tried:t}=this.#Ft
+const{judged:n}=this.#Dt??{}
 if(!n)return[]
 const s=n.policy==="block"?[]:t.map(e=>(0,p.m3)(e,n.versions))
 return[...s,...this.#nn(e)]}#nn(e){const{verified:t}=this.#Ft
-const{judged:n}=this.#Ut??{}
+const{judged:n}=this.#Dt??{}
 if(!n||t===void 0)return[]
 if("why"in t)return[`the schema was not compared with the plan after the migration: ${t.why}`]
 return(0,p.AB)(e?t.map(withoutNew):t,n)}schema(){const e=this.applied()
-const{runs:t,judged:n,databases:s=[]}=this.#Ut??{runs:this.#Ht}
-if(!t||n?.blocked===true||this.#Ut?.backup)return e.length>0?{is:"unknown"}:void 0
+const{runs:t,judged:n,databases:s=[]}=this.#Dt??{runs:this.#Bt}
+if(!t||n?.blocked===true||this.#Dt?.backup)return e.length>0?{is:"unknown"}:void 0
 const r=s.filter(e=>e.pending.length>0||e.isBridged===true)
-if(this.#Ut&&r.length+e.length===0)return
+if(this.#Dt&&r.length+e.length===0)return
 const o=this.#en??[]
 const i=!this.#tn()&&r.length>0&&r.every(({database:e})=>o.some(t=>t.database===e))
 return i?{is:"compared",databases:o,applied:e}:{is:"unknown"}}async close(){const{context:e,input:t}=this
 this.#Wt.abort(new Error("the migration is closed"))
 this.#Ft.hold()
 try{const{live:n}=t.checked
-const s=t.plansOnly!==true&&this.#Dt?.isCounted!==true
+const s=t.plansOnly!==true&&this.#Ut?.isCounted!==true
 const r=s&&this.#_t?.hasContainerEnded===true
-const o=this.#Dt?.container??""
+const o=this.#Ut?.container??""
 if(this.#Gt!==void 0&&!(r&&endsByItself(n,this.#Gt,o)))await removeJob(e,n,this.#Gt)}finally{await(this.#_t?.close())}}async#S(e){const{context:t,input:n}=this
 const{live:s}=n.checked
 const r=await(0,O.qZ)(t,n,this.#Mt)
-this.#Dt=r
+this.#Ut=r
 r.notes.forEach(t=>{e.say(t)})
 const o=await(0,O._S)(t,s,r.job,e=>{this.#Gt=e})
 e.say(`${(0,v.Gg)(o)}, created from ${r.from}`)
@@ -9315,16 +9317,16 @@ if(n.verdict.is==="failed"){const{cause:e}=n.verdict
 await Promise.race([t.plan,Promise.resolve()])
 if(t.progress().applied.length>0)return t.plan
 if(e.code!=="crash")throw new d.HR(e)
-if(n.unread===void 0)throw new d.HR((0,E.hY)(this.#Bt(e),this.#sn(),t.lines))}const s=await Promise.race([t.plan,Promise.resolve(void 0)])
-if(!s&&n.unread!==void 0)(0,d.fJ)(this.#Yt("plan-failed",n,n.unread))
-return s??(0,d.fJ)({code:"plan-failed",sentence:`${this.#sn()} started, but exited before it listed its migrations`,hint:'check that "migrate-command" calls Django’s manage.py',logs:[{lines:t.lines.slice(-k.T)}]})}#Bt(e){return(0,E.el)(e,(0,E.QD)(this.#Ft,this.#Dt),this.#rn())}async#Xt(){if(this.input.reverses||!(0,s.$i)(this.#rn()))return
+if(n.unread===void 0)throw new d.HR((0,E.hY)(this.#Ht(e),this.#sn(),t.lines))}const s=await Promise.race([t.plan,Promise.resolve(void 0)])
+if(!s&&n.unread!==void 0)(0,d.fJ)(this.#Xt("plan-failed",n,n.unread))
+return s??(0,d.fJ)({code:"plan-failed",sentence:`${this.#sn()} started, but exited before it listed its migrations`,hint:'check that "migrate-command" calls Django’s manage.py',logs:[{lines:t.lines.slice(-k.T)}]})}#Ht(e){return(0,E.el)(e,(0,E.QD)(this.#Ft,this.#Ut),this.#rn())}async#Qt(){if(this.input.reverses||!(0,s.$i)(this.#rn()))return
 const{databases:e}=await this.#Ft.plan
-return e.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}#sn(){return this.#Kt?.name??"the new version"}#rn(){return this.#Kt?.command??this.context.settings["migrate-command"]}#Yt(e,{verdict:t},n){this.#Ht=true
+return e.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}#sn(){return this.#Kt?.name??"the new version"}#rn(){return this.#Kt?.command??this.context.settings["migrate-command"]}#Xt(e,{verdict:t},n){this.#Bt=true
 const s=this.#Gt??""
-const r=this.#Dt?.container??""
+const r=this.#Ut?.container??""
 return(0,E.d)(e,{job:s,verdict:t,words:n},{migrated:this.#Ft.migrated,logs:this.context.cluster.commandLine(["logs",`job/${s}`,"-c",r])})}#Vt(){const{cluster:e,app:t}=this.context
 const{workload:n,container:s}=this.input.web
-const r=this.#Dt?.script
+const r=this.#Ut?.script
 return{command:this.#rn(),...r&&!r.isAll&&{starter:r.name},accept:e.commandLine((0,g.Mc)(t)),give:t=>e.commandLine(["set","env",(0,u.T)(n),"-c",s,t])}}}function withLeftOut({judged:e,...t},n){if(!e)return t
 const s=new Set(n.map(({id:e})=>(0,u.T)(e)))
 const r=e.versions.map(e=>{const t=e.names.filter(e=>!(0,h.y)(e)&&!s.has(e.split(" ")[0]??""))
@@ -9498,12 +9500,12 @@ this.#Ke=(0,v._z)(e,t.image)}async follow(){const{platform:e,settings:t,signal:n
 const{checked:o}=this.input
 const{first:i,rest:a,isDue:c}=this.input.waves
 await this.#ln("first",this.context)
-const l=await this.#Ue(i)
-return(0,p.T)({cluster:s,clock:e.clock,live:o.live,desiredWorkloads:l,...a.length>0&&{next:{isDue:c,begin:()=>this.#Ue(a)}},verify:e=>this.#At(this.context.with({signal:e})),timeouts:{timeout:t.timeout,bake:t.bake,grace:t.grace},startedAt:this.#_e,onProgress:this.listener.progress,toRepo:(0,k.YT)(this.context),stageLog:r,signal:n}).finally(async()=>{await e.clock.handled()
+const l=await this.#De(i)
+return(0,p.T)({cluster:s,clock:e.clock,live:o.live,desiredWorkloads:l,...a.length>0&&{next:{isDue:c,begin:()=>this.#De(a)}},verify:e=>this.#At(this.context.with({signal:e})),timeouts:{timeout:t.timeout,bake:t.bake,grace:t.grace},startedAt:this.#_e,onProgress:this.listener.progress,toRepo:(0,k.YT)(this.context),stageLog:r,signal:n}).finally(async()=>{await e.clock.handled()
 this.listener.started(this.#un())
 return this.#cn.catch(()=>{})})}#un(){const e=this.input.checked.live.clusterState()
 return Object.fromEntries(this.#an.flatMap(t=>{const n=(0,f.jb)((0,g.NO)(e,t))
-return n?[[(0,c.T)(t.workload),n]]:[]}))}async#Ue(e){const{context:t}=this
+return n?[[(0,c.T)(t.workload),n]]:[]}))}async#De(e){const{context:t}=this
 const{signal:n}=t
 n.throwIfAborted()
 const s=await takenSince(t,this.input.checked,e)
@@ -10191,13 +10193,13 @@ const workloadsAreOurs=(e,t)=>{const{of:n,object:s}=e
 const{kind:r=""}=s
 return n==="workload"&&!Object.hasOwn(S,r)?`${t}.object is not a workload`:void 0}
 const $={uid:(0,r.no)((0,r.Qq)()),roots:(0,r.no)((0,r.Qq)())}
-const j=(0,r.Qq)(/^\w+\.\w+$/,"a migration")
+const R=(0,r.Qq)(/^\w+\.\w+$/,"a migration")
 const packed=(e,t)=>(0,s.oq)(e)?void 0:`${t} is not base64`
 const schemaWork=(e,t)=>{const n={web:(0,r.Qq)(/^[a-z]+\/[a-z0-9][a-z0-9.-]*$/,"a workload"),container:u,command:(0,r.Qq)()}
 const s=e?.is==="back"
-return s?(0,r.OA)({...n,is:(0,r.yL)("back"),migrations:(0,r.no)((0,r.c3)(j)),misfits:(0,r.no)((0,r.c3)(r.D8)),reported:(0,r.no)((0,r.A7)(packed))},"refused")(e,t):(0,r.OA)({...n,is:(0,r.yL)("again"),tag:i,digest:a},"refused")(e,t)}
-const P={begun:(0,r.OA)(p,"refused"),namespace:(0,r.OA)($,"refused"),timeouts:(0,r.OA)({timeout:r.U9,grace:(0,r.A7)(r.U9)},"refused"),snapshot:(0,r.c3)((0,r.Q7)((0,r.OA)(A,"refused"),workloadsAreOurs)),schema:(0,r.no)(schemaWork),contract:(0,r.no)((0,r.OA)({held:(0,r.no)((0,r.c3)((0,r.Qq)())),bridges:r.D8},"refused"))}
-function wrongInRecord(e){return(0,r.OA)(P,"refused")(e,"record")}function wrongInEntry(e){return(0,r.OA)(h,"left")(e,"entry")}},6099:(e,t,n)=>{n.d(t,{yv:()=>closeRecord,C6:()=>openRecord,aE:()=>readRecord,vL:()=>updateRecord,R1:()=>withPaths})
+return s?(0,r.OA)({...n,is:(0,r.yL)("back"),migrations:(0,r.no)((0,r.c3)(R)),misfits:(0,r.no)((0,r.c3)(r.D8)),reported:(0,r.no)((0,r.c3)((0,r.OA)({digest:a,tag:i,needs:packed},"refused")))},"refused")(e,t):(0,r.OA)({...n,is:(0,r.yL)("again"),tag:i,digest:a},"refused")(e,t)}
+const j={begun:(0,r.OA)(p,"refused"),namespace:(0,r.OA)($,"refused"),timeouts:(0,r.OA)({timeout:r.U9,grace:(0,r.A7)(r.U9)},"refused"),snapshot:(0,r.c3)((0,r.Q7)((0,r.OA)(A,"refused"),workloadsAreOurs)),schema:(0,r.no)(schemaWork),contract:(0,r.no)((0,r.OA)({held:(0,r.no)((0,r.c3)((0,r.Qq)())),bridges:r.D8},"refused"))}
+function wrongInRecord(e){return(0,r.OA)(j,"refused")(e,"record")}function wrongInEntry(e){return(0,r.OA)(h,"left")(e,"entry")}},6099:(e,t,n)=>{n.d(t,{yv:()=>closeRecord,C6:()=>openRecord,aE:()=>readRecord,vL:()=>updateRecord,R1:()=>withPaths})
 var s=n(7975)
 var r=n(8522)
 var o=n(1407)
@@ -13516,52 +13518,52 @@ const T=2
 const S=4
 const A=8
 const $=16
-const j=65280
-const P=E|j
-const R=new Uint8Array(256)
-R[w]|=T
-R[g]|=T
-R[v]|=S
-R[O]|=A
-for(let e=128;e<=255;e++)R[e]|=E
-for(const e of"!#$%&'*+-.^_`|~")R[e.charCodeAt(0)]|=$
-for(let e=48;e<=57;e++)R[e]|=$
-for(let e=65;e<=90;e++)R[e]|=E|$
-for(let e=97;e<=122;e++)R[e]|=$
-const N=(()=>{const C=function(){}
+const R=65280
+const j=E|R
+const P=new Uint8Array(256)
+P[w]|=T
+P[g]|=T
+P[v]|=S
+P[O]|=A
+for(let e=128;e<=255;e++)P[e]|=E
+for(const e of"!#$%&'*+-.^_`|~")P[e.charCodeAt(0)]|=$
+for(let e=48;e<=57;e++)P[e]|=$
+for(let e=65;e<=90;e++)P[e]|=E|$
+for(let e=97;e<=122;e++)P[e]|=$
+const L=(()=>{const C=function(){}
 C.prototype=Object.create(null)
 return C})()
 function dist_parse(e,t){const n=S|(t?.comma===true?A:0)
 const s=e.length
 let r=t?.start??0
-while((R[e.charCodeAt(r)]&T)!==0)r++
+while((P[e.charCodeAt(r)]&T)!==0)r++
 let o=r
 let i=0
 let a=-1
 let c=t?.parameters===false?A:0
 while(o<s){const t=e.charCodeAt(o)
-const s=R[t]
+const s=P[t]
 if((s&n)!==0){c|=s&A
 break}if((s&T)!==0){if(a===-1)a=o}else a=-1
-i|=t&j|s
+i|=t&R|s
 o++}const l=a===-1?o:a
 const u=e.slice(r,l)
-const d=(i&P)===0?u:u.toLowerCase()
-if(o===s||c!==0)return{type:d,index:o,parameters:new N}
-return parseParameters(e,d,o,s,n)}function parseParameters(e,t,n,s,r){const o=new N
+const d=(i&j)===0?u:u.toLowerCase()
+if(o===s||c!==0)return{type:d,index:o,parameters:new L}
+return parseParameters(e,d,o,s,n)}function parseParameters(e,t,n,s,r){const o=new L
 e:while(n<s){n++
-while((R[e.charCodeAt(n)]&T)!==0)n++
+while((P[e.charCodeAt(n)]&T)!==0)n++
 const t=n
 let i=0
 let a=-1
 while(n<s){const c=e.charCodeAt(n)
-const l=R[c]
+const l=P[c]
 if((l&r)!==0){if((l&A)!==0)break e
 continue e}if(c===b){const c=a===-1?n:a
 const l=e.slice(t,c)
-const u=(i&P)===0?l:l.toLowerCase()
+const u=(i&j)===0?l:l.toLowerCase()
 n++
-while((R[e.charCodeAt(n)]&T)!==0)n++
+while((P[e.charCodeAt(n)]&T)!==0)n++
 if(n<s&&e.charCodeAt(n)===y){const t=++n
 let i=false
 while(n<s){const a=e.charCodeAt(n)
@@ -13569,7 +13571,7 @@ if(a===y){if(o[u]===void 0)o[u]=i?unescapeQuotedPairs(e,t,n):e.slice(t,n)
 n++
 let a=0
 while(n<s){const t=e.charCodeAt(n)
-const s=R[t]
+const s=P[t]
 if((s&r)!==0){a=s&A
 break}n++}if(a!==0)break e
 continue e}if(a===k&&n+1<s){i=true
@@ -13578,21 +13580,21 @@ continue}n++}continue e}const d=n
 let f=0
 let p=-1
 while(n<s){const t=e.charCodeAt(n)
-const s=R[t]
+const s=P[t]
 if((s&r)!==0){f=s&A
 break}if((s&T)!==0){if(p===-1)p=n}else p=-1
 n++}if(o[u]===void 0){const t=p===-1?n:p
 o[u]=e.slice(d,t)}if(f!==0)break e
 continue e}if((l&T)!==0){if(a===-1)a=n}else a=-1
-i|=c&j|l
+i|=c&R|l
 n++}}return{type:t,index:n,parameters:o}}function unescapeQuotedPairs(e,t,n){let s=""
 for(let r=t;r<n;r++)if(e.charCodeAt(r)===k){s+=e.slice(t,r)
-t=++r}return s+e.slice(t,n)}const L=/^-?\d+$/
-const I=/^-?\d+n+$/
+t=++r}return s+e.slice(t,n)}const I=/^-?\d+$/
+const N=/^-?\d+n+$/
 const M=JSON.stringify
 const F=JSON.parse
-const D=/^-?\d+n$/
-const U=/([\[:])?"(-?\d+)n"($|\s*[,\}\]])/g
+const U=/^-?\d+n$/
+const D=/([\[:])?"(-?\d+)n"($|\s*[,\}\]])/g
 const G=/([\[:])?("-?\d+n+)n("$|"\s*[,\}\]])/g
 const isUnstringifiable=e=>e===void 0||typeof e==="function"||typeof e==="symbol"
 const isRawJSON=e=>e!==null&&typeof e==="object"&&e.constructor&&e.constructor.name==="RawJSON"
@@ -13604,7 +13606,7 @@ const o=Array.isArray(t)?new Set(t.map(String)):null
 const prepareVal=(e,n,s)=>{const o=s!==null&&typeof s==="object"
 const i=o&&typeof s.toJSON==="function"
 if(i)s=s.toJSON(n)
-const a=typeof s==="string"&&I.test(s)
+const a=typeof s==="string"&&N.test(s)
 if(a)return s+"n"
 const c=typeof s==="bigint"
 if(c){const e="rawJSON"in JSON
@@ -13670,7 +13672,7 @@ const r=Array.isArray(t)&&t.includes(e)
 if(r)return n
 return n},n)
 if(!e)return M(e,t,n)
-const r=M(e,(e,n)=>{const s=typeof n==="string"&&I.test(n)
+const r=M(e,(e,n)=>{const s=typeof n==="string"&&N.test(n)
 if(s)return n.toString()+"n"
 if(typeof n==="bigint")return n.toString()+"n"
 const r=typeof t==="function"
@@ -13678,13 +13680,13 @@ if(r)return t(e,n)
 const o=Array.isArray(t)&&t.includes(e)
 if(o)return n
 return n},n)
-const o=r.replace(U,"$1$2$3")
+const o=r.replace(D,"$1$2$3")
 const i=o.replace(G,"$1$2$3")
 return i}catch(s){if(s instanceof RangeError){const s=stringifyIteratively(e,t,n)
 if(s===void 0)return
 const r="rawJSON"in JSON
 if(r)return s
-const o=s.replace(U,"$1$2$3")
+const o=s.replace(D,"$1$2$3")
 return o.replace(G,"$1$2$3")}throw s}}
 const _=new Map
 const isContextSourceSupported=()=>{const e=JSON.parse.toString()
@@ -13693,9 +13695,9 @@ try{const t=JSON.parse("1",(e,t,n)=>!!n?.source&&n.source==="1")
 _.set(e,t)
 return t}catch{_.set(e,false)
 return false}}
-const convertMarkedBigIntsReviver=(e,t,n,s)=>{const r=typeof t==="string"&&D.test(t)
+const convertMarkedBigIntsReviver=(e,t,n,s)=>{const r=typeof t==="string"&&U.test(t)
 if(r)return BigInt(t.slice(0,-1))
-const o=typeof t==="string"&&I.test(t)
+const o=typeof t==="string"&&N.test(t)
 if(o)return t.slice(0,-1)
 const i=typeof s==="function"
 if(!i)return t
@@ -13703,16 +13705,16 @@ return s(e,t,n)}
 const JSONParseV2=(e,t)=>JSON.parse(e,(e,n,s)=>{const r=typeof n==="number"
 const o=n>Number.MAX_SAFE_INTEGER||n<Number.MIN_SAFE_INTEGER
 const i=r&&o
-const a=s&&L.test(s.source)
+const a=s&&I.test(s.source)
 const c=i&&a
 if(c)return BigInt(s.source)
 const l=typeof t==="function"
 if(!l)return n
 return t(e,n,s)})
 const q=Number.MAX_SAFE_INTEGER.toString()
-const H=q.length
+const B=q.length
 const W=/"(?:[^"\\]|\\.)*"|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/g
-const B=/^"-?\d+n+"$/
+const H=/^"-?\d+n+"$/
 const applyReviverIteratively=(e,t)=>{const n={"":e}
 const s=[{parent:n,key:"",visited:false}]
 while(s.length>0){const e=s[s.length-1]
@@ -13722,9 +13724,9 @@ const n=t!==null&&typeof t==="object"
 if(n){const e=Object.keys(t)
 for(let n=e.length-1;n>=0;n--)s.push({parent:t,key:e[n],visited:false})}}else{const{parent:n,key:r}=e
 let o=n[r]
-if(typeof o==="string"){const e=D.test(o)
+if(typeof o==="string"){const e=U.test(o)
 if(e)o=BigInt(o.slice(0,-1))
-else{const e=I.test(o)
+else{const e=N.test(o)
 if(e)o=o.slice(0,-1)}}const i=typeof t==="function"
 if(i)o=t.call(n,r,o)
 const a=o===void 0
@@ -13732,10 +13734,10 @@ if(a)delete n[r]
 else n[r]=o
 s.pop()}}return n[""]}
 const serializeBigInts=e=>e.replace(W,(e,t,n,s)=>{const r=e[0]==='"'
-const o=r&&B.test(e)
+const o=r&&H.test(e)
 if(o)return e.substring(0,e.length-1)+'n"'
 const i=n||s
-const a=t&&(t.length<H||t.length===H&&t<=q)
+const a=t&&(t.length<B||t.length===B&&t<=q)
 const c=r||i||a
 if(c)return e
 return'"'+e+'n"'})
@@ -13808,7 +13810,7 @@ Object.assign(request2,{endpoint:n,defaults:dist_bundle_withDefaults.bind(null,n
 return s.request.hook(request2,s)}
 return Object.assign(newApi,{endpoint:n,defaults:dist_bundle_withDefaults.bind(null,n)})}var K=dist_bundle_withDefaults(m,J)
 var z="0.0.0-development"
-function _buildMessageForResponseErrors(e){return`Request failed due to following response errors:\n`+e.errors.map(e=>` - ${e.message}`).join("\n")}var Y=class extends Error{constructor(e,t,n){super(_buildMessageForResponseErrors(n))
+function _buildMessageForResponseErrors(e){return`Request failed due to following response errors:\n`+e.errors.map(e=>` - ${e.message}`).join("\n")}var X=class extends Error{constructor(e,t,n){super(_buildMessageForResponseErrors(n))
 this.request=e
 this.headers=t
 this.response=n
@@ -13820,21 +13822,21 @@ response
 name="GraphqlResponseError"
 errors
 data}
-var X=["method","baseUrl","url","headers","request","query","mediaType","operationName"]
-var Z=["query","method","url"]
-var Q=/\/api\/v3\/?$/
+var Q=["method","baseUrl","url","headers","request","query","mediaType","operationName"]
+var Y=["query","method","url"]
+var Z=/\/api\/v3\/?$/
 function graphql(e,t,n){if(n){if(typeof t==="string"&&"query"in n)return Promise.reject(new Error(`[@octokit/graphql] "query" cannot be used as variable name`))
-for(const e in n){if(!Z.includes(e))continue
+for(const e in n){if(!Y.includes(e))continue
 return Promise.reject(new Error(`[@octokit/graphql] "${e}" cannot be used as variable name`))}}const s=typeof t==="string"?Object.assign({query:t},n):t
-const r=Object.keys(s).reduce((e,t)=>{if(X.includes(t)){e[t]=s[t]
+const r=Object.keys(s).reduce((e,t)=>{if(Q.includes(t)){e[t]=s[t]
 return e}if(!e.variables)e.variables={}
 e.variables[t]=s[t]
 return e},{})
 const o=s.baseUrl||e.endpoint.DEFAULTS.baseUrl
-if(Q.test(o))r.url=o.replace(Q,"/api/graphql")
+if(Z.test(o))r.url=o.replace(Z,"/api/graphql")
 return e(r).then(e=>{if(e.data.errors){const t={}
 for(const n of Object.keys(e.headers))t[n]=e.headers[n]
-throw new Y(r,t,e.data)}return e.data.data})}function graphql_dist_bundle_withDefaults(e,t){const n=e.defaults(t)
+throw new X(r,t,e.data)}return e.data.data})}function graphql_dist_bundle_withDefaults(e,t){const n=e.defaults(t)
 const newApi=(e,t)=>graphql(n,e,t)
 return Object.assign(newApi,{defaults:graphql_dist_bundle_withDefaults.bind(null,n),endpoint:n.endpoint})}graphql_dist_bundle_withDefaults(K,{headers:{"user-agent":`octokit-graphql.js/${z} ${getUserAgent()}`},method:"POST",url:"/graphql"})
 function withCustomRequest(e){return graphql_dist_bundle_withDefaults(e,{method:"POST",url:"/graphql"})}var ee="(?:[a-zA-Z0-9_-]+)"

@@ -242,7 +242,7 @@ class Guard:
                 try:
                     self.repair(index, table)
                 except DatabaseError as error:
-                    self.say(note="the index %s could not be looked at: %s" % (index, one_line(error)))
+                    self.say(note="the index %s was not read: %s" % (index, one_line(error)))
         if not wanted:
             return run()
         statements = [each for each in reader.statements_of(text, False) if each]

@@ -171,7 +171,7 @@ class Backwards:
             missing = [key for key in order if key in self.irreversible]
             answer["irreversible"] = self.without_reverse(missing)
             names = ", ".join(map(name_of, order))
-            answer["why"] = "reversing %s does not bring it back" % names if order else "which migrations to reverse is not known"
+            answer["why"] = "reversing %s does not restore it" % names if order else "which migrations to reverse is not known"
             return answer
         after = self.after(found)
         for finding, key in zip(answer["misfits"], sorted(now)):
