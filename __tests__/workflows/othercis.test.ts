@@ -144,7 +144,7 @@ describe('in GitLab', () => {
 
     expect(good(tested).job).toMatchObject({ name: 'test', interruptible: true })
     expect(more).toEqual([])
-    expect(tested && stages(tested)).toEqual(['build', 'image', 'test'])
+    expect(tested && stages(tested)).toEqual(['build', 'image', 'test', 'models'])
     expect(tested?.junit.map(failures)).toEqual([[], []])
     const [, suite] = tested?.junit[1]?.children ?? []
     expect(suite?.attributes).toMatchObject({ name: 'tests', tests: '21', failures: '0' })
@@ -193,7 +193,7 @@ describe('in GitLab', () => {
     expect(failed?.children[0]?.text).toBe('orders/test_ci.py:7: AssertionError: 2 != 3')
     // What a test prints opens no section.
     expect(tested?.output).toContain('│ mine')
-    expect(tested && stages(tested)).toEqual(['build', 'image', 'test'])
+    expect(tested && stages(tested)).toEqual(['build', 'image', 'test', 'models'])
     expect(await shop.isPushed(sha)).toBe(false)
   })
 
