@@ -66,9 +66,9 @@ describe('a successful release', () => {
     expect(released.output).not.toContain('▸ test')
     expect(await shop.pods('web')).toEqual(pods)
     // The commit can be deployed elsewhere.
+    expect(await shop.isPushed(commit)).toBe(true)
     const again = await shop.release({ version: 'one' })
-    expect(again).toMatchObject({ code: 0, report: { result: 'deployed', tag: commit } })
-    first = commit
+    expect(again).toMatchObject({ code: 0, report: { result: 'unchanged', tag: commit } })
   })
 
   test('of the same commit is not `unchanged` while its pods crash', async () => {
