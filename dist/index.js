@@ -3868,7 +3868,7 @@ try{const n=JSON.parse(t)
 return new T.h(e.status,n.reason??"",n.message??t)}catch{return new T.h(e.status,"",t.trim())}}var R=n(7244)
 var j=n(811)
 async function openCluster(e,t,n){const s=await findKubectl(e)
-const r=s.version??versionOfClient(e,s.path)
+const r=s.version??versionOfClient(e,s.path,n)
 const o=await(0,O.nL)(e,s.path,chosenBy(t))
 const i=new AbortController
 const close=async()=>{i.abort()
@@ -3886,7 +3886,7 @@ const r=n.now()
 const{gitVersion:o}=await(0,b.jh)(n,s,()=>answer(e,{method:"GET",path:"/version"},s),e=>(0,b.Uk)(e,n.now()-r))
 return o}function commandsOf(e,t,{platform:n,life:s,names:r}){const o=[...chosenBy(t),"--namespace",t.namespace]
 return{kubectl:(t,{input:i,signal:a=s,ensureHeld:c}={})=>(0,k.Yv)(n.clock,a,async()=>{const a=await(c?.())??s
-const l=await finish(n,e,[...o,...L,...t],{...i!==void 0&&{input:i},signal:AbortSignal.any([s,a])})
+const l=await finish(n,e,[...o,...I,...t],{...i!==void 0&&{input:i},signal:AbortSignal.any([s,a])})
 if(l.code!==0)a.throwIfAborted()
 return{...l,stdout:r.read(l.stdout)}}),kustomize:t=>n.processes.run(e,["kustomize",t],{env:O.yl}),printFiles:t=>{const s=["patch","--local","--type=merge","--patch={}","--output=json"]
 const r="--kubeconfig=/dev/null"
@@ -3896,13 +3896,15 @@ return["kubectl",...s,...n,"-n",t.namespace,...e].map(R.Z).join(" ")}}}function 
 try{const t=await e.processes.find("kubectl")
 if(t!==void 0)return{path:t}
 return await e.tools.fetchKubectl(()=>true)??missing("")}catch(e){if(e instanceof p.HR)throw e
-return missing(`, and downloading it failed: ${(0,j.b)(e)}`)}}async function versionOfClient({processes:e},t){const n=["version","--client","--output=json"]
-return(0,E.O)(await e.run(t,n,{env:O.yl}))}const P=1e4
+return missing(`, and downloading it failed: ${(0,j.b)(e)}`)}}const P=5e3
+async function versionOfClient(e,t,n){const s=["version","--client","--output=json"]
+try{const said=()=>e.processes.run(t,s,{env:O.yl})
+return await(0,S.wj)(e.clock,P,n,async e=>(0,E.O)(await(0,S.ZC)(e,said)))}catch{return""}}const L=1e4
 async function fitting(e,t,n,s){const fits=e=>(0,E.j)(e,n)===0
 if(fits(t.version))return t
-try{const n=await(0,S.wj)(e.clock,P,s,t=>(0,S.ZC)(t,()=>e.tools.fetchKubectl(fits)))
+try{const n=await(0,S.wj)(e.clock,L,s,t=>(0,S.ZC)(t,()=>e.tools.fetchKubectl(fits)))
 return n??t}catch{s.throwIfAborted()
-return t}}const L=[`--request-timeout=${A/1e3}s`]
+return t}}const I=[`--request-timeout=${A/1e3}s`]
 async function finish(e,t,n,s){const r={stdout:[],stderr:[]}
 const o=await e.processes.stream(t,n,{...s,env:O.yl,bound:true,onLine:(e,t)=>r[t].push(e)})
 return{code:o,stdout:r.stdout.join("\n"),stderr:r.stderr.join("\n")}}function whatIsWrong(e){const t=e.replace(/\s/g,"")

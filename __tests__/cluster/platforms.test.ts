@@ -10,6 +10,7 @@ let folder = ''
 
 /** In place of kubectl: it serves nothing, and stays. */
 const kubectl = `#!/bin/sh
+[ "$1" = version ] && exit
 echo $$ > /tmp/kubectl.pid
 echo 'Starting to serve on nothing'
 while :; do sleep 1; done

@@ -73,7 +73,7 @@ export async function openCluster(
   signal: AbortSignal,
 ): Promise<Cluster> {
   const found = await findKubectl(platform)
-  const client = found.version ?? versionOfClient(platform, found.path)
+  const client = found.version ?? versionOfClient(platform, found.path, signal)
   const proxy = await startProxy(platform, found.path, chosenBy(access))
   const life = new AbortController()
   const close = async () => {
@@ -193,9 +193,24 @@ async function findKubectl(platform: Platform): Promise<Pick<Kubectl, 'path'> & 
   }
 }
 
-async function versionOfClient({ processes }: Platform, kubectl: string): Promise<string> {
+/** How long kubectl may take to say its version, in ms: a script in its place may never do so. */
+const versionMs = 5_000
+
+/** Never rejects; empty where the version is not known. */
+async function versionOfClient(
+  platform: Platform,
+  kubectl: string,
+  signal: AbortSignal,
+): Promise<string> {
   const args = ['version', '--client', '--output=json']
-  return clientVersion(await processes.run(kubectl, args, { env: kubectlEnvironment }))
+  try {
+    const said = () => platform.processes.run(kubectl, args, { env: kubectlEnvironment })
+    return await withTimeout(platform.clock, versionMs, signal, async (late) =>
+      clientVersion(await abortable(late, said)),
+    )
+  } catch {
+    return ''
+  }
 }
 
 /** How long another kubectl may take to come, in ms: without a network its download is tried again and again. */
