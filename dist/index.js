@@ -2036,7 +2036,8 @@ class BuildLog{#e=new Map
 #a
 #c=[]
 #l
-get now(){return this.#l}read(e){const t=(0,a.pj)(e).trimEnd()
+get now(){return this.#l}get isCached(){const e=[...this.#e.values()].filter(({name:e})=>withoutStage(e).startsWith("RUN "))
+return e.length>0&&e.every(e=>e.isCached)}read(e){const t=(0,a.pj)(e).trimEnd()
 if(t==="")return false
 keep(this.#t,t)
 const[,n,s]=/^#(\d+) (.*)$/.exec(t)??[]
@@ -2057,7 +2058,8 @@ return true}const s=/^\d+\.\d+ ?(.*)$/.exec(t)?.[1]
 if(s!==void 0){if(s.trim()==="")return false
 keep(n.output,(0,a.vI)(s,500))
 this.#l=withoutStage(n.name)
-return!u.test(s)}if(t.startsWith("ERROR: ")){if(n.name.startsWith("importing cache "))return false
+return!u.test(s)}if(t==="CACHED")n.isCached=true
+if(t.startsWith("ERROR: ")){if(n.name.startsWith("importing cache "))return false
 this.#n??={step:n,message:t.slice("ERROR: ".length)}
 return true}const r=/^DONE (\d+\.\d)s$/.exec(t)?.[1]
 if(l.test(n.name))return false
@@ -2110,9 +2112,9 @@ case"refused":return because(`${e}:${t} was refused`)}}async function buildImage
 const{repository:i,tag:a,inputs:c}=t
 const l=`${i}:${a}`
 const u=["--load","--tag",l]
-await runBuild(e,{...t,file:o,output:u},n,s)
-const d=await idInEngine(e,l,s)
-if(d!==void 0)return{repository:i,tag:a,id:d,inputs:c}
+const{isCached:d}=await runBuild(e,{...t,file:o,output:u},n,s)
+const f=await idInEngine(e,l,s)
+if(f!==void 0)return{repository:i,tag:a,id:f,inputs:c,...d&&{isCached:d}}
 return(0,r.fJ)({code:"build-failed",sentence:`build failed: the engine does not have ${l} after the build`})}async function runBuild(e,t,n,s){const{repository:o,tag:a,file:c}=t
 const l=new BuildLog
 const u=[]
@@ -2125,7 +2127,7 @@ if(u.push(t)>60)u.shift()
 if(l.read(t))n.quote(t)
 if(l.now!==void 0)n.waiting(`building: ${l.now}`)}})
 n.waiting(void 0)
-if(m===0)return
+if(m===0)return l
 const g=l.failure()
 const[,w]=/^failed to push \S+: (.*)$/.exec(g.message)??[]
 if(w!==void 0)(0,r.fJ)(pushCause(t,w,g.log))
@@ -2321,6 +2323,7 @@ const i=await tagFor(e,t)
 if(i!==t.tag)o.say(`another build of this commit now has the tag ${(0,T.j)(t.tag)}: the tag of this one is ${(0,T.j)(i)}`)
 await markSeveral(e,{...t,tag:i})
 const a=await pushImage(n,{...t,tag:i},o,r)
+if(t.isCached)return a
 if(await placeOfCache(n,s.cache,r)==="inline")await keepForCache(e,a)
 return a}async function keepForCache({platform:e,signal:t,log:n},s){try{await(0,p.JE)(e,s,[y],t)}catch(e){t.throwIfAborted()
 n.say(`the next build takes no layers from this image: ${(0,$.b)(e)}`)}}async function markSeveral({platform:e,source:t,signal:n,log:s},{repository:r,tag:i,inputs:a}){const c=a===void 0?void 0:(0,o.ZX)(i,a)

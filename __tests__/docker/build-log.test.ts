@@ -200,3 +200,16 @@ FROM python:3.13-slim`
     expect(lineOf(instruction, text)).toBe(line)
   })
 })
+
+describe('the instructions of a build', () => {
+  const own = '#1 [internal] load build definition'
+  test.each<[string, readonly string[], boolean]>([
+    ['were all cached', [own, '#5 [2/3] RUN make', '#5 CACHED', '#6 [3/3] COPY . .'], true],
+    ['ran, one of them', ['#5 [2/4] RUN a', '#5 CACHED', '#6 [3/4] RUN b', '#6 DONE 0.2s'], false],
+    ['are none', [own, '#6 [2/2] COPY . .', '#6 CACHED'], false],
+  ])('%s', (_, lines, isCached) => {
+    const log = new BuildLog()
+    lines.forEach((line) => log.read(line))
+    expect(log.isCached).toBe(isCached)
+  })
+})

@@ -14,6 +14,7 @@ export interface BuildFailure {
 interface Step {
   readonly name: string
   readonly output: string[]
+  isCached?: true
 }
 
 /** Lines kept for a failure's log. */
@@ -51,6 +52,14 @@ export class BuildLog {
   /** The instruction that spoke last. */
   get now(): string | undefined {
     return this.#now
+  }
+
+  /** Whether there are RUN instructions, and the layers of all came from a cache. */
+  get isCached(): boolean {
+    const runs = [...this.#steps.values()].filter(({ name }) =>
+      withoutStage(name).startsWith('RUN '),
+    )
+    return runs.length > 0 && runs.every((one) => one.isCached)
   }
 
   /** Takes the next line; true when it is worth showing. */
@@ -106,6 +115,7 @@ export class BuildLog {
       this.#now = withoutStage(known.name)
       return !perPackage.test(output)
     }
+    if (text === 'CACHED') known.isCached = true
     if (text.startsWith('ERROR: ')) {
       // BuildKit builds on without it.
       if (known.name.startsWith('importing cache ')) return false

@@ -48,6 +48,8 @@ export interface Built {
   readonly inputs?: string
   /** By which the registry has it already: see `buildIndex`. */
   readonly digest?: string
+  /** No RUN had to run: what a cache has for the next build is in an earlier image. */
+  readonly isCached?: true
 }
 
 /**
@@ -66,9 +68,9 @@ export async function buildImage(
   const name = `${repository}:${tag}`
   // One manifest and no index around it, so that the digest is the image's.
   const output = ['--load', '--tag', name]
-  await runBuild(platform, { ...plan, file, output }, stageLog, signal)
+  const { isCached } = await runBuild(platform, { ...plan, file, output }, stageLog, signal)
   const id = await idInEngine(platform, name, signal)
-  if (id !== undefined) return { repository, tag, id, inputs }
+  if (id !== undefined) return { repository, tag, id, inputs, ...(isCached && { isCached }) }
   return fail({
     code: 'build-failed',
     sentence: `build failed: the engine does not have ${name} after the build`,
@@ -88,7 +90,7 @@ export async function runBuild(
   plan: Runnable,
   stageLog: StageLog,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<BuildLog> {
   const { repository, tag, file } = plan
   const log = new BuildLog()
   const last: string[] = []
@@ -107,7 +109,7 @@ export async function runBuild(
     },
   })
   stageLog.waiting(undefined)
-  if (code === 0) return
+  if (code === 0) return log
   const failure = log.failure()
   const [, refused] = /^failed to push \S+: (.*)$/.exec(failure.message) ?? []
   if (refused !== undefined) fail(pushCause(plan, refused, failure.log))
