@@ -25,7 +25,7 @@ export async function push(context: StageContext, built: Built): Promise<Image> 
   }
   await markSeveral(context, { ...built, tag })
   const image = await pushImage(platform, { ...built, tag }, log, signal)
-  // Older engines leave out of an image's cache what came from one: the image that made the layers keeps the tag.
+  // Docker 20.10 leaves out of an image's cache what came from one: the image that made the layers keeps the tag.
   if (built.isCached) return image
   if ((await placeOfCache(platform, settings.cache, signal)) === 'inline')
     await keepForCache(context, image)
