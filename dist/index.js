@@ -2322,8 +2322,8 @@ async function push(e,t){const{platform:n,settings:s,signal:r,log:o}=e
 const i=await tagFor(e,t)
 if(i!==t.tag)o.say(`another build of this commit now has the tag ${(0,T.j)(t.tag)}: the tag of this one is ${(0,T.j)(i)}`)
 await markSeveral(e,{...t,tag:i})
-const a=await pushImage(n,{...t,tag:i},o,r)
-if(t.isCached)return a
+const[a,c]=await Promise.all([pushImage(n,{...t,tag:i},o,r),t.isCached?(0,p.TE)(n,t.repository,y,r):void 0])
+if(c?.is==="there")return a
 if(await placeOfCache(n,s.cache,r)==="inline")await keepForCache(e,a)
 return a}async function keepForCache({platform:e,signal:t,log:n},s){try{await(0,p.JE)(e,s,[y],t)}catch(e){t.throwIfAborted()
 n.say(`the next build takes no layers from this image: ${(0,$.b)(e)}`)}}async function markSeveral({platform:e,source:t,signal:n,log:s},{repository:r,tag:i,inputs:a}){const c=a===void 0?void 0:(0,o.ZX)(i,a)

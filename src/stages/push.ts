@@ -24,9 +24,12 @@ export async function push(context: StageContext, built: Built): Promise<Image> 
     )
   }
   await markSeveral(context, { ...built, tag })
-  const image = await pushImage(platform, { ...built, tag }, log, signal)
+  const [image, cache] = await Promise.all([
+    pushImage(platform, { ...built, tag }, log, signal),
+    built.isCached ? lookUp(platform, built.repository, cacheTag, signal) : undefined,
+  ])
   // Docker 20.10 leaves out of an image's cache what came from one: the image that made the layers keeps the tag.
-  if (built.isCached) return image
+  if (cache?.is === 'there') return image
   if ((await placeOfCache(platform, settings.cache, signal)) === 'inline')
     await keepForCache(context, image)
   return image
