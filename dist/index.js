@@ -2180,7 +2180,7 @@ case"inline":return["--cache-from",c,"--cache-to","type=inline"]
 case"registry":await requireFullBuilder(e,`cache: "${t}"`,k,s)
 return["--cache-from",c,"--cache-to",`${c},${i}`]
 case"gha":if(!reachesGitHub(e))return(0,r.fJ)({code:"usage",sentence:'cache: "gha" is GitHub\'s cache, which only the action (uses:) reaches, and no command of a step (run:)',hint:'Set "cache" to registry or inline; the action needs no other setting for gha'})
-await requireFullBuilder(e,`cache: "${t}"`,k,s)
+if(t==="gha")await requireFullBuilder(e,`cache: "${t}"`,k,s)
 return["--cache-from",a,"--cache-to",`${a},${i}`]
 case"engine":return[]}}async function placeOfCache(e,t,n){if(t!=="auto")return t
 if(e.env["CI"]!=="true")return"engine"
@@ -3455,17 +3455,15 @@ warningsWithoutDigest(p.targets).forEach(e.warn)
 i.exceptions=(0,ct.KG)(m,p,g)
 await recordRunningVersion(e,m,p,{command:t,image:g})
 await moveTags(e,m,g)
-return{result:"unchanged"}}const w=g??await pushTested(e,m,h)
+return{result:"unchanged"}}const w=h.is==="found"?h.image:g??await pushTested(e,m,h)
 i.haveImage(w)
 const v=m.with({source:{...m.source,tag:w.tag}})
 return transaction(e,v,p,{command:t,image:w,jobs:fingerprintsOf(p,s.image,w),check:checkNotStale,schema:()=>workOfUndo(v,p),write:(t,n,s,r)=>write(e,t,{...n,image:w,keep:r},s),whenLive:async t=>{await runCommandsAfter(e,t,{checked:p,image:w})
 await applyHeld(e,t,w)
 await moveTags(e,t,w)}})}async function takeRunning({reporter:e},t,n,s){const r=await sameAsRunning(t,n,s)
 if(r)await e.stage("push",e=>tagRunning(t.with({log:e}),r,s))
-return r}async function pushTested(e,t,n){if(n.is==="found")return n.image
-const{built:s,box:r}=n
-if(r)await testIn(e,t,{built:s,box:r})
-return e.reporter.stage("push",e=>push(t.with({log:e}),s))}async function write(e,t,{checked:n,changes:s,image:r,keep:o},i){const{reporter:a,state:c}=e
+return r}async function pushTested(e,t,{built:n,box:s}){if(s)await testIn(e,t,{built:n,box:s})
+return e.reporter.stage("push",e=>push(t.with({log:e}),n))}async function write(e,t,{checked:n,changes:s,image:r,keep:o},i){const{reporter:a,state:c}=e
 const l=s.filter(({when:e})=>e==="before")
 if(l.length>0)await a.stage("manifests",e=>(0,De.ZJ)(t.with({log:e}),n,l,i))
 await migrateTo(e,t,n,{image:r,...o&&{keep:o}})

@@ -92,7 +92,8 @@ async function fromCommit(run: Run, command: ReleaseCommand): Promise<Outcome> {
     await moveTags(run, context, ready)
     return { result: 'unchanged' }
   }
-  const image = ready ?? (await pushTested(run, context, found))
+  const image =
+    found.is === 'found' ? found.image : (ready ?? (await pushTested(run, context, found)))
   state.haveImage(image)
 
   const tagged = context.with({ source: { ...context.source, tag: image.tag } })
@@ -113,11 +114,6 @@ async function fromCommit(run: Run, command: ReleaseCommand): Promise<Outcome> {
   })
 }
 
-/** An image of the registry, or one that was built, and where its tests run, if there are any. */
-type FoundImage =
-  | { readonly is: 'found'; readonly image: Image }
-  | { readonly is: 'built'; readonly built: Built; readonly box: TestBox | undefined }
-
 /** Returns the image that runs, with the tag of the commit, where the build made nothing new. */
 async function takeRunning(
   { reporter }: Run,
@@ -131,9 +127,12 @@ async function takeRunning(
   return running
 }
 
-async function pushTested(run: Run, context: ReleaseContext, found: FoundImage): Promise<Image> {
-  if (found.is === 'found') return found.image
-  const { built, box } = found
+/** `box`: where its tests run, if there are any. */
+async function pushTested(
+  run: Run,
+  context: ReleaseContext,
+  { built, box }: { readonly built: Built; readonly box: TestBox | undefined },
+): Promise<Image> {
   if (box) await testIn(run, context, { built, box })
   return run.reporter.stage('push', (log) => push(context.with({ log }), built))
 }

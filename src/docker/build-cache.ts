@@ -43,7 +43,9 @@ export async function cacheOf(
           hint: 'Set "cache" to registry or inline; the action needs no other setting for gha',
         })
       }
-      await requireFullBuilder(platform, `cache: "${policy}"`, writesNone, signal)
+      // Where it was chosen by itself, the builder is known to write it.
+      if (policy === 'gha')
+        await requireFullBuilder(platform, `cache: "${policy}"`, writesNone, signal)
       return ['--cache-from', ofGitHub, '--cache-to', `${ofGitHub},${all}`]
     case 'engine':
       return []
