@@ -2883,7 +2883,7 @@ var Ye=n(1510)
 async function runInImage(e,t,n,r){const{platform:o,log:i,signal:c}=e
 const{command:l,files:u=[],beside:f}=n
 const[p="",...h]=typeof l==="string"?["/bin/sh","-c",l]:l
-const{box:m,hasNetwork:g,folder:w,env:v}=await t.ready(i,c)
+const{box:m,hasNetwork:g,folder:w,env:v}=await t.ready(c,f?void 0:i)
 const b=f?`${m.name}.beside`:m.name
 const y=(0,s.join)(w,f?"beside":"env")
 await(0,Ye.J)(o,y,{PYTHONUNBUFFERED:"1",PYTHONFAULTHANDLER:"1",...v})
@@ -2924,8 +2924,8 @@ this.plan=t
 const s=`django-rollout-test-${(0,q.randomBytes)(6).toString("hex")}`
 this.#v=(0,tt.EI)(e,s,t)
 this.#k=this.#S(AbortSignal.any([n,this.#y.signal]))
-this.#k.catch(()=>{})}async ready(e,t){this.#b.to(e)
-return(0,f.ZC)(t,()=>this.#k)}close(e){this.#T??=this.#A(e)
+this.#k.catch(()=>{})}async ready(e,t){if(t)this.#b.to(t)
+return(0,f.ZC)(e,()=>this.#k)}close(e){this.#T??=this.#A(e)
 return this.#T}async#A(e){const{platform:t}=this
 this.#y.abort()
 await this.#k.catch(()=>{})

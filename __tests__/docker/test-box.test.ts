@@ -36,7 +36,7 @@ test('servers start at once, and what they said before is heard by who waits for
   const { box, ran } = open([...starts, { when: /redis-cli ping$/ }])
   await new Promise(setImmediate)
   const log = notebook()
-  expect(await box.ready(log, never)).toMatchObject({
+  expect(await box.ready(never, log)).toMatchObject({
     hasNetwork: true,
     env: { A: '1', REDIS_HOST: 'redis' },
   })
@@ -44,9 +44,17 @@ test('servers start at once, and what they said before is heard by who waits for
   expect(log.lines).toEqual(['redis (redis:8) answers after 0 s'])
 })
 
+test('what waits beside the tests takes no lines of the servers from them', async () => {
+  const { box } = open([...starts, { when: /redis-cli ping$/ }])
+  const log = notebook()
+  const beside = box.ready(never)
+  await Promise.all([box.ready(never, log), beside, box.ready(never)])
+  expect(log.lines).toEqual(['redis (redis:8) answers after 0 s'])
+})
+
 test('without servers there is no network', async () => {
   const { box, ran } = open([], '')
-  expect(await box.ready(notebook(), never)).toMatchObject({ hasNetwork: false, env: { A: '1' } })
+  expect(await box.ready(never, notebook())).toMatchObject({ hasNetwork: false, env: { A: '1' } })
   expect(ran.filter((command) => command.includes('create'))).toEqual([])
 })
 
@@ -54,7 +62,7 @@ test('a server that cannot start is a failure of who waits for it, and of nobody
   const refused = { when: /^docker run --detach /, code: 125, stderr: 'no such image' }
   const { box } = open([{ when: /^docker network create / }, refused])
   await new Promise(setImmediate)
-  await expect(box.ready(notebook(), never)).rejects.toMatchObject({
+  await expect(box.ready(never, notebook())).rejects.toMatchObject({
     cause: {
       sentence: 'tests: redis could not be started from the image redis:8: no such image',
     },
@@ -79,7 +87,7 @@ test('files that cannot be removed are a warning, and end no program', async () 
     { when: /redis-cli ping$/ },
     ...removed,
   ])
-  await box.ready(notebook(), never)
+  await box.ready(never, notebook())
   platform.files.remove = () => Promise.reject(new Error('EBUSY'))
   await close()
   expect(warnings).toEqual(['the private files of the tests could not be removed: EBUSY'])
@@ -94,7 +102,7 @@ test('an engine that is restarted has all again when it is back', async () => {
     { when: /^docker network ls --quiet /, ...away },
     ...removed,
   ])
-  await box.ready(notebook(), never)
+  await box.ready(never, notebook())
   await close()
   expect(slept).toEqual([500, 200])
   expect(ran).toContain('docker network rm n1')
@@ -108,7 +116,7 @@ test('an engine that does not come back is a warning, and none that never was th
     { when: /redis-cli ping$/ },
     { when: /^docker (ps --all|network ls) --quiet /, ...away },
   ])
-  await gone.box.ready(notebook(), never)
+  await gone.box.ready(never, notebook())
   await gone.close()
   expect(gone.slept).toHaveLength(10)
   expect(gone.warnings).toEqual([
@@ -116,7 +124,7 @@ test('an engine that does not come back is a warning, and none that never was th
   ])
 
   const none = open([{ when: /^docker /, ...away }], '')
-  await none.box.ready(notebook(), never)
+  await none.box.ready(never, notebook())
   await none.close()
   expect([none.slept, none.warnings]).toEqual([[], []])
 })

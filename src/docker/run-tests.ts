@@ -44,7 +44,11 @@ export async function runInImage(
   const { command, files = [], beside } = plan
   const [program = '', ...words] =
     typeof command === 'string' ? ['/bin/sh', '-c', command] : command
-  const { box, hasNetwork, folder, env } = await testBox.ready(log, signal)
+  const { box, hasNetwork, folder, env } = await testBox.ready(
+    signal,
+    // The servers are the tests'.
+    beside ? undefined : log,
+  )
   // No server has a name with a dot.
   const name = beside ? `${box.name}.beside` : box.name
   const envFile = join(folder, beside ? 'beside' : 'env')

@@ -50,9 +50,9 @@ export class TestBox {
     this.#inside.catch(() => undefined)
   }
 
-  /** Waits for the servers. Throws what `startServices` throws, and the signal's reason. */
-  async ready(log: StageLog, signal: AbortSignal): Promise<Inside> {
-    this.#log.to(log)
+  /** Waits for the servers, whose lines `log` gets. Throws what `startServices` throws, and the signal's reason. */
+  async ready(signal: AbortSignal, log?: StageLog): Promise<Inside> {
+    if (log) this.#log.to(log)
     return abortable(signal, () => this.#inside)
   }
 
