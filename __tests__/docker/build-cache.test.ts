@@ -20,7 +20,7 @@ const inImage = `--cache-from ${ref} --cache-to type=inline`
 /** In place of an engine's answer: it does not answer. */
 const away = 'away'
 
-async function argumentsOf(
+async function cacheFor(
   policy: CachePolicy,
   env: Readonly<Record<string, string>>,
   builder: string,
@@ -61,7 +61,8 @@ describe('the cache of a build', () => {
     ['in the image', 'inline', {}, own, old, inImage],
     ['not taken', 'none', github, container, old, '--no-cache --pull'],
   ])('is right %s', async (_, policy, env, builder, engine, expected) => {
-    expect((await argumentsOf(policy, { ...env }, builder, engine)).join(' ')).toBe(expected)
+    const { args } = await cacheFor(policy, { ...env }, builder, engine)
+    expect(args.join(' ')).toBe(expected)
   })
 
   test.each<[string, CachePolicy, object, string, string]>([
@@ -69,7 +70,7 @@ describe('the cache of a build', () => {
     ['GitHub', 'gha', github, own, 'cache: "gha" needs another builder'],
     ["GitHub's cache elsewhere", 'gha', {}, container, 'cache: "gha" is GitHub\'s cache'],
   ])('is refused where it cannot be: %s', async (_, policy, env, builder, sentence) => {
-    await expect(argumentsOf(policy, { ...env }, builder, old)).rejects.toMatchObject({
+    await expect(cacheFor(policy, { ...env }, builder, old)).rejects.toMatchObject({
       cause: { code: 'usage', sentence: expect.stringContaining(sentence) },
     })
   })

@@ -29,6 +29,7 @@ describe('a build', () => {
       tag: sha,
       id,
       inputs,
+      cachePlace: 'engine',
     })
     expect(ran[1]).toBe(
       [
@@ -126,7 +127,7 @@ describe('an image of several platforms', () => {
     )
     const log = notebook()
     expect(await build(contextOf(platform, { platforms }).with({ log }), inputs)).toEqual({
-      ...{ repository: 'ghcr.io/acme/shop', tag: sha, id, inputs, digest },
+      ...{ repository: 'ghcr.io/acme/shop', tag: sha, id, inputs, digest, cachePlace: 'engine' },
     })
     const built = ran.find((line) => line.startsWith('docker buildx build ')) ?? ''
     expect(built).toContain(

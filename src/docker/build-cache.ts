@@ -12,28 +12,38 @@ export type CachePolicy = 'auto' | 'gha' | 'registry' | 'inline' | 'none'
 /** The tag of an image, or of a cache, from which builds with `inline` and `registry` begin. */
 export const cacheTag = 'buildcache'
 
-/** Returns arguments of `docker buildx build`. Throws a `Failure` (`usage`) where the policy cannot be followed. */
+/** `engine`: only where they are built. */
+export type CachePlace = Exclude<CachePolicy, 'auto'> | 'engine'
+
+export interface BuildCache {
+  readonly place: CachePlace
+  /** Of `docker buildx build`. */
+  readonly args: readonly string[]
+}
+
+/** Throws a `Failure` (`usage`) where the policy cannot be followed. */
 export async function cacheOf(
   platform: Platform,
   policy: CachePolicy,
   repository: string,
   signal: AbortSignal,
-): Promise<readonly string[]> {
+): Promise<BuildCache> {
   const reference = `ref=${repository}:${cacheTag}`
   // A cache that cannot be written costs the next build time, and this one nothing.
   const all = 'mode=max,ignore-error=true'
   // https://docs.docker.com/build/cache/backends/gha/: images of one repository would overwrite each other's.
   const ofGitHub = `type=gha,scope=${repository}`
   const inRegistry = `type=registry,${reference}`
-  switch (await placeOfCache(platform, policy, signal)) {
+  const place = await placeOfCache(platform, policy, signal)
+  switch (place) {
     case 'none':
       // A base image that the engine has from earlier is of a cache too.
-      return ['--no-cache', '--pull']
+      return { place, args: ['--no-cache', '--pull'] }
     case 'inline':
-      return ['--cache-from', inRegistry, '--cache-to', 'type=inline']
+      return { place, args: ['--cache-from', inRegistry, '--cache-to', 'type=inline'] }
     case 'registry':
       await requireFullBuilder(platform, `cache: "${policy}"`, writesNone, signal)
-      return ['--cache-from', inRegistry, '--cache-to', `${inRegistry},${all}`]
+      return { place, args: ['--cache-from', inRegistry, '--cache-to', `${inRegistry},${all}`] }
     case 'gha':
       if (!reachesGitHub(platform)) {
         return fail({
@@ -46,18 +56,18 @@ export async function cacheOf(
       // Where it was chosen by itself, the builder is known to write it.
       if (policy === 'gha')
         await requireFullBuilder(platform, `cache: "${policy}"`, writesNone, signal)
-      return ['--cache-from', ofGitHub, '--cache-to', `${ofGitHub},${all}`]
+      return { place, args: ['--cache-from', ofGitHub, '--cache-to', `${ofGitHub},${all}`] }
     case 'engine':
-      return []
+      return { place, args: [] }
   }
 }
 
-/** Returns where the layers of a build are kept. `engine`: only where they are built. */
+/** Returns where the layers of a build are kept. */
 export async function placeOfCache(
   platform: Platform,
   policy: CachePolicy,
   signal: AbortSignal,
-): Promise<Exclude<CachePolicy, 'auto'> | 'engine'> {
+): Promise<CachePlace> {
   if (policy !== 'auto') return policy
   // Runners of CI begin without layers; a laptop has those of its last build.
   if (platform.env['CI'] !== 'true') return 'engine'

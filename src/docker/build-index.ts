@@ -24,7 +24,7 @@ export async function buildIndex(
   const dockerfile = checkPlan(platform, plan)
   const because = 'makes plain images of one platform'
   await requireFullBuilder(platform, whyIndex(plan) ?? 'an index', { because }, signal)
-  const { repository, tag, inputs, platforms } = plan
+  const { repository, tag, inputs, platforms, cache } = plan
   const folder = await platform.files.privateFolder()
   try {
     const metadata = join(folder, 'metadata.json')
@@ -36,7 +36,7 @@ export async function buildIndex(
     const builtFor = platforms.find((one) => `${one}/`.startsWith(`${own}/`)) ?? platforms[0]
     const image = { repository, tag, digest, ...(builtFor !== undefined && { builtFor }) }
     const { id } = await pullImage(platform, image, stageLog, signal)
-    return { repository, tag, id, inputs, digest }
+    return { repository, tag, id, inputs, digest, cachePlace: cache.place }
   } finally {
     await platform.files.remove(folder)
   }

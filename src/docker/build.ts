@@ -3,6 +3,7 @@ import { fail, type Annotation, type Cause } from '../failure/failure.js'
 import { shownOfSecrets, withoutSecrets } from '../platform/lines.js'
 import type { StageLog } from '../platform/stage-log.js'
 import type { Platform } from '../platform/platform.js'
+import type { BuildCache, CachePlace } from './build-cache.js'
 import { BuildLog, lineOf, type BuildFailure } from './build-log.js'
 import { docker, engineCause } from './client.js'
 import type { Settings } from '../options/table.js'
@@ -31,8 +32,7 @@ export interface BuildPlan {
   readonly sbom: boolean
   /** What RUN --mount=type=ssh gets: `default`, or `id=path`. */
   readonly ssh: readonly string[]
-  /** See `cacheOf`. */
-  readonly cache: readonly string[]
+  readonly cache: BuildCache
   readonly labels: Readonly<Record<string, string>>
   /** See `inputsOf`. */
   readonly inputs: string
@@ -50,6 +50,8 @@ export interface Built {
   readonly digest?: string
   /** No RUN had to run: what a cache has for the next build is in an earlier image. */
   readonly isCached?: true
+  /** Where its layers are kept for the next build; none: it is of another run. */
+  readonly cachePlace?: CachePlace
 }
 
 /**
@@ -64,13 +66,14 @@ export async function buildImage(
   signal: AbortSignal,
 ): Promise<Built> {
   const file = checkPlan(platform, plan)
-  const { repository, tag, inputs } = plan
+  const { repository, tag, inputs, cache } = plan
   const name = `${repository}:${tag}`
   // One manifest and no index around it, so that the digest is the image's.
   const output = ['--load', '--tag', name]
   const { isCached } = await runBuild(platform, { ...plan, file, output }, stageLog, signal)
   const id = await idInEngine(platform, name, signal)
-  if (id !== undefined) return { repository, tag, id, inputs, ...(isCached && { isCached }) }
+  if (id !== undefined)
+    return { repository, tag, id, inputs, cachePlace: cache.place, ...(isCached && { isCached }) }
   return fail({
     code: 'build-failed',
     sentence: `build failed: the engine does not have ${name} after the build`,
@@ -143,7 +146,7 @@ function buildArguments(plan: Runnable): readonly string[] {
       `id=${id},env=${secretVariable(at)}`,
     ]),
     ...plan.ssh.flatMap((one) => ['--ssh', one]),
-    ...plan.cache,
+    ...plan.cache.args,
     ...pairs('--label', { ...plan.labels, [inputsLabel]: plan.inputs }),
     '--',
     plan.context,

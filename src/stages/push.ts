@@ -30,8 +30,8 @@ export async function push(context: StageContext, built: Built): Promise<Image> 
   ])
   // Docker 20.10 leaves out of an image's cache what came from one: the image that made the layers keeps the tag.
   if (cache?.is === 'there') return image
-  if ((await placeOfCache(platform, settings.cache, signal)) === 'inline')
-    await keepForCache(context, image)
+  const place = built.cachePlace ?? (await placeOfCache(platform, settings.cache, signal))
+  if (place === 'inline') await keepForCache(context, image)
   return image
 }
 
