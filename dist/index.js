@@ -449,24 +449,24 @@ const T=n(5082)
 const S=n(4974)
 const A=n(1236)
 const $=n(6717)
-const R=n(8646)
+const P=n(8646)
 const j=n(5385)
-const P=n(6114)
-const L=n(9379)
+const R=n(6114)
+const N=n(9379)
 const I=n(6782)
-const N=n(8011)
+const L=n(8011)
 const M=n(4750)
 const F=n(3193)
-const U=n(8595)
-const D=n(1866)
+const D=n(8595)
+const U=n(1866)
 const G=n(7118)
 const _=n(280)
 const q=n(2276)
-const B=n(5213)
-const W=n(3465)
+const W=n(5213)
+const B=n(3465)
 const H=n(2028)
 const V=n(1489)
-e.exports={parse:a,valid:c,clean:l,inc:u,diff:d,major:f,minor:p,patch:h,prerelease:m,compare:g,rcompare:w,compareLoose:v,compareBuild:b,sort:y,rsort:k,gt:O,lt:E,eq:T,neq:S,gte:A,lte:$,cmp:R,coerce:j,truncate:P,Comparator:L,Range:I,satisfies:N,toComparators:M,maxSatisfying:F,minSatisfying:U,minVersion:D,validRange:G,outside:_,gtr:q,ltr:B,intersects:W,simplifyRange:H,subset:V,SemVer:o,re:s.re,src:s.src,tokens:s.t,SEMVER_SPEC_VERSION:r.SEMVER_SPEC_VERSION,RELEASE_TYPES:r.RELEASE_TYPES,compareIdentifiers:i.compareIdentifiers,rcompareIdentifiers:i.rcompareIdentifiers}},5101:e=>{const t="2.0.0"
+e.exports={parse:a,valid:c,clean:l,inc:u,diff:d,major:f,minor:p,patch:h,prerelease:m,compare:g,rcompare:w,compareLoose:v,compareBuild:b,sort:y,rsort:k,gt:O,lt:E,eq:T,neq:S,gte:A,lte:$,cmp:P,coerce:j,truncate:R,Comparator:N,Range:I,satisfies:L,toComparators:M,maxSatisfying:F,minSatisfying:D,minVersion:U,validRange:G,outside:_,gtr:q,ltr:W,intersects:B,simplifyRange:H,subset:V,SemVer:o,re:s.re,src:s.src,tokens:s.t,SEMVER_SPEC_VERSION:r.SEMVER_SPEC_VERSION,RELEASE_TYPES:r.RELEASE_TYPES,compareIdentifiers:i.compareIdentifiers,rcompareIdentifiers:i.rcompareIdentifiers}},5101:e=>{const t="2.0.0"
 const n=256
 const s=Number.MAX_SAFE_INTEGER||9007199254740991
 const r=16
@@ -904,7 +904,7 @@ var c=n(5623)
 var l=n(298)
 var u=n(8566)
 var d=n(8614)
-var f=n(8386)
+var f=n(3179)
 var p=n(6833)
 var h=n(6469)
 var m=n(8061)
@@ -934,18 +934,18 @@ const v=new g.a((0,c.oD)(),s.clock)
 const O=await(0,b.K)(s)
 if(u.ST.includes(e))r.LZ("run",O.id)
 if([...u.Vt,"plan"].includes(e))r.LZ("tests",O.id)
-const{settings:R}=$
-const j=(0,a.l)(s,R,O,{onKept:e=>{r.LZ("deployment",e)}})
-const P=await(0,f.d)(e,{platform:s,settings:R,reporter:v,signal:p,holder:O,...j&&{onBegin:j.begin}})
-process.exitCode=m.h[P.result]||process.exitCode
-const L=R.report??`${t}/report.json`
-const write=e=>s.files.write(L,`${JSON.stringify(e,null,2)}\n`).catch(e=>{r.$e(`the report could not be written: ${String(e)}`)})
-await write(P)
-await(0,c.Qz)(P,L)
-const I=await(0,k.ip)(s.clock,T,p,t=>Promise.all([j?.end((0,i.Cy)(P),t)??[],(0,w.h)(s,R,{report:P,holder:O},t),e==="plan"?(0,o.B)(s,R,{report:P,url:O.url,secrets:(0,l.F)(S)},t):[]]))
-if(P.result!=="stuck")r.LZ("ended",P.result)
+const{settings:P}=$
+const j=(0,a.l)(s,P,O,{onKept:e=>{r.LZ("deployment",e)}})
+const R=await(0,f.d)(e,{platform:s,settings:P,reporter:v,signal:p,holder:O,...j&&{onBegin:j.begin}})
+process.exitCode=m.h[R.result]||process.exitCode
+const N=P.report??`${t}/report.json`
+const write=e=>s.files.write(N,`${JSON.stringify(e,null,2)}\n`).catch(e=>{r.$e(`the report could not be written: ${String(e)}`)})
+await write(R)
+await(0,c.Qz)(R,N)
+const I=await(0,k.ip)(s.clock,T,p,t=>Promise.all([j?.end((0,i.Cy)(R),t)??[],(0,w.h)(s,P,{report:R,holder:O},t),e==="plan"?(0,o.B)(s,P,{report:R,url:O.url,secrets:(0,l.F)(S)},t):[]]))
+if(R.result!=="stuck")r.LZ("ended",R.result)
 if(I.flat().length>0){I.flat().forEach(e=>{r.$e((0,c.Is)(e))})
-await write((0,h.k)(P,I.flat()))}}s()}catch(e){s(e)}},1)},9150:(e,t,n)=>{n.d(t,{BW:()=>fixOf,Bc:()=>inContainer,mo:()=>inTemplate})
+await write((0,h.k)(R,I.flat()))}}s()}catch(e){s(e)}},1)},9150:(e,t,n)=>{n.d(t,{BW:()=>fixOf,Bc:()=>inContainer,mo:()=>inTemplate})
 var s=n(8815)
 var r=n(4339)
 function fixOf({id:e,manifest:t},n,o){return t?`# in the manifest of ${(0,r.T)(e)}\n${(0,s.As)(n).trim()}`:o(["patch",(0,r.T)(e),"--patch",JSON.stringify(n)])}function inTemplate({id:e},t){const n={spec:{template:{spec:t}}}
@@ -960,7 +960,21 @@ if(!u)return[]
 const d=(0,r.kW)(u)
 const f=a.filter(({init:e})=>!e).map(({name:e})=>e)
 const p={workload:n,template:d,containers:f}
-return[{target:e,id:(0,i.T)(n),object:u,containers:(d.spec?.containers??[]).filter(({name:e})=>f.includes(e)),isServed:n.kind!=="CronJob"&&t.some(e=>(0,s.ko)(e,p))}]})}},5374:(e,t,n)=>{n.d(t,{c:()=>pullFindings,Q:()=>workloadFindings})
+return[{target:e,id:(0,i.T)(n),object:u,containers:(d.spec?.containers??[]).filter(({name:e})=>f.includes(e)),isServed:n.kind!=="CronJob"&&t.some(e=>(0,s.ko)(e,p))}]})}},1422:(e,t,n)=>{n.d(t,{RA:()=>skewFindings,b5:()=>toolFindings,zy:()=>has})
+var s=n(9949)
+var r=n(1404)
+var o=n(9452)
+function has({code:e}){return e===0}function hasDocker({docker:e}){return e.code!==127}function toolFindings(e,{builds:t,known:n,fetches:s}){return[gitFinding(e.git,n),...dockerFindings(e,t),e.kubectl&&has(e.kubectl)?(0,r.ok)("tools",`kubectl ${(0,o.O)(e.kubectl)}`):s?(0,r.$e)("tools","kubectl is not on PATH: a release downloads it into the runner’s tool cache"):(0,r.z3)("tools","kubectl is not on PATH","https://kubernetes.io/docs/tasks/tools/")]}function gitFinding(e,t){if(has(e))return(0,r.ok)("tools",e.stdout.trim().replace("git version","git"))
+return t?(0,r.$e)("tools","git was not found, so a newer live commit cannot be detected"):(0,r.z3)("tools","git was not found, so the commit is not known",'install git, or set "tag"')}function dockerFindings(e,t){const{docker:n,buildx:o}=e
+const i=t?r.z3:r.$e
+const problem=(e,t)=>{const n=(0,s.Ic)("",e)
+return t("tools",n?.sentence.slice(2)??said(e),n?.hint)}
+if(!hasDocker(e))return[problem(n,i)]
+const{Client:a,Server:c}=versionsOf(n.stdout)
+return[has(n)&&c?(0,r.ok)("tools",`docker ${a?.Version??""}, engine ${c.Version??""}`):problem(n,i),has(o)?(0,r.ok)("tools",`docker buildx ${/v?\d+\.\d+\.\d+\S*/.exec(o.stdout)?.[0]??""}`):problem(o,i)]}function versionsOf(e){try{return JSON.parse(e.split("\n")[0]??"")}catch{return{}}}function said({stderr:e,code:t}){return e.trim().split("\n")[0]||`docker exited with ${t}`}function skewFindings(e,t){const n=(0,o.j)(e,t)
+if(n===0)return[]
+const s=`kubectl ${e} is ${n} minor versions from the server’s ${t}; Kubernetes supports one`
+return[(0,r.$e)("tools",s,`install kubectl ${t}: https://kubernetes.io/docs/tasks/tools/`)]}},5374:(e,t,n)=>{n.d(t,{c:()=>pullFindings,Q:()=>workloadFindings})
 var s=n(7414)
 var r=n(9340)
 var o=n(1404)
@@ -1042,7 +1056,7 @@ const a=(0,i.Bc)(n,s,{imagePullPolicy:"IfNotPresent"})
 return(0,o.$e)("workloads",r,(0,i.BW)(n,a,t))}))}},5581:(e,t,n)=>{n.a(e,async(e,s)=>{try{n.r(t)
 var r=n(8330)
 var o=n(4803)
-var i=n(8386)
+var i=n(3179)
 var a=n(6833)
 var c=n(6243)
 var l=n(2998)
@@ -1085,12 +1099,12 @@ const A=(0,b.B)(t=>{const n=(0,w.Ao)(e)
 write(n===void 0?`· ${t}`:`· ${t}: ${n}`)})
 const $=(0,m.c)(write,E,S)
 const raw=e=>void o.write(e)
-const R=l?(0,c.V)($,raw,n.clock):$
-const j=new p.a(R,n.clock)
-const P=await(0,v.K)(n)
-const L=await(0,i.d)(e,{platform:n,settings:r,reporter:j,signal:A,holder:P})
-process.exitCode=d.h[L.result]||process.exitCode
-const I=(0,u.k)(L,await(0,g.h)(n,r,{report:L,holder:P}))
+const P=l?(0,c.V)($,raw,n.clock):$
+const j=new p.a(P,n.clock)
+const R=await(0,v.K)(n)
+const N=await(0,i.d)(e,{platform:n,settings:r,reporter:j,signal:A,holder:R})
+process.exitCode=d.h[N.result]||process.exitCode
+const I=(0,u.k)(N,await(0,g.h)(n,r,{report:N,holder:R}))
 if(I.history&&!r.json)(0,f.f)(I.history).forEach(write)
 else if(!I.history)(0,m.b)(I,write,E)
 if(r.json){const t=e==="history"?I.history:I
@@ -1905,7 +1919,104 @@ var s=n(3825)
 var r=n(3242)
 var o=n(813)
 function showHistory(e){return(0,o.Y)("history",e,({platform:e,settings:t,signal:n,app:o,resources:i})=>(0,r.ZC)(n,async()=>{const r=await i.openCluster(e,t,n)
-return{result:"unchanged",history:await(0,s.Lu)(r,o,t.image)}}))}},2048:(e,t,n)=>{n.d(t,{HS:()=>keepSchema,Qu:()=>contractOf,T$:()=>recordInHistory,Xu:()=>keepAnswers,f8:()=>releaseStartOf,vk:()=>keepPlan})
+return{result:"unchanged",history:await(0,s.Lu)(r,o,t.image)}}))}},7587:(e,t,n)=>{n.d(t,{V:()=>lockAndRecover})
+var s=n(8152)
+var r=n(6099)
+var o=n(6072)
+var i=n(6187)
+var a=n(8076)
+async function lockAndRecover(e,t,n){const{app:c,settings:l}=t
+const u=await(0,o.s)(t)
+e.resources.add(()=>u.release())
+e.resources.add(()=>(0,i.nt)(t,n.live))
+const d=(0,s.O)(t.cluster,u)
+const f=await(0,r.aE)(d,c,l.image)
+const p=f&&await(0,r.R1)(d,c,f,objectsOfRelease(n))
+const h=t.with({cluster:d,signal:u.lost})
+if(p)await(0,a.U)(e,h,n.live,p)
+else await(0,i.d9)(h,n.live)
+t.signal.throwIfAborted()
+return{cluster:d,lost:u.lost}}function objectsOfRelease({others:e,targets:t}){return[...e,...t.flatMap(({manifest:e})=>e??[])]}},223:(e,t,n)=>{n.d(t,{Yr:()=>migrateOnly,fc:()=>workOfUndo,rK:()=>migrateTo,sb:()=>plannedOf,ue:()=>shared})
+var s=n(356)
+var r=n(4592)
+var o=n(4565)
+var i=n(130)
+var a=n(6993)
+var c=n(1120)
+var l=n(7243)
+var u=n(2598)
+var d=n(7823)
+var f=n(4021)
+var p=n(2684)
+var h=n(2088)
+var m=n(4339)
+var g=n(6620)
+var w=n(3825)
+var v=n(9025)
+var b=n(811)
+var y=n(6488)
+var k=n(2048)
+var O=n(813)
+var E=n(7587)
+var T=n(3242)
+function migrateOnly(e){return(0,O.Y)("migrate",e,toImage)}async function toImage(e){const{platform:t,settings:n,reporter:o,signal:a,state:c,resources:l}=e
+if(n["migrate-command"]==="")(0,r.fJ)({code:"usage",sentence:'"migrate" needs a command, but "migrate-command" is none',hint:"remove the option to use the default, or remove this step"})
+const d=(0,O.V)(e,await(0,s.TC)(t,n,n.context))
+const h=Promise.withResolvers()
+const[{cluster:m,checked:w},v]=await(0,T.jH)(a,[e=>o.stage("preflight",async s=>{const r=d.with({signal:e,log:s})
+const open=()=>l.openCluster(t,n,e)
+return(0,u.S)(r,await(0,p.M)(r,open,()=>h.promise))}),e=>o.stage("image",async t=>{await l.login(n)
+const s=await(0,i.GI)(d.with({signal:e,log:t}))
+h.resolve(s)
+return s})])
+const{image:b}=v
+c.haveImage(b)
+const k=(0,O.V)(e,v.source)
+const{cluster:S,lost:A,now:$}=await o.stage("lock",async t=>{const n=await(0,E.V)(e,k.with({log:t,cluster:m}),w)
+const s=k.with({log:t,cluster:n.cluster})
+await(0,f.X)(s,w)
+return{...n,now:await(0,g.Cj)(s,w)}})
+const P=k.with({cluster:S,signal:AbortSignal.any([a,A])})
+try{const t=await migrateTo(e,P,$,{image:b})
+return{result:t?"done":"unchanged"}}catch(e){throw(0,y.Ac)(e,A)}finally{await keepSchemaChange(e,P)}}async function keepSchemaChange({state:e,warn:t},{cluster:n,platform:s,app:r}){const o=(0,k.Qu)(e.plan)
+if(!e.schema&&!o.held&&e.migrations.length===0)return
+const i={cluster:n,clock:s.clock,app:r}
+await(0,w.$)(i,e.schema,o,e.migrations).catch(e=>{t(`the history does not show which versions fit the schema now: ${(0,b.b)(e)}`)})}function shared(e){const t=/^(cd [\w./-]+ && )?[\w./ =-]+$/.test(e)&&!/(^| )\w+=/.test(e)
+return t?e:void 0}async function migrateTo({reporter:e,state:t,warn:n,command:s},r,o,{image:i,keep:a}){const{settings:u}=r
+if(!o.web||u["migrate-command"]==="")return false
+const f={checked:o,web:o.web,image:i,backup:(0,c.f_)(u),...s==="migrate"&&{now:true}}
+const p=new l.m(r,f,e=>endOfHolders(r,o,i,e))
+try{const s=await e.stage("plan",e=>planned(t,r,p,e))
+t.needs=p.migration.needs()
+t.tasks=p.migration.tasks()
+t.migrate=shared(u["migrate-command"])
+t.databases=Object.fromEntries(s.databases.map(({database:e,identity:t})=>[e,t]));(0,d.pH)(s).forEach(n)
+if(!s.runs)return false
+const{backup:i}=s
+if(i)t.backup=await e.stage("backup",e=>p.backup(e,i))
+await(t.keepPlan?.())
+const c=workOfUndo(r,o,s)
+if(c)await(a?.(c))
+let l=true
+try{await e.stage("migrate",async e=>{if(i)await planned(t,r,p,e)
+await p.migration.migrate(e)})
+l=false}finally{p.migration.surprises(l).forEach(n)
+const e=p.migration.broken()
+const t=p.migration.whole()
+if(c&&(e??t))await(a?.({...c,...e&&{misfits:e},...t&&{migrations:t}}))}(0,d.aU)(s,u["migrate-command"],p.migration.applied()).forEach(n)
+return true}finally{const{migration:e}=p
+await e.close().catch(e=>{n((0,y.$N)(e))})
+t.migrations=e.applied()
+t.schema=e.schema()}}async function planned(e,t,n,s){const i=await n.plan(s)
+e.plan=i
+if(i.judged?.blocked===true)(0,r.fJ)((0,o.qF)(i.judged,(0,h.YT)(t)))
+return i}function workOfUndo({settings:e},{web:t,reported:n},s){const r=e["migrate-command"]
+if(!t||r===""||s&&!s.judged)return
+const{workload:o,container:i}=t
+const a=s&&plannedOf(s)
+return{is:"back",web:(0,m.T)(o),container:i,command:r,...a&&{migrations:a},...n&&{reported:[...n].map(([e,{tag:t,needs:n}])=>({digest:e,tag:t,needs:n}))}}}function plannedOf({databases:e}){return e.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}async function endOfHolders(e,{live:t},n,s){const{cluster:r,app:o,settings:i}=e
+const c=(0,v.Ei)(await(0,w.Lu)(r,o,i.image))
+if(c.length>0)await(0,a.j)(e,t,n,s)}},2048:(e,t,n)=>{n.d(t,{HS:()=>keepSchema,Qu:()=>contractOf,T$:()=>recordInHistory,Xu:()=>keepAnswers,f8:()=>releaseStartOf,vk:()=>keepPlan})
 var s=n(1407)
 var r=n(3165)
 var o=n(9340)
@@ -1974,10 +2085,11 @@ const r=[...e.clusterState().pods.entries()].filter(([,{metadata:e}])=>e?.labels
 return r.flatMap(([e])=>s.map(t=>({pod:e,...t})))}var y=n(2088)
 var k=n(6187)
 var O=n(6488)
-var E=n(2048)
-var T=n(813)
-var S=n(8903)
-function recoverLeft(e,t){return(0,T.Y)("recover",e,e=>e.reporter.stage("recover",async n=>{const{platform:o,settings:i,signal:a,holder:c,app:l,resources:p}=e
+var E=n(223)
+var T=n(2048)
+var S=n(813)
+var A=n(8903)
+function recoverLeft(e,t){return(0,S.Y)("recover",e,e=>e.reporter.stage("recover",async n=>{const{platform:o,settings:i,signal:a,holder:c,app:l,resources:p}=e
 const h=await p.openCluster(o,i,a)
 const isWanted=e=>t==="any"||e===c.id
 const findLeft=async()=>{const e=await(0,u.aE)(h,l,i.image)
@@ -2003,21 +2115,22 @@ return[...s,...r]}catch{return[]}}async function recoverRecord({state:e},t,n,s){
 const{begun:m,snapshot:g}=s
 const w=(0,k.Dw)(t,n,s)
 const v=new AbortController
-const b=s.contract!==void 0||!w?void 0:leftPlan(t,n,m.run,v.signal)
+const b=w&&!hasPlan(s)?leftPlan(t,n,m.run,v.signal):void 0
 try{await(0,k.d9)(t,n).finally(()=>{v.abort()})
 const f=await b
 const g=await(0,a.Lu)(p,o,d.image)
 if((0,c.u7)(g,m)){h.say(`the release of ${(0,i.j)(m.tag)} is live; removing its leftover record`)
 await(0,u.yv)(p,r.clock,o,s)
-return{is:"well"}}const{restored:y,reversed:O,backup:T}=await(0,k.lj)(t,n,f?{...s,contract:(0,E.Qu)(f)}:s,w)
+return{is:"well"}}const{restored:y,reversed:O,backup:E}=await(0,k.lj)(t,n,f?withPlan(s,f):s,w)
 if(t.command==="recover"){e.reversed=O
-if(T)e.backup=T}e.exceptions=(0,l.Z)(n.clusterState(),y,e=>p.commandLine(e))
+if(E)e.backup=E}e.exceptions=(0,l.Z)(n.clusterState(),y,e=>p.commandLine(e))
 return{is:"restored",restored:y}}catch(e){const t=await(0,O.ax)(p,r.clock,d,g)
 const n=(0,O.qT)(f)
-if(n)throw new S.r(n,t)
+if(n)throw new A.r(n,t)
 const s=(0,O.rl)(e,f)
 const o={...s,code:"restore-failed",sentence:`the release of ${(0,i.j)(m.tag)} was interrupted, and restoring it failed: ${s.sentence}`,hint:[...s.hint===void 0?[]:[s.hint],...Object.entries(t).map(([e,t])=>`${e} runs ${t.map(i.E4).join(", ")||"nothing"}`),(0,O.eW)(d,p,g)].join("\n")}
-throw new S.r(o,t)}}},8386:(e,t,n)=>{n.d(t,{d:()=>run_command_runCommand})
+throw new A.r(o,t)}}function hasPlan({contract:e,schema:t}){return e!==void 0&&(t?.is!=="back"||t.migrations!==void 0)}function withPlan(e,t){const{schema:n}=e
+return{...e,contract:(0,T.Qu)(t),...n?.is==="back"&&!n.migrations&&{schema:{...n,migrations:t.judged?.blocked===true?[]:(0,E.sb)(t)}}}}},3179:(e,t,n)=>{n.d(t,{d:()=>run_command_runCommand})
 var s=n(3916)
 var r=n(4592)
 var o=n(2568)
@@ -2083,39 +2196,21 @@ const l=c.every(({text:e})=>n.startsWith("FROM ")&&e===a?.text)
 return l?a?.line:void 0}function mayBe(e){const t=e.split(/\$(?:\w+|\{[^}]*\})/).map(e=>e.replace(/[.*+?^${}()|[\]\\]/g,"\\$&"))
 return new RegExp(`^${t.join(".*")}$`)}function words(e){return e.trim().replace(/^(FROM .*?) AS \S+$/i,"$1").split(/\s+/).join(" ")}function numberIn(e){return Number(e?.[1])||void 0}function reworded(e){return e.replace(/^(failed to (build|solve|compute cache key|load cache key|create LLB definition|solve with frontend [^:]+)( with frontend [^:]+)?: |failed to calculate checksum of ref [^"]*(?=")|rpc error: code = \w+ desc = |dockerfile parse error( on)? line \d+: )+/,"")}function keep(e,t){e.push(t)
 if(e.length>c)e.shift()}var d=n(9949)
-var f=n(3242)
-var p=n(2350)
-var h=n(617)
-async function pullImage(e,{repository:t,tag:n,digest:s,builtFor:o},i,a){const c=`${t}@${s}`
-const l=o===void 0?[]:["--platform",o]
-i.waiting(`pulling ${c}`)
-const u=await(0,f.L5)({clock:e.clock,signal:a,tries:3,pause:2e3,isTransient:e=>e.code!==0&&(0,h.jR)((0,d.A3)(e),t)==="transient"},()=>(0,d.T3)(e,["pull","--quiet",...l,c],{signal:a}))
-i.waiting(void 0)
-if(u.code!==0){const e=(0,d.A3)(u);(0,r.fJ)((0,d.Ic)("registry",u)??{code:"registry",sentence:`registry: ${c} could not be pulled from ${(0,h.w4)(t)}: ${e}`,...(0,h.jR)(e,t)==="denied"&&{hint:(0,h.t$)(t,"read")}})}const p=await idInEngine(e,c,a)
-if(p!==void 0)return{repository:t,tag:n,id:p}
-return(0,r.fJ)({code:"registry",sentence:`registry: ${c} was pulled, but is missing from the local engine`})}async function idInEngine(e,t,n){const s=await(0,d.T3)(e,["image","inspect","--format","{{.Id}}",t],{signal:n})
-if(s.code===0)return s.stdout.trim()
-const o=(0,d.Ic)("image",s)
-return o===void 0?void 0:(0,r.fJ)(o)}async function tagsInEngine(e,t,n){const s=["image","ls","--format","{{.Tag}}",t]
-const r=await(0,d.T3)(e,s,{signal:n})
-return r.code===0?r.stdout.split("\n").filter(e=>e!==""):[]}async function findInEngine(e,t,n){const s=await idInEngine(e,t,n)
-if(s===void 0)return
-const r="{{json .Config.Labels}}"
-const o=await(0,d.T3)(e,["image","inspect","--format",r,s],{signal:n})
-if(o.code!==0)return{id:s}
-return{id:s,...(0,p.Cy)(JSON.parse(o.stdout))}}function pushCause({repository:e,tag:t},n,s){const because=(e,t)=>({code:"push-failed",sentence:`push: ${e}: ${n}`,...t===void 0?{}:{hint:t},logs:[{lines:s}]})
-if(/immutable/i.test(n))return because(`${(0,h.w4)(e)} already has the tag ${t} and does not allow overwriting it`,'Tags are immutable there: commit, or set another "tag"')
-switch((0,h.jR)(n,e)){case"denied":return because(`not allowed to write to ${e}`,(0,h.t$)(e,"write to"))
-case"absent":return because(`${(0,h.w4)(e)} has no repository for ${e}`,'Create it in the registry first, or correct "image"')
-case"transient":return because(`${e}:${t} could not be sent, even with retries`,`Run it again when ${(0,h.w4)(e)} works: layers that have arrived are not sent again`)
+var f=n(6181)
+var p=n(617)
+function pushCause({repository:e,tag:t},n,s){const because=(e,t)=>({code:"push-failed",sentence:`push: ${e}: ${n}`,...t===void 0?{}:{hint:t},logs:[{lines:s}]})
+if(/immutable/i.test(n))return because(`${(0,p.w4)(e)} already has the tag ${t} and does not allow overwriting it`,'Tags are immutable there: commit, or set another "tag"')
+switch((0,p.jR)(n,e)){case"denied":return because(`not allowed to write to ${e}`,(0,p.t$)(e,"write to"))
+case"absent":return because(`${(0,p.w4)(e)} has no repository for ${e}`,'Create it in the registry first, or correct "image"')
+case"transient":return because(`${e}:${t} could not be sent, even with retries`,`Run it again when ${(0,p.w4)(e)} works: layers that have arrived are not sent again`)
 case"refused":return because(`${e}:${t} was refused`)}}async function buildImage(e,t,n,s){const o=checkPlan(e,t)
-const{repository:i,tag:a,inputs:c}=t
-const l=`${i}:${a}`
-const u=["--load","--tag",l]
-const{isCached:d}=await runBuild(e,{...t,file:o,output:u},n,s)
-const f=await idInEngine(e,l,s)
-if(f!==void 0)return{repository:i,tag:a,id:f,inputs:c,...d&&{isCached:d}}
-return(0,r.fJ)({code:"build-failed",sentence:`build failed: the engine does not have ${l} after the build`})}async function runBuild(e,t,n,s){const{repository:o,tag:a,file:c}=t
+const{repository:i,tag:a,inputs:c,cache:l}=t
+const u=`${i}:${a}`
+const d=["--load","--tag",u]
+const{isCached:p}=await runBuild(e,{...t,file:o,output:d},n,s)
+const h=await(0,f.Xl)(e,u,s)
+if(h!==void 0)return{repository:i,tag:a,id:h,inputs:c,cachePlace:l.place,...p&&{isCached:p}}
+return(0,r.fJ)({code:"build-failed",sentence:`build failed: the engine does not have ${u} after the build`})}async function runBuild(e,t,n,s){const{repository:o,tag:a,file:c}=t
 const l=new BuildLog
 const u=[]
 const f=Object.values(t.secrets)
@@ -2133,7 +2228,7 @@ const[,w]=/^failed to push \S+: (.*)$/.exec(g.message)??[]
 if(w!==void 0)(0,r.fJ)(pushCause(t,w,g.log))
 const v=u.filter(e=>g.instruction===void 0||e.startsWith("ERROR: "))
 const b=(0,d.Ic)("build",{code:m,stdout:"",stderr:v.join("\n")});(0,r.fJ)(b??buildCause(c,g,await e.files.read(c)))}function buildArguments(e){const pairs=(e,t)=>Object.entries(t).flatMap(([t,n])=>[e,`${t}=${n}`])
-return["buildx","build",...e.output,"--progress","plain","--provenance",e.provenance==="none"?"false":`mode=${e.provenance}`,...e.sbom?["--sbom","true"]:[],"--file",e.file,...e.target===void 0?[]:["--target",e.target],...e.platforms.length===0?[]:["--platform",e.platforms.join(",")],...pairs("--build-context",e.contexts),...pairs("--build-arg",e.args),...Object.keys(e.secrets).flatMap((e,t)=>["--secret",`id=${e},env=${secretVariable(t)}`]),...e.ssh.flatMap(e=>["--ssh",e]),...e.cache,...pairs("--label",{...e.labels,[o.eT]:e.inputs}),"--",e.context]}function secretVariable(e){return`DJANGO_ROLLOUT_BUILD_SECRET_${e}`}function checkPlan({files:e},{context:t,file:n,contexts:i={}}){if(!e.isFolder(t))return(0,r.fJ)({code:"usage",sentence:`build: the context "${t}" is not a folder`,hint:'Set "context" to the folder that the image is built from. Is the repository checked out?'})
+return["buildx","build",...e.output,"--progress","plain","--provenance",e.provenance==="none"?"false":`mode=${e.provenance}`,...e.sbom?["--sbom","true"]:[],"--file",e.file,...e.target===void 0?[]:["--target",e.target],...e.platforms.length===0?[]:["--platform",e.platforms.join(",")],...pairs("--build-context",e.contexts),...pairs("--build-arg",e.args),...Object.keys(e.secrets).flatMap((e,t)=>["--secret",`id=${e},env=${secretVariable(t)}`]),...e.ssh.flatMap(e=>["--ssh",e]),...e.cache.args,...pairs("--label",{...e.labels,[o.eT]:e.inputs}),"--",e.context]}function secretVariable(e){return`DJANGO_ROLLOUT_BUILD_SECRET_${e}`}function checkPlan({files:e},{context:t,file:n,contexts:i={}}){if(!e.isFolder(t))return(0,r.fJ)({code:"usage",sentence:`build: the context "${t}" is not a folder`,hint:'Set "context" to the folder that the image is built from. Is the repository checked out?'})
 for(const[t,n]of Object.entries(i)){if(!(0,o.OB)(n)||e.isFolder(n))continue;(0,r.fJ)({code:"usage",sentence:`build-contexts: "${t}" is "${n}", which is not a folder`,hint:"Write a folder, by its path from the current one, docker-image://IMAGE, or an https:// address"})}const a=n??(0,s.join)(t,"Dockerfile")
 if(!e.exists(a)||e.isFolder(a))return(0,r.fJ)({code:"usage",sentence:`build: there is no Dockerfile at "${a}"`,hint:n!==void 0&&e.exists((0,s.join)(t,n))?`Set "file" to ${(0,s.join)(t,n)}: it is a path from the current folder, as "context" is`:'Set "file" to its path, or "context" to its folder'})
 return a}function buildCause(e,t,n=""){const{instruction:r,message:o,log:i}=t
@@ -2142,151 +2237,75 @@ const l=t.line??(r===void 0?void 0:lineOf(r,n))
 const u=l===void 0?c:`${c}:${l}`
 const d=r===void 0?u:`"${(0,a.vI)(withoutFlags(r),100)}" (${u}) failed`
 const f=l===void 0?[]:[{file:c,line:l,title:"docker build failed",message:o}]
-const p=w.find(([e])=>e.test(o))?.[1]??(r?.startsWith("FROM ")?g:void 0)
-const h=r===void 0&&m.test(o)
-return{code:"build-failed",sentence:`build: ${h?"the disk of the Docker engine is full":d}: ${o}`,...p===void 0?{}:{hint:p},logs:[{lines:i}],annotations:f}}function withoutFlags(e){return e.replace(/^([A-Z]+ )(--\w[\w-]*(=\S+)? )+/,"$1").replace(/\s+/g," ")}const m=/no space left on device/i
-const g="Check the name and tag of the base image, and that this machine may pull it"
-const w=[[/moby\.buildkit\.frontend\.contexts/,'"build-contexts" need Docker 23, or another builder: docker buildx create --use'],[/^"[^"]+"( not found)?: not found$/,"Move it into the context, and check that .dockerignore does not exclude it"],[/^secret \S+( not found)?: not found$/,'Give its value in "build-secrets"'],[/^unset ssh forward key /,'Set "build-ssh": default, or id=path'],[/exec format error/,"Programs of another platform need an emulator: run docker/setup-qemu-action before this step, or docker run --privileged --rm tonistiigi/binfmt --install all"],[m,"Free disk space: docker system prune"],[/target stage .* could not be found/i,'Set "target" to a stage of the Dockerfile']]
-const v=new Set(["docker-container","kubernetes","remote","cloud"])
+const p=g.find(([e])=>e.test(o))?.[1]??(r?.startsWith("FROM ")?m:void 0)
+const w=r===void 0&&h.test(o)
+return{code:"build-failed",sentence:`build: ${w?"the disk of the Docker engine is full":d}: ${o}`,...p===void 0?{}:{hint:p},logs:[{lines:i}],annotations:f}}function withoutFlags(e){return e.replace(/^([A-Z]+ )(--\w[\w-]*(=\S+)? )+/,"$1").replace(/\s+/g," ")}const h=/no space left on device/i
+const m="Check the name and tag of the base image, and that this machine may pull it"
+const g=[[/moby\.buildkit\.frontend\.contexts/,'"build-contexts" need Docker 23, or another builder: docker buildx create --use'],[/^"[^"]+"( not found)?: not found$/,"Move it into the context, and check that .dockerignore does not exclude it"],[/^secret \S+( not found)?: not found$/,'Give its value in "build-secrets"'],[/^unset ssh forward key /,'Set "build-ssh": default, or id=path'],[/exec format error/,"Programs of another platform need an emulator: run docker/setup-qemu-action before this step, or docker run --privileged --rm tonistiigi/binfmt --install all"],[h,"Free disk space: docker system prune"],[/target stage .* could not be found/i,'Set "target" to a stage of the Dockerfile']]
+const w=new Set(["docker-container","kubernetes","remote","cloud"])
 async function builderOf(e,t){const[n,s]=await Promise.all([(0,d.T3)(e,["buildx","inspect"],{signal:t}),(0,d.T3)(e,["info","--format","{{json .DriverStatus}}"],{signal:t})])
 const[,r=""]=/^Driver: +(\S+)/m.exec(n.stdout)??[]
-if(v.has(r))return"full"
+if(w.has(r))return"full"
 if(r!=="docker"||s.code!==0)return"unknown"
 return s.stdout.includes("io.containerd.snapshotter")?"full":"engine"}async function requireFullBuilder(e,t,{because:n,or:s=""},o){if(await builderOf(e,o)!=="engine")return;(0,r.fJ)({code:"usage",sentence:`${t} needs another builder than the engine's own, which ${n}`,hint:`Run docker/setup-buildx-action before this step, or docker buildx create --use${s}`})}async function buildIndex(e,t,n,r){const i=checkPlan(e,t)
 const a="makes plain images of one platform"
 await requireFullBuilder(e,whyIndex(t)??"an index",{because:a},r)
-const{repository:c,tag:l,inputs:u,platforms:d}=t
-const f=await e.files.privateFolder()
-try{const a=(0,s.join)(f,"metadata.json")
-const p=`type=image,name=${c},push-by-digest=true,name-canonical=true,push=true`
-const h=["--output",p,"--metadata-file",a]
-await runBuild(e,{...t,file:i,output:h},n,r)
-const m=digestIn(await e.files.read(a))
-const g=d.length>1?await(0,o.fd)(e,r):void 0
-const w=d.find(e=>`${e}/`.startsWith(`${g}/`))??d[0]
-const v={repository:c,tag:l,digest:m,...w!==void 0&&{builtFor:w}}
-const{id:b}=await pullImage(e,v,n,r)
-return{repository:c,tag:l,id:b,inputs:u,digest:m}}finally{await e.files.remove(f)}}function whyIndex({platforms:e,provenance:t,sbom:n}){if(e.length>1)return"platforms: an image for several"
+const{repository:c,tag:l,inputs:u,platforms:d,cache:p}=t
+const h=await e.files.privateFolder()
+try{const a=(0,s.join)(h,"metadata.json")
+const m=`type=image,name=${c},push-by-digest=true,name-canonical=true,push=true`
+const g=["--output",m,"--metadata-file",a]
+await runBuild(e,{...t,file:i,output:g},n,r)
+const w=digestIn(await e.files.read(a))
+const v=d.length>1?await(0,o.fd)(e,r):void 0
+const b=d.find(e=>`${e}/`.startsWith(`${v}/`))??d[0]
+const y={repository:c,tag:l,digest:w,...b!==void 0&&{builtFor:b}}
+const{id:k}=await(0,f.ZP)(e,y,n,r)
+return{repository:c,tag:l,id:k,inputs:u,digest:w,cachePlace:p.place}}finally{await e.files.remove(h)}}function whyIndex({platforms:e,provenance:t,sbom:n}){if(e.length>1)return"platforms: an image for several"
 if(t!=="none")return"provenance: an image with it"
 return n?"sbom: an image with it":void 0}function digestIn(e=""){const[,t]=/"containerimage\.digest": *"(sha256:[0-9a-f]{64})"/.exec(e)??[]
-return t??(0,r.fJ)({code:"build-failed",sentence:"build failed: the builder does not say what it has pushed",hint:"Update docker buildx"})}var b=n(356)
-const y="buildcache"
-async function cacheOf(e,t,n,s){const o=`ref=${n}:${y}`
+return t??(0,r.fJ)({code:"build-failed",sentence:"build failed: the builder does not say what it has pushed",hint:"Update docker buildx"})}var v=n(356)
+const b="buildcache"
+async function cacheOf(e,t,n,s){const o=`ref=${n}:${b}`
 const i="mode=max,ignore-error=true"
 const a=`type=gha,scope=${n}`
 const c=`type=registry,${o}`
-switch(await placeOfCache(e,t,s)){case"none":return["--no-cache","--pull"]
-case"inline":return["--cache-from",c,"--cache-to","type=inline"]
-case"registry":await requireFullBuilder(e,`cache: "${t}"`,k,s)
-return["--cache-from",c,"--cache-to",`${c},${i}`]
+const l=await placeOfCache(e,t,s)
+switch(l){case"none":return{place:l,args:["--no-cache","--pull"]}
+case"inline":return{place:l,args:["--cache-from",c,"--cache-to","type=inline"]}
+case"registry":await requireFullBuilder(e,`cache: "${t}"`,y,s)
+return{place:l,args:["--cache-from",c,"--cache-to",`${c},${i}`]}
 case"gha":if(!reachesGitHub(e))return(0,r.fJ)({code:"usage",sentence:'cache: "gha" is GitHub\'s cache, which only the action (uses:) reaches, and no command of a step (run:)',hint:'Set "cache" to registry or inline; the action needs no other setting for gha'})
-if(t==="gha")await requireFullBuilder(e,`cache: "${t}"`,k,s)
-return["--cache-from",a,"--cache-to",`${a},${i}`]
-case"engine":return[]}}async function placeOfCache(e,t,n){if(t!=="auto")return t
+if(t==="gha")await requireFullBuilder(e,`cache: "${t}"`,y,s)
+return{place:l,args:["--cache-from",a,"--cache-to",`${a},${i}`]}
+case"engine":return{place:l,args:[]}}}async function placeOfCache(e,t,n){if(t!=="auto")return t
 if(e.env["CI"]!=="true")return"engine"
 const s=await builderOf(e,n)
 if(s==="full"&&reachesGitHub(e))return"gha"
-return s==="unknown"?"engine":"inline"}const k={because:"writes no cache",or:'; or set "cache: inline"'}
-function reachesGitHub({env:e}){return["ACTIONS_RUNTIME_TOKEN","ACTIONS_RESULTS_URL"].every(t=>(e[t]??"")!=="")}var O=n(2088)
+return s==="unknown"?"engine":"inline"}const y={because:"writes no cache",or:'; or set "cache: inline"'}
+function reachesGitHub({env:e}){return["ACTIONS_RUNTIME_TOKEN","ACTIONS_RESULTS_URL"].every(t=>(e[t]??"")!=="")}var k=n(2088)
 async function build(e,t){const{platform:n,settings:s,source:o,signal:i,log:c}=e
 const l=n.clock.now()
-const[u,d,f]=await Promise.all([(0,b.Ub)(n,s.context),(0,b.ui)(n,s.context),cacheOf(n,s.cache,s.image,i)])
-if(d.length>0){const t=d.join(", ");(0,O.FF)(e,`not checked out, and empty in the build: submodule ${t}`)}const{platforms:p,provenance:h,sbom:m}=s
+const[u,d,f]=await Promise.all([(0,v.Ub)(n,s.context),(0,v.ui)(n,s.context),cacheOf(n,s.cache,s.image,i)])
+if(d.length>0){const t=d.join(", ");(0,k.FF)(e,`not checked out, and empty in the build: submodule ${t}`)}const{platforms:p,provenance:h,sbom:m}=s
 const g=whyIndex(s)===void 0?buildImage:buildIndex
 const w=await g(n,{repository:s.image,tag:o.tag,context:s.context,...s.file===void 0?{}:{file:s.file},...s.target===void 0?{}:{target:s.target},contexts:s["build-contexts"],args:s["build-args"],secrets:secretsOf(n,s["build-secrets"]),platforms:p,provenance:h,sbom:m,ssh:s["build-ssh"],cache:f,inputs:t,labels:{"org.opencontainers.image.created":new Date(l).toISOString(),...u===void 0?{}:{"org.opencontainers.image.source":u},...s["image-labels"],"org.opencontainers.image.version":o.tag,...o.sha===void 0?{}:{"org.opencontainers.image.revision":o.sha}}},c,i).catch(e=>{throw d.length>0&&e instanceof r.HR?withHint(e,d):e})
-const v=p.length>1?` for ${p.join(" and ")}`:""
+const b=p.length>1?` for ${p.join(" and ")}`:""
 const y=(0,a.p0)(n.clock.now()-l)
-c.say(`built ${w.repository}:${w.tag}${v} in ${y}`)
+c.say(`built ${w.repository}:${w.tag}${b} in ${y}`)
 return w}function secretsOf({env:e},t){return Object.fromEntries(Object.entries(t).map(([t,n],s)=>{const o=n??e[t]
 return o===void 0?(0,r.fJ)({code:"usage",sentence:`build-secrets: entry ${s+1} is a name without a value, and the environment has no variable of this name`,hint:"write NAME=value; for a value of several lines, set a variable and write its name"}):[t,o]}))}function withHint({cause:e},t){const n=`if it needs ${t.join(" or ")}: set "submodules: recursive" for actions/checkout, or run git submodule update --init --recursive`
-return new r.HR({...e,hint:e.hint===void 0?n:`${e.hint}\n${n}`})}var E=n(3905)
-var T=n(3165)
-var S=n(8090)
-async function lookForBuild(e){const{platform:t,settings:n,source:s,signal:r}=e
-const i=await(0,o.Vc)(t,n,r)
-const{own:a,platforms:c}=i
-const l={inputs:a,...c&&{platforms:c}}
-const u=await ofBuild(e,s.tag,i)
-if(u.is!=="another build")return{...l,lookup:u,source:s}
-const d=(0,o.Zc)(s.tag,a)
-const f=await ofBuild(e,d,i)
-return{...l,lookup:f,source:{...s,tag:d},beside:s.tag}}async function ofBuild({platform:e,settings:t,source:n,signal:s},r,{own:o,usual:i}){const a=await(0,p.TE)(e,t.image,r,s)
-if(a.is!=="there")return a
-const{image:c}=a
-const l=await(0,p.yv)(e,c,s)
-const{sha:u}=n
-const d=t.tag===void 0||u===void 0?a:(0,p.Nm)(c,u,l.revision)
-if(d.is!=="there")return d
-const f=l.inputs===o||l.inputs===i
-return f?d:{is:"another build",image:c}}async function lookUpCommit({platform:e,settings:t,source:n,signal:s}){const r=await(0,p.TE)(e,t.image,n.tag,s)
-if(r.is!=="there"||t.tag===void 0||n.sha===void 0)return r
-return(0,p.Nm)(r.image,n.sha,await(0,p.DT)(e,r.image,s))}async function findBuild(e){const{settings:t,log:n}=e
-const s=(0,b.mk)(e.platform,e.source)
-if(s!==void 0)n.say(s)
-const{lookup:r,beside:o,...i}=await lookForBuild(e)
-const{source:a}=i
-if(o!==void 0)n.say(`the registry has ${t.image}:${o} of another build (${A}): this one gets the tag ${(0,T.j)(a.tag)}`)
-const c=imageIn(e.with({source:a}),r)
-return{...i,...c&&{image:c}}}const A="other build-args, labels, target, Dockerfile, context or platform, or an unknown build"
-function imageIn({settings:e,source:t,log:n},s){const o=`${e.image}:${t.tag}`
-switch(s.is){case"there":n.say(`the registry has ${(0,E.d)(s.image)}`)
-return s.image
-case"another":n.say(`the registry has ${o} of another commit (${s.of})`)
-return
-case"another build":return(0,r.fJ)({code:"registry",sentence:`the registry has ${o} of another build of this commit (${A})`,hint:'give this build another "tag"'})
-case"unlabelled":return(0,r.fJ)({code:"registry",sentence:`the registry has ${o} already, without a label that names its commit`,hint:'roll that image out with "deploy", or set another "tag"'})
-case"absent":case"denied":return
-case"unreachable":case"failed":return(0,p.wj)({repository:e.image,tag:t.tag},s)}}async function imageToDeploy(e){const{platform:t,settings:n,source:s,signal:o,log:i}=e
-const{image:a,digest:c}=n
-if(c!==void 0)return imageOfDigest(e,c)
-const l=await(0,p.F1)(t,a,s.tag,o)
-if(l){await checkMeant(e)
-i.say(`the registry has ${(0,E.d)(l)}`)
-const t=await commitOf(e,l)
-return{image:l,source:sourceOf(l.tag,t)}}const u=`${a}:${s.tag}`
-const d=await idInEngine(t,u,o).catch(()=>{})
-return(0,r.fJ)({code:"image-missing",sentence:`the registry has no ${u}`,hint:d===void 0?"check the option tag, or push the image before the deploy":`this machine's engine has it: set "push" for the build, or for the test`})}async function imageOfDigest({platform:e,settings:t,signal:n,log:s},o){const{image:i}=t
-const a={repository:i,tag:t.tag??"",digest:o}
-const c=(0,p.wj)(a,await(0,p.OK)(e,a,n))
-if(!c)return(0,r.fJ)({code:"image-missing",sentence:`the registry has no ${i}@${o}`,hint:"check the option digest, or push the image before the deploy"})
-const{revision:l,version:u}=await(0,p.yv)(e,c,n)
-const d=t.tag??(isTag(u)?u:void 0)
-if(d===void 0)return(0,r.fJ)({code:"usage",sentence:`"digest" needs "tag" here: ${i}@${o} has no version label`,hint:"set the tag that the image was pushed with; it names the version in log and history"})
-const f={...c,tag:d}
-s.say(`the registry has ${(0,E.d)(f)}`)
-return{image:f,source:sourceOf(d,l??commitIn(t.tag))}}function isTag(e){return e!==void 0&&!((0,S.I_)(e)instanceof S.AF)}function sourceOf(e,t){return{tag:e,...t!==void 0&&{sha:t}}}async function commitOf({platform:e,settings:t,source:n,signal:s},r){if(t.tag===void 0)return n.sha
-return commitIn(t.tag)??(0,p.DT)(e,r,s).catch(()=>{})}function commitIn(e=""){return/^[0-9a-f]{40}(?![0-9a-f])/.exec(e)?.[0]}async function imageToTest(e){const{platform:t,settings:n,source:s,signal:o,log:i}=e
-if(n.digest!==void 0){const s=await imageToDeploy(e)
-if(n.push)i.say("not pushed: the registry already has it")
-return{...s,built:await pullImage(t,s.image,i,o)}}const a=await lookUpCommit(e)
-const c=imageIn(e,a)
-if(c){await checkMeant(e)
-return{image:c,source:s,built:await pullImage(t,c,i,o)}}const{image:l}=n
-const u=`${l}:${s.tag}`
-const d=await findInEngine(t,u,o)
-if(!d)return(0,r.fJ)({code:"image-missing",sentence:a.is==="another"?`${u} in the registry is of another commit (${(0,T.j)(a.of)}), and this machine does not have the image`:`neither the registry nor this machine has ${u}`,hint:'build it first with "build", on this machine or with "push"'})
-checkCommit(e,u,d)
-i.say(`this machine has ${u} (${d.id.slice(7,19)})`)
-const{id:f,inputs:p}=d
-return{source:s,built:{repository:l,tag:s.tag,id:f,...p&&{inputs:p}}}}async function checkMeant({platform:e,settings:t,source:n,signal:s}){if(t.tag!==void 0)return
-const{image:i}=t
-const[a,c]=await Promise.all([tagsInEngine(e,i,s),(0,p.TE)(e,i,(0,o.QE)(n.tag),s)])
-const l=a.filter(e=>(0,o.$3)(e,n.tag))
-if(l.length===0&&c.is!=="there")return
-const u=l.length===0?`${n.tag}-…`:void 0
-const d=u===void 0?`this machine has also built ${l.join(", ")}`:`the registry has another one as ${u}`
-const f=[n.tag,...u===void 0?l:[u]].map(e=>`--tag ${e}`).join(" or ");(0,r.fJ)({code:"usage",sentence:`${i}:${n.tag} is one of several builds of this commit (${A}): ${d}`,hint:`choose one: ${f} (the build's output or report has it as "tag")`})}function checkCommit({settings:e,source:t,log:n},s,{revision:o}){const{sha:i}=t
-if(i===void 0||o===i)return
-if(o!==void 0)(0,r.fJ)({code:"image-missing",sentence:`${s} on this machine is of the commit ${(0,T.j)(o)}, not of ${(0,T.j)(i)}`,hint:'build it again with "build"'})
-if(e.tag===void 0)return
-if(e.push)(0,r.fJ)({code:"image-missing",sentence:`${s} on this machine has no label that names its commit, so it is not pushed for ${(0,T.j)(i)}`,hint:`build it with "build", or with the label org.opencontainers.image.revision=${i}`})
-n.say(`${s} has no label that names its commit`)}async function pushImage(e,t,n,s){const{repository:o,tag:i,id:a,digest:c}=t
+return new r.HR({...e,hint:e.hint===void 0?n:`${e.hint}\n${n}`})}var O=n(130)
+var E=n(3242)
+var T=n(3905)
+var S=n(2350)
+async function pushImage(e,t,n,s){const{repository:o,tag:i,id:a,digest:c}=t
 if(c!==void 0){const t={repository:o,tag:i,digest:c}
-await(0,p.JE)(e,t,[i],s)
-n.say(`tagged ${(0,E.d)(t)}, which the builder has pushed`)
+await(0,S.JE)(e,t,[i],s)
+n.say(`tagged ${(0,T.d)(t)}, which the builder has pushed`)
 return t}const l=`${o}:${i}`
-const u=await(0,f.L5)({clock:e.clock,signal:s,tries:3,pause:2e3,isTransient:({finished:e,layers:t})=>e.code!==0&&!t.isGivenUp&&(0,h.jR)((0,d.A3)(e),o)==="transient",onRetry:({finished:e},t)=>{n.quote((0,d.A3)(e))
-n.say(`the push to ${(0,h.w4)(o)} failed; retrying in ${t/1e3} s`)}},async()=>{const t=new PushLog
+const u=await(0,E.L5)({clock:e.clock,signal:s,tries:3,pause:2e3,isTransient:({finished:e,layers:t})=>e.code!==0&&!t.isGivenUp&&(0,p.jR)((0,d.A3)(e),o)==="transient",onRetry:({finished:e},t)=>{n.quote((0,d.A3)(e))
+n.say(`the push to ${(0,p.w4)(o)} failed; retrying in ${t/1e3} s`)}},async()=>{const t=new PushLog
 const r=await(0,d.T3)(e,["image","tag",a,l],{signal:s})
 if(r.code!==0)return{finished:r,layers:t}
 n.waiting(`pushing ${l}`)
@@ -2294,16 +2313,16 @@ const o=await(0,d.T3)(e,["push",l],{signal:s,onLine:e=>{t.read(e)
 n.waiting(`pushing ${l}: ${t.progress}`)}})
 return{finished:{...o,stderr:t.last.join("\n")},layers:t}})
 n.waiting(void 0)
-const{finished:m}=u
-if(m.code!==0)(0,r.fJ)((0,d.Ic)("push",m)??pushCause(t,(0,d.A3)(m),m.stderr.split("\n")))
+const{finished:f}=u
+if(f.code!==0)(0,r.fJ)((0,d.Ic)("push",f)??pushCause(t,(0,d.A3)(f),f.stderr.split("\n")))
 n.say(`pushed ${l}: ${u.layers.progress}`)
-const{digest:g}=u.layers
-const w=g===void 0?await(0,p.F1)(e,o,i,s):{repository:o,tag:i,digest:g}
-if(w===void 0)return(0,r.fJ)({code:"push-failed",sentence:`push: ${(0,h.w4)(o)} accepted ${l}, but does not have it`})
-const v=await(0,p.e$)(e,w,s)
-const b=[v,w.digest].flatMap(e=>e?.replace(/^sha256:/,"")??[])
-if(v!==void 0&&!b.includes(a.replace(/^sha256:/,"")))return(0,r.fJ)({code:"push-failed",sentence:`push: ${l} is another image than the one that was built and tested: something moved this tag in the engine at the same time`,hint:'Run it again; builds of one commit on one engine with other inputs need a "tag" each'})
-return w}class PushLog{last=[]
+const{digest:h}=u.layers
+const m=h===void 0?await(0,S.F1)(e,o,i,s):{repository:o,tag:i,digest:h}
+if(m===void 0)return(0,r.fJ)({code:"push-failed",sentence:`push: ${(0,p.w4)(o)} accepted ${l}, but does not have it`})
+const g=await(0,S.e$)(e,m,s)
+const w=[g,m.digest].flatMap(e=>e?.replace(/^sha256:/,"")??[])
+if(g!==void 0&&!w.includes(a.replace(/^sha256:/,"")))return(0,r.fJ)({code:"push-failed",sentence:`push: ${l} is another image than the one that was built and tested: something moved this tag in the engine at the same time`,hint:'Run it again; builds of one commit on one engine with other inputs need a "tag" each'})
+return m}class PushLog{last=[]
 #p=new Map
 #h
 get digest(){return this.#h}get isGivenUp(){return[...this.#p.values()].some(isRetried)}get progress(){const e=[...this.#p.values()]
@@ -2317,105 +2336,97 @@ return`${t} of ${e.length} ${s} sent${r}${i}`}read(e){const t=(0,a.pj)(e)
 const[,n,s]=/^([0-9a-f]{12}): (.+)$/.exec(t)??[]
 if(n!==void 0&&s!==void 0){this.#p.set(n,s)
 return}this.#h??=/: digest: (sha256:[0-9a-f]{64}) size: /.exec(t)?.[1]
-if(this.last.push(t)>20)this.last.shift()}}function isRetried(e){return e.startsWith("Retrying in ")}var $=n(811)
+if(this.last.push(t)>20)this.last.shift()}}function isRetried(e){return e.startsWith("Retrying in ")}var A=n(3165)
+var $=n(811)
 async function push(e,t){const{platform:n,settings:s,signal:r,log:o}=e
 const i=await tagFor(e,t)
-if(i!==t.tag)o.say(`another build of this commit now has the tag ${(0,T.j)(t.tag)}: the tag of this one is ${(0,T.j)(i)}`)
+if(i!==t.tag)o.say(`another build of this commit now has the tag ${(0,A.j)(t.tag)}: the tag of this one is ${(0,A.j)(i)}`)
 await markSeveral(e,{...t,tag:i})
-const[a,c]=await Promise.all([pushImage(n,{...t,tag:i},o,r),t.isCached?(0,p.TE)(n,t.repository,y,r):void 0])
+const[a,c]=await Promise.all([pushImage(n,{...t,tag:i},o,r),t.isCached?(0,S.TE)(n,t.repository,b,r):void 0])
 if(c?.is==="there")return a
-if(await placeOfCache(n,s.cache,r)==="inline")await keepForCache(e,a)
-return a}async function keepForCache({platform:e,signal:t,log:n},s){try{await(0,p.JE)(e,s,[y],t)}catch(e){t.throwIfAborted()
+const l=t.cachePlace??await placeOfCache(n,s.cache,r)
+if(l==="inline")await keepForCache(e,a)
+return a}async function keepForCache({platform:e,signal:t,log:n},s){try{await(0,S.JE)(e,s,[b],t)}catch(e){t.throwIfAborted()
 n.say(`the next build takes no layers from this image: ${(0,$.b)(e)}`)}}async function markSeveral({platform:e,source:t,signal:n,log:s},{repository:r,tag:i,inputs:a}){const c=a===void 0?void 0:(0,o.ZX)(i,a)
 const{sha:l}=t
 if(c===void 0||l===void 0)return
 if(c!==l&&!c.startsWith(`${l}-dirty-`))return
 const u=(0,o.QE)(c)
-const[d,f]=await Promise.all([c,u].map(t=>(0,p.TE)(e,r,t,n)))
+const[d,f]=await Promise.all([c,u].map(t=>(0,S.TE)(e,r,t,n)))
 if(d?.is!=="there"||f?.is==="there")return
-try{await(0,p.JE)(e,d.image,[u],n)}catch(e){n.throwIfAborted()
+try{await(0,S.JE)(e,d.image,[u],n)}catch(e){n.throwIfAborted()
 const t=(0,$.b)(e)
 s.say(`the mark ${u} was not set, so a run without a tag takes ${c}: ${t}`)}}async function tagFor({platform:e,source:t,signal:n},{repository:s,tag:r,inputs:i}){if(i===void 0)return r
-try{const a=await(0,p.TE)(e,s,r,n)
+try{const a=await(0,S.TE)(e,s,r,n)
 if(a.is!=="there")return r
-const c=await(0,p.yv)(e,a.image,n)
+const c=await(0,S.yv)(e,a.image,n)
 const l=c.revision===void 0||c.revision===t.sha
 return l&&c.inputs!==i?(0,o.Zc)(r,i):r}catch{n.throwIfAborted()
-return r}}var R=n(813)
-function buildOnly(e){return(0,R.Y)("build",e,ofCommit)}async function ofCommit(e){const{platform:t,settings:n,reporter:s,state:o,resources:i}=e
+return r}}var P=n(813)
+function buildOnly(e){return(0,P.Y)("build",e,ofCommit)}async function ofCommit(e){const{platform:t,settings:n,reporter:s,state:o,resources:i}=e
 const a=whyIndex(n)
 if(a!==void 0&&!n.push)(0,r.fJ)({code:"usage",sentence:`${a} is only in the registry, and needs its tag there`,hint:'Set "push", and test it by its digest; or let "release" do both, where only a tested image gets the tag'})
-const c=(0,R.V)(e,await(0,b.sQ)(t,n,n.context))
+const c=(0,P.V)(e,await(0,v.sQ)(t,n,n.context))
 const l=await s.stage("build",async t=>{await i.login(n)
-const{image:s,source:r,inputs:a}=await findBuild(c.with({log:t}))
-const l=(0,R.V)(e,r).with({log:t})
+const{image:s,source:r,inputs:a}=await(0,O.w)(c.with({log:t}))
+const l=(0,P.V)(e,r).with({log:t})
 if(s)o.haveImage(s)
 return s?void 0:build(l,a)})
 if(!l)return{result:"unchanged"}
 if(n.push)o.haveImage(await s.stage("push",e=>push(c.with({log:e}),l)))
-return{result:"done"}}var j=n(1404)
-var P=n(9452)
-function has({code:e}){return e===0}function hasDocker({docker:e}){return e.code!==127}function toolFindings(e,{builds:t,known:n,fetches:s}){return[gitFinding(e.git,n),...dockerFindings(e,t),e.kubectl&&has(e.kubectl)?(0,j.ok)("tools",`kubectl ${(0,P.O)(e.kubectl)}`):s?(0,j.$e)("tools","kubectl is not on PATH: a release downloads it into the runner’s tool cache"):(0,j.z3)("tools","kubectl is not on PATH","https://kubernetes.io/docs/tasks/tools/")]}function gitFinding(e,t){if(has(e))return(0,j.ok)("tools",e.stdout.trim().replace("git version","git"))
-return t?(0,j.$e)("tools","git was not found, so a newer live commit cannot be detected"):(0,j.z3)("tools","git was not found, so the commit is not known",'install git, or set "tag"')}function dockerFindings(e,t){const{docker:n,buildx:s}=e
-const r=t?j.z3:j.$e
-const problem=(e,t)=>{const n=(0,d.Ic)("",e)
-return t("tools",n?.sentence.slice(2)??said(e),n?.hint)}
-if(!hasDocker(e))return[problem(n,r)]
-const{Client:o,Server:i}=versionsOf(n.stdout)
-return[has(n)&&i?(0,j.ok)("tools",`docker ${o?.Version??""}, engine ${i.Version??""}`):problem(n,r),has(s)?(0,j.ok)("tools",`docker buildx ${/v?\d+\.\d+\.\d+\S*/.exec(s.stdout)?.[0]??""}`):problem(s,r)]}function versionsOf(e){try{return JSON.parse(e.split("\n")[0]??"")}catch{return{}}}function said({stderr:e,code:t}){return e.trim().split("\n")[0]||`docker exited with ${t}`}function skewFindings(e,t){const n=(0,P.j)(e,t)
-if(n===0)return[]
-const s=`kubectl ${e} is ${n} minor versions from the server’s ${t}; Kubernetes supports one`
-return[(0,j.$e)("tools",s,`install kubectl ${t}: https://kubernetes.io/docs/tasks/tools/`)]}const L=3e4
+return{result:"done"}}var j=n(1422)
+var R=n(1404)
+const N=3e4
 function clusterFinding(e,t,n){const s=t===void 0?"":`, context ${t}`
-return(0,j.ok)("cluster",`Kubernetes ${e}${s}, namespace ${n}`)}function aheadBy(e,t){const n=Date.parse(e)
+return(0,R.ok)("cluster",`Kubernetes ${e}${s}, namespace ${n}`)}function aheadBy(e,t){const n=Date.parse(e)
 const s=n+1e3
 if(t.from>s)return t.from-s
-return t.to<n?t.to-n:0}function clockFindings(e){if(Math.abs(e)<=L)return[]
+return t.to<n?t.to-n:0}function clockFindings(e){if(Math.abs(e)<=N)return[]
 const t=Math.round(Math.abs(e)/1e3)
 const n=`this machine’s clock is ${t} s ${e>0?"ahead of":"behind"} the cluster’s: times in the history are wrong, and missing pods of a StatefulSet or DaemonSet may be explained late or wrongly`
-return[(0,j.$e)("cluster",n,"sudo timedatectl set-ntp true")]}var I=n(5998)
-var N=n(9340)
+return[(0,R.$e)("cluster",n,"sudo timedatectl set-ntp true")]}var I=n(5998)
+var L=n(9340)
 var M=n(4339)
 var F=n(2468)
-const U=5e3
+const D=5e3
 function staleConfigurationFindings({id:e,live:t},n,s,r){if(!t||e.kind==="CronJob")return[]
-const o=(0,I.JP)((0,N.kW)(t))
+const o=(0,I.JP)((0,L.kW)(t))
 return s.flatMap(t=>{const s=o.filter(e=>(0,I.wj)(t,e))
 const i=n.filter(e=>s.some(n=>{const[s,r]=[changedAt(t,n.keys),startedAt(e,n.container)]
-return s!==void 0&&r!==void 0&&s>r+U}))
+return s!==void 0&&r!==void 0&&s>r+D}))
 if(i.length===0)return[]
 const a=i.length===n.length?"its pods":`${i.length} of its pods`
 const c=`${(0,M.T)(e)}: ${(0,F.Gg)(t)} changed after the start of ${a}, which may still use the old values`
-return[(0,j.$e)("workloads",c,r(["rollout","restart",(0,M.T)(e)]))]})}function changedAt(e,t){const n=(e.metadata?.managedFields??[]).flatMap(({time:e,fieldsV1:n})=>{const s=n??{}
+return[(0,R.$e)("workloads",c,r(["rollout","restart",(0,M.T)(e)]))]})}function changedAt(e,t){const n=(e.metadata?.managedFields??[]).flatMap(({time:e,fieldsV1:n})=>{const s=n??{}
 const r=["f:data","f:binaryData","f:stringData"].flatMap(e=>Object.keys(s[e]??{}))
 const o=t==="all"?r.length>0:t.some(e=>r.includes(`f:${e}`))
 return o&&e!==void 0?[Date.parse(e)]:[]})
 return n.length===0?void 0:Math.max(...n)}function startedAt({status:e},t){const n=[...e?.initContainerStatuses??[],...e?.containerStatuses??[]]
 const{running:s,terminated:r}=n.find(({name:e})=>e===t)?.state??{}
 const o=s?.startedAt??r?.startedAt
-return o===void 0?void 0:Date.parse(o)}var D=n(8911)
+return o===void 0?void 0:Date.parse(o)}var U=n(8911)
 var G=n(8850)
 var _=n(9025)
 function releaseFindings(e,t,n,s){const r=(0,_.BO)(s)
-return[r?(0,j.ok)("release",`release ${r.number} of ${(0,T.j)(r.tag)} by ${(0,D.Gg)(r)} is live`):(0,j.ok)("release","no release of this application is live yet"),...t?[held(t)]:[],...n?[left(e,n)]:[],...unusedOf(s)]}function unusedOf(e){const{number:t=0,unused:n=[]}=e.findLast(e=>e.unused!==void 0)??{}
+return[r?(0,R.ok)("release",`release ${r.number} of ${(0,A.j)(r.tag)} by ${(0,U.Gg)(r)} is live`):(0,R.ok)("release","no release of this application is live yet"),...t?[held(t)]:[],...n?[left(e,n)]:[],...unusedOf(s)]}function unusedOf(e){const{number:t=0,unused:n=[]}=e.findLast(e=>e.unused!==void 0)??{}
 if(n.length===0)return[]
 const s=n.join(", ")
-return[(0,j.ok)("release",`no version of the history uses ${s} (as of release ${t})`)]}function held({by:e,renewed:t}){const n=t===void 0?"":`, last renewed at ${t} by its clock`
-return(0,j.$e)("release",`the lock is held by ${e}${n}: a release waits until it is free, at most 30 s after that run ends`)}function left(e,t){return(0,j.$e)("release",`the release of ${(0,T.j)(t.tag)} by ${(0,D.Gg)(t)}, started at ${t.at}, has not ended; if its run is gone, the next release restores it first`,(0,G.a)("recover",e))}var q=n(7598)
-var B=n(8815)
-var W=n(7340)
+return[(0,R.ok)("release",`no version of the history uses ${s} (as of release ${t})`)]}function held({by:e,renewed:t}){const n=t===void 0?"":`, last renewed at ${t} by its clock`
+return(0,R.$e)("release",`the lock is held by ${e}${n}: a release waits until it is free, at most 30 s after that run ends`)}function left(e,t){return(0,R.$e)("release",`the release of ${(0,A.j)(t.tag)} by ${(0,U.Gg)(t)}, started at ${t.at}, has not ended; if its run is gone, the next release restores it first`,(0,G.a)("recover",e))}var q=n(7598)
+var W=n(8815)
+var B=n(7340)
 function rightsFindings({all:e,missing:t,account:n,namespace:s},r){const o=n===void 0?"the account":`the account ${n}`
-if(t.length===0)return[(0,j.ok)("rights",`${o} may do everything that a release does in the namespace "${s}"`)]
-const i=(0,W.SN)(t)
+if(t.length===0)return[(0,R.ok)("rights",`${o} may do everything that a release does in the namespace "${s}"`)]
+const i=(0,B.SN)(t)
 const a=countOf(t)===countOf(e)?`${o} has no rights for a release in the namespace "${s}", if it exists`:`${o} may not ${i} in the namespace "${s}"`
-const c=n===void 0?`# in its Role\n${(0,W.Eb)(t)}`:commandFor(t,n,r)
-return[(0,j.z3)("rights",`${a}: an administrator must grant it`,c)]}function countOf(e){return e.reduce((e,{verbs:t})=>e+t.length,0)}function commandFor(e,t,n){const s=(0,q.createHash)("sha256").update(JSON.stringify([e,t])).digest("hex")
+const c=n===void 0?`# in its Role\n${(0,B.Eb)(t)}`:commandFor(t,n,r)
+return[(0,R.z3)("rights",`${a}: an administrator must grant it`,c)]}function countOf(e){return e.reduce((e,{verbs:t})=>e+t.length,0)}function commandFor(e,t,n){const s=(0,q.createHash)("sha256").update(JSON.stringify([e,t])).digest("hex")
 const r={name:`django-rollout-${s.slice(0,8)}`}
 const o="rbac.authorization.k8s.io"
 const i=`${o}/v1`
 const a=likes(e).map(({group:e,resources:t,limits:n})=>`    - { apiGroups: ["${e}"], resources: [${t.join(", ")}], ${n} }`)
 const c={apiVersion:i,kind:"RoleBinding",metadata:r,roleRef:{apiGroup:o,kind:"Role",name:r.name},subjects:[subjectOf(t,o)]}
-const l=["apiVersion: v1","kind: List","items:",`- apiVersion: ${i}`,"  kind: Role",`  metadata: { name: ${r.name} }`,"  rules:",...a,(0,B.As)([c]).trim()].join("\n")
+const l=["apiVersion: v1","kind: List","items:",`- apiVersion: ${i}`,"  kind: Role",`  metadata: { name: ${r.name} }`,"  rules:",...a,(0,W.As)([c]).trim()].join("\n")
 return`echo '\n${l.replaceAll("'",`'\\''`)}\n' | ${n(["apply","-f","-"])}`}function likes(e){const t=[]
 for(const{group:n,resource:s,verbs:r,names:o}of e){const e=o===void 0?"":`resourceNames: [${o.join(", ")}], `
 const i=`${e}verbs: [${r.join(", ")}]`
@@ -2427,110 +2438,59 @@ var V=n(5374)
 var J=n(1407)
 var K=n(6874)
 var z=n(8661)
-var X=n(1856)
+var Y=n(1856)
 var Q=n(3825)
-var Y=n(2459)
+var X=n(2459)
 var Z=n(6099)
 var ee=n(3892)
-async function checkAlone(e,t){const{app:n,settings:s,cluster:r}=e
-await Promise.all([checkHistory(e,t),(0,Z.aE)(r,n,s.image),(0,D.Cz)(r,(0,z.Fe)(n))])}async function checkHistory({app:e,settings:t,command:n,cluster:s},{live:r,targets:o}){const{history:i,configMap:a}=await(0,Q.tl)(s,e)
-const c=i.filter(({image:e})=>!(0,T.iI)(e,t.image))
-const l={history:i.filter(e=>!c.includes(e)),configMap:a}
-if(c.length===0||n==="rollback"&&l.history.length>0)return l
-const u=o.map(({id:e})=>(0,M.T)(e))
-const d=workloadsIn(r.clusterState()).filter(e=>!u.includes((0,M.T)((0,N.hY)(e))))
-for(const n of new Set(c.map(e=>e.image))){const r=d.find(e=>(0,N.ys)(e,n).length>0)
-if(!r)continue
-const o=(0,M.T)((0,N.hY)(r))
-const i=`the history in configmap/${(0,z.Fe)(e)}`
-const a=`if it is the same application and its registry has moved: ${o} still runs the old image. Change it to the new one first, with its manifest (option manifests) or kubectl set image`;(0,z.ht)(s,e,{image:n,what:i,so:a},t.image)}return l}function workloadsIn(e){const t=[e.deployments,e.statefulsets,e.daemonsets,e.cronjobs]
-return t.flatMap(e=>[...e.values()]).filter(N.gv)}var te=n(2109)
-var ne=n(8559)
-var se=n(3872)
-var re=n(6e3)
-var oe=n(6738)
-const ie=3e5
-const ae={timeout:1/0,bake:0,grace:{}}
-async function ailing(e,t,{cluster:n,clock:s,toRepo:r}){const o=e.flatMap(({id:e,live:n})=>n&&!n.spec.paused?[(0,te.VS)(e,n,t)]:[])
+var te=n(4021)
+var ne=n(2109)
+var se=n(8559)
+var re=n(3872)
+var oe=n(6e3)
+var ie=n(6738)
+const ae=3e5
+const ce={timeout:1/0,bake:0,grace:{}}
+async function ailing(e,t,{cluster:n,clock:s,toRepo:r}){const o=e.flatMap(({id:e,live:n})=>n&&!n.spec.paused?[(0,ne.VS)(e,n,t)]:[])
 const i=s.now()
-const a={...(0,re._1)(i),exits:exitsOf(t,i)}
-const c={clusterState:t,timeouts:ae,now:i}
-const l=(0,se.S)(o,{...c,observations:a})
-const u=await Promise.all(l.logsWanted.map(async e=>{const t=await(0,oe.$)(n,s,e)
-return{wanted:e,diagnosis:(0,ne.h)(t,r)}}))
-const d=u.reduce((e,{wanted:t,diagnosis:n})=>(0,re.X1)(e,t,n),l.observations)
-const{verdicts:f}=(0,se.S)(o,{...c,observations:d})
+const a={...(0,oe._1)(i),exits:exitsOf(t,i)}
+const c={clusterState:t,timeouts:ce,now:i}
+const l=(0,re.S)(o,{...c,observations:a})
+const u=await Promise.all(l.logsWanted.map(async e=>{const t=await(0,ie.$)(n,s,e)
+return{wanted:e,diagnosis:(0,se.h)(t,r)}}))
+const d=u.reduce((e,{wanted:t,diagnosis:n})=>(0,oe.X1)(e,t,n),l.observations)
+const{verdicts:f}=(0,re.S)(o,{...c,observations:d})
 return Object.fromEntries(e.flatMap(({id:e})=>{const t=f[(0,M.T)(e)]
 const n=t&&wordsOf(t)
 return n===void 0?[]:[[(0,M.T)(e),n]]}))}function exitsOf(e,t){return Object.fromEntries([...e.pods.values()].flatMap(({metadata:e,status:n})=>(n?.containerStatuses??[]).flatMap(({name:n,lastState:s})=>{const{exitCode:r=0,finishedAt:o}=s?.terminated??{}
-const i=o!==void 0&&Date.parse(o)>t-ie
+const i=o!==void 0&&Date.parse(o)>t-ae
 return r!==0&&i?[[`${e?.uid}/${n}`,{before:0}]]:[]})))}function wordsOf(e){switch(e.is){case"complete":case"done":return
 case"failed":return e.cause.sentence
 case"superseded":return e.by
-case"waiting":return e.on.replace(/,? 0 s of \d+ s(: [^()]*)?/,"")}}const ce=3e4
+case"waiting":return e.on.replace(/,? 0 s of \d+ s(: [^()]*)?/,"")}}const le=3e4
 async function lineageOf(e,t,n){const{platform:s,folder:r}=e
 if(t===n)return"not-older"
-const o=(0,b.uM)(s,r)
-if(!await lineage_has(o,t))return"unknown"
+const o=(0,v.uM)(s,r)
+if(!await has(o,t))return"unknown"
 const i=await compared(o,t,n)
 if(i!=="unknown"||s.env["CI"]!=="true")return i
 await fetchHistory(e,t,n)
-return compared(o,t,n)}async function lineage_has(e,t){return(await e(["cat-file","-e",`${t}^{commit}`])).code===0}async function compared(e,t,n){if(!await lineage_has(e,n))return"unknown"
+return compared(o,t,n)}async function has(e,t){return(await e(["cat-file","-e",`${t}^{commit}`])).code===0}async function compared(e,t,n){if(!await has(e,n))return"unknown"
 const leads=async(t,n)=>(await e(["merge-base","--is-ancestor",t,n])).code===0
 if(await leads(t,n))return"older"
 if(await leads(n,t))return"not-older"
 return await isWhole(e,n)?"not-older":"unknown"}async function isWhole(e,t){const n=await e(["rev-list","--max-parents=0",t])
 const s=await e(["cat-file","--batch"],n.stdout)
-return n.code===0&&s.code===0&&!/^parent [0-9a-f]+$/m.test(s.stdout)}async function fetchHistory({platform:e,folder:t,signal:n},s,r){const o=await(0,b.uM)(e,t)(["rev-parse","--is-shallow-repository"])
+return n.code===0&&s.code===0&&!/^parent [0-9a-f]+$/m.test(s.stdout)}async function fetchHistory({platform:e,folder:t,signal:n},s,r){const o=await(0,v.uM)(e,t)(["rev-parse","--is-shallow-repository"])
 const i=["fetch","--quiet","--no-tags","--no-write-fetch-head","--no-recurse-submodules",...o.stdout.trim()==="true"?["--depth=200","origin",s,r]:["origin",r]]
-await(0,f.wj)(e.clock,ce,n,n=>e.processes.stream("git",[...(0,b._z)(e,t),...i],{signal:n,env:{GIT_TERMINAL_PROMPT:"0",GIT_SSH_COMMAND:"ssh -o BatchMode=yes"},onLine:()=>{}}))}async function checkNotStale({platform:e,settings:t,source:n,signal:s,log:o},i){const a=(0,_.BO)(i)
+await(0,E.wj)(e.clock,le,n,n=>e.processes.stream("git",[...(0,v._z)(e,t),...i],{signal:n,env:{GIT_TERMINAL_PROMPT:"0",GIT_SSH_COMMAND:"ssh -o BatchMode=yes"},onLine:()=>{}}))}async function checkNotStale({platform:e,settings:t,source:n,signal:s,log:o},i){const a=(0,_.BO)(i)
 if(a?.sha===void 0||n.sha===void 0)return
 const{sha:c}=n
 switch(await lineageOf({platform:e,folder:t.context,signal:s},c,a.sha)){case"not-older":return
-case"unknown":o.say(`this checkout does not show whether ${(0,T.j)(a.tag)}, which is live, is newer than ${(0,T.j)(c)}`)
+case"unknown":o.say(`this checkout does not show whether ${(0,A.j)(a.tag)}, which is live, is newer than ${(0,A.j)(c)}`)
 return
-case"older":(0,r.fJ)({code:"stale-commit",sentence:`${(0,T.j)(c)} is older than ${(0,T.j)(a.tag)}, live since release ${a.number} by ${(0,D.Gg)(a)}`,hint:`nothing was changed. To roll back to it anyway: ${(0,G.a)("rollback",t,{to:n.tag})}`})}}var le=n(4e3)
-const ue=15e3
-async function pinsOf(e,t,n){const s=n.flatMap(e=>e.live?[e.live]:[])
-const r=(0,le.oo)(t.clusterState(),s,e.settings.image)
-const o=once(t=>lookUpSoon(e,t))
-const i=new Map
-const a=new Set
-await Promise.all(r.map(async({workload:e,container:t,image:n,ran:s})=>{const r=s?await fateOf(n,s,o):"not known"
-if(r==="comes back")return
-const{repository:c,tag:l="latest"}=(0,T.zZ)(n)
-const u=`${(0,T.EU)(c)}:${l}`
-if(s===void 0||r==="not known"){a.add(`the digest that ${u} runs is unknown: an undo would restore what the tag names then`)
-return}const d=(0,le._W)(n,s.digest)
-i.set(e,{...i.get(e),[t]:d})
-const f=r==="moved"?"has moved":"may have moved"
-a.add(`${u} ${f}: an undo would restore ${s.digest.slice(0,19)}, which is running`)}))
-for(const t of a)e.log.say(t)
-return i}async function runsAlready(e,t,n,{repository:s,digest:r}){const o=t.clusterState()
-const i=once(t=>lookUpSoon(e,t))
-const a=n.flatMap(({live:e,uses:t})=>t.map(async({name:t})=>{const n=e&&(0,N.MZ)((0,N.kW)(e),()=>true).find(e=>e.name===t)
-if(!n)return false
-const a=(0,le.ky)(o,e,n,{repository:s,digest:r})
-if(a!=="what its tag names")return a==="this image"
-const c=await i(n.image)
-return c?.is==="there"&&c.image.digest===r}))
-return(await Promise.all(a)).every(Boolean)}function warningsWithoutDigest(e){const t=new Map
-for(const{id:n,running:s}of e)for(const e of new Set(s)){if((0,T.zZ)(e).digest!==void 0)continue
-t.set(e,[...t.get(e)??[],(0,M.T)(n)])}return[...t].map(([e,t])=>`${t.join(", ")} names ${e} without a digest: new pods run what that tag names then. The next release of another image adds the digest`)}async function lostImages(e,t,n=new Map){const s=new Map
-for(const{id:r,live:o}of t){const t=n.get((0,M.T)(r))
-const i=o?(0,N.ys)(o,e.settings.image):[]
-const a=new Set(i.map(({name:e,image:n})=>t?.[e]??n))
-for(const e of a)s.set(e,[...s.get(e)??[],(0,M.T)(r)])}const r=await Promise.all([...s].map(async([t,n])=>{const s=await lookUpSoon(e,t)
-return s?.is==="absent"?[`the registry no longer has ${t}, which ${n.join(", ")} runs: nodes without a cached copy cannot start it, so an undo may fail`]:[]}))
-return r.flat()}async function fateOf(e,{digest:t,of:n},s){const r=await s(e)
-if(r?.is==="there"&&r.image.digest===t)return"comes back"
-if(n==="another repository"){const n=await s((0,le._W)(e,t))
-if(n?.is!=="there")return"not known"}return r?.is==="there"?"moved":"may have moved"}async function lookUpSoon({platform:e,signal:t},n){const{repository:s,tag:r="latest",digest:o}=(0,T.zZ)(n)
-try{return await(0,f.wj)(e.clock,ue,t,t=>o===void 0?(0,p.TE)(e,s,r,t):(0,p.OK)(e,{repository:s,tag:r,digest:o},t))}catch{t.throwIfAborted()
-return}}function once(e){const t=new Map
-return n=>{const s=t.get(n)??e(n)
-t.set(n,s)
-return s}}var de=n(9548)
+case"older":(0,r.fJ)({code:"stale-commit",sentence:`${(0,A.j)(c)} is older than ${(0,A.j)(a.tag)}, live since release ${a.number} by ${(0,U.Gg)(a)}`,hint:`nothing was changed. To roll back to it anyway: ${(0,G.a)("rollback",t,{to:n.tag})}`})}}var ue=n(7571)
+var de=n(9548)
 var fe=n(1120)
 var pe=n(3975)
 var he=n(3776)
@@ -2541,16 +2501,16 @@ const[o,i,a]=await Promise.all([whoAmI(n,r),kubeContextOf(s["kube-context"],r),m
 const c=[clusterFinding(r.version,i,r.namespace),...o?clockFindings(o.aheadMs):[]]
 const l=unseen("cluster","rights, workloads, probes and release")
 try{if((await(0,de.oO)(r,a.known)).is==="missing"){const e=`the namespace "${r.namespace}" does not exist; a release creates it from the manifests`
-return[...c,(0,j.$e)("cluster",e),l]}}catch(e){return[...c,(0,j.gz)("cluster",e),l]}const u=(0,me.xQ)(e.app,a.known,a.resources,(0,fe.GH)(s))
-const d=await(0,W.o7)(r,u)
+return[...c,(0,R.$e)("cluster",e),l]}}catch(e){return[...c,(0,R.gz)("cluster",e),l]}const u=(0,me.xQ)(e.app,a.known,a.resources,(0,fe.GH)(s))
+const d=await(0,B.o7)(r,u)
 const may=(e,t)=>!d.some(({resource:n,verbs:s})=>t.includes(n)&&s.includes(e))
 const f=d.every(({verbs:e})=>!e.includes("list")&&!e.includes("watch"))
 const p=may("get",["leases","secrets","configmaps"])
 const[h,m,g]=await Promise.all([examineMigration(e,a,may("get",["cronjobs"])),f?examineWorkloads(e,a,{missing:d,image:t}):unseenWorkloads(r),p?examineReleases(e):[]])
 const w=[...f?[]:["workloads and probes"],...p?[]:["release"]]
-return[...c,...rightsFindings({all:(0,W.Zu)([...u,...m.needs]),missing:(0,W.Zu)([...d,...m.missing]),account:o?.name,namespace:r.namespace},(0,he.IZ)(r)),...w.length>0?[unseen("rights",w.join(", "))]:[],...a.findings,...h,...m.findings,...g]}async function examineMigration(e,{known:t,findings:n},s){const r=s&&n.length===0
+return[...c,...rightsFindings({all:(0,B.Zu)([...u,...m.needs]),missing:(0,B.Zu)([...d,...m.missing]),account:o?.name,namespace:r.namespace},(0,he.IZ)(r)),...w.length>0?[unseen("rights",w.join(", "))]:[],...a.findings,...h,...m.findings,...g]}async function examineMigration(e,{known:t,findings:n},s){const r=s&&n.length===0
 const o=[(0,pe.H)(e),...r?[(0,fe.xq)(e,t)]:[]]
-return(await Promise.allSettled(o)).flatMap(e=>e.status==="rejected"?[(0,j.gz)("workloads",e.reason)]:[])}function unseen(e,t){return(0,j.$e)(e,`skipped because of the findings above: ${t}`)}async function whoAmI({clock:e},t){const n="authentication.k8s.io/v1"
+return(await Promise.allSettled(o)).flatMap(e=>e.status==="rejected"?[(0,R.gz)("workloads",e.reason)]:[])}function unseen(e,t){return(0,R.$e)(e,`skipped because of the findings above: ${t}`)}async function whoAmI({clock:e},t){const n="authentication.k8s.io/v1"
 const s=e.now()
 try{const{metadata:r,status:o}=await t.review(`/apis/${n}/selfsubjectreviews`,{apiVersion:n,kind:"SelfSubjectReview"})
 const i=o?.userInfo?.username
@@ -2562,85 +2522,85 @@ const{code:n,stdout:s}=await t.kubectl(["config","current-context"])
 return n===0?s.trim():void 0}async function manifestsOf({platform:e,settings:t,cluster:n}){try{const s=await(0,K.PX)(e,n,t.manifests,t.image)
 const{targets:r,others:o,namespace:i}=s
 const a=[...r,...o,...i?[i]:[]]
-const c=await(0,X.k4)(n,a)
+const c=await(0,Y.k4)(n,a)
 a.forEach(e=>c.of(e))
-return{known:s,resources:c,findings:[]}}catch(e){return{known:K.K2,resources:await(0,X.k4)(n,[]),findings:[(0,j.gz)("workloads",e)]}}}async function unseenWorkloads(e,t=[]){const n=(0,me.hg)()
-return{findings:t,needs:n,missing:await(0,W.o7)(e,n)}}async function examineWorkloads(e,{known:t,findings:n},{missing:s,image:r}){const{platform:o,cluster:i}=e
+return{known:s,resources:c,findings:[]}}catch(e){return{known:K.K2,resources:await(0,Y.k4)(n,[]),findings:[(0,R.gz)("workloads",e)]}}}async function unseenWorkloads(e,t=[]){const n=(0,me.hg)()
+return{findings:t,needs:n,missing:await(0,B.o7)(e,n)}}async function examineWorkloads(e,{known:t,findings:n},{missing:s,image:r}){const{platform:o,cluster:i}=e
 const a=await(0,ee.f)(i,o.clock)
 const c=await(0,he.Nn)(e,{manifests:t,live:a,missing:s,until:"the end",image:r})
 const{targets:l,services:u,findings:d}=c
 if(l.length===0){const e=[...d.images,...d.workloads]
 return unseenWorkloads(i,n.length>0?[]:e)}const f=a.clusterState()
-const[p,h,m,g]=await Promise.all([ailing(l,f,{cluster:i,clock:o.clock,toRepo:(0,O.YT)(e)}),staleConfiguration(i,f,l),checkAlone(e,{live:a,targets:l}).then(()=>[],e=>isOfTwo(e)?[(0,j.gz)("release",e)]:[]),lostImages(e,l)])
+const[p,h,m,g]=await Promise.all([ailing(l,f,{cluster:i,clock:o.clock,toRepo:(0,k.YT)(e)}),staleConfiguration(i,f,l),(0,te.a)(e,{live:a,targets:l}).then(()=>[],e=>isOfTwo(e)?[(0,R.gz)("release",e)]:[]),(0,ue.v5)(e,l)])
 const w=(0,he.IZ)(i)
-return{findings:[...l.map(e=>(0,j.ok)("workloads",(0,ge.q0)(e))),...d.web,...d.workloads,...(0,V.c)((0,H.Z)(l,u),w),...Object.entries(p).map(([e,t])=>{const n=`${e} is unhealthy before the release: ${t}`
-return(0,j.$e)("workloads",n,w(["describe",e]))}),...d.images,...g.map(e=>(0,j.$e)("registry",e,"push the image again, or release before its pods are rescheduled")),...h,...m,...d.namespace,...d.dryRun,...d.probes],needs:c.needs,missing:c.missing}}async function staleConfiguration(e,t,n){const s=n.flatMap(({live:e})=>e?(0,I.JP)((0,N.kW)(e)):[])
+return{findings:[...l.map(e=>(0,R.ok)("workloads",(0,ge.q0)(e))),...d.web,...d.workloads,...(0,V.c)((0,H.Z)(l,u),w),...Object.entries(p).map(([e,t])=>{const n=`${e} is unhealthy before the release: ${t}`
+return(0,R.$e)("workloads",n,w(["describe",e]))}),...d.images,...g.map(e=>(0,R.$e)("registry",e,"push the image again, or release before its pods are rescheduled")),...h,...m,...d.namespace,...d.dryRun,...d.probes],needs:c.needs,missing:c.missing}}async function staleConfiguration(e,t,n){const s=n.flatMap(({live:e})=>e?(0,I.JP)((0,L.kW)(e)):[])
 const r=s.map(({kind:t,name:n})=>{const s=t==="Secret"?"secrets":"configmaps"
-return`${(0,X.rJ)("v1",e.namespace,s)}/${n}`})
+return`${(0,Y.rJ)("v1",e.namespace,s)}/${n}`})
 const o=await Promise.all([...new Set(r)].map(t=>e.find(t).catch(e=>{if(e instanceof J.h&&e.status===403)return
 throw e})))
 const i=o.flatMap(e=>e?[e]:[])
 return n.flatMap(n=>{const s={workload:n.id,images:{},generation:0,first:false}
-const r=(0,Y.NO)(t,s)
+const r=(0,X.NO)(t,s)
 return staleConfigurationFindings(n,r,i,(0,he.IZ)(e))})}function isOfTwo(e){return e instanceof r.HR&&e.cause.code==="usage"}async function examineReleases(e){const{platform:t,settings:n,app:s,cluster:r}=e
-const[o,i,a]=await Promise.allSettled([(0,D.Cz)(r,(0,z.Fe)(s)),(0,Z.aE)(r,s,n.image),(0,Q.Lu)(r,s,n.image)])
-const c=[o,i,a].flatMap(e=>e.status==="rejected"?[(0,j.gz)("release",e.reason)]:[])
+const[o,i,a]=await Promise.allSettled([(0,U.Cz)(r,(0,z.Fe)(s)),(0,Z.aE)(r,s,n.image),(0,Q.Lu)(r,s,n.image)])
+const c=[o,i,a].flatMap(e=>e.status==="rejected"?[(0,R.gz)("release",e.reason)]:[])
 if(o.status!=="fulfilled"||i.status!=="fulfilled")return c
 if(a.status!=="fulfilled")return c
 const l={...t,env:{...t.env,CI:void 0}}
-const u=await checkNotStale(e.with({platform:l}),a.value).then(()=>[],e=>[(0,j.gz)("release",e)])
+const u=await checkNotStale(e.with({platform:l}),a.value).then(()=>[],e=>[(0,R.gz)("release",e)])
 const d=releaseFindings(n,o.value,i.value?.begun,a.value)
-return[...d,...u]}function cluster_closed(e){return[(0,j.gz)("cluster",e),unseen("cluster","rights, workloads, probes and release")]}function sourceFinding({sha:e,tag:t},n){if(n!==void 0)return(0,j.ok)("commit",`the tag is ${n} (option "tag")`)
-if(t!==e){const e=`there are uncommitted changes, so the tag of the image is ${(0,T.j)(t)}: commit or stash them to release the commit itself`
-return(0,j.$e)("commit",e,"git status --short")}return(0,j.ok)("commit",`commit ${(0,T.j)(t)}, without uncommitted changes`)}function contextFindings(e,t,n){return[...unignored(e,t),...managers(e,t,n)]}const we=[".git",".env",".venv","venv","node_modules"]
+return[...d,...u]}function cluster_closed(e){return[(0,R.gz)("cluster",e),unseen("cluster","rights, workloads, probes and release")]}function sourceFinding({sha:e,tag:t},n){if(n!==void 0)return(0,R.ok)("commit",`the tag is ${n} (option "tag")`)
+if(t!==e){const e=`there are uncommitted changes, so the tag of the image is ${(0,A.j)(t)}: commit or stash them to release the commit itself`
+return(0,R.$e)("commit",e,"git status --short")}return(0,R.ok)("commit",`commit ${(0,A.j)(t)}, without uncommitted changes`)}function contextFindings(e,t,n){return[...unignored(e,t),...managers(e,t,n)]}const we=[".git",".env",".venv","venv","node_modules"]
 function unignored(e,{names:t,ignores:n}){const r=we.filter(e=>t.includes(e))
 if(n||r.length===0)return[]
 const o=`there is no .dockerignore in "${e}": the builder receives ${r.join(", ")}, and a COPY of the folder includes ${r.length===1?"it":"them"} in the image`
-return[(0,j.$e)("commit",o,`printf '%s\\n' ${r.join(" ")} > ${(0,s.join)(e,".dockerignore")}`)]}function managers(e,{managers:t},n){return["test-command","migrate-command"].flatMap(r=>{const o=n[r]
+return[(0,R.$e)("commit",o,`printf '%s\\n' ${r.join(" ")} > ${(0,s.join)(e,".dockerignore")}`)]}function managers(e,{managers:t},n){return["test-command","migrate-command"].flatMap(r=>{const o=n[r]
 const i=o.split(/\s+/).find(e=>/(^|\/)manage\.py$/.test(e))
 if(i===void 0||i.startsWith("/"))return[]
 if(t.includes((0,s.normalize)(i)))return[]
 const a=`"${r}" runs ${i}, which does not exist in the build context "${e}"`
 const[c]=t
 const l=c&&`--${r} "${o.replace(i,c)}"`
-return[(0,j.$e)("commit",a,l)]})}function registryFindings(e,t,{lookup:n,login:s,beside:r}){if(r!==void 0){const o=`${(0,h.w4)(e)} has ${e}:${(0,T.j)(r)} of another build: the tag of this one is ${(0,T.j)(t)}`
-return[(0,j.ok)("registry",o),...registryFindings(e,t,{lookup:n,login:s})]}const o=(0,h.w4)(e)
-const i=`${e}:${(0,T.j)(t)}`
+return[(0,R.$e)("commit",a,l)]})}function registryFindings(e,t,{lookup:n,login:s,beside:r}){if(r!==void 0){const o=`${(0,p.w4)(e)} has ${e}:${(0,A.j)(r)} of another build: the tag of this one is ${(0,A.j)(t)}`
+return[(0,R.ok)("registry",o),...registryFindings(e,t,{lookup:n,login:s})]}const o=(0,p.w4)(e)
+const i=`${e}:${(0,A.j)(t)}`
 const a=o==="docker.io"?"docker login":`docker login ${o}`
-switch(n.is){case"there":return[(0,j.ok)("registry",`${o} has ${i} already: it is not built again`)]
-case"another":return[(0,j.ok)("registry",`${o} has ${i} of another commit (${(0,T.j)(n.of)}): it is built again`)]
-case"another build":return[(0,j.ok)("registry",`${o} has ${i} of another build: it is built again`)]
-case"unlabelled":return[(0,j.z3)("registry",`${o} has ${i} already, without a label that names its commit`,'roll that image out with "deploy", or set another "tag"')]
-case"absent":return[(0,j.ok)("registry",`${o} answers, and does not have ${i} yet: it will be built`),...s||(0,h.IX)(o)?[]:[(0,j.$e)("registry",`docker has no login for ${o}, which requires one for a push`,a)]]
-case"denied":return s?[(0,j.$e)("registry",`${o} denies ${e}: normal before the first push to many registries, or this login may not read it (${n.said})`,(0,h.t$)(e,"read"))]:[(0,j.z3)("registry",`${o} denies ${e}, and docker has no login there`,a)]
-case"unreachable":return[(0,j.z3)("registry",`${o} does not answer: ${n.said}`,'check the host name in "image", and that this machine reaches it')]
-case"failed":return[(0,j.z3)("registry",`${i} could not be looked up: ${n.said}`,n.hint)]}}var ve=n(7898)
+switch(n.is){case"there":return[(0,R.ok)("registry",`${o} has ${i} already: it is not built again`)]
+case"another":return[(0,R.ok)("registry",`${o} has ${i} of another commit (${(0,A.j)(n.of)}): it is built again`)]
+case"another build":return[(0,R.ok)("registry",`${o} has ${i} of another build: it is built again`)]
+case"unlabelled":return[(0,R.z3)("registry",`${o} has ${i} already, without a label that names its commit`,'roll that image out with "deploy", or set another "tag"')]
+case"absent":return[(0,R.ok)("registry",`${o} answers, and does not have ${i} yet: it will be built`),...s||(0,p.IX)(o)?[]:[(0,R.$e)("registry",`docker has no login for ${o}, which requires one for a push`,a)]]
+case"denied":return s?[(0,R.$e)("registry",`${o} denies ${e}: normal before the first push to many registries, or this login may not read it (${n.said})`,(0,p.t$)(e,"read"))]:[(0,R.z3)("registry",`${o} denies ${e}, and docker has no login there`,a)]
+case"unreachable":return[(0,R.z3)("registry",`${o} does not answer: ${n.said}`,'check the host name in "image", and that this machine reaches it')]
+case"failed":return[(0,R.z3)("registry",`${i} could not be looked up: ${n.said}`,n.hint)]}}var ve=n(7898)
 var be=n(2744)
-async function inspectMachine({platform:e,settings:t,signal:n}){const[s,r]=await Promise.all([inspectTools(e,n),(0,b.TC)(e,t,t.context).catch(e=>(0,j.gz)("commit",e))])
-return{answers:s,..."tag"in r?{source:r}:{sourceError:r}}}function reachesCluster({env:e},{answers:{kubectl:t}}){return isRunner(e)||t!==void 0&&has(t)}function isRunner(e){return Boolean(e["RUNNER_TOOL_CACHE"])}async function examineMachine({platform:e,settings:t},{answers:n,source:s,sourceError:r},o){const i=await examineRegistry(t.image,o)
+async function inspectMachine({platform:e,settings:t,signal:n}){const[s,r]=await Promise.all([inspectTools(e,n),(0,v.TC)(e,t,t.context).catch(e=>(0,R.gz)("commit",e))])
+return{answers:s,..."tag"in r?{source:r}:{sourceError:r}}}function reachesCluster({env:e},{answers:{kubectl:t}}){return isRunner(e)||t!==void 0&&(0,j.zy)(t)}function isRunner(e){return Boolean(e["RUNNER_TOOL_CACHE"])}async function examineMachine({platform:e,settings:t},{answers:n,source:s,sourceError:r},o){const i=await examineRegistry(t.image,o)
 const a={builds:!i.has,known:s!==void 0,fetches:isRunner(e.env)}
-return[...toolFindings(n,a),...s?[sourceFinding(s,t.tag)]:[],...r&&has(n.git)?[r]:[],...a.builds?await examineContext(e,t):[],...i.findings]}async function examineRegistry(e,t){if(!t){const t=`${(0,h.w4)(e)} was not checked because of the findings above`
-return{has:false,findings:[(0,j.$e)("registry",t)]}}try{const{lookup:n,login:s,beside:r,source:o}=await t
+return[...(0,j.b5)(n,a),...s?[sourceFinding(s,t.tag)]:[],...r&&(0,j.zy)(n.git)?[r]:[],...a.builds?await examineContext(e,t):[],...i.findings]}async function examineRegistry(e,t){if(!t){const t=`${(0,p.w4)(e)} was not checked because of the findings above`
+return{has:false,findings:[(0,R.$e)("registry",t)]}}try{const{lookup:n,login:s,beside:r,source:o}=await t
 const i=registryFindings(e,o.tag,{lookup:n,login:s,...r!==void 0&&{beside:r}})
-return{has:n.is==="there",findings:i}}catch(e){return{has:false,findings:[(0,j.gz)("registry",e)]}}}const ye=1e4
-async function inspectTools(e,t){const answerOf=async n=>{try{return await(0,f.wj)(e.clock,ye,t,t=>(0,d.T3)(e,n,{signal:t}))}catch(e){if(!(e instanceof f.Ms))throw e
+return{has:n.is==="there",findings:i}}catch(e){return{has:false,findings:[(0,R.gz)("registry",e)]}}}const ye=1e4
+async function inspectTools(e,t){const answerOf=async n=>{try{return await(0,E.wj)(e.clock,ye,t,t=>(0,d.T3)(e,n,{signal:t}))}catch(e){if(!(e instanceof E.Ms))throw e
 return{code:1,stdout:"",stderr:`no answer within ${ye/1e3} s`}}}
 const[n,s,r,o]=await Promise.all([e.processes.run("git",["--version"]),answerOf(["version","--format","{{json .}}"]),answerOf(["buildx","version"]),inspectKubectl(e)])
 return{git:n,docker:s,buildx:r,...o&&{kubectl:o}}}async function inspectKubectl({processes:e}){const t=await e.find("kubectl")
 if(t===void 0)return
 return e.run(t,["version","--client","-o","json"],{env:be.yl})}async function lookInRegistry(e,t){const{platform:n,settings:s}=e
-if(await t())return{...await lookForBuild(e),login:true}
-const r=await lookForBuild(e)
-const o=await(0,ve.Og)(n,(0,h.w4)(s.image),e.signal)
+if(await t())return{...await(0,O.FB)(e),login:true}
+const r=await(0,O.FB)(e)
+const o=await(0,ve.Og)(n,(0,p.w4)(s.image),e.signal)
 return{...r,login:o.is!=="none"}}async function examineContext(e,t){const{files:n}=e
 const{context:r,file:o}=t
 try{const i=checkPlan(e,{context:r,...o!==void 0&&{file:o}})
 const a=await n.list(r)
 const c=a.filter(e=>n.isFolder((0,s.join)(r,e)))
 const l={names:a,ignores:[(0,s.join)(r,".dockerignore"),`${i}.dockerignore`].some(e=>n.exists(e)),managers:["",...c].map(e=>(0,s.join)(e,"manage.py")).filter(e=>n.exists((0,s.join)(r,e)))}
-return contextFindings(r,l,t)}catch(e){return[(0,j.gz)("commit",e)]}}var ke=n(6090)
+return contextFindings(r,l,t)}catch(e){return[(0,R.gz)("commit",e)]}}var ke=n(6090)
 var Oe=n(6488)
-function runDoctor(e){return(0,R.Y)("doctor",e,e=>e.reporter.stage("doctor",t=>(0,f.ZC)(e.signal,async()=>{t.waiting("checking tools, registry and cluster")
+function runDoctor(e){return(0,P.Y)("doctor",e,e=>e.reporter.stage("doctor",t=>(0,E.ZC)(e.signal,async()=>{t.waiting("checking tools, registry and cluster")
 const n=await inspectMachine(e)
 const{source:s}=n
 if(s)e.state.source=s
@@ -2651,414 +2611,207 @@ const i=o.every(({severity:e})=>e!=="error")
 return{result:i?"done":"failed",findings:o}})))}async function examineClusterOf(e,{source:t},n){const{platform:s,settings:o,signal:i,resources:a}=e
 try{const r=await a.openCluster(s,o,i)
 const c=t??{tag:o.tag??"unknown"}
-const l=new O.v5({...e,source:c})
-return[...skewFindings(r.client,r.version),...await examineCluster(l.with({log:ke.a,cluster:r}),()=>toRun(n))]}catch(e){i.throwIfAborted()
+const l=new k.v5({...e,source:c})
+return[...(0,j.RA)(r.client,r.version),...await examineCluster(l.with({log:ke.a,cluster:r}),()=>toRun(n))]}catch(e){i.throwIfAborted()
 return cluster_closed(new r.HR((0,Oe.rl)(e,i)))}}async function toRun(e){const t=await(e?.catch(()=>{}))
 if(t&&"image"in t.lookup)return{image:t.lookup.image}
 return{...t?.platforms&&{platforms:t.platforms}}}var Ee=n(2638)
-var Te=n(4565)
-var Se=n(202)
-var Ae=n(8109)
-var $e=n(1534)
-const xe=1e4
-async function endOfBroken({platform:e,cluster:t,settings:n,app:s,signal:r},o,i,a){const c=(0,Te.ub)(i)
-if(c.some(({direction:e})=>e==="new"))return false
-const l=new Set(c.flatMap(({versions:e})=>e.map(e=>i.versions[e]?.tag)))
-const u=e.clock.now()+n.timeout
-try{return await(0,Ae.r)({cluster:t,clock:e.clock,live:o,signal:r},e=>{const t=(0,Se.w)(o.clusterState(),n.image,(0,$e.q2)(s))
-const r=t.filter(({tag:e,isIdle:t})=>l.has(e)&&!t)
-const i=Math.min(u,...r.map(({goneAt:t})=>t===void 0?e:t+xe))
-if(r.length===0)return{logsWanted:[],ended:true}
-if(e>=i)return{logsWanted:[],ended:false}
-const c=r.flatMap(e=>e.names).join(", ")
-a.waiting(`the migrations break what ends now: waiting for ${c}`)
-return{logsWanted:[],requeueAt:i}},()=>{})}finally{a.waiting(void 0)}}async function endOfOthers({platform:e,cluster:t,settings:n,app:s,signal:r},o,{digest:i},a){const c=e.clock.now()+n.timeout
-try{await(0,Ae.r)({cluster:t,clock:e.clock,live:o,signal:r},e=>{const t=(0,Se.w)(o.clusterState(),n.image,(0,$e.q2)(s))
-const r=t.filter(({digest:e,goneAt:t})=>e!==i&&t!==void 0)
-const l=Math.min(c,...r.map(({goneAt:t=e})=>t+xe))
-if(r.length===0||e>=l)return{logsWanted:[],ended:true}
-a.waiting(`waiting for ${r.flatMap(({names:e})=>e).join(", ")}`)
-return{logsWanted:[],requeueAt:l}},()=>{})}finally{a.waiting(void 0)}}var Re=n(5313)
-var je=n(2580)
-class Planning{context
-wait
-start
-#m
-#g
-constructor(e,t,n=()=>Promise.resolve(),s=je.Be){this.context=e
-this.wait=n
-this.start=s
-this.#m=t
-this.#g=s(e,t)}get migration(){return this.#g}async plan(e){await this.wait(e)
-const t=await this.#g.plan(e)
-if(t.judged?.blocked!==true)return t
-const{live:n}=this.#m.checked
-if(!await endOfBroken(this.context,n,t.judged,e))return t
-await this.#w()
-return this.#g.plan(e)}async backup(e,t){const{checked:n,image:s}=this.#m
-this.#m={...this.#m,backup:void 0,isAgain:true}
-await this.#w()
-return(0,fe.B2)(this.context.with({log:e}),n,{image:s,reasons:(0,Re.s)(t),work:"migrated"})}async#w(){await this.#g.close()
-this.#g=this.start(this.context,this.#m)}}var Pe=n(3006)
-var Ce=n(6633)
-const Le=3
-const Ie=3e4
-async function withReported(e,t){const{settings:n,platform:s,signal:r,app:o}=e
-const{cluster:i,checked:a}=t
-const c=n["migrate-command"]===""?[]:unreleasedIn(e,a)
-if(c.length===0)return t
-const{needs:l}=await(0,Pe.jh)(s.clock,r,()=>(0,Q.bL)(i,o,n.image))
-const u=c.filter(({image:e})=>!l.has(e.digest))
-const d=u.slice(0,Le)
-for(const{image:t,names:n}of u.slice(Le))e.log.say(`what ${titleOf(t,n)} needs is not known: only ${Le} images report it`)
-const f=await Promise.all(d.map(async t=>{const n=await ask(e.with({cluster:i}),a,t)
-return n?[[t.image.digest,n]]:[]}))
-return{...t,checked:{...a,reported:new Map(f.flat())}}}function unreleasedIn({settings:e,app:t},{live:n,web:s}){const{image:r}=e
-const o=n.clusterState()
-const i=(0,ge.ow)(o)
-return(0,Se.w)(o,r,(0,$e.q2)(t)).flatMap(({digest:e,tag:t,names:n,isIdle:o,goneAt:a})=>{const c=i.filter(e=>n.includes((0,M.T)((0,N.hY)(e))))
-const l=c.every(e=>isOfRelease(e,r))
-if(e===void 0||o===true||a!==void 0||l)return[]
-const u=c.find(e=>s&&(0,M.T)((0,N.hY)(e))===(0,M.T)(s.workload))??c[0]
-const d=u&&(0,N.kW)(u)
-const f=u?(0,N.ys)(u,r).map(({name:e})=>e):[]
-const p=d?.spec?.containers.find(({name:e})=>f.includes(e))
-if(!u||!d||!p)return[]
-const h={workload:(0,N.hY)(u),template:d,container:p.name,containers:f}
-return[{image:{repository:r,tag:t,digest:e},names:n,web:h}]})}function isOfRelease(e,t){const n=(0,N.ys)(e,t)
-const s=n.every(({image:e})=>(0,T.zZ)(e).digest!==void 0)
-return s&&(e.kind==="CronJob"||(0,Ce.O)(e))}async function ask(e,t,{image:n,names:s,web:r}){const{settings:o,log:i,signal:a,warn:c}=e
-const l=titleOf(n,s)
-i.say(`${l} was deployed by others: a Job of its image reports what it needs`)
-const u=(0,je.Be)(e,{checked:t,web:r,image:n,plansOnly:true,reports:{name:l,command:o["migrate-command"],timeoutMs:Math.min(o.timeout,Ie)}})
-try{await u.plan(i)
-const[e,t]=[u.needs(),u.tasks()]
-if(e===void 0)return
-return{tag:n.tag,needs:e,...t!==void 0&&{tasks:t}}}catch(e){a.throwIfAborted()
-i.say(`what ${l} needs is not known: ${(0,$.b)(e)}`)
-return}finally{await u.close().catch(e=>{c((0,$.b)(e))})}}function titleOf(e,t){return`version ${(0,T.j)(e.tag)} (${t.join(", ")})`}var Ne=n(7823)
-function preflight(e,t,n){return(0,f.ZC)(e.signal,async()=>{const s=await t()
-const r=e.with({cluster:s})
-const o=await check(r,n)
-if(e.command!=="deploy")await checkAlone(r,o)
-return{cluster:s,checked:o}})}async function check(e,t){const{platform:n,settings:s,app:r,cluster:o,log:i}=e
-const a=await(0,K.PX)(n,o,s.manifests,s.image)
-const c=await(0,de.oO)(o,a)
-const{targets:l,jobs:u,namespace:d}=a
-const f=[...l,...a.others,...d?[d]:[]]
-const p=await(0,X.k4)(o,f)
-await(0,pe.H)(e)
-await(0,he.XU)(e,(0,me.xQ)(r,a,p,(0,fe.GH)(s)))
-await(0,fe.xq)(e,a)
-if(d)await(0,de.mh)(i,o,d,c)
-const h=await(0,ee.f)(o,n.clock)
-const m={manifests:a,live:h,missing:[],until:"the first error"}
-const{findings:g,targets:w,others:v,services:b,web:y}=await(0,he.Nn)(e,{...m,...t&&{image:t}})
-const k=warningsOf([...skewFindings(o.client,o.version),...g.namespace,...g.workloads,...g.probes,...g.dryRun])
-for(const t of k)(0,O.FF)(e,t)
-const E=c.is==="there"?c.uid:void 0
-return{live:h,targets:w,others:v,jobs:u,resources:p,services:b,...E!==void 0&&{namespaceUid:E},...y&&{web:y}}}function warningsOf(e){return e.filter(({severity:e})=>e==="warning").map(({message:e,fix:t})=>t?.startsWith("kubectl ")?`${e}: ${t}`:e)}var Me=n(7020)
-var Fe=n(2297)
-function withRestarts(e,t){return e.map(e=>{const n=e.live&&restartOf(e.live,t)
-return n?{...e,restart:n}:e})}function restartOf(e,t){if(e.kind==="CronJob")return
-const n=(0,I.JP)((0,N.kW)(e))
-const s=t.filter(e=>{if(e.is==="none")return false
-const t=e.is==="change"?e.live:void 0
-return n.some(n=>(0,I.wj)(e.object,n)&&(0,I.SM)(n,t,e.becomes))})
-if(s.length===0)return
-return{hash:hashOf((0,I.U)(e),s),because:s.map(({object:e})=>(0,F.Gg)(e)).sort()}}function hashOf(e,t){const n=t.map(e=>{const{uid:t,resourceVersion:n}=(e.is==="create"?void 0:e.live.metadata)??{}
-return[(0,F.Gg)(e.object),t??"",n??""]}).sort(([e=""],[t=""])=>e.localeCompare(t))
-const s=JSON.stringify([e??"",n])
-return(0,q.createHash)("sha256").update(s).digest("hex").slice(0,16)}var Ue=n(607)
-var De=n(6005)
-var Ge=n(5473)
-var _e=n(8306)
-var qe=n(4853)
-async function snapshot_snapshot(e,t,n,s=(e,{targets:t})=>Promise.resolve(t)){const{cluster:r,log:o}=e
-const[[i,a,c],l]=await Promise.all([checkedNow(e,t).then(async n=>{const r={...n,targets:await s(e,n)}
-const o=await pinsOf(e,t.live,r.targets)
-return[r,o,await lostImages(e,r.targets,o)]}),(0,De.q)(e,t.others)])
-const u=withRestarts(i.targets,l)
-const d=(0,Fe._z)(e,n)
-const[f,p,h]=await Promise.all([(0,qe.iS)(r,u,d),(0,_e.r_)(e,u,d),changesTemplates({...i,targets:u})?(0,he.qp)(r):[]])
-const m={...i,targets:planned(u,[...f.map(becomesOf),...p])}
-const g=t.live.clusterState()
-const{changes:w}=(0,Ge.X)({others:l,own:f,targets:u,services:h,clusterState:g})
-const v=[...(0,De.ND)(w,m),...(0,qe.GC)(m.targets,a)]
-o.say(`${(0,Me.LS)(v.length,"object")} stored in the snapshot`)
-for(const t of c)(0,O.FF)(e,t)
-const b=runningVersion(e,m)
-return{checked:m,snapshot:v,changes:w,...b&&{before:b}}}function runningVersion({settings:e},{live:t,targets:n}){const s=n.flatMap(e=>e.live??[])
-return(0,le.It)(t.clusterState(),s,e.image)}function becomesOf({becomes:e}){return e}function planned(e,t){const n=new Map(t.flatMap(e=>(0,N.gv)(e)?[[(0,M.T)((0,N.hY)(e)),e]]:[]))
-return e.map(e=>{const t=n.get((0,M.T)(e.id))
-return t?{...e,becomes:t}:e})}function changesTemplates({others:e,targets:t}){return e.length>0||t.some(({manifest:e,back:t})=>e??t)}async function checkedNow(e,t){const{settings:n,cluster:s}=e
-const r=await asTheyAre(s,t.targets,n.image)
-const o=await(0,Ue.j)(e,r)
-if(o.length===0)(0,ge.Nn)(t.live.clusterState(),n.image,s.namespace);(0,ge._j)(o)
-const{web:i,namespaceUid:a,...c}=t
-const l=(0,ge.s3)(n,o,t.services)
-return{...c,targets:o,...a!==void 0&&isStillThere(t.targets,o)&&{namespaceUid:a},...l&&{web:l}}}function isStillThere(e,t){const n=new Set(e.map(({live:e})=>e?.metadata?.uid))
-return t.some(({live:e})=>e?.metadata?.uid!==void 0&&n.has(e.metadata.uid))}async function asTheyAre(e,t,n){const s=await Promise.all(t.map(async({live:t,...s})=>{const r=await e.find(s.path)
-const o=r&&!s.manifest?(0,N.ys)(r,n):s.uses
-return{...s,uses:o,running:(0,ge.o$)(r,o),...r&&{live:r}}}))
-return s.filter(({live:e,manifest:t,uses:n})=>(e??t)&&n.length>0)}var Be=n(2048)
-var We=n(8152)
-var He=n(6072)
-var Ve=n(6187)
-var Je=n(8076)
-async function lockAndRecover(e,t,n){const{app:s,settings:r}=t
-const o=await(0,He.s)(t)
-e.resources.add(()=>o.release())
-e.resources.add(()=>(0,Ve.nt)(t,n.live))
-const i=(0,We.O)(t.cluster,o)
-const a=await(0,Z.aE)(i,s,r.image)
-const c=a&&await(0,Z.R1)(i,s,a,objectsOfRelease(n))
-const l=t.with({cluster:i,signal:o.lost})
-if(c)await(0,Je.U)(e,l,n.live,c)
-else await(0,Ve.d9)(l,n.live)
-t.signal.throwIfAborted()
-return{cluster:i,lost:o.lost}}function objectsOfRelease({others:e,targets:t}){return[...e,...t.flatMap(({manifest:e})=>e??[])]}function migrateOnly(e){return(0,R.Y)("migrate",e,toImage)}async function toImage(e){const{platform:t,settings:n,reporter:s,signal:o,state:i,resources:a}=e
-if(n["migrate-command"]==="")(0,r.fJ)({code:"usage",sentence:'"migrate" needs a command, but "migrate-command" is none',hint:"remove the option to use the default, or remove this step"})
-const c=(0,R.V)(e,await(0,b.TC)(t,n,n.context))
-const l=Promise.withResolvers()
-const[{cluster:u,checked:d},p]=await(0,f.jH)(o,[e=>s.stage("preflight",async s=>{const r=c.with({signal:e,log:s})
-const open=()=>a.openCluster(t,n,e)
-return withReported(r,await preflight(r,open,()=>l.promise))}),e=>s.stage("image",async t=>{await a.login(n)
-const s=await imageToDeploy(c.with({signal:e,log:t}))
-l.resolve(s)
-return s})])
-const{image:h}=p
-i.haveImage(h)
-const m=(0,R.V)(e,p.source)
-const{cluster:g,lost:w,now:v}=await s.stage("lock",async t=>{const n=await lockAndRecover(e,m.with({log:t,cluster:u}),d)
-const s=m.with({log:t,cluster:n.cluster})
-await checkHistory(s,d)
-return{...n,now:await checkedNow(s,d)}})
-const y=m.with({cluster:g,signal:AbortSignal.any([o,w])})
-try{const t=await migrateTo(e,y,v,{image:h})
-return{result:t?"done":"unchanged"}}catch(e){throw(0,Oe.Ac)(e,w)}finally{await keepSchemaChange(e,y)}}async function keepSchemaChange({state:e,warn:t},{cluster:n,platform:s,app:r}){const o=(0,Be.Qu)(e.plan)
-if(!e.schema&&!o.held&&e.migrations.length===0)return
-const i={cluster:n,clock:s.clock,app:r}
-await(0,Q.$)(i,e.schema,o,e.migrations).catch(e=>{t(`the history does not show which versions fit the schema now: ${(0,$.b)(e)}`)})}function shared(e){const t=/^(cd [\w./-]+ && )?[\w./ =-]+$/.test(e)&&!/(^| )\w+=/.test(e)
-return t?e:void 0}async function migrateTo({reporter:e,state:t,warn:n,command:s},r,o,{image:i,keep:a}){const{settings:c}=r
-if(!o.web||c["migrate-command"]==="")return false
-const l={checked:o,web:o.web,image:i,backup:(0,fe.f_)(c),...s==="migrate"&&{now:true}}
-const u=new Planning(r,l,e=>endOfHolders(r,o,i,e))
-try{const s=await e.stage("plan",e=>migrate_planned(t,r,u,e))
-t.needs=u.migration.needs()
-t.tasks=u.migration.tasks()
-t.migrate=shared(c["migrate-command"])
-t.databases=Object.fromEntries(s.databases.map(({database:e,identity:t})=>[e,t]));(0,Ne.pH)(s).forEach(n)
-if(!s.runs)return false
-const{backup:i}=s
-if(i)t.backup=await e.stage("backup",e=>u.backup(e,i))
-await(t.keepPlan?.())
-const l=workOfUndo(r,o,s)
-if(l)await(a?.(l))
-let d=true
-try{await e.stage("migrate",async e=>{if(i)await migrate_planned(t,r,u,e)
-await u.migration.migrate(e)})
-d=false}finally{u.migration.surprises(d).forEach(n)
-const e=u.migration.broken()
-const t=u.migration.whole()
-if(l&&(e??t))await(a?.({...l,...e&&{misfits:e},...t&&{migrations:t}}))}(0,Ne.aU)(s,c["migrate-command"],u.migration.applied()).forEach(n)
-return true}finally{const{migration:e}=u
-await e.close().catch(e=>{n((0,Oe.$N)(e))})
-t.migrations=e.applied()
-t.schema=e.schema()}}async function migrate_planned(e,t,n,s){const o=await n.plan(s)
-e.plan=o
-if(o.judged?.blocked===true)(0,r.fJ)((0,Te.qF)(o.judged,(0,O.YT)(t)))
-return o}function workOfUndo({settings:e},{web:t,reported:n},s){const r=e["migrate-command"]
-if(!t||r===""||s&&!s.judged)return
-const{workload:o,container:i}=t
-const a=s?.databases.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))
-return{is:"back",web:(0,M.T)(o),container:i,command:r,...a&&{migrations:a},...n&&{reported:[...n].map(([e,{tag:t,needs:n}])=>({digest:e,tag:t,needs:n}))}}}async function endOfHolders(e,{live:t},n,s){const{cluster:r,app:o,settings:i}=e
-const a=(0,_.Ei)(await(0,Q.Lu)(r,o,i.image))
-if(a.length>0)await endOfOthers(e,t,n,s)}var Ke=n(6304)
-var ze=n(9902)
+var Te=n(223)
+var Se=n(5313)
+var Ae=n(4565)
+var $e=n(7020)
+var xe=n(1534)
+var Pe=n(6304)
+var je=n(9902)
 n(9084)
-var Xe=n(7101)
-var Qe=n(2116)
-var Ye=n(1510)
+var Ce=n(7101)
+var Re=n(2116)
+var Ne=n(1510)
 async function runInImage(e,t,n,r){const{platform:o,log:i,signal:c}=e
 const{command:l,files:u=[],beside:f}=n
 const[p="",...h]=typeof l==="string"?["/bin/sh","-c",l]:l
 const{box:m,hasNetwork:g,folder:w,env:v}=await t.ready(c,f?void 0:i)
 const b=f?`${m.name}.beside`:m.name
 const y=(0,s.join)(w,f?"beside":"env")
-await(0,Ye.J)(o,y,{PYTHONUNBUFFERED:"1",PYTHONFAULTHANDLER:"1",...v})
+await(0,Ne.J)(o,y,{PYTHONUNBUFFERED:"1",PYTHONFAULTHANDLER:"1",...v})
 const k=["run",...u.length===0?["--rm"]:[],"--init","--name",b,...f?["--cpu-shares","128"]:[],...m.labels,...g?["--network",m.name]:[],"--env-file",y,"--entrypoint",p,n.built.id,...h]
 i.waiting(`running ${(0,a.vI)(typeof l==="string"?l:p,100)}`)
 n.late?.addEventListener("abort",()=>void askWhere(o,b,c),{once:true})
 try{const{code:t}=await(0,d.T3)(o,k,{signal:c,onLine:r})
 const s=n.late?.aborted===true
-const i=u.length>0&&t!==Ze
+const i=u.length>0&&t!==Ie
 const a=i?await copyFiles(e,b,n.built,u):[]
-return{code:t,isLate:s,uncopied:a}}finally{i.waiting(void 0)}}const Ze=125
+return{code:t,isLate:s,uncopied:a}}finally{i.waiting(void 0)}}const Ie=125
 async function copyFiles({platform:e,signal:t},n,{id:r},o){const i=["--format","{{.Config.WorkingDir}}"]
 const a=await(0,d.T3)(e,["image","inspect",...i,r],{signal:t})
 const c=a.stdout.trim()||"/"
 const l=[]
-for(const r of o){const o=(0,s.dirname)((0,Qe.G)(r))
+for(const r of o){const o=(0,s.dirname)((0,Re.G)(r))
 try{await e.files.makeFolder(o)}catch(e){l.push(`${r} was not copied: ${(0,$.b)(e)}`)
 continue}const i=["cp",`${n}:${(0,s.resolve)(c,r)}`,`${o}/`]
 const a=await(0,d.T3)(e,i,{signal:t})
 if(a.code===0)continue
 const u=/Could not find the file|No such (file|container:path)/i.test(a.stderr)
-l.push(u?`the tests have not written ${r}`:`${r} was not copied: ${(0,d.A3)(a)}`)}return l}const et='for p in $(ls /proc | grep "^[0-9]" | sort -rn); do [ $p = 1 ] || [ $p = $$ ] || { kill -ABRT $p && sleep 0.1; }; done 2>/dev/null'
-async function askWhere(e,t,n){await(0,d.T3)(e,["exec",t,"/bin/sh","-c",et],{signal:n}).catch(()=>{})}async function entrypointOf(e,t,n){const s=["image","inspect","--format","{{json .Config.Entrypoint}}",t.id]
+l.push(u?`the tests have not written ${r}`:`${r} was not copied: ${(0,d.A3)(a)}`)}return l}const Le='for p in $(ls /proc | grep "^[0-9]" | sort -rn); do [ $p = 1 ] || [ $p = $$ ] || { kill -ABRT $p && sleep 0.1; }; done 2>/dev/null'
+async function askWhere(e,t,n){await(0,d.T3)(e,["exec",t,"/bin/sh","-c",Le],{signal:n}).catch(()=>{})}async function entrypointOf(e,t,n){const s=["image","inspect","--format","{{json .Config.Entrypoint}}",t.id]
 const{code:r,stdout:o}=await(0,d.T3)(e,s,{signal:n})
 const i=r===0?JSON.parse(o):null
-return Array.isArray(i)&&i.length>0?i.join(" "):void 0}var tt=n(4083)
+return Array.isArray(i)&&i.length>0?i.join(" "):void 0}var Me=n(4083)
 class TestBox{platform
 plan
+#m
+#g=new ke.d
+#w=new AbortController
 #v
-#b=new ke.d
-#y=new AbortController
+#b
+#y=true
 #k
-#O
-#E=true
-#T
 constructor(e,t,n){this.platform=e
 this.plan=t
 const s=`django-rollout-test-${(0,q.randomBytes)(6).toString("hex")}`
-this.#v=(0,tt.EI)(e,s,t)
-this.#k=this.#S(AbortSignal.any([n,this.#y.signal]))
-this.#k.catch(()=>{})}async ready(e,t){if(t)this.#b.to(t)
-return(0,f.ZC)(e,()=>this.#k)}close(e){this.#T??=this.#A(e)
-return this.#T}async#A(e){const{platform:t}=this
-this.#y.abort()
-await this.#k.catch(()=>{})
-if(this.#E)await(0,tt.q1)(t,this.#v,e)
-if(this.#O===void 0)return
-await t.files.remove(this.#O).catch(t=>{e(`the private files of the tests could not be removed: ${(0,$.b)(t)}`)})}async#S(e){const{platform:t,plan:n}=this
-const s={platform:t,log:this.#b,signal:e}
+this.#m=(0,Me.EI)(e,s,t)
+this.#v=this.#O(AbortSignal.any([n,this.#w.signal]))
+this.#v.catch(()=>{})}async ready(e,t){if(t)this.#g.to(t)
+return(0,E.ZC)(e,()=>this.#v)}close(e){this.#k??=this.#E(e)
+return this.#k}async#E(e){const{platform:t}=this
+this.#w.abort()
+await this.#v.catch(()=>{})
+if(this.#y)await(0,Me.q1)(t,this.#m,e)
+if(this.#b===void 0)return
+await t.files.remove(this.#b).catch(t=>{e(`the private files of the tests could not be removed: ${(0,$.b)(t)}`)})}async#O(e){const{platform:t,plan:n}=this
+const s={platform:t,log:this.#g,signal:e}
 const r=await t.files.privateFolder()
-this.#O=r
-this.#E=await(0,tt.Rf)(t,this.#b)
+this.#b=r
+this.#y=await(0,Me.Rf)(t,this.#g)
 const{env:o,services:i}=n
 const a={folder:r,password:(0,q.randomBytes)(12).toString("hex"),env:o}
 const c=i.length>0
-const l=c?await(0,tt.Fp)(s,this.#v,i,a):{}
-return{box:this.#v,hasNetwork:c,folder:r,env:{...l,...o}}}}var nt=n(9592)
-var st=n(8858)
+const l=c?await(0,Me.Fp)(s,this.#m,i,a):{}
+return{box:this.#m,hasNetwork:c,folder:r,env:{...l,...o}}}}var Fe=n(9592)
+var De=n(8858)
+var Ue=n(7823)
 async function planAlone(e,t,{versions:n,applied:s}){const{platform:o,settings:a,signal:c,log:l,warn:u}=e
 const d=a["migrate-command"]
-const p=(0,fe.f_)(a)
-const h=`rollout-${crypto.randomUUID()}`
-const m={command:d,accept:"",give:e=>`test-env: ${e}`}
-const g=new Ne.k7(h,e=>(0,Ne.U_)(e,m))
-g.to(l)
-const w=(0,Ke.B8)({marker:h,migrate:d,running:n,unsafe:a["unsafe-migrations"],plansOnly:true,leaves:s,...p!==void 0&&{backup:p},contract:{policy:a.contract,hasBridges:a.bridge==="on",programs:[]}})
-const v=Object.fromEntries(w.map(({name:e,value:t})=>[e,t]))
-const b=new i.T9(h)
-const y=a["migrate-timeout"]
-const k=withDatabase(a["test-services"])
-const O={...a["test-env"],...v}
-const E=new TestBox(o,{run:e.holder.id,timeout:y,services:k,env:O},c)
-try{await(0,f.wj)(o.clock,y,c,n=>runInImage(e.with({signal:n}),E,{built:t,command:(0,ze.VV)(d,void 0,h)},e=>{for(const t of b.push(e))g.line(t)
-if(e.length<i.xS-1)g.line(b.end())}))}finally{await E.close(u)}const T=b.end()
-if(T!=="")g.line(T)
-const S=await Promise.race([g.plan,Promise.resolve(void 0)])
-if(!S)return(0,r.fJ)(noPlan(e,g.lines))
-const A={...S,databases:S.databases.map(withoutSizes)};(0,Ne.uH)(l,A,a.sql)
-return A}function withDatabase(e){return e.some(nt.uU)?e:[(0,nt.eU)("postgres"),...e]}function noPlan(e,t){const n=[{lines:t.slice(-st.T)}]
-const s=(0,Ne.K9)("the new version",t)
+const f=(0,fe.f_)(a)
+const p=`rollout-${crypto.randomUUID()}`
+const h={command:d,accept:"",give:e=>`test-env: ${e}`}
+const m=new Ue.k7(p,e=>(0,Ue.U_)(e,h))
+m.to(l)
+const g=(0,Pe.B8)({marker:p,migrate:d,running:n,unsafe:a["unsafe-migrations"],plansOnly:true,leaves:s,...f!==void 0&&{backup:f},contract:{policy:a.contract,hasBridges:a.bridge==="on",programs:[]}})
+const w=Object.fromEntries(g.map(({name:e,value:t})=>[e,t]))
+const v=new i.T9(p)
+const b=a["migrate-timeout"]
+const y=withDatabase(a["test-services"])
+const k={...a["test-env"],...w}
+const O=new TestBox(o,{run:e.holder.id,timeout:b,services:y,env:k},c)
+try{await(0,E.wj)(o.clock,b,c,n=>runInImage(e.with({signal:n}),O,{built:t,command:(0,je.VV)(d,void 0,p)},e=>{for(const t of v.push(e))m.line(t)
+if(e.length<i.xS-1)m.line(v.end())}))}finally{await O.close(u)}const T=v.end()
+if(T!=="")m.line(T)
+const S=await Promise.race([m.plan,Promise.resolve(void 0)])
+if(!S)return(0,r.fJ)(noPlan(e,m.lines))
+const A={...S,databases:S.databases.map(withoutSizes)};(0,Ue.uH)(l,A,a.sql)
+return A}function withDatabase(e){return e.some(Fe.uU)?e:[(0,Fe.eU)("postgres"),...e]}function noPlan(e,t){const n=[{lines:t.slice(-De.T)}]
+const s=(0,Ue.K9)("the new version",t)
 if(s)return{...s,logs:n}
-const r=(0,Xe.VS)(t)
-const o=r===void 0?(0,a.BP)(t):(0,Xe.ax)(r,(0,O.YT)(e))
+const r=(0,Ce.VS)(t)
+const o=r===void 0?(0,a.BP)(t):(0,Ce.ax)(r,(0,k.YT)(e))
 return{code:"plan-failed",sentence:`the new version does not start in a container without the cluster: ${o}`,hint:'Its settings must take the database from DATABASE_URL, or from the variables PG…, POSTGRES_… or MYSQL_…; set what else it needs with "test-env"',logs:n}}function withoutSizes(e){const t=e.pending.map(({locks:e,...t})=>({...t,...e&&{locks:e.map(e=>({...e,rows:-1,bytes:0}))}}))
-return{...e,pending:t}}function survey(e,t){return(0,f.ZC)(e.signal,async()=>{const{settings:n,platform:s,app:o,log:i}=e
+return{...e,pending:t}}var Ge=n(2598)
+var _e=n(7243)
+function survey(e,t){return(0,E.ZC)(e.signal,async()=>{const{settings:n,platform:s,app:o,log:i}=e
 const a=await t()
 const c=e.with({cluster:a})
 await(0,de.oO)(a,K.K2)
 await(0,pe.H)(c)
 const l=(0,me.n6)(o)
 await(0,he.XU)(c,l,l)
-const[u,d,f]=await Promise.all([(0,ee.f)(a,s.clock),(0,X.k4)(a,[]),(0,he.qp)(a)])
+const[u,d,f]=await Promise.all([(0,ee.f)(a,s.clock),(0,Y.k4)(a,[]),(0,he.qp)(a)])
 const p=u.clusterState()
 const h=(0,ge.q8)(p,K.K2,n.image,a.namespace)
 if(h.length===0)(0,ge.Nn)(p,n.image,a.namespace)
-await checkHistory(c,{live:u,targets:h})
+await(0,te.X)(c,{live:u,targets:h})
 i.say(`Kubernetes ${a.version}, namespace ${a.namespace}`)
 h.forEach(e=>{i.say((0,ge.q0)(e))})
 const m=(0,ge.s3)(n,h,f)
 if(!m)return(0,r.fJ)({code:"no-workload",sentence:"the workload that serves the web is not known",hint:'set "migrate-from" to it'})
 const g={live:u,targets:h,others:[],jobs:[],resources:d,services:f,web:m}
-return{cluster:a,checked:g,web:m}})}var rt=n(3529)
-var ot=n(7398)
+return{cluster:a,checked:g,web:m}})}var qe=n(3529)
+var We=n(7398)
 function needsFileOf(e,t,{databases:n}){const s=e.map(({names:e,tag:n,isOwn:s,isIdle:r,needs:o=(s?t:void 0)})=>({names:e,tag:n,...r&&{isIdle:r},...o!==void 0&&{needs:o}}))
 const r=Object.fromEntries(n.map(({database:e,applied:t})=>[e,t]))
 return`${JSON.stringify({versions:s,applied:r},null,2)}\n`}function readNeedsFile(e){const t=parsed(e??"")
-if(!(0,rt.u4)(t)||!Array.isArray(t["versions"]))return
+if(!(0,qe.u4)(t)||!Array.isArray(t["versions"]))return
 const n=t["versions"].map(versionOf)
 const{applied:s}=t
 const r=n.every(e=>e!==void 0)
-return r&&(0,rt.u4)(s)&&isLeaves(s)?{versions:n,applied:s}:void 0}function versionOf(e){if(!(0,rt.u4)(e))return
+return r&&(0,qe.u4)(s)&&isLeaves(s)?{versions:n,applied:s}:void 0}function versionOf(e){if(!(0,qe.u4)(e))return
 const{names:t,tag:n,needs:s,isIdle:r}=e
-if(!Array.isArray(t)||!t.every(rt.KH)||!(0,rt.KH)(n))return
-if(s!==void 0&&!(0,ot.oq)(s))return
-return{names:t,tag:n,...r===true&&{isIdle:r},...s!==void 0&&{needs:s}}}function isLeaves(e){return Object.values(e).every(e=>(0,rt.u4)(e)&&Object.values(e).every(rt.KH))}function parsed(e){try{return JSON.parse(e)}catch{return}}function planOnly(e){return(0,R.Y)("plan",e,ofImage)}async function ofImage(e){const{platform:t,settings:n,reporter:s,signal:o,state:i,resources:a}=e
+if(!Array.isArray(t)||!t.every(qe.KH)||!(0,qe.KH)(n))return
+if(s!==void 0&&!(0,We.oq)(s))return
+return{names:t,tag:n,...r===true&&{isIdle:r},...s!==void 0&&{needs:s}}}function isLeaves(e){return Object.values(e).every(e=>(0,qe.u4)(e)&&Object.values(e).every(qe.KH))}function parsed(e){try{return JSON.parse(e)}catch{return}}function planOnly(e){return(0,P.Y)("plan",e,ofImage)}async function ofImage(e){const{platform:t,settings:n,reporter:s,signal:o,state:i,resources:a}=e
 if(n["migrate-command"]==="")(0,r.fJ)({code:"usage",sentence:'"plan" needs a command, but "migrate-command" is none',hint:"remove the option to use the default, or remove this step"})
 if(t.env["GITHUB_EVENT_NAME"]==="pull_request_target")(0,r.fJ)({code:"usage",sentence:'"plan" does not run on pull_request_target: the code of any fork would run with the secrets of the web',hint:"use the event pull_request"})
 if(n.needs!==void 0&&n["save-needs"]!==void 0)(0,r.fJ)({code:"usage",sentence:'"save-needs" asks the cluster, and "needs" plans without one',hint:"remove one of the two options"})
 const c=n.needs===void 0?void 0:await needsIn(t,n.needs)
-const l=(0,R.V)(e,await(0,b.TC)(t,n,n.context))
+const l=(0,P.V)(e,await(0,v.TC)(t,n,n.context))
 if(c)return withoutCluster(e,l,c)
-const[{cluster:u,checked:d,web:p},{image:h,source:m}]=await(0,f.jH)(o,[e=>s.stage("preflight",async s=>{const r=l.with({signal:e,log:s})
+const[{cluster:u,checked:d,web:f},{image:p,source:h}]=await(0,E.jH)(o,[e=>s.stage("preflight",async s=>{const r=l.with({signal:e,log:s})
 const open=()=>a.openCluster(t,n,e)
-return withReported(r,await survey(r,open))}),e=>s.stage("image",async t=>{await a.login(n)
-return imageToDeploy(l.with({signal:e,log:t}))})])
-i.haveImage(h)
-const g=(0,R.V)(e,m).with({cluster:u})
-const w=await s.stage("plan",async e=>{const t={checked:d,web:p,image:h,plansOnly:true,backup:(0,fe.f_)(n)}
-const{plan:s,needs:r}=await plan_planned(g.with({log:e}),t)
-await saveNeeds(g.with({log:e}),t,{plan:s,needs:r})
+return(0,Ge.S)(r,await survey(r,open))}),e=>s.stage("image",async t=>{await a.login(n)
+return(0,O.GI)(l.with({signal:e,log:t}))})])
+i.haveImage(p)
+const m=(0,P.V)(e,h).with({cluster:u})
+const g=await s.stage("plan",async e=>{const t={checked:d,web:f,image:p,plansOnly:true,backup:(0,fe.f_)(n)}
+const{plan:s,needs:r}=await planned(m.with({log:e}),t)
+await saveNeeds(m.with({log:e}),t,{plan:s,needs:r})
 sayBackup(e,s)
 return s})
-return concluded(e,g,w)}async function needsIn(e,t){const n=readNeedsFile(await e.files.read(t))
+return concluded(e,m,g)}async function needsIn(e,t){const n=readNeedsFile(await e.files.read(t))
 return n??(0,r.fJ)({code:"usage",sentence:`"needs" is no file that "save-needs" has written: ${t}`,hint:"write it with the cluster: plan --tag <the running version> --save-needs needs.json"})}async function withoutCluster(e,t,n){const{settings:s,reporter:r,state:o,resources:i,warn:a}=e
 const{built:c,source:l,image:u}=await r.stage("image",async e=>{await i.login(s)
-return imageToTest(t.with({log:e}))})
-const d=(0,R.V)(e,l)
+return(0,O.Hq)(t.with({log:e}))})
+const d=(0,P.V)(e,l)
 if(u)o.haveImage(u)
 const f=await r.stage("plan",async e=>{const t=await planAlone(d.with({log:e}),c,n)
 sayBackup(e,t)
 return t})
 a("planned without the cluster, on an empty database: what depends on rows is not known")
 return concluded(e,d,f)}function sayBackup(e,{backup:t,judged:n}){if(!t||n?.blocked===true)return
-for(const n of(0,Re.s)(t))e.say(`a release makes a backup first, because ${n}`)}function concluded({state:e,warn:t},n,s){e.plan=s
-if(s.judged?.blocked===true)(0,r.fJ)((0,Te.qF)(s.judged,(0,O.YT)(n)));(0,Ne.pH)(s).forEach(t)
+for(const n of(0,Se.s)(t))e.say(`a release makes a backup first, because ${n}`)}function concluded({state:e,warn:t},n,s){e.plan=s
+if(s.judged?.blocked===true)(0,r.fJ)((0,Ae.qF)(s.judged,(0,k.YT)(n)));(0,Ue.pH)(s).forEach(t)
 const o=s.databases.some(({pending:e,squashed:t})=>e.length+t.length>0)
-return{result:s.runs||o?"done":"unchanged"}}async function plan_planned(e,t){const{log:n,warn:s}=e
-const r=new Planning(e,t)
+return{result:s.runs||o?"done":"unchanged"}}async function planned(e,t){const{log:n,warn:s}=e
+const r=new _e.m(e,t)
 try{const e=await r.plan(n)
 return{plan:e,needs:r.migration.needs()}}finally{await r.migration.close().catch(e=>{s((0,Oe.$N)(e))})}}async function saveNeeds(e,{checked:t,image:n},{plan:s,needs:r}){const{platform:o,settings:i,cluster:a,app:c,log:l}=e
 const u=i["save-needs"]
 if(u===void 0)return
 const d=await(0,Q.bL)(a,c,i.image)
-const f=(0,$e.Lb)(e,t,n,d)
+const f=(0,xe.Lb)(e,t,n,d)
 await o.files.write(u,needsFileOf(f,r,s))
-l.say(`what ${(0,Me.LS)(f.length,"version")} needs is in ${u}`)}var it=n(5950)
+l.say(`what ${(0,$e.LS)(f.length,"version")} needs is in ${u}`)}var Be=n(5950)
+var He=n(6005)
+var Ve=n(4853)
 async function isDeployed(e,t,n){if(!await runsUndisturbed(e,t,n))return false
 const{app:s,cluster:r}=e
 const o=e.settings.image
-const i=await Promise.all([(0,De.q)(e.with({log:ke.a}),t.others),(0,qe.Ej)(r,t.targets,{repository:o,image:(0,E.d)(n)})])
+const i=await Promise.all([(0,He.q)(e.with({log:ke.a}),t.others),(0,Ve.Ej)(r,t.targets,{repository:o,image:(0,T.d)(n)})])
 if(i.flat().some(({is:e})=>e!=="none"))return false
 const a=fingerprintsOf(t,o,n)
 if(a.length===0)return true
 const c=(await(0,Q.Lu)(r,s,o)).filter(_.FM)
 return a.every(e=>c.some(({jobs:t=[]})=>t.includes(e)))}async function runsUndisturbed(e,t,n){const{platform:s,app:r,settings:o,cluster:i}=e
-if(!await runsAlready(e,t.live,t.targets,n))return false
-if(!(0,qe.$M)(t,s.clock.now()))return false
-return await(0,Z.aE)(i,r,o.image)===void 0}function fingerprintsOf({jobs:e},t,{digest:n}){return e.map(e=>(0,it.ax)(e,t,`${t}@${n}`))}var ct=n(2789)
-var ut=n(4431)
-const dt=/^=+ (.+?) =+$/
-const ft=/^(?:=+ )?(no tests ran|\d+ [a-z][a-z ]*(?:, \d+ [a-z][a-z ]*)*) in [\d.]+s\b/
-const pt=/^_+ (.*[^_ ].*) _+$/
-const ht=/^(\S+\.py):(\d+):(?: .*)?$/
-const mt=/^(FAILED|ERROR|SUBFAIL\S*) (\S+\.py(?:::.+?)?)(?: - (.*))?$/
-function readPytest(e){const t=e.findLast(e=>ft.test(e))
+if(!await(0,ue.l2)(e,t.live,t.targets,n))return false
+if(!(0,Ve.$M)(t,s.clock.now()))return false
+return await(0,Z.aE)(i,r,o.image)===void 0}function fingerprintsOf({jobs:e},t,{digest:n}){return e.map(e=>(0,Be.ax)(e,t,`${t}@${n}`))}var Je=n(2789)
+var Ke=n(4431)
+var ze=n(2684)
+const Ye=/^=+ (.+?) =+$/
+const Qe=/^(?:=+ )?(no tests ran|\d+ [a-z][a-z ]*(?:, \d+ [a-z][a-z ]*)*) in [\d.]+s\b/
+const Xe=/^_+ (.*[^_ ].*) _+$/
+const Ze=/^(\S+\.py):(\d+):(?: .*)?$/
+const et=/^(FAILED|ERROR|SUBFAIL\S*) (\S+\.py(?:::.+?)?)(?: - (.*))?$/
+function readPytest(e){const t=e.findLast(e=>Qe.test(e))
 if(t===void 0)return
 const n={}
 for(const[,e,s=""]of t.matchAll(/(\d+) ([a-z][a-z ]*[a-z])(?=,| in )/g))n[s.replace(/ in$/,"")]=Number(e)
@@ -3076,96 +2829,96 @@ return{name:e,is:t,message:n,file:s}})
 return[...s,...r]}function tailOf(e){return e.includes("::")?e.split("::").slice(1).join("."):e}function isSubtest(e,t){return e.startsWith(`${t} (`)||e.startsWith(`${t} [`)}function sectionsOf(e){const t=[]
 let n
 let s
-for(const r of e){const e=dt.exec(r)?.[1]
+for(const r of e){const e=Ye.exec(r)?.[1]
 if(e!==void 0){n=e==="FAILURES"?"failure":e==="ERRORS"?"error":void 0
 s=void 0
-continue}const o=pt.exec(r)?.[1]
+continue}const o=Xe.exec(r)?.[1]
 if(n&&o!==void 0){s={title:o,is:n,lines:[]}
 t.push(s)}else if(/^-+ Captured .* -+$/.test(r))s=void 0
-else s?.lines.push(r)}return t.filter(e=>placeOf(e.lines).file!==void 0)}function summaryOf(e){const t=e.findIndex(e=>dt.exec(e)?.[1]==="short test summary info")
-return(t<0?[]:e.slice(t)).flatMap(e=>{const[,t,n,s=""]=mt.exec(e)??[]
+else s?.lines.push(r)}return t.filter(e=>placeOf(e.lines).file!==void 0)}function summaryOf(e){const t=e.findIndex(e=>Ye.exec(e)?.[1]==="short test summary info")
+return(t<0?[]:e.slice(t)).flatMap(e=>{const[,t,n,s=""]=et.exec(e)??[]
 if(n===void 0)return[]
 return[{node:n,is:t==="ERROR"?"error":"failure",message:s}]})}function messageOf(e){const t=e.findLastIndex(e=>/^E\s/.test(e))
-if(t<0){const t=(0,Xe.T1)(e)
-return t&&(0,Xe.em)(t)}let n=t
+if(t<0){const t=(0,Ce.T1)(e)
+return t&&(0,Ce.em)(t)}let n=t
 while(/^E\s/.test(e[n-1]??""))n--
-return e[n]?.slice(1).trim()}function placeOf(e){const t=e.findLast(e=>(0,Xe.NP)(ht.exec(e)?.[1]??"<none>"))
-const[,n,s]=ht.exec(t??"")??[]
+return e[n]?.slice(1).trim()}function placeOf(e){const t=e.findLast(e=>(0,Ce.NP)(Ze.exec(e)?.[1]??"<none>"))
+const[,n,s]=Ze.exec(t??"")??[]
 if(n!==void 0)return{file:n,line:Number(s)}
-const r=(0,Xe.T1)(e)
-const o=r&&(0,Xe.QR)(r)
-return o?{file:o.file,line:o.line}:{}}const wt=/^={70}$/
-const vt=/^(FAIL|ERROR|UNEXPECTED SUCCESS): (.+)$/
-const bt=/^Ran (\d+) tests? in [\d.]+s$/
-const yt=/^(?:OK|FAILED|NO TESTS RAN)(?: \((.*)\))?$/
-function readTests(e){const t=e.map(Xe.pj)
-return readUnittest(t)??readPytest(t)}const kt="Fatal Python error: Aborted"
+const r=(0,Ce.T1)(e)
+const o=r&&(0,Ce.QR)(r)
+return o?{file:o.file,line:o.line}:{}}const tt=/^={70}$/
+const nt=/^(FAIL|ERROR|UNEXPECTED SUCCESS): (.+)$/
+const st=/^Ran (\d+) tests? in [\d.]+s$/
+const rt=/^(?:OK|FAILED|NO TESTS RAN)(?: \((.*)\))?$/
+function readTests(e){const t=e.map(Ce.pj)
+return readUnittest(t)??readPytest(t)}const ot="Fatal Python error: Aborted"
 function placeOfHang(e,t){const n=[]
-for(const s of e.slice(beforeAbort(e).length).map(Xe.pj)){const e=/^(Current thread|Thread) 0x[0-9a-f]+ .*\(most recent call first\):$/.exec(s)
+for(const s of e.slice(beforeAbort(e).length).map(Ce.pj)){const e=/^(Current thread|Thread) 0x[0-9a-f]+ .*\(most recent call first\):$/.exec(s)
 if(e)n.push({isMain:e[1]==="Current thread",own:[]})
 const[,r="",o,i=""]=/^ {2}File "(.+)", line (\d+) in (.+)$/.exec(s)??[]
-const a=(0,Xe.NP)(r)?t(r):void 0
-if(a!==void 0)n.at(-1)?.own.push({file:a,line:Number(o),name:i})}const inTests=e=>e.find(({file:e})=>!(0,Xe.e9)(e))
+const a=(0,Ce.NP)(r)?t(r):void 0
+if(a!==void 0)n.at(-1)?.own.push({file:a,line:Number(o),name:i})}const inTests=e=>e.find(({file:e})=>!(0,Ce.e9)(e))
 const s=n.filter(({isMain:e})=>e)
 const[r]=[...s,...n].flatMap(({own:e})=>inTests(e)??[])
-return r??n.find(({own:e})=>e.length>0)?.own[0]}function beforeAbort(e){const t=e.findIndex(e=>(0,Xe.pj)(e)===kt)
+return r??n.find(({own:e})=>e.length>0)?.own[0]}function beforeAbort(e){const t=e.findIndex(e=>(0,Ce.pj)(e)===ot)
 if(t>=0)return e.slice(0,t)
-const n=e.findLastIndex(e=>!/^Aborted( \(core dumped\))?$/.test((0,Xe.pj)(e)))
-return e.slice(0,n+1)}function afterTests(e){const t=e.map(Xe.pj).findLastIndex(e=>yt.test(e)||ft.test(e))
+const n=e.findLastIndex(e=>!/^Aborted( \(core dumped\))?$/.test((0,Ce.pj)(e)))
+return e.slice(0,n+1)}function afterTests(e){const t=e.map(Ce.pj).findLastIndex(e=>rt.test(e)||Qe.test(e))
 return e.slice(t+1)}function testAnnotations(e,t,n=10){return e.failing.flatMap(({name:e,is:n,message:s,file:r,line:o=1})=>{const i=r===void 0?void 0:t(r)
 const a=n==="failure"?`Test failed: ${e}`:`Test could not run: ${e}`
 return i===void 0?[]:[{file:i,line:o,title:a,message:s}]}).slice(0,n)}function inRepository(e,t){const n=e.failing.map(({file:e,line:n,...s})=>{const r=e===void 0?void 0:t(e)
 return r===void 0?s:{...s,file:r,...n!==void 0&&{line:n}}})
-return{...e,failing:n}}function readUnittest(e){const t=e.flatMap((t,n)=>wt.test(t)&&vt.test(e[n+1]??"")?[n+1]:[])
-const n=e.flatMap((e,t)=>bt.test(e)?[t]:[])
+return{...e,failing:n}}function readUnittest(e){const t=e.flatMap((t,n)=>tt.test(t)&&nt.test(e[n+1]??"")?[n+1]:[])
+const n=e.flatMap((e,t)=>st.test(e)?[t]:[])
 if(t.length===0&&n.length===0)return
 const s={}
-for(const t of e)for(const[,e="",n]of(yt.exec(t)?.[1]??"").matchAll(/([a-z ]+)=(\d+)/g))s[e.trim()]=(s[e.trim()]??0)+Number(n)
+for(const t of e)for(const[,e="",n]of(rt.exec(t)?.[1]??"").matchAll(/([a-z ]+)=(\d+)/g))s[e.trim()]=(s[e.trim()]??0)+Number(n)
 const r=[...t.map(e=>e-1),...n,e.length]
 const o=t.map(t=>test_output_failingOf(e.slice(t,Math.min(...r.filter(e=>e>t)))))
 const seen=e=>o.filter(t=>t.is===e).length
-return{runner:"unittest",run:n.reduce((t,n)=>t+Number(bt.exec(e[n]??"")?.[1]),0),failures:(s["failures"]??0)+(s["unexpected successes"]??0)||seen("failure"),errors:s["errors"]??seen("error"),skipped:s["skipped"]??0,failing:o}}function test_output_failingOf(e){const[,t,n=""]=vt.exec(e[0]??"")??[]
+return{runner:"unittest",run:n.reduce((t,n)=>t+Number(st.exec(e[n]??"")?.[1]),0),failures:(s["failures"]??0)+(s["unexpected successes"]??0)||seen("failure"),errors:s["errors"]??seen("error"),skipped:s["skipped"]??0,failing:o}}function test_output_failingOf(e){const[,t,n=""]=nt.exec(e[0]??"")??[]
 const s=e.findIndex(e=>e==="Stdout:"||e==="Stderr:")
-const r=(0,Xe.T1)(s<0?e:e.slice(0,s))
-const o=r&&(0,Xe.QR)(r)
-return{name:nameOf(n),is:t==="ERROR"?"error":"failure",message:r?(0,Xe.em)(r):t==="UNEXPECTED SUCCESS"?"it passed":n,...o?{file:o.file,line:o.line}:{}}}function nameOf(e){const[,t="",n="",s=""]=/^(\S+) \(([^()\s]+)\)(.*)$/.exec(e)??[]
+const r=(0,Ce.T1)(s<0?e:e.slice(0,s))
+const o=r&&(0,Ce.QR)(r)
+return{name:nameOf(n),is:t==="ERROR"?"error":"failure",message:r?(0,Ce.em)(r):t==="UNEXPECTED SUCCESS"?"it passed":n,...o?{file:o.file,line:o.line}:{}}}function nameOf(e){const[,t="",n="",s=""]=/^(\S+) \(([^()\s]+)\)(.*)$/.exec(e)??[]
 if(t==="")return e
 if(n.includes("unittest.loader._FailedTest"))return t
 const r=n.endsWith(`.${t}`)?n:`${n}.${t}`
-return`${r}${s}`}const Ot={count:2e4,letters:32*1024*1024}
-const Et=40
-const Tt=15e3
+return`${r}${s}`}const it={count:2e4,letters:32*1024*1024}
+const ct=40
+const ut=15e3
 function testBox({platform:e,settings:t,holder:n,signal:s}){const r={run:n.id,timeout:t["test-timeout"],services:t["test-services"],env:t["test-env"]}
 return new TestBox(e,r,s)}async function test(e,{built:t,box:n},s){const{platform:o,settings:c,signal:l,log:u}=e
 const d=o.clock.now()
-const p=c["test-command"]
-const h=await entrypointOf(o,t,l)
-if(h!==void 0)u.say(`tests run without the image's entrypoint (${(0,a.vI)((0,a.pj)(h),100)})`)
-u.say(`running ${p}`)
-const m=new i.jd(Ot,e=>e.length)
-const g=c["test-timeout"]
-const run=(s,r)=>runInImage(e.with({signal:AbortSignal.any([l,r])}),n,{built:t,command:p,late:s,files:c["test-files"]},e=>{u.quote(e)
-m.push(e)})
-const w=await(0,f.wj)(o.clock,g,l,async e=>{try{return await(0,f.ip)(o.clock,Tt,e,t=>run(e,t))}catch(e){if(e instanceof f.Ms&&!l.aborted)return
+const f=c["test-command"]
+const p=await entrypointOf(o,t,l)
+if(p!==void 0)u.say(`tests run without the image's entrypoint (${(0,a.vI)((0,a.pj)(p),100)})`)
+u.say(`running ${f}`)
+const h=new i.jd(it,e=>e.length)
+const m=c["test-timeout"]
+const run=(s,r)=>runInImage(e.with({signal:AbortSignal.any([l,r])}),n,{built:t,command:f,late:s,files:c["test-files"]},e=>{u.quote(e)
+h.push(e)})
+const g=await(0,E.wj)(o.clock,m,l,async e=>{try{return await(0,E.ip)(o.clock,ut,e,t=>run(e,t))}catch(e){if(e instanceof E.Ms&&!l.aborted)return
 throw e}})
-const v=m.all
-for(const t of w?.uncopied??[])(0,O.FF)(e,`test-files: ${t}`)
-if(!w||w.isLate)return(0,r.fJ)(notInTime(e,v))
-const{code:b}=w
-const y=readTests(v)
-if(y)s(inRepository(y,(0,O.YT)(e)))
-if(b!==0)return(0,r.fJ)(testCause(e,b,v,y))
-if(y?.run===0){(0,O.FF)(e,'no tests ran; check that "test-command" finds them')
-return}u.say(passed(y,o.clock.now()-d))}function passed(e,t){if(e===void 0)return`tests passed in ${(0,a.p0)(t)}`
+const w=h.all
+for(const t of g?.uncopied??[])(0,k.FF)(e,`test-files: ${t}`)
+if(!g||g.isLate)return(0,r.fJ)(notInTime(e,w))
+const{code:v}=g
+const b=readTests(w)
+if(b)s(inRepository(b,(0,k.YT)(e)))
+if(v!==0)return(0,r.fJ)(testCause(e,v,w,b))
+if(b?.run===0){(0,k.FF)(e,'no tests ran; check that "test-command" finds them')
+return}u.say(passed(b,o.clock.now()-d))}function passed(e,t){if(e===void 0)return`tests passed in ${(0,a.p0)(t)}`
 const n=e.skipped===0?"":`, ${e.skipped} of them skipped`
-return`${e.run} ${e.run===1?"test":"tests"} passed in ${(0,a.p0)(t)}${n}`}function notInTime(e,t){const n=placeOfHang(t,(0,O.YT)(e))
+return`${e.run} ${e.run===1?"test":"tests"} passed in ${(0,a.p0)(t)}${n}`}function notInTime(e,t){const n=placeOfHang(t,(0,k.YT)(e))
 const s=n?`they were in ${n.file}:${n.line} (${n.name})`:lastWords(beforeAbort(t))
 const r=`tests: not finished after ${(0,a.p0)(e.settings["test-timeout"])}; ${s}`
-return{code:"tests-failed",sentence:r,hint:'Raise "test-timeout", or look for a test that hangs',logs:[{lines:t.slice(-Et)}],...n&&{annotations:[{file:n.file,line:n.line,title:"The tests hang",message:r}]}}}function lastWords(e){const t=e.findLast(e=>(0,a.pj)(e).trim()!=="")
+return{code:"tests-failed",sentence:r,hint:'Raise "test-timeout", or look for a test that hangs',logs:[{lines:t.slice(-ct)}],...n&&{annotations:[{file:n.file,line:n.line,title:"The tests hang",message:r}]}}}function lastWords(e){const t=e.findLast(e=>(0,a.pj)(e).trim()!=="")
 return t===void 0?"there was no output":`the last line was "${oneLine(t)}"`}function testCause(e,t,n,s){const{settings:r}=e
 const o=r["test-command"]
-const i=(0,O.YT)(e)
-const c=[{lines:n.slice(-Et)}]
+const i=(0,k.YT)(e)
+const c=[{lines:n.slice(-ct)}]
 const cause=(e,t={})=>({code:"tests-failed",sentence:`tests: ${e}`,logs:c,...t})
 const[l]=s?.failing??[]
 if(s!==void 0&&l!==void 0){const e=Math.max(s.failures+s.errors,s.failing.length)
@@ -3176,56 +2929,56 @@ return cause(`${e} of ${s.run} failed${a}: ${l.name}${o}: ${oneLine(l.message)}`
 if(e!==void 0)return e}if(n.some(e=>/exec:? "?\/bin\/sh"?(:| failed)/.test(e)))return cause("the image has no /bin/sh to run them with",{hint:'Set "target" to a stage that has one, or set "test-command" to none and test before the release'})
 if(t===125)return cause(`starting their container failed: ${(0,a.BP)(n)}`)
 if(s?.run===0)return cause(`"${(0,a.vI)(o,100)}" found no tests (exit code ${t})`)
-const u=(0,Xe.VS)(afterTests(n))
-if(u!==void 0){const e=(0,Xe.QR)(u)
+const u=(0,Ce.VS)(afterTests(n))
+if(u!==void 0){const e=(0,Ce.QR)(u)
 const t=e===void 0?void 0:i(e.file)
-const s=(0,Xe.ax)(u,i)
+const s=(0,Ce.ax)(u,i)
 const o=e===void 0||t===void 0?[]:[{file:t,line:e.line,title:"The tests could not run",message:s}]
-return cause(s,{annotations:o,...hintFor(n,r["test-services"])})}const f=(0,a.BP)(afterTests(n).slice(-Et))||(0,a.BP)(n.slice(-Et))
+return cause(s,{annotations:o,...hintFor(n,r["test-services"])})}const f=(0,a.BP)(afterTests(n).slice(-ct))||(0,a.BP)(n.slice(-ct))
 if(t===143)return cause(`something else ended them (SIGTERM); ${lastWords(n)}`,{hint:"Run it again: the Docker engine was stopped or restarted, or a person stopped the container"})
 const p=t===137?{hint:"Exit code 137 is a kill, usually for lack of memory"}:{}
-return cause(`"${(0,a.vI)(o,100)}" exited with code ${t}${f===""?"":`: ${oneLine(f)}`}`,p)}const St=[[/psycopg|port 5432/,"postgres"],[/Can't connect to .*\bserver\b|:3306/,"mysql","mariadb"],[/\bredis\b|:6379/i,"redis"]]
+return cause(`"${(0,a.vI)(o,100)}" exited with code ${t}${f===""?"":`: ${oneLine(f)}`}`,p)}const dt=[[/psycopg|port 5432/,"postgres"],[/Can't connect to .*\bserver\b|:3306/,"mysql","mariadb"],[/\bredis\b|:6379/i,"redis"]]
 function hintFor(e,t){const says=t=>e.some(e=>t.test(e))
-const n=St.flatMap(([e,...n])=>says(e)&&!t.some(({kind:e})=>e&&n.includes(e))?[n[0]]:[])
+const n=dt.flatMap(([e,...n])=>says(e)&&!t.some(({kind:e})=>e&&n.includes(e))?[n[0]]:[])
 const s=/connection refused|can't connect to|could not translate host name|failed to resolve host|Name or service not known/i
-return says(s)&&n.length>0?{hint:`For a temporary server, set test-services: ${n.join(" ")}`}:{}}function oneLine(e){return(0,a.vI)((0,a.pj)(e).replace(/\s+/g," ").trim(),300)}const At="django-rollout-models "
-const $t=`\nimport inspect, json\nfrom django.apps import apps\nfrom django.core.management import get_commands, load_command_class\nfrom django.core.management.commands import makemigrations\nfrom django.db.migrations.loader import MigrationLoader\nfrom django.db.migrations.questioner import MigrationQuestioner\nfrom django.db.migrations.state import ProjectState\nfrom django.db.migrations.writer import MigrationWriter\ncommand = get_commands()["makemigrations"]\nif isinstance(command, str):\n    command = load_command_class(command, "makemigrations")\ndetector = getattr(command, "autodetector", None) or makemigrations.MigrationAutodetector\nloader = MigrationLoader(None, ignore_no_migrations=True)\nquestioner = MigrationQuestioner(dry_run=True)\nchanges = detector(loader.project_state(), ProjectState.from_apps(apps), questioner).changes(graph=loader.graph)\nfor app, migrations in changes.items():\n    found = {"app": app, "changes": [], "migration": MigrationWriter(migrations[0]).path}\n    for migration in migrations:\n        for operation in migration.operations:\n            found["changes"].append(operation.describe()[:150])\n            try:\n                model = apps.get_model(app, getattr(operation, "model_name", None) or operation.name)\n                place = {"file": inspect.getsourcefile(model), "line": inspect.findsource(model)[1] + 1}\n                found = dict(place, **found)\n            except (AttributeError, LookupError, OSError, TypeError):\n                pass\n    # A longer line would be cut.\n    found["changes"] = found["changes"][:200]\n    print("\\n${At}" + json.dumps(found))\nprint("\\n${At}" + json.dumps("end"))\n`
-function managementOf(e,t){return(0,ze.X3)(e,/test\b/)??(0,ze.X3)(t)??ze.BG}function compareCommand({before:e,manage:t,settings:n}){const s=[...e,`${t} "$@"`].join(" && ")
-return["/bin/sh","-c",s,"sh","shell","-v","0",...n,"-c",$t]}function readModelChanges(e){const t=e.flatMap(e=>e.startsWith(At)?[e.slice(At.length)]:[])
+return says(s)&&n.length>0?{hint:`For a temporary server, set test-services: ${n.join(" ")}`}:{}}function oneLine(e){return(0,a.vI)((0,a.pj)(e).replace(/\s+/g," ").trim(),300)}const ft="django-rollout-models "
+const pt=`\nimport inspect, json\nfrom django.apps import apps\nfrom django.core.management import get_commands, load_command_class\nfrom django.core.management.commands import makemigrations\nfrom django.db.migrations.loader import MigrationLoader\nfrom django.db.migrations.questioner import MigrationQuestioner\nfrom django.db.migrations.state import ProjectState\nfrom django.db.migrations.writer import MigrationWriter\ncommand = get_commands()["makemigrations"]\nif isinstance(command, str):\n    command = load_command_class(command, "makemigrations")\ndetector = getattr(command, "autodetector", None) or makemigrations.MigrationAutodetector\nloader = MigrationLoader(None, ignore_no_migrations=True)\nquestioner = MigrationQuestioner(dry_run=True)\nchanges = detector(loader.project_state(), ProjectState.from_apps(apps), questioner).changes(graph=loader.graph)\nfor app, migrations in changes.items():\n    found = {"app": app, "changes": [], "migration": MigrationWriter(migrations[0]).path}\n    for migration in migrations:\n        for operation in migration.operations:\n            found["changes"].append(operation.describe()[:150])\n            try:\n                model = apps.get_model(app, getattr(operation, "model_name", None) or operation.name)\n                place = {"file": inspect.getsourcefile(model), "line": inspect.findsource(model)[1] + 1}\n                found = dict(place, **found)\n            except (AttributeError, LookupError, OSError, TypeError):\n                pass\n    # A longer line would be cut.\n    found["changes"] = found["changes"][:200]\n    print("\\n${ft}" + json.dumps(found))\nprint("\\n${ft}" + json.dumps("end"))\n`
+function managementOf(e,t){return(0,je.X3)(e,/test\b/)??(0,je.X3)(t)??je.BG}function compareCommand({before:e,manage:t,settings:n}){const s=[...e,`${t} "$@"`].join(" && ")
+return["/bin/sh","-c",s,"sh","shell","-v","0",...n,"-c",pt]}function readModelChanges(e){const t=e.flatMap(e=>e.startsWith(ft)?[e.slice(ft.length)]:[])
 if(t.pop()!=='"end"')return
-return(0,rt.c3)(t.map(model_changes_parsed),changesOf)}function model_changes_parsed(e){try{return JSON.parse(e)}catch{return}}function changesOf(e){if(!(0,rt.u4)(e))return
+return(0,qe.c3)(t.map(model_changes_parsed),changesOf)}function model_changes_parsed(e){try{return JSON.parse(e)}catch{return}}function changesOf(e){if(!(0,qe.u4)(e))return
 const{app:t,changes:n,migration:s,file:r,line:o}=e
-const i=(0,rt.c3)(n,rt.b6)
-if(!(0,rt.KH)(t)||!i||!(0,rt.KH)(s))return
-const a=(0,rt.KH)(r)&&typeof o==="number"?{file:r,line:o}:{}
-return{app:t,changes:i,migration:s,...a}}var xt=n(730)
-const Rt={count:1e3,letters:4*1024*1024}
-const jt=3e4
+const i=(0,qe.c3)(n,qe.b6)
+if(!(0,qe.KH)(t)||!i||!(0,qe.KH)(s))return
+const a=(0,qe.KH)(r)&&typeof o==="number"?{file:r,line:o}:{}
+return{app:t,changes:i,migration:s,...a}}var ht=n(730)
+const mt={count:1e3,letters:4*1024*1024}
+const wt=3e4
 async function findModelChanges(e,t,n){const{platform:s,signal:o,settings:i,log:a}=e
-try{return await(0,f.ip)(s.clock,jt,n,n=>compare(e.with({signal:AbortSignal.any([o,n])}),t))}catch(t){o.throwIfAborted()
+try{return await(0,E.ip)(s.clock,wt,n,n=>compare(e.with({signal:AbortSignal.any([o,n])}),t))}catch(t){o.throwIfAborted()
 if(t instanceof r.HR)return[]
 const n=`the models were not compared with the migrations: ${(0,$.b)(t)}`
-if(i["missing-migrations"]==="block")(0,O.FF)(e,n)
+if(i["missing-migrations"]==="block")(0,k.FF)(e,n)
 else a.say(n)
 return[]}}async function compare(e,{built:t,box:n}){const{settings:s,log:r}=e
 const o=managementOf(s["test-command"],s["migrate-command"])
-const c=new i.jd(Rt,e=>e.length)
+const c=new i.jd(mt,e=>e.length)
 const l={built:t,command:compareCommand(o),beside:true}
 const{code:u}=await runInImage(e,n,l,e=>{c.push(e)})
 const d=c.all
 const f=readModelChanges(d)
-if(!f){const t=(0,Xe.VS)(d)
-const n=t?(0,Xe.ax)(t,(0,O.YT)(e)):(0,a.BP)(d)
-throw new Error(n===""?`exit code ${u}`:n)}const p=f.filter(({migration:e})=>(0,Xe.NP)(e)).map(({app:t,changes:n,file:s,line:r})=>{const i=s===void 0?void 0:(0,O.YT)(e)(s)
-return{app:t,changes:n,message:`${t} has changes of its models without a migration: ${(0,xt.Ku)(n,4)}`,fix:`${o.manage} makemigrations ${t}`,...i!==void 0&&r!==void 0&&{file:i,line:r}}})
+if(!f){const t=(0,Ce.VS)(d)
+const n=t?(0,Ce.ax)(t,(0,k.YT)(e)):(0,a.BP)(d)
+throw new Error(n===""?`exit code ${u}`:n)}const p=f.filter(({migration:e})=>(0,Ce.NP)(e)).map(({app:t,changes:n,file:s,line:r})=>{const i=s===void 0?void 0:(0,k.YT)(e)(s)
+return{app:t,changes:n,message:`${t} has changes of its models without a migration: ${(0,ht.Ku)(n,4)}`,fix:`${o.manage} makemigrations ${t}`,...i!==void 0&&r!==void 0&&{file:i,line:r}}})
 if(p.length===0)r.say("each change of the models has its migration")
 for(const{message:e}of p)r.say(`warning: ${e}`)
-return p}function missingMigrations(e){const t=(0,xt.Ku)(e.map(({app:e})=>e),3)
-return{code:"tests-failed",sentence:`tests: there are changes of models without a migration (${t}), and "missing-migrations" is block`,hint:e.map(({fix:e})=>e).join("; ")}}function testOnly(e){return(0,R.Y)("test",e,theImage)}async function theImage(e){const{platform:t,settings:n,reporter:s,state:r,resources:o}=e
-const i=(0,R.V)(e,await(0,b.TC)(t,n,n.context))
+return p}function missingMigrations(e){const t=(0,ht.Ku)(e.map(({app:e})=>e),3)
+return{code:"tests-failed",sentence:`tests: there are changes of models without a migration (${t}), and "missing-migrations" is block`,hint:e.map(({fix:e})=>e).join("; ")}}function testOnly(e){return(0,P.Y)("test",e,theImage)}async function theImage(e){const{platform:t,settings:n,reporter:s,state:r,resources:o}=e
+const i=(0,P.V)(e,await(0,v.TC)(t,n,n.context))
 const{built:a,source:c,image:l}=await s.stage("image",async e=>{await o.login(n)
-return imageToTest(i.with({log:e}))})
-const u=(0,R.V)(e,c)
+return(0,O.Hq)(i.with({log:e}))})
+const u=(0,P.V)(e,c)
 if(l)r.haveImage(l)
 const d=n["test-command"]!==""
 if(d)await testIn(e,u,{built:a,box:o.keepBox(testBox(u),e.warn)})
@@ -3242,9 +2995,9 @@ if(t.settings["missing-migrations"]!=="block")return
 await u
 if(o.modelChanges.length>0)(0,r.fJ)(missingMigrations(o.modelChanges))}async function compareModels({reporter:e,state:t},n,s,r){const{settings:o}=n
 if(o["missing-migrations"]==="allow"||o["migrate-command"]==="")return
-try{t.modelChanges=await e.stage("models",e=>findModelChanges(n.with({log:e}),s,r))}catch{}}const Pt=["User","ExposedPorts","Env","Entrypoint","Cmd","Volumes","WorkingDir","StopSignal","Healthcheck","Shell","OnBuild"]
+try{t.modelChanges=await e.stage("models",e=>findModelChanges(n.with({log:e}),s,r))}catch{}}const vt=["User","ExposedPorts","Env","Entrypoint","Cmd","Volumes","WorkingDir","StopSignal","Healthcheck","Shell","OnBuild"]
 function isSameContent(e,t){return e.layers.length>0&&textOf(e)===textOf(t)}function textOf({os:e,architecture:t,config:n={},layers:s}){const r={...n}
-return JSON.stringify([e,t,s,Pt.map(e=>usual(r[e]))])}function usual(e){if(e===null||e===void 0||e==="")return
+return JSON.stringify([e,t,s,vt.map(e=>usual(r[e]))])}function usual(e){if(e===null||e===void 0||e==="")return
 if(Array.isArray(e))return e.length===0?void 0:e.map(usual)
 if(typeof e!=="object")return e
 const t=Object.entries(e).toSorted(([e],[t])=>e<t?-1:1)
@@ -3252,14 +3005,17 @@ return t.length===0?void 0:t.map(([e,t])=>[e,usual(t)])}async function contentIn
 const r=await(0,d.T3)(e,s,{signal:n})
 if(r.code!==0)return
 const{Os:o,Architecture:i,Config:a,RootFS:c}=JSON.parse(r.stdout)
-return{...o!==void 0&&{os:o},...i!==void 0&&{architecture:i},config:a??{},layers:c?.Layers??[]}}async function sameAsRunning(e,t,n){const{platform:s,settings:r,signal:o}=e
-const i=r["skip-unchanged"]?runningVersion(e,t):void 0
+return{...o!==void 0&&{os:o},...i!==void 0&&{architecture:i},config:a??{},layers:c?.Layers??[]}}var bt=n(6620)
+async function sameAsRunning(e,t,n){const{platform:s,settings:r,signal:o}=e
+const i=r["skip-unchanged"]?(0,bt.c1)(e,t):void 0
 if(!i||n.digest!==void 0)return
 const a={repository:r.image,...i}
-const[c,l]=await Promise.all([(0,p.$E)(s,a,o),contentInEngine(s,n.id,o)])
-return l&&!("is"in c)&&isSameContent(c,l)?a:void 0}async function tagRunning({platform:e,signal:t,log:n},s,{tag:r}){await(0,p.JE)(e,s,[r],t)
-n.say(`the build holds the same as ${(0,E.d)(s)}, which runs: that gets the tag ${(0,T.j)(r)} too, and is not tested again`)}var Ct=n(7414)
-var Lt=n(2385)
+const[c,l]=await Promise.all([(0,S.$E)(s,a,o),contentInEngine(s,n.id,o)])
+return l&&!("is"in c)&&isSameContent(c,l)?a:void 0}async function tagRunning({platform:e,signal:t,log:n},s,{tag:r}){await(0,S.JE)(e,s,[r],t)
+n.say(`the build holds the same as ${(0,T.d)(s)}, which runs: that gets the tag ${(0,A.j)(r)} too, and is not tested again`)}var yt=n(7414)
+var kt=n(2385)
+var Ot=n(202)
+var Et=n(3006)
 async function wavesFor(e,t,n,s){const{order:r}=e.settings
 if(r==="parallel")return atOnce(t.targets)
 const o=webFirst(t)
@@ -3268,103 +3024,107 @@ if(!i||r==="workers-first")return i??o
 const a=await mismatchOf(e,t,{image:n,tasks:s,workers:i.first})
 const{isWorkersFirst:c,says:l,warns:u}=decided(a)
 if(l!==void 0)e.log.say(l)
-if(u!==void 0)(0,O.FF)(e,u)
+if(u!==void 0)(0,k.FF)(e,u)
 return c?i:o}function decided({added:e,removed:t,version:n}){const s=`this version does not know ${named(t)}`
 if(e.length===0){const e=`${s}: such messages that are still in the queue are lost`
 return{isWorkersFirst:false,...t.length>0&&{says:e}}}const r=`${n} does not know ${named(e)}`
 if(t.length===0){const e=`workers first: ${r}; the web follows when all workers are new`
 return{isWorkersFirst:true,says:e}}return{isWorkersFirst:false,warns:`messages to the workers may be lost during the rollout: ${r}, and ${s}; keep the old tasks for one more release`}}function atOnce(e){return{first:e,rest:[],isDue:()=>false}}function webFirst({targets:e,web:t}){const isWeb=({id:e})=>t!==void 0&&(0,M.T)(e)===(0,M.T)(t.workload)
-return split(e,isWeb,hasReadyPod)??atOnce(e)}function workersFirst({targets:e,web:t}){const isWorker=({id:e,live:n,uses:s})=>n!==void 0&&e.kind!=="CronJob"&&(t===void 0||(0,M.T)(e)!==(0,M.T)(t.workload))&&((0,N.kW)(n).spec?.containers??[]).some(e=>s.some(({name:t})=>t===e.name)&&(0,Ct.HS)(e))
+return split(e,isWeb,hasReadyPod)??atOnce(e)}function workersFirst({targets:e,web:t}){const isWorker=({id:e,live:n,uses:s})=>n!==void 0&&e.kind!=="CronJob"&&(t===void 0||(0,M.T)(e)!==(0,M.T)(t.workload))&&((0,L.kW)(n).spec?.containers??[]).some(e=>s.some(({name:t})=>t===e.name)&&(0,yt.HS)(e))
 return split(e,isWorker,isComplete)}function split(e,t,n){const s=e.filter(t)
 if(!s.some(({live:e})=>e))return
-return{first:s,rest:e.filter(e=>!t(e)),isDue:n}}function hasReadyPod({progress:e}){return Object.values(e).every(({ready:e,wanted:t})=>e>0||t===0)}function isComplete({verdicts:e}){return Object.values(e).every(({is:e})=>e==="complete"||e==="done")}async function mismatchOf({platform:e,signal:t,cluster:n,app:s,settings:r},{live:o,reported:i},{image:{digest:a},tasks:c,workers:l}){const{tasks:u}=await(0,Pe.jh)(e.clock,t,()=>(0,Q.bL)(n,s,r.image))
+return{first:s,rest:e.filter(e=>!t(e)),isDue:n}}function hasReadyPod({progress:e}){return Object.values(e).every(({ready:e,wanted:t})=>e>0||t===0)}function isComplete({verdicts:e}){return Object.values(e).every(({is:e})=>e==="complete"||e==="done")}async function mismatchOf({platform:e,signal:t,cluster:n,app:s,settings:r},{live:o,reported:i},{image:{digest:a},tasks:c,workers:l}){const{tasks:u}=await(0,Et.jh)(e.clock,t,()=>(0,Q.bL)(n,s,r.image))
 const d=unpacked(c??u.get(a))
 const f=l.map(({id:e})=>(0,M.T)(e))
-const p=(0,Se.w)(o.clusterState(),r.image,(0,$e.q2)(s)).filter(({names:e})=>e.some(e=>f.includes(e))).flatMap(({digest:e="",tag:t})=>{const n=e===a?void 0:unpacked(u.get(e)??i?.get(e)?.tasks)
-return n&&d?[{...(0,Lt.J4)(n,d),tag:t}]:[]})
+const p=(0,Ot.w)(o.clusterState(),r.image,(0,xe.q2)(s)).filter(({names:e})=>e.some(e=>f.includes(e))).flatMap(({digest:e="",tag:t})=>{const n=e===a?void 0:unpacked(u.get(e)??i?.get(e)?.tasks)
+return n&&d?[{...(0,kt.J4)(n,d),tag:t}]:[]})
 const all=e=>[...new Set(p.flatMap(t=>t[e]))].sort()
 const[h]=p.filter(({added:e,removed:t})=>e.length+t.length>0)
-const m=`version ${(0,T.j)(h?.tag??"")}`
-return{added:all("added"),removed:all("removed"),version:m}}function unpacked(e){return e===void 0?void 0:(0,Lt.a4)(e)}function named(e){return`the task${e.length>1?"s":""} ${(0,xt.Ku)(e,3)}`}async function runCommand(e,t,n,s){const{log:o}=e
+const m=`version ${(0,A.j)(h?.tag??"")}`
+return{added:all("added"),removed:all("removed"),version:m}}function unpacked(e){return e===void 0?void 0:(0,kt.a4)(e)}function named(e){return`the task${e.length>1?"s":""} ${(0,ht.Ku)(e,3)}`}var Tt=n(2580)
+async function runCommand(e,t,n,s){const{log:o}=e
 const{live:i}=t.checked
 const a=`rollout-${crypto.randomUUID()}`
-const c=new Ne.k7(a,()=>({code:"internal",sentence:"no plan was requested"}))
+const c=new Ue.k7(a,()=>({code:"internal",sentence:"no plan was requested"}))
 c.to(o)
-const l=await(0,$e.Lu)(e,t,n,a)
+const l=await(0,xe.Lu)(e,t,n,a)
 l.notes.forEach(e=>{o.say(e)})
 let u=""
 let d
-try{const a=await(0,$e._S)(e,i,l.job,e=>{u=e??""})
+try{const a=await(0,xe._S)(e,i,l.job,e=>{u=e??""})
 o.say(`${(0,F.Gg)(a)}: ${s}`)
-d=new st.S(e,i,{job:u,container:t.web.container},c)
+d=new De.S(e,i,{job:u,container:t.web.container},c)
 const{verdict:f,unread:p}=await d.end
-if(f.is==="failed"){const e=(0,Ne.QD)(c,l)
-throw new r.HR((0,Ne.el)(commandCause(f.cause,s,u),e,n))}if(p!==void 0)o.say(`its log could not be read completely (${p}), but it succeeded`)}finally{try{const n=d?.hasContainerEnded===true&&!l.isCounted
-if(u!==""&&!(n&&(0,je.Rw)(i,u,t.web.container)))await(0,je.ee)(e,i,u)}finally{await(d?.close())}}}function commandCause(e,t,n){const s=["crash","migration-failed","timeout"].includes(e.code)
+if(f.is==="failed"){const e=(0,Ue.QD)(c,l)
+throw new r.HR((0,Ue.el)(commandCause(f.cause,s,u),e,n))}if(p!==void 0)o.say(`its log could not be read completely (${p}), but it succeeded`)}finally{try{const n=d?.hasContainerEnded===true&&!l.isCounted
+if(u!==""&&!(n&&(0,Tt.Rw)(i,u,t.web.container)))await(0,Tt.ee)(e,i,u)}finally{await(d?.close())}}}function commandCause(e,t,n){const s=["crash","migration-failed","timeout"].includes(e.code)
 const r=e.sentence.startsWith(`${n}: `)?e.sentence.slice(n.length+2):e.sentence
 return{...e,...s&&{code:"command-failed"},sentence:`${t} failed: ${r}`}}async function runCommands({reporter:e,state:t},n,{checked:s,image:r},o){const i=n.settings[o]
 const{web:a}=s
 if(i.length===0||!a)return
 const{clock:c}=n.platform
-await e.stage(o,async e=>{for(const[l,u]of i.entries()){const i=shared(u)??`line ${l+1}`
+await e.stage(o,async e=>{for(const[l,u]of i.entries()){const i=(0,Te.ue)(u)??`line ${l+1}`
 const d=c.now()
 const ended=e=>{const n=(c.now()-d)/1e3
 t.commands.push({when:o,command:i,seconds:n,ended:e})}
 try{await runCommand(n.with({log:e}),{checked:s,web:a,image:r},u,`${o} (${i})`)}catch(e){ended("failed")
-throw e}ended("done")}})}async function runCommandsAfter(e,t,n){try{await runCommands(e,t,n,"after-rollout")}catch(t){e.warn(`${(0,Oe.$N)(t)}. The new version is live and stays`)}}var It=n(1777)
+throw e}ended("done")}})}async function runCommandsAfter(e,t,n){try{await runCommands(e,t,n,"after-rollout")}catch(t){e.warn(`${(0,Oe.$N)(t)}. The new version is live and stays`)}}var St=n(1777)
+var At=n(7587)
+var $t=n(2048)
 class NoLongerRunning extends r.HR{}async function recordRunningVersion(e,t,n,s){const{platform:r,app:o,settings:i,signal:a}=t
 const{image:c}=s
 try{const a=await(0,Q.Lu)(t.cluster,o,i.image)
 if((0,_.BO)(a)?.digest===c.digest)return
-await e.reporter.stage("history",async i=>{const{cluster:a}=await lockAndRecover(e,t.with({log:i}),n)
-const l=await checkedNow(t.with({log:i,cluster:a}),n)
-await checkHistory(t,l)
-if(!await runsAlready(t,l.live,l.targets,c))throw new NoLongerRunning({code:"stale-commit",sentence:`another version went live while this run waited for the lock, so ${(0,T.j)(c.tag)} is no longer running`,hint:"release it again if it should run"})
-const u={...(0,Be.f8)(e,t,s),result:"found",seconds:0,migrations:[]}
-const d=(0,It.bU)(l.targets.flatMap(({live:e})=>e??[]))
+await e.reporter.stage("history",async i=>{const{cluster:a}=await(0,At.V)(e,t.with({log:i}),n)
+const l=await(0,bt.Cj)(t.with({log:i,cluster:a}),n)
+await(0,te.X)(t,l)
+if(!await(0,ue.l2)(t,l.live,l.targets,c))throw new NoLongerRunning({code:"stale-commit",sentence:`another version went live while this run waited for the lock, so ${(0,A.j)(c.tag)} is no longer running`,hint:"release it again if it should run"})
+const u={...(0,$t.f8)(e,t,s),result:"found",seconds:0,migrations:[]}
+const d=(0,St.bU)(l.targets.flatMap(({live:e})=>e??[]))
 const f=n.reported?.get(c.digest)
 await(0,Q.DR)({cluster:a,clock:r.clock,app:o},u,{templates:d,...f})
-i.say(`${(0,T.j)(c.tag)} is now in the history as the version that was already running`)})}catch(t){if(t instanceof NoLongerRunning||(0,Oe.Uh)(t))throw t
+i.say(`${(0,A.j)(c.tag)} is now in the history as the version that was already running`)})}catch(t){if(t instanceof NoLongerRunning||(0,Oe.Uh)(t))throw t
 a.throwIfAborted()
-e.warn(`${(0,T.j)(c.tag)} is missing in the history, so a rollback cannot restore it: ${(0,Oe.$N)(t)}`)}}var Nt=n(7853)
+e.warn(`${(0,A.j)(c.tag)} is missing in the history, so a rollback cannot restore it: ${(0,Oe.$N)(t)}`)}}var xt=n(7853)
+var Pt=n(6993)
 async function applyHeld(e,t,n){const{reporter:s,state:r,warn:o}=e
 const{settings:i,platform:a,cluster:c,app:l}=t
-const{held:u=[],bridges:d=[]}=(0,Be.Qu)(r.plan)
+const{held:u=[],bridges:d=[]}=(0,$t.Qu)(r.plan)
 const{checked:f}=r.phase
 if(i.contract!=="after"||u.length+d.length===0)return
 if(!f?.web)return
 const{web:p}=f
 const h={checked:f,web:p,image:n,now:true,backup:(0,fe.f_)(i)}
 await s.stage("contract",async e=>{const s=t.with({log:e})
-const i=new Planning(s,h,()=>endOfOthers(s,f.live,n,e))
+const i=new _e.m(s,h,()=>(0,Pt.j)(s,f.live,n,e))
 try{let t=await i.plan(e)
 if(t.backup&&t.judged?.blocked!==true){r.backup=await i.backup(e,t.backup)
 t=await i.plan(e)}const{migration:n}=i
 if(t.judged?.blocked!==true&&t.runs)await n.migrate(e)
-const s=(0,Be.Qu)(t)
+const s=(0,$t.Qu)(t)
 const d=n.applied()
 const f={cluster:c,clock:a.clock,app:l}
 await(0,Q.$)(f,n.schema(),s,d)
 r.migrations=[...r.migrations,...d]
-const p=(0,Nt.QW)(u,s.held)
+const p=(0,xt.QW)(u,s.held)
 if(p!==void 0)o(p)}catch(e){t.signal.throwIfAborted()
-o(`what was held back was not applied, and the next release does it: ${(0,Oe.$N)(e)}`)}finally{await i.migration.close().catch(e=>{o((0,Oe.$N)(e))})}})}var Mt=n(8075)
-var Ft=n(2725)
-var Ut=n(7763)
+o(`what was held back was not applied, and the next release does it: ${(0,Oe.$N)(e)}`)}finally{await i.migration.close().catch(e=>{o((0,Oe.$N)(e))})}})}var jt=n(8075)
+var Ct=n(2725)
+var Rt=n(7763)
 async function giveUp(e,t){const{platform:n,app:s,cluster:r}=e.context
 let o
 try{e.lost.throwIfAborted()
-o=await(t.code==="superseded"?undoSuperseded(e,t):undoFailed(e,t))}catch(n){return stuck(e,n,{cause:t})}await(0,Be.T$)(e,o)
+o=await(t.code==="superseded"?undoSuperseded(e,t):undoFailed(e,t))}catch(n){return stuck(e,n,{cause:t})}await(0,$t.T$)(e,o)
 if(o.result==="kept")return o
 try{await(0,Z.yv)(r,n.clock,s,e.record)
 return o}catch(t){return stuck(e,t,o)}}async function undoFailed(e,t){const n=t.code==="cancelled"
-if(!await(0,Mt.$A)(e.context.cluster,e.record.snapshot)){const{schema:s}=e.record
-if(!wantsKeep(e)&&s&&!(0,Ft.MT)(s)&&(0,Ft.SU)(s))await e.run.reporter.stage("undo",t=>fitSchema(e,t))
+if(!await(0,jt.$A)(e.context.cluster,e.record.snapshot)){const{schema:s}=e.record
+if(!wantsKeep(e)&&s&&!(0,Ct.MT)(s)&&(0,Ct.SU)(s))await e.run.reporter.stage("undo",t=>fitSchema(e,t))
 return{result:n?"cancelled":"failed",cause:t}}if(!n&&wantsKeep(e))return give_up_keep(e,t)
 const s=await restoreAll(e)
-const r=(0,Mt.Jd)(s)
+const r=(0,jt.Jd)(s)
 if(r!==void 0){const n=await imagesNow(e)
-return{result:"superseded",cause:leftCause(r,t),restored:s,current:n}}return{result:n?"cancelled":"undone",cause:t,restored:s}}async function undoSuperseded(e,t){const n=await(0,Mt.If)(e.context.cluster,e.record.snapshot)
+return{result:"superseded",cause:leftCause(r,t),restored:s,current:n}}return{result:n?"cancelled":"undone",cause:t,restored:s}}async function undoSuperseded(e,t){const n=await(0,jt.If)(e.context.cluster,e.record.snapshot)
 const s=!n.some(isForPeople)&&n.some(({did:e})=>e!=="nothing")
 if(wantsKeep(e)||!s)return{result:"superseded",cause:t,left:n,current:await imagesNow(e)}
 const r=await restoreAll(e)
@@ -3374,12 +3134,12 @@ const{snapshot:c,timeouts:l}=o
 const{live:u}=r.checked
 const d=await i.stage("undo",async t=>{const r=await fitSchema(e,t)
 const o={live:u,snapshot:c,timeouts:l,isUnfit:r}
-return(0,f.wj)(n.platform.clock,(0,Ut.E)(o),s,e=>(0,Ut.t)(n.with({log:t,signal:e}),o,e=>{a.keep({undo:e})}))})
-a.exceptions=[...a.exceptions.filter(({is:e})=>e!=="another version"),...(0,ct.Z)(u.clusterState(),d,e=>n.cluster.commandLine(e))]
+return(0,E.wj)(n.platform.clock,(0,Rt.E)(o),s,e=>(0,Rt.t)(n.with({log:t,signal:e}),o,e=>{a.keep({undo:e})}))})
+a.exceptions=[...a.exceptions.filter(({is:e})=>e!=="another version"),...(0,Je.Z)(u.clusterState(),d,e=>n.cluster.commandLine(e))]
 return d}async function fitSchema({run:e,context:t,lost:n,prepared:s,record:r},o){const{live:i}=s.checked
 const{schema:a}=r
-if(!a||!(0,Ft.SU)(a))return false
-const{unfit:c}=await(0,Ft.b1)(t.with({log:o,signal:n}),{...r,live:i},{onReversed:t=>{if(t.length===0)return
+if(!a||!(0,Ct.SU)(a))return false
+const{unfit:c}=await(0,Ct.b1)(t.with({log:o,signal:n}),{...r,live:i},{onReversed:t=>{if(t.length===0)return
 e.state.reversed=t
 e.state.schema={is:"unknown"}},onBackup:t=>{const{backup:n}=e.state
 if(n)e.warn(`the backup from before the migration is job/${n.job}`)
@@ -3394,21 +3154,21 @@ const a=(0,Oe.qT)(r)
 if(a)return{...n,result:"stuck",cause:a,current:i}
 const c=(0,Oe.rl)(t,r)
 const l={...n,result:"stuck",current:i,cause:{...c,code:"restore-failed",sentence:`${c.sentence}; the release was given up because ${n.cause.sentence}`,hint:[...c.hint===void 0?[]:[c.hint],(0,Oe.eW)(s.settings,s.cluster,o.snapshot)].join("\n")}}
-await(0,Be.T$)(e,l)
+await(0,$t.T$)(e,l)
 return l}function imagesNow({context:e,record:t}){const{cluster:n,platform:s,settings:r}=e
 return(0,Oe.ax)(n,s.clock,r,t.snapshot)}async function transaction(e,t,n,s){const{reporter:r,signal:o,state:i}=e
 const{platform:a,app:c,settings:l}=t
 const{cluster:u,lost:d,read:f}=await r.stage("lock",async r=>{const o=t.with({log:r})
-const a=await lockAndRecover(e,o,n)
-const c=await checkHistory(o,n)
+const a=await(0,At.V)(e,o,n)
+const c=await(0,te.X)(o,n)
 i.knownStarts=(0,_.n2)(c.history)
 await(s.check?.(o,c.history))
 return{...a,read:c}})
 const p=t.with({cluster:u})
 const h=p.with({signal:AbortSignal.any([o,d])})
 await(s.prove?.(h).catch(e=>{throw(0,Oe.Ac)(e,d)}))
-const m=(0,Be.f8)(e,p,s)
-const{prepared:g,record:w}=await r.stage("snapshot",async e=>{const t=await snapshot_snapshot(p.with({log:e}),n,s.image,s.targets)
+const m=(0,$t.f8)(e,p,s)
+const{prepared:g,record:w}=await r.stage("snapshot",async e=>{const t=await(0,bt.P9)(p.with({log:e}),n,s.image,s.targets)
 const{namespaceUid:r}=t.checked
 const o={timeout:l.timeout,grace:l.grace}
 const i=s.schema?.()
@@ -3416,29 +3176,29 @@ const d={begun:m,timeouts:o,snapshot:t.snapshot,...r!==void 0&&{namespaceUid:r},
 return{prepared:t,record:await(0,Z.C6)(u,a.clock,c,d)}})
 i.begin(s.image,g.checked)
 const v={run:e,context:p,lost:d,start:m,prepared:g,record:w,read:f}
-i.keepPlan=()=>(0,Be.vk)(v)
+i.keepPlan=()=>(0,$t.vk)(v)
 e.onBegin?.(m)
-try{await s.write(h,g,e=>(0,Be.Xu)(v,e),e=>(0,Be.HS)(v,e))
+try{await s.write(h,g,e=>(0,$t.Xu)(v,e),e=>(0,$t.HS)(v,e))
 h.signal.throwIfAborted()}catch(e){i.detect(a.clock.now())
 return giveUp(v,(0,Oe.qT)(d)??(0,Oe.rl)(e,o))}const b=await transaction_close(v)
 if(b.result==="deployed")await(s.whenLive?.(h))
 return b}async function transaction_close(e){const{run:t,context:n,lost:s,record:r}=e
 const{platform:o,app:i,settings:a,cluster:c}=n
-const l=await(0,Be.T$)(e,{result:"deployed"})
+const l=await(0,$t.T$)(e,{result:"deployed"})
 try{await(0,Z.yv)(c,o.clock,i,r)
 return{result:"deployed"}}catch(e){if(l){t.warn(`removing its record failed (${(0,Oe.$N)(e)}); the next release or recover removes it, and restores nothing`)
 return{result:"deployed"}}const n=(0,Oe.qT)(s)??{code:"write-failed",sentence:`the new version runs, but closing its record failed, so the next run would undo it: ${(0,$.b)(e)}`,hint:`kubectl -n ${a.namespace} delete secret django-rollout-${i}`}
-return{result:"stuck",cause:n}}}function release(e,t){return(0,R.Y)(e,t,t=>fromCommit(t,e))}async function fromCommit(e,t){const{platform:n,settings:s,reporter:r,signal:o,state:i,resources:a}=e
-const c=t==="deploy"?b.TC:b.sQ
-const l=(0,R.V)(e,await c(n,s,s.context))
+return{result:"stuck",cause:n}}}function release(e,t){return(0,P.Y)(e,t,t=>fromCommit(t,e))}async function fromCommit(e,t){const{platform:n,settings:s,reporter:r,signal:o,state:i,resources:a}=e
+const c=t==="deploy"?v.TC:v.sQ
+const l=(0,P.V)(e,await c(n,s,s.context))
 const u=Promise.withResolvers()
-const[{cluster:d,checked:p},h]=await(0,f.jH)(o,[e=>r.stage("preflight",async t=>{const r=l.with({signal:e,log:t})
+const[{cluster:d,checked:f},p]=await(0,E.jH)(o,[e=>r.stage("preflight",async t=>{const r=l.with({signal:e,log:t})
 const open=()=>a.openCluster(n,s,e)
-return withReported(r,await preflight(r,open,()=>u.promise))}),n=>r.stage(t==="deploy"?"image":"build",async r=>{const o=l.with({signal:n,log:r})
+return(0,Ge.S)(r,await(0,ze.M)(r,open,()=>u.promise))}),n=>r.stage(t==="deploy"?"image":"build",async r=>{const o=l.with({signal:n,log:r})
 await a.login(s)
-if(t==="deploy"){const e=await imageToDeploy(o)
+if(t==="deploy"){const e=await(0,O.GI)(o)
 u.resolve(e)
-return{is:"found",...e}}const i=await findBuild(o)
+return{is:"found",...e}}const i=await(0,O.w)(o)
 u.resolve(i)
 const{image:c,source:d,inputs:f}=i
 if(c)return{is:"found",image:c,source:d}
@@ -3446,38 +3206,37 @@ const p=s["test-command"]!==""
 const h=p?a.keepBox(testBox(o),e.warn):void 0
 const m=await build(o.with({source:d}),f)
 return{is:"built",built:m,box:h,source:d}})])
-i.passPreflight(p)
-const m=(0,R.V)(e,h.source).with({cluster:d})
-const g=h.is==="found"?h.image:await takeRunning(e,m,p,h.built)
-if(g&&await isDeployed(m,p,g)){if(t==="deploy")await checkAlone(m,p)
+i.passPreflight(f)
+const h=(0,P.V)(e,p.source).with({cluster:d})
+const m=p.is==="found"?p.image:await takeRunning(e,h,f,p.built)
+if(m&&await isDeployed(h,f,m)){if(t==="deploy")await(0,te.a)(h,f)
+i.haveImage(m);(0,ue.KU)(f.targets).forEach(e.warn)
+i.exceptions=(0,Je.KG)(h,f,m)
+await recordRunningVersion(e,h,f,{command:t,image:m})
+await moveTags(e,h,m)
+return{result:"unchanged"}}const g=p.is==="found"?p.image:m??await pushTested(e,h,p)
 i.haveImage(g)
-warningsWithoutDigest(p.targets).forEach(e.warn)
-i.exceptions=(0,ct.KG)(m,p,g)
-await recordRunningVersion(e,m,p,{command:t,image:g})
-await moveTags(e,m,g)
-return{result:"unchanged"}}const w=h.is==="found"?h.image:g??await pushTested(e,m,h)
-i.haveImage(w)
-const v=m.with({source:{...m.source,tag:w.tag}})
-return transaction(e,v,p,{command:t,image:w,jobs:fingerprintsOf(p,s.image,w),check:checkNotStale,schema:()=>workOfUndo(v,p),write:(t,n,s,r)=>write(e,t,{...n,image:w,keep:r},s),whenLive:async t=>{await runCommandsAfter(e,t,{checked:p,image:w})
-await applyHeld(e,t,w)
-await moveTags(e,t,w)}})}async function takeRunning({reporter:e},t,n,s){const r=await sameAsRunning(t,n,s)
+const w=h.with({source:{...h.source,tag:g.tag}})
+return transaction(e,w,f,{command:t,image:g,jobs:fingerprintsOf(f,s.image,g),check:checkNotStale,schema:()=>(0,Te.fc)(w,f),write:(t,n,s,r)=>write(e,t,{...n,image:g,keep:r},s),whenLive:async t=>{await runCommandsAfter(e,t,{checked:f,image:g})
+await applyHeld(e,t,g)
+await moveTags(e,t,g)}})}async function takeRunning({reporter:e},t,n,s){const r=await sameAsRunning(t,n,s)
 if(r)await e.stage("push",e=>tagRunning(t.with({log:e}),r,s))
 return r}async function pushTested(e,t,{built:n,box:s}){if(s)await testIn(e,t,{built:n,box:s})
 return e.reporter.stage("push",e=>push(t.with({log:e}),n))}async function write(e,t,{checked:n,changes:s,image:r,keep:o},i){const{reporter:a,state:c}=e
 const l=s.filter(({when:e})=>e==="before")
-if(l.length>0)await a.stage("manifests",e=>(0,De.ZJ)(t.with({log:e}),n,l,i))
-await migrateTo(e,t,n,{image:r,...o&&{keep:o}})
+if(l.length>0)await a.stage("manifests",e=>(0,He.ZJ)(t.with({log:e}),n,l,i))
+await(0,Te.rK)(e,t,n,{image:r,...o&&{keep:o}})
 await runCommands(e,t,{checked:n,image:r},"before-rollout")
-const u=(0,ut.a)(t,n.jobs,(0,E.d)(r))
-if(u.length>0)await a.stage("jobs",e=>(0,ut.A)(t.with({log:e}),n,u))
+const u=(0,Ke.a)(t,n.jobs,(0,T.d)(r))
+if(u.length>0)await a.stage("jobs",e=>(0,Ke.A)(t.with({log:e}),n,u))
 const d=s.filter(({when:e})=>e!=="before")
 await a.stage("rollout",async e=>{const s=t.with({log:e})
 const o=await wavesFor(s,n,r,c.tasks)
 const a={checked:n,image:r,beside:d,waves:o,starts:c.knownStarts}
-await(0,qe.yT)(s,a,c.listener(i))})
-c.exceptions=(0,ct.KG)(t,n,r)}async function moveTags({reporter:e},{platform:t,settings:n,signal:s,warn:r},o){const i=n["extra-tags"]
+await(0,Ve.yT)(s,a,c.listener(i))})
+c.exceptions=(0,Je.KG)(t,n,r)}async function moveTags({reporter:e},{platform:t,settings:n,signal:s,warn:r},o){const i=n["extra-tags"]
 if(i.length===0)return
-await e.stage("tags",async e=>{try{await(0,p.JE)(t,o,i,s)
+await e.stage("tags",async e=>{try{await(0,S.JE)(t,o,i,s)
 e.say(`${i.join(", ")} now point to this version`)}catch(e){const[t,n]=i.length===1?["tag"," was not set"]:["tags"," were not all set"]
 r(`the ${t} ${i.join(", ")}${n}: ${(0,Oe.$N)(e)}`)}})}async function rollbackTargets(e,{targets:t,services:n},s){const{app:r,settings:o,cluster:i}=e
 const{history:a,templates:c}=await(0,Q.bL)(i,r,o.image)
@@ -3487,7 +3246,7 @@ const d=l===void 0?void 0:c.get(l)
 const f=u&&c.get(u.number)
 if(!d||!f){const e=d?u?.number:l
 const n=e===void 0?"this version was never released here":`the history has no pod templates of release ${e}`
-return{targets:t,warnings:[`only the image is rolled back: ${n}; ${Dt}`]}}const releasedOf=({running:e})=>{const t=new Set(e.map(e=>(0,T.zZ)(e).digest))
+return{targets:t,warnings:[`only the image is rolled back: ${n}; ${Nt}`]}}const releasedOf=({running:e})=>{const t=new Set(e.map(e=>(0,A.zZ)(e).digest))
 const n=a.findLast(e=>t.size===1&&t.has(e.digest))
 const s=n!==void 0&&n.digest!==u.digest
 return(s?c.get(n.number):void 0)??f}
@@ -3496,31 +3255,31 @@ for(const t of p)logDifferences(e,t,l,releasedOf(t))
 await checkStarts(e,p,n,l)
 const h=p.filter(({id:e,live:t})=>t&&!d[(0,M.T)(e)])
 const m=h.map(({id:e})=>(0,M.T)(e)).join(", ")
-return{targets:p,warnings:h.length===0?[]:[`only the image of ${m} is rolled back: release ${l} did not have it; ${Dt}`]}}const Dt="command, environment and probes do not change"
+return{targets:p,warnings:h.length===0?[]:[`only the image of ${m} is rolled back: release ${l} did not have it; ${Nt}`]}}const Nt="command, environment and probes do not change"
 function withTemplateOf({settings:e},t,{image:n},{then:s,released:r}){const{id:o,live:i}=t
 const[a,c]=[s[(0,M.T)(o)],r[(0,M.T)(o)]]
 if(!i||!a||!c)return t
-const isOwnImage=t=>(0,T.iI)(t,e.image)
-const l=(0,N.Mo)((0,N.kW)(i),isOwnImage,(0,E.d)(n))
-const u=(0,N.Mo)((0,It.PD)(a,c,i),isOwnImage,(0,E.d)(n))
-const d=(0,N.MZ)(u,isOwnImage)
-return d.length===0||(0,N.FB)(u,l)?t:{...t,uses:d,back:u}}function logDifferences({log:e},{id:t,live:n,back:s},r,o){if(!n||!s)return
-const i=(0,It.tX)((0,N.kW)(n),s)
+const isOwnImage=t=>(0,A.iI)(t,e.image)
+const l=(0,L.Mo)((0,L.kW)(i),isOwnImage,(0,T.d)(n))
+const u=(0,L.Mo)((0,St.PD)(a,c,i),isOwnImage,(0,T.d)(n))
+const d=(0,L.MZ)(u,isOwnImage)
+return d.length===0||(0,L.FB)(u,l)?t:{...t,uses:d,back:u}}function logDifferences({log:e},{id:t,live:n,back:s},r,o){if(!n||!s)return
+const i=(0,St.tX)((0,L.kW)(n),s)
 e.say(`${(0,M.T)(t)} gets its template of release ${r}: ${i.join("; ")||"metadata"}`)
 const a=o[(0,M.T)(t)]
-const c=a?(0,It.tX)(a,(0,N.kW)(n)):[]
+const c=a?(0,St.tX)(a,(0,L.kW)(n)):[]
 if(c.length>0)e.say(`${(0,M.T)(t)} was changed since the last release: ${c.join("; ")} (kept)`)}async function checkStarts(e,t,n,s){const o=[]
 for(const{id:r,live:i,back:a}of t){if(!i||!a)continue
 const t=`${(0,M.T)(r)} of release ${s}`
-const c={name:t,live:(0,N.kW)(i),back:a}
+const c={name:t,live:(0,L.kW)(i),back:a}
 checkPorts(e,c,n)
 await checkImages(e,c)
-o.push(...await missingFor(e,c))}if(o.length===0)return;(0,r.fJ)({code:"config-missing",sentence:o.join("; "),hint:`nothing was changed. Create what is missing, then roll back again. To list it: ${e.cluster.commandLine(["get","configmaps,secrets"])}`})}async function missingFor({cluster:e,log:t},{name:n,back:s}){const r=await Promise.all((0,It.Xl)(s).map(async s=>{const r=`${s.kind.toLowerCase()}s`
+o.push(...await missingFor(e,c))}if(o.length===0)return;(0,r.fJ)({code:"config-missing",sentence:o.join("; "),hint:`nothing was changed. Create what is missing, then roll back again. To list it: ${e.cluster.commandLine(["get","configmaps,secrets"])}`})}async function missingFor({cluster:e,log:t},{name:n,back:s}){const r=await Promise.all((0,St.Xl)(s).map(async s=>{const r=`${s.kind.toLowerCase()}s`
 const o=`${s.kind.toLowerCase()}/${s.name}`
-try{const t=`${(0,X.rJ)("v1",e.namespace,r)}/${s.name}`
+try{const t=`${(0,Y.rJ)("v1",e.namespace,r)}/${s.name}`
 const i=await e.find(t)
 if(!i)return[`${n} needs ${o}, which does not exist`]
-if((0,N.vx)(i))return[`${n} needs ${o}, which is being deleted`]
+if((0,L.vx)(i))return[`${n} needs ${o}, which is being deleted`]
 const a={...i.data,...i.binaryData}
 return s.keys.filter(e=>!(e in a)).map(e=>`${n} needs the key "${e}" of ${o}, which does not have it`)}catch(e){if(!(e instanceof J.h&&e.status===403))throw e
 t.say(`${o}, which ${n} needs, may not be read by this account`)
@@ -3531,89 +3290,90 @@ for(const{metadata:n,spec:s}of o){const o=Object.entries(s?.selector??{})
 if(o.length===0||!o.every(([e,t])=>c[e]===t))continue
 const l=(s?.ports??[]).find(({targetPort:e})=>typeof e==="string"&&i.has(e)&&!a.has(e))
 if(!l)continue;(0,r.fJ)({code:"workload-unfit",sentence:`service/${n?.name??""} uses the port "${String(l.targetPort)}", which ${t} does not have`,hint:`nothing was changed. Set the old port's number in the Service: kubectl -n ${e.namespace} edit service ${n?.name??""}`})}}function portsOf({spec:e}){const t=(e?.containers??[]).flatMap(e=>e.ports??[])
-return new Set(t.flatMap(({name:e})=>e===void 0?[]:[e]))}async function checkImages({platform:e,settings:t,signal:n,log:s},{name:o,live:i,back:a}){const of=e=>(0,N.MZ)(e,()=>true).map(({image:e})=>e)
+return new Set(t.flatMap(({name:e})=>e===void 0?[]:[e]))}async function checkImages({platform:e,settings:t,signal:n,log:s},{name:o,live:i,back:a}){const of=e=>(0,L.MZ)(e,()=>true).map(({image:e})=>e)
 const c=of(i)
-const l=of(a).filter(e=>!c.includes(e)&&!(0,T.iI)(e,t.image))
-for(const t of new Set(l)){const{repository:i,tag:a="latest",digest:c}=(0,T.zZ)(t)
-const l=await(c===void 0?(0,p.TE)(e,i,a,n):(0,p.OK)(e,{repository:i,tag:a,digest:c},n))
+const l=of(a).filter(e=>!c.includes(e)&&!(0,A.iI)(e,t.image))
+for(const t of new Set(l)){const{repository:i,tag:a="latest",digest:c}=(0,A.zZ)(t)
+const l=await(c===void 0?(0,S.TE)(e,i,a,n):(0,S.OK)(e,{repository:i,tag:a,digest:c},n))
 if(l.is==="absent")(0,r.fJ)({code:"image-missing",sentence:`the registry no longer has ${t}, which ${o} needs`,hint:"nothing was changed. Push that image again, then roll back again"})
-if(l.is!=="there")s.say(`${t} could not be looked up (${l.said})`)}}var Gt=n(702)
+if(l.is!=="there")s.say(`${t} could not be looked up (${l.said})`)}}var It=n(702)
 function checkFits(e,t){const n=wayTo(t)
 if(n.is==="unfit"&&e.settings["unsafe-migrations"]==="block")refuse(e,t,n.breaks)
 return n}function wayTo({version:e,history:t,command:n}){const s=t.some(({needs:e,migrations:t})=>e!==void 0||t.length>0)
 if(n===""||!s)return{is:"unchanged"}
 const r=t.find(({number:t})=>t===e.release?.number)
-return(0,Gt.lZ)(r,r?(0,_.MT)(t,r):[])}function refuse(e,t,n,s=[]){(0,r.fJ)((0,Te.gv)(prove_titleOf(t.version),n,[...s,...waysOut(e,t)]))}const _t=6e4
+return(0,It.lZ)(r,r?(0,_.MT)(t,r):[])}function refuse(e,t,n,s=[]){(0,r.fJ)((0,Ae.gv)(titleOf(t.version),n,[...s,...waysOut(e,t)]))}const Lt=6e4
 async function prove(e,t,n){const{version:s}=t
 const{log:r,warn:o,settings:i}=e
-const a=prove_titleOf(s)
+const a=titleOf(s)
 const c=webToProve(i,t,n)
 if(!c){o(`whether ${a} fits the schema is not known: set "migrate-from" to the workload that serves the web`)
-return}const l=(0,je.Be)(e,{checked:n,web:c,image:s.image,proves:{name:prove_nameOf(s),command:t.command,timeoutMs:Math.min(i.timeout,_t)}})
-const notProved=t=>{(0,O.FF)(e,`whether ${a} fits the schema was not proved: ${t}`)
+return}const l=(0,Tt.Be)(e,{checked:n,web:c,image:s.image,proves:{name:prove_nameOf(s),command:t.command,timeoutMs:Math.min(i.timeout,Lt)}})
+const notProved=t=>{(0,k.FF)(e,`whether ${a} fits the schema was not proved: ${t}`)
 return}
 try{const{judged:e}=await l.plan(r)
 const t=e?.findings.find(({rule:e})=>e==="unjudged")
 if(t)return notProved(t.detail??"the comparison failed")
-const n=(0,Gt.q4)(e?.findings??[])
+const n=(0,It.q4)(e?.findings??[])
 const s=n.length===0?"fits the schema":"does not fit the schema"
 r.say(`${a} starts with the current configuration, and ${s}`)
-return{fit:{misfits:n},breaks:n,needs:l.needs(),warnings:(0,Te.Tw)(e)}}catch(t){e.signal.throwIfAborted()
+return{fit:{misfits:n},breaks:n,needs:l.needs(),warnings:(0,Ae.Tw)(e)}}catch(t){e.signal.throwIfAborted()
 return notProved((0,$.b)(t))}finally{await l.close().catch(e=>{o((0,$.b)(e))})}}function webNow(e,{command:t},{web:n,targets:s,services:r}){return n??foundWeb({...e,"migrate-command":t},s,r)}function webToProve(e,t,n){const s=webNow(e,t,n)
 if(!s)return
 const{targets:r}=n
 const{back:o}=r.find(({id:e})=>(0,M.T)(e)===(0,M.T)(s.workload))??{}
 const i=o?.spec?.containers.some(({name:e})=>e===s.container)===true
-return i?{...s,template:o}:s}function foundWeb(...e){try{return(0,ge.s3)(...e)}catch{return}}function prove_nameOf({release:e,image:t}){return e?`release ${e.number}`:`version ${(0,T.j)(t.tag)}`}function prove_titleOf(e){const{release:t,image:n}=e
-return t?`${prove_nameOf(e)} (${(0,T.j)(n.tag)})`:prove_nameOf(e)}function waysOut({settings:e},{history:t,version:n}){const s=[(0,_.BO)(t)?.digest,n.image.digest]
-const r=t.findLast(e=>(0,_.FM)(e)&&!s.includes(e.digest)&&e.fit!==void 0&&(0,Gt.q4)(e.fit.misfits).length===0)
+return i?{...s,template:o}:s}function foundWeb(...e){try{return(0,ge.s3)(...e)}catch{return}}function prove_nameOf({release:e,image:t}){return e?`release ${e.number}`:`version ${(0,A.j)(t.tag)}`}function titleOf(e){const{release:t,image:n}=e
+return t?`${prove_nameOf(e)} (${(0,A.j)(n.tag)})`:prove_nameOf(e)}function waysOut({settings:e},{history:t,version:n}){const s=[(0,_.BO)(t)?.digest,n.image.digest]
+const r=t.findLast(e=>(0,_.FM)(e)&&!s.includes(e.digest)&&e.fit!==void 0&&(0,It.q4)(e.fit.misfits).length===0)
 const back=t=>(0,G.a)("rollback",e,{to:String(t)})
-return[...r?[`Release ${r.number} fits: ${back(r.number)}`]:[],'To roll back anyway, set "unsafe-migrations: allow"']}var qt=n(5057)
-var Bt=n(8118)
+return[...r?[`Release ${r.number} fits: ${back(r.number)}`]:[],'To roll back anyway, set "unsafe-migrations: allow"']}var Mt=n(5057)
+var Ft=n(8118)
 async function findReversal(e,t,n,s){const r=await inputOf(e,t,n,s)
 if("why"in r)return r
-return{input:r,found:await(0,Bt.B)(e,r)}}function waysToReverse({settings:e},t,n){if("why"in n)return[`The running version cannot reverse its migrations: ${n.why}`]
+return{input:r,found:await(0,Ft.B)(e,r)}}function waysToReverse({settings:e},t,n){if("why"in n)return[`The running version cannot reverse its migrations: ${n.why}`]
 const{found:s}=n
-const r=(0,qt.bR)(s).join(", ")
-if(s.does==="impossible")return[`The running version cannot reverse what is in the way: ${(0,qt.Dr)(s)}`]
-const o=!(0,qt.Bt)(s)
+const r=(0,Mt.bR)(s).join(", ")
+if(s.does==="impossible")return[`The running version cannot reverse what is in the way: ${(0,Mt.Dr)(s)}`]
+const o=!(0,Mt.Bt)(s)
 const i=(0,G.a)("rollback",e,{to:t,"reverse-migrations":"true",...o&&{"accept-downtime":"true"},...(0,fe.pU)(e)})
-const a=(0,qt.je)(s)
-return[`To let the running version reverse ${r} first${a===void 0?", which drops no stored value":`, which ${a}`}: ${i}`,...o?["The running version does not work without them: it fails from the reversal until the rollback has ended, which takes about as long as a rollout"]:[]]}function mayReverse({settings:e},{found:t}){return e["reverse-migrations"]&&t.does==="told"&&(e["accept-downtime"]||(0,qt.Bt)(t))}function workOf({input:e,found:t}){if((0,qt.Bt)(t))return
+const a=(0,Mt.je)(s)
+return[`To let the running version reverse ${r} first${a===void 0?", which drops no stored value":`, which ${a}`}: ${i}`,...o?["The running version does not work without them: it fails from the reversal until the rollback has ended, which takes about as long as a rollout"]:[]]}function mayReverse({settings:e},{found:t}){return e["reverse-migrations"]&&t.does==="told"&&(e["accept-downtime"]||(0,Mt.Bt)(t))}function workOf({input:e,found:t}){if((0,Mt.Bt)(t))return
 const{web:n,image:s,command:r}=e
 const{tag:o,digest:i}=s
-return{is:"again",web:(0,M.T)(n.workload),container:n.container,command:r,tag:o,digest:i}}async function reverseFirst(e,{input:t,found:n},s){const r=!(0,qt.Bt)(n)
+return{is:"again",web:(0,M.T)(n.workload),container:n.container,command:r,tag:o,digest:i}}async function reverseFirst(e,{input:t,found:n},s){const r=!(0,Mt.Bt)(n)
 const o={...t.task,how:"any",downtime:r}
-const i=await(0,Bt.B)(e,{...t,task:o},s)
+const i=await(0,Ft.B)(e,{...t,task:o},s)
 if(i.does==="reverse"||i.does==="fits")return
-e.log.say((0,qt.aW)(i))
+e.log.say((0,Mt.aW)(i))
 throw new Error("the migrations could not be reversed as it was planned")}async function inputOf({cluster:e,app:t,settings:n},s,r,{breaks:o,needs:i}){const{version:a,history:c,command:l}=r
 const u=webNow(n,r,s)
 if(!u)return{why:'set "migrate-from" to the workload that serves the web'}
 const{needs:d}=await(0,Q.bL)(e,t,n.image)
 const f=i??d.get(a.image.digest)
 if(f===void 0)return{why:"what that version needs of the database was not kept"}
-const p=(0,Y.QA)(s.live.clusterState(),u.workload)?.object
-const h=p?(0,N.kW)(p):u.template
+const p=(0,X.QA)(s.live.clusterState(),u.workload)?.object
+const h=p?(0,L.kW)(p):u.template
 const m=h.spec?.containers.find(({name:e})=>e===u.container)?.image
-const{digest:g,tag:w=""}=(0,T.zZ)(m??"")
+const{digest:g,tag:w=""}=(0,A.zZ)(m??"")
 const v=(0,_.BO)(c)
 const b=g??(v?.tag===w?v.digest:void 0)
 if(b===void 0)return{why:`the digest of ${m??"its image"} is not known`}
-return{checked:s,web:{...u,template:h},image:{repository:n.image,tag:w,digest:b},name:v?.digest===b?`release ${v.number}`:`version ${(0,T.j)(w)}`,back:prove_titleOf(a),command:l,timeoutMs:n["migrate-timeout"],task:{wanted:[f],since:sinceOf(c,r,o),how:"tell",downtime:true}}}function sinceOf(e,{version:t},n){const s=e.find(({number:e})=>e===t.release?.number)
+return{checked:s,web:{...u,template:h},image:{repository:n.image,tag:w,digest:b},name:v?.digest===b?`release ${v.number}`:`version ${(0,A.j)(w)}`,back:titleOf(a),command:l,timeoutMs:n["migrate-timeout"],task:{wanted:[f],since:sinceOf(c,r,o),how:"tell",downtime:true}}}function sinceOf(e,{version:t},n){const s=e.find(({number:e})=>e===t.release?.number)
 const r=s?(0,_.MT)(e,s):[]
-return[...new Set([...r,...n.flatMap(({migration:e})=>e??[])])]}var Wt=n(3672)
+return[...new Set([...r,...n.flatMap(({migration:e})=>e??[])])]}var Dt=n(3672)
+var Ut=n(8090)
 async function readVersions(e,t){const{app:n,settings:s,cluster:r,log:o}=e
 const i=await(0,Z.aE)(r,n,s.image)
 const{history:a,templates:c}=await(0,Q.bL)(r,n,s.image)
 const l=(0,_.jo)(a,i?.begun)
 if(l.open)o.say("a release is in progress or unfinished, and ends before this one begins")
-const differ=(e,t)=>(0,It.ig)(c.get(e.number),c.get(t.number))
-const u=l.open?void 0:runningVersion(e,t)
+const differ=(e,t)=>(0,St.ig)(c.get(e.number),c.get(t.number))
+const u=l.open?void 0:(0,bt.c1)(e,t)
 if(!u)return{...l,runs:l.history,differ:differ}
 const d={run:"now",who:"",at:"",image:s.image}
 const f=(0,_.BL)(l.history,(0,_.w7)(d,u))
-if(f!==l.history)o.say(`${(0,T.j)(u.tag)} is running, set by another client`)
+if(f!==l.history)o.say(`${(0,A.j)(u.tag)} is running, set by another client`)
 return{...l,runs:f,differ:differ}}async function chooseVersion(e,{history:t,runs:n,open:s,differ:o}){const{settings:i,log:a}=e
 const c=(0,_.Ol)(i.to==="previous"?n:t,i.to,s,o)
 if(c.is!=="found"){const t=c.is==="unknown"?await inRegistry(e):void 0
@@ -3623,18 +3383,18 @@ return(0,r.fJ)({code:n?"no-release":"usage",sentence:`there is no version to rol
 const{tag:u,digest:d,number:f,at:p}=l
 const h={repository:i.image,tag:u,digest:d}
 await checkInRegistry(e,h,f)
-a.say(`${i["dry-run"]?"would roll":"rolling"} back to release ${f}: ${(0,T.j)(u)}, ${p.slice(0,10)} by ${(0,D.Gg)(l)}`)
+a.say(`${i["dry-run"]?"would roll":"rolling"} back to release ${f}: ${(0,A.j)(u)}, ${p.slice(0,10)} by ${(0,U.Gg)(l)}`)
 return{image:h,release:l,appliedSince:(0,_.MT)(t,l),...l.sha!==void 0&&{sha:l.sha}}}function checkStillPrevious({settings:e},t,n){const s=e.to==="previous"?(0,_.dR)(t,n):void 0
-if(!s)return;(0,r.fJ)({code:"stale-commit",sentence:`release ${s.number} (${(0,T.j)(s.tag)}) by ${(0,D.Gg)(s)} went live while this rollback waited, so the previous version is now a different one`,hint:`nothing was changed. See what is live: ${(0,G.a)("history",e)}, then roll back again`})}async function inRegistry({platform:e,settings:t,signal:n}){const{to:s}=t
-if((0,S.I_)(s)instanceof S.AF)return
-const r=await(0,p.F1)(e,t.image,s,n)
+if(!s)return;(0,r.fJ)({code:"stale-commit",sentence:`release ${s.number} (${(0,A.j)(s.tag)}) by ${(0,U.Gg)(s)} went live while this rollback waited, so the previous version is now a different one`,hint:`nothing was changed. See what is live: ${(0,G.a)("history",e)}, then roll back again`})}async function inRegistry({platform:e,settings:t,signal:n}){const{to:s}=t
+if((0,Ut.I_)(s)instanceof Ut.AF)return
+const r=await(0,S.F1)(e,t.image,s,n)
 if(!r)return
-const o=await(0,p.DT)(e,r,n)
-return{image:r,...o!==void 0&&/^[0-9a-f]{7,64}$/.test(o)&&{sha:o}}}async function checkInRegistry({platform:e,signal:t,log:n},s,o){const i=await(0,p.OK)(e,s,t)
-if(i.is==="absent")(0,r.fJ)({code:"image-missing",sentence:`the registry no longer has the image of release ${o}: ${(0,E.d)(s)}`,hint:"build it again from its commit: git checkout, then django-rollout release"})
-if(i.is!=="there")n.say(`the registry could not be checked (${i.said}); continuing`)}function rollBack(e){return(0,R.Y)("rollback",e,toVersion)}async function toVersion(e){const{platform:t,reporter:n,state:s,resources:r}=e
-const o=new O.v5({...e,settings:{...e.settings,"migrate-command":""},source:{tag:""}})
-const{cluster:i,checked:a}=await n.stage("preflight",n=>preflight(o.with({log:n}),()=>r.openCluster(t,e.settings,e.signal)))
+const o=await(0,S.DT)(e,r,n)
+return{image:r,...o!==void 0&&/^[0-9a-f]{7,64}$/.test(o)&&{sha:o}}}async function checkInRegistry({platform:e,signal:t,log:n},s,o){const i=await(0,S.OK)(e,s,t)
+if(i.is==="absent")(0,r.fJ)({code:"image-missing",sentence:`the registry no longer has the image of release ${o}: ${(0,T.d)(s)}`,hint:"build it again from its commit: git checkout, then django-rollout release"})
+if(i.is!=="there")n.say(`the registry could not be checked (${i.said}); continuing`)}function rollBack(e){return(0,P.Y)("rollback",e,toVersion)}async function toVersion(e){const{platform:t,reporter:n,state:s,resources:r}=e
+const o=new k.v5({...e,settings:{...e.settings,"migrate-command":""},source:{tag:""}})
+const{cluster:i,checked:a}=await n.stage("preflight",n=>(0,ze.M)(o.with({log:n}),()=>r.openCluster(t,e.settings,e.signal)))
 s.passPreflight(a)
 const c=o.with({cluster:i})
 const{chosen:l,version:u}=await n.stage("version",async t=>{await r.login(e.settings)
@@ -3649,7 +3409,7 @@ if(p.length>0)e.warn(`the database is not changed; migrations applied since: ${p
 const{targets:g,warnings:w}=await n.stage("templates",e=>rollbackTargets(c.with({log:e}),a,u))
 w.forEach(e.warn)
 const v=g.some(({back:e})=>e!==void 0)
-if(!v&&await runsUndisturbed(c,a,d)){s.exceptions=(0,ct.KG)(c,a,d)
+if(!v&&await runsUndisturbed(c,a,d)){s.exceptions=(0,Je.KG)(c,a,d)
 return{result:"unchanged"}}if(e.settings["dry-run"]){const t={version:u,history:l.history,command:h}
 const n=e.settings["reverse-migrations"]?wayTo(t):checkFits(c,t)
 return dryRun(e,{targets:g,image:d,way:n})}let b
@@ -3659,9 +3419,9 @@ return(await rollbackTargets(e.with({log:n}),t,u)).targets},write:async(t,{check
 await n.stage("rollout",async e=>{const n=t.with({log:e})
 const i=await wavesFor(n,r,d,void 0)
 const a={checked:r,image:d,beside:[],waves:i,starts:s.knownStarts}
-await(0,qe.yT)(n,a,s.listener(o))})
-s.exceptions=(0,ct.KG)(t,r,d)}})}function rollback_commandFor({settings:e},{release:t},n){const s=e["migrate-command"]
-if(s!==Wt.tp["migrate-command"].default)return s
+await(0,Ve.yT)(n,a,s.listener(o))})
+s.exceptions=(0,Je.KG)(t,r,d)}})}function rollback_commandFor({settings:e},{release:t},n){const s=e["migrate-command"]
+if(s!==Dt.tp["migrate-command"].default)return s
 const r=n.findLast(({migrate:e})=>e!==void 0)?.migrate
 return t?.migrate??r??s}async function proveFit({reporter:e,state:t},n,s,r){const{cluster:o,app:i,settings:a,warn:c}=n
 const l={...r,history:await(0,Q.Lu)(o,i,a.image)}
@@ -3669,10 +3429,10 @@ const u=wayTo(l)
 const d=a["unsafe-migrations"]
 const f=d!=="block"&&!a["reverse-migrations"]
 if(u.is==="unchanged"||d==="allow"&&f)return
-const p=prove_titleOf(r.version)
+const p=titleOf(r.version)
 const h=u.is==="unfit"?u.breaks:[]
 const m=h.length>0
-if(f)h.forEach(e=>c((0,Te.Sr)(p,e)))
+if(f)h.forEach(e=>c((0,Ae.Sr)(p,e)))
 return e.stage("plan",async e=>{const o=n.with({log:e})
 const i=m&&!f?void 0:await prove(o,l,s)
 if(i){t.needs=i.needs
@@ -3684,24 +3444,25 @@ if(!("why"in u)&&mayReverse(o,u))return u
 if(!("why"in u)&&u.found.does==="fits")return
 refuse(o,l,withMigrations(a,u),waysToReverse(o,toOf(r),u))})}function toOf({version:e}){return e.release?String(e.release.number):e.image.tag}function withMigrations(e,t){const n="why"in t?[]:t.found.databases.flatMap(({misfits:e})=>e)
 return e.map(e=>{const{migration:t}=n.find(({rule:t,object:n})=>t===e.rule&&n===e.object)??{}
-return{...t!==void 0&&{migration:t},...e}})}async function backupBefore({reporter:e,state:t},n,s,{input:r,found:o}){if(n.settings["backup-cronjob"]===void 0||(0,qt.je)(o)===void 0)return
+return{...t!==void 0&&{migration:t},...e}})}async function backupBefore({reporter:e,state:t},n,s,{input:r,found:o}){if(n.settings["backup-cronjob"]===void 0||(0,Mt.je)(o)===void 0)return
 const{image:i}=r
-const a=[(0,qt.aW)(o)]
+const a=[(0,Mt.aW)(o)]
 t.backup=await e.stage("backup",e=>(0,fe.B2)(n.with({log:e}),s,{image:i,reasons:a,work:"reversed"}))}async function reverseBefore({reporter:e,state:t},n,s){await e.stage("migrate",e=>reverseFirst(n.with({log:e}),s,e=>{if(e.length===0)return
 t.reversed=e
 t.schema={is:"unknown"}}))
 t.fit={misfits:[]}}function backOf({release:e}){return e?{back:e.back??e.number}:{}}async function dryRun({reporter:e},{targets:t,image:{tag:n},way:s}){await e.stage("dry run",e=>{for(const s of t){const t=s.back?", and its pod template of that release":""
-e.say(`${(0,ge.q0)(s)}; would set ${(0,T.j)(n)}${t}`)}if(s.is==="unfit")e.say("would first let the running version reverse as few of its migrations as needed, if it can")
+e.say(`${(0,ge.q0)(s)}; would set ${(0,A.j)(n)}${t}`)}if(s.is==="unfit")e.say("would first let the running version reverse as few of its migrations as needed, if it can")
 if(s.is==="to prove")e.say("would first prove in a Job that this version fits the schema")
 return Promise.resolve()})
-return{result:"unchanged",dryRun:true}}function run_command_runCommand(e,t){switch(e){case"release":case"deploy":return release(e,t)
+return{result:"unchanged",dryRun:true}}var Gt=n(8076)
+function run_command_runCommand(e,t){switch(e){case"release":case"deploy":return release(e,t)
 case"build":return buildOnly(t)
 case"test":return testOnly(t)
 case"plan":return planOnly(t)
-case"migrate":return migrateOnly(t)
+case"migrate":return(0,Te.Yr)(t)
 case"rollback":return rollBack(t)
 case"history":return(0,Ee.M)(t)
-case"recover":return(0,Je.C)(t,"any")
+case"recover":return(0,Gt.C)(t,"any")
 case"doctor":return runDoctor(t)}}},8903:(e,t,n)=>{n.d(t,{l:()=>RunState,r:()=>NotRecovered})
 var s=n(4592)
 class RunState{source
@@ -3806,27 +3567,27 @@ if(t?.is==="identity")return["<token>",t.token]
 return t?.is==="password"?[t.username,t.password]:void 0}function tokenOf(e){const t=e?(0,h.Xj)(e):void 0
 return t?.is==="token"?{registrytoken:t.token}:{}}class RunDocker{base
 platform
-#$={}
-#x={}
-#R=""
+#T={}
+#S={}
+#A=""
 constructor(e){this.base=e
 const{processes:t}=e
-const shown=()=>this.#x
-this.platform={...e,get env(){return{...e.env,...shown()}},processes:{...t,run:(e,n,s)=>t.run(this.#j(e),n,this.#P(e,s??{})),stream:(e,n,s)=>t.stream(this.#j(e),n,this.#P(e,s))}}}async keep(e){const{files:t,env:n}=this.base
+const shown=()=>this.#S
+this.platform={...e,get env(){return{...e.env,...shown()}},processes:{...t,run:(e,n,s)=>t.run(this.#$(e),n,this.#x(e,s??{})),stream:(e,n,s)=>t.stream(this.#$(e),n,this.#x(e,s))}}}async keep(e){const{files:t,env:n}=this.base
 const s=(0,h.Ox)(this.base)
 const r=await t.privateFolder()
 const o=await t.read((0,f.join)(s,"config.json")).catch(()=>{})
 const{config:i,logins:a}=privateConfig(o,e)
 const c=t.isFolder(s)?await t.list(s).catch(()=>[]):[]
 for(const e of c.filter(e=>e!=="config.json"))await t.linkTo((0,f.join)(s,e),(0,f.join)(r,e))
-this.#R=`${r}/django-rollout-helpers`
-for(const e of a.keys())await t.writeProgram(this.#C(e),w)
-const l=await this.base.processes.find(this.#C(0))!==void 0
+this.#A=`${r}/django-rollout-helpers`
+for(const e of a.keys())await t.writeProgram(this.#P(e),w)
+const l=await this.base.processes.find(this.#P(0))!==void 0
 const u=l?i:configWithLogins(o,e)
 await t.writePrivate((0,f.join)(r,"config.json"),u)
 const d=n["DOCKER_AUTH_CONFIG"]
-this.#x={DOCKER_CONFIG:r,...d&&{DOCKER_AUTH_CONFIG:withoutLogin(d,e)}}
-this.#$={...this.#x,PATH:`${this.#R}:${n["PATH"]??""}`,...Object.fromEntries(a.map((e,t)=>[loginVariable(t),e]))}
+this.#S={DOCKER_CONFIG:r,...d&&{DOCKER_AUTH_CONFIG:withoutLogin(d,e)}}
+this.#T={...this.#S,PATH:`${this.#A}:${n["PATH"]??""}`,...Object.fromEntries(a.map((e,t)=>[loginVariable(t),e]))}
 return()=>t.remove(r)}async login(e){const t=await this.keep(e)
 const{repository:n,username:s,password:r}=e
 const o=(0,m.w4)(n)
@@ -3834,8 +3595,8 @@ const i=await this.platform.processes.run("docker",["login","--username",s,"--pa
 if(i.code===0)return t
 await t()
 const[a="no reason given"]=i.stderr.split("\n").filter(e=>e.trim()!==""&&!e.startsWith("WARNING"))
-return(0,p.fJ)({code:"registry",sentence:`registry login failed: ${o} rejects ${s}: ${a}`,hint:'check "registry-username" and "registry-password"'})}#C(e){return`${this.#R}/docker-credential-${g}${e}`}#j(e){return e.startsWith(`docker-credential-${g}`)?`${this.#R}/${e}`:e}#P(e,t){if(e!=="docker"&&!e.startsWith("docker-credential-"))return t
-return{...t,env:{...t.env,...this.#$}}}}function serverOf(e){return e==="docker.io"?[]:[e]}var b=n(3006)
+return(0,p.fJ)({code:"registry",sentence:`registry login failed: ${o} rejects ${s}: ${a}`,hint:'check "registry-username" and "registry-password"'})}#P(e){return`${this.#A}/docker-credential-${g}${e}`}#$(e){return e.startsWith(`docker-credential-${g}`)?`${this.#A}/${e}`:e}#x(e,t){if(e!=="docker"&&!e.startsWith("docker-credential-"))return t
+return{...t,env:{...t.env,...this.#T}}}}function serverOf(e){return e==="docker.io"?[]:[e]}var b=n(3006)
 var y=n(6461)
 var k=n(6402)
 var O=n(2744)
@@ -3852,11 +3613,11 @@ return parsed(e,i)}
 const retried=e=>(0,b.jh)(t.clock,n,()=>ask(e))
 return{get:e=>retried({method:"GET",path:e}),find:e=>unlessMissing(retried({method:"GET",path:e})),review:(e,t)=>retried({method:"POST",path:e,body:t}),dryRun:(e,t)=>retried({method:"PUT",path:`${e}?dryRun=All`,body:t}),post:(e,t,n)=>ask({method:"POST",path:e,body:t},n),put:(e,t,n)=>ask({method:"PUT",path:e,body:t},n),remove:async(e,{signal:t,...n}={})=>{await unlessMissing(ask({method:"DELETE",path:e,body:deleteOptions(n)},t))},lines:(t,n,s)=>linesOf(e,t,n,s)}}const $=10
 class Turns{clock
-#L=$
-#I
-constructor(e){this.clock=e}async take(){while(this.#L===0){this.#I??=this.clock.handled().then(()=>{this.#L=$
-this.#I=void 0})
-await this.#I}this.#L-=1}}async function answer(e,t,n){return parsed(e,await textOf(e,t,n))}async function textOf({platform:e,socket:t},{method:n,path:s,body:r},o){const i=await e.network.request({socket:t,method:n,path:s,signal:o,...r!==void 0&&{body:r}})
+#j=$
+#C
+constructor(e){this.clock=e}async take(){while(this.#j===0){this.#C??=this.clock.handled().then(()=>{this.#j=$
+this.#C=void 0})
+await this.#C}this.#j-=1}}async function answer(e,t,n){return parsed(e,await textOf(e,t,n))}async function textOf({platform:e,socket:t},{method:n,path:s,body:r},o){const i=await e.network.request({socket:t,method:n,path:s,signal:o,...r!==void 0&&{body:r}})
 if(i.status>=300)throw await apiError(i)
 return i.text()}function parsed({names:e},t){return JSON.parse(e.read(t))}async function unlessMissing(e){try{return await e}catch(e){if(e instanceof T.h&&e.status===404)return
 throw e}}function deleteOptions({uid:e,version:t}){const n={...e!==void 0&&{uid:e},...t!==void 0&&{resourceVersion:t}}
@@ -3866,7 +3627,7 @@ if(i.status>=300)throw await apiError(i)
 if(o)yield*i.lines(o)
 else for await(const e of i.lines())yield n.read(e)}async function apiError(e){const t=await e.text()
 try{const n=JSON.parse(t)
-return new T.h(e.status,n.reason??"",n.message??t)}catch{return new T.h(e.status,"",t.trim())}}var R=n(7244)
+return new T.h(e.status,n.reason??"",n.message??t)}catch{return new T.h(e.status,"",t.trim())}}var P=n(7244)
 var j=n(811)
 async function openCluster(e,t,n){const s=await findKubectl(e)
 const r=s.version??versionOfClient(e,s.path,n)
@@ -3893,17 +3654,17 @@ return{...l,stdout:r.read(l.stdout)}}),kustomize:t=>n.processes.run(e,["kustomiz
 const r="--kubeconfig=/dev/null"
 return n.processes.run(e,[...s,r,...t.map(e=>`--filename=${csv(e)}`)],{env:O.yl})},stream:(t,s)=>n.processes.stream(e,[...o,...t],{...s,env:O.yl,bound:true}),commandLine:e=>{const n=t.context===void 0?[]:["--context",t.context]
 const s=t.keeps?["--kubeconfig",t.kubeconfig??""]:[]
-return["kubectl",...s,...n,"-n",t.namespace,...e].map(R.Z).join(" ")}}}function csv(e){return/[",]/.test(e)?`"${e.replaceAll('"','""')}"`:e}function chosenBy({kubeconfig:e,context:t}){return[...e===void 0?[]:["--kubeconfig",e],...t===void 0?[]:["--context",t]]}async function findKubectl(e){const missing=e=>(0,p.fJ)({code:"tool-missing",sentence:`kubectl is not on PATH${e}`,hint:"install kubectl in a version close to the cluster’s"})
+return["kubectl",...s,...n,"-n",t.namespace,...e].map(P.Z).join(" ")}}}function csv(e){return/[",]/.test(e)?`"${e.replaceAll('"','""')}"`:e}function chosenBy({kubeconfig:e,context:t}){return[...e===void 0?[]:["--kubeconfig",e],...t===void 0?[]:["--context",t]]}async function findKubectl(e){const missing=e=>(0,p.fJ)({code:"tool-missing",sentence:`kubectl is not on PATH${e}`,hint:"install kubectl in a version close to the cluster’s"})
 try{const t=await e.processes.find("kubectl")
 if(t!==void 0)return{path:t}
 return await e.tools.fetchKubectl(()=>true)??missing("")}catch(e){if(e instanceof p.HR)throw e
-return missing(`, and downloading it failed: ${(0,j.b)(e)}`)}}const P=5e3
+return missing(`, and downloading it failed: ${(0,j.b)(e)}`)}}const R=5e3
 async function versionOfClient(e,t,n){const s=["version","--client","--output=json"]
 try{const said=()=>e.processes.run(t,s,{env:O.yl})
-return await(0,S.wj)(e.clock,P,n,async e=>(0,E.O)(await(0,S.ZC)(e,said)))}catch{return""}}const L=1e4
+return await(0,S.wj)(e.clock,R,n,async e=>(0,E.O)(await(0,S.ZC)(e,said)))}catch{return""}}const N=1e4
 async function fitting(e,t,n,s){const fits=e=>(0,E.j)(e,n)===0
 if(fits(t.version))return t
-try{const n=await(0,S.wj)(e.clock,L,s,t=>(0,S.ZC)(t,()=>e.tools.fetchKubectl(fits)))
+try{const n=await(0,S.wj)(e.clock,N,s,t=>(0,S.ZC)(t,()=>e.tools.fetchKubectl(fits)))
 return n??t}catch{s.throwIfAborted()
 return t}}const I=[`--request-timeout=${A/1e3}s`]
 async function finish(e,t,n,s){const r={stdout:[],stderr:[]}
@@ -4082,7 +3843,7 @@ return n===""?void 0:n}function marked(e,t){const n=e.indexOf(t)
 const s=e.lastIndexOf(t)
 return t===""||s<=n?void 0:e.slice(n+t.length,s)}},7465:(e,t,n)=>{n.d(t,{L:()=>r,a:()=>s})
 const s={"table-gone":{severity:"breaks",undo:"unsafe",running:["the table {table} is gone","uses it","every query of {model} fails"],new:["no migration creates the table {table}","uses it","every query of {model} fails"],fix:"Remove or rename the model in Django's state only, and drop the table in the next release"},"column-gone":{severity:"breaks",undo:"unsafe",running:["the column {object} is gone","uses it","every query of {model} fails"],new:["no migration creates the column {object}","uses it","every query of {model} fails"],fix:"Remove the field from Django's state only, and drop the column in the next release"},"insert-refused":{severity:"breaks",undo:"unsafe",running:["the column {object} is NOT NULL without a database default","does not set it","every INSERT into {table} fails"],new:["the column {object} stays NOT NULL without a database default","does not set it","every INSERT into {table} fails"],fix:"Give the column a database default, or allow NULL"},"default-gone":{severity:"breaks",undo:"unsafe",running:["the database default of {object} is gone","relies on it","every INSERT into {table} fails"],new:["the column {object} has no database default","relies on it","every INSERT into {table} fails"],fix:"Remove the database default in the next release"},generated:{severity:"breaks",undo:"unsafe",running:["the database computes the column {object} now","sets it","every INSERT into {table} fails"],new:["the database computes the column {object}","sets it","every INSERT into {table} fails"],fix:"Add the generated column with another name, and remove the old one in the next release"},"delete-refused":{severity:"may",undo:"safe",running:["the foreign key {object} to {parent} is new","does not know it","it may fail to delete rows of {parent}"],new:["the foreign key {object} to {parent} stays in the database","does not know it","it fails to delete rows of {parent} that are referenced"],fix:"Remove the constraint before the field"},"null-refused":{severity:"may",undo:"unknown",running:["the column {object} becomes NOT NULL","allows NULL in it","each write of NULL fails"],new:["the column {object} is NOT NULL","allows NULL in it","each write of NULL fails"],fix:"Release the code that never writes NULL, and backfill, in an earlier release; set NOT NULL in the next one"},narrowed:{severity:"may",undo:"unknown",running:["the column {object} becomes smaller: {to} instead of {from}","may write larger values","such a write fails"],new:["the column {object} is smaller: {to} instead of {from}","may write larger values","such a write fails"],fix:"Release the code that writes shorter values first, and shorten the column in the next release"},retyped:{severity:"may",undo:"unsafe",running:["the column {object} changes its type: {to} instead of {from}","uses the old type","its queries may fail"],new:["the column {object} has another type: {to} instead of {from}","uses its own type","its queries may fail"],fix:"Release the code that fits both types first; or add a second column, write both, and remove the old one in a later release"},unique:{severity:"may",undo:"safe",running:["{object} becomes unique","may write equal values","the second write fails"],new:["{object} is unique","may write equal values","the second write fails"],fix:"Release the code that never writes equal values first, and add the constraint in the next release"},"unique-gone":{severity:"may",undo:"unknown",running:["{object} is no longer unique","may write by it (ON CONFLICT, update_or_create)","such a write fails, or makes a second row"],new:["{object} is not unique","may write by it (ON CONFLICT, update_or_create)","such a write fails, or makes a second row"],fix:"Release the code that no longer writes by it first, and drop the constraint in the next release"},check:{severity:"may",undo:"safe",running:["{table} gets the check {column}","may write rows that violate it","such a write fails"],new:["{table} has the check {column}","may write rows that violate it","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},"fk-added":{severity:"may",undo:"safe",running:["{object} becomes a foreign key to {parent}","may write other values","such a write fails"],new:["{object} is a foreign key to {parent}","may write other values","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},view:{severity:"unknown",undo:"unknown",running:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],new:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],fix:"Check that the view has all columns and accepts writes"},"write-refused":{severity:"breaks",undo:"safe",running:["{table} refuses after the migration what it took before it ({detail})","sends it","its queries would fail, so the migration was rolled back"],new:["{table} refuses after the migration what it took before it ({detail})","sends it","its queries would fail, so the migration was rolled back"],fix:"Release the code that no longer sends it first, or let the migration keep what the running version needs"},"rows-refuse":{severity:"breaks",undo:"safe",running:["{detail}"],new:["{detail}"],fix:"Fix the rows first, in a release before this one or by hand. These are in the way"},"view-gone":{severity:"breaks",undo:"unsafe",running:["{detail}"],new:["{detail}"],fix:"Drop the view by RunSQL before, and create it again after, in the same migration"},schemas:{severity:"unknown",undo:"unknown",running:["{detail}"],new:["{detail}"],fix:"Check by hand that the running version works with what it changes"},unread:{severity:"unknown",undo:"unknown",running:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],new:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],fix:"Write the change as operations of Django, or as plain SQL, or check by hand that the running version works with it"},unjudged:{severity:"breaks",undo:"unknown",running:["the migrations cannot be compared with the running version: {detail}","may depend on what they change","whether it breaks is not known"],new:["the schema cannot be compared: {detail}","may depend on it","whether it breaks is not known"],fix:'Check the migrations, and set "unsafe-migrations: warn" for this release'}}
-const r=`\n\n\n\n\n\n\n\ndef django_rollout_inspect():\n import base64\n import importlib.util\n import sys\n import zlib\n\n top = "rollout_inspector"\n texts = zlib.decompress(base64.b64decode("eNqEU0eb2yAQ3bN+BR8nyMpKb1tPueWSdtmmD4uRzFoCheL6+b8HcLcjb7Nn5r0pD5g8F1LYPM/aafImOfFzpl0NJns2SiZzbFm/hl6lJOCLOTYwAi3sFF/gvgY2NHiR4kLVrpGnOUIa0LanoXQGeCeNQ8lcbU/XqkCCZvZkmRosdHRr2DRwpKvrFxhMazXuQjXYadsFOin+OjiFHUvcEIoBFMP/Q+Wwxzjv6joSMD5AnBxKNZYBHfsQvHgDXrFZkbo4sc/pKzJeQ8NM5zDe9Fx+Cn92vOqcc3EW4fCW449oWqUtim92ZSuztjQkyc8/37/9QteRkdWKcUMSlOfBAu2XogKbc2YZUSZrmR1kz0rIjcOFlqwBkuelqCHPaYrwdkswpRmHQnEg2Nmy9wXThPqhxsLX9j3nCSLYNKyuhbTYp/ovqEBjmh4ifVEFKwIb2mHcn0Edglw5v5uo1VAII5RcwSOmiwGLaRYm9jhaK1ntIKvwhrGJHpaIWlMUv/urWF+pMEv8BhZHWCT9qQWTqzJo38q7QO+22r33YaPLO18WSehk0PX+rLtj7M4eMREtf9Qla0QtIGZ3HfamW7Cka0CLIp6iP70mHmj3wa4EbjVHrWlw49Sdx+Oc4DjdXqcesXrth1Nia8e/PYg6RbP5NpY17Z6DxsIOUHDRTEk4xpSzOzBN4zvkUKKWaRuuhIR56UWSoFI5yf2BacgaZosB0ZjcP5GH+8dXlNxePBBy/8BT9HhOHyi99a1iZoKMmMWDvvd6CLBiQH0pjYKFhAzlSiG5P39f8IGf43TZKau0ci15R5EnY0wfE0+1Tss9+C3NjNWiJdQv6Rg0oegc/WPdypoct3V1nv0rGN1Nmiiunnm61RXfe/Y1+/LkcbnUNt2tjFp0RHX6zPbfD/CBAmnJamdPxhKJnSAEgJxsvcnMM/Bf7gi4z7M16SaSBP3gAa9ZwVfEvbhW6i1h5blMQ1B5ZFHVa+qDYSwde03EPycDDsZzhy3Hep+7hizS2kcYkLBa1xsaI5XwSDP0iJHVit9IjCAH6JXmL1Xj7cJAyKAA8cpdf2e70uDHF2aly8UcCUBfmTex3ttjfxfgt3gxK6ig9tlkRZhPhyC0wH+4StETQfXDVppvuwe7AN1Aa+DS2WNT7SyIkg8qr+nEQo27CgyJVWrw/NxeLExFs41tczERIeMNBOT1BdMxj3eusYPhtngjGYG0vtqYj8Pj880Ag1F55uGFUb3z+L0n+U5JfmLk13URlQYH4sY23orH6BKrewAewp7xhBnuwAT1hOVVZHl1lmVq1WnAFJuCFiDGUTYF8Kk/qGApozzxioLp4WN3vZjVCIJHDunjRc10p8o3ZT3a7KWJAyLQhuTYdc57S34HWrBo3aaUIEHyzrxrD8BkFE4y2RpKnWgAI4R/ZaEkJ1yegws+G0N8aer7uoc6SVggW6YrOnxTk5V5YZ49M/n/mmc6uWZodvDnhQr9/ApgZ/ZE8Yv24Yu4QEF82hp7v22sHwXIXxflUuFgrYv+m5iGP9EaLRgvv7ijiOOdZfHvne/N6vyilDo80mZxwpkJgS1o6cMn4DCs+n3tD3XvSVu796VBoUWEwxON1H4rpsQ/ySf77Xt6YRLVfp9zHgoc/pFSbJVlJS36vessjAK89TnIYkPkGA7UO8NZLlvXu663+1wkAQ2WkmAhLGfLOYMWNHFX/WjNSsXX8fogOLWHryA0gIdwxnLbljclSKyptvHZhtDwCqOJAcTfckgBshER0sg4bDEu/EooVI5YruSHhaSZtq9b/swpZxU4EE1LYCE4wfRbLonMKmjCHpNteLNISUYgIoFXkPCebcB4gqelEJtNvyViDwgGyaSKimrubV/VzSojl1SG7mD4FTqY//KZ+a/zKhwGLTSkBQonEuQQATAwPjwhe8iKIkoFnWcsla7/Y9X2dj8sI5kk2yzr3t77sNR3FZsrSAFG8lyIPJjXtVLmSTNC7RLxUmFSpa/PzYmAomKbFWoYYrxG+yDbRMYYmHG8RGJQSzoYkWrK7TaL9ozQU7KSVUjlMyKAPDsdaqZDc+yP2SCxED/V/FA3DcmyuWAPbeXMrIREI//QWbOKGbaIsc76bFMKYR7PNioQYUUmQiMlLRRX/EdperdKSHBIfJsdOnefXZuEz/tCMkkLSXSNiF5T9bUbVh6UZH39tqlf2WCB1HCeDCeCztOJGxmvuTCWCgLqhaWXpNlk/+XNH7/49NPff/vnsH3zRCfGm5osstwUaqskeUkNBivJJw6SrPDnk7ZKt8389sb2bHX/xp0NAjIMnWMAOO9T570vOoH2Fmf3XiqWqHqDAjBHBpR8ZRCHh2W7Pz7InstDdENENqsoLSAHwm/fF4KJtFt3UJIcAV8kSLd3zK+nC0OrT7IigmsUCPODNwwKFemaiaxYrYuf3Iu6DaoAJv2eYzhx5t/0y2ybk6/ekBAg3xJTirm7rBjQy2T9+qqjX59hYVJlYqaVLoI2Vi8KNvkWw8LS1B00FxF+iL4DNIEBtq5A1d3Uve08GZxaQw/W5xIlqqZBcyXZQmmbJdAKtGn1OVKUmXQtw1xifBk5CcWEM+z4KPFjYi7yKJCoWs1sBIgHRLOp8qKUvMO1IAQhbGMCtA6Pa9Zlc0YrttVId9gEY+OIsZm3LsRFEPEir1i2fQ3LTsILBjW+pHKlCsDkadQbGVntO16OEpZcrSOcPGyIAabUnOj/R2viNRqzPkSA1DoYnJhnVlqAq7B4UwmHOfym8qUdO6li4pbs7MF2tt3ZuBtlD6YbLrbNIjyk1zeuS2MhhxYUcCLAFTJk4UGQGrq0Ahn26qgcFGlG3F5cb8QtwuyHq3RSnAPY4FKMsWEcTKUp/VSkVPpoRwGTngOCKsgLubQYAJksGLyzt5313Jb2ORaCtrI9oNSTKpGBHiu/5VWx+Wm5l1h2VNfgBR+uwYeEKkQap9UnREcIC1Vv/cpKy5V+S1SZDAWZh3QArSSaHvF0HcCTeCObN9HrGWGtn9PqbYJdhlMimPuhscKxxFZIa2kFpPXBqdCaoTfrbBjnBQyZJltf8yYIEMXiFBNpekpwOKA6pRBLgwkZzPkkNYwzEonmWYBHBG+q3javs+LUeIjw40F4Y3eRdpyIM0ldjkfoSJtmnISpPjNcT2V3x4pDIiZSebQMXkg+kNacUCoZcFN0nIsO7qgTiw9u7B1tLj085JTJdK5p3EO/JT2OdtcTaT09vK/qtm5vZ+CW9nCgBx/g2Tg7t+fSprdHbmfN4eEEM2BpATR0BCsK+bm33OLShhr20n192yG35+0iAMujbfckoJh1GMSBpUIXCTg3oTRxYSlpTqWNKEt3tPLkYw4TtMsZPDrt3lm/pYc7kkKmBGEw/aPr9lEd5YBT1NZTJsupiPPW8Okzsl32L1ouz4rSKmKdOd1lIwmH5XbLKm63xcgwTKvqS7NNVK6aZlinpTRNfraxLqrCRoBPkwJVa3YVhzPDvEz+X74g6SHYVFzfV729t20/IzDT/O3FheVfUoHxMmOL1bu7Jw2vQor8p58AWj/747wCjXPetnZ/0kd8xLYNZN5mu+yaUs/3BbKW2D6Ei4H2UoXHWGoJnZ+3R6w5tWlkXIc0W4aHrAnKxaHTrM8dpCJfSu0F6dNUb4AuUnYoLAG5mN0SqkH0ps4dvak4c/N9V9VkXMc131Nr9WPt+CvAorlDEfvFGsKWCM/0oIy11Q5Y1lJ0SvgOa7sSmMVTKmBpZpSB8DevRX56gcgQyGJjTFTChRUxdCoNBCwSN0w71t72eeKBu6qvGne73NGOvLX7wvy3YQjWWrra7rFkvpysCZqEZUVUHy3K1LOn07PNTRGMWa4BuTnpdGqrk1DqpiExUBYl2WRau2plpEcwJ2VKruoUG+lpvUblhgIB9PGwr2lfdkOvrYzcqYOwluQZXwImq0neHCPtzBEz6KLeciYQ7CpabCI9ykqB9rOdijwo7kTiPk5LY54dz6qe0j1org9b6Ec6pd081/EdkqygnAdop6PpsenxAUdWKI5iQIGT44yctmi2mGkzg/T5/peMpYzIwPzV/Py7Tz8lBqAJfO0RgmAywLJrD5FpabNx3FlUBR8rnxXpwb2G0JnWLUMV6ysQV0llF8oHnnHUBMHi5uMT26dKpqhcItS3LZcVQmG6zNGLxwWQQr/NBUjc5lLXqNDjsbSLBsx4coV5zpYF6b0Icz47QlK4/560csv9TXRszSO/fmi/fN3fuTYWVNPkiySs+r7DCG0Jns3C3RWCjjSWrXNHEWc2JYCcLJpoMZtrHCKOxKEM0fvRPTR7znjuLP9SAksrUx1620VaPKWHh9HGGcDCZRE8x6XHPt9bTnF9+AKy5vQrO19ICZaowMH3terH0zEUgFrVeDfGn0WEzaYT1z9fN5RKU3Aho86leAxOaEklOa2yUjNlC3xF+Xh4dLfVZJ9/8S3iQ1bqdQ6M827yd67rNUQxhPZCBSLdb9l7CCf1NSY7e+/4Uls0cU54je3JwkSTPKmpfJ/pyorLEMjxASB12ztTkVWOFXe3o29lRUiYFx+wMz0ch3ot3ur8aRWZljZyhe2XlGRh825ZENxQJDOtKcrl6iC3znpM51o1oWTjHWlWuk91crRZscqAHXeDKCRPMDvLKZLdgkLIY9xxhg1PKRt1F4VYJsSm3POn4cDWdSo5vxMT/0MzIwzNpCoD8udoTPBQeF6NcxTzs2DaK00X13WQaTQ8ut6hmk0krG8aGy7OqWvUXZzLQ6lOOkyr+aSMh8viEorv86dL83gmgWrmvjrm6oylEApZ5uuaI3NnK+/aPM2kUgmzIvRa0Cjv7FLiFV/mvMm//fq7z/9IJ5Hv/vTnT//87Z9f+o/+8vUXnxUvbzLZW6UhhL8X08YCRhiCRnQXQrFLsqF0IPK4mM7lwzdffZrpxSnnvfVS/5UmbHvsu6d7OjidMhWJRfa23bGr256QpJhYDbmm29tmub23fUVf6K1M1od0NvU0BDZ1+iBSBqxwIBiRhwuR4VQsY4kxKxqcKS9STukx8n21t3lAS5u4U6MK53OmHQoY20wFRHgnAfUKi5onvCrKAcxqH42RTgRwqHlJ9ov6Ca2fpeO4aFciM3pXTW87qI1vANdlia8seTCWSLpsrm3poXbjckmI43KcPLb2ESVa6KSunjSH62anlXCwrwSDmJM/ww8n4qO7Bxdtp5nC1HpTxvN29LbPwFrKCraGQGy3+3rXb7ckyK+XQ2TQiHvZb1CIsiunhamUePlcFQmYyT7E6DLeotx1Nlzlr/Z7DVTTwIaCldObVZbFpDvVMEb76njcNtWNbUoTBxlhlI1PolGWxXInU7jsejiiJCHoBaJk7uZ7MgW9ZiZ0s3zf5ehYLv2xqfu8KNbXL66uNu9PlPI5sqbSxE9b7Dzh+3X2A1gMQB/R1hJKYTfFW20gvHxovbWjHRWosPoCREvOTm/bqu09CPH+6jv0JJSRwDbO9yrHwth/7eyxN3/GD9qL3tiuc52i8gIQeB7EZPtGMeGV1yYsGvrTwI4N6tLIQFEkZ2MsIlSq+lLVsriDW/U2B18sb3rqjdH1ddVvNosP5FxYsuJRYhye+vo+PrtXtq3f2EvHHegmcKOuq8lW9KCXifAsl2LKs1/QEs1u26GO8j8lx9aLy/FebanBSy4EJ4k7qdg44obruc+vFkSx5cf11fJqs1hUrX+0nQ/3Y/nC7ZbDBmCvrsIIqRLweWixayrvzR/Zksnp6fBXJXNvG2Iu1Y47JN1uuSSFUpre6Oyqe70StxAGeMEHikksQUEemQwelBbehKA8g6r5N3V/39jGceQLo/kbnwKZZ3U0I0NYyYl3c3gC5ygWneisLHslOdkshAcX4ouExxTJJUjLWpn3s9+qX/9qqnp6hgBt5+be7FrE9Et1dfVbdXW9zLa1a8DRum4dL4Qp++Ll+OFYmbLx77GPfT7+65/3n+/Lov4ElcHBoEZ+VCPJIBqRvAZTYhWmWR2T+uGDjBQlMixxoAKxGVX6mUilF8W+AvG1qfUhCQ+Ytntzz3KBfNbyJG841qSYt9PevOIuV01AHK5H32JSyQZprOXvAYsO8XXSorHaUw3jqubA3LuzSUPD16AaaNk+rkgmwiKlGAtvwZO3NxE6HZoKqUWTPv/8w+16OKsC18gdDaU5hLoNbDiGQ/oHuKzE60X9h9//+tX75s6m/oP8BfaSfbQ5WMmOig19Ekiebhp/evb18/0vHr3Yz0+H4gjnzDoSfZql7EYJNddUlGGQBXB2edSQEdcksC98g8dJ7+tUexFw0ZOlGj969ljlGU9ejE3aol0AWNejE2oPQHcJcdwdlPez0gcqR3FM+rUL0AGSGM1tCmylCnVJfE7h8sbJtDm7ujjA5oUL2wx/fAZkm4tt72e6ijjxPFEIQGjORQ0DCyB4mKa6kgzxEb7QZcWTDI6uXYrq+iYpcthZVeJKc77DGEJxxp+CcICoIC5d0WvfgBt/5uxwjq7eSv5bZewATs1eQtAv55C1ENjEcXxzLG6BSSmGF8HwMtTRvh24iu25+r5lY9phJnliq16K8koN6umJChLIEj51JtYVpjgpgguR38ALxPxe7AjKuLJRty3DZSdeG4WxeLe6+LAU2WO3u0pBvlOucPT0XtAcVu89TZBAP1q15kScWA+DGtuhZvsQeD6IeY3Alu9KXKtLfWUHPTDiVr6LKrm4qbDvQugToEwiiHHz2QW4tdiJDjyoqw31hsK1vAbnezaIItFbkmh88QQJdu9zTiKt3H0V7Wz5cRl9p9w9dos4b4tGsFML8HySUNq2mSIbDL3z8B9Ta3t4VXj0wu4A2GQm+dbfZK/DKAEc5cSKunDIuB5+1MVOFiegjZqLvgh8NkaWSq5Y3B4ysQ5RCGLLzdmJnIpHP5xTq5DyF1xkUMovMtiv/qJpVW7Z7DTZacIRadsTDBf8rUAdF59i0FikM2b+llcJD/Cy5iCQ8/EqvEeV4ypT9PDsAofouVwORK9S5cvovlZLkwZw2vOyT9b49xcbonQ8TnSnkkUlU6M8y/z4fys9OeGVyCRaY/w9OqSAYk+1gfFlLkuoliwp9ENC5WDIcvAFVQr5NqVWrdT+Prxu253YmmoRwar186+Z7LLa4mIgoM4osCEMM0tEo0Hj+W/gAHyAXJJDgrSEaBLMeWIOqKOkXOzQWPhulB3vwABm474ltHtBpm+EFNyH4n2GvW3VUubUMDkzlr7mbnN27M1hG2dqxvlST84XqUrOWnU/YJDYea8H5Aw9Z6p72GkXMmpZLqLURM9CGo2H5LBYkuXyerc6Xb1RjoWaWfXgChwWlXqy8tHGFLmY1pNrT4sHmo6uMw5eKD5sKHqfjFuVXkPGnwr/3nJmpSe2AROpACLkwhEAcLi+WYZcqzk44DXjz8cPbUNCyhQ+TjYJtxpCmz4y6JZeEmGbBDmXG1MLWJXZKjSBFlgoG3KblyxctMtpuW0VJzntLUXH0p1+sXGNZL8FcJ7rhoAMn6eajTTMPIIGjAiChLL7q2eh2d79LNvB+VRyn1n8kvpHP4C8dqhQfEPj3BtvKnY6o2zPI2+PiYOb6rPvcYNEHb/9GH8ABXpuPn6NH5sQo/r96ec67+zGal5yVs6Eqfh2fakKu9ry6yNoLYRLPFFo+wNxYWHwaxgYn5ozgPBjo8IBwKQEz7pweCXydaHhkfWDJ5pK/05PPsCcH91cXp6dzTAC2kUUOdQtA78KZzxRWmXmrXPVU3JgPNKqQnBRyMPYmoGC2L6iXjOwBGD9QZhSsiOZhO5O8kZzr8mElAqjmti7Q2pJ5o9LV1yKSUkLiwIXnN745a8eoeqfnn/97TfjP/5NRRN/fvSXJ8/+ZEhgAxtoe8P3GJLl8ZMXL588kz4o2lUPDauZtHq+Wl9AttiKQKbQUrR+8mmH2/kG4haOWklp6WsE9Hu5An8+/v3nLSwkiK40m91lQEyY2ENEtLb/H9LNF+O6X5Lc4sLRYFsZLEUFOqFD62/zdiXcpz7kwx5jdZJ0/hXxPb3lkP0M+se+MMfpce0wHzJjmfL16ftdqZ4dBOpVlUvxTYBvS/P1hb6b1JnsWX/I45GeHXllSv27iOSmdt60zisbMIdYUOxStbpgfoP5Hxs0LMnT97LFQMj8suCWUvIII3/c94MHp1fBGEnpPKHkhyzHmSIp42d0347Ns3+4ub2RVf9Ftt/K71ZogpOOrQKNPAmlcmEU0Qmbt7XtncLQK1Mx4U8IGP3gRKJ7wCmSTT0/1iZGDhspPm70PcYvR5RTuSSUw6ZOHxJkClKgQRLmN7Gzi3O5am0Gp1xk/POaK3WewHqEfZv6VFg8lWlls3pbdSySHdu1l/jw7jlNLEG3ryQI17Ni5lU4e8Bp97fYmL5wvKmaZhTOkNLxQzjmbXon0bdd1Vz3OEHdzhfw3OycCF6PCyfyBiUgJUVx2Pce9O3JscupXPO107d6o4+y1j/lhKEvBR8oaX3o1IE5F7XqZI2tL6t8B3KHGj625bGi3SiPKj5MtGdO9VD68cC0RcLGSQF0oS6OK64puOrYLL95/vVfnjzef+wqBiZTMmG7SwKrSVbFlctCIlHZuszB8psCdkcIb9eLIInHPretEHc9GooDMvY4/ILjMn2XcftkIiE5+Jrz88Fiwhw188Y9Yw4QyMEvZGQys3XvTdCqhZ0FWiRdoYKXDKfrNFkVLF0Rrjj3+vpSHnnBSUXZ8NyTOkdgN6NY034gul6lyXNKa34A7XA8vo3kNwlsKvpRcJbdx8LztDX4t3LOs8A4N9UgU0nj0Tu4ZkJ1V5d8OsD2CpORXnay09vGe4S/vvuShEZbFrdP0Mg/Cx2yciDL45i7Xh+f51LWwQU5MIM5YYguzhqg2jKE/EzW+liKhbCpA6RvJbA3XrCcOXzOZRHZhimsjR5XdzzjtzoYnLfirtsJ1eCiNj8yDRHI0+zhYPhRAcPg7wuq+L6Goq9vNbd3cOgFNjs6NVQqkTOQYVIS1GHP8Cpd6lI4uu2BxJzIarcoD+a0xW9q/Hi6bjw0YHV7ISlFlfmca/tZ7hgV+yEvjJ5RZ55phYiFu00QkJY7uUPTUJUz2F1F3MCdwIPziSwIqSTafq91LCGD0nse/sJjFPakYqiazolADbF4CmT7f7V6vQHf8/lsfOcw8JBeqkkUbjoiKU4WgkURnyMDR8ANPXa7eMFjrLN5dXDZdh2IpSaIVGfDdMqXGyZXh7jYEke3b1Nv886WHS13VpHjLDEqvcYEIPksvmmPtj8pcsmbgLzu6FkogFJn3rm2QRWJjF3Bw6xpSAqK5T7MDa8ZaK/OuZK+fXJYe6Khd2hzCt5xMw5LoAneZlrV0akkLct31EnQiE378pIvU14R+j/OipboLEY37hZ+pg/PGEXYd0/foof3YxR2wSObKJYeYQNBwAWmqIYqZg4FmEjZG95F3Ix+wDOcTqMNZdxYd+E+I05nYXVnCy+bQr7DlCuvPtP7gGpOLhqcGVoJqHY2D/A2wxxKdq4OL7zsNBhYhMWcFsiF4pAmbl1WxSWguINJflCg6GpXbNOlKCoMqlUQC94MutoTNG5cSzsERASjvhevTshwedrOGhDAIs4CarzT6rG6vIBcdfvTirl04MSE/DLuN01Gc8eZ4hMfkuHT5dJtj2WM0SBE9wMoFI89vPnrSsgMlW7q/6fj38tO2yfnGBKdP33y1ZOX40+b9npz2XQegYjH4KqJoolZoS/imZl5pRWzbJT16Um3eIHMeC8Ij029TVFSTc//RQE63Csa90x5wt2ICtvBZbRVxyoE2kDCp7NjN9glx8kBRp07QJS+yKVoI0iGytOl3szb+moXGrUIJsX64+UgSAELOTABlE95GWlt3CFs/QWHvVQ1skdXpltnC9Ew8dZNCRO9Wz5Kh3l4eI0t1zrNwjboKPsGiP0HK+0L75AOPA7E4WEDJjsMmQ9Wt8cO0butjfZ0tVPUhs9wQ6WozELhHIV28o2oMsolFQhS3QlbVl3dqRrG7NCfcLlv7LCi5mrOd+7A+KgCO0HoGGfKCf+y//zFk6+fyYWn/s1ENh+Mh4JoZ54U2yJK6NW6gA8SX7Tdlx1UKeRcg08AXnzrQ8Agu9mHJQwO7S4/GmTl/C8vJZGvwyTkNXZY/wSNDJ+uv85PV+uR3bHy/qPZ8kZu6wvIlPISymy87aAOiPuX58it/EI0xupGrbfSbz8AYjmZ6RLk4pxfut4CT0V3qHUCwNZ8TXxHo0AKuMHszh5iTkllIWbKn8pEWG38qEiJsReMJIaNwg4cwOSIuutImn+R/RG8ob0snD1txjQjV1mV0/+NXEhnsJOTzUMAnZ2uD2oBbdDUheVibIaD0i9ZLqFLUtJb+qQENL6PNlx1JIIlsZLfRqPX8RpmiZOx/j2AP5acYSYq2UshpqlyrOZ31NzZUiGQns6UfzdtIORi0HhwoA29cylbX7RDp3kUC6E2jdocEH+fHWPPYkewlAwzDAFtMmlaabSVakt1OHCyevf6cLU3lk+FphZ8IA2hNw01E1nbed6tEFcyLm9o/xdBOqkVdmENCtJGpXtvvVTsz/zjlm6J+nqFAbTNFh/T1qcmPk2AwEwfUQC4UfZQamkP2ArWrYJOI/9REs/rYWxWn0toljusscsaVE8l2qZVMaZJZneLyJ11KS1QMBNVwPeGJjd0Squ0BG8viRUBqYjxf9lDRu+gA6G4wFz3f0vPbPPiblvuVrHno1a8N9sakU4Lw6BWRNb4MQ+QFu6PXRrGWfMxmQgwcszSlyuWmc+k1jseSi7aS5auC0nyYBEM6EH3XahB5K2dFkpTTCrqv4OK2ej3DffA+3DxMMQr051DvzMdBMN/DX40Dha9TUtvDWgjT60hbzLGrJE9Gtu0BEca//M/Kz9kswyz64GGtlN31DM4HpTXhyW+E95amA2gOLsumsxSAX9i6Wwm+FQb9b+2S22oX8WV4lxeUvMiF4AZoPpVrsrltp96u46rVZeC2YNW/Pj6+eP953x2f7z/4gsncySutzVhp2lDyVFDN5q9ba/+0kixnRDvO7hDsTmA49kCKhY7q6p5SyteeaJJ9Q8y0o0afdgUkUTlr3ZHK9Yc/17ogIEhrtqqIQnEIq5cAuVGZpM+0Gpg+ngi1h+qxWuvWTz22/cWu3M0ZojpmQfS/F3Tp9kNxptDpp1xLHF4lv32Z3zk8STz1ThkRlTJQDBykTWS6MORcQg2QSdjbY+LtfFt5l7fTPxfW6YiT49yWecL2j0NafhOZf7s0mffzOeNTM+KYxZRP6SXwiBt8hJXl2vX61AIGshz0J+RHPkXeh1hBfOcupEKWhfniaXVzRzq3OkkqdAtvnEiXf61fi3CcRTOFdYXot/guncIYG7rQpMVAN9q56oTmv2x0Bj4alx1yo1xFPH+uCwr9rY8zdqN34ZNg5Ce649aNhg2Nt97+D/19Kg+eSD/w837b/fvvLt/5/DlnT/v3flq786LO//dhn1Bz7bfBdE6grX2cR82/grQpsv02xf7y5f/yTXNAridmVWgJeo9xvvmZd+tvlN2RiTINfc0TW78egTdM323uHtncxcrZSvHxxc2NKbOWM6E0O9WQvRx1YRQr3NeenpPWF9MpVdMl5XYVP/Ksp4zQ2rvTvdBHmZbT4tmp22KWxxtZ3788OLu5Afz+jAezFCE69hT+OaXczB+0ZCSSqTSM8/2q6Q/H6AYfQZIJfHWvHx9JH081ccdguSdr2vJQ5OoZOm1VAFEdonLLbm33NvMZXVxDSSWqNyBiOdmWD0iJJ6MN4qpbSIbIYGycOfsTNepd2aXx6gSoDXLFw6rNIiK7DptW7wKb+b3HwovD4Kq1YvTl5eWNDgaV2syRqSowyOpStFrZlrkfghQfFMO9NicgVbB2W7yl+xvHyYB7HGLNmiKx5fOpGulRkLnrC9NDntZc3/oOTPS9I5VZU5eBXd0UBCHUxFp9BLQ4eEfWU05pprcG6kkH7zhcVNsnfbAZNA9XN8Yw7UnhlgdIU03KuRWpOrOqJLP8CleyAR2vj4NX5jIIrrUCm6RIO0ADAE/tKE88DsVODIOLaq19tpapQpKt/Dxhjah80NQutCqBtZ/G1QBENX0ZX7VxMZWl+qtZXOJewuTvdLMu4HaLNFukCjmQZEKHzancp9iHUXJGUcbEE+JRub2mphEkqRGcWAEgaUfSCnR1QTQzMAW6aOvWa1H+L1PFzds3gmOc/5DT0AA9ZuFpnnBsHX7Wa17MIrQ/vdeoUYO/EiyoeMh94Z72wgqpePeUX/QEpBo0KNqjnSPE1XoyZXhTaSWUAEuVZNns2kKSYCZN+n6MQWMGLcKIInrxilRWlNmlUBPIg5fPVzxboL2vYzIic6vvT347ZGEs/Xh3p5EhoI/M0tWx0h65XmWatDH+93v71Irl5DeyjoT//UikdqMkHNwtpKXJFkpyF4dnBhAfJ9BLMpGGrOpGQ1p+mJ7On+zTH2yS/fRsbgbXCs6wB2VpQTOKUHxNKGIMmrydqGFmvFL6YvCEm4X+6nMO8ERWftSvNPU4fj/fP0E5S+OMG7ji7G8hgGW8vpTgB+1pUC78fdaBkB1Y5TlwXQrpe8U69dXAm2lJVdTSRCqEKR1bJQ6Kimojdy7jsldHyx0FBXzkvgqywXKXZ4tLbO+S0WDuw0GAh0A5bwG0n0iSG9qmQqT8d13dxvk/R6HpOyNtj8N8Ra34rR55y+eE2Q1LQE/ah9sVujZXKfW8GqOvoSpTeb+6XnVzB0m+MVzEI0ozGrXX+lSarv0GwUbr3lXr4p370JCwgAymDQ4INIdC+RHohxKYR5trl6vD90Cq4TZ5auomiMNDXCSIGT5muWQ20mgz0CNiFkfJGOLJgsDXbqGljBCr3OXbWDOqFQWhwyDjL2S76C34Xg5MX3Uf+HD5XZ+t1HR5+stnF5DFN8eLjlOepD4Mxleb815p7Z/WicXnerG6yinAp50NRk1U5Pmu1STcZLXirk9c9Vfv9hX36ST8YsPp5erH/jx7elaEXp8pP8iLQ3Yuew1mSc3i1fmC+n/rxzkDDvkzh1KBHfMW91k91T7OR6z/6Huqam0o5cD3dfxG5ZJ45v6eebI/8pNIuGodmvsBi5TvfFIfzi73P6ymFr9/kIEQVpbCy6F6kYRlzvdCLdRGvThrj0XIQVG6WeSGKNeCKNk7iJkmlyF0CA4d/0BgwvaLlgh2qYTA7e+rouCkuDlXJzEm4q3WkiTrLOmPeu91DEgHPc3ppE8ZHVrmKVQsqB6n1qu1PYSk6jiMtTfvdtb4xSSQFriRj9IaKpg6HsevB4a2+mIjw/I/WkKJ8wdMHDKs/0/4kL6dX3Q3P/887taYL05VFqJMFCVIg/uKk9wrNeCu1U3gm1aFFO9fQxZaPGaP9dmFzSPSRYaeQyL3PXq8mD943K1burlj6/+s6k61Hr3AYwcZoWc9Y+efa03i1f/SZcGXVesNmDbTaDLs2HoMPAdcvgM2ckpDV7P2wDVe8LYXLu38twEwVzOsDRDPOX+uhZYrNB3l/rbfFeVngZ8x2RGHmNZX4XNzmUxvte2NfqVh/SD/+9b76zmq3s0SuB1mLLbJnlUv2QmiT58QtXIlF9rWbP2W4akmfB2BhX4WvymH75ey3jrD9yRKK3Kr1Gj8dP9L19mFyw4xZHrldcU3PyqpUsJWWCXW87ZLl32LdKlB7yWsj/rDSWWSDaAxW1KH1ejkAZDQ4FQ6dH4tu8OVNJileFZeu3LH5yiz7yzY3I5CGaoCle/n+FnNxJ19APnIfM5oan97e8UuBBYL7nX+CKe9D1DRLuLiCNyhVPQ9Dztt5Bi6U+mbMIL8fx3i7DdQ/rkGJV0R4EhzJEZER8cpvJQwFYjdGNo84hAI70yEhCBm4nwaewwaxSC3zLS7/9PhbbkEClMm3mAjN/v6cgLLCIZ8857DM4J+J/TdDomQVWfq7bPzS2aojKg5bOxUSKvrJqWmqpYlcnd4JsNX2kHMMhiOmrRa16odd06Fh+1UyEsINSw0NHWD+N1ujbpW4R2PoFUBpp9ypzCplwH4m5hmcXI94KFIsQTIjqG5yTCFy/U2rT1FhUyRUWWRMZkl4Cd7LpCdWeTgldfrM3tiGGqY1J25uiIL0s4lMk75+7/A93LEMSAUUQfDgEagYlHG4sXSy1RNepVi7sQMREtgMuTGH8g35yRa77JuUacdyfZrK67aUmBLsvOIFm7wtabERgN26LGs113MmGw0hVoHvZIsokYCVAyfeOi4uxAz05angoNmKKAWu/WiYb0nKR25ymwyoKYRkMX2HT5KyXCrIzchyW4EjP+p9ZDnBBZhjUmk/SavpEZIiRbfEZvzGx35k5/xj498Z27e0Tdxs7scaf5WcI7U0mpK2WpeL/hWzZbQrm0nzYYS8K5b9daB8wacwTVW0zVFgKSs7oav9iX54L9Lx99+/TluGrkCGq94AYv2jUhKeLRKXajPi6hWthxq0wX18WA80H4zvQBS1ZgKQSAe74BRHk7vJejsV2cWvrPjntwgtY0vlxVAFqbyRLYBD++AtZYlvJYpYUEjvY7+nWzg4O7VGE5QI4pClLJOPvriT5iK1mbUsfamPMLvqey1YnCxXzYqgvtT7Y6fIypAhpxnwLT7s6puAggu6E6kW9H/8P76s7bBnc+FDFKRyd2aLM1vQNOkXQAM4KNEFZgeQS2TruXjXsuLtyjT68Eq4talwfn7XXsuWpnM3ZQ7qnvasOAz8uj/7oS1+RAZEKbB+kPrVtaWn1KWsU8buzgQLSdZvwjaKewm4yQWrSkIeqUcRsczZy4hXdAN7oqgXS7ViCr+FlOsRZAr7x1uUIlSDSRf6CooFzTlANbMgC+vjjV+Gbqb+pxEpRB97VPO0eI4T7BFhiirO8cAtPh+03PUbqryRTRBI8CXR7aQZoiEffXKAncYmCFA2V5KF26WOOZlfZVQBwSWT8ltd0bgYWiGZjkNAJo5xwslkLmHg7E5HGJabrN2MTKq6C1K67yyq7FktoVAGmPTJCWoikhkhPe5i9fnywzIRqK596r5tIvegXTs8B54wtq5gi4+uJu/Ye9L75+9uLl80dPnsnBWM//72rxicyj5g+vXn/x5/0v/m38h1f1XT4I4SQWuHhj6Mq4RmPe5Hzw31ycXZ3XD4FFtUrZlYlZZHiWry9Wcp2VwQB4oDxHTaGkTK29RZPPFPQhiIgR1fBiLTIVtwSORKWgbunlzLeBoqunsPLTNCP0Qjy/VfwirSYpDyyhobIyTVMyTrvL8bcv1F1f7YksPBmHpBRsquqzEZh2ikk9urw8OIG3bEyGEhkWisgcyKSgsHVa4CNtPn708tEfZcTqhor97JDNKDArPpbDU5a9UGVYUFItRvspeVk1NiO5uedSAp6wcTEdH61kO5SzbnN1rkK6DXeCor/Ydn3mLUaUsvLLj0EcdFjLXtn5WjsuojjI4656TjD4rFANB9iApJR1uHlAvk9305SUjmNAqVSauOIVr7XSz1+W0+jW03uNBxmOa3H8o34//vrlo6dPsfZx0AsYP32w3/FkEHzwg7rj+Ean8I2SCoNktdfTeH5TfxDYgmT6o13+xmdg4cGtFf9lksvhuc0SXjlR6La5jgzdQKeaLufnoqbFxPrCI7G8B/rLKDHrLgMU7n1m2E0ZQhbCr+zi5OEqXWitTyL2+4yBIwWmduRk/XrMnP0f1pcvLmUPRQE+fDLvhfw9OXqmJDlfHWyVgV9KB13OKMes98CpgFJTxUPtwusq9YDXsrNTCPbLExGX6HgDt325tUlMcEBUXlZLNVVXSr13T3VWFSte5D+m2+Eea1aHK6m82hxJSmZTbZI4g82FWZns6brtJw5rhR4ant0yEK0h6gbp561FQse2eTsDBl6DpeeVmsNSuCgDeXRx2Xp9JodbjGFhokjREFsqpVvWFmm2mHjrpNqiCY/NtkKHo7n1vvAT2zJiV0RVcBV2RYpm3N0LnGf7yPkCbxSht4oYa01l4Z63dA9IZK+tqaxMiVhaSLhML1aTPmBNBu3m8E8ccBde6GwQsDuQuVDLtgllUjzC7lXw2nFm9U6Zciyp1DE8nMOR6nLquH3x4EZ5+1FHn0/kt/o/mekBI/MA46ec1qOnL8WaRFifp3C2DC7n5i2xfVAUEtoLVT3wYMBXVJ5fbv3F70XX/mo0hnaZQATkXL4Orj0fRiy1IooctKX5wk5OZfust4L+Xlq8590DcpjSjFqWxfhjMTbVTjxUIoPHaoXVKr3X6KC4N0I+uXCM1MX3t18900EKQjv57PNfyHYgIRpccS4uLI6VwuJBp478Rzd+7lzNNDnoscd3mpu7xNHQSwhK0EkIhAhS+qMfQZ2OVdoQjzSdLv19g8d/KL8dHe7eOW4gu45oaYVmKyT53B7tvpCGfdYNHgExbB6xG4zL6KvE/cupTyXBU05MUXOSknKVgGlBxd5guYXFUL6ycjWUOknHhbLO6uryTDXsYvDOwUKquGAFQWSP3fft8+f7z14uXz75av/Fy0dffVPd9qXWUeTMddF/rczNBPqczU50ziBAVxJ3vDXofnBk/arTbJh+IXYvX6YkprwUrjVP+VJUL5HS7IZCVfU+pw1XgFhUYVNp1LexjZ32uY8p1IOQSNW1RPl3uZEobiZ9ZYXo57MnTH53hhQOPKo7sJgxZDBQ/HDpXNK33PCJEOL6ER8F/WFSVKGVX+s8EurRMoHAtekc6925g4l5e8tQtL51N7DH3VyW5q/3w0/2QbLN4mQtrkcG6Dbv/z/am+q4cMpfnuNk2kt4nstH79wxuuJDD/XixZw6UUjIAlkYw33jm3J88bQ3amBcRAtz0TDyA6uhI9vPk/tR4D4VSk8+hiBuq13WE0j4EKrb6AJG3x4/HlIQ5naFQljHrszWJQTKDGN+dpqWjgd6lRZ0gacPy0ZZPTepZceh69O60FIVAiiooI6iVfjeIDPtcHrHCT37aNvioxdfPHq8L6ac/FW1u6HAXirsvRbeNeZci3JD1mmClwh6qwiyPcmywyrOoAkR1eXEn5yRih5PHqOuQaZ3J24wUzmjar/45hOUVRWz4L9qnhVCYIVjCRWq76sd7uXs9D6Vy4n3Vs7FejTDn3YJzsz/fov21bk6LoiYw8zPr1n49KtsKWZ2ZY5RbtDaK+zrFqGIL7uqp77GqzrLJKSlFBcXO7HINR/TCeErJV8je2St+rGLyqEnZwdyZMrsORDoXB0twh4wiYCxm6E6hW8BK9SkiSzByFrx9GwBFirU/fMXA1RMYByCt3BKRfk6TLAzGXtU36RipuOhxnMHMJ6bpNLH0m3hJFkjqDV7IDaI86tdTOEAER8d4yb5/FuNXDizAsAgwDcLwOO7qHewupApthK24YNXkvyHyEXKgAJnaNYej6Sthm97pOnWFz78mh79cHQg3axN6pnfejh13AGOVTs+upTD+eSE/InGTdUCja4PxE21R/xP05JZdd1STLouzxSYObGsDkQKGLz2MR1A+cZnQuOl23iPNKzCKumnHF1cpPknnI+J5d0SDO9rf3n09MnjZGYTFUz0nrr//LmKFyraQTH2i8yDxzIDEbNK/8+hYF9C25znJQ7O9nYFGI+ff/3N2N/uEEny0ePHeVK4NfvweJys4gOicx4MXKZy0J+s5eIqxKfho+tkygVABh/2zXhtmWB78I2HAmO9DuJAo8C4fQnRwbWd0qW2GPoguO3TnJx4eL4bN3Yp3vFjUvJ0VJJHuX6RjfOj8XLVdVAn4KhNuc0VnbGxKIKQY3KBBQ2FsoZa6UgoYuSUy4LG+pGKcxwjhDiYWlI36iL0LHf1Xt2JwEESRV1z/JlG9JDiKiltDFOOGIazI6lAo0AhVMOMciQGOuhwXNptuPFLckklo/GAkyNQx96ztCWlKiyegBZDUy/afYbOx7Q7UlNobHsNM/KBRhO7H1mUjRXrPJeJcd1TKMa1XazmyJ9hdbKTuPqjp85RaQEIS/0ZLq5re6G5WouxU7NXOHEeuAt6R/VB7kKcvK7wNWyU+uZKDjar/if9GPFkOhPDzkOYeba7ybwCQrreq4vXVWblyT1mPMMjmrA76qoh2HqKJAMODarV5mC9hhEy0d9I78/1aArtnEgddWi8oMrH+9UaB4OX0JSqs+0RB0UnCt8jWebdXU+XoAwTTi4e0KlIywbnKo0iueJmqBtH57mvbt+lZgoTxWZpU1ldnr1bH5h8vH1DUyE9GoQnXvRGfmhnqHwZH9aiuSm32gbGGQVd6HsSZBOQDybjzxpb2GkHORLY9FumpTqGvv7GmTiRjf60YPyoUFyNdwvmME6gRNVExbJ8W629rrE4y/cXK2jXYU5mzw2gPSRBA9DCxJ8mstcwbph1x54wtitZEfWSgMM951sr73UFB4eb7Yv9F/CLfnImyhVKVLhMkwWqjCXmWVlREaCmrRQohGGKs7AyRJnCqA7S1LxfraGqmeai7Lurddp3BXdTllWpHaA1MrtO1iqGFPcvD4R7szm3+lBjvR9evTvf1B/tbXrP33K5o83AQXYwaZrrsP89GP1KYLop2bksv6PkM07afKBJru+d2YhddByRyAPUxYWgVpqQ+Y3iSgZNbOvXU1llYOb/+uTln9X72ZNnwiW+/Nv4u3FtHh1Xl02f343RuLhuAFzvdeO7KaCZNtl3kiPWUq6lW7cmmWuYZAocvWRI/c3dZm8P8SUA/VSTmmYyymzckKW/NpOARDMpC4mY9TArE8nl/l1KuhV+TW7pi+RG7xKjsXsq2cX/iDkfYb/RWumaJO/lTbSGfqksFosIojTXKXu00mBUENmQaOt3sv+shRGx702alWidKd+vpMk2ny+yo5aAdEuZe3zJvcJ4v9yJS521J3PVGpBd4ORqo1d2R+IGe0K8tPgiGr6p+8xBJmwo/a7b7LTO8unBnvyUK3oz6hcF9FzaD+5uu5aDDuCxBlXs+JyxgdWyWTDbnsRIApo1/FLXYcF4wOK4GTyjHI10DRPoOx9R2PCB564n8uDR9FRMq5+OwW+rppcfTIwhhlZwQoF191ZvqRBKFFwzU4/FlxJq+it5iRNfXj8scxxm4v3tS5n4vGGjWXWi/VAOCI5bgdX2MzrDIXdEw9VRuarwP9/7ZPzVo/9Y7v/H/hffvpTzGw+Gtfq7u/fPLW0m44dAZEB0Q3uRYANXCGs8OFvUw8uKvYPjFimyy7MYZjvjPmSjU6qubFcTGZlbR8h6h8UdBFr6B3pYlUEA3Kc0FzWiUQc/i7GFxh/6hpcwV20Rimn0K0okXA3wp/gESfv2FwnU3ojGP0upIbzcUh7JTsRUrUtq7iiY+lpiOnBXsWxTkgfeTMSlytTbE9Bk9tVYAb7G4f5EvGRlEiVcWzsOJ2ItN6rI05OwxetRdO4ooaJ9sbiggBShGmU/OWwvSTxpgZ6h+nduE0/NRYsgLEFF0VXxTqq030ZH8zRa0hOjfv7BrFsLZL2w43t+FdF1xdkB+MhmVaVJMQ2KmcielSZnOx11gOiTl8D8KEPe9vMM6hKYxKyw1WRFK9DIRMmYr6CPrXFMunPDPVGUILC963K2OZyCIrw5a/LNRztg9J/v2Xgns5vXVK3ecssL2CQx0ztxXqiq9JCGVY16kv8wu+lGZzaL3mx3dkRabxuL0W1G2JcY0cYnbr75DOJE1jP7e9ypy4PV/ewPnCGANqwhju6iZR5U7YzR8ADjj0leukcVeoop+e2KY9CayKYU0Qy2VNdhxH0Hpwr2DF6Dq4khMeNfYOaI3cZky2aRx2f1PY0JOD1DcWsezRYyevOfMPb1xISxUclv+5qwPPuumaCAE84Dm6Ic8zNCWpLu1pK0kcD5ME/JK3gEVa5q7sTeXZakpqcUm6OPXnqRSmBgssFjl0fIZJ5fPlrblq02bz4O0faFbhjnhe3hNjsWvvSR5feiem4KkWAmwyDtx2iIY0hVGZNLi/MwmdvoxTyru5DkRZNVTKHzpXKqpHOgp9rDBZnvn2bW4+2xUkCWykdnx4kOTmAimreJK24XJhIDSIfRGCnrAmttrR9hozD++O6yTanL8VldvFY1NCWqo6KU9b7GnXDbfW5gY+xxoDPfZS9MdPUwGoMGzXz3XYlKK27GsrBZAa9wxb3GpalWEhRkfTcCjoZq3lxgJgZoCZCBjIp20FR2ZsjjFZa8JiYqyER2FJnF4X+70y6e8j81wCHwIPboieCfqFj0Qu9Aa3d3k00VV9DIZadbZFQHKqOCtkYmXeNZS6HVkMgFuyytdB0DN6wdNr2lXAfQk2zHlSkmdIxja2JgsWBUrRC5OhLo54xqud4IdJ6aWuy42oYdA7pB4CLO4lMZLHr+cC9Nk94FR7+SnDV+LvrM7z37MYluufsUd/pdJYLDHtByf4UrCGyldNuLu+peWnwQDwzFh1ttdyRueST3U3Yx8irOe/RwECCj8N4mHdNshMCWTR9qLRYf1pxKqDE2VebHf9p/tv9cZGKPq8bi1jjzFMQ2gDaexYaYfWNTI4mWsLRXMaleVJXGVHseCmVRx74sef6dm3rDDeLSvcTQdzQTsvdDN46Zip017G1VM7Pe24MbyAl6lNdvppK2Pq9Li3gOSGxdcQVHGjqaqPDo25dfL+Wx4zkEjtATB6GQ6XRv00l+Z0Wd/Dy0ZmOm4XZJf8pM0beAE4lPILF1PXGtj5eiWpanyivNwVpF+m2KuJcIXu/8kQ529Gg8ExSCZpoKLUvmn+KvuX3jrUuvHW5tWth1Rusq+VQOco/h98kTMoccBnPJbfHLz2cWXonODfLoIaMjAtnLjUJNGDNxbxczul9qlSui5yWuvuLmYtz3tQKSnszmEBiUESUiu4zbAfs68/saOMKWBrAvw52EZNgGmsUIPhFrhiodbrVJnX53LjvaIUt4+5ZBH4paVklblNPEWIbD4f1xHoptiq20rLDViYlIXULqJtGl4TTkpx42brssFT7EJ2YJjafwd/LtYn/5YuhkvIuLnJ/S/k+luMZmkRKS8Zk8ECMaC8Wh+mgsSWbw97vR6FLijcGasPr0N589+EyoIT++eaAv7aP0Nru0IhXfavFdCV7mIDF5BVCiy2t5fQFIn/742WeC0I+f/uuP3zz48befileYf33w2+bHB49+fPA/f/z0yx9/87sff/M/f/ztb3+MULVV2Y7oIKID9ref/uuD3wgowU7+/d3vfpOaEJCsRv9hXWw+/VER+o3++/C3WvRgpVH+hfJQy1WvuR8OX0v81+9+fPWhfnt5eb75w6v3936Ug+1E/8rR/FoUKt5cqOqzJqxEsv7q/SevpvLPjydn+hgoo6bl4PVdUvW3SL/Xqt58JML2pYhrNgh/Ka1pZn0pjGzzh9Xh9xKOTX7qEAvo5tXm3qta0bg8+1HniCR8cn5xJlo37159qEaNjK6uLY76vXv/Mjpe68WDoq1J64et0nQdTT1CkCcf8eHmybMX+8/x69tvHst+rr+ScmhrCy/TRLiDwzLGxE/3579rrER5w1leXImQgf5/IbK/bWSLjsangFsdm4sALLEee6LVgYoTjw6hl8uFqJNJVx3eU0gFoZGrSn7MFD+3KOPXURt/0tG7b7SO4eAxgarNkRBI9KypevhapD+yDV6DSyHX/7FjYRD9AeA73YHwO0ORPTJNHspn7YFErS6COH3ShrEUEcnZ+xlCR+nJlIeWtEKaIVw5qLQlWCWv9SiNntscqFm6QSrK8q4SNUHrSoO3uE0D8W2sqBGV0Rd4B8Soq7ad2RRWrqmcOWygUuOcAoANaF6aNxAwSelTInq1ZBaUP5GFLkOtNmQLcVOm/DChlvYFTaMTjsXHwp0EzCSqPUJ+pxONDVraAdJsnBLXsXCwOjS0XNFNbdYJa8Fpl0TQTZoK8h+IY9T9ZAZIxJ1zg6PBJuaOwIJ9KnJcNAUIuvB0McAXjT7o1Kq673MLuqbDK1BaKSxioFiIGPo6bSBrpmAuH0RPcT1I1CY1FDbWS1Fo0q8a7l005i/HjaudqHmsNgtJjmVlDm+12o3a3pEoKHNNSrWIBg6Dy6d02JqQUTyz9GhfyA3plk5K3BEx+1a+KKIN+gqWaZD1iGQACEjlZilGJQpw17PJZ50Uxb3AHS3iyy+HNHbLt0JAg2kYNCtUeWx9wKNg6+A3W86HLRu+8/NtEwFfl6QLwuBzun5VbGsFnkpZB2N4hbnj4w7/MVg8hCuFixA5W4LygIzFPOSerJADeW3jduqi1MAoyPqh8kLVdG3VqJHwVLjiIXWE8Dwpb4NnF9/5q3GWhRTNH8/KOgZa+MEA+l56WeS+gw/Z3oLA1pWMHTyiA9sL5x/lYh5fOaGlSnIUOE7b5uF3IBVtJqxjf6WU+k06Ur52uWxc99X5oWHA7FFL2Jd6IdpB0YPTFoeD0zcU8LdN/uQpPQTEQGzXzGHBIzCSD4yzAUNPPGVfOvmQWFtkagOSpzuF+6K4J7z3Rp0pMcweemEG1q5dIRXnH/HgiYUU+oJo2QRHPmvp6y8a9LTW4UBsGyLknYgKsMpbEUA6/+sscTK2ML7AEOu9TiAyLyZAJTiFAG1IRFQiDVlVm8/jqkOEdbp6g03XWPwvhKmWvQgBrKJXyDm2drJx8k0fAmF3eg+GLLns/28Rdzl9DYdJHAvrEciSwtgKWDSwOqkN2KTDd/FABh14Tkutru2uWGnIJTM/zd2FPVvDlstc7mrWP+BkH7BwZrnGrZjJ/ihrypJkUbvYsDk+2PNMad+lx4ml2Bt3GeWU6yfOnh03zMq8mPXqa1g53mL28gOPue5fpnLA6wvAQarw+ur2xDLDEbrnOwMzPRxx+sG36thxY1/1qWvi5iRNZk9CHFuOObLEUGiQTNBzSLcfa0HQYKOquu/u/DHwbofCGyjN0N6vLqRnI9t5s/WgY72n/jDHTy43ftLgoQ+XZ1kZundjEjhtJE61CUDRvuuxYCV0l2lcdLrtaBAbZaZ9PbEzSJDhEfnBn7/+a8RnKeILCxlFj9faN7CIemteX6oYDk3lpzLWs6I1QRhmDEZqWDgZHuVy3WpPdb1ktPnCAkseOGEyzrrm6H5TPZHBpf5lauLSJZ9HImvC+0jsonYwLH0pB4wWuV6W4CwUIiPoJ3bbhEgzNAyabUkJjQn0yubemCC1YBUpSWT1NSyNSX82e2bbAQrNrEHklGquSGZEwIzwnA+JiJwQ2dbZeIx5ZIDRQw9asRmo4G88i+x4hYBTuEWpfyaBCmuN4UxJpZSD6ukmPIVtkl7I8fpNfRdyTipV353AjFh9XTeTrJQLQXuKVsCFszU1JtRVqT+FqAJMv6IkVV+5YjXoW7vt8oux+C4dP/nqq/3HTx5BOuZdb7XpOBqb2k4ozKuSFr93SsF8tbCAdQ4gP/BsYuVjJcVM+dGXzeCoRlcE7uSZW0cRUgoJghn8g2WBmuQRSVp0u4T1ofo9vVTQd+8iGUEOKVKxIMTjaoR2t4QiZrTj8Ru+gb6ZXr7pDzKFLLyC/4/xv0ruvxqWyFhv7A2pGVdoOFo43WGI5PlC7hl8bN5iuFM8w/LeilZjVCs2NxDbyloB4pfawCU1BzxulwJo/FWHws8iEAm0SigCW5/6BLYX3rlzx/UNV9DEmYI1xe/sLm84RBkZcNCnHY9X4ZiE1SFTkrXrTORl+Cf9oUEkmz40OdttvXGu+6rD1ofteXD79lMvLl1cWx2OlGOkYSE/LrqoBIzTG2ANyXvT8MzTL+Brrh4giW9cD4rQhvvbp9RaamGUbei4EXgcOU1mOedGeIRo+iIibo/N7eML35zz4rSLj0B0O+HjA57R+4+bSONyxOwdM8z3QSJZlKN8RgXzYw9rAtGEA2rB507oP3IjJJOpa1BfgOse+4unT7568pK2F2jNZMxYiHKeztIr/3VgAecGPpDbj1RVItDHZ3/gLdgkao0JfVXxyUgjPzPV+JT13lTy5BMaDVbNj3QtSMmNNow018iIr+JatBcjcF/sHDQcDSnJMKSc2pDFTRw1iC8bpOowEI4QQgW/gCUlCkUITZvNOlDc58LGIdF5VC8oKQVALAsoLKawcuigGSGgdh8t3tMDVqWnAOcdLmrwXq8zxSdgqXgAEgsUGA3NNR6dZiy6RZTBav2J1Xyl62h0p8aM9kCrgY0uOJvTyyKgRBh1ah1qsXxZUbzvAYoMTaRHUGhDy8EJtLbGB8axcFBfK5rQWhJfM9/uv8DvgO7wkgXYpokl5pV01W8qmu0x8FAe4zSIB/1VEBXFgkYojPndoQAGJM0KES32rI/Q2Cc6D57vv/z2+TMJwSC/PxnuGWo3Pm0Tlr6WbBtKoM02bpK2A3a4UxVixdP0kI5FU6wIUOanNKjOLC/EtDPNQjbfD16ECwLpdNt8czsSELI9gMr559TX+YWrwOWZ7/PD641sXUSAyJl4hp+JKUjiAgHEB3F6/R1YYsTDllo4Flm9pGxqYDK0gojMYvwJlq0PFRd8CfBeGo789Bk4ge2k4fFr5427xfLrDw8+YXn1hKfF8d2PF5PzyffXdz1KLLhg0uasX7fVHmscKQwymuTm7bGyiKlfMxUl4Nh3cykuEB7rWRQmDsbnLad9IlLIKxE+jk+U2z4ht30+lWKaxR6cI/1zUav4l9/87reBh0dBQR4Mu2pVwiOg3VOSET7ytHCN0puLg/H/+57OnK+f6x1AGpWWzk/kigrTLS2JJIy9wjy422TXhsHeuaOBftcA6PywZwD0kmkCyHSIj+42uDr7OJW3iXZcFk02XoGv9YlVDho8STzfF3/CL578RbSXayESgtbV1kUjXXkVxFD6yMowsiMzXPWO5SepUd7+AlnreJe80LHxBIFveKxP3yKtxUMSVDLKua75dLcqUBobt2+fqdcSglCXhqvLOjoLOD870ehfE6kyGXcy9J4CzTbN9QUmOeuDD2xVPhz1sskMJCM7XxCUx20mrNXhNlClN0KhsYPzLEKUBAeptM4dDww3oo/tBD+0szhQ35Lufn+3IHw5hy6HJo6vc8wL6YuoDtXqyeuivpxKfRmj9AWALhZpmnDDlwk0uEp97g7bCvj0Y185mX2h+twtJzZQvwHzYMPgmDeYr1s3URtWbmR3RRVOJ/xyI9ugSLnv2maB0SnPju5BsLcn5fw04P7he43kFhy/wUQs/KvXiDZ08eo19Z51uphrA4IrjVeGd6MBOw8KvX6G4QftPEjj7RIlVhty9OGeeAgRw9JxobLdvQkGqzzpQZK+M9rPZItv6ZLJSWYHsJzkEcQpoEElH4beG6Fgp17fB42n+TC4XZoTDyywPPVge1HEUpgKa++IPcBsR95UVpCIy1FkSili7DClpe7z2XGMBF/HhsDynsnOfVEwvI/3X3yxDTRA3PKWOgxFVfEB5JMWROs86OzgUjZzuZK9EeMM63kzkQ1nK3T21+/BcyUuvUR20FhgQmq+O4tEGV5PpZTA+MSneCnFUW9W4sXwj39ziU7y3gKTuHa4QXSGnVAHX3v3EZ21XERDfjoYD1H//N5a4GSJl/QJyDoZU623SdEQPHSutMgluFdYSOOhyWYL1yyqlBOaVwZO6dKVD+95/I3LHn/zbgEffbus1pOj48tki13X7VvH/eIlRPzCQGOdd0mtJXQy1fUoagnSxdHAJuB7RDkuuz8d8aFIfQQqOrm6fUNbqFsZwaFrIOZev8e7e8gE4F2c4uhgaKfdi7EMzYHsVZd6tvNGxRGLswWiaohnFSECoay4+uaBbixrcaN5doQz+K0+wqPBuFXmTvRkAq7enJ5t1ptgG4Vs0RNKMQSWAlVLVWZoxw5Q3382divXTGoi6Tyso+cka0+70QlQaQ2MZ4QZux5tGNh5IoDuq9qanlNAHQJFTjeodB1u2ryJ91jv5v/bzT2m/Jk0XC7SeuPk9BtsmJeP/rL/jTAGL1steFiUgOI2jT8gGA1UGeTWhbQA4fnXT5/+8ZEERBWJ1jC0vIosBg3HOFw84a2Fh/YI6cgtpv/WCb3FyVPpIsK2fLf2g8RSZUWgcRAwaJoL7XQe5aknTK1hAOfp5xVCxXdKH0oqG/UnLdTaBLtQjzYSQoKgkMUrZ1FGwm3cgMBqZAKzzuue14ZLoxiexMuxpxltNpkX5zfyzvHwGq3LKMr4QaQM0xpZR3fJzKmMtd0PZBuQI+nu+A76p2cM4g3ZFhJ2FzeXc2f31R4b0krsg209sOXR3UcEiFT1zRutYJdlsso9Wil92sV0vWnjDWOCqmnPijGlFHESmqjzK0ceLZnZnemGZZFaMB4wI/MwSQKMiSB9Kh9+gvQuIW2QBWj+qygTg4iTnqTl3liQTRyICCAwBNWofBCUiq4jZyGQbd7YAybmeXy6y7myvO/gQ0E5BFmY+auh9p+aZLVAklz6xR/qJZ55mjxGufLKFK8CN2AufjN6Iy2FBpPSMYEG80ggYNZpfMnUsugziwO11mgsFkqjpD9NQF1nRlbcC/KzQ1vHuScE75yDLVp2liF9AqN/sBg8wBS7osz5G22GJdjy8NEkWJjD/96Tk2Zo5kohNuxOkEprWruC392TlHt3EUUdzdBfUvUqqX8VHnF/BVfaNJYcDCnLXxdC9rN3pcXk5sMmM57kb+F+VT1vx4C0SI35V5frk06WTIIDYX6U9WChb1aXb79UnuJii8km3BVvLKC4EAeabThbBypOYdYn49G2xe/RKB2YZ7jztYy2h6DZTK2AaNSoHeG71rDzRLBPnw8/0++DkzNZJ3IWqKcQJIuh5NUGcpDqs8++waZf/fYBDT4PNIjaSXpF/+xfH4i1pBiBni1fa+c07VMB+lDS8JKQ2VlCPFP/5cn+X38UT5T7Ynqe3Mb/CB/x+NlAeNOxS9dQd/Looe1CKeyt7Gvf4p1kP7lv/f7oqTRejZSFP5FLDx13iCLio+f7arVUPT97n5edjAPUCYH2lKqKhEcHBzIAWbKqr0rGF1+IW2oRln3x9FsRX6NhlgZ0AlBcsm98GJhr78Q84T9+/vVfHSgeeLpFKn0PmkdAAUqBl5bug2Hcy9EbWc3nMqmxUYCX4zKa/uf6XEPhIReMnEbVEiLsRVfqplMb3NmnYvRoX6Gk5lalc/tmpEt5qg3M9xa91nOWbzqZqjCh3wuvusRygWtzKXA0PT87B862Q6KgRhdaauo0PWfWYhn95zNxuCW91n5I4760YX2z1OS62qwvZWltRD1ebuUVQsOgglIBgBG+cTPPC2LkUpb80J2FBZe69hNo/UfgARpId5Q4Y0aErNMft6pQdGGO8L/1jFgfSJfenh1SPGUIk63TnvK6nkzv8RGdWSohbdcodYo6NEvh0GoQjBhbt/KWw5VFbw5SaKB3egMC5mWPgSWqWwK+34qXdJhdZ6k4Tpgy/co2xH12TEd3kMCCXPhyOeAjk826QDDXmwVALqDUPiNqwDJDwMrnFL/dlGOEIdE82axPv1/LEwImavX4/zx69qevl3qD+/rbl0vxKPxvLyryzmfKAPYGzSrAfPO3l3/++tk3j17+GZXt3D1LS2RzdN5qNbcsjB7ZWNsLndRsTGnvsOcBLqa0w0t8QKpkd8VOn3lvpKVKm9xvNbMloEJfBAM7H+vCbOiWhoaUqm2Wbi4+nu3oz8cj1HkitfzLOB1FyOHefqHhbcEeik57p6w/xxEHxPRe/PRGH6e70+bfBM72tn+qwafbYQfUkcQIQ26NXWAc7bKNAKiaOo0Y2aFFTFbkdNK0cXj0gBkbmxkwWpvSZEw3ACctFOOxVYk+hrLc2eyv0EoV5R1I2XW5YLmVW4z2rth0+k1UlHvT+aj+OvWU/kAHndfXJtYod9s9hCJL4Vhg41QK7uOYadFqcW2RXlHVr6/uCb5gZf2nscHtrp66rRzjgb2ADG38kyLnOSshuHkLZBL3bG96yTKsM00/llp2rUqeBpVjwO0vXUJrzEMAzn0HlxlKMxLm9gZyQ3ZCWHK60WC0dAj3TIaLByX4P2JPsI4cH9vHczpwXpabdm72gFnQtea9qb6WNUubh4gMO7Sk6V7Wdw5PAt6YYaRlMIDIRw3AO8PCIRtq18t6VwG0BJadgIoHS8idTi3gllzVSZV6OWw+6jhlRXuQU/hOEX53kAU6PwkT7dDPWRLcaouqXsNp5RbZ8ZDZwX7YmwDhtlv9/oyDiVOE6uiY8UU4NHk6DcHQtnr7t8XCAT3rPi3rlC5OcK6auq2EV4564BzEatjNgf7qEN4jKFgj5fUgaylPlgDh2eDgdKVOpzS6wsTELRgH/UH/elKycd+IUdZbVdgVve1C4YNwZrHIHdIcT85ZtDltuOxIv7GEkzfiRRMJNBuD8bO0Nv34MSW2lbWL1ylUYbqJndt0gM0wY/u+TO09ZJiu/1AJIxcn2M7br8qd5h5N0r0qk6xAm37rteu2EIF1HNhNHXFrlw6vpHbJzpMjhfbHHO8IsTP+NkVQxjxdW4qgJ4P2Phi0mwUIhHRaGFL/kAEeFqk/c4nayx4+bjMNfXnDoWKGGXqMBC0i01QhBVV8SETVIeWZyOBTkPYaUAMSwErq+FN77/2XYtWpl5LmAMwcaxprsXA9/tQ+RF4bfki/BB3pbsnMOujG9xZlpaUrRzN9Hk+QELmNBjz6ApIbZ19iXLA3oEW91T4Gk4eHLXvkgOXh3r+IwLwkBf2Z+NtgQv3sGKGpqVYT09g3TtN6rkUWDQZiI4sEXiRgLAHAogWIjwSew2UFGZ6fT+9azMmiFR8iHdLfzohqP8zVJ9yxc0YJRMwp100QGl6KYJbzTqZHg5nELp2vj0SoCqjkGIEGQAMDcxXT4y96SYcaEFejXK4bpkOdIPnKGZr4uaZHGOO6+dmQA8H7phpiCMFaji+F+jgKPRGfpJImhdRTjFD41PTp9afFFgE9jw63T8CsJ1yuoL9NwYnOTON4tafcfLr9vYcg0fGaoOVqy0d5K1V6X13MRcGKjXA/YTu6q+y5oJG+/XGEYQqJfHkpaOsWnSsESu60zSuYfv/ZjPI6lFvrnlLM19cfLo82nLHkeLbEIikHeBXGUZR3Tmh5eYRdzkZIzuKlvubw7I84VpXRyaclNU12jURDSLeLyiJDsfr+6FwEgZd8AiceadJwuMqpM4zVY/oVCT5gLhBDK3NEtnRPf5wAKBNdoyG9dyHJTXjjwLgrS1LrFpMv9RIbyGjvxZsYD7s8lZjFowf2nY7SIm3AGixYKm/ZrfzUZBV0yKMMuDO29iAzlWwehIVjCoZ0Ol+tL+oIpHGPEZ0ByCZtSU7dhgBIqCRdBwmzKctmiqnrPAEp9vdnAJyMnZ067Yq1TU+Hx13OKTi8+98a5HZir7u8vs4ke3mNoWl7ORN5tsUOggmScSQ/hxXh4lYOw1d2VyGs4FZVsOhUvI26WKEvFtsDdj9RX6zQoxvirpWolF7de2dOM/QHnz39ApI2yCC0NQ9JvTsnsN8im0U7161MTk4d8apBbPScD7TWEXEtQu6qSyoYuBqh00vr1wPeBRxmoVc4CN8no9PV4biy4TAM9pJLh70cWEDo+I7nBy9wE/MkCTfrHylzzDaUeN+7Tlv1f12toeYgPSJPbYn0C4GL2+C1gXEhtHZfI1A9IjysSmIl5YhtebRgAnqnOnfU+Kl30oxH8uH4WT6bit2mdEdlx4DXVTU1mCFv9EbE7cf18k7kXRkMLSZTcRSwzbACplpDzssl312o1xaLmSM7tCXHnvTwe51ZJILNrvbpT72x0K8H/by//oBEum+281abmqYtqLZnJqsPCg0OD6Yev9p4YZufhvb4E4OEoKH2gQ1OMdx+xgxyR0eImRLmMXDJOKStLKkPHR9q2B91qbaZmkr2u/Vm4/7o1OaL7orJ6miKMzqkF9VcSXktkgUf5BOAtJuartvUuRRdiL8lpnOQFaMqHXWpQYNk0hlToGX5s9OTD+DkIMbBnN0Vf3a30wHCRTAJLP3q4ryyVm1i5Vj41AQi+SoHSoH71VVXI7HxRH3d88Rbz5Q7G+cwuGX3MM21myddentNPzvopLzGbST9dpJupydnA5coKBYmB8BfO9+pLZRcJ7J7pBxY2OXOZ4viQBSKRMGMVlW6w3l9lQ6B6ZL0G/kur6JbcD8DBsogTkwYXO2KcZY+vEj2yzwr8phFgWDMBhGXL6DWUSIJHlfK1oXZ5OJNwlJQW6tyPfg668I6XIvv4QuNLL68HdhyCRvHEU4SuzKXxqHuAIHcnRKjNQXFqJpRNswtGSBChn4pCTU8gmHwzQLaIN1Fjn31ORvwiENmkotpbW1bNpuXT75w2W3QCiifYmbD+qYPNLo6kHe94WFDZlq6skUzdrU+MKR8MMx+EVwJCJUp7265EZrsxvlnSx9k9uHFV9zo4wDXbZGpeJ47kf56cPIxAzrJmxE0JvHwLqhcjwqhO1kAhQNxQpdC2JrR2IB2KB6jCT9HnYmR1c3WYCrlinqDzhNrKvVqtwEYp37S+23GKcr79IFAcL7F3aFzaRgHM+AYfV7Bjsr8e9GEr7pz+A57lUScrx+KBmW91ZSP9IXjxWREB2BNfj9Qrbf2GVVOlyd4QP3q68f76SD5+tnTv42rYnuwl0RS0JAmudl537qM8kDG7nW8TaKfbmiDVPOwWFfRD6XOpcJsUCMIG6S8a6XR4Z1Nx8YwNLloSvNM3vdg1qCI0PJy90uQd1rGP/dQXSKaG/Z3fXA2k7JAaUPZ4Bqh7bgMy+UWYULYhLLJK/l+wvGSCiiDEO6530vENr11h4AqTVg66IDEWWt0yoqjuThZi1s2Yh5n3D0H4SeKgHQ+QldfSpIe2I3yUtoRU9vPZFMQbKRHXb+xY7bhapbtReAnbCv6ad670df84fT9ap00GMJ2C9Mc59LxIJ1vyZTf8VP75MDVNBe/J+PcskFJLO9zK/iQPzpN9vkTnPabCW44S5lffRus+rGc4K6mIbS0JyYJchmQ84LcT2fgcMlL6SVNh3mWdAPTh8CSDOA6yzCetT1rpUwjWOiL7j2mENrLHFRqL6wx3n7LjiAHbUs9FLmfKCLpoIZ5vROK41vSQSsPX7SWK8ke0vDS7Ykwx8rlHgB1Te8JksbBeTj9TAg5ffiZHAmfSv/GNVH6538ef9o0VO39YCLeEqSOPZAHHnPHYaHcEpoKO433CCNt9ya0AToiJOTF0dGkw0nbfivTPgqQ5ROHTF6Il3SX9tpgWIBka8Vtvn3G4TqBZEwq2CFjS9fKxa5i25p3x8RJPNawcUWjmY4wyjzS7daDyZh2KPR45nYkqW8RE04uHQZMaPQKfTqTF2N0aYKbhgbQgweHvc8sWNLZ8ngFayZqJuL54OCtRu85rHo1KSCewN3K44eImZtdPNHVTZVD9zpRQuWVCt/pcZ9Bs4QFsIw+EFc60kslTGop6whIJYzIHfFf03MxVpjNRBCVWw2a14T5wz1jbYQsFXeNCXGxgXDy++TyIeine9z3WP0T4dQkj8P6iVxA9At7yebk6Oi8TkZ4Ghhb+vGulrWMFf2bJt6gysvkTqxJcWT2icKQxv74QitO0NJ9y9yej1k5RxJF9TEMUmG/PrAAdrzEZ9qGsP3uiwLG67vRVcaGLha53N69XykjJZNP1CiWm9PV+ebtmUiXK/fT45W0k/in8KL2PnYk3ZqTTzU2c2/cdXot5fWwMxct9luOZcHkVBWbkj+ttLYM3fXUnKLJaTdNzR0rlUofafSR9H4sQFDNfKVJxcxPm3wT405jElxT2pE/YpRyKS7TsvesE7a+msrayT03QdX0IOmgmk9zqr+yAUSr1cio52eyYwL1g5Y/lKLvzmVQ70u1H6TUEkqB4rvqWIyJeJGp1Rn6+rheTenM4O7vZfpeHR+vD9baSbGr/V4O8jdHnyvv/Fu5E1nTaOw9aONCBDokHBQVSJ59G/2YnG6sHAumvbmAsNhaTIm/tEABg6Mu3R+LvODJMzpuL0UgROLp/pcv2WnOeB3I79VZPF1hQYRCsOaaJxsBQGoQ4APRY02hNup28up2Dwu8WWjh1rdq9J6OiRXnE5fO1UaNdsMEag0zhO2lLwxpxP3wkOf5qLzJXtQ17Lag2/05CiEn7Qp7bLbSduVL/1wbWBOhBWxmJWYzx28m/+GETgwoMH7YEOsZ312WFAEgkbGulURUgigjIUb+D3jZQYQKA+wIaNMtgc66aBJjmFojTu3ZQnUFbNyZ5gO27+F9cdifW9IGR4CCejMV2+tkQfDjj+O707v6JxZoazeT4E9tUnh20wZ/qmM4K4cnv3MNw7vRshuWBQqex8awOG9y8ebCPrqGE8pKsUI4t74bVxNIy8USxSHHsslNcPJBrBXn/QH4HoFFfewnzx7v/4cGy5AT6bkEC4fg5hNA0BHjWcxR83M9yfs+2mqgmbIYJEFacbU+gbE62X9dPvnjLcHobLyBN+ZFweAJ2oUmggwEw/1AGPvpA/kfplpHJOwz7Nw2T9vPzIx/eXBxJCuSE8LFw/DjhyEC6c0VKcbRQmOoK1IOrLkNA5il+yZ9oOd0kqxiuDI6aTu2vUlNXyHm4S8V9TGFT+/MOBjt7Y226f2slc3F5NJ4wBdvhW/BwSgstjD2/hiEKWSzpXF5TUJkl3YEotwUUEEDYsNwDdur0sHbIETzfAZGGuCdCIZFX6MWlUMbZ8daJCZ6K5cJtzodw+fmxRWC8sqYHOmJGbqt6Cg21NuPlwb3SpKJZLNgwQV/6fsi4HWf0PZKDx3uvaPjgoMQ+k4BhWOzvHWyebf+w978/767+PHu3eae/L7746v/bPQGc/cPd6uJN4iKbVvuMyR463x1+AlcPlR/qHgYtW5BrtQLCd2CuMOPLT42qAQ2UEiDvcmEYVnsWCIlE/Cbt0p3CED+heHQU2T0t+vDwxTYfIiJq8wf0EoABDOCZg+Ihz3CNwieGXXrGnFz9F8SU0NFUw9UnN+mrw9/aNNVjo9zuz5dirml9kqK4rc+fbW/xcCURbGbVNlOpFzE0i72xuztyPK+weYlBzPAWmUFq952hCvINr1bsY2T8W4wX79BXDp9ISbP/Tu9ykhfm7G8/B6wMU2QzZouFW1wR2OfgulwqXW2CCEAdBMuc1m6LjpOlTC+nK6QTs4X5hXq6pROh7wYfYDBFGVjHqG2xiaPOtKLOItu7ZjW+Y0dXM2SIcFogJTOG+CIuXtxVy4053edmUD+eqMK2mt/7ctYFB9zBo6pGzgf9wJor4iRNBAdacD7eeH7HED7HaDja9gD+sGgB3S/fjyctMhWmFnhIuEbthvubZ9DOuQFh00ocum2EI+82ozIlaPBMm6zAnMskCZ5KOPxf40PLxukHpvdM9pw4NKsq82Nep8T0QVaOHsm2tFE1v9EALjZlrXaf20DRHKi7iEOUlyDzFxBCTyEK21Fsz0sQX3yXdKRGRIUBhenB4/HcqRGoluiV94BGw2U9n0FeSlidDhWRbKyweHgA8/JzFNitz3BDGRYt7NFmHe48ax3pnksN9xwik1Cfh+dgss96rmAnOpGccoLyNFUCnteWmJM4gLDbu36K3fpJgdDRjw76Ked4SZb3dpqpue5pn9XVH+n2a64MTnMBk4YWhe80xLN8abtugCRWXqh3b5gtzdTPT3z3XEjkkxk/hKCE+LOeA9WSBtNTRZFZFLpiKGI70zsJ7w/03ux+OTSkFQkMrarTJl+eGvCsHlZj3OUW9HG+X+4XEd1KZ/rXBDDZbAeuJPicZvsl+5xFLmmPUdHx5TN0dlcz9Y2H1oLJyia6DBdDR1mV+tT/c0aOSfslmZwqUdllYsUkF3aVj72/Sd0docLBtRal5JFphlWcFJMWOVXr9M8+XHSvNp8IglS9dW0+cOrewRQeD8b9x8mvgdk+yxxhEaKLjZW8O3UikiS44ndmkaxnb14AlorGkFFAAPkpq4fK4xBtafvoxXmjfzW3iRe/jqGvpEaKu+Bc+oEkEM441M6galPM/zCFAwDZw94AFfMQ71W0Rhfm6BWdgo6PKumvJkotxLty4oDSFrUrCZ1f0YaoEovfTx+bDwFgwLcwpYIMCxOiGK66To4gAA3BOz96SYvjUELl69/qnGPe/XXV4eLV+/vNX9oXv3T9N4fXv3Tq4ev/smvc1rPFafu/nDXsqTTxyerN5uZgHz89UuJgFpc8XTO//7X81fv/+mV8A6vDuevDqeLe7jvEXIz+pVJR3DXG/AAefn2ItmuBi+P2+6C0DMYjZKx6kwftUatOKSqhrhoDQ/yVvZk/QHTGnjCjp+XZxJCVb/h9Maz8cns0S4CoPMbJIICL0T9kK+bTg/pjdnkty4idw22vyXKfk9kfSuvb7rjmQ/NdF+DHtVN2y7cSbFhTOhQ9iV+1XRFRyfUMJIRx3J8/QbvlgH8IXTkHgUdER3Za728wLOmqfnRqxJBvQpJCXD0KZTG0HuUN7pmAD7QDPZerwWXype5AZj+dN+aFsDcXoCV+6VMvouZKWcoitu9Ng1EQsdzOsSnHhyP2OgGi540125ThASnmvVup+sqO5xbmcAdXGncKD/PP4D6KOm21Cg/ZP1VmH+l9Qww3jzOt/rehemjIDxjj0WYoplZJ7FxPPYP2ELl3Qyedu1U4N7xmr5eBfaSvxUPpugvpW/aOc6O9dQta2Dz9k/6ou5AGeGcQuQPnU937uA6JaqW43sAL1o10gBASTvUjnTZIDYizUnelf025n1BA7pNi0EJtujwjq+3oNY5rf4e3VYtrF8pwCcK6CZD7SWHXd1a7cL317aD4rVw9W+O4KhdVcI4EnriyepSjkxdgOJn8NmrL4KQx8nKV1ZjSOZ4dHwsP4xK5mcr3TrA5OoxKFOJAdCXydXg74Rjj0lysJOjlBdjzZP/cS+VNNMZkEkAUy79+83zR3/66pH+0ovA8yd/3Ic/2//45qlELFfzuvACCRB/3P+TZCgE2uQBXGGoh0RaAaJ0Hgndkl7sP3r+xZ+X8BPZRJ/pR8skVqt39EzCa6NZ0k9P5Je844psAl4Im3jDN4p8Ep9XFUivSs5Kh1jlJXqQJaT28DRlbTWj2/vjWcvMvaipkYTGu553PFNIZYf40nWYgiMebDIkHR6hZF169Y43c8+Yeumm1RDztNJPX4E1e6NXp6M0Qz0TQkxeqjItvbaEQvTiNzbkfLGKbLgaSgTZHGiCvvIbvXMkmUzsEdlYdyVzjZU8vgr6HvBSikC1/4TnHXebqVDs7D1FP0dLlKgryshkgLxKpksLHodCmGFARIdA/AaDmugRcqZLdbc7FfG/Va/DvjgHkEVDH81BSqVjor3WC5p237TM5WeiqfxQktL/LWEfglI+HB/lcwq5WKhTNEVRmwauTcSEhgRaRh/08tNch3sOvNHYhj3gJEol7+pqn+IxyirGs3zvDFAwI7y6rlvaJ5Q7KAQI3pZ2ymvqgGL/zcQjWI4eg0hl03lAoXW2UNzbVLZkxkOagWvxeQAXH8IbQjVRoVQNIbPzMb70mGnurtl8GWce/fgqvZNPLMSBXso5l7x2pJrBxc0NbmDjps5+lpUy34KG2IEqWh5gcKgbmtQ7Z4XPLxQHN5ggoBWng00X72kzpaNDnLKsNSlaRA+zsWbRKUseHWpZLcV5IWEMyEd7LUDp4RVHDj1OIoVUuP2llSG8430OPekwdWkhs+d46L/zvYFywtkrnvfvj2sZqaZq7XXuz9pGRgwg5POA57B3i6tWXrKPde1gI213UCTz8YHLUr5UuoP1pX99i5EWzt9OT2VaY8fIM1k77Cp8WDBXmvFxgYVBigO5tx1e4Awq2lnKjjQPfkwXUyvtBp+6cR1olHzaekhpbL6StgXB9D6hRQwqEAJNdOsVcGjWNlNkmPTzTJlD7BSkprvQ5GsAn3YoaSQWorDzXUCh6dnH+kuapgBQBODCVYWJdzYNWqcOlWEVPH7+l0FbQkNL/RYrv8cIWxUphRBiXl1uEenJuW7c3QaelnX+hEHak/WfjTx2BHs6k4nG4CrlRLPpMThiDedd9mi0wNQFFvLXW162Ja7LmWhIKDUpEIW4UeUImF2G1gQJWgN9zY28iTcHGuLafCKmVoku0DTPnYA6I1CVwQYKahkJNIQbN8qFbaZlBJHx+YxXc8UWv6Qddsg3h48Y4T0QgMO8x4Gp0I584q8d8RB79s5rNV7M3SYC+QrJVbNl1iFp+fqDnJZSePdJCOjo+U3T0Vn0uYmIdTgSt3RPfsV5CJ7nchp1Iz4P7UAKiNrDS5JMPRT0gJbxMr4DEN3DeMgjrXd+67zyedcmh5XR5RS44rHR29Q0FtjXiaMR7UyyjMiklxsKQHYmU5roHDF+P2w1KDRRpdiEFW85t/bzCYi4zhevW+BF+eCiWi0kvEemRY0sHJ3HJPg7hrUbFYoE8YRexvO55cfNp6zp9dBgGsE+8G/uD8IhFFzIDZ7Mcn+SvWxQM+zmLDo36TgyIa0nbBvU2WpWkbANDh4wiEw1I19o8ahqMr8Tiwp1YxSH/48Mt11MopG3N85V9IA1CY8/S+mBd82JFCbpsISRsUUYMLhmI9QM178KWP/C1SAS0FX5wT62mu3zcj0tzD1JhZGo2Jf0ajj/KK0yBW918ZQFQn54odB1n3biYgL4SogcvKZo3nW7poElV+quhNtLl8Kjc0mlF7clbOMhwJsiR/vstZOywNVRWyZ9dQpJ37yVaGsGRmxA4eCUknY8JJ2LRFBNZdZvNO79vdLUGLLcpcbzvdtYOWq/9eozeZR4i7d+yYDwmaISUvWdR8h4JE0eNglmNO1xex7xSJBi8ww8QBXa49xQBaQrAJGgYgYmxEorxqcCmSiMhJ/tnW11ztUGgM0C5MdvZxOVUGDQuOr0O7SCb7ZFHjFGl+RLR7XHJxaMPBMVD04hNDIpRr6BiYTCURNcAeJihlAK0zpMwlQj0UbqsIsf6br2ZLUmrZqMWJjHNnaR0wjJaMkWGql/HUNS0r2v9IwSJj8emr2cMm6MwpLlNtHs3eRCOG77AnDnc2p0wxGEDnbp691DQB15bD/MtWx9VXJFFoZGadrDoGMMgw4poG9X71YbfaCE/Bi6rnVjblOpWaMU0QPNj379us2hP3TYIyz1XHWv2yey8nWMp3aUkAbEvDws/EMOIGKCcWmoFW2t9pm9B04uwvQnsc6DGIcBUuQCg70ustXU1c6hb5E79PWqEBa2YnBCrwOudR5+S1mayyfvzk8wgY4Okdh0FUHsOfzlmQZT6X0L96djdzvWGoiaa2EgbO42QI73awR23d2DYvDhgFsipmqIZqrqpaaYv1xiIS4nO6jta1sZ/qaT+LFSpKs94l5Jk/Ih/16H2eid8eWF2yi24yArp1oQ7jXIIxoywLpB+hvJVqkJGYnBa5Eg8r/btzZpZaV/RYjXAD99qwlbG8yxxEYQtioWvGQzqxuNwaqOAWZVlRiF3kgDLkEfjT2WZvl0GOf4iHiXgteRZU0FDTnfpdJG7qZ68otvYSn3IYcTI1UaLY4uVTLZ5tTQe/KSA49Y4LO+YCGdw4HeACkr5H+N38mrxVrGL0ntKIjDg4OXH0N6pvGTFeYnQe2oguF6YarOcxsS/yaXk6C8oe73SwJupq9OX57JPvODYvAOcu+75x8uZVPUN7Vk9iG/vjsKnbl//92R6Ircpd+obmg2PsJOJf3/uZLH3MOaIXq3R2vTNSOUKy49ia/woe7EQMpkjhCSgq51w+h5Mi0796vBlrQZy+MVyq+1mpmEVehY6Ov/0e/sVsu14S8jmXC+XSW2RBrTl8M2KTNOsMUp3UaEnoRbZNOH74LPT6yl4KaySGGp9eLfn8pkMaN9CGu2PAER6CR1dWqvQM3EEJNDCLrs/ipzvEaVDRRWNwSjsgf612QH+Jivz3G6iQC+t6dqMnaw6XTEBYpx5/QeTruOiStzs334VIWnicmQgIvKBRXfc1HDzg52hd3Fl2JHcZ/OhZ55rRVZA//W1guAQ0WngPUbCUW3vQLnFisCMF4zO31jZ6ai0iq7+8VSSLAxqA6sHJO2j56Vvi/P9MhfH1MZiDRnuD36MGUDNy8aY2A1yzyuWW+wJeG8NL3ZFh9+o3WaAdjy5OtnbK/nWXVDRSLMEIWb7NZ6DIHmIJA8zrBpHMBSvbUNimDKzjKrG7TTJZYSolfY2RrTEm4s6J5CfwaVYRhJxIlMjG+2UxjdzNYMzVSfDCArywh1WIQbFuC08xIE9Sm8bekKGdWKVNmFjaB1vFqfQKIcN6aSnJ4bZw+lV/0TCNu6zWjtm/2eV5ypkC3N0VY3NB1gLOLhgvMl4CHwFUySzrhmSLXHbV0TjeuRRPuJ9HS2SWpx3oXsZ5C3Zns0Oq76X/rbWvRNO4BTZk3Q+0C3GUU7DRvCHlrtDVwTUCjo5qxOHh+e2NU6wDwWNdkrOaCh/XBxlmJnLg8PTxIEDr5UxMsLpFljipf7JMPIp7y5IyVmnj/VK1Cw5DpMzpEPCLq93oKQ0rV1SFzQsJRr42B8S/Wcre0ZJKhf6tstvq/5AlW86y6713DgayI6znOK51Rym2fIN7I0b/V6IzNP8so1haNPTwz3ser3Ci3U3ivQup2N3g4TUkMKqLcZzXDDfk5bGvdjrSToOLQEAP4iJckPbGw4i8AoluF6C3kDJzBIfrXavAWgoTiXvsqscODMu1xRzztQA5s/BeqsJGQkbGKO2b4gc8jh9McvX+X0eOUBPkPb5cs+fN2lTkIwWwBiAOq3EuWlhJg//5UPV+hUgs5X1Ag/3hQZfJq7SEmx8hW9bM6J2KGhJFDASFQUBWJid2mI1bQeT92ck8dGbc/oqcSsYBFn7a8m6Ej8XC5mBMdkYuctEBQaTqWC50QRRiZk04r2FjVY1NKlp+Rtn9pz3fKqMomCve9oQjKwQfa1YJTjmM+gFTOVpJLvI8v0qcCUc9zYSkO/mThWuBqXKzb2lD7I8xsJUsNc2vY0SM6oMO1Pq2RUBradtyfTYq/rqydhxJDVUMaTx8wkhsfFWssCbpOLahVutQfwmK4c271AY6SDu5Rk/EUK5k21R3YTX0jnLbDiWuJngzzKd/s2EJIUftOdhjdKnXlxLEYL6w95ZAjWOATwt3PA8xdSyUpqUfuJdOPDJN1+SpOOh26a+QGjKTgWOphszq4uDoDLPP3EEAurxq/1KamJechjhvuOVLKf2D1+BR8zl27X1PqVGF2evTmi1FdU9Uc6sRMHiymLCBp8NJMkk9RwnHRzJGR6H9FC2CsMhvmkEDHz2SaTEBCI+3FdHzNJ52tU2DsyY33ODzzZ37snwsXU+FJ5pGqPtfUBH7DsC3RNs1l+ejy23CbZW1nKGXh+9VrkRVUziIoXaqXRXSm06Ytvaw+tuCmH5FW8lVNjbxN8grFb/q7Rmpt2Nw+W7CQ3aIw1orF93dKLgJto6s/cQam9Ix8n0EgEeWdX5+E1G5CL12xxgUut8iPoQrrSLN6M0W9Aks4S5Fwn8N4iuIFatpkLPAxi/rqEUAHO936zgI9yOEpXIxU8p8mOJ9mpiNo6/Qa7hKd8Pv6NmasIZpSa+8LoLoo7m2IVxNVhnEtgwhQDYGzbLTtJ28wJ2jSVX2Ii3yyFlIzunJBEqHweuclsJs9VwYLl8uFYZONJKXw8cyEEEmorMX25/+zRs5dL9ZH+FCdka3BgRWRcWOjxH5ePnj55BGsN02pHQLFuWKpslQBo1E0/fJ1UqcipxNprDaO6OecXSuEmJROwA1Odi0A60PbkKwmj/GT58m/f7C8fPxIn8GJ/svzyyf7Tx4uBXv350YtlqJQ6+cLcdLqel71EsxOJa1G7foFThABuXOuMRyY60FU/i1myQ6I3Qv60T0lTPeh+8+0fnz75Yvniiz/vf/Vo+ezRVzDNse3PldGwEAkTXdcf7Ay18Ogdygv667F77iIypnaGo9DP6+JMcG2rf/ZHYi/I0PwVD6Gq8Y0/4YbSbAvcSGeTxAy293ba/G+f/1uYVzSUa08pXrscA1oIx5nOjNvPLgHwcwbbTh2Mow2g1C8Wtjb+QrfKj6myHriOOqdFRc6z7+yft0M2QUOLaJdvk6JYBlrPKkB3CJSe7jCw2xScShybXrWgG09azJ5dtPKK93mqCxBQj0sUnjRUu9EP83BSeIZRBydu+vMR5Xxd9lmfXjP2Sd+FkF0L6nSaCugLrXaqjRj6d1SvB1pEB0IziX/QyAgcflanmLbL1RtY/rg7S+KkqhDuS9U1iFv3KKX3GzJDq0vXKXgwwZEtHZFWjavFmjK7VMmaSw3odn/SFtFuuN4G/QmLBwFjHLSLd25wBQNcO3wIWmyGtS+xXSe0FWeUlv91oqiKP6fXRxfO5xkTVQwgekndVjQ9B4RFBwTnsOpVK18xNIU57xFH5eb5PhSf5eGiwURpWRC/2hAHPKCKkczqEPs8rpTBh6Z+dpxoatEFCvrjnDnvQG1pEZfhEa+/bDrIwUNa8tuTZkwnqynb5eyPpQSVWArwcwV2IJUVQla4l2N75DqugyRtkke5GbnnS/I21n2B7R1Q4Ws6DSuLms5yOKAXWQmui5g/nlF4mEsPNB3TlQnB22PUx6wpu9IDBeIn/GrFTmgQcDDKoAR1OkuarSlyM7cuTRR5MWIuQLXxJgEq27/UBTY2brybyzI4gtUiqvXEhoiGONlw5fih+nxvdblwa1EgMPrVyZHIIXHBvq3heXI6s6Tfz5tqT1lmY5aSHXDDhulUDinM0p8imYvy9UXOe7rAi5fZHXnqARvn8K6Ddx7aPHukTY1UJc+GykjwamWeVBGi853kakw/jRHxoWq2WmZFWwJXl+l0PT/xze9QC5VhUt0Apt9WVRfVNp2jvejgqbBuKM3TUN4k9qVGSGlvNWBKwYb6jSJidBJrCw33jiBsHlyAz9CBiFlO6TiCBgIaxPISdyNt9bggW5lLleJdXOHeq6gp4Ul5wyGpI2YLoyYulBro9k17jRDPuOQY4QsXXtyPkkEpvCS8PtvIe+XsgTiTkCP0uJWL7cDYCyOnIj/Rgz6/EOBSKWmwQD1ebqFuma1fOIj5Ww05Qf72+1Q4I/UAXTV2Nq9U3+pIvdcgjI1c/U0lVv4ody1nsdvmJT/ZKD7VD6xSY9xrbPgT6gxnV11upAq2rd93mR5RyRchehKn403MEIUXh1SEjfcsLZ7Aik1W07Sesjxdzopm0cE3uSQCdcRrsfxqCsDAB0qmtSFh1QAuBFOMdTHyixz3leooRNRBfH2FOlZGyvGcjNuu0IADw5Lo4aPS6czqEEeg8lrfd3pC0Ghm6t7QaMeREpQTybqpANFHnzZ+y7MpU3mm+W7I3DF69tQ2Tf3LvmgHvASYNnadOAUsRddeBdyVn4NztoNrvmId3WHAdbWiH+a5kxpEzsmbTXc9Eibyj++DFpI6kAvsQqRpE3ZLpGNg0hRCczJ4NVrSyejTR1vrmzzmI251fImjJOwCsqEy9qfyygpuMpytLY9GiQa04NAqxFqpJyX4NRlDIDqxMhrRgyXwe6LIziv9qayaZ3iVNFKsxC/p+NwbWRTjytnnNYgCug7igxiAirTJ2LMCZCbLZh3bOP5O4QMgxpgkU2D4Jo0w4oAof5MNVQVrLnSZnzLCmOaApuybrQjMKVccBHTmKfQ8LzKEVEictHCDGEzHDIVlrjMi1AQDKRXxF9yrZ9p8V7V17uvZNi6lucKGtyUW9/0oI5TvskqK9itNlM+ZYDPHOsJk36y439p+hV+6Yu9DiZjHEwTQ+bXRlgSVjtqT6acyosMV7Sm9rPqcGUNiOVHcETd4Z29aZjl9svhWL0lwJQf/ghKeTPrYOkpyo2IZB7jMxJY2CFdpRKC5Miyd7oqQDd5LoN7uJG1EjU0cGGpu0eXIvfaa4hbGCDsyws5WpwBedenwkfgp5sDYFQVuZIN1z8XDPQK6OBPrTg9YVdaqV4scue3SXlew6rWF2kWLqyAQ4hXaJIlUUYxokqGI0M/abUxxKRDGSA/dpdBvP4Q3lPbwZLT4atuVydHgkJwx8zM5zoPD3BQaxgPDeFwsD+BSBSGuOvj4mM2ZYdljlLOSwLa74diOkzgeqlmhqAfYEIoqh9XvVWn43ubSTKtv70ZmqxOZQe8x4BwKZzE9zrcEyQZznAUdY9Q4kZ8mh6FXGDPF00bdcVOvz5gJ6tvUPZNUMJWRrJTh4Q7AWEZ4hBE8xC3mxoJ/7qWDo3U5jr0RwOhCakYIPoFnANY0ZiYLRSH3o9TrLYirvXQGBChaBM+WSQIQqGhspHTA9+teJ0iUiELCoXRgv4gcMFXhOfU0vQ0h++ZALMCO6gbM9qHmrrtuyTRPeQjJUyJ6ZH8Anqd6i/ZSZCeHAwBK7fESXFF0JLH5cDSx0lSuC2lFTzwtHe5c6DPOhQqfVTOxbxz8TMxA4rbn1b0pZVlS8tLE6g5eJw4ARTKakZ2M4PuVOq3EkBtEH0qt5w9pxn7ZIcT+IynjwnAY4QZtPIruq8VF+robnBV0j1IajhhGc9H6mz4/O69bJQEkgVt+GOTcgBsr7zk0cIMApwwrvoCwI9bTycbr0+TBIKDutLxG88qIeeZUyQnyIP0/5PU3tUnh8Sztqe4rUI9RDGCF4cLAWXxtiM7NgkGfJTJxOCEVM6EKgy/CHUCCsTLk+GqCiHufwhP1lOSB8e7/q7qbG3UGTwXppbzvNcEHROkFAbIFxkdtCyjG9qm6SQ4n8gC2Z7Qbo34I8Q7XwkteFMI73G+DwJIDYvJKRhVGP8HrS2m/Zuc6kPN2q1TFIeAgqbQmTzSQBCIiimBUs3FFsNGgo+uzze6xjlI0o8kY14XNhN7AzUkp33pHt+PPB0pD6c3KwusE2O/j1bu1LAq8+W6ORTtHvdmm9+hkOUsvDtp/Ef05yy6dh+4NYiKfQPzLS7BOHnRIfxx/d19WE541qGyqt6JzGQe91qsqnbpCxbsnRWYP6RyV9vBydHNvQ4hRRVDQdG8v3IeQmEqWzPt38nLNMyrOZpSm7YtyVakByUEFFPUkto4ZiTc6z/JWNR2IzItXEBZrX2mANJvCVoNUnbZoIYFDri0OTfc7db40InwkRPB2mz48OljLUNTY1ERKoLv8oSxNNZyPYUyQP6+0I9h/rcmU4hRHMWWeYfSQF9WJxnRUkMbAal8eicQlFtTXrwKmbGJfalt+2BuesaqlVY41DwlWlEbhxUY2+9imltF+2CcXN3Uu9RiTJxUllG2yfcQyaykwP6QshqhbNhujFiKnIoFg6400m4TeTYjwhMSaOMb09xTBGFrRsJ1po3wg2V1eSP1ReYd3OFy2+KgmNWS3yu0m5y2GKv87O0wmgXPkp09IHROP62/3ij9gzavkSqhauHSRYKSsnt3y9cGsAQAgJZyyWHhN+4s+vPIlBorQxZuK9EQA65HMpwq57KLFozE3LBrZFjuI0kxbMj1hqsPgpHWt4kV0zJ+/iHOils/szSi6ctLOebh+qoUvoGtedB5zCwjbxvFHYzYKxCZsw7BC9zWZo4CIbJXwCwquxksCcjyQ9n1ZqpUqYWCc4ryom1SKL35JObEK80qXZGFwUyjdc0nwFQo6nSmKJO8+Y/Xbf6G+WzGwbI1BKTF2tjhmYWVrU20vZb1qnzvd8wXYRIV+Sa72DGZw/7yhwn3HCxoe4vv8n7mXOXtGlrmWTBkwCpRcyHcW3dx4ep7WQ2Vdsy0YIsAvlF4rRu7iEN9K/CzcCXYVPhc64+anPSZt4Ano+hDQzI4YRORLo05UQwnHADqre/B1cPQM1NmlqFEzR0ZfMDQUNaS5UWgiR/CKXHyeeob3FHoXsbUxGG3DFosvFfDrWBnuf8RL4TNzWOF59ivkjwwC313xmxtBGXTBStWNVTOk8KF3+FnE00oBW0rQ8NvqGxMZRHedJpsWQ9xtDMX1hZs7Mkmv5wz0pP9JW44mWD/uoEySuwG1PEF3LB7SXDeWpaDPNa8qiDDQomCWn+wPv7QpyCBd5x+zA/cFp5TWLyZ/ufYibaaU1pdztMmd2fmS8ZvU/Tdnp3qE870Nn2lWkvmfiurOe7UiLyK43MPi2TNW0LqtEoq0byDxJFeIYCFUAUGisQL6XIc1Ok/rM0XVzdlsm3znuiva3YoRLOZpRWOXcC7ayHzyHfnwEQtwNG0plhMItROVrVm8fxmc8ZbxtF7bmdEdTsK2AdVtoG800RDnkO6V3Gw5W1wxSsvETackv87ANK60BY/G4AOLGqXAmO3Zmz/SnMHeSzsoUlsWeQ8vnUgj75sV4zmhV140S6urNBXuSRvQAWt6PPFKXrMAEL85Aw4T4wAymXh9xTY9UUVj/k0JoH+Sau5sDRJbQSfDyxa61qFskHQKvC7JLlMPm4rioYAoj8asyqcYMr0+LoKMIX1ZTiTU2TqPxr+fGbaDE1fbwArhiX7TXRedZcHoRp6WroU3Zb8L8rtccroNk1bzfCgXRh8LakZWvmZrjYcADYZCeIIjzzPhjbiJbQjfBtAVwAHtOxvXe5LXl0tsxpdm1bNpNxfa7iRbIJ+LcmKMiZtpOiaL5HI29I486Gk2oFwXEyPYf4t4jKhzDYEv9rWBo4gCcIFrE0PG3Pihh9S0+tSswFm46y8Pqf5kW7p0JW5zX4egZPCl6yAKj7rdLD4G2rg4TKr8cgyL1UdKMy4eRXeyqnsmH0psm3y3m3toKqKNHaREeBsWWk1V5PiSDIZEy3TAYsJhE8pcstRJTjdFZRkRsiultwfOBpQ2iUwKYmqHoLkhVO+LsV8uTUkvASSy1ULLlJIjZ693jd3J7rAcOZ0pA+s1kbdh7F220gsajmtZAHqKVeZoLGXg8gr+1TdQY1D7eStS7PLsCu6ioHm6uRwAUGzCRXXH248joF8egmgIh6Az0WSLeo/F5NB/A4tH/S39bBqf0C674gD2YRKL42j0iY/PGt0Rk0ukYZYwySv6awgvrtkMbign4Y1fBy3pAD2I87SLhD+IMoesebEaMe3tWGWVrpuBuC4nuXuWckfAAFx3PRUv2D7Hy9uNF82EwpVeQ/IYqzMtKXms3XJiWlZwQBUk2EVWEu1iOtmdZ3PPCcPRsD3kNXYW5KIyn1v2YhLegukGgCIUKH4Y42MdMm6X7h71iUepkswSGretSbeRxFEoIJXvJWFiBcy0EtrB0eBzwNrhIOAiQK+brhnOadv1pjh2dxnDOi3uIJt3RWe1d4mKEe9eORdubQPaNl3x7NmSCt6H8WApt/dhhfA46bWk374VGYOO7dyzoKkky0OpYEU8oO+G45yrEhUdal8U4duQCPAtwEnS0POJj9stXSPKnJbP0+Ryl1bnvDrC5eCg46ym45URaCiGN1TxfWDs11LezeYoJj+HSOJhZLC5TAlgUbDJrkvTuQJz4uuNlluPx8LYTQvO1Sm2Lxl6FyiyLeJsruuhVHfFkF9+VEuX0D5qe254sFMUh2KBDm8J5YrMKrqwwanljb270iQSiIoq53KxOLowI4YmB69fUS9mXAbBK7RgiKTfKABAPSyfYlQyfQ3kubJGL7EABxU1tB5A3jLMIOrSEjXWQevWwIIiKjZSXDIIAEyvKwGhcAupB/+mIVyA64tfSPDFkV8IptxtBtSbvSfuws1kXmRO/Qoy7O8teupDH4kqto/OfThnq3fHWt7DBWu/pNjS/EQHJD/PJsjCZohf7hs2TGmMmKS06miSxt9nF6WgMDLUxSnKVuO8yHjuJrvcAW+cPVuGtFyl78SzoPKkXXUsv3hFyaX3DSdX7ah6i8SQCLvM2pTOHAaTRqPYGo/N3Y4kzhAHSZG16UQCk8j43uIQ2E+fIzdbbR9/NqWZqkvHQT6DNTMwxfgPSe47Ny30JvcnjNZ7L/nG2zMb5AVuTn+wjFwCKOrITn00Lcm3T7ec8kJI8CIZMMYBRBHgW/TKRpoVsjzWIEXdZDcV9ZO/U4SjjnsR6Mq5iGGHPr+9tBn36g8ege9GGirmSI1/7Mmh7UOipWnD5EWMS+e4weYT7H3XBkrmFEGYF6csiNyYjif4IHahQUwq5qB3WKpplsJqhEUW3O7Zd5SK+Xy5dh+94E2cIn6Nzi7saJkSA2R0xAN1YCNQLLhSfK/NqxJfsuOpvl/Lg3S5QXE3Q2mnEvHiymOvUNm64B757ZqHGozg4xfDq1OOzHVTtK3dT20GAuSY+KgoFL85EjOMCW4NZSfmNEZKY/lGjm0Y2NpwDnfE76udRoc65yWu/ZZo8Lli8H7OFUOvDeo0IcoJ+O7FUDLlrsVq9IJMTTGCYSvC3ZbLUlNvN+PiCqoHVprMEV0+SGiJjtRyUb2nuaAgoj1rF5gMWNXQ5AxO1xbGNbGKjuzAciyEGtl60yLebkX7ApXJIc3up3X1+1T/84qnwrBjDg4xMARNb545QG9o6pys362V9iwEnNLIakmBzeerOJ8klaOMicdhzppxR0djID6ebemUFGTbacCUVlXy4+6ymZwnLsmq7xVPXsB449m3T59q79GCUUyrkDU0hPipkyGnE7ck5hcto+vg+4bpqHJXBI4StH7/uTqRKTCSHrIFn3CEXDZp9GcBH5ABDJyatipZxkesLLl3iyErogJ98fW3z17W9+jgpmbqw/GjF+MfzOmNEOPpk6+eiFOdw0Yz2JvKwfGvTF00RlXkFlFTRVX6Pmz8fW7HbYsd1f0h38CajsVOcqXi73quAp+I6VOnbwWAkDf6o+MmCGGiO773qN7rpAq1XImggCKGQ9z8AXrQTdyvZ24lXpxybi4c64rX0dXJUopKKzK4KLNpz7vMmns2Y//yKem0oOEz/i12Midx9JkzVLnjdJI+vDB8fgW3wu6hwA3Ey8L4lsL46+WkmyxqfAtPcjhqUGrS/pot6Ag4cGRh5Jhdd/pZgsdc8nqC+7kcBMuN+JYwHL33vc4p+wjJUy3ZmL89ynx1ms54yJXZ7XDgnJMWTwjWpvaM0Hie0CF1M55R3xxtSAH/BLzMTwBU0F1tGie4kP1CeOgLlW3jb2Q6kLIUu5M3YlVvh6E6/Lmj72LEgQsyfYCKinfbsEVvooaPKdHnaJhCva7vvc/AYiLPsbaUzM5fLQhyhKuOYwQ441kfaO9U3fjd6iTpEZGOunZQ2Bt0FDPA1ns5NRhVz1ImumsGctx/WNJjuHZTjco24oGJeTQgKLjBhNm2tedXp98gxNBoVxtkszh2I2PQtDQ8c/KUsjdXt0YtW9Y8QB0rETefqevtDRQC2iZ7AalVUDOKUeGS5cc0XcuXesjw3QHPBiJ10rldX1T1H9bNq9e1ehL8UfyEPvnybz9+8edHz/60L6lVz1M00KGKaX73r++9WX+PVXxry2s5C5ngSprpm0CtQRdaxZOSPDZb3l2AYibk2mrS3vzCpDU1i6R4YQOR4gzOtKPi2YNbKSfJZU/UW0RDkE8QFLIbF5DfXjWj09JNUtLUGNGA/jqx2EWY5hp7XhrfUVLTC0krDq4iriMU4pFKM2DAvsF8GPlvrkRQDkD9do/ayUFZOvF3a8hCfLglsh9xhObEUldkHaL8DQqlGfymaXwx+LxsPFD44RlDhKxOsOFRvX/YLgJ3zMw6otfCIhpLuLq3BwfuhBZgMl6TreYekUGaa7RbcBbtJ30UQjrWeVr2qDOZquDEFfua62xPMjLMvS1cZRchFOrVaVpXSiruAzwd5JvHxEY6Kxal3bODxWOkQPMweraZHh9qoNc6UJJNVQvdoV9XTXJVlXhcbGcyRno+46VuU2vWFLOjEY4Na6BabQ7Wa7hmcLhC3PWlAvUkc84PtQ2AnnM4oFE7aGfCooFaittgWMRuVBVec5HsI0QoRmnZE7Nduiyd26S4kn+3ObdLQRnvgE/UjoXKx6hqUYJzLVYIwnJMuzYsnHOC7nU7HKsPNQbw8Ord+UZaMzm32Ww0XKY3gifgm5kVbmtu4lnEoxzdJlwll7Nb8BTmCNC1n5uJjmnKB4cohnYTFBnZ2/6Rx8rGVf0mn4rCwlgXj+TarzcMvuMKe7N+I3Gh/r9EpYlaAqn3js1N4T1vF92TainzwZCp2Q5oYV1Ut/8GjURA3fUhHHZvgOiWbC8+CMrv9n8QPHAuKQzWVB4Sijy5kp/WbzCNNhCN8gXKIwxLQgdBpiB7FyUTbC1efLBDfkti39kaOgoEhztKaMnoZgJIh0e6cWzGsvfBqO/92dXJ4bC2o8KnjVqxQRcKuTs5iQGnchTiPbWx3+Z1qWlEBUPIV7oUD249tih9IBxKSVoqbIyGFqL6eKYlTaHBBrnQzJUgJujFTP9pRo4PAUIP1ouYjsEs04HgXlpSaG/44oaythn8ST+kLDQSHAfuVt5xSsqK9LqrrhDcsZydg2TufsjA38SaAqG6p2Roo2mCFYKivgsWo9Fw97TvRdrAgQYmIkXb+VjB9asJ1v1os12yXnVRp8ua49V3VJMxyU4qidlvmEBmgQUAZ0J1NR5/m7KSRv90OtWVFzqtXmiqSsCLm9q3nKoiSxgAf3VwIDhmDXz9b53av6L1ZccbQ8v1STJ/g1sX4tr35sPGfqpl51b3DJL+fjMp3DT0OTTtOG2Ab6JfxHVDcRu2DQDzayd3D8+/fbr/wj08yCTFTNApmLl2YIAjxjT6Gf4dRNc5nTj1v6iXlDzu/KZ2g9ju3UTc257qPGaoXVbMApK2VaH27DDZip6ESwGjEm6ZJGBkMkmLbvVeiy7fU+vrQ9HF7dijG5TWYhQxm4esRW8M5YxNbjjQuSuvOIzCNNSh+X1Z6Ly93RY8mycAc8LbDSzdFsf7oeSbiXs39Mg9VpzvPVyUVqU4VC2V89hSLZkIuGUoJnanboxBu7CqiOGV15XTT8YLVxSKaLqGB2fvBA5yJzkedA+UV2S0MSRams7ybif04uBpWdwUzU/n7JBHtqzotAjHUeiLlp60Gzb6+kiehSnxurV+0s42wROnQzvk2/WUMuBh/hYwpvB6QqWeYFs0caGmD000/0Z+pg1C0dl9hVi1ulxvViRSCEKMGUKQaTFSrJ4WfP3TluZkeM011sSUjAI+QFT77ZPP10VORhZHOAeWdrhpTvr8tIwy6Pj78KSEIqQUw7d3xYqgjz39dOL1I20gmGXgkByYigLeq5sqnNxT/af2lpjrQknsAH/tx4vy7+2Bfr23CpydRS96pgXQdvt62tWXITvPL8xjNYsjoSZ12WB3jwsfgnR2tNf5rMoj3jbFFogv20mWPOEgm0Evcqr4AdjdOa2F7qLkZKzj0otBLcbUrLE+WTUmj4KB95yMyI3G9qzHm0sQJ1FR0zvf9gADuCQLYf1wSC4HjsWFNHVbgmPVmvnp9pjPiEIvPgQW4cM5lYYxDDw1MaELnVjCp98XCEz5n8jD5BlqjbDQvmPIgeXBb7z/TZMtAerm9CjwJ5jUJCANfaAS9wb0zo51lMACxcA6tdG/yaODBFRc79BV9Lw91KepjDRSkoIsZC8liP71RGoOd9ineGd18nQ3zhJt0y9YV/ye+cJx64Xzjp6OY0/YlLuKgtbbaiHnD+oAonNSwXECEl09diWsteKWJcN7aL//A+zTrerZcUHnlN63uKjywm0vn6h9O/2AeP1CmAqcFBlDHuarnQdWdIr7lAknaj9Aey0LiB/sMztrkMdP3DzdLD7fYG/eUt0oZGALZNfyQRGMRAZP9LDJEz/QPXDyiRsrt2pbSJV8IzaB6xL/PXzduA7T9o23dCDUYwMLcDzNBw0vNddDKKDgL+MXpU+TDuAHPRUhnaiUm05PF+jrg1I7VWrmaHPRkcEOtq+g6E2H1PgTxmoOG4afnwRPXVqHDzwKPWq+bPqIoEJXkdzmStCuLnhHTJNCvVppxhZ8WREXe7JBJfojh01Ot26oA0OYXIM4V4ru6mW7TiaHFBBDiUW//+su+8N1yS/n5gQ+09B/rMPInWpBLk9JpOPevAqawqEzcIqgFhYqfsWzo+PvFhAKKbSfGebHMSCI77kX0UcyTVJ0gRnHunO1dDlvEyav7UbIrQQhgsC6B2aONZshvblhltvzjldP+AaCtMb0OlTmtkz8R69NUDPIfe1ku0ffeEs5nrQJL84g4Vl9ooKt1lEt1B4UpOwuFGMob5YagKezllXzA1HAwvuCCSeVVZwQqcnYCzejkk8AAGuMW9sgG9fDYGAlOvUyWg72frjnPiHLI6+84Uji9gaB+YBt5U82reRaUHXfsvXCVHJUmOK5D/jyyjloWLf3k6yEf7oRqNsDDxv7LUaDNqBevzD/JIx+Lm2c2TICRjn7ZPZEyt/TYnboZdc20nfw8qagY4DgW95PfHZt4YaE+qFx5xNLZigI0+tM4Yii5aaJp2fhjQ1VjNGQwuJ3hEcsT5BSsmkm8BRNu3isXk4ssSl8Ol7n997XR5fvj+iG3clLgrqjuADQu5zB3cYHOn8GiZwsgqOLy/tJve6wShqsGRdoYIxJIzsnK6ljROF93BuVBl/eJsI8tS2m0YCnDGS4pxa7t4uCz4m2uL7w+J1dttOPaI3fDDgd7EIzCSDaoTC7KO50JvLRuyaIC1hQ94iONEWZNuuRLF3hetEUpRgpheuqj9ltYttovAtrvUlNoqGMzNsZ6XwSccmDAERpgAwYUmNl5r6EuapUvRo1F8IVuhFc79uNM4s4e/12dJ6kAZ5wyNef7M5lSGfrhshnqwc4I4QqWUIdq2wbhH+wjWlsGusdOU+pTh07WgXjZGRQub67fBtu095xBCiwKgRAfrVLaBQSIHYt7ZGtAF4rcWq8vjj7Do1g5/0pWy9MA4qtVylRXjzz3TZuswqks8sSfK5eA5oM+qpVKNx4daBK77QEyW6XW7cDGNy5gYFRMsFhcjErdMXiB0k7tFYHt2XCj/vy33fvJWF6doXxlfw+iRKwojpGNsv0yyQ1P/S4Y28Bb4Z/gTV+uUIZ0kyzqZMHkNs3KmnTdx9ndQaHi53j3tA5NQouJjZ1m/uRbO8AnNxG0IRBxtR9e+19ipeuDn3dq7hkq9/tA3EuWUX5aIc/O6L7d9+IVNdi5A4OSxL0WjUWvKCW8nvWz729uXEaCQOPFZpaIO4OF10UTdQ2XYcDWX1sBKP8k8McF8SAWd5tSVbiGQYB344KsXZ7uaEwiDguyiCnqGQXBnbJX0HYn/gWgu5kfg7cxd6wsAvkZLXsFOlKqd9rB1yPGDkNI27ydG92AgUY/vbA3Z+vOSs5bAz9HfBupbRlO0QEDZVvGmjHkNxF0oqWqBTYjMp7SektMTsnqUrVVWugZEo0wVBwLxBzh868v772G1b0eUhnMfdTNzlvXfUhzF1PVXQGfYPiFNY5yyia7bEEBDo1drljsII3n1a1X7DUZgLR38iKk923xHpYsPzrnsNTT+huIrEr3DfkFzjn13nIZZfAJKiZ8TGlkODseJwBfFrpWMozLAZUfXsG1xzlDcMPXGJh6oCA4EsUb1g+/zgTXEkHhoNzd6uIEwitouccEkQDky53pvC8Sk58Fz795r3uoLncTmX75uRspfTZw+32W0mpCnl2PHPK0dkAhHytBkAUntxyy899sxDCoHtgxy2uMU8t3em4myHjiCwLbXvVrP3N2dUFFL24LbOzKBJuXySZLF2ar0PCyVSsiaYxnzO8wI1nBN6ZQei0vQsVfCififxdiBjpkeT0JvI21XpntbsKnRAGm/ZazvPH96Los75Hq3Ac2uVN/JbeRu1nv7fRPhejGFg8ntMV/+18jjaDTkfJG+yxzlZPpEB4fYE3OakGv+9Vd9606pypPN5PzIl8tyzWuBEX5QtvspraORxqqgcoWr0eTqGWepkKwMMD33mC31PsLLmnbUnB/kOXqvhuMLh6k6JesIpxdl1emkGTMm+l0hTd6JA1ypEy6UsTq7hMZuJJcDwBMLnYRuoxJIeqIk/lN7CNuyKWUbE5xkUCEBEFd72NLLiMHtq7injZ4J91dfPXMjXZ7eTr1B0r3tUBtVs2v23Xh8ODQX8ZhUOM+CD2y/jGmLlvjJ/iD2O7Qwy/FzBeLMrmzhpIDHkDlS0LpID+Om8mp2kPJI8LJXjRMZExOztdH9TqcdqkhmfyhLy5nPA2RVte9Iqqwk5DfGLznysG0K0pYmKV+pOoRjmP+1ipjaVgokAtsPxcO5K5CPHCXG/j2E37iTmJkvnxnUORtr2Gr2HMT1n5oMP23gXKoNmYEBQKXHo8OGt/sr+ch+YUJ/ovgisG+sh5WJVucPAVnUDB4Ttb56xKYY/tmILHL7TdlJ5JUD1/QQZnq8lGg8iD//2p4F6c/t6UYO99+LcalmlPvQe1fnT7cf4mhDkfH7Rxx/Wmv359JTRaaezx1VQTZGuGdYC2jA84jEKeiGjHM/n8W41ccNf0HpaaRbLavEuxu8d3URNpx7L1IF0aru+u7k7Gdy/uNp5vrcreKUJbGE3UdzaNN03u9M4GLSmlQKfdfSzN84Gi7D+5iJs99ElYTrXSPR0r3dpBHSsGr3TaYeXnjtO2G4UnfpfRvrsej9+8S8WcXNOLJe3+3iq5/xrGU+nKpB2n7g/ZT7QikgCeIdEDXVDAmZgTvK4XyYhDqKo82JY+FEpIPDdZNtt8YWzBM0t7bgHgfF92UYbk7KIb1xVyaBOERbYczHUPp40dGjmurcW0yDxrAbpFKEau9JFgWAAAiKj1SSEktkKbeUaEG9WeU8VWqiCVB+/LpQxi0bBd9ZYZ799INm1Z7SW59r1xiZkrVuWqqaxtA8J+4zoMwsmlhU418I4dHe0HuX1p9lHerrNBz+uj1W40RofeE5NxJ2/mbghGI4QhUzAIVvs1RdyigIW2+WG5CVjbOsW9hgD63OfZKAfOcoRShBUnLITLlqkDrdlSzcVBDoepH6rvzKWOoVPFBjrXQfR8VzXKUqGkczM9ezAoPaAVqk2Ejwc9XkBysE3rVYH2MNhW6B0m044zByZBy2fzQZW9D+VWRi+gqYS6Da3+sv/8xZOvn6VQ8Ud63gTmlqDwDvT7GUtY9JcshIUrxV/KfbDODUJc5Zku1V0iAnbYGWgXhbgxQrDCpPiH8hAq7Qu4wpMOyBK96FRmrK/XbubS41oz3/vNA2WafRN30UplBIeYIcpX0BXFn70jZjwvUTxKXXgMuLzFk1xmUqEaz0j/pqiEn7loxKUgLgSxE2aIiCgbBCBYAkjs2EO4yxwPb0ulnkwhc3WgU1tlYO8v5G7nUgzZ9tWhB1gdnwUhJlomhGdprU6A6QXX7u4YlEw8QVoujCUmhPzGD1wol2cB8adwdrI+UEa4Y8ohc291fATdDZmlavpejTwEic3bSZqCEx/vxciUsM4ucD7OEvuORbA3TvGN9TeaaXGSwUjQp3jWR4ko3W6kZ+4yZE4A5QGcO0oCnSbtVJuEOeN+lPjBIW8WvmRtTKxP2rQFiIEKipVyXQyUs4CVm/nqsg3ti+89SVj48ge0sj2t3iVAr/y0h44d91QYXl2m6QcmN0ZTyloiQCMxQcYQAcUG5TmBZDVRY39PGfIFl+SFLth3qx/UAYauMFLgPlj3BICTTQFgXYTlBF5+nW50Gx2Krs9Qt2izEnPjDtHV1Ukwoc0j6jqbjldJnr6ovJS56mpBlCwBmuvqe3w1YBAzIl+/3T08iKqgKLLPI9rCGVVHNx9tZU9kKKZw5C9y4YEC8b4VgZgEqNZ5eI/PrQIAMV41pHn5gTMsFpwoUmn9r06TnS7KO7OD3pGsgxCAD05RH0E0zH6yhpIl73USNdvrXXC2BFodqz+vJq/jmGl7gnh/gwmwNwl44nJDfndoryAzlVBgUGw63kxbGBe4qEPrelzOx/u24RDMIm6P069Q4/LZaL+DNpdM66KGz/iywpDyFwpz8Aa1ai2wbSfOMRW1Pu0oasUI1J3ocv5ISLE4n0R/waBzuz1Zdd+IfGR5l138/Gh0//iHIaM20gv+5x8XAO/qNKw1+NHyyXLPbcWaQWO5jmKiQ9ONczjQPvxjKdnCDgWKLtrlOKLGyrYtwCuiPHYBfUJHj6LKSVyU+OZDf6TBJx0iEBKIgFpxxbUQBsJpoi7OZWBGPnELUexWj/bjTq4tFw2x1M1wMRbwlTNPhRZDXE7QKJ67MIOLt5ryHhNjx9KpHmdlKngPaRYBipsQfJy1IrB2pwWddt1tf9J2K6cxI7YMDpRU1FHC5ut24j6/IJKxcyrQJc0FP+U7xn/I/1TyK/CIRMW2aByxPtFu2tmjIsfZsY6yKhUeS35jPRxi/gue9tc+2g2Hod1vejZ+H1d6615dXIDrxVunHvHULc+raWGyQ4qheRBUOIjvgOi6w/NpYDp5iBkZLRs4kNb47wq0qPZAE+OaBVVFQFL1z/Uosuvbj57K9wcF7F8Eb4XkDbTa49L1DQV4cq9sYoX+4v8jFke5Homlr6VheaV3xQAsotjyevQrta/Uw6bX2djZhr+EVPZr8/ZKFA6Cy7Gd3IxhQb+Fg3x610gexX6Cgy/F73L95q28USYWpM4tYCZjn57RhRcFWLx6FV669DnoYiWLkTc33F6Pj1mNjgSOYzUDhK1Ti2KH7QBLvTVgXraVs34jAwAx641y1rfyEg6XWq+vZJnQuRYT++WtmsmfpDi/Uj2XukJOo0kNf6MJ+0Bp92HEyPgq5FapZyNMWOIrsBV2L9WOCW+dUCqPbs5ykd3aRyftM+KR9WoF7RYtUlH4Zp7TaFNZoyNBH12ieaMJczf8sRJU6Xo3ir4rxdzSafAtdas9hXDdJ0BUDF/IUmJ5lzyiXy4C4KgSMxsqxaedhVqgwNy0ktfZfOsDqqJMIDKeEaNeYKMb3blAIu29aYt5l9C8FXor+HshucZhVDzIkcKLi4LZCE8E5TWCOeKNGitWHHg27m4pFhHEpV5mPTQ83iPD0vzkHG2yUCLMPE8kdEGwmxo4Xw9uyLn4bCIQjtY+l0wOhsDjliQgnQa/jhsDa/rWhXfDst8oXMbGN/jD8wFEdqIq/QhWesK2tIy/OAwSJ8hHhzvNGcRyw/RDFwqa5BJS7ABaTzEc7TLe3D85+bc8UxULzF5GVYblW6dtipZv1aJ/rAjKysEVrlUuXNkh14q6oHq5TUjNCtTv/4hZ6hJofLn4OU5S4kHi4omgd4bjxqSMkO/TlJkU3gG11P9WdbL1gbAsb88O/YqSvzr+5GdHwLMZFkcvQMWtDH3Rv8M91twtklztNSZmpKpdm2qEeSNHUU1S2EUq61q9LcNBSNmYS1W7BwEL97QiOTrM4GeGOwlgQz0dGF72cZj9D9fC2KPByyE64TptwCkOGzFUZbuafVIMfYbxCG+KUR0SyG/ZnaXKbcZCcQoDIWCCPgt8J0qv3DwB3A9OMFFixUFnb7ko23229XOHQ2wk4oAjh6j3PkOw1tZuLzzsJ+soKjxpyWtPZT/nJPMtrClHA8eB18a/5qqr1cZKBwMa1QKZfqImMG9goyeNeIgRkm8ybv7ET9VAS4YzXCSokfmrIr9vxQCze3AZpSW1IBKn7tmJOLhiFdDG6rhtwLugjruVBpxCmCqcY2iDw2BgMN1SZ8cz/oBrUA+EFll6b90i7zCFbzLZmySFmgvyVWyFojhfDU58dCQmUEWcVQuLvYLR4zj77q/PFhiDDa4uCN9TGSPomLoIdBHxcj7IrJj0RnsUB8GHoDMAnN1gVlVDo61TGB4W2pz9eEWcKN+VzUBWqxXyRduqiCcZJIff0S+nAIUbEDVtf2TObUpKj9VZHyt5OIJwlWIBNSodI+CTBE5TPdFaFCm/+PrZl0+ffPFSww6Mn0jIjTe64+9DPQGh0o7zNp17jcOjdF6+OTvzASoQgUxd+9nF6vDsKNFsI+htzqSI4DYB9LUFPtBIBhap+6JAazbzW360cOHOcLh8/QGufXZaMjdS8ORIYgxinC/P0BEVMq7f4IlZsEasBp0CbJiY9imwOx2dCRi0mqZDeBOHmIaKT+CfyjIUZzytfJSIW86fPvYpnyA/j1HKdXFQyR9SFo2VKB2boGw/l4YjyWeKkKmcJKzAGUJ0fXo0o6Jln/7e9iI3nC+Xvo9dd9mXLl3QnA8k/atsn8yelJGOqDnaJXL+MN9txdEudWJQpAcNSBNMVO/+yu0Glpv/0pbXJPf5cvGl0j3oASwuKvQCZw+vEfac7VzdJBDVuanh06PwDVMwfYCRsXs6yW5kxgo+axNu1+NClMeuxI6RRIFRczLhgjaon43TOB5vUd20gvZgxfVpMha6bYFYokDcRjTfRGVflKE8k+PnO63niMouqvvlTceUKMpcSfOKgey4K2nxfKXP9n726h4LjOQ9pHen7bKJTpst+yQ64ZqI2+5Yt7+DgJqhVp+5OGA7FvlOEM27t+xb6MzguXaAU1ZRTK3DYAEnMVU2mo2eeGB7JA290jQ03kp+e8nv06Nzp8/D2OPBA1ldFfuGryHtkkFX8MhHbztOkDK+PdsrM9oFDyNYgMIPEwfagOFBTmbEAtjqr8h6bVreC79WOhsyUQwAJwCFG48BLxzt1lMeGaUwF33vcdBdCHRn/Vw3+rwTO+77USEHNhR371/pZzDus1Q2rAstQtel8CeBKL2KmjJ9VJjQtVxmCFuGMLNPFrv2W9dusqw8xlg5RrQQcgxRlFMSuf2XIaLlIseptBMCliU4EbOUAKw6BwrtOFS2x51+r3fiXHPUcAcuZ2ShH7QDW+IOBZwHuL0fGT05O64BYpb3pVOoKWf2MMvv1xPphqqdrpWge2N//N9+aSPynYJ9HquASCETOFETTJ7q3OdK02ZSqXvf75Bx8O6fX/47taIgoJAEbCecrEm90fH0gKDf7RM1SNmZHPGr1jbDItordXsuwORc0oVaEBse556hcC803XWAg4ELgQO2s3U3Z2LppwhDUHg1+vWMaUItpt04A1XpxAkov8hJySV+hYJAS+diIgpNXjwkRXlCFr7yx2m4BPN06sIugvXRC9fnQGLUtqVMBEhVAZIgGsIY2p0eiAYv3yonRg1pDwkER65R6nkNFGziG0MkTE43Ws2xula0STMxhlz8BkRbIrtrOEvvkYb0qxTXdvb2/OzVEuVek0fziDtgCtujDfn1IH+/NwT5TAfkytfAQhEAykVNDqpwzY5CAaJLFXBp6hwdnV4m3Uy1opp1ntiRrgWRgSopzZ2ezeZDkadLp2kA4lVTuzohBsdE88phyYZEipg+QSkOyLbCIpK/9jQGrtsMxWpOnhe0cvTRcDvHDLfzuLDVjQM9rAD0sGMGrFlkqRO9M4InM0gagS9CD6ZfPHrxxaPH+5Mxv795/vVLse5uv5/vv3j5/ElIeLH/cqkHQZbweP/LR98+fZnxkyUO07NTjpYShLiMco4Tw+pP4hi+4ai/Nlo6JPokK33XMStjIa1O1OdIlb13Mu7HfVaUuQTNW73jChV10QqWr6rUmqhbjVnhVVWhidho3aAdg1mlx5SANFiFeGAwkur4THY/WeKyn2oq648JNzWktnjiA1scjYjkUmAtj06/X4txCCggc8zzT8Vpu9zDY1vffLh8C0ZLD3IVKbQn+Dd/e/nnr5998+jlnxWIpVL0q2JaBSUYmGpUNHyaV5ZaLYCjfSYykD/K6G0l5m0ug4ojEOjqnc6JHAoQ3sQIOZuDi7V6siWd9AGTtRMLwALF6Xx+drhhHcjSJe3d5kjeeMwGkBVHgVfiXCybmugpefl29hvMzvPVpSgSUMluioPNCgJx/ja9EY34rlVEEqBOdmr9jXKWrhwV9j3kgJHxKVhNbFKJSFSso43AjjNtVxldXvZUwCkCycNjyA9KSY8e/y+fffabf2lGZnv69Qs8KhQNsB+11p+mIdLG6tfV//XrNFboh7IRSK+r6eatIq74N02J8YlIwGDhpT90RiBFe44mLKT91eXx/d8lZg7naUVrTFR3vwT6OT3ZXMpw1k3Er/q/oM1LX6WyjSQdmfqievW65tz4cfP27L0HMm6qCeA1GVZoMHQD/RVlHrHJg+aF/pgmBKpX1d2qpzZStJylmGHpteKH6WW7fbCn85moVScsd1/ifzs817YFPkkw+M+VpiOf5QaHxxXiToX4dX3zI39jvjt/Bd7NdFJLvVSd1f/yW/vSUMGlnup/n6xfb1FNxYxQfVK6AxKq/HZ8T6LDfmp/RqONsiL0EyL6bvJYsoIh7Frfyo4utKuv128sHR+SBfHEO2HrPAOfmkVVSPjGkVPZ5BU407AHSEYwnUa6gMuLe1yE6AtEytSN+bPAkPs5GF8jvDE9N9ubV9noG7l4IgxnZQJ5nBBWAsyLUuJCXAeBStK8T4bqkTAyX2rBqkS06DtAB3QaYO32bSiUGylyf/LdB0gJYKDiJQFaztnCEN6XHbIJRlfz1WtdyptP6j/tP9t//ujl/uMfH3378uvlk2dfPN//av/Zyx/tDvvjN8+ffPXo+d/G/7b/t2Z6j5HdlEYKrvGet1NJyYbMCVq0jkKaenSK+LM+QtyJ2DdIfE+wn2ifSq6o0O7jvkiuc9bHSCGLSqeyRi5XqleORPRj8FSA5R7uRQlO+iZQuq3po3lW1beIeR+/Ohk/FMSKiSnZ/o7gkxNTXgwjPmEDPvFXF6/Xal7gtaIWMn0g1taMl0qXQ662js2VlDpcmxXz0Q/nZsSHcxVyecjAGhtgyox1eNFVYMBg6UKK0P0RWsExRtpCSpHfAVhzmP9PNVOrbYQu1mLy8vJM+gzpI4B7x7UFIwfrSLc8X3tZN6YEigXnmX6JgzjkW7T1RZsNycjgqPDKaI7wQuY09U1wpUmY02Yvv8DsTqjrkZ+JNDHjkSdt4MKf26WfHTeYB/JDP4EpfVZa+CMWBZKdqte+G6ARWNfquDDYgs0Vj/UFLHs3P5TBsaQ2JIPbpLTpk0EflqUmqs6r5If2IfJ7t2QvesiiDgoVWDoUPPeCxYFThvATuKHuG69brHhciuU1Zrk69NMIAAePIsy9x3J8vRQXe+kc8rZWbMu3Xfns2YIVGU/3+hda3zNsXJHbGcO6jHlNDhE7/LYAlAADke/FB4bdmC9+qihhMraszXtdX4du8Tu0FSkBmKVBf3+AcqAlrF5vcMeKaYSsIOOLOfZzzNd31V5b2GwxDiRNu1b9l/wodsprNxFgRd7b0Yq59rrimEaUXRpFYRxpn9c8s5q32DlCfQRpiRuQQtu6hPUgxKjaTkdp0y+zr7mTvjI6aZomYV5apFKkcw9W9OOLGpvzo1m1eA11EySDpU5uitC1NOGdCaJbMbG+l7Gz6Ctdd2ubwusZmea8HhYPIlK4hoO5jw8mkPSulrIsnOhk/KBBa5Z0hqSm8aOXfuV63crnJp4+Ca5HTAaA2Fc+F9RzL8wnuAif3eEzYA57kfMfQFPa41rx4wtXqQGs/TDyrsuKw1D62QSZLzBBKJmDGfskzgFnxbnF9htcPPjFy8cQHB5yOWXcMR7cbvMbm/jDwIEiVcAZodt4YZZRvOrWFe5juKttKmCJHIelPICejNyg5ppeRkrSin5wIbQtcTDl5YTIw7xxWCGeo10P0OQedLwVR4Fpm4ZGVZYhZGCLfnYXYKtVb5inWHc1WPfN1rp+RkP0kdct402VJ/751iZO2ASHnOlmOLdSFzo+WXhnUyHA9PDq3blZg2NDWOqLPs896g6dXWxmdTXRQdmr/HZGmcL09b/89ugUIiIVIKhlDtj6JJ9iDoVHsn/8z6ZpJUqrzcF6XTmvT0S1ouBplybpsQYg1GmGBqQ2m5BHSpXP4CFUclkuFKgdRbYJ2JMxxRfc763i1akyzlfqAED9KxXqz9zhSTsYK21qbbwjI2uazuIjZ4ffHIdoRsD7Xv0XfWKC0E88JAg/xp/o9ZH8Lu6VoFwBGtYxTOdGkf6wujNvKZkiY93SKt3SF45+vN7GwpdVg4suZmss1ELH9qUlHBdsvzX+BSZlE8hLZrQeGtXzsU+z3bgxJ5A+YUJsN/mKDfBoeFcRuSz+akuuSThC/N2vKExsy2MB49+lTCj2vmLEDN3t7TGuOMfZMPOLoynmNz6HHpnbX06efzv6wF9P1LVNPrt8RvkD0K/0jQGSxEHxIaWCpTQx2r9v5K1kFa3eczHjSHzqnuuj9xfizfj535Yv/u3JN8sv/rz/xb+9qKJ48bMH+r/RSGS8a87a38gnTRlfnp09laL1HwU/E5dgmj/g0kBnaiwJSGIPjk7UOb4xtsHLohNCxsZdeem7AJ97MHiKdjMKqXNNgXf6hxVnINXSU1t2OTm4ulC9wKUwd/S8LtvM+nSpzszrkGk2kKma3ReXxFJHOxaGC/L1fx/Vem2Z0a1Kh3OUTVz+CkeL24FSRM1bIwupaUqOCFnTivDyMuvlip70Aa990rWkn4xffNhIlf0fVPeHo9N0SOtu011lIgrhVKWyILCSzCJOlsQnFA56TlulZ7Pn1pL1vWXCaLXeHBmOcLlGjw/jGSfvNP2p+fXiyZ8ePX3+1QRQtLyVOrpca0sXVvDJyydf7T9fPt9/JK+0nLgqlmva+aE41U0kxW7AHkidLchZJ2RwPWv5+MunPGfjGEaBnn7H5xoulamdz51pdHx12hUpe4HxzPaIhKU0cOQ1pl4wbGI2l8LB5+dhNoWEGROWMfosqy4QQkT1HvEDeX4+eHucc5rhekr4+suj58tvvn4h1P76mVK6TRQZ9V+/fv44eBdzbpBz0nMEkRY+V67ObHwfvTu//IAKimbrcczUPPxlgtw5SOM+j/FZBPHV1pBznTN7KNTP7CFrd2aPK9/iKeCeoUA16gK36ULa/UsziL8S5QF/3LIN9UwS/BFrJ78oIlqAd72hwjh5WdhlcZNMyjUxwWGLivljspWiyLsV/g6hVbAOCUuim8sSrn2vaF2l6Uf7WKvxzJZJLau+h4aSqLfUBG2iNdrT/S9fLv+4/+cnzx5HDtTnsVBaoP/10d9e4LjTeu590HX2IIlRvNTu4PLIo05BHFLEfaFokgBMQGnagdTWWMKpahV6CWy0vjeET0k24gJiM/BmEiale0Wrq5s0jhSf/nx/lp5YWV+yQBi4zav/C16aiodbigE4zBiVqDYP9PDmoKA4k9jpGktcl3OO2tRxmsIApH2n/coy/orkUdoIXAu0W2Cqz67gJNiWz0fe1FNN77HCI5YafcHvbVbgrigbVnfHd0JJ102rdRKJi6p78uh0BU8OoWYVunUHsSIqAcMq1cTcQgv82Z1+LzotVNsn21cCEy4SGgbSXqyQEfAQDgL5uqaK4jP2Gls3685svBIk1dSUrZQtD0AbIEJBqlQ3thwf/zy3yQF2Gq/7eypz9gksL1IzUNee5Zqkna45XIRMqnXWBoDzOIYvaIP0mO/Uj04PX6CSjiX0JPVrGTUcKy4EpeACp1EzqRbeqCpH6LvukYCr76F+S0AJnDKe5Rg8vzp98e9P6zvCVBSpInoVdm7SO48ccHh0dWIpFmNisVfp4pW220MAN7/L4n2oWMQguZ06qui9FCXAvzx5vP9YyrJ2j6aB6zXEKunEdt4jy9Qd3gFWlT9NgTmRobxQO64lPTSHt6LXYi3xnZ8YTowFlM9WSdpWEzikWvwdTQzi8yq9WrCUDW1X24JUIbXkG7r9FxPvhkn7T6SNupkM0b3zokdT1qw5Z2PYCupwnOhzf/y5HCCfKSMO4rANqckqKup31PhLZa/orpcDEubzIG+VlFAm3EDlh52vMpjlMpwvSedHrK/Sbjl2lkY1oQL4UB/bdq+sHh0eptfACYv37JuT/k3GRlaVMH6wXcuxsBHtDuTWV0bnTH1QKTotRnaI7vGdUiv7l7iIzAc1PPPPLCL0BgTMIc/68KmHW2nypQSYXBqB/GocYQNAAvqATYiBkdpUSSnNGpo8LMU2vJCPbpxKDrqs1BlSX2nnF+t3q4sPes3ouSO8O/seHtHjwVg912Q+Pfeet95vvZ0g0fxI3RQG7PDiDOKmR09f7j8fv3z0x6eI/PX4+dffiEuHp99+9Uw+Q9CvQrMmxgCLD4wuEO+f4uNP/JBkn5mWnWGKnxH59dFGFJK74zbiM+asb6UzEzMVaHUWNhPlNNWbREXygxPsHdLOlYJt9RHFp8kATdDOfO/+p3o+9uxEkmqF7n+659uFjls+Lzm3Slzim73u7G5BlPa4YD+ElGIykrJe0behIbq6fVJ4/6wkdUkfiZyvOS7NBAbQZRliR8kau18sDqSWOzGYSM1yRR8HyZ4gY0s/eO3q23rKFr16fgoQdbC+i/yCJIlz61Cn0xNFr93B9DnmolwA2y5mUoTIkQglvh4miYeXsMqbiV8YpBbodJQ2/Ct5js3D60BRRnGVxJYncxQy7Tfs9lptfdq1vHRE3GGhomLHmjcp8/mmuQ4iDUQSFG5UTQh6VMiHze8YXO67I7CBHAMf7InPrOI1ipz3RvLzsfOZ1W6Ffr0BvWT+QurVufGW4q/yanfd9O2n9wSXZktP2anOae0dzJPNzj0Tkn77zWPRdO1YsEvToA06PU0mq/V9FZxpzkRvW19CaeHN+ns1d0neA9yyk50Vkk4LEYN0SIA4J84FUwwYhoqiJcxZrGtKrviQ1p06eS+S7/czsHDOsgBM+2WwOjXbxheBvSsIaoSHIpTfC5iN8kzKmHWFW3J62mZaqHAugJMtCxs2RbogjJImdaHz7P6SaCoBfU1Rs9NBmHpgkaXMH5aJcKLjCVJEDxXsNDpeGBvuFJRO1vdSota12xPyM3MzN4a1KQKwznSS8ko8pwq+0B38ViCBS8v1bovD1xV15l2D3MXgUsNcZRYBjJK7ko3aDK5xFZ1QpsMCjXuo1CZc9lhyIC6f9JfVUddNWdZcaXycutvZFDpf9/nbA5SXZxSpV2yAWIS6vIslR9enRyLe1PcAwpu+uVpdgJXur8UIlMsUQE+JdiIZS9kYKMwXOf679QEVFdXqKJVUgIPjhEzGllDZ+lT/8VO6GVn+1C+4nTOVTCDz2/LLpT50L5fTc3l9qzQuYWGUISWJ4xTYkP3oZzjMUTNDjTM91+R3cIeH4fLWB9FzARMX9RKhjvb3IGpOML/ZteYR9fjl377ZH0/v/aEZf/viybM/jWH+IHYTDyu+OV3Qcul/VU2+qxIbDvbRoQ63MQvFuXT/fhVu3rqdlKy0UXJit6jebky23a1uf7yUhwT14bFbzmb8rVfwgnO58ajz0n2LEyquhUWI1uwmneV3V0tydwS+7xU8UGCGeehpSnvzAqbOk7uwYNJz08BiJtxzGVwQGZTvOXVv2iGJlXeiWSgvbnTGiQS5CBma8ccH12MxLB5/fHit95pPr2EJ60O6LWz1+GaAYvX8shao40cvxh9/c81I08iUWNyPn7x4KVZDLxHguihb2brSeNiQxr58e4Q3N27zYjAlFpc8h1eH6vFgqjd7v2rcTrAl1MkuLgHOTWKvcQ9XqkRRFzTvVpf1PYxo06Dg7t0Aav3QAWoHuU5ilboinWCosrOQjumZcdSQtIyDdlupFtHUa1SazMQu6C7Qmmqbvf874eBl/8Zfl1FlqF++Fd3vN297rlpd2RpQKbZUNNrdT5m4dRsFSCzxLZj5ws67XJBoYXKv8npUVxB9mSBMJ9bQxkK8Puk3N1tQSWDojoon7PKQBlOPu3SHh+gYQj2Gv4KvFHhVKmRqlzEtCcRN83aTL6I65Yv98prodLtvpRBCW6tZ9Av8MBC+jmhsfXsPFaVRoxs390sg/RKGKF1bl/v2OUV6GNC+S302bjmB2U0OctMYcYx51uRydfmDxZZZoy4B5CahDNKq3wNNeU62NphuBvR2LZLKU7DTHks87iCJazH5IkVz6K+LUbZIKq2Y46sz3NiZHvbapIuTIsdkih1XNG0B7rbA76UStzMoOt/1ze+ibmjkUS4Ie8+e5JCzruNwWXYgN+hPlirfGTh/U/1KyCSHRHyMdk8s4ztwZux8KlzRlCrRmXpMfpi5LKp3sWTPvH+EViFQ4UqGCBIJmPETOizErFWWh8/AJqvhjyCt8TmuERJq/QePmRqDg2FkVb0Fx0Daov/yZP+v0ChJZSuxplaGCsl3NsIVcfsuYNEHQpNdKYRaqwvc/gefyIXI6TmcxjElp6kIToDmfG/vvjxihdfxBB3q30LBPx+Rfi7utMF1UWg1IU5gReV/qn6ESJmMQHmfYcg+0ten/MzOYfMwphm+f2i8LjrdcgAYxwjANLHsFmwvD1q7cDeXAqWxtl1iUZK/vSEDh5uIFnHXAA6HTz3Ijh6MByAwStdQNi96WS7TJuOyQUo9YumUNPE8pqA8REhl0xPPcVToM7ofU9FVDHpoUMnqEHpSeHUVJUATz1EPcIurClpewOOKaClenF/IJrulit6tTYyvaopXMlj6Sx2kTcCFS3ehLZ1m/wA4cxk3DpqKUByElkWrvL6vu9hQGB7Tj1KPSB6uLIlskGlJ7stxhi2G6TwbynTzaoAPXlNZw3/q8cNqVo96FeaBAIku2aGSmGLrzhkOoNDXNedVS0dsc/Sg4XnTFxBr7UPQ8YXSSEolWj0nsForgR7aBIVnJJncPCdJ13djMd7QWA1C15XeTFFqJvshRPHC3RESjmQaeRIcfpdQUsmK+TP8Cy7xNtcPQL31HQS1bsRmGJx3FQurp6s+2/5RnQFmu3QGXEbKB+mHofgAsfcqDkTF2HVnDmJH/sED5gLO+LQeVWsBPoMuvfOOe89IK1eOmkGhekBVyomVDsvb0+sfPyduT7rU11+Sejj2SuIBUU0mn28/lUk7uKTMnpRF0ZK6uDmg6gDh/Q5BCMNUA5jBfA4j6IZLQjlohkxPVpPF+3GXmIkyxta3D42l1JJQPQ0j23Eq8+7Td3Ib1jOayC+pWI6ckGLoIAkcdvqm4H1wjvr9sHV3ozXoBVWOGoLpiLfLQWbBRTnNQZF28kkFn86wtwYQ+3y4CDMc7QzMcp8nOy2DEhGfsLO8PzPvk8/3bFTLKZ+Nq335VI9FIGP3QiWe5Pf7EC2amkVIjm7vs06JdacAIHYT0Ye46OaFYwH3aHMdfOHUO7ewsEPZgjqjpfvaaEkcVC6Iw7dVuhRwVyEWO9rI5yPcNEWr6SnUrFHCi/AQ1AI5lfXcx43BEfQKs6oqMJ2M6fXIEnwQ89e9fPS6LpLIPA86XtIypsnV59aqwnynFydOWsDsddi0K33gXNObSW6rftqIxi7PQg/Ds2YBeHggOjgNAC+YhV1Hw31ZYUxu7wwrXOum/Y6xtBkm9w5A6SZLh9RhBbnNwFDG3pb9HN1u5pcEH1oG/Lt1SAJ6oKdFFFH7kI3y+3RQg+uYSw5ltqVwbAsDxOB0O1XnrRFLc6025+OZzQ3/xOjykzsxvrjhYcDYqILKTpbN+QpK4XnqkiFhQ8UR38wlye6P2U20qzfRWIVp8kXHN/boco8FeMUdWtN7hc+yHmEzTYd4KpeOaniP3nm2bbUs+XIy/ncpA+AT+KZdquNJGi9u3fEad6KlL5eKp28fw579lBhUaJsFdF10oIo7AhDLxZH6ZMZKuY9FpE3GdKSDQ7axGOfIgx4SazqfgxJAH1FJvR1FDkfzzNOgpkLXIIXziX9Hf3JEwT4eCOBDmdgwpixrEtnMWd8hYxA9WND9bLVcVo18NkUTeMVQ8Sgdz2GomAavozKLz64uRCMvo733ewCpL/sQwvZToEQQsfHhloeo1F+8bjq+O246LTGgA45Ji3cAdexyiVggLoCeUHavfrawagqv+V52LwTAQC1/+vZSU+QsLbRMLXAtVgPc15yiOheYIyLUM8+tS2/RVaIw/1A56jV90CXpbbMzbC+3SHeu08kAgB0KjA2sBaVCrqAMmO42QJUTHP2ON9De/skWeiU6j3o5TdI3bLOEKI4izjHC3vmtw/Gz6BkpMm9LLAo6g4aOHvJApkgl9AG2rXkfVLtkBlkjOiM/ClxZioghHHN4d5Iai87WI0mQD9h6RifK5RzLcGPp6iVTjUEHXrxEHPLd1uKvwx5d9jA5KOloUcPrBvy9YGVSb0BwIgtWqONT1mBY3WlWM2YsKYWla34ih6cWw9cfrHBio8GItLWHOBNGU6Rw4XLyacw8aA73zudysmOURLwC3z/pISBFlVyq6vakZx4Ek+PTEwTl7FtAwwbddmrLu1wKIXATdmCIu1FB8l1JajmsTp4/SaQnlqFHicg88Y1jMnZdVch2vEwm27dsVpM8/hpZDuBIOv6OvDyi+cQg+5dnV8J2HLZOF/zFY6XK4mDXLO3qVAcrT1Mhd55iAaPyVGXX9emMtWTMgcZEUfGaG6AX63G+58iBUWJBJl0cAWaJiVX2Tsh0w3tx3hLVgDd8qrn1i5BlvD66fH90dJojR4ZZEoceclAOrzkeGb4MU+dbHp308KiiH+Qc5VJ6xYCx4O7VMiSE0QMEI/nRudPLWy863osZEOk94MbZ1DKXLY7BKAo3ycHgbRjVbtLzRr4vnchN8BDz5dkbQy8fpi5xR+OCQYIauEWUsMV1KsRe6hJRbwp7pkkwFF9okgA0NuDZuPjI++6mqkE6koHu06Sb7oMbiHR8BFdBG0VsqceEBkFfHh6eOG9XzJTO/Dm70FS2SzR1dnioJtnoLrGQyRFIr8wF6lLqZUtCy6OCPXCmks0I8TT5WtqNv2mOe4NDU3yjy3wLToAKN66Mnxm9+6B1C8IJw3ORjaKwdsC3R1hPQTHGjabwiT75VhpgayHhEVzH77qzI9iEr7vLigRj8+188PnE6YD43iw+0zWNESjDA+k4X53z1nDzG30qKg1mO7BhmnI1noo4PCrQrtJxUCW8BO3e5Z3XavKjZJAklbklUdAWTqSZ73364IFFeo7rRpm09yLnMDl52sqJWFo6x/kmHy8BpnZdrKCUQeJ4Xej6yLW7AmdZWgiSr8S7eAeinEQa8mSD6/q8evboq/0KCj/AcFj/e2AfFBdzIhOpYZSSfqfC/LB9sq5eiF9AUQG/kpqby9ZBHjtUH+OVrNnbU8YL8QfLLueaf1DVYiPHR5eyVoX5axYkNCppiQhj/nAPJgg9uyWGaTQUvJXgpHQXJCeA5HDgXbuxayHKrHh6bTneRn3GPRyPyF9wMzM+FmlL132hxh8uHf3zCyvHmSkIKIoFUb59sL3XRx9EWLS9FX/zSBtrAJESwHBvB4Pe25jMCCzZIqXEcEWMs8EVlf2gyVcu12yLAptKRfXK8oGi35Yss2KQMXqe5aOpAtaEa9P4vR4IDrvaGtI7ddfvzrHkiKKObVBIihP077Vvy9RhDhPoGwBlmsAVfyfasXrXYgHNEtocnkRRABGuJMyd6kv6QpgyZJXYRVWSLxKtUD/rOcO2ElL6oHz7MDEyH1tVP9kZod6WDFDlp24C1xNq8tGHjpZAguVfdwQRbGMvi26uSFc4mA+55Ze8/QBT3zv/KsXVzuE87jlFbbM8/LlOPm16HvFZtAdYHJDONNk2D9JFaBT4ZXPjiGArKXuKhe0ToZlkuX4huqEU71d5iR6+OD5eZLc1TM5jarOWd7GQ/bBzp/OcT+WyRpqB4LpjRXqh8cwRD4qVizwIpobtvDo3ZAh0LbQtCnQ5Vn3NaEusiaO1NnBPkNcZlruzsd3ne5FESYqZJ1FYTHg2fXAc2dOSzffq/dsPlXGgaHJbm3uZXzI2ATBUi0AKl4OfyaE0B+TslAKnYgb//QckMnhFpP1CQ4OTM4wiNElrLuIOckDKKd10Q3R40W3WJiXUOlyKz93FEPBwFfoQ7AFKA/GpNgQqCdCbm1pDnF82QahNR56kyMQJ0eTyoznzqqpZ2MD6LNDVXMyBYtzCbOhrPeZPbHwUctUUyHjRQZyg9/YPmJnDhAXYW9EVz7xFH1xPpt/guIsZmVW3F75xN9NiQ5sZ19Ht9zTCLOgCPa3hGSHV+h8f6gH5IsiDUnMBLRTFb7CqgDVfGCTSnca8vIgraByAPdd9gA4WS644FIcTPYpR7JHeHXPgwiEva+dzgbPB9wpOh7hjFHEJ4n7R6/oN1WNI9SKU0EftmzFeiKDoptbNRDOdb4vNdVzHsagKxDoFs+hhxd2D9dzkg0hsDxeJmsokbnVOlxJ873UCCPdmhTH3OpHtik01p15Zw28WvX7dbDS4tbtv6164zmD5iEYoyApAIgzjP606JxOBkKf0le4m9ajQlW30coOlJgt3M90h+7bjSb4Z4aM93bZsRfHGDlyzMh1PXebsRW8uLvLLXCsjilOTR9PBGpi0033C2ZxNPkQLKxZVDGXFiaVNN/EWqs7cYcYy7k5I1siKZRfZGxzVsQWWoBylix6ADLAiESbx7eyZAtGfawCq3FQ4cedGuwV9MpSHoAP2za+z6ZtB0RT6D37T7U5KXwuR/pVVr7IgYgoc/Qv4xGpEja/Bjc1dn9VJM+uXn9gDs3dgumNS9M8DPSU7Hs13I7/3EYpiv3wXt3MyqD/sOcSGjepw+QT2ahNWYt/LzrN0Of/KkoRVlsSWUu4AuJPE1ql/tDtbxa6L84pe1qrEn43guDQXYXj0QIoig5Q9boRzbHBYmnkBgOk/2xUuQPbmKggHH9b+cHFpzL3gxFKZRxxSaLtDHD8oB3ytvPugYl2cyjXahZsxd5xzk8cazdtGXOn+LfsPjPtQAZIDXfm1v0A4vbUiWjMIzMl2w/crVeyx9nxHgBDbZD5aK054YrnV1xxA5e7iWDDP8omSaRHY3sypPXcEFrb/7IKJA9YtMOp+hp3LrFNZpw6NURpyIkjZnpLlUkbjLToSZwOsYgki2vO0LKeVja66hhsqCVDwl7wgfXc0SIWI1haaAJdyHAeG+GwLd0rYkTfFHPQj1Wciy0WZn7+6TF9r2LpSAM4rG9ADzO3ul3QOO+BC4mKIsI2w1bWVsP602TYLdtgC5GT9HVany9xzlCaCyZulkj/pAj/8ncbvasa/5y8SqTtj/FLYceiV6zUM3g05UpPhbJ+HgAiC8ifuUz7Exzq+vZ5DYgGFRLYq31+5ewNfNIJffXc2VuKNDcVsEmUswTB1Bo5tlxi4KimKdgSLRUWKHbQsudeWht3+mzwhRvyLcoU8AwSKTHaKNu9NFulFH1ytgegGjGgQodUo7wAORS4inXroW2nahpGokxHtDjxbjHxzOUA/nbf0UdnCFEZW2r4uzwaYQuY7s1eWcRh9fLMcuJ2e/TJs8w28JiD83bnNrBVt5vYXZk5/1gJEt2lApiLO+dbJRupNLEuXClvH1sfOR4+n3y87NbefxBGxjbO8LOutNCNScMCOqyPXqByGPdc3ZWipriFK1eBsBHfpfEyB5sACcre0eem+tQK+4B9EbCQNU3qod165r0NgOr1Xt98DbuKJy0EDZW1krbEh6gTXvDSZ6rJnvSwbZR1ecQD+Tqz3bhQH981ehrrOK8bKBZ0zN4pbFwR74+lx22T8Lzdi3LJuto5Rvyth0JrLLYZG1wIz5tLcMc7dtnEoCU6A7IxcvGhurBlyEA77ZrF5IuU9jS1/TA/Pe8hivDn58oav/Tzp3BkIt6QCYATLDce3KIuDZOOC/REGIUVeclG1oM6t+vZ2sFpd94fcsg4OlluK0k2wNwMWpyiPodGyApNoArQ/0hY6x+g/ulIK0R1KfIZ3MufGjP5zEi2/sqZ3sE9Ei1xaQL40Rs7WL5hJvLsBYUZ4yJT/XfNWpa7jTwL+l2eHqw/l9QeFAdX0Hrgu1XqEtWUs8EtYUC3YpysHZJqMb/J3QheFBOTaLda75S9lER91u+c3WC1ODLUQOsyZG5loJhmnHsqR/AIVLXub1Ur4a28nwwHEX9hYKbG3jBXHAyj5MA1Tw5k60MLfRkFWrrv1JZ3wx9HGWMh6c3KUo1PXqR+2IYTtEZoMhGe9pTYDyzbO+yQcBPDQxIjdRsd5iHVHuUtzluqlubt0Yft6mpKPHZwtCYHhfLbI2eSd62gclrTxs5YZN05ulnE9tI1zuMUhi1XtJ155V/Qbh1TDfl7s4SydH7GEudeVrzE9slbbH2fK4AfFMw25MVjI92hlsrnixuXppa6E8WsEGhF29YoIALOk0FfyAhkzNcygOfWB4XZOcpt4tbzje7sy5XdnyEhqF0r9wtw84A5d5P2JVERmlgBZCLaHjO6yxNgiK23l8YefxpJRQ7enxeWajbXhMEteB/2yVWLUBC7O2WarJHjrj4hjVhURjJ0ERZmqMkPL/udno+pyJnRNFDVLlFEUaPk5ldfUDbOQWbmeSUojAj2KatrNcooWS15B8Tdh9e0rmIGOvcTrBe+n8gQ/7eBZqGwz2P1okVnb3mIUxR9zrBstxIXLVnCC4ed8D6JM9SM4IGBjD8qX215imCaDYnWbTrhyAP0qjfrloOnL9u+fJeQ1AW+h8DIIKBYqkEZJh2Yv/MPgyHZ5SXBeJdyaOPPh/1O11/mVVYL/1K1x06muTYOLneKle1h0+OCVeFdvLt/Cu+tT9SytTNK3ssTw46W88Ojfp/bjOX7YSu6oSGTaETD53hLvzLcWtWgdVrHhFaUQNjmBUZQ3ncY8Ko/APfIJ5+JIuFCxJzJzGjhH+URjuvxnZVcSR2fOUn6rnZSdIQOA5+POJg4PINa6u/dwZxrj2UC0dS9ivTJvKLh1erbfOnUuhbFUioVyk0ba8s9h3x7kNgu8BlTgQO1BnPBo/GW1lw2xB3Ac9u0eoJHR8UHJlec4kSOe2RzsC3m5aINTlw9twbNAEXrp8BDP+N0FXFWTn6M3Y+tIFkTAhg6Ugc7wmiCi25bEKPrb7Shx2ZDCf1LNZnPFO7Yi+eZoHK4VrKzJGBggAw59rDHsePwNAigU3d9whaJ36N13OLFogrOo0YWEuIZeHSgxfiCdXotLqcP1Ch7HH8q3+YWSz0+v81hp5RlNMZYOJe7JcO0pqdrO7EEp9NKNQz0Xq00Y3DEc0Y9xKUlzf3BobcBdGJqP4jPigX+Jh/4TUWl/GT74N6LU/rJJtk2WQ0xs2g3LuH494EfP0XNx0k2AsLK+UIFWDicCGvZFlUlChwspeGU9t8o5S7duJbE5VoWoM3Mmp6aWhdqnlyhcykRuikILDGbhoWsi+42NKnL9o1HNUMyXIaeIyBTSbMRK+ICiaJiwMO4PpplUxuoC7QxMHziusHiZkEQsf//+1PeP7uIriJ1O2DDjszI+AHR+7XOa8j3ftFxsKGM8zIf8ujSFDueUIHvxYTzjphNUMzJnkkimVTaL0iQN/BXChToQ/er65kA7IjkZDDdEBwQLNZkTBw4zmzfGMBUSfe/G0ES/QZTfL8PHBI3DpAwHOic4eBiTYpAdcOLL2vF9ADnr5VIMmXg0ftq4lwfW58bWtmm1rSKcIEEqEhDCjtNm4MQGFEnijuTnv4nwPIAqJ4t8m9RLp4nk2KeTl6tGwSjnZVqNqApb9wU1lTyBqgv2WTTVO4qEz3iguNilRuD3EWjzd4My79T/0qZGsg0xCqJSSHF2TyRdKO/3MVEDmiGZlZiMFiy8LlkgwOV+lXuxAkhmNAXh2HmXVwdVM08UcPjWDUE+P0cV+0I8pQ1x961wAT1J5KB0yCnRsPnrA8OBqIBQl4zB1txHxqnepfGkAMB9y8cym3uX8sPulNo+zxBsq2WIZVA6j4AtV8iO3xChBWXfACiWbmdUHeMAaqHr4YDCJI9NbqOKe7LSVBwj+PAs+UVNI/x8aOvOaIW94Qw+k7d6xPz3tC6lShwAVLaEYmRZQRFAQS9A04DcLxvQAX8L/GMWqltmvjTVdcb6NPbl/1Pb2/e3cRvtwvff+hSbvZ9UuzYly+nLr4cNqyoW7ehUllxJTpqQDCNZtM0TWVJFK64b+rs/11yY2QH2RXTcNr9Y3MUCg8FgMBgMBoNWuH/rgqkfkAlL9FdVlHZ+tRSp0SsQ9vhbcS8JZQn5p/PH1c2AX6rX2naIVitCfeIN8S7pbobjq+OUKS1YG1Ke5NiQGf9+eEQBZ8fJR3H1zR22FKx67XEziAAok2rVSJ//bfPwiChAXmlOqXQlC3gLG70i74ZGawMEYyVg2oS4pNO91ghmSpuwc7Bba8NawuQ6pJqMqINKp2JVhXro/5f6ecoUQT6s6cwSxftPYRY4hYpYJqFF+19M0kbFlYXJzL3Yr176VEG4my+AvoKCGH/YCakponUD3pQdFsjndH9QPOVrkIoLDU8gEEcPJ2WiIaGMGmLCVyCddMWb2eytdaITSZ8JLUJa6yvriL0S1Rp/ZzkZSQG1fwc0/3DBDxedBf17GsaZWGt7Y7ylw2SvN5/lMRU8Q1r9KwWvsWjpWuItr8K4nkDIDy042TWm1TaGVJxIocB7qr0C83qPeHf7vMYeDAU8P7hK+7suS7UezIGA3+QehCWitUBL98ng/5hO2Q/6/uqtvc80YRYSLjTDBTOQ/pogGT5Y642QWlvs76bY8cNIsk1KbRvaQDmkRHPdm81Q5cy05xvZPj+9EfNlvj76YX1yb9QvynH+2YQv62bCdHryfc1Mp9XV1v1+gWg1NyDF7AYkv3mPpcny/OpWtsKuYc6Zy2Jz+Xb+BgifvrlmdKgCBplyO5PE7F9gteX43f2yGBfj8/vjstwuxqPxpNwW+hgajXrX80IK5et6i7bm84gvnw2k/Jd/zlFWPb/NiEDrpyaCD1hS2mnZmKA/lekX3+tNL7a//Gz8rgw/WTkuitH43eb65H45LvMUr9bSfZQc/FAu5WdchF8R0eEJ800pMJnvs0w+LDMkLg8OT7Jy9ENRTsp75RjVD/6/5bhceo5m5eh9PsoeDkdKQa4PaRsP+yGxDInnGJivZWHJrw950V8/cuzx5LWENch2aWlyXsceQjCIm0q2mL+6tFWui1ACy/48yLZ0MSf/M1EGh5bRqnBT3Pwctsj52/fxVsfVwk2C+kTGW2EeZMQjbZLOokW8HdHQMG/fzl3BPLToPKcXlG5o1e0lMmQD1g11FGPx6nL+ohD/mZcXV7gXuhZi6d3p/G2Q6VtmsOfobjntHIebvFwgkOLUUwo/7NzASn2ZmyiB4ERXnThO54wFEPItLiSq4tbm723pcYbt0gL2bLErRRZvZ/QHD0Y/PJjc+wvYEc85JWtVoOS+yZyo5tsMOa5wrTNTEwdreH36swzTrmh1a5leUIA8kjUQ9PDZyd7hwTFpyiiQuo8j2HguxrljFoURks/PuOaxDaHVe1FhPuM+GOvRjdX4sv4i7wtJwu2hFs3+arEpxWR0XMiDBedw38ZQV96vqnIPRymAt9cwQ8l3+SLsaM/YQ2c5mWduF7e8JPmX2GiFb7//3W+/4BVK7zXht7/d+kP+gVRoNLgXaLFARykhE6Lpi1PNVNxk9gkPUzZ2uz9Yfv7b3bIY/ZD9BnJUmCX4V0ibku78+vD4pNlRbHtLMlr+8/zFTHAwQoKmTstm0+SzkpUczn5gKqvQVHluVCaSzW4Hk8OSzjcsr12S8t2zw6O25jAvk9lhBMB+bAB4fjw8agJg3rR6jX3XD52x+QoXXl0XD6naMsX0NWS2rQ5Iptl5Ogjr8s8kn4k7G73ZoGsgrwlYjdiRMCFtf5XXXGYRIS0UpIXJLUppEHNqk5p5wwfPST4AQTzn4v0C9o1pwBG7WDfZ46PDpxnOsgHVt5gdpiFHgKFAZAzPziMomH9EAypm11fQ5g2CNAqxH+XEG4tMRYAWpWIzkT8cZ91t9rZ2t+AvfwlJ09vb+fnHZGOurpY8Ojx4tHNS/OUvwtnBRruerfdQXLrXUCdvuAWJrsaX0p9dcmIUVIi5i3XmROnS3BApPRVt27SBTL+d1UMsr4wq2ggqCvzKMJUxeG8cDRQKoU+Ryr5p7cQaBYknfjFDNXy8rFF0g1FRGLK6wLE8OqbU3NewW8UnklQ8mYA3EqKIU+8zXYNZCjM1TVdWRsdKvChspkvukaVMqio8qbmodrwT5lMGa0dda/KEQWdb1MTiNk0rZ3U126PpbD0LWcOMrJNm+Nq0VYkqejeiafs5Q9jkK4oprwno1EopSV/eXkL9vHId8uLmdvoCxgFZz2FyhBS51LsL6QMsc6jszWN6KfQzavIxqWlECO2CQslVAfdULNTbeHFvgH+j8aiYYMrFomtyj0Pc8x8eiEh4vL/36AQ5xwWySaZxlW3BbDqJrwar+XHBwDZmexlkWKUulq4WLdE5fCjHZyxTrkEjJLWl+d5q0SyLBRSgjWsEEkWU08VSdiP97fLqnNfd3l7gxS9YWHLpvK0/xVSWkdtjdE75IC/r13vIdRJln2TFvwsuWKrbnX6JdjJfzl+hw0WJ0fNnUiKkSwmBQ5cUPExDMmzqHwS05FTNLVzS4pfujej0E9puCpNicR+6dO4647vTi5/0E2EGUKN+u0sZP5pFIAWfP/h88QBHJpmXRt3mDVWsoNJotb9QFDTUcdgNl2UCii7WVbLz3qDCNGD6SQa6sIwGoV8Mcl3jS10LlrEAt35NDhN1K1hf6M/KacAXRMcu7zO1P5EBWCMZgGPJ7L2UJTZVvUs2R5UlwJ4vYZMRgXGTg7PyXk3NKtW2GVKRnR8WgO2XECZARuN8fTL+YZvmjia4NY2r1FEahcbfWynaMi5fwY3/n8WWpXHkYQbdyP6I4/r9NHUSO0s1boeCBWDS5A5Zv/2lEl7AkQRlj8VDao1JdsWHRqq80P1dAGuOwVbZpo/kSWYg/tEXEmOOJzdIZFmoG1X7ciustoCC3zXrA7GdHTKDlLr3M5P6NrGgOPYzm1OTr2Q2iwpuofW1tTzRe/aee/ZOotQplI2O6c9bB1SezCmp9Kow28SLczPPBwGh9dx9vEgg6fwSGsimWcsIL+3i+ET+6/lbuwOFEMR/lA4BUs5qtyNXvPfWHFyZkEQF9YMdOuYApiqrsqLJlezUZPRSUHlIAeI0yv+hBxSIsh85IL5iW+CjVMcJEv1SigvJLw3H7n4gx4fSr+x1JTepG6316l90Vs9vIy8zMZ5S894FRKcUonLykEDkFTnlf9VLLeUh/IIZqNr95ppWMix87PHt1U+zy/m/Oo1mm//vFsGsq6uLnu8PjyulpT5p/y9Ug7Bs3FA4faQQm/EZnsSIugGFgY8/jBf98NzfloTNe2U1SevFj+Q4n945wjlCcanCzdXlK44ev8PQcpL1vBiHktjYBvxJYJovycX80uWTV49eRxGd1OgSDCAmffhO0aMcqDl8mzlda+AyHQb74B0aYJeQXWeJgjA4QPGFv4JoUsSq4dcAnmQwZmLc8hDUUkrlaBTetG05Rsri9JUksPwHv0JWHjS4dVVhSSd+xmDuS91260V3Fb7DEXeRdmiT8Ki15pYKptxUnU5GoeeFn15In07LnuyoENo09eTWitopp7tJkma+DORkFGWiumiR1c/jyX9dNB09+BNy5ghVvZ59zhfbekE1UZl8/paCiWWuzuTeMwlwnX1Jyf7nzS/DSP9zP/sSqP05rwNDom1N1KC+mv8coIbLUAQq/o/gePetNW9ObGNr3TKNlTTt2ZszKmHqty9Zgqio9k1NcGzaQxGyUhsThih9L7BQdayXHb/HsuCf+lKBOJEHJpY17zp75CQVdJfqFIQqPelmqyKppzzobo/e9aoeHT59Ojw4gZSkVZ4ysvM/l53/D/RurvDAssgikjJM5Gt6yXx1HdfZ1flcFSHtBOqqpPzdmxQ8h4Fcry6uzmDOrS7vl2wWQFmQ2sQOw/lCVOvZ5c9zDLlwDcbu/905eHI4PTrc3z98fjI9fjZ8lHPCcgxXFDn5+ujw+ZOv3Tk8nnibCw+HVtHeV34N4AfD4e4xFE1OiYFIIw3GAAaK9g2Qh4ddgC8pAv9KWQXOzustpnJQuo6PHJGM8c0Xs7up7Xpkdz/kE98SosWPENV+826+8ENaBrNwoFbGdiBKJDcAGHIgy/tFEUHyKnP5pohNLPvpe9Nvhd9AVWzBwi3/4nbxuiirNKygqrQ1CmSQjCjKPUE3P81ueLBXIOGnkZ6PL/MSBOV9afnp4sV8ntvmFKGhdoXKn5GsTG/mYMKHPSZggYExJTcS1f31T1Hn/K29vXqxekitOsB0e9mLN/GkUnb2xRX8aVPORj80mG//8NFfj9V8xCLU2VqHjM0WDnHldRh+26H2Lt8RC+4VsGR15Rqx12Ur0cjp86O3Juhm4eqa3s3OUI/8bOLf9O3s4iIoElgYzQN3UDvNz24/AbpeY7Lm8DRlk+CKsgIPa9z85fsm/JDeitHtJS8z+ZU4gaSASWdMe9xUSK21yH0ws0bD/TZccNJmyCNl+MqYbVPo35cFcznY8D7Kqd7oUfP85ek8RJTaihfsLK7j3UrLyBpsdYziNeGwqYwT5tOihENJgWGzCROYKBDIrdTQLZp0v0YsUPbdtk7THLKEsxzyXC9/M9O7hURZsIwvoMXzZkBQi0eF7WXRtV3ktvzFHXeicvpyX4Gn9mGfySBD1YjNvYPjk539/eHudOfZs+M1A4fvt8GLY/WuP13EL0+hA/WEOWXV1+Mo6vJkqPa6/GTRzE+O9eINMMJYeaKSL1NRS8M01llKut4KyTPKCDVUCknX+F2E7vXLKUffE7FlS3ZVMpnxrgla4oezXt6hak/VDh3FjDZeFRw4KZ8u+h1bgosRP6tjHJ8FPwX7wbePf8EUqNH1uSb3OkT19zd89xeUb15kdTMT2nF7orXSvkXsaGLZjMtL/ddytrUL3wNTk1w1Ni6oOmxahmkYdeQF1Q27UMw0l1ZjWlA7cYOFqVchUlbFTWFU5t/8NUBK8181IE73AVbfxHUxGKGgQMWT6md8K5HMgTfg3039Fl74txATWlh4UcNqVHd68e70vZ2005vFpDod/4PwI31uMUqL+AyXifjpFb4WhGzHTbQ6Oa6jd+/NLziuOKNaspCJxUbGmtLb1d3BtoJKJGRRHaMJcn7gSloZ97UZyqzD3bC2ktuc/Z05gnjqLIAJ8WJ2iiVkc0JcNe+Gchwx+rx5JmuvNgZyyCOtTydLfqdhjfjQ8IF3XKMdrio27lS+bDaBVPfWjlQuKuAmRUheq2AQfnzjo7qF81JRISEMC3hhS3SS1gZqybAHnKJltpiPRE0hkSCra0auO64ArgkRr5MN8x2ZJtwO37JP4LHWuzfU+1dNTKoyJRGH2QLId45ZrkEkzjDXQQ/XEozlzncEIJEtEL1xi+PX6tLFxuYNtG3xziiS4d9T01Q65NNLLBpa4C+q8PWtcG6lPQxdgIL38CApYP+870NBzG3qbodOBC7vk+07qYmdxghVwWG8SA0bzDJpn+moCeflr9KfbUoXiQpcTJ3W5II4lt5r4fspw/InZT2LvPEzJ3HxhCItVSZOTxlLRaZx6CT4FqkySJM2IdHQeHs1Pb8q4nqgkHQygmEg+TV2hw2mN7ObV2gOv5R30BrL7WRCdhmdFnAR/clzKwHSWJ8HNxbxWFBFOFESKBfiSvTwRR42SQEvvDJLXjt1wA4EtyR5Ev8Wpxs/km7p7A2i6I3gMMlQs6mx3vUNxhUNFl1M6ZVIBlbCygUzB62uad1KgoNRI63B4YBQXX4TAPlZLWyZiGLMUmay/EXzcffY7nAo+x4cmrOxki4hJj6McoWWTz5UXKOrQ0nmLpg+J2Udmn5lIjvFiuY8YRJQBxhDU67vu7iV1all7FmTSssPiqjaE2hrL1NxjCn0ss9gmUWGJmKU2w3SKmxXjtg6AnPxN+nmN88lTbO+U0MBK3DAPL0IJO4UGvjeFBtMDfuled8hmgsbqySAT5NKHwxx6jHs+lVcx8bURgJtPnnjCshqKeWU9Vq6CeuZYoBgnzZUZd8SaFVVcflXvXHMsbiP0RvM9XFRYsb0TvZxUlNT93tbUjrYZ8b+SiwIRRkyqOjL6fmWR/aIfE13PEir8Ng+xDSfj7CwXuD4Ipaeksy/uNLegV3eYtIQaauVkmrxQWZNH/VP3zpgRZiA29Yka42lSIcq4qafdMWtrgOrzT3/XYvMxxgsIC7DItdtCG4hoPRPNFUyitrsuZZ3o8/uzsnOVzvHw+kRrBLDo2PzQaoPsqtLGBPLcABWQlf81LUKr2vJEVHCLu9cdFGUbpm/07MIoeKT4fFJavbPn+4dHR0eyczngU3f0vRi0JtrfZ0AjXC6brDG6PpNPhNJK+RaOb7YdoJ9VEbSgSwTYLSDHmk5Qnjn/hH9S6LJkAUTzxN8MC2I+zdhj3RAwO2xPi0Tr5W37pdfHafqP2rji3kn6X6ytiad3nReS07EqzOAhnvQ/Om4jhaoGJOXlJaBd15WwpjlU4GntQmy/Jp9SdcMc6fT74BAQwEPU/rjZTjpqtvF2tsveQ01UfdNfFCN85miPtKECZXkV/6BzMYkDe+t0zxyhIcPvguMGpyCNMqjvQ078mqx0bC6rlhvvD69eNm0uQJM2G9ebL48l01n7xHXEXwPmt4D6J5EGYn2PuWzbqYwxkG0g1WaeSZmj7hTHWZsc9FwQt5wnQY53DiZ3LFa71WfUM/sDRyGk48Bki789YLrhANMrSAh5rNzPWfsMFhE26VlxWFvlAu1Of/Iw+bF7GVLzaov+eJBpUXetYD3FbzYOGc0O+syxOYmAabOWU5Z4hVvGvvNtznA0MDcyO+35WKHSHJxmiaAOiTPgWHWiZBKFGTkQCObYUOV3HN+++Z6gQFnhM77xOFDebedZTUYNQuo98zCDBw4Gf9bONEI/P+5ueU+afse6fzq7j1SdNlbkOONvS9eX8z+Wb3cnmFVBjm1aPH2+tf8GqPl405IfuSWiJ526MoOU6rlxKIXQSMhuSGJwiifLiQkCdfcD7/YUgG1WkUCUyrFsPtXmXqqcrqlqnYm6X4CQikfNVp8in7gtpv46C+Kzutjyf/VtuGdJiF7/CizEJKACLPAQozAsz/LSKYO1KbhbMhgdUfsqq74MHtzA9MaTZsK0deNf0UkdQboVdumfZBu+gYS7CbhdEJt+ApwOGPxBPjcuPGtp17WsrM+iAASLwq1Nv+GhoMDEwU8bCcITy6faUaxe+PqCfnGcS5/X+BvTGW0FBi2OSl9I6t7d0dqUpSM6tThAku4Ui83ok3zaoFK8f3l+RR38HNd456Ign/8rchTv0luKPt+sg3L2RsdvuqwZQmbJzPJgSP6j/HGQ1P8xiQAiKs9x7xdfduU9Muroqx8PaQptjxFAflxXw/6hjGN7h4CDhjOftIPWz1JOR4O/zo9Hp6U/L6YiTSAQjdnd2hOOfHj2gnb5INfXXe6VYSQqU1FUIgfrR2w0kYHsyu1Pve20u1/DuGJ2aO4fRztHKU+ArbTpKnMZfG8NM3tJEA/BeYCs2hkJvFeMhY3D2MUjk2n+POg/brSbtjzfAkeFm5g4bBq77lxKjW19uqL/17dmISOvLr5aWH7NZUJtrJpA1s+RAa2TPOAZP+4PV28FjgABEFB1xOBFXxRmtCYoh+ZJlD4TgPGfU2ZBQ4ipWSDF3m1FOoxW7e1lrRxC3hYyi/MzKE0o1QOKWywtIFE4ZOhHjrHQEmfKChLghJzpefXzIS61mwlCqZwUlfjCx6pZtb0TJwdLK9mEMiaC/EqLUJem9zzSVh2VFedaCNZTqDzoTCcqgbrbi2/BoiuktVX+iXlobJxERyLe41SluKYYdTqNnBsjCMZiVSNpUNWvTZMuVRQ7chGGDVTERG1KusfQ++ok8dlzaLeqS1qhn4o+KEkX6SW8u7CmqFfyy9QvAAKexl5o5E1M8Oal9b3SS98vn7/9jUVGdMyN0OKW7I0o3tS9gNTarr0BI2sVQqEEhKgdtCLG49IGOkb0EbLJYWznQk/GoXrCtQHhWd+2iqUNNUGA9LtUb9oV/W1D5kq6grIVa5QtdAH7pq11Ry9ynl49L5KxGhUPJST7az3RbJlVpbNWrRtJAQfJbeYkkVsJVj9lvm1bamVuQlWse1C9vUsSNdRcxjqCvj62l5MQkzahTDzuAgWyGHlLLfzSx14NMN3s57KHulJ1B/8NXjRB5BNDDSReZvzAMuoUTcJqqmWqw3BMUcmyWhmasFZacV5Q0UdudbyTFGnTQi9rEFFw9OF5qQ0tZl+oqL71O34qj5YzMkeO6lHMvZSuz2ABWjJxdrPvjv5+vDg+cFXzx8/Hh4Nd0UZfsjeZmhJRj6kIUsboeeMqimiIFMAcakxnctIRINiBeqbPUyvNyo5JRPuSbb6eUhMWqHwk/pLQrOcLM09yCmpZ6S34shINx2iW6Q7Qj1vh9RiL6E/t7wsf8Rd5PZaIo1g/FaIRljWG03MdHOzqH0LJRQ+AiBxnPqAVN0kkQnMq2UYNIloYtH8R5zujDxGOxiRdiu1k3L27biOwidnqUzTrfRkTQ/+Ngt7pvpWCcG5KdcGEItOqwwSvEp0s1GOEy0bGzZgBp8v5FSLt4OGjhDyOJhdW+I/LirHefDNxRSj7HxhPVb2HZP8wdn88sHidbU21Dwc23Z4FMSH9buwvHYsm3jogVkDrbWmvEwOkVqJRjZoRWqtWs0iLCo/cQTwiQAMtkkIHUUa75jyQILMc4DwgeIAT9wyal+Vh9lAIUWzBnm9PuIJz2YNuWKKmHyMKYGxrvodW6L4rgggiz59qNdiyy+20kXfQP5YS9k2PpZ09zp9ORvUqgypIby7HFufM87U/Grzq/cIF7B3WJT1YCRqK9v8fn7NVbWWkkb5mjOIID7qIlnMffkCDy9uF2+v3siZo+v3Hq+tJTMxFV0NuSKVLaEC8bawU/kDsfA9+Pz8wctz/OUYueKhuev5ufS/WyYUaflGn4WiJKS7RvIIHCL5beZ4tnPydV5WF+dw7pQs2i9thysG4XC/lx/ogFrMrsNh2pG8YcgrIkCqeXQfSWngSNSqI6FTGKNUqxVJhflW0Na1jLTWp5KmyHdT6qZ4dxZtg5fVDvCvlwUj1SAqdXyyC5q4oUMAawuiWasuLFxa6AeVNKVYPZHKr5vcgkq0Nw+N1uzUIFZQ/D5m9n7VmWnQso0N2+AcUCpuBM1fumqAkTNJz4DF+evZLSqMZm7UL18rfO+rib+nueL2MR3NLqWg6Hqg2xn32DI9ls3c3IrnBMI+4kJfwTOVAj5f9/2u5ra3uWKtc4LmHIxqos6E5pxwADHx/ndfXy/ybO/Z8E6+QH5UwsqMZc1Gdfv25cYfBWuLiUGJrXndUdKXsvUjXeu/UM4G6foLQ5e9F1EM09uHD+s2QaNK6Qxe1o3dbFy47jTBRix6DBpMmBDoKRiukMvQB7K/xOJyDJV8xLOpz8gEoajUuYjEACRVW8eVZYUB4I02cNR4qz/pNAj7ykcnRtXvqNi5WtclC9QW2m7ctsJN+/bax9vPCUEPSa+aAz8k8zObMKIr0uSj7eYqXeriSoGp19PEGZVCdfpSfPUFw4lRMV6fSl+TgHcQi5mC9SGftBHMG8as2q7wYdR63o6eR17BSkrr4S+l9YfyLuHfoA9xWk0eJ/BKLVwJaXq/mWujg9Z30tPy+yZtG1VjsnoJI+1/jra6XHHSdglFkeWGiNNTUpWkfK5RtWdhR0VkpruB/NQhTPmpQ572aNLRc6qLj5erYXploUIPBc/fBnk044r2NZeskROB5I2im7bQj/cr3KzIsjWx4BOcI4kBqlG7v1QkSiPz8EE3yS3kbzx5r0f7z+tlstcdoMmOlxRU2GTcj9q+JlZS2nevO3fM+Bz3S/XIb+V/eBddR1vqyen6k3r9RvElAO3qZv5qKluAOT2T/G4Tlgkj9IbWc2gNvMdQ7aPJulBWp7xzxzYU0ZfBwoxYFUBjOhWlX2PIex4aqxS5+kalTNmsGr9ViYd9Xzu35CcoZiIpzJYOiuma308o2nVIoE8r5UWcgPyEQOoTiHq89A1aZJfzo34fKtggZ3N27tyoYlf5ERO1c0V7TP4t2lcKmdTuXm9leu4l9tVH5SBuONvlJrnkaFLphmjziw1GMpCLaBGG7TLwuRaoEAgl6RYiUS0+Xp4cZ3EiHfmXXpvgoATxg1Usr6fDXsvdyd2H3bEBe7J38OR4+vRwF6FOgo9YtN/ilnnKVCUkHw2f8MZuG7Bq/R4M94PEiB++VMuHUUCvF6htyflE80kgk8sAgI9avvxVfepR3Rt7PjTfJk6ZhKndoMW6uqGnGdLtqZCWN8eVEkjLKMv7thqkhVudeM9FFT56YHEHNUpgLM8bwaJDVkTBD6FhJESgRgoEvDSGYY0YP4uhvIp3gXED9yOQHgKqFuOEP8D7rJHAEOh3+iShgU1vJA3+fnpxt2/Sf9AZiWMnOZaN5jG2QuRq9AfzNKL4RJ7IPBhuI6B4LmylUn3WI6MqelA6tiCgNwqwM6JwwmX9ko7ZILFuMVsy95kbcO3S1yRmJB3NNSofgwUuBn/6zVJCBiL0ICtndoLfrAJVsCRggjPSNIUaxXQMh/wFx7IZq4raahq9UYq3eFxkla+Ie1r84fe//+0fyrX2cIxej6J/lo+3DFnCsqHpF/Gi0v/9bPOe7k2qCwqhsb88npp8uEPV65EIvmYKpatY2MKtM7fHhK+V3/052O8Uahlk703B9olHNN7ROzsb308n8ndr4/9MJ/cGiIA6zhHjLJ/cG+fL9XDzxhIJC/Qg+rGnoVPXMk4eMjM5lyxvfw6/56fXr3GHxuv3sHYxAZPv5fwUGd4tXs2XsrCUUPtL2dQjmOXo9N0En3K9rl0QXFj4mHRHzINJ6n0XDM5W5tl9llKDZXSl/9QCCwwII47uP6AUss/6i57lQ3UzxboqRG5cvwaVcbGIXgCjXu5KZ2UIBUaW/jFPEombhgWNAh9sqoQco8JS6QAzaiBQIeosx3kwWcS3PQs4Xt4hStZ4gdixeMbcGh7xbLThXdCSek+u6Bgflwxe19NIa4C3eyiRKgBPZxxWxTbE4fHHZ4VAVAYQaS5AmFejgH5BHwlro8hA7VHPpKFCu/sWiAL1jdlyY0PMiyJHJvcYenS78AZ1192sXGoRwpprEPqR4Rpheuc5Yg3LJ/+oRKkZCNP0Ggn8w/I3v1n+aTk+w8R5OT7Dw/nV+EwiAeYhQzHeXAYX9hJUxhUp4+N7p3Bi/hnakGQ8XkKjkC8b43f3TpcbV3hGWwMeJQaVahK6P6LSlG/qOaNpfkOczcicOzVGVs2rxm/xmkRRAw2wX08zHo955VRWW1matHahlhNjtER5Rwlu9DQLe6A6M2jQvhRKQR69N1hGZ9fKFCRRF0Orw0rHr6xXPSJgWiYdPDq8iEonz/1wc/puqmgxTrTIOt2vkpxPn++f7O3vHQyBXxM9AVnRcz1fD8R0Cq8reRWFePAn7m6+S988lcLcPGnmssT5V/YhUUTC6wlEWdyIRZP3s2UAyC0Xj2Csm+mLF6BMIlJuOG0tXo/PbAeoZSLexMaiCgoHkgoLjqBO+qV4M6/c1zSnEYkjF+CopnKOBvJEYS3sRnJk5mEj9Ow0/J7rr/78FH7+RUSrcMSj0E8aN/gBj+zTzBCzhe2qamUodolGFMWcueaBfunxHMIvo90DxbPsiZuCfubdT6/BcOEi4lezgplkmyDNxj2TtFIBqYXTkSTy5AWjKrP0aD4pVemjnUBAud9CUwkUrvNDXxHcSAAPMJXUtYVSxghksc58nF6QSkSkgvrxL2XqEd6rOUAPgZnw9ggonWJ6Te+7HcRqJiTz6E/jy4l0d6qlVps3GR8gLmgSRwUDLmsEmN7dJ2pUCSb7giSSD0Ii1sYU+S4pMkX/yHVJtTByIHnBg6BJUsnMIcnHz3iM5EZNnATMlgPuJ65rST65nh7SLEi0XihW9sNY5pBPr7MZLX/z5Z9BGb//aIyJf1wum5oeyRcgCpkMD/31lSerccfRRKjr3HAfgb4Hyxfn44XOehulQyZbNMQEP9YEg4Rp1p78CAmxprMM8SUklaPJlMR69Ob+xBqpE1vuKxsDmOo/SRu1VezhihCubn2v310lrXUPYEAbG1TU0aGwVXYTQkU8ClxB9z+7eI98sog+9TuvLbC9RQhp0sKnR+2UlQOPyw01o9gtZ3o4U77LzP3TDMiIquHhjSlqmotCjKHen4pSLtaTlaGvLt127Ddxh4p0c5YQm0H+dfGom7bsjaTTdIkxRvZkIcrcA/6M+hu/nZgevvnA525OE0BQphElAG/xllMiUy0cKyZ9mxjT1SDXW6cb/5pOILChLcav5T1hFQVeNi980S/pzrfuCKOcr+DlRRdiwLcJKWXmYryzHG1OJ6WSZ/TD5qSBCbvX1qqabiODVJBM2vtpNucq8vF9zeQ3zvDMbOF16QJeC6WWHCpqU7GhWIHYAWit7QhU292dHnMSFX7c6VHbJopPHow0+OVkTUkVuXUnp5xGarKgdx1t5KLFjPpbPCQoz4nxxItJCg0x/GZrSAOAeq1i0xMa7hMOS0ctwTndJZ+rChGbxfqC0rBj44NO0szLLZaoy8KTxsB2frBj18E87JbTBF+3dBPj1nPvm1WeiR6j/sRwfsToQwMGieiG3eTAZxyXkOmfDdqR1xoB/dMs3zTsD2IndD5w8eemMGR2a3Vfq0KaI6JnRNfu7EX8ZScm1NGo2eqYYAP048NxseKPi8PVHMA14bUaeR3jeo0PTiFFi8sw3hcI7Xa+Oo708OCbPNahWcyvuvT9sNipkplKHzNht1tyaoZ8wOVGPDEqoFSjV8WCs1REGd+v9OOdzVDo6me3mF28fKBNzNssoNSGbEGkCJ45hi5GorNomo22T3K/FLCzzZPoVkg5AbdQi2a4YSeLk3Qd27IMJlZg1IYJNqGp9551eRz4MAq/2f+YyCNrqlo1Q0WRucgBliU2v+gEPK1Z+M3el5zb9BZEcRzdbl836vNk4xWFe8Pw7ksgZnE/O/Q7TK1v2KmSpWWVm5gZm8uPSbDsgipcXlcWWpT3l+k1XFQkRTxBk+808Aq9KJp8ZmIdjcpMB2+37tu8xFtnDJ4Cjif+6gJ5ZVdrQMLCRpnSZmvQqKHK8lbPN7NfKaOV/EE7fAUu1OBIVTCYb4+f7EnwX1xZtiM3vvb87gjNAjg7tUwmfCaO8P267WIz9OpWarowFHRqInmQ1Qephg6qhHuwQ6j9QQhQlrJJB7jg2aR2gCEnMpc5LxKn+tX5uTACTTFkiIl6VXUJ5jutsh0bHByVmqs+uDQ58eVyyPfuMQHf5DnUzHnv4lTYHgaVDbkK7vX5/GbpzqFLaLYbSCpHg2xSjI/vw2Kr25co5N7H3+7qrafcTn/xjkG6O0yOUmO09uGoIPFr2xz9H5ZZ+eI84/0zf9KLaDn4bVFkuxPzBVBMrywLOAYFpmR+R7szI3Cmfmv3oaoO2/fB2JNk5Q6k6xNTBSSSRgowJoVwjOvAD7mDnugpLrvxSd0MV4eMRq5PiBX9H3TpI7Hwlb/06JOam/4yrUf6yclGWDKzaYspI7jnsvNgk31QXPiKQihxjgbp60sErWjUJxbdSGuXZ+qoLK34Wf5u0WeX1YkoaG0bfSUAtEuKav9xQnV0mUwWX8vAOZm5HTSZPaSXkf+LyQKPncffOFoengEVz/iLZ+KIN/7aDhAVCz/OnjpG4pipL/lUB7MRE7v/QSVb5WuYukMyXdDydKI6MS/C+WXsRLg7/Obg+f7+v+F9qN0+vZy9my7wBTUOJNKBfCrripj7wtVFrru6GT3UT5xUYeRCsVGI7ckcKBMXB5nIrLaYgich8/Cf13NE3GT94VF6QavQlE28XSNBztLnkM7sJLOemRf9PFgxoXNQZwaXfX6e8cRWgo5YYS8x7N4nyx5w3k/zi4vrV0VoFU6u9NRbZPN478lf9/b3W86EuLIeJEY2aJMia5UH6K9w/FxLtvTMF7rgV8p6mSsBsrZ3Fup0d88klR3R5q6Z/5ITJlelSTAryVmOqC3rKVXmic0ICbckBk2/d+qnS9mE0LVufR3FKBMcoD4yzBGr1CHrbookScNPVRCLtwOBbIIWGQaFCsJR71MFSvnS5mMrgZFmYoHFC/2T3IgkdIExxFOC+xJ6EhiJhu2HOtBq1LAZbqxFh3d9kqsh6UuIlY+4bN/i2a5q+otXuamPQXLfhPNH6GrgeKFx1LhkJCrTAHoK/OYznsUSYcBq9ZislNBNdZWLVjdvocQUVV9q0WYHpG8vudBHXAojAqYeFMP4hn+IXD8tJBYItmwyyFKjBZ32AH+iKCAXS8gdazdX02kS6I+uGZJLb3xkL1dAR1LO43M1dQmtknay+SW4//KFrld7ddSdfWrgV3dFK9n7Hiez1vdGu8dSQNaregCa75t8U58RhUXIAKgDGa44mhRdS2f0Ji7C9cyxCTTfY7qbyq+kWmggfgVfEqM8uQqbCGgFSNZrBoTbIcdm1/LgX5NTe5K1xwKbEnXurd4EzWHXSLV9mX7tFuCEF9nWSNdlXWi1yJDptLp1y1aXJJC2/BQnqRjaSJkvYMAEsSxwO4/S+7Fnr39Fsbs+Zxs4pO67Mquq6ITeLHKfgLVHCHZtTfMqtyhvcHr20ezzXFbLzt+VrNwqKrqjNDaPsNFd2LI/u7mSqwePJY1QXlqhbxBHFQtjhK8sfivrXm+BRwg6PT8PqGSDBNJm9UFHCd4VWdbey/hxyhe9zA8TmwPjh804EXmaiTLRnr45Oz+VkOk9FSxIP30fbgLpJ3CLRiYNMGUd5O1posl8UdcJhDY015qEUFSdCN0ccWdhreF/XiCyjvrlul/tKv9YHiTrIaPemCQ+FIsQ7/rFqajiX2zpfxA5PFWJtN960s2MR5GjREyAFrMJCjeWSzu7uxnWzrgu/vjkaGfv4CSTJRArpirEHdqM/nLPD/b+9ny4fHa093Tn6Lvsr8PvlsO/P9p/vjss4ciVPT/GgiXbO9gd/r3MK3zK3q+t5tHXw0d/XT4+PBruPTmQWgT65r3s4PAk+2Znf293/D3hkwQGfh8RhEMF+8+fHgBQA3yeYU1FILIUqAMg4J2TYeYYxllWVuJtwHepCMB2kOPku2fDDPgjVUTC8mfZUzy9Wcqf0xcikpDyXqK+w/st9y5L6fZZRLcyRgA+Cmd4fzI8GB4B+90lXr7ae7I8fgonxXL7eHi0t7M/Pt8G9E8Dvjt8vAOHJMk2LqR3oHwuOYLEKDWVRQre3lwvccshjuFTi/HUclyMyxJwik9uWpPp2JYme62CRbaSot6rpTuLy3H8omqXRok7o2mZHUwDQ8UDCFy9P3QO1lgSwmSo9fBg/7uEN4LwcuAU2IRurkaBblyccKjbVokVGTG3mICLMutX9unsnm5eu/+iNIUg9SrjHhvngbzsXsRwaeGisGyKQmkLEwKMnUSJQeWSZEd2tibRxMIeoW3w0dFQxlLVfSAH5YL20aPnR0e4qHX/u7KDhM3BCwjbmNci8mp9aQcx6W7CM0slx8Ort8v4qrrQc3a9iFlDfTmY3pNNYt5Vcs5HsWJM0UcgDly3X6uPB+c0+5HtlLqp00EDq9YbVjc2zHnj0c6BSLCvhtm3R3snJ8ODbOc4O/7bfmW5FhAxLtkgeUO1Fc6B97z6iP0cJbtKQxtQmjrWGBje5diXy8p7251jpKtvMlNnWUegocymRShABbyQ7+4czVLWIG2rPqvj2Ts5q/4Zr4CWtuVssiTS6Z2OMwG8uPoYMt7bqEERc8joiMQB8PkzmTiWeweQtifL3eH+EG9Ph0dPhstv906+Xu4eLh9BGlNseYPpaoYJDtPco51jOns2ek40HUkmt3FzoeAwDIO6ZFuY4KO8Kcp8yJOChODRk0llX6E5XxsaOhDU4COgNc8C4U9C1lOJhfKC44I8DTz5kbZ+xW+rzB5kL6FyvS2oxFBQTVqbQPiOUrG4fUMWlJZ4dVwcgF3+Gb65lwHTtza3fMvzdnbeGMJ+3TxWbtibfBeaorYwjlIbs9oN3UPWIGQDf0RmBUd++XeG9CePU+95jtFc1BKfIY8zMGW2hyuzd/fAvzFvhtJOj7iFBB9OKcqW2HkqB0R4R1PkUqXC5j2Kf/xuZ4cH5afPnGyUVU36GWqRYzuFhuZJD1Ks7Cl11kxatHJgJ6Qra3cb/A9hmeZfU/+p/dP4g1or+wVtjacXqxYHtiqwGYjKFdhYWjWVOIdi1N159Gh4fJxRTz/e+4bbscdf7xwNs6PDb1uSczO7GRaFshqTe1mIODrIr7GceXUzk/iqEJGyxuGSoqrb0QnoIdO1nslZR09Lb8MverLM8/J+vsSUUa6vqeNnrmdXVKGWGWUzSsnLbWwqKt8MQoa9xzLxyDAqt4d/3zs+OaaGsAY96Yq79JC1Yv6QWE88nEMeVe5c7h4dPlueHD0/eCRvQhH5eDQkz+L38dHw+OulRD9KZXkqwLGwmp3+xHWVINWyoDDQGAJLGYvCRNhdyDSZaeMCFepDLoB00ZEsOaLFhmTF3bknaPPeo+M6iBKUKtduZq6ZaauybSFrgT81jQyvQsrHO/vHw+Xh48fLLcyyox/KCXwvy2ybVKUzsa8ghXxS5ilaK8uNve+Hu9k3e8Nvl/xjCzkKhDD0q0HP8a0copq86xGHR9nR8Nn+zqMhlfmT4dNn8AHN0DhgK0wLLUNqIMgGJKXcfxux7XRRiwXf0d6TJ6g3iDrHTceDAjMxSd4rs65CioEXUo6Nyz47hDvEd1701yB/hK1Fljw5bJRsx1RKrKhLB0zWIHtD++8AYMMEVcOe9dXhsaDanndmCn/OXlxdAxd9Yp+DWA3S46vhk72DJcbQEQbo4dOneyfL4cHucuerQyTIdvdXOxj4xzvfDJ8dyiA+wjyA8b58BjJCYHLIAdP9QwiGDG/HNMAJI+wcHO88OsGbiIs1DEPBpJJZKBfGadlanKdMt4MP8lQ2cvG2PMYi9umOYAUeeA7pcbT3PT1hqoJpKkQVjzF+u4TNBCj843b+wkVUhQHbDYItnwBnSfvm8K9DCjwXixSSNqQ+I7UhDZ+C60sKKmexz3TNF8Rn+BvzwrJaI4Q+k8U5VJ5RkU3ukS77w0cnYYYN1UCUPh8ew9aEgX8yBDEp1kJjprp0tjah33eeQnJ9ewCWxTPR3DvmLwb8o+Hy4BA4fQ1spKF0JWLbML+f7Dz62sU/CaOdq3RXgb0cF2wzzQ5EPzJNLdstXbGNS+kT2csIrcO+lFiWiGmCmhpolvEkcHJ4tPNkKGiSUonJj9NfalRZBovbSiOSSUyz+rGp0fSmqJAiEAJD9AWUD/RXaN5/0JhUWW5SK4YfbFYVzJZpaYbmzE1YVPe6IKUVsT98YGluhYOVJNSiAv9a7+RarcejpKvxtSuzC9zNdKFbN+qElKxMOpex1hB6sxGk33TpiHtZa7+h32H/ivR3195V5BKEBz9fYeyS3CNm7LZz1ZsaQGlz7Hic2bJ8FaPKcJztYVmty0b9L3iI3cJQ97IU3sStYMgjsOjPw6IPGW/R6uDakx/cKpYS8FeaxhpGsbo5bDXNa5jzS0oHIt3R9mg1MWm2yUZFrpJJhZlgE83MTCzvaF8L1mlPc95sYxB2sTVQLXdhVIjXqWNM0HcaqlBsdSiFWKy59tMqUxwx5ysCNUVwcndFUC1O9mQOzw4ff3xV2slak+o8k/i7MFBKoq5OhYBjn5I8lR4AsoUUrMKy/3wXOqVS/JtsC4EI94IiROZyRPN+MlrP4YRQa27zsGIGMj7a2R3ySFcXhR1mWP58LBFFixJmI3ai10F5LvGOsZLxtHAGR9UMXn6gqCQfHH67s3dSbhOZJlG5uQn4NZkHK4ZSqyKM5/0l93V+X9nvA41zyKD7pWVrfyUkp42NmZGBv+ruU9zRh8yXEsj3JipggaQCxejXnIzjYOyt9aXIes1WdSwECl3Iq0YbFNkl2UhUx10+QpFRzihdPHi9alEOX0b9P2xNAjPgPwu9j4q6LQ3tWrcr5a125Z2Dnf3vvlfl3EwTZqow3XX3kCsOjUY8n8FFMFVHeubrKXbwc3jh2WbFVvhfb4yi5RNNpkcecuh8HXhbx48AFjhRSH6kyInyPosFqyc9jvlOlqEXvWCE/tH67w9YPD4hvpGklNF5UUIK9wsAJ9xTDwQcP4gWU6OYsTotrK/4Xll3FWaSjSLlT7mZUIlf4p03mlR7bnaUU9rMltaazTNb5jIMLOnV0lrheh7sweMxLb8CMAbEw/kT9GCCRgcSfVRLaki3Vq7PK43GqSpJ0HS75k5Kfu9BZZJunhzGwuvk+dEBVjTLZJanoYx1pDI1qYqocmx5y6ynZUJUYcpRFaA1i5v9vw7GHhOn7p46UaIsQsFb3EJiIXD40QIv+swF0Oop6mECiu05VBsVEzJwYcp5xBEsBoVsbxdk2Dv5DkTB78HzYZXCdfn3y4yb/r6CIHroFxHxSSXjHQRcobqnBZpkaKjTZentT6UjyzFJChaUitLQNrCKUVlJX6OMK+AUwbHejazaaWIU9S/denGxcyLrb12Gl5krQK79KJR4QlxbpRoEsPmqGYO6bre+xBIU7xzAypum/sKaGjP98vHeAU0dZW44r1Z6VqLj+kwzZ6qDAGcZ3dlgpfbqRK0Pz0b/dJs1dD0SOexUzXYw+itcp/2dGmcwiKiOm/00AtGgE39Nj666nxOL0yzmYCVIf22FSt5oNLUAb3J9xRtTwPu6Y/kFoyOWs9hEcX6q8a33YSsiDctQNyaryd+0NaUwWtyYVjaQtzZ1Ns5PHb+4vZH+0DmaWolqenc7j8Rj7M6uyFJPEWV1J8Yo1S6bIm+VWSaaV4qwqy4lXVEOMG2Ats2r1ZUbHuaB9kzKbXUgScxHK90snBqdlgB3qSDSdfW+dJ+nldaeJnm9Ri78Vxs8PsrA0VWN+1AJU5tPjzIoRF9jMrzTh8qBqfO06xCBUkVaVelEq5wo5CM3j5mV5iUqL9azNlc2uU2R9smaYHRyYdkowJgm6xaGfmBt8ZSkew2pYbKOiU/K4SnSa9bjDdp7DNP2Dx//3YgqaMsZY8wZxGFUGLseSSt114SkjbC7hOreHOrQkTpf/ffdrfwCNF+N/Dv+Gl6KCal6n/pBmIJsveqfXXxk0aIlR+wvXQgQKoB0fVFSA8jVBYI16K7+S8yTp3KmRwiutWuK63U0c8PnhudRCiTnYT8nu9yUteaLzau5OMvJFTDwwJbn65AUYgOhWnmZ+Uv2+OjwKY4qX2IToPh80e9zLE9K7p5nh0e71LVOvssuowtlcqn4/2K7Lrt+Bbet0wWOUcmkwOqBGM4c4G5xfiguN8N18vvDxyeZlQkybI4yxBUvgi2KKghWkJTQi5AX2Wsp9HoT70kRh+84XUvWa8WJRYKmku0c7CId5X8KUfDWr9dbqqzOpMG/KcincwBUSqaVryg3k3KzpBzRYrhN38E4fRtHfEF33rNBpRxSsOcR1ypc/pjGC1RemUzkTPECFV2+kiCLizkMSXpQuycHfEXHDXFGfQjrjx5MEJeaglxDA5YMARbn0QCyvYEfIReM+/QTszRavlh6S61EdiORPFvkNYPJQcQnTpwoJ1gYAYrKlZBB8tNgh6G9dgyDNapqxG5GOY1bKUQ4u4BUS24lJnyeuCuze9nvFS+pkAsbrkwofxQKMSVpNMF9b9KSQmCWtGq9pCasLskWoMqqZEiwgpF1xbrUdrBIei1f1itgP7CGQCrHjK+Ol67CAIuZCYAxFUyxD5ZwUj7hlxsAseo0czu0zyp0CINsapJYu50g1S/V7kgAGGaVQkEjphvW0dHOd4WKQuidInKCKKN8k1GJ1Jv5GQ5oZd9id3oouWwsfr6gREAKeCsb4OU7iMKyzK0OajxotEpxrffz5kn2opB1COFKdjz/NAOVehnTX8YfXvILe8jkuclyA9HLtJA+eqt6grO1zFc+2jQkyAE0EWwv13PgqY1AVewRaY2MXKI+JZ3VV5eknVQo3QdOJE1hKFXU6fdRSuaJwyPDsvmVJGQtPKnsAxPyUbgNZiC7mqFNygVke4q0rurdwbjiuApzZugYxcjNHkowIch0iGXKqCjNrLruZSlzMmKhJOh7phHFCjSpHYLQ6r5dfuFZFBGP9mibqnM0INBJcrGZaHlSKGlptP4lMB+zvqMSBAy1RqUb8VaqdZCI1CNCMbE0j8uLdkFVtmsrqqe8sDnYuJr3k04ZfqNYbMIjM+gOy2W2vrmOnyQDSzNDL8zeosjKEDjIqrKo15bDCxybfXNawBtMcqyvZ0P44HlOqwTOSfJYAW/A5pfr01cYRn/OtoT/mULHASaxgiSRNWGkigo5xdwzlRsupuFjQVqUUq9W5RX0+2fzVzKu73krQmiKYp03Wk/FEXy9rPKxvMkFU8xML+GS5RrH97OF6CMLVYxYnX9TEaIf0+FMfaXSRMOk2+dDlgsEufHq9oJ3h6vwR8ritQxzJkEBkBTqBKNEh5iEDMILyCA/kqCzTF/qUY96VWT4UWc+/Y5vmhC+ijTBJ5CFCnZpZTCAkQzCEcoHFVDkR9YbmqBoUyb1mLtNQtHbwxoimxGA9z/m0fu+5o58p4vuj3z9cbL88cfy/o/qsfurXHZtNmyYq9ZwFu4NOK3yUNKJ0ra+dCNMd8BE71cvbN8rO/768Ntqb4y/x+I39uj586fp9prtuXH/jK5/wTmp4f/X7fnX3HY7fPad7+qpt9ozuGDBZezw2cneU5iCudsYO8pJjPvDI/xVb8xwE8Hw71hkiiPf8jHAifkbgA4fDXefH6FdT54cDZ+gLBoOQwrsuOYQKOa5pW5iPgLiOyxJN8HnIGGoNziKLp89/8riZ0VOY0BUnL8Oj4Do8cnyBIgsh9+AUmUd6cc4PSmf8bw8fobyO/vEve7IhkRvjmPMbG2tYxvUQyxB0hvk6CpWYhaVejqBqjXZq1ciiBtrByWcbE5wJQV3VUtw/Wx2nvDrRzFiG+/9OrZjM42zSABjL2Nvnb5GPxQSodaOX1R9llmPmRFO97/Dc9HiXex0cYpnTu/VLJpQ2UmbENToqdajRcOJfhm7yBf7h+jT3eXzA32IcKSpEm18NCyX3itwXB8X5u0JMoPy0sonh0eQJU/ZH1XnsJU4GzHFfga8VpfBodSaLMdPxe3RSWoUXUYZnEhMSM4yt3v1I0pVFuNbNN05BcNn+MzhZK79POUSFo5+roH1K+LuNSsOAVi7hOPj65hh8vX1JaOZz/AmxXE1hybhYoY+/uRLWv5+lMw//rj8Mf+wFox59RMVGxvLB+N7SwSQng0nALEcY8LAPSB698z4n1/8blLKX04i42/H5wznvC1JWH4p1KncnPkeZvYUvLobuOtlvvzf3GxUvtevsyOX5TOc8L1mbB+Pm2Kb+h48/61/1DuPhRqAHTuiALIeBIKRTB0dZhcx0Af38qqAe1NsPMTCv+nj5TQjwbCnXhL8HG0zVwqi7X4RAGVmytRjAIX1tJt81zbrvaWx74Jk3kocGAiLlnBvDIlABgHGVeOG69I4hqTOBvw8En5xqrrnQowAPyLs0TvZh510kwFw42t1WmnBltBjJCEBafCwq1naH+yINaLU2qnGMlEB/b3PGuW7b3z7xbCEqrWaL4tn+9Jy8VU5tbmZZBRDRCVpMgwmAzH3mD3bSwiG5qCDZBwDw8EsJNSGTZ0L9LtH8yjgTwPw7qnjtx0sNL58j5/00hMESoOKfK6XLLhBO7Zu8/pQ/CMnZHl607r5xzoscgo/9asyRJaJtAbxSZD0SszuEnBT7yQhypdG/WTMKoWaHkreRR50y632QqHKd4nZYi8e5Xf9YFxorkdNORTt+LtAQvamPNIdVLuUw838FoAroQUZgRarhvCiLHIRxgaBviivIyCK5S8NJYqpg5HkULhVr1IEeEll1kJenXXL1g7TK06csvRMWtlejpiOitS9xF69J32nY/2f6/lalaOGi2f6/JzGp0JYyDKL19lDRUBNe1zMy8W1N3b8kQKaK32Qwz8LSxM3fmK3rOsEWkboeQEMD9C4ukAhFLuXfaF2BkfWi5hMRTWKDLvIj2PqaPISkRuTnYqN20HJDFNf3Xp6QTsgwhbJT7CZyBN45dWMT2E5x7QrZkUFmn7BoEVstB/XpU0bFTG1Cs488u3zCqsuv2gp01NoI0CacGaJE/TYqsWk01pIEM/FQvaREgoyqZ0EbIJXkQcTTe71bLHDjRiMx6mZpaAV068st2B83WJFs5tFjRnsk3ZrePEppe18bt/HggqPlHk4eXAOFwHymbkfCnPoUA2urpSzLYdYmjNbE3o6fps7nQCqbek+xcKSdY7K/TqX8N3J7l8m0VyHgV+Mz2G9EJwYh0o3cCsMRzDJ1H0jJr02sKUhlFdI1ljA0fEsdXSAjSCDJ/y0ZS/d/7x1HPtpqPfA7S5GWPvk7htNGh0XX3aE8TmVSwzS3lKkuxvruUf9P26pM0wnvOQCAFs0roipoYNGYziogkAINf+WcIy8Oj3e9Dzxiup+Nb5sTeP23HmeyXET2dZolq2FO7xn0Tu07bkPZh6f6yhXe5h4ndVRj4KUWBbJyd1yW87ulmZLSA536uKYxVbEN6km9SuY3afVJLG4k1v/PWZtdLc2oTIoaZ/DxUP7vbO3XXFs3vS5OwS1nu4dcLmebQ+y7fXtIjpAjxOnK2jjI0VVjsakV5NGMr/VBz8uoLhgSAv39U/OLk7p3HKTqzW1GcdCMERBBcedpH8Lnplv1cCp9ls3lNJsun+4s6tWKzNVJHgklTHELL+m924nnPz5AtQWvU5zr3Q+7/TyMxRs9rN80X37SexdSQva/8APh1SlBtWTwSXKK8+udp857T7K2jV//rckoPsNJnzaOPD5K8RjUyvo8jePsYpOamnB9AxgxCgrJV6Wr5xaFo2zAD+sBlvERF5i5d04PhCuh8zj+tPzWUZJYKBtlm2l65n3bOTM78LlF9u/yhGScvaWWq7ugikA77sPQi5NpAbdGAY+gzXYqiveRHsYj2VKJgb1WC2am2zYbObPc1m/eCOZ0Zv4UQ14sn/4lYRm0AgNgn/4e3gkAQkrM3RmZl4LbPCfaUKItPuJjWhO2YJU7EcNnBpoMskw1aAFiTPu6ma4W0o85MK2RFFIPBncgSpCrEsWABwFuCtVCjE9jaiJ7rarB3sGQcMhBHfFNVQ4qfrVk02PXJYTFPTkeDrhhx1oXgze3YDmgQq/eDIbELA1hS3x8+N54tbjV1+xZdrSlAd4K8R2PpEF2yU2hxfW/hRviXt6zI7eFV0Fmzfjs1/RgrKFO3FZAbaau7iTR1O0JfikT0xTSjBVn9M2Wgh8tgfZ+NvC7HWRvoLNfSR2C/caKzfF7orTXy6+u0ir05t5yrvIVk94i65jSUTXhHkSxLLZJSKzN/i9ssr0m1Eutbv8A7vrQ1OGxCp+gpPHDOqSA8Gi0LObvjxPm5yjx7rZXRpSTk1RdfbqFn7yQSj5UVGb+J7GYFpGoZF0Q8/z8GOpOcUVIg3CVDpd1jJvNV4i4jStK54xqFODmtLvbUUbf4Ju7kb8+qyVtrWxT7tirYaa1CR53go+gm6gNeaLHAE9zpRKK+qQSl7eLjQgUti/Hp+R1A5B96fFNwBVZLYZSx+L5c4J8n0VNjeTg9yStcAu7TKO+CxtJvmtbZCaifA4BBTpOEXrDty7+852B+MeSleMtmO7ArxfjOsS3ClccPt8Wp2WW7m8XIVucgevuePcAfJTGrUCh4YgRyd6YIZPhMzlEO+eqW6wI3m5L9qrbPhbdjOK+nWzROrMrUXZMSwmzwaApeULyw0Gms55jI+2X2Nw8/UxdgViEPxkGzXJ9u8veZH35er7vMTvxsMQukGyiwe7963hrXvQ2nbOWN5wmq31+L9vKbLZaXFg2aBbFjcx79FkXN9iZgW65cJyeiIde0u2vZMeiefV8x3ntO0WRN6bFQGrQE3q5+g+ao2oO6LiWqo7wL6g71rRM58KZv4t1zony2Rm9JNQ9Ww7x3efbV49SRIRnxtXLgxSBOoHSlVBs8ndU1qwq2y/TZA+sUY+MX7wy9tF+mubNmw7SausTX6g/NUgnfvLdGWfiI4Ei9j9xjFKrjFgALQUR6dZJ2AtVrebtNIt6dak/dTXsK/04qec91w05/1uXJy+/z4SqjR2IdHNTI2zyatRcT5qcsObq59nTTZYjQYVgE6W1mCprg5Q0fA3+aTOh40EZrWXjnPea9X2eMqlFovAb8mv1ySjOa4gL2skgUd1Fz1EcBW/cI2U94kAdiRDRKScBpycNdiSlpMLxImYimfntRLH+YdPp2/nzReb97fLQi3u1KfBHiHyIV4Y5WgVU6ygAK9tGnDdOJXHIqU/MtwuoJkMuB6Ov/1OvlX7EIPk22/DkjovR/+nP/k3iSLegh5aEQTyNzKWRwT5t0kR+nXQzoE80JRUmHeI0NWNaoQvXemu6I3j9MK92k6qAiACYu09FsGM2zCH5ceJF0IGx3USEpNmz6y2DdrFREM5J0gekHCg8dXmmqeBAKvR1brmdUeVu9TxzMmSGa4sb7glQK0B7F00T4Gvnl6Rl3NqCoWwecN/Cr5bJBGUXxd8DkcnnGLDDjXbb2d06NfWNWM3IossK6mscUobNwK13UEUTe1139x0Zm/uKvjRpELVRbaTmbs3E2J2HR54hNmSodX3sUTbz47FyI2h1qn+rNgouru+jMGZv9357ticm0uPp1I3V8QofDIOvkjTfnMP5iLvOrr/yfW5XPAam5IA3PIJ0qCVD1iwuFs0dPNG0ka4vN01a/tASaG3DxIqDeGsh7emse5d2WeS7E71GiS5EuT1cMnqc7/Cbx4Bpw+nsCUfDek+H7nRZ74oaF0SLN3LXgeOmDEqdwo8pXyEhGTWuHPNv2JYd3CW49mlt/LAY2P6SJZFCpQwHaD3m1r55QajYD5vbDBQ7HF0g05ZIFlg9xAjKdlC6QzgBI82PRYQSc4shlKb1iXAf0uIKDvSlbWVAJks4FTSDFTejRnuhkVou+bGikt1xdPayXq64Ok90zftmx4emvusE0IQDM1ywwPy5R1FE4bEcngqqvidfJUKKHSDTXad620De6cqaJkiMSWv4UZFtbBpPzWXXC/xiwtcHVrI6AJLS3q61UF30Fr6b5HODhnwr1Wunc4Ros9VBe3bLPVczNZNAimctjrNzMHmjVwMOmrp+ZbUIM/r6KeRD9PBtYJPVkyBoaDVF7Dtf1wbQvKKJrQKmdUod9c9ojCcxJVRz2utrqASV10YuaJek88pDILI7lI1aignZhViGyOLcxNnuITxp9nbRdEeps/lum9JJrytk43rDlITLKbqnUM0qP/cRX7xbcINP44Mza2/vju07kmj9+Ngj4Dqh2xSonYHPybpGt3RkGq+QKyiF49qJylW7Yt7n7RGi17dwcmczJTQd0oc8zES83spEnhqIJxm1ZP1tYoT9nV7b7GP05i5OJ99g8LJKRtMZyDBvXES9JNrTc8+YGp0cTTf/ZJ6zajY1OkV++ld4r0IVBTze2Xln3aa+P3IGI4w6XXx1m43sXQGQ/VTRPxkRno7sxAZwRrXn0o5vRtVOHaB3uJBRQkX0c/kZ4arlJFLHn/XTPqjJIUgA5ryhaQs3sDvQ9OqiyTe/guf/JU9mslr9i+0N/9gBCQWstnCBqex1Fx/N6rLjWItN01Va1n+MYuim4Bq+rPrX8kaN1kIqzVtGZu4945wanvnMfT11rupYBq6oSkBSNoQJuJtytuvi3S/pseZUgbhyGel1cgX5mJKGJBa/VlTDdw57hZHaXgHtXw2d0qd7unNsR8vbmX54YbSFsVSuxJVbX8m+G5LbbibZomUru4lAq3NCgbHxewG59Zyu7mfOAhB876/v5pdyo6ko3X2PiDL+901nWpWU5ievXdJyjKh81EiPMTCU5OimU+CR/z/K0JcUw==")).decode("utf-8").split("\\0")\n files = dict(text.split("\\n", 1) for text in texts)\n\n def file_of(name):\n  return ("__init__" if name == top else name[len(top) + 1 :]) + ".py"\n\n class Finder:\n\n\n  @staticmethod\n  def find_spec(name, path=None, target=None):\n   if name.partition(".")[0] == top and file_of(name) in files:\n    return importlib.util.spec_from_loader(name, Finder, is_package=name == top)\n\n  @staticmethod\n  def create_module(spec):\n   return None\n\n  @staticmethod\n  def exec_module(module):\n   file = file_of(module.__name__)\n   module.__file__ = top + "/" + file\n   exec(compile(files[file], module.__file__, "exec"), module.__dict__)\n\n  @staticmethod\n  def get_source(name):\n\n   return files.get(file_of(name))\n\n  @staticmethod\n  def get_data(path):\n   return files[path.rpartition("/")[2]].encode("utf-8")\n\n sys.meta_path.insert(0, Finder)\n from rollout_inspector import main\n\n main.main()\n\n\ndjango_rollout_inspect()\n`},5407:(e,t,n)=>{n.d(t,{dZ:()=>jobName,wx:()=>lastingFolders,mp:()=>migrationJob,GW:()=>migrationLabels,ng:()=>runOf,ye:()=>shaOf})
+const r=`\n\n\n\n\n\n\n\ndef django_rollout_inspect():\n import base64\n import importlib.util\n import sys\n import zlib\n\n top = "rollout_inspector"\n texts = zlib.decompress(base64.b64decode("eNqEU0Fz2yoQzplfwXCCRNa8l3mHjGcyOb1bT+30ZLsaLFYyMQIVwK6T8X8vUEd2nErhwu5+H7v7LVBVUktfVWV/QP+giXVjgwJXPjuj0SvxfK1g1hoNZP5KHOzASn8gc7K2wLeOHAtSGxU6Pc2R2oH1MwtNcCBGaQIaHpSfztWCBsv9ZBoFHkaqdfyQODoo9QmDW2v2Y6gFf+jHwKDlzwBT2EeJA6HeQL39O9RsZ1yIsao7CfsrJOitNnud0H0Mwac3EBW7E2mMk+tMX5GLGjruRpuJZuSKKfw5iHa0z+NNhtNbzkt2vbEe5zd7so17sywg9PX7l/+/4cfMKJXhwlGEqypZYOOnaMFXgntOjSt77jfls5F6cIS0mndAq6qRCqqKFZicfwlhrBRQGwGUBN/MHghDLDa1lzF3rPmKMCWu40pJ7Uk8GjdowRJWXCNr2SYrAwPtOh5noFJQmBD/Ju4t1NJJo0/wjtt6w/MxD7/8x6gyur1ATuGBMUSvU2StBc77+hRbG5N6yTvw3MIRrQ8eXGWapP0sb47vz9qj99+gKzoPR5QqOfz4vtfLNi57z5jMVhx1wzupJOTTY8MeqiVLhw6srPMU4/S6PNDxwZ4EnjVnrUVyc9ej4wlBClKcr9PuuHrz05T4mxPfHmSdsht253nXv3PwXvoNTi5+MRo+Yib4C5gV+R0KaHDPrU9XQlO/bI4QbkzQIg7MQtlxX2+oJXTxgy4Xq1tGn+ZLShdLUeDVHVsy9hRL5ZMIO/mSB72IeijwesNiKouThaVO6RqpRZx/TLgUd6T4U6lsrQk9vWc4kglhKxSpPlj9Dv6Xlc5b2VMWP+keLGX4DpPFiuDbXL+sI9lTsvjNupU2OW7j7Hz2r2D0vrsrTRRX93za6or3zn3fh8flUtt0tzKy5Ijq9M713xd4QIG0ZLVzJ2OJxE0QAkAO6SaSeP3gAc9YwafEPbtS6jVhpalMQ1B5ZFHVa8qdYSwde0bEPyED9sZrdmuO9S5tKrJIbe9hQMKqm87QGKmER5qhR4wsFvxGYng5QC837xSVszMDIb0CxCttulvb5gY/LjMLXS7mSAD6yryJ9dYeulsPv8aLWUAFtc8qyfx8PAShBf71RYweCaofttx81d7ZGeh6Wj2X1h6qYmNBlHxQeY0nZmrchWdIrGKDp6f2YmYKmq1snYqJCBlvICCvj5mOub9tKtsbbo03khFIy4uVedM/Xq56GIzKMw/PjOqdhu89yXdM8i0jv00bUGmwJ25s5ax4jC6xugfgIewJT5jgDkxQj1heBJYXJ1nGVh0HTLEpaAFiGGVjABf7gwoWM0ojr8iYHj52V7NJjSB44BA/ntVMd6p8U5aDzZ6bMCACrUiOTds4Z8nvQAsWLeuYEiSI3pl36QAYjcJJRltDqRMNYPjwryyU5IjLJbjgs9HHl6rclx3UicIC2TJe0f6bGq3MY/PokUn/ah7p5JKh2cEvMxX68gJgJ/ZE9pv24eOwQF582hpbt66sGwTI3xflYuFgrbP+G5mGP9EaLRgvPbujiOOtZfH3jevM4vSi5Do80GZ2xJkJgS1o6cNb4NCv+r50u7JzpK3dutyg0CLC/olGSrcWU+Kf6JP94hW9MIliu005DwUO/0gptkiSnBZ937QWRgHe8hRktiJyDAfqreEsl63rmraz21QkAQ2WkmAhLGfLKYNmNHFb/GzNQsXX8XInOKWDryA0gIdwxnLbmjclSCyptnHJitDwCqOJAcTfUkgBsgER0sg4bDEs/HIolA9YLuSHhaSZuitr/swpZxXYE41LYCE4wnRrLonMwmvCHpOseLNISUYgIoFTEP+erMB4hKelEJtNvyViDwgGyaSKCmpubVeU1SIhl1SGzc7wK3Qwf3KJ+dNpFXa9FhrSPIUjCVKIABgYH56Q3CVZFqSCzhOWitf/vqg7u+2XkUySrOZlZ/fOL/VtwebyUoCRPGciD+Z1rZR51IxQuwS8WJhY6atTcyKgqFgnmRqGGC/RPkhWgTEGJhwvkhjUog5GoBpzu0mCPQP0mKxkFVL5DAggz46HqvHQFPtD0kssxI8135VVRbKszthDWzkTKyHRyN211ixChi1iLJMuWeVCmMeTlQpEWIGJ0IhJC8UF/5GbrllEJDgkvkh2bbNPrkzE51UmmaSFJLpGRK8qurLpVx6UZH3duiqfWm+B2HCODCeCTtMJGxmvqTCWCgLq+aWXpNkkf3Lm359+9NE/v3rbb9800onxxiYLLFeZ2ipKXmKDwUryiYMkC/z5oK3ibTO9vbE9a92/YWeDgAxD5xAATvvUae8LTqC9xcm9F4slql6jAEyRAUVfGcThftn2hzvZc6mPbojIZhGkBWRP+MWrTDCRdusOipIj4IsE8fYO+fV4YWj1SVZEcI0Cfr73hl6hLF4zkRWrdfaTe1a3XhXAxN9zDEfO/Id+mW119NXrEwLkW2JKMXebZD16Hq1fV7T06xIsTKxMyLTiRdDG6lnBRt9iWFiaur3mIsJPwXeAJjDA1hUo2uuys60jg1Nr6M66VKJEUVVorkRbKG6zeFqeNq0+R4o8ka6ln4uMLyNHoZhw+h0fJL6PzEUeBRJFrZmNAPGAaDZWXpSSd7gWhCCEdUiAlv5xybqsTmjFthroDptgbBgxVtPWhbgIIk7kFcvWz2DZUXjBoMaXWK5YAZg8jnoDI6t9h8uRw5KLZYCThxUxwJSaE/3/YE28BmOWuwAQWweDI/NMSgtwFRZvKmE/h99YvrhjJ1VM2JKt3dnW1hsbdqPswXjDhbZZgIf0+sZ1aSjk0IICTgC4QIYsPAhSQ5dWIP1eHZSDIs2A2+OrlbiFn319EU+KcwAbXLIhNoyDqTilH4sUSx/sKGDSc0BQBXkhFxcDIJN4g7f2prWO29IuxULQVrY7lHpSJTLQfeHWvCo2PS73IssO6hq84MPV+5BQhUjDtPqI6ABhpuotn1ppudJvjiqToSBznw6glUTTA55NC/Ao3sjmjfR6RFjLS1q9lbdLf0oEc99VVjjm2ApxLa2AtD44FVoy9GqZ9OO8gD7TZOtr3gQBglicYiJNjwn2B1THFEJpMCKDORelhmFGItE0C/AI4FXR2epZkh0bDxF+OAhvbM/SDhNhJqrL8QgdadMMkzDVZ4LrsezNoeCQiIlYHi2DZ5IPxDUnlIoGmjE6zkV7d9SJ2WvX9pY2lx4ecspk2qaqmrtuTXoc7KYj0np6uC/KuqxvJuDmdrejB+fh2TibZsulTWcP3M6awsMJpsfSAqjvCBYU8lNnucWlDTXspX150yK35+0iAPODrbckoJi1H8SBpUJnETg3oTRxYSlpTqUNKPPmYOXJhRzGa5cyeHDabWPdmh5uSQqZEoTe9PdNuw3qKAecotaOMllORRpnDZ8+I9tl/6LlcqworSLWmdNdNpJwmK/XrOJ6nQ0Mw7SKLjfrSOWiqvp1mkvT5Fcb66wqbAT4NClQ1GZTcDgzzMukf3IZSQ/BxuK6rujs3tbdhMBM848XF5Z/QgXGk4QtVm5uHzS8CinyH38CaP3sz9MKVE3jbG23R33Ee2xbT+ZFskmuKPV8lSFrCe1DuBhoz1V4jMWW0Plpe4SaU5tGpmmRZstwnzVBuTB0nPU1O6nI51J7Qfo41euhs5gdCktAzia3hGoQvKltDs4UnLm5ri1KMm7DNd9Da/Vz2fBXgEVrdlnoF2sImyM804My1lY7YFlL0Sni26/tQmBmD6mApZlQBsJfPxP56QUiQyCLjTFSCRdWxNCxNBAwi9ww7lg726WRB26Krqiam/mGduSN3Wbmz4YhWGvpajf3OfPlZE3QJCwrovpolseePZ6ebG6KYMxyCcjVUadTW52EUlYViYGyKMom49pVKyM9gjkqU1JVJ1tJT+sZKjcUCKCPh21J+7Lte2154E4dhKUkz/gSMFlN8qYYaWeOmEEX9ZYTgWBT0GIT6UFWCrRf7VTkQWEnEvdhWhry7HBW9ZDuXnN9WEM/0inu5jUt3yFJMsp5gHY8Gh+bHu5wZIXiKAQUODnOyGmLJrOJNjNIn+5/yVjMiAzMX81Pvv7oI2IAmsDXHiEIRgMsu/YQmZY2G4edRVXwvnBJFh/cawidaN0yVLa8AHGVVHahfOAZR03gLW7ePLJ9rGSMyiVCeVNzWSEUxsscvHhYACn0i1SAxG3OdY0yPR6Lu2jADCdXmOdsWZBeiTCnsyMkhdsfSatmvr0Ojq155Bd39WfPutumDgXVOPkiCYuuazFCW4JnE393haADjXndNAcRZzIlgJwsmmgxmWvsAo7EoQTR+765q7ac8dxa/qUEllam2HW2DbR4Sg8Pg40TgPnLIngOS499vrWc4jr/BWTN6Vd2vpASLFGBg+8z1Y+nQygAtaJyzRB/EhE2G09c/XrdUCqNwYWMOpfiMTihRZXkuMqKzZTM8BXl4+HB3VaTfPLpV4gPSa7XOTDOu8ndNm2nIYohtBcqEPF+S15BOKmvMdnafcOX2oKJU8KrbEcWJprkSVXhukRXVlyGQA53ACnrrjEFWeVQcHc7+FaS+YR59ho7092hr9fCrc5fVpFpaSNX2H5LSeY375oFwQ1FMtOSolyqDnLTWIfpVKsmlGy8I81C96lODjYrVhmww24QheQRZms5RbJrUPB5THOYYMNTykbdRSHmEbEx9/RhOLBtWpWc34mJ+6maEIZmYpUB+Ws0JngoPK3GKYrpSTDtlcaL27SQaTA8uN6hmo0kLK8r6y/OqWuUbZhLfalOOoyr+aiMh8viEorr0odL83AmgWpmXxxSdcZcCPks81nJkbm1hWvqNM6kYgmTzPda0Chv7VziFV/mvE6/+uLrT/5NJ5Ev//P2R29/9fYT98Y7X3z6cfbkOpG9lRtCeD8bNxYwwhA0orsQip2TDaUDkcfFdC4fvvz8o0QvTjXOWSf1X278tse+e7ing9MpU5BYZG/bHtqy7ghJiolFn2s2W1vN13vbFfSFXstkuYtnY09DYFOn9yIlwPIHggG5vxDpT8USlhizosGJ8iLmFB8j74utTT1a3MQdG1U4nzJtX8DYaiwgwjsJqFdY1Dz+VVF2YFa6YIx4woNDzXOyn9VPaP0qHYdFuxKZ0LuoOttCbXwDuC6LfGXOg6FE0mVr6poeymZYLglxXI6Tx9reo0TzndTFg+Zo2slpJeztK8Eg5OSP8MOJ+ODuwVnbaaYwtt6Y8bQdne0SsJaygq0hEOv1ttx06zUJ8vvlEBk04p73GxSi7MpxYSolXjpVRQJmtA8xOg+3KDet9Vf5i+1WA9U4sKFg5fRmkSQh6Y41DNG+OBzWVXFtq9yEQUYYZOOjaJQkodxJFC656o8oSQh6gShJc/0jmYJeE+O7Wa5rU3Qs5+5QlV2aZcurxxcXq1dHSrkUWVNuwqctdJ7w/Tr5Acx6oDdoawklv5vCrTYQnt/VztrBjvJUWH0BoiVnp7d1UXcOhHh/dS16EspIYKvGdSrHzNj/buyhM2/jB+1FZ2zbNq2i8gIQeOrFZPsGMeGVV8YvGvrTwA4N6tzIQJZFZ2MsIlQqulzVsriDW3Q2BV8sb3zqjdHlVdGtVrPX5FxYsuJBYuyfunIfnpunti6f23PHHegmcKOuLclW9KCXifAsl2Lyk1/QHM1u26KOcr8kx9aLy+Feba7BSy4ER4k7qVg1xA3Xcy8vZkSx5sflxfxiNZsVtbu3rfP3Y/nC7ZrDBmAvLvwIqeLxeWi2qQrnzL/ZktHpaf9XJVNnK2Iu1U6zi7rdckkKpTS90dlV+2whbiEM8IIPFJOYg4I8Mhk8KC28CUF5BlWzOMe3Jw7uHDq+pKTs31+ZS8NJmXkLcexv5tv33v7ibdrUbwAZGQwwjj/VGOop9kYKGH4kRvFjPU7f9cOLT6R8R8ZDbLghtvBX+v2gv/TC0icwPrMqt97w/6Pu7xvbOI58YTR/41Mgc1bLGRmCJTvO5mANO4pFxzqRJa9IJ5sFETwgCUo4pgguQFpWJN7Pfqt+/aup7ukZAnScu/fJrkVMv1RXV79VV9cLYNruzT3LBfJJy4O04bgmxbyN9iYFd7liAOJwPfoWE0pWSGMtfw+YNoiPSauNlZ5qGBclB+b+vU0YGr4GlUDL9nFFEoQNKdlYeAuevL2JqNNRU1Fq1qTPP/9wux7Oqohr5I6G0hxC3QY2HMMu/QPdaJLrRfnl578+elvd25Rfyl9gL9mLzclcdlRs6IOI5OGm8cfnL17uf/X4YD89HbIjnDNrIfo0M9mNAmquqSjDIAtgdbWoyIhrEtgXvsHjpPd1qr2IcNGTpeg/fv5E5RlPD/ombdEuAKzr0Qm1O6C7hDjeHZT3s9InKkdxTNq1C9ABkhjNbTJspQp1SXxO4fLGybRZXa9PsHnhwjbGH58ByeZi2/tKVxEnnicKAQjNuahuYBEIHqahriRDfIQv7TLwJIOja5eiurZJihx2VpW4wpxvMIZQnPGnIBwgKogLV/TSN+DKnzkbnKOrt5L/Vhk7gFOzlxD0yzlkLQQ2sR+/OWa3wKAUw4tg9DLU0L7tuIqNXH3fsjHtMJM8sVYvRXmlBvX0RAUJZIk+dSaWBaY4KYILkd/AM8T8XuwIyriyUbctw2UnvjYKY/Fmvn43E9ljs7tKQb5TznH0tF7QHFbrPU2QQD9qteZAnLgeBjVuh5rtXeD5IOY1IrZ8V+JaXeorO+iOEbfyTVTJxQ2FfRdCnwNlEkGMm1drcGtJJ1J4UFfr6g2Fa2kNzvdkEEWiNyPR8OJJEuze55REWrnxKtrc8uNl9INy99gtonmbN4KdWoCnk4TSts0Q2WDonYd/H1ob4VXh8YHdAbDJDNKtv0peh1ECOMqJFevCIeOm+1EXO1k8AW3UXPRF4OM+slRyxeL2kIl1iEIQW25W53IqLn66pFYh5S+4yKCUX2SwX/1Z04rUstlpstOEI9IyhAku+FuAOi4+xaCxSGPM/C2vEB7gsOQgkPPxKrxH5eMqU/R0tcYheimXA9WrFPkyuq/VwqQBnPq8bJM1/vPFhlrajxNKcWRRydTIzzI//l9LT855JTKJVh9/F6cUUIxUGxhf5rKEasmSQj8kVA6GLAdfUKWQb1Nq1Ur179Obut1BvaYMEaxaP/+qwS6rLV4MBNQYBTaEYWaJ2Giw5vm7OQAfIJfkkCA1IaoAcxKYA+ooKRfbNRa+GyXHOzCA2bhvCfVekOgbIQX3ofg+w97WaikTapisjKUvuduszrw5bONMTThf6sn5IlXJWa3uBwwCO+/1gJyh50x1CzvtQkYty0UUmmhZSL1+lxwWSzJfXm/mF/NXyrFQM6vsXoGdolJPVj7amSIT03py6Wnxgaaj64yDF4ofNhS9j/q1Sq8h40+F/2w5s9IT2wBEKgYRcuEYAHC4uV2GXKo5OOBV/S/6j2xDQsoQPk42AbcSQps2MuiWnhNhmwQ5lRtTC1iV2VR+yhZYKBlym5csnLXLabltFQc57R1Fx9KddrFxiWTeAnye64aADJ+nmo00zDyCBowYBAll91fPQrOt+1myg/Op5AGz+CX1Fz+BvHaoUHxD49xbbyp2OqNsyyNvi4mDm+qz7/EGiTp++zH+AAr03Hz8Gt83IUbx+cUXOu/sxmpecubOhKn4dnmlCrva8vECWgvRJZ4o1P2BuDAz+DUMjE9NGUD4sVHhAGBSgmddOL0W+brQcGH94Imm0r+L83cw50c3Z1er1VhHAF1EkVPdMvArc8YTS6vMvHWiekoOjEdakQkuMnkYWzNQENsX1GsGlgCsPwhTSjYkk9DdCd5o7leJkFJhFAN7dwgtyfxx6YpLMSlpYVHggtMbv/zVI6r6x5cvvv+u/4e/qmjim8d/fvr8j4YENrCOtjd8jyFZnjw9OHz6XPqgaBctNCzG0urlfLmGbLEWgQyhpWj95NMOt/MNxC35qJHS0tcY0OdyBf6i//kXNSwkiK40m91lQGphYk5EtLb/n9LNg37ZLkmuceFosK0ElqICndCu9bd5PRfuUx/yYY8xPw86/4r4SG85ZD9d/zhamP3wuHaaDpmxTOn69P0uV8+OBOpFkUrxTYBvS/N4re8mZSJ71h/yeKRnR1qZUv8mIqmpnTet88oGzCFmFLtSrS6Y32D+xw0aluTpW9liIGR+WXBLyXmEnj/u+8GD0ytjjKR0npDyQ5bjTJGU8TO6dcfm2d/Z3Khn1X+R7bfwuxWa4KRjq0AjTUKpRBhFdOLN29r2TmHolakY8CcEjH5wItE94GTJpp4f1yZGDhspPm70PcYvR5RTOSeUw6ZOHxJkClKgQRKmN7HV+lKuWpvuKRcz/knNuTpPYD3Cvkt9KixeyLSyWb2tOhbJju3aS3z07jkMLEGzryQI17Ni5lU4e8Bpt7dYmb5wfFM1zSicIbnjh+iYt+kdRN92VXPd4wB1O1/Ac7NxIsT1uHCcN8gBKSmyw771oK9Pjl1O5ZKvnb7VG32Utf45Jwx9KfhASetdpw7MuahVJ2tseVWkO5A71PCxzY8V7UZ+VPFhoj5zikfSj4emLRJtnBRAZ+riuOKagquOzey7ly/+/PTJ/hNXMTCZkgnbXRJYDJIqrlwWJRKVrcscLL8pYDeE8Ha9iCTx2Oe2FeKuR0NxQMYeh19wXKbvMm6fTCQkB18Tfj6cDpijZt64Z0wAAjn4hYxEZrZsvQlatWhngRZJU6jgJaPTdRisCmauCJede219yY682ElF3vDEk9JjKEMyW9N+ILpepctzUmt+Am1wPL6NpDcJbCr6kXOWjcfCy7A1+LdyzuOIca6KTqaSxqP3cM2E6q4u+XCAjTKTkVZ2stHbynuEv777koRGWxa3T9DIPzMdsnwg8+OYu14bn+dS1s4F2TGDOWGILs4aoFozhPwM1vpYipmwqQGkbSWwN14wnzl8zmUR2YYprI09ru52xm93MDipxV13E6rBRW16ZBoikKfZw0H3owKGwd8XVPF9SUVfzoWf4eDQC2x2dGqoVCJnIMOkJCijPcOrNKlL4ei2BxJzIqvdojyY0xa/qfHj6brx0IDV7YWkFFXmU67tH3LHqNh3eWH0jDLxTCtEzNxtgoC03EkdmkZVOYPdVcQt3Ak8OJ/LgpBKou13rGMJGZTe8/AXHqOwJ2VDVTVOBGqIxadAsv8X8+MN+J4vxv17pxEP6aWqQOGqIZLiZCFYFPE50nEE3NJjt4sXPPo6m+cnV3XXgVhogkg1NkynfL5hcnWIiy1xdPs69DbtbN7RfGcVOc4Mo9JqTACSj+M37d72J0UueROQlw09CwWQ68w719apIpGwK3iYNQ1JQTHfh7nhVR3tlSlX0rZPdmtPVOYdmk7BG27GYQk0wNtMrTo6lKRZ/o46iDRiw74848uUV4T+j7OiOTrT3q27hZ/p3TNGEfbd07fo7v0YhV3wyCaypUfYQBBwgSmqoYqZQwEmUkbdu4ib0Xd4htNptKGMG+suus+I01lY3dnCS6aQ7zD5yitXeh9QzclphTNDKwHVxuYB3qabQ0nO1e6Fl5wGHYswm9MCOVMc0sStyyq7BGR3MMmPFCia2hXbdCmyCp1qFcSCN4Om9gSNG5fSDgERwVjfi1cnZLg8bWcNCGARzwJqvNPqsbhaQ666/WnFXDpwYkJ+Ge83VUJzx5niEx+S7tPlym2PZYzRIET3HShkjz28+etKSA2Vbun/J/3PZadtlXN0iM6fPf326WH/k6q+3lxVjUcg4tG5amLRxDjTF/HMxLzSilk2yvr0pFu8iMx4L4gem1qboqSanv+zAnS4lzXumfKEuxEVtpOr2FYdqxBoAwmfzo5dV5ccJweY6twB4rgvl6KNIBlVHs70Zl7XV7vQWItgkK0/Xg4iKWAmByaA7CkvJa2NO4Stv+SwZ6pG9ujKdOtsJhom3ropYaI3y8fSYR4eXmPLtU6zsA06yr4BYv/BSvvKO4SB1wOxe9iAyQ5D5oPV7LFD9G5roy1dbRS14TPcUClWZqFwjkI7+UZUGeWSMgSp7oQtqyzuFRVjduhPuNw3dlhRczXne/dgfFSAnSB0jDPlhH/ef3nw9MVzufCUnw5k88F4KIh65kmxLaKEVq0L+CDxRdt82UGVTM7V+QTgxbc/BHSxm21YwuDQ7vK9TlbO//JSEvN1mIS8xnbrn6CR7tP11+npaj2yO1bafzSb38htfQGZXF5CmY23HakD4v7lOXIrX4vGWFmp9Vb47QdAXE5mugS5uOSXrreIp6I71DIAYGu+Jn6gUSAF3GB2x48wp6SyEDPkD2UizDd+VITEuBeMJIaNwg4cwOSIuutImn+R/RG8ob0snD1txjQjVVmV0/+VXEjHsJOTzUMArS6WJ6WANmjqwnLaN8NB6Zcsl6hLUtJb+igH1H+ANlx1JAZLYgW/jUavsyXMEgd9/XsCfywpw0xUkpdCTFPlWM3vqLmzpUIgPZ0p/27aQMjFoPHg0DZw51K2PmuHTvMoFkJtGrU5IP5enWHPYkewlAwzDAFtMmlaabSVajN1OHA+f3N8Oh/15VOhqQUfSQPoVUXNRNZ2nncrxLmMyyva/8UgndQKO7MGBWljpXtvPVPsT/3j5m6J2nqFAbTNFh/D2qcmPk2AwEwfUQC4XfaQaWl32AqWtYJOJf9REs/rYdysPpfQLLdbY5c1qJ5KtE2rok+TzOYWkTrrUlqgYCKqgO8NTa7olFZpCd5eEgsCUhHjv9cPGfmgE6F4gbnu/5ae2ebF3TbfreKe92rx3nhrRDopDINaFVnjxySCNHV/7NIwzpr3wUSAkWNmvlyxzHwm1d7xUHJaX7J0XUiSB4tgQA+670INIm/t1FCqbFJR/x1UTEe/Zbg73oezhyFeme6d+p3pJDL81+BH/ciit6rprQFt5Kk1yhv0MWtkj8Y2LcGR+h9/rPyQzTLMroca2k7dUY/heFBeH2b4DnhrYTaA4uy6aDJLBfyJSyczwadar/21XWpD/SpeKc7lBTUvcgGYAapf5apcbvupt+t4tepSMHvQgh8vXj7Zf8ln9yf7B185mWPielsDdpo2lBw1dKMabXv1l0ay7YR438Mdis0BHM8WUDHbWVXNW1rxygNNKn+Ska7U6MOmiCQqf7U7WnHN/udCBwwMcdVWDUkgFuPKJZBvZDbpI1p1TB9PxPpDtfjaaxaP7fa92e4cGzNE6akH0vRd06fZLcabXaad8Vji8Mz77c/4yONJ5quxy4yokIFg5CJrJNCHI+MQbIIO+toeF2vl28z9tpn471umIk+PfFmnC9o9DWn4TmX+7NJn38znjUzPijMWUT+kV8IgbdIS11dL1+tQCBrIs9OfkRz5a72OWAV6Tt1IBa2L88TSymoCde5wkhToFt84kS7/Wr+m0XEUnSusL0S/xXVvF8DU1oUmKwC+1c5VJzT7Y6Ex8FW56pQb4yji7XFZ5uxtfprZxl8PmwYhvdQfpWwwbGwyevS/9fQoPnoo/8PN+68P7r15cO/08N43o3vfju4d3Pt7HfYFPdt+F0TrCNbaxn3Y+CtAmy7D7w/2Z4f/xTXNAridmVWgJeo9xvvmZd/Mf1B2RiTIJfc0Ta78egTdM3232Lu32cNK2crx8YUNjakzlpUQ+s1ciN4vqijU64SXntYT1hdT7hXTZSU21b+1rJfMkNq7072Th9nW06zZYZ3iFkfbmR8/vLg7+cG8PI0PZijCNewpfPNLORi/aEhJJVLumWf7VdKfD1CMPgOkknhrnh0vpI8X+rhDkLzzNS15aBIVLL1mKoBILnGpJfeWe5u5rM6ugcQSlRsQ8dwMq0eExJPxRjG1TWQjJFAS7pydaTr1TuzyGFUCtGb5zGGVBlGRXadui1fhzeTBI+HlQVC1eiF9/dISBkfjag36iBR1upCqFL0mpkXuhwDFN/lA980ZaBE52w3+kv3twySALW7ROk3x+NIZdK3USOiS9aXJbi9r7g89ZUaq1rEqzMmr4I4O6gKBFaI83QA6PPwjq8rHVJNbI5Wkg9c9boqt0x6YdLqHaxtjuPbEEKsjpOFGhdyKVNkYVfIZPsUzmcDO16fuCxNZRJdawS0SpB2AIeC7NpSHfqcCR8ahRbXaXlurFJHSLXy8oU3q/ACULrSigvXfBlUARDV9mV9UcWPzK/XWsrnCvYXJXmns3UBtlqg3SBTzoEiZD5sLuU+xjqLkjKMNiKfERub2mhhEkqRGdmBEAks/kEKiqwmgmY4t0kdfs2qP8KNPprds3gGOc/5dT0AA9elU01gw3br9rNY9GEVo/3s/UyMHfiRZ1/GQesO9awSV3HFvrz1oCUjU6VE1RbrFiSr05PLwJlJLqACXqsGz2TCEJMDMGzT9mAJGHLcKIInrximRW1MmlUBPIg5fPVzxboL2o4zIuc6v0Qh+eyRhtTwdjSQyFPyZWbI6RtIrz/NQgz7e937co1YuIb2ea8j9VyKR2vSQc7Kay0uSrBRkz0/ODSC+VxCLspHKbGp6XZq+2J4uX81Cn+zSvTgTd4NLRQe4o7KUwDklKF4EFFFGTd7WWqjqH0pfFJZwu9hPZd4Jjsjal+KNpk77/+fFU5RfLzBu/XVfXsMAS3n9IcD36lKgXf9HLQOgujHK8mC6ldJ3iuXxtUCba8n5UBMW5wRpHeuFjkoKaiN3zzHZ88FCR1ExLYmvvFxEuavVzDLLPSoa7FUYCHQAlPMaSPeJIL0pZSoM+ntv9irkfY5DUvZG25+6eIs7cdq882fPCbKaZoAfax9s5ujZRKdW92qOfQlTm8z90/OqmTpM8ItnNxqRMKtef7lLqe3SbxSsvOaeXhX39iAhYQAZTBocEOGOBfIjUQ6laB5tro+Xp26BlcNs8lVUzZGGujhJECF7zXLI9STQZ6BKxKwPg7FFlYSBzl1DSxih49RlG5gzKpXFQ4ZBxl7Jd9C7cLycmD7qv+zhcke/26jo8/UOTq8hiq8PlxQnPUj8mQyvt+a8U9u/KIOLTnXjtUipgCddTUbN0KT5LtVknOSlYm7PXOWLg331TTroH7y7uJr/xI/vL5aK0JOF/ou0MGCXstckntwsXpkvpP9XOcjpdsidOpSI3DFvdZPdVu0f8pj9P+iemko7ejnQfR2/YZnUv62fK0f+V24SCUe1W2M3cJnqjUf6w9nl9pfZ1Gr3FyII0tpacMlUN7K43OFGuI3SoA937YkIKTBK/yCJMeqZMErmroZMw1VIGgTnjh8wuKDtghWibToxcOvrMisoCV7OxUm8qXirmTTJOmvas95LHQPCcX9jGslDVreGWYpKZlRvU8uV2l5iEKu4dPV3dGdrnFwSSEvc2A8SmsoY+pYHr0fGdjri/RNyf5rCCXMPDJzybP9XXEgflyfVgy++2NMCy82p0kqEgaoUebKnPMGZXgv2imYE27Aohnr76LLQ4jV/os1OaR4TLDTSGBap69XZyfLDbL6sytmHo/+qiga13rwDI4dZIWf94+cv9GZx9F90adB0xWoDtt0EOj8bug4D3yE7z5DdnNLg9bwOUD0SxubGvZWnJgjmcoalGeIp9dc1xWKFvrvU3+a7Kvc04DsmM9IYy/oqbHYu0/79uq3erzykH/x/33lnNV/dvV4Ar8OU3DbJo/olM0j04ROqRKb8Wsqatd8yJNWAtzOowJfiN/30eCnjrT9wR6K0Kr1G9frP9r8+TC5YcIoj1yuvKbj5VUuXErLALtecs1267FukSw95LWV/lhtKLJFsALPblD6uxkIaDA0FQrlH47u+O1BJi1W6Z+mNL39wij7zVmfkchDMUBWuPh/jZzMSdewHzkPmc0JT+9vfKXAhsF5yr/FFPGh7hojtLmIckSucgqanab+BFEt/MmUTvRBPfjeNtntInxyjnO4o0IU5MmPEO4cpPxSw1QjdGNo8RqCSXhkJiMDtRPgk7jBrZILfPNLv/1+FtuQQKUybeYCM32/pyAssIhnz5D2GzBj8z2k6HZOgqs9V2+cmFk1RGdD82dgokVZWTUtNVazy5GbwzYqvtB0YJDEdtegNL9S6bh2L99qpKCwg1LDQ0doP4024NulbhHY+gFQGmn1KnMKGXAfibmGZxcj3goUixBMidgzPSYQvXqi1aestKiSKiiyJjMEuATvZdYXqziYFr7ZYm9sRw1THpGzM0R5flnAok3dO3f9HdM9DEANGFn04CtAITOJoY36x1BJFpV61uAsRE9ECuDqP4w+kmzNyzTc514jz7iSb1XU3LSHQZd4ZJGtX2HrVA6NhW1R/vOtOJgxWuAJNoj2SbCJGApQM37ioODuQ76Qtp0IFpihGrW3rREN6TlK78wJYJUFMY0MX2HT5KyXCrPTchyW4EjP+p9ZDPCGSDGtMJukNfSMzREiy+IzemNnuzJ3+jH164jt194i6lZ3Z/Ubz44B3opJSFspS8X7Dt2y2hHJhP60wloTzwK61Dpg1JgiqNx2qLQQkZ2XRP9iX54L9rx9//+ywX1RyBNVecCMv2iUhKeKxU+xKfVxCtbDhVpkurrMB54PwveFDlizAUggA93wDiPJ2eD9FY7s4NfefHe/BAVpV+XJVAWhpJktgE/z4irDGspTHKi0kcLTfsV83Ozi4S2WWA+SYYkEqGWd/PdFHbCVrletYG3O+5nsqWx0oXMyHrbrQ/mSrw8eYKqAR9ykw7e6ciosAshuqE/l29K/eV3fe1rnzoYhROnZihzZr0zvgFJMOYHqwEcIKzI/A2mn3rHLPxZl79OG1YLUudXlw3t7EPVftbMYOSj31XW8Y8Hm2+O9rcU0ORAa0eZD+0LqlptUnpFWcx40dHIi2U/U/gHYKu0oIqUVzGqJOHrfB0UyJm3kHdKOrHEizaxmyip/lZGsB9EpblytUgEQT+YeKCspVVT6wOQPg64tTjW+m/qYeT4I86L72aecIMdwn2AJDlLWdQ2A6fL9pOUp3NZkimuBRoMtDO0hTJOL+GksCtxhY4UCZnUqX1ks8s9K+CohDIuunpLZ7K7CoaAImOI0A2ikHi6WQuIcDMXlc6mhsNTax8ipobYqrvLJrsYR2BUDYIwOkmWhKiOSEt/mr4/NZIkRD8dR71UT6Ra9gehY4b7ymZo6AK9d75Zejr148Pzh8+fjpczkYy8nfiulHMo+qL4+Ov/pm/6s/9b88Kvf4IISTWODS6CyVcfX6fvnk4L9ar64vy0fAopiH7MLELDI8s+P1XK6zMhgAD5QnqKnPM1V/NK3SmYI+RCJiRDVcL0Wm4pbAMVEpqJt5OfNtoOjqKaz8NM0IvRDPbxW/SKtBygNLaKisDMOUjKfdVf/7A3XXV3oiCw/6UVIINlW02QgMG8WkHl1enpzDWzYmQ44MC8XInMikoLB1mOEjbT55fPj4DzJiZUXFfnbIZhSYFR/L7inLXqgyLCipFqPtlLwqKpuR3NxTKQFP2HgxnS3msh3KWbe5vlQh3YY7QdZfbLs+86Y9Sln55ccgDjqsZa+cBinSArE4yOOuek5k8FmgGg6wDkkp63DzgHyf7qYpKe3HAaVCaeKKV7zaSj99WQ6jWw7vV3GQYV+L/Q/6/eTF4eNnz7D2cdALGD99sN/xZBB88IO64/hGp/CNkgqDZLXX0/j8pv4gsFWS4Ue9/I3PwMKDWyv+yySXw3ObJbx8otBtcxkzdB2dqpqcn4uapgPrC4/E/B7oL6PErLkMULj1mWE3ZQhZCL+yi5OHq3ShtT6J2O8VA0cKTO3I+fK4z5z9n5ZXB1eyh6IAHz6ZdyB/zxfPlSSX85OtMvAr6aDLGeWY9R44FVBqqHioXXhZhB7wWra6gGA/PxFxiY5v4LYv1zaJAQ6IystqrqbqSqn376vOqmLFi/z7cDscsWZxOpfK881CUhKbapPEGWwuzMJkTzd1P3FYK/So4fEdA9Eaom6QfllbJDRsm7czYOA1WHpSqDkshYsykIv1Ve31mRxuNoaZiSJFQ2wpl25ZW6TZdOCtk2rTKnpsthXaHc2t9YWf2OYRu2JUBVdhV6Rowt0d4DzbR85XeKOIequIsdZQFu5lTfcIieS1NZSVKRGXFhLOwovVoA1YlUC7PfwTB9yFFzobBOwOZM7Usm1CmRSPsFsVvHabWe1TJh9LKnV0D2d3pLqUOm5f3LlR3n3U0edz+a3+T8Z6wMg8wPgpp/X42aFYkwjr8wzOlsHl3L4l1g+KQkJ7oSo7Hgz4isrzy62/+D1t2l/1+tAuE4iAnMrXwbWnw4illkWRg7Y0X9jJqWyf9VbQ30uz97z7QA5TmlHLkhh/LMam6omHSmTwWC2zWqX3Gh0U90bIJxeOkbr4/v7b5zpIkdBOPtv8F7IdSIg6V5yLC7NjJbN40Kkj/9GNnztXM00OPWPTnebWLnE09BKCEnQSAiGClH7vR1CjY4U2xCNNp0t73+DxH8pvi9PdO8cNZNcRza3QbIUEn9u93RdSt8+6ziMgDptH7DrjMvoqcf9y6lNJ8JQTU9ScpKRcJWBaULA3WG7xYsheWbkacp2ks0xZZ359tVINuzh4Z2chVVywgiCyx+77/uXL/eeHs8On3+4fHD7+9rviri+1jiJnrov+S2VuBtDnrHaicwIBupK44y1B95OF9asMs2H4ldi9fB2SmHIoXGua8rWoXiKl2g2Fomh9TuuuALGowqbSqG9jGzvtUx9TqAchkaprifLvbCNR3Ez6ygqxn8+WMPnNGZI58CjuwWLGkMFA8cOlc0HfcsMnQojre3wU9IdJUYVWfq3xSKhHywAC16pxrDfnDibm3S1D0frW3cAed1NZmr/edz/ZR5JtFidrcdMzQHd5//9gb6r9zCl/fo6Tac/heS4fvVPH6IoPPdSLF3PqRCEhCWRhDPetb8rxiyffqIlxM1qYi4aRH7EaOrLtPLkfBe5TIffkYwjittpkPYGED6G6jc5htOzx/S4FYW5XKIR17MpsTUKgTDfmq4uwdDzQq7YgCzx8WDbK6rlJLTsOXZvWhZYqEEBBBXUUrcL3Bplph9M6TujZe9sWHx989fjJvphy8ldR74YCe6awRzW8G8y5GuWKrNMALxH0VhHJ9iTLDqt4Bg2IqC4n/uSMVPTs5CF1DTK9O3GDGcoZVfrFN52grKqYRf6rJkkhBFY4k1Ch+r7a4F5WFw+oXE68t3Iu1qMx/tRLcFz73ze0ry/VcUGMOcz8/JqFT7/K5mJmV+bopQat7cK+RhGK+JKreuhrfFVnmYC0lOLiYiemqeZjOCF8paRrZETWqh27WDn0fHUyP1cJ6olA5+qoEfaASQSM3QzVKXyLsEJNmsgSjKwVT08WYKZC3T5/MUDZBMYheAenVJSvwwQ7kbHH6ptUzHQ81HjuBMZzg1D6TLotnCRruFpzFIgN4vxiF1M4QMRHw7hJPv9aIhfOrAAwEuCbBeDZHuqdzNcyxebCNrzzSpL/CLlI6VDgjJq1xyNpq+LbHmm69YUPv4aLnxYn0s3SpJ7prYdTxx3gWLWzxZUczufn5E80bqoWqHR9IG6qPeJ/EpbMvOmWYtB0eabAzIllcSJSwMhrH9MBlG98JjSeuY13T8MqzIN+ymK9DvNPOB8Ty7slGN7X/vz42dMnwcwmVjDRe+r+y5cqXihoB8XYLzIPnsgMRMwq/T+Hgn0JbXOe5zg429sUYDx5+eK7vr/dIZLk4ydP0qT01szh8ThZ2QdE5zwYuEzloD9fysVViE/DR9fJlAuADD7sm/HaMsD24BsPBcZ6HcSBRoFx/RKig2s7pUttMfSR4LZNc3Lg4flu3dileMOPSc7TUUke5dpFNs6PxperpoM6AUdtym2u6LRk7INOnCJcIG6pUtZQyx0JxRg55ZKgsX6k4hzHCCEOppbUjToLPctdvVV3IuIgiaKuOf4MI3pKcZWUNoYpRQzD2ZBUoFGgEFXDjHIkOjrocFzabbjxS3JJJaNxh5MjUMfes7QlpSosnoAWQ1NP632Gzse0O1JTaGx7DTPSgUYTux9ZlI1l6zyViXHdUyjGtZ2t5pg/w+pkJ3H1R0+do9ICEJb6M1y8ru2F5nopxk7VKHPi3HEX9I7qg9xanLyGHa7bKPXVtRxsVv2P+tHjybQSw85TmHnWu8mkAEK63ov1cZFYeXKP6Y/xiCbsjrpqiGw9RZIBhwbFfHOyXMIImehvpPeXejRF7ZxLHXVoPKXKx9v5EgeDl9CUorHtEQdFJxa+x2SZNHc9XYIyTDi5eECHIjUbnKo0iuSKm6FuHI3nvrJ+lxoDphYbh01lfrV6szwx+Xj9hqZCejQIT7zojfzQzlD5Mn5Yi81NudVWMM7I6ELfkyCbgHw46H9W2cIOO8hCYNNvmZZqGPr6G2fgRDb604Lxo0J+Nd4pmEM/gBJVExXL8m219LrG4szerufQrsOcTJ4bQHtIgjqgRRN/GMhewrhh3Bx7wtiuZEXUcwJ295xvrbzXZRwcbrYH+wfwi36+EuUKJSpcpskCVcYS8yyvqAhQ01YKZMIwxVlYGaJMYVQDaWrez5dQ1QxzUfbd+TLsu4K7KctCaqfQKpld50sVQ4r7l4fCvdmcm78rsd5Pr99cbsr39jY98rdc7mhjcJANTKrqJtr/HvZ+JTDdlOxSlt8i+IyTNh9qkut7JzZi64YjEnmAWq8FtdyEzG8U1zJoYlu/HMoqAzP/l6eH36j3s6fPhUs8/Gv/h35pHh3nV1Wb341eP7tuAFzrdeOHIaCZNtkPkiPWUq6lW9YmmUuYZAocvWRI/c1eNRohvgSgX2hSVQ16iY0bsvTXZhAhUQ3yQiJmPU3LpOSif5ecbplfkzv6IrnVu0Sv755KdvE/Ys5H2G+0lrkmSXt5K62hXyqLxSKCKM11yi7mGowKIhsSbflG9p+lMCL2vQmzEq0z5ce5NFnn80W2VxOQbilTjy/uFSbtlztxKZP2ZK5aA7ILnF9v9MruSNxiT4iXFl9E3Td1nznIhA2l33WrndZZOj3Yk59zRa967aKAlkv7yd62aznoAB6rU8WOzxkbWC2bBbPtSYwkoFndL3UNFowHLI6bzjPK0QjXMIG+8xGFDR947n4idxxNz8S0+lkf/LZqevnBxBhiaAUnFFh3b/WOCqFEwTUz9Vg8lFDT38pLnPjy+mmW4jAW729fy8TnDRvNqhPtR3JAcNxyrLad0SkOqSMaro7CVYU/vv9R/9vH/znb/8/9r74/lPMbD4al+ru7/3FNm0H/ERDpEN3QXiSygcuENR6cLdHDi4u9UYsvLbLLsxhmO+M+JKOTq65sVxPpmVtHyHq7xR0EmvsHelTkQQDcpzQXNaJRR34W4xYqf+jrXsJctVkopt6vKJFwNcCf4xMk7NtfBVCjHo1/ZlJDeLmZPJKdi6lak9TcUTD1tcSw465i2aYkD7yZiEuVqbcHoMHsq7ICfI3D/Yl4ycokSri2pg4nklpuVJGmB2GL16Po3FFCRfticUEBKUI1yn5S2F6SeNICPUH1n9wmnpqzFkFYgopFV9k7qdJ+Gx3N02hOT4z65Tuzbs2Q9cKO7+V1jK4rznbARzarKk2yaZDNRPYsNznb6agDRJ+8BOZHGfK2n2dQl8AkZoWtJitagUYmSsZ0Bb2vjWPCnRvuiWIJAtu7yWebw8kowpuzJt9+tANG6/mejncwuzmmavWWW16ETRAzvRHnhapKD2lYUakn+Xfj2250ZrPozTZnR0zrbWPRu8sI+xIj2vjEzTedQZzIemb/yDt1zrbQz37XGQJo3Rri6C5a5kFVzxgND9B/H+SlI6rQU0zJb1ccg9ZEMqWIZmRLdRONuO/gVMEew2twMTAkxvwLzByxu5hs2Szy+Ky+pzEBp2dUnM2z2aaM3vwn9H09MaFvVPLbvibMVj9UAxRwwnlgU5RjfkJIS9LdWpI2Ejgf5ilpBY+gylXNndi7y5LU9JRiE/TRS09DCQxMMnjsco+ZyPPLR23bstXmzcchtn2hG8ZJbnu4xY6FL31k+b2onptCJJjJMEj7GRriGFJVxuTS4jxM5jZ6MUnqTiV5WiUVQ+h8qRwq6RxoqfZoSub755n1eHusFCFL5aPVWaCDE5iIpm3iituEicQIpMOojJRlhrW21o6wURh/fHfZptTl+MzXx6qGpkR1VJSy3td4J9x2n+vYGFsc6Ex22QsDXT2MRqdBM99956q5f7KAtgwq8BUuu9e4NNVKgoKs70bAsaEam0s5kw5aAmRERkU70lR2ZsjjFea8JiYqyER2lJnZ4b/7aZee8j83wCHwIPboieAfqJj1Qu9AS3d3k0wVV9BIZadbZFQnKqOCtkYiXeNZS6FVl8gFuyytdB0DN6ztNr2lXAfQg2zHlSkGdIxja6JjsWBUWci4OhLoHxrVbL0R6CQ0Nd1xtXU7BnSDwGk8iy9ksOj5w700DVoXHP1Kctb4uegzv/3sxyS62+6T3el3lgh2ekBL/RXOIbCV0nUv9tS9tPgg7hiKd3fa7kjc/Ehup+y051Wc92jhIEBG4b1NOqbZCIEtmz7UWiw+rDmVUGNsqsz3/7j/fP+lyMSeFJXFrXHmKRLbAFp/HDfE7Fub6km0hJm9ikn1rKo0ptrzUCiLdezzkpc/uKk33CDO3EsMfUczIZbGuHGMBgW6gr2tamaWoxHcQA7Qo7R+NZS05WWZW8RzQOLWFVdwpFFHAxUef3/4YiaPHS8hcISeOAiFTKd7nU7yOyvq5OehNe4zDbdL+lNmir4FnEt8Aomt64lLfbwU1bI0VV5pTpYq0q9TxL1E5PXOH+lgR4/GE0EhaKap0LJk/gX+mts33rr02uHWppldZ2xdJZ/KQY4Yfp88IXPIYTCX3Ba//Hxm4bno3CCPHjIaIpBRahRqwpiBe7sY0/1SrVwRe17i6stuLsZ93ygg6cl4AoFBHlEiZpdxO2Bfx35fY3Bn0gD2ZbiTkAzbQLMYwQdijVGlwa1WodNvLmVHO2UJb98y6ENRyypps3KaGJfhcHh/nIdim2IrLStsfu4iUpOQukl0bjgN+amHjdsuS4UP8YFZQuMp/I18u9hfvhg6Ge/iIuentP8TKa6xWaSEZHwmD8SIxkJxqD4aS5IZ/P2u17uSeGOwJiw++fSzh58JNeTHdw/1pb0X3mZnVqTgWy2+1QGnOUgMXgGU6PJaXq4B6ZMPn30mCH345N8+fPfww28+Ea8w//bwN9WHh48/PPzfHz75+sOnv/vw6f/+8JvffIihaquyHdFBRAPsbz75t4efCijBTv793e8+DU0ISFaj/7AmNp98UIQ+1X8f/UaLnsw1yn94uSl76jX33emxxH/94cPRu/L11dXl5sujt/c/yMF2rn/laD4WhYpXa1V91oS5SNaP3n50NJR/Ppyv9DFQRk3LqW6PZulvkX4vVb15IcL2mYhrNgh/Ka1pZnkljGz15fz0RwnHJj91iAV0dbS5f1QqGlerDzpHJOGjy/VKtG7eHL0repWMrq4tjvr9+7/tnS314kHR1qD2w1Zouo6mHiHIk4/44ebp84P9l/j1/XdPZD/XX0E5tLaFl2ki3MFpHmPi5/vz3zVWorzhzNbXImSg/1+I7O8Y2aKp8Sng5mfmIgBLrMWeaH6i4sTFKfRyuRB1Mumqw3sKqSA0clXJ94ni5xZl/DLWxh809O4rrWM4eEygYrMQAomeNVUPj0X6I9vgDbgUcv3vGxYGsT8AfIc7EH4nKLJHpslD+aw9kKjVRSROH9RhLEVEsno7DqGjlI5JaEkrpBnClYNKW4JV8lqP0ui5zYGSpSukoizvKrEmaFlo8Ba3aSC+NBNyojL6Au+AGHXVtjObwsI1lROHDVRqnFAAsAHNc/MGAiYpfUrEXi2ZBeVPZKHLUKuNsoW4yFQqm1BL+4Km0QnH4n3mTgJmEsWIkN/oRGODlnaCNBunwHVMHawODS1XdFMbN8JacNoFEXQVpoL8B+IYdT8aAxJx59zgaLCJiSMwZZ+yHBdNAYIuPF0M8EWjDzqlqu773IKuafcKlFYyixgoFiKGvk4byJopmEsH0VNcDxK1SQ2FjfWSFRq0q4Z7F435S3HjaidqHqvNQpJjWZnDW612q7Z3TBSUuSGlakQjDoPLJ3fYGpBRPJP02L6QG9IdnZS4I2L2LX9RRBv0FSzTIOkRyQAQkMqNQ4xKFOCuZ5PPOimKexF3NI1ffjmkcbd8KwQ0mIZBs0KVx5YnPAq2Dn615XzYsuE7P183EeHrknRBGHxO06+Kba3AUynrYAwvzp103OE/BouHcKVwFiJnS1AekDGbh9yTFXJEXtu4nboo1TEKsn6ovFBUTVs1aiQ8E664Qx0hfp6Ut8HV+gd/NU6ykKL5/XFex0ALPxiBvh9eFrnv4EO2t0hg60rGDh7Rge2F8w9yMY9fOaGlSnJkOA7r5uF3IBStBqxjf6WU+k1aKF87m1Wu++r8UDdg9qgm7KFeiHZQ9OC0xeHg9I0K+Nsmf/KU7gJiILZr5rDgAozkQ+NswNATT9mXzt8F1lYz0YDk6U7hvijuC++9UWdKDLOHXpiBtWtXSMXJezx4YiFFfUG0bIIjnzXz9Rcb9NTW4UBsGyLknYgKsEpbEUA6/8skcdC3ML7AEOu9DCASLyZAJXIKAdqQiKhEGrKqNp/GVYcI62L+CpuusfhfCVMtexECWMVeISfY2snGyTd9CES701swZMFl/99F3OX0NRwG8VhYj0CWEMZWwKKB+XlpwAYNvosHMujAc7o/zmx3xUpDLpnpae4u7Nkatlzm2q7G/gEn+4CFM8tVbsVM9kdZU5Yki9rEhs3xwZ5nSv0u3Q8sxajfZJRDrp84IztumJV4MWvV12A5u8WM0gOPue5fpnDAyzXgIFV4fXV7YpnRETrynYGZHo44/IjfqtlxY1/1qWvg5iRVYk9CHGuOOWaJodAgmaBnl24/1oKgwUZVdd/d+WPg3Q6FN1Caob2dr6VnPdt5k/WgYz1Sf5j9p1cbP2nw0IfLs6wM3bsxCZw2EqfaBKBo3/VYsBKayzRedLrtaBAbZaZ9PbEzSJDhEfnBNy/+EuMzE/GFhYyix2vtG1hEvTUvr1QMh6bSUxnrWdEaIAwzBiM0LJwMj3K5btWnul4y6nxhgSUPnDAZZ11zdL+pnsjgUv8qNHHlks+FyJrwPhJ3UTsYLX0pB4ymqV6W4CwUIiPoJ3bdhEgzNAyabUkBjQH0yibemCA1ZRUpSWT1NSyMSXs2e2bbAQqNrUHk5GquSGZEwITwnA+BiJwQydZZeYx5ZIDRQw9qsRmo4G880+R4hYBTuEWpv5JAhaXGcKakUspB9XQTPYVtgl7I2fJVuQc5J5Wq9wYwI1Zf19UgKeVC0JaiBXDhbA2NCXVV6k8hqgDTr1iSqq9ccTXoW7vt8kFffJf2n3777f6Tp48hHfOu19p0HI1NaScU5lVOi8+dUjBfzS1gnQNIDjybWOlYSTFTfvRl0zmqsSsCd/LMraNhp8AEwUx1ldJATfKIJC26XcLyVP2eXinovT0kI8ghRSoWhLhf9NDullDEjHbcf8U30FfDq1ftQaaQhVfwf+3/m+T+m2GJjOXG3pCqfoGGYwunewyRPJnKPYOPzVsMd7JnWN5bnQ6MasXmOmJbWStA/EobuKLmgMftUgCVv+pQ+JkFIoFWCUVgywufwPbCO3HuuLzlCho4U7Cm+J3c5Q2HWEamOOBpx+NVOCbR6pApydplIvIy/IP+UCeSVRuanO223jjXfdVh68P23Ll9+6kXL11cWx2OlGOkYSE/LrqoBIzDG2AJyXtV8czTL+Brrh4gia9cD4rQuvvbptSaa2Hkbei4EXg8cprMcs6N8AjR9GmMuD02148vfHNOi9MuPgai2wkfH/CM3n7cxDTOR8zeMaP53kkki3KUzig3P47CmkA0UQNy8KkT+vfcCMlk6hrUF+Cyxf7i2dNvnx7S9gKtmYwZC1HO03F45b+JWMCJgY/I7UeqKhHo47M/8GZsErXGhL6q+GSkkZ+JanzIemsqeVDF01ZYzY90LUjJjTaMNNfIiF/FtWgrRuC+2DloOBpSkmFIObUhixs4ahBfVkjVYSAcIYQKfgFLSmSKEJo2HjeguM+FjUOi86hWUFIKgFgWUFhMYaXQQTNCQO02WrylB6wCpwDnnV7U4L1eZ4pPwEzxACTWdmA0NNF4dJoxbRZRBqv2J1byla6h0R0aM9oDrQo2uuBsLq6ygBLRqFPrUIuly4rifQ9QZGgiPQaFNrQcnEBra3xg7AsH9ULRhNaS+Jr5fv8AvyN0u5cswFZVXGJSSFf9pqLZHgMP5TFOnXjQXwVRUSxohMKY3w0KYEDCrBDRYsv6iBr7SOfBy/3D718+1xAMRf+j7p6hduXTNmDpa8m2oQDabOMGYTtghxtVIVa8CA/pWDTZigBlfk6D6sxyLaadYRay+XbwKly4EgS2zDe3IwEh6wMon39OfZ1fuApcrXyf715vZOtiBIiciWf4GZiCIC4QQHwQp9ffjiVGPGypRcciq+eUDQ0MulYQkZn2P8Ky9aHigs8B3g/DkZ4+HSewnTQ8fu28cbdYfv3hwScsr57wtDjee78eXA5+vNnzKLHggkmbVbtuqz3WOFIYZDTJzdtjZRFTv2YqSsCx7eaSXSA81rMoTJz0L2tO+1ykkNcifOyfK7d9Tm77cijFNIs9uET6F6JW8dtPf/ebiIdHQUEeDLtqVcIjoN1TghE+8rRwidKb9Un//3NfZ86Ll3oHkEalpctzuaLCdEtLIgljrzBP9qr02tDVO3c00O4aAJ3v9gyAXjJNAJkO8WKvwtXZxym/TdTjMq2S8SLrmU6sfNDgSeLlvvgTPnj6Z9FeLoVICFpXWheNdPlVEEPpIyvDyI6McdU7k5+kRn77i8haxnfJtY6NJwh8w2N58RppNR6SoJJRznXNp7tVgVLZuH3/XL2WEIS6NJxflbGzgMvVuUb/GkiVQb+RofcUaLZpri8wyVmevGOr8uGo500mIBnZee2gGLeZsOan20Dl3giFxg7OswhREhyk0jp1PNDdiD62E3zXzuJAfUva+3EvI3w+h666Jo6vc8wL6YuoDpXqyWtdXg2lvoxR+AJAF4tUVXTDlwnUuUp97nbbCvj0Y185mX2h+tzNJzZQvwVz2jCkmFeYr1s3URtWbmR7ogqnE362kW1QpNx7tllgdPKzo3kQjEZSzk8D7h++10huxvEbTMTCvz5GtKH10TH1nnW6mGsDgsuNV7p3ow47Dwq9fq7hh9t5kMbbJUqs1uXowz3xECKGpeFCZbt7EwxWftJzZ8/PaD+TLb6lSyYHiR3AbJBGEKeABpV8GFpvhIKden3vNJ7mw+B2aU58YIHlKTvbi0Usmamw9o7YA8x25E1lBYm4HMVMKUWMDaY0131encWR4Mu4IbC8K9m51xnD+2T/4KttoAHirrfUTiiqig8gH9UgaudBq5Mr2czlSvZKjDOs59VANpyt0NlfvwdPlLj0EtlAY4oJqfnuLBJleD2VUgLjI5/iuRRHvVmJF8M//NUlOsF7C0zi6uEG0Rl2Qh18jR4gOmu+iLr8dDAeov753FrgZIkv6QOQddCnWm8VoiF46FxpkUtwlFlI46HJZgvXLKrkE5pXBk7p3JUP73n8jcsef/NuAR99u6zW88XZVbDFLsv6reNB9hIifmGgsc67pNYSOpnqeixqiaSLvY5NwPeIfFx2fzriQ5H6CFR0UnX7irZQdzKCQ9dAzFG7x7v7yATgXZzi6GBop92LsQzNiexVV3q280bFEYtnC0TVEM8qQgRCWXHx3UPdWJbiRnO1wBn8Wh/h0WC8VaZO9GQCzl9drDbLTWQbhWzREwoxBGYCVUsVZmjHDlDff9x3K9dEaiLpPKxjz0nWnnajEaDSGuiPCTPuemzDwM4TAXRf1db0nALqEChyukGl63RT5w28x3o3/72bewz5M2i4rMN64+T0G2w0Lx//ef87YQwOay14WJSA4jaN3yEYDVQZ5NaFtAjCyxfPnv3hsQREFYlWN7S0iiwGDcfYXTzgrYW79gjpyB2m/9YJvcXJU+4iwrZ8t/aDxFJlRaBxJGDQNBfa6TxKU8+ZWsIAztMvC4SKb5Q+lVQ26k9aqLVJ7EIZbSQOCYJCFq+cRRkJtzIDAq+RCMwar3teGy6N4vAkXo49TWizSbw4v5J3jkc3aF1GUcYPImWY1sg62iMzpzLWej+QbUCOpL3+PfRPzxjEG7ItJNpd3FzOnd0XIzaklawP3Hpgy6O7jwgQqeqbNlrALstklSNaKX3SxHS5qeMNY4Kqac+cMaUUcRKaqPMrRR4tmdmd6YYlkVowHjAj8zBJAoyJIH0oH/0E6V1CWiEL0PxXViYOIk56kpajviAbOBARQGAIil7+ICgVXUfOQiDbvLEHTMzz+Oku5crSvoMPBeUQZGHsr4baf2qSlQJJcukXv6uXeOap0hjlyitTvArcgLn4zWiLtBQ3GJSOCTQyjwQCZp3Gl0wtiz6zOFCrjcbiQmGU9KcJqMvEyIp7QXp2aOs494TgjXOwRsvOMqQPYPSvLAYPMGCXlbl8pc2wBFvuPpoEC3P433py0gzNXCnEDbsTpNya1q7geyNJub+HKOpohv6SiqOg/pV5xP0VXGnTWLIzpCx/rYXsqze5xeTm3SYxnuRv4X5VPW/HgLRIjfOvr5bnjSyZBCfC/CjrwULfza9ef608xXqbyaaqF20soLgQB5ptOFs7Kg5h1ifjUbfF714vHJgr3PlqRttD0GyGVkA0atSO8E1t2Hku2IfPR5/p98n5StaJnAXqKQTJYih5vYEcpPjss++w6Re/eUiDzxMNonYeXtE/+7eHYi0pRqCr2bF2TtM+EaCPJA0vCYmdJcQz5Z+f7v/lg3ii3BfT8+A2/gN8xONnBeFNwy5dQ93Jo4e2C6Ww17KvfY93kv3gvvXHxTNpvOgpC38ulx467hBFxMcv99VqqXi5epuWHfQjqAMCbSlVZAmPT05kAJJkVV+VjK++ErfUIiz76tn3Ir5GwywN6ASguCTf+DAwN96JScC//1K0KR2oPvA0ixT6HjSJAUVQMry0dBsM414Wr2Q1X8qkxkYBXo7LaPhfy0sNhYdcMHIaVUuIMIpdqZtObeTOnsWCR/sCJTW3yJ3bVz1dykNtYDKatlrPWb7pZKrChH5PveoMywWuzaXAYni5ugTOtkOioEYXmmnqMDxnlmIZ/c1q9YOyudoPadyXNqxvZppcFpvllSytjajHy628QGgYVFAqADDCN24maUGMXMiSH7qzsOBM134Arf8IPEAD6RaBM2ZEyDL8casKRRfmCL/XM2J5Il16vTqleMoQJlunPeV1PZje4yN2ZqmEtF0j1ylq0CyEQytBMGJs3Upbjq4senOQQh290xsQMM97DCxR3RLw/Vq8pMPsOknFccKU4be2Ie6zYzq6nQQW5KIvlwM+NtmsCwRTvVkADAuI7TOiBiwzBKx8DvHbTTl6GBLNk8364selPCFgohZP/s/j5398MdMb3IvvD2fiUfhPBwV555UygK1BszIw3/318JsXz797fPgNKtu5uwpLZLO4rLWaaxZGj2ys7alOajamtHfYkwguprTDC3xAqGR3xUafeW+kpUqd3Go1syWgQmsEAzsfy8xs6I6GhpSqbWZuLt4f7+jPxyPUeSK1/PM4HVnI4dZ+oeFtwR6yTnunrD9nMQ6I6T39+Y0+CXenzZ8Ezva2f6bBp9thx6gjiRGG3Bo7wzi2yzYCoGroNGJkRy1isiKnkaaNw6MHzNjYTIfR2pAmY7oBOGmhGI+tSvQxlOVOZn+BVopY3oGUXZcLllu+xWjvsk2n3URFuTedj+qvU0/pd3TQeXNjYo18tx0hFFkIx0Ibp9xni4+ZFi2mNxbpFVX9+uqe4DNW1n8aG1zv6qHbyjGe2AtI18Y/yHJeshKCm9dABvGe7U3PWIZ1huHHTMsuVcnToHIMuP2FS2iJeQjAqe/gPENpRsLc3UCuy04IS043GoyWDuHIZLh4UIL/I/YE68jxsX08pQPnZb5pp2YPmAVNa97b6mtZs7R5hMiwXUua7mV95/Ak4I0ZRlpGBhDpqAF4c1g4ZB3telnvKoDmwJITUPFgCbnTqQXcjKs6qFLPus1HHaekaAtyCt8pwu8GskDnZ2GiHfpHlgS32qyq13BauUV2fMjsYD/sTYBw261+/4GDiVOE6uiY8Vk4NHk6jYKhbfX2b4uFA7pqPi3rlM5OcK6asq6EV46y4xzEatjNgf78FN4jKFgj5fUgqylPlgDh2eDgdK5OpzS6wsDELRgH/UH/elKyct+Isay3KLAretuZwgfhjOMi90hzPDkn0ea04bwj7cYSTt4YL5pIoNk4GD9La9NPnlBiW1i7eJ1CFaab2LlOB9gEM7bvy9TeQ7rp+j8qYeTiBNt591W509yjSbpXZZIVqNPvvHbdFiJiHTt2U0fc2qXDK6mds/PkSKH9McE7QtwZf5siKGOebixF0JNBexsZtJsFCIR0WhhS/ygDPCxS/8Elai97+LjLNPTlDYeKCWboMRK0iE5TgRSp4kMiqg4pVyKDD0HaS2LkSChWUsef2lvvvxSrDr2UNAdg5ljTWIup6/GH9iHy2vBD+iXoSHdzZtZBV763KCstXVmM9Xk8QELkNhrw6AtIapx9hXHB3oAW9Vb7BEweHrbskQOWh6PfisA8JwX9mfjbYEB9dYbQ1FSridPYN07TcqJFphUGYiOLBF4kYCwBwKIFiI8AnsNlBRmen0/vWszJohUfIR3S38aIaj/M1SfcsXNGCUTMKddNEBpeiWCW806mR4WZxC5dLhciVAVUcoxAA6CBQe0qJvcXPaNDDYirUS7VDdOhDpB85XRN/FTTIxrjsvpHIccEb5tqiCEEazm+FOrjKPREfJJKmhRSTzFC4QvTp9efFlsE9Fycbp+ASU+4XEF/m4IDnZnG8WpPufk0+3sfQaLja4KWKy0f5a1U7n11OhEFKzbC/YTt6K4yckEjffvjCMMUEvnyTNDWLTpVCJTcYZ2XMf3+s+qldSi31j0lm6/H764WG85YcjzbIk5mAzyPxlGUd85pebnALmcjJGfxTF9zePbHOBaF0cmnJTVNdoxEQ0h3jMoiQzH/cXEpgsArPoETjzBpOFz51OnG6gn9ikQ+YNaIoZU4Ipu5pz9OAJSJXaMhvXUhyU1448C4K0tS7RaTL/USG8ho78WrOB52fioxi0cP7DsdpWnYgDVYsFTeslv5qckq6JBHGXBnbPVBZirZPAgzxxQM6XQ5X67LGEjlHiMaA5BM2pycug0BkFBJug4SJlOWzWRT13kCUuyfzwA4GRs7ddgVS5ueDo+7nFOwe/e/M8jtxF42eX2dSfbyGoembeVM5NkWO4iOT8qR/COsCBe3chi+spsKYRm3qoJFp+Id1MVyfbG4PWD3M/XFMj26Lu5aiUrp1f035jRDf/DZ0y8gYYOMhLbmIal15wT2W2SzaOfGZHJqUSpeNYiNnvMRrXVEXIuQu+qMCgauRuj00vplh3cBh5npFXbC98nodHU4rmzYDYO95NJhLzsWEDq+4/nBC9zAPEnCzfp7yhzjDSW5792Erfq/r5dQc5Aekae2RPqFwMWt89rAuBBau60R5c8MHlYlsZJyxDY/WjABvVPpHTX51DtpwiP5cPxDPpvy3SZzR2XHgNdVNTWYIW/0RsTtx/XyzuVdGQwtJlN2FLDNaAUMtYaclzO+u1CvLS5mjuzQlhx70sMfdWaRCDa76qc/9cZCvx708378Dol032znrTY1DFtQac9MVh8U6hweTD1+1fHCNj8P7f5HBglBQ+0DG5xiuP2M6eSOFoiZEs1j4JJwSFtZUh86PtSwP+pSbTM0lew3y83G/dGpzRfdFZPV0RRndEgvqrmS8lokCT7IJwBpNzRd1qkTKToVf0tM5yArRkU46kKDBsmkM6ZAy/Kri/N34OQgxsGc3RV/drfRAcJFMAks/WJ9WVirNrESLHxqEhGu8sy4AN3QVVcisfJEfd3zxDvPlHsb5zC4ZbcwzaWbJ115e1U7O+ikvMFtJPx2km6nJ2cDlygoFk0OgL9xvlNbyLhOZLdJObCw853PFsWJKBSJghmtqnSH8/oqHQLTJem38l1eRbfgdgYMlEGcmGhwtSvGWfrwItkv86zIYxYFImM2iLh8AdWOEknweKVsXZhVKt4kLAW1taqvB66zJqzTpfgeXmtk8dndwOZL2DiO6CSxK3NuHOoOEMjdKTFqU1CMqhllw9ySASJk6GeSUAaPYFrMLKAN0h5y7KvN2UAUcagkGtpna9uy2bx88oXLboNWQPkUMxvWN32g0dSB3POGuw2ZaenKFs3Y1frAkPKRYfZB5EpAqEx5d82N0GQ3nn+29EFmH158xRt9PMBlXWQonufOpb8enLzPgE7yZgSNSTy8Cyo3vUzoThZA4UCc0KQQtmY01qEdysdowE9RZ2LM6iZrMJRyRb1O54kllXq12wCMUz/o/Vb9EOV9+FAgON/i7tC5NIyD6XCMPilgR0X/XmbCV9w7fYO9SiLOl49Eg7LcaspH+sLxIo3o9N8qvR+o1lv9jCqny1M8oH774sl+OEhePH/2136RbQ/2kkgKGtIkNzvvW5dRHsjYvY63SfTTDW2Qah4WyyL2Q6lzKTMb1AjCBintWm50eG/TsDGMmpxWuXkm73swa1BEaHm5+yXIOy3jn3qozhFNDfubPjirQV4gt6GscI3QdlyGRblFOiFsQtnklXw/4XhJBZROCPfd7yVim965Q0CVJiwNdEDipDU6ZU2PZp6s2S2bMY9j7p6D8DNFQDofoasvJUkP7EZpKe2Iqe0nsikINsKjrt/YMdtwNUv2IvATthX9PO/d6Gv6cPp2vgwaDNF2C9Mc59LxIJ1uyZTf8VP75MBhmqu/B/3UskFJLO9zc/iQX1wE+/wBTvvNADecmcyvtg1W/VgOcFfTEFraE5MEuQzIeUHup2NwuOSl9JKmwzwOuoHhQ2BJBnAdJxiP657VUqYeLPRF9x5TCO0lDiq1F9YYb795R5CDtqUeijwIFJF0UMO83gnF8S3poJWHL1rKlWSENLx0eyLMsVK5B0Dd0HuCpHFwHg0/E0IOH30mR8In0r9+SZQ+/rj/SVVRtfediXhzkDr2QB54TByHqXJLaCraabxHGGm7N6EN0BEhIdeLxaDBSdt+K9M+FiDLJw6ZtBAv6S7ttcGwAMnWSm3z7TPOnyz7mFSwQ8aWrpWzXcW2Ne+OiZN4rGHjio1mGsIo80i3Ww8Gfdqh0OOZ25GEvsWYcHLpMGBCo1fo00pejNGlAW4aGkAPHhxGn1mwpNXsbA5rJmom4vng5LVG7zktWjUpIJ7A3crjh4iZm1080dVNkUL3OrGEyitlvtPjfQbNEhbAMvpAvNKRnithUktZRkArYUTuif+alouxwqwGgqjcatC8JkwejYy1EbIU3DUGxMUGwsnvk8uHoJ3u8b7H6h8Jp6Z5GFa1FXqkX9hLNueLxWUZjPA0MLb0400paxkr+tMqvkFll8ldWJP8yGwVhSGN/fGFlp+gmfuWiT0fs3KKJIrqYxikwn59YAHseIHPtA1h+90XBYzXd6OrhA2dTlO5vXu/UkZKJp+oUcw2F/PLzeuVSJcL99PjlbST+CfzovY27ki4NQefamzmfr/p9FrK62FnLlrstxzLgsmFKjYFf1phbRm6y6E5RZPTbhiaO1Mq5T7S6CPpbV+AoJr5SpOKiZ82+SbGjcYkuKa0I3/EKOVKXKYl71nnbH0+lLWTem6CqulJ0EE1n+ZUf2UDiFarkVEvV7JjAvWTmj+Uom8uZVAfSLWfpNQMSoHVaHQmxkS8yJTqDH15Vs6HdGaw97lM3+uzs+XJUjspdrU/ykH+avGF8s6/kTuRNY3G3oI2LkSgQ8JOUYHk2bfRj8nhxsqxYNqrNYTF1mJI/KUFChgcden+ROQFT5/TcXsuAiESz/a/PmSnOeN1IH9UZ/F0hQURCsGaa55kBACpQoAPRI81hdpYt5NXt/tY4NVUC9e+VWPv6ZhY8Xzi0rneqNFuNIFqwwxhe+kLQxpxPzzked4rbzKKdQ2bLeh2f4lCyAm7wojNFtqufOmfGwNrIrQIm3GO2djxG8t/OKEDAwqMH1XEesx3lxlFAEhkrGslEZUg8kiICf+nv+0gQoUOdgS0aZZAZ100iTEMrRGn+myhugI27kTzAdt3977Y7c8taIMjQEG5GYrtdbAg+PChvzfc0z9xgbp2NYj8qQ0yz27a4M91DGfl8OR3qWF4N1p2w7JAwfPYGBbnbS7eXNhH13BCWSmWCeeWe/FqAmm5WGJxyJlscgOcfBBrxfP+BHyPwKI+9tPnT/b/U4NlyIn0UoKFQ3DzESDoiPEs5qj5uR7kfe9tNdBMWQySIK24Xp7DWJ3svy6f9PGWYHQ23sIb86Jg8ATtTBNBBoLhfiCM/eSh/A9TrSES9hl2GW2e2M/MjH92sl7IiuSEcPEw/PjpEHEw6YoU42ihMdQVKQfW3IYBzMx9kz7UczpIVjFcCZ20HdvepKavEPPwF4r6mMKnd2IcjPZGvW16P0tlczG5NB7w+rXwLTgYhcUWxt4fgzCFbLZULq8JiOzSjkCUmwIqaEBsGK5he1U6eBuEaJ7PwEgDvBPBsGhr1KJyaOPsWI3EQG/lMuHmF3343FxfIyivjMlCT8yo24qOYkO9/eTS4F5JYpFsEiw44y99XwS85hPaKPfQ4d47Gi44CKHtFFA4NstrJ5t75Zejyd/2ph/29qr78nvvw9F/VXqD2ftyrxh4g6hYt+U+QyJvnUenH8HlQ/FlwcOodgtyrV5I6BbEHX5s8bFBJbCOQhrsTSYMy2LHEimZgN+8VrpDAPJbhkMPkdFfL09PQ2DzLiauMH9AcwEQmRFUIyAe7RG+QfDMKGvXiJvFf0tMDRVNPVRxfp2+PP2pTlc5Ps7t8mIm5pbaKymK3/r0Vf8WA1MWxW5SJDuRchEzu9gbs7cjy/sKm5cczABrlRWsetsRriDZ9O7ENg76u8E8foW4dPpCTJ77d3KV0b5WfXn5PWFjmiCbNV0q2uD2+j4Fw+FS6mwRQgDoJrrMJem66DhVovHldIV0cjI1r1DXF3Q65MXoAwymKBvzCLU1NnmsIz2NZ9GdHdM6v7GDq1kyJBgNkNJ5Axwxe+s9udBc7jkzgfzlRhW0l8lrn7MoPuYMHFNWcD7uBdBeFiOpIzpSh/fzzPc5gLY7QMdXtwf0k04P6H79eDSokS0ws6KLhG/Ybri3fQ7pkGccNqHIpdtCPPJq0yNXjgbzuM0KzLFAmuShjMf/NT48b5B6bHbPqMOBS7OuNtdrfU5EF2jh7JloRxNZ/yMB4GZb1mr7tQ0QyYm6hzhIcQ0ycwUl8BCutBWb7WEJ6pPvjI7MkKAwuDg9eDyWIzUS3RK98A7YaKC07yvICxGjo2NVJCsbHA4+8JzMPCV22xPMQIZ1G1uEeYfrj1tnmsdyww0n2yTk9+ICXO6i5QJyoRvFBS8gi6EU9rywxJjEBYbd2vVX9ugmB0NGPFP0aX18m61uaTXD81zVviuqv9NkV9yYHGYDJwy1C95hjmZ/U3ddgMgsXWu31+z2ZqinZ7o7bkSSicxfQnBC3BnvwQppo6HJrIhMKh0xFPGdif2E92d6LxafXBqSikTGdpUo03dvTRg2L+txjlIr2nj+n86WsbqUz3UuiO4yWA/cSfG4TfZL9ziKXMOeo6NjyubobKpny83HrIUDFE10mK6GDrOr5YX+Zo2UE3ZLM7jUo7LKOgRkl7aVj337EZ3d4YIBtdaZZIFpphWcFBNW+eg4zJMPg+po85EkSNWjYfXl0X0CyLyf9dsPE98Dkn2WOEIjRRcbK8TbKYsAKPHEbk2j2MZePACtFY1IRQAD5Kau7wuMQTHS99EC80Z+a28CL38Th76RGirvgXPqAJBDOOZTOoGpTzP8whT0gdO++bteNg/1WkVjfG2CWtkh6PC4GPJmotxKbF+WHUDSomZVoftj0gBVWunj8WPjUzBSgJvaEgGG2QmRTTddBycQ4EYBe3++yUtl0KLL17+UuMcd/eXodHr09n71ZXX0L8P7Xx79y9Gjo3/x65zWc8WpvZ/2LEs6fXY+f7UZC8gnLw4lAmp2xdM5//mvJ0dv/+VIeIej08nR6XB6n/c9QK56vzLpCO56HR4gr16vg+1q5OVx210Qega9XjBWHeujVq8WhxRFFxet4UFey56sP2BaA0/Y8efVSkKo6jec3ng2P5Hd20UAdHmLRFDgRVE/5Ou200N6U9vkmwusXYPtb4my3xJZ38rrm25/7EMz3NegR2VVtwt3UmwYEzoqe4hfJV3R0Qk1jGTEsRxfv8G7JQB/ijpyn4KOGB3Za728wLOmqfnRqhJBvQpJieDoUyiNoUeUN7pmAD7QDPZerwWXylepAZj+dN+aFsDcXoCV+6VMvomZKWcoitu9NnVEQsdzOsSnHhyP2OgGi55UN25ThASnmvVup+sqO5xamcAdXG7cKD8v34H6KOm21CjfYf2Vm3+F9Qww3jzOt/L+2vRREJ6xxSJM0Uysk9g4Hvs7bKHSbkaedu1U4N5xTF+v6omBvxUPpugvpW/YOVZneurmNbB5+yd9UTeg9HBOIfKHzqd793CdElXL/n2AF60aaQCgpB1qR7psEBuR5gTvyn4b876gAdmm1aAEW3T0jq+3oNo5rf7u3VUtrF0pwCcK6CZD7SW7Xd1a7cz317aD4li4+lcLOGpXlTCOhJ54srqUI1MXoPgZ+ezVF0HI42TlK6vRJXNcnJ3Jj4hKcHYUbh1gcvUYlKnEAOiz4Grwd8Kxx0lysJOjlBdjzZP/cS+VNNMZkEkAUy79+93Lx3/89rH+0ovAy6d/2Ic/2//87plELFfzuugFEiD+sP9HyVAItMkDuMxQD4m0AkTpNBK6JR3sP3751Tcz+ImsYp/pi1kQq5U7eibhtdEs6Yfn8kvecUU2AS+EVXzDN4p8FD+vKpBWlZy5DrHKS/QgC0iN8DRlbVW9u/vjWcrMXZfQSGLjTc87nimkskN85jpMkSMebjIgHR6hZF169YY3c88Yeumq1hDztNxPX4Y1e6NXp0WYoZ4JISYvVYmWXl1CIXrxWxtyvlhFNlwNOYJsDjRBX/mN3jmSTCb2iGysu5K5xgoeX6uaNQoWvlDtP+d5x91mKBRbvaXoZzFDibKgjEwGyKskurTgcSiE6QZEdAjEbzCoiR4hZzhTd7tDEf9b9TLaFycAMq3oozmSUumYaK/1gqbdNy1z+RloKj+UpPR/S9inoJQPx3v5HEIuFtXJmqKoTQPXBmIOtCRaRh/08lPdRPcceKOxDbvDSZRK3tXVPsVjlFX0x+neGUHBjPDqum5pn5DvoBAgeFvaKa+pA4r9NxGPYDl6DCKVTacBhZbJQnFvU8mS6XdpBi7F5wFcfAhvCNVEhVJUhMzOx/Gl+0xzd83myzjx6MdX6Z18YiEO9EzOueC1I9SMXNzc4gY23tTZz7xS4lvQEDtRRcsTDA51Q4N65zjz+YXi4AYDBLTidLDp4j2thnR0iFOWtQZZi+hhMtYsOmTJxamW1VKcFxLGgHy01wKUFl6x59DjSaSQMre/tDKEd7wvoCcdTV1ayIwcD/13Muoop5y94PngQb+UkaqK2l7nwbhupMcAQj4PeA57t7hq5SX7DGtHN9J6B0UyHx+4LOVLpTtYX/rXtxhp4fL18EKmNXaMNJO1o12FDwvmSjN+XGBhkOJE7m2na5xBWTsz2ZEmkR/T6dBKu8GnblwnGiWfth5SGpuvpG1BMLxPaBGDCoRAE916BRyatc0UGSb9XClziJ2C1HQXmnwN4NMOJY3EQhR2fohQqFr2sfaSpikAFAE4c1Vh4p1NhdapQ2VYRR4//9ugzaChpX6Lld9jhK2ClEIIMa8ut4jw5FxW7m4DT8s6f6JBGsn6T0YeO4I9nclEY3CVfKLZ9OgcsYrzLnk0mmLqAgv56y3P6hI3+Uw0JJSaFIhC3KhyBMwuQ2uABK2BvqZG3sSbAw1xbToRQ6tEF2ia505AHROoymAjCmoZCTSkN2627ttMzQgi44sxr+aKLX5JO+yQbw7vMcIjEIDDPOLAFGhHPvHXjniIPVvntRovpm4TgXyB5KLaMuuQNDt+J6elFN59EgI6en7bdHQWfWIiYh2OwC3dl1/xPATPczWMdSO+iNqBFBC1u5ckmXoo6AEt42V8ByC6p/Ehj7TW+a3zyuddnRytjCanwBWPjd6mprHAvk4cjdjOJMmImfR8QwHIxmQKE50jxu9HtQaFJqoUm7DiW86d/XwCIq7z2esWeFE+uKhWCwnvkWlRIwlH5zEJ/olh7XqZIkF8Qs/i87nmx82nLPV66JSdkXj139QfhEPIuJBbPJml/iRb2aCq281Z7Nyk4ciEtB6wbVBnq1lFwDZy8IBBZKoZ+UKLR1WT+R1YVKgbozj8fyS47WISjbxRP1XRA9YkPP7MpAfeNSdSNEm7JYyMLcKAwSUboWa4/lXA+heuBpEgXcUP9rHWbJ/k62lq7kkKjETBvoRXw8l7aZUpeKuLT1kg5IcXCt20aSdOB4CvhEjBa4rm3dRrGlhype5KuFG4FC4uJZVe3GawjYcAb4gc7bPXDsoC14u6TPhqFJK+eSuxrRkYsQ6FgwtK2vGQdCkSQTWVWb7SuPf3c1NjyHJnGs93r7Jy1H5r1WfyKPEWb/2KAeETRSWk6juPkHEhTZ5WAWZs2uP2POKRIMTm6XiAyrTHuaEKSFcAIkHVDGx1EVaMTwUyURgJP9sb2+qEqw0AqynIj9/OJiqhwKBx1el31Aq+2RZ5xDi6JF86ihGfWDDyTFQ8OIXQyCAb+QomEgpHTXAFCMUMaSlM62gShhqBNlKHXXxP17Xn8yVpVSXEwjy2sYs4jTgZLdlCI/Vv4pCUdO8rPaOEyY+HapRSxo1RWDLfJqrRbS6E421fAO58TvVuOYK0g9koePcQUEce209TLVtflVyRmaFRmPYw6OjDoEMK6NvVm/lGHyghP4aua1nRbapp1ihF9EDzo1+/7nLodx32CEs9Ud3r+oksfx3jqR1LSCPEvDws/KMcQMQE49JQK9pS7TNbD5xUhOlPYo0HMQ4DpMgZBqMmssXQ1c6hb5E69PWqEBbWYnBCLyNcyzT8lrI0V0/fXJ5jAi1OkVg1FUHsOfxwpcFUWt/C/enY3Y7VBqLmWhgIm7sNkOPtEoFdd/egGPlwwC0RUzWKZqrqpaaYP5thIc4GO6jta1sJ/qaT+L5QpIsRcS+kyWKkDd9Es9E748sLt1Fsx5GsnGpBuNcgj2jIAOsG6W8kW6UmZCQ6r0WCyO/rtzZpZa5/RYhXAT99q4m2NphjiY0gbFUseMlmXFYag1UdA4yLIjAKrZEGXILe63sszfzpMJ7jPeKdC157ljUUNOR8l0obuZvqyS++haXcuxROHKnSaLG4UslknVNC78lLdjxigc/6ioV0Dkf0BkhZIf/efyOvFksZvyC1oyAODw5evg/pmcZPVpgfRWpHBQzXM1N1ntuQ+FepnATlDXW/XxJwNTy6OFzJPvOTYvAGcu+9y3dXsinqm1ow+5BfPyyizjx48GYhuiJ79BvVDM3GR9ihpP/fa3nMPS0Zond7tDZdM0K57NIT+Aof6kYMpETmCCEp6FpWjJ4n07J5v+pqSZthnl2h/FqrmUFYhY5Fff0/+p3cark2/GUkEc7Xq8SWSGX6ctgmZcYJtjil64jQg+gWWbXhO+XzE2spuKEsUlhqHfzHM5ksZrQPYc2WJyACHYSuDu0VqBoYYnIIQZfdX2XOlqiygcLqhmBU9kD/muwAH/P1OU43EcD39lRNxg42nY64QDHunN7DadcxcGVutg+fqvA0MegScFG5oOB7LmrY2cGusLv4Uuwo7tO50DKvtSJr4N/SegFwqOgUsH4jIeu2V+DcYkUAxmtmo2/szFBUWmV3X8+EBBuD6sDyMan76Fnh+2qlR/7yjMpApDnD7dGHKRu4fdEYA6tZ5nHNeoMtCeel6c3W+PAbrdMMwJYnXz/j9lqeVTdUJNIZArjBbq3FEGgCAsnjDJvGASzVa9ugGEzeWWY1g3a6xFJC9Ao7W2Jawo0F3VPoz0hlGEYS8UQmxrfbKfRuZWu6Z6pPBu0Tywh1WIQbFuDU8xIE9Sm8bekKGdWKVNmFjaB1Nl+eQ6Icb0w5OT03nj2UXrVPIGzrNqO1b/Z7UnCmQrY0QVvN0HSAMY0PF5wvER4CX8EE6YxrhhQjbuuaaFyPJNpPpIezTVKz8y7Kfg55a7pHK1aq/6W/rUXftCNwyqwJeu/oNiNrp2JD2EOLUcc1AYUi3Zz5+ZPTc7taRzDPRE32Wg5oaD+sVyF25uz09DxA4OBLRby8QJrVp3i5TTKMfMqbG1Ji5vlTvQIFS67D5Bx5h6Db600JKVxbu8QFFUu5Ng7GN1fP2dqeQYL6pb7d4vuGL1DZu+6seQ0Hviai4zyneE4lt2kGviVL8+bHG5l5kpevKRx9emK4j1W/V2ih+l6B1u1s9HaYEBpSQK3NaIYb9nPa0rgfayVAx6ElAPAXKUF+YGPDWQRGMQ/Xm8kbOIFB8uv55jUAdcW59FVmhSPOvMkVtbwDVbD5U6DOSkJGwiYmmO1TMoccTn/88lVOj1ce4DNqO3/Zh6+70EkIZjNADED9WqK85BDT57/84QqdCtD5ihrDj2+KDD7NXSSnWP6KnjfnRGzQUBIoYCQqioJhwrs0xGpaj6duysljo7Zn9FBinLGI4/pXFetI/INcTA+OycTOWyEINJxKGc+JIoxMyKYV7S1qsKilS0/JWz+1p7rlRWESBXvf0YRgYIPsG8EoxTGdQXNmKkkl30eW6UOBKee4sZWGfjVwrHA1zlds3FP6IE9vJEiN5tK2p0FyRplpf1glvTyw7aQ+maajpq+egBFDVkMZTx4zgxgeF2stC7hVKqpVuMUI4DFdObajiMZIB3cpyfiLFMybYkR2E19I5y2w4FriZ4U8ynfbNhCSFH7TnYa3Sp15ccxGC+sPeWQIljgE8LdxwPMXUslKalH7adL2Daen/ZQmHQ/dNNMDRlNwLDQw2ayu1yfAZRJ+YoiFVePX8oLUxDzkMcN9RyrZT+wev4KPmavarsn9SvSuVq8WlPqKqn5PJ3bgYDFlEUGDj2aSZJIajpNujoRM7yMopHuFwTCfFCJmXm0SCQGBuB/X5RmTdL7GCnsLM9bn/MCT/f37IlwMjc+URypGrK0P+IBlX6BrmM3y0+OxpTbJ3spMzsDL62ORFxVVJypeqJZGN6XQpi++rT204qYcklfwVk6NvU3kE4zd8neN2ty0uXmwZCO5QmOsERvblzW9CLiKTf2Z2ym1d+TjCdQTQd7q+jJ6zQbk7DVbXeAGpnMBXUhXmsWbMfoNSNJZgpzoBB5NIzdQszpziodBzF+XECrAyejTKXyUw1G6GqngOU12PMkORdTW6VPsEp7yRf9TM1cRzCg194XRXBT3NtkqiFeHcS4RE6YYAGNut+yHWe8P0CZVfg0T+WYppCR054QkQvnzyG1mM2muChYslw/HIhsPSuH9sQshkFBaieHh/vPHzw9n6iP9GU7I2uDAisi4sNCTP8weP3v6GNYaptWOgGLNsFTJKgHQWDf99DioUpFTiWsvNYzq5pJfKIWblEzABkx1LgLpQN2TbyWM8tPZ4V+/2589eSxO4MX+ZPb10/1nT6Ydvfrm8cEsqhQ6eWBuOl3Py16i2YnAtahdvz5pZhG5XOuMRyY6kKqfpVmyQ6I3Qv6wT0lTLeh+9/0fnj39anbw1Tf73z6ePX/8LUxzbPtzZTQsRMJE1/UHO0MtPHqH8oL+euyeu4iMqZ3hKPTzOjsTXNvqY38k9oIMzV/wECoq3/gDbijNtsCNNDZJzGB7b6fN//b5v4V5RUOp9pTitcsxoIVwnOnMuPvsEgD/yGDbqYNxtAGU+tnC1sYPdKt8Hyrrgeuoc1oU5Dzbzv5JPWQDNDSN7fJtUmTLQOtZBegOgdLDXQZ2m4JThmPVphZ0+0mL2bOLVl72Pk91AQJqcYnCk4ZqN/phHk4yzzDq4MRNf96jnK/LNuvTG8Y+absQsmuROp2mAvpUq11oI4b+PdXrgRbRidBM4h9UMgKnn5Uhpu1s/gqWP+7OkjipKoT7UnUN4to9Su79hszQ/Mp1Ch4OcGRLR6RV42qxpswuVbImUgO63R/VRbQbrrdBf8LiQcAYB+3ivVtcwQDXBh+CFqtu7Uts1wFtxRml5X+NKKriz+l4sXY+z5iobADRS+q2oukJIEwbIDiHVa9a+YquKcx5jzgqt8/3rvgsj6YVJkrNgvjVhjjgAVWMZOan2OdxpYx8aOpnw4mmFp2ioD/OmfMO1JYWcRnu8frLpiM5eJQW/PaEGdPIqvJ2OfvjUoJKXArwUwV2IJUUQlZ0L8f2yHVcRpK0QRrlpueeL8nbWPcFtndAha/hNCwsajrL4YCeJiW4LuL8/pjCw1R6oOmYrkyIvD3G+pglZVd6oED8hF+12AkNAg5GGZSgTmdOsyVFbubWpYpFXoyYC1B1vEmASvYvdYGNjRvv5rIMFrBaRLWW2BCxIU4yXCl+qD4Zza+mbi0KBHq/Ol+IHBIX7LsangenMzP6/byt9pBlNmYp2QDXbZhO5ZDMLP0Zkrkoj9cp7+kCL15md+KpO22co3cdvPPQ5tkjbWqkKnk2VEaCVyvzpIoQnW8kV2P6aYyId0W11TIrtiVwdZlG19MT3/wO1VAZJtUNYNptVXVRbdM5GsUOnjLrhtw8DeVNYp9rhGT2Vl2mFGyo3Sgijk5ibaHh1hGEzYML8Bk6EDHLKR1H0EBAg1he4m6ErR4XZCtzpVK89TXuvYqaEp6UNxyCOmKyMEriQqmBbt+014jiGeccI3zhwov7IhiUwkvC8Woj75Xjh+JMQo7Qs1outgNjr4yciPxED/pyLcClUtBggXq83ELdMlu/cBDztxpygvz194VwRuoBuqjsbJ6rvtVCvdcgjI2aIlAlVv4ody1nsdvmBT/ZKD7UD6xSY9xLbPgD6gwnV11upAq2rt92me5RyRchegKn402MEYUXh1QMG+9ZWjyAFZusqqo9ZXm6nBXVtIFvcEkE6ojXYvlVZYCBD5RMS0PCqgFcFEwxrouRn6a4z1VHIUYdxNdXqDNlpBzPQb/uCg04MCyBHj4qjc7MT3EEKq/1Y6MnBI1mhu4NjXYcIUE5kaSbAKh99GnjtzybMoVnmu+GxB2jZw9t09S/7It2wEuAaWPXiVOEpejaq4C78HNwwnZwzVesY3cYcF2t6HOep6QGkVPyJtNdj4SB/OP7oIWkjsgFdiGmaRXtlkjHwIQphOZk8Eq0pJPRp4+21jZ5zEfc/OwKR0m0C8iGytifyisruEF3trbc6wUa0IJDqxBrpZ6U4NegD4HowMpoRA+WwO+BIjsp9Keyap7hVcJIsRK/pOMTb2SajStnn9cgCug6iA9iACrSBn3PiiAzWTbruI2zHxQ+AHKMQTIFxm/QCCMOiPI32FAVsOZCl/kpI4xpDmjKvtmKwJxyxUFAZ55CT/NihpAKiYMabiQG0zFDYZnrjAg1wEBKRfwF9+qZNt9VbZ37erKNS2musO5ticV9P0oI5buskqL+ChPlCybYzLGOMNk3K+63tl/hl67YB1Ai5vEEAXR6bbQlQaWj+mT6uYxod0V7Ss+rvmRGl1hOFHfEDd7qVc0sh08W3+olCa7k4F9QwpNJH2tHSW5ULOMAl5nY0jrhKo0INFWGpdNdEbLBewnU252klaixiQNDzc26HHOvraa4mTHCjoyws9UhgFeZO3wkfoo5MHZFgVvZYN1z8XCPgC7OxLrTA1aVterVYo7cdmmvK1i12kLtosXVJBDjFXKSxFRRjGiSoYjQz9pdTHEpEMZId92l0G8/hDeU9vBktPhq25XJ0WCXnDHxM9lPg8PcFhrGA8N4XCwP4FJEQlx18PE+mTPdssdYzkoC2+6GYzuexPGhmhSK9QArQlHlsPKtKg3f31yZafXd3chsdSLT6T0GnEPmLKbF+ZYgWWGOs6BjjBrn8tPkMPQKY6Z42qg7bmr1GTNAfZu6K0kFUxmTlTI83AEYywiPMIKHuMXcWPDPUTg4apfj2BsBjC6kxoTgE3gMYFVlZrJQFHI/Sq3egrjac2dAgKJF8GwZJAARFY2NlA74ft3qBIkSUUg4lA7sF5EDpio8p56mtyFk35yIBdiirMBsn2rusumWTPOUh5A8JaJH9gfgSag3tUtRfXI4AKBUHy+RK4qmJDYZjiquNJTrQljRA08LhzsX+phzocBnUQ3sGwc/ExOQuO15dW9KWZaQPDOxuoPXiQNAMRnNyE5G8O1cnVZiyA2iD6XW84c0sl9+CHHYNCnhwnAY4QZtPIruq9lF+qYZnBV0j6U0HDGM5rT2N325uixrJQEkgVt+FMm5ATeuPHJo4AYBThlWfAFhR6ylk5XXp8mDQUDdYX6N5pUR88ypkhLkYfh/yOtva5PC43HYU91XoB6jGMACw4WBs/jaEJ2bBYM+SyTicELKZkIRDb4IdwAJxsqQ48MEUe99Ck/UU4IHxr3/p9hLjTojTwXhpbztNcEHROkFAbIFxkdtCyjG9qm6SQ4n5gFsz6g3Rv0Q4p0uhZdcZ8I73G8jgSUHxOSVjCqMfoLXl9J+zU51ICf1VqmKQ8BBUmlNHmggCUREFMGoZuOKYL1OR9erze6xjkI0o0Ef14XNgN7AzUkp33p7d+PPO0pD6c3KwusE2O+z+ZulLAq8+W7ORDtHvdmG9+hgOUsvDtp/Ef05yy6dh+4NYiKfQ/zLS7BOHnRIf5z98EBWE541qGyqt6JLGQe91qsqnbpCxbsnRWaP6ByV9vBydHNvQ4hRRVDQdG8v3IeQGErmzPsP8nLNMyqezShN2xflqkIDkoMKKOpJbB0zEm90nuWtajoQmWSvICxWv9IAaTaFrQapOm3RQgCHXFscmu536nRpxPCREIO32/Tp4mQpQ1FiUxMpge7yp7I01XA+DmOC/EmhHcH+a02GFKc4iinzDKOHtKhONKajgjQGVvtqIRKXuKC+fmUwZRP7Wtvyw97wjKtaWuFY85BgRWkUXmxks4/b1DLaD/vk4qbOpR5j8qSihLJNto1YZi0F5oeUxRA1yyZjVEPkVCQQbL0xzQZR7wZEeEBiDRxj+nuKwRhasWE703rpQLK7vJD6o/IO73C4bPFRTWrIbpXaTU5qDFX+tzoNJoET5IdPSB0Dj+tv94o/YE2K4EqomLp0kWCkrJ7d8vXOrAEAICRcsFj0mvZnfXjlSwwUobM3FemJANYjmU8VctlFi4s+Nywa2WY7iNJMWzI9YarD4KR1reJp7Jg/fRHnRM2f2ate7MpJO+fh+qkWPoWuedZ5zC0gbBvHH4zZyBAbsA3DCt3XZI4CIrIVwi8ouBIvCcjxQNoPZKkWqoSBcYrnRVmFUnzxC8qJRTSvdElmBjeZ0j2XBF+hoNMZokjy7tNXv/1r9d2KgWVrDEqJsbPFMY5WtjZV91LWq/a50T1fgFWs0C/JxchgRu6fN1S4b3hBw0N8m/8z9zJnz8gy14IpA0aBkgv5TqKbG0/P07qrLDXbUkME+IXSa0XPXRziW4mfhDvBrsLnQmfc/LTHpI14Aro+BDSzIwYR+dKoE9VQwjGAzuoefBM5egbq7FKsUTNBRkswNDZEpLlRaCJH8JpcfJq6wnsKvYvY2uiMtmGLxZcK+HWsDPc/4qXwmTis8Dz7FeX3DALfXfGbG0EedMFKlZVVM6TwoXf4cYynlQK2lKDht9U3JjIS3TWarGoMcbcxFJdrN3dkkl7PGehJ/5O2HE2wftxBmSR3A2p5gu5YPKS5biwzQZ9rXlUQYaBFwSw/2R9+aVOQQbrOP2YH7gtOKa2fTf587cW0GVJan8/RKnVm50vGb1IPXq0u9Ajnexs+w6wk8z8U1Z23akWeRXC5j8UzMlbQuq0SirBvIPE8VYhgIVQBQWJjBfS5jNboJKzPEFU3ZbNt8l3qrmh3K0awmIQVjV3CuWgj8/kP5MN7LMDRtKWYTyDUDlS2ZvH+ZXD6W8bTem1nRnM4CdsGVLeBttFEQ5xDuldys+VsccUoLRNvOjn5dQaGcaUteGwM3rGoUQqM2cje/JHmDPYo7KBIrVnkEV46kUbeNynGc0KvvGiWVldhKtyXNqADVrV44pW8agogfnMGHCbGA8hk4vWtt8lEFY35NyWA/kmqubM1SGwFnQQvW+hah7JB0inidUl2mXrYVBQPBUR5NGZVOsWQ6fVxEWQM6at8IqHO1nnU/3xs2HZOXG0DK4Qn+m13XXSWBWM38rR0zbwp+12Q3/mS022YtJqkQzk1+lhQM7LyJVurPARoZCiEJzjyPAPeiKu4DeHbAJo3A0X73sb1nuT15Qqb8ZVZ9WzqzYW2O8EWyOeinBh94maajsEiOZ8NrSMPepoNKNfFwAj2dxGPEXWuIfDFvjZwFFEALnBtYsiYGz/0iJpWn5gVOAs3/eUh1Z9sc5euxG3i6xCUjHzpOojMo24zi4+BNi4Okyq/HMNs9ZHSjItH0Z2s6pbJhxLbJt/d5h6aitHGDpIhvBULraYqcnxJBkOiZRpgMeGwCSUuWcogpxuisowI2ZXc2wNnA0qbRCYEMbVD0NwQqvfFuF8uTQkvASQyaxHtsB8gZ9S6xu4ld1iOnM6UjvUayFsx9i5baQUNx7UsAD3FInE0FjJweQX/6huoMajtvBUpdrW6hrsoaJ5urjoAZJtwVt3x9uMI6OeHIBrCIehMNNmi1mMxOPTfwOJRf0s/q8ontMuuOICtmETFcTT6xMdnie6IySXSMEuY5BX9NYQX12QGV5ST8MavgxZ0gB6m8zRFwh9EmUPWPFuNmPZ2rLJK081AvC4HqXuWfEfAANw0PRVP2T7Hy9uNL5oBhWu9hqQxVsdaUvJYu+bEtKzggCpIsIusJNrFdLA7z+aeE7qjYXvIa+wsyEVlPreM4iS8BdMNAEUoUPwwxsc6ZNwu3T3qE49SJZglVG5bE24jgaNQQCrfC8LEAphpJbSDo8HngLXDQcBFgF43XTOc07bpTbHv7jK6dVrcQTbvis5q7xIVI757pVy4tQ1oW3TF02dLKnifxgdLvr13K4THk15L+u1bkTHo2M49C5pKsjyUClbEA/puOM65KlHSofpFEb4NiQDfApwkFT2f+Ljd0TWizGn5vAgud2l1zqsjXA52Os6qGl4ZgYZieEsV3wf6fi3l3WyCYvKziyQeRgaby5AAphmb7Lo0jSswJ77eaLn1eCyM3bTgXJ1i+5Khd4Es2yLOproeSnVXDPnlRzV3Ce2jNnLDg52iOGQLtHtLyFdkUtGFDU4tb+zNtSaRQFRUuZSLxWJtRgxVCl6/Yr2Yfh4EL9OCIZJ+owAA9bB8gVFJ9DWQ58oarcQCHFTU0HoAeccwg6hLS9S4Dlq3BqYUUbGR7JJBAGB6XQkIhWtILfhXFeECXEv8QoLPj/xMMOVuM6De7D1xF24m8yJz6leQbn9vsac+9JGoYvto3IdTtnp3rOU9XLD2S4otzY90QNLzbIAsbIb45b5hoymNEZOUWh1N0vh7tc4FhTFDnZ2ibDWeFwnPXSWXO+CNs2fLkOar9I14FlSetKmO5RevWHLpfcPJVTqq3iIxJMIuszalM4fBpF4vbo3H5m5HEmeIg6TI2nQigUnC+O5+COyHz15ttuqPP5vcTNWl4yCfwRobmHz8OyT3jZsWepP6E0brrZd84+2ZreR13PDF9x0uAS3qyA59NC3Jt0+3nPJCSPAiCTDGAUQR4Jv1ykaaFZI81iBF3WQ3FPWTv1GEox5uY5rHuYhhhz4/bxs19+oPHhHfjTRUTJHqf2jJoe1DoKVpw6RFjEvnuMHmE+x90wZK5hRBmBenJIhcn44n+CC21iAmBXPQOyzVMEthNcIiU2737DtKJfl8uXYfvZNpTBG/RicXdrRMiYF32MUDZcRGoFjkSvGtNq9KfMGOp/hxKQ/S+QbF3QylnUrEiyuPvUJl64J75LdrHmowgo9fDK8vODI3Vda2dj+0GREgxcRHRaH4zZGYYUxwa8g7MaExUhjLV3Jsw8CWw9ndkfi+mjba1TkvceO3RIPPFYP3c64Yem1QpwmxnIDvXgwlk+9arEYvyNQUIxi2Itxtviw19W4zLl5BZcdK0zkiywcJNdGRmi+qtzQXFES0Z/UCkwErKpqcwena1LgmVtGR7ViOmVAjWW9axNstaF+gMjmk2f20LD4P9b8oeCp0O+bgEAND0PT2mQP0uqbO+fLNUmnPQsApjKyWFNh8vornk6RylDHxOMxJM+7oqA/E++MtnZKCbDsMmNKqCH7cXTaT8sQ5WfW94ukBjDeef//smfYeLRjFtApZQ0OInzoZUjpxS2J+1jK6Dr6vm44qd0XgKEHr8y/UiUyGkfSQLfiEI+S8SaM/C/iAdGDg1LRVyTI+YnnJ0R2GLIsK9NWL758flvfp4KZk6qP+44P+T+b0Rojx7Om3T8WpzmmlGexN4eD4V6YuGqMqco2oqaIqfR9V/j6347bFjur+kG5gVcNiJ7hS8Xc9V4EPxPSp07YCQMhb/dFxE4Qw0R3fe1TvZVCFms1FUEARwylu/gDd6Sbu12O3Es9OOTcXjuuK19H5udpmSSsyuCizqc+7xJp7PGb/0inptKDhM/7NdrKIxO4zp7Nyw+kkfXhh+PwKboXdQ4EbiOeF8S2F8dfLSTdZ1PgWnuRw1KDUpP01W9ARcODIwsgxu2z0MwePueT1BPdLOQhmG/EtYTh671udU7YRkqdasDF/vUh8dZrOeJQrs9vhwDknLJ4YrE3tGaHxPKBD6qo/pr452pAC/gl4iZ8AqKC72jROcCH7Wnjotcq28TdmOpAyE7uTV2JVb4ehOvy5p+9ixCEsSH6Aiop33bBFb6KGjynRp2iYQr2u79FnYDGR51hbSmLnrxYEKcJFwzECnPEsT7R3qm78Zn4e9IhIR107KOwNOooJYOu9nBqMqmcpA901I3I8eJTTo7t2VfTyNuIDE/OoQ1DQbcJcb2svry++Q4ih3q42yGZx7EbGoGlueObkyWVvrm6NWraseYA6ViJuXqnr7Q0UAuomWwGpVVDVi6PCBcuPYbiWz/SQ4bsDng1E6qRzu1wX5ZfL6ui4VE+CH8RP6NOv//rhq28eP//jvqQWLU/RQIcqpundv7z/avkjVvGdLa/lLGSCK2mGbwK1Bl1oFZ+U5LHZ8u4CFDMh11aD9uZXJq0pWSTEC+uIFGdwhg0VzxbccjlJKnuCliEbgnyCoJBduYD87qoZjZZuk5KGxogG9NeJxS7CNNfY89L4jiU1rZC0Yucq4jpCIR6pNAMG7FvMh5H/6loE5QDUbveoneyUpRN/t4bMxIdbIvsRR2hOzHRFlnGUvy6hNIPfVJUvBp+XlQcKP10xRMj8XKcp9XQ77SJ4x0ytI9osLBJjCVf39uDAaWgBJuM12WqOiAzSXKPdgrNoP+mj0GPg+NOyR51JVAUHrthX3SR7kpFh4m3hKjuNQqFeX4R1paTiPsDTQb55TGyks2JR2jw7WDyOFGgeRleb4dmpBnotI0qyqWKqO/RxUQVXVYHHxXYmY6TnM17qNqVmDTE7KuHYsAaK+eZkuYRrBocrxF1eKVBPMuf8UNsA6AmHAxq1XXYmLBpTS3HrDIvYjKrCay6SfYQIxSgte2KyS+elU5sUV/JvNud2KSjjHfCJ2rBQeR+rWuTgXIsVgrAU06YNC+ecoHtTD8f8XYkBPL1+c7mR1kzObTYbFZfpreAJ+HZmhduam3hm8Sh7dwlXyeXsFjyZOQJ07SdmomOa8pFDFEO7ihQZ2dv2kcfKxlX9Np+KwsJYFxdy7dcbBt9xhb1ZvpK4UP8/otJALYHUe8fmlvCed4zuSbWUSWfI1GQHtLAuqtt/i0YioO76EA67N0B0S7aDd4Lym/2fBA89lwCDNZWHhCJPquSn9StMow1Eo3yB8gjDktBAkCnI3kXJBFuLF+/skN+S2He2ho4Cwe6OElowuhkA0ulCN45NX/Y+GPW9XV2fn3ZrOyp82qhlG3SmkLuTkxhwKoso3lMd+21S5ppGVDCEfKVJ8citxxalD4RDyUlLhY1e10JUH8+0pMk02CAXGrsSxAC9GOs/Vc/xIUDowXoR0zEYJzoQ3EtzCo26L24oa5vBH/VDykIjwXHgbuUdp6QsSy+b6gqRO5bVJUjm7ocM/G2sKRAqW0pGbVRVZIWgqO+CRa/X3T3te5bWcaCBiQjRdt4XcP1qgnU/2myXLOdN1Omy5mz+A9VkTLITSmL2GyaQWWABwJlQWfT734esoNE/HA515UWdVi80RSHgxU3ta05VkSV0gL8+OREckwZe/KlR+1e0vmx4Y6i5Pknmb3DrQlz73rzb2E+17NzqnkHS324GmZuGNoemDacN8E30i7huyG7DtgFgfu3k7uHl98/2D9zDg0xSzASdgolrBwY4Ykyjf8C/g+g6hxOn/K16SUnjzm9KN4ht3k3Eve2FzmOG2mXFJCBpXRVqzw6TrehJOBMwKuGWSQJGJpG06FbvtejyPbS+PBVd3IY9ukGpLUYRs7nLWvTWUM7Y5DoDnbvyisPITUMdmt+Xhc7b263Bs3kCMCe8zcDSdXG8H0q+mbg3Q4/cZ8XJ6NE0tyrFoWqpNo+ZaslEwC1DMbEbdeMYtFOrihheaV05/WS8cEWhiKZpeLB6I3CQO0jxoHugtKJFG0Mi03SWNzuhFwdPS+KmaH44Z7s8siVFh1k4jlxfNPOkXbHR44U8C1PidWf9pJ1tggdOh3rIt+spJcCj+ZvBGMLrCZV6ItuigQs1fWhi82/kJ9ogFJ09UIhFrcv1ak4iRUGIMUMIMixGitXDgi9/3tIcdK+5ypoYklHAB4hqv33y+bpIycjiCOfA0g43zEmfn5aRBx1/Gz0poQgpxfDtTbEi6GNPP414/UjrCGYZcUgOTEUBb9VNFU7uof5TekvMdaEkdoC/tONF+ff2QL/eWwXOzqIXLdMCaLt9Pe3q85Cdl2vzWM3iSChJXTbY2OPiD0E6OdrLdFalEW+rbAvEl+0kM55wkM2gFylV/ABs7pzWQnNRcjKW8dKLg1r0qVljfbJqTO5FBt4TMiK3GtuzHm8ukTiJipre+boHGMAZWQjrh0NyOXBcXEhT1iU4VrWZn26P6YzI9OKjwCJ8OKfSMIaBpyYmdKYTS/j0+wKBKf8TeZg8Qy0RFtp3DDmwPPiN97+qkiVA3ZwWBf4Ak5oEpKEPVODegN7qTEcJLFAcWKc0+ldpdJAIFdc7dBU9bw/1aSojjeSkIAvZSgmifzOQmt0d9ineWJ083Y2zRNv0C9YUvye+cNx64bKhp+PYEzblrqKg9bqYyvmDOoDonFTkOAGJrh47F9ZacUuS4T203f8B9ula9ewso3NIb1tcVHnhtpdM1NadvkO8vhamAidFwpBH89XOAys6xH3KhBOlH6CtlgXED/aZjTXI4yfePN0sPt1gb99S3Sikawtk15JBEYxEBk/0sMkTP9A94uQDN5Zv1baQCvlGbALXJf5n+LpxHabtG2/uQKjFBhbgeJp3Gl5qrodQQMFfxi9KqyYdwHd5KkI6Uck3nZYu0NcHpXaq1MzR5qIjgx3ZvoKitx1S/Y8YqznaMPz8JHjq0jp84JHpUfNl00cEFZqK5DZXIu3qjHfENMnUq5VmbMGXFXGxJxtUoj9y+qFJ60Z1YAiTahCnStFNvWzXyeSQAmJUYtru/7rJ/nBd8su5OYHPNPQf6zDmTrUgl6ck0nFvWgVN4dDpOEVQCwsVv+Kzo+HvFhAyKbSfGebHMUIQ3xMvoo9kmqToAjOOdeNq6XLeKpq8thsht1CEkKKHETFzrNkM6c0NM9+ed7x6wjcQpDWm16Eyt1ngP1ptgqpO7msn2z36xpvJ8aRNeHEGCU/qExVstY5qpvYgIHV3oRhDebPQADyd1ayaH4gCFt4XTDiprOKASA36Xrjq5XwCALAx29o62bgWBgMr0amX0LKz99099wmZH3n5DUcStzcIzDtsK3+2aSXXgqr7Zq3nppK9zBTPfcDnV85Ow7rRz7IS/vlGoG4P3G3sN+112oB6/cz8kzDaubR+YssIGPnsk9kTU/6+FrNDL7m2kb6dlzcFHQcIvuP9xGfXFm5IqJ/dQbVuzgxFwvQyUTiiaLmqopMw98aGKsZoTCv13c0jlidILtmkCbyJpl08Vs4GllhlPh1v0nvv8eLq7YJu2J28JKg7iksBsssJ3G18oPNnkMjJIlisrx4E9brTImiwJlyggTEmjeycrKSGEYX3cdTLDb68TYR5qlsMowFPGchwTy12bxcFn3Ntcbn2+J1NttOPaI3fDDgN7KJmAkC0Q2F2VtzpTORj75ogrsLC9TFxpCnKtEmPZOkK14umKMUIKVxXbcxuFbeNxpuwlpvQJBpKyLydkU4nEZc8CECUOsiAITVWZuJLmKtK1atRcypcoRvBtb7dOLOIs9dvR5dBGuAJp3z9Se5chnSyboh8snqAs4ZQJUuIsUq2QfgH25jGZs16J/7rrqhjR6tgnIwMKtd2l6/Dbdo7jgAFVpkAyK92AY1MAsSuhT2yFsBrJU6N4/XqBzSCnffnbL0wDci2XqVEfvFMd9t4m1UgjV2W4FP1GtCk01etQuHGqwOVe6clSHY737odQOfODQyMkgEOk7NZoSsWP0jajrXavS0Tfrwv/3P3XhKmZVfoX8vv81gCllXHyCaZfpmk5oced+wt4I3xL7DGL1coQ5ppNjXyAHL7RqVtGlVjgVT3cAF/7g2NUyPjYuKm7nI/ku0dgIPbCJowyJi6b6/RJ3jpatDXvYpLtvrdPhHnkkUiH035swXdv/tGpLoWPXdwmJMgt2ps4wW1lN+z/tHbmxunkTClNqKpGeLucNFF0URt03Q4kNTHRtBLPznM8YLoMMu7K8lyPKNBwLejQqzdXq4rDCKOizzIKSrZhYFd8lcQ9id6C0F3Uj8H7mKvW9gFcrJacoo0pdRvtQOuR4ycihE3ebpXO4ECDH974O7P15y5HDaG/g5411LavB0igobyNw20Y0juImlFS1QKrHr5vST3lpick1Slaqo1UDIlmmAoOIqIuUNn3t7c+A0r9nlIZzEPQjc5b131IZq7nqrodPoGxSmsc5ZRNOtjCQg0auxyx2AFbz6sar9gqc0Eor+RFSe7b4llt2D51y2Hp57QzURil7lvSC9wzq/zkEsugUFQM+ZjSibB2fE4A/iw0rGUx1gMqPp6Bdcc+Q3DD1zDguqAgOBLFG9YPv98JlBJB4aDE3eriBMIraLnHBJEA5MuN6bwpAhOfKc+/Sat7qC53C5k++bkrKX0ycPt9ltJrgq5Ohs75ehsAEK+WgMgFp7ccctPfbMQQqd7YMctXmOemrvTcTdDxhFZFtr2qkn7m9X1Gope3JbZWRSJbl8kmSxdmq9DwslUrImqMp8zvMD1xwTemEHotL0LZXyoPxPxXYgY6ZHk9CbyNtVaZ7W7Ch0QBpv2Ws7zx+9Fkc/6Nq3CftQub+J39DZqP1u9jba6GMXA4vGcrvjv5nO06nQ6St5gxDpbPZEC4eUab3JSDX7fi+a8qdU5Q3m8n5gT+WZZrHEjLspn3mQ1tXE4lFQPULRaPZxCLfUqFICHB77zRH5PsbOknrYlBfsPXariu8Lg6k2KesEqxtl1eWkGTcq8lUJTdKNDVi9FyqQvVVzFZTIDT4LjCYBJxTZSjyE5VBV5KL+BbbwrYhllm2O8SAAiRsFdbyMLLqO79q4sXjb4Z13d/DULTTY7eRy6Y8WbOqB2y+a37fpweNDpLyNziBE9iP1CvjHG7hvjZ/rD2OYQgzcBwmN4/tRZA4khb6CyZYEU0F/nzeQi7IHkcaEELzomMmari+VJqR6nTWq4kifkzdWAtyna8qJXVBV2GuITm/9EMYBuTRYTK9efRDXKedzHSmksBRMFaoblF9qRxEWIF+Z668fdtJ+YkyiZHt8pFGnba/gaxvyUlQ86bO9dRBk0GydECgUuPe6ctT/bX84jc4oT+y+CKwb6yHlU5G5w8BU7gYLDd7bOWRXCHtsxBY9faLvKPZOgevqCDM5Wk40GEQ/+z6eCe3H6p1OCvffh32pYpj31HpT60ezH5asozHn/pI47rjf95fG10GiuscfnQ02QrRnWAdoyPuAwCnkiou2P5fOvJXLBXdN7WGgWyWrzLsX2zvZQE2lnsvUgXRou9+Z7g/7eeq/yfGtV9k4R2sJoory3qbxpcqf3NmhJKQU67e5jaZIOFGX/wUXc+JFPwnyq5e7pWOnODupYMfJKpx1Wfu4sbLux8MTvMtp31+Pxm3eumJNqerGk3d9rJfdfw3gqXJm049T9IfuJVkQSwDMk9kAXKeAMzAle04tkhENcVXmwLX3IlJB4brJssvnC2IJnlvbcAsD5vuyiDMnZSTeuIeTQJgiLbDmY6xZOGzs0clxbi2kx86wF6BYhG7ncR4JhAQBKRNQnhZBYC20mCRFuVXsOFWupglTuvi9nMohpxXbVW2Z8/0ayactqL8m1j/o5Zq5YlaqmsrYNCPuN6zAIJ5cWOtXAO3bsaD+S2+dmH/ntOhn0tD5abUZjdOgtMRl38mbuhmA0QugyBYNgtV1TxC0KWGirH5ZbgNWtU9xrCKDPbZ6NUuAsRyhZWHHCQrhsmTrQms3VXBxkd5j6rvrOXOoYOlVsoFMdRM93VaMkFUo6t9Mzx6DFA1qm2kT4eNDjBSQFW9VeFWgPg22F3mES7ThzYBJp+WzeqbL3qdzK6AU0lCjUT+af918ePH3xPISKX+h5EzG3BIV3oM/HLGHRX5IQFq4UfyX3wTI1CHGVZ7pUd4mIs8NgoF0U4sYIkRUmxT+Uh1BpX8BlnnRAltiLTmHG+nrtZi49rlWT0acPlWn2TdxFK4URHGKGWL6Crij+7B0x43mJ4rHUhceAy1s8yWUmBarxjOS3i0r4mYpGXAriQhA7YbqIiLKRAARLAIkNewh3mePhbanUkyhkzk90aqsM7O1a7nYuxZBtXx16gNXxWRDFREuE8Cyt1QkwvODa3R2DkognSMspWWKDkN74gQvl8iwg/hRW58sTZYQbphwy9+ZnC+huyCxV0/ei5yFIbN4OwhQc+HhPe6aEtVrjfBwH9h2LYNQP8Y31N5qpcZLBCNCHeNZHiVi6XUnP3GXIhADSAzh3lAQ6DeqpNojmjPtR4geHvJr6krUxsT5p0xYgBiooVsp1MVDOAlZuJvOrOrQvvkeSMPXlD2h5e1q9SYBW+WkLHRvuqTC8ukzDD0xujKaUtUSARmKAjCECihXKcwLJaqLG/kgZ8imX5FoX7Jv5T+oAQ1cYKfAArHsAwMmmALAuouUEXn4ZbnQbHYqmz1C3aLMSE+MO0dX5eWRCm0bUdTYdr5I8fVF5JnPV1YIoWQK0SFef+vzEIM6I+frt7uGVqABFkX0a0RbOqBq6+WgreSJDMYUjf5ELDxSI960IxEmAap2H9/jUKgAQ46uGNK8/dG+KCw4UqbD+5xfBThflndlB70jWTgjAB6eojyAaZj9ZQ8mS9jqImu31LnK2BFqdqT+vKq3jmGl7gnh7gwGwNwl44nJDfjdoryATlVBgkG063kxdGBe4WIfW9bicj/dtwyGYRdyI0y9T4/LZaL8jbS6Z1lkNn/F5hS7lLxTm4HVq1Vpg20acYypqfdJU1IoiUDeiy/kjIcXifBL9JYPO7fRk1Xwj8pHlXXb6C0Sj+59/GCK1kZ7zP/9jAfCuL6K1Bj9aPlnuu61Y1Wks11BMdGi6cXYH2od/LCVbtEOBotN6OfaosbJtC/CKKI9dQJ/Q0aNY5SRelPjmQ39Mg48aRCAkEAG14hVXQ+gIp4m6OJeBGfnELUSxWz3aj3dybTlriKVuh4uxgK+cSSg07eJyIo3iiQszuHiLIe8xcexYOtXjrAwF7yPNIkBxE4KPs1oEVu+0oNOuu+3P2m7lNGbEls6Bkoo6Sth83U7c5xdEMnZORXQJc8FP+YbxH/I/kfwCPCJRsS0aR6xPtNt29liRY3Wmo6xKhWeSX1kPO5j/nKf9tY92xWGo95uWjd/Hld665+s1uF68deoRT93ytJoWJjukGJoHQYWD+A6Irts9nzqmk4eYkdGygQNpjf8uQItiBJqQa9YBUAQkVf/c9GJ2ffvRU/j+oID9i+CtkLyBFiMuXd9QgCf3yiqu0F78X+PiKNcmsfS11Cmv9K4YgGkstrzp/UrtK/WwaXU2ttrwl5DKfm1eX4vCQeRybCc3Y1jQr+Egn941gkexn+HgS/G7Wr56LW+UgQUpUwuYQd+nZ+zCiwIsXr0yL136HLSey2LkzQ2317MzVqMjgbO4mgHC1qlFscM2gIXeGjAvW8tZv5MBgJj1Vjnra3kJh0ut42tZJnSuxcR2eatm8icpzq9Qz6WukNNoUsXfaMI+UNp9GDEyvgq5VepZCRMW+Apshc1LtWPCWyeUymM3Z6nIbumjE/YZ8ch6PYd2ixYpKHwzz2m0qSzRkUgfXaJ5owlzN/y+EFTpejcWfReKuaXT4FvqFiOFcNMmQFQMD2QpsbxLHtEvFwFwVA0zDpXiU89CLZBhblrJy2S+tQFVUSYQ6Y+JUSuw3q3uXCCR9t7UxbxLaN4KvRb8YzvH9xgVD3Kk8OJFwWyEJ4LyGsEseKPGihUHnpW7W4qLCOJSL7Ee6h7vnmFpfnIWmySUCDMvAwldEOymBs7XgxtyLj6ZCISjtS8lk4Mh8LglCUinwa/jjYE1fevCu2HebxTOY+Mb/O75ACI7UZV+BCs9YVtaxl8cOokTy0c7O80ZxHKd9EPvc5qkElLsAFpPMeztMt7cPzn5tzxTZQvMXkZVhuVbp22Klm/VYv9YMSgrB1e4VjlzZYdcK+qC6tk2ITUrUL//PWapS6Dx5eLneJISDxIXTwStMxw3JmWEfJ+mzCTzDqilfq/qZMsTYVler079ipK+Ov7sZ0fAsxkWj14EFbcy9EX/dvdYc7dIcrXXmJgxVe3aVCLMGzmKYhDCLlJZ1+ptGQ5CSsZcqto9CFi4pxXJ0WEGP9PdSQDr6mnH8LKP3ex/dC2Me9R5OUQnXKcNOMXDRgxV2a5knxRDn2E8wqt8VDsE8lt2Z6lyl7FQnKKBEDCRPgt8J0qv3DwB3A9OMFFixUFnb7ko68+2zXOHQ2wk4oAjh6i3PUOw1vZuTz3sJ+soKjxpyWsPZT/nJPMtrMpHA8eB18a/5qqr1sYKBwMa1QKJfqImMK9joyeNeIgRkm8ybv7ET9VAC4YzXCSokfirIr9vxQCzeXAZpSU1IxKn7upcHFyxCmhjddw24E2kjruVBpxCmCqcY2iDw2BgMN1CZ/tj/oBrUA+EFrP03rpF3mEK32SSN0kKNafkq9gKRXG+Gpz46EicQBVxVs0s9jJGj+Psu78+W2AMNri6IHxPYYygY+oi0GmMl/NBZsWkN9pFMgg+BOkAcHaDWVUNjbpOZniYaXO24xXjRPmubAayWq2QL9paRTzIIDn8jn4+BSjcgKhp+yNzalOSe6xO+ljIwxGEqxQLqFFpHwGfJHCa6omWokj51YvnXz97+tWhhh3oP5WQG690x9+HegJCpZ2lbTr3Gg+P0nn2arXyAcoQgUxd+9nE6nS1CDTbCHqblRQR3AaAvrTABxrJwCJ1rzO0xmO/5ccWLtwZTmfH7+DaZ6clcysFzxcSYxDjfLVCR1TIuHyFJ2bBWmM1YAqwYWLapsDudHQmoNNqmg7hTRxiGio+gX8uy5Cd8bTyUSJuOX9a2adkgvxjjFKqi4NK/pAyraxE7tgEZdu5NBxJPlOETPkkYQXOEKLr06PqZS379Pe2p6nhfL70feyayz536YLmfCDpX2X7ZPakhHSOGtHOkfOH+WYrjnauE4MiLWhAmmCievdXbjew1PyXtrwmuU+Xiy+V5kEPYPGiQi9w9vAaYc/ZztUNIqI6N9V5emS+YXKmDzASdk8n2W3MWM5nbaLbdT8T5bErccdIoohRczLhgtapn43TOD7eYnXTAtqDBdenyVjotgViiQxxG9F0E5V9UYZyJcfPD1rPEZVdVPfL244pUZS5luYVA9lx59Li5Vyf7f3s1T0WGMl7SOtO22ATnTbb9kl0wjURt92x7n4HATXjWi3m4oDtWKQ7QWzevWXfQmc6z7UTPWWBYmgdBgs4iamyUW30xAPbI2nolaah8Vry20p+nx6NO30axh4PHshqqthXfA2plwy6gkc+ettxguTx7dlenlEveBjBAhR+mDjQBgwPcjIjpsBWf8Ws16bmvfBrrrMhEcUAcACQufHo8MJRbz35kZELc9H3FgfdmUB33M51o887seO+H2VyYENx9/7lfgbjfZbKhmWmRei6FP4kEEuvYk2ZNioM6FouMYTNQ5jx04rd+K1rN1lWGmMsHyNaCDmGKMopidz2yxDRcpHjUNqJApYFODFmIQFYNQ4U2nGobI87/ah14txw1HAHzmdkph+0A1viDgWcB7i7Hxk9ORuuAeIs70ujUJXP7G6W368n0g1VO10qQUd9f/zffmkj8o2CbR6rgEgmEzhXE0ye6tznctNmUql532+QsfPun17+G7ViQUAmCdhOOFmTeqPj6QFBv9snapCylRzx89o2wyLaK3VbLsDkXMKFWhDrHueWoXAvNM11gIOBC4EDtrN1N2di7qcIQ5B5Nfr1mGlCLabdOgNV6cQJKL/IScklfo6CigzmYiAKTV48JEV2Qua+8vthuATzcOrCLoL10QvX50BirG1LmQiQKiJIgmgUxtDu9EA08vItcmLU0PaQQHDkGqWe10DBKn5jiAmT0o1Wc6yuFW3SDIwhF78BsS2R3TWcpfdIQ/qViWube3t69mqJfK9Jo3nEO2AI26MN+fUgfb83BPlMB+Ty18BMEQDKRVUKKnPNjkKEmEoVcGlqHB2NXgbdTLWiGjee2JGuBZGBKiHNnZ6NJ12Rp3OnaQDiVUO7OiE6x0Tz8mFJhkSKmD5BLg5ItsIskr/2NA5ct+mK1Rw8L2jl2EfDXRwz3NXjwlY3DvSwAtDdjhmwZpGlTvRWBE9mkDQCX4QeDL96fPDV4yf7gz6/v3v54lCsu+vvl/sHhy+fRgkH+4czPQiShCf7Xz/+/tlhwk/mOAxXFxwtJQhx6aUcJ4bVn8QxfN1Rf220dEj0SVb6rmOWx0Kan6vPkSJ572TcjwesKHMJmrd6xxUq6qIVLI+K0JqoW/VZ4ago0ETcaFmhHYNZhMeUCGmwCvGBwUiq/ZXsfrLEZT/VVNbvE25oSG3xxAe2OBoRyaXAmi0uflyKcQgoIHPM8y/Eabvcw+O2vnt39RqMlh7kKlKoT/Dv/nr4zYvn3z0+/EaBWCpFvyqmVVCCgalGxYZPk8JSiylwtM9ABvJHCb2txKTOZVBxBAKdv9E5kUIBwps4Qs7mZL1UT7akkz5gsjZZgFAgO50vV6cb1oEsXdLebBbyxmM2gKzYi3glzsW8qYGeklevx59idl7Or0SRgEp2QxxsNU59753pjWjEd60ikgB1slPqb5SzdOWosO8hB4yMT8FiYJNKRKJiHe0ENpxpu8ro8rKnAk4WSB4eQ35SSnr0+N9+9tmnv616Znv64gCPClkD7Eep9YdhiLSx8rj4X78OY4V+KBuB9LIYbl4r4op/VeUYny8vQqgZ/aEzAinaczRhIe2vr84e/C4wczhPC1pjorr7JdDP4fnmSoazrGL8iv8FbV76KpVtJOjIlOvi6Ljk3Piweb1664GMq2IAeFWCFRqMuoH+ijKP2ORB80J/DAMCxVGxV7TURoqWsxQzLL1R/DC9bLeP7Ol8JmrVAcs9kPjfDs+1bYFPEAx+XGg68lmuc3hcIe5CiF+Wtz/yV+a781fg3UwnNddL1Vn929/Yl4YKzvVU/36+PN6imqozAvqkdAckVPlN/75Eh/3E/vR6G2VF6CdE9N3ksWQOQ9ilvpUt1trV4+UrS8eHZEE88UbYOs/Ap2ZRFRK+ceRUNnkFzjTsAZIRmU4jXcClxT0uQuwLRMqUlfmzwJD7ORi/Rnhjem7WN6+80Vdy8UQYzsIE8jghrASYF6XEWlwHgUrSvE+G4rEwMl9rwSJHNOs7QEfoVMDa7dtQKDVS5P7kuw+QEsBAxUsCtJyzmSG8LztkE4yu5utjXcqbj8o/7j/ff/n4cP/Jh8ffH76YPX3+1cv9b/efH36wO+yH714+/fbxy7/2/7T/12p4n5HdlEYKrvKe11NJyYbMAVq0jkKaurhA/FkfIe5E7BskvufYT7RPOVeUafdxXyTXOW5jpJBFpVNZI1dz1StHIvrReSrAcg/3ogAnfBMo3da00Typ6lvEpI1fHfQfCWLZxJRsf0fwyYkpL4YRH7EBn/jz9fFSzQu8VqyFTB+IpTXjpcLlkKutYXMlpU6XZsW8+OnSjPhwrkIuDxlYZQNMmbEOL7oKDBgsXUgRdb+HVnCMkbaQUqR3ANbs5v9DzdBqHaGLtZg8u1pJnyF9BHDvuLZAclgd6Zbnay/LypRAseA80y9xEId8j7a+qrMhGekcFV4ZzRFelDkMfRNcaRLmtBmlF5jdCXXT45noJmY88qQNXPhTu/TVWYV5ID/0E5jSZ6WFP2JRINmoeuO7ARqBda2OC4Mt2FzxWF/AsnXzQxkcS2pD0rlNSps+GfRhWWqi6qQIfmgfIb91S/aip16UoFCBpaOCl14wO3DyEH4CN6r7yutmKx6XYnmNmc1P/TQCwM6jCHPviRxfh+JiL5xD3tacbfm2K58tW7Ai4+lef631PcPGFbmNMSzzmNfkELHDbwtACTAQ+a7fMezGZPpzRQmDvmVt3ur6OnWL366tSAnALA36+xOUAy1hfrzBHStOI2QFGb+YYz/HfH1TjOrCZotxImnateK/5Ue2U964iYBVxDWGrdADwDXHNEbZpVEUxpH2ac2V1bzDzhHVR5CWeANSaFuXsB6EGFXb6Sht+mX2NXfSl0cnDdMkmpcWqRTp3IMV/fhFjc350axavIa6CZLBUgc3RehamPDOBNGtmFjfy9hZ9JWmu7VN5vWMTHNaD4sHESlcw8Hcx0cmkPSuFrIsnOig/7BCa5a0QlJV+dFLv3KtbuVTE0+fBDc9JgNA3Fc+F5QTL8wnuBg+u8NnwBT2NOU/gKa0x7XixxeuUh1Y+2HkXZcVh6H0swkyX2CCUDInY/ZJnAOOs3OL7Ve4ePCLl48uODzkUsq4Yzy43eY3NvFHEQeKVAFnhK7jhVlG9qpbFriP4a62KYAlchyW8gB6MnKDmmh6HilJK/rBhdC2xMGUlwMij9LGYYV4iXY9QJN70PFWHAWmbSoaVVmGkIEt+tmdgS3mrWGe4rrzzrqvttb1Mxqij7RuHm8qP/EvtzZxziY45Ew3w7m5utDxycI7mwoBhqfXby7NGhwbwkxf9HnuUXdotd6My2KggzIq/HZGmcLw+Le/WVxARKQCBLXMAVsf5FPMofBI9o//XVW1RGm+OVkuC+f1iahWFDzt0iQ91gCEOs3QgNRmE/JIqfIZPIRKLstFBUpHkW0C9qBP8QX3e6t4faGM87U6AFD/Spn6M3d40g7GSptSG2/IyKqqsfjI2eE3xyE2I+B9r/yzPjFB6CceEoQf40/0Wv2fZfdKUC4DTcsupHOjCH9Y3Zm3kEyRsW5phW7pU0c/vt7Gha+KChddzNa4UA0d25eWcFyw/Zb4F5jkTSAvmNF6aFTPxz7NduONOYDkhElju8lX3ACPhjcFkUvir9bkGkRHiL/7ZYWJbX4sYPyblImKvS0YMUN3e3uMy85xNsz87GiK8yufQ4/p9tcmz58W7/jrqbq2SWeXzyh/APqVvjFAktgpPqRUMJYm5vbvG3krmcdW76mYsSc+dS/10fsr8Wb88q+zgz89/W721Tf7X/3poIjFi5891P/1eiLjXXLWfiqfNGU8XK2eSdHyD4KfiUswzR9yaaAzJZYEJLEni3N1jm+MbeRl0QkhY+OuvPRdgM89GDxFu+pFqRNNgXf6RwVnINXSQ1t2OTm5Xqte4EyYO3pel21meTFTZ+ZllGk2kKGa3RdnxFJHOy4MF+TLvy9KvbaM6ValwTnKJi5/haPF7UApouatMQupaUqOGLKmZeHlZdbLFT3oA974pKtJP+gfvNtIlf2fVPeHo1M1SOtu011lIhbCqUplRmAlmUWczIlPKBz0lLZKz2rk1pLl/VnAaL7cLAxHuFyjx4f+mJN3GP6U/Dp4+sfHz15+OwAULW+lFldLbWltBZ8ePv12/+Xs5f5jeaXlxFWxXFXPD8WprGJS7AbsodTZgpx1QgbXs2ZPvn7GczYew1igp9/xcw2XytDO58Y0Oru+aIqUvUB/bHtEwFIaWHiNoReMNjGbS9HB5+dhMoWEGROWMfZZVqwRQkT1HvEDeX4+eHucc5rhekr4+vPjl7PvXhwItV88V0rXiSKj/suLl08i72LODfqcZI4gUsPnytWZje/Fm8urd6igaNYex0zNw18myJ2DNO7zGJ9ZEF9tDTk3KbOHQu3MHrJ2Z/a48i2eAu4ZClSjLnCbzqTdvzSD+CtRHvDHLdtQV5Lgj1g7+UUR0QK863UVxsnLwi6LGyRSroEJDmtUPJhcGANF3q3wdwitgnVIWBLdXJZw6XtF7SpNP+rHWo1nNgtqWeV9NBREvbkmaBVboz3b//pw9of9b54+f+IcaDyPhdIC/S+P/3qA407rufdB19mDJEbxUruDq4VHnYI4JIv7QtEkAZiA0rQDqa0xg1PVIuqlYoP63hA+JdmIC4hVx5tJNCndK1pZ3KZxpPi05/uz9MDK+pIFwsBtUvwveGnKHm4pBuAwY1RitXmghzcHBcWZxE6XWOK6nFPUho7TEAYg9Tvtt5bxFyT3wkbgWqDNAkM8uyonwbZ8PvKmHmp6jxUesdToC35vswJ7hWh27PXvRSVdN63USSQuqu7Lo9M1PDlENYuoW/cQK6IQMKxSDMwttMAf32v3olNDtX2yfiUw4SKhYSDtxQoZER7CQSBf11RWfMxeY+tm3bGNV4CkmpqylbLlDmgdRMhIFerGLcePf55bpQAbjZftPZU5+xSWF6EZqGuPU03SRtccLkImlTprI4CTeAwPaIP0hO/Ujy9OD1BJxxJ6kvo1izUcCy4EpeAUp1E1KKbeqCpH6LvuQsCV91G/JqAETumPUwxeXl8c/Mez8p4wFVmqiF6FnRu0ziMHHD26OrEUiz6xGBWyeLXt+hDAze8qex/KFzE2E643VfSeiRLgn58+2X8iZVm7RdPA9RriKuHEdt4jydQd3gEWhT9NgTmRoVyrHdeMHpqjt6JjsZb4wU8MJ8YUymfzIG0rCRxSLf6OTQzi51V6tWApG9qmtgWpQmrJN3T71wPvhkn7z6WNshp00b3xokdT1qQ5Z2PYCupwnOhzv/+FHCCfKSMO4rANqckqKup31PgLslftrpcDEubzIG2VlFAm3EClh52vMpjlMpwvSedHrK/SZjl2lkY1UQXwoT629V5ZPD49Da+BAxZv2TcH7ZuMjawqYfxku5ZjYSPaHMitr4zOmfqgUnSajWwX3eN3Sq3sX+IiMh3U6Jl/bBGhNyBgCnnchk/Z3UqVLiXA5NKIyK/GETYAJKAP2IAYGKlNlZTSrK7Jw1Jswwv56MZTyUHnlRpD6ivtcr18M1+/02tGyx3hzepHeESPD8bipSbz6bn1vPV+6+0EieZH6rYwYKfrFcRNj58d7r/sHz7+wzNE/nry8sV34tLh2fffPpfPKOhXrlkTxQCLHxhdIN4+xfsf+SHJPjMtOcMUPyPy8WIjCsnNcevxGXPcttKZiZkKtBoLm4lymupNoiD5wQm2DmnjSsG22oji06SDJmhnMnrwiZ6P2U4EAlmhB5+MfLvQcUvnJedWjkv8Zq87u1sQhT0ush9CSjYZSVmv6NtQF13dPil6/ywkdUYfiZyvKS7VAAbQeRliR8kau58tDqTmOzGYSM1yRR8HyZ4gY0s/eO3Ktp7WFr16egoQdbC+0/SCJIkT61Cj0wNFr97B9DlmnS+AbRczKULkSIQcXw+TxMNLWOXNwC8MUgt0WoQN/1qeY9PwOlCUUVwlsebJHIVE+w27vVZbXjQtLx0Rd1ioqNix5k3KfL5troNIHZEEhRtVE4IWFfJu8zsGl/thATbQx4CDPfCZlb1GkfPeSH46dj6z6q3Qrzegl8xfSL0aN95c/JVf7W6qtv30vuBSbekpO9U4rb2DabLZuSdC0u+/eyKarg0LdmkatEGnh8FktXyggjPNGeht62soLbxa/qjmLsF7gFt2srNC0mEmYpAOCRDnxLlgsgHDUFG0hDmLdU3JFR/SmlMn7UXw/b4CC+csC8DYVw2rUbNufBqxdxlBjfBQhPJ7AbNRnkkJs65wc05P2wwLFc4FcLIlYcOGSBeEUdKkLnSe3V4STQWgxxQ1Ox2EqQcWScrkUZ4IJzqeIEX0UMFOo+OFseFOQelkeT8kal27PSE/MTdzY1ibIgDrTCcpr8RzquAL3dHfABJxaanebXb4uqLOpGmQO+1capirzCKAXnBXslGbwSWuogPKdFigcg+V2oTLHnMOxOWT/rLaa7gpS5vLjY9DdxubQuPrAX97gPL8jCL1sg0Qi1CXd7bk6Pp0IeJNfQ8gvOGr6/karHR7LUagnIUAekq0c8mYycZAYb7I8d8sT6ioqFZHoaQC7BwnZDK2hMrWh/qPn9JVz/KHfsFtnKlkAplfl5/N9KF7NhteyutboXEJM6MMKUkch8CG7Ec7w2GOmhlqnOmpJr+DOz2NLm9tED0XMHFRzxFqaH93ouYE85tdbR5R9g//+t1+f3j/y6r//cHT53/sw/xB7CYeFXxzWtNy6d+LKt1ViQ0He3Gqw23MQnYuPXhQRDdv3U5yVtooObBbVGs3BtvuVnc/XvJDgvrw2C3HY/7WK3jOudx21HnptsUJFdfMIkRrNpNW6d3Vktwdge97GQ8UMcM89DSlvnkBU+fJXVgwaLlpYDET7qUMLogMyredurfskMTKO1FNlRc3OuNEglyEDE3//cObvhgW998/utF7zSc3sIT1Id0Wtrp/O0Cxej4sBWr/8UH//ac3jDSNTInF/eTpwaFYDR0iwHVWtrB1pfGwIY09fL3Amxu3eTGYEotLnsPzU/V4MNSbvV817ibYEuokF5cIzm1ir34LV6pEURc0b+ZX5X2MaFWh4O7dAGrt0AFqB7lOYJWaIp3IUGVnIR3TU+OoDmkZB+2uUi2iqdeoMJmJXaS7QGuqbfb+b9Q54tUKf11GlaB+9Vp0v1+9brlqNWVrQCXbUtFocz9l4tZtFCCxxLdg5gs76XJOoqnJvfLrUVlA9GWCMJ1YXRsL8fqo3dxsSiWBrjsqn7CzQ1o3VdylGzxEwxDqCfwVfKvAi1whU7uMaUkgbpq3m3wR1SlfbJfXxE6321YKIbCWLvx2gR8GwtcRja3v7qEiN2p04+Z2CaRfwhCla+ty3z6nSA8D2napT8YtJTC7yUGuKiOOMc+anK8uf7DYMmvUJYDcJJRBmrd7oMnPydoG082AXi9FUnkBdtpjicc7SOBaTL5I0Rz662KULZJKK+b46gw3dqaFvTbp4iDLMZliwxVNXYC7LfA7VOI2BkXnu775rcuKRh75grD37EEKOek6DpdZA3KF/iSp8p2A8zfVb4VMckjEj9HuiaV/D86MnU+FK5pcJTpRj0kPM5dFtS6W5Jn3D9AqBCpcyRBBIgEzfkCHhZi1yvLwGdhkNfyRSms4xzVCQqn/4DFTY3AwjKyqt+AYCFv0n5/u/wUaJaFsIdbUylAh+d5GuCJu3xks+kCokiuFUGu+xu2/84lciByew2kck3OaiuAAaE5GowfyiBW9jgfoUP8WCn6zIP1c3GmD66LQYkCcwIrK/1T9CJEyGYHyAcOQvaevT/mZnMPmYUwzfP/QeF10uuUAMI4xANPEsluwvTxo7czdXAiUxtp2iUVJ/vaGDBxuIlrEXQM4HD71IDv2YNwBgVG6urJ50UtymTbo5w1S6hGXDkkDz2MKykOElDc98BxHhT6j2zEVXcVIDw0qWQ1CDzKvrqIEaOI56gFucVVBywt4XBEtxfXlWjbZLVX0bm1ifFVTvJbB0l/qIG0ALly6C23pMPs7wJnLuH6kqQjFQWhZ1Mrr+7qLdYXhMf0o9Yjk4cqCyAaZluS+HMfYYpjOsyFPN68G+OA1lTX8px4/rGb1TK8CHgiY6JIdKokptu6c4QQKfU1zXrV0xDZHDxqeNzyAWGsfgo6vlEZSKtDqJYGVWgn00CYoPCPJ5OY5CLq+G4vxhsZKELos9GaKUmN1NSF/VSuMkHAk08iT4PA7hxJKFswf419wiXe5fgDqne8gqHUrNt3gvKtYWC1d9dn2P9UZYLZLZ8BlhHyQvhsKB8h7r+JAVIy77sxB3JH/4QFzAWf8tB6r1gJ8Al165x33npFWrhw1hkJ1h6qUEysclnen1//8nLg76UJff0nq4djLiQdENZl8vv1UJu3kijJ7UhZFc+ri5oCqHYT3OwQhdFINYLrzOYygGy4J+aAZMi1ZVRLvx11iBsoYW18/NOZSS0L1NIxsw6nMm0/eyG1Yz2giP6NiOXKiFEMHSeCwwzcF751z1O+HtbsbrUEvqHLUEExDvJ0PMgtO82kOitSTTyr4dIa9NYDY56NpNMPRTscs93my0zLIEfEJO077M/Y++XxPRjWf8sm42pdP9bgIZOxeKMeT/H4bollT4xiSo9v6rJNj3SgAiM1E9CFedJPMsYB7tLmJfOGUO7cwtUPZgjqjpQfaaE4cVM6Iw7dVuhRwVyEWO9rI5yNcVVmr4SnUrFGiF+EuqBlyKut5gBuDI+gVxkWRYTro0+uRJfggpq976eg1XSSRee50vKRlTJOrza1VgflOL06ctIDZ6rBpV/rAuaY3E9xW/bwRjbs8jnoYPWtmgLsHooFTB/CMWdh1NNyXFcbkzs6w4mvdsN0xljbD5NYByN1k6ZA6rEhu0zGUcW/zfvbuNvNzgnctA/7dOiQReqCnRRRR+5CN8vt0UIPrmEsOZbaFcGxTA8TgdDtV560RS3OpNuf9sc0N/8To8pM7Mb644WHA2KiCSk6WzeUcSuFp6owhYaOKPb6ZS5LdH5ObaFNvorIKw+CLjm/sscs9FuAVt2tNjzKfZS3CZpoO8VTOHdXwHr3rbNtuWfL1oP8fUgbAB/BNO1PHkzRe3LrjVe5ES18uFU/fPro9+ykxqNA2jtB10YEq7ghALBdH6qMxK6U+FpE26NORDg7ZymKcIw96SKzpfA5KAH1EJfV2FDkczWNPg5oKXYNkzif+A/1JEQX7eCKAT2Viw5gyr0lkE2d9p4xB9HBK97PFbFZU8lllTeAVQ8WjdDyHoWIavI7KLF5dr0UjL6G997sDqa/bEML2k6FEEHHj3S13Uam9eFk1fXfcclpiQDsck2bvAOrY5QqxQFwAPaDsXv1sYdVkXvO97CgKgIFa/vTtpYbImVlomVLgWqwGuK+5QHUuMEdEqGeeW2feIlWiOP9QOdFreqdL0ttmZ9heapHuXKeTAQAbFOgbWAtKhVxBGTDdbYAqJzj6TW+gbf2TLfRadB71chqkb9hmCVEcRVxihL3z24fj59MzpcikLjHN6AwaOnrIA5liKqEPsG1N+6DaJWPIGtEZ+ZHhylJEDOGYo3cnqTFtbD2SBPmArWd0Il/OcRluLE29ZKox6MCLl4hTvtta/HXYo8seJgclHS1qeF3HPypYmNQbEJzIghXq+JQ1GFZ3mNSMM2aUwtI1P5HDU4vh6w9WPLFBBkfa2kOcCaMpUrhwOfk0Zh40h1vncz7ZMUoiXoHvn/AQEKJKzlR1e9AyDyKT44tzBOVsW0DdBt12asu7XAghcBt2YIibUUHSXUlqOaxGnj9JhCeWrkeJmHniG8eg77qqkO14mUS2b9msJnn81bMcwJF0/O15eUTziYPsX62uhe04rZ0u+IvHXJXFwa5Z2vWFDlaapkLuNMUCRqWpyq7r0xlryZgDjYGi4jU3QC+ux/meIgdGiQWZtF4AZo6JVfZOyHTDe3HaEtWAN3yqufOLkGUcL67eLhYXKXJkmCWx6yEH5fCa45Hh8zB1vuXRSQ+PKvpBTlHOpVcMGAvuXi1DojB6gGAkX1w6vbz1rOOtmAGR1gOun0wtc9niGPRi4SY5GLwNo9ptet7I96UTcxM8xHx5tsbQS4epSdxeP2OQoAZuESVscV0IsWe6RNSbwsg0CbriCw0CgMoGPBkXH3nf3VQ1SEcyovsw6KZzcFMinS3gKmijiM30mNAg6LPT03Pn7bKZ0pg/q7Wmsl2iqbPDQzXJRneFhUyOQHplLlBnUi9ZEloeFeyBk25Ue4inydfSZvxNc9wbOTTFN7rMt+AAKHPjyviZsXcftG5BOGF4LrJRFNYOcHukR0/G+zOjKX5an0LZCLYWEh7BdfxuGjtC7WW3uaxIMDZfzwefT5wOiO/N4mNd0xiBPDyQjvP1JW8Nt7/Rh6LSYLIDG6YhV+OpiMOjDO0iHAdFwEvQbl3eaa0qPUo6SVKYWxIFbeFEqsnok4cPLdJzvG6USXsrcg6Tk4etPCDGpXOWbvLxJcDUrrMVFDJIHK8LXR+5dhfgLHMLQfKVeBdvQJSTSEOebHBdnxTPH3+7X0DhBxh26n937YPiYk5kIiWMUsLvUJgftk+WxYH4BRQV8GupubmqHeSxQ+UZXsmq0UgZL8QfzLucav5BVYuNnC2uZK0K81dNSWhU0hIxjMmjEUwQWnZLDFOvK3grwUnpJkhOAMnhwLt2Y9NClFnx6bXleOu1GfdwPGL+wjYz8rFIm7nuCzX+cOlon19YOc5MQUCRLYj87YPtHS/eibBoeyv+5hE21ghESADDvR0Mem9jMiawYIsUEqMrYjwbXFHZD5p05XLN1iiwqVBUryzvKPqtyTLOBhmj51k+mipgDbhWld/rgWC3q60uvVN3/e4cS4oo6tgGhaR4gv6z9m2ZOsxhAn0DoEwVccU/iHas3rVYQLOENqfnsSiACBcS5k71JX0hDBmySuyiVDwpEq2oftJzhm0NkPhB+fZpYGTe16p+sjNCvS0YoMpP3QRuBtTkow8dlNAEy79pCCLYxiiJbq5IFziYT7nl57x9B1PfOv8KxdXO4TTuOUVt4zT8uU4+bXoS4zOtD7BkQNJpsm0ehItQL+KXzY0jgq2E7CEWtk+EapDk+oXollK8X6UlWvji+PEiua1hcp5RmzW/i0XZjxp3Os/5RC5rpBkIrjtWTC80njjiQbFskceCqW47r8YNGQJdC22LAk2OVV8z6hJL4mitddwT5HWG5e5tbPf5USRRkmLmSRQWE55NHxxH9rRk8714+/pdYRwomtzW5ijxS8YmAIZqEUjx5cAzOSrNAVldUOCUzeB//oBEDF4eaT/T0ODkjEYRmqQlF3EDOSDllK4aITq86FZrkxxqGV2KL93FEPBwFfoo2AOUBuKn2ihQSQS9uq01xPllE4RaNeRJikw8IapUfjRhXlFUUxtYnwW6mrM5kI1bNBtaW4/yBzY+CrmoMmS8aCdO0Hv7H5iZ3YQF2DvRFc+8eR9cT6bV4LiJGZlVtxe+dTfTYl2bGdfR3fc0wszoAj2t7hkh1dofH8oO+SLIg1ITAS0UxW+wqoA1mRok0p3GvLyIK2gcgC3XfYCOLZaoOJQOJ3oUR7FHenPMgQuHPK+dzgXOBt8rOB3iHSOLSxDvF62u31A9CqmehxJ6r30zxgsRFN3UuhpopvNtcXMN13EsqgKxRsEkelh292A9N/kgEtvDRaKmMolbndOFBN97nQDCvVlhnuyJ68VsU02pl9fwm0WrXzcbDW7t7tu6Fa4zWD6iMRRkRUBiGMZ/WnVOJgJxnpIr3U3qUaEp22jnBjNNFu5mukO2bceDdDPCR326bdmK4hs7cE3KNDx1mbMXvbm4yC9xrYwoTlUaTQdrYFBP9wFnczL51OVYvqjiUFacWNp0Fd9C1Zk7zFj6zQnJGkmx5CJ7i6M6tsASlKM00QOQLlYkgkl8G3umQPTnGoDKNxVO3InRbkqfDPkh6IB982ts+mZQNIT+g990m5PS10JM/8KqF0kQMQWO/kX4xNWIGl+DK5u7PquDZtYvP7E7Zm/HdMekaJ8Heko2PJrvRn7vIxTFfvkubudkUP8WzyHsB9Xh0gns1QasxL7nnWfpfP7lJQkrL4ktJd8BcCeJW6f+0e5sVaipzitaWascfzaC49JchOHRQ1OADFJG3Agn2OCwNNMCANN+titcgGzNVRAOPl77ncWlMfeCE5dKPOKQQtsd4vhB2eFr5c07FeviVC7RLtyMueOc2zzWaN424kr379h/YNyGCpDs6Mqv/QXC6a0V0ZpBYE6yG76dq2KPtec7AoTYJvPRWvGEJ5Zbfc0BVOoujgXTLJ8oiRaB7c2c2hNHYGr7zy6YOGDdAmPdz2jnMutU1imjxigNORekbE9Jcimj8RYdiVXOKnaBiOx5apbTysauurobygmQ8Ze8IP2w6KRCjNYWmgCXfBw7hni1hTsl7Jg3xRz0I9VnIsvFMj9/dRkea9i6XADOKxvQA8zt7pd0DjvgTOJiiLCNaKurK2H9abN1FuywBcj58gesTpe5pygNBJNXMyV/0AV+9DuN31X1P+cvEqk5Y/xS2HToleg1dN4NOVKD7myfh4AIgvIn7lM+xGc6vq2eQ+ICColsVbq/cvcGvmgEv9rubKzEGxuK2SRKWIIu6nQe2y4xcFVSFG0IFrOKFDtoWXKvNQ2b/Td5QhzxL5ErpBmKccxkh2jz3mSWnvXB1RqIboQRDSK0GuUdwCHLRaRTD30rTdswEnUyos2BZ4sx35wP0M/nLX1UtjCFMSttX1erDqaQ+c7s5WUcRhvfLAduo2e/DNt8C68JCP90bjNpRZu5+4WZ05+1ANFtGpCpiHO+NbKRehvL0qTC1rH1sfPR4+n3y07N7SdxjNiGLK+X9VaqHinYYcfVkGsUDsOe66s8tFTTEKWocDaCu3Q+JkOzYwG5W9q0dNtaAV/wP0RsJHVTuqt3XrmtQ2A6vVd33wNu44nzQQNlbWStsS7qRK55aTLVZM9aWTbKOrxiB/ydWO/dKA7um72M6jqvGFXO6Zy4Udy6INgbT4+3Tcb/ciPGLetm6xi1uxIGrbnc4tDoWmDMXJo7xnO3bhxKggMgOyYXL5obS4YchMO+cdw8kfKexi2/Dw/PI2Qx3px8ecM3fp407gyEm1MBMCLLDcc3K4uDZOOC/R4GIUReclG1oM6t+u52sFpd94fUsg4OlmuK0k2wNwMWJyuPodGyApNoArQ/0mY6x+g/upIL0R1K/AzvZE6NGf3nILL8SpvewT4RLXJpAfncGDlZv2Am8e4GhBnhIVH+d81blbr2P4rwv1qdzt/l1x8UBlTTe+C6VOsR1paxwC9hQbVgm64ckKkSvsnfCSNRiCNXb7HeLX8pi/FRt3t+g9XixFALocOcuTETzSTj1KNyJL9ARcveZjEX/trbSXAA8ac2VkrsLWPF8QBKPkzd1HCmDrTwt1GSFetueUUn/PFoh7EYj50c+eiUZeiHbQjR9ghNBsKz3lKbgWUr530CDgK4a2LE3UbHeYg1R7lJc5Zqpbm7dGH7epqSj+2cLQGB7ny2yNnknWtoHOa08bOWGbdObpZxPbSNc7jZIYtV7Sdeflf0G4dUw36e7eEsnR6xhDlqyteYHrNW2x9n8uAH2TMNuTFYyLdoZbK5/Mbl6ZmuhPFrBBojHKsZOQDMkkxfyQskzFQ3g+bUB4bbOclt4tX8ju/typTfnSEjqV0o9Qtz84DbdZH3J1IRmVkCZCHYHhK6yxJji6y0lcfvfhoLRg1ZT5uXazZWh8PMeR30y1aJURO4OGebrJLYW3+EOGZVFsHYSZCVKQoztGx/fjaqzsZC10BRs0TpxQItP6fSmrphZjIr1zMJaUSgRVFNu5lP0WzJKyj+JqzWfUUH1bGXeL3g/VSe4KcdPAvlbUZ2P1pkXLc37cXijwnWjRbiwmUrOMHwczKCKFP9CHYI2NiD/OW2lRimyaBY3aUTrhxAv0q9djlo+LL9+x8S8pqAN1N46QQUF8qQRkmHZi/83eDIdnlJcF453JI48+H/E7XX+ZVVgv/UrXHTqa5Ng4ud4qV7WHT44JV4V6+uXsO76zP1LK1M0veyxPDjUF549O8z+/ESP2wlN1QkEu0ImHxviXfmW4tatHar2PCKkgmbnMAoyptOZR6Ve+Ae+YSzXggXKvZEZk4D5ygfaUyX/yrsSuLoTFjKb7WDvDNkAPB83NjE4QHEWnf3Hu5Moz/uiLbuRaxX5g0Ft07P9lunzqVoLJViUblBJW35Z7dvD3KbHXhlKnCgdidOeDT+uhglQ+wBHLt9u0fQyOj4oKTKc5zIKZ7RHGwLeTmtg1PnD22RZ4Es9NLpKZ7xmwu4KAb/iN6MrSNZEBE2dKAMdLrXBBHdtiR6sb/dhhKXDSn8J5VsNlW8YyuSb47G4VrBypqMgQEy4NDHGsOOx98ggELR/Q1XKHqH3n2HE4smOIvqrSXENfTqQIn+Q+n0UlxKnS7n8Dj+SL7NL5R8fnKTxkrLz2iKsXQocU+Ga09J1XbGD3Ohl24c6rlYbcLgjmFBP8a5JM39waG1DndhaD4WnxEP/Es89J8YlfqX4YN/Y5TqXzbJtslyiIlNu24Z1687/Og5ei5Oug0QVtZXKtBK4cSAun1RJZLQ7kIKXlnPrXLO3K1bTuxsrCjqTJzJqallpvbpJTKXMjE3RaEFBjPz0DWQ/cZGFbn+UalmKOZLl1NEZAppNmIlfEJRNExYGPcH00wqY3WBdgamDRxXWHyZkEQsf//+xPeP5uLLiB1O2GjGJ2V8AOj82uc05Xu+abnYUMa4mw/5dW4KHZ1Tguz6XX/MTSdSzVBgWTxC3dxYlCZp4K8QLtSB6FfTNwfaEclJZ7ghOiCYqsmcOHAY27wxhimT6Hs3uib6LaL8dhk+Jmg8TMpwoHOCg4cxyQbZAQe+rB7fh5CzXs3EkIlH4yeVe3mo63NLY5tW2yrCCRKkIhFC2HHqDJzYgCJJ3JHs/HcRngdQ5WSRb5N6yTTRHPt08nLVKBjlvEyrEVVh6z6lppInUHXBPrOmWkeR8BkPFBe70Aj8PgJt/q5Q5o36X9qUSPYNMvglTlKc3VP1AZQn4RXU52MksxKT0YKF1yULBLjcr1IvVgDJjCojHDvv8upI1cwTBRy+dUOQzy9Qxb4QT2lD3H0rnEJPEjkoHeXkaNj89YHhQBRAqEnGyNbcR8ap3qTxIANg+1Y8lj73ruSH3Sm1fZ4h2FZbQixrsTQCtlwhG35DhBaUfQOgWLqtqDrGAdRCN90BhUkem9xGFfdkpak4RvDhWfKLmkb4+cjWndEKe8MKPpO3esT8j7AupUo8AKhsCdnIsoIigIJegKYBqV82oAP+FvjHWahumenSVNcZy4u4L61w/6MLJjOkkFzRX9Ve2pFrKdqiN6DT4z/K+4krS9n/eH6s1uOQY5+N5xA2q5v61DviQ9LdDceX6xQpLVgbUp7k2GAy/ueLlyHwpEU3ipvPX9hSsNTaw2MQAGBPajSjY/4fwxcvgYLsVyypjW6dAt7D5qjg29Bo7YBiTAKmXYhrOt0bnUChtAuPnz9p9KGXTnIsqXwi2qLiUUxWaCDjf8bsGVIU+XCnM0kU4p+KWGAuLGKVuBYdfTJtTiZvLBxmrsW+OvOjAnCHJ4I+Qck2/qgTUr5F2wM8mR1UKJZQfyCemht2xQ3dEyhEdb8fc0hah4KYkCtIJ0PxZrG4skF0IvE3oEVIs72qidgrZa3l30WBiURA7fkCzTPOkXHeWdHzUzfOwJr9jfHWAdO33mJRxFTwAmnzrwievmihWuI9r924Hsomv2/OyS7lWG2bkMQJFApzj9yrYN4cER9uP9cwgqGCl5dZxfFu7qVsZ3OFSZ/NHnFLBGkBa48wwf97NsM48PvVlX0vmLAICecscI4CoD8TtMCN9d4IydZifTdih4yJFptW7Jv0AfsQiea8N7pB5sy457U+n8/XKr4s9iZ/25ven4zK6qj49RQfeybCdHriu2ei0zq09WhUireatZBisRaSr9/J1eTD6epan8IuRZyz1Mvmh6vlG0F4/uYS3qFKEchUX/Y1sf93mWofjt5+VJVH5dHpR0dV9WV5NDmaVl8qfQyNrN29otRKxR6jaLOce3z59Vjrf/5FIXWp+W1CBEg/mSjzADW1n1YMCfxTi34lv9n18svPf330tgp/+tVRWU6O3g73ph9VR1WR4tVaeyQ1x3+rPuifozL81S06/JLzplKYKPfrvmZ86Evih+cvDvvV5G9lNa3uV0fS/PhfPhxVH7xE3riMPn7qGw5WShlmPdIePBqFxCoknsrCfK0XS+Q+QqC/UaTY48m9eGpw2lltn3kdbwhBIG4s2Wb56sJuub6FAlj/i3H/IS9z+v8hcXlhddiURIpbnooscnn1Ln7qWG1cJMhfmHhbxIPweMQu8RQt4+eIjMO8vlo6g/nCvPPMz7G7Sa+uL6RAf4y2hR2Vtbi6WJ6Uqj9zdr6aX5UNF0tv58ursKc/NIE9VneLtXPsbvJiI44UZ55SurFzhhV1mTOUlOBAl0oc8yV8AYRym3P1qvhw+JldPY7lubQUebbKlSKJt0/0jz+e/O3j6f3fy3SU3wV21rpChXeTJVAtvoTLccK1wUxFHGjh9fxHXaZd3up6fQYokDJaNBD0xXeHT188PwBN4QWS7ziKjZeCnzsUIYyQfHqMO489CG1/iwrnGd7B0A4fVuNg/WUxUpKE6KHmzX61GWo1XR3n+sOcc7huY2irGNVNuYajVpCv16sNjhnN0elov+UNHfX0nLneXM/PcYy50ErzPvvNp58ghNI7Jnz66cPfFjegQtbhQaDFRgaKhEyIxg+nmrG4yekTfszQ2S9H4w/3Pn1SlZO/9f9V9lGdLEG/QvuUDOc3Lw4OWwZKy7UkS89/XJ4sFAcjpNDUaZl3TbNJVsxwjANS0QRT9XfWmO5sFh1MjSV93qA+hySdd9+9eNnWHZRFMgYMADCOGYDvD/Zf5gBQNm2evu9GYTCGryTg1WX5CKwtUoxfk8L21CE70+K0uQjT/c92PtvubPX2x10Luadg6bEjnYQIz1Wahp15hDRXkOYmt6y0QyjJLuVlQ4aXxDwQgnjJzbuNyDdmAcezpRxIX7988W3/8pXuoVdyOsxCiQCDQHQNL04jKHL+KAdULi5Xws0bBO2U+H5UizdUmekGWlbEZqr/YJ1199n72t2D3/8+JM2ur5enuxRDqa6efPXi+VePD8vf/15ndpDR7vX3BlJdh9dQx9xwCRJUjS90PLv2iUlgIZa+raOk1K5MDRG7J9G2RxvZ068XTRfL27yK5k5FBb8K6Ws47429gQpD6Eckp2/SOrBGRcFT/8oJlel4Wado94OlGYr6hmNluKYo7svkVrFFErcn2+CNhFLFqfdr3sEsBYVy0ZXV4VqJL4V5upaeWMq0bsKT8kt1jLdPPptg7aizJU8Y39IXMD8u07R6bCvvj6Wj96hkHTOyTpv2s1mvYlb0dkTj/vMQssNXGVOECejkSrGTnl1fCPu5ch7yfH09OxHhgN7n5HCUXeSCsQuhA6xnqL7Ny/FSMruqojXJNCDU07X+FrcCvKmYq7ejzf2x/Dc5mpRTOXLl0jW9jyXu5V881y3h62dPvzqUkkelFNNCR3WxDYrxEN8OluVns+WXctrrIpNb6uaDs0UfZHDwozo6Rp2qJxwhqK3d914rZ1luhAF6cCmORMXL6eaDvkb618XqFOFur8/lwwMsfMDV+Uv+KWd6jfzySAan+riomuE9NJxENQJZ5b9zXFjq6E7vo5fMs+UrHXBhYmh/pjVCutZQOFBJkR+zkLwpqxsFrSXJuYUgLR50bwKln9B3Y5iIhcjVPi6cZ3w7P/+BWYAZQE1G7SplyKREoAG++Pje5mMxmURZCHXzCFVooOZobbzKQmjIddgNF3UCir6tc2dH3KDSOGDoSQa6oA6d0G/GBe/42tYGdczBrYfJQSKfgvkBfVYcA34hOvD9vk/5EyYAWsQEwFoyeS/2Ejuq3iaPo5wSMj3PRCajG8a6kJlVDBpsVhVkm0yV4sjYCGwPQpgAmRwVe9Ojv30JcUcOrke/SnltQ+Hov6wWZBkXr0SN/6fyoaVh5ckJ+qD/OzHXH6Wp01hZKosOJRKAaT479P72+3rzEhxBUIxYvKR6SLIQH/RUec73XQWWrcHWvY0/MSdRAPhHOSDGUn6ZQEILhralab9uhduWouCxZm0hdkyHvkFK1ftRiLpNWhGK/Sjm1MSnTTZ4BTfX+uwtLHqP3+HNniTKlELR6Zj+7/UH95MldiqGCrNHvLg0ytwoCLZzu3mRQuL5EjqIrrFngNcY4tgi//XyymKgAILqj0IhQOtZ62Zyhbi3puCKhMQrqBt2cM0JmLou94p8VmJQ49Ubq99hjBWnSfHfNFAAym5yAHxVtoCflNAUGhKmUhWS95li9yiQ46bykL3O5MZta2+9+ZPO5pE38TpTm1MU753L1qmVwJw8AhD51JL6/+RLLeWR6AXDUbXrzWVSMr0a2c+r1Q+Li+XfO4Vmw/97Lc6s69BF3z/bP6iZluah/b+ENQjXxgeEM5IUYHN0LL9UiPpAGAb8/NvRZhR+j77UhKEyElw2DPyIGefHO1Y4VqgEVVivLl5h9XgMQyuJqefVsJRUxjbGnwSm6ZKcLy98f/LmZdS1SpidUAkWILb74BtbD2cgS/gzc3rXkGA6cPaBGBoyXUJxnhIlYGCBSg7+KqJJFWsGuQE8yGCTCX7Lg1NLrVVIp+SLfStkpWzmrzQB9W88hKz+oHPrusEKSvzwwTzSti3qRXcT/sIRDxEHNCe8tNpQS5VJOSRPp6vQyw5n5PVms2qgLyqANks1udlQO+X4mqRppsuAmSxVkUgVLUz10/jw31NOh4Y/oWQhrqr3+vfwYU8v0kxUp1heYWNCndWxxj0bqRPaz7GzfzH8PKz0L0b9zwW1L4omMEm0p4kG1FfLHwPUEAxFocr/R3B8+Hp55MS2ac0n05hJ48iuj8GEUW9fi4Ston43tY1jaD/KUBTcmE6Iyt8CS7Jjg/7BO7kW/MSPGsSh/kBi1dCus584pALvUltBkOlJH1uJJK08oG4vo+tNffXi22/3nx/KLgmpPPfI7v9x4/u/Qu/8hidTVoroThkO8h6DzNfhuI5Xp0syQhwE8Kqg/O2PFLDDkFKvzlfHIs6tg/drMXOgrEgN5YXhdKOs9eLix6UsuRAG48n/efz8jy9mL188e/bi+8PZwXf7XxU4sBzDLVUOv3n54vs/fuPK4fHBm188HJrRPhKIZ8Cf7+8/OZgVFY7EQKSJOWMYrqN3AykDYxfBFxQR/Uq9BS5Omz0Gc1A5jy8loj3GH19M7kbZ9cRiPxRTfxKCxA8QKb95u9y4kZbBLB2o1bEXiArJDQAeJHP+blNGkLzJQvOI2NSKz98Zf6vzTah6KhNmeHZ+vXldVnWa3KDqtB42ZCEZUNQ4QesfFmsY9iok+ZOlF0cXRSUERby0Yr45WS4Le5wCNGmdUPFnojfT9VIm4aMBEuSCIWtKIxI19fXn0ubyyr5enWxfUtsMmK4vBvEjnjaKwT5fhYB8PjUwDs3J9+zFV386oPgIVcCztS4ZOy0c4tZwGB7tkKOLb/EF90qwRHNVD9jz2go0Cuj8MGoCHwu3t/R2caztyJ+h/De7WpyfB0ZCLkbLMDvAnRbH1z8DOsOY9BweU4YAV1Y1eJHGLc/e5fBDeitG1xcIZnJXnNYLgQllTPs5JKTWVjQezCLvuEXD1Zk0DGW0Dj7hs20m/PdFiVIONnxPCrA3NDUvzubL4FHqYXxhR3Vb76ytK2v8sGMV93SGzXSdoByrAg52Clk2QxGBKQMhpUkNPtGk7zUqgbJ8ezpNS+gVzkro72b99YKxhZRZsIInwsUjMqBQC6bC9rHpei5yWf7mlpioOL5cV+Bby3iGZCFD3Ynh0+cHh4+fPdt/Mnv83XcHPQMn+ddBi2P7qz9UxC/mwgMNdHLqrW+AVdRRd2iS/ciyaOGWY4P4AQwwtlpU4mOmbGk4xjpr6dBbJf0tdZQa3IV0aDwWoWv94sjhd7Jt2ZWdTCYK3nZAq/9wtIsYqvarfqHDNsPOk8ERJeX5ZtTxJLiZIJuKcfit+BHsjT8fv5cjkN71cSf3NpT19y/J9w+pnweyWi+UdnieaG10ZB47cixzv7zgf61kW78kP0xqkKsxjUuwDkMrMAurDnOBvGEXin2WYjPGBbUTN0iYBjUiVV3dGEZO/uFdgFSmv2pAnO5juX0D1814IhUVqvwif4avSpKx8Mb4d8i88IF/SxWhhYsXOKysufn52/k7s7RjZDFtjut/HP7omJuP0jK24bItfraS3BKQzdyEzam5DmPvLc+xrnCiWrKSCdUmNjV1tOvYwXaDSnbIsjajCfv82Jm0Kh5rE5TZgLtgbets8+nvkyNsTx0VwGacL+ZyhcwPxG3nbqiHFcPfw2O9e7VNIIc8YXs8LJEPwRrwgeBDvq8vNiFUsc3O1nmpVUB17+2E+yIB5xQBea2BcfjjDx91FM4LohIIYVicvFbvJK0dZM3wBpyiZbKYHVEjJBBke8tS6pYQwI1NxNtEx/xFJofbrlv2M+ZYa+wNvr6YiMlYptjjMHog+zvWLO4g6mcY96BHvQRjjfm+Wcz0CcQibmGhsi1eNoZr4bY3+jKQLH/K9wfZko+CWGRc4HsyfCOrXFhtd0MXoMh3+KEpMv2LkS8FFbdR3U4GUXB5lzzfaUsYNHioCgrjZSrYQJFp+0kHTrio7sQ/25GuO6rgYuw0k0vgWPmohfw53PIndb2IfiEbh7hqQoGW3BNnc/hS0WNceBLJi1gZSdM+SaKhcbWana7KuB1lSLomgmGg5em7wxbTm8X6lXQHOdUttJbrdnIg+x6dVvAt+mefrQAIYX0R1FhUY4GMcMIkYF+IG6HxRREeSQVe+ESRIrU64CRbnqVlYv0WpxsyQbfG6d3rMSK4iGTA2TSm3uVa1hUEFl2T0hvRAmgEjStmDpqqad1MgoOhkNbgYEGQlx8KQGRTwtbXrVhOKRNZvrdyyv1aDIdq5M6hcRqTdDExNWNSEFoxvalnDW+HmoxXMP6O6zo0K4lEDIpVLWBhElAXMIamhu87v9bbqRUcWJequvykINsTaGsfM1WMKRnsM0hmtUCGGPbtnLThpzNH2jsCsyRA65xvXkomERugoAANOGBYLwoSt24amp9tG0gN76XFyCGaChuaBICftyvdGOLgYzD022YdOtNYCZD5FFkISLtKOWWtldsJ64UigDp9WlDVd0tBq25Kr3/eMNYcqvsaXctZH1cFZkjvnD5OanDqHrelQQdmw/dXIkEoq1CAW18BzbcikkcUPb54gFbhZ/sSYzlfYQxnPJ0SS09Jzl8Jae/ALq7l0NDdlo2CarEhM9Mno/mVAybCANx2J+m1XkVyVoSin/zGTdWB7eKef6pEZheBhW6X4ZLrMgSXEOiESzlVTBTK7HGXd6HPk8eHj//w+GB/Jo8Rh/svD0wHqbnIVhfn78AAwbXicvND1y28ySVHRAmvvEvlRaV2y/md2iKEhg/3Dw5TsX/x7dOXL8VyVZpyx6ZXEL0Y9PyuzwPQCMd7g3WG9zfNBpJWyblyybHnBMvkROJC1gMwekGPuBwlvM/+CfRLosMQFWPNE80wLgjvN+GNdAzA7b4+rRDCytvw61+uU+qP2vpC2Wn6nszepMcbz7XYIt6UAejugeXTdR1dUGVNXmC3DHPnrN6MUT/d8NiaIovc/udQzTB1OuYLhCAoKKSg/7wIlq58LuZonyEMNVD3R3y8HRcjQ33ChCmY5FeegcmGJLr35jEvJcKPG38F1hacghDKj3q5HHnrtpFJXbfcN17Pz89ymWuvx/fmzfDsVB+dfUScR/A3aGgP6PDEzEj09qnZfEyBj4PoBasy8Uw8PeJBdZixzIXuhLzjPAax3HCY3HJbH9RZ0o640N1cJZkBEi/+FuA6ngHGVoAQy8Up7YwdBqqwX6yrCnuTQqmN80d/DM8XZ20tk1+a2jd3i6LrAu83eJVxLiB25jXEziYFRuUspyzwih+NPfJtIWAgYM7Ke7RceSHSUjimAaAByUvoMutEiDuKFNRBwzTTB1XMntPrN5cbWXBG6GIEHG6q2+Us28FQLEDtmY0JOKrJ6FNRolH4v1pf4520/Y10ubr9jVSG7ErI8ca+N6/PFz/VH9fHciuTfWrTou319+WlrpadLCR3fBKhtUNXcRGlWkm59IrTSNm5ZScKq3y2UZckuHM/+uQhN6jtLJJOSgp6ri9qUY/Vo0sKkzPp8AOQ1PJVw+ozGYeZ/lId/U3ZGT4W879+NrxVJGQ/dxILSZIggiIiIRbHsz/qSuZ7Rs7hPNDFGiliW1uxMXv+gGmdhkwF6PPhP0LElQEG9bPpSEg3eyM72DqZ6YCa6QpgOcvlSeDj4cafngb9lpf1cQQQeGFTa9NvyBQckCjgVXaicU7fhZ/XFjeumVA8OCj03xP5N6bydKD4tikp/Vlv966OlFGUE9Wpo/uOzkoGN4JMc7WRRiX/7HQmMfhxr3FNRMU/ziuLVG8SD8r+nmzLcvGGy5cKW5YwPFxoCTHR/1q+gtHUlSUpgKjZUzm367yhpl+syqrW9dCu2PVUKugf1/XQ0gOkQd1DwQmGix+Y8XCgKQf7+3+aHewfVsjfLHQ3EIZuieFgSbX4ce5E06LFD/HNbSxCKNTKIhDirtwBGs0GGEPJ9lzbis//WMJTk0fh+Th6OUp1BPjSZKkoRX9eluZyEkU/AeYbZpkVBvHO4IsbxhilY9O5/bnTft60M3meX8HDxU2mcLi1D1w4lYpaB83L/6ApTJKBXK1/2Nh7TS2CrWXagi1+RAK2PssIyf77er55rXAEkGwUUD1RWEEXJYeGFGZqGqDgGwKMj5iyCDMIlNIHXinLWtKOybqtt6CNS8DDVX5jYg7SLOzKSEGHtQ8gCn4Z6mFwDJSOCUFZkjAxK9qvmQi1l/dSKzbgxKrG5zCpRtHYJs5t2N2U5/rqXLVKy1DWDvdiGq4dFurEZgzqKXT8KA2nusN8rUWuZsYsWfOmHxz4cBqXQbF4kNWyFMdMVi2fgWNhHMgIpBpTOhRl2DDOUkW1oxhgNERFQNSabGaG0aGSx0VDot7JLbLAKFS8qTAvUkl5d2UWGDXKKxSvIJW9jn5ByNo3wZrX5vd0ELIv3129BiNjXOYwpLgkiwVdk3IUJiXTdSSCkNVSZFOShPdF0OKWn5Iw4ZegrT2XFJx2tvlBKNxkoG4Iz/S0uSkx1RaDpNtP5nCoRhxDpCq7IuSqtrBaMgaumvUwX72cefrTSR9vo1H1UE+fs96VyZNZVeWtsG8gBH5qaRUl67aVYPUpyrNvqZQ5B0tsu5B9vQi76yRfhrwBX17ah+0Q0/ZNGGV8C1bI4eas0fm1Dflpgu+8nVoe6UngH+zTfE0GkDkGTETZ/BxAHZOox041Kbl6oDgWUkgLmphacSatcG5wq8OstTIzadMOhEE/o6Lh6ZvmtDK2GXqiyvs05fjGPtDn5ACDNAAZB6ncXoAFaElg7e/+evjNi+ffP//D919/vf9y/4kyw48K7uslRlywUnDY/KwvYU7jgW8G1KxfxjZLQejABG3Q9Lll4AeetmIfgVgPvS7+SOub60t147GR7lvz1ozWbzwfATO+HJaNvFCD8MW7EBaBz3Ye/MmCQ1nWgUcioCk30t+J6WSsjtk+yhAKUQiJo60j1oOffNqYpbP2tEer2ryyF2q+QwCcy0ltdqLqrC6gnqGU8ZkUYi7y4IHNxvG9jZqMeD8gRQj+hINMs8W54qbWSpd5cz6TKXy6sRGrRo5J8fHx8uLjzev64sUyWDhmmSnEF9FyaWXN5hl40BrVQLNVWyJcG3T4iwWhXtYxifED60F+4c2k/VrKs1IDJgHsLhdjeG4adTzwST7xkiL8ddNoxO4SwNjX8Vj/MayBJ35W0F2any3GjRZDKsSbaoK9hM+k5Wr4h3di+v70RVmldj2U+gz/a3mJ+yHraIf89oT1jl+87ancqtjIj5PrzdXqjRrPXL5zx2N5WSCpPIcUiq/3MQGqyr0nFR+roOrje6cfn53Kv5iNK9h+XS5PdRT9gk2MNQ9P72UFQLcsmYkMsxa3/e+7x4ffFNXUltCUGyXHo81CYBws1L36mBN3s7gMFqET/ZKlRTwEpcz8vOH7UNvkXO7c8rRSmyCEW+bDwHCyjnbVN+x8Y3Vp4FAVFMu2dYtmx/LfoB/kLOOo1sHhE6GI39UVMHsQnw2E5T1AE0AEGVzPOmH18EfuEK8oCQPi3r3yEUWdyVzNVx6J9KHNzKgsHjywN7ox9p4HgXnVgRoXsNCP5chx+WZxc2zCwln7mmv44l0Lr10sFfcP6dLtSisKu6J0O8YzUZ+WxSiN12Rs0xijQn8TPFKxjRZ7/mSTv9yaNtEejkGcdNJMNJjC/CUzAJj4+Lu6qlf57ul3+7fOCykvjaAxm7ImZrm+OnvwO8Xa3DqABWVZ1/Xz21jTKmnvPTbXsKW+h/etd7r/ivTo5mbPjkFpUgcD8ablQVZihjtN5C1RRkz4hMDaQtktREHryxjoEwmqqyUl5hHMK7/DJAhVtc1NtAnoLtUycFVVYyDwJg/EWvbhaNop03TmnUcbuSiwT848de0FFOe1y2etci6i7e0uAgYE2vluO/hukhMWXZhAm2a6s+iXu0tzuyIwKu5MfaJiU52dqbq5Yjg1KsZXLB1rEPAWYqFQuEAX05xgccdQlP0KGZNWkzEoz3gDWylN+yXS+qa6bfPP6AOctpPHCbyV1yUhjbs2iWNkK3wrPa28vTO2UzUmq9Vw0v5ytOWlwEnbtSnqXm6IOD01lSTF7wZVB+Y5U7fM9EELWe2bKbK69lPNrHo0tdzsvq+G4xWVStq1Lq/CfrSAoO81rpLRO7iWjRx0ttAPIQLWW4o8nJr/BJyRwECaoehaG1J2EWXwg++85rU2Prz3oifUvSp5rg3Q9NFGKxI2Ju5OL7DASmv7A2znow9+x+NS/0Re9cs+BPtqi5URnX+i4mrkIkGgrdbLVzN9xSqgXOPhOVAnrNA1BMDCNSAUn4n44tuX3gERNsbexGQsg5B0NlOL2tlM2X26QY/K6MAQueZbmx7ZaFr+1jUejfyGmpcPoFAIpDBxsFCMN2s3srOIPkKfVspjO3lfAAKoDyBU2hgZtEi05NZqNzVsJWd+One9tWCo3EqCopromcTzoqeRUIii42YvU9ONWN1cGhfiBvMklyol1jWVy1JNtTNENhRyAS3AMEE5fjd87QlCUbp7+aNcxetjxpmrQ0f+zFtTHEgQU4BnfRo4vdbwv5322vqGePj0+R8PZt++eCLeOoKaU/Rk4MLlAX6iDfz0KYMvDNsYTTM/yJ7HiRw65NTXh0lAbxCobcnFlOXUF8dFAICfrF/dcUzNMXn2bAEJZKJXCJgcBlbrGoYBC6QvLCGtyNcVCcQ6nPL+MiS7hct2EKqhvsOPzXUeHd3F+3nm7zgUrYbr4N1EvdzR2Z3AS93wNYjxo8p66bIBKlyiQSOklw2q4aYDfwTv4ywBXrxvV6tZL3KFGvovn5/fql7zS+rTYO2klsW9HtwDRNoyvzVlGWyfUiYSwgWH+tieS7up1Nm0euTWo7UjCYIGgZDpLI4kRev6ArrFQmK+klpyoRUyuBa3NHF7GHSlefVXf3eb8b//6wf1eife89A4igP80HwtoCZmdvFxmkaokVvCYKeuOFa5uyVyq7FvG63eojTQr9UdXFngt5999ulvq167R0Fvh+gfF0cPDVnAsqXpsWSl0f/16+F9Pq9RiwLQMF7uEkwzbmH1BiCC35lC7dqds87WhctjQm6tOn4q02++VrHM63Wp/YNSr3zL6Dx+8F+zqf778MH/nk3vj8WJ51EhbrqK6f2j4sNeCB7xQRI2MoIyjgN6/+z1cXjoyeSz5MP1j+Hv6fzytYSBeP1OpF1IkMP3YjmXAm83r5Yf9GKp3uI/6LsUwHyYzN9OJatgxHFFcGMeUNJHHfeHyJAN8C9WFTKPtRZFlVFU+pnZxo8BI3ZQP8YuZNn8KyOLH3VwhT0yRC7CvhQq/zgXDFGQitqkMycEgWFK/z9Fkgjc6Nkyst0fcoc8kgbrOPZns0CgUtlZrPMgsogDFis4xJ9QJutoI+5P9ffFj+Gn/DbaIJyxpt7XKBNHBxX8rw3oLEzgPXmhzhYEHk8cNIU+xB7ej45LhcgJoLu5AkFZOrL8BM/81kfdAzmiLOTeLjvHVhEV1B8sPjx4oOJF3Uem9+E988vSO9Tddt64tqKENe0WGUd4HITAXUxh6VlO/wMTRTGQHNM9EPhvH/71Xz/8+4ejYzk4L46O5cfp6uhYndkVoUB5NPwQtLArobJE+Tg6uD8XPdwfhRvSggcfhKPQnAdHb+/PPzxYyW/pa8Cj0kVFTgIvHLab4ovKH0zzIGd2IuPspJunhmKIB6KaRo7vDLBHWDk6OkLUpH7jZmm7tW9qRcD4aMO5Q4IbPU2+HqiOAu40MYJSYo7eH3+IzK+qGCRRV0Grw0rXr95Xc6d2qNNYPOZerbptP/nbev52RrTg6lj3Or44aclvv392+PTZ0+f7wK+JnoKs6blX7JGYliLrGimGQrz4E40tf2jODStQGsZSvpf4/NXXPqmiHuIUol5uVKJ5AUMLAYjnFnfCywjomxOhTLKlrHFsbV4fHdvbT8tBPNy85ouyA2lsFlhB3fRL8EZZDTm0hBAJK1fAgU3FGS3IA4VeeIjEyizCc+PxPPw95V/++SH8+XtA1DzqTsI40fXtx7A6h5ghnhb2dsnGpNqFdKIslyi1DPRLLUwAv4peD4hnNVCTEWYjfNFrmXAhlu6rRYlC+kzQKDa/ajaqIFk5XUm6n5zAMTBqT5bTikwf5AQKyh1UtjGBo57bLUVwow14LEdJk1uodI3IXsyTD8eLpAIRbaBpwcRJPZHv+gygHZNt3u7Eo3Ob7jFk6zhmM2Vnnvz70cVUhzvlUuvHmz5+yHYBkbg0MMa1RoEx/JyyUZVMsk9AIs1QEqE1pGi+pugR/f+Ee4ldjBxIUcKWMUmqQmEk+fo5OiqqvCUcAibLkdkPXHtJOY2wLrtZ2NEGoVo1CmsZSz6NyDL58K+ffyGU8RA+R3LwH1Ufck4P5AsQlUyGB/+SvbVmXPcxnjJ2NnwkvqrHH05OjzY89R5UDhnTItsmkNnYGNTTMEdyhx2ix1MG+CokzqL0SEI7DD6fSCN5sBV+syHABv+T9JG90hH2tePs1n8x31nSxvAIDOHGxjV1uBQeVt2E4BYvFVbC+x+fv5Nyeomee9hm881uTi5yWvjxyEHZuvBw3aAYxQJ10b5Q8/Xk/mEhyCirAQ+9vtXkl0JZQ4N/LyuNDac3Q79duuzYg0mHhvg4C4i5n3peHvloy9GIBo1XjCMtHl9EUXqMP5PRg0+nxocPP/azG8eEIKjHCAmAQNRq6DBj5ZgxGfFgbNwGcd+aP/j7bCobtnCL8Wd1X6cKgVd5zBLmpC/ffBEuBn4JwwcvYoJvG6SYLuXR4w+T4WxakTyTvw2nGSYYXrurMt1WBqighTj6zWL+yqemoCzkQVNg9ll6W7zAs1IqyQGjNlMZilWINR97rVY8LeEn3W2iNLibAaQ9E8XK8xP6b5z2SKpYMzk21JlQZBF02DbvwjVyMnoIOzf9nQhPvJqmQBCDPLtDGgBp1xo2PiFTn3BYXLUA53TXcs4qRNMs5hdIw46HD+j5oiyeWKIhC79mAaDPB7McDuJhl5zG+Lqkmxi3mW4P6zJTWgL/TI90wOgmgwEiumA3sVmMXesh/dfjduTZokD/eZJvCPbHsR41fuDy56IwLWzSailiUmxHxMwce7eNoraFQYypY46fqZhgC3R3j1JoeDdXUvkCbmxe25HnGmckGjGkiS6XYb1vxDvZ6XZXyPvP/1zEPDSqebRGfw+LVRdRqPI1E167tSQLFGNcN+KDkYBSjh6MBU+piDL+XukWirk3b+rYbRbnZx+zi0WbBBTckF2IiOCxY+jbSGROxWKQfWL2awUzz51GgQ3ViGtDiWYIEtOPk3iPza/BAaubXKsupamPng157Lsv8iA52sV5Ro+sVe7tCJMLM8CKxOIXHsCzhoTf5H2J6WHUA3dF6HL7plAfxnkrbO6Z4N2vQCjienYy7iJqfYNB1SItt9xEzJhfP6ZBsitUwfW6ltBKffuA2dz1RlMQdCnOh4BX6YWtyU8mtJE1Zjx4u3TfziUETjF4BBwf/HUMdJuu1oF4ChtlKjuthUYZK4vAlG8Wd9yjSf7AHb6SWUj/Pja7hn85+ONT9V8rUbcea9DSgYc/YBGB87hRyDafqSP8UVN2MQyj+jAVXRgKdjSBMx5Gi5Teb+rNPcghKH9QAlSVPtIJXJ2zcesCBjMRpUx5ETg1o78XmAgQxeiEmFKrqmtjvk0q2/XAgVXJUs3FxeREl8sh37+PBMnT36FlnHvn81d4F3nwQKOZvT5drj+4cugH4WwfSFI1Gfen5dGBxG/q8flSKrnq8V+eMHDnRhNO3sLPdIfIUVuM7j5YFSB+45lj9LcP/erktI8QKv/OWKpY/HYpsteJ5UZQTKNuBRwDA1OhvKPdWVBwBn9rIT3Jw458MQ40mbND0vkLqQpSkiYEGJNCZ4zzwI+mKB/zKbZ3AxTVDLd6PdZSP8vd8S+mdgZiSS7+QqNPW871ZVqt0jGTjbCYzMYtphPBNZd9DubTR6rrvMImlChHC+mbVwQ2NBkBi26kOeR9KiprL37Ufx9CZxfN6VbQ2jfoSgjQrl2U44cD1dFFMqa4zMS3Og85abPJHtKrSP/F9gJ3/4a/scM3+S1Q5bf8K7+Bo3zhr70AgbFwi+xUMVIsJf3KRx7MVkys/geW7HZdw1QdEumKlqcD1alpES4vYiXCJ/t/fv79s2f/gPYhh312sXg720iOtDhWY33NyswbXBeuueW6qpvRg3rioAqc76mMQmVPpkCZqDjoQWatxRQ8DIX3f7pcitNItB9+jnrWhKUM5etSEtQcvJDdGYNk0jPTol8GKabwHOCZZZbdO+3DLipBR6WwF7Ls3sXXHp15PyzPzy9flaFXYrUyoLbI8ODpH//09Nkz6b7TrMmshx1DUGrZRXq1BugdFD97yZOe6UKXyMVezzD/jbez0GZT3ZOpGIg2dc3ifQGYvJVGHhe0ZDUBt0xDS5SJxQjpbIkFmh466YcLfYTgXbd5j4KjBCxQXxmmiFVxybqaIkiS6akqYvFz4LSXooUJI5VKwKH2KYFif2nTsVXfPguVwMoH9JNciCR0UWGIpwT1JRnJ5QU4bDfqkF5LC8MQdFUHvCNLoxtCl1BuPqqyfS2/LdrQ773JIX+GnXsd7I8u54rjOV2B4coIVGYB9EzwWy5gh6WbQWhW/O0KabQGH9W5L1rbCKQoR1TzqgWZnSB9fYGL/vzcVqBGkpRqsr5FP0QjKCuJFYJdmwyytmh+k91HnTIKUgo1NEzYejWbJb7qoJqhpRi0EKNcA51ovdzFlPMSbBJysuWFzP6LE95XB03Uffo0wG8dinayjxquHn3sjXZfawW9r+qYSCfwPcQXdUYIC5AFIBeyqOIwKYqsZvQGLjrrUWIoaL6T426mfzXVvNsgV+YlMCriaM5AxxqQZHrK19ku+9jiUn94bmKyp0UHqDBUx2lXDGaMZZel2rvMqBnINp6L6GvE66It6bXuIbNZHTjKbpcgEHs+F0sqeufB5AsYaAIkC3jOw+79tRdv5mq1W7L7D8Tvlb/KbGuiE3pe5aMAOIwIwErfQlmbLWFu4Hj21eznXL9ZXP9un8ptW8U2R4OxCRvUha34d+uVRs870DRAObNKf95/efD0xfP+5/3yU733eg/cyc389DSgItjHkIZ1BleJfgdk0fqgj8yZuQJSiHKwObANoMSJvX5Loh608zfHp3P1+j3gxiLp83chmMUogVtmhegj6f9L23UuN+4b8fusp4CVJrhP8inFo4Gptcw5itSRkNtVXb/0XL8ZPHz2t0sQlM1Yaf8mixCx2I5dYAlGASV6htAcmb7oAGEIzdEgI4BqYsI9GnFvZx3hwSs+HCbW5aa62i31sfIgGTal25f+oIbikx7Z/GqNUPzXx+0/7HLkqUpu+01q+vhGnkLuNfIEGI8dmowMp0tuNjOcO2dV2fja5aU3SIFkYAmFZIfWSL3cqswfrSgs63zh6mvzkK4DXWXFakaWC7nMquGExeTljK7suMPH7v+nw2TnlD0MZ1VN+bzEKIB+uGvKypsLV+SzJzeAryyI4AtPtQ5QrBYlA7oDfmwa8gIEqcBtAALYeTIJw/4t2wZJNOB3DMTAHN/hr5dkGH9uhUsIX7GnuP4Y8LF+BZfELT9wcDlXv42TyDb5ttPjm+0jwDUKL/l6TiXVjP0s8MVpPg/NwhWFnTZU56548nrK0P874DM6c6vC47YnE0iHg88gFoRFqedIUvjqL38Pnz9yDriWKCa12ieTJ9YynMl/N/qg0oGWAfXaBkvUCl2TVOOyOCwCs2JHl8QEktWbExWwLDB0OuDdaUFJg9sTG6BkPGpVFtcbuqHOKwGHw1bosdRI+YZJWk1ds5eEz2O5G0vAE2t+161Pm9128zrVL4IUgIxv490X4tJZVPHVfvrevU+T7jZFwcbERAD2i0QVg1iStK83IAlKE4tIRNYGs5pgS534mB3iF1oZZau6ptIX1/ZfsHDAeO10WpWmx940Xk9A2nQf47VX58f1MtEV9ap7J+Wbv3/qq4bWcmj7PjaJ5XUbr+UrVjGes4yYOVy6/b6t8ZA5Lf7Bdsrtpc4EGlgNvST04CAWb2SuhAc7JXNZ595TaVxjmkdFt3INEH1cGIn+FQ/b4ay6l4bvqV9CKb4NoiXAxnDsjmEkkfO+nLG702EbuUc2JoazMobyELPpRDtIAD7B76k4Gr0SQeYkfY+FZ9/wrPqOvMUYtI2FZDSi6F0LZxQ8Sn0iMknaPIIiliCLIPrVXKslJo6Qlw3VPsyoIL5aUD2ncJn78zCrQgZvDN+TCN4HDJ7gqpoy1xAYe0dyiHTQDG3TzQV9Z74atRVaUgOsfMCVAfk+B9EhHQAsXE4ZWtTrhEY0BF3wUdByzyc++ERvXeMUlFewC9VpxlN+xHp2RPjYmiPzlkOuzxMJYsRRPR0kQeAnlCafvvxFVBCUpOE0zfnL+rv+lqoMpP348DhteX558/quCcdzKpG58d7kNyVF18LUSqPNqhjuMdkIwZykr3xzBAd9+V9M+r+3U0g+2ei4Id8LbxrDSmnyxYJmufPU103t3eNHolDB61OK2BJ7vekH4Lx7U2RovcLhrrh//js1VWn/+5lTiYpDg38RtV5huziN9p7+gxTbJJWKNTco2mrYG6yzt47nfyCwYuS/Gf5r9C+LPzxqt34ha43rP29LDmJWEGcgBFewSFD1HEf1YVHXZRk1jZE4vckvZDu2OXc1mbq6HGgex2W3iMWkVTVp3jd6aObJ+O+czrz7+AZHhLKLRI4jKUU3dkJH0eObABDRwa9Y0pA210U/DeOx3RsHnjLsr0aQNnDWZ1diQI0Z5bDXMrZTOx61enOiN+Rnhj9hRnZKV3njG4kQRp8+4137ukOE5Q+u0dCHc0RHW+0Ms7paBl+vygxX4Ah+rEl0lv+e1dScB5x91Pfltx04J1Zv1n+SvApIDSQUETSbQIAtQomqlTdts7Q9mfCA7ZfxyHRJx0bK0Us2cGvjnWea86y5DcIyp+zo45sUmbVUmSnYOuGPWxEZX4KVZ65oKFRnZ+HYWvv4mX1quRraTIWrUkycMkiwD30Wzku6kd/QzFzkdBnwERM5dQhq+p3RQ+Kdhmgkn+KIqjY1LQuXkQTznhZLrgE1TBxjC6U1dhcjmPEgJOXcT43YdCOp5Wtf5/M51a2rS7i19qDAOjcpumfNYKeEQerUamy/77Iq8ux6qOt25OtVQdLTVwM9hzBFjy1jtQZj7rB9IPofRlbtAdheUH1aNUB1+F7VbHgFkeLWETTpw/ocu1X1Hqc0z9kevavZQKvFIveByllwpxU3YLv71LHhN+6ClhWMuKaCXIOMlJauJpgcMGX34ArDVw0W4EQRXNm4zPMV3MWIzRCYdD6L+6md2sHusM/xVGuQn2Mjl69Cw0nswgErCm7F3qPObxxG6DputsJV4THGy4A1k9HoH18+vEouKmKgdBPTNmec0XZRPSRxeMktipOMJrWjs/usWrDWW3FUScV22pxP3ad+9nUhdDmCygzJuWs4tjVPd4UvBWVeZ1gdhl3pippAV2z4npiZ4taUmOeat3Y0sdzdgkJ1WVLNclQ08wZ/YfAZhbJinM4ZGxAqpURK24y8y/5Z25V/x3Hj6P3Zf0VNzdFVSvvcu3e0foole7zPUedJyin1yFEkZ5TTz5077f998fHjVyBZR/vIXFY1iwQBkAWCIAD+TTKajNHgRr5Hgb05ayLNMDsA/cQ0tRm2dKU2LvIntZcR2rB9KbMsAdMctWig2aSLwMnyaO/RAdAkp1KTX1j+cqPKhha3rUYkSUxZ/UBqurxFVAJHTAgc2FiY8mHjRfJ+R2NSZ7kprBgKbJYKpm1aXqFcuf0++ssxSEVHYTz8w2JtwbGdpKlFjf1/6Fqp7Xo8WroaX9z63Nj1Ql/Hoxs6IeVOZWPbWBFCbzaC1GWNCeLeVvQL/RH7V6K/S3uXyI1McWvStLELtU+J2KidqySVoCI5Co+TLct3MVEZTqvdbbt92eniXghiVybleZXDW7kVzOoAFvx52PQu8y3GPrj3xAu3ipUMfC3TWM8oVprDtvO8wFxvnA9EeoT2ZDex6tOkr6KOkknCzLBJVmaeCEzQN4R1OtJ0fRiaIBxiEUjLHb8KeJ06xgQ9ZaiyZttTKaRizbWfQZmSISbeAqgUwdV0R6ZanDzGGl4tH27vqhhk9iSdZ5W+xwRKWDQxqCbgwphyDZYeYGxjie3Cqt9/CMWpEv/+tDWBaO4FDTNzOaI1wDm8S3NCKMjtBytWxsYHe/sHCOka5bDD5PbnVZkILQqTLWAHvc6U59Z+27dShWjhyhxVK/PyM46i+HD50d7jk/a+kCmZ+g0THhYyD1YMcqtjjNf9rfZ9/iJOv5fBOIcKPC9tB8crYzltbKiMCvgb3X2aqTFEvYxB6dmEgJGlgCL+9RfjNOX5YH85st6zuk6FQBM38lGjpSK7CdMIquM+H2/txJnRJuJB/cqizDeni/+4s+JksP+EA2Mq+lOWhiGt25XyQbvy3uHek08+jcq5TBMyVUh33V9yx0EnmusrcxHM1ZG5fD1hB780LzwdVtzh/3TpESyfIBk+b9Wu1mvObX0/BhhwksT3VoKI8kVoRqsnPY7xm1MGXvTAyMaH/cO6jeZphPjNrKRN40UBKUyCC8MJV61bf8IPokVqFFFQtDB/4n1n3SXMrBpFyv/U0YRK/FLvPGYJIScVygmaQWlJ9godyGXYsFRIaL/DGS+fQcg7PgkAzPi3sNYrjGCKxggSC3QLbmBYO9fnrUbjTJUkaLpd4ySl3rndmaT7kcO28Tr54OjQdjSbdJWnoQxNCpmadwXMbHamlGmksSBGYRq+KkLrN5f9vwSjx8ype04nSmuLHPAxbyGxMDh8qcSLvnIBND1FPU1Ac//aVJsoJvDhminnAb7gYFCoHu8bGx6ffAKmmD+3qXsqwb7cdotVOPT3HURAz8YFIj7r5GzPEq4EdY8NBtlQqNNt6/Rn0pHtQhEaNkEqgtABsMKo7aSvOOMKOE9wXO9G1ThoMIr6m3G9uNk7wf47bsPbyhUgaT+Cki2IN7apBgRbb10x7rVT+hIJhHjXB4y5KfXXrKnppN88fHwYTB1tLZy3Kz3b0XF9pqhZ6iCGM75u4+127VUIlp9nb3wmzRrYjyQOOx3ZDoZ/ITc03rlxxj4iU8fdfpqCKPkU/kqP1vDT79F5lsxgMQRMn1TJS6KpVzrJ5Y435YCP9cj2y4yOtp21QxSfT8W89TEcRqS0DE1jMs3+vq0phzHgxjRNoC4eGiXOo44//+EFxsNkirQSaYTTziPpNzY5FFXmKaKp7sw4zbXLUuRtN8sk60rDU3W0dEWZMPWBDq2rft9Gl+Yh2DOD3I4OJJn5aNrNwrkxaX2RSwWRLtX71n2etlt7SvaqR7nlbDd4vIqBY6Ib+VDZpHafHk5QiL5yMZz0oXJg0XnadQhyqsm7ap1pnRMFXuLwmFVpXoLg1chqrezNNiHtizXASOkJbZMEY7E4HmHEF+wtWZLiWUNumCwx8UWZT4leM0sPaHfqGa7y9e9/FFGBVs0U47CCOAxh7Hokr4ccW5AiEbpAqPTmkENH4Xz1z3a38lsRfTfyNv4a3goFxR4j94OQgqxR9dcuPqpk01Jb7q+4EQhQDcjoG7LagHz3tSVriKf6z2yd/AwxPWC4emeJ63Uwc5vPDeNRGiuueZ5TfXsLe83Pb313DWc5XAFjHth4fs4i5gaybvHjyn9UD4+W71mo8rd2CND8eb1YhG951YbT82p5tA9dy/Tp6tvkQpkaHf+fHddVz78wty2LKqs+t0WB3RtiFnNg12OHF823t3gj+pODhyeV2lCGXVsb4Iofhi2aEgQ7SFvoLt919Q80+sct+501cfiO03NUfU6c2ISaSrV3uG/l1v4rZsGbPZ8NdNnFpJl/E+XTJQCSk2Xnk+2u0O4qbUe0rM82OcH47Psk4wuGc0cfVZwhTRh5y2vF+wuLfIGcK6tV+xIOlEboF0iyuL42Q1IM1J4jwBc6LvOM+ifMP0r5CpeaxtCjjSc4boXmDA3AZBT4U6uFOCb4iakMli+2vtMSgm4kwrMyrwkmoBE5LJxoByzEgKZzJQxJ8vNkh6RXYRjoUaoRh3leMW+lPSBDmUm17GLdAD9E3LXVTvXvES90iI0NdyaQP4KCTsgagZVJsGgJBrNl7NZbxoKtLUmBddm1ZIEaJtYVDalOsMh6Vm/LDmjCRw9klWNGzgkv7cIMFioTAHaynWJPS3jrAKwqR2nu3bHyMLQ/dOgABqepJDGHnUNKBUF3JBg1rIpG1IiDG9bR0d4nTRSFpndC5FCUUb7ZV4nwsesLC9CqPrLT6QPU0rf45zUkAkpsblW79uMTE4U421Ufa3Qyl6En9vvnfiR702AfEuBadTx/dWVcmleh/Fn64ll4A5I6eS5ZLhDzSo346FTNgbMo850PSUNVBKBBsD2bWVCxiLhRcdRBDb5cXtgY+QxfXbJ2JZRgNKwDaxqh1HFnsbBWWCeWR45l+ZYstF4Y1uwfpslHzDYzA+lqhiEpR2TnEem4q3cH427GdZijwthXDHoxQhkmBJl9YhUnqrUm0lRZ2UpORtaoSPpexYxijZE0DAG8ekeXXyRV2Ktne9Sh6rURQD5ZLZJplOeNUkqT/S+B+TerE5UoYFoAEt+At7g2zCJwjwglzFIdlxfDgqod1Fakp3yuNVizOtwCem5DidP1W+aRSd1hs6lmt2b4k1YIrUOFOVdvKLL4BA4rtcWQaDu8trDZbz5rzBsMNWaz6sB88LymOjHnJDx2wEvYfPPcIg/X1f9Wd2z+swSOAyxiB2khesKXChXy3Naec9xwcc6XTeBFi35jV97BYnFx/QW+6x2ngqkpmtkFuH0OR/BZq3psL7kgxUx6SdiyPLfw/WoNfWRNxUiUxncSIXxZfM7UV6SJctFdhIeKlzIvzNv2a15/HYX/wpKT2TfBIlMArIQ6wWmmQ6xYAXPBKuAPCuIqs7B+FJhNXYEv48rH93gXC/gW0sReGVsaPLZqYx+wFYNxKHkZBRTmI/slCUSb5/N0xh+SUMHbQ4TgMMLg/Ys8en8p3ZGnXHSfhp9PV5unT9t3nkaP3ddy2fXVsDBX3bBYuG9spnUeSnGh1NEXD8J0Aga9P3ph+1nZ8d+WH+lsjH+P4Tf24IMP3suO13TmxvMzuv7V6LL0/5vw/Osfuy3f/8RP9aK32vvmgmUuY8v3Tx6/Z6ZgnjYmjnLIcb88sn+jNyZvIjj42DaZcOTbPDRwMH8boOWDg/0PjoyuR4+ODh5ZWyPcDClmx5VDoJnn5I23eWCI76El3QQ/MBayXzqKbt7/4F3lz0qcxgxROH8tjwzR45PNiSGyOfjQONWWSD+06Em8tufNsd38CN8w4F46slmhk+MYs1qfOtIgbzZHkgSV6EasYBZFP+NAaU327iMT4MY6xglnmzOcrAinqq3N+qury2K+vsJEHJp7rzftSCZnFhmg6aXpHZev0783yFCr8ItuzCqNmIxw8fybz82Ad7HzxTleOb+3T9GUy87anKHi57nMd6UT/SZ1kW+eLG1M9zcfHMYHx5EOo0bjg4N246Nijutnjbw9jc3GeVD5aHlksuQ9jkccHFJpsRHndp5hXqsbOpSKZISf0sNTLBVHN0kFMSkWZLHMw179lqWqSvFt+u6cwPB9ex0+J7n2hygXbhyTuAb0HxGX1ywdAmzvwvDxma0w9Wy2CdnMr+wXmtvVHLHILmZY2D/1Jlj+nqLy06ebp/XLGzTmFREVZjHb3D7b2VgC6auDlYHYnNmCYfeAxLtnzn6+92+rFv+GReTso7PLkM75PooQP0Ko57g58xczs+fgo7uBu17Wmz/WslH5Wb9WR2jeVxbh+zwmtlTeFB3qy1JlFf1lvPMY3DDYqSOKQY6BQGYko6ODqa8p0Ns7ddfAvSlu3rWNf+njlfIsMMzO1NsA/tpokytFQNv9IgyUzJS5x4A1jtFu9l40s+Ru6rsQ7/t3WyBhYSMrYsQEK0NElBN3MDPimLfaiMLrU8wX56p7LmQI4KWlPfoJ57CrcTYAbnKtziAvSAk8RjIWBB7cHSPLB/Cm8QIoDQ6qpkzSQDeWoMfw3g++/WJYQFWv8mXxan+NtfgzztT+YZI4ZhmVQLIZTHZh7pE921sAQznoWLGFgVlglhWUn005C/jes3k05k9j4N1Tx287WMf88nO80qUnlijNVORLXrLg6FSpdRvpn/B/Gw20z29al3+sw8JM4atF14bIopDWIDwBSe9EdhfiJu8kY8pfxf30mxWH+h5KPkSedMut9uCQfJdYLfPi4XyPLzQL5XrUl0PJib8LJKteyCM/3delHG7mVwKulBecCLRYlcILsshFGAky/qI9v4Aklz8IFY3uYATAwrAbVYoAtdRkbfDTp247OGC84sQ5S8+kLfRKto90RPcS/fSR9JOO2c8zm4iqUeDilf58GYxPDaaQKsPr7K4QoGmPyTYt+dELhT/iC+VO39jhrzGlgVt8hWGZxQW0dfTSBncXxuPuAgU226nuRTuDI+tNJFPRDZHBEKXhmPyavEXixqSo2IwOSGYz9ZXW068v8cfSFuEPbSZ4srnyxRWedNyPsu/wLzqI5V/zGlmlXWWnwaZtHXFqKjnzqR+fd1iN+UWjzTxCOzVIK7rmJwUxbFU56fiDDElqoZFeQkJBJo2wgMiqcU0TTe393OGAR2YwHycro6Ga6S3arUN+3WYL2f2mmgx6FYeVP7SkDMfnLvxboPAoJk9YPLiGmwD5g9wPbXJINNHVNcjZfhDL0MrWg55/v/2TTgAlLRNRLKhZzqjar3Phe2e7v1kla519+M3ZpVkvgBPzUPEAt8PwFCaZwjdiNR8C2wqhukOymAKOjlcp0TFsgIw94c9A9db9zwe/Y4+G+sVwm5oIN954+E5X5cBllx3Z93mOSwyK0SLS48R67dPFf92RM8wovPQCAG0ap3Nq6KNRDgcqCISQ+7cwjLyLHh/yPFFHpV+Nb1vLvD0T8UyOG2Sbk1XshUe8Z210gm3PfTDrNK6j3e5hkvSpUI+GsR5NGq1pDEDsbitbQhrcqc1xaDad38T9N74zs/t5t0isJ2frW07WcrgjCZ1BiWOOnGAa97HR7oZ74KbP/QPj1nuPD8N2vbq/W92f3W+SAHqLOJ3mTfqlcF3oLXqFNML6Vn78zyzlLlNaRH24iF08h3OLIQxr6mAeC8MQDQmOJ0lvBU/m22jglP1WhlKaTZ8s9/aj1UqmihyPpDPmm+Xb/N7tdCb/eQ1um17H2tudz0e9/ISCVj/VS+/bT3Pvooza/64Hh3StdrsnwSXK22NXh2NOJ0JZJ9bPf44ElN9gMU/LgM/XEY9DWsGwv3mKVRqpxYZ5DGAyUbZKvKreurSse7EAf98OtkmZvIH5ugwf4PWQddp/GZ9FTgID0oxjpedXPrKJM78Ll990flVbSsqr703L9VMwAvCxe2nsUiE16PIz8BWsmFaTyTIG0nhsUjYpqce0aB6ZhiWZP17b/sWJZEUn8ZUIePRk+S5SM8QMDcCf/y6PkJCwM0NXMvMqscHvQwIz7b4VEemSDaRSP2rDqUSTRcJUSQtKZ9xpMtwtJf3keCzRNMgnY3egQoiNyQIDRwHeKVURYh6NqG7cbZeBPbvUcAIEd8V1kaqTSnxoA/7fbGfQGDleLPg8gbZAzikC+gEVfvGkQQRgkRIo8fjxOnfrIRcUlcQqZTSPoV7fR+hhVX1rh8Nr0Z/jjbynx2Gg96Gr2OHN2cVrUNAOzE67rMCOmgdnp0JTtINdiCaUiRMo1XNOo1Lggx5rTLoGJnsp0qenuU/xCeFeTOW+2J2O/pL4nprdFNrylHeRHT3hlV1HRUDXhXmaxLI/JJDZNxUKL6+HIsulhksvNFwv+zIkVfEznJAzaFoO0KIw101fXmdIztFjXXaXUsrRFFVOrwnhhxfg5KtlbcLvPAfTJkmNFA/0vE542aqmuULkSZha58uNyqm2Hwlz+tYVr0h1ardQ+p1Wo/Er083diF+uWjmt/XPa6f2I9RRNkpeD4BPoAh1zviAE9FjZrLb0gU6e/bCOCZF4fn12QVZ3EOL5NHwDrItKh7HBx2Kzd2L13uXhZhbIjaqNndJu0ozPoBnsd9rsu06Fx9Kg2MAJrQncJ8ZOB2o+QsWOUSe20+Dl3V+sPOJwE47Pz7toua3by2l0izt45Y4zAfJNiNqCQynIMYiemOENIXM7hLtnuhvswF6ei847G/4d3Ywiv260yJy51bTq7Pt4FoDQ2t6w3e5uLMc6xked1whuPTvDsXoKAq90UJMd//5WN/UCV9/Xrf29eZepG1AdHuw+tsJ7zqaRdq5YIpxma4b/+5Gik+3NgWXJtyohEYIds6A4YmYHOnJBuxiRbmdLOt4pQuJx9fxInLbfgmj3ZiXAOlCrMo7ulfaI8UQUrqXxBNg39GM7etajYGaE143xxTJdGT0Sqqy2dzwZ27x9kSQ65dq4fWMgBMqAUipoWty9ZAA72X4HQWphdZ8Yj0n1z5X8jzTd7I6T+FAsfsb571SkoMp8Z5+KjgKLxP3GMUozyjMBWoGjeDYBmM1Ku8kg39JhzeinvmbnSp9/VfOei3Ldn8DF+fv2SEhpHEZiYjL1YpO3o1LOckcEN9n8eFVOg+1oyJI1OqWVLFXqABWN7hdeKT1dWcCq8cdInPcNHY8XGqpyEfgt+WVP+JrTDuq2YIl5VI/xA4Kr+S3skeoFEEBGfmZEqoMBpw49aEvLBem3Gqbiq8uixXH98q34O3zzxa13LNtRtLgHfdqmBzMf2g9mOZqeFFs5gEiS3bBvPMdjkRjJKvywNs1kF/vh7N2/4V13DrGbvftXbqnr9vS/F6u3ZAq8BT21IhjkvzDunhHkrVnBcd0dnoEhoCnrsC5E6GsQVaYv3e6uKOK4vNjpzgRXDaAlxHr8EILZbsM8aF9NvAAyZtwoI23RnMtqW/IuY5q1c4bURMKBZlebs06JALvRbp113VFlSh2vnC2yMLO945YAFQEYXZAn4FuXV7ACa2oOBbABpujz7qRIAihdF3xpjk4WxYaYYdCvGB36tY1NtzKzyKaTyjFPae9GoKE7iJKlvfTNLVf28lTBQ5MaqYugE5UnDhPS6Xpw6Blm25Ba/Ylt0Z5UxzBy41MbVX+mD4qm+6tCcuaP9j45lnNz6/lUSnNFisKb46BNmsbNPZibeix0/437K+WCZor6dMv160uD4XmAhs20aJiYGymN5vI2tWr7h5JDH/xIqDQw1sOpmdxRD46ZFbtTvZIkd4K8TJcsn/tJv3mkoV6emy356ADu86kbfeWbgsEtwca97OOHAzNG506Bp2weWUG6akzv+Sc/64mZJTzH9FYGPJbLR7Yt0pjl2ZF93KKVHzcY0XzeO2Cg2ANCxqeKLON0Z46k9AhlPIETPNoYFpBIziqFUizrSPA/kCJKIV3VUAtjkxJOZWRY56OY4W5YS23XP1iRVBeeTif6GYXHe6ZfDB96eGrui1EIFAz9dgeHYV5ONE0nJLbD51DFJ+dVIaDa+1rsRvfbAjupCqpSIqbwkzcqysLGcepvuZ7ZX7vA1aGxYiKwWODl6oPuoCqX8jzngOyGf9W5Bt2+ED13HQwfs5S1UG2CBWhcUJ1V1lmVzqF2R3qZ+5HUbl2X6JeZD9OPa2qebF8C2VD9EdvFq9HA4m0kDAmZaZSn+z4NwnCVdgY9b7i7hkqcLoyc7lfyuYARQFRTqkaBcmZWCdimyFrcxIVdwvjV1ffrZjhNX5FcDtQVc1uLjXQH9GQWU3nnAA1GIU2wH75NuOFHyNDc+vrDEftelaOfJXsEVAXZFEwdTX6sVa8gYVCqcYPYZS8+LSMptpyL+5gMZ4veOsDpmky8OXaROfIxgvm9hQQ+FwjnWfeksaY44VgPj5ZxqciZi/jsF9Y4i7Kx5cxYsHOWJ/2kWV3Vd0NpenE0fvsl9bFixKbkV+qn9639bshFmN87K//5qInfQ8YshCleFy+63cRSJEMdjCLCKxnpFbOQGMF615+iXbwbFTN2zbjy32qki1hU+HNlVymjlj3+W7/ov1DEJAOx5B5K1t+Y30cs6y6S+P5Xe+U/ecU7fla/Gr31SzEQWNDJHNTkudRcfxfXcaPYwE1T3V42/COLopuACv3Z9a90j5tvhKM1bZOauB8fWdT23kPT1wfvpjLT0AuYEoCkPmGSM6S8vVam+xsKjComyOmCnXZfvk0ulvCDjN1f9NXAveMJcZSld5DlszwpTfmesLF9DXGL7YcbSgcUyziUuKT2D8D3Pnqzu2k2VjI2vEBgmCwaHNdXLyxurdbN/QEHMLRe+O8vrr7FiaSjdfELkdX97iinmtUTphe/dJKUbTj41oIPmfBkUbLyIXnE/wPd+PQ6")).decode("utf-8").split("\\0")\n files = dict(text.split("\\n", 1) for text in texts)\n\n def file_of(name):\n  return ("__init__" if name == top else name[len(top) + 1 :]) + ".py"\n\n class Finder:\n\n\n  @staticmethod\n  def find_spec(name, path=None, target=None):\n   if name.partition(".")[0] == top and file_of(name) in files:\n    return importlib.util.spec_from_loader(name, Finder, is_package=name == top)\n\n  @staticmethod\n  def create_module(spec):\n   return None\n\n  @staticmethod\n  def exec_module(module):\n   file = file_of(module.__name__)\n   module.__file__ = top + "/" + file\n   exec(compile(files[file], module.__file__, "exec"), module.__dict__)\n\n  @staticmethod\n  def get_source(name):\n\n   return files.get(file_of(name))\n\n  @staticmethod\n  def get_data(path):\n   return files[path.rpartition("/")[2]].encode("utf-8")\n\n sys.meta_path.insert(0, Finder)\n from rollout_inspector import main\n\n main.main()\n\n\ndjango_rollout_inspect()\n`},5407:(e,t,n)=>{n.d(t,{dZ:()=>jobName,wx:()=>lastingFolders,mp:()=>migrationJob,GW:()=>migrationLabels,ng:()=>runOf,ye:()=>shaOf})
 var s=n(5950)
 var r=n(7516)
 const o=/^(pod-template-hash|pod-template-generation|controller-revision-hash|controller-uid|job-name)$|^(batch|apps|statefulset)\.kubernetes\.io\//
@@ -4563,7 +4324,30 @@ if(t==="<token>")return{is:"identity",token:n}
 return{is:"password",username:t,password:n}}catch{return}}},1510:(e,t,n)=>{n.d(t,{J:()=>writeEnvFile})
 async function writeEnvFile({files:e},t,n){const s=Object.entries(n).map(([e,t])=>`${e}=${t}\n`)
 await e.writePrivate(t,s.join(""))}},3905:(e,t,n)=>{n.d(t,{d:()=>pinned})
-function pinned(e){return`${e.repository}:${e.tag}@${e.digest}`}},617:(e,t,n)=>{n.d(t,{IX:()=>isLocal,XM:()=>pathOf,aD:()=>serverAddress,jR:()=>registryErrorOf,t$:()=>loginHint,w4:()=>hostOf})
+function pinned(e){return`${e.repository}:${e.tag}@${e.digest}`}},6181:(e,t,n)=>{n.d(t,{LY:()=>findInEngine,Xl:()=>idInEngine,ZP:()=>pullImage,lu:()=>tagsInEngine})
+var s=n(4592)
+var r=n(3242)
+var o=n(9949)
+var i=n(2350)
+var a=n(617)
+async function pullImage(e,{repository:t,tag:n,digest:i,builtFor:c},l,u){const d=`${t}@${i}`
+const f=c===void 0?[]:["--platform",c]
+l.waiting(`pulling ${d}`)
+const p=await(0,r.L5)({clock:e.clock,signal:u,tries:3,pause:2e3,isTransient:e=>e.code!==0&&(0,a.jR)((0,o.A3)(e),t)==="transient"},()=>(0,o.T3)(e,["pull","--quiet",...f,d],{signal:u}))
+l.waiting(void 0)
+if(p.code!==0){const e=(0,o.A3)(p);(0,s.fJ)((0,o.Ic)("registry",p)??{code:"registry",sentence:`registry: ${d} could not be pulled from ${(0,a.w4)(t)}: ${e}`,...(0,a.jR)(e,t)==="denied"&&{hint:(0,a.t$)(t,"read")}})}const h=await idInEngine(e,d,u)
+if(h!==void 0)return{repository:t,tag:n,id:h}
+return(0,s.fJ)({code:"registry",sentence:`registry: ${d} was pulled, but is missing from the local engine`})}async function idInEngine(e,t,n){const r=await(0,o.T3)(e,["image","inspect","--format","{{.Id}}",t],{signal:n})
+if(r.code===0)return r.stdout.trim()
+const i=(0,o.Ic)("image",r)
+return i===void 0?void 0:(0,s.fJ)(i)}async function tagsInEngine(e,t,n){const s=["image","ls","--format","{{.Tag}}",t]
+const r=await(0,o.T3)(e,s,{signal:n})
+return r.code===0?r.stdout.split("\n").filter(e=>e!==""):[]}async function findInEngine(e,t,n){const s=await idInEngine(e,t,n)
+if(s===void 0)return
+const r="{{json .Config.Labels}}"
+const a=await(0,o.T3)(e,["image","inspect","--format",r,s],{signal:n})
+if(a.code!==0)return{id:s}
+return{id:s,...(0,i.Cy)(JSON.parse(a.stdout))}}},617:(e,t,n)=>{n.d(t,{IX:()=>isLocal,XM:()=>pathOf,aD:()=>serverAddress,jR:()=>registryErrorOf,t$:()=>loginHint,w4:()=>hostOf})
 var s=n(3165)
 const r=[[/\b5\d\d [A-Z]|status(?: code)?:? 5\d\d|service unavailable|bad gateway/i,"transient"],[/too ?many ?requests|status(?: code)?:? 429/i,"transient"],[/connection (refused|reset)|timeout|timed out|deadline exceeded|no route to host|network is unreachable|\bEOF\b|broken pipe|server misbehaving|temporary failure|no such host/i,"transient"],[/unauthorized|denied|forbidden|authentication required|no basic auth credentials|insufficient_scope|authoriz|status(?: code)?:? 40[13]/i,"denied"],[/not found|(manifest|name)[ _]unknown|no such manifest/i,"absent"]]
 function registryErrorOf(e,t){const n=e.replace(/https?:\/\/[^\s"]+/g,"").split(/(\s+)/).filter(e=>!e.includes(t)).join("")
@@ -4633,74 +4417,74 @@ const w=6e4
 const v=3
 const b=5
 class RegistryClient{platform
+#R
+#$
 #N
-#j
-#M
-#F
-#U=new Map
+#I
+#L=new Map
 constructor(e,t){this.platform=e
-this.#N=(0,u.w4)(t)
-this.#j=(0,u.XM)(t)}static of(e,t){const n=y.get(e)??new Map
+this.#R=(0,u.w4)(t)
+this.#$=(0,u.XM)(t)}static of(e,t){const n=y.get(e)??new Map
 y.set(e,n)
 const s=n.get(t)??new RegistryClient(e,t)
 n.set(t,s)
 return s}async request(e,t){return(0,c.ux)({clock:this.platform.clock,signal:t,pauseAfter:(e,t)=>{if(e.is==="error"||e.result.is!=="transient")return
 const{pause:n=1e3*3**(t-1)}=e.result
-return t>=v||n>w?void 0:n}},()=>this.#D(e,t)).then(e=>e.is==="transient"?{...e,is:"unreachable"}:e)}async#D(e,t){try{const n=e.method==="PUT"?"pull,push":"pull"
-const s=this.#U.get(n)
-const r=await this.#G(e,s,t)
+return t>=v||n>w?void 0:n}},()=>this.#M(e,t)).then(e=>e.is==="transient"?{...e,is:"unreachable"}:e)}async#M(e,t){try{const n=e.method==="PUT"?"pull,push":"pull"
+const s=this.#L.get(n)
+const r=await this.#F(e,s,t)
 if(r.status!==401)return settled(r)
-this.#U.delete(n)
-if(r.origin!==this.#M?.origin)return ofAnother(r,this.#N)
-const o=await this.#_(r,n,t)
+this.#L.delete(n)
+if(r.origin!==this.#N?.origin)return ofAnother(r,this.#R)
+const o=await this.#D(r,n,t)
 if(o===void 0)return settled(r)
-const i=await this.#G(e,o,t)
-if(i.status<400)this.#U.set(n,o)
+const i=await this.#F(e,o,t)
+if(i.status<400)this.#L.set(n,o)
 return settled(i)}catch(e){t.throwIfAborted()
 if(e instanceof Refusal)return e.reply
-if(e instanceof NoAnswer)return ofNoAnswer(e,this.#N)
-throw e}}async#_(e,t,n){const s=challengeIn(e.headers.get("www-authenticate"))
-const r=await(0,l.Og)(this.platform,this.#N,n)
+if(e instanceof NoAnswer)return ofNoAnswer(e,this.#R)
+throw e}}async#D(e,t,n){const s=challengeIn(e.headers.get("www-authenticate"))
+const r=await(0,l.Og)(this.platform,this.#R,n)
 if(r.is==="token")return`Bearer ${r.token}`
 if(s?.is==="basic")return r.is==="password"?basic(r):void 0
 if(s===void 0)return
-const{origin:o,tls:i}=this.#M??{origin:"",tls:{ca:[]}}
+const{origin:o,tls:i}=this.#N??{origin:"",tls:{ca:[]}}
 const a=o.startsWith("http:")||i.unverified===true
 const c=r.is!=="none"
 const u=tokenServer(s.realm,{origin:o,isPlain:a},c)
-if(u===void 0)throw new Refusal(withoutTls(s.realm,this.#N))
-const d=`repository:${this.#j}:${t}`
+if(u===void 0)throw new Refusal(withoutTls(s.realm,this.#R))
+const d=`repository:${this.#$}:${t}`
 const{url:f,...p}=tokenRequest(s,u,r,d)
 const h=u.origin===o?i:forOthers(i)
-const m=await this.#q(f,{...p,tls:h},n)
+const m=await this.#U(f,{...p,tls:h},n)
 const g=`the token server ${u.host}`
 if(isTransient(m.status))throw new Refusal(registry_client_transient(m,g))
 if([400,401,403].includes(m.status))throw new Refusal({is:"denied",said:said(m,g)})
 const w=m.status<300?tokenIn(m.body.toString()):void 0
 if(w!==void 0)return`Bearer ${w}`
 const v=m.status<300?`${g} answers without a token`:said(m,g)
-throw new Refusal({is:"failed",said:v})}async#G({path:e,...t},n,s){const r={...t.headers,...n!==void 0&&{authorization:n}}
-const over=n=>this.#q(`${n.origin}/v2/${this.#j}/${e}`,{...t,headers:r,tls:n.tls},s)
-if(this.#M!==void 0)return over(this.#M)
-const o=await this.#B()
-try{return await this.#W(o,over)}catch(e){s.throwIfAborted()
+throw new Refusal({is:"failed",said:v})}async#F({path:e,...t},n,s){const r={...t.headers,...n!==void 0&&{authorization:n}}
+const over=n=>this.#U(`${n.origin}/v2/${this.#$}/${e}`,{...t,headers:r,tls:n.tls},s)
+if(this.#N!==void 0)return over(this.#N)
+const o=await this.#G()
+try{return await this.#_(o,over)}catch(e){s.throwIfAborted()
 if(e instanceof Refusal||o.origin.startsWith("http:"))throw e
-this.#F??=o.tls.unverified??await isInsecure(this.platform,this.#N,s)
-if(!this.#F)throw e
-return this.#H(o,over,s)}}async#H(e,t,n){if(e.tls.unverified===void 0)try{return await this.#W({...e,tls:{...e.tls,unverified:true}},t)}catch(e){n.throwIfAborted()
-if(e instanceof Refusal)throw e}return this.#W({...e,origin:e.origin.replace("https:","http:")},t)}async#W(e,t){const n=await t(e)
-this.#M=e
-return n}async#B(){const e=this.#N
+this.#I??=o.tls.unverified??await isInsecure(this.platform,this.#R,s)
+if(!this.#I)throw e
+return this.#q(o,over,s)}}async#q(e,t,n){if(e.tls.unverified===void 0)try{return await this.#_({...e,tls:{...e.tls,unverified:true}},t)}catch(e){n.throwIfAborted()
+if(e instanceof Refusal)throw e}return this.#_({...e,origin:e.origin.replace("https:","http:")},t)}async#_(e,t){const n=await t(e)
+this.#N=e
+return n}async#G(){const e=this.#R
 const t=await trustFor(this.platform,e)
 const n=`https://${e==="docker.io"?"registry-1.docker.io":e}`
-return{origin:n,tls:(0,u.IX)(e)?{...t,unverified:true}:t}}async#q(e,t,n){let s=new URL(e)
+return{origin:n,tls:(0,u.IX)(e)?{...t,unverified:true}:t}}async#U(e,t,n){let s=new URL(e)
 let r=t
-for(let e=0;;e++){const t=await this.#V(s.href,r,n)
+for(let e=0;;e++){const t=await this.#W(s.href,r,n)
 const o=redirectOf(t,r.method,s)
 if(o===void 0)return t
 if(e===b)throw new Refusal({is:"failed",said:`more than ${b} redirects`})
 if(o.origin!==s.origin)r=forOther(r)
-s=o}}async#V(e,t,n){const{clock:s,web:r}=this.platform
+s=o}}async#W(e,t,n){const{clock:s,web:r}=this.platform
 try{return await(0,c.wj)(s,g,n,async n=>{const s=await r.fetch(e,{...t,signal:n})
 const{status:o,headers:i}=s
 const a=Buffer.from(await s.arrayBuffer())
@@ -5043,20 +4827,20 @@ pull
 marker
 constructor(e,t,n){this.api=e
 this.pull=t
-this.marker=n}async write(e){const t=await this.#J()
-await this.api.retryTransient(async()=>{const[n]=await this.#K(t)
-if(n!==void 0){await this.#z(n,e)
-return}const s=await this.#X(e)
-const[r=s]=await this.#K(t)
+this.marker=n}async write(e){const t=await this.#B()
+await this.api.retryTransient(async()=>{const[n]=await this.#H(t)
+if(n!==void 0){await this.#V(n,e)
+return}const s=await this.#J(e)
+const[r=s]=await this.#H(t)
 if(r===s)return
-await this.#z(r,e)
-await this.#Q(s)})}#J(){return this.api.retryTransient(async()=>{const{login:e}=await this.api.ask(({users:e},{owner:t,repo:n,...s})=>e.getAuthenticated(s))
-return e}).catch(()=>{})}async#K(e){const t=[]
+await this.#V(r,e)
+await this.#K(s)})}#B(){return this.api.retryTransient(async()=>{const{login:e}=await this.api.ask(({users:e},{owner:t,repo:n,...s})=>e.getAuthenticated(s))
+return e}).catch(()=>{})}async#H(e){const t=[]
 for(let n=1;n<=u;n++){const s=await this.api.ask(({issues:e},t)=>e.listComments({...t,issue_number:this.pull,per_page:l,page:n}))
 const r=s.filter(({body:t="",user:n})=>t.trimEnd().endsWith(this.marker)&&(e===void 0?n?.type==="Bot":n?.login===e))
 t.push(...r.map(({id:e})=>e))
-if(s.length<l)break}return t.toSorted((e,t)=>e-t)}async#X(e){const{id:t}=await this.api.ask(({issues:t},n)=>t.createComment({...n,issue_number:this.pull,body:e}))
-return t}async#z(e,t){await this.api.ask(({issues:n},s)=>n.updateComment({...s,comment_id:e,body:t}))}async#Q(e){await this.api.ask(({issues:t},n)=>t.deleteComment({...n,comment_id:e}),true)}}},9808:(e,t,n)=>{n.d(t,{$3:()=>a,Cy:()=>endStatus,Jl:()=>recordedStatus,LP:()=>isEnough,P7:()=>startStatus,PE:()=>deploymentOf,_W:()=>o,c2:()=>statusOf,d4:()=>ownDeployments,zv:()=>recordOf})
+if(s.length<l)break}return t.toSorted((e,t)=>e-t)}async#J(e){const{id:t}=await this.api.ask(({issues:t},n)=>t.createComment({...n,issue_number:this.pull,body:e}))
+return t}async#V(e,t){await this.api.ask(({issues:n},s)=>n.updateComment({...s,comment_id:e,body:t}))}async#K(e){await this.api.ask(({issues:t},n)=>t.deleteComment({...n,comment_id:e}),true)}}},9808:(e,t,n)=>{n.d(t,{$3:()=>a,Cy:()=>endStatus,Jl:()=>recordedStatus,LP:()=>isEnough,P7:()=>startStatus,PE:()=>deploymentOf,_W:()=>o,c2:()=>statusOf,d4:()=>ownDeployments,zv:()=>recordOf})
 var s=n(3165)
 var r=n(7020)
 const o="deploy"
@@ -5096,14 +4880,14 @@ environment
 api
 constructor(e,t,n){this.platform=e
 this.environment=t
-this.api=n}openOf(e){return this.api.retryTransient(async()=>{const t=(0,i.d4)(await this.#Y(),e)
+this.api=n}openOf(e){return this.api.retryTransient(async()=>{const t=(0,i.d4)(await this.#z(),e)
 if(t.own!==void 0)return{...t,id:t.own}
-return{...t,id:await this.#X(e)}})}again(e,t){return this.api.retryTransient(async()=>({...(0,i.d4)(await this.#Y(),t,e),id:e}))}async postStatus(e,t){await this.api.retryTransient(()=>this.api.ask(({repos:n},s)=>n.createDeploymentStatus({...s,deployment_id:e,...t})))}async#Y(){const{api:e,environment:t}=this
+return{...t,id:await this.#J(e)}})}again(e,t){return this.api.retryTransient(async()=>({...(0,i.d4)(await this.#z(),t,e),id:e}))}async postStatus(e,t){await this.api.retryTransient(()=>this.api.ask(({repos:n},s)=>n.createDeploymentStatus({...s,deployment_id:e,...t})))}async#z(){const{api:e,environment:t}=this
 const n=[]
 const s=await e.ask(({repos:e},n)=>e.listDeployments({...n,environment:t,task:i._W,per_page:c}))
 for(const t of s){const s=await e.ask(({repos:e},n)=>e.listDeploymentStatuses({...n,deployment_id:t.id}))
 n.push((0,i.PE)(t,s))
-if((0,i.LP)(n))break}return n}async#X(e){const post=t=>this.api.ask(({repos:n},s)=>n.createDeployment({...s,...(0,i.zv)(e,this.environment,t)}))
+if((0,i.LP)(n))break}return n}async#J(e){const post=t=>this.api.ask(({repos:n},s)=>n.createDeployment({...s,...(0,i.zv)(e,this.environment,t)}))
 const t=this.platform.env["GITHUB_SHA"]
 const n=await post().catch(e=>{if(t&&e.message.includes("No ref found"))return post(t)
 throw e})
@@ -5111,28 +4895,28 @@ if(!("id"in n))throw new Error("GitHub created none")
 return n.id}}class RunDeployment{clock
 requests
 context
-#Z
+#Y
 constructor(e,t,n){this.clock=e
 this.requests=t
 this.context=n
 const{kept:s,run:r,url:o}=n
-if(s!==void 0)this.#ee(t.again(s,{run:r,...o&&{url:o}}))}begin=e=>{this.#ee(this.#te(e))}
-end=async(e,t=this.context.over.signal)=>{const n=this.#Z
+if(s!==void 0)this.#Q(t.again(s,{run:r,...o&&{url:o}}))}begin=e=>{this.#Q(this.#X(e))}
+end=async(e,t=this.context.over.signal)=>{const n=this.#Y
 if(!n)return[]
 let s="GitHub has no deployment record of this run"
 try{return await(0,r.wj)(this.clock,a,t,t=>(0,r.ZC)(t,async()=>{const{id:t,over:r,wrong:o}=await n
 s="GitHub’s deployment record lacks the result of this run"
-await this.requests.postStatus(t,this.#ne(e))
+await this.requests.postStatus(t,this.#Z(e))
 s="GitHub still shows earlier deployments as active"
 if(e.state==="success")for(const e of r)await this.requests.postStatus(e,(0,i.c2)(i.$3))
 return o===void 0?[]:[aboutWrong(o)]}))}catch(e){const t=e instanceof r.Ms
 return[`${s}: ${t?"it does not answer in time":e.message}`]}finally{this.context.over.abort()}}
-#ee(e){this.#Z=e
-e.catch(()=>{})}async#te(e){const t=await this.requests.openOf(e)
+#Q(e){this.#Y=e
+e.catch(()=>{})}async#X(e){const t=await this.requests.openOf(e)
 this.context.onKept?.(t.id)
-const n=this.#ne((0,i.P7)(e))
+const n=this.#Z((0,i.P7)(e))
 await this.requests.postStatus(t.id,n).catch(()=>{})
-return t}#ne(e){const{url:t,live:n}=this.context
+return t}#Z(e){const{url:t,live:n}=this.context
 return(0,i.c2)(e,{log:t,live:n})}}function aboutWrong(e){return`the job has a separate deployment record, of commit ${(0,s.j)(e)}, which is not running: set "deployment: false" in its environment`}},5623:(e,t,n)=>{n.d(t,{qj:()=>actionOf,Is:()=>harmless,Vc:()=>inputsOf,QU:()=>maskSecrets,XJ:()=>mistypedInputs,Vm:()=>reportNothingLeft,Qz:()=>reportToRunner,oD:()=>runnerSink})
 var s=n(6058)
 var r=n(8566)
@@ -5242,9 +5026,9 @@ n.slice(0,A-1).forEach(({file:e,line:t,title:n,message:r})=>{s.z3(r.slice(0,$),{
 if(n.length===0)s.z3(t.sentence.slice(0,$))}function folded(e){if(e.length<=A)return e
 const t=e.slice(0,A-1)
 const n=e.slice(t.length).map(({message:e})=>e)
-return[...t,{message:[`${n.length} more warnings:`,...n].join("\n")}]}function outputsOf(e,t){return{result:e.result,image:e.digest===void 0?"":`${e.image}:${e.tag}@${e.digest}`,digest:e.digest??"",tag:e.tag,"previous-tag":e.previousTag??"",migrations:JSON.stringify(e.migrations),workloads:JSON.stringify(e.workloads),cause:e.cause?.sentence??"",report:t,seconds:e.seconds.toFixed(1),...e.command==="plan"&&planOutputs(e)}}const R=4e5
+return[...t,{message:[`${n.length} more warnings:`,...n].join("\n")}]}function outputsOf(e,t){return{result:e.result,image:e.digest===void 0?"":`${e.image}:${e.tag}@${e.digest}`,digest:e.digest??"",tag:e.tag,"previous-tag":e.previousTag??"",migrations:JSON.stringify(e.migrations),workloads:JSON.stringify(e.workloads),cause:e.cause?.sentence??"",report:t,seconds:e.seconds.toFixed(1),...e.command==="plan"&&planOutputs(e)}}const P=4e5
 function planOutputs({plan:e}){const t=JSON.stringify(e??null)
-return{plan:t.length>R?"":t,verdict:verdictOf(e)}}const j=new Set(["safe","accepted","unsafe"])
+return{plan:t.length>P?"":t,verdict:verdictOf(e)}}const j=new Set(["safe","accepted","unsafe"])
 function verdictOf(e){if(!e)return"not known"
 const t=e.findings.some(({severity:e,allowed:t})=>e==="error"&&t===void 0)
 if(t)return"unsafe"
@@ -5533,20 +5317,20 @@ return(0,i.TN)(`${o}${e.reason??""}${a}: ${bare(e)}`)}},3876:(e,t,n)=>{n.d(t,{Ts
 function factKey(e){if(e.is!=="writers")return e.is
 return`${e.is}/${e.kind}/${e.name}${e.again?"/again":""}`}function known(e,t){const n=factKey(t)
 return e.find(e=>factKey(e)===n)}function withFact(e,t){return{...e,facts:[...e.facts,t]}}},4129:(e,t,n)=>{n.d(t,{R:()=>Grouped})
-class Grouped extends Map{#se=new Map
+class Grouped extends Map{#ee=new Map
 constructor(e=[]){super()
-for(const[t,n]of e)this.set(t,n)}static from(e){return e instanceof Grouped?e:new Grouped(e)}of(e){return[...this.#se.get(e)??[]]}set(e,t){this.#re(e)
+for(const[t,n]of e)this.set(t,n)}static from(e){return e instanceof Grouped?e:new Grouped(e)}of(e){return[...this.#ee.get(e)??[]]}set(e,t){this.#te(e)
 const n=subjectOf(t)
-if(n!==void 0){const e=this.#se.get(n)
+if(n!==void 0){const e=this.#ee.get(n)
 if(e)e.add(t)
-else this.#se.set(n,new Set([t]))}return super.set(e,t)}delete(e){this.#re(e)
-return super.delete(e)}clear(){this.#se.clear()
-super.clear()}#re(e){const t=this.get(e)
+else this.#ee.set(n,new Set([t]))}return super.set(e,t)}delete(e){this.#te(e)
+return super.delete(e)}clear(){this.#ee.clear()
+super.clear()}#te(e){const t=this.get(e)
 const n=t&&subjectOf(t)
 if(t===void 0||n===void 0)return
-const s=this.#se.get(n)
+const s=this.#ee.get(n)
 s?.delete(t)
-if(s?.size===0)this.#se.delete(n)}}function subjectOf({metadata:e,involvedObject:t}){return(t??e?.ownerReferences?.find(({controller:e})=>e))?.uid}},5505:(e,t,n)=>{n.d(t,{Jn:()=>h,LO:()=>r,Lb:()=>l,O3:()=>i,On:()=>ofUnready,a2:()=>c,l5:()=>ofPlace,o:()=>m,pi:()=>ofImage,q6:()=>o,qy:()=>u,xO:()=>ofEnd})
+if(s?.size===0)this.#ee.delete(n)}}function subjectOf({metadata:e,involvedObject:t}){return(t??e?.ownerReferences?.find(({controller:e})=>e))?.uid}},5505:(e,t,n)=>{n.d(t,{Jn:()=>h,LO:()=>r,Lb:()=>l,O3:()=>i,On:()=>ofUnready,a2:()=>c,l5:()=>ofPlace,o:()=>m,pi:()=>ofImage,q6:()=>o,qy:()=>u,xO:()=>ofEnd})
 var s=n(730)
 const by=(e,t)=>({symptom:n})=>first(e,n.message)??t
 function first(e,t){return all(e,t)[0]}function all(e,t){return e.flatMap(([e,n])=>{const s=e.exec(t)
@@ -5649,25 +5433,25 @@ const T=deadlineOf(v,u)
 const S=(0,i.tZ)(e,T)
 const A=(0,l.At)(n,e,m.startedAt,o)
 const $=drainOf(v,E,O,t)
-const R=(0,d._3)(O,A,{place:c,nearby:t.nearby,...isRecreated(v)&&{drains:$?.until??p.since(`drained/${y}`)},timeouts:u,deadline:T,ready:S,first:e.first,observations:m,recorder:p,now:g})
-const{evaluated:j,unsteady:P}=R
-t.requeueTimes.push(...R.requeueTimes)
-t.logsWanted.push(...R.logsWanted)
-t.factsWanted.push(...R.factsWanted)
-const L=e.available===void 0?void 0:Math.min(e.available,E.wanted??1/0)
-const I=L===void 0?0:(E.wanted??1/0)-L
-const N=L===void 0?(0,d.iR)(j,g,w):(0,d.cL)(I,j,g,w)
-if(N)return{is:"failed",cause:lostCause(e,N,j,O),status:E}
+const P=(0,d._3)(O,A,{place:c,nearby:t.nearby,...isRecreated(v)&&{drains:$?.until??p.since(`drained/${y}`)},timeouts:u,deadline:T,ready:S,first:e.first,observations:m,recorder:p,now:g})
+const{evaluated:j,unsteady:R}=P
+t.requeueTimes.push(...P.requeueTimes)
+t.logsWanted.push(...P.logsWanted)
+t.factsWanted.push(...P.factsWanted)
+const N=e.available===void 0?void 0:Math.min(e.available,E.wanted??1/0)
+const I=N===void 0?0:(E.wanted??1/0)-N
+const L=N===void 0?(0,d.iR)(j,g,w):(0,d.cL)(I,j,g,w)
+if(L)return{is:"failed",cause:lostCause(e,L,j,O),status:E}
 for(const{due:e}of j)if(e.is==="at")t.requeueTimes.push(e.at)
-const M=O.filter(e=>(0,r.i_)(e)&&!P.includes(e)).length
-const F=L!==void 0&&(0,r.XJ)(v,e)&&M>=L&&!(0,a.HA)(v,O,(0,r.vI)(n,v))
-if(F||E.complete&&P.length===0&&O.every(r.i_))return E.wanted===0?{is:"complete",status:E}:{is:"complete",since:p.complete(y),status:E}
-const U=waitingOn({status:E,pods:O,evaluation:R,drain:$,enough:L},t)
-const D=$?Math.max($.until,p.since(`draining/${y}`)+u.timeout):p.since(`incomplete/${y}`)+u.timeout
-if(D<=g&&!w){const e=`${k}: not done after ${(0,f.nS)(u.timeout)}: ${U.on}`
+const M=O.filter(e=>(0,r.i_)(e)&&!R.includes(e)).length
+const F=N!==void 0&&(0,r.XJ)(v,e)&&M>=N&&!(0,a.HA)(v,O,(0,r.vI)(n,v))
+if(F||E.complete&&R.length===0&&O.every(r.i_))return E.wanted===0?{is:"complete",status:E}:{is:"complete",since:p.complete(y),status:E}
+const D=waitingOn({status:E,pods:O,evaluation:P,drain:$,enough:N},t)
+const U=$?Math.max($.until,p.since(`draining/${y}`)+u.timeout):p.since(`incomplete/${y}`)+u.timeout
+if(U<=g&&!w){const e=`${k}: not done after ${(0,f.nS)(u.timeout)}: ${D.on}`
 const t={code:"timeout",sentence:e,hint:h,workload:y}
-return{is:"failed",cause:withPod(t,k,podSymptomOf(j),O),status:E}}t.requeueTimes.push(D)
-return{...U,status:E}}function lostCause({workload:e},t,n,r){const o=(0,d.rl)(e.name,(0,s.T)(e),t)
+return{is:"failed",cause:withPod(t,k,podSymptomOf(j),O),status:E}}t.requeueTimes.push(U)
+return{...D,status:E}}function lostCause({workload:e},t,n,r){const o=(0,d.rl)(e.name,(0,s.T)(e),t)
 if(t.symptom.reason!=="ProgressDeadline")return o
 const i=podSymptomOf(n,t)
 const a=i?`; ${i.symptom.pod??""}: ${i.symptom.message}`:""
@@ -5754,21 +5538,21 @@ if(r===void 0){r=(0,s.nO)(withoutHash(e),withoutHash(t))
 n.set(t,r)}return r}const a=new WeakMap
 function withoutHash(e){const{"pod-template-hash":t,...n}=e.metadata?.labels??{}
 return{...e,metadata:{...e.metadata,labels:n}}}},6e3:(e,t,n)=>{n.d(t,{Up:()=>logKey,X1:()=>withLog,_1:()=>newObservations,z:()=>ObservationRecorder})
-function newObservations(e){return{startedAt:e,firstSeen:{},exits:{},logs:{},facts:[],completeSince:{}}}function logKey(e){return`${e.podUid}/${e.container}/${e.exit}`}function withLog(e,t,n){return{...e,logs:{...e.logs,[logKey(t)]:n}}}class ObservationRecorder{#oe
+function newObservations(e){return{startedAt:e,firstSeen:{},exits:{},logs:{},facts:[],completeSince:{}}}function logKey(e){return`${e.podUid}/${e.container}/${e.exit}`}function withLog(e,t,n){return{...e,logs:{...e.logs,[logKey(t)]:n}}}class ObservationRecorder{#ne
 #l
-#ie={}
-#ae
-#ce={}
-#le=new Set
-#ue=false
-constructor(e,t){this.#oe=e
+#se={}
+#re
+#oe={}
+#ie=new Set
+#ae=false
+constructor(e,t){this.#ne=e
 this.#l=t
-this.#ae={...e.exits}}since(e){return this.#ie[e]??=this.#oe.firstSeen[e]??this.#l}keepPod(e){this.#le.add(e)}keepAll(){this.#ue=true}exits(e,t,n,s){const r=`${e}/${t}`
-let o=this.#ae[r]??{before:s?n:0}
+this.#re={...e.exits}}since(e){return this.#se[e]??=this.#ne.firstSeen[e]??this.#l}keepPod(e){this.#ie.add(e)}keepAll(){this.#ae=true}exits(e,t,n,s){const r=`${e}/${t}`
+let o=this.#re[r]??{before:s?n:0}
 if(s&&o.atReady===void 0)o={...o,atReady:n}
-this.#ae[r]=o
-return o}known(e,t){return this.#ae[`${e}/${t}`]??{before:0}}complete(e){return this.#ce[e]??=this.#oe.completeSince[e]??this.#l}close(){for(const[e,t]of Object.entries(this.#oe.firstSeen)){const n=e.slice(0,e.indexOf("/"))
-if(this.#ue||this.#le.has(n))this.#ie[e]??=t}return{...this.#oe,firstSeen:this.#ie,exits:this.#ae,completeSince:this.#ce}}}},496:(e,t,n)=>{n.d(t,{b:()=>ownerOf})
+this.#re[r]=o
+return o}known(e,t){return this.#re[`${e}/${t}`]??{before:0}}complete(e){return this.#oe[e]??=this.#ne.completeSince[e]??this.#l}close(){for(const[e,t]of Object.entries(this.#ne.firstSeen)){const n=e.slice(0,e.indexOf("/"))
+if(this.#ae||this.#ie.has(n))this.#se[e]??=t}return{...this.#ne,firstSeen:this.#se,exits:this.#re,completeSince:this.#oe}}}},496:(e,t,n)=>{n.d(t,{b:()=>ownerOf})
 var s=n(730)
 function ownerOf(e,t={},n=["ReplicaSet"]){const r=t.ownerReferences?.find(({controller:e})=>e)
 if(!r)return{kind:"Pod",apiVersion:"v1",id:`pod/${t.name??""}`}
@@ -6440,15 +6224,15 @@ var r=n(3165)
 var o=n(9340)
 var i=n(1856)
 class OwnNames{repository
-#de=new Set
-#fe
-constructor(e){this.repository=e}read(e){if(this.#fe===void 0)return e
-return e.replace(this.#fe,(e,t)=>t+this.repository)}learn(e,t){if(!(0,o.gv)(e)||!(0,o.gv)(t))return false
+#ce=new Set
+#le
+constructor(e){this.repository=e}read(e){if(this.#le===void 0)return e
+return e.replace(this.#le,(e,t)=>t+this.repository)}learn(e,t){if(!(0,o.gv)(e)||!(0,o.gv)(t))return false
 const n=(0,o.MZ)((0,o.kW)(e),e=>(0,r.iI)(e,this.repository))
-const s=(0,o.MZ)((0,o.kW)(t),e=>this.#pe(e)).filter(({name:e})=>n.some(t=>t.name===e)).map(({image:e})=>(0,r.zZ)(e).repository).filter(e=>!this.#de.has(e))
-s.forEach(e=>this.#de.add(e))
-if(s.length>0)this.#fe=patternOf([...this.#de])
-return s.length>0}likely(e){return(0,o.MZ)((0,o.kW)(e),e=>this.#pe(e))}#pe(e){const{repository:t}=(0,r.zZ)(e)
+const s=(0,o.MZ)((0,o.kW)(t),e=>this.#ue(e)).filter(({name:e})=>n.some(t=>t.name===e)).map(({image:e})=>(0,r.zZ)(e).repository).filter(e=>!this.#ce.has(e))
+s.forEach(e=>this.#ce.add(e))
+if(s.length>0)this.#le=patternOf([...this.#ce])
+return s.length>0}likely(e){return(0,o.MZ)((0,o.kW)(e),e=>this.#ue(e))}#ue(e){const{repository:t}=(0,r.zZ)(e)
 return!(0,r.iI)(e,this.repository)&&(0,r.EU)(t)===(0,r.EU)(this.repository)}}function patternOf(e){const t=e.map(e=>e.replace(/[.*+?^${}()|[\]\\]/g,"\\$&")).join("|")
 return new RegExp(`("image": *")(?:${t})(?=[:@"])`,"g")}async function learnNames(e,t){const{names:n,namespace:a}=e
 const c=new Map
@@ -6648,9 +6432,9 @@ if(!g)return{when:"before",...S}
 if(!e&&d)return{when:"before",...S}
 const A=d?v:v.filter(({finds:e})=>e)
 const $=A.every(({safe:e})=>e.includes("first"))
-const R=A.every(({safe:e})=>e.includes("last"))
+const P=A.every(({safe:e})=>e.includes("last"))
 if($)return{when:"first",...S}
-if(R||!u.cuts)return{when:"last",...S}
+if(P||!u.cuts)return{when:"last",...S}
 return{when:"never",...conflict(b,A,f)}}function warningOf({sentence:e,hint:t}){return`${e}; ${t}`}function placeOfRoute(e,t,{services:n={live:[],becomes:[]},makes:s=false}){const r=routed(kindOf(t),e,t,n)
 if(r.is==="well")return{when:"last"}
 const{sentence:o,hint:i}=r
@@ -6785,7 +6569,7 @@ for(const{text:e,where:n}of o){if(e===void 0||e===""&&!t)continue
 return{text:t&&e.trim()==="none"?"":e,where:n}}return{where:""}}function example(e,t,n){const{example:s,cliExample:r=(0,i.Z)(s),flag:o}=n
 if(e==="action")return`for example ${t}: ${s}`
 return`for example --${t}${o?"":` ${r}`}`}function unknown(e,t,n){const s=(0,r.J)(t,n)
-return`"${t}" is not an option of ${e}${s}`}},8090:(e,t,n)=>{n.d(t,{AF:()=>Problem,Ae:()=>anyText,Bn:()=>v,Dy:()=>N,GC:()=>wordFor,GX:()=>P,Hd:()=>d,I_:()=>c,Lx:()=>L,Mn:()=>b,OI:()=>E,Sm:()=>M,TT:()=>y,Wf:()=>l,an:()=>o,c5:()=>m,f0:()=>T,jX:()=>j,p0:()=>h,qe:()=>graces,rK:()=>w,xG:()=>k,yL:()=>oneOf})
+return`"${t}" is not an option of ${e}${s}`}},8090:(e,t,n)=>{n.d(t,{AF:()=>Problem,Ae:()=>anyText,Bn:()=>v,Dy:()=>L,GC:()=>wordFor,GX:()=>R,Hd:()=>d,I_:()=>c,Lx:()=>N,Mn:()=>b,OI:()=>E,Sm:()=>M,TT:()=>y,Wf:()=>l,an:()=>o,c5:()=>m,f0:()=>T,jX:()=>j,p0:()=>h,qe:()=>graces,rK:()=>w,xG:()=>k,yL:()=>oneOf})
 var s=n(9592)
 class Problem{text
 constructor(e){this.text=e}}function reader(e,t){return Object.assign(e=>t(e),{takes:e})}function matching(e,t,n){return reader({is:"text",word:e,pattern:t},e=>t.test(e)?e:new Problem(n))}function anyText(e){return reader({is:"text",word:e},e=>e)}const r=/^[a-z0-9._-]+((:\d+)?(\/[a-z0-9._-]+)+)?$/
@@ -6829,7 +6613,7 @@ function choices(e){return[e.slice(0,-1).join(", "),...e.slice(-1)].filter(e=>e!
 const inner=({source:e})=>e.slice(1,-1)
 const A=String.raw`(:\w[\w.-]{0,127})?(@sha256:[0-9a-f]{64})?`
 const $=`(${S.join("|")}|${inner(u)}=${inner(r)})${A}`
-const R=new RegExp(`^${$}$`)
+const P=new RegExp(`^${$}$`)
 const j=reader({is:"list",pattern:new RegExp(`^${$}( -- .+)?$`)},e=>{const t=[]
 for(const n of b(e)){const[,e="",s]=/^(.*?)(?:\s--\s+(.*))?$/.exec(n)??[]
 const r=g(e)
@@ -6838,7 +6622,7 @@ for(const e of r){const n=serviceOf(e)
 if(!n)return new Problem(`has "${e}", which is neither ${choices(S)}, with a version or without, nor NAME=IMAGE with a NAME of lowercase letters, digits and -`)
 if(t.some(({name:e})=>e===n.name))return new Problem(`has two services with the name "${n.name}"; write NAME=IMAGE`)
 t.push(s===void 0?n:{...n,health:s})}}return t})
-function serviceOf(e){if(!R.test(e))return
+function serviceOf(e){if(!P.test(e))return
 const[t="",n]=e.split("=")
 const r=n??t
 const[,o=""]=/([^/:@]+)(:[^/]*)?$/.exec(r.replace(/@.*/,""))??[]
@@ -6850,10 +6634,10 @@ const i=e.find(e=>e.toLowerCase()===t.toLowerCase())
 if(i===void 0)return new Problem(`has "${t}"; it takes ${e.join(", ")}`)
 const a=h(r)
 if(o.length>0||a instanceof Problem)return new Problem(`has "${s}", which is not of the form symptom=duration`)
-n[i]=a}return n})}const P=reader({is:"yes or no"},e=>e==="true"||e==="false"?e==="true":new Problem("is not true or false"))
-const L=matching("path",/^\/(?!.*#)[!-~]*$/,"is not a path; it must begin with /, without spaces and #, in ASCII")
+n[i]=a}return n})}const R=reader({is:"yes or no"},e=>e==="true"||e==="false"?e==="true":new Problem("is not true or false"))
+const N=matching("path",/^\/(?!.*#)[!-~]*$/,"is not a path; it must begin with /, without spaces and #, in ASCII")
 const I=/^https?:\/\/[^\s/]+(\/\S*)?$/
-const N=reader({is:"text",word:"address",pattern:I},e=>I.test(e.trim())?e.trim():new Problem("is not a URL; it must begin with https://"))
+const L=reader({is:"text",word:"address",pattern:I},e=>I.test(e.trim())?e.trim():new Problem("is not a URL; it must begin with https://"))
 const M=matching("host",/^([\w.-]+|\[[\da-fA-F:.]+\])(:\d{1,5})?$/,"is not a host; write it without https:// and path, with a port if needed")
 function wordFor(e){switch(e.is){case"text":return e.word
 case"duration":return"duration"
@@ -6901,43 +6685,43 @@ return t==="ENOENT"||t==="ENOTDIR"}},9120:(e,t,n)=>{n.d(t,{T9:()=>LongLine,YF:()
 var s=n(6193)
 const r=64*1024
 const o=32*1024*1024
-function withoutSecrets(e,t){return e.toSorted((e,t)=>t.length-e.length).reduce((e,t)=>e.replaceAll(t,"***"),t)}function shownOfSecrets(e){return e.flatMap(e=>[e,...e.split("\n").map(e=>e.trim())]).filter(e=>e.length>=4)}class LineSplitter{#he=new s.StringDecoder("utf8")
-#me
-#ge=""
-constructor(e){this.#me=e}push(e){this.#we(this.#he.write(e))}end(){this.#we(this.#he.end())
-if(this.#ge!=="")this.#ve(this.#ge)
-this.#ge=""}#we(e){const t=e.split("\n")
-t[0]=this.#ge+(t[0]??"")
+function withoutSecrets(e,t){return e.toSorted((e,t)=>t.length-e.length).reduce((e,t)=>e.replaceAll(t,"***"),t)}function shownOfSecrets(e){return e.flatMap(e=>[e,...e.split("\n").map(e=>e.trim())]).filter(e=>e.length>=4)}class LineSplitter{#de=new s.StringDecoder("utf8")
+#fe
+#pe=""
+constructor(e){this.#fe=e}push(e){this.#he(this.#de.write(e))}end(){this.#he(this.#de.end())
+if(this.#pe!=="")this.#me(this.#pe)
+this.#pe=""}#he(e){const t=e.split("\n")
+t[0]=this.#pe+(t[0]??"")
 const n=t.pop()??""
-for(const e of t)this.#ve(e)
-this.#ge=this.#be(n)}#be(e){const t=e.lastIndexOf("\r",e.length-2)
+for(const e of t)this.#me(e)
+this.#pe=this.#ge(n)}#ge(e){const t=e.lastIndexOf("\r",e.length-2)
 let n=e.slice(t+1)
 while(n.length>r){const e=pieceOf(n)
-this.#me(e)
-n=n.slice(e.length)}return n}#ve(e){const t=e.endsWith("\r")?e.slice(0,-1):e
-this.#me(this.#be(t))}}class LongLine{whole
-#ge=""
-#ye=false
-constructor(e){this.whole=e}*push(e){this.#ge+=e
+this.#fe(e)
+n=n.slice(e.length)}return n}#me(e){const t=e.endsWith("\r")?e.slice(0,-1):e
+this.#fe(this.#ge(t))}}class LongLine{whole
+#pe=""
+#we=false
+constructor(e){this.whole=e}*push(e){this.#pe+=e
 const t=r+this.whole.length
-while(!this.#ye&&this.#ge.length>=t){this.#ye=this.whole!==""&&this.#ge.slice(0,t).includes(this.whole)
-if(!this.#ye)yield this.#we(pieceOf(this.#ge))}while(this.#ge.length>=o)yield this.#we(this.#ge.slice(0,o))}end(){this.#ye=false
-return this.#we(this.#ge)}#we(e){this.#ge=this.#ge.slice(e.length)
+while(!this.#we&&this.#pe.length>=t){this.#we=this.whole!==""&&this.#pe.slice(0,t).includes(this.whole)
+if(!this.#we)yield this.#he(pieceOf(this.#pe))}while(this.#pe.length>=o)yield this.#he(this.#pe.slice(0,o))}end(){this.#we=false
+return this.#he(this.#pe)}#he(e){this.#pe=this.#pe.slice(e.length)
 return e}}class Last{most
 lettersOf
-#ke=[]
-#Oe=0
-#Ee=0
+#ve=[]
+#be=0
+#ye=0
 constructor(e,t){this.most=e
-this.lettersOf=t}get all(){return this.#ke.slice(this.#Oe)}push(e){this.#ke.push(e)
-this.#Ee+=this.lettersOf(e)
-while(this.#Te())this.#Se()
-if(this.#Oe<this.most.count)return
-this.#ke=this.#ke.slice(this.#Oe)
-this.#Oe=0}#Te(){const e=this.#ke.length-this.#Oe
-return e>this.most.count||e>1&&this.#Ee>this.most.letters}#Se(){const[e]=this.#ke.splice(this.#Oe,1,void 0)
-if(e!==void 0)this.#Ee-=this.lettersOf(e)
-this.#Oe+=1}}function pieceOf(e){const t=/[\ud800-\udbff]/.test(e[r-1]??"")
+this.lettersOf=t}get all(){return this.#ve.slice(this.#be)}push(e){this.#ve.push(e)
+this.#ye+=this.lettersOf(e)
+while(this.#ke())this.#Oe()
+if(this.#be<this.most.count)return
+this.#ve=this.#ve.slice(this.#be)
+this.#be=0}#ke(){const e=this.#ve.length-this.#be
+return e>this.most.count||e>1&&this.#ye>this.most.letters}#Oe(){const[e]=this.#ve.splice(this.#be,1,void 0)
+if(e!==void 0)this.#ye-=this.lettersOf(e)
+this.#be+=1}}function pieceOf(e){const t=/[\ud800-\udbff]/.test(e[r-1]??"")
 return e.slice(0,t?r-1:r)}},7070:(t,n,s)=>{s.d(n,{G1:()=>UnusableProxy,n0:()=>bareHost,iJ:()=>proxyFor})
 var r=s(7030)
 const o=e(import.meta.url)("node:url")
@@ -7063,43 +6847,43 @@ a.stdin.end(o)})}async function stream(e,t,n){if(t.signal.aborted)return 128+p.c
 return new ProcessGroup(e,t,n).exitCode}class ProcessGroup{program
 options
 exitCode
+#Ee
+#Te
+#Se
 #Ae
 #$e
-#xe
-#Re
-#je
 constructor(e,t,n){this.program=e
 this.options=t
 const{promise:s,resolve:r}=Promise.withResolvers()
 this.exitCode=s
-this.#Ae=r
+this.#Ee=r
 n?.start()
 const o=(0,d.spawn)(e.path,e.args,{detached:true,env:t.env,...t.cwd===void 0?{}:{cwd:t.cwd},stdio:[t.input===void 0?"ignore":"pipe","pipe","pipe"]})
-this.#$e=o
-this.#xe=o.pid===void 0?void 0:n?.guard(o.pid)
+this.#Te=o
+this.#Se=o.pid===void 0?void 0:n?.guard(o.pid)
 t.signal.addEventListener("abort",this.#u,{once:true})
-this.#Re=["stdout","stderr"].map(e=>this.#Pe(e))
-o.on("error",this.#Ce)
-o.on("exit",this.#Le)
-o.on("close",this.#Ie)
+this.#Ae=["stdout","stderr"].map(e=>this.#xe(e))
+o.on("error",this.#Pe)
+o.on("exit",this.#je)
+o.on("close",this.#Ce)
 o.stdin?.on("error",()=>{})
-o.stdin?.end(t.input)}#Pe(e){const t=new l.g3(t=>this.options.onLine(t,e))
-this.#$e[e]?.on("data",e=>t.push(e))
-return t}#u=()=>{this.#Ne("SIGTERM")
-this.#je=setTimeout(()=>this.#Ne("SIGKILL"),w)}
-#Ce=e=>{if(this.#$e.pid!==void 0)return
+o.stdin?.end(t.input)}#xe(e){const t=new l.g3(t=>this.options.onLine(t,e))
+this.#Te[e]?.on("data",e=>t.push(e))
+return t}#u=()=>{this.#Re("SIGTERM")
+this.#$e=setTimeout(()=>this.#Re("SIGKILL"),w)}
+#Pe=e=>{if(this.#Te.pid!==void 0)return
 const t=`${this.program.tool} could not be started: ${(0,g.b)(e)}`
 this.options.onLine(t,"stderr")
-this.#Me(127)}
-#Le=()=>{setTimeout(()=>{this.#$e.stdout?.destroy()
-this.#$e.stderr?.destroy()},v).unref()}
-#Ie=(e,t)=>{if(this.options.signal.aborted)this.#Ne("SIGKILL")
-this.#xe?.()
-if(this.#$e.pid!==void 0)this.#Me(e??128+(t?p.constants.signals[t]:0))}
-#Ne(e){try{if(this.#$e.pid!==void 0)process.kill(-this.#$e.pid,e)}catch{}}#Me(e){this.options.signal.removeEventListener("abort",this.#u)
-clearTimeout(this.#je)
-for(const e of this.#Re)e.end()
-this.#Ae(e)}}function find(e,t){if(e.includes("/"))return isProgram(e)?(0,h.resolve)(e):void 0
+this.#Ne(127)}
+#je=()=>{setTimeout(()=>{this.#Te.stdout?.destroy()
+this.#Te.stderr?.destroy()},v).unref()}
+#Ce=(e,t)=>{if(this.options.signal.aborted)this.#Re("SIGKILL")
+this.#Se?.()
+if(this.#Te.pid!==void 0)this.#Ne(e??128+(t?p.constants.signals[t]:0))}
+#Re(e){try{if(this.#Te.pid!==void 0)process.kill(-this.#Te.pid,e)}catch{}}#Ne(e){this.options.signal.removeEventListener("abort",this.#u)
+clearTimeout(this.#$e)
+for(const e of this.#Ae)e.end()
+this.#Ee(e)}}function find(e,t){if(e.includes("/"))return isProgram(e)?(0,h.resolve)(e):void 0
 return(t["PATH"]??"").split(h.delimiter).filter(e=>e!=="").map(t=>(0,h.resolve)((0,h.join)(t,e))).find(isProgram)}function isProgram(e){try{(0,f.accessSync)(e,f.constants.X_OK)
 return(0,f.statSync)(e).isFile()}catch{return false}}function quoted(e){return`"${e.replaceAll('"','\\"')}"`}function account(){try{return(0,p.userInfo)().username}catch{return`uid ${process.getuid?.()}`}}function missing(e){return{code:127,stdout:"",stderr:`${e} was not found on PATH`}}function unstarted(e,t){return{code:127,stdout:"",stderr:`${e} could not be started: ${(0,g.b)(t)}`}}var y=s(6058)
 var k=s(8701)
@@ -7111,25 +6895,25 @@ s(5317)
 void 0&&(void 0).__awaiter
 var A=s(6928)
 var $=s(4942)
-const R=e(import.meta.url)("stream")
+const P=e(import.meta.url)("stream")
 var j=s(9023)
-var P=s(2613)
-var L=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
+var R=s(2613)
+var N=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
 class RetryHelper{constructor(e,t,n){if(e<1)throw new Error("max attempts should be greater than or equal to 1")
 this.maxAttempts=e
 this.minSeconds=Math.floor(t)
 this.maxSeconds=Math.floor(n)
-if(this.minSeconds>this.maxSeconds)throw new Error("min seconds should be less than or equal to max seconds")}execute(e,t){return L(this,void 0,void 0,function*(){let n=1
+if(this.minSeconds>this.maxSeconds)throw new Error("min seconds should be less than or equal to max seconds")}execute(e,t){return N(this,void 0,void 0,function*(){let n=1
 while(n<this.maxAttempts){try{return yield e()}catch(e){if(t&&!t(e))throw e
 y.pq(e.message)}const s=this.getSleepAmount()
 y.pq(`Waiting ${s} seconds before trying again`)
 yield this.sleep(s)
-n++}return yield e()})}getSleepAmount(){return Math.floor(Math.random()*(this.maxSeconds-this.minSeconds+1))+this.minSeconds}sleep(e){return L(this,void 0,void 0,function*(){return new Promise(t=>setTimeout(t,e*1e3))})}}var I=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
+n++}return yield e()})}getSleepAmount(){return Math.floor(Math.random()*(this.maxSeconds-this.minSeconds+1))+this.minSeconds}sleep(e){return N(this,void 0,void 0,function*(){return new Promise(t=>setTimeout(t,e*1e3))})}}var I=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
 class HTTPError extends Error{constructor(e){super(`Unexpected HTTP response: ${e}`)
 this.httpStatusCode=e
 Object.setPrototypeOf(this,new.target.prototype)}}process.platform
 process.platform
-const N="actions/tool-cache"
+const L="actions/tool-cache"
 function downloadTool(e,t,n,s){return I(this,void 0,void 0,function*(){t=t||A.join(_getTempDirectory(),O.randomUUID())
 yield k.U$(A.dirname(t))
 y.Yz(`Downloading ${e}`)
@@ -7140,13 +6924,13 @@ const i=_getGlobal("TEST_DOWNLOAD_TOOL_RETRY_MAX_SECONDS",20)
 const a=new RetryHelper(r,o,i)
 return yield a.execute(()=>I(this,void 0,void 0,function*(){return yield downloadToolAttempt(e,t||"",n,s)}),e=>{if(e instanceof HTTPError&&e.httpStatusCode)if(e.httpStatusCode<500&&e.httpStatusCode!==408&&e.httpStatusCode!==429)return false
 return true})})}function downloadToolAttempt(e,t,n,s){return I(this,void 0,void 0,function*(){if(E.existsSync(t))throw new Error(`Destination file path ${t} already exists`)
-const r=new $.Qq(N,[],{allowRetries:false})
+const r=new $.Qq(L,[],{allowRetries:false})
 if(n){y.Yz("set auth")
 if(s===void 0)s={}
 s.authorization=n}const o=yield r.get(e,s)
 if(o.message.statusCode!==200){const t=new HTTPError(o.message.statusCode)
 y.Yz(`Failed to download from "${e}". Code(${o.message.statusCode}) Message(${o.message.statusMessage})`)
-throw t}const i=j.promisify(R.pipeline)
+throw t}const i=j.promisify(P.pipeline)
 const a=_getGlobal("TEST_DOWNLOAD_TOOL_RESPONSE_MESSAGE_FACTORY",()=>o.message)
 const c=a()
 let l=false
@@ -7201,14 +6985,14 @@ const o=T.satisfies(r,t)
 if(o){n=r
 break}}if(n)y.Yz(`matched: ${n}`)
 else y.Yz("match not found")
-return n}function _getCacheDirectory(){const e=process.env["RUNNER_TOOL_CACHE"]||"";(0,P.ok)(e,"Expected RUNNER_TOOL_CACHE to be defined")
-return e}function _getTempDirectory(){const e=process.env["RUNNER_TEMP"]||"";(0,P.ok)(e,"Expected RUNNER_TEMP to be defined")
+return n}function _getCacheDirectory(){const e=process.env["RUNNER_TOOL_CACHE"]||"";(0,R.ok)(e,"Expected RUNNER_TOOL_CACHE to be defined")
+return e}function _getTempDirectory(){const e=process.env["RUNNER_TEMP"]||"";(0,R.ok)(e,"Expected RUNNER_TEMP to be defined")
 return e}function _getGlobal(e,t){const n=global[e]
 return n!==void 0?n:t}var M=s(7598)
 var F=s(1455)
-const U={"v1.34.4":{"linux/amd64":"d50c359d95e0841eaad08ddc27c7be37cba8fdccfba5c8e2ded65e121ff112db","linux/arm64":"5b982c0644ab1e27780246b9085a5886651b4a7ed86243acbb2bacc1bea01dda","darwin/amd64":"9861e775578651d903a779f840ff8e4c0013ae29a1ffc67f05d967262fcf734c","darwin/arm64":"d9b239414a5fdf624835bfb62eef28a0885f1645d579f98056a9ab3293f51f87"},"v1.35.2":{"linux/amd64":"924eb50779153f20cb668117d141440b95df2f325a64452d78dff9469145e277","linux/arm64":"cd859449f54ad2cb05b491c490c13bb836cdd0886ae013c0aed3dd67ff747467","darwin/amd64":"163955964d4ed9e66656eab45c0114f5c1110d1b430ace432b20ddc430023df5","darwin/arm64":"b0b59cdd7ba20ca20b85214943100e578dd50ddd85242fcddf277a87c2249706"},"v1.32.13":{"linux/amd64":"db2ae479a63f3665d7f704ab18c0d4d4050144237980763221835b7305703c4c","linux/arm64":"b1f87f196633a89208546d79bfa4e2470bda70e7bf42c4d3adb008ec208da9d1","darwin/amd64":"925e89bdf7e30d9a356625b3b368b93261300cdee6c053935eb50ed9e657e769","darwin/arm64":"97c78912825a83e91c67fdae588a5a26dec53d58370210c78612dec04a71fc21"}}
-const D="https://dl.k8s.io/release"
-function realTools(e,t=U){return{fetchKubectl:async n=>{if(!e["RUNNER_TOOL_CACHE"]||!e["RUNNER_TEMP"])return
+const D={"v1.34.4":{"linux/amd64":"d50c359d95e0841eaad08ddc27c7be37cba8fdccfba5c8e2ded65e121ff112db","linux/arm64":"5b982c0644ab1e27780246b9085a5886651b4a7ed86243acbb2bacc1bea01dda","darwin/amd64":"9861e775578651d903a779f840ff8e4c0013ae29a1ffc67f05d967262fcf734c","darwin/arm64":"d9b239414a5fdf624835bfb62eef28a0885f1645d579f98056a9ab3293f51f87"},"v1.35.2":{"linux/amd64":"924eb50779153f20cb668117d141440b95df2f325a64452d78dff9469145e277","linux/arm64":"cd859449f54ad2cb05b491c490c13bb836cdd0886ae013c0aed3dd67ff747467","darwin/amd64":"163955964d4ed9e66656eab45c0114f5c1110d1b430ace432b20ddc430023df5","darwin/arm64":"b0b59cdd7ba20ca20b85214943100e578dd50ddd85242fcddf277a87c2249706"},"v1.32.13":{"linux/amd64":"db2ae479a63f3665d7f704ab18c0d4d4050144237980763221835b7305703c4c","linux/arm64":"b1f87f196633a89208546d79bfa4e2470bda70e7bf42c4d3adb008ec208da9d1","darwin/amd64":"925e89bdf7e30d9a356625b3b368b93261300cdee6c053935eb50ed9e657e769","darwin/arm64":"97c78912825a83e91c67fdae588a5a26dec53d58370210c78612dec04a71fc21"}}
+const U="https://dl.k8s.io/release"
+function realTools(e,t=D){return{fetchKubectl:async n=>{if(!e["RUNNER_TOOL_CACHE"]||!e["RUNNER_TEMP"])return
 const s=Object.keys(t).find(n)
 if(s===void 0)return
 const r=`${process.platform}/${process.arch==="x64"?"amd64":process.arch}`
@@ -7216,7 +7000,7 @@ const o=t[s]?.[r]
 if(o===void 0)throw new Error(`there is no known kubectl for ${r}`)
 const i=`${tool_cache_find("kubectl",s)}/kubectl`
 if(await digestOf(i)===o)return{path:i,version:s}
-const a=e["KUBECTL_DOWNLOAD_URL"]||D
+const a=e["KUBECTL_DOWNLOAD_URL"]||U
 const c=`${a}/${s}/bin/${r}/kubectl`
 const l=await downloadTool(c)
 const u=await digestOf(l)
@@ -7229,16 +7013,16 @@ function realPlatform(e){return{clock:r,processes:realProcesses(e),files:(0,o.a)
 var s=n(9120)
 const r={say:()=>{},quote:()=>{},waiting:()=>{}}
 const o={count:2e3,letters:2*1024*1024}
-class LateLog{#b
-#Fe
-#Ue=keptLines()
-to(e){this.#b=e
-for(const[t,n]of this.#Ue.all)e[t](n)
-this.#Ue=keptLines()
-e.waiting(this.#Fe)}hold(){this.#b=void 0
-this.#Fe=void 0}say(e){this.#De("say",e)}quote(e){this.#De("quote",e)}waiting(e){this.#Fe=e
-this.#b?.waiting(e)}#De(e,t){if(this.#b)this.#b[e](t)
-else this.#Ue.push([e,t])}}function keptLines(){return new s.jd(o,([,e])=>e.length)}},3242:(e,t,n)=>{n.d(t,{L5:()=>retry,Ms:()=>TimeOver,Qh:()=>withShortTimeout,ZC:()=>abortable,ip:()=>withGracePeriod,jH:()=>allOrAbort,ux:()=>repeat,wj:()=>withTimeout})
+class LateLog{#g
+#Ie
+#Le=keptLines()
+to(e){this.#g=e
+for(const[t,n]of this.#Le.all)e[t](n)
+this.#Le=keptLines()
+e.waiting(this.#Ie)}hold(){this.#g=void 0
+this.#Ie=void 0}say(e){this.#Me("say",e)}quote(e){this.#Me("quote",e)}waiting(e){this.#Ie=e
+this.#g?.waiting(e)}#Me(e,t){if(this.#g)this.#g[e](t)
+else this.#Le.push([e,t])}}function keptLines(){return new s.jd(o,([,e])=>e.length)}},3242:(e,t,n)=>{n.d(t,{L5:()=>retry,Ms:()=>TimeOver,Qh:()=>withShortTimeout,ZC:()=>abortable,ip:()=>withGracePeriod,jH:()=>allOrAbort,ux:()=>repeat,wj:()=>withTimeout})
 class TimeOver extends Error{name="TimeOver"}async function withTimeout(e,t,n,s){if(t===0)return s(n)
 const r=new AbortController
 const o=new AbortController
@@ -7349,8 +7133,8 @@ const O=r.Gu("run")
 if(O!==""&&r.Gu("ended")===""){const T=(0,c.qj)(process.env)
 const{config:S,...A}=(0,c.Vc)(T,process.env);(0,c.QU)(A)
 const $=(0,b.a)(process.env)
-const R=`${k}/${l.rk}`
-const j=await(0,f.s)(T,$.exists(R)?{...A,config:R}:A,"action",$)
+const P=`${k}/${l.rk}`
+const j=await(0,f.s)(T,$.exists(P)?{...A,config:P}:A,"action",$)
 if(j.is==="read")await finish(j.settings)
 else r.$e(`what this run may have left open was not looked for (django-rollout recover does it): ${j.problems.join("; ")}`)}const E=r.Gu("tests")
 if(E!==""&&r.Gu("ended")==="")await(0,o.tA)((0,y.W)(process.env),E,e=>{r.pq(e)})
@@ -7369,7 +7153,7 @@ const said=async()=>b?(0,i.Jl)((await(0,u.M)(o)).history,O):(0,i.Cy)(v)
 const y=await Promise.all([f?f.end(await said()):[],b?[]:(0,g.h)(e,t,{report:v,holder:s})])
 const k=(0,p.k)(v,y.flat())
 if(b)(0,c.Vm)(k)
-else await(0,c.Qz)(k,"")}s()}catch(P){s(P)}},1)},5313:(e,t,n)=>{n.d(t,{s:()=>backupReasons})
+else await(0,c.Qz)(k,"")}s()}catch(R){s(R)}},1)},5313:(e,t,n)=>{n.d(t,{s:()=>backupReasons})
 function backupReasons(e){return e.length===0?['"backup: always"']:e.map(reasonWords)}function reasonWords({migration:e,why:t,object:n}){const s=e===""?"a migration":e
 switch(t){case"irreversible":return`${s} cannot be reversed`
 case"drops":return`${s} drops ${n}`
@@ -7699,34 +7483,34 @@ if(!e.over)return
 this.queue.shift()}}}class RunningStage{name
 clock
 output
+#Fe
+#De
+#Ue
 #Ge
 #_e
-#qe
-#Be
-#We
 constructor(e,t,n){this.name=e
 this.clock=t
 this.output=n
-this.#_e=this.#qe=this.#Be=t.now()
-this.#We=t.every(o,this.#He)
-this.#Ve(t=>{t.open(e)})}say=e=>{const t=this.output.seconds()
-this.#Ve(n=>{n.say(e,t)})}
-quote=e=>{this.#Ve(t=>{t.quote(e)})}
-waiting=e=>{this.#Ge=e
-this.#Be=this.clock.now()
-const t=e===void 0?void 0:this.#Je
+this.#De=this.#Ue=this.#Ge=t.now()
+this.#_e=t.every(o,this.#qe)
+this.#We(t=>{t.open(e)})}say=e=>{const t=this.output.seconds()
+this.#We(n=>{n.say(e,t)})}
+quote=e=>{this.#We(t=>{t.quote(e)})}
+waiting=e=>{this.#Fe=e
+this.#Ge=this.clock.now()
+const t=e===void 0?void 0:this.#Be
 this.output.write(e=>{e.draw?.(t)})}
-stop(){this.#We()}#Ve(e){this.#qe=this.clock.now()
-this.output.write(e)}#Je=()=>{const e=this.#Ge
+stop(){this.#_e()}#We(e){this.#Ue=this.clock.now()
+this.output.write(e)}#Be=()=>{const e=this.#Fe
 if(typeof e==="function")return e()
-const t=(this.clock.now()-this.#_e)/1e3
+const t=(this.clock.now()-this.#De)/1e3
 return e===void 0?[]:[{is:"waiting",words:e,seconds:t}]}
-#He=()=>{const e=this.clock.now()
-if(this.#Ge!==void 0&&this.output.isDrawn)this.#qe=this.#Be=e
-const t=typeof this.#Ge==="function"?this.#Be:this.#qe
+#qe=()=>{const e=this.clock.now()
+if(this.#Fe!==void 0&&this.output.isDrawn)this.#Ue=this.#Ge=e
+const t=typeof this.#Fe==="function"?this.#Ge:this.#Ue
 if(e-t<r)return
-this.#Be=e
-this.say((0,s.gT)(this.#Je())||`${this.name} is still running`)}}},5057:(e,t,n)=>{n.d(t,{Bt:()=>isBetween,Dr:()=>impossibleWords,aW:()=>reversalWords,bR:()=>reversedNames,je:()=>lossOf})
+this.#Ge=e
+this.say((0,s.gT)(this.#Be())||`${this.name} is still running`)}}},5057:(e,t,n)=>{n.d(t,{Bt:()=>isBetween,Dr:()=>impossibleWords,aW:()=>reversalWords,bR:()=>reversedNames,je:()=>lossOf})
 var s=n(7020)
 const r=1e4
 function lossOf({databases:e}){const t=e.flatMap(e=>e.drops).filter(({rows:e})=>e!==0)
@@ -7934,29 +7718,29 @@ yield{...e,object:asRead(e.object)}}}function asRead(e){return(0,r.gv)(e)?e:(0,r
 context
 objects=new a.R
 confirmedAt=0
-#Ke
-#te
+#He
+#X
 constructor(e,t){this.kind=e
 this.context=t}async keep(){const{cluster:e,clock:t}=this.context
 let n=0
-while(!e.life.aborted){const s=this.#Ke
+while(!e.life.aborted){const s=this.#He
 try{if(s===void 0)await this.list()
-else await this.#ze(s)
-n=0}catch(r){n=this.#Ke===s?n+1:1
-if(r.status===410)this.#Ke=void 0
+else await this.#Ve(s)
+n=0}catch(r){n=this.#He===s?n+1:1
+if(r.status===410)this.#He=void 0
 const o=u[Math.min(n,u.length)-1]??2e3
 await t.sleep(o,e.life).catch(()=>{})}}}async list(){const{lists:e}=this.context
-this.#te?.end()
-this.#te=void 0
-if(e.byWatch){this.#te=await this.#Xe()
-if(this.#te)return
+this.#X?.end()
+this.#X=void 0
+if(e.byWatch){this.#X=await this.#Je()
+if(this.#X)return
 this.context.cluster.life.throwIfAborted()
 e.byWatch=false}const{apiVersion:t,kind:n}=o.VI[this.kind]
-const s=await this.context.cluster.get(this.#j())
+const s=await this.context.cluster.get(this.#$())
 const i=s.items.map(e=>asRead({...e,apiVersion:t,kind:n}))
 const c=new a.R(i.map(e=>[(0,r.Vb)(e),e]))
-this.#Qe(c,s.metadata.resourceVersion)}async#Xe(){const{clock:e,cluster:t}=this.context
-const n=this.#Ye("sendInitialEvents=true&resourceVersionMatch=NotOlderThan")
+this.#Ke(c,s.metadata.resourceVersion)}async#Je(){const{clock:e,cluster:t}=this.context
+const n=this.#ze("sendInitialEvents=true&resourceVersionMatch=NotOlderThan")
 const s=new AbortController
 const o=AbortSignal.any([t.life,s.signal])
 const i=e.now()+f
@@ -7969,27 +7753,27 @@ for await(const{type:s,object:o}of eventsIn(n)){c=e.now()
 if(s==="ERROR")break
 if(s==="DELETED")t.delete((0,r.Vb)(o))
 else if(s!=="BOOKMARK")t.set((0,r.Vb)(o),o)
-else if(o.metadata?.annotations?.[p]==="true"){this.#Qe(t,o.metadata.resourceVersion)
+else if(o.metadata?.annotations?.[p]==="true"){this.#Ke(t,o.metadata.resourceVersion)
 return n}}}catch{}finally{s.abort()}n.end()
-return}#Qe(e,t){this.objects=e
-this.#Ke=t
-this.#Ze()}async#ze(e){const t=this.#te??this.#Ye(`resourceVersion=${e}`)
-this.#te=void 0
-try{for await(const n of eventsIn(t)){if(n.type==="ERROR"){this.#Ke=void 0
-return}this.#we(n,e)
-this.#Ze()}this.#Ze()}finally{t.end()}}#Ye(e){const{cluster:t,clock:n}=this.context
-const s=`${this.#j()}?watch=1&${e}&allowWatchBookmarks=true&timeoutSeconds=${c}`
+return}#Ke(e,t){this.objects=e
+this.#He=t
+this.#Ye()}async#Ve(e){const t=this.#X??this.#ze(`resourceVersion=${e}`)
+this.#X=void 0
+try{for await(const n of eventsIn(t)){if(n.type==="ERROR"){this.#He=void 0
+return}this.#he(n,e)
+this.#Ye()}this.#Ye()}finally{t.end()}}#ze(e){const{cluster:t,clock:n}=this.context
+const s=`${this.#$()}?watch=1&${e}&allowWatchBookmarks=true&timeoutSeconds=${c}`
 const r=new AbortController
 const o=AbortSignal.any([t.life,r.signal])
 const i=t.lines(s,o)[Symbol.asyncIterator]()
 const end=()=>{r.abort()
 i.return?.().catch(()=>{})}
 n.sleep(l,o).then(end,()=>{})
-return{lines:i,end:end}}#we({type:e,object:t},n){this.#Ke=t.metadata?.resourceVersion??this.#Ke??n
+return{lines:i,end:end}}#he({type:e,object:t},n){this.#He=t.metadata?.resourceVersion??this.#He??n
 if(e==="DELETED")this.objects.delete((0,r.Vb)(t))
 else if(e!=="BOOKMARK"){const e=(0,r.Vb)(t)
-this.objects.set(e,withKnownSpec(t,this.objects.get(e)))}}#Ze(){this.confirmedAt=this.context.clock.now()
-this.context.onConfirmed()}#j(){return(0,o.rJ)(o.VI[this.kind].apiVersion,this.context.cluster.namespace,this.kind)}}function withKnownSpec(e,t){const{uid:n,generation:s}=e.metadata??{}
+this.objects.set(e,withKnownSpec(t,this.objects.get(e)))}}#Ye(){this.confirmedAt=this.context.clock.now()
+this.context.onConfirmed()}#$(){return(0,o.rJ)(o.VI[this.kind].apiVersion,this.context.cluster.namespace,this.kind)}}function withKnownSpec(e,t){const{uid:n,generation:s}=e.metadata??{}
 const r=s!==void 0&&s===t?.metadata?.generation&&n===t.metadata.uid&&e.kind!=="Pod"
 return r?{...e,spec:t.spec}:e}},8109:(e,t,n)=>{n.d(t,{r:()=>reconcileUntil})
 var s=n(3876)
@@ -8003,60 +7787,60 @@ const u=500
 function reconcileUntil(e,t,n,s=()=>{}){return new Reconciler(e,t,{onLog:n,onFact:s}).run()}class Reconciler{context
 evaluate
 on
-#et="idle"
-#tt=Promise.withResolvers()
-#nt=new Map
-#st=new Set
-#rt=new AbortController
-#ot=0
-#it=()=>{}
+#Qe="idle"
+#Xe=Promise.withResolvers()
+#Ze=new Map
+#et=new Set
+#tt=new AbortController
+#nt=0
+#st=()=>{}
 constructor(e,t,n){this.context=e
 this.evaluate=t
 this.on=n}run(){const{live:e,signal:t}=this.context
-this.#it=e.onChange(this.#at)
-t.addEventListener("abort",this.#ct)
-if(t.aborted)this.#ct()
-else this.#at()
-return this.#tt.promise}#at=()=>{if(this.#et!=="idle")return
-this.#et="scheduled"
-this.#lt().then(()=>{this.#ut()}).catch(this.#dt)}
-async#lt(){const{clock:e,signal:t}=this.context
-const n=Math.min(this.#ot-e.now(),u)
+this.#st=e.onChange(this.#rt)
+t.addEventListener("abort",this.#ot)
+if(t.aborted)this.#ot()
+else this.#rt()
+return this.#Xe.promise}#rt=()=>{if(this.#Qe!=="idle")return
+this.#Qe="scheduled"
+this.#it().then(()=>{this.#at()}).catch(this.#ct)}
+async#it(){const{clock:e,signal:t}=this.context
+const n=Math.min(this.#nt-e.now(),u)
 if(n>0)await e.sleep(n,t)
-await e.handled()}#ut(){if(this.#et==="over")return
-this.#et="idle"
+await e.handled()}#at(){if(this.#Qe==="over")return
+this.#Qe="idle"
 const{clock:e}=this.context
 const t=e.now()
 const{ended:n,requeueAt:s,logsWanted:r,factsWanted:o=[]}=this.evaluate(t)
 const i=e.now()
-this.#ot=i+l*(i-t)
-if(n!==void 0){if(this.#u())this.#tt.resolve(n)
-return}for(const e of r)this.#V(e).catch(this.#dt)
-for(const e of o)this.#ft(e).catch(this.#dt)
-this.#rt.abort()
-this.#rt=new AbortController
-if(s!==void 0){const n=e.sleep(Math.max(0,s-t),this.#rt.signal)
-n.then(this.#at,()=>{})}}async#V(e){const{cluster:t,clock:n,signal:s}=this.context
+this.#nt=i+l*(i-t)
+if(n!==void 0){if(this.#u())this.#Xe.resolve(n)
+return}for(const e of r)this.#W(e).catch(this.#ct)
+for(const e of o)this.#lt(e).catch(this.#ct)
+this.#tt.abort()
+this.#tt=new AbortController
+if(s!==void 0){const n=e.sleep(Math.max(0,s-t),this.#tt.signal)
+n.then(this.#rt,()=>{})}}async#W(e){const{cluster:t,clock:n,signal:s}=this.context
 const o=(0,r.Up)(e)
-const l=this.#nt.get(o)??0
+const l=this.#Ze.get(o)??0
 if(l===1/0)return
-this.#nt.set(o,1/0)
+this.#Ze.set(o,1/0)
 const u=await(0,i.$)(t,n,e)
 const d=u.length===0&&l<a
 if(d){await n.sleep(c,s).catch(()=>{})
-this.#nt.set(o,l+1)}else this.on.onLog(e,u)
-this.#at()}async#ft(e){const t=(0,s.sy)(e)
-if(this.#st.has(t))return
-this.#st.add(t)
+this.#Ze.set(o,l+1)}else this.on.onLog(e,u)
+this.#rt()}async#lt(e){const t=(0,s.sy)(e)
+if(this.#et.has(t))return
+this.#et.add(t)
 const{cluster:n,clock:r}=this.context
 this.on.onFact(await(0,o.f)(n,r,e))
-this.#at()}#ct=()=>{if(this.#u())this.#tt.reject(this.context.signal.reason)}
-#dt=e=>{if(this.#u())this.#tt.reject(e instanceof Error?e:new Error(String(e)))}
-#u(){if(this.#et==="over")return false
-this.#et="over"
-this.#rt.abort()
-this.#it()
-this.context.signal.removeEventListener("abort",this.#ct)
+this.#rt()}#ot=()=>{if(this.#u())this.#Xe.reject(this.context.signal.reason)}
+#ct=e=>{if(this.#u())this.#Xe.reject(e instanceof Error?e:new Error(String(e)))}
+#u(){if(this.#Qe==="over")return false
+this.#Qe="over"
+this.#tt.abort()
+this.#st()
+this.context.signal.removeEventListener("abort",this.#ot)
 return true}}},3873:(e,t,n)=>{n.d(t,{T:()=>trackRollout})
 var s=n(4339)
 var r=n(8559)
@@ -8102,54 +7886,54 @@ case"complete":case"done":return{is:"ready",words:t?(0,u.Xz)(t):""}
 case"failed":case"superseded":return{is:"failed",words:endWords(e,n)}}}function namesOf(e,t){const n=e.map(({id:e})=>e)
 if(n.length>1&&n.length===t)return`all ${t} workloads`
 return(0,d.Ku)(n,n.length>3?2:3)}function nameOf(e){return e.slice(e.indexOf("/")+1)}function trackRollout(e){return new RolloutTracker(e).run()}class RolloutTracker{options
+#ut
+#C
+#dt
+#ft
 #pt
-#I
-#ht
-#mt
+#ht=f
+#mt=new AbortController
+#Re
 #gt
-#wt=f
-#vt=new AbortController
-#Ne
-#bt
 constructor(e){this.options=e
 const{desiredWorkloads:t,next:n,startedAt:s,verify:r,live:o,signal:i}=e
-this.#pt=r?"pending":"good"
-this.#I=n
-this.#ht=t
-this.#mt=(0,c._1)(s)
-this.#gt=timesOf(t,s)
-this.#Ne=AbortSignal.any([i,this.#vt.signal])
-this.#bt=withWake(o)}async run(){const{stageLog:e}=this.options
-e.waiting(this.#yt)
-try{for(;;){const e=await this.#kt()
-if(!("is"in e))await this.#Ot(e)
-else return e.is==="failed"?await this.#Et(e):e}}finally{this.#vt.abort()
-e.waiting(void 0)}}#kt(){return(0,l.r)({...this.options,live:this.#bt,signal:this.#Ne},e=>this.#Tt(e),(e,t)=>{const n=(0,r.h)(t,this.options.toRepo)
-this.#mt=(0,c.X1)(this.#mt,e,n)},e=>{this.#mt=(0,a.Ts)(this.#mt,e)})}#Tt(e){const t=this.#St(e)
-this.#mt=t.observations
-this.#b(t)
-this.options.onProgress?.(writeProgressesOf(t,this.#gt))
+this.#ut=r?"pending":"good"
+this.#C=n
+this.#dt=t
+this.#ft=(0,c._1)(s)
+this.#pt=timesOf(t,s)
+this.#Re=AbortSignal.any([i,this.#mt.signal])
+this.#gt=withWake(o)}async run(){const{stageLog:e}=this.options
+e.waiting(this.#wt)
+try{for(;;){const e=await this.#vt()
+if(!("is"in e))await this.#bt(e)
+else return e.is==="failed"?await this.#yt(e):e}}finally{this.#mt.abort()
+e.waiting(void 0)}}#vt(){return(0,l.r)({...this.options,live:this.#gt,signal:this.#Re},e=>this.#kt(e),(e,t)=>{const n=(0,r.h)(t,this.options.toRepo)
+this.#ft=(0,c.X1)(this.#ft,e,n)},e=>{this.#ft=(0,a.Ts)(this.#ft,e)})}#kt(e){const t=this.#Ot(e)
+this.#ft=t.observations
+this.#g(t)
+this.options.onProgress?.(writeProgressesOf(t,this.#pt))
 const{requeueAt:n,logsWanted:s,factsWanted:r,completeAt:o}=t
-if(o!==void 0&&!this.#I)this.#At()
-const i=this.#$t(t,e)
-return{logsWanted:s,factsWanted:r,...n!==void 0&&{requeueAt:n},...i&&{ended:i}}}#$t(e,t){const n=outcomeOf(e,t)
+if(o!==void 0&&!this.#C)this.#Et()
+const i=this.#Tt(t,e)
+return{logsWanted:s,factsWanted:r,...n!==void 0&&{requeueAt:n},...i&&{ended:i}}}#Tt(e,t){const n=outcomeOf(e,t)
 if(n&&n.is!=="done")return n
-if(this.#I)return this.#I.isDue(e)?this.#I:void 0
-return this.#pt==="good"?n:void 0}#St(e){return(0,i.S)(this.#ht,{clusterState:this.options.live.clusterState(),timeouts:this.options.timeouts,observations:this.#mt,now:e})}#At(){if(this.#pt!=="pending")return
-this.#pt="begun"
-this.options.verify?.(this.#Ne).then(()=>{this.#pt="good"
-this.#bt.wake()},e=>{this.#vt.abort(e)})}async#Ot(e){const t=this.options.clock.now()
+if(this.#C)return this.#C.isDue(e)?this.#C:void 0
+return this.#ut==="good"?n:void 0}#Ot(e){return(0,i.S)(this.#dt,{clusterState:this.options.live.clusterState(),timeouts:this.options.timeouts,observations:this.#ft,now:e})}#Et(){if(this.#ut!=="pending")return
+this.#ut="begun"
+this.options.verify?.(this.#Re).then(()=>{this.#ut="good"
+this.#gt.wake()},e=>{this.#mt.abort(e)})}async#bt(e){const t=this.options.clock.now()
 const n=await e.begin()
-this.#ht=[...this.#ht,...n]
-this.#gt={...this.#gt,...timesOf(n,t)}
-this.#I=void 0}async#Et(e){const t=await(0,o.m)(e.cause,this.options).catch(()=>e.cause)
-return{...e,cause:t}}#b(e){const{stageLog:t}=this.options
-const{lines:n,logged:s}=progressLines(e,this.#wt,this.#xt())
+this.#dt=[...this.#dt,...n]
+this.#pt={...this.#pt,...timesOf(n,t)}
+this.#C=void 0}async#yt(e){const t=await(0,o.m)(e.cause,this.options).catch(()=>e.cause)
+return{...e,cause:t}}#g(e){const{stageLog:t}=this.options
+const{lines:n,logged:s}=progressLines(e,this.#ht,this.#St())
 n.forEach(e=>t.say(e))
-if(s.allThere&&!this.#wt.allThere)t.waiting(this.#yt)
-this.#wt=s}#yt=()=>{const e=this.options.clock.now()
-try{return statusRowsOf(this.#St(e),e,this.#xt())}catch{return[]}}
-#xt(){return this.#I?void 0:this.options.timeouts.bake}}function timesOf(e,t){return Object.fromEntries(e.map(({workload:e})=>[(0,s.T)(e),t]))}function writeProgressesOf({progress:e,observations:t},n){return Object.fromEntries(Object.entries(e).map(([e,s])=>{const r=t.completeSince[e]
+if(s.allThere&&!this.#ht.allThere)t.waiting(this.#wt)
+this.#ht=s}#wt=()=>{const e=this.options.clock.now()
+try{return statusRowsOf(this.#Ot(e),e,this.#St())}catch{return[]}}
+#St(){return this.#C?void 0:this.options.timeouts.bake}}function timesOf(e,t){return Object.fromEntries(e.map(({workload:e})=>[(0,s.T)(e),t]))}function writeProgressesOf({progress:e,observations:t},n){return Object.fromEntries(Object.entries(e).map(([e,s])=>{const r=t.completeSince[e]
 const o=n[e]??t.startedAt
 return[e,{...s,startedAt:o,...r!==void 0&&{completeAt:r}}]}))}function withWake(e){const t=new Set
 return{clusterState:()=>e.clusterState(),onChange:n=>{t.add(n)
@@ -8313,7 +8097,94 @@ const c=(0,r.MZ)(s?.template??{},t)
 return c.length===0?[]:[{job:e,uses:c}]})}function cronOf({metadata:e}){return e?.ownerReferences?.find(({kind:e})=>e==="CronJob")?.name}function groupsOf(e){const t=[...new Set(e.map(({owner:e})=>e.id))]
 return t.flatMap(t=>{const n=e.filter(({owner:e})=>e.id===t)
 const[s]=n
-return s?[{owner:s.owner,pods:n.map(({pod:e})=>e)}]:[]})}function workloadsOf(e){return[...e.deployments.values(),...e.statefulsets.values(),...e.daemonsets.values(),...e.cronjobs.values()].filter(e=>(0,r.gv)(e))}function versionsOf(e){return[...new Set(e.map(({image:e})=>(0,s.E4)(e)))].join(", ")}function counted(e){return e.length===1?"1 pod":`${e.length} pods`}function titled(e){return`job/${nameOf(e)}`}function nameOf({metadata:e}){return e?.name??""}},3776:(e,t,n)=>{n.d(t,{Nn:()=>inspect,IZ:()=>kubectlOf,XU:()=>requireRights,qp:()=>servicesIn})
+return s?[{owner:s.owner,pods:n.map(({pod:e})=>e)}]:[]})}function workloadsOf(e){return[...e.deployments.values(),...e.statefulsets.values(),...e.daemonsets.values(),...e.cronjobs.values()].filter(e=>(0,r.gv)(e))}function versionsOf(e){return[...new Set(e.map(({image:e})=>(0,s.E4)(e)))].join(", ")}function counted(e){return e.length===1?"1 pod":`${e.length} pods`}function titled(e){return`job/${nameOf(e)}`}function nameOf({metadata:e}){return e?.name??""}},130:(e,t,n)=>{n.d(t,{FB:()=>lookForBuild,GI:()=>imageToDeploy,Hq:()=>imageToTest,w:()=>findBuild})
+var s=n(3905)
+var r=n(2568)
+var o=n(6181)
+var i=n(2350)
+var a=n(3165)
+var c=n(8090)
+var l=n(4592)
+var u=n(356)
+async function lookForBuild(e){const{platform:t,settings:n,source:s,signal:o}=e
+const i=await(0,r.Vc)(t,n,o)
+const{own:a,platforms:c}=i
+const l={inputs:a,...c&&{platforms:c}}
+const u=await ofBuild(e,s.tag,i)
+if(u.is!=="another build")return{...l,lookup:u,source:s}
+const d=(0,r.Zc)(s.tag,a)
+const f=await ofBuild(e,d,i)
+return{...l,lookup:f,source:{...s,tag:d},beside:s.tag}}async function ofBuild({platform:e,settings:t,source:n,signal:s},r,{own:o,usual:a}){const c=await(0,i.TE)(e,t.image,r,s)
+if(c.is!=="there")return c
+const{image:l}=c
+const u=await(0,i.yv)(e,l,s)
+const{sha:d}=n
+const f=t.tag===void 0||d===void 0?c:(0,i.Nm)(l,d,u.revision)
+if(f.is!=="there")return f
+const p=u.inputs===o||u.inputs===a
+return p?f:{is:"another build",image:l}}async function lookUpCommit({platform:e,settings:t,source:n,signal:s}){const r=await(0,i.TE)(e,t.image,n.tag,s)
+if(r.is!=="there"||t.tag===void 0||n.sha===void 0)return r
+return(0,i.Nm)(r.image,n.sha,await(0,i.DT)(e,r.image,s))}async function findBuild(e){const{settings:t,log:n}=e
+const s=(0,u.mk)(e.platform,e.source)
+if(s!==void 0)n.say(s)
+const{lookup:r,beside:o,...i}=await lookForBuild(e)
+const{source:c}=i
+if(o!==void 0)n.say(`the registry has ${t.image}:${o} of another build (${d}): this one gets the tag ${(0,a.j)(c.tag)}`)
+const l=imageIn(e.with({source:c}),r)
+return{...i,...l&&{image:l}}}const d="other build-args, labels, target, Dockerfile, context or platform, or an unknown build"
+function imageIn({settings:e,source:t,log:n},r){const o=`${e.image}:${t.tag}`
+switch(r.is){case"there":n.say(`the registry has ${(0,s.d)(r.image)}`)
+return r.image
+case"another":n.say(`the registry has ${o} of another commit (${r.of})`)
+return
+case"another build":return(0,l.fJ)({code:"registry",sentence:`the registry has ${o} of another build of this commit (${d})`,hint:'give this build another "tag"'})
+case"unlabelled":return(0,l.fJ)({code:"registry",sentence:`the registry has ${o} already, without a label that names its commit`,hint:'roll that image out with "deploy", or set another "tag"'})
+case"absent":case"denied":return
+case"unreachable":case"failed":return(0,i.wj)({repository:e.image,tag:t.tag},r)}}async function imageToDeploy(e){const{platform:t,settings:n,source:r,signal:a,log:c}=e
+const{image:u,digest:d}=n
+if(d!==void 0)return imageOfDigest(e,d)
+const f=await(0,i.F1)(t,u,r.tag,a)
+if(f){await checkMeant(e)
+c.say(`the registry has ${(0,s.d)(f)}`)
+const t=await commitOf(e,f)
+return{image:f,source:sourceOf(f.tag,t)}}const p=`${u}:${r.tag}`
+const h=await(0,o.Xl)(t,p,a).catch(()=>{})
+return(0,l.fJ)({code:"image-missing",sentence:`the registry has no ${p}`,hint:h===void 0?"check the option tag, or push the image before the deploy":`this machine's engine has it: set "push" for the build, or for the test`})}async function imageOfDigest({platform:e,settings:t,signal:n,log:r},o){const{image:a}=t
+const c={repository:a,tag:t.tag??"",digest:o}
+const u=(0,i.wj)(c,await(0,i.OK)(e,c,n))
+if(!u)return(0,l.fJ)({code:"image-missing",sentence:`the registry has no ${a}@${o}`,hint:"check the option digest, or push the image before the deploy"})
+const{revision:d,version:f}=await(0,i.yv)(e,u,n)
+const p=t.tag??(isTag(f)?f:void 0)
+if(p===void 0)return(0,l.fJ)({code:"usage",sentence:`"digest" needs "tag" here: ${a}@${o} has no version label`,hint:"set the tag that the image was pushed with; it names the version in log and history"})
+const h={...u,tag:p}
+r.say(`the registry has ${(0,s.d)(h)}`)
+return{image:h,source:sourceOf(p,d??commitIn(t.tag))}}function isTag(e){return e!==void 0&&!((0,c.I_)(e)instanceof c.AF)}function sourceOf(e,t){return{tag:e,...t!==void 0&&{sha:t}}}async function commitOf({platform:e,settings:t,source:n,signal:s},r){if(t.tag===void 0)return n.sha
+return commitIn(t.tag)??(0,i.DT)(e,r,s).catch(()=>{})}function commitIn(e=""){return/^[0-9a-f]{40}(?![0-9a-f])/.exec(e)?.[0]}async function imageToTest(e){const{platform:t,settings:n,source:s,signal:r,log:i}=e
+if(n.digest!==void 0){const s=await imageToDeploy(e)
+if(n.push)i.say("not pushed: the registry already has it")
+return{...s,built:await(0,o.ZP)(t,s.image,i,r)}}const c=await lookUpCommit(e)
+const u=imageIn(e,c)
+if(u){await checkMeant(e)
+return{image:u,source:s,built:await(0,o.ZP)(t,u,i,r)}}const{image:d}=n
+const f=`${d}:${s.tag}`
+const p=await(0,o.LY)(t,f,r)
+if(!p)return(0,l.fJ)({code:"image-missing",sentence:c.is==="another"?`${f} in the registry is of another commit (${(0,a.j)(c.of)}), and this machine does not have the image`:`neither the registry nor this machine has ${f}`,hint:'build it first with "build", on this machine or with "push"'})
+checkCommit(e,f,p)
+i.say(`this machine has ${f} (${p.id.slice(7,19)})`)
+const{id:h,inputs:m}=p
+return{source:s,built:{repository:d,tag:s.tag,id:h,...m&&{inputs:m}}}}async function checkMeant({platform:e,settings:t,source:n,signal:s}){if(t.tag!==void 0)return
+const{image:a}=t
+const[c,u]=await Promise.all([(0,o.lu)(e,a,s),(0,i.TE)(e,a,(0,r.QE)(n.tag),s)])
+const f=c.filter(e=>(0,r.$3)(e,n.tag))
+if(f.length===0&&u.is!=="there")return
+const p=f.length===0?`${n.tag}-…`:void 0
+const h=p===void 0?`this machine has also built ${f.join(", ")}`:`the registry has another one as ${p}`
+const m=[n.tag,...p===void 0?f:[p]].map(e=>`--tag ${e}`).join(" or ");(0,l.fJ)({code:"usage",sentence:`${a}:${n.tag} is one of several builds of this commit (${d}): ${h}`,hint:`choose one: ${m} (the build's output or report has it as "tag")`})}function checkCommit({settings:e,source:t,log:n},s,{revision:r}){const{sha:o}=t
+if(o===void 0||r===o)return
+if(r!==void 0)(0,l.fJ)({code:"image-missing",sentence:`${s} on this machine is of the commit ${(0,a.j)(r)}, not of ${(0,a.j)(o)}`,hint:'build it again with "build"'})
+if(e.tag===void 0)return
+if(e.push)(0,l.fJ)({code:"image-missing",sentence:`${s} on this machine has no label that names its commit, so it is not pushed for ${(0,a.j)(o)}`,hint:`build it with "build", or with the label org.opencontainers.image.revision=${o}`})
+n.say(`${s} has no label that names its commit`)}},3776:(e,t,n)=>{n.d(t,{Nn:()=>inspect,IZ:()=>kubectlOf,XU:()=>requireRights,qp:()=>servicesIn})
 var s=n(7414)
 var r=n(9340)
 var o=n(1404)
@@ -8389,7 +8260,7 @@ return t.length+n.length>0&&t.every(t=>holds(t,e.metadata?.labels??{}))&&n.every
 if(t==="Gt")return r>o
 if(t==="Lt")return r<o
 return(0,O.cK)({matchExpressions:[{key:e,operator:t,values:n}]},s)}function isTolerated({spec:e},{tolerations:t=[]}={}){return(e?.taints??[]).every(({key:e,value:n="",effect:s})=>s==="PreferNoSchedule"||t.some(t=>(!t.effect||t.effect===s)&&(t.operator==="Exists"?!t.key||t.key===e:t.key===e&&(t.value??"")===n)))}var $=n(2350)
-var R=n(4e3)
+var P=n(4e3)
 var j=n(7222)
 async function checkPlatforms(e,{subjects:t,image:n,clusterState:s}){const{platform:r,cluster:o,signal:i}=e
 const a=await(0,j.g)(o,r.clock)
@@ -8407,16 +8278,16 @@ const s=`the image ${f} for ${p}, but all nodes for ${idsOf(m)} are ${t.join(" o
 if(a.length===1)return[`${s}: it only starts if this node emulates it`];(0,u.fJ)({code:"wrong-platform",sentence:s,hint:c&&e.command!=="release"?`release an image that is built for ${n}, or add a node of ${p}`:`build it for ${n}: set "platforms" to ${n}`})}if(g.length===0)return[]
 const v=nodesOf(g)
 const b=platformsIn(v).join(" and ")
-return[`the image ${f} for ${p}, but pods of ${idsOf(g)} may come to nodes of ${b} too (${namesIn(v)}): set their nodeSelector to kubernetes.io/os and kubernetes.io/arch of the image`]}function isAlone({is:e}){return e==="all"}function nodesOf(e){return[...new Set(e.flatMap(({nodes:e})=>e))]}function idsOf(e){return e.map(({id:e})=>e).join(", ")}async function areEmulating({platform:e,settings:{image:t},signal:n},s,o){const i=await Promise.all((0,R.ln)(o,t,s.map(r.Vb)).map(s=>(0,$.Wt)(e,{repository:t,tag:"",digest:s},n)))
-return i.some(e=>e&&s.every(t=>!runs(t,e)))}var P=n(5473)
-var L=n(981)
+return[`the image ${f} for ${p}, but pods of ${idsOf(g)} may come to nodes of ${b} too (${namesIn(v)}): set their nodeSelector to kubernetes.io/os and kubernetes.io/arch of the image`]}function isAlone({is:e}){return e==="all"}function nodesOf(e){return[...new Set(e.flatMap(({nodes:e})=>e))]}function idsOf(e){return e.map(({id:e})=>e).join(", ")}async function areEmulating({platform:e,settings:{image:t},signal:n},s,o){const i=await Promise.all((0,P.ln)(o,t,s.map(r.Vb)).map(s=>(0,$.Wt)(e,{repository:t,tag:"",digest:s},n)))
+return i.some(e=>e&&s.every(t=>!runs(t,e)))}var R=n(5473)
+var N=n(981)
 var I=n(6633)
-var N=n(9501)
+var L=n(9501)
 var M=n(607)
 const F={images:[],web:[],workloads:[],probes:[],namespace:[],dryRun:[]}
 async function inspect(e,t){const{settings:n,cluster:s,log:r}=e
 const{live:o,until:i,image:l}=t
-const{manifests:u,left:d}=(0,I.W)(t.manifests,(0,N.ow)(o.clusterState()))
+const{manifests:u,left:d}=(0,I.W)(t.manifests,(0,L.ow)(o.clusterState()))
 const p={...t,manifests:u}
 d.forEach(({id:e,image:t})=>{r.say(`${e} is left to the releases of ${t}: its manifest is not applied`)})
 const{targets:h,findings:m}=await inspectTargets(e,p)
@@ -8428,20 +8299,20 @@ if(i==="the first error")await requireRights(e,w)
 const b=await servicesIn(s)
 const y=p.missing.length+v.length>0?{others:u.others,namespace:[],dryRun:[]}:await inspectWrites(e,p,{targets:h,services:b,clusterState:g})
 r.say(`Kubernetes ${s.version}, namespace ${s.namespace}`)
-h.forEach(e=>{r.say((0,N.q0)(e))})
+h.forEach(e=>{r.say((0,L.q0)(e))})
 const k=servicesWith(u.others,b)
 const O=await inspectWeb(e,i,{targets:h,services:k})
 const E=(0,a.Z)(h,k)
 const T=await findingsOf(i,async()=>l?warned(await checkPlatforms(e,{subjects:E,image:l,clusterState:g})):[])
 const S=kubectlOf(s)
-const{others:A,namespace:$,dryRun:R}=y
-return{targets:h,others:A,services:k,needs:w,missing:v,...O.web&&{web:O.web},findings:{...m,namespace:$,dryRun:R,web:O.findings,workloads:[...(0,c.Q)(E,S),...T],probes:probeFindings(E,readyTimes(g,h),n,S)}}}async function inspectTargets(e,{manifests:t,live:n,until:s}){const{settings:r,cluster:o}=e
-const i=await findingsOf(s,()=>{(0,N.B6)(o,n.clusterState(),t,r.image)
+const{others:A,namespace:$,dryRun:P}=y
+return{targets:h,others:A,services:k,needs:w,missing:v,...O.web&&{web:O.web},findings:{...m,namespace:$,dryRun:P,web:O.findings,workloads:[...(0,c.Q)(E,S),...T],probes:probeFindings(E,readyTimes(g,h),n,S)}}}async function inspectTargets(e,{manifests:t,live:n,until:s}){const{settings:r,cluster:o}=e
+const i=await findingsOf(s,()=>{(0,L.B6)(o,n.clusterState(),t,r.image)
 return[]})
-const a=(0,N.q8)(n.clusterState(),t,r.image,o.namespace)
+const a=(0,L.q8)(n.clusterState(),t,r.image,o.namespace)
 const c=s==="the end"?a:await(0,M.j)(e,a)
-const l=await findingsOf(s,()=>c.length===0?(0,N.Nn)(n.clusterState(),r.image,o.namespace):[])
-if(s==="the first error")(0,N._j)(c)
+const l=await findingsOf(s,()=>c.length===0?(0,L.Nn)(n.clusterState(),r.image,o.namespace):[])
+if(s==="the first error")(0,L._j)(c)
 return{targets:c,findings:{...F,images:i,workloads:l}}}function rightsOf({settings:e},t,n){const s=n.map(({id:e})=>e)
 return[...(0,b.hg)(s),...(0,b.$9)([...s,...t.others]),...e["smoke-path"]===void 0?[]:b.Tn]}async function inspectWrites(e,{manifests:t,until:n},s){let{others:r}=t
 const o=await findingsOf(n,async()=>{const{applied:n,warnings:s}=await(0,v.Bw)(e.cluster,t)
@@ -8449,9 +8320,9 @@ r=[...n,...r]
 return warned(s)})
 const i=await findingsOf(n,async()=>warned(await dryRunOf(e,{...s,others:r,jobs:t.jobs})))
 return{others:r,namespace:o,dryRun:i}}function warned(e){return e.map(e=>(0,o.$e)("workloads",e))}async function inspectWeb({settings:e},t,{targets:n,services:s}){let r
-const i=await findingsOf(t,()=>{r=(0,N.s3)(e,n,s)
+const i=await findingsOf(t,()=>{r=(0,L.s3)(e,n,s)
 if(!r)return[]
-if(e["smoke-path"]!==void 0)(0,L.LW)(r,s,e["smoke-host"])
+if(e["smoke-path"]!==void 0)(0,N.LW)(r,s,e["smoke-host"])
 return[(0,o.ok)("workloads",`${(0,m.T)(r.workload)} (container ${r.container}) serves the web`)]})
 return{...r&&{web:r},findings:i}}async function findingsOf(e,t){try{return await t()}catch(t){if(e==="the first error")throw t
 return[(0,o.gz)("workloads",t)]}}function kubectlOf(e){return t=>e.commandLine(t)}function readyTimes(e,t){return Object.fromEntries(t.flatMap(({id:t,live:n})=>{const s=n&&(0,d.VS)(t,n,e).starts?.slowest
@@ -8467,7 +8338,7 @@ const m=(0,g.a)(e,s,h)
 const[v,b]=await Promise.all([(0,y.iS)(u,t,{repository:d,image:h}),(0,w.q)(e,n),(0,p.oG)(u,m)])
 const k={kind:"Job",metadata:{name:"migrate"},spec:{template:{metadata:{labels:(0,l.GW)(c)}}}}
 const O=[...m,k]
-return(0,P.X)({others:b,own:v,targets:t,services:r,clusterState:o,jobs:O}).warnings}},4431:(e,t,n)=>{n.d(t,{a:()=>jobsOf,A:()=>runJobs})
+return(0,R.X)({others:b,own:v,targets:t,services:r,clusterState:o,jobs:O}).warnings}},4431:(e,t,n)=>{n.d(t,{a:()=>jobsOf,A:()=>runJobs})
 var s=n(1407)
 var r=n(3006)
 var o=n(5950)
@@ -8648,44 +8519,44 @@ var m=n(3776)
 var g=n(1120)
 var w=n(8118)
 var v=n(2580)
-const b={auto:"lossless",stop:"tell",reverse:"any"}
+const b={auto:"lossless",stop:"tell",reverse:"any",undo:"tell"}
 async function schemaBack(e,t,n){const{schema:s}=t
 if(!s||isKnownToFit(s))return{}
 if(s.is==="again"){await migrateAgain(e,t,s)
 return{}}return backOf(e,t,s,n)}function isKnownToFit(e){return e.is==="back"&&e.misfits?.length===0}function hasBegun(e){return e.is==="again"||e.migrations!==void 0}async function backOf(e,t,n,s){const{settings:r}=e
 const{begun:o,snapshot:i}=t
 let a=n.misfits??[]
-const c=unfitWords(a)
-const u=r["on-unsafe-undo"]
-if(u==="undo")return{...c!==void 0&&{unfit:c}}
+const c=r["on-unsafe-undo"]
+if(c==="undo"&&a.length>0)return unfitOf(a)
 if(workloadsBack(i).length===0)return{}
-const d=await neededBack(e,i,n.reported)
-const f=d&&await jobInput(e,t,n,({written:e})=>e)
-if(!f){const t=d?`${n.web} is not in its record`:"what the previous version needs of the database was not kept"
+const u=await neededBack(e,i,n.reported)
+const d=u&&await jobInput(e,t,n,({written:e})=>e)
+if(!d){const t=u?`${n.web} is not in its record`:"what the previous version needs of the database was not kept"
 if(a.length>0)return stop(e,i,a,{why:[t]});(0,h.FF)(e,`whether the previous version fits the schema is not known: ${t}`)
-return{}}let p=[]
-const m={repository:o.image,tag:o.tag,digest:o.digest}
-const reverseBy=t=>(0,w.B)(e,{...f,image:m,name:"the new version",back:"the previous version",command:n.command,timeoutMs:r["migrate-timeout"],task:{wanted:d,since:n.migrations??[],how:t,downtime:true,onlyNew:true}},e=>{p=e
+return{}}let f=[]
+const p={repository:o.image,tag:o.tag,digest:o.digest}
+const reverseBy=t=>(0,w.B)(e,{...d,image:p,name:"the new version",back:"the previous version",command:n.command,timeoutMs:r["migrate-timeout"],task:{wanted:u,since:n.migrations??[],how:t,downtime:true,...n.migrations&&{onlyNew:true}}},e=>{f=e
 s.onReversed(e)}).catch(t=>{e.signal.throwIfAborted()
 const n=(0,l.b)(t)
-if(a.length===0&&p.length===0){(0,h.FF)(e,`whether the previous version fits the schema is not known: ${n}`)
-return}const s=p.length===0?"":`; reversed before that: ${p.join(", ")}`
+if(a.length===0&&f.length===0){(0,h.FF)(e,`whether the previous version fits the schema is not known: ${n}`)
+return}const s=f.length===0?"":`; reversed before that: ${f.join(", ")}`
 return stop(e,i,a,{why:[`reversing them failed: ${n}${s}`]})})
-const g=u==="reverse"&&r["backup-cronjob"]!==void 0
-let v=await reverseBy(g?"lossless":b[u])
-if(g&&v?.does==="loss"){a=misfitsOf(v)
-await backupBefore(e,t,{reversal:v,image:m},s.onBackup)
-v=await reverseBy("any")}if(!v||v.does==="reverse")return{}
-if(v.does==="fits"){const e=new Set(v.databases.flatMap(e=>e.excused))
-const t=unfitWords(a.filter(({rule:t,object:n})=>e.has(`${t} ${n}`)))
-return{...t!==void 0&&{unfit:t}}}const y=v.does!=="impossible"
-return stop(e,i,misfitsOf(v),{why:whyNot(v),isPossible:y})}async function backupBefore(e,{live:t,snapshot:n},{reversal:s,image:r},o){try{const n=[(0,f.aW)(s)]
+const m=c==="reverse"&&r["backup-cronjob"]!==void 0
+let g=await reverseBy(m?"lossless":b[c])
+if(m&&g?.does==="loss"){a=misfitsOf(g)
+await backupBefore(e,t,{reversal:g,image:p},s.onBackup)
+g=await reverseBy("any")}if(!g||g.does==="reverse")return{}
+if(g.does==="fits"){const e=new Set(g.databases.flatMap(e=>e.excused))
+return unfitOf(a.filter(({rule:t,object:n})=>e.has(`${t} ${n}`)))}if(c==="undo")return unfitOf(misfitsOf(g))
+const v=g.does!=="impossible"
+return stop(e,i,misfitsOf(g),{why:whyNot(g),isPossible:v})}async function backupBefore(e,{live:t,snapshot:n},{reversal:s,image:r},o){try{const n=[(0,f.aW)(s)]
 o(await(0,g.B2)(e,{live:t},{image:r,reasons:n,work:"reversed"}))}catch(t){e.signal.throwIfAborted()
 stop(e,n,misfitsOf(s),{why:[(0,l.b)(t)],isPossible:true})}}function misfitsOf({databases:e}){return e.flatMap(({misfits:e})=>e)}function whyNot(e){switch(e.does){case"impossible":return[(0,f.Dr)(e)]
 case"loss":return[(0,f.aW)(e)]
 default:return['"on-unsafe-undo" is "stop"',(0,f.aW)(e)]}}function stop({settings:e},t,n,{why:r,isPossible:a=false}){const l=workloadsBack(t).map(e=>(0,i.T)((0,o.hY)(e)))
 const recover=t=>(0,c.a)("recover",e,{...t==="reverse"&&(0,g.pU)(e),"on-unsafe-undo":t})
-return(0,s.fJ)({code:"restore-failed",sentence:`${l.join(" and ")} cannot work: the new version failed, and the previous version was not restored: ${unfitWords(n)??"it does not fit the schema"}`,hint:[`the migrations were not reversed: ${r.join("; ")}`,...a?[`to reverse them, and restore the previous version: ${recover("reverse")}`]:[],`to restore the previous version on this schema: ${recover("undo")}`].join("\n")})}function unfitWords(e){const[t]=e
+return(0,s.fJ)({code:"restore-failed",sentence:`${l.join(" and ")} cannot work: the new version failed, and the previous version was not restored: ${unfitWords(n)??"it does not fit the schema"}`,hint:[`the migrations were not reversed: ${r.join("; ")}`,...a?[`to reverse them, and restore the previous version: ${recover("reverse")}`]:[],`to restore the previous version on this schema: ${recover("undo")}`].join("\n")})}function unfitOf(e){const t=unfitWords(e)
+return t===void 0?{}:{unfit:t}}function unfitWords(e){const[t]=e
 if(!t)return
 const n=e.length>1?` (and ${e.length-1} more)`:""
 return`${(0,d.Sr)("the previous version",t)}${n}`}async function migrateAgain(e,t,{tag:n,digest:o,...i}){const{settings:a,log:c}=e
@@ -8756,7 +8627,30 @@ const{suspend:l,...u}=c??{template:{}}
 return{apiVersion:"batch/v1",kind:"Job",metadata:{name:n,labels:{...a?.labels,...i.Yq,"django-rollout/job":"backup"},annotations:{...a?.annotations,"cronjob.kubernetes.io/instantiate":"manual",[o.VF]:s},ownerReferences:[{apiVersion:"batch/v1",kind:"CronJob",name:e?.name??"",uid:e?.uid??""}]},spec:{...u,activeDeadlineSeconds:Math.min(u.activeDeadlineSeconds??1/0,Math.ceil(r/1e3)),ttlSecondsAfterFinished:Math.max(u.ttlSecondsAfterFinished??m,m)}}}async function othersEnd({cluster:e,platform:t,signal:n,log:s},r,o){try{await(0,f.r)({cluster:e,clock:t.clock,live:r,signal:n},()=>{const e=[...r.clusterState().jobs.values()].filter(e=>!(0,h.hY)(e)&&e.metadata?.ownerReferences?.some(({uid:e})=>e===o.metadata?.uid))
 if(e.length===0)return{logsWanted:[],ended:true}
 s.waiting(`waiting for the end of job/${(0,a.Vb)(e[0]??{})}: its CronJob runs one at a time`)
-return{logsWanted:[]}},()=>{})}finally{s.waiting(void 0)}}},8858:(e,t,n)=>{n.d(t,{S:()=>FollowedJob,T:()=>E})
+return{logsWanted:[]}},()=>{})}finally{s.waiting(void 0)}}},6993:(e,t,n)=>{n.d(t,{C:()=>endOfBroken,j:()=>endOfOthers})
+var s=n(202)
+var r=n(4565)
+var o=n(8109)
+var i=n(1534)
+const a=1e4
+async function endOfBroken({platform:e,cluster:t,settings:n,app:c,signal:l},u,d,f){const p=(0,r.ub)(d)
+if(p.some(({direction:e})=>e==="new"))return false
+const h=new Set(p.flatMap(({versions:e})=>e.map(e=>d.versions[e]?.tag)))
+const m=e.clock.now()+n.timeout
+try{return await(0,o.r)({cluster:t,clock:e.clock,live:u,signal:l},e=>{const t=(0,s.w)(u.clusterState(),n.image,(0,i.q2)(c))
+const r=t.filter(({tag:e,isIdle:t})=>h.has(e)&&!t)
+const o=Math.min(m,...r.map(({goneAt:t})=>t===void 0?e:t+a))
+if(r.length===0)return{logsWanted:[],ended:true}
+if(e>=o)return{logsWanted:[],ended:false}
+const l=r.flatMap(e=>e.names).join(", ")
+f.waiting(`the migrations break what ends now: waiting for ${l}`)
+return{logsWanted:[],requeueAt:o}},()=>{})}finally{f.waiting(void 0)}}async function endOfOthers({platform:e,cluster:t,settings:n,app:r,signal:c},l,{digest:u},d){const f=e.clock.now()+n.timeout
+try{await(0,o.r)({cluster:t,clock:e.clock,live:l,signal:c},e=>{const t=(0,s.w)(l.clusterState(),n.image,(0,i.q2)(r))
+const o=t.filter(({digest:e,goneAt:t})=>e!==u&&t!==void 0)
+const c=Math.min(f,...o.map(({goneAt:t=e})=>t+a))
+if(o.length===0||e>=c)return{logsWanted:[],ended:true}
+d.waiting(`waiting for ${o.flatMap(({names:e})=>e).join(", ")}`)
+return{logsWanted:[],requeueAt:c}},()=>{})}finally{d.waiting(void 0)}}},8858:(e,t,n)=>{n.d(t,{S:()=>FollowedJob,T:()=>E})
 var s=n(8559)
 var r=n(8702)
 var o=n(2459)
@@ -8811,57 +8705,57 @@ live
 desired
 output
 end
-#Rt=false
-#jt
-#Pt=new AbortController
-#Ct=""
-#T=new AbortController
+#At=false
+#$t
+#xt=new AbortController
+#Pt=""
+#k=new AbortController
 constructor(e,t,n,s){this.context=e
 this.live=t
 this.desired=n
 this.output=s
-this.end=this.#q()
-this.end.catch(()=>{})}get hasContainerEnded(){return this.#Rt}async close(){if(this.#T.signal.aborted)return
+this.end=this.#U()
+this.end.catch(()=>{})}get hasContainerEnded(){return this.#At}async close(){if(this.#k.signal.aborted)return
 const{cluster:e,platform:t}=this.context
-await(0,h.wj)(t.clock,O,e.life,e=>(0,h.ZC)(e,()=>Promise.resolve(this.#jt))).catch(()=>{})
-this.#T.abort()}async#q(){const e=this.context.platform.clock.now()
+await(0,h.wj)(t.clock,O,e.life,e=>(0,h.ZC)(e,()=>Promise.resolve(this.#$t))).catch(()=>{})
+this.#k.abort()}async#U(){const e=this.context.platform.clock.now()
 const t=this.output.end.then(()=>"said")
-const n=await Promise.race([this.#Lt(e),t])
-if(n==="said"){this.#Rt=true
-this.#Pt.abort()
-this.#T.abort()
-return{verdict:{is:"finished",pod:this.#Ct}}}const s=n.is==="failed"&&n.exitCode!==void 0
-if(s&&n.cause.pod!==void 0)this.#ft(n.cause.pod)
-this.#Rt=n.is==="finished"||s
-this.#Pt.abort()
-const r=await(0,h.ZC)(this.context.signal,()=>Promise.resolve(this.#jt))
-const o=r!==void 0&&this.#Rt?{unread:r}:{}
+const n=await Promise.race([this.#jt(e),t])
+if(n==="said"){this.#At=true
+this.#xt.abort()
+this.#k.abort()
+return{verdict:{is:"finished",pod:this.#Pt}}}const s=n.is==="failed"&&n.exitCode!==void 0
+if(s&&n.cause.pod!==void 0)this.#lt(n.cause.pod)
+this.#At=n.is==="finished"||s
+this.#xt.abort()
+const r=await(0,h.ZC)(this.context.signal,()=>Promise.resolve(this.#$t))
+const o=r!==void 0&&this.#At?{unread:r}:{}
 if(n.is!=="failed")return{verdict:n,...o}
-return{verdict:await this.#Et(n,e),...o}}#Lt(e){const{context:t,live:n,desired:r,output:o}=this
+return{verdict:await this.#yt(n,e),...o}}#jt(e){const{context:t,live:n,desired:r,output:o}=this
 const{cluster:i,platform:a,settings:c,signal:l}=t
 const u={timeout:c.timeout,bake:0,grace:c.grace}
 let p=(0,f._1)(e)
 let h
-const m=AbortSignal.any([l,this.#Pt.signal])
+const m=AbortSignal.any([l,this.#xt.signal])
 return(0,w.r)({cluster:i,clock:a.clock,live:n,signal:m},e=>{const t=n.clusterState()
 h??=t.jobs.get(r.job)?.metadata?.uid
 const s={...r,...h!==void 0&&{uid:h}}
 const i=judgeJob(s,{clusterState:t,timeouts:u,observations:p,now:e})
 p=i.observations
 const{verdict:a,requeueAt:c,logsWanted:l,factsWanted:d}=i
-if(a.is==="started"||a.is==="finished")this.#ft(a.pod)
+if(a.is==="started"||a.is==="finished")this.#lt(a.pod)
 if(a.is==="waiting")o.waiting(a.on)
 return{logsWanted:l,factsWanted:d,...c!==void 0&&{requeueAt:c},...(a.is==="failed"||a.is==="finished")&&{ended:a}}},(e,n)=>{const r=(0,s.h)(o.unmarked(n),(0,v.YT)(t))
-p=(0,f.X1)(p,e,r)},e=>{p=(0,d.Ts)(p,e)})}async#Et(e,t){const{context:n,live:s,desired:o,output:i}=this
+p=(0,f.X1)(p,e,r)},e=>{p=(0,d.Ts)(p,e)})}async#yt(e,t){const{context:n,live:s,desired:o,output:i}=this
 const a={source:(0,r.HP)(o.container),lines:i.lines.slice(-E)}
 const c={...e.cause,logs:e.cause.logs??[a]}
 const l={cluster:n.cluster,clock:n.platform.clock,live:s,startedAt:t}
 const u=(0,m.m)(c,{...l,toRepo:(0,v.YT)(n)})
-return{...e,cause:await u.catch(()=>c)}}#ft(e){const{clock:t}=this.context.platform
-this.#Ct=e
-this.#jt??=(0,h.ip)(t,k,this.#Pt.signal,t=>this.#It(e,t))}async#It(e,t){const{cluster:n,platform:s}=this.context
+return{...e,cause:await u.catch(()=>c)}}#lt(e){const{clock:t}=this.context.platform
+this.#Pt=e
+this.#$t??=(0,h.ip)(t,k,this.#xt.signal,t=>this.#Ct(e,t))}async#Ct(e,t){const{cluster:n,platform:s}=this.context
 const r=`${(0,g.Q)(n,e,this.desired.container)}&follow=true`
-const o=AbortSignal.any([n.life,this.#T.signal,t])
+const o=AbortSignal.any([n.life,this.#k.signal,t])
 const isOver=()=>o.aborted
 const i={whole:this.output.marker}
 let a=0
@@ -8942,7 +8836,7 @@ var T=n(2468)
 var S=n(3242)
 var A=n(3975)
 var $=n(3905)
-const R=15
+const P=15
 const j=15e3
 async function makeJob(e,t,n){const{checked:s,image:a,reports:c,proves:l,reverses:u,again:d,plansOnly:f=false}=t
 const{platform:p,settings:m,app:g,signal:b,cluster:y}=e
@@ -8951,11 +8845,11 @@ const E=k?.command??m["migrate-command"]
 const T=k?.timeoutMs??m["migrate-timeout"]
 const S=k?void 0:await(0,A.H)(e)
 const $=S?withLabelsOf(t.web,S):t.web
-const[{launch:j,claims:P,common:L,starts:I},N,M]=await Promise.all([commonOf(e,{checked:s,web:$,image:a}),S&&commonOf(e,t),(0,h.jh)(p.clock,b,()=>(0,O.bL)(y,g,m.image))])
+const[{launch:j,claims:R,common:N,starts:I},L,M]=await Promise.all([commonOf(e,{checked:s,web:$,image:a}),S&&commonOf(e,t),(0,h.jh)(p.clock,b,()=>(0,O.bL)(y,g,m.image))])
 const F=runningVersions(e,s,a,M)
-const U=(0,i.mp)({...L,...c&&{sha:a.digest.slice("sha256:".length)},command:(0,o.VV)(E,j.starter,n),env:(0,r.B8)({marker:n,migrate:E,waitSeconds:R,volumes:(0,i.wx)($.template,$.container,P),unsafe:d?"allow":m["unsafe-migrations"],plansOnly:f,...taskOf(e,t,{running:F,kept:M,starts:I,words:(N??{launch:j}).launch.words})}),timeoutSeconds:Math.ceil(T/1e3),plansOnly:f,...f&&{keepSeconds:300}})
-if(U.is==="impossible")return(0,v.fJ)({code:"plan-failed",sentence:`creating the migration Job failed: ${U.problem}`})
-return{job:U.job,container:$.container,isCounted:U.isCounted,from:S?m["migrate-manifest"]??"":(0,w.T)($.workload),own:new Set(M.history.flatMap(({migrations:e})=>e)),notes:[...U.notes,...k?[]:notCompared(s,F)],...beginningOf(j)}}function taskOf({settings:e},{checked:t,image:n,reports:r,proves:o,reverses:i,again:a,backup:c,now:l},{running:u,kept:d,starts:f,words:p}){if(r)return{reports:true}
+const D=(0,i.mp)({...N,...c&&{sha:a.digest.slice("sha256:".length)},command:(0,o.VV)(E,j.starter,n),env:(0,r.B8)({marker:n,migrate:E,waitSeconds:P,volumes:(0,i.wx)($.template,$.container,R),unsafe:d?"allow":m["unsafe-migrations"],plansOnly:f,...taskOf(e,t,{running:F,kept:M,starts:I,words:(L??{launch:j}).launch.words})}),timeoutSeconds:Math.ceil(T/1e3),plansOnly:f,...f&&{keepSeconds:300}})
+if(D.is==="impossible")return(0,v.fJ)({code:"plan-failed",sentence:`creating the migration Job failed: ${D.problem}`})
+return{job:D.job,container:$.container,isCounted:D.isCounted,from:S?m["migrate-manifest"]??"":(0,w.T)($.workload),own:new Set(M.history.flatMap(({migrations:e})=>e)),notes:[...D.notes,...k?[]:notCompared(s,F)],...beginningOf(j)}}function taskOf({settings:e},{checked:t,image:n,reports:r,proves:o,reverses:i,again:a,backup:c,now:l},{running:u,kept:d,starts:f,words:p}){if(r)return{reports:true}
 if(o)return{proves:true,running:[{names:[o.name],tag:n.tag,isOwn:true}]}
 const h={web:p,kept:(0,s.G)(d.databases),lockWaitSeconds:e["lock-wait-migrate"]/1e3}
 if(i)return{...h,reverses:i.task}
@@ -9045,13 +8939,13 @@ const i=/^ (OK|FAKED)( \([\d.]+s\))?$/
 function migrationProgress(e){const[,t,n,s=""]=o.exec(e.trimEnd())??[]
 if(n===void 0)return
 const r=t==="Applying"?"forwards":"backwards"
-return{migration:n,direction:r,is:endOf(s)??"begun"}}class MigrationLog{#Nt=new Set
-#te
-get migrated(){const e=this.#te
-return{applied:[...this.#Nt],...e!==void 0&&{open:e}}}read(e){const t=migrationProgress(e)
-if(this.#te!==void 0&&(t??endOf(e.trimEnd()))){this.#Nt.add(this.#te)
-this.#te=void 0}if(t?.is==="begun")this.#te=t.migration
-else if(t)this.#Nt.add(t.migration)}}function endOf(e){const t=i.exec(e)?.[1]
+return{migration:n,direction:r,is:endOf(s)??"begun"}}class MigrationLog{#Rt=new Set
+#X
+get migrated(){const e=this.#X
+return{applied:[...this.#Rt],...e!==void 0&&{open:e}}}read(e){const t=migrationProgress(e)
+if(this.#X!==void 0&&(t??endOf(e.trimEnd()))){this.#Rt.add(this.#X)
+this.#X=void 0}if(t?.is==="begun")this.#X=t.migration
+else if(t)this.#Rt.add(t.migration)}}function endOf(e){const t=i.exec(e)?.[1]
 return t===void 0?void 0:t==="OK"?"applied":"faked"}var a=n(7101)
 var c=n(4592)
 var l=n(7853)
@@ -9179,7 +9073,31 @@ const isOwn=({image:e})=>e===void 0||c(e)
 const[l,...u]=i.filter(isOwn)
 if(!r||!l||u.length>0){const e=l?"several containers":"no container"
 return invalid(`${t}: ${e} with the image ${n}, or without an image: the migration runs in one`)}const{command:d,args:f,image:p,...h}=l
-return{template:{...r,spec:{...r.spec,containers:i.map(e=>e===l?h:e)}},container:l.name,containers:[l.name,...a.filter(isOwn).map(({name:e})=>e)]}}function invalid(e){(0,s.fJ)({code:"manifest-invalid",sentence:e})}},8118:(e,t,n)=>{n.d(t,{B:()=>reverse})
+return{template:{...r,spec:{...r.spec,containers:i.map(e=>e===l?h:e)}},container:l.name,containers:[l.name,...a.filter(isOwn).map(({name:e})=>e)]}}function invalid(e){(0,s.fJ)({code:"manifest-invalid",sentence:e})}},7243:(e,t,n)=>{n.d(t,{m:()=>Planning})
+var s=n(5313)
+var r=n(1120)
+var o=n(6993)
+var i=n(2580)
+class Planning{context
+wait
+start
+#Nt
+#It
+constructor(e,t,n=()=>Promise.resolve(),s=i.Be){this.context=e
+this.wait=n
+this.start=s
+this.#Nt=t
+this.#It=s(e,t)}get migration(){return this.#It}async plan(e){await this.wait(e)
+const t=await this.#It.plan(e)
+if(t.judged?.blocked!==true)return t
+const{live:n}=this.#Nt.checked
+if(!await(0,o.C)(this.context,n,t.judged,e))return t
+await this.#Lt()
+return this.#It.plan(e)}async backup(e,t){const{checked:n,image:o}=this.#Nt
+this.#Nt={...this.#Nt,backup:void 0,isAgain:true}
+await this.#Lt()
+return(0,r.B2)(this.context.with({log:e}),n,{image:o,reasons:(0,s.s)(t),work:"migrated"})}async#Lt(){await this.#It.close()
+this.#It=this.start(this.context,this.#Nt)}}},8118:(e,t,n)=>{n.d(t,{B:()=>reverse})
 var s=n(4592)
 var r=n(4565)
 var o=n(5057)
@@ -9244,74 +9162,74 @@ function startMigration(e,t){return new MigrationRun(e,t)}class MigrationRun{con
 input
 #Mt=`rollout-${crypto.randomUUID()}`
 #Ft
-#Ut
 #Dt
+#Ut
 #Gt
 #_t
 #qt
-#Bt=false
-#ye=false
-#Wt=new AbortController
+#Wt=false
+#we=false
+#Bt=new AbortController
 constructor(e,t){this.context=e
 this.input=t
 this.#Ft=new E.k7(this.#Mt,e=>this.#Ht((0,E.U_)(e,this.#Vt())))}async plan(e){this.#Ft.to(e)
-const t=await this.#S(e)
+const t=await this.#O(e)
 const n=await Promise.race([this.#Ft.plan,this.#Jt(t)])
 this.#Ft.hold()
-const s=this.#Kt?n:(0,r.V)(withLeftOut(n,this.input.checked.targets),this.#Ut?.own??new Set)
-this.#Dt=s
+const s=this.#Kt?n:(0,r.V)(withLeftOut(n,this.input.checked.targets),this.#Dt?.own??new Set)
+this.#Ut=s
 const{settings:o}=this.context
 if(!this.#Kt&&!this.input.isAgain)(0,E.uH)(e,s,o.sql,o.contract)
 return s}async migrate(e){this.#Ft.to(e)
 const t=await(this.#_t?.end)
-if(t?.verdict.is==="failed"){if(t.unread===void 0){this.#ye=(0,o.VS)(this.#Ft.lines)!==void 0
-throw new d.HR(this.#zt(t.verdict.cause))}(0,d.fJ)(this.#Xt("migration-failed",t,t.unread))}if(t?.unread!==void 0){e.say(`its log could not be read completely (${t.unread}), but it succeeded`)
-this.#qt=await this.#Qt()}this.#ye=t?.unread===void 0
-if(this.#Yt())e.say("tables were locked as Django does, without looking who uses them: the command starts no Python that reads PYTHONPATH")
+if(t?.verdict.is==="failed"){if(t.unread===void 0){this.#we=(0,o.VS)(this.#Ft.lines)!==void 0
+throw new d.HR(this.#zt(t.verdict.cause))}(0,d.fJ)(this.#Yt("migration-failed",t,t.unread))}if(t?.unread!==void 0){e.say(`its log could not be read completely (${t.unread}), but it succeeded`)
+this.#qt=await this.#Qt()}this.#we=t?.unread===void 0
+if(this.#Xt())e.say("tables were locked as Django does, without looking who uses them: the command starts no Python that reads PYTHONPATH")
 const n=this.whole()
 const s=n?this.#Zt().filter(e=>!n.includes(e)):[]
 if(s.length>0)e.say(`applied by another client since the plan: ${s.join(", ")}; another cluster or namespace may use this database, too`)
 const r=this.input.reverses?"reversed":"applied"
 e.say(`${(0,m.LS)(this.applied().length,"migration")} ${r}`)}#zt(e){const{migrated:t,gaveUp:n,tried:s}=this.#Ft
-const r=this.#Dt?.judged
+const r=this.#Ut?.judged
 if(s.length>0&&r?.policy==="block")return(0,E.Gt)(e,{...r,findings:s},t,(0,y.YT)(this.context))
 return withLeft((0,E.Ob)(e,t,n),this.#en??[])}get#en(){const{verified:e}=this.#Ft
 return e===void 0||"why"in e?void 0:e}get#Kt(){const{reports:e,proves:t,reverses:n,again:s}=this.input
-return e??t??n??s}#Yt(){const{judged:e,databases:t=[]}=this.#Dt??{}
+return e??t??n??s}#Xt(){const{judged:e,databases:t=[]}=this.#Ut??{}
 return e!==void 0&&this.context.settings["lock-wait-migrate"]>0&&t.some(({vendor:e,pending:t})=>e==="postgresql"&&t.length>0)&&!this.#Ft.looks}applied(){return this.#qt??this.#Ft.progress().applied}whole(){const e=this.#Ft.lines.some(e=>e.trim()==="Running migrations:")
-return this.#ye&&e?this.#Ft.progress().applied:void 0}#Zt(){if(this.#Kt)return[]
-return(this.#Dt?.databases??[]).flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}needs(){return this.#Ft.needs}tasks(){return this.#Ft.tasks}broken(){const e=this.#en
-const{judged:t}=this.#Dt??{}
-return!t||!e||this.#tn()?void 0:(0,i.RA)(t,e)}#tn(){return(this.#Dt?.judged?.findings??[]).some(({rule:e})=>e==="schemas"||e==="unjudged")}misfits(){return this.#Ft.reversed}surprises(e){const{tried:t}=this.#Ft
-const{judged:n}=this.#Dt??{}
+return this.#we&&e?this.#Ft.progress().applied:void 0}#Zt(){if(this.#Kt)return[]
+return(this.#Ut?.databases??[]).flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}needs(){return this.#Ft.needs}tasks(){return this.#Ft.tasks}broken(){const e=this.#en
+const{judged:t}=this.#Ut??{}
+return!t||!e||this.#tn()?void 0:(0,i.RA)(t,e)}#tn(){return(this.#Ut?.judged?.findings??[]).some(({rule:e})=>e==="schemas"||e==="unjudged")}misfits(){return this.#Ft.reversed}surprises(e){const{tried:t}=this.#Ft
+const{judged:n}=this.#Ut??{}
 if(!n)return[]
 const s=n.policy==="block"?[]:t.map(e=>(0,p.m3)(e,n.versions))
 return[...s,...this.#nn(e)]}#nn(e){const{verified:t}=this.#Ft
-const{judged:n}=this.#Dt??{}
+const{judged:n}=this.#Ut??{}
 if(!n||t===void 0)return[]
 if("why"in t)return[`the schema was not compared with the plan after the migration: ${t.why}`]
 return(0,p.AB)(e?t.map(withoutNew):t,n)}schema(){const e=this.applied()
-const{runs:t,judged:n,databases:s=[]}=this.#Dt??{runs:this.#Bt}
-if(!t||n?.blocked===true||this.#Dt?.backup)return e.length>0?{is:"unknown"}:void 0
+const{runs:t,judged:n,databases:s=[]}=this.#Ut??{runs:this.#Wt}
+if(!t||n?.blocked===true||this.#Ut?.backup)return e.length>0?{is:"unknown"}:void 0
 const r=s.filter(e=>e.pending.length>0||e.isBridged===true)
-if(this.#Dt&&r.length+e.length===0)return
+if(this.#Ut&&r.length+e.length===0)return
 const o=this.#en??[]
 const i=!this.#tn()&&r.length>0&&r.every(({database:e})=>o.some(t=>t.database===e))
 return i?{is:"compared",databases:o,applied:e}:{is:"unknown"}}async close(){const{context:e,input:t}=this
-this.#Wt.abort(new Error("the migration is closed"))
+this.#Bt.abort(new Error("the migration is closed"))
 this.#Ft.hold()
 try{const{live:n}=t.checked
-const s=t.plansOnly!==true&&this.#Ut?.isCounted!==true
+const s=t.plansOnly!==true&&this.#Dt?.isCounted!==true
 const r=s&&this.#_t?.hasContainerEnded===true
-const o=this.#Ut?.container??""
-if(this.#Gt!==void 0&&!(r&&endsByItself(n,this.#Gt,o)))await removeJob(e,n,this.#Gt)}finally{await(this.#_t?.close())}}async#S(e){const{context:t,input:n}=this
+const o=this.#Dt?.container??""
+if(this.#Gt!==void 0&&!(r&&endsByItself(n,this.#Gt,o)))await removeJob(e,n,this.#Gt)}finally{await(this.#_t?.close())}}async#O(e){const{context:t,input:n}=this
 const{live:s}=n.checked
 const r=await(0,O.qZ)(t,n,this.#Mt)
-this.#Ut=r
+this.#Dt=r
 r.notes.forEach(t=>{e.say(t)})
 const o=await(0,O._S)(t,s,r.job,e=>{this.#Gt=e})
 e.say(`${(0,v.Gg)(o)}, created from ${r.from}`)
-const i=AbortSignal.any([t.signal,this.#Wt.signal])
+const i=AbortSignal.any([t.signal,this.#Bt.signal])
 const c={job:(0,a.Vb)(o),container:r.container}
 this.#_t=new k.S(t.with({signal:i}),s,c,this.#Ft)
 return this.#_t}async#Jt(e){const t=this.#Ft
@@ -9321,15 +9239,15 @@ await Promise.race([t.plan,Promise.resolve()])
 if(t.progress().applied.length>0)return t.plan
 if(e.code!=="crash")throw new d.HR(e)
 if(n.unread===void 0)throw new d.HR((0,E.hY)(this.#Ht(e),this.#sn(),t.lines))}const s=await Promise.race([t.plan,Promise.resolve(void 0)])
-if(!s&&n.unread!==void 0)(0,d.fJ)(this.#Xt("plan-failed",n,n.unread))
-return s??(0,d.fJ)({code:"plan-failed",sentence:`${this.#sn()} started, but exited before it listed its migrations`,hint:'check that "migrate-command" calls Django’s manage.py',logs:[{lines:t.lines.slice(-k.T)}]})}#Ht(e){return(0,E.el)(e,(0,E.QD)(this.#Ft,this.#Ut),this.#rn())}async#Qt(){if(this.input.reverses||!(0,s.$i)(this.#rn()))return
+if(!s&&n.unread!==void 0)(0,d.fJ)(this.#Yt("plan-failed",n,n.unread))
+return s??(0,d.fJ)({code:"plan-failed",sentence:`${this.#sn()} started, but exited before it listed its migrations`,hint:'check that "migrate-command" calls Django’s manage.py',logs:[{lines:t.lines.slice(-k.T)}]})}#Ht(e){return(0,E.el)(e,(0,E.QD)(this.#Ft,this.#Dt),this.#rn())}async#Qt(){if(this.input.reverses||!(0,s.$i)(this.#rn()))return
 const{databases:e}=await this.#Ft.plan
-return e.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}#sn(){return this.#Kt?.name??"the new version"}#rn(){return this.#Kt?.command??this.context.settings["migrate-command"]}#Xt(e,{verdict:t},n){this.#Bt=true
+return e.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}#sn(){return this.#Kt?.name??"the new version"}#rn(){return this.#Kt?.command??this.context.settings["migrate-command"]}#Yt(e,{verdict:t},n){this.#Wt=true
 const s=this.#Gt??""
-const r=this.#Ut?.container??""
+const r=this.#Dt?.container??""
 return(0,E.d)(e,{job:s,verdict:t,words:n},{migrated:this.#Ft.migrated,logs:this.context.cluster.commandLine(["logs",`job/${s}`,"-c",r])})}#Vt(){const{cluster:e,app:t}=this.context
 const{workload:n,container:s}=this.input.web
-const r=this.#Ut?.script
+const r=this.#Dt?.script
 return{command:this.#rn(),...r&&!r.isAll&&{starter:r.name},accept:e.commandLine((0,g.Mc)(t)),give:t=>e.commandLine(["set","env",(0,u.T)(n),"-c",s,t])}}}function withLeftOut({judged:e,...t},n){if(!e)return t
 const s=new Set(n.map(({id:e})=>(0,u.T)(e)))
 const r=e.versions.map(e=>{const t=e.names.filter(e=>!(0,h.y)(e)&&!s.has(e.split(" ")[0]??""))
@@ -9337,7 +9255,74 @@ return t.length===0?e:{...e,leftOut:t}})
 return{...t,judged:{...e,versions:r}}}function withoutNew({unpredicted:e,...t}){return{...t,unpredicted:e.filter(({direction:e})=>e!=="new")}}async function removeJob({platform:e,cluster:t},n,s){const r=`${(0,l.rJ)("batch/v1",t.namespace,"jobs")}/${s}`
 await(0,c.jh)(e.clock,t.life,()=>t.remove(r))
 await(0,b.wj)(e.clock,T,t.life,r=>(0,w.r)({cluster:t,clock:e.clock,live:n,signal:r},()=>{const e=podsOfJob(n.clusterState(),s).length===0
-return{logsWanted:[],...e&&{ended:true}}},()=>{})).catch(()=>{throw new Error(`the pod of job/${s} does not terminate: kubectl delete pod -l job-name=${s}`)})}function endsByItself(e,t,n){return runningIn(e,t).every(e=>e===n)}function runningIn(e,t){return podsOfJob(e.clusterState(),t).flatMap(({status:e})=>e?.containerStatuses??[]).filter(({state:e})=>e?.running).map(e=>e.name)}function podsOfJob(e,t){return[...e.pods.values()].filter(({metadata:e})=>e?.labels?.["job-name"]===t)}},9548:(e,t,n)=>{n.d(t,{Bw:()=>labelling,OS:()=>namespaceMissing,mh:()=>makeNamespace,oO:()=>checkNamespace})
+return{logsWanted:[],...e&&{ended:true}}},()=>{})).catch(()=>{throw new Error(`the pod of job/${s} does not terminate: kubectl delete pod -l job-name=${s}`)})}function endsByItself(e,t,n){return runningIn(e,t).every(e=>e===n)}function runningIn(e,t){return podsOfJob(e.clusterState(),t).flatMap(({status:e})=>e?.containerStatuses??[]).filter(({state:e})=>e?.running).map(e=>e.name)}function podsOfJob(e,t){return[...e.pods.values()].filter(({metadata:e})=>e?.labels?.["job-name"]===t)}},2598:(e,t,n)=>{n.d(t,{S:()=>withReported})
+var s=n(9340)
+var r=n(3165)
+var o=n(3006)
+var i=n(4339)
+var a=n(202)
+var c=n(811)
+var l=n(3825)
+var u=n(6633)
+var d=n(9501)
+var f=n(1534)
+var p=n(2580)
+const h=3
+const m=3e4
+async function withReported(e,t){const{settings:n,platform:s,signal:r,app:i}=e
+const{cluster:a,checked:c}=t
+const u=n["migrate-command"]===""?[]:unreleasedIn(e,c)
+if(u.length===0)return t
+const{needs:d}=await(0,o.jh)(s.clock,r,()=>(0,l.bL)(a,i,n.image))
+const f=u.filter(({image:e})=>!d.has(e.digest))
+const p=f.slice(0,h)
+for(const{image:t,names:n}of f.slice(h))e.log.say(`what ${titleOf(t,n)} needs is not known: only ${h} images report it`)
+const m=await Promise.all(p.map(async t=>{const n=await ask(e.with({cluster:a}),c,t)
+return n?[[t.image.digest,n]]:[]}))
+return{...t,checked:{...c,reported:new Map(m.flat())}}}function unreleasedIn({settings:e,app:t},{live:n,web:r}){const{image:o}=e
+const c=n.clusterState()
+const l=(0,d.ow)(c)
+return(0,a.w)(c,o,(0,f.q2)(t)).flatMap(({digest:e,tag:t,names:n,isIdle:a,goneAt:c})=>{const u=l.filter(e=>n.includes((0,i.T)((0,s.hY)(e))))
+const d=u.every(e=>isOfRelease(e,o))
+if(e===void 0||a===true||c!==void 0||d)return[]
+const f=u.find(e=>r&&(0,i.T)((0,s.hY)(e))===(0,i.T)(r.workload))??u[0]
+const p=f&&(0,s.kW)(f)
+const h=f?(0,s.ys)(f,o).map(({name:e})=>e):[]
+const m=p?.spec?.containers.find(({name:e})=>h.includes(e))
+if(!f||!p||!m)return[]
+const g={workload:(0,s.hY)(f),template:p,container:m.name,containers:h}
+return[{image:{repository:o,tag:t,digest:e},names:n,web:g}]})}function isOfRelease(e,t){const n=(0,s.ys)(e,t)
+const o=n.every(({image:e})=>(0,r.zZ)(e).digest!==void 0)
+return o&&(e.kind==="CronJob"||(0,u.O)(e))}async function ask(e,t,{image:n,names:s,web:r}){const{settings:o,log:i,signal:a,warn:l}=e
+const u=titleOf(n,s)
+i.say(`${u} was deployed by others: a Job of its image reports what it needs`)
+const d=(0,p.Be)(e,{checked:t,web:r,image:n,plansOnly:true,reports:{name:u,command:o["migrate-command"],timeoutMs:Math.min(o.timeout,m)}})
+try{await d.plan(i)
+const[e,t]=[d.needs(),d.tasks()]
+if(e===void 0)return
+return{tag:n.tag,needs:e,...t!==void 0&&{tasks:t}}}catch(e){a.throwIfAborted()
+i.say(`what ${u} needs is not known: ${(0,c.b)(e)}`)
+return}finally{await d.close().catch(e=>{l((0,c.b)(e))})}}function titleOf(e,t){return`version ${(0,r.j)(e.tag)} (${t.join(", ")})`}},4021:(e,t,n)=>{n.d(t,{X:()=>checkHistory,a:()=>checkAlone})
+var s=n(3165)
+var r=n(8911)
+var o=n(9340)
+var i=n(8661)
+var a=n(4339)
+var c=n(3825)
+var l=n(6099)
+async function checkAlone(e,t){const{app:n,settings:s,cluster:o}=e
+await Promise.all([checkHistory(e,t),(0,l.aE)(o,n,s.image),(0,r.Cz)(o,(0,i.Fe)(n))])}async function checkHistory({app:e,settings:t,command:n,cluster:r},{live:l,targets:u}){const{history:d,configMap:f}=await(0,c.tl)(r,e)
+const p=d.filter(({image:e})=>!(0,s.iI)(e,t.image))
+const h={history:d.filter(e=>!p.includes(e)),configMap:f}
+if(p.length===0||n==="rollback"&&h.history.length>0)return h
+const m=u.map(({id:e})=>(0,a.T)(e))
+const g=workloadsIn(l.clusterState()).filter(e=>!m.includes((0,a.T)((0,o.hY)(e))))
+for(const n of new Set(p.map(e=>e.image))){const s=g.find(e=>(0,o.ys)(e,n).length>0)
+if(!s)continue
+const c=(0,a.T)((0,o.hY)(s))
+const l=`the history in configmap/${(0,i.Fe)(e)}`
+const u=`if it is the same application and its registry has moved: ${c} still runs the old image. Change it to the new one first, with its manifest (option manifests) or kubectl set image`;(0,i.ht)(r,e,{image:n,what:l,so:u},t.image)}return h}function workloadsIn(e){const t=[e.deployments,e.statefulsets,e.daemonsets,e.cronjobs]
+return t.flatMap(e=>[...e.values()]).filter(o.gv)}},9548:(e,t,n)=>{n.d(t,{Bw:()=>labelling,OS:()=>namespaceMissing,mh:()=>makeNamespace,oO:()=>checkNamespace})
 var s=n(7340)
 var r=n(1407)
 var o=n(3006)
@@ -9385,7 +9370,87 @@ const a=i.flatMap(({of:e})=>e??[])
 const c=i.flatMap(({object:e,of:t})=>t?[]:[e])
 return{manifests:{...e,others:c},left:a}}function isReleased({metadata:e}){return/^(release of|rollback to) \S+ by /.test(e?.annotations?.[r.uo]??"")}function pinnedImages(e){return(0,r.Mz)(e).flatMap(({image:e})=>{const{repository:t,digest:n}=(0,s.zZ)(e??"")
 return n===void 0?[]:[t]})}function isPlaceholder(e,t){const{repository:n,digest:r}=(0,s.zZ)(e)
-return r===void 0&&((0,s.iI)(n,t)||n===(0,s.EU)(t))}},6187:(e,t,n)=>{n.d(t,{Dw:()=>mayHaveMigrated,d9:()=>endMigrations,h2:()=>unfinishedMigrations,hY:()=>hasEnded,kB:()=>unfinishedJobs,lj:()=>recover,nt:()=>endOfOwnJobs})
+return r===void 0&&((0,s.iI)(n,t)||n===(0,s.EU)(t))}},7571:(e,t,n)=>{n.d(t,{KU:()=>warningsWithoutDigest,cz:()=>pinsOf,l2:()=>runsAlready,v5:()=>lostImages})
+var s=n(2350)
+var r=n(3165)
+var o=n(9340)
+var i=n(4339)
+var a=n(4e3)
+var c=n(3242)
+const l=15e3
+async function pinsOf(e,t,n){const s=n.flatMap(e=>e.live?[e.live]:[])
+const o=(0,a.oo)(t.clusterState(),s,e.settings.image)
+const i=once(t=>lookUpSoon(e,t))
+const c=new Map
+const l=new Set
+await Promise.all(o.map(async({workload:e,container:t,image:n,ran:s})=>{const o=s?await fateOf(n,s,i):"not known"
+if(o==="comes back")return
+const{repository:u,tag:d="latest"}=(0,r.zZ)(n)
+const f=`${(0,r.EU)(u)}:${d}`
+if(s===void 0||o==="not known"){l.add(`the digest that ${f} runs is unknown: an undo would restore what the tag names then`)
+return}const p=(0,a._W)(n,s.digest)
+c.set(e,{...c.get(e),[t]:p})
+const h=o==="moved"?"has moved":"may have moved"
+l.add(`${f} ${h}: an undo would restore ${s.digest.slice(0,19)}, which is running`)}))
+for(const t of l)e.log.say(t)
+return c}async function runsAlready(e,t,n,{repository:s,digest:r}){const i=t.clusterState()
+const c=once(t=>lookUpSoon(e,t))
+const l=n.flatMap(({live:e,uses:t})=>t.map(async({name:t})=>{const n=e&&(0,o.MZ)((0,o.kW)(e),()=>true).find(e=>e.name===t)
+if(!n)return false
+const l=(0,a.ky)(i,e,n,{repository:s,digest:r})
+if(l!=="what its tag names")return l==="this image"
+const u=await c(n.image)
+return u?.is==="there"&&u.image.digest===r}))
+return(await Promise.all(l)).every(Boolean)}function warningsWithoutDigest(e){const t=new Map
+for(const{id:n,running:s}of e)for(const e of new Set(s)){if((0,r.zZ)(e).digest!==void 0)continue
+t.set(e,[...t.get(e)??[],(0,i.T)(n)])}return[...t].map(([e,t])=>`${t.join(", ")} names ${e} without a digest: new pods run what that tag names then. The next release of another image adds the digest`)}async function lostImages(e,t,n=new Map){const s=new Map
+for(const{id:r,live:a}of t){const t=n.get((0,i.T)(r))
+const c=a?(0,o.ys)(a,e.settings.image):[]
+const l=new Set(c.map(({name:e,image:n})=>t?.[e]??n))
+for(const e of l)s.set(e,[...s.get(e)??[],(0,i.T)(r)])}const r=await Promise.all([...s].map(async([t,n])=>{const s=await lookUpSoon(e,t)
+return s?.is==="absent"?[`the registry no longer has ${t}, which ${n.join(", ")} runs: nodes without a cached copy cannot start it, so an undo may fail`]:[]}))
+return r.flat()}async function fateOf(e,{digest:t,of:n},s){const r=await s(e)
+if(r?.is==="there"&&r.image.digest===t)return"comes back"
+if(n==="another repository"){const n=await s((0,a._W)(e,t))
+if(n?.is!=="there")return"not known"}return r?.is==="there"?"moved":"may have moved"}async function lookUpSoon({platform:e,signal:t},n){const{repository:o,tag:i="latest",digest:a}=(0,r.zZ)(n)
+try{return await(0,c.wj)(e.clock,l,t,t=>a===void 0?(0,s.TE)(e,o,i,t):(0,s.OK)(e,{repository:o,tag:i,digest:a},t))}catch{t.throwIfAborted()
+return}}function once(e){const t=new Map
+return n=>{const s=t.get(n)??e(n)
+t.set(n,s)
+return s}}},2684:(e,t,n)=>{n.d(t,{M:()=>preflight})
+var s=n(1422)
+var r=n(6874)
+var o=n(1856)
+var i=n(3892)
+var a=n(3242)
+var c=n(2088)
+var l=n(3776)
+var u=n(1120)
+var d=n(3975)
+var f=n(4021)
+var p=n(9548)
+var h=n(2564)
+function preflight(e,t,n){return(0,a.ZC)(e.signal,async()=>{const s=await t()
+const r=e.with({cluster:s})
+const o=await check(r,n)
+if(e.command!=="deploy")await(0,f.a)(r,o)
+return{cluster:s,checked:o}})}async function check(e,t){const{platform:n,settings:a,app:f,cluster:m,log:g}=e
+const w=await(0,r.PX)(n,m,a.manifests,a.image)
+const v=await(0,p.oO)(m,w)
+const{targets:b,jobs:y,namespace:k}=w
+const O=[...b,...w.others,...k?[k]:[]]
+const E=await(0,o.k4)(m,O)
+await(0,d.H)(e)
+await(0,l.XU)(e,(0,h.xQ)(f,w,E,(0,u.GH)(a)))
+await(0,u.xq)(e,w)
+if(k)await(0,p.mh)(g,m,k,v)
+const T=await(0,i.f)(m,n.clock)
+const S={manifests:w,live:T,missing:[],until:"the first error"}
+const{findings:A,targets:$,others:P,services:j,web:R}=await(0,l.Nn)(e,{...S,...t&&{image:t}})
+const N=warningsOf([...(0,s.RA)(m.client,m.version),...A.namespace,...A.workloads,...A.probes,...A.dryRun])
+for(const t of N)(0,c.FF)(e,t)
+const I=v.is==="there"?v.uid:void 0
+return{live:T,targets:$,others:P,jobs:y,resources:E,services:j,...I!==void 0&&{namespaceUid:I},...R&&{web:R}}}function warningsOf(e){return e.filter(({severity:e})=>e==="warning").map(({message:e,fix:t})=>t?.startsWith("kubectl ")?`${e}: ${t}`:e)}},6187:(e,t,n)=>{n.d(t,{Dw:()=>mayHaveMigrated,d9:()=>endMigrations,h2:()=>unfinishedMigrations,hY:()=>hasEnded,kB:()=>unfinishedJobs,lj:()=>recover,nt:()=>endOfOwnJobs})
 var s=n(5407)
 var r=n(5950)
 var o=n(9869)
@@ -9413,7 +9478,7 @@ if(E!==void 0)(0,w.FF)(e,`the previous version is back, but ${E}`)
 const T={live:t,snapshot:o,timeouts:a,isUnfit:E!==void 0}
 const S=await(0,h.wj)(c.clock,(0,v.E)(T),m,t=>(0,v.t)(e.with({signal:t}),T))
 const A=(0,f.Jd)(S)
-await(0,u.DR)({cluster:b,clock:c.clock,app:l},{...r,result:"undone",cause:`its run was interrupted; restored by ${(0,i.Gg)(p)}${A?`, except for what another client set: ${A}`:""}`,seconds:Math.max(0,(c.clock.now()-Date.parse(r.at))/1e3),migrations:[],...n.contract,...(k.length>0||n.schema?.is==="again")&&{reversed:k},...O&&{backup:O.job}},{...(s||k.length>0)&&{schema:{is:"unknown"}}}).catch(e=>{y.say(`the history could not be written: ${String(e)}`)})
+await(0,u.DR)({cluster:b,clock:c.clock,app:l},{...r,result:"undone",cause:`its run was interrupted; restored by ${(0,i.Gg)(p)}${A?`, except for what another client set: ${A}`:""}`,seconds:Math.max(0,(c.clock.now()-Date.parse(r.at))/1e3),migrations:n.schema?.is==="back"?n.schema.migrations??[]:[],...n.contract,...(k.length>0||n.schema?.is==="again")&&{reversed:k},...O&&{backup:O.job}},{...(s||k.length>0)&&{schema:{is:"unknown"}}}).catch(e=>{y.say(`the history could not be written: ${String(e)}`)})
 await(0,d.yv)(b,c.clock,l,n)
 return{restored:S,reversed:k,...O&&{backup:O}}}const y=36e5
 function mayHaveMigrated({platform:e},t,{begun:n}){if(n.command==="rollback")return false
@@ -9487,8 +9552,8 @@ throw new l.HR(a.cause)}if(a.is==="superseded")throw new l.HR((0,A.g)(a.by))}fun
 return 2*e.timeout+Math.max(e.bake,t)}class Rollout{context
 input
 listener
-#_e
-#Ke
+#De
+#He
 #on
 #in=new Map
 #an=[]
@@ -9498,17 +9563,17 @@ this.input=t
 this.listener=n
 const s=t.checked.live.clusterState()
 this.#on={...s,pods:new Map(s.pods)}
-this.#_e=e.platform.clock.now()
-this.#Ke=(0,v._z)(e,t.image)}async follow(){const{platform:e,settings:t,signal:n,cluster:s,log:r}=this.context
+this.#De=e.platform.clock.now()
+this.#He=(0,v._z)(e,t.image)}async follow(){const{platform:e,settings:t,signal:n,cluster:s,log:r}=this.context
 const{checked:o}=this.input
 const{first:i,rest:a,isDue:c}=this.input.waves
 await this.#ln("first",this.context)
-const l=await this.#De(i)
-return(0,p.T)({cluster:s,clock:e.clock,live:o.live,desiredWorkloads:l,...a.length>0&&{next:{isDue:c,begin:()=>this.#De(a)}},verify:e=>this.#At(this.context.with({signal:e})),timeouts:{timeout:t.timeout,bake:t.bake,grace:t.grace},startedAt:this.#_e,onProgress:this.listener.progress,toRepo:(0,k.YT)(this.context),stageLog:r,signal:n}).finally(async()=>{await e.clock.handled()
+const l=await this.#Me(i)
+return(0,p.T)({cluster:s,clock:e.clock,live:o.live,desiredWorkloads:l,...a.length>0&&{next:{isDue:c,begin:()=>this.#Me(a)}},verify:e=>this.#Et(this.context.with({signal:e})),timeouts:{timeout:t.timeout,bake:t.bake,grace:t.grace},startedAt:this.#De,onProgress:this.listener.progress,toRepo:(0,k.YT)(this.context),stageLog:r,signal:n}).finally(async()=>{await e.clock.handled()
 this.listener.started(this.#un())
 return this.#cn.catch(()=>{})})}#un(){const e=this.input.checked.live.clusterState()
 return Object.fromEntries(this.#an.flatMap(t=>{const n=(0,f.jb)((0,g.NO)(e,t))
-return n?[[(0,c.T)(t.workload),n]]:[]}))}async#De(e){const{context:t}=this
+return n?[[(0,c.T)(t.workload),n]]:[]}))}async#Me(e){const{context:t}=this
 const{signal:n}=t
 n.throwIfAborted()
 const s=await takenSince(t,this.input.checked,e)
@@ -9516,7 +9581,7 @@ if(Object.keys(s).length>0)(0,l.fJ)((0,A.g)(s))
 sayRestarts(t,e)
 const r=[]
 const answers=e=>r.push(...e)
-const o=await Promise.allSettled([applyTargets(t,e,this.#Ke).then(answers),...(0,b.Bm)(t,e,this.#Ke,answers)])
+const o=await Promise.allSettled([applyTargets(t,e,this.#He).then(answers),...(0,b.Bm)(t,e,this.#He,answers)])
 await this.listener.wrote(r)
 for(const e of o)if(e.status==="rejected")throw e.reason
 n.throwIfAborted()
@@ -9530,7 +9595,7 @@ const l=(0,f.OO)({workload:n,images:i,now:o,before:r,known:a},this.#on)
 this.#an.push(l)
 return l}#ln(e,t){const{checked:n,beside:s}=this.input
 const r=s.filter(t=>t.when===e)
-return(0,y.L5)(t,n,r,this.listener.wrote)}async#At(e){const{checked:t,image:n}=this.input
+return(0,y.L5)(t,n,r,this.listener.wrote)}async#Et(e){const{checked:t,image:n}=this.input
 const s=t.live.clusterState()
 await checkRunningImage(e,{clusterState:s,desiredWorkloads:this.#an,image:n})
 this.#cn=this.#ln("last",e)
@@ -9697,7 +9762,62 @@ return n!==void 0&&(0,l.Bs)(n,s,[]).wanted===0}async function slicesOf(e,t){cons
 const{items:s}=await e.get(`${n}?labelSelector=kubernetes.io%2Fservice-name%3D${t}`)
 return s}function endpointsOf(e,t){return e.flatMap(({ports:e,endpoints:n})=>{const s=(e??[]).find(({name:e=""})=>e===t)?.port
 if(s===void 0)return[]
-return(n??[]).flatMap(({conditions:e,targetRef:t})=>e?.ready!==false&&t?.kind==="Pod"&&t.name!==void 0?[{pod:t.name,port:s}]:[])})}function runs(e,t,n){return e?.spec?.containers.find(({name:e})=>e===t)?.image===n}},1635:(e,t,n)=>{n.d(t,{J:()=>changeSince,g:()=>supersededBy})
+return(n??[]).flatMap(({conditions:e,targetRef:t})=>e?.ready!==false&&t?.kind==="Pod"&&t.name!==void 0?[{pod:t.name,port:s}]:[])})}function runs(e,t,n){return e?.spec?.containers.find(({name:e})=>e===t)?.image===n}},6620:(e,t,n)=>{n.d(t,{Cj:()=>checkedNow,c1:()=>runningVersion,P9:()=>snapshot_snapshot})
+var s=n(9340)
+var r=n(4339)
+var o=n(7020)
+var i=n(4e3)
+var a=n(2297)
+var c=n(7598)
+var l=n(5998)
+var u=n(2468)
+function withRestarts(e,t){return e.map(e=>{const n=e.live&&restartOf(e.live,t)
+return n?{...e,restart:n}:e})}function restartOf(e,t){if(e.kind==="CronJob")return
+const n=(0,l.JP)((0,s.kW)(e))
+const r=t.filter(e=>{if(e.is==="none")return false
+const t=e.is==="change"?e.live:void 0
+return n.some(n=>(0,l.wj)(e.object,n)&&(0,l.SM)(n,t,e.becomes))})
+if(r.length===0)return
+return{hash:hashOf((0,l.U)(e),r),because:r.map(({object:e})=>(0,u.Gg)(e)).sort()}}function hashOf(e,t){const n=t.map(e=>{const{uid:t,resourceVersion:n}=(e.is==="create"?void 0:e.live.metadata)??{}
+return[(0,u.Gg)(e.object),t??"",n??""]}).sort(([e=""],[t=""])=>e.localeCompare(t))
+const s=JSON.stringify([e??"",n])
+return(0,c.createHash)("sha256").update(s).digest("hex").slice(0,16)}var d=n(607)
+var f=n(6005)
+var p=n(7571)
+var h=n(5473)
+var m=n(3776)
+var g=n(2088)
+var w=n(8306)
+var v=n(4853)
+var b=n(9501)
+async function snapshot_snapshot(e,t,n,s=(e,{targets:t})=>Promise.resolve(t)){const{cluster:r,log:i}=e
+const[[c,l,u],d]=await Promise.all([checkedNow(e,t).then(async n=>{const r={...n,targets:await s(e,n)}
+const o=await(0,p.cz)(e,t.live,r.targets)
+return[r,o,await(0,p.v5)(e,r.targets,o)]}),(0,f.q)(e,t.others)])
+const b=withRestarts(c.targets,d)
+const y=(0,a._z)(e,n)
+const[k,O,E]=await Promise.all([(0,v.iS)(r,b,y),(0,w.r_)(e,b,y),changesTemplates({...c,targets:b})?(0,m.qp)(r):[]])
+const T={...c,targets:planned(b,[...k.map(becomesOf),...O])}
+const S=t.live.clusterState()
+const{changes:A}=(0,h.X)({others:d,own:k,targets:b,services:E,clusterState:S})
+const $=[...(0,f.ND)(A,T),...(0,v.GC)(T.targets,l)]
+i.say(`${(0,o.LS)($.length,"object")} stored in the snapshot`)
+for(const t of u)(0,g.FF)(e,t)
+const P=runningVersion(e,T)
+return{checked:T,snapshot:$,changes:A,...P&&{before:P}}}function runningVersion({settings:e},{live:t,targets:n}){const s=n.flatMap(e=>e.live??[])
+return(0,i.It)(t.clusterState(),s,e.image)}function becomesOf({becomes:e}){return e}function planned(e,t){const n=new Map(t.flatMap(e=>(0,s.gv)(e)?[[(0,r.T)((0,s.hY)(e)),e]]:[]))
+return e.map(e=>{const t=n.get((0,r.T)(e.id))
+return t?{...e,becomes:t}:e})}function changesTemplates({others:e,targets:t}){return e.length>0||t.some(({manifest:e,back:t})=>e??t)}async function checkedNow(e,t){const{settings:n,cluster:s}=e
+const r=await asTheyAre(s,t.targets,n.image)
+const o=await(0,d.j)(e,r)
+if(o.length===0)(0,b.Nn)(t.live.clusterState(),n.image,s.namespace);(0,b._j)(o)
+const{web:i,namespaceUid:a,...c}=t
+const l=(0,b.s3)(n,o,t.services)
+return{...c,targets:o,...a!==void 0&&isStillThere(t.targets,o)&&{namespaceUid:a},...l&&{web:l}}}function isStillThere(e,t){const n=new Set(e.map(({live:e})=>e?.metadata?.uid))
+return t.some(({live:e})=>e?.metadata?.uid!==void 0&&n.has(e.metadata.uid))}async function asTheyAre(e,t,n){const r=await Promise.all(t.map(async({live:t,...r})=>{const o=await e.find(r.path)
+const i=o&&!r.manifest?(0,s.ys)(o,n):r.uses
+return{...r,uses:i,running:(0,b.o$)(o,i),...o&&{live:o}}}))
+return r.filter(({live:e,manifest:t,uses:n})=>(e??t)&&n.length>0)}},1635:(e,t,n)=>{n.d(t,{J:()=>changeSince,g:()=>supersededBy})
 var s=n(9340)
 var r=n(4495)
 var o=n(1493)
@@ -9908,7 +10028,7 @@ const o="django-rollout/holder"
 const i=1e3
 function keepRenewed(e,t,n){const s=new RenewedLease(e,t)
 s.begin(n)
-return s}class RenewedLease{#et="held"
+return s}class RenewedLease{#Qe="held"
 #fn
 #pn=new AbortController
 #hn=0
@@ -9917,19 +10037,19 @@ return s}class RenewedLease{#et="held"
 #wn=Promise.withResolvers()
 #vn
 #bn=new AbortController
-#Wt=new AbortController
+#Bt=new AbortController
 #yn
 constructor(e,t){this.#yn=e
 this.#fn=t}get lost(){return this.#bn.signal}begin(e){this.#kn(e)
 this.#vn=this.#On().catch(()=>{})}async ensureHeld(){for(;;){this.lost.throwIfAborted()
 const{signal:e}=this.#pn
 if(!e.aborted&&this.#yn.clock.now()<this.#hn)return e
-await this.#wn.promise}}async release(){if(this.#Te())return
-this.#et="released"
-this.#Wt.abort()
+await this.#wn.promise}}async release(){if(this.#ke())return
+this.#Qe="released"
+this.#Bt.abort()
 await this.#vn
 const{cluster:e,path:t}=this.#yn
-await e.put(t,{...this.#fn,spec:{...this.#fn.spec,holderIdentity:""}})}#Te(){return this.#et==="lost"||this.#et==="released"}#kn(e){this.#et="held"
+await e.put(t,{...this.#fn,spec:{...this.#fn.spec,holderIdentity:""}})}#ke(){return this.#Qe==="lost"||this.#Qe==="released"}#kn(e){this.#Qe="held"
 this.#mn=void 0
 this.#hn=e+this.#yn.lastsMs*.9
 if(this.#pn.signal.aborted)this.#pn=new AbortController
@@ -9937,12 +10057,12 @@ this.#wn.resolve(void 0)
 this.#wn=Promise.withResolvers()
 this.#gn.abort()
 this.#gn=new AbortController
-const t=AbortSignal.any([this.#gn.signal,this.#Wt.signal])
-this.#En(e,t).catch(()=>{})}#Tn(){if(this.#Te())return
-this.#et="uncertain"
-this.#pn.abort(new r.sr)}#Sn(e){if(this.#Te())return
-this.#et="lost"
-this.#Wt.abort()
+const t=AbortSignal.any([this.#gn.signal,this.#Bt.signal])
+this.#En(e,t).catch(()=>{})}#Tn(){if(this.#ke())return
+this.#Qe="uncertain"
+this.#pn.abort(new r.sr)}#Sn(e){if(this.#ke())return
+this.#Qe="lost"
+this.#Bt.abort()
 this.#pn.abort(e)
 this.#bn.abort(e)
 this.#wn.resolve(void 0)}async#En(e,t){const{clock:n}=this.#yn
@@ -9952,14 +10072,14 @@ this.#Tn()
 if(isDenied(this.#mn))this.#Sn(lostBy(this.#mn))
 await until(e+r.E_)
 this.#Sn(lostBy(this.#mn))}async#On(){const{clock:e,lastsMs:t}=this.#yn
-for(let n=t/3;;){await e.sleep(n,this.#Wt.signal)
+for(let n=t/3;;){await e.sleep(n,this.#Bt.signal)
 n=await this.#An()?t/3:i}}async#An(){const{cluster:e,clock:t,path:n}=this.#yn
 const r=t.now()
 try{this.#fn=await e.put(n,{...this.#fn,spec:{...this.#fn.spec,renewTime:microTime(r)}})
-if(!this.#Te())this.#kn(r)
+if(!this.#ke())this.#kn(r)
 return true}catch(e){this.#mn=e
 if(e instanceof s.h&&[404,409].includes(e.status))await this.#$n()
-else if(this.#et==="uncertain"&&isDenied(e))this.#Sn(lostBy(e))
+else if(this.#Qe==="uncertain"&&isDenied(e))this.#Sn(lostBy(e))
 return false}}async#$n(){const{cluster:e,path:t,holderId:n}=this.#yn
 try{const s=await e.find(t)
 if(s?.spec?.holderIdentity===n)this.#fn=s
@@ -10048,7 +10168,7 @@ const a=500
 function added(e,t){const n=e.find(({run:e})=>e===t.run)
 const s=e.at(-1)?.number??0
 const r=n?.cause??t.cause
-const o=t.migrations.length>0?t.migrations:n?.migrations??[]
+const o=n?.migrations.length?n.migrations:t.migrations
 const i=t.reversed??n?.reversed
 const c={...restored(e,t),...n,...t}
 const{needs:l,tasks:u,migrate:d,held:f,bridges:p}=c
@@ -10196,11 +10316,11 @@ const workloadsAreOurs=(e,t)=>{const{of:n,object:s}=e
 const{kind:r=""}=s
 return n==="workload"&&!Object.hasOwn(S,r)?`${t}.object is not a workload`:void 0}
 const $={uid:(0,r.no)((0,r.Qq)()),roots:(0,r.no)((0,r.Qq)())}
-const R=(0,r.Qq)(/^\w+\.\w+$/,"a migration")
+const P=(0,r.Qq)(/^\w+\.\w+$/,"a migration")
 const packed=(e,t)=>(0,s.oq)(e)?void 0:`${t} is not base64`
 const schemaWork=(e,t)=>{const n={web:(0,r.Qq)(/^[a-z]+\/[a-z0-9][a-z0-9.-]*$/,"a workload"),container:u,command:(0,r.Qq)()}
 const s=e?.is==="back"
-return s?(0,r.OA)({...n,is:(0,r.yL)("back"),migrations:(0,r.no)((0,r.c3)(R)),misfits:(0,r.no)((0,r.c3)(r.D8)),reported:(0,r.no)((0,r.c3)((0,r.OA)({digest:a,tag:i,needs:packed},"refused")))},"refused")(e,t):(0,r.OA)({...n,is:(0,r.yL)("again"),tag:i,digest:a},"refused")(e,t)}
+return s?(0,r.OA)({...n,is:(0,r.yL)("back"),migrations:(0,r.no)((0,r.c3)(P)),misfits:(0,r.no)((0,r.c3)(r.D8)),reported:(0,r.no)((0,r.c3)((0,r.OA)({digest:a,tag:i,needs:packed},"refused")))},"refused")(e,t):(0,r.OA)({...n,is:(0,r.yL)("again"),tag:i,digest:a},"refused")(e,t)}
 const j={begun:(0,r.OA)(p,"refused"),namespace:(0,r.OA)($,"refused"),timeouts:(0,r.OA)({timeout:r.U9,grace:(0,r.A7)(r.U9)},"refused"),snapshot:(0,r.c3)((0,r.Q7)((0,r.OA)(A,"refused"),workloadsAreOurs)),schema:(0,r.no)(schemaWork),contract:(0,r.no)((0,r.OA)({held:(0,r.no)((0,r.c3)((0,r.Qq)())),bridges:r.D8},"refused"))}
 function wrongInRecord(e){return(0,r.OA)(j,"refused")(e,"record")}function wrongInEntry(e){return(0,r.OA)(h,"left")(e,"entry")}},6099:(e,t,n)=>{n.d(t,{yv:()=>closeRecord,C6:()=>openRecord,aE:()=>readRecord,vL:()=>updateRecord,R1:()=>withPaths})
 var s=n(7975)
@@ -13521,52 +13641,52 @@ const T=2
 const S=4
 const A=8
 const $=16
-const R=65280
-const j=E|R
-const P=new Uint8Array(256)
-P[w]|=T
-P[g]|=T
-P[v]|=S
-P[O]|=A
-for(let e=128;e<=255;e++)P[e]|=E
-for(const e of"!#$%&'*+-.^_`|~")P[e.charCodeAt(0)]|=$
-for(let e=48;e<=57;e++)P[e]|=$
-for(let e=65;e<=90;e++)P[e]|=E|$
-for(let e=97;e<=122;e++)P[e]|=$
-const L=(()=>{const C=function(){}
+const P=65280
+const j=E|P
+const R=new Uint8Array(256)
+R[w]|=T
+R[g]|=T
+R[v]|=S
+R[O]|=A
+for(let e=128;e<=255;e++)R[e]|=E
+for(const e of"!#$%&'*+-.^_`|~")R[e.charCodeAt(0)]|=$
+for(let e=48;e<=57;e++)R[e]|=$
+for(let e=65;e<=90;e++)R[e]|=E|$
+for(let e=97;e<=122;e++)R[e]|=$
+const N=(()=>{const C=function(){}
 C.prototype=Object.create(null)
 return C})()
 function dist_parse(e,t){const n=S|(t?.comma===true?A:0)
 const s=e.length
 let r=t?.start??0
-while((P[e.charCodeAt(r)]&T)!==0)r++
+while((R[e.charCodeAt(r)]&T)!==0)r++
 let o=r
 let i=0
 let a=-1
 let c=t?.parameters===false?A:0
 while(o<s){const t=e.charCodeAt(o)
-const s=P[t]
+const s=R[t]
 if((s&n)!==0){c|=s&A
 break}if((s&T)!==0){if(a===-1)a=o}else a=-1
-i|=t&R|s
+i|=t&P|s
 o++}const l=a===-1?o:a
 const u=e.slice(r,l)
 const d=(i&j)===0?u:u.toLowerCase()
-if(o===s||c!==0)return{type:d,index:o,parameters:new L}
-return parseParameters(e,d,o,s,n)}function parseParameters(e,t,n,s,r){const o=new L
+if(o===s||c!==0)return{type:d,index:o,parameters:new N}
+return parseParameters(e,d,o,s,n)}function parseParameters(e,t,n,s,r){const o=new N
 e:while(n<s){n++
-while((P[e.charCodeAt(n)]&T)!==0)n++
+while((R[e.charCodeAt(n)]&T)!==0)n++
 const t=n
 let i=0
 let a=-1
 while(n<s){const c=e.charCodeAt(n)
-const l=P[c]
+const l=R[c]
 if((l&r)!==0){if((l&A)!==0)break e
 continue e}if(c===b){const c=a===-1?n:a
 const l=e.slice(t,c)
 const u=(i&j)===0?l:l.toLowerCase()
 n++
-while((P[e.charCodeAt(n)]&T)!==0)n++
+while((R[e.charCodeAt(n)]&T)!==0)n++
 if(n<s&&e.charCodeAt(n)===y){const t=++n
 let i=false
 while(n<s){const a=e.charCodeAt(n)
@@ -13574,7 +13694,7 @@ if(a===y){if(o[u]===void 0)o[u]=i?unescapeQuotedPairs(e,t,n):e.slice(t,n)
 n++
 let a=0
 while(n<s){const t=e.charCodeAt(n)
-const s=P[t]
+const s=R[t]
 if((s&r)!==0){a=s&A
 break}n++}if(a!==0)break e
 continue e}if(a===k&&n+1<s){i=true
@@ -13583,21 +13703,21 @@ continue}n++}continue e}const d=n
 let f=0
 let p=-1
 while(n<s){const t=e.charCodeAt(n)
-const s=P[t]
+const s=R[t]
 if((s&r)!==0){f=s&A
 break}if((s&T)!==0){if(p===-1)p=n}else p=-1
 n++}if(o[u]===void 0){const t=p===-1?n:p
 o[u]=e.slice(d,t)}if(f!==0)break e
 continue e}if((l&T)!==0){if(a===-1)a=n}else a=-1
-i|=c&R|l
+i|=c&P|l
 n++}}return{type:t,index:n,parameters:o}}function unescapeQuotedPairs(e,t,n){let s=""
 for(let r=t;r<n;r++)if(e.charCodeAt(r)===k){s+=e.slice(t,r)
 t=++r}return s+e.slice(t,n)}const I=/^-?\d+$/
-const N=/^-?\d+n+$/
+const L=/^-?\d+n+$/
 const M=JSON.stringify
 const F=JSON.parse
-const U=/^-?\d+n$/
-const D=/([\[:])?"(-?\d+)n"($|\s*[,\}\]])/g
+const D=/^-?\d+n$/
+const U=/([\[:])?"(-?\d+)n"($|\s*[,\}\]])/g
 const G=/([\[:])?("-?\d+n+)n("$|"\s*[,\}\]])/g
 const isUnstringifiable=e=>e===void 0||typeof e==="function"||typeof e==="symbol"
 const isRawJSON=e=>e!==null&&typeof e==="object"&&e.constructor&&e.constructor.name==="RawJSON"
@@ -13609,7 +13729,7 @@ const o=Array.isArray(t)?new Set(t.map(String)):null
 const prepareVal=(e,n,s)=>{const o=s!==null&&typeof s==="object"
 const i=o&&typeof s.toJSON==="function"
 if(i)s=s.toJSON(n)
-const a=typeof s==="string"&&N.test(s)
+const a=typeof s==="string"&&L.test(s)
 if(a)return s+"n"
 const c=typeof s==="bigint"
 if(c){const e="rawJSON"in JSON
@@ -13675,7 +13795,7 @@ const r=Array.isArray(t)&&t.includes(e)
 if(r)return n
 return n},n)
 if(!e)return M(e,t,n)
-const r=M(e,(e,n)=>{const s=typeof n==="string"&&N.test(n)
+const r=M(e,(e,n)=>{const s=typeof n==="string"&&L.test(n)
 if(s)return n.toString()+"n"
 if(typeof n==="bigint")return n.toString()+"n"
 const r=typeof t==="function"
@@ -13683,13 +13803,13 @@ if(r)return t(e,n)
 const o=Array.isArray(t)&&t.includes(e)
 if(o)return n
 return n},n)
-const o=r.replace(D,"$1$2$3")
+const o=r.replace(U,"$1$2$3")
 const i=o.replace(G,"$1$2$3")
 return i}catch(s){if(s instanceof RangeError){const s=stringifyIteratively(e,t,n)
 if(s===void 0)return
 const r="rawJSON"in JSON
 if(r)return s
-const o=s.replace(D,"$1$2$3")
+const o=s.replace(U,"$1$2$3")
 return o.replace(G,"$1$2$3")}throw s}}
 const _=new Map
 const isContextSourceSupported=()=>{const e=JSON.parse.toString()
@@ -13698,9 +13818,9 @@ try{const t=JSON.parse("1",(e,t,n)=>!!n?.source&&n.source==="1")
 _.set(e,t)
 return t}catch{_.set(e,false)
 return false}}
-const convertMarkedBigIntsReviver=(e,t,n,s)=>{const r=typeof t==="string"&&U.test(t)
+const convertMarkedBigIntsReviver=(e,t,n,s)=>{const r=typeof t==="string"&&D.test(t)
 if(r)return BigInt(t.slice(0,-1))
-const o=typeof t==="string"&&N.test(t)
+const o=typeof t==="string"&&L.test(t)
 if(o)return t.slice(0,-1)
 const i=typeof s==="function"
 if(!i)return t
@@ -13715,8 +13835,8 @@ const l=typeof t==="function"
 if(!l)return n
 return t(e,n,s)})
 const q=Number.MAX_SAFE_INTEGER.toString()
-const B=q.length
-const W=/"(?:[^"\\]|\\.)*"|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/g
+const W=q.length
+const B=/"(?:[^"\\]|\\.)*"|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/g
 const H=/^"-?\d+n+"$/
 const applyReviverIteratively=(e,t)=>{const n={"":e}
 const s=[{parent:n,key:"",visited:false}]
@@ -13727,20 +13847,20 @@ const n=t!==null&&typeof t==="object"
 if(n){const e=Object.keys(t)
 for(let n=e.length-1;n>=0;n--)s.push({parent:t,key:e[n],visited:false})}}else{const{parent:n,key:r}=e
 let o=n[r]
-if(typeof o==="string"){const e=U.test(o)
+if(typeof o==="string"){const e=D.test(o)
 if(e)o=BigInt(o.slice(0,-1))
-else{const e=N.test(o)
+else{const e=L.test(o)
 if(e)o=o.slice(0,-1)}}const i=typeof t==="function"
 if(i)o=t.call(n,r,o)
 const a=o===void 0
 if(a)delete n[r]
 else n[r]=o
 s.pop()}}return n[""]}
-const serializeBigInts=e=>e.replace(W,(e,t,n,s)=>{const r=e[0]==='"'
+const serializeBigInts=e=>e.replace(B,(e,t,n,s)=>{const r=e[0]==='"'
 const o=r&&H.test(e)
 if(o)return e.substring(0,e.length-1)+'n"'
 const i=n||s
-const a=t&&(t.length<B||t.length===B&&t<=q)
+const a=t&&(t.length<W||t.length===W&&t<=q)
 const c=r||i||a
 if(c)return e
 return'"'+e+'n"'})
@@ -13813,7 +13933,7 @@ Object.assign(request2,{endpoint:n,defaults:dist_bundle_withDefaults.bind(null,n
 return s.request.hook(request2,s)}
 return Object.assign(newApi,{endpoint:n,defaults:dist_bundle_withDefaults.bind(null,n)})}var K=dist_bundle_withDefaults(m,J)
 var z="0.0.0-development"
-function _buildMessageForResponseErrors(e){return`Request failed due to following response errors:\n`+e.errors.map(e=>` - ${e.message}`).join("\n")}var X=class extends Error{constructor(e,t,n){super(_buildMessageForResponseErrors(n))
+function _buildMessageForResponseErrors(e){return`Request failed due to following response errors:\n`+e.errors.map(e=>` - ${e.message}`).join("\n")}var Y=class extends Error{constructor(e,t,n){super(_buildMessageForResponseErrors(n))
 this.request=e
 this.headers=t
 this.response=n
@@ -13826,10 +13946,10 @@ name="GraphqlResponseError"
 errors
 data}
 var Q=["method","baseUrl","url","headers","request","query","mediaType","operationName"]
-var Y=["query","method","url"]
+var X=["query","method","url"]
 var Z=/\/api\/v3\/?$/
 function graphql(e,t,n){if(n){if(typeof t==="string"&&"query"in n)return Promise.reject(new Error(`[@octokit/graphql] "query" cannot be used as variable name`))
-for(const e in n){if(!Y.includes(e))continue
+for(const e in n){if(!X.includes(e))continue
 return Promise.reject(new Error(`[@octokit/graphql] "${e}" cannot be used as variable name`))}}const s=typeof t==="string"?Object.assign({query:t},n):t
 const r=Object.keys(s).reduce((e,t)=>{if(Q.includes(t)){e[t]=s[t]
 return e}if(!e.variables)e.variables={}
@@ -13839,7 +13959,7 @@ const o=s.baseUrl||e.endpoint.DEFAULTS.baseUrl
 if(Z.test(o))r.url=o.replace(Z,"/api/graphql")
 return e(r).then(e=>{if(e.data.errors){const t={}
 for(const n of Object.keys(e.headers))t[n]=e.headers[n]
-throw new X(r,t,e.data)}return e.data.data})}function graphql_dist_bundle_withDefaults(e,t){const n=e.defaults(t)
+throw new Y(r,t,e.data)}return e.data.data})}function graphql_dist_bundle_withDefaults(e,t){const n=e.defaults(t)
 const newApi=(e,t)=>graphql(n,e,t)
 return Object.assign(newApi,{defaults:graphql_dist_bundle_withDefaults.bind(null,n),endpoint:n.endpoint})}graphql_dist_bundle_withDefaults(K,{headers:{"user-agent":`octokit-graphql.js/${z} ${getUserAgent()}`},method:"POST",url:"/graphql"})
 function withCustomRequest(e){return graphql_dist_bundle_withDefaults(e,{method:"POST",url:"/graphql"})}var ee="(?:[a-zA-Z0-9_-]+)"

@@ -1,9 +1,10 @@
 /** Ways back over migrations that break the previous version: the newer image reverses them, or nothing is restored. */
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { whileAsking } from '../e2e/client.js'
-import { inTheRollout } from '../e2e/moment.js'
+import { inTheRollout, killAt } from '../e2e/moment.js'
 import { catalogMigration as migration, Site, type Changes } from '../e2e/site.js'
 import { kubectl, type How } from '../e2e/stack.js'
+import { until } from '../e2e/until.js'
 
 let shop: Site
 let first: string
@@ -44,17 +45,8 @@ const rollback = (options: Readonly<Record<string, string>> = {}, how: How = {})
   shop.cli('rollback', { image: shop.image, namespace: shop.namespace, bake: '0', ...options }, how)
 const both = { 'reverse-migrations': 'true', 'accept-downtime': 'true' }
 
-/** Kills the run in the middle of its rollout. */
-function killedInRollout(): How {
-  let isKilled = false
-  return {
-    onOutput: (soFar, kill) => {
-      if (isKilled || !inTheRollout.test(soFar)) return
-      isKilled = true
-      kill('SIGKILL')
-    },
-  }
-}
+/** When the Job of the migration is there, whose pod goes on alone: no plan of it is known yet. */
+const theJobIsMade = /, created from deployment\/web/
 const allow = { bake: '0', 'unsafe-migrations': 'allow', contract: 'off', bridge: 'off' }
 
 test('a rollback over a renamed column is refused with the commands, and goes through when they are accepted', async () => {
@@ -86,7 +78,7 @@ test('a rollback over a renamed column is refused with the commands, and goes th
   expect([await applied(), await weight('grams')]).toEqual(['0003_grams', '70'])
 
   // Killed after the reversal: the version that comes back needs its migrations again.
-  await rollback(both, killedInRollout())
+  await rollback(both, killAt(inTheRollout))
   expect(await applied()).toBe('')
   expect(await shop.recover()).toMatchObject({ report: { result: 'undone' } })
   expect([await applied(), await weight('grams'), await versions()]).toEqual(['0003_grams', '70', [second]])
@@ -143,8 +135,16 @@ test('a failed release that breaks the previous version is reversed by its own i
   expect(await shop.leftovers()).toEqual([])
 
   // The same by another process, from the record.
-  await shop.release(allow, killedInRollout())
+  await shop.release(allow, killAt(inTheRollout))
   expect(await applied()).toBe('0005_grams')
+  expect(await shop.recover()).toMatchObject({
+    report: { result: 'undone', reversed: ['catalog.0005_grams'], warnings: [] },
+  })
+  expect([await applied(), await weight(), await versions()]).toEqual(['', '70', [first]])
+
+  // Also of a run that was killed before the plan had come: its Job has it.
+  await shop.release(allow, killAt(theJobIsMade))
+  await until('the migration', async () => (await applied()) === '0005_grams')
   expect(await shop.recover()).toMatchObject({
     report: { result: 'undone', reversed: ['catalog.0005_grams'], warnings: [] },
   })
@@ -162,7 +162,7 @@ test('a failed first release that breaks what runs is reversed, too: its needs w
   await shop.commit('Grams', { ...renamed('0005_grams'), ...neverReady })
 
   // By another process, from the record: the history has nothing.
-  await shop.release(allow, killedInRollout())
+  await shop.release(allow, killAt(inTheRollout))
   expect(await applied()).toBe('0005_grams')
   const recovered = await shop.recover()
   if (recovered.report.result !== 'undone') throw new Error(recovered.output)

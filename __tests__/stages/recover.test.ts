@@ -207,7 +207,17 @@ test.each([
     timeouts,
     snapshot: [],
   })
-  const kept = { ...opened, ...(isKnown && { contract }) }
+  const schema = {
+    is: 'back',
+    web: 'deployment/web',
+    container: 'web',
+    command: 'migrate',
+  } as const
+  const migrations = ['shop.0002_c']
+  const kept = {
+    ...opened,
+    ...(isKnown && { contract, schema: { ...schema, migrations, misfits: [] } }),
+  }
   await updateRecord(cluster, platform.clock, 'shop', kept)
 
   const found = await readRecord(cluster, 'shop', image)
@@ -216,7 +226,11 @@ test.each([
   await recover(context, standing(), { ...found, snapshot: [] }, false)
 
   const history = await readHistory(cluster, 'shop', image)
-  expect(history.at(-1)).toMatchObject({ run: 'run-0', result: 'undone' })
+  expect(history.at(-1)).toMatchObject({
+    run: 'run-0',
+    result: 'undone',
+    migrations: isKnown ? migrations : [],
+  })
   const { held, bridges } = isKnown ? contract : last
   expect(openHeld(history)).toEqual(held)
   expect(openBridges(history)).toEqual(bridges)

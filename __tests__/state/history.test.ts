@@ -61,7 +61,9 @@ describe('a release that is added to the history', () => {
 
   test('replaces the entry of the same run, and keeps the known fields', () => {
     const stuck = ended('b', { result: 'stuck', cause: 'web: exit 1', migrations: ['orders.0002'] })
-    const recovered = ended('b', { result: 'undone', cause: 'its run was gone' })
+    // What was to be applied; the run itself knew what was.
+    const planned = ['orders.0002', 'orders.0003']
+    const recovered = ended('b', { result: 'undone', cause: 'its run was gone', migrations: planned })
     const [, , entry, ...more] = added(added(historyOf('a c'), stuck), recovered)
     expect(entry).toMatchObject({
       number: 3,

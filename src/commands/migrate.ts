@@ -187,9 +187,7 @@ export function workOfUndo(
   // Where nothing is judged, no version comes back.
   if (!web || command === '' || (plan && !plan.judged)) return undefined
   const { workload, container } = web
-  const migrations = plan?.databases.flatMap(({ pending }) =>
-    pending.map(({ app, name }) => `${app}.${name}`),
-  )
+  const migrations = plan && plannedOf(plan)
   return {
     is: 'back',
     web: idOf(workload),
@@ -200,6 +198,11 @@ export function workOfUndo(
       reported: [...reported].map(([digest, { tag, needs }]) => ({ digest, tag, needs })),
     }),
   }
+}
+
+/** Returns what a plan is to apply: `shop.0002_note`. */
+export function plannedOf({ databases }: Plan): readonly string[] {
+  return databases.flatMap(({ pending }) => pending.map(({ app, name }) => `${app}.${name}`))
 }
 
 /** What was held back for a version would be held back again for its last pods, when a release follows quickly. */

@@ -1,5 +1,6 @@
 /** Looks for a release or a migration that was left unfinished, and restores or ends it. */
 import { runOf } from '../django/job.js'
+import type { Plan } from '../django/plan.js'
 import { fenced } from '../state/fence.js'
 import { readManifests } from '../kubernetes/manifests.js'
 import type { KubeObject } from '../kubernetes/objects.js'
@@ -23,6 +24,7 @@ import {
   unfinishedMigrations,
 } from '../stages/recover.js'
 import { causeOf, commandsBack, lostCause, runningImages } from './causes.js'
+import { plannedOf } from './migrate.js'
 import { contractOf } from './open-release.js'
 import { reported, type Run, type Start } from './run.js'
 import { NotRecovered, type Outcome } from './run-state.js'
@@ -109,9 +111,7 @@ export async function recoverRecord(
   const migrated = mayHaveMigrated(context, live, record)
   const ended = new AbortController()
   const planned =
-    record.contract !== undefined || !migrated
-      ? undefined
-      : leftPlan(context, live, begun.run, ended.signal)
+    migrated && !hasPlan(record) ? leftPlan(context, live, begun.run, ended.signal) : undefined
   try {
     await endMigrations(context, live).finally(() => {
       ended.abort()
@@ -126,7 +126,7 @@ export async function recoverRecord(
     const { restored, reversed, backup } = await recover(
       context,
       live,
-      plan ? { ...record, contract: contractOf(plan) } : record,
+      plan ? withPlan(record, plan) : record,
       migrated,
     )
     if (context.command === 'recover') {
@@ -155,5 +155,22 @@ export async function recoverRecord(
       ].join('\n'),
     }
     throw new NotRecovered(failed, current)
+  }
+}
+
+/** Whether its run has kept what its migrations are, and what they leave. */
+function hasPlan({ contract, schema }: KeptRecord): boolean {
+  return contract !== undefined && (schema?.is !== 'back' || schema.migrations !== undefined)
+}
+
+/** Adds what the run would have kept next. */
+function withPlan(record: KeptRecord, plan: Plan): KeptRecord {
+  const { schema } = record
+  return {
+    ...record,
+    contract: contractOf(plan),
+    ...(schema?.is === 'back' && !schema.migrations && {
+      schema: { ...schema, migrations: plan.judged?.blocked === true ? [] : plannedOf(plan) },
+    }),
   }
 }

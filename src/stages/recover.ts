@@ -72,7 +72,8 @@ export async function recover(
       result: 'undone',
       cause: `its run was interrupted; restored by ${titleOf(holder)}${left ? `, except for what another client set: ${left}` : ''}`,
       seconds: Math.max(0, (platform.clock.now() - Date.parse(begun.at)) / 1000),
-      migrations: [],
+      // How many of them it has applied is not known: those that it has not are not there to be reversed.
+      migrations: record.schema?.is === 'back' ? (record.schema.migrations ?? []) : [],
       ...record.contract,
       // What a rollback has reversed was applied again, whatever its own run has written.
       ...((reversed.length > 0 || record.schema?.is === 'again') && { reversed }),

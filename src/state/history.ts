@@ -86,7 +86,7 @@ export function added(history: History, ended: ReleaseEnd): History {
   const last = history.at(-1)?.number ?? 0
   // A run that recovers a release knows less of it than the release's own run.
   const cause = before?.cause ?? ended.cause
-  const migrations = ended.migrations.length > 0 ? ended.migrations : (before?.migrations ?? [])
+  const migrations = before?.migrations.length ? before.migrations : ended.migrations
   const reversed = ended.reversed ?? before?.reversed
   const known = { ...restored(history, ended), ...before, ...ended }
   const { needs, tasks, migrate, held, bridges } = known

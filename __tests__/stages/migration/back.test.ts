@@ -1,5 +1,6 @@
 /** What an undo does about the databases where no Job is needed, or none can tell. */
 import { describe, expect, test } from '@jest/globals'
+import type { Job } from 'kubernetes-types/batch/v1'
 import type { Misfit } from '../../../src/django/verdict.js'
 import { ApiError } from '../../../src/kubernetes/api-error.js'
 import { schemaBack } from '../../../src/stages/migration/back.js'
@@ -64,12 +65,12 @@ const rows: readonly [
     0,
   ],
   [
-    'pods that come back in any case, not compared',
+    'pods that come back in any case, of a version whose needs were not kept',
     back(),
     'undo',
     snapshotOf('set-image'),
     undefined,
-    0,
+    1,
   ],
   ['a first deploy', back({ misfits: [lost] }), 'auto', snapshotOf('create'), undefined, 0],
   ['a workload without pods', back(), 'auto', snapshotOf('set-image', 0), undefined, 0],
@@ -127,6 +128,47 @@ describe('nothing is restored onto a schema that is known to break it', () => {
     },
   )
 })
+
+describe('the Job of the newer image', () => {
+  const digest = `sha256:${'a'.repeat(64)}`
+  const reported = [{ digest, tag: 'v1', needs: 'eJyrrgUA' }]
+  const begun = {
+    how: 'lossless',
+    since: ['shop.0002_drop'],
+    downtime: true,
+    'only-new': true,
+    wanted: [0],
+  }
+  const rows: readonly [string, object, string, object | undefined][] = [
+    ['looks at what the release was to apply', {}, 'auto', begun],
+    [
+      'takes nothing for older where that is not known',
+      { migrations: undefined },
+      'auto',
+      { ...begun, since: [], 'only-new': false },
+    ],
+    ['only looks where pods come back in any case', {}, 'undo', { ...begun, how: 'tell' }],
+    [
+      'is not needed where they do, and the databases have said what breaks',
+      { misfits: [lost] },
+      'undo',
+      undefined,
+    ],
+  ]
+  test.each(rows)('%s', async (_, part, option, expected) => {
+    const { jobs } = await undoOf(back({ reported, ...part }), option, snapshotOf('set-image'))
+    expect(jobs.map(reverseIn)).toEqual(expected === undefined ? [] : [expected])
+  })
+})
+
+/** What a Job is to reverse. */
+function reverseIn(job: unknown): unknown {
+  const { spec } = job as Job
+  const env = spec?.template.spec?.containers[0]?.env ?? []
+  const text = env.find(({ name }) => name === 'DJANGO_ROLLOUT_SPEC')?.value ?? '{}'
+  const { reverse } = JSON.parse(text) as { readonly reverse?: object }
+  return reverse
+}
 
 async function undoOf(schema: SchemaWork | undefined, option: string, snapshot: Snapshot) {
   const warnings: string[] = []

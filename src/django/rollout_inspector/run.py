@@ -131,9 +131,6 @@ def after_plan(state):
         env = guarded(found["leading"], state["text"], held, kept, found["tries"])
         # What it prints is seen at once.
         env.setdefault("PYTHONUNBUFFERED", "1")
-        is_alone = len(commands) == 1 and not (held or kept or to_build)
-        if is_alone and not found["verify"] and found["leading"] is None:
-            become(commands[0], env)
         if (held or kept) and commands:
             prove_guard(migrate, env)
         code = build(found["again"], to_build) if to_build else 0
@@ -157,29 +154,23 @@ def shell_words(command):
     return ["/bin/sh", "-c", command] if os.path.exists("/bin/sh") else shlex.split(command)
 
 
-def become(command, env):
-    words = shell_words(command)
-    os.execvpe(words[0], words, env)
-
-
 def guarded(leading, text, held=(), kept=(), tries=()):
     """Returns the environment of a command whose Pythons begin with guard.py: as this text, under the name
     sitecustomize, in an archive that has no name on the disk."""
     env = dict(os.environ)
-    if leading is not None or held or kept or tries:
-        task_of_guard = {"marker": task.spec["marker"], "wait": task.spec.get("locks"), "leading": leading}
-        task_of_guard.update(held=held, kept=kept, tries=dict(tries), unsafe=task.spec.get("unsafe"))
-        archive = io.BytesIO()
-        try:
-            with zipfile.ZipFile(archive, "w") as files:
-                files.writestr("sitecustomize.py", text)
-                files.writestr("task.json", json.dumps(task_of_guard))
-            path = "/proc/%d/fd/%d" % (os.getpid(), in_memory(archive.getvalue()))
-            others = [each for each in [env.get("PYTHONPATH")] if each]
-            env.update(DJANGO_ROLLOUT_LOCKS=path, PYTHONPATH=os.pathsep.join([path] + others))
-        except OSError:
-            # Said by what the command then does not say.
-            pass
+    task_of_guard = {"marker": task.spec["marker"], "wait": task.spec.get("locks"), "leading": leading}
+    task_of_guard.update(held=held, kept=kept, tries=dict(tries), unsafe=task.spec.get("unsafe"))
+    archive = io.BytesIO()
+    try:
+        with zipfile.ZipFile(archive, "w") as files:
+            files.writestr("sitecustomize.py", text)
+            files.writestr("task.json", json.dumps(task_of_guard))
+        path = "/proc/%d/fd/%d" % (os.getpid(), in_memory(archive.getvalue()))
+        others = [each for each in [env.get("PYTHONPATH")] if each]
+        env.update(DJANGO_ROLLOUT_LOCKS=path, PYTHONPATH=os.pathsep.join([path] + others))
+    except OSError:
+        # Said by what the command then does not say.
+        pass
     return env
 
 

@@ -19,6 +19,7 @@ import { idOf } from '../../kubernetes/workload.js'
 import { parseImage } from '../../kubernetes/image.js'
 import { liveOf } from '../../judge/objects.js'
 import { commandLine } from '../../options/command-line.js'
+import type { Settings } from '../../options/table.js'
 import { messageOf } from '../../platform/error-message.js'
 import { unheldWarnings } from '../../report/contract-sentences.js'
 import { misfitSentence } from '../../report/migration-sentences.js'
@@ -51,10 +52,11 @@ export interface SchemaBackDone {
 }
 
 /** What the undo of a release does whose migrations the previous version does not fit, by `on-unsafe-undo`. */
-const hows: Readonly<Record<'auto' | 'stop' | 'reverse', ReverseHow>> = {
+const hows: Readonly<Record<Settings['on-unsafe-undo'], ReverseHow>> = {
   auto: 'lossless',
   stop: 'tell',
   reverse: 'any',
+  undo: 'tell',
 }
 
 /**
@@ -96,9 +98,8 @@ async function backOf(
   const { settings } = context
   const { begun, snapshot } = input
   let known = schema.misfits ?? []
-  const unfit = unfitWords(known)
   const option = settings['on-unsafe-undo']
-  if (option === 'undo') return { ...(unfit !== undefined && { unfit }) }
+  if (option === 'undo' && known.length > 0) return unfitOf(known)
   if (workloadsBack(snapshot).length === 0) return {}
   const wanted = await neededBack(context, snapshot, schema.reported)
   const job = wanted && (await jobInput(context, input, schema, ({ written }) => written))
@@ -123,7 +124,14 @@ async function backOf(
         back: 'the previous version',
         command: schema.command,
         timeoutMs: settings['migrate-timeout'],
-        task: { wanted, since: schema.migrations ?? [], how, downtime: true, onlyNew: true },
+        task: {
+          wanted,
+          since: schema.migrations ?? [],
+          how,
+          downtime: true,
+          // Where it is not known what the release was to apply, nothing is known to be older.
+          ...(schema.migrations && { onlyNew: true }),
+        },
       },
       (names) => {
         reversed = names
@@ -151,9 +159,9 @@ async function backOf(
   if (reversal.does === 'fits') {
     // What is left has another origin, and no reversal helps. The rest was reversed by a run that was killed since.
     const excused = new Set(reversal.databases.flatMap((one) => one.excused))
-    const left = unfitWords(known.filter(({ rule, object }) => excused.has(`${rule} ${object}`)))
-    return { ...(left !== undefined && { unfit: left }) }
+    return unfitOf(known.filter(({ rule, object }) => excused.has(`${rule} ${object}`)))
   }
+  if (option === 'undo') return unfitOf(misfitsOf(reversal))
   const isPossible = reversal.does !== 'impossible'
   return stop(context, snapshot, misfitsOf(reversal), { why: whyNot(reversal), isPossible })
 }
@@ -213,6 +221,11 @@ function stop(
       `to restore the previous version on this schema: ${recover('undo')}`,
     ].join('\n'),
   })
+}
+
+function unfitOf(misfits: readonly Misfit[]): SchemaBack {
+  const unfit = unfitWords(misfits)
+  return unfit === undefined ? {} : { unfit }
 }
 
 function unfitWords(misfits: readonly Misfit[]): string | undefined {
