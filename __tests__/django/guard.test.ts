@@ -38,11 +38,10 @@ class Migration: app_label, name, atomic = "shop", "0002_x", True
 for vendor in "postgresql", "sqlite":
     print(MigrationExecutor(Connection(vendor)).apply_migration("state", Migration, fake=True))
 `,
-  'runs.py': `import os, subprocess, sys
+  'runs.py': `import json, os, subprocess, sys
 from rollout_inspector import run, task
 task.spec.update(marker="MARK42", locks=60)
-leading = {"default shop.0002_x": [["table", "t", "ACCESS EXCLUSIVE"]]}
-env = run.guarded(leading, open(sys.argv[1]).read())
+env = run.guarded(json.loads(os.environ["LEADING"]), open(sys.argv[1]).read())
 subprocess.check_call([sys.executable] + sys.argv[2:], env=env)
 `,
 }
@@ -59,12 +58,24 @@ afterAll(() => {
   rmSync(folder, { recursive: true })
 })
 
+/** What the first migration locks. */
+const leading = { 'default shop.0002_x': [['table', 't', 'ACCESS EXCLUSIVE']] }
+
 /** What a program prints that is started with the guard. */
-function printed(...words: readonly string[]): readonly string[] {
+const printed = (...words: readonly string[]) => printedWith(leading, ...words)
+
+/** `locks`: null where the migration locks as Django does. */
+function printedWith(locks: typeof leading | null, ...words: readonly string[]): readonly string[] {
   const path = `${join(folder, 'own')}:${inspector}`
   const args = [join(folder, 'runs.py'), join(folder, 'inspector.txt'), ...words]
   const { PATH = '' } = process.env
-  const env = { PATH, PYTHONPATH: path, KEPT: 'kept', PYTHONDONTWRITEBYTECODE: '1' }
+  const env = {
+    PATH,
+    PYTHONPATH: path,
+    KEPT: 'kept',
+    LEADING: JSON.stringify(locks),
+    PYTHONDONTWRITEBYTECODE: '1',
+  }
   const { stdout, stderr } = spawnSync('python3', args, { encoding: 'utf8', env })
   expect(stderr).toBe('')
   // The first line is of the program that starts the other.
@@ -80,6 +91,17 @@ test('a migration on PostgreSQL is guarded, and nothing else is changed', () => 
     'True False kept',
     "shop.0002_x [['table', 't', 'ACCESS EXCLUSIVE']]",
     'wrapped',
+    "['applied', 'state', '0002_x', True]",
+    "['applied', 'state', '0002_x', True]",
+  ])
+})
+
+test('where it locks as Django does, it is guarded to say how far it is, and nothing else is changed', () => {
+  const path = `${join(folder, 'own')}:${inspector}`
+  const lines = printedWith(null, join(folder, 'migrate.py'), path)
+  expect(lines).toContain('MARK42{"locking": {"ready": true}}MARK42')
+  expect(lines).not.toContain('wrapped')
+  expect(lines.slice(-2)).toEqual([
     "['applied', 'state', '0002_x', True]",
     "['applied', 'state', '0002_x', True]",
   ])

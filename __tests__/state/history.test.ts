@@ -63,7 +63,11 @@ describe('a release that is added to the history', () => {
     const stuck = ended('b', { result: 'stuck', cause: 'web: exit 1', migrations: ['orders.0002'] })
     // What was to be applied; the run itself knew what was.
     const planned = ['orders.0002', 'orders.0003']
-    const recovered = ended('b', { result: 'undone', cause: 'its run was gone', migrations: planned })
+    const recovered = ended('b', {
+      result: 'undone',
+      cause: 'its run was gone',
+      migrations: planned,
+    })
     const [, , entry, ...more] = added(added(historyOf('a c'), stuck), recovered)
     expect(entry).toMatchObject({
       number: 3,
