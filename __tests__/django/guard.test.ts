@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { inspectorSource } from '../../src/django/inspector.generated.js'
 import { inspect } from '../support/inspector.js'
 
@@ -17,7 +17,11 @@ const files = {
   'own/django/__init__.py': '',
   'own/django/db/__init__.py': '',
   'own/django/db/migrations/__init__.py': '',
-  'own/django/db/migrations/executor.py': `class MigrationExecutor:
+  'own/django/db/migrations/migration.py': 'class Migration:\n    def apply(self): pass\n',
+  'own/django/db/migrations/executor.py': `class MigrationRecorder:
+    def record_applied(self): pass
+class MigrationExecutor:
+    def migration_plan(self): pass
     def __init__(self, connection):
         self.connection = connection
     def apply_migration(self, state, migration, fake=False):
@@ -44,6 +48,19 @@ task.spec.update(marker="MARK42", locks=60)
 env = run.guarded(json.loads(os.environ["LEADING"]), open(sys.argv[1]).read())
 subprocess.check_call([sys.executable] + sys.argv[2:], env=env)
 `,
+  // Finds the project without PYTHONPATH, and runs what a shell of Django would.
+  'manage.py': `import os, sys
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "own"))
+assert sys.argv[1] == "shell", sys.argv
+exec(sys.argv[sys.argv.index("-c") + 1])
+`,
+  'proves.py': `import sys
+from rollout_inspector import run, task
+task.spec.update(marker="MARK42", locks=60)
+held = [["default", "shop", "0002_x"]]
+run.prove_guard(sys.argv[2], run.guarded(None, open(sys.argv[1]).read(), held))
+print("proved")
+`,
 }
 
 beforeAll(() => {
@@ -66,20 +83,18 @@ const printed = (...words: readonly string[]) => printedWith(leading, ...words)
 
 /** `locks`: null where the migration locks as Django does. */
 function printedWith(locks: typeof leading | null, ...words: readonly string[]): readonly string[] {
-  const path = `${join(folder, 'own')}:${inspector}`
-  const args = [join(folder, 'runs.py'), join(folder, 'inspector.txt'), ...words]
-  const { PATH = '' } = process.env
-  const env = {
-    PATH,
-    PYTHONPATH: path,
-    KEPT: 'kept',
-    LEADING: JSON.stringify(locks),
-    PYTHONDONTWRITEBYTECODE: '1',
-  }
-  const { stdout, stderr } = spawnSync('python3', args, { encoding: 'utf8', env })
+  const { stdout, stderr } = python('runs.py', words, { LEADING: JSON.stringify(locks) })
   expect(stderr).toBe('')
   // The first line is of the program that starts the other.
   return stdout.trim().split('\n').slice(1)
+}
+
+function python(script: string, words: readonly string[], more: NodeJS.ProcessEnv = {}) {
+  const path = `${join(folder, 'own')}:${inspector}`
+  const args = [join(folder, script), join(folder, 'inspector.txt'), ...words]
+  const { PATH = '' } = process.env
+  const own = { PATH, PYTHONPATH: path, KEPT: 'kept', PYTHONDONTWRITEBYTECODE: '1' }
+  return spawnSync('python3', args, { encoding: 'utf8', env: { ...own, ...more } })
 }
 
 test('a migration on PostgreSQL is guarded, and nothing else is changed', () => {
@@ -111,6 +126,22 @@ test('a Python that starts another one passes the guard on', () => {
   const nested = 'import subprocess, sys; subprocess.check_call([sys.executable] + sys.argv[1:])'
   const path = `${join(folder, 'own')}:${inspector}`
   expect(printed('-c', nested, join(folder, 'migrate.py'), path)).toContain('wrapped')
+})
+
+describe('before anything is held back, the command proves that it has the guard', () => {
+  test.each<[string, string, number, string]>([
+    ['a plain one', 'python3', 0, 'proved'],
+    ['a Python that ignores PYTHONPATH', 'python3 -I', 3, 'python3 -I'],
+    ['a Python without the module site', 'python3 -S', 3, 'python3 -S'],
+    ['a program that cannot be found', 'no-such-python', 3, 'no-such-python'],
+  ])('%s', (_, start, code, words) => {
+    const { status, stdout } = python('proves.py', [
+      `${start} ${join(folder, 'manage.py')} migrate`,
+    ])
+    const isRefused = stdout.includes('The migrations that are held back cannot be left out: ')
+    expect([status, isRefused]).toEqual([code, code !== 0])
+    expect(stdout).toContain(words)
+  })
 })
 
 test('a Python without the executor of migrations is unchanged', () => {
