@@ -39,16 +39,22 @@ test.each<[string, readonly Container[], readonly Container[], string | undefine
     [other({ command: ['python', 'manage.py', 'migrate', '--check'] })],
     'deployment/web migrates when it starts (python manage.py migrate --check)',
   ],
+  [
+    'an init container that migrates the schemas of tenants',
+    [ours({ command: ['gunicorn'] })],
+    [ours({ command: ['python', 'manage.py', 'migrate_schemas', '--shared'] })],
+    'deployment/web migrates when it starts (python manage.py migrate_schemas --shared)',
+  ],
   ['a word that only begins so', [ours({ command: ['gunicorn', 'migrated.wsgi'] })], [], undefined],
 ])('%s', (_, containers, initContainers, refused) => {
   const spec = { containers: [...containers], initContainers: [...initContainers] }
-  expect(startsOf([{ name: 'deployment/web', spec }], isOurs, server).refused).toBe(refused)
+  expect(startsOf([{ name: 'deployment/web', spec }], [], isOurs, server).refused).toBe(refused)
 })
 
 test('the pod looks into the programs of our own containers', () => {
   const containers = [ours({}), ours({ command: ['sh', '-c', './start.sh; exec gunicorn'] })]
   const spec = { containers: [...containers, other({ command: ['/other.sh'] })] }
-  expect(startsOf([{ name: 'deployment/web', spec }], isOurs, server).programs).toEqual([
+  expect(startsOf([{ name: 'deployment/web', spec }], [], isOurs, server).programs).toEqual([
     '/entrypoint.sh',
     'gunicorn',
     'shop.wsgi',
@@ -56,6 +62,22 @@ test('the pod looks into the programs of our own containers', () => {
     './start.sh',
     'exec',
   ])
+})
+
+const beside = '"before-rollout" or "after-rollout" migrates'
+
+test.each<[string, string | undefined, readonly string[]]>([
+  ['python manage.py warm_cache', undefined, ['python', 'manage.py', 'warm_cache']],
+  ['python manage.py migrate', beside, ['python', 'manage.py', 'migrate']],
+  ['python manage.py migrate_schemas', beside, ['python', 'manage.py', 'migrate_schemas']],
+  ['./bin/release.sh --all', undefined, ['./bin/release.sh']],
+  ['cd /app && "./bin/release.sh"', undefined, ['cd', '/app', './bin/release.sh']],
+  ['echo "$(./bin/release.sh)"', undefined, ['echo', './bin/release.sh']],
+])('the pod looks into what a command around the rollout runs: %s', (command, refused, programs) => {
+  expect(startsOf([], [command], isOurs, undefined)).toEqual({
+    ...(refused !== undefined && { refused }),
+    programs,
+  })
 })
 
 const bridge = {

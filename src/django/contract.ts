@@ -51,22 +51,23 @@ export interface MadeBridge extends Omit<Bridge, 'migration'> {
   readonly failed?: string
 }
 
-/** A container's programs, for the pod to look into: scripts of the image. */
+/** What a release starts beside its migration. `programs`: for the pod to look into, where they are scripts. */
 export interface Starts {
-  /** `deployment/web runs "python manage.py migrate" when it starts` */
+  /** `deployment/web migrates when it starts (python manage.py migrate)` */
   readonly refused?: string
   readonly programs: readonly string[]
 }
 
 /** A command that applies migrations, or waits until they are. */
-export const migrates = /\b(migrate|showmigrations)\b/
+export const migrates = /\b(migrate|migrate_schemas|showmigrations)\b/
 
 /**
- * Returns what the pods of a release start. One that migrates by itself would apply what is held back. `isOurs`:
- * whether an image is the one that is released, whose own command is `image`.
+ * Returns what a release starts: its pods, and the user's `commands` around the rollout. What migrates by itself
+ * would apply what is held back. `isOurs`: whether an image is the one that is released, whose own command is `image`.
  */
 export function startsOf(
   pods: readonly { readonly name: string; readonly spec: PodSpec | undefined }[],
+  commands: readonly string[],
   isOurs: (image: string) => boolean,
   image: ImageCommand | undefined,
 ): Starts {
@@ -77,17 +78,25 @@ export function startsOf(
       words: wordsOf(container, isOurs(container.image ?? '') ? image : undefined),
     })),
   )
-  const found = all.find(({ words }) => migrates.test(words.join(' ')))
-  const programs = all.flatMap(({ own, words }) =>
-    own ? words.flatMap((word) => word.split(/[\s;&|]+/)) : [],
-  )
-  const scripts = programs.filter((word) => /^[\w./-]+$/.test(word) && !word.startsWith('-'))
+  const refused = refusalOf(all, commands)
+  const texts = [...commands, ...all.flatMap(({ own, words }) => (own ? words : []))]
+  const programs = texts
+    .flatMap((text) => text.split(/[\s;&|"'`()]+/))
+    .filter((word) => /^[\w./-]+$/.test(word) && !word.startsWith('-'))
   return {
-    ...(found && {
-      refused: `${found.name} migrates when it starts (${short(found.words.join(' '))})`,
-    }),
-    programs: [...new Set(scripts)].slice(0, 100),
+    ...(refused !== undefined && { refused }),
+    programs: [...new Set(programs)].slice(0, 100),
   }
+}
+
+function refusalOf(
+  pods: readonly { readonly name: string; readonly words: readonly string[] }[],
+  commands: readonly string[],
+): string | undefined {
+  if (commands.some((command) => migrates.test(command)))
+    return '"before-rollout" or "after-rollout" migrates'
+  const found = pods.find(({ words }) => migrates.test(words.join(' ')))
+  return found && `${found.name} migrates when it starts (${short(found.words.join(' '))})`
 }
 
 function wordsOf({ command, args }: Container, image: ImageCommand | undefined): readonly string[] {

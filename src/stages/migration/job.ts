@@ -24,7 +24,7 @@ import {
 import { claimUses, type ClaimUse } from '../../django/claims.js'
 import type { NamedSelector, Neighbours } from '../../django/pod-labels.js'
 import type { ReverseTask } from '../../django/reversal.js'
-import { migrates, startsOf, type Starts } from '../../django/contract.js'
+import { startsOf, type Starts } from '../../django/contract.js'
 import { launchOf, type ImageCommand, type Launch } from '../../django/launch.js'
 import { commandOf } from '../../docker/registry.js'
 import { hasLostNode } from '../../judge/objects.js'
@@ -297,10 +297,11 @@ async function commonOf(
     live: marks,
   }
   const isUnknown = imageCommand === undefined && leavesToImage(started, settings.image)
+  const commands = [...settings['before-rollout'], ...settings['after-rollout']]
+  const isOurs = (name: string) => isOfRepository(name, settings.image)
   const starts = {
-    ...startsOf(started, (name) => isOfRepository(name, settings.image), imageCommand),
     ...(isUnknown && { refused: 'the registry does not say what the image starts' }),
-    ...(migratesBeside(settings) && { refused: '"before-rollout" or "after-rollout" migrates' }),
+    ...startsOf(started, commands, isOurs, imageCommand),
   }
   return { launch, claims, common, starts }
 }
@@ -369,12 +370,6 @@ async function commandWhereNeeded(
     signal.throwIfAborted()
     return undefined
   })
-}
-
-/** By commands of the user's in the same release. */
-function migratesBeside(settings: OpenContext['settings']): boolean {
-  const commands = [...settings['before-rollout'], ...settings['after-rollout']]
-  return commands.some((command) => migrates.test(command))
 }
 
 function leavesToImage(pods: readonly NamedPod[], repository: string): boolean {
