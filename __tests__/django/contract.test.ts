@@ -73,12 +73,15 @@ test.each<[string, string | undefined, readonly string[]]>([
   ['./bin/release.sh --all', undefined, ['./bin/release.sh']],
   ['cd /app && "./bin/release.sh"', undefined, ['cd', '/app', './bin/release.sh']],
   ['echo "$(./bin/release.sh)"', undefined, ['echo', './bin/release.sh']],
-])('the pod looks into what a command around the rollout runs: %s', (command, refused, programs) => {
-  expect(startsOf([], [command], isOurs, undefined)).toEqual({
-    ...(refused !== undefined && { refused }),
-    programs,
-  })
-})
+])(
+  'the pod looks into what a command around the rollout runs: %s',
+  (command, refused, programs) => {
+    expect(startsOf([], [command], isOurs, undefined)).toEqual({
+      ...(refused !== undefined && { refused }),
+      programs,
+    })
+  },
+)
 
 const bridge = {
   kind: 'default-set',

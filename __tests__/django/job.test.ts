@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import type { PodSpec, PodTemplateSpec, Volume } from 'kubernetes-types/core/v1'
+import type { Container, PodSpec, PodTemplateSpec, Volume } from 'kubernetes-types/core/v1'
 import { jobName, lastingFolders, migrationJob } from '../../src/django/job.js'
 import type { MigrationJobOptions } from '../../src/django/job.js'
 
@@ -323,6 +323,117 @@ describe('a label or annotation of the web that a container reads', () => {
     expect(podOf({}, {}, { labels }).metadata?.labels).toMatchObject({
       'azure.workload.identity/use': 'true',
     })
+  })
+})
+
+describe('an init container of our image', () => {
+  const made = (own: Partial<Container>, more: Partial<MigrationJobOptions> = {}) =>
+    podOf(
+      { initContainers: [{ name: 'assets', image: 'shop:old', ...own }] },
+      { ...more, webContainers: ['app', 'assets'] },
+    )
+  const shell = (text: string): Partial<Container> => ({ command: ['sh', '-c', text] })
+  const always = { command: ['celery', '-A', 'shop', 'worker'], restartPolicy: 'Always' }
+  const own = '(a Job in "migrate-manifest" keeps it)'
+  const migrating = 'it runs or awaits the migration itself'
+
+  test.each<[Partial<Container>]>([
+    [{ command: ['python', 'manage.py', 'collectstatic', '--noinput'] }],
+    [{ command: ['/opt/venv/bin/python', '-u', '/app/manage.py', 'compilemessages'] }],
+    [{ command: ['python'], args: ['-m', 'django', 'check'] }],
+    [{ command: ['django-admin', 'compress', '--output', '/static'] }],
+    [{ command: ['poetry', 'run', 'python', 'manage.py', 'check'] }],
+    [{ command: ['python', '-c', 'open("/app/ready", "w")'] }],
+    [{ command: ['cp', '-r', '/app/static', '/static'] }],
+    [{ command: ['/bin/cp', '/app/start.sh', '/shared'] }],
+    [{ command: ['pg_isready', '-h', 'db'] }],
+    [{ command: ['env', 'A=/b', '/usr/bin/env', 'cp', '-r', 'static', 'shared'] }],
+    [shell('until nc -z db 5432; do sleep 1; done')],
+    [shell('while ! pg_isready -h "${DB_HOST}" >/dev/null 2>&1\ndo sleep 1\ndone')],
+    [shell('until python -c \'import socket; socket.create_connection(("db", 1))\'; do :; done')],
+    [shell('set -e; cd /app && A=/b exec python manage.py collectstatic')],
+    [shell('if [ -d /app/static ]; then cp -r /app/static /static; fi')],
+    [shell('cp -r \\\n  /app/static $(dirname /static/x)/y > /dev/stdout')],
+    [{ command: ['bash', '-euo', 'pipefail', '-c', 'chown -R app /media'] }],
+  ])('runs where all of it can be seen: %j', (container) => {
+    const pod = made(container)
+    expect(pod.notes).toEqual([])
+    expect(pod.spec?.initContainers).toEqual([{ name: 'assets', image: how.image, ...container }])
+  })
+
+  test.each<[Partial<Container>, string]>([
+    [{ command: ['python', 'manage.py', 'migrate'] }, migrating],
+    [{ command: ['python', 'manage.py', 'migrate_schemas', '--shared'] }, migrating],
+    [{ args: ['migrate'] }, migrating],
+    [
+      shell('until python manage.py showmigrations | grep -v "\\[ \\]"; do sleep 1; done'),
+      migrating,
+    ],
+    [
+      {
+        command: [
+          'python',
+          '-c',
+          'from django.core import management as m; m.call_command("migrate")',
+        ],
+      },
+      migrating,
+    ],
+    [{}, `the image's entrypoint may run the migration ${own}`],
+    [{ command: [], args: ['init'] }, `the image's entrypoint may run the migration ${own}`],
+    [always, `it would run the same code during the migration ${own}`],
+    ...(
+      [
+        [{ command: ['/app/docker-init.sh'] }, '/app/docker-init.sh'],
+        [{ command: ['docker-init.sh'] }, 'docker-init.sh'],
+        [{ command: ['/start'] }, '/start'],
+        [{ command: ['/usr/local/bin/prepare'] }, '/usr/local/bin/prepare'],
+        [{ command: ['$(INIT)'] }, '$(INIT)'],
+        [{ command: ['sh', '/app/init'] }, 'sh /app/init'],
+        [{ command: ['bash', 'init', '-c', 'true'] }, 'bash init'],
+        [{ command: ['python', 'init.py'] }, 'python init.py'],
+        [{ command: ['python', '-m', 'shop.init'] }, 'python -m shop.init'],
+        [{ command: ['tini', '--', '/app/init'] }, '/app/init'],
+        [{ command: ['gosu', 'app', '/app/init'] }, '/app/init'],
+        [{ command: ['timeout', '60', './init'] }, './init'],
+        [{ command: ['uv', 'run', 'python', 'init.py'] }, 'python init.py'],
+        [{ command: ['make', 'init'] }, 'make init'],
+        [shell('./init'), './init'],
+        [shell('cd /app && ./init'), './init'],
+        [shell('cd /app\n. ./env.sh'), './env.sh'],
+        [shell('nc -z db 1 && if true; then A=b exec /app/init; fi'), '/app/init'],
+        [shell('export A="$(/app/init)"'), '/app/init'],
+        [shell('exec "$@"'), '$@'],
+        [shell('curl http://x/y | sh'), 'sh'],
+        [shell('su app -c "./init"'), './init'],
+        [shell('bash -c "true; ./init"'), './init'],
+      ] as const
+    ).map(
+      ([container, what]) =>
+        [container, `${what} may run the migration ${own}`] as [Partial<Container>, string],
+    ),
+  ])('is left out where it may migrate: %j', (container, why) => {
+    const pod = made(container)
+    expect(pod.notes).toEqual([`init container assets is skipped: ${why}`])
+    expect(pod.spec?.initContainers).toBeUndefined()
+  })
+
+  test.each<[string, Partial<Container>, readonly string[]]>([
+    ['runs a script', { command: ['/app/docker-init.sh'] }, []],
+    ['runs what the image starts', {}, []],
+    ['keeps running', always, []],
+    ['migrates', { command: ['./manage.py', 'migrate'] }, [migrating]],
+  ])('which the user has put into the Job, or after the migration: %s', (_, container, why) => {
+    const pod = made(container, { inits: 'all' })
+    expect(pod.notes).toEqual(why.map((each) => `init container assets is skipped: ${each}`))
+    expect(pod.spec?.initContainers ?? []).toHaveLength(1 - why.length)
+  })
+
+  test('of another image stays as it is', () => {
+    const other = { name: 'wait', image: 'busybox', command: ['/wait.sh'] }
+    const pod = podOf({ initContainers: [other] })
+    expect(pod.notes).toEqual([])
+    expect(pod.spec?.initContainers).toEqual([other])
   })
 })
 

@@ -10,6 +10,7 @@ import type {
 } from 'kubernetes-types/core/v1'
 import { appLabel, runAnnotation } from '../kubernetes/jobs.js'
 import type { ClaimUse } from './claims.js'
+import { whySkipped, type InitChoice } from './init-container.js'
 import { podLabels, type Neighbours, type PodLabels } from './pod-labels.js'
 
 export interface MigrationJobOptions {
@@ -25,6 +26,8 @@ export interface MigrationJobOptions {
   readonly container: string
   /** Names of all containers in it, init containers too, that run our image. */
   readonly webContainers: readonly string[]
+  /** Which of its init containers that run our image run here, too; default: `visible`. */
+  readonly inits?: InitChoice
   /** The new image, by digest. */
   readonly image: string
   /** Program and arguments, to be taken as they are written: nothing in them is expanded. */
@@ -318,11 +321,9 @@ function resourcesOf(
 
 function initOf(container: Container, options: MigrationJobOptions, notes: string[]): Container[] {
   if (!options.webContainers.includes(container.name)) return [container]
-  // It would migrate before the plan is known, or wait forever for the migration that this pod runs.
-  if (/\bmigrate\b/.test([...(container.command ?? []), ...(container.args ?? [])].join(' '))) {
-    notes.push(
-      `init container ${container.name} is skipped: it runs or awaits the migration itself`,
-    )
+  const why = whySkipped(container, options.inits ?? 'visible')
+  if (why !== undefined) {
+    notes.push(`init container ${container.name} is skipped: ${why}`)
     return []
   }
   return [{ ...container, image: options.image }]

@@ -106,6 +106,7 @@ function isFile(program = ''): boolean {
   return program.includes('/') || program.endsWith('.sh')
 }
 
-function base(word: string): string {
+/** The name of a program, without its folder. */
+export function base(word: string): string {
   return word.split('/').at(-1) ?? word
 }

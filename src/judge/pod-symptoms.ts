@@ -4,6 +4,7 @@ import { brief, isBusy, isPermanentPullError, probeAnswer, pullWords } from './k
 import type { FailureReason } from '../options/failure-reasons.js'
 import type { Exit, Symptom, Startup } from './symptoms.js'
 import { readsOfSpec } from '../kubernetes/configuration.js'
+import { isSidecar } from '../kubernetes/objects.js'
 import { missingWords } from './kubelet-messages.js'
 import { oneLine } from './words.js'
 
@@ -55,11 +56,6 @@ export function partsOf(pod: Pod): readonly Part[] {
     ...(pod.spec?.initContainers ?? []).flatMap((spec) => part(spec, !isSidecar(spec))),
     ...(pod.spec?.containers ?? []).flatMap((spec) => part(spec, false)),
   ]
-}
-
-/** Returns whether an init container keeps running (Kubernetes 1.29). The field is younger than the types in use. */
-function isSidecar(spec: Container): boolean {
-  return (spec as { restartPolicy?: string }).restartPolicy === 'Always'
 }
 
 function partSymptom(pod: Pod, part: Part, events: readonly Event[]): Symptom | undefined {

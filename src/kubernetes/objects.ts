@@ -1,5 +1,5 @@
 /** What the cluster's objects mean to a release: pure reading, no requests. */
-import type { PodSpec, PodTemplateSpec } from 'kubernetes-types/core/v1'
+import type { Container, PodSpec, PodTemplateSpec } from 'kubernetes-types/core/v1'
 import type { ObjectMeta } from 'kubernetes-types/meta/v1'
 import { isOfRepository } from './image.js'
 import type { WorkloadId, WorkloadKind } from './workload.js'
@@ -97,6 +97,11 @@ export function withAnnotation<T extends KubeObject>(
   const { [name]: _, ...others } = object.metadata?.annotations ?? {}
   const annotations = value === undefined ? others : { ...others, [name]: value }
   return { ...object, metadata: { ...object.metadata, annotations } }
+}
+
+/** Returns whether an init container keeps running (Kubernetes 1.29). The field is younger than the types in use. */
+export function isSidecar(container: Container): boolean {
+  return (container as { readonly restartPolicy?: string }).restartPolicy === 'Always'
 }
 
 /** A container of a pod template that runs our image. */

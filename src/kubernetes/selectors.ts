@@ -4,7 +4,7 @@
  */
 import type { PodTemplateSpec, Service, ServicePort } from 'kubernetes-types/core/v1'
 import type { LabelSelector } from 'kubernetes-types/meta/v1'
-import { keyOf, nameOf, type KubeObject } from './objects.js'
+import { isSidecar, keyOf, nameOf, type KubeObject } from './objects.js'
 import { askedBefore, aspectsOfPolicy, isIsolated, matches, type Side } from './policies.js'
 import { routed, type Services } from './routes.js'
 
@@ -324,10 +324,7 @@ function hasPort(
 
 function portsOf(template: PodTemplateSpec | undefined) {
   const { containers = [], initContainers = [] } = template?.spec ?? {}
-  const sidecars = initContainers.filter(
-    (one) => (one as { readonly restartPolicy?: string }).restartPolicy === 'Always',
-  )
-  return [...containers, ...sidecars].flatMap(({ ports = [] }) => ports)
+  return [...containers, ...initContainers.filter(isSidecar)].flatMap(({ ports = [] }) => ports)
 }
 
 function labelsOf(template: PodTemplateSpec | undefined): Readonly<Record<string, string>> {

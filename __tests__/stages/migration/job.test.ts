@@ -5,7 +5,8 @@ import { ApiError } from '../../../src/kubernetes/api-error.js'
 import type { Pod } from 'kubernetes-types/core/v1'
 import { migrationLabels } from '../../../src/django/job.js'
 import type { Web } from '../../../src/kubernetes/target.js'
-import { createJob, makeCommandJob } from '../../../src/stages/migration/job.js'
+import { createJob, makeCommandJob, makeJob } from '../../../src/stages/migration/job.js'
+import type { RawInputs } from '../../../src/options/read.js'
 import type { PreflightResult } from '../../../src/stages/preflight.js'
 import type { NamespaceWatch } from '../../../src/rollout/namespace-watch.js'
 import { clusterOf } from '../../support/cluster.js'
@@ -131,4 +132,74 @@ test.each<[string, object, boolean]>([
   expect(made.job.spec?.template.spec?.volumes).toEqual(
     isIts ? volumes : [{ name: 'media', emptyDir: {} }],
   )
+})
+
+describe('of the web, and of what a release starts', () => {
+  const repository = 'ghcr.io/acme/shop'
+  const container = { name: 'web', image: `${repository}:0`, command: ['gunicorn'] }
+  const init = { name: 'init', image: `${repository}:0`, command: ['/app/init.sh'] }
+  const spec = { containers: [container], initContainers: [init] }
+  const web: Web = {
+    workload: { kind: 'Deployment', name: 'web' },
+    template: { spec },
+    container: 'web',
+    containers: ['web', 'init'],
+  }
+  const live = standing(nothing)
+  const checked = { live, targets: [], services: [] } as unknown as PreflightResult
+  const image = { repository, tag: '1', digest: `sha256:${'a'.repeat(64)}` }
+  const input = { checked, web, image }
+  const manifest = {
+    apiVersion: 'batch/v1',
+    kind: 'Job',
+    metadata: { name: 'own' },
+    spec: { template: { spec } },
+  }
+  const end = { apiVersion: 'django-rollout/v1', kind: 'EndOfFile' }
+  const cluster = clusterOf({
+    find: () => Promise.resolve(undefined),
+    printFiles: () =>
+      Promise.resolve({
+        code: 0,
+        stdout: [manifest, end].map((one) => JSON.stringify(one, null, 2)).join('\n'),
+        stderr: '',
+      }),
+  })
+  const context = (given: RawInputs = {}) =>
+    contextOf(scripted([], { files: { 'migrate.yaml': '' } }).platform, given).with({
+      cluster,
+      log: notebook(),
+    })
+  const own = { 'migrate-manifest': 'migrate.yaml' }
+  const skipped = [
+    'init container init is skipped: /app/init.sh may run the migration (a Job in "migrate-manifest" keeps it)',
+  ]
+
+  test.each([
+    ['a migration', () => makeJob(context(), input, 'm'), skipped],
+    ['a plan', () => makeJob(context(), { ...input, plansOnly: true }, 'm'), skipped],
+    ['a migration of its own file', () => makeJob(context(own), input, 'm'), []],
+    ['a command', () => makeCommandJob(context(), input, './prepare', 'm'), []],
+  ])('%s begins with what does not migrate', async (_, make, notes) => {
+    const made = await make()
+    expect(made.notes).toEqual(notes)
+    expect(made.job.spec?.template.spec?.initContainers ?? []).toHaveLength(1 - notes.length)
+  })
+
+  test.each<[RawInputs, object]>([
+    [{}, { starts: [] }],
+    [{ 'before-rollout': './bin/release.sh' }, { starts: ['./bin/release.sh'] }],
+    [{ 'after-rollout': 'sh ./bin/release.sh' }, { starts: ['sh', './bin/release.sh'] }],
+    [
+      { 'before-rollout': './manage.py migrate_schemas' },
+      { refused: '"before-rollout" or "after-rollout" migrates' },
+    ],
+  ])('the pod is given what may migrate beside it: %j', async (given, contract) => {
+    const { job } = await makeJob(context(given), input, 'm')
+    const env = job.spec?.template.spec?.containers[0]?.env ?? []
+    const task: unknown = JSON.parse(
+      env.find(({ name }) => name === 'DJANGO_ROLLOUT_SPEC')?.value ?? '{}',
+    )
+    expect(task).toMatchObject({ contract })
+  })
 })

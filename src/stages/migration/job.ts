@@ -126,6 +126,8 @@ export async function makeJob(
   const running = runningVersions(context, checked, image, kept)
   const made = migrationJob({
     ...common,
+    // What its own file has, the user has put before the migration.
+    ...(own && { inits: 'all' }),
     // Reports that run at once have different names.
     ...(reports && { sha: image.digest.slice('sha256:'.length) }),
     command: planCommand(command, launch.starter, marker),
@@ -255,6 +257,8 @@ export async function makeCommandJob(
     command: startedCommand(command, launch.starter, marker),
     timeoutSeconds: Math.ceil(context.settings['migrate-timeout'] / 1000),
     isCommand: true,
+    // The migration is done.
+    inits: 'all',
   })
   if (made.is === 'made') return { ...made, ...beginningOf(launch) }
   return fail({ code: 'command-failed', sentence: `creating its Job failed: ${made.problem}` })
