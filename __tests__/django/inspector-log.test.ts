@@ -57,6 +57,7 @@ ALTER TABLE "orders_order" ADD COLUMN "note" text DEFAULT '' NOT NULL;`,
   absent: [],
   bridges: [],
   earlierBridges: [],
+  endedBridges: [],
 }
 const plan = {
   django: '5.2.19',

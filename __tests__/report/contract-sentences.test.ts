@@ -1,9 +1,11 @@
 /** What people read of migrations that are held back. */
 import { expect, test } from '@jest/globals'
+import type { ContractPolicy } from '../../src/django/contract.js'
 import {
   bridgeSentence,
   heldSentence,
   madeBridgeSentence,
+  notAppliedWarning,
   nullWarnings,
   stillHeldWarning,
   unheldWarnings,
@@ -98,17 +100,31 @@ test('says what makes up for it', () => {
   ).toBe('shop_order.note: its default stays in the database until the next release (busy)')
 })
 
-test.each<[string, readonly string[], readonly string[] | undefined, string | undefined]>([
-  ['all of it', ['a.1'], ['a.1'], 'a.1: still held back; the next release applies it'],
-  ['a part of it', ['a.1', 'a.2'], ['a.2'], 'a.2: still held back; the next release applies it'],
+test.each<[string, ContractPolicy, readonly string[], string | undefined]>([
+  ['nothing', 'next', [], undefined],
+  ['one', 'next', ['a.1'], 'a.1: still held back; the next release of another image applies it'],
   [
-    'several, of a plan that was stopped',
+    'several',
+    'after',
     ['a.1', 'a.2'],
-    undefined,
-    'a.1, a.2: still held back; the next release applies them',
+    'a.1, a.2: still held back; the next release of another image applies them',
   ],
-  ['nothing', ['a.1'], [], undefined],
-  ['nothing, since there was nothing', [], undefined, undefined],
-])('after the rollout is held back still: %s', (_, held, left, warning) => {
-  expect(stillHeldWarning(held, left)).toBe(warning)
+  [
+    'what no release applies',
+    'manual',
+    ['a.1'],
+    'a.1: still held back; only the command "migrate" applies it',
+  ],
+])('is held back still: %s', (_, policy, held, warning) => {
+  expect(stillHeldWarning(held, policy)).toBe(warning)
+})
+
+test.each([
+  [[], 'what was held back was not applied, and the next release of another image does it: busy'],
+  [
+    ['a.1'],
+    'what was held back was not all applied, and the next release of another image does the rest: busy',
+  ],
+])('what was held back was not applied after the rollout, but %j', (applied, warning) => {
+  expect(notAppliedWarning(applied, 'busy')).toBe(warning)
 })

@@ -246,6 +246,7 @@ describe('the plan in the report', () => {
         absent: [],
         bridges: [],
         earlierBridges: [],
+        endedBridges: [],
         pending: [
           { ...pending, name: '0002_next' },
           { ...pending, name: '0003_more' },

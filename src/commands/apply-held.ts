@@ -1,23 +1,26 @@
 /** Applies what a release has held back, once no running version needs it any more. */
 import type { Image } from '../docker/image.js'
 import type { OpenContext } from '../stages/context.js'
-import { stillHeldWarning } from '../report/contract-sentences.js'
+import { notAppliedWarning, stillHeldWarning } from '../report/contract-sentences.js'
 import { backupWhen } from '../stages/migration/backup.js'
 import { endOfOthers } from '../stages/migration/ending.js'
 import { Planning } from '../stages/migration/planning.js'
-import { saveSchemaChange } from '../state/history-store.js'
 import { sentenceOf } from './causes.js'
-import { contractOf } from './open-release.js'
+import { keepSchemaChange } from './migrate.js'
 import type { Run } from './run.js'
 
 /**
  * With "contract: after", when the new version is live. It runs well, so a failure is a warning, and the next release
  * applies what is left.
  */
-export async function applyHeld(run: Run, context: OpenContext, image: Image): Promise<void> {
+export async function applyHeld(
+  run: Pick<Run, 'reporter' | 'state' | 'warn'>,
+  context: OpenContext,
+  image: Image,
+): Promise<void> {
   const { reporter, state, warn } = run
-  const { settings, platform, cluster, app } = context
-  const { held = [], bridges = [] } = contractOf(state.plan)
+  const { settings } = context
+  const { held = [], bridges = [] } = state.contract ?? {}
   const { checked } = state.phase
   if (settings.contract !== 'after' || held.length + bridges.length === 0) return
   if (!checked?.web) return
@@ -26,6 +29,8 @@ export async function applyHeld(run: Run, context: OpenContext, image: Image): P
   await reporter.stage('contract', async (log) => {
     const own = context.with({ log })
     const planning = new Planning(own, input, () => endOfOthers(own, checked.live, image, log))
+    // The release is closed: no other run looks for what the Job of a run has applied that was killed.
+    await keepSchemaChange(run, context, { is: 'begun' })
     try {
       let plan = await planning.plan(log)
       if (plan.backup && plan.judged?.blocked !== true) {
@@ -34,20 +39,21 @@ export async function applyHeld(run: Run, context: OpenContext, image: Image): P
       }
       const { migration } = planning
       if (plan.judged?.blocked !== true && plan.runs) await migration.migrate(log)
-      const left = contractOf(plan)
-      const applied = migration.applied()
-      const history = { cluster, clock: platform.clock, app }
-      await saveSchemaChange(history, migration.schema(), left, applied)
-      state.migrations = [...state.migrations, ...applied]
-      const stays = stillHeldWarning(held, left.held)
+      const stays = stillHeldWarning(migration.contract().held ?? held, settings.contract)
       if (stays !== undefined) warn(stays)
     } catch (error) {
       context.signal.throwIfAborted()
-      warn(`what was held back was not applied, and the next release does it: ${sentenceOf(error)}`)
+      warn(notAppliedWarning(planning.migration.applied(), sentenceOf(error)))
     } finally {
-      await planning.migration.close().catch((error: unknown) => {
+      const { migration } = planning
+      await migration.close().catch((error: unknown) => {
         warn(sentenceOf(error))
       })
+      // Its pod may have applied some before it was gone.
+      state.migrations = [...state.migrations, ...migration.applied()]
+      state.schema = migration.schema()
+      state.contract = { ...state.contract, ...migration.contract() }
+      await keepSchemaChange(run, context)
     }
   })
 }

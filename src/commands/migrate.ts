@@ -22,7 +22,6 @@ import { openHeld } from '../state/history.js'
 import type { StageLog } from '../platform/stage-log.js'
 import { messageOf } from '../platform/error-message.js'
 import { orLost, sentenceOf } from './causes.js'
-import { contractOf } from './open-release.js'
 import { contextOf, reported, type Run, type Start } from './run.js'
 import type { Outcome } from './run-state.js'
 import type { OnSchema } from './transaction.js'
@@ -71,6 +70,7 @@ async function toImage(run: Run): Promise<Outcome> {
   })
   const locked = context.with({ cluster, signal: AbortSignal.any([signal, lost]) })
   try {
+    state.keepPlan = () => keepSchemaChange(run, locked, { is: 'begun' })
     const hasRun = await migrateTo(run, locked, now, { image })
     return { result: hasRun ? 'done' : 'unchanged' }
   } catch (error) {
@@ -80,19 +80,18 @@ async function toImage(run: Run): Promise<Outcome> {
   }
 }
 
-/** No release of the history has applied these migrations: the last one has them, so that they are not those of others. */
-async function keepSchemaChange(
-  { state, warn }: Run,
+/** No release of the history is about to apply these migrations: the last one has them, so that they are not those of others. */
+export async function keepSchemaChange(
+  { state, warn }: Pick<Run, 'state' | 'warn'>,
   { cluster, platform, app }: OpenContext,
+  schema = state.schema,
 ): Promise<void> {
-  const contract = contractOf(state.plan)
-  if (!state.schema && !contract.held && state.migrations.length === 0) return
+  const { contract, migrations } = state
+  if (!schema && !contract?.held && migrations.length === 0) return
   const history = { cluster, clock: platform.clock, app }
-  await saveSchemaChange(history, state.schema, contract, state.migrations).catch(
-    (error: unknown) => {
-      warn(`the history does not show which versions fit the schema now: ${messageOf(error)}`)
-    },
-  )
+  await saveSchemaChange(history, schema, contract, migrations).catch((error: unknown) => {
+    warn(`the history does not show which versions fit the schema now: ${messageOf(error)}`)
+  })
 }
 
 /** Returns the command if history and reports may have it: no value of a variable, which may be secret. */
@@ -159,6 +158,7 @@ export async function migrateTo(
     // Its pod may have applied some before it was gone.
     state.migrations = migration.applied()
     state.schema = migration.schema()
+    state.contract = { ...state.contract, ...migration.contract() }
   }
 }
 
@@ -171,6 +171,7 @@ async function planned(
 ): Promise<Plan> {
   const plan = await planning.plan(log)
   state.plan = plan
+  state.contract = planning.migration.contract()
   if (plan.judged?.blocked === true) fail(unsafeCause(plan.judged, toRepo(context)))
   return plan
 }

@@ -3,8 +3,7 @@ import { ApiError } from '../kubernetes/api-error.js'
 import { shortTag } from '../kubernetes/image.js'
 import { same, type KubeObject } from '../kubernetes/objects.js'
 import { saveRelease, type ReadHistory } from '../state/history-store.js'
-import type { Plan } from '../django/plan.js'
-import type { ReleaseEnd, ReleaseStart } from '../state/history.js'
+import type { ReleaseStart } from '../state/history.js'
 import { updateRecord, type KeptRecord, type SchemaWork } from '../state/record.js'
 import { withAnswers } from '../undo/snapshot.js'
 import { templatesBefore, templatesOf } from '../undo/templates.js'
@@ -16,6 +15,8 @@ import { withShortTimeout } from '../platform/time.js'
 import type { Locked } from './lock.js'
 import type { Run } from './run.js'
 import type { GivenUp } from './run-state.js'
+
+export { contractOf } from '../state/contract.js'
 
 /** The input of a release. */
 export interface ReleaseInput extends Pick<ReleaseStart, 'command' | 'jobs'> {
@@ -78,7 +79,7 @@ export async function keepSchema(release: OpenRelease, schema: SchemaWork): Prom
 
 /** Keeps what the migrations leave in the databases: the run that may have to undo the release does not know it else. */
 export async function keepPlan(release: OpenRelease): Promise<void> {
-  const contract = contractOf(release.run.state.plan)
+  const { contract = {} } = release.run.state
   const { held = [], bridges = [] } = contract
   if (held.length + bridges.length === 0) return
   await keepRecord(release, { ...release.record, contract })
@@ -98,20 +99,6 @@ async function keepRecord(release: OpenRelease, record: KeptRecord): Promise<voi
     run.warn(
       `the server's result of this release could not be stored, so another run that has to undo this release does not have it: ${error.message} (examples/rbac.yaml has the Role)`,
     )
-  }
-}
-
-/** Returns what the history gets of a plan: what is pending still, and what its databases have for that time. */
-export function contractOf(plan: Plan | undefined): Pick<ReleaseEnd, 'held' | 'bridges'> {
-  if (!plan || plan.judged?.blocked === true) return {}
-  const { databases } = plan
-  const [first] = databases
-  const absent = (first?.absent ?? []).filter((name) =>
-    databases.every((one) => one.absent.includes(name)),
-  )
-  return {
-    held: [...databases.flatMap(({ held }) => held.map(({ name }) => name)), ...absent],
-    bridges: databases.flatMap((one) => [...one.earlierBridges, ...one.bridges]),
   }
 }
 
@@ -137,7 +124,7 @@ export async function recordInHistory(
     ...(state.backup && { backup: state.backup.job }),
     ...(state.plan && { unused }),
     ...(result === 'deployed' && Object.keys(state.starts).length > 0 && { starts: state.starts }),
-    ...contractOf(state.plan),
+    ...state.contract,
   }
   const live = {
     needs: state.needs,

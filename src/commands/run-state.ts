@@ -12,6 +12,7 @@ import type { CommandRun, Exception, ModelChange } from '../report/report.js'
 import type { Backup } from '../stages/migration/backup.js'
 import type { PreflightResult } from '../stages/preflight.js'
 import type { RolloutListener } from '../stages/rollout.js'
+import type { Contract } from '../state/contract.js'
 import type { Fit, SchemaChange } from '../state/fit.js'
 import type { History, Starts } from '../state/history.js'
 import type { Restored } from '../undo/restore.js'
@@ -62,7 +63,9 @@ export class RunState {
   reversed: readonly string[] = []
   /** The migrations that were not applied yet when the new version started, and what they break. */
   plan?: Plan
-  /** Keeps what the plan leaves in the databases, where a release is open. */
+  /** What is held back still, and what is left in the databases for that time. */
+  contract?: Partial<Contract>
+  /** Keeps what the plan leaves in the databases, before it is carried out. */
   keepPlan?: () => Promise<void>
   /** What the new version needs of the databases, packed; kept for the releases after it. */
   needs?: string | undefined

@@ -136,6 +136,12 @@ export function bridgeOf(json: unknown): Bridge | undefined {
     : undefined
 }
 
+type PlaceOfBridge = Omit<Bridge, 'migration'>
+
+export function isSameBridge(one: PlaceOfBridge, other: PlaceOfBridge): boolean {
+  return (['kind', 'database', 'table', 'column'] as const).every((key) => one[key] === other[key])
+}
+
 /** Returns what a line of the pod says; `undefined` where it cannot be read. */
 export function madeBridgeOf(text: string): MadeBridge | undefined {
   let json: unknown

@@ -82,6 +82,8 @@ export interface DatabasePlan {
   readonly bridges: readonly Bridge[]
   /** Those of earlier releases that stay. */
   readonly earlierBridges: readonly Bridge[]
+  /** Those of earlier releases that the pod ends, where their tables are free. */
+  readonly endedBridges: readonly Bridge[]
   /** The pod changes the schema for these, or ends earlier ones. */
   readonly isBridged?: true
   /** A pooler gives one session of the server to several clients in turn. */
@@ -251,6 +253,7 @@ function databaseOf(json: unknown): DatabasePlan | undefined {
     absent: listOf(json['absent'] ?? [], textOf) ?? [],
     bridges: bridgesOf(json['bridges']),
     earlierBridges: bridgesOf(json['stay']),
+    endedBridges: bridgesOf(json['ended']),
     ...((hasSql(json['bridges']) || hasSql(json['ended'])) && { isBridged: true }),
     ...(pooled === true && { isPooled: true }),
     ...foundOf(json['found']),

@@ -56,13 +56,23 @@ export function unheldWarnings(
   )
 }
 
-/** Returns what of it is held back still. `left`: missing where that is not known. */
+/** Returns what is held back still, where there is anything. */
 export function stillHeldWarning(
   held: readonly string[],
-  left: readonly string[] = held,
+  policy: ContractPolicy,
 ): string | undefined {
-  if (left.length === 0) return undefined
-  return `${left.join(', ')}: still held back; the next release applies ${left.length === 1 ? 'it' : 'them'}`
+  if (held.length === 0) return undefined
+  // The same image again is nothing to release.
+  const who =
+    policy === 'manual' ? 'only the command "migrate"' : 'the next release of another image'
+  return `${held.join(', ')}: still held back; ${who} applies ${held.length === 1 ? 'it' : 'them'}`
+}
+
+/** Returns what became of it after the rollout, where that failed. */
+export function notAppliedWarning(applied: readonly string[], why: string): string {
+  return applied.length === 0
+    ? `what was held back was not applied, and the next release of another image does it: ${why}`
+    : `what was held back was not all applied, and the next release of another image does the rest: ${why}`
 }
 
 const meanwhile: Readonly<Record<BridgeKind, string>> = {

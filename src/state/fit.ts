@@ -23,6 +23,8 @@ export interface KeptMisfit extends Misfit {
 export type SchemaChange =
   /** Something may have been applied, and was not compared. */
   | { readonly is: 'unknown' }
+  /** Something may be applied from now on, and the run that would say it later may be killed. */
+  | { readonly is: 'begun' }
   | {
       readonly is: 'compared'
       readonly databases: readonly Verified[]
@@ -67,6 +69,7 @@ function fitAfter(
   release: number | undefined,
 ): Fit | undefined {
   if (change.is === 'unknown') return undefined
+  if (change.is === 'begun') return { ...fit, changed: true }
   const { databases, applied } = change
   const changes = databases.map(({ database, earlier }) => ({ database, own: earlier[needs] }))
   const known = changes.filter((one) => one.own !== undefined)

@@ -55,7 +55,7 @@ export interface ReleaseEnd extends ReleaseStart {
   readonly migrate?: string
   /** The Job of the backup that was made before its migrations, or before some were reversed. */
   readonly backup?: string
-  /** Migrations that it held back: `shop.0102_note`. Missing where it reported no plan. */
+  /** Migrations that are held back when it ends: `shop.0102_note`. Missing where it reported no plan. */
   readonly held?: readonly string[]
   /** What is left in the databases when it ends, by which two versions work with them; missing where it reported no plan. */
   readonly bridges?: readonly Bridge[]

@@ -104,6 +104,7 @@ const database = (name: string, pending: readonly string[]): DatabasePlan => ({
   absent: [],
   bridges: [],
   earlierBridges: [],
+  endedBridges: [],
   pending: pending.map((one) => ({
     app: 'shop',
     name: one,

@@ -38,6 +38,7 @@ import { idOf } from '../../kubernetes/workload.js'
 import { fail } from '../../failure/failure.js'
 import { isOfRepository } from '../../kubernetes/image.js'
 import { templateOf } from '../../kubernetes/objects.js'
+import { openContract, type Contract } from '../../state/contract.js'
 import { aloneSince, lastEnded, openBridges, openHeld } from '../../state/history.js'
 import { readArchive, type Archive } from '../../state/history-store.js'
 import { hashOf } from '../../state/needs.js'
@@ -64,6 +65,8 @@ export interface MadeJob {
   readonly notes: readonly string[]
   /** Migrations that runs of this application have applied. */
   readonly own: ReadonlySet<string>
+  /** What the last plan has left. */
+  readonly before: Contract
   /** It is removed at its end, in whatever way. */
   readonly isCounted: boolean
   /** What the web's own command begins with, where it is more than a server; `isAll`: with nothing after it. */
@@ -162,6 +165,7 @@ export async function makeJob(
     isCounted: made.isCounted,
     from: own ? (settings['migrate-manifest'] ?? '') : idOf(web.workload),
     own: new Set(kept.history.flatMap(({ migrations }) => migrations)),
+    before: openContract(kept.history),
     notes: [...made.notes, ...(other ? [] : notCompared(checked, running))],
     ...beginningOf(launch),
   }

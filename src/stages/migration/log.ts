@@ -18,7 +18,7 @@ import {
 } from '../../django/inspector-log.js'
 import { type DatabasePlan, type Plan } from '../../django/plan.js'
 import { type Identity } from '../../django/identity.js'
-import type { ContractPolicy } from '../../django/contract.js'
+import type { ContractPolicy, MadeBridge } from '../../django/contract.js'
 import type { Locking, LockWait } from '../../django/locking.js'
 import type { Judged, Misfit, MigrationFinding, Verified } from '../../django/verdict.js'
 import { MigrationLog, type Migrated } from '../../django/progress.js'
@@ -76,6 +76,8 @@ export class Output {
   looks = false
   /** The wait for a lock that was given up. */
   gaveUp: LockWait | undefined
+  /** What became of bridges. */
+  readonly bridges: MadeBridge[] = []
   /** What tables have refused before the commit of a migration. */
   readonly tried: MigrationFinding[] = []
   private judged: Judged | undefined
@@ -160,7 +162,10 @@ export class Output {
       this.stageLog.say(`unsafe: ${migrationSentence(tried, this.judged?.versions ?? [])}`)
     }
     const bridge = readBridge(line, this.marker)
-    if (bridge) this.stageLog.say(madeBridgeSentence(bridge))
+    if (bridge) {
+      this.bridges.push(bridge)
+      this.stageLog.say(madeBridgeSentence(bridge))
+    }
   }
 
   private locking(locking: Locking | undefined): void {

@@ -16,6 +16,7 @@ import { Failure, fail, type Cause } from '../../failure/failure.js'
 import type { StageLog } from '../../platform/stage-log.js'
 import { withLeft } from '../../report/half-sentences.js'
 import { migrationSentence, verifiedWarnings } from '../../report/migration-sentences.js'
+import { contractOf, type Contract } from '../../state/contract.js'
 import type { SchemaChange } from '../../state/fit.js'
 import { isEnding } from '../../judge/versions-in-use.js'
 import { plural } from '../../report/sentences.js'
@@ -65,6 +66,8 @@ export interface Migration {
   broken(): readonly Misfit[] | undefined
   /** Returns what the versions that come back do not fit after a reversal; nothing where that is not known. */
   misfits(): readonly Misfit[] | undefined
+  /** Returns what is held back still, and what is left in the databases for that time; nothing without a plan. */
+  contract(): Partial<Contract>
   /** Returns what this has changed for earlier versions; nothing where nothing was migrated. */
   schema(): SchemaChange | undefined
   /**
@@ -103,6 +106,8 @@ class MigrationRun implements Migration {
   #isUnread = false
   /** The log shows all that the command has applied. */
   #isWhole = false
+  /** The command has succeeded. */
+  #isDone = false
   readonly #over = new AbortController()
 
   constructor(
@@ -139,6 +144,7 @@ class MigrationRun implements Migration {
       }
       fail(this.#unreadCause('migration-failed', end, end.unread))
     }
+    this.#isDone = true
     if (end?.unread !== undefined) {
       log.say(`its log could not be read completely (${end.unread}), but it succeeded`)
       this.#whole = await this.#wholePlan()
@@ -250,6 +256,13 @@ class MigrationRun implements Migration {
     if ('why' in verified)
       return [`the schema was not compared with the plan after the migration: ${verified.why}`]
     return verifiedWarnings(hasFailed ? verified.map(withoutNew) : verified, judged)
+  }
+
+  contract(): Partial<Contract> {
+    if (this.#other) return {}
+    const made = this.#output.bridges
+    const progress = { isDone: this.#isDone, applied: this.applied(), made }
+    return contractOf(this.#plan, this.#made?.before, progress)
   }
 
   schema(): SchemaChange | undefined {
