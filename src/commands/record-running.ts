@@ -1,8 +1,9 @@
-/** Records a version in the history that a release finds running, when the history does not have it. */
+/** What a release does that finds its version running: the history gets it, and the user learns what waits still. */
 import { shortTag } from '../kubernetes/image.js'
 import { Failure } from '../failure/failure.js'
 import { readHistory, saveRelease } from '../state/history-store.js'
-import { liveNow } from '../state/history.js'
+import { liveNow, openHeld } from '../state/history.js'
+import { stillHeldWarning } from '../report/contract-sentences.js'
 import { templatesIn } from '../undo/templates.js'
 import { checkHistory } from '../stages/name-conflicts.js'
 import { runsAlready } from '../stages/pinned-tags.js'
@@ -18,7 +19,7 @@ import { releaseStartOf, type ReleaseInput } from './open-release.js'
 class NoLongerRunning extends Failure {}
 
 /**
- * Makes a later rollback to this version possible. A failure needs no undo, so it is a warning. Throws a Failure
+ * Makes a later rollback to this version possible, and names what is held back still. A failure needs no undo, so it is a warning. Throws a Failure
  * `stale-commit` when another version went live while this run waited for the lock, and one that leaves another
  * run's release unfinished.
  */
@@ -32,6 +33,8 @@ export async function recordRunningVersion(
   const { image } = running
   try {
     const history = await readHistory(context.cluster, app, settings.image)
+    const waits = stillHeldWarning(openHeld(history), settings.contract)
+    if (waits !== undefined) run.warn(waits)
     if (liveNow(history)?.digest === image.digest) return
     await run.reporter.stage('history', async (log) => {
       const { cluster } = await lockAndRecover(run, context.with({ log }), checked)
